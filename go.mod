@@ -1,0 +1,3 @@
+module github.com/incc-lang/incc
+
+go 1.26
