@@ -1,3 +1,12 @@
+// Package kernel is the run time of a compiled network: the kernels, the ISA
+// detection, the worker pool, the arena and what else a program needs at run
+// time. It uses the standard library only and is copied whole into generated
+// packages.
+//
+// A kernel is a plain comparable value (Kernel). The planner decides all of its
+// fields, a program makes its packed weights and offset tables once (Packer,
+// Tabler), and a run only walks through them: no allocation, no decision that
+// depends on the machine except for the tier of the instruction set.
 package kernel
 
 // Block is the number of channels that lie side by side in the NCHW16c layout.
@@ -6,36 +15,49 @@ package kernel
 // two, portable Go as a loop of sixteen.
 const Block = 16
 
-// View says how an activation lies in its buffer. The slice that goes with it
-// in Args begins at element (0, 0, 0, 0) of the image proper (inside the
-// border, at the first channel of a concat's slice), and element (n, c, y, x)
-// is
+// Blocks is the number of channel blocks that hold c channels.
+func Blocks(c int) int { return (c + Block - 1) / Block }
+
+// View says how an activation lies in its buffer. Element (n, c, y, x) of the
+// image proper (borders have negative y and x, or y and x past the end) is
 //
 //	n*N + (c/16)*C + y*H + x*16 + c%16
 //
-// in float32s from there. Borders are physical: a consumer that pads reads
-// zeros at negative y and x, so buffers are handed over as the whole arena and
-// the offset of the first element (Buf).
+// float32s after element (0, 0, 0, 0), which Buf.Off names: for a slice of a
+// concat it is the first element of the slice's first channel. Lanes of the last
+// block past the number of channels hold zeros: every kernel keeps them so and
+// may rely on it.
+//
+// Borders are physical: a consumer that pads reads the zeros that stand there,
+// so the writer of a buffer leaves its border alone and the session zeroes it
+// once. A border on one side may serve as the other side's border of the row
+// before, if the consumer's reach allows it.
+//
+// Where a kernel says that an operand is planar, it is NCHW instead: element
+// (n, c, y, x) is n*N + c*C + y*H + x.
 type View struct {
 	N int // from image to image
-	C int // from block of 16 channels to the next
+	C int // from block of 16 channels to the next (planar: from channel to channel)
 	H int // from row to row
 }
 
 // Buf is a place in memory: Mem[Off] is element (0, 0, 0, 0) of the view that
-// the kernel names. Elements before Off exist where the view has a border.
+// the kernel names. Elements before Off exist where the view has a border, so
+// Mem is the whole arena (or the caller's whole slice).
 type Buf struct {
 	Mem []float32
 	Off int
 }
 
 // Args is what one step of a plan hands to its kernel. It is passed by pointer
-// and kept by the session, so that a run allocates nothing.
+// and kept by the session, so that a run allocates nothing. The comment of a
+// kernel says which of the fields it uses, and for what.
 type Args struct {
-	Images int    // images in this run, at most the planned batch
-	In     [4]Buf // activations read; the kernel's comment names them
-	Out    [2]Buf // activations written
-	W      [4][]float32
+	Images int          // images in this run, at most the planned batch
+	In     [4]Buf       // activations read
+	Out    [4]Buf       // activations written
+	W      [4][]float32 // weights; W[0] as Packer.Pack wrote it, W[1] the bias
+	Table  []int        // what Tabler.Table returned; shared by all sessions
 }
 
 // Worker is one thread of the pool as a kernel sees it.
@@ -43,6 +65,8 @@ type Worker struct {
 	ID      int
 	ISA     ISA
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
+
+	tile tile // parameters of the assembly call under way
 }
 
 // Kernel is one piece of work of a plan: a comparable struct whose fields are
@@ -62,8 +86,35 @@ type Scratcher interface {
 	Scratch() int
 }
 
-// Packer is a Kernel whose weights are stored in an order of its own.
+// Packer is a Kernel whose weights are stored in an order of its own. The order
+// is the same for every ISA: one packed copy serves all of them.
 type Packer interface {
 	PackedLen() int             // float32s
-	Pack(dst, weight []float32) // weight in OIHW (or the op's own order)
+	Pack(dst, weight []float32) // weight in OIHW (or the op's own order); dst is written completely
+}
+
+// Tabler is a Kernel that walks a table of offsets. A program asks for it once,
+// when it is created, and hands it over in Args.Table.
+type Tabler interface {
+	Table(isa ISA) []int
+}
+
+// Act is an activation function in a kernel's epilogue.
+type Act uint8
+
+// The activations. ReLU lets NaN pass, as the reference does.
+const (
+	Identity Act = iota
+	ReLU
+	Sigmoid
+	Tanh
+)
+
+// GoString prints the name as a generated program writes it.
+func (a Act) GoString() string {
+	return [...]string{"kernel.Identity", "kernel.ReLU", "kernel.Sigmoid", "kernel.Tanh"}[a]
+}
+
+func (a Act) String() string {
+	return [...]string{"none", "relu", "sigmoid", "tanh"}[a]
 }

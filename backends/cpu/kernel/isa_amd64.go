@@ -1,0 +1,34 @@
+package kernel
+
+func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
+func xgetbv() (eax, edx uint32)
+
+// detect asks the processor for the instructions and the operating system
+// (XCR0) for the registers: a tier needs both.
+func detect() []ISA {
+	l := []ISA{Portable}
+	maxLeaf, _, _, _ := cpuid(0, 0)
+	if maxLeaf < 7 {
+		return l
+	}
+	const fma, osxsave, avx = 1 << 12, 1 << 27, 1 << 28
+	_, _, c1, _ := cpuid(1, 0)
+	if c1&(fma|osxsave|avx) != fma|osxsave|avx {
+		return l
+	}
+	const sseYmm, opmaskZmm = 0x6, 0xe0
+	xcr0, _ := xgetbv()
+	if xcr0&sseYmm != sseYmm {
+		return l
+	}
+	const avx2, f, dq, bw, vl = 1 << 5, 1 << 16, 1 << 17, 1 << 30, 1 << 31
+	_, b7, _, _ := cpuid(7, 0)
+	if b7&avx2 == 0 {
+		return l
+	}
+	l = append(l, AVX2)
+	if b7&(f|dq|bw|vl) == f|dq|bw|vl && xcr0&opmaskZmm == opmaskZmm {
+		l = append(l, AVX512)
+	}
+	return l
+}

@@ -1,0 +1,29 @@
+package kernel
+
+import "unsafe"
+
+// tile is the argument block of the GEMM-like microkernels: up to 14 pixels
+// (AVX-512; 6 for AVX2) times one or two blocks of 16 output channels, summed over
+// a table of taps, 16 input channels (or one, for planar input) each. It lives
+// in the Worker, so that calls through function tables allocate nothing. The
+// assembly knows its layout.
+type tile struct {
+	a, b       unsafe.Pointer // first pixel of the first half (pixels 0..ceil(P/2)-1) and of the second
+	w          unsafe.Pointer // packed weights: [tap][input channel][16 or 32 output channels]
+	taps       unsafe.Pointer // *int: offsets in bytes, added to a and b
+	ntaps      int
+	ps         int            // bytes from an input pixel to the next
+	bias       unsafe.Pointer // 16 or 32 float32s
+	outA, outB unsafe.Pointer
+	obs        int // bytes from an output block to the next
+	resA, resB unsafe.Pointer
+	rbs        int // bytes from a residual block to the next
+	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
+	flags      int // tileReLU, tileRes
+	scale      float32
+}
+
+const (
+	tileReLU = 1 << iota // max(0, x), NaN passes
+	tileRes              // out = act(res + scale*x)
+)
