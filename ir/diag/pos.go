@@ -1,4 +1,9 @@
 // Package diag says what is wrong with a text, where, why, and how to mend it.
+//
+// A [Diagnostic] carries one problem: a code that `incc explain` knows, a
+// summary, the exact span, what else contributed, and where possible the fix.
+// A [List] carries all problems of a text; a [Renderer] shows them with their
+// source lines and carets, [List.WriteJSON] one JSON object a line.
 package diag
 
 import "strconv"
@@ -28,8 +33,36 @@ func (p Pos) String() string {
 	return s
 }
 
+// before orders places by file, line and column.
+func (p Pos) before(q Pos) bool {
+	if p.File != q.File {
+		return p.File < q.File
+	}
+	if p.Line != q.Line {
+		return p.Line < q.Line
+	}
+	return p.Col < q.Col
+}
+
 // Span is a stretch of one line: Len bytes from Pos.
 type Span struct {
 	Pos
 	Len int
+}
+
+// To is the span from the start of s to the end of t. Where t ends on another
+// line, or before s, there is no such stretch and s itself is the answer.
+func (s Span) To(t Span) Span {
+	if s.File != t.File || s.Line != t.Line || t.Col+t.Len < s.Col+s.Len {
+		return s
+	}
+	s.Len = t.Col + t.Len - s.Col
+	return s
+}
+
+// After is the empty span right behind s.
+func (s Span) After() Span {
+	s.Col += s.Len
+	s.Len = 0
+	return s
 }

@@ -1,0 +1,2 @@
+// Package dsl reads and writes the incc language.
+package dsl
