@@ -1,0 +1,169 @@
+package ir
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Builder adds to a graph. Each node's types are inferred as it is added.
+//
+// Add returns an error at once; Do is for code that builds many nodes whose
+// types it knows to fit (gradients, passes): it keeps the first error for Err
+// and goes on.
+type Builder struct {
+	g     *Graph
+	names map[string]bool
+	next  map[string]int
+	err   error
+
+	// Pos, By and Part are given to the nodes that are added next.
+	Pos  diag.Pos
+	By   string
+	Part string
+	// Prefix is put before the names that Do makes up.
+	Prefix string
+
+	sink func(*Node) // where new nodes go; nil appends to the graph
+}
+
+// NewBuilder begins an empty graph.
+func NewBuilder(name string) *Builder {
+	return Extend(&Graph{Name: name, Recipe: &recipe.Recipe{}, Data: map[string]*tensor.F32{}})
+}
+
+// Extend continues a graph.
+func Extend(g *Graph) *Builder {
+	b := &Builder{g: g, names: map[string]bool{}, next: map[string]int{}}
+	g.EachValue(func(v *Value) { b.names[v.Name] = true })
+	return b
+}
+
+// Graph returns the graph as it stands.
+func (b *Builder) Graph() *Graph { return b.g }
+
+// Err returns the first error of Do.
+func (b *Builder) Err() error { return b.err }
+
+// Fresh returns name, or name_2, name_3 where it is taken, and takes it.
+func (b *Builder) Fresh(name string) string {
+	if !b.names[name] {
+		b.names[name] = true
+		return name
+	}
+	n := max(b.next[name], 2)
+	for {
+		s := name + "_" + strconv.Itoa(n)
+		n++
+		if !b.names[s] {
+			b.next[name] = n
+			b.names[s] = true
+			return s
+		}
+	}
+}
+
+// Input adds an input of the network.
+func (b *Builder) Input(name string, t Type) *Value {
+	v := &Value{Name: b.Fresh(name), Type: t}
+	b.g.Inputs = append(b.g.Inputs, v)
+	return v
+}
+
+// Param adds a weight, state or constant. Factors of p that are to be 1 must be
+// given as 1: nothing is assumed.
+func (b *Builder) Param(name string, shape Shape, p Param) *Value {
+	if !p.Pos.IsValid() {
+		p.Pos = b.Pos
+	}
+	v := &Value{Name: b.Fresh(name), Type: Type{F32, shape}, Param: &p}
+	b.g.Params = append(b.g.Params, v)
+	return v
+}
+
+// Const adds a constant with data, which it keeps.
+func (b *Builder) Const(name string, data *tensor.F32) *Value {
+	v := b.Param(name, append(Shape{}, data.Shape...), Param{Kind: Constant})
+	b.g.Data[v.Name] = data
+	return v
+}
+
+// Fill adds a constant all of whose elements are x.
+func (b *Builder) Fill(name string, x float64, shape ...int) *Value {
+	return b.Param(name, append(Shape{}, shape...), Param{Kind: Constant, Init: Init{Kind: InitConstant, A: x}})
+}
+
+// Add adds a node; its first output is called name (made fresh), the others
+// name.1, name.2. Optional operands that are missing at the end are left out of
+// in, those before are nil.
+func (b *Builder) Add(name string, op Op, in ...*Value) (*Node, error) {
+	types := make([]Type, len(in))
+	for i, v := range in {
+		if v == nil {
+			return nil, fmt.Errorf("%s: operand %d is missing", Name(op), i+1)
+		}
+		types[i] = v.Type
+	}
+	out, err := op.Infer(types)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{Op: op, In: append([]*Value(nil), in...), Pos: b.Pos, By: b.By, Part: b.Part}
+	for i, t := range out {
+		if err := t.Shape.Check(); err != nil {
+			return nil, fmt.Errorf("%s: output %d: %w", Name(op), i, err)
+		}
+		s := name
+		if i > 0 {
+			s = name + "." + strconv.Itoa(i)
+		}
+		n.Out = append(n.Out, &Value{Name: b.Fresh(s), Type: t, Def: n, Index: i})
+	}
+	if b.sink != nil {
+		b.sink(n)
+	} else {
+		b.g.Nodes = append(b.g.Nodes, n)
+	}
+	return n, nil
+}
+
+// Do adds a node under a made-up name and returns its first output. After an
+// error it returns a value without a type, so that building can go on to Err.
+func (b *Builder) Do(op Op, in ...*Value) *Value { return b.DoN(op, in...)[0] }
+
+// DoN is Do for ops with several outputs.
+func (b *Builder) DoN(op Op, in ...*Value) []*Value {
+	if b.err == nil {
+		n, err := b.Add(b.Prefix+Name(op), op, in...)
+		if err == nil {
+			return n.Out
+		}
+		b.err = err
+	}
+	return poison()
+}
+
+func poison() []*Value {
+	vs := make([]*Value, MaxOutputs)
+	for i := range vs {
+		vs[i] = &Value{Name: "?"}
+	}
+	return vs
+}
+
+// MaxOutputs bounds the outputs of a node.
+const MaxOutputs = 64
+
+// Fail records an error as Do would.
+func (b *Builder) Fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// ErrGraph is wrapped by every error of Verify.
+var ErrGraph = errors.New("graph is not valid")

@@ -1,0 +1,120 @@
+package ir
+
+import "github.com/incc-lang/incc/ir/diag"
+
+// Layer is what Summarize says of one node.
+type Layer struct {
+	Name   string
+	Op     string // as the flat form prints it
+	Out    Type   // of the first output
+	Params int64  // trained elements that this node is the first to read
+	States int64  // state elements (BN running statistics) likewise
+	Cost   Cost   // for one image
+	Bytes  int64  // of all outputs, for one image
+	RF     HW     // receptive field in the input's pixels
+	Jump   HW     // distance between the centres of neighbouring elements, in the input's pixels
+	Part   string
+	Head   bool // needed by heads alone
+	Pos    diag.Pos
+}
+
+// Summary is the cost of a graph, for one image.
+type Summary struct {
+	Layers      []Layer
+	Params      int64 // without those that only heads read
+	HeadParams  int64
+	States      int64 // BN running statistics and the like, without heads
+	HeadStates  int64
+	MACs        int64
+	HeadMACs    int64
+	Activations int64 // bytes of all values computed, without heads
+	RF          HW    // of the last map that still has a height and a width, before global pooling
+}
+
+// Summarize computes parameters, multiply-accumulates, activation bytes and the
+// receptive field, height and width apart (1x7 and 7x1 come out wrong
+// otherwise): rf += ((kernel-1)*dilation)*jump, jump *= stride along a path, the
+// maximum where paths join.
+func Summarize(g *Graph) Summary {
+	main := map[*Value]bool{}
+	stack := append([]*Value(nil), g.Outputs...)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if main[v] {
+			continue
+		}
+		main[v] = true
+		if v.Def != nil {
+			stack = append(stack, v.Def.In...)
+		}
+	}
+	type field struct{ rf, jump HW }
+	fields := map[*Value]field{}
+	for _, v := range g.Inputs {
+		fields[v] = field{HW{1, 1}, HW{1, 1}}
+	}
+	counted := map[*Value]bool{}
+	var s Summary
+	for _, n := range g.Nodes {
+		r := Layer{Name: n.Out[0].Name, Op: FormatOp(n.Op), Out: n.Out[0].Type, Part: n.Part, Pos: n.Pos}
+		r.Head = true
+		for _, v := range n.Out {
+			r.Head = r.Head && !main[v]
+			r.Bytes += v.Type.Bytes()
+		}
+		f := field{HW{1, 1}, HW{1, 1}}
+		in := make([]Type, len(n.In))
+		for i, v := range n.In {
+			in[i] = v.Type.Bind(1)
+			if x, ok := fields[v]; ok {
+				for a := range 2 {
+					f.rf[a] = max(f.rf[a], x.rf[a])
+					f.jump[a] = max(f.jump[a], x.jump[a])
+				}
+			}
+			if v.Param != nil && !counted[v] {
+				counted[v] = true
+				switch v.Param.Kind {
+				case Weight:
+					r.Params += int64(v.Type.Shape.Size())
+				case State:
+					r.States += int64(v.Type.Shape.Size())
+				}
+			}
+		}
+		out := make([]Type, len(n.Out))
+		for i, v := range n.Out {
+			out[i] = v.Type.Bind(1)
+		}
+		if c, ok := n.Op.(Coster); ok {
+			r.Cost = c.Cost(in, out)
+		}
+		if w, ok := n.Op.(Windower); ok {
+			k, st, d := w.Window(in)
+			for a := range 2 {
+				f.rf[a] += (k[a] - 1) * d[a] * f.jump[a]
+				f.jump[a] *= st[a]
+			}
+		}
+		r.RF, r.Jump = f.rf, f.jump
+		for _, v := range n.Out {
+			fields[v] = f
+		}
+		if sh := n.Out[0].Type.Shape; !r.Head && len(sh) == 4 && (sh[2] > 1 || sh[3] > 1) {
+			s.RF = f.rf
+		}
+		if r.Head {
+			s.HeadParams += r.Params
+			s.HeadStates += r.States
+			s.HeadMACs += r.Cost.MACs
+		} else {
+			s.Params += r.Params
+			s.States += r.States
+			s.MACs += r.Cost.MACs
+			s.Activations += r.Bytes
+		}
+		s.Layers = append(s.Layers, r)
+	}
+	return s
+}

@@ -1,0 +1,215 @@
+// Package ir is the intermediate representation of a network: a graph of typed
+// values and ops, with explicit weights and state. Ops are defined in ir/ops,
+// evaluated by ir/ref, rewritten by passes, and emitted by the backends.
+package ir
+
+import (
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Graph is a network. Nodes stand in topological order; every value is an
+// input, a param, or the output of one node.
+type Graph struct {
+	Name    string
+	Doc     string // the comment at the head of the spec
+	Inputs  []*Value
+	Outputs []*Value
+	Heads   []Head
+	Params  []*Value // weights, state and constants, in order; Value.Param tells which
+	Updates []Update
+	Nodes   []*Node
+	Parts   []Part
+	// Data holds the values of params that have been drawn, trained, loaded or
+	// folded, by name. A param without an entry is still what its Init says.
+	Data   map[string]*tensor.F32
+	Recipe *recipe.Recipe // never nil in a graph that a Builder made
+}
+
+// Head is an output of an auxiliary classifier: a loss in training, gone for
+// inference (Szegedy 2015, section 5).
+type Head struct {
+	Value  *Value
+	Weight float64 // of its loss, where the main output's is 1
+}
+
+// Update is a param's value after a training step.
+type Update struct {
+	Param, Value *Value
+}
+
+// Part is a labelled part of the spec and what comes out of it.
+type Part struct {
+	Name string // the label: 3a
+	Out  *Value
+	Pos  diag.Pos
+}
+
+// Node is an op applied to values.
+type Node struct {
+	Op   Op
+	In   []*Value
+	Out  []*Value
+	Pos  diag.Pos // the spec text that asked for it
+	By   string   // the pass that made it, empty for the front end
+	Part string   // the innermost label at the top level of the spec that it stands under, if any
+}
+
+// Value is a tensor that the network reads or computes.
+type Value struct {
+	Name  string // the path of labels and blocks, then op and kernel: 3a/inception/conv_3x3
+	Type  Type
+	Def   *Node  // nil for inputs and params
+	Index int    // which output of Def
+	Param *Param // nil but for params
+}
+
+// Kind tells params apart.
+type Kind uint8
+
+const (
+	Weight   Kind = iota // trained
+	State                // changed by Updates alone: running statistics, optimizer slots
+	Constant             // never changes
+)
+
+func (k Kind) String() string { return [...]string{"weight", "state", "const"}[k] }
+
+// Param is what is known of a weight besides its type.
+type Param struct {
+	Kind    Kind
+	Init    Init
+	LR      float64 // factor on the learning rate, 1 by default
+	Decay   float64 // factor on the weight decay: 1 for conv and fc weights, 0 for the rest by default
+	MaxNorm float64 // bound on the norm of the weights of one output, 0 for none
+	Pos     diag.Pos
+}
+
+// All returns the outputs and the heads' outputs.
+func (g *Graph) All() []*Value {
+	vs := append([]*Value(nil), g.Outputs...)
+	for _, h := range g.Heads {
+		vs = append(vs, h.Value)
+	}
+	return vs
+}
+
+// Roots returns every value that must be computed: outputs, heads and updates.
+func (g *Graph) Roots() []*Value {
+	vs := g.All()
+	for _, u := range g.Updates {
+		vs = append(vs, u.Value)
+	}
+	return vs
+}
+
+// Value returns the value of a name, nil if there is none. It searches; who
+// needs many builds a map.
+func (g *Graph) Value(name string) *Value {
+	var found *Value
+	g.EachValue(func(v *Value) {
+		if v.Name == name {
+			found = v
+		}
+	})
+	return found
+}
+
+// EachValue calls f for inputs, params and the outputs of nodes, in order.
+func (g *Graph) EachValue(f func(*Value)) {
+	for _, v := range g.Inputs {
+		f(v)
+	}
+	for _, v := range g.Params {
+		f(v)
+	}
+	for _, n := range g.Nodes {
+		for _, v := range n.Out {
+			f(v)
+		}
+	}
+}
+
+// Users returns the nodes that read each value, in order, each node once.
+func (g *Graph) Users() map[*Value][]*Node {
+	m := make(map[*Value][]*Node, len(g.Nodes))
+	for _, n := range g.Nodes {
+		for i, v := range n.In {
+			if v != nil && !containsValue(n.In[:i], v) {
+				m[v] = append(m[v], n)
+			}
+		}
+	}
+	return m
+}
+
+func containsValue(vs []*Value, v *Value) bool {
+	for _, x := range vs {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+// Clone returns a copy that shares only Data's arrays and the recipe.
+func (g *Graph) Clone() *Graph {
+	c := *g
+	m := make(map[*Value]*Value)
+	cp := func(v *Value, def *Node) *Value {
+		if v == nil {
+			return nil
+		}
+		w := *v
+		w.Def = def
+		if v.Param != nil {
+			p := *v.Param
+			w.Param = &p
+		}
+		m[v] = &w
+		return &w
+	}
+	mapped := func(vs []*Value) []*Value {
+		r := make([]*Value, len(vs))
+		for i, v := range vs {
+			r[i] = m[v]
+		}
+		return r
+	}
+	c.Inputs, c.Params = nil, nil
+	for _, v := range g.Inputs {
+		c.Inputs = append(c.Inputs, cp(v, nil))
+	}
+	for _, v := range g.Params {
+		c.Params = append(c.Params, cp(v, nil))
+	}
+	c.Nodes = make([]*Node, len(g.Nodes))
+	for i, n := range g.Nodes {
+		k := *n
+		k.In = mapped(n.In)
+		k.Out = make([]*Value, len(n.Out))
+		for j, v := range n.Out {
+			k.Out[j] = cp(v, &k)
+		}
+		c.Nodes[i] = &k
+	}
+	c.Outputs = mapped(g.Outputs)
+	c.Heads = append([]Head(nil), g.Heads...)
+	for i, h := range c.Heads {
+		c.Heads[i].Value = m[h.Value]
+	}
+	c.Updates = append([]Update(nil), g.Updates...)
+	for i, u := range c.Updates {
+		c.Updates[i] = Update{m[u.Param], m[u.Value]}
+	}
+	c.Parts = append([]Part(nil), g.Parts...)
+	for i, p := range c.Parts {
+		c.Parts[i].Out = m[p.Out]
+	}
+	c.Data = make(map[string]*tensor.F32, len(g.Data))
+	for k, v := range g.Data {
+		c.Data[k] = v
+	}
+	return &c
+}

@@ -1,0 +1,206 @@
+package ir
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Rewriter changes a graph: it adds nodes in any order, puts values in the place
+// of others, removes nodes; Finish restores the topological order and verifies.
+type Rewriter struct {
+	*Builder
+	users   map[*Value][]*Node // nil when out of date
+	Changed int                // how many rewrites were made, for the pass's report
+}
+
+// Rewrite begins to rewrite g in the name of a pass.
+func Rewrite(g *Graph, pass string) *Rewriter {
+	r := &Rewriter{Builder: Extend(g)}
+	r.By = pass
+	r.sink = func(n *Node) { g.Nodes = append(g.Nodes, n); r.users = nil }
+	return r
+}
+
+// For takes position and part of new nodes from an old one, and the name of its
+// first output as the prefix of names that Do makes up.
+func (r *Rewriter) For(n *Node) *Rewriter {
+	r.Pos, r.Part = n.Pos, n.Part
+	if len(n.Out) > 0 {
+		r.Prefix = n.Out[0].Name + "/"
+	}
+	return r
+}
+
+// Users returns the nodes that read v, each once.
+func (r *Rewriter) Users(v *Value) []*Node {
+	if r.users == nil {
+		r.users = r.g.Users()
+	}
+	return r.users[v]
+}
+
+// IsRoot reports whether v leaves the graph: output, head or update.
+func (r *Rewriter) IsRoot(v *Value) bool { return slices.Contains(r.g.Roots(), v) }
+
+// IsPart reports whether a label stands for v.
+func (r *Rewriter) IsPart(v *Value) bool {
+	return slices.ContainsFunc(r.g.Parts, func(p Part) bool { return p.Out == v })
+}
+
+// Replace puts new in the place of old wherever it is read, given out, or stands
+// for a part. Types must be equal. Where old leaves the graph or is a part and new does not
+// itself, the two trade names, so that what users see keeps its name.
+func (r *Rewriter) Replace(old, new *Value) {
+	if old == new {
+		return
+	}
+	if !old.Type.Equal(new.Type) {
+		r.Fail(fmt.Errorf("pass %s: cannot replace %s (%v) by %s (%v)", r.By, old.Name, old.Type, new.Name, new.Type))
+		return
+	}
+	if (r.IsRoot(old) || r.IsPart(old)) && !r.IsRoot(new) && !r.IsPart(new) && new.Def != nil {
+		old.Name, new.Name = new.Name, old.Name
+	}
+	for _, n := range r.g.Nodes {
+		for i, v := range n.In {
+			if v == old {
+				n.In[i] = new
+			}
+		}
+	}
+	for i, v := range r.g.Outputs {
+		if v == old {
+			r.g.Outputs[i] = new
+		}
+	}
+	for i, h := range r.g.Heads {
+		if h.Value == old {
+			r.g.Heads[i].Value = new
+		}
+	}
+	for i, u := range r.g.Updates {
+		if u.Value == old {
+			r.g.Updates[i].Value = new
+		}
+	}
+	for i, p := range r.g.Parts {
+		if p.Out == old {
+			r.g.Parts[i].Out = new
+		}
+	}
+	r.users = nil
+	r.Changed++
+}
+
+// Remove takes nodes out of the graph; nothing may read them any more when
+// Finish verifies.
+func (r *Rewriter) Remove(ns ...*Node) {
+	r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return slices.Contains(ns, n) })
+	r.users = nil
+	r.Changed++
+}
+
+// Sweep removes nodes and params that no root needs, and parts whose value went
+// with them. Inputs stay. It returns how many nodes and params went.
+func (r *Rewriter) Sweep() int {
+	g := r.g
+	live := map[*Value]bool{}
+	var mark func(v *Value)
+	stack := g.Roots()
+	mark = func(v *Value) {
+		if v != nil && !live[v] {
+			live[v] = true
+			stack = append(stack, v)
+		}
+	}
+	for _, v := range stack {
+		live[v] = true
+	}
+	for _, u := range g.Updates {
+		mark(u.Param)
+	}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v.Def != nil {
+			for _, o := range v.Def.Out {
+				live[o] = true
+			}
+			for _, i := range v.Def.In {
+				mark(i)
+			}
+		}
+	}
+	before := len(g.Nodes) + len(g.Params)
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *Node) bool { return !live[n.Out[0]] })
+	g.Params = slices.DeleteFunc(g.Params, func(v *Value) bool {
+		if !live[v] {
+			delete(g.Data, v.Name)
+		}
+		return !live[v]
+	})
+	g.Parts = slices.DeleteFunc(g.Parts, func(p Part) bool { return !live[p.Out] })
+	r.users = nil
+	gone := before - len(g.Nodes) - len(g.Params)
+	r.Changed += gone
+	return gone
+}
+
+// Finish sorts the nodes topologically, keeping the order of text where it may,
+// and verifies the graph.
+func (r *Rewriter) Finish() error {
+	if r.err != nil {
+		return r.err
+	}
+	if err := Sort(r.g); err != nil {
+		return err
+	}
+	return Verify(r.g)
+}
+
+// Sort puts the nodes into topological order; among those that are ready the
+// one that stood first comes first.
+func Sort(g *Graph) error {
+	at := make(map[*Node]int, len(g.Nodes))
+	for i, n := range g.Nodes {
+		at[n] = i
+	}
+	done := make([]uint8, len(g.Nodes)) // 1 entered, 2 placed
+	out := make([]*Node, 0, len(g.Nodes))
+	type frame struct{ i, next int }
+	for i := range g.Nodes {
+		if done[i] != 0 {
+			continue
+		}
+		stack := []frame{{i, 0}}
+		done[i] = 1
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			n := g.Nodes[f.i]
+			if f.next == len(n.In) {
+				done[f.i] = 2
+				out = append(out, n)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			v := n.In[f.next]
+			f.next++
+			if v == nil || v.Def == nil {
+				continue
+			}
+			j, ok := at[v.Def]
+			if !ok {
+				return fmt.Errorf("%w: %s reads %s, whose node is not in it", ErrGraph, n.Out[0].Name, v.Name)
+			}
+			switch done[j] {
+			case 0:
+				done[j] = 1
+				stack = append(stack, frame{j, 0})
+			case 1:
+				return fmt.Errorf("%w: %s depends on itself", ErrGraph, v.Name)
+			}
+		}
+	}
+	g.Nodes = out
+	return nil
+}

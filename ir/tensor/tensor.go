@@ -1,0 +1,128 @@
+// Package tensor is a dense array and nothing clever: a shape and the elements
+// in row-major order. The reference interpreter computes on float64 (Tensor),
+// weights are kept as float32 (F32).
+package tensor
+
+import (
+	"fmt"
+	"math"
+)
+
+// Elem is what an array holds.
+type Elem interface{ float32 | float64 }
+
+// Dense is an n-dimensional array in row-major order; len(Data) is the product
+// of Shape, and the rank 0 array has one element.
+type Dense[T Elem] struct {
+	Shape []int
+	Data  []T
+}
+
+// Tensor is what the reference interpreter computes with. Integers (class
+// indices) are held as whole float64s.
+type Tensor = Dense[float64]
+
+// F32 is what weights are stored as.
+type F32 = Dense[float32]
+
+// Size returns the product of a shape, 1 for rank 0.
+func Size(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// New returns a zero array of the shape.
+func New(shape ...int) *Tensor { return Make[float64](shape) }
+
+// Make returns a zero array of the shape, which it copies.
+func Make[T Elem](shape []int) *Dense[T] {
+	return &Dense[T]{Shape: append([]int(nil), shape...), Data: make([]T, Size(shape))}
+}
+
+// Of returns an array over data, which it keeps; it panics if the length is not
+// the product of the shape (a bug of the caller's).
+func Of[T Elem](data []T, shape ...int) *Dense[T] {
+	if len(data) != Size(shape) {
+		panic(fmt.Sprintf("tensor: %d elements for shape %v", len(data), shape))
+	}
+	return &Dense[T]{Shape: append([]int(nil), shape...), Data: data}
+}
+
+// Scalar returns an array of rank 0.
+func Scalar(v float64) *Tensor { return &Tensor{Data: []float64{v}} }
+
+// Clone returns a copy.
+func (t *Dense[T]) Clone() *Dense[T] {
+	return &Dense[T]{Shape: append([]int(nil), t.Shape...), Data: append([]T(nil), t.Data...)}
+}
+
+// Reshape returns the same elements under another shape of the same size.
+func (t *Dense[T]) Reshape(shape ...int) *Dense[T] { return Of(t.Data, shape...) }
+
+// Index returns the place of an element in Data.
+func (t *Dense[T]) Index(ix ...int) int {
+	o := 0
+	for i, d := range t.Shape {
+		o = o*d + ix[i]
+	}
+	return o
+}
+
+// At returns the element at an index.
+func (t *Dense[T]) At(ix ...int) T { return t.Data[t.Index(ix...)] }
+
+// Set sets the element at an index.
+func (t *Dense[T]) Set(v T, ix ...int) { t.Data[t.Index(ix...)] = v }
+
+// Widen returns a float64 copy.
+func Widen(t *F32) *Tensor {
+	r := Make[float64](t.Shape)
+	for i, v := range t.Data {
+		r.Data[i] = float64(v)
+	}
+	return r
+}
+
+// Round returns a float32 copy, each element rounded to nearest even.
+func Round(t *Tensor) *F32 {
+	r := Make[float32](t.Shape)
+	for i, v := range t.Data {
+		r.Data[i] = float32(v)
+	}
+	return r
+}
+
+// Strides returns the distance in elements between neighbours of each axis.
+func Strides(shape []int) []int {
+	s := make([]int, len(shape))
+	n := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return s
+}
+
+// MaxDiff returns the largest |a-b| and the largest |b|. A NaN in one array
+// where the other has none, or shapes that differ, give an infinite difference.
+func MaxDiff[T Elem](a, b *Dense[T]) (diff, scale float64) {
+	if len(a.Data) != len(b.Data) {
+		return math.Inf(1), 0
+	}
+	for i := range a.Data {
+		x, y := float64(a.Data[i]), float64(b.Data[i])
+		scale = math.Max(scale, math.Abs(y))
+		if x == y || (math.IsNaN(x) && math.IsNaN(y)) {
+			continue
+		}
+		d := math.Abs(x - y)
+		if math.IsNaN(d) {
+			d = math.Inf(1)
+		}
+		diff = math.Max(diff, d)
+	}
+	return diff, scale
+}

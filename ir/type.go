@@ -1,0 +1,157 @@
+package ir
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DType is the element type of a value.
+type DType uint8
+
+const (
+	F32 DType = iota // activations, weights
+	I64              // class indices, counters
+)
+
+func (d DType) String() string {
+	if d == I64 {
+		return "i64"
+	}
+	return "f32"
+}
+
+// Batch stands in a Shape for the number of images, which is known only when
+// the network runs. It prints as N.
+const Batch = -1
+
+// Shape is the extent of each axis: NCHW for feature maps, NxK behind a dense
+// layer, empty for a scalar.
+type Shape []int
+
+func (s Shape) String() string {
+	if len(s) == 0 {
+		return "scalar"
+	}
+	var b strings.Builder
+	for i, d := range s {
+		if i > 0 {
+			b.WriteByte('x')
+		}
+		if d == Batch {
+			b.WriteByte('N')
+		} else {
+			b.WriteString(strconv.Itoa(d))
+		}
+	}
+	return b.String()
+}
+
+// Equal reports whether two shapes are the same, the symbolic batch included.
+func (s Shape) Equal(t Shape) bool { return slices.Equal(s, t) }
+
+// Bind returns the shape with the batch set to n.
+func (s Shape) Bind(n int) Shape {
+	r := slices.Clone(s)
+	for i, d := range r {
+		if d == Batch {
+			r[i] = n
+		}
+	}
+	return r
+}
+
+// Symbolic reports whether the batch is among the axes.
+func (s Shape) Symbolic() bool { return slices.Contains(s, Batch) }
+
+// Size returns the number of elements of one image: the product of all axes but
+// the symbolic batch.
+func (s Shape) Size() int {
+	n := 1
+	for _, d := range s {
+		if d != Batch {
+			n *= d
+		}
+	}
+	return n
+}
+
+// MaxDim and MaxSize bound what a shape may hold, so that no product overflows
+// and no text of a few bytes asks for all memory.
+const (
+	MaxDim  = 1 << 24
+	MaxSize = 1 << 31
+	MaxRank = 8
+)
+
+// Check reports a shape that is out of bounds: an axis below 1 or above MaxDim,
+// more than MaxRank axes, more than MaxSize elements.
+func (s Shape) Check() error {
+	if len(s) > MaxRank {
+		return fmt.Errorf("shape %v has %d axes, at most %d are possible", s, len(s), MaxRank)
+	}
+	n := 1
+	for i, d := range s {
+		if d == Batch {
+			continue
+		}
+		if d < 1 || d > MaxDim {
+			return fmt.Errorf("axis %d of shape %v is %d, not within 1..%d", i, s, d, MaxDim)
+		}
+		if n *= d; n > MaxSize {
+			return fmt.Errorf("shape %v has more than %d elements", s, MaxSize)
+		}
+	}
+	return nil
+}
+
+// Type is what is known of a value before it is computed.
+type Type struct {
+	DType DType
+	Shape Shape
+}
+
+// Float returns the type of float32 values of a shape.
+func Float(shape ...int) Type { return Type{F32, shape} }
+
+func (t Type) String() string {
+	if t.DType == F32 {
+		return t.Shape.String()
+	}
+	return t.DType.String() + ":" + t.Shape.String()
+}
+
+// Equal reports whether two types are the same.
+func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.Shape) }
+
+// Bind returns the type with the batch set to n.
+func (t Type) Bind(n int) Type { return Type{t.DType, t.Shape.Bind(n)} }
+
+// Bytes returns the size of one image's worth of the value.
+func (t Type) Bytes() int64 {
+	if t.DType == I64 {
+		return 8 * int64(t.Shape.Size())
+	}
+	return 4 * int64(t.Shape.Size())
+}
+
+// ParseShape reads what Shape.String prints.
+func ParseShape(text string) (Shape, error) {
+	if text == "scalar" {
+		return Shape{}, nil
+	}
+	var s Shape
+	for _, w := range strings.Split(text, "x") {
+		if w == "N" {
+			s = append(s, Batch)
+			continue
+		}
+		d, err := strconv.Atoi(w)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a shape: want numbers joined by x, such as 3x224x224, N for the batch", text)
+		}
+		s = append(s, d)
+	}
+	return s, s.Check()
+}

@@ -1,0 +1,118 @@
+package ir
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Verify checks what every graph promises: unique names, topological order,
+// values that belong to it, types that each op would infer again, data that
+// fits its param, roots that exist. All problems are returned, joined.
+func Verify(g *Graph) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrGraph}, args...)...))
+	}
+	names := map[string]bool{}
+	known := map[*Value]bool{}
+	add := func(v *Value) {
+		if v.Name == "" {
+			bad("a value has no name")
+		}
+		if names[v.Name] {
+			bad("two values are called %s", v.Name)
+		}
+		names[v.Name] = true
+		known[v] = true
+		if err := v.Type.Shape.Check(); err != nil {
+			bad("%s: %v", v.Name, err)
+		}
+	}
+	for _, v := range g.Inputs {
+		add(v)
+		if v.Def != nil || v.Param != nil {
+			bad("input %s is also something else", v.Name)
+		}
+	}
+	for _, v := range g.Params {
+		add(v)
+		if v.Param == nil || v.Def != nil {
+			bad("param %s is not one", v.Name)
+			continue
+		}
+		if v.Type.Shape.Symbolic() {
+			bad("param %s has the batch among its axes: %v", v.Name, v.Type)
+		}
+		if d := g.Data[v.Name]; d != nil && !slices.Equal(d.Shape, v.Type.Shape) {
+			bad("param %s is %v, its data %v", v.Name, v.Type, Shape(d.Shape))
+		}
+		if v.Param.Kind == Constant && g.Data[v.Name] == nil && v.Param.Init.Kind != InitConstant {
+			bad("constant %s has no data", v.Name)
+		}
+	}
+	for i, n := range g.Nodes {
+		if len(n.Out) == 0 {
+			bad("node %d (%s) has no output", i, Name(n.Op))
+			continue
+		}
+		if DefOf(n.Op) == nil {
+			bad("%s: op %T was never defined", n.Out[0].Name, n.Op)
+		}
+		types := make([]Type, len(n.In))
+		ok := true
+		for j, v := range n.In {
+			if v == nil || !known[v] {
+				name := "nothing"
+				if v != nil {
+					name = v.Name
+				}
+				bad("%s reads %s, which is not computed before it", n.Out[0].Name, name)
+				ok = false
+				continue
+			}
+			types[j] = v.Type
+		}
+		for j, v := range n.Out {
+			add(v)
+			if v.Def != n || v.Index != j {
+				bad("%s does not know the node that computes it", v.Name)
+			}
+		}
+		if !ok {
+			continue
+		}
+		out, err := n.Op.Infer(types)
+		if err != nil {
+			bad("%s: %v", n.Out[0].Name, err)
+			continue
+		}
+		if len(out) != len(n.Out) {
+			bad("%s: %s has %d outputs, not %d", n.Out[0].Name, Name(n.Op), len(out), len(n.Out))
+			continue
+		}
+		for j, t := range out {
+			if !t.Equal(n.Out[j].Type) {
+				bad("%s is %v, %s makes it %v", n.Out[j].Name, n.Out[j].Type, Name(n.Op), t)
+			}
+		}
+	}
+	for _, v := range g.Roots() {
+		if v == nil || !known[v] {
+			bad("an output is not a value of the graph")
+		}
+	}
+	for _, u := range g.Updates {
+		if u.Param == nil || u.Param.Param == nil || !known[u.Param] {
+			bad("an update is of no param")
+		} else if u.Value != nil && !u.Param.Type.Equal(u.Value.Type) {
+			bad("update of %s (%v) by %s (%v)", u.Param.Name, u.Param.Type, u.Value.Name, u.Value.Type)
+		}
+	}
+	for _, p := range g.Parts {
+		if p.Out == nil || !known[p.Out] {
+			bad("part %s is not a value of the graph", p.Name)
+		}
+	}
+	return errors.Join(errs...)
+}
