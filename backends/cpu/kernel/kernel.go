@@ -67,6 +67,9 @@ type Worker struct {
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
 	tile tile // parameters of the assembly call under way
+
+	team    *Team // whose barrier it meets (threads.go)
+	members int   // workers of the run under way
 }
 
 // Kernel is one piece of work of a plan: a comparable struct whose fields are
@@ -102,17 +105,17 @@ type Tabler interface {
 // Act is an activation function in a kernel's epilogue.
 type Act uint8
 
-// The activations. ReLU lets NaN pass, as the reference does.
+// The activations. ActReLU lets NaN pass, as the reference does.
 const (
-	Identity Act = iota
-	ReLU
-	Sigmoid
-	Tanh
+	ActNone Act = iota
+	ActReLU
+	ActSigmoid
+	ActTanh
 )
 
 // GoString prints the name as a generated program writes it.
 func (a Act) GoString() string {
-	return [...]string{"kernel.Identity", "kernel.ReLU", "kernel.Sigmoid", "kernel.Tanh"}[a]
+	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh"}[a]
 }
 
 func (a Act) String() string {

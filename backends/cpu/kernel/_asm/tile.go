@@ -1,0 +1,323 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Byte offsets of the fields of kernel.tile; a test there compares them.
+const (
+	fA     = 0
+	fB     = 8
+	fW     = 16
+	fTaps  = 24
+	fNtaps = 32
+	fPs    = 40
+	fBias  = 48
+	fOutA  = 56
+	fOutB  = 64
+	fObs   = 72
+	fResA  = 80
+	fResB  = 88
+	fRbs   = 96
+	fWs    = 104
+	fFlags = 112
+	fScale = 120
+)
+
+// prefetch is how far ahead of its use a line of weights is asked for: the
+// stream of weights is the one that comes from L2 or beyond, in an order that
+// crosses pages faster than the hardware prefetchers follow.
+const prefetch = 2048
+
+func tiles() {
+	for ob := 1; ob <= 2; ob++ {
+		for p := 1; p <= 14; p++ {
+			tile512(p, ob, false)
+			tile512(p, ob, true)
+		}
+	}
+	for p := 1; p <= 6; p++ {
+		tile256(p, false)
+		tile256(p, true)
+	}
+}
+
+// pixel addresses pixel q of a half: base + q*ps, with 3*ps and 5*ps in
+// registers of their own.
+func pixel(base, ps, ps3, ps5 reg.GPPhysical, q, disp int) Mem {
+	switch q {
+	case 0:
+		return Mem{Base: base, Disp: disp}
+	case 1, 2, 4:
+		return Mem{Base: base, Index: ps, Scale: uint8(q), Disp: disp}
+	case 3, 6:
+		return Mem{Base: base, Index: ps3, Scale: uint8(q / 3), Disp: disp}
+	case 5:
+		return Mem{Base: base, Index: ps5, Scale: 1, Disp: disp}
+	}
+	panic("a half has at most 7 pixels")
+}
+
+// tile512 is a tile of p pixels x ob blocks of 16 output channels: p*ob
+// accumulators, ob registers of weights, the rest for broadcasts. With planar
+// input a tap is one channel, otherwise 16 consecutive ones.
+func tile512(p, ob int, planar bool) {
+	name, step := fmt.Sprintf("tile512p%do%d", p, ob), 4
+	if planar {
+		name, step = name+"planar", 1
+	}
+	TEXT(name, NOSPLIT, "func(t *byte)")
+	Pragma("noescape")
+	aB, bB, w, taps, nt, ps, ps3, ps5, a, b, k := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
+	tq := reg.RDI
+	Load(Param("t"), tq)
+	f := func(off int) Mem { return Mem{Base: tq, Disp: off} }
+	MOVQ(f(fA), aB)
+	MOVQ(f(fB), bB)
+	MOVQ(f(fW), w)
+	MOVQ(f(fTaps), taps)
+	MOVQ(f(fNtaps), nt)
+	MOVQ(f(fPs), ps)
+	LEAQ(Mem{Base: ps, Index: ps, Scale: 2}, ps3)
+	LEAQ(Mem{Base: ps, Index: ps, Scale: 4}, ps5)
+	MOVQ(f(fBias), k)
+	for o := 0; o < ob; o++ {
+		VMOVUPS(Mem{Base: k, Disp: 64 * o}, zmm[o*p])
+		for q := 1; q < p; q++ {
+			VMOVAPS(zmm[o*p], zmm[o*p+q])
+		}
+	}
+	half := (p + 1) / 2
+	in := func(q, disp int) Mem {
+		if q >= half {
+			return pixel(b, ps, ps3, ps5, q-half, disp)
+		}
+		return pixel(a, ps, ps3, ps5, q, disp)
+	}
+	weights, tmps := zmm[p*ob:p*ob+ob], zmm[p*ob+ob:]
+	if len(tmps) > 4 {
+		tmps = tmps[:4]
+	}
+	n := 0
+	mac := func(u int) {
+		for o, r := range weights {
+			VMOVUPS(Mem{Base: w, Disp: 64 * (u*ob + o)}, r)
+			PREFETCHT0(Mem{Base: w, Disp: prefetch + 64*(u*ob+o)})
+		}
+		for q := 0; q < p; q++ {
+			if ob == 1 {
+				VFMADD231PS_BCST(in(q, 4*u), weights[0], zmm[q])
+				continue
+			}
+			x := tmps[n%len(tmps)]
+			n++
+			VBROADCASTSS(in(q, 4*u), x)
+			for o, r := range weights {
+				VFMADD231PS(x, r, zmm[o*p+q])
+			}
+		}
+	}
+	Label("tap")
+	MOVQ(Mem{Base: taps}, a)
+	LEAQ(Mem{Base: bB, Index: a, Scale: 1}, b)
+	ADDQ(aB, a)
+	ADDQ(Imm(8), taps)
+	if planar {
+		mac(0)
+		ADDQ(Imm(uint64(ob*64)), w)
+	} else {
+		MOVQ(U32(16), k)
+		Label("channels")
+		for u := 0; u < step; u++ {
+			mac(u)
+		}
+		ADDQ(U32(uint32(step*ob*64)), w)
+		ADDQ(Imm(uint64(4*step)), a)
+		ADDQ(Imm(uint64(4*step)), b)
+		SUBQ(Imm(uint64(step)), k)
+		JNZ(LabelRef("channels"))
+	}
+	DECQ(nt)
+	JNZ(LabelRef("tap"))
+
+	MOVQ(f(fFlags), k)
+	TESTQ(U32(tileRes), k)
+	JZ(LabelRef("act"))
+	VBROADCASTSS(f(fScale), zmm[31])
+	MOVQ(f(fResA), a)
+	MOVQ(f(fResB), b)
+	MOVQ(f(fRbs), ps)
+	for o := 0; o < ob; o++ {
+		for q := 0; q < p; q++ {
+			m := Mem{Base: a, Disp: 64 * q}
+			if q >= half {
+				m = Mem{Base: b, Disp: 64 * (q - half)}
+			}
+			VFMADD213PS(m, zmm[31], zmm[o*p+q])
+		}
+		if o < ob-1 {
+			ADDQ(ps, a)
+			ADDQ(ps, b)
+		}
+	}
+	Label("act")
+	TESTQ(U32(tileReLU), k)
+	JZ(LabelRef("store"))
+	VXORPS(reg.X31, reg.X31, reg.X31)
+	for i := 0; i < p*ob; i++ {
+		VMAXPS(zmm[i], zmm[31], zmm[i]) // the value second: NaN passes
+	}
+	Label("store")
+	MOVQ(f(fOutA), a)
+	MOVQ(f(fOutB), b)
+	MOVQ(f(fObs), ps)
+	for o := 0; o < ob; o++ {
+		for q := 0; q < p; q++ {
+			m := Mem{Base: a, Disp: 64 * q}
+			if q >= half {
+				m = Mem{Base: b, Disp: 64 * (q - half)}
+			}
+			VMOVUPS(zmm[o*p+q], m)
+		}
+		if o < ob-1 {
+			ADDQ(ps, a)
+			ADDQ(ps, b)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// Flags of kernel.tile.
+const (
+	tileReLU = 1
+	tileRes  = 2
+)
+
+// tile256 is a tile of p pixels x 16 output channels, two registers a block:
+// 2*p accumulators, two of weights, two for broadcasts. Every output element is
+// the same chain of fused multiply-adds as in tile512.
+func tile256(p int, planar bool) {
+	name, step := fmt.Sprintf("tile256p%d", p), 4
+	if planar {
+		name, step = name+"planar", 1
+	}
+	TEXT(name, NOSPLIT, "func(t *byte)")
+	Pragma("noescape")
+	aB, bB, w, taps, nt, ps, a, b, k, ws, ws3 := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R11, reg.R12, reg.R13, reg.R9, reg.R10
+	tq := reg.RDI
+	Load(Param("t"), tq)
+	f := func(off int) Mem { return Mem{Base: tq, Disp: off} }
+	MOVQ(f(fA), aB)
+	MOVQ(f(fB), bB)
+	MOVQ(f(fW), w)
+	MOVQ(f(fTaps), taps)
+	MOVQ(f(fNtaps), nt)
+	MOVQ(f(fPs), ps)
+	MOVQ(f(fWs), ws)
+	LEAQ(Mem{Base: ws, Index: ws, Scale: 2}, ws3)
+	MOVQ(f(fBias), k)
+	for o := 0; o < 2; o++ {
+		VMOVUPS(Mem{Base: k, Disp: 32 * o}, ymm[o*p])
+		for q := 1; q < p; q++ {
+			VMOVAPS(ymm[o*p], ymm[o*p+q])
+		}
+	}
+	half := (p + 1) / 2 // at most 3: no multiple of ps beyond 2
+	in := func(q, disp int) Mem {
+		if q >= half {
+			return pixel(b, ps, ps, ps, q-half, disp)
+		}
+		return pixel(a, ps, ps, ps, q, disp)
+	}
+	weights, tmps := ymm[2*p:2*p+2], ymm[2*p+2:]
+	if len(tmps) > 4 {
+		tmps = tmps[:4]
+	}
+	n := 0
+	mac := func(u int) {
+		row := Mem{Base: w}
+		switch u {
+		case 1, 2:
+			row.Index, row.Scale = ws, uint8(u)
+		case 3:
+			row.Index, row.Scale = ws3, 1
+		}
+		for o, r := range weights {
+			m := row
+			m.Disp = 32 * o
+			VMOVUPS(m, r)
+		}
+		row.Disp = prefetch
+		PREFETCHT0(row)
+		for q := 0; q < p; q++ {
+			x := tmps[n%len(tmps)]
+			n++
+			VBROADCASTSS(in(q, 4*u), x)
+			for o, r := range weights {
+				VFMADD231PS(x, r, ymm[o*p+q])
+			}
+		}
+	}
+	Label("tap")
+	MOVQ(Mem{Base: taps}, a)
+	LEAQ(Mem{Base: bB, Index: a, Scale: 1}, b)
+	ADDQ(aB, a)
+	ADDQ(Imm(8), taps)
+	if planar {
+		mac(0)
+		ADDQ(ws, w)
+	} else {
+		MOVQ(U32(16), k)
+		Label("channels")
+		for u := 0; u < step; u++ {
+			mac(u)
+		}
+		LEAQ(Mem{Base: w, Index: ws, Scale: 4}, w)
+		ADDQ(Imm(uint64(4*step)), a)
+		ADDQ(Imm(uint64(4*step)), b)
+		SUBQ(Imm(uint64(step)), k)
+		JNZ(LabelRef("channels"))
+	}
+	DECQ(nt)
+	JNZ(LabelRef("tap"))
+
+	at := func(q, disp int) Mem {
+		if q >= half {
+			return Mem{Base: b, Disp: 64*(q-half) + disp}
+		}
+		return Mem{Base: a, Disp: 64*q + disp}
+	}
+	MOVQ(f(fFlags), k)
+	TESTQ(U32(tileRes), k)
+	JZ(LabelRef("act"))
+	VBROADCASTSS(f(fScale), ymm[15])
+	MOVQ(f(fResA), a)
+	MOVQ(f(fResB), b)
+	for o := 0; o < 2; o++ {
+		for q := 0; q < p; q++ {
+			VFMADD213PS(at(q, 32*o), ymm[15], ymm[o*p+q])
+		}
+	}
+	Label("act")
+	TESTQ(U32(tileReLU), k)
+	JZ(LabelRef("store"))
+	VXORPS(reg.X15, reg.X15, reg.X15)
+	for i := 0; i < 2*p; i++ {
+		VMAXPS(ymm[i], ymm[15], ymm[i])
+	}
+	Label("store")
+	MOVQ(f(fOutA), a)
+	MOVQ(f(fOutB), b)
+	for o := 0; o < 2; o++ {
+		for q := 0; q < p; q++ {
+			VMOVUPS(ymm[o*p+q], at(q, 32*o))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,413 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Conv is a direct convolution, NCHW16c to NCHW16c (or planar to NCHW16c), with
+// its epilogue:
+//
+//	out = act(res + Scale*(conv(in) + bias))   with Residual
+//	out = act(conv(in) + bias)                 without
+//
+// Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW);
+// what lies outside of the image is read from the physical border, which may be
+// of any width (pads larger than the kernel included). Stride, dilation and
+// Groups of 0 mean 1.
+//
+// Operands: In[0] input, In[1] residual (view Res), Out[i] the part Parts[i], W[0]
+// as packed by Pack, W[1] as packed by PackBias or nil, Table.
+//
+// Parts are the consecutive ranges of output channels: one for an ordinary
+// convolution, up to four where parallel convolutions over one input have been
+// merged and each writes a place of its own (a slice of a concat, a bordered
+// buffer), with an activation of its own. Residual needs exactly one part. Every
+// part begins a new block; its channels past Part.C are written as zeros, up to
+// the end of its last block.
+//
+// Groups > 1: any channel counts that the groups divide; blocks that a group
+// shares with others are filled up with zero weights, so widths of a multiple of
+// 16 per group cost nothing and depthwise convolution, which would cost 16 times
+// its work, has a kernel of its own (Depthwise).
+//
+// The result of an output element is one chain of fused multiply-adds that
+// begins with the bias and runs over input block, kernel row, kernel column,
+// channel (planar: channel, row, column), whatever the tiles and tasks are.
+type Conv struct {
+	IC       int  // input channels
+	H, W     int  // output rows and columns
+	KH, KW   int  // kernel
+	SH, SW   int  // stride
+	DH, DW   int  // dilation
+	PH, PW   int  // padding above and to the left
+	Groups   int  // must divide IC and the output channels; then one part
+	Planar   bool // the input is NCHW: for the network's input, while its channels are few
+	In       View
+	Parts    [4]Part
+	Residual bool
+	Res      View
+	Scale    float32 // of the convolution, with Residual
+
+	// How the work is cut into tasks: output rows, and pairs of output blocks,
+	// a task; 0 takes all. Split chooses them.
+	Rows, Pairs int
+}
+
+// Part is a range of output channels and where it goes. Parts end at the first
+// with C == 0.
+type Part struct {
+	C    int
+	View View
+	Act  Act
+}
+
+func one(n int) int {
+	if n == 0 {
+		return 1
+	}
+	return n
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// OC is the number of output channels, without the padding of the parts.
+func (c Conv) OC() int {
+	n := 0
+	for _, p := range c.Parts {
+		n += p.C
+	}
+	return n
+}
+
+// MACs is the number of multiply-accumulates of an image, without those of
+// padded channels.
+func (c Conv) MACs() int {
+	return c.OC() * c.IC / one(c.Groups) * c.KH * c.KW * c.H * c.W
+}
+
+// PaddedMACs is MACs with input and output channels padded to blocks, as the
+// kernel computes them (planar input is not padded).
+func (c Conv) PaddedMACs() int {
+	n := 0
+	for g := range c.groups {
+		n += (g.hi - g.lo) * g.blocks
+	}
+	return n * Block * c.lanes() * c.KH * c.KW * c.H * c.W
+}
+
+// lanes is the number of input channels that lie side by side and make one tap.
+func (c Conv) lanes() int {
+	if c.Planar {
+		return 1
+	}
+	return Block
+}
+
+// group is one or two blocks of output channels that are computed together.
+type group struct {
+	part, block, blocks int // the part, its first block there, 1 or 2
+	oc, n               int // first output channel, how many are real
+	lo, hi              int // input blocks (planar: channels) that it reads
+	w, bias             int // where its weights and its bias begin
+}
+
+// groups yields the pairs of output blocks, part by part; a part of an odd number
+// of blocks ends with a single one.
+func (c Conv) groups(yield func(group) bool) {
+	gs := one(c.Groups)
+	icg, ocg := c.IC/gs, c.OC()/gs
+	var g group
+	for p, part := range c.Parts {
+		if part.C == 0 {
+			return
+		}
+		first := g.oc
+		for b := 0; b < Blocks(part.C); b += 2 {
+			g.part, g.block, g.blocks = p, b, min(2, Blocks(part.C)-b)
+			g.oc = first + b*Block
+			g.n = min(part.C-b*Block, g.blocks*Block)
+			g.lo = g.oc / ocg * icg / c.lanes()
+			g.hi = ceilDiv(((g.oc+g.n-1)/ocg+1)*icg, c.lanes())
+			if !yield(g) {
+				return
+			}
+			g.w += (g.hi - g.lo) * c.lanes() * c.KH * c.KW * g.blocks * Block
+			g.bias += g.blocks * Block
+		}
+		g.oc = first + part.C
+	}
+}
+
+func (c Conv) ngroups() int {
+	n := 0
+	for _, p := range c.Parts {
+		n += ceilDiv(Blocks(p.C), 2)
+	}
+	return n
+}
+
+// PackedLen is the length of the packed weights, in float32s.
+func (c Conv) PackedLen() int {
+	n := 0
+	for g := range c.groups {
+		n = g.w + (g.hi-g.lo)*c.lanes()*c.KH*c.KW*g.blocks*Block
+	}
+	return n
+}
+
+// Pack writes weights in OIHW order (O over all parts, I = IC/Groups) into dst.
+func (c Conv) Pack(dst, weight []float32) {
+	gs := one(c.Groups)
+	icg, ocg := c.IC/gs, c.OC()/gs
+	kk := c.KH * c.KW
+	for g := range c.groups {
+		d := dst[g.w:]
+		for b := g.lo; b < g.hi; b++ {
+			for k := 0; k < kk; k++ {
+				for l := 0; l < c.lanes(); l++ {
+					ic := b*c.lanes() + l
+					row := d[:g.blocks*Block]
+					d = d[g.blocks*Block:]
+					for j := range row {
+						row[j] = 0
+						if o := g.oc + j; j < g.n && ic < c.IC && o/ocg == ic/icg {
+							row[j] = weight[(o*icg+ic%icg)*kk+k]
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// BiasLen is the length of the packed bias, in float32s.
+func (c Conv) BiasLen() int {
+	n := 0
+	for _, p := range c.Parts {
+		n += Blocks(p.C) * Block
+	}
+	return n
+}
+
+// PackBias pads the bias of every part to whole blocks.
+func (c Conv) PackBias(dst, bias []float32) {
+	for g := range c.groups {
+		d := dst[g.bias : g.bias+g.blocks*Block]
+		n := copy(d, bias[g.oc:g.oc+g.n])
+		clear(d[n:])
+	}
+}
+
+// The table of a Conv: taps (bytes from a pixel's first operand), groups, and the
+// tiles of a task of Rows rows, then those of the last task if it has fewer.
+const (
+	groupInts = 9
+	tileInts  = 7
+)
+
+// maxPixels is the largest tile of a tier.
+func maxPixels(isa ISA) int {
+	switch isa {
+	case AVX512:
+		return 14
+	case AVX2:
+		return 6
+	}
+	return 4
+}
+
+// flat reports whether the rows of input and outputs lie without gaps, so that
+// tiles need not end with them.
+func (c Conv) flat() bool {
+	l := c.lanes()
+	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.Residual && c.Res.H != c.W*Block {
+		return false
+	}
+	for _, p := range c.Parts {
+		if p.C > 0 && p.View.H != c.W*Block {
+			return false
+		}
+	}
+	return true
+}
+
+// Table returns taps, groups and tiles for a tier.
+func (c Conv) Table(isa ISA) []int {
+	l := c.lanes()
+	var t []int
+	for b := 0; b < ceilDiv(c.IC, l); b++ {
+		for kh := 0; kh < c.KH; kh++ {
+			for kw := 0; kw < c.KW; kw++ {
+				t = append(t, 4*(b*c.In.C+kh*one(c.DH)*c.In.H+kw*one(c.DW)*l))
+			}
+		}
+	}
+	for g := range c.groups {
+		t = append(t, g.part, g.block, g.blocks, g.oc, g.n, g.lo, g.hi, g.w, g.bias)
+	}
+	head := len(t)
+	t = append(t, 0, 0) // ends of the tiles of a full and of the last task
+	rows := c.rows()
+	put := func(rows int) {
+		w, h := c.W, rows
+		if c.flat() {
+			w, h = rows*c.W, 1
+		}
+		x, y := 0, 0
+		for _, p := range cover(h, w, maxPixels(isa)) {
+			t = append(t, p)
+			for _, n := range [2]int{(p + 1) / 2, p / 2} {
+				ty, tx := y, x
+				if n == 0 { // the second half of a single pixel: any valid address
+					ty, tx = t[len(t)-2], t[len(t)-1]
+				}
+				t = append(t, ty*one(c.SH)*c.In.H+tx*one(c.SW)*l, ty, tx)
+				if x += n; x == w {
+					x, y = 0, y+1
+				}
+			}
+		}
+	}
+	put(rows)
+	t[head] = len(t)
+	if c.H%rows != 0 {
+		put(c.H % rows)
+	}
+	t[head+1] = len(t)
+	return t
+}
+
+func (c Conv) rows() int {
+	if c.Rows <= 0 {
+		return c.H
+	}
+	return min(c.Rows, c.H)
+}
+
+func (c Conv) pairs() int {
+	if c.Pairs <= 0 {
+		return c.ngroups()
+	}
+	return min(c.Pairs, c.ngroups())
+}
+
+// cover cuts h rows of w pixels, in reading order, into tiles of at most
+// most pixels. A tile has two halves, of which the first is the larger by at most
+// one pixel, and neither crosses the end of a row. It minimizes the predicted time,
+// in which a tile of fewer than 5 pixels costs as much as one of 5: latency and the
+// stream of weights are the limit then.
+func cover(h, w, most int) []int {
+	least := 5
+	if most < 14 {
+		least = 4
+	}
+	n := h * w
+	best := make([]int, n+1)
+	step := make([]uint8, n+1)
+	for i := n - 1; i >= 0; i-- {
+		left := w - i%w
+		best[i] = math.MaxInt
+		for p := 1; p <= min(most, n-i); p++ {
+			a, b := (p+1)/2, p/2
+			if a > left || a < left && p > left || a == left && b > w {
+				continue
+			}
+			if cost := 8*max(p, least) + 4 + best[i+p]; cost <= best[i] {
+				best[i], step[i] = cost, uint8(p)
+			}
+		}
+	}
+	var tiles []int
+	for i := 0; i < n; i += int(step[i]) {
+		tiles = append(tiles, int(step[i]))
+	}
+	return tiles
+}
+
+// Tasks is images x chunks of rows x chunks of pairs of output blocks.
+func (c Conv) Tasks(images int) int {
+	return images * ceilDiv(c.H, c.rows()) * ceilDiv(c.ngroups(), c.pairs())
+}
+
+// Run computes one task: for every pair of output blocks, all tiles of the rows.
+// The weights of a pair stay in L2 meanwhile, or L1, and so do the rows.
+func (c Conv) Run(w *Worker, task int, a *Args) {
+	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	chunks := ceilDiv(c.H, c.rows())
+	g0 := task % gchunks * c.pairs()
+	g1 := min(g0+c.pairs(), c.ngroups())
+	y0 := task / gchunks % chunks * c.rows()
+	image := task / gchunks / chunks
+
+	ntaps := ceilDiv(c.IC, c.lanes()) * c.KH * c.KW
+	groups := a.Table[ntaps : ntaps+groupInts*c.ngroups()]
+	head := ntaps + len(groups)
+	tiles := a.Table[head+2 : a.Table[head]]
+	if c.H-y0 < c.rows() {
+		tiles = a.Table[a.Table[head]:a.Table[head+1]]
+	}
+	// The first tap of the first pixel; the taps are counted from there.
+	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.lanes()
+	for g := g0; g < g1; g++ {
+		r := groups[g*groupInts : (g+1)*groupInts]
+		if w.ISA == Portable {
+			c.runPortable(a, image, y0, in, r, tiles)
+		} else {
+			c.runTiles(w, a, image, y0, in, r, tiles)
+		}
+	}
+}
+
+var zeroBias [2 * Block]float32
+
+func float(m []float32, i int) unsafe.Pointer { return unsafe.Pointer(&m[i]) }
+
+// runTiles runs one pair of output blocks by assembly.
+func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
+	part := &c.Parts[r[0]]
+	kk := c.KH * c.KW
+	lo, hi := r[5], r[6]
+	t := &w.tile
+	t.taps = unsafe.Pointer(&a.Table[lo*kk])
+	t.ntaps = (hi - lo) * kk
+	t.ps = 4 * one(c.SW) * c.lanes()
+	t.ws = r[2] * Block * 4
+	t.obs = 4 * part.View.C
+	t.rbs = 4 * c.Res.C
+	t.scale = c.Scale
+	t.flags = 0
+	if part.Act == ActReLU {
+		t.flags |= tileReLU
+	}
+	if c.Residual {
+		t.flags |= tileRes
+	}
+	blocks := r[2] // at once
+	if w.ISA == AVX2 {
+		blocks = 1
+	}
+	kernels := tileFuncs(w.ISA, blocks, c.Planar)
+	out := &a.Out[r[0]]
+	src := a.In[0].Mem
+	for b := 0; b < r[2]; b += blocks {
+		t.w = float(a.W[0], r[7]+b*Block)
+		t.bias = unsafe.Pointer(&zeroBias)
+		if a.W[1] != nil {
+			t.bias = float(a.W[1], r[8]+b*Block)
+		}
+		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
+		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
+		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
+			t.a = float(src, in+l[1])
+			t.b = float(src, in+l[4])
+			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*Block)
+			t.outB = float(out.Mem, ob+l[5]*part.View.H+l[6]*Block)
+			if c.Residual {
+				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*Block)
+				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*Block)
+			}
+			kernels[l[0]]((*byte)(unsafe.Pointer(t)))
+		}
+	}
+}
