@@ -1,0 +1,175 @@
+package kernel
+
+import "math"
+
+// The functions of this file are the run time's own exp, log, tanh and
+// logistic function, because math.Exp and its kin pick an algorithm by CPU and
+// by architecture. Every product that is followed by a sum is rounded by an
+// explicit conversion, so that no compiler fuses the two and the results are
+// the same bits on every architecture and at every GOAMD64 level. The vector
+// versions take the same steps in the same order and give the same bits too.
+//
+// Largest errors, found against float64 on all exponents (math_test.go):
+//
+//	Exp      1.0 ulp, subnormal results included
+//	Log      0.9 ulp
+//	Sigmoid  2.5 ulp where the result is normal
+//	Tanh     1.5 ulp
+
+const (
+	expMagic = 12582912.0 // 1.5 * 2^23: adding it rounds to the nearest integer
+	expHi    = 89.0       // exp of it and of all above is +Inf
+	expLo    = -104.0     // exp of it and of all below is 0
+	log2e    = 1.44269504088896341
+	ln2Hi    = 0.693359375 // nine bits, so that n*ln2Hi is exact for |n| < 2^15
+	ln2Lo    = -2.12194440e-4
+	expC0    = 1.9875691500e-4
+	expC1    = 1.3981999507e-3
+	expC2    = 8.3334519073e-3
+	expC3    = 4.1665795894e-2
+	expC4    = 1.6666665459e-1
+	expC5    = 5.0000001201e-1
+)
+
+// Exp returns e**x: reduction by Cody and Waite, a polynomial of degree 7, and
+// a scale by two powers of two, so that overflow and subnormal results round
+// as they should.
+func Exp(x float32) float32 {
+	if x != x {
+		return x
+	}
+	if x > expHi {
+		x = expHi
+	}
+	if x < expLo {
+		x = expLo
+	}
+	t := float32(x*log2e) + expMagic
+	n := int32(math.Float32bits(t)) - int32(math.Float32bits(expMagic))
+	f := t - expMagic
+	r := x - float32(f*ln2Hi)
+	r -= float32(f * ln2Lo)
+	p := float32(expC0*r) + expC1
+	p = float32(p*r) + expC2
+	p = float32(p*r) + expC3
+	p = float32(p*r) + expC4
+	p = float32(p*r) + expC5
+	p = float32(p*float32(r*r)) + r
+	p += 1
+	h := n >> 1
+	p *= math.Float32frombits(uint32(h+127) << 23)
+	return p * math.Float32frombits(uint32(n-h+127)<<23)
+}
+
+// Log returns the natural logarithm of x: NaN below zero, -Inf at zero.
+func Log(x float32) float32 {
+	switch {
+	case x != x || x > math.MaxFloat32:
+		return x
+	case x < 0:
+		return float32(math.NaN())
+	case x == 0:
+		return float32(math.Inf(-1))
+	}
+	e := int32(0)
+	if x < 0x1p-126 {
+		x *= 0x1p23
+		e = -23
+	}
+	b := math.Float32bits(x)
+	e += int32(b>>23) - 126
+	m := math.Float32frombits(b&0x7fffff | 0x3f000000) // 0.5 <= m < 1
+	if m < 0.707106781186547524 {
+		e--
+		m += m
+	}
+	m--
+	z := m * m
+	y := float32(7.0376836292e-2*m) - 1.1514610310e-1
+	y = float32(y*m) + 1.1676998740e-1
+	y = float32(y*m) - 1.2420140846e-1
+	y = float32(y*m) + 1.4249322787e-1
+	y = float32(y*m) - 1.6668057665e-1
+	y = float32(y*m) + 2.0000714765e-1
+	y = float32(y*m) - 2.4999993993e-1
+	y = float32(y*m) + 3.3333331174e-1
+	y = float32(float32(y*m) * z)
+	f := float32(e)
+	y += float32(f * ln2Lo)
+	y -= float32(0.5 * z)
+	y = m + y
+	return y + float32(f*ln2Hi)
+}
+
+// sigmoid returns 1 / (1 + e**-x).
+func sigmoid(x float32) float32 {
+	return 1 / (1 + Exp(-x))
+}
+
+const (
+	tanhSmall = 0.625
+	tanhC0    = -5.70498872745e-3
+	tanhC1    = 2.06390887954e-2
+	tanhC2    = -5.37397155531e-2
+	tanhC3    = 1.33314422036e-1
+	tanhC4    = -3.33332819422e-1
+)
+
+// tanh returns the hyperbolic tangent: an odd polynomial below 0.625, above it
+// 1 - 2/(e**2x + 1).
+func tanh(x float32) float32 {
+	a := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
+	if a < tanhSmall {
+		z := x * x
+		p := float32(tanhC0*z) + tanhC1
+		p = float32(p*z) + tanhC2
+		p = float32(p*z) + tanhC3
+		p = float32(p*z) + tanhC4
+		return float32(float32(p*z)*x) + x
+	}
+	y := 1 - 2/(Exp(a+a)+1)
+	return math.Float32frombits(math.Float32bits(y) | math.Float32bits(x)&(1<<31))
+}
+
+// Sqrt returns the square root, correctly rounded.
+func Sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// Pow returns x**y for x > 0: exp(y*log x), so its relative error grows as
+// |y*log x| * 2^-24.
+func Pow(x, y float32) float32 { return Exp(y * Log(x)) }
+
+// pow34 is x**0.75, the exponent of AlexNet's and GoogLeNet's LRN, by two
+// square roots.
+func pow34(x float32) float32 {
+	r := Sqrt(x)
+	return r * Sqrt(r)
+}
+
+// sincos2pi returns sin and cos of 2*pi*u for 0 <= u < 1, in float64: Taylor
+// polynomials on an eighth of the circle, far better than a float32 needs.
+func sincos2pi(u float64) (sin, cos float64) {
+	q := int(u * 8)  // octant
+	q = (q + 1) >> 1 // nearest quarter
+	r := (u - float64(q)*0.25) * (2 * math.Pi)
+	z := float64(r * r)
+	s := float64(z*(-1.0/39916800)) + 1.0/362880
+	s = float64(s*z) - 1.0/5040
+	s = float64(s*z) + 1.0/120
+	s = float64(s*z) - 1.0/6
+	s = float64(float64(s*z)*r) + r
+	c := float64(z*(1.0/479001600)) - 1.0/3628800
+	c = float64(c*z) + 1.0/40320
+	c = float64(c*z) - 1.0/720
+	c = float64(c*z) + 1.0/24
+	c = float64(c*z) - 0.5
+	c = float64(c*z) + 1
+	switch q & 3 {
+	case 0:
+		return s, c
+	case 1:
+		return c, -s
+	case 2:
+		return -s, -c
+	}
+	return -c, s
+}

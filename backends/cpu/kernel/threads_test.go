@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// marks is a kernel that counts how often each task ran.
+type marks struct{ N int }
+
+func (m marks) Tasks(images int) int { return m.N * images }
+func (m marks) Run(w *Worker, task int, a *Args) {
+	a.Out[0].Mem[task]++
+}
+
+// TestTeamOrder runs steps of which each needs all of the one before.
+func TestTeamOrder(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 4, 8} {
+		t.Run(fmt.Sprint(threads), func(t *testing.T) {
+			p := NewPool(threads)
+			defer p.Close()
+			team := p.NewTeam(Portable, 100)
+			const n = 97
+			shared := make([]int, n)
+			run := 0
+			body := func(w *Worker) {
+				for step := range 20 {
+					lo, hi := n*w.ID/w.Members(), n*(w.ID+1)/w.Members()
+					for i := lo; i < hi; i++ {
+						shared[i]++
+					}
+					w.Barrier()
+					for i, v := range shared {
+						if v != run*20+step+1 {
+							t.Errorf("step %d: worker %d sees %d at %d", step, w.ID, v, i)
+						}
+					}
+					w.Barrier()
+				}
+			}
+			for run = range 50 {
+				team.Run(body)
+			}
+		})
+	}
+}
+
+func TestDoAndDoAllRunEveryTaskOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 5} {
+		p := NewPool(threads)
+		team := p.NewTeam(Portable, 0)
+		sizes := []int{1, 7, 2, 30, 3, 1}
+		var jobs []Job
+		for i, n := range sizes {
+			jobs = append(jobs, Job{Do: marks{n}, Args: &Args{Images: 2, Out: [4]Buf{{Mem: make([]float32, 2*n)}}}, Weight: i * i})
+		}
+		team.Run(func(w *Worker) {
+			w.DoAll(jobs)
+			for i := range jobs {
+				w.Do(jobs[i].Do, jobs[i].Args)
+			}
+			w.DoAll(jobs)
+		})
+		for i, j := range jobs {
+			for task, v := range j.Args.Out[0].Mem {
+				if v != 3 {
+					t.Errorf("%d threads, job %d, task %d ran %g times of 3", threads, i, task, v)
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+// TestBusyPool lets several sessions use one pool at once.
+func TestBusyPool(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	var wg sync.WaitGroup
+	var alone atomic.Int32
+	for g := range 4 {
+		wg.Go(func() {
+			team := p.NewTeam(Portable, 16)
+			a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
+			body := func(w *Worker) {
+				for range 10 {
+					w.Do(marks{64}, a)
+				}
+				if w.Members() == 1 {
+					alone.Add(1)
+				}
+			}
+			for range 200 {
+				team.Run(body)
+			}
+			for i, v := range a.Out[0].Mem {
+				if v != 2000 {
+					t.Errorf("session %d, task %d: %g", g, i, v)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d of 800 runs found the pool busy", alone.Load())
+}
+
+func TestClosedPoolRunsAlone(t *testing.T) {
+	p := NewPool(2)
+	team := p.NewTeam(Portable, 0)
+	p.Close()
+	p.Close()
+	n := 0
+	team.Run(func(w *Worker) { n += w.Members() })
+	if n != 1 {
+		t.Errorf("%d members", n)
+	}
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	team := p.NewTeam(Portable, 0)
+	a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
+	body := func(w *Worker) { w.Do(marks{64}, a) }
+	if n := testing.AllocsPerRun(100, func() { team.Run(body) }); n != 0 {
+		t.Errorf("%g allocations a run", n)
+	}
+}
+
+func TestScratchIsApartAndAligned(t *testing.T) {
+	for _, n := range []int{0, 1, 16, 1000, 600_000} {
+		p := NewPool(3)
+		team := p.NewTeam(Portable, n)
+		for i := range team.workers {
+			s := team.workers[i].Scratch
+			if len(s) < n || len(s) > 0 && !aligned(s) {
+				t.Errorf("scratch %d of %d: length %d, aligned %v", i, n, len(s), len(s) == 0 || aligned(s))
+			}
+			for j := range s {
+				s[j] += float32(i + 1)
+			}
+		}
+		for i := range team.workers {
+			for _, v := range team.workers[i].Scratch {
+				if v != float32(i+1) {
+					t.Fatalf("scratch of worker %d is shared", i)
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+func BenchmarkForkJoin(b *testing.B) {
+	p := NewPool(2)
+	defer p.Close()
+	team := p.NewTeam(Portable, 0)
+	b.Run("run", func(b *testing.B) {
+		body := func(*Worker) {}
+		for range b.N {
+			team.Run(body)
+		}
+	})
+	b.Run("barrier", func(b *testing.B) {
+		team.Run(func(w *Worker) {
+			for range b.N {
+				w.Barrier()
+			}
+		})
+	})
+}
