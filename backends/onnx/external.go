@@ -1,0 +1,179 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// maxExternal bounds the external data of a model, in bytes.
+const maxExternal = 8 << 30
+
+// Files opens the files of external data that a model names.
+type Files interface {
+	Open(location string) (File, error)
+}
+
+// File is an open file of external data.
+type File interface {
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+}
+
+// Dir is the folder of a model file as Files. A model cannot reach out of it:
+// os.Root resolves names without leaving the folder, symbolic links included.
+// It does open hard links and waits for the writer of a FIFO, so LoadExternal
+// asks for regular files with one name, and files are opened without waiting.
+// (ONNX's own reader needed three fixes: CVE-2022-25882, CVE-2024-27318,
+// CVE-2026-27489.)
+func Dir(root *os.Root) Files { return dir{root} }
+
+type dir struct{ root *os.Root }
+
+func (d dir) Open(location string) (File, error) {
+	return d.root.OpenFile(location, os.O_RDONLY|openNoWait, 0)
+}
+
+func checkLocation(location string) error {
+	if location == "" || !filepath.IsLocal(location) || strings.ContainsAny(location, "\\:\x00") || location == "." {
+		return fmt.Errorf("external data %q is not a relative path below the model's folder", location)
+	}
+	return nil
+}
+
+// HasExternal reports whether a model keeps weights in other files.
+func HasExternal(m *onnxpb.ModelProto) bool {
+	for _, t := range m.GetGraph().GetInitializer() {
+		if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
+			return true
+		}
+	}
+	return false
+}
+
+// LoadExternal reads the external data of the main graph's initializers into
+// their raw_data. Each must be a region inside a regular file that has no other
+// name, of exactly the length that the tensor's shape asks for; together the
+// regions are no larger than the files, so that a small model cannot ask for the
+// same bytes again and again.
+func LoadExternal(m *onnxpb.ModelProto, files Files) (err error) {
+	type opened struct {
+		File
+		size int64
+	}
+	open := map[string]opened{}
+	defer func() {
+		for _, f := range open {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	var asked, total int64
+	for _, t := range m.GetGraph().GetInitializer() {
+		if t.DataLocation != onnxpb.TensorProto_EXTERNAL {
+			continue
+		}
+		fail := func(err error) error { return fmt.Errorf("external data of %q: %w", t.Name, err) }
+		x, err := parseExternal(t)
+		if err != nil {
+			return fail(err)
+		}
+		f, ok := open[x.location]
+		if !ok {
+			if f.File, err = files.Open(x.location); err != nil {
+				return fail(err)
+			}
+			open[x.location] = f
+			info, err := f.Stat()
+			if err != nil {
+				return fail(err)
+			}
+			if !info.Mode().IsRegular() {
+				return fail(fmt.Errorf("%q is not a regular file", x.location))
+			}
+			if links(info) > 1 {
+				return fail(fmt.Errorf("%q has another name (a hard link), so it may lie outside the model's folder", x.location))
+			}
+			f.size = info.Size()
+			open[x.location] = f
+			total += f.size
+		}
+		// offset and length are below 2^62, so the sum cannot overflow.
+		if x.offset+x.length > f.size {
+			return fail(fmt.Errorf("%q holds %d bytes, bytes %d to %d are asked for", x.location, f.size, x.offset, x.offset+x.length))
+		}
+		if asked += x.length; asked > total || asked > maxExternal {
+			return fail(fmt.Errorf("the tensors ask for more bytes (%d) than the files hold (%d) or than %d", asked, total, int64(maxExternal)))
+		}
+		t.RawData = make([]byte, x.length)
+		if _, err := io.ReadFull(io.NewSectionReader(f, x.offset, x.length), t.RawData); err != nil {
+			return fail(err)
+		}
+		t.DataLocation = onnxpb.TensorProto_DEFAULT
+		t.ExternalData = nil
+	}
+	return nil
+}
+
+// region is where a tensor's bytes lie.
+type region struct {
+	location       string
+	offset, length int64
+}
+
+func parseExternal(t *onnxpb.TensorProto) (region, error) {
+	r := region{length: -1}
+	seen := map[string]bool{}
+	for _, e := range t.ExternalData {
+		if seen[e.Key] {
+			return r, fmt.Errorf("key %q is given twice", e.Key)
+		}
+		seen[e.Key] = true
+		var err error
+		switch e.Key {
+		case "location":
+			r.location = e.Value
+		case "offset":
+			r.offset, err = parseBytes(e.Value)
+		case "length":
+			r.length, err = parseBytes(e.Value)
+		}
+		if err != nil {
+			return r, fmt.Errorf("%s %q: %w", e.Key, e.Value, err)
+		}
+	}
+	if err := checkLocation(r.location); err != nil {
+		return r, err
+	}
+	n, err := elements(t.Dims)
+	if err != nil {
+		return r, err
+	}
+	bits, ok := bitsOf[onnxpb.TensorProto_DataType(t.DataType)]
+	if !ok {
+		return r, fmt.Errorf("data type %d cannot be external", t.DataType)
+	}
+	want := (n*bits + 7) / 8
+	if r.length < 0 {
+		r.length = want
+	}
+	if r.length != want {
+		return r, fmt.Errorf("%d bytes for a shape of %d", r.length, want)
+	}
+	return r, nil
+}
+
+func parseBytes(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > 1<<62 {
+		return 0, errors.New("not a number of bytes")
+	}
+	return n, nil
+}
