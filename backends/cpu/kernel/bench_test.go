@@ -1,0 +1,252 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sort"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// benchISA is the tier of the benchmarks: the best, or INCC_ISA.
+func benchISA(b *testing.B) ISA {
+	isa, err := Best()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return isa
+}
+
+// benchPeak is the peak of one thread, from interleaved measurements.
+type benchPeak struct{ gflops float64 }
+
+func (p *benchPeak) sample(isa ISA) {
+	p.gflops = max(p.gflops, peakSlice(isa, 2*time.Millisecond))
+}
+
+// duo is two threads that spin: the caller and one more.
+type duo struct {
+	seq, done atomic.Uint32
+	next      atomic.Int64
+	quit      atomic.Bool
+	body      func(worker int)
+}
+
+func newDuo() *duo {
+	d := &duo{}
+	go func() {
+		runtime.LockOSThread()
+		for last := uint32(0); ; {
+			for spins := 0; d.seq.Load() == last; spins++ {
+				if d.quit.Load() {
+					return
+				}
+				if spins > 1<<20 {
+					runtime.Gosched()
+				}
+			}
+			last++
+			d.body(1)
+			d.done.Store(last)
+		}
+	}()
+	return d
+}
+
+func (d *duo) run(body func(worker int)) {
+	d.next.Store(0)
+	d.body = body
+	n := d.seq.Add(1)
+	body(0)
+	for d.done.Load() != n {
+	}
+}
+
+// benchLayer is a convolution with operands of its own shape.
+type benchLayer struct {
+	name string
+	kern Kernel
+	conv Conv
+	args *Args
+}
+
+var benchArena struct {
+	*Arena
+	off int
+}
+
+func benchAlloc(n int) []float32 {
+	if benchArena.Arena == nil {
+		benchArena.Arena = NewArena(192 << 20)
+	}
+	o := benchArena.off
+	benchArena.off = (o + n + 1023) &^ 15
+	if benchArena.off > len(benchArena.Mem) {
+		benchArena.off, o = 0, 0
+	}
+	return benchArena.Mem[o : o+n : o+n]
+}
+
+// newBenchLayer lays a convolution out as a plan does: a bordered input, an output
+// without border.
+func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kernel) *benchLayer {
+	r := rand.New(rand.NewPCG(1, 2))
+	fill := func(n int, scale float32) []float32 {
+		m := benchAlloc(n)
+		for i := range m {
+			m[i] = (r.Float32() - 0.5) * scale
+		}
+		return m
+	}
+	l := c.lanes()
+	c.In.H = ((c.W-1)*one(c.SW) + c.KW) * l
+	c.In.C = ((c.H-1)*one(c.SH) + c.KH) * c.In.H
+	c.In.N = ceilDiv(c.IC, l) * c.In.C
+	a := &Args{Images: images}
+	a.In[0] = Buf{fill(images*c.In.N, 1), c.PH*c.In.H + c.PW*l}
+	for i, p := range c.Parts {
+		v := View{H: c.W * Block, C: c.H * c.W * Block}
+		v.N = Blocks(p.C) * v.C
+		c.Parts[i].View = v
+		a.Out[i] = Buf{Mem: benchAlloc(images * v.N)}
+	}
+	c = c.Split(images)
+	k := mk(c)
+	a.W[0] = benchAlloc(k.(Packer).PackedLen())
+	k.(Packer).Pack(a.W[0], fill(c.OC()*c.IC*c.KH*c.KW, 0.1))
+	a.W[1] = fill(c.BiasLen(), 1)
+	a.Table = k.(Tabler).Table(isa)
+	return &benchLayer{name, k, c, a}
+}
+
+func newWorkers(isa ISA, ls []*benchLayer) [2]*Worker {
+	n := 0
+	for _, l := range ls {
+		if s, ok := l.kern.(Scratcher); ok {
+			n = max(n, s.Scratch())
+		}
+	}
+	return [2]*Worker{{ISA: isa, Scratch: benchAlloc(n)}, {ID: 1, ISA: isa, Scratch: benchAlloc(n)}}
+}
+
+func (l *benchLayer) run(w *Worker) {
+	for i := range l.kern.Tasks(l.args.Images) {
+		l.kern.Run(w, i, l.args)
+	}
+}
+
+func (l *benchLayer) runDuo(d *duo, ws [2]*Worker) {
+	n := l.kern.Tasks(l.args.Images)
+	d.run(func(id int) {
+		for {
+			i := int(d.next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			l.kern.Run(ws[id], i, l.args)
+		}
+	})
+}
+
+// timeMin is the least time of f in seconds over a while, interleaved with peak:
+// other work on the machine can only add to it.
+func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
+	f()
+	var ts []float64
+	for start := time.Now(); time.Since(start) < d || len(ts) < 5; {
+		if len(ts)%16 == 0 {
+			p.sample(isa)
+		}
+		t := time.Now()
+		f()
+		ts = append(ts, time.Since(t).Seconds())
+	}
+	sort.Float64s(ts)
+	return ts[0]
+}
+
+// googleNet is the 57 convolutions of GoogLeNet at 224x224.
+func googleNet(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
+	var ls []*benchLayer
+	add := func(name string, ic, oc, k, s, hw int) {
+		c := Conv{IC: ic, H: hw, W: hw, KH: k, KW: k, SH: s, SW: s, PH: k / 2, PW: k / 2, Planar: ic == 3, Parts: [4]Part{{C: oc, Act: ActReLU}}}
+		ls = append(ls, newBenchLayer(fmt.Sprintf("%s %dx%d/%d %d->%d @%d", name, k, k, s, ic, oc, hw), isa, images, c, mk))
+	}
+	add("conv1", 3, 64, 7, 2, 112)
+	add("conv2r", 64, 64, 1, 1, 56)
+	add("conv2", 64, 192, 3, 1, 56)
+	for i, g := range [][8]int{
+		{192, 28, 64, 96, 128, 16, 32, 32}, {256, 28, 128, 128, 192, 32, 96, 64}, {480, 14, 192, 96, 208, 16, 48, 64},
+		{512, 14, 160, 112, 224, 24, 64, 64}, {512, 14, 128, 128, 256, 24, 64, 64}, {512, 14, 112, 144, 288, 32, 64, 64},
+		{528, 14, 256, 160, 320, 32, 128, 128}, {832, 7, 256, 160, 320, 32, 128, 128}, {832, 7, 384, 192, 384, 48, 128, 128},
+	} {
+		n := [...]string{"3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"}[i]
+		add(n+" 1x1", g[0], g[2], 1, 1, g[1])
+		add(n+" 3r", g[0], g[3], 1, 1, g[1])
+		add(n+" 3x3", g[3], g[4], 3, 1, g[1])
+		add(n+" 5r", g[0], g[5], 1, 1, g[1])
+		add(n+" 5x5", g[5], g[6], 5, 1, g[1])
+		add(n+" proj", g[0], g[7], 1, 1, g[1])
+	}
+	return ls
+}
+
+func benchLayers(b *testing.B, isa ISA, ls []*benchLayer) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ws := newWorkers(isa, ls)
+	d := newDuo()
+	defer d.quit.Store(true)
+	verbose := os.Getenv("INCC_LAYERS") == "1"
+	for b.Loop() {
+		var p benchPeak
+		var one, two, macs, predicted float64
+		one = timeMin(isa, 600*time.Millisecond, &p, func() {
+			for _, l := range ls {
+				l.run(ws[0])
+			}
+		})
+		two = timeMin(isa, 600*time.Millisecond, &p, func() {
+			for _, l := range ls {
+				l.runDuo(d, ws)
+			}
+		})
+		type row struct{ t1, t2 float64 }
+		var rows []row
+		for _, l := range ls {
+			macs += float64(l.conv.PaddedMACs()) * float64(l.args.Images)
+			if verbose {
+				rows = append(rows, row{
+					timeMin(isa, 15*time.Millisecond, &p, func() { l.run(ws[0]) }),
+					timeMin(isa, 15*time.Millisecond, &p, func() { l.runDuo(d, ws) }),
+				})
+			}
+		}
+		if verbose {
+			for i, l := range ls {
+				gf := 2 * float64(l.conv.PaddedMACs()) * float64(l.args.Images) / 1e9
+				cost := 0.0
+				if c, ok := l.kern.(interface{ Cost() float64 }); ok {
+					cost = c.Cost() * float64(l.args.Images) / 1e9
+				}
+				predicted += cost
+				fmt.Fprintf(os.Stderr, "%-28s %8.1f us %5.1f %%  two %5.1f %%  predicted %8.1f us  rows %d pairs %d tasks %d\n", l.name, rows[i].t1*1e6, 100*gf/rows[i].t1/p.gflops,
+					50*gf/rows[i].t2/p.gflops, cost*1e6, l.conv.Rows, l.conv.Pairs, l.kern.Tasks(l.args.Images))
+			}
+		}
+		b.ReportMetric(one*1e3, "ms/1thr")
+		b.ReportMetric(two*1e3, "ms/2thr")
+		b.ReportMetric(p.gflops, "peak-GFLOP/s")
+		b.ReportMetric(100*2*macs/1e9/one/p.gflops, "%peak/1thr")
+		b.ReportMetric(50*2*macs/1e9/two/p.gflops, "%peak/2thr")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+func BenchmarkGoogLeNetDirect(b *testing.B) {
+	isa := benchISA(b)
+	benchLayers(b, isa, googleNet(isa, 1, direct))
+}

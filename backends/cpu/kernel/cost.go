@@ -1,0 +1,112 @@
+package kernel
+
+// The cost model of the convolutions: predicted time as a pure function of the
+// shape, with compiled-in constants, so that a plan is the same on every
+// machine. The unit is the time of one AVX-512 fused multiply-add instruction on
+// a core that issues one a cycle; at 3.65 GHz, costNS of them make a
+// nanosecond. Only ratios between algorithms decide anything.
+const (
+	costNS = 3.65
+
+	tileOverhead = 60  // a call: accumulators in and out, pipeline refill
+	taskOverhead = 400 // fetching a task, its divisions, its first cache misses
+	bytesPerOp   = 12  // sustained from L3 to one core
+	l2Bytes      = 512 << 10
+)
+
+// tileCost is the cost of a tile of p pixels and blocks output blocks over k input
+// channels x taps: below 5 pixels latency and the stream of weights are the
+// limit.
+func tileCost(p, blocks, k int) float64 {
+	return float64(k*max(p*blocks, 5+blocks)) + tileOverhead
+}
+
+// rowsCost is the cost of rows output rows for one pair of blocks.
+func (c Conv) rowsCost(rows, blocks, k int) float64 {
+	w, h := c.W, rows
+	if c.flat() {
+		w, h = rows*c.W, 1
+	}
+	sum := 0.0
+	if h > 2 { // the pattern repeats after at most two rows, nearly
+		for _, p := range cover(2, w, 14) {
+			sum += tileCost(p, blocks, k)
+		}
+		return sum * float64(h) / 2
+	}
+	for _, p := range cover(h, w, 14) {
+		sum += tileCost(p, blocks, k)
+	}
+	return sum
+}
+
+// taskCost is the cost of a task of rows rows by pairs pairs of output blocks.
+func (c Conv) taskCost(rows, pairs int) float64 {
+	cost := float64(taskOverhead)
+	slab := 4 * ceilDiv(c.IC, c.lanes()) * ((rows-1)*one(c.SH) + (c.KH-1)*one(c.DH) + 1) * max(c.In.H, c.W*c.lanes())
+	n, weights := 0, 0
+	for g := range c.groups {
+		k := (g.hi - g.lo) * c.lanes() * c.KH * c.KW
+		cost += c.rowsCost(rows, g.blocks, k)
+		weights += 4 * k * g.blocks * Block
+		if n++; n == pairs {
+			break
+		}
+	}
+	reads := 1
+	if slab > l2Bytes {
+		reads = n
+	}
+	return cost + float64(reads*slab+weights)/bytesPerOp
+}
+
+// Cost is the predicted time of one image on one thread, in nanoseconds.
+func (c Conv) Cost() float64 {
+	full := c.H / c.rows()
+	sum := float64(full) * c.taskCost(c.rows(), c.pairs())
+	if last := c.H % c.rows(); last > 0 {
+		sum += c.taskCost(last, c.pairs())
+	}
+	return sum * float64(c.ngroups()) / float64(c.pairs()) / costNS
+}
+
+// splitThreads are the numbers of threads that Split cares for, and how much.
+var splitThreads = [...]struct {
+	threads int
+	weight  float64
+}{{1, 4}, {2, 4}, {4, 2}, {8, 1}, {16, 1}}
+
+// Split returns c with Rows and Pairs chosen so that 1 to 16 threads are
+// busy alike, given that so many images run at once. The result of the
+// convolution does not depend on it.
+func (c Conv) Split(images int) Conv {
+	best, at := 0.0, c
+	for _, chunks := range [...]int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64} {
+		if chunks > c.H {
+			break
+		}
+		c.Rows = ceilDiv(c.H, chunks)
+		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
+			c.Pairs = ceilDiv(c.ngroups(), pchunks)
+			if ceilDiv(c.ngroups(), c.Pairs) != pchunks {
+				continue
+			}
+			tasks, cost := c.Tasks(images), c.taskCost(c.rows(), c.pairs())
+			if tasks > 96*images && best > 0 {
+				continue
+			}
+			score := 0.0
+			for _, t := range splitThreads {
+				// The last round runs with some threads idle.
+				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
+			}
+			// A short last chunk costs less than the formula above says.
+			score *= float64(c.H) / float64(ceilDiv(c.H, c.Rows)*c.Rows)
+			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
+			if best == 0 || score < best {
+				best, at = score, c
+			}
+		}
+	}
+	return at
+}
