@@ -1,0 +1,273 @@
+package dsl
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// flaw is what is wrong with a word, before it has a place.
+type flaw struct {
+	code, summary, help string
+	instead             string // a replacement, "" without
+}
+
+// readLit reads a word as sentence 2 of the language has it: a kernel, a shape,
+// a number or a range where it has that form, else a name.
+func readLit(raw string, kind Kind) (*Lit, *flaw) {
+	l := &Lit{Raw: raw}
+	switch {
+	case isNumber(raw):
+		return l, l.number(raw)
+	case strings.Contains(raw, ".."):
+		return l, l.ranged(raw)
+	}
+	head, stride, stroke := strings.Cut(raw, "/")
+	if dims, ok := sides(head); ok && len(dims) > 1 {
+		l.Dims, l.Kind = dims, KernelLit
+		if len(dims) > 2 {
+			l.Kind = ShapeLit
+		}
+		if stroke {
+			return l, l.stride(stride)
+		}
+		return l, tooLarge(raw, dims)
+	}
+	if kind == Net && stroke {
+		switch {
+		case isNumber(head):
+			f := &flaw{code: "E0106", summary: diag.Quote(raw) + " is no number: there is no arithmetic"}
+			if a, err := strconv.ParseFloat(head, 64); err == nil && isNumber(stride) {
+				if b, err := strconv.ParseFloat(stride, 64); err == nil && b != 0 {
+					f.instead = strconv.FormatFloat(a/b, 'g', 10, 64)
+					f.help = "write " + f.instead
+				}
+			}
+			return l, f
+		case plainName(head):
+			l.Kind, l.Text = StridedLit, head
+			return l, l.stride(stride)
+		}
+	}
+	l.Text = raw
+	return l, nameFlaw(raw, kind)
+}
+
+// isNumber reports whether raw has the form of a number: digits with at most one
+// point, an optional exponent, an optional minus.
+func isNumber(raw string) bool {
+	s := strings.TrimPrefix(raw, "-")
+	digits, points, i := 0, 0, 0
+	for ; i < len(s); i++ {
+		if isDigit(s[i]) {
+			digits++
+		} else if s[i] == '.' {
+			points++
+		} else {
+			break
+		}
+	}
+	if digits == 0 || points > 1 {
+		return false
+	}
+	if i == len(s) {
+		return true
+	}
+	if s[i]|0x20 != 'e' {
+		return false
+	}
+	i++
+	if i < len(s) && (s[i] == '-' || s[i] == '+') {
+		i++
+	}
+	if i == len(s) {
+		return false
+	}
+	for ; i < len(s); i++ {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Lit) number(raw string) *flaw {
+	l.Kind = NumberLit
+	f, err := strconv.ParseFloat(raw, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return &flaw{code: "E0107", summary: diag.Quote(raw) + " is too large for a number"}
+	}
+	l.Num = f
+	if !strings.ContainsAny(raw, ".eE") {
+		if n, err := strconv.ParseInt(raw, 10, 64); err == nil && n == int64(int(n)) && n > -1<<53 && n < 1<<53 {
+			l.IsInt = true
+		}
+	}
+	return nil
+}
+
+func (l *Lit) ranged(raw string) *flaw {
+	l.Kind = RangeLit
+	lo, hi, _ := strings.Cut(raw, "..")
+	if !isNumber(lo) || !isNumber(hi) {
+		return &flaw{code: "E0106", summary: diag.Quote(raw) + " is no range", help: "a range is LOW..HIGH, two numbers: 0.08..1"}
+	}
+	var a, b Lit
+	if f := a.number(lo); f != nil {
+		return f
+	}
+	if f := b.number(hi); f != nil {
+		return f
+	}
+	l.Num, l.Hi = a.Num, b.Num
+	return nil
+}
+
+// sides reads N x N x ...; a side that no int32 holds becomes -1.
+func sides(s string) ([]int, bool) {
+	if s == "" || !isDigit(s[0]) || !isDigit(s[len(s)-1]) || strings.Trim(s, "0123456789x") != "" || strings.Contains(s, "xx") {
+		return nil, false
+	}
+	var dims []int
+	for _, p := range strings.Split(s, "x") {
+		n, err := strconv.ParseInt(p, 10, 64)
+		if err != nil || n > maxSide {
+			n = -1
+		}
+		dims = append(dims, int(n))
+	}
+	return dims, true
+}
+
+func tooLarge(raw string, dims []int) *flaw {
+	for _, d := range dims {
+		if d < 0 {
+			return &flaw{code: "E0107", summary: fmt.Sprintf("a side of %s is larger than %d", diag.Quote(raw), maxSide)}
+		}
+	}
+	return nil
+}
+
+func (l *Lit) stride(s string) *flaw {
+	dims, ok := sides(s)
+	if l.Kind == ShapeLit || !ok || len(dims) > 2 {
+		help := "a stride is one number or two: 3x3/2, 3x3/2x1"
+		if l.Kind == ShapeLit {
+			help = "a shape has no stride; a kernel has two sides"
+		}
+		if l.Kind == StridedLit && !ok {
+			return &flaw{code: "E0106", summary: fmt.Sprintf("a name has no '/': %s", diag.Quote(l.Raw)), help: "k/2 gives a parameter k, which holds a kernel, the stride 2"}
+		}
+		return &flaw{code: "E0106", summary: diag.Quote(l.Raw) + " is no kernel", help: help}
+	}
+	if len(dims) == 1 {
+		dims = append(dims, dims[0])
+	}
+	l.Stride = dims
+	return tooLarge(l.Raw, append(dims, l.Dims...))
+}
+
+// plainName reports whether s is a name: letters, digits, _ and inner points.
+func plainName(s string) bool {
+	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if !isLetter(s[i]) && !isDigit(s[i]) && s[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// nameFlaw says why a word that is neither number nor kernel nor range is no
+// name either, nil where it is one.
+func nameFlaw(raw string, kind Kind) *flaw {
+	q := diag.Quote(raw)
+	f := &flaw{code: "E0106"}
+	parts := []string{raw}
+	most := MaxName
+	if kind == Graph {
+		switch raw {
+		case "-inf":
+			return nil
+		}
+		parts = strings.Split(raw, "/")
+		most = MaxPath
+	}
+	if len(raw) > most {
+		return &flaw{code: "E0108", summary: fmt.Sprintf("a name of %d bytes; at most %d are allowed", len(raw), most)}
+	}
+	lower := strings.ToLower(raw)
+	if dims, ok := sides(strings.ReplaceAll(strings.SplitN(lower, "/", 2)[0], "_", "")); ok && lower != raw && len(dims) > 1 {
+		f.summary, f.help, f.instead = q+" is no kernel", "a kernel is written with a small x: "+lower, lower
+		return f
+	}
+	for _, p := range parts {
+		if plainName(p) {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(raw, "-"):
+			f.summary = q + " is no number"
+		case strings.Contains(raw, "/") && kind == Net:
+			f.summary, f.help = "a name has no '/': "+q, "the '/' stands between the parts of a path, which incc makes itself, and in a kernel's stride: 3x3/2"
+		case strings.Contains(raw, "/"):
+			f.summary, f.help = q+" is no path", "put a name that is not made of names and single '/' into quotes"
+		default:
+			f.summary, f.help = q+" is no name", "a name begins and ends with a letter, a digit or '_'"
+		}
+		return f
+	}
+	return nil
+}
+
+// ParseLit reads one literal from outside a file, as for -D classes=10. Its
+// span has no place.
+func ParseLit(s string) (*Lit, error) {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isWord(c) && c != '-' && c != '+' {
+			return nil, fmt.Errorf("%s is neither a number nor a kernel nor a word", diag.Quote(s))
+		}
+	}
+	if s == "" {
+		return nil, fmt.Errorf("a value is missing")
+	}
+	l, f := readLit(s, Net)
+	if f == nil && l.Kind == NameLit && !plainName(s) {
+		f = &flaw{summary: diag.Quote(s) + " is neither a number nor a kernel nor a word"}
+	}
+	if f != nil {
+		if f.help != "" {
+			return nil, fmt.Errorf("%s; %s", f.summary, f.help)
+		}
+		return nil, fmt.Errorf("%s", f.summary)
+	}
+	return l, nil
+}
+
+// IsName reports whether s may name a label, block, parameter or let: it is not
+// longer than MaxName and reads as nothing else.
+func IsName(s string) bool {
+	if !plainName(s) {
+		return false
+	}
+	l, f := readLit(s, Net)
+	return f == nil && l.Kind == NameLit
+}
+
+// GraphName is a value's name as a graph spells it: bare where it reads as a
+// name, in quotes otherwise.
+func GraphName(name string) string {
+	if len(name) > 0 && name != "-inf" && strings.Trim(name, nameBytes) == "" {
+		if l, f := readLit(name, Graph); f == nil && l.Kind == NameLit {
+			return name
+		}
+	}
+	return strconv.QuoteToASCII(name)
+}
+
+const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./"

@@ -1,0 +1,1132 @@
+package dsl
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// Keywords begin a statement; nothing that a spec declares may be called so.
+var Keywords = []string{"net", "graph", "input", "labels", "let", "default", "block", "train"}
+
+// Marks begin a line of a graph that says something of values that exist.
+var Marks = []string{"output", "head", "update", "part"}
+
+func isKeyword(s string) bool { return slices.Contains(Keywords, s) }
+
+// Parse reads a net or a graph. It reports every problem of the file, never
+// panics, and always returns a File, which after an error holds what could be
+// understood.
+func Parse(path string, src []byte) (*File, diag.List) {
+	p := &parser{f: &File{Path: path, Src: src}, source: newSource(path, src)}
+	if len(src) > MaxGraphFile || len(src) > MaxFile && !looksLikeGraph(src) {
+		most := MaxFile
+		if len(src) > MaxGraphFile {
+			most = MaxGraphFile
+		}
+		p.report("E0109", diag.Span{Pos: diag.Pos{File: path, Line: 1, Col: 1}}, "the file has %d bytes; at most %d are read", len(src), most)
+		return p.f, p.diags
+	}
+	p.toks = p.scan()
+	p.role = make([]role, len(p.toks))
+	p.comments()
+	p.file()
+	p.f.toks, p.f.role = p.toks, p.role
+	p.diags.Sort()
+	return p.f, p.diags
+}
+
+// looksLikeGraph reports whether the first word of a text is graph, which
+// decides how large it may be.
+func looksLikeGraph(src []byte) bool {
+	s := string(src[:min(len(src), 4096)])
+	s = strings.TrimPrefix(s, bom)
+	for {
+		s = strings.TrimLeft(s, " \t\r\n;")
+		if !strings.HasPrefix(s, "#") {
+			return strings.HasPrefix(s, "graph ") || strings.HasPrefix(s, "graph\t")
+		}
+		_, s, _ = strings.Cut(s, "\n")
+	}
+}
+
+type parser struct {
+	*source
+	f     *File
+	toks  []token
+	role  []role
+	pos   int       // of a token that is no comment
+	depth int       // open braces
+	open  []openBox // of those, the innermost last
+	left  bool      // an unclosed brace was told; unwind without telling it again
+}
+
+// openBox is a brace that waits for its partner.
+type openBox struct {
+	at     diag.Span
+	indent int       // column of the first token of its line
+	under  diag.Span // the first line inside that is not indented: perhaps it belongs outside
+}
+
+func (p *parser) comments() {
+	for _, t := range p.toks {
+		if t.kind == tComment {
+			p.f.Comments = append(p.f.Comments, Comment{p.at(t), strings.TrimRight(string(p.src[t.off:t.end]), " \t")})
+		}
+	}
+	p.skipComments()
+}
+
+func (p *parser) skipComments() {
+	for p.toks[p.pos].kind == tComment {
+		p.pos++
+	}
+}
+
+func (p *parser) tok() token           { return p.toks[p.pos] }
+func (p *parser) kind() tokenKind      { return p.toks[p.pos].kind }
+func (p *parser) text(t token) string  { return string(p.src[t.off:t.end]) }
+func (p *parser) at(t token) diag.Span { return p.span(t.off, t.end) }
+func (p *parser) here() diag.Span      { return p.place(p.tok()) }
+func (p *parser) mark(r role)          { p.role[p.pos] = r }
+func (p *parser) is(word string) bool  { return p.kind() == tWord && p.text(p.tok()) == word }
+func (p *parser) second() tokenKind    { return p.peekAt(1).kind }
+func (p *parser) atEnd() bool          { return endsStatement(p.kind()) }
+func endsStatement(k tokenKind) bool   { return k == tNewline || k == tSemi || k == tEOF || k == tClose }
+func startsValue(k tokenKind) bool     { return k == tWord || k == tString || k == tBad }
+func (p *parser) peekAt(n int) token {
+	i := p.pos
+	for n > 0 && p.toks[i].kind != tEOF {
+		i++
+		if p.toks[i].kind != tComment {
+			n--
+		}
+	}
+	return p.toks[i]
+}
+
+// place is where a token stands; the end of a line or file is an empty place
+// right behind what comes before it, for there a caret says "here something is
+// missing".
+func (p *parser) place(t token) diag.Span {
+	if t.kind != tNewline && t.kind != tEOF {
+		return p.at(t)
+	}
+	if t.kind == tEOF && t.off > 0 {
+		// The end of the file is told at the end of its last line with text.
+		i := p.pos
+		for i > 0 && (p.toks[i].kind == tEOF || p.toks[i].kind == tNewline || p.toks[i].kind == tComment) {
+			i--
+		}
+		return p.span(p.toks[i].end, p.toks[i].end)
+	}
+	off := t.off
+	for off > 0 && (p.src[off-1] == ' ' || p.src[off-1] == '\t') {
+		off--
+	}
+	if off < p.lines[p.line(t.off)] {
+		off = p.lines[p.line(t.off)]
+	}
+	return p.span(off, off)
+}
+
+func (p *parser) next() token {
+	t := p.toks[p.pos]
+	if t.kind != tEOF {
+		p.pos++
+		p.skipComments()
+	}
+	return t
+}
+
+func (p *parser) skipNewlines() {
+	for p.kind() == tNewline {
+		p.next()
+	}
+}
+
+// errorf reports a problem of the syntax, unless the scanner found one on that
+// line: then the line is only half there and the parser knows less than it
+// says.
+func (p *parser) errorf(code string, s diag.Span, format string, args ...any) *diag.Diagnostic {
+	if s.Line > 0 && s.Line <= len(p.badLine) && p.badLine[s.Line-1] {
+		return &diag.Diagnostic{}
+	}
+	return p.report(code, s, format, args...)
+}
+
+// what names the token that stands where something else was expected.
+func (p *parser) what() string {
+	switch t := p.tok(); t.kind {
+	case tWord, tString:
+		return diag.Quote(strings.Trim(p.text(t), `"`))
+	case tEOF, tNewline, tBad, tComment:
+		return t.kind.String()
+	default:
+		return "'" + t.kind.String() + "'"
+	}
+}
+
+// skip leaves the rest of a statement, or of a stage where arrows stop it. What
+// stands in braces is left as a whole.
+func (p *parser) skip(arrows bool) {
+	for !p.atEnd() && !(arrows && p.kind() == tArrow) {
+		if p.kind() == tOpen {
+			p.skipBraces()
+			continue
+		}
+		p.next()
+	}
+}
+
+// skipBraces leaves the braces that open here, without recursing; it ends early
+// where a statement of the top begins.
+func (p *parser) skipBraces() {
+	open := p.at(p.tok())
+	for depth := 0; p.kind() != tEOF; {
+		if depth > 0 && p.topStatement() {
+			break
+		}
+		switch p.next().kind {
+		case tOpen:
+			depth++
+		case tClose:
+			if depth--; depth == 0 {
+				return
+			}
+		}
+	}
+	if !p.left {
+		p.left = len(p.open) > 0
+		p.errorf("E0206", open, "this brace is never closed")
+	}
+}
+
+// topStatement reports whether the line here begins, at its very left, with the
+// keyword of a statement that can only stand outside of all braces.
+func (p *parser) topStatement() bool {
+	t := p.tok()
+	if t.kind != tWord || t.off != p.lines[p.line(t.off)] {
+		return false
+	}
+	w := p.text(t)
+	return isKeyword(w) && w != "default" && p.second() != tColon && p.second() != tEq && p.second() != tArrow
+}
+
+func (p *parser) file() {
+	p.separators()
+	p.header()
+	seen := map[string]diag.Span{}
+	for p.kind() != tEOF {
+		p.left = false
+		if p.kind() == tClose {
+			p.errorf("E0207", p.here(), "no brace is open here").WithHelp("delete this }, or look for the { that is missing above")
+			p.next()
+			p.separators()
+			continue
+		}
+		before := p.pos
+		if s := p.top(seen); s != nil {
+			p.f.Stmts = append(p.f.Stmts, s)
+		}
+		p.endStatement()
+		if p.pos == before {
+			p.next()
+		}
+		p.separators()
+	}
+	p.declaredTwice()
+}
+
+func (p *parser) separators() {
+	for p.kind() == tNewline || p.kind() == tSemi {
+		p.next()
+	}
+}
+
+// endStatement demands that nothing more stands on the line.
+func (p *parser) endStatement() {
+	if p.atEnd() || p.left {
+		return
+	}
+	switch p.kind() {
+	case tArrow:
+		p.errorf("E0203", p.here(), "an arrow has no place behind this statement")
+	case tOpen:
+		p.errorf("E0225", p.here(), "braces have no place here")
+	case tColon:
+		p.errorf("E0219", p.here(), "a ':' stands only behind the label that begins a line")
+	default:
+		p.errorf("E0203", p.here(), "%s is more than this statement takes", p.what()).
+			WithHelp("begin a new line")
+	}
+	p.skip(false)
+}
+
+func (p *parser) header() {
+	switch {
+	case p.is("net"), p.is("graph"):
+		if p.is("graph") {
+			p.f.Kind = Graph
+		}
+		kw := p.next()
+		p.f.Name = p.name("E0202", "the name of the "+p.f.Kind.String()+" is missing", p.text(kw)+" NAME, as in: net googlenet")
+		p.endStatement()
+	case p.kind() == tEOF:
+		p.errorf("E0201", p.here(), "the file is empty").WithHelp("a spec begins with net NAME; incc new lenet5 writes an example")
+	default:
+		d := p.errorf("E0201", p.here(), "a file begins with net NAME or graph NAME, not with %s", p.what())
+		if p.kind() == tWord {
+			if near, ok := diag.Nearest(p.text(p.tok()), []string{"net", "graph"}); ok && p.second() == tWord {
+				d.WithHelp("did you mean %q?", near).Suggest(p.at(p.tok()), near)
+				if near == "graph" {
+					p.f.Kind = Graph
+				}
+				p.next()
+				p.f.Name = p.name("", "", "")
+				p.skip(false)
+				break
+			}
+		}
+		d.WithHelp("put net and a name in front: net example").Suggest(p.span(p.lines[0], p.lines[0]), "net example\n")
+		if p.kind() == tWord && (p.second() == tEq || p.second() == tComma) {
+			p.f.Kind = Graph
+		}
+	}
+	p.separators()
+}
+
+// name reads the name of something that is declared. Without a code a missing
+// one is not told.
+func (p *parser) name(code, summary, help string) *Ident {
+	t := p.tok()
+	switch t.kind {
+	case tWord:
+	case tBad:
+		p.next()
+		return &Ident{p.at(t), p.text(t)}
+	default:
+		if code != "" {
+			p.errorf(code, p.here(), "%s", summary).WithHelp("%s", help)
+		}
+		return nil
+	}
+	p.next()
+	return p.declared(t)
+}
+
+// declared checks a word that names something: it must not read as a number,
+// kernel or range, and have no stroke.
+func (p *parser) declared(t token) *Ident {
+	raw := p.text(t)
+	id := &Ident{p.at(t), raw}
+	l, f := readLit(raw, Net)
+	switch {
+	case f == nil && l.Kind == NameLit:
+	case f == nil && l.Kind == StridedLit:
+		p.errorf("E0218", id.Span, "a name has no '/': %s", diag.Quote(raw)).
+			WithHelp("the '/' stands between the parts of a path, which incc makes itself")
+	case f == nil || f.code == "E0107":
+		d := p.errorf("E0217", id.Span, "%s reads as a %s, so it cannot be a name", diag.Quote(raw), l.Kind)
+		alt := "_" + raw
+		if l.Kind == NumberLit && strings.ContainsAny(raw, "eE") {
+			alt = strings.NewReplacer("e", "e_", "E", "E_").Replace(raw)
+		} else if l.Kind == KernelLit {
+			alt = "k" + raw
+		}
+		if IsName(alt) {
+			d.WithHelp("write %s, say", alt)
+		}
+	default:
+		p.flaw(f, id.Span)
+	}
+	return id
+}
+
+// flaw reports a word that reads as nothing.
+func (p *parser) flaw(f *flaw, s diag.Span) {
+	d := p.errorf(f.code, s, "%s", f.summary).WithHelp("%s", f.help)
+	if f.instead != "" {
+		d.Suggest(s, f.instead)
+	}
+}
+
+// reserved tells a declared name that is a keyword.
+func (p *parser) reserved(id *Ident, what string) *Ident {
+	if id != nil && isKeyword(id.Name) {
+		p.errorf("E0218", id.Span, "a %s cannot be called %q: that begins a statement", what, id.Name)
+	}
+	return id
+}
+
+// once tells the second of a statement that a file has once.
+func (p *parser) once(seen map[string]diag.Span, what string, kw diag.Span) {
+	if first, ok := seen[what]; ok {
+		p.errorf("E0213", kw, "a file has one %s statement", what).Relate(first, "the first is here").
+			WithHelp("delete one of the two")
+		return
+	}
+	seen[what] = kw
+}
+
+// top reads one statement outside of all braces.
+func (p *parser) top(seen map[string]diag.Span) Stmt {
+	if p.f.Kind == Graph {
+		return p.graphStmt(seen)
+	}
+	if p.kind() == tWord && p.second() != tColon && p.second() != tArrow {
+		kw := p.at(p.tok())
+		switch w := p.text(p.tok()); w {
+		case "net", "graph":
+			p.errorf("E0213", kw, "a file holds one %s", p.f.Kind).WithHelp("put the second one into a file of its own")
+			p.skip(false)
+			return nil
+		case "input":
+			p.once(seen, w, kw)
+			return p.input()
+		case "labels":
+			p.once(seen, w, kw)
+			return p.labels()
+		case "train":
+			p.once(seen, w, kw)
+			return p.train()
+		case "let":
+			return p.let()
+		case "default":
+			return p.defaults()
+		case "block":
+			return p.block()
+		}
+	}
+	if l := p.lineOf(); l != nil {
+		return l
+	}
+	return nil
+}
+
+func (p *parser) input() Stmt {
+	s := &Input{Kw: p.at(p.next())}
+	const help = "as in: input image 3x224x224 range=0..1"
+	if s.Name = p.name("E0224", "the input's name is missing", help); s.Name == nil {
+		p.skip(false)
+		return nil
+	}
+	if p.kind() != tWord || p.second() == tEq {
+		p.errorf("E0224", p.here(), "the input's shape is missing").WithHelp(help)
+		p.skip(false)
+		return nil
+	}
+	at := p.here()
+	if s.Shape = p.lit(); s.Shape != nil {
+		if _, ok := s.Shape.Shape(); !ok {
+			p.errorf("E0224", at, "%s is no shape", diag.Quote(s.Shape.Raw)).WithHelp("channels, height and width: %s", help)
+			s.Shape = nil
+		}
+	}
+	s.Args = p.keys("an input")
+	if s.Shape == nil {
+		return nil
+	}
+	return s
+}
+
+func (p *parser) labels() Stmt {
+	s := &Labels{Kw: p.at(p.next())}
+	const help = `labels imagenet1k, mnist or cifar10, labels "file.txt", or labels { "cat" "dog" }`
+	switch p.kind() {
+	case tWord, tBad:
+		s.Set = p.name("", "", "")
+	case tString:
+		s.File = p.lit()
+	case tOpen:
+		s.Names = p.strings()
+	default:
+		p.errorf("E0223", p.here(), "the names of the classes are missing").WithHelp(help)
+		p.skip(false)
+		return nil
+	}
+	if s.Set == nil && s.File == nil && s.Names == nil {
+		return nil
+	}
+	if startsValue(p.kind()) {
+		p.errorf("E0223", p.here(), "labels takes one set, one file, or names in braces").WithHelp(help)
+		p.skip(false)
+	}
+	return s
+}
+
+func (p *parser) strings() *Strings {
+	s := &Strings{}
+	p.openBrace(&s.Open)
+	for {
+		p.skipNewlines()
+		switch p.kind() {
+		case tString:
+			p.mark(rArg)
+			if l := p.lit(); l != nil {
+				s.List = append(s.List, l)
+			}
+			continue
+		case tClose:
+			p.closeBrace(&s.Close)
+			if len(s.List) == 0 {
+				p.errorf("E0215", s.Open.To(s.Close), "no class is named between the braces").WithHelp(`labels { "cat" "dog" }`)
+			}
+			return s
+		case tEOF:
+			p.unclosed()
+			return s
+		case tBad:
+			p.next()
+			continue
+		}
+		if p.topStatement() {
+			p.unclosed()
+			return s
+		}
+		d := p.errorf("E0223", p.here(), "a class name is a string, not %s", p.what())
+		if t := p.tok(); t.kind == tWord {
+			d.Suggest(p.at(t), strconv.Quote(p.text(t))).WithHelp("put it into double quotes: %s", strconv.Quote(p.text(t)))
+		} else if t.kind == tComma || t.kind == tSemi {
+			d.WithHelp("blanks or new lines stand between the names").Suggest(p.at(t), " ")
+		}
+		p.next()
+	}
+}
+
+func (p *parser) let() Stmt {
+	s := &Let{Kw: p.at(p.next())}
+	const help = "as in: let classes = 1000"
+	s.Name = p.reserved(p.name("E0202", "the name of the constant is missing", help), "constant")
+	if s.Name == nil {
+		p.skip(false)
+		return nil
+	}
+	if p.kind() != tEq {
+		p.errorf("E0208", p.here(), "let %s wants = and a value", s.Name.Name).WithHelp(help)
+		p.skip(false)
+		return nil
+	}
+	p.mark(rSpacedEq)
+	p.next()
+	p.skipNewlines()
+	s.Value = p.constant("a let")
+	if s.Value == nil {
+		return nil
+	}
+	return s
+}
+
+// constant reads the value of a let or the default of a parameter: one number,
+// kernel or word.
+func (p *parser) constant(what string) *Lit {
+	if !startsValue(p.kind()) {
+		p.errorf("E0208", p.here(), "a value is missing behind =").WithHelp("%s holds a number, a kernel or a word", what)
+		p.skip(false)
+		return nil
+	}
+	p.mark(rArg)
+	l := p.lit()
+	if l == nil {
+		return nil
+	}
+	if l.Kind != NumberLit && l.Kind != KernelLit && l.Kind != NameLit || p.kind() == tComma {
+		what2 := "a " + l.Kind.String()
+		if p.kind() == tComma {
+			what2 = "a list"
+			p.skip(false)
+		}
+		p.errorf("E0220", l.Span, "%s holds a number, a kernel or a word, not %s", what, what2)
+		return nil
+	}
+	return l
+}
+
+func (p *parser) defaults() Stmt {
+	s := &Default{Kw: p.at(p.next())}
+	const help = "as in: default conv act=relu, or for every op: default pad=same"
+	if startsValue(p.kind()) && p.second() != tEq {
+		s.Op = p.name("", "", "")
+	}
+	if startsValue(p.kind()) && p.second() != tEq {
+		p.errorf("E0221", p.here(), "a default is made of key=value: %s has no =", p.what()).WithHelp(help)
+		p.skip(false)
+		return nil
+	}
+	s.Args = p.keys("a default")
+	if len(s.Args) == 0 {
+		if p.atEnd() {
+			p.errorf("E0221", p.here(), "a default without keys changes nothing").WithHelp(help)
+		}
+		return nil
+	}
+	return s
+}
+
+// keys reads key=value to the end of a statement that takes nothing else.
+func (p *parser) keys(what string) []*Arg {
+	args, _ := p.args(false)
+	for i, a := range args {
+		if a.Key == nil {
+			p.errorf("E0221", a.Span(), "%s takes key=value here: %s has no =", what, diag.Quote(a.Value.Raw()))
+			return args[:i]
+		}
+		if a.Value.Body != nil {
+			p.errorf("E0225", a.Value.Span, "braces have no place here")
+		}
+	}
+	return args
+}
+
+func (p *parser) block() Stmt {
+	s := &Block{Kw: p.at(p.next())}
+	const help = "as in: block mlp k a b = conv k a -> conv 1x1 b"
+	s.Name = p.reserved(p.name("E0202", "the block's name is missing", help), "block")
+	if s.Name == nil {
+		p.skip(false)
+		return nil
+	}
+	glued := "" // a parameter whose = looks like a default's
+	for p.kind() != tEq {
+		switch {
+		case p.kind() == tWord || p.kind() == tBad:
+			t := p.tok()
+			if l, f := readLit(p.text(t), Net); glued != "" && (f != nil || l.Kind != NameLit) {
+				p.errorf("E0222", p.at(t), "this block has no body: %s= without blanks is a default", glued).
+					WithHelp("put blanks around the = that begins the body")
+				p.skip(false)
+				return nil
+			}
+			id := p.reserved(p.name("", "", ""), "parameter")
+			pa := &Param{Name: id}
+			s.Params = append(s.Params, pa)
+			if t := p.tok(); t.kind == tEq && p.toks[p.pos-1].end == t.off && p.toks[p.pos+1].off == t.end && p.second() != tOpen {
+				glued = id.Name
+				p.next()
+				if pa.Default = p.constant("a parameter"); pa.Default == nil && p.atEnd() {
+					return nil
+				}
+			}
+			continue
+		case p.kind() == tOpen:
+			p.errorf("E0222", p.here(), "an = stands before the block's body").WithHelp(help).Suggest(p.here(), "= {")
+			p.skip(false)
+			return nil
+		case p.atEnd() || p.kind() == tArrow:
+			d := p.errorf("E0222", p.here(), "block %s has no body", s.Name.Name)
+			if glued != "" {
+				d.WithHelp("%s= without blanks is a default: put blanks around the = that begins the body", glued)
+			} else {
+				d.WithHelp(help)
+			}
+		default:
+			p.errorf("E0202", p.here(), "a parameter's name is expected, not %s", p.what()).WithHelp(help)
+		}
+		p.skip(false)
+		return nil
+	}
+	p.mark(rSpacedEq)
+	p.next()
+	p.skipNewlines()
+	if p.kind() == tOpen {
+		s.Body = p.body()
+		if p.kind() == tArrow {
+			p.errorf("E0203", p.here(), "a block's body is one pipeline or one pair of braces").
+				WithHelp("put this arrow and what follows it inside the braces")
+			p.skip(false)
+		}
+	} else if p.atEnd() || p.topStatement() {
+		p.errorf("E0222", p.here(), "block %s has no body", s.Name.Name).WithHelp(help)
+		return nil
+	} else if l := p.lineOf(); l != nil {
+		s.Body = &Body{Stmts: []Stmt{l}}
+	}
+	if s.Body == nil {
+		return nil
+	}
+	return s
+}
+
+func (p *parser) train() Stmt {
+	s := &Train{Kw: p.at(p.next())}
+	if p.kind() != tOpen {
+		p.errorf("E0225", p.here(), "train wants braces").WithHelp("train {, then one statement a line, then }")
+		p.skip(false)
+		return nil
+	}
+	p.openBrace(&s.Open)
+	for {
+		p.separators()
+		switch {
+		case p.kind() == tClose:
+			p.closeBrace(&s.Close)
+			return s
+		case p.kind() == tEOF || p.topStatement():
+			p.unclosed()
+			return s
+		case p.kind() == tWord || p.kind() == tBad:
+			before := p.pos
+			p.margin()
+			if c := p.call(); c != nil {
+				if c.Body != nil {
+					p.errorf("E0225", c.Body.Open, "braces have no place in train")
+				}
+				s.Stmts = append(s.Stmts, c)
+			}
+			if !p.left {
+				p.endStatement()
+			}
+			if p.pos == before {
+				p.next()
+			}
+		default:
+			p.errorf("E0203", p.here(), "a statement of train begins with a word, not with %s", p.what()).
+				WithHelp("such as: loss xent, or sgd lr=0.01")
+			if p.kind() == tOpen {
+				p.skipBraces()
+			} else {
+				p.next()
+			}
+			p.skip(false)
+		}
+		if p.left {
+			p.drop()
+			return s
+		}
+	}
+}
+
+// lineOf reads a pipeline with its label, nil where no call could be read.
+func (p *parser) lineOf() *Line {
+	l := &Line{}
+	if t := p.tok(); (t.kind == tWord || t.kind == tBad) && p.second() == tColon {
+		p.mark(rLabel)
+		p.next()
+		if t.kind == tWord {
+			l.Label = p.declared(t)
+		} else {
+			l.Label = &Ident{p.at(t), p.text(t)}
+		}
+		p.next()
+		if p.atEnd() {
+			p.errorf("E0219", l.Label.Span, "the label %s stands before nothing", diag.Quote(l.Label.Name)).
+				WithHelp("its pipeline begins on the same line: %s: conv 3x3 64", l.Label.Name)
+			return nil
+		}
+	}
+	p.pipeline(l)
+	if len(l.Calls) == 0 {
+		return nil
+	}
+	return l
+}
+
+func (p *parser) pipeline(l *Line) {
+	var arrow diag.Span
+	if p.kind() == tArrow {
+		p.errorf("E0205", p.here(), "nothing stands before this arrow").
+			WithHelp("an arrow leads from one op to the next; delete it, or put an op before it")
+		p.next()
+		p.skipNewlines()
+	}
+	for {
+		if c := p.call(); c != nil {
+			c.Arrow = arrow
+			l.Calls = append(l.Calls, c)
+		}
+		if p.left {
+			return
+		}
+		if !p.atEnd() && p.kind() != tArrow {
+			p.junk()
+			p.skip(true)
+		}
+		if p.kind() == tNewline {
+			// A line that starts with -> continues this one.
+			back := p.pos
+			p.skipNewlines()
+			if p.kind() != tArrow {
+				p.pos = back
+			}
+		}
+		if p.kind() != tArrow {
+			return
+		}
+		arrow = p.at(p.next())
+		p.skipNewlines()
+	}
+}
+
+// junk reports what stands behind a call where an arrow or the end of the line
+// should.
+func (p *parser) junk() {
+	switch p.kind() {
+	case tColon:
+		p.errorf("E0219", p.here(), "a ':' stands only behind the label that begins a line").
+			WithHelp("a label covers its whole line; give this part a line of its own")
+	case tOpen:
+		p.errorf("E0225", p.here(), "a call has one pair of braces").WithHelp("lead on with ->, or begin a new line")
+	case tEq:
+		p.errorf("E0209", p.here(), "a key is missing before =").WithHelp("key=value, as in act=relu")
+	case tComma:
+		p.errorf("E0208", p.here(), "a value is missing before the comma").WithHelp("a list is values with commas between: 0.485,0.456,0.406")
+	default:
+		p.errorf("E0203", p.here(), "behind the closing brace comes -> or a new line, not %s", p.what())
+	}
+}
+
+// call reads one stage of a pipeline, nil where there is none.
+func (p *parser) call() *Call {
+	t := p.tok()
+	switch t.kind {
+	case tWord:
+	case tBad:
+	case tOpen:
+		p.errorf("E0204", p.here(), "braces need an op before them").
+			WithHelp("concat, add, max, residual, repeat or head; a sequence needs no braces")
+		p.skipBraces()
+		return nil
+	default:
+		if t.kind == tArrow {
+			p.errorf("E0204", p.here(), "an op is missing before this arrow")
+		} else {
+			p.errorf("E0204", p.here(), "an op is expected, not %s", p.what())
+		}
+		if t.kind != tArrow {
+			p.skip(true)
+		}
+		return nil
+	}
+	c := &Call{Name: &Ident{p.at(t), p.text(t)}}
+	if t.kind == tWord {
+		l, f := readLit(c.Name.Name, Net)
+		if f != nil {
+			p.flaw(f, c.Name.Span)
+		} else if l.Kind != NameLit {
+			d := p.errorf("E0204", c.Name.Span, "an op is expected, not the %s %s", l.Kind, c.Name.Name)
+			if l.Kind == KernelLit {
+				d.WithHelp("did you mean conv %s, maxpool %s or avgpool %s?", c.Name.Name, c.Name.Name, c.Name.Name)
+			}
+			p.skip(true)
+			return nil
+		}
+	}
+	p.mark(rCall)
+	p.next()
+	switch p.kind() {
+	case tEq:
+		d := p.errorf("E0214", p.here(), "values have no names in a net")
+		if v := p.peekAt(1); v.kind == tWord && endsStatement(p.peekAt(2).kind) {
+			d.WithHelp("a constant is declared with let: let %s = %s", c.Name.Name, p.text(v)).
+				Suggest(diag.Span{Pos: c.Name.Span.Pos}, "let ")
+		} else {
+			d.WithHelp("lead on with ->; branches stand in concat { … }; a label is written %s:", c.Name.Name)
+		}
+		p.skip(false)
+		return nil
+	case tColon:
+		p.errorf("E0219", c.Name.Span, "a label stands only at the beginning of a line").
+			WithHelp("it covers its whole line; give this part a line of its own")
+		p.next()
+		if p.kind() == tWord {
+			return p.call()
+		}
+		return nil
+	}
+	c.Args, c.Body = p.args(true)
+	return c
+}
+
+// args reads arguments, and behind them a body where braces are allowed.
+func (p *parser) args(body bool) (args []*Arg, b *Body) {
+	keys := map[string]diag.Span{}
+	complained := false
+	for startsValue(p.kind()) {
+		a := &Arg{}
+		p.mark(rArg)
+		if p.second() == tEq {
+			t := p.next()
+			a.Key = &Ident{p.at(t), p.text(t)}
+			if t.kind == tString || t.kind == tWord && !plainKey(a.Key.Name) {
+				p.errorf("E0209", a.Key.Span, "%s is no key", diag.Quote(strings.Trim(a.Key.Name, `"`))).
+					WithHelp("a key is a name: act=relu, bn.gamma=off")
+			}
+			a.Eq = p.at(p.next())
+			p.skipNewlines()
+			if first, ok := keys[a.Key.Name]; ok {
+				p.errorf("E0211", a.Key.Span, "the key %s stands here twice", a.Key.Name).Relate(first, "the first is here").
+					WithHelp("keep one of them")
+			} else {
+				keys[a.Key.Name] = a.Key.Span
+			}
+			if p.kind() == tOpen && p.f.Kind == Net {
+				open := p.here()
+				if a.Value = p.bodyValue(open); a.Value != nil {
+					args = append(args, a)
+				}
+				if p.left {
+					return args, nil
+				}
+				continue
+			}
+			if !startsValue(p.kind()) {
+				p.errorf("E0208", a.Eq, "a value is missing behind %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
+				p.skip(true)
+				return args, nil
+			}
+		}
+		a.Value = p.value()
+		if a.Value == nil {
+			continue
+		}
+		if a.Key == nil && len(keys) > 0 {
+			if !complained {
+				complained = true
+				p.errorf("E0210", a.Value.Span, "%s has no key and stands behind key=value", diag.Quote(a.Value.Raw())).
+					WithHelp("values without a key come first")
+			}
+			continue
+		}
+		args = append(args, a)
+	}
+	if body && p.kind() == tOpen && p.f.Kind == Net {
+		b = p.body()
+	}
+	return args, b
+}
+
+func (p *parser) bodyValue(open diag.Span) *Value {
+	if b := p.body(); b != nil {
+		return &Value{Span: open, Body: b}
+	}
+	return nil
+}
+
+// plainKey reports whether s may be a key; unlike other names it may have parts
+// (bn.gamma), but it is no number and no kernel.
+func plainKey(s string) bool { return IsName(s) }
+
+// value reads literals with commas between, nil where the first is none.
+func (p *parser) value() *Value {
+	v := &Value{}
+	for {
+		if !startsValue(p.kind()) {
+			p.errorf("E0208", p.here(), "a value is missing behind the comma").
+				WithHelp("a list is values with commas between: 0.485,0.456,0.406")
+			break
+		}
+		t := p.tok()
+		l := p.lit()
+		if l == nil {
+			// Told already; what follows is still worth reading.
+			l = &Lit{Span: p.at(t), Raw: p.text(t), Text: p.text(t)}
+		}
+		v.Items = append(v.Items, l)
+		if p.kind() != tComma {
+			break
+		}
+		p.next()
+	}
+	if len(v.Items) == 0 {
+		return nil
+	}
+	v.Span = v.Items[0].Span.To(v.Items[len(v.Items)-1].Span)
+	return v
+}
+
+// lit reads one word or string, nil where it reads as nothing.
+func (p *parser) lit() *Lit {
+	t := p.next()
+	raw := p.text(t)
+	switch t.kind {
+	case tBad:
+		return &Lit{Span: p.at(t), Raw: raw, Text: raw}
+	case tString:
+		s, err := strconv.Unquote(raw)
+		if err != nil {
+			p.badString(t)
+			return nil
+		}
+		return &Lit{Kind: StringLit, Span: p.at(t), Raw: raw, Text: s}
+	}
+	l, f := readLit(raw, p.f.Kind)
+	l.Span = p.at(t)
+	if f != nil {
+		p.flaw(f, l.Span)
+		return nil
+	}
+	return l
+}
+
+// badString finds the escape that is none.
+func (p *parser) badString(t token) {
+	raw := p.text(t)
+	rest := raw[1 : len(raw)-1]
+	for rest != "" {
+		_, _, tail, err := strconv.UnquoteChar(rest, '"')
+		if err != nil {
+			off := t.off + int32(len(raw)-1-len(rest))
+			n := int32(1)
+			if len(rest) > 1 {
+				n = 2
+			}
+			p.errorf("E0105", p.span(off, off+n), "%s begins no escape", diag.Quote(rest[:n])).
+				WithHelp(`escapes are \" \\ \n \t \xFF \u00E9; a backslash itself is \\`)
+			return
+		}
+		rest = tail
+	}
+	p.errorf("E0105", p.at(t), "this string cannot be read")
+}
+
+// openBrace consumes the { here and keeps watch over it.
+func (p *parser) openBrace(s *diag.Span) {
+	t := p.next()
+	*s = p.at(t)
+	p.depth++
+	line := p.lines[p.line(t.off)]
+	first := line
+	for p.src[first] == ' ' || p.src[first] == '\t' {
+		first++
+	}
+	p.open = append(p.open, openBox{at: *s, indent: int(first-line) + 1})
+}
+
+func (p *parser) closeBrace(s *diag.Span) {
+	*s = p.at(p.next())
+	p.drop()
+}
+
+func (p *parser) drop() {
+	p.depth--
+	p.open = p.open[:len(p.open)-1]
+}
+
+// margin notes whether the line that begins here is indented less than a line
+// inside of the innermost braces should be.
+func (p *parser) margin() {
+	at := p.here()
+	for i := range p.open {
+		b := &p.open[i]
+		if !b.under.IsValid() && at.Line > b.at.Line && at.Col <= b.indent {
+			b.under = at
+		}
+	}
+}
+
+// unclosed reports the braces that are open where the text ends, or where a
+// statement begins that cannot stand in them, and leaves the innermost. The
+// culprit is most likely the outermost one whose lines are not indented.
+func (p *parser) unclosed() {
+	if !p.left {
+		culprit := p.open[len(p.open)-1]
+		for _, b := range p.open {
+			if b.under.IsValid() {
+				culprit = b
+				break
+			}
+		}
+		d := p.errorf("E0206", culprit.at, "this brace is never closed")
+		if culprit.under.IsValid() {
+			d.Relate(culprit.under, "this line is not indented: is a } missing before it?")
+		} else if p.kind() != tEOF {
+			d.Relate(p.here(), "this begins a statement outside of all braces")
+		}
+		d.WithHelp("put a } where the part ends")
+		p.left = true
+	}
+	p.drop()
+}
+
+// body reads { lines }, nil where nesting is too deep.
+func (p *parser) body() *Body {
+	if p.depth >= MaxNesting {
+		p.errorf("E0216", p.here(), "braces nest deeper than %d", MaxNesting).
+			WithHelp("make the inner part a block")
+		p.skipBraces()
+		return nil
+	}
+	b := &Body{}
+	p.openBrace(&b.Open)
+	for {
+		p.separators()
+		if p.kind() == tClose {
+			p.closeBrace(&b.Close)
+			if len(b.Stmts) == 0 {
+				p.errorf("E0215", b.Open.To(b.Close), "nothing stands between the braces").
+					WithHelp("a body is at least one op; identity passes its input through")
+			}
+			return b
+		}
+		if p.kind() == tEOF || p.topStatement() {
+			p.unclosed()
+			return b
+		}
+		before := p.pos
+		p.margin()
+		if s := p.inner(); s != nil {
+			b.Stmts = append(b.Stmts, s)
+		}
+		if p.left {
+			p.drop()
+			return b
+		}
+		p.endStatement()
+		if p.pos == before {
+			p.next()
+		}
+	}
+}
+
+// inner reads a statement inside of braces: a pipeline or a default.
+func (p *parser) inner() Stmt {
+	if p.kind() == tWord && p.second() != tColon && p.second() != tArrow && !endsStatement(p.second()) {
+		switch w := p.text(p.tok()); {
+		case w == "default":
+			return p.defaults()
+		case isKeyword(w):
+			p.errorf("E0214", p.here(), "%s stands only outside of all braces", w).
+				WithHelp("move it to the top of the file")
+			p.skip(false)
+			return nil
+		}
+	}
+	if l := p.lineOf(); l != nil {
+		return l
+	}
+	return nil
+}
+
+// declaredTwice tells lets, blocks and parameters that share a name.
+func (p *parser) declaredTwice() {
+	lets, blocks := map[string]diag.Span{}, map[string]diag.Span{}
+	tell := func(seen map[string]diag.Span, id *Ident, what string) {
+		if id == nil {
+			return
+		}
+		if first, ok := seen[id.Name]; ok {
+			p.errorf("E0212", id.Span, "the %s %s is declared twice", what, diag.Quote(id.Name)).
+				Relate(first, "the first is here").WithHelp("rename one of them")
+			return
+		}
+		seen[id.Name] = id.Span
+	}
+	for _, s := range p.f.Stmts {
+		switch s := s.(type) {
+		case *Let:
+			tell(lets, s.Name, "constant")
+		case *Block:
+			tell(blocks, s.Name, "block")
+			params := map[string]diag.Span{}
+			for _, pa := range s.Params {
+				tell(params, pa.Name, "parameter")
+			}
+		case *Assign:
+			for _, o := range s.Outs {
+				tell(lets, o, "value")
+			}
+		}
+	}
+}

@@ -1,0 +1,412 @@
+package dsl
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+const bom = "\xef\xbb\xbf"
+
+// source is a text and its lines, shared by scanner and parser.
+type source struct {
+	path    string
+	src     []byte
+	lines   []int32 // offset of each line's first byte; the first stands behind the BOM
+	badLine []bool  // lines in which the scanner found something wrong
+	diags   diag.List
+	full    bool // MaxProblems reached
+}
+
+func newSource(path string, src []byte) *source {
+	s := &source{path: path, src: src}
+	start := int32(0)
+	if strings.HasPrefix(string(src[:min(len(src), 3)]), bom) {
+		start = 3
+	}
+	s.lines = append(s.lines, start)
+	for i, c := range src {
+		if c == '\n' {
+			s.lines = append(s.lines, int32(i+1))
+		}
+	}
+	s.badLine = make([]bool, len(s.lines))
+	return s
+}
+
+// line is the index of the line that holds offset off.
+func (s *source) line(off int32) int {
+	i, ok := slices.BinarySearch(s.lines, off)
+	if !ok {
+		i--
+	}
+	return max(i, 0)
+}
+
+// span is the place of bytes off to end.
+func (s *source) span(off, end int32) diag.Span {
+	l := s.line(off)
+	return diag.Span{Pos: diag.Pos{File: s.path, Line: l + 1, Col: int(off-s.lines[l]) + 1}, Len: int(end - off)}
+}
+
+// lexical reports a problem of the scanner's. Its line is marked, for what the
+// parser then stumbles over there is only a consequence.
+func (s *source) lexical(code string, off, end int32, format string, args ...any) *diag.Diagnostic {
+	s.badLine[s.line(off)] = true
+	return s.report(code, s.span(off, end), format, args...)
+}
+
+func (s *source) report(code string, at diag.Span, format string, args ...any) *diag.Diagnostic {
+	if s.full {
+		return &diag.Diagnostic{}
+	}
+	if len(s.diags) >= MaxProblems {
+		s.full = true
+		s.diags.Errorf("E0110", at, "too many problems: only the first %d of this file are told", MaxProblems)
+		return &diag.Diagnostic{}
+	}
+	return s.diags.Errorf(code, at, format, args...)
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func isLetter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+}
+
+// isWord reports whether c goes on with a word.
+func isWord(c byte) bool { return isLetter(c) || isDigit(c) || c == '.' || c == '/' }
+
+// scan cuts the text into tokens. It reports what no grammar allows and goes
+// on; the last token is tEOF.
+func (s *source) scan() []token {
+	src := s.src
+	var toks []token
+	i := s.lines[0]
+	n := int32(len(src))
+	emit := func(k tokenKind, off, end int32) {
+		toks = append(toks, token{off, end, k})
+	}
+	for i < n {
+		if len(toks) >= MaxTokens {
+			s.lexical("E0111", i, i, "the file has more than %d words and signs", MaxTokens)
+			break
+		}
+		c := src[i]
+		switch {
+		case c == ' ' || c == '\t':
+			i++
+		case c == '\n':
+			emit(tNewline, i, i+1)
+			i++
+		case c == '\r' && i+1 < n && src[i+1] == '\n':
+			emit(tNewline, i, i+2)
+			i += 2
+		case c == '#':
+			end := s.lineEnd(i)
+			s.checkText(i, end)
+			emit(tComment, i, end)
+			i = end
+		case c == '"':
+			end, closed := s.stringEnd(i)
+			s.checkText(i, end)
+			if !closed {
+				s.lexical("E0104", i, end, "the string has no closing quote").
+					WithHelp(`a string ends on the line on which it began; a quote inside is written \"`)
+				emit(tBad, i, end)
+			} else {
+				emit(tString, i, end)
+			}
+			i = end
+		case c == '-' && i+1 < n && src[i+1] == '>':
+			emit(tArrow, i, i+2)
+			i += 2
+		case isWord(c) && c != '/', c == '-' && s.startsNumber(i+1):
+			i = s.word(i, emit)
+		default:
+			if k, ok := signs[c]; ok {
+				emit(k, i, i+1)
+				i++
+				break
+			}
+			i = s.bad(i, emit)
+		}
+	}
+	if len(toks) >= MaxTokens {
+		i = n
+	}
+	emit(tEOF, i, i)
+	return toks
+}
+
+var signs = map[byte]tokenKind{'{': tOpen, '}': tClose, '=': tEq, ':': tColon, ';': tSemi, ',': tComma}
+
+// lineEnd is the offset of the line break behind off, or of the end.
+func (s *source) lineEnd(off int32) int32 {
+	end := off
+	for end < int32(len(s.src)) && s.src[end] != '\n' {
+		end++
+	}
+	if end > off && end < int32(len(s.src)) && s.src[end-1] == '\r' {
+		end--
+	}
+	return end
+}
+
+// stringEnd is the offset behind the string at off, or of the end of the line
+// where no quote closes it.
+func (s *source) stringEnd(off int32) (end int32, closed bool) {
+	stop := s.lineEnd(off)
+	for i := off + 1; i < stop; i++ {
+		switch s.src[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1, true
+		}
+	}
+	return stop, false
+}
+
+// startsNumber reports whether a minus before off is a number's sign.
+func (s *source) startsNumber(off int32) bool {
+	rest := s.src[off:]
+	if len(rest) > 0 && (isDigit(rest[0]) || rest[0] == '.') {
+		return true
+	}
+	return strings.HasPrefix(string(rest[:min(len(rest), 4)]), "inf") && (len(rest) == 3 || !isWord(rest[3]))
+}
+
+// word scans the maximal run of word bytes from off. A minus belongs to it where
+// it is a number's sign: at the beginning, behind the .. of a range, and between
+// the e of an exponent and its digits.
+func (s *source) word(off int32, emit func(tokenKind, int32, int32)) int32 {
+	src, n := s.src, int32(len(s.src))
+	i := off + 1
+	number := off // where the number that a sign would belong to begins
+	wrong := ""
+	for i < n {
+		c := src[i]
+		switch {
+		case isWord(c):
+			if c == '.' && src[i-1] == '.' {
+				number = i + 1
+			}
+			i++
+		case c == '-' && i+1 < n && src[i+1] == '>':
+			goto done
+		case (c == '-' || c == '+') && i == number && c == '-' && s.startsNumber(i+1):
+			i++
+		case (c == '-' || c == '+') && i+1 < n && isDigit(src[i+1]) && exponent(src[number:i]):
+			i++
+		case c == '-' && i+1 < n && (isWord(src[i+1]) || src[i+1] == '-'):
+			wrong = "-"
+			i++
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(src[i:])
+			if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) || r == utf8.RuneError {
+				goto done
+			}
+			if wrong == "" {
+				wrong = "ascii"
+			}
+			i += int32(size)
+		default:
+			goto done
+		}
+	}
+done:
+	raw := string(src[off:i])
+	switch wrong {
+	case "-":
+		fixed := strings.ReplaceAll(raw, "-", "_")
+		s.lexical("E0103", off, i, "a name has no '-': %s", diag.Quote(raw)).
+			WithHelp("names are made of letters, digits, '_' and '.': write %s", diag.Quote(fixed)).
+			Suggest(s.span(off, i), fixed)
+		emit(tBad, off, i)
+	case "ascii":
+		s.lexical("E0112", off, i, "a name is made of ASCII letters: %s", diag.Quote(raw)).
+			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; any text may stand in comments and strings")
+		emit(tBad, off, i)
+	default:
+		emit(tWord, off, i)
+	}
+	return i
+}
+
+// exponent reports whether b is digits, perhaps with a point, and an e: what the
+// sign of an exponent may follow.
+func exponent(b []byte) bool {
+	if len(b) > 0 && b[0] == '-' {
+		b = b[1:]
+	}
+	if len(b) < 2 || len(b) > 64 || b[len(b)-1]|0x20 != 'e' || !isDigit(b[len(b)-2]) && b[len(b)-2] != '.' {
+		return false
+	}
+	for _, c := range b[:len(b)-1] {
+		if !isDigit(c) && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// bad reports a character that begins no token, together with those like it
+// right behind, and returns the offset from which to go on.
+func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
+	src := s.src
+	r, size := utf8.DecodeRune(src[off:])
+	end := off + int32(size)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		for end < int32(len(src)) {
+			if r, n := utf8.DecodeRune(src[end:]); r != utf8.RuneError || n != 1 {
+				break
+			}
+			end++
+		}
+		s.lexical("E0102", off, end, "the text is not UTF-8 here").
+			WithHelp("save the file as UTF-8")
+		return end
+	case forbidden(r):
+		for end < int32(len(src)) {
+			if r2, n := utf8.DecodeRune(src[end:]); r2 == r {
+				end += int32(n)
+				continue
+			}
+			break
+		}
+		s.forbidden(r, off, end)
+		return end
+	case unicode.IsLetter(r):
+		// A name in another script: one problem for the whole word.
+		for end < int32(len(src)) {
+			r, n := utf8.DecodeRune(src[end:])
+			if !(unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r) || r == '_') {
+				break
+			}
+			end += int32(n)
+		}
+		s.lexical("E0112", off, end, "a name is made of ASCII letters: %s", diag.Quote(string(src[off:end]))).
+			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; any text may stand in comments and strings")
+		emit(tBad, off, end)
+		return end
+	}
+	if r == '/' {
+		if end < int32(len(src)) && (src[end] == '/' || src[end] == '*') {
+			s.lexical("E0103", off, end+1, "a comment begins with #").Suggest(s.span(off, end+1), "#")
+			return s.lineEnd(off)
+		}
+		s.lexical("E0103", off, end, "a '/' belongs to a kernel's stride, as in 3x3/2")
+		return end
+	}
+	if r == '\'' {
+		stop := s.lineEnd(off)
+		for i := off + 1; i < stop; i++ {
+			if src[i] == '\'' {
+				s.lexical("E0103", off, i+1, "a string has double quotes").
+					Suggest(s.span(off, i+1), `"`+strings.ReplaceAll(string(src[off+1:i]), `"`, `\"`)+`"`)
+				emit(tBad, off, i+1)
+				return i + 1
+			}
+		}
+	}
+	for end < int32(len(src)) {
+		if r2, n := utf8.DecodeRune(src[end:]); r2 == r {
+			end += int32(n)
+			continue
+		}
+		break
+	}
+	d := s.lexical("E0103", off, end, "%s has no meaning here", diag.Quote(string(src[off:end])))
+	if h, ok := charHelp[r]; ok {
+		d.WithHelp("%s", h.help)
+		if h.instead != "" {
+			d.Suggest(s.span(off, end), h.instead)
+		}
+	}
+	return end
+}
+
+// charHelp is what people mean by characters that the language does not have.
+var charHelp = map[rune]struct{ help, instead string }{
+	'(':      {"arguments follow the name without parentheses: conv 3x3 64", ""},
+	')':      {"arguments follow the name without parentheses: conv 3x3 64", ""},
+	'[':      {"a list is written with commas and without brackets: mean=104,117,123", ""},
+	']':      {"a list is written with commas and without brackets: mean=104,117,123", ""},
+	'+':      {"there is no arithmetic; branches are summed by add { … }", ""},
+	'*':      {"there is no arithmetic; a kernel is written 3x3, copies repeat 10 { … }", ""},
+	'-':      {"a pipeline's arrow is written ->", ""},
+	'>':      {"a pipeline's arrow is written ->", "->"},
+	'<':      {"a pipeline's arrow is written -> and points to the right", ""},
+	'|':      {"a pipeline's arrow is written ->; branches stand in concat { … }, one a line", ""},
+	'%':      {"write a share as a number: 0.4", ""},
+	'$':      {"a let or parameter is used by its bare name", ""},
+	'\\':     {"a line that begins with -> continues the previous one; no \\ is needed", ""},
+	'`':      {"a string has double quotes", ""},
+	'\'':     {"a string has double quotes", ""},
+	'“':      {"a string has straight double quotes", `"`},
+	'”':      {"a string has straight double quotes", `"`},
+	'→':      {"a pipeline's arrow is written ->", "->"},
+	'×':      {"a kernel is written with the letter x: 3x3", "x"},
+	'−':      {"a minus is written -", "-"},
+	'–':      {"a minus is written -, a range 0..1", "-"},
+	'—':      {"a minus is written -, a range 0..1", "-"},
+	'…':      {"a range is written with two points: 0..1", ".."},
+	'\u00a0': {"this blank is a no-break space; use an ordinary one", " "},
+	'\u3000': {"this blank is an ideographic space; use an ordinary one", " "},
+	'，':      {"use an ASCII comma", ","},
+	'：':      {"use an ASCII colon", ":"},
+	'；':      {"use an ASCII semicolon", ";"},
+	'＝':      {"use an ASCII equals sign", "="},
+}
+
+// forbidden reports whether r is refused everywhere, comments and strings
+// included: controls, and the invisible and bidirectional characters that make
+// a text read otherwise than it is.
+func forbidden(r rune) bool {
+	if r < 0x20 || r == 0x7f {
+		return r != '\t'
+	}
+	return r >= 0x80 && (unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == '\u034f' || r == '\u115f' || r == '\u3164')
+}
+
+func (s *source) forbidden(r rune, off, end int32) {
+	what, help := "control character", "delete it"
+	switch {
+	case r == '\r':
+		help = "lines end with LF or CRLF; this CR stands alone"
+	case unicode.Is(unicode.Bidi_Control, r):
+		what, help = "bidirectional character", "it makes the text read in another order than it is written: delete it"
+	case r >= 0xa0:
+		what, help = "invisible character", "it cannot be seen and changes what is written: delete it"
+	}
+	s.lexical("E0101", off, end, "the %s U+%04X is not allowed anywhere, comments included", what, r).
+		WithHelp("%s", help).Suggest(s.span(off, end), "")
+}
+
+// checkText reports forbidden characters and broken UTF-8 in a comment or
+// string, one of each kind.
+func (s *source) checkText(off, end int32) {
+	told := map[rune]bool{}
+	for i := off; i < end; {
+		c := s.src[i]
+		if c >= 0x20 && c < 0x7f || c == '\t' {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(s.src[i:end])
+		switch {
+		case told[r]:
+		case r == utf8.RuneError && n == 1:
+			told[r] = true
+			s.lexical("E0102", i, i+1, "the text is not UTF-8 here").WithHelp("save the file as UTF-8")
+		case forbidden(r):
+			told[r] = true
+			s.forbidden(r, i, i+int32(n))
+		}
+		i += int32(n)
+	}
+}
