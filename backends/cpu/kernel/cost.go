@@ -8,10 +8,11 @@ package kernel
 const (
 	costNS = 3.65
 
-	tileOverhead = 60  // a call: accumulators in and out, pipeline refill
-	taskOverhead = 400 // fetching a task, its divisions, its first cache misses
-	bytesPerOp   = 12  // sustained from L3 to one core
-	l2Bytes      = 512 << 10
+	tileOverhead = 60        // a call: accumulators in and out, pipeline refill
+	taskOverhead = 400       // fetching a task, its divisions, its first cache misses
+	l3PerOp      = 12        // bytes, sustained from L3 to one core
+	l2PerOp      = 40        // bytes from L2, mostly hidden
+	l2Bytes      = 512 << 10 // what may be expected to stay there from one task to the next
 )
 
 // tileCost is the cost of a tile of p pixels and blocks output blocks over k input
@@ -53,11 +54,18 @@ func (c Conv) taskCost(rows, pairs int) float64 {
 			break
 		}
 	}
-	reads := 1
 	if slab > l2Bytes {
-		reads = n
+		slab *= n
 	}
-	return cost + float64(reads*slab+weights)/bytesPerOp
+	return cost + reading(slab) + reading(weights)
+}
+
+// reading is the cost of reading bytes that the task before has probably read.
+func reading(bytes int) float64 {
+	if bytes > l2Bytes/2 {
+		return float64(bytes) / l3PerOp
+	}
+	return float64(bytes) / l2PerOp
 }
 
 // Cost is the predicted time of one image on one thread, in nanoseconds.
