@@ -1,0 +1,195 @@
+package golden
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// depsPolicy says who may import whom: a package, a colon, and what it may
+// import beside the standard library. "..." stands for the folders below. The
+// packages that say NONE are copied into users' modules or stand below everything.
+//
+// An import that is not allowed here is a question of design: answer it here,
+// with a reason, before it is made.
+const depsPolicy = `
+ir/diag, ir/tensor, ir/recipe, backends/cpu/kernel, specs: NONE
+
+backends/onnx/onnxpb: google.golang.org/protobuf/...
+
+# The IR knows no language, no pass, no backend.
+ir:      ir/diag, ir/tensor, ir/recipe
+ir/ops:  ir, ir/tensor
+ir/ref:  ir, ir/tensor
+ir/irtest: ir, ir/ops, ir/ref, ir/tensor, ir/recipe
+
+# Language, passes and code generation do not know each other.
+dsl:                       ir/...
+dsl/internal/specgen:      dsl, ir/...
+passes:                    ir/...
+passes/autodiff:           ir/...
+codegen/plan:              ir/...
+codegen/gosrc:             ir/..., codegen/plan
+
+backends:                  ir/...
+backends/onnx:             backends, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
+# Tools of tests: ONNX Runtime and the ONNX checker as child processes.
+backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
+# onnx-go and all that comes with it stay out of everything else.
+backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.com/owulveryck/onnx-go/..., gorgonia.org/..., google.golang.org/protobuf/...
+
+# codegen/plan knows no kernel: the executor hands it the lowering.
+backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
+backends/cpu/train:        backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
+backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/...
+backends/cpu/peers:        NONE
+
+cmd/incc: backends, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
+`
+
+const module = "github.com/incc-lang/incc/"
+
+// allowedImports reads the policy into patterns by package.
+func allowedImports(t *testing.T) map[string][]string {
+	m := map[string][]string{}
+	for _, line := range strings.Split(depsPolicy, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		who, what, ok := strings.Cut(line, ": ")
+		if !ok {
+			t.Fatalf("policy line without a colon: %s", line)
+		}
+		for _, w := range strings.Split(who, ",") {
+			w = strings.TrimSpace(w)
+			m[w] = []string{}
+			for _, p := range strings.Split(what, ",") {
+				if p = strings.TrimSpace(p); p != "NONE" {
+					m[w] = append(m[w], p)
+				}
+			}
+		}
+	}
+	return m
+}
+
+func matches(pattern, pkg string) bool {
+	if stem, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return pkg == stem || strings.HasPrefix(pkg, stem+"/")
+	}
+	return pattern == pkg
+}
+
+func TestImports(t *testing.T) {
+	policy := allowedImports(t)
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			// Folders with a module of their own, test data and hidden ones are not ours to judge.
+			if p != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(p))
+		if err != nil {
+			return err
+		}
+		pkg := path.Clean(filepath.ToSlash(rel))
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		if f.Name.Name == "main" && !strings.HasPrefix(pkg, "cmd/") {
+			return nil // a generator or tool
+		}
+		files++
+		allowed, known := policy[pkg]
+		if !known {
+			t.Errorf("%s is not in the import policy of golden/deps_test.go", pkg)
+			return nil
+		}
+		for _, im := range f.Imports {
+			ip, err := strconv.Unquote(im.Path.Value)
+			if err != nil {
+				return err
+			}
+			if first, _, _ := strings.Cut(ip, "/"); !strings.Contains(first, ".") {
+				if ip == "C" {
+					t.Errorf("%s uses cgo", p)
+				}
+				continue
+			}
+			local := strings.TrimPrefix(ip, module)
+			if !slices.ContainsFunc(allowed, func(pat string) bool { return matches(pat, local) }) {
+				t.Errorf("%s/%s imports %s, which the policy does not allow to %s", pkg, name, ip, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 20 {
+		t.Fatalf("only %d files were looked at", files)
+	}
+}
+
+// TestTopLevel keeps the top level as it was agreed on.
+func TestTopLevel(t *testing.T) {
+	allowed := []string{"LICENSE", "README.md", "backends", "cmd", "codegen", "dsl", "go.mod", "go.sum", "golden", "ir", "passes", "specs"}
+	es, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range es {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
+			t.Errorf("%s stands at the top level, where only %v belong", e.Name(), allowed)
+		}
+	}
+}
+
+// TestNoFilesTouched holds the front end, the IR, the passes and the code
+// generators to being pure: they get bytes and give bytes, files are for
+// cmd/incc, the trainer and the data sets.
+func TestNoFilesTouched(t *testing.T) {
+	for _, dir := range []string{"../ir", "../dsl", "../passes", "../codegen"} {
+		err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+				return err
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, im := range f.Imports {
+				if im.Path.Value == `"os"` || im.Path.Value == `"net"` || im.Path.Value == `"os/exec"` {
+					t.Errorf("%s imports %s", p, im.Path.Value)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
