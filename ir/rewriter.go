@@ -100,6 +100,14 @@ func (r *Rewriter) Remove(ns ...*Node) {
 	r.Changed++
 }
 
+// Edit tells that the op or the operands of a node were changed in place: the
+// node is the pass's from now on.
+func (r *Rewriter) Edit(n *Node) {
+	n.By = r.By
+	r.users = nil
+	r.Changed++
+}
+
 // Sweep removes nodes and params that no root needs, and parts whose value went
 // with them. Inputs stay. It returns how many nodes and params went.
 func (r *Rewriter) Sweep() int {
