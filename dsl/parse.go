@@ -147,11 +147,11 @@ func (p *parser) skipNewlines() {
 	}
 }
 
-// errorf reports a problem of the syntax, unless the scanner found one on that
-// line: then the line is only half there and the parser knows less than it
-// says.
+// errorf reports a problem of the syntax, unless the scanner found one before it
+// on that line: what stands behind is only half there and the parser knows less
+// than it says.
 func (p *parser) errorf(code string, s diag.Span, format string, args ...any) *diag.Diagnostic {
-	if s.Line > 0 && s.Line <= len(p.badLine) && p.badLine[s.Line-1] {
+	if s.Line > 0 && s.Line <= len(p.badFrom) && s.Col >= p.badFrom[s.Line-1] {
 		return &diag.Diagnostic{}
 	}
 	return p.report(code, s, format, args...)
@@ -918,6 +918,11 @@ func (p *parser) value() *Value {
 			break
 		}
 		t := p.tok()
+		if t.kind == tWord && len(v.Items) > 0 && p.second() == tEq {
+			p.errorf("E0208", p.span(p.toks[p.pos-1].off, p.toks[p.pos-1].end), "a value is missing behind the comma").
+				WithHelp("delete the comma before %s=", p.text(t))
+			break
+		}
 		l := p.lit()
 		if l == nil {
 			// Told already; what follows is still worth reading.

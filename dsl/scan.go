@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,7 +17,7 @@ type source struct {
 	path    string
 	src     []byte
 	lines   []int32 // offset of each line's first byte; the first stands behind the BOM
-	badLine []bool  // lines in which the scanner found something wrong
+	badFrom []int   // of each line: the column where the scanner found something wrong
 	diags   diag.List
 	full    bool // MaxProblems reached
 }
@@ -33,7 +34,10 @@ func newSource(path string, src []byte) *source {
 			s.lines = append(s.lines, int32(i+1))
 		}
 	}
-	s.badLine = make([]bool, len(s.lines))
+	s.badFrom = make([]int, len(s.lines))
+	for i := range s.badFrom {
+		s.badFrom[i] = math.MaxInt
+	}
 	return s
 }
 
@@ -55,8 +59,9 @@ func (s *source) span(off, end int32) diag.Span {
 // lexical reports a problem of the scanner's. Its line is marked, for what the
 // parser then stumbles over there is only a consequence.
 func (s *source) lexical(code string, off, end int32, format string, args ...any) *diag.Diagnostic {
-	s.badLine[s.line(off)] = true
-	return s.report(code, s.span(off, end), format, args...)
+	at := s.span(off, end)
+	s.badFrom[at.Line-1] = min(s.badFrom[at.Line-1], at.Col)
+	return s.report(code, at, format, args...)
 }
 
 func (s *source) report(code string, at diag.Span, format string, args ...any) *diag.Diagnostic {

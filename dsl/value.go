@@ -1,0 +1,357 @@
+package dsl
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// value is an argument after its words have been looked up (sentence 3): first a
+// parameter, then a let, then whatever the key makes of it.
+type value struct {
+	items   []*Lit
+	body    *Body
+	at      diag.Span // where it stands
+	from    diag.Span // where a parameter or let got it; invalid where it stands there literally
+	via     string    // that parameter or let
+	unknown bool      // of a block that is only checked, or told before
+}
+
+// text is the value as written, for messages.
+func (v *value) text() string {
+	if v.body != nil {
+		return "{…}"
+	}
+	var w []string
+	for _, l := range v.items {
+		w = append(w, l.Raw)
+	}
+	return strings.Join(w, ",")
+}
+
+func (v *value) lit() *Lit {
+	if len(v.items) == 1 {
+		return v.items[0]
+	}
+	return nil
+}
+
+// word is the value as one of a key's words, "" where it is none.
+func (v *value) word() string {
+	if l := v.lit(); l != nil && l.Kind == NameLit {
+		return l.Text
+	}
+	return ""
+}
+
+// kind is what a positional argument or key takes. There is one for every sort
+// of value, shared by all ops, statements of train and the documentation.
+type kind struct {
+	want  string   // "a whole number, 1 or more"
+	words []string // that it knows besides
+	parse func(v *value) (any, bool)
+}
+
+func (k *kind) String() string { return k.want }
+
+// kernel is a kernel literal: 7x7/2.
+type kernel struct{ size, stride ir.HW }
+
+// padding is the value of pad=: explicit, or computed from the input.
+type padding struct {
+	same, lower bool
+	pads        ir.Pads
+}
+
+// batchNorm is the value of bn=.
+type batchNorm struct {
+	on  bool
+	eps float64
+}
+
+// bias is the value of bias=.
+type bias struct {
+	on    bool
+	value float64
+}
+
+func number(v *value) (float64, bool) {
+	l := v.lit()
+	if l == nil || l.Kind != NumberLit {
+		return 0, false
+	}
+	return l.Num, true
+}
+
+func whole(lo, hi int) func(v *value) (any, bool) {
+	return func(v *value) (any, bool) {
+		l := v.lit()
+		if l == nil {
+			return nil, false
+		}
+		n, ok := l.Int()
+		return n, ok && n >= lo && n <= hi
+	}
+}
+
+func real(in func(x float64) bool) func(v *value) (any, bool) {
+	return func(v *value) (any, bool) {
+		x, ok := number(v)
+		return x, ok && in(x)
+	}
+}
+
+func word(words ...string) *kind {
+	return &kind{want: orList(words), words: words, parse: func(v *value) (any, bool) {
+		w := v.word()
+		return w, slices.Contains(words, w)
+	}}
+}
+
+// orList is "relu, tanh or none".
+func orList(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
+
+var (
+	kCount    = &kind{want: "a whole number, 1 or more", parse: whole(1, ir.MaxDim)}
+	kSide     = &kind{want: "a whole number, 0 or more", parse: whole(0, ir.MaxDim)}
+	kSeed     = &kind{want: "a whole number", parse: whole(math.MinInt, math.MaxInt)}
+	kNumber   = &kind{want: "a number", parse: real(func(float64) bool { return true })}
+	kPositive = &kind{want: "a number above 0", parse: real(func(x float64) bool { return x > 0 })}
+	kNonNeg   = &kind{want: "a number, 0 or more", parse: real(func(x float64) bool { return x >= 0 })}
+	kShare    = &kind{want: "a number from 0 up to 1", parse: real(func(x float64) bool { return x >= 0 && x <= 1 })}
+	kBelowOne = &kind{want: "a number from 0 up to but not 1", parse: real(func(x float64) bool { return x >= 0 && x < 1 })}
+	kSwitch   = &kind{want: "on or off", words: []string{"on", "off"}, parse: parseSwitch}
+	kAct      = word("relu", "sigmoid", "tanh", "none")
+	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}
+	kPad      = &kind{want: "a padding: P, PHxPW, T,L,B,R, same or same_lower", words: []string{"same", "same_lower"}, parse: parsePad}
+	kPair     = &kind{want: "a pair such as 2x2, or one number for both", parse: parsePair}
+	kBias     = &kind{want: "on, off or the initial value", words: []string{"on", "off"}, parse: parseBias}
+	kBN       = &kind{want: "off or the epsilon, such as 0.001", words: []string{"off"}, parse: parseBN}
+	kInit     = &kind{want: "an initialization: " + initForms(), words: initWords(), parse: parseInitValue}
+	kPipeline = &kind{want: "a pipeline in braces", parse: func(v *value) (any, bool) { return v.body, v.body != nil }}
+	kRange    = &kind{want: "a range such as 0..1", parse: parseRange}
+	kSpread   = &kind{want: "a range above 0 such as 0.08..1", parse: func(v *value) (any, bool) {
+		r, ok := parseRange(v)
+		return r, ok && r.([2]float64)[0] > 0
+	}}
+	kList = &kind{want: "numbers with commas between", parse: parseList}
+)
+
+func parseSwitch(v *value) (any, bool) {
+	if l := v.lit(); l != nil && l.IsInt && (l.Num == 0 || l.Num == 1) {
+		return l.Num == 1, true
+	}
+	w := v.word()
+	return w == "on", w == "on" || w == "off"
+}
+
+func parseKernel(v *value) (any, bool) {
+	l := v.lit()
+	if l == nil || l.Kind != KernelLit {
+		return kernel{}, false
+	}
+	k := kernel{ir.HW{l.Dims[0], l.Dims[1]}, ir.HW{1, 1}}
+	if l.Stride != nil {
+		k.stride = ir.HW{l.Stride[0], l.Stride[1]}
+	}
+	for a := range 2 {
+		if k.size[a] < 1 || k.size[a] > ir.MaxDim || k.stride[a] < 1 || k.stride[a] > ir.MaxDim {
+			return k, false
+		}
+	}
+	return k, true
+}
+
+func parsePair(v *value) (any, bool) {
+	l := v.lit()
+	if l == nil {
+		return ir.HW{}, false
+	}
+	var p ir.HW
+	switch n, isInt := l.Int(); {
+	case isInt:
+		p = ir.HW{n, n}
+	case l.Kind == KernelLit && l.Stride == nil:
+		p = ir.HW{l.Dims[0], l.Dims[1]}
+	}
+	return p, p[0] >= 1 && p[1] >= 1 && p[0] <= ir.MaxDim && p[1] <= ir.MaxDim
+}
+
+func parsePad(v *value) (any, bool) {
+	var p padding
+	switch w := v.word(); w {
+	case "same", "same_lower":
+		return padding{same: true, lower: w == "same_lower"}, true
+	}
+	switch len(v.items) {
+	case 1:
+		l := v.items[0]
+		switch n, isInt := l.Int(); {
+		case isInt:
+			p.pads = ir.Pads{n, n, n, n}
+		case l.Kind == KernelLit && l.Stride == nil:
+			p.pads = ir.Pads{l.Dims[0], l.Dims[1], l.Dims[0], l.Dims[1]}
+		default:
+			return p, false
+		}
+	case 4:
+		for i, l := range v.items {
+			n, ok := l.Int()
+			if !ok {
+				return p, false
+			}
+			p.pads[i] = n
+		}
+	default:
+		return p, false
+	}
+	for _, n := range p.pads {
+		if n < 0 || n > ir.MaxDim {
+			return p, false
+		}
+	}
+	return p, true
+}
+
+func parseBias(v *value) (any, bool) {
+	switch v.word() {
+	case "on":
+		return bias{on: true}, true
+	case "off":
+		return bias{}, true
+	}
+	x, ok := number(v)
+	return bias{true, x}, ok
+}
+
+func parseBN(v *value) (any, bool) {
+	if v.word() == "off" {
+		return batchNorm{}, true
+	}
+	x, ok := number(v)
+	return batchNorm{true, x}, ok && x > 0 && x < 1
+}
+
+func parseInitValue(v *value) (any, bool) {
+	if len(v.items) == 0 || len(v.items) > 2 {
+		return ir.Init{}, false
+	}
+	i, err := ir.ParseInit(v.text())
+	return i, err == nil
+}
+
+func parseRange(v *value) (any, bool) {
+	l := v.lit()
+	if l == nil || l.Kind != RangeLit {
+		return [2]float64{}, false
+	}
+	return [2]float64{l.Num, l.Hi}, l.Num < l.Hi
+}
+
+func parseList(v *value) (any, bool) {
+	var r []float64
+	for _, l := range v.items {
+		if l.Kind != NumberLit {
+			return r, false
+		}
+		r = append(r, l.Num)
+	}
+	return r, len(r) > 0
+}
+
+func initForms() string {
+	var w []string
+	for _, k := range ir.InitKinds() {
+		s := string(k.Kind)
+		if k.Number {
+			s += ",NUMBER"
+		}
+		w = append(w, s)
+	}
+	return orList(w)
+}
+
+func initWords() []string {
+	var w []string
+	for _, k := range ir.InitKinds() {
+		w = append(w, string(k.Kind))
+	}
+	return w
+}
+
+// attrKind is the kind of an op's attribute, by the type of its field.
+func attrKind(a ir.Attr) *kind {
+	switch a.Kind {
+	case "int":
+		return &kind{want: "a whole number", parse: whole(-ir.MaxDim, ir.MaxDim)}
+	case "float64", "float":
+		return kNumber
+	case "bool":
+		return kSwitch
+	case "hw":
+		return kPair
+	case "pads":
+		return kPad
+	case "dims":
+		return &kind{want: "a shape such as 1x14x14", parse: func(v *value) (any, bool) {
+			l := v.lit()
+			if l == nil {
+				return ir.Dims(""), false
+			}
+			dims, ok := l.Shape()
+			if !ok {
+				return ir.Dims(""), false
+			}
+			s := append(ir.Shape{ir.Batch}, dims...)
+			return ir.DimsOf(s), s.Check() == nil
+		}}
+	case "ints":
+		return &kind{want: "whole numbers with commas between", parse: func(v *value) (any, bool) {
+			var r []int
+			for _, l := range v.items {
+				n, ok := l.Int()
+				if !ok {
+					return ir.Ints(""), false
+				}
+				r = append(r, n)
+			}
+			return ir.IntsOf(r...), true
+		}}
+	}
+	return &kind{want: "a word", parse: func(v *value) (any, bool) { w := v.word(); return w, w != "" }}
+}
+
+// attrText prints what a kind has parsed as an op's attribute reads it.
+func attrText(x any) string {
+	switch x := x.(type) {
+	case int:
+		return strconv.Itoa(x)
+	case float64:
+		return ir.FormatFloat(x)
+	case bool:
+		if x {
+			return "1"
+		}
+		return "0"
+	case padding:
+		return x.pads.String()
+	case ir.HW:
+		return x.String()
+	case ir.Dims:
+		return string(x)
+	case ir.Ints:
+		return string(x)
+	case string:
+		return x
+	}
+	return ""
+}
