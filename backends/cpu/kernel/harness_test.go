@@ -1,0 +1,166 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// What the tests of the kernels that are not convolutions share: activations in
+// NCHW16c inside of memory full of canaries, a run of all tasks in any order on
+// every tier, and comparisons.
+
+var poison = math.Float32frombits(0x7fc0dead)
+
+func isPoison(x float32) bool { return math.Float32bits(x) == math.Float32bits(poison) }
+
+// box is an activation of n images: its logical values in NCHW order, and its
+// place in guarded memory with gaps of canaries between rows, blocks and images.
+type box struct {
+	n, c, h, w int
+	view       View
+	buf        Buf
+}
+
+func newBox(r *rand.Rand, n, c, h, w int) *box {
+	b := &box{n: n, c: c, h: h, w: w}
+	gap := func() int { return r.IntN(3) * Block * (1 + r.IntN(2)) }
+	if r.IntN(2) == 0 {
+		gap = func() int { return 0 }
+	}
+	b.view.H = w*Block + gap()
+	b.view.C = h*b.view.H + gap()
+	b.view.N = Blocks(c)*b.view.C + gap()
+	const guard = 5*Block + 3 // and so not aligned
+	b.buf = Buf{Mem: make([]float32, n*b.view.N+2*guard), Off: guard}
+	fill(b.buf.Mem, poison)
+	return b
+}
+
+// each calls f for every element, those of padded lanes (c past the end) too.
+func (b *box) each(f func(n, c, y, x int, p *float32)) {
+	for n := range b.n {
+		for c := range Blocks(b.c) * Block {
+			for y := range b.h {
+				for x := range b.w {
+					f(n, c, y, x, &b.buf.Mem[b.view.at(&b.buf, n, c/Block, y, x)+c%Block])
+				}
+			}
+		}
+	}
+}
+
+// fill sets the elements, and the padded lanes to zero.
+func (b *box) fill(f func() float32) *box {
+	b.each(func(n, c, y, x int, p *float32) {
+		*p = 0
+		if c < b.c {
+			*p = f()
+		}
+	})
+	return b
+}
+
+func (b *box) clone() *box {
+	d := *b
+	d.buf.Mem = append([]float32(nil), b.buf.Mem...)
+	return &d
+}
+
+func (b *box) at(n, c, y, x int) float64 {
+	return float64(b.buf.Mem[b.view.at(&b.buf, n, c/Block, y, x)+c%Block])
+}
+
+// check compares with the reference, and looks at padded lanes and canaries.
+func (b *box) check(ref func(n, c, y, x int) float64, tol float64) error {
+	left := 0
+	for _, v := range b.buf.Mem {
+		if isPoison(v) {
+			left++
+		}
+	}
+	if want := len(b.buf.Mem) - b.n*Blocks(b.c)*Block*b.h*b.w; left != want {
+		return fmt.Errorf("%d canaries left of %d", left, want)
+	}
+	var err error
+	b.each(func(n, c, y, x int, p *float32) {
+		if err != nil {
+			return
+		}
+		if c >= b.c {
+			if *p != 0 {
+				err = fmt.Errorf("padded lane (%d, %d, %d, %d) holds %g", n, c, y, x, *p)
+			}
+			return
+		}
+		want, got := ref(n, c, y, x), float64(*p)
+		if got == want || got != got && want != want {
+			return
+		}
+		if d := math.Abs(got - want); !(d <= tol*(1+math.Abs(want))) {
+			err = fmt.Errorf("element (%d, %d, %d, %d) is %g, want %g", n, c, y, x, got, want)
+		}
+	})
+	return err
+}
+
+// sameBits compares two runs; NaNs are all alike.
+func sameBits(a, b []float32) error {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) && !(a[i] != a[i] && b[i] != b[i]) {
+			return fmt.Errorf("bits differ at %d: %x (%g) and %x (%g)", i, math.Float32bits(a[i]), a[i], math.Float32bits(b[i]), b[i])
+		}
+	}
+	return nil
+}
+
+// execute runs all tasks of a kernel, shuffled, by several workers in turn.
+func execute(r *rand.Rand, isa ISA, k Kernel, a *Args) {
+	n := 0
+	if s, ok := k.(Scratcher); ok {
+		n = s.Scratch()
+	}
+	var workers [3]Worker
+	for i := range workers {
+		workers[i] = Worker{ID: i, ISA: isa, Scratch: make([]float32, n)}
+		fill(workers[i].Scratch, poison)
+	}
+	for _, t := range r.Perm(k.Tasks(a.Images)) {
+		k.Run(&workers[r.IntN(3)], t, a)
+	}
+}
+
+// onAllTiers runs the kernel on every tier, compares the bits of the tiers, and
+// each result with the reference. Args are made anew by each call of args.
+func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box), ref func(n, c, y, x int) float64, tol float64) {
+	t.Helper()
+	var first *box
+	for _, isa := range Available() {
+		a, out := args()
+		execute(r, isa, k, a)
+		if err := out.check(ref, tol); err != nil {
+			t.Fatalf("%v: %#v\n%v", isa, k, err)
+		}
+		if first == nil {
+			first = out
+		} else if err := sameBits(first.buf.Mem, out.buf.Mem); err != nil {
+			t.Fatalf("portable and %v: %#v\n%v", isa, k, err)
+		}
+	}
+}
+
+func normal(r *rand.Rand) func() float32 { return func() float32 { return float32(r.NormFloat64()) } }
+
+// special mixes in what is easily got wrong.
+func special(r *rand.Rand) func() float32 {
+	odd := []float32{0, float32(math.Copysign(0, -1)), float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e-40, -1e-40, 1e30, 1, 1, 1}
+	return func() float32 {
+		if r.IntN(3) == 0 {
+			return odd[r.IntN(len(odd))]
+		}
+		return float32(r.IntN(5)) - 2
+	}
+}
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }

@@ -1,0 +1,49 @@
+package kernel
+
+import "math"
+
+// MaxPool is max pooling. Output (y, x) is the maximum of the input at
+// (y*SH - PH + i*DH, x*SW - PW + j*DW), i < KH, j < KW, as far as that lies in the
+// image: the border is not read, so the input needs none. Ties go to the first
+// tap in reading order, NaN propagates, an empty window gives -Inf. Stride and
+// dilation of 0 mean 1. What ceil adds is said by H and W alone.
+//
+// Operands: In[0] input, Out[0] output, which may not share memory.
+type MaxPool struct {
+	C              int // channels
+	H, W           int // output rows and columns
+	IH, IW         int // input rows and columns
+	KH, KW, SH, SW int
+	DH, DW, PH, PW int
+	In, Out        View
+}
+
+func (p MaxPool) window() window {
+	return window{p.H, p.W, p.IH, p.IW, p.KH, p.KW, one(p.SH), one(p.SW), one(p.DH), one(p.DW), p.PH, p.PW}
+}
+
+func (p MaxPool) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, p.W*p.KH*p.KW)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (p MaxPool) Tasks(images int) int { return p.maps().tasks(images) }
+
+// Run computes some rows of a channel block.
+func (p MaxPool) Run(w *Worker, task int, a *Args) {
+	v, g := vecFor(w.ISA), p.window()
+	image, block, y0, y1 := p.maps().task(task)
+	for y := y0; y < y1; y++ {
+		out := p.Out.row(&a.Out[0], image, block, y, p.W)
+		g.row(y, func(r run) {
+			dst := out[r.x*Block : (r.x+r.n)*Block]
+			if r.kh <= 0 || r.kw <= 0 {
+				for i := range dst {
+					dst[i] = float32(math.Inf(-1))
+				}
+				clearLanes(dst, p.C, block)
+				return
+			}
+			src, row, col, pix := g.source(p.In, &a.In[0], image, block, r)
+			v.maxPool(dst, src, r.kh, r.kw, row, col, pix)
+		})
+	}
+}
