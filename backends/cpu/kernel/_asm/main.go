@@ -22,12 +22,14 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
 	case "tile":
 		tiles()
+	case "wino":
+		winograds()
 	case "peak":
 		peaks()
 	default:

@@ -1,0 +1,22 @@
+package kernel
+
+func winoInTiles(isa ISA, src *float32, row int, dst *float32, pos, n, step int, tmp *float32) {
+	if isa == AVX512 {
+		winoIn512(src, row, dst, pos, n, step, tmp)
+		return
+	}
+	winoIn256(src, row, dst, pos, n, step, tmp)
+}
+
+func winoOutTiles(isa ISA, m int, src *float32, pos int, dst *float32, row int, bias, res *float32, resRow int, scale float32, flags, n int, tmp *float32) {
+	switch {
+	case isa == AVX512 && m == 4:
+		winoOut512m4(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+	case isa == AVX512:
+		winoOut512m2(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+	case m == 4:
+		winoOut256m4(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+	default:
+		winoOut256m2(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+	}
+}

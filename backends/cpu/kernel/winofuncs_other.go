@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package kernel
+
+func winoInTiles(ISA, *float32, int, *float32, int, int, int, *float32) {}
+
+func winoOutTiles(ISA, int, *float32, int, *float32, int, *float32, *float32, int, float32, int, int, *float32) {
+}

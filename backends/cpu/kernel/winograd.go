@@ -1,0 +1,327 @@
+package kernel
+
+import "unsafe"
+
+// Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
+// (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications for
+// 144 or 100. Stride, dilation and Groups are 1, the input is not planar; operands,
+// parts and epilogue are those of Conv, and so is the input's border (tiles that
+// reach past it read zeros).
+//
+// A task transforms Tiles tiles of all input channels, then for each of its pairs
+// of output blocks multiplies the 36 matrices by the direct convolution's
+// microkernels and transforms back, while all of it stays in L2. Tasks that share
+// tiles and differ in pairs each transform the input again.
+//
+// The bits depend on none of Tiles, Pairs and the number of images, and are the
+// same on AVX2 and AVX-512.
+type Winograd struct {
+	Conv      // Rows is not used
+	Tiles int // output tiles a task, counted through all images
+}
+
+// WinogradFits reports whether Winograd computes such a convolution.
+func WinogradFits(c Conv) bool {
+	return (c.KH == 3 && c.KW == 3 || c.KH == 5 && c.KW == 5) && one(c.SH) == 1 && one(c.SW) == 1 &&
+		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar
+}
+
+const (
+	winoIn   = 6 // the side of an input tile
+	winoArea = winoIn * winoIn
+)
+
+// m is the side of an output tile.
+func (c Winograd) m() int { return winoIn + 1 - c.KH }
+
+func (c Winograd) grid() (h, w int) { return ceilDiv(c.H, c.m()), ceilDiv(c.W, c.m()) }
+
+// tiles is the number of tiles a task.
+func (c Winograd) tiles() int {
+	if c.Tiles > 0 {
+		return c.Tiles
+	}
+	h, w := c.grid()
+	return h * w
+}
+
+// Tasks is chunks of tiles x chunks of pairs of output blocks.
+func (c Winograd) Tasks(images int) int {
+	h, w := c.grid()
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.ngroups(), c.pairs())
+}
+
+// PackedLen is the length of the transformed weights, in float32s.
+func (c Winograd) PackedLen() int {
+	n := 0
+	for g := range c.groups {
+		n += g.blocks
+	}
+	return n * Block * Blocks(c.IC) * Block * winoArea
+}
+
+// winoG is the weight transform's row for point i: f * (1, p, p^2, ...), and for
+// infinity the last coefficient alone.
+func winoG(i, r int) (row [5]float64) {
+	point := [...]struct{ p, f float64 }{{0, 1. / 4}, {1, -1. / 6}, {-1, -1. / 6}, {2, 1. / 24}, {-2, 1. / 24}}
+	if i == winoIn-1 {
+		row[r-1] = 1
+		return row
+	}
+	v := point[i].f
+	for j := range r {
+		row[j] = v
+		v *= point[i].p
+	}
+	return row
+}
+
+// Pack transforms weights in OIHW order, in float64, and rounds once. The order
+// is [pair][position][input channel][16 or 32 output channels].
+func (c Winograd) Pack(dst, weight []float32) {
+	r := c.KH
+	var G [winoIn][5]float64
+	for i := range G {
+		G[i] = winoG(i, r)
+	}
+	ic16 := Blocks(c.IC) * Block
+	at := 0
+	for g := range c.groups {
+		width := g.blocks * Block
+		d := dst[at : at+winoArea*ic16*width]
+		at += len(d)
+		clear(d)
+		for j := range g.n {
+			for ic := range c.IC {
+				k := weight[((g.oc+j)*c.IC+ic)*r*r:][:r*r]
+				var t [winoIn][5]float64
+				for i := range t {
+					for x := range r {
+						for y := range r {
+							t[i][x] += float64(G[i][y] * float64(k[y*r+x]))
+						}
+					}
+				}
+				for y := range winoIn {
+					for x := range winoIn {
+						s := 0.0
+						for i := range r {
+							s += float64(t[y][i] * G[x][i])
+						}
+						d[((y*winoIn+x)*ic16+ic)*width+j] = float32(s)
+					}
+				}
+			}
+		}
+	}
+}
+
+// winoLayout says where things are in a worker's scratch, in float32s:
+// V[position][input block][tile][16], M[position][1 or 2][tile][16], room for a
+// transform between its two dimensions, and patches for tiles at the image's
+// edge. Strides between positions are odd numbers of cache lines, so that the 36
+// of them fall into different sets.
+type winoLayout struct {
+	block            int // from a block's tiles to the next block's, in V and M
+	vpos, mpos       int // from a position to the next
+	prod, tmp        int // where M and tmp begin; V is at 0
+	patch, res, size int
+}
+
+func (c Winograd) layout() (l winoLayout) {
+	l.block = c.tiles() * Block
+	l.vpos = Blocks(c.IC)*l.block | Block
+	l.mpos = 2*l.block | Block
+	l.prod = winoArea * l.vpos
+	l.tmp = l.prod + winoArea*l.mpos
+	l.patch = l.tmp + winoArea*Block
+	l.res = l.patch + winoArea*Block
+	l.size = l.res + winoArea*Block
+	return l
+}
+
+// Scratch is V, M and the patches of a chunk.
+func (c Winograd) Scratch() int { return c.layout().size }
+
+// Table returns the offsets of the input blocks in V, in bytes.
+func (c Winograd) Table(ISA) []int {
+	t := make([]int, Blocks(c.IC))
+	for b := range t {
+		t[b] = 4 * b * c.layout().block
+	}
+	return t
+}
+
+// Run computes one task.
+func (c Winograd) Run(w *Worker, task int, a *Args) {
+	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	g0 := task % gchunks * c.pairs()
+	g1 := min(g0+c.pairs(), c.ngroups())
+	gh, gw := c.grid()
+	r := winoRun{c: &c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
+	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
+	r.transformIn()
+	i := 0
+	for g := range c.groups {
+		if i >= g0 && i < g1 {
+			r.multiply(g)
+			r.transformOut(g)
+		}
+		i++
+	}
+}
+
+// winoRun is a task under way.
+type winoRun struct {
+	winoLayout
+	c        *Winograd
+	w        *Worker
+	a        *Args
+	scratch  []float32
+	gh, gw   int
+	first, n int // tiles
+}
+
+// tile says where tile i of the task is.
+func (r *winoRun) at(i int) (image, ty, tx int) {
+	i += r.first
+	return i / (r.gh * r.gw), i / r.gw % r.gh, i % r.gw
+}
+
+// transformIn fills V. Tiles of a row that lie within the image and its border go
+// in one call; one that reaches past it goes by way of a patch.
+func (r *winoRun) transformIn() {
+	m, in := r.c.m(), r.a.In[0]
+	ih, iw := r.c.H+r.c.KH-1, r.c.W+r.c.KW-1 // rows and columns there are
+	inside := 0                              // tiles of a row that do not reach past its end
+	if iw >= winoIn {
+		inside = (iw-winoIn)/m + 1
+	}
+	for i := 0; i < r.n; {
+		image, ty, tx := r.at(i)
+		src := in.Off + image*r.c.In.N + (ty*m-r.c.PH)*r.c.In.H + (tx*m-r.c.PW)*Block
+		rows, cols := min(winoIn, ih-ty*m), min(winoIn, iw-tx*m)
+		if rows == winoIn && cols == winoIn {
+			run := min(inside-tx, r.n-i)
+			for b := range Blocks(r.c.IC) {
+				r.inTiles(in.Mem, src+b*r.c.In.C, r.c.In.H, b*r.block+i*Block, run)
+			}
+			i += run
+			continue
+		}
+		patch := r.scratch[r.patch : r.patch+winoArea*Block]
+		clear(patch)
+		for b := range Blocks(r.c.IC) {
+			for y := range rows {
+				row := src + b*r.c.In.C + y*r.c.In.H
+				copy(patch[y*winoIn*Block:], in.Mem[row:row+cols*Block])
+			}
+			r.inTiles(r.scratch, r.patch, winoIn*Block, b*r.block+i*Block, 1)
+		}
+		i++
+	}
+}
+
+func (r *winoRun) inTiles(src []float32, at, row, dst, n int) {
+	if r.w.ISA == Portable {
+		winoInGo(src[at:], row, r.scratch[dst:], r.vpos, n, r.c.m())
+		return
+	}
+	winoInTiles(r.w.ISA, &src[at], 4*row, &r.scratch[dst], 4*r.vpos, n, 4*r.c.m()*Block, &r.scratch[r.tmp])
+}
+
+// multiply computes M for a pair of output blocks: 36 products, each a 1x1
+// convolution whose pixels are the tiles.
+func (r *winoRun) multiply(g group) {
+	k := Blocks(r.c.IC) * Block
+	width := g.blocks * Block
+	weights := r.a.W[0][winoArea*k*g.bias:][:winoArea*k*width]
+	blocks, most := g.blocks, maxPixels(r.w.ISA)
+	t := &r.w.tile
+	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
+	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
+	t.bias = unsafe.Pointer(&zeroBias)
+	if r.w.ISA == AVX2 {
+		blocks = 1
+	}
+	kernels := tileFuncs(r.w.ISA, blocks, false)
+	for pos := range winoArea {
+		u := weights[pos*k*width:][:k*width]
+		v, out := pos*r.vpos, r.prod+pos*r.mpos
+		if r.w.ISA == Portable {
+			r.multiplyGo(u, width, v, out)
+			continue
+		}
+		for b := 0; b < g.blocks; b += blocks {
+			t.w = float(u, b*Block)
+			calls := ceilDiv(r.n, most)
+			for i := 0; i < r.n; calls-- {
+				p := ceilDiv(r.n-i, calls)
+				half := (p + 1) / 2
+				if p == 1 {
+					half = 0
+				}
+				t.a = float(r.scratch, v+i*Block)
+				t.b = float(r.scratch, v+(i+half)*Block)
+				t.outA = float(r.scratch, out+b*r.block+i*Block)
+				t.outB = float(r.scratch, out+b*r.block+(i+half)*Block)
+				kernels[p]((*byte)(unsafe.Pointer(t)))
+				i += p
+			}
+		}
+	}
+}
+
+// transformOut writes a pair of output blocks.
+func (r *winoRun) transformOut(g group) {
+	m, part, out := r.c.m(), &r.c.Parts[g.part], r.a.Out[g.part]
+	inside := r.c.W / m
+	for b := range g.blocks {
+		bias := zeroBias[:Block]
+		if r.a.W[1] != nil {
+			bias = r.a.W[1][g.bias+b*Block:][:Block]
+		}
+		for i := 0; i < r.n; {
+			image, ty, tx := r.at(i)
+			src := r.prod + b*r.block + i*Block
+			dst := out.Off + image*part.View.N + (g.block+b)*part.View.C + ty*m*part.View.H + tx*m*Block
+			res := r.a.In[1].Off + image*r.c.Res.N + (g.block+b)*r.c.Res.C + ty*m*r.c.Res.H + tx*m*Block
+			rows, cols := min(m, r.c.H-ty*m), min(m, r.c.W-tx*m)
+			if rows == m && cols == m {
+				run := min(inside-tx, r.n-i)
+				r.outTiles(part.Act, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Res.H, run)
+				i += run
+				continue
+			}
+			if r.c.Residual {
+				for y := range rows {
+					at := res + y*r.c.Res.H
+					copy(r.scratch[r.res+y*m*Block:], r.a.In[1].Mem[at:at+cols*Block])
+				}
+			}
+			r.outTiles(part.Act, src, r.scratch, r.patch, m*Block, bias, r.scratch, r.res, m*Block, 1)
+			for y := range rows {
+				at := r.patch + y*m*Block
+				copy(out.Mem[dst+y*part.View.H:], r.scratch[at:at+cols*Block])
+			}
+			i++
+		}
+	}
+}
+
+func (r *winoRun) outTiles(act Act, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
+	flags := 0
+	if act == ActReLU {
+		flags |= tileReLU
+	}
+	if r.c.Residual {
+		flags |= tileRes
+	} else {
+		res, rat = bias, 0 // not read
+	}
+	if r.w.ISA == Portable {
+		winoOutGo(r.c.m(), r.scratch[src:], r.mpos, dst[at:], row, bias, res[rat:], rrow, r.c.Scale, flags, n)
+		return
+	}
+	winoOutTiles(r.w.ISA, r.c.m(), &r.scratch[src], 4*r.mpos, &dst[at], 4*row, &bias[0], &res[rat], 4*rrow, r.c.Scale, flags, n, &r.scratch[r.tmp])
+}

@@ -1,0 +1,55 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// wino makes the Winograd kernel of the shapes; the splits of check become
+// numbers of tiles.
+func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
+
+func TestWinogradRandom(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(4, 3))
+	count := 150
+	if long() {
+		count = 3000
+	}
+	for range count {
+		k := 3 + 2*r.IntN(2)
+		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: r.IntN(k + 2), PW: r.IntN(k + 2)}
+		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(2))}
+		switch r.IntN(4) {
+		case 0:
+			c.Residual, c.Scale = true, r.Float32()
+		case 1:
+			c.Parts[1] = Part{C: 1 + r.IntN(40)}
+		}
+		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, wino, 3e-5)
+	}
+}
+
+// TestWinogradError compares the errors of Winograd and of direct convolution on
+// the shapes of networks, against float64.
+func TestWinogradError(t *testing.T) {
+	for _, s := range [][4]int{{64, 32, 28, 3}, {192, 32, 14, 3}, {96, 64, 35, 3}, {192, 16, 14, 5}} {
+		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], PH: s[3] / 2, PW: s[3] / 2, Parts: [4]Part{{C: s[1]}}}
+		k := newConvCase(rand.New(rand.NewPCG(1, 1)), 1, c, 0)
+		ref := k.reference()
+		for _, isa := range Available() {
+			line := fmt.Sprintf("%v %dx%d %d->%d @%d:", isa, s[3], s[3], s[0], s[1], s[2])
+			for _, kern := range []Kernel{k.c, Winograd{Conv: k.c, Tiles: 28}} {
+				k.pack(kern.(Packer))
+				runAll(isa, kern, k.args(kern.(Tabler).Table(isa)))
+				e := maxErr(k.got(), ref)
+				line += fmt.Sprintf(" %.1e", e)
+				if e > 2e-5 {
+					t.Errorf("%T on %v: error %g", kern, isa, e)
+				}
+			}
+			t.Log(line + " (direct, Winograd)")
+		}
+	}
+}

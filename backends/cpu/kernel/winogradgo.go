@@ -1,0 +1,101 @@
+package kernel
+
+// The transforms in plain Go, in the same order of operations as the assembly
+// (_asm/wino.go), products rounded.
+
+func winoInGo(src []float32, row int, dst []float32, pos, n, m int) {
+	var t [winoArea][Block]float32
+	for tile := range n {
+		s := src[tile*m*Block:]
+		for y := range winoIn {
+			for i := range winoIn {
+				copy(t[y*winoIn+i][:], s[y*row+i*Block:])
+			}
+			winoIn1((*[winoArea][Block]float32)(&t), y*winoIn, 1)
+		}
+		for i := range winoIn {
+			winoIn1(&t, i, winoIn)
+		}
+		for p := range t {
+			copy(dst[p*pos+tile*Block:], t[p][:])
+		}
+	}
+}
+
+// winoIn1 is the transform of one dimension in place: six blocks from at, step
+// apart.
+func winoIn1(t *[winoArea][Block]float32, at, step int) {
+	for l := range Block {
+		x0, x1, x2 := t[at][l], t[at+step][l], t[at+2*step][l]
+		x3, x4, x5 := t[at+3*step][l], t[at+4*step][l], t[at+5*step][l]
+		f, g := x4-x2, x3-x1
+		c, d := x4-float32(4*x2), x3-float32(4*x1)
+		t[at][l] = float32(4*(x0-x2)) + f
+		t[at+step][l] = c + d
+		t[at+2*step][l] = c - d
+		t[at+3*step][l] = f + (g + g)
+		t[at+4*step][l] = f - (g + g)
+		t[at+5*step][l] = (x5 - x3) - float32(4*g)
+	}
+}
+
+func winoOutGo(m int, src []float32, pos int, dst []float32, row int, bias, res []float32, resRow int, scale float32, flags, n int) {
+	var t [winoArea][Block]float32
+	for tile := range n {
+		for p := range t {
+			copy(t[p][:], src[p*pos+tile*Block:][:Block])
+		}
+		for y := range winoIn {
+			winoOut1(&t, y*winoIn, 1, m)
+		}
+		for x := range m {
+			winoOut1(&t, x, winoIn, m)
+			for y := range m {
+				d := dst[y*row+(tile*m+x)*Block:][:Block]
+				for l, v := range t[y*winoIn+x] {
+					v += bias[l]
+					if flags&tileRes != 0 {
+						v = float32(scale*v) + res[y*resRow+(tile*m+x)*Block+l]
+					}
+					if flags&tileReLU != 0 && v < 0 {
+						v = 0
+					}
+					d[l] = v
+				}
+			}
+		}
+	}
+}
+
+// winoOut1 is the transform of one dimension: six blocks from at become m.
+func winoOut1(t *[winoArea][Block]float32, at, step, m int) {
+	for l := range Block {
+		m0, m1, m2 := t[at][l], t[at+step][l], t[at+2*step][l]
+		m3, m4, m5 := t[at+3*step][l], t[at+4*step][l], t[at+5*step][l]
+		s, d, u, v := m1+m2, m1-m2, m3+m4, m3-m4
+		t[at][l] = (m0 + s) + u
+		if m == 2 {
+			t[at+step][l] = (d + m5) + float32(2*v)
+			continue
+		}
+		t[at+step][l] = d + float32(2*v)
+		t[at+2*step][l] = s + float32(4*u)
+		t[at+3*step][l] = (d + m5) + float32(8*v)
+	}
+}
+
+// multiplyGo is one of the 36 products.
+func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
+	for i := 0; i < r.n; i += 4 {
+		var px [4]int
+		for q := range px {
+			px[q] = v + min(i+q, r.n-1)*Block
+		}
+		for j := 0; j < width; j += 2 {
+			acc := dot4x2(r.scratch, px, r.a.Table, u[j:], width, [2]float32{})
+			for q := range min(4, r.n-i) {
+				copy(r.scratch[out+j/Block*r.block+(i+q)*Block+j%Block:], acc[q][:])
+			}
+		}
+	}
+}
