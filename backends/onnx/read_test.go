@@ -305,6 +305,7 @@ func TestMutatedModels(t *testing.T) {
 		if err == nil {
 			passed++
 			Verify(&Model{Proto: m})
+			Verify(&Model{Proto: m})
 		}
 		worst = max(worst, time.Since(start))
 	}

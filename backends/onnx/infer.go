@@ -1,0 +1,886 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// axis is one extent of a shape: a number, a name (the batch), or neither.
+type axis struct {
+	n   int64  // 0 where it is not a number
+	sym string // empty where it is not a name
+}
+
+func (a axis) String() string {
+	switch {
+	case a.n > 0:
+		return strconv.FormatInt(a.n, 10)
+	case a.sym != "":
+		return a.sym
+	}
+	return "?"
+}
+
+func (a axis) known() bool { return a.n > 0 || a.sym != "" }
+
+// fits reports whether two axes can be the same: an unknown one fits anything.
+func (a axis) fits(b axis) bool { return !a.known() || !b.known() || a == b }
+
+// value is what is known of a tensor before it is computed.
+type value struct {
+	elem  onnxpb.TensorProto_DataType // UNDEFINED where unknown
+	shape []axis                      // nil where the rank is unknown
+	ints  []int64                     // the elements, where it is a constant of INT64
+}
+
+func (v value) ranked() bool { return v.shape != nil }
+
+func shapeString(s []axis) string {
+	if s == nil {
+		return "unknown"
+	}
+	if len(s) == 0 {
+		return "scalar"
+	}
+	t := make([]string, len(s))
+	for i, a := range s {
+		t[i] = a.String()
+	}
+	return strings.Join(t, "x")
+}
+
+func numbers(dims ...int64) []axis {
+	s := make([]axis, len(dims))
+	for i, d := range dims {
+		s[i] = axis{n: d}
+	}
+	return s
+}
+
+// node is a NodeProto that has passed its schema, with what is known of its
+// inputs.
+type node struct {
+	*onnxpb.NodeProto
+	in    []value // shape nil and elem UNDEFINED for an input left out
+	given []bool
+}
+
+func (n *node) attr(name string) *onnxpb.AttributeProto {
+	for _, a := range n.Attribute {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func (n *node) int(name string, def int64) int64 {
+	if a := n.attr(name); a != nil {
+		return a.I
+	}
+	return def
+}
+
+func (n *node) has(input int) bool { return input < len(n.given) && n.given[input] }
+
+// constInts returns the elements of an input that must be a constant for the
+// shape to be known; ok is false where they are not.
+func (n *node) constInts(input int) ([]int64, bool) {
+	if !n.has(input) || n.in[input].ints == nil {
+		return nil, false
+	}
+	return n.in[input].ints, true
+}
+
+// unknown is a result of which only the element type is known.
+func (n *node) unknown() []value { return []value{{elem: n.in[0].elem}} }
+
+// one is a result of the first input's element type.
+func (n *node) one(shape []axis) []value { return []value{{elem: n.in[0].elem, shape: shape}} }
+
+// normAxis makes a negative axis count from the end.
+func normAxis(a int64, rank int) (int, error) {
+	if a < int64(-rank) || a >= int64(rank) {
+		return 0, fmt.Errorf("axis %d of a value of rank %d", a, rank)
+	}
+	if a < 0 {
+		a += int64(rank)
+	}
+	return int(a), nil
+}
+
+func inferSame(n *node) ([]value, error) {
+	v := value{elem: n.in[0].elem, shape: n.in[0].shape}
+	out := []value{v}
+	if len(n.Output) > 1 { // Dropout's mask
+		out = append(out, value{elem: onnxpb.TensorProto_BOOL, shape: v.shape})
+	}
+	return out, nil
+}
+
+// spatial reads the window attributes that convolutions and pools share.
+type spatial struct {
+	kernel, stride, dilation, begin, end []int64
+	auto                                 string
+	ceil                                 bool
+}
+
+func (n *node) spatial(kernel []int64) (s spatial, err error) {
+	r := len(kernel)
+	s.kernel = kernel
+	list := func(name string, length int, def, low int64) []int64 {
+		a := n.attr(name)
+		if a == nil || len(a.Ints) == 0 {
+			return slices.Repeat([]int64{def}, length)
+		}
+		if len(a.Ints) != length {
+			err = fmt.Errorf("%s has %d numbers, want %d", name, len(a.Ints), length)
+			return slices.Repeat([]int64{def}, length)
+		}
+		for _, v := range a.Ints {
+			if v < low || v > maxDim {
+				err = fmt.Errorf("%s=%v: %d is not within %d..%d", name, a.Ints, v, low, maxDim)
+			}
+		}
+		return a.Ints
+	}
+	s.stride = list("strides", r, 1, 1)
+	s.dilation = list("dilations", r, 1, 1)
+	pads := list("pads", 2*r, 0, 0)
+	s.begin, s.end = pads[:r], pads[r:]
+	for _, k := range kernel {
+		if k < 1 || k > maxDim {
+			err = fmt.Errorf("kernel_shape=%v: %d is not within 1..%d", kernel, k, maxDim)
+		}
+	}
+	s.ceil = n.int("ceil_mode", 0) != 0
+	if a := n.attr("auto_pad"); a != nil {
+		s.auto = string(a.S)
+	}
+	switch s.auto {
+	case "", "NOTSET":
+		s.auto = ""
+	case "VALID", "SAME_UPPER", "SAME_LOWER":
+		if a := n.attr("pads"); a != nil && err == nil {
+			err = fmt.Errorf("auto_pad=%s and pads are both given", s.auto)
+		}
+	default:
+		err = fmt.Errorf("auto_pad=%q is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER", s.auto)
+	}
+	return s, err
+}
+
+// out returns the extents behind the windows.
+func (s spatial) out(in []axis) ([]axis, error) {
+	out := make([]axis, len(in))
+	for i, a := range in {
+		if a.n == 0 {
+			continue
+		}
+		if strings.HasPrefix(s.auto, "SAME") {
+			out[i].n = (a.n + s.stride[i] - 1) / s.stride[i]
+			continue
+		}
+		window := (s.kernel[i]-1)*s.dilation[i] + 1
+		padded := a.n + s.begin[i] + s.end[i]
+		if padded < window {
+			return nil, fmt.Errorf("a window of %d does not fit into %d (%d and padding) along axis %d", window, padded, a.n, i+2)
+		}
+		out[i].n = (padded-window)/s.stride[i] + 1
+		if s.ceil && (padded-window)%s.stride[i] != 0 && out[i].n*s.stride[i] < a.n+s.begin[i] {
+			out[i].n++
+		}
+	}
+	return out, nil
+}
+
+func inferConv(n *node) ([]value, error) {
+	x, w := n.in[0], n.in[1]
+	if !x.ranked() || !w.ranked() {
+		return n.unknown(), nil
+	}
+	if len(x.shape) < 3 || len(x.shape) != len(w.shape) {
+		return nil, fmt.Errorf("input %s and weights %s want the same rank of 3 or more", shapeString(x.shape), shapeString(w.shape))
+	}
+	group := n.int("group", 1)
+	if group < 1 {
+		return nil, fmt.Errorf("group=%d", group)
+	}
+	if c, i := x.shape[1].n, w.shape[1].n; c > 0 && i > 0 && c != i*group {
+		return nil, fmt.Errorf("the weights %s with group=%d are for %d channels, the input %s has %d", shapeString(w.shape), group, i*group, shapeString(x.shape), c)
+	}
+	if o := w.shape[0].n; o > 0 && o%group != 0 {
+		return nil, fmt.Errorf("%d filters do not divide into %d groups", o, group)
+	}
+	kernel := make([]int64, len(w.shape)-2)
+	for i, a := range w.shape[2:] {
+		if kernel[i] = a.n; a.n == 0 {
+			return n.unknown(), nil
+		}
+	}
+	if a := n.attr("kernel_shape"); a != nil && !slices.Equal(a.Ints, kernel) {
+		return nil, fmt.Errorf("kernel_shape=%v, but the weights are %s", a.Ints, shapeString(w.shape))
+	}
+	if n.has(2) {
+		if b := n.in[2]; b.ranked() && (len(b.shape) != 1 || !b.shape[0].fits(w.shape[0])) {
+			return nil, fmt.Errorf("the bias is %s, want %v", shapeString(b.shape), w.shape[0])
+		}
+	}
+	s, err := n.spatial(kernel)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.out(x.shape[2:])
+	if err != nil {
+		return nil, err
+	}
+	return n.one(append([]axis{x.shape[0], w.shape[0]}, out...)), nil
+}
+
+func inferPool(n *node) ([]value, error) {
+	x := n.in[0]
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	kernel := n.attr("kernel_shape").Ints
+	if len(x.shape) < 3 || len(kernel) != len(x.shape)-2 {
+		return nil, fmt.Errorf("kernel_shape=%v does not fit an input of %s", kernel, shapeString(x.shape))
+	}
+	s, err := n.spatial(kernel)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range kernel {
+		if s.begin[i] >= k || s.end[i] >= k {
+			return nil, fmt.Errorf("padding %d and %d along axis %d is not smaller than the kernel, %d: windows would see nothing but padding",
+				s.begin[i], s.end[i], i+2, k)
+		}
+	}
+	out, err := s.out(x.shape[2:])
+	if err != nil {
+		return nil, err
+	}
+	vs := n.one(append([]axis{x.shape[0], x.shape[1]}, out...))
+	if len(n.Output) > 1 {
+		vs = append(vs, value{elem: onnxpb.TensorProto_INT64, shape: vs[0].shape})
+	}
+	return vs, nil
+}
+
+func inferGlobalPool(n *node) ([]value, error) {
+	x := n.in[0]
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	if len(x.shape) < 3 {
+		return nil, fmt.Errorf("input %s has no height and width", shapeString(x.shape))
+	}
+	out := slices.Clone(x.shape)
+	for i := range out[2:] {
+		out[2+i] = axis{n: 1}
+	}
+	return n.one(out), nil
+}
+
+func inferBatchNorm(n *node) ([]value, error) {
+	x := n.in[0]
+	if n.int("training_mode", 0) == 0 && len(n.Output) > 1 {
+		return nil, errors.New("more than one output, which only training_mode=1 has")
+	}
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	if len(x.shape) < 2 {
+		return nil, fmt.Errorf("input %s has no channels", shapeString(x.shape))
+	}
+	for i, name := range []string{"scale", "bias", "mean", "variance"} {
+		if p := n.in[i+1]; p.ranked() && (len(p.shape) != 1 || !p.shape[0].fits(x.shape[1])) {
+			return nil, fmt.Errorf("%s is %s, the input %s has %v channels", name, shapeString(p.shape), shapeString(x.shape), x.shape[1])
+		}
+	}
+	out := n.one(x.shape)
+	for i := 1; i < len(n.Output); i++ {
+		out = append(out, value{elem: n.in[min(2+i, 4)].elem, shape: []axis{x.shape[1]}})
+	}
+	return out, nil
+}
+
+func inferLRN(n *node) ([]value, error) {
+	if s := n.int("size", 0); s < 1 {
+		return nil, fmt.Errorf("size=%d", s)
+	}
+	if x := n.in[0]; x.ranked() && len(x.shape) < 3 {
+		return nil, fmt.Errorf("input %s has no height and width", shapeString(x.shape))
+	}
+	return inferSame(n)
+}
+
+func inferSoftmax(n *node) ([]value, error) {
+	if x := n.in[0]; x.ranked() {
+		if _, err := normAxis(n.int("axis", -1), len(x.shape)); err != nil {
+			return nil, err
+		}
+	}
+	return inferSame(n)
+}
+
+func inferGemm(n *node) ([]value, error) {
+	a, b := n.in[0], n.in[1]
+	if !a.ranked() || !b.ranked() {
+		return n.unknown(), nil
+	}
+	if len(a.shape) != 2 || len(b.shape) != 2 {
+		return nil, fmt.Errorf("%s times %s: both want rank 2", shapeString(a.shape), shapeString(b.shape))
+	}
+	m, k := a.shape[0], a.shape[1]
+	if n.int("transA", 0) != 0 {
+		m, k = k, m
+	}
+	k2, o := b.shape[0], b.shape[1]
+	if n.int("transB", 0) != 0 {
+		k2, o = o, k2
+	}
+	if !k.fits(k2) {
+		return nil, fmt.Errorf("%s times %s: inner extents %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
+	}
+	out := []axis{m, o}
+	if n.has(2) && n.in[2].ranked() {
+		c := n.in[2].shape
+		s, err := broadcast(out, c)
+		if err != nil || len(c) > 2 || !fit(s, out) {
+			return nil, fmt.Errorf("C, %s, does not broadcast to %s", shapeString(c), shapeString(out))
+		}
+	}
+	return n.one(out), nil
+}
+
+func inferMatMul(n *node) ([]value, error) {
+	a, b := n.in[0], n.in[1]
+	if !a.ranked() || !b.ranked() {
+		return n.unknown(), nil
+	}
+	if len(a.shape) < 2 || len(b.shape) < 2 {
+		return nil, fmt.Errorf("%s times %s: both want rank 2 or more here", shapeString(a.shape), shapeString(b.shape))
+	}
+	m, k := a.shape[len(a.shape)-2], a.shape[len(a.shape)-1]
+	k2, o := b.shape[len(b.shape)-2], b.shape[len(b.shape)-1]
+	if !k.fits(k2) {
+		return nil, fmt.Errorf("%s times %s: inner extents %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
+	}
+	batch, err := broadcast(a.shape[:len(a.shape)-2], b.shape[:len(b.shape)-2])
+	if err != nil {
+		return nil, err
+	}
+	return n.one(append(batch, m, o)), nil
+}
+
+// broadcast joins two shapes by numpy's rules.
+func broadcast(a, b []axis) ([]axis, error) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := slices.Clone(a)
+	off := len(a) - len(b)
+	for i, y := range b {
+		x := a[off+i]
+		switch {
+		case x == y || y.n == 1:
+		case x.n == 1:
+			out[off+i] = y
+		case !x.known():
+			// Whatever x is, a number other than 1 is what comes out.
+			if y.n > 1 {
+				out[off+i] = y
+			}
+		case !y.known():
+			if x.n <= 1 {
+				out[off+i] = axis{}
+			}
+		default:
+			return nil, fmt.Errorf("%s and %s do not broadcast: %v against %v", shapeString(a), shapeString(b), x, y)
+		}
+	}
+	return out, nil
+}
+
+func fit(a, b []axis) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !a[i].fits(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func inferBroadcast(n *node) ([]value, error) {
+	out := n.in[0].shape
+	for i, v := range n.in[1:] {
+		if v.elem != n.in[0].elem && n.OpType != "Pow" {
+			return nil, fmt.Errorf("input %d is %v, the first is %v", i+1, v.elem, n.in[0].elem)
+		}
+		if out == nil || v.shape == nil {
+			out = nil
+			continue
+		}
+		var err error
+		if out, err = broadcast(out, v.shape); err != nil {
+			return nil, err
+		}
+	}
+	return n.one(out), nil
+}
+
+func inferConcat(n *node) ([]value, error) {
+	first := n.in[0]
+	for i, v := range n.in {
+		if v.elem != first.elem {
+			return nil, fmt.Errorf("input %d is %v, the first is %v", i, v.elem, first.elem)
+		}
+		if !v.ranked() {
+			return n.unknown(), nil
+		}
+		if len(v.shape) != len(first.shape) {
+			return nil, fmt.Errorf("input %d is %s, the first is %s: ranks differ", i, shapeString(v.shape), shapeString(first.shape))
+		}
+	}
+	ax, err := normAxis(n.int("axis", 0), len(first.shape))
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(first.shape)
+	for i, v := range n.in[1:] {
+		for j := range out {
+			switch {
+			case j == ax && (out[j].n == 0 || v.shape[j].n == 0):
+				out[j] = axis{}
+			case j == ax:
+				out[j].n += v.shape[j].n
+			case !out[j].fits(v.shape[j]):
+				return nil, fmt.Errorf("input %d is %s, the first is %s: they differ beside axis %d", i+1, shapeString(v.shape), shapeString(first.shape), ax)
+			case !out[j].known():
+				out[j] = v.shape[j]
+			}
+		}
+	}
+	if out[ax].n > maxDim {
+		return nil, fmt.Errorf("axis %d becomes %d, more than %d", ax, out[ax].n, maxDim)
+	}
+	return n.one(out), nil
+}
+
+func inferSlice(n *node) ([]value, error) {
+	x := n.in[0]
+	starts, ok1 := n.constInts(1)
+	ends, ok2 := n.constInts(2)
+	if !x.ranked() || !ok1 || !ok2 || n.has(3) && n.in[3].ints == nil || n.has(4) && n.in[4].ints == nil {
+		return n.unknown(), nil
+	}
+	axes, _ := n.constInts(3)
+	if !n.has(3) {
+		for i := range starts {
+			axes = append(axes, int64(i))
+		}
+	}
+	steps, _ := n.constInts(4)
+	if !n.has(4) {
+		steps = slices.Repeat([]int64{1}, len(starts))
+	}
+	if len(ends) != len(starts) || len(axes) != len(starts) || len(steps) != len(starts) {
+		return nil, fmt.Errorf("%d starts, %d ends, %d axes, %d steps", len(starts), len(ends), len(axes), len(steps))
+	}
+	out := slices.Clone(x.shape)
+	seen := map[int]bool{}
+	for i, a := range axes {
+		ax, err := normAxis(a, len(out))
+		if err != nil {
+			return nil, err
+		}
+		if seen[ax] {
+			return nil, fmt.Errorf("axis %d is sliced twice", ax)
+		}
+		seen[ax] = true
+		if steps[i] == 0 {
+			return nil, errors.New("a step of 0")
+		}
+		d := out[ax].n
+		if d == 0 {
+			if starts[i] != 0 || ends[i] < math.MaxInt32 || steps[i] != 1 {
+				out[ax] = axis{}
+			}
+			continue
+		}
+		lo, hi := starts[i], ends[i]
+		if lo < 0 {
+			lo = max(lo, -d) + d
+		}
+		if hi < 0 {
+			hi = max(hi, -d-1) + d
+		}
+		if steps[i] > 0 {
+			lo, hi = min(lo, d), min(max(hi, 0), d)
+			out[ax].n = ceilDiv(hi-lo, steps[i])
+		} else {
+			lo, hi = min(lo, d-1), min(hi, d-1)
+			if steps[i] == math.MinInt64 {
+				return nil, errors.New("a step of -2^63")
+			}
+			out[ax].n = ceilDiv(lo-hi, -steps[i])
+		}
+		if out[ax].n < 1 {
+			return nil, fmt.Errorf("nothing is left of axis %d: %d:%d of %d", ax, starts[i], ends[i], d)
+		}
+	}
+	return n.one(out), nil
+}
+
+func ceilDiv(a, b int64) int64 {
+	if a <= 0 {
+		return 0
+	}
+	return (a-1)/b + 1
+}
+
+func inferSplit(n *node) ([]value, error) {
+	x := n.in[0]
+	outs := make([]value, len(n.Output))
+	for i := range outs {
+		outs[i].elem = x.elem
+	}
+	num := n.attr("num_outputs")
+	if num != nil && n.has(1) {
+		return nil, errors.New("num_outputs and split are both given")
+	}
+	if num != nil && num.I != int64(len(n.Output)) {
+		return nil, fmt.Errorf("num_outputs=%d with %d outputs", num.I, len(n.Output))
+	}
+	if !x.ranked() {
+		return outs, nil
+	}
+	ax, err := normAxis(n.int("axis", 0), len(x.shape))
+	if err != nil {
+		return nil, err
+	}
+	sizes, known := n.constInts(1)
+	total := x.shape[ax].n
+	switch {
+	case known && total > 0:
+		left := total
+		for _, s := range sizes {
+			if s < 1 || s > left {
+				return nil, fmt.Errorf("sizes %v of %d", sizes, total)
+			}
+			left -= s
+		}
+		if left != 0 {
+			return nil, fmt.Errorf("sizes %v leave %d of %d over", sizes, left, total)
+		}
+		if len(sizes) != len(n.Output) {
+			return nil, fmt.Errorf("%d sizes for %d outputs", len(sizes), len(n.Output))
+		}
+	case known && len(sizes) != len(n.Output):
+		return nil, fmt.Errorf("%d sizes for %d outputs", len(sizes), len(n.Output))
+	case !n.has(1) && total > 0:
+		k := int64(len(n.Output))
+		if num == nil && total%k != 0 {
+			return nil, fmt.Errorf("%d does not split into %d equal parts", total, k)
+		}
+		part := (total + k - 1) / k
+		last := total - part*(k-1)
+		if last < 1 {
+			return nil, fmt.Errorf("%d does not split into %d parts of %d", total, k, part)
+		}
+		sizes = append(slices.Repeat([]int64{part}, int(k-1)), last)
+		known = true
+	}
+	for i := range outs {
+		outs[i].shape = slices.Clone(x.shape)
+		outs[i].shape[ax] = axis{}
+		if known && sizes[i] > 0 {
+			outs[i].shape[ax].n = sizes[i]
+		}
+	}
+	return outs, nil
+}
+
+func inferReduce(n *node) ([]value, error) {
+	x := n.in[0]
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	var axes []int64
+	if a := n.attr("axes"); a != nil {
+		axes = a.Ints
+	} else if n.has(1) {
+		var ok bool
+		if axes, ok = n.constInts(1); !ok {
+			return n.unknown(), nil
+		}
+	}
+	if len(axes) == 0 {
+		if n.int("noop_with_empty_axes", 0) != 0 {
+			return n.one(x.shape), nil
+		}
+		for i := range x.shape {
+			axes = append(axes, int64(i))
+		}
+	}
+	drop := map[int]bool{}
+	for _, a := range axes {
+		ax, err := normAxis(a, len(x.shape))
+		if err != nil {
+			return nil, err
+		}
+		if drop[ax] {
+			return nil, fmt.Errorf("axis %d is reduced twice", ax)
+		}
+		drop[ax] = true
+	}
+	out := []axis{}
+	for i, a := range x.shape {
+		switch {
+		case !drop[i]:
+			out = append(out, a)
+		case n.int("keepdims", 1) != 0:
+			out = append(out, axis{n: 1})
+		}
+	}
+	return n.one(out), nil
+}
+
+func inferPad(n *node) ([]value, error) {
+	x := n.in[0]
+	mode := "constant"
+	if a := n.attr("mode"); a != nil {
+		mode = string(a.S)
+	}
+	if !slices.Contains([]string{"constant", "reflect", "edge", "wrap"}, mode) {
+		return nil, fmt.Errorf("mode=%q", mode)
+	}
+	pads, ok := n.constInts(1)
+	if !x.ranked() || !ok || n.has(3) && n.in[3].ints == nil {
+		return n.unknown(), nil
+	}
+	axes, _ := n.constInts(3)
+	if !n.has(3) {
+		for i := range x.shape {
+			axes = append(axes, int64(i))
+		}
+	}
+	if len(pads) != 2*len(axes) {
+		return nil, fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
+	}
+	out := slices.Clone(x.shape)
+	for i, a := range axes {
+		ax, err := normAxis(a, len(out))
+		if err != nil {
+			return nil, err
+		}
+		lo, hi := pads[i], pads[len(axes)+i]
+		if lo < -maxDim || lo > maxDim || hi < -maxDim || hi > maxDim {
+			return nil, fmt.Errorf("pads %d and %d along axis %d", lo, hi, ax)
+		}
+		switch d := out[ax].n; {
+		case lo == 0 && hi == 0:
+		case d == 0:
+			out[ax] = axis{}
+		case d+lo+hi < 1:
+			return nil, fmt.Errorf("nothing is left of axis %d: %d with pads %d and %d", ax, d, lo, hi)
+		default:
+			out[ax] = axis{n: d + lo + hi}
+		}
+	}
+	return n.one(out), nil
+}
+
+func inferTranspose(n *node) ([]value, error) {
+	x := n.in[0]
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	var perm []int64
+	if a := n.attr("perm"); a != nil {
+		perm = a.Ints
+	} else {
+		for i := range x.shape {
+			perm = append(perm, int64(len(x.shape)-1-i))
+		}
+	}
+	if len(perm) != len(x.shape) {
+		return nil, fmt.Errorf("perm=%v for rank %d", perm, len(x.shape))
+	}
+	out := make([]axis, len(perm))
+	seen := map[int64]bool{}
+	for i, p := range perm {
+		if p < 0 || p >= int64(len(perm)) || seen[p] {
+			return nil, fmt.Errorf("perm=%v is not a permutation", perm)
+		}
+		seen[p] = true
+		out[i] = x.shape[p]
+	}
+	return n.one(out), nil
+}
+
+// product multiplies axes: the numbers, and the names in order. ok is false where
+// an axis is unknown or the product is out of bounds.
+func product(s []axis) (n int64, syms []string, ok bool) {
+	n = 1
+	for _, a := range s {
+		switch {
+		case a.n > 0:
+			if n *= a.n; n > maxElements {
+				return 0, nil, false
+			}
+		case a.sym != "":
+			syms = append(syms, a.sym)
+		default:
+			return 0, nil, false
+		}
+	}
+	slices.Sort(syms)
+	return n, syms, true
+}
+
+func inferFlatten(n *node) ([]value, error) {
+	x := n.in[0]
+	if !x.ranked() {
+		return []value{{elem: x.elem, shape: []axis{{}, {}}}}, nil
+	}
+	at := n.int("axis", 1)
+	if at < 0 {
+		at += int64(len(x.shape))
+	}
+	if at < 0 || at > int64(len(x.shape)) {
+		return nil, fmt.Errorf("axis %d of a value of rank %d", n.int("axis", 1), len(x.shape))
+	}
+	join := func(s []axis) axis {
+		n, syms, ok := product(s)
+		switch {
+		case ok && len(syms) == 0:
+			return axis{n: n}
+		case ok && n == 1 && len(syms) == 1:
+			return axis{sym: syms[0]}
+		}
+		return axis{}
+	}
+	return n.one([]axis{join(x.shape[:at]), join(x.shape[at:])}), nil
+}
+
+func inferReshape(n *node) ([]value, error) {
+	x := n.in[0]
+	target, ok := n.constInts(1)
+	if !ok {
+		return n.unknown(), nil
+	}
+	if len(target) > maxRank {
+		return nil, fmt.Errorf("%d axes, at most %d are possible", len(target), maxRank)
+	}
+	out := make([]axis, len(target))
+	open := -1
+	for i, t := range target {
+		switch {
+		case t == -1 && open >= 0:
+			return nil, fmt.Errorf("shape %v leaves two axes open", target)
+		case t == -1:
+			open = i
+		case t == 0 && n.int("allowzero", 0) == 0:
+			if x.ranked() && i >= len(x.shape) {
+				return nil, fmt.Errorf("shape %v keeps axis %d of a value of rank %d", target, i, len(x.shape))
+			}
+			if x.ranked() {
+				out[i] = x.shape[i]
+			}
+		case t < 1 || t > maxDim:
+			return nil, fmt.Errorf("shape %v: %d is not within 1..%d", target, t, maxDim)
+		default:
+			out[i] = axis{n: t}
+		}
+	}
+	if !x.ranked() {
+		return n.one(out), nil
+	}
+	have, haveSyms, ok1 := product(x.shape)
+	rest := out
+	if open >= 0 {
+		rest = slices.Concat(out[:open], out[open+1:])
+	}
+	want, wantSyms, ok2 := product(rest)
+	if !ok1 || !ok2 {
+		return n.one(out), nil
+	}
+	mismatch := fmt.Errorf("%s does not reshape to %v", shapeString(x.shape), target)
+	switch {
+	case open < 0:
+		if have != want || !slices.Equal(haveSyms, wantSyms) {
+			return nil, mismatch
+		}
+	case slices.Equal(haveSyms, wantSyms):
+		if have%want != 0 || have/want > maxDim {
+			return nil, mismatch
+		}
+		out[open] = axis{n: have / want}
+	case len(wantSyms) == 0 && len(haveSyms) == 1 && have == want:
+		out[open] = axis{sym: haveSyms[0]}
+	case len(wantSyms) == 0 && len(haveSyms) == 1 && have%want == 0:
+		// A multiple of the batch has no name.
+	default:
+		return nil, mismatch
+	}
+	return n.one(out), nil
+}
+
+func inferConstant(n *node) ([]value, error) {
+	if len(n.Attribute) != 1 {
+		return nil, fmt.Errorf("%d attributes, want the one value", len(n.Attribute))
+	}
+	a := n.Attribute[0]
+	one := func(t onnxpb.TensorProto_DataType, dims ...int64) []value {
+		return []value{{elem: t, shape: numbers(dims...)}}
+	}
+	switch a.Name {
+	case "value":
+		if a.T == nil {
+			return nil, errors.New("value holds no tensor")
+		}
+		return []value{tensorValue(a.T)}, nil
+	case "value_float":
+		return one(onnxpb.TensorProto_FLOAT), nil
+	case "value_floats":
+		return one(onnxpb.TensorProto_FLOAT, int64(len(a.Floats))), nil
+	case "value_int":
+		v := one(onnxpb.TensorProto_INT64)
+		v[0].ints = []int64{a.I}
+		return v, nil
+	case "value_ints":
+		v := one(onnxpb.TensorProto_INT64, int64(len(a.Ints)))
+		v[0].ints = a.Ints
+		return v, nil
+	case "value_string":
+		return one(onnxpb.TensorProto_STRING), nil
+	case "value_strings":
+		return one(onnxpb.TensorProto_STRING, int64(len(a.Strings))), nil
+	}
+	return []value{{}}, nil // a sparse tensor
+}
+
+// tensorValue is what is known of a tensor that is in the file.
+func tensorValue(t *onnxpb.TensorProto) value {
+	v := value{elem: onnxpb.TensorProto_DataType(t.DataType), shape: numbers(t.Dims...)}
+	if v.elem == onnxpb.TensorProto_INT64 {
+		if ints, err := Int64s(t); err == nil {
+			v.ints = ints
+			if v.ints == nil {
+				v.ints = []int64{}
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,194 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// Opsets of ai.onnx that Verify knows, and that Emit writes from 17 on.
+const (
+	minOpset = 13
+	maxOpset = 25
+)
+
+// minIR is the IR version with which each opset came out (onnx's table of
+// versions); a reader of that IR may not know a newer opset.
+func minIR(opset int64) int64 {
+	switch {
+	case opset >= 25:
+		return 13
+	case opset >= 24:
+		return 12
+	case opset >= 23:
+		return 11
+	case opset >= 21:
+		return 10
+	case opset >= 19:
+		return 9
+	case opset >= 15:
+		return 8
+	}
+	return 7
+}
+
+// schema is what the standard says of an operator's form from one opset on, until
+// the next row of the same operator. Types are left to the inference.
+type schema struct {
+	since         int64
+	inMin, inMax  int
+	outMin, outMx int
+	attrs         string // name:TYPE, ! for required
+	infer         func(*node) ([]value, error)
+}
+
+const many = math.MaxInt32
+
+// schemas lists the operators that incc writes and their near relatives, from
+// opset 13 to 25 (onnx, docs/Changelog.md). A test holds the table against the
+// onnx packages that it finds.
+var schemas = map[string][]schema{
+	"Conv":               {{11, 2, 3, 1, 1, "auto_pad:STRING dilations:INTS group:INT kernel_shape:INTS pads:INTS strides:INTS", inferConv}},
+	"Gemm":               {{13, 2, 3, 1, 1, "alpha:FLOAT beta:FLOAT transA:INT transB:INT", inferGemm}},
+	"MatMul":             {{13, 2, 2, 1, 1, "", inferMatMul}},
+	"Relu":               {{13, 1, 1, 1, 1, "", inferSame}},
+	"Sigmoid":            {{13, 1, 1, 1, 1, "", inferSame}},
+	"Tanh":               {{13, 1, 1, 1, 1, "", inferSame}},
+	"Neg":                {{13, 1, 1, 1, 1, "", inferSame}},
+	"Abs":                {{13, 1, 1, 1, 1, "", inferSame}},
+	"Exp":                {{13, 1, 1, 1, 1, "", inferSame}},
+	"Log":                {{13, 1, 1, 1, 1, "", inferSame}},
+	"Sqrt":               {{13, 1, 1, 1, 1, "", inferSame}},
+	"Identity":           {{13, 1, 1, 1, 1, "", inferSame}},
+	"BatchNormalization": {{9, 5, 5, 1, 5, "epsilon:FLOAT momentum:FLOAT", inferBatchNorm}, {14, 5, 5, 1, 3, "epsilon:FLOAT momentum:FLOAT training_mode:INT", inferBatchNorm}},
+	"LRN":                {{13, 1, 1, 1, 1, "alpha:FLOAT beta:FLOAT bias:FLOAT size:INT!", inferLRN}},
+	"MaxPool":            {{12, 1, 1, 1, 2, "auto_pad:STRING ceil_mode:INT dilations:INTS kernel_shape:INTS! pads:INTS storage_order:INT strides:INTS", inferPool}},
+	"AveragePool": {{11, 1, 1, 1, 1, "auto_pad:STRING ceil_mode:INT count_include_pad:INT kernel_shape:INTS! pads:INTS strides:INTS", inferPool},
+		{19, 1, 1, 1, 1, "auto_pad:STRING ceil_mode:INT count_include_pad:INT dilations:INTS kernel_shape:INTS! pads:INTS strides:INTS", inferPool}},
+	"GlobalAveragePool": {{1, 1, 1, 1, 1, "", inferGlobalPool}},
+	"GlobalMaxPool":     {{1, 1, 1, 1, 1, "", inferGlobalPool}},
+	"Concat":            {{13, 1, many, 1, 1, "axis:INT!", inferConcat}},
+	"Slice":             {{13, 3, 5, 1, 1, "", inferSlice}},
+	"Split":             {{13, 1, 2, 1, many, "axis:INT", inferSplit}, {18, 1, 2, 1, many, "axis:INT num_outputs:INT", inferSplit}},
+	"Add":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Sub":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Mul":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Div":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Pow":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Max":               {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"Min":               {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"Sum":               {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"ReduceMax":         {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceMean":        {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceSum":         {{13, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"Pad":               {{13, 2, 3, 1, 1, "mode:STRING", inferPad}, {18, 2, 4, 1, 1, "mode:STRING", inferPad}},
+	"Transpose":         {{13, 1, 1, 1, 1, "perm:INTS", inferTranspose}},
+	"Dropout":           {{13, 1, 3, 1, 2, "seed:INT", inferSame}},
+	"Flatten":           {{13, 1, 1, 1, 1, "axis:INT", inferFlatten}},
+	"Reshape":           {{13, 2, 2, 1, 1, "", inferReshape}, {14, 2, 2, 1, 1, "allowzero:INT", inferReshape}},
+	"Softmax":           {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
+	"LogSoftmax":        {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
+	"Clip":              {{13, 1, 3, 1, 1, "", inferSame}},
+	"Constant": {{13, 0, 0, 1, 1, "sparse_value:SPARSE_TENSOR value:TENSOR value_float:FLOAT value_floats:FLOATS value_int:INT value_ints:INTS " +
+		"value_string:STRING value_strings:STRINGS", inferConstant}},
+}
+
+// schemaOf returns the row of an operator that is in force at an opset.
+func schemaOf(op string, opset int64) (schema, bool) {
+	var found schema
+	ok := false
+	for _, s := range schemas[op] {
+		if s.since <= opset {
+			found, ok = s, true
+		}
+	}
+	return found, ok
+}
+
+// check holds a node against the operator's form.
+func (s schema) check(n *onnxpb.NodeProto) []string {
+	var problems []string
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	between := func(what string, have, lo, hi int) {
+		switch {
+		case have >= lo && have <= hi:
+		case hi == many:
+			bad("%d %ss, want at least %d", have, what, lo)
+		case lo == hi:
+			bad("%d %ss, want %d", have, what, lo)
+		default:
+			bad("%d %ss, want %d to %d", have, what, lo, hi)
+		}
+	}
+	between("input", len(n.Input), s.inMin, s.inMax)
+	between("output", len(n.Output), s.outMin, s.outMx)
+	for i, in := range n.Input {
+		if in == "" && i < s.inMin {
+			bad("input %d is left out, but it is not optional", i)
+		}
+	}
+	type form struct {
+		typ      string
+		required bool
+	}
+	forms := map[string]form{}
+	var names []string
+	for _, f := range strings.Fields(s.attrs) {
+		name, typ, _ := strings.Cut(f, ":")
+		t, required := strings.CutSuffix(typ, "!")
+		forms[name] = form{t, required}
+		names = append(names, name)
+	}
+	seen := map[string]bool{}
+	for _, a := range n.Attribute {
+		if seen[a.Name] {
+			bad("attribute %s is given twice", a.Name)
+		}
+		seen[a.Name] = true
+		f, ok := forms[a.Name]
+		switch {
+		case !ok && len(names) == 0:
+			bad("attribute %s does not exist: at this opset the operator has none", a.Name)
+		case !ok:
+			bad("attribute %s does not exist: at this opset there are %s", a.Name, strings.Join(names, ", "))
+		case a.Type.String() != f.typ:
+			bad("attribute %s is %v, want %s", a.Name, a.Type, f.typ)
+		default:
+			if used := usedFields(a); slices.ContainsFunc(used, func(t string) bool { return t != f.typ }) {
+				bad("attribute %s is %s and has values of %s", a.Name, f.typ, strings.Join(used, ", "))
+			}
+		}
+	}
+	for _, name := range names {
+		if forms[name].required && !seen[name] {
+			bad("attribute %s is missing", name)
+		}
+	}
+	return problems
+}
+
+// usedFields names the types of the fields of an attribute that hold something;
+// zero numbers and empty strings cannot be told from nothing.
+func usedFields(a *onnxpb.AttributeProto) []string {
+	var u []string
+	add := func(used bool, typ onnxpb.AttributeProto_AttributeType) {
+		if used {
+			u = append(u, typ.String())
+		}
+	}
+	add(a.F != 0, onnxpb.AttributeProto_FLOAT)
+	add(a.I != 0, onnxpb.AttributeProto_INT)
+	add(len(a.S) > 0, onnxpb.AttributeProto_STRING)
+	add(a.T != nil, onnxpb.AttributeProto_TENSOR)
+	add(a.G != nil, onnxpb.AttributeProto_GRAPH)
+	add(len(a.Floats) > 0, onnxpb.AttributeProto_FLOATS)
+	add(len(a.Ints) > 0, onnxpb.AttributeProto_INTS)
+	add(len(a.Strings) > 0, onnxpb.AttributeProto_STRINGS)
+	add(len(a.Tensors) > 0, onnxpb.AttributeProto_TENSORS)
+	add(len(a.Graphs) > 0, onnxpb.AttributeProto_GRAPHS)
+	add(a.SparseTensor != nil, onnxpb.AttributeProto_SPARSE_TENSOR)
+	return u
+}

@@ -1,0 +1,406 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// Problem is something wrong in a model.
+type Problem struct {
+	Where string // node "3a/conv_1x1", initializer "w", output "probs", model
+	Msg   string
+}
+
+func (p Problem) String() string { return p.Where + ": " + p.Msg }
+
+// Verify holds a model against the ONNX standard and reports everything that is
+// wrong, nil for a sound one. It checks what runtimes and checkers let pass: that
+// values are defined once, before they are read; that every operator exists at
+// the model's opset with the attributes it is given; that the data of an
+// initializer has exactly the length of its shape; that shapes fit along the
+// whole graph, and that every declared shape is the one that comes out; that
+// names are unique; that nothing is declared for values that do not exist.
+//
+// It knows the operators that incc writes; any other is reported as unknown, and
+// what it computes is taken to be anything.
+func Verify(m *Model) []Problem {
+	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}}
+	v.model()
+	if m.Proto.GetGraph() != nil {
+		v.graph(m.Proto.Graph)
+	}
+	return v.problems
+}
+
+// Undeclared returns the values of the main graph that nodes compute and that
+// have no complete shape in value_info or among the outputs. Emit leaves none.
+func Undeclared(m *onnxpb.ModelProto) []string {
+	declared := map[string]bool{}
+	for _, v := range slices.Concat(m.GetGraph().GetValueInfo(), m.GetGraph().GetOutput()) {
+		s := declaredValue(v)
+		declared[v.Name] = s.ranked() && !slices.ContainsFunc(s.shape, func(a axis) bool { return !a.known() })
+	}
+	var missing []string
+	for _, n := range m.GetGraph().GetNode() {
+		for _, o := range n.Output {
+			if o != "" && !declared[o] {
+				missing = append(missing, o)
+			}
+		}
+	}
+	return missing
+}
+
+type verifier struct {
+	m        *Model
+	opset    int64
+	values   map[string]value  // what is known of each value defined so far
+	nodeOf   map[string]string // the node that computes each value of the graph, also later ones
+	problems []Problem
+}
+
+func (v *verifier) bad(where, format string, args ...any) {
+	v.problems = append(v.problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) model() {
+	p := v.m.Proto
+	if p == nil {
+		v.bad("model", "is empty")
+		return
+	}
+	if p.Graph == nil {
+		v.bad("model", "has no graph")
+	}
+	if p.IrVersion < 3 || p.IrVersion > 13 {
+		v.bad("model", "ir_version is %d, not within 3..13", p.IrVersion)
+	}
+	seen := map[string]bool{}
+	for _, o := range p.OpsetImport {
+		d := o.Domain
+		if d == "ai.onnx" {
+			d = ""
+		}
+		if seen[d] {
+			v.bad("model", "imports domain %q twice", o.Domain)
+		}
+		seen[d] = true
+		if d == "" {
+			v.opset = o.Version
+		}
+	}
+	switch {
+	case !seen[""]:
+		v.bad("model", "imports no opset of ai.onnx")
+	case v.opset < minOpset || v.opset > maxOpset:
+		v.bad("model", "opset %d is not within %d..%d, which this verifier knows", v.opset, minOpset, maxOpset)
+	case p.IrVersion < minIR(v.opset):
+		v.bad("model", "opset %d came with IR version %d, the model says %d", v.opset, minIR(v.opset), p.IrVersion)
+	}
+	keys := map[string]bool{}
+	for _, e := range p.MetadataProps {
+		if keys[e.Key] {
+			v.bad("model", "metadata %q is there twice", e.Key)
+		}
+		keys[e.Key] = true
+	}
+}
+
+func (v *verifier) define(where, name string, x value) {
+	if name == "" {
+		v.bad(where, "has no name")
+		return
+	}
+	if _, dup := v.values[name]; dup {
+		v.bad(where, "the value %q is defined before", name)
+		return
+	}
+	v.values[name] = x
+}
+
+func (v *verifier) graph(g *onnxpb.GraphProto) {
+	if g.Name == "" {
+		v.bad("graph", "has no name")
+	}
+	v.initializers(g)
+	for _, in := range g.Input {
+		where := fmt.Sprintf("input %q", in.Name)
+		x := declaredValue(in)
+		if x.elem == onnxpb.TensorProto_UNDEFINED || !x.ranked() {
+			v.bad(where, "has no element type or no shape")
+		}
+		// An initializer of the same name is the input's default (IR 4 and
+		// later); it must have its type.
+		if w, ok := v.values[in.Name]; ok {
+			if w.elem != x.elem || !fit(w.shape, x.shape) {
+				v.bad(where, "is declared %v %s, its initializer is %v %s", x.elem, shapeString(x.shape), w.elem, shapeString(w.shape))
+			}
+			continue
+		}
+		v.define(where, in.Name, x)
+	}
+	declared := v.declarations(g)
+	for i, n := range g.Node {
+		for _, o := range n.Output {
+			if _, ok := v.nodeOf[o]; !ok {
+				v.nodeOf[o] = nodeName(n, i)
+			}
+		}
+	}
+	names := map[string]bool{}
+	for i, n := range g.Node {
+		if n.Name != "" && names[n.Name] {
+			v.bad(nodeName(n, i), "another node has the same name")
+		}
+		names[n.Name] = true
+		v.node(n, nodeName(n, i), declared)
+	}
+	if len(g.Output) == 0 {
+		v.bad("graph", "has no outputs")
+	}
+	for _, o := range g.Output {
+		if _, ok := v.values[o.Name]; !ok {
+			v.bad(fmt.Sprintf("output %q", o.Name), "nothing computes it")
+		}
+	}
+	for name := range declared {
+		if _, ok := v.values[name]; !ok && v.nodeOf[name] == "" {
+			declaredOnly := !slices.ContainsFunc(g.Output, func(o *onnxpb.ValueInfoProto) bool { return o.Name == name })
+			if declaredOnly {
+				v.bad(fmt.Sprintf("value_info %q", name), "there is no such value")
+			}
+		}
+	}
+	slices.SortStableFunc(v.problems, func(a, b Problem) int {
+		// The order of a map must not show: value_info problems go last, by name.
+		ai, bi := strings.HasPrefix(a.Where, "value_info"), strings.HasPrefix(b.Where, "value_info")
+		switch {
+		case ai && bi:
+			return strings.Compare(a.Where, b.Where)
+		case ai:
+			return 1
+		case bi:
+			return -1
+		}
+		return 0
+	})
+}
+
+func nodeName(n *onnxpb.NodeProto, i int) string {
+	if n.Name != "" {
+		return fmt.Sprintf("node %q (%s)", n.Name, n.OpType)
+	}
+	return fmt.Sprintf("node %d (%s)", i, n.OpType)
+}
+
+// initializers checks the data of every initializer and defines its value.
+func (v *verifier) initializers(g *onnxpb.GraphProto) {
+	for _, t := range g.Initializer {
+		where := fmt.Sprintf("initializer %q", t.Name)
+		if msg := v.initializer(t); msg != "" {
+			v.bad(where, "%s", msg)
+		}
+		v.define(where, t.Name, tensorValue(t))
+	}
+	for _, t := range g.SparseInitializer {
+		v.define(fmt.Sprintf("sparse initializer %q", t.GetValues().GetName()), t.GetValues().GetName(),
+			value{elem: onnxpb.TensorProto_DataType(t.GetValues().GetDataType()), shape: numbers(t.Dims...)})
+	}
+}
+
+func (v *verifier) initializer(t *onnxpb.TensorProto) string {
+	n, err := elements(t.Dims)
+	if err != nil {
+		return err.Error()
+	}
+	dt := onnxpb.TensorProto_DataType(t.DataType)
+	bits, ok := bitsOf[dt]
+	if !ok && dt != onnxpb.TensorProto_STRING {
+		return fmt.Sprintf("data type %d is not one of ONNX's", t.DataType)
+	}
+	if w, beside := v.m.Weights[t.Name]; beside {
+		switch {
+		case dt != onnxpb.TensorProto_FLOAT:
+			return fmt.Sprintf("is %v and its weights are FLOAT", dt)
+		case t.DataLocation == onnxpb.TensorProto_EXTERNAL:
+			return "is external and has weights as well"
+		case int64(len(w)) != n:
+			return fmt.Sprintf("declares %s, %d elements, and has %d weights", shapeString(numbers(t.Dims...)), n, len(w))
+		}
+		return ""
+	}
+	if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
+		if _, err := parseExternal(t); err != nil {
+			return "external data: " + err.Error()
+		}
+		if len(t.RawData) > 0 {
+			return "is external and has raw_data as well"
+		}
+		return ""
+	}
+	used := 0
+	for _, l := range []int{len(t.RawData), len(t.FloatData), len(t.Int32Data), len(t.Int64Data), len(t.DoubleData), len(t.Uint64Data), len(t.StringData)} {
+		if l > 0 {
+			used++
+		}
+	}
+	if used > 1 {
+		return "has data in more than one field"
+	}
+	if len(t.RawData) > 0 {
+		if dt == onnxpb.TensorProto_STRING {
+			return "is of strings and has raw_data"
+		}
+		if want := (n*bits + 7) / 8; int64(len(t.RawData)) != want {
+			return fmt.Sprintf("declares %s of %v, %d bytes, and has %d bytes of raw_data", shapeString(numbers(t.Dims...)), dt, want, len(t.RawData))
+		}
+		return ""
+	}
+	have, err := present(t)
+	if err != nil {
+		return err.Error()
+	}
+	if bits > 0 && bits < 8 {
+		// Elements below a byte are packed; the last integer may hold fewer.
+		if have >= n && have-n < 8/bits {
+			return ""
+		}
+	}
+	if have != n {
+		return fmt.Sprintf("declares %s, %d elements, and has %d", shapeString(numbers(t.Dims...)), n, have)
+	}
+	return ""
+}
+
+// declarations reads what value_info and the outputs say of values.
+func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
+	d := map[string]value{}
+	add := func(kind string, vi *onnxpb.ValueInfoProto) {
+		where := fmt.Sprintf("%s %q", kind, vi.Name)
+		x := declaredValue(vi)
+		if old, ok := d[vi.Name]; ok {
+			if old.elem != x.elem || !slices.Equal(old.shape, x.shape) {
+				v.bad(where, "is declared twice, %s and %s", shapeString(old.shape), shapeString(x.shape))
+			} else if kind == "output" && slices.ContainsFunc(g.ValueInfo, func(y *onnxpb.ValueInfoProto) bool { return y.Name == vi.Name }) {
+				return // said in both places, alike
+			} else {
+				v.bad(where, "is declared twice")
+			}
+			return
+		}
+		d[vi.Name] = x
+		if have, ok := v.values[vi.Name]; ok && (have.elem != x.elem || !compatible(have.shape, x.shape)) {
+			v.bad(where, "is declared %v %s, it is %v %s", x.elem, shapeString(x.shape), have.elem, shapeString(have.shape))
+		}
+	}
+	for _, vi := range g.ValueInfo {
+		add("value_info", vi)
+	}
+	for _, vi := range g.Output {
+		add("output", vi)
+		if x := d[vi.Name]; x.elem == onnxpb.TensorProto_UNDEFINED || !x.ranked() {
+			v.bad(fmt.Sprintf("output %q", vi.Name), "has no element type or no shape")
+		}
+	}
+	return d
+}
+
+// compatible reports whether a declared shape may stand for a computed one.
+func compatible(have, declared []axis) bool {
+	return have == nil || declared == nil || fit(have, declared)
+}
+
+func declaredValue(vi *onnxpb.ValueInfoProto) value {
+	t := vi.GetType().GetTensorType()
+	x := value{elem: onnxpb.TensorProto_DataType(t.GetElemType())}
+	if t.GetShape() != nil {
+		x.shape = []axis{}
+		for _, d := range t.Shape.Dim {
+			x.shape = append(x.shape, axis{n: d.GetDimValue(), sym: d.GetDimParam()})
+		}
+	}
+	return x
+}
+
+func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]value) {
+	x := &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input))}
+	ok := true
+	for i, name := range n.Input {
+		if name == "" {
+			continue
+		}
+		x.given[i] = true
+		in, defined := v.values[name]
+		switch {
+		case defined:
+			x.in[i] = in
+		case v.nodeOf[name] != "":
+			ok = false
+			v.bad(where, "reads %q before %s computes it: nodes must stand in order", name, v.nodeOf[name])
+		default:
+			ok = false
+			v.bad(where, "reads %q, which nothing computes", name)
+		}
+	}
+	outs := make([]value, len(n.Output))
+	switch s, known := schemaOf(n.OpType, v.opset); {
+	case n.Domain != "" && n.Domain != "ai.onnx":
+		v.bad(where, "is of domain %q, which this verifier does not know", n.Domain)
+	case v.opset < minOpset || v.opset > maxOpset:
+	case !known:
+		v.bad(where, "is not an operator of opset %d that this verifier knows", v.opset)
+	default:
+		problems := s.check(n)
+		for _, p := range problems {
+			v.bad(where, "%s", p)
+		}
+		if !ok || len(problems) > 0 {
+			break
+		}
+		got, err := s.infer(x)
+		if err != nil {
+			v.bad(where, "%v", err)
+			break
+		}
+		copy(outs, got)
+	}
+	for i, name := range n.Output {
+		if name == "" {
+			continue
+		}
+		if d, ok := declared[name]; ok {
+			switch {
+			case outs[i].elem != onnxpb.TensorProto_UNDEFINED && d.elem != outs[i].elem:
+				v.bad(where, "computes %q as %v, it is declared %v", name, outs[i].elem, d.elem)
+			case !compatible(outs[i].shape, d.shape):
+				v.bad(where, "computes %q of shape %s, it is declared %s", name, shapeString(outs[i].shape), shapeString(d.shape))
+			}
+			outs[i] = refine(outs[i], d)
+		}
+		v.define(where, name, outs[i])
+	}
+}
+
+// refine fills what inference left open from a declaration.
+func refine(x, d value) value {
+	if x.elem == onnxpb.TensorProto_UNDEFINED {
+		x.elem = d.elem
+	}
+	if x.shape == nil {
+		x.shape = d.shape
+		return x
+	}
+	if len(x.shape) != len(d.shape) {
+		return x
+	}
+	x.shape = slices.Clone(x.shape)
+	for i := range x.shape {
+		if !x.shape[i].known() {
+			x.shape[i] = d.shape[i]
+		}
+	}
+	return x
+}
