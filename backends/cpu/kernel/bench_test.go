@@ -115,6 +115,9 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 	}
 	c = c.Split(images)
 	k := mk(c)
+	if w, ok := k.(Winograd); ok {
+		k = w.Split(images)
+	}
 	a.W[0] = benchAlloc(k.(Packer).PackedLen())
 	k.(Packer).Pack(a.W[0], fill(c.OC()*c.IC*c.KH*c.KW, 0.1))
 	a.W[1] = fill(c.BiasLen(), 1)
@@ -229,8 +232,8 @@ func benchLayers(b *testing.B, isa ISA, ls []*benchLayer) {
 			for i, l := range ls {
 				gf := 2 * float64(l.conv.PaddedMACs()) * float64(l.args.Images) / 1e9
 				cost := 0.0
-				if c, ok := l.kern.(interface{ Cost() float64 }); ok {
-					cost = c.Cost() * float64(l.args.Images) / 1e9
+				if c, ok := l.kern.(interface{ Cost(int) float64 }); ok {
+					cost = c.Cost(l.args.Images) / 1e9
 				}
 				predicted += cost
 				fmt.Fprintf(os.Stderr, "%-28s %8.1f us %5.1f %%  two %5.1f %%  predicted %8.1f us  rows %d pairs %d tasks %d\n", l.name, rows[i].t1*1e6, 100*gf/rows[i].t1/p.gflops,
@@ -249,4 +252,69 @@ func benchLayers(b *testing.B, isa ISA, ls []*benchLayer) {
 func BenchmarkGoogLeNetDirect(b *testing.B) {
 	isa := benchISA(b)
 	benchLayers(b, isa, googleNet(isa, 1, direct))
+}
+
+// winograd makes a Winograd kernel where one fits.
+func winograd(c Conv) Kernel {
+	if WinogradFits(c) {
+		return Winograd{Conv: c}
+	}
+	return c
+}
+
+// inceptionV3 is the convolutions of Inception v3 that Winograd may take.
+func inceptionV3(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
+	var ls []*benchLayer
+	for _, s := range []struct{ ic, oc, kh, kw, st, hw, pad int }{
+		{3, 32, 3, 3, 2, 149, 0}, {32, 32, 3, 3, 1, 147, 0}, {32, 64, 3, 3, 1, 147, 1}, {64, 80, 1, 1, 1, 73, 0}, {80, 192, 3, 3, 1, 71, 0},
+		{192, 176, 1, 1, 1, 35, 0}, {48, 64, 5, 5, 1, 35, 2}, {64, 96, 3, 3, 1, 35, 1}, {96, 96, 3, 3, 1, 35, 1}, {288, 384, 3, 3, 2, 17, 0},
+		{128, 128, 1, 7, 1, 17, 3}, {192, 192, 7, 1, 1, 17, 3}, {768, 192, 1, 1, 1, 17, 0}, {192, 320, 3, 3, 2, 8, 0}, {448, 384, 3, 3, 1, 8, 1}, {384, 384, 1, 3, 1, 8, 1},
+	} {
+		c := Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.kh, KW: s.kw, SH: s.st, SW: s.st, Planar: s.ic == 3, Parts: [4]Part{{C: s.oc, Act: ActReLU}}}
+		if s.kh > 1 {
+			c.PH = s.pad
+		}
+		if s.kw > 1 {
+			c.PW = s.pad
+		}
+		ls = append(ls, newBenchLayer(fmt.Sprintf("%dx%d/%d %d->%d @%d", s.kh, s.kw, s.st, s.ic, s.oc, s.hw), isa, images, c, mk))
+	}
+	return ls
+}
+
+func BenchmarkInceptionV3Direct(b *testing.B) {
+	isa := benchISA(b)
+	benchLayers(b, isa, inceptionV3(isa, 1, direct))
+}
+
+func BenchmarkInceptionV3Winograd(b *testing.B) {
+	isa := benchISA(b)
+	benchLayers(b, isa, inceptionV3(isa, 1, winograd))
+}
+
+func BenchmarkGoogLeNetWinograd(b *testing.B) {
+	isa := benchISA(b)
+	benchLayers(b, isa, googleNet(isa, 1, winograd))
+}
+
+// NIN for CIFAR-10: its 5x5 and 3x3.
+func ninCIFAR(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
+	var ls []*benchLayer
+	for _, s := range [][4]int{{3, 192, 5, 32}, {192, 160, 1, 32}, {160, 96, 1, 32}, {96, 192, 5, 16}, {192, 192, 1, 16}, {192, 192, 3, 8}, {192, 192, 1, 8}} {
+		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Planar: s[0] == 3, Parts: [4]Part{{C: s[1], Act: ActReLU}}}
+		ls = append(ls, newBenchLayer(fmt.Sprintf("%dx%d %d->%d @%d", s[2], s[2], s[0], s[1], s[3]), isa, images, c, mk))
+	}
+	return ls
+}
+
+func BenchmarkNIN(b *testing.B) {
+	isa := benchISA(b)
+	for _, images := range []int{1, 8} {
+		for _, mk := range []struct {
+			name string
+			mk   func(Conv) Kernel
+		}{{"direct", direct}, {"winograd", winograd}} {
+			b.Run(fmt.Sprintf("%s/images=%d", mk.name, images), func(b *testing.B) { benchLayers(b, isa, ninCIFAR(isa, images, mk.mk)) })
+		}
+	}
 }

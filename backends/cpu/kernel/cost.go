@@ -68,14 +68,14 @@ func reading(bytes int) float64 {
 	return float64(bytes) / l2PerOp
 }
 
-// Cost is the predicted time of one image on one thread, in nanoseconds.
-func (c Conv) Cost() float64 {
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c Conv) Cost(images int) float64 {
 	full := c.H / c.rows()
 	sum := float64(full) * c.taskCost(c.rows(), c.pairs())
 	if last := c.H % c.rows(); last > 0 {
 		sum += c.taskCost(last, c.pairs())
 	}
-	return sum * float64(c.ngroups()) / float64(c.pairs()) / costNS
+	return sum * float64(images) * float64(c.ngroups()) / float64(c.pairs()) / costNS
 }
 
 // splitThreads are the numbers of threads that Split cares for, and how much.
@@ -110,6 +110,79 @@ func (c Conv) Split(images int) Conv {
 			}
 			// A short last chunk costs less than the formula above says.
 			score *= float64(c.H) / float64(ceilDiv(c.H, c.Rows)*c.Rows)
+			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
+			if best == 0 || score < best {
+				best, at = score, c
+			}
+		}
+	}
+	return at
+}
+
+const (
+	winoInCost  = 230       // a tile of 16 channels to its 36 positions
+	winoOutCost = 150       // and back, with the epilogue
+	winoV       = 110 << 10 // float32s of V that leave room in L2 for M and the weights
+)
+
+// taskCost is the cost of a task of n tiles by pairs pairs of output blocks.
+func (c Winograd) taskCost(n, pairs int) float64 {
+	icb := Blocks(c.IC)
+	cost := taskOverhead + float64(n*icb*winoInCost)
+	count := 0
+	for g := range c.groups {
+		for _, p := range balanced(n, 14) {
+			cost += winoArea * tileCost(p, g.blocks, icb*Block)
+		}
+		cost += float64(n * g.blocks * winoOutCost)
+		cost += float64(4*winoArea*icb*Block*g.blocks*Block) / l3PerOp / 2 // half of it hidden
+		if count++; count == pairs {
+			break
+		}
+	}
+	return cost
+}
+
+// balanced cuts n into the fewest pieces of at most most, as equal as may be.
+func balanced(n, most int) []int {
+	var l []int
+	for calls := ceilDiv(n, most); calls > 0; calls-- {
+		l = append(l, ceilDiv(n, calls))
+		n -= l[len(l)-1]
+	}
+	return l
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c Winograd) Cost(images int) float64 {
+	h, w := c.grid()
+	n := images * h * w
+	sum := float64(n/c.tiles()) * c.taskCost(c.tiles(), c.pairs())
+	if last := n % c.tiles(); last > 0 {
+		sum += c.taskCost(last, c.pairs())
+	}
+	return sum * float64(c.ngroups()) / float64(c.pairs()) / costNS
+}
+
+// Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once.
+func (c Winograd) Split(images int) Winograd {
+	h, w := c.grid()
+	total := images * h * w
+	best, at := 0.0, c
+	most := max(7, min(56, winoV/(winoArea*Blocks(c.IC)*Block)))
+	for c.Tiles = min(7, total); c.Tiles <= min(most, total); c.Tiles++ {
+		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
+			c.Pairs = ceilDiv(c.ngroups(), pchunks)
+			if ceilDiv(c.ngroups(), c.Pairs) != pchunks {
+				continue
+			}
+			tasks, cost := c.Tasks(images), c.taskCost(c.Tiles, c.Pairs)
+			score := 0.0
+			for _, t := range splitThreads {
+				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
+			}
+			score *= float64(total) / float64(ceilDiv(total, c.Tiles)*c.Tiles)
 			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
 			if best == 0 || score < best {
 				best, at = score, c
