@@ -30,7 +30,7 @@ func (f *File) Format() []byte {
 
 // chunk is what is written without blanks inside.
 type chunk struct {
-	text string
+	text []byte
 	role role
 }
 
@@ -55,10 +55,12 @@ type flowed struct {
 	token
 	role  role
 	text  string
-	lines int  // line breaks before it
-	semi  bool // a ; before it
-	multi bool // of a brace: its contents stand on lines of their own
-	in    int  // the { around it, -1 without; of a } its partner
+	lines int       // line breaks before it
+	semi  bool      // a ; before it
+	multi bool      // of a brace: its contents stand on lines of their own
+	after tokenKind // what stands before it, comments apart
+	ahead tokenKind // what stands behind it, comments apart
+	in    int       // the { around it, -1 without; of a } its partner
 }
 
 // flow drops line breaks and semicolons from the tokens and remembers where they
@@ -90,6 +92,16 @@ func (p *printer) flow(toks []token) {
 			held = &f
 		default:
 			p.flowed = append(p.flowed, f)
+		}
+	}
+	for i, last := 0, tNewline; i < len(p.flowed); i++ {
+		if p.flowed[i].after = last; p.flowed[i].kind != tComment {
+			last = p.flowed[i].kind
+		}
+	}
+	for i, last := len(p.flowed)-1, tNewline; i >= 0; i-- {
+		if p.flowed[i].ahead = last; p.flowed[i].kind != tComment {
+			last = p.flowed[i].kind
 		}
 	}
 	open := []int{}
@@ -134,19 +146,8 @@ func (p *printer) lay() {
 			opener = top().indent - 2
 			levels = levels[:len(levels)-1]
 		}
-		more := f.kind == tArrow
-		if f.kind == tComment {
-			j := i
-			for j < len(p.flowed) && p.flowed[j].kind == tComment {
-				j++
-			}
-			more = j < len(p.flowed) && p.flowed[j].kind == tArrow
-		}
-		before := i - 1
-		for before > 0 && p.flowed[before].kind == tComment {
-			before--
-		}
-		afterEq := before >= 0 && p.flowed[before].kind == tEq
+		more := f.kind == tArrow || f.kind == tComment && f.ahead == tArrow
+		afterEq := f.after == tEq
 		begins := i == 0 || breakNext || prev.kind == tComment ||
 			f.kind == tClose && f.multi ||
 			f.kind == tComment && f.lines > 0 ||
@@ -172,13 +173,14 @@ func (p *printer) lay() {
 			continue
 		}
 		if f.semi && p.inline(i) {
-			r.chunks[len(r.chunks)-1].text += ";"
+			c := &r.chunks[len(r.chunks)-1]
+			c.text = append(c.text, ';')
 		}
 		if begins || !glued(prev, f) {
 			r.chunks = append(r.chunks, chunk{role: f.role})
 		}
 		c := &r.chunks[len(r.chunks)-1]
-		c.text += f.text
+		c.text = append(c.text, f.text...)
 		switch {
 		case f.kind == tColon:
 			if len(r.chunks) == 1 {
@@ -265,7 +267,8 @@ func alignAssigns(rows []row) {
 	for i := range rows {
 		n := rows[i].assigns()
 		if w := rows[i].width(n); w < width {
-			rows[i].chunks[n-1].text += strings.Repeat(" ", width-w)
+			c := &rows[i].chunks[n-1]
+			c.text = append(c.text, strings.Repeat(" ", width-w)...)
 		}
 	}
 }
@@ -274,7 +277,7 @@ func alignAssigns(rows []row) {
 func (r *row) width(n int) int {
 	w := n - 1
 	for _, c := range r.chunks[:n] {
-		w += utf8.RuneCountInString(c.text)
+		w += utf8.RuneCount(c.text)
 	}
 	return w
 }
@@ -305,74 +308,89 @@ func (r *row) args() int {
 	return n
 }
 
-func (c chunk) key() string {
-	if strings.HasPrefix(c.text, `"`) {
-		return ""
+// key is what stands before the = of key=value, nil without one.
+func (c chunk) key() []byte {
+	if c.text[0] == '"' {
+		return nil
 	}
-	k, _, _ := strings.Cut(c.text, "=")
-	if k == c.text {
-		return ""
+	if k, _, ok := bytes.Cut(c.text, []byte("=")); ok {
+		return k
 	}
-	return k
+	return nil
 }
 
 func sameTable(a, b *row) bool {
 	ca, cb, n := a.call(), b.call(), a.args()
-	if ca < 0 || ca != cb || a.indent != b.indent || a.chunks[ca].text != b.chunks[cb].text || n != b.args() {
+	if ca < 0 || ca != cb || a.indent != b.indent || !bytes.Equal(a.chunks[ca].text, b.chunks[cb].text) || n != b.args() {
 		return false
 	}
 	for i := ca + 1; i <= ca+n; i++ {
-		if a.chunks[i].key() != b.chunks[i].key() {
+		if !bytes.Equal(a.chunks[i].key(), b.chunks[i].key()) {
 			return false
 		}
 	}
 	return true
 }
 
+// widestCell is the longest argument that makes a column; a table with a longer
+// one stays as it is.
+const widestCell = 40
+
 func alignTable(rows []row) {
 	c, n := rows[0].call(), rows[0].args()
-	for col := 0; col <= c+n; col++ {
-		width, numbers := 0, col > c
+	width := make([]int, c+n+1)
+	numbers := make([]bool, c+n+1) // to the right
+	for col := range width {
+		numbers[col] = col > c
 		for i := range rows {
 			t := rows[i].chunks[col].text
-			width = max(width, utf8.RuneCountInString(t))
-			numbers = numbers && isNumber(strings.TrimSuffix(t, ";"))
+			width[col] = max(width[col], utf8.RuneCount(t))
+			numbers[col] = numbers[col] && isNumber(string(bytes.TrimSuffix(t, []byte(";"))))
 		}
-		for i := range rows {
+		if width[col] > widestCell {
+			return
+		}
+	}
+	for i := range rows {
+		for col := range width {
 			t := &rows[i].chunks[col].text
-			pad := strings.Repeat(" ", width-utf8.RuneCountInString(*t))
-			if numbers {
-				*t = pad + *t
+			pad := bytes.Repeat([]byte(" "), width[col]-utf8.RuneCount(*t))
+			if numbers[col] {
+				*t = append(pad, *t...)
 			} else {
-				*t += pad
+				*t = append(*t, pad...)
 			}
 		}
 	}
 }
 
+// deepest is the column beyond which nothing is indented: more could not be
+// read, and a small file nested deeply would become a large one.
+const deepest = 80
+
 func (p *printer) bytes() []byte {
-	var b bytes.Buffer
+	var b []byte
 	for _, r := range p.rows {
 		if r.blank {
-			b.WriteByte('\n')
+			b = append(b, '\n')
 		}
-		b.WriteString(strings.Repeat(" ", r.indent))
-		line := ""
+		b = append(b, strings.Repeat(" ", min(r.indent, deepest))...)
 		for i, c := range r.chunks {
 			if i > 0 {
-				line += " "
+				b = append(b, ' ')
 			}
-			line += c.text
+			b = append(b, c.text...)
 		}
-		line = strings.TrimRight(line, " ")
-		b.WriteString(line)
+		b = bytes.TrimRight(b, " ")
 		if r.comment != "" {
-			if line != "" {
-				b.WriteString("  ")
+			if len(r.chunks) > 0 {
+				b = append(b, "  "...)
+			} else {
+				b = append(b, strings.Repeat(" ", min(r.indent, deepest))...)
 			}
-			b.WriteString(r.comment)
+			b = append(b, r.comment...)
 		}
-		b.WriteByte('\n')
+		b = append(b, '\n')
 	}
-	return b.Bytes()
+	return b
 }
