@@ -1,0 +1,197 @@
+package kernel
+
+// Copy copies an activation from one place to another: where a concat's part or
+// a border cannot be had without.
+//
+// Operands: In[0] input, Out[0] output, which may not share memory.
+type Copy struct {
+	C, H, W int
+	In, Out View
+}
+
+func (k Copy) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 4*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k Copy) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run copies some rows of a channel block.
+func (k Copy) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	rows, width := fuseRows(y0, y1, k.W, k.In, k.Out)
+	for y := y0; y < y0+rows; y++ {
+		copy(k.Out.row(&a.Out[0], image, block, y, width), k.In.row(&a.In[0], image, block, y, width))
+	}
+}
+
+// CopyChannels copies the channels From..From+C-1 of its input to the channels
+// To..To+C-1 of its output, at any offset: concat, split and slice where the
+// widths are not multiples of a block. It writes nothing else, but for the lanes
+// past the last channel of the last block with Last, which the part that ends
+// the output says.
+//
+// Operands: In[0] input, Out[0] output, which may not share memory.
+type CopyChannels struct {
+	C, H, W  int
+	From, To int
+	Last     bool
+	In, Out  View
+}
+
+func (k CopyChannels) first() int { return k.To / Block }
+
+// maps counts the output blocks that are written.
+func (k CopyChannels) maps() maps {
+	return maps{(Blocks(k.To+k.C) - k.first()) * Block, k.H, rowsPerTask(k.H, 16*k.W)}
+}
+
+// Tasks is images x output blocks x ranges of rows.
+func (k CopyChannels) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run copies some rows of an output block.
+func (k CopyChannels) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	block += k.first()
+	lo, hi := max(k.To, block*Block), min(k.To+k.C, (block+1)*Block)
+	for y := y0; y < y1; y++ {
+		dst := k.Out.row(&a.Out[0], image, block, y, k.W)
+		for c := lo; c < hi; {
+			from := c - k.To + k.From
+			n := min(hi-c, Block-from%Block) // channels that share a block on both sides
+			src := k.In.row(&a.In[0], image, from/Block, y, k.W)
+			for x := 0; x < len(dst); x += Block {
+				copy(dst[x+c%Block:x+c%Block+n], src[x+from%Block:])
+			}
+			c += n
+		}
+		if k.Last {
+			clearLanes(dst, k.To+k.C, block)
+		}
+	}
+}
+
+// FromNCHW makes NCHW16c of a planar activation, padded lanes zero: a network's
+// input, or a vector that is reshaped to a map.
+//
+// Operands: In[0] planar input, Out[0] output, which may not share memory.
+type FromNCHW struct {
+	C, H, W int
+	In, Out View
+}
+
+func (k FromNCHW) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 16*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k FromNCHW) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run reorders some rows of a channel block.
+func (k FromNCHW) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	lanes := min(Block, k.C-block*Block)
+	for y := y0; y < y1; y++ {
+		dst := k.Out.row(&a.Out[0], image, block, y, k.W)
+		for l := range lanes {
+			src := k.In.planar(&a.In[0], image, block*Block+l, y, k.W)
+			for x, v := range src {
+				dst[x*Block+l] = v
+			}
+		}
+		clearLanes(dst, k.C, block)
+	}
+}
+
+// ToNCHW makes a planar activation of NCHW16c: a network's output, or the vector
+// that a dense layer reads (with the output's C of H*W and H of W, the vector of
+// image n begins at n*N and its elements are in the order C, H, W). Tail is a
+// number of zeros to write after each image, which a vector needs whose length is
+// not a multiple of a block.
+//
+// Operands: In[0] input, Out[0] planar output, which may not share memory.
+type ToNCHW struct {
+	C, H, W int
+	Tail    int
+	In, Out View
+}
+
+func (k ToNCHW) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 16*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k ToNCHW) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run reorders some rows of a channel block.
+func (k ToNCHW) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	lanes := min(Block, k.C-block*Block)
+	for y := y0; y < y1; y++ {
+		src := k.In.row(&a.In[0], image, block, y, k.W)
+		for l := range lanes {
+			dst := k.Out.planar(&a.Out[0], image, block*Block+l, y, k.W)
+			for x := range dst {
+				dst[x] = src[x*Block+l]
+			}
+		}
+	}
+	if k.Tail > 0 && block == Blocks(k.C)-1 && y1 == k.H {
+		end := a.Out[0].Off + image*k.Out.N + (k.C-1)*k.Out.C + (k.H-1)*k.Out.H + k.W
+		clear(a.Out[0].Mem[end : end+k.Tail])
+	}
+}
+
+// CopyNCHW copies a planar activation: a network's input into a buffer with a
+// border.
+//
+// Operands: In[0] planar input, Out[0] planar output, which may not share memory.
+type CopyNCHW struct {
+	C, H, W int
+	In, Out View
+}
+
+// planes counts channels as if each were a block of its own.
+func (k CopyNCHW) planes() maps { return maps{k.C * Block, k.H, rowsPerTask(k.H, k.W/4)} }
+
+// Tasks is images x channels x ranges of rows.
+func (k CopyNCHW) Tasks(images int) int { return k.planes().tasks(images) }
+
+// Run copies some rows of a channel.
+func (k CopyNCHW) Run(w *Worker, task int, a *Args) {
+	image, c, y0, y1 := k.planes().task(task)
+	for y := y0; y < y1; y++ {
+		copy(k.Out.planar(&a.Out[0], image, c, y, k.W), k.In.planar(&a.In[0], image, c, y, k.W))
+	}
+}
+
+// planar is w pixels of a row of a planar activation's channel.
+func (v View) planar(b *Buf, image, c, y, w int) []float32 {
+	i := b.Off + image*v.N + c*v.C + y*v.H
+	return b.Mem[i : i+w : i+w]
+}
+
+// Pad puts an activation into a larger one, at row PH and column PW, and fills
+// what is around with a value. It serves an explicit pad; the padding of a
+// convolution is the border of its input's buffer and costs nothing.
+//
+// Operands: In[0] input, Out[0] output, which may not share memory.
+type Pad struct {
+	C, H, W int // channels, output rows and columns
+	IH, IW  int // input rows and columns
+	PH, PW  int
+	Value   float32
+	In, Out View
+}
+
+func (k Pad) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 4*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k Pad) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run fills some rows of a channel block.
+func (k Pad) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	for y := y0; y < y1; y++ {
+		dst := k.Out.row(&a.Out[0], image, block, y, k.W)
+		fill(dst, k.Value)
+		clearLanes(dst, k.C, block)
+		if y >= k.PH && y < k.PH+k.IH {
+			copy(dst[k.PW*Block:], k.In.row(&a.In[0], image, block, y-k.PH, k.IW))
+		}
+	}
+}
