@@ -1,0 +1,266 @@
+package dsl
+
+import (
+	"slices"
+	"strings"
+)
+
+// Code is a kind of problem as `incc explain` tells it. Wrong is a file that has
+// it, and Right the same file mended: both are tested to be so.
+type Code struct {
+	ID    string // "E0206": E an error, W a warning
+	Title string // what is wrong, in one line
+	Text  string // why it is refused and what to do, in a paragraph or two
+	Wrong string // a whole file
+	Right string
+}
+
+// Codes is every code in order.
+func Codes() []Code {
+	all := slices.Concat(codeTables...)
+	slices.SortStableFunc(all, func(a, b Code) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// ExplainCode is the long form of a code, false for one that does not exist. The
+// case of its letter does not matter.
+func ExplainCode(id string) (string, bool) {
+	for _, c := range Codes() {
+		if strings.EqualFold(c.ID, id) {
+			return c.String(), true
+		}
+	}
+	return "", false
+}
+
+func (c Code) String() string {
+	var b strings.Builder
+	b.WriteString(c.ID + ": " + c.Title + "\n\n" + fill(c.Text, 80))
+	for _, x := range [...]struct{ head, text string }{{"Wrong:", c.Wrong}, {"Right:", c.Right}} {
+		if x.text == "" {
+			continue
+		}
+		b.WriteString("\n" + x.head + "\n\n")
+		for line := range strings.Lines(strings.TrimRight(x.text, "\n") + "\n") {
+			b.WriteString(strings.TrimRight("    "+line, " \n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// fill breaks paragraphs into lines of at most width columns.
+func fill(text string, width int) string {
+	var b strings.Builder
+	for i, par := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		col := 0
+		for _, w := range strings.Fields(par) {
+			switch {
+			case col == 0:
+			case col+1+len(w) > width:
+				b.WriteString("\n")
+				col = 0
+			default:
+				b.WriteString(" ")
+				col++
+			}
+			b.WriteString(w)
+			col += len(w)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// codeTables is the codes by who reports them.
+var codeTables = [][]Code{lexicalCodes, syntaxCodes, vetCodes}
+
+// lexicalCodes are the scanner's: the text itself.
+var lexicalCodes = []Code{
+	{"E0101", "a control, bidirectional or invisible character",
+		`Such characters are refused everywhere, in comments and strings too. They make a text look other than it is (a bidirectional override can show a spec in another order than incc reads it), or they are what a broken editor or a copied web page left behind.
+
+Delete the character. In a string, write it as an escape: \u202e.`,
+		"net a\n# com\u202ement\nconv 3x3 8\n",
+		"net a\n# comment\nconv 3x3 8\n"},
+	{"E0102", "the text is not UTF-8",
+		`A spec is UTF-8. Save the file in that encoding.`,
+		"net a # caf\xe9\nconv 3x3 8\n",
+		"net a # café\nconv 3x3 8\n"},
+	{"E0103", "a character without meaning",
+		`The language has words, strings, comments, and the signs -> { } = : ; and the comma. Arguments follow an op's name without parentheses, lists have no brackets, there is no arithmetic, and names are made of letters, digits, _ and points, so a hyphen in a name is no part of it.`,
+		"net my-net\nconv(3x3, 8)\n",
+		"net my_net\nconv 3x3 8\n"},
+	{"E0104", "a string without its closing quote",
+		`A string ends on the line on which it began. A quote inside is written \".`,
+		"net a\nlabels \"names.txt\n",
+		"net a\nlabels \"names.txt\"\n"},
+	{"E0105", "an escape that is none",
+		`Strings know the escapes \" \\ \n \t \xFF \u00E9 and \U0001F600. A backslash itself is \\; in the names of files / serves everywhere.`,
+		"net a\nlabels \"data\\names.txt\"\n",
+		"net a\nlabels \"data/names.txt\"\n"},
+	{"E0106", "a word that reads as nothing",
+		`A word is a kernel (3x3, 7x7/2, 3x3/2x1), a shape (3x224x224), a number (0.5, 2e-4), a range (0.08..1) or else a name. This one begins like one of them and goes on differently, or is a name with a / in it. There is no arithmetic: 1/2 is written 0.5.`,
+		"net a\ndropout 1/2 -> conv 3X3 8\n",
+		"net a\ndropout 0.5 -> conv 3x3 8\n"},
+	{"E0107", "a number that is too large",
+		`Numbers are 64-bit floating point, and the sides of kernels and shapes below 2^31.`,
+		"net a\ndropout 1e999\n",
+		"net a\ndropout 0.5\n"},
+	{"E0108", "a name that is too long",
+		`A name has at most 128 bytes, and a value's name in a graph, which is a path of names, at most 1024. Names become those of ONNX tensors, Go functions and weights.`,
+		"net a\n" + strings.Repeat("stem", 40) + ": conv 3x3 8\n",
+		"net a\nstem: conv 3x3 8\n"},
+	{ID: "E0109", Title: "a file that is too large",
+		Text: `A net has at most 1 MiB, a graph 8 MiB. The largest network of the literature is 4 KiB of spec: repeat and block keep it short.`},
+	{ID: "E0110", Title: "too many problems",
+		Text: `Only the first 500 problems of a file are told. Most likely the file is no spec, or one problem near its beginning has the others as its consequence.`},
+	{ID: "E0111", Title: "too many words",
+		Text: `A file has at most a million words and signs.`},
+	{"E0112", "a name in other letters than ASCII",
+		`Names are made of a to z, A to Z, 0 to 9, _ and points: they become names of ONNX tensors, Go functions, weights and files, and letters that look alike in several scripts would make two names of one. Comments and strings take any text.`,
+		"net сеть\nconv 3x3 8\n",
+		"net net1 # сеть\nconv 3x3 8\n"},
+}
+
+// syntaxCodes are the parser's: the form of statements.
+var syntaxCodes = []Code{
+	{"E0201", "a file that does not say what it is",
+		`A file begins with net and a name, or with graph and a name where it holds the flat form of the IR. Comments may stand before.`,
+		"input image 3x32x32\nconv 3x3 8\n",
+		"net a\ninput image 3x32x32\nconv 3x3 8\n"},
+	{"E0202", "a missing name",
+		`net, graph, let and block are followed by the name of what they declare.`,
+		"net\nlet = 5\n",
+		"net a\nlet classes = 5\n"},
+	{"E0203", "more than the statement takes",
+		`The statement was complete, and something follows on its line. A pipeline goes on with ->, a new statement stands on a new line.`,
+		"net a\nrepeat 2 { conv 3x3 8 } relu\n",
+		"net a\nrepeat 2 { conv 3x3 8 } -> relu\n"},
+	{"E0204", "a missing op",
+		`Between arrows, and where a line begins, stands the name of an op or block. A kernel or number alone says nothing; braces belong to an op such as concat, and a plain sequence needs none.`,
+		"net a\nconv 3x3 8 -> 3x3 16\n",
+		"net a\nconv 3x3 8 -> conv 3x3 16\n"},
+	{"E0205", "an arrow that comes from nowhere",
+		`An arrow leads from one op to the next. At the beginning of a file, behind {, behind a label or a ; nothing stands before it. (At the beginning of a line it continues the line before.)`,
+		"net a\nconcat { -> conv 3x3 8; gap }\n",
+		"net a\nconcat { conv 3x3 8; gap }\n"},
+	{"E0206", "a brace that is never closed",
+		`The } that belongs to this { is missing: the file ends, or a statement begins that stands only outside of braces. Where a line inside is not indented, the } is most likely missing before it.`,
+		"net a\nblock b = concat {\n  conv 3x3 8\n  gap\nblock c = b\n",
+		"net a\nblock b = concat {\n  conv 3x3 8\n  gap\n}\nblock c = b\n"},
+	{"E0207", "a closing brace too many",
+		`No brace is open here. Perhaps a { is missing above, or braces were closed twice.`,
+		"net a\nconv 3x3 8 }\n",
+		"net a\nconv 3x3 8\n"},
+	{"E0208", "a missing value",
+		`Behind = and behind each comma of a list stands a value. There are no empty values; a key that is to have its default is left out.`,
+		"net a\nconv 3x3 8 act= -> gap\n",
+		"net a\nconv 3x3 8 act=relu -> gap\n"},
+	{"E0209", "a key that is none",
+		`Before = stands the name of a key, as in act=relu. incc explain conv prints the keys of an op.`,
+		"net a\nconv 3x3 8 3x3=relu\n",
+		"net a\nconv 3x3 8 act=relu\n"},
+	{"E0210", "a value without key behind key=value",
+		`Values without a key come first, in the order that the op gives them; then those with a key, in any order.`,
+		"net a\nconv act=relu 3x3 8\n",
+		"net a\nconv 3x3 8 act=relu\n"},
+	{"E0211", "a key given twice",
+		`A call takes each key once. Which of the two was meant cannot be known.`,
+		"net a\nconv 3x3 8 act=relu act=tanh\n",
+		"net a\nconv 3x3 8 act=relu\n"},
+	{"E0212", "a name declared twice",
+		`Two constants, two blocks, two parameters of one block or two values of a graph share a name. Labels may repeat: the second gets _2.`,
+		"net a\nlet n = 5\nlet n = 6\nconv 3x3 n\n",
+		"net a\nlet n = 5\nlet m = 6\nconv 3x3 n -> conv 3x3 m\n"},
+	{"E0213", "a statement that a file has once",
+		`net or graph, input, labels and train stand once in a file: one file is one network.`,
+		"net a\ninput image 3x32x32\ninput image 1x28x28\nconv 3x3 8\n",
+		"net a\ninput image 1x28x28\nconv 3x3 8\n"},
+	{"E0214", "a statement where it cannot stand",
+		`input, labels, let, block and train stand outside of all braces. In a net values have no names: branches stand in concat { … }, and a label is written with a colon. In a graph every line is NAME = OP …, without pipelines, braces and labels.`,
+		"net a\nx = conv 3x3 8\nconcat { let n = 5; gap }\n",
+		"net a\nlet n = 5\nx: conv 3x3 8\nconcat { conv 1x1 n; gap }\n"},
+	{"E0215", "braces without contents",
+		`A body is one op at least. A branch that passes its input through is written identity.`,
+		"net a\nconcat {}\n",
+		"net a\nconcat { conv 3x3 8; gap }\n"},
+	{"E0216", "braces that nest too deep",
+		`Braces nest 256 deep. A block inside of a block does not count: each is read by itself.`,
+		"net a\n" + strings.Repeat("repeat 1 { ", MaxNesting+1) + "relu" + strings.Repeat(" }", MaxNesting+1) + "\n",
+		""},
+	{"E0217", "a name that reads as something else",
+		`4e1 is the number 40, 3x3 a kernel and 0..1 a range, so none of them can name a label, block, parameter, constant or net. (4e alone is a name.) A value of a graph may be called so in quotes.`,
+		"net a\n4e1: conv 3x3 8\n",
+		"net a\n4e_1: conv 3x3 8\n"},
+	{"E0218", "a name that is not allowed",
+		`A name has no /, which stands between the parts of the paths that incc makes from labels and blocks; and what begins a statement (net graph input labels let default block train) cannot be declared.`,
+		"net a\nlet train = 5\nstem/a: conv 3x3 8\n",
+		"net a\nlet epochs = 5\nstem_a: conv 3x3 8\n"},
+	{"E0219", "a label out of place",
+		`A label stands at the beginning of a line, before a pipeline, and covers the whole line. To name a part in the middle of a pipeline, begin a new line with it.`,
+		"net a\nconv 3x3 8 -> b: conv 3x3 16\n",
+		"net a\nconv 3x3 8\nb: conv 3x3 16\n"},
+	{"E0220", "a constant that holds too much",
+		`A let, and the default of a parameter, holds one number, one kernel or one word; no list, range or string.`,
+		"net a\nlet mean = 104,117,123\ngap\n",
+		"net a\nlet mean = 104\ngap\n"},
+	{"E0221", "key=value expected",
+		`default and the lines of a graph that begin with head take keys only, and so does input behind its shape. A default names one op at most, and sets one key at least.`,
+		"net a\ndefault conv relu\nconv 3x3 8\n",
+		"net a\ndefault conv act=relu\nconv 3x3 8\n"},
+	{"E0222", "a block without a body",
+		`block NAME PARAMETERS = BODY. The = before the body has blanks around it; one without blanks gives the parameter before it a default, as in np=32.`,
+		"net a\nblock b n=conv 1x1 n\nb 8\n",
+		"net a\nblock b n = conv 1x1 n\nb 8\n"},
+	{"E0223", "labels that are not understood",
+		`labels is followed by a set that incc knows (imagenet1k, mnist, cifar10), by a file in quotes with one name a line, or by the names themselves, in quotes, between braces and without commas.`,
+		"net a\nlabels { cat, dog }\ngap\n",
+		"net a\nlabels { \"cat\" \"dog\" }\ngap\n"},
+	{"E0224", "an input without name or shape",
+		`input is followed by the input's name and its shape, without the batch: channels, height and width, or one number for a plain vector.`,
+		"net a\ninput 3x32x32\nconv 3x3 8\n",
+		"net a\ninput image 3x32x32\nconv 3x3 8\n"},
+	{"E0225", "braces where none belong",
+		`A call has one pair of braces, at its end; the statements of train, input and default have none; train itself needs them.`,
+		"net a\nresidual { conv 3x3 8 } { conv 1x1 8 }\n",
+		"net a\nresidual proj={ conv 1x1 8 } { conv 3x3 8 }\n"},
+	{"E0226", "a line of a graph that is none",
+		`The flat form has one op a line: NAME = OP operands key=value, or a line that begins with output, head, update, part, input, labels or train.`,
+		"graph a\nx = input 3x32x32\ngap x\n",
+		"graph a\nx = input 3x32x32\ny = gap x\n"},
+	{"E0227", "output, head, update or part in another form",
+		`output NAME NAME…; head NAME weight=0.3; update PARAM = VALUE; part LABEL = VALUE….`,
+		"graph a\nx = input 3x32x32\noutput\n",
+		"graph a\nx = input 3x32x32\noutput x\n"},
+}
+
+// vetCodes are the warnings that need no more than the syntax.
+var vetCodes = []Code{
+	{"W0101", "a constant that nothing uses",
+		`The let is declared and no argument names it. Perhaps a use is misspelt, or the layer that used it is gone.`,
+		"net a\nlet classes = 10\nfc 10\n",
+		"net a\nlet classes = 10\nfc classes\n"},
+	{"W0102", "a block that nothing uses",
+		`The block is declared and no pipeline calls it.`,
+		"net a\nblock b = conv 3x3 8\ngap\n",
+		"net a\nblock b = conv 3x3 8\nb -> gap\n"},
+	{"W0103", "a parameter that nothing uses",
+		`Every call gives the parameter a value and the block's body ignores it.`,
+		"net a\nblock b n m = conv 3x3 n\nb 8 9\n",
+		"net a\nblock b n = conv 3x3 n\nb 8\n"},
+	{"W0104", "a block that hides one of the prelude's",
+		`The prelude has a block of this name, known from the papers. This file's block takes its place, here only; a reader may take one for the other.`,
+		"net a\nblock inception n = conv 3x3 n\ninception 8\n",
+		"net a\nblock tower n = conv 3x3 n\ntower 8\n"},
+	{"W0105", "a label against the style",
+		`Labels become parts of paths, names of weights and Go identifiers: small letters, digits and single underscores keep them the same in all of these.`,
+		"net a\nConv.1: conv 3x3 8\n",
+		"net a\nconv1: conv 3x3 8\n"},
+	{"W0106", "a label given twice",
+		`Two lines of one body have the same label, or labels that differ in nothing but capitals. The second one's layers get _2 at the end of their names, so that a line inserted between changes the names of weights.`,
+		"net a\nstem: conv 3x3 8\nstem: conv 3x3 8\n",
+		"net a\nstem1: conv 3x3 8\nstem2: conv 3x3 8\n"},
+}
