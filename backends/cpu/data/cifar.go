@@ -1,0 +1,81 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// ReadCIFAR reads the binary files of CIFAR-10 (data_batch_1.bin to 5,
+// test_batch.bin) or CIFAR-100 (train.bin, test.bin; the fine classes) from a
+// folder.
+func ReadCIFAR(dir fs.FS) (*Source, error) {
+	if _, err := fs.Stat(dir, "data_batch_1.bin"); err == nil {
+		var files []string
+		for i := 1; i <= 5; i++ {
+			files = append(files, fmt.Sprintf("data_batch_%d.bin", i))
+		}
+		names := cifarNames(dir, "batches.meta.txt", 10)
+		train, err := readCIFARFiles(dir, files, 1, 10, names)
+		if err != nil {
+			return nil, err
+		}
+		test, err := readCIFARFiles(dir, []string{"test_batch.bin"}, 1, 10, names)
+		return &Source{Train: train, Test: test}, err
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	names := cifarNames(dir, "fine_label_names.txt", 100)
+	train, err := readCIFARFiles(dir, []string{"train.bin"}, 2, 100, names)
+	if err != nil {
+		return nil, fmt.Errorf("neither CIFAR-10 (data_batch_1.bin) nor CIFAR-100: %w", err)
+	}
+	test, err := readCIFARFiles(dir, []string{"test.bin"}, 2, 100, names)
+	return &Source{Train: train, Test: test}, err
+}
+
+// readCIFARFiles reads records of label bytes, the last of which counts, and 3072
+// bytes of a 3x32x32 image.
+func readCIFARFiles(dir fs.FS, files []string, labels, classes int, names []string) (*Set, error) {
+	const image = 3 * 32 * 32
+	record := labels + image
+	s := &Set{C: 3, H: 32, W: 32, Classes: classes, Names: names}
+	for _, name := range files {
+		f, err := dir.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		b, err := io.ReadAll(io.LimitReader(f, maxIDX))
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if len(b) == 0 || len(b)%record != 0 {
+			return nil, fmt.Errorf("%s: %d bytes are not whole records of %d", name, len(b), record)
+		}
+		for ; len(b) > 0; b = b[record:] {
+			s.Labels = append(s.Labels, int32(b[labels-1]))
+			s.Pixels = append(s.Pixels, b[labels:record]...)
+		}
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", strings.Join(files, ", "), err)
+	}
+	return s, nil
+}
+
+// cifarNames reads the names of the classes, nil where the file is not as it
+// should be: names are an ornament.
+func cifarNames(dir fs.FS, file string, n int) []string {
+	b, err := fs.ReadFile(dir, file)
+	if err != nil {
+		return nil
+	}
+	names := strings.Fields(string(b))
+	if len(names) != n {
+		return nil
+	}
+	return names
+}

