@@ -79,9 +79,9 @@ func TestReadMNIST(t *testing.T) {
 		t.Errorf("read as %+v, %+v", s.Train, s.Test)
 	}
 	for name, f := range map[string][]byte{
-		"train-labels-idx1-ubyte.gz": gz(t, idx([]int{2}, []byte{10, 0})),   // no such class
-		"t10k-labels-idx1-ubyte":     idx([]int{2}, []byte{3, 3}),           // not as many as images
-		"train-images-idx3-ubyte":    idx([]int{12}, make([]byte, 12)),      // no images
+		"train-labels-idx1-ubyte.gz": gz(t, idx([]int{2}, []byte{10, 0})),  // no such class
+		"t10k-labels-idx1-ubyte":     idx([]int{2}, []byte{3, 3}),          // not as many as images
+		"train-images-idx3-ubyte":    idx([]int{12}, make([]byte, 12)),     // no images
 		"t10k-images-idx3-ubyte.gz":  gz(t, idx([]int{1, 2, 3}, nil))[:20], // cut off
 	} {
 		dir := mnistFS(t)
