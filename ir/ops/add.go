@@ -1,0 +1,49 @@
+package ops
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+var _ = ir.Define[Add]("add", "Sum, elementwise, of two or more.",
+	ir.Example{Op: Add{}, In: shapes("Nx3x4x2", "Nx3x4x2", "Nx3x4x2")},
+	ir.Example{Op: Add{}, In: shapes("Nx3x1x2", "3x4x1")},
+	ir.Example{Op: Add{}, In: shapes("3", "Nx3")},
+	ir.Example{Op: Add{}, In: shapes("Nx3x4x2"), Violates: 1},
+	ir.Example{Op: Add{}, In: shapes("Nx3x4x2", "Nx3x4x3"), Violates: 2},
+)
+
+// Add is the sum of its operands, from the first to the last; shapes broadcast
+// as in numpy: aligned at the last axis, axes of 1 stretch. Two operands of one
+// shape are the shortcut of a residual network (He 2016, equation 1).
+//
+// Constraints:
+//
+//	(1) two or more operands
+//	(2) their shapes broadcast
+type Add struct{}
+
+var binarySig, manySig = sig("a b"), sig("a b...")
+
+// Operands are a, b and so on.
+func (Add) Operands() []string { return manySig.names() }
+
+// Infer returns the shape that they have in common.
+func (Add) Infer(in []ir.Type) ([]ir.Type, error) { return inferBroadcast("add", manySig, in) }
+
+// Eval adds.
+func (Add) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	return zip(in, func(a, b float64) float64 { return a + b }), nil
+}
+
+// Cost is one addition for each element and further operand.
+func (Add) Cost(in, out []ir.Type) ir.Cost { return ops1(len(in)-1, out[0]) }
+
+// Grad is dy for each operand, summed where it was stretched.
+func (Add) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
+	r := make([]*ir.Value, len(n.In))
+	for i, v := range n.In {
+		r[i] = sumTo(b, dy[0], v.Type.Shape)
+	}
+	return r
+}

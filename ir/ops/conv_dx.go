@@ -1,0 +1,73 @@
+package ops
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+var _ = ir.Define[ConvDx]("conv_dx", "Gradient of a convolution's input.",
+	ir.Example{Op: ConvDx{Stride: ir.HW{2, 1}, Pad: ir.Pads{1, 0, 0, 2}, Dilation: ir.HW{1, 2}, Groups: 2, In: ir.HW{7, 6}}, In: shapes("Nx4x3x4", "4x3x3x3")},
+	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, In: ir.HW{7, 6}}, In: shapes("Nx4x5", "4x3x3x3"), Violates: 1},
+	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, In: shapes("Nx4x5x5", "4x3x3x3"), Violates: 2},
+	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, In: ir.HW{7, 6}}, In: shapes("Nx4x5x5", "4x3x3x3"), Violates: 3},
+).ForGradients()
+
+// ConvDx is dx[n,c,h,w], the sum of dy[n,o,p,q] * weight[o,c,i,j] over all
+// (o,p,q,i,j) for which Conv reads (c,h,w): a convolution of dy, spread by the
+// stride, with the weights turned round. The height and width of the input are
+// an attribute, since a stride forgets them.
+//
+// Constraints:
+//
+//	(1) operands dy[N,O,OH,OW] and weight[O,C/groups,KH,KW]
+//	(2) the attributes fit the weight as conv demands, for an input of that size
+//	(3) that conv's output has the shape of dy
+type ConvDx struct {
+	Stride   ir.HW   `dsl:"stride,default=1x1"`
+	Pad      ir.Pads `dsl:"pad"`
+	Dilation ir.HW   `dsl:"dilation,default=1x1"`
+	Groups   int     `dsl:"groups,default=1"`
+	In       ir.HW   `dsl:"in"` // height and width of dx
+}
+
+var convDxSig = sig("dy:NCHW weight:OIHW")
+
+// Operands are dy and weight.
+func (ConvDx) Operands() []string { return convDxSig.names() }
+
+func (c ConvDx) conv() Conv {
+	return Conv{Stride: c.Stride, Pad: c.Pad, Dilation: c.Dilation, Groups: c.Groups}
+}
+
+// Infer returns [N,C,H,W].
+func (c ConvDx) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := convDxSig.check("conv_dx", in); err != nil {
+		return nil, err
+	}
+	dy, w := in[0].Shape, in[1].Shape
+	if !bounded(1, c.In[0], c.In[1], c.Groups) {
+		return nil, ir.Violation("conv_dx", 2, -1, "in=%v and groups=%d must be at least 1", c.In, c.Groups)
+	}
+	x := ir.Shape{dy[0], w[1] * c.Groups, c.In[0], c.In[1]}
+	oh, ow, err := c.conv().geometry("conv_dx", x, w)
+	if err != nil {
+		return nil, ir.Violation("conv_dx", 2, 1, "no such conv: %v", err)
+	}
+	if want := (ir.Shape{dy[0], w[0], oh, ow}); !want.Equal(dy) {
+		return nil, ir.Violation("conv_dx", 3, 0, "dy is %v, that conv makes %v", dy, want)
+	}
+	return like(ir.Float(x...)), nil
+}
+
+// Eval is the transpose of conv's.
+func (c ConvDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	dy, w := in[0], in[1]
+	x := []int{dy.Shape[0], w.Shape[1] * c.Groups, c.In[0], c.In[1]}
+	return []*tensor.Tensor{c.conv().shape(x, w.Shape, dy.Shape).data(dy.Data, w.Data)}, nil
+}
+
+// Cost is that of the convolution.
+func (c ConvDx) Cost(in, _ []ir.Type) ir.Cost {
+	k := in[1].Shape
+	return ir.Cost{MACs: int64(in[0].Shape.Size()) * int64(k[1]*k[2]*k[3])}
+}

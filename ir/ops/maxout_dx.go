@@ -1,0 +1,62 @@
+package ops
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+var _ = ir.Define[MaxoutDx]("maxout_dx", "Gradient of maxout.",
+	ir.Example{Op: MaxoutDx{Pieces: 2}, In: shapes("Nx3x4x3", "Nx6x4x3")},
+	ir.Example{Op: MaxoutDx{Pieces: 2}, In: shapes("Nx3x4x3"), Violates: 1},
+	ir.Example{Op: MaxoutDx{Pieces: 4}, In: shapes("Nx3x4x3", "Nx6x4x3"), Violates: 2},
+	ir.Example{Op: MaxoutDx{Pieces: 2}, In: shapes("Nx2x4x3", "Nx6x4x3"), Violates: 3},
+).ForGradients()
+
+// MaxoutDx gives dy to the piece that was the largest, the first where several
+// were.
+//
+// Constraints:
+//
+//	(1) operands dy and x, maxout's input
+//	(2) x fits maxout
+//	(3) dy has the shape of its output
+type MaxoutDx struct {
+	Pieces int `dsl:"k"`
+}
+
+// Operands are dy and x.
+func (MaxoutDx) Operands() []string { return gradXSig.names() }
+
+// Infer returns the shape of x.
+func (m MaxoutDx) Infer(in []ir.Type) ([]ir.Type, error) {
+	return inferInput("maxout_dx", Maxout(m), in)
+}
+
+// inferInput is Infer of gradients with operands dy and x that return the shape
+// of x: constraints 1 to 3.
+func inferInput(op string, forward ir.Op, in []ir.Type) ([]ir.Type, error) {
+	if err := gradXSig.check(op, in); err != nil {
+		return nil, err
+	}
+	y, err := forward.Infer(in[1:])
+	if err != nil {
+		return nil, ir.Violation(op, 2, 1, "%v", err)
+	}
+	if !y[0].Shape.Equal(in[0].Shape) {
+		return nil, ir.Violation(op, 3, 0, "dy is %v, the output was %v", in[0].Shape, y[0].Shape)
+	}
+	return like(in[1]), nil
+}
+
+// Eval looks for the largest piece again.
+func (m MaxoutDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	dy, x := in[0], in[1]
+	dx := tensor.New(x.Shape...)
+	Maxout(m).each(x.Shape, func(out, first, step int) {
+		dx.Data[argmax(x.Data, first, step, m.Pieces)] += dy.Data[out]
+	})
+	return []*tensor.Tensor{dx}, nil
+}
+
+// Cost is one comparison for each piece.
+func (m MaxoutDx) Cost(in, _ []ir.Type) ir.Cost { return ops1(1, in[1]) }

@@ -1,0 +1,177 @@
+package ops
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+var _ = ir.Define[Reduce]("reduce", "Sum, mean or maximum over axes.",
+	ir.Example{Op: Reduce{Kind: ReduceSum, Axes: "0,2,3"}, In: shapes("Nx3x4x2")},
+	ir.Example{Op: Reduce{Kind: ReduceMean, Axes: "1,3", Keep: true}, In: shapes("Nx3x4x2")},
+	ir.Example{Op: Reduce{Kind: ReduceMax, Axes: "1"}, In: shapes("Nx3x4x2")},
+	ir.Example{Op: Reduce{Kind: ReduceMean}, In: shapes("Nx3")},
+	ir.Example{Op: Reduce{Kind: ReduceMax, Keep: true}, In: shapes("2x3")},
+	ir.Example{Op: Reduce{Kind: ReduceSum, Axes: "0"}, In: nil, Violates: 1},
+	ir.Example{Op: Reduce{Kind: ReduceSum, Axes: "1,1"}, In: shapes("Nx3"), Violates: 2},
+	ir.Example{Op: Reduce{Kind: "median", Axes: "1"}, In: shapes("Nx3"), Violates: 3},
+)
+
+// ReduceKind is what reduce does with the elements: sum, mean or max.
+type ReduceKind string
+
+// The kinds.
+const (
+	ReduceSum  ReduceKind = "sum"
+	ReduceMean ReduceKind = "mean"
+	ReduceMax  ReduceKind = "max"
+)
+
+// MarshalText prints the name.
+func (k ReduceKind) MarshalText() ([]byte, error) { return []byte(k), nil }
+
+// UnmarshalText reads a name.
+func (k *ReduceKind) UnmarshalText(b []byte) error {
+	if !ReduceKind(b).valid() {
+		return fmt.Errorf("no reduction is called %q: there are sum, mean, max", b)
+	}
+	*k = ReduceKind(b)
+	return nil
+}
+
+func (k ReduceKind) valid() bool { return k == ReduceSum || k == ReduceMean || k == ReduceMax }
+
+// Reduce is the sum, the mean or the maximum over the axes, all axes if none is
+// named; with keep they stay as 1. NaN propagates.
+//
+// Constraints:
+//
+//	(1) one operand x
+//	(2) axes are some of x's, each once
+//	(3) kind is sum, mean or max
+type Reduce struct {
+	Kind ReduceKind `dsl:"kind,default=sum"`
+	Axes ir.Ints    `dsl:"axes"`
+	Keep bool       `dsl:"keep"`
+}
+
+// Operands is x.
+func (Reduce) Operands() []string { return unarySig.names() }
+
+// Infer returns the shape of x without the axes, or with 1 in their place.
+func (r Reduce) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := unarySig.check("reduce", in); err != nil {
+		return nil, err
+	}
+	x := in[0].Shape
+	axes, err := r.axes(len(x))
+	if err != nil {
+		return nil, ir.Violation("reduce", 2, -1, "axes %q of a shape with %d axes, %v: want each at most once, from 0 to %d", string(r.Axes), len(x), x, len(x)-1)
+	}
+	if !r.Kind.valid() {
+		return nil, ir.Violation("reduce", 3, -1, "no reduction is called %q", string(r.Kind)).WithHelp("use sum, mean or max")
+	}
+	return like(ir.Float(r.shape(x, axes)...)), nil
+}
+
+// axes returns which axes of rank many go.
+func (r Reduce) axes(rank int) ([]bool, error) {
+	list, err := r.Axes.List()
+	if err != nil {
+		return nil, err
+	}
+	gone := make([]bool, rank)
+	for _, a := range list {
+		if a < 0 || a >= rank || gone[a] {
+			return nil, fmt.Errorf("axis %d", a)
+		}
+		gone[a] = true
+	}
+	if len(list) == 0 {
+		for i := range gone {
+			gone[i] = true
+		}
+	}
+	return gone, nil
+}
+
+func (r Reduce) shape(x []int, gone []bool) ir.Shape {
+	out := ir.Shape{}
+	for i, d := range x {
+		switch {
+		case !gone[i]:
+			out = append(out, d)
+		case r.Keep:
+			out = append(out, 1)
+		}
+	}
+	return out
+}
+
+// groups returns the output's shape, where each element of x goes, and how many
+// come together.
+func (r Reduce) groups(x []int) (shape ir.Shape, to places, count int, err error) {
+	gone, err := r.axes(len(x))
+	if err != nil {
+		return nil, places{}, 0, err
+	}
+	shape = r.shape(x, gone)
+	kept := slices.Clone(x)
+	count = 1
+	for i, g := range gone {
+		if g {
+			count *= x[i]
+			kept[i] = 1
+		}
+	}
+	return shape, stretched(kept, x), count, nil
+}
+
+// Eval goes over the elements of x in order.
+func (r Reduce) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	x := in[0]
+	shape, to, count, err := r.groups(x.Shape)
+	if err != nil {
+		return nil, err
+	}
+	y := tensor.New(shape...)
+	if r.Kind == ReduceMax {
+		for i, at := range r.first(x, to, len(y.Data)) {
+			y.Data[i] = x.Data[at]
+		}
+		return []*tensor.Tensor{y}, nil
+	}
+	for i, v := range x.Data {
+		y.Data[to.of(i)] += v
+	}
+	if r.Kind == ReduceMean {
+		for i := range y.Data {
+			y.Data[i] /= float64(count)
+		}
+	}
+	return []*tensor.Tensor{y}, nil
+}
+
+// first returns the index of the first largest element of each of n groups.
+func (r Reduce) first(x *tensor.Tensor, to places, n int) []int {
+	best := make([]int, n)
+	for i := range best {
+		best[i] = -1
+	}
+	for i, v := range x.Data {
+		if o := to.of(i); best[o] < 0 || above(v, x.Data[best[o]]) {
+			best[o] = i
+		}
+	}
+	return best
+}
+
+// Cost is one operation for each element.
+func (Reduce) Cost(in, _ []ir.Type) ir.Cost { return ops1(1, in[0]) }
+
+// Grad is reduce_dx.
+func (r Reduce) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Do(ReduceDx(r), dy[0], n.In[0])}
+}
