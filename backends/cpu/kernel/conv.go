@@ -356,6 +356,35 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 		} else {
 			c.runTiles(w, a, image, y0, in, r, tiles)
 		}
+		part := &c.Parts[r[0]]
+		if !part.vectorAct() {
+			continue
+		}
+		for b := r[1]; b < r[1]+r[2]; b++ {
+			for y := y0; y < min(y0+c.rows(), c.H); y++ {
+				at := a.Out[r[0]].Off + image*part.View.N + b*part.View.C + y*part.View.H
+				part.activate(w.ISA, a.Out[r[0]].Mem[at:at+c.W*Block], b)
+			}
+		}
+	}
+}
+
+// vectorAct reports whether the activation is not one that the microkernels know.
+func (p *Part) vectorAct() bool { return p.Act != ActNone && p.Act != ActReLU }
+
+// activate applies such an activation to pixels of a block, and keeps the lanes
+// past the last channel at zero.
+func (p *Part) activate(isa ISA, x []float32, block int) {
+	switch p.Act {
+	case ActSigmoid:
+		vecFor(isa).sigmoid(x, x)
+		if lanes := p.C - block*Block; lanes < Block {
+			for i := 0; i < len(x); i += Block {
+				clear(x[i+lanes : i+Block])
+			}
+		}
+	case ActTanh:
+		vecFor(isa).tanh(x, x)
 	}
 }
 

@@ -395,7 +395,7 @@ func TestConvRandom(t *testing.T) {
 			KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
 		}
 		c.PH, c.PW = r.IntN(c.KH+2), r.IntN(c.KW+2) // larger than the kernel, too
-		c.Parts[0] = Part{C: 1 + r.IntN(70), Act: Act(r.IntN(2))}
+		c.Parts[0] = Part{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}
 		switch r.IntN(6) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()

@@ -19,11 +19,12 @@ type tile struct {
 	resA, resB unsafe.Pointer
 	rbs        int // bytes from a residual block to the next
 	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
-	flags      int // tileReLU, tileRes
+	flags      int // tileReLU, tileRes, tileAcc
 	scale      float32
 }
 
 const (
 	tileReLU = 1 << iota // max(0, x), NaN passes
 	tileRes              // out = act(res + scale*x)
+	tileAcc              // begin with what out holds, not with the bias
 )

@@ -290,6 +290,12 @@ func (r *winoRun) transformOut(g group) {
 			if rows == m && cols == m {
 				run := min(inside-tx, r.n-i)
 				r.outTiles(part.Act, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Res.H, run)
+				if part.vectorAct() {
+					for y := range m {
+						at := dst + y*part.View.H
+						part.activate(r.w.ISA, out.Mem[at:at+run*m*Block], g.block+b)
+					}
+				}
 				i += run
 				continue
 			}
@@ -302,7 +308,11 @@ func (r *winoRun) transformOut(g group) {
 			r.outTiles(part.Act, src, r.scratch, r.patch, m*Block, bias, r.scratch, r.res, m*Block, 1)
 			for y := range rows {
 				at := r.patch + y*m*Block
-				copy(out.Mem[dst+y*part.View.H:], r.scratch[at:at+cols*Block])
+				row := out.Mem[dst+y*part.View.H:][:cols*Block]
+				copy(row, r.scratch[at:])
+				if part.vectorAct() {
+					part.activate(r.w.ISA, row, g.block+b)
+				}
 			}
 			i++
 		}

@@ -20,7 +20,7 @@ func TestWinogradRandom(t *testing.T) {
 	for range count {
 		k := 3 + 2*r.IntN(2)
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: r.IntN(k + 2), PW: r.IntN(k + 2)}
-		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(2))}
+		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
 		switch r.IntN(4) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()

@@ -84,6 +84,10 @@ func tile512(p, ob int, planar bool) {
 	MOVQ(f(fPs), ps)
 	LEAQ(Mem{Base: ps, Index: ps, Scale: 2}, ps3)
 	LEAQ(Mem{Base: ps, Index: ps, Scale: 4}, ps5)
+	half := (p + 1) / 2
+	MOVQ(f(fFlags), k)
+	TESTQ(U32(tileAcc), k)
+	JNZ(LabelRef("resume"))
 	MOVQ(f(fBias), k)
 	for o := 0; o < ob; o++ {
 		VMOVUPS(Mem{Base: k, Disp: 64 * o}, zmm[o*p])
@@ -91,7 +95,24 @@ func tile512(p, ob int, planar bool) {
 			VMOVAPS(zmm[o*p], zmm[o*p+q])
 		}
 	}
-	half := (p + 1) / 2
+	JMP(LabelRef("tap"))
+	Label("resume")
+	MOVQ(f(fOutA), a)
+	MOVQ(f(fOutB), b)
+	MOVQ(f(fObs), k)
+	for o := 0; o < ob; o++ {
+		for q := 0; q < p; q++ {
+			m := Mem{Base: a, Disp: 64 * q}
+			if q >= half {
+				m = Mem{Base: b, Disp: 64 * (q - half)}
+			}
+			VMOVUPS(m, zmm[o*p+q])
+		}
+		if o < ob-1 {
+			ADDQ(k, a)
+			ADDQ(k, b)
+		}
+	}
 	in := func(q, disp int) Mem {
 		if q >= half {
 			return pixel(b, ps, ps3, ps5, q-half, disp)
@@ -196,6 +217,7 @@ func tile512(p, ob int, planar bool) {
 const (
 	tileReLU = 1
 	tileRes  = 2
+	tileAcc  = 4
 )
 
 // tile256 is a tile of p pixels x 16 output channels, two registers a block:
@@ -220,6 +242,16 @@ func tile256(p int, planar bool) {
 	MOVQ(f(fPs), ps)
 	MOVQ(f(fWs), ws)
 	LEAQ(Mem{Base: ws, Index: ws, Scale: 2}, ws3)
+	half := (p + 1) / 2 // at most 3: no multiple of ps beyond 2
+	at := func(q, disp int) Mem {
+		if q >= half {
+			return Mem{Base: b, Disp: 64*(q-half) + disp}
+		}
+		return Mem{Base: a, Disp: 64*q + disp}
+	}
+	MOVQ(f(fFlags), k)
+	TESTQ(U32(tileAcc), k)
+	JNZ(LabelRef("resume"))
 	MOVQ(f(fBias), k)
 	for o := 0; o < 2; o++ {
 		VMOVUPS(Mem{Base: k, Disp: 32 * o}, ymm[o*p])
@@ -227,7 +259,15 @@ func tile256(p int, planar bool) {
 			VMOVAPS(ymm[o*p], ymm[o*p+q])
 		}
 	}
-	half := (p + 1) / 2 // at most 3: no multiple of ps beyond 2
+	JMP(LabelRef("tap"))
+	Label("resume")
+	MOVQ(f(fOutA), a)
+	MOVQ(f(fOutB), b)
+	for o := 0; o < 2; o++ {
+		for q := 0; q < p; q++ {
+			VMOVUPS(at(q, 32*o), ymm[o*p+q])
+		}
+	}
 	in := func(q, disp int) Mem {
 		if q >= half {
 			return pixel(b, ps, ps, ps, q-half, disp)
@@ -286,12 +326,6 @@ func tile256(p int, planar bool) {
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
 
-	at := func(q, disp int) Mem {
-		if q >= half {
-			return Mem{Base: b, Disp: 64*(q-half) + disp}
-		}
-		return Mem{Base: a, Disp: 64*q + disp}
-	}
 	MOVQ(f(fFlags), k)
 	TESTQ(U32(tileRes), k)
 	JZ(LabelRef("act"))
