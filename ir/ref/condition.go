@@ -1,0 +1,93 @@
+package ref
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Condition gives every weight of the graph values under which a wrong network
+// shows: He initialization, biases and the parameters of batch normalization
+// drawn at random, and each layer scaled on the input x so that its output has a
+// standard deviation of 1. (With the weights that networks start to train from,
+// activations fade from layer to layer, the softmax is flat, and networks with
+// wrong padding, eps or order of channels pass a comparison of outputs.)
+//
+// It returns the standard deviation of every value computed, by name, softmax
+// and losses left out; callers assert that they lie in 0.1..10.
+func Condition(g *ir.Graph, x *tensor.Tensor, seed int64) (map[string]float64, error) {
+	drawn := map[string]bool{}
+	draw := func(v *ir.Value, lo, hi float64) {
+		if v == nil || v.Param == nil || v.Param.Kind == ir.Constant || drawn[v.Name] {
+			return
+		}
+		drawn[v.Name] = true
+		t := ir.Draw(v.Name, v.Type.Shape, ir.Init{Kind: ir.InitUniform, A: 1}, seed)
+		for i, u := range t.Data {
+			t.Data[i] = float32(lo + (hi-lo)*(float64(u)+1)/2)
+		}
+		g.Data[v.Name] = t
+	}
+	linear := map[*ir.Value]*ir.Node{} // output -> the layer whose weights scale it
+	for _, n := range g.Nodes {
+		switch name := ir.Name(n.Op); name {
+		case "conv", "dense":
+			w := n.In[1]
+			if w.Param == nil {
+				return nil, fmt.Errorf("%s: its weight is computed", n.Out[0].Name)
+			}
+			g.Data[w.Name] = ir.Draw(w.Name, w.Type.Shape, ir.Init{Kind: ir.InitHe}, seed)
+			if len(n.In) > 2 {
+				draw(n.In[2], -0.3, 0.3)
+			}
+			linear[n.Out[0]] = n
+		case "batchnorm":
+			draw(n.In[1], 0.5, 1.5)  // gamma
+			draw(n.In[2], -0.4, 0.4) // beta
+			draw(n.In[3], -0.4, 0.4) // mean
+			draw(n.In[4], 0.5, 1.5)  // variance
+		}
+	}
+	ir.Materialize(g, seed)
+	std := map[string]float64{}
+	_, err := Run(g, []*tensor.Tensor{x}, Options{Each: func(v *ir.Value, t *tensor.Tensor) {
+		s := deviation(t)
+		if n := linear[v]; n != nil && s > 0 {
+			f := 1 / s
+			scale := func(p *ir.Value) {
+				d := g.Data[p.Name].Clone()
+				for i := range d.Data {
+					d.Data[i] = float32(float64(d.Data[i]) * f)
+				}
+				g.Data[p.Name] = d
+			}
+			for _, p := range n.In[1:] {
+				scale(p)
+			}
+			for i := range t.Data {
+				t.Data[i] *= f
+			}
+			s = 1
+		}
+		switch ir.Name(v.Def.Op) {
+		case "softmax", "log_softmax", "cross_entropy":
+		default:
+			std[v.Name] = s
+		}
+	}})
+	return std, err
+}
+
+func deviation(t *tensor.Tensor) float64 {
+	var m, s float64
+	n := float64(len(t.Data))
+	for _, v := range t.Data {
+		m += v / n
+	}
+	for _, v := range t.Data {
+		s += (v - m) * (v - m) / n
+	}
+	return math.Sqrt(s)
+}
