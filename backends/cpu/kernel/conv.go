@@ -232,10 +232,11 @@ func (c Conv) flat() bool {
 	return true
 }
 
-// Table returns taps, groups and tiles for a tier.
-func (c Conv) Table(isa ISA) []int {
+// taps returns where the operands of a pixel are, in bytes from its first one, in
+// the order of the packed weights.
+func (c Conv) taps() []int {
 	l := c.lanes()
-	var t []int
+	t := make([]int, 0, ceilDiv(c.IC, l)*c.KH*c.KW)
 	for b := 0; b < ceilDiv(c.IC, l); b++ {
 		for kh := 0; kh < c.KH; kh++ {
 			for kw := 0; kw < c.KW; kw++ {
@@ -243,6 +244,13 @@ func (c Conv) Table(isa ISA) []int {
 			}
 		}
 	}
+	return t
+}
+
+// Table returns taps, groups and tiles for a tier.
+func (c Conv) Table(isa ISA) []int {
+	l := c.lanes()
+	t := c.taps()
 	for g := range c.groups {
 		t = append(t, g.part, g.block, g.blocks, g.oc, g.n, g.lo, g.hi, g.w, g.bias)
 	}

@@ -33,11 +33,12 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 			pr[q] = r0 + tiles[i+1]*c.Res.H + (tiles[i+2]+j)*Block
 		}
 		for j := 0; j < width; j += 2 {
-			var acc [4][2]float32
+			b := [2]float32(bias[j:])
+			acc := [4][2]float32{b, b, b, b}
 			if lanes == 1 {
-				acc = dot4x2planar(a.In[0].Mem, px, taps, weights[j:], width, [2]float32(bias[j:]))
+				acc = dot4x2planar(a.In[0].Mem, px, taps, weights[j:], width, acc)
 			} else {
-				acc = dot4x2(a.In[0].Mem, px, taps, weights[j:], width, [2]float32(bias[j:]))
+				acc = dot4x2(a.In[0].Mem, px, taps, weights[j:], width, acc)
 			}
 			at := j/Block*part.View.C + j%Block
 			rt := j/Block*c.Res.C + j%Block
@@ -56,11 +57,11 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 	}
 }
 
-// dot4x2 sums 4 pixels x 2 output channels over all taps of 16 channels: eight
-// sums, four pixels and two weights fit the registers of every machine.
-func dot4x2(in []float32, px [4]int, taps []int, w []float32, ws int, bias [2]float32) [4][2]float32 {
-	a0, a1 := bias[0], bias[1]
-	b0, b1, c0, c1, d0, d1 := a0, a1, a0, a1, a0, a1
+// dot4x2 adds to s the sums of 4 pixels x 2 output channels over all taps of 16
+// channels: eight sums, four pixels and two weights fit the registers of every machine.
+func dot4x2(in []float32, px [4]int, taps []int, w []float32, ws int, s [4][2]float32) [4][2]float32 {
+	a0, a1, b0, b1 := s[0][0], s[0][1], s[1][0], s[1][1]
+	c0, c1, d0, d1 := s[2][0], s[2][1], s[3][0], s[3][1]
 	for _, tap := range taps {
 		tap >>= 2
 		xa := (*[Block]float32)(in[px[0]+tap:])
@@ -91,9 +92,9 @@ func dot4x2(in []float32, px [4]int, taps []int, w []float32, ws int, bias [2]fl
 }
 
 // dot4x2planar is dot4x2 where a tap is one channel.
-func dot4x2planar(in []float32, px [4]int, taps []int, w []float32, ws int, bias [2]float32) [4][2]float32 {
-	a0, a1 := bias[0], bias[1]
-	b0, b1, c0, c1, d0, d1 := a0, a1, a0, a1, a0, a1
+func dot4x2planar(in []float32, px [4]int, taps []int, w []float32, ws int, s [4][2]float32) [4][2]float32 {
+	a0, a1, b0, b1 := s[0][0], s[0][1], s[1][0], s[1][1]
+	c0, c1, d0, d1 := s[2][0], s[2][1], s[3][0], s[3][1]
 	i := 0
 	for _, tap := range taps {
 		tap >>= 2

@@ -12,6 +12,7 @@ const (
 	taskOverhead = 400       // fetching a task, its divisions, its first cache misses
 	l3PerOp      = 12        // bytes, sustained from L3 to one core
 	l2PerOp      = 40        // bytes from L2, mostly hidden
+	ramPerOp     = 4.5       // from memory to one of two cores that both read
 	l2Bytes      = 512 << 10 // what may be expected to stay there from one task to the next
 )
 
@@ -75,7 +76,7 @@ func (c Conv) Cost(images int) float64 {
 	if last := c.H % c.rows(); last > 0 {
 		sum += c.taskCost(last, c.pairs())
 	}
-	return sum * float64(images) * float64(c.ngroups()) / float64(c.pairs()) / costNS
+	return max(sum*float64(images)*float64(c.ngroups())/float64(c.pairs()), streaming(c)) / costNS
 }
 
 // splitThreads are the numbers of threads that Split cares for, and how much.
@@ -161,7 +162,7 @@ func (c Winograd) Cost(images int) float64 {
 	if last := n % c.tiles(); last > 0 {
 		sum += c.taskCost(last, c.pairs())
 	}
-	return sum * float64(c.ngroups()) / float64(c.pairs()) / costNS
+	return max(sum*float64(c.ngroups())/float64(c.pairs()), streaming(c)) / costNS
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
@@ -186,6 +187,56 @@ func (c Winograd) Split(images int) Winograd {
 			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
 			if best == 0 || score < best {
 				best, at = score, c
+			}
+		}
+	}
+	return at
+}
+
+// streaming is the cost of getting the weights from memory, where a network's
+// layers in sequence leave them: the least that a layer costs however few
+// multiplications it does. It is what Winograd's larger weights cost.
+func streaming(p Packer) float64 { return float64(4*p.PackedLen()) / ramPerOp }
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (d Dense) Cost(images int) float64 {
+	k := Blocks(d.C) * Block * d.H * d.W
+	sum := 0.0
+	for range ceilDiv(Blocks(d.Out.C), 2) {
+		for _, p := range balanced(images, 14) {
+			sum += tileCost(p, 2, k)
+		}
+	}
+	return max(sum, streaming(d)) / costNS
+}
+
+// Split returns d with Pairs and Images chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once.
+func (d Dense) Split(images int) Dense {
+	c := d.conv()
+	k := Blocks(d.C) * Block * d.H * d.W
+	best, at := 0.0, d
+	for _, d.Images = range [...]int{14, 28, 42, 56} {
+		if d.Images > 14 && d.Images-14 >= images {
+			break
+		}
+		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
+			d.Pairs = ceilDiv(c.ngroups(), pchunks)
+			if ceilDiv(c.ngroups(), d.Pairs) != pchunks {
+				continue
+			}
+			n := min(d.Images, images)
+			cost := 0.0
+			for _, p := range balanced(n, 14) {
+				cost += tileCost(p, 2, k)
+			}
+			cost = taskOverhead + float64(d.Pairs)*max(cost, float64(4*k*2*Block)/ramPerOp)
+			score := 0.0
+			for _, t := range splitThreads {
+				score += t.weight * cost * float64(ceilDiv(d.Tasks(images), t.threads)*t.threads)
+			}
+			if best == 0 || score < best {
+				best, at = score, d
 			}
 		}
 	}

@@ -1,0 +1,113 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+func TestDense(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(5, 6))
+	for n := 1; n <= 67; n++ {
+		images := []int{1, 1, 2, 7, 14, 15, 31, 61}[r.IntN(8)]
+		d := Dense{C: n, H: 1, W: 1, Out: Part{C: 1 + r.IntN(100), Act: Act(r.IntN(4))}}
+		switch n % 3 {
+		case 1:
+			d.H, d.W, d.C = 1+r.IntN(5), 1+r.IntN(5), 1+n/4
+		case 2:
+			d.C *= 100 // several ranges of taps
+		}
+		in := newAct(images, d.C, d.H, d.W, n%2, n%2, n%2, n%2, n%2, false)
+		in.fill(r, false)
+		d.In = in.v
+		out := newAct(images, d.Out.C, 1, 1, 0, 0, 0, 0, n%2, false)
+		d.Out.View = out.v
+		if n%2 == 0 && images > 1 { // blocks of all images side by side
+			out.v.N, out.v.C = Block, images*Block
+			out.Mem = alignedFloats(len(out.Mem))
+			for i := range out.Mem {
+				out.Mem[i] = canary
+			}
+			out.guard = nil
+			for i := range out.Mem {
+				if j := i - out.Off; j < 0 || j >= Blocks(out.c)*images*Block {
+					out.guard = append(out.guard, i)
+				}
+			}
+			d.Out.View = out.v
+		}
+		k := d.C * d.H * d.W
+		w, b := make([]float32, d.Out.C*k), make([]float32, d.Out.C)
+		for i := range w {
+			w[i] = (r.Float32()*2 - 1) / float32(math.Sqrt(float64(k)))
+		}
+		for i := range b {
+			b[i] = r.Float32()
+		}
+		a := &Args{Images: images, Table: d.Table(Portable)}
+		a.In[0], a.Out[0] = in.Buf, out.Buf
+		a.W[0], a.W[1] = alignedFloats(d.PackedLen()), make([]float32, d.BiasLen())
+		d.Pack(a.W[0], w)
+		d.PackBias(a.W[1], b)
+		var ref []float64
+		for i := range images {
+			for o := range d.Out.C {
+				s := float64(b[o])
+				for c := range d.C {
+					for y := range d.H {
+						for x := range d.W {
+							s += float64(w[o*k+(c*d.H+y)*d.W+x]) * float64(*in.at(i, c, y, x, false))
+						}
+					}
+				}
+				switch d.Out.Act {
+				case ActReLU:
+					s = max(s, 0)
+				case ActSigmoid:
+					s = 1 / (1 + math.Exp(-s))
+				case ActTanh:
+					s = math.Tanh(s)
+				}
+				ref = append(ref, s)
+			}
+		}
+		var simd []float32
+		for _, isa := range Available() {
+			var first []float32
+			for _, split := range [][2]int{{0, 0}, {1, 3}, {2, 28}} {
+				d.Pairs, d.Images = split[0], split[1]
+				for i := range images {
+					for c := range Blocks(d.Out.C) * Block {
+						*out.at(i, c, 0, 0, false) = canary
+					}
+				}
+				runAll(isa, d, a)
+				var got []float32
+				for i := range images {
+					for o := range d.Out.C {
+						got = append(got, *out.at(i, o, 0, 0, false))
+					}
+				}
+				if err := out.check(); err != nil {
+					t.Fatalf("%v: %v\n%#v", isa, err, d)
+				}
+				if e := maxErr(got, ref); e > 4e-6 {
+					t.Fatalf("%v: error %.2g\n%#v", isa, e, d)
+				}
+				if first != nil && !reflect.DeepEqual(bits(first), bits(got)) {
+					t.Fatalf("%v: other bits with the split %v\n%#v", isa, split, d)
+				}
+				first = got
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(first)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", d)
+			}
+			simd = first
+		}
+	}
+}
