@@ -1,0 +1,92 @@
+package passes
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// CommuteAvgPool moves a 1x1 convolution before the average pool that it reads:
+// both are linear, the one over channels, the other over pixels. The pool then
+// runs on the projection's few channels, and the projection beside its siblings.
+//
+// The mean of W*x + b is W*mean(x) + b as long as the pool's weights sum to one.
+// Where declared padding counts they do not at the border, so there the bias
+// stays behind the pool; the activation always does.
+var CommuteAvgPool = Pass{
+	Name:     "commute-avgpool",
+	Doc:      "moves a 1x1 convolution before the average pool that it reads, where that costs less",
+	Ref:      "linearity; the module of Szegedy 2016, figure 5",
+	Contract: Rounding,
+	After: []Constraint{
+		{"fold-bn", "a batch norm behind the projection would end up behind the pool, far from its weights"},
+	},
+	Run: func(r *ir.Rewriter, o Options) error {
+		st := statics{}
+		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			l, ok := asConv(n)
+			if !ok || l.kernel() != (ir.HW{1, 1}) || l.conv.Groups != 1 || l.conv.Stride != (ir.HW{1, 1}) || l.conv.Pad != (ir.Pads{}) || !l.static(st) {
+				continue
+			}
+			p := n.In[0].Def
+			if p == nil || soleUser(r, n.In[0]) != n {
+				continue
+			}
+			if op, ok := p.Op.(ops.AvgPool); ok && commutePays(o, l, p, op) {
+				commute(r, l, p, op)
+			}
+		}
+		return nil
+	},
+}
+
+func commutePays(o Options, l linear, p *ir.Node, pool ops.AvgPool) bool {
+	before := o.priceNode(p) + o.priceNode(l.n)
+	conv := l.conv
+	conv.Act = ops.ActNone
+	in := []ir.Type{p.In[0].Type, l.weight.Type}
+	if l.bias != nil && keepsMeans(pool) {
+		in = append(in, l.bias.Type)
+	}
+	after, y, ok := o.price(conv, in...)
+	if !ok {
+		return false
+	}
+	c, y, ok := o.price(pool, y)
+	if !ok {
+		return false
+	}
+	after += c
+	if l.bias != nil && !keepsMeans(pool) {
+		c, _, ok := o.price(ops.Add{}, y, ir.Float(1, l.outs(), 1, 1))
+		if !ok {
+			return false
+		}
+		after += c
+	}
+	if l.act != ops.ActNone {
+		c, _, _ := o.price(opOf(l.act), y)
+		after += c
+	}
+	return after < before
+}
+
+func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) {
+	r.For(l.n)
+	name := l.n.Out[0].Name
+	conv := l.conv
+	conv.Act = ops.ActNone
+	in := []*ir.Value{p.In[0], l.weight}
+	inside := l.bias != nil && keepsMeans(pool)
+	if inside {
+		in = append(in, l.bias)
+	}
+	y := add(r, name+"/linear", conv, in...)
+	y = add(r, name+"/pooled", pool, y)
+	if l.bias != nil && !inside {
+		y = add(r, name+"/biased", ops.Add{}, y, alongAxis(r, l.bias, 4, 1))
+	}
+	if l.act != ops.ActNone {
+		y = add(r, name+"/act", opOf(l.act), y)
+	}
+	succeed(r, l.n.Out[0], y)
+}

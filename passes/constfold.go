@@ -1,0 +1,245 @@
+package passes
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// ConstFold evaluates what is computed from known values alone, in float64, and
+// rounds once, where the result is read by something that is not folded.
+//
+// Known are constants and, for inference, every param that has data. On a
+// topology whose weights are not drawn yet the expressions over weights stay as
+// they are; draw them (ir.Materialize) and run the pass again. Data that nothing
+// reads any more is let go as soon as its last reader is folded, so that little
+// more than one copy of the weights is held.
+var ConstFold = Pass{
+	Name:     "const-fold",
+	Doc:      "evaluates what is computed from constants and weights that have data",
+	Contract: Rounding,
+	After: []Constraint{
+		{"fold-bn", "its weights should be rounded once, at the end"},
+		{"commute-avgpool", "its weights should be rounded once, at the end"},
+		{"fold-linear", "its weights should be rounded once, at the end"},
+		{"merge-siblings", "its weights should be rounded once, at the end"},
+	},
+	Run: func(r *ir.Rewriter, o Options) error {
+		f := &folder{r: r, train: o.Train, env: map[*ir.Value]*tensor.Tensor{}, readers: map[*ir.Value]int{}}
+		return f.run()
+	},
+}
+
+type folder struct {
+	r     *ir.Rewriter
+	train bool
+	env   map[*ir.Value]*tensor.Tensor
+	// readers counts the nodes that still read a known value; what is never to be
+	// let go has one more.
+	readers map[*ir.Value]int
+}
+
+// known reports whether a param's values can be used.
+func (f *folder) known(v *ir.Value) bool {
+	if v.Type.DType != ir.F32 {
+		return false
+	}
+	if v.Param.Kind == ir.Constant {
+		return true
+	}
+	return !f.train && f.r.Graph().Data[v.Name] != nil
+}
+
+func (f *folder) run() error {
+	g := f.r.Graph()
+	foldable := map[*ir.Value]bool{}
+	var fold []*ir.Node
+	for _, n := range g.Nodes {
+		if f.foldable(n, foldable) {
+			fold = append(fold, n)
+			for _, v := range n.Out {
+				foldable[v] = true
+			}
+		}
+	}
+	if len(fold) == 0 {
+		return nil
+	}
+	// Of the foldable nodes those that lead to a boundary are evaluated: a value
+	// that something else reads, or that leaves the graph.
+	boundary := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		if foldable[n.Out[0]] {
+			continue
+		}
+		for _, v := range n.In {
+			if foldable[v] {
+				boundary[v] = true
+			} else if v.Param != nil {
+				f.readers[v]++
+			}
+		}
+	}
+	for _, v := range g.Roots() {
+		boundary[v] = foldable[v]
+		f.readers[v]++
+	}
+	for _, p := range g.Parts {
+		boundary[p.Out] = boundary[p.Out] || foldable[p.Out]
+	}
+	for _, u := range g.Updates {
+		f.readers[u.Param]++
+	}
+	needed := map[*ir.Node]bool{}
+	for i := len(fold) - 1; i >= 0; i-- {
+		n := fold[i]
+		for _, v := range n.Out {
+			needed[n] = needed[n] || boundary[v] || f.readers[v] > 0
+		}
+		if needed[n] {
+			for _, v := range n.In {
+				f.readers[v]++
+			}
+		}
+	}
+	for _, n := range fold {
+		if needed[n] {
+			if err := f.eval(n, boundary); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// maxGrowth and freeGrowth bound what folding may add to the data: a result of
+// more than freeGrowth elements may hold at most maxGrowth times the elements
+// that it is computed from.
+const (
+	maxGrowth  = 4
+	freeGrowth = 1 << 20
+)
+
+func (f *folder) foldable(n *ir.Node, folded map[*ir.Value]bool) bool {
+	if !pure(n) {
+		return false
+	}
+	in, out := 0, 0
+	for _, v := range n.In {
+		if !folded[v] && (v.Param == nil || !f.known(v)) {
+			return false
+		}
+		in += v.Type.Shape.Size()
+	}
+	for _, v := range n.Out {
+		if v.Type.DType != ir.F32 || v.Type.Shape.Symbolic() {
+			return false
+		}
+		out += v.Type.Shape.Size()
+	}
+	return out <= freeGrowth || out <= maxGrowth*in
+}
+
+func (f *folder) eval(n *ir.Node, boundary map[*ir.Value]bool) error {
+	in := make([]*tensor.Tensor, len(n.In))
+	for i, v := range n.In {
+		if f.env[v] == nil {
+			f.env[v] = ref.Param(f.r.Graph(), v, 0)
+		}
+		in[i] = f.env[v]
+	}
+	// An operand that nobody reads behind this node may be overwritten.
+	own := func(i int) bool {
+		v := n.In[i]
+		return f.readers[v] == 1 && !slices.Contains(n.In[i+1:], v) && !slices.Contains(n.In[:i], v)
+	}
+	out, ok := evalFast(n, in, own)
+	if !ok {
+		var err error
+		if out, err = n.Op.Eval(in); err != nil {
+			return err
+		}
+	}
+	for i, v := range n.Out {
+		if boundary[v] {
+			f.put(n, v, out[i])
+		}
+		if f.readers[v] > 0 {
+			f.env[v] = out[i]
+		}
+	}
+	for _, v := range n.In {
+		f.readers[v]--
+		if f.readers[v] == 0 {
+			delete(f.env, v)
+			if v.Param != nil {
+				delete(f.r.Graph().Data, v.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// put makes a constant of v under v's name.
+func (f *folder) put(n *ir.Node, v *ir.Value, x *tensor.Tensor) {
+	g := f.r.Graph()
+	name := v.Name
+	v.Name = f.r.Fresh(name + "/expression")
+	c := &ir.Value{Name: name, Type: v.Type, Param: &ir.Param{Kind: ir.Constant, LR: 1, Pos: n.Pos}}
+	g.Params = append(g.Params, c)
+	g.Data[name] = round(x)
+	f.r.Replace(v, c)
+}
+
+// evalFast evaluates products of weights with one factor for each filter in
+// place: the bulk of a network's folding. The bits are Eval's.
+func evalFast(n *ir.Node, in []*tensor.Tensor, own func(int) bool) ([]*tensor.Tensor, bool) {
+	if _, ok := n.Op.(ops.Mul); !ok || len(in) != 2 {
+		return nil, false
+	}
+	w, s := in[0], in[1]
+	if !own(0) || len(w.Shape) != len(s.Shape) || len(w.Shape) == 0 || w.Shape[0] != s.Shape[0] || len(s.Data) != s.Shape[0] {
+		return nil, false
+	}
+	row := len(w.Data) / len(s.Data)
+	inChunks(len(w.Data), func(lo, hi int) {
+		for i := lo; i < hi; {
+			o := i / row
+			end := min((o+1)*row, hi)
+			x, f := w.Data[i:end], s.Data[o]
+			for j := range x {
+				x[j] *= f
+			}
+			i = end
+		}
+	})
+	return []*tensor.Tensor{w}, true
+}
+
+// round is tensor.Round on all threads.
+func round(x *tensor.Tensor) *tensor.F32 {
+	y := tensor.Make[float32](x.Shape)
+	inChunks(len(x.Data), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			y.Data[i] = float32(x.Data[i])
+		}
+	})
+	return y
+}
+
+// inChunks calls f with disjoint ranges that cover 0..n-1, on all threads where
+// that is worth it.
+func inChunks(n int, f func(lo, hi int)) {
+	const least = 1 << 15
+	parts := max(1, min(n/least, runtime.GOMAXPROCS(0)))
+	var wg sync.WaitGroup
+	for i := range parts {
+		wg.Go(func() { f(n*i/parts, n*(i+1)/parts) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,14 @@
+package passes
+
+import "github.com/incc-lang/incc/ir"
+
+// DCE removes what no output needs.
+var DCE = Pass{
+	Name:     "dce",
+	Doc:      "removes nodes, params and data that no output, head or update needs",
+	Contract: Exact,
+	Run: func(r *ir.Rewriter, o Options) error {
+		r.Sweep()
+		return nil
+	},
+}

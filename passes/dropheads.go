@@ -1,0 +1,21 @@
+package passes
+
+import "github.com/incc-lang/incc/ir"
+
+// DropHeads removes auxiliary classifiers: they exist to bring gradient into the
+// middle of the network.
+var DropHeads = Pass{
+	Name:      "drop-heads",
+	Doc:       "removes auxiliary classifiers, which serve training alone",
+	Ref:       "Szegedy 2015, section 5",
+	Contract:  Signature,
+	Inference: true,
+	Run: func(r *ir.Rewriter, o Options) error {
+		g := r.Graph()
+		if !o.KeepHeads && len(g.Heads) > 0 {
+			r.Changed += len(g.Heads)
+			g.Heads = nil
+		}
+		return nil
+	},
+}

@@ -1,0 +1,61 @@
+package passes
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+// Factorize makes an n x 1 and a 1 x n convolution of an n x n (or of an m x n).
+// It pays where mid * (c_in + c_out) < n * c_in * c_out and the cost model
+// agrees.
+var Factorize = Pass{
+	Name:     "factorize",
+	Doc:      "makes an n x 1 and a 1 x n convolution of an n x n",
+	Ref:      "Szegedy 2016, section 3.2",
+	Contract: Redesign,
+	After:    []Constraint{{"stack-3x3", "there is no 5x5 left to stack behind it"}},
+	Variants: []Arg{
+		{"retrain", "an activation between the two: another function, for a topology that is to be trained", ""},
+	},
+	Args: withDefault(redesignArgs, "mid", "in"),
+	Run: func(r *ir.Rewriter, o Options) error {
+		d, err := newRedesigner(r, o)
+		if err != nil {
+			return err
+		}
+		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			l, ok := convLayer(r, n)
+			if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
+				continue
+			}
+			if err := d.untrained("redesign the topology, then train"); err != nil {
+				return err
+			}
+			if p, pays, why := factorize(d, l); d.consider(l, p, pays, why) {
+				d.apply(l, p)
+			}
+		}
+		return nil
+	},
+}
+
+func factorize(d *redesigner, l layer) (p plan, pays bool, why string) {
+	k, pad := l.kernel(), l.conv.Pad
+	p.mid = d.width(l)
+	p.first = half{kernel: ir.HW{k[0], 1}, conv: l.conv}
+	p.first.conv.Pad = ir.Pads{pad[0], 0, pad[2], 0}
+	p.second = half{kernel: ir.HW{1, k[1]}, conv: l.conv}
+	p.second.conv.Pad = ir.Pads{0, pad[1], 0, pad[3]}
+	p.first.conv.Dilation = ir.HW{l.conv.Dilation[0], 1}
+	p.second.conv.Dilation = ir.HW{1, l.conv.Dilation[1]}
+	c, o := l.weight.Type.Shape[1], l.outs()
+	after, before := p.mid*(k[0]*c+k[1]*o), k[0]*k[1]*c*o
+	pays = after < before
+	if k[0] == k[1] {
+		// The same, divided by n: as the paper counts.
+		after, before = after/k[0], before/k[0]
+		return p, pays, fmt.Sprintf("%d*(%d+%d) = %d against %d*%d*%d = %d", p.mid, c, o, after, k[0], c, o, before)
+	}
+	return p, pays, fmt.Sprintf("%d*(%d*%d+%d*%d) = %d against %d*%d*%d*%d = %d", p.mid, k[0], c, k[1], o, after, k[0], k[1], c, o, before)
+}

@@ -1,0 +1,105 @@
+package passes
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// FoldLinear makes one layer of two that no activation separates, where the one
+// costs less: a convolution and the 1x1 behind it, two dense layers, a layer and
+// the constant factor behind it.
+//
+// B(A x + a) + b = (B A) x + (B a + b). The second convolution is a matrix over
+// channels, so the first may pad, stride and dilate as it likes; the second may
+// not pad, because what it would pad is not a + A 0.
+var FoldLinear = Pass{
+	Name:     "fold-linear",
+	Doc:      "makes one layer of two that no activation separates, and folds constant factors into weights",
+	Ref:      "linearity; Ding 2021 (diverse branch block), section 3.2, transform III",
+	Contract: Rounding,
+	After: []Constraint{
+		{"fold-bn", "a batch norm stands between"},
+		{"factorize", "what a linear factorization splits would be multiplied out again"},
+	},
+	Run: func(r *ir.Rewriter, o Options) error {
+		st := statics{}
+		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			if op, ok := n.Op.(ops.Scale); ok {
+				foldScale(r, st, n, op)
+				continue
+			}
+			b, ok := asLinear(n)
+			if !ok || !b.static(st) || soleUser(r, n.In[0]) != n {
+				continue
+			}
+			a, ok := asLinear(n.In[0].Def)
+			if !ok || a.isConv != b.isConv || a.act != ops.ActNone || !a.static(st) {
+				continue
+			}
+			if b.isConv && (b.kernel() != (ir.HW{1, 1}) || b.conv.Pad != (ir.Pads{}) || a.conv.Groups != 1 || b.conv.Groups != 1) {
+				continue
+			}
+			foldPair(r, o, a, b)
+		}
+		return nil
+	},
+}
+
+// foldScale multiplies the weights of the layer before by the factor.
+func foldScale(r *ir.Rewriter, st statics, n *ir.Node, op ops.Scale) {
+	l, ok := asLinear(n.In[0].Def)
+	if !ok || l.act != ops.ActNone || !l.static(st) || soleUser(r, n.In[0]) == nil {
+		return
+	}
+	forget(r, n.In[0])
+	replace(r, n.Out[0], n.In[0])
+	r.For(l.n)
+	name := layerName(l)
+	w := add(r, name+"/weight.scaled", op, l.weight)
+	b := l.bias
+	if b != nil {
+		b = add(r, name+"/bias.scaled", op, b)
+	}
+	l.set(r, w, b)
+}
+
+// foldPair puts B A in the place of b where the cost model says that it costs
+// less than both.
+func foldPair(r *ir.Rewriter, o Options, a, b linear) {
+	shape := append(ir.Shape{b.outs()}, a.weight.Type.Shape[1:]...)
+	var op ir.Op = ops.Dense{Act: b.act}
+	if a.isConv {
+		c := a.conv
+		c.Act = b.act
+		c.Stride = ir.HW{a.conv.Stride[0] * b.conv.Stride[0], a.conv.Stride[1] * b.conv.Stride[1]}
+		op = c
+	}
+	in := []ir.Type{a.n.In[0].Type, ir.Float(shape...)}
+	if a.bias != nil || b.bias != nil {
+		in = append(in, ir.Float(b.outs()))
+	}
+	cost, out, ok := o.price(op, in...)
+	if !ok || !out.Equal(b.n.Out[0].Type) || cost >= o.priceNode(a.n)+o.priceNode(b.n) {
+		return
+	}
+	r.For(b.n)
+	mid, name := a.outs(), layerName(b)
+	flat := reshape(r, b.weight, b.outs(), mid)
+	w := r.Do(ops.MatMul{}, flat, reshape(r, a.weight, mid, a.weight.Type.Shape.Size()/mid))
+	if a.isConv {
+		w = add(r, name+"/weight.linear", ops.Reshape{Shape: ir.DimsOf(shape)}, w)
+	}
+	bias := b.bias
+	if a.bias != nil {
+		bias = reshape(r, r.Do(ops.MatMul{}, flat, reshape(r, a.bias, mid, 1)), b.outs())
+		if b.bias != nil {
+			bias = add(r, name+"/bias.linear", ops.Add{}, bias, b.bias)
+		}
+	}
+	vals := []*ir.Value{a.n.In[0], w}
+	if bias != nil {
+		vals = append(vals, bias)
+	}
+	y := add(r, b.n.Out[0].Name+"/linear", op, vals...)
+	succeed(r, b.n.Out[0], y)
+}

@@ -1,0 +1,157 @@
+package passes
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// FuseAct makes an activation part of the convolution or dense layer before it,
+// also where slices or a concat stand between, and removes a relu of what is not
+// negative.
+var FuseAct = Pass{
+	Name:     "fuse-act",
+	Doc:      "makes the activation the epilogue of the convolution or dense layer before it",
+	Ref:      "Chen 2018 (TVM), section 3",
+	Contract: Exact,
+	After: []Constraint{
+		{"stack-3x3", "a redesign looks for the layer's activation behind it"},
+		{"factorize", "a redesign looks for the layer's activation behind it"},
+		{"fold-bn", "a batch norm stands between convolution and activation"},
+	},
+	Run: func(r *ir.Rewriter, o Options) error {
+		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			a := actOf(n)
+			if a == ops.ActNone {
+				continue
+			}
+			x := n.In[0]
+			if soleUser(r, x) == nil {
+				// Slices have one reader each, their source has several.
+				continue
+			}
+			if t, ok := takesAct(r, x, a); ok {
+				forget(r, t.values...)
+				// x has one reader and so is no output: no refusal.
+				replace(r, n.Out[0], x)
+				for _, l := range t.layers {
+					l.setAct(r, a)
+				}
+				continue
+			}
+			liftAct(r, n, a)
+		}
+		return nil
+	},
+}
+
+// takers are layers that apply an activation in the place of a node, and the
+// values that are activated thereby.
+type takers struct {
+	layers []linear
+	values []*ir.Value
+}
+
+// takesAct returns what must apply the activation for x to be activated; ok is
+// false where that is not possible. Every value on the way is read once.
+func takesAct(r *ir.Rewriter, x *ir.Value, a ops.Act) (t takers, ok bool) {
+	if l, is := asLinear(x.Def); is && l.act == ops.ActNone {
+		return takers{[]linear{l}, []*ir.Value{x}}, true
+	}
+	if a == ops.ActReLU && notNegative(x, maxLook) {
+		return t, true
+	}
+	if x.Def == nil {
+		return t, false
+	}
+	if _, is := x.Def.Op.(ops.Concat); !is {
+		return t, false
+	}
+	t.values = append(t.values, x)
+	for _, v := range x.Def.In {
+		if a == ops.ActReLU && notNegative(v, maxLook) {
+			continue
+		}
+		if soleUser(r, v) == nil {
+			return t, false
+		}
+		u, ok := takesAct(r, v, a)
+		if !ok {
+			return t, false
+		}
+		t.layers = append(t.layers, u.layers...)
+		t.values = append(t.values, u.values...)
+	}
+	return t, true
+}
+
+// maxLook bounds how far notNegative looks back.
+const maxLook = 16
+
+// notNegative reports whether every element of v is +0, positive or NaN, so that
+// relu returns the same bits.
+func notNegative(v *ir.Value, look int) bool {
+	if v.Def == nil || look == 0 {
+		return false
+	}
+	switch op := v.Def.Op.(type) {
+	case ops.ReLU, ops.Sigmoid, ops.Softmax:
+		return true
+	case ops.Conv:
+		return op.Act == ops.ActReLU || op.Act == ops.ActSigmoid
+	case ops.Dense:
+		return op.Act == ops.ActReLU || op.Act == ops.ActSigmoid
+	case ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.Slice, ops.Split, ops.Reshape, ops.Flatten, ops.Dropout:
+		return notNegative(v.Def.In[0], look-1)
+	case ops.Concat, ops.Max:
+		for _, x := range v.Def.In {
+			if !notNegative(x, look-1) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// liftAct applies the activation before the slices where every reader of a
+// layer's output is a slice that is activated in that way, as merge-siblings
+// leaves convolutions whose activations were nodes of their own.
+func liftAct(r *ir.Rewriter, n *ir.Node, a ops.Act) {
+	cut := n.In[0].Def
+	if cut == nil || !cuts(cut.Op) {
+		return
+	}
+	src := cut.In[0]
+	l, ok := asLinear(src.Def)
+	if !ok || l.act != ops.ActNone || r.IsRoot(src) {
+		return
+	}
+	var acts []*ir.Node
+	for _, u := range r.Users(src) {
+		if !cuts(u.Op) {
+			return
+		}
+		for _, v := range u.Out {
+			act := soleUser(r, v)
+			if act == nil || actOf(act) != a {
+				return
+			}
+			acts = append(acts, act)
+		}
+	}
+	forget(r, src)
+	for _, act := range acts {
+		forget(r, act.In[0])
+		// A slice is not an output, so the replacement cannot be refused.
+		replace(r, act.Out[0], act.In[0])
+	}
+	l.setAct(r, a)
+}
+
+func cuts(op ir.Op) bool {
+	switch op.(type) {
+	case ops.Slice, ops.Split:
+		return true
+	}
+	return false
+}
