@@ -66,7 +66,8 @@ type Worker struct {
 	ISA     ISA
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
-	tile tile // parameters of the assembly call under way
+	tile tile    // parameters of the assembly call under way
+	wino winoRun // the Winograd task under way
 
 	team    *Team // whose barrier it meets (threads.go)
 	members int   // workers of the run under way

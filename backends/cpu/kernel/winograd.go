@@ -158,7 +158,8 @@ func (c Winograd) Run(w *Worker, task int, a *Args) {
 	g0 := task % gchunks * c.pairs()
 	g1 := min(g0+c.pairs(), c.ngroups())
 	gh, gw := c.grid()
-	r := winoRun{c: &c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
+	r := &w.wino
+	*r = winoRun{c: c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
 	r.transformIn()
 	i := 0
@@ -171,10 +172,11 @@ func (c Winograd) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// winoRun is a task under way.
+// winoRun is a task under way. It lives in the Worker, so that a run allocates
+// nothing.
 type winoRun struct {
 	winoLayout
-	c        *Winograd
+	c        Winograd
 	w        *Worker
 	a        *Args
 	scratch  []float32

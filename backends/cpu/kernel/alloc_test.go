@@ -1,0 +1,46 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestNoAllocation runs whole convolutions and dense layers through the Kernel
+// interface, as a session does.
+func TestNoAllocation(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	c := Conv{IC: 20, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 50, Act: ActSigmoid}, {C: 16, Act: ActReLU}}}
+	k := newConvCase(r, 2, c, 0)
+	planar := c
+	planar.Planar = true
+	kp := newConvCase(r, 2, planar, 0)
+	vec := newAct(3, 100, 1, 1, 0, 0, 0, 0, 0, false)
+	out := newAct(3, 40, 1, 1, 0, 0, 0, 0, 0, false)
+	d := Dense{C: 100, H: 1, W: 1, In: vec.v, Out: Part{C: 40, View: out.v, Act: ActTanh}}
+	dargs := &Args{Images: 3, Table: d.Table(Portable)}
+	dargs.In[0], dargs.Out[0], dargs.W[0] = vec.Buf, out.Buf, make([]float32, d.PackedLen())
+	for _, isa := range Available() {
+		for _, s := range []struct {
+			kern Kernel
+			k    *convCase
+		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {d, nil}} {
+			a := dargs
+			if s.k != nil {
+				s.k.pack(s.kern.(Packer))
+				a = s.k.args(s.kern.(Tabler).Table(isa))
+			}
+			w := &Worker{ISA: isa}
+			if sc, ok := s.kern.(Scratcher); ok {
+				w.Scratch = alignedFloats(sc.Scratch())
+			}
+			n := s.kern.Tasks(a.Images)
+			if got := testing.AllocsPerRun(3, func() {
+				for i := range n {
+					s.kern.Run(w, i, a)
+				}
+			}); got != 0 {
+				t.Errorf("%v %T: %g allocations", isa, s.kern, got)
+			}
+		}
+	}
+}
