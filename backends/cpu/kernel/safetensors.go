@@ -1,0 +1,843 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// The safetensors format: eight bytes with the length of a header, little endian;
+// the header, a JSON object from names to dtype, shape and offsets; the data. A
+// file is data and cannot run code.
+//
+// The reader is strict: the header has at most 100 MB and nothing but what the
+// format knows, no key occurs twice, the tensors' bytes follow each other without
+// gap or overlap from the first byte of the data to the last, dtype times shape
+// is the number of bytes, and numbers that are read as float32 are finite.
+
+// Limits of what the reader accepts.
+const (
+	maxHeader  = 100_000_000
+	maxTensors = 100_000
+	maxRank    = 8
+	maxName    = 1024
+)
+
+// DType is the element type of a tensor, by the format's name.
+type DType string
+
+// The element types of the format. F64, F16 and BF16 are converted where float32s
+// are asked for; the others can be had as bytes.
+const (
+	F32  DType = "F32"
+	F64  DType = "F64"
+	F16  DType = "F16"
+	BF16 DType = "BF16"
+	I64  DType = "I64"
+	U64  DType = "U64"
+	I32  DType = "I32"
+	U32  DType = "U32"
+	I16  DType = "I16"
+	U16  DType = "U16"
+	I8   DType = "I8"
+	U8   DType = "U8"
+	Bool DType = "BOOL"
+)
+
+// Size is the number of bytes of an element, 0 for an unknown type.
+func (d DType) Size() int {
+	switch d {
+	case F64, I64, U64:
+		return 8
+	case F32, I32, U32:
+		return 4
+	case F16, BF16, I16, U16:
+		return 2
+	case I8, U8, Bool:
+		return 1
+	}
+	return 0
+}
+
+// TensorInfo is a tensor as the header of a file has it.
+type TensorInfo struct {
+	Name  string
+	DType DType
+	Shape []int
+
+	begin, end int64 // bytes, from the begin of the data on
+}
+
+// Elements is the product of the shape.
+func (t TensorInfo) Elements() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Tensors is a safetensors file, opened for reading. It is safe for concurrent
+// use.
+type Tensors struct {
+	meta   map[string]string
+	list   []TensorInfo // in the order of their data
+	byName map[string]int
+	src    io.ReaderAt
+	mem    []byte // the data, if it is in memory
+	base   int64  // of the data in src
+}
+
+// ParseTensors opens a file that is in memory, such as an embedded one.
+func ParseTensors(file []byte) (*Tensors, error) {
+	t, err := OpenTensors(readerAt(file), int64(len(file)))
+	if err != nil {
+		return nil, err
+	}
+	t.mem = file[t.base:]
+	return t, nil
+}
+
+type readerAt []byte
+
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > int64(len(r)) {
+		return 0, io.EOF
+	}
+	n := copy(p, r[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// OpenTensors reads and checks the header of a file of size bytes. The data are
+// read when asked for.
+func OpenTensors(src io.ReaderAt, size int64) (*Tensors, error) {
+	fail := func(err error) (*Tensors, error) { return nil, fmt.Errorf("safetensors: %w", err) }
+	var head [8]byte
+	if size < int64(len(head)) {
+		return fail(fmt.Errorf("the file has %d bytes, not even the 8 that every file begins with", size))
+	}
+	if err := readFull(src, head[:], 0); err != nil {
+		return fail(err)
+	}
+	n := binary.LittleEndian.Uint64(head[:])
+	if n > maxHeader {
+		return fail(fmt.Errorf("the header claims %d bytes, more than the %d allowed; is this a safetensors file?", n, maxHeader))
+	}
+	if int64(n) > size-8 {
+		return fail(fmt.Errorf("the header claims %d bytes, but only %d follow; the file is cut short", n, size-8))
+	}
+	header := make([]byte, n)
+	if err := readFull(src, header, 8); err != nil {
+		return fail(err)
+	}
+	t := &Tensors{src: src, base: 8 + int64(n), byName: map[string]int{}}
+	if err := t.parse(header); err != nil {
+		return fail(err)
+	}
+	if err := t.place(size - t.base); err != nil {
+		return fail(err)
+	}
+	return t, nil
+}
+
+func readFull(src io.ReaderAt, p []byte, off int64) error {
+	n, err := src.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("reading %d bytes at %d: %w", len(p), off, err)
+}
+
+// parse reads the header.
+func (t *Tensors) parse(header []byte) error {
+	if !utf8.Valid(header) {
+		return errors.New("the header is not UTF-8")
+	}
+	p := &headerParser{in: header}
+	if len(header) == 0 || header[0] != '{' {
+		return errors.New("the header does not begin with {")
+	}
+	seenMeta := false
+	err := p.object(func(name string) error {
+		if name == "__metadata__" {
+			if seenMeta {
+				return errors.New("__metadata__ occurs twice")
+			}
+			seenMeta = true
+			t.meta = map[string]string{}
+			return p.object(func(key string) error {
+				if _, twice := t.meta[key]; twice {
+					return fmt.Errorf("metadata %.200q occurs twice", key)
+				}
+				v, err := p.str()
+				t.meta[key] = v
+				return err
+			})
+		}
+		if _, twice := t.byName[name]; twice {
+			return fmt.Errorf("tensor %q occurs twice", name)
+		}
+		if len(t.list) == maxTensors {
+			return fmt.Errorf("more than %d tensors", maxTensors)
+		}
+		info, err := p.info(name)
+		if err != nil {
+			return fmt.Errorf("tensor %.200q: %w", name, err)
+		}
+		t.byName[name] = len(t.list)
+		t.list = append(t.list, info)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("header, byte %d: %w", p.at, err)
+	}
+	p.space()
+	if p.at != len(p.in) {
+		return fmt.Errorf("header, byte %d: something follows the closing }", p.at)
+	}
+	return nil
+}
+
+// place checks that the tensors fill size bytes of data, each byte once.
+func (t *Tensors) place(size int64) error {
+	sort.SliceStable(t.list, func(a, b int) bool {
+		x, y := &t.list[a], &t.list[b]
+		return x.begin < y.begin || x.begin == y.begin && x.end < y.end
+	})
+	at := int64(0)
+	for i := range t.list {
+		info := &t.list[i]
+		t.byName[info.Name] = i
+		if info.begin > at {
+			return fmt.Errorf("tensor %q begins at byte %d of the data, bytes %d to %d belong to nobody", info.Name, info.begin, at, info.begin-1)
+		}
+		if info.begin < at {
+			return fmt.Errorf("tensor %q begins at byte %d of the data, where tensor %q is", info.Name, info.begin, t.list[i-1].Name)
+		}
+		at = info.end
+	}
+	if at != size {
+		return fmt.Errorf("the tensors take %d bytes, the file holds %d", at, size)
+	}
+	return nil
+}
+
+// Metadata is the file's own table of strings; do not change it.
+func (t *Tensors) Metadata() map[string]string { return t.meta }
+
+// All lists the tensors in the order of their data; do not change it.
+func (t *Tensors) All() []TensorInfo { return t.list }
+
+// Info is the tensor of that name.
+func (t *Tensors) Info(name string) (TensorInfo, bool) {
+	i, ok := t.byName[name]
+	if !ok {
+		return TensorInfo{}, false
+	}
+	return t.list[i], true
+}
+
+func (t *Tensors) find(name string) (*TensorInfo, error) {
+	i, ok := t.byName[name]
+	if !ok {
+		return nil, fmt.Errorf("safetensors: there is no tensor %q", name)
+	}
+	return &t.list[i], nil
+}
+
+// Bytes is the data of a tensor of any type, little endian. It may be the file's
+// own memory; do not change it.
+func (t *Tensors) Bytes(name string) ([]byte, error) {
+	info, err := t.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.bytes(info)
+}
+
+func (t *Tensors) bytes(info *TensorInfo) ([]byte, error) {
+	if t.mem != nil {
+		return t.mem[info.begin:info.end:info.end], nil
+	}
+	b := make([]byte, info.end-info.begin)
+	if err := readFull(t.src, b, t.base+info.begin); err != nil {
+		return nil, fmt.Errorf("safetensors: tensor %q: %w", info.Name, err)
+	}
+	return b, nil
+}
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// Float32s is the data of a tensor as float32s, all finite. It may be the file's
+// own memory; do not change it.
+func (t *Tensors) Float32s(name string) ([]float32, error) {
+	info, err := t.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.DType == F32 && littleEndian && t.mem != nil && info.begin < info.end {
+		b := t.mem[info.begin:info.end]
+		if p := unsafe.Pointer(&b[0]); uintptr(p)%4 == 0 {
+			v := unsafe.Slice((*float32)(p), len(b)/4)
+			return v, finite(info.Name, v, 0)
+		}
+	}
+	v := make([]float32, info.Elements())
+	return v, t.ReadInto(v, name)
+}
+
+// ReadInto writes the data of a tensor into dst, which has its length. All are
+// finite, or an error says which is not.
+func (t *Tensors) ReadInto(dst []float32, name string) error {
+	info, err := t.find(name)
+	if err != nil {
+		return err
+	}
+	if len(dst) != info.Elements() {
+		return fmt.Errorf("safetensors: tensor %q has %d elements (%v), %d are wanted", name, info.Elements(), info.Shape, len(dst))
+	}
+	convert := converters[info.DType]
+	if convert == nil {
+		return fmt.Errorf("safetensors: tensor %q holds %s, not floating-point numbers", name, info.DType)
+	}
+	size := info.DType.Size()
+	const chunk = 1 << 16
+	var buf []byte
+	for done := 0; done < len(dst); {
+		n := min(chunk, len(dst)-done)
+		at := info.begin + int64(done*size)
+		var b []byte
+		if t.mem != nil {
+			b = t.mem[at : at+int64(n*size)]
+		} else {
+			if buf == nil {
+				buf = make([]byte, n*size)
+			}
+			b = buf[:n*size]
+			if err := readFull(t.src, b, t.base+at); err != nil {
+				return fmt.Errorf("safetensors: tensor %.200q: %w", name, err)
+			}
+		}
+		d := dst[done : done+n]
+		convert(d, b)
+		if err := finite(name, d, done); err != nil {
+			return err
+		}
+		done += n
+	}
+	return nil
+}
+
+func finite(name string, v []float32, first int) error {
+	for i, x := range v {
+		if x-x != 0 {
+			return fmt.Errorf("safetensors: element %d of tensor %q is %v as float32; weights must be finite", first+i, name, x)
+		}
+	}
+	return nil
+}
+
+var converters = map[DType]func(dst []float32, src []byte){
+	F32: func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+	},
+	F64: func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
+		}
+	},
+	BF16: func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+		}
+	},
+	F16: func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = fromF16(binary.LittleEndian.Uint16(src[2*i:]))
+		}
+	},
+}
+
+// fromF16 converts an IEEE 754 half-precision number, which is exact.
+func fromF16(h uint16) float32 {
+	sign, e, m := uint32(h&0x8000)<<16, uint32(h>>10)&31, uint32(h)&0x3ff
+	switch e {
+	case 0:
+		x := float32(m) * 0x1p-24
+		return math.Float32frombits(math.Float32bits(x) | sign)
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | m<<13)
+	}
+	return math.Float32frombits(sign | (e+112)<<23 | m<<13)
+}
+
+// headerParser reads the part of JSON that a header is made of.
+type headerParser struct {
+	in []byte
+	at int
+}
+
+func (p *headerParser) space() {
+	for p.at < len(p.in) && (p.in[p.at] == ' ' || p.in[p.at] == '\t' || p.in[p.at] == '\n' || p.in[p.at] == '\r') {
+		p.at++
+	}
+}
+
+// next skips space and returns the byte that follows, 0 at the end.
+func (p *headerParser) next() byte {
+	p.space()
+	if p.at == len(p.in) {
+		return 0
+	}
+	return p.in[p.at]
+}
+
+func (p *headerParser) expect(c byte) error {
+	switch got := p.next(); got {
+	case c:
+		p.at++
+		return nil
+	case 0:
+		return fmt.Errorf("the header ends where %q should stand", c)
+	default:
+		return fmt.Errorf("%q should stand here, not %q", c, got)
+	}
+}
+
+// list reads elements between brackets, separated by commas.
+func (p *headerParser) list(open, end byte, element func() error) error {
+	if err := p.expect(open); err != nil {
+		return err
+	}
+	if p.next() == end {
+		p.at++
+		return nil
+	}
+	for {
+		if err := element(); err != nil {
+			return err
+		}
+		if p.next() != ',' {
+			return p.expect(end)
+		}
+		p.at++
+	}
+}
+
+// object reads an object; value reads what belongs to a key.
+func (p *headerParser) object(value func(key string) error) error {
+	return p.list('{', '}', func() error {
+		key, err := p.str()
+		if err != nil {
+			return err
+		}
+		if err := p.expect(':'); err != nil {
+			return err
+		}
+		return value(key)
+	})
+}
+
+func (p *headerParser) str() (string, error) {
+	if err := p.expect('"'); err != nil {
+		return "", err
+	}
+	begin := p.at
+	for p.at < len(p.in) {
+		switch c := p.in[p.at]; {
+		case c == '"':
+			s := string(p.in[begin:p.at])
+			p.at++
+			return s, nil
+		case c < ' ':
+			return "", fmt.Errorf("control character %#02x in a string", c)
+		case c == '\\':
+			return p.escaped(begin)
+		}
+		p.at++
+	}
+	return "", errors.New("a string does not end")
+}
+
+// escaped reads on from a string's first backslash.
+func (p *headerParser) escaped(begin int) (string, error) {
+	s := append([]byte(nil), p.in[begin:p.at]...)
+	for p.at < len(p.in) {
+		c := p.in[p.at]
+		p.at++
+		switch {
+		case c == '"':
+			return string(s), nil
+		case c < ' ':
+			return "", fmt.Errorf("control character %#02x in a string", c)
+		case c != '\\':
+			s = append(s, c)
+			continue
+		}
+		if p.at == len(p.in) {
+			break
+		}
+		e := p.in[p.at]
+		p.at++
+		switch e {
+		case '"', '\\', '/':
+			s = append(s, e)
+		case 'b':
+			s = append(s, '\b')
+		case 'f':
+			s = append(s, '\f')
+		case 'n':
+			s = append(s, '\n')
+		case 'r':
+			s = append(s, '\r')
+		case 't':
+			s = append(s, '\t')
+		case 'u':
+			r, err := p.hex4()
+			if err != nil {
+				return "", err
+			}
+			if r >= 0xd800 && r < 0xe000 { // half of a pair
+				if r >= 0xdc00 || p.at+2 > len(p.in) || p.in[p.at] != '\\' || p.in[p.at+1] != 'u' {
+					return "", errors.New("half of a surrogate pair in a string")
+				}
+				p.at += 2
+				low, err := p.hex4()
+				if err != nil {
+					return "", err
+				}
+				if low < 0xdc00 || low >= 0xe000 {
+					return "", errors.New("half of a surrogate pair in a string")
+				}
+				r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
+			}
+			s = utf8.AppendRune(s, r)
+		default:
+			return "", fmt.Errorf("unknown escape \\%c in a string", e)
+		}
+	}
+	return "", errors.New("a string does not end")
+}
+
+func (p *headerParser) hex4() (rune, error) {
+	if p.at+4 > len(p.in) {
+		return 0, errors.New("a string does not end")
+	}
+	n := rune(0)
+	for _, c := range p.in[p.at : p.at+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, fmt.Errorf("%q in a \\u escape", c)
+		}
+		n = n<<4 | rune(c)
+	}
+	p.at += 4
+	return n, nil
+}
+
+// integer reads a number of 0 to 2^62 without sign, fraction or exponent.
+func (p *headerParser) integer() (int64, error) {
+	c := p.next()
+	if c < '0' || c > '9' {
+		return 0, fmt.Errorf("a number should stand here, not %q", c)
+	}
+	begin, n := p.at, int64(0)
+	for p.at < len(p.in) && p.in[p.at] >= '0' && p.in[p.at] <= '9' {
+		if n > (1<<62)/10 {
+			return 0, errors.New("a number is too large")
+		}
+		n = 10*n + int64(p.in[p.at]-'0')
+		p.at++
+	}
+	if p.in[begin] == '0' && p.at > begin+1 {
+		return 0, errors.New("a number begins with 0")
+	}
+	return n, nil
+}
+
+func (p *headerParser) integers(most int) ([]int64, error) {
+	var l []int64
+	err := p.list('[', ']', func() error {
+		if len(l) == most {
+			return fmt.Errorf("more than %d numbers", most)
+		}
+		n, err := p.integer()
+		l = append(l, n)
+		return err
+	})
+	return l, err
+}
+
+// info reads a tensor's object and checks that its numbers agree.
+func (p *headerParser) info(name string) (TensorInfo, error) {
+	t := TensorInfo{Name: name}
+	if len(name) > maxName {
+		return t, fmt.Errorf("the name has %d bytes, %d are allowed", len(name), maxName)
+	}
+	var seen []string
+	var shape, offsets []int64
+	err := p.object(func(key string) (err error) {
+		if slices.Contains(seen, key) {
+			return fmt.Errorf("%.200q occurs twice", key)
+		}
+		seen = append(seen, key)
+		switch key {
+		case "dtype":
+			var s string
+			s, err = p.str()
+			t.DType = DType(s)
+		case "shape":
+			shape, err = p.integers(maxRank)
+		case "data_offsets":
+			offsets, err = p.integers(2)
+		default:
+			err = fmt.Errorf("unknown key %.200q", key)
+		}
+		return err
+	})
+	if err != nil {
+		return t, err
+	}
+	if len(seen) != 3 {
+		return t, errors.New("dtype, shape and data_offsets are needed")
+	}
+	if len(offsets) != 2 || offsets[0] > offsets[1] {
+		return t, fmt.Errorf("data_offsets %v are not a begin and an end", offsets)
+	}
+	size := int64(t.DType.Size())
+	if size == 0 {
+		return t, fmt.Errorf("unknown dtype %.200q", t.DType)
+	}
+	t.begin, t.end = offsets[0], offsets[1]
+	t.Shape = make([]int, len(shape))
+	bytes := size
+	for i, d := range shape {
+		t.Shape[i] = int(d)
+		if int64(int(d)) != d || d > 0 && bytes > math.MaxInt64/d {
+			return t, fmt.Errorf("shape %v is too large", shape)
+		}
+		bytes *= d
+	}
+	if bytes == 0 { // the other extents may be anything up to here
+		for _, d := range shape {
+			if d > math.MaxInt32 {
+				return t, fmt.Errorf("shape %v is too large", shape)
+			}
+		}
+	}
+	if bytes != t.end-t.begin {
+		return t, fmt.Errorf("%s%v takes %d bytes, data_offsets say %d", t.DType, shape, bytes, t.end-t.begin)
+	}
+	return t, nil
+}
+
+// TensorWriter writes a safetensors file in one pass: the header when it is
+// made, then the tensors' data in the order of the header. The same contents give
+// the same bytes. The data begin at a multiple of 64 bytes.
+type TensorWriter struct {
+	w    io.Writer
+	list []TensorInfo
+	done int64 // bytes of list[0]
+	err  error
+	buf  []byte
+}
+
+// NewTensorWriter writes the header: metadata (may be nil) and the tensors' names,
+// types (F32 where empty) and shapes.
+func NewTensorWriter(w io.Writer, metadata map[string]string, tensors []TensorInfo) (*TensorWriter, error) {
+	fail := func(format string, args ...any) (*TensorWriter, error) {
+		return nil, fmt.Errorf("safetensors: "+format, args...)
+	}
+	h := []byte{'{'}
+	if len(metadata) > 0 {
+		h = append(h, `"__metadata__":{`...)
+		keys := make([]string, 0, len(metadata))
+		for k := range metadata {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for i, k := range keys {
+			if !utf8.ValidString(k) || !utf8.ValidString(metadata[k]) {
+				return fail("metadata %q is not UTF-8", k)
+			}
+			if i > 0 {
+				h = append(h, ',')
+			}
+			h = appendJSON(append(appendJSON(h, k), ':'), metadata[k])
+		}
+		h = append(h, '}')
+	}
+	list := slices.Clone(tensors)
+	seen := map[string]bool{"__metadata__": true}
+	at := int64(0)
+	if len(list) > maxTensors {
+		return fail("%d tensors, %d are allowed", len(list), maxTensors)
+	}
+	for i := range list {
+		t := &list[i]
+		if t.DType == "" {
+			t.DType = F32
+		}
+		size := int64(t.DType.Size())
+		switch {
+		case seen[t.Name]:
+			return fail("two tensors %q", t.Name)
+		case !utf8.ValidString(t.Name) || len(t.Name) > maxName:
+			return fail("tensor name %q is not UTF-8 or longer than %d bytes", t.Name, maxName)
+		case size == 0:
+			return fail("tensor %q: unknown dtype %q", t.Name, t.DType)
+		case len(t.Shape) > maxRank:
+			return fail("tensor %q has %d axes, %d are allowed", t.Name, len(t.Shape), maxRank)
+		}
+		seen[t.Name] = true
+		if len(h) > 1 {
+			h = append(h, ',')
+		}
+		h = appendJSON(h, t.Name)
+		h = fmt.Appendf(h, `:{"dtype":%q,"shape":[`, t.DType)
+		bytes := size
+		for j, d := range t.Shape {
+			if d < 0 || d > math.MaxInt32 || d > 0 && bytes > (1<<62-at)/int64(d) {
+				return fail("tensor %q: shape %v is negative or too large", t.Name, t.Shape)
+			}
+			bytes *= int64(d)
+			if j > 0 {
+				h = append(h, ',')
+			}
+			h = strconv.AppendInt(h, int64(d), 10)
+		}
+		t.begin, t.end = at, at+bytes
+		at = t.end
+		h = fmt.Appendf(h, `],"data_offsets":[%d,%d]}`, t.begin, t.end)
+	}
+	h = append(h, '}')
+	for (8+len(h))%64 != 0 {
+		h = append(h, ' ')
+	}
+	if len(h) > maxHeader {
+		return fail("the header takes %d bytes, %d are allowed", len(h), maxHeader)
+	}
+	out := &TensorWriter{w: w, list: list}
+	out.write(binary.LittleEndian.AppendUint64(nil, uint64(len(h))))
+	out.write(h)
+	out.skipFull()
+	return out, out.err
+}
+
+// appendJSON appends a string of valid UTF-8 in quotes.
+func appendJSON(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}
+
+func (t *TensorWriter) write(b []byte) {
+	if t.err == nil && len(b) > 0 {
+		if _, err := t.w.Write(b); err != nil {
+			t.err = fmt.Errorf("safetensors: %w", err)
+		}
+	}
+}
+
+// skipFull moves on to the next tensor that still needs bytes.
+func (t *TensorWriter) skipFull() {
+	for len(t.list) > 0 && t.done == t.list[0].end-t.list[0].begin {
+		t.list, t.done = t.list[1:], 0
+	}
+}
+
+// Bytes writes data of the tensor whose turn it is, or a part of it.
+func (t *TensorWriter) Bytes(name string, b []byte) error {
+	if t.err != nil || len(b) == 0 {
+		return t.err
+	}
+	switch {
+	case len(t.list) == 0:
+		t.err = fmt.Errorf("safetensors: data of %q after the last tensor", name)
+	case t.list[0].Name != name:
+		t.err = fmt.Errorf("safetensors: data of %q where those of %q are due", name, t.list[0].Name)
+	case t.done+int64(len(b)) > t.list[0].end-t.list[0].begin:
+		t.err = fmt.Errorf("safetensors: more data of %q than its shape %v holds", name, t.list[0].Shape)
+	}
+	t.write(b)
+	t.done += int64(len(b))
+	if t.err == nil {
+		t.skipFull()
+	}
+	return t.err
+}
+
+// Float32s writes data of the F32 tensor whose turn it is, or a part of it. A
+// number that is not finite is an error, since no reader would take it.
+func (t *TensorWriter) Float32s(name string, v []float32) error {
+	if t.err != nil || len(v) == 0 {
+		return t.err
+	}
+	if len(t.list) > 0 && t.list[0].DType != F32 {
+		t.err = fmt.Errorf("safetensors: float32s for tensor %q of %s", name, t.list[0].DType)
+		return t.err
+	}
+	if t.err = finite(name, v, int(t.done/4)); t.err != nil {
+		return t.err
+	}
+	if littleEndian {
+		return t.Bytes(name, floatBytes(v))
+	}
+	const chunk = 1 << 14
+	for ; len(v) > 0; v = v[min(chunk, len(v)):] {
+		t.buf = t.buf[:0]
+		for _, x := range v[:min(chunk, len(v))] {
+			t.buf = binary.LittleEndian.AppendUint32(t.buf, math.Float32bits(x))
+		}
+		if err := t.Bytes(name, t.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close says whether all data were written. It does not close the writer below.
+func (t *TensorWriter) Close() error {
+	if t.err == nil && len(t.list) > 0 {
+		t.err = fmt.Errorf("safetensors: %d of %d bytes of tensor %q were written", t.done, t.list[0].end-t.list[0].begin, t.list[0].Name)
+	}
+	return t.err
+}
+
+// floatBytes is the memory of float32s as bytes.
+func floatBytes(v []float32) []byte {
+	if len(v) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))
+}
