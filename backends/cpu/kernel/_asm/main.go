@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, depthwise, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -30,6 +30,8 @@ func main() {
 		tiles()
 	case "wino":
 		winograds()
+	case "depthwise":
+		depthwises()
 	case "peak":
 		peaks()
 	default:

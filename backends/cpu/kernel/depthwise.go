@@ -1,0 +1,102 @@
+package kernel
+
+// Depthwise is a convolution in which every channel has a filter of its own: Conv
+// with Groups, IC and the channels of its one part equal, and the same operands,
+// border, epilogue and tasks. The input is not planar. It is bound by the loads:
+// about a third of the peak.
+type Depthwise struct{ Conv }
+
+// DepthwiseFits reports whether Depthwise computes such a convolution.
+func DepthwiseFits(c Conv) bool {
+	return c.Groups == c.IC && c.OC() == c.IC && c.Parts[1].C == 0 && !c.Planar
+}
+
+// PackedLen is the length of the packed weights, in float32s.
+func (c Depthwise) PackedLen() int { return Blocks(c.IC) * Block * c.KH * c.KW }
+
+// Pack writes weights in the order [channel][1][KH][KW] into dst, in the order
+// [block][tap][16].
+func (c Depthwise) Pack(dst, weight []float32) {
+	kk := c.KH * c.KW
+	clear(dst[:c.PackedLen()])
+	for i := range c.IC {
+		for k := range kk {
+			dst[(i/Block*kk+k)*Block+i%Block] = weight[i*kk+k]
+		}
+	}
+}
+
+// Table returns the taps, in bytes from a pixel's first operand.
+func (c Depthwise) Table(ISA) []int {
+	d := c.Conv
+	d.IC = Block
+	return d.taps()
+}
+
+// Run computes one task.
+func (c Depthwise) Run(w *Worker, task int, a *Args) {
+	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	chunks := ceilDiv(c.H, c.rows())
+	b0 := task % gchunks * c.pairs() * 2
+	b1 := min(b0+c.pairs()*2, Blocks(c.IC))
+	y0 := task / gchunks % chunks * c.rows()
+	y1 := min(y0+c.rows(), c.H)
+	image := task / gchunks / chunks
+	part := &c.Parts[0]
+	flags := 0
+	if part.Act == ActReLU {
+		flags |= tileReLU
+	}
+	if c.Residual {
+		flags |= tileRes
+	}
+	for b := b0; b < b1; b++ {
+		weights := a.W[0][b*c.KH*c.KW*Block:][:c.KH*c.KW*Block]
+		bias := zeroBias[:Block]
+		if a.W[1] != nil {
+			bias = a.W[1][b*Block:][:Block]
+		}
+		for y := y0; y < y1; y++ {
+			src := a.In[0].Off + image*c.In.N + b*c.In.C + (y*one(c.SH)-c.PH)*c.In.H - c.PW*Block
+			at := a.Out[0].Off + image*part.View.N + b*part.View.C + y*part.View.H
+			dst := a.Out[0].Mem[at : at+c.W*Block]
+			res := bias // not read
+			if c.Residual {
+				at := a.In[1].Off + image*c.Res.N + b*c.Res.C + y*c.Res.H
+				res = a.In[1].Mem[at : at+c.W*Block]
+			}
+			if w.ISA == Portable {
+				depthwiseGo(a.In[0].Mem, src, one(c.SW)*Block, a.Table, weights, bias, dst, res, c.Scale, flags)
+			} else {
+				depthwise(w.ISA, &a.In[0].Mem[src], 4*one(c.SW)*Block, &a.Table[0], len(a.Table), &weights[0], &bias[0], &dst[0], &res[0], c.Scale, flags, c.W)
+			}
+			if part.vectorAct() {
+				part.activate(w.ISA, dst, b)
+			}
+		}
+	}
+}
+
+// depthwiseGo is a row of one block in plain Go.
+func depthwiseGo(in []float32, src, step int, taps []int, w, bias, dst, res []float32, scale float32, flags int) {
+	for i := 0; i < len(dst); i += Block {
+		acc := [Block]float32(bias)
+		for k, tap := range taps {
+			x := (*[Block]float32)(in[src+tap>>2:])
+			wk := (*[Block]float32)(w[k*Block:])
+			for l := range acc {
+				acc[l] += float32(x[l] * wk[l])
+			}
+		}
+		for l, v := range acc {
+			if flags&tileRes != 0 {
+				v = float32(scale*v) + res[i+l]
+			}
+			if flags&tileReLU != 0 && v < 0 {
+				v = 0
+			}
+			dst[i+l] = v
+		}
+		src += step
+	}
+}

@@ -1,0 +1,22 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func TestDepthwise(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(9, 1))
+	for n := 1; n <= 67; n++ {
+		c := Conv{
+			IC: n, Groups: n, H: 1 + r.IntN(9), W: 1 + r.IntN(40), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
+			SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(7), PW: r.IntN(7),
+			Parts: [4]Part{{C: n, Act: Act(r.IntN(4))}},
+		}
+		if n%3 == 0 {
+			c.Residual, c.Scale = true, r.Float32()
+		}
+		newConvCase(r, 1+n%2, c, n%2).check(t, func(c Conv) Kernel { return Depthwise{c} }, 3e-6)
+	}
+}
