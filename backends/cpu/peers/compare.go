@@ -1,0 +1,138 @@
+package peers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Side is one side of a comparison: it runs n times and returns the time of each
+// run.
+type Side func(n int) ([]time.Duration, error)
+
+// Timed makes a side of a function.
+func Timed(f func() error) Side {
+	return func(n int) ([]time.Duration, error) {
+		r := make([]time.Duration, n)
+		for i := range r {
+			t := time.Now()
+			if err := f(); err != nil {
+				return nil, err
+			}
+			r[i] = time.Since(t)
+		}
+		return r, nil
+	}
+}
+
+// Plan says how two sides take turns.
+type Plan struct {
+	Pairs  int           // of turns; at least 30 for a figure that is published
+	Runs   int           // counted runs in a turn
+	Warm   int           // runs before them that are not: caches, threads and clocks come back
+	Settle time.Duration // before each turn: threads that spin for work fall asleep
+}
+
+// Default is what figures are made with.
+var Default = Plan{Pairs: 30, Runs: 3, Warm: 1, Settle: 5 * time.Millisecond}
+
+// Result is what a comparison found.
+type Result struct {
+	Ours, Theirs []time.Duration // every counted run
+	Ratios       []float64       // theirs / ours, of the medians of a pair's two turns
+}
+
+// Interleave runs a peer and us in turns, each first in every other pair, and
+// never both at once.
+func Interleave(p Plan, ours Side, peer *Peer, theirs Side) (Result, error) {
+	var r Result
+	turn := func(s Side) ([]time.Duration, error) {
+		time.Sleep(p.Settle)
+		if p.Warm > 0 {
+			if _, err := s(p.Warm); err != nil {
+				return nil, err
+			}
+		}
+		return s(p.Runs)
+	}
+	us := func() ([]time.Duration, error) { return turn(ours) }
+	them := func() ([]time.Duration, error) {
+		t, err := turn(theirs)
+		if err != nil {
+			return nil, err
+		}
+		return t, peer.Pause()
+	}
+	if err := peer.Pause(); err != nil {
+		return r, err
+	}
+	for i := range p.Pairs {
+		var a, b []time.Duration
+		var err, err2 error
+		if i%2 == 0 {
+			a, err = us()
+			b, err2 = them()
+		} else {
+			b, err2 = them()
+			a, err = us()
+		}
+		if err != nil {
+			return r, err
+		}
+		if err2 != nil {
+			return r, err2
+		}
+		r.Ours = append(r.Ours, a...)
+		r.Theirs = append(r.Theirs, b...)
+		r.Ratios = append(r.Ratios, float64(Quantile(b, 0.5))/float64(Quantile(a, 0.5)))
+	}
+	return r, peer.Resume()
+}
+
+// Quantile returns the q-quantile, interpolated between neighbours.
+func Quantile[T time.Duration | float64](v []T, q float64) T {
+	if len(v) == 0 {
+		return 0
+	}
+	s := slices.Clone(v)
+	slices.Sort(s)
+	at := q * float64(len(s)-1)
+	lo := int(math.Floor(at))
+	hi := min(lo+1, len(s)-1)
+	return T(float64(s[lo]) + (at-float64(lo))*(float64(s[hi])-float64(s[lo])))
+}
+
+// Ratio returns the median of the pairs' ratios: how many times faster we are.
+func (r Result) Ratio() float64 { return Quantile(r.Ratios, 0.5) }
+
+// Interval returns a 95 % confidence interval of that median. It makes no
+// assumption about the distribution: the ranks around the middle follow the
+// binomial distribution of n coin flips.
+func (r Result) Interval() (lo, hi float64) {
+	n := len(r.Ratios)
+	if n == 0 {
+		return 0, 0
+	}
+	s := slices.Clone(r.Ratios)
+	slices.Sort(s)
+	// The largest k with P(fewer than k of n flips are heads) <= 2.5 %.
+	p, sum, k := math.Pow(0.5, float64(n)), 0.0, 0
+	for k < n/2 {
+		if sum += p; sum > 0.025 {
+			break
+		}
+		k++
+		p *= float64(n-k+1) / float64(k)
+	}
+	return s[max(k-1, 0)], s[n-1-max(k-1, 0)]
+}
+
+func (r Result) String() string {
+	lo, hi := r.Interval()
+	return fmt.Sprintf("ours p50 %v p90 %v, theirs p50 %v p90 %v: %.2f x (95%% %.2f to %.2f, %d pairs)",
+		round(Quantile(r.Ours, 0.5)), round(Quantile(r.Ours, 0.9)), round(Quantile(r.Theirs, 0.5)), round(Quantile(r.Theirs, 0.9)),
+		r.Ratio(), lo, hi, len(r.Ratios))
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }

@@ -1,0 +1,416 @@
+package peers
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Versions of ONNX Runtime that install.sh installs. The newer one is the
+// reference for numbers and times; its LRN is slower than the older one's.
+const (
+	ORT    = "1.30.0"
+	OldORT = "1.20.1"
+	Torch  = "2.15.0"
+)
+
+//go:embed ort/ort.c
+var ortSource []byte
+
+//go:embed torch/server.py
+var torchSource string
+
+// MissingError says that a peer is not installed and how to install it.
+type MissingError struct{ What, How string }
+
+func (e *MissingError) Error() string { return e.What + " is not installed: " + e.How }
+
+// Dir returns the folder that install.sh installs into.
+func Dir() string {
+	if d := os.Getenv("INCC_PEERS"); d != "" {
+		return d
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "incc", "peers")
+}
+
+// Peer is a running server. Its methods are not for concurrent use. After an
+// error of the protocol (not of a model) it is of no more use.
+type Peer struct {
+	Name    string // onnxruntime 1.30.0
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	stderr  tail
+	stopped bool
+}
+
+// StartORT starts a server around a version of ONNX Runtime. It is a
+// *MissingError if that is not installed.
+func StartORT(version string) (*Peer, error) {
+	lib := filepath.Join(Dir(), "ort-"+version, "libonnxruntime.so.1")
+	if _, err := os.Stat(lib); err != nil {
+		return nil, &MissingError{"ONNX Runtime " + version, "run backends/cpu/peers/install.sh"}
+	}
+	server, err := ortServer()
+	if err != nil {
+		return nil, err
+	}
+	return start("onnxruntime "+version, exec.Command(server, lib))
+}
+
+// ortServer returns the compiled ort.c, under a name that holds its hash, so a
+// changed source is never served by an old program.
+func ortServer() (string, error) {
+	path := filepath.Join(Dir(), fmt.Sprintf("ort-server-%x", sha256.Sum256(ortSource))[:11+16])
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		return "", &MissingError{"a C compiler (cc)", "it builds backends/cpu/peers/ort/ort.c"}
+	}
+	tmp, err := os.MkdirTemp(Dir(), "build")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	src, bin := filepath.Join(tmp, "ort.c"), filepath.Join(tmp, "ort")
+	if err := os.WriteFile(src, ortSource, 0o666); err != nil {
+		return "", err
+	}
+	if msg, err := exec.Command(cc, "-O2", "-o", bin, src, "-ldl").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building ort.c: %v: %s", err, msg)
+	}
+	return path, os.Rename(bin, path)
+}
+
+// StartTorch starts a server around PyTorch: the version of install.sh, or
+// "debian" for the one under /usr/bin/python3. It is a *MissingError if that is
+// not installed.
+func StartTorch(version string) (*Peer, error) {
+	python, how := filepath.Join(Dir(), "torch-"+version, "bin", "python"), "run backends/cpu/peers/install.sh torch"
+	if version == "debian" {
+		python, how = "/usr/bin/python3", "apt-get install python3-torch python3-onnx"
+	}
+	if exec.Command(python, "-c", "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('onnx')").Run() != nil {
+		return nil, &MissingError{"PyTorch " + version, how}
+	}
+	p, err := start("torch "+version, exec.Command(python, "-c", torchSource))
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.command("version")
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.Name = "torch " + v
+	return p, nil
+}
+
+func start(name string, cmd *exec.Cmd) (*Peer, error) {
+	p := &Peer{Name: name, cmd: cmd}
+	var err error
+	if p.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = bufio.NewReaderSize(out, 1<<20)
+	cmd.Stderr = &p.stderr
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// tail keeps the end of what a child says on stderr.
+type tail struct{ b []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.b = append(t.b, b...)
+	if len(t.b) > 4096 {
+		t.b = append(t.b[:0], t.b[len(t.b)-2048:]...)
+	}
+	return len(b), nil
+}
+
+// command sends a line and returns what follows ok.
+func (p *Peer) command(format string, args ...any) (string, error) {
+	return p.send(fmt.Sprintf(format, args...), nil)
+}
+
+func (p *Peer) send(line string, payload []byte) (string, error) {
+	if strings.ContainsAny(line, "\r\n") {
+		return "", fmt.Errorf("%s: a line break in %q", p.Name, line)
+	}
+	if err := p.Resume(); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		return "", p.died(err)
+	}
+	if payload != nil {
+		if _, err := p.in.Write(payload); err != nil {
+			return "", p.died(err)
+		}
+	}
+	reply, err := p.out.ReadString('\n')
+	if err != nil {
+		return "", p.died(err)
+	}
+	reply = strings.TrimSuffix(reply, "\n")
+	if msg, bad := strings.CutPrefix(reply, "error "); bad {
+		return "", fmt.Errorf("%s: %s", p.Name, msg)
+	}
+	if reply != "ok" && !strings.HasPrefix(reply, "ok ") {
+		return "", fmt.Errorf("%s: answers %q", p.Name, reply)
+	}
+	return strings.TrimPrefix(reply[2:], " "), nil
+}
+
+func (p *Peer) died(err error) error {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	return fmt.Errorf("%s ended: %w: %s", p.Name, err, strings.TrimSpace(string(p.stderr.b)))
+}
+
+// Threads sets the number of threads of the next Load.
+func (p *Peer) Threads(n int) error {
+	_, err := p.command("threads %d", n)
+	return err
+}
+
+// Mode sets how PyTorch runs the next Load: default, channels_last or compile.
+func (p *Peer) Mode(mode string) error {
+	_, err := p.command("mode %s", mode)
+	return err
+}
+
+// Train switches PyTorch's BN to batch statistics and dropout on.
+func (p *Peer) Train(on bool) error {
+	_, err := p.command("train %d", map[bool]int{true: 1}[on])
+	return err
+}
+
+// Fix gives a symbolic axis a value in the next Load: a runtime may plan better
+// when it knows the batch.
+func (p *Peer) Fix(axis string, n int) error {
+	_, err := p.command("dim %s %d", axis, n)
+	return err
+}
+
+// Load loads an ONNX file, in place of the one before, and returns how long that
+// took. Inputs are forgotten.
+func (p *Peer) Load(path string) (time.Duration, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return 0, err
+	}
+	s, err := p.command("load %s", path)
+	if err != nil {
+		return 0, err
+	}
+	ns, err := strconv.ParseInt(s, 10, 64)
+	return time.Duration(ns), err
+}
+
+// Tensor is an input or output, of float32 or, where Ints is set, of int64.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+	Ints  []int64
+}
+
+const (
+	typeFloat = 1
+	typeInt64 = 7
+	maxRank   = 8
+)
+
+// Input sets an input, until the next Load.
+func (p *Peer) Input(t Tensor) error {
+	var b strings.Builder
+	typ, n := typeFloat, len(t.Data)
+	if t.Ints != nil {
+		typ, n = typeInt64, len(t.Ints)
+	}
+	if strings.ContainsAny(t.Name, " \t") {
+		return fmt.Errorf("%s: input name %q holds a space", p.Name, t.Name)
+	}
+	fmt.Fprintf(&b, "in %s %d %d", t.Name, typ, len(t.Shape))
+	size := 1
+	for _, d := range t.Shape {
+		fmt.Fprintf(&b, " %d", d)
+		size *= d
+	}
+	if size != n {
+		return fmt.Errorf("%s: input %s: %d values for shape %v", p.Name, t.Name, n, t.Shape)
+	}
+	payload := make([]byte, 0, 8*n)
+	for _, v := range t.Data {
+		payload = binary.LittleEndian.AppendUint32(payload, math.Float32bits(v))
+	}
+	for _, v := range t.Ints {
+		payload = binary.LittleEndian.AppendUint64(payload, uint64(v))
+	}
+	_, err := p.send(b.String(), payload)
+	return err
+}
+
+// Run runs the model n times on the inputs and returns the time of each, as the
+// peer measured it.
+func (p *Peer) Run(n int) ([]time.Duration, error) { return p.timed("run", n) }
+
+// Step makes n training steps: forward, cross-entropy against the input
+// "labels", backward, update.
+func (p *Peer) Step(n int) ([]time.Duration, error) { return p.timed("step", n) }
+
+func (p *Peer) timed(what string, n int) ([]time.Duration, error) {
+	s, err := p.command("%s %d", what, n)
+	if err != nil {
+		return nil, err
+	}
+	var r []time.Duration
+	for _, f := range strings.Fields(s) {
+		ns, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s: answers %q to %s", p.Name, s, what)
+		}
+		r = append(r, time.Duration(ns))
+	}
+	if len(r) != n {
+		return nil, fmt.Errorf("%s: %d times for %d runs", p.Name, len(r), n)
+	}
+	return r, nil
+}
+
+// Outputs returns the outputs of the last run.
+func (p *Peer) Outputs() ([]Tensor, error) { return p.tensors("out") }
+
+// Backward computes gradients: of sum(output * input "grad:OUTPUT"), or of the
+// mean cross-entropy against the int64 input "labels". Grads returns them, for
+// inputs and weights by name.
+func (p *Peer) Backward() error {
+	_, err := p.command("backward")
+	return err
+}
+
+// Grads returns the gradients that Backward computed.
+func (p *Peer) Grads() ([]Tensor, error) { return p.tensors("grads") }
+
+// Weights returns PyTorch's weights as they are now.
+func (p *Peer) Weights() ([]Tensor, error) { return p.tensors("weights") }
+
+func (p *Peer) tensors(what string) ([]Tensor, error) {
+	s, err := p.command("%s", what)
+	if err != nil {
+		return nil, err
+	}
+	count, err := strconv.Atoi(s)
+	if err != nil || count < 0 {
+		return nil, p.died(fmt.Errorf("%q is not a number of tensors", s))
+	}
+	var ts []Tensor
+	for range count {
+		line, err := p.out.ReadString('\n')
+		if err != nil {
+			return nil, p.died(err)
+		}
+		t, err := p.tensor(strings.Fields(line))
+		if err != nil {
+			return nil, p.died(err)
+		}
+		ts = append(ts, t)
+	}
+	return ts, nil
+}
+
+func (p *Peer) tensor(f []string) (t Tensor, err error) {
+	if len(f) < 3 {
+		return t, fmt.Errorf("%q is not a tensor's head", f)
+	}
+	n := 1
+	for _, s := range f[3:] {
+		d, err := strconv.Atoi(s)
+		if err != nil || d < 0 || d > 1<<30 {
+			return t, fmt.Errorf("axis %q", s)
+		}
+		t.Shape = append(t.Shape, d)
+		if n *= d; n > 1<<30 {
+			return t, fmt.Errorf("a tensor of more than 2^30 elements")
+		}
+	}
+	if f[2] != strconv.Itoa(len(t.Shape)) || len(t.Shape) > maxRank {
+		return t, fmt.Errorf("rank %s of shape %v", f[2], t.Shape)
+	}
+	t.Name = f[0]
+	switch f[1] {
+	case strconv.Itoa(typeFloat):
+		b := make([]byte, 4*n)
+		if _, err := io.ReadFull(p.out, b); err != nil {
+			return t, err
+		}
+		t.Data = make([]float32, n)
+		for i := range t.Data {
+			t.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case strconv.Itoa(typeInt64):
+		b := make([]byte, 8*n)
+		if _, err := io.ReadFull(p.out, b); err != nil {
+			return t, err
+		}
+		t.Ints = make([]int64, n)
+		for i := range t.Ints {
+			t.Ints[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	default:
+		return t, fmt.Errorf("element type %s", f[1])
+	}
+	return t, nil
+}
+
+// PeakRSS returns the largest resident set the peer had so far, in bytes.
+func (p *Peer) PeakRSS() (int64, error) {
+	s, err := p.command("rss")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(s, 10, 64)
+}
+
+// Close ends the peer.
+func (p *Peer) Close() error {
+	if err := p.Resume(); err != nil {
+		return err
+	}
+	_, _ = io.WriteString(p.in, "quit\n")
+	_ = p.in.Close()
+	done := make(chan error, 1)
+	go func() { done <- p.cmd.Wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(5 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-done
+		return fmt.Errorf("%s did not end by itself", p.Name)
+	}
+}
