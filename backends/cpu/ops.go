@@ -1,0 +1,684 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// table is what the executor does with each op.
+var table = ir.NewTable(
+	// Work: convolutions and dense layers, with what is fused to them.
+	ir.For(conv), ir.For(dense), ir.For(matMul),
+	// Windows.
+	ir.For(maxPool), ir.For(avgPool), ir.For(globalAvgPool),
+	// Channels.
+	ir.For(lrn), ir.For(batchNorm), ir.For(maxout), ir.For(softmax), ir.For(logSoftmax),
+	// Elementwise.
+	ir.For(relu), ir.For(sigmoid), ir.For(tanh), ir.For(scale),
+	ir.For(add), ir.For(sub), ir.For(mul), ir.For(div), ir.For(maximum),
+	// Places: free where they can be.
+	ir.For(concat), ir.For(slice), ir.For(split), ir.For(flatten), ir.For(reshape), ir.For(dropout),
+	ir.For(pad), ir.For(transpose), ir.For(reduce),
+	// Of params alone, which are folded before; the loss is a training step's.
+	ir.For(sqrt), ir.For(crossEntropy),
+)
+
+// lowering implements plan.Lowering with the kernels of package kernel.
+type lowering struct {
+	batch  int
+	direct bool // no Winograd
+	tuning *Tuning
+}
+
+// call is what the rows of the table fill in.
+type call struct {
+	*plan.Unit
+	l      *lowering
+	choice plan.Choice
+}
+
+func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
+	c := &call{Unit: u, l: l}
+	ok, err := table.Do(u.Node, c)
+	if err == nil && !ok {
+		err = fmt.Errorf("the executor has no kernel for %s: %w", ir.Name(u.Node.Op), plan.ErrUnsupported)
+	}
+	return c.choice, err
+}
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, plan.ErrUnsupported)...)
+}
+
+func view(t *plan.Tensor) kernel.View { return kernel.View(t.View()) }
+
+var blocked, planar = plan.Need{Layout: plan.Blocked}, plan.Need{Layout: plan.Planar}
+
+func needs(n plan.Need, count int) []plan.Need {
+	l := make([]plan.Need, count)
+	for i := range l {
+		l[i] = n
+	}
+	return l
+}
+
+// blocked sets a choice whose operands are all blocked.
+func (c *call) blocked(algo string, inPlace int, emit func(*plan.Emitter) error) error {
+	c.choice = plan.Choice{Algo: algo, In: needs(blocked, len(c.Read)), Out: needs(blocked, len(c.Wrote)), Emit: emit}
+	if inPlace > 0 {
+		c.choice.InPlace = []int{inPlace}
+	}
+	return nil
+}
+
+// planar sets a choice whose operands are all row-major.
+func (c *call) planar(algo string, emit func(*plan.Emitter) error) error {
+	c.choice = plan.Choice{Algo: algo, In: needs(planar, len(c.Read)), Out: needs(planar, len(c.Wrote)), Emit: emit}
+	return nil
+}
+
+func list(t ...*plan.Tensor) []*plan.Tensor { return t }
+
+// chw returns channels, height and width of a value: of a vector height and width
+// are 1.
+func chw(v *ir.Value) (c, h, w int) {
+	c, h, w = 1, 1, 1
+	s := v.Type.Shape
+	if len(s) > 1 {
+		c = s[1]
+	}
+	if len(s) == 3 {
+		w = s[2]
+	}
+	if len(s) > 3 {
+		h, w = s[2], ir.Shape(s[3:]).Size()
+	}
+	return c, h, w
+}
+
+func act(a ops.Act) kernel.Act {
+	switch a {
+	case ops.ActReLU:
+		return kernel.ActReLU
+	case ops.ActSigmoid:
+		return kernel.ActSigmoid
+	case ops.ActTanh:
+		return kernel.ActTanh
+	}
+	return kernel.ActNone
+}
+
+// Copy implements plan.Lowering.
+func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
+	c, h, w := dst.C, dst.H, dst.W
+	in, out := view(src), view(dst)
+	switch {
+	case src.Layout == plan.Blocked && dst.Layout == plan.Blocked:
+		if src.Lane() == 0 && dst.Lane() == 0 && (c%kernel.Block == 0 || dst.Ends() && src.Ends()) {
+			return kernel.Copy{C: c, H: h, W: w, In: in, Out: out}
+		}
+		return kernel.CopyChannels{C: c, H: h, W: w, From: src.Lane(), To: dst.Lane(), Last: dst.Ends(), In: in, Out: out}
+	case src.Layout == plan.Blocked:
+		return kernel.ToNCHW{C: c, H: h, W: w, In: in, Out: out}
+	case dst.Layout == plan.Blocked:
+		return kernel.FromNCHW{C: c, H: h, W: w, In: in, Out: out}
+	}
+	return kernel.CopyNCHW{C: c, H: h, W: w, In: in, Out: out}
+}
+
+// Convolutions.
+
+// planarChannels is up to how many channels of the network's input a convolution
+// reads from planes: a block would be filled up with zeros.
+const planarChannels = 8
+
+func conv(op ops.Conv, n *ir.Node, c *call) error {
+	w := c.Param(1)
+	if w == nil {
+		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
+	}
+	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
+	k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w.Type.Shape[2], KW: w.Type.Shape[3],
+		SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1], PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups}
+	k.Planar = c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
+	return c.conv(k, x[2], x[3], w, c.Param(2))
+}
+
+// conv plans a convolution over maps of ih x iw: by which algorithm, and what it
+// needs of its input's border.
+func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
+	for i, a := range c.Acts {
+		ch, _, _ := chw(c.Wrote[i])
+		k.Parts[i] = kernel.Part{C: ch, Act: act(a)}
+	}
+	k.Residual = c.Residual >= 0
+	k.Scale = float32(c.Scale)
+	in := plan.Need{Layout: plan.Blocked, Border: plan.Border{
+		k.PH, k.PW, max(0, (k.H-1)*k.SH-k.PH+(k.KH-1)*k.DH-(ih-1)), max(0, (k.W-1)*k.SW-k.PW+(k.KW-1)*k.DW-(iw-1))}}
+	if k.Planar {
+		in.Layout = plan.Framed
+		if in.Border == (plan.Border{}) {
+			in.Layout = plan.Planar
+		}
+	}
+	algo := c.l.algorithm(k)
+	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(blocked, len(c.Wrote))}
+	if k.Residual {
+		c.choice.In = append(c.choice.In, blocked)
+		c.choice.InPlace = []int{2}
+	}
+	c.choice.Emit = func(e *plan.Emitter) error {
+		k.In = view(e.In[0])
+		for i := range e.Out {
+			k.Parts[i].View = view(e.Out[i])
+		}
+		if k.Residual {
+			k.Res = view(e.In[1])
+		}
+		do := algo.make(k, c.l.batch)
+		ws := []plan.WeightRef{{Params: []*ir.Value{weight}, How: packWeight, Len: do.PackedLen()}}
+		if bias != nil {
+			ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: packBias, Len: do.BiasLen()})
+		}
+		e.Step(do, e.In, e.Out, ws...)
+		return nil
+	}
+	return nil
+}
+
+func dense(op ops.Dense, n *ir.Node, c *call) error {
+	w := c.Param(1)
+	if w == nil {
+		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
+	}
+	ic, h, wd := chw(c.Read[0])
+	if len(c.Read[0].Type.Shape) == 2 {
+		h, wd = 1, 1
+	}
+	return c.conv(kernel.Conv{IC: ic, H: 1, W: 1, KH: h, KW: wd, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}, h, wd, w, c.Param(2))
+}
+
+// matMul is a dense layer where the second operand is a param.
+func matMul(op ops.MatMul, n *ir.Node, c *call) error {
+	w := c.Param(1)
+	if w == nil || op.TransA || !n.In[0].Type.Shape.Symbolic() {
+		return unsupported("a product of two activations")
+	}
+	ic, oc := n.In[0].Type.Shape[1], n.Out[0].Type.Shape[1]
+	k := kernel.Conv{IC: ic, H: 1, W: 1, KH: 1, KW: 1, Parts: [4]kernel.Part{{C: oc}}}
+	how := packTransposed
+	if op.TransB {
+		how = packWeight
+	}
+	return c.blocked("dense", 0, func(e *plan.Emitter) error {
+		k.In, k.Parts[0].View = view(e.In[0]), view(e.Out[0])
+		k = k.Split(c.l.batch)
+		e.Step(k, e.In, e.Out, plan.WeightRef{Params: []*ir.Value{w}, How: how, Arg: float64(ic), Len: k.PackedLen()})
+		return nil
+	})
+}
+
+// Windows.
+
+func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.In[0])
+	_, h, w := chw(n.Out[0])
+	return c.blocked("max pool", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.MaxPool{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func avgPool(op ops.AvgPool, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.In[0])
+	_, h, w := chw(n.Out[0])
+	return c.blocked("average pool", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.AvgPool{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func globalAvgPool(op ops.GlobalAvgPool, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.In[0])
+	return c.blocked("average pool", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.AvgPool{C: ch, H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+// Channels.
+
+func lrn(op ops.LRN, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	return c.blocked("lrn", 1, func(e *plan.Emitter) error {
+		e.Step(kernel.LRN{C: ch, H: h, W: w, Size: op.Size, Alpha: float32(op.Alpha), Beta: float32(op.Beta), K: float32(op.K),
+			In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
+	for i := 1; i < 5; i++ {
+		if c.Param(i) == nil {
+			return unsupported("operand %s is computed, not a param", n.In[i].Name)
+		}
+	}
+	ch, h, w := chw(n.In[0])
+	return c.blocked("affine", 1, func(e *plan.Emitter) error {
+		k := kernel.Affine{C: ch, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}
+		e.Step(k, e.In, e.Out,
+			plan.WeightRef{Params: n.In[1:5], How: packBNScale, Arg: op.Eps, Len: k.PackedLen()},
+			plan.WeightRef{Params: n.In[1:5], How: packBNShift, Arg: op.Eps, Len: k.BiasLen()})
+		return nil
+	})
+}
+
+func maxout(op ops.Maxout, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.Out[0])
+	return c.blocked("maxout", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.Maxout{C: ch, Pieces: op.Pieces, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func softmax(op ops.Softmax, n *ir.Node, c *call) error       { return c.softmax(op.Axis, false) }
+func logSoftmax(op ops.LogSoftmax, n *ir.Node, c *call) error { return c.softmax(op.Axis, true) }
+
+// softmax over another axis than the channels goes by way of arrays whose axes
+// have traded places.
+func (c *call) softmax(axis int, log bool) error {
+	s := c.Read[0].Type.Shape
+	if axis < 0 {
+		axis += len(s)
+	}
+	if axis == 1 {
+		ch, h, w := chw(c.Read[0])
+		return c.blocked("softmax", 1, func(e *plan.Emitter) error {
+			e.Step(kernel.Softmax{C: ch, H: h, W: w, Log: log, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+			return nil
+		})
+	}
+	if axis < 1 {
+		return unsupported("a softmax over the batch")
+	}
+	p := permuteOf(s)
+	p.Perm[0], p.Perm[axis-1] = axis-1, 0
+	ch, w := s[axis], s.Size()/s[axis]
+	return c.planar("softmax", func(e *plan.Emitter) error {
+		a, b := e.Temp("axes", plan.Planar, ch, 1, w), e.Temp("blocks", plan.Blocked, ch, 1, w)
+		d := e.Temp("planes", plan.Planar, ch, 1, w)
+		p.InN, p.OutN = view(e.In[0]).N, view(a).N
+		e.Step(p, e.In, list(a))
+		e.Step(c.l.Copy(a, b), list(a), list(b))
+		e.Step(kernel.Softmax{C: ch, H: 1, W: w, Log: log, In: view(b), Out: view(b)}, list(b), list(b))
+		e.Step(c.l.Copy(b, d), list(b), list(d))
+		back := p
+		back.Dims[0], back.Dims[axis-1] = p.Dims[axis-1], p.Dims[0]
+		back.InN, back.OutN = view(d).N, view(e.Out[0]).N
+		e.Step(back, list(d), e.Out)
+		return nil
+	})
+}
+
+// permuteOf is the permutation of nothing of a shape's axes, without the batch.
+func permuteOf(s ir.Shape) kernel.Permute {
+	p := kernel.Permute{Axes: len(s) - 1}
+	for i := range p.Axes {
+		p.Dims[i], p.Perm[i] = s[i+1], i
+	}
+	return p
+}
+
+// Elementwise.
+
+func relu(op ops.ReLU, n *ir.Node, c *call) error       { return c.activation(kernel.ActReLU) }
+func sigmoid(op ops.Sigmoid, n *ir.Node, c *call) error { return c.activation(kernel.ActSigmoid) }
+func tanh(op ops.Tanh, n *ir.Node, c *call) error       { return c.activation(kernel.ActTanh) }
+
+func (c *call) activation(a kernel.Act) error {
+	ch, h, w := chw(c.Read[0])
+	return c.blocked(a.String(), 1, func(e *plan.Emitter) error {
+		e.Step(kernel.Activation{Act: a, C: ch, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func scale(op ops.Scale, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	return c.blocked("scale", 1, func(e *plan.Emitter) error {
+		k := kernel.Binary{Op: kernel.OpMul, Stretch: kernel.ByScalar, C: ch, H: h, W: w, A: view(e.In[0]), Out: view(e.Out[0])}
+		e.Step(k, e.In, e.Out, plan.WeightRef{How: packFill, Arg: op.By, Len: kernel.Block})
+		return nil
+	})
+}
+
+func add(op ops.Add, n *ir.Node, c *call) error     { return c.binary(kernel.OpAdd, "add") }
+func sub(op ops.Sub, n *ir.Node, c *call) error     { return c.binary(kernel.OpSub, "sub") }
+func mul(op ops.Mul, n *ir.Node, c *call) error     { return c.binary(kernel.OpMul, "mul") }
+func maximum(op ops.Max, n *ir.Node, c *call) error { return c.binary(kernel.OpMax, "max") }
+
+// div is a multiplication where the divisor is a param.
+func div(op ops.Div, n *ir.Node, c *call) error {
+	if c.Param(1) == nil {
+		return unsupported("a division by an activation")
+	}
+	return c.binary(kernel.OpMul, "div")
+}
+
+// binary folds the operands of an elementwise op from the left, as the reference
+// does. One of a pair may be stretched; a param lies among the weights.
+func (c *call) binary(op kernel.BinaryOp, algo string) error {
+	out := c.Wrote[0].Type.Shape
+	if len(c.Read) == 0 {
+		return unsupported("an op on params alone: fold it first")
+	}
+	if len(c.Node.In) == 1 {
+		c.choice = plan.Choice{Views: []int{0}}
+		return nil
+	}
+	// The operand of the output's own shape comes first: it is the one that is not
+	// stretched.
+	first := -1
+	for i, v := range c.Node.In {
+		if v.Param == nil && v.Type.Shape.Equal(out) {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return unsupported("broadcasting %v and %v, neither of which has the shape of the result", c.Node.In[0].Type.Shape, c.Node.In[1].Type.Shape)
+	}
+	if len(c.Node.In) > 2 && first > 0 && op == kernel.OpSub {
+		return unsupported("a difference of %d operands", len(c.Node.In))
+	}
+	ch, h, w := chw(c.Wrote[0])
+	type operand struct {
+		read    int // index into Read
+		param   *ir.Value
+		stretch kernel.Broadcast
+	}
+	var rest []operand
+	read, at := 0, 0
+	for i, v := range c.Node.In {
+		o := operand{read: read, param: v}
+		if v.Param == nil {
+			o.param = nil
+			read++
+		}
+		if i == first {
+			at = o.read
+			continue
+		}
+		var ok bool
+		if o.stretch, ok = stretch(v.Type.Shape, out, v.Param != nil); !ok {
+			return unsupported("broadcasting %v to %v", v.Type.Shape, out)
+		}
+		rest = append(rest, o)
+	}
+	how := packBlocked
+	if algo == "div" {
+		how = packReciprocal
+	}
+	return c.blocked(algo, at+1, func(e *plan.Emitter) error {
+		a := e.In[at]
+		for _, o := range rest {
+			k := kernel.Binary{Op: op, Swap: first > 0, Stretch: o.stretch, C: ch, H: h, W: w, A: view(a), Out: view(e.Out[0])}
+			if o.param == nil {
+				k.B = view(e.In[o.read])
+				e.Step(k, list(a, e.In[o.read]), e.Out)
+			} else {
+				bc, bh, bw := paramCHW(o.param.Type.Shape)
+				k.B = kernel.View{C: bh * bw * kernel.Block, H: bw * kernel.Block}
+				e.Step(k, list(a), e.Out, plan.WeightRef{Params: []*ir.Value{o.param}, How: how, Arg: float64(bh * bw),
+					Len: kernel.Blocks(bc) * kernel.Block * bh * bw})
+			}
+			a = e.Out[0]
+		}
+		return nil
+	})
+}
+
+// paramCHW is the shape of a param that is one operand of a broadcast, aligned to
+// the right as numpy does: C alone for a vector beside vectors.
+func paramCHW(s ir.Shape) (c, h, w int) {
+	c, h, w = 1, 1, 1
+	switch len(s) {
+	case 0:
+	case 1, 2:
+		c = s[len(s)-1]
+	default:
+		c, h, w = s[len(s)-3], s[len(s)-2], s[len(s)-1]
+	}
+	return c, h, w
+}
+
+// stretch says how shape s is broadcast to out; ok is false where no kernel does.
+func stretch(s, out ir.Shape, param bool) (b kernel.Broadcast, ok bool) {
+	if s.Equal(out) {
+		return kernel.BySame, true
+	}
+	full := slices.Repeat(ir.Shape{1}, max(0, len(out)-len(s)))
+	full = append(full, s...)
+	if len(out) != 2 && len(out) != 4 || len(full) != len(out) {
+		return 0, false
+	}
+	// Params of a row of W elements beside maps would be the last axis: they are
+	// laid out as C x H x W, so it is only free where H and W agree or are 1.
+	if param && full[0] != 1 || !param && full[0] != out[0] {
+		return 0, false
+	}
+	full, out = full[1:], out[1:]
+	ones := func(s ir.Shape) bool { return s.Size() == 1 }
+	switch {
+	case full.Equal(out):
+		return kernel.BySame, true
+	case ones(full):
+		return kernel.ByScalar, true
+	case full[0] == out[0] && ones(full[1:]):
+		return kernel.ByChannel, true
+	case full[0] == 1 && full[1:].Equal(out[1:]):
+		return kernel.ByPixel, true
+	}
+	return 0, false
+}
+
+func sqrt(op ops.Sqrt, n *ir.Node, c *call) error {
+	return unsupported("a square root of activations")
+}
+
+func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
+	return unsupported("a loss, outside of training")
+}
+
+// Places.
+
+func concat(op ops.Concat, n *ir.Node, c *call) error {
+	axis := op.Axis
+	if axis < 0 {
+		axis += len(n.Out[0].Type.Shape)
+	}
+	if axis < 1 || len(c.Read) != len(n.In) {
+		return unsupported("a concat over axis %d, or of params", op.Axis)
+	}
+	if axis == 1 {
+		c.choice = plan.Choice{Join: true, In: needs(blocked, len(c.Read)), Out: needs(blocked, 1)}
+		return nil
+	}
+	// The axis trades places with the channels, over which planes are joined.
+	s := n.Out[0].Type.Shape
+	return c.planar("concat", func(e *plan.Emitter) error {
+		all := e.Temp("axes", plan.Planar, s[axis], 1, s.Size()/s[axis])
+		at := 0
+		for i, v := range n.In {
+			p := permuteOf(v.Type.Shape)
+			p.Perm[0], p.Perm[axis-1] = axis-1, 0
+			d := v.Type.Shape[axis]
+			part := all.Part(at, d)
+			at += d
+			p.InN, p.OutN = view(e.In[i]).N, view(all).N
+			e.Step(p, e.In[i:i+1], list(part))
+		}
+		e.Step(tradeBack(s, axis, view(all).N, view(e.Out[0]).N), list(all), e.Out)
+		return nil
+	})
+}
+
+// tradeBack undoes the exchange of the channels with another axis of a shape.
+func tradeBack(s ir.Shape, axis, inN, outN int) kernel.Permute {
+	p := permuteOf(s)
+	p.Dims[0], p.Dims[axis-1] = p.Dims[axis-1], p.Dims[0]
+	p.Perm[0], p.Perm[axis-1] = axis-1, 0
+	p.InN, p.OutN = inN, outN
+	return p
+}
+
+func slice(op ops.Slice, n *ir.Node, c *call) error {
+	return c.slices(op.Axis, []int{op.Start})
+}
+
+func split(op ops.Split, n *ir.Node, c *call) error {
+	var starts []int
+	at := 0
+	sizes, err := op.Sizes.List()
+	if err != nil {
+		return err
+	}
+	for _, s := range sizes {
+		starts = append(starts, at)
+		at += s
+	}
+	return c.slices(op.Axis, starts)
+}
+
+// slices are views where they begin with a block and end with one; otherwise
+// channels are copied.
+func (c *call) slices(axis int, starts []int) error {
+	s := c.Read[0].Type.Shape
+	if axis < 0 {
+		axis += len(s)
+	}
+	if axis < 1 {
+		return unsupported("a slice of the batch")
+	}
+	if axis > 1 {
+		return c.planar("slice", func(e *plan.Emitter) error {
+			all := e.Temp("axes", plan.Planar, s[axis], 1, s.Size()/s[axis])
+			p := permuteOf(s)
+			p.Perm[0], p.Perm[axis-1] = axis-1, 0
+			p.InN, p.OutN = view(e.In[0]).N, view(all).N
+			e.Step(p, e.In, list(all))
+			for i, v := range c.Wrote {
+				part := all.Part(starts[i], v.Type.Shape[axis])
+				e.Step(tradeBack(v.Type.Shape, axis, view(all).N, view(e.Out[i]).N), list(part), e.Out[i:i+1])
+			}
+			return nil
+		})
+	}
+	if c.In[0].Layout == plan.Planar {
+		c.choice = plan.Choice{Views: starts}
+		return nil
+	}
+	aligned := true
+	for i, v := range c.Wrote {
+		end := starts[i] + v.Type.Shape[1]
+		aligned = aligned && starts[i]%kernel.Block == 0 && (end%kernel.Block == 0 || end == s[1])
+	}
+	if aligned {
+		c.choice = plan.Choice{Views: starts}
+		return nil
+	}
+	return c.blocked("copy", 0, func(e *plan.Emitter) error {
+		for i, t := range e.Out {
+			part := e.In[0].Part(starts[i], t.C)
+			e.Step(c.l.Copy(part, t), list(part), list(t))
+		}
+		return nil
+	})
+}
+
+func flatten(op ops.Flatten, n *ir.Node, c *call) error { return c.reshape() }
+func reshape(op ops.Reshape, n *ir.Node, c *call) error { return c.reshape() }
+
+// reshape is free for vectors under another name, and for row-major values.
+func (c *call) reshape() error {
+	if len(c.Read) == 0 {
+		return unsupported("a reshape of a param: fold it first")
+	}
+	c1, h1, w1 := chw(c.Read[0])
+	c2, h2, w2 := chw(c.Wrote[0])
+	c.choice = plan.Choice{Views: []int{0}}
+	if c1 != c2 || h1 != h2 || w1 != w2 {
+		c.choice.In = []plan.Need{planar}
+	}
+	return nil
+}
+
+func dropout(op ops.Dropout, n *ir.Node, c *call) error {
+	c.choice = plan.Choice{Views: []int{0}}
+	return nil
+}
+
+func pad(op ops.Pad, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.In[0])
+	_, h, w := chw(n.Out[0])
+	return c.blocked("pad", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.Pad{C: ch, H: h, W: w, IH: ih, IW: iw, PH: op.Pad[0], PW: op.Pad[1], Value: float32(op.Value),
+			In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func transpose(op ops.Transpose, n *ir.Node, c *call) error {
+	perm, err := op.Perm.List()
+	if err != nil {
+		return err
+	}
+	if len(perm) == 0 || perm[0] != 0 || len(perm)-1 > kernel.MaxAxes {
+		return unsupported("a transposition of the batch, or of more than %d axes", kernel.MaxAxes+1)
+	}
+	p := permuteOf(n.In[0].Type.Shape)
+	for i := range p.Axes {
+		p.Perm[i] = perm[i+1] - 1
+	}
+	return c.planar("transpose", func(e *plan.Emitter) error {
+		p.InN, p.OutN = view(e.In[0]).N, view(e.Out[0]).N
+		e.Step(p, e.In, e.Out)
+		return nil
+	})
+}
+
+func reduce(op ops.Reduce, n *ir.Node, c *call) error {
+	axes, err := op.Axes.List()
+	if err != nil {
+		return err
+	}
+	s := n.In[0].Type.Shape
+	k := kernel.Reduce{Op: map[string]kernel.ReduceOp{"sum": kernel.ReduceSum, "mean": kernel.ReduceMean, "max": kernel.ReduceMax}[string(op.Kind)], Axes: len(s) - 1}
+	if len(s) < 2 || k.Axes > kernel.MaxAxes {
+		return unsupported("a reduction of %v", s)
+	}
+	for i := range k.Axes {
+		k.Dims[i] = s[i+1]
+	}
+	for _, a := range axes {
+		if a < 0 {
+			a += len(s)
+		}
+		if a < 1 {
+			return unsupported("a reduction over the batch")
+		}
+		k.Over[a-1] = true
+	}
+	return c.planar("reduce", func(e *plan.Emitter) error {
+		k.InN, k.OutN = view(e.In[0]).N, view(e.Out[0]).N
+		e.Step(k, e.In, e.Out)
+		return nil
+	})
+}

@@ -1,0 +1,226 @@
+// Package cpu compiles graphs for the processor that runs it and runs them: it
+// lowers ops to the kernels of package kernel (ops.go), has package plan make a
+// schedule of them, packs the weights (Program) and carries the schedule out
+// (Session).
+//
+// A program is a pure function of the graph, the planned batch and the tuning
+// file, and what it computes is the same bits for any number of threads and on
+// AVX2 and AVX-512.
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Options of Compile. The zero value plans single images and runs them on all
+// processors with the best instruction set.
+type Options struct {
+	Batch   int    // the most images of a run, 0 for 1
+	Threads int    // 0 for the pool that programs share, of GOMAXPROCS threads
+	ISA     string // avx512, avx2, portable; "" for INCC_ISA or else the best that there is
+	Direct  bool   // keep to direct convolution
+	Seed    int64  // of weights that have no data
+	Tuning  *Tuning
+	// KeepParts keeps the values of labelled parts readable after a run
+	// (Session.Part), at the cost of memory and copies.
+	KeepParts bool
+	// Debug fills memory that holds nothing with NaN while a session runs, so that
+	// a read of it shows in the result.
+	Debug bool
+}
+
+// ErrInput is wrapped by the errors of Run that tell of slices that do not fit
+// the program.
+var ErrInput = errors.New("does not fit the network")
+
+// Program is a compiled graph: a plan and its packed weights. It does not change
+// and serves any number of sessions at once.
+type Program struct {
+	plan    *plan.Plan
+	isa     kernel.ISA
+	pool    *kernel.Pool
+	weights *kernel.Arena
+	tables  [][]int // of each step
+	scratch int     // float32s for a worker
+	phases  []phase
+	debug   bool
+}
+
+// phase is a range of steps that run as one list of tasks.
+type phase struct{ first, end int }
+
+// Compile plans a graph for inference and packs its weights; params that have no
+// data are drawn as their initialization says. The graph is not changed and
+// need not have been optimized: passes make it faster, not right.
+//
+// An error that wraps plan.ErrUnsupported names the node that cannot be run.
+func Compile(g *ir.Graph, opt Options) (*Program, error) {
+	name := opt.ISA
+	isa, err := kernel.Best()
+	if name != "" {
+		isa, err = kernel.ParseISA(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	pl, folded, err := makePlan(g, opt)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{plan: pl, isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena(pl.Packed), debug: opt.Debug}
+	if opt.Threads > 0 {
+		p.pool = kernel.NewPool(opt.Threads)
+	}
+	if err := p.pack(folded, opt.Seed); err != nil {
+		return nil, fmt.Errorf("compile %s: %w", g.Name, err)
+	}
+	for i, s := range pl.Steps {
+		var table []int
+		if t, ok := s.Do.(kernel.Tabler); ok {
+			table = t.Table(isa)
+		}
+		p.tables = append(p.tables, table)
+		if t, ok := s.Do.(kernel.Scratcher); ok {
+			p.scratch = max(p.scratch, t.Scratch())
+		}
+		if _, ok := s.Do.(kernel.Kernel); !ok {
+			return nil, fmt.Errorf("compile %s: %T is no kernel", g.Name, s.Do)
+		}
+		if i == 0 || s.Phase != pl.Steps[i-1].Phase {
+			p.phases = append(p.phases, phase{i, i})
+		}
+		p.phases[len(p.phases)-1].end = i + 1
+	}
+	return p, nil
+}
+
+// Plan returns the schedule that Compile would make, without packing weights.
+func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
+	p, _, err := makePlan(g, opt)
+	return p, err
+}
+
+// makePlan returns the plan of a graph, and the graph with its constant nodes
+// folded, whose values the plan's weights name.
+func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
+	if len(g.Updates) > 0 {
+		return nil, nil, fmt.Errorf("compile %s: a training step is not for inference: %w", g.Name, plan.ErrUnsupported)
+	}
+	g, err := prepare(g, opt.Seed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
+	}
+	if opt.Batch < 0 {
+		return nil, nil, fmt.Errorf("compile %s: a batch of %d images", g.Name, opt.Batch)
+	}
+	o := plan.Options{Batch: max(1, opt.Batch)}
+	if opt.KeepParts {
+		for _, part := range g.Parts {
+			if part.Out.Param == nil {
+				o.Keep = append(o.Keep, part.Out)
+			}
+		}
+	}
+	pl, err := plan.New(g, &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}, o)
+	return pl, g, err
+}
+
+// prepare returns a copy of the graph without nodes that nothing needs, in which
+// nodes that depend on params alone have become params themselves.
+func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
+	c := g.Clone()
+	need := map[*ir.Value]bool{}
+	for _, v := range c.All() {
+		need[v] = true
+	}
+	for _, p := range c.Parts {
+		need[p.Out] = true
+	}
+	keep := map[*ir.Node]bool{}
+	for i := len(c.Nodes) - 1; i >= 0; i-- {
+		n := c.Nodes[i]
+		for _, v := range n.Out {
+			keep[n] = keep[n] || need[v]
+		}
+		if keep[n] {
+			for _, v := range n.In {
+				need[v] = true
+			}
+		}
+	}
+	nodes := c.Nodes
+	c.Nodes = nil
+	for _, n := range nodes {
+		if !keep[n] {
+			continue
+		}
+		var in []*tensor.Tensor
+		for _, v := range n.In {
+			if v == nil || v.Param == nil {
+				break
+			}
+			in = append(in, nil)
+		}
+		if len(in) < len(n.In) || len(in) == 0 {
+			c.Nodes = append(c.Nodes, n)
+			continue
+		}
+		for i, v := range n.In {
+			in[i] = tensor.Widen(values(c, v, seed))
+		}
+		out, err := n.Op.Eval(in)
+		if err != nil {
+			return g, fmt.Errorf("%s: %w", n.Out[0].Name, err)
+		}
+		for i, v := range n.Out {
+			v.Def, v.Param = nil, &ir.Param{Kind: ir.Constant}
+			c.Params = append(c.Params, v)
+			c.Data[v.Name] = tensor.Round(out[i])
+		}
+	}
+	return c, nil
+}
+
+// values returns what a param holds: its data, or what its init draws.
+func values(g *ir.Graph, v *ir.Value, seed int64) *tensor.F32 {
+	if d := g.Data[v.Name]; d != nil {
+		return d
+	}
+	return ir.Draw(v.Name, v.Type.Shape, v.Param.Init, seed)
+}
+
+func (p *Program) pack(g *ir.Graph, seed int64) error {
+	params := make(map[string]*ir.Value, len(g.Params))
+	for _, v := range g.Params {
+		params[v.Name] = v
+	}
+	for _, w := range p.plan.Weights {
+		var src [][]float32
+		for _, name := range w.Params {
+			src = append(src, values(g, params[name], seed).Data)
+		}
+		if err := pack(p.weights.Mem[w.Off:w.Off+w.Len], w, p.plan.Steps[w.Step].Do, src); err != nil {
+			return fmt.Errorf("weights %s: %w", strings.Join(w.Params, ", "), err)
+		}
+	}
+	return nil
+}
+
+// Plan is the program's schedule. It must not be changed.
+func (p *Program) Plan() *plan.Plan { return p.plan }
+
+// ISA is the instruction set that the program runs on.
+func (p *Program) ISA() kernel.ISA { return p.isa }
+
+// Threads is the number of threads of the program's pool.
+func (p *Program) Threads() int { return p.pool.Threads() }
+
+// Batch is the most images of a run.
+func (p *Program) Batch() int { return p.plan.Batch }

@@ -1,0 +1,276 @@
+package plan
+
+import "sort"
+
+// buffer is the memory of a root while it is being placed.
+type buffer struct {
+	t           *Tensor
+	first, last int // phases
+	off         int
+	len         int // float32s, or blocks in a frame
+	frame       int
+	id          int
+}
+
+// phases puts consecutive steps that are independent into one phase: their tasks
+// run as one list, with one fork and join.
+func (p *planner) phases() {
+	phase, first := 0, 0
+	for i, s := range p.steps {
+		if i > 0 {
+			alone := p.opt.OneByOne
+			for _, q := range p.steps[first:i] {
+				alone = alone || depends(s, q)
+			}
+			if alone {
+				phase, first = phase+1, i
+			}
+		}
+		s.Phase = phase
+	}
+}
+
+// span is what a step touches of a root: a range of channels, whole blocks, or of
+// elements.
+type span struct {
+	root   *Tensor
+	lo, hi int
+}
+
+func spanOf(t *Tensor) span {
+	r, ch := t.root()
+	lo, hi := ch, ch+t.Size()
+	if r.Layout == Blocked {
+		lo, hi = ch/Block*Block, (ch+t.C+Block-1)/Block*Block
+	}
+	return span{r, lo, hi}
+}
+
+func (a span) meets(b span) bool { return a.root == b.root && a.lo < b.hi && b.lo < a.hi }
+
+// depends reports whether s must wait for q: one writes what the other touches.
+func depends(s, q *step) bool {
+	meet := func(as, bs []*Tensor) bool {
+		for _, a := range as {
+			for _, b := range bs {
+				if a != nil && b != nil && spanOf(a).meets(spanOf(b)) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return meet(s.in, q.out) || meet(s.out, q.in) || meet(s.out, q.out)
+}
+
+// frame is a class of bordered buffers of one geometry. They share a region of
+// the arena that nothing else uses, on a grid of blocks, so that wherever in it a
+// buffer lies, its borders fall on borders: zeroed once, they stay zero.
+type frame struct {
+	layout Layout
+	h, w   int
+	border Border
+	grid   int // from block to block
+	blocks int // how many the region holds
+	lead   int // border above the first block; the one below the last is within the grid
+	off    int // of the region
+}
+
+func (p *planner) finish() *Plan {
+	var bufs []*buffer
+	var frames []*frame
+	end := 0
+	if n := len(p.steps); n > 0 {
+		end = p.steps[n-1].Phase
+	}
+	bufOf := func(t *Tensor) *buffer {
+		r, _ := t.root()
+		if r.space != Nowhere && r.space != Arena {
+			return nil
+		}
+		if r.buf == nil {
+			b := &buffer{t: r, first: 1 << 30, last: -1}
+			v, _ := r.geometry()
+			switch {
+			case r.border != (Border{}):
+				b.frame = p.frameOf(&frames, r, v)
+				b.len = r.length() / v.C
+			default:
+				b.len = align(r.length())
+			}
+			r.buf = b
+			bufs = append(bufs, b)
+		}
+		return r.buf
+	}
+	for _, s := range p.steps {
+		for _, ts := range [2][]*Tensor{s.in, s.out} {
+			for _, t := range ts {
+				if t == nil {
+					continue
+				}
+				if b := bufOf(t); b != nil {
+					b.first, b.last = min(b.first, s.Phase), max(b.last, s.Phase)
+				}
+			}
+		}
+	}
+	for _, t := range p.keptAt {
+		if b := bufOf(t); b != nil {
+			b.last = end + 1
+		}
+	}
+	total := 0
+	for i, f := range frames {
+		var members []*buffer
+		for _, b := range bufs {
+			if b.frame == i+1 {
+				members = append(members, b)
+			}
+		}
+		f.blocks = assign(members)
+		f.off = total
+		total = align(total + f.lead + f.blocks*f.grid)
+	}
+	var general []*buffer
+	for _, b := range bufs {
+		if b.frame == 0 {
+			general = append(general, b)
+		}
+	}
+	n := assign(general)
+	for _, b := range general {
+		b.off += total
+	}
+	total += n
+
+	sort.SliceStable(bufs, func(i, j int) bool { return bufs[i].first < bufs[j].first })
+	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Arena: total, Inputs: p.inputs, Outputs: p.outs, Weights: p.weights}
+	for i, b := range bufs {
+		b.id = i
+		v, lead := b.t.geometry()
+		x := Buffer{Name: b.t.Name, Layout: b.t.Layout, C: b.t.C, H: b.t.H, W: b.t.W, Border: b.t.border, View: v,
+			Off: b.off, Len: b.len, At: b.off + lead, First: b.first, Last: b.last, Frame: b.frame}
+		if b.frame > 0 {
+			f := frames[b.frame-1]
+			x.Off = f.off + b.off*f.grid
+			x.Len = b.len * f.grid
+			x.At = x.Off + f.lead
+		}
+		pl.Buffers = append(pl.Buffers, x)
+	}
+	for i := range pl.Weights {
+		w := &pl.Weights[i]
+		w.Off = pl.Packed
+		pl.Packed += align(w.Len)
+	}
+	at := func(t *Tensor) Operand {
+		r, _ := t.root()
+		if r.space == Input || r.space == Output {
+			return Operand{Space: r.space, Index: r.index, Off: t.offset()}
+		}
+		return Operand{Space: Arena, Off: pl.Buffers[r.buf.id].At + t.offset()}
+	}
+	touched := func(ts []*Tensor) (ids []int) {
+		for _, t := range ts {
+			if t == nil {
+				continue
+			}
+			r, _ := t.root()
+			if r.buf != nil && !contains(ids, r.buf.id) {
+				ids = append(ids, r.buf.id)
+			}
+		}
+		return ids
+	}
+	for _, s := range p.steps {
+		for i, t := range s.in {
+			if t != nil {
+				s.In[i] = at(t)
+			}
+		}
+		for i, t := range s.out {
+			if t != nil {
+				s.Out[i] = at(t)
+			}
+		}
+		s.Reads, s.Writes = touched(s.in), touched(s.out)
+		pl.Steps = append(pl.Steps, s.Step)
+	}
+	for i, k := range p.kept {
+		k.At = at(p.keptAt[i])
+		pl.Kept = append(pl.Kept, k)
+	}
+	for i, s := range p.steps {
+		n := len(pl.Sections)
+		if n > 0 && pl.Sections[n-1].Name == s.part {
+			pl.Sections[n-1].End = i + 1
+			continue
+		}
+		// A section begins with a phase; what shares a phase with the part before
+		// stays there.
+		if n > 0 && p.steps[i-1].Phase == s.Phase {
+			pl.Sections[n-1].End = i + 1
+			continue
+		}
+		pl.Sections = append(pl.Sections, Section{s.part, i, i + 1})
+	}
+	return pl
+}
+
+// frameOf returns 1 + the index of t's class of bordered buffers.
+func (p *planner) frameOf(frames *[]*frame, t *Tensor, v View) int {
+	_, lead := t.geometry()
+	for i, f := range *frames {
+		if f.layout == t.Layout && f.h == t.H && f.w == t.W && f.border == t.border {
+			return i + 1
+		}
+	}
+	*frames = append(*frames, &frame{layout: t.Layout, h: t.H, w: t.W, border: t.border, grid: v.C, lead: lead})
+	return len(*frames)
+}
+
+func contains(l []int, x int) bool {
+	for _, y := range l {
+		if x == y {
+			return true
+		}
+	}
+	return false
+}
+
+func align(n int) int { return (n + Align - 1) / Align * Align }
+
+// assign gives every buffer an offset such that no two that live at the same time
+// overlap, and returns the length of the whole: the largest first, each into the
+// smallest gap that holds it among those that live beside it (greedy by size,
+// Pisarchyk and Lee 2020, section 5.2).
+func assign(bufs []*buffer) int {
+	order := append([]*buffer(nil), bufs...)
+	sort.SliceStable(order, func(i, j int) bool { return order[i].len > order[j].len })
+	total := 0
+	var placed []*buffer // by offset
+	for _, b := range order {
+		at, gap := -1, 1<<60
+		end := 0
+		for _, q := range placed {
+			if q.last < b.first || b.last < q.first {
+				continue
+			}
+			if g := q.off - end; g >= b.len && g < gap {
+				at, gap = end, g
+			}
+			end = max(end, q.off+q.len)
+		}
+		if at < 0 {
+			at = end
+		}
+		b.off = at
+		total = max(total, at+b.len)
+		i := sort.Search(len(placed), func(i int) bool { return placed[i].off > b.off })
+		placed = append(placed, nil)
+		copy(placed[i+1:], placed[i:])
+		placed[i] = b
+	}
+	return total
+}

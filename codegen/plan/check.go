@@ -1,0 +1,79 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check proves what a plan promises of its memory, from its finished values
+// alone: buffers lie within the arena; two that live at the same time do not
+// overlap; what shares memory with a bordered buffer is of its class and lies on
+// its grid, so that borders stay zero; every step touches buffers only while
+// they live. All violations are returned, joined.
+func Check(p *Plan) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for i, a := range p.Buffers {
+		if a.Off < 0 || a.Off+a.Len > p.Arena || a.Off%Align != 0 {
+			bad("buffer %s is at %d..%d of an arena of %d", a.Name, a.Off, a.Off+a.Len, p.Arena)
+		}
+		if a.Len == 0 || a.Layout == Blocked && a.At%Align != 0 {
+			bad("buffer %s has length %d and begins at %d", a.Name, a.Len, a.At)
+		}
+		lo, hi := a.reach(p.Batch)
+		if lo < 0 || hi > p.Arena {
+			bad("buffer %s with its border reaches %d..%d of an arena of %d", a.Name, lo, hi, p.Arena)
+		}
+		for _, b := range p.Buffers[:i] {
+			live := a.First <= b.Last && b.First <= a.Last
+			meet := a.Off < b.Off+b.Len && b.Off < a.Off+a.Len
+			if live && meet {
+				bad("buffers %s and %s overlap and both live in phase %d", a.Name, b.Name, max(a.First, b.First))
+			}
+			blo, bhi := b.reach(p.Batch)
+			if lo < bhi && blo < hi && a.Frame != b.Frame {
+				bad("buffers %s and %s overlap, and the border of one would not stay zero", a.Name, b.Name)
+			}
+			if a.Frame != 0 && a.Frame == b.Frame && (a.View.C != b.View.C || a.View.H != b.View.H || a.Border != b.Border || (a.At-b.At)%a.View.C != 0) {
+				bad("buffers %s and %s share borders but not a grid", a.Name, b.Name)
+			}
+		}
+	}
+	for i, s := range p.Steps {
+		if i > 0 && s.Phase != p.Steps[i-1].Phase && s.Phase != p.Steps[i-1].Phase+1 {
+			bad("step %s is in phase %d after one of %d", s.Name, s.Phase, p.Steps[i-1].Phase)
+		}
+		for _, ids := range [2][]int{s.Reads, s.Writes} {
+			for _, id := range ids {
+				if b := p.Buffers[id]; s.Phase < b.First || s.Phase > b.Last {
+					bad("step %s of phase %d touches %s, which lives from %d to %d", s.Name, s.Phase, b.Name, b.First, b.Last)
+				}
+			}
+		}
+	}
+	end := 0
+	for _, w := range p.Weights {
+		if w.Off < end || w.Off+w.Len > p.Packed {
+			bad("weight %v is at %d..%d of %d, the one before ends at %d", w.Params, w.Off, w.Off+w.Len, p.Packed, end)
+		}
+		end = w.Off + w.Len
+	}
+	return errors.Join(errs...)
+}
+
+// reach is what of the arena a buffer's readers may touch, borders included.
+func (b Buffer) reach(batch int) (lo, hi int) {
+	if b.Layout == Planar {
+		return b.Off, b.Off + b.Len
+	}
+	px, n := 1, b.C
+	if b.Layout == Blocked {
+		px, n = Block, blocks(b.C)
+	}
+	if b.View.N < b.View.C {
+		return b.Off, b.Off + b.Len
+	}
+	lo = b.At - b.Border[0]*b.View.H - b.Border[1]*px
+	hi = b.At + (batch-1)*b.View.N + (n-1)*b.View.C + (b.H-1+b.Border[2])*b.View.H + (b.W+b.Border[3])*px
+	return lo, hi
+}

@@ -1,0 +1,218 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+// Layout is the order in which a value's elements lie.
+type Layout uint8
+
+const (
+	// Blocked is NCHW16c: 16 channels side by side, the last block filled up with
+	// zeros. It is the layout of feature maps and of vectors (height and width 1).
+	// A blocked buffer may have a border.
+	Blocked Layout = iota
+	// Planar is row-major without gaps, as callers have it.
+	Planar
+	// Framed is planar with a border of zeros.
+	Framed
+)
+
+func (l Layout) String() string { return [...]string{"blocked", "planar", "framed"}[l] }
+
+// GoString prints the name as a Go program writes it.
+func (l Layout) GoString() string {
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed"}[l]
+}
+
+// Block is the number of channels side by side in a blocked layout.
+const Block = 16
+
+// Border is rows and columns of zeros around each map: top, left, bottom, right.
+type Border [4]int
+
+func (b Border) max(c Border) Border {
+	for i := range b {
+		b[i] = max(b[i], c[i])
+	}
+	return b
+}
+
+// View says how a value lies in memory. Element (n, c, y, x) is
+// n*N + (c/16)*C + y*H + x*16 + c%16 (planar: n*N + c*C + y*H + x)
+// float32s after element (0, 0, 0, 0).
+type View struct{ N, C, H int }
+
+// Tensor is a value in one layout: a place in a buffer once the plan is laid out.
+type Tensor struct {
+	Name    string
+	Value   *ir.Value // nil for memory of a step's own
+	Layout  Layout
+	C, H, W int // of one image; vectors have height and width 1
+
+	space Space
+	index int // of the input or output
+
+	in      *Tensor // whose storage it is a part of, nil for a root
+	channel int     // where it begins there (planar: which element)
+	inplace bool    // it overwrites in
+	joined  bool    // it is in by way of a join
+
+	// Of roots:
+	batch  int // images that there is room for
+	border Border
+	buf    *buffer
+	keep   bool // lives to the end of the run
+}
+
+// newTensor gives a value a place of its own in that layout.
+func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
+	t := &Tensor{Name: v.Name, Value: v, Layout: l, C: 1, H: 1, W: 1, batch: p.opt.Batch}
+	s := v.Type.Shape
+	for i, d := range s {
+		if d == ir.Batch && i > 0 {
+			return nil, fmt.Errorf("%s has shape %v: the batch must be the first axis: %w", v.Name, s, ErrUnsupported)
+		}
+	}
+	if len(s) > 0 {
+		// A graph for a single image may say 1 where others say N.
+		if s[0] != ir.Batch && s[0] != 1 {
+			return nil, fmt.Errorf("%s has shape %v: the first axis must be the batch (N): %w", v.Name, s, ErrUnsupported)
+		}
+		s = s[1:]
+	}
+	switch len(s) {
+	case 0:
+	case 1:
+		t.C = s[0]
+	case 2:
+		t.C, t.W = s[0], s[1]
+	default:
+		t.C, t.H, t.W = s[0], s[1], ir.Shape(s[2:]).Size()
+	}
+	return t, nil
+}
+
+// root returns the storage that t lies in and at which channel.
+func (t *Tensor) root() (r *Tensor, channel int) {
+	for t.in != nil {
+		channel += t.channel
+		t = t.in
+	}
+	return t, channel
+}
+
+// Lane is where in a block of its buffer a blocked tensor begins: not at its
+// begin only where a part of a join is copied to its place.
+func (t *Tensor) Lane() int {
+	_, c := t.root()
+	if t.Layout != Blocked {
+		return 0
+	}
+	return c % Block
+}
+
+// Ends reports whether t's last channel is the last one of what it is a part of.
+func (t *Tensor) Ends() bool {
+	return t.in == nil || t.channel+t.C == t.in.C
+}
+
+// Part is c channels of t from channel on, as an operand of a step.
+func (t *Tensor) Part(channel, c int) *Tensor {
+	if t.Layout != Blocked {
+		channel *= t.H * t.W
+	}
+	return &Tensor{Name: t.Name, Value: t.Value, Layout: t.Layout, C: c, H: t.H, W: t.W, in: t, channel: channel}
+}
+
+// Size is the number of elements of one image, without padding.
+func (t *Tensor) Size() int { return t.C * t.H * t.W }
+
+// Border is the border of the buffer that t is a part of.
+func (t *Tensor) Border() Border {
+	r, _ := t.root()
+	return r.border
+}
+
+// View is how t lies in its buffer.
+func (t *Tensor) View() View {
+	r, _ := t.root()
+	v, _ := r.geometry()
+	if t.Layout == Planar {
+		v.C, v.H = t.H*t.W, t.W // a reshape has other rows than its root
+	}
+	return v
+}
+
+// geometry returns the view of a root, and how far element (0, 0, 0, 0) is from the
+// begin of its memory (of the border above the first block).
+//
+// Vectors of several images lie with their images side by side in every block of
+// features, so that to a dense layer images are what pixels are to a convolution.
+func (t *Tensor) geometry() (v View, lead int) {
+	b := t.border
+	pitch := t.W + max(b[1], b[3])
+	switch {
+	case t.vector():
+		v = View{N: Block, C: t.batch * Block, H: Block}
+	case t.Layout == Blocked:
+		v.H = pitch * Block
+		v.C = blockStride(t.H, t.W, b)
+		v.N = blocks(t.C) * v.C
+		if b == (Border{}) && t.batch > 1 {
+			v.N = apart(v.N)
+		}
+		lead = (b[0]*pitch + b[1]) * Block
+	case t.Layout == Framed:
+		v.H = pitch
+		v.C = (t.H + max(b[0], b[2])) * pitch
+		v.N = t.C * v.C
+		lead = b[0]*pitch + b[1]
+	default:
+		v = View{N: t.C * t.H * t.W, C: t.H * t.W, H: t.W}
+	}
+	return v, lead
+}
+
+// vector reports whether the images of a root lie side by side.
+func (t *Tensor) vector() bool {
+	return t.Layout == Blocked && t.H*t.W == 1 && t.border == (Border{})
+}
+
+// length is how many float32s a root's images take, without the lead.
+func (t *Tensor) length() int {
+	v, _ := t.geometry()
+	if t.vector() {
+		return blocks(t.C) * v.C
+	}
+	return t.batch * v.N
+}
+
+// blockStride is the distance between blocks of 16 channels. Borders of
+// neighbours coincide.
+func blockStride(h, w int, b Border) int {
+	return apart((h + max(b[0], b[2])) * (w + max(b[1], b[3])) * Block)
+}
+
+// apart makes a distance longer that is a multiple of 4 KiB: what lies at such
+// distances competes for the same few lines of the first cache.
+func apart(n int) int {
+	if n%1024 == 0 {
+		n += 5 * Block
+	}
+	return n
+}
+
+func blocks(c int) int { return (c + Block - 1) / Block }
+
+// offset is where t's first element lies relative to its root's.
+func (t *Tensor) offset() int {
+	r, ch := t.root()
+	v, _ := r.geometry()
+	if r.Layout == Blocked {
+		return ch / Block * v.C
+	}
+	return ch
+}

@@ -1,0 +1,432 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+// New plans a graph. The graph is not changed. An error says which node cannot
+// be planned, and wraps ErrUnsupported where that is the reason.
+func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
+	if opt.Batch < 1 {
+		return nil, fmt.Errorf("plan %s: a batch of %d images", g.Name, opt.Batch)
+	}
+	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}}
+	for _, f := range []func() error{p.lower, p.outputs, p.keep, p.place, p.emit} {
+		if err := f(); err != nil {
+			return nil, fmt.Errorf("plan %s: %w", g.Name, err)
+		}
+	}
+	p.phases()
+	return p.finish(), nil
+}
+
+// planner is a plan in the making.
+type planner struct {
+	g       *ir.Graph
+	low     Lowering
+	opt     Options
+	work    []item
+	have    map[*ir.Value][]*Tensor // the first is what its unit wrote
+	inputs  []Edge
+	outs    []Edge
+	kept    []Kept
+	keptAt  []*Tensor
+	steps   []*step
+	weights []Weight
+}
+
+// item is a unit to be emitted, or a copy.
+type item struct {
+	unit     *Unit
+	src, dst *Tensor
+}
+
+// step is a Step whose operands are not yet places.
+type step struct {
+	Step
+	in, out []*Tensor
+	part    string
+}
+
+func (p *planner) lower() error {
+	for i, v := range p.g.Inputs {
+		t, err := p.newTensor(v, Planar)
+		if err != nil {
+			return err
+		}
+		t.space, t.index = Input, i
+		p.have[v] = []*Tensor{t}
+		p.inputs = append(p.inputs, edge(v))
+	}
+	roots := map[*ir.Value]bool{}
+	for _, v := range p.g.Roots() {
+		roots[v] = true
+	}
+	for _, v := range p.opt.Keep {
+		roots[v] = true
+	}
+	for _, u := range units(p.g, roots) {
+		if err := p.lowerUnit(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func edge(v *ir.Value) Edge {
+	s := v.Type.Shape
+	return Edge{Name: v.Name, Shape: s, Size: s.Size(), Fixed: !s.Symbolic()}
+}
+
+func (p *planner) lowerUnit(u *Unit) error {
+	for _, v := range u.Read {
+		if len(p.have[v]) == 0 {
+			return fmt.Errorf("%s reads %s before it is computed", u.Name(), v.Name)
+		}
+		u.In = append(u.In, p.have[v][0])
+	}
+	c, err := p.low.Lower(u)
+	if err != nil {
+		return fmt.Errorf("%s: %w", u.Name(), err)
+	}
+	if c.Views != nil && len(c.In) == 0 {
+		c.In = []Need{{Layout: u.In[0].Layout}}
+	}
+	if len(c.In) != len(u.In) || len(c.Out) != len(u.Wrote) && c.Views == nil {
+		return fmt.Errorf("%s: the lowering says nothing of some operands", u.Name())
+	}
+	if c.Emit == nil && c.Views == nil && !c.Join {
+		return missing(u)
+	}
+	u.choice = c
+	for i, v := range u.Read {
+		if u.In[i], err = p.want(v, c.In[i]); err != nil {
+			return fmt.Errorf("%s: %w", u.Name(), err)
+		}
+	}
+	for i, v := range u.Wrote {
+		l := u.In0Layout()
+		if c.Views == nil {
+			l = c.Out[i].Layout
+		}
+		t, err := p.newTensor(v, l)
+		if err != nil {
+			return err
+		}
+		if c.Views != nil {
+			t.in, t.channel = u.In[0], c.Views[i]
+			if l == Planar {
+				t.channel *= u.In[0].H * u.In[0].W
+			}
+		}
+		u.Out = append(u.Out, t)
+		p.have[v] = []*Tensor{t}
+	}
+	p.work = append(p.work, item{unit: u})
+	return nil
+}
+
+// In0Layout is the layout of the unit's first input.
+func (u *Unit) In0Layout() Layout {
+	if len(u.In) == 0 {
+		return Planar
+	}
+	return u.In[0].Layout
+}
+
+// want returns the value in the layout that a consumer needs, copying it there
+// unless that has been done, and sees to its border.
+func (p *planner) want(v *ir.Value, n Need) (*Tensor, error) {
+	for _, t := range p.have[v] {
+		if t.Layout == n.Layout {
+			r, _ := t.root()
+			r.border = r.border.max(n.Border)
+			return t, nil
+		}
+	}
+	t, err := p.newTensor(v, n.Layout)
+	if err != nil {
+		return nil, err
+	}
+	t.Name = v.Name + "/" + n.Layout.String()
+	t.border = n.Border
+	p.work = append(p.work, item{src: p.have[v][0], dst: t})
+	p.have[v] = append(p.have[v], t)
+	return t, nil
+}
+
+// outputs sees to it that every output of the graph ends in the caller's memory:
+// its unit writes there if it writes row-major, else it is copied.
+func (p *planner) outputs() error {
+	for i, v := range p.g.All() {
+		p.outs = append(p.outs, edge(v))
+		if len(p.have[v]) == 0 {
+			return fmt.Errorf("output %s is a param: %w", v.Name, ErrUnsupported)
+		}
+		t := p.have[v][0]
+		if t.Layout == Planar && t.space == Nowhere && t.in == nil && !p.isViewed(t) {
+			t.space, t.index = Output, i
+			continue
+		}
+		o, err := p.newTensor(v, Planar)
+		if err != nil {
+			return err
+		}
+		o.space, o.index = Output, i
+		p.work = append(p.work, item{src: t, dst: o})
+	}
+	return nil
+}
+
+// isViewed reports whether another tensor is a part of t.
+func (p *planner) isViewed(t *Tensor) bool {
+	for _, w := range p.work {
+		if w.unit != nil {
+			for _, o := range w.unit.Out {
+				if o.in == t {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (p *planner) keep() error {
+	for _, v := range p.opt.Keep {
+		if len(p.have[v]) == 0 {
+			return fmt.Errorf("%s cannot be kept: it is a param", v.Name)
+		}
+		var t *Tensor
+		for _, x := range p.have[v] {
+			if r, _ := x.root(); x.Layout == Planar && r == x && x.space == Nowhere {
+				t = x
+			}
+		}
+		if t == nil {
+			var err error
+			if t, err = p.newTensor(v, Planar); err != nil {
+				return err
+			}
+			t.Name += "/kept"
+			p.work = append(p.work, item{src: p.have[v][0], dst: t})
+		}
+		t.keep = true
+		k := Kept{Name: v.Name, Shape: v.Type.Shape, Size: v.Type.Shape.Size()}
+		for _, part := range p.g.Parts {
+			if part.Out == v {
+				k.Part = part.Name
+			}
+		}
+		p.kept = append(p.kept, k)
+		p.keptAt = append(p.keptAt, t)
+	}
+	return nil
+}
+
+// place decides which values share storage: slices of joins, and storage taken
+// over in place. Later joins come first, so that a concat of concats is one
+// buffer.
+func (p *planner) place() error {
+	for i := len(p.work) - 1; i >= 0; i-- {
+		if u := p.work[i].unit; u != nil && u.choice.Join {
+			p.join(u)
+		}
+	}
+	readers := map[*Tensor]int{} // of a root: the last item that reads or writes it
+	touch := func(t *Tensor, i int) {
+		r, _ := t.root()
+		readers[r] = max(readers[r], i)
+	}
+	for i, w := range p.work {
+		if w.unit == nil {
+			touch(w.src, i)
+			touch(w.dst, i)
+			continue
+		}
+		for _, t := range w.unit.In {
+			touch(t, i)
+		}
+		for _, t := range w.unit.Out {
+			touch(t, i)
+		}
+	}
+	for i, w := range p.work {
+		if w.unit == nil || w.unit.choice.InPlace == nil {
+			continue
+		}
+		for o, from := range w.unit.choice.InPlace {
+			if from == 0 {
+				continue
+			}
+			src, dst := w.unit.In[from-1], w.unit.Out[o]
+			r, ch := src.root()
+			last := readers[r]
+			if last != i || r.keep || r.space != Nowhere || dst.in != nil || dst.space != Nowhere || dst.keep || ch != 0 ||
+				r.C != dst.C || r.H != dst.H || r.W != dst.W || r.Layout != dst.Layout || r.Layout == Framed {
+				continue
+			}
+			// The other inputs must not lie in the storage that is written.
+			clash := false
+			for j, t := range w.unit.In {
+				if q, _ := t.root(); j != from-1 && q == r {
+					clash = true
+				}
+			}
+			if clash {
+				continue
+			}
+			readers[r] = max(last, readers[dst])
+			r.border = r.border.max(dst.border)
+			dst.in, dst.inplace = src, true
+		}
+	}
+	return p.settle()
+}
+
+// join lets the inputs of a join be written to their place in its output, where
+// they can be.
+func (p *planner) join(u *Unit) {
+	out := u.Out[0]
+	ch := 0
+	for i, t := range u.In {
+		step := t.C
+		if t.Layout == Planar {
+			step = t.Size()
+		}
+		first := true
+		for _, x := range u.In[:i] {
+			first = first && x != t
+		}
+		fits := t.Layout == out.Layout && t.H == out.H && t.W == out.W
+		if t.Layout == Blocked {
+			fits = fits && ch%Block == 0 && (t.C%Block == 0 || i == len(u.In)-1)
+		}
+		if fits && first && t.in == nil && t.space == Nowhere && !t.keep && out.space == Nowhere {
+			b := t.border
+			t.in, t.channel, t.joined = out, ch, true
+			t.border = Border{}
+			r, _ := out.root()
+			r.border = r.border.max(b)
+		}
+		ch += step
+	}
+}
+
+// settle moves borders that were asked of parts to their roots.
+func (p *planner) settle() error {
+	all := func(f func(*Tensor)) {
+		for _, w := range p.work {
+			if w.unit == nil {
+				f(w.src)
+				f(w.dst)
+				continue
+			}
+			for _, t := range w.unit.In {
+				f(t)
+			}
+			for _, t := range w.unit.Out {
+				f(t)
+			}
+		}
+	}
+	all(func(t *Tensor) {
+		r, _ := t.root()
+		if r != t {
+			r.border = r.border.max(t.border)
+			t.border = Border{}
+		}
+	})
+	var err error
+	all(func(t *Tensor) {
+		if r, _ := t.root(); r.border != (Border{}) && r.Layout != Blocked && r.Layout != Framed && err == nil {
+			err = fmt.Errorf("%s is %v and cannot have a border", r.Name, r.Layout)
+		}
+	})
+	return err
+}
+
+func (p *planner) emit() error {
+	for _, w := range p.work {
+		if w.unit == nil {
+			if err := p.copy(w.src, w.dst, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		u := w.unit
+		switch {
+		case u.choice.Views != nil:
+		case u.choice.Join:
+			ch := 0
+			for _, t := range u.In {
+				step := t.C
+				if t.Layout == Planar {
+					step = t.Size()
+				}
+				if !(t.joined && t.in == u.Out[0] && t.channel == ch) {
+					part := u.Out[0].Part(0, t.C)
+					part.channel = ch
+					if err := p.copy(t, part, u); err != nil {
+						return err
+					}
+				}
+				ch += step
+			}
+		default:
+			if err := u.choice.Emit(&Emitter{u, p}); err != nil {
+				return fmt.Errorf("%s: %w", u.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *planner) copy(src, dst *Tensor, u *Unit) error {
+	k := p.low.Copy(src, dst)
+	if k == nil {
+		return fmt.Errorf("%s: no kernel copies %v to %v: %w", dst.Name, src.Layout, dst.Layout, ErrUnsupported)
+	}
+	if u == nil {
+		u = &Unit{Wrote: []*ir.Value{dst.Value}}
+		if v := src.Value; v != nil && v.Def != nil {
+			u.Node = v.Def
+		}
+	}
+	algo := src.Layout.String() + " to " + dst.Layout.String()
+	if src.Layout == dst.Layout {
+		algo = "copy"
+	}
+	p.step(u, k, algo, []*Tensor{src}, []*Tensor{dst}, nil)
+	p.steps[len(p.steps)-1].Name = dst.Name
+	return nil
+}
+
+func (p *planner) step(u *Unit, k Kernel, algo string, in, out []*Tensor, w []WeightRef) {
+	s := &step{in: in, out: out}
+	s.Name, s.Algo, s.Do = u.Name(), algo, k
+	s.Cost = p.low.Cost(k, p.opt.Batch)
+	if u.Node != nil {
+		s.part = u.Node.Part
+	}
+	for _, n := range u.Nodes {
+		s.From = append(s.From, n.Out[0].Name)
+	}
+	if len(out) > 0 && out[0].Value != nil {
+		s.Shape = out[0].Value.Type.Shape
+	}
+	for i, r := range w {
+		if r.How == "" {
+			continue
+		}
+		x := Weight{How: r.How, Arg: r.Arg, Step: len(p.steps), Slot: i, Len: r.Len}
+		for _, v := range r.Params {
+			x.Params = append(x.Params, v.Name)
+		}
+		p.weights = append(p.weights, x)
+		s.W[i] = len(p.weights)
+	}
+	p.steps = append(p.steps, s)
+}

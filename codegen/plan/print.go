@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// String prints the plan for people: its steps, then its memory.
+func (p *Plan) String() string {
+	var b strings.Builder
+	// A Builder returns no error.
+	_ = p.Table(&b, TableOptions{})
+	return b.String()
+}
+
+// TableOptions add columns to Table.
+type TableOptions struct {
+	Measured []float64 // seconds of each step, nil for none
+	Peak     float64   // GFLOP/s to compare measured times with, 0 for none
+	Buffers  bool      // list the buffers too
+}
+
+// Table prints steps, algorithm, operands and predicted time, a line each.
+func (p *Plan) Table(w io.Writer, opt TableOptions) error {
+	what := "inference"
+	if p.Train {
+		what = "training"
+	}
+	if _, err := fmt.Fprintf(w, "plan %s: %s, batch %d, %d steps in %d phases, arena %s, weights %s\n\n",
+		p.Name, what, p.Batch, len(p.Steps), p.Phases(), size(p.Arena), size(p.Packed)); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	head := "part\tstep\talgorithm\tshape\tin\tout\tphase\ttasks\tMMAC\tpredicted µs"
+	if opt.Measured != nil {
+		head += "\tmeasured µs"
+		if opt.Peak > 0 {
+			head += "\t% of peak"
+		}
+	}
+	fmt.Fprintln(t, head)
+	var predicted, measured float64
+	var macs int64
+	for _, sec := range p.Sections {
+		for i := sec.First; i < sec.End; i++ {
+			s := p.Steps[i]
+			part := ""
+			if i == sec.First {
+				part = sec.Name
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%.2f\t%.1f", part, s.Name, s.Algo, s.Shape,
+				operands(s.In), operands(s.Out), s.Phase, s.Do.Tasks(p.Batch), float64(s.Cost.MACs)/1e6, s.Cost.Seconds*1e6)
+			if opt.Measured != nil {
+				fmt.Fprintf(t, "\t%.1f", opt.Measured[i]*1e6)
+				measured += opt.Measured[i]
+				if opt.Peak > 0 {
+					fmt.Fprint(t, "\t"+share(s.Cost.MACs, opt.Measured[i], opt.Peak))
+				}
+			}
+			fmt.Fprintln(t)
+			predicted += s.Cost.Seconds
+			macs += s.Cost.MACs
+		}
+	}
+	fmt.Fprintf(t, "total\t\t\t\t\t\t\t\t%.2f\t%.1f", float64(macs)/1e6, predicted*1e6)
+	if opt.Measured != nil {
+		fmt.Fprintf(t, "\t%.1f", measured*1e6)
+		if opt.Peak > 0 {
+			fmt.Fprint(t, "\t"+share(macs, measured, opt.Peak))
+		}
+	}
+	fmt.Fprintln(t)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if !opt.Buffers {
+		return nil
+	}
+	fmt.Fprintln(t, "\nbuffer\tlayout\tchannels\tmap\tborder\toffset\tlength\tphases")
+	for _, b := range p.Buffers {
+		fmt.Fprintf(t, "%s\t%v\t%d\t%dx%d\t%v\t%d\t%s\t%d..%d\n", b.Name, b.Layout, b.C, b.H, b.W, b.Border, b.Off, size(b.Len), b.First, b.Last)
+	}
+	return t.Flush()
+}
+
+func share(macs int64, seconds, peak float64) string {
+	if macs == 0 || seconds == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(2*float64(macs)/seconds/1e9/peak*100, 'f', 1, 64)
+}
+
+// Phases is the number of forks and joins of a run.
+func (p *Plan) Phases() int {
+	if len(p.Steps) == 0 {
+		return 0
+	}
+	return p.Steps[len(p.Steps)-1].Phase + 1
+}
+
+// size prints a length in float32s as bytes.
+func size(float32s int) string {
+	n := 4 * float64(float32s)
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.2f MiB", n/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", n/(1<<10))
+	}
+	return fmt.Sprintf("%d B", int(n))
+}
+
+func operands(l [4]Operand) string {
+	var s []string
+	for _, o := range l {
+		if o.Space != Nowhere {
+			s = append(s, o.String())
+		}
+	}
+	return strings.Join(s, " ")
+}
+
+// String prints the place as a@OFFSET for the arena, in0@OFFSET, out0@OFFSET.
+func (o Operand) String() string {
+	switch o.Space {
+	case Arena:
+		return "a@" + strconv.Itoa(o.Off)
+	case Input:
+		return fmt.Sprintf("in%d@%d", o.Index, o.Off)
+	case Output:
+		return fmt.Sprintf("out%d@%d", o.Index, o.Off)
+	}
+	return "-"
+}
+
+// MarshalJSON gives the plan as JSON, kernels as the Go expression that makes
+// them.
+func (p *Plan) MarshalJSON() ([]byte, error) {
+	type stepJSON struct {
+		Name, Algo, Kernel string
+		Phase, Tasks       int
+		In, Out            []string
+		Weights            []int `json:",omitempty"`
+		From               []string
+		Shape              string
+		MACs               int64
+		PredictedMicros    float64
+	}
+	type plain Plan
+	steps := make([]stepJSON, len(p.Steps))
+	for i, s := range p.Steps {
+		x := stepJSON{Name: s.Name, Algo: s.Algo, Kernel: fmt.Sprintf("%#v", s.Do), Phase: s.Phase, Tasks: s.Do.Tasks(p.Batch), From: s.From,
+			In: strings.Fields(operands(s.In)), Out: strings.Fields(operands(s.Out)), Shape: s.Shape.String(), MACs: s.Cost.MACs, PredictedMicros: s.Cost.Seconds * 1e6}
+		for _, w := range s.W {
+			if w > 0 {
+				x.Weights = append(x.Weights, w-1)
+			}
+		}
+		steps[i] = x
+	}
+	c := plain(*p)
+	c.Steps = nil
+	return json.Marshal(struct {
+		plain
+		Steps []stepJSON
+	}{c, steps})
+}

@@ -1,0 +1,332 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// Unit is what is lowered at once: a node, and the nodes that were fused to it.
+type Unit struct {
+	Node  *ir.Node   // the node proper
+	Nodes []*ir.Node // all of them, topological
+
+	// Read are the activations that the unit reads: those of Node in the order of
+	// its operands (params are not among them), then the residual.
+	Read []*ir.Value
+	// Wrote are the values that it computes: Node's outputs, or what became of them
+	// by what was fused.
+	Wrote []*ir.Value
+	// In and Out are where they lie. The layout of In is known when the unit is
+	// lowered, the rest when its steps are emitted.
+	In, Out []*Tensor
+
+	// What was fused to a convolution or dense layer:
+	//
+	//	Wrote[i] = Acts[i](residual + Scale*(channels of Node's output))
+	Acts     []ops.Act // of each output
+	Ranges   []int     // first channel of each output
+	Residual int       // its index in Read, -1 for none
+	Scale    float64
+	Flat     *ir.Node // the flatten whose input it reads in its place
+
+	choice Choice
+}
+
+// Name is that of the unit's first output.
+func (u *Unit) Name() string { return u.Wrote[0].Name }
+
+// Param returns operand i of the node if it is a param.
+func (u *Unit) Param(i int) *ir.Value {
+	if i < len(u.Node.In) && u.Node.In[i] != nil && u.Node.In[i].Param != nil {
+		return u.Node.In[i]
+	}
+	return nil
+}
+
+// Choice is how a unit is computed.
+type Choice struct {
+	Algo string // a word or two for the reader of the plan: "direct", "winograd 4x4"
+	// In and Out are the layouts that its kernel wants, one for each of Read and
+	// Wrote.
+	In  []Need
+	Out []Need
+	// InPlace holds, for each output, 1 + the index of the input whose storage it
+	// may take over where that has no reader after it, 0 for none. Nil for none.
+	InPlace []int
+	// Emit makes the steps. It is called when every view is known.
+	Emit func(*Emitter) error
+
+	// Join says instead that the one output is made of the inputs, one after
+	// another over the channels: those that can are written there in the first
+	// place.
+	Join bool
+	// Views says instead that output i is input 0 from channel Views[i] on.
+	Views []int
+}
+
+// Need is what a kernel demands of an operand.
+type Need struct {
+	Layout Layout
+	Border Border // of inputs: how far it reads past the map
+}
+
+// WeightRef is an array of weights that a step needs.
+type WeightRef struct {
+	Params []*ir.Value
+	How    string  // the name of the packing, which the executor knows; "" for no weight
+	Arg    float64 // a number that it needs
+	Len    int
+}
+
+// Emitter receives the steps of one unit.
+type Emitter struct {
+	*Unit
+	p *planner
+}
+
+// Batch is the most images of a run.
+func (e *Emitter) Batch() int { return e.p.opt.Batch }
+
+// Temp is memory for this unit alone.
+func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
+	return &Tensor{Name: e.Name() + "/" + name, Layout: l, C: c, H: h, W: w, batch: e.p.opt.Batch}
+}
+
+// Step adds a step. Where a kernel has no operand at a place, nil stands there.
+func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
+	e.p.step(e.Unit, k, e.choice.Algo, in, out, w)
+}
+
+// units cuts the graph into units.
+func units(g *ir.Graph, roots map[*ir.Value]bool) []*Unit {
+	f := &fuser{g: g, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
+	for i, n := range g.Nodes {
+		f.at[n] = i
+	}
+	// A unit stands where the last of its nodes stood, so that what it reads has
+	// been computed; its outputs are first read after that.
+	last := make([][]*Unit, len(g.Nodes))
+	for _, n := range g.Nodes {
+		if f.done[n] != nil {
+			continue
+		}
+		u := f.unit(n)
+		end := 0
+		for _, m := range u.Nodes {
+			f.done[m] = u
+			end = max(end, f.at[m])
+		}
+		if len(u.Wrote) > 1 {
+			end = f.at[u.Node]
+		}
+		last[end] = append(last[end], u)
+	}
+	var us []*Unit
+	for _, l := range last {
+		us = append(us, l...)
+	}
+	return us
+}
+
+type fuser struct {
+	g     *ir.Graph
+	roots map[*ir.Value]bool
+	users map[*ir.Value][]*ir.Node
+	done  map[*ir.Node]*Unit
+	at    map[*ir.Node]int
+}
+
+// only returns the one node that reads v, nil if there are others or v is
+// wanted itself.
+func (f *fuser) only(v *ir.Value) *ir.Node {
+	if f.roots[v] || len(f.users[v]) != 1 {
+		return nil
+	}
+	n := f.users[v][0]
+	if f.done[n] != nil {
+		return nil
+	}
+	return n
+}
+
+func (f *fuser) unit(n *ir.Node) *Unit {
+	u := &Unit{Node: n, Nodes: []*ir.Node{n}, Residual: -1, Scale: 1, Wrote: append([]*ir.Value(nil), n.Out...)}
+	for _, v := range n.In {
+		if v != nil && v.Param == nil {
+			u.Read = append(u.Read, v)
+		}
+	}
+	act := ops.ActNone
+	switch op := n.Op.(type) {
+	case ops.Conv:
+		act = op.Act
+	case ops.Dense:
+		act = op.Act
+	case ops.Flatten:
+		// A dense layer over maps is a convolution with a kernel of the maps' size.
+		if d := f.only(n.Out[0]); d != nil && len(u.Read) == 1 && len(u.Read[0].Type.Shape) == 4 {
+			if _, ok := d.Op.(ops.Dense); ok && d.In[0] == n.Out[0] && len(d.In) > 1 && d.In[1].Param != nil {
+				w := f.unit(d)
+				w.Flat = n
+				w.Nodes = append([]*ir.Node{n}, w.Nodes...)
+				w.Read[0] = u.Read[0]
+				return w
+			}
+		}
+		return u
+	default:
+		return u
+	}
+	u.Acts, u.Ranges = []ops.Act{act}, []int{0}
+	if len(n.In) < 2 || n.In[1].Param == nil {
+		return u // a weight that is computed: nothing is fused to it
+	}
+	if act == ops.ActNone {
+		if f.split(u) {
+			return u
+		}
+		f.residual(u)
+		f.act(u, 0)
+	} else {
+		f.split(u)
+	}
+	return u
+}
+
+// act fuses an activation that alone reads output i.
+func (f *fuser) act(u *Unit, i int) {
+	m := f.only(u.Wrote[i])
+	if m == nil || u.Acts[i] != ops.ActNone {
+		return
+	}
+	switch m.Op.(type) {
+	case ops.ReLU:
+		u.Acts[i] = ops.ActReLU
+	case ops.Sigmoid:
+		u.Acts[i] = ops.ActSigmoid
+	case ops.Tanh:
+		u.Acts[i] = ops.ActTanh
+	default:
+		return
+	}
+	u.Nodes = append(u.Nodes, m)
+	u.Wrote[i] = m.Out[0]
+}
+
+// residual fuses x + by * conv, or x + conv, where all shapes are equal
+// (Szegedy 2017, section 3.3).
+func (f *fuser) residual(u *Unit) {
+	v := u.Wrote[0]
+	m := f.only(v)
+	if m == nil {
+		return
+	}
+	var nodes []*ir.Node
+	scale := 1.0
+	if s, ok := m.Op.(ops.Scale); ok {
+		nodes, v, scale = append(nodes, m), m.Out[0], s.By
+		if m = f.only(v); m == nil {
+			return
+		}
+	}
+	if _, ok := m.Op.(ops.Add); !ok || len(m.In) != 2 || m.In[0] == m.In[1] {
+		return
+	}
+	x := m.In[0]
+	if x == v {
+		x = m.In[1]
+	}
+	if x.Param != nil || !x.Type.Shape.Equal(v.Type.Shape) || len(v.Type.Shape) != 4 {
+		return
+	}
+	u.Nodes = append(append(u.Nodes, nodes...), m)
+	u.Residual, u.Scale = len(u.Read), scale
+	u.Read = append(u.Read, x)
+	u.Wrote[0] = m.Out[0]
+}
+
+// split fuses slices (or one split) that take the output of a convolution apart,
+// each channel once, in up to four pieces: they become places that the
+// convolution writes to. An activation between or behind them goes with them.
+func (f *fuser) split(u *Unit) bool {
+	v := u.Node.Out[0]
+	if len(v.Type.Shape) != 4 {
+		return false
+	}
+	if c, ok := u.Node.Op.(ops.Conv); !ok || c.Groups > 1 {
+		return false
+	}
+	nodes, act := []*ir.Node(nil), u.Acts[0]
+	if m := f.only(v); m != nil && act == ops.ActNone {
+		switch m.Op.(type) {
+		case ops.ReLU:
+			act, nodes, v = ops.ActReLU, append(nodes, m), m.Out[0]
+		}
+	}
+	if f.roots[v] {
+		return false
+	}
+	type piece struct {
+		start, stop int
+		v           *ir.Value
+	}
+	var ps []piece
+	for _, m := range f.users[v] {
+		if f.done[m] != nil {
+			return false
+		}
+		switch op := m.Op.(type) {
+		case ops.Slice:
+			if op.Axis != 1 {
+				return false
+			}
+			ps = append(ps, piece{op.Start, op.Stop, m.Out[0]})
+		case ops.Split:
+			if op.Axis != 1 {
+				return false
+			}
+			at := 0
+			for _, o := range m.Out {
+				ps = append(ps, piece{at, at + o.Type.Shape[1], o})
+				at += o.Type.Shape[1]
+			}
+		default:
+			return false
+		}
+		nodes = append(nodes, m)
+	}
+	if len(ps) < 2 || len(ps) > 4 {
+		return false
+	}
+	for i := range ps { // insertion sort by place; a few elements
+		for j := i; j > 0 && ps[j].start < ps[j-1].start; j-- {
+			ps[j], ps[j-1] = ps[j-1], ps[j]
+		}
+	}
+	at := 0
+	for _, p := range ps {
+		if p.start != at || p.stop <= p.start || p.stop-p.start != p.v.Type.Shape[1] {
+			return false
+		}
+		at = p.stop
+	}
+	if at != v.Type.Shape[1] {
+		return false
+	}
+	u.Nodes = append(u.Nodes, nodes...)
+	u.Wrote, u.Acts, u.Ranges = nil, nil, nil
+	for i, p := range ps {
+		u.Wrote = append(u.Wrote, p.v)
+		u.Acts = append(u.Acts, act)
+		u.Ranges = append(u.Ranges, p.start)
+		f.act(u, i)
+	}
+	return true
+}
+
+// missing is the error of a unit that no lowering knows.
+func missing(u *Unit) error {
+	return fmt.Errorf("%s: %s has no lowering: %w", u.Name(), ir.Name(u.Node.Op), ErrUnsupported)
+}
