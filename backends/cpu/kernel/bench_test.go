@@ -91,6 +91,15 @@ func benchAlloc(n int) []float32 {
 	return benchArena.Mem[o : o+n : o+n]
 }
 
+var benchIn, benchOut []float32
+
+func benchShared(m *[]float32, n int, fill func(int, float32) []float32) []float32 {
+	if len(*m) < n {
+		*m = fill(max(n, 8<<20), 1)
+	}
+	return (*m)[:n]
+}
+
 // newBenchLayer lays a convolution out as a plan does: a bordered input, an output
 // without border.
 func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kernel) *benchLayer {
@@ -106,13 +115,16 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 	c.In.H = ((c.W-1)*one(c.SW) + c.KW) * l
 	c.In.C = ((c.H-1)*one(c.SH) + c.KH) * c.In.H
 	c.In.N = ceilDiv(c.IC, l) * c.In.C
+	// All layers read one buffer and write another, as the buffers of a plan are
+	// used again and again: activations are in L2 or L3, weights where 30 MB of them
+	// fit.
 	a := &Args{Images: images}
-	a.In[0] = Buf{fill(images*c.In.N, 1), c.PH*c.In.H + c.PW*l}
+	a.In[0] = Buf{benchShared(&benchIn, images*c.In.N, fill), c.PH*c.In.H + c.PW*l}
 	for i, p := range c.Parts {
 		v := View{H: c.W * Block, C: c.H * c.W * Block}
 		v.N = Blocks(p.C) * v.C
 		c.Parts[i].View = v
-		a.Out[i] = Buf{Mem: benchAlloc(images * v.N)}
+		a.Out[i] = Buf{Mem: benchShared(&benchOut, images*v.N, fill)}
 	}
 	c = c.Split(images)
 	k := mk(c)
