@@ -1,49 +1,36 @@
 package kernel
 
-import (
-	"runtime"
-	"unsafe"
-)
-
-// Arena is a piece of memory for activations or weights: zero, aligned to 64
-// bytes, and on Linux in huge pages where it is large (Winograd's transforms
-// run at half the speed without). It stays mapped as long as the Arena can be
-// reached; slices of Mem do not keep it alive, so whoever holds such slices
-// holds the Arena too, and a function that reads them last ends with
-// runtime.KeepAlive.
-type Arena struct {
-	Mem []float32
-}
+import "unsafe"
 
 const (
 	arenaAlign = 64
 	hugePage   = 2 << 20
 )
 
+// Arena is a piece of memory for activations or weights: zero at first, aligned to
+// 64 bytes. On Linux, what is large is aligned to huge pages and asks for them
+// (Winograd's transforms run at half the speed without). It is Go's own memory,
+// which the garbage collector frees, so no slice of it can outlive it; memory
+// mapped by hand would save nothing: fresh pages of the Go heap are not touched
+// before they are used either.
+type Arena struct {
+	Mem []float32
+}
+
 // NewArena makes an arena of n float32s. Running out of memory ends the program,
 // as with make.
 func NewArena(n int) *Arena {
-	a := &Arena{}
 	if n <= 0 {
-		return a
+		return &Arena{}
 	}
-	bytes := 4 * n
-	if raw := mapMemory(bytes); raw != nil {
-		a.Mem = floats(raw, hugePage, n)
-		runtime.AddCleanup(a, unmapMemory, raw)
-		return a
+	align := arenaAlign
+	if 4*n >= hugePage/2 {
+		align = hugePage
 	}
-	a.Mem = floats(make([]byte, bytes+arenaAlign), arenaAlign, n)
-	return a
-}
-
-// floats is n float32s of raw from its first multiple of align on; where raw is
-// too small for that (memory mapped without room to align), from its begin.
-func floats(raw []byte, align, n int) []float32 {
-	p := uintptr(unsafe.Pointer(&raw[0]))
-	skip := int(-p & uintptr(align-1))
-	if skip+4*n > len(raw) {
-		skip = 0
+	raw := make([]byte, 4*n+align)
+	skip := int(-uintptr(unsafe.Pointer(&raw[0])) & uintptr(align-1))
+	if align == hugePage {
+		adviseHuge(raw[skip:])
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&raw[skip])), n)
+	return &Arena{unsafe.Slice((*float32)(unsafe.Pointer(&raw[skip])), n)}
 }

@@ -2,6 +2,4 @@
 
 package kernel
 
-func mapMemory(int) []byte { return nil }
-
-func unmapMemory([]byte) {}
+func adviseHuge([]byte) {}

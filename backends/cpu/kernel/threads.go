@@ -87,7 +87,6 @@ func (c *crew) work(id int) {
 type Team struct {
 	pool    *Pool
 	workers []Worker
-	scratch *Arena
 }
 
 // NewTeam makes a team whose workers run kernels of the tier and have scratch
@@ -96,11 +95,12 @@ func (p *Pool) NewTeam(isa ISA, scratch int) *Team {
 	// A cache line pair between the scratch memories keeps the prefetcher of
 	// one thread out of the other's.
 	scratch = (scratch+Block-1)/Block*Block + 2*Block
-	t := &Team{pool: p, workers: make([]Worker, p.threads), scratch: NewArena(scratch * p.threads)}
+	t := &Team{pool: p, workers: make([]Worker, p.threads)}
+	mem := NewArena(scratch * p.threads).Mem
 	for i := range t.workers {
 		w := &t.workers[i]
 		w.ID, w.ISA, w.team = i, isa, t
-		w.Scratch = t.scratch.Mem[i*scratch : (i+1)*scratch-2*Block : (i+1)*scratch-2*Block]
+		w.Scratch = mem[i*scratch : (i+1)*scratch-2*Block : (i+1)*scratch-2*Block]
 	}
 	return t
 }
@@ -126,7 +126,6 @@ func (t *Team) Run(body func(w *Worker)) {
 		c.team, c.body = nil, nil
 		c.busy.Store(false)
 	}
-	runtime.KeepAlive(t)
 }
 
 // Members is the number of workers that take part in the run: 1 if the pool
