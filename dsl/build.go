@@ -1,0 +1,835 @@
+package dsl
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Options of Load.
+type Options struct {
+	// Defines overrides lets: the -D classes=10 of the command line.
+	Defines map[string]string
+	// ReadFile reads the file of a labels statement, by the name that the spec
+	// gives it. Without it such a statement is an error.
+	ReadFile func(name string) ([]byte, error)
+	// Data supplies the values of a flat graph's constants, which its text names
+	// by shape and hash alone. It may return nil.
+	Data func(name, hash string) *tensor.F32
+}
+
+// Load reads a spec, net or graph, into a graph. The list holds every problem of
+// the text; the graph is nil where there are errors. name is what diagnostics
+// call the file.
+func Load(name string, src []byte, opt Options) (*ir.Graph, diag.List) {
+	g, diags, _ := load(name, src, opt)
+	return g, diags
+}
+
+// load is Load; lints are the warnings that only Vet tells.
+func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.List) {
+	f, diags := Parse(name, src)
+	syntax := diags.HasErrors()
+	b := newBuilder(f, opt)
+	if f.Kind == Graph {
+		b.flat()
+	} else {
+		b.net()
+	}
+	if syntax {
+		b.diags = independent(b.diags, diags, f)
+	}
+	diags = append(diags, b.diags...)
+	diags.Sort()
+	b.lints.Sort()
+	if diags.HasErrors() {
+		return nil, diags, b.lints
+	}
+	return b.g.Graph(), diags, b.lints
+}
+
+// independent keeps the problems that do not follow from what the parser could
+// not read: not on the same line, not about a shape, and not about a name that
+// the text declares somewhere.
+func independent(found, syntax diag.List, f *File) diag.List {
+	lines := map[int]bool{}
+	for _, d := range syntax {
+		lines[d.Span.Line] = true
+		for _, r := range d.Related {
+			lines[r.Span.Line] = true
+		}
+	}
+	var keep diag.List
+	for _, d := range found {
+		switch {
+		case d.Span.IsValid() && lines[d.Span.Line] && d.Span.File == f.Path:
+		case d.Code == "E0404" || d.Code == "E0405" || d.Code == "E0602" || d.Code == "E0603" || d.Code == "E0605":
+			keep = append(keep, d)
+		case d.Code == "E0401" && !strings.Contains(string(f.Src), "block"):
+			keep = append(keep, d)
+		}
+	}
+	return keep
+}
+
+// builder makes the graph of a file.
+type builder struct {
+	file  *File
+	opt   Options
+	diags diag.List
+	lints diag.List
+	full  bool
+	told  map[toldKey]*diag.Diagnostic
+
+	g        *ir.Builder
+	lib      *library
+	root     *scope
+	origin   map[*ir.Value]diag.Span // where a value comes from, for shape errors
+	undrawn  []undrawn
+	inits    ir.Init // of train, for weights that say nothing
+	hasInits bool
+	steps    int
+	depth    int
+	stop     bool // a limit was hit; unwind
+	checking bool // a block that is never used: nothing is built
+	input    *Input
+	defs     []*defaults
+}
+
+type toldKey struct {
+	code string
+	span diag.Span
+}
+
+// undrawn is a weight whose init follows from what reads it.
+type undrawn struct {
+	param *ir.Value
+	node  *ir.Node
+}
+
+func newBuilder(f *File, opt Options) *builder {
+	name := "net"
+	if f.Name != nil {
+		name = f.Name.Name
+	}
+	b := &builder{
+		file: f, opt: opt,
+		told:   map[toldKey]*diag.Diagnostic{},
+		g:      ir.NewBuilder(name),
+		lib:    &library{lets: map[string]*binding{}},
+		root:   &scope{taken: map[string]bool{}},
+		origin: map[*ir.Value]diag.Span{},
+	}
+	b.g.Graph().Doc = headComment(f)
+	b.g.Graph().Recipe.SpecHash = specHash(f.Src, opt.Defines)
+	return b
+}
+
+// specHash is the SHA-256 of the text, and of the definitions where there are
+// some: a network with other constants is another one.
+func specHash(src []byte, defines map[string]string) string {
+	h := sha256.New()
+	h.Write(src)
+	keys := make([]string, 0, len(defines))
+	for k := range defines {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		fmt.Fprintf(h, "\x00-D %s=%s", k, defines[k])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// headComment is the comment above the first statement, without its #.
+func headComment(f *File) string {
+	end := 1 << 30
+	if f.Name != nil {
+		end = f.Name.Span.Line
+	}
+	var lines []string
+	for _, c := range f.Comments {
+		if c.Span.Line < end {
+			s := strings.TrimPrefix(c.Text, "#")
+			lines = append(lines, strings.TrimPrefix(s, " "))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// context is where a call stands.
+type context struct {
+	env    *env
+	def    *defaults
+	scope  *scope
+	suffix string // of the copy of a repeat: _1
+	use    *use   // the block whose body this is
+	part   string // the label at the top of the spec
+	head   diag.Span
+}
+
+// use is one use of a block.
+type use struct {
+	outer *use
+	call  *Call
+	blk   *block
+}
+
+// scope gives out names under a path.
+type scope struct {
+	prefix string
+	taken  map[string]bool
+}
+
+// fresh returns name, or name_2, name_3 where it is taken, with the path.
+func (s *scope) fresh(name string) string {
+	n := name
+	for i := 2; s.taken[n]; i++ {
+		n = name + "_" + strconv.Itoa(i)
+	}
+	s.taken[n] = true
+	return s.prefix + n
+}
+
+// inside returns the scope under a name.
+func (s *scope) inside(path string) *scope {
+	return &scope{path + "/", map[string]bool{}}
+}
+
+// err tells a problem where cx stands, once: a block's second use says nothing
+// new. A problem inside of the prelude is told at its use.
+func (b *builder) err(cx context, code string, at diag.Span, format string, args ...any) *diag.Diagnostic {
+	return b.tell(&b.diags, diag.Error, cx, code, at, fmt.Sprintf(format, args...))
+}
+
+func (b *builder) warn(cx context, code string, at diag.Span, format string, args ...any) *diag.Diagnostic {
+	return b.tell(&b.lints, diag.Warning, cx, code, at, fmt.Sprintf(format, args...))
+}
+
+func (b *builder) tell(l *diag.List, sev diag.Severity, cx context, code string, at diag.Span, text string) *diag.Diagnostic {
+	span := at
+	if inPrelude(at) {
+		span = b.userSpan(cx, at)
+	}
+	key := toldKey{code, at}
+	if b.told[key] != nil || b.full {
+		return &diag.Diagnostic{}
+	}
+	if len(b.diags) >= MaxProblems {
+		b.full = true
+		b.diags.Errorf("E0110", span, "too many problems: only the first %d of this file are told", MaxProblems)
+		return &diag.Diagnostic{}
+	}
+	d := &diag.Diagnostic{Severity: sev, Code: code, Span: span, Summary: text}
+	b.told[key] = d
+	if span != at {
+		d.Relate(at, "in the prelude")
+	}
+	l.Add(d)
+	return d
+}
+
+// uses relates where the blocks around a problem are used, the innermost first.
+func (b *builder) uses(d *diag.Diagnostic, cx context) *diag.Diagnostic {
+	n := 0
+	for u := cx.use; u != nil && n < 3; u = u.outer {
+		s := u.call.Span()
+		if inPrelude(s) || s == d.Span {
+			continue
+		}
+		d.Relate(s, "in this use of %s", u.blk.ast.Name.Name)
+		n++
+	}
+	return d
+}
+
+func inPrelude(s diag.Span) bool { return s.File == PreludePath }
+
+// userSpan is the place in the user's file that asked for what stands at s.
+func (b *builder) userSpan(cx context, s diag.Span) diag.Span {
+	for u := cx.use; inPrelude(s) && u != nil; u = u.outer {
+		s = u.call.Span()
+	}
+	return s
+}
+
+// net builds the statements of a net in order of text.
+func (b *builder) net() {
+	b.lets()
+	cx := context{env: &env{lib: b.lib}, scope: b.root}
+	for _, s := range b.file.Stmts {
+		if i, ok := s.(*Input); ok && b.input == nil {
+			b.input = i
+		}
+	}
+	var x *ir.Value
+	if b.input != nil {
+		x = b.inputOf(b.input, cx)
+	}
+	var train *Train
+	var labels *Labels
+	Each(b.file, func(t *Train) { train = t })
+	Each(b.file, func(l *Labels) { labels = l })
+	if train != nil {
+		b.train(train, cx)
+	}
+	var last *Line
+	for _, s := range b.file.Stmts {
+		if b.stop {
+			break
+		}
+		switch s := s.(type) {
+		case *Block:
+			if why := reservedName(s.Name.Name); why != "" {
+				b.err(cx, "E0409", s.Name.Span, "a block cannot be called %s: that is %s", diag.Quote(s.Name.Name), why).WithHelp("choose another name")
+			}
+			for _, p := range s.Params {
+				if p.Name == nil {
+					continue
+				}
+				why := reservedName(p.Name.Name)
+				if b.lib.lets[p.Name.Name] != nil {
+					why = "a let of this file"
+				}
+				if why != "" {
+					b.err(cx, "E0409", p.Name.Span, "a parameter cannot be called %s: that is %s", diag.Quote(p.Name.Name), why).
+						WithHelp("choose another name")
+				}
+			}
+			b.lib.blocks = append(b.lib.blocks, &block{ast: s, lib: b.lib, index: len(b.lib.blocks)})
+			cx.env = &env{lib: b.lib, seen: len(b.lib.blocks)}
+		case *Default:
+			cx.def = b.defaultOf(s, cx)
+		case *Line:
+			if b.input == nil {
+				b.err(cx, "E0501", s.Where(), "the net has no input").WithHelp("say what the first layer reads, as in: input image 3x224x224 range=0..1")
+				b.input = &Input{}
+			}
+			last = s
+			x = b.line(s, cx, x)
+		}
+	}
+	b.checkUnused(cx)
+	if last == nil {
+		if b.file.Name != nil && !b.stop {
+			b.err(cx, "E0502", b.file.Name.Span, "the net has no layers").WithHelp("write a pipeline, as in: conv 3x3 16 -> gap -> fc 10 -> softmax")
+		}
+		return
+	}
+	if x != nil && x.Def == nil {
+		b.err(cx, "E0502", last.Where(), "the net computes nothing: its output is its input")
+	} else if x != nil {
+		b.g.Graph().Outputs = []*ir.Value{x}
+	}
+	if labels != nil {
+		b.labels(labels, x, cx)
+	}
+	b.chooseInits()
+	b.lintNet(x, labels, cx)
+}
+
+// lets reads the constants of the file, overridden by Options.Defines.
+func (b *builder) lets() {
+	cx := context{env: &env{lib: b.lib}, scope: b.root}
+	defined := map[string]bool{}
+	for _, s := range b.file.Stmts {
+		l, ok := s.(*Let)
+		if !ok {
+			continue
+		}
+		name := l.Name.Name
+		if why := reservedName(name); why != "" {
+			b.err(cx, "E0409", l.Name.Span, "a let cannot be called %s: that is %s", diag.Quote(name), why).WithHelp("choose another name")
+		}
+		bind := &binding{lit: l.Value, from: l.Value.Span}
+		if text, ok := b.opt.Defines[name]; ok {
+			defined[name] = true
+			lit, err := ParseLit(text)
+			if err == nil && lit.Kind != NumberLit && lit.Kind != KernelLit && lit.Kind != NameLit {
+				err = fmt.Errorf("a let holds a number, a kernel or a word")
+			}
+			if err != nil {
+				b.err(cx, "E0411", diag.Span{}, "-D %s=%s: %v", diag.Printable(name), diag.Printable(text), err)
+			} else {
+				bind.lit = lit
+			}
+		} else if l.Value.Kind == NameLit {
+			if other := b.lib.lets[l.Value.Text]; other != nil {
+				other.used = true
+				bind.lit = other.lit
+			}
+		}
+		if b.lib.lets[name] == nil {
+			b.lib.lets[name] = bind
+		}
+	}
+	var names []string
+	for n := range b.opt.Defines {
+		if !defined[n] {
+			names = append(names, n)
+		}
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		d := b.err(cx, "E0411", diag.Span{Pos: diag.Pos{File: b.file.Path}, Len: len(n)}, "-D %s: no let of this file is called so", diag.Printable(n))
+		if near := diag.DidYouMean(n, cx.env.names()); near != "" {
+			d.WithHelp("%s", near)
+		} else if all := cx.env.names(); len(all) > 0 {
+			d.WithHelp("it has %s", strings.Join(all, ", "))
+		} else {
+			d.WithHelp("declare it: let %s = %s", n, b.opt.Defines[n])
+		}
+	}
+}
+
+// defaultOf checks a default and puts it in force.
+func (b *builder) defaultOf(s *Default, cx context) *defaults {
+	d := &defaults{outer: cx.def, args: s.Args, cx: cx, used: map[*Arg]bool{}}
+	if s.Op != nil {
+		d.op = s.Op.Name
+		f := forms()[d.op]
+		if f == nil {
+			e := b.err(cx, "E0401", s.Op.Span, "a default is for an op, and none is called %s", diag.Quote(d.op))
+			if cx.env.block(d.op) != nil {
+				e.WithHelp("%s is a block; its parameters may have defaults: block %s n=64 = …", d.op, d.op)
+			} else {
+				b.nearOp(e, s.Op, cx, false)
+			}
+			return cx.def
+		}
+		for _, a := range s.Args {
+			if sl := f.key(a.Key.Name); sl == nil {
+				e := b.err(cx, "E0404", a.Key.Span, "%s has no key %s", d.op, diag.Quote(a.Key.Name))
+				if near, ok := diag.Nearest(a.Key.Name, f.keyNames()); ok {
+					e.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
+				}
+			} else {
+				b.checkDefault(f, sl, a, cx)
+			}
+		}
+	} else {
+		b.checkKeys(d, s.Args, cx)
+	}
+	b.defs = append(b.defs, d)
+	return d
+}
+
+// checkKeys demands that a default for every op is a key of some, with a value
+// that one of these takes.
+func (b *builder) checkKeys(d *defaults, args []*Arg, cx context) {
+	for _, a := range args {
+		var have []*form
+		for _, n := range formNames() {
+			if forms()[n].key(a.Key.Name) != nil {
+				have = append(have, forms()[n])
+			}
+		}
+		if len(have) == 0 {
+			e := b.err(cx, "E0404", a.Key.Span, "no op has a key %s", diag.Quote(a.Key.Name))
+			if near, ok := diag.Nearest(a.Key.Name, allKeys()); ok {
+				e.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
+			}
+			continue
+		}
+		v := b.look(a.Value, cx)
+		fits := v.unknown
+		for _, f := range have {
+			if fits {
+				break
+			}
+			_, fits = f.key(a.Key.Name).kind.parse(&v)
+		}
+		if !fits {
+			b.badValue(cx, have[0].name, a.Key.Name, have[0].key(a.Key.Name).kind, &v)
+		}
+	}
+}
+
+func (b *builder) checkDefault(f *form, s *slot, a *Arg, cx context) {
+	v := b.look(a.Value, cx)
+	if v.unknown {
+		return
+	}
+	if _, ok := s.kind.parse(&v); !ok {
+		b.badValue(cx, f.name, s.name, s.kind, &v)
+	}
+}
+
+// allKeys lists the keys of all forms.
+func allKeys() []string {
+	seen := map[string]bool{}
+	var ks []string
+	for _, n := range formNames() {
+		for _, k := range forms()[n].keyNames() {
+			if !seen[k] {
+				seen[k] = true
+				ks = append(ks, k)
+			}
+		}
+	}
+	return ks
+}
+
+// line builds a pipeline; a label gives its names a path and its result a Part.
+func (b *builder) line(l *Line, cx context, x *ir.Value) *ir.Value {
+	part := -1
+	if l.Label != nil {
+		name := l.Label.Name + cx.suffix
+		path := cx.scope.fresh(name)
+		if cx.scope == b.root {
+			cx.part = path
+		}
+		cx.scope, cx.suffix = cx.scope.inside(path), ""
+		if g := b.g.Graph(); !b.checking {
+			part = len(g.Parts)
+			g.Parts = append(g.Parts, ir.Part{Name: path, Pos: b.userSpan(cx, l.Label.Span).Pos})
+		}
+	}
+	for _, c := range l.Calls {
+		x = b.call(c, cx, x)
+		if b.stop {
+			return nil
+		}
+	}
+	if part >= 0 {
+		b.g.Graph().Parts[part].Out = x
+	}
+	return x
+}
+
+// sequence builds the lines of a body one after the other.
+func (b *builder) sequence(body *Body, cx context, x *ir.Value) *ir.Value {
+	for _, s := range body.Stmts {
+		switch s := s.(type) {
+		case *Default:
+			cx.def = b.defaultOf(s, cx)
+		case *Line:
+			x = b.line(s, cx, x)
+		}
+		if b.stop {
+			return nil
+		}
+	}
+	return x
+}
+
+// maxDepth bounds how deep blocks and braces expand: the builder recurses.
+const maxDepth = 2 * MaxNesting
+
+// step counts an expansion against the limits.
+func (b *builder) step(c *Call, cx context) bool {
+	if b.stop {
+		return false
+	}
+	b.steps++
+	switch {
+	case b.steps > MaxNodes:
+		b.err(cx, "E0505", b.userSpan(cx, c.Span()), "the net expands to more than %d layers", MaxNodes).WithHelp("repeat less often")
+		b.stop = true
+	case b.depth >= maxDepth:
+		b.err(cx, "E0506", b.userSpan(cx, c.Span()), "blocks and braces nest deeper than %d when expanded", maxDepth)
+		b.stop = true
+	}
+	return !b.stop
+}
+
+// call builds one stage of a pipeline.
+func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
+	if !b.step(c, cx) {
+		return nil
+	}
+	b.depth++
+	defer func() { b.depth-- }()
+	name := c.Name.Name
+	if k := cx.env.block(name); k != nil {
+		return b.useBlock(k, c, cx, x)
+	}
+	f := forms()[name]
+	if f == nil {
+		b.unknownOp(c, cx)
+		if c.Body != nil {
+			b.sequence(c.Body, cx, nil)
+		}
+		return nil
+	}
+	a := b.bind(f, c, cx)
+	switch {
+	case f.body == noBody && c.Body != nil:
+		b.err(cx, "E0407", c.Body.Open, "%s takes no braces", name).WithHelp("lead on with ->")
+		return nil
+	case f.body != noBody && c.Body == nil:
+		b.err(cx, "E0407", c.Span().After(), "%s wants braces", name).WithHelp("as in: %s", usage(f))
+		return nil
+	}
+	return f.build(b, c, a, cx, x)
+}
+
+// unknownOp tells a name that is neither op nor block.
+func (b *builder) unknownOp(c *Call, cx context) {
+	name := c.Name.Name
+	for _, k := range cx.env.lib.blocks {
+		if k.ast.Name.Name == name {
+			b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
+				Relate(k.ast.Name.Span, "it is declared here").WithHelp("a block sees the blocks above it and does not call itself")
+			return
+		}
+	}
+	later := (*Block)(nil)
+	Each(b.file, func(k *Block) {
+		if k.Name.Name == name {
+			later = k
+		}
+	})
+	if later != nil && !cx.env.lib.prelude {
+		b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
+			Relate(later.Name.Span, "it is declared here").WithHelp("move the block above its first use")
+		return
+	}
+	if d := ir.Lookup(name); d != nil {
+		e := b.err(cx, "E0401", c.Name.Span, "%s cannot stand in a pipeline", name)
+		if alt := elsewhere[name]; alt != "" {
+			e.WithHelp("write %s", alt).Suggest(c.Name.Span, alt)
+		} else {
+			e.WithHelp("it does not make one value of one: it exists in the flat form of a graph")
+		}
+		return
+	}
+	e := b.err(cx, "E0401", c.Name.Span, "no op or block is called %s", diag.Quote(name))
+	b.nearOp(e, c.Name, cx, true)
+	if bind := cx.env.find(name); bind != nil {
+		bind.used = true
+		e.Relate(bind.from, "%s is a value, which cannot stand in the place of an op", name)
+	}
+}
+
+func (b *builder) nearOp(e *diag.Diagnostic, id *Ident, cx context, blocks bool) {
+	if alt := elsewhere[strings.ToLower(id.Name)]; alt != "" {
+		e.WithHelp("did you mean %s?", alt).Suggest(id.Span, alt)
+		return
+	}
+	names := formNames()
+	if blocks {
+		names = append(append([]string{}, names...), cx.env.blockNames()...)
+	}
+	if near, ok := diag.Nearest(id.Name, names); ok {
+		e.WithHelp("did you mean %s?", near).Suggest(id.Span, near)
+	} else {
+		e.WithHelp("incc explain lists the ops and blocks")
+	}
+}
+
+// useBlock expands a block. Its parameters are positional or by name; keys of
+// ops that are no parameters hold as defaults inside of this use.
+func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value {
+	k.used = true
+	name := k.ast.Name.Name
+	if c.Body != nil {
+		b.err(cx, "E0407", c.Body.Open, "%s is a block, which takes no braces", name).WithHelp("lead on with ->")
+	}
+	params := map[string]*binding{}
+	var order []*Param
+	for _, p := range k.ast.Params {
+		if p.Name != nil {
+			order = append(order, p)
+			if p.Default != nil {
+				params[p.Name.Name] = &binding{lit: p.Default, from: p.Default.Span}
+			}
+		}
+	}
+	set := func(p *Param, a *Arg) {
+		v := b.look(a.Value, cx)
+		bind := &binding{from: a.Value.Span}
+		if v.via != "" && v.from.IsValid() && inPrelude(bind.from) {
+			bind.from = v.from
+		}
+		l := v.lit()
+		switch {
+		case v.unknown:
+		case l == nil || l.Kind == StringLit || l.Kind == ShapeLit || l.Kind == RangeLit:
+			b.err(cx, "E0405", a.Value.Span, "%s of %s is a number, a kernel or a word, not %s", p.Name.Name, name, diag.Quote(v.text()))
+		default:
+			bind.lit = l
+		}
+		params[p.Name.Name] = bind
+	}
+	pos := c.Positional()
+	if len(pos) > len(order) {
+		d := b.err(cx, "E0403", pos[len(order)].Span(), "%s takes %s, here are %d", name, diag.Count(len(order), "argument"), len(pos))
+		d.Relate(k.ast.Name.Span, "declared here").WithHelp("as in: %s", blockUsage(k.ast))
+		pos = pos[:len(order)]
+	}
+	given := map[string]bool{}
+	for i, a := range pos {
+		set(order[i], a)
+		given[order[i].Name.Name] = true
+	}
+	var extra []*Arg
+	for _, a := range c.Args[len(c.Positional()):] {
+		p := (*Param)(nil)
+		for _, q := range order {
+			if q.Name.Name == a.Key.Name {
+				p = q
+			}
+		}
+		switch {
+		case p == nil:
+			keys := allKeys()
+			found := false
+			for _, n := range keys {
+				found = found || n == a.Key.Name
+			}
+			if found {
+				extra = append(extra, a)
+				continue
+			}
+			d := b.err(cx, "E0404", a.Key.Span, "%s has no parameter %s, and no op has such a key", name, diag.Quote(a.Key.Name)).
+				Relate(k.ast.Name.Span, "declared here")
+			var names []string
+			for _, q := range order {
+				names = append(names, q.Name.Name)
+			}
+			if near, ok := diag.Nearest(a.Key.Name, append(names, keys...)); ok {
+				d.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
+			} else {
+				d.WithHelp("as in: %s", blockUsage(k.ast))
+			}
+		case given[a.Key.Name]:
+			b.err(cx, "E0403", a.Span(), "%s is given twice, without and with its name", a.Key.Name)
+		default:
+			set(p, a)
+		}
+	}
+	var missing []string
+	for _, p := range order {
+		if params[p.Name.Name] == nil {
+			missing = append(missing, p.Name.Name)
+			params[p.Name.Name] = &binding{}
+		}
+	}
+	if len(missing) > 0 {
+		b.err(cx, "E0402", c.Span().After(), "%s wants %s", name, strings.Join(missing, ", ")).
+			Relate(k.ast.Name.Span, "declared here").WithHelp("as in: %s", blockUsage(k.ast))
+	}
+	in := context{
+		env: &env{lib: k.lib, seen: k.index, params: params}, def: cx.def, part: cx.part, head: cx.head,
+		use: &use{cx.use, c, k},
+	}
+	if len(extra) > 0 {
+		d := &defaults{outer: cx.def, args: extra, cx: cx, used: map[*Arg]bool{}}
+		b.checkKeys(d, extra, cx)
+		in.def = d
+	}
+	in.scope = cx.scope.inside(cx.scope.fresh(name + cx.suffix))
+	return b.sequence(k.ast.Body, in, x)
+}
+
+// add puts a node into the graph, under a name that is already fresh in its
+// scope, and tells shapes that do not fit.
+func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Value) *ir.Value {
+	if len(name) > MaxPath-len("/variance") {
+		b.err(cx, "E0507", b.userSpan(cx, c.Span()), "the name of this layer, a path of labels and blocks, has more than %d bytes", MaxPath-len("/variance")).
+			WithHelp("use shorter labels")
+		b.stop = true
+		return nil
+	}
+	at := b.userSpan(cx, c.Span())
+	b.g.Pos, b.g.Part = at.Pos, cx.part
+	n, err := b.g.Add(name, op, in...)
+	if err != nil {
+		b.inferError(cx, c, err, in)
+		return nil
+	}
+	v := n.Out[0]
+	b.origin[v] = c.Span()
+	return v
+}
+
+// from relates where a value comes from.
+func (b *builder) from(d *diag.Diagnostic, v *ir.Value, cx context, format string, args ...any) {
+	if v == nil {
+		return
+	}
+	s := b.origin[v]
+	if inPrelude(s) {
+		return
+	}
+	d.Relate(s, format, args...)
+}
+
+// inferError tells what an op demands and does not get.
+func (b *builder) inferError(cx context, c *Call, err error, in []*ir.Value) {
+	e, ok := err.(*ir.ConstraintError)
+	if !ok {
+		d := b.err(cx, "E0310", c.Span(), "%v", err)
+		if len(in) > 0 {
+			b.from(d, in[0], cx, "its input, %s, comes from here", image(in[0]))
+		}
+		b.uses(d, cx)
+		return
+	}
+	d := b.err(cx, "E0308", c.Span(), "%s: %s", c.Name.Name, e.Msg)
+	if e.Help != "" {
+		d.WithHelp("%s", e.Help)
+	}
+	i := max(e.Operand, 0)
+	if i < len(in) {
+		b.from(d, in[i], cx, "its input, %s, comes from here", image(in[i]))
+	}
+	b.uses(d, cx)
+}
+
+// image is the shape of one image's worth of a value: 64x56x56.
+func image(v *ir.Value) string {
+	s := v.Type.Shape
+	if len(s) > 0 && s[0] == ir.Batch {
+		s = s[1:]
+	}
+	return s.String()
+}
+
+// wantMap tells an input that has no height and width.
+func (b *builder) wantMap(cx context, c *Call, x *ir.Value) bool {
+	if len(x.Type.Shape) == 4 {
+		return true
+	}
+	d := b.err(cx, "E0304", c.Span(), "%s wants a map with height and width, its input is %s", c.Name.Name, image(x)).
+		WithLabel("reads %s", image(x))
+	b.from(d, x, cx, "its input comes from here")
+	d.WithHelp("put it before flatten and fc, or reshape the input: reshape 1x14x14")
+	b.uses(d, cx)
+	return false
+}
+
+// chooseInits gives the weights that say nothing the initialization that fits
+// what follows: he_uniform before relu (He 2015), else glorot (sentence 10).
+func (b *builder) chooseInits() {
+	users := b.g.Graph().Users()
+	for _, u := range b.undrawn {
+		if b.hasInits {
+			u.param.Param.Init = b.inits
+			continue
+		}
+		kind := ir.InitGlorot
+		v := u.node.Out[0]
+		for v != nil {
+			next := (*ir.Value)(nil)
+			for _, n := range users[v] {
+				switch ir.Name(n.Op) {
+				case "relu":
+					kind = ir.InitHeUniform
+				case "batchnorm":
+					next = n.Out[0]
+				}
+			}
+			v = next
+		}
+		u.param.Param.Init = ir.Init{Kind: kind}
+	}
+}

@@ -1,0 +1,338 @@
+package dsl
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// library is the lets and blocks of one file: the spec or the prelude.
+type library struct {
+	lets    map[string]*binding
+	blocks  []*block
+	prelude bool
+}
+
+// block is a declared block. It sees the blocks before it.
+type block struct {
+	ast   *Block
+	lib   *library
+	index int
+	used  bool
+}
+
+// binding is what a parameter or let stands for. A nil lit is a value that is
+// not known: an error was told, or the block is only checked.
+type binding struct {
+	lit  *Lit
+	from diag.Span // where it was given
+	used bool
+}
+
+// env is what words mean in a place: the parameters of the block around it, the
+// lets and blocks of its file.
+type env struct {
+	lib    *library
+	seen   int // how many of the library's blocks stand before it
+	params map[string]*binding
+}
+
+// find returns what a word of value position stands for, nil where it is none of
+// the declared names.
+func (e *env) find(name string) *binding {
+	if p := e.params[name]; p != nil {
+		return p
+	}
+	return e.lib.lets[name]
+}
+
+// block returns the block of a name that is in sight: of the file itself, before
+// the prelude's.
+func (e *env) block(name string) *block {
+	for i := e.seen - 1; i >= 0; i-- {
+		if e.lib.blocks[i].ast.Name.Name == name {
+			return e.lib.blocks[i]
+		}
+	}
+	if !e.lib.prelude {
+		for _, k := range prelude().blocks {
+			if k.ast.Name.Name == name {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// names lists the parameters and lets in sight.
+func (e *env) names() []string {
+	var ns []string
+	for n := range e.params {
+		ns = append(ns, n)
+	}
+	for n := range e.lib.lets {
+		ns = append(ns, n)
+	}
+	slices.Sort(ns)
+	return ns
+}
+
+// blockNames lists the blocks in sight.
+func (e *env) blockNames() []string {
+	var ns []string
+	for _, k := range e.lib.blocks[:e.seen] {
+		ns = append(ns, k.ast.Name.Name)
+	}
+	for _, k := range prelude().blocks {
+		ns = append(ns, k.ast.Name.Name)
+	}
+	return ns
+}
+
+// look replaces words that name a parameter or let by what they stand for. A
+// problem (a stride on what is no kernel) is told and gives an unknown value.
+func (b *builder) look(v *Value, cx context) value {
+	r := value{body: v.Body, at: v.Span, items: v.Items}
+	for i, l := range v.Items {
+		if l.Kind != NameLit && l.Kind != StridedLit {
+			continue
+		}
+		bind := cx.env.find(l.Text)
+		if bind == nil {
+			if l.Kind == StridedLit {
+				b.err(cx, "E0406", l.Span, "no parameter or let is called %s", diag.Quote(l.Text)).
+					WithHelp("%s", diag.DidYouMean(l.Text, cx.env.names())).
+					WithHelp("%s means: the kernel that a parameter or let holds, with a stride", l.Raw)
+				r.unknown = true
+			}
+			continue
+		}
+		bind.used = true
+		if bind.lit == nil {
+			r.unknown = true
+			continue
+		}
+		lit := *bind.lit
+		lit.Span = l.Span
+		if l.Kind == StridedLit {
+			if lit.Kind != KernelLit || lit.Stride != nil {
+				d := b.err(cx, "E0406", l.Span, "%s stands for %s, which takes no stride", diag.Quote(l.Text), diag.Quote(lit.Raw)).
+					Relate(bind.from, "%s is given here", l.Text)
+				if lit.Kind == KernelLit {
+					d.WithHelp("it has one already")
+				} else {
+					d.WithHelp("only a kernel such as 3x3 takes a stride")
+				}
+				r.unknown = true
+				continue
+			}
+			lit.Stride = l.Stride
+			_, stride, _ := strings.Cut(l.Raw, "/")
+			lit.Raw += "/" + stride
+		}
+		if r.via == "" {
+			r.items = slices.Clone(r.items)
+			r.from, r.via = bind.from, l.Text
+		}
+		r.items[i] = &lit
+	}
+	return r
+}
+
+// defaults is a default statement and those in force before it.
+type defaults struct {
+	outer *defaults
+	op    string // "" for every op that has the key
+	args  []*Arg
+	cx    context // where it stands
+	used  map[*Arg]bool
+}
+
+// find returns the default of an op's key that was written last.
+func (d *defaults) find(op, key string) (*Arg, *defaults) {
+	for ; d != nil; d = d.outer {
+		if d.op != "" && d.op != op {
+			continue
+		}
+		if a := keyed(d.args, key); a != nil {
+			d.used[a] = true
+			return a, d
+		}
+	}
+	return nil, nil
+}
+
+// bound is the arguments of a call by name, parsed.
+type bound struct {
+	vals  map[string]any
+	at    map[string]diag.Span // where the explicit and the defaulted ones stand
+	given map[string]bool      // explicitly
+	ok    bool                 // nothing is missing, wrong or unknown
+}
+
+// arg returns an argument, the zero value where it was not given and has no
+// default.
+func arg[T any](a *bound, name string) T {
+	x, _ := a.vals[name].(T)
+	return x
+}
+
+func (a *bound) has(name string) bool { _, ok := a.vals[name]; return ok }
+
+// bind reads the arguments of a call: positional ones, keys, defaults in force,
+// standard values.
+func (b *builder) bind(f *form, c *Call, cx context) *bound {
+	a := &bound{vals: map[string]any{}, at: map[string]diag.Span{}, given: map[string]bool{}, ok: true}
+	pos := c.Positional()
+	if len(pos) > len(f.pos) {
+		d := b.err(cx, "E0403", pos[len(f.pos)].Span(), "%s takes %s without a key, here are %d", f.name, diag.Count(len(f.pos), "value"), len(pos))
+		if s := usage(f); s != "" {
+			d.WithHelp("as in: %s", s)
+		}
+		pos = pos[:len(f.pos)]
+		a.ok = false
+	}
+	for i, s := range f.pos {
+		v := c.Keyed(s.name)
+		if i < len(pos) {
+			if v != nil {
+				b.err(cx, "E0403", v.Span(), "%s is given twice, without and with its key", s.name).Relate(pos[i].Span(), "the first is here")
+				a.ok = false
+			}
+			v = pos[i]
+		}
+		if v == nil {
+			if s.standard == "" {
+				d := b.err(cx, "E0402", c.Span().After(), "%s wants %s", f.name, wanted(f.pos[i:]))
+				d.WithHelp("as in: %s", usage(f))
+				a.ok = false
+				break
+			}
+			continue
+		}
+		b.take(a, f, s, v, cx, true)
+	}
+	for _, arg := range c.Args[len(c.Positional()):] {
+		s := f.key(arg.Key.Name)
+		if s == nil {
+			if slices.ContainsFunc(f.pos, func(p slot) bool { return p.name == arg.Key.Name }) {
+				continue
+			}
+			d := b.err(cx, "E0404", arg.Key.Span, "%s has no key %s", f.name, diag.Quote(arg.Key.Name))
+			if near, ok := diag.Nearest(arg.Key.Name, f.keyNames()); ok {
+				d.WithHelp("did you mean %s?", near).Suggest(arg.Key.Span, near)
+			} else if arg.Key.Name == "stride" {
+				d.WithHelp("the stride belongs to the kernel: 3x3/2")
+			} else if len(f.keys) > 0 {
+				d.WithHelp("it has %s", strings.Join(f.keyNames(), ", "))
+			}
+			a.ok = false
+			continue
+		}
+		b.take(a, f, *s, arg, cx, true)
+	}
+	for _, s := range f.keys {
+		if a.given[s.name] {
+			continue
+		}
+		if arg, d := cx.def.find(f.name, s.name); arg != nil {
+			dx := d.cx
+			b.take(a, f, s, arg, dx, false)
+			continue
+		}
+		if s.standard != "" {
+			l, _ := ParseLit(s.standard)
+			if l == nil {
+				l = &Lit{Kind: NameLit, Raw: s.standard, Text: s.standard}
+			}
+			if x, ok := s.kind.parse(&value{items: []*Lit{l}}); ok {
+				a.vals[s.name] = x
+			}
+		}
+	}
+	return a
+}
+
+// wanted lists the arguments that are missing.
+func wanted(ss []slot) string {
+	var w []string
+	for _, s := range ss {
+		w = append(w, s.name+" ("+s.kind.want+")")
+	}
+	return strings.Join(w, ", ")
+}
+
+// take parses one argument.
+func (b *builder) take(a *bound, f *form, s slot, arg *Arg, cx context, given bool) {
+	v := b.look(arg.Value, cx)
+	a.at[s.name] = arg.Span()
+	a.given[s.name] = a.given[s.name] || given
+	if v.unknown {
+		a.ok = false
+		return
+	}
+	x, ok := s.kind.parse(&v)
+	if !ok {
+		a.ok = false
+		b.badValue(cx, f.name, s.name, s.kind, &v)
+		return
+	}
+	a.vals[s.name] = x
+}
+
+// badValue tells a value that its key does not take.
+func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
+	at, what := v.at, diag.Quote(v.text())
+	d := b.err(cx, "E0405", at, "%s of %s is %s, not %s", key, op, k.want, what)
+	if v.via != "" && v.from.IsValid() {
+		d.Relate(v.from, "%s is %s, given here", v.via, v.text())
+	}
+	l := v.lit()
+	switch {
+	case l == nil:
+	case k == kKernel && l.IsInt && l.Num > 0:
+		side := l.Raw + "x" + l.Raw
+		d.WithHelp("a kernel has two sides: %s", side)
+		if v.via == "" {
+			d.Suggest(at, side)
+		}
+	case l.Kind == NameLit:
+		near := append(slices.Clone(k.words), cx.env.names()...)
+		if w, ok := diag.Nearest(l.Text, near); ok && v.via == "" {
+			d.WithHelp("did you mean %s?", w).Suggest(at, w)
+		} else if v.via == "" && len(k.words) == 0 {
+			d.WithHelp("no parameter or let is called %s here", diag.Quote(l.Text))
+		}
+	case l.Kind == KernelLit && (k == kCount || k == kSide) && op == "conv":
+		d.WithHelp("the kernel comes first: conv %s 64", l.Raw)
+	}
+}
+
+// reservedName says why a name may not be given to a parameter or let ("" where
+// it may): it would read as something else in value position. A key of one letter
+// (the k of lrn) is no obstacle: values and keys stand in different places, and
+// the papers' own letters are what parameters are best called.
+func reservedName(name string) string {
+	if forms()[name] != nil || ir.Lookup(name) != nil {
+		return "an op"
+	}
+	for _, n := range formNames() {
+		f := forms()[n]
+		for _, s := range f.keys {
+			if s.name == name && len(name) > 1 {
+				return "a key of " + n
+			}
+			if slices.Contains(s.kind.words, name) {
+				return "a word that " + s.name + " of " + n + " knows"
+			}
+		}
+	}
+	for _, s := range trainTable {
+		if slices.Contains(s.words, name) {
+			return "a word that " + s.name + " knows"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,256 @@
+package dsl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// usages are calls as a person would write them, for help texts and explain.
+// Forms that are not here show their positionals and keys.
+var usages = map[string]string{
+	"conv": "conv 3x3/2 64 act=relu", "fc": "fc 1000", "bn": "bn eps=1e-3", "maxpool": "maxpool 3x3/2", "avgpool": "avgpool 3x3/1 include_pad=1",
+	"dropout": "dropout 0.5", "lrn": "lrn 5 alpha=1e-4 beta=0.75 k=1", "reshape": "reshape 1x14x14", "maxout": "maxout 2",
+	"concat": "concat { conv 1x1 64; conv 3x3 64 }", "add": "add { conv 1x1 64; conv 3x3 64 pad=1 }", "max": "max { conv 1x1 64; conv 3x3 64 pad=1 }",
+	"residual": "residual scale=0.17 act=relu { conv 3x3 64 pad=1 }", "repeat": "repeat 10 { conv 3x3 64 pad=1 }",
+	"head": "head weight=0.3 { gap -> fc 10 -> softmax }", "transpose": "transpose 0,1,3,2", "scale": "scale 0.17", "slice": "slice start=0 stop=16",
+	"reduce": "reduce kind=mean axes=2,3", "pad": "pad pad=0,0,1,1",
+}
+
+// usage is an example of a form's call.
+func usage(f *form) string {
+	if s := usages[f.name]; s != "" {
+		return s
+	}
+	s := f.name
+	for _, p := range f.pos {
+		s += " " + strings.ToUpper(p.name)
+	}
+	return s
+}
+
+// blockUsage is a block with its parameters: inception n1 r3 n3 r5 n5 np=32.
+func blockUsage(k *Block) string {
+	s := k.Name.Name
+	for _, p := range k.Params {
+		s += " " + p.Name.Name
+		if p.Default != nil {
+			s += "=" + p.Default.Raw
+		}
+	}
+	return s
+}
+
+// Explain is the page on an op, a block of the prelude, a statement or a code of
+// a diagnostic. Without a name it lists them all. ok is false for a name that is
+// none of these; the text then says what is near.
+func Explain(name string) (text string, ok bool) {
+	if name == "" {
+		return explainAll(), true
+	}
+	if s, ok := ExplainCode(name); ok {
+		return s, true
+	}
+	if f := forms()[name]; f != nil {
+		return explainForm(f), true
+	}
+	for _, k := range prelude().blocks {
+		if k.ast.Name.Name == name {
+			return explainBlock(k), true
+		}
+	}
+	if d := ir.Lookup(name); d != nil {
+		return explainOp(d), true
+	}
+	switch name {
+	case "input":
+		return "input NAME CxHxW KEY=VALUE…\n\n" + fill("What the network reads, and how a picture becomes it: (pixel scaled to range - mean) / std, after resizing and cropping. This happens outside of the graph; models carry it as metadata.", 80) +
+			"\n  " + "input image 3x224x224 range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256\n" + explainSlots("keys", inputKeys), true
+	case "labels":
+		return "labels SET | \"FILE\" | { \"NAME\" … }\n\n" + fill("The names of the classes, as many as the network has outputs. Sets: "+orList(labelSetNames())+". A file holds one name a line.", 80), true
+	case "train":
+		return explainTrain(), true
+	}
+	for i := range trainTable {
+		if trainTable[i].name == name {
+			return explainTrainStmt(&trainTable[i]), true
+		}
+	}
+	return fmt.Sprintf("nothing is called %q; %s", name, didYouMeanPage(name)), false
+}
+
+func explainForm(f *form) string {
+	var b strings.Builder
+	b.WriteString(f.name)
+	for _, p := range f.pos {
+		b.WriteString(" " + strings.ToUpper(p.name))
+	}
+	if len(f.keys) > 0 {
+		b.WriteString(" KEY=VALUE…")
+	}
+	if f.body != noBody {
+		b.WriteString(" { … }")
+	}
+	b.WriteString("\n\n" + fill(f.doc, 80))
+	fmt.Fprintf(&b, "\n  %s\n", usage(f))
+	b.WriteString(explainSlots("without a key, in this order", f.pos))
+	b.WriteString(explainSlots("keys", f.keys))
+	return b.String()
+}
+
+// explainSlots prints arguments as a table.
+func explainSlots(head string, slots []slot) string {
+	if len(slots) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s:\n", head)
+	width := 0
+	for _, s := range slots {
+		width = max(width, len(s.name))
+	}
+	for _, s := range slots {
+		fmt.Fprintf(&b, "  %-*s  %s", width, s.name, s.kind.want)
+		if s.standard != "" {
+			fmt.Fprintf(&b, "; default %s", s.standard)
+		}
+		b.WriteString("\n")
+		if s.doc != "" {
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, "", s.doc)
+		}
+	}
+	return b.String()
+}
+
+func explainBlock(k *block) string {
+	src := strings.Split(string(preludeSource), "\n")
+	from := k.ast.Kw.Line - 1
+	for from > 0 && strings.HasPrefix(src[from-1], "#") {
+		from--
+	}
+	to := k.ast.Kw.Line
+	if k.ast.Body.Braced() {
+		to = k.ast.Body.Close.Line
+	}
+	var doc []string
+	for _, l := range src[from : k.ast.Kw.Line-1] {
+		doc = append(doc, strings.TrimPrefix(strings.TrimPrefix(l, "#"), " "))
+	}
+	s := blockUsage(k.ast) + "\n\n" + fill(strings.Join(doc, " "), 80) + "\nA block of the prelude:\n\n"
+	for _, l := range src[k.ast.Kw.Line-1 : to] {
+		s += "  " + l + "\n"
+	}
+	return s
+}
+
+// explainOp is the page of an op that exists in graphs alone.
+func explainOp(d *ir.Def) string {
+	s := d.Name + "\n\n" + fill(d.Doc, 80)
+	if d.Grad {
+		s += "\nMade for gradients and training; pipelines cannot name it.\n"
+	} else {
+		s += "\nAn op of the flat form; pipelines cannot name it.\n"
+	}
+	if o, ok := d.Default().(ir.Operander); ok {
+		s += "\noperands: " + strings.Join(o.Operands(), " ") + "\n"
+	}
+	var slots []slot
+	for _, a := range d.Attrs {
+		slots = append(slots, slot{a.Name, attrKind(a), a.Default, ""})
+	}
+	return s + explainSlots("keys", slots)
+}
+
+func explainTrainStmt(s *trainStmt) string {
+	t := s.name
+	if s.words != nil {
+		t += " " + strings.Join(s.words, "|")
+	}
+	if s.name == "init" {
+		t += " INITIALIZATION"
+	}
+	if len(s.keys) > 0 {
+		t += " KEY=VALUE…"
+	}
+	t += "\n\n" + fill(s.doc, 80) + "\nA statement of train { … }.\n"
+	var slots []slot
+	for _, k := range s.keys {
+		slots = append(slots, k.slot)
+	}
+	return t + explainSlots("keys", slots)
+}
+
+func explainTrain() string {
+	s := "train { … }\n\n" + fill("How the network is trained, one statement a line; at most one of each, but augment. Values may be lets.", 80) + "\nstatements:\n"
+	for _, t := range trainTable {
+		s += fmt.Sprintf("  %-11s %s\n", t.name, t.doc)
+	}
+	return s
+}
+
+// explainAll lists what Explain knows.
+func explainAll() string {
+	var b strings.Builder
+	b.WriteString("ops and what joins them:\n")
+	for _, n := range formNames() {
+		fmt.Fprintf(&b, "  %-12s %s\n", n, firstSentence(forms()[n].doc))
+	}
+	b.WriteString("\nblocks of the prelude:\n")
+	for _, k := range prelude().blocks {
+		fmt.Fprintf(&b, "  %s\n", blockUsage(k.ast))
+	}
+	b.WriteString("\nstatements: input, labels, train")
+	for _, n := range trainNames() {
+		b.WriteString(", " + n)
+	}
+	b.WriteString("\n\nops of the flat form alone:\n ")
+	col := 0
+	for _, d := range ir.Defs() {
+		if forms()[d.Name] == nil {
+			if col+len(d.Name) > 78 {
+				b.WriteString("\n ")
+				col = 0
+			}
+			b.WriteString(" " + d.Name)
+			col += len(d.Name) + 1
+		}
+	}
+	b.WriteString("\n\ncodes of diagnostics:\n")
+	for _, c := range Codes() {
+		fmt.Fprintf(&b, "  %s  %s\n", c.ID, c.Title)
+	}
+	return b.String()
+}
+
+func firstSentence(s string) string {
+	if i := strings.Index(s, ". "); i >= 0 {
+		return s[:i+1]
+	}
+	return s
+}
+
+// ExplainNames lists what Explain takes, for completion.
+func ExplainNames() []string {
+	names := append([]string{}, formNames()...)
+	names = append(names, PreludeBlocks()...)
+	names = append(names, "input", "labels", "train")
+	names = append(names, trainNames()...)
+	for _, d := range ir.Defs() {
+		if forms()[d.Name] == nil {
+			names = append(names, d.Name)
+		}
+	}
+	for _, c := range Codes() {
+		names = append(names, c.ID)
+	}
+	return names
+}
+
+func didYouMeanPage(name string) string {
+	if s := diag.DidYouMean(name, ExplainNames()); s != "" {
+		return s
+	}
+	return "incc explain lists all pages"
+}

@@ -1,0 +1,233 @@
+package dsl
+
+import (
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+// form is how a pipeline calls something: its row of the documentation and the
+// function that builds it. Layers with weights and what joins branches have a
+// row below; every other op that takes one value and gives one gets its row from
+// its own tags, so that a new op needs no change here.
+type form struct {
+	name  string
+	doc   string
+	pos   []slot // positional arguments
+	keys  []slot
+	body  bodyUse
+	build func(b *builder, c *Call, a *bound, cx context, x *ir.Value) *ir.Value
+	def   *ir.Def // of a form that stands for one op
+}
+
+// slot is an argument: what it is called, what it takes, what it is without.
+type slot struct {
+	name     string
+	kind     *kind
+	standard string // the default as text, "" for a positional that must be given
+	doc      string
+}
+
+// bodyUse tells what braces mean behind a form.
+type bodyUse uint8
+
+const (
+	noBody   bodyUse = iota
+	branches         // each line is a branch
+	sequence         // the lines follow each other
+)
+
+func (f *form) key(name string) *slot {
+	for i := range f.keys {
+		if f.keys[i].name == name {
+			return &f.keys[i]
+		}
+	}
+	return nil
+}
+
+func (f *form) keyNames() []string {
+	var names []string
+	for _, k := range f.keys {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+var (
+	sInit  = slot{"init", kInit, "", "how the weights start: he_uniform before relu, else glorot"}
+	sRates = []slot{
+		{"lr", kNonNeg, "1", "factor on the learning rate of its weights"},
+		{"decay", kNonNeg, "1", "factor on the weight decay of its weights"},
+		{"max_norm", kNonNeg, "0", "bound on the norm of the weights of one output, 0 for none"},
+	}
+	sBN = []slot{
+		{"bn", kBN, "off", "batch normalization with this epsilon, before act"},
+		{"bn.gamma", kSwitch, "on", "whether batch normalization scales"},
+		{"bn.beta", kSwitch, "on", "whether batch normalization shifts"},
+		{"bn.momentum", kBelowOne, "0.9", "running = m * running + (1 - m) * batch"},
+	}
+	sBias   = slot{"bias", kBias, "", "on, off or its initial value: on, but off where bn is on"}
+	sAct    = slot{"act", kAct, "none", "activation, last of all"}
+	sPieces = slot{"maxout", kCount, "1", "linear pieces of each output, of which the maximum counts"}
+	sPad    = slot{"pad", kPad, "0", "rows and columns of zeros around the input"}
+)
+
+// positionals are the attributes that forms made from an op's tags take without
+// a key, in order.
+var positionals = map[string][]string{
+	"dropout": {"p"}, "lrn": {"size"}, "maxout": {"k"}, "reshape": {"shape"}, "transpose": {"perm"}, "scale": {"by"},
+}
+
+// special are the forms with a row of their own.
+func special() []*form {
+	layer := func(slots ...[]slot) []slot { return slices.Concat(slots...) }
+	return []*form{
+		{
+			name: "conv", doc: "Convolution, then bias, batch normalization, maximum over pieces, activation, in this order.",
+			pos: []slot{{"kernel", kKernel, "", "height x width, and / the stride"}, {"filters", kCount, "", "channels of the output"}},
+			keys: layer([]slot{sPad,
+				{"dilation", kPair, "1x1", "distance between the taps of the kernel"},
+				{"groups", kCount, "1", "channels are cut into this many groups that do not mix"},
+				sBias}, sBN, []slot{sPieces, sAct, sInit}, sRates),
+			build: (*builder).conv,
+		},
+		{
+			name: "fc", doc: "Dense layer over the flattened input (CxHxW in this order), then bias, batch normalization, maximum over pieces, activation.",
+			pos:   []slot{{"units", kCount, "", "outputs"}},
+			keys:  layer([]slot{sBias}, sBN, []slot{sPieces, sAct, sInit}, sRates),
+			build: (*builder).fc,
+		},
+		{
+			name: "bn", doc: "Batch normalization that stands alone (Ioffe and Szegedy 2015).",
+			keys: []slot{
+				{"eps", kPositive, "1e-05", "added to the variance"},
+				{"momentum", kBelowOne, "0.9", "running = m * running + (1 - m) * batch"},
+				{"gamma", kSwitch, "on", "whether it scales"},
+				{"beta", kSwitch, "on", "whether it shifts"},
+				{"lr", kNonNeg, "1", "factor on the learning rate of gamma and beta"},
+			},
+			build: (*builder).bn,
+		},
+		{name: "identity", doc: "Passes its input through: a branch that changes nothing.", build: (*builder).identity},
+		{name: "concat", doc: "Each line is a branch over the same input; the results are joined over channels, in order of text.", body: branches, build: (*builder).concat},
+		{name: "add", doc: "Each line is a branch over the same input; the results, of equal shapes, are summed.", body: branches, build: (*builder).addMax},
+		{name: "max", doc: "Each line is a branch over the same input; the maximum of the results, of equal shapes.", body: branches, build: (*builder).addMax},
+		{
+			name: "residual", doc: "Input + scale * body, then act (Szegedy 2016, section 3.3); equal shapes are demanded.",
+			keys: []slot{
+				{"scale", kNumber, "1", "factor on the body's result"},
+				{"act", kAct, "none", "activation of the sum"},
+				{"proj", kPipeline, "", "a pipeline for the shortcut, proj={ … }: without, the input itself"},
+			},
+			body: sequence, build: (*builder).residual,
+		},
+		{
+			name: "repeat", doc: "The body so many times in a row, each with weights of its own.",
+			pos:  []slot{{"times", kCount, "", "how often"}},
+			body: sequence, build: (*builder).repeat,
+		},
+		{
+			name: "head", doc: "An auxiliary classifier (Szegedy 2015, section 5): passes its input through and adds the output NAME/head, a loss in training, gone for inference.",
+			keys: []slot{{"weight", kNonNeg, "0.3", "of its loss, where the main output's is 1"}},
+			body: sequence, build: (*builder).head,
+		},
+	}
+}
+
+// The forms are made at first use, when all ops are defined; a variable with an
+// initializer would be a cycle, for building calls forms.
+var (
+	formsOnce sync.Once
+	formTable map[string]*form
+	formOrder []string
+)
+
+func makeForms() {
+	formTable = map[string]*form{}
+	for _, f := range special() {
+		formTable[f.name] = f
+	}
+	for _, d := range ir.Defs() {
+		if formTable[d.Name] == nil && !d.Grad && isUnary(d) {
+			formTable[d.Name] = formOf(d)
+		}
+	}
+	for n := range formTable {
+		formOrder = append(formOrder, n)
+	}
+	sort.Strings(formOrder)
+}
+
+// forms is every form by name.
+func forms() map[string]*form {
+	formsOnce.Do(makeForms)
+	return formTable
+}
+
+// formNames lists the forms in order of name.
+func formNames() []string {
+	formsOnce.Do(makeForms)
+	return formOrder
+}
+
+// isUnary reports whether an op takes one value and gives one, as its own
+// examples show.
+func isUnary(d *ir.Def) bool {
+	for _, e := range d.Examples {
+		if e.Violates != 0 {
+			continue
+		}
+		if o, ok := e.Op.(ir.Operander); ok && (len(o.Operands()) != 1 || len(o.Operands()[0]) > 3 && o.Operands()[0][len(o.Operands()[0])-3:] == "...") {
+			return false
+		}
+		out, err := e.Op.Infer(e.In)
+		if len(e.In) != 1 || err != nil || len(out) != 1 {
+			return false
+		}
+	}
+	return len(d.Examples) > 0
+}
+
+// formOf makes a form from an op's tags. An op with a kernel and a stride takes
+// both as one literal.
+func formOf(d *ir.Def) *form {
+	f := &form{name: d.Name, doc: d.Doc, def: d, build: (*builder).unary}
+	first := positionals[d.Name]
+	window := attrOf(d, "kernel") != nil && attrOf(d, "stride") != nil
+	if window {
+		f.pos = append(f.pos, slot{"kernel", kKernel, "", "height x width, and / the stride"})
+	}
+	for _, name := range first {
+		if a := attrOf(d, name); a != nil {
+			f.pos = append(f.pos, slot{a.Name, attrKind(*a), "", ""})
+		}
+	}
+	for _, a := range d.Attrs {
+		if window && (a.Name == "kernel" || a.Name == "stride") || slices.Contains(first, a.Name) {
+			continue
+		}
+		f.keys = append(f.keys, slot{a.Name, attrKind(a), a.Default, ""})
+	}
+	return f
+}
+
+func attrOf(d *ir.Def, name string) *ir.Attr {
+	for i := range d.Attrs {
+		if d.Attrs[i].Name == name {
+			return &d.Attrs[i]
+		}
+	}
+	return nil
+}
+
+// elsewhere is what other systems call the forms, for did-you-mean.
+var elsewhere = map[string]string{
+	"convolution": "conv", "conv2d": "conv", "dense": "fc", "linear": "fc", "innerproduct": "fc", "inner_product": "fc", "gemm": "fc",
+	"batchnorm": "bn", "batch_norm": "bn", "batchnormalization": "bn", "globalavgpool": "gap", "global_avg_pool": "gap", "avgpool2d": "avgpool",
+	"maxpool2d": "maxpool", "max_pool": "maxpool", "avg_pool": "avgpool", "average_pool": "avgpool", "concatenate": "concat", "merge": "concat",
+	"cat": "concat", "sum": "add", "eltwise": "add", "maximum": "max", "localresponsenorm": "lrn", "logsoftmax": "log_softmax", "drop": "dropout",
+	"view": "reshape", "shortcut": "residual", "skip": "residual", "branch": "concat", "parallel": "concat", "aux": "head", "loop": "repeat",
+}

@@ -1,0 +1,235 @@
+package dsl
+
+import (
+	"strconv"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	irops "github.com/incc-lang/incc/ir/ops"
+)
+
+// branch is one line of concat, add or max and what comes out of it.
+type branch struct {
+	line *Line
+	out  *ir.Value
+}
+
+// last is the span that a caret shows of a branch: what makes its shape.
+func (r branch) last() diag.Span { return r.line.Calls[len(r.line.Calls)-1].Span() }
+
+// branches builds the lines of a body over the same input. ok is false where one
+// of them is wrong; each problem has been told.
+func (b *builder) branches(c *Call, cx context, x *ir.Value) (rs []branch, ok bool) {
+	ok = true
+	for _, s := range c.Body.Stmts {
+		switch s := s.(type) {
+		case *Default:
+			cx.def = b.defaultOf(s, cx)
+		case *Line:
+			y := b.line(s, cx, x)
+			ok = ok && y != nil
+			rs = append(rs, branch{s, y})
+		}
+		if b.stop {
+			return nil, false
+		}
+	}
+	if len(rs) == 0 {
+		b.err(cx, "E0407", c.Body.Open, "%s has no branches", c.Name.Name).WithHelp("each line is one: %s { conv 1x1 64; conv 3x3 64 }", c.Name.Name)
+		return nil, false
+	}
+	return rs, ok
+}
+
+func values(rs []branch) []*ir.Value {
+	vs := make([]*ir.Value, len(rs))
+	for i, r := range rs {
+		vs[i] = r.out
+	}
+	return vs
+}
+
+// usual is the branch whose like most of the others are, the first of equals.
+func usual(rs []branch, same func(a, b ir.Shape) bool) branch {
+	best, most := rs[0], 0
+	for _, r := range rs {
+		n := 0
+		for _, q := range rs {
+			if same(r.out.Type.Shape, q.out.Type.Shape) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = r, n
+		}
+	}
+	return best
+}
+
+// concat joins branches over channels.
+func (b *builder) concat(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
+	rs, ok := b.branches(c, cx, x)
+	if !ok {
+		return nil
+	}
+	if len(rs) == 1 {
+		return rs[0].out
+	}
+	alike := func(s, t ir.Shape) bool {
+		if len(s) != len(t) || len(s) < 2 {
+			return false
+		}
+		for i := range s {
+			if i != 1 && s[i] != t[i] {
+				return false
+			}
+		}
+		return true
+	}
+	if !b.compare(c, cx, rs, "E0301", alike, func(v *ir.Value) string {
+		if s := v.Type.Shape; len(s) == 4 {
+			return ir.HW{s[2], s[3]}.String()
+		}
+		return image(v)
+	}) {
+		return nil
+	}
+	return b.add(cx, c, cx.scope.fresh("concat"+cx.suffix), irops.Concat{Axis: 1}, values(rs)...)
+}
+
+// compare tells the branches that are not like most of the others.
+func (b *builder) compare(c *Call, cx context, rs []branch, code string, same func(a, b ir.Shape) bool, show func(*ir.Value) string) bool {
+	main := usual(rs, same)
+	ok := true
+	for _, r := range rs {
+		if same(main.out.Type.Shape, r.out.Type.Shape) {
+			continue
+		}
+		ok = false
+		summary := "branches of " + c.Name.Name + " differ in shape"
+		if code == "E0301" && len(r.out.Type.Shape) == 4 && len(main.out.Type.Shape) == 4 {
+			summary = "branches of concat differ in height and width"
+		}
+		d := b.err(cx, code, r.last(), "%s", summary).WithLabel("this branch is %s", show(r.out))
+		d.Relate(main.last(), "the others are %s", show(main.out))
+		s, t := r.out.Type.Shape, main.out.Type.Shape
+		switch {
+		case len(s) != len(t):
+			d.WithHelp("flatten or reshape it, so that all branches have the same axes")
+		case code == "E0301" && (s[2] < t[2] || s[3] < t[3]):
+			d.WithHelp("%s", b.shrinkHelp(r.line))
+		case code == "E0301":
+			d.WithHelp("%s", b.shrinkHelp(main.line))
+		case s[1] != t[1]:
+			d.WithHelp("give every branch the same number of channels")
+		}
+		b.uses(d, cx)
+	}
+	return ok
+}
+
+// shrinkHelp says how to mend a branch that is smaller than the others.
+func (b *builder) shrinkHelp(l *Line) string {
+	for _, c := range l.Calls {
+		for _, a := range c.Args {
+			if lit := a.Value.Lit(); a.Value.Body == nil && lit != nil && len(lit.Stride) == 2 && (lit.Stride[0] > 1 || lit.Stride[1] > 1) {
+				return "drop the stride, or give every branch /" + strconv.Itoa(lit.Stride[0])
+			}
+		}
+	}
+	return "pad the smaller branch (pad=same keeps height and width)"
+}
+
+// addMax sums branches, or takes their maximum.
+func (b *builder) addMax(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
+	rs, ok := b.branches(c, cx, x)
+	if !ok {
+		return nil
+	}
+	if len(rs) == 1 {
+		return rs[0].out
+	}
+	if !b.compare(c, cx, rs, "E0302", ir.Shape.Equal, image) {
+		return nil
+	}
+	var op ir.Op = irops.Add{}
+	if c.Name.Name == "max" {
+		op = irops.Max{}
+	}
+	return b.add(cx, c, cx.scope.fresh(c.Name.Name+cx.suffix), op, values(rs)...)
+}
+
+// residual adds a scaled body to its input.
+func (b *builder) residual(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
+	y := b.sequence(c.Body, cx, x)
+	short := x
+	proj := arg[*Body](a, "proj")
+	if proj != nil {
+		short = b.sequence(proj, cx, x)
+	}
+	if y == nil || short == nil || !a.ok {
+		return nil
+	}
+	if !short.Type.Equal(y.Type) {
+		d := b.err(cx, "E0303", c.Span(), "a residual adds equal shapes: its body makes %s, the shortcut is %s", image(y), image(short))
+		b.from(d, y, cx, "the body ends here with %s", image(y))
+		b.from(d, short, cx, "the shortcut, %s, comes from here", image(short))
+		if proj == nil {
+			if s := y.Type.Shape; len(s) == 4 && len(short.Type.Shape) == 4 && s[2] == short.Type.Shape[2] && s[3] == short.Type.Shape[3] {
+				d.WithHelp("let the body end in %d channels, or give the shortcut a pipeline: proj={ conv 1x1 %d }", short.Type.Shape[1], s[1])
+			} else {
+				d.WithHelp("keep the shape in the body, or give the shortcut a pipeline: proj={ … }")
+			}
+		}
+		b.uses(d, cx)
+		return nil
+	}
+	name := cx.scope.fresh("residual" + cx.suffix)
+	if by := arg[float64](a, "scale"); by != 1 {
+		if y = b.add(cx, c, name+"/scale", irops.Scale{By: by}, y); y == nil {
+			return nil
+		}
+	}
+	return b.act(cx, c, name, arg[string](a, "act"), b.add(cx, c, name, irops.Add{}, short, y))
+}
+
+// repeat builds its body several times; copies are numbered.
+func (b *builder) repeat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
+	n, ok := a.vals["times"].(int)
+	if !ok {
+		return b.sequence(c.Body, cx, nil)
+	}
+	suffix := cx.suffix
+	for i := range n {
+		cx.suffix = suffix + "_" + strconv.Itoa(i+1)
+		x = b.sequence(c.Body, cx, x)
+		if x == nil {
+			// The copies would say the same.
+			return nil
+		}
+	}
+	return x
+}
+
+// head builds an auxiliary classifier and passes its input through.
+func (b *builder) head(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
+	if cx.head.IsValid() {
+		b.err(cx, "E0503", c.Name.Span, "a head stands inside of a head").Relate(cx.head, "the outer one").WithHelp("heads do not nest")
+	}
+	in := cx
+	in.head = c.Name.Span
+	path := cx.scope.fresh("head" + cx.suffix)
+	in.scope, in.suffix = cx.scope.inside(path), ""
+	y := b.sequence(c.Body, in, x)
+	if y == nil {
+		return x
+	}
+	if y == x || y.Def == nil {
+		b.err(cx, "E0504", c.Span(), "the head computes nothing").WithHelp("it is a classifier of its own: head { gap -> fc 10 -> softmax }")
+		return x
+	}
+	y.Name = path
+	g := b.g.Graph()
+	g.Heads = append(g.Heads, ir.Head{Value: y, Weight: arg[float64](a, "weight")})
+	return x
+}

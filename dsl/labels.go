@@ -1,0 +1,15 @@
+package dsl
+
+import (
+	_ "embed"
+	"strings"
+)
+
+// The classes of ILSVRC 2012 in the order that published models have them: for
+// each synset its first WordNet lemma, the three that would stand twice told
+// apart.
+//
+//go:embed imagenet1k.txt
+var imagenet1kText string
+
+func imagenet1k() []string { return strings.Split(strings.TrimSpace(imagenet1kText), "\n") }

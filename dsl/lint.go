@@ -1,0 +1,107 @@
+package dsl
+
+import (
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	irops "github.com/incc-lang/incc/ir/ops"
+)
+
+// Lint is Vet of a text with what only the built graph can tell: the problems of
+// the file and the warnings, sorted. A file with errors has no warnings beside
+// them.
+func Lint(name string, src []byte, opt Options) diag.List {
+	_, diags, lints := load(name, src, opt)
+	if diags.HasErrors() {
+		return diags
+	}
+	f, _ := Parse(name, src)
+	diags = append(diags, lints...)
+	if f.Kind == Net {
+		diags = append(diags, Vet(f, PreludeBlocks())...)
+	}
+	diags.Sort()
+	return diags
+}
+
+// checkUnused looks for problems inside of blocks that nothing uses, with
+// parameters and an input of which nothing is known.
+func (b *builder) checkUnused(cx context) {
+	b.checking = true
+	for _, k := range b.lib.blocks {
+		if k.used || b.stop {
+			continue
+		}
+		params := map[string]*binding{}
+		for _, p := range k.ast.Params {
+			if p.Name != nil {
+				params[p.Name.Name] = &binding{}
+			}
+		}
+		cx.env = &env{lib: b.lib, seen: k.index, params: params}
+		cx.scope = (&scope{}).inside("unused")
+		b.sequence(k.ast.Body, cx, nil)
+	}
+	b.checking = false
+}
+
+// lintNet warns of what a graph says and hardly means.
+func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
+	for _, d := range b.defs {
+		for _, a := range d.args {
+			if !d.used[a] {
+				what := "no op that has this key stands below it"
+				if d.op != "" {
+					what = "no " + d.op + " that says nothing else stands below it"
+				}
+				b.warn(cx, "W0202", a.Span(), "the default %s=%s changes nothing: %s", a.Key.Name, a.Value.Raw(), what).WithHelp("delete it")
+			}
+		}
+	}
+	for _, n := range b.g.Graph().Nodes {
+		switch n.Op.(type) {
+		case irops.Conv, irops.Dense:
+		default:
+			continue
+		}
+		before := n.In[0]
+		for before.Def != nil {
+			switch before.Def.Op.(type) {
+			case irops.Dropout, irops.Flatten:
+				before = before.Def.In[0]
+				continue
+			}
+			break
+		}
+		if before.Def == nil {
+			continue
+		}
+		switch before.Def.Op.(type) {
+		case irops.Conv, irops.Dense:
+			d := b.warn(cx, "W0203", b.origin[n.Out[0]], "%s follows a linear layer directly: the two are one linear map", n.Out[0].Name)
+			b.from(d, before, cx, "this has no activation")
+			d.WithHelp("give the first act=relu, or leave one out")
+		}
+	}
+	if x != nil && labels != nil && b.g.Graph().Recipe.Labels != nil && x.Def != nil {
+		switch x.Def.Op.(type) {
+		case irops.Softmax, irops.LogSoftmax:
+		default:
+			b.warn(cx, "W0204", b.origin[x], "the output has labels and is no softmax: it gives no probabilities").WithHelp("end with -> softmax")
+		}
+	}
+}
+
+// lintWindow warns of a window that looks at less than it strides over, and of
+// the one-sided padding of a strided convolution.
+func (b *builder) lintWindow(c *Call, a *bound, cx context, k kernel, pads ir.Pads) {
+	for axis := range 2 {
+		if k.stride[axis] > k.size[axis] && k.size[axis] > 1 {
+			b.warn(cx, "W0205", c.Span(), "the stride %v is larger than the kernel %v: parts of the input are never read", k.stride, k.size)
+			break
+		}
+	}
+	if p := arg[padding](a, "pad"); c.Name.Name == "conv" && p.same && (k.stride[0] > 1 || k.stride[1] > 1) && (pads[0] != pads[2] || pads[1] != pads[3]) {
+		b.warn(cx, "W0206", c.Span(), "pad=same pads this strided conv by %v: more below and right than above and left", pads).
+			WithHelp("Caffe and PyTorch pad both sides alike, which is another function: pad=%d", k.size[0]/2)
+	}
+}

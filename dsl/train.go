@@ -1,0 +1,305 @@
+package dsl
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// trainStmt is one statement of train: its row of the documentation, of the
+// reader and of the printer.
+type trainStmt struct {
+	name  string
+	doc   string
+	group string   // statements of a group exclude each other; "" stands alone
+	many  bool     // may stand several times
+	words []string // of which the first argument is one; nil without
+	word  func(t *recipe.Train) *string
+	keys  []trainKey
+}
+
+// trainKey is a key and the field that it fills: a pointer to an int, int64,
+// float64, string, bool, []float64 or [2]float64.
+type trainKey struct {
+	slot
+	field func(t *recipe.Train, a *recipe.Augment) any
+}
+
+func optimizer(name, doc string, keys ...string) trainStmt {
+	all := []trainKey{
+		{slot{"lr", kPositive, "", "learning rate"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.LR }},
+		{slot{"momentum", kBelowOne, "0", "velocity = momentum * velocity + gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Momentum }},
+		{slot{"decay", kNonNeg, "0", "weight decay of conv and fc weights"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Decay }},
+		{slot{"beta1", kBelowOne, "0.9", "moving average of the gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta1 }},
+		{slot{"beta2", kBelowOne, "0.999", "moving average of its square"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta2 }},
+		{slot{"rho", kBelowOne, "0.9", "moving average of the squared gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Rho }},
+		{slot{"eps", kPositive, "", "added to the denominator"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Eps }},
+	}
+	s := trainStmt{name: name, doc: doc, group: "optimizer"}
+	for _, k := range all {
+		if slices.Contains(keys, k.name) {
+			s.keys = append(s.keys, k)
+		}
+	}
+	return s
+}
+
+// num makes a key that fills a field of the recipe.
+func num(name string, k *kind, doc string, field func(t *recipe.Train) any) trainKey {
+	return trainKey{slot{name, k, "", doc}, func(t *recipe.Train, _ *recipe.Augment) any { return field(t) }}
+}
+
+// aug makes a key of augment.
+func aug(name string, k *kind, doc string, field func(a *recipe.Augment) any) trainKey {
+	return trainKey{slot{name, k, "", doc}, func(_ *recipe.Train, a *recipe.Augment) any { return field(a) }}
+}
+
+// trainTable is every statement of train, in the order in which they print.
+var trainTable = []trainStmt{
+	{name: "loss", doc: "What is minimized; xent is softmax cross-entropy on the logits before a trailing softmax.", words: []string{"xent"},
+		word: func(t *recipe.Train) *string { return &t.Loss.Kind },
+		keys: []trainKey{num("smoothing", kBelowOne, "label smoothing (Szegedy 2016, section 7)", func(t *recipe.Train) any { return &t.Loss.Smoothing })}},
+	optimizer("sgd", "Stochastic gradient descent with momentum.", "lr", "momentum", "decay"),
+	optimizer("nesterov", "The same with Nesterov's momentum.", "lr", "momentum", "decay"),
+	optimizer("adam", "Adam (Kingma 2015); decay is added to the gradient.", "lr", "decay", "beta1", "beta2", "eps"),
+	optimizer("adamw", "Adam with decoupled weight decay (Loshchilov 2019).", "lr", "decay", "beta1", "beta2", "eps"),
+	optimizer("rmsprop", "RMSProp (Tieleman 2012); Inception v3 uses rho=0.9 eps=1.", "lr", "momentum", "decay", "rho", "eps"),
+	{name: "schedule", doc: "The learning rate by epoch.", words: []string{"constant", "step", "poly", "exp", "cosine", "plateau"},
+		word: func(t *recipe.Train) *string { return &t.Schedule.Kind },
+		keys: []trainKey{
+			num("every", kPositive, "epochs between steps (step, exp), or of patience (plateau)", func(t *recipe.Train) any { return &t.Schedule.Every }),
+			num("factor", kPositive, "at each step", func(t *recipe.Train) any { return &t.Schedule.Factor }),
+			num("power", kPositive, "of poly: (1 - epoch/epochs)^power", func(t *recipe.Train) any { return &t.Schedule.Power }),
+			num("warmup", kNonNeg, "epochs of linear warm-up, with any kind", func(t *recipe.Train) any { return &t.Schedule.Warmup }),
+			num("floor", kNonNeg, "lowest learning rate", func(t *recipe.Train) any { return &t.Schedule.Floor }),
+			num("at", kList, "epochs of the steps, in place of every", func(t *recipe.Train) any { return &t.Schedule.At }),
+		}},
+	{name: "init", doc: "How weights start that do not say it themselves: " + initForms() + ".",
+		word: func(t *recipe.Train) *string { return &t.Init }},
+	{name: "augment", doc: "Changes of the training images; several statements apply in order.", many: true,
+		keys: []trainKey{
+			aug("pad", kSide, "zeros around the image before the crop", func(a *recipe.Augment) any { return &a.Pad }),
+			aug("crop", kCount, "side of a random crop", func(a *recipe.Augment) any { return &a.Crop }),
+			aug("area", kSpread, "of the crop, as a share of the image", func(a *recipe.Augment) any { return &a.Area }),
+			aug("aspect", kSpread, "of the crop, width to height", func(a *recipe.Augment) any { return &a.Aspect }),
+			aug("flip", kShare, "probability of a horizontal flip", func(a *recipe.Augment) any { return &a.Flip }),
+			aug("brightness", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Brightness }),
+			aug("contrast", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Contrast }),
+			aug("saturation", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Saturation }),
+			aug("lighting", kNonNeg, "standard deviation of PCA noise (Krizhevsky 2012, section 4.1)", func(a *recipe.Augment) any { return &a.Lighting }),
+			aug("gcn", kSwitch, "global contrast normalization (Goodfellow 2013)", func(a *recipe.Augment) any { return &a.GCN }),
+			aug("zca", kSwitch, "whitening (Goodfellow 2013)", func(a *recipe.Augment) any { return &a.ZCA }),
+			aug("rotate", kNonNeg, "by up to this many degrees", func(a *recipe.Augment) any { return &a.Rotate }),
+			aug("shift", kShare, "by up to this share of the side", func(a *recipe.Augment) any { return &a.Shift }),
+			aug("mean_std", kSwitch, "subtract the data set's own mean, divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
+			aug("mean_image", kSwitch, "subtract the data set's mean image", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
+			aug("erase", kShare, "probability that a random rectangle is erased", func(a *recipe.Augment) any { return &a.RandomErase }),
+		}},
+	{name: "regularize", doc: "Penalties beside the optimizer's weight decay.", keys: []trainKey{
+		num("l1", kNonNeg, "factor on the sum of absolute weights", func(t *recipe.Train) any { return &t.Regular.L1 }),
+		num("l2", kNonNeg, "factor on half the sum of squares", func(t *recipe.Train) any { return &t.Regular.L2 }),
+		num("max_norm", kNonNeg, "bound on the norm of the weights of one output", func(t *recipe.Train) any { return &t.Regular.MaxNorm }),
+	}},
+	{name: "clip", doc: "Bounds on the gradients before the update.", keys: []trainKey{
+		num("norm", kPositive, "of all gradients together", func(t *recipe.Train) any { return &t.Clip.Norm }),
+		num("value", kPositive, "of each element", func(t *recipe.Train) any { return &t.Clip.Value }),
+	}},
+	{name: "average", doc: "Average of the weights, used for evaluation.", words: []string{"polyak", "ema"},
+		word: func(t *recipe.Train) *string { return &t.Average.Kind },
+		keys: []trainKey{num("decay", kBelowOne, "of ema", func(t *recipe.Train) any { return &t.Average.Decay })}},
+	{name: "early_stop", doc: "Ends a run that gains no more.", keys: []trainKey{
+		num("patience", kCount, "epochs without gain", func(t *recipe.Train) any { return &t.EarlyStop.Patience }),
+		num("metric", word("accuracy", "loss"), "what must gain", func(t *recipe.Train) any { return &t.EarlyStop.Metric }),
+	}},
+	{name: "run", doc: "How long and how.", keys: []trainKey{
+		num("batch", kCount, "images a step", func(t *recipe.Train) any { return &t.Run.Batch }),
+		num("epochs", kPositive, "passes over the data", func(t *recipe.Train) any { return &t.Run.Epochs }),
+		num("seed", kSeed, "of initialization, order, augmentation and dropout", func(t *recipe.Train) any { return &t.Run.Seed }),
+		num("average", word("polyak", "ema"), "short for the statement average", func(t *recipe.Train) any { return &t.Average.Kind }),
+	}},
+}
+
+func trainNames() []string {
+	var names []string
+	for _, s := range trainTable {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// train reads the train block into the recipe.
+func (b *builder) train(s *Train, cx context) {
+	t := &recipe.Train{}
+	b.g.Graph().Recipe.Train = t
+	first := map[string]*Call{}
+	for _, c := range s.Stmts {
+		row := (*trainStmt)(nil)
+		for i := range trainTable {
+			if trainTable[i].name == c.Name.Name {
+				row = &trainTable[i]
+			}
+		}
+		if row == nil {
+			d := b.err(cx, "E0606", c.Name.Span, "train has no statement %s", diag.Quote(c.Name.Name))
+			if near, ok := diag.Nearest(c.Name.Name, trainNames()); ok {
+				d.WithHelp("did you mean %s?", near).Suggest(c.Name.Span, near)
+			} else {
+				d.WithHelp("it has %s", strings.Join(trainNames(), ", "))
+			}
+			continue
+		}
+		group := row.group
+		if group == "" {
+			group = row.name
+		}
+		if old := first[group]; old != nil && !row.many {
+			what := row.name
+			if row.group != "" {
+				what = row.group
+			}
+			b.err(cx, "E0607", c.Name.Span, "train has one %s", what).Relate(old.Name.Span, "the first is here").WithHelp("delete one of the two")
+			continue
+		}
+		first[group] = c
+		b.trainStmt(row, c, t, cx)
+	}
+}
+
+func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context) {
+	if row.group == "optimizer" {
+		t.Optimizer.Kind = row.name
+	}
+	pos := c.Positional()
+	switch {
+	case row.word == nil:
+		if len(pos) > 0 {
+			d := b.err(cx, "E0403", pos[0].Span(), "%s takes key=value alone: %s has no =", row.name, diag.Quote(pos[0].Value.Raw()))
+			if k := row.key(pos[0].Value.Raw()); k != nil && k.kind == kSwitch {
+				d.WithHelp("write %s=on", k.name).Suggest(pos[0].Span(), k.name+"=on")
+			} else {
+				d.WithHelp("it has %s", strings.Join(row.keyNames(), ", "))
+			}
+		}
+	case len(pos) != 1:
+		k := kInit
+		if row.words != nil {
+			k = word(row.words...)
+		}
+		at := c.Span().After()
+		if len(pos) > 1 {
+			at = pos[1].Span()
+		}
+		b.err(cx, "E0402", at, "%s wants one value without a key: %s", row.name, k.want)
+	default:
+		k := kInit
+		if row.words != nil {
+			k = word(row.words...)
+		}
+		v := b.look(pos[0].Value, cx)
+		if v.unknown {
+			break
+		}
+		x, ok := k.parse(&v)
+		if !ok {
+			b.badValue(cx, "train", row.name, k, &v)
+			break
+		}
+		*row.word(t) = v.text()
+		if row.name == "init" {
+			b.inits, b.hasInits = x.(ir.Init), true
+		}
+	}
+	slots := make([]slot, len(row.keys))
+	for i, k := range row.keys {
+		slots[i] = k.slot
+	}
+	a := b.keyed(row.name, slots, c.Args[len(pos):], cx)
+	var augment recipe.Augment
+	for _, k := range row.keys {
+		x, ok := a.vals[k.name]
+		if !ok {
+			continue
+		}
+		switch f := k.field(t, &augment).(type) {
+		case *int:
+			*f = x.(int)
+		case *int64:
+			*f = int64(x.(int))
+		case *float64:
+			*f = x.(float64)
+		case *bool:
+			*f = x.(bool)
+		case *string:
+			if *f != "" && *f != x.(string) {
+				b.err(cx, "E0607", a.at[k.name], "%s=%s stands beside %s %s", k.name, x, k.name, *f).WithHelp("keep one of the two")
+			}
+			*f = x.(string)
+		case *[]float64:
+			*f = x.([]float64)
+		case *[2]float64:
+			*f = x.([2]float64)
+		}
+	}
+	if row.name == "augment" {
+		t.Augment = append(t.Augment, augment)
+	}
+	b.checkTrain(row, c, t, a, cx)
+}
+
+func (s *trainStmt) key(name string) *trainKey {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+func (s *trainStmt) keyNames() []string {
+	var names []string
+	for _, k := range s.keys {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// checkTrain demands what a statement cannot do without, and refuses keys that
+// its word does not use.
+func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound, cx context) {
+	need := func(key, why string) {
+		if _, ok := a.vals[key]; !ok && !a.given[key] {
+			b.err(cx, "E0402", c.Span().After(), "%s wants %s=", why, key)
+		}
+	}
+	if row.group == "optimizer" {
+		need("lr", row.name)
+	}
+	if row.name != "schedule" || t.Schedule.Kind == "" {
+		return
+	}
+	uses := map[string][]string{
+		"constant": {"warmup"}, "step": {"every", "at", "factor", "warmup", "floor"}, "poly": {"power", "warmup", "floor"},
+		"exp": {"every", "factor", "warmup", "floor"}, "cosine": {"warmup", "floor"}, "plateau": {"every", "factor", "warmup", "floor"},
+	}[t.Schedule.Kind]
+	for _, k := range row.keys {
+		if a.given[k.name] && !slices.Contains(uses, k.name) {
+			b.err(cx, "E0404", a.at[k.name], "schedule %s has no key %s", t.Schedule.Kind, k.name).WithHelp("it has %s", strings.Join(uses, ", "))
+		}
+	}
+	switch t.Schedule.Kind {
+	case "step", "exp", "plateau":
+		need("factor", "schedule "+t.Schedule.Kind)
+	}
+	if t.Schedule.Kind == "step" && !a.given["every"] && !a.given["at"] {
+		b.err(cx, "E0402", c.Span().After(), "schedule step wants every= or at=").WithHelp("schedule step every=8 factor=0.96")
+	}
+	for i, e := range t.Schedule.At {
+		if e <= 0 || i > 0 && e <= t.Schedule.At[i-1] {
+			b.err(cx, "E0405", a.at["at"], "at of schedule is epochs in rising order")
+			break
+		}
+	}
+}
