@@ -667,10 +667,10 @@ func reduce(op ops.Reduce, n *ir.Node, c *call) error {
 	for i := range k.Axes {
 		k.Dims[i] = s[i+1]
 	}
+	if len(axes) == 0 {
+		axes = []int{0}
+	}
 	for _, a := range axes {
-		if a < 0 {
-			a += len(s)
-		}
 		if a < 1 {
 			return unsupported("a reduction over the batch")
 		}
