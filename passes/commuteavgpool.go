@@ -89,4 +89,5 @@ func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) {
 		y = add(r, name+"/act", opOf(l.act), y)
 	}
 	succeed(r, l.n.Out[0], y)
+	r.Remove(l.n, p)
 }

@@ -63,13 +63,17 @@ func (f *bnFolder) fold(n *ir.Node, op ops.BatchNorm) {
 		forget(r, f.path...)
 		// x has one reader and so is no output: no refusal.
 		replace(r, n.Out[0], x)
+		r.Remove(n)
 		a := f.affine(n, op)
 		for _, p := range pieces {
 			f.absorb(p, a)
 		}
 		return
 	}
-	if ls, ok := f.behind(n); ok && replaceInput(r, n.Out[0], x) {
+	if ls, ok := f.behind(n); ok {
+		forget(r, n.Out[0])
+		replace(r, n.Out[0], x)
+		r.Remove(n)
 		a := f.affine(n, op)
 		for _, l := range ls {
 			f.absorbBefore(l, a)
@@ -81,11 +85,7 @@ func (f *bnFolder) fold(n *ir.Node, op ops.BatchNorm) {
 	y := add(r, n.Out[0].Name+"/scaled", ops.Mul{}, x, alongAxis(r, a.scale, rank, 1))
 	y = add(r, n.Out[0].Name+"/shifted", ops.Add{}, y, alongAxis(r, a.shift, rank, 1))
 	succeed(r, n.Out[0], y)
-}
-
-// replaceInput is replace for a value that is read by nodes alone.
-func replaceInput(r *ir.Rewriter, old, new *ir.Value) bool {
-	return !r.IsRoot(old) && replace(r, old, new)
+	r.Remove(n)
 }
 
 // affine writes s and t.

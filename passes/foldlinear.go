@@ -22,33 +22,49 @@ var FoldLinear = Pass{
 		{"factorize", "what a linear factorization splits would be multiplied out again"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
-		st := statics{}
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
-			if op, ok := n.Op.(ops.Scale); ok {
-				foldScale(r, st, n, op)
-				continue
+		// Of three layers the last two may be worth folding where the first two are
+		// not, so it goes on until nothing changes; each fold takes a layer away.
+		for changed := -1; changed != r.Changed; {
+			changed = r.Changed
+			f := linearFolder{r, o, statics{}}
+			for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+				f.visit(n)
 			}
-			b, ok := asLinear(n)
-			if !ok || !b.static(st) || soleUser(r, n.In[0]) != n {
-				continue
-			}
-			a, ok := asLinear(n.In[0].Def)
-			if !ok || a.isConv != b.isConv || a.act != ops.ActNone || !a.static(st) {
-				continue
-			}
-			if b.isConv && (b.kernel() != (ir.HW{1, 1}) || b.conv.Pad != (ir.Pads{}) || a.conv.Groups != 1 || b.conv.Groups != 1) {
-				continue
-			}
-			foldPair(r, o, a, b)
 		}
 		return nil
 	},
 }
 
-// foldScale multiplies the weights of the layer before by the factor.
-func foldScale(r *ir.Rewriter, st statics, n *ir.Node, op ops.Scale) {
+type linearFolder struct {
+	r  *ir.Rewriter
+	o  Options
+	st statics
+}
+
+func (f linearFolder) visit(n *ir.Node) {
+	if op, ok := n.Op.(ops.Scale); ok {
+		f.scale(n, op)
+		return
+	}
+	b, ok := asLinear(n)
+	if !ok || !b.static(f.st) || soleUser(f.r, n.In[0]) != n {
+		return
+	}
+	a, ok := asLinear(n.In[0].Def)
+	if !ok || a.isConv != b.isConv || a.act != ops.ActNone || !a.static(f.st) {
+		return
+	}
+	if b.isConv && (b.kernel() != (ir.HW{1, 1}) || b.conv.Pad != (ir.Pads{}) || a.conv.Groups != 1 || b.conv.Groups != 1) {
+		return
+	}
+	f.pair(a, b)
+}
+
+// scale multiplies the weights of the layer before by the factor.
+func (f linearFolder) scale(n *ir.Node, op ops.Scale) {
+	r := f.r
 	l, ok := asLinear(n.In[0].Def)
-	if !ok || l.act != ops.ActNone || !l.static(st) || soleUser(r, n.In[0]) == nil {
+	if !ok || l.act != ops.ActNone || !l.static(f.st) || soleUser(r, n.In[0]) == nil {
 		return
 	}
 	forget(r, n.In[0])
@@ -61,11 +77,13 @@ func foldScale(r *ir.Rewriter, st statics, n *ir.Node, op ops.Scale) {
 		b = add(r, name+"/bias.scaled", op, b)
 	}
 	l.set(r, w, b)
+	r.Remove(n)
 }
 
-// foldPair puts B A in the place of b where the cost model says that it costs
+// pair puts B A in the place of b where the cost model says that it costs
 // less than both.
-func foldPair(r *ir.Rewriter, o Options, a, b linear) {
+func (f linearFolder) pair(a, b linear) {
+	r, o := f.r, f.o
 	shape := append(ir.Shape{b.outs()}, a.weight.Type.Shape[1:]...)
 	var op ir.Op = ops.Dense{Act: b.act}
 	if a.isConv {
@@ -102,4 +120,5 @@ func foldPair(r *ir.Rewriter, o Options, a, b linear) {
 	}
 	y := add(r, b.n.Out[0].Name+"/linear", op, vals...)
 	succeed(r, b.n.Out[0], y)
+	r.Remove(a.n, b.n)
 }

@@ -19,29 +19,37 @@ var FuseAct = Pass{
 		{"fold-bn", "a batch norm stands between convolution and activation"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
-			a := actOf(n)
-			if a == ops.ActNone {
-				continue
-			}
-			x := n.In[0]
-			if soleUser(r, x) == nil {
-				// Slices have one reader each, their source has several.
-				continue
-			}
-			if t, ok := takesAct(r, x, a); ok {
-				forget(r, t.values...)
-				// x has one reader and so is no output: no refusal.
-				replace(r, n.Out[0], x)
-				for _, l := range t.layers {
-					l.setAct(r, a)
+		// One activation may stand before another, so it goes on until nothing
+		// changes; each round takes a node away.
+		for changed := -1; changed != r.Changed; {
+			changed = r.Changed
+			for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+				if a := actOf(n); a != ops.ActNone {
+					fuse(r, n, a)
 				}
-				continue
 			}
-			liftAct(r, n, a)
 		}
 		return nil
 	},
+}
+
+func fuse(r *ir.Rewriter, n *ir.Node, a ops.Act) {
+	x := n.In[0]
+	if soleUser(r, x) != n {
+		return
+	}
+	t, ok := takesAct(r, x, a)
+	if !ok {
+		liftAct(r, n, a)
+		return
+	}
+	forget(r, t.values...)
+	// x has one reader and so is no output: no refusal.
+	replace(r, n.Out[0], x)
+	r.Remove(n)
+	for _, l := range t.layers {
+		l.setAct(r, a)
+	}
 }
 
 // takers are layers that apply an activation in the place of a node, and the
@@ -145,6 +153,7 @@ func liftAct(r *ir.Rewriter, n *ir.Node, a ops.Act) {
 		// A slice is not an output, so the replacement cannot be refused.
 		replace(r, act.Out[0], act.In[0])
 	}
+	r.Remove(acts...)
 	l.setAct(r, a)
 }
 

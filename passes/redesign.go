@@ -261,6 +261,17 @@ func (d *redesigner) apply(l layer, p plan) {
 	if l.act == ops.ActNone && l.af != ops.ActNone {
 		y = add(r, firstName+"/"+string(l.af), opOf(l.af), y)
 	}
+	// What stands behind was the layer's and is the second one's now.
+	if l.bn != nil {
+		d.rename(l.bn.Out[0], old, secondName)
+	}
+	if l.act == ops.ActNone {
+		last := l.n.Out[0]
+		if l.bn != nil {
+			last = l.bn.Out[0]
+		}
+		d.rename(soleUser(r, last).Out[0], old, secondName)
+	}
 	y = d.half(l, p.second, secondName, y, l.outs(), p.mid)
 	r.Replace(l.n.Out[0], y)
 }
@@ -287,11 +298,11 @@ func (d *redesigner) like(v *ir.Value, old, name string, n int) *ir.Value {
 	return d.r.Param(name+"/"+last, ir.Shape{n}, p)
 }
 
-// rename gives a param of the old layer the new layer's name, and its data with
-// it.
+// rename gives a value of the old layer the new layer's name, and a param's data
+// with it. Outputs keep theirs.
 func (d *redesigner) rename(v *ir.Value, old, name string) {
 	rest, ok := strings.CutPrefix(v.Name, old+"/")
-	if !ok {
+	if !ok || d.r.IsRoot(v) {
 		return
 	}
 	g := d.r.Graph()

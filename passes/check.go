@@ -1,0 +1,201 @@
+package passes
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"text/tabwriter"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Difference is what a pass changed in the numbers that a network computes: the
+// value that differs most, as a share of its largest element.
+type Difference struct {
+	Step     Step
+	Changed  int
+	Compared bool    // false where nothing changed, and for a Redesign
+	Values   int     // how many outputs, heads and labelled parts were compared
+	Value    string  // the one that differs most
+	Max      float64 // its max|a-b|
+	Scale    float64 // its max|b|
+}
+
+// Relative is Max as a share of Scale.
+func (d Difference) Relative() float64 {
+	if d.Max == 0 {
+		return 0
+	}
+	return d.Max / d.Scale
+}
+
+// RoundingTolerance is what the weights of a network may change its results by
+// when they are rounded to float32 after folding, as a share of the largest.
+const RoundingTolerance = 1e-5
+
+// Kept reports whether the pass kept what its contract promises of the numbers.
+func (d Difference) Kept() bool {
+	if !d.Compared {
+		return true
+	}
+	if d.Step.Pass.Contract == Rounding {
+		return d.Relative() <= RoundingTolerance
+	}
+	return d.Max == 0
+}
+
+// CheckOptions say what the network is run on.
+type CheckOptions struct {
+	Seed  int64 // of inputs, and of weights that have no data
+	Batch int   // 0 is 1
+}
+
+// Check rewrites g as Run does, and runs the network on the reference interpreter
+// with random inputs before and after every pass that changes something. The
+// table has a row for each step.
+func Check(g *ir.Graph, p Pipeline, o Options, c CheckOptions) ([]Difference, *Report, error) {
+	rep := &Report{}
+	if err := p.Check(); err != nil {
+		return nil, rep, err
+	}
+	in := randomInputs(g, c)
+	before, err := observe(g, in, c)
+	if err != nil {
+		return nil, rep, err
+	}
+	var table []Difference
+	for _, s := range p {
+		sub, err := Run(g, Pipeline{s}, o)
+		rep.Steps = append(rep.Steps, sub.Steps...)
+		if err != nil {
+			return table, rep, err
+		}
+		d := Difference{Step: s, Changed: sub.Steps[0].Changed}
+		if d.Changed > 0 {
+			after, err := observe(g, in, c)
+			if err != nil {
+				return table, rep, fmt.Errorf("after pass %s: %w", s, err)
+			}
+			if err := d.compare(before, after); err != nil {
+				return table, rep, err
+			}
+			before = after
+		}
+		table = append(table, d)
+	}
+	return table, rep, nil
+}
+
+// seen is a value that users see: an output, a head or a labelled part.
+type seen struct {
+	key  string // what it is known by before and after
+	name string
+	x    *tensor.Tensor
+}
+
+func observe(g *ir.Graph, in []*tensor.Tensor, c CheckOptions) ([]seen, error) {
+	keep := make([]*ir.Value, len(g.Parts))
+	for i, p := range g.Parts {
+		keep[i] = p.Out
+	}
+	res, err := ref.Run(g, in, ref.Options{Seed: c.Seed, Keep: keep})
+	if err != nil {
+		return nil, err
+	}
+	var s []seen
+	for i, v := range g.Outputs {
+		s = append(s, seen{fmt.Sprint("output ", i), v.Name, res[v]})
+	}
+	for i, h := range g.Heads {
+		s = append(s, seen{fmt.Sprint("head ", i), h.Value.Name, res[h.Value]})
+	}
+	for _, p := range g.Parts {
+		s = append(s, seen{"part " + p.Name, p.Name, res[p.Out]})
+	}
+	return s, nil
+}
+
+// compare fills in the row; it is an error that an output is missing, has another
+// name or another shape.
+func (d *Difference) compare(before, after []seen) error {
+	old := map[string]seen{}
+	for _, s := range before {
+		old[s.key] = s
+	}
+	outputs := func(ss []seen) (n int) {
+		for _, s := range ss {
+			if s.key[0] == 'o' {
+				n++
+			}
+		}
+		return n
+	}
+	if a, b := outputs(before), outputs(after); a != b {
+		return fmt.Errorf("pass %s: the network had %d outputs and has %d", d.Step, a, b)
+	}
+	d.Compared = d.Step.Pass.Contract != Redesign
+	for _, s := range after {
+		was, ok := old[s.key]
+		if !ok {
+			return fmt.Errorf("pass %s: %s (%s) is new", d.Step, s.key, diag.Printable(s.name))
+		}
+		if s.key[0] != 'p' && s.name != was.name {
+			return fmt.Errorf("pass %s: %s was called %s and is called %s", d.Step, s.key, diag.Printable(was.name), diag.Printable(s.name))
+		}
+		if !ir.Shape(s.x.Shape).Equal(was.x.Shape) {
+			return fmt.Errorf("pass %s: %s (%s) was %v and is %v", d.Step, s.key, diag.Printable(s.name), ir.Shape(was.x.Shape), ir.Shape(s.x.Shape))
+		}
+		if !d.Compared {
+			continue
+		}
+		d.Values++
+		diff, scale := tensor.MaxDiff(s.x, was.x)
+		if diff > 0 && scale == 0 {
+			scale = diff
+		}
+		if worst := (Difference{Max: diff, Scale: scale}); d.Value == "" || worst.Relative() > d.Relative() {
+			d.Value, d.Max, d.Scale = s.name, diff, scale
+		}
+	}
+	return nil
+}
+
+func randomInputs(g *ir.Graph, c CheckOptions) []*tensor.Tensor {
+	rng := rand.New(rand.NewPCG(uint64(c.Seed), 1))
+	in := make([]*tensor.Tensor, len(g.Inputs))
+	for i, v := range g.Inputs {
+		in[i] = tensor.New(v.Type.Shape.Bind(max(c.Batch, 1))...)
+		if v.Type.DType != ir.F32 {
+			continue // class indices: 0 is one
+		}
+		for j := range in[i].Data {
+			in[i].Data[j] = rng.NormFloat64()
+		}
+	}
+	return in
+}
+
+// WriteDifferences prints the table of Check.
+func WriteDifferences(w io.Writer, table []Difference) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "pass\tcontract\trewrites\tlargest difference\tof the largest\tin")
+	for _, d := range table {
+		fmt.Fprintf(tw, "%s\t%s\t%d\t", d.Step, d.Step.Pass.Contract, d.Changed)
+		switch {
+		case d.Compared:
+			verdict := ""
+			if !d.Kept() {
+				verdict = "  BROKEN"
+			}
+			fmt.Fprintf(tw, "%.3g\t%.3g\t%s%s\n", d.Max, d.Relative(), diag.Printable(d.Value), verdict)
+		case d.Changed > 0:
+			fmt.Fprint(tw, "another function\t\t\n")
+		default:
+			fmt.Fprint(tw, "\t\t\n")
+		}
+	}
+	return tw.Flush()
+}

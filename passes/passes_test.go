@@ -1,0 +1,197 @@
+package passes
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+// graphs is how many random networks a test runs.
+func graphs(short int) int {
+	if os.Getenv("INCC_LONG") == "1" {
+		return 50000
+	}
+	return short
+}
+
+// exactly is the relative difference that folding may make in float64.
+const exactly = 1e-9
+
+// tolerance of a step: exact passes none; rounding ones that of float64, or of
+// float32 where const-fold has rounded weights.
+func tolerance(s Step) float64 {
+	switch {
+	case s.Pass.Contract != Rounding:
+		return 0
+	case s.Pass == &ConstFold:
+		return RoundingTolerance
+	}
+	return exactly
+}
+
+func check(g *ir.Graph, p Pipeline, o Options) ([]Difference, error) {
+	table, _, err := Check(g, p, o, CheckOptions{Seed: 3, Batch: 2})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range table {
+		if d.Compared && !(d.Relative() <= tolerance(d.Step)) {
+			return nil, fmt.Errorf("%s changes %s by %g of %g", d.Step, d.Value, d.Max, d.Scale)
+		}
+	}
+	return table, nil
+}
+
+// Every pass alone keeps its contract on random networks, changes nothing when it
+// runs a second time, and fires often enough for that to mean something.
+func TestRandom(t *testing.T) {
+	fired := map[string]int{}
+	n := graphs(300)
+	for seed := range uint64(n) {
+		for _, pass := range All() {
+			g := randomNet(seed)
+			s := Step{Pass: pass, Args: map[string]string{"force": "on"}}
+			if pass.Contract == Redesign {
+				clear(g.Data)
+				restoreConstants(g, seed)
+			}
+			if pass != &DCE {
+				// Dead readers keep a pass from what it can do when they are gone.
+				if _, err := Run(g, Pipeline{{Pass: &DCE}}, Options{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			table, err := check(g, Pipeline{s}, Options{})
+			if err != nil {
+				t.Fatalf("network %d: %v", seed, err)
+			}
+			if table[0].Changed > 0 {
+				fired[pass.Name]++
+			}
+			rep, err := Run(g, Pipeline{s}, Options{})
+			if err != nil {
+				t.Fatalf("network %d: %s again: %v", seed, pass.Name, err)
+			}
+			if c := rep.Steps[0].Changed; c != 0 {
+				t.Errorf("network %d: %s changes %d more when it runs again", seed, pass.Name, c)
+			}
+		}
+	}
+	for _, pass := range All() {
+		if fired[pass.Name]*20 < n {
+			t.Errorf("%s changed only %d of %d networks", pass.Name, fired[pass.Name], n)
+		}
+	}
+	t.Log(fired)
+}
+
+// restoreConstants puts back the data that constants cannot do without.
+func restoreConstants(g *ir.Graph, seed uint64) {
+	h := randomNet(seed)
+	for _, v := range g.Params {
+		if v.Param.Kind == ir.Constant && v.Param.Init.Kind != ir.InitConstant {
+			g.Data[v.Name] = h.Data[v.Name]
+		}
+	}
+}
+
+// The whole pipeline, then the weights drawn and folded.
+func TestRandomPipeline(t *testing.T) {
+	for seed := range uint64(graphs(300)) {
+		g := randomNet(seed)
+		if _, err := check(g, Level(2), Options{KeepHeads: seed%2 == 0}); err != nil {
+			t.Fatalf("network %d: %v", seed, err)
+		}
+		ir.Materialize(g, 3)
+		if _, err := check(g, Pipeline{{Pass: &ConstFold}}, Options{}); err != nil {
+			t.Fatalf("network %d, with data: %v", seed, err)
+		}
+		rep, err := Run(g, Level(2), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range rep.Steps {
+			if s.Changed > 0 && s.Step.Pass != &DropHeads && s.Step.Pass != &FuseAct {
+				t.Logf("network %d: %s changes %d more in a second run of -O2", seed, s.Step, s.Changed)
+			}
+		}
+	}
+}
+
+// shuffled returns the passes in a random order that their constraints allow.
+func shuffled(r *rand.Rand, ps []*Pass) Pipeline {
+	for {
+		var p Pipeline
+		for _, i := range r.Perm(len(ps)) {
+			p = append(p, Step{Pass: ps[i]})
+		}
+		if p.Check() == nil {
+			return p
+		}
+	}
+}
+
+// Any order that the constraints allow keeps the function.
+func TestRandomOrder(t *testing.T) {
+	var ps []*Pass
+	for _, p := range All() {
+		if p.Contract != Redesign {
+			ps = append(ps, p)
+		}
+	}
+	orders := map[string]bool{}
+	for seed := range uint64(graphs(300)) {
+		g := randomNet(seed)
+		p := shuffled(rand.New(rand.NewPCG(seed, 1)), ps)
+		orders[p.String()] = true
+		if _, err := check(g, p, Options{KeepHeads: true}); err != nil {
+			t.Fatalf("network %d, %v: %v", seed, p, err)
+		}
+	}
+	if len(orders) < 50 {
+		t.Errorf("only %d orders were tried", len(orders))
+	}
+}
+
+// What is checked must be able to fail: a pass that is wrong is found out.
+func TestCheckFindsWrongPasses(t *testing.T) {
+	broken := map[string]func(*Pass){
+		"fold-bn as an exact pass":        func(p *Pass) { *p = FoldBN; p.Contract = Exact },
+		"drop-heads that drops an output": func(p *Pass) { *p = DropHeads; p.Run = dropOutput },
+		"a weight that changes":           func(p *Pass) { *p = FoldLinear; p.Run = nudge },
+	}
+	for name, make := range broken {
+		found := false
+		for seed := uint64(0); seed < 20 && !found; seed++ {
+			var p Pass
+			make(&p)
+			g := randomNet(seed)
+			table, _, err := Check(g, Pipeline{{Pass: &p}}, Options{}, CheckOptions{})
+			found = err != nil || !table[0].Kept()
+		}
+		if !found {
+			t.Errorf("%s was not found out", name)
+		}
+	}
+}
+
+func dropOutput(r *ir.Rewriter, o Options) error {
+	r.Graph().Outputs = r.Graph().Outputs[1:]
+	r.Changed++
+	return nil
+}
+
+func nudge(r *ir.Rewriter, o Options) error {
+	for _, v := range r.Graph().Params {
+		if v.Param.Kind == ir.Weight && strings.HasSuffix(v.Name, "weight") {
+			v.Name += "'" // another name draws other values
+			delete(r.Graph().Data, strings.TrimSuffix(v.Name, "'"))
+			r.Changed++
+		}
+	}
+	return nil
+}
