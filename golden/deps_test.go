@@ -51,6 +51,9 @@ backends/cpu/train:        backends/cpu, backends/cpu/data, backends/cpu/kernel,
 backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/...
 backends/cpu/peers:        NONE
 
+# Nothing but tests.
+golden: NONE
+
 cmd/incc: backends, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
 `
 

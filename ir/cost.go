@@ -34,7 +34,7 @@ type Summary struct {
 // Summarize computes parameters, multiply-accumulates, activation bytes and the
 // receptive field, height and width apart (1x7 and 7x1 come out wrong
 // otherwise): rf += ((kernel-1)*dilation)*jump, jump *= stride along a path, the
-// maximum where paths join.
+// maximum where paths join, the whole image behind a flattening.
 func Summarize(g *Graph) Summary {
 	main := map[*Value]bool{}
 	stack := append([]*Value(nil), g.Outputs...)
@@ -63,7 +63,7 @@ func Summarize(g *Graph) Summary {
 			r.Head = r.Head && !main[v]
 			r.Bytes += v.Type.Bytes()
 		}
-		f := field{HW{1, 1}, HW{1, 1}}
+		var f field
 		in := make([]Type, len(n.In))
 		for i, v := range n.In {
 			in[i] = v.Type.Bind(1)
@@ -95,6 +95,12 @@ func Summarize(g *Graph) Summary {
 			for a := range 2 {
 				f.rf[a] += (k[a] - 1) * d[a] * f.jump[a]
 				f.jump[a] *= st[a]
+			}
+		}
+		if len(n.In) > 0 && len(n.In[0].Type.Shape) == 4 && len(n.Out[0].Type.Shape) == 2 && len(g.Inputs) > 0 {
+			// Flattened: an element of what follows sees the whole image, wherever it stands.
+			if sh := g.Inputs[0].Type.Shape; len(sh) == 4 {
+				f = field{rf: HW{max(f.rf[0], sh[2]), max(f.rf[1], sh[3])}}
 			}
 		}
 		r.RF, r.Jump = f.rf, f.jump
