@@ -23,20 +23,30 @@ var CommuteAvgPool = Pass{
 	Run: func(r *ir.Rewriter, o Options) error {
 		st := statics{}
 		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
-			l, ok := asConv(n)
-			if !ok || l.kernel() != (ir.HW{1, 1}) || l.conv.Groups != 1 || l.conv.Stride != (ir.HW{1, 1}) || l.conv.Pad != (ir.Pads{}) || !l.static(st) {
-				continue
-			}
-			p := n.In[0].Def
-			if p == nil || soleUser(r, n.In[0]) != n {
-				continue
-			}
-			if op, ok := p.Op.(ops.AvgPool); ok && commutePays(o, l, p, op) {
-				commute(r, l, p, op)
+			// A pool may stand before the pool.
+			for n != nil {
+				n = commuteOnce(r, o, st, n)
 			}
 		}
 		return nil
 	},
+}
+
+// commuteOnce moves the node before the average pool that it reads and returns
+// it where it stands now, nil where it stays.
+func commuteOnce(r *ir.Rewriter, o Options, st statics, n *ir.Node) *ir.Node {
+	l, ok := asConv(n)
+	if !ok || l.kernel() != (ir.HW{1, 1}) || l.conv.Groups != 1 || l.conv.Stride != (ir.HW{1, 1}) || l.conv.Pad != (ir.Pads{}) || !l.static(st) {
+		return nil
+	}
+	p := n.In[0].Def
+	if p == nil || soleUser(r, n.In[0]) != n {
+		return nil
+	}
+	if op, ok := p.Op.(ops.AvgPool); ok && commutePays(o, l, p, op) {
+		return commute(r, l, p, op)
+	}
+	return nil
 }
 
 func commutePays(o Options, l linear, p *ir.Node, pool ops.AvgPool) bool {
@@ -70,7 +80,7 @@ func commutePays(o Options, l linear, p *ir.Node, pool ops.AvgPool) bool {
 	return after < before
 }
 
-func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) {
+func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) *ir.Node {
 	r.For(l.n)
 	name := l.n.Out[0].Name
 	conv := l.conv
@@ -80,8 +90,8 @@ func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) {
 	if inside {
 		in = append(in, l.bias)
 	}
-	y := add(r, name+"/linear", conv, in...)
-	y = add(r, name+"/pooled", pool, y)
+	moved := add(r, name+"/linear", conv, in...)
+	y := add(r, name+"/pooled", pool, moved)
 	if l.bias != nil && !inside {
 		y = add(r, name+"/biased", ops.Add{}, y, alongAxis(r, l.bias, 4, 1))
 	}
@@ -90,4 +100,5 @@ func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) {
 	}
 	succeed(r, l.n.Out[0], y)
 	r.Remove(l.n, p)
+	return moved.Def
 }

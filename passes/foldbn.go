@@ -171,7 +171,9 @@ func (f *bnFolder) beforeCut(cut *ir.Node, at int) ([]piece, bool) {
 
 // absorb scales the piece's filters and its bias, and adds the shift.
 func (f *bnFolder) absorb(p piece, a affine) {
-	r, l := f.r, p.l
+	r := f.r
+	// Read anew: another piece may be of the same layer.
+	l, _ := asLinear(p.l.n)
 	r.For(l.n)
 	n := p.hi - p.lo
 	s, t := cutVector(r, a.scale, p.at, p.at+n), cutVector(r, a.shift, p.at, p.at+n)

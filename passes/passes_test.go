@@ -115,8 +115,11 @@ func TestRandomPipeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range rep.Steps {
-			if s.Changed > 0 && s.Step.Pass != &DropHeads && s.Step.Pass != &FuseAct {
-				t.Logf("network %d: %s changes %d more in a second run of -O2", seed, s.Step, s.Changed)
+			// Behind a merge a layer may have one reader that had several before, so
+			// that there is more to fold.
+			later := s.Step.Pass == &FoldLinear || s.Step.Pass == &ConstFold
+			if s.Changed > 0 && !later && s.Step.Pass != &DropHeads && s.Step.Pass != &DCE {
+				t.Errorf("network %d: %s changes %d more in a second run of -O2", seed, s.Step, s.Changed)
 			}
 		}
 	}
