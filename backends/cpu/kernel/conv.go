@@ -60,6 +60,14 @@ type Part struct {
 	C    int
 	View View
 	Act  Act
+	Step int // float32s from a pixel to the next, in the residual too; 0 means 16
+}
+
+func (p *Part) step() int {
+	if p.Step == 0 {
+		return Block
+	}
+	return p.Step
 }
 
 func one(n int) int {
@@ -221,11 +229,11 @@ func maxPixels(isa ISA) int {
 // tiles need not end with them.
 func (c Conv) flat() bool {
 	l := c.lanes()
-	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.Residual && c.Res.H != c.W*Block {
+	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.Residual && c.Res.H != c.W*c.Parts[0].step() {
 		return false
 	}
 	for _, p := range c.Parts {
-		if p.C > 0 && p.View.H != c.W*Block {
+		if p.C > 0 && p.View.H != c.W*p.step() {
 			return false
 		}
 	}
@@ -371,7 +379,14 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 		for b := r[1]; b < r[1]+r[2]; b++ {
 			for y := y0; y < min(y0+c.rows(), c.H); y++ {
 				at := a.Out[r[0]].Off + image*part.View.N + b*part.View.C + y*part.View.H
-				part.activate(w.ISA, a.Out[r[0]].Mem[at:at+c.W*Block], b)
+				for n := c.W; n > 0; n-- { // pixel by pixel, or the row at once
+					run := 1
+					if part.step() == Block {
+						run, n = n, 1
+					}
+					part.activate(w.ISA, a.Out[r[0]].Mem[at:at+run*Block], b)
+					at += part.step()
+				}
 			}
 		}
 	}
@@ -413,6 +428,8 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	t.obs = 4 * part.View.C
 	t.rbs = 4 * c.Res.C
 	t.scale = c.Scale
+	step := part.step()
+	t.ops = 4 * step
 	t.flags = 0
 	if part.Act == ActReLU {
 		t.flags |= tileReLU
@@ -428,7 +445,9 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
 	for b := 0; b < r[2]; b += blocks {
-		t.w = float(a.W[0], r[7]+b*Block)
+		if t.ntaps > 0 {
+			t.w = float(a.W[0], r[7]+b*Block)
+		}
 		t.bias = unsafe.Pointer(&zeroBias)
 		if a.W[1] != nil {
 			t.bias = float(a.W[1], r[8]+b*Block)
@@ -438,11 +457,11 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
 			t.a = float(src, in+l[1])
 			t.b = float(src, in+l[4])
-			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*Block)
-			t.outB = float(out.Mem, ob+l[5]*part.View.H+l[6]*Block)
+			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*step)
+			t.outB = float(out.Mem, ob+l[5]*part.View.H+l[6]*step)
 			if c.Residual {
-				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*Block)
-				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*Block)
+				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*step)
+				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}
 			kernels[l[0]]((*byte)(unsafe.Pointer(t)))
 		}

@@ -29,8 +29,8 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 				j, i = j-half, 4
 			}
 			px[q] = in + tiles[i] + j*ps
-			po[q] = o0 + tiles[i+1]*part.View.H + (tiles[i+2]+j)*Block
-			pr[q] = r0 + tiles[i+1]*c.Res.H + (tiles[i+2]+j)*Block
+			po[q] = o0 + tiles[i+1]*part.View.H + (tiles[i+2]+j)*part.step()
+			pr[q] = r0 + tiles[i+1]*c.Res.H + (tiles[i+2]+j)*part.step()
 		}
 		for j := 0; j < width; j += 2 {
 			b := [2]float32(bias[j:])

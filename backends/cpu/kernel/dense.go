@@ -15,11 +15,10 @@ import "unsafe"
 //
 // With one image the weights are streamed once, at the speed of the memory they
 // lie in; with more the images take the part that pixels have in a convolution.
-// For that the best layout of a batch of vectors is N: 16, C: 16*images (blocks
-// of 16 features of all images side by side); the output is written there
-// directly, and into any other layout by way of scratch memory. An input with
-// N a multiple of 1024 floats is slow to read for a batch: all images fall into
-// the same sets of the cache.
+// For a batch of vectors the layout N: 16, C: 16*images (blocks of 16 features of
+// all images side by side) is the fastest to read and to write. An N that is a
+// multiple of 1024 floats is slow: all images fall into the same sets of the
+// cache.
 type Dense struct {
 	C, H, W int
 	In      View
@@ -59,9 +58,6 @@ func (d Dense) images() int {
 	return 56
 }
 
-// Scratch holds the results of a task for one pair of output blocks.
-func (d Dense) Scratch() int { return d.images() * 2 * Block }
-
 // Tasks is chunks of images x chunks of pairs of output blocks.
 func (d Dense) Tasks(images int) int {
 	c := d.conv()
@@ -90,32 +86,25 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 		if a.W[1] != nil {
 			bias = a.W[1][g*2*Block:][:width]
 		}
-		first := a.Out[0].Off + i0*d.Out.View.N + 2*g*d.Out.View.C
-		out, at, step := a.Out[0].Mem, first, d.Out.View.C
-		direct := d.Out.View.N == Block || n == 1
-		if !direct {
-			out, at, step = w.Scratch, 0, n*Block
-		}
+		to := a.Out[0].Off + i0*d.Out.View.N + 2*g*d.Out.View.C
 		per := denseTaps
 		if n <= maxPixels(w.ISA) {
 			per = len(a.Table)
 		}
 		for t0 := 0; t0 < len(a.Table); t0 += per {
 			t1 := min(t0+per, len(a.Table))
-			p := densePart{taps: a.Table[t0:t1], w: weights[t0*Block*width : t1*Block*width], width: width, bias: bias, in: a.In[0].Mem, at: in, n: n,
-				ps: d.In.N, out: out, to: at, step: step, resume: t0 > 0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
+			p := densePart{taps: a.Table[t0:t1], w: weights[t0*Block*width : t1*Block*width], width: width, bias: bias,
+				in: a.In[0].Mem, at: in, ps: d.In.N, n: n, out: a.Out[0].Mem, to: to, block: d.Out.View.C, step: d.Out.View.N,
+				resume: t0 > 0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
 			p.run(w)
+		}
+		if !d.Out.vectorAct() {
+			continue
 		}
 		for b := range blocks {
 			for i := range n {
-				to := first + i*d.Out.View.N + b*d.Out.View.C
-				row := a.Out[0].Mem[to : to+Block]
-				if !direct {
-					copy(row, out[at+b*step+i*Block:])
-				}
-				if d.Out.vectorAct() {
-					d.Out.activate(w.ISA, row, 2*g+b)
-				}
+				at := to + i*d.Out.View.N + b*d.Out.View.C
+				d.Out.activate(w.ISA, a.Out[0].Mem[at:at+Block], 2*g+b)
 			}
 		}
 	}
@@ -130,7 +119,8 @@ type densePart struct {
 	in           []float32
 	at, n, ps    int
 	out          []float32
-	to, step     int
+	to           int
+	block, step  int // from an output block to the next, from an image to the next
 	resume, relu bool
 }
 
@@ -142,7 +132,8 @@ func (p *densePart) run(w *Worker) {
 	}
 	t := &w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&p.taps[0]), len(p.taps)
-	t.ps, t.ws, t.obs = 4*p.ps, 4*p.width, 4*p.step
+	t.ps, t.ws, t.obs = 4*p.ps, 4*p.width, 4*p.block
+	t.ops = 4 * p.step
 	t.flags = 0
 	if p.resume {
 		t.flags |= tileAcc
@@ -165,8 +156,8 @@ func (p *densePart) run(w *Worker) {
 				half = 0
 			}
 			t.a, t.b = float(p.in, p.at+i*p.ps), float(p.in, p.at+(i+half)*p.ps)
-			t.outA = float(p.out, p.to+b*p.step+i*Block)
-			t.outB = float(p.out, p.to+b*p.step+(i+half)*Block)
+			t.outA = float(p.out, p.to+b*p.block+i*p.step)
+			t.outB = float(p.out, p.to+b*p.block+(i+half)*p.step)
 			kernels[n]((*byte)(unsafe.Pointer(t)))
 			i += n
 		}
@@ -180,12 +171,12 @@ func (p *densePart) runGo(most int) {
 			px[q] = p.at + min(i+q, p.n-1)*p.ps
 		}
 		for j := 0; j < p.width; j += 2 {
-			to := p.to + j/Block*p.step + i*Block + j%Block
+			to := p.to + j/Block*p.block + i*p.step + j%Block
 			var acc [4][2]float32
 			for q := range acc {
 				acc[q] = [2]float32(p.bias[j:])
 				if p.resume && i+q < p.n {
-					acc[q] = [2]float32(p.out[to+q*Block:])
+					acc[q] = [2]float32(p.out[to+q*p.step:])
 				}
 			}
 			acc = dot4x2(p.in, px, p.taps, p.w[j:], p.width, acc)
@@ -194,7 +185,7 @@ func (p *densePart) runGo(most int) {
 					if p.relu && v < 0 {
 						v = 0
 					}
-					p.out[to+q*Block+l] = v
+					p.out[to+q*p.step+l] = v
 				}
 			}
 		}

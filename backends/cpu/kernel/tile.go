@@ -21,6 +21,7 @@ type tile struct {
 	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
 	flags      int // tileReLU, tileRes, tileAcc
 	scale      float32
+	ops        int // bytes from an output pixel to the next, and from one of the residual
 }
 
 const (

@@ -13,21 +13,27 @@ TEXT ·tile512p1o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -56,14 +62,18 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
 
 act:
 	TESTQ  $0x00000001, R13
@@ -74,7 +84,6 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VZEROUPPER
 	RET
@@ -88,21 +97,27 @@ TEXT ·tile512p1o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -115,14 +130,18 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
 
 act:
 	TESTQ  $0x00000001, R13
@@ -133,7 +152,6 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VZEROUPPER
 	RET
@@ -147,23 +165,29 @@ TEXT ·tile512p2o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
 	VMOVAPS Z0, Z1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
 	VMOVUPS (R12), Z1
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -196,15 +220,19 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      (R12), Z31, Z1
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R12), Z31, Z1
 
 act:
 	TESTQ  $0x00000001, R13
@@ -216,7 +244,6 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R12)
 	VZEROUPPER
@@ -231,23 +258,29 @@ TEXT ·tile512p2o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
 	VMOVAPS Z0, Z1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
 	VMOVUPS (R12), Z1
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -261,15 +294,19 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      (R12), Z31, Z1
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R12), Z31, Z1
 
 act:
 	TESTQ  $0x00000001, R13
@@ -281,7 +318,6 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R12)
 	VZEROUPPER
@@ -296,9 +332,6 @@ TEXT ·tile512p3o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -306,15 +339,24 @@ TEXT ·tile512p3o1(SB), NOSPLIT, $0-8
 	VMOVUPS (R13), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -351,16 +393,20 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      (R12), Z31, Z2
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R12), Z31, Z2
 
 act:
 	TESTQ  $0x00000001, R13
@@ -373,9 +419,8 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
 	VZEROUPPER
 	RET
@@ -389,9 +434,6 @@ TEXT ·tile512p3o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -399,15 +441,24 @@ TEXT ·tile512p3o1planar(SB), NOSPLIT, $0-8
 	VMOVUPS (R13), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -422,16 +473,20 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      (R12), Z31, Z2
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R12), Z31, Z2
 
 act:
 	TESTQ  $0x00000001, R13
@@ -444,9 +499,8 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
 	VZEROUPPER
 	RET
@@ -460,9 +514,6 @@ TEXT ·tile512p4o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -471,16 +522,25 @@ TEXT ·tile512p4o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	VMOVUPS 64(R12), Z3
+	VMOVUPS (R12)(R8*1), Z3
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -521,17 +581,21 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      (R12), Z31, Z2
-	VFMADD213PS      64(R12), Z31, Z3
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R12), Z31, Z2
+	VFMADD213PS  (R12)(R8*1), Z31, Z3
 
 act:
 	TESTQ  $0x00000001, R13
@@ -545,11 +609,10 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	VMOVUPS Z3, 64(R12)
+	VMOVUPS Z3, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -562,9 +625,6 @@ TEXT ·tile512p4o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -573,16 +633,25 @@ TEXT ·tile512p4o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	VMOVUPS 64(R12), Z3
+	VMOVUPS (R12)(R8*1), Z3
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -598,17 +667,21 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      (R12), Z31, Z2
-	VFMADD213PS      64(R12), Z31, Z3
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R12), Z31, Z2
+	VFMADD213PS  (R12)(R8*1), Z31, Z3
 
 act:
 	TESTQ  $0x00000001, R13
@@ -622,11 +695,10 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	VMOVUPS Z3, 64(R12)
+	VMOVUPS Z3, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -639,9 +711,6 @@ TEXT ·tile512p5o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -651,17 +720,26 @@ TEXT ·tile512p5o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
+	VMOVUPS (R12)(R8*1), Z4
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -706,18 +784,22 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      (R12), Z31, Z3
-	VFMADD213PS      64(R12), Z31, Z4
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R12), Z31, Z3
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
 
 act:
 	TESTQ  $0x00000001, R13
@@ -732,12 +814,11 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
+	VMOVUPS Z4, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -750,9 +831,6 @@ TEXT ·tile512p5o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -762,17 +840,26 @@ TEXT ·tile512p5o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
+	VMOVUPS (R12)(R8*1), Z4
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -789,18 +876,22 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      (R12), Z31, Z3
-	VFMADD213PS      64(R12), Z31, Z4
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R12), Z31, Z3
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
 
 act:
 	TESTQ  $0x00000001, R13
@@ -815,12 +906,11 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
+	VMOVUPS Z4, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -833,9 +923,6 @@ TEXT ·tile512p6o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -846,18 +933,27 @@ TEXT ·tile512p6o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	VMOVUPS 128(R12), Z5
+	VMOVUPS (R12)(R8*1), Z4
+	VMOVUPS (R12)(R8*2), Z5
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -906,19 +1002,23 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      (R12), Z31, Z3
-	VFMADD213PS      64(R12), Z31, Z4
-	VFMADD213PS      128(R12), Z31, Z5
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R12), Z31, Z3
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	VFMADD213PS  (R12)(R8*2), Z31, Z5
 
 act:
 	TESTQ  $0x00000001, R13
@@ -934,13 +1034,12 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	VMOVUPS Z5, 128(R12)
+	VMOVUPS Z4, (R12)(R8*1)
+	VMOVUPS Z5, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -953,9 +1052,6 @@ TEXT ·tile512p6o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -966,18 +1062,27 @@ TEXT ·tile512p6o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	VMOVUPS 128(R12), Z5
+	VMOVUPS (R12)(R8*1), Z4
+	VMOVUPS (R12)(R8*2), Z5
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -995,19 +1100,23 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      (R12), Z31, Z3
-	VFMADD213PS      64(R12), Z31, Z4
-	VFMADD213PS      128(R12), Z31, Z5
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R12), Z31, Z3
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	VFMADD213PS  (R12)(R8*2), Z31, Z5
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1023,13 +1132,12 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	VMOVUPS Z5, 128(R12)
+	VMOVUPS Z4, (R12)(R8*1)
+	VMOVUPS Z5, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -1042,9 +1150,6 @@ TEXT ·tile512p7o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1056,19 +1161,28 @@ TEXT ·tile512p7o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -1121,20 +1235,24 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      (R12), Z31, Z4
-	VFMADD213PS      64(R12), Z31, Z5
-	VFMADD213PS      128(R12), Z31, Z6
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R12), Z31, Z4
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1151,14 +1269,13 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -1171,9 +1288,6 @@ TEXT ·tile512p7o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1185,19 +1299,28 @@ TEXT ·tile512p7o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -1216,20 +1339,24 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      (R12), Z31, Z4
-	VFMADD213PS      64(R12), Z31, Z5
-	VFMADD213PS      128(R12), Z31, Z6
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R12), Z31, Z4
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1246,14 +1373,13 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -1266,9 +1392,6 @@ TEXT ·tile512p8o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1281,20 +1404,29 @@ TEXT ·tile512p8o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	VMOVUPS 192(R12), Z7
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	VMOVUPS (R12)(R9*1), Z7
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -1351,21 +1483,25 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      (R12), Z31, Z4
-	VFMADD213PS      64(R12), Z31, Z5
-	VFMADD213PS      128(R12), Z31, Z6
-	VFMADD213PS      192(R12), Z31, Z7
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R12), Z31, Z4
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	VFMADD213PS  (R12)(R9*1), Z31, Z7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1383,15 +1519,14 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	VMOVUPS Z7, 192(R12)
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	VMOVUPS Z7, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -1404,9 +1539,6 @@ TEXT ·tile512p8o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1419,20 +1551,29 @@ TEXT ·tile512p8o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	VMOVUPS 192(R12), Z7
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	VMOVUPS (R12)(R9*1), Z7
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -1452,21 +1593,25 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      (R12), Z31, Z4
-	VFMADD213PS      64(R12), Z31, Z5
-	VFMADD213PS      128(R12), Z31, Z6
-	VFMADD213PS      192(R12), Z31, Z7
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R12), Z31, Z4
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	VFMADD213PS  (R12)(R9*1), Z31, Z7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1484,15 +1629,14 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	VMOVUPS Z7, 192(R12)
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	VMOVUPS Z7, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -1505,9 +1649,6 @@ TEXT ·tile512p9o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1521,21 +1662,30 @@ TEXT ·tile512p9o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
 	VMOVAPS Z0, Z8
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -1596,22 +1746,26 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      (R12), Z31, Z5
-	VFMADD213PS      64(R12), Z31, Z6
-	VFMADD213PS      128(R12), Z31, Z7
-	VFMADD213PS      192(R12), Z31, Z8
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R12), Z31, Z5
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1630,16 +1784,15 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -1652,9 +1805,6 @@ TEXT ·tile512p9o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1668,21 +1818,30 @@ TEXT ·tile512p9o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
 	VMOVAPS Z0, Z8
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -1703,22 +1862,26 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      (R12), Z31, Z5
-	VFMADD213PS      64(R12), Z31, Z6
-	VFMADD213PS      128(R12), Z31, Z7
-	VFMADD213PS      192(R12), Z31, Z8
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R12), Z31, Z5
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1737,16 +1900,15 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -1759,9 +1921,6 @@ TEXT ·tile512p10o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1776,22 +1935,31 @@ TEXT ·tile512p10o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z7
 	VMOVAPS Z0, Z8
 	VMOVAPS Z0, Z9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	VMOVUPS 256(R12), Z9
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	VMOVUPS (R12)(R8*4), Z9
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -1856,23 +2024,27 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      (R12), Z31, Z5
-	VFMADD213PS      64(R12), Z31, Z6
-	VFMADD213PS      128(R12), Z31, Z7
-	VFMADD213PS      192(R12), Z31, Z8
-	VFMADD213PS      256(R12), Z31, Z9
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R12), Z31, Z5
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*4), Z31, Z9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -1892,17 +2064,16 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	VMOVUPS Z9, 256(R12)
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	VMOVUPS Z9, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -1915,9 +2086,6 @@ TEXT ·tile512p10o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -1932,22 +2100,31 @@ TEXT ·tile512p10o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z7
 	VMOVAPS Z0, Z8
 	VMOVAPS Z0, Z9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	VMOVUPS 256(R12), Z9
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	VMOVUPS (R12)(R8*4), Z9
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -1969,23 +2146,27 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      (R12), Z31, Z5
-	VFMADD213PS      64(R12), Z31, Z6
-	VFMADD213PS      128(R12), Z31, Z7
-	VFMADD213PS      192(R12), Z31, Z8
-	VFMADD213PS      256(R12), Z31, Z9
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R12), Z31, Z5
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*4), Z31, Z9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2005,17 +2186,16 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	VMOVUPS Z9, 256(R12)
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	VMOVUPS Z9, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2028,9 +2208,6 @@ TEXT ·tile512p11o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2046,23 +2223,32 @@ TEXT ·tile512p11o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z8
 	VMOVAPS Z0, Z9
 	VMOVAPS Z0, Z10
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -2131,24 +2317,28 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      (R12), Z31, Z6
-	VFMADD213PS      64(R12), Z31, Z7
-	VFMADD213PS      128(R12), Z31, Z8
-	VFMADD213PS      192(R12), Z31, Z9
-	VFMADD213PS      256(R12), Z31, Z10
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R12), Z31, Z6
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2169,18 +2359,17 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2193,9 +2382,6 @@ TEXT ·tile512p11o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2211,23 +2397,32 @@ TEXT ·tile512p11o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z8
 	VMOVAPS Z0, Z9
 	VMOVAPS Z0, Z10
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -2250,24 +2445,28 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      (R12), Z31, Z6
-	VFMADD213PS      64(R12), Z31, Z7
-	VFMADD213PS      128(R12), Z31, Z8
-	VFMADD213PS      192(R12), Z31, Z9
-	VFMADD213PS      256(R12), Z31, Z10
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R12), Z31, Z6
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2288,18 +2487,17 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -2312,9 +2510,6 @@ TEXT ·tile512p12o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2331,24 +2526,33 @@ TEXT ·tile512p12o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z9
 	VMOVAPS Z0, Z10
 	VMOVAPS Z0, Z11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	VMOVUPS 320(R12), Z11
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	VMOVUPS (R12)(R10*1), Z11
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -2421,25 +2625,29 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      (R12), Z31, Z6
-	VFMADD213PS      64(R12), Z31, Z7
-	VFMADD213PS      128(R12), Z31, Z8
-	VFMADD213PS      192(R12), Z31, Z9
-	VFMADD213PS      256(R12), Z31, Z10
-	VFMADD213PS      320(R12), Z31, Z11
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R12), Z31, Z6
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	VFMADD213PS  (R12)(R10*1), Z31, Z11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2461,19 +2669,18 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	VMOVUPS Z11, 320(R12)
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	VMOVUPS Z11, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2486,9 +2693,6 @@ TEXT ·tile512p12o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2505,24 +2709,33 @@ TEXT ·tile512p12o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z9
 	VMOVAPS Z0, Z10
 	VMOVAPS Z0, Z11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	VMOVUPS 320(R12), Z11
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	VMOVUPS (R12)(R10*1), Z11
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -2546,25 +2759,29 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      (R12), Z31, Z6
-	VFMADD213PS      64(R12), Z31, Z7
-	VFMADD213PS      128(R12), Z31, Z8
-	VFMADD213PS      192(R12), Z31, Z9
-	VFMADD213PS      256(R12), Z31, Z10
-	VFMADD213PS      320(R12), Z31, Z11
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R12), Z31, Z6
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	VFMADD213PS  (R12)(R10*1), Z31, Z11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2586,19 +2803,18 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	VMOVUPS Z11, 320(R12)
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	VMOVUPS Z11, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2611,9 +2827,6 @@ TEXT ·tile512p13o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2631,25 +2844,34 @@ TEXT ·tile512p13o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z10
 	VMOVAPS Z0, Z11
 	VMOVAPS Z0, Z12
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -2726,26 +2948,30 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      384(R11), Z31, Z6
-	VFMADD213PS      (R12), Z31, Z7
-	VFMADD213PS      64(R12), Z31, Z8
-	VFMADD213PS      128(R12), Z31, Z9
-	VFMADD213PS      192(R12), Z31, Z10
-	VFMADD213PS      256(R12), Z31, Z11
-	VFMADD213PS      320(R12), Z31, Z12
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
+	VFMADD213PS  (R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2768,20 +2994,19 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2794,9 +3019,6 @@ TEXT ·tile512p13o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2814,25 +3036,34 @@ TEXT ·tile512p13o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z10
 	VMOVAPS Z0, Z11
 	VMOVAPS Z0, Z12
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -2857,26 +3088,30 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      384(R11), Z31, Z6
-	VFMADD213PS      (R12), Z31, Z7
-	VFMADD213PS      64(R12), Z31, Z8
-	VFMADD213PS      128(R12), Z31, Z9
-	VFMADD213PS      192(R12), Z31, Z10
-	VFMADD213PS      256(R12), Z31, Z11
-	VFMADD213PS      320(R12), Z31, Z12
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
+	VFMADD213PS  (R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
 
 act:
 	TESTQ  $0x00000001, R13
@@ -2899,20 +3134,19 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -2925,9 +3159,6 @@ TEXT ·tile512p14o1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -2946,26 +3177,35 @@ TEXT ·tile512p14o1(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z11
 	VMOVAPS Z0, Z12
 	VMOVAPS Z0, Z13
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	VMOVUPS 384(R12), Z13
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	VMOVUPS (R12)(R9*2), Z13
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -3046,27 +3286,31 @@ channels:
 	JNZ              channels
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      384(R11), Z31, Z6
-	VFMADD213PS      (R12), Z31, Z7
-	VFMADD213PS      64(R12), Z31, Z8
-	VFMADD213PS      128(R12), Z31, Z9
-	VFMADD213PS      192(R12), Z31, Z10
-	VFMADD213PS      256(R12), Z31, Z11
-	VFMADD213PS      320(R12), Z31, Z12
-	VFMADD213PS      384(R12), Z31, Z13
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
+	VFMADD213PS  (R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	VFMADD213PS  (R12)(R9*2), Z31, Z13
 
 act:
 	TESTQ  $0x00000001, R13
@@ -3090,21 +3334,20 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	VMOVUPS Z13, 384(R12)
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	VMOVUPS Z13, (R12)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -3117,9 +3360,6 @@ TEXT ·tile512p14o1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3138,26 +3378,35 @@ TEXT ·tile512p14o1planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z11
 	VMOVAPS Z0, Z12
 	VMOVAPS Z0, Z13
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	VMOVUPS 384(R12), Z13
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	VMOVUPS (R12)(R9*2), Z13
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ             (DX), R11
@@ -3183,27 +3432,31 @@ tap:
 	ADDQ             $0x40, CX
 	DECQ             SI
 	JNZ              tap
-	MOVQ             112(DI), R13
-	TESTQ            $0x00000002, R13
-	JZ               act
-	VBROADCASTSS     120(DI), Z31
-	MOVQ             80(DI), R11
-	MOVQ             88(DI), R12
-	MOVQ             96(DI), R8
-	VFMADD213PS      (R11), Z31, Z0
-	VFMADD213PS      64(R11), Z31, Z1
-	VFMADD213PS      128(R11), Z31, Z2
-	VFMADD213PS      192(R11), Z31, Z3
-	VFMADD213PS      256(R11), Z31, Z4
-	VFMADD213PS      320(R11), Z31, Z5
-	VFMADD213PS      384(R11), Z31, Z6
-	VFMADD213PS      (R12), Z31, Z7
-	VFMADD213PS      64(R12), Z31, Z8
-	VFMADD213PS      128(R12), Z31, Z9
-	VFMADD213PS      192(R12), Z31, Z10
-	VFMADD213PS      256(R12), Z31, Z11
-	VFMADD213PS      320(R12), Z31, Z12
-	VFMADD213PS      384(R12), Z31, Z13
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
+	MOVQ         112(DI), R13
+	TESTQ        $0x00000002, R13
+	JZ           act
+	VBROADCASTSS 120(DI), Z31
+	MOVQ         80(DI), R11
+	MOVQ         88(DI), R12
+	VFMADD213PS  (R11), Z31, Z0
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
+	VFMADD213PS  (R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	VFMADD213PS  (R12)(R9*2), Z31, Z13
 
 act:
 	TESTQ  $0x00000001, R13
@@ -3227,21 +3480,20 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	VMOVUPS Z13, 384(R12)
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	VMOVUPS Z13, (R12)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -3254,25 +3506,31 @@ TEXT ·tile512p1o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
 	VMOVUPS 64(R13), Z1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z1
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -3317,16 +3575,20 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z1
 
 act:
@@ -3339,10 +3601,9 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z1, (R11)
 	VZEROUPPER
 	RET
@@ -3356,25 +3617,31 @@ TEXT ·tile512p1o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Z0
 	VMOVUPS 64(R13), Z1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z1
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -3391,16 +3658,20 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z1
 
 act:
@@ -3413,10 +3684,9 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z1, (R11)
 	VZEROUPPER
 	RET
@@ -3430,9 +3700,6 @@ TEXT ·tile512p2o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3441,18 +3708,27 @@ TEXT ·tile512p2o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z1
 	VMOVUPS 64(R13), Z2
 	VMOVAPS Z2, Z3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
 	VMOVUPS (R12), Z1
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z2
 	VMOVUPS (R12), Z3
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -3509,17 +3785,21 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
 	VFMADD213PS  (R12), Z31, Z1
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
 
@@ -3535,11 +3815,10 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z2, (R11)
 	VMOVUPS Z3, (R12)
 	VZEROUPPER
@@ -3554,9 +3833,6 @@ TEXT ·tile512p2o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3565,18 +3841,27 @@ TEXT ·tile512p2o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z0, Z1
 	VMOVUPS 64(R13), Z2
 	VMOVAPS Z2, Z3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
 	VMOVUPS (R12), Z1
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z2
 	VMOVUPS (R12), Z3
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -3596,17 +3881,21 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
 	VFMADD213PS  (R12), Z31, Z1
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
 
@@ -3622,11 +3911,10 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z2, (R11)
 	VMOVUPS Z3, (R12)
 	VZEROUPPER
@@ -3641,9 +3929,6 @@ TEXT ·tile512p3o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3654,20 +3939,29 @@ TEXT ·tile512p3o2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(R13), Z3
 	VMOVAPS Z3, Z4
 	VMOVAPS Z3, Z5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z3
-	VMOVUPS 64(R11), Z4
+	VMOVUPS (R11)(R8*1), Z4
 	VMOVUPS (R12), Z5
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -3736,20 +4030,24 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
 	VFMADD213PS  (R12), Z31, Z2
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z3
-	VFMADD213PS  64(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
 
 act:
@@ -3766,14 +4064,13 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z3, (R11)
-	VMOVUPS Z4, 64(R11)
+	VMOVUPS Z4, (R11)(R8*1)
 	VMOVUPS Z5, (R12)
 	VZEROUPPER
 	RET
@@ -3787,9 +4084,6 @@ TEXT ·tile512p3o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3800,20 +4094,29 @@ TEXT ·tile512p3o2planar(SB), NOSPLIT, $0-8
 	VMOVUPS 64(R13), Z3
 	VMOVAPS Z3, Z4
 	VMOVAPS Z3, Z5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z3
-	VMOVUPS 64(R11), Z4
+	VMOVUPS (R11)(R8*1), Z4
 	VMOVUPS (R12), Z5
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -3836,20 +4139,24 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
 	VFMADD213PS  (R12), Z31, Z2
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z3
-	VFMADD213PS  64(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
 
 act:
@@ -3866,14 +4173,13 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z3, (R11)
-	VMOVUPS Z4, 64(R11)
+	VMOVUPS Z4, (R11)(R8*1)
 	VMOVUPS Z5, (R12)
 	VZEROUPPER
 	RET
@@ -3887,9 +4193,6 @@ TEXT ·tile512p4o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -3902,22 +4205,31 @@ TEXT ·tile512p4o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z4, Z5
 	VMOVAPS Z4, Z6
 	VMOVAPS Z4, Z7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	VMOVUPS 64(R12), Z3
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z3
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z4
-	VMOVUPS 64(R11), Z5
+	VMOVUPS (R11)(R8*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
+	VMOVUPS (R12)(R8*1), Z7
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -3998,23 +4310,27 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
 	VFMADD213PS  (R12), Z31, Z2
-	VFMADD213PS  64(R12), Z31, Z3
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z3
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z4
-	VFMADD213PS  64(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4032,17 +4348,16 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	VMOVUPS Z3, 64(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z3, (R12)(R8*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z4, (R11)
-	VMOVUPS Z5, 64(R11)
+	VMOVUPS Z5, (R11)(R8*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
+	VMOVUPS Z7, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -4055,9 +4370,6 @@ TEXT ·tile512p4o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4070,22 +4382,31 @@ TEXT ·tile512p4o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z4, Z5
 	VMOVAPS Z4, Z6
 	VMOVAPS Z4, Z7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
+	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R12), Z2
-	VMOVUPS 64(R12), Z3
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z3
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z4
-	VMOVUPS 64(R11), Z5
+	VMOVUPS (R11)(R8*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
+	VMOVUPS (R12)(R8*1), Z7
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -4111,23 +4432,27 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
 	VFMADD213PS  (R12), Z31, Z2
-	VFMADD213PS  64(R12), Z31, Z3
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z3
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z4
-	VFMADD213PS  64(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4145,17 +4470,16 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
+	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R12)
-	VMOVUPS Z3, 64(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z3, (R12)(R8*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z4, (R11)
-	VMOVUPS Z5, 64(R11)
+	VMOVUPS Z5, (R11)(R8*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
+	VMOVUPS Z7, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -4168,9 +4492,6 @@ TEXT ·tile512p5o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4185,24 +4506,33 @@ TEXT ·tile512p5o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z5, Z7
 	VMOVAPS Z5, Z8
 	VMOVAPS Z5, Z9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z4
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z5
-	VMOVUPS 64(R11), Z6
-	VMOVUPS 128(R11), Z7
+	VMOVUPS (R11)(R8*1), Z6
+	VMOVUPS (R11)(R8*2), Z7
 	VMOVUPS (R12), Z8
-	VMOVUPS 64(R12), Z9
+	VMOVUPS (R12)(R8*1), Z9
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -4295,25 +4625,29 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
-	VFMADD213PS  64(R12), Z31, Z4
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z5
-	VFMADD213PS  64(R11), Z31, Z6
-	VFMADD213PS  128(R11), Z31, Z7
+	VFMADD213PS  (R11)(R8*1), Z31, Z6
+	VFMADD213PS  (R11)(R8*2), Z31, Z7
 	VFMADD213PS  (R12), Z31, Z8
-	VFMADD213PS  64(R12), Z31, Z9
+	VFMADD213PS  (R12)(R8*1), Z31, Z9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4333,19 +4667,18 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z4, (R12)(R8*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z5, (R11)
-	VMOVUPS Z6, 64(R11)
-	VMOVUPS Z7, 128(R11)
+	VMOVUPS Z6, (R11)(R8*1)
+	VMOVUPS Z7, (R11)(R8*2)
 	VMOVUPS Z8, (R12)
-	VMOVUPS Z9, 64(R12)
+	VMOVUPS Z9, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -4358,9 +4691,6 @@ TEXT ·tile512p5o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4375,24 +4705,33 @@ TEXT ·tile512p5o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z5, Z7
 	VMOVAPS Z5, Z8
 	VMOVAPS Z5, Z9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z4
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z5
-	VMOVUPS 64(R11), Z6
-	VMOVUPS 128(R11), Z7
+	VMOVUPS (R11)(R8*1), Z6
+	VMOVUPS (R11)(R8*2), Z7
 	VMOVUPS (R12), Z8
-	VMOVUPS 64(R12), Z9
+	VMOVUPS (R12)(R8*1), Z9
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -4421,25 +4760,29 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
-	VFMADD213PS  64(R12), Z31, Z4
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z5
-	VFMADD213PS  64(R11), Z31, Z6
-	VFMADD213PS  128(R11), Z31, Z7
+	VFMADD213PS  (R11)(R8*1), Z31, Z6
+	VFMADD213PS  (R11)(R8*2), Z31, Z7
 	VFMADD213PS  (R12), Z31, Z8
-	VFMADD213PS  64(R12), Z31, Z9
+	VFMADD213PS  (R12)(R8*1), Z31, Z9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4459,19 +4802,18 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z4, (R12)(R8*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z5, (R11)
-	VMOVUPS Z6, 64(R11)
-	VMOVUPS Z7, 128(R11)
+	VMOVUPS Z6, (R11)(R8*1)
+	VMOVUPS Z7, (R11)(R8*2)
 	VMOVUPS Z8, (R12)
-	VMOVUPS Z9, 64(R12)
+	VMOVUPS Z9, (R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -4484,9 +4826,6 @@ TEXT ·tile512p6o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4503,26 +4842,35 @@ TEXT ·tile512p6o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z6, Z9
 	VMOVAPS Z6, Z10
 	VMOVAPS Z6, Z11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	VMOVUPS 128(R12), Z5
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z4
+	VMOVUPS (R12)(R8*2), Z5
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z6
-	VMOVUPS 64(R11), Z7
-	VMOVUPS 128(R11), Z8
+	VMOVUPS (R11)(R8*1), Z7
+	VMOVUPS (R11)(R8*2), Z8
 	VMOVUPS (R12), Z9
-	VMOVUPS 64(R12), Z10
-	VMOVUPS 128(R12), Z11
+	VMOVUPS (R12)(R8*1), Z10
+	VMOVUPS (R12)(R8*2), Z11
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -4627,27 +4975,31 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
-	VFMADD213PS  64(R12), Z31, Z4
-	VFMADD213PS  128(R12), Z31, Z5
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	VFMADD213PS  (R12)(R8*2), Z31, Z5
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z6
-	VFMADD213PS  64(R11), Z31, Z7
-	VFMADD213PS  128(R11), Z31, Z8
+	VFMADD213PS  (R11)(R8*1), Z31, Z7
+	VFMADD213PS  (R11)(R8*2), Z31, Z8
 	VFMADD213PS  (R12), Z31, Z9
-	VFMADD213PS  64(R12), Z31, Z10
-	VFMADD213PS  128(R12), Z31, Z11
+	VFMADD213PS  (R12)(R8*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*2), Z31, Z11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4669,21 +5021,20 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	VMOVUPS Z5, 128(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z4, (R12)(R8*1)
+	VMOVUPS Z5, (R12)(R8*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z6, (R11)
-	VMOVUPS Z7, 64(R11)
-	VMOVUPS Z8, 128(R11)
+	VMOVUPS Z7, (R11)(R8*1)
+	VMOVUPS Z8, (R11)(R8*2)
 	VMOVUPS Z9, (R12)
-	VMOVUPS Z10, 64(R12)
-	VMOVUPS Z11, 128(R12)
+	VMOVUPS Z10, (R12)(R8*1)
+	VMOVUPS Z11, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -4696,9 +5047,6 @@ TEXT ·tile512p6o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4715,26 +5063,35 @@ TEXT ·tile512p6o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z6, Z9
 	VMOVAPS Z6, Z10
 	VMOVAPS Z6, Z11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R12), Z3
-	VMOVUPS 64(R12), Z4
-	VMOVUPS 128(R12), Z5
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z4
+	VMOVUPS (R12)(R8*2), Z5
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z6
-	VMOVUPS 64(R11), Z7
-	VMOVUPS 128(R11), Z8
+	VMOVUPS (R11)(R8*1), Z7
+	VMOVUPS (R11)(R8*2), Z8
 	VMOVUPS (R12), Z9
-	VMOVUPS 64(R12), Z10
-	VMOVUPS 128(R12), Z11
+	VMOVUPS (R12)(R8*1), Z10
+	VMOVUPS (R12)(R8*2), Z11
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -4766,27 +5123,31 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
 	VFMADD213PS  (R12), Z31, Z3
-	VFMADD213PS  64(R12), Z31, Z4
-	VFMADD213PS  128(R12), Z31, Z5
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z4
+	VFMADD213PS  (R12)(R8*2), Z31, Z5
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z6
-	VFMADD213PS  64(R11), Z31, Z7
-	VFMADD213PS  128(R11), Z31, Z8
+	VFMADD213PS  (R11)(R8*1), Z31, Z7
+	VFMADD213PS  (R11)(R8*2), Z31, Z8
 	VFMADD213PS  (R12), Z31, Z9
-	VFMADD213PS  64(R12), Z31, Z10
-	VFMADD213PS  128(R12), Z31, Z11
+	VFMADD213PS  (R12)(R8*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*2), Z31, Z11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -4808,21 +5169,20 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R12)
-	VMOVUPS Z4, 64(R12)
-	VMOVUPS Z5, 128(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z4, (R12)(R8*1)
+	VMOVUPS Z5, (R12)(R8*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z6, (R11)
-	VMOVUPS Z7, 64(R11)
-	VMOVUPS Z8, 128(R11)
+	VMOVUPS Z7, (R11)(R8*1)
+	VMOVUPS Z8, (R11)(R8*2)
 	VMOVUPS Z9, (R12)
-	VMOVUPS Z10, 64(R12)
-	VMOVUPS Z11, 128(R12)
+	VMOVUPS Z10, (R12)(R8*1)
+	VMOVUPS Z11, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -4835,9 +5195,6 @@ TEXT ·tile512p7o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -4856,28 +5213,37 @@ TEXT ·tile512p7o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z7, Z11
 	VMOVAPS Z7, Z12
 	VMOVAPS Z7, Z13
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z7
-	VMOVUPS 64(R11), Z8
-	VMOVUPS 128(R11), Z9
-	VMOVUPS 192(R11), Z10
+	VMOVUPS (R11)(R8*1), Z8
+	VMOVUPS (R11)(R8*2), Z9
+	VMOVUPS (R11)(R9*1), Z10
 	VMOVUPS (R12), Z11
-	VMOVUPS 64(R12), Z12
-	VMOVUPS 128(R12), Z13
+	VMOVUPS (R12)(R8*1), Z12
+	VMOVUPS (R12)(R8*2), Z13
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -4994,29 +5360,33 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
 	VFMADD213PS  (R12), Z31, Z4
-	VFMADD213PS  64(R12), Z31, Z5
-	VFMADD213PS  128(R12), Z31, Z6
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z7
-	VFMADD213PS  64(R11), Z31, Z8
-	VFMADD213PS  128(R11), Z31, Z9
-	VFMADD213PS  192(R11), Z31, Z10
+	VFMADD213PS  (R11)(R8*1), Z31, Z8
+	VFMADD213PS  (R11)(R8*2), Z31, Z9
+	VFMADD213PS  (R11)(R9*1), Z31, Z10
 	VFMADD213PS  (R12), Z31, Z11
-	VFMADD213PS  64(R12), Z31, Z12
-	VFMADD213PS  128(R12), Z31, Z13
+	VFMADD213PS  (R12)(R8*1), Z31, Z12
+	VFMADD213PS  (R12)(R8*2), Z31, Z13
 
 act:
 	TESTQ  $0x00000001, R13
@@ -5040,23 +5410,22 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z7, (R11)
-	VMOVUPS Z8, 64(R11)
-	VMOVUPS Z9, 128(R11)
-	VMOVUPS Z10, 192(R11)
+	VMOVUPS Z8, (R11)(R8*1)
+	VMOVUPS Z9, (R11)(R8*2)
+	VMOVUPS Z10, (R11)(R9*1)
 	VMOVUPS Z11, (R12)
-	VMOVUPS Z12, 64(R12)
-	VMOVUPS Z13, 128(R12)
+	VMOVUPS Z12, (R12)(R8*1)
+	VMOVUPS Z13, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -5069,9 +5438,6 @@ TEXT ·tile512p7o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -5090,28 +5456,37 @@ TEXT ·tile512p7o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z7, Z11
 	VMOVAPS Z7, Z12
 	VMOVAPS Z7, Z13
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z7
-	VMOVUPS 64(R11), Z8
-	VMOVUPS 128(R11), Z9
-	VMOVUPS 192(R11), Z10
+	VMOVUPS (R11)(R8*1), Z8
+	VMOVUPS (R11)(R8*2), Z9
+	VMOVUPS (R11)(R9*1), Z10
 	VMOVUPS (R12), Z11
-	VMOVUPS 64(R12), Z12
-	VMOVUPS 128(R12), Z13
+	VMOVUPS (R12)(R8*1), Z12
+	VMOVUPS (R12)(R8*2), Z13
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -5146,29 +5521,33 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
 	VFMADD213PS  (R12), Z31, Z4
-	VFMADD213PS  64(R12), Z31, Z5
-	VFMADD213PS  128(R12), Z31, Z6
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z7
-	VFMADD213PS  64(R11), Z31, Z8
-	VFMADD213PS  128(R11), Z31, Z9
-	VFMADD213PS  192(R11), Z31, Z10
+	VFMADD213PS  (R11)(R8*1), Z31, Z8
+	VFMADD213PS  (R11)(R8*2), Z31, Z9
+	VFMADD213PS  (R11)(R9*1), Z31, Z10
 	VFMADD213PS  (R12), Z31, Z11
-	VFMADD213PS  64(R12), Z31, Z12
-	VFMADD213PS  128(R12), Z31, Z13
+	VFMADD213PS  (R12)(R8*1), Z31, Z12
+	VFMADD213PS  (R12)(R8*2), Z31, Z13
 
 act:
 	TESTQ  $0x00000001, R13
@@ -5192,23 +5571,22 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z7, (R11)
-	VMOVUPS Z8, 64(R11)
-	VMOVUPS Z9, 128(R11)
-	VMOVUPS Z10, 192(R11)
+	VMOVUPS Z8, (R11)(R8*1)
+	VMOVUPS Z9, (R11)(R8*2)
+	VMOVUPS Z10, (R11)(R9*1)
 	VMOVUPS Z11, (R12)
-	VMOVUPS Z12, 64(R12)
-	VMOVUPS Z13, 128(R12)
+	VMOVUPS Z12, (R12)(R8*1)
+	VMOVUPS Z13, (R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -5221,9 +5599,6 @@ TEXT ·tile512p8o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -5244,30 +5619,39 @@ TEXT ·tile512p8o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z8, Z13
 	VMOVAPS Z8, Z14
 	VMOVAPS Z8, Z15
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	VMOVUPS 192(R12), Z7
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	VMOVUPS (R12)(R9*1), Z7
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z8
-	VMOVUPS 64(R11), Z9
-	VMOVUPS 128(R11), Z10
-	VMOVUPS 192(R11), Z11
+	VMOVUPS (R11)(R8*1), Z9
+	VMOVUPS (R11)(R8*2), Z10
+	VMOVUPS (R11)(R9*1), Z11
 	VMOVUPS (R12), Z12
-	VMOVUPS 64(R12), Z13
-	VMOVUPS 128(R12), Z14
-	VMOVUPS 192(R12), Z15
+	VMOVUPS (R12)(R8*1), Z13
+	VMOVUPS (R12)(R8*2), Z14
+	VMOVUPS (R12)(R9*1), Z15
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -5396,31 +5780,35 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
 	VFMADD213PS  (R12), Z31, Z4
-	VFMADD213PS  64(R12), Z31, Z5
-	VFMADD213PS  128(R12), Z31, Z6
-	VFMADD213PS  192(R12), Z31, Z7
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	VFMADD213PS  (R12)(R9*1), Z31, Z7
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z8
-	VFMADD213PS  64(R11), Z31, Z9
-	VFMADD213PS  128(R11), Z31, Z10
-	VFMADD213PS  192(R11), Z31, Z11
+	VFMADD213PS  (R11)(R8*1), Z31, Z9
+	VFMADD213PS  (R11)(R8*2), Z31, Z10
+	VFMADD213PS  (R11)(R9*1), Z31, Z11
 	VFMADD213PS  (R12), Z31, Z12
-	VFMADD213PS  64(R12), Z31, Z13
-	VFMADD213PS  128(R12), Z31, Z14
-	VFMADD213PS  192(R12), Z31, Z15
+	VFMADD213PS  (R12)(R8*1), Z31, Z13
+	VFMADD213PS  (R12)(R8*2), Z31, Z14
+	VFMADD213PS  (R12)(R9*1), Z31, Z15
 
 act:
 	TESTQ  $0x00000001, R13
@@ -5446,25 +5834,24 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	VMOVUPS Z7, 192(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	VMOVUPS Z7, (R12)(R9*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z8, (R11)
-	VMOVUPS Z9, 64(R11)
-	VMOVUPS Z10, 128(R11)
-	VMOVUPS Z11, 192(R11)
+	VMOVUPS Z9, (R11)(R8*1)
+	VMOVUPS Z10, (R11)(R8*2)
+	VMOVUPS Z11, (R11)(R9*1)
 	VMOVUPS Z12, (R12)
-	VMOVUPS Z13, 64(R12)
-	VMOVUPS Z14, 128(R12)
-	VMOVUPS Z15, 192(R12)
+	VMOVUPS Z13, (R12)(R8*1)
+	VMOVUPS Z14, (R12)(R8*2)
+	VMOVUPS Z15, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -5477,9 +5864,6 @@ TEXT ·tile512p8o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -5500,30 +5884,39 @@ TEXT ·tile512p8o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z8, Z13
 	VMOVAPS Z8, Z14
 	VMOVAPS Z8, Z15
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R12), Z4
-	VMOVUPS 64(R12), Z5
-	VMOVUPS 128(R12), Z6
-	VMOVUPS 192(R12), Z7
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z5
+	VMOVUPS (R12)(R8*2), Z6
+	VMOVUPS (R12)(R9*1), Z7
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z8
-	VMOVUPS 64(R11), Z9
-	VMOVUPS 128(R11), Z10
-	VMOVUPS 192(R11), Z11
+	VMOVUPS (R11)(R8*1), Z9
+	VMOVUPS (R11)(R8*2), Z10
+	VMOVUPS (R11)(R9*1), Z11
 	VMOVUPS (R12), Z12
-	VMOVUPS 64(R12), Z13
-	VMOVUPS 128(R12), Z14
-	VMOVUPS 192(R12), Z15
+	VMOVUPS (R12)(R8*1), Z13
+	VMOVUPS (R12)(R8*2), Z14
+	VMOVUPS (R12)(R9*1), Z15
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -5561,31 +5954,35 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
 	VFMADD213PS  (R12), Z31, Z4
-	VFMADD213PS  64(R12), Z31, Z5
-	VFMADD213PS  128(R12), Z31, Z6
-	VFMADD213PS  192(R12), Z31, Z7
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z5
+	VFMADD213PS  (R12)(R8*2), Z31, Z6
+	VFMADD213PS  (R12)(R9*1), Z31, Z7
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z8
-	VFMADD213PS  64(R11), Z31, Z9
-	VFMADD213PS  128(R11), Z31, Z10
-	VFMADD213PS  192(R11), Z31, Z11
+	VFMADD213PS  (R11)(R8*1), Z31, Z9
+	VFMADD213PS  (R11)(R8*2), Z31, Z10
+	VFMADD213PS  (R11)(R9*1), Z31, Z11
 	VFMADD213PS  (R12), Z31, Z12
-	VFMADD213PS  64(R12), Z31, Z13
-	VFMADD213PS  128(R12), Z31, Z14
-	VFMADD213PS  192(R12), Z31, Z15
+	VFMADD213PS  (R12)(R8*1), Z31, Z13
+	VFMADD213PS  (R12)(R8*2), Z31, Z14
+	VFMADD213PS  (R12)(R9*1), Z31, Z15
 
 act:
 	TESTQ  $0x00000001, R13
@@ -5611,25 +6008,24 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R12)
-	VMOVUPS Z5, 64(R12)
-	VMOVUPS Z6, 128(R12)
-	VMOVUPS Z7, 192(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z5, (R12)(R8*1)
+	VMOVUPS Z6, (R12)(R8*2)
+	VMOVUPS Z7, (R12)(R9*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z8, (R11)
-	VMOVUPS Z9, 64(R11)
-	VMOVUPS Z10, 128(R11)
-	VMOVUPS Z11, 192(R11)
+	VMOVUPS Z9, (R11)(R8*1)
+	VMOVUPS Z10, (R11)(R8*2)
+	VMOVUPS Z11, (R11)(R9*1)
 	VMOVUPS Z12, (R12)
-	VMOVUPS Z13, 64(R12)
-	VMOVUPS Z14, 128(R12)
-	VMOVUPS Z15, 192(R12)
+	VMOVUPS Z13, (R12)(R8*1)
+	VMOVUPS Z14, (R12)(R8*2)
+	VMOVUPS Z15, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -5642,9 +6038,6 @@ TEXT ·tile512p9o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -5667,32 +6060,41 @@ TEXT ·tile512p9o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z9, Z15
 	VMOVAPS Z9, Z16
 	VMOVAPS Z9, Z17
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z9
-	VMOVUPS 64(R11), Z10
-	VMOVUPS 128(R11), Z11
-	VMOVUPS 192(R11), Z12
-	VMOVUPS 256(R11), Z13
+	VMOVUPS (R11)(R8*1), Z10
+	VMOVUPS (R11)(R8*2), Z11
+	VMOVUPS (R11)(R9*1), Z12
+	VMOVUPS (R11)(R8*4), Z13
 	VMOVUPS (R12), Z14
-	VMOVUPS 64(R12), Z15
-	VMOVUPS 128(R12), Z16
-	VMOVUPS 192(R12), Z17
+	VMOVUPS (R12)(R8*1), Z15
+	VMOVUPS (R12)(R8*2), Z16
+	VMOVUPS (R12)(R9*1), Z17
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -5833,33 +6235,37 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
-	VFMADD213PS  64(R12), Z31, Z6
-	VFMADD213PS  128(R12), Z31, Z7
-	VFMADD213PS  192(R12), Z31, Z8
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z9
-	VFMADD213PS  64(R11), Z31, Z10
-	VFMADD213PS  128(R11), Z31, Z11
-	VFMADD213PS  192(R11), Z31, Z12
-	VFMADD213PS  256(R11), Z31, Z13
+	VFMADD213PS  (R11)(R8*1), Z31, Z10
+	VFMADD213PS  (R11)(R8*2), Z31, Z11
+	VFMADD213PS  (R11)(R9*1), Z31, Z12
+	VFMADD213PS  (R11)(R8*4), Z31, Z13
 	VFMADD213PS  (R12), Z31, Z14
-	VFMADD213PS  64(R12), Z31, Z15
-	VFMADD213PS  128(R12), Z31, Z16
-	VFMADD213PS  192(R12), Z31, Z17
+	VFMADD213PS  (R12)(R8*1), Z31, Z15
+	VFMADD213PS  (R12)(R8*2), Z31, Z16
+	VFMADD213PS  (R12)(R9*1), Z31, Z17
 
 act:
 	TESTQ  $0x00000001, R13
@@ -5887,27 +6293,26 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z9, (R11)
-	VMOVUPS Z10, 64(R11)
-	VMOVUPS Z11, 128(R11)
-	VMOVUPS Z12, 192(R11)
-	VMOVUPS Z13, 256(R11)
+	VMOVUPS Z10, (R11)(R8*1)
+	VMOVUPS Z11, (R11)(R8*2)
+	VMOVUPS Z12, (R11)(R9*1)
+	VMOVUPS Z13, (R11)(R8*4)
 	VMOVUPS Z14, (R12)
-	VMOVUPS Z15, 64(R12)
-	VMOVUPS Z16, 128(R12)
-	VMOVUPS Z17, 192(R12)
+	VMOVUPS Z15, (R12)(R8*1)
+	VMOVUPS Z16, (R12)(R8*2)
+	VMOVUPS Z17, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -5920,9 +6325,6 @@ TEXT ·tile512p9o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -5945,32 +6347,41 @@ TEXT ·tile512p9o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z9, Z15
 	VMOVAPS Z9, Z16
 	VMOVAPS Z9, Z17
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z9
-	VMOVUPS 64(R11), Z10
-	VMOVUPS 128(R11), Z11
-	VMOVUPS 192(R11), Z12
-	VMOVUPS 256(R11), Z13
+	VMOVUPS (R11)(R8*1), Z10
+	VMOVUPS (R11)(R8*2), Z11
+	VMOVUPS (R11)(R9*1), Z12
+	VMOVUPS (R11)(R8*4), Z13
 	VMOVUPS (R12), Z14
-	VMOVUPS 64(R12), Z15
-	VMOVUPS 128(R12), Z16
-	VMOVUPS 192(R12), Z17
+	VMOVUPS (R12)(R8*1), Z15
+	VMOVUPS (R12)(R8*2), Z16
+	VMOVUPS (R12)(R9*1), Z17
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -6011,33 +6422,37 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
-	VFMADD213PS  64(R12), Z31, Z6
-	VFMADD213PS  128(R12), Z31, Z7
-	VFMADD213PS  192(R12), Z31, Z8
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z9
-	VFMADD213PS  64(R11), Z31, Z10
-	VFMADD213PS  128(R11), Z31, Z11
-	VFMADD213PS  192(R11), Z31, Z12
-	VFMADD213PS  256(R11), Z31, Z13
+	VFMADD213PS  (R11)(R8*1), Z31, Z10
+	VFMADD213PS  (R11)(R8*2), Z31, Z11
+	VFMADD213PS  (R11)(R9*1), Z31, Z12
+	VFMADD213PS  (R11)(R8*4), Z31, Z13
 	VFMADD213PS  (R12), Z31, Z14
-	VFMADD213PS  64(R12), Z31, Z15
-	VFMADD213PS  128(R12), Z31, Z16
-	VFMADD213PS  192(R12), Z31, Z17
+	VFMADD213PS  (R12)(R8*1), Z31, Z15
+	VFMADD213PS  (R12)(R8*2), Z31, Z16
+	VFMADD213PS  (R12)(R9*1), Z31, Z17
 
 act:
 	TESTQ  $0x00000001, R13
@@ -6065,27 +6480,26 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z9, (R11)
-	VMOVUPS Z10, 64(R11)
-	VMOVUPS Z11, 128(R11)
-	VMOVUPS Z12, 192(R11)
-	VMOVUPS Z13, 256(R11)
+	VMOVUPS Z10, (R11)(R8*1)
+	VMOVUPS Z11, (R11)(R8*2)
+	VMOVUPS Z12, (R11)(R9*1)
+	VMOVUPS Z13, (R11)(R8*4)
 	VMOVUPS Z14, (R12)
-	VMOVUPS Z15, 64(R12)
-	VMOVUPS Z16, 128(R12)
-	VMOVUPS Z17, 192(R12)
+	VMOVUPS Z15, (R12)(R8*1)
+	VMOVUPS Z16, (R12)(R8*2)
+	VMOVUPS Z17, (R12)(R9*1)
 	VZEROUPPER
 	RET
 
@@ -6098,9 +6512,6 @@ TEXT ·tile512p10o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -6125,34 +6536,43 @@ TEXT ·tile512p10o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z10, Z17
 	VMOVAPS Z10, Z18
 	VMOVAPS Z10, Z19
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	VMOVUPS 256(R12), Z9
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	VMOVUPS (R12)(R8*4), Z9
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z10
-	VMOVUPS 64(R11), Z11
-	VMOVUPS 128(R11), Z12
-	VMOVUPS 192(R11), Z13
-	VMOVUPS 256(R11), Z14
+	VMOVUPS (R11)(R8*1), Z11
+	VMOVUPS (R11)(R8*2), Z12
+	VMOVUPS (R11)(R9*1), Z13
+	VMOVUPS (R11)(R8*4), Z14
 	VMOVUPS (R12), Z15
-	VMOVUPS 64(R12), Z16
-	VMOVUPS 128(R12), Z17
-	VMOVUPS 192(R12), Z18
-	VMOVUPS 256(R12), Z19
+	VMOVUPS (R12)(R8*1), Z16
+	VMOVUPS (R12)(R8*2), Z17
+	VMOVUPS (R12)(R9*1), Z18
+	VMOVUPS (R12)(R8*4), Z19
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -6305,35 +6725,39 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
-	VFMADD213PS  64(R12), Z31, Z6
-	VFMADD213PS  128(R12), Z31, Z7
-	VFMADD213PS  192(R12), Z31, Z8
-	VFMADD213PS  256(R12), Z31, Z9
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*4), Z31, Z9
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z10
-	VFMADD213PS  64(R11), Z31, Z11
-	VFMADD213PS  128(R11), Z31, Z12
-	VFMADD213PS  192(R11), Z31, Z13
-	VFMADD213PS  256(R11), Z31, Z14
+	VFMADD213PS  (R11)(R8*1), Z31, Z11
+	VFMADD213PS  (R11)(R8*2), Z31, Z12
+	VFMADD213PS  (R11)(R9*1), Z31, Z13
+	VFMADD213PS  (R11)(R8*4), Z31, Z14
 	VFMADD213PS  (R12), Z31, Z15
-	VFMADD213PS  64(R12), Z31, Z16
-	VFMADD213PS  128(R12), Z31, Z17
-	VFMADD213PS  192(R12), Z31, Z18
-	VFMADD213PS  256(R12), Z31, Z19
+	VFMADD213PS  (R12)(R8*1), Z31, Z16
+	VFMADD213PS  (R12)(R8*2), Z31, Z17
+	VFMADD213PS  (R12)(R9*1), Z31, Z18
+	VFMADD213PS  (R12)(R8*4), Z31, Z19
 
 act:
 	TESTQ  $0x00000001, R13
@@ -6363,29 +6787,28 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	VMOVUPS Z9, 256(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	VMOVUPS Z9, (R12)(R8*4)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z10, (R11)
-	VMOVUPS Z11, 64(R11)
-	VMOVUPS Z12, 128(R11)
-	VMOVUPS Z13, 192(R11)
-	VMOVUPS Z14, 256(R11)
+	VMOVUPS Z11, (R11)(R8*1)
+	VMOVUPS Z12, (R11)(R8*2)
+	VMOVUPS Z13, (R11)(R9*1)
+	VMOVUPS Z14, (R11)(R8*4)
 	VMOVUPS Z15, (R12)
-	VMOVUPS Z16, 64(R12)
-	VMOVUPS Z17, 128(R12)
-	VMOVUPS Z18, 192(R12)
-	VMOVUPS Z19, 256(R12)
+	VMOVUPS Z16, (R12)(R8*1)
+	VMOVUPS Z17, (R12)(R8*2)
+	VMOVUPS Z18, (R12)(R9*1)
+	VMOVUPS Z19, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -6398,9 +6821,6 @@ TEXT ·tile512p10o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -6425,34 +6845,43 @@ TEXT ·tile512p10o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z10, Z17
 	VMOVAPS Z10, Z18
 	VMOVAPS Z10, Z19
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R12), Z5
-	VMOVUPS 64(R12), Z6
-	VMOVUPS 128(R12), Z7
-	VMOVUPS 192(R12), Z8
-	VMOVUPS 256(R12), Z9
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z6
+	VMOVUPS (R12)(R8*2), Z7
+	VMOVUPS (R12)(R9*1), Z8
+	VMOVUPS (R12)(R8*4), Z9
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z10
-	VMOVUPS 64(R11), Z11
-	VMOVUPS 128(R11), Z12
-	VMOVUPS 192(R11), Z13
-	VMOVUPS 256(R11), Z14
+	VMOVUPS (R11)(R8*1), Z11
+	VMOVUPS (R11)(R8*2), Z12
+	VMOVUPS (R11)(R9*1), Z13
+	VMOVUPS (R11)(R8*4), Z14
 	VMOVUPS (R12), Z15
-	VMOVUPS 64(R12), Z16
-	VMOVUPS 128(R12), Z17
-	VMOVUPS 192(R12), Z18
-	VMOVUPS 256(R12), Z19
+	VMOVUPS (R12)(R8*1), Z16
+	VMOVUPS (R12)(R8*2), Z17
+	VMOVUPS (R12)(R9*1), Z18
+	VMOVUPS (R12)(R8*4), Z19
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -6496,35 +6925,39 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
 	VFMADD213PS  (R12), Z31, Z5
-	VFMADD213PS  64(R12), Z31, Z6
-	VFMADD213PS  128(R12), Z31, Z7
-	VFMADD213PS  192(R12), Z31, Z8
-	VFMADD213PS  256(R12), Z31, Z9
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z6
+	VFMADD213PS  (R12)(R8*2), Z31, Z7
+	VFMADD213PS  (R12)(R9*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*4), Z31, Z9
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z10
-	VFMADD213PS  64(R11), Z31, Z11
-	VFMADD213PS  128(R11), Z31, Z12
-	VFMADD213PS  192(R11), Z31, Z13
-	VFMADD213PS  256(R11), Z31, Z14
+	VFMADD213PS  (R11)(R8*1), Z31, Z11
+	VFMADD213PS  (R11)(R8*2), Z31, Z12
+	VFMADD213PS  (R11)(R9*1), Z31, Z13
+	VFMADD213PS  (R11)(R8*4), Z31, Z14
 	VFMADD213PS  (R12), Z31, Z15
-	VFMADD213PS  64(R12), Z31, Z16
-	VFMADD213PS  128(R12), Z31, Z17
-	VFMADD213PS  192(R12), Z31, Z18
-	VFMADD213PS  256(R12), Z31, Z19
+	VFMADD213PS  (R12)(R8*1), Z31, Z16
+	VFMADD213PS  (R12)(R8*2), Z31, Z17
+	VFMADD213PS  (R12)(R9*1), Z31, Z18
+	VFMADD213PS  (R12)(R8*4), Z31, Z19
 
 act:
 	TESTQ  $0x00000001, R13
@@ -6554,29 +6987,28 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R12)
-	VMOVUPS Z6, 64(R12)
-	VMOVUPS Z7, 128(R12)
-	VMOVUPS Z8, 192(R12)
-	VMOVUPS Z9, 256(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z6, (R12)(R8*1)
+	VMOVUPS Z7, (R12)(R8*2)
+	VMOVUPS Z8, (R12)(R9*1)
+	VMOVUPS Z9, (R12)(R8*4)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z10, (R11)
-	VMOVUPS Z11, 64(R11)
-	VMOVUPS Z12, 128(R11)
-	VMOVUPS Z13, 192(R11)
-	VMOVUPS Z14, 256(R11)
+	VMOVUPS Z11, (R11)(R8*1)
+	VMOVUPS Z12, (R11)(R8*2)
+	VMOVUPS Z13, (R11)(R9*1)
+	VMOVUPS Z14, (R11)(R8*4)
 	VMOVUPS Z15, (R12)
-	VMOVUPS Z16, 64(R12)
-	VMOVUPS Z17, 128(R12)
-	VMOVUPS Z18, 192(R12)
-	VMOVUPS Z19, 256(R12)
+	VMOVUPS Z16, (R12)(R8*1)
+	VMOVUPS Z17, (R12)(R8*2)
+	VMOVUPS Z18, (R12)(R9*1)
+	VMOVUPS Z19, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -6589,9 +7021,6 @@ TEXT ·tile512p11o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -6618,36 +7047,45 @@ TEXT ·tile512p11o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z11, Z19
 	VMOVAPS Z11, Z20
 	VMOVAPS Z11, Z21
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z11
-	VMOVUPS 64(R11), Z12
-	VMOVUPS 128(R11), Z13
-	VMOVUPS 192(R11), Z14
-	VMOVUPS 256(R11), Z15
-	VMOVUPS 320(R11), Z16
+	VMOVUPS (R11)(R8*1), Z12
+	VMOVUPS (R11)(R8*2), Z13
+	VMOVUPS (R11)(R9*1), Z14
+	VMOVUPS (R11)(R8*4), Z15
+	VMOVUPS (R11)(R10*1), Z16
 	VMOVUPS (R12), Z17
-	VMOVUPS 64(R12), Z18
-	VMOVUPS 128(R12), Z19
-	VMOVUPS 192(R12), Z20
-	VMOVUPS 256(R12), Z21
+	VMOVUPS (R12)(R8*1), Z18
+	VMOVUPS (R12)(R8*2), Z19
+	VMOVUPS (R12)(R9*1), Z20
+	VMOVUPS (R12)(R8*4), Z21
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -6812,37 +7250,41 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
-	VFMADD213PS  128(R12), Z31, Z8
-	VFMADD213PS  192(R12), Z31, Z9
-	VFMADD213PS  256(R12), Z31, Z10
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z11
-	VFMADD213PS  64(R11), Z31, Z12
-	VFMADD213PS  128(R11), Z31, Z13
-	VFMADD213PS  192(R11), Z31, Z14
-	VFMADD213PS  256(R11), Z31, Z15
-	VFMADD213PS  320(R11), Z31, Z16
+	VFMADD213PS  (R11)(R8*1), Z31, Z12
+	VFMADD213PS  (R11)(R8*2), Z31, Z13
+	VFMADD213PS  (R11)(R9*1), Z31, Z14
+	VFMADD213PS  (R11)(R8*4), Z31, Z15
+	VFMADD213PS  (R11)(R10*1), Z31, Z16
 	VFMADD213PS  (R12), Z31, Z17
-	VFMADD213PS  64(R12), Z31, Z18
-	VFMADD213PS  128(R12), Z31, Z19
-	VFMADD213PS  192(R12), Z31, Z20
-	VFMADD213PS  256(R12), Z31, Z21
+	VFMADD213PS  (R12)(R8*1), Z31, Z18
+	VFMADD213PS  (R12)(R8*2), Z31, Z19
+	VFMADD213PS  (R12)(R9*1), Z31, Z20
+	VFMADD213PS  (R12)(R8*4), Z31, Z21
 
 act:
 	TESTQ  $0x00000001, R13
@@ -6874,31 +7316,30 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z11, (R11)
-	VMOVUPS Z12, 64(R11)
-	VMOVUPS Z13, 128(R11)
-	VMOVUPS Z14, 192(R11)
-	VMOVUPS Z15, 256(R11)
-	VMOVUPS Z16, 320(R11)
+	VMOVUPS Z12, (R11)(R8*1)
+	VMOVUPS Z13, (R11)(R8*2)
+	VMOVUPS Z14, (R11)(R9*1)
+	VMOVUPS Z15, (R11)(R8*4)
+	VMOVUPS Z16, (R11)(R10*1)
 	VMOVUPS Z17, (R12)
-	VMOVUPS Z18, 64(R12)
-	VMOVUPS Z19, 128(R12)
-	VMOVUPS Z20, 192(R12)
-	VMOVUPS Z21, 256(R12)
+	VMOVUPS Z18, (R12)(R8*1)
+	VMOVUPS Z19, (R12)(R8*2)
+	VMOVUPS Z20, (R12)(R9*1)
+	VMOVUPS Z21, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -6911,9 +7352,6 @@ TEXT ·tile512p11o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -6940,36 +7378,45 @@ TEXT ·tile512p11o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z11, Z19
 	VMOVAPS Z11, Z20
 	VMOVAPS Z11, Z21
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z11
-	VMOVUPS 64(R11), Z12
-	VMOVUPS 128(R11), Z13
-	VMOVUPS 192(R11), Z14
-	VMOVUPS 256(R11), Z15
-	VMOVUPS 320(R11), Z16
+	VMOVUPS (R11)(R8*1), Z12
+	VMOVUPS (R11)(R8*2), Z13
+	VMOVUPS (R11)(R9*1), Z14
+	VMOVUPS (R11)(R8*4), Z15
+	VMOVUPS (R11)(R10*1), Z16
 	VMOVUPS (R12), Z17
-	VMOVUPS 64(R12), Z18
-	VMOVUPS 128(R12), Z19
-	VMOVUPS 192(R12), Z20
-	VMOVUPS 256(R12), Z21
+	VMOVUPS (R12)(R8*1), Z18
+	VMOVUPS (R12)(R8*2), Z19
+	VMOVUPS (R12)(R9*1), Z20
+	VMOVUPS (R12)(R8*4), Z21
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -7016,37 +7463,41 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
-	VFMADD213PS  128(R12), Z31, Z8
-	VFMADD213PS  192(R12), Z31, Z9
-	VFMADD213PS  256(R12), Z31, Z10
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z11
-	VFMADD213PS  64(R11), Z31, Z12
-	VFMADD213PS  128(R11), Z31, Z13
-	VFMADD213PS  192(R11), Z31, Z14
-	VFMADD213PS  256(R11), Z31, Z15
-	VFMADD213PS  320(R11), Z31, Z16
+	VFMADD213PS  (R11)(R8*1), Z31, Z12
+	VFMADD213PS  (R11)(R8*2), Z31, Z13
+	VFMADD213PS  (R11)(R9*1), Z31, Z14
+	VFMADD213PS  (R11)(R8*4), Z31, Z15
+	VFMADD213PS  (R11)(R10*1), Z31, Z16
 	VFMADD213PS  (R12), Z31, Z17
-	VFMADD213PS  64(R12), Z31, Z18
-	VFMADD213PS  128(R12), Z31, Z19
-	VFMADD213PS  192(R12), Z31, Z20
-	VFMADD213PS  256(R12), Z31, Z21
+	VFMADD213PS  (R12)(R8*1), Z31, Z18
+	VFMADD213PS  (R12)(R8*2), Z31, Z19
+	VFMADD213PS  (R12)(R9*1), Z31, Z20
+	VFMADD213PS  (R12)(R8*4), Z31, Z21
 
 act:
 	TESTQ  $0x00000001, R13
@@ -7078,31 +7529,30 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z11, (R11)
-	VMOVUPS Z12, 64(R11)
-	VMOVUPS Z13, 128(R11)
-	VMOVUPS Z14, 192(R11)
-	VMOVUPS Z15, 256(R11)
-	VMOVUPS Z16, 320(R11)
+	VMOVUPS Z12, (R11)(R8*1)
+	VMOVUPS Z13, (R11)(R8*2)
+	VMOVUPS Z14, (R11)(R9*1)
+	VMOVUPS Z15, (R11)(R8*4)
+	VMOVUPS Z16, (R11)(R10*1)
 	VMOVUPS Z17, (R12)
-	VMOVUPS Z18, 64(R12)
-	VMOVUPS Z19, 128(R12)
-	VMOVUPS Z20, 192(R12)
-	VMOVUPS Z21, 256(R12)
+	VMOVUPS Z18, (R12)(R8*1)
+	VMOVUPS Z19, (R12)(R8*2)
+	VMOVUPS Z20, (R12)(R9*1)
+	VMOVUPS Z21, (R12)(R8*4)
 	VZEROUPPER
 	RET
 
@@ -7115,9 +7565,6 @@ TEXT ·tile512p12o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -7146,38 +7593,47 @@ TEXT ·tile512p12o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z12, Z21
 	VMOVAPS Z12, Z22
 	VMOVAPS Z12, Z23
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	VMOVUPS 320(R12), Z11
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	VMOVUPS (R12)(R10*1), Z11
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z12
-	VMOVUPS 64(R11), Z13
-	VMOVUPS 128(R11), Z14
-	VMOVUPS 192(R11), Z15
-	VMOVUPS 256(R11), Z16
-	VMOVUPS 320(R11), Z17
+	VMOVUPS (R11)(R8*1), Z13
+	VMOVUPS (R11)(R8*2), Z14
+	VMOVUPS (R11)(R9*1), Z15
+	VMOVUPS (R11)(R8*4), Z16
+	VMOVUPS (R11)(R10*1), Z17
 	VMOVUPS (R12), Z18
-	VMOVUPS 64(R12), Z19
-	VMOVUPS 128(R12), Z20
-	VMOVUPS 192(R12), Z21
-	VMOVUPS 256(R12), Z22
-	VMOVUPS 320(R12), Z23
+	VMOVUPS (R12)(R8*1), Z19
+	VMOVUPS (R12)(R8*2), Z20
+	VMOVUPS (R12)(R9*1), Z21
+	VMOVUPS (R12)(R8*4), Z22
+	VMOVUPS (R12)(R10*1), Z23
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -7354,39 +7810,43 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
-	VFMADD213PS  128(R12), Z31, Z8
-	VFMADD213PS  192(R12), Z31, Z9
-	VFMADD213PS  256(R12), Z31, Z10
-	VFMADD213PS  320(R12), Z31, Z11
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	VFMADD213PS  (R12)(R10*1), Z31, Z11
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z12
-	VFMADD213PS  64(R11), Z31, Z13
-	VFMADD213PS  128(R11), Z31, Z14
-	VFMADD213PS  192(R11), Z31, Z15
-	VFMADD213PS  256(R11), Z31, Z16
-	VFMADD213PS  320(R11), Z31, Z17
+	VFMADD213PS  (R11)(R8*1), Z31, Z13
+	VFMADD213PS  (R11)(R8*2), Z31, Z14
+	VFMADD213PS  (R11)(R9*1), Z31, Z15
+	VFMADD213PS  (R11)(R8*4), Z31, Z16
+	VFMADD213PS  (R11)(R10*1), Z31, Z17
 	VFMADD213PS  (R12), Z31, Z18
-	VFMADD213PS  64(R12), Z31, Z19
-	VFMADD213PS  128(R12), Z31, Z20
-	VFMADD213PS  192(R12), Z31, Z21
-	VFMADD213PS  256(R12), Z31, Z22
-	VFMADD213PS  320(R12), Z31, Z23
+	VFMADD213PS  (R12)(R8*1), Z31, Z19
+	VFMADD213PS  (R12)(R8*2), Z31, Z20
+	VFMADD213PS  (R12)(R9*1), Z31, Z21
+	VFMADD213PS  (R12)(R8*4), Z31, Z22
+	VFMADD213PS  (R12)(R10*1), Z31, Z23
 
 act:
 	TESTQ  $0x00000001, R13
@@ -7420,33 +7880,32 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	VMOVUPS Z11, 320(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	VMOVUPS Z11, (R12)(R10*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z12, (R11)
-	VMOVUPS Z13, 64(R11)
-	VMOVUPS Z14, 128(R11)
-	VMOVUPS Z15, 192(R11)
-	VMOVUPS Z16, 256(R11)
-	VMOVUPS Z17, 320(R11)
+	VMOVUPS Z13, (R11)(R8*1)
+	VMOVUPS Z14, (R11)(R8*2)
+	VMOVUPS Z15, (R11)(R9*1)
+	VMOVUPS Z16, (R11)(R8*4)
+	VMOVUPS Z17, (R11)(R10*1)
 	VMOVUPS Z18, (R12)
-	VMOVUPS Z19, 64(R12)
-	VMOVUPS Z20, 128(R12)
-	VMOVUPS Z21, 192(R12)
-	VMOVUPS Z22, 256(R12)
-	VMOVUPS Z23, 320(R12)
+	VMOVUPS Z19, (R12)(R8*1)
+	VMOVUPS Z20, (R12)(R8*2)
+	VMOVUPS Z21, (R12)(R9*1)
+	VMOVUPS Z22, (R12)(R8*4)
+	VMOVUPS Z23, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -7459,9 +7918,6 @@ TEXT ·tile512p12o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -7490,38 +7946,47 @@ TEXT ·tile512p12o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z12, Z21
 	VMOVAPS Z12, Z22
 	VMOVAPS Z12, Z23
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
 	VMOVUPS (R12), Z6
-	VMOVUPS 64(R12), Z7
-	VMOVUPS 128(R12), Z8
-	VMOVUPS 192(R12), Z9
-	VMOVUPS 256(R12), Z10
-	VMOVUPS 320(R12), Z11
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z7
+	VMOVUPS (R12)(R8*2), Z8
+	VMOVUPS (R12)(R9*1), Z9
+	VMOVUPS (R12)(R8*4), Z10
+	VMOVUPS (R12)(R10*1), Z11
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z12
-	VMOVUPS 64(R11), Z13
-	VMOVUPS 128(R11), Z14
-	VMOVUPS 192(R11), Z15
-	VMOVUPS 256(R11), Z16
-	VMOVUPS 320(R11), Z17
+	VMOVUPS (R11)(R8*1), Z13
+	VMOVUPS (R11)(R8*2), Z14
+	VMOVUPS (R11)(R9*1), Z15
+	VMOVUPS (R11)(R8*4), Z16
+	VMOVUPS (R11)(R10*1), Z17
 	VMOVUPS (R12), Z18
-	VMOVUPS 64(R12), Z19
-	VMOVUPS 128(R12), Z20
-	VMOVUPS 192(R12), Z21
-	VMOVUPS 256(R12), Z22
-	VMOVUPS 320(R12), Z23
+	VMOVUPS (R12)(R8*1), Z19
+	VMOVUPS (R12)(R8*2), Z20
+	VMOVUPS (R12)(R9*1), Z21
+	VMOVUPS (R12)(R8*4), Z22
+	VMOVUPS (R12)(R10*1), Z23
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -7571,39 +8036,43 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
 	VFMADD213PS  (R12), Z31, Z6
-	VFMADD213PS  64(R12), Z31, Z7
-	VFMADD213PS  128(R12), Z31, Z8
-	VFMADD213PS  192(R12), Z31, Z9
-	VFMADD213PS  256(R12), Z31, Z10
-	VFMADD213PS  320(R12), Z31, Z11
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z7
+	VFMADD213PS  (R12)(R8*2), Z31, Z8
+	VFMADD213PS  (R12)(R9*1), Z31, Z9
+	VFMADD213PS  (R12)(R8*4), Z31, Z10
+	VFMADD213PS  (R12)(R10*1), Z31, Z11
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z12
-	VFMADD213PS  64(R11), Z31, Z13
-	VFMADD213PS  128(R11), Z31, Z14
-	VFMADD213PS  192(R11), Z31, Z15
-	VFMADD213PS  256(R11), Z31, Z16
-	VFMADD213PS  320(R11), Z31, Z17
+	VFMADD213PS  (R11)(R8*1), Z31, Z13
+	VFMADD213PS  (R11)(R8*2), Z31, Z14
+	VFMADD213PS  (R11)(R9*1), Z31, Z15
+	VFMADD213PS  (R11)(R8*4), Z31, Z16
+	VFMADD213PS  (R11)(R10*1), Z31, Z17
 	VFMADD213PS  (R12), Z31, Z18
-	VFMADD213PS  64(R12), Z31, Z19
-	VFMADD213PS  128(R12), Z31, Z20
-	VFMADD213PS  192(R12), Z31, Z21
-	VFMADD213PS  256(R12), Z31, Z22
-	VFMADD213PS  320(R12), Z31, Z23
+	VFMADD213PS  (R12)(R8*1), Z31, Z19
+	VFMADD213PS  (R12)(R8*2), Z31, Z20
+	VFMADD213PS  (R12)(R9*1), Z31, Z21
+	VFMADD213PS  (R12)(R8*4), Z31, Z22
+	VFMADD213PS  (R12)(R10*1), Z31, Z23
 
 act:
 	TESTQ  $0x00000001, R13
@@ -7637,33 +8106,32 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
 	VMOVUPS Z6, (R12)
-	VMOVUPS Z7, 64(R12)
-	VMOVUPS Z8, 128(R12)
-	VMOVUPS Z9, 192(R12)
-	VMOVUPS Z10, 256(R12)
-	VMOVUPS Z11, 320(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z7, (R12)(R8*1)
+	VMOVUPS Z8, (R12)(R8*2)
+	VMOVUPS Z9, (R12)(R9*1)
+	VMOVUPS Z10, (R12)(R8*4)
+	VMOVUPS Z11, (R12)(R10*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z12, (R11)
-	VMOVUPS Z13, 64(R11)
-	VMOVUPS Z14, 128(R11)
-	VMOVUPS Z15, 192(R11)
-	VMOVUPS Z16, 256(R11)
-	VMOVUPS Z17, 320(R11)
+	VMOVUPS Z13, (R11)(R8*1)
+	VMOVUPS Z14, (R11)(R8*2)
+	VMOVUPS Z15, (R11)(R9*1)
+	VMOVUPS Z16, (R11)(R8*4)
+	VMOVUPS Z17, (R11)(R10*1)
 	VMOVUPS Z18, (R12)
-	VMOVUPS Z19, 64(R12)
-	VMOVUPS Z20, 128(R12)
-	VMOVUPS Z21, 192(R12)
-	VMOVUPS Z22, 256(R12)
-	VMOVUPS Z23, 320(R12)
+	VMOVUPS Z19, (R12)(R8*1)
+	VMOVUPS Z20, (R12)(R8*2)
+	VMOVUPS Z21, (R12)(R9*1)
+	VMOVUPS Z22, (R12)(R8*4)
+	VMOVUPS Z23, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -7676,9 +8144,6 @@ TEXT ·tile512p13o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -7709,40 +8174,49 @@ TEXT ·tile512p13o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z13, Z23
 	VMOVAPS Z13, Z24
 	VMOVAPS Z13, Z25
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z13
-	VMOVUPS 64(R11), Z14
-	VMOVUPS 128(R11), Z15
-	VMOVUPS 192(R11), Z16
-	VMOVUPS 256(R11), Z17
-	VMOVUPS 320(R11), Z18
-	VMOVUPS 384(R11), Z19
+	VMOVUPS (R11)(R8*1), Z14
+	VMOVUPS (R11)(R8*2), Z15
+	VMOVUPS (R11)(R9*1), Z16
+	VMOVUPS (R11)(R8*4), Z17
+	VMOVUPS (R11)(R10*1), Z18
+	VMOVUPS (R11)(R9*2), Z19
 	VMOVUPS (R12), Z20
-	VMOVUPS 64(R12), Z21
-	VMOVUPS 128(R12), Z22
-	VMOVUPS 192(R12), Z23
-	VMOVUPS 256(R12), Z24
-	VMOVUPS 320(R12), Z25
+	VMOVUPS (R12)(R8*1), Z21
+	VMOVUPS (R12)(R8*2), Z22
+	VMOVUPS (R12)(R9*1), Z23
+	VMOVUPS (R12)(R8*4), Z24
+	VMOVUPS (R12)(R10*1), Z25
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -7931,41 +8405,45 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
-	VFMADD213PS  384(R11), Z31, Z6
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
 	VFMADD213PS  (R12), Z31, Z7
-	VFMADD213PS  64(R12), Z31, Z8
-	VFMADD213PS  128(R12), Z31, Z9
-	VFMADD213PS  192(R12), Z31, Z10
-	VFMADD213PS  256(R12), Z31, Z11
-	VFMADD213PS  320(R12), Z31, Z12
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z13
-	VFMADD213PS  64(R11), Z31, Z14
-	VFMADD213PS  128(R11), Z31, Z15
-	VFMADD213PS  192(R11), Z31, Z16
-	VFMADD213PS  256(R11), Z31, Z17
-	VFMADD213PS  320(R11), Z31, Z18
-	VFMADD213PS  384(R11), Z31, Z19
+	VFMADD213PS  (R11)(R8*1), Z31, Z14
+	VFMADD213PS  (R11)(R8*2), Z31, Z15
+	VFMADD213PS  (R11)(R9*1), Z31, Z16
+	VFMADD213PS  (R11)(R8*4), Z31, Z17
+	VFMADD213PS  (R11)(R10*1), Z31, Z18
+	VFMADD213PS  (R11)(R9*2), Z31, Z19
 	VFMADD213PS  (R12), Z31, Z20
-	VFMADD213PS  64(R12), Z31, Z21
-	VFMADD213PS  128(R12), Z31, Z22
-	VFMADD213PS  192(R12), Z31, Z23
-	VFMADD213PS  256(R12), Z31, Z24
-	VFMADD213PS  320(R12), Z31, Z25
+	VFMADD213PS  (R12)(R8*1), Z31, Z21
+	VFMADD213PS  (R12)(R8*2), Z31, Z22
+	VFMADD213PS  (R12)(R9*1), Z31, Z23
+	VFMADD213PS  (R12)(R8*4), Z31, Z24
+	VFMADD213PS  (R12)(R10*1), Z31, Z25
 
 act:
 	TESTQ  $0x00000001, R13
@@ -8001,35 +8479,34 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z13, (R11)
-	VMOVUPS Z14, 64(R11)
-	VMOVUPS Z15, 128(R11)
-	VMOVUPS Z16, 192(R11)
-	VMOVUPS Z17, 256(R11)
-	VMOVUPS Z18, 320(R11)
-	VMOVUPS Z19, 384(R11)
+	VMOVUPS Z14, (R11)(R8*1)
+	VMOVUPS Z15, (R11)(R8*2)
+	VMOVUPS Z16, (R11)(R9*1)
+	VMOVUPS Z17, (R11)(R8*4)
+	VMOVUPS Z18, (R11)(R10*1)
+	VMOVUPS Z19, (R11)(R9*2)
 	VMOVUPS Z20, (R12)
-	VMOVUPS Z21, 64(R12)
-	VMOVUPS Z22, 128(R12)
-	VMOVUPS Z23, 192(R12)
-	VMOVUPS Z24, 256(R12)
-	VMOVUPS Z25, 320(R12)
+	VMOVUPS Z21, (R12)(R8*1)
+	VMOVUPS Z22, (R12)(R8*2)
+	VMOVUPS Z23, (R12)(R9*1)
+	VMOVUPS Z24, (R12)(R8*4)
+	VMOVUPS Z25, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -8042,9 +8519,6 @@ TEXT ·tile512p13o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -8075,40 +8549,49 @@ TEXT ·tile512p13o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z13, Z23
 	VMOVAPS Z13, Z24
 	VMOVAPS Z13, Z25
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z13
-	VMOVUPS 64(R11), Z14
-	VMOVUPS 128(R11), Z15
-	VMOVUPS 192(R11), Z16
-	VMOVUPS 256(R11), Z17
-	VMOVUPS 320(R11), Z18
-	VMOVUPS 384(R11), Z19
+	VMOVUPS (R11)(R8*1), Z14
+	VMOVUPS (R11)(R8*2), Z15
+	VMOVUPS (R11)(R9*1), Z16
+	VMOVUPS (R11)(R8*4), Z17
+	VMOVUPS (R11)(R10*1), Z18
+	VMOVUPS (R11)(R9*2), Z19
 	VMOVUPS (R12), Z20
-	VMOVUPS 64(R12), Z21
-	VMOVUPS 128(R12), Z22
-	VMOVUPS 192(R12), Z23
-	VMOVUPS 256(R12), Z24
-	VMOVUPS 320(R12), Z25
+	VMOVUPS (R12)(R8*1), Z21
+	VMOVUPS (R12)(R8*2), Z22
+	VMOVUPS (R12)(R9*1), Z23
+	VMOVUPS (R12)(R8*4), Z24
+	VMOVUPS (R12)(R10*1), Z25
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -8161,41 +8644,45 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
-	VFMADD213PS  384(R11), Z31, Z6
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
 	VFMADD213PS  (R12), Z31, Z7
-	VFMADD213PS  64(R12), Z31, Z8
-	VFMADD213PS  128(R12), Z31, Z9
-	VFMADD213PS  192(R12), Z31, Z10
-	VFMADD213PS  256(R12), Z31, Z11
-	VFMADD213PS  320(R12), Z31, Z12
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z13
-	VFMADD213PS  64(R11), Z31, Z14
-	VFMADD213PS  128(R11), Z31, Z15
-	VFMADD213PS  192(R11), Z31, Z16
-	VFMADD213PS  256(R11), Z31, Z17
-	VFMADD213PS  320(R11), Z31, Z18
-	VFMADD213PS  384(R11), Z31, Z19
+	VFMADD213PS  (R11)(R8*1), Z31, Z14
+	VFMADD213PS  (R11)(R8*2), Z31, Z15
+	VFMADD213PS  (R11)(R9*1), Z31, Z16
+	VFMADD213PS  (R11)(R8*4), Z31, Z17
+	VFMADD213PS  (R11)(R10*1), Z31, Z18
+	VFMADD213PS  (R11)(R9*2), Z31, Z19
 	VFMADD213PS  (R12), Z31, Z20
-	VFMADD213PS  64(R12), Z31, Z21
-	VFMADD213PS  128(R12), Z31, Z22
-	VFMADD213PS  192(R12), Z31, Z23
-	VFMADD213PS  256(R12), Z31, Z24
-	VFMADD213PS  320(R12), Z31, Z25
+	VFMADD213PS  (R12)(R8*1), Z31, Z21
+	VFMADD213PS  (R12)(R8*2), Z31, Z22
+	VFMADD213PS  (R12)(R9*1), Z31, Z23
+	VFMADD213PS  (R12)(R8*4), Z31, Z24
+	VFMADD213PS  (R12)(R10*1), Z31, Z25
 
 act:
 	TESTQ  $0x00000001, R13
@@ -8231,35 +8718,34 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z13, (R11)
-	VMOVUPS Z14, 64(R11)
-	VMOVUPS Z15, 128(R11)
-	VMOVUPS Z16, 192(R11)
-	VMOVUPS Z17, 256(R11)
-	VMOVUPS Z18, 320(R11)
-	VMOVUPS Z19, 384(R11)
+	VMOVUPS Z14, (R11)(R8*1)
+	VMOVUPS Z15, (R11)(R8*2)
+	VMOVUPS Z16, (R11)(R9*1)
+	VMOVUPS Z17, (R11)(R8*4)
+	VMOVUPS Z18, (R11)(R10*1)
+	VMOVUPS Z19, (R11)(R9*2)
 	VMOVUPS Z20, (R12)
-	VMOVUPS Z21, 64(R12)
-	VMOVUPS Z22, 128(R12)
-	VMOVUPS Z23, 192(R12)
-	VMOVUPS Z24, 256(R12)
-	VMOVUPS Z25, 320(R12)
+	VMOVUPS Z21, (R12)(R8*1)
+	VMOVUPS Z22, (R12)(R8*2)
+	VMOVUPS Z23, (R12)(R9*1)
+	VMOVUPS Z24, (R12)(R8*4)
+	VMOVUPS Z25, (R12)(R10*1)
 	VZEROUPPER
 	RET
 
@@ -8272,9 +8758,6 @@ TEXT ·tile512p14o2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -8307,42 +8790,51 @@ TEXT ·tile512p14o2(SB), NOSPLIT, $0-8
 	VMOVAPS Z14, Z25
 	VMOVAPS Z14, Z26
 	VMOVAPS Z14, Z27
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	VMOVUPS 384(R12), Z13
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	VMOVUPS (R12)(R9*2), Z13
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z14
-	VMOVUPS 64(R11), Z15
-	VMOVUPS 128(R11), Z16
-	VMOVUPS 192(R11), Z17
-	VMOVUPS 256(R11), Z18
-	VMOVUPS 320(R11), Z19
-	VMOVUPS 384(R11), Z20
+	VMOVUPS (R11)(R8*1), Z15
+	VMOVUPS (R11)(R8*2), Z16
+	VMOVUPS (R11)(R9*1), Z17
+	VMOVUPS (R11)(R8*4), Z18
+	VMOVUPS (R11)(R10*1), Z19
+	VMOVUPS (R11)(R9*2), Z20
 	VMOVUPS (R12), Z21
-	VMOVUPS 64(R12), Z22
-	VMOVUPS 128(R12), Z23
-	VMOVUPS 192(R12), Z24
-	VMOVUPS 256(R12), Z25
-	VMOVUPS 320(R12), Z26
-	VMOVUPS 384(R12), Z27
+	VMOVUPS (R12)(R8*1), Z22
+	VMOVUPS (R12)(R8*2), Z23
+	VMOVUPS (R12)(R9*1), Z24
+	VMOVUPS (R12)(R8*4), Z25
+	VMOVUPS (R12)(R10*1), Z26
+	VMOVUPS (R12)(R9*2), Z27
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -8543,43 +9035,47 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
-	VFMADD213PS  384(R11), Z31, Z6
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
 	VFMADD213PS  (R12), Z31, Z7
-	VFMADD213PS  64(R12), Z31, Z8
-	VFMADD213PS  128(R12), Z31, Z9
-	VFMADD213PS  192(R12), Z31, Z10
-	VFMADD213PS  256(R12), Z31, Z11
-	VFMADD213PS  320(R12), Z31, Z12
-	VFMADD213PS  384(R12), Z31, Z13
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	VFMADD213PS  (R12)(R9*2), Z31, Z13
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z14
-	VFMADD213PS  64(R11), Z31, Z15
-	VFMADD213PS  128(R11), Z31, Z16
-	VFMADD213PS  192(R11), Z31, Z17
-	VFMADD213PS  256(R11), Z31, Z18
-	VFMADD213PS  320(R11), Z31, Z19
-	VFMADD213PS  384(R11), Z31, Z20
+	VFMADD213PS  (R11)(R8*1), Z31, Z15
+	VFMADD213PS  (R11)(R8*2), Z31, Z16
+	VFMADD213PS  (R11)(R9*1), Z31, Z17
+	VFMADD213PS  (R11)(R8*4), Z31, Z18
+	VFMADD213PS  (R11)(R10*1), Z31, Z19
+	VFMADD213PS  (R11)(R9*2), Z31, Z20
 	VFMADD213PS  (R12), Z31, Z21
-	VFMADD213PS  64(R12), Z31, Z22
-	VFMADD213PS  128(R12), Z31, Z23
-	VFMADD213PS  192(R12), Z31, Z24
-	VFMADD213PS  256(R12), Z31, Z25
-	VFMADD213PS  320(R12), Z31, Z26
-	VFMADD213PS  384(R12), Z31, Z27
+	VFMADD213PS  (R12)(R8*1), Z31, Z22
+	VFMADD213PS  (R12)(R8*2), Z31, Z23
+	VFMADD213PS  (R12)(R9*1), Z31, Z24
+	VFMADD213PS  (R12)(R8*4), Z31, Z25
+	VFMADD213PS  (R12)(R10*1), Z31, Z26
+	VFMADD213PS  (R12)(R9*2), Z31, Z27
 
 act:
 	TESTQ  $0x00000001, R13
@@ -8617,37 +9113,36 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	VMOVUPS Z13, 384(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	VMOVUPS Z13, (R12)(R9*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z14, (R11)
-	VMOVUPS Z15, 64(R11)
-	VMOVUPS Z16, 128(R11)
-	VMOVUPS Z17, 192(R11)
-	VMOVUPS Z18, 256(R11)
-	VMOVUPS Z19, 320(R11)
-	VMOVUPS Z20, 384(R11)
+	VMOVUPS Z15, (R11)(R8*1)
+	VMOVUPS Z16, (R11)(R8*2)
+	VMOVUPS Z17, (R11)(R9*1)
+	VMOVUPS Z18, (R11)(R8*4)
+	VMOVUPS Z19, (R11)(R10*1)
+	VMOVUPS Z20, (R11)(R9*2)
 	VMOVUPS Z21, (R12)
-	VMOVUPS Z22, 64(R12)
-	VMOVUPS Z23, 128(R12)
-	VMOVUPS Z24, 192(R12)
-	VMOVUPS Z25, 256(R12)
-	VMOVUPS Z26, 320(R12)
-	VMOVUPS Z27, 384(R12)
+	VMOVUPS Z22, (R12)(R8*1)
+	VMOVUPS Z23, (R12)(R8*2)
+	VMOVUPS Z24, (R12)(R9*1)
+	VMOVUPS Z25, (R12)(R8*4)
+	VMOVUPS Z26, (R12)(R10*1)
+	VMOVUPS Z27, (R12)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -8660,9 +9155,6 @@ TEXT ·tile512p14o2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
-	LEAQ    (R8)(R8*2), R9
-	LEAQ    (R8)(R8*4), R10
 	MOVQ    112(DI), R13
 	TESTQ   $0x00000004, R13
 	JNZ     resume
@@ -8695,42 +9187,51 @@ TEXT ·tile512p14o2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Z14, Z25
 	VMOVAPS Z14, Z26
 	VMOVAPS Z14, Z27
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (R8)(R8*4), R10
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R13
 	VMOVUPS (R11), Z0
-	VMOVUPS 64(R11), Z1
-	VMOVUPS 128(R11), Z2
-	VMOVUPS 192(R11), Z3
-	VMOVUPS 256(R11), Z4
-	VMOVUPS 320(R11), Z5
-	VMOVUPS 384(R11), Z6
+	VMOVUPS (R11)(R8*1), Z1
+	VMOVUPS (R11)(R8*2), Z2
+	VMOVUPS (R11)(R9*1), Z3
+	VMOVUPS (R11)(R8*4), Z4
+	VMOVUPS (R11)(R10*1), Z5
+	VMOVUPS (R11)(R9*2), Z6
 	VMOVUPS (R12), Z7
-	VMOVUPS 64(R12), Z8
-	VMOVUPS 128(R12), Z9
-	VMOVUPS 192(R12), Z10
-	VMOVUPS 256(R12), Z11
-	VMOVUPS 320(R12), Z12
-	VMOVUPS 384(R12), Z13
-	ADDQ    R13, R11
-	ADDQ    R13, R12
+	VMOVUPS (R12)(R8*1), Z8
+	VMOVUPS (R12)(R8*2), Z9
+	VMOVUPS (R12)(R9*1), Z10
+	VMOVUPS (R12)(R8*4), Z11
+	VMOVUPS (R12)(R10*1), Z12
+	VMOVUPS (R12)(R9*2), Z13
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS (R11), Z14
-	VMOVUPS 64(R11), Z15
-	VMOVUPS 128(R11), Z16
-	VMOVUPS 192(R11), Z17
-	VMOVUPS 256(R11), Z18
-	VMOVUPS 320(R11), Z19
-	VMOVUPS 384(R11), Z20
+	VMOVUPS (R11)(R8*1), Z15
+	VMOVUPS (R11)(R8*2), Z16
+	VMOVUPS (R11)(R9*1), Z17
+	VMOVUPS (R11)(R8*4), Z18
+	VMOVUPS (R11)(R10*1), Z19
+	VMOVUPS (R11)(R9*2), Z20
 	VMOVUPS (R12), Z21
-	VMOVUPS 64(R12), Z22
-	VMOVUPS 128(R12), Z23
-	VMOVUPS 192(R12), Z24
-	VMOVUPS 256(R12), Z25
-	VMOVUPS 320(R12), Z26
-	VMOVUPS 384(R12), Z27
+	VMOVUPS (R12)(R8*1), Z22
+	VMOVUPS (R12)(R8*2), Z23
+	VMOVUPS (R12)(R9*1), Z24
+	VMOVUPS (R12)(R8*4), Z25
+	VMOVUPS (R12)(R10*1), Z26
+	VMOVUPS (R12)(R9*2), Z27
+
+start:
+	MOVQ  40(DI), R8
+	LEAQ  (R8)(R8*2), R9
+	LEAQ  (R8)(R8*4), R10
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -8786,43 +9287,47 @@ tap:
 	ADDQ         $0x80, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
+	LEAQ         (R8)(R8*2), R9
+	LEAQ         (R8)(R8*4), R10
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
 	VBROADCASTSS 120(DI), Z31
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
-	MOVQ         96(DI), R8
 	VFMADD213PS  (R11), Z31, Z0
-	VFMADD213PS  64(R11), Z31, Z1
-	VFMADD213PS  128(R11), Z31, Z2
-	VFMADD213PS  192(R11), Z31, Z3
-	VFMADD213PS  256(R11), Z31, Z4
-	VFMADD213PS  320(R11), Z31, Z5
-	VFMADD213PS  384(R11), Z31, Z6
+	VFMADD213PS  (R11)(R8*1), Z31, Z1
+	VFMADD213PS  (R11)(R8*2), Z31, Z2
+	VFMADD213PS  (R11)(R9*1), Z31, Z3
+	VFMADD213PS  (R11)(R8*4), Z31, Z4
+	VFMADD213PS  (R11)(R10*1), Z31, Z5
+	VFMADD213PS  (R11)(R9*2), Z31, Z6
 	VFMADD213PS  (R12), Z31, Z7
-	VFMADD213PS  64(R12), Z31, Z8
-	VFMADD213PS  128(R12), Z31, Z9
-	VFMADD213PS  192(R12), Z31, Z10
-	VFMADD213PS  256(R12), Z31, Z11
-	VFMADD213PS  320(R12), Z31, Z12
-	VFMADD213PS  384(R12), Z31, Z13
-	ADDQ         R8, R11
-	ADDQ         R8, R12
+	VFMADD213PS  (R12)(R8*1), Z31, Z8
+	VFMADD213PS  (R12)(R8*2), Z31, Z9
+	VFMADD213PS  (R12)(R9*1), Z31, Z10
+	VFMADD213PS  (R12)(R8*4), Z31, Z11
+	VFMADD213PS  (R12)(R10*1), Z31, Z12
+	VFMADD213PS  (R12)(R9*2), Z31, Z13
+	ADDQ         96(DI), R11
+	ADDQ         96(DI), R12
 	VFMADD213PS  (R11), Z31, Z14
-	VFMADD213PS  64(R11), Z31, Z15
-	VFMADD213PS  128(R11), Z31, Z16
-	VFMADD213PS  192(R11), Z31, Z17
-	VFMADD213PS  256(R11), Z31, Z18
-	VFMADD213PS  320(R11), Z31, Z19
-	VFMADD213PS  384(R11), Z31, Z20
+	VFMADD213PS  (R11)(R8*1), Z31, Z15
+	VFMADD213PS  (R11)(R8*2), Z31, Z16
+	VFMADD213PS  (R11)(R9*1), Z31, Z17
+	VFMADD213PS  (R11)(R8*4), Z31, Z18
+	VFMADD213PS  (R11)(R10*1), Z31, Z19
+	VFMADD213PS  (R11)(R9*2), Z31, Z20
 	VFMADD213PS  (R12), Z31, Z21
-	VFMADD213PS  64(R12), Z31, Z22
-	VFMADD213PS  128(R12), Z31, Z23
-	VFMADD213PS  192(R12), Z31, Z24
-	VFMADD213PS  256(R12), Z31, Z25
-	VFMADD213PS  320(R12), Z31, Z26
-	VFMADD213PS  384(R12), Z31, Z27
+	VFMADD213PS  (R12)(R8*1), Z31, Z22
+	VFMADD213PS  (R12)(R8*2), Z31, Z23
+	VFMADD213PS  (R12)(R9*1), Z31, Z24
+	VFMADD213PS  (R12)(R8*4), Z31, Z25
+	VFMADD213PS  (R12)(R10*1), Z31, Z26
+	VFMADD213PS  (R12)(R9*2), Z31, Z27
 
 act:
 	TESTQ  $0x00000001, R13
@@ -8860,37 +9365,36 @@ act:
 store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
-	MOVQ    72(DI), R8
 	VMOVUPS Z0, (R11)
-	VMOVUPS Z1, 64(R11)
-	VMOVUPS Z2, 128(R11)
-	VMOVUPS Z3, 192(R11)
-	VMOVUPS Z4, 256(R11)
-	VMOVUPS Z5, 320(R11)
-	VMOVUPS Z6, 384(R11)
+	VMOVUPS Z1, (R11)(R8*1)
+	VMOVUPS Z2, (R11)(R8*2)
+	VMOVUPS Z3, (R11)(R9*1)
+	VMOVUPS Z4, (R11)(R8*4)
+	VMOVUPS Z5, (R11)(R10*1)
+	VMOVUPS Z6, (R11)(R9*2)
 	VMOVUPS Z7, (R12)
-	VMOVUPS Z8, 64(R12)
-	VMOVUPS Z9, 128(R12)
-	VMOVUPS Z10, 192(R12)
-	VMOVUPS Z11, 256(R12)
-	VMOVUPS Z12, 320(R12)
-	VMOVUPS Z13, 384(R12)
-	ADDQ    R8, R11
-	ADDQ    R8, R12
+	VMOVUPS Z8, (R12)(R8*1)
+	VMOVUPS Z9, (R12)(R8*2)
+	VMOVUPS Z10, (R12)(R9*1)
+	VMOVUPS Z11, (R12)(R8*4)
+	VMOVUPS Z12, (R12)(R10*1)
+	VMOVUPS Z13, (R12)(R9*2)
+	ADDQ    72(DI), R11
+	ADDQ    72(DI), R12
 	VMOVUPS Z14, (R11)
-	VMOVUPS Z15, 64(R11)
-	VMOVUPS Z16, 128(R11)
-	VMOVUPS Z17, 192(R11)
-	VMOVUPS Z18, 256(R11)
-	VMOVUPS Z19, 320(R11)
-	VMOVUPS Z20, 384(R11)
+	VMOVUPS Z15, (R11)(R8*1)
+	VMOVUPS Z16, (R11)(R8*2)
+	VMOVUPS Z17, (R11)(R9*1)
+	VMOVUPS Z18, (R11)(R8*4)
+	VMOVUPS Z19, (R11)(R10*1)
+	VMOVUPS Z20, (R11)(R9*2)
 	VMOVUPS Z21, (R12)
-	VMOVUPS Z22, 64(R12)
-	VMOVUPS Z23, 128(R12)
-	VMOVUPS Z24, 192(R12)
-	VMOVUPS Z25, 256(R12)
-	VMOVUPS Z26, 320(R12)
-	VMOVUPS Z27, 384(R12)
+	VMOVUPS Z22, (R12)(R8*1)
+	VMOVUPS Z23, (R12)(R8*2)
+	VMOVUPS Z24, (R12)(R9*1)
+	VMOVUPS Z25, (R12)(R8*4)
+	VMOVUPS Z26, (R12)(R10*1)
+	VMOVUPS Z27, (R12)(R9*2)
 	VZEROUPPER
 	RET
 
@@ -8903,7 +9407,6 @@ TEXT ·tile256p1(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -8912,13 +9415,19 @@ TEXT ·tile256p1(SB), NOSPLIT, $0-8
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Y0
 	VMOVUPS 32(R13), Y1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
 	VMOVUPS 32(R11), Y1
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -8959,6 +9468,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -8992,7 +9504,6 @@ TEXT ·tile256p1planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9001,13 +9512,19 @@ TEXT ·tile256p1planar(SB), NOSPLIT, $0-8
 	MOVQ    48(DI), R13
 	VMOVUPS (R13), Y0
 	VMOVUPS 32(R13), Y1
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
 	VMOVUPS 32(R11), Y1
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -9023,6 +9540,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9056,7 +9576,6 @@ TEXT ·tile256p2(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9067,15 +9586,21 @@ TEXT ·tile256p2(SB), NOSPLIT, $0-8
 	VMOVAPS Y0, Y1
 	VMOVUPS 32(R13), Y2
 	VMOVAPS Y2, Y3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
 	VMOVUPS (R12), Y1
 	VMOVUPS 32(R11), Y2
 	VMOVUPS 32(R12), Y3
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -9128,6 +9653,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9167,7 +9695,6 @@ TEXT ·tile256p2planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9178,15 +9705,21 @@ TEXT ·tile256p2planar(SB), NOSPLIT, $0-8
 	VMOVAPS Y0, Y1
 	VMOVUPS 32(R13), Y2
 	VMOVAPS Y2, Y3
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
 	VMOVUPS (R12), Y1
 	VMOVUPS 32(R11), Y2
 	VMOVUPS 32(R12), Y3
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -9205,6 +9738,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9244,7 +9780,6 @@ TEXT ·tile256p3(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9257,17 +9792,23 @@ TEXT ·tile256p3(SB), NOSPLIT, $0-8
 	VMOVUPS 32(R13), Y3
 	VMOVAPS Y3, Y4
 	VMOVAPS Y3, Y5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
+	VMOVUPS (R11)(R8*1), Y1
 	VMOVUPS (R12), Y2
 	VMOVUPS 32(R11), Y3
-	VMOVUPS 96(R11), Y4
+	VMOVUPS 32(R11)(R8*1), Y4
 	VMOVUPS 32(R12), Y5
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -9332,6 +9873,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9339,10 +9883,10 @@ channels:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
 	VFMADD213PS  (R12), Y15, Y2
 	VFMADD213PS  32(R11), Y15, Y3
-	VFMADD213PS  96(R11), Y15, Y4
+	VFMADD213PS  32(R11)(R8*1), Y15, Y4
 	VFMADD213PS  32(R12), Y15, Y5
 
 act:
@@ -9360,10 +9904,10 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
+	VMOVUPS Y1, (R11)(R8*1)
 	VMOVUPS Y2, (R12)
 	VMOVUPS Y3, 32(R11)
-	VMOVUPS Y4, 96(R11)
+	VMOVUPS Y4, 32(R11)(R8*1)
 	VMOVUPS Y5, 32(R12)
 	VZEROUPPER
 	RET
@@ -9377,7 +9921,6 @@ TEXT ·tile256p3planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9390,17 +9933,23 @@ TEXT ·tile256p3planar(SB), NOSPLIT, $0-8
 	VMOVUPS 32(R13), Y3
 	VMOVAPS Y3, Y4
 	VMOVAPS Y3, Y5
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
+	VMOVUPS (R11)(R8*1), Y1
 	VMOVUPS (R12), Y2
 	VMOVUPS 32(R11), Y3
-	VMOVUPS 96(R11), Y4
+	VMOVUPS 32(R11)(R8*1), Y4
 	VMOVUPS 32(R12), Y5
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -9422,6 +9971,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9429,10 +9981,10 @@ tap:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
 	VFMADD213PS  (R12), Y15, Y2
 	VFMADD213PS  32(R11), Y15, Y3
-	VFMADD213PS  96(R11), Y15, Y4
+	VFMADD213PS  32(R11)(R8*1), Y15, Y4
 	VFMADD213PS  32(R12), Y15, Y5
 
 act:
@@ -9450,10 +10002,10 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
+	VMOVUPS Y1, (R11)(R8*1)
 	VMOVUPS Y2, (R12)
 	VMOVUPS Y3, 32(R11)
-	VMOVUPS Y4, 96(R11)
+	VMOVUPS Y4, 32(R11)(R8*1)
 	VMOVUPS Y5, 32(R12)
 	VZEROUPPER
 	RET
@@ -9467,7 +10019,6 @@ TEXT ·tile256p4(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9482,19 +10033,25 @@ TEXT ·tile256p4(SB), NOSPLIT, $0-8
 	VMOVAPS Y4, Y5
 	VMOVAPS Y4, Y6
 	VMOVAPS Y4, Y7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
+	VMOVUPS (R11)(R8*1), Y1
 	VMOVUPS (R12), Y2
-	VMOVUPS 64(R12), Y3
+	VMOVUPS (R12)(R8*1), Y3
 	VMOVUPS 32(R11), Y4
-	VMOVUPS 96(R11), Y5
+	VMOVUPS 32(R11)(R8*1), Y5
 	VMOVUPS 32(R12), Y6
-	VMOVUPS 96(R12), Y7
+	VMOVUPS 32(R12)(R8*1), Y7
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -9571,6 +10128,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9578,13 +10138,13 @@ channels:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
 	VFMADD213PS  (R12), Y15, Y2
-	VFMADD213PS  64(R12), Y15, Y3
+	VFMADD213PS  (R12)(R8*1), Y15, Y3
 	VFMADD213PS  32(R11), Y15, Y4
-	VFMADD213PS  96(R11), Y15, Y5
+	VFMADD213PS  32(R11)(R8*1), Y15, Y5
 	VFMADD213PS  32(R12), Y15, Y6
-	VFMADD213PS  96(R12), Y15, Y7
+	VFMADD213PS  32(R12)(R8*1), Y15, Y7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -9603,13 +10163,13 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
+	VMOVUPS Y1, (R11)(R8*1)
 	VMOVUPS Y2, (R12)
-	VMOVUPS Y3, 64(R12)
+	VMOVUPS Y3, (R12)(R8*1)
 	VMOVUPS Y4, 32(R11)
-	VMOVUPS Y5, 96(R11)
+	VMOVUPS Y5, 32(R11)(R8*1)
 	VMOVUPS Y6, 32(R12)
-	VMOVUPS Y7, 96(R12)
+	VMOVUPS Y7, 32(R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -9622,7 +10182,6 @@ TEXT ·tile256p4planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9637,19 +10196,25 @@ TEXT ·tile256p4planar(SB), NOSPLIT, $0-8
 	VMOVAPS Y4, Y5
 	VMOVAPS Y4, Y6
 	VMOVAPS Y4, Y7
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
+	VMOVUPS (R11)(R8*1), Y1
 	VMOVUPS (R12), Y2
-	VMOVUPS 64(R12), Y3
+	VMOVUPS (R12)(R8*1), Y3
 	VMOVUPS 32(R11), Y4
-	VMOVUPS 96(R11), Y5
+	VMOVUPS 32(R11)(R8*1), Y5
 	VMOVUPS 32(R12), Y6
-	VMOVUPS 96(R12), Y7
+	VMOVUPS 32(R12)(R8*1), Y7
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -9674,6 +10239,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9681,13 +10249,13 @@ tap:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
 	VFMADD213PS  (R12), Y15, Y2
-	VFMADD213PS  64(R12), Y15, Y3
+	VFMADD213PS  (R12)(R8*1), Y15, Y3
 	VFMADD213PS  32(R11), Y15, Y4
-	VFMADD213PS  96(R11), Y15, Y5
+	VFMADD213PS  32(R11)(R8*1), Y15, Y5
 	VFMADD213PS  32(R12), Y15, Y6
-	VFMADD213PS  96(R12), Y15, Y7
+	VFMADD213PS  32(R12)(R8*1), Y15, Y7
 
 act:
 	TESTQ  $0x00000001, R13
@@ -9706,13 +10274,13 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
+	VMOVUPS Y1, (R11)(R8*1)
 	VMOVUPS Y2, (R12)
-	VMOVUPS Y3, 64(R12)
+	VMOVUPS Y3, (R12)(R8*1)
 	VMOVUPS Y4, 32(R11)
-	VMOVUPS Y5, 96(R11)
+	VMOVUPS Y5, 32(R11)(R8*1)
 	VMOVUPS Y6, 32(R12)
-	VMOVUPS Y7, 96(R12)
+	VMOVUPS Y7, 32(R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -9725,7 +10293,6 @@ TEXT ·tile256p5(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9742,21 +10309,27 @@ TEXT ·tile256p5(SB), NOSPLIT, $0-8
 	VMOVAPS Y5, Y7
 	VMOVAPS Y5, Y8
 	VMOVAPS Y5, Y9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
-	VMOVUPS 128(R11), Y2
+	VMOVUPS (R11)(R8*1), Y1
+	VMOVUPS (R11)(R8*2), Y2
 	VMOVUPS (R12), Y3
-	VMOVUPS 64(R12), Y4
+	VMOVUPS (R12)(R8*1), Y4
 	VMOVUPS 32(R11), Y5
-	VMOVUPS 96(R11), Y6
-	VMOVUPS 160(R11), Y7
+	VMOVUPS 32(R11)(R8*1), Y6
+	VMOVUPS 32(R11)(R8*2), Y7
 	VMOVUPS 32(R12), Y8
-	VMOVUPS 96(R12), Y9
+	VMOVUPS 32(R12)(R8*1), Y9
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -9845,6 +10418,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9852,15 +10428,15 @@ channels:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
-	VFMADD213PS  128(R11), Y15, Y2
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
+	VFMADD213PS  (R11)(R8*2), Y15, Y2
 	VFMADD213PS  (R12), Y15, Y3
-	VFMADD213PS  64(R12), Y15, Y4
+	VFMADD213PS  (R12)(R8*1), Y15, Y4
 	VFMADD213PS  32(R11), Y15, Y5
-	VFMADD213PS  96(R11), Y15, Y6
-	VFMADD213PS  160(R11), Y15, Y7
+	VFMADD213PS  32(R11)(R8*1), Y15, Y6
+	VFMADD213PS  32(R11)(R8*2), Y15, Y7
 	VFMADD213PS  32(R12), Y15, Y8
-	VFMADD213PS  96(R12), Y15, Y9
+	VFMADD213PS  32(R12)(R8*1), Y15, Y9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -9881,15 +10457,15 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
-	VMOVUPS Y2, 128(R11)
+	VMOVUPS Y1, (R11)(R8*1)
+	VMOVUPS Y2, (R11)(R8*2)
 	VMOVUPS Y3, (R12)
-	VMOVUPS Y4, 64(R12)
+	VMOVUPS Y4, (R12)(R8*1)
 	VMOVUPS Y5, 32(R11)
-	VMOVUPS Y6, 96(R11)
-	VMOVUPS Y7, 160(R11)
+	VMOVUPS Y6, 32(R11)(R8*1)
+	VMOVUPS Y7, 32(R11)(R8*2)
 	VMOVUPS Y8, 32(R12)
-	VMOVUPS Y9, 96(R12)
+	VMOVUPS Y9, 32(R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -9902,7 +10478,6 @@ TEXT ·tile256p5planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -9919,21 +10494,27 @@ TEXT ·tile256p5planar(SB), NOSPLIT, $0-8
 	VMOVAPS Y5, Y7
 	VMOVAPS Y5, Y8
 	VMOVAPS Y5, Y9
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
-	VMOVUPS 128(R11), Y2
+	VMOVUPS (R11)(R8*1), Y1
+	VMOVUPS (R11)(R8*2), Y2
 	VMOVUPS (R12), Y3
-	VMOVUPS 64(R12), Y4
+	VMOVUPS (R12)(R8*1), Y4
 	VMOVUPS 32(R11), Y5
-	VMOVUPS 96(R11), Y6
-	VMOVUPS 160(R11), Y7
+	VMOVUPS 32(R11)(R8*1), Y6
+	VMOVUPS 32(R11)(R8*2), Y7
 	VMOVUPS 32(R12), Y8
-	VMOVUPS 96(R12), Y9
+	VMOVUPS 32(R12)(R8*1), Y9
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -9961,6 +10542,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -9968,15 +10552,15 @@ tap:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
-	VFMADD213PS  128(R11), Y15, Y2
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
+	VFMADD213PS  (R11)(R8*2), Y15, Y2
 	VFMADD213PS  (R12), Y15, Y3
-	VFMADD213PS  64(R12), Y15, Y4
+	VFMADD213PS  (R12)(R8*1), Y15, Y4
 	VFMADD213PS  32(R11), Y15, Y5
-	VFMADD213PS  96(R11), Y15, Y6
-	VFMADD213PS  160(R11), Y15, Y7
+	VFMADD213PS  32(R11)(R8*1), Y15, Y6
+	VFMADD213PS  32(R11)(R8*2), Y15, Y7
 	VFMADD213PS  32(R12), Y15, Y8
-	VFMADD213PS  96(R12), Y15, Y9
+	VFMADD213PS  32(R12)(R8*1), Y15, Y9
 
 act:
 	TESTQ  $0x00000001, R13
@@ -9997,15 +10581,15 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
-	VMOVUPS Y2, 128(R11)
+	VMOVUPS Y1, (R11)(R8*1)
+	VMOVUPS Y2, (R11)(R8*2)
 	VMOVUPS Y3, (R12)
-	VMOVUPS Y4, 64(R12)
+	VMOVUPS Y4, (R12)(R8*1)
 	VMOVUPS Y5, 32(R11)
-	VMOVUPS Y6, 96(R11)
-	VMOVUPS Y7, 160(R11)
+	VMOVUPS Y6, 32(R11)(R8*1)
+	VMOVUPS Y7, 32(R11)(R8*2)
 	VMOVUPS Y8, 32(R12)
-	VMOVUPS Y9, 96(R12)
+	VMOVUPS Y9, 32(R12)(R8*1)
 	VZEROUPPER
 	RET
 
@@ -10018,7 +10602,6 @@ TEXT ·tile256p6(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -10037,23 +10620,29 @@ TEXT ·tile256p6(SB), NOSPLIT, $0-8
 	VMOVAPS Y6, Y9
 	VMOVAPS Y6, Y10
 	VMOVAPS Y6, Y11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
-	VMOVUPS 128(R11), Y2
+	VMOVUPS (R11)(R8*1), Y1
+	VMOVUPS (R11)(R8*2), Y2
 	VMOVUPS (R12), Y3
-	VMOVUPS 64(R12), Y4
-	VMOVUPS 128(R12), Y5
+	VMOVUPS (R12)(R8*1), Y4
+	VMOVUPS (R12)(R8*2), Y5
 	VMOVUPS 32(R11), Y6
-	VMOVUPS 96(R11), Y7
-	VMOVUPS 160(R11), Y8
+	VMOVUPS 32(R11)(R8*1), Y7
+	VMOVUPS 32(R11)(R8*2), Y8
 	VMOVUPS 32(R12), Y9
-	VMOVUPS 96(R12), Y10
-	VMOVUPS 160(R12), Y11
+	VMOVUPS 32(R12)(R8*1), Y10
+	VMOVUPS 32(R12)(R8*2), Y11
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ (DX), R11
@@ -10154,6 +10743,9 @@ channels:
 	JNZ          channels
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -10161,17 +10753,17 @@ channels:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
-	VFMADD213PS  128(R11), Y15, Y2
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
+	VFMADD213PS  (R11)(R8*2), Y15, Y2
 	VFMADD213PS  (R12), Y15, Y3
-	VFMADD213PS  64(R12), Y15, Y4
-	VFMADD213PS  128(R12), Y15, Y5
+	VFMADD213PS  (R12)(R8*1), Y15, Y4
+	VFMADD213PS  (R12)(R8*2), Y15, Y5
 	VFMADD213PS  32(R11), Y15, Y6
-	VFMADD213PS  96(R11), Y15, Y7
-	VFMADD213PS  160(R11), Y15, Y8
+	VFMADD213PS  32(R11)(R8*1), Y15, Y7
+	VFMADD213PS  32(R11)(R8*2), Y15, Y8
 	VFMADD213PS  32(R12), Y15, Y9
-	VFMADD213PS  96(R12), Y15, Y10
-	VFMADD213PS  160(R12), Y15, Y11
+	VFMADD213PS  32(R12)(R8*1), Y15, Y10
+	VFMADD213PS  32(R12)(R8*2), Y15, Y11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -10194,17 +10786,17 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
-	VMOVUPS Y2, 128(R11)
+	VMOVUPS Y1, (R11)(R8*1)
+	VMOVUPS Y2, (R11)(R8*2)
 	VMOVUPS Y3, (R12)
-	VMOVUPS Y4, 64(R12)
-	VMOVUPS Y5, 128(R12)
+	VMOVUPS Y4, (R12)(R8*1)
+	VMOVUPS Y5, (R12)(R8*2)
 	VMOVUPS Y6, 32(R11)
-	VMOVUPS Y7, 96(R11)
-	VMOVUPS Y8, 160(R11)
+	VMOVUPS Y7, 32(R11)(R8*1)
+	VMOVUPS Y8, 32(R11)(R8*2)
 	VMOVUPS Y9, 32(R12)
-	VMOVUPS Y10, 96(R12)
-	VMOVUPS Y11, 160(R12)
+	VMOVUPS Y10, 32(R12)(R8*1)
+	VMOVUPS Y11, 32(R12)(R8*2)
 	VZEROUPPER
 	RET
 
@@ -10217,7 +10809,6 @@ TEXT ·tile256p6planar(SB), NOSPLIT, $0-8
 	MOVQ    16(DI), CX
 	MOVQ    24(DI), DX
 	MOVQ    32(DI), SI
-	MOVQ    40(DI), R8
 	MOVQ    104(DI), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    112(DI), R13
@@ -10236,23 +10827,29 @@ TEXT ·tile256p6planar(SB), NOSPLIT, $0-8
 	VMOVAPS Y6, Y9
 	VMOVAPS Y6, Y10
 	VMOVAPS Y6, Y11
-	JMP     tap
+	JMP     start
 
 resume:
+	MOVQ    128(DI), R8
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS (R11), Y0
-	VMOVUPS 64(R11), Y1
-	VMOVUPS 128(R11), Y2
+	VMOVUPS (R11)(R8*1), Y1
+	VMOVUPS (R11)(R8*2), Y2
 	VMOVUPS (R12), Y3
-	VMOVUPS 64(R12), Y4
-	VMOVUPS 128(R12), Y5
+	VMOVUPS (R12)(R8*1), Y4
+	VMOVUPS (R12)(R8*2), Y5
 	VMOVUPS 32(R11), Y6
-	VMOVUPS 96(R11), Y7
-	VMOVUPS 160(R11), Y8
+	VMOVUPS 32(R11)(R8*1), Y7
+	VMOVUPS 32(R11)(R8*2), Y8
 	VMOVUPS 32(R12), Y9
-	VMOVUPS 96(R12), Y10
-	VMOVUPS 160(R12), Y11
+	VMOVUPS 32(R12)(R8*1), Y10
+	VMOVUPS 32(R12)(R8*2), Y11
+
+start:
+	MOVQ  40(DI), R8
+	TESTQ SI, SI
+	JZ    end
 
 tap:
 	MOVQ         (DX), R11
@@ -10283,6 +10880,9 @@ tap:
 	ADDQ         R9, CX
 	DECQ         SI
 	JNZ          tap
+
+end:
+	MOVQ         128(DI), R8
 	MOVQ         112(DI), R13
 	TESTQ        $0x00000002, R13
 	JZ           act
@@ -10290,17 +10890,17 @@ tap:
 	MOVQ         80(DI), R11
 	MOVQ         88(DI), R12
 	VFMADD213PS  (R11), Y15, Y0
-	VFMADD213PS  64(R11), Y15, Y1
-	VFMADD213PS  128(R11), Y15, Y2
+	VFMADD213PS  (R11)(R8*1), Y15, Y1
+	VFMADD213PS  (R11)(R8*2), Y15, Y2
 	VFMADD213PS  (R12), Y15, Y3
-	VFMADD213PS  64(R12), Y15, Y4
-	VFMADD213PS  128(R12), Y15, Y5
+	VFMADD213PS  (R12)(R8*1), Y15, Y4
+	VFMADD213PS  (R12)(R8*2), Y15, Y5
 	VFMADD213PS  32(R11), Y15, Y6
-	VFMADD213PS  96(R11), Y15, Y7
-	VFMADD213PS  160(R11), Y15, Y8
+	VFMADD213PS  32(R11)(R8*1), Y15, Y7
+	VFMADD213PS  32(R11)(R8*2), Y15, Y8
 	VFMADD213PS  32(R12), Y15, Y9
-	VFMADD213PS  96(R12), Y15, Y10
-	VFMADD213PS  160(R12), Y15, Y11
+	VFMADD213PS  32(R12)(R8*1), Y15, Y10
+	VFMADD213PS  32(R12)(R8*2), Y15, Y11
 
 act:
 	TESTQ  $0x00000001, R13
@@ -10323,16 +10923,16 @@ store:
 	MOVQ    56(DI), R11
 	MOVQ    64(DI), R12
 	VMOVUPS Y0, (R11)
-	VMOVUPS Y1, 64(R11)
-	VMOVUPS Y2, 128(R11)
+	VMOVUPS Y1, (R11)(R8*1)
+	VMOVUPS Y2, (R11)(R8*2)
 	VMOVUPS Y3, (R12)
-	VMOVUPS Y4, 64(R12)
-	VMOVUPS Y5, 128(R12)
+	VMOVUPS Y4, (R12)(R8*1)
+	VMOVUPS Y5, (R12)(R8*2)
 	VMOVUPS Y6, 32(R11)
-	VMOVUPS Y7, 96(R11)
-	VMOVUPS Y8, 160(R11)
+	VMOVUPS Y7, 32(R11)(R8*1)
+	VMOVUPS Y8, 32(R11)(R8*2)
 	VMOVUPS Y9, 32(R12)
-	VMOVUPS Y10, 96(R12)
-	VMOVUPS Y11, 160(R12)
+	VMOVUPS Y10, 32(R12)(R8*1)
+	VMOVUPS Y11, 32(R12)(R8*2)
 	VZEROUPPER
 	RET

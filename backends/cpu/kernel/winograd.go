@@ -4,7 +4,7 @@ import "unsafe"
 
 // Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
 // (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications for
-// 144 or 100. Stride, dilation and Groups are 1, the input is not planar; operands,
+// 144 or 100. Stride, dilation and Groups are 1, the input is not planar, Part.Step is 0; operands,
 // parts and epilogue are those of Conv, and so is the input's border (tiles that
 // reach past it read zeros).
 //
@@ -242,6 +242,7 @@ func (r *winoRun) multiply(g group) {
 	t := &r.w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
+	t.ops = 4 * Block
 	t.bias = unsafe.Pointer(&zeroBias)
 	if r.w.ISA == AVX2 {
 		blocks = 1

@@ -26,6 +26,7 @@ const (
 	fWs    = 104
 	fFlags = 112
 	fScale = 120
+	fOps   = 128
 )
 
 // prefetch is how far ahead of its use a line of weights is asked for: the
@@ -81,10 +82,32 @@ func tile512(p, ob int, planar bool) {
 	MOVQ(f(fW), w)
 	MOVQ(f(fTaps), taps)
 	MOVQ(f(fNtaps), nt)
-	MOVQ(f(fPs), ps)
-	LEAQ(Mem{Base: ps, Index: ps, Scale: 2}, ps3)
-	LEAQ(Mem{Base: ps, Index: ps, Scale: 4}, ps5)
 	half := (p + 1) / 2
+	in := func(q, disp int) Mem {
+		if q >= half {
+			return pixel(b, ps, ps3, ps5, q-half, disp)
+		}
+		return pixel(a, ps, ps3, ps5, q, disp)
+	}
+	steps := func(field int) {
+		MOVQ(f(field), ps)
+		LEAQ(Mem{Base: ps, Index: ps, Scale: 2}, ps3)
+		LEAQ(Mem{Base: ps, Index: ps, Scale: 4}, ps5)
+	}
+	// walk visits the pixels of the output or the residual, ps apart.
+	walk := func(fieldA, fieldB, fieldBlock int, visit func(m Mem, acc reg.VecPhysical)) {
+		MOVQ(f(fieldA), a)
+		MOVQ(f(fieldB), b)
+		for o := 0; o < ob; o++ {
+			for q := 0; q < p; q++ {
+				visit(in(q, 0), zmm[o*p+q])
+			}
+			if o < ob-1 {
+				ADDQ(f(fieldBlock), a)
+				ADDQ(f(fieldBlock), b)
+			}
+		}
+	}
 	MOVQ(f(fFlags), k)
 	TESTQ(U32(tileAcc), k)
 	JNZ(LabelRef("resume"))
@@ -95,30 +118,14 @@ func tile512(p, ob int, planar bool) {
 			VMOVAPS(zmm[o*p], zmm[o*p+q])
 		}
 	}
-	JMP(LabelRef("tap"))
+	JMP(LabelRef("start"))
 	Label("resume")
-	MOVQ(f(fOutA), a)
-	MOVQ(f(fOutB), b)
-	MOVQ(f(fObs), k)
-	for o := 0; o < ob; o++ {
-		for q := 0; q < p; q++ {
-			m := Mem{Base: a, Disp: 64 * q}
-			if q >= half {
-				m = Mem{Base: b, Disp: 64 * (q - half)}
-			}
-			VMOVUPS(m, zmm[o*p+q])
-		}
-		if o < ob-1 {
-			ADDQ(k, a)
-			ADDQ(k, b)
-		}
-	}
-	in := func(q, disp int) Mem {
-		if q >= half {
-			return pixel(b, ps, ps3, ps5, q-half, disp)
-		}
-		return pixel(a, ps, ps3, ps5, q, disp)
-	}
+	steps(fOps)
+	walk(fOutA, fOutB, fObs, func(m Mem, acc reg.VecPhysical) { VMOVUPS(m, acc) })
+	Label("start")
+	steps(fPs)
+	TESTQ(nt, nt)
+	JZ(LabelRef("end"))
 	weights, tmps := zmm[p*ob:p*ob+ob], zmm[p*ob+ob:]
 	if len(tmps) > 4 {
 		tmps = tmps[:4]
@@ -165,26 +172,13 @@ func tile512(p, ob int, planar bool) {
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
 
+	Label("end")
+	steps(fOps)
 	MOVQ(f(fFlags), k)
 	TESTQ(U32(tileRes), k)
 	JZ(LabelRef("act"))
 	VBROADCASTSS(f(fScale), zmm[31])
-	MOVQ(f(fResA), a)
-	MOVQ(f(fResB), b)
-	MOVQ(f(fRbs), ps)
-	for o := 0; o < ob; o++ {
-		for q := 0; q < p; q++ {
-			m := Mem{Base: a, Disp: 64 * q}
-			if q >= half {
-				m = Mem{Base: b, Disp: 64 * (q - half)}
-			}
-			VFMADD213PS(m, zmm[31], zmm[o*p+q])
-		}
-		if o < ob-1 {
-			ADDQ(ps, a)
-			ADDQ(ps, b)
-		}
-	}
+	walk(fResA, fResB, fRbs, func(m Mem, acc reg.VecPhysical) { VFMADD213PS(m, zmm[31], acc) })
 	Label("act")
 	TESTQ(U32(tileReLU), k)
 	JZ(LabelRef("store"))
@@ -193,22 +187,7 @@ func tile512(p, ob int, planar bool) {
 		VMAXPS(zmm[i], zmm[31], zmm[i]) // the value second: NaN passes
 	}
 	Label("store")
-	MOVQ(f(fOutA), a)
-	MOVQ(f(fOutB), b)
-	MOVQ(f(fObs), ps)
-	for o := 0; o < ob; o++ {
-		for q := 0; q < p; q++ {
-			m := Mem{Base: a, Disp: 64 * q}
-			if q >= half {
-				m = Mem{Base: b, Disp: 64 * (q - half)}
-			}
-			VMOVUPS(zmm[o*p+q], m)
-		}
-		if o < ob-1 {
-			ADDQ(ps, a)
-			ADDQ(ps, b)
-		}
-	}
+	walk(fOutA, fOutB, fObs, func(m Mem, acc reg.VecPhysical) { VMOVUPS(acc, m) })
 	VZEROUPPER()
 	RET()
 }
@@ -239,15 +218,23 @@ func tile256(p int, planar bool) {
 	MOVQ(f(fW), w)
 	MOVQ(f(fTaps), taps)
 	MOVQ(f(fNtaps), nt)
-	MOVQ(f(fPs), ps)
 	MOVQ(f(fWs), ws)
 	LEAQ(Mem{Base: ws, Index: ws, Scale: 2}, ws3)
 	half := (p + 1) / 2 // at most 3: no multiple of ps beyond 2
-	at := func(q, disp int) Mem {
+	in := func(q, disp int) Mem {
 		if q >= half {
-			return Mem{Base: b, Disp: 64*(q-half) + disp}
+			return pixel(b, ps, ps, ps, q-half, disp)
 		}
-		return Mem{Base: a, Disp: 64*q + disp}
+		return pixel(a, ps, ps, ps, q, disp)
+	}
+	walk := func(fieldA, fieldB int, visit func(m Mem, acc reg.VecPhysical)) {
+		MOVQ(f(fieldA), a)
+		MOVQ(f(fieldB), b)
+		for o := 0; o < 2; o++ {
+			for q := 0; q < p; q++ {
+				visit(in(q, 32*o), ymm[o*p+q])
+			}
+		}
 	}
 	MOVQ(f(fFlags), k)
 	TESTQ(U32(tileAcc), k)
@@ -259,21 +246,14 @@ func tile256(p int, planar bool) {
 			VMOVAPS(ymm[o*p], ymm[o*p+q])
 		}
 	}
-	JMP(LabelRef("tap"))
+	JMP(LabelRef("start"))
 	Label("resume")
-	MOVQ(f(fOutA), a)
-	MOVQ(f(fOutB), b)
-	for o := 0; o < 2; o++ {
-		for q := 0; q < p; q++ {
-			VMOVUPS(at(q, 32*o), ymm[o*p+q])
-		}
-	}
-	in := func(q, disp int) Mem {
-		if q >= half {
-			return pixel(b, ps, ps, ps, q-half, disp)
-		}
-		return pixel(a, ps, ps, ps, q, disp)
-	}
+	MOVQ(f(fOps), ps)
+	walk(fOutA, fOutB, func(m Mem, acc reg.VecPhysical) { VMOVUPS(m, acc) })
+	Label("start")
+	MOVQ(f(fPs), ps)
+	TESTQ(nt, nt)
+	JZ(LabelRef("end"))
 	weights, tmps := ymm[2*p:2*p+2], ymm[2*p+2:]
 	if len(tmps) > 4 {
 		tmps = tmps[:4]
@@ -326,17 +306,13 @@ func tile256(p int, planar bool) {
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
 
+	Label("end")
+	MOVQ(f(fOps), ps)
 	MOVQ(f(fFlags), k)
 	TESTQ(U32(tileRes), k)
 	JZ(LabelRef("act"))
 	VBROADCASTSS(f(fScale), ymm[15])
-	MOVQ(f(fResA), a)
-	MOVQ(f(fResB), b)
-	for o := 0; o < 2; o++ {
-		for q := 0; q < p; q++ {
-			VFMADD213PS(at(q, 32*o), ymm[15], ymm[o*p+q])
-		}
-	}
+	walk(fResA, fResB, func(m Mem, acc reg.VecPhysical) { VFMADD213PS(m, ymm[15], acc) })
 	Label("act")
 	TESTQ(U32(tileReLU), k)
 	JZ(LabelRef("store"))
@@ -345,13 +321,7 @@ func tile256(p int, planar bool) {
 		VMAXPS(ymm[i], ymm[15], ymm[i])
 	}
 	Label("store")
-	MOVQ(f(fOutA), a)
-	MOVQ(f(fOutB), b)
-	for o := 0; o < 2; o++ {
-		for q := 0; q < p; q++ {
-			VMOVUPS(ymm[o*p+q], at(q, 32*o))
-		}
-	}
+	walk(fOutA, fOutB, func(m Mem, acc reg.VecPhysical) { VMOVUPS(acc, m) })
 	VZEROUPPER()
 	RET()
 }
