@@ -4,7 +4,7 @@ package kernel
 // the number of taps inside of the image, or, with IncludePad, inside of the
 // image with its declared padding (PH, PB, PW, PR rows and columns above, below,
 // left, right), so never what ceil adds. An empty window gives 0. The sum is
-// taken in reading order and multiplied by the rounded reciprocal of the divisor.
+// taken column by column and multiplied by the rounded reciprocal of the divisor.
 //
 // Global average pooling is a window of the image's size: KH: IH, KW: IW, H: 1,
 // W: 1.
@@ -60,7 +60,12 @@ func (p AvgPool) Run(w *Worker, task int, a *Args) {
 				return
 			}
 			src, row, col, pix := g.source(p.In, &a.In[0], image, block, r)
-			v.sumPool(dst, src, r.kh, r.kw, row, col, pix, 1/float32(p.divisor(&g, y, r)))
+			scale := 1 / float32(p.divisor(&g, y, r))
+			if v.sumPool3 != nil && r.kh == 3 && r.kw == 3 && col == Block && g.sw <= 2 {
+				v.sumPool3(dst, src, row, 2*row, g.sw, scale)
+				return
+			}
+			v.sumPool(dst, src, r.kh, r.kw, row, col, pix, scale)
 		})
 	}
 }

@@ -4,8 +4,8 @@ import "math"
 
 // MaxPool is max pooling. Output (y, x) is the maximum of the input at
 // (y*SH - PH + i*DH, x*SW - PW + j*DW), i < KH, j < KW, as far as that lies in the
-// image: the border is not read, so the input needs none. Ties go to the first
-// tap in reading order, NaN propagates, an empty window gives -Inf. Stride and
+// image: the border is not read, so the input needs none. NaN propagates, an empty
+// window gives -Inf. Stride and
 // dilation of 0 mean 1. What ceil adds is said by H and W alone.
 //
 // Operands: In[0] input, Out[0] output, which may not share memory.
@@ -33,6 +33,15 @@ func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	image, block, y0, y1 := p.maps().task(task)
 	for y := y0; y < y1; y++ {
 		out := p.Out.row(&a.Out[0], image, block, y, p.W)
+		if v.maxPool3 != nil {
+			if r, row1, row2, left, right, ok := g.three(p.In, y); ok {
+				i := p.In.at(&a.In[0], image, block, r.y0, 0)
+				j := i + row2 + ((p.W-1)*g.sw+3-left-right)*Block
+				if v.maxPool3(out, a.In[0].Mem[i:j:j], row1, row2, g.sw, left, right) == 0 {
+					continue
+				}
+			}
+		}
 		g.row(y, func(r run) {
 			dst := out[r.x*Block : (r.x+r.n)*Block]
 			if r.kh <= 0 || r.kw <= 0 {

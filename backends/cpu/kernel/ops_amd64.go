@@ -68,17 +68,29 @@ func opsMaxAVX512(dst []float32, a []float32, b []float32, step int)
 //go:noescape
 func opsAddScaledAVX512(dst []float32, a []float32, b []float32, scale float32)
 
-// opsMaxPoolAVX512 is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. Ties go to the first tap, NaN propagates.
+// opsMaxPoolAVX512 is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. NaN propagates.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsMaxPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int)
 
-// opsSumPoolAVX512 is scale times the sum over windows of kh x kw taps, one a block of dst; steps in float32s.
+// opsSumPoolAVX512 is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsSumPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+
+// opsMaxPool3AVX512 is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+
+// opsSumPool3AVX512 is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
 
 // opsSquareAVX512 is dst = src*src by blocks, step float32s apart in dst; len(src) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -188,17 +200,29 @@ func opsMaxAVX2(dst []float32, a []float32, b []float32, step int)
 //go:noescape
 func opsAddScaledAVX2(dst []float32, a []float32, b []float32, scale float32)
 
-// opsMaxPoolAVX2 is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. Ties go to the first tap, NaN propagates.
+// opsMaxPoolAVX2 is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. NaN propagates.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsMaxPoolAVX2(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int)
 
-// opsSumPoolAVX2 is scale times the sum over windows of kh x kw taps, one a block of dst; steps in float32s.
+// opsSumPoolAVX2 is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsSumPoolAVX2(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+
+// opsMaxPool3AVX2 is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+
+// opsSumPool3AVX2 is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
 
 // opsSquareAVX2 is dst = src*src by blocks, step float32s apart in dst; len(src) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

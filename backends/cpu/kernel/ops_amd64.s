@@ -892,24 +892,24 @@ loop12_1:
 	CMPQ    DX, $0x01
 	JLT     done12_1
 	VMOVUPS opsConstants<>+1472(SB), Z0
-	MOVQ    BX, R10
+	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-rows13:
-	MOVQ SI, R11
+cols13:
+	MOVQ BX, R10
 	MOVQ R12, R13
 
-cols13:
+rows13:
 	VMOVUPS (R13), Z1
 	VCMPPS  $0x03, Z1, Z1, K1
 	VMAXPS  Z0, Z1, Z0
 	VMOVAPS Z1, K1, Z0
-	ADDQ    R8, R13
-	DECQ    R11
-	JNE     cols13
-	ADDQ    DI, R12
+	ADDQ    DI, R13
 	DECQ    R10
 	JNE     rows13
+	ADDQ    R8, R12
+	DECQ    R11
+	JNE     cols13
 	VMOVUPS Z0, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
@@ -941,21 +941,23 @@ loop14_1:
 	CMPQ   DX, $0x01
 	JLT    done14_1
 	VPXORD Z1, Z1, Z1
-	MOVQ   BX, R10
+	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-rows15:
-	MOVQ SI, R11
-	MOVQ R12, R13
-
 cols15:
-	VADDPS  (R13), Z1, Z1
-	ADDQ    R8, R13
-	DECQ    R11
-	JNE     cols15
-	ADDQ    DI, R12
+	MOVQ   BX, R10
+	MOVQ   R12, R13
+	VPXORD Z2, Z2, Z2
+
+rows15:
+	VADDPS  (R13), Z2, Z2
+	ADDQ    DI, R13
 	DECQ    R10
 	JNE     rows15
+	VADDPS  Z2, Z1, Z1
+	ADDQ    R8, R12
+	DECQ    R11
+	JNE     cols15
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    R9, CX
@@ -964,6 +966,238 @@ cols15:
 	JMP     loop14_1
 
 done14_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPool3AVX512(SB), NOSPLIT, $0-96
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    src_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	SHRQ    $0x04, DX
+	MOVQ    row1+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    row2+56(FP), SI
+	SHLQ    $0x02, SI
+	ADDQ    CX, BX
+	ADDQ    CX, SI
+	MOVQ    stride+64(FP), DI
+	MOVQ    left+72(FP), R8
+	MOVQ    right+80(FP), R9
+	VPXORD  Z0, Z0, Z0
+	VMOVUPS opsConstants<>+1472(SB), Z1
+	CMPQ    R8, $0x01
+	JEQ     begun16
+	VMOVUPS (CX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (BX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (SI), Z2
+	VADDPS  Z2, Z0, Z0
+	VMAXPS  Z1, Z2, Z1
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMOVAPS Z1, Z1
+
+begun16:
+	SUBQ    R9, DX
+	CMPQ    DI, $0x02
+	JEQ     two16
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+
+loop17_1:
+	CMPQ    DX, $0x01
+	JLT     done17_1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMOVUPS (BX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMAXPS  Z3, Z4, Z3
+	VMOVUPS (SI), Z4
+	VADDPS  Z4, Z0, Z0
+	VMAXPS  Z3, Z4, Z3
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Z1, Z3, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Z2, Z1
+	VMOVAPS Z3, Z2
+	SUBQ    $0x01, DX
+	JMP     loop17_1
+
+done17_1:
+	CMPQ    R9, $0x00
+	JEQ     end16
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	JMP     end16
+
+two16:
+loop18_1:
+	CMPQ    DX, $0x01
+	JLT     done18_1
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Z2, Z1
+	SUBQ    $0x01, DX
+	JMP     loop18_1
+
+done18_1:
+	CMPQ    R9, $0x00
+	JEQ     end16
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z0, Z0
+	VMAXPS  Z2, Z3, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+
+end16:
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	MOVQ   AX, nan+88(FP)
+	VZEROUPPER
+	RET
+
+// func opsSumPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
+// Requires: AVX, AVX512F
+TEXT ·opsSumPool3AVX512(SB), NOSPLIT, $0-76
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	SHRQ         $0x04, DX
+	MOVQ         row1+48(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         row2+56(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	MOVQ         stride+64(FP), DI
+	VBROADCASTSS scale+72(FP), Z0
+	VMOVUPS      (CX), Z1
+	VMOVUPS      (BX), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      (SI), Z2
+	VADDPS       Z2, Z1, Z1
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	VMOVAPS      Z1, Z1
+	CMPQ         DI, $0x02
+	JEQ          two19
+	VMOVUPS      (CX), Z2
+	VMOVUPS      (BX), Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      (SI), Z3
+	VADDPS       Z3, Z2, Z2
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+
+loop20_1:
+	CMPQ    DX, $0x01
+	JLT     done20_1
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (CX), Z3
+	VMOVUPS (BX), Z4
+	VADDPS  Z4, Z3, Z3
+	VMOVUPS (SI), Z4
+	VADDPS  Z4, Z3, Z3
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Z3, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Z2, Z1
+	VMOVAPS Z3, Z2
+	SUBQ    $0x01, DX
+	JMP     loop20_1
+
+done20_1:
+	JMP end19
+
+two19:
+loop21_1:
+	CMPQ    DX, $0x01
+	JLT     done21_1
+	VMOVUPS (CX), Z2
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z2, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (CX), Z2
+	VMOVUPS (BX), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (SI), Z3
+	VADDPS  Z3, Z2, Z2
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Z2, Z1
+	SUBQ    $0x01, DX
+	JMP     loop21_1
+
+done21_1:
+end19:
 	VZEROUPPER
 	RET
 
@@ -977,18 +1211,18 @@ TEXT ·opsSquareAVX512(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop16_1:
+loop22_1:
 	CMPQ    DX, $0x01
-	JLT     done16_1
+	JLT     done22_1
 	VMOVUPS (CX), Z0
 	VMULPS  Z0, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop16_1
+	JMP     loop22_1
 
-done16_1:
+done22_1:
 	VZEROUPPER
 	RET
 
@@ -1006,18 +1240,18 @@ TEXT ·opsLrn34AVX512(SB), NOSPLIT, $0-96
 	VBROADCASTSS alpha+88(FP), Z0
 	VBROADCASTSS k+92(FP), Z1
 
-loop17_1:
+loop23_1:
 	CMPQ   BX, $0x01
-	JLT    done17_1
+	JLT    done23_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VPXORD Z2, Z2, Z2
 
-taps18:
+taps24:
 	VADDPS  (R9), Z2, Z2
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps18
+	JNE     taps24
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VSQRTPS Z2, Z2
@@ -1030,9 +1264,9 @@ taps18:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop17_1
+	JMP     loop23_1
 
-done17_1:
+done23_1:
 	VZEROUPPER
 	RET
 
@@ -1049,27 +1283,27 @@ TEXT ·opsLrnScaleAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS k+68(FP), Z1
 
-loop19_1:
+loop25_1:
 	CMPQ   DX, $0x01
-	JLT    done19_1
+	JLT    done25_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VPXORD Z2, Z2, Z2
 
-taps20:
+taps26:
 	VADDPS  (R8), Z2, Z2
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps20
+	JNE     taps26
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop19_1
+	JMP     loop25_1
 
-done19_1:
+done25_1:
 	VZEROUPPER
 	RET
 
@@ -1081,15 +1315,15 @@ TEXT ·opsMaxOfAVX512(SB), NOSPLIT, $0-28
 	SHRQ    $0x04, CX
 	VMOVUPS opsConstants<>+1472(SB), Z0
 
-loop21_1:
+loop27_1:
 	CMPQ   CX, $0x01
-	JLT    done21_1
+	JLT    done27_1
 	VMAXPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop21_1
+	JMP    loop27_1
 
-done21_1:
+done27_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1112,9 +1346,9 @@ TEXT ·opsExpSumAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS shift+48(FP), Z0
 	VPXORD       Z1, Z1, Z1
 
-loop22_1:
+loop28_1:
 	CMPQ    DX, $0x01
-	JLT     done22_1
+	JLT     done28_1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMOVUPS opsConstants<>+128(SB), Z3
@@ -1156,9 +1390,9 @@ loop22_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop22_1
+	JMP     loop28_1
 
-done22_1:
+done28_1:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1180,18 +1414,18 @@ TEXT ·opsDivByAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS by+48(FP), Z0
 
-loop23_1:
+loop29_1:
 	CMPQ    DX, $0x01
-	JLT     done23_1
+	JLT     done29_1
 	VMOVUPS (CX), Z1
 	VDIVPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop23_1
+	JMP     loop29_1
 
-done23_1:
+done29_1:
 	VZEROUPPER
 	RET
 
@@ -1203,15 +1437,15 @@ TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop24_1:
+loop30_1:
 	CMPQ   CX, $0x01
-	JLT    done24_1
+	JLT    done30_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop24_1
+	JMP    loop30_1
 
-done24_1:
+done30_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1234,9 +1468,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop25_4:
+loop31_4:
 	CMPQ    DX, $0x04
-	JLT     done25_4
+	JLT     done31_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -1264,12 +1498,12 @@ loop25_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop25_4
+	JMP     loop31_4
 
-done25_4:
-loop25_1:
+done31_4:
+loop31_1:
 	CMPQ    DX, $0x01
-	JLT     done25_1
+	JLT     done31_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -1279,9 +1513,9 @@ loop25_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop25_1
+	JMP     loop31_1
 
-done25_1:
+done31_1:
 	VZEROUPPER
 	RET
 
@@ -1293,9 +1527,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop26_1:
+loop32_1:
 	CMPQ    DX, $0x01
-	JLT     done26_1
+	JLT     done32_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -1371,9 +1605,9 @@ loop26_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop26_1
+	JMP     loop32_1
 
-done26_1:
+done32_1:
 	VZEROUPPER
 	RET
 
@@ -1385,9 +1619,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop27_1:
+loop33_1:
 	CMPQ    DX, $0x01
-	JLT     done27_1
+	JLT     done33_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1344(SB), Y0, Y0
@@ -1471,9 +1705,9 @@ loop27_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop27_1
+	JMP     loop33_1
 
-done27_1:
+done33_1:
 	VZEROUPPER
 	RET
 
@@ -1485,9 +1719,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop28_1:
+loop34_1:
 	CMPQ      DX, $0x01
-	JLT       done28_1
+	JLT       done34_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -1611,9 +1845,9 @@ loop28_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop28_1
+	JMP       loop34_1
 
-done28_1:
+done34_1:
 	VZEROUPPER
 	RET
 
@@ -1631,9 +1865,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop29_4:
+loop35_4:
 	CMPQ    DX, $0x04
-	JLT     done29_4
+	JLT     done35_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -1669,12 +1903,12 @@ loop29_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop29_4
+	JMP     loop35_4
 
-done29_4:
-loop29_1:
+done35_4:
+loop35_1:
 	CMPQ    DX, $0x01
-	JLT     done29_1
+	JLT     done35_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -1686,9 +1920,9 @@ loop29_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop29_1
+	JMP     loop35_1
 
-done29_1:
+done35_1:
 	VZEROUPPER
 	RET
 
@@ -1703,9 +1937,9 @@ TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop30_1:
+loop36_1:
 	CMPQ    BX, $0x01
-	JLT     done30_1
+	JLT     done36_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1718,9 +1952,9 @@ loop30_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop30_1
+	JMP     loop36_1
 
-done30_1:
+done36_1:
 	VZEROUPPER
 	RET
 
@@ -1735,9 +1969,9 @@ TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop31_1:
+loop37_1:
 	CMPQ    BX, $0x01
-	JLT     done31_1
+	JLT     done37_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1750,9 +1984,9 @@ loop31_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop31_1
+	JMP     loop37_1
 
-done31_1:
+done37_1:
 	VZEROUPPER
 	RET
 
@@ -1767,9 +2001,9 @@ TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop32_1:
+loop38_1:
 	CMPQ    BX, $0x01
-	JLT     done32_1
+	JLT     done38_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1782,9 +2016,9 @@ loop32_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop32_1
+	JMP     loop38_1
 
-done32_1:
+done38_1:
 	VZEROUPPER
 	RET
 
@@ -1799,9 +2033,9 @@ TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop33_1:
+loop39_1:
 	CMPQ    BX, $0x01
-	JLT     done33_1
+	JLT     done39_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1814,9 +2048,9 @@ loop33_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop33_1
+	JMP     loop39_1
 
-done33_1:
+done39_1:
 	VZEROUPPER
 	RET
 
@@ -1831,9 +2065,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop34_1:
+loop40_1:
 	CMPQ      BX, $0x01
-	JLT       done34_1
+	JLT       done40_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -1850,9 +2084,9 @@ loop34_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop34_1
+	JMP       loop40_1
 
-done34_1:
+done40_1:
 	VZEROUPPER
 	RET
 
@@ -1867,9 +2101,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop35_2:
+loop41_2:
 	CMPQ    BX, $0x02
-	JLT     done35_2
+	JLT     done41_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -1894,12 +2128,12 @@ loop35_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop35_2
+	JMP     loop41_2
 
-done35_2:
-loop35_1:
+done41_2:
+loop41_1:
 	CMPQ    BX, $0x01
-	JLT     done35_1
+	JLT     done41_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -1914,9 +2148,9 @@ loop35_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop35_1
+	JMP     loop41_1
 
-done35_1:
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -1936,19 +2170,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop36_1:
+loop42_1:
 	CMPQ    DX, $0x01
-	JLT     done36_1
+	JLT     done42_1
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
-	MOVQ    BX, R10
+	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-rows37:
-	MOVQ SI, R11
+cols43:
+	MOVQ BX, R10
 	MOVQ R12, R13
 
-cols37:
+rows43:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -1957,20 +2191,20 @@ cols37:
 	VMAXPS    Y1, Y3, Y1
 	VBLENDVPS Y4, Y2, Y0, Y0
 	VBLENDVPS Y5, Y3, Y1, Y1
-	ADDQ      R8, R13
-	DECQ      R11
-	JNE       cols37
-	ADDQ      DI, R12
+	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows37
+	JNE       rows43
+	ADDQ      R8, R12
+	DECQ      R11
+	JNE       cols43
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop36_1
+	JMP       loop42_1
 
-done36_1:
+done42_1:
 	VZEROUPPER
 	RET
 
@@ -1992,27 +2226,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop38_1:
+loop44_1:
 	CMPQ   DX, $0x01
-	JLT    done38_1
+	JLT    done44_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   BX, R10
+	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-rows39:
-	MOVQ SI, R11
-	MOVQ R12, R13
+cols45:
+	MOVQ   BX, R10
+	MOVQ   R12, R13
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
 
-cols39:
-	VADDPS  (R13), Y2, Y2
-	VADDPS  32(R13), Y3, Y3
-	ADDQ    R8, R13
-	DECQ    R11
-	JNE     cols39
-	ADDQ    DI, R12
+rows45:
+	VADDPS  (R13), Y4, Y4
+	VADDPS  32(R13), Y5, Y5
+	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows39
+	JNE     rows45
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	ADDQ    R8, R12
+	DECQ    R11
+	JNE     cols45
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -2020,9 +2258,345 @@ cols39:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop38_1
+	JMP     loop44_1
 
-done38_1:
+done44_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+// Requires: AVX
+TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-96
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    src_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	SHRQ    $0x04, DX
+	MOVQ    row1+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    row2+56(FP), SI
+	SHLQ    $0x02, SI
+	ADDQ    CX, BX
+	ADDQ    CX, SI
+	MOVQ    stride+64(FP), DI
+	MOVQ    left+72(FP), R8
+	MOVQ    right+80(FP), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS opsConstants<>+1472(SB), Y2
+	VMOVUPS opsConstants<>+1504(SB), Y3
+	CMPQ    R8, $0x01
+	JEQ     begun46
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMOVAPS Y2, Y2
+	VMOVAPS Y3, Y3
+
+begun46:
+	SUBQ    R9, DX
+	CMPQ    DI, $0x02
+	JEQ     two46
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+
+loop47_1:
+	CMPQ    DX, $0x01
+	JLT     done47_1
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VMAXPS  Y6, Y8, Y6
+	VMAXPS  Y7, Y9, Y7
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VMAXPS  Y6, Y8, Y6
+	VMAXPS  Y7, Y9, Y7
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Y2, Y6, Y2
+	VMAXPS  Y3, Y7, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Y4, Y2
+	VMOVAPS Y5, Y3
+	VMOVAPS Y6, Y4
+	VMOVAPS Y7, Y5
+	SUBQ    $0x01, DX
+	JMP     loop47_1
+
+done47_1:
+	CMPQ    R9, $0x00
+	JEQ     end46
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	JMP     end46
+
+two46:
+loop48_1:
+	CMPQ    DX, $0x01
+	JLT     done48_1
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Y4, Y2
+	VMOVAPS Y5, Y3
+	SUBQ    $0x01, DX
+	JMP     loop48_1
+
+done48_1:
+	CMPQ    R9, $0x00
+	JEQ     end46
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y7, Y1, Y1
+	VMAXPS  Y4, Y6, Y4
+	VMAXPS  Y5, Y7, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VMAXPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y5, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+
+end46:
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VORPS     Y0, Y1, Y0
+	VMOVMSKPS Y0, AX
+	MOVQ      AX, nan+88(FP)
+	VZEROUPPER
+	RET
+
+// func opsSumPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
+// Requires: AVX
+TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-76
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	SHRQ         $0x04, DX
+	MOVQ         row1+48(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         row2+56(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	MOVQ         stride+64(FP), DI
+	VBROADCASTSS scale+72(FP), Y0
+	VBROADCASTSS scale+72(FP), Y1
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	VMOVAPS      Y2, Y2
+	VMOVAPS      Y3, Y3
+	CMPQ         DI, $0x02
+	JEQ          two49
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+
+loop50_1:
+	CMPQ    DX, $0x01
+	JLT     done50_1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Y4, Y2
+	VMOVAPS Y5, Y3
+	VMOVAPS Y6, Y4
+	VMOVAPS Y7, Y5
+	SUBQ    $0x01, DX
+	JMP     loop50_1
+
+done50_1:
+	JMP end49
+
+two49:
+loop51_1:
+	CMPQ    DX, $0x01
+	JLT     done51_1
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS (SI), Y6
+	VMOVUPS 32(SI), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	VMOVAPS Y4, Y2
+	VMOVAPS Y5, Y3
+	SUBQ    $0x01, DX
+	JMP     loop51_1
+
+done51_1:
+end49:
 	VZEROUPPER
 	RET
 
@@ -2036,9 +2610,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop40_1:
+loop52_1:
 	CMPQ    DX, $0x01
-	JLT     done40_1
+	JLT     done52_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -2048,9 +2622,9 @@ loop40_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop40_1
+	JMP     loop52_1
 
-done40_1:
+done52_1:
 	VZEROUPPER
 	RET
 
@@ -2070,20 +2644,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop41_1:
+loop53_1:
 	CMPQ   BX, $0x01
-	JLT    done41_1
+	JLT    done53_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps42:
+taps54:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps42
+	JNE     taps54
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -2104,9 +2678,9 @@ taps42:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop53_1
 
-done41_1:
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -2125,20 +2699,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop43_1:
+loop55_1:
 	CMPQ   DX, $0x01
-	JLT    done43_1
+	JLT    done55_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps44:
+taps56:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps44
+	JNE     taps56
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -2148,9 +2722,9 @@ taps44:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop43_1
+	JMP     loop55_1
 
-done43_1:
+done55_1:
 	VZEROUPPER
 	RET
 
@@ -2163,16 +2737,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 
-loop45_1:
+loop57_1:
 	CMPQ   CX, $0x01
-	JLT    done45_1
+	JLT    done57_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop45_1
+	JMP    loop57_1
 
-done45_1:
+done57_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -2196,9 +2770,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop46_1:
+loop58_1:
 	CMPQ    DX, $0x01
-	JLT     done46_1
+	JLT     done58_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -2278,9 +2852,9 @@ loop46_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop46_1
+	JMP     loop58_1
 
-done46_1:
+done58_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2302,9 +2876,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop47_1:
+loop59_1:
 	CMPQ    DX, $0x01
-	JLT     done47_1
+	JLT     done59_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -2314,9 +2888,9 @@ loop47_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop47_1
+	JMP     loop59_1
 
-done47_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2329,16 +2903,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop48_1:
+loop60_1:
 	CMPQ   CX, $0x01
-	JLT    done48_1
+	JLT    done60_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop48_1
+	JMP    loop60_1
 
-done48_1:
+done60_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0

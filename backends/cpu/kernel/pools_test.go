@@ -13,6 +13,9 @@ func TestPools(t *testing.T) {
 		for range 3 {
 			p := AvgPool{C: 1 + r.IntN(40), IH: 1 + r.IntN(12), IW: size, KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: r.IntN(4), SW: r.IntN(4),
 				DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(7), PW: r.IntN(7), PB: r.IntN(7), PR: r.IntN(7), IncludePad: r.IntN(2) == 0}
+			if r.IntN(2) == 0 { // windows that have a primitive of their own
+				p.KH, p.KW, p.DW, p.PW, p.PR, p.SW = 1+r.IntN(3), 3, 1, r.IntN(2), r.IntN(2), 1+r.IntN(2)
+			}
 			sh, sw, dh, dw := one(p.SH), one(p.SW), one(p.DH), one(p.DW)
 			p.H = poolShape(p.IH, p.KH, sh, dh, p.PH, p.PB) + r.IntN(2) // one more, as ceil may have it
 			p.W = poolShape(p.IW, p.KW, sw, dw, p.PW, p.PR) + r.IntN(2)

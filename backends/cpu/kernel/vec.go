@@ -19,9 +19,17 @@ type vecOps struct {
 
 	addScaled func(dst, a, b []float32, scale float32) // a + scale*b
 
-	// One output block for each kh x kw window; steps in float32s.
+	// One output block for each kh x kw window; steps in float32s. Windows are
+	// taken column by column (of zeros of either sign the first in that order is
+	// a maximum, and each column has a sum of its own).
 	maxPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int)
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
+
+	// The same for windows of three columns, which share the columns' maxima or
+	// sums; nil where there is no such primitive. maxPool3 may lose a NaN and says
+	// so by a result other than 0.
+	maxPool3 func(dst, src []float32, row1, row2, stride, left, right int) int
+	sumPool3 func(dst, src []float32, row1, row2, stride int, scale float32)
 
 	square   func(dst, src []float32, step int) // blocks of src to blocks of dst, step float32s apart
 	lrn34    func(dst, src, sq []float32, step, size int, alpha, k float32)
@@ -81,8 +89,8 @@ var portableOps = vecOps{
 			for i := range acc {
 				acc[i] = float32(math.Inf(-1))
 			}
-			for y := range kh {
-				for x := range kw {
+			for x := range kw {
+				for y := range kh {
 					s := src[o/Block*pixStep+y*rowStep+x*colStep:][:Block]
 					for i := range acc {
 						acc[i] = maxOf2(acc[i], s[i])
@@ -95,12 +103,16 @@ var portableOps = vecOps{
 	sumPool: func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
 		for o := 0; o < len(dst); o += Block {
 			var acc [Block]float32
-			for y := range kh {
-				for x := range kw {
+			for x := range kw {
+				var column [Block]float32
+				for y := range kh {
 					s := src[o/Block*pixStep+y*rowStep+x*colStep:][:Block]
-					for i := range acc {
-						acc[i] += s[i]
+					for i := range column {
+						column[i] += s[i]
 					}
+				}
+				for i := range acc {
+					acc[i] += column[i]
 				}
 			}
 			for i := range acc {

@@ -7,7 +7,7 @@ func init() {
 		relu: opsReluAVX512, exp: opsExpAVX512, sigmoid: opsSigmoidAVX512, tanh: opsTanhAVX512, affine: opsAffineAVX512,
 		add: opsAddAVX512, sub: opsSubAVX512, subFrom: opsSubFromAVX512, mul: opsMulAVX512, max: opsMaxAVX512,
 		addScaled: opsAddScaledAVX512,
-		maxPool:   opsMaxPoolAVX512, sumPool: opsSumPoolAVX512,
+		maxPool:   opsMaxPoolAVX512, sumPool: opsSumPoolAVX512, maxPool3: opsMaxPool3AVX512, sumPool3: opsSumPool3AVX512,
 		square: opsSquareAVX512, lrn34: opsLrn34AVX512, lrnScale: opsLrnScaleAVX512,
 		maxOf: opsMaxOfAVX512, sum: opsSumAVX512, expSum: opsExpSumAVX512, divBy: opsDivByAVX512,
 	}
@@ -15,7 +15,7 @@ func init() {
 		relu: opsReluAVX2, exp: opsExpAVX2, sigmoid: opsSigmoidAVX2, tanh: opsTanhAVX2, affine: opsAffineAVX2,
 		add: opsAddAVX2, sub: opsSubAVX2, subFrom: opsSubFromAVX2, mul: opsMulAVX2, max: opsMaxAVX2,
 		addScaled: opsAddScaledAVX2,
-		maxPool:   opsMaxPoolAVX2, sumPool: opsSumPoolAVX2,
+		maxPool:   opsMaxPoolAVX2, sumPool: opsSumPoolAVX2, maxPool3: opsMaxPool3AVX2, sumPool3: opsSumPool3AVX2,
 		square: opsSquareAVX2, lrn34: opsLrn34AVX2, lrnScale: opsLrnScaleAVX2,
 		maxOf: opsMaxOfAVX2, sum: opsSumAVX2, expSum: opsExpSumAVX2, divBy: opsDivByAVX2,
 	}

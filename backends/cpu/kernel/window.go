@@ -74,3 +74,24 @@ func (g *window) source(v View, b *Buf, image, block int, r run) (src []float32,
 	j := i + (r.kh-1)*rowStep + (r.kw-1)*colStep + (r.n-1)*pixStep + Block
 	return b.Mem[i:j:j], rowStep, colStep, pixStep
 }
+
+// three are the stretches of a row in one: windows of three columns, of which at
+// most the first and the last lack one, and of up to three rows. It returns where
+// the rows lie from the first on (a row that is missing is the one before again),
+// and which windows lack a column; ok is false where the row is not like that.
+func (g *window) three(v View, y int) (r run, row1, row2, left, right int, ok bool) {
+	if g.kw != 3 || g.kh > 3 || g.dw != 1 || g.sw > 2 || g.pw > 1 {
+		return
+	}
+	first := y*g.sh - g.ph
+	lo, hi := taps(first, g.kh, g.dh, g.ih)
+	end := (g.w-1)*g.sw - g.pw + 3 // of the last window
+	if hi <= lo || end > g.iw+1 || g.w < 2 {
+		return
+	}
+	left, right = g.pw, max(0, end-g.iw)
+	r = run{n: g.w, kh: hi - lo, kw: 3, y0: first + lo*g.dh}
+	step := g.dh * v.H
+	row1, row2 = min(1, hi-lo-1)*step, min(2, hi-lo-1)*step
+	return r, row1, row2, left, right, true
+}

@@ -443,8 +443,7 @@ func elementwise() {
 	binary := func(name, doc string, f func(x, y vec) vec) {
 		text(name, "func(dst, a, b []float32, step int)", doc+" b moves by step float32s a block: 16, or 0 to repeat one block.")
 		d, a, b, n := ptr("dst"), ptr("a"), ptr("b"), blocks("dst")
-		step := Load(Param("step"), GP64()).(reg.GPVirtual)
-		SHLQ(Imm(2), step)
+		step := step("step")
 		loop(n, []int{1}, func(u int) {
 			x, y := load(mem(a, 0)), load(mem(b, 0))
 			store(f(x, y), mem(d, 0))
@@ -480,76 +479,209 @@ func elementwise() {
 	}()
 }
 
-// window walks the taps of a pool's window over each output block of a row:
-// first handles tap 0 0, next all others, done the end.
-func window(begin func(), tap func(m Mem), done func(d reg.GPVirtual)) {
+// window walks the taps of a pool's window, column by column, over each output
+// block of a row.
+func window(begin, column func(), tap func(m Mem), endColumn func(), done func(d reg.GPVirtual)) {
 	d, src, n := ptr("dst"), ptr("src"), blocks("dst")
 	kh := Load(Param("kh"), GP64())
 	kw := Load(Param("kw"), GP64())
-	get := func(name string) reg.GPVirtual {
-		g := Load(Param(name), GP64()).(reg.GPVirtual)
-		SHLQ(Imm(2), g)
-		return g
-	}
-	row, col, pix := get("rowStep"), get("colStep"), get("pixStep")
+	row, col, pix := step("rowStep"), step("colStep"), step("pixStep")
 	loop(n, []int{1}, func(int) {
 		labels++
 		rows, cols := fmt.Sprintf("rows%d", labels), fmt.Sprintf("cols%d", labels)
 		begin()
 		y, x, p, q := GP64(), GP64(), GP64(), GP64()
-		MOVQ(kh, y)
-		MOVQ(src, p)
-		Label(rows)
 		MOVQ(kw, x)
-		MOVQ(p, q)
+		MOVQ(src, p)
 		Label(cols)
+		MOVQ(kh, y)
+		MOVQ(p, q)
+		column()
+		Label(rows)
 		tap(Mem{Base: q})
-		ADDQ(col, q)
-		DECQ(x)
-		JNE(LabelRef(cols))
-		ADDQ(row, p)
+		ADDQ(row, q)
 		DECQ(y)
 		JNE(LabelRef(rows))
+		endColumn()
+		ADDQ(col, p)
+		DECQ(x)
+		JNE(LabelRef(cols))
 		done(d)
 		ADDQ(pix, src)
 		advance(d, 1)
 	})
 }
 
+// step loads a distance in float32s and makes bytes of it.
+func step(name string) reg.GPVirtual {
+	g := Load(Param(name), GP64()).(reg.GPVirtual)
+	SHLQ(Imm(2), g)
+	return g
+}
+
 func pools() {
-	var acc vec
+	var acc, c vec
+	nothing := func() {}
 
 	text("MaxPool", "func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int)",
-		"is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. Ties go to the first tap, NaN propagates.")
+		"is the maximum over windows of kh x kw taps, one a block of dst; steps in float32s. NaN propagates.")
 	window(func() {
 		acc = load(constant("-inf"))
-	}, func(m Mem) {
+	}, nothing, func(m Mem) {
 		maxInto(acc, load(m))
-	}, func(d reg.GPVirtual) {
+	}, nothing, func(d reg.GPVirtual) {
 		store(acc, mem(d, 0))
 	})
 	end()
 
 	text("SumPool", "func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)",
-		"is scale times the sum over windows of kh x kw taps, one a block of dst; steps in float32s.")
+		"is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.")
 	scale := param("scale")
 	window(func() {
 		acc = zero()
+	}, func() {
+		c = zero()
 	}, func(m Mem) {
-		binm(VADDPS, acc, acc, m)
+		binm(VADDPS, c, c, m)
+	}, func() {
+		add(acc, acc, c)
 	}, func(d reg.GPVirtual) {
 		mul(acc, acc, scale)
 		store(acc, mem(d, 0))
 	})
 	end()
+
+	sliding("MaxPool3", "func(dst, src []float32, row1, row2, stride, left, right int) (nan int)",
+		"is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.",
+		true)
+	sliding("SumPool3", "func(dst, src []float32, row1, row2, stride int, scale float32)",
+		"is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.",
+		false)
+}
+
+// sliding makes one maximum or sum of every column and shares it between the
+// windows that it belongs to.
+func sliding(name, signature, doc string, maximum bool) {
+	text(name, signature, doc)
+	d, p0, n := ptr("dst"), ptr("src"), blocks("dst")
+	p1, p2 := step("row1"), step("row2")
+	ADDQ(p0, p1)
+	ADDQ(p0, p2)
+	stride := Load(Param("stride"), GP64())
+	var left, right reg.Register
+	var seen, scale vec
+	if maximum {
+		left, right = Load(Param("left"), GP64()), Load(Param("right"), GP64())
+		seen = zero()
+	} else {
+		scale = param("scale")
+	}
+	op := func(dst, x vec) {
+		if maximum {
+			bin(VMAXPS, dst, x, dst) // on ties dst
+		} else {
+			add(dst, dst, x)
+		}
+	}
+	column := func() vec {
+		c := load(mem(p0, 0))
+		if maximum {
+			add(seen, seen, c)
+		}
+		for _, p := range []reg.GPVirtual{p1, p2} {
+			x := load(mem(p, 0))
+			if maximum {
+				add(seen, seen, x)
+			}
+			op(c, x)
+		}
+		for _, p := range []reg.GPVirtual{p0, p1, p2} {
+			advance(p, 1)
+		}
+		return c
+	}
+	put := func(acc vec) {
+		if !maximum {
+			mul(acc, acc, scale)
+		}
+		store(acc, mem(d, 0))
+		advance(d, 1)
+	}
+	labels++
+	id := labels
+	label := func(s string) string { return s + fmt.Sprint(id) }
+
+	c0 := newVec()
+	if maximum {
+		for i := range c0 {
+			VMOVUPS(at(constant("-inf"), i), c0[i])
+		}
+		CMPQ(left, Imm(1))
+		JEQ(LabelRef(label("begun")))
+	}
+	move(c0, column())
+	if maximum {
+		Label(label("begun"))
+		SUBQ(right, n)
+	}
+	CMPQ(stride, Imm(2))
+	JEQ(LabelRef(label("two")))
+
+	c1 := column()
+	loop(n, []int{1}, func(int) {
+		op(c0, c1)
+		c2 := column()
+		op(c0, c2)
+		put(c0)
+		move(c0, c1)
+		move(c1, c2)
+	})
+	if maximum {
+		CMPQ(right, Imm(0))
+		JEQ(LabelRef(label("end")))
+		op(c0, c1)
+		put(c0)
+	}
+	JMP(LabelRef(label("end")))
+
+	Label(label("two"))
+	loop(n, []int{1}, func(int) {
+		op(c0, column())
+		c2 := column()
+		op(c0, c2)
+		put(c0)
+		move(c0, c2)
+	})
+	if maximum {
+		CMPQ(right, Imm(0))
+		JEQ(LabelRef(label("end")))
+		op(c0, column())
+		put(c0)
+	}
+	Label(label("end"))
+	if maximum {
+		r := GP64()
+		any(cmp(cmpUnord, seen, seen), r)
+		Store(r, ReturnIndex(0))
+	}
+	end()
+}
+
+// any makes r other than 0 where a lane is selected.
+func any(m mask, r reg.GPVirtual) {
+	if t.regs == 1 {
+		KMOVW(m[0], r.As32())
+		return
+	}
+	VORPS(m[0], m[1], m[0])
+	VMOVMSKPS(m[0], r.As32())
 }
 
 func lrn() {
 	text("Square", "func(dst, src []float32, step int)", "is dst = src*src by blocks, step float32s apart in dst; len(src) counts.")
 	func() {
 		d, s, n := ptr("dst"), ptr("src"), blocks("src")
-		step := Load(Param("step"), GP64()).(reg.GPVirtual)
-		SHLQ(Imm(2), step)
+		step := step("step")
 		loop(n, []int{1}, func(int) {
 			x := load(mem(s, 0))
 			mul(x, x, x)
@@ -581,8 +713,7 @@ func lrn() {
 		"is dst = src / t**0.75 with t = k + alpha * the sum of size squares from sq on; sq moves by step float32s a block.")
 	func() {
 		d, s, q, n := ptr("dst"), ptr("src"), ptr("sq"), blocks("dst")
-		step := Load(Param("step"), GP64()).(reg.GPVirtual)
-		SHLQ(Imm(2), step)
+		step := step("step")
 		size := Load(Param("size"), GP64())
 		a, k := param("alpha"), param("k")
 		loop(n, []int{1}, func(int) {
@@ -604,8 +735,7 @@ func lrn() {
 		"is dst = k + alpha * the sum of size squares from sq on; sq moves by step float32s a block.")
 	func() {
 		d, q, n := ptr("dst"), ptr("sq"), blocks("dst")
-		step := Load(Param("step"), GP64()).(reg.GPVirtual)
-		SHLQ(Imm(2), step)
+		step := step("step")
 		size := Load(Param("size"), GP64())
 		a, k := param("alpha"), param("k")
 		loop(n, []int{1}, func(int) {
@@ -682,4 +812,10 @@ func pause() {
 	Doc("opsPause tells the processor that this thread spins.")
 	PAUSE()
 	RET()
+}
+
+func move(dst, a vec) {
+	for i := range dst {
+		VMOVAPS(a[i], dst[i])
+	}
 }
