@@ -1,0 +1,36 @@
+package onnx
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// DecodeTensor reads a TensorProto of its own, as the test data of ONNX has them
+// (input_0.pb): its shape and values. FLOAT and INT64 are read.
+func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
+	t := &onnxpb.TensorProto{}
+	if err := proto.Unmarshal(b, t); err != nil {
+		return nil, nil, fmt.Errorf("not an ONNX tensor: %w", err)
+	}
+	if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
+		return nil, nil, fmt.Errorf("tensor %q keeps its data in another file", t.Name)
+	}
+	if _, err := elements(t.Dims); err != nil {
+		return nil, nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	for _, d := range t.Dims {
+		shape = append(shape, int(d))
+	}
+	if onnxpb.TensorProto_DataType(t.DataType) == onnxpb.TensorProto_INT64 {
+		v, err := Int64s(t)
+		for _, x := range v {
+			data = append(data, float32(x))
+		}
+		return shape, data, err
+	}
+	data, err = Floats(t)
+	return shape, data, err
+}
