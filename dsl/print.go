@@ -1,0 +1,380 @@
+package dsl
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Print is a graph in its flat form, laid out as Format would. Reading it gives
+// an equal graph, but for places in a spec, the spec's hash, and the bytes of
+// weights: of those that an initialization draws the text has the
+// initialization, of those that folding made the shape and a hash.
+func Print(g *ir.Graph) []byte {
+	p := &flatPrinter{g: g}
+	p.graph()
+	f, diags := Parse(g.Name, []byte(p.String()))
+	if diags.HasErrors() {
+		// A recipe or name that no text could have made.
+		return []byte(p.String())
+	}
+	return f.Format()
+}
+
+type flatPrinter struct {
+	strings.Builder
+	g *ir.Graph
+}
+
+func (p *flatPrinter) line(words ...string) { p.WriteString(strings.Join(words, " ") + "\n") }
+
+func (p *flatPrinter) graph() {
+	g := p.g
+	if g.Doc != "" {
+		for l := range strings.SplitSeq(g.Doc, "\n") {
+			p.line(strings.TrimRight("# "+diag.Printable(l), " "))
+		}
+	}
+	p.line("graph", plain(g.Name))
+	if r := g.Recipe; r != nil {
+		p.recipe(r)
+	}
+	for _, v := range g.Inputs {
+		words := []string{GraphName(v.Name), "=", "input", inputShape(v.Type.Shape)}
+		if !v.Type.Shape.Symbolic() {
+			words = append(words, "batch=off")
+		}
+		p.line(append(words, typeKey(v.Type)...)...)
+	}
+	at := make(map[*ir.Value]int, len(g.Params))
+	for i, v := range g.Params {
+		at[v] = i
+	}
+	// Params stand before the first node that reads them, but in their order.
+	next := 0
+	upTo := func(i int) {
+		for ; next <= i; next++ {
+			p.param(g.Params[next])
+		}
+	}
+	parts := map[string]bool{}
+	for _, q := range g.Parts {
+		parts[q.Name] = true
+	}
+	for _, n := range g.Nodes {
+		for _, v := range n.In {
+			if i, ok := at[v]; ok {
+				upTo(i)
+			}
+		}
+		p.node(n, parts)
+	}
+	upTo(len(g.Params) - 1)
+	if len(g.Outputs) > 0 {
+		words := []string{"output"}
+		for _, v := range g.Outputs {
+			words = append(words, GraphName(v.Name))
+		}
+		p.line(words...)
+	}
+	for _, h := range g.Heads {
+		p.line("head", GraphName(h.Value.Name), "weight="+floatText(h.Weight))
+	}
+	for _, u := range g.Updates {
+		p.line("update", GraphName(u.Param.Name), "=", GraphName(u.Value.Name))
+	}
+	for _, q := range g.Parts {
+		p.line("part", GraphName(q.Name), "=", GraphName(q.Out.Name))
+	}
+}
+
+// plain is a graph's name as one of the language.
+func plain(name string) string {
+	if IsName(name) {
+		return name
+	}
+	s := strings.Map(func(r rune) rune {
+		if r < 128 && (isLetter(byte(r)) || isDigit(byte(r))) {
+			return r
+		}
+		return '_'
+	}, name)
+	if len(s) > MaxName-1 {
+		s = s[:MaxName-1]
+	}
+	if IsName(s) {
+		return s
+	}
+	return "g" + s
+}
+
+// inputShape is a shape whose batch is understood where it comes first.
+func inputShape(s ir.Shape) string {
+	if len(s) > 1 && s[0] == ir.Batch && !s[1:].Symbolic() {
+		return s[1:].String()
+	}
+	return s.String()
+}
+
+func typeKey(t ir.Type) []string {
+	if t.DType == ir.F32 {
+		return nil
+	}
+	return []string{"type=" + t.DType.String()}
+}
+
+// floatText is a number as a graph reads it: with inf, -inf and nan.
+func floatText(x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return "nan"
+	case math.IsInf(x, 1):
+		return "inf"
+	case math.IsInf(x, -1):
+		return "-inf"
+	}
+	return ir.FormatFloat(x)
+}
+
+// mostByValue is how many elements a constant has at most to be printed in full.
+const mostByValue = 16
+
+// standardFactors are the factors of a param of which a line says nothing: those
+// of weights of conv and fc, of other weights, of what is not trained.
+func standardFactors(kind ir.Kind, shape ir.Shape) (lr, decay float64) {
+	if kind != ir.Weight {
+		return 0, 0
+	}
+	if len(shape) > 1 {
+		return 1, 1
+	}
+	return 1, 0
+}
+
+func (p *flatPrinter) param(v *ir.Value) {
+	q := v.Param
+	words := []string{GraphName(v.Name), "=", "param", v.Type.Shape.String()}
+	if q.Kind == ir.Constant {
+		words[2] = "const"
+	}
+	words = append(words, typeKey(v.Type)...)
+	data := p.g.Data[v.Name]
+	switch {
+	case q.Init.Kind == ir.InitConstant && q.Kind == ir.Constant:
+		words = append(words, "fill="+floatText(q.Init.A))
+	case q.Init.Kind == ir.InitConstant:
+		words = append(words, "init=constant,"+floatText(q.Init.A))
+	case q.Init.Kind != "":
+		words = append(words, "init="+q.Init.String())
+	case data != nil && len(data.Data) <= mostByValue:
+		w := make([]string, len(data.Data))
+		for i, x := range data.Data {
+			w[i] = strconv.FormatFloat(float64(x), 'g', -1, 32)
+			if x != x || math.IsInf(float64(x), 0) {
+				w[i] = floatText(float64(x))
+			}
+		}
+		words = append(words, strings.Join(w, ","))
+	case data != nil:
+		words = append(words, "hash="+strconv.Quote(dataHash(data)))
+	}
+	if q.Kind == ir.State {
+		words = append(words, "state=on")
+	}
+	lr, decay := standardFactors(q.Kind, v.Type.Shape)
+	if q.LR != lr {
+		words = append(words, "lr="+floatText(q.LR))
+	}
+	if q.Decay != decay {
+		words = append(words, "decay="+floatText(q.Decay))
+	}
+	if q.MaxNorm != 0 {
+		words = append(words, "max_norm="+floatText(q.MaxNorm))
+	}
+	p.line(words...)
+}
+
+// dataHash is 128 bits of the SHA-256 of the elements, little endian.
+func dataHash(t *tensor.F32) string {
+	h := sha256.New()
+	var buf [4096]byte
+	for data := t.Data; len(data) > 0; {
+		n := min(len(data), len(buf)/4)
+		for i, x := range data[:n] {
+			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(x))
+		}
+		h.Write(buf[:4*n])
+		data = data[n:]
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (p *flatPrinter) node(n *ir.Node, parts map[string]bool) {
+	var outs []string
+	for _, v := range n.Out {
+		outs = append(outs, GraphName(v.Name))
+	}
+	words := []string{strings.Join(outs, ", "), "=", ir.Name(n.Op)}
+	for _, v := range n.In {
+		words = append(words, GraphName(v.Name))
+	}
+	for _, a := range ir.AttrsOf(n.Op) {
+		if !a.IsDefault {
+			words = append(words, a.Name+"="+attrWord(a.Text))
+		}
+	}
+	if n.By != "" {
+		words = append(words, "from.pass="+attrWord(n.By))
+	}
+	if n.Part != partOf(n.Out[0].Name, parts) {
+		words = append(words, "from.part="+attrWord(n.Part))
+	}
+	p.line(words...)
+}
+
+// partOf is the part that a node belongs to where its line does not say: the one
+// that its name begins with.
+func partOf(name string, parts map[string]bool) string {
+	if first, _, ok := strings.Cut(name, "/"); ok && parts[first] {
+		return first
+	}
+	return ""
+}
+
+// attrWord is a text as a value of a graph: bare where it reads as literals with
+// commas between, else in quotes.
+func attrWord(s string) string {
+	switch s {
+	case "+Inf", "-Inf", "NaN":
+		return strings.ToLower(strings.TrimPrefix(s, "+"))
+	}
+	for w := range strings.SplitSeq(s, ",") {
+		if w == "" || strings.Trim(w, nameBytes+"-") != "" || strings.HasPrefix(w, "-") && !isNumber(w) && w != "-inf" || !strings.HasPrefix(w, "-") && strings.Contains(w, "-") && !isNumber(w) {
+			return strconv.QuoteToASCII(s)
+		}
+		if _, f := readLit(w, Graph); f != nil {
+			return strconv.QuoteToASCII(s)
+		}
+	}
+	return s
+}
+
+func (p *flatPrinter) recipe(r *recipe.Recipe) {
+	if r.Input != nil && len(p.g.Inputs) > 0 {
+		p.input(r.Input, p.g.Inputs[0])
+	}
+	if l := r.Labels; l != nil {
+		switch {
+		case labelSets[l.Set] != nil:
+			p.line("labels", l.Set)
+		case l.Set != "":
+			p.line("labels", strconv.QuoteToASCII(l.Set))
+		default:
+			words := []string{"labels", "{"}
+			for _, n := range l.Names {
+				words = append(words, strconv.QuoteToASCII(n))
+			}
+			p.line(append(words, "}")...)
+		}
+	}
+	if r.Train != nil {
+		p.train(r.Train)
+	}
+}
+
+func (p *flatPrinter) input(r *recipe.Input, v *ir.Value) {
+	words := []string{"input", plain(v.Name), inputShape(v.Type.Shape), "range=" + floatText(r.Lo) + ".." + floatText(r.Hi)}
+	list := func(key string, xs []float64) {
+		if len(xs) > 0 {
+			words = append(words, key+"="+floats(xs))
+		}
+	}
+	list("mean", r.Mean)
+	list("std", r.Std)
+	if r.Order != "" {
+		words = append(words, "order="+r.Order)
+	}
+	if r.Resize != 0 {
+		words = append(words, "resize="+strconv.Itoa(r.Resize))
+	}
+	if r.Crop != "" {
+		words = append(words, "crop="+r.Crop)
+	}
+	p.line(words...)
+}
+
+func floats(xs []float64) string {
+	w := make([]string, len(xs))
+	for i, x := range xs {
+		w[i] = floatText(x)
+	}
+	return strings.Join(w, ",")
+}
+
+func (p *flatPrinter) train(t *recipe.Train) {
+	p.line("train {")
+	for i := range trainTable {
+		s := &trainTable[i]
+		switch {
+		case s.many:
+			for i := range t.Augment {
+				p.line(append([]string{s.name}, keyTexts(s, t, &t.Augment[i])...)...)
+			}
+		case s.group == "optimizer":
+			if t.Optimizer.Kind == s.name {
+				p.line(append([]string{s.name}, keyTexts(s, t, nil)...)...)
+			}
+		case s.word != nil:
+			if w := *s.word(t); w != "" {
+				p.line(append([]string{s.name, w}, keyTexts(s, t, nil)...)...)
+			}
+		default:
+			if keys := keyTexts(s, t, nil); len(keys) > 0 {
+				p.line(append([]string{s.name}, keys...)...)
+			}
+		}
+	}
+	p.line("}")
+}
+
+// keyTexts prints the keys of a statement whose fields say something.
+func keyTexts(s *trainStmt, t *recipe.Train, a *recipe.Augment) []string {
+	var words []string
+	for _, k := range s.keys {
+		if s.name == "run" && k.name == "average" {
+			continue // the statement average says it
+		}
+		field := k.field(t, a)
+		if reflect.ValueOf(field).Elem().IsZero() {
+			continue
+		}
+		var text string
+		switch f := field.(type) {
+		case *int:
+			text = strconv.Itoa(*f)
+		case *int64:
+			text = strconv.FormatInt(*f, 10)
+		case *float64:
+			text = floatText(*f)
+		case *bool:
+			text = "on"
+		case *string:
+			text = *f
+		case *[]float64:
+			text = floats(*f)
+		case *[2]float64:
+			text = floatText(f[0]) + ".." + floatText(f[1])
+		}
+		words = append(words, k.name+"="+text)
+	}
+	return words
+}
