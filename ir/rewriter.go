@@ -9,7 +9,7 @@ import (
 // of others, removes nodes; Finish restores the topological order and verifies.
 type Rewriter struct {
 	*Builder
-	users   map[*Value][]*Node // nil when out of date
+	users   map[*Value][]*Node // nil until somebody asks, from then on kept up
 	Changed int                // how many rewrites were made, for the pass's report
 }
 
@@ -17,7 +17,7 @@ type Rewriter struct {
 func Rewrite(g *Graph, pass string) *Rewriter {
 	r := &Rewriter{Builder: Extend(g)}
 	r.By = pass
-	r.sink = func(n *Node) { g.Nodes = append(g.Nodes, n); r.users = nil }
+	r.sink = func(n *Node) { g.Nodes = append(g.Nodes, n); r.reads(n) }
 	return r
 }
 
@@ -61,12 +61,14 @@ func (r *Rewriter) Replace(old, new *Value) {
 	if (r.IsRoot(old) || r.IsPart(old)) && !r.IsRoot(new) && !r.IsPart(new) && new.Def != nil {
 		old.Name, new.Name = new.Name, old.Name
 	}
-	for _, n := range r.g.Nodes {
-		for i, v := range n.In {
+	for _, n := range slices.Clone(r.Users(old)) {
+		in := slices.Clone(n.In)
+		for i, v := range in {
 			if v == old {
-				n.In[i] = new
+				in[i] = new
 			}
 		}
+		r.setIn(n, in)
 	}
 	for i, v := range r.g.Outputs {
 		if v == old {
@@ -88,7 +90,6 @@ func (r *Rewriter) Replace(old, new *Value) {
 			r.g.Parts[i].Out = new
 		}
 	}
-	r.users = nil
 	r.Changed++
 }
 
@@ -96,16 +97,52 @@ func (r *Rewriter) Replace(old, new *Value) {
 // Finish verifies.
 func (r *Rewriter) Remove(ns ...*Node) {
 	r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return slices.Contains(ns, n) })
-	r.users = nil
+	for _, n := range ns {
+		r.forgets(n)
+	}
 	r.Changed++
 }
 
-// Edit tells that the op or the operands of a node were changed in place: the
-// node is the pass's from now on.
-func (r *Rewriter) Edit(n *Node) {
-	n.By = r.By
-	r.users = nil
+// SetOp gives a node another op, of the same result. The node is the pass's from
+// now on.
+func (r *Rewriter) SetOp(n *Node, op Op) {
+	n.Op, n.By = op, r.By
 	r.Changed++
+}
+
+// SetIn gives a node other operands. The node is the pass's from now on.
+func (r *Rewriter) SetIn(n *Node, in ...*Value) {
+	r.setIn(n, slices.Clone(in))
+	n.By = r.By
+	r.Changed++
+}
+
+func (r *Rewriter) setIn(n *Node, in []*Value) {
+	r.forgets(n)
+	n.In = in
+	r.reads(n)
+}
+
+// reads and forgets keep users up: n has begun to read its operands, and will no
+// longer.
+func (r *Rewriter) reads(n *Node) {
+	if r.users == nil {
+		return
+	}
+	for i, v := range n.In {
+		if v != nil && !containsValue(n.In[:i], v) {
+			r.users[v] = append(r.users[v], n)
+		}
+	}
+}
+
+func (r *Rewriter) forgets(n *Node) {
+	if r.users == nil {
+		return
+	}
+	for _, v := range n.In {
+		r.users[v] = slices.DeleteFunc(r.users[v], func(u *Node) bool { return u == n })
+	}
 }
 
 // Sweep removes nodes and params that no root needs, and parts whose value went

@@ -151,11 +151,11 @@ func (l linear) static(s statics) bool {
 
 // set gives the node other weights and a bias, which may be nil.
 func (l linear) set(r *ir.Rewriter, weight, bias *ir.Value) {
-	l.n.In = append(l.n.In[:1:1], weight)
+	in := []*ir.Value{l.n.In[0], weight}
 	if bias != nil {
-		l.n.In = append(l.n.In, bias)
+		in = append(in, bias)
 	}
-	r.Edit(l.n)
+	r.SetIn(l.n, in...)
 }
 
 // setAct gives the node an activation.
@@ -163,12 +163,11 @@ func (l linear) setAct(r *ir.Rewriter, a ops.Act) {
 	switch op := l.n.Op.(type) {
 	case ops.Conv:
 		op.Act = a
-		l.n.Op = op
+		r.SetOp(l.n, op)
 	case ops.Dense:
 		op.Act = a
-		l.n.Op = op
+		r.SetOp(l.n, op)
 	}
-	r.Edit(l.n)
 }
 
 // actOf returns the activation that a node is, ActNone if it is none.

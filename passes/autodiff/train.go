@@ -1,0 +1,226 @@
+package autodiff
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// Options of Train.
+type Options struct {
+	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
+	Seed      int64   // of the dropout masks
+	// Optimizer makes the updates of the weights; nil stops at the gradients,
+	// which then are outputs.
+	Optimizer *recipe.Optimizer
+	Regular   recipe.Regularize
+	Clip      recipe.Clip
+	// Norm asks for the global norm of the gradients, before clipping, as an
+	// output: it is not finite where any gradient is not.
+	Norm bool
+}
+
+// FromRecipe returns the options that a recipe asks for.
+func FromRecipe(t *recipe.Train) Options {
+	o := t.Optimizer
+	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Norm: true}
+}
+
+// Training is a training graph and its values. Outputs of the graph are, in this
+// order: Loss, Logits, Norm if it was asked for, and without an optimizer the
+// gradients in the order of the params.
+type Training struct {
+	Graph  *ir.Graph
+	Labels *ir.Value   // input, i64[N]
+	Step   *ir.Value   // input, scalar i64 that counts from 0; nil where nothing reads it
+	Rate   *ir.Value   // input, the learning rate, a scalar; nil without an optimizer
+	Loss   *ir.Value   // the sum of Losses by weight, a scalar
+	Losses []*ir.Value // that of the output and then of each head, unweighted
+	Logits *ir.Value   // [N,C], of the main output
+	Norm   *ir.Value   // nil unless asked for
+	// Grads are the gradients of the weights (before penalties and clipping) by
+	// the param of Graph; a weight that does not lead to the loss has none.
+	Grads map[*ir.Value]*ir.Value
+	// Slots are the State params that the optimizer made, in order.
+	Slots []*ir.Value
+}
+
+// Train returns the training graph of a network, which it leaves as it is:
+//
+//   - the loss is softmax cross-entropy on the logits before a trailing softmax,
+//     a head's is added by its weight (Szegedy 2015, section 5: 0.3);
+//   - batchnorm becomes batchnorm_train, its running statistics updates; one
+//     whose statistics are constants stays fixed;
+//   - dropout becomes dropout_train, keyed by its name and the seed;
+//   - the gradient of a weight is called by its name with .grad behind;
+//   - with an optimizer, every weight that leads to the loss gets an update, its
+//     slots are State params called by its name with .velocity, .square or .mean
+//     behind.
+func Train(g *ir.Graph, opt Options) (*Training, error) {
+	if len(g.Outputs) != 1 {
+		return nil, fmt.Errorf("%s has %d outputs, training needs one", g.Name, len(g.Outputs))
+	}
+	t := &Training{Graph: g.Clone()}
+	g = t.Graph
+	r := ir.Rewrite(g, "autodiff")
+	t.Labels = r.Input("labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})
+	if err := t.forward(r, opt); err != nil {
+		return nil, err
+	}
+	if err := t.loss(r, opt); err != nil {
+		return nil, err
+	}
+	var weights []*ir.Value
+	for _, p := range g.Params {
+		if p.Param.Kind == ir.Weight {
+			weights = append(weights, p)
+		}
+	}
+	grads, err := Gradients(r.Builder, t.Loss, weights)
+	if err != nil {
+		return nil, err
+	}
+	t.Grads = grads
+	named := map[*ir.Value]bool{}
+	for _, w := range weights {
+		// One value may be the gradient of two weights; it keeps its first name.
+		if d := grads[w]; d != nil && !named[d] && d.Def != nil {
+			d.Name = r.Fresh(w.Name + ".grad")
+			named[d] = true
+		}
+	}
+	g.Outputs, g.Heads = []*ir.Value{t.Loss, t.Logits}, nil
+	t.update(r, opt, weights)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	r.Sweep()
+	return t, r.Finish()
+}
+
+// step returns the input that counts the steps.
+func (t *Training) step(r *ir.Rewriter) *ir.Value {
+	if t.Step == nil {
+		t.Step = r.Input("step", ir.Type{DType: ir.I64, Shape: ir.Shape{}})
+	}
+	return t.Step
+}
+
+// forward puts the training forms of batch norm and dropout in place.
+func (t *Training) forward(r *ir.Rewriter, opt Options) error {
+	updated := map[*ir.Value]*ir.Node{}
+	for _, n := range t.Graph.Nodes {
+		name := n.Out[0].Name
+		switch op := n.Op.(type) {
+		case ops.BatchNorm:
+			mean, variance := n.In[3], n.In[4]
+			if !isState(mean) || !isState(variance) {
+				continue
+			}
+			if m := updated[mean]; m != nil {
+				return fmt.Errorf("%s and %s share the running mean %s, which only one of them can update", m.Out[0].Name, name, mean.Name)
+			}
+			updated[mean] = n
+			n.Op = ops.BatchNormTrain(op)
+			for i := 1; i < 5; i++ {
+				n.Out = append(n.Out, &ir.Value{Name: r.Fresh(fmt.Sprintf("%s.%d", name, i)), Type: mean.Type, Def: n, Index: i})
+			}
+			t.Graph.Updates = append(t.Graph.Updates, ir.Update{Param: mean, Value: n.Out[3]}, ir.Update{Param: variance, Value: n.Out[4]})
+			r.Edit(n)
+		case ops.Dropout:
+			if op.P == 0 {
+				continue
+			}
+			n.Op = ops.DropoutTrain{P: op.P, Seed: int(opt.Seed), Layer: name}
+			n.In = append(n.In, t.step(r))
+			r.Edit(n)
+		}
+	}
+	return nil
+}
+
+func isState(v *ir.Value) bool { return v.Param != nil && v.Param.Kind == ir.State }
+
+// loss adds the losses of the output and the heads.
+func (t *Training) loss(r *ir.Rewriter, opt Options) error {
+	g := t.Graph
+	one := func(v *ir.Value, weight float64) (logits, weighted *ir.Value, err error) {
+		r.Prefix = v.Name + "/"
+		logits, err = Logits(r.Builder, v)
+		if err != nil {
+			return nil, nil, err
+		}
+		l := r.Do(ops.CrossEntropy{Smoothing: opt.Smoothing}, logits, t.Labels)
+		t.Losses = append(t.Losses, l)
+		if weight != 1 {
+			l = r.Do(ops.Scale{By: weight}, l)
+		}
+		return logits, l, nil
+	}
+	logits, main, err := one(g.Outputs[0], 1)
+	if err != nil {
+		return err
+	}
+	t.Logits = logits
+	terms := []*ir.Value{main}
+	for _, h := range g.Heads {
+		_, l, err := one(h.Value, h.Weight)
+		if err != nil {
+			return err
+		}
+		terms = append(terms, l)
+	}
+	t.Loss = terms[0]
+	if len(terms) > 1 {
+		r.Prefix = ""
+		t.Loss = r.Do(ops.Add{}, terms...)
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	t.Loss.Name = r.Fresh("loss")
+	return nil
+}
+
+// Logits returns what a softmax at the end of a network is taken of, as [N,C]:
+// v itself where there is none.
+func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
+	x := v
+	if x.Def != nil {
+		// gap -> softmax -> flatten is the same as flatten first.
+		if _, ok := x.Def.Op.(ops.Flatten); ok && trailing(x.Def.In[0]) != nil {
+			x = x.Def.In[0]
+		}
+	}
+	if l := trailing(x); l != nil {
+		x = l
+	}
+	s := x.Type.Shape
+	switch {
+	case len(s) == 2 && s[1] != ir.Batch:
+		return x, nil
+	case len(s) == 4 && s[2] == 1 && s[3] == 1:
+		return b.Do(ops.Flatten{}, x), b.Err()
+	}
+	return nil, fmt.Errorf("output %s is %v: cross-entropy needs one number for each class, NxC or NxCx1x1; end the network with fc or gap", v.Name, s)
+}
+
+// trailing returns the operand of a softmax over the classes, nil if v is none.
+func trailing(v *ir.Value) *ir.Value {
+	if v.Def == nil {
+		return nil
+	}
+	switch op := v.Def.Op.(type) {
+	case ops.Softmax:
+		if op.Axis == 1 {
+			return v.Def.In[0]
+		}
+	case ops.LogSoftmax:
+		if op.Axis == 1 {
+			return v.Def.In[0]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package autodiff
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// update adds penalties, clipping and the optimizer, or makes the gradients
+// outputs.
+func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
+	g := t.Graph
+	var trained, grads []*ir.Value
+	for _, w := range weights {
+		if d := t.Grads[w]; d != nil {
+			trained, grads = append(trained, w), append(grads, d)
+		}
+	}
+	r.Pos, r.Part, r.Prefix = t.Loss.Def.Pos, "", "optimizer/"
+	if len(grads) > 0 && (opt.Norm || opt.Clip.Norm > 0) {
+		norm := r.Do(ops.GlobalNorm{}, grads...)
+		if opt.Norm {
+			t.Norm = norm
+			g.Outputs = append(g.Outputs, norm)
+		}
+		if opt.Clip.Norm > 0 && opt.Optimizer != nil {
+			for i, d := range grads {
+				r.Prefix = trained[i].Name + "/"
+				grads[i] = r.Do(ops.ClipNorm{Bound: opt.Clip.Norm}, d, norm)
+			}
+		}
+	}
+	if opt.Optimizer == nil {
+		g.Outputs = append(g.Outputs, grads...)
+		return
+	}
+	t.Rate = r.Input("rate", ir.Float())
+	for i, w := range trained {
+		p := w.Param
+		r.Pos, r.Prefix = p.Pos, w.Name+"/"
+		d := grads[i]
+		if opt.Clip.Value > 0 {
+			d = r.Do(ops.ClipValue{Bound: opt.Clip.Value}, d)
+		}
+		if pen := (ops.PenaltyDx{L1: opt.Regular.L1 * p.Decay, L2: opt.Regular.L2 * p.Decay}); pen != (ops.PenaltyDx{}) {
+			d = r.Do(pen, w, d)
+		}
+		out := t.optimize(r, *opt.Optimizer, w, d)
+		bound := p.MaxNorm
+		if bound == 0 && p.Decay > 0 {
+			bound = opt.Regular.MaxNorm
+		}
+		if bound > 0 && len(w.Type.Shape) > 0 {
+			out = r.Do(ops.MaxNorm{Bound: bound}, out)
+		}
+		g.Updates = append(g.Updates, ir.Update{Param: w, Value: out})
+	}
+}
+
+// optimize adds the optimizer's step for a weight and the updates of its slots,
+// and returns the new weight.
+func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) *ir.Value {
+	p := w.Param
+	in := []*ir.Value{w, d, t.Rate}
+	var slots []*ir.Value
+	slot := func(name string) {
+		s := r.Param(w.Name+"."+name, w.Type.Shape, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant}, LR: 1, Pos: p.Pos})
+		slots = append(slots, s)
+	}
+	decay := o.Decay * p.Decay
+	var op ir.Op
+	switch o.Kind {
+	case "sgd", "nesterov":
+		if o.Momentum > 0 {
+			slot("velocity")
+		}
+		op = ops.SGD{Momentum: o.Momentum, Nesterov: o.Kind == "nesterov", Decay: decay, LR: p.LR}
+	case "rmsprop":
+		slot("square")
+		if o.Momentum > 0 {
+			slot("velocity")
+		}
+		op = ops.RMSProp{Rho: o.Rho, Eps: o.Eps, Momentum: o.Momentum, Decay: decay, LR: p.LR}
+	case "adam", "adamw":
+		in = append(in, t.step(r))
+		slot("mean")
+		slot("square")
+		op = ops.Adam{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: decay, Decoupled: o.Kind == "adamw", LR: p.LR}
+	default:
+		r.Fail(fmt.Errorf("no optimizer is called %q: there are sgd, nesterov, rmsprop, adam, adamw", o.Kind))
+		return w
+	}
+	out := r.DoN(op, append(in, slots...)...)
+	for i, s := range slots {
+		t.Graph.Updates = append(t.Graph.Updates, ir.Update{Param: s, Value: out[i+1]})
+	}
+	t.Slots = append(t.Slots, slots...)
+	return out[0]
+}
