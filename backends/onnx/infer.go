@@ -701,6 +701,38 @@ func inferPad(n *node) ([]value, error) {
 	return n.one(out), nil
 }
 
+func inferSqueeze(n *node) ([]value, error) {
+	x := n.in[0]
+	axes, ok := n.constInts(1)
+	if !x.ranked() || n.has(1) && !ok {
+		return n.unknown(), nil
+	}
+	drop := map[int]bool{}
+	for i, a := range x.shape {
+		if !n.has(1) && !a.known() {
+			return n.unknown(), nil
+		}
+		drop[i] = !n.has(1) && a.n == 1
+	}
+	for _, a := range axes {
+		ax, err := normAxis(a, len(x.shape))
+		if err != nil {
+			return nil, err
+		}
+		if x.shape[ax].n != 1 && x.shape[ax].known() {
+			return nil, fmt.Errorf("axis %d of %s is not 1", ax, shapeString(x.shape))
+		}
+		drop[ax] = true
+	}
+	out := []axis{}
+	for i, a := range x.shape {
+		if !drop[i] {
+			out = append(out, a)
+		}
+	}
+	return n.one(out), nil
+}
+
 func inferTranspose(n *node) ([]value, error) {
 	x := n.in[0]
 	if !x.ranked() {

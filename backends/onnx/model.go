@@ -98,7 +98,7 @@ const (
 
 func (m *Model) layout() (*stream, error) {
 	used := 0
-	modelHead, modelTail, err := split(m.Proto, modelGraph)
+	modelHead, modelTail, err := splitAt(m.Proto, modelGraph)
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +106,14 @@ func (m *Model) layout() (*stream, error) {
 	s.add(modelHead)
 	if g := m.Proto.GetGraph(); g != nil {
 		gs := &stream{}
-		head, tail, err := split(g, graphInitializer)
+		head, tail, err := splitAt(g, graphInitializer)
 		if err != nil {
 			return nil, err
 		}
 		gs.add(head)
 		for _, t := range g.Initializer {
 			ts := &stream{}
-			head, tail, err := split(t, tensorRawData)
+			head, tail, err := splitAt(t, tensorRawData)
 			if err != nil {
 				return nil, err
 			}
@@ -148,10 +148,10 @@ func (m *Model) layout() (*stream, error) {
 	return s, nil
 }
 
-// split encodes the fields of a message before the given one and those after it.
+// splitAt encodes the fields of a message before the given one and those after it.
 // proto.Marshal writes fields in order of number, so the field itself belongs
 // between the two.
-func split(m proto.Message, at protoreflect.FieldNumber) (head, tail []byte, err error) {
+func splitAt(m proto.Message, at protoreflect.FieldNumber) (head, tail []byte, err error) {
 	r := m.ProtoReflect()
 	h, t := r.New(), r.New()
 	r.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {

@@ -85,6 +85,7 @@ var schemas = map[string][]schema{
 	"ReduceMean":        {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
 	"ReduceSum":         {{13, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
 	"Pad":               {{13, 2, 3, 1, 1, "mode:STRING", inferPad}, {18, 2, 4, 1, 1, "mode:STRING", inferPad}},
+	"Squeeze":           {{13, 1, 2, 1, 1, "", inferSqueeze}},
 	"Transpose":         {{13, 1, 1, 1, 1, "perm:INTS", inferTranspose}},
 	"Dropout":           {{13, 1, 3, 1, 2, "seed:INT", inferSame}},
 	"Flatten":           {{13, 1, 1, 1, 1, "axis:INT", inferFlatten}},

@@ -1,0 +1,429 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/backends"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// Backend writes ONNX models. The zero value gives opset 17, IR version 8, a
+// symbolic batch, weights inside, no heads.
+type Backend struct {
+	Path     string      // of the model; the graph's name with .onnx by default
+	Opset    int         // 17 by default, up to MaxOpset
+	External bool        // weights go to a second file, Path with .data behind
+	Heads    bool        // auxiliary classifiers become further outputs
+	Dropout  bool        // kept as nodes, which are the identity unless something trains the model
+	Batch    int         // a fixed batch; symbolic, N, by default
+	Outputs  []*ir.Value // further outputs, as tests want of labelled parts
+	Version  string      // of incc, for the metadata
+	Seed     int64       // draws the weights that the graph has no data for
+}
+
+// Opsets that Emit can write.
+const (
+	DefaultOpset = 17
+	MaxOpset     = maxOpset
+)
+
+var _ backends.Backend = Backend{}
+
+// Name is onnx.
+func (Backend) Name() string { return "onnx" }
+
+// Supports tells why an op has no place in an ONNX model.
+func (Backend) Supports(op ir.Op) error {
+	switch {
+	case table.Has(op):
+		return nil
+	case trainOnly(op):
+		return errTrainOnly(op)
+	}
+	return fmt.Errorf("%s has no row in the ONNX backend", ir.Name(op))
+}
+
+func errTrainOnly(op ir.Op) error {
+	return fmt.Errorf("%s belongs to training and has no place in an ONNX model: compile the network itself", ir.Name(op))
+}
+
+// Emit returns the model's file and, with External, that of its weights.
+func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
+	m, err := b.Model(g)
+	if err != nil {
+		return nil, err
+	}
+	path := b.Path
+	if path == "" {
+		path = g.Name + ".onnx"
+	}
+	if !b.External {
+		if _, err := m.Size(); err != nil {
+			return nil, err
+		}
+		return []backends.File{{Path: path, WriterTo: m}}, nil
+	}
+	data := path + ".data"
+	location := data[strings.LastIndexAny(data, `/\`)+1:]
+	m, w, err := m.Externalize(location)
+	if err != nil {
+		return nil, err
+	}
+	return []backends.File{{Path: path, WriterTo: m}, {Path: data, WriterTo: w}}, nil
+}
+
+// Model returns the graph as a model. Of a graph it takes what the outputs need:
+// the nodes of heads are gone unless they are asked for, updates always. All
+// nodes that cannot be expressed are reported, not the first alone.
+func (b Backend) Model(g *ir.Graph) (*Model, error) {
+	opset := int64(b.Opset)
+	if opset == 0 {
+		opset = DefaultOpset
+	}
+	if opset < DefaultOpset || opset > MaxOpset {
+		return nil, fmt.Errorf("opset %d cannot be written, want %d to %d", opset, DefaultOpset, MaxOpset)
+	}
+	e := &emitter{b: b, g: g, opset: opset, names: map[string]bool{}, as: map[*ir.Value]string{}, weights: map[string][]float32{},
+		out: &onnxpb.GraphProto{Name: g.Name, DocString: g.Doc}}
+	if e.out.Name == "" {
+		e.out.Name = "network"
+	}
+	if err := e.graph(); err != nil {
+		return nil, err
+	}
+	m := &Model{Weights: e.weights, Proto: &onnxpb.ModelProto{
+		IrVersion:       max(8, minIR(opset)),
+		ProducerName:    "incc",
+		ProducerVersion: b.Version,
+		DocString:       g.Doc,
+		Graph:           e.out,
+		OpsetImport:     []*onnxpb.OperatorSetIdProto{{Version: opset}},
+		MetadataProps:   metadata(g.Recipe, b.Version),
+	}}
+	return m, nil
+}
+
+// emitter builds a GraphProto.
+type emitter struct {
+	b       Backend
+	g       *ir.Graph
+	opset   int64
+	out     *onnxpb.GraphProto
+	names   map[string]bool      // values of the model
+	as      map[*ir.Value]string // what an IR value is called in the model
+	weights map[string][]float32
+	node    *ir.Node // being emitted
+}
+
+func (e *emitter) graph() error {
+	outputs := slices.Clone(e.g.Outputs)
+	if e.b.Heads {
+		for _, h := range e.g.Heads {
+			outputs = append(outputs, h.Value)
+		}
+	}
+	for _, v := range e.b.Outputs {
+		if !slices.Contains(outputs, v) {
+			outputs = append(outputs, v)
+		}
+	}
+	if len(outputs) == 0 {
+		return errors.New("the graph has no outputs")
+	}
+	needed := need(outputs)
+	e.g.EachValue(func(v *ir.Value) { e.names[v.Name] = true })
+	for _, v := range e.g.Inputs {
+		e.as[v] = v.Name
+		info := e.info(v.Name, v.Type)
+		// An image says so, and which of its axes are what (docs/TypeDenotation.md,
+		// docs/DimensionDenotation.md).
+		if d := info.Type.GetTensorType().Shape.Dim; len(d) == 4 {
+			info.Type.Denotation = "IMAGE"
+			for i, name := range []string{"DATA_BATCH", "DATA_CHANNEL", "DATA_FEATURE", "DATA_FEATURE"} {
+				d[i].Denotation = name
+			}
+		}
+		e.out.Input = append(e.out.Input, info)
+	}
+	for _, v := range e.g.Params {
+		if needed[v] {
+			if err := e.param(v); err != nil {
+				return err
+			}
+		}
+	}
+	var problems []error
+	for _, n := range e.g.Nodes {
+		if !slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return needed[v] }) {
+			continue
+		}
+		e.node = n
+		if err := e.emit(n); err != nil {
+			at := ""
+			if n.Pos.IsValid() {
+				at = n.Pos.String() + ": "
+			}
+			problems = append(problems, fmt.Errorf("%s%s: %w", at, n.Out[0].Name, err))
+			for _, v := range n.Out {
+				e.as[v] = v.Name
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	e.node = nil
+	seen := map[string]bool{}
+	for _, v := range outputs {
+		// An output has its own name and is computed: an input, a weight, or what
+		// stands for a dropout that is gone becomes one by an Identity.
+		name := v.Name
+		if e.as[v] != name || v.Def == nil {
+			if v.Def == nil {
+				name = e.fresh(name + "/output")
+			}
+			e.add("Identity", []string{e.as[v]}, name)
+		}
+		if seen[name] {
+			name = e.fresh(name + "/output")
+			e.add("Identity", []string{e.as[v]}, name)
+		}
+		seen[name] = true
+		e.out.ValueInfo = slices.DeleteFunc(e.out.ValueInfo, func(i *onnxpb.ValueInfoProto) bool { return i.Name == name })
+		e.out.Output = append(e.out.Output, e.info(name, v.Type))
+	}
+	return nil
+}
+
+// need returns every value that the given ones are computed from.
+func need(roots []*ir.Value) map[*ir.Value]bool {
+	needed := map[*ir.Value]bool{}
+	stack := slices.Clone(roots)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == nil || needed[v] {
+			continue
+		}
+		needed[v] = true
+		if v.Def != nil {
+			stack = append(stack, v.Def.In...)
+		}
+	}
+	return needed
+}
+
+func (e *emitter) emit(n *ir.Node) error {
+	if trainOnly(n.Op) {
+		return errTrainOnly(n.Op)
+	}
+	ok, err := table.Do(n, e)
+	if !ok {
+		return e.b.Supports(n.Op)
+	}
+	return err
+}
+
+func (e *emitter) param(v *ir.Value) error {
+	if v.Type.Shape.Symbolic() || v.Type.DType != ir.F32 {
+		return fmt.Errorf("param %s is %v: a model holds weights of float32 and fixed shape", v.Name, v.Type)
+	}
+	t := e.g.Data[v.Name]
+	if t == nil {
+		t = ir.Draw(v.Name, v.Type.Shape, v.Param.Init, e.b.Seed)
+	}
+	if len(t.Data) != v.Type.Shape.Size() {
+		return fmt.Errorf("param %s is %v and has %d values", v.Name, v.Type, len(t.Data))
+	}
+	e.as[v] = v.Name
+	e.weight(v.Name, v.Type.Shape, t.Data)
+	return nil
+}
+
+func (e *emitter) weight(name string, shape ir.Shape, values []float32) {
+	t := &onnxpb.TensorProto{Name: name, DataType: int32(onnxpb.TensorProto_FLOAT)}
+	for _, d := range shape {
+		t.Dims = append(t.Dims, int64(d))
+	}
+	e.out.Initializer = append(e.out.Initializer, t)
+	e.weights[name] = values
+}
+
+// floats adds a constant beside the node's own name and returns its name.
+func (e *emitter) floats(what string, shape ir.Shape, values ...float32) string {
+	name := e.fresh(e.node.Out[0].Name + "/" + what)
+	e.weight(name, shape, values)
+	return name
+}
+
+// ints adds a constant list of integers likewise.
+func (e *emitter) ints(what string, values ...int) string {
+	name := e.fresh(e.node.Out[0].Name + "/" + what)
+	t := &onnxpb.TensorProto{Name: name, DataType: int32(onnxpb.TensorProto_INT64), Dims: []int64{int64(len(values))}}
+	for _, v := range values {
+		t.RawData = binary.LittleEndian.AppendUint64(t.RawData, uint64(int64(v)))
+	}
+	e.out.Initializer = append(e.out.Initializer, t)
+	return name
+}
+
+// fresh returns a name that no value of the model has.
+func (e *emitter) fresh(name string) string {
+	s := name
+	for i := 2; e.names[s]; i++ {
+		s = name + "_" + strconv.Itoa(i)
+	}
+	e.names[s] = true
+	return s
+}
+
+// inner declares a value inside of what the node becomes and returns its name.
+func (e *emitter) inner(what string, t ir.Type) string {
+	name := e.fresh(e.node.Out[0].Name + "/" + what)
+	e.out.ValueInfo = append(e.out.ValueInfo, e.info(name, t))
+	return name
+}
+
+// in names the operands of a node; one that is left out has no name.
+func (e *emitter) in(n *ir.Node) []string {
+	s := make([]string, len(n.In))
+	for i, v := range n.In {
+		if v != nil {
+			s[i] = e.as[v]
+		}
+	}
+	return s
+}
+
+// result names an output of a node and declares its shape.
+func (e *emitter) result(v *ir.Value) string {
+	e.as[v] = v.Name
+	e.out.ValueInfo = append(e.out.ValueInfo, e.info(v.Name, v.Type))
+	return v.Name
+}
+
+// add appends a node that computes out, and is called like it.
+func (e *emitter) add(op string, in []string, out string, attrs ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
+	n := &onnxpb.NodeProto{Name: out, OpType: op, Input: in, Output: []string{out}}
+	if e.node != nil {
+		n.DocString = doc(e.node)
+	}
+	for _, a := range attrs {
+		if a != nil {
+			n.Attribute = append(n.Attribute, a)
+		}
+	}
+	e.out.Node = append(e.out.Node, n)
+	return n
+}
+
+// one emits a node of the IR as a single node of ONNX.
+func (e *emitter) one(op string, n *ir.Node, attrs ...*onnxpb.AttributeProto) error {
+	e.add(op, e.in(n), e.result(n.Out[0]), attrs...)
+	return nil
+}
+
+// doc tells what a node comes from: the op, the line of the spec, the pass.
+func doc(n *ir.Node) string {
+	s := ir.FormatOp(n.Op)
+	if n.Pos.IsValid() {
+		s += ", line " + strconv.Itoa(n.Pos.Line)
+	}
+	if n.By != "" {
+		s += ", by " + n.By
+	}
+	return s
+}
+
+func (e *emitter) info(name string, t ir.Type) *onnxpb.ValueInfoProto {
+	elem := onnxpb.TensorProto_FLOAT
+	if t.DType == ir.I64 {
+		elem = onnxpb.TensorProto_INT64
+	}
+	s := &onnxpb.TensorShapeProto{}
+	for _, d := range t.Shape {
+		x := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}}
+		if d == ir.Batch {
+			x.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
+			if e.b.Batch > 0 {
+				x.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(e.b.Batch)}
+			}
+		}
+		s.Dim = append(s.Dim, x)
+	}
+	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(elem), Shape: s}}}}
+}
+
+// Attributes. Those at ONNX's default are left out by the rows.
+
+func attrInt(name string, v int) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: int64(v)}
+}
+
+func attrInts(name string, v ...int) *onnxpb.AttributeProto {
+	a := &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS}
+	for _, x := range v {
+		a.Ints = append(a.Ints, int64(x))
+	}
+	return a
+}
+
+func attrFloat(name string, v float64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: float32(v)}
+}
+
+// metadata is what a model says besides the network, under incc.* keys, and
+// where they fit under those of docs/MetadataProps.md.
+func metadata(r *recipe.Recipe, version string) []*onnxpb.StringStringEntryProto {
+	var m []*onnxpb.StringStringEntryProto
+	add := func(key, value string) {
+		if value != "" {
+			m = append(m, &onnxpb.StringStringEntryProto{Key: key, Value: value})
+		}
+	}
+	add("incc.version", version)
+	if r == nil {
+		return m
+	}
+	add("incc.spec_sha256", r.SpecHash)
+	if in := r.Input; in != nil {
+		list := func(v []float64) string {
+			s := make([]string, len(v))
+			for i, x := range v {
+				s[i] = ir.FormatFloat(x)
+			}
+			return strings.Join(s, ",")
+		}
+		add("incc.input.range", ir.FormatFloat(in.Lo)+".."+ir.FormatFloat(in.Hi))
+		add("incc.input.mean", list(in.Mean))
+		add("incc.input.std", list(in.Std))
+		add("incc.input.order", in.Order)
+		if in.Resize > 0 {
+			add("incc.input.resize", strconv.Itoa(in.Resize))
+		}
+		add("incc.input.crop", in.Crop)
+		add("Image.BitmapPixelFormat", map[string]string{"rgb": "Rgb8", "bgr": "Bgr8", "grey": "Gray8"}[in.Order])
+		if len(in.Mean) == 0 && len(in.Std) == 0 {
+			add("Image.NominalPixelRange", map[[2]float64]string{{0, 255}: "NominalRange_0_255", {0, 1}: "Normalized_0_1", {-1, 1}: "Normalized_1_1"}[[2]float64{in.Lo, in.Hi}])
+		}
+	}
+	if l := r.Labels; l != nil {
+		add("incc.labels", l.Set)
+		if len(l.Names) > 0 {
+			b, err := json.Marshal(l.Names)
+			if err == nil { // strings always encode
+				add("incc.classes", string(b))
+			}
+		}
+	}
+	return m
+}

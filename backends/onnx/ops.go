@@ -1,0 +1,334 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// table says what each op of the IR becomes. Shapes are static, so there is no
+// auto_pad and no ceil_mode: runtimes disagree about the latter (ONNX Runtime
+// computes some of its cases wrongly), and end padding says the same.
+var table = ir.NewTable(
+	// Layers.
+	ir.For(conv),
+	ir.For(dense),
+	ir.For(matmul),
+	ir.For(batchNorm),
+	ir.For(lrn),
+	ir.For(maxPool),
+	ir.For(avgPool),
+	ir.For(simple[ops.GlobalAvgPool]("GlobalAveragePool")),
+	ir.For(maxout),
+	ir.For(dropout),
+
+	// Activations.
+	ir.For(simple[ops.ReLU]("Relu")),
+	ir.For(simple[ops.Sigmoid]("Sigmoid")),
+	ir.For(simple[ops.Tanh]("Tanh")),
+	ir.For(softmax),
+	ir.For(logSoftmax),
+
+	// Elementwise.
+	ir.For(add),
+	ir.For(simple[ops.Sub]("Sub")),
+	ir.For(simple[ops.Mul]("Mul")),
+	ir.For(simple[ops.Div]("Div")),
+	ir.For(simple[ops.Max]("Max")),
+	ir.For(simple[ops.Sqrt]("Sqrt")),
+	ir.For(scale),
+
+	// Shapes.
+	ir.For(concat),
+	ir.For(slice),
+	ir.For(split),
+	ir.For(reduce),
+	ir.For(pad),
+	ir.For(transpose),
+	ir.For(simple[ops.Flatten]("Flatten")), // axis=1 is ONNX's default
+	ir.For(reshape),
+)
+
+// trainOnly reports whether an op belongs to gradients, losses and optimizers:
+// ONNX's training operators never left the preview, and a shipped model has no
+// use for them.
+func trainOnly(op ir.Op) bool {
+	if _, loss := op.(ops.CrossEntropy); loss {
+		return true
+	}
+	d := ir.DefOf(op)
+	return d != nil && d.Grad
+}
+
+// simple is the row of an op that is an ONNX operator as it stands.
+func simple[T ir.Op](operator string) func(T, *ir.Node, *emitter) error {
+	return func(_ T, n *ir.Node, e *emitter) error { return e.one(operator, n) }
+}
+
+func conv(op ops.Conv, n *ir.Node, e *emitter) error {
+	k := n.In[1].Type.Shape[2:]
+	attrs := []*onnxpb.AttributeProto{attrInts("kernel_shape", k...), strides(op.Stride), pads(op.Pad)}
+	if op.Dilation != (ir.HW{1, 1}) {
+		attrs = append(attrs, attrInts("dilations", op.Dilation[:]...))
+	}
+	if op.Groups != 1 {
+		attrs = append(attrs, attrInt("group", op.Groups))
+	}
+	return e.activated("Conv", op.Act, n, attrs...)
+}
+
+func dense(op ops.Dense, n *ir.Node, e *emitter) error {
+	return e.activated("Gemm", op.Act, n, attrInt("transB", 1))
+}
+
+// activated emits a node and its activation, which ONNX has as a node of its
+// own.
+func (e *emitter) activated(operator string, act ops.Act, n *ir.Node, attrs ...*onnxpb.AttributeProto) error {
+	if act == ops.ActNone {
+		return e.one(operator, n, attrs...)
+	}
+	name, ok := map[ops.Act]string{ops.ActReLU: "Relu", ops.ActSigmoid: "Sigmoid", ops.ActTanh: "Tanh"}[act]
+	if !ok {
+		return fmt.Errorf("the ONNX backend has no activation %q", act)
+	}
+	linear := e.inner("linear", n.Out[0].Type)
+	e.add(operator, e.in(n), linear, attrs...)
+	e.add(name, []string{linear}, e.result(n.Out[0]))
+	return nil
+}
+
+// matmul is MatMul, or Gemm where an operand is transposed.
+func matmul(op ops.MatMul, n *ir.Node, e *emitter) error {
+	if !op.TransA && !op.TransB {
+		return e.one("MatMul", n)
+	}
+	var attrs []*onnxpb.AttributeProto
+	if op.TransA {
+		attrs = append(attrs, attrInt("transA", 1))
+	}
+	if op.TransB {
+		attrs = append(attrs, attrInt("transB", 1))
+	}
+	return e.one("Gemm", n, attrs...)
+}
+
+func batchNorm(op ops.BatchNorm, n *ir.Node, e *emitter) error {
+	return e.one("BatchNormalization", n, attrFloat("epsilon", op.Eps), attrFloat("momentum", op.Momentum))
+}
+
+// lrn is LRN. Runtimes have it for odd sizes alone; an even one becomes its
+// formula, the sum over channels as a 1x1 convolution with a band of alpha/size
+// and the bias k.
+func lrn(op ops.LRN, n *ir.Node, e *emitter) error {
+	if op.Size%2 == 1 {
+		return e.one("LRN", n, attrInt("size", op.Size), attrFloat("alpha", op.Alpha), attrFloat("beta", op.Beta), attrFloat("bias", op.K))
+	}
+	t := n.Out[0].Type
+	c := t.Shape[1]
+	band, k := make([]float32, c*c), make([]float32, c)
+	for o := range c {
+		k[o] = float32(op.K)
+		for i := max(0, o-(op.Size-1)/2); i < min(c, o+op.Size/2+1); i++ {
+			band[o*c+i] = float32(op.Alpha / float64(op.Size))
+		}
+	}
+	x := e.in(n)[0]
+	square, sum, power := e.inner("square", t), e.inner("sum", t), e.inner("power", t)
+	e.add("Mul", []string{x, x}, square)
+	e.add("Conv", []string{square, e.floats("band", ir.Shape{c, c, 1, 1}, band...), e.floats("k", ir.Shape{c}, k...)}, sum, attrInts("kernel_shape", 1, 1))
+	e.add("Pow", []string{sum, e.floats("beta", nil, float32(op.Beta))}, power)
+	e.add("Div", []string{x, power}, e.result(n.Out[0]))
+	return nil
+}
+
+// maxPool pads with minus infinity, so what ceil adds at the end never wins.
+func maxPool(op ops.MaxPool, n *ir.Node, e *emitter) error {
+	p := endPads(op.Kernel, op.Stride, op.Pad, n)
+	return e.one("MaxPool", n, attrInts("kernel_shape", op.Kernel[:]...), strides(op.Stride), pads(p))
+}
+
+// avgPool without include_pad counts the elements of the map alone, so what ceil
+// adds may be padding. With include_pad it would count as well, and ONNX cannot
+// say that one part of the padding counts and the other does not.
+func avgPool(op ops.AvgPool, n *ir.Node, e *emitter) error {
+	p := endPads(op.Kernel, op.Stride, op.Pad, n)
+	include := op.IncludePad && op.Pad != (ir.Pads{})
+	if include && p != op.Pad {
+		return fmt.Errorf("avgpool with include_pad: the last window hangs %d rows and %d columns over the declared padding %v, "+
+			"which ONNX runtimes compute differently: give that padding with pad=%v, or drop ceil or include_pad",
+			p[2]-op.Pad[2], p[3]-op.Pad[3], op.Pad, p)
+	}
+	attrs := []*onnxpb.AttributeProto{attrInts("kernel_shape", op.Kernel[:]...), strides(op.Stride), pads(p)}
+	if include {
+		attrs = append(attrs, attrInt("count_include_pad", 1))
+	}
+	return e.one("AveragePool", n, attrs...)
+}
+
+// endPads returns the padding under which a pool that rounds down gives the
+// output's height and width: where rounding up adds a window, as much more at the
+// end as it hangs over. That is less than the kernel, since the window starts
+// inside.
+func endPads(kernel, stride ir.HW, pad ir.Pads, n *ir.Node) ir.Pads {
+	in, out := n.In[0].Type.Shape[2:], n.Out[0].Type.Shape[2:]
+	for a := range 2 {
+		pad[2+a] = max(pad[2+a], (out[a]-1)*stride[a]+kernel[a]-in[a]-pad[a])
+	}
+	return pad
+}
+
+func strides(s ir.HW) *onnxpb.AttributeProto {
+	if s == (ir.HW{1, 1}) {
+		return nil
+	}
+	return attrInts("strides", s[:]...)
+}
+
+// pads are in ONNX's order already: begin of each axis, then end of each.
+func pads(p ir.Pads) *onnxpb.AttributeProto {
+	if p == (ir.Pads{}) {
+		return nil
+	}
+	return attrInts("pads", p[:]...)
+}
+
+// maxout sees the pieces of a unit as an axis of their own.
+func maxout(op ops.Maxout, n *ir.Node, e *emitter) error {
+	x := n.In[0].Type
+	pieces := slices.Concat(ir.Shape{x.Shape[0], x.Shape[1] / op.Pieces, op.Pieces}, x.Shape[2:])
+	split := e.inner("pieces", ir.Type{DType: x.DType, Shape: pieces})
+	e.add("Reshape", []string{e.in(n)[0], e.ints("shape", target(pieces)...)}, split)
+	e.reduce("ReduceMax", split, e.result(n.Out[0]), false, 2)
+	return nil
+}
+
+// dropout does nothing in inference.
+func dropout(op ops.Dropout, n *ir.Node, e *emitter) error {
+	if !e.b.Dropout {
+		e.as[n.Out[0]] = e.as[n.In[0]]
+		return nil
+	}
+	in := append(e.in(n), e.floats("ratio", nil, float32(op.P)))
+	e.add("Dropout", in, e.result(n.Out[0]))
+	return nil
+}
+
+func softmax(op ops.Softmax, n *ir.Node, e *emitter) error {
+	return e.one("Softmax", n, attrInt("axis", op.Axis))
+}
+
+func logSoftmax(op ops.LogSoftmax, n *ir.Node, e *emitter) error {
+	return e.one("LogSoftmax", n, attrInt("axis", op.Axis))
+}
+
+// add is Add, which has two operands, or Sum.
+func add(_ ops.Add, n *ir.Node, e *emitter) error {
+	if len(n.In) == 2 {
+		return e.one("Add", n)
+	}
+	return e.one("Sum", n)
+}
+
+func scale(op ops.Scale, n *ir.Node, e *emitter) error {
+	in := append(e.in(n), e.floats("by", nil, float32(op.By)))
+	e.add("Mul", in, e.result(n.Out[0]))
+	return nil
+}
+
+func concat(op ops.Concat, n *ir.Node, e *emitter) error {
+	return e.one("Concat", n, attrInt("axis", op.Axis))
+}
+
+func slice(op ops.Slice, n *ir.Node, e *emitter) error {
+	in := append(e.in(n), e.ints("start", op.Start), e.ints("stop", op.Stop), e.ints("axis", op.Axis))
+	e.add("Slice", in, e.result(n.Out[0]))
+	return nil
+}
+
+func split(op ops.Split, n *ir.Node, e *emitter) error {
+	sizes, err := op.Sizes.List()
+	if err != nil {
+		return err
+	}
+	in := append(e.in(n), e.ints("sizes", sizes...))
+	x := e.add("Split", in, e.result(n.Out[0]), attrInt("axis", op.Axis))
+	for _, v := range n.Out[1:] {
+		x.Output = append(x.Output, e.result(v))
+	}
+	return nil
+}
+
+func reduce(op ops.Reduce, n *ir.Node, e *emitter) error {
+	axes, err := op.Axes.List()
+	if err != nil {
+		return err
+	}
+	if len(axes) == 0 {
+		for i := range n.In[0].Type.Shape {
+			axes = append(axes, i)
+		}
+	}
+	operator, ok := map[ops.ReduceKind]string{ops.ReduceSum: "ReduceSum", ops.ReduceMean: "ReduceMean", ops.ReduceMax: "ReduceMax"}[op.Kind]
+	if !ok {
+		return fmt.Errorf("the ONNX backend has no reduction %q", op.Kind)
+	}
+	if len(axes) == 0 { // of a scalar
+		return e.one("Identity", n)
+	}
+	e.reduce(operator, e.in(n)[0], e.result(n.Out[0]), op.Keep, axes...)
+	return nil
+}
+
+// reduce emits a reduction. Its axes were an attribute until they became an
+// input: in opset 13 for the sum, in 18 for the others.
+func (e *emitter) reduce(operator, in, out string, keep bool, axes ...int) {
+	keepdims := attrInt("keepdims", 0)
+	if keep {
+		keepdims = attrInt("keepdims", 1)
+	}
+	if operator == "ReduceSum" || e.opset >= 18 {
+		e.add(operator, []string{in, e.ints("axes", axes...)}, out, keepdims)
+		return
+	}
+	e.add(operator, []string{in}, out, attrInts("axes", axes...), keepdims)
+}
+
+func pad(op ops.Pad, n *ir.Node, e *emitter) error {
+	p := op.Pad
+	in := append(e.in(n), e.ints("pads", 0, 0, p[0], p[1], 0, 0, p[2], p[3]), e.floats("value", nil, float32(op.Value)))
+	e.add("Pad", in, e.result(n.Out[0]))
+	return nil
+}
+
+func transpose(op ops.Transpose, n *ir.Node, e *emitter) error {
+	perm, err := op.Perm.List()
+	if err != nil {
+		return err
+	}
+	return e.one("Transpose", n, attrInts("perm", perm...))
+}
+
+// reshape is Reshape; the empty list of axes that a scalar would need is more
+// than many readers take, and Squeeze says it without.
+func reshape(_ ops.Reshape, n *ir.Node, e *emitter) error {
+	if len(n.Out[0].Type.Shape) == 0 {
+		return e.one("Squeeze", n)
+	}
+	in := append(e.in(n), e.ints("shape", target(n.Out[0].Type.Shape)...))
+	e.add("Reshape", in, e.result(n.Out[0]))
+	return nil
+}
+
+// target is a shape as Reshape wants it: the batch is whatever the others leave.
+func target(s ir.Shape) []int {
+	t := slices.Clone(s)
+	for i, d := range t {
+		if d == ir.Batch {
+			t[i] = -1
+		}
+	}
+	return t
+}
