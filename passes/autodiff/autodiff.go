@@ -46,7 +46,7 @@ func Gradients(b *ir.Builder, loss *ir.Value, of []*ir.Value) (map[*ir.Value]*ir
 	pos, part, prefix := b.Pos, b.Part, b.Prefix
 	defer func() { b.Pos, b.Part, b.Prefix = pos, part, prefix }()
 
-	terms := map[*ir.Value][]*ir.Value{loss: {b.Fill(b.Fresh(loss.Name+".grad"), 1)}}
+	terms := map[*ir.Value][]*ir.Value{loss: {b.Fill(loss.Name+".grad", 1)}}
 	grads := map[*ir.Value]*ir.Value{}
 	sum := func(v *ir.Value) *ir.Value {
 		if g, ok := grads[v]; ok {

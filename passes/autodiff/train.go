@@ -123,19 +123,17 @@ func (t *Training) forward(r *ir.Rewriter, opt Options) error {
 				return fmt.Errorf("%s and %s share the running mean %s, which only one of them can update", m.Out[0].Name, name, mean.Name)
 			}
 			updated[mean] = n
-			n.Op = ops.BatchNormTrain(op)
+			r.SetOp(n, ops.BatchNormTrain(op))
 			for i := 1; i < 5; i++ {
 				n.Out = append(n.Out, &ir.Value{Name: r.Fresh(fmt.Sprintf("%s.%d", name, i)), Type: mean.Type, Def: n, Index: i})
 			}
 			t.Graph.Updates = append(t.Graph.Updates, ir.Update{Param: mean, Value: n.Out[3]}, ir.Update{Param: variance, Value: n.Out[4]})
-			r.Edit(n)
 		case ops.Dropout:
 			if op.P == 0 {
 				continue
 			}
-			n.Op = ops.DropoutTrain{P: op.P, Seed: int(opt.Seed), Layer: name}
-			n.In = append(n.In, t.step(r))
-			r.Edit(n)
+			r.SetOp(n, ops.DropoutTrain{P: op.P, Seed: int(opt.Seed), Layer: name})
+			r.SetIn(n, n.In[0], t.step(r))
 		}
 	}
 	return nil
