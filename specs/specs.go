@@ -35,7 +35,8 @@ func Source(name string) (text []byte, file string, ok bool) {
 	return text, "specs/" + name + ".incc", err == nil
 }
 
-// Doc returns the first sentence of the comment at the head of a spec.
+// Doc returns the begin of the comment at the head of a spec: its first sentence,
+// up to the paper that it names in brackets.
 func Doc(text []byte) string {
 	var words []string
 	for _, line := range strings.Split(string(text), "\n") {
@@ -47,6 +48,9 @@ func Doc(text []byte) string {
 	}
 	s := strings.Join(words, " ")
 	for i := 0; i+1 < len(s); i++ {
+		if s[i] == ')' {
+			return s[:i+1]
+		}
 		if (s[i] == '.' || s[i] == ':') && s[i+1] == ' ' {
 			return s[:i]
 		}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// reorder moves the flags of a command before its positional arguments: the
+// flag package stops at the first positional, and urfave/cli v2 then drops what
+// follows without a word, so that `incc compile x.incc -o y.onnx` would write
+// nothing where it was told to. What stands behind -- is left alone. A flag that
+// the command does not have is reported here, with the nearest one that it has.
+func reorder(app *cli.App, args []string) ([]string, error) {
+	if len(args) < 2 {
+		return args, nil
+	}
+	head, rest := args[:1:1], args[1:]
+	cmds, flags := app.Commands, app.Flags
+	name := ""
+	for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		c := find(cmds, rest[0])
+		if c == nil {
+			break
+		}
+		head = append(head, rest[0])
+		name = strings.TrimSpace(name + " " + c.Name)
+		cmds, flags, rest = c.Subcommands, c.Flags, rest[1:]
+	}
+	if name == "" {
+		return args, nil
+	}
+	var opts, pos []string
+	for i := 0; i < len(rest); i++ {
+		a := rest[i]
+		if a == "--" {
+			pos = append(pos, rest[i+1:]...)
+			break
+		}
+		if len(a) < 2 || a[0] != '-' {
+			pos = append(pos, a)
+			continue
+		}
+		key, _, has := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if key == "h" || key == "help" || key == "generate-bash-completion" {
+			opts = append(opts, a)
+			continue
+		}
+		f := findFlag(flags, key)
+		if f == nil && !strings.HasPrefix(a, "--") && len(key) > 1 {
+			// -O2 and -Dclasses=10: the value stands right behind the letter.
+			if g := findFlag(flags, key[:1]); g != nil && takesValue(g) {
+				opts = append(opts, "-"+key[:1], strings.TrimLeft(a, "-")[1:])
+				continue
+			}
+		}
+		if f == nil {
+			var names []string
+			for _, f := range flags {
+				for _, n := range f.Names() {
+					if len(n) > 1 {
+						names = append(names, "--"+n)
+					}
+				}
+			}
+			return nil, usagef("incc %s has no flag %s%s", name, diag.Printable(strings.SplitN(a, "=", 2)[0]), didYouMean("--"+key, names))
+		}
+		opts = append(opts, a)
+		if takesValue(f) && !has {
+			if i++; i == len(rest) {
+				return nil, usagef("flag %s of incc %s wants a value", a, name)
+			}
+			opts = append(opts, rest[i])
+		}
+	}
+	out := append(head, opts...)
+	if len(pos) > 0 {
+		out = append(append(out, "--"), pos...)
+	}
+	return out, nil
+}
+
+func find(cmds []*cli.Command, name string) *cli.Command {
+	for _, c := range cmds {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+func findFlag(flags []cli.Flag, name string) cli.Flag {
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			if n == name {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}

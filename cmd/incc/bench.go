@@ -1,0 +1,309 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes"
+)
+
+func benchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "bench",
+		Usage:     "time a network on the executor, beside ONNX Runtime where asked",
+		UsageText: "incc bench SPEC [--batch N] [--compare ort] [--layers]",
+		Description: `Example:
+
+   incc bench mnist/nin
+   incc bench mnist/nin --layers --batch 4
+
+Prints percentiles of the time of a batch, the rate counted as direct
+convolution, and its share of the peak of fused multiply-adds measured before
+and after (the larger counts). --compare ort runs ONNX Runtime on the model
+that incc compile writes, in turns with incc, in one run; the ratio is the
+median of pairs. backends/cpu/peers/install.sh installs it.`,
+		Flags: append(append([]cli.Flag{
+			&cli.IntFlag{Name: "batch", Value: 1, Usage: "`N` images at once"},
+			&cli.StringSliceFlag{Name: "compare", Usage: "run `PEER` ort, ort-1.20.1 or another version beside it; may be given again"},
+			&cli.IntFlag{Name: "pairs", Value: 30, Usage: "`N` pairs of turns in a comparison"},
+			&cli.DurationFlag{Name: "time", Value: 2 * time.Second, Usage: "measure for this `DURATION` where nothing is compared"},
+			&cli.BoolFlag{Name: "layers", Usage: "print the time of each step"},
+			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
+			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
+			&cli.StringFlag{Name: "cpuprofile", Usage: "write a CPU profile to `FILE`"},
+			defineFlag, jsonFlag, seedFlag, weightsFlag,
+		}, executorFlags()...), pipelineFlags()...),
+		Action: bench,
+	}
+}
+
+// benchResult is what a benchmark found; times of a batch.
+type benchResult struct {
+	Name       string       `json:"name"`
+	Batch      int          `json:"batch"`
+	Threads    int          `json:"threads"`
+	ISA        string       `json:"isa"`
+	Runs       int          `json:"runs"`
+	P50        float64      `json:"p50_ms"`
+	P90        float64      `json:"p90_ms"`
+	P99        float64      `json:"p99_ms"`
+	GFLOPS     float64      `json:"gflops"`
+	Peak       float64      `json:"peak_gflops"`
+	PeakShare  float64      `json:"peak_share"`
+	ArenaBytes int64        `json:"arena_bytes"`
+	Weights    int64        `json:"weight_bytes"`
+	Allocs     float64      `json:"allocs"`
+	Compare    []peerResult `json:"compare,omitempty"`
+}
+
+type peerResult struct {
+	Peer  string  `json:"peer"`
+	P50   float64 `json:"p50_ms"`
+	Ours  float64 `json:"ours_p50_ms"`
+	Ratio float64 `json:"ratio"`
+	Low   float64 `json:"ratio_low"`
+	High  float64 `json:"ratio_high"`
+	Pairs int     `json:"pairs"`
+}
+
+func ms(d time.Duration) float64 { return float64(d) / 1e6 }
+
+func bench(c *cli.Context) error {
+	arg, err := oneArg(c, "SPEC")
+	if err != nil {
+		return err
+	}
+	if err := checkBatch(c.Int("batch")); err != nil {
+		return &usageError{err.Error()}
+	}
+	g, o, err := loadForExecutor(c, arg)
+	if err != nil {
+		return err
+	}
+	p, err := cpu.Compile(g, o)
+	if err != nil {
+		return err
+	}
+	s := p.NewSession()
+	in, out := operands(g, o.Batch, o.Seed)
+	once := func() error { return s.Run(in, out) }
+	for range 3 {
+		if err := once(); err != nil {
+			return err
+		}
+	}
+	for _, y := range out[0] {
+		if math.IsNaN(float64(y)) {
+			return &numericalError{"the network computes NaN on noise; give it weights"}
+		}
+	}
+	if file := c.String("cpuprofile"); file != "" {
+		f, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	r := benchResult{Name: g.Name, Batch: o.Batch, Threads: p.Threads(), ISA: p.ISA().String(),
+		ArenaBytes: 4 * int64(p.Plan().Arena), Weights: 4 * int64(p.Plan().Packed), Allocs: allocs(once)}
+	r.Peak = kernel.Peak(p.ISA(), p.Threads(), 150*time.Millisecond)
+	var times []time.Duration
+	if names := c.StringSlice("compare"); len(names) > 0 {
+		for _, name := range names {
+			res, ours, err := compare(c, arg, name, in, once)
+			if err != nil {
+				return err
+			}
+			times = append(times, ours...)
+			r.Compare = append(r.Compare, res)
+		}
+	} else {
+		for end := time.Now().Add(c.Duration("time")); time.Now().Before(end) || len(times) < 10; {
+			t := time.Now()
+			if err := once(); err != nil {
+				return err
+			}
+			times = append(times, time.Since(t))
+		}
+	}
+	r.Peak = max(r.Peak, kernel.Peak(p.ISA(), p.Threads(), 150*time.Millisecond))
+	r.Runs = len(times)
+	r.P50, r.P90, r.P99 = ms(peers.Quantile(times, .5)), ms(peers.Quantile(times, .9)), ms(peers.Quantile(times, .99))
+	// The work is that of the spec, before any pass, counted as direct convolution.
+	spec, _, err := load(c, arg)
+	if err != nil {
+		return err
+	}
+	r.GFLOPS = 2 * float64(ir.Summarize(spec).MACs) * float64(o.Batch) / (r.P50 * 1e6)
+	r.PeakShare = r.GFLOPS / r.Peak
+	if err := writeBench(c, r); err != nil {
+		return err
+	}
+	if c.Bool("layers") {
+		steps, err := s.StepTimes(in, out, 30)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(c.App.Writer)
+		if err := p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: steps, Peak: r.Peak}); err != nil {
+			return err
+		}
+	}
+	if file := c.String("trace"); file != "" {
+		events, err := s.RunTraced(in, out)
+		if err != nil {
+			return err
+		}
+		return writeFile(file, func(w io.Writer) error { return writeTrace(w, p.Plan(), events) })
+	}
+	return nil
+}
+
+// allocs counts the heap allocations of a run.
+func allocs(f func() error) float64 {
+	const runs = 10
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		if f() != nil {
+			return math.NaN()
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return math.Floor(float64(after.Mallocs-before.Mallocs) / runs)
+}
+
+func writeBench(c *cli.Context, r benchResult) error {
+	w := c.App.Writer
+	switch {
+	case c.Bool("json"):
+		return json.NewEncoder(w).Encode(r)
+	case c.Bool("benchstat"):
+		fmt.Fprintf(w, "BenchmarkInfer/net=%s/batch=%d/isa=%s-%d %d %.0f ns/op %.1f GFLOP/s %.4f peak-share %.0f allocs/op\n",
+			r.Name, r.Batch, r.ISA, r.Threads, r.Runs, r.P50*1e6, r.GFLOPS, r.PeakShare, r.Allocs)
+		for _, p := range r.Compare {
+			fmt.Fprintf(w, "BenchmarkInfer/net=%s/batch=%d/peer=%s-%d %d %.0f ns/op\n", r.Name, r.Batch, p.Peer, r.Threads, p.Pairs, p.P50*1e6)
+		}
+		return nil
+	}
+	fmt.Fprintf(w, "%s, batch %d, %d threads, %s\n", r.Name, r.Batch, r.Threads, r.ISA)
+	fmt.Fprintf(w, "  p50 %.3f ms, p90 %.3f, p99 %.3f over %d runs\n", r.P50, r.P90, r.P99, r.Runs)
+	fmt.Fprintf(w, "  %.1f GFLOP/s, %.1f %% of the peak of %.1f\n", r.GFLOPS, 100*r.PeakShare, r.Peak)
+	fmt.Fprintf(w, "  arena %s, weights %s, %.0f allocations a run\n", bytesText(r.ArenaBytes), bytesText(r.Weights), r.Allocs)
+	for _, p := range r.Compare {
+		fmt.Fprintf(w, "  %s: p50 %.3f ms against our %.3f in turns; ratio %.2f (95 %%: %.2f to %.2f, %d pairs)\n", p.Peer, p.P50, p.Ours, p.Ratio, p.Low, p.High, p.Pairs)
+	}
+	return nil
+}
+
+// compare runs a peer in turns with us on the model that incc compile writes.
+func compare(c *cli.Context, arg, name string, in [][]float32, once func() error) (peerResult, []time.Duration, error) {
+	var none peerResult
+	versionOf := map[string]string{"ort": peers.ORT, "ort-old": peers.OldORT}
+	v, ok := versionOf[name]
+	if !ok {
+		if len(name) < 5 || name[:4] != "ort-" {
+			return none, nil, usagef("--compare=%s: there are ort, ort-old and ort-VERSION", name)
+		}
+		v = name[4:]
+	}
+	g, _, err := load(c, arg)
+	if err != nil {
+		return none, nil, err
+	}
+	if c.String("weights") == "" {
+		steady(g)
+	}
+	if err := fillWeights(c, g); err != nil {
+		return none, nil, err
+	}
+	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
+		return none, nil, err
+	}
+	dir, err := os.MkdirTemp("", "incc-bench-*")
+	if err != nil {
+		return none, nil, err
+	}
+	defer os.RemoveAll(dir)
+	batch := c.Int("batch")
+	path := filepath.Join(dir, "model.onnx")
+	files, err := onnx.Backend{Path: "model.onnx", Version: version, Seed: c.Int64("seed"), Batch: batch}.Emit(g)
+	if err == nil {
+		err = writeFiles(dir, files)
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	peer, err := peers.StartORT(v)
+	if err != nil {
+		return none, nil, err
+	}
+	defer peer.Close()
+	threads := c.Int("threads")
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	if err := peer.Threads(threads); err != nil {
+		return none, nil, err
+	}
+	if _, err := peer.Load(path); err != nil {
+		return none, nil, err
+	}
+	for i, v := range g.Inputs {
+		if err := peer.Input(peers.Tensor{Name: v.Name, Shape: v.Type.Shape.Bind(batch), Data: in[i]}); err != nil {
+			return none, nil, err
+		}
+	}
+	pl := peers.Default
+	pl.Pairs = c.Int("pairs")
+	res, err := peers.Interleave(pl, peers.Timed(once), peer, peer.Run)
+	if err != nil {
+		return none, nil, err
+	}
+	if len(res.Ours) == 0 {
+		return none, nil, errors.New("no pairs were run")
+	}
+	lo, hi := res.Interval()
+	return peerResult{Peer: peer.Name, P50: ms(peers.Quantile(res.Theirs, .5)), Ours: ms(peers.Quantile(res.Ours, .5)), Ratio: res.Ratio(), Low: lo, High: hi, Pairs: len(res.Ratios)}, res.Ours, nil
+}
+
+// writeTrace writes the trace event format: one row for each worker.
+func writeTrace(w io.Writer, p *plan.Plan, events []cpu.Event) error {
+	type event struct {
+		Name string         `json:"name"`
+		Cat  string         `json:"cat"`
+		Ph   string         `json:"ph"`
+		Ts   float64        `json:"ts"`
+		Dur  float64        `json:"dur"`
+		Pid  int            `json:"pid"`
+		Tid  int            `json:"tid"`
+		Args map[string]any `json:"args"`
+	}
+	list := []event{}
+	for _, e := range events {
+		s := p.Steps[e.Step]
+		list = append(list, event{s.Name, s.Algo, "X", float64(e.Start) / 1e3, float64(e.End-e.Start) / 1e3, 1, e.Worker,
+			map[string]any{"step": e.Step, "shape": s.Shape.String(), "MACs": s.Cost.MACs, "algorithm": s.Algo}})
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"traceEvents": list, "displayTimeUnit": "ms"})
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+)
+
+// machine is what the executor finds on this computer.
+type machine struct {
+	CPU       string     `json:"cpu"`
+	OS        string     `json:"os"`
+	Arch      string     `json:"arch"`
+	Cores     int        `json:"cores"`
+	Threads   int        `json:"threads"` // GOMAXPROCS: what incc uses by default
+	Memory    int64      `json:"memory_bytes,omitempty"`
+	HugePages string     `json:"huge_pages"`
+	ISA       string     `json:"isa"` // what is used
+	Tiers     []tierPeak `json:"tiers"`
+}
+
+type tierPeak struct {
+	ISA    string  `json:"isa"`
+	One    float64 `json:"gflops_1_thread"`
+	All    float64 `json:"gflops_all_threads"`
+	Chosen bool    `json:"chosen"`
+}
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "doctor",
+		Usage:     "show what the executor finds on this machine",
+		UsageText: "incc doctor [--json]",
+		Description: `Example:
+
+   incc doctor
+
+The peak is that of fused multiply-adds, measured now: what incc bench compares
+with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
+		Flags: []cli.Flag{jsonFlag},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			best, err := kernel.Best()
+			if err != nil {
+				return &usageError{err.Error()}
+			}
+			m := machine{CPU: cpuName(), OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(),
+				Threads: runtime.GOMAXPROCS(0), Memory: memory(), HugePages: hugePages(), ISA: best.String()}
+			for _, isa := range kernel.Available() {
+				m.Tiers = append(m.Tiers, tierPeak{isa.String(), kernel.Peak(isa, 1, 100*time.Millisecond),
+					kernel.Peak(isa, m.Threads, 100*time.Millisecond), isa == best})
+			}
+			if c.Bool("json") {
+				return json.NewEncoder(c.App.Writer).Encode(m)
+			}
+			w := c.App.Writer
+			fmt.Fprintf(w, "processor   %s, %s/%s\n", m.CPU, m.OS, m.Arch)
+			fmt.Fprintf(w, "threads     %d (GOMAXPROCS) of %d\n", m.Threads, m.Cores)
+			if m.Memory > 0 {
+				fmt.Fprintf(w, "memory      %s\n", bytesText(m.Memory))
+			}
+			fmt.Fprintf(w, "huge pages  %s\n\n", m.HugePages)
+			t := newTable("tier", ">peak, 1 thread", fmt.Sprintf(">%d threads", m.Threads), "")
+			for _, p := range m.Tiers {
+				chosen := ""
+				if p.Chosen {
+					chosen = "used"
+				}
+				t.add(p.ISA, fmt.Sprintf("%.1f GFLOP/s", p.One), fmt.Sprintf("%.1f GFLOP/s", p.All), chosen)
+			}
+			t.write(w)
+			return nil
+		},
+	}
+}
+
+// cpuName is the processor's own name where the system tells it.
+func cpuName() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for _, l := range strings.Split(string(b), "\n") {
+			if k, v, ok := strings.Cut(l, ":"); ok && strings.TrimSpace(k) == "model name" {
+				return strings.TrimSpace(v)
+			}
+		}
+	}
+	return "unknown"
+}
+
+// memory is that of the machine in bytes, 0 where the system does not tell it.
+func memory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		f := strings.Fields(l)
+		if len(f) >= 2 && f[0] == "MemTotal:" {
+			kb, err := strconv.ParseInt(f[1], 10, 64)
+			if err == nil {
+				return kb << 10
+			}
+		}
+	}
+	return 0
+}
+
+func hugePages() string {
+	b, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	if err != nil {
+		return "not on this system"
+	}
+	switch s := string(b); {
+	case strings.Contains(s, "[always]"):
+		return "always"
+	case strings.Contains(s, "[madvise]"):
+		return "on request, which incc makes"
+	}
+	return "off: kernels with large weights are slower; write madvise to /sys/kernel/mm/transparent_hugepage/enabled"
+}

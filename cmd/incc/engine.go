@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+var engineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
+
+// Flags of the executor.
+func executorFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
+		&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable; the best that the machine has by default"},
+		&cli.BoolFlag{Name: "direct", Usage: "keep to direct convolution, no Winograd"},
+		&cli.StringFlag{Name: "tuning", Usage: "choose algorithms as `FILE` says, which incc bench --tune wrote"},
+	}
+}
+
+func executorOptions(c *cli.Context) (cpu.Options, error) {
+	o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa"), Direct: c.Bool("direct"), Seed: c.Int64("seed")}
+	if o.Threads < 0 {
+		return o, usagef("--threads=%d", o.Threads)
+	}
+	var err error
+	if path := c.String("tuning"); path != "" {
+		o.Tuning, err = readTuning(path)
+	}
+	return o, err
+}
+
+// evaluate runs the network on a batch and returns one value.
+func evaluate(c *cli.Context, g *ir.Graph, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
+	switch e := c.String("engine"); e {
+	case "ref":
+		res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{Keep: []*ir.Value{out}, Seed: c.Int64("seed")})
+		if err != nil {
+			return nil, err
+		}
+		return tensor.Round(res[out]), nil
+	case "cpu":
+		o, err := executorOptions(c)
+		if err != nil {
+			return nil, err
+		}
+		h := g.Clone()
+		h.Heads = nil
+		h.Outputs = []*ir.Value{h.Value(out.Name)}
+		o.Batch = x.Shape[0]
+		p, err := cpu.Compile(h, o)
+		if err != nil {
+			return nil, err
+		}
+		y := tensor.Make[float32](out.Type.Shape.Bind(x.Shape[0]))
+		return y, p.NewSession().Run([][]float32{tensor.Round(x).Data}, [][]float32{y.Data})
+	default:
+		return nil, usagef("--engine=%s: there are cpu and ref", e)
+	}
+}
+
+// largestBatch bounds what one command takes into memory at once.
+const largestBatch = 4096
+
+func checkBatch(n int) error {
+	if n < 1 || n > largestBatch {
+		return fmt.Errorf("a batch of %d images; 1 to %d are possible", n, largestBatch)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+func explainCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "explain",
+		Usage:     "explain an op, a statement or the code of an error",
+		UsageText: "incc explain [OP | CODE]",
+		Description: `Example:
+
+   incc explain conv
+   incc explain E0301
+
+Without an argument it lists what can be explained.`,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return usagef("incc explain wants one word, not %d", c.NArg())
+			}
+			word := c.Args().First()
+			text, ok := dsl.Explain(word)
+			if !ok {
+				return fmt.Errorf("nothing is called %s%s\nincc explain lists what there is", diag.Quote(word), didYouMean(word, dsl.ExplainNames()))
+			}
+			_, err := fmt.Fprint(c.App.Writer, text)
+			return err
+		},
+	}
+}

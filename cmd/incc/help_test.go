@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// capture runs a command line in this process.
+func capture(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errw bytes.Buffer
+	code = run(append([]string{"incc"}, args...), strings.NewReader(""), &out, &errw)
+	return code, out.String(), errw.String()
+}
+
+// TestHelpExamples runs the example of every command's help, in a directory of
+// its own: an example that does not work is worse than none.
+func TestHelpExamples(t *testing.T) {
+	for _, c := range commands() {
+		if c.Name == "completion" {
+			continue // its example is for the shell; the script test runs it
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			code, help, _ := capture(t, c.Name, "-h")
+			if code != 0 || !strings.Contains(help, "Example") {
+				t.Fatalf("incc %s -h exits with %d and shows no example:\n%s", c.Name, code, help)
+			}
+			var lines []string
+			for _, l := range strings.Split(c.Description, "\n") {
+				if l = strings.TrimSpace(l); strings.HasPrefix(l, "incc ") {
+					lines = append(lines, l)
+				}
+			}
+			if len(lines) == 0 {
+				t.Fatalf("the description of incc %s has no line that begins with incc", c.Name)
+			}
+			if heavyExample[c.Name] && testing.Short() {
+				t.Skip("takes long")
+			}
+			dir := exampleDir(t)
+			t.Chdir(dir)
+			for _, l := range lines {
+				code, _, stderr := capture(t, strings.Fields(l)[1:]...)
+				if code != 0 {
+					t.Errorf("%s\nexits with %d: %s", l, code, stderr)
+				}
+			}
+		})
+	}
+}
+
+// heavyExample names the commands whose example takes more than a moment.
+var heavyExample = map[string]bool{}
+
+// exampleDir holds the files that the examples speak of.
+func exampleDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	spec := "net mynet\ninput image 1x28x28\nc1: conv 5x5 8 act=relu -> maxpool 2x2/2\nout: fc 10 -> softmax\n"
+	if err := os.WriteFile(filepath.Join(dir, "mynet.incc"), []byte(spec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestFlagsAnywhere puts every flag of every command behind a positional
+// argument: it must arrive as if it stood before.
+func TestFlagsAnywhere(t *testing.T) {
+	app := newApp(nil, nil, nil)
+	n := 0
+	for _, c := range app.Commands {
+		for _, f := range c.Flags {
+			for _, name := range f.Names() {
+				dash := "--"
+				if len(name) == 1 {
+					dash = "-"
+				}
+				want := []string{"incc", c.Name, dash + name}
+				in := []string{"incc", c.Name, "spec", dash + name}
+				if takesValue(f) {
+					want, in = append(want, "value"), append(in, "value")
+				}
+				want = append(want, "--", "spec")
+				got, err := reorder(app, in)
+				if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
+					t.Errorf("%v becomes %v, %v; want %v", in, got, err, want)
+				}
+				n++
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d flags were tried", n)
+	}
+	for in, want := range map[string]string{
+		"incc summary x -Dclasses=10":        "incc summary -D classes=10 -- x",
+		"incc summary x -D=classes=10":       "incc summary -D=classes=10 -- x",
+		"incc summary -- -x":                 "incc summary -- -x",
+		"incc fmt -":                         "incc fmt -- -",
+		"incc summary x --define a=1 y":      "incc summary --define a=1 -- x y",
+		"incc summary x -h":                  "incc summary -h -- x",
+		"incc summary x --define=a=1 -D b=2": "incc summary --define=a=1 -D b=2 -- x",
+	} {
+		got, err := reorder(app, strings.Fields(in))
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s becomes %v, %v; want %s", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"incc summary x --jsno", "incc summary x -q", "incc summary x -D"} {
+		if got, err := reorder(app, strings.Fields(in)); err == nil {
+			t.Errorf("%s becomes %v", in, got)
+		}
+	}
+}
+
+// TestCommandsHaveText holds every command and flag to having a description.
+func TestCommandsHaveText(t *testing.T) {
+	for _, c := range commands() {
+		if c.Usage == "" || !strings.HasPrefix(c.UsageText, "incc "+c.Name) || c.Description == "" {
+			t.Errorf("incc %s lacks a usage, usage text or description", c.Name)
+		}
+		for _, f := range c.Flags {
+			if d, ok := f.(cli.DocGenerationFlag); !ok || d.GetUsage() == "" {
+				t.Errorf("incc %s: flag %v has no usage", c.Name, f.Names())
+			}
+		}
+	}
+}

@@ -1,0 +1,163 @@
+// Command incc turns a page of text into a trained, shippable convolutional
+// network: it reads specs of the incc language and writes ONNX models or Go
+// source. See incc -h.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// Exit codes, as every command keeps them.
+const (
+	exitOK          = 0
+	exitError       = 1   // the work could not be done: a spec, model or file is at fault
+	exitUsage       = 2   // the command line is
+	exitNumerical   = 3   // a loss or gradient was not finite, or numbers that must agree do not
+	exitInterrupted = 130 // SIGINT or SIGTERM
+)
+
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+
+// usageError is a mistake of the command line.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// numericalError is a difference between numbers that must agree.
+type numericalError struct{ msg string }
+
+func (e *numericalError) Error() string { return e.msg }
+
+// reported is an error whose text has been printed already.
+type reported struct{ code int }
+
+func (e *reported) Error() string { return "reported" }
+
+// run is main without the process: tests call it.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	app := newApp(stdin, stdout, stderr)
+	args, err := reorder(app, args)
+	if err == nil {
+		err = app.Run(args)
+	}
+	return exitCode(err, stderr)
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitError
+	var (
+		rep   *reported
+		usage *usageError
+		num   *numericalError
+	)
+	switch {
+	case errors.As(err, &rep):
+		return rep.code
+	case errors.As(err, &usage):
+		code = exitUsage
+	case errors.As(err, &num):
+		code = exitNumerical
+	}
+	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = diag.Printable(l)
+	}
+	fmt.Fprintf(stderr, "incc: %s\n", strings.Join(lines, "\n"))
+	if code == exitUsage {
+		fmt.Fprintln(stderr, "Run incc -h, or incc COMMAND -h, for what there is.")
+	}
+	return code
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:      "incc",
+		Usage:     "a compiler for Inception, NIN and Maxout networks",
+		UsageText: "incc COMMAND [flags] SPEC\n\nSPEC is the path of a .incc file or the name of a built-in network (incc specs).",
+		Description: `Compile GoogLeNet to an ONNX model, and look at its layers:
+
+   incc compile googlenet -o googlenet.onnx
+   incc summary googlenet`,
+		Reader:                 stdin,
+		Writer:                 stdout,
+		ErrWriter:              stderr,
+		HideVersion:            true,
+		EnableBashCompletion:   true,
+		Commands:               commands(),
+		Suggest:                true,
+		UseShortOptionHandling: false,
+		// Errors are printed, and turned into exit codes, by exitCode alone.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   onUsageError,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("there is no command %s%s", diag.Quote(c.Args().First()), didYouMean(c.Args().First(), commandNames(c.App)))
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	return app
+}
+
+func onUsageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+
+func commandNames(app *cli.App) []string {
+	var names []string
+	for _, c := range app.Commands {
+		if !c.Hidden {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// commands is the list of all commands, in the order in which help shows them:
+// the main job first.
+func commands() []*cli.Command {
+	cmds := []*cli.Command{
+		compileCommand(),
+		summaryCommand(),
+		runCommand(),
+		predictCommand(),
+		benchCommand(),
+		planCommand(),
+		diffCommand(),
+		verifyCommand(),
+		newCommand(),
+		specsCommand(),
+		fmtCommand(),
+		vetCommand(),
+		explainCommand(),
+		passesCommand(),
+		weightsCommand(),
+		doctorCommand(),
+		completionCommand(),
+		versionCommand(),
+	}
+	for _, c := range cmds {
+		finish(c)
+	}
+	return cmds
+}
+
+// finish gives a command what all of them share.
+func finish(c *cli.Command) {
+	c.OnUsageError = onUsageError
+	c.BashComplete = complete
+	for _, s := range c.Subcommands {
+		finish(s)
+	}
+}

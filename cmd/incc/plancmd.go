@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes"
+)
+
+func planCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "plan",
+		Usage:     "show the schedule that the executor makes of a network",
+		UsageText: "incc plan SPEC [--batch N] [--measure] [--buffers] [--json]",
+		Description: `Example:
+
+   incc plan mnist/nin
+   incc plan mnist/nin --measure
+
+Each line is a step: what it computes and how, where its operands lie, and the
+time that the cost model predicts for one thread. --measure runs it and adds
+the times of this machine and the share of its peak.`,
+		Flags: append(append([]cli.Flag{
+			&cli.IntFlag{Name: "batch", Value: 1, Usage: "plan for `N` images"},
+			&cli.BoolFlag{Name: "measure", Usage: "run the steps and print their times"},
+			&cli.BoolFlag{Name: "buffers", Usage: "list the buffers and when they live"},
+			defineFlag, jsonFlag, seedFlag, weightsFlag,
+		}, executorFlags()...), pipelineFlags()...),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArg(c, "SPEC")
+			if err != nil {
+				return err
+			}
+			if err := checkBatch(c.Int("batch")); err != nil {
+				return &usageError{err.Error()}
+			}
+			g, o, err := loadForExecutor(c, arg)
+			if err != nil {
+				return err
+			}
+			if !c.Bool("measure") {
+				p, err := cpu.Plan(g, o)
+				if err != nil {
+					return err
+				}
+				if c.Bool("json") {
+					return json.NewEncoder(c.App.Writer).Encode(p)
+				}
+				return p.Table(c.App.Writer, plan.TableOptions{Buffers: c.Bool("buffers")})
+			}
+			p, err := cpu.Compile(g, o)
+			if err != nil {
+				return err
+			}
+			s := p.NewSession()
+			in, out := operands(g, o.Batch, o.Seed)
+			times, err := s.StepTimes(in, out, 30)
+			if err != nil {
+				return err
+			}
+			peak := kernel.Peak(p.ISA(), p.Threads(), 200*time.Millisecond)
+			if c.Bool("json") {
+				return json.NewEncoder(c.App.Writer).Encode(map[string]any{"plan": p.Plan(), "seconds": times, "peak_gflops": peak, "threads": p.Threads()})
+			}
+			fmt.Fprintf(c.App.Writer, "%s, %d threads, peak %.1f GFLOP/s\n", p.ISA(), p.Threads(), peak)
+			return p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: times, Peak: peak, Buffers: c.Bool("buffers")})
+		},
+	}
+}
+
+// loadForExecutor builds a network, gives it weights and runs the passes, for
+// commands that time it: without --weights they are drawn so that activations
+// neither fade nor grow (denormal numbers would cost time).
+func loadForExecutor(c *cli.Context, arg string) (*ir.Graph, cpu.Options, error) {
+	o, err := executorOptions(c)
+	if err != nil {
+		return nil, o, err
+	}
+	o.Batch = c.Int("batch")
+	g, _, err := load(c, arg)
+	if err != nil {
+		return nil, o, err
+	}
+	if c.String("weights") == "" {
+		steady(g)
+	}
+	if err := fillWeights(c, g); err != nil {
+		return nil, o, err
+	}
+	_, err = optimize(c, g, 2, passes.Options{})
+	return g, o, err
+}
+
+// steady changes the initialization of a network so that its activations keep
+// their size from layer to layer: He's for every convolution and dense layer,
+// small biases.
+func steady(g *ir.Graph) {
+	for _, v := range g.Params {
+		if v.Param.Kind != ir.Weight {
+			continue
+		}
+		switch {
+		case len(v.Type.Shape) > 1:
+			v.Param.Init = ir.Init{Kind: ir.InitHe}
+		case v.Param.Init.Kind == ir.InitConstant && v.Param.Init.A == 0:
+			v.Param.Init = ir.Init{Kind: ir.InitUniform, A: 0.1}
+		}
+	}
+}
+
+// operands are inputs of noise and room for the outputs.
+func operands(g *ir.Graph, batch int, seed int64) (in, out [][]float32) {
+	for _, v := range g.Inputs {
+		in = append(in, ir.Draw("input/"+v.Name, v.Type.Shape.Bind(batch), ir.Init{Kind: ir.InitUniform, A: 1}, seed).Data)
+	}
+	for _, v := range g.Outputs {
+		out = append(out, make([]float32, batch*v.Type.Shape.Size()))
+	}
+	return in, out
+}

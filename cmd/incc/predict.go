@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
+)
+
+func predictCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "predict",
+		Usage:     "classify pictures",
+		UsageText: "incc predict SPEC --weights FILE.safetensors PICTURE...",
+		Description: `Example:
+
+   incc weights mnist/nin -o nin.safetensors
+   incc predict mnist/nin --weights nin.safetensors digit.png
+
+Pictures (.png, .jpg) are scaled, cropped and normalized as the spec's input
+statement says; the k most likely classes of each are printed, with the names
+of the spec's labels statement.`,
+		Flags: append(append([]cli.Flag{
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` most likely classes"},
+			defineFlag, seedFlag, weightsFlag, jsonFlag,
+		}, executorFlags()...), pipelineFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.NArg() < 2 {
+				return usagef("incc predict wants a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
+			}
+			if c.String("weights") == "" {
+				return usagef("incc predict wants --weights FILE.safetensors: drawn weights predict nothing")
+			}
+			g, _, err := load(c, c.Args().First())
+			if err != nil {
+				return err
+			}
+			if err := fillWeights(c, g); err != nil {
+				return err
+			}
+			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
+				return err
+			}
+			o, err := executorOptions(c)
+			if err != nil {
+				return err
+			}
+			p, err := cpu.Compile(g, o)
+			if err != nil {
+				return err
+			}
+			s := p.NewSession()
+			out := g.Outputs[0]
+			y := make([]float32, out.Type.Shape.Size())
+			e := json.NewEncoder(c.App.Writer)
+			for _, path := range c.Args().Tail() {
+				x, err := readInput(g, path)
+				if err != nil {
+					return err
+				}
+				if x.Shape[0] != 1 {
+					return fmt.Errorf("%s holds %d images; incc run takes batches", path, x.Shape[0])
+				}
+				if err := s.Run([][]float32{tensor.Round(x).Data}, [][]float32{y}); err != nil {
+					return err
+				}
+				row := make([]float64, len(y))
+				for i, v := range y {
+					row[i] = float64(v)
+				}
+				top := topK(g, row, c.Int("top"))
+				if c.Bool("json") {
+					if err := e.Encode(map[string]any{"picture": path, "top": top}); err != nil {
+						return err
+					}
+					continue
+				}
+				fmt.Fprintln(c.App.Writer, diag.Printable(path))
+				writeTop(c.App.Writer, out.Name, top)
+			}
+			return nil
+		},
+	}
+}

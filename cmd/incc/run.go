@@ -1,0 +1,208 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
+)
+
+// readInput reads what is fed to a network: a NumPy file, a TensorProto as the
+// ONNX test data has it, or a picture, which is prepared as the spec says. A
+// batch of one may be left out.
+func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
+	in := g.Inputs[0]
+	want := in.Type.Shape
+	var t *tensor.Tensor
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".npy":
+		var err error
+		if t, err = readNPY(path); err != nil {
+			return nil, err
+		}
+	case ".pb":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		shape, vals, err := onnx.DecodeTensor(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		t = tensor.Widen(tensor.Of(vals, shape...))
+	case ".png", ".jpg", ".jpeg":
+		if len(want) != 4 {
+			return nil, fmt.Errorf("%s: input %s is %v, not a picture", path, in.Name, want)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		x, err := data.Load(f, g.Recipe.Input, want[1], want[2], want[3])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		t = tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3]))
+	default:
+		return nil, fmt.Errorf("%s: inputs are .npy, .pb (an ONNX TensorProto), .png or .jpg files, not %s", path, diag.Quote(ext))
+	}
+	if len(t.Shape) == len(want)-1 {
+		t = t.Reshape(append([]int{1}, t.Shape...)...)
+	}
+	ok := len(t.Shape) == len(want)
+	for i := range want {
+		ok = ok && (want[i] == ir.Batch || want[i] == t.Shape[i])
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s is %v, the network wants %v", path, ir.Shape(t.Shape), want)
+	}
+	return t, nil
+}
+
+// topLine is one line of the classes that the network holds most likely.
+type topLine struct {
+	Class int     `json:"class"`
+	Label string  `json:"label,omitempty"`
+	Value float64 `json:"value"`
+}
+
+// topK returns the k largest of one image's outputs; of equal ones the first.
+func topK(g *ir.Graph, x []float64, k int) []topLine {
+	ix := make([]int, len(x))
+	for i := range ix {
+		ix[i] = i
+	}
+	sort.SliceStable(ix, func(a, b int) bool { return x[ix[a]] > x[ix[b]] })
+	var top []topLine
+	for _, i := range ix[:min(k, len(ix))] {
+		l := topLine{Class: i, Value: x[i]}
+		if lab := g.Recipe.Labels; lab != nil && i < len(lab.Names) {
+			l.Label = lab.Names[i]
+		}
+		top = append(top, l)
+	}
+	return top
+}
+
+func writeTop(w io.Writer, name string, top []topLine) {
+	t := newTable(">class", "label", ">"+name)
+	for _, l := range top {
+		t.add(l.Class, diag.Printable(l.Label), fmt.Sprintf("%.6f", l.Value))
+	}
+	t.write(w)
+}
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "run a network on an input",
+		UsageText: "incc run SPEC --input FILE [--output FILE.npy]",
+		Description: `Example:
+
+   incc run mynet.incc --input x.npy --output y.npy
+
+Inputs are NumPy files (.npy), ONNX tensors (.pb) and pictures (.png, .jpg),
+which are prepared as the spec's input statement says. Without --weights the
+weights are those that incc compile draws from the same seed, so a model file
+and a run agree.`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
+			&cli.StringFlag{Name: "part", Usage: "give the output of a labelled `PART` instead of the last"},
+			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag,
+		}, append(executorFlags(), pipelineFlags()...)...),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArg(c, "SPEC")
+			if err != nil {
+				return err
+			}
+			if c.String("input") == "" {
+				return usagef("incc run wants --input FILE")
+			}
+			g, _, err := load(c, arg)
+			if err != nil {
+				return err
+			}
+			x, err := readInput(g, c.String("input"))
+			if err != nil {
+				return err
+			}
+			if err := fillWeights(c, g); err != nil {
+				return err
+			}
+			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
+				return err
+			}
+			out, err := partValue(g, c.String("part"))
+			if err != nil {
+				return err
+			}
+			y, err := evaluate(c, g, x, out)
+			if err != nil {
+				return err
+			}
+			return showOutput(c, g, out, y)
+		},
+	}
+}
+
+// partValue returns the value that is asked for: the output, or a part's.
+func partValue(g *ir.Graph, part string) (*ir.Value, error) {
+	if part == "" {
+		return g.Outputs[0], nil
+	}
+	var names []string
+	for _, p := range g.Parts {
+		if p.Name == part {
+			return p.Out, nil
+		}
+		names = append(names, p.Name)
+	}
+	return nil, fmt.Errorf("%s has no part %s%s", g.Name, diag.Quote(part), didYouMean(part, names))
+}
+
+func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
+	if path := c.String("output"); path != "" {
+		if err := writeFile(path, func(w io.Writer) error { return writeNPY(w, y) }); err != nil {
+			return err
+		}
+	}
+	n := y.Shape[0]
+	size := len(y.Data) / n
+	type image struct {
+		Image int       `json:"image"`
+		Top   []topLine `json:"top"`
+	}
+	var images []image
+	for i := range n {
+		row := make([]float64, size)
+		for j := range row {
+			row[j] = float64(y.Data[i*size+j])
+		}
+		images = append(images, image{i, topK(g, row, c.Int("top"))})
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"output": v.Name, "shape": y.Shape, "images": images})
+	}
+	for _, im := range images {
+		if n > 1 {
+			fmt.Fprintf(c.App.Writer, "image %d\n", im.Image)
+		}
+		writeTop(c.App.Writer, v.Name, im.Top)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/specs"
+)
+
+// source is the text of a spec and what it is called in messages.
+type source struct {
+	file string // path as the user gave it, or specs/NAME.incc of a built-in one
+	text []byte
+	open func(name string) ([]byte, error) // a file that the spec names, beside it
+}
+
+// maxSpecBytes is one more than a spec may hold: enough to see that it is too
+// large without reading all of it.
+const maxSpecBytes = 1<<20 + 1
+
+// readSource finds a spec: an existing file, else a built-in network, else
+// standard input for "-".
+func readSource(c *cli.Context, arg string) (*source, error) {
+	if arg == "-" {
+		text, err := io.ReadAll(io.LimitReader(c.App.Reader, maxSpecBytes))
+		return &source{"<stdin>", text, func(name string) ([]byte, error) { return readLimited(name) }}, err
+	}
+	looksLikePath := strings.ContainsAny(arg, `\`) || strings.HasSuffix(arg, ".incc") || strings.HasPrefix(arg, ".") || filepath.IsAbs(arg)
+	fi, err := os.Stat(arg)
+	if err == nil && !fi.IsDir() {
+		text, err := readLimited(arg)
+		dir := filepath.Dir(arg)
+		return &source{arg, text, func(name string) ([]byte, error) {
+			if !filepath.IsLocal(filepath.FromSlash(name)) {
+				return nil, fmt.Errorf("a spec may name only files beside it, not %s", diag.Quote(name))
+			}
+			return readLimited(filepath.Join(dir, filepath.FromSlash(name)))
+		}}, err
+	}
+	if text, file, ok := specs.Source(strings.TrimSuffix(strings.TrimPrefix(arg, "specs/"), ".incc")); ok && (!looksLikePath || strings.HasPrefix(arg, "specs/")) {
+		return &source{file, text, func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
+	}
+	if looksLikePath {
+		if err == nil {
+			err = fmt.Errorf("%s is a directory, not a spec", arg)
+		}
+		return nil, err
+	}
+	return nil, fmt.Errorf("there is no file and no built-in network %s%s\nincc specs lists the built-in ones", diag.Quote(arg), didYouMean(arg, specs.Names()))
+}
+
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err == nil && fi.IsDir() {
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
+	return io.ReadAll(io.LimitReader(f, maxSpecBytes))
+}
+
+// didYouMean is ", did you mean X?" where a candidate is near, else nothing.
+func didYouMean(name string, candidates []string) string {
+	if s, ok := diag.Nearest(name, candidates); ok {
+		return fmt.Sprintf(", did you mean %s?", s)
+	}
+	return ""
+}
+
+// oneArg returns the only positional argument.
+func oneArg(c *cli.Context, what string) (string, error) {
+	if c.NArg() != 1 {
+		return "", usagef("incc %s wants one %s, not %d\n   %s", c.Command.Name, what, c.NArg(), c.Command.UsageText)
+	}
+	return c.Args().First(), nil
+}
+
+// Flags that several commands share.
+var (
+	defineFlag = &cli.StringSliceFlag{Name: "define", Aliases: []string{"D"}, Usage: "override a let of the spec: `NAME=VALUE`"}
+	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, for programs"}
+	seedFlag   = &cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of weights that are drawn, the same for every command by default"}
+	outFlag    = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`"}
+	headsFlag  = &cli.BoolFlag{Name: "heads", Usage: "keep the auxiliary classifiers"}
+)
+
+func defines(c *cli.Context) (map[string]string, error) {
+	m := map[string]string{}
+	for _, d := range c.StringSlice("define") {
+		k, v, ok := strings.Cut(d, "=")
+		if !ok || k == "" {
+			return nil, usagef("-D wants NAME=VALUE, not %s", diag.Quote(d))
+		}
+		m[k] = v
+	}
+	return m, nil
+}
+
+// load builds the network of a spec. Problems of the spec are printed, all of
+// them, and the error then says only that they were.
+func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
+	src, err := readSource(c, arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	defs, err := defines(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, problems := dsl.Load(src.file, src.text, dsl.Options{Defines: defs, ReadFile: src.open})
+	if problems.HasErrors() {
+		if err := report(c, problems, src); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, &reported{exitError}
+	}
+	return g, src, nil
+}
+
+// report prints diagnostics: with their source lines, or as JSON lines where
+// the command has --json and it is set.
+func report(c *cli.Context, l diag.List, src *source) error {
+	w := c.App.ErrWriter
+	if c.Bool("json") {
+		return l.WriteJSON(w)
+	}
+	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text}, Color: useColor(w)}
+	return r.Render(w, l)
+}
+
+// useColor reports whether w is a terminal that wants colour.
+func useColor(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+var errNoOutput = errors.New("say where to write: -o FILE")

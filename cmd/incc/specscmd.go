@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/specs"
+)
+
+func specsCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "specs",
+		Usage:       "list the built-in networks",
+		UsageText:   "incc specs [--json]",
+		Description: "Example:\n\n   incc specs",
+		Flags:       []cli.Flag{jsonFlag},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			type entry struct {
+				Name   string `json:"name"`
+				Doc    string `json:"doc"`
+				Input  string `json:"input"`
+				Params int64  `json:"params"`
+				MACs   int64  `json:"macs"`
+			}
+			var list []entry
+			for _, name := range specs.Names() {
+				text, file, _ := specs.Source(name)
+				g, problems := dsl.Load(file, text, dsl.Options{})
+				if err := problems.Err(); err != nil {
+					return err
+				}
+				s := ir.Summarize(g)
+				list = append(list, entry{name, specs.Doc(text), shapeText(g.Inputs[0].Type), s.Params, s.MACs})
+			}
+			if c.Bool("json") {
+				return json.NewEncoder(c.App.Writer).Encode(list)
+			}
+			t := newTable("name", "input", ">params", ">MACs", "what it is")
+			for _, e := range list {
+				t.add(e.Name, e.Input, thousands(e.Params), thousands(e.MACs), e.Doc)
+			}
+			t.write(c.App.Writer)
+			return nil
+		},
+	}
+}
+
+func newCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "new",
+		Usage:     "copy a built-in network out, to change it",
+		UsageText: "incc new NAME [-o FILE]",
+		Description: `Example:
+
+   incc new googlenet -o mynet.incc`,
+		Flags: []cli.Flag{outFlag, &cli.BoolFlag{Name: "force", Usage: "write over a file that is there"}},
+		Action: func(c *cli.Context) error {
+			name, err := oneArg(c, "NAME")
+			if err != nil {
+				return err
+			}
+			text, _, ok := specs.Source(name)
+			if !ok {
+				return fmt.Errorf("there is no built-in network %s%s\nincc specs lists them", diag.Quote(name), didYouMean(name, specs.Names()))
+			}
+			out := c.String("output")
+			if out == "" {
+				out = path.Base(name) + ".incc"
+			}
+			flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+			if c.Bool("force") {
+				flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+			}
+			f, err := os.OpenFile(out, flags, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s is there already; choose another name with -o, or write over it with --force", out)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := f.Write(text); err != nil {
+				f.Close()
+				return err
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "wrote %s; incc summary %s shows it\n", out, out)
+			return err
+		},
+	}
+}

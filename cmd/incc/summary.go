@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir"
+)
+
+func summaryCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "summary",
+		Usage:     "show the layers with their shapes, parameters, MACs and receptive fields",
+		UsageText: "incc summary SPEC [-D NAME=VALUE] [--json]",
+		Description: `Example:
+
+   incc summary googlenet
+
+The receptive field (RF) is in pixels of the input, height x width where they
+differ. MACs are multiply-accumulates of convolutions and dense layers for one
+image. Layers marked with * belong to auxiliary classifiers, which inference
+leaves out.`,
+		Flags: []cli.Flag{defineFlag, jsonFlag},
+		Action: func(c *cli.Context) error {
+			arg, err := oneArg(c, "SPEC")
+			if err != nil {
+				return err
+			}
+			g, _, err := load(c, arg)
+			if err != nil {
+				return err
+			}
+			s := ir.Summarize(g)
+			if c.Bool("json") {
+				return writeSummaryJSON(c.App.Writer, g, s)
+			}
+			writeSummary(c.App.Writer, g, s)
+			return nil
+		},
+	}
+}
+
+// hwText prints a receptive field: 715, or 1x7 where height and width differ.
+func hwText(k ir.HW) string {
+	if k[0] == k[1] {
+		return fmt.Sprint(k[0])
+	}
+	return k.String()
+}
+
+// shapeText prints a type without its batch: 64x112x112.
+func shapeText(t ir.Type) string {
+	s := t.Shape
+	if len(s) > 0 && s[0] == ir.Batch {
+		s = s[1:]
+	}
+	return s.String()
+}
+
+func countText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return thousands(n)
+}
+
+// writeSummary prints the table. Nodes without parameters or work of their own
+// that hang on the layer before (bias, normalization, activation) are rows too:
+// the table shows the graph as it is.
+func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
+	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
+	t := newTable("layer", "op", "output", ">params", ">MACs", ">RF", "line")
+	for _, r := range s.Layers {
+		name := r.Name
+		if r.Head {
+			name += " *"
+		}
+		line := ""
+		if r.Pos.IsValid() {
+			line = fmt.Sprint(r.Pos.Line)
+		}
+		t.add(name, r.Op, shapeText(r.Out), countText(r.Params), countText(r.Cost.MACs), hwText(r.RF), line)
+	}
+	t.rule()
+	t.add("total", "", "", thousands(s.Params), thousands(s.MACs), hwText(s.RF), "")
+	if s.HeadParams > 0 {
+		t.add("with heads", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
+	}
+	t.write(w)
+	fmt.Fprintf(w, "\n%s of weights, %s of activations for one image", bytesText(4*(s.Params+s.States)), bytesText(s.Activations))
+	if s.States > 0 {
+		fmt.Fprintf(w, ", %s BN statistics", thousands(s.States))
+		if s.HeadStates > 0 {
+			fmt.Fprintf(w, " (%s with heads)", thousands(s.States+s.HeadStates))
+		}
+	}
+	fmt.Fprintln(w)
+	if name, rf, jump, ok := lastConv(g, s); ok {
+		at := func(k int) string {
+			return hwText(ir.HW{rf[0] + (k-1)*jump[0], rf[1] + (k-1)*jump[1]})
+		}
+		fmt.Fprintf(w, "On top of %s (jump %s) a 1x1, 3x3 or 5x5 convolution would see %s, %s, %s pixels.\n",
+			name, hwText(jump), at(1), at(3), at(5))
+	}
+}
+
+// lastConv returns the last convolution over a map, heads left out.
+func lastConv(g *ir.Graph, s ir.Summary) (name string, rf, jump ir.HW, ok bool) {
+	for i, n := range g.Nodes {
+		sh := n.Out[0].Type.Shape
+		if ir.Name(n.Op) == "conv" && !s.Layers[i].Head && len(sh) == 4 && sh[2]*sh[3] > 1 {
+			name, rf, jump, ok = n.Out[0].Name, s.Layers[i].RF, s.Layers[i].Jump, true
+		}
+	}
+	return
+}
+
+func inputText(g *ir.Graph) string {
+	text := ""
+	for i, v := range g.Inputs {
+		if i > 0 {
+			text += ", "
+		}
+		text += "input " + v.Name + " " + shapeText(v.Type)
+	}
+	return text
+}
+
+type summaryJSON struct {
+	Name            string      `json:"name"`
+	Params          int64       `json:"params"`
+	ParamsWithHeads int64       `json:"params_with_heads"`
+	MACs            int64       `json:"macs"`
+	MACsWithHeads   int64       `json:"macs_with_heads"`
+	BNStats         int64       `json:"bn_stats"`
+	BNStatsHeads    int64       `json:"bn_stats_with_heads"`
+	ActivationBytes int64       `json:"activation_bytes"`
+	ReceptiveField  ir.HW       `json:"receptive_field"`
+	Layers          []layerJSON `json:"layers"`
+}
+
+type layerJSON struct {
+	Name           string   `json:"name"`
+	Op             string   `json:"op"`
+	Output         ir.Shape `json:"output"` // without the batch
+	Params         int64    `json:"params"`
+	MACs           int64    `json:"macs"`
+	ReceptiveField ir.HW    `json:"receptive_field"`
+	Head           bool     `json:"head,omitempty"`
+	Part           string   `json:"part,omitempty"`
+	File           string   `json:"file,omitempty"`
+	Line           int      `json:"line,omitempty"`
+}
+
+func summarize(g *ir.Graph, s ir.Summary) summaryJSON {
+	j := summaryJSON{Name: g.Name, Params: s.Params, ParamsWithHeads: s.Params + s.HeadParams, MACs: s.MACs,
+		MACsWithHeads: s.MACs + s.HeadMACs, BNStats: s.States, BNStatsHeads: s.States + s.HeadStates,
+		ActivationBytes: s.Activations, ReceptiveField: s.RF}
+	for _, r := range s.Layers {
+		sh := r.Out.Shape
+		if len(sh) > 0 && sh[0] == ir.Batch {
+			sh = sh[1:]
+		}
+		j.Layers = append(j.Layers, layerJSON{Name: r.Name, Op: r.Op, Output: sh, Params: r.Params, MACs: r.Cost.MACs,
+			ReceptiveField: r.RF, Head: r.Head, Part: r.Part, File: r.Pos.File, Line: r.Pos.Line})
+	}
+	return j
+}
+
+func writeSummaryJSON(w io.Writer, g *ir.Graph, s ir.Summary) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(summarize(g, s))
+}
