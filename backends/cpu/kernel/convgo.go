@@ -36,9 +36,9 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 			b := [2]float32(bias[j:])
 			acc := [4][2]float32{b, b, b, b}
 			if lanes == 1 {
-				acc = dot4x2planar(a.In[0].Mem, px, taps, weights[j:], width, acc)
+				acc = dot4x2planar(a.In[0].Mem, px, taps, weights[min(j, len(weights)):], width, acc)
 			} else {
-				acc = dot4x2(a.In[0].Mem, px, taps, weights[j:], width, acc)
+				acc = dot4x2(a.In[0].Mem, px, taps, weights[min(j, len(weights)):], width, acc)
 			}
 			at := j/Block*part.View.C + j%Block
 			rt := j/Block*c.Res.C + j%Block

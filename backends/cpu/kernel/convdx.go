@@ -1,0 +1,128 @@
+package kernel
+
+// BackwardData is a part of the gradient of a convolution with respect to its
+// input. It is an ordinary convolution of dY with the kernel turned by 180 degrees
+// and its input and output channels exchanged. With a stride, every residue of a
+// pixel's row and column modulo the stride meets taps of its own, so there are
+// SH*SW parts, each of which writes the pixels of one residue.
+//
+// The Conv's operands are In[0] = dY (with the border that its PH, PW and kernel
+// ask for; PH and PW may be negative), Out[0] = dX at pixel (Y, X), that is with Y*dx.H +
+// X*16 added to its Off, W[0] as written by Repack. To add to a gradient that is
+// there already, set Residual, Scale 1 and Res to the part's View, and hand dX over
+// as In[1] too, with the same offset.
+type BackwardData struct {
+	Conv
+	Y, X   int // the residue: the first pixel that the part writes
+	Repack Repack
+}
+
+// BackwardDataOf returns the parts of the gradient of c, a convolution of one part
+// that is not planar, for inputs of h x w pixels. dy is the view of the output's
+// gradient (c.OC channels), dx that of the input's (c.IC channels).
+func BackwardDataOf(c Conv, h, w int, dy, dx View) []BackwardData {
+	var parts []BackwardData
+	for y := range min(one(c.SH), h) {
+		for x := range min(one(c.SW), w) {
+			ny, y0, ty, dh, ph := residue(y, c.KH, one(c.SH), one(c.DH), c.PH)
+			nx, x0, tx, dw, pw := residue(x, c.KW, one(c.SW), one(c.DW), c.PW)
+			d := Conv{
+				IC: c.OC(), H: ceilDiv(h-y, one(c.SH)), W: ceilDiv(w-x, one(c.SW)), KH: ny, KW: nx, DH: dh, DW: dw, PH: ph, PW: pw,
+				Groups: c.Groups, In: dy,
+			}
+			d.Parts[0] = Part{C: c.IC, View: View{N: dx.N, C: dx.C, H: dx.H * one(c.SH)}, Step: Block * one(c.SW)}
+			if ny*nx == 0 { // no tap meets these pixels: the sum of nothing
+				d.IC, d.KH, d.KW, d.PH, d.PW, d.Groups = 0, 1, 1, 0, 0, 0
+			}
+			parts = append(parts, BackwardData{Conv: d, Y: y, X: x, Repack: Repack{From: c, To: d, KH: y0, KW: x0, StepH: ty, StepW: tx}})
+		}
+	}
+	return parts
+}
+
+// residue says which of k taps meet the rows that are y modulo the stride s: n taps
+// k0, k0+step, ...; and the dilation and the padding of the convolution by them,
+// in reverse order.
+//
+// Row y + s*j of the input meets tap k of output row (y + s*j + pad - k*d) / s where
+// that is whole.
+func residue(y, k, s, d, pad int) (n, k0, step, dilation, padding int) {
+	g := gcd(s, d)
+	step, dilation = s/g, d/g
+	for k0 = range min(k, step) {
+		if r := y + pad - k0*d; r%s == 0 {
+			n = (k - k0 + step - 1) / step
+			return n, k0, step, dilation, (n-1)*dilation - r/s
+		}
+	}
+	return 0, 0, step, 1, 0
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// Repack makes the packed weights of a BackwardData from those of the forward
+// convolution: training keeps weights, gradients and the optimizer's state in the
+// forward order, and repacks after every update. In[0] is From's packed weights,
+// Out[0] To's.
+type Repack struct {
+	From, To     Conv
+	KH, KW       int // the last taps of To are these of From
+	StepH, StepW int // and the ones before are so much further
+}
+
+// Tasks is the pairs of To's output blocks.
+func (r Repack) Tasks(int) int { return r.To.ngroups() }
+
+// Run repacks the weights of one pair of To's output blocks.
+func (r Repack) Run(_ *Worker, task int, a *Args) {
+	i := 0
+	for g := range r.To.groups {
+		if i++; i-1 == task {
+			r.pack(g, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
+			return
+		}
+	}
+}
+
+func (r Repack) pack(g group, dst, src []float32) {
+	f := r.From
+	kk := f.KH * f.KW
+	width := g.blocks * Block
+	d := dst[g.w:]
+	for b := g.lo; b < g.hi; b++ { // blocks of From's output
+		var from group
+		for fg := range f.groups {
+			if b >= fg.block && b < fg.block+fg.blocks {
+				from = fg
+			}
+		}
+		fwidth := from.blocks * Block
+		for kh := range r.To.KH {
+			for kw := range r.To.KW {
+				k := (r.KH+(r.To.KH-1-kh)*r.StepH)*f.KW + r.KW + (r.To.KW-1-kw)*r.StepW
+				for o := range g.blocks {
+					ib := g.block + o // block of From's input
+					if ib < from.lo || ib >= from.hi {
+						for l := range Block {
+							clear(d[l*width+o*Block:][:Block])
+						}
+						continue
+					}
+					s := src[from.w+((ib-from.lo)*kk+k)*Block*fwidth+(b-from.block)*Block:]
+					for j := range Block {
+						row := s[j*fwidth:][:Block]
+						for l, v := range row {
+							d[l*width+o*Block+j] = v
+						}
+					}
+				}
+				d = d[Block*width:]
+			}
+		}
+	}
+}
