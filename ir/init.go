@@ -146,10 +146,11 @@ func Draw(name string, shape Shape, init Init, seed int64) *tensor.F32 {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			r := new(stream) // one for all: draw's argument escapes
 			for lo := range work {
 				for i := lo; i < min(lo+chunk, len(t.Data)); i++ {
-					r := stream{k0: k0, ctr: mix(k1, uint64(i))}
-					t.Data[i] = float32(draw(&r))
+					*r = stream{k0: k0, ctr: mix(k1, uint64(i))}
+					t.Data[i] = float32(draw(r))
 				}
 			}
 		}()

@@ -42,6 +42,9 @@ type folder struct {
 	// readers counts the nodes that still read a known value; what is never to be
 	// let go has one more.
 	readers map[*ir.Value]int
+	// spare are large buffers that nothing needs any more: memory that the
+	// operating system need not find and clear again.
+	spare [][]float64
 }
 
 // known reports whether a param's values can be used.
@@ -149,7 +152,7 @@ func (f *folder) eval(n *ir.Node, boundary map[*ir.Value]bool) error {
 	in := make([]*tensor.Tensor, len(n.In))
 	for i, v := range n.In {
 		if f.env[v] == nil {
-			f.env[v] = ref.Param(f.r.Graph(), v, 0)
+			f.env[v] = f.param(v)
 		}
 		in[i] = f.env[v]
 	}
@@ -176,13 +179,55 @@ func (f *folder) eval(n *ir.Node, boundary map[*ir.Value]bool) error {
 	for _, v := range n.In {
 		f.readers[v]--
 		if f.readers[v] == 0 {
+			f.letGo(f.env[v], out)
 			delete(f.env, v)
 			if v.Param != nil {
 				delete(f.r.Graph().Data, v.Name)
 			}
 		}
 	}
+	for i, v := range n.Out {
+		if f.readers[v] == 0 {
+			f.letGo(out[i], nil)
+		}
+	}
 	return nil
+}
+
+// param returns a copy of a param's values, which may be written to.
+func (f *folder) param(v *ir.Value) *tensor.Tensor {
+	d := f.r.Graph().Data[v.Name]
+	if d == nil {
+		return ref.Param(f.r.Graph(), v, 0)
+	}
+	var buf []float64
+	for i, b := range f.spare {
+		if cap(b) >= len(d.Data) && (buf == nil || cap(b) < cap(buf)) {
+			buf = b
+			f.spare = slices.Delete(f.spare, i, i+1)
+			break
+		}
+	}
+	if buf == nil {
+		buf = make([]float64, len(d.Data))
+	}
+	x := tensor.Of(buf[:len(d.Data)], d.Shape...)
+	inChunks(len(d.Data), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			x.Data[i] = float64(d.Data[i])
+		}
+	})
+	return x
+}
+
+// letGo keeps the memory of an operand that nobody reads any more, unless a result
+// was written into it.
+func (f *folder) letGo(x *tensor.Tensor, out []*tensor.Tensor) {
+	const large, most = 1 << 15, 4
+	if len(x.Data) < large || len(f.spare) == most || slices.Contains(out, x) {
+		return
+	}
+	f.spare = append(f.spare, x.Data)
 }
 
 // put makes a constant of v under v's name.

@@ -23,7 +23,7 @@ var FoldBN = Pass{
 		{"factorize", "a redesign repeats the layer's batch norm"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
-		f := &bnFolder{r: r, st: statics{}, eps: map[float64]*ir.Value{}}
+		f := &bnFolder{r: r, st: statics{}, eps: map[float64][]*ir.Value{}}
 		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
 			if op, ok := n.Op.(ops.BatchNorm); ok && f.static(n) {
 				f.fold(n, op)
@@ -36,7 +36,7 @@ var FoldBN = Pass{
 type bnFolder struct {
 	r   *ir.Rewriter
 	st  statics
-	eps map[float64]*ir.Value
+	eps map[float64][]*ir.Value
 	// path is the values that before came by.
 	path []*ir.Value
 }
@@ -91,15 +91,23 @@ func (f *bnFolder) fold(n *ir.Node, op ops.BatchNorm) {
 // affine writes s and t.
 func (f *bnFolder) affine(n *ir.Node, op ops.BatchNorm) affine {
 	r := f.r
-	eps := f.eps[op.Eps]
-	if eps == nil {
-		eps = r.Fill("bn_eps", op.Eps, 1)
-		f.eps[op.Eps] = eps
-	}
 	gamma, beta, mean, variance := n.In[1], n.In[2], n.In[3], n.In[4]
-	s := r.Do(ops.Div{}, gamma, r.Do(ops.Sqrt{}, r.Do(ops.Add{}, variance, eps)))
+	sum := append([]*ir.Value{variance}, f.epsilon(op.Eps)...)
+	s := r.Do(ops.Div{}, gamma, r.Do(ops.Sqrt{}, r.Do(ops.Add{}, sum...)))
 	t := r.Do(ops.Sub{}, beta, r.Do(ops.Mul{}, mean, s))
 	return affine{s, t}
+}
+
+// epsilon returns constants that sum up to x. Constants are float32, so what 1e-3
+// loses as one is a second: a variance near 0 would show it.
+func (f *bnFolder) epsilon(x float64) []*ir.Value {
+	if f.eps[x] == nil {
+		f.eps[x] = []*ir.Value{f.r.Fill("bn_eps", x, 1)}
+		if rest := x - float64(float32(x)); rest != 0 {
+			f.eps[x] = append(f.eps[x], f.r.Fill("bn_eps_rest", rest, 1))
+		}
+	}
+	return f.eps[x]
 }
 
 // piece is a range of a layer's output channels that a range of the batch norm's

@@ -127,10 +127,6 @@ func (g *gen) act(x *ir.Value) *ir.Value {
 	return x
 }
 
-// exactEps are float32s, as which folding keeps an eps: so what it changes is
-// rounding in float64 alone.
-var exactEps = [3]float64{1. / 1024, 1. / 65536, 0.25}
-
 func (g *gen) bn(x *ir.Value) *ir.Value {
 	c := x.Type.Shape[1]
 	name := g.name("bn")
@@ -138,7 +134,7 @@ func (g *gen) bn(x *ir.Value) *ir.Value {
 	if g.IntN(4) == 0 {
 		gamma = g.param(name+"/gamma", ir.Init{Kind: ir.InitConstant, A: 1}, ir.Constant, c)
 	}
-	return g.do(name, ops.BatchNorm{Eps: exactEps[g.IntN(3)], Momentum: 0.9}, x, gamma,
+	return g.do(name, ops.BatchNorm{Eps: []float64{1e-3, 1e-5, 0.25}[g.IntN(3)], Momentum: 0.9}, x, gamma,
 		g.param(name+"/beta", wide, ir.Weight, c),
 		g.param(name+"/mean", wide, ir.State, c),
 		g.param(name+"/variance", ir.Init{Kind: ir.InitConstant, A: 0.25 + g.Float64()}, ir.State, c))

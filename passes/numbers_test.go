@@ -1,0 +1,135 @@
+package passes_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/specs"
+)
+
+// trained gives a network weights and statistics as training might leave them: He's
+// normal weights, batch norms that do not normalize to 0 and 1.
+func trained(g *ir.Graph) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, v := range g.Params {
+		d := tensor.Make[float32](v.Type.Shape)
+		switch {
+		case v.Param.Kind == ir.Constant:
+			continue
+		case strings.HasSuffix(v.Name, "/weight"):
+			d = ir.Draw(v.Name, v.Type.Shape, ir.Init{Kind: ir.InitHe}, 1)
+		case strings.HasSuffix(v.Name, "/variance"), strings.HasSuffix(v.Name, "/gamma"):
+			for i := range d.Data {
+				d.Data[i] = float32(0.5 + rng.Float64())
+			}
+		default:
+			for i := range d.Data {
+				d.Data[i] = float32(0.2 * rng.NormFloat64())
+			}
+		}
+		g.Data[v.Name] = d
+	}
+}
+
+// Real networks compute the same before and after every pass of -O2, at a size
+// at which the interpreter is quick.
+func TestNetworksKeepTheirNumbers(t *testing.T) {
+	type network struct{ name, from, to string }
+	nets := []network{
+		{"googlenet", "3x224x224", "3x96x96"}, // at 64 the heads' pools do not fit
+		{"googlenet_bn", "3x224x224", "3x96x96"},
+		{"inception_v2", "3x224x224", "3x64x64"},
+		{"nin_mnist", "", ""},
+		{"lenet5", "", ""},
+		{"maxout_mnist_conv", "", ""},
+		{"mnist/inception_v1", "", ""},
+	}
+	if os.Getenv("INCC_LONG") == "1" {
+		nets = append(nets,
+			network{"inception_v3", "", ""},
+			network{"inception_v4", "3x299x299", "3x91x91"},
+			network{"inception_resnet_v1", "3x299x299", "3x91x91"},
+			network{"inception_resnet_v2", "3x299x299", "3x75x75"})
+	}
+	for _, c := range nets {
+		t.Run(strings.ReplaceAll(c.name, "/", "_"), func(t *testing.T) {
+			src, file, ok := specs.Source(c.name)
+			if !ok {
+				t.Fatal("no such spec")
+			}
+			text := string(src)
+			if c.from != "" {
+				if !strings.Contains(text, c.from) {
+					t.Fatalf("%s is not in the spec", c.from)
+				}
+				text = strings.ReplaceAll(text, c.from, c.to)
+			}
+			g := build(t, file, text)
+			trained(g)
+			table, _, err := passes.Check(g, passes.Level(2), passes.Options{}, passes.CheckOptions{Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range table {
+				if !d.Compared {
+					continue
+				}
+				t.Logf("%s: %d values, %.2g of %s", d.Step, d.Values, d.Relative(), d.Value)
+				limit := 0.0
+				if d.Step.Pass.Contract == passes.Rounding {
+					limit = 1e-9
+				}
+				if d.Step.Pass == &passes.ConstFold {
+					limit = passes.RoundingTolerance
+				}
+				if !(d.Relative() <= limit) {
+					t.Errorf("%s changes %s by %g of %g", d.Step, d.Value, d.Max, d.Scale)
+				}
+			}
+		})
+	}
+}
+
+// Folding lets weights go as it reads them, and leaves nothing that is computed
+// from weights alone.
+func TestFoldedNetworkHoldsOneCopy(t *testing.T) {
+	g := load(t, "inception_v2")
+	ir.Materialize(g, 1)
+	var weights int64
+	for _, d := range g.Data {
+		weights += 4 * int64(len(d.Data))
+	}
+	var most uint64
+	o := passes.Options{After: func(passes.Step, *ir.Graph) error {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapAlloc)
+		return nil
+	}}
+	rep, err := passes.Run(g, passes.Level(2), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range g.Nodes {
+		static := true
+		for _, v := range n.In {
+			static = static && v.Param != nil
+		}
+		if static {
+			t.Errorf("%s is computed from params alone", n.Out[0].Name)
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	t.Logf("weights %d MB, held between passes %d MB, const-fold took %v", weights>>20, most>>20, rep.Steps[len(rep.Steps)-1].Time)
+	if limit := weights*3/2 + 20<<20; int64(most) > limit {
+		t.Errorf("%d MB are held, limit %d MB", most>>20, limit>>20)
+	}
+}
