@@ -288,7 +288,7 @@ func (b *builder) net() {
 		switch s := s.(type) {
 		case *Block:
 			if why := reservedName(s.Name.Name); why != "" {
-				b.err(cx, "E0409", s.Name.Span, "a block cannot be called %s: that is %s", diag.Quote(s.Name.Name), why).WithHelp("choose another name")
+				b.err(cx, "E0408", s.Name.Span, "a block cannot be called %s: that is %s", diag.Quote(s.Name.Name), why).WithHelp("choose another name")
 			}
 			for _, p := range s.Params {
 				if p.Name == nil {
@@ -299,7 +299,7 @@ func (b *builder) net() {
 					why = "a let of this file"
 				}
 				if why != "" {
-					b.err(cx, "E0409", p.Name.Span, "a parameter cannot be called %s: that is %s", diag.Quote(p.Name.Name), why).
+					b.err(cx, "E0408", p.Name.Span, "a parameter cannot be called %s: that is %s", diag.Quote(p.Name.Name), why).
 						WithHelp("choose another name")
 				}
 			}
@@ -346,7 +346,7 @@ func (b *builder) lets() {
 		}
 		name := l.Name.Name
 		if why := reservedName(name); why != "" {
-			b.err(cx, "E0409", l.Name.Span, "a let cannot be called %s: that is %s", diag.Quote(name), why).WithHelp("choose another name")
+			b.err(cx, "E0408", l.Name.Span, "a let cannot be called %s: that is %s", diag.Quote(name), why).WithHelp("choose another name")
 		}
 		bind := &binding{lit: l.Value, from: l.Value.Span}
 		if text, ok := b.opt.Defines[name]; ok {
@@ -356,7 +356,7 @@ func (b *builder) lets() {
 				err = fmt.Errorf("a let holds a number, a kernel or a word")
 			}
 			if err != nil {
-				b.err(cx, "E0411", diag.Span{}, "-D %s=%s: %v", diag.Printable(name), diag.Printable(text), err)
+				b.err(cx, "E0409", diag.Span{}, "-D %s=%s: %v", diag.Printable(name), diag.Printable(text), err)
 			} else {
 				bind.lit = lit
 			}
@@ -378,7 +378,7 @@ func (b *builder) lets() {
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		d := b.err(cx, "E0411", diag.Span{Pos: diag.Pos{File: b.file.Path}, Len: len(n)}, "-D %s: no let of this file is called so", diag.Printable(n))
+		d := b.err(cx, "E0409", diag.Span{Pos: diag.Pos{File: b.file.Path}, Len: len(n)}, "-D %s: no let of this file is called so", diag.Printable(n))
 		if near := diag.DidYouMean(n, cx.env.names()); near != "" {
 			d.WithHelp("%s", near)
 		} else if all := cx.env.names(); len(all) > 0 {
@@ -767,7 +767,7 @@ func (b *builder) from(d *diag.Diagnostic, v *ir.Value, cx context, format strin
 func (b *builder) inferError(cx context, c *Call, err error, in []*ir.Value) {
 	e, ok := err.(*ir.ConstraintError)
 	if !ok {
-		d := b.err(cx, "E0310", c.Span(), "%v", err)
+		d := b.err(cx, "E0309", c.Span(), "%v", err)
 		if len(in) > 0 {
 			b.from(d, in[0], cx, "its input, %s, comes from here", image(in[0]))
 		}

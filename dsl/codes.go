@@ -75,7 +75,7 @@ func fill(text string, width int) string {
 }
 
 // codeTables is the codes by who reports them.
-var codeTables = [][]Code{lexicalCodes, syntaxCodes, vetCodes}
+var codeTables = [][]Code{lexicalCodes, syntaxCodes, vetCodes, buildCodes, flatCodes, lintCodes}
 
 // lexicalCodes are the scanner's: the text itself.
 var lexicalCodes = []Code{

@@ -96,7 +96,7 @@ func (l *layer) param(what string, kind ir.Kind, init ir.Init, shape ...int) *ir
 // weight adds the layer's filters, nil where they are too large.
 func (l *layer) weight(shape ir.Shape) *ir.Value {
 	if err := shape.Check(); err != nil {
-		l.b.uses(l.b.err(l.cx, "E0310", l.c.Span(), "the weights of %s are too large: %v", l.c.Name.Name, err), l.cx)
+		l.b.uses(l.b.err(l.cx, "E0309", l.c.Span(), "the weights of %s are too large: %v", l.c.Name.Name, err), l.cx)
 		return nil
 	}
 	init, said := l.a.vals["init"].(ir.Init)
