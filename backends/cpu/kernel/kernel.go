@@ -68,6 +68,7 @@ type Worker struct {
 
 	tile tile    // parameters of the assembly call under way
 	wino winoRun // the Winograd task under way
+	grad gradientCall
 
 	team    *Team // whose barrier it meets (threads.go)
 	members int   // workers of the run under way

@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, depthwise, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, depthwise, gradient, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -32,6 +32,8 @@ func main() {
 		winograds()
 	case "depthwise":
 		depthwises()
+	case "gradient":
+		gradients()
 	case "peak":
 		peaks()
 	default:

@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+func TestBackwardWeights(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(3, 9))
+	count := 150
+	if long() {
+		count = 3000
+	}
+	for i := range count {
+		c := Conv{
+			IC: 1 + r.IntN(40), H: 1 + r.IntN(9), W: 1 + r.IntN(20), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),
+			SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(5), PW: r.IntN(5),
+			Parts: [4]Part{{C: 1 + r.IntN(70)}},
+		}
+		switch i % 5 {
+		case 0:
+			c.Groups = 1 + r.IntN(4)
+			c.IC, c.Parts[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
+		case 1:
+			c.Planar, c.IC = true, 1+r.IntN(4)
+		}
+		k := newConvCase(r, 1+r.IntN(3), c, i%2)
+		c = k.c
+		dy := k.out[0]
+		dy.fill(r, false)
+		icg, ocg := c.IC/one(c.Groups), c.OC()/one(c.Groups)
+		scale := 1 / math.Sqrt(float64(k.images*c.H*c.W))
+		kk := c.KH * c.KW
+		// The gradient by its definition, in OIHW, then packed by the kernel itself.
+		dw, db := make([]float64, len(k.w)), make([]float64, c.OC())
+		for o := range c.OC() {
+			for n := range k.images {
+				for y := range c.H {
+					for x := range c.W {
+						g := float64(*dy.at(n, o, y, x, false))
+						db[o] += g
+						for ic := range icg {
+							for t := range kk {
+								iy, ix := y*c.SH-c.PH+t/c.KW*one(c.DH), x*c.SW-c.PW+t%c.KW*one(c.DW)
+								if iy >= 0 && iy < k.in.h && ix >= 0 && ix < k.in.w {
+									dw[(o*icg+ic)*kk+t] += g * float64(*k.in.at(n, o/ocg*icg+ic, iy, ix, c.Planar))
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+		// Packing numbers the weights, so that the packed order is known without
+		// rounding.
+		for j := range k.w {
+			k.w[j] = float32(j + 1)
+		}
+		number := make([]float32, c.PackedLen())
+		c.Pack(number, k.w)
+		var simd []float32
+		for _, isa := range Available() {
+			var first []float32
+			for _, units := range []int{0, 1, 2} {
+				b := BackwardWeights{Conv: c, Units: units}
+				a := &Args{Images: k.images, Table: b.Table(isa)}
+				a.In[0], a.In[1] = k.in.Buf, dy.Buf
+				gw, gb := alignedFloats(b.PackedLen()+2*guardLen), alignedFloats(b.BiasLen()+2*guardLen)
+				for _, m := range [][]float32{gw, gb} {
+					for i := range m {
+						m[i] = canary
+					}
+				}
+				a.Out[0], a.Out[1] = Buf{gw, guardLen}, Buf{gb, guardLen}
+				runAll(isa, b, a)
+				for _, m := range [][]float32{gw, gb} {
+					for i := range guardLen {
+						if math.Float32bits(m[i]) != math.Float32bits(canary) || math.Float32bits(m[len(m)-1-i]) != math.Float32bits(canary) {
+							t.Fatalf("%v: guard zone written\n%#v", isa, b)
+						}
+					}
+				}
+				gw, gb = gw[guardLen:len(gw)-guardLen], gb[guardLen:len(gb)-guardLen]
+				for i, g := range gw {
+					want := 0.0
+					if number[i] != 0 {
+						want = dw[int(number[i])-1]
+					} else if g != 0 {
+						t.Fatalf("%v: padding %d of the packed weights has the gradient %g\n%#v", isa, i, g, b)
+					}
+					if d := math.Abs(float64(g)-want) * scale; !(d < 3e-6) {
+						t.Fatalf("%v: gradient %d is %g, want %g\n%#v", isa, i, g, want, b)
+					}
+				}
+				for o, want := range db {
+					if d := math.Abs(float64(gb[o])-want) * scale; !(d < 3e-6) {
+						t.Fatalf("%v: bias gradient %d is %g, want %g\n%#v", isa, o, gb[o], want, b)
+					}
+				}
+				all := append(append([]float32(nil), gw...), gb...)
+				if first != nil && !reflect.DeepEqual(bits(first), bits(all)) {
+					t.Fatalf("%v: other bits with %d units\n%#v", isa, units, b)
+				}
+				first = all
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(first)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", c)
+			}
+			simd = first
+		}
+	}
+}
