@@ -331,3 +331,28 @@ func BenchmarkNIN(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBackward is the gradients of convolutions of GoogLeNet, a few images.
+func BenchmarkBackward(b *testing.B) {
+	isa := benchISA(b)
+	const images = 4
+	for _, s := range [][4]int{{64, 192, 3, 56}, {96, 128, 3, 28}, {480, 192, 1, 14}, {96, 208, 3, 14}, {160, 320, 3, 7}} {
+		name := fmt.Sprintf("%dx%d_%d-%d@%d", s[2], s[2], s[0], s[1], s[3])
+		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
+		b.Run("weights/"+name, func(b *testing.B) {
+			l := newBenchLayer(name, isa, images, c, direct)
+			k := BackwardWeights{Conv: l.conv}
+			a := &Args{Images: images, Table: k.Table(isa)}
+			a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
+			a.Out[0].Mem = benchAlloc(k.PackedLen())
+			benchLayers(b, isa, []*benchLayer{{name, k, l.conv, a}})
+		})
+		b.Run("data/"+name, func(b *testing.B) {
+			h := s[3]
+			x := View{H: h * Block, C: h * h * Block}
+			x.N = Blocks(s[0]) * x.C
+			d := BackwardDataOf(c, h, h, x, x)[0].Conv
+			benchLayers(b, isa, []*benchLayer{newBenchLayer(name, isa, images, d, direct)})
+		})
+	}
+}

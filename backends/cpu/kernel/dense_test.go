@@ -73,6 +73,9 @@ func TestDense(t *testing.T) {
 				ref = append(ref, s)
 			}
 		}
+		for _, isa := range Available() {
+			checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
+		}
 		var simd []float32
 		for _, isa := range Available() {
 			var first []float32
@@ -108,6 +111,90 @@ func TestDense(t *testing.T) {
 				t.Fatalf("AVX2 and AVX-512 differ\n%#v", d)
 			}
 			simd = first
+		}
+	}
+}
+
+// checkDenseBackward compares both gradients with their definitions; dY is random.
+func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *actBuf, w, packed []float32) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, uint64(d.C)))
+	k := d.C * d.H * d.W
+	out.fill(r, false)
+	for i := range images {
+		for c := d.Out.C; c < Blocks(d.Out.C)*Block; c++ {
+			*out.at(i, c, 0, 0, false) = 0
+		}
+	}
+	dx := *in
+	dx.Mem = append([]float32(nil), in.Mem...)
+	back := DenseBackwardData{Dense: d, Add: d.C%2 == 0}
+	wb := alignedFloats(back.PackedLen())
+	for i := range wb {
+		wb[i] = canary
+	}
+	ra := &Args{Images: images}
+	ra.In[0].Mem, ra.Out[0].Mem = packed, wb
+	runAll(isa, DenseRepack{d}, ra)
+	ba := &Args{Images: images, Table: back.Table(isa)}
+	ba.In[0], ba.Out[0], ba.W[0] = out.Buf, dx.Buf, wb
+	runAll(isa, back, ba)
+	if err := dx.check(); err != nil {
+		t.Fatalf("%v: %v\n%#v", isa, err, back)
+	}
+
+	gw, gb := alignedFloats(d.PackedLen()), make([]float32, d.BiasLen())
+	for i := range gw {
+		gw[i] = canary
+	}
+	ga := &Args{Images: images, Table: d.Table(isa)}
+	ga.In[0], ga.In[1], ga.Out[0], ga.Out[1] = in.Buf, out.Buf, Buf{Mem: gw}, Buf{Mem: gb}
+	runAll(isa, DenseBackwardWeights{d}, ga)
+	number, order := make([]float32, len(w)), make([]float32, len(gw))
+	for i := range number {
+		number[i] = float32(i + 1)
+	}
+	d.Pack(order, number)
+	where := make([]int, len(w))
+	for i, v := range order {
+		if v != 0 {
+			where[int(v)-1] = i
+		} else if gw[i] != 0 {
+			t.Fatalf("%v: padding %d of the packed weights has the gradient %g\n%#v", isa, i, gw[i], d)
+		}
+	}
+	for c := range d.C {
+		for p := range d.H * d.W {
+			for i := range images {
+				s := 0.0
+				if back.Add {
+					s = float64(*in.at(i, c, p/d.W, p%d.W, false))
+				}
+				for o := range d.Out.C {
+					s += float64(w[o*k+c*d.H*d.W+p]) * float64(*out.at(i, o, 0, 0, false))
+				}
+				if got := float64(*dx.at(i, c, p/d.W, p%d.W, false)); !(math.Abs(got-s) < 3e-5) {
+					t.Fatalf("%v: dX[%d][%d][%d] is %g, want %g\n%#v", isa, i, c, p, got, s, back)
+				}
+			}
+			for o := range d.Out.C {
+				s := 0.0
+				for i := range images {
+					s += float64(*in.at(i, c, p/d.W, p%d.W, false)) * float64(*out.at(i, o, 0, 0, false))
+				}
+				if got := float64(gw[where[o*k+c*d.H*d.W+p]]); !(math.Abs(got-s) < 3e-5) {
+					t.Fatalf("%v: dW[%d][%d][%d] is %g, want %g\n%#v", isa, o, c, p, got, s, d)
+				}
+			}
+		}
+	}
+	for o := range d.Out.C {
+		s := 0.0
+		for i := range images {
+			s += float64(*out.at(i, o, 0, 0, false))
+		}
+		if math.Abs(float64(gb[o])-s) > 3e-5 {
+			t.Fatalf("%v: dB[%d] is %g, want %g\n%#v", isa, o, gb[o], s, d)
 		}
 	}
 }

@@ -1,0 +1,123 @@
+package kernel
+
+// DenseBackwardData is the gradient of a dense layer with respect to its input:
+// In[0] = dY in the view Out.View of the Dense, Out[0] = dX in its view In, W[0] as
+// written by Repack, Table. Add adds to what dX holds.
+type DenseBackwardData struct {
+	Dense
+	Add bool
+}
+
+// PackedLen is the length of the repacked weights, in float32s.
+func (d DenseBackwardData) PackedLen() int {
+	return d.H * d.W * Blocks(d.C) * Block * Blocks(d.Out.C) * Block
+}
+
+// Table returns the offsets of dY's blocks, in bytes.
+func (d DenseBackwardData) Table(ISA) []int {
+	t := make([]int, Blocks(d.Out.C))
+	for b := range t {
+		t[b] = 4 * b * d.Out.View.C
+	}
+	return t
+}
+
+// Tasks is chunks of images x pairs of input blocks.
+func (d DenseBackwardData) Tasks(images int) int {
+	return ceilDiv(images, d.images()) * ceilDiv(Blocks(d.C), 2)
+}
+
+// Run computes one task: a pair of input blocks at all positions.
+func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
+	pairs := ceilDiv(Blocks(d.C), 2)
+	g, i0 := task%pairs, task/pairs*d.images()
+	n := min(d.images(), a.Images-i0)
+	width := min(2, Blocks(d.C)-2*g) * Block
+	k := Blocks(d.Out.C) * Block
+	per := 2 * Block * k * d.H * d.W // weights of a pair
+	for pos := range d.H * d.W {
+		p := densePart{
+			taps: a.Table, w: a.W[0][g*per+pos*k*width:][:k*width], width: width, bias: zeroBias[:width],
+			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Out.View.N, ps: d.Out.View.N, n: n,
+			out: a.Out[0].Mem, to: a.Out[0].Off + i0*d.In.N + 2*g*d.In.C + pos/d.W*d.In.H + pos%d.W*Block, block: d.In.C, step: d.In.N,
+			resume: d.Add,
+		}
+		p.run(w)
+	}
+}
+
+// DenseRepack makes the packed weights of a DenseBackwardData from those of the
+// Dense. In[0] is the forward weights, Out[0] the repacked ones.
+type DenseRepack struct{ Dense }
+
+// Tasks is the pairs of input blocks.
+func (d DenseRepack) Tasks(int) int { return ceilDiv(Blocks(d.C), 2) }
+
+// Run repacks one pair of input blocks.
+func (d DenseRepack) Run(_ *Worker, g int, a *Args) {
+	src := a.In[0].Mem[a.In[0].Off:]
+	width := min(2, Blocks(d.C)-2*g) * Block
+	k := Blocks(d.Out.C) * Block
+	positions := d.H * d.W
+	dst := a.Out[0].Mem[a.Out[0].Off+g*2*Block*k*positions:][:positions*k*width]
+	taps := Blocks(d.C) * positions
+	for pos := range positions {
+		for o := range k {
+			// Output channel o lies in this pair of the forward weights.
+			fwidth := min(2, Blocks(d.Out.C)-o/(2*Block)*2) * Block
+			from := src[o/(2*Block)*taps*Block*2*Block+o%(2*Block):]
+			row := dst[(pos*k+o)*width:][:width]
+			for j := range row {
+				tap := (2*g+j/Block)*positions + pos
+				row[j] = from[(tap*Block+j%Block)*fwidth]
+			}
+		}
+	}
+}
+
+// DenseBackwardWeights is the gradient of a dense layer with respect to its weights
+// and bias, in the packed order of the forward kernel: In[0] the forward input,
+// In[1] = dY in the view Out.View, Out[0] dW, Out[1] dB or no memory. Both are
+// overwritten; sums run over the images in order.
+type DenseBackwardWeights struct{ Dense }
+
+// denseChunks is into how many tasks a pair of output blocks is cut.
+const denseChunks = 4
+
+// Tasks is pairs of output blocks x 4 ranges of inputs.
+func (d DenseBackwardWeights) Tasks(int) int { return d.conv().ngroups() * denseChunks }
+
+// Scratch is room for a block.
+func (d DenseBackwardWeights) Scratch() int { return Block }
+
+// Run computes one task.
+func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
+	g, chunk := task/denseChunks, task%denseChunks
+	width := min(2, Blocks(d.Out.C)-2*g) * Block
+	view := d.Out.View
+	dw := a.Out[0].Mem[a.Out[0].Off+g*len(a.Table)*Block*2*Block:][:len(a.Table)*Block*width]
+	t0, t1 := len(a.Table)*chunk/denseChunks, len(a.Table)*(chunk+1)/denseChunks
+	clear(dw[t0*Block*width : t1*Block*width])
+	call := &w.grad
+	*call = gradientCall{
+		x: a.In[0].Mem, dy: a.In[1].Mem, dw: dw, dyat: a.In[1].Off + 2*g*view.C, xstep: 4 * d.In.N, dystep: 4 * view.N, dyblock: 4 * view.C,
+		dwrow: 4 * width, rows: 1, cols: a.Images, left: gradientRows,
+	}
+	for t := t0; t < t1; t++ {
+		for h := 0; h < Block; h += gradientRows {
+			for i := range call.off {
+				call.off[i] = a.Table[t] + 4*(h+i)
+			}
+			call.xat, call.dwat = a.In[0].Off, (t*Block+h)*width
+			call.add(w.ISA, width/Block)
+		}
+	}
+	if chunk > 0 || a.Out[1].Mem == nil {
+		return
+	}
+	for b := range width / Block {
+		db := a.Out[1].Mem[a.Out[1].Off+(2*g+b)*Block:][:Block]
+		at := a.In[1].Off + (2*g+b)*view.C
+		vecFor(w.ISA).sumPool(db, a.In[1].Mem[at:], 1, a.Images, 0, view.N, Block, 1)
+	}
+}
