@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/ir"
@@ -144,10 +141,5 @@ func writeDiffJSON(c *cli.Context, sum [2]ir.Summary, names [2]string, rows []di
 		}
 		out.Rows = append(out.Rows, x)
 	}
-	e := json.NewEncoder(c.App.Writer)
-	e.SetIndent("", "  ")
-	if err := e.Encode(out); err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
-	}
-	return nil
+	return writeJSON(c.App.Writer, out)
 }

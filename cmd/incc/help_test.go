@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"image"
+	imagepng "image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // capture runs a command line in this process.
@@ -42,8 +46,7 @@ func TestHelpExamples(t *testing.T) {
 			if heavyExample[c.Name] && testing.Short() {
 				t.Skip("takes long")
 			}
-			dir := exampleDir(t)
-			t.Chdir(dir)
+			exampleDir(t)
 			for _, l := range lines {
 				code, _, stderr := capture(t, strings.Fields(l)[1:]...)
 				if code != 0 {
@@ -57,15 +60,27 @@ func TestHelpExamples(t *testing.T) {
 // heavyExample names the commands whose example takes more than a moment.
 var heavyExample = map[string]bool{}
 
-// exampleDir holds the files that the examples speak of.
-func exampleDir(t *testing.T) string {
+// exampleDir makes the files that the examples speak of and goes there.
+func exampleDir(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	spec := "net mynet\ninput image 1x28x28\nc1: conv 5x5 8 act=relu -> maxpool 2x2/2\nout: fc 10 -> softmax\n"
-	if err := os.WriteFile(filepath.Join(dir, "mynet.incc"), []byte(spec), 0o644); err != nil {
+	var x, png bytes.Buffer
+	if err := writeNPY(&x, tensor.Make[float32]([]int{2, 1, 28, 28})); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	if err := imagepng.Encode(&png, image.NewGray(image.Rect(0, 0, 28, 28))); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"mynet.incc": []byte(spec), "x.npy": x.Bytes(), "digit.png": png.Bytes()} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	if code, _, stderr := capture(t, "compile", "mynet.incc", "-o", "mynet.onnx"); code != 0 {
+		t.Fatal(stderr)
+	}
 }
 
 // TestFlagsAnywhere puts every flag of every command behind a positional

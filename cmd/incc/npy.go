@@ -52,7 +52,7 @@ func readNPY(path string) (t *tensor.Tensor, err error) {
 		return nil, fmt.Errorf("shape %v does not fit a file of %d bytes", d.Shape, fi.Size())
 	}
 	t = tensor.New(d.Shape...)
-	switch strings.TrimLeft(d.Type, "<|=") {
+	switch strings.Trim(d.Type, "'<|=") {
 	case "f4":
 		err = readAs[float32](r, t)
 	case "f8":

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,12 +21,22 @@ import (
 )
 
 // readInput reads what is fed to a network: a NumPy file, a TensorProto as the
-// ONNX test data has it, or a picture, which is prepared as the spec says. A
-// batch of one may be left out.
+// ONNX test data has it, a picture, which is prepared as the spec says, or noise
+// that is made. A batch of one may be left out.
 func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
 	want := in.Type.Shape
 	var t *tensor.Tensor
+	if n, ok := strings.CutPrefix(path, "noise"); ok {
+		images := 1
+		if n != "" {
+			var err error
+			if images, err = strconv.Atoi(strings.TrimPrefix(n, ":")); err != nil || checkBatch(images) != nil {
+				return nil, usagef("--input %s: want noise or noise:IMAGES", path)
+			}
+		}
+		return noise(g, images, 1), nil
+	}
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".npy":
 		var err error
@@ -119,7 +130,7 @@ which are prepared as the spec's input statement says. Without --weights the
 weights are those that incc compile draws from the same seed, so a model file
 and a run agree.`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`"},
+			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`, or make it: noise, noise:8 for eight images"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
 			&cli.StringFlag{Name: "part", Usage: "give the output of a labelled `PART` instead of the last"},

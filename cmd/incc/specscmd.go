@@ -64,7 +64,7 @@ func newCommand() *cli.Command {
 		UsageText: "incc new NAME [-o FILE]",
 		Description: `Example:
 
-   incc new googlenet -o mynet.incc`,
+   incc new googlenet -o mygooglenet.incc`,
 		Flags: []cli.Flag{outFlag, &cli.BoolFlag{Name: "force", Usage: "write over a file that is there"}},
 		Action: func(c *cli.Context) error {
 			name, err := oneArg(c, "NAME")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -138,7 +137,7 @@ type summaryJSON struct {
 	BNStats         int64       `json:"bn_stats"`
 	BNStatsHeads    int64       `json:"bn_stats_with_heads"`
 	ActivationBytes int64       `json:"activation_bytes"`
-	ReceptiveField  ir.HW       `json:"receptive_field"`
+	ReceptiveField  [2]int      `json:"receptive_field"`
 	Layers          []layerJSON `json:"layers"`
 }
 
@@ -148,7 +147,7 @@ type layerJSON struct {
 	Output         ir.Shape `json:"output"` // without the batch
 	Params         int64    `json:"params"`
 	MACs           int64    `json:"macs"`
-	ReceptiveField ir.HW    `json:"receptive_field"`
+	ReceptiveField [2]int   `json:"receptive_field"`
 	Head           bool     `json:"head,omitempty"`
 	Part           string   `json:"part,omitempty"`
 	File           string   `json:"file,omitempty"`
@@ -171,7 +170,5 @@ func summarize(g *ir.Graph, s ir.Summary) summaryJSON {
 }
 
 func writeSummaryJSON(w io.Writer, g *ir.Graph, s ir.Summary) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(summarize(g, s))
+	return writeJSON(w, summarize(g, s))
 }
