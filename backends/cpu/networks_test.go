@@ -13,6 +13,7 @@ import (
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
 )
@@ -91,5 +92,73 @@ func TestMeasure(t *testing.T) {
 		}
 		fmt.Printf("%s b%d, %d threads: median %.2f ms, least %.2f, %.0f%% of the peak of %.0f GFLOP/s; arena %.1f MB, compiled in %v\n", name, batch, threads, at*1e3,
 			runs[0].Seconds()*1e3, 2*macs/at/1e9/peak*100, peak, float64(p.Plan().Arena)*4e-6, compile.Round(time.Millisecond))
+	}
+}
+
+// TestNetworks compares networks of full size, at the level that people run, with
+// the reference on the graph as the spec has it: outputs and labelled parts.
+func TestNetworks(t *testing.T) {
+	names, levels := []string{"lenet5", "nin_cifar10", "googlenet"}, []int{2}
+	if os.Getenv("INCC_LONG") != "" {
+		levels = []int{0, 2}
+		names = append(names, "googlenet_bn", "inception_v2", "inception_v3", "maxout_cifar10", "maxout_mnist_pi", "mnist/nin", "mnist/inception_v1", "inception_v4", "inception_resnet_v2", "vgg16", "alexnet")
+	}
+	for _, name := range names {
+		t.Run(strings.ReplaceAll(name, "/", "_"), func(t *testing.T) {
+			for _, level := range levels {
+				g := load(t, name, level)
+				begin := time.Now()
+				wide, in := draw(g, 1, 1)
+				var keep []*ir.Value
+				for _, part := range g.Parts {
+					keep = append(keep, part.Out)
+				}
+				want, err := ref.Run(g, wide, ref.Options{Keep: keep})
+				if err != nil {
+					t.Fatal(err)
+				}
+				took := time.Since(begin)
+				var first [][]float32
+				for _, opt := range []Options{{Direct: true}, {}, {Threads: 3, ISA: "avx2"}} {
+					opt.KeepParts = true
+					if opt.ISA != "" && !slices.ContainsFunc(kernel.Available(), func(i kernel.ISA) bool { return i.String() == opt.ISA }) {
+						continue
+					}
+					p, err := Compile(g, opt)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := plan.Check(p.Plan()); err != nil {
+						t.Error(err)
+					}
+					s := p.NewSession()
+					out := outputs(p, 1)
+					if err := s.Run(in, out); err != nil {
+						t.Fatal(err)
+					}
+					worst := 0.0
+					for i, v := range g.Outputs {
+						worst = max(worst, near(out[i], want[v]))
+					}
+					for _, part := range g.Parts {
+						worst = max(worst, near(s.Part(part.Name, 1), want[part.Out]))
+					}
+					tol := directTol
+					if !opt.Direct {
+						tol = winogradTol
+					}
+					t.Logf("-O%d %+v: %v, differs by %.2g (reference: %v)", level, opt, p.ISA(), worst, took.Round(time.Millisecond))
+					if worst > tol {
+						t.Errorf("-O%d %+v: differs by %.3g of the largest", level, opt, worst)
+					}
+					if !opt.Direct && first != nil && !sameBits(first[0], out[0]) {
+						t.Errorf("-O%d %+v: other bits than on %v", level, opt, kernel.Available())
+					}
+					if !opt.Direct {
+						first = out
+					}
+				}
+			}
+		})
 	}
 }

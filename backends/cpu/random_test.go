@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// randomNet builds a graph of maps that branch and join, with widths that are no
+// multiples of anything, and everything that the planner fuses, shares or views.
+func randomNet(t testing.TB, seed uint64) *ir.Graph {
+	r := rand.New(rand.NewPCG(seed, 7))
+	b := newNet(t, fmt.Sprintf("random %d", seed))
+	n := 0
+	name := func(s string) string { n++; return fmt.Sprintf("%s%d", s, n) }
+	width := func() int {
+		if r.IntN(2) == 0 {
+			return 16 * (1 + r.IntN(3))
+		}
+		return 1 + r.IntN(40)
+	}
+	conv := func(x *ir.Value, oc int, same bool) *ir.Value {
+		c, h, w := x.Type.Shape[1], x.Type.Shape[2], x.Type.Shape[3]
+		ks := []ir.HW{{1, 1}, {3, 3}, {3, 3}, {5, 5}, {1, 7}, {7, 1}, {2, 3}}
+		k := ks[r.IntN(len(ks))]
+		op := ops.Conv{Pad: ir.Pads{(k[0] - 1) / 2, (k[1] - 1) / 2, k[0] / 2, k[1] / 2}}
+		if !same {
+			switch r.IntN(4) {
+			case 0:
+				op.Stride = ir.HW{1 + r.IntN(2), 1 + r.IntN(2)}
+			case 1:
+				op.Dilation = ir.HW{1 + r.IntN(2), 1 + r.IntN(2)}
+				op.Pad = ir.Pads{k[0], k[1], k[0], k[1]}
+			case 2:
+				if h > k[0] && w > k[1] {
+					op.Pad = ir.Pads{}
+				}
+			}
+		}
+		if r.IntN(8) == 0 && c%2 == 0 && oc%2 == 0 {
+			op.Groups = 2
+		}
+		if r.IntN(6) == 0 {
+			op.Act = []ops.Act{ops.ActReLU, ops.ActSigmoid, ops.ActTanh}[r.IntN(3)]
+		}
+		return b.conv(name("conv"), x, oc, k, op)
+	}
+	act := func(x *ir.Value) *ir.Value {
+		switch r.IntN(6) {
+		case 0, 1, 2:
+			return b.op(name("relu"), ops.ReLU{}, x)
+		case 3:
+			return b.op(name("tanh"), ops.Tanh{}, x)
+		case 4:
+			return b.op(name("sigmoid"), ops.Sigmoid{}, x)
+		}
+		return x
+	}
+	// body keeps height and width.
+	body := func(x *ir.Value, oc int) *ir.Value {
+		switch r.IntN(5) {
+		case 0:
+			p := b.op(name("maxpool"), ops.MaxPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}}, x)
+			return act(conv(p, oc, true))
+		case 1:
+			p := b.op(name("avgpool"), ops.AvgPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}, IncludePad: r.IntN(2) == 0}, x)
+			return act(conv(p, oc, true))
+		case 2:
+			return act(conv(act(conv(x, width(), true)), oc, true))
+		}
+		return act(conv(x, oc, true))
+	}
+	x := b.image(1+r.IntN(4), 5+r.IntN(14), 5+r.IntN(14))
+	if r.IntN(4) == 0 {
+		x = b.Graph().Inputs[0]
+		x = b.op(name("relu"), ops.ReLU{}, x)
+	}
+	for i := range 3 + r.IntN(4) {
+		s := x.Type.Shape
+		switch r.IntN(11) {
+		case 0, 1: // an inception module
+			var in []*ir.Value
+			for range 2 + r.IntN(3) {
+				in = append(in, body(x, width()))
+			}
+			if r.IntN(3) == 0 {
+				in = append(in, x)
+			}
+			if r.IntN(4) == 0 {
+				in = append(in, in[0])
+			}
+			x = b.op(name("concat"), ops.Concat{Axis: 1}, in...)
+		case 2, 3: // a residual
+			y := conv(body(x, width()), s[1], true)
+			if r.IntN(2) == 0 {
+				y = b.op(name("scale"), ops.Scale{By: 0.25}, y)
+			}
+			if r.IntN(2) == 0 {
+				x, y = y, x
+			}
+			x = act(b.op(name("add"), ops.Add{}, x, y))
+		case 4: // merged siblings
+			a, c, d := width(), width(), width()
+			m := b.conv(name("merged"), x, a+c+d, ir.HW{1, 1}, ops.Conv{})
+			if r.IntN(2) == 0 {
+				m = b.op(name("relu"), ops.ReLU{}, m)
+			}
+			n, err := b.Add(name("split"), ops.Split{Axis: 1, Sizes: ir.IntsOf(a, c, d)}, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x = b.op(name("concat"), ops.Concat{Axis: 1}, act(n.Out[0]), conv(n.Out[1], width(), true), act(n.Out[2]))
+		case 5:
+			c := s[1]
+			x = b.op(name("bn"), ops.BatchNorm{Eps: 1e-3, Momentum: 0.9}, x, b.vector(name("gamma"), c), b.vector(name("beta"), c), b.vector(name("mean"), c), b.Fill(name("variance"), 0.8, c))
+			x = act(x)
+		case 6:
+			k := ir.HW{2 + r.IntN(2), 2 + r.IntN(2)}
+			if s[2] >= 4 && s[3] >= 4 {
+				x = b.op(name("maxpool"), ops.MaxPool{Kernel: k, Stride: ir.HW{2, 2}, Ceil: r.IntN(2) == 0}, x)
+			}
+		case 7:
+			x = b.op(name("lrn"), ops.LRN{Size: 5, Alpha: 0.1, Beta: 0.75, K: 1}, x)
+		case 8:
+			lo := r.IntN(s[1])
+			hi := lo + 1 + r.IntN(s[1]-lo)
+			x = b.op(name("slice"), ops.Slice{Axis: 1, Start: lo, Stop: hi}, x)
+		case 9:
+			x = b.op(name("maxout"), ops.Maxout{Pieces: 2}, conv(x, 2*width(), true))
+		case 10:
+			x = b.op(name("dropout"), ops.Dropout{P: 0.5}, act(conv(x, width(), false)))
+		}
+		if x.Def != nil && r.IntN(3) == 0 {
+			b.part(fmt.Sprintf("part%d", i), x)
+		}
+	}
+	outs := []*ir.Value{x}
+	switch r.IntN(3) {
+	case 0:
+		y := b.op(name("gap"), ops.GlobalAvgPool{}, x)
+		y = b.dense(name("fc"), b.op(name("flatten"), ops.Flatten{}, y), width())
+		outs = append(outs, b.op(name("softmax"), ops.Softmax{Axis: 1}, y))
+	case 1:
+		y := b.dense(name("fc"), b.op(name("flatten"), ops.Flatten{}, x), width())
+		outs = []*ir.Value{act(b.dense(name("fc"), act(y), width()))}
+	}
+	return b.done(outs...)
+}
+
+// TestRandomGraphs plans and runs random graphs in every way.
+func TestRandomGraphs(t *testing.T) {
+	count := 40
+	if os.Getenv("INCC_LONG") != "" {
+		count = 5000
+	}
+	for seed := range uint64(count) {
+		batch := []int{1, 2, 5}[seed%3]
+		if err := verifyErr(randomNet(t, seed), batch, 1, 3); err != nil {
+			t.Errorf("seed %d, batch %d: %v", seed, batch, err)
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
