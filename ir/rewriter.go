@@ -61,14 +61,17 @@ func (r *Rewriter) Replace(old, new *Value) {
 	if (r.IsRoot(old) || r.IsPart(old)) && !r.IsRoot(new) && !r.IsPart(new) && new.Def != nil {
 		old.Name, new.Name = new.Name, old.Name
 	}
-	for _, n := range slices.Clone(r.Users(old)) {
-		in := slices.Clone(n.In)
-		for i, v := range in {
+	readers := r.Users(old)
+	delete(r.users, old)
+	for _, n := range readers {
+		if !containsValue(n.In, new) {
+			r.users[new] = append(r.users[new], n)
+		}
+		for i, v := range n.In {
 			if v == old {
-				in[i] = new
+				n.In[i] = new
 			}
 		}
-		r.setIn(n, in)
 	}
 	for i, v := range r.g.Outputs {
 		if v == old {
@@ -96,10 +99,12 @@ func (r *Rewriter) Replace(old, new *Value) {
 // Remove takes nodes out of the graph; nothing may read them any more when
 // Finish verifies.
 func (r *Rewriter) Remove(ns ...*Node) {
-	r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return slices.Contains(ns, n) })
+	gone := make(map[*Node]bool, len(ns))
 	for _, n := range ns {
+		gone[n] = true
 		r.forgets(n)
 	}
+	r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return gone[n] })
 	r.Changed++
 }
 
@@ -112,15 +117,10 @@ func (r *Rewriter) SetOp(n *Node, op Op) {
 
 // SetIn gives a node other operands. The node is the pass's from now on.
 func (r *Rewriter) SetIn(n *Node, in ...*Value) {
-	r.setIn(n, slices.Clone(in))
-	n.By = r.By
-	r.Changed++
-}
-
-func (r *Rewriter) setIn(n *Node, in []*Value) {
 	r.forgets(n)
-	n.In = in
+	n.In, n.By = slices.Clone(in), r.By
 	r.reads(n)
+	r.Changed++
 }
 
 // reads and forgets keep users up: n has begun to read its operands, and will no

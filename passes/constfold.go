@@ -235,7 +235,7 @@ func (f *folder) put(n *ir.Node, v *ir.Value, x *tensor.Tensor) {
 	g := f.r.Graph()
 	name := v.Name
 	v.Name = f.r.Fresh(name + "/expression")
-	c := &ir.Value{Name: name, Type: v.Type, Param: &ir.Param{Kind: ir.Constant, LR: 1, Pos: n.Pos}}
+	c := &ir.Value{Name: name, Type: v.Type, Param: &ir.Param{Kind: ir.Constant, Pos: n.Pos}}
 	g.Params = append(g.Params, c)
 	g.Data[name] = round(x)
 	f.r.Replace(v, c)

@@ -192,6 +192,8 @@ func (f *bnFolder) absorb(p piece, a affine) {
 	b := t
 	if l.bias != nil {
 		b = add(r, name+"/bias.bn", ops.Add{}, r.Do(ops.Mul{}, l.bias, s), t)
+	} else if t.Param == nil {
+		t.Name = r.Fresh(name + "/bias.bn")
 	}
 	l.set(r, w, b)
 }

@@ -17,6 +17,8 @@ var FoldLinear = Pass{
 	Doc:      "makes one layer of two that no activation separates, and folds constant factors into weights",
 	Ref:      "linearity; Ding 2021 (diverse branch block), section 3.2, transform III",
 	Contract: Rounding,
+	// A product of weights would be computed anew in every step of training.
+	Inference: true,
 	After: []Constraint{
 		{"fold-bn", "a batch norm stands between"},
 		{"factorize", "what a linear factorization splits would be multiplied out again"},

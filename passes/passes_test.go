@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // graphs is how many random networks a test runs.
@@ -123,6 +125,28 @@ func TestRandomPipeline(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The networks that every backend is tested on: every op occurs in them.
+func TestRandomOps(t *testing.T) {
+	for seed := range int64(graphs(300)) {
+		g := irtest.Random(seed, irtest.Options{Side: 9, Fused: seed%2 == 0, Heads: true})
+		if _, err := check(g, Level(2), Options{KeepHeads: seed%3 == 0}); err != nil {
+			t.Fatalf("network %d: %v", seed, err)
+		}
+		if n := countType[ops.BatchNorm](g); n != 0 {
+			t.Errorf("network %d: %d batch norms are left", seed, n)
+		}
+	}
+}
+
+func countType[T ir.Op](g *ir.Graph) (n int) {
+	for _, x := range g.Nodes {
+		if _, ok := x.Op.(T); ok {
+			n++
+		}
+	}
+	return n
 }
 
 // shuffled returns the passes in a random order that their constraints allow.

@@ -221,10 +221,12 @@ func (d *redesigner) consider(l layer, p plan, pays bool, why string) bool {
 	dec.MACs[1] = macs
 	before := d.o.priceNode(l.n)
 	switch {
-	case reason != "":
+	case reason != "" || err != nil:
 		dec.Why = reason
-	case err != nil:
-		dec.Why = err.Error()
+		if reason == "" {
+			dec.Why = err.Error()
+		}
+		dec.Params[1], dec.MACs[1] = 0, 0
 	case pays && cost < before:
 		dec.Done, dec.Why = true, why
 	case d.force:

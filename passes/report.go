@@ -65,7 +65,12 @@ func WriteDecisions(w io.Writer, ds []Decision) error {
 	return tw.Flush()
 }
 
-func change(n [2]int64) string { return fmt.Sprintf("%d -> %d", n[0], n[1]) }
+func change(n [2]int64) string {
+	if n[1] == 0 {
+		return fmt.Sprint(n[0])
+	}
+	return fmt.Sprintf("%d -> %d", n[0], n[1])
+}
 
 // WriteList prints every pass with its contract, levels and reference: what
 // `incc passes` shows.
