@@ -341,7 +341,7 @@ func BenchmarkBackward(b *testing.B) {
 		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
 		b.Run("weights/"+name, func(b *testing.B) {
 			l := newBenchLayer(name, isa, images, c, direct)
-			k := BackwardWeights{Conv: l.conv}
+			k := BackwardWeights{Conv: l.conv}.Split()
 			a := &Args{Images: images, Table: k.Table(isa)}
 			a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
 			a.Out[0].Mem = benchAlloc(k.PackedLen())
@@ -353,6 +353,32 @@ func BenchmarkBackward(b *testing.B) {
 			x.N = Blocks(s[0]) * x.C
 			d := BackwardDataOf(c, h, h, x, x)[0].Conv
 			benchLayers(b, isa, []*benchLayer{newBenchLayer(name, isa, images, d, direct)})
+		})
+	}
+}
+
+// BenchmarkDense is fully connected layers: one image is bound by the memory that
+// streams the weights, so it reports GB/s.
+func BenchmarkDense(b *testing.B) {
+	isa := benchISA(b)
+	for _, s := range [][3]int{{9216, 4096, 1}, {1024, 1000, 1}, {400, 120, 1}, {9216, 4096, 16}, {4096, 4096, 64}, {400, 120, 128}} {
+		b.Run(fmt.Sprintf("%d-%d/images=%d", s[0], s[1], s[2]), func(b *testing.B) {
+			images := s[2]
+			d := Dense{C: s[0], H: 1, W: 1, Out: Part{C: s[1], View: View{N: Block, C: images * Block}, Act: ActReLU}, In: View{N: Block, C: images * Block}}
+			d = d.Split(images)
+			a := &Args{Images: images, Table: d.Table(isa)}
+			a.In[0].Mem, a.Out[0].Mem = benchAlloc(images*Blocks(s[0])*Block), benchAlloc(images*Blocks(s[1])*Block)
+			a.W[0], a.W[1] = benchAlloc(d.PackedLen()), benchAlloc(d.BiasLen())
+			for i := range a.W[0] {
+				a.W[0][i] = float32(i%7) * 1e-3
+			}
+			l := &benchLayer{"dense", d, d.conv(), a}
+			benchLayers(b, isa, []*benchLayer{l})
+			var p benchPeak
+			ws := newWorkers(isa, []*benchLayer{l})
+			one := timeMin(isa, 200*time.Millisecond, &p, func() { l.run(ws[0]) })
+			b.ReportMetric(float64(4*d.PackedLen())/one/1e9, "GB/s/1thr")
+			b.ReportMetric(d.Cost(images)/1e6, "ms-predicted")
 		})
 	}
 }

@@ -385,7 +385,7 @@ func TestConvSizes(t *testing.T) {
 
 func TestConvRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	count := 300
+	count := 150
 	if long() {
 		count = 5000
 	}

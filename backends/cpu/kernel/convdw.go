@@ -79,6 +79,12 @@ func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
 	}
 }
 
+// rowsAtOnce is how many rows of pixels are done for all rows of dW before the
+// next ones: as many as let two blocks of dY and one of the input stay close.
+func (c *BackwardWeights) rowsAtOnce() int {
+	return max(1, (96<<10)/(4*Block*c.W*(2+one(c.SH)*one(c.SW))))
+}
+
 func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 	units := c.units(g)
 	u0, u1 := 0, units
@@ -99,8 +105,7 @@ func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 
 	view, l := c.Parts[0].View, c.lanes()
 	sh, sw := one(c.SH), one(c.SW)
-	// So many rows that two blocks of dY and one of X stay close.
-	rows := max(1, (96<<10)/(4*Block*c.W*(2+sh*sw)))
+	rows := c.rowsAtOnce()
 	call := &w.grad
 	*call = gradientCall{
 		x: a.In[0].Mem, dy: a.In[1].Mem, xstep: 4 * sw * l, xrow: 4 * sh * c.In.H, dystep: 4 * Block, dyrow: 4 * (view.H - c.W*Block),

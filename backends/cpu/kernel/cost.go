@@ -242,3 +242,66 @@ func (d Dense) Split(images int) Dense {
 	}
 	return at
 }
+
+// PaddedMACs is MACs with the channels padded to blocks.
+func (c Depthwise) PaddedMACs() int { return Blocks(c.IC) * Block * c.KH * c.KW * c.H * c.W }
+
+// rowCost is the cost of a row of one block: a load and a multiply-add a tap, two
+// loads where AVX-512 loads once a cycle.
+func (c Depthwise) rowCost() float64 {
+	return float64(c.W)*(1.3*float64(c.KH*c.KW)+3) + tileOverhead
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c Depthwise) Cost(images int) float64 {
+	return float64(images*c.H*Blocks(c.IC)) * c.rowCost() / costNS
+}
+
+// Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once: some 16 tasks of whole pairs, and
+// of all rows where there are pairs enough.
+func (c Depthwise) Split(images int) Depthwise {
+	pchunks := min(c.ngroups(), max(1, 16/images))
+	c.Pairs = ceilDiv(c.ngroups(), pchunks)
+	tasks := images * ceilDiv(c.ngroups(), c.Pairs)
+	c.Rows = ceilDiv(c.H, min(c.H, max(1, ceilDiv(16, tasks))))
+	return c
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c BackwardWeights) Cost(images int) float64 {
+	sum := 0.0
+	for g := range c.groups {
+		// 8 rows by blocks multiply-adds a pixel; a group of rows loads and stores its
+		// sums for every chunk of rows.
+		calls := ceilDiv((g.hi-g.lo)*c.lanes()*c.KH*c.KW, gradientRows)
+		chunks := ceilDiv(c.H, c.rowsAtOnce())
+		sum += float64(calls) * (float64(c.H*c.W*max(gradientRows*g.blocks, 11)) + float64(chunks)*tileOverhead)
+	}
+	return sum * float64(images) / costNS
+}
+
+// Split returns c with Units chosen so that 1 to 16 threads are busy alike.
+func (c BackwardWeights) Split() BackwardWeights {
+	most := 0
+	for g := range c.groups {
+		most = max(most, c.units(g))
+	}
+	best, at := 0.0, c
+	for chunks := 1; chunks <= min(most, 16); chunks++ {
+		c.Units = ceilDiv(most, chunks)
+		if ceilDiv(most, c.Units) != chunks {
+			continue
+		}
+		// dY is read again for every chunk, which costs a little.
+		cost := float64(c.Units) + 0.02*float64(most)
+		score := 0.0
+		for _, t := range splitThreads {
+			score += t.weight * cost * float64(ceilDiv(c.Tasks(1), t.threads)*t.threads)
+		}
+		if best == 0 || score < best {
+			best, at = score, c
+		}
+	}
+	return at
+}

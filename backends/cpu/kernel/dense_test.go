@@ -17,7 +17,8 @@ func TestDense(t *testing.T) {
 		case 1:
 			d.H, d.W, d.C = 1+r.IntN(5), 1+r.IntN(5), 1+n/4
 		case 2:
-			d.C *= 100 // several ranges of taps
+			d.C *= 60 // several ranges of taps
+			d.Out.C = 1 + r.IntN(40)
 		}
 		in := newAct(images, d.C, d.H, d.W, n%2, n%2, n%2, n%2, n%2, false)
 		in.fill(r, false)

@@ -13,7 +13,7 @@ func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
 func TestWinogradRandom(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(4, 3))
-	count := 150
+	count := 60
 	if long() {
 		count = 3000
 	}

@@ -1,0 +1,47 @@
+package kernel
+
+import "testing"
+
+// TestCostDecides pins which algorithm the cost model takes on shapes of the
+// networks, one image at a time and eight.
+func TestCostDecides(t *testing.T) {
+	for _, s := range []struct {
+		ic, oc, k, hw, images int
+		winograd              bool
+	}{
+		{64, 192, 3, 56, 1, true},
+		{32, 32, 3, 147, 1, true},
+		{80, 192, 3, 71, 1, true},
+		{96, 96, 3, 35, 1, true},
+		{96, 208, 3, 14, 1, true},
+		{96, 192, 5, 16, 1, true},  // NIN
+		{192, 384, 3, 7, 1, false}, // the larger weights come from memory
+		{192, 384, 3, 7, 8, true},  // and are used eight times here
+		{16, 16, 3, 6, 1, true},    // in cache
+		{512, 512, 3, 4, 1, false},
+	} {
+		c := Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.k, KW: s.k, PH: s.k / 2, PW: s.k / 2, Parts: [4]Part{{C: s.oc}}}
+		c.In.H = (s.hw + s.k - 1) * Block
+		direct, wino := c.Split(s.images).Cost(s.images), Winograd{Conv: c}.Split(s.images).Cost(s.images)
+		t.Logf("%dx%d %d->%d @%d x%d: direct %.0f us, Winograd %.0f us", s.k, s.k, s.ic, s.oc, s.hw, s.images, direct/1e3, wino/1e3)
+		if (wino < direct) != s.winograd {
+			t.Errorf("%dx%d %d->%d @%d x%d: direct %.0f us, Winograd %.0f us", s.k, s.k, s.ic, s.oc, s.hw, s.images, direct/1e3, wino/1e3)
+		}
+	}
+}
+
+// TestSplitBalances demands that the tasks of a layer keep two and four threads
+// busy to some 90 % by the model's own costs, where the layer is worth it.
+func TestSplitBalances(t *testing.T) {
+	for _, s := range [][4]int{{64, 192, 3, 56}, {480, 192, 1, 14}, {512, 24, 1, 14}, {832, 384, 1, 7}, {160, 320, 3, 7}, {192, 64, 1, 28}, {32, 32, 3, 147}, {768, 192, 1, 17}} {
+		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], Parts: [4]Part{{C: s[1]}}}
+		c.In.H = (s[3] + s[2] - 1) * Block
+		c = c.Split(1)
+		for _, threads := range []int{2, 4} {
+			n := c.Tasks(1)
+			if share := float64(n) / float64(ceilDiv(n, threads)*threads); share < 0.84 {
+				t.Errorf("%v: %d tasks keep %d threads busy to %.0f %%", s, n, threads, 100*share)
+			}
+		}
+	}
+}
