@@ -39,9 +39,32 @@ type vecOps struct {
 	sum    func(src []float32) float32
 	expSum func(dst, src []float32, shift float32) float32
 	divBy  func(dst, src []float32, by float32)
+
+	div func(dst, a, b []float32, step int)
+
+	// Training.
+	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
+
+	maxPoolGrad func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
+	spreadAdd   func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
+
+	sumRow func(acc, src []float32)         // one block: the sum of all
+	devRow func(acc, src, mean []float32)   // of (src-mean)**2
+	dotRow func(acc, dy, x, mean []float32) // two blocks: of dy, of dy*(x-mean)
+	bnGrad func(dst, dy, x, coef []float32) // (x-coef0)*coef2 + (dy*coef1 + coef3), blocks
+
+	lrnTerms34 func(g, t, dy, x, s []float32, step int) // g = dy/s**0.75, t = g*x/s by blocks step apart
+	lrnGrad    func(dst, g, x, t []float32, step, size int, factor float32)
+
+	dropout func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32)
+
+	sumSquares    func(src []float32) float32
+	sgd, nesterov func(p, g, v, coef []float32)
+	rmsprop, adam func(p, g, v, s, coef []float32)
+	toward        func(dst, src []float32, rate float32)
 }
 
-var vecTable = [AVX512 + 1]vecOps{Portable: portableOps, AVX2: portableOps, AVX512: portableOps}
+var vecTable [AVX512 + 1]vecOps // filled by init
 
 func vecFor(isa ISA) *vecOps { return &vecTable[isa] }
 
@@ -179,6 +202,158 @@ var portableOps = vecOps{
 			dst[i] = x / by
 		}
 	},
+}
+
+func init() {
+	o := &portableOps
+	o.div = zip(func(a, b float32) float32 { return a / b })
+	o.reluGrad = func(dx, dy, y []float32) {
+		for i, v := range y[:len(dx)] {
+			if v <= 0 {
+				dx[i] = 0
+			} else {
+				dx[i] = dy[i]
+			}
+		}
+	}
+	o.sigmoidGrad = func(dx, dy, y []float32) {
+		for i, v := range y[:len(dx)] {
+			dx[i] = dy[i] * (v * (1 - v))
+		}
+	}
+	o.tanhGrad = func(dx, dy, y []float32) {
+		for i, v := range y[:len(dx)] {
+			dx[i] = dy[i] * (1 - float32(v*v))
+		}
+	}
+	o.maxPoolGrad = func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
+		for o := 0; o < len(dy); o += Block {
+			at := o / Block * pixStep
+			for l := range Block {
+				best, to := x[at+l], at+l
+				for i := range kh {
+					for j := range kw {
+						if v := x[at+i*rowStep+j*colStep+l]; above(v, best) {
+							best, to = v, at+i*dxRowStep+j*colStep+l
+						}
+					}
+				}
+				dx[to] += dy[o+l]
+			}
+		}
+	}
+	o.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
+		for o := 0; o < len(dy); o += Block {
+			for i := range kh {
+				for j := range kw {
+					d := dx[o/Block*pixStep+i*rowStep+j*colStep:][:Block]
+					for l := range d {
+						d[l] += float32(dy[o+l] * scale)
+					}
+				}
+			}
+		}
+	}
+	o.sumRow = func(acc, src []float32) {
+		clear(acc[:Block])
+		for i, x := range src {
+			acc[i%Block] += x
+		}
+	}
+	o.devRow = func(acc, src, mean []float32) {
+		clear(acc[:Block])
+		for i, x := range src {
+			d := x - mean[i%Block]
+			acc[i%Block] += float32(d * d)
+		}
+	}
+	o.dotRow = func(acc, dy, x, mean []float32) {
+		clear(acc[:2*Block])
+		for i, d := range dy {
+			acc[i%Block] += d
+			acc[Block+i%Block] += float32(d * (x[i] - mean[i%Block]))
+		}
+	}
+	o.bnGrad = func(dst, dy, x, coef []float32) {
+		for i := range dst {
+			l := i % Block
+			dst[i] = float32((x[i]-coef[l])*coef[2*Block+l]) + (float32(dy[i]*coef[Block+l]) + coef[3*Block+l])
+		}
+	}
+	o.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {
+		for i := range g {
+			g[i] = dy[i] / pow34(s[i])
+			t[i/Block*step+i%Block] = float32(g[i]*x[i]) / s[i]
+		}
+	}
+	o.lrnGrad = func(dst, g, x, t []float32, step, size int, factor float32) {
+		for i := range dst {
+			var sum float32
+			for _, v := range t[i/Block*step+i%Block:][:size] {
+				sum += v
+			}
+			dst[i] = g[i] - float32(float32(x[i]*factor)*sum)
+		}
+	}
+	o.dropout = func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32) {
+		for i := 0; i < len(dst); i += 4 {
+			f := philox([4]uint32{place + uint32(i/Block), quad + uint32(i%Block/4), image, step}, [2]uint32{key0, key1})
+			for j, u := range f {
+				if u < below {
+					dst[i+j] = 0
+				} else {
+					dst[i+j] = src[i+j] * scale
+				}
+			}
+		}
+	}
+	o.sumSquares = func(src []float32) float32 {
+		var acc [Block]float32
+		for i, x := range src {
+			acc[i%Block] += float32(x * x)
+		}
+		return sumLanes(&acc)
+	}
+	// coef: rate, momentum, decay.
+	o.sgd = func(p, g, v, coef []float32) {
+		for i := range p {
+			v[i] = float32(v[i]*coef[1]) + (g[i] + float32(p[i]*coef[2]))
+			p[i] -= float32(v[i] * coef[0])
+		}
+	}
+	o.nesterov = func(p, g, v, coef []float32) {
+		for i := range p {
+			d := g[i] + float32(p[i]*coef[2])
+			v[i] = float32(v[i]*coef[1]) + d
+			p[i] -= float32((d + float32(v[i]*coef[1])) * coef[0])
+		}
+	}
+	// coef: rate, momentum, decay, rho, 1-rho, eps.
+	o.rmsprop = func(p, g, v, s, coef []float32) {
+		for i := range p {
+			d := g[i] + float32(p[i]*coef[2])
+			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
+			v[i] = float32(v[i]*coef[1]) + float32(d*coef[0])/Sqrt(s[i]+coef[5])
+			p[i] -= v[i]
+		}
+	}
+	// coef: rate/(1-beta1^t), beta1, 1-beta1, beta2, 1-beta2, 1/(1-beta2^t), eps,
+	// decay, factor on the param.
+	o.adam = func(p, g, m, s, coef []float32) {
+		for i := range p {
+			d := g[i] + float32(p[i]*coef[7])
+			m[i] = float32(m[i]*coef[1]) + float32(d*coef[2])
+			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
+			p[i] = float32(p[i]*coef[8]) - float32(m[i]*coef[0])/(Sqrt(float32(s[i]*coef[5]))+coef[6])
+		}
+	}
+	o.toward = func(dst, src []float32, rate float32) {
+		for i, x := range src[:len(dst)] {
+			dst[i] += float32((x - dst[i]) * rate)
+		}
+	}
+	vecTable = [...]vecOps{*o, *o, *o}
+	vectorize()
 }
 
 func zip(f func(a, b float32) float32) func(dst, a, b []float32, step int) {

@@ -2,23 +2,55 @@ package kernel
 
 //go:generate go -C _asm/ops run . -out ../../ops_amd64.s -stubs ../../ops_amd64.go -pkg kernel
 
-func init() {
-	vecTable[AVX512] = vecOps{
-		relu: opsReluAVX512, exp: opsExpAVX512, sigmoid: opsSigmoidAVX512, tanh: opsTanhAVX512, affine: opsAffineAVX512,
-		add: opsAddAVX512, sub: opsSubAVX512, subFrom: opsSubFromAVX512, mul: opsMulAVX512, max: opsMaxAVX512,
-		addScaled: opsAddScaledAVX512,
-		maxPool:   opsMaxPoolAVX512, sumPool: opsSumPoolAVX512, maxPool3: opsMaxPool3AVX512, sumPool3: opsSumPool3AVX512,
-		square: opsSquareAVX512, lrn34: opsLrn34AVX512, lrnScale: opsLrnScaleAVX512,
-		maxOf: opsMaxOfAVX512, sum: opsSumAVX512, expSum: opsExpSumAVX512, divBy: opsDivByAVX512,
-	}
-	vecTable[AVX2] = vecOps{
-		relu: opsReluAVX2, exp: opsExpAVX2, sigmoid: opsSigmoidAVX2, tanh: opsTanhAVX2, affine: opsAffineAVX2,
-		add: opsAddAVX2, sub: opsSubAVX2, subFrom: opsSubFromAVX2, mul: opsMulAVX2, max: opsMaxAVX2,
-		addScaled: opsAddScaledAVX2,
-		maxPool:   opsMaxPoolAVX2, sumPool: opsSumPoolAVX2, maxPool3: opsMaxPool3AVX2, sumPool3: opsSumPool3AVX2,
-		square: opsSquareAVX2, lrn34: opsLrn34AVX2, lrnScale: opsLrnScaleAVX2,
-		maxOf: opsMaxOfAVX2, sum: opsSumAVX2, expSum: opsExpSumAVX2, divBy: opsDivByAVX2,
-	}
+// vectorize puts the assembly into the table.
+func vectorize() {
+	z := &vecTable[AVX512]
+	z.relu = opsReluAVX512
+	z.exp = opsExpAVX512
+	z.sigmoid = opsSigmoidAVX512
+	z.tanh = opsTanhAVX512
+	z.affine = opsAffineAVX512
+	z.add = opsAddAVX512
+	z.sub = opsSubAVX512
+	z.subFrom = opsSubFromAVX512
+	z.mul = opsMulAVX512
+	z.max = opsMaxAVX512
+	z.addScaled = opsAddScaledAVX512
+	z.maxPool = opsMaxPoolAVX512
+	z.sumPool = opsSumPoolAVX512
+	z.maxPool3 = opsMaxPool3AVX512
+	z.sumPool3 = opsSumPool3AVX512
+	z.square = opsSquareAVX512
+	z.lrn34 = opsLrn34AVX512
+	z.lrnScale = opsLrnScaleAVX512
+	z.maxOf = opsMaxOfAVX512
+	z.sum = opsSumAVX512
+	z.expSum = opsExpSumAVX512
+	z.divBy = opsDivByAVX512
+
+	y := &vecTable[AVX2]
+	y.relu = opsReluAVX2
+	y.exp = opsExpAVX2
+	y.sigmoid = opsSigmoidAVX2
+	y.tanh = opsTanhAVX2
+	y.affine = opsAffineAVX2
+	y.add = opsAddAVX2
+	y.sub = opsSubAVX2
+	y.subFrom = opsSubFromAVX2
+	y.mul = opsMulAVX2
+	y.max = opsMaxAVX2
+	y.addScaled = opsAddScaledAVX2
+	y.maxPool = opsMaxPoolAVX2
+	y.sumPool = opsSumPoolAVX2
+	y.maxPool3 = opsMaxPool3AVX2
+	y.sumPool3 = opsSumPool3AVX2
+	y.square = opsSquareAVX2
+	y.lrn34 = opsLrn34AVX2
+	y.lrnScale = opsLrnScaleAVX2
+	y.maxOf = opsMaxOfAVX2
+	y.sum = opsSumAVX2
+	y.expSum = opsExpSumAVX2
+	y.divBy = opsDivByAVX2
 }
 
 func pause() { opsPause() }

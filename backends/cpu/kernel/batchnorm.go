@@ -1,0 +1,234 @@
+package kernel
+
+// BatchNormTrain normalizes each channel by the mean m and the biased variance v
+// of the batch (Ioffe 2015, algorithm 1): out = (in - m) / sqrt(v + Eps) * gamma +
+// beta. Stretches of pixels are summed in float32, 16 channels side by side, and
+// their sums in float64, so the statistics are good for any number of pixels.
+//
+// Operands: In[0] input (view In); W[0] gamma and W[1] beta, padded to whole
+// blocks; Out[0] output (view Out), which may be the input's place; Out[1] m and
+// Out[2] v, a vector of whole blocks each. A missing gamma (nil) is 1, a missing
+// beta 0.
+type BatchNormTrain struct {
+	C, H, W int
+	Eps     float32
+	In, Out View
+}
+
+// Tasks is channel blocks, for a channel's statistics need all images.
+func (k BatchNormTrain) Tasks(images int) int { return Blocks(k.C) }
+
+// Scratch holds some blocks of coefficients and sums.
+func (k BatchNormTrain) Scratch() int { return 4 * Block }
+
+// Run normalizes a channel block of all images.
+func (k BatchNormTrain) Run(w *Worker, block int, a *Args) {
+	v := vecFor(w.ISA)
+	mean, variance := a.Out[1].vector(block), a.Out[2].vector(block)
+	scale, shift, acc := w.Scratch[:Block], w.Scratch[Block:2*Block], w.Scratch[2*Block:3*Block]
+	count := float64(a.Images * k.H * k.W)
+	var sum, dev [Block]float64
+	s := newStretches(k.H, k.W, k.In)
+	for n := range a.Images {
+		for i := range s.n {
+			y, x, width := s.at(i)
+			v.sumRow(acc, k.In.stretch(&a.In[0], n, block, y, x, width))
+			addTo(&sum, acc)
+		}
+	}
+	for i := range mean {
+		mean[i] = float32(sum[i] / count)
+	}
+	for n := range a.Images {
+		for i := range s.n {
+			y, x, width := s.at(i)
+			v.devRow(acc, k.In.stretch(&a.In[0], n, block, y, x, width), mean)
+			addTo(&dev, acc)
+		}
+	}
+	for i := range variance {
+		variance[i] = float32(dev[i] / count)
+		scale[i] = 1 / Sqrt(variance[i]+k.Eps)
+		if a.W[0] != nil {
+			scale[i] *= a.W[0][block*Block+i]
+		}
+		shift[i] = -float32(mean[i] * scale[i])
+		if a.W[1] != nil {
+			shift[i] += a.W[1][block*Block+i]
+		}
+	}
+	for i := min(Block, k.C-block*Block); i < Block; i++ {
+		scale[i], shift[i] = 0, 0
+	}
+	h, width := fuseRows(0, k.H, k.W, k.In, k.Out)
+	for n := range a.Images {
+		for y := range h {
+			v.affine(k.Out.row(&a.Out[0], n, block, y, width), k.In.row(&a.In[0], n, block, y, width), scale, shift)
+		}
+	}
+}
+
+// vector is a block of a vector of whole blocks.
+func (b *Buf) vector(block int) []float32 {
+	i := b.Off + block*Block
+	return b.Mem[i : i+Block : i+Block]
+}
+
+// stretches cut a map into n pieces of at most 128 pixels: as much as a float32 sums
+// up without much loss.
+type stretches struct{ n, rows, width, each int }
+
+func newStretches(h, w int, views ...View) stretches {
+	const most = 128
+	rows, width := fuseRows(0, h, w, views...)
+	per := ceilDiv(width, most)
+	return stretches{rows * per, rows, width, most}
+}
+
+// at is the row, first pixel and length of piece i.
+func (s stretches) at(i int) (y, x, width int) {
+	per := s.n / s.rows
+	x = i % per * s.each
+	return i / per, x, min(s.each, s.width-x)
+}
+
+// stretch is w pixels of a row from pixel x on.
+func (v View) stretch(b *Buf, image, block, y, x, w int) []float32 {
+	i := v.at(b, image, block, y, x)
+	return b.Mem[i : i+w*Block : i+w*Block]
+}
+
+func addTo(sum *[Block]float64, row []float32) {
+	for i, x := range row[:Block] {
+		sum[i] += float64(x)
+	}
+}
+
+// BatchNormRunning moves the running statistics towards those of a batch:
+//
+//	mean     = Momentum*mean + (1-Momentum)*m
+//	variance = Momentum*variance + (1-Momentum)*v*count/max(count-1, 1)
+//
+// with count = images x Pixels: inference uses the unbiased estimate (Ioffe 2015,
+// 3.1).
+//
+// Operands: In[0] m, In[1] v; Out[0] running mean, Out[1] running variance,
+// updated in place; all of C elements.
+type BatchNormRunning struct {
+	C        int
+	Pixels   int
+	Momentum float32
+}
+
+// Tasks is 1.
+func (k BatchNormRunning) Tasks(int) int { return 1 }
+
+// Run updates all channels.
+func (k BatchNormRunning) Run(_ *Worker, _ int, a *Args) {
+	count := a.Images * k.Pixels
+	unbias := float32(float64(count) / float64(max(count-1, 1)))
+	rest := 1 - k.Momentum
+	for c := range k.C {
+		m, v := &a.Out[0].Mem[a.Out[0].Off+c], &a.Out[1].Mem[a.Out[1].Off+c]
+		*m = float32(k.Momentum**m) + float32(rest*a.In[0].Mem[a.In[0].Off+c])
+		*v = float32(k.Momentum**v) + float32(float32(rest*a.In[1].Mem[a.In[1].Off+c])*unbias)
+	}
+}
+
+// BatchNormGrad is the gradient of BatchNormTrain (Ioffe 2015, section 3, the
+// chain rule simplified). With r = 1/sqrt(v + Eps) and z = (x - m)*r:
+//
+//	dbeta = sum dy   dgamma = sum dy*z   dx = gamma*r * (dy - mean(dy) - z*mean(dy*z))
+//
+// Operands: In[0] dy (view DY), In[1] the input x (view X), In[2] m, In[3] v; W[0]
+// gamma, padded to whole blocks, or nil for 1; Out[0] dx (view DX), which may be
+// the place of dy; Out[1] dgamma and Out[2] dbeta, a vector of whole blocks each.
+type BatchNormGrad struct {
+	C, H, W   int
+	Eps       float32
+	DY, X, DX View
+}
+
+// Tasks is channel blocks.
+func (k BatchNormGrad) Tasks(images int) int { return Blocks(k.C) }
+
+// Scratch holds some blocks of coefficients and sums.
+func (k BatchNormGrad) Scratch() int { return 6 * Block }
+
+// Run computes a channel block of all images.
+func (k BatchNormGrad) Run(w *Worker, block int, a *Args) {
+	v := vecFor(w.ISA)
+	coef, acc := w.Scratch[:4*Block], w.Scratch[4*Block:6*Block]
+	mean := coef[:Block]
+	copy(mean, a.In[2].vector(block))
+	var sum, dot [Block]float64
+	s := newStretches(k.H, k.W, k.DY, k.X)
+	for n := range a.Images {
+		for i := range s.n {
+			y, x, width := s.at(i)
+			v.dotRow(acc, k.DY.stretch(&a.In[0], n, block, y, x, width), k.X.stretch(&a.In[1], n, block, y, x, width), mean)
+			addTo(&sum, acc)
+			addTo(&dot, acc[Block:])
+		}
+	}
+	count := float64(a.Images * k.H * k.W)
+	variance, dgamma, dbeta := a.In[3].vector(block), a.Out[1].vector(block), a.Out[2].vector(block)
+	for i := range Block {
+		c := block*Block + i
+		if c >= k.C {
+			dgamma[i], dbeta[i] = 0, 0
+			for j := range 3 {
+				coef[(j+1)*Block+i] = 0
+			}
+			continue
+		}
+		r := 1 / Sqrt(variance[i]+k.Eps)
+		gamma := float32(1)
+		if a.W[0] != nil {
+			gamma = a.W[0][c]
+		}
+		dgamma[i], dbeta[i] = float32(dot[i]*float64(r)), float32(sum[i])
+		s := gamma * r
+		coef[Block+i] = s
+		coef[2*Block+i] = -s * r * float32(float64(dgamma[i])/count)
+		coef[3*Block+i] = -s * float32(sum[i]/count)
+	}
+	h, width := fuseRows(0, k.H, k.W, k.DY, k.X, k.DX)
+	for n := range a.Images {
+		for y := range h {
+			v.bnGrad(k.DX.row(&a.Out[0], n, block, y, width), k.DY.row(&a.In[0], n, block, y, width), k.X.row(&a.In[1], n, block, y, width), coef)
+		}
+	}
+}
+
+// SumPixels sums over images and pixels: the gradient of a bias.
+//
+// Operands: In[0] dy (view In); Out[0] a vector of whole blocks.
+type SumPixels struct {
+	C, H, W int
+	In      View
+}
+
+// Tasks is channel blocks.
+func (k SumPixels) Tasks(images int) int { return Blocks(k.C) }
+
+// Scratch holds a row's sum.
+func (k SumPixels) Scratch() int { return Block }
+
+// Run sums a channel block.
+func (k SumPixels) Run(w *Worker, block int, a *Args) {
+	v, acc := vecFor(w.ISA), w.Scratch[:Block]
+	var sum [Block]float64
+	s := newStretches(k.H, k.W, k.In)
+	for n := range a.Images {
+		for i := range s.n {
+			y, x, width := s.at(i)
+			v.sumRow(acc, k.In.stretch(&a.In[0], n, block, y, x, width))
+			addTo(&sum, acc)
+		}
+	}
+	out := a.Out[0].vector(block)
+	for i := range out {
+		out[i] = float32(sum[i])
+	}
+}

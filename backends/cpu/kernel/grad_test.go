@@ -1,0 +1,400 @@
+package kernel
+
+import (
+	"math"
+	"testing"
+)
+
+// newVector is a vector of whole blocks without gaps.
+func newVector(c int) *box {
+	const guard = Block + 3
+	b := &box{n: 1, c: c, h: 1, w: 1, view: View{N: Blocks(c) * Block, C: Block, H: Block}}
+	b.buf = Buf{Mem: make([]float32, b.view.N+2*guard), Off: guard}
+	fill(b.buf.Mem, poison)
+	return b
+}
+
+func (b *box) vectorAt(c int) float64 { return b.at(0, c, 0, 0) }
+
+func TestActGrad(t *testing.T) {
+	r := newRand(30)
+	for size := 1; size <= 67; size++ {
+		for act := ActNone; act <= ActTanh; act++ {
+			k := ActGrad{Act: act, C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
+			dy, y, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(special(r)), newBox(r, 2, k.C, k.H, k.W)
+			if act != ActReLU {
+				y.fill(r.Float32)
+			}
+			k.DY, k.Y, k.DX = dy.view, y.view, dx.view
+			ref := func(n, c, h, w int) float64 {
+				d, v := dy.at(n, c, h, w), y.at(n, c, h, w)
+				switch act {
+				case ActReLU:
+					if v <= 0 {
+						return 0
+					}
+				case ActSigmoid:
+					return d * v * (1 - v)
+				case ActTanh:
+					return d * (1 - v*v)
+				}
+				return d
+			}
+			onAllTiers(t, r, k, func() (*Args, *box) {
+				o := dx.clone()
+				return &Args{Images: 2, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{o.buf}}, o
+			}, ref, 1e-6)
+			k.DX = k.DY
+			onAllTiers(t, r, k, func() (*Args, *box) { // in place
+				o := dy.clone()
+				return &Args{Images: 2, In: [4]Buf{o.buf, y.buf}, Out: [4]Buf{o.buf}}, o
+			}, ref, 1e-6)
+		}
+	}
+}
+
+func TestMaxoutGrad(t *testing.T) {
+	r := newRand(31)
+	for size := 1; size <= 67; size++ {
+		k := MaxoutGrad{C: size, Pieces: 1 + r.IntN(5), H: 1 + r.IntN(2), W: 1 + r.IntN(5)}
+		values := func() float32 { return float32(r.IntN(4)) }
+		dy, x, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C*k.Pieces, k.H, k.W).fill(values), newBox(r, 2, k.C*k.Pieces, k.H, k.W)
+		k.DY, k.X, k.DX = dy.view, x.view, dx.view
+		ref := func(n, c, h, w int) float64 {
+			o, best := c/k.Pieces, c/k.Pieces*k.Pieces
+			for p := range k.Pieces {
+				if x.at(n, o*k.Pieces+p, h, w) > x.at(n, best, h, w) {
+					best = o*k.Pieces + p
+				}
+			}
+			if best == c {
+				return dy.at(n, o, h, w)
+			}
+			return 0
+		}
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := dx.clone()
+			return &Args{Images: 2, In: [4]Buf{dy.buf, x.buf}, Out: [4]Buf{o.buf}}, o
+		}, ref, 0)
+		k.DX = k.X
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := x.clone()
+			return &Args{Images: 2, In: [4]Buf{dy.buf, o.buf}, Out: [4]Buf{o.buf}}, o
+		}, ref, 0)
+	}
+}
+
+func TestPoolGrads(t *testing.T) {
+	r := newRand(32)
+	for size := 1; size <= 67; size++ {
+		for range 2 {
+			p := AvgPoolGrad{C: 1 + r.IntN(40), IH: 1 + r.IntN(9), IW: size, KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3),
+				DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(5), PW: r.IntN(5), PB: r.IntN(5), PR: r.IntN(5), IncludePad: r.IntN(2) == 0}
+			dh, dw := one(p.DH), one(p.DW)
+			p.H = poolShape(p.IH, p.KH, p.SH, dh, p.PH, p.PB) + r.IntN(2)
+			p.W = poolShape(p.IW, p.KW, p.SW, dw, p.PW, p.PR) + r.IntN(2)
+			if r.IntN(8) == 0 {
+				p = AvgPoolGrad{C: p.C, IH: p.IH, IW: p.IW, KH: p.IH, KW: p.IW, H: 1, W: 1, SH: 1, SW: 1}
+				dh, dw = 1, 1
+			}
+			dy, x, dx := newBox(r, 2, p.C, p.H, p.W).fill(normal(r)), newBox(r, 2, p.C, p.IH, p.IW).fill(func() float32 { return float32(r.IntN(4)) }), newBox(r, 2, p.C, p.IH, p.IW)
+			p.DY, p.DX = dy.view, dx.view
+			m := MaxPoolGrad{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW, PH: p.PH, PW: p.PW, DY: p.DY, X: x.view, DX: p.DX}
+			index := func(n, c, y, x int) int { return ((n*p.C+c)*p.IH+y)*p.IW + x }
+			maxGrad, avgGrad := make([]float64, 2*p.C*p.IH*p.IW), make([]float64, 2*p.C*p.IH*p.IW)
+			for n := range 2 {
+				for c := range p.C {
+					for y := range p.H {
+						for xx := range p.W {
+							best, at, count := math.Inf(-1), -1, 0
+							var inside []int
+							for i := range p.KH {
+								for j := range p.KW {
+									iy, ix := y*p.SH-p.PH+i*dh, xx*p.SW-p.PW+j*dw
+									in := iy >= 0 && iy < p.IH && ix >= 0 && ix < p.IW
+									if in || p.IncludePad && iy < p.IH+p.PB && ix < p.IW+p.PR {
+										count++
+									}
+									if in {
+										inside = append(inside, index(n, c, iy, ix))
+										if v := x.at(n, c, iy, ix); v > best {
+											best, at = v, index(n, c, iy, ix)
+										}
+									}
+								}
+							}
+							if at >= 0 {
+								maxGrad[at] += dy.at(n, c, y, xx)
+							}
+							for _, i := range inside {
+								avgGrad[i] += dy.at(n, c, y, xx) / float64(count)
+							}
+						}
+					}
+				}
+			}
+			args := func() (*Args, *box) {
+				o := dx.clone()
+				return &Args{Images: 2, In: [4]Buf{dy.buf, x.buf}, Out: [4]Buf{o.buf}}, o
+			}
+			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return maxGrad[index(n, c, y, x)] }, 1e-5)
+			onAllTiers(t, r, p, args, func(n, c, y, x int) float64 { return avgGrad[index(n, c, y, x)] }, 1e-5)
+		}
+	}
+}
+
+func TestLRNGrad(t *testing.T) {
+	r := newRand(33)
+	for size := 1; size <= 67; size++ {
+		k := LRNGrad{C: size, H: 1 + r.IntN(2), W: 1 + r.IntN(10), Size: []int{5, 3, 1, 4, 2, 9, 19}[size%7], Alpha: 0.7, Beta: 0.75, K: float32(1 + r.IntN(2))}
+		if size%5 == 0 {
+			k.Beta = 0.5 + r.Float32()
+		}
+		dy, x, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W)
+		k.DY, k.X, k.DX = dy.view, x.view, dx.view
+		alpha, beta := float64(k.Alpha)/float64(k.Size), float64(k.Beta)
+		scale := func(n, c, h, w int) float64 {
+			s := float64(k.K)
+			for j := max(0, c-(k.Size-1)/2); j <= min(k.C-1, c+k.Size/2); j++ {
+				s += alpha * x.at(n, j, h, w) * x.at(n, j, h, w)
+			}
+			return s
+		}
+		ref := func(n, c, h, w int) float64 {
+			d := dy.at(n, c, h, w) * math.Pow(scale(n, c, h, w), -beta)
+			for i := range k.C {
+				if c >= i-(k.Size-1)/2 && c <= i+k.Size/2 {
+					d -= 2 * beta * alpha * x.at(n, c, h, w) * dy.at(n, i, h, w) * x.at(n, i, h, w) * math.Pow(scale(n, i, h, w), -beta-1)
+				}
+			}
+			return d
+		}
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := dx.clone()
+			return &Args{Images: 2, In: [4]Buf{dy.buf, x.buf}, Out: [4]Buf{o.buf}}, o
+		}, ref, 5e-6)
+		k.DX = k.DY
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := dy.clone()
+			return &Args{Images: 2, In: [4]Buf{o.buf, x.buf}, Out: [4]Buf{o.buf}}, o
+		}, ref, 5e-6)
+	}
+}
+
+func TestBatchNormTrain(t *testing.T) {
+	r := newRand(34)
+	for size := 1; size <= 67; size++ {
+		images := 1 + r.IntN(3)
+		c, h, w := 1+r.IntN(40), 1+r.IntN(4), size
+		if images*h*w < 2 {
+			continue
+		}
+		const eps = 1e-3
+		offset := float32([]float64{0, 0, 30}[size%3]) // a mean far from zero
+		in, out := newBox(r, images, c, h, w).fill(func() float32 { return offset + float32(r.NormFloat64()) }), newBox(r, images, c, h, w)
+		stats := [2]*box{newVector(c), newVector(c)}
+		gamma, beta := make([]float32, Blocks(c)*Block), make([]float32, Blocks(c)*Block)
+		for i := range c {
+			gamma[i], beta[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
+		}
+		var m, v = make([]float64, c), make([]float64, c)
+		count := float64(images * h * w)
+		over := func(f func(n, y, x int)) {
+			for n := range images {
+				for y := range h {
+					for x := range w {
+						f(n, y, x)
+					}
+				}
+			}
+		}
+		for ch := range c {
+			over(func(n, y, x int) { m[ch] += in.at(n, ch, y, x) / count })
+			over(func(n, y, x int) { v[ch] += (in.at(n, ch, y, x) - m[ch]) * (in.at(n, ch, y, x) - m[ch]) / count })
+		}
+		k := BatchNormTrain{C: c, H: h, W: w, Eps: eps, In: in.view, Out: out.view}
+		var mean, variance *box
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := out.clone()
+			mean, variance = stats[0].clone(), stats[1].clone()
+			return &Args{Images: images, In: [4]Buf{in.buf}, Out: [4]Buf{o.buf, mean.buf, variance.buf}, W: [4][]float32{gamma, beta}}, o
+		}, func(n, ch, y, x int) float64 {
+			return (in.at(n, ch, y, x)-m[ch])/math.Sqrt(v[ch]+eps)*float64(gamma[ch]) + float64(beta[ch])
+		}, 1e-5*(1+float64(offset)))
+		for ch := range c {
+			if math.Abs(mean.vectorAt(ch)-m[ch]) > 1e-6*(1+math.Abs(m[ch])) || math.Abs(variance.vectorAt(ch)-v[ch]) > 1e-5*(1+v[ch]) {
+				t.Fatalf("channel %d: mean %g, variance %g; want %g, %g", ch, mean.vectorAt(ch), variance.vectorAt(ch), m[ch], v[ch])
+			}
+		}
+
+		// The gradient, from these statistics.
+		dy, dx := newBox(r, images, c, h, w).fill(normal(r)), newBox(r, images, c, h, w)
+		sums := [2]*box{newVector(c), newVector(c)}
+		db, dg := make([]float64, c), make([]float64, c)
+		for ch := range c {
+			over(func(n, y, x int) {
+				db[ch] += dy.at(n, ch, y, x)
+				dg[ch] += dy.at(n, ch, y, x) * (in.at(n, ch, y, x) - m[ch]) / math.Sqrt(v[ch]+eps)
+			})
+		}
+		g := BatchNormGrad{C: c, H: h, W: w, Eps: eps, DY: dy.view, X: in.view, DX: dx.view}
+		var dgamma, dbeta *box
+		onAllTiers(t, r, g, func() (*Args, *box) {
+			o := dx.clone()
+			dgamma, dbeta = sums[0].clone(), sums[1].clone()
+			return &Args{Images: images, In: [4]Buf{dy.buf, in.buf, mean.buf, variance.buf}, Out: [4]Buf{o.buf, dgamma.buf, dbeta.buf}, W: [4][]float32{gamma}}, o
+		}, func(n, ch, y, x int) float64 {
+			rr := 1 / math.Sqrt(v[ch]+eps)
+			return float64(gamma[ch]) * rr * (dy.at(n, ch, y, x) - db[ch]/count - (in.at(n, ch, y, x)-m[ch])*rr*dg[ch]/count)
+		}, 3e-4)
+		for _, s := range []struct {
+			b    *box
+			want []float64
+		}{{dgamma, dg}, {dbeta, db}} {
+			if err := s.b.check(func(_, c, _, _ int) float64 { return s.want[c] }, 1e-4); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := newVector(c)
+		onAllTiers(t, r, SumPixels{C: c, H: h, W: w, In: dy.view}, func() (*Args, *box) {
+			o := sum.clone()
+			return &Args{Images: images, In: [4]Buf{dy.buf}, Out: [4]Buf{o.buf}}, o
+		}, func(_, ch, _, _ int) float64 { return db[ch] }, 3e-5)
+
+		rm, rv := make([]float32, c), make([]float32, c)
+		for i := range rm {
+			rm[i], rv[i] = float32(r.NormFloat64()), r.Float32()
+		}
+		am, av := append([]float32(nil), rm...), append([]float32(nil), rv...)
+		run := BatchNormRunning{C: c, Pixels: h * w, Momentum: 0.9}
+		execute(r, Portable, run, &Args{Images: images, In: [4]Buf{mean.buf, variance.buf}, Out: [4]Buf{{Mem: am}, {Mem: av}}})
+		for i := range c {
+			wm := 0.9*float64(rm[i]) + 0.1*m[i]
+			wv := 0.9*float64(rv[i]) + 0.1*v[i]*count/(count-1)
+			if math.Abs(float64(am[i])-wm) > 1e-5*(1+math.Abs(wm)) || math.Abs(float64(av[i])-wv) > 1e-5*(1+wv) {
+				t.Fatalf("running %d: %g, %g; want %g, %g", i, am[i], av[i], wm, wv)
+			}
+		}
+	}
+}
+
+func TestCrossEntropy(t *testing.T) {
+	r := newRand(35)
+	for size := 1; size <= 67; size++ {
+		c, images := size, 1+r.IntN(5)
+		smoothing := []float32{0, 0.1}[size%2]
+		in, out := newBox(r, images, c, 1, 1).fill(func() float32 { return 5 * float32(r.NormFloat64()) }), newBox(r, images, c, 1, 1)
+		labels := make([]float32, images+3)
+		for i := range images {
+			PutInt(labels, 3+i, int32(r.IntN(c)))
+		}
+		q := func(n, ch int) float64 {
+			v := float64(smoothing) / float64(c)
+			if int(Int(labels, 3+n)) == ch {
+				v += 1 - float64(smoothing)
+			}
+			return v
+		}
+		prob := func(n, ch int) float64 {
+			m, sum := math.Inf(-1), 0.0
+			for j := range c {
+				m = math.Max(m, in.at(n, j, 0, 0))
+			}
+			for j := range c {
+				sum += math.Exp(in.at(n, j, 0, 0) - m)
+			}
+			return math.Exp(in.at(n, ch, 0, 0)-m) / sum
+		}
+		want := 0.0
+		for n := range images {
+			for ch := range c {
+				want -= q(n, ch) * math.Log(prob(n, ch)) / float64(images)
+			}
+		}
+		var first float32
+		for i, isa := range Available() {
+			loss := []float32{poison, poison, poison}
+			execute(r, isa, CrossEntropy{C: c, Smoothing: smoothing, In: in.view}, &Args{Images: images, In: [4]Buf{in.buf, {labels, 3}}, Out: [4]Buf{{loss, 1}}})
+			if i == 0 {
+				first = loss[1]
+			}
+			if loss[1] != first || math.Abs(float64(loss[1])-want) > 1e-5*(1+want) || !isPoison(loss[0]) || !isPoison(loss[2]) {
+				t.Fatalf("%v: loss of %d classes is %v, want %g", isa, c, loss, want)
+			}
+		}
+		k := CrossEntropyGrad{C: c, Smoothing: smoothing, Weight: 0.3, In: in.view, Out: out.view}
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := out.clone()
+			return &Args{Images: images, In: [4]Buf{{[]float32{2}, 0}, in.buf, {labels, 3}}, Out: [4]Buf{o.buf}}, o
+		}, func(n, ch, _, _ int) float64 { return 0.6 * (prob(n, ch) - q(n, ch)) / float64(images) }, 1e-6)
+	}
+	// A label that is no class.
+	in := newBox(r, 1, 3, 1, 1).fill(normal(r))
+	for _, label := range []int32{-1, 3, math.MaxInt32, math.MinInt32} {
+		l, loss := make([]float32, 1), make([]float32, 1)
+		PutInt(l, 0, label)
+		execute(r, Portable, CrossEntropy{C: 3, In: in.view}, &Args{Images: 1, In: [4]Buf{in.buf, {l, 0}}, Out: [4]Buf{{loss, 0}}})
+		if loss[0] == loss[0] {
+			t.Errorf("label %d: loss %g", label, loss[0])
+		}
+	}
+}
+
+func TestSoftmaxGrad(t *testing.T) {
+	r := newRand(36)
+	for size := 1; size <= 67; size++ {
+		for _, log := range []bool{false, true} {
+			k := SoftmaxGrad{C: size, H: 1 + r.IntN(3), W: 1 + r.IntN(3), Log: log}
+			dy, y, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(func() float32 { return r.Float32() - 0.5 }), newBox(r, 2, k.C, k.H, k.W)
+			k.DY, k.Y, k.DX = dy.view, y.view, dx.view
+			ref := func(n, c, h, w int) float64 {
+				sum := 0.0
+				for j := range k.C {
+					if log {
+						sum += dy.at(n, j, h, w)
+					} else {
+						sum += dy.at(n, j, h, w) * y.at(n, j, h, w)
+					}
+				}
+				if log {
+					return dy.at(n, c, h, w) - math.Exp(y.at(n, c, h, w))*sum
+				}
+				return y.at(n, c, h, w) * (dy.at(n, c, h, w) - sum)
+			}
+			onAllTiers(t, r, k, func() (*Args, *box) {
+				o := dx.clone()
+				return &Args{Images: 2, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{o.buf}}, o
+			}, ref, 1e-5)
+		}
+	}
+}
+
+func TestDropout(t *testing.T) {
+	r := newRand(37)
+	for size := 1; size <= 67; size++ {
+		k := Dropout{C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size, Key: [2]uint32{r.Uint32(), r.Uint32()}, Below: uint32(r.Uint64N(1 << 32)), Scale: 1.25}
+		in, out := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W)
+		k.In, k.Out = in.view, out.view
+		step := make([]float32, 1)
+		PutInt(step, 0, int32(r.Uint32()))
+		ref := func(n, c, y, x int) float64 {
+			f := philox([4]uint32{uint32(y*k.W + x), uint32(c / 4), uint32(n), uint32(Int(step, 0))}, k.Key)
+			if f[c%4] < k.Below {
+				return 0
+			}
+			return in.at(n, c, y, x) * 1.25
+		}
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := out.clone()
+			return &Args{Images: 2, In: [4]Buf{in.buf, {step, 0}}, Out: [4]Buf{o.buf}}, o
+		}, ref, 1e-7)
+	}
+}
+
+func TestWeightedSum(t *testing.T) {
+	out := []float32{poison, 0, poison}
+	WeightedSum{Weights: [4]float32{1, 0.3}}.Run(nil, 0, &Args{In: [4]Buf{{[]float32{2}, 0}, {[]float32{0, 10}, 1}}, Out: [4]Buf{{out, 1}}})
+	if out[1] != 5 || !isPoison(out[0]) || !isPoison(out[2]) {
+		t.Errorf("%v", out)
+	}
+}
