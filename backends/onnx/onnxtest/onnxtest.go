@@ -18,7 +18,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/cpu/peers"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
@@ -40,20 +39,14 @@ func missing(t testing.TB, err error) {
 	t.Skip(err)
 }
 
-// Write emits a graph into a new folder and returns the model's path.
+// Write emits a graph into a new folder, which goes with the test, and returns
+// the model's path.
 func Write(t testing.TB, b onnx.Backend, g *ir.Graph) string {
 	t.Helper()
 	files, err := b.Emit(g)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return WriteFiles(t, files)
-}
-
-// WriteFiles writes what a backend emitted into a new folder, which goes with the
-// test, and returns the path of the first file.
-func WriteFiles(t testing.TB, files []backends.File) string {
-	t.Helper()
 	dir := t.TempDir()
 	for _, f := range files {
 		w, err := os.Create(filepath.Join(dir, filepath.Base(f.Path)))
