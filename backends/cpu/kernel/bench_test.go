@@ -382,3 +382,18 @@ func BenchmarkDense(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWinogradRepack is the weights of GoogLeNet's 3x3 and 5x5 convolutions,
+// once a training step.
+func BenchmarkWinogradRepack(b *testing.B) {
+	isa := benchISA(b)
+	var ls []*benchLayer
+	for _, l := range googleNet(isa, 1, winograd) {
+		if w, ok := l.kern.(Winograd); ok {
+			a := &Args{Images: 1}
+			a.In[0].Mem, a.Out[0].Mem = benchAlloc(w.Conv.PackedLen()), l.args.W[0]
+			ls = append(ls, &benchLayer{l.name, WinogradRepack{w}, l.conv, a})
+		}
+	}
+	benchLayers(b, isa, ls)
+}

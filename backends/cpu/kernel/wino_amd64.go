@@ -15,6 +15,16 @@ func winoOut512m4(src *float32, pos int, dst *float32, row int, bias *float32, r
 //go:noescape
 func winoOut512m2(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
 
+// winoWeights transforms n vectors. tap and pos are bytes: from a tap to the next, from a position of the result to the next.
+//
+//go:noescape
+func winoWeights512r3(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+
+// winoWeights transforms n vectors. tap and pos are bytes: from a tap to the next, from a position of the result to the next.
+//
+//go:noescape
+func winoWeights512r5(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+
 // winoIn transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
@@ -25,3 +35,13 @@ func winoOut256m4(src *float32, pos int, dst *float32, row int, bias *float32, r
 
 //go:noescape
 func winoOut256m2(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
+
+// winoWeights transforms n vectors. tap and pos are bytes: from a tap to the next, from a position of the result to the next.
+//
+//go:noescape
+func winoWeights256r3(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+
+// winoWeights transforms n vectors. tap and pos are bytes: from a tap to the next, from a position of the result to the next.
+//
+//go:noescape
+func winoWeights256r5(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)

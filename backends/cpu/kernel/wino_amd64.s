@@ -1016,6 +1016,746 @@ GLOBL winooutFour512m2<>(SB), RODATA|NOPTR, $4
 DATA winooutEight512m2<>+0(SB)/4, $0x41000000
 GLOBL winooutEight512m2<>(SB), RODATA|NOPTR, $4
 
+// func winoWeights512r3(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512r3(SB), NOSPLIT, $0-48
+	MOVQ         src+0(FP), AX
+	MOVQ         tap+8(FP), BX
+	MOVQ         dst+16(FP), CX
+	MOVQ         pos+24(FP), DX
+	MOVQ         n+32(FP), SI
+	MOVQ         tmp+40(FP), R8
+	LEAQ         (DX)(DX*2), R10
+	MOVQ         R10, R11
+	LEAQ         (DX)(DX*4), R12
+	ADDQ         R10, R10
+	VBROADCASTSS winoQuarter512r3<>+0(SB), Z15
+	VBROADCASTSS winoSixth512r3<>+0(SB), Z14
+	VBROADCASTSS winoSmall512r3<>+0(SB), Z13
+	VBROADCASTSS winoWFour512r3<>+0(SB), Z12
+
+vector:
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	VMOVUPS     Z2, 960(R8)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 192(R8)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 384(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 576(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 768(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	VMOVUPS     Z2, 1024(R8)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 256(R8)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 448(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 640(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 832(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	VMOVUPS     Z2, 1088(R8)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 128(R8)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 320(R8)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 512(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 704(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 896(R8)
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	MOVQ        CX, R9
+	VMOVUPS     (R8), Z0
+	VMOVUPS     64(R8), Z1
+	VMOVUPS     128(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     192(R8), Z0
+	VMOVUPS     256(R8), Z1
+	VMOVUPS     320(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     384(R8), Z0
+	VMOVUPS     448(R8), Z1
+	VMOVUPS     512(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     576(R8), Z0
+	VMOVUPS     640(R8), Z1
+	VMOVUPS     704(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     768(R8), Z0
+	VMOVUPS     832(R8), Z1
+	VMOVUPS     896(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     960(R8), Z0
+	VMOVUPS     1024(R8), Z1
+	VMOVUPS     1088(R8), Z2
+	VMOVUPS     Z2, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VADDPS      Z1, Z1, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z1, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	DECQ        SI
+	JNZ         vector
+	VZEROUPPER
+	RET
+
+DATA winoQuarter512r3<>+0(SB)/4, $0x3e800000
+GLOBL winoQuarter512r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoSixth512r3<>+0(SB)/4, $0xbe2aaaab
+GLOBL winoSixth512r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoSmall512r3<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoSmall512r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoWFour512r3<>+0(SB)/4, $0x40800000
+GLOBL winoWFour512r3<>(SB), RODATA|NOPTR, $4
+
+// func winoWeights512r5(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512r5(SB), NOSPLIT, $0-48
+	MOVQ         src+0(FP), AX
+	MOVQ         tap+8(FP), BX
+	MOVQ         dst+16(FP), CX
+	MOVQ         pos+24(FP), DX
+	MOVQ         n+32(FP), SI
+	MOVQ         tmp+40(FP), R8
+	LEAQ         (DX)(DX*2), R10
+	MOVQ         R10, R11
+	LEAQ         (DX)(DX*4), R12
+	ADDQ         R10, R10
+	VBROADCASTSS winoQuarter512r5<>+0(SB), Z15
+	VBROADCASTSS winoSixth512r5<>+0(SB), Z14
+	VBROADCASTSS winoSmall512r5<>+0(SB), Z13
+	VBROADCASTSS winoWFour512r5<>+0(SB), Z12
+	VBROADCASTSS winoWEight512r5<>+0(SB), Z11
+	VBROADCASTSS winoWSixteen512r5<>+0(SB), Z10
+
+vector:
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	VMOVUPS     Z4, 1600(R8)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 320(R8)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 640(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 960(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1280(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	VMOVUPS     Z4, 1664(R8)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 384(R8)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 704(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1024(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1344(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	VMOVUPS     Z4, 1728(R8)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 128(R8)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 448(R8)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 768(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1088(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1408(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	VMOVUPS     Z4, 1792(R8)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 192(R8)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 512(R8)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 832(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1152(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1472(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	VMOVUPS     Z4, 1856(R8)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, 256(R8)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 576(R8)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, 896(R8)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1216(R8)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, 1536(R8)
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	MOVQ        CX, R9
+	VMOVUPS     (R8), Z0
+	VMOVUPS     64(R8), Z1
+	VMOVUPS     128(R8), Z2
+	VMOVUPS     192(R8), Z3
+	VMOVUPS     256(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     320(R8), Z0
+	VMOVUPS     384(R8), Z1
+	VMOVUPS     448(R8), Z2
+	VMOVUPS     512(R8), Z3
+	VMOVUPS     576(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     640(R8), Z0
+	VMOVUPS     704(R8), Z1
+	VMOVUPS     768(R8), Z2
+	VMOVUPS     832(R8), Z3
+	VMOVUPS     896(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     960(R8), Z0
+	VMOVUPS     1024(R8), Z1
+	VMOVUPS     1088(R8), Z2
+	VMOVUPS     1152(R8), Z3
+	VMOVUPS     1216(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     1280(R8), Z0
+	VMOVUPS     1344(R8), Z1
+	VMOVUPS     1408(R8), Z2
+	VMOVUPS     1472(R8), Z3
+	VMOVUPS     1536(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     1600(R8), Z0
+	VMOVUPS     1664(R8), Z1
+	VMOVUPS     1728(R8), Z2
+	VMOVUPS     1792(R8), Z3
+	VMOVUPS     1856(R8), Z4
+	VMOVUPS     Z4, (R9)(R12*1)
+	VADDPS      Z2, Z0, Z5
+	VADDPS      Z4, Z5, Z5
+	VADDPS      Z3, Z1, Z6
+	VMOVAPS     Z0, Z7
+	VFMADD231PS Z2, Z12, Z7
+	VFMADD231PS Z4, Z10, Z7
+	VADDPS      Z1, Z1, Z8
+	VFMADD231PS Z3, Z11, Z8
+	VMULPS      Z15, Z0, Z0
+	VMOVUPS     Z0, (R9)
+	VADDPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*1)
+	VSUBPS      Z6, Z5, Z2
+	VMULPS      Z14, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*2)
+	VADDPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(R11*1)
+	VSUBPS      Z8, Z7, Z2
+	VMULPS      Z13, Z2, Z2
+	VMOVUPS     Z2, (R9)(DX*4)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	DECQ        SI
+	JNZ         vector
+	VZEROUPPER
+	RET
+
+DATA winoQuarter512r5<>+0(SB)/4, $0x3e800000
+GLOBL winoQuarter512r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoSixth512r5<>+0(SB)/4, $0xbe2aaaab
+GLOBL winoSixth512r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoSmall512r5<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoSmall512r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWFour512r5<>+0(SB)/4, $0x40800000
+GLOBL winoWFour512r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWEight512r5<>+0(SB)/4, $0x41000000
+GLOBL winoWEight512r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWSixteen512r5<>+0(SB)/4, $0x41800000
+GLOBL winoWSixteen512r5<>(SB), RODATA|NOPTR, $4
+
 // func winoIn256(src *float32, row int, dst *float32, pos int, n int, step int, tmp *float32)
 // Requires: AVX, FMA3
 TEXT ·winoIn256(SB), NOSPLIT, $0-56
@@ -2944,3 +3684,743 @@ GLOBL winooutFour256m2<>(SB), RODATA|NOPTR, $4
 
 DATA winooutEight256m2<>+0(SB)/4, $0x41000000
 GLOBL winooutEight256m2<>(SB), RODATA|NOPTR, $4
+
+// func winoWeights256r3(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+// Requires: AVX, FMA3
+TEXT ·winoWeights256r3(SB), NOSPLIT, $0-48
+	MOVQ         src+0(FP), AX
+	MOVQ         tap+8(FP), BX
+	MOVQ         dst+16(FP), CX
+	MOVQ         pos+24(FP), DX
+	MOVQ         n+32(FP), SI
+	MOVQ         tmp+40(FP), R8
+	LEAQ         (DX)(DX*2), R10
+	MOVQ         R10, R11
+	LEAQ         (DX)(DX*4), R12
+	ADDQ         R10, R10
+	VBROADCASTSS winoQuarter256r3<>+0(SB), Y15
+	VBROADCASTSS winoSixth256r3<>+0(SB), Y14
+	VBROADCASTSS winoSmall256r3<>+0(SB), Y13
+	VBROADCASTSS winoWFour256r3<>+0(SB), Y12
+
+vector:
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	VMOVUPS     Y2, 960(R8)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R8)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 192(R8)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 384(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 576(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 768(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	VMOVUPS     Y2, 1024(R8)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 64(R8)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 256(R8)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 448(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 640(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 832(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	VMOVUPS     Y2, 1088(R8)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 128(R8)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 320(R8)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 512(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 704(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 896(R8)
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	MOVQ        CX, R9
+	VMOVUPS     (R8), Y0
+	VMOVUPS     64(R8), Y1
+	VMOVUPS     128(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     192(R8), Y0
+	VMOVUPS     256(R8), Y1
+	VMOVUPS     320(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     384(R8), Y0
+	VMOVUPS     448(R8), Y1
+	VMOVUPS     512(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     576(R8), Y0
+	VMOVUPS     640(R8), Y1
+	VMOVUPS     704(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     768(R8), Y0
+	VMOVUPS     832(R8), Y1
+	VMOVUPS     896(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     960(R8), Y0
+	VMOVUPS     1024(R8), Y1
+	VMOVUPS     1088(R8), Y2
+	VMOVUPS     Y2, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VADDPS      Y1, Y1, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y1, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	DECQ        SI
+	JNZ         vector
+	VZEROUPPER
+	RET
+
+DATA winoQuarter256r3<>+0(SB)/4, $0x3e800000
+GLOBL winoQuarter256r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoSixth256r3<>+0(SB)/4, $0xbe2aaaab
+GLOBL winoSixth256r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoSmall256r3<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoSmall256r3<>(SB), RODATA|NOPTR, $4
+
+DATA winoWFour256r3<>+0(SB)/4, $0x40800000
+GLOBL winoWFour256r3<>(SB), RODATA|NOPTR, $4
+
+// func winoWeights256r5(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+// Requires: AVX, FMA3
+TEXT ·winoWeights256r5(SB), NOSPLIT, $0-48
+	MOVQ         src+0(FP), AX
+	MOVQ         tap+8(FP), BX
+	MOVQ         dst+16(FP), CX
+	MOVQ         pos+24(FP), DX
+	MOVQ         n+32(FP), SI
+	MOVQ         tmp+40(FP), R8
+	LEAQ         (DX)(DX*2), R10
+	MOVQ         R10, R11
+	LEAQ         (DX)(DX*4), R12
+	ADDQ         R10, R10
+	VBROADCASTSS winoQuarter256r5<>+0(SB), Y15
+	VBROADCASTSS winoSixth256r5<>+0(SB), Y14
+	VBROADCASTSS winoSmall256r5<>+0(SB), Y13
+	VBROADCASTSS winoWFour256r5<>+0(SB), Y12
+	VBROADCASTSS winoWEight256r5<>+0(SB), Y11
+	VBROADCASTSS winoWSixteen256r5<>+0(SB), Y10
+
+vector:
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	VMOVUPS     Y4, 1600(R8)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R8)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 320(R8)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 640(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 960(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1280(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	VMOVUPS     Y4, 1664(R8)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 64(R8)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 384(R8)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 704(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1024(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1344(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	VMOVUPS     Y4, 1728(R8)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 128(R8)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 448(R8)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 768(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1088(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1408(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	VMOVUPS     Y4, 1792(R8)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 192(R8)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 512(R8)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 832(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1152(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1472(R8)
+	ADDQ        BX, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	VMOVUPS     Y4, 1856(R8)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, 256(R8)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 576(R8)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, 896(R8)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1216(R8)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, 1536(R8)
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	SUBQ        BX, AX
+	MOVQ        CX, R9
+	VMOVUPS     (R8), Y0
+	VMOVUPS     64(R8), Y1
+	VMOVUPS     128(R8), Y2
+	VMOVUPS     192(R8), Y3
+	VMOVUPS     256(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     320(R8), Y0
+	VMOVUPS     384(R8), Y1
+	VMOVUPS     448(R8), Y2
+	VMOVUPS     512(R8), Y3
+	VMOVUPS     576(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     640(R8), Y0
+	VMOVUPS     704(R8), Y1
+	VMOVUPS     768(R8), Y2
+	VMOVUPS     832(R8), Y3
+	VMOVUPS     896(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     960(R8), Y0
+	VMOVUPS     1024(R8), Y1
+	VMOVUPS     1088(R8), Y2
+	VMOVUPS     1152(R8), Y3
+	VMOVUPS     1216(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     1280(R8), Y0
+	VMOVUPS     1344(R8), Y1
+	VMOVUPS     1408(R8), Y2
+	VMOVUPS     1472(R8), Y3
+	VMOVUPS     1536(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        R10, R9
+	VMOVUPS     1600(R8), Y0
+	VMOVUPS     1664(R8), Y1
+	VMOVUPS     1728(R8), Y2
+	VMOVUPS     1792(R8), Y3
+	VMOVUPS     1856(R8), Y4
+	VMOVUPS     Y4, (R9)(R12*1)
+	VADDPS      Y2, Y0, Y5
+	VADDPS      Y4, Y5, Y5
+	VADDPS      Y3, Y1, Y6
+	VMOVAPS     Y0, Y7
+	VFMADD231PS Y2, Y12, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VADDPS      Y1, Y1, Y8
+	VFMADD231PS Y3, Y11, Y8
+	VMULPS      Y15, Y0, Y0
+	VMOVUPS     Y0, (R9)
+	VADDPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*1)
+	VSUBPS      Y6, Y5, Y2
+	VMULPS      Y14, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*2)
+	VADDPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(R11*1)
+	VSUBPS      Y8, Y7, Y2
+	VMULPS      Y13, Y2, Y2
+	VMOVUPS     Y2, (R9)(DX*4)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	DECQ        SI
+	JNZ         vector
+	VZEROUPPER
+	RET
+
+DATA winoQuarter256r5<>+0(SB)/4, $0x3e800000
+GLOBL winoQuarter256r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoSixth256r5<>+0(SB)/4, $0xbe2aaaab
+GLOBL winoSixth256r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoSmall256r5<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoSmall256r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWFour256r5<>+0(SB)/4, $0x40800000
+GLOBL winoWFour256r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWEight256r5<>+0(SB)/4, $0x41000000
+GLOBL winoWEight256r5<>(SB), RODATA|NOPTR, $4
+
+DATA winoWSixteen256r5<>+0(SB)/4, $0x41800000
+GLOBL winoWSixteen256r5<>(SB), RODATA|NOPTR, $4

@@ -20,3 +20,16 @@ func winoOutTiles(isa ISA, m int, src *float32, pos int, dst *float32, row int, 
 		winoOut256m2(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
 	}
 }
+
+func winoWeightTiles(isa ISA, r int, src *float32, tap int, dst *float32, pos, n int, tmp *float32) {
+	switch {
+	case isa == AVX512 && r == 3:
+		winoWeights512r3(src, tap, dst, pos, n/16, tmp)
+	case isa == AVX512:
+		winoWeights512r5(src, tap, dst, pos, n/16, tmp)
+	case r == 3:
+		winoWeights256r3(src, tap, dst, pos, n/8, tmp)
+	default:
+		winoWeights256r5(src, tap, dst, pos, n/8, tmp)
+	}
+}

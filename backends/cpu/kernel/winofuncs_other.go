@@ -6,3 +6,5 @@ func winoInTiles(ISA, *float32, int, *float32, int, int, int, *float32) {}
 
 func winoOutTiles(ISA, int, *float32, int, *float32, int, *float32, *float32, int, float32, int, int, *float32) {
 }
+
+func winoWeightTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}

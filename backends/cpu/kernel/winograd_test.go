@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -50,6 +52,51 @@ func TestWinogradError(t *testing.T) {
 				}
 			}
 			t.Log(line + " (direct, Winograd)")
+		}
+	}
+}
+
+// TestWinogradRepack compares the transform from packed weights in float32 with
+// Pack's in float64.
+func TestWinogradRepack(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for i := range 20 {
+		k := 3 + 2*(i%2)
+		c := Winograd{Conv: Conv{IC: 1 + r.IntN(67), H: 9, W: 9, KH: k, KW: k, Parts: [4]Part{{C: 1 + r.IntN(67)}, {C: i % 30}}}}
+		weight := make([]float32, c.OC()*c.IC*k*k)
+		for i := range weight {
+			weight[i] = r.Float32()*2 - 1
+		}
+		want, packed := make([]float32, c.PackedLen()), make([]float32, c.Conv.PackedLen())
+		c.Pack(want, weight)
+		c.Conv.Pack(packed, weight)
+		var simd []float32
+		for _, isa := range Available() {
+			got := alignedFloats(c.PackedLen() + 2*guardLen)
+			for i := range got {
+				got[i] = canary
+			}
+			a := &Args{Images: 1}
+			a.In[0].Mem, a.Out[0] = packed, Buf{got, guardLen}
+			runAll(isa, WinogradRepack{c}, a)
+			for i := range guardLen {
+				if math.Float32bits(got[i]) != math.Float32bits(canary) || math.Float32bits(got[len(got)-1-i]) != math.Float32bits(canary) {
+					t.Fatalf("%v: guard zone written", isa)
+				}
+			}
+			got = got[guardLen : len(got)-guardLen]
+			for i, w := range want {
+				if d := math.Abs(float64(got[i] - w)); !(d <= 1e-6) || w == 0 && got[i] != 0 {
+					t.Fatalf("%v %dx%d: weight %d is %g, want %g", isa, k, k, i, got[i], w)
+				}
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(got)) {
+				t.Fatal("AVX2 and AVX-512 differ")
+			}
+			simd = got
 		}
 	}
 }

@@ -16,6 +16,8 @@ func winograds() {
 		winoIn(bits)
 		winoOut(bits, 4)
 		winoOut(bits, 2)
+		winoWeights(bits, 3)
+		winoWeights(bits, 5)
 	}
 }
 
@@ -223,6 +225,119 @@ func winoOut(bits, m int) {
 	ADDQ(U32(uint32(64*m)), res)
 	DECQ(n)
 	JNZ(LabelRef("tile"))
+	VZEROUPPER()
+	RET()
+}
+
+// winoWeights transforms the weights of n vectors of output channels: r x r taps to
+// 36 positions, the columns first, by way of tmp (6r blocks), then the rows.
+//
+//	r = 3:  e = g0+g2        o = g1           f = g0+4g2         p = g1+g1
+//	r = 5:  e = (g0+g2)+g4   o = g1+g3        f = (g0+4g2)+16g4  p = 2g1+8g3
+//	t0 = g0/4  t1 = (e+o)*(-1/6)  t2 = (e-o)*(-1/6)  t3 = (f+p)/24  t4 = (f-p)/24  t5 = the last g
+func winoWeights(bits, r int) {
+	v, width, _ := vectors(bits)
+	TEXT(fmt.Sprintf("winoWeights%dr%d", bits, r), NOSPLIT, "func(src *float32, tap int, dst *float32, pos, n int, tmp *float32)")
+	Pragma("noescape")
+	Doc("winoWeights transforms n vectors. tap and pos are bytes: from a tap to the next, from a position of the result to the next.")
+	src, tap, dst, pos, n, tmp, s, p3, p5, p6 := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R11, reg.R12, reg.R10
+	Load(Param("src"), src)
+	Load(Param("tap"), tap)
+	Load(Param("dst"), dst)
+	Load(Param("pos"), pos)
+	Load(Param("n"), n)
+	Load(Param("tmp"), tmp)
+	LEAQ(Mem{Base: pos, Index: pos, Scale: 2}, p6)
+	MOVQ(p6, p3)
+	LEAQ(Mem{Base: pos, Index: pos, Scale: 4}, p5)
+	ADDQ(p6, p6)
+	quarter, sixth, small, four, eight, sixteen := v[15], v[14], v[13], v[12], v[11], v[10]
+	id := fmt.Sprintf("%dr%d", bits, r)
+	constant("Quarter"+id, 0x3e800000, quarter)
+	constant("Sixth"+id, 0xbe2aaaab, sixth)
+	constant("Small"+id, 0x3d2aaaab, small)
+	constant("WFour"+id, 0x40800000, four)
+	if r == 5 {
+		constant("WEight"+id, 0x41000000, eight)
+		constant("WSixteen"+id, 0x41800000, sixteen)
+	}
+	// g is consumed; store(i, x) takes the six results.
+	one := func(g []reg.VecPhysical, t []reg.VecPhysical, store func(i int, x reg.VecPhysical)) {
+		e, o, f, p := t[0], t[1], t[2], t[3]
+		store(5, g[r-1])
+		VADDPS(g[2], g[0], e)
+		if r == 3 {
+			VMOVAPS(g[0], f)
+			VFMADD231PS(g[2], four, f)
+			VADDPS(g[1], g[1], p)
+			o = g[1]
+		} else {
+			VADDPS(g[4], e, e)
+			VADDPS(g[3], g[1], o)
+			VMOVAPS(g[0], f)
+			VFMADD231PS(g[2], four, f)
+			VFMADD231PS(g[4], sixteen, f)
+			VADDPS(g[1], g[1], p)
+			VFMADD231PS(g[3], eight, p)
+		}
+		VMULPS(quarter, g[0], g[0])
+		store(0, g[0])
+		for i, pair := range [2][3]reg.VecPhysical{{e, o, sixth}, {f, p, small}} {
+			VADDPS(pair[1], pair[0], g[2])
+			VMULPS(pair[2], g[2], g[2])
+			store(1+2*i, g[2])
+			VSUBPS(pair[1], pair[0], g[2])
+			VMULPS(pair[2], g[2], g[2])
+			store(2+2*i, g[2])
+		}
+	}
+	g, t := v[0:r], v[5:9]
+	Label("vector")
+	for x := 0; x < r; x++ { // column x: taps y*r+x to tmp[y'*r+x]
+		if x == 0 {
+			MOVQ(src, s)
+		} else {
+			ADDQ(tap, src)
+			MOVQ(src, s)
+		}
+		for y := 0; y < r; y++ {
+			VMOVUPS(Mem{Base: s}, g[y])
+			if y < r-1 {
+				for i := 0; i < r; i++ {
+					ADDQ(tap, s)
+				}
+			}
+		}
+		one(g, t, func(i int, q reg.VecPhysical) { VMOVUPS(q, Mem{Base: tmp, Disp: 64 * (i*r + x)}) })
+	}
+	for x := 1; x < r; x++ {
+		SUBQ(tap, src)
+	}
+	MOVQ(dst, s)
+	for y := 0; y < 6; y++ {
+		for x := 0; x < r; x++ {
+			VMOVUPS(Mem{Base: tmp, Disp: 64 * (y*r + x)}, g[x])
+		}
+		one(g, t, func(i int, q reg.VecPhysical) {
+			m := Mem{Base: s}
+			switch i {
+			case 1, 2, 4:
+				m.Index, m.Scale = pos, uint8(i)
+			case 3:
+				m.Index, m.Scale = p3, 1
+			case 5:
+				m.Index, m.Scale = p5, 1
+			}
+			VMOVUPS(q, m)
+		})
+		if y < 5 {
+			ADDQ(p6, s)
+		}
+	}
+	ADDQ(U32(uint32(width)), src)
+	ADDQ(U32(uint32(width)), dst)
+	DECQ(n)
+	JNZ(LabelRef("vector"))
 	VZEROUPPER()
 	RET()
 }
