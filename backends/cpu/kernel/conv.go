@@ -222,7 +222,7 @@ func maxPixels(isa ISA) int {
 	case AVX2:
 		return 6
 	}
-	return 4
+	return 3
 }
 
 // flat reports whether the rows of input and outputs lie without gaps, so that
@@ -311,13 +311,10 @@ func (c Conv) pairs() int {
 // cover cuts h rows of w pixels, in reading order, into tiles of at most
 // most pixels. A tile has two halves, of which the first is the larger by at most
 // one pixel, and neither crosses the end of a row. It minimizes the predicted time,
-// in which a tile of fewer than 5 pixels costs as much as one of 5: latency and the
-// stream of weights are the limit then.
+// in which a tile of fewer than 5 pixels (AVX2: 4) costs as much as one of 5: latency and
+// the stream of weights are the limit then.
 func cover(h, w, most int) []int {
-	least := 5
-	if most < 14 {
-		least = 4
-	}
+	least := [...]int{3: 1, 6: 4, 14: 5}[most]
 	n := h * w
 	best := make([]int, n+1)
 	step := make([]uint8, n+1)

@@ -166,20 +166,20 @@ func (p *densePart) run(w *Worker) {
 
 func (p *densePart) runGo(most int) {
 	for i := 0; i < p.n; i += most {
-		var px [4]int
+		var px [3]int
 		for q := range px {
 			px[q] = p.at + min(i+q, p.n-1)*p.ps
 		}
 		for j := 0; j < p.width; j += 2 {
 			to := p.to + j/Block*p.block + i*p.step + j%Block
-			var acc [4][2]float32
+			var acc [3][2]float32
 			for q := range acc {
 				acc[q] = [2]float32(p.bias[j:])
 				if p.resume && i+q < p.n {
 					acc[q] = [2]float32(p.out[to+q*p.step:])
 				}
 			}
-			acc = dot4x2(p.in, px, p.taps, p.w[j:], p.width, acc)
+			acc = dot3x2(p.in, px, p.taps, p.w[j:], p.width, acc)
 			for q := range min(most, p.n-i) {
 				for l, v := range acc[q] {
 					if p.relu && v < 0 {

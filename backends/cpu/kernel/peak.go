@@ -55,20 +55,23 @@ func peakSlice(isa ISA, d time.Duration) float64 {
 
 var peakSink float32
 
-// peakPortable is eight independent chains of a multiplication and an addition, in
-// the form that the portable kernels have.
+// peakPortable is eight sums of products, in the form that the portable kernels
+// have.
 func peakPortable(n int) float64 {
 	var a, b, c, d, e, f, g, h float32
-	x := float32(n)
+	u, v := float32(1), float32(0.5)
 	for range n {
-		a += float32(a * x)
-		b += float32(b * x)
-		c += float32(c * x)
-		d += float32(d * x)
-		e += float32(e * x)
-		f += float32(f * x)
-		g += float32(g * x)
-		h += float32(h * x)
+		a += float32(u * v)
+		b += float32(u * u)
+		c += float32(v * v)
+		v++
+		d += float32(u * v)
+		e += float32(v * v)
+		u++
+		f += float32(u * v)
+		g += float32(u * u)
+		v--
+		h += float32(u * v)
 	}
 	if a+b+c+d+e+f+g+h != 0 {
 		peakSink = a

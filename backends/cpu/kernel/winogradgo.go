@@ -86,14 +86,14 @@ func winoOut1(t *[winoArea][Block]float32, at, step, m int) {
 
 // multiplyGo is one of the 36 products.
 func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
-	for i := 0; i < r.n; i += 4 {
-		var px [4]int
+	for i := 0; i < r.n; i += 3 {
+		var px [3]int
 		for q := range px {
 			px[q] = v + min(i+q, r.n-1)*Block
 		}
 		for j := 0; j < width; j += 2 {
-			acc := dot4x2(r.scratch, px, r.a.Table, u[j:], width, [4][2]float32{})
-			for q := range min(4, r.n-i) {
+			acc := dot3x2(r.scratch, px, r.a.Table, u[j:], width, [3][2]float32{})
+			for q := range min(3, r.n-i) {
 				copy(r.scratch[out+j/Block*r.block+(i+q)*Block+j%Block:], acc[q][:])
 			}
 		}
