@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/incc-lang/incc/ir"
@@ -17,19 +18,27 @@ var Factorize = Pass{
 	After:    []Constraint{{"stack-3x3", "there is no 5x5 left to stack behind it"}},
 	Variants: []Arg{
 		{"retrain", "an activation between the two: another function, for a topology that is to be trained", ""},
+		{"svd", "no activation between: the best approximation of the trained layer by a truncated SVD, mid its rank", ""},
 	},
-	Args: withDefault(redesignArgs, "mid", "in"),
+	Args: append(withDefault(redesignArgs, "mid", "in"),
+		Arg{"max-error", "of svd: the smallest rank whose relative error of the layer's weights is not above it, instead of mid", ""}),
 	Run: func(r *ir.Rewriter, o Options) error {
 		d, err := newRedesigner(r, o)
 		if err != nil {
 			return err
+		}
+		if o.step.Variant() == "svd" {
+			return factorizeSVD(d)
+		}
+		if o.Arg("max-error") != "" || d.mid == "full" {
+			return errors.New("max-error and mid=full are for factorize=svd: a layer that is to be trained has no error yet")
 		}
 		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
 			l, ok := convLayer(r, n)
 			if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
 				continue
 			}
-			if err := d.untrained("redesign the topology, then train"); err != nil {
+			if err := d.untrained("factorize=svd carries them over, or redesign the topology and then train"); err != nil {
 				return err
 			}
 			if p, pays, why := factorize(d, l); d.consider(l, p, pays, why) {
@@ -40,15 +49,24 @@ var Factorize = Pass{
 	},
 }
 
+// factorize plans the pair with the width that the arguments ask for.
 func factorize(d *redesigner, l layer) (p plan, pays bool, why string) {
+	return pair(l, d.width(l))
+}
+
+// pair plans an n x 1 and a 1 x n convolution with mid channels between, and says
+// whether they have fewer weights.
+func pair(l layer, mid int) (p plan, pays bool, why string) {
 	k, pad := l.kernel(), l.conv.Pad
-	p.mid = d.width(l)
+	p.mid = mid
 	p.first = half{kernel: ir.HW{k[0], 1}, conv: l.conv}
 	p.first.conv.Pad = ir.Pads{pad[0], 0, pad[2], 0}
 	p.second = half{kernel: ir.HW{1, k[1]}, conv: l.conv}
 	p.second.conv.Pad = ir.Pads{0, pad[1], 0, pad[3]}
 	p.first.conv.Dilation = ir.HW{l.conv.Dilation[0], 1}
 	p.second.conv.Dilation = ir.HW{1, l.conv.Dilation[1]}
+	p.first.conv.Stride = ir.HW{l.conv.Stride[0], 1}
+	p.second.conv.Stride = ir.HW{1, l.conv.Stride[1]}
 	c, o := l.weight.Type.Shape[1], l.outs()
 	after, before := p.mid*(k[0]*c+k[1]*o), k[0]*k[1]*c*o
 	pays = after < before

@@ -3,6 +3,7 @@ package passes
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,6 +55,7 @@ type half struct {
 type plan struct {
 	first, second half
 	mid           int
+	linear        bool // nothing between the two: no bias, batch norm, activation
 }
 
 // redesigner carries what the redesigns share.
@@ -84,7 +86,7 @@ func newRedesigner(r *ir.Rewriter, o Options) (*redesigner, error) {
 			d.only = append(d.only, k)
 		}
 	}
-	if n, err := strconv.Atoi(d.mid); d.mid != "in" && d.mid != "out" && (err != nil || n < 1 || n > ir.MaxDim) {
+	if n, err := strconv.Atoi(d.mid); !slices.Contains([]string{"in", "out", "full"}, d.mid) && (err != nil || n < 1 || n > ir.MaxDim) {
 		return nil, fmt.Errorf("mid=%s: want in, out or a number of channels", d.mid)
 	}
 	for _, n := range r.Graph().Nodes {
@@ -134,24 +136,33 @@ func (d *redesigner) width(l layer) int {
 	return n
 }
 
-// refuse returns why the layer cannot be redesigned at all, "" where it can.
+// refuse returns why the layer cannot be split in two at all, "" where it can.
 func (d *redesigner) refuse(l layer) string {
 	switch {
 	case l.conv.Groups != 1:
 		return fmt.Sprintf("it has %d groups", l.conv.Groups)
-	case l.conv.Stride != ir.HW{1, 1}:
-		return fmt.Sprintf("its stride is %v", l.conv.Stride)
 	case l.weight.Param == nil || (l.bias != nil && l.bias.Param == nil):
 		return "its weights are an expression"
 	case d.uses[l.weight] != 1:
 		return "it shares its weights with another layer"
+	}
+	return ""
+}
+
+// refuseActivated is refuse for a pair with an activation between.
+func (d *redesigner) refuseActivated(l layer) string {
+	switch reason := d.refuse(l); {
+	case reason != "":
+		return reason
+	case l.conv.Stride != ir.HW{1, 1}:
+		return fmt.Sprintf("its stride is %v", l.conv.Stride)
 	case l.af == ops.ActNone:
 		return "it has no activation to put between the two"
 	}
 	return ""
 }
 
-// typesOf infers the values between and behind the halves.
+// types infers the values between and behind the halves.
 func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error) {
 	x := l.n.In[0].Type
 	in := x
@@ -161,7 +172,8 @@ func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error
 			o = l.outs()
 		}
 		args := []ir.Type{in, ir.Float(o, c, h.kernel[0], h.kernel[1])}
-		if l.bias != nil {
+		inner := i == 0 && p.linear
+		if l.bias != nil && !inner {
 			args = append(args, ir.Float(o))
 		}
 		out, err := h.conv.Infer(args)
@@ -171,11 +183,14 @@ func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error
 		cost += d.o.cost().Cost(h.conv, args, out)
 		macs += h.conv.Cost(args, out).MACs
 		in = out[0]
-		if i == 0 && l.bn != nil {
+		if i == 1 || p.linear {
+			continue
+		}
+		if l.bn != nil {
 			v := ir.Float(o)
 			cost += d.o.cost().Cost(l.bn.Op, []ir.Type{in, v, v, v, v}, out)
 		}
-		if i == 0 && l.act == ops.ActNone && l.af != ops.ActNone {
+		if l.act == ops.ActNone && l.af != ops.ActNone {
 			cost += d.o.cost().Cost(opOf(l.af), out, out)
 		}
 	}
@@ -203,6 +218,9 @@ func (p plan) params(l layer) (n [2]int64) {
 	k := l.kernel()
 	n[0] = int64(k[0]*k[1])*c*o + each*o
 	n[1] = int64(p.first.kernel[0]*p.first.kernel[1])*c*m + int64(p.second.kernel[0]*p.second.kernel[1])*m*o + each*(m+o)
+	if p.linear {
+		n[1] -= each * m
+	}
 	return n
 }
 
@@ -214,9 +232,16 @@ func (p plan) String(l layer) string {
 // consider decides about one layer, logs the decision, and reports whether it is
 // to be done. pays says what must hold by the paper's own count.
 func (d *redesigner) consider(l layer, p plan, pays bool, why string) bool {
+	dec := d.decide(l, p, d.refuseActivated(l), pays, why)
+	d.o.log(dec)
+	return dec.Done
+}
+
+// decide is consider without the log; reason is why the layer cannot be
+// redesigned at all.
+func (d *redesigner) decide(l layer, p plan, reason string, pays bool, why string) Decision {
 	dec := Decision{Layer: l.n.Out[0].Name, Pos: l.n.Pos, What: p.String(l), Params: p.params(l)}
 	dec.MACs[0] = l.conv.Cost([]ir.Type{l.n.In[0].Type.Bind(1), l.weight.Type}, []ir.Type{l.n.Out[0].Type.Bind(1)}).MACs
-	reason := d.refuse(l)
 	cost, macs, err := p.types(d, l)
 	dec.MACs[1] = macs
 	before := d.o.priceNode(l.n)
@@ -236,8 +261,7 @@ func (d *redesigner) consider(l layer, p plan, pays bool, why string) bool {
 	default:
 		dec.Why = why
 	}
-	d.o.log(dec)
-	return dec.Done
+	return dec
 }
 
 // apply puts the halves in the place of the layer's convolution. Between them

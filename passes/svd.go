@@ -1,0 +1,267 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// factorizeSVD carries trained weights over (Jaderberg 2014, section 2.2, scheme
+// 2; Zhang 2016): W[o,c,i,j], as a matrix M of rows (c,i) and columns (j,o), is
+// approximated by a product A B of rank r, A the filters of an n x 1 convolution
+// with r outputs, B those of a 1 x n behind it. Nothing stands between the two,
+// so the bias, the batch norm and the activation of the layer stay where they
+// are, and at full rank the network computes what it did.
+//
+// The best A B of rank r in the least squares sense is M V V' with V the leading
+// right singular vectors (Eckart 1936), the eigenvectors of M'M. Their
+// orthonormality alone makes the full rank exact, so squaring M costs nothing.
+func factorizeSVD(d *redesigner) error {
+	r := d.r
+	bound := -1.0
+	if s := d.o.Arg("max-error"); s != "" {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(x >= 0 && x < 1) {
+			return fmt.Errorf("max-error=%s: want a number of at least 0 and below 1", s)
+		}
+		bound = x
+	}
+	candidates, done := 0, 0
+	for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+		l, ok := convLayer(r, n)
+		if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
+			continue
+		}
+		candidates++
+		if r.Graph().Data[l.weight.Name] == nil {
+			continue
+		}
+		done++
+		if err := d.approximate(l, bound); err != nil {
+			return fmt.Errorf("%s: %w", n.Out[0].Name, err)
+		}
+	}
+	if candidates > 0 && done == 0 {
+		return fmt.Errorf("there are no weights to carry over: give trained ones (--weights), or use factorize=retrain")
+	}
+	return nil
+}
+
+// approximate decides about one layer and does it.
+func (d *redesigner) approximate(l layer, bound float64) error {
+	full := min(l.weight.Type.Shape[1]*l.kernel()[0], l.kernel()[1]*l.outs())
+	rank := full
+	if d.mid != "full" && bound < 0 {
+		rank = min(d.width(l), full)
+	}
+	p, pays, why := pair(l, rank)
+	p.linear = true
+	if reason := d.refuse(l); reason != "" || (bound < 0 && !pays && !d.force) {
+		d.o.log(d.decide(l, p, reason, pays, why))
+		return nil
+	}
+	w := d.r.Graph().Data[l.weight.Name]
+	m := matrixOf(w)
+	values, vectors, err := m.rightVectors()
+	if err != nil {
+		return err
+	}
+	if bound >= 0 {
+		p, pays, why = pair(l, smallestRank(values, bound))
+		p.linear = true
+	}
+	a, b := m.product(values, vectors, p.mid)
+	dec := d.decide(l, p, "", pays, why)
+	dec.Error = relativeError(w, a, b)
+	d.o.log(dec)
+	if dec.Done {
+		d.applyLinear(l, p, a, b)
+	}
+	return nil
+}
+
+// applyLinear puts the two convolutions in the place of the layer's.
+func (d *redesigner) applyLinear(l layer, p plan, a, b *tensor.F32) {
+	r := d.r
+	r.For(l.n)
+	old := layerName(l.linear)
+	firstName := r.Fresh(renamed(old, l.kernel(), p.first.kernel))
+	secondName := r.Fresh(renamed(old, l.kernel(), p.second.kernel))
+	p.first.conv.Act = ops.ActNone
+	weight := func(name string, x *tensor.F32) *ir.Value {
+		q := *l.weight.Param
+		v := r.Param(name+"/weight", append(ir.Shape{}, x.Shape...), q)
+		r.Graph().Data[v.Name] = x
+		return v
+	}
+	y := add(r, firstName+"/conv", p.first.conv, l.n.In[0], weight(firstName, a))
+	y.Name = firstName
+	in := []*ir.Value{y, weight(secondName, b)}
+	if l.bias != nil {
+		in = append(in, l.bias)
+		d.rename(l.bias, old, secondName)
+	}
+	y = add(r, secondName+"/conv", p.second.conv, in...)
+	y.Name = secondName
+	if l.bn != nil {
+		d.rename(l.bn.Out[0], old, secondName)
+		for _, v := range l.bn.In[1:] {
+			d.rename(v, old, secondName)
+		}
+	}
+	r.Replace(l.n.Out[0], y)
+}
+
+// filters are the weights of a convolution as a matrix with rows (c,i) and
+// columns (j,o).
+type filters struct {
+	o, c, kh, kw int
+	rows, cols   int
+	data         []float64
+}
+
+func matrixOf(w *tensor.F32) filters {
+	s := w.Shape
+	m := filters{o: s[0], c: s[1], kh: s[2], kw: s[3], rows: s[1] * s[2], cols: s[3] * s[0]}
+	m.data = make([]float64, len(w.Data))
+	at := 0
+	for o := range m.o {
+		for ci := range m.rows {
+			for j := range m.kw {
+				m.data[ci*m.cols+j*m.o+o] = float64(w.Data[at])
+				at++
+			}
+		}
+	}
+	return m
+}
+
+// rightVectors returns the squares of the singular values and the singular
+// vectors of the smaller side, as rows: right ones where cols <= rows, else left.
+func (m filters) rightVectors() (values, vectors []float64, err error) {
+	n := min(m.rows, m.cols)
+	gram := make([]float64, n*n)
+	if m.cols <= m.rows {
+		for i := range m.rows {
+			row := m.data[i*m.cols : (i+1)*m.cols]
+			for a, x := range row {
+				if x == 0 {
+					continue
+				}
+				g := gram[a*n : (a+1)*n]
+				for b, y := range row[:a+1] {
+					g[b] += x * y
+				}
+			}
+		}
+	} else {
+		for a := range m.rows {
+			for b := range a + 1 {
+				gram[a*n+b] = dot(m.data[a*m.cols:(a+1)*m.cols], m.data[b*m.cols:(b+1)*m.cols])
+			}
+		}
+	}
+	for a := range n {
+		for b := range a {
+			gram[b*n+a] = gram[a*n+b]
+		}
+	}
+	return symmetricEigen(gram, n)
+}
+
+// smallestRank returns the least rank whose relative error is not above bound;
+// values are the squares of the singular values, largest first.
+func smallestRank(values []float64, bound float64) int {
+	total := 0.0
+	for _, v := range values {
+		total += max(v, 0)
+	}
+	tail, rank := 0.0, len(values)
+	for rank > 1 {
+		tail += max(values[rank-1], 0)
+		if math.Sqrt(tail) > bound*math.Sqrt(total) {
+			break
+		}
+		rank--
+	}
+	return rank
+}
+
+// product returns the filters of the two convolutions, of rank r: M V and V', or
+// U and U'M, the weight of each singular value shared between the two.
+func (m filters) product(values, vectors []float64, r int) (a, b *tensor.F32) {
+	a = tensor.Make[float32]([]int{r, m.c, m.kh, 1})
+	b = tensor.Make[float32]([]int{m.o, r, 1, m.kw})
+	n := len(values)
+	least := 0x1p-40 * math.Sqrt(max(values[0], 0))
+	left, right := make([]float64, m.rows), make([]float64, m.cols)
+	for k := range r {
+		v := vectors[k*n : (k+1)*n]
+		// Where the singular value vanishes any split is as good.
+		share := math.Sqrt(max(math.Sqrt(max(values[k], 0)), least))
+		if share == 0 {
+			share = 1
+		}
+		if m.cols <= m.rows {
+			for i := range left {
+				left[i] = dot(m.data[i*m.cols:(i+1)*m.cols], v) / share
+			}
+			for j := range right {
+				right[j] = v[j] * share
+			}
+		} else {
+			clear(right)
+			for i := range left {
+				for j, x := range m.data[i*m.cols : (i+1)*m.cols] {
+					right[j] += v[i] * x
+				}
+				left[i] = v[i] * share
+			}
+			for j := range right {
+				right[j] /= share
+			}
+		}
+		for i, x := range left {
+			a.Data[k*m.rows+i] = float32(x)
+		}
+		for j := range m.kw {
+			for o := range m.o {
+				b.Data[(o*r+k)*m.kw+j] = float32(right[j*m.o+o])
+			}
+		}
+	}
+	return a, b
+}
+
+// relativeError is |W - AB| / |W| in the Frobenius norm, of the weights as they
+// are kept.
+func relativeError(w, a, b *tensor.F32) float64 {
+	o, c, kh, kw := w.Shape[0], w.Shape[1], w.Shape[2], w.Shape[3]
+	r := a.Shape[0]
+	diff, norm := 0.0, 0.0
+	sum := make([]float64, c*kh*kw)
+	for f := range o {
+		clear(sum)
+		for k := range r {
+			for j := range kw {
+				x := float64(b.Data[(f*r+k)*kw+j])
+				for i, y := range a.Data[k*c*kh : (k+1)*c*kh] {
+					sum[i*kw+j] += x * float64(y)
+				}
+			}
+		}
+		for i, y := range w.Data[f*c*kh*kw : (f+1)*c*kh*kw] {
+			e := float64(y) - sum[i]
+			diff += e * e
+			norm += float64(y) * float64(y)
+		}
+	}
+	if norm == 0 {
+		return 0
+	}
+	return math.Sqrt(diff / norm)
+}
