@@ -67,6 +67,7 @@ type flowed struct {
 // were. An arrow at the end of a line moves to where the pipeline goes on, behind
 // the comments between.
 func (p *printer) flow(toks []token) {
+	p.flowed = make([]flowed, 0, len(toks))
 	var held *flowed // an arrow that waits for the token behind it
 	lines, semi := 0, false
 	for i, t := range toks {
@@ -148,7 +149,7 @@ func (p *printer) lay() {
 		}
 		more := f.kind == tArrow || f.kind == tComment && f.ahead == tArrow
 		afterEq := f.after == tEq
-		begins := i == 0 || breakNext || prev.kind == tComment ||
+		begins := i == 0 || breakNext && (f.kind != tComment || f.lines > 0) || prev.kind == tComment ||
 			f.kind == tClose && f.multi ||
 			f.kind == tComment && f.lines > 0 ||
 			f.lines > 0 && !(afterEq && f.kind != tComment) ||

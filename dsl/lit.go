@@ -159,7 +159,7 @@ func (l *Lit) stride(s string) *flaw {
 			help = "a shape has no stride; a kernel has two sides"
 		}
 		if l.Kind == StridedLit && !ok {
-			return &flaw{code: "E0106", summary: fmt.Sprintf("a name has no '/': %s", diag.Quote(l.Raw)), help: "k/2 gives a parameter k, which holds a kernel, the stride 2"}
+			return &flaw{code: "E0106", summary: fmt.Sprintf("a name has no '/': %s", diag.Quote(l.Raw)), help: "the '/' stands between the parts of a path, which incc makes itself; k/2 gives a parameter k, which holds a kernel, a stride"}
 		}
 		return &flaw{code: "E0106", summary: diag.Quote(l.Raw) + " is no kernel", help: help}
 	}

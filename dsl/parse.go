@@ -1,9 +1,11 @@
 package dsl
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -132,6 +134,16 @@ func (p *parser) place(t token) diag.Span {
 	return p.span(off, off)
 }
 
+// last is where the token before this one stands, line breaks and comments
+// apart.
+func (p *parser) last() diag.Span {
+	i := p.pos - 1
+	for i > 0 && (p.toks[i].kind == tNewline || p.toks[i].kind == tComment) {
+		i--
+	}
+	return p.at(p.toks[max(i, 0)])
+}
+
 func (p *parser) next() token {
 	t := p.toks[p.pos]
 	if t.kind != tEOF {
@@ -248,7 +260,7 @@ func (p *parser) separators() {
 
 // endStatement demands that nothing more stands on the line.
 func (p *parser) endStatement() {
-	if p.atEnd() || p.left {
+	if p.atEnd() || p.left || p.topStatement() {
 		return
 	}
 	switch p.kind() {
@@ -273,6 +285,11 @@ func (p *parser) header() {
 		}
 		kw := p.next()
 		p.f.Name = p.name("E0202", "the name of the "+p.f.Kind.String()+" is missing", p.text(kw)+" NAME, as in: net googlenet")
+		if p.kind() == tWord && p.f.Name != nil {
+			p.errorf("E0203", p.here(), "a name has no blanks: %s is one word too many", p.what()).
+				WithHelp("write %s_%s", p.f.Name.Name, p.text(p.tok()))
+			p.skip(false)
+		}
 		p.endStatement()
 	case p.kind() == tEOF:
 		p.errorf("E0201", p.here(), "the file is empty").WithHelp("a spec begins with net NAME; incc new lenet5 writes an example")
@@ -291,7 +308,7 @@ func (p *parser) header() {
 			}
 		}
 		d.WithHelp("put net and a name in front: net example").Suggest(p.span(p.lines[0], p.lines[0]), "net example\n")
-		if p.kind() == tWord && (p.second() == tEq || p.second() == tComma) {
+		if p.kind() == tWord && (p.second() == tEq || p.second() == tComma) && p.badFrom[p.here().Line-1] == math.MaxInt {
 			p.f.Kind = Graph
 		}
 	}
@@ -409,6 +426,14 @@ func (p *parser) top(seen map[string]diag.Span) Stmt {
 func (p *parser) input() Stmt {
 	s := &Input{Kw: p.at(p.next())}
 	const help = "as in: input image 3x224x224 range=0..1"
+	if t := p.tok(); t.kind == tWord {
+		if l, f := readLit(p.text(t), Net); f == nil && l.Kind != NameLit && p.second() != tWord {
+			p.errorf("E0224", p.at(t), "the input's name is missing before its shape").WithHelp(help).
+				Suggest(diag.Span{Pos: p.at(t).Pos}, "image ")
+			p.skip(false)
+			return nil
+		}
+	}
 	if s.Name = p.name("E0224", "the input's name is missing", help); s.Name == nil {
 		p.skip(false)
 		return nil
@@ -450,7 +475,7 @@ func (p *parser) labels() Stmt {
 	if s.Set == nil && s.File == nil && s.Names == nil {
 		return nil
 	}
-	if startsValue(p.kind()) {
+	if startsValue(p.kind()) && !p.topStatement() {
 		p.errorf("E0223", p.here(), "labels takes one set, one file, or names in braces").WithHelp(help)
 		p.skip(false)
 	}
@@ -522,8 +547,8 @@ func (p *parser) let() Stmt {
 // constant reads the value of a let or the default of a parameter: one number,
 // kernel or word.
 func (p *parser) constant(what string) *Lit {
-	if !startsValue(p.kind()) {
-		p.errorf("E0208", p.here(), "a value is missing behind =").WithHelp("%s holds a number, a kernel or a word", what)
+	if !startsValue(p.kind()) || p.topStatement() {
+		p.errorf("E0208", p.last().After(), "a value is missing behind =").WithHelp("%s holds a number, a kernel or a word", what)
 		p.skip(false)
 		return nil
 	}
@@ -622,7 +647,12 @@ func (p *parser) block() Stmt {
 				d.WithHelp(help)
 			}
 		default:
-			p.errorf("E0202", p.here(), "a parameter's name is expected, not %s", p.what()).WithHelp(help)
+			d := p.errorf("E0202", p.here(), "a parameter's name is expected, not %s", p.what())
+			if p.kind() == tComma {
+				d.WithHelp("parameters have blanks between them, no commas").Suggest(p.here(), " ")
+			} else {
+				d.WithHelp(help)
+			}
 		}
 		p.skip(false)
 		return nil
@@ -638,7 +668,7 @@ func (p *parser) block() Stmt {
 			p.skip(false)
 		}
 	} else if p.atEnd() || p.topStatement() {
-		p.errorf("E0222", p.here(), "block %s has no body", s.Name.Name).WithHelp(help)
+		p.errorf("E0222", p.last().After(), "block %s has no body", s.Name.Name).WithHelp(help)
 		return nil
 	} else if l := p.lineOf(); l != nil {
 		s.Body = &Body{Stmts: []Stmt{l}}
@@ -666,14 +696,25 @@ func (p *parser) train() Stmt {
 		case p.kind() == tEOF || p.topStatement():
 			p.unclosed()
 			return s
-		case p.kind() == tWord || p.kind() == tBad:
+		case p.kind() == tWord && IsName(p.text(p.tok())) || p.kind() == tBad:
 			before := p.pos
 			p.margin()
-			if c := p.call(); c != nil {
-				if c.Body != nil {
-					p.errorf("E0225", c.Body.Open, "braces have no place in train")
+			switch p.second() {
+			case tColon:
+				p.errorf("E0219", p.here(), "labels have no place in train").
+					WithHelp("a statement begins with its word: loss xent, sgd lr=0.01")
+				p.skip(false)
+			case tEq:
+				p.errorf("E0203", p.here(), "%s= stands behind the word of its statement", p.text(p.tok())).
+					WithHelp("such as: sgd lr=0.01, or run epochs=250")
+				p.skip(false)
+			default:
+				if c := p.call(); c != nil {
+					if c.Body != nil {
+						p.errorf("E0225", c.Body.Open, "braces have no place in train")
+					}
+					s.Stmts = append(s.Stmts, c)
 				}
-				s.Stmts = append(s.Stmts, c)
 			}
 			if !p.left {
 				p.endStatement()
@@ -773,7 +814,12 @@ func (p *parser) junk() {
 	case tComma:
 		p.errorf("E0208", p.here(), "a value is missing before the comma").WithHelp("a list is values with commas between: 0.485,0.456,0.406")
 	default:
-		p.errorf("E0203", p.here(), "behind the closing brace comes -> or a new line, not %s", p.what())
+		d := p.errorf("E0203", p.here(), "behind the closing brace comes -> or a new line, not %s", p.what())
+		if p.kind() == tWord && p.second() == tEq {
+			d.WithHelp("arguments stand before the braces")
+		} else {
+			d.WithHelp("lead on with ->, or begin a new line")
+		}
 	}
 }
 
@@ -855,6 +901,10 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 			}
 			a.Eq = p.at(p.next())
 			p.skipNewlines()
+			if p.topStatement() {
+				p.errorf("E0208", a.Eq, "a value is missing behind %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
+				return args, nil
+			}
 			if first, ok := keys[a.Key.Name]; ok {
 				p.errorf("E0211", a.Key.Span, "the key %s stands here twice", a.Key.Name).Relate(first, "the first is here").
 					WithHelp("keep one of them")
@@ -884,8 +934,11 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 		if a.Key == nil && len(keys) > 0 {
 			if !complained {
 				complained = true
-				p.errorf("E0210", a.Value.Span, "%s has no key and stands behind key=value", diag.Quote(a.Value.Raw())).
+				d := p.errorf("E0210", a.Value.Span, "%s has no key and stands behind key=value", diag.Quote(a.Value.Raw())).
 					WithHelp("values without a key come first")
+				if n := len(args); n > 0 && args[n-1].Key != nil && args[n-1].Eq.Line != args[n-1].Value.Span.Line {
+					d.Relate(args[n-1].Eq, "the value of this key was read from the next line")
+				}
 			}
 			continue
 		}
@@ -915,6 +968,12 @@ func (p *parser) value() *Value {
 		if !startsValue(p.kind()) {
 			p.errorf("E0208", p.here(), "a value is missing behind the comma").
 				WithHelp("a list is values with commas between: 0.485,0.456,0.406")
+			for p.kind() == tComma {
+				p.next()
+			}
+			if startsValue(p.kind()) {
+				continue
+			}
 			break
 		}
 		t := p.tok()
@@ -973,11 +1032,9 @@ func (p *parser) badString(t token) {
 		_, _, tail, err := strconv.UnquoteChar(rest, '"')
 		if err != nil {
 			off := t.off + int32(len(raw)-1-len(rest))
-			n := int32(1)
-			if len(rest) > 1 {
-				n = 2
-			}
-			p.errorf("E0105", p.span(off, off+n), "%s begins no escape", diag.Quote(rest[:n])).
+			_, n := utf8.DecodeRuneInString(rest[1:])
+			n++
+			p.errorf("E0105", p.span(off, off+int32(n)), "%s begins no escape", rest[:n]).
 				WithHelp(`escapes are \" \\ \n \t \xFF \u00E9; a backslash itself is \\`)
 			return
 		}
@@ -1032,6 +1089,12 @@ func (p *parser) unclosed() {
 				culprit = b
 				break
 			}
+		}
+		if p.badFrom[culprit.at.Line-1] != math.MaxInt {
+			// Half a string on that line may have swallowed the brace.
+			p.left = true
+			p.drop()
+			return
 		}
 		d := p.errorf("E0206", culprit.at, "this brace is never closed")
 		if culprit.under.IsValid() {

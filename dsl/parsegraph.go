@@ -127,6 +127,7 @@ func (p *parser) assign() Stmt {
 func (p *parser) markStmt() Stmt {
 	t := p.next()
 	s := &Mark{Kw: &Ident{p.at(t), p.text(t)}}
+	before := len(p.diags)
 	for startsValue(p.kind()) {
 		if p.second() == tEq && len(s.Names) > 0 {
 			break
@@ -159,6 +160,9 @@ func (p *parser) markStmt() Stmt {
 		help, ok = "update PARAM = VALUE", len(s.Names) == 1 && len(s.To) == 1
 	case "part":
 		help, ok = "part LABEL = VALUE…", len(s.Names) == 1 && len(s.To) > 0
+	}
+	if !ok && len(p.diags) > before {
+		return nil // told already
 	}
 	if !ok {
 		p.errorf("E0227", s.Kw.Span, "this line does not have the form of %s", s.Kw.Name).WithHelp("%s", help)

@@ -1,8 +1,10 @@
 package dsl
 
 import (
+	"bytes"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +21,9 @@ type source struct {
 	lines   []int32 // offset of each line's first byte; the first stands behind the BOM
 	badFrom []int   // of each line: the column where the scanner found something wrong
 	diags   diag.List
-	full    bool // MaxProblems reached
+	full    bool   // MaxProblems reached
+	noStar  bool   // no */ ahead
+	toldIn  [2]int // last line on which parentheses, brackets were told
 }
 
 func newSource(path string, src []byte) *source {
@@ -128,6 +132,11 @@ func (s *source) scan() []token {
 		case c == '-' && i+1 < n && src[i+1] == '>':
 			emit(tArrow, i, i+2)
 			i += 2
+		case c == '=' && i+1 < n && src[i+1] == '>', c == '<' && i+1 < n && src[i+1] == '-':
+			s.lexical("E0103", i, i+2, "%q has no meaning here", src[i:i+2]).
+				WithHelp("a pipeline's arrow is written -> and points to the right").Suggest(s.span(i, i+2), "->")
+			emit(tArrow, i, i+2)
+			i += 2
 		case isWord(c) && c != '/', c == '-' && s.startsNumber(i+1):
 			i = s.word(i, emit)
 		default:
@@ -163,16 +172,17 @@ func (s *source) lineEnd(off int32) int32 {
 // stringEnd is the offset behind the string at off, or of the end of the line
 // where no quote closes it.
 func (s *source) stringEnd(off int32) (end int32, closed bool) {
-	stop := s.lineEnd(off)
-	for i := off + 1; i < stop; i++ {
+	for i := off + 1; i < int32(len(s.src)) && s.src[i] != '\n'; i++ {
 		switch s.src[i] {
 		case '\\':
-			i++
+			if i+1 < int32(len(s.src)) && s.src[i+1] != '\n' {
+				i++
+			}
 		case '"':
 			return i + 1, true
 		}
 	}
-	return stop, false
+	return s.lineEnd(off), false
 }
 
 // startsNumber reports whether a minus before off is a number's sign.
@@ -300,22 +310,48 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 		return end
 	}
 	if r == '/' {
-		if end < int32(len(src)) && (src[end] == '/' || src[end] == '*') {
-			s.lexical("E0103", off, end+1, "a comment begins with #").Suggest(s.span(off, end+1), "#")
+		if end < int32(len(src)) && src[end] == '/' {
+			return s.comment(off, end+1)
+		}
+		if end < int32(len(src)) && src[end] == '*' {
+			s.comment(off, end+1)
+			n := -1
+			if !s.noStar {
+				n = bytes.Index(src[off:], []byte("*/"))
+				s.noStar = n < 0
+			}
+			if n >= 0 {
+				end = off + int32(n) + 2
+				if bytes.IndexByte(src[off:end], '\n') >= 0 {
+					emit(tNewline, end, end)
+				}
+				return end
+			}
 			return s.lineEnd(off)
 		}
 		s.lexical("E0103", off, end, "a '/' belongs to a kernel's stride, as in 3x3/2")
 		return end
 	}
-	if r == '\'' {
-		stop := s.lineEnd(off)
-		for i := off + 1; i < stop; i++ {
-			if src[i] == '\'' {
-				s.lexical("E0103", off, i+1, "a string has double quotes").
-					Suggest(s.span(off, i+1), `"`+strings.ReplaceAll(string(src[off+1:i]), `"`, `\"`)+`"`)
-				emit(tBad, off, i+1)
-				return i + 1
-			}
+	if r == '-' && end < int32(len(src)) && src[end] == '-' {
+		return s.comment(off, end+1)
+	}
+	if strings.ContainsRune("'‘’“”", r) {
+		line := src[end:]
+		if i := bytes.IndexAny(line, "'‘’“”\"\n"); i >= 0 && line[i] != '\n' {
+			_, size := utf8.DecodeRune(line[i:])
+			stop := end + int32(i+size)
+			s.lexical("E0103", off, stop, "a string has straight double quotes").
+				Suggest(s.span(off, stop), strconv.Quote(string(line[:i])))
+			emit(tBad, off, stop)
+			return stop
+		}
+	}
+	if i := strings.IndexRune("()[]", r); i >= 0 {
+		// One bracket of a line stands for all of them.
+		if line := s.line(off) + 1; s.toldIn[i/2] == line {
+			return end
+		} else {
+			s.toldIn[i/2] = line
 		}
 	}
 	for end < int32(len(src)) {
@@ -332,7 +368,17 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 			d.Suggest(s.span(off, end), h.instead)
 		}
 	}
+	if r == '>' || r == '→' {
+		emit(tArrow, off, end)
+	}
 	return end
+}
+
+// comment reports a comment of another language at off and skips its line.
+func (s *source) comment(off, end int32) int32 {
+	s.lexical("E0103", off, end, "a comment begins with #").
+		WithHelp("write # instead of %s", s.src[off:end]).Suggest(s.span(off, end), "#")
+	return s.lineEnd(off)
 }
 
 // charHelp is what people mean by characters that the language does not have.
@@ -351,9 +397,6 @@ var charHelp = map[rune]struct{ help, instead string }{
 	'$':      {"a let or parameter is used by its bare name", ""},
 	'\\':     {"a line that begins with -> continues the previous one; no \\ is needed", ""},
 	'`':      {"a string has double quotes", ""},
-	'\'':     {"a string has double quotes", ""},
-	'“':      {"a string has straight double quotes", `"`},
-	'”':      {"a string has straight double quotes", `"`},
 	'→':      {"a pipeline's arrow is written ->", "->"},
 	'×':      {"a kernel is written with the letter x: 3x3", "x"},
 	'−':      {"a minus is written -", "-"},
