@@ -4,6 +4,8 @@
 package ir
 
 import (
+	"slices"
+
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -162,6 +164,7 @@ func (g *Graph) Clone() *Graph {
 			return nil
 		}
 		w := *v
+		w.Type.Shape = slices.Clone(v.Type.Shape)
 		w.Def = def
 		if v.Param != nil {
 			p := *v.Param

@@ -148,7 +148,7 @@ func ParseShape(text string) (Shape, error) {
 			continue
 		}
 		d, err := strconv.Atoi(w)
-		if err != nil {
+		if err != nil || strconv.Itoa(d) != w || d < 0 {
 			return nil, fmt.Errorf("%q is not a shape: want numbers joined by x, such as 3x224x224, N for the batch", text)
 		}
 		s = append(s, d)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // Verify checks what every graph promises: unique names, topological order,
@@ -44,11 +46,15 @@ func Verify(g *Graph) error {
 		if v.Type.Shape.Symbolic() {
 			bad("param %s has the batch among its axes: %v", v.Name, v.Type)
 		}
-		if d := g.Data[v.Name]; d != nil && !slices.Equal(d.Shape, v.Type.Shape) {
+		switch d := g.Data[v.Name]; {
+		case d != nil && !slices.Equal(d.Shape, v.Type.Shape):
 			bad("param %s is %v, its data %v", v.Name, v.Type, Shape(d.Shape))
-		}
-		if v.Param.Kind == Constant && g.Data[v.Name] == nil && v.Param.Init.Kind != InitConstant {
+		case d != nil && len(d.Data) != tensor.Size(d.Shape):
+			bad("param %s is %v, its data has %d elements", v.Name, v.Type, len(d.Data))
+		case d == nil && v.Param.Kind == Constant && v.Param.Init.Kind != InitConstant:
 			bad("constant %s has no data", v.Name)
+		case d == nil && v.Param.Init.Kind == "":
+			bad("param %s has neither data nor an initialization", v.Name)
 		}
 	}
 	for i, n := range g.Nodes {
@@ -102,10 +108,20 @@ func Verify(g *Graph) error {
 			bad("an output is not a value of the graph")
 		}
 	}
+	updated := map[*Value]bool{}
 	for _, u := range g.Updates {
 		if u.Param == nil || u.Param.Param == nil || !known[u.Param] {
 			bad("an update is of no param")
-		} else if u.Value != nil && !u.Param.Type.Equal(u.Value.Type) {
+			continue
+		}
+		if u.Param.Param.Kind == Constant {
+			bad("%s is a %v and cannot be updated", u.Param.Name, Constant)
+		}
+		if updated[u.Param] {
+			bad("%s is updated twice", u.Param.Name)
+		}
+		updated[u.Param] = true
+		if u.Value != nil && !u.Param.Type.Equal(u.Value.Type) {
 			bad("update of %s (%v) by %s (%v)", u.Param.Name, u.Param.Type, u.Value.Name, u.Value.Type)
 		}
 	}
