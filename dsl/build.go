@@ -287,21 +287,21 @@ func (b *builder) net() {
 		}
 		switch s := s.(type) {
 		case *Block:
-			if why := reservedName(s.Name.Name); why != "" {
+			why := reservedName(s.Name.Name)
+			if why != "" {
 				b.err(cx, "E0408", s.Name.Span, "a block cannot be called %s: that is %s", diag.Quote(s.Name.Name), why).WithHelp("choose another name")
 			}
 			for _, p := range s.Params {
 				if p.Name == nil {
 					continue
 				}
-				why := reservedName(p.Name.Name)
-				if b.lib.lets[p.Name.Name] != nil {
-					why = "a let of this file"
-				}
-				if why != "" {
+				if why := reservedName(p.Name.Name); why != "" {
 					b.err(cx, "E0408", p.Name.Span, "a parameter cannot be called %s: that is %s", diag.Quote(p.Name.Name), why).
 						WithHelp("choose another name")
 				}
+			}
+			if why != "" {
+				break
 			}
 			b.lib.blocks = append(b.lib.blocks, &block{ast: s, lib: b.lib, index: len(b.lib.blocks)})
 			cx.env = &env{lib: b.lib, seen: len(b.lib.blocks)}
@@ -653,7 +653,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 		switch {
 		case v.unknown:
 		case l == nil || l.Kind == StringLit || l.Kind == ShapeLit || l.Kind == RangeLit:
-			b.err(cx, "E0405", a.Value.Span, "%s of %s is a number, a kernel or a word, not %s", p.Name.Name, name, diag.Quote(v.text()))
+			b.err(cx, "E0405", a.Value.Span, "%s of %s must be a number, a kernel or a word, not %s", p.Name.Name, name, diag.Quote(v.text()))
 		default:
 			bind.lit = l
 		}

@@ -285,9 +285,13 @@ func (b *builder) take(a *bound, f *form, s slot, arg *Arg, cx context, given bo
 // badValue tells a value that its key does not take.
 func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 	at, what := v.at, diag.Quote(v.text())
-	d := b.err(cx, "E0405", at, "%s of %s is %s, not %s", key, op, k.want, what)
-	if v.via != "" && v.from.IsValid() {
-		d.Relate(v.from, "%s is %s, given here", v.via, v.text())
+	from, label := v.from, v.via+" is "+v.text()+", given here"
+	if inPrelude(at) && from.IsValid() && !inPrelude(from) {
+		at, from, label = from, at, "where the prelude uses "+v.via
+	}
+	d := b.err(cx, "E0405", at, "%s of %s must be %s, not %s", key, op, k.want, what)
+	if v.via != "" {
+		d.Relate(from, "%s", label)
 	}
 	l := v.lit()
 	switch {

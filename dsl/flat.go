@@ -55,7 +55,9 @@ func (b *builder) flat() {
 	if input != nil {
 		r.input(input)
 	}
-	if len(r.out.Outputs) == 0 && len(r.out.Updates) == 0 && len(r.out.Heads) == 0 && b.file.Name != nil {
+	marked := false
+	Each(b.file, func(m *Mark) { marked = marked || m.Kw.Name != "part" })
+	if !marked && b.file.Name != nil {
 		b.err(r.cx, "E0708", b.file.Name.Span, "the graph has no output").WithHelp("name the values that it is to compute: output NAME")
 	}
 }
@@ -390,12 +392,21 @@ func (r *flatReader) assignNode(s *Assign) bool {
 			spans[a.Key.Name] = a.Span()
 		}
 	}
+	for _, a := range s.Args {
+		if a.Key == nil || attrs[a.Key.Name] == "" && spans[a.Key.Name] == (diag.Span{}) {
+			continue
+		}
+		if _, err := d.With(map[string]string{a.Key.Name: attrs[a.Key.Name]}); err != nil {
+			r.attrError(d, s, spans, err)
+			ok = false
+		}
+	}
+	if !ok {
+		return false
+	}
 	op, err := d.With(attrs)
 	if err != nil {
 		r.attrError(d, s, spans, err)
-		return false
-	}
-	if !ok {
 		return false
 	}
 	n.Op = op
@@ -459,7 +470,7 @@ func (r *flatReader) attrError(d *ir.Def, s *Assign, spans map[string]diag.Span,
 	}
 	at := spans[e.Attr]
 	if !e.Unknown {
-		r.err(r.cx, "E0704", at, "%s of %s is not %s: %s", e.Attr, d.Name, diag.Quote(e.Value), e.Reason)
+		r.err(r.cx, "E0704", at, "%s of %s is %s: %s", e.Attr, d.Name, diag.Quote(e.Value), e.Reason)
 		return
 	}
 	x := r.err(r.cx, "E0704", at, "%s has no attribute %s", d.Name, diag.Quote(e.Attr))

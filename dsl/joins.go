@@ -116,9 +116,9 @@ func (b *builder) compare(c *Call, cx context, rs []branch, code string, same fu
 		switch {
 		case len(s) != len(t):
 			d.WithHelp("flatten or reshape it, so that all branches have the same axes")
-		case code == "E0301" && (s[2] < t[2] || s[3] < t[3]):
+		case len(s) == 4 && (s[2] < t[2] || s[3] < t[3]):
 			d.WithHelp("%s", b.shrinkHelp(r.line))
-		case code == "E0301":
+		case len(s) == 4 && (s[2] > t[2] || s[3] > t[3]):
 			d.WithHelp("%s", b.shrinkHelp(main.line))
 		case s[1] != t[1]:
 			d.WithHelp("give every branch the same number of channels")

@@ -31,7 +31,8 @@ func (b *builder) conv(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		if in[1]%groups == 0 {
 			what, count = "the conv makes", n*pieces
 		}
-		d := b.err(cx, "E0306", a.where("groups", c), "%d groups do not divide the channels: %s %d", groups, what, count)
+		d := b.err(cx, "E0306", a.where("groups", c), "%d groups do not divide the channels: %s %d", groups, what, count).
+			WithHelp("make it a multiple of %d", groups)
 		b.from(d, x, cx, "its input, %s, comes from here", image(x))
 		b.uses(d, cx)
 		return nil
@@ -241,7 +242,7 @@ func (b *builder) unary(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		}
 		attrs["pad"] = pads.String()
 	} else if p, ok := a.vals["pad"].(padding); ok && p.same {
-		b.err(cx, "E0405", a.where("pad", c), "pad of %s is a padding without same: there is no kernel", f.name)
+		b.err(cx, "E0405", a.where("pad", c), "pad of %s must be a padding without same: there is no kernel", f.name)
 		return nil
 	}
 	op, err := f.def.With(attrs)

@@ -97,7 +97,7 @@ func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input 
 	r.Mean, r.Std = list("mean"), list("std")
 	for _, x := range r.Std {
 		if x <= 0 {
-			b.err(cx, "E0405", a.at["std"], "std of input is above 0: it divides the channel")
+			b.err(cx, "E0405", a.at["std"], "std of input must be above 0: it divides the channel")
 			break
 		}
 	}
@@ -179,7 +179,7 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 			b.from(d, x, cx, "the output, %s, comes from here", image(x))
 			return
 		}
-		d := b.err(cx, "E0605", at, "the labels name %s, the network has %d", diag.Count(len(r.Names), "class"), classes)
+		d := b.err(cx, "E0605", at, "the labels name %d classes, the network has %d", len(r.Names), classes)
 		b.from(d, x, cx, "the output, %s, comes from here", image(x))
 		d.WithHelp("let the last layer have %d outputs, or name %d classes", len(r.Names), classes)
 	}

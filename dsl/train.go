@@ -207,6 +207,9 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 			b.badValue(cx, "train", row.name, k, &v)
 			break
 		}
+		if old := *row.word(t); old != "" && old != v.text() {
+			b.err(cx, "E0607", v.at, "%s %s stands beside %s=%s of run", row.name, v.text(), row.name, old).WithHelp("keep one of the two")
+		}
 		*row.word(t) = v.text()
 		if row.name == "init" {
 			b.inits, b.hasInits = x.(ir.Init), true
