@@ -26,8 +26,9 @@ func (k Dropout) Run(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, y0, y1 := k.maps().task(task)
 	step := uint32(Int(a.In[1].Mem, a.In[1].Off))
-	for y := y0; y < y1; y++ {
-		dst, src := k.Out.row(&a.Out[0], image, block, y, k.W), k.In.row(&a.In[0], image, block, y, k.W)
+	rows, width := fuseRows(y0, y1, k.W, k.In, k.Out)
+	for y := y0; y < y0+rows; y++ {
+		dst, src := k.Out.row(&a.Out[0], image, block, y, width), k.In.row(&a.In[0], image, block, y, width)
 		v.dropout(dst, src, k.Key[0], k.Key[1], uint32(y*k.W), uint32(block*Block/4), uint32(image), step, k.Below, k.Scale)
 	}
 }

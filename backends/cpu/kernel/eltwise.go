@@ -85,16 +85,18 @@ func (e Affine) Run(w *Worker, task int, a *Args) {
 type BinaryOp uint8
 
 // The operations. OpMax is the first operand on ties, and NaN where either is.
+// OpDiv has no Swap, and its divisor's padded lanes do not matter.
 const (
 	OpAdd BinaryOp = iota
 	OpSub
 	OpMul
 	OpMax
+	OpDiv
 )
 
 // GoString prints the name as a generated program writes it.
 func (o BinaryOp) GoString() string {
-	return [...]string{"kernel.OpAdd", "kernel.OpSub", "kernel.OpMul", "kernel.OpMax"}[o]
+	return [...]string{"kernel.OpAdd", "kernel.OpSub", "kernel.OpMul", "kernel.OpMax", "kernel.OpDiv"}[o]
 }
 
 // Broadcast says how the second operand of a Binary is stretched.
@@ -161,6 +163,8 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 		op = v.mul
 	case e.Op == OpMax:
 		op = v.max
+	case e.Op == OpDiv:
+		op = v.div
 	}
 	bb := a.In[1]
 	if bb.Mem == nil {
@@ -200,7 +204,7 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 			op(dst, x, b, 0)
 		}
 		v.apply(e.Act, dst)
-		if e.Act == ActSigmoid || e.Stretch == ByPixel || e.Stretch == ByScalar {
+		if e.Act == ActSigmoid || e.Stretch == ByPixel || e.Stretch == ByScalar || e.Op == OpDiv {
 			clearLanes(dst, e.C, block)
 		}
 	}

@@ -67,10 +67,10 @@ func TestAffine(t *testing.T) {
 func TestBinary(t *testing.T) {
 	r := newRand(4)
 	for size := 1; size <= 67; size++ {
-		for op := OpAdd; op <= OpMax; op++ {
+		for op := OpAdd; op <= OpDiv; op++ {
 			for how := BySame; how <= ByScalar; how++ {
 				k := Binary{Op: op, Stretch: how, Swap: r.IntN(2) == 0, Act: Act(r.IntN(4)), C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
-				if op == OpMax || op == OpAdd {
+				if op == OpMax || op == OpAdd || op == OpDiv {
 					k.Swap = false
 				}
 				if op == OpAdd && how == BySame && r.IntN(2) == 0 {
@@ -119,6 +119,8 @@ func TestBinary(t *testing.T) {
 						p *= q
 					case OpMax:
 						p = maxNaN(p, q)
+					case OpDiv:
+						p /= q
 					}
 					return actRef(k.Act, p)
 				}, 2e-6)

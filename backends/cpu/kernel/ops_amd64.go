@@ -56,6 +56,12 @@ func opsSubFromAVX512(dst []float32, a []float32, b []float32, step int)
 //go:noescape
 func opsMulAVX512(dst []float32, a []float32, b []float32, step int)
 
+// opsDivAVX512 is dst = a / b. b moves by step float32s a block: 16, or 0 to repeat one block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDivAVX512(dst []float32, a []float32, b []float32, step int)
+
 // opsMaxAVX512 is dst = max(a, b): a on ties, NaN propagates. b moves by step float32s a block: 16, or 0 to repeat one block.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -134,6 +140,114 @@ func opsDivByAVX512(dst []float32, src []float32, by float32)
 //go:noescape
 func opsSumAVX512(src []float32) float32
 
+// opsReluGradAVX512 is dx = dy where y > 0 or NaN, else 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
+
+// opsSigmoidGradAVX512 is dx = dy * (y * (1-y)).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
+
+// opsTanhGradAVX512 is dx = dy * (1 - y*y).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+
+// opsMaxPoolGradAVX512 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsSpreadAddAVX512 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSpreadAddAVX512(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+
+// opsSumRowAVX512 makes acc, a block, the sum of the blocks of src.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumRowAVX512(acc []float32, src []float32)
+
+// opsDevRowAVX512 makes acc, a block, the sum of (src-mean)**2.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDevRowAVX512(acc []float32, src []float32, mean []float32)
+
+// opsDotRowAVX512 makes acc, two blocks, the sums of dy and of dy*(x-mean).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDotRowAVX512(acc []float32, dy []float32, x []float32, mean []float32)
+
+// opsBnGradAVX512 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsBnGradAVX512(dst []float32, dy []float32, x []float32, coef []float32)
+
+// opsSumSquaresAVX512 is the sum of squares: 16 partial sums, then lanes 8, 4, 2, 1 apart.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumSquaresAVX512(src []float32) float32
+
+// opsLrnTerms34AVX512 is g = dy / s**0.75 and t = g*x/s, t by blocks step float32s apart.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsLrnTerms34AVX512(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
+
+// opsLrnGradAVX512 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsLrnGradAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+
+// opsDropoutAVX512 is dst = src*scale, 0 where the element's word of Philox4x32-10 is below the bound; see Dropout.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDropoutAVX512(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
+
+// opsSgdAVX512 is a step of SGD: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSgdAVX512(p []float32, g []float32, v []float32, coef []float32)
+
+// opsNesterovAVX512 is a step of SGD with Nesterov's momentum: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsNesterovAVX512(p []float32, g []float32, v []float32, coef []float32)
+
+// opsRmspropAVX512 is a step of RMSProp: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsRmspropAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
+// opsAdamAVX512 is a step of Adam: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsAdamAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
+// opsTowardAVX512 is dst += (src-dst)*rate.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsTowardAVX512(dst []float32, src []float32, rate float32)
+
 // opsReluAVX2 is dst = max(src, 0).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -187,6 +301,12 @@ func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 //
 //go:noescape
 func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+
+// opsDivAVX2 is dst = a / b. b moves by step float32s a block: 16, or 0 to repeat one block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
 
 // opsMaxAVX2 is dst = max(a, b): a on ties, NaN propagates. b moves by step float32s a block: 16, or 0 to repeat one block.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -265,6 +385,114 @@ func opsDivByAVX2(dst []float32, src []float32, by float32)
 //
 //go:noescape
 func opsSumAVX2(src []float32) float32
+
+// opsReluGradAVX2 is dx = dy where y > 0 or NaN, else 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsReluGradAVX2(dx []float32, dy []float32, y []float32)
+
+// opsSigmoidGradAVX2 is dx = dy * (y * (1-y)).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSigmoidGradAVX2(dx []float32, dy []float32, y []float32)
+
+// opsTanhGradAVX2 is dx = dy * (1 - y*y).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
+
+// opsMaxPoolGradAVX2 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsSpreadAddAVX2 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSpreadAddAVX2(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+
+// opsSumRowAVX2 makes acc, a block, the sum of the blocks of src.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumRowAVX2(acc []float32, src []float32)
+
+// opsDevRowAVX2 makes acc, a block, the sum of (src-mean)**2.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDevRowAVX2(acc []float32, src []float32, mean []float32)
+
+// opsDotRowAVX2 makes acc, two blocks, the sums of dy and of dy*(x-mean).
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDotRowAVX2(acc []float32, dy []float32, x []float32, mean []float32)
+
+// opsBnGradAVX2 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsBnGradAVX2(dst []float32, dy []float32, x []float32, coef []float32)
+
+// opsSumSquaresAVX2 is the sum of squares: 16 partial sums, then lanes 8, 4, 2, 1 apart.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSumSquaresAVX2(src []float32) float32
+
+// opsLrnTerms34AVX2 is g = dy / s**0.75 and t = g*x/s, t by blocks step float32s apart.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsLrnTerms34AVX2(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
+
+// opsLrnGradAVX2 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsLrnGradAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+
+// opsDropoutAVX2 is dst = src*scale, 0 where the element's word of Philox4x32-10 is below the bound; see Dropout.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsDropoutAVX2(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
+
+// opsSgdAVX2 is a step of SGD: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsSgdAVX2(p []float32, g []float32, v []float32, coef []float32)
+
+// opsNesterovAVX2 is a step of SGD with Nesterov's momentum: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsNesterovAVX2(p []float32, g []float32, v []float32, coef []float32)
+
+// opsRmspropAVX2 is a step of RMSProp: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsRmspropAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
+// opsAdamAVX2 is a step of Adam: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsAdamAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
+// opsTowardAVX2 is dst += (src-dst)*rate.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsTowardAVX2(dst []float32, src []float32, rate float32)
 
 // opsPause tells the processor that this thread spins.
 func opsPause()

@@ -386,7 +386,103 @@ DATA opsConstants<>+1520(SB)/4, $0xff800000
 DATA opsConstants<>+1524(SB)/4, $0xff800000
 DATA opsConstants<>+1528(SB)/4, $0xff800000
 DATA opsConstants<>+1532(SB)/4, $0xff800000
-GLOBL opsConstants<>(SB), RODATA|NOPTR, $1536
+DATA opsConstants<>+1536(SB)/4, $0xd2511f53
+DATA opsConstants<>+1540(SB)/4, $0xd2511f53
+DATA opsConstants<>+1544(SB)/4, $0xd2511f53
+DATA opsConstants<>+1548(SB)/4, $0xd2511f53
+DATA opsConstants<>+1552(SB)/4, $0xd2511f53
+DATA opsConstants<>+1556(SB)/4, $0xd2511f53
+DATA opsConstants<>+1560(SB)/4, $0xd2511f53
+DATA opsConstants<>+1564(SB)/4, $0xd2511f53
+DATA opsConstants<>+1568(SB)/4, $0xd2511f53
+DATA opsConstants<>+1572(SB)/4, $0xd2511f53
+DATA opsConstants<>+1576(SB)/4, $0xd2511f53
+DATA opsConstants<>+1580(SB)/4, $0xd2511f53
+DATA opsConstants<>+1584(SB)/4, $0xd2511f53
+DATA opsConstants<>+1588(SB)/4, $0xd2511f53
+DATA opsConstants<>+1592(SB)/4, $0xd2511f53
+DATA opsConstants<>+1596(SB)/4, $0xd2511f53
+DATA opsConstants<>+1600(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1604(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1608(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1612(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1616(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1620(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1624(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1628(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1632(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1636(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1640(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1644(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1648(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1652(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1656(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1660(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1664(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1668(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1672(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1676(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1680(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1684(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1688(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1692(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1696(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1700(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1704(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1708(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1712(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1716(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1720(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1724(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1728(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1732(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1736(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1740(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1744(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1748(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1752(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1756(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1760(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1764(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1768(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1772(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1776(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1780(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1784(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1788(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1792(SB)/4, $0x00000000
+DATA opsConstants<>+1796(SB)/4, $0x00000001
+DATA opsConstants<>+1800(SB)/4, $0x00000002
+DATA opsConstants<>+1804(SB)/4, $0x00000003
+DATA opsConstants<>+1808(SB)/4, $0x00000000
+DATA opsConstants<>+1812(SB)/4, $0x00000001
+DATA opsConstants<>+1816(SB)/4, $0x00000002
+DATA opsConstants<>+1820(SB)/4, $0x00000003
+DATA opsConstants<>+1824(SB)/4, $0x00000000
+DATA opsConstants<>+1828(SB)/4, $0x00000001
+DATA opsConstants<>+1832(SB)/4, $0x00000002
+DATA opsConstants<>+1836(SB)/4, $0x00000003
+DATA opsConstants<>+1840(SB)/4, $0x00000000
+DATA opsConstants<>+1844(SB)/4, $0x00000001
+DATA opsConstants<>+1848(SB)/4, $0x00000002
+DATA opsConstants<>+1852(SB)/4, $0x00000003
+DATA opsConstants<>+1856(SB)/4, $0x00000000
+DATA opsConstants<>+1860(SB)/4, $0x00000000
+DATA opsConstants<>+1864(SB)/4, $0x00000000
+DATA opsConstants<>+1868(SB)/4, $0x00000000
+DATA opsConstants<>+1872(SB)/4, $0x00000001
+DATA opsConstants<>+1876(SB)/4, $0x00000001
+DATA opsConstants<>+1880(SB)/4, $0x00000001
+DATA opsConstants<>+1884(SB)/4, $0x00000001
+DATA opsConstants<>+1888(SB)/4, $0x00000002
+DATA opsConstants<>+1892(SB)/4, $0x00000002
+DATA opsConstants<>+1896(SB)/4, $0x00000002
+DATA opsConstants<>+1900(SB)/4, $0x00000002
+DATA opsConstants<>+1904(SB)/4, $0x00000003
+DATA opsConstants<>+1908(SB)/4, $0x00000003
+DATA opsConstants<>+1912(SB)/4, $0x00000003
+DATA opsConstants<>+1916(SB)/4, $0x00000003
+GLOBL opsConstants<>(SB), RODATA|NOPTR, $1920
 
 // func opsReluAVX512(dst []float32, src []float32)
 // Requires: AVX, AVX512F
@@ -794,9 +890,9 @@ done9_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxAVX512(dst []float32, a []float32, b []float32, step int)
+// func opsDivAVX512(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxAVX512(SB), NOSPLIT, $0-80
+TEXT ·opsDivAVX512(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -810,9 +906,7 @@ loop10_1:
 	JLT     done10_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
-	VCMPPS  $0x03, Z1, Z1, K1
-	VMAXPS  Z0, Z1, Z0
-	VMOVAPS Z1, K1, Z0
+	VDIVPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    SI, DX
@@ -821,6 +915,36 @@ loop10_1:
 	JMP     loop10_1
 
 done10_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxAVX512(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxAVX512(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop11_1:
+	CMPQ    BX, $0x01
+	JLT     done11_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VCMPPS  $0x03, Z1, Z1, K1
+	VMAXPS  Z0, Z1, Z0
+	VMOVAPS Z1, K1, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop11_1
+
+done11_1:
 	VZEROUPPER
 	RET
 
@@ -834,9 +958,9 @@ TEXT ·opsAddScaledAVX512(SB), NOSPLIT, $0-76
 	SHRQ         $0x04, BX
 	VBROADCASTSS scale+72(FP), Z0
 
-loop11_2:
+loop12_2:
 	CMPQ    BX, $0x02
-	JLT     done11_2
+	JLT     done12_2
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (CX), Z2
@@ -851,12 +975,12 @@ loop11_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop11_2
+	JMP     loop12_2
 
-done11_2:
-loop11_1:
+done12_2:
+loop12_1:
 	CMPQ    BX, $0x01
-	JLT     done11_1
+	JLT     done12_1
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (CX), Z2
@@ -866,9 +990,9 @@ loop11_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop11_1
+	JMP     loop12_1
 
-done11_1:
+done12_1:
 	VZEROUPPER
 	RET
 
@@ -888,35 +1012,35 @@ TEXT ·opsMaxPoolAVX512(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop12_1:
+loop13_1:
 	CMPQ    DX, $0x01
-	JLT     done12_1
+	JLT     done13_1
 	VMOVUPS opsConstants<>+1472(SB), Z0
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols13:
+cols14:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows13:
+rows14:
 	VMOVUPS (R13), Z1
 	VCMPPS  $0x03, Z1, Z1, K1
 	VMAXPS  Z0, Z1, Z0
 	VMOVAPS Z1, K1, Z0
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows13
+	JNE     rows14
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols13
+	JNE     cols14
 	VMOVUPS Z0, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop12_1
+	JMP     loop13_1
 
-done12_1:
+done13_1:
 	VZEROUPPER
 	RET
 
@@ -937,35 +1061,35 @@ TEXT ·opsSumPoolAVX512(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop14_1:
+loop15_1:
 	CMPQ   DX, $0x01
-	JLT    done14_1
+	JLT    done15_1
 	VPXORD Z1, Z1, Z1
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols15:
+cols16:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VPXORD Z2, Z2, Z2
 
-rows15:
+rows16:
 	VADDPS  (R13), Z2, Z2
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows15
+	JNE     rows16
 	VADDPS  Z2, Z1, Z1
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols15
+	JNE     cols16
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop14_1
+	JMP     loop15_1
 
-done14_1:
+done15_1:
 	VZEROUPPER
 	RET
 
@@ -988,7 +1112,7 @@ TEXT ·opsMaxPool3AVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z0, Z0, Z0
 	VMOVUPS opsConstants<>+1472(SB), Z1
 	CMPQ    R8, $0x01
-	JEQ     begun16
+	JEQ     begun17
 	VMOVUPS (CX), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS (BX), Z2
@@ -1002,10 +1126,10 @@ TEXT ·opsMaxPool3AVX512(SB), NOSPLIT, $0-96
 	ADDQ    $0x00000040, SI
 	VMOVAPS Z1, Z1
 
-begun16:
+begun17:
 	SUBQ    R9, DX
 	CMPQ    DI, $0x02
-	JEQ     two16
+	JEQ     two17
 	VMOVUPS (CX), Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (BX), Z3
@@ -1018,9 +1142,9 @@ begun16:
 	ADDQ    $0x00000040, BX
 	ADDQ    $0x00000040, SI
 
-loop17_1:
+loop18_1:
 	CMPQ    DX, $0x01
-	JLT     done17_1
+	JLT     done18_1
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS (CX), Z3
 	VADDPS  Z3, Z0, Z0
@@ -1039,20 +1163,20 @@ loop17_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, DX
-	JMP     loop17_1
+	JMP     loop18_1
 
-done17_1:
+done18_1:
 	CMPQ    R9, $0x00
-	JEQ     end16
+	JEQ     end17
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, AX
-	JMP     end16
+	JMP     end17
 
-two16:
-loop18_1:
+two17:
+loop19_1:
 	CMPQ    DX, $0x01
-	JLT     done18_1
+	JLT     done19_1
 	VMOVUPS (CX), Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (BX), Z3
@@ -1081,11 +1205,11 @@ loop18_1:
 	ADDQ    $0x00000040, AX
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, DX
-	JMP     loop18_1
+	JMP     loop19_1
 
-done18_1:
+done19_1:
 	CMPQ    R9, $0x00
-	JEQ     end16
+	JEQ     end17
 	VMOVUPS (CX), Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (BX), Z3
@@ -1101,7 +1225,7 @@ done18_1:
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, AX
 
-end16:
+end17:
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	MOVQ   AX, nan+88(FP)
@@ -1133,7 +1257,7 @@ TEXT ·opsSumPool3AVX512(SB), NOSPLIT, $0-76
 	ADDQ         $0x00000040, SI
 	VMOVAPS      Z1, Z1
 	CMPQ         DI, $0x02
-	JEQ          two19
+	JEQ          two20
 	VMOVUPS      (CX), Z2
 	VMOVUPS      (BX), Z3
 	VADDPS       Z3, Z2, Z2
@@ -1143,9 +1267,9 @@ TEXT ·opsSumPool3AVX512(SB), NOSPLIT, $0-76
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 
-loop20_1:
+loop21_1:
 	CMPQ    DX, $0x01
-	JLT     done20_1
+	JLT     done21_1
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS (CX), Z3
 	VMOVUPS (BX), Z4
@@ -1162,15 +1286,15 @@ loop20_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, DX
-	JMP     loop20_1
+	JMP     loop21_1
 
-done20_1:
-	JMP end19
+done21_1:
+	JMP end20
 
-two19:
-loop21_1:
+two20:
+loop22_1:
 	CMPQ    DX, $0x01
-	JLT     done21_1
+	JLT     done22_1
 	VMOVUPS (CX), Z2
 	VMOVUPS (BX), Z3
 	VADDPS  Z3, Z2, Z2
@@ -1194,10 +1318,10 @@ loop21_1:
 	ADDQ    $0x00000040, AX
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, DX
-	JMP     loop21_1
+	JMP     loop22_1
 
-done21_1:
-end19:
+done22_1:
+end20:
 	VZEROUPPER
 	RET
 
@@ -1211,18 +1335,18 @@ TEXT ·opsSquareAVX512(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop22_1:
+loop23_1:
 	CMPQ    DX, $0x01
-	JLT     done22_1
+	JLT     done23_1
 	VMOVUPS (CX), Z0
 	VMULPS  Z0, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop22_1
+	JMP     loop23_1
 
-done22_1:
+done23_1:
 	VZEROUPPER
 	RET
 
@@ -1240,18 +1364,18 @@ TEXT ·opsLrn34AVX512(SB), NOSPLIT, $0-96
 	VBROADCASTSS alpha+88(FP), Z0
 	VBROADCASTSS k+92(FP), Z1
 
-loop23_1:
+loop24_1:
 	CMPQ   BX, $0x01
-	JLT    done23_1
+	JLT    done24_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VPXORD Z2, Z2, Z2
 
-taps24:
+taps25:
 	VADDPS  (R9), Z2, Z2
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps24
+	JNE     taps25
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VSQRTPS Z2, Z2
@@ -1264,9 +1388,9 @@ taps24:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop23_1
+	JMP     loop24_1
 
-done23_1:
+done24_1:
 	VZEROUPPER
 	RET
 
@@ -1283,27 +1407,27 @@ TEXT ·opsLrnScaleAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS k+68(FP), Z1
 
-loop25_1:
+loop26_1:
 	CMPQ   DX, $0x01
-	JLT    done25_1
+	JLT    done26_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VPXORD Z2, Z2, Z2
 
-taps26:
+taps27:
 	VADDPS  (R8), Z2, Z2
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps26
+	JNE     taps27
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop25_1
+	JMP     loop26_1
 
-done25_1:
+done26_1:
 	VZEROUPPER
 	RET
 
@@ -1315,15 +1439,15 @@ TEXT ·opsMaxOfAVX512(SB), NOSPLIT, $0-28
 	SHRQ    $0x04, CX
 	VMOVUPS opsConstants<>+1472(SB), Z0
 
-loop27_1:
+loop28_1:
 	CMPQ   CX, $0x01
-	JLT    done27_1
+	JLT    done28_1
 	VMAXPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop27_1
+	JMP    loop28_1
 
-done27_1:
+done28_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1346,9 +1470,9 @@ TEXT ·opsExpSumAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS shift+48(FP), Z0
 	VPXORD       Z1, Z1, Z1
 
-loop28_1:
+loop29_1:
 	CMPQ    DX, $0x01
-	JLT     done28_1
+	JLT     done29_1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMOVUPS opsConstants<>+128(SB), Z3
@@ -1390,9 +1514,9 @@ loop28_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop28_1
+	JMP     loop29_1
 
-done28_1:
+done29_1:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1414,18 +1538,18 @@ TEXT ·opsDivByAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS by+48(FP), Z0
 
-loop29_1:
+loop30_1:
 	CMPQ    DX, $0x01
-	JLT     done29_1
+	JLT     done30_1
 	VMOVUPS (CX), Z1
 	VDIVPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop29_1
+	JMP     loop30_1
 
-done29_1:
+done30_1:
 	VZEROUPPER
 	RET
 
@@ -1437,15 +1561,15 @@ TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop30_1:
+loop31_1:
 	CMPQ   CX, $0x01
-	JLT    done30_1
+	JLT    done31_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop30_1
+	JMP    loop31_1
 
-done30_1:
+done31_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1455,6 +1579,986 @@ done30_1:
 	VMOVSHDUP     X0, X1
 	VADDPS        X1, X0, X0
 	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsReluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop32_1:
+	CMPQ    BX, $0x01
+	JLT     done32_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VPXORD  Z2, Z2, Z2
+	VCMPPS  $0x06, Z2, Z1, K1
+	VMOVAPS Z0, K1, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop32_1
+
+done32_1:
+	VZEROUPPER
+	RET
+
+// func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop33_1:
+	CMPQ    BX, $0x01
+	JLT     done33_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VMOVUPS opsConstants<>+0(SB), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop33_1
+
+done33_1:
+	VZEROUPPER
+	RET
+
+// func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop34_1:
+	CMPQ    BX, $0x01
+	JLT     done34_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VMOVUPS opsConstants<>+0(SB), Z2
+	VMULPS  Z1, Z1, Z1
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop34_1
+
+done34_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolGradAVX512(SB), NOSPLIT, $0-120
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dy_len+56(FP), BX
+	SHRQ $0x04, BX
+	MOVQ rowStep+88(FP), SI
+	SHLQ $0x02, SI
+	MOVQ dxRowStep+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ colStep+104(FP), R8
+	SHLQ $0x02, R8
+
+loop35_1:
+	CMPQ    BX, $0x01
+	JLT     done35_1
+	VMOVUPS (CX), Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    CX, R11
+	MOVQ    kh+72(FP), R9
+
+rows36:
+	MOVQ kw+80(FP), R10
+	MOVQ R11, R12
+
+cols36:
+	VMOVUPS (R12), Z3
+	VCMPPS  $0x06, Z0, Z3, K1
+	VCMPPS  $0x07, Z0, Z0, K2
+	KANDW   K1, K2, K1
+	VMOVAPS Z3, K1, Z0
+	VMOVAPS Z2, K1, Z1
+	VADDPS  opsConstants<>+0(SB), Z2, Z2
+	ADDQ    R8, R12
+	DECQ    R10
+	JNE     cols36
+	ADDQ    SI, R11
+	DECQ    R9
+	JNE     rows36
+	VMOVUPS (DX), Z0
+	VPXORD  Z4, Z4, Z4
+	MOVQ    AX, R11
+	MOVQ    kh+72(FP), R9
+
+rows37:
+	MOVQ kw+80(FP), R10
+	MOVQ R11, R12
+
+cols37:
+	VMOVUPS (R12), Z3
+	VADDPS  Z0, Z3, Z5
+	VCMPPS  $0x00, Z4, Z1, K1
+	VMOVAPS Z5, K1, Z3
+	VMOVUPS Z3, (R12)
+	VADDPS  opsConstants<>+0(SB), Z4, Z4
+	ADDQ    R8, R12
+	DECQ    R10
+	JNE     cols37
+	ADDQ    DI, R11
+	DECQ    R9
+	JNE     rows37
+	MOVQ    pixStep+112(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    R9, CX
+	ADDQ    R9, AX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x01, BX
+	JMP     loop35_1
+
+done35_1:
+	VZEROUPPER
+	RET
+
+// func opsSpreadAddAVX512(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+// Requires: AVX, AVX512F
+TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         dy_len+32(FP), DX
+	SHRQ         $0x04, DX
+	MOVQ         rowStep+64(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         colStep+72(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         pixStep+80(FP), DI
+	SHLQ         $0x02, DI
+	VBROADCASTSS scale+88(FP), Z0
+
+loop38_1:
+	CMPQ    DX, $0x01
+	JLT     done38_1
+	VMOVUPS (CX), Z1
+	VMULPS  Z0, Z1, Z1
+	MOVQ    AX, R10
+	MOVQ    kh+48(FP), R8
+
+rows39:
+	MOVQ kw+56(FP), R9
+	MOVQ R10, R11
+
+cols39:
+	VMOVUPS (R11), Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R11)
+	ADDQ    SI, R11
+	DECQ    R9
+	JNE     cols39
+	ADDQ    BX, R10
+	DECQ    R8
+	JNE     rows39
+	ADDQ    DI, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x01, DX
+	JMP     loop38_1
+
+done38_1:
+	VZEROUPPER
+	RET
+
+// func opsSumRowAVX512(acc []float32, src []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
+	MOVQ   src_base+24(FP), AX
+	MOVQ   src_len+32(FP), CX
+	SHRQ   $0x04, CX
+	VPXORD Z0, Z0, Z0
+
+loop40_4:
+	CMPQ   CX, $0x04
+	JLT    done40_4
+	VADDPS (AX), Z0, Z0
+	VADDPS 64(AX), Z0, Z0
+	VADDPS 128(AX), Z0, Z0
+	VADDPS 192(AX), Z0, Z0
+	ADDQ   $0x00000100, AX
+	SUBQ   $0x04, CX
+	JMP    loop40_4
+
+done40_4:
+loop40_1:
+	CMPQ   CX, $0x01
+	JLT    done40_1
+	VADDPS (AX), Z0, Z0
+	ADDQ   $0x00000040, AX
+	SUBQ   $0x01, CX
+	JMP    loop40_1
+
+done40_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func opsDevRowAVX512(acc []float32, src []float32, mean []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
+	MOVQ    src_base+24(FP), AX
+	MOVQ    src_len+32(FP), CX
+	SHRQ    $0x04, CX
+	MOVQ    mean_base+48(FP), DX
+	VMOVUPS (DX), Z0
+	VPXORD  Z1, Z1, Z1
+
+loop41_2:
+	CMPQ    CX, $0x02
+	JLT     done41_2
+	VMOVUPS (AX), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z2, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS 64(AX), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z2, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x02, CX
+	JMP     loop41_2
+
+done41_2:
+loop41_1:
+	CMPQ    CX, $0x01
+	JLT     done41_1
+	VMOVUPS (AX), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z2, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop41_1
+
+done41_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func opsDotRowAVX512(acc []float32, dy []float32, x []float32, mean []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
+	MOVQ    dy_base+24(FP), AX
+	MOVQ    x_base+48(FP), CX
+	MOVQ    dy_len+32(FP), DX
+	SHRQ    $0x04, DX
+	MOVQ    mean_base+72(FP), BX
+	VMOVUPS (BX), Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+
+loop42_1:
+	CMPQ    DX, $0x01
+	JLT     done42_1
+	VMOVUPS (AX), Z3
+	VMOVUPS (CX), Z4
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z4, Z3, Z3
+	VADDPS  Z3, Z2, Z2
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x01, DX
+	JMP     loop42_1
+
+done42_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Z1, (AX)
+	VMOVUPS Z2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func opsBnGradAVX512(dst []float32, dy []float32, x []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dst_len+8(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    coef_base+72(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS 192(SI), Z3
+
+loop43_1:
+	CMPQ    BX, $0x01
+	JLT     done43_1
+	VMOVUPS (DX), Z4
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z2, Z4, Z4
+	VMOVUPS (CX), Z5
+	VMULPS  Z1, Z5, Z5
+	VADDPS  Z3, Z5, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop43_1
+
+done43_1:
+	VZEROUPPER
+	RET
+
+// func opsSumSquaresAVX512(src []float32) float32
+// Requires: AVX, AVX512F
+TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
+	MOVQ   src_base+0(FP), AX
+	MOVQ   src_len+8(FP), CX
+	SHRQ   $0x04, CX
+	VPXORD Z0, Z0, Z0
+
+loop44_2:
+	CMPQ    CX, $0x02
+	JLT     done44_2
+	VMOVUPS (AX), Z1
+	VMULPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 64(AX), Z1
+	VMULPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x02, CX
+	JMP     loop44_2
+
+done44_2:
+loop44_1:
+	CMPQ    CX, $0x01
+	JLT     done44_1
+	VMOVUPS (AX), Z1
+	VMULPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop44_1
+
+done44_1:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsLrnTerms34AVX512(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
+// Requires: AVX, AVX512F
+TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
+	MOVQ g_base+0(FP), AX
+	MOVQ t_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ x_base+72(FP), BX
+	MOVQ s_base+96(FP), SI
+	MOVQ g_len+8(FP), DI
+	SHRQ $0x04, DI
+	MOVQ step+120(FP), R8
+	SHLQ $0x02, R8
+
+loop45_1:
+	CMPQ    DI, $0x01
+	JLT     done45_1
+	VMOVUPS (SI), Z0
+	VSQRTPS Z0, Z1
+	VSQRTPS Z1, Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS (DX), Z2
+	VDIVPS  Z1, Z2, Z2
+	VMOVUPS Z2, (AX)
+	VMULPS  (BX), Z2, Z2
+	VDIVPS  Z0, Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	ADDQ    R8, CX
+	SUBQ    $0x01, DI
+	JMP     loop45_1
+
+done45_1:
+	VZEROUPPER
+	RET
+
+// func opsLrnGradAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+// Requires: AVX, AVX512F
+TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         t_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	SHRQ         $0x04, SI
+	MOVQ         step+96(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         size+104(FP), R8
+	VBROADCASTSS factor+112(FP), Z0
+
+loop46_1:
+	CMPQ   SI, $0x01
+	JLT    done46_1
+	MOVQ   R8, R9
+	MOVQ   BX, R10
+	VPXORD Z1, Z1, Z1
+
+taps47:
+	VADDPS  (R10), Z1, Z1
+	ADDQ    $0x04, R10
+	DECQ    R9
+	JNE     taps47
+	VMOVUPS (DX), Z2
+	VMULPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (CX), Z3
+	VSUBPS  Z2, Z3, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    DI, BX
+	SUBQ    $0x01, SI
+	JMP     loop46_1
+
+done46_1:
+	VZEROUPPER
+	RET
+
+// func opsDropoutAVX512(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  src_base+24(FP), CX
+	MOVQ  dst_len+8(FP), DX
+	SHRQ  $0x04, DX
+	MOVL  $0x00005555, BX
+	KMOVW BX, K1
+	MOVL  $0x0000aaaa, BX
+	KMOVW BX, K2
+	MOVL  place+56(FP), BX
+
+group48:
+	CMPQ         DX, $0x00
+	JLE          done48
+	MOVD         BX, X0
+	VPBROADCASTD X0, Z0
+	VPADDD       opsConstants<>+1792(SB), Z0, Z0
+	MOVL         quad+60(FP), SI
+	MOVD         SI, X5
+	VPBROADCASTD X5, Z5
+	VPADDD       opsConstants<>+1856(SB), Z5, Z5
+	MOVL         image+64(FP), SI
+	MOVD         SI, X6
+	VPBROADCASTD X6, Z6
+	MOVL         step+68(FP), SI
+	MOVD         SI, X7
+	VPBROADCASTD X7, Z7
+	MOVL         key0+48(FP), SI
+	MOVD         SI, X8
+	VPBROADCASTD X8, Z8
+	MOVL         key1+52(FP), SI
+	MOVD         SI, X9
+	VPBROADCASTD X9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z11
+	VMOVDQA32    Z10, K1, Z11
+	VPSRLQ       $0x20, Z10, Z10
+	VMOVDQA32    Z0, K2, Z10
+	VPMULUDQ     opsConstants<>+1600(SB), Z6, Z0
+	VPSRLQ       $0x20, Z6, Z6
+	VPMULUDQ     opsConstants<>+1600(SB), Z6, Z6
+	VPSLLQ       $0x20, Z6, Z12
+	VMOVDQA32    Z0, K1, Z12
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z6, K2, Z0
+	VPXORD       Z5, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z7, Z10, Z10
+	VPXORD       Z9, Z10, Z10
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z6
+	VMOVDQA32    Z5, K1, Z6
+	VPSRLQ       $0x20, Z5, Z5
+	VMOVDQA32    Z0, K2, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z10, Z0
+	VPSRLQ       $0x20, Z10, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPSLLQ       $0x20, Z7, Z10
+	VMOVDQA32    Z0, K1, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z7, K2, Z0
+	VPXORD       Z12, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z11, Z5, Z5
+	VPXORD       Z9, Z5, Z5
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z11
+	VMOVDQA32    Z7, K1, Z11
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z0, K2, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPSRLQ       $0x20, Z5, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPSLLQ       $0x20, Z5, Z12
+	VMOVDQA32    Z0, K1, Z12
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z5, K2, Z0
+	VPXORD       Z10, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z6, Z7, Z7
+	VPXORD       Z9, Z7, Z7
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z6
+	VMOVDQA32    Z5, K1, Z6
+	VPSRLQ       $0x20, Z5, Z5
+	VMOVDQA32    Z0, K2, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPSLLQ       $0x20, Z7, Z10
+	VMOVDQA32    Z0, K1, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z7, K2, Z0
+	VPXORD       Z12, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z11, Z5, Z5
+	VPXORD       Z9, Z5, Z5
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z11
+	VMOVDQA32    Z7, K1, Z11
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z0, K2, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPSRLQ       $0x20, Z5, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPSLLQ       $0x20, Z5, Z12
+	VMOVDQA32    Z0, K1, Z12
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z5, K2, Z0
+	VPXORD       Z10, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z6, Z7, Z7
+	VPXORD       Z9, Z7, Z7
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z6
+	VMOVDQA32    Z5, K1, Z6
+	VPSRLQ       $0x20, Z5, Z5
+	VMOVDQA32    Z0, K2, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPSLLQ       $0x20, Z7, Z10
+	VMOVDQA32    Z0, K1, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z7, K2, Z0
+	VPXORD       Z12, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z11, Z5, Z5
+	VPXORD       Z9, Z5, Z5
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z11
+	VMOVDQA32    Z7, K1, Z11
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z0, K2, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPSRLQ       $0x20, Z5, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPSLLQ       $0x20, Z5, Z12
+	VMOVDQA32    Z0, K1, Z12
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z5, K2, Z0
+	VPXORD       Z10, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z6, Z7, Z7
+	VPXORD       Z9, Z7, Z7
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z6
+	VMOVDQA32    Z5, K1, Z6
+	VPSRLQ       $0x20, Z5, Z5
+	VMOVDQA32    Z0, K2, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPSLLQ       $0x20, Z7, Z10
+	VMOVDQA32    Z0, K1, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z7, K2, Z0
+	VPXORD       Z12, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z11, Z5, Z5
+	VPXORD       Z9, Z5, Z5
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z11
+	VMOVDQA32    Z7, K1, Z11
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z0, K2, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPSRLQ       $0x20, Z5, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPSLLQ       $0x20, Z5, Z12
+	VMOVDQA32    Z0, K1, Z12
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z5, K2, Z0
+	VPXORD       Z10, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z6, Z7, Z7
+	VPXORD       Z9, Z7, Z7
+	VPADDD       opsConstants<>+1664(SB), Z8, Z8
+	VPADDD       opsConstants<>+1728(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPSRLQ       $0x20, Z0, Z0
+	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPSLLQ       $0x20, Z0, Z6
+	VMOVDQA32    Z5, K1, Z6
+	VPSRLQ       $0x20, Z5, Z5
+	VMOVDQA32    Z0, K2, Z5
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPSLLQ       $0x20, Z7, Z10
+	VMOVDQA32    Z0, K1, Z10
+	VPSRLQ       $0x20, Z0, Z0
+	VMOVDQA32    Z7, K2, Z0
+	VPXORD       Z12, Z0, Z0
+	VPXORD       Z8, Z0, Z0
+	VPXORD       Z11, Z5, Z5
+	VPXORD       Z9, Z5, Z5
+	VPUNPCKLDQ   Z10, Z0, Z7
+	VPUNPCKHDQ   Z10, Z0, Z0
+	VPUNPCKLDQ   Z6, Z5, Z8
+	VPUNPCKHDQ   Z6, Z5, Z6
+	VPUNPCKLQDQ  Z8, Z7, Z5
+	VPUNPCKHQDQ  Z8, Z7, Z7
+	VPUNPCKLQDQ  Z6, Z0, Z8
+	VPUNPCKHQDQ  Z6, Z0, Z0
+	MOVL         below+72(FP), SI
+	MOVD         SI, X6
+	VPBROADCASTD X6, Z6
+	VPXORD       opsConstants<>+1344(SB), Z6, Z6
+	VBROADCASTSS scale+76(FP), Z9
+	VMOVUPS      (CX), Z10
+	VPXORD       opsConstants<>+1344(SB), Z5, Z5
+	VMULPS       Z9, Z10, Z10
+	VPCMPGTD     Z5, Z6, K3
+	VPXORD       Z1, Z1, Z1
+	VMOVAPS      Z1, K3, Z10
+	VMOVUPS      Z10, (AX)
+	CMPQ         DX, $0x01
+	JLE          done48
+	VMOVUPS      64(CX), Z5
+	VPXORD       opsConstants<>+1344(SB), Z7, Z7
+	VMULPS       Z9, Z5, Z5
+	VPCMPGTD     Z7, Z6, K3
+	VPXORD       Z2, Z2, Z2
+	VMOVAPS      Z2, K3, Z5
+	VMOVUPS      Z5, 64(AX)
+	CMPQ         DX, $0x02
+	JLE          done48
+	VMOVUPS      128(CX), Z5
+	VPXORD       opsConstants<>+1344(SB), Z8, Z8
+	VMULPS       Z9, Z5, Z5
+	VPCMPGTD     Z8, Z6, K3
+	VPXORD       Z3, Z3, Z3
+	VMOVAPS      Z3, K3, Z5
+	VMOVUPS      Z5, 128(AX)
+	CMPQ         DX, $0x03
+	JLE          done48
+	VMOVUPS      192(CX), Z5
+	VPXORD       opsConstants<>+1344(SB), Z0, Z0
+	VMULPS       Z9, Z5, Z5
+	VPCMPGTD     Z0, Z6, K3
+	VPXORD       Z4, Z4, Z4
+	VMOVAPS      Z4, K3, Z5
+	VMOVUPS      Z5, 192(AX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, AX
+	ADDL         $0x04, BX
+	SUBQ         $0x04, DX
+	JMP          group48
+
+done48:
+	VZEROUPPER
+	RET
+
+// func opsSgdAVX512(p []float32, g []float32, v []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ coef_base+72(FP), SI
+
+loop49_1:
+	CMPQ         AX, $0x01
+	JLT          done49_1
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VBROADCASTSS 8(SI), Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS 4(SI), Z3
+	VMULPS       Z3, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VBROADCASTSS (SI), Z1
+	VMULPS       Z1, Z2, Z1
+	VSUBPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z2, (BX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x01, AX
+	JMP          loop49_1
+
+done49_1:
+	VZEROUPPER
+	RET
+
+// func opsNesterovAVX512(p []float32, g []float32, v []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ coef_base+72(FP), SI
+
+loop50_1:
+	CMPQ         AX, $0x01
+	JLT          done50_1
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VBROADCASTSS 8(SI), Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS 4(SI), Z3
+	VMULPS       Z3, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VMULPS       Z2, Z3, Z3
+	VADDPS       Z3, Z1, Z1
+	VBROADCASTSS (SI), Z3
+	VMULPS       Z3, Z1, Z1
+	VSUBPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z2, (BX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x01, AX
+	JMP          loop50_1
+
+done50_1:
+	VZEROUPPER
+	RET
+
+// func opsRmspropAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop51_1:
+	CMPQ         AX, $0x01
+	JLT          done51_1
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (SI), Z3
+	VBROADCASTSS 8(DI), Z4
+	VMULPS       Z0, Z4, Z4
+	VADDPS       Z4, Z1, Z1
+	VMULPS       Z1, Z1, Z4
+	VBROADCASTSS 16(DI), Z5
+	VMULPS       Z5, Z4, Z4
+	VBROADCASTSS 12(DI), Z5
+	VMULPS       Z5, Z3, Z3
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS 20(DI), Z4
+	VADDPS       Z4, Z3, Z4
+	VSQRTPS      Z4, Z4
+	VBROADCASTSS (DI), Z5
+	VMULPS       Z5, Z1, Z1
+	VDIVPS       Z4, Z1, Z1
+	VBROADCASTSS 4(DI), Z4
+	VMULPS       Z4, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop51_1
+
+done51_1:
+	VZEROUPPER
+	RET
+
+// func opsAdamAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop52_1:
+	CMPQ         AX, $0x01
+	JLT          done52_1
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (SI), Z3
+	VBROADCASTSS 28(DI), Z4
+	VMULPS       Z0, Z4, Z4
+	VADDPS       Z4, Z1, Z1
+	VMULPS       Z1, Z1, Z4
+	VBROADCASTSS 16(DI), Z5
+	VMULPS       Z5, Z4, Z4
+	VBROADCASTSS 12(DI), Z5
+	VMULPS       Z5, Z3, Z3
+	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS 8(DI), Z4
+	VMULPS       Z4, Z1, Z1
+	VBROADCASTSS 4(DI), Z4
+	VMULPS       Z4, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VBROADCASTSS 20(DI), Z1
+	VMULPS       Z1, Z3, Z4
+	VSQRTPS      Z4, Z4
+	VBROADCASTSS 24(DI), Z1
+	VADDPS       Z1, Z4, Z4
+	VBROADCASTSS (DI), Z1
+	VMULPS       Z1, Z2, Z1
+	VDIVPS       Z4, Z1, Z1
+	VBROADCASTSS 32(DI), Z4
+	VMULPS       Z4, Z0, Z0
+	VSUBPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop52_1
+
+done52_1:
+	VZEROUPPER
+	RET
+
+// func opsTowardAVX512(dst []float32, src []float32, rate float32)
+// Requires: AVX, AVX512F
+TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	SHRQ         $0x04, DX
+	VBROADCASTSS rate+48(FP), Z0
+
+loop53_1:
+	CMPQ    DX, $0x01
+	JLT     done53_1
+	VMOVUPS (AX), Z1
+	VMOVUPS (CX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, DX
+	JMP     loop53_1
+
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -1468,9 +2572,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop31_4:
+loop54_4:
 	CMPQ    DX, $0x04
-	JLT     done31_4
+	JLT     done54_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -1498,12 +2602,12 @@ loop31_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop31_4
+	JMP     loop54_4
 
-done31_4:
-loop31_1:
+done54_4:
+loop54_1:
 	CMPQ    DX, $0x01
-	JLT     done31_1
+	JLT     done54_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -1513,9 +2617,9 @@ loop31_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop31_1
+	JMP     loop54_1
 
-done31_1:
+done54_1:
 	VZEROUPPER
 	RET
 
@@ -1527,9 +2631,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop32_1:
+loop55_1:
 	CMPQ    DX, $0x01
-	JLT     done32_1
+	JLT     done55_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -1605,9 +2709,9 @@ loop32_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop32_1
+	JMP     loop55_1
 
-done32_1:
+done55_1:
 	VZEROUPPER
 	RET
 
@@ -1619,9 +2723,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop33_1:
+loop56_1:
 	CMPQ    DX, $0x01
-	JLT     done33_1
+	JLT     done56_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1344(SB), Y0, Y0
@@ -1705,9 +2809,9 @@ loop33_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop33_1
+	JMP     loop56_1
 
-done33_1:
+done56_1:
 	VZEROUPPER
 	RET
 
@@ -1719,9 +2823,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop34_1:
+loop57_1:
 	CMPQ      DX, $0x01
-	JLT       done34_1
+	JLT       done57_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -1845,9 +2949,9 @@ loop34_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop34_1
+	JMP       loop57_1
 
-done34_1:
+done57_1:
 	VZEROUPPER
 	RET
 
@@ -1865,9 +2969,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop35_4:
+loop58_4:
 	CMPQ    DX, $0x04
-	JLT     done35_4
+	JLT     done58_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -1903,12 +3007,12 @@ loop35_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop35_4
+	JMP     loop58_4
 
-done35_4:
-loop35_1:
+done58_4:
+loop58_1:
 	CMPQ    DX, $0x01
-	JLT     done35_1
+	JLT     done58_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -1920,9 +3024,9 @@ loop35_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop35_1
+	JMP     loop58_1
 
-done35_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -1937,9 +3041,9 @@ TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop36_1:
+loop59_1:
 	CMPQ    BX, $0x01
-	JLT     done36_1
+	JLT     done59_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1952,9 +3056,9 @@ loop36_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop36_1
+	JMP     loop59_1
 
-done36_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -1969,9 +3073,9 @@ TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop37_1:
+loop60_1:
 	CMPQ    BX, $0x01
-	JLT     done37_1
+	JLT     done60_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -1984,9 +3088,9 @@ loop37_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop37_1
+	JMP     loop60_1
 
-done37_1:
+done60_1:
 	VZEROUPPER
 	RET
 
@@ -2001,9 +3105,9 @@ TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop38_1:
+loop61_1:
 	CMPQ    BX, $0x01
-	JLT     done38_1
+	JLT     done61_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -2016,9 +3120,9 @@ loop38_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop38_1
+	JMP     loop61_1
 
-done38_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2033,9 +3137,9 @@ TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop39_1:
+loop62_1:
 	CMPQ    BX, $0x01
-	JLT     done39_1
+	JLT     done62_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -2048,9 +3152,41 @@ loop39_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop39_1
+	JMP     loop62_1
 
-done39_1:
+done62_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop63_1:
+	CMPQ    BX, $0x01
+	JLT     done63_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop63_1
+
+done63_1:
 	VZEROUPPER
 	RET
 
@@ -2065,9 +3201,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop40_1:
+loop64_1:
 	CMPQ      BX, $0x01
-	JLT       done40_1
+	JLT       done64_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -2084,9 +3220,9 @@ loop40_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop40_1
+	JMP       loop64_1
 
-done40_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -2101,9 +3237,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop41_2:
+loop65_2:
 	CMPQ    BX, $0x02
-	JLT     done41_2
+	JLT     done65_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -2128,12 +3264,12 @@ loop41_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop41_2
+	JMP     loop65_2
 
-done41_2:
-loop41_1:
+done65_2:
+loop65_1:
 	CMPQ    BX, $0x01
-	JLT     done41_1
+	JLT     done65_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -2148,9 +3284,9 @@ loop41_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop65_1
 
-done41_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -2170,19 +3306,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop42_1:
+loop66_1:
 	CMPQ    DX, $0x01
-	JLT     done42_1
+	JLT     done66_1
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols43:
+cols67:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows43:
+rows67:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -2193,18 +3329,18 @@ rows43:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows43
+	JNE       rows67
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols43
+	JNE       cols67
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop42_1
+	JMP       loop66_1
 
-done42_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -2226,31 +3362,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop44_1:
+loop68_1:
 	CMPQ   DX, $0x01
-	JLT    done44_1
+	JLT    done68_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols45:
+cols69:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows45:
+rows69:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows45
+	JNE     rows69
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols45
+	JNE     cols69
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -2258,9 +3394,9 @@ rows45:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop44_1
+	JMP     loop68_1
 
-done44_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -2285,7 +3421,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-96
 	VMOVUPS opsConstants<>+1472(SB), Y2
 	VMOVUPS opsConstants<>+1504(SB), Y3
 	CMPQ    R8, $0x01
-	JEQ     begun46
+	JEQ     begun70
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VADDPS  Y2, Y0, Y0
@@ -2308,10 +3444,10 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-96
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun46:
+begun70:
 	SUBQ    R9, DX
 	CMPQ    DI, $0x02
-	JEQ     two46
+	JEQ     two70
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -2332,9 +3468,9 @@ begun46:
 	ADDQ    $0x00000040, BX
 	ADDQ    $0x00000040, SI
 
-loop47_1:
+loop71_1:
 	CMPQ    DX, $0x01
-	JLT     done47_1
+	JLT     done71_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (CX), Y6
@@ -2366,22 +3502,22 @@ loop47_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, DX
-	JMP     loop47_1
+	JMP     loop71_1
 
-done47_1:
+done71_1:
 	CMPQ    R9, $0x00
-	JEQ     end46
+	JEQ     end70
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, AX
-	JMP     end46
+	JMP     end70
 
-two46:
-loop48_1:
+two70:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done48_1
+	JLT     done72_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -2430,11 +3566,11 @@ loop48_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, DX
-	JMP     loop48_1
+	JMP     loop72_1
 
-done48_1:
+done72_1:
 	CMPQ    R9, $0x00
-	JEQ     end46
+	JEQ     end70
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -2460,7 +3596,7 @@ done48_1:
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, AX
 
-end46:
+end70:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -2501,7 +3637,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-76
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y3, Y3
 	CMPQ         DI, $0x02
-	JEQ          two49
+	JEQ          two73
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	VMOVUPS      (BX), Y6
@@ -2516,9 +3652,9 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-76
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 
-loop50_1:
+loop74_1:
 	CMPQ    DX, $0x01
-	JLT     done50_1
+	JLT     done74_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (CX), Y6
@@ -2546,15 +3682,15 @@ loop50_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, DX
-	JMP     loop50_1
+	JMP     loop74_1
 
-done50_1:
-	JMP end49
+done74_1:
+	JMP end73
 
-two49:
-loop51_1:
+two73:
+loop75_1:
 	CMPQ    DX, $0x01
-	JLT     done51_1
+	JLT     done75_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (BX), Y6
@@ -2593,10 +3729,10 @@ loop51_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, DX
-	JMP     loop51_1
+	JMP     loop75_1
 
-done51_1:
-end49:
+done75_1:
+end73:
 	VZEROUPPER
 	RET
 
@@ -2610,9 +3746,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop52_1:
+loop76_1:
 	CMPQ    DX, $0x01
-	JLT     done52_1
+	JLT     done76_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -2622,9 +3758,9 @@ loop52_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop52_1
+	JMP     loop76_1
 
-done52_1:
+done76_1:
 	VZEROUPPER
 	RET
 
@@ -2644,20 +3780,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop53_1:
+loop77_1:
 	CMPQ   BX, $0x01
-	JLT    done53_1
+	JLT    done77_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps54:
+taps78:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps54
+	JNE     taps78
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -2678,9 +3814,9 @@ taps54:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop53_1
+	JMP     loop77_1
 
-done53_1:
+done77_1:
 	VZEROUPPER
 	RET
 
@@ -2699,20 +3835,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop55_1:
+loop79_1:
 	CMPQ   DX, $0x01
-	JLT    done55_1
+	JLT    done79_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps56:
+taps80:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps56
+	JNE     taps80
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -2722,9 +3858,9 @@ taps56:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop55_1
+	JMP     loop79_1
 
-done55_1:
+done79_1:
 	VZEROUPPER
 	RET
 
@@ -2737,16 +3873,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 
-loop57_1:
+loop81_1:
 	CMPQ   CX, $0x01
-	JLT    done57_1
+	JLT    done81_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop57_1
+	JMP    loop81_1
 
-done57_1:
+done81_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -2770,9 +3906,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop58_1:
+loop82_1:
 	CMPQ    DX, $0x01
-	JLT     done58_1
+	JLT     done82_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -2852,9 +3988,9 @@ loop58_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop58_1
+	JMP     loop82_1
 
-done58_1:
+done82_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2876,9 +4012,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop59_1:
+loop83_1:
 	CMPQ    DX, $0x01
-	JLT     done59_1
+	JLT     done83_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -2888,9 +4024,9 @@ loop59_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop59_1
+	JMP     loop83_1
 
-done59_1:
+done83_1:
 	VZEROUPPER
 	RET
 
@@ -2903,16 +4039,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop60_1:
+loop84_1:
 	CMPQ   CX, $0x01
-	JLT    done60_1
+	JLT    done84_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop60_1
+	JMP    loop84_1
 
-done60_1:
+done84_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2921,6 +4057,1416 @@ done60_1:
 	VMOVSHDUP    X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsReluGradAVX2(dx []float32, dy []float32, y []float32)
+// Requires: AVX
+TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop85_1:
+	CMPQ      BX, $0x01
+	JLT       done85_1
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y3
+	VXORPS    Y4, Y4, Y4
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x06, Y4, Y2, Y2
+	VCMPPS    $0x06, Y5, Y3, Y3
+	VBLENDVPS Y2, Y0, Y4, Y4
+	VBLENDVPS Y3, Y1, Y5, Y5
+	VMOVUPS   Y4, (AX)
+	VMOVUPS   Y5, 32(AX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x01, BX
+	JMP       loop85_1
+
+done85_1:
+	VZEROUPPER
+	RET
+
+// func opsSigmoidGradAVX2(dx []float32, dy []float32, y []float32)
+// Requires: AVX
+TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop86_1:
+	CMPQ    BX, $0x01
+	JLT     done86_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMOVUPS opsConstants<>+0(SB), Y4
+	VMOVUPS opsConstants<>+32(SB), Y5
+	VSUBPS  Y2, Y4, Y4
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y4, Y2, Y2
+	VMULPS  Y5, Y3, Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop86_1
+
+done86_1:
+	VZEROUPPER
+	RET
+
+// func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
+// Requires: AVX
+TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop87_1:
+	CMPQ    BX, $0x01
+	JLT     done87_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMOVUPS opsConstants<>+0(SB), Y4
+	VMOVUPS opsConstants<>+32(SB), Y5
+	VMULPS  Y2, Y2, Y2
+	VMULPS  Y3, Y3, Y3
+	VSUBPS  Y2, Y4, Y4
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y4, Y0, Y0
+	VMULPS  Y5, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop87_1
+
+done87_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// Requires: AVX
+TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dy_len+56(FP), BX
+	SHRQ $0x04, BX
+	MOVQ rowStep+88(FP), SI
+	SHLQ $0x02, SI
+	MOVQ dxRowStep+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ colStep+104(FP), R8
+	SHLQ $0x02, R8
+
+loop88_1:
+	CMPQ    BX, $0x01
+	JLT     done88_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    CX, R11
+	MOVQ    kh+72(FP), R9
+
+rows89:
+	MOVQ kw+80(FP), R10
+	MOVQ R11, R12
+
+cols89:
+	VMOVUPS   (R12), Y6
+	VMOVUPS   32(R12), Y7
+	VCMPPS    $0x06, Y0, Y6, Y8
+	VCMPPS    $0x06, Y1, Y7, Y9
+	VCMPPS    $0x07, Y0, Y0, Y10
+	VCMPPS    $0x07, Y1, Y1, Y11
+	VANDPS    Y10, Y8, Y8
+	VANDPS    Y11, Y9, Y9
+	VBLENDVPS Y8, Y6, Y0, Y0
+	VBLENDVPS Y9, Y7, Y1, Y1
+	VBLENDVPS Y8, Y4, Y2, Y2
+	VBLENDVPS Y9, Y5, Y3, Y3
+	VADDPS    opsConstants<>+0(SB), Y4, Y4
+	VADDPS    opsConstants<>+32(SB), Y5, Y5
+	ADDQ      R8, R12
+	DECQ      R10
+	JNE       cols89
+	ADDQ      SI, R11
+	DECQ      R9
+	JNE       rows89
+	VMOVUPS   (DX), Y0
+	VMOVUPS   32(DX), Y1
+	VXORPS    Y4, Y4, Y4
+	VXORPS    Y5, Y5, Y5
+	MOVQ      AX, R11
+	MOVQ      kh+72(FP), R9
+
+rows90:
+	MOVQ kw+80(FP), R10
+	MOVQ R11, R12
+
+cols90:
+	VMOVUPS   (R12), Y6
+	VMOVUPS   32(R12), Y7
+	VADDPS    Y0, Y6, Y8
+	VADDPS    Y1, Y7, Y9
+	VCMPPS    $0x00, Y4, Y2, Y10
+	VCMPPS    $0x00, Y5, Y3, Y11
+	VBLENDVPS Y10, Y8, Y6, Y6
+	VBLENDVPS Y11, Y9, Y7, Y7
+	VMOVUPS   Y6, (R12)
+	VMOVUPS   Y7, 32(R12)
+	VADDPS    opsConstants<>+0(SB), Y4, Y4
+	VADDPS    opsConstants<>+32(SB), Y5, Y5
+	ADDQ      R8, R12
+	DECQ      R10
+	JNE       cols90
+	ADDQ      DI, R11
+	DECQ      R9
+	JNE       rows90
+	MOVQ      pixStep+112(FP), R9
+	SHLQ      $0x02, R9
+	ADDQ      R9, CX
+	ADDQ      R9, AX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x01, BX
+	JMP       loop88_1
+
+done88_1:
+	VZEROUPPER
+	RET
+
+// func opsSpreadAddAVX2(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
+// Requires: AVX
+TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         dy_len+32(FP), DX
+	SHRQ         $0x04, DX
+	MOVQ         rowStep+64(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         colStep+72(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         pixStep+80(FP), DI
+	SHLQ         $0x02, DI
+	VBROADCASTSS scale+88(FP), Y0
+	VBROADCASTSS scale+88(FP), Y1
+
+loop91_1:
+	CMPQ    DX, $0x01
+	JLT     done91_1
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	MOVQ    AX, R10
+	MOVQ    kh+48(FP), R8
+
+rows92:
+	MOVQ kw+56(FP), R9
+	MOVQ R10, R11
+
+cols92:
+	VMOVUPS (R11), Y4
+	VMOVUPS 32(R11), Y5
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y4, (R11)
+	VMOVUPS Y5, 32(R11)
+	ADDQ    SI, R11
+	DECQ    R9
+	JNE     cols92
+	ADDQ    BX, R10
+	DECQ    R8
+	JNE     rows92
+	ADDQ    DI, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x01, DX
+	JMP     loop91_1
+
+done91_1:
+	VZEROUPPER
+	RET
+
+// func opsSumRowAVX2(acc []float32, src []float32)
+// Requires: AVX
+TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
+	MOVQ   src_base+24(FP), AX
+	MOVQ   src_len+32(FP), CX
+	SHRQ   $0x04, CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop93_4:
+	CMPQ   CX, $0x04
+	JLT    done93_4
+	VADDPS (AX), Y0, Y0
+	VADDPS 32(AX), Y1, Y1
+	VADDPS 64(AX), Y0, Y0
+	VADDPS 96(AX), Y1, Y1
+	VADDPS 128(AX), Y0, Y0
+	VADDPS 160(AX), Y1, Y1
+	VADDPS 192(AX), Y0, Y0
+	VADDPS 224(AX), Y1, Y1
+	ADDQ   $0x00000100, AX
+	SUBQ   $0x04, CX
+	JMP    loop93_4
+
+done93_4:
+loop93_1:
+	CMPQ   CX, $0x01
+	JLT    done93_1
+	VADDPS (AX), Y0, Y0
+	VADDPS 32(AX), Y1, Y1
+	ADDQ   $0x00000040, AX
+	SUBQ   $0x01, CX
+	JMP    loop93_1
+
+done93_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func opsDevRowAVX2(acc []float32, src []float32, mean []float32)
+// Requires: AVX
+TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
+	MOVQ    src_base+24(FP), AX
+	MOVQ    src_len+32(FP), CX
+	SHRQ    $0x04, CX
+	MOVQ    mean_base+48(FP), DX
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+
+loop94_2:
+	CMPQ    CX, $0x02
+	JLT     done94_2
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VSUBPS  Y0, Y4, Y4
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y4, Y4
+	VMULPS  Y5, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS 64(AX), Y4
+	VMOVUPS 96(AX), Y5
+	VSUBPS  Y0, Y4, Y4
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y4, Y4
+	VMULPS  Y5, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x02, CX
+	JMP     loop94_2
+
+done94_2:
+loop94_1:
+	CMPQ    CX, $0x01
+	JLT     done94_1
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VSUBPS  Y0, Y4, Y4
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y4, Y4
+	VMULPS  Y5, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop94_1
+
+done94_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func opsDotRowAVX2(acc []float32, dy []float32, x []float32, mean []float32)
+// Requires: AVX
+TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
+	MOVQ    dy_base+24(FP), AX
+	MOVQ    x_base+48(FP), CX
+	MOVQ    dy_len+32(FP), DX
+	SHRQ    $0x04, DX
+	MOVQ    mean_base+72(FP), BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+loop95_1:
+	CMPQ    DX, $0x01
+	JLT     done95_1
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+	VMOVUPS (CX), Y8
+	VMOVUPS 32(CX), Y9
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VSUBPS  Y0, Y8, Y8
+	VSUBPS  Y1, Y9, Y9
+	VMULPS  Y8, Y6, Y6
+	VMULPS  Y9, Y7, Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x01, DX
+	JMP     loop95_1
+
+done95_1:
+	MOVQ    acc_base+0(FP), AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	VMOVUPS Y4, 64(AX)
+	VMOVUPS Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func opsBnGradAVX2(dst []float32, dy []float32, x []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dst_len+8(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    coef_base+72(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS 96(SI), Y3
+	VMOVUPS 128(SI), Y4
+	VMOVUPS 160(SI), Y5
+	VMOVUPS 192(SI), Y6
+	VMOVUPS 224(SI), Y7
+
+loop96_1:
+	CMPQ    BX, $0x01
+	JLT     done96_1
+	VMOVUPS (DX), Y8
+	VMOVUPS 32(DX), Y9
+	VSUBPS  Y0, Y8, Y8
+	VSUBPS  Y1, Y9, Y9
+	VMULPS  Y4, Y8, Y8
+	VMULPS  Y5, Y9, Y9
+	VMOVUPS (CX), Y10
+	VMOVUPS 32(CX), Y11
+	VMULPS  Y2, Y10, Y10
+	VMULPS  Y3, Y11, Y11
+	VADDPS  Y6, Y10, Y10
+	VADDPS  Y7, Y11, Y11
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y11, Y9, Y9
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop96_1
+
+done96_1:
+	VZEROUPPER
+	RET
+
+// func opsSumSquaresAVX2(src []float32) float32
+// Requires: AVX
+TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
+	MOVQ   src_base+0(FP), AX
+	MOVQ   src_len+8(FP), CX
+	SHRQ   $0x04, CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop97_2:
+	CMPQ    CX, $0x02
+	JLT     done97_2
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMULPS  Y2, Y2, Y2
+	VMULPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMULPS  Y2, Y2, Y2
+	VMULPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x02, CX
+	JMP     loop97_2
+
+done97_2:
+loop97_1:
+	CMPQ    CX, $0x01
+	JLT     done97_1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMULPS  Y2, Y2, Y2
+	VMULPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop97_1
+
+done97_1:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsLrnTerms34AVX2(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
+// Requires: AVX
+TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
+	MOVQ g_base+0(FP), AX
+	MOVQ t_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ x_base+72(FP), BX
+	MOVQ s_base+96(FP), SI
+	MOVQ g_len+8(FP), DI
+	SHRQ $0x04, DI
+	MOVQ step+120(FP), R8
+	SHLQ $0x02, R8
+
+loop98_1:
+	CMPQ    DI, $0x01
+	JLT     done98_1
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VSQRTPS Y0, Y2
+	VSQRTPS Y1, Y3
+	VSQRTPS Y2, Y4
+	VSQRTPS Y3, Y5
+	VMULPS  Y4, Y2, Y2
+	VMULPS  Y5, Y3, Y3
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y5
+	VDIVPS  Y2, Y4, Y4
+	VDIVPS  Y3, Y5, Y5
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VMULPS  (BX), Y4, Y4
+	VMULPS  32(BX), Y5, Y5
+	VDIVPS  Y0, Y4, Y4
+	VDIVPS  Y1, Y5, Y5
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	ADDQ    R8, CX
+	SUBQ    $0x01, DI
+	JMP     loop98_1
+
+done98_1:
+	VZEROUPPER
+	RET
+
+// func opsLrnGradAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+// Requires: AVX
+TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         t_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	SHRQ         $0x04, SI
+	MOVQ         step+96(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         size+104(FP), R8
+	VBROADCASTSS factor+112(FP), Y0
+	VBROADCASTSS factor+112(FP), Y1
+
+loop99_1:
+	CMPQ   SI, $0x01
+	JLT    done99_1
+	MOVQ   R8, R9
+	MOVQ   BX, R10
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+taps100:
+	VADDPS  (R10), Y2, Y2
+	VADDPS  32(R10), Y3, Y3
+	ADDQ    $0x04, R10
+	DECQ    R9
+	JNE     taps100
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y5
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y5, Y5
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	VSUBPS  Y4, Y2, Y2
+	VSUBPS  Y5, Y3, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    DI, BX
+	SUBQ    $0x01, SI
+	JMP     loop99_1
+
+done99_1:
+	VZEROUPPER
+	RET
+
+// func opsDropoutAVX2(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
+// Requires: AVX, AVX2, SSE2
+TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	SHRQ $0x04, DX
+	MOVL place+56(FP), BX
+
+group101:
+	CMPQ         DX, $0x00
+	JLE          done101
+	MOVD         BX, X0
+	VPBROADCASTD X0, Y0
+	VPADDD       opsConstants<>+1792(SB), Y0, Y0
+	MOVL         quad+60(FP), SI
+	MOVD         SI, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       opsConstants<>+1856(SB), Y1, Y1
+	MOVL         image+64(FP), SI
+	MOVD         SI, X2
+	VPBROADCASTD X2, Y2
+	MOVL         step+68(FP), SI
+	MOVD         SI, X3
+	VPBROADCASTD X3, Y3
+	MOVD         BX, X4
+	VPBROADCASTD X4, Y4
+	VPADDD       opsConstants<>+1824(SB), Y4, Y4
+	MOVL         quad+60(FP), SI
+	MOVD         SI, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       opsConstants<>+1888(SB), Y5, Y5
+	MOVL         image+64(FP), SI
+	MOVD         SI, X6
+	VPBROADCASTD X6, Y6
+	MOVL         step+68(FP), SI
+	MOVD         SI, X7
+	VPBROADCASTD X7, Y7
+	MOVL         key0+48(FP), SI
+	MOVD         SI, X8
+	VPBROADCASTD X8, Y8
+	MOVL         key1+52(FP), SI
+	MOVD         SI, X9
+	VPBROADCASTD X9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y10
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y11
+	VPBLENDD     $0x55, Y10, Y11, Y11
+	VPSRLQ       $0x20, Y10, Y10
+	VPBLENDD     $0xaa, Y0, Y10, Y10
+	VPMULUDQ     opsConstants<>+1600(SB), Y2, Y0
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1600(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y12
+	VPBLENDD     $0x55, Y0, Y12, Y12
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y2, Y0, Y0
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y3, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPMULUDQ     opsConstants<>+1536(SB), Y4, Y1
+	VPSRLQ       $0x20, Y4, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y6, Y2
+	VPSRLQ       $0x20, Y6, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y2, Y6, Y6
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y4, Y2, Y2
+	VPXOR        Y5, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y0, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y10, Y0
+	VPSRLQ       $0x20, Y10, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y0, Y10, Y10
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y7, Y0, Y0
+	VPXOR        Y12, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y2, Y12, Y12
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y0, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y0, Y6, Y6
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y4, Y0, Y0
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y2, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y2, Y10, Y10
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y7, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y0, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y0, Y12, Y12
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y1, Y0, Y0
+	VPXOR        Y6, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y2, Y6, Y6
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y4, Y2, Y2
+	VPXOR        Y10, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y0, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y0
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y0, Y10, Y10
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y7, Y0, Y0
+	VPXOR        Y12, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y2, Y12, Y12
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y0, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y0, Y6, Y6
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y4, Y0, Y0
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y2, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y2, Y10, Y10
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y7, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y0, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y0, Y12, Y12
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y1, Y0, Y0
+	VPXOR        Y6, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y2, Y6, Y6
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y4, Y2, Y2
+	VPXOR        Y10, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y0, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y0
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y0, Y10, Y10
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y7, Y0, Y0
+	VPXOR        Y12, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y2, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y2, Y12, Y12
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y0, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y0, Y6, Y6
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y4, Y0, Y0
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y5
+	VPBLENDD     $0x55, Y4, Y5, Y5
+	VPSRLQ       $0x20, Y4, Y4
+	VPBLENDD     $0xaa, Y2, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPSLLQ       $0x20, Y7, Y10
+	VPBLENDD     $0x55, Y2, Y10, Y10
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y7, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y11, Y4, Y4
+	VPXOR        Y9, Y4, Y4
+	VPADDD       opsConstants<>+1664(SB), Y8, Y8
+	VPADDD       opsConstants<>+1728(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPSRLQ       $0x20, Y0, Y0
+	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPSLLQ       $0x20, Y0, Y11
+	VPBLENDD     $0x55, Y7, Y11, Y11
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y0, Y7, Y7
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y12
+	VPBLENDD     $0x55, Y0, Y12, Y12
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y1, Y0, Y0
+	VPXOR        Y6, Y0, Y0
+	VPXOR        Y8, Y0, Y0
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y9, Y7, Y7
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPSLLQ       $0x20, Y2, Y3
+	VPBLENDD     $0x55, Y1, Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPSRLQ       $0x20, Y4, Y4
+	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPSLLQ       $0x20, Y4, Y6
+	VPBLENDD     $0x55, Y2, Y6, Y6
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y4, Y2, Y2
+	VPXOR        Y10, Y2, Y2
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPUNPCKLDQ   Y12, Y0, Y4
+	VPUNPCKHDQ   Y12, Y0, Y0
+	VPUNPCKLDQ   Y11, Y7, Y5
+	VPUNPCKHDQ   Y11, Y7, Y8
+	VPUNPCKLQDQ  Y5, Y4, Y7
+	VPUNPCKHQDQ  Y5, Y4, Y4
+	VPUNPCKLQDQ  Y8, Y0, Y5
+	VPUNPCKHQDQ  Y8, Y0, Y0
+	VPUNPCKLDQ   Y6, Y2, Y8
+	VPUNPCKHDQ   Y6, Y2, Y2
+	VPUNPCKLDQ   Y3, Y1, Y6
+	VPUNPCKHDQ   Y3, Y1, Y3
+	VPUNPCKLQDQ  Y6, Y8, Y1
+	VPUNPCKHQDQ  Y6, Y8, Y6
+	VPUNPCKLQDQ  Y3, Y2, Y8
+	VPUNPCKHQDQ  Y3, Y2, Y2
+	MOVL         below+72(FP), SI
+	MOVD         SI, X3
+	VPBROADCASTD X3, Y3
+	VPXOR        opsConstants<>+1344(SB), Y3, Y3
+	VBROADCASTSS scale+76(FP), Y9
+	VBROADCASTSS scale+76(FP), Y10
+	VMOVUPS      (CX), Y10
+	VMOVUPS      32(CX), Y11
+	VPXOR        opsConstants<>+1344(SB), Y7, Y7
+	VMULPS       Y9, Y10, Y10
+	VPCMPGTD     Y7, Y3, Y7
+	VANDNPS      Y10, Y7, Y10
+	VPXOR        opsConstants<>+1344(SB), Y1, Y1
+	VMULPS       Y9, Y11, Y11
+	VPCMPGTD     Y1, Y3, Y1
+	VANDNPS      Y11, Y1, Y11
+	VMOVUPS      Y10, (AX)
+	VMOVUPS      Y11, 32(AX)
+	CMPQ         DX, $0x01
+	JLE          done101
+	VMOVUPS      64(CX), Y1
+	VMOVUPS      96(CX), Y7
+	VPXOR        opsConstants<>+1344(SB), Y4, Y4
+	VMULPS       Y9, Y1, Y1
+	VPCMPGTD     Y4, Y3, Y4
+	VANDNPS      Y1, Y4, Y1
+	VPXOR        opsConstants<>+1344(SB), Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VPCMPGTD     Y6, Y3, Y6
+	VANDNPS      Y7, Y6, Y7
+	VMOVUPS      Y1, 64(AX)
+	VMOVUPS      Y7, 96(AX)
+	CMPQ         DX, $0x02
+	JLE          done101
+	VMOVUPS      128(CX), Y1
+	VMOVUPS      160(CX), Y4
+	VPXOR        opsConstants<>+1344(SB), Y5, Y5
+	VMULPS       Y9, Y1, Y1
+	VPCMPGTD     Y5, Y3, Y5
+	VANDNPS      Y1, Y5, Y1
+	VPXOR        opsConstants<>+1344(SB), Y8, Y8
+	VMULPS       Y9, Y4, Y4
+	VPCMPGTD     Y8, Y3, Y8
+	VANDNPS      Y4, Y8, Y4
+	VMOVUPS      Y1, 128(AX)
+	VMOVUPS      Y4, 160(AX)
+	CMPQ         DX, $0x03
+	JLE          done101
+	VMOVUPS      192(CX), Y1
+	VMOVUPS      224(CX), Y4
+	VPXOR        opsConstants<>+1344(SB), Y0, Y0
+	VMULPS       Y9, Y1, Y1
+	VPCMPGTD     Y0, Y3, Y0
+	VANDNPS      Y1, Y0, Y1
+	VPXOR        opsConstants<>+1344(SB), Y2, Y2
+	VMULPS       Y9, Y4, Y4
+	VPCMPGTD     Y2, Y3, Y2
+	VANDNPS      Y4, Y2, Y4
+	VMOVUPS      Y1, 192(AX)
+	VMOVUPS      Y4, 224(AX)
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, AX
+	ADDL         $0x04, BX
+	SUBQ         $0x04, DX
+	JMP          group101
+
+done101:
+	VZEROUPPER
+	RET
+
+// func opsSgdAVX2(p []float32, g []float32, v []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ coef_base+72(FP), SI
+
+loop102_1:
+	CMPQ         AX, $0x01
+	JLT          done102_1
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS 8(SI), Y6
+	VBROADCASTSS 8(SI), Y7
+	VMULPS       Y0, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 4(SI), Y6
+	VBROADCASTSS 4(SI), Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y5, Y5
+	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y2, Y0, Y0
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x01, AX
+	JMP          loop102_1
+
+done102_1:
+	VZEROUPPER
+	RET
+
+// func opsNesterovAVX2(p []float32, g []float32, v []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ coef_base+72(FP), SI
+
+loop103_1:
+	CMPQ         AX, $0x01
+	JLT          done103_1
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS 8(SI), Y6
+	VBROADCASTSS 8(SI), Y7
+	VMULPS       Y0, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 4(SI), Y6
+	VBROADCASTSS 4(SI), Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS (SI), Y6
+	VBROADCASTSS (SI), Y7
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	VSUBPS       Y2, Y0, Y0
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x01, AX
+	JMP          loop103_1
+
+done103_1:
+	VZEROUPPER
+	RET
+
+// func opsRmspropAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop104_1:
+	CMPQ         AX, $0x01
+	JLT          done104_1
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VBROADCASTSS 8(DI), Y8
+	VBROADCASTSS 8(DI), Y9
+	VMULPS       Y0, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VBROADCASTSS 16(DI), Y10
+	VBROADCASTSS 16(DI), Y11
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y11, Y9, Y9
+	VBROADCASTSS 12(DI), Y10
+	VBROADCASTSS 12(DI), Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VBROADCASTSS 20(DI), Y8
+	VBROADCASTSS 20(DI), Y9
+	VADDPS       Y8, Y6, Y8
+	VADDPS       Y9, Y7, Y9
+	VSQRTPS      Y8, Y8
+	VSQRTPS      Y9, Y9
+	VBROADCASTSS (DI), Y10
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y10, Y2, Y2
+	VMULPS       Y11, Y3, Y3
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y9, Y3, Y3
+	VBROADCASTSS 4(DI), Y8
+	VBROADCASTSS 4(DI), Y9
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y0, Y0
+	VSUBPS       Y5, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VMOVUPS      Y6, (SI)
+	VMOVUPS      Y7, 32(SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop104_1
+
+done104_1:
+	VZEROUPPER
+	RET
+
+// func opsAdamAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop105_1:
+	CMPQ         AX, $0x01
+	JLT          done105_1
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VBROADCASTSS 28(DI), Y8
+	VBROADCASTSS 28(DI), Y9
+	VMULPS       Y0, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VBROADCASTSS 16(DI), Y10
+	VBROADCASTSS 16(DI), Y11
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y11, Y9, Y9
+	VBROADCASTSS 12(DI), Y10
+	VBROADCASTSS 12(DI), Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VBROADCASTSS 8(DI), Y8
+	VBROADCASTSS 8(DI), Y9
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VBROADCASTSS 4(DI), Y8
+	VBROADCASTSS 4(DI), Y9
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y5, Y5
+	VBROADCASTSS 20(DI), Y3
+	VBROADCASTSS 20(DI), Y2
+	VMULPS       Y3, Y6, Y8
+	VMULPS       Y2, Y7, Y9
+	VSQRTPS      Y8, Y8
+	VSQRTPS      Y9, Y9
+	VBROADCASTSS 24(DI), Y2
+	VBROADCASTSS 24(DI), Y3
+	VADDPS       Y2, Y8, Y8
+	VADDPS       Y3, Y9, Y9
+	VBROADCASTSS (DI), Y2
+	VBROADCASTSS (DI), Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y5, Y3
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y9, Y3, Y3
+	VBROADCASTSS 32(DI), Y8
+	VBROADCASTSS 32(DI), Y9
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y9, Y1, Y1
+	VSUBPS       Y2, Y0, Y0
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VMOVUPS      Y6, (SI)
+	VMOVUPS      Y7, 32(SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop105_1
+
+done105_1:
+	VZEROUPPER
+	RET
+
+// func opsTowardAVX2(dst []float32, src []float32, rate float32)
+// Requires: AVX
+TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	SHRQ         $0x04, DX
+	VBROADCASTSS rate+48(FP), Y0
+	VBROADCASTSS rate+48(FP), Y1
+
+loop106_1:
+	CMPQ    DX, $0x01
+	JLT     done106_1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VSUBPS  Y2, Y4, Y4
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, DX
+	JMP     loop106_1
+
+done106_1:
 	VZEROUPPER
 	RET
 

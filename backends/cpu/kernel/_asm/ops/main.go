@@ -134,6 +134,7 @@ func relu(dst, x, zero vec) vec { return bin(VMAXPS, dst, zero, x) }
 
 // Predicates of VCMPPS.
 const (
+	cmpEQ    = 0
 	cmpLT    = 1
 	cmpUnord = 3
 	cmpNLE   = 6
@@ -223,13 +224,14 @@ func constant(name string) Mem {
 func defineConstants() {
 	table = GLOBL("opsConstants", RODATA|NOPTR)
 	n := 0
-	def := func(name string, bits uint32) {
+	each := func(name string, lane func(i int) uint32) {
 		constants[name] = n
 		for i := range 16 {
-			DATA(n+4*i, U32(bits))
+			DATA(n+4*i, U32(lane(i)))
 		}
 		n += 64
 	}
+	def := func(name string, bits uint32) { each(name, func(int) uint32 { return bits }) }
 	f := func(name string, v float32) { def(name, math.Float32bits(v)) }
 	f("one", 1)
 	f("two", 2)
@@ -250,6 +252,12 @@ func defineConstants() {
 	def("sign", 1<<31)
 	def("abs", 1<<31-1)
 	f("-inf", float32(math.Inf(-1)))
+	def("philox0", 0xd2511f53)
+	def("philox1", 0xcd9e8d57)
+	def("weyl0", 0x9e3779b9)
+	def("weyl1", 0xbb67ae85)
+	each("pixels", func(i int) uint32 { return uint32(i % 4) })
+	each("quads", func(i int) uint32 { return uint32(i / 4) })
 }
 
 func ints(op512, op2 func(...Op), dst, a, b vec) vec {
@@ -385,6 +393,7 @@ func main() {
 		pools()
 		lrn()
 		softmax()
+		training()
 	}
 	pause()
 	Generate()
@@ -457,6 +466,7 @@ func elementwise() {
 	binary("Sub", "is dst = a - b.", func(x, y vec) vec { return sub(x, x, y) })
 	binary("SubFrom", "is dst = b - a.", func(x, y vec) vec { return sub(x, y, x) })
 	binary("Mul", "is dst = a * b.", func(x, y vec) vec { return mul(x, x, y) })
+	binary("Div", "is dst = a / b.", func(x, y vec) vec { return div(x, x, y) })
 	binary("Max", "is dst = max(a, b): a on ties, NaN propagates.", func(x, y vec) vec { return maxInto(x, y) })
 
 	text("AddScaled", "func(dst, a, b []float32, scale float32)", "is dst = a + scale*b.")
@@ -677,6 +687,22 @@ func any(m mask, r reg.GPVirtual) {
 	VMOVMSKPS(m[0], r.As32())
 }
 
+// windowSum sums size blocks that begin one float32 apart.
+func windowSum(from, size reg.Register) vec {
+	labels++
+	taps := fmt.Sprintf("taps%d", labels)
+	j, p := GP64(), GP64()
+	MOVQ(size, j)
+	MOVQ(from, p)
+	s := zero()
+	Label(taps)
+	binm(VADDPS, s, s, Mem{Base: p})
+	ADDQ(Imm(4), p)
+	DECQ(j)
+	JNE(LabelRef(taps))
+	return s
+}
+
 func lrn() {
 	text("Square", "func(dst, src []float32, step int)", "is dst = src*src by blocks, step float32s apart in dst; len(src) counts.")
 	func() {
@@ -692,19 +718,9 @@ func lrn() {
 		end()
 	}()
 
-	// The window's sum, its taps one float32 apart, then k + a*sum.
+	// The window's sum, then k + a*sum.
 	scaleOf := func(sq reg.Register, size reg.Register, a, k vec) vec {
-		labels++
-		taps := fmt.Sprintf("taps%d", labels)
-		j, p := GP64(), GP64()
-		MOVQ(size, j)
-		MOVQ(sq, p)
-		s := zero()
-		Label(taps)
-		binm(VADDPS, s, s, Mem{Base: p})
-		ADDQ(Imm(4), p)
-		DECQ(j)
-		JNE(LabelRef(taps))
+		s := windowSum(sq, size)
 		mul(s, s, a)
 		return add(s, s, k)
 	}
