@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -131,14 +133,13 @@ func (b *actBuf) check() error {
 }
 
 type convCase struct {
-	images   int
-	c        Conv
-	in, res  *actBuf
-	out      [4]*actBuf
-	w, b     []float32
-	packed   []float32
-	packedB  []float32
-	bot, rgt int
+	images  int
+	c       Conv
+	in, res *actBuf
+	out     [4]*actBuf
+	w, b    []float32
+	packed  []float32
+	packedB []float32
 }
 
 // newConvCase lays out random operands for the shapes in c, whose views it sets.
@@ -410,5 +411,30 @@ func TestConvRandom(t *testing.T) {
 			c.Parts[0].C = c.Groups * (1 + r.IntN(20))
 		}
 		newConvCase(r, 1+r.IntN(2), c, r.IntN(2)).check(t, direct, 4e-6)
+	}
+}
+
+// TestConvBits pins the bits of a direct and a Winograd convolution: those of the
+// portable tier on every architecture and GOAMD64 level, those of both SIMD tiers
+// on every machine.
+func TestConvBits(t *testing.T) {
+	c := Conv{IC: 33, H: 13, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.17, Parts: [4]Part{{C: 40, Act: ActReLU}}}
+	k := newConvCase(rand.New(rand.NewPCG(11, 12)), 1, c, 0)
+	for _, isa := range Available() {
+		h := fnv.New32a()
+		for _, kern := range []Kernel{k.c, Winograd{Conv: k.c}} {
+			k.pack(kern.(Packer))
+			runAll(isa, kern, k.args(kern.(Tabler).Table(isa)))
+			for _, b := range bits(k.got()) {
+				h.Write(binary.LittleEndian.AppendUint32(nil, b))
+			}
+		}
+		want := uint32(0x163b99cf)
+		if isa == Portable {
+			want = 0x6b9df3c9
+		}
+		if got := h.Sum32(); got != want {
+			t.Errorf("%v: hash %#x, want %#x", isa, got, want)
+		}
 	}
 }
