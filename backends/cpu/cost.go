@@ -25,8 +25,8 @@ type algorithm struct {
 // algorithms in order of preference where costs are equal.
 var algorithms = []algorithm{
 	{"dense", makeDense, isDense},
-	{"direct", func(c kernel.Conv, batch int) worker { return c.Split(batch) }, func(c kernel.Conv) bool { return !isDense(c) }},
-	{"winograd", func(c kernel.Conv, batch int) worker { return kernel.Winograd{Conv: c}.Split(batch) }, kernel.WinogradFits},
+	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }},
+	{"winograd", makeWinograd, kernel.WinogradFits},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of

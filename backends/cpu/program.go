@@ -11,7 +11,10 @@ package cpu
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
@@ -201,16 +204,26 @@ func (p *Program) pack(g *ir.Graph, seed int64) error {
 	for _, v := range g.Params {
 		params[v.Name] = v
 	}
-	for _, w := range p.plan.Weights {
-		var src [][]float32
-		for _, name := range w.Params {
-			src = append(src, values(g, params[name], seed).Data)
-		}
-		if err := pack(p.weights.Mem[w.Off:w.Off+w.Len], w, p.plan.Steps[w.Step].Do, src); err != nil {
-			return fmt.Errorf("weights %s: %w", strings.Join(w.Params, ", "), err)
-		}
+	ws := p.plan.Weights
+	errs := make([]error, len(ws))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(ws), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ws); i = int(next.Add(1)) - 1 {
+				w := ws[i]
+				var src [][]float32
+				for _, name := range w.Params {
+					src = append(src, values(g, params[name], seed).Data)
+				}
+				if err := pack(p.weights.Mem[w.Off:w.Off+w.Len], w, p.plan.Steps[w.Step].Do, src); err != nil {
+					errs[i] = fmt.Errorf("weights %s: %w", strings.Join(w.Params, ", "), err)
+				}
+			}
+		})
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Plan is the program's schedule. It must not be changed.

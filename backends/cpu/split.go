@@ -1,0 +1,138 @@
+package cpu
+
+import "github.com/incc-lang/incc/backends/cpu/kernel"
+
+// How a convolution is cut into tasks decides how well threads share it: a worker
+// runs a fixed range of the list, so the parts must be alike in size, not only in
+// number. The result of a convolution does not depend on the cut, but the plan
+// must not depend on the machine, so one cut is chosen for all numbers of threads.
+
+// splitThreads are the numbers of threads that count, the usual ones more.
+var splitThreads = [...]struct {
+	threads int
+	weight  float64
+}{{1, 2}, {2, 4}, {4, 2}, {8, 1}}
+
+// score is the predicted time of a list of tasks on 1 to 8 threads, weighted, in
+// processor time: total is that of one thread, sizes the tasks' shares of it.
+func score(total float64, sizes []int) float64 {
+	sum := 0
+	for _, s := range sizes {
+		sum += s
+	}
+	r := 0.0
+	for _, t := range splitThreads {
+		longest := 0
+		for w := range t.threads {
+			own := 0
+			for _, s := range sizes[len(sizes)*w/t.threads : len(sizes)*(w+1)/t.threads] {
+				own += s
+			}
+			longest = max(longest, own)
+		}
+		r += t.weight * total * float64(longest*t.threads) / float64(sum)
+	}
+	return r
+}
+
+// pairSizes are the blocks of every pair of output blocks.
+func pairSizes(c kernel.Conv) []int {
+	var l []int
+	for _, p := range c.Parts {
+		for b := kernel.Blocks(p.C); b > 0; b -= 2 {
+			l = append(l, min(2, b))
+		}
+	}
+	return l
+}
+
+// chunks sums a list by pieces of at most n.
+func chunks(l []int, n int) []int {
+	var r []int
+	for i, x := range l {
+		if i%n == 0 {
+			r = append(r, 0)
+		}
+		r[len(r)-1] += x
+	}
+	return r
+}
+
+// maxTasks bounds the tasks of one image: beyond, their own cost tells.
+const maxTasks = 96
+
+func makeDirect(c kernel.Conv, batch int) worker {
+	pairs := pairSizes(c)
+	images := min(batch, 8) // more only repeat the pattern
+	best, least := c, 0.0
+	last := 0
+	for n := 1; n <= min(c.H, 64); n++ {
+		c.Rows = (c.H + n - 1) / n
+		if c.Rows == last {
+			continue
+		}
+		last = c.Rows
+		lastPairs := 0
+		for m := 1; m <= len(pairs) && n*m <= maxTasks; m++ {
+			c.Pairs = (len(pairs) + m - 1) / m
+			if c.Pairs == lastPairs {
+				continue
+			}
+			lastPairs = c.Pairs
+			var sizes []int
+			for range images {
+				for y := 0; y < c.H; y += c.Rows {
+					for _, blocks := range chunks(pairs, c.Pairs) {
+						sizes = append(sizes, blocks*min(c.Rows, c.H-y))
+					}
+				}
+			}
+			if s := score(c.Cost(batch), sizes); least == 0 || s < least {
+				best, least = c, s
+			}
+		}
+	}
+	return best
+}
+
+// winogradTiles is the most tiles x input blocks of a task: 36 x 16 float32s each
+// leave room in the second-level cache for products and weights.
+const winogradTiles = 190
+
+func makeWinograd(c kernel.Conv, batch int) worker {
+	k := kernel.Winograd{Conv: c}
+	m := 7 - c.KH
+	tiles := batch * ((c.H + m - 1) / m) * ((c.W + m - 1) / m)
+	pairs := pairSizes(c)
+	most := max(7, min(56, winogradTiles/kernel.Blocks(c.IC)))
+	best, least := k, 0.0
+	last := 0
+	for n := (tiles + most - 1) / most; n <= tiles; n++ {
+		k.Tiles = (tiles + n - 1) / n
+		if k.Tiles < 7 && least > 0 {
+			break
+		}
+		if k.Tiles == last {
+			continue
+		}
+		last = k.Tiles
+		lastPairs := 0
+		for m := 1; m <= len(pairs); m++ {
+			k.Pairs = (len(pairs) + m - 1) / m
+			if k.Pairs == lastPairs {
+				continue
+			}
+			lastPairs = k.Pairs
+			var sizes []int
+			for t := 0; t < tiles; t += k.Tiles {
+				for _, blocks := range chunks(pairs, k.Pairs) {
+					sizes = append(sizes, blocks*min(k.Tiles, tiles-t))
+				}
+			}
+			if s := score(k.Cost(batch), sizes); least == 0 || s < least {
+				best, least = k, s
+			}
+		}
+	}
+	return best
+}
