@@ -152,12 +152,14 @@ type Call struct {
 // Where is the call's name.
 func (c *Call) Where() diag.Span { return c.Name.Span }
 
-// Span is the call from its name to its last argument before the body, as far
-// as they stand on one line: what a caret shows of a layer.
+// Span is the call from its name to its last argument without braces, as
+// far as they stand on one line: what a caret shows of a layer.
 func (c *Call) Span() diag.Span {
 	s := c.Name.Span
 	for _, a := range c.Args {
-		s = s.To(a.Span())
+		if a.Value.Body == nil {
+			s = s.To(a.Span())
+		}
 	}
 	return s
 }
@@ -339,9 +341,6 @@ func (s *Line) Span() diag.Span {
 	}
 	return sp
 }
-
-// Inputs, lets and blocks by kind, for those who do not walk the statements
-// themselves.
 
 // Each calls f for every statement of type T at the top of the file.
 func Each[T Stmt](f *File, do func(T)) {

@@ -147,6 +147,7 @@ func (m mutator) words(b []byte) []byte {
 // TestMutated reads texts that are nearly right. A fifth of them must still be
 // right, or the mutations would only test the first error.
 func TestMutated(t *testing.T) {
+	t.Parallel()
 	m := mutator{rand.New(rand.NewPCG(2, 3))}
 	g := specgen.New(4, ops)
 	real := seeds(t)
@@ -183,11 +184,12 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestBombs reads texts made to take long or much, of a quarter of the size that
+// TestBombs reads texts made to take long or much, of an eighth of the size that
 // is allowed, or all of it with INCC_LONG=1. What is linear ends in less than a
 // second on a machine of its own; the limit is for one that is not.
 func TestBombs(t *testing.T) {
-	size := MaxFile / 4
+	t.Parallel()
+	size := MaxFile / 8
 	if long() > 1 {
 		size = MaxFile - 1000
 	}
@@ -265,7 +267,7 @@ func TestBombs(t *testing.T) {
 			} else {
 				show("x.incc", []byte(src), l)
 			}
-			if d := time.Since(start); d > 15*time.Second {
+			if d := time.Since(start); d > 10*time.Second {
 				t.Errorf("%s took %v", name, d)
 			}
 		})

@@ -186,25 +186,31 @@ func plainName(s string) bool {
 // nameFlaw says why a word that is neither number nor kernel nor range is no
 // name either, nil where it is one.
 func nameFlaw(raw string, kind Kind) *flaw {
-	q := diag.Quote(raw)
-	f := &flaw{code: "E0106"}
-	parts := []string{raw}
 	most := MaxName
 	if kind == Graph {
-		switch raw {
-		case "-inf":
+		if raw == "-inf" {
 			return nil
 		}
-		parts = strings.Split(raw, "/")
 		most = MaxPath
 	}
 	if len(raw) > most {
 		return &flaw{code: "E0108", summary: fmt.Sprintf("a name of %d bytes; at most %d are allowed", len(raw), most)}
 	}
-	lower := strings.ToLower(raw)
-	if dims, ok := sides(strings.ReplaceAll(strings.SplitN(lower, "/", 2)[0], "_", "")); ok && lower != raw && len(dims) > 1 {
-		f.summary, f.help, f.instead = q+" is no kernel", "a kernel is written with a small x: "+lower, lower
-		return f
+	if isDigit(raw[0]) && strings.Contains(raw, "X") {
+		lower := strings.ReplaceAll(raw, "X", "x")
+		head, _, _ := strings.Cut(lower, "/")
+		if dims, ok := sides(head); ok && len(dims) > 1 {
+			return &flaw{"E0106", diag.Quote(raw) + " is no kernel", "a kernel is written with a small x: " + lower, lower}
+		}
+	}
+	if kind == Net && plainName(raw) {
+		return nil
+	}
+	q := diag.Quote(raw)
+	f := &flaw{code: "E0106"}
+	parts := []string{raw}
+	if kind == Graph {
+		parts = strings.Split(raw, "/")
 	}
 	for _, p := range parts {
 		if plainName(p) {

@@ -887,7 +887,7 @@ func (p *parser) call() *Call {
 
 // args reads arguments, and behind them a body where braces are allowed.
 func (p *parser) args(body bool) (args []*Arg, b *Body) {
-	keys := map[string]diag.Span{}
+	var keys map[string]diag.Span
 	complained := false
 	for startsValue(p.kind()) {
 		a := &Arg{}
@@ -909,6 +909,9 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 				p.errorf("E0211", a.Key.Span, "the key %s stands here twice", a.Key.Name).Relate(first, "the first is here").
 					WithHelp("keep one of them")
 			} else {
+				if keys == nil {
+					keys = map[string]diag.Span{}
+				}
 				keys[a.Key.Name] = a.Key.Span
 			}
 			if p.kind() == tOpen && p.f.Kind == Net {

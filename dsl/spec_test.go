@@ -80,6 +80,7 @@ func comments(f *File) string {
 // TestGenerated parses random texts in random layouts back to the tree from
 // which they were made, and formats them.
 func TestGenerated(t *testing.T) {
+	t.Parallel()
 	g := specgen.New(1, ops)
 	for i := range 10_000 * long() {
 		s := g.Any()
