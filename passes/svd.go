@@ -1,9 +1,12 @@
 package passes
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
+	"sync"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -30,58 +33,87 @@ func factorizeSVD(d *redesigner) error {
 		}
 		bound = x
 	}
-	candidates, done := 0, 0
-	for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+	candidates := 0
+	var jobs []*svdJob
+	for _, n := range r.Graph().Nodes {
 		l, ok := convLayer(r, n)
 		if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
 			continue
 		}
 		candidates++
-		if r.Graph().Data[l.weight.Name] == nil {
-			continue
-		}
-		done++
-		if err := d.approximate(l, bound); err != nil {
-			return fmt.Errorf("%s: %w", n.Out[0].Name, err)
+		if r.Graph().Data[l.weight.Name] != nil {
+			jobs = append(jobs, &svdJob{layer: l})
 		}
 	}
-	if candidates > 0 && done == 0 {
-		return fmt.Errorf("there are no weights to carry over: give trained ones (--weights), or use factorize=retrain")
+	if candidates > 0 && len(jobs) == 0 {
+		return errors.New("there are no weights to carry over: give trained ones (--weights), or use factorize=retrain")
+	}
+	// Layers are decomposed on all threads and replaced in order.
+	var wg sync.WaitGroup
+	next := make(chan *svdJob)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for j := range next {
+				j.approximate(d, bound)
+			}
+		})
+	}
+	for _, j := range jobs {
+		next <- j
+	}
+	close(next)
+	wg.Wait()
+	for _, j := range jobs {
+		if j.err != nil {
+			return fmt.Errorf("%s: %w", j.layer.n.Out[0].Name, j.err)
+		}
+		d.o.log(j.decision)
+		if j.decision.Done {
+			d.applyLinear(j.layer, j.plan, j.a, j.b)
+		}
 	}
 	return nil
 }
 
-// approximate decides about one layer and does it.
-func (d *redesigner) approximate(l layer, bound float64) error {
+// svdJob is one layer: what is decided about it, and the filters in its place.
+type svdJob struct {
+	layer    layer
+	plan     plan
+	decision Decision
+	a, b     *tensor.F32
+	err      error
+}
+
+// approximate decides about the layer. It reads the graph and changes nothing.
+func (j *svdJob) approximate(d *redesigner, bound float64) {
+	l := j.layer
 	full := min(l.weight.Type.Shape[1]*l.kernel()[0], l.kernel()[1]*l.outs())
 	rank := full
 	if d.mid != "full" && bound < 0 {
 		rank = min(d.width(l), full)
 	}
-	p, pays, why := pair(l, rank)
-	p.linear = true
+	var pays bool
+	var why string
+	j.plan, pays, why = pair(l, rank)
+	j.plan.linear = true
 	if reason := d.refuse(l); reason != "" || (bound < 0 && !pays && !d.force) {
-		d.o.log(d.decide(l, p, reason, pays, why))
-		return nil
+		j.decision = d.decide(l, j.plan, reason, pays, why)
+		return
 	}
 	w := d.r.Graph().Data[l.weight.Name]
 	m := matrixOf(w)
 	values, vectors, err := m.rightVectors()
 	if err != nil {
-		return err
+		j.err = err
+		return
 	}
 	if bound >= 0 {
-		p, pays, why = pair(l, smallestRank(values, bound))
-		p.linear = true
+		j.plan, pays, why = pair(l, smallestRank(values, bound))
+		j.plan.linear = true
 	}
-	a, b := m.product(values, vectors, p.mid)
-	dec := d.decide(l, p, "", pays, why)
-	dec.Error = relativeError(w, a, b)
-	d.o.log(dec)
-	if dec.Done {
-		d.applyLinear(l, p, a, b)
-	}
-	return nil
+	j.a, j.b = m.product(values, vectors, j.plan.mid)
+	j.decision = d.decide(l, j.plan, "", pays, why)
+	j.decision.Error = relativeError(w, j.a, j.b)
 }
 
 // applyLinear puts the two convolutions in the place of the layer's.
