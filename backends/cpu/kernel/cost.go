@@ -25,21 +25,18 @@ func tileCost(p, blocks, k int) float64 {
 
 // rowsCost is the cost of rows output rows for one pair of blocks.
 func (c Conv) rowsCost(rows, blocks, k int) float64 {
-	w, h := c.W, rows
-	if c.flat() {
-		w, h = rows*c.W, 1
-	}
 	sum := 0.0
-	if h > 2 { // the pattern repeats after at most two rows, nearly
-		for _, p := range cover(2, w, 14) {
+	if c.flat() {
+		for _, p := range balanced(rows*c.W, 14) {
 			sum += tileCost(p, blocks, k)
 		}
-		return sum * float64(h) / 2
+		return sum
 	}
-	for _, p := range cover(h, w, 14) {
+	// The pattern repeats after at most two rows, nearly.
+	for _, p := range cover(min(rows, 2), c.W, 14) {
 		sum += tileCost(p, blocks, k)
 	}
-	return sum
+	return sum * float64(rows) / float64(min(rows, 2))
 }
 
 // taskCost is the cost of a task of rows rows by pairs pairs of output blocks.
@@ -47,9 +44,13 @@ func (c Conv) taskCost(rows, pairs int) float64 {
 	cost := float64(taskOverhead)
 	slab := 4 * ceilDiv(c.IC, c.lanes()) * ((rows-1)*one(c.SH) + (c.KH-1)*one(c.DH) + 1) * max(c.In.H, c.W*c.lanes())
 	n, weights := 0, 0
+	lastK, lastBlocks, last := 0, 0, 0.0 // mostly all pairs are alike
 	for g := range c.groups {
 		k := (g.hi - g.lo) * c.lanes() * c.KH * c.KW
-		cost += c.rowsCost(rows, g.blocks, k)
+		if k != lastK || g.blocks != lastBlocks {
+			lastK, lastBlocks, last = k, g.blocks, c.rowsCost(rows, g.blocks, k)
+		}
+		cost += last
 		weights += 4 * k * g.blocks * Block
 		if n++; n == pairs {
 			break
@@ -131,8 +132,9 @@ func (c Winograd) taskCost(n, pairs int) float64 {
 	icb := Blocks(c.IC)
 	cost := taskOverhead + float64(n*icb*winoInCost)
 	count := 0
+	tiles := balanced(n, 14)
 	for g := range c.groups {
-		for _, p := range balanced(n, 14) {
+		for _, p := range tiles {
 			cost += winoArea * tileCost(p, g.blocks, icb*Block)
 		}
 		cost += float64(n * g.blocks * winoOutCost)

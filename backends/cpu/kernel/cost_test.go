@@ -45,3 +45,11 @@ func TestSplitBalances(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkCost(b *testing.B) {
+	c := Conv{IC: 192, H: 28, W: 28, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 384}}, Rows: 7, Pairs: 2}
+	c.In.H = 30 * Block
+	for b.Loop() {
+		c.Cost(1)
+	}
+}
