@@ -4,7 +4,7 @@ import "strings"
 
 // Nearest is the candidate that name was most likely meant to be, by the
 // restricted Damerau-Levenshtein distance: at most a third of the longer name's
-// letters may differ, and two of four, so that "cov" finds "conv" but "x" finds
+// letters may differ, and one of two, so that "cov" finds "conv" but "x" finds
 // nothing. Letters that differ in case alone count half. Of equally near ones
 // the first wins.
 func Nearest(name string, candidates []string) (string, bool) {
@@ -18,10 +18,7 @@ func Nearest(name string, candidates []string) (string, bool) {
 		}
 		longest := max(len(name), len(c))
 		// Distances are doubled, for the halves.
-		most := 2 * (longest / 3)
-		if longest < 6 {
-			most = 2 * max(longest/3, min(1, longest-1))
-		}
+		most := 2 * max(longest/3, min(1, longest-1))
 		if d := distance(name, c, most); d <= most && (found == "" || d < best) {
 			best, found = d, c
 		}
