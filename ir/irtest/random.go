@@ -50,7 +50,10 @@ func Random(seed int64, opt Options) *ir.Graph {
 	for _, h := range heads {
 		g.Graph().Heads = append(g.Graph().Heads, ir.Head{Value: h, Weight: 0.3})
 	}
-	return g.Finish(out)
+	net := g.Finish(out)
+	// What was tried and found too large.
+	ir.Rewrite(net, "").Sweep()
+	return net
 }
 
 type gen struct {
