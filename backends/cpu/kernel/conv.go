@@ -95,19 +95,31 @@ func (c Conv) MACs() int {
 }
 
 // PaddedMACs is MACs with input and output channels padded to blocks, as the
-// kernel computes them (planar input is not padded).
+// kernel computes them (planar input is not padded, up to 8 input channels to 8).
 func (c Conv) PaddedMACs() int {
 	n := 0
 	for g := range c.groups {
 		n += (g.hi - g.lo) * g.blocks
 	}
-	return n * Block * c.lanes() * c.KH * c.KW * c.H * c.W
+	return n * Block * c.depth() * c.KH * c.KW * c.H * c.W
 }
 
 // lanes is the number of input channels that lie side by side and make one tap.
 func (c Conv) lanes() int {
 	if c.Planar {
 		return 1
+	}
+	return Block
+}
+
+// depth is the number of input channels of a tap that are multiplied: half a block
+// suffices where that holds all channels.
+func (c Conv) depth() int {
+	switch {
+	case c.Planar:
+		return 1
+	case c.IC <= Block/2:
+		return Block / 2
 	}
 	return Block
 }
@@ -140,7 +152,7 @@ func (c Conv) groups(yield func(group) bool) {
 			if !yield(g) {
 				return
 			}
-			g.w += (g.hi - g.lo) * c.lanes() * c.KH * c.KW * g.blocks * Block
+			g.w += (g.hi - g.lo) * c.depth() * c.KH * c.KW * g.blocks * Block
 			g.bias += g.blocks * Block
 		}
 		g.oc = first + part.C
@@ -159,7 +171,7 @@ func (c Conv) ngroups() int {
 func (c Conv) PackedLen() int {
 	n := 0
 	for g := range c.groups {
-		n = g.w + (g.hi-g.lo)*c.lanes()*c.KH*c.KW*g.blocks*Block
+		n = g.w + (g.hi-g.lo)*c.depth()*c.KH*c.KW*g.blocks*Block
 	}
 	return n
 }
@@ -173,7 +185,7 @@ func (c Conv) Pack(dst, weight []float32) {
 		d := dst[g.w:]
 		for b := g.lo; b < g.hi; b++ {
 			for k := 0; k < kk; k++ {
-				for l := 0; l < c.lanes(); l++ {
+				for l := 0; l < c.depth(); l++ {
 					ic := b*c.lanes() + l
 					row := d[:g.blocks*Block]
 					d = d[g.blocks*Block:]
@@ -422,6 +434,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	t.ntaps = (hi - lo) * kk
 	t.ps = 4 * one(c.SW) * c.lanes()
 	t.ws = r[2] * Block * 4
+	t.kc = c.depth()
 	t.obs = 4 * part.View.C
 	t.rbs = 4 * c.Res.C
 	t.scale = c.Scale

@@ -94,10 +94,11 @@ func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 	kk := c.KH * c.KW
 	width := g.blocks * Block
 	taps := a.Table[g.lo*kk : g.hi*kk]
-	dw := a.Out[0].Mem[a.Out[0].Off+g.w:][:len(taps)*c.lanes()*width]
+	dw := a.Out[0].Mem[a.Out[0].Off+g.w:][:len(taps)*c.depth()*width]
 	tail := w.Scratch[:gradientRows*width]
 	clear(tail)
-	per := kk * Block // rows of dW of a unit
+	depth := c.depth()
+	per := kk * depth // rows of dW of a unit
 	if c.Planar {
 		per = gradientRows
 	}
@@ -130,12 +131,12 @@ func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 				}
 				call.dw, call.left = dw, gradientRows
 				for k := range kk {
-					for h := 0; h < Block; h += gradientRows {
+					for h := 0; h < depth; h += gradientRows {
 						for i := range call.off {
 							call.off[i] = 4 * (h + i)
 						}
 						call.xat = x + taps[u*kk+k]/4
-						call.dwat = ((u*kk+k)*Block + h) * width
+						call.dwat = ((u*kk+k)*depth + h) * width
 						call.add(w.ISA, g.blocks)
 					}
 				}
@@ -168,7 +169,7 @@ func (c *BackwardWeights) mask(g group, dw []float32) {
 	icg, ocg := c.IC/c.Groups, c.OC()/c.Groups
 	width := g.blocks * Block
 	for i := range len(dw) / width {
-		ic := (g.lo+i/(Block*c.KH*c.KW))*Block + i%Block
+		ic := (g.lo+i/(c.depth()*c.KH*c.KW))*Block + i%c.depth()
 		if c.Planar {
 			ic = g.lo + i/(c.KH*c.KW)
 		}

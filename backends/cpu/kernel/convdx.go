@@ -93,6 +93,7 @@ func (r Repack) pack(g group, dst, src []float32) {
 	f := r.From
 	kk := f.KH * f.KW
 	width := g.blocks * Block
+	depth, fdepth := r.To.depth(), f.depth()
 	d := dst[g.w:]
 	for b := g.lo; b < g.hi; b++ { // blocks of From's output
 		var from group
@@ -108,20 +109,22 @@ func (r Repack) pack(g group, dst, src []float32) {
 				for o := range g.blocks {
 					ib := g.block + o // block of From's input
 					if ib < from.lo || ib >= from.hi {
-						for l := range Block {
+						for l := range depth {
 							clear(d[l*width+o*Block:][:Block])
 						}
 						continue
 					}
-					s := src[from.w+((ib-from.lo)*kk+k)*Block*fwidth+(b-from.block)*Block:]
+					s := src[from.w+((ib-from.lo)*kk+k)*fdepth*fwidth+(b-from.block)*Block:]
 					for j := range Block {
-						row := s[j*fwidth:][:Block]
-						for l, v := range row {
-							d[l*width+o*Block+j] = v
+						for l := range depth {
+							d[l*width+o*Block+j] = 0
+							if j < fdepth {
+								d[l*width+o*Block+j] = s[j*fwidth+l]
+							}
 						}
 					}
 				}
-				d = d[Block*width:]
+				d = d[depth*width:]
 			}
 		}
 	}

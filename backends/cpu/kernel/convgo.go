@@ -9,7 +9,7 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 	lanes := c.lanes()
 	taps := a.Table[r[5]*kk : r[6]*kk]
 	width := r[2] * Block
-	weights := a.W[0][r[7] : r[7]+len(taps)*lanes*width]
+	weights := a.W[0][r[7] : r[7]+len(taps)*c.depth()*width]
 	bias := zeroBias[:width]
 	if a.W[1] != nil {
 		bias = a.W[1][r[8] : r[8]+width]
@@ -38,7 +38,7 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 			if lanes == 1 {
 				acc = dot3x2planar(a.In[0].Mem, px, taps, weights[min(j, len(weights)):], width, acc)
 			} else {
-				acc = dot3x2(a.In[0].Mem, px, taps, weights[min(j, len(weights)):], width, acc)
+				acc = dot3x2(a.In[0].Mem, px, taps, c.depth(), weights[min(j, len(weights)):], width, acc)
 			}
 			at := j/Block*part.View.C + j%Block
 			rt := j/Block*c.Res.C + j%Block
@@ -57,18 +57,18 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 	}
 }
 
-// dot3x2 adds to s the sums of 3 pixels x 2 output channels over all taps of 16
-// channels: with six sums the compiler spills nothing on amd64, with eight it does.
-func dot3x2(in []float32, px [3]int, taps []int, w []float32, ws int, s [3][2]float32) [3][2]float32 {
+// dot3x2 adds to s the sums of 3 pixels x 2 output channels over all taps of
+// depth channels: with six sums the compiler spills nothing on amd64, with eight it does.
+func dot3x2(in []float32, px [3]int, taps []int, depth int, w []float32, ws int, s [3][2]float32) [3][2]float32 {
 	a0, a1, b0, b1 := s[0][0], s[0][1], s[1][0], s[1][1]
 	c0, c1 := s[2][0], s[2][1]
 	for _, tap := range taps {
 		tap >>= 2
-		xa := (*[Block]float32)(in[px[0]+tap:])
-		xb := (*[Block]float32)(in[px[1]+tap:])
-		xc := (*[Block]float32)(in[px[2]+tap:])
+		xa := in[px[0]+tap:][:depth]
+		xb := in[px[1]+tap:][:len(xa)]
+		xc := in[px[2]+tap:][:len(xa)]
 		i := 0
-		for k := range Block {
+		for k := range xa {
 			wk := w[i : i+2 : i+2]
 			i += ws
 			w0, w1 := wk[0], wk[1]

@@ -46,7 +46,7 @@ func (c Conv) taskCost(rows, pairs int) float64 {
 	n, weights := 0, 0
 	lastK, lastBlocks, last := 0, 0, 0.0 // mostly all pairs are alike
 	for g := range c.groups {
-		k := (g.hi - g.lo) * c.lanes() * c.KH * c.KW
+		k := (g.hi - g.lo) * c.depth() * c.KH * c.KW
 		if k != lastK || g.blocks != lastBlocks {
 			lastK, lastBlocks, last = k, g.blocks, c.rowsCost(rows, g.blocks, k)
 		}
@@ -135,10 +135,10 @@ func (c Winograd) taskCost(n, pairs int) float64 {
 	tiles := balanced(n, 14)
 	for g := range c.groups {
 		for _, p := range tiles {
-			cost += winoArea * tileCost(p, g.blocks, icb*Block)
+			cost += winoArea * tileCost(p, g.blocks, c.depths())
 		}
 		cost += float64(n * g.blocks * winoOutCost)
-		cost += float64(4*winoArea*icb*Block*g.blocks*Block) / l3PerOp / 2 // half of it hidden
+		cost += float64(4*winoArea*c.depths()*g.blocks*Block) / l3PerOp / 2 // half of it hidden
 		if count++; count == pairs {
 			break
 		}
@@ -202,7 +202,7 @@ func streaming(p Packer) float64 { return float64(4*p.PackedLen()) / ramPerOp }
 
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (d Dense) Cost(images int) float64 {
-	k := Blocks(d.C) * Block * d.H * d.W
+	k := Blocks(d.C) * d.conv().depth() * d.H * d.W
 	sum := 0.0
 	for range ceilDiv(Blocks(d.Out.C), 2) {
 		for _, p := range balanced(images, 14) {
@@ -216,7 +216,7 @@ func (d Dense) Cost(images int) float64 {
 // alike, given that so many images run at once.
 func (d Dense) Split(images int) Dense {
 	c := d.conv()
-	k := Blocks(d.C) * Block * d.H * d.W
+	k := Blocks(d.C) * c.depth() * d.H * d.W
 	best, at := 0.0, d
 	for _, d.Images = range [...]int{14, 28, 42, 56} {
 		if d.Images > 14 && d.Images-14 >= images {
@@ -276,7 +276,7 @@ func (c BackwardWeights) Cost(images int) float64 {
 	for g := range c.groups {
 		// 8 rows by blocks multiply-adds a pixel; a group of rows loads and stores its
 		// sums for every chunk of rows.
-		calls := ceilDiv((g.hi-g.lo)*c.lanes()*c.KH*c.KW, gradientRows)
+		calls := ceilDiv((g.hi-g.lo)*c.depth()*c.KH*c.KW, gradientRows)
 		chunks := ceilDiv(c.H, c.rowsAtOnce())
 		sum += float64(calls) * (float64(c.H*c.W*max(gradientRows*g.blocks, 11)) + float64(chunks)*tileOverhead)
 	}

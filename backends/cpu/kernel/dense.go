@@ -76,7 +76,8 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 	i0 := task / chunks * d.images()
 	n := min(d.images(), a.Images-i0)
 	g0 := task % chunks * c.pairs()
-	k := len(a.Table) * Block
+	depth := c.depth()
+	k := len(a.Table) * depth
 	in := a.In[0].Off + i0*d.In.N
 	for g := g0; g < min(g0+c.pairs(), c.ngroups()); g++ {
 		blocks := min(2, Blocks(d.Out.C)-2*g)
@@ -93,7 +94,7 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 		}
 		for t0 := 0; t0 < len(a.Table); t0 += per {
 			t1 := min(t0+per, len(a.Table))
-			p := densePart{taps: a.Table[t0:t1], w: weights[t0*Block*width : t1*Block*width], width: width, bias: bias,
+			p := densePart{depth: depth, taps: a.Table[t0:t1], w: weights[t0*depth*width : t1*depth*width], width: width, bias: bias,
 				in: a.In[0].Mem, at: in, ps: d.In.N, n: n, out: a.Out[0].Mem, to: to, block: d.Out.View.C, step: d.Out.View.N,
 				resume: t0 > 0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
 			p.run(w)
@@ -112,6 +113,7 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 
 // densePart is a range of taps for one pair of output blocks and n images.
 type densePart struct {
+	depth        int // channels a tap
 	taps         []int
 	w            []float32
 	width        int
@@ -133,7 +135,7 @@ func (p *densePart) run(w *Worker) {
 	t := &w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&p.taps[0]), len(p.taps)
 	t.ps, t.ws, t.obs = 4*p.ps, 4*p.width, 4*p.block
-	t.ops = 4 * p.step
+	t.ops, t.kc = 4*p.step, p.depth
 	t.flags = 0
 	if p.resume {
 		t.flags |= tileAcc
@@ -179,7 +181,7 @@ func (p *densePart) runGo(most int) {
 					acc[q] = [2]float32(p.out[to+q*p.step:])
 				}
 			}
-			acc = dot3x2(p.in, px, p.taps, p.w[j:], p.width, acc)
+			acc = dot3x2(p.in, px, p.taps, p.depth, p.w[j:], p.width, acc)
 			for q := range min(most, p.n-i) {
 				for l, v := range acc[q] {
 					if p.relu && v < 0 {

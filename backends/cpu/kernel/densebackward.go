@@ -37,7 +37,8 @@ func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
 	per := 2 * Block * k * d.H * d.W // weights of a pair
 	for pos := range d.H * d.W {
 		p := densePart{
-			taps: a.Table, w: a.W[0][g*per+pos*k*width:][:k*width], width: width, bias: zeroBias[:width],
+			depth: Block,
+			taps:  a.Table, w: a.W[0][g*per+pos*k*width:][:k*width], width: width, bias: zeroBias[:width],
 			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Out.View.N, ps: d.Out.View.N, n: n,
 			out: a.Out[0].Mem, to: a.Out[0].Off + i0*d.In.N + 2*g*d.In.C + pos/d.W*d.In.H + pos%d.W*Block, block: d.In.C, step: d.In.N,
 			resume: d.Add,
@@ -61,15 +62,20 @@ func (d DenseRepack) Run(_ *Worker, g int, a *Args) {
 	positions := d.H * d.W
 	dst := a.Out[0].Mem[a.Out[0].Off+g*2*Block*k*positions:][:positions*k*width]
 	taps := Blocks(d.C) * positions
+	c := d.conv()
+	depth := c.depth()
 	for pos := range positions {
 		for o := range k {
 			// Output channel o lies in this pair of the forward weights.
 			fwidth := min(2, Blocks(d.Out.C)-o/(2*Block)*2) * Block
-			from := src[o/(2*Block)*taps*Block*2*Block+o%(2*Block):]
+			from := src[o/(2*Block)*taps*depth*2*Block+o%(2*Block):]
 			row := dst[(pos*k+o)*width:][:width]
 			for j := range row {
 				tap := (2*g+j/Block)*positions + pos
-				row[j] = from[(tap*Block+j%Block)*fwidth]
+				row[j] = 0
+				if j%Block < depth {
+					row[j] = from[(tap*depth+j%Block)*fwidth]
+				}
 			}
 		}
 	}
@@ -95,20 +101,21 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	g, chunk := task/denseChunks, task%denseChunks
 	width := min(2, Blocks(d.Out.C)-2*g) * Block
 	view := d.Out.View
-	dw := a.Out[0].Mem[a.Out[0].Off+g*len(a.Table)*Block*2*Block:][:len(a.Table)*Block*width]
+	depth := d.conv().depth()
+	dw := a.Out[0].Mem[a.Out[0].Off+g*len(a.Table)*depth*2*Block:][:len(a.Table)*depth*width]
 	t0, t1 := len(a.Table)*chunk/denseChunks, len(a.Table)*(chunk+1)/denseChunks
-	clear(dw[t0*Block*width : t1*Block*width])
+	clear(dw[t0*depth*width : t1*depth*width])
 	call := &w.grad
 	*call = gradientCall{
 		x: a.In[0].Mem, dy: a.In[1].Mem, dw: dw, dyat: a.In[1].Off + 2*g*view.C, xstep: 4 * d.In.N, dystep: 4 * view.N, dyblock: 4 * view.C,
 		dwrow: 4 * width, rows: 1, cols: a.Images, left: gradientRows,
 	}
 	for t := t0; t < t1; t++ {
-		for h := 0; h < Block; h += gradientRows {
+		for h := 0; h < depth; h += gradientRows {
 			for i := range call.off {
 				call.off[i] = a.Table[t] + 4*(h+i)
 			}
-			call.xat, call.dwat = a.In[0].Off, (t*Block+h)*width
+			call.xat, call.dwat = a.In[0].Off, (t*depth+h)*width
 			call.add(w.ISA, width/Block)
 		}
 	}

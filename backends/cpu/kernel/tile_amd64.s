@@ -40,7 +40,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z1
@@ -194,7 +194,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z2
@@ -363,7 +363,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z3
@@ -547,7 +547,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z4
@@ -746,7 +746,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z5
@@ -960,7 +960,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z6
@@ -1189,7 +1189,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z7
@@ -1433,7 +1433,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z8
@@ -1692,7 +1692,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z9
@@ -1966,7 +1966,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z10
@@ -2255,7 +2255,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z11
@@ -2559,7 +2559,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z12
@@ -2878,7 +2878,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z13
@@ -3212,7 +3212,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS          (CX), Z14
@@ -3537,7 +3537,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z2
@@ -3735,7 +3735,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z4
@@ -3968,7 +3968,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z6
@@ -4236,7 +4236,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z8
@@ -4539,7 +4539,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z10
@@ -4877,7 +4877,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z12
@@ -5250,7 +5250,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z14
@@ -5658,7 +5658,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z16
@@ -6101,7 +6101,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z18
@@ -6579,7 +6579,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z20
@@ -7092,7 +7092,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z22
@@ -7640,7 +7640,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z24
@@ -8223,7 +8223,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z26
@@ -8841,7 +8841,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Z28
@@ -9434,7 +9434,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y2
@@ -9607,7 +9607,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y4
@@ -9815,7 +9815,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y6
@@ -10058,7 +10058,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y8
@@ -10336,7 +10336,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y10
@@ -10649,7 +10649,7 @@ tap:
 	LEAQ (BX)(R11*1), R12
 	ADDQ AX, R11
 	ADDQ $0x08, DX
-	MOVQ $0x00000010, R13
+	MOVQ 136(DI), R13
 
 channels:
 	VMOVUPS      (CX), Y12

@@ -57,8 +57,11 @@ func (c Winograd) PackedLen() int {
 	for g := range c.groups {
 		n += g.blocks
 	}
-	return n * Block * Blocks(c.IC) * Block * winoArea
+	return n * Block * c.depths() * winoArea
 }
+
+// depths is the number of input channels, padded as they are multiplied.
+func (c *Winograd) depths() int { return Blocks(c.IC) * c.depth() }
 
 // winoG is the weight transform's row for point i: f * (1, p, p^2, ...), and for
 // infinity the last coefficient alone.
@@ -84,11 +87,11 @@ func (c Winograd) Pack(dst, weight []float32) {
 	for i := range G {
 		G[i] = winoG(i, r)
 	}
-	ic16 := Blocks(c.IC) * Block
+	depths := c.depths()
 	at := 0
 	for g := range c.groups {
 		width := g.blocks * Block
-		d := dst[at : at+winoArea*ic16*width]
+		d := dst[at : at+winoArea*depths*width]
 		at += len(d)
 		clear(d)
 		for j := range g.n {
@@ -108,7 +111,7 @@ func (c Winograd) Pack(dst, weight []float32) {
 						for i := range r {
 							s += float64(t[y][i] * G[x][i])
 						}
-						d[((y*winoIn+x)*ic16+ic)*width+j] = float32(s)
+						d[((y*winoIn+x)*depths+ic)*width+j] = float32(s)
 					}
 				}
 			}
@@ -235,14 +238,14 @@ func (r *winoRun) inTiles(src []float32, at, row, dst, n int) {
 // multiply computes M for a pair of output blocks: 36 products, each a 1x1
 // convolution whose pixels are the tiles.
 func (r *winoRun) multiply(g group) {
-	k := Blocks(r.c.IC) * Block
+	k := r.c.depths()
 	width := g.blocks * Block
 	weights := r.a.W[0][winoArea*k*g.bias:][:winoArea*k*width]
 	blocks, most := g.blocks, maxPixels(r.w.ISA)
 	t := &r.w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
-	t.ops = 4 * Block
+	t.ops, t.kc = 4*Block, r.c.depth()
 	t.bias = unsafe.Pointer(&zeroBias)
 	if r.w.ISA == AVX2 {
 		blocks = 1

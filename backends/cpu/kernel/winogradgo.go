@@ -92,7 +92,7 @@ func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
 			px[q] = v + min(i+q, r.n-1)*Block
 		}
 		for j := 0; j < width; j += 2 {
-			acc := dot3x2(r.scratch, px, r.a.Table, u[j:], width, [3][2]float32{})
+			acc := dot3x2(r.scratch, px, r.a.Table, r.c.depth(), u[j:], width, [3][2]float32{})
 			for q := range min(3, r.n-i) {
 				copy(r.scratch[out+j/Block*r.block+(i+q)*Block+j%Block:], acc[q][:])
 			}

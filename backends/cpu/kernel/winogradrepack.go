@@ -16,20 +16,21 @@ func (c WinogradRepack) Scratch() int { return winoIn * 5 * Block }
 func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
 	icb := Blocks(c.IC)
 	b, r := task%icb, c.KH
+	depth := c.depth()
 	i := 0
 	for g := range c.groups {
 		if i++; i-1 != task/icb {
 			continue
 		}
 		width := g.blocks * Block
-		src := a.In[0].Mem[a.In[0].Off+g.w+b*r*r*Block*width:][:r*r*Block*width]
-		pos := icb * Block * width
-		dst := a.Out[0].Mem[a.Out[0].Off+winoArea*icb*Block*g.bias+b*Block*width:][:(winoArea-1)*pos+Block*width]
+		src := a.In[0].Mem[a.In[0].Off+g.w+b*r*r*depth*width:][:r*r*depth*width]
+		pos := icb * depth * width
+		dst := a.Out[0].Mem[a.Out[0].Off+winoArea*icb*depth*g.bias+b*depth*width:][:(winoArea-1)*pos+depth*width]
 		if w.ISA == Portable {
-			winoWeightsGo(r, src, Block*width, dst, pos, Block*width)
+			winoWeightsGo(r, src, depth*width, dst, pos, depth*width)
 			return
 		}
-		winoWeightTiles(w.ISA, r, &src[0], 4*Block*width, &dst[0], 4*pos, Block*width, &w.Scratch[0])
+		winoWeightTiles(w.ISA, r, &src[0], 4*depth*width, &dst[0], 4*pos, depth*width, &w.Scratch[0])
 	}
 }
 

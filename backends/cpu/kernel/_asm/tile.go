@@ -27,6 +27,7 @@ const (
 	fFlags = 112
 	fScale = 120
 	fOps   = 128
+	fKc    = 136
 )
 
 // prefetch is how far ahead of its use a line of weights is asked for: the
@@ -158,7 +159,7 @@ func tile512(p, ob int, planar bool) {
 		mac(0)
 		ADDQ(Imm(uint64(ob*64)), w)
 	} else {
-		MOVQ(U32(16), k)
+		MOVQ(f(fKc), k)
 		Label("channels")
 		for u := 0; u < step; u++ {
 			mac(u)
@@ -292,7 +293,7 @@ func tile256(p int, planar bool) {
 		mac(0)
 		ADDQ(ws, w)
 	} else {
-		MOVQ(U32(16), k)
+		MOVQ(f(fKc), k)
 		Label("channels")
 		for u := 0; u < step; u++ {
 			mac(u)
