@@ -202,6 +202,9 @@ func TestByHand(t *testing.T) {
 		{"clip by norm", ops.ClipNorm{Bound: 2}, []*tensor.Tensor{vec(1, 2), tensor.Scalar(4)}, []float64{0.5, 1}},
 		{"no clip below it", ops.ClipNorm{Bound: 2}, []*tensor.Tensor{vec(1, 2), tensor.Scalar(1)}, []float64{1, 2}},
 		{"clip by value", ops.ClipValue{Bound: 1}, []*tensor.Tensor{vec(-3, 0.5, 3, nan)}, []float64{-1, 0.5, 1, nan}},
+		{"an average begins as the mean", ops.Average{Decay: 0.9}, []*tensor.Tensor{vec(4), vec(10), tensor.Scalar(2)}, []float64{6}},
+		{"and forgets later", ops.Average{Decay: 0.9}, []*tensor.Tensor{vec(4), vec(10), tensor.Scalar(20)}, []float64{4.6}},
+		{"its first value is the value", ops.Average{Decay: 1}, []*tensor.Tensor{vec(99), vec(10), tensor.Scalar(0)}, []float64{10}},
 		{"penalties", ops.PenaltyDx{L1: 0.5, L2: 0.1}, []*tensor.Tensor{vec(-2, 0, 2), vec(1, 1, 1)}, []float64{0.3, 1, 1.7}},
 	} {
 		got, err := c.op.Eval(c.in)

@@ -17,6 +17,9 @@ type Options struct {
 	Optimizer *recipe.Optimizer
 	Regular   recipe.Regularize
 	Clip      recipe.Clip
+	// Average keeps an average of every weight beside it: "polyak" the mean of
+	// all steps, "ema" an exponential one; "" none.
+	Average recipe.Average
 	// Norm asks for the global norm of the gradients, before clipping, as an
 	// output: it is not finite where any gradient is not.
 	Norm bool
@@ -25,7 +28,7 @@ type Options struct {
 // FromRecipe returns the options that a recipe asks for.
 func FromRecipe(t *recipe.Train) Options {
 	o := t.Optimizer
-	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Norm: true}
+	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true}
 }
 
 // Training is a training graph and its values. Outputs of the graph are, in this
@@ -45,6 +48,8 @@ type Training struct {
 	Grads map[*ir.Value]*ir.Value
 	// Slots are the State params that the optimizer made, in order.
 	Slots []*ir.Value
+	// Averages are the State params that hold the averages, by the weight.
+	Averages map[*ir.Value]*ir.Value
 }
 
 // Train returns the training graph of a network, which it leaves as it is:
@@ -57,12 +62,12 @@ type Training struct {
 //   - the gradient of a weight is called by its name with .grad behind;
 //   - with an optimizer, every weight that leads to the loss gets an update, its
 //     slots are State params called by its name with .velocity, .square or .mean
-//     behind.
+//     behind, its average one with .average.
 func Train(g *ir.Graph, opt Options) (*Training, error) {
 	if len(g.Outputs) != 1 {
 		return nil, fmt.Errorf("%s has %d outputs, training needs one", g.Name, len(g.Outputs))
 	}
-	t := &Training{Graph: g.Clone()}
+	t := &Training{Graph: g.Clone(), Averages: map[*ir.Value]*ir.Value{}}
 	g = t.Graph
 	r := ir.Rewrite(g, "autodiff")
 	t.Labels = r.Input("labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})

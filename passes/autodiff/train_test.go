@@ -330,7 +330,8 @@ func TestOptimizersLearn(t *testing.T) {
 		x := convBN(n, "conv", image(n, 2, 5), 6, hw(3, 3))
 		x = n.Op("pool", ops.MaxPool{Kernel: hw(2, 2), Stride: hw(2, 2)}, x)
 		g := n.Finish(n.Op("softmax", ops.Softmax{Axis: 1}, n.Dense("fc", x, 3)))
-		tr, err := Train(g, Options{Optimizer: &o, Norm: true, Clip: recipe.Clip{Norm: 5, Value: 2}, Regular: recipe.Regularize{L1: 1e-5, L2: 1e-5, MaxNorm: 4}})
+		tr, err := Train(g, Options{Optimizer: &o, Norm: true, Clip: recipe.Clip{Norm: 5, Value: 2}, Regular: recipe.Regularize{L1: 1e-5, L2: 1e-5, MaxNorm: 4},
+			Average: recipe.Average{Kind: "ema", Decay: 0.5}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,6 +361,14 @@ func TestOptimizersLearn(t *testing.T) {
 				t.Fatalf("%s: norm of the gradients is %g", o.Kind, n)
 			}
 		}
+		for w, a := range tr.Averages {
+			if d, s := tensor.MaxDiff(tr.Graph.Data[a.Name], tr.Graph.Data[w.Name]); d == 0 || d > 0.3*s {
+				t.Errorf("%s: the average of %s differs from it by %g of %g", o.Kind, w.Name, d, s)
+			}
+		}
+		if len(tr.Averages) != 5 {
+			t.Errorf("%d averages", len(tr.Averages))
+		}
 		if !(last < first/3) {
 			t.Errorf("%+v: loss %g after %g", o, last, first)
 		}
@@ -380,6 +389,10 @@ func TestErrors(t *testing.T) {
 	n = irtest.NewNet("kind", 1)
 	if _, err := Train(n.Finish(n.Dense("a", image(n, 2, 1), 2)), Options{Optimizer: &recipe.Optimizer{Kind: "lion"}}); err == nil || !strings.Contains(err.Error(), `"lion"`) {
 		t.Errorf("an unknown optimizer: %v", err)
+	}
+	n = irtest.NewNet("none", 1)
+	if _, err := Train(n.Finish(n.Dense("a", image(n, 2, 1), 2)), Options{Optimizer: &recipe.Optimizer{}}); err == nil || !strings.Contains(err.Error(), "names no optimizer") {
+		t.Errorf("no optimizer: %v", err)
 	}
 	n = irtest.NewNet("shared", 1)
 	x = n.BatchNorm("bn", image(n, 2, 3), 1e-3)

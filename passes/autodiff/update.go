@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/incc-lang/incc/ir"
@@ -56,7 +57,31 @@ func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 			out = r.Do(ops.MaxNorm{Bound: bound}, out)
 		}
 		g.Updates = append(g.Updates, ir.Update{Param: w, Value: out})
+		t.average(r, opt.Average, w, out)
 	}
+}
+
+// average adds the average of a weight, whose new value is out.
+func (t *Training) average(r *ir.Rewriter, a recipe.Average, w, out *ir.Value) {
+	op := ops.Average{Decay: 1}
+	switch a.Kind {
+	case "":
+		return
+	case "polyak":
+	case "ema":
+		op.Decay = a.Decay
+	default:
+		r.Fail(fmt.Errorf("no average is called %q: there are polyak, ema", a.Kind))
+		return
+	}
+	s := t.state(r, w, "average")
+	t.Averages[w] = s
+	t.Graph.Updates = append(t.Graph.Updates, ir.Update{Param: s, Value: r.Do(op, s, out, t.step(r))})
+}
+
+// state adds a State param of the shape of a weight that begins at 0.
+func (t *Training) state(r *ir.Rewriter, w *ir.Value, name string) *ir.Value {
+	return r.Param(w.Name+"."+name, w.Type.Shape, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant}, LR: 1, Pos: w.Param.Pos})
 }
 
 // optimize adds the optimizer's step for a weight and the updates of its slots,
@@ -65,10 +90,7 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 	p := w.Param
 	in := []*ir.Value{w, d, t.Rate}
 	var slots []*ir.Value
-	slot := func(name string) {
-		s := r.Param(w.Name+"."+name, w.Type.Shape, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant}, LR: 1, Pos: p.Pos})
-		slots = append(slots, s)
-	}
+	slot := func(name string) { slots = append(slots, t.state(r, w, name)) }
 	decay := o.Decay * p.Decay
 	var op ir.Op
 	switch o.Kind {
@@ -88,6 +110,9 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 		slot("mean")
 		slot("square")
 		op = ops.Adam{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: decay, Decoupled: o.Kind == "adamw", LR: p.LR}
+	case "":
+		r.Fail(errors.New("the recipe names no optimizer: add a line such as \"sgd lr=0.01 momentum=0.9\" to train"))
+		return w
 	default:
 		r.Fail(fmt.Errorf("no optimizer is called %q: there are sgd, nesterov, rmsprop, adam, adamw", o.Kind))
 		return w
