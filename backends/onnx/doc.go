@@ -5,6 +5,7 @@
 //	model.go   a model beside its weights, streamed to a file or two
 //	scan.go    what is checked before protobuf decodes foreign bytes
 //	read.go    decoding within limits, external data
+//	import.go  a model as a graph of the IR
 //	verify.go  our own verifier, with the shapes of infer.go and schema.go
 //
 // Two well known checkers each miss what the other finds. ONNX Runtime accepts

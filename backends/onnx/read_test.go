@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir"
 )
 
 // nest wraps bytes in a field n times.
@@ -271,7 +272,7 @@ func TestMutatedModels(t *testing.T) {
 	}
 	seeds := [][]byte{small, encode(t, noWeights)}
 	rng := rand.New(rand.NewPCG(1, 2))
-	passed, worst := 0, time.Duration(0)
+	passed, imported, worst := 0, 0, time.Duration(0)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	total := 0
@@ -304,8 +305,12 @@ func TestMutatedModels(t *testing.T) {
 		m, err := Decode(b)
 		if err == nil {
 			passed++
-			Verify(&Model{Proto: m})
-			Verify(&Model{Proto: m})
+			if g, err := Import(&Model{Proto: m}); err == nil {
+				imported++
+				if err := ir.Verify(g); err != nil {
+					t.Errorf("an imported mutant: %v", err)
+				}
+			}
 		}
 		worst = max(worst, time.Since(start))
 	}
@@ -319,7 +324,10 @@ func TestMutatedModels(t *testing.T) {
 	if a := (after.TotalAlloc - before.TotalAlloc) / uint64(n); a > 1<<20 {
 		t.Errorf("a mutant costs %d bytes on average", a)
 	}
-	t.Logf("%d of %d mutants decode; the slowest took %v", passed, n, worst)
+	if imported == 0 {
+		t.Error("no mutant is imported")
+	}
+	t.Logf("%d of %d mutants decode, %d import; the slowest took %v", passed, n, imported, worst)
 }
 
 // TestHostileExternalData opens what a model must not be able to open.

@@ -26,13 +26,16 @@ func (p Problem) String() string { return p.Where + ": " + p.Msg }
 //
 // It knows the operators that incc writes; any other is reported as unknown, and
 // what it computes is taken to be anything.
-func Verify(m *Model) []Problem {
+func Verify(m *Model) []Problem { return newVerifier(m).problems }
+
+// newVerifier verifies a model and keeps what it learnt of its values.
+func newVerifier(m *Model) *verifier {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}}
 	v.model()
 	if m.Proto.GetGraph() != nil {
 		v.graph(m.Proto.Graph)
 	}
-	return v.problems
+	return v
 }
 
 // Undeclared returns the values of the main graph that nodes compute and that

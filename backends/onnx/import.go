@@ -1,0 +1,671 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Import turns a model into a graph: every operator that Emit writes, and their
+// near relatives as other exporters write them. The model must pass Verify and
+// have its external data loaded. Weights are shared with the model where they
+// are floats already. Labels, parts and heads are not in a model: what was a head
+// is an output like the others.
+//
+// The batch may be one symbol, whatever its name. All nodes that cannot be
+// expressed are reported, not the first alone.
+func Import(m *Model) (*ir.Graph, error) {
+	v := newVerifier(m)
+	if len(v.problems) > 0 {
+		var errs []error
+		for i, p := range v.problems {
+			if i == 20 {
+				errs = append(errs, fmt.Errorf("and %d more", len(v.problems)-i))
+				break
+			}
+			errs = append(errs, errors.New(p.String()))
+		}
+		return nil, errors.Join(errs...)
+	}
+	im := &importer{m: m, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}, floats: map[string]*onnxpb.TensorProto{}}
+	if err := im.graph(m.Proto.Graph); err != nil {
+		return nil, err
+	}
+	g := im.b.Graph()
+	g.Doc = m.Proto.Graph.DocString
+	return g, nil
+}
+
+type importer struct {
+	m      *Model
+	known  map[string]value // types of all values, as Verify inferred them
+	batch  string           // the symbol that is the batch
+	b      *ir.Builder
+	values map[string]*ir.Value
+	floats map[string]*onnxpb.TensorProto // FLOAT initializers and constants that no op has read yet as a value
+	node   *node
+}
+
+func (im *importer) graph(g *onnxpb.GraphProto) error {
+	if len(g.SparseInitializer) > 0 {
+		return errors.New("sparse initializers cannot be imported")
+	}
+	for _, t := range g.Initializer {
+		im.floats[t.Name] = t
+	}
+	for _, in := range g.Input {
+		if im.floats[in.Name] != nil { // an initializer that is listed among the inputs
+			continue
+		}
+		t, err := im.typeOf(in.Name)
+		if err != nil {
+			return fmt.Errorf("input %q: %w", in.Name, err)
+		}
+		im.values[in.Name] = im.b.Input(safeName(in.Name), t)
+	}
+	var problems []error
+	for i, n := range g.Node {
+		if err := im.do(n); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
+			if len(problems) == 20 {
+				break
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	for _, o := range g.Output {
+		v, err := im.value(o.Name, ir.Weight)
+		if err != nil {
+			return fmt.Errorf("output %q: %w", o.Name, err)
+		}
+		im.b.Graph().Outputs = append(im.b.Graph().Outputs, v)
+	}
+	return nil
+}
+
+// safeName is a name as the language has them: ASCII without blanks.
+func safeName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.', r == '/':
+			return r
+		}
+		return '_'
+	}, s)
+	if len(s) > 128 {
+		s = s[:128]
+	}
+	if s == "" {
+		s = "_"
+	}
+	return s
+}
+
+// typeOf returns the type of a value as Verify knows it.
+func (im *importer) typeOf(name string) (ir.Type, error) {
+	v := im.known[name]
+	t := ir.Type{Shape: ir.Shape{}}
+	switch v.elem {
+	case onnxpb.TensorProto_FLOAT:
+	case onnxpb.TensorProto_INT64:
+		t.DType = ir.I64
+	default:
+		return t, fmt.Errorf("%v values cannot be imported", v.elem)
+	}
+	if !v.ranked() {
+		return t, errors.New("its shape is unknown")
+	}
+	for i, a := range v.shape {
+		switch {
+		case a.n > 0:
+			t.Shape = append(t.Shape, int(a.n))
+		case a.sym == "":
+			return t, fmt.Errorf("axis %d of its shape is unknown", i)
+		case im.batch != "" && im.batch != a.sym:
+			return t, fmt.Errorf("axis %d is %s, and the batch is %s: two symbols cannot be imported", i, a.sym, im.batch)
+		default:
+			im.batch = a.sym
+			t.Shape = append(t.Shape, ir.Batch)
+		}
+	}
+	return t, t.Shape.Check()
+}
+
+// value returns the value of a name; a weight becomes a param when it is first
+// read.
+func (im *importer) value(name string, kind ir.Kind) (*ir.Value, error) {
+	if v := im.values[name]; v != nil {
+		return v, nil
+	}
+	t := im.floats[name]
+	if t == nil {
+		return nil, fmt.Errorf("%q is not computed by anything imported", name)
+	}
+	data, ok := im.m.Weights[name]
+	if !ok {
+		var err error
+		if data, err = Floats(t); err != nil {
+			return nil, err
+		}
+	}
+	shape := ir.Shape{}
+	for _, d := range t.Dims {
+		shape = append(shape, int(d))
+	}
+	p := ir.Param{Kind: kind, LR: 1}
+	if kind == ir.Weight && len(shape) > 1 {
+		p.Decay = 1
+	}
+	v := im.b.Param(safeName(name), shape, p)
+	im.b.Graph().Data[v.Name] = tensor.Of(data, shape...)
+	im.values[name] = v
+	return v, nil
+}
+
+// scalar returns an input that is a single number in the file.
+func (im *importer) scalar(input int) (float64, bool) {
+	if !im.node.has(input) {
+		return 0, false
+	}
+	name := im.node.Input[input]
+	t := im.floats[name]
+	if t == nil || onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_FLOAT {
+		return 0, false
+	}
+	data, ok := im.m.Weights[name]
+	if !ok {
+		var err error
+		if data, err = Floats(t); err != nil {
+			return 0, false
+		}
+	}
+	if len(data) != 1 {
+		return 0, false
+	}
+	return float64(data[0]), true
+}
+
+func (im *importer) do(n *onnxpb.NodeProto) error {
+	row := importTable[n.OpType]
+	if row == nil {
+		return errors.New("the IR has no such op")
+	}
+	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input))}
+	for i, name := range n.Input {
+		im.node.in[i], im.node.given[i] = im.known[name], name != ""
+	}
+	return row(im, im.node)
+}
+
+// apply adds an op on the named inputs of the node and names its outputs.
+func (im *importer) apply(op ir.Op, inputs ...int) error {
+	var vs []*ir.Value
+	for _, i := range inputs {
+		if !im.node.has(i) {
+			continue
+		}
+		v, err := im.value(im.node.Input[i], ir.Weight)
+		if err != nil {
+			return err
+		}
+		vs = append(vs, v)
+	}
+	return im.add(op, vs...)
+}
+
+func (im *importer) add(op ir.Op, in ...*ir.Value) error {
+	n, err := im.b.Add(safeName(im.node.Output[0]), op, in...)
+	if err != nil {
+		return err
+	}
+	for i, v := range n.Out {
+		if i < len(im.node.Output) {
+			im.values[im.node.Output[i]] = v
+		}
+	}
+	return nil
+}
+
+// importTable says what each operator becomes.
+var importTable map[string]func(*importer, *node) error
+
+func init() { // a literal would be an initialization cycle through importer.do
+	importTable = map[string]func(*importer, *node) error{
+		"Conv":               importConv,
+		"Gemm":               importGemm,
+		"MatMul":             same(ops.MatMul{}),
+		"BatchNormalization": importBatchNorm,
+		"LRN": func(im *importer, n *node) error {
+			return im.apply(ops.LRN{Size: int(n.int("size", 0)), Alpha: n.float("alpha", 1e-4), Beta: n.float("beta", 0.75), K: n.float("bias", 1)}, 0)
+		},
+		"MaxPool":           importMaxPool,
+		"AveragePool":       importAveragePool,
+		"GlobalAveragePool": same(ops.GlobalAvgPool{}),
+		"Relu":              same(ops.ReLU{}),
+		"Sigmoid":           same(ops.Sigmoid{}),
+		"Tanh":              same(ops.Tanh{}),
+		"Sqrt":              same(ops.Sqrt{}),
+		"Softmax": func(im *importer, n *node) error {
+			return im.softmax(func(a int) ir.Op { return ops.Softmax{Axis: a} })
+		},
+		"LogSoftmax": func(im *importer, n *node) error {
+			return im.softmax(func(a int) ir.Op { return ops.LogSoftmax{Axis: a} })
+		},
+		"Add": same(ops.Add{}),
+		"Sum": variadic(ops.Add{}),
+		"Max": variadic(ops.Max{}),
+		"Sub": same(ops.Sub{}),
+		"Mul": importMul,
+		"Div": same(ops.Div{}),
+		"Concat": func(im *importer, n *node) error {
+			axis, err := normAxis(n.int("axis", 0), len(n.in[0].shape))
+			if err != nil {
+				return err
+			}
+			return variadic(ops.Concat{Axis: axis})(im, n)
+		},
+		"Slice":      importSlice,
+		"Split":      importSplit,
+		"ReduceSum":  reduceOf(ops.ReduceSum),
+		"ReduceMean": reduceOf(ops.ReduceMean),
+		"ReduceMax":  reduceOf(ops.ReduceMax),
+		"Pad":        importPad,
+		"Transpose":  importTranspose,
+		"Flatten":    importShape,
+		"Reshape":    importShape,
+		"Squeeze":    importShape,
+		"Identity":   importIdentity,
+		"Dropout":    importDropout,
+		"Constant":   importConstant,
+	}
+}
+
+// float returns a FLOAT attribute as the shortest decimal that is the same
+// float32: 0.75 rather than 0.75000001.
+func (n *node) float(name string, def float64) float64 {
+	a := n.attr(name)
+	if a == nil {
+		return def
+	}
+	return shortest(a.F)
+}
+
+func shortest(f float32) float64 {
+	var x float64
+	if _, err := fmt.Sscan(fmt.Sprint(f), &x); err != nil {
+		return float64(f)
+	}
+	return x
+}
+
+// same imports an operator without attributes as an op on its inputs.
+func same(op ir.Op) func(*importer, *node) error {
+	return func(im *importer, n *node) error {
+		var inputs []int
+		for i := range n.Input {
+			inputs = append(inputs, i)
+		}
+		return im.apply(op, inputs...)
+	}
+}
+
+// variadic imports one that is the identity of a single input.
+func variadic(op ir.Op) func(*importer, *node) error {
+	return func(im *importer, n *node) error {
+		if len(n.Input) == 1 {
+			return importIdentity(im, n)
+		}
+		return same(op)(im, n)
+	}
+}
+
+func importIdentity(im *importer, n *node) error {
+	v, err := im.value(n.Input[0], ir.Weight)
+	im.values[n.Output[0]] = v
+	return err
+}
+
+// window2D reads the window of a convolution or pool of height and width, with
+// auto_pad resolved.
+func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads, err error) {
+	x := n.in[0].shape
+	if len(x) != 4 || len(kernel) != 2 {
+		return k, stride, dilation, pad, fmt.Errorf("an input of %s: only height and width are possible", shapeString(x))
+	}
+	s, err := n.spatial(kernel)
+	if err != nil {
+		return k, stride, dilation, pad, err
+	}
+	for a := range 2 {
+		k[a], stride[a], dilation[a] = int(s.kernel[a]), int(s.stride[a]), int(s.dilation[a])
+		pad[a], pad[2+a] = int(s.begin[a]), int(s.end[a])
+		if strings.HasPrefix(s.auto, "SAME") {
+			in := int(x[2+a].n)
+			if in == 0 {
+				return k, stride, dilation, pad, fmt.Errorf("auto_pad=%s of a symbolic axis", s.auto)
+			}
+			total := max(0, ((in+stride[a]-1)/stride[a]-1)*stride[a]+(k[a]-1)*dilation[a]+1-in)
+			pad[a], pad[2+a] = total/2, total-total/2
+			if s.auto == "SAME_LOWER" {
+				pad[a], pad[2+a] = pad[2+a], pad[a]
+			}
+		}
+	}
+	return k, stride, dilation, pad, nil
+}
+
+func importConv(im *importer, n *node) error {
+	var kernel []int64
+	for _, a := range n.in[1].shape[min(2, len(n.in[1].shape)):] {
+		kernel = append(kernel, a.n)
+	}
+	_, stride, dilation, pad, err := n.window2D(kernel)
+	if err != nil {
+		return err
+	}
+	return im.apply(ops.Conv{Stride: stride, Pad: pad, Dilation: dilation, Groups: int(n.int("group", 1))}, 0, 1, 2)
+}
+
+// importGemm is a dense layer where it can be, a product otherwise.
+func importGemm(im *importer, n *node) error {
+	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
+	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
+	if !transA && transB && alpha == 1 && (!n.has(2) || beta == 1 && len(n.in[2].shape) == 1 && n.in[2].shape[0] == n.in[1].shape[0]) {
+		return im.apply(ops.Dense{}, 0, 1, 2)
+	}
+	if err := im.apply(ops.MatMul{TransA: transA, TransB: transB}, 0, 1); err != nil {
+		return err
+	}
+	out := im.node.Output[0]
+	if alpha != 1 {
+		if err := im.add(ops.Scale{By: alpha}, im.values[out]); err != nil {
+			return err
+		}
+	}
+	if !n.has(2) || beta == 0 {
+		return nil
+	}
+	y := im.values[out]
+	c, err := im.value(n.Input[2], ir.Weight)
+	if err != nil {
+		return err
+	}
+	if beta != 1 {
+		if err := im.add(ops.Scale{By: beta}, c); err != nil {
+			return err
+		}
+		c = im.values[out]
+	}
+	return im.add(ops.Add{}, y, c)
+}
+
+func importBatchNorm(im *importer, n *node) error {
+	if n.int("training_mode", 0) != 0 {
+		return errors.New("training_mode=1 belongs to training")
+	}
+	var vs []*ir.Value
+	for i, name := range n.Input {
+		kind := ir.Weight
+		if i >= 3 {
+			kind = ir.State
+		}
+		v, err := im.value(name, kind)
+		if err != nil {
+			return err
+		}
+		vs = append(vs, v)
+	}
+	return im.add(ops.BatchNorm{Eps: n.float("epsilon", 1e-5), Momentum: n.float("momentum", 0.9)}, vs...)
+}
+
+func importMaxPool(im *importer, n *node) error {
+	k, stride, dilation, pad, err := n.window2D(n.attr("kernel_shape").Ints)
+	if err != nil {
+		return err
+	}
+	if dilation != (ir.HW{1, 1}) || len(n.Output) > 1 {
+		return errors.New("dilations and indices cannot be imported")
+	}
+	return im.apply(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
+}
+
+// importAveragePool refuses ceil_mode with count_include_pad: runtimes disagree
+// whether what ceil adds counts.
+func importAveragePool(im *importer, n *node) error {
+	k, stride, dilation, pad, err := n.window2D(n.attr("kernel_shape").Ints)
+	if err != nil {
+		return err
+	}
+	if dilation != (ir.HW{1, 1}) {
+		return errors.New("dilations cannot be imported")
+	}
+	ceil, include := n.int("ceil_mode", 0) != 0, n.int("count_include_pad", 0) != 0
+	if ceil && include && pad != (ir.Pads{}) {
+		return errors.New("ceil_mode with count_include_pad: runtimes disagree about what it means")
+	}
+	return im.apply(ops.AvgPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil, IncludePad: include}, 0)
+}
+
+func (im *importer) softmax(op func(axis int) ir.Op) error {
+	axis, err := normAxis(im.node.int("axis", -1), len(im.node.in[0].shape))
+	if err != nil {
+		return err
+	}
+	return im.apply(op(axis), 0)
+}
+
+// importMul sees a product with a number of the file as a scale.
+func importMul(im *importer, n *node) error {
+	for i := range 2 {
+		if by, ok := im.scalar(i); ok && len(n.in[i].shape) == 0 && im.values[n.Input[i]] == nil && len(n.in[1-i].shape) > 0 {
+			return im.apply(ops.Scale{By: shortest(float32(by))}, 1-i)
+		}
+	}
+	return im.apply(ops.Mul{}, 0, 1)
+}
+
+func importSlice(im *importer, n *node) error {
+	starts, ok1 := n.constInts(1)
+	ends, ok2 := n.constInts(2)
+	axes, ok3 := n.constInts(3)
+	steps, ok4 := n.constInts(4)
+	if !ok1 || !ok2 || n.has(3) && !ok3 || n.has(4) && !ok4 {
+		return errors.New("bounds that are computed cannot be imported")
+	}
+	if len(ends) != len(starts) || n.has(3) && len(axes) != len(starts) || n.has(4) && len(steps) != len(starts) {
+		return errors.New("starts, ends, axes and steps are not as many as each other")
+	}
+	v, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	im.values[n.Output[0]] = v
+	for i := range starts {
+		a := int64(i)
+		if n.has(3) {
+			a = axes[i]
+		}
+		axis, err := normAxis(a, len(n.in[0].shape))
+		if err != nil {
+			return err
+		}
+		if n.has(4) && steps[i] != 1 {
+			return fmt.Errorf("a step of %d cannot be imported", steps[i])
+		}
+		d := n.in[0].shape[axis].n
+		if d == 0 {
+			if starts[i] == 0 && ends[i] >= math.MaxInt32 {
+				continue
+			}
+			return errors.New("a slice of the batch cannot be imported")
+		}
+		lo, hi := starts[i], ends[i]
+		if lo < 0 {
+			lo = max(lo, -d) + d
+		}
+		if hi < 0 {
+			hi = max(hi, -d) + d
+		}
+		op := ops.Slice{Axis: axis, Start: int(min(lo, d)), Stop: int(min(hi, d))}
+		if op.Start == 0 && op.Stop == int(d) {
+			continue
+		}
+		if err := im.add(op, im.values[n.Output[0]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func importSplit(im *importer, n *node) error {
+	axis, err := normAxis(n.int("axis", 0), len(n.in[0].shape))
+	if err != nil {
+		return err
+	}
+	sizes := make([]int, len(n.Output))
+	for i, o := range n.Output {
+		shape := im.known[o].shape
+		if axis >= len(shape) || shape[axis].n == 0 {
+			return errors.New("sizes that are computed cannot be imported")
+		}
+		sizes[i] = int(shape[axis].n)
+	}
+	return im.apply(ops.Split{Axis: axis, Sizes: ir.IntsOf(sizes...)}, 0)
+}
+
+func reduceOf(kind ops.ReduceKind) func(*importer, *node) error {
+	return func(im *importer, n *node) error {
+		var axes []int64
+		if a := n.attr("axes"); a != nil {
+			axes = a.Ints
+		} else if n.has(1) {
+			var ok bool
+			if axes, ok = n.constInts(1); !ok {
+				return errors.New("axes that are computed cannot be imported")
+			}
+		}
+		if len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
+			return importIdentity(im, n)
+		}
+		list := make([]int, len(axes))
+		for i, a := range axes {
+			var err error
+			if list[i], err = normAxis(a, len(n.in[0].shape)); err != nil {
+				return err
+			}
+		}
+		return im.apply(ops.Reduce{Kind: kind, Axes: ir.IntsOf(list...), Keep: n.int("keepdims", 1) != 0}, 0)
+	}
+}
+
+func importPad(im *importer, n *node) error {
+	if a := n.attr("mode"); a != nil && string(a.S) != "constant" {
+		return fmt.Errorf("mode %q cannot be imported", a.S)
+	}
+	pads, ok := n.constInts(1)
+	axes, okAxes := n.constInts(3)
+	if !ok || n.has(3) && !okAxes {
+		return errors.New("padding that is computed cannot be imported")
+	}
+	value := 0.0
+	if n.has(2) {
+		if value, ok = im.scalar(2); !ok {
+			return errors.New("a value that is computed cannot be imported")
+		}
+	}
+	if !n.has(3) {
+		for i := range len(pads) / 2 {
+			axes = append(axes, int64(i))
+		}
+	}
+	if len(pads) != 2*len(axes) {
+		return fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
+	}
+	op := ops.Pad{Value: shortest(float32(value))}
+	for i, a := range axes {
+		axis, err := normAxis(a, len(n.in[0].shape))
+		if err != nil {
+			return err
+		}
+		lo, hi := pads[i], pads[len(axes)+i]
+		if axis >= 2 && axis < 4 {
+			op.Pad[axis-2], op.Pad[axis] = int(lo), int(hi)
+		} else if lo != 0 || hi != 0 {
+			return fmt.Errorf("padding of axis %d cannot be imported", axis)
+		}
+	}
+	return im.apply(op, 0)
+}
+
+func importTranspose(im *importer, n *node) error {
+	perm := make([]int, len(n.in[0].shape))
+	a := n.attr("perm")
+	if a != nil && len(a.Ints) != len(perm) {
+		return fmt.Errorf("perm=%v for rank %d", a.Ints, len(perm))
+	}
+	for i := range perm {
+		if perm[i] = len(perm) - 1 - i; a != nil {
+			perm[i] = int(a.Ints[i])
+		}
+	}
+	return im.apply(ops.Transpose{Perm: ir.IntsOf(perm...)}, 0)
+}
+
+// importShape is a change of shape alone; to [N,K] it is a flatten.
+func importShape(im *importer, n *node) error {
+	t, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	x := n.in[0].shape
+	if len(t.Shape) == 2 && len(x) > 2 && t.Shape[0] == ir.Batch && x[0].sym != "" {
+		return im.apply(ops.Flatten{}, 0)
+	}
+	return im.apply(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, 0)
+}
+
+// importDropout keeps a dropout for training.
+func importDropout(im *importer, n *node) error {
+	if len(n.Output) > 1 && n.Output[1] != "" {
+		return errors.New("the mask cannot be imported")
+	}
+	p := 0.5
+	if n.has(1) {
+		var ok bool
+		if p, ok = im.scalar(1); !ok {
+			return errors.New("a ratio that is computed cannot be imported")
+		}
+	}
+	if n.has(2) {
+		return errors.New("training_mode cannot be imported")
+	}
+	return im.apply(ops.Dropout{P: shortest(float32(p))}, 0)
+}
+
+// importConstant keeps a tensor for whoever reads it; integers are known already.
+func importConstant(im *importer, n *node) error {
+	a := n.Attribute[0]
+	float := func(dims []int64, v ...float32) {
+		im.floats[n.Output[0]] = &onnxpb.TensorProto{Name: n.Output[0], DataType: int32(onnxpb.TensorProto_FLOAT), Dims: dims, FloatData: v}
+	}
+	switch {
+	case a.Name == "value":
+		im.floats[n.Output[0]] = a.T
+	case a.Name == "value_float":
+		float(nil, a.F)
+	case a.Name == "value_floats":
+		float([]int64{int64(len(a.Floats))}, slices.Clone(a.Floats)...)
+	case im.known[n.Output[0]].elem != onnxpb.TensorProto_INT64:
+		return fmt.Errorf("%s cannot be imported", a.Name)
+	}
+	return nil
+}

@@ -1,0 +1,283 @@
+package onnx_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/backends/onnx/onnxtest"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/specs"
+)
+
+// reimported is what comes back of a graph's model.
+func reimported(t testing.TB, g *ir.Graph) (*ir.Graph, error) {
+	t.Helper()
+	m, err := onnx.Backend{Dropout: true}.Model(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := onnx.Import(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := ir.Verify(r); err != nil {
+		t.Fatal(err)
+	}
+	return r, nil
+}
+
+// TestImportEveryOp sends each op through a model and back: the same function.
+func TestImportEveryOp(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	compared := 0
+	for _, c := range cases() {
+		name := fmt.Sprintf("%s %v", ir.FormatOp(c.op), c.in)
+		g := single(t, c.op, c.in, rng)
+		if _, err := (onnx.Backend{}).Model(g); err != nil {
+			continue // TestEveryOp knows which
+		}
+		r, err := reimported(t, g)
+		if err != nil {
+			if l, ok := c.op.(ops.LRN); ok && l.Size%2 == 0 && strings.Contains(err.Error(), "Pow") {
+				continue // becomes its formula, and the IR has no power
+			}
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		list, _ := feed(g, 2, ir.Name(c.op) == "sqrt" || ir.Name(c.op) == "div", rng)
+		want, err := ref.Run(g, list, ref.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ref.Run(r, list, ref.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, v := range g.Outputs {
+			// Attributes such as LRN's alpha are float32 in a model.
+			if d, ok := onnxtest.Close(got[r.Outputs[i]], want[v]); !ok || d > 1e-7 {
+				t.Errorf("%s: differs by %.2g", name, d)
+			}
+		}
+		compared++
+	}
+	if compared < 250 {
+		t.Errorf("only %d cases were compared", compared)
+	}
+}
+
+// TestImportSpecs sends every network through a model and back: the same counts,
+// and on small ones the same numbers.
+func TestImportSpecs(t *testing.T) {
+	ran := 0
+	for _, name := range specs.Names() {
+		src, file, _ := specs.Source(name)
+		g, list := dsl.Load(file, src, dsl.Options{})
+		if g == nil {
+			t.Fatal(list)
+		}
+		want := ir.Summarize(g)
+		if want.Params > 30e6 && os.Getenv("INCC_LONG") != "1" {
+			continue
+		}
+		r, err := reimported(t, g)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := ir.Summarize(r)
+		if got.Params != want.Params || got.States != want.States || got.MACs != want.MACs || got.RF != want.RF {
+			t.Errorf("%s: %d params, %d states, %d MACs, receptive field %v; want %d, %d, %d, %v", name,
+				got.Params, got.States, got.MACs, got.RF, want.Params, want.States, want.MACs, want.RF)
+		}
+		if want.MACs > 3e6 {
+			continue
+		}
+		in, _ := feed(g, 1, false, rand.New(rand.NewPCG(1, 1)))
+		a, err := ref.Run(g, in, ref.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := ref.Run(r, in, ref.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := onnxtest.Close(b[r.Outputs[0]], a[g.Outputs[0]]); !ok || d > 1e-9 {
+			t.Errorf("%s: differs by %.2g", name, d)
+		}
+		ran++
+	}
+	if ran < 5 {
+		t.Errorf("only %d networks ran", ran)
+	}
+}
+
+// TestImportForeignForms imports what other exporters write and Emit does not;
+// ONNX Runtime says what it means.
+func TestImportForeignForms(t *testing.T) {
+	ort := onnxtest.StartORT(t)
+	i := func(name string, v int64) *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: v}
+	}
+	f := func(name string, v float32) *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: v}
+	}
+	is := func(name string, v ...int64) *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS, Ints: v}
+	}
+	s := func(name, v string) *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_STRING, S: []byte(v)}
+	}
+	type attrs = []*onnxpb.AttributeProto
+	rng := rand.New(rand.NewPCG(9, 9))
+	for _, c := range []struct {
+		op     string
+		x      string   // shape of the input
+		floats []string // shapes of weights
+		ints   [][]int64
+		attrs  attrs
+		bad    string // what the refusal says
+	}{
+		{op: "Conv", x: "2x3x8x7", floats: []string{"4x3x3x2"}, attrs: attrs{s("auto_pad", "SAME_UPPER"), is("strides", 2, 3)}},
+		{op: "Conv", x: "2x3x8x7", floats: []string{"4x3x3x2"}, attrs: attrs{s("auto_pad", "SAME_LOWER"), is("strides", 2, 3)}},
+		{op: "Conv", x: "2x3x8x7", floats: []string{"4x3x3x2", "4"}, attrs: attrs{s("auto_pad", "VALID")}},
+		{op: "MaxPool", x: "2x3x8x7", attrs: attrs{is("kernel_shape", 3, 3), is("strides", 2, 2), i("ceil_mode", 1)}},
+		{op: "MaxPool", x: "2x3x8x7", attrs: attrs{is("kernel_shape", 3, 3), is("dilations", 2, 2)}, bad: "dilations"},
+		{op: "AveragePool", x: "2x3x8x7", attrs: attrs{is("kernel_shape", 3, 3), is("strides", 2, 2), s("auto_pad", "SAME_UPPER")}},
+		{op: "AveragePool", x: "2x3x8x7", attrs: attrs{is("kernel_shape", 3, 3), is("strides", 2, 2), is("pads", 1, 1, 1, 1), i("ceil_mode", 1), i("count_include_pad", 1)}, bad: "runtimes disagree"},
+		{op: "Gemm", x: "2x5", floats: []string{"5x4"}},
+		{op: "Gemm", x: "2x5", floats: []string{"5x4", "2x4"}, attrs: attrs{f("alpha", 0.5), f("beta", 2)}},
+		{op: "Gemm", x: "5x2", floats: []string{"4x5", "1"}, attrs: attrs{i("transA", 1), i("transB", 1)}},
+		{op: "Gemm", x: "2x5", floats: []string{"4x5", "4"}, attrs: attrs{i("transB", 1), f("beta", 0)}},
+		{op: "Mul", x: "2x3x4x4", floats: []string{"3x1x1"}},
+		{op: "Mul", x: "2x3", floats: []string{"scalar"}},
+		{op: "Sub", x: "2x3", floats: []string{"scalar"}},
+		{op: "Slice", x: "2x6x5", ints: [][]int64{{-3, 1}, {1 << 40, -1}, {-2, 2}}},
+		{op: "Slice", x: "2x6x5", ints: [][]int64{{0}, {6}, {1}, {2}}, bad: "step"},
+		{op: "Reshape", x: "2x6x5", ints: [][]int64{{0, 3, -1}}},
+		{op: "Flatten", x: "2x6x5", attrs: attrs{i("axis", 2)}},
+		{op: "Squeeze", x: "2x1x5x1", ints: [][]int64{{-1}}},
+		{op: "Softmax", x: "2x6x5", attrs: attrs{i("axis", -2)}},
+		{op: "Transpose", x: "2x6x5"},
+		{op: "ReduceMean", x: "2x6x5", attrs: attrs{is("axes", -1, 0)}},
+		{op: "ReduceSum", x: "2x6x5", ints: [][]int64{{-1}}, attrs: attrs{i("keepdims", 0)}},
+		{op: "ReduceSum", x: "2x6x5"},
+		{op: "Sum", x: "2x6x5"},
+		{op: "Concat", x: "2x6x5", floats: []string{"2x1x5"}, attrs: attrs{i("axis", -2)}},
+		{op: "Pad", x: "2x3x4x5", ints: [][]int64{{0, 0, 1, 2, 0, 0, 3, 0}}},
+		{op: "Pad", x: "2x3x4x5", ints: [][]int64{{0, 1, 0, 0, 0, 0, 0, 0}}, bad: "axis 1"},
+		{op: "Clip", x: "2x3", bad: "no such op"},
+	} {
+		g := &onnxpb.GraphProto{Name: "g", Input: []*onnxpb.ValueInfoProto{info("x", c.x)}, Output: []*onnxpb.ValueInfoProto{info("y", "")}}
+		n := &onnxpb.NodeProto{OpType: c.op, Input: []string{"x"}, Output: []string{"y"}, Attribute: c.attrs}
+		m := &onnx.Model{Weights: map[string][]float32{}, Proto: &onnxpb.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: 17}}}}
+		for j, w := range c.floats {
+			name := fmt.Sprint("w", j)
+			shape, err := ir.ParseShape(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := &onnxpb.TensorProto{Name: name, DataType: 1}
+			data := make([]float32, shape.Size())
+			for k := range data {
+				data[k] = float32(rng.NormFloat64())
+			}
+			for _, d := range shape {
+				x.Dims = append(x.Dims, int64(d))
+			}
+			g.Initializer = append(g.Initializer, x)
+			m.Weights[name] = data
+			n.Input = append(n.Input, name)
+		}
+		for j, v := range c.ints {
+			name := fmt.Sprint("i", j)
+			g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: name, DataType: 7, Dims: []int64{int64(len(v))}, Int64Data: v})
+			n.Input = append(n.Input, name)
+		}
+		g.Node = []*onnxpb.NodeProto{n}
+		// The output's shape is left open here: rank 0 would say a scalar.
+		g.Output[0].Type.GetTensorType().Shape = nil
+		name := fmt.Sprintf("%s %s %v %v %v", c.op, c.x, c.floats, c.ints, c.attrs)
+		file := encoded(t, m)
+		g.Output[0].Type.GetTensorType().Shape = shapeOf(t, ort, file, c.x)
+		r, err := onnx.Import(m)
+		if c.bad != "" {
+			if err == nil || !strings.Contains(err.Error(), c.bad) {
+				t.Errorf("%s: %v, want %q", name, err, c.bad)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		in, _ := feed(r, 1, false, rng)
+		want, err := onnxtest.Run(ort, file, map[string]*tensor.Tensor{"x": in[0]})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got, err := ref.Run(r, in, ref.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if d, ok := onnxtest.Close(got[r.Outputs[0]], want["y"]); !ok {
+			t.Errorf("%s: differs by %.2g", name, d)
+		}
+	}
+}
+
+func info(name, shape string) *onnxpb.ValueInfoProto {
+	s := &onnxpb.TensorShapeProto{}
+	dims, err := ir.ParseShape(shape)
+	if err != nil {
+		dims = nil
+	}
+	for _, d := range dims {
+		s.Dim = append(s.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}})
+	}
+	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: 1, Shape: s}}}}
+}
+
+// encoded writes a model into a folder of the test.
+func encoded(t testing.TB, m *onnx.Model) string {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shapeOf runs a model in ONNX Runtime and returns the shape of its output.
+func shapeOf(t testing.TB, ort *peers.Peer, path, in string) *onnxpb.TensorShapeProto {
+	t.Helper()
+	shape, err := ir.ParseShape(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := onnxtest.Run(ort, path, map[string]*tensor.Tensor{"x": tensor.New(shape...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ir.Shape(out["y"].Shape).String()
+	return info("y", text).Type.GetTensorType().Shape
+}
