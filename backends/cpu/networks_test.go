@@ -53,7 +53,7 @@ func TestMeasure(t *testing.T) {
 	for _, name := range strings.Fields(names) {
 		g := load(t, name, env("INCC_LEVEL", 2))
 		begin := time.Now()
-		p, err := Compile(g, Options{Batch: batch, Threads: threads, Direct: os.Getenv("INCC_DIRECT") != ""})
+		p, err := Compile(g, Options{Batch: batch, Threads: threads, Direct: os.Getenv("INCC_DIRECT") != "", oneByOne: os.Getenv("INCC_ONEBYONE") != ""})
 		if err != nil {
 			t.Fatal(err)
 		}

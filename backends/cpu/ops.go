@@ -272,7 +272,7 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
 	}
 	ch, h, w := chw(n.In[0])
 	return c.blocked("affine", 1, func(e *plan.Emitter) error {
-		k := kernel.Affine{C: ch, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}
+		k := kernel.Affine{C: ch, H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
 		e.Step(k, e.In, e.Out,
 			plan.WeightRef{Params: n.In[1:5], How: packBNScale, Arg: op.Eps, Len: k.PackedLen()},
 			plan.WeightRef{Params: n.In[1:5], How: packBNShift, Arg: op.Eps, Len: k.BiasLen()})
@@ -379,7 +379,14 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	if len(c.Read) == 0 {
 		return unsupported("an op on params alone: fold it first")
 	}
+	last := kernel.ActNone
+	if len(c.Acts) > 0 {
+		last = act(c.Acts[0])
+	}
 	if len(c.Node.In) == 1 {
+		if last != kernel.ActNone {
+			return c.activation(last)
+		}
 		c.choice = plan.Choice{Views: []int{0}}
 		return nil
 	}
@@ -428,8 +435,11 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	return c.blocked(algo, at+1, func(e *plan.Emitter) error {
 		a := e.In[at]
-		for _, o := range rest {
+		for i, o := range rest {
 			k := kernel.Binary{Op: op, Swap: first > 0, Stretch: o.stretch, C: ch, H: h, W: w, A: view(a), Out: view(e.Out[0])}
+			if i == len(rest)-1 {
+				k.Act = last
+			}
 			if o.param == nil {
 				k.B = view(e.In[o.read])
 				e.Step(k, list(a, e.In[o.read]), e.Out)

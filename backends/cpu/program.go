@@ -37,6 +37,8 @@ type Options struct {
 	// Debug fills memory that holds nothing with NaN while a session runs, so that
 	// a read of it shows in the result.
 	Debug bool
+
+	oneByOne bool // no step runs beside another, for comparison
 }
 
 // ErrInput is wrapped by the errors of Run that tell of slices that do not fit
@@ -123,7 +125,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
 	if opt.Batch < 0 {
 		return nil, nil, fmt.Errorf("compile %s: a batch of %d images", g.Name, opt.Batch)
 	}
-	o := plan.Options{Batch: max(1, opt.Batch)}
+	o := plan.Options{Batch: max(1, opt.Batch), OneByOne: opt.oneByOne}
 	if opt.KeepParts {
 		for _, part := range g.Parts {
 			if part.Out.Param == nil {

@@ -25,6 +25,8 @@ type Unit struct {
 	// What was fused to a convolution or dense layer:
 	//
 	//	Wrote[i] = Acts[i](residual + Scale*(channels of Node's output))
+	//
+	// and to an elementwise op or batch normalization, Acts alone.
 	Acts     []ops.Act // of each output
 	Ranges   []int     // first channel of each output
 	Residual int       // its index in Read, -1 for none
@@ -175,6 +177,10 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 				return w
 			}
 		}
+		return u
+	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
+		u.Acts = []ops.Act{act}
+		f.act(u, 0)
 		return u
 	default:
 		return u
