@@ -131,12 +131,30 @@ func execute(r *rand.Rand, isa ISA, k Kernel, a *Args) {
 	}
 }
 
+// allocations is how many a run of all tasks makes.
+func allocations(isa ISA, k Kernel, a *Args) float64 {
+	w := &Worker{ISA: isa}
+	if s, ok := k.(Scratcher); ok {
+		w.Scratch = make([]float32, s.Scratch())
+	}
+	n := k.Tasks(a.Images)
+	return testing.AllocsPerRun(1, func() {
+		for t := range n {
+			k.Run(w, t, a)
+		}
+	})
+}
+
 // onAllTiers runs the kernel on every tier, compares the bits of the tiers, and
 // each result with the reference. Args are made anew by each call of args.
 func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box), ref func(n, c, y, x int) float64, tol float64) {
 	t.Helper()
 	var first *box
 	for _, isa := range Available() {
+		a, _ := args()
+		if n := allocations(isa, k, a); n != 0 {
+			t.Fatalf("%v: %#v: %g allocations", isa, k, n)
+		}
 		a, out := args()
 		execute(r, isa, k, a)
 		if err := out.check(ref, tol); err != nil {

@@ -134,11 +134,29 @@ func opsExpSumAVX512(dst []float32, src []float32, shift float32) float32
 //go:noescape
 func opsDivByAVX512(dst []float32, src []float32, by float32)
 
+// opsExcessAVX512 is the sum of x-x: 0 if all are finite, else NaN.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsExcessAVX512(src []float32) float32
+
 // opsSumAVX512 is the sum: 16 partial sums, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsSumAVX512(src []float32) float32
+
+// opsMaxoutAVX512 is the maximum over pieces of the lanes of src that at names, one block of integers a piece, for each pixel.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxoutAVX512(dst []float32, src []float32, at []float32)
+
+// opsMaxoutGradAVX512 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxoutGradAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
 // opsReluGradAVX512 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -380,11 +398,29 @@ func opsExpSumAVX2(dst []float32, src []float32, shift float32) float32
 //go:noescape
 func opsDivByAVX2(dst []float32, src []float32, by float32)
 
+// opsExcessAVX2 is the sum of x-x: 0 if all are finite, else NaN.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsExcessAVX2(src []float32) float32
+
 // opsSumAVX2 is the sum: 16 partial sums, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsSumAVX2(src []float32) float32
+
+// opsMaxoutAVX2 is the maximum over pieces of the lanes of src that at names, one block of integers a piece, for each pixel.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxoutAVX2(dst []float32, src []float32, at []float32)
+
+// opsMaxoutGradAVX2 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxoutGradAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
 // opsReluGradAVX2 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1553,21 +1553,43 @@ done30_1:
 	VZEROUPPER
 	RET
 
-// func opsSumAVX512(src []float32) float32
+// func opsExcessAVX512(src []float32) float32
 // Requires: AVX, AVX512F
-TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
+TEXT ·opsExcessAVX512(SB), NOSPLIT, $0-28
 	MOVQ   src_base+0(FP), AX
 	MOVQ   src_len+8(FP), CX
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
+loop31_4:
+	CMPQ    CX, $0x04
+	JLT     done31_4
+	VMOVUPS (AX), Z1
+	VSUBPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 64(AX), Z1
+	VSUBPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 128(AX), Z1
+	VSUBPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 192(AX), Z1
+	VSUBPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x04, CX
+	JMP     loop31_4
+
+done31_4:
 loop31_1:
-	CMPQ   CX, $0x01
-	JLT    done31_1
-	VADDPS (AX), Z0, Z0
-	ADDQ   $0x00000040, AX
-	SUBQ   $0x01, CX
-	JMP    loop31_1
+	CMPQ    CX, $0x01
+	JLT     done31_1
+	VMOVUPS (AX), Z1
+	VSUBPS  Z1, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop31_1
 
 done31_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
@@ -1582,6 +1604,161 @@ done31_1:
 	VZEROUPPER
 	RET
 
+// func opsSumAVX512(src []float32) float32
+// Requires: AVX, AVX512F
+TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
+	MOVQ   src_base+0(FP), AX
+	MOVQ   src_len+8(FP), CX
+	SHRQ   $0x04, CX
+	VPXORD Z0, Z0, Z0
+
+loop32_1:
+	CMPQ   CX, $0x01
+	JLT    done32_1
+	VADDPS (AX), Z0, Z0
+	ADDQ   $0x00000040, AX
+	SUBQ   $0x01, CX
+	JMP    loop32_1
+
+done32_1:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxoutAVX512(dst []float32, src []float32, at []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxoutAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ at_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ at_len+56(FP), SI
+
+loop33_1:
+	CMPQ       BX, $0x01
+	JLT        done33_1
+	MOVQ       DX, DI
+	MOVQ       SI, R8
+	VMOVUPS    (DI), Z0
+	VPXORD     Z1, Z1, Z1
+	KXNORW     K1, K1, K1
+	VGATHERDPS (CX)(Z0*4), K1, Z1
+
+piece34:
+	ADDQ       $0x00000040, DI
+	SUBQ       $0x10, R8
+	JLE        pieces34
+	VMOVUPS    (DI), Z0
+	VPXORD     Z2, Z2, Z2
+	KXNORW     K2, K2, K2
+	VGATHERDPS (CX)(Z0*4), K2, Z2
+	VCMPPS     $0x03, Z2, Z2, K3
+	VMAXPS     Z1, Z2, Z1
+	VMOVAPS    Z2, K3, Z1
+	JMP        piece34
+
+pieces34:
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop33_1
+
+done33_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxoutGradAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxoutGradAVX512(SB), NOSPLIT, $0-176
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ at_base+72(FP), BX
+	MOVQ best_base+144(FP), SI
+	MOVQ dy_len+56(FP), DI
+	SHRQ $0x04, DI
+	MOVQ at_len+80(FP), R8
+	MOVQ dxStep+168(FP), R9
+	SHLQ $0x02, R9
+
+loop35_1:
+	CMPQ       DI, $0x01
+	JLT        done35_1
+	MOVQ       BX, R10
+	MOVQ       R8, R11
+	VMOVUPS    (R10), Z0
+	VPXORD     Z1, Z1, Z1
+	KXNORW     K1, K1, K1
+	VGATHERDPS (CX)(Z0*4), K1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+
+piece36:
+	ADDQ       $0x00000040, R10
+	SUBQ       $0x10, R11
+	JLE        pieces36
+	VMOVUPS    (R10), Z0
+	VPXORD     Z4, Z4, Z4
+	KXNORW     K2, K2, K2
+	VGATHERDPS (CX)(Z0*4), K2, Z4
+	VADDPS     opsConstants<>+0(SB), Z3, Z3
+	VCMPPS     $0x06, Z1, Z4, K3
+	VCMPPS     $0x07, Z1, Z1, K4
+	KANDW      K3, K4, K3
+	VMOVAPS    Z4, K3, Z1
+	VMOVAPS    Z3, K3, Z2
+	JMP        piece36
+
+pieces36:
+	VMOVUPS Z2, (SI)
+	MOVQ    lane_base+96(FP), R10
+	MOVQ    piece_base+120(FP), R11
+	MOVQ    lane_len+104(FP), R13
+	SHRQ    $0x04, R13
+	MOVQ    AX, R12
+
+loop37_1:
+	CMPQ       R13, $0x01
+	JLT        done37_1
+	VMOVUPS    (R10), Z0
+	VPXORD     Z5, Z5, Z5
+	KXNORW     K5, K5, K5
+	VGATHERDPS (DX)(Z0*4), K5, Z5
+	VPXORD     Z6, Z6, Z6
+	KXNORW     K6, K6, K6
+	VGATHERDPS (SI)(Z0*4), K6, Z6
+	VPXORD     Z7, Z7, Z7
+	VMOVUPS    (R11), Z0
+	VCMPPS     $0x00, Z0, Z6, K3
+	VMOVAPS    Z5, K3, Z7
+	VMOVUPS    Z7, (R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000040, R11
+	ADDQ       R9, R12
+	SUBQ       $0x01, R13
+	JMP        loop37_1
+
+done37_1:
+	ADDQ $0x00000040, AX
+	ADDQ $0x00000040, CX
+	ADDQ $0x00000040, DX
+	SUBQ $0x01, DI
+	JMP  loop35_1
+
+done35_1:
+	VZEROUPPER
+	RET
+
 // func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
 // Requires: AVX, AVX512F
 TEXT ·opsReluGradAVX512(SB), NOSPLIT, $0-72
@@ -1591,9 +1768,9 @@ TEXT ·opsReluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop32_1:
+loop38_1:
 	CMPQ    BX, $0x01
-	JLT     done32_1
+	JLT     done38_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VPXORD  Z2, Z2, Z2
@@ -1604,9 +1781,9 @@ loop32_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop32_1
+	JMP     loop38_1
 
-done32_1:
+done38_1:
 	VZEROUPPER
 	RET
 
@@ -1619,9 +1796,9 @@ TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop33_1:
+loop39_1:
 	CMPQ    BX, $0x01
-	JLT     done33_1
+	JLT     done39_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1633,9 +1810,9 @@ loop33_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop33_1
+	JMP     loop39_1
 
-done33_1:
+done39_1:
 	VZEROUPPER
 	RET
 
@@ -1648,9 +1825,9 @@ TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop34_1:
+loop40_1:
 	CMPQ    BX, $0x01
-	JLT     done34_1
+	JLT     done40_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1662,9 +1839,9 @@ loop34_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop34_1
+	JMP     loop40_1
 
-done34_1:
+done40_1:
 	VZEROUPPER
 	RET
 
@@ -1683,20 +1860,20 @@ TEXT ·opsMaxPoolGradAVX512(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop35_1:
+loop41_1:
 	CMPQ    BX, $0x01
-	JLT     done35_1
+	JLT     done41_1
 	VMOVUPS (CX), Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows36:
+rows42:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols36:
+cols42:
 	VMOVUPS (R12), Z3
 	VCMPPS  $0x06, Z0, Z3, K1
 	VCMPPS  $0x07, Z0, Z0, K2
@@ -1706,20 +1883,20 @@ cols36:
 	VADDPS  opsConstants<>+0(SB), Z2, Z2
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols36
+	JNE     cols42
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     rows36
+	JNE     rows42
 	VMOVUPS (DX), Z0
 	VPXORD  Z4, Z4, Z4
 	MOVQ    AX, R11
 	MOVQ    kh+72(FP), R9
 
-rows37:
+rows43:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols37:
+cols43:
 	VMOVUPS (R12), Z3
 	VADDPS  Z0, Z3, Z5
 	VCMPPS  $0x00, Z4, Z1, K1
@@ -1728,19 +1905,19 @@ cols37:
 	VADDPS  opsConstants<>+0(SB), Z4, Z4
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols37
+	JNE     cols43
 	ADDQ    DI, R11
 	DECQ    R9
-	JNE     rows37
+	JNE     rows43
 	MOVQ    pixStep+112(FP), R9
 	SHLQ    $0x02, R9
 	ADDQ    R9, CX
 	ADDQ    R9, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x01, BX
-	JMP     loop35_1
+	JMP     loop41_1
 
-done35_1:
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -1759,34 +1936,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop38_1:
+loop44_1:
 	CMPQ    DX, $0x01
-	JLT     done38_1
+	JLT     done44_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows39:
+rows45:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols39:
+cols45:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols39
+	JNE     cols45
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows39
+	JNE     rows45
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop38_1
+	JMP     loop44_1
 
-done38_1:
+done44_1:
 	VZEROUPPER
 	RET
 
@@ -1798,27 +1975,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop40_4:
+loop46_4:
 	CMPQ   CX, $0x04
-	JLT    done40_4
+	JLT    done46_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop40_4
+	JMP    loop46_4
 
-done40_4:
-loop40_1:
+done46_4:
+loop46_1:
 	CMPQ   CX, $0x01
-	JLT    done40_1
+	JLT    done46_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop40_1
+	JMP    loop46_1
 
-done40_1:
+done46_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -1834,9 +2011,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop41_2:
+loop47_2:
 	CMPQ    CX, $0x02
-	JLT     done41_2
+	JLT     done47_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -1847,21 +2024,21 @@ loop41_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop41_2
+	JMP     loop47_2
 
-done41_2:
-loop41_1:
+done47_2:
+loop47_1:
 	CMPQ    CX, $0x01
-	JLT     done41_1
+	JLT     done47_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop41_1
+	JMP     loop47_1
 
-done41_1:
+done47_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -1879,9 +2056,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop42_1:
+loop48_1:
 	CMPQ    DX, $0x01
-	JLT     done42_1
+	JLT     done48_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -1891,9 +2068,9 @@ loop42_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop42_1
+	JMP     loop48_1
 
-done42_1:
+done48_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -1914,9 +2091,9 @@ TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop43_1:
+loop49_1:
 	CMPQ    BX, $0x01
-	JLT     done43_1
+	JLT     done49_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -1929,9 +2106,9 @@ loop43_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop43_1
+	JMP     loop49_1
 
-done43_1:
+done49_1:
 	VZEROUPPER
 	RET
 
@@ -1943,9 +2120,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop44_2:
+loop50_2:
 	CMPQ    CX, $0x02
-	JLT     done44_2
+	JLT     done50_2
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
@@ -1954,20 +2131,20 @@ loop44_2:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop44_2
+	JMP     loop50_2
 
-done44_2:
-loop44_1:
+done50_2:
+loop50_1:
 	CMPQ    CX, $0x01
-	JLT     done44_1
+	JLT     done50_1
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop44_1
+	JMP     loop50_1
 
-done44_1:
+done50_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1993,9 +2170,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop45_1:
+loop51_1:
 	CMPQ    DI, $0x01
-	JLT     done45_1
+	JLT     done51_1
 	VMOVUPS (SI), Z0
 	VSQRTPS Z0, Z1
 	VSQRTPS Z1, Z2
@@ -2012,9 +2189,9 @@ loop45_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop45_1
+	JMP     loop51_1
 
-done45_1:
+done51_1:
 	VZEROUPPER
 	RET
 
@@ -2032,18 +2209,18 @@ TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop46_1:
+loop52_1:
 	CMPQ   SI, $0x01
-	JLT    done46_1
+	JLT    done52_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps47:
+taps53:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps47
+	JNE     taps53
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2055,9 +2232,9 @@ taps47:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop46_1
+	JMP     loop52_1
 
-done46_1:
+done52_1:
 	VZEROUPPER
 	RET
 
@@ -2074,9 +2251,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group48:
+group54:
 	CMPQ         DX, $0x00
-	JLE          done48
+	JLE          done54
 	MOVD         BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+1792(SB), Z0, Z0
@@ -2315,7 +2492,7 @@ group48:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done48
+	JLE          done54
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -2324,7 +2501,7 @@ group48:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done48
+	JLE          done54
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -2333,7 +2510,7 @@ group48:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done48
+	JLE          done54
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -2345,9 +2522,9 @@ group48:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group48
+	JMP          group54
 
-done48:
+done54:
 	VZEROUPPER
 	RET
 
@@ -2361,9 +2538,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop49_1:
+loop55_1:
 	CMPQ         AX, $0x01
-	JLT          done49_1
+	JLT          done55_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2382,9 +2559,9 @@ loop49_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop49_1
+	JMP          loop55_1
 
-done49_1:
+done55_1:
 	VZEROUPPER
 	RET
 
@@ -2398,9 +2575,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop50_1:
+loop56_1:
 	CMPQ         AX, $0x01
-	JLT          done50_1
+	JLT          done56_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2421,9 +2598,9 @@ loop50_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop50_1
+	JMP          loop56_1
 
-done50_1:
+done56_1:
 	VZEROUPPER
 	RET
 
@@ -2438,9 +2615,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop51_1:
+loop57_1:
 	CMPQ         AX, $0x01
-	JLT          done51_1
+	JLT          done57_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2472,9 +2649,9 @@ loop51_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop51_1
+	JMP          loop57_1
 
-done51_1:
+done57_1:
 	VZEROUPPER
 	RET
 
@@ -2489,9 +2666,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop52_1:
+loop58_1:
 	CMPQ         AX, $0x01
-	JLT          done52_1
+	JLT          done58_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2529,9 +2706,9 @@ loop52_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop52_1
+	JMP          loop58_1
 
-done52_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -2544,9 +2721,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop53_1:
+loop59_1:
 	CMPQ    DX, $0x01
-	JLT     done53_1
+	JLT     done59_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -2556,9 +2733,9 @@ loop53_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop53_1
+	JMP     loop59_1
 
-done53_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2572,9 +2749,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop54_4:
+loop60_4:
 	CMPQ    DX, $0x04
-	JLT     done54_4
+	JLT     done60_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2602,12 +2779,12 @@ loop54_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop54_4
+	JMP     loop60_4
 
-done54_4:
-loop54_1:
+done60_4:
+loop60_1:
 	CMPQ    DX, $0x01
-	JLT     done54_1
+	JLT     done60_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2617,9 +2794,9 @@ loop54_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop54_1
+	JMP     loop60_1
 
-done54_1:
+done60_1:
 	VZEROUPPER
 	RET
 
@@ -2631,9 +2808,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop55_1:
+loop61_1:
 	CMPQ    DX, $0x01
-	JLT     done55_1
+	JLT     done61_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -2709,9 +2886,9 @@ loop55_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop55_1
+	JMP     loop61_1
 
-done55_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2723,9 +2900,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop56_1:
+loop62_1:
 	CMPQ    DX, $0x01
-	JLT     done56_1
+	JLT     done62_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1344(SB), Y0, Y0
@@ -2809,9 +2986,9 @@ loop56_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop56_1
+	JMP     loop62_1
 
-done56_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2823,9 +3000,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop57_1:
+loop63_1:
 	CMPQ      DX, $0x01
-	JLT       done57_1
+	JLT       done63_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -2949,9 +3126,9 @@ loop57_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop57_1
+	JMP       loop63_1
 
-done57_1:
+done63_1:
 	VZEROUPPER
 	RET
 
@@ -2969,9 +3146,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop58_4:
+loop64_4:
 	CMPQ    DX, $0x04
-	JLT     done58_4
+	JLT     done64_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3007,12 +3184,12 @@ loop58_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop58_4
+	JMP     loop64_4
 
-done58_4:
-loop58_1:
+done64_4:
+loop64_1:
 	CMPQ    DX, $0x01
-	JLT     done58_1
+	JLT     done64_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3024,9 +3201,9 @@ loop58_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop58_1
+	JMP     loop64_1
 
-done58_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -3041,9 +3218,9 @@ TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop59_1:
+loop65_1:
 	CMPQ    BX, $0x01
-	JLT     done59_1
+	JLT     done65_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -3056,9 +3233,9 @@ loop59_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop59_1
+	JMP     loop65_1
 
-done59_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3073,9 +3250,9 @@ TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop60_1:
+loop66_1:
 	CMPQ    BX, $0x01
-	JLT     done60_1
+	JLT     done66_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -3088,9 +3265,9 @@ loop60_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop60_1
+	JMP     loop66_1
 
-done60_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3105,9 +3282,9 @@ TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop61_1:
+loop67_1:
 	CMPQ    BX, $0x01
-	JLT     done61_1
+	JLT     done67_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -3120,9 +3297,9 @@ loop61_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop61_1
+	JMP     loop67_1
 
-done61_1:
+done67_1:
 	VZEROUPPER
 	RET
 
@@ -3137,9 +3314,9 @@ TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop62_1:
+loop68_1:
 	CMPQ    BX, $0x01
-	JLT     done62_1
+	JLT     done68_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -3152,9 +3329,9 @@ loop62_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop62_1
+	JMP     loop68_1
 
-done62_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -3169,9 +3346,9 @@ TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop63_1:
+loop69_1:
 	CMPQ    BX, $0x01
-	JLT     done63_1
+	JLT     done69_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -3184,9 +3361,9 @@ loop63_1:
 	ADDQ    SI, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop63_1
+	JMP     loop69_1
 
-done63_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3201,9 +3378,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop64_1:
+loop70_1:
 	CMPQ      BX, $0x01
-	JLT       done64_1
+	JLT       done70_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -3220,9 +3397,9 @@ loop64_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop64_1
+	JMP       loop70_1
 
-done64_1:
+done70_1:
 	VZEROUPPER
 	RET
 
@@ -3237,9 +3414,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop65_2:
+loop71_2:
 	CMPQ    BX, $0x02
-	JLT     done65_2
+	JLT     done71_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3264,12 +3441,12 @@ loop65_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop65_2
+	JMP     loop71_2
 
-done65_2:
-loop65_1:
+done71_2:
+loop71_1:
 	CMPQ    BX, $0x01
-	JLT     done65_1
+	JLT     done71_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3284,9 +3461,9 @@ loop65_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop65_1
+	JMP     loop71_1
 
-done65_1:
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3306,19 +3483,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop66_1:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done66_1
+	JLT     done72_1
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols67:
+cols73:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows67:
+rows73:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -3329,18 +3506,18 @@ rows67:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows67
+	JNE       rows73
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols67
+	JNE       cols73
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop66_1
+	JMP       loop72_1
 
-done66_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3362,31 +3539,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop68_1:
+loop74_1:
 	CMPQ   DX, $0x01
-	JLT    done68_1
+	JLT    done74_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols69:
+cols75:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows69:
+rows75:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows69
+	JNE     rows75
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols69
+	JNE     cols75
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -3394,9 +3571,9 @@ rows69:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop68_1
+	JMP     loop74_1
 
-done68_1:
+done74_1:
 	VZEROUPPER
 	RET
 
@@ -3421,7 +3598,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-96
 	VMOVUPS opsConstants<>+1472(SB), Y2
 	VMOVUPS opsConstants<>+1504(SB), Y3
 	CMPQ    R8, $0x01
-	JEQ     begun70
+	JEQ     begun76
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VADDPS  Y2, Y0, Y0
@@ -3444,10 +3621,10 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-96
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun70:
+begun76:
 	SUBQ    R9, DX
 	CMPQ    DI, $0x02
-	JEQ     two70
+	JEQ     two76
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -3468,9 +3645,9 @@ begun70:
 	ADDQ    $0x00000040, BX
 	ADDQ    $0x00000040, SI
 
-loop71_1:
+loop77_1:
 	CMPQ    DX, $0x01
-	JLT     done71_1
+	JLT     done77_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (CX), Y6
@@ -3502,22 +3679,22 @@ loop71_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, DX
-	JMP     loop71_1
+	JMP     loop77_1
 
-done71_1:
+done77_1:
 	CMPQ    R9, $0x00
-	JEQ     end70
+	JEQ     end76
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, AX
-	JMP     end70
+	JMP     end76
 
-two70:
-loop72_1:
+two76:
+loop78_1:
 	CMPQ    DX, $0x01
-	JLT     done72_1
+	JLT     done78_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -3566,11 +3743,11 @@ loop72_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, DX
-	JMP     loop72_1
+	JMP     loop78_1
 
-done72_1:
+done78_1:
 	CMPQ    R9, $0x00
-	JEQ     end70
+	JEQ     end76
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VADDPS  Y4, Y0, Y0
@@ -3596,7 +3773,7 @@ done72_1:
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, AX
 
-end70:
+end76:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -3637,7 +3814,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-76
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y3, Y3
 	CMPQ         DI, $0x02
-	JEQ          two73
+	JEQ          two79
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	VMOVUPS      (BX), Y6
@@ -3652,9 +3829,9 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-76
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 
-loop74_1:
+loop80_1:
 	CMPQ    DX, $0x01
-	JLT     done74_1
+	JLT     done80_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (CX), Y6
@@ -3682,15 +3859,15 @@ loop74_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, DX
-	JMP     loop74_1
+	JMP     loop80_1
 
-done74_1:
-	JMP end73
+done80_1:
+	JMP end79
 
-two73:
-loop75_1:
+two79:
+loop81_1:
 	CMPQ    DX, $0x01
-	JLT     done75_1
+	JLT     done81_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (BX), Y6
@@ -3729,10 +3906,10 @@ loop75_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, DX
-	JMP     loop75_1
+	JMP     loop81_1
 
-done75_1:
-end73:
+done81_1:
+end79:
 	VZEROUPPER
 	RET
 
@@ -3746,9 +3923,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop76_1:
+loop82_1:
 	CMPQ    DX, $0x01
-	JLT     done76_1
+	JLT     done82_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -3758,9 +3935,9 @@ loop76_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop76_1
+	JMP     loop82_1
 
-done76_1:
+done82_1:
 	VZEROUPPER
 	RET
 
@@ -3780,20 +3957,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop77_1:
+loop83_1:
 	CMPQ   BX, $0x01
-	JLT    done77_1
+	JLT    done83_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps78:
+taps84:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps78
+	JNE     taps84
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -3814,9 +3991,9 @@ taps78:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop77_1
+	JMP     loop83_1
 
-done77_1:
+done83_1:
 	VZEROUPPER
 	RET
 
@@ -3835,20 +4012,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop79_1:
+loop85_1:
 	CMPQ   DX, $0x01
-	JLT    done79_1
+	JLT    done85_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps80:
+taps86:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps80
+	JNE     taps86
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -3858,9 +4035,9 @@ taps80:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop79_1
+	JMP     loop85_1
 
-done79_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -3873,16 +4050,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 
-loop81_1:
+loop87_1:
 	CMPQ   CX, $0x01
-	JLT    done81_1
+	JLT    done87_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop81_1
+	JMP    loop87_1
 
-done81_1:
+done87_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -3906,9 +4083,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop82_1:
+loop88_1:
 	CMPQ    DX, $0x01
-	JLT     done82_1
+	JLT     done88_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -3988,9 +4165,9 @@ loop82_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop82_1
+	JMP     loop88_1
 
-done82_1:
+done88_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4012,9 +4189,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop83_1:
+loop89_1:
 	CMPQ    DX, $0x01
-	JLT     done83_1
+	JLT     done89_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -4024,9 +4201,75 @@ loop83_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop83_1
+	JMP     loop89_1
 
-done83_1:
+done89_1:
+	VZEROUPPER
+	RET
+
+// func opsExcessAVX2(src []float32) float32
+// Requires: AVX
+TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
+	MOVQ   src_base+0(FP), AX
+	MOVQ   src_len+8(FP), CX
+	SHRQ   $0x04, CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop90_4:
+	CMPQ    CX, $0x04
+	JLT     done90_4
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VSUBPS  Y2, Y2, Y2
+	VSUBPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VSUBPS  Y2, Y2, Y2
+	VSUBPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 128(AX), Y2
+	VMOVUPS 160(AX), Y3
+	VSUBPS  Y2, Y2, Y2
+	VSUBPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 192(AX), Y2
+	VMOVUPS 224(AX), Y3
+	VSUBPS  Y2, Y2, Y2
+	VSUBPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x04, CX
+	JMP     loop90_4
+
+done90_4:
+loop90_1:
+	CMPQ    CX, $0x01
+	JLT     done90_1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VSUBPS  Y2, Y2, Y2
+	VSUBPS  Y3, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, CX
+	JMP     loop90_1
+
+done90_1:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -4039,16 +4282,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop84_1:
+loop91_1:
 	CMPQ   CX, $0x01
-	JLT    done84_1
+	JLT    done91_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop84_1
+	JMP    loop91_1
 
-done84_1:
+done91_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4057,6 +4300,173 @@ done84_1:
 	VMOVSHDUP    X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxoutAVX2(dst []float32, src []float32, at []float32)
+// Requires: AVX, AVX2
+TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ at_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ at_len+56(FP), SI
+
+loop92_1:
+	CMPQ       BX, $0x01
+	JLT        done92_1
+	MOVQ       DX, DI
+	MOVQ       SI, R8
+	VMOVUPS    (DI), Y0
+	VMOVUPS    32(DI), Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VPCMPEQD   Y4, Y4, Y4
+	VGATHERDPS Y4, (CX)(Y0*4), Y2
+	VPCMPEQD   Y0, Y0, Y0
+	VGATHERDPS Y0, (CX)(Y1*4), Y3
+
+piece93:
+	ADDQ       $0x00000040, DI
+	SUBQ       $0x10, R8
+	JLE        pieces93
+	VMOVUPS    (DI), Y0
+	VMOVUPS    32(DI), Y1
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VPCMPEQD   Y6, Y6, Y6
+	VGATHERDPS Y6, (CX)(Y0*4), Y4
+	VPCMPEQD   Y0, Y0, Y0
+	VGATHERDPS Y0, (CX)(Y1*4), Y5
+	VCMPPS     $0x03, Y4, Y4, Y0
+	VCMPPS     $0x03, Y5, Y5, Y1
+	VMAXPS     Y2, Y4, Y2
+	VMAXPS     Y3, Y5, Y3
+	VBLENDVPS  Y0, Y4, Y2, Y2
+	VBLENDVPS  Y1, Y5, Y3, Y3
+	JMP        piece93
+
+pieces93:
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop92_1
+
+done92_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxoutGradAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+// Requires: AVX, AVX2
+TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ at_base+72(FP), BX
+	MOVQ best_base+144(FP), SI
+	MOVQ dy_len+56(FP), DI
+	SHRQ $0x04, DI
+	MOVQ at_len+80(FP), R8
+	MOVQ dxStep+168(FP), R9
+	SHLQ $0x02, R9
+
+loop94_1:
+	CMPQ       DI, $0x01
+	JLT        done94_1
+	MOVQ       BX, R10
+	MOVQ       R8, R11
+	VMOVUPS    (R10), Y0
+	VMOVUPS    32(R10), Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VPCMPEQD   Y4, Y4, Y4
+	VGATHERDPS Y4, (CX)(Y0*4), Y2
+	VPCMPEQD   Y0, Y0, Y0
+	VGATHERDPS Y0, (CX)(Y1*4), Y3
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+
+piece95:
+	ADDQ       $0x00000040, R10
+	SUBQ       $0x10, R11
+	JLE        pieces95
+	VMOVUPS    (R10), Y6
+	VMOVUPS    32(R10), Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VPCMPEQD   Y10, Y10, Y10
+	VGATHERDPS Y10, (CX)(Y6*4), Y8
+	VPCMPEQD   Y6, Y6, Y6
+	VGATHERDPS Y6, (CX)(Y7*4), Y9
+	VADDPS     opsConstants<>+0(SB), Y4, Y4
+	VADDPS     opsConstants<>+32(SB), Y5, Y5
+	VCMPPS     $0x06, Y2, Y8, Y6
+	VCMPPS     $0x06, Y3, Y9, Y7
+	VCMPPS     $0x07, Y2, Y2, Y10
+	VCMPPS     $0x07, Y3, Y3, Y11
+	VANDPS     Y10, Y6, Y6
+	VANDPS     Y11, Y7, Y7
+	VBLENDVPS  Y6, Y8, Y2, Y2
+	VBLENDVPS  Y7, Y9, Y3, Y3
+	VBLENDVPS  Y6, Y4, Y0, Y0
+	VBLENDVPS  Y7, Y5, Y1, Y1
+	JMP        piece95
+
+pieces95:
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	MOVQ    lane_base+96(FP), R10
+	MOVQ    piece_base+120(FP), R11
+	MOVQ    lane_len+104(FP), R13
+	SHRQ    $0x04, R13
+	MOVQ    AX, R12
+
+loop96_1:
+	CMPQ       R13, $0x01
+	JLT        done96_1
+	VMOVUPS    (R10), Y0
+	VMOVUPS    32(R10), Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VPCMPEQD   Y4, Y4, Y4
+	VGATHERDPS Y4, (DX)(Y0*4), Y2
+	VPCMPEQD   Y4, Y4, Y4
+	VGATHERDPS Y4, (DX)(Y1*4), Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VPCMPEQD   Y6, Y6, Y6
+	VGATHERDPS Y6, (SI)(Y0*4), Y4
+	VPCMPEQD   Y0, Y0, Y0
+	VGATHERDPS Y0, (SI)(Y1*4), Y5
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VMOVUPS    (R11), Y6
+	VMOVUPS    32(R11), Y7
+	VCMPPS     $0x00, Y6, Y4, Y4
+	VCMPPS     $0x00, Y7, Y5, Y5
+	VBLENDVPS  Y4, Y2, Y0, Y0
+	VBLENDVPS  Y5, Y3, Y1, Y1
+	VMOVUPS    Y0, (R12)
+	VMOVUPS    Y1, 32(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000040, R11
+	ADDQ       R9, R12
+	SUBQ       $0x01, R13
+	JMP        loop96_1
+
+done96_1:
+	ADDQ $0x00000040, AX
+	ADDQ $0x00000040, CX
+	ADDQ $0x00000040, DX
+	SUBQ $0x01, DI
+	JMP  loop94_1
+
+done94_1:
 	VZEROUPPER
 	RET
 
@@ -4069,9 +4479,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop85_1:
+loop97_1:
 	CMPQ      BX, $0x01
-	JLT       done85_1
+	JLT       done97_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4088,9 +4498,9 @@ loop85_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop85_1
+	JMP       loop97_1
 
-done85_1:
+done97_1:
 	VZEROUPPER
 	RET
 
@@ -4103,9 +4513,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop86_1:
+loop98_1:
 	CMPQ    BX, $0x01
-	JLT     done86_1
+	JLT     done98_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4124,9 +4534,9 @@ loop86_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop86_1
+	JMP     loop98_1
 
-done86_1:
+done98_1:
 	VZEROUPPER
 	RET
 
@@ -4139,9 +4549,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop87_1:
+loop99_1:
 	CMPQ    BX, $0x01
-	JLT     done87_1
+	JLT     done99_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4160,9 +4570,9 @@ loop87_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop87_1
+	JMP     loop99_1
 
-done87_1:
+done99_1:
 	VZEROUPPER
 	RET
 
@@ -4181,9 +4591,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop88_1:
+loop100_1:
 	CMPQ    BX, $0x01
-	JLT     done88_1
+	JLT     done100_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4193,11 +4603,11 @@ loop88_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows89:
+rows101:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols89:
+cols101:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -4214,10 +4624,10 @@ cols89:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols89
+	JNE       cols101
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows89
+	JNE       rows101
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -4225,11 +4635,11 @@ cols89:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows90:
+rows102:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols90:
+cols102:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -4244,19 +4654,19 @@ cols90:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols90
+	JNE       cols102
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows90
+	JNE       rows102
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop88_1
+	JMP       loop100_1
 
-done88_1:
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -4276,9 +4686,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop91_1:
+loop103_1:
 	CMPQ    DX, $0x01
-	JLT     done91_1
+	JLT     done103_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4286,11 +4696,11 @@ loop91_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows92:
+rows104:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols92:
+cols104:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -4299,16 +4709,16 @@ cols92:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols92
+	JNE     cols104
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows92
+	JNE     rows104
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop91_1
+	JMP     loop103_1
 
-done91_1:
+done103_1:
 	VZEROUPPER
 	RET
 
@@ -4321,9 +4731,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop93_4:
+loop105_4:
 	CMPQ   CX, $0x04
-	JLT    done93_4
+	JLT    done105_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -4334,19 +4744,19 @@ loop93_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop93_4
+	JMP    loop105_4
 
-done93_4:
-loop93_1:
+done105_4:
+loop105_1:
 	CMPQ   CX, $0x01
-	JLT    done93_1
+	JLT    done105_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop93_1
+	JMP    loop105_1
 
-done93_1:
+done105_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -4365,9 +4775,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop94_2:
+loop106_2:
 	CMPQ    CX, $0x02
-	JLT     done94_2
+	JLT     done106_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4386,12 +4796,12 @@ loop94_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop94_2
+	JMP     loop106_2
 
-done94_2:
-loop94_1:
+done106_2:
+loop106_1:
 	CMPQ    CX, $0x01
-	JLT     done94_1
+	JLT     done106_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4402,9 +4812,9 @@ loop94_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop94_1
+	JMP     loop106_1
 
-done94_1:
+done106_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -4426,9 +4836,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop95_1:
+loop107_1:
 	CMPQ    DX, $0x01
-	JLT     done95_1
+	JLT     done107_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -4444,9 +4854,9 @@ loop95_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop95_1
+	JMP     loop107_1
 
-done95_1:
+done107_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -4473,9 +4883,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop96_1:
+loop108_1:
 	CMPQ    BX, $0x01
-	JLT     done96_1
+	JLT     done108_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -4496,9 +4906,9 @@ loop96_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop96_1
+	JMP     loop108_1
 
-done96_1:
+done108_1:
 	VZEROUPPER
 	RET
 
@@ -4511,9 +4921,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop97_2:
+loop109_2:
 	CMPQ    CX, $0x02
-	JLT     done97_2
+	JLT     done109_2
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -4528,12 +4938,12 @@ loop97_2:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop97_2
+	JMP     loop109_2
 
-done97_2:
-loop97_1:
+done109_2:
+loop109_1:
 	CMPQ    CX, $0x01
-	JLT     done97_1
+	JLT     done109_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -4542,9 +4952,9 @@ loop97_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop97_1
+	JMP     loop109_1
 
-done97_1:
+done109_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4569,9 +4979,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop98_1:
+loop110_1:
 	CMPQ    DI, $0x01
-	JLT     done98_1
+	JLT     done110_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VSQRTPS Y0, Y2
@@ -4598,9 +5008,9 @@ loop98_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop98_1
+	JMP     loop110_1
 
-done98_1:
+done110_1:
 	VZEROUPPER
 	RET
 
@@ -4619,20 +5029,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop99_1:
+loop111_1:
 	CMPQ   SI, $0x01
-	JLT    done99_1
+	JLT    done111_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps100:
+taps112:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps100
+	JNE     taps112
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -4650,9 +5060,9 @@ taps100:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop99_1
+	JMP     loop111_1
 
-done99_1:
+done111_1:
 	VZEROUPPER
 	RET
 
@@ -4665,9 +5075,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group101:
+group113:
 	CMPQ         DX, $0x00
-	JLE          done101
+	JLE          done113
 	MOVD         BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+1792(SB), Y0, Y0
@@ -5113,7 +5523,7 @@ group101:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done101
+	JLE          done113
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1344(SB), Y4, Y4
@@ -5127,7 +5537,7 @@ group101:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done101
+	JLE          done113
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y5, Y5
@@ -5141,7 +5551,7 @@ group101:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done101
+	JLE          done113
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y0, Y0
@@ -5158,9 +5568,9 @@ group101:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group101
+	JMP          group113
 
-done101:
+done113:
 	VZEROUPPER
 	RET
 
@@ -5174,9 +5584,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop102_1:
+loop114_1:
 	CMPQ         AX, $0x01
-	JLT          done102_1
+	JLT          done114_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5209,9 +5619,9 @@ loop102_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop102_1
+	JMP          loop114_1
 
-done102_1:
+done114_1:
 	VZEROUPPER
 	RET
 
@@ -5225,9 +5635,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop103_1:
+loop115_1:
 	CMPQ         AX, $0x01
-	JLT          done103_1
+	JLT          done115_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5264,9 +5674,9 @@ loop103_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop103_1
+	JMP          loop115_1
 
-done103_1:
+done115_1:
 	VZEROUPPER
 	RET
 
@@ -5281,9 +5691,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop104_1:
+loop116_1:
 	CMPQ         AX, $0x01
-	JLT          done104_1
+	JLT          done116_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5341,9 +5751,9 @@ loop104_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop104_1
+	JMP          loop116_1
 
-done104_1:
+done116_1:
 	VZEROUPPER
 	RET
 
@@ -5358,9 +5768,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop105_1:
+loop117_1:
 	CMPQ         AX, $0x01
-	JLT          done105_1
+	JLT          done117_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5430,9 +5840,9 @@ loop105_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop105_1
+	JMP          loop117_1
 
-done105_1:
+done117_1:
 	VZEROUPPER
 	RET
 
@@ -5446,9 +5856,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop106_1:
+loop118_1:
 	CMPQ    DX, $0x01
-	JLT     done106_1
+	JLT     done118_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -5464,9 +5874,9 @@ loop106_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop106_1
+	JMP     loop118_1
 
-done106_1:
+done118_1:
 	VZEROUPPER
 	RET
 

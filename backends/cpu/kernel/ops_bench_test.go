@@ -147,3 +147,84 @@ func BenchmarkSoftmax(b *testing.B) {
 	v, n := dense(1000, 1, 1)
 	benchmarkKernel(b, Softmax{C: 1000, H: 1, W: 1, In: v, Out: v}, n, n, onePlace(n, n))
 }
+
+func BenchmarkTraining(b *testing.B) {
+	v, n := dense(64, 56, 56)
+	big, nb := dense(64, 112, 112)
+	two := func(in, out int) *Args {
+		a := onePlace(2*in, out)
+		a.In[1] = Buf{Mem: a.In[0].Mem, Off: in}
+		return a
+	}
+	b.Run("reluGrad", func(b *testing.B) {
+		benchmarkKernel(b, ActGrad{Act: ActReLU, C: 64, H: 56, W: 56, DY: v, Y: v, DX: v}, 2*n, n, two(n, n))
+	})
+	b.Run("maxPoolGrad3x3_2", func(b *testing.B) {
+		a := onePlace(n+nb, nb)
+		a.In[1] = Buf{Mem: a.In[0].Mem, Off: n}
+		benchmarkKernel(b, MaxPoolGrad{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, X: big, DX: big}, n+nb, nb, a)
+	})
+	b.Run("maxPoolGrad3x3_1", func(b *testing.B) {
+		benchmarkKernel(b, MaxPoolGrad{C: 64, H: 56, W: 56, IH: 56, IW: 56, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
+	})
+	b.Run("avgPoolGrad3x3_2", func(b *testing.B) {
+		benchmarkKernel(b, AvgPoolGrad{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, DX: big}, n, nb, onePlace(n, nb))
+	})
+	b.Run("lrnGrad", func(b *testing.B) {
+		benchmarkKernel(b, LRNGrad{C: 64, H: 56, W: 56, Size: 5, Alpha: 1e-4, Beta: 0.75, K: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
+	})
+	b.Run("batchNorm", func(b *testing.B) {
+		a := onePlace(n, n+2*64)
+		a.Out[1], a.Out[2] = Buf{Mem: a.Out[0].Mem, Off: 2 * n}, Buf{Mem: a.Out[0].Mem, Off: 2*n + 64}
+		benchmarkKernel(b, BatchNormTrain{C: 64, H: 56, W: 56, Eps: 1e-3, In: v, Out: v}, n, n, a)
+	})
+	b.Run("batchNormGrad", func(b *testing.B) {
+		a := two(n, n+4*64)
+		for i := range 2 {
+			a.Out[1+i], a.In[2+i] = Buf{Mem: a.Out[0].Mem, Off: 3*n + 64*i}, Buf{Mem: a.Out[0].Mem, Off: 3*n + 128 + 64*i}
+		}
+		benchmarkKernel(b, BatchNormGrad{C: 64, H: 56, W: 56, Eps: 1e-3, DY: v, X: v, DX: v}, 2*n, n, a)
+	})
+	b.Run("sumPixels", func(b *testing.B) {
+		benchmarkKernel(b, SumPixels{C: 64, H: 56, W: 56, In: v}, n, 0, onePlace(n, 64))
+	})
+	b.Run("dropout", func(b *testing.B) {
+		a := onePlace(n, n)
+		a.In[1] = Buf{Mem: make([]float32, 1)}
+		benchmarkKernel(b, Dropout{C: 64, H: 56, W: 56, Below: 1 << 31, Scale: 2, In: v, Out: v}, n, n, a)
+	})
+	b.Run("maxout2Grad", func(b *testing.B) {
+		v2, n2 := dense(192, 32, 32)
+		v1, n1 := dense(96, 32, 32)
+		a := onePlace(n1+n2, n2)
+		a.In[1] = Buf{Mem: a.In[0].Mem, Off: n1}
+		benchmarkKernel(b, MaxoutGrad{C: 96, Pieces: 2, H: 32, W: 32, DY: v1, X: v2, DX: v2}, n1+n2, n2, a)
+	})
+	const params = 1 << 20
+	b.Run("sgd", func(b *testing.B) {
+		a := onePlace(params, 2*params)
+		a.In[1], a.Out[1] = Buf{Mem: make([]float32, 1)}, Buf{Mem: a.Out[0].Mem, Off: 2 * params}
+		benchmarkKernel(b, SGD{N: params, Momentum: 0.9}, 3*params, 2*params, a)
+	})
+	b.Run("adam", func(b *testing.B) {
+		a := onePlace(params, 3*params)
+		a.In[1], a.In[2] = Buf{Mem: make([]float32, 1)}, Buf{Mem: make([]float32, 1)}
+		a.Out[1], a.Out[2] = Buf{Mem: a.Out[0].Mem, Off: 2 * params}, Buf{Mem: a.Out[0].Mem, Off: 3 * params}
+		benchmarkKernel(b, Adam{N: params, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}, 4*params, 3*params, a)
+	})
+}
+
+func BenchmarkSafetensors(b *testing.B) {
+	const n = 7 << 20
+	file := writeTensors(b, nil, []TensorInfo{{Name: "w", Shape: []int{n}}}, map[string][]float32{"w": NewArena(n).Mem})
+	b.SetBytes(4 * n)
+	for b.Loop() {
+		ts, err := ParseTensors(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := ts.Float32s("w"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

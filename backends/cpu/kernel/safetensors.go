@@ -342,6 +342,15 @@ func (t *Tensors) ReadInto(dst []float32, name string) error {
 }
 
 func finite(name string, v []float32, first int) error {
+	ops := vecFor(available[len(available)-1])
+	const most = 1 << 16 // assembly cannot be interrupted, so in pieces
+	for len(v) > 0 {
+		n := min(most, len(v))
+		if m := n / Block * Block; ops.excess(v[:m]) != 0 || portableOps.excess(v[m:n]) != 0 {
+			break
+		}
+		v, first = v[n:], first+n
+	}
 	for i, x := range v {
 		if x-x != 0 {
 			return fmt.Errorf("safetensors: element %d of tensor %q is %v as float32; weights must be finite", first+i, name, x)

@@ -49,6 +49,14 @@ func stepTest(t *testing.T, k Kernel, n, slots int, nonNegative []bool, ref func
 			PutInt(step, 0, int32(s))
 			execute(r, isa, k, &a)
 		}
+		if b := a; n == 67 {
+			for i := range b.Out {
+				b.Out[i].Mem = append([]float32(nil), b.Out[i].Mem...)
+			}
+			if n := allocations(isa, k, &b); n != 0 {
+				t.Fatalf("%v %#v: %g allocations", isa, k, n)
+			}
+		}
 		for i := range bufs {
 			for j, v := range bufs[i] {
 				if out := j < guard || j >= guard+n; out != isPoison(v) {

@@ -15,7 +15,7 @@ type vecOps struct {
 	affine  func(dst, src, scale, shift []float32)
 
 	// b moves by step float32s a block: 16, or 0 to repeat one block.
-	add, sub, subFrom, mul, max func(dst, a, b []float32, step int)
+	add, sub, subFrom, mul, div, max func(dst, a, b []float32, step int)
 
 	addScaled func(dst, a, b []float32, scale float32) // a + scale*b
 
@@ -39,8 +39,12 @@ type vecOps struct {
 	sum    func(src []float32) float32
 	expSum func(dst, src []float32, shift float32) float32
 	divBy  func(dst, src []float32, by float32)
+	excess func(src []float32) float32 // the sum of x-x: 0 if all are finite, else NaN
 
-	div func(dst, a, b []float32, step int)
+	// at holds integers: for each piece and lane a place in src, from the pixel on;
+	// for maxoutGrad, lane and piece say what each lane of an input block is.
+	maxout     func(dst, src, at []float32)
+	maxoutGrad func(dx, x, dy, at, lane, piece, best []float32, dxStep int)
 
 	// Training.
 	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
@@ -207,6 +211,44 @@ var portableOps = vecOps{
 func init() {
 	o := &portableOps
 	o.div = zip(func(a, b float32) float32 { return a / b })
+	o.excess = func(src []float32) float32 {
+		var sum float32
+		for _, x := range src {
+			sum += x - x
+		}
+		return sum
+	}
+	o.maxout = func(dst, src, at []float32) {
+		for o := 0; o < len(dst); o += Block {
+			for l := range Block {
+				best := src[o+int(Int(at, l))]
+				for p := Block + l; p < len(at); p += Block {
+					best = maxOf2(best, src[o+int(Int(at, p))])
+				}
+				dst[o+l] = best
+			}
+		}
+	}
+	o.maxoutGrad = func(dx, x, dy, at, lane, piece, best []float32, dxStep int) {
+		for o := 0; o < len(dy); o += Block {
+			for l := range Block {
+				m := x[o+int(Int(at, l))]
+				best[l] = 0
+				for p := Block + l; p < len(at); p += Block {
+					if v := x[o+int(Int(at, p))]; above(v, m) {
+						m, best[l] = v, float32(p/Block)
+					}
+				}
+			}
+			for g := range lane {
+				d := &dx[g/Block*dxStep+o+g%Block]
+				*d = 0
+				if l := Int(lane, g); best[l] == piece[g] {
+					*d = dy[o+int(l)]
+				}
+			}
+		}
+	}
 	o.reluGrad = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			if v <= 0 {

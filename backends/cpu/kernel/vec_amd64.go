@@ -14,8 +14,8 @@ func vectorize() {
 	z.sub = opsSubAVX512
 	z.subFrom = opsSubFromAVX512
 	z.mul = opsMulAVX512
-	z.max = opsMaxAVX512
 	z.div = opsDivAVX512
+	z.max = opsMaxAVX512
 	z.addScaled = opsAddScaledAVX512
 	z.maxPool = opsMaxPoolAVX512
 	z.sumPool = opsSumPoolAVX512
@@ -28,6 +28,9 @@ func vectorize() {
 	z.sum = opsSumAVX512
 	z.expSum = opsExpSumAVX512
 	z.divBy = opsDivByAVX512
+	z.excess = opsExcessAVX512
+	z.maxout = opsMaxoutAVX512
+	z.maxoutGrad = opsMaxoutGradAVX512
 	z.reluGrad = opsReluGradAVX512
 	z.sigmoidGrad = opsSigmoidGradAVX512
 	z.tanhGrad = opsTanhGradAVX512
@@ -57,8 +60,8 @@ func vectorize() {
 	y.sub = opsSubAVX2
 	y.subFrom = opsSubFromAVX2
 	y.mul = opsMulAVX2
-	y.max = opsMaxAVX2
 	y.div = opsDivAVX2
+	y.max = opsMaxAVX2
 	y.addScaled = opsAddScaledAVX2
 	y.maxPool = opsMaxPoolAVX2
 	y.sumPool = opsSumPoolAVX2
@@ -71,6 +74,9 @@ func vectorize() {
 	y.sum = opsSumAVX2
 	y.expSum = opsExpSumAVX2
 	y.divBy = opsDivByAVX2
+	y.excess = opsExcessAVX2
+	y.maxout = opsMaxoutAVX2
+	y.maxoutGrad = opsMaxoutGradAVX2
 	y.reluGrad = opsReluGradAVX2
 	y.sigmoidGrad = opsSigmoidGradAVX2
 	y.tanhGrad = opsTanhGradAVX2

@@ -393,6 +393,7 @@ func main() {
 		pools()
 		lrn()
 		softmax()
+		maxout()
 		training()
 	}
 	pause()
@@ -805,6 +806,22 @@ func softmax() {
 			advance(s, 1)
 			advance(d, 1)
 		})
+		end()
+	}()
+
+	text("Excess", "func(src []float32) float32", "is the sum of x-x: 0 if all are finite, else NaN.")
+	func() {
+		s, n := ptr("src"), blocks("src")
+		acc := zero()
+		loop(n, []int{4, 1}, func(u int) {
+			for i := range u {
+				x := load(mem(s, i))
+				sub(x, x, x)
+				add(acc, acc, x)
+			}
+			advance(s, u)
+		})
+		result(lanes(VADDPS, acc))
 		end()
 	}()
 
