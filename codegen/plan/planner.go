@@ -41,6 +41,7 @@ type planner struct {
 type item struct {
 	unit     *Unit
 	src, dst *Tensor
+	part     string // that wants the copy
 }
 
 // step is a Step whose operands are not yet places.
@@ -75,6 +76,14 @@ func (p *planner) lower() error {
 	return nil
 }
 
+// partOf is the part of the spec that asked for a value.
+func partOf(v *ir.Value) string {
+	if v.Def == nil {
+		return ""
+	}
+	return v.Def.Part
+}
+
 func edge(v *ir.Value) Edge {
 	s := v.Type.Shape
 	return Edge{Name: v.Name, Shape: s, Size: s.Size(), Fixed: !s.Symbolic()}
@@ -102,7 +111,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 	}
 	u.choice = c
 	for i, v := range u.Read {
-		if u.In[i], err = p.want(v, c.In[i]); err != nil {
+		if u.In[i], err = p.want(v, c.In[i], u.Node.Part); err != nil {
 			return fmt.Errorf("%s: %w", u.Name(), err)
 		}
 	}
@@ -138,7 +147,7 @@ func (u *Unit) In0Layout() Layout {
 
 // want returns the value in the layout that a consumer needs, copying it there
 // unless that has been done, and sees to its border.
-func (p *planner) want(v *ir.Value, n Need) (*Tensor, error) {
+func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 	for _, t := range p.have[v] {
 		if t.Layout == n.Layout {
 			r, _ := t.root()
@@ -152,7 +161,7 @@ func (p *planner) want(v *ir.Value, n Need) (*Tensor, error) {
 	}
 	t.Name = v.Name + "/" + n.Layout.String()
 	t.border = n.Border
-	p.work = append(p.work, item{src: p.have[v][0], dst: t})
+	p.work = append(p.work, item{src: p.have[v][0], dst: t, part: part})
 	p.have[v] = append(p.have[v], t)
 	return t, nil
 }
@@ -175,7 +184,7 @@ func (p *planner) outputs() error {
 			return err
 		}
 		o.space, o.index = Output, i
-		p.work = append(p.work, item{src: t, dst: o})
+		p.work = append(p.work, item{src: t, dst: o, part: partOf(v)})
 	}
 	return nil
 }
@@ -211,7 +220,7 @@ func (p *planner) keep() error {
 				return err
 			}
 			t.Name += "/kept"
-			p.work = append(p.work, item{src: p.have[v][0], dst: t})
+			p.work = append(p.work, item{src: p.have[v][0], dst: t, part: partOf(v)})
 		}
 		t.keep = true
 		k := Kept{Name: v.Name, Shape: v.Type.Shape, Size: v.Type.Shape.Size()}
@@ -354,6 +363,7 @@ func (p *planner) emit() error {
 			if err := p.copy(w.src, w.dst, nil); err != nil {
 				return err
 			}
+			p.steps[len(p.steps)-1].part = w.part
 			continue
 		}
 		u := w.unit
@@ -391,9 +401,6 @@ func (p *planner) copy(src, dst *Tensor, u *Unit) error {
 	}
 	if u == nil {
 		u = &Unit{Wrote: []*ir.Value{dst.Value}}
-		if v := src.Value; v != nil && v.Def != nil {
-			u.Node = v.Def
-		}
 	}
 	algo := src.Layout.String() + " to " + dst.Layout.String()
 	if src.Layout == dst.Layout {
