@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"fmt"
-
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 )
@@ -127,27 +125,4 @@ func volume(dims [kernel.MaxAxes]int, axes int) int {
 		n *= d
 	}
 	return n
-}
-
-// Tuning names the algorithm of convolutions, as measurements on some machine
-// found them: `incc bench --tune` writes it, and it is used only where a file is
-// named. The zero value and nil change nothing.
-type Tuning struct {
-	Algorithm map[string]string `json:"algorithm"` // by key of the convolution
-}
-
-// tuningKey names a convolution by what decides its speed.
-func tuningKey(c kernel.Conv, batch int) string {
-	oc := 0
-	for _, p := range c.Parts {
-		oc += p.C
-	}
-	return fmt.Sprintf("b%d %dx%d %d->%d k%dx%d s%dx%d d%dx%d g%d", batch, c.H, c.W, c.IC, oc, c.KH, c.KW, c.SH, c.SW, c.DH, c.DW, c.Groups)
-}
-
-func (t *Tuning) choice(c kernel.Conv, batch int) string {
-	if t == nil {
-		return ""
-	}
-	return t.Algorithm[tuningKey(c, batch)]
 }

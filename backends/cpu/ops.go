@@ -181,9 +181,9 @@ func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
 			k.Res = view(e.In[1])
 		}
 		do := algo.make(k, c.l.batch)
-		ws := []plan.WeightRef{{Params: []*ir.Value{weight}, How: packWeight, Len: do.PackedLen()}}
+		ws := []plan.WeightRef{{Params: []*ir.Value{weight}, How: kernel.PackWeight, Len: do.PackedLen()}}
 		if bias != nil {
-			ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: packBias, Len: do.BiasLen()})
+			ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: kernel.PackBias, Len: do.BiasLen()})
 		}
 		e.Step(do, e.In, e.Out, ws...)
 		return nil
@@ -211,9 +211,9 @@ func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 	}
 	ic, oc := n.In[0].Type.Shape[1], n.Out[0].Type.Shape[1]
 	k := kernel.Conv{IC: ic, H: 1, W: 1, KH: 1, KW: 1, Parts: [4]kernel.Part{{C: oc}}}
-	how := packTransposed
+	how := kernel.PackTransposed
 	if op.TransB {
-		how = packWeight
+		how = kernel.PackWeight
 	}
 	return c.blocked("dense", 0, func(e *plan.Emitter) error {
 		k.In, k.Parts[0].View = view(e.In[0]), view(e.Out[0])
@@ -274,8 +274,8 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
 	return c.blocked("affine", 1, func(e *plan.Emitter) error {
 		k := kernel.Affine{C: ch, H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
 		e.Step(k, e.In, e.Out,
-			plan.WeightRef{Params: n.In[1:5], How: packBNScale, Arg: op.Eps, Len: k.PackedLen()},
-			plan.WeightRef{Params: n.In[1:5], How: packBNShift, Arg: op.Eps, Len: k.BiasLen()})
+			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNScale, Arg: op.Eps, Len: k.PackedLen()},
+			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNShift, Arg: op.Eps, Len: k.BiasLen()})
 		return nil
 	})
 }
@@ -354,7 +354,7 @@ func scale(op ops.Scale, n *ir.Node, c *call) error {
 	ch, h, w := chw(n.In[0])
 	return c.blocked("scale", 1, func(e *plan.Emitter) error {
 		k := kernel.Binary{Op: kernel.OpMul, Stretch: kernel.ByScalar, C: ch, H: h, W: w, A: view(e.In[0]), Out: view(e.Out[0])}
-		e.Step(k, e.In, e.Out, plan.WeightRef{How: packFill, Arg: op.By, Len: kernel.Block})
+		e.Step(k, e.In, e.Out, plan.WeightRef{How: kernel.PackFill, Arg: op.By, Len: kernel.Block})
 		return nil
 	})
 }
@@ -429,9 +429,9 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 		}
 		rest = append(rest, o)
 	}
-	how := packBlocked
+	how := kernel.PackBlocked
 	if algo == "div" {
-		how = packReciprocal
+		how = kernel.PackReciprocal
 	}
 	return c.blocked(algo, at+1, func(e *plan.Emitter) error {
 		a := e.In[at]

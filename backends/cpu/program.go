@@ -218,7 +218,8 @@ func (p *Program) pack(g *ir.Graph, seed int64) error {
 				for _, name := range w.Params {
 					src = append(src, values(g, params[name], seed).Data)
 				}
-				if err := pack(p.weights.Mem[w.Off:w.Off+w.Len], w, p.plan.Steps[w.Step].Do, src); err != nil {
+				do, _ := p.plan.Steps[w.Step].Do.(kernel.Kernel)
+				if err := kernel.PackInto(p.weights.Mem[w.Off:w.Off+w.Len], w.How, w.Arg, do, src...); err != nil {
 					errs[i] = fmt.Errorf("weights %s: %w", strings.Join(w.Params, ", "), err)
 				}
 			}

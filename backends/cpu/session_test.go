@@ -159,3 +159,29 @@ func TestTraced(t *testing.T) {
 		}
 	}
 }
+
+func TestTune(t *testing.T) {
+	g := load(t, "nin_cifar10", 2)
+	tuning, err := Tune(g, Options{Threads: 1}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tuning.Algorithm) < 3 {
+		t.Fatalf("only %d convolutions were measured: %v", len(tuning.Algorithm), tuning.Algorithm)
+	}
+	// What a tuning file says is done, whether it is wise or not.
+	for _, name := range []string{"direct", "winograd"} {
+		for key := range tuning.Algorithm {
+			tuning.Algorithm[key] = name
+		}
+		p, err := Plan(g, Options{Tuning: tuning})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Steps {
+			if c, ok := convOf(s.Do); ok && s.Algo != name && tuning.Algorithm[tuningKey(c, 1)] != "" && (name == "direct" || kernel.WinogradFits(c)) {
+				t.Errorf("%s is %s, the tuning says %s", s.Name, s.Algo, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// The ways in which a plan's weights are packed, as Plan.Weights names them.
+const (
+	PackWeight     = "weight"     // by the kernel's Pack
+	PackBias       = "bias"       // by the kernel's PackBias
+	PackTransposed = "transposed" // by the kernel's Pack, of a matrix stored KxO; arg is K
+	PackBNScale    = "bn scale"   // gamma / sqrt(variance + arg), of gamma, beta, mean, variance
+	PackBNShift    = "bn shift"   // beta - mean * scale, likewise
+	PackFill       = "fill"       // arg everywhere
+	PackBlocked    = "blocked"    // planar to blocked, maps of arg elements
+	PackReciprocal = "reciprocal" // 1/x, blocked
+)
+
+// PackInto writes one array of weights that k reads into dst: src are the values
+// that it is made from, in row-major order, and how is one of the constants above.
+func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32) error {
+	switch how {
+	case PackWeight, PackTransposed:
+		p, ok := k.(Packer)
+		if !ok {
+			return fmt.Errorf("%T does not pack weights", k)
+		}
+		x := src[0]
+		if how == PackTransposed {
+			n := int(arg)
+			x = make([]float32, len(x))
+			for i := range x {
+				x[i] = src[0][i%n*(len(x)/n)+i/n]
+			}
+		}
+		p.Pack(dst, x)
+	case PackBias:
+		p, ok := k.(interface{ PackBias(dst, bias []float32) })
+		if !ok {
+			return fmt.Errorf("%T does not pack a bias", k)
+		}
+		p.PackBias(dst, src[0])
+	case PackBNScale, PackBNShift:
+		gamma, beta, mean, variance := src[0], src[1], src[2], src[3]
+		clear(dst)
+		for i := range gamma {
+			s := float64(gamma[i]) / math.Sqrt(float64(variance[i])+arg)
+			if how == PackBNShift {
+				s = float64(beta[i]) - float64(float64(mean[i])*s)
+			}
+			dst[i] = float32(s)
+		}
+	case PackFill:
+		for i := range dst {
+			dst[i] = float32(arg)
+		}
+	case PackBlocked, PackReciprocal:
+		clear(dst)
+		n := int(arg)
+		for i, x := range src[0] {
+			if how == PackReciprocal {
+				x = 1 / x
+			}
+			c, p := i/n, i%n
+			dst[(c/Block*n+p)*Block+c%Block] = x
+		}
+	default:
+		return fmt.Errorf("no packing is called %q", how)
+	}
+	return nil
+}
