@@ -124,7 +124,7 @@ func newBuilder(f *File, opt Options) *builder {
 		told:   map[toldKey]*diag.Diagnostic{},
 		g:      ir.NewBuilder(name),
 		lib:    &library{lets: map[string]*binding{}},
-		root:   &scope{taken: map[string]bool{}},
+		root:   newScope(""),
 		origin: map[*ir.Value]diag.Span{},
 	}
 	b.g.Graph().Doc = headComment(f)
@@ -185,23 +185,24 @@ type use struct {
 // scope gives out names under a path.
 type scope struct {
 	prefix string
-	taken  map[string]bool
+	next   map[string]int // of each name that is taken, the number to try next
 }
+
+func newScope(prefix string) *scope { return &scope{prefix, map[string]int{}} }
 
 // fresh returns name, or name_2, name_3 where it is taken, with the path.
 func (s *scope) fresh(name string) string {
 	n := name
-	for i := 2; s.taken[n]; i++ {
+	for i := s.next[name]; s.next[n] > 0; i++ {
 		n = name + "_" + strconv.Itoa(i)
+		s.next[name] = i + 1
 	}
-	s.taken[n] = true
+	s.next[n] = max(s.next[n], 2)
 	return s.prefix + n
 }
 
 // inside returns the scope under a name.
-func (s *scope) inside(path string) *scope {
-	return &scope{path + "/", map[string]bool{}}
-}
+func (s *scope) inside(path string) *scope { return newScope(path + "/") }
 
 // err tells a problem where cx stands, once: a block's second use says nothing
 // new. A problem inside of the prelude is told at its use.
@@ -330,6 +331,9 @@ func (b *builder) net() {
 	}
 	if labels != nil {
 		b.labels(labels, x, cx)
+	}
+	if b.diags.HasErrors() {
+		return
 	}
 	b.chooseInits()
 	b.lintNet(x, labels, cx)
@@ -748,6 +752,12 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 	}
 	v := n.Out[0]
 	b.origin[v] = c.Span()
+	if s := v.Type.Shape; len(s) < 2 || s[0] != ir.Batch || s[1:].Symbolic() {
+		d := b.err(cx, "E0308", c.Span(), "%s makes %v of %v: in a pipeline the first axis is the batch and the second the channels", c.Name.Name, v.Type, in[0].Type)
+		d.WithHelp("leave axis 0 alone, and another axis beside it")
+		b.uses(d, cx)
+		return nil
+	}
 	return v
 }
 

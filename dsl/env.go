@@ -242,14 +242,8 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 			b.take(a, f, s, arg, dx, false)
 			continue
 		}
-		if s.standard != "" {
-			l, _ := ParseLit(s.standard)
-			if l == nil {
-				l = &Lit{Kind: NameLit, Raw: s.standard, Text: s.standard}
-			}
-			if x, ok := s.kind.parse(&value{items: []*Lit{l}}); ok {
-				a.vals[s.name] = x
-			}
+		if x, ok := f.start[s.name]; ok {
+			a.vals[s.name] = x
 		}
 	}
 	return a

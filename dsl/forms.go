@@ -19,7 +19,8 @@ type form struct {
 	keys  []slot
 	body  bodyUse
 	build func(b *builder, c *Call, a *bound, cx context, x *ir.Value) *ir.Value
-	def   *ir.Def // of a form that stands for one op
+	def   *ir.Def        // of a form that stands for one op
+	start map[string]any // the defaults of keys, parsed when the forms are made
 }
 
 // slot is an argument: what it is called, what it takes, what it is without.
@@ -155,10 +156,29 @@ func makeForms() {
 			formTable[d.Name] = formOf(d)
 		}
 	}
-	for n := range formTable {
+	for n, f := range formTable {
+		f.start = map[string]any{}
+		for _, k := range f.keys {
+			if x, ok := k.parse(); ok {
+				f.start[k.name] = x
+			}
+		}
 		formOrder = append(formOrder, n)
 	}
 	sort.Strings(formOrder)
+}
+
+// parse reads the default of a key. One that its kind does not take is none: the
+// key of an op from which its value follows otherwise.
+func (s *slot) parse() (any, bool) {
+	if s.standard == "" {
+		return nil, false
+	}
+	l, err := ParseLit(s.standard)
+	if err != nil {
+		l = &Lit{Kind: NameLit, Raw: s.standard, Text: s.standard}
+	}
+	return s.kind.parse(&value{items: []*Lit{l}})
 }
 
 // forms is every form by name.
