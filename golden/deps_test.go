@@ -48,7 +48,8 @@ backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.co
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
-backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/...
+# Eigenvectors for whitening and colours.
+backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/..., gonum.org/v1/gonum/mat
 backends/cpu/peers:        NONE
 
 # Nothing but tests.
