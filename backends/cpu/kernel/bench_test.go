@@ -184,12 +184,26 @@ func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
 	return ts[0]
 }
 
-// googleNet is the 57 convolutions of GoogLeNet at 224x224.
+type namedConv struct {
+	name string
+	c    Conv
+}
+
+// googleNet lays out the 57 convolutions of GoogLeNet.
 func googleNet(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
 	var ls []*benchLayer
+	for _, s := range googleNetShapes() {
+		ls = append(ls, newBenchLayer(s.name, isa, images, s.c, mk))
+	}
+	return ls
+}
+
+// googleNetShapes is the 57 convolutions of GoogLeNet at 224x224.
+func googleNetShapes() []namedConv {
+	var ls []namedConv
 	add := func(name string, ic, oc, k, s, hw int) {
 		c := Conv{IC: ic, H: hw, W: hw, KH: k, KW: k, SH: s, SW: s, PH: k / 2, PW: k / 2, Planar: ic == 3, Parts: [4]Part{{C: oc, Act: ActReLU}}}
-		ls = append(ls, newBenchLayer(fmt.Sprintf("%s %dx%d/%d %d->%d @%d", name, k, k, s, ic, oc, hw), isa, images, c, mk))
+		ls = append(ls, namedConv{fmt.Sprintf("%s %dx%d/%d %d->%d @%d", name, k, k, s, ic, oc, hw), c})
 	}
 	add("conv1", 3, 64, 7, 2, 112)
 	add("conv2r", 64, 64, 1, 1, 56)

@@ -334,10 +334,21 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 	var simd []float32
 	for _, isa := range Available() {
 		var first []float32
-		for _, split := range [][2]int{{0, 0}, {1, 1}, {3, 2}} {
+		for _, split := range [][2]int{{0, 0}, {1, 1}, {3, 2}, {-1, -1}} {
 			c := k.c
 			c.Rows, c.Pairs = split[0], split[1]
 			kern := mk(c)
+			if split[0] < 0 { // the one that Split chooses
+				switch s := kern.(type) {
+				case Conv:
+					kern = s.Split(k.images)
+				case Winograd:
+					s.Tiles = 0
+					kern = s.Split(k.images)
+				case Depthwise:
+					kern = s.Split(k.images)
+				}
+			}
 			if k.packed == nil {
 				k.pack(kern.(Packer))
 			}
@@ -386,7 +397,7 @@ func TestConvSizes(t *testing.T) {
 
 func TestConvRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	count := 150
+	count := 100
 	if long() {
 		count = 5000
 	}

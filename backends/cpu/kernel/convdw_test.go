@@ -10,7 +10,7 @@ import (
 func TestBackwardWeights(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(3, 9))
-	count := 150
+	count := 80
 	if long() {
 		count = 3000
 	}
@@ -26,6 +26,9 @@ func TestBackwardWeights(t *testing.T) {
 			c.IC, c.Parts[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
 		case 1:
 			c.Planar, c.IC = true, 1+r.IntN(4)
+			if c.IC%2 == 0 {
+				c.Groups, c.Parts[0].C = 2, 2*(1+r.IntN(30))
+			}
 		}
 		k := newConvCase(r, 1+r.IntN(3), c, i%2)
 		c = k.c
@@ -64,8 +67,11 @@ func TestBackwardWeights(t *testing.T) {
 		var simd []float32
 		for _, isa := range Available() {
 			var first []float32
-			for _, units := range []int{0, 1, 2} {
+			for _, units := range []int{0, 1, 2, -1} {
 				b := BackwardWeights{Conv: c, Units: units}
+				if units < 0 {
+					b = b.Split()
+				}
 				a := &Args{Images: k.images, Table: b.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
 				gw, gb := alignedFloats(b.PackedLen()+2*guardLen), alignedFloats(b.BiasLen()+2*guardLen)

@@ -10,7 +10,7 @@ import (
 func TestBackwardData(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(8, 8))
-	count := 200
+	count := 80
 	if long() {
 		count = 3000
 	}

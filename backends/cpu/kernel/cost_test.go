@@ -53,3 +53,25 @@ func BenchmarkCost(b *testing.B) {
 		c.Cost(1)
 	}
 }
+
+// TestMACs counts GoogLeNet (1,582,671,872 multiply-accumulates with its classifier
+// of 1,024,000), and wants every convolution's padded count to be the blocks'.
+func TestMACs(t *testing.T) {
+	sum := 0
+	for _, l := range googleNetShapes() {
+		c := l.c
+		sum += c.MACs()
+		if want := Blocks(c.OC()) * Block * ceilDiv(c.IC, c.lanes()) * c.lanes() * c.KH * c.KW * c.H * c.W; c.PaddedMACs() != want {
+			t.Errorf("%s: %d padded MACs, want %d", l.name, c.PaddedMACs(), want)
+		}
+	}
+	if sum+1024000 != 1582671872 {
+		t.Errorf("GoogLeNet: %d MACs", sum+1024000)
+	}
+	if d := (Depthwise{Conv{IC: 20, Groups: 20, H: 3, W: 3, KH: 3, KW: 3, Parts: [4]Part{{C: 20}}}}); d.MACs() != 20*81 || d.PaddedMACs() != 32*81 || !DepthwiseFits(d.Conv) {
+		t.Errorf("depthwise: %d and %d MACs", d.MACs(), d.PaddedMACs())
+	}
+	if WinogradFits(Conv{KH: 3, KW: 3, SH: 2, SW: 2}) || WinogradFits(Conv{KH: 1, KW: 7}) || !WinogradFits(Conv{KH: 5, KW: 5}) {
+		t.Error("WinogradFits")
+	}
+}

@@ -80,8 +80,11 @@ func TestDense(t *testing.T) {
 		var simd []float32
 		for _, isa := range Available() {
 			var first []float32
-			for _, split := range [][2]int{{0, 0}, {1, 3}, {2, 28}} {
+			for _, split := range [][2]int{{0, 0}, {1, 3}, {2, 28}, {-1, -1}} {
 				d.Pairs, d.Images = split[0], split[1]
+				if split[0] < 0 {
+					d = d.Split(images)
+				}
 				for i := range images {
 					for c := range Blocks(d.Out.C) * Block {
 						*out.at(i, c, 0, 0, false) = canary

@@ -15,7 +15,7 @@ func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
 func TestWinogradRandom(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(4, 3))
-	count := 60
+	count := 40
 	if long() {
 		count = 3000
 	}
