@@ -128,11 +128,16 @@ var networks = map[string]func(n *irtest.Net) *ir.Graph{
 // numeric compares every gradient of a training graph with central differences
 // of its loss, on some elements of each drawn at random. It returns how many it
 // compared; elements at a kink, where the differences to both sides disagree,
-// do not count.
-func numeric(g *ir.Graph, opt Options, seed int64, each int) (int, error) {
+// do not count. Train may be followed by spoil, which makes the gradients wrong.
+func numeric(g *ir.Graph, opt Options, seed int64, each int, spoil func(*ir.Node)) (int, error) {
 	t, err := Train(g, opt)
 	if err != nil {
 		return 0, err
+	}
+	if spoil != nil {
+		for _, n := range t.Graph.Nodes[slices.Index(t.Graph.Nodes, t.Loss.Def)+1:] {
+			spoil(n)
+		}
 	}
 	tg := t.Graph
 	// Weights become inputs, so that they can be moved in float64.
@@ -205,7 +210,7 @@ func TestNetworks(t *testing.T) {
 			g := make(irtest.NewNet(name, 5))
 			before := len(g.Nodes)
 			for seed, s := range []float64{0, 0.1} {
-				if n, err := numeric(g, Options{Smoothing: s, Seed: 3}, int64(seed), 12); err != nil || n < 50 {
+				if n, err := numeric(g, Options{Smoothing: s, Seed: 3}, int64(seed), 12, nil); err != nil || n < 50 {
 					t.Errorf("%d compared: %v", n, err)
 				}
 			}
@@ -216,7 +221,54 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// So are those of random networks.
+// The comparison catches gradients that are wrong only in how they are put
+// together.
+func TestNetworkBugs(t *testing.T) {
+	for _, c := range []struct {
+		what, network string
+		spoil         func(n *ir.Node)
+	}{
+		{"the first of several readers counts alone", "googlenet", func(n *ir.Node) {
+			if _, ok := n.Op.(ops.Add); ok {
+				n.In = []*ir.Value{n.In[0], n.In[0]}
+			}
+		}},
+		{"weight of a head forgotten", "googlenet", func(n *ir.Node) {
+			if s, ok := n.Op.(ops.Scale); ok && s.By == 0.3 {
+				n.Op = ops.Scale{By: 1}
+			}
+		}},
+		{"weights read twice taken for read once", "fused", func(n *ir.Node) {
+			if strings.HasPrefix(n.Out[0].Name, "shared/weight.grad") {
+				n.In = []*ir.Value{n.In[0], n.In[0]}
+			}
+		}},
+		{"another mask on the way back", "maxout", func(n *ir.Node) {
+			if d, ok := n.Op.(ops.DropoutTrain); ok {
+				d.Seed++
+				n.Op = d
+			}
+		}},
+		{"residual scale forgotten", "residual", func(n *ir.Node) {
+			if s, ok := n.Op.(ops.Scale); ok && s.By == 0.17 {
+				n.Op = ops.Scale{By: 1}
+			}
+		}},
+		{"smoothing forgotten", "nin", func(n *ir.Node) {
+			if c, ok := n.Op.(ops.CrossEntropyDx); ok {
+				c.Smoothing = 0
+				n.Op = c
+			}
+		}},
+	} {
+		g := networks[c.network](irtest.NewNet(c.network, 5))
+		if _, err := numeric(g, Options{Smoothing: 0.1, Seed: 3}, 1, 12, c.spoil); err == nil || !strings.Contains(err.Error(), "central differences") {
+			t.Errorf("%s: not caught: %v", c.what, err)
+		}
+	}
+}
+
+// Gradients of random networks are those of central differences too.
 func TestRandomNetworks(t *testing.T) {
 	many := int64(25)
 	if os.Getenv("INCC_LONG") == "1" {
@@ -228,7 +280,7 @@ func TestRandomNetworks(t *testing.T) {
 			c, ok := op.(ops.Conv)
 			return ok && c.Groups == 1 && c.Stride == hw(1, 1) // keep them small
 		}})
-		n, err := numeric(g, Options{}, seed, 3)
+		n, err := numeric(g, Options{}, seed, 3, nil)
 		if err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
