@@ -83,6 +83,9 @@
 //	        | "update" ValueName "=" ValueName
 //	        | "part" ValueName "=" ValueName { ValueName } .
 //
+// (The parser takes several values for a part and keys for every Mark, and
+// leaves it to the graph to refuse them with a better reason.)
+//
 // A line that goes on with "=" or "," behind its first word is an Assign, so a
 // value may be called output. The literals of a graph also know inf, -inf and
 // nan, as names. The lines and what they hold of a graph:
@@ -90,18 +93,21 @@
 //	input image 3x32x32 range=0..1        the recipe: preprocessing,
 //	labels cifar10                        class names,
 //	train { … }                           training, as in a net
-//	x      = input 3x32x32                an input; the batch stands before the shape
+//	x      = input 3x32x32                an input; the batch stands before the shape,
+//	lr     = input 1 batch=off            unless it has none; type=int64 is its element type
 //	c.w    = param 96x3x5x5 init=he_uniform decay=0 lr=2 max_norm=1.9
-//	c.mean = param 96 state=on init=constant,0
-//	k      = const 2x2 0.25,0.25,0.25,0.25     small constants by value,
-//	z      = const 96 fill=0                   equal ones by that value,
-//	f.w    = const 64x3x7x7 hash="9f86…"       folded ones by hash: the bytes stay outside
+//	c.mean = param 96 init=constant,0 state=on        not trained, but kept
+//	k      = const 2x2 0.25,0.25,0.25,0.25            small constants by value,
+//	z      = const 96 fill=0                          equal elements by that value,
+//	f.w    = const 64x3x7x7 hash="9f86…"              the others by hash: their bytes stay outside
 //	c      = conv x c.w pad=2,2,2,2       a node: operands, then the op's attributes
 //	a, b   = split c sizes=48,48          with several results
+//	d      = relu a from.pass="fuse-act"  made by a pass; from.part=3a: for another part
+//	                                      of the spec than its name says
 //	output prob                           the graph's outputs, in order
 //	head aux1/prob weight=0.3             outputs of auxiliary classifiers
 //	update c.mean = c.mean_1              after a training step
-//	part 3a = 3a/concat                   a label of the spec and the values it gave
+//	part 3a = 3a/concat                   a label of the spec and the value it gave
 //
 // # Layout
 //
