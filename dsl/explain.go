@@ -131,8 +131,8 @@ func explainBlock(k *block) string {
 		from--
 	}
 	to := k.ast.Kw.Line
-	if k.ast.Body.Braced() {
-		to = k.ast.Body.Close.Line
+	for to < len(src) && src[to] != "" {
+		to++ // a blank line stands between blocks
 	}
 	var doc []string
 	for _, l := range src[from : k.ast.Kw.Line-1] {
