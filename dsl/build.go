@@ -366,7 +366,6 @@ func (b *builder) lets() {
 			}
 		} else if l.Value.Kind == NameLit {
 			if other := b.lib.lets[l.Value.Text]; other != nil {
-				other.used = true
 				bind.lit = other.lit
 			}
 		}
@@ -608,7 +607,6 @@ func (b *builder) unknownOp(c *Call, cx context) {
 	e := b.err(cx, "E0401", c.Name.Span, "no op or block is called %s", diag.Quote(name))
 	b.nearOp(e, c.Name, cx, true)
 	if bind := cx.env.find(name); bind != nil {
-		bind.used = true
 		e.Relate(bind.from, "%s is a value, which cannot stand in the place of an op", name)
 	}
 }

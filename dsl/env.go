@@ -28,7 +28,6 @@ type block struct {
 type binding struct {
 	lit  *Lit
 	from diag.Span // where it was given
-	used bool
 }
 
 // env is what words mean in a place: the parameters of the block around it, the
@@ -109,7 +108,6 @@ func (b *builder) look(v *Value, cx context) value {
 			}
 			continue
 		}
-		bind.used = true
 		if bind.lit == nil {
 			r.unknown = true
 			continue

@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
@@ -61,9 +62,6 @@ func Explain(name string) (text string, ok bool) {
 			return explainBlock(k), true
 		}
 	}
-	if d := ir.Lookup(name); d != nil {
-		return explainOp(d), true
-	}
 	switch name {
 	case "input":
 		return "input NAME CxHxW KEY=VALUE…\n\n" + fill("What the network reads, and how a picture becomes it: (pixel scaled to range - mean) / std, after resizing and cropping. This happens outside of the graph; models carry it as metadata.", 80) +
@@ -77,6 +75,9 @@ func Explain(name string) (text string, ok bool) {
 		if trainTable[i].name == name {
 			return explainTrainStmt(&trainTable[i]), true
 		}
+	}
+	if d := ir.Lookup(name); d != nil {
+		return explainOp(d), true
 	}
 	return fmt.Sprintf("nothing is called %q; %s", name, didYouMeanPage(name)), false
 }
@@ -225,8 +226,10 @@ func explainAll() string {
 }
 
 func firstSentence(s string) string {
-	if i := strings.Index(s, ". "); i >= 0 {
-		return s[:i+1]
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] == '.' && s[i+1] == ' ' && s[i+2] >= 'A' && s[i+2] <= 'Z' {
+			return s[:i+1]
+		}
 	}
 	return s
 }
@@ -238,7 +241,7 @@ func ExplainNames() []string {
 	names = append(names, "input", "labels", "train")
 	names = append(names, trainNames()...)
 	for _, d := range ir.Defs() {
-		if forms()[d.Name] == nil {
+		if forms()[d.Name] == nil && !slices.Contains(names, d.Name) {
 			names = append(names, d.Name)
 		}
 	}

@@ -70,7 +70,7 @@ var (
 		{"bn.beta", kSwitch, "on", "whether batch normalization shifts"},
 		{"bn.momentum", kBelowOne, "0.9", "running = m * running + (1 - m) * batch"},
 	}
-	sBias   = slot{"bias", kBias, "", "on, off or its initial value: on, but off where bn is on"}
+	sBias   = slot{"bias", kBias, "", "without: on, but off where bn is on"}
 	sAct    = slot{"act", kAct, "none", "activation, last of all"}
 	sPieces = slot{"maxout", kCount, "1", "linear pieces of each output, of which the maximum counts"}
 	sPad    = slot{"pad", kPad, "0", "rows and columns of zeros around the input"}

@@ -56,8 +56,6 @@ type kind struct {
 	parse func(v *value) (any, bool)
 }
 
-func (k *kind) String() string { return k.want }
-
 // kernel is a kernel literal: 7x7/2.
 type kernel struct{ size, stride ir.HW }
 
