@@ -106,7 +106,7 @@ func (m mutator) bytes(b []byte) []byte {
 
 func (m mutator) words(b []byte) []byte {
 	s := newSource("", b)
-	toks := s.scan()
+	toks := s.scan(MaxTokens)
 	if len(toks) < 3 {
 		return m.bytes(b)
 	}

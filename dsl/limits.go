@@ -10,9 +10,11 @@ const (
 	// update: a training graph of Inception-ResNet v2 has about a megabyte.
 	MaxGraphFile = 8 << 20
 
-	// MaxTokens bounds the tree, whose nodes cost a hundred times the bytes of
-	// the shortest words.
-	MaxTokens = 1 << 20
+	// MaxTokens is how many words and signs a net has, and MaxGraphTokens a
+	// graph. They bound the tree, whose nodes cost a hundred times the bytes of
+	// the shortest words; a text of ordinary words meets its size first.
+	MaxTokens      = 1 << 18
+	MaxGraphTokens = 1 << 20
 
 	// MaxNesting is how deep braces nest. The parser recurses once a brace, and
 	// a Go stack that overflows cannot be recovered.

@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
@@ -22,35 +23,36 @@ func isKeyword(s string) bool { return slices.Contains(Keywords, s) }
 // panics, and always returns a File, which after an error holds what could be
 // understood.
 func Parse(path string, src []byte) (*File, diag.List) {
-	p := &parser{f: &File{Path: path, Src: src}, source: newSource(path, src)}
-	if len(src) > MaxGraphFile || len(src) > MaxFile && !looksLikeGraph(src) {
-		most := MaxFile
-		if len(src) > MaxGraphFile {
-			most = MaxGraphFile
-		}
-		p.report("E0109", diag.Span{Pos: diag.Pos{File: path, Line: 1, Col: 1}}, "the file has %d bytes; at most %d are read", len(src), most)
-		return p.f, p.diags
+	f := &File{Path: path, Src: src}
+	most, tokens := MaxFile, MaxTokens
+	if looksLikeGraph(src) {
+		most, tokens = MaxGraphFile, MaxGraphTokens
 	}
-	p.toks = p.scan()
+	if len(src) > most {
+		var l diag.List
+		l.Errorf("E0109", diag.Span{Pos: diag.Pos{File: path, Line: 1, Col: 1}}, "the file has %d bytes; at most %d are read", len(src), most)
+		return f, l
+	}
+	p := &parser{f: f, source: newSource(path, src)}
+	p.toks = p.scan(tokens)
 	p.role = make([]role, len(p.toks))
 	p.comments()
 	p.file()
-	p.f.toks, p.f.role = p.toks, p.role
+	f.toks, f.role = p.toks, p.role
 	p.diags.Sort()
-	return p.f, p.diags
+	return f, p.diags
 }
 
 // looksLikeGraph reports whether the first word of a text is graph, which
 // decides how large it may be.
 func looksLikeGraph(src []byte) bool {
-	s := string(src[:min(len(src), 4096)])
-	s = strings.TrimPrefix(s, bom)
+	src = bytes.TrimPrefix(src, []byte(bom))
 	for {
-		s = strings.TrimLeft(s, " \t\r\n;")
-		if !strings.HasPrefix(s, "#") {
-			return strings.HasPrefix(s, "graph ") || strings.HasPrefix(s, "graph\t")
+		src = bytes.TrimLeft(src, " \t\r\n;")
+		if !bytes.HasPrefix(src, []byte("#")) {
+			return bytes.HasPrefix(src, []byte("graph ")) || bytes.HasPrefix(src, []byte("graph\t"))
 		}
-		_, s, _ = strings.Cut(s, "\n")
+		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}
 }
 

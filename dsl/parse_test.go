@@ -31,8 +31,10 @@ func TestLimits(t *testing.T) {
 	parse(t, "# c\n\ngraph a\n#"+strings.Repeat("x", MaxFile))
 	code(t, "graph a\n#"+strings.Repeat("x", MaxGraphFile), "E0109")
 
-	parse(t, "graph a\nx = c 1"+strings.Repeat(",1", MaxTokens/2-10))
-	code(t, "graph a\nx = c 1"+strings.Repeat(",1", MaxTokens/2), "E0111")
+	parse(t, "graph a\nx = c 1"+strings.Repeat(",1", MaxGraphTokens/2-10))
+	code(t, "graph a\nx = c 1"+strings.Repeat(",1", MaxGraphTokens/2), "E0111")
+	parse(t, "net a\nx 1"+strings.Repeat(",1", MaxTokens/2-10))
+	code(t, "net a\nx 1"+strings.Repeat(",1", MaxTokens/2), "E0111")
 
 	deep := func(n int) string {
 		return "net a\n" + strings.Repeat("repeat 1 { ", n) + "relu" + strings.Repeat(" }", n)

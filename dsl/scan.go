@@ -88,9 +88,9 @@ func isLetter(c byte) bool {
 // isWord reports whether c goes on with a word.
 func isWord(c byte) bool { return isLetter(c) || isDigit(c) || c == '.' || c == '/' }
 
-// scan cuts the text into tokens. It reports what no grammar allows and goes
-// on; the last token is tEOF.
-func (s *source) scan() []token {
+// scan cuts the text into at most most tokens and a tEOF. It reports what no
+// grammar allows and goes on.
+func (s *source) scan(most int) []token {
 	src := s.src
 	var toks []token
 	i := s.lines[0]
@@ -99,8 +99,8 @@ func (s *source) scan() []token {
 		toks = append(toks, token{off, end, k})
 	}
 	for i < n {
-		if len(toks) >= MaxTokens {
-			s.lexical("E0111", i, i, "the file has more than %d words and signs", MaxTokens)
+		if len(toks) >= most {
+			s.lexical("E0111", i, i, "the file has more than %d words and signs", most)
 			break
 		}
 		c := src[i]
@@ -148,7 +148,7 @@ func (s *source) scan() []token {
 			i = s.bad(i, emit)
 		}
 	}
-	if len(toks) >= MaxTokens {
+	if len(toks) >= most {
 		i = n
 	}
 	emit(tEOF, i, i)
