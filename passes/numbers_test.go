@@ -86,7 +86,7 @@ func TestNetworksKeepTheirNumbers(t *testing.T) {
 					limit = 1e-9
 				}
 				if d.Step.Pass == &passes.ConstFold {
-					limit = passes.RoundingTolerance
+					limit = 1e-5
 				}
 				if !(d.Relative() <= limit) {
 					t.Errorf("%s changes %s by %g of %g", d.Step, d.Value, d.Max, d.Scale)

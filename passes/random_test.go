@@ -230,7 +230,7 @@ func (g *gen) step(x *ir.Value) *ir.Value {
 	case 11:
 		y := g.do(g.name("relu"), ops.ReLU{}, x)
 		if g.IntN(2) == 0 {
-			y = g.do(g.name("maxpool"), ops.MaxPool{Kernel: ir.HW{2, 2}, Stride: ir.HW{1, 1}}, y)
+			y = g.do(g.name("maxpool"), ops.MaxPool{Kernel: ir.HW{min(2, s[2]), min(2, s[3])}, Stride: ir.HW{1, 1}}, y)
 		}
 		return g.do(g.name("relu"), ops.ReLU{}, g.sameSize(y, x))
 	case 12: // dead code and constants
@@ -245,7 +245,7 @@ func (g *gen) step(x *ir.Value) *ir.Value {
 
 // sameSize joins y with a linear branch over x, where y has x's size.
 func (g *gen) sameSize(y, x *ir.Value) *ir.Value {
-	if y.Type.Shape[2] != x.Type.Shape[2] {
+	if y.Type.Shape[2] != x.Type.Shape[2] || y.Type.Shape[3] != x.Type.Shape[3] {
 		return y
 	}
 	return g.concat(y, g.conv(x, ir.HW{3, 3}, 2, true))
