@@ -23,6 +23,10 @@ type Options struct {
 	// Data supplies the values of a flat graph's constants, which its text names
 	// by shape and hash alone. It may return nil.
 	Data func(name, hash string) *tensor.F32
+	// Hollow reads a flat graph whose constants' values are not at hand: their
+	// Init keeps the hash, under a kind that draws nothing. Such a graph has
+	// shapes, costs and a text, and cannot be run; [ir.Verify] says so.
+	Hollow bool
 }
 
 // Load reads a spec, net or graph, into a graph. The list holds every problem of

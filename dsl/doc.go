@@ -94,7 +94,7 @@
 //	labels cifar10                        class names,
 //	train { … }                           training, as in a net
 //	x      = input 3x32x32                an input; the batch stands before the shape,
-//	lr     = input 1 batch=off            unless it has none; type=int64 is its element type
+//	lr     = input 1 batch=off            unless it has none; type=i64 is its element type
 //	c.w    = param 96x3x5x5 init=he_uniform decay=0 lr=2 max_norm=1.9
 //	c.mean = param 96 init=constant,0 state=on        not trained, but kept
 //	k      = const 2x2 0.25,0.25,0.25,0.25            small constants by value,
@@ -108,6 +108,30 @@
 //	head aux1/prob weight=0.3             outputs of auxiliary classifiers
 //	update c.mean = c.mean_1              after a training step
 //	part 3a = 3a/concat                   a label of the spec and the value it gave
+//
+// # Meaning
+//
+// [Load] builds the graph of a text. What the sentences of the language leave
+// open is settled so:
+//
+//   - Lets are known in the whole file, blocks and defaults below their line. Of
+//     two defaults that give an op the same key the one written last wins,
+//     whether it names the op or not.
+//   - A key of a block's call that is none of its parameters holds as a default
+//     inside of that use: mlpconv 5x5 96 96 96 pad=2. What the block says itself
+//     goes before it.
+//   - A key of one letter (the k of lrn) may also name a parameter, as in the
+//     papers; other keys, ops and words that keys know may not.
+//   - repeat adds no name to a path: it numbers the names right inside of its body.
+//     residual calls its sum residual, scale and activation residual/scale and
+//     residual/relu.
+//   - A concat, add or max of one branch is that branch.
+//   - A weight whose layer says no init has that of train, else he_uniform where
+//     a relu follows (perhaps behind batch normalization), else glorot.
+//   - Labels that no longer fit because a -D changed the number of outputs are
+//     left out, with a warning.
+//   - The hash of the spec is that of its text, and of the definitions of -D where
+//     there are some.
 //
 // # Layout
 //

@@ -173,6 +173,9 @@ var (
 	}
 )
 
+// hollowKind begins the kind of an Init that stands for elements of that hash.
+const hollowKind ir.InitKind = "hash:"
+
 func anyFloat(l *Lit) (float64, bool) {
 	if l.Kind == NumberLit {
 		return l.Num, true
@@ -297,6 +300,8 @@ func (r *flatReader) assignParam(s *Assign) bool {
 			t = r.opt.Data(id.Name, h)
 		}
 		switch {
+		case t == nil && r.opt.Hollow:
+			p.Init.Kind = hollowKind + ir.InitKind(h)
 		case t == nil:
 			r.err(r.cx, "E0707", a.at["hash"], "the elements of %s are not in the text", diag.Quote(id.Name)).
 				WithHelp("folding made them: compile the spec again, or keep the graph with its weights")
@@ -305,7 +310,9 @@ func (r *flatReader) assignParam(s *Assign) bool {
 			r.err(r.cx, "E0707", a.at["hash"], "the elements that were given for %s are others", diag.Quote(id.Name))
 			return false
 		}
-		r.out.Data[id.Name] = t
+		if t != nil {
+			r.out.Data[id.Name] = t
+		}
 	} else if from == 0 && p.Kind == ir.Constant {
 		r.err(r.cx, "E0707", s.Outs[0].Span, "the constant %s has no elements", diag.Quote(id.Name)).WithHelp("give fill=, hash= or the elements themselves")
 		return false

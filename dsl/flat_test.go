@@ -18,8 +18,7 @@ import (
 // differ says in what two graphs differ, "" where they are equal but for places,
 // the spec's hash and the bytes of weights that an initialization draws.
 func differ(a, b *ir.Graph) string {
-	var lines func(g *ir.Graph) []string
-	lines = func(g *ir.Graph) []string {
+	lines := func(g *ir.Graph) []string {
 		r := []string{"name " + g.Name, "doc " + g.Doc}
 		for _, v := range g.Inputs {
 			r = append(r, fmt.Sprintf("input %s %v", v.Name, v.Type))
@@ -192,6 +191,17 @@ func TestFlatEverything(t *testing.T) {
 	_, diags := Load("graph.incc", []byte(text), Options{})
 	if !slices.ContainsFunc(diags, func(d *diagnostic) bool { return d.Code == "E0707" }) {
 		t.Errorf("no E0707 in %v", diags)
+	}
+	// A golden needs no weights: hollow, the text still reads back to itself.
+	hollow, diags := Load("graph.incc", []byte(text), Options{Hollow: true})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if again := Print(hollow); string(again) != text {
+		t.Errorf("hollow, it prints as\n%s\nnot\n%s", again, text)
+	}
+	if err := ir.Verify(hollow); err == nil {
+		t.Error("a hollow graph is verified as if it could run")
 	}
 }
 

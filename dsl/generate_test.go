@@ -18,7 +18,6 @@ type netGen struct {
 	depth   int
 	head    bool
 	left    int
-	params  []string // of the block around, numbers to be used for filters
 	blocks  []string // usages of declared blocks that keep the shape
 }
 

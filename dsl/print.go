@@ -173,6 +173,8 @@ func (p *flatPrinter) param(v *ir.Value) {
 		words = append(words, "fill="+floatText(q.Init.A))
 	case q.Init.Kind == ir.InitConstant:
 		words = append(words, "init=constant,"+floatText(q.Init.A))
+	case strings.HasPrefix(string(q.Init.Kind), string(hollowKind)):
+		words = append(words, "hash="+strconv.Quote(strings.TrimPrefix(string(q.Init.Kind), string(hollowKind))))
 	case q.Init.Kind != "":
 		words = append(words, "init="+q.Init.String())
 	case data != nil && len(data.Data) <= mostByValue:
