@@ -1,0 +1,193 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/autodiff"
+)
+
+// Stats is what a step found, before it changed the weights.
+type Stats struct {
+	Loss    float64 // mean over the batch, heads by weight
+	Norm    float64 // of all gradients together, before clipping
+	Correct int     // images whose largest logit is their label's
+	Layer   string  // where Loss or Norm is not finite, a layer that shows it, if one could be found
+}
+
+// Finite reports whether the step may change the weights.
+func (s Stats) Finite() bool {
+	return !math.IsNaN(s.Loss) && !math.IsInf(s.Loss, 0) && !math.IsNaN(s.Norm) && !math.IsInf(s.Norm, 0)
+}
+
+// Engine computes training steps and evaluates. It holds the weights.
+type Engine interface {
+	// Batch is the images of a step.
+	Batch() int
+	// Step computes loss and gradients of a batch, and, if both are finite,
+	// updates the weights; if not, it leaves them as they were.
+	Step(images []float32, labels []int32, rate float32, step int64) (Stats, error)
+	// Logits computes those of n <= Batch images with the weights as they are,
+	// batch norm and dropout as in inference.
+	Logits(dst, images []float32, n int) error
+	// Params lists weights, running statistics and the optimizer's slots with
+	// their shapes, in order.
+	Params() []Param
+	// Get copies the values of a param, Set replaces them.
+	Get(name string, dst []float32) error
+	Set(name string, src []float32) error
+}
+
+// Param is a tensor that an engine holds.
+type Param struct {
+	Name  string
+	Shape ir.Shape
+	Slot  bool // of the optimizer or an average: no part of the network
+}
+
+// Reference is the engine of the reference interpreter: slow, and what others
+// are compared with. Weights are rounded to float32 after every step.
+type Reference struct {
+	batch int
+	infer *ir.Graph
+	tr    *autodiff.Training
+	slots map[string]bool
+}
+
+// NewReference makes the engine of a network; weights without data are drawn.
+func NewReference(g *ir.Graph, opt autodiff.Options, batch int, seed int64) (*Reference, error) {
+	g = g.Clone()
+	ir.Materialize(g, seed)
+	opt.Norm = true
+	tr, err := autodiff.Train(g, opt)
+	if err != nil {
+		return nil, err
+	}
+	ir.Materialize(tr.Graph, seed)
+	e := &Reference{batch: batch, infer: g, tr: tr, slots: map[string]bool{}}
+	for _, v := range tr.Slots {
+		e.slots[v.Name] = true
+	}
+	return e, nil
+}
+
+// Batch is the images of a step.
+func (e *Reference) Batch() int { return e.batch }
+
+// Step computes and updates in float64.
+func (e *Reference) Step(images []float32, labels []int32, rate float32, step int64) (Stats, error) {
+	g := e.tr.Graph
+	var in []*tensor.Tensor
+	for _, v := range g.Inputs {
+		switch v {
+		case e.tr.Labels:
+			t := tensor.New(len(labels))
+			for i, l := range labels {
+				t.Data[i] = float64(l)
+			}
+			in = append(in, t)
+		case e.tr.Step:
+			in = append(in, tensor.Scalar(float64(step)))
+		case e.tr.Rate:
+			in = append(in, tensor.Scalar(float64(rate)))
+		default:
+			in = append(in, tensor.Widen(tensor.Of(images, v.Type.Shape.Bind(len(labels))...)))
+		}
+	}
+	res, err := ref.Run(g, in, ref.Options{})
+	if err != nil {
+		return Stats{}, err
+	}
+	s := Stats{Loss: res[e.tr.Loss].Data[0], Norm: res[e.tr.Norm].Data[0]}
+	logits := res[e.tr.Logits]
+	classes := logits.Shape[1]
+	for i, l := range labels {
+		if argmax(logits.Data[i*classes:(i+1)*classes]) == int(l) {
+			s.Correct++
+		}
+	}
+	if !s.Finite() {
+		return s, nil
+	}
+	for _, u := range g.Updates {
+		g.Data[u.Param.Name] = tensor.Round(res[u.Value])
+	}
+	for _, v := range e.infer.Params {
+		if d := g.Data[v.Name]; d != nil {
+			e.infer.Data[v.Name] = d
+		}
+	}
+	return s, nil
+}
+
+// argmax is the first of the largest; a NaN is larger than anything.
+func argmax[T float32 | float64](x []T) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] || (v != v && x[best] == x[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+// Logits evaluates the network as inference does.
+func (e *Reference) Logits(dst, images []float32, n int) error {
+	g := e.infer
+	out := logits(g)
+	res, err := ref.Run(g, []*tensor.Tensor{tensor.Widen(tensor.Of(images, g.Inputs[0].Type.Shape.Bind(n)...))}, ref.Options{Keep: []*ir.Value{out}})
+	if err != nil {
+		return err
+	}
+	for i, v := range res[out].Data {
+		dst[i] = float32(v)
+	}
+	return nil
+}
+
+// logits is what the trailing softmax of a network is taken of, or its output.
+func logits(g *ir.Graph) *ir.Value {
+	v := g.Outputs[0]
+	if v.Def != nil && ir.Name(v.Def.Op) == "softmax" {
+		v = v.Def.In[0]
+	}
+	return v
+}
+
+// Params lists what the engine holds.
+func (e *Reference) Params() []Param {
+	var ps []Param
+	for _, v := range e.tr.Graph.Params {
+		if v.Param.Kind != ir.Constant {
+			ps = append(ps, Param{v.Name, v.Type.Shape, e.slots[v.Name]})
+		}
+	}
+	return ps
+}
+
+// Get copies a param's values.
+func (e *Reference) Get(name string, dst []float32) error {
+	d := e.tr.Graph.Data[name]
+	if d == nil || len(d.Data) != len(dst) {
+		return fmt.Errorf("param %s: no %d values", name, len(dst))
+	}
+	copy(dst, d.Data)
+	return nil
+}
+
+// Set replaces a param's values.
+func (e *Reference) Set(name string, src []float32) error {
+	d := e.tr.Graph.Data[name]
+	if d == nil || len(d.Data) != len(src) {
+		return fmt.Errorf("param %s: no %d values", name, len(src))
+	}
+	d = tensor.Of(append([]float32(nil), src...), d.Shape...)
+	e.tr.Graph.Data[name] = d
+	if e.infer.Data[name] != nil {
+		e.infer.Data[name] = d
+	}
+	return nil
+}

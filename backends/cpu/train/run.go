@@ -1,0 +1,290 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// Config is a run.
+type Config struct {
+	Dir    string // of checkpoints and weights
+	FS     FS     // Disk by default
+	Recipe recipe.Train
+	Seed   int64
+	Train  *data.Set
+	Val    *data.Set // nil for none
+	Input  *data.Transform
+	// Identity tells runs apart: a checkpoint of another one is refused.
+	Identity string
+	Epochs   float64       // a fraction ends within an epoch
+	Limit    int           // steps of an epoch at most, 0 for all
+	MaxTime  time.Duration // 0 for no bound; the run then ends as after its last epoch
+	Resume   bool
+	// Every is how many steps pass between checkpoints within an epoch, 0 for
+	// none: one is written at the end of every epoch anyway.
+	Every    int
+	Report   Reporter // nil for none
+	Meta     map[string]string
+	stopHere func(global int64) bool // tests interrupt with it
+}
+
+// Reporter is told how a run goes on.
+type Reporter interface {
+	Begin(s *State, steps int, epochs float64)
+	Step(s *State, st Stats, images int)
+	Epoch(r Row)
+	Note(text string)
+}
+
+// ErrInterrupted says that the context ended the run; a checkpoint was written.
+var ErrInterrupted = errors.New("interrupted")
+
+// NonFiniteError stops a run whose loss or gradient is no number; the weights
+// are those of the step before.
+type NonFiniteError struct {
+	Step  int64
+	Epoch int
+	Stats Stats
+}
+
+func (e *NonFiniteError) Error() string {
+	where := ""
+	if e.Stats.Layer != "" {
+		where = " (first seen in " + e.Stats.Layer + ")"
+	}
+	return fmt.Sprintf("loss %g, norm of the gradients %g at step %d of epoch %d%s: the weights are those of the step before; try a smaller learning rate, a warm-up or clip norm=",
+		e.Stats.Loss, e.Stats.Norm, e.Step, e.Epoch+1, where)
+}
+
+// Run trains until the epochs are over, the time is, or no gain shows any more
+// (early_stop). It returns the state at the end; the best weights are in
+// best.safetensors, the last in last.safetensors.
+func Run(ctx context.Context, e Engine, c Config) (*State, error) {
+	if c.FS == nil {
+		c.FS = Disk{}
+	}
+	if c.Report == nil {
+		c.Report = silent{}
+	}
+	batch := e.Batch()
+	steps := c.Train.Len() / batch
+	if c.Limit > 0 {
+		steps = min(steps, c.Limit)
+	}
+	if steps == 0 {
+		return nil, fmt.Errorf("%d images do not fill a batch of %d", c.Train.Len(), batch)
+	}
+	if err := c.FS.MkdirAll(c.Dir); err != nil {
+		return nil, err
+	}
+	s := &State{Run: c.Identity, BestAt: -1}
+	if c.Resume {
+		r, err := ReadCheckpoint(c.FS, c.Dir, c.Identity, e)
+		if err != nil {
+			return nil, err
+		}
+		s = r
+	}
+	end := int64(math.Round(c.Epochs * float64(steps)))
+	c.Report.Begin(s, steps, c.Epochs)
+	begin := time.Now()
+	for s.Global < end && !stale(s, c.Recipe.EarlyStop) {
+		timeOver, err := epoch(ctx, e, &c, s, steps, end, begin)
+		if err != nil {
+			return s, err
+		}
+		if timeOver {
+			c.Report.Note(fmt.Sprintf("the time of %v is over", c.MaxTime))
+			break
+		}
+	}
+	if stale(s, c.Recipe.EarlyStop) {
+		c.Report.Note(fmt.Sprintf("no gain for %d epochs: stopped early", s.Stale))
+	}
+	if err := WriteWeights(c.FS, filepath.Join(c.Dir, "last.safetensors"), e, c.Meta); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+func stale(s *State, e recipe.EarlyStop) bool { return e.Patience > 0 && s.Stale >= e.Patience }
+
+// epoch trains to the end of an epoch, or of the run, and evaluates.
+func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end int64, begin time.Time) (over bool, err error) {
+	b := data.NewBatches(c.Input, c.Train, e.Batch(), c.Seed, s.Epoch, s.Step)
+	defer b.Close()
+	start := time.Now()
+	first := s.Step
+	for s.Step < steps && s.Global < end {
+		x := b.Next()
+		st, err := e.Step(x.Images, x.Labels, float32(c.rate(s, steps)), s.Global)
+		b.Done(x)
+		if err != nil {
+			return false, err
+		}
+		if !st.Finite() {
+			return false, &NonFiniteError{Step: s.Global, Epoch: s.Epoch, Stats: st}
+		}
+		s.Step++
+		s.Global++
+		s.LossSum += st.Loss
+		s.Correct += st.Correct
+		c.Report.Step(s, st, e.Batch())
+		stop := ctx.Err() != nil || (c.stopHere != nil && c.stopHere(s.Global))
+		over = c.MaxTime > 0 && time.Since(begin) >= c.MaxTime
+		if stop || (over && s.Step < steps) || (c.Every > 0 && s.Step%c.Every == 0 && s.Step < steps) {
+			if err := WriteCheckpoint(c.FS, c.Dir, e, s); err != nil {
+				return false, err
+			}
+		}
+		if stop {
+			return false, ErrInterrupted
+		}
+		if over && s.Step < steps {
+			return true, nil
+		}
+	}
+	row := Row{Epoch: s.Epoch + 1, Rate: c.rate(s, steps), TrainLoss: s.LossSum / float64(s.Step), TrainAcc: float64(s.Correct) / float64(s.Step*e.Batch()),
+		ValLoss: math.NaN(), ValAcc: math.NaN(), Seconds: time.Since(start).Seconds(), Images: (s.Step - first) * e.Batch()}
+	if c.Val != nil {
+		v, err := Evaluate(e, c.Input, c.Val, nil)
+		if err != nil {
+			return false, err
+		}
+		row.ValLoss, row.ValAcc = v.Loss, v.Accuracy
+	}
+	c.gain(s, row)
+	s.Rows = append(s.Rows, row)
+	s.Epoch++
+	s.Step, s.LossSum, s.Correct = 0, 0, 0
+	if s.BestAt == row.Epoch {
+		if err := WriteWeights(c.FS, filepath.Join(c.Dir, "best.safetensors"), e, c.Meta); err != nil {
+			return false, err
+		}
+	}
+	if err := WriteCheckpoint(c.FS, c.Dir, e, s); err != nil {
+		return false, err
+	}
+	c.Report.Epoch(row)
+	if ctx.Err() != nil {
+		return false, ErrInterrupted
+	}
+	return c.MaxTime > 0 && time.Since(begin) >= c.MaxTime, nil
+}
+
+// rate is what the schedule says of this moment; the drops of plateaus on top.
+func (c *Config) rate(s *State, steps int) float64 {
+	sched := c.Recipe.Schedule
+	r := Rate(sched, c.Recipe.Optimizer.LR, float64(s.Global)/float64(steps), c.Epochs)
+	if sched.Kind == "plateau" {
+		f := sched.Factor
+		if f == 0 {
+			f = 0.1
+		}
+		r = math.Max(r*power(f, float64(s.Drops)), sched.Floor)
+	}
+	return r
+}
+
+// gain remembers whether an epoch was the best so far: by validation where there
+// is one, else by training.
+func (c *Config) gain(s *State, r Row) {
+	acc, loss := r.ValAcc, r.ValLoss
+	if c.Val == nil {
+		acc, loss = r.TrainAcc, r.TrainLoss
+	}
+	m := acc
+	if c.Recipe.EarlyStop.Metric == "loss" {
+		m = -loss
+	}
+	if s.BestAt < 0 || m > s.Best {
+		s.Best, s.BestAt, s.Stale = m, r.Epoch, 0
+		return
+	}
+	s.Stale++
+	every := int(c.Recipe.Schedule.Every)
+	if c.Recipe.Schedule.Kind == "plateau" && s.Stale%max(every, 1) == 0 {
+		s.Drops++
+	}
+}
+
+// Score is what an evaluation found.
+type Score struct {
+	Loss     float64 // mean cross-entropy
+	Accuracy float64
+	Images   int
+	// Confusion counts images by label, then by prediction.
+	Confusion [][]int
+}
+
+// Evaluate runs a set through the network with the weights as they are. each,
+// if not nil, is called with every image's prediction.
+func Evaluate(e Engine, t *data.Transform, s *data.Set, each func(i, predicted int)) (Score, error) {
+	classes := s.Classes
+	batch := e.Batch()
+	images := make([]float32, batch*t.Size())
+	var out []float32
+	r := Score{Images: s.Len()}
+	for range classes {
+		r.Confusion = append(r.Confusion, make([]int, classes))
+	}
+	if n, ok := e.(interface{ Classes() int }); ok {
+		classes = n.Classes()
+	}
+	out = make([]float32, batch*classes)
+	loss, correct := 0.0, 0
+	for lo := 0; lo < s.Len(); lo += batch {
+		n := min(batch, s.Len()-lo)
+		for k := range n {
+			t.Eval(images[k*t.Size():(k+1)*t.Size()], s, lo+k)
+		}
+		if err := e.Logits(out[:n*classes], images[:n*t.Size()], n); err != nil {
+			return r, err
+		}
+		for k := range n {
+			z := out[k*classes : (k+1)*classes]
+			label := int(s.Labels[lo+k])
+			p := argmax(z)
+			if p == label {
+				correct++
+			}
+			if p < len(r.Confusion) {
+				r.Confusion[label][p]++
+			}
+			loss += crossEntropy(z, label)
+			if each != nil {
+				each(lo+k, p)
+			}
+		}
+	}
+	r.Loss, r.Accuracy = loss/float64(s.Len()), float64(correct)/float64(s.Len())
+	return r, nil
+}
+
+// crossEntropy of one image's logits, in float64 with functions that round the
+// same everywhere.
+func crossEntropy(z []float32, label int) float64 {
+	m := z[0]
+	for _, v := range z {
+		m = max(m, v)
+	}
+	s := 0.0
+	for _, v := range z {
+		s += exp(float64(v) - float64(m))
+	}
+	return log(s) + float64(m) - float64(z[label])
+}
+
+type silent struct{}
+
+func (silent) Begin(*State, int, float64) {}
+func (silent) Step(*State, Stats, int)    {}
+func (silent) Epoch(Row)                  {}
+func (silent) Note(string)                {}
