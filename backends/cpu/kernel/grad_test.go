@@ -398,3 +398,43 @@ func TestWeightedSum(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 }
+
+func TestMaxGradAndFill(t *testing.T) {
+	r := newRand(38)
+	for size := 1; size <= 67; size++ {
+		k := MaxGrad{Operands: 2 + r.IntN(2), C: 1 + r.IntN(40), H: 1 + r.IntN(3), W: size}
+		dy := newBox(r, 2, k.C, k.H, k.W).fill(normal(r))
+		var x, dx [3]*box
+		for i := range k.Operands {
+			x[i], dx[i] = newBox(r, 2, k.C, k.H, k.W).fill(func() float32 { return float32(r.IntN(3)) }), newBox(r, 2, k.C, k.H, k.W)
+			k.X[i], k.DX[i] = x[i].view, dx[i].view
+		}
+		k.DY = dy.view
+		for which := range k.Operands {
+			onAllTiers(t, r, k, func() (*Args, *box) {
+				a := &Args{Images: 2, In: [4]Buf{dy.buf}}
+				var out [3]*box
+				for i := range k.Operands {
+					out[i] = dx[i].clone()
+					a.In[1+i], a.Out[i] = x[i].buf, out[i].buf
+				}
+				return a, out[which]
+			}, func(n, c, h, w int) float64 {
+				best := 0
+				for i := range k.Operands {
+					if x[i].at(n, c, h, w) > x[best].at(n, c, h, w) {
+						best = i
+					}
+				}
+				if best == which {
+					return dy.at(n, c, h, w)
+				}
+				return 0
+			}, 0)
+		}
+		onAllTiers(t, r, Fill{C: k.C, H: k.H, W: k.W, Value: 2.5, Out: dx[0].view}, func() (*Args, *box) {
+			o := dx[0].clone()
+			return &Args{Images: 2, Out: [4]Buf{o.buf}}, o
+		}, func(n, c, h, w int) float64 { return 2.5 }, 0)
+	}
+}
