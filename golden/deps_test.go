@@ -51,6 +51,7 @@ backends/cpu/train:        backends/cpu, backends/cpu/data, backends/cpu/kernel,
 # Eigenvectors for whitening and colours.
 backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/..., gonum.org/v1/gonum/mat
 backends/cpu/peers:        NONE
+backends/cpu/peers/install: backends/cpu/peers
 
 # Nothing but tests.
 golden: NONE

@@ -354,7 +354,7 @@ func inferGemm(n *node) ([]value, error) {
 		c := n.in[2].shape
 		s, err := broadcast(out, c)
 		if err != nil || len(c) > 2 || !fit(s, out) {
-			return nil, fmt.Errorf("C, %s, does not broadcast to %s", shapeString(c), shapeString(out))
+			return nil, fmt.Errorf("input C, %s, does not broadcast to %s", shapeString(c), shapeString(out))
 		}
 	}
 	return n.one(out), nil

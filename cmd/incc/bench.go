@@ -37,7 +37,7 @@ Prints percentiles of the time of a batch, the rate counted as direct
 convolution, and its share of the peak of fused multiply-adds measured before
 and after (the larger counts). --compare ort runs ONNX Runtime on the model
 that incc compile writes, in turns with incc, in one run; the ratio is the
-median of pairs. backends/cpu/peers/install.sh installs it.`,
+median of pairs. go run ./backends/cpu/peers/install installs it.`,
 		Flags: append(append([]cli.Flag{
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "`N` images at once"},
 			&cli.StringSliceFlag{Name: "compare", Usage: "run `PEER` ort, ort-1.20.1 or another version beside it; may be given again"},

@@ -4,8 +4,8 @@
 // They are installed, once, into $INCC_PEERS (by default the folder incc/peers
 // in the user's cache) by
 //
-//	backends/cpu/peers/install.sh            # ONNX Runtime 1.30.0 and 1.20.1
-//	backends/cpu/peers/install.sh torch      # and PyTorch 2.15.0, 5 GB
+//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 //
 // ONNX Runtime comes as the shared library in npm's onnxruntime-node, driven by
 // the C program ort/ort.c; PyTorch by torch/server.py, from its own environment, or
@@ -13,7 +13,8 @@
 // their standard input and output with the same commands, so the start of an
 // interpreter, its heap and the cost of a call are in no figure. Where one is
 // missing, StartORT and StartTorch return an error that names the command above,
-// and tests skip with it.
+// and tests skip with it (with INCC_PEERS_REQUIRED=1 those that need ONNX Runtime
+// fail).
 //
 // A comparison (Interleave) takes turns: a few runs of one side, then of the
 // other, so both see the same machine. A peer that is not running is stopped

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Versions of ONNX Runtime that install.sh installs. The newer one is the
+// Versions that the install command installs. The newer one is the
 // reference for numbers and times; its LRN is slower than the older one's.
 const (
 	ORT    = "1.30.0"
@@ -36,7 +36,7 @@ type MissingError struct{ What, How string }
 
 func (e *MissingError) Error() string { return e.What + " is not installed: " + e.How }
 
-// Dir returns the folder that install.sh installs into.
+// Dir returns the folder that peers are installed into.
 func Dir() string {
 	if d := os.Getenv("INCC_PEERS"); d != "" {
 		return d
@@ -47,6 +47,20 @@ func Dir() string {
 	}
 	return filepath.Join(cache, "incc", "peers")
 }
+
+// ORTLibrary returns where the library of a version of ONNX Runtime is installed.
+func ORTLibrary(version string) string {
+	return filepath.Join(Dir(), "ort-"+version, "libonnxruntime.so.1")
+}
+
+// TorchPython returns the interpreter of the environment of a version of PyTorch.
+func TorchPython(version string) string {
+	return filepath.Join(Dir(), "torch-"+version, "bin", "python")
+}
+
+// Required reports whether a test that lacks ONNX Runtime or the ONNX checker
+// fails rather than skips: INCC_PEERS_REQUIRED=1, as in CI.
+func Required() bool { return os.Getenv("INCC_PEERS_REQUIRED") == "1" }
 
 // Peer is a running server. Its methods are not for concurrent use. After an
 // error of the protocol (not of a model) it is of no more use.
@@ -62,9 +76,9 @@ type Peer struct {
 // StartORT starts a server around a version of ONNX Runtime. It is a
 // *MissingError if that is not installed.
 func StartORT(version string) (*Peer, error) {
-	lib := filepath.Join(Dir(), "ort-"+version, "libonnxruntime.so.1")
+	lib := ORTLibrary(version)
 	if _, err := os.Stat(lib); err != nil {
-		return nil, &MissingError{"ONNX Runtime " + version, "run backends/cpu/peers/install.sh"}
+		return nil, &MissingError{"ONNX Runtime " + version, "go run ./backends/cpu/peers/install"}
 	}
 	server, err := ortServer()
 	if err != nil {
@@ -99,11 +113,11 @@ func ortServer() (string, error) {
 	return path, os.Rename(bin, path)
 }
 
-// StartTorch starts a server around PyTorch: the version of install.sh, or
+// StartTorch starts a server around PyTorch: the constant Torch, or
 // "debian" for the one under /usr/bin/python3. It is a *MissingError if that is
 // not installed.
 func StartTorch(version string) (*Peer, error) {
-	python, how := filepath.Join(Dir(), "torch-"+version, "bin", "python"), "run backends/cpu/peers/install.sh torch"
+	python, how := TorchPython(version), "go run ./backends/cpu/peers/install torch"
 	if version == "debian" {
 		python, how = "/usr/bin/python3", "apt-get install python3-torch python3-onnx"
 	}

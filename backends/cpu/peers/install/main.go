@@ -1,0 +1,121 @@
+// Command install installs the peers that incc is measured and checked against,
+// each once, into the folder of [peers.Dir].
+//
+//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/peers"
+)
+
+func main() {
+	what := os.Args[1:]
+	if len(what) == 0 {
+		what = []string{"ort"}
+	}
+	for _, w := range what {
+		var err error
+		switch w {
+		case "ort":
+			for _, v := range []string{peers.ORT, peers.OldORT} {
+				if err == nil {
+					err = ort(v)
+				}
+			}
+		case "torch":
+			err = torch(peers.Torch)
+		default:
+			fmt.Fprintln(os.Stderr, "usage: install [ort] [torch]")
+			os.Exit(2)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "install:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func run(name string, args ...string) error {
+	c := exec.Command(name, args...)
+	c.Stdout, c.Stderr = os.Stderr, os.Stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// ort takes the shared library out of npm's package. Its install script would
+// fetch GPU libraries from elsewhere, so it does not run.
+func ort(version string) error {
+	lib := peers.ORTLibrary(version)
+	if _, err := os.Stat(lib); err == nil {
+		fmt.Println("ONNX Runtime", version, "is installed")
+		return nil
+	}
+	arch, ok := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
+	if !ok || runtime.GOOS != "linux" {
+		return fmt.Errorf("no ONNX Runtime for %s/%s is used here: linux on amd64 or arm64", runtime.GOOS, runtime.GOARCH)
+	}
+	if err := os.MkdirAll(peers.Dir(), 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(peers.Dir(), "npm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix", tmp, "onnxruntime-node@"+version); err != nil {
+		return err
+	}
+	found := ""
+	err = filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, filepath.Join("linux", arch, "libonnxruntime.so.1")) {
+			found = path
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if found == "" {
+		return fmt.Errorf("onnxruntime-node %s has no library for linux/%s", version, arch)
+	}
+	if err := os.MkdirAll(filepath.Dir(lib), 0o777); err != nil {
+		return err
+	}
+	if err := os.Rename(found, lib); err != nil {
+		return err
+	}
+	fmt.Println("ONNX Runtime", version, "installed")
+	return nil
+}
+
+// torch makes an environment of its own; one that is not whole is made anew.
+func torch(version string) error {
+	python := peers.TorchPython(version)
+	if exec.Command(python, "-c", "import torch, onnx, numpy").Run() == nil {
+		fmt.Println("PyTorch", version, "is installed")
+		return nil
+	}
+	dir := filepath.Dir(filepath.Dir(python))
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := run("python3", "-m", "venv", dir); err != nil {
+		return err
+	}
+	if err := run(python, "-m", "pip", "install", "-q", "torch=="+version, "numpy", "onnx"); err != nil {
+		return err
+	}
+	fmt.Println("PyTorch", version, "installed")
+	return nil
+}
