@@ -40,6 +40,7 @@ func trained(g *ir.Graph) {
 // Real networks compute the same before and after every pass of -O2, at a size
 // at which the interpreter is quick.
 func TestNetworksKeepTheirNumbers(t *testing.T) {
+	t.Parallel()
 	type network struct{ name, from, to string }
 	nets := []network{
 		{"googlenet", "3x224x224", "3x96x96"}, // at 64 the heads' pools do not fit

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -51,6 +52,7 @@ func check(g *ir.Graph, p Pipeline, o Options) ([]Difference, error) {
 // Every pass alone keeps its contract on random networks, changes nothing when it
 // runs a second time, and fires often enough for that to mean something.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	fired := map[string]int{}
 	n := graphs(300)
 	for seed := range uint64(n) {
@@ -103,6 +105,7 @@ func restoreConstants(g *ir.Graph, seed uint64) {
 
 // The whole pipeline, then the weights drawn and folded.
 func TestRandomPipeline(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(graphs(300)) {
 		g := randomNet(seed)
 		if _, err := check(g, Level(2), Options{KeepHeads: seed%2 == 0}); err != nil {
@@ -129,6 +132,7 @@ func TestRandomPipeline(t *testing.T) {
 
 // The networks that every backend is tested on: every op occurs in them.
 func TestRandomOps(t *testing.T) {
+	t.Parallel()
 	for seed := range int64(graphs(300)) {
 		g := irtest.Random(seed, irtest.Options{Side: 9, Fused: seed%2 == 0, Heads: true})
 		if _, err := check(g, Level(2), Options{KeepHeads: seed%3 == 0}); err != nil {
@@ -164,6 +168,7 @@ func shuffled(r *rand.Rand, ps []*Pass) Pipeline {
 
 // Any order that the constraints allow keeps the function.
 func TestRandomOrder(t *testing.T) {
+	t.Parallel()
 	var ps []*Pass
 	for _, p := range All() {
 		if p.Contract != Redesign {
@@ -221,4 +226,68 @@ func nudge(r *ir.Rewriter, o Options) error {
 		}
 	}
 	return nil
+}
+
+// Networks rewired at random: operands that any earlier value of the same type
+// takes the place of, weights that are shared or computed from the input, labels and outputs in odd places. No layout that a spec's author would
+// write, and no excuse.
+func TestRewired(t *testing.T) {
+	t.Parallel()
+	rewired, dynamic := 0, 0
+	for seed := range uint64(graphs(300)) {
+		g := randomNet(seed)
+		r := rand.New(rand.NewPCG(seed, 9))
+		at := map[*ir.Value]int{}
+		var all []*ir.Value
+		g.EachValue(func(v *ir.Value) {
+			at[v] = len(all)
+			all = append(all, v)
+		})
+		for range 1 + r.IntN(8) {
+			n := g.Nodes[r.IntN(len(g.Nodes))]
+			i := r.IntN(len(n.In))
+			var fits []*ir.Value
+			for _, v := range all[:at[n.Out[0]]] {
+				if v.Type.Equal(n.In[i].Type) && v != n.In[i] {
+					fits = append(fits, v)
+				}
+			}
+			if len(fits) == 0 {
+				continue
+			}
+			n.In[i] = fits[r.IntN(len(fits))]
+			rewired++
+		}
+		// A weight that depends on the image.
+		n := g.Nodes[r.IntN(len(g.Nodes))]
+		if l, ok := asLinear(n); ok {
+			b := ir.Extend(g)
+			mean := b.Do(ops.Reduce{Kind: ops.ReduceMean, Axes: "0,1,2,3"}, g.Inputs[0])
+			n.In[1] = b.Do(ops.Mul{}, l.weight, mean)
+			if err := errors.Join(b.Err(), ir.Sort(g)); err != nil {
+				t.Fatal(err)
+			}
+			dynamic++
+		}
+		v := all[r.IntN(len(all))]
+		g.Parts = append(g.Parts, ir.Part{Name: "odd", Out: v})
+		if v.Def != nil {
+			g.Outputs = append(g.Outputs, v)
+		}
+		if err := ir.Verify(g); err != nil {
+			t.Fatalf("network %d: rewired: %v", seed, err)
+		}
+		p := Level(2)
+		if seed%2 == 0 {
+			p = append(Pipeline{{Pass: &Stack3x3, Args: map[string]string{"force": "on"}}, {Pass: &Factorize, Args: map[string]string{"force": "on"}}}, p...)
+			clear(g.Data)
+			restoreConstants(g, seed)
+		}
+		if _, err := check(g, p, Options{KeepHeads: true}); err != nil {
+			t.Fatalf("network %d: %v", seed, err)
+		}
+	}
+	if rewired < 300 || dynamic < 20 {
+		t.Errorf("%d operands were rewired, %d weights made dynamic", rewired, dynamic)
+	}
 }
