@@ -104,7 +104,9 @@ type builder struct {
 	stop     bool // a limit was hit; unwind
 	checking bool // a block that is never used: nothing is built
 	input    *Input
-	defs     []*defaults
+	defs     []*Default        // that were expanded, each once
+	seen     map[*Default]bool // those of defs
+	used     map[*Arg]bool     // their keys that an op took
 }
 
 type toldKey struct {
@@ -129,7 +131,7 @@ func newBuilder(f *File, opt Options) *builder {
 		g:      ir.NewBuilder(name),
 		lib:    &library{lets: map[string]*binding{}},
 		root:   newScope(""),
-		origin: map[*ir.Value]diag.Span{},
+		origin: map[*ir.Value]diag.Span{}, seen: map[*Default]bool{}, used: map[*Arg]bool{},
 	}
 	b.g.Graph().Doc = headComment(f)
 	b.g.Graph().Recipe.SpecHash = specHash(f.Src, opt.Defines)
@@ -398,7 +400,7 @@ func (b *builder) lets() {
 
 // defaultOf checks a default and puts it in force.
 func (b *builder) defaultOf(s *Default, cx context) *defaults {
-	d := &defaults{outer: cx.def, args: s.Args, cx: cx, used: map[*Arg]bool{}}
+	d := &defaults{outer: cx.def, args: s.Args, cx: cx, used: b.used}
 	if s.Op != nil {
 		d.op = s.Op.Name
 		f := forms()[d.op]
@@ -424,7 +426,10 @@ func (b *builder) defaultOf(s *Default, cx context) *defaults {
 	} else {
 		b.checkKeys(d, s.Args, cx)
 	}
-	b.defs = append(b.defs, d)
+	if !b.seen[s] {
+		b.seen[s] = true
+		b.defs = append(b.defs, s)
+	}
 	return d
 }
 
@@ -728,7 +733,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 		use: &use{cx.use, c, k},
 	}
 	if len(extra) > 0 {
-		d := &defaults{outer: cx.def, args: extra, cx: cx, used: map[*Arg]bool{}}
+		d := &defaults{outer: cx.def, args: extra, cx: cx, used: b.used}
 		b.checkKeys(d, extra, cx)
 		in.def = d
 	}
@@ -753,7 +758,7 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 		return nil
 	}
 	v := n.Out[0]
-	b.origin[v] = c.Span()
+	b.origin[v] = at
 	if s := v.Type.Shape; len(s) < 2 || s[0] != ir.Batch || s[1:].Symbolic() {
 		d := b.err(cx, "E0308", c.Span(), "%s makes %v of %v: in a pipeline the first axis is the batch and the second the channels", c.Name.Name, v.Type, in[0].Type)
 		d.WithHelp("leave axis 0 alone, and another axis beside it")
@@ -768,11 +773,9 @@ func (b *builder) from(d *diag.Diagnostic, v *ir.Value, cx context, format strin
 	if v == nil {
 		return
 	}
-	s := b.origin[v]
-	if inPrelude(s) {
-		return
+	if s := b.origin[v]; s != d.Span {
+		d.Relate(s, format, args...)
 	}
-	d.Relate(s, format, args...)
 }
 
 // inferError tells what an op demands and does not get.

@@ -144,8 +144,8 @@ type defaults struct {
 	outer *defaults
 	op    string // "" for every op that has the key
 	args  []*Arg
-	cx    context // where it stands
-	used  map[*Arg]bool
+	cx    context       // where it stands
+	used  map[*Arg]bool // by any op, of all defaults of the file
 }
 
 // find returns the default of an op's key that was written last.

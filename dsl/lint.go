@@ -47,11 +47,11 @@ func (b *builder) checkUnused(cx context) {
 // lintNet warns of what a graph says and hardly means.
 func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 	for _, d := range b.defs {
-		for _, a := range d.args {
-			if !d.used[a] {
+		for _, a := range d.Args {
+			if !b.used[a] {
 				what := "no op that has this key stands below it"
-				if d.op != "" {
-					what = "no " + d.op + " that says nothing else stands below it"
+				if d.Op != nil {
+					what = "no " + d.Op.Name + " that says nothing else stands below it"
 				}
 				b.warn(cx, "W0202", a.Span(), "the default %s=%s changes nothing: %s", a.Key.Name, a.Value.Raw(), what).WithHelp("delete it")
 			}

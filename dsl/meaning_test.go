@@ -447,3 +447,32 @@ func TestPreludeText(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestLint: warnings stand in the user's text, and a default that one use of a
+// block takes is used.
+func TestLint(t *testing.T) {
+	for text, want := range map[string]string{
+		"mlpconv 3x3 4 4 4 -> gap":                        "a.incc:3:1 W0203",
+		"default conv act=relu\nmlpconv 3x3 4 4 4 -> gap": "",
+		"block b = {\n default conv act=relu\n conv 1x1 3\n}\nb -> b act=tanh -> repeat 2 { b } -> gap":         "",
+		"default conv act=relu pad=same\ndefault bn=0.1\nconv 1x1 3 bn=off -> maxpool 2x2/2 pad=0\nfc 3 bn=off": "a.incc:4:9 W0202",
+		"default conv act=relu\nconv 3x3/2 4 pad=same -> conv 2x2/3 4 -> gap -> fc 10":                          "a.incc:4:1 W0206; a.incc:4:26 W0205",
+		"labels mnist\nblock inception a = conv 1x1 a\nconv 1x1 2 act=relu -> inception 4 -> relu -> fc 10":     "a.incc:4:7 W0104; a.incc:5:47 W0204",
+	} {
+		var got []string
+		for _, d := range Lint("a.incc", []byte("net a\ninput x 3x32x32\n"+text+"\n"), Options{}) {
+			got = append(got, d.Span.Pos.String()+" "+d.Code)
+		}
+		if s := strings.Join(got, "; "); s != want {
+			t.Errorf("%s\n got %s\nwant %s", text, s, want)
+		}
+	}
+	for _, name := range specs.Names() {
+		src, file, _ := specs.Source(name)
+		for _, d := range Lint(file, src, Options{}) {
+			if d.Code != "W0104" {
+				t.Errorf("%s: %v", name, d)
+			}
+		}
+	}
+}
