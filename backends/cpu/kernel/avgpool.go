@@ -62,7 +62,7 @@ func (p AvgPool) Run(w *Worker, task int, a *Args) {
 			src, row, col, pix := g.source(p.In, &a.In[0], image, block, r)
 			scale := 1 / float32(p.divisor(&g, y, r))
 			if v.sumPool3 != nil && r.kh == 3 && r.kw == 3 && col == Block && g.sw <= 2 {
-				v.sumPool3(dst, src, row, 2*row, g.sw, scale)
+				v.sumPool3(dst, src, 1, 0, 0, r.n, row, 2*row, g.sw, scale)
 				return
 			}
 			v.sumPool(dst, src, r.kh, r.kw, row, col, pix, scale)

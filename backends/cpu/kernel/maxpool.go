@@ -32,27 +32,49 @@ func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	v, g := vecFor(w.ISA), p.window()
 	image, block, y0, y1 := p.maps().task(task)
 	for y := y0; y < y1; y++ {
-		out := p.Out.row(&a.Out[0], image, block, y, p.W)
 		if v.maxPool3 != nil {
-			if r, row1, row2, left, right, ok := g.three(p.In, y); ok {
-				i := p.In.at(&a.In[0], image, block, r.y0, 0)
-				j := i + row2 + ((p.W-1)*g.sw+3-left-right)*Block
-				if v.maxPool3(out, a.In[0].Mem[i:j:j], row1, row2, g.sw, left, right) == 0 {
-					continue
-				}
+			if n := p.three(v, &g, a, image, block, y, y1); n > 0 {
+				y += n - 1
+				continue
 			}
 		}
-		g.row(y, func(r run) {
-			dst := out[r.x*Block : (r.x+r.n)*Block]
-			if r.kh <= 0 || r.kw <= 0 {
-				for i := range dst {
-					dst[i] = float32(math.Inf(-1))
-				}
-				clearLanes(dst, p.C, block)
-				return
-			}
-			src, row, col, pix := g.source(p.In, &a.In[0], image, block, r)
-			v.maxPool(dst, src, r.kh, r.kw, row, col, pix)
-		})
+		p.row(v, &g, a, image, block, y)
 	}
+}
+
+// three computes rows of three-column windows from y on, as many as have the same
+// taps, and returns how many; 0 if they are not of that kind or a NaN came by.
+func (p MaxPool) three(v *vecOps, g *window, a *Args, image, block, y, y1 int) int {
+	r, row1, row2, left, right, ok := g.three(p.In, y)
+	if !ok {
+		return 0
+	}
+	n := 1
+	if r.kh == g.kh { // and so all rows that lie inside
+		last := g.ih - 1 - (g.kh-1)*g.dh + g.ph // position of the last such row's first tap
+		n = min(last/g.sh, y1-1) - y + 1
+	}
+	i := p.In.at(&a.In[0], image, block, r.y0, 0)
+	j := i + (n-1)*g.sh*p.In.H + row2 + ((p.W-1)*g.sw+3-left-right)*Block
+	o := p.Out.at(&a.Out[0], image, block, y, 0)
+	end := o + (n-1)*p.Out.H + p.W*Block
+	if v.maxPool3(a.Out[0].Mem[o:end:end], a.In[0].Mem[i:j:j], n, p.Out.H, g.sh*p.In.H, p.W, row1, row2, g.sw, left, right) != 0 {
+		return 0
+	}
+	return n
+}
+
+// row computes a row of windows of any kind.
+func (p MaxPool) row(v *vecOps, g *window, a *Args, image, block, y int) {
+	out := p.Out.row(&a.Out[0], image, block, y, p.W)
+	g.row(y, func(r run) {
+		dst := out[r.x*Block : (r.x+r.n)*Block]
+		if r.kh <= 0 || r.kw <= 0 {
+			fill(dst, float32(math.Inf(-1)))
+			clearLanes(dst, p.C, block)
+			return
+		}
+		src, row, col, pix := g.source(p.In, &a.In[0], image, block, r)
+		v.maxPool(dst, src, r.kh, r.kw, row, col, pix)
+	})
 }

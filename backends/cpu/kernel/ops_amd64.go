@@ -86,17 +86,17 @@ func opsMaxPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int,
 //go:noescape
 func opsSumPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
 
-// opsMaxPool3AVX512 is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
+// opsMaxPool3AVX512 is MaxPool for rows of w windows of 3 columns and the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+func opsMaxPool3AVX512(dst []float32, src []float32, rows int, dstRow int, srcRow int, w int, row1 int, row2 int, stride int, left int, right int) (nan int)
 
-// opsSumPool3AVX512 is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.
+// opsSumPool3AVX512 is SumPool for rows of w windows of 3 x 3, the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsSumPool3AVX512(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
+func opsSumPool3AVX512(dst []float32, src []float32, rows int, dstRow int, srcRow int, w int, row1 int, row2 int, stride int, scale float32)
 
 // opsSquareAVX512 is dst = src*src by blocks, step float32s apart in dst; len(src) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -350,17 +350,17 @@ func opsMaxPoolAVX2(dst []float32, src []float32, kh int, kw int, rowStep int, c
 //go:noescape
 func opsSumPoolAVX2(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
 
-// opsMaxPool3AVX2 is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
+// opsMaxPool3AVX2 is MaxPool for rows of w windows of 3 columns and the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, left int, right int) (nan int)
+func opsMaxPool3AVX2(dst []float32, src []float32, rows int, dstRow int, srcRow int, w int, row1 int, row2 int, stride int, left int, right int) (nan int)
 
-// opsSumPool3AVX2 is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.
+// opsSumPool3AVX2 is SumPool for rows of w windows of 3 x 3, the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsSumPool3AVX2(dst []float32, src []float32, row1 int, row2 int, stride int, scale float32)
+func opsSumPool3AVX2(dst []float32, src []float32, rows int, dstRow int, srcRow int, w int, row1 int, row2 int, stride int, scale float32)
 
 // opsSquareAVX2 is dst = src*src by blocks, step float32s apart in dst; len(src) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -25,11 +25,11 @@ type vecOps struct {
 	maxPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int)
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
-	// The same for windows of three columns, which share the columns' maxima or
-	// sums; nil where there is no such primitive. maxPool3 may lose a NaN and says
-	// so by a result other than 0.
-	maxPool3 func(dst, src []float32, row1, row2, stride, left, right int) int
-	sumPool3 func(dst, src []float32, row1, row2, stride int, scale float32)
+	// The same for rows of w windows of three columns, which share the columns'
+	// maxima or sums; nil where there is no such primitive. maxPool3 may lose a NaN
+	// and says so by a result other than 0.
+	maxPool3 func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride, left, right int) int
+	sumPool3 func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride int, scale float32)
 
 	square   func(dst, src []float32, step int) // blocks of src to blocks of dst, step float32s apart
 	lrn34    func(dst, src, sq []float32, step, size int, alpha, k float32)

@@ -562,11 +562,11 @@ func pools() {
 	})
 	end()
 
-	sliding("MaxPool3", "func(dst, src []float32, row1, row2, stride, left, right int) (nan int)",
-		"is MaxPool for windows of 3 columns and the rows 0, row1, row2 (float32s), stride 1 or 2. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.",
+	sliding("MaxPool3", "func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride, left, right int) (nan int)",
+		"is MaxPool for rows of w windows of 3 columns and the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s. left and right are 1 where the first or last window lacks its outermost column, so src begins with the first that there is. A NaN may be lost, and then the result is not 0.",
 		true)
-	sliding("SumPool3", "func(dst, src []float32, row1, row2, stride int, scale float32)",
-		"is SumPool for windows of 3 x 3, the rows 0, row1, row2 (float32s), stride 1 or 2.",
+	sliding("SumPool3", "func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride int, scale float32)",
+		"is SumPool for rows of w windows of 3 x 3, the rows 0, row1, row2, stride 1 or 2; rows of windows begin dstRow and srcRow apart; all steps in float32s.",
 		false)
 }
 
@@ -574,19 +574,18 @@ func pools() {
 // windows that it belongs to.
 func sliding(name, signature, doc string, maximum bool) {
 	text(name, signature, doc)
-	d, p0, n := ptr("dst"), ptr("src"), blocks("dst")
-	p1, p2 := step("row1"), step("row2")
-	ADDQ(p0, p1)
-	ADDQ(p0, p2)
+	dst, src := ptr("dst"), ptr("src")
+	rows := Load(Param("rows"), GP64())
 	stride := Load(Param("stride"), GP64())
-	var left, right reg.Register
+	var right reg.Register
 	var seen, scale vec
 	if maximum {
-		left, right = Load(Param("left"), GP64()), Load(Param("right"), GP64())
+		right = Load(Param("right"), GP64())
 		seen = zero()
 	} else {
 		scale = param("scale")
 	}
+	d, p0, n := GP64(), GP64(), GP64()
 	op := func(dst, x vec) {
 		if maximum {
 			bin(VMAXPS, dst, x, dst) // on ties dst
@@ -594,18 +593,22 @@ func sliding(name, signature, doc string, maximum bool) {
 			add(dst, dst, x)
 		}
 	}
+	// A sum of all that was seen is NaN if any of it was: of infinities, too, but
+	// then nothing is lost but time. One addition a column is in the chain.
+	p1, p2 := GP64(), GP64()
 	column := func() vec {
-		c := load(mem(p0, 0))
+		c, x := load(mem(p0, 0)), load(mem(p1, 0))
+		var all vec
 		if maximum {
-			add(seen, seen, c)
+			all = add(newVec(), c, x)
 		}
-		for _, p := range []reg.GPVirtual{p1, p2} {
-			x := load(mem(p, 0))
-			if maximum {
-				add(seen, seen, x)
-			}
-			op(c, x)
+		op(c, x)
+		x = load(mem(p2, 0))
+		if maximum {
+			add(all, all, x)
+			add(seen, seen, all)
 		}
+		op(c, x)
 		for _, p := range []reg.GPVirtual{p0, p1, p2} {
 			advance(p, 1)
 		}
@@ -622,11 +625,23 @@ func sliding(name, signature, doc string, maximum bool) {
 	id := labels
 	label := func(s string) string { return s + fmt.Sprint(id) }
 
+	Label(label("row"))
+	MOVQ(dst, d)
+	MOVQ(src, p0)
+	for _, p := range []struct {
+		p    reg.GPVirtual
+		name string
+	}{{p1, "row1"}, {p2, "row2"}} {
+		Load(Param(p.name), p.p)
+		LEAQ(Mem{Base: src, Index: p.p, Scale: 4}, p.p)
+	}
+	Load(Param("w"), n)
 	c0 := newVec()
 	if maximum {
 		for i := range c0 {
 			VMOVUPS(at(constant("-inf"), i), c0[i])
 		}
+		left := Load(Param("left"), GP64())
 		CMPQ(left, Imm(1))
 		JEQ(LabelRef(label("begun")))
 	}
@@ -670,6 +685,10 @@ func sliding(name, signature, doc string, maximum bool) {
 		put(c0)
 	}
 	Label(label("end"))
+	ADDQ(step("srcRow"), src)
+	ADDQ(step("dstRow"), dst)
+	DECQ(rows)
+	JNE(LabelRef(label("row")))
 	if maximum {
 		r := GP64()
 		any(cmp(cmpUnord, seen, seen), r)
