@@ -75,14 +75,6 @@ func zero() vec {
 	return v
 }
 
-func copyVec(a vec) vec {
-	v := newVec()
-	for i := range v {
-		VMOVAPS(a[i], v[i])
-	}
-	return v
-}
-
 // fill broadcasts a float32 in memory.
 func fill(m Mem) vec {
 	v := newVec()
