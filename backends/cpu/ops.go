@@ -25,7 +25,12 @@ var table = ir.NewTable(
 	ir.For(concat), ir.For(slice), ir.For(split), ir.For(flatten), ir.For(reshape), ir.For(dropout),
 	ir.For(pad), ir.For(transpose), ir.For(reduce),
 	// Of params alone, which are folded before; the loss is a training step's.
-	ir.For(sqrt), ir.For(crossEntropy),
+	ir.For(sqrt),
+	// Training: forms of ops that only it has, gradients, optimizers (training.go).
+	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
+	ir.For(convDx), ir.For(convDw), ir.For(maxPoolDx), ir.For(avgPoolDx), ir.For(globalAvgPoolDx),
+	ir.For(reluDx), ir.For(sigmoidDx), ir.For(tanhDx), ir.For(lrnDx), ir.For(batchNormDx), ir.For(maxoutDx), ir.For(softmaxDx), ir.For(logSoftmaxDx),
+	ir.For(globalNorm), ir.For(clipNorm), ir.For(clipValue), ir.For(penaltyDx), ir.For(maxNorm), ir.For(sgd), ir.For(rmsProp), ir.For(adam), ir.For(average),
 )
 
 // lowering implements plan.Lowering with the kernels of package kernel.
@@ -33,6 +38,7 @@ type lowering struct {
 	batch  int
 	direct bool // no Winograd
 	tuning *Tuning
+	train  *training // nil for inference
 }
 
 // call is what the rows of the table fill in.
@@ -146,6 +152,13 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 	k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w.Type.Shape[2], KW: w.Type.Shape[3],
 		SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1], PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups}
 	k.Planar = c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
+	if t := c.l.train; t != nil {
+		f, ok := t.packing[w].By.(kernel.Conv)
+		if !ok || f.Planar && c.In[0].Layout != plan.Planar {
+			return unsupported("the weight %s is used in several ways", w.Name)
+		}
+		k.Planar = f.Planar
+	}
 	return c.conv(k, x[2], x[3], w, c.Param(2))
 }
 
@@ -181,6 +194,14 @@ func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
 			k.Res = view(e.In[1])
 		}
 		do := algo.make(k, c.l.batch)
+		if c.l.train != nil {
+			ws := []plan.WeightRef{{At: c.forwardWeights(e, do, e.Param(weight))}}
+			if bias != nil {
+				ws = append(ws, plan.WeightRef{At: e.Param(bias)})
+			}
+			e.Step(do, e.In, e.Out, ws...)
+			return nil
+		}
 		ws := []plan.WeightRef{{Params: []*ir.Value{weight}, How: kernel.PackWeight, Len: do.PackedLen()}}
 		if bias != nil {
 			ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: kernel.PackBias, Len: do.BiasLen()})
@@ -206,6 +227,9 @@ func dense(op ops.Dense, n *ir.Node, c *call) error {
 // matMul is a dense layer where the second operand is a param.
 func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 	w := c.Param(1)
+	if c.l.train != nil {
+		return c.denseGradient(op)
+	}
 	if w == nil || op.TransA || !n.In[0].Type.Shape.Symbolic() {
 		return unsupported("a product of two activations")
 	}
@@ -351,6 +375,9 @@ func (c *call) activation(a kernel.Act) error {
 }
 
 func scale(op ops.Scale, n *ir.Node, c *call) error {
+	if len(n.Out[0].Type.Shape) == 0 {
+		return c.sumOfScalars(op.By)
+	}
 	ch, h, w := chw(n.In[0])
 	return c.blocked("scale", 1, func(e *plan.Emitter) error {
 		k := kernel.Binary{Op: kernel.OpMul, Stretch: kernel.ByScalar, C: ch, H: h, W: w, A: view(e.In[0]), Out: view(e.Out[0])}
@@ -376,6 +403,9 @@ func div(op ops.Div, n *ir.Node, c *call) error {
 // does. One of a pair may be stretched; a param lies among the weights.
 func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	out := c.Wrote[0].Type.Shape
+	if len(out) == 0 && op == kernel.OpAdd {
+		return c.sumOfScalars(slices.Repeat([]float64{1}, len(c.Read))...)
+	}
 	if len(c.Read) == 0 {
 		return unsupported("an op on params alone: fold it first")
 	}
@@ -501,10 +531,6 @@ func stretch(s, out ir.Shape, param bool) (b kernel.Broadcast, ok bool) {
 
 func sqrt(op ops.Sqrt, n *ir.Node, c *call) error {
 	return unsupported("a square root of activations")
-}
-
-func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
-	return unsupported("a loss, outside of training")
 }
 
 // Places.
@@ -670,6 +696,9 @@ func reduce(op ops.Reduce, n *ir.Node, c *call) error {
 		return err
 	}
 	s := n.In[0].Type.Shape
+	if c.l.train != nil && op.Kind == ops.ReduceSum && !op.Keep && (op.Axes == "0,2,3" || op.Axes == "0" && len(s) == 2) {
+		return c.sumOfPixels()
+	}
 	k := kernel.Reduce{Op: map[string]kernel.ReduceOp{"sum": kernel.ReduceSum, "mean": kernel.ReduceMean, "max": kernel.ReduceMax}[string(op.Kind)], Axes: len(s) - 1}
 	if len(s) < 2 || k.Axes > kernel.MaxAxes {
 		return unsupported("a reduction of %v", s)

@@ -52,8 +52,9 @@ type Program struct {
 	isa     kernel.ISA
 	pool    *kernel.Pool
 	weights *kernel.Arena
-	tables  [][]int // of each step
-	scratch int     // float32s for a worker
+	state   *kernel.Arena // what the params of a training step begin with
+	tables  [][]int       // of each step
+	scratch int           // float32s for a worker
 	phases  []phase
 	debug   bool
 }
@@ -61,9 +62,12 @@ type Program struct {
 // phase is a range of steps that run as one list of tasks.
 type phase struct{ first, end int }
 
-// Compile plans a graph for inference and packs its weights; params that have no
-// data are drawn as their initialization says. The graph is not changed and
-// need not have been optimized: passes make it faster, not right.
+// Compile plans a graph and packs its weights; params that have no data are drawn
+// as their initialization says. The graph is not changed and need not have been
+// optimized: passes make it faster, not right.
+//
+// A graph with updates is a training step: every session has params of its own,
+// which each run changes.
 //
 // An error that wraps plan.ErrUnsupported names the node that cannot be run.
 func Compile(g *ir.Graph, opt Options) (*Program, error) {
@@ -79,7 +83,7 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{plan: pl, isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena(pl.Packed), debug: opt.Debug}
+	p := &Program{plan: pl, isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
 	if opt.Threads > 0 {
 		p.pool = kernel.NewPool(opt.Threads)
 	}
@@ -115,9 +119,6 @@ func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
 // makePlan returns the plan of a graph, and the graph with its constant nodes
 // folded, whose values the plan's weights name.
 func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
-	if len(g.Updates) > 0 {
-		return nil, nil, fmt.Errorf("compile %s: a training step is not for inference: %w", g.Name, plan.ErrUnsupported)
-	}
 	g, err := prepare(g, opt.Seed)
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
@@ -133,7 +134,11 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
 			}
 		}
 	}
-	pl, err := plan.New(g, &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}, o)
+	l := &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}
+	if o.Train = len(g.Updates) > 0; o.Train {
+		l.train, l.tuning = newTraining(g), nil
+	}
+	pl, err := plan.New(g, l, o)
 	return pl, g, err
 }
 
@@ -142,8 +147,12 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
 func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
 	c := g.Clone()
 	need := map[*ir.Value]bool{}
-	for _, v := range c.All() {
+	for _, v := range c.Roots() {
 		need[v] = true
+	}
+	// A training step changes weights and state: only constants stay what they are.
+	known := func(v *ir.Value) bool {
+		return v != nil && v.Param != nil && (len(c.Updates) == 0 || v.Param.Kind == ir.Constant)
 	}
 	for _, p := range c.Parts {
 		need[p.Out] = true
@@ -168,7 +177,7 @@ func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
 		}
 		var in []*tensor.Tensor
 		for _, v := range n.In {
-			if v == nil || v.Param == nil {
+			if !known(v) {
 				break
 			}
 			in = append(in, nil)
@@ -226,6 +235,12 @@ func (p *Program) pack(g *ir.Graph, seed int64) error {
 		})
 	}
 	wg.Wait()
+	for _, s := range p.plan.State {
+		by, _ := s.By.(kernel.Kernel)
+		if err := kernel.PackInto(p.state.Mem[s.Off:s.Off+s.Len], s.How, s.Arg, by, values(g, params[s.Name], seed).Data); err != nil {
+			return fmt.Errorf("param %s: %w", s.Name, err)
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -16,6 +16,7 @@ type Session struct {
 	p     *Program
 	team  *kernel.Team
 	arena *kernel.Arena
+	state *kernel.Arena // the params of a training step
 	args  []kernel.Args
 	jobs  [][]kernel.Job // of each phase
 	edges []edge
@@ -44,6 +45,8 @@ type part struct {
 func (p *Program) NewSession() *Session {
 	pl := p.plan
 	s := &Session{p: p, team: p.pool.NewTeam(p.isa, p.scratch), arena: kernel.NewArena(pl.Arena), args: make([]kernel.Args, len(pl.Steps)), parts: map[string]*part{}}
+	s.state = kernel.NewArena(pl.StateLen)
+	copy(s.state.Mem, p.state.Mem)
 	for i, st := range pl.Steps {
 		a := &s.args[i]
 		a.Table = p.tables[i]
@@ -53,6 +56,11 @@ func (p *Program) NewSession() *Session {
 			if w := st.W[j]; w > 0 {
 				x := pl.Weights[w-1]
 				a.W[j] = p.weights.Mem[x.Off : x.Off+x.Len : x.Off+x.Len]
+			}
+			if n := st.WLen[j]; n > 0 {
+				var b kernel.Buf
+				s.bind(st.WAt[j], &b)
+				a.W[j] = b.Mem[b.Off : b.Off+n : b.Off+n]
 			}
 		}
 	}
@@ -82,6 +90,8 @@ func (s *Session) bind(o plan.Operand, b *kernel.Buf) {
 	switch o.Space {
 	case plan.Arena:
 		b.Mem = s.arena.Mem
+	case plan.Params:
+		b.Mem = s.state.Mem
 	case plan.Input, plan.Output:
 		s.edges = append(s.edges, edge{o.Space, o.Index, b})
 	}
@@ -127,6 +137,7 @@ func (s *Session) release() {
 		e.buf.Mem = nil
 	}
 	runtime.KeepAlive(s.arena)
+	runtime.KeepAlive(s.state)
 	runtime.KeepAlive(s.p)
 }
 
@@ -204,6 +215,12 @@ func (s *Session) poison(after int) {
 
 // fill sets all elements of a buffer, padded lanes included, borders not.
 func (s *Session) fill(b plan.Buffer, x float32) {
+	if b.Layout == plan.Packed {
+		for i := range s.arena.Mem[b.Off : b.Off+b.Len] {
+			s.arena.Mem[b.Off+i] = x
+		}
+		return
+	}
 	planes, px := b.C, 1
 	if b.Layout == plan.Blocked {
 		planes, px = kernel.Blocks(b.C), kernel.Block

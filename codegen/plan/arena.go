@@ -60,7 +60,7 @@ func depends(s, q *step) bool {
 		}
 		return false
 	}
-	return meet(s.in, q.out) || meet(s.out, q.in) || meet(s.out, q.out)
+	return meet(s.in, q.out) || meet(s.out, q.in) || meet(s.out, q.out) || meet(s.w[:], q.out) || meet(s.out, q.w[:])
 }
 
 // frame is a class of bordered buffers of one geometry. They share a region of
@@ -104,7 +104,7 @@ func (p *planner) finish() *Plan {
 		return r.buf
 	}
 	for _, s := range p.steps {
-		for _, ts := range [2][]*Tensor{s.in, s.out} {
+		for _, ts := range [3][]*Tensor{s.in, s.out, s.w[:]} {
 			for _, t := range ts {
 				if t == nil {
 					continue
@@ -145,7 +145,10 @@ func (p *planner) finish() *Plan {
 	total += n
 
 	sort.SliceStable(bufs, func(i, j int) bool { return bufs[i].first < bufs[j].first })
-	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Arena: total, Inputs: p.inputs, Outputs: p.outs, Weights: p.weights}
+	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Arena: total, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
+	if n := len(p.state); n > 0 {
+		pl.StateLen = align(p.state[n-1].Off + p.state[n-1].Len)
+	}
 	for i, b := range bufs {
 		b.id = i
 		v, lead := b.t.geometry()
@@ -168,6 +171,9 @@ func (p *planner) finish() *Plan {
 		r, _ := t.root()
 		if r.space == Input || r.space == Output {
 			return Operand{Space: r.space, Index: r.index, Off: t.offset()}
+		}
+		if r.space == Params {
+			return Operand{Space: Params, Off: r.paramOff + t.offset()}
 		}
 		return Operand{Space: Arena, Off: pl.Buffers[r.buf.id].At + t.offset()}
 	}
@@ -194,7 +200,12 @@ func (p *planner) finish() *Plan {
 				s.Out[i] = at(t)
 			}
 		}
-		s.Reads, s.Writes = touched(s.in), touched(s.out)
+		for i, t := range s.w {
+			if t != nil {
+				s.WAt[i] = at(t)
+			}
+		}
+		s.Reads, s.Writes = touched(append(s.w[:], s.in...)), touched(s.out)
 		pl.Steps = append(pl.Steps, s.Step)
 	}
 	for i, k := range p.kept {

@@ -18,13 +18,16 @@ const (
 	Planar
 	// Framed is planar with a border of zeros.
 	Framed
+	// Packed is an array without a batch in the order of the kernel that reads it
+	// as weights, C float32s long.
+	Packed
 )
 
-func (l Layout) String() string { return [...]string{"blocked", "planar", "framed"}[l] }
+func (l Layout) String() string { return [...]string{"blocked", "planar", "framed", "packed"}[l] }
 
 // GoString prints the name as a Go program writes it.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed"}[l]
 }
 
 // Block is the number of channels side by side in a blocked layout.
@@ -57,20 +60,34 @@ type Tensor struct {
 
 	in      *Tensor // whose storage it is a part of, nil for a root
 	channel int     // where it begins there (planar: which element)
+	shift   int     // float32s behind it
 	inplace bool    // it overwrites in
 	joined  bool    // it is in by way of a join
 
 	// Of roots:
-	batch  int // images that there is room for
-	border Border
-	buf    *buffer
-	keep   bool // lives to the end of the run
+	batch    int // images that there is room for
+	border   Border
+	buf      *buffer
+	paramOff int  // where a param lies among them
+	keep     bool // lives to the end of the run
 }
 
 // newTensor gives a value a place of its own in that layout.
 func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 	t := &Tensor{Name: v.Name, Value: v, Layout: l, C: 1, H: 1, W: 1, batch: p.opt.Batch}
 	s := v.Type.Shape
+	if p.opt.Train && !s.Symbolic() {
+		t.batch = 1
+		if len(s) == 0 {
+			return t, nil
+		}
+		k := p.low.Packing(v)
+		if k.Len == 0 {
+			return nil, fmt.Errorf("%s (%v) belongs to no weight: %w", v.Name, s, ErrUnsupported)
+		}
+		t.Layout, t.C = Packed, k.Len
+		return t, nil
+	}
 	for i, d := range s {
 		if d == ir.Batch && i > 0 {
 			return nil, fmt.Errorf("%s has shape %v: the batch must be the first axis: %w", v.Name, s, ErrUnsupported)
@@ -93,6 +110,13 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 		t.C, t.H, t.W = s[0], s[1], ir.Shape(s[2:]).Size()
 	}
 	return t, nil
+}
+
+// Shift is t some float32s further on: its rows and blocks begin there.
+func (t *Tensor) Shift(float32s int) *Tensor {
+	s := t.Part(0, t.C)
+	s.shift = float32s
+	return s
 }
 
 // root returns the storage that t lies in and at which channel.
@@ -210,9 +234,13 @@ func blocks(c int) int { return (c + Block - 1) / Block }
 // offset is where t's first element lies relative to its root's.
 func (t *Tensor) offset() int {
 	r, ch := t.root()
+	shift := 0
+	for x := t; x != nil; x = x.in {
+		shift += x.shift
+	}
 	v, _ := r.geometry()
 	if r.Layout == Blocked {
-		return ch / Block * v.C
+		return ch/Block*v.C + shift
 	}
-	return ch
+	return ch + shift
 }

@@ -45,6 +45,18 @@ type Lowering interface {
 	Copy(src, dst *Tensor) Kernel
 	// Cost predicts the time of a kernel for that many images.
 	Cost(k Kernel, images int) Cost
+	// Packing says how an array without a batch lies in a training step: a
+	// weight, its gradient, a slot of the optimizer. Len is 0 where it cannot be.
+	Packing(v *ir.Value) Packing
+}
+
+// Packing is an order of the elements of a weight, that of the kernel that
+// computes with it forwards; its gradient and the optimizer's slots share it.
+type Packing struct {
+	How string  // as in Weight
+	Arg float64 // as in Weight
+	By  Kernel  // whose order it is, if it is a kernel's
+	Len int     // float32s
 }
 
 // Options of a plan.
@@ -68,6 +80,8 @@ type Plan struct {
 	Inputs   []Edge
 	Outputs  []Edge
 	Kept     []Kept
+	State    []State // of a training step: weights, statistics, slots
+	StateLen int     // length of their memory, in float32s
 	Weights  []Weight
 	Packed   int // length of the packed weights, in float32s
 	Steps    []Step
@@ -102,6 +116,7 @@ const (
 	Arena         // the session's
 	Input         // the caller's input Index
 	Output        // the caller's output Index
+	Params        // what a training step changes: the session's Plan.State
 )
 
 // Operand is a place in memory: element (0, 0, 0, 0) of the view that the kernel
@@ -121,8 +136,10 @@ type Step struct {
 	Phase  int
 	In     [4]Operand
 	Out    [4]Operand
-	W      [4]int // index into Plan.Weights + 1, 0 for none
-	Reads  []int  // buffers
+	W      [4]int     // index into Plan.Weights + 1, 0 for none
+	WAt    [4]Operand // weights of a training step: WLen float32s in the arena or among the params
+	WLen   [4]int
+	Reads  []int // buffers
 	Writes []int
 	From   []string // the nodes that it computes, by the name of their first output
 	Shape  ir.Shape // of the first output
@@ -139,6 +156,15 @@ type Weight struct {
 	Slot   int      // which of its weights it is
 	Off    int      // in the packed weights, a multiple of 16
 	Len    int      // float32s
+}
+
+// State is a param of a training step: it persists from run to run and is changed
+// in place.
+type State struct {
+	Name  string
+	Shape ir.Shape
+	Packing
+	Off int // in the memory of the params, a multiple of 16
 }
 
 // Section is a run of steps that one labelled part of the spec asked for.

@@ -29,6 +29,8 @@ func (fake) Copy(src, dst *Tensor) Kernel {
 	return fakeKernel{"copy", src.View(), dst.View()}
 }
 
+func (fake) Packing(v *ir.Value) Packing { return Packing{} }
+
 func (fake) Lower(u *Unit) (Choice, error) {
 	b := Need{Layout: Blocked}
 	c := Choice{Algo: ir.Name(u.Node.Op)}

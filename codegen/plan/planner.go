@@ -12,8 +12,8 @@ func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 	if opt.Batch < 1 {
 		return nil, fmt.Errorf("plan %s: a batch of %d images", g.Name, opt.Batch)
 	}
-	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}}
-	for _, f := range []func() error{p.lower, p.outputs, p.keep, p.place, p.emit} {
+	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}, params: map[*ir.Value]*Tensor{}}
+	for _, f := range []func() error{p.lower, p.updates, p.outputs, p.keep, p.place, p.emit} {
 		if err := f(); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", g.Name, err)
 		}
@@ -28,6 +28,8 @@ type planner struct {
 	low     Lowering
 	opt     Options
 	work    []item
+	params  map[*ir.Value]*Tensor
+	state   []State
 	have    map[*ir.Value][]*Tensor // the first is what its unit wrote
 	inputs  []Edge
 	outs    []Edge
@@ -48,6 +50,7 @@ type item struct {
 type step struct {
 	Step
 	in, out []*Tensor
+	w       [4]*Tensor
 	part    string
 }
 
@@ -61,6 +64,9 @@ func (p *planner) lower() error {
 		p.have[v] = []*Tensor{t}
 		p.inputs = append(p.inputs, edge(v))
 	}
+	if err := p.placeParams(); err != nil {
+		return err
+	}
 	roots := map[*ir.Value]bool{}
 	for _, v := range p.g.Roots() {
 		roots[v] = true
@@ -71,6 +77,53 @@ func (p *planner) lower() error {
 	for _, u := range units(p.g, roots) {
 		if err := p.lowerUnit(u); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// placeParams gives the params of a training step their places.
+func (p *planner) placeParams() error {
+	if !p.opt.Train {
+		return nil
+	}
+	at := 0
+	for i, v := range p.g.Params {
+		k := Packing{How: "blocked", Arg: 1, Len: 1}
+		if len(v.Type.Shape) > 0 {
+			k = p.low.Packing(v)
+		}
+		if k.Len == 0 {
+			continue // who reads it says that it cannot
+		}
+		p.params[v] = &Tensor{Name: v.Name, Value: v, Layout: Packed, C: k.Len, H: 1, W: 1, batch: 1, space: Params, index: i}
+		p.state = append(p.state, State{Name: v.Name, Shape: v.Type.Shape, Packing: k, Off: at})
+		p.params[v].paramOff = at
+		at += align(k.Len)
+	}
+	return nil
+}
+
+// updates sees to it that what is to become a param is written to its place.
+func (p *planner) updates() error {
+	if !p.opt.Train {
+		return nil
+	}
+	var work, last []item
+	for _, w := range p.work {
+		if w.unit != nil && w.unit.choice.Last {
+			last = append(last, w)
+		} else {
+			work = append(work, w)
+		}
+	}
+	p.work = append(work, last...)
+	for _, u := range p.g.Updates {
+		if len(p.have[u.Value]) == 0 {
+			return fmt.Errorf("%s is to become %s, which no step computes: %w", u.Param.Name, u.Value.Name, ErrUnsupported)
+		}
+		if r, _ := p.have[u.Value][0].root(); r != p.params[u.Param] {
+			return fmt.Errorf("%s cannot be changed in its place by %s: %w", u.Param.Name, ir.Name(u.Value.Def.Op), ErrUnsupported)
 		}
 	}
 	return nil
@@ -123,6 +176,11 @@ func (p *planner) lowerUnit(u *Unit) error {
 		t, err := p.newTensor(v, l)
 		if err != nil {
 			return err
+		}
+		if i < len(c.Into) && c.Into[i] != nil {
+			if t.in = p.params[c.Into[i]]; t.in == nil || t.in.C != t.C {
+				return fmt.Errorf("%s has no place among the params: %w", v.Name, ErrUnsupported)
+			}
 		}
 		if c.Views != nil {
 			t.in, t.channel = u.In[0], c.Views[i]
@@ -425,6 +483,10 @@ func (p *planner) step(u *Unit, k Kernel, algo string, in, out []*Tensor, w []We
 		s.Shape = out[0].Value.Type.Shape
 	}
 	for i, r := range w {
+		if r.At != nil {
+			s.w[i], s.WLen[i] = r.At, r.At.C
+			continue
+		}
 		if r.How == "" {
 			continue
 		}

@@ -124,11 +124,14 @@ func operands(l [4]Operand) string {
 	return strings.Join(s, " ")
 }
 
-// String prints the place as a@OFFSET for the arena, in0@OFFSET, out0@OFFSET.
+// String prints the place as a@OFFSET for the arena, p@OFFSET for params,
+// in0@OFFSET, out0@OFFSET.
 func (o Operand) String() string {
 	switch o.Space {
 	case Arena:
 		return "a@" + strconv.Itoa(o.Off)
+	case Params:
+		return "p@" + strconv.Itoa(o.Off)
 	case Input:
 		return fmt.Sprintf("in%d@%d", o.Index, o.Off)
 	case Output:

@@ -64,6 +64,12 @@ type Choice struct {
 	// another over the channels: those that can are written there in the first
 	// place.
 	Join bool
+	// Into is for ops that change a param: output i is the new value of param
+	// Into[i] (nil for others) and is written in its place. With Last the unit runs
+	// behind all that do not say so: it changes a param that others read.
+	Into []*ir.Value
+	Last bool
+
 	// Views says instead that output i is input 0 from channel Views[i] on.
 	Views []int
 }
@@ -77,7 +83,8 @@ type Need struct {
 // WeightRef is an array of weights that a step needs.
 type WeightRef struct {
 	Params []*ir.Value
-	How    string  // the name of the packing, which the executor knows; "" for no weight
+	At     *Tensor // where it is: a param of a training step, or memory that a step before has written
+	How    string  // or else the name of the packing, which the executor knows; "" for no weight
 	Arg    float64 // a number that it needs
 	Len    int
 }
@@ -93,8 +100,15 @@ func (e *Emitter) Batch() int { return e.p.opt.Batch }
 
 // Temp is memory for this unit alone.
 func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
-	return &Tensor{Name: e.Name() + "/" + name, Layout: l, C: c, H: h, W: w, batch: e.p.opt.Batch}
+	t := &Tensor{Name: e.Name() + "/" + name, Layout: l, C: c, H: h, W: w, batch: e.p.opt.Batch}
+	if l == Packed {
+		t.batch = 1
+	}
+	return t
 }
+
+// Param is the place of a param of a training step.
+func (e *Emitter) Param(v *ir.Value) *Tensor { return e.p.params[v] }
 
 // Step adds a step. Where a kernel has no operand at a place, nil stands there.
 func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {

@@ -1,0 +1,513 @@
+package cpu
+
+import (
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// The rows of a training step. Weights, their gradients and the optimizer's slots
+// lie in the order of the kernel that computes with the weight forwards, from the
+// first step to the last: the optimizer works element by element, backward-weights
+// writes that order, and backward-data repacks from it.
+
+// training is what is known of a training graph before it is planned.
+type training struct {
+	packing map[*ir.Value]plan.Packing
+}
+
+// sharing tells ops whose operands and results of one shape are the same array
+// at different times: a weight, its gradient, its slots.
+func sharing(op ir.Op) bool {
+	switch op.(type) {
+	case ops.SGD, ops.RMSProp, ops.Adam, ops.Average, ops.PenaltyDx, ops.ClipNorm, ops.ClipValue, ops.MaxNorm, ops.Add:
+		return true
+	}
+	return false
+}
+
+// newTraining finds out how every array without a batch lies.
+func newTraining(g *ir.Graph) *training {
+	t := &training{map[*ir.Value]plan.Packing{}}
+	inputs := map[*ir.Value]bool{}
+	for _, v := range g.Inputs {
+		inputs[v] = true
+	}
+	set := func(v *ir.Value, p plan.Packing) {
+		if _, ok := t.packing[v]; !ok {
+			t.packing[v] = p
+		}
+	}
+	vector := func(v *ir.Value) {
+		set(v, plan.Packing{How: kernel.PackBlocked, Arg: 1, Len: kernel.Blocks(v.Type.Shape.Size()) * kernel.Block})
+	}
+	for _, n := range g.Nodes {
+		switch op := n.Op.(type) {
+		case ops.Conv:
+			x, y, w := n.In[0].Type.Shape, n.Out[0].Type.Shape, n.In[1].Type.Shape
+			k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w[2], KW: w[3], SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1],
+				PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups, Parts: [4]kernel.Part{{C: y[1]}}}
+			k.Planar = inputs[n.In[0]] && x[1] <= planarChannels && op.Groups == 1
+			set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+			if len(n.In) > 2 {
+				vector(n.In[2])
+			}
+		case ops.Dense:
+			x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
+			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Part{C: y[1]}}
+			set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+			if len(n.In) > 2 {
+				vector(n.In[2])
+			}
+		case ops.BatchNormTrain:
+			for _, v := range n.In[1:] {
+				vector(v)
+			}
+			for _, v := range n.Out[1:] {
+				vector(v)
+			}
+		}
+	}
+	// From weights to what becomes of them, and from what becomes of gradients back.
+	for changed := true; changed; {
+		changed = false
+		for _, n := range g.Nodes {
+			if !sharing(n.Op) || n.Out[0].Type.Shape.Symbolic() || len(n.Out[0].Type.Shape) == 0 {
+				continue
+			}
+			var p plan.Packing
+			for _, vs := range [2][]*ir.Value{n.In, n.Out} {
+				for _, v := range vs {
+					if q := t.packing[v]; p.Len == 0 && v.Type.Equal(n.Out[0].Type) {
+						p = q
+					}
+				}
+			}
+			if p.Len == 0 {
+				continue
+			}
+			for _, vs := range [2][]*ir.Value{n.In, n.Out} {
+				for _, v := range vs {
+					if _, ok := t.packing[v]; !ok && v.Type.Equal(n.Out[0].Type) {
+						t.packing[v] = p
+						changed = true
+					}
+				}
+			}
+		}
+	}
+	return t
+}
+
+// Packing implements plan.Lowering.
+func (l *lowering) Packing(v *ir.Value) plan.Packing {
+	if l.train == nil {
+		return plan.Packing{}
+	}
+	return l.train.packing[v]
+}
+
+var packed = plan.Need{Layout: plan.Packed}
+
+// layouts sets a choice whose operands lie as said, inputs and then outputs.
+func (c *call) layouts(algo string, in, out []plan.Need, emit func(*plan.Emitter) error) error {
+	c.choice = plan.Choice{Algo: algo, In: in, Out: out, Emit: emit}
+	return nil
+}
+
+// forwardWeights is the place of a weight as do reads it: the param's own, or
+// memory into which a step before repacks it.
+func (c *call) forwardWeights(e *plan.Emitter, do worker, weight *plan.Tensor) *plan.Tensor {
+	w, ok := do.(kernel.Winograd)
+	if !ok {
+		return weight
+	}
+	t := e.Temp("weights", plan.Packed, w.PackedLen(), 1, 1)
+	e.Step(kernel.WinogradRepack{Winograd: w}, list(weight), list(t))
+	return t
+}
+
+// Gradients of convolutions and dense layers.
+
+func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
+	w := c.Param(1)
+	if w == nil {
+		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
+	}
+	f, ok := c.l.train.packing[w].By.(kernel.Conv)
+	if !ok || f.Planar {
+		return unsupported("the gradient of the network's input")
+	}
+	y := n.In[0].Type.Shape
+	f.H, f.W = y[2], y[3]
+	need := plan.Need{Layout: plan.Blocked}
+	for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{}) {
+		need.Border = plan.Border{max(need.Border[0], p.PH), max(need.Border[1], p.PW),
+			max(need.Border[2], p.H-1-p.PH+(p.KH-1)*max(1, p.DH)-(y[2]-1)), max(need.Border[3], p.W-1-p.PW+(p.KW-1)*max(1, p.DW)-(y[3]-1))}
+	}
+	return c.layouts("backward data", []plan.Need{need}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])) {
+			out := list(e.Out[0].Shift(p.Y*view(e.Out[0]).H + p.X*kernel.Block))
+			if p.IC == 0 {
+				none := e.Temp("none", plan.Packed, kernel.Block, 1, 1)
+				e.Step(p.Conv.Split(c.l.batch), e.In, out, plan.WeightRef{At: none})
+				continue
+			}
+			t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
+			e.Step(p.Repack, list(e.Param(w)), list(t))
+			algo := algorithms[1]
+			if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
+				algo = c.l.algorithm(p.Conv)
+			}
+			if algo.name == "dense" {
+				algo = algorithms[1]
+			}
+			do := algo.make(p.Conv, c.l.batch)
+			e.Step(do, e.In, out, plan.WeightRef{At: c.forwardWeights(e, do, t)})
+		}
+		return nil
+	})
+}
+
+func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
+	f, ok := c.l.train.packing[n.Out[0]].By.(kernel.Conv)
+	if !ok {
+		return unsupported("a gradient of no weight")
+	}
+	x, y := n.In[1].Type.Shape, n.In[0].Type.Shape
+	f.H, f.W = y[2], y[3]
+	in := plan.Need{Layout: plan.Blocked, Border: plan.Border{
+		f.PH, f.PW, max(0, (f.H-1)*f.SH-f.PH+(f.KH-1)*f.DH-(x[2]-1)), max(0, (f.W-1)*f.SW-f.PW+(f.KW-1)*f.DW-(x[3]-1))}}
+	if f.Planar {
+		in.Layout = plan.Framed
+		if in.Border == (plan.Border{}) {
+			in.Layout = plan.Planar
+		}
+	}
+	return c.layouts("backward weights", []plan.Need{blocked, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
+		e.Step(kernel.BackwardWeights{Conv: f}.Split(), list(e.In[1], e.In[0]), e.Out)
+		return nil
+	})
+}
+
+// denseGradient is one of the two products that are the gradients of a dense
+// layer: dy * weight, or the transpose of dy times its input.
+func (c *call) denseGradient(op ops.MatMul) error {
+	n := c.Node
+	if op.TransB {
+		return unsupported("a product of two activations")
+	}
+	if op.TransA {
+		d, ok := c.l.train.packing[n.Out[0]].By.(kernel.Dense)
+		if !ok {
+			return unsupported("a product that is no weight's gradient")
+		}
+		return c.layouts("backward weights", needs(blocked, 2), []plan.Need{packed}, func(e *plan.Emitter) error {
+			d.In, d.Out.View = view(e.In[1]), view(e.In[0])
+			e.Step(kernel.DenseBackwardWeights{Dense: d.Split(c.l.batch)}, list(e.In[1], e.In[0]), e.Out)
+			return nil
+		})
+	}
+	w := c.Param(1)
+	if w == nil {
+		return unsupported("a product of two activations")
+	}
+	d, ok := c.l.train.packing[w].By.(kernel.Dense)
+	if !ok {
+		return unsupported("a product with a weight that is no dense layer's")
+	}
+	return c.layouts("backward data", []plan.Need{blocked}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		d.In, d.Out.View = view(e.Out[0]), view(e.In[0])
+		do := kernel.DenseBackwardData{Dense: d.Split(c.l.batch)}
+		t := e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
+		e.Step(kernel.DenseRepack{Dense: d}, list(e.Param(w)), list(t))
+		e.Step(do, e.In, e.Out, plan.WeightRef{At: t})
+		return nil
+	})
+}
+
+// sumOfPixels is the gradient of a bias.
+func (c *call) sumOfPixels() error {
+	ch, h, w := chw(c.Read[0])
+	return c.layouts("backward bias", []plan.Need{blocked}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.SumPixels{C: ch, H: h, W: w, In: view(e.In[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+// Gradients of the rest.
+
+func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.Out[0])
+	_, h, w := chw(n.In[0])
+	return c.blocked("max pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.MaxPoolGrad{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func avgPoolDx(op ops.AvgPoolDx, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.Out[0])
+	_, h, w := chw(n.In[0])
+	return c.blocked("average pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.AvgPoolGrad{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, DY: view(e.In[0]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func globalAvgPoolDx(op ops.GlobalAvgPoolDx, n *ir.Node, c *call) error {
+	ch, ih, iw := chw(n.Out[0])
+	return c.blocked("average pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.AvgPoolGrad{C: ch, H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, DY: view(e.In[0]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func reluDx(op ops.ReLUDx, n *ir.Node, c *call) error       { return c.actGradient(kernel.ActReLU) }
+func sigmoidDx(op ops.SigmoidDx, n *ir.Node, c *call) error { return c.actGradient(kernel.ActSigmoid) }
+func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error       { return c.actGradient(kernel.ActTanh) }
+
+func (c *call) actGradient(a kernel.Act) error {
+	ch, h, w := chw(c.Wrote[0])
+	return c.blocked(a.String()+" gradient", 1, func(e *plan.Emitter) error {
+		e.Step(kernel.ActGrad{Act: a, C: ch, H: h, W: w, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func lrnDx(op ops.LRNDx, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.Out[0])
+	return c.blocked("lrn gradient", 1, func(e *plan.Emitter) error {
+		e.Step(kernel.LRNGrad{C: ch, H: h, W: w, Size: op.Size, Alpha: float32(op.Alpha), Beta: float32(op.Beta), K: float32(op.K),
+			DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func maxoutDx(op ops.MaxoutDx, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	return c.blocked("maxout gradient", 2, func(e *plan.Emitter) error {
+		e.Step(kernel.MaxoutGrad{C: ch, Pieces: op.Pieces, H: h, W: w, DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func softmaxDx(op ops.SoftmaxDx, n *ir.Node, c *call) error { return c.softmaxGradient(op.Axis, false) }
+func logSoftmaxDx(op ops.LogSoftmaxDx, n *ir.Node, c *call) error {
+	return c.softmaxGradient(op.Axis, true)
+}
+
+func (c *call) softmaxGradient(axis int, log bool) error {
+	if axis != 1 {
+		return unsupported("the gradient of a softmax over axis %d", axis)
+	}
+	ch, h, w := chw(c.Wrote[0])
+	return c.blocked("softmax gradient", 1, func(e *plan.Emitter) error {
+		e.Step(kernel.SoftmaxGrad{C: ch, H: h, W: w, Log: log, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+// Batch normalization and dropout.
+
+func batchNormTrain(op ops.BatchNormTrain, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	for i := 1; i < 5; i++ {
+		if c.Param(i) == nil {
+			return unsupported("operand %s is computed, not a param", n.In[i].Name)
+		}
+	}
+	err := c.layouts("batch norm", []plan.Need{blocked}, []plan.Need{blocked, packed, packed, packed, packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.BatchNormTrain{C: ch, H: h, W: w, Eps: float32(op.Eps), In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out[:3],
+			plan.WeightRef{At: e.Param(n.In[1])}, plan.WeightRef{At: e.Param(n.In[2])})
+		e.Step(kernel.BatchNormRunning{C: ch, Pixels: h * w, Momentum: float32(op.Momentum)}, e.Out[1:3], e.Out[3:])
+		return nil
+	})
+	c.choice.Into = []*ir.Value{nil, nil, nil, n.In[3], n.In[4]}
+	return err
+}
+
+func batchNormDx(op ops.BatchNormDx, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	if c.Param(2) == nil {
+		return unsupported("operand %s is computed, not a param", n.In[2].Name)
+	}
+	err := c.layouts("batch norm gradient", []plan.Need{blocked, blocked, packed, packed}, []plan.Need{blocked, packed, packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.BatchNormGrad{C: ch, H: h, W: w, Eps: float32(op.Eps), DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out,
+			plan.WeightRef{At: e.Param(n.In[2])})
+		return nil
+	})
+	c.choice.InPlace = []int{1, 0, 0}
+	return err
+}
+
+func dropoutTrain(op ops.DropoutTrain, n *ir.Node, c *call) error {
+	ch, h, w := chw(n.In[0])
+	err := c.layouts("dropout", []plan.Need{blocked, planar}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		e.Step(kernel.Dropout{C: ch, H: h, W: w, Key: op.Key(), Below: op.Threshold(), Scale: float32(1 / (1 - op.P)), In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+	c.choice.InPlace = []int{1}
+	return err
+}
+
+// Losses.
+
+func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
+	if c.l.train == nil {
+		return unsupported("a loss, outside of training")
+	}
+	ch, _, _ := chw(n.In[0])
+	return c.layouts("loss", []plan.Need{blocked, planar}, []plan.Need{planar}, func(e *plan.Emitter) error {
+		e.Step(kernel.CrossEntropy{C: ch, Smoothing: float32(op.Smoothing), In: view(e.In[0])}, e.In, e.Out)
+		return nil
+	})
+}
+
+func crossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
+	ch, _, _ := chw(n.In[1])
+	k := kernel.CrossEntropyGrad{C: ch, Smoothing: float32(op.Smoothing)}
+	in := []plan.Need{blocked, planar}
+	dloss := c.Param(0)
+	if dloss == nil {
+		in = append([]plan.Need{planar}, in...)
+	}
+	return c.layouts("loss gradient", in, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		k.In, k.Out = view(e.In[len(e.In)-2]), view(e.Out[0])
+		from := e.In
+		if dloss != nil {
+			from = append(list(e.Param(dloss)), from...)
+		}
+		e.Step(k, from, e.Out)
+		return nil
+	})
+}
+
+// sumOfScalars is the sum of the unit's operands by weight: losses.
+func (c *call) sumOfScalars(weights ...float64) error {
+	if len(c.Read) != len(weights) || len(weights) > 4 {
+		return unsupported("a sum of %d losses", len(weights))
+	}
+	var k kernel.WeightedSum
+	for i, w := range weights {
+		k.Weights[i] = float32(w)
+	}
+	return c.layouts("sum", needs(planar, len(c.Read)), []plan.Need{planar}, func(e *plan.Emitter) error {
+		e.Step(k, e.In, e.Out)
+		return nil
+	})
+}
+
+// What comes between gradient and optimizer.
+
+func globalNorm(op ops.GlobalNorm, n *ir.Node, c *call) error {
+	return c.layouts("norm", needs(packed, len(c.Read)), []plan.Need{planar}, func(e *plan.Emitter) error {
+		total := 0
+		for _, t := range e.In {
+			total += kernel.SquareSums{N: t.C}.Len()
+		}
+		sums := e.Temp("squares", plan.Packed, total, 1, 1)
+		at := 0
+		for _, t := range e.In {
+			k := kernel.SquareSums{N: t.C}
+			e.Step(k, list(t), list(sums.Part(at, k.Len())))
+			at += k.Len()
+		}
+		e.Step(kernel.NormOfSums{N: total}, list(sums), e.Out)
+		return nil
+	})
+}
+
+func clipNorm(op ops.ClipNorm, n *ir.Node, c *call) error {
+	err := c.layouts("clip", []plan.Need{packed, planar}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.ClipNorm{N: e.Out[0].C, Bound: float32(op.Bound)}, e.In, e.Out)
+		return nil
+	})
+	c.choice.InPlace = []int{1}
+	return err
+}
+
+func clipValue(op ops.ClipValue, n *ir.Node, c *call) error {
+	err := c.layouts("clip", []plan.Need{packed}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.ClipValue{N: e.Out[0].C, Bound: float32(op.Bound)}, e.In, e.Out)
+		return nil
+	})
+	c.choice.InPlace = []int{1}
+	return err
+}
+
+func penaltyDx(op ops.PenaltyDx, n *ir.Node, c *call) error {
+	w := c.Param(0)
+	if w == nil {
+		return unsupported("a penalty on what is no param")
+	}
+	err := c.layouts("penalty", []plan.Need{packed}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		e.Step(kernel.Penalty{N: e.Out[0].C, L1: float32(op.L1), L2: float32(op.L2)}, list(e.Param(w), e.In[0]), e.Out)
+		return nil
+	})
+	c.choice.InPlace = []int{1}
+	return err
+}
+
+// Optimizers change params in place.
+
+func (c *call) optimizer(algo string, into []*ir.Value, emit func(*plan.Emitter) error) error {
+	for _, v := range into {
+		if v.Param == nil {
+			return unsupported("an optimizer of what is no param: %s", v.Name)
+		}
+	}
+	in := []plan.Need{packed, planar, planar}[:len(c.Read)]
+	err := c.layouts(algo, in, needs(packed, len(c.Wrote)), emit)
+	c.choice.Into, c.choice.Last = into, true
+	return err
+}
+
+func sgd(op ops.SGD, n *ir.Node, c *call) error {
+	into := append([]*ir.Value{n.In[0]}, n.In[3:]...)
+	return c.optimizer("sgd", into, func(e *plan.Emitter) error {
+		e.Step(kernel.SGD{N: e.Out[0].C, Momentum: float32(op.Momentum), Nesterov: op.Nesterov, Decay: float32(op.Decay), LR: rate(op.LR)}, e.In, e.Out)
+		return nil
+	})
+}
+
+// rate is the factor on a learning rate as the kernels have it, for whom 0 means 1.
+func rate(lr float64) float32 {
+	if lr == 0 {
+		return 1e-38 // frozen
+	}
+	return float32(lr)
+}
+
+func rmsProp(op ops.RMSProp, n *ir.Node, c *call) error {
+	into := append([]*ir.Value{n.In[0]}, n.In[3:]...)
+	return c.optimizer("rmsprop", into, func(e *plan.Emitter) error {
+		out := list(e.Out[0], nil, e.Out[1]) // velocity second
+		if len(e.Out) > 2 {
+			out[1] = e.Out[2]
+		}
+		e.Step(kernel.RMSProp{N: e.Out[0].C, Rho: float32(op.Rho), Eps: float32(op.Eps), Momentum: float32(op.Momentum), Decay: float32(op.Decay), LR: rate(op.LR)}, e.In, out)
+		return nil
+	})
+}
+
+func adam(op ops.Adam, n *ir.Node, c *call) error {
+	into := append([]*ir.Value{n.In[0]}, n.In[4:]...)
+	return c.optimizer("adam", into, func(e *plan.Emitter) error {
+		e.Step(kernel.Adam{N: e.Out[0].C, Beta1: float32(op.Beta1), Beta2: float32(op.Beta2), Eps: float32(op.Eps), Decay: float32(op.Decay), Decoupled: op.Decoupled,
+			LR: rate(op.LR)}, e.In, e.Out)
+		return nil
+	})
+}
+
+func maxNorm(op ops.MaxNorm, n *ir.Node, c *call) error {
+	return unsupported("a bound on the norm of packed weights")
+}
+
+func average(op ops.Average, n *ir.Node, c *call) error {
+	return unsupported("an average of weights")
+}

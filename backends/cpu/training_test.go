@@ -1,0 +1,154 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/autodiff"
+)
+
+// trainInputs draws a batch for a training graph.
+func trainInputs(g *ir.Graph, n, step int) (wide []*tensor.Tensor, flat [][]float32) {
+	r := rand.New(rand.NewPCG(uint64(step), 5))
+	for _, v := range g.Inputs {
+		f := make([]float32, tensor.Size(v.Type.Shape.Bind(n)))
+		t := tensor.New(v.Type.Shape.Bind(n)...)
+		for i := range f {
+			switch {
+			case v.Name == "labels":
+				k := r.IntN(3)
+				kernel.PutInt(f, i, int32(k))
+				t.Data[i] = float64(k)
+			case v.Name == "step":
+				kernel.PutInt(f, i, int32(step))
+				t.Data[i] = float64(step)
+			case v.Name == "rate":
+				f[i] = 0.05
+				t.Data[i] = float64(f[i])
+			default:
+				f[i] = r.Float32()*2 - 1
+				t.Data[i] = float64(f[i])
+			}
+		}
+		wide, flat = append(wide, t), append(flat, f)
+	}
+	return wide, flat
+}
+
+// verifyTraining runs some steps and compares outputs and all params with the
+// reference after each, in float64 from the same weights.
+func verifyTraining(g *ir.Graph, batch, steps int, opt Options) error {
+	opt.Batch, opt.Debug = batch, true
+	p, err := Compile(g, opt)
+	if err != nil {
+		return err
+	}
+	defer p.pool.Close()
+	if err := plan.Check(p.Plan()); err != nil {
+		return fmt.Errorf("%w\n%v", err, p.Plan())
+	}
+	s := p.NewSession()
+	c := g.Clone()
+	for step := range steps {
+		wide, in := trainInputs(g, batch, step)
+		// The reference begins every step from the session's own params, so that
+		// differences do not add up.
+		for _, v := range c.Params {
+			x, err := s.Param(v.Name)
+			if err != nil {
+				continue // it was folded
+			}
+			c.Data[v.Name] = tensor.Of(x, v.Type.Shape...)
+		}
+		want, err := ref.Run(c, wide, ref.Options{})
+		if err != nil {
+			return fmt.Errorf("reference: %w", err)
+		}
+		out := outputs(p, batch)
+		if err := s.Run(in, out); err != nil {
+			return err
+		}
+		for i, v := range c.Outputs {
+			if d := near(out[i], want[v]); d > 2e-4 {
+				return fmt.Errorf("step %d: output %s differs by %.3g: %v, want %v\n%v", step, v.Name, d, out[i], want[v].Data, p.Plan())
+			}
+		}
+		for _, u := range c.Updates {
+			got, err := s.Param(u.Param.Name)
+			if err != nil {
+				return err
+			}
+			// Weights change little in a step: the change is compared, too.
+			before := c.Data[u.Param.Name].Data
+			change, scale, most := 0.0, 0.0, 0.0
+			for i, w := range want[u.Value].Data {
+				change = max(change, math.Abs(float64(got[i])-w))
+				scale = max(scale, math.Abs(w-float64(before[i])))
+				most = max(most, math.Abs(w))
+			}
+			if change > 2e-4*most+1e-5 || change > 1e-3*scale+1e-5 || change != change {
+				return fmt.Errorf("step %d: param %s differs by %.3g of %.3g, where it changes by %.3g\n%v", step, u.Param.Name, change, most, scale, p.Plan())
+			}
+		}
+	}
+	return nil
+}
+
+// trainable is a small network with everything that training knows.
+func trainable(t testing.TB) *ir.Graph {
+	b := newNet(t, "trainable")
+	x := b.image(3, 12, 12)
+	x = b.op("r1", ops.ReLU{}, b.conv("c1", x, 16, ir.HW{5, 5}, ops.Conv{Stride: ir.HW{2, 2}, Pad: ir.Pads{2, 2, 2, 2}}))
+	bn := func(name string, x *ir.Value) *ir.Value {
+		c := x.Type.Shape[1]
+		state := func(s string, v float64) *ir.Value {
+			return b.Param(name+"/"+s, ir.Shape{c}, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant, A: v}})
+		}
+		return b.op(name, ops.BatchNorm{Eps: 1e-3, Momentum: 0.9}, x, b.vector(name+"/gamma", c), b.vector(name+"/beta", c), state("mean", 0), state("variance", 1))
+	}
+	l := b.op("lrn", ops.LRN{Size: 5, Alpha: 0.5, Beta: 0.75, K: 1}, x)
+	a := b.op("ra", ops.ReLU{}, bn("bn", b.conv("a", l, 20, ir.HW{3, 3}, ops.Conv{Pad: ir.Pads{1, 1, 1, 1}})))
+	c := b.op("tc", ops.Tanh{}, b.conv("c", b.op("mp", ops.MaxPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}}, l), 16, ir.HW{1, 1}, ops.Conv{}))
+	d := b.op("sd", ops.Sigmoid{}, b.conv("d", b.op("ap", ops.AvgPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}}, l), 7, ir.HW{1, 1}, ops.Conv{}))
+	x = b.op("concat", ops.Concat{Axis: 1}, a, c, d)
+	x = b.op("sum", ops.Add{}, x, b.op("scale", ops.Scale{By: 0.3}, b.conv("res", x, 43, ir.HW{3, 3}, ops.Conv{Pad: ir.Pads{1, 1, 1, 1}})))
+	x = b.op("maxout", ops.Maxout{Pieces: 2}, b.conv("mo", x, 24, ir.HW{3, 3}, ops.Conv{Stride: ir.HW{2, 2}, Pad: ir.Pads{1, 1, 1, 1}}))
+	x = b.op("drop", ops.Dropout{P: 0.25}, x)
+	x = b.op("rf", ops.ReLU{}, b.dense("f1", b.op("flat", ops.Flatten{}, x), 20))
+	return b.done(b.op("probs", ops.Softmax{Axis: 1}, b.dense("f2", x, 3)))
+}
+
+func TestTraining(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opt  autodiff.Options
+	}{
+		{"sgd", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Norm: true}},
+		{"momentum", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9, Decay: 1e-3}, Smoothing: 0.1}},
+		{"nesterov", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9}, Clip: recipe.Clip{Norm: 0.5}}},
+		{"rmsprop", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop", Rho: 0.9, Eps: 1, Momentum: 0.9}, Clip: recipe.Clip{Value: 0.01}}},
+		{"adam", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "adam", Beta1: 0.9, Beta2: 0.999, Eps: 1e-3}, Regular: recipe.Regularize{L1: 1e-4, L2: 1e-3}}},
+		{"adamw", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "adamw", Beta1: 0.9, Beta2: 0.999, Eps: 1e-3, Decay: 0.01}}},
+	} {
+		tr, err := autodiff.Train(trainable(t), c.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, isa := range kernel.Available() {
+			for _, direct := range []bool{true, false} {
+				if err := verifyTraining(tr.Graph, 3, 3, Options{ISA: isa.String(), Threads: 2, Direct: direct}); err != nil {
+					t.Fatalf("%s, %v, direct %v: %v", c.name, isa, direct, err)
+				}
+			}
+		}
+	}
+}
