@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -136,3 +137,44 @@ func (r Result) String() string {
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+
+// Cold is what a process needs from its start to its first result.
+type Cold struct {
+	Time    time.Duration // until the outputs of the first run have arrived
+	PeakRSS int64         // bytes, then
+	Outputs []Tensor
+}
+
+// ColdStartORT starts ONNX Runtime anew, loads a model and runs it once on
+// inputs.
+func ColdStartORT(version, model string, threads int, inputs ...Tensor) (c Cold, err error) {
+	if _, err := ortServer(); err != nil { // building it is no part of the start
+		return c, err
+	}
+	start := time.Now()
+	p, err := StartORT(version)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := p.Threads(threads); err != nil {
+		return c, err
+	}
+	if _, err := p.Load(model); err != nil {
+		return c, err
+	}
+	for _, x := range inputs {
+		if err := p.Input(x); err != nil {
+			return c, err
+		}
+	}
+	if _, err := p.Run(1); err != nil {
+		return c, err
+	}
+	if c.Outputs, err = p.Outputs(); err != nil {
+		return c, err
+	}
+	c.Time = time.Since(start)
+	c.PeakRSS, err = p.PeakRSS()
+	return c, err
+}

@@ -90,6 +90,9 @@ func StartORT(version string) (*Peer, error) {
 // ortServer returns the compiled ort.c, under a name that holds its hash, so a
 // changed source is never served by an old program.
 func ortServer() (string, error) {
+	if err := os.MkdirAll(Dir(), 0o777); err != nil {
+		return "", err
+	}
 	path := filepath.Join(Dir(), fmt.Sprintf("ort-server-%x", sha256.Sum256(ortSource))[:11+16])
 	if _, err := os.Stat(path); err == nil {
 		return path, nil

@@ -134,7 +134,11 @@ func TestONNXRuntime(t *testing.T) {
 }
 
 func TestPyTorch(t *testing.T) {
-	for _, v := range []string{Torch, "debian"} {
+	versions := []string{Torch}
+	if os.Getenv("INCC_LONG") == "1" {
+		versions = append(versions, "debian")
+	}
+	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			p, err := StartTorch(v)
 			p = running(t, p, err)
@@ -212,6 +216,19 @@ func TestInterleave(t *testing.T) {
 	must(t, err)
 	if len(r.Ratios) != 6 || len(r.Ours) != 12 || len(r.Theirs) != 12 || r.Ratio() <= 1 {
 		t.Errorf("%d ratios, %v", len(r.Ratios), r)
+	}
+}
+
+func TestColdStart(t *testing.T) {
+	x := Tensor{Name: "x", Shape: []int{1, 3}, Data: []float32{1, 1, 1}}
+	cold, err := ColdStartORT(ORT, affine(t, false), 1, x)
+	var missing *MissingError
+	if errors.As(err, &missing) && !Required() {
+		t.Skip(err)
+	}
+	must(t, err)
+	if cold.Time <= 0 || cold.Time > time.Minute || cold.PeakRSS < 1<<20 || len(cold.Outputs) != 1 {
+		t.Errorf("%+v", cold)
 	}
 }
 

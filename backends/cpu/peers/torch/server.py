@@ -304,6 +304,8 @@ class Server:
         return "ok"
 
     def args(self):
+        if self.net is None:
+            raise ValueError("no model is loaded")
         return [self.values[i] for i in self.net.inputs]
 
     def forward(self):
@@ -329,8 +331,9 @@ class Server:
         return "ok"
 
     def step(self):
+        args = self.args()
         self.sgd.zero_grad(set_to_none=True)
-        self.loss(self.args()).backward()
+        self.loss(args).backward()
         self.sgd.step()
 
     @staticmethod
