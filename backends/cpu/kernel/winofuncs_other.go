@@ -8,3 +8,7 @@ func winoOutTiles(ISA, int, *float32, int, *float32, int, *float32, *float32, in
 }
 
 func winoWeightTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}
+
+func lineInTiles(ISA, *float32, int, *float32, int, int, int) {}
+
+func lineOutTiles(ISA, *float32, int, *lineOutArgs, *float32, float32, int, int) {}

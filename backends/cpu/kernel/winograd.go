@@ -125,6 +125,7 @@ func (c Winograd) Pack(dst, weight []float32) {
 // edge. Strides between positions are odd numbers of cache lines, so that the 36
 // of them fall into different sets.
 type winoLayout struct {
+	area             int // positions: 36, or 10 of WinogradLine
 	block            int // from a block's tiles to the next block's, in V and M
 	vpos, mpos       int // from a position to the next
 	prod, tmp        int // where M and tmp begin; V is at 0
@@ -132,6 +133,7 @@ type winoLayout struct {
 }
 
 func (c Winograd) layout() (l winoLayout) {
+	l.area = winoArea
 	l.block = c.tiles() * Block
 	l.vpos = Blocks(c.IC)*l.block | Block
 	l.mpos = 2*l.block | Block
@@ -235,12 +237,12 @@ func (r *winoRun) inTiles(src []float32, at, row, dst, n int) {
 	winoInTiles(r.w.ISA, &src[at], 4*row, &r.scratch[dst], 4*r.vpos, n, 4*r.c.m()*Block, &r.scratch[r.tmp])
 }
 
-// multiply computes M for a pair of output blocks: 36 products, each a 1x1
+// multiply computes M for a pair of output blocks: 36 or 10 products, each a 1x1
 // convolution whose pixels are the tiles.
 func (r *winoRun) multiply(g group) {
 	k := r.c.depths()
 	width := g.blocks * Block
-	weights := r.a.W[0][winoArea*k*g.bias:][:winoArea*k*width]
+	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
 	blocks, most := g.blocks, maxPixels(r.w.ISA)
 	t := &r.w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
@@ -251,7 +253,7 @@ func (r *winoRun) multiply(g group) {
 		blocks = 1
 	}
 	kernels := tileFuncs(r.w.ISA, blocks, false)
-	for pos := range winoArea {
+	for pos := range r.area {
 		u := weights[pos*k*width:][:k*width]
 		v, out := pos*r.vpos, r.prod+pos*r.mpos
 		if r.w.ISA == Portable {

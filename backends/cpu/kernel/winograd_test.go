@@ -100,3 +100,26 @@ func TestWinogradRepack(t *testing.T) {
 		}
 	}
 }
+
+func TestWinogradLine(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(7, 1))
+	count := 60
+	if long() {
+		count = 3000
+	}
+	for i := range count {
+		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 1, KW: 7, PH: r.IntN(2), PW: r.IntN(9)}
+		if i%2 == 0 {
+			c.KH, c.KW, c.PH, c.PW = c.KW, c.KH, c.PW, c.PH
+		}
+		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
+		switch r.IntN(4) {
+		case 0:
+			c.Residual, c.Scale = true, r.Float32()
+		case 1:
+			c.Parts[1] = Part{C: 1 + r.IntN(40)}
+		}
+		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, func(c Conv) Kernel { return WinogradLine{Conv: c, Tiles: 7 * c.Rows} }, 3e-5)
+	}
+}

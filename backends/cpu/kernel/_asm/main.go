@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, depthwise, gradient, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, gradient, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -30,6 +30,8 @@ func main() {
 		tiles()
 	case "wino":
 		winograds()
+	case "line":
+		lines()
 	case "depthwise":
 		depthwises()
 	case "gradient":

@@ -1,0 +1,354 @@
+package kernel
+
+// WinogradLine is a 1x7 or 7x1 convolution by the one-dimensional F(4, 7): 10
+// multiplications for 28 (points 0, 1, -1, 2, -2, 1/2, -1/2, 3/4, -3/4 and
+// infinity, which of the choices tried had the smallest error). Inception v3, v4
+// and Inception-ResNet v2 have a quarter of their work there. What is said of
+// Winograd holds for it too; a tile is four outputs of a row (1x7) or of a column
+// (7x1), and the weights become 10/7 as many.
+type WinogradLine struct {
+	Conv      // Rows is not used
+	Tiles int // output tiles a task, counted through all images
+}
+
+// WinogradLineFits reports whether WinogradLine computes such a convolution.
+func WinogradLineFits(c Conv) bool {
+	return (c.KH == 1 && c.KW == lineTaps || c.KH == lineTaps && c.KW == 1) && one(c.SH) == 1 && one(c.SW) == 1 &&
+		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar
+}
+
+const (
+	lineTaps = 7
+	lineTile = 4                       // outputs
+	lineIn   = lineTile + lineTaps - 1 // inputs, products
+)
+
+// linePoints are the points of the pairs; 0 and infinity come to them.
+var linePoints = [4]float64{1, 2, 0.5, 0.75}
+
+// Grid is the number of rows and columns of tiles in an image.
+func (c WinogradLine) Grid() (h, w int) {
+	if c.KW == lineTaps {
+		return c.H, ceilDiv(c.W, lineTile)
+	}
+	return ceilDiv(c.H, lineTile), c.W
+}
+
+func (c WinogradLine) tiles() int {
+	if c.Tiles > 0 {
+		return c.Tiles
+	}
+	h, w := c.Grid()
+	return h * w
+}
+
+// Tasks is chunks of tiles x chunks of pairs of output blocks.
+func (c WinogradLine) Tasks(images int) int {
+	h, w := c.Grid()
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.ngroups(), c.pairs())
+}
+
+// PackedLen is the length of the transformed weights, in float32s.
+func (c WinogradLine) PackedLen() int {
+	n := 0
+	for g := range c.groups {
+		n += g.blocks
+	}
+	return n * Block * Blocks(c.IC) * c.depth() * lineIn
+}
+
+// Pack transforms weights in OIHW order, in float64, and rounds once. The order is
+// [pair][position][input channel][16 or 32 output channels].
+func (c WinogradLine) Pack(dst, weight []float32) {
+	points := []float64{0}
+	for _, p := range linePoints {
+		points = append(points, p, -p)
+	}
+	var G [lineIn][lineTaps]float64
+	G[lineIn-1][lineTaps-1] = 1
+	for i, p := range points {
+		v := 1.0
+		for j, q := range points {
+			if j != i {
+				v /= p - q
+			}
+		}
+		for k := range lineTaps {
+			G[i][k] = v
+			v *= p
+		}
+	}
+	depths := Blocks(c.IC) * c.depth()
+	at := 0
+	for g := range c.groups {
+		width := g.blocks * Block
+		d := dst[at : at+lineIn*depths*width]
+		at += len(d)
+		clear(d)
+		for j := range g.n {
+			for ic := range c.IC {
+				k := weight[((g.oc+j)*c.IC+ic)*lineTaps:][:lineTaps]
+				for pos := range G {
+					s := 0.0
+					for i, v := range k {
+						s += float64(G[pos][i] * float64(v))
+					}
+					d[(pos*depths+ic)*width+j] = float32(s)
+				}
+			}
+		}
+	}
+}
+
+func (c WinogradLine) layout() (l winoLayout) {
+	l.area = lineIn
+	l.block = c.tiles() * Block
+	l.vpos = Blocks(c.IC)*l.block | Block
+	l.mpos = 2*l.block | Block
+	l.prod = lineIn * l.vpos
+	l.patch = l.prod + lineIn*l.mpos
+	l.res = l.patch + lineIn*l.block
+	l.size = l.res + lineTile*l.block
+	return l
+}
+
+// Scratch is V, M and the patches of a chunk.
+func (c WinogradLine) Scratch() int { return c.layout().size }
+
+// Table returns the offsets of the input blocks in V, in bytes.
+func (c WinogradLine) Table(ISA) []int {
+	t := make([]int, Blocks(c.IC))
+	for b := range t {
+		t[b] = 4 * b * c.layout().block
+	}
+	return t
+}
+
+// Run computes one task.
+func (c WinogradLine) Run(w *Worker, task int, a *Args) {
+	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	g0 := task % gchunks * c.pairs()
+	g1 := min(g0+c.pairs(), c.ngroups())
+	gh, gw := c.Grid()
+	r := &w.wino
+	*r = winoRun{c: Winograd{Conv: c.Conv}, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
+	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
+	r.linesIn()
+	i := 0
+	for g := range c.groups {
+		if i >= g0 && i < g1 {
+			r.multiply(g)
+			r.linesOut(g)
+		}
+		i++
+	}
+}
+
+// run says how many tiles from tile i on go in one call, where the first lies, and
+// how many of its n elements (10 inputs, 4 outputs) there are: fewer at the end of
+// the image. size is that of the image's rows (or columns) in such elements.
+func (r *winoRun) lineRun(i, n int) (image, y, x, run, valid int) {
+	image, a, b := r.at(i)
+	if r.c.KW == lineTaps {
+		size := r.c.W + n - lineTile
+		valid, run = min(n, size-b*lineTile), 1
+		if valid == n {
+			run = min((size-n)/lineTile+1-b, r.n-i)
+		}
+		return image, a, b * lineTile, run, valid
+	}
+	return image, a * lineTile, b, min(r.gw-b, r.n-i), min(n, r.c.H+n-lineTile-a*lineTile)
+}
+
+// linesIn fills V.
+func (r *winoRun) linesIn() {
+	in, view := r.a.In[0], r.c.In
+	for i := 0; i < r.n; {
+		image, y, x, run, valid := r.lineRun(i, lineIn)
+		src := in.Off + image*view.N + (y-r.c.PH)*view.H + (x-r.c.PW)*Block
+		step, next := view.H, Block
+		if r.c.KW == lineTaps {
+			step, next = Block, lineTile*Block
+		}
+		for b := range Blocks(r.c.IC) {
+			dst := b*r.block + i*Block
+			if valid == lineIn {
+				r.lineTilesIn(in.Mem, src+b*view.C, step, dst, run, next)
+				continue
+			}
+			row := run * Block // run is 1 along rows
+			patch := r.scratch[r.patch : r.patch+lineIn*row]
+			for e := range valid {
+				at := src + b*view.C + e*step
+				copy(patch[e*row:], in.Mem[at:at+row])
+			}
+			clear(patch[valid*row:])
+			r.lineTilesIn(r.scratch, r.patch, row, dst, run, Block)
+		}
+		i += run
+	}
+}
+
+func (r *winoRun) lineTilesIn(src []float32, at, step, dst, n, next int) {
+	if r.w.ISA == Portable {
+		lineInGo(src[at:], step, r.scratch[dst:], r.vpos, n, next)
+		return
+	}
+	lineInTiles(r.w.ISA, &src[at], 4*step, &r.scratch[dst], 4*r.vpos, n, 4*next)
+}
+
+// linesOut writes a pair of output blocks.
+func (r *winoRun) linesOut(g group) {
+	part, out, res := &r.c.Parts[g.part], r.a.Out[g.part], r.a.In[1]
+	flags := 0
+	if part.Act == ActReLU {
+		flags |= tileReLU
+	}
+	if r.c.Residual {
+		flags |= tileRes
+	}
+	for b := range g.blocks {
+		bias := zeroBias[:Block]
+		if r.a.W[1] != nil {
+			bias = r.a.W[1][g.bias+b*Block:][:Block]
+		}
+		for i := 0; i < r.n; {
+			image, y, x, run, valid := r.lineRun(i, lineTile)
+			src := r.prod + b*r.block + i*Block
+			to := lineOutArgs{dst: out.Mem, at: out.Off + image*part.View.N + (g.block+b)*part.View.C + y*part.View.H + x*Block, step: part.View.H, next: Block,
+				res: res.Mem, rat: res.Off + image*r.c.Res.N + (g.block+b)*r.c.Res.C + y*r.c.Res.H + x*Block, rstep: r.c.Res.H, rnext: Block}
+			if r.c.KW == lineTaps {
+				to.step, to.next, to.rstep, to.rnext = Block, lineTile*Block, Block, lineTile*Block
+			}
+			if !r.c.Residual {
+				to.res, to.rat = bias, 0 // not read
+			}
+			final := to
+			row := run * Block
+			if valid < lineTile {
+				to.dst, to.at, to.step, to.next = r.scratch, r.patch, row, Block
+				if r.c.Residual {
+					for e := range valid {
+						at := final.rat + e*final.rstep
+						copy(r.scratch[r.res+e*row:], res.Mem[at:at+row])
+					}
+					to.res, to.rat, to.rstep, to.rnext = r.scratch, r.res, row, Block
+				}
+			}
+			if r.w.ISA == Portable {
+				lineOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Scale, flags, run)
+			} else {
+				lineOutTiles(r.w.ISA, &r.scratch[src], 4*r.mpos, &to, &bias[0], r.c.Scale, flags, run)
+			}
+			for e := range valid {
+				if valid < lineTile {
+					copy(out.Mem[final.at+e*final.step:][:row], r.scratch[r.patch+e*row:])
+				}
+				if part.vectorAct() && r.c.KW != lineTaps {
+					part.activate(r.w.ISA, out.Mem[final.at+e*final.step:][:row], g.block+b)
+				}
+			}
+			if part.vectorAct() && r.c.KW == lineTaps {
+				n := valid * Block
+				if valid == lineTile {
+					n *= run
+				}
+				part.activate(r.w.ISA, out.Mem[final.at:][:n], g.block+b)
+			}
+			i += run
+		}
+	}
+}
+
+// lineOutArgs says where results go and where their residual is, in float32s.
+type lineOutArgs struct {
+	dst               []float32
+	at, step, next    int
+	res               []float32
+	rat, rstep, rnext int
+}
+
+// lineQ are the coefficients of the polynomials of the input transform
+// (_asm/wino1d.go): of R, and of Q for every pair.
+var lineR, lineQ = func() (r [4]float32, q [4][3]float32) {
+	polynomial := func(skip int) []float64 {
+		c := []float64{1}
+		for i, p := range linePoints {
+			if i == skip {
+				continue
+			}
+			n := make([]float64, len(c)+1)
+			for k, v := range c {
+				n[k+1] += v
+				n[k] -= float64(p * p * v)
+			}
+			c = n
+		}
+		return c
+	}
+	for k := range r {
+		r[k] = float32(polynomial(-1)[k])
+	}
+	for i := range q {
+		for k := range q[i] {
+			q[i][k] = float32(polynomial(i)[k])
+		}
+	}
+	return r, q
+}()
+
+func lineInGo(src []float32, step int, dst []float32, pos, n, next int) {
+	for t := range n {
+		for l := range Block {
+			var x [lineIn]float32
+			for i := range x {
+				x[i] = src[t*next+i*step+l]
+			}
+			d := dst[t*Block+l:]
+			sum := func(coefficients []float32, first int) float32 {
+				s := x[first+2*len(coefficients)]
+				for k := len(coefficients) - 1; k >= 0; k-- {
+					s += float32(coefficients[k] * x[first+2*k])
+				}
+				return s
+			}
+			d[0], d[9*pos] = sum(lineR[:], 0), sum(lineR[:], 1)
+			for i, p := range linePoints {
+				e, o := sum(lineQ[i][:], 2), sum(lineQ[i][:], 1)
+				d[(1+2*i)*pos] = e + float32(float32(p)*o)
+				d[(2+2*i)*pos] = e - float32(float32(p)*o)
+			}
+		}
+	}
+}
+
+func lineOutGo(src []float32, pos int, to *lineOutArgs, bias []float32, scale float32, flags, n int) {
+	for t := range n {
+		for l := range Block {
+			m := func(i int) float32 { return src[i*pos+t*Block+l] }
+			var y [lineTile]float32
+			y[0] = m(0)
+			for i, p := range linePoints {
+				s, d := m(1+2*i)+m(2+2*i), m(1+2*i)-m(2+2*i)
+				y[0] += s
+				if i == 0 {
+					y[1], y[2], y[3] = d, s, d+m(9)
+					continue
+				}
+				y[1] += float32(float32(p) * d)
+				y[2] += float32(float32(p*p) * s)
+				y[3] += float32(float32(p*p*p) * d)
+			}
+			for i, v := range y {
+				v += bias[l]
+				if flags&tileRes != 0 {
+					v = float32(scale*v) + to.res[to.rat+t*to.rnext+i*to.rstep+l]
+				}
+				if flags&tileReLU != 0 && v < 0 {
+					v = 0
+				}
+				to.dst[to.at+t*to.next+i*to.step+l] = v
+			}
+		}
+	}
+}
