@@ -10,6 +10,7 @@ import (
 type Rewriter struct {
 	*Builder
 	users   map[*Value][]*Node // nil until somebody asks, from then on kept up
+	gone    map[*Node]bool     // removed, but still in the graph's list
 	Changed int                // how many rewrites were made, for the pass's report
 }
 
@@ -34,6 +35,7 @@ func (r *Rewriter) For(n *Node) *Rewriter {
 // Users returns the nodes that read v, each once.
 func (r *Rewriter) Users(v *Value) []*Node {
 	if r.users == nil {
+		r.flush()
 		r.users = r.g.Users()
 	}
 	return r.users[v]
@@ -97,15 +99,30 @@ func (r *Rewriter) Replace(old, new *Value) {
 }
 
 // Remove takes nodes out of the graph; nothing may read them any more when
-// Finish verifies.
+// Finish verifies. Graph().Nodes holds them until Nodes, Sweep or Finish: taking
+// each out of a long list by itself would cost its square.
 func (r *Rewriter) Remove(ns ...*Node) {
-	gone := make(map[*Node]bool, len(ns))
+	if r.gone == nil {
+		r.gone = map[*Node]bool{}
+	}
 	for _, n := range ns {
-		gone[n] = true
+		r.gone[n] = true
 		r.forgets(n)
 	}
-	r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return gone[n] })
 	r.Changed++
+}
+
+// Nodes returns a copy of the list of nodes, in order, without those removed.
+func (r *Rewriter) Nodes() []*Node {
+	r.flush()
+	return slices.Clone(r.g.Nodes)
+}
+
+func (r *Rewriter) flush() {
+	if len(r.gone) > 0 {
+		r.g.Nodes = slices.DeleteFunc(r.g.Nodes, func(n *Node) bool { return r.gone[n] })
+		r.gone = nil
+	}
 }
 
 // SetOp gives a node another op, of the same result. The node is the pass's from
@@ -148,6 +165,7 @@ func (r *Rewriter) forgets(n *Node) {
 // Sweep removes nodes and params that no root needs, and parts whose value went
 // with them. Inputs stay. It returns how many nodes and params went.
 func (r *Rewriter) Sweep() int {
+	r.flush()
 	g := r.g
 	live := map[*Value]bool{}
 	var mark func(v *Value)
@@ -194,6 +212,7 @@ func (r *Rewriter) Sweep() int {
 // Finish sorts the nodes topologically, keeping the order of text where it may,
 // and verifies the graph.
 func (r *Rewriter) Finish() error {
+	r.flush()
 	if r.err != nil {
 		return r.err
 	}

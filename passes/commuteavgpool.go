@@ -22,7 +22,7 @@ var CommuteAvgPool = Pass{
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		st := statics{}
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+		for _, n := range r.Nodes() {
 			// A pool may stand before the pool.
 			for n != nil {
 				n = commuteOnce(r, o, st, n)

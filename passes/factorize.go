@@ -33,7 +33,7 @@ var Factorize = Pass{
 		if o.Arg("max-error") != "" || d.mid == "full" {
 			return errors.New("max-error and mid=full are for factorize=svd: a layer that is to be trained has no error yet")
 		}
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+		for _, n := range r.Nodes() {
 			l, ok := convLayer(r, n)
 			if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
 				continue

@@ -24,7 +24,7 @@ var FoldBN = Pass{
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		f := &bnFolder{r: r, st: statics{}, eps: map[float64][]*ir.Value{}}
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+		for _, n := range r.Nodes() {
 			if op, ok := n.Op.(ops.BatchNorm); ok && f.static(n) {
 				f.fold(n, op)
 			}

@@ -29,7 +29,7 @@ var FoldLinear = Pass{
 		for changed := -1; changed != r.Changed; {
 			changed = r.Changed
 			f := linearFolder{r, o, statics{}}
-			for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			for _, n := range r.Nodes() {
 				f.visit(n)
 			}
 		}

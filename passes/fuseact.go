@@ -23,7 +23,7 @@ var FuseAct = Pass{
 		// changes; each round takes a node away.
 		for changed := -1; changed != r.Changed; {
 			changed = r.Changed
-			for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+			for _, n := range r.Nodes() {
 				if a := actOf(n); a != ops.ActNone {
 					fuse(r, n, a)
 				}

@@ -19,7 +19,7 @@ var Stack3x3 = Pass{
 		if err != nil {
 			return err
 		}
-		for _, n := range append([]*ir.Node(nil), r.Graph().Nodes...) {
+		for _, n := range r.Nodes() {
 			l, ok := convLayer(r, n)
 			if !ok || l.kernel() != (ir.HW{5, 5}) || !d.wants(l.kernel()) {
 				continue

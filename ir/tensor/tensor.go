@@ -114,7 +114,9 @@ func MaxDiff[T Elem](a, b *Dense[T]) (diff, scale float64) {
 	}
 	for i := range a.Data {
 		x, y := float64(a.Data[i]), float64(b.Data[i])
-		scale = math.Max(scale, math.Abs(y))
+		if !math.IsNaN(y) {
+			scale = math.Max(scale, math.Abs(y))
+		}
 		if x == y || (math.IsNaN(x) && math.IsNaN(y)) {
 			continue
 		}
