@@ -14,6 +14,8 @@ func TestNoAllocation(t *testing.T) {
 	planar := c
 	planar.Planar = true
 	kp := newConvCase(r, 2, planar, 0)
+	line := Conv{IC: 20, H: 9, W: 9, KH: 7, KW: 1, PH: 3, Residual: true, Scale: 1, Parts: [4]Part{{C: 50, Act: ActReLU}}}
+	kl := newConvCase(r, 2, line, 0)
 	vec := newAct(3, 100, 1, 1, 0, 0, 0, 0, 0, false)
 	out := newAct(3, 40, 1, 1, 0, 0, 0, 0, 0, false)
 	d := Dense{C: 100, H: 1, W: 1, In: vec.v, Out: Part{C: 40, View: out.v, Act: ActTanh}}
@@ -23,7 +25,7 @@ func TestNoAllocation(t *testing.T) {
 		for _, s := range []struct {
 			kern Kernel
 			k    *convCase
-		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {d, nil}} {
+		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {WinogradLine{Conv: kl.c, Tiles: 9}, kl}, {d, nil}} {
 			a := dargs
 			if s.k != nil {
 				s.k.pack(s.kern.(Packer))

@@ -131,6 +131,9 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 	if w, ok := k.(Winograd); ok {
 		k = w.Split(images)
 	}
+	if w, ok := k.(WinogradLine); ok {
+		k = w.Split(images)
+	}
 	a.W[0] = benchAlloc(k.(Packer).PackedLen())
 	k.(Packer).Pack(a.W[0], fill(c.OC()*c.IC*c.KH*c.KW, 0.1))
 	a.W[1] = fill(c.BiasLen(), 1)
@@ -285,6 +288,9 @@ func BenchmarkGoogLeNetDirect(b *testing.B) {
 func winograd(c Conv) Kernel {
 	if WinogradFits(c) {
 		return Winograd{Conv: c}
+	}
+	if WinogradLineFits(c) {
+		return WinogradLine{Conv: c}
 	}
 	return c
 }

@@ -345,6 +345,9 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 				case Winograd:
 					s.Tiles = 0
 					kern = s.Split(k.images)
+				case WinogradLine:
+					s.Tiles = 0
+					kern = s.Split(k.images)
 				case Depthwise:
 					kern = s.Split(k.images)
 				}

@@ -127,23 +127,98 @@ const (
 	winoV       = 110 << 10 // float32s of V that leave room in L2 for M and the weights
 )
 
+// winoShape is what the costs of the two Winograds depend on beside the Conv.
+type winoShape struct {
+	positions int
+	in, out   float64 // the transforms of a tile of 16 channels
+	floats    int     // of V that leave room in L2 for M and the weights
+}
+
+var (
+	winoPlane = winoShape{winoArea, winoInCost, winoOutCost, winoV}
+	winoLine  = winoShape{lineIn, 80, 55, winoV}
+)
+
 // taskCost is the cost of a task of n tiles by pairs pairs of output blocks.
-func (c Winograd) taskCost(n, pairs int) float64 {
+func (s *winoShape) taskCost(c *Conv, n, pairs int) float64 {
 	icb := Blocks(c.IC)
-	cost := taskOverhead + float64(n*icb*winoInCost)
+	depths := icb * c.depth()
+	cost := taskOverhead + float64(n*icb)*s.in
 	count := 0
 	tiles := balanced(n, 14)
 	for g := range c.groups {
 		for _, p := range tiles {
-			cost += winoArea * tileCost(p, g.blocks, c.depths())
+			cost += float64(s.positions) * tileCost(p, g.blocks, depths)
 		}
-		cost += float64(n * g.blocks * winoOutCost)
-		cost += float64(4*winoArea*c.depths()*g.blocks*Block) / l3PerOp / 2 // half of it hidden
+		cost += float64(n*g.blocks) * s.out
+		cost += float64(4*s.positions*depths*g.blocks*Block) / l3PerOp / 2 // half of it hidden
 		if count++; count == pairs {
 			break
 		}
 	}
 	return cost
+}
+
+// cost is that of total tiles on one thread, in nanoseconds.
+func (s *winoShape) cost(c *Conv, total, tiles int, p Packer) float64 {
+	sum := float64(total/tiles) * s.taskCost(c, tiles, c.pairs())
+	if last := total % tiles; last > 0 {
+		sum += s.taskCost(c, last, c.pairs())
+	}
+	return max(sum*float64(c.ngroups())/float64(c.pairs()), streaming(p)) / costNS
+}
+
+// split chooses tiles and pairs a task for total tiles.
+func (s *winoShape) split(c *Conv, total int) (tiles, pairs int) {
+	best := 0.0
+	most := min(total, max(7, min(56, s.floats/(s.positions*Blocks(c.IC)*Block))))
+	for n := min(7, total); n <= most; n++ {
+		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
+			p := ceilDiv(c.ngroups(), pchunks)
+			if ceilDiv(c.ngroups(), p) != pchunks {
+				continue
+			}
+			tasks, cost := ceilDiv(total, n)*pchunks, s.taskCost(c, n, p)
+			score := 0.0
+			for _, t := range splitThreads {
+				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
+			}
+			score *= float64(total) / float64(ceilDiv(total, n)*n)
+			score *= float64(c.ngroups()) / float64(pchunks*p)
+			if best == 0 || score < best {
+				best, tiles, pairs = score, n, p
+			}
+		}
+	}
+	return tiles, pairs
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c Winograd) Cost(images int) float64 {
+	h, w := c.grid()
+	return winoPlane.cost(&c.Conv, images*h*w, c.tiles(), c)
+}
+
+// Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once.
+func (c Winograd) Split(images int) Winograd {
+	h, w := c.grid()
+	c.Tiles, c.Pairs = winoPlane.split(&c.Conv, images*h*w)
+	return c
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c WinogradLine) Cost(images int) float64 {
+	h, w := c.Grid()
+	return winoLine.cost(&c.Conv, images*h*w, c.tiles(), c)
+}
+
+// Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once.
+func (c WinogradLine) Split(images int) WinogradLine {
+	h, w := c.Grid()
+	c.Tiles, c.Pairs = winoLine.split(&c.Conv, images*h*w)
+	return c
 }
 
 // balanced cuts n into the fewest pieces of at most most, as equal as may be.
@@ -154,45 +229,6 @@ func balanced(n, most int) []int {
 		n -= l[len(l)-1]
 	}
 	return l
-}
-
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
-func (c Winograd) Cost(images int) float64 {
-	h, w := c.grid()
-	n := images * h * w
-	sum := float64(n/c.tiles()) * c.taskCost(c.tiles(), c.pairs())
-	if last := n % c.tiles(); last > 0 {
-		sum += c.taskCost(last, c.pairs())
-	}
-	return max(sum*float64(c.ngroups())/float64(c.pairs()), streaming(c)) / costNS
-}
-
-// Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once.
-func (c Winograd) Split(images int) Winograd {
-	h, w := c.grid()
-	total := images * h * w
-	best, at := 0.0, c
-	most := max(7, min(56, winoV/(winoArea*Blocks(c.IC)*Block)))
-	for c.Tiles = min(7, total); c.Tiles <= min(most, total); c.Tiles++ {
-		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
-			c.Pairs = ceilDiv(c.ngroups(), pchunks)
-			if ceilDiv(c.ngroups(), c.Pairs) != pchunks {
-				continue
-			}
-			tasks, cost := c.Tasks(images), c.taskCost(c.Tiles, c.Pairs)
-			score := 0.0
-			for _, t := range splitThreads {
-				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
-			}
-			score *= float64(total) / float64(ceilDiv(total, c.Tiles)*c.Tiles)
-			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
-			if best == 0 || score < best {
-				best, at = score, c
-			}
-		}
-	}
-	return at
 }
 
 // streaming is the cost of getting the weights from memory, where a network's
