@@ -11,6 +11,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/irtest"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/specs"
 )
@@ -25,6 +26,9 @@ func differ(a, b *ir.Graph) string {
 		}
 		for _, v := range g.Params {
 			p := *v.Param
+			if d := g.Data[v.Name]; d != nil && p.Kind == ir.Constant && !filled(d, p.Init) {
+				p.Init = ir.Init{}
+			}
 			s := fmt.Sprintf("param %s %v %v %v lr %v decay %v norm %v", v.Name, v.Type, p.Kind, p.Init, p.LR, p.Decay, p.MaxNorm)
 			if d := g.Data[v.Name]; d != nil && p.Init.Kind == "" {
 				s += " data " + dataHash(d)
@@ -206,3 +210,10 @@ func TestFlatEverything(t *testing.T) {
 }
 
 type diagnostic = diag.Diagnostic
+
+// TestFlatRandom prints and reads random networks over every op.
+func TestFlatRandom(t *testing.T) {
+	for seed := range int64(100 * long()) {
+		flatTrip(t, irtest.Random(seed, irtest.Options{}))
+	}
+}

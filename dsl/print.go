@@ -161,13 +161,16 @@ func standardFactors(kind ir.Kind, shape ir.Shape) (lr, decay float64) {
 }
 
 func (p *flatPrinter) param(v *ir.Value) {
-	q := v.Param
+	q := *v.Param
 	words := []string{GraphName(v.Name), "=", "param", v.Type.Shape.String()}
 	if q.Kind == ir.Constant {
 		words[2] = "const"
 	}
 	words = append(words, typeKey(v.Type)...)
 	data := p.g.Data[v.Name]
+	if q.Kind == ir.Constant && data != nil && !filled(data, q.Init) {
+		q.Init = ir.Init{} // its data is what it is, however that was made
+	}
 	switch {
 	case q.Init.Kind == ir.InitConstant && q.Kind == ir.Constant:
 		words = append(words, "fill="+floatText(q.Init.A))
@@ -203,6 +206,19 @@ func (p *flatPrinter) param(v *ir.Value) {
 		words = append(words, "max_norm="+floatText(q.MaxNorm))
 	}
 	p.line(words...)
+}
+
+// filled reports whether all elements are what a constant init says.
+func filled(t *tensor.F32, init ir.Init) bool {
+	if init.Kind != ir.InitConstant {
+		return false
+	}
+	for _, x := range t.Data {
+		if math.Float32bits(x) != math.Float32bits(float32(init.A)) {
+			return false
+		}
+	}
+	return true
 }
 
 // dataHash is 128 bits of the SHA-256 of the elements, little endian.
