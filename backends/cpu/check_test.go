@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
@@ -78,7 +79,7 @@ const (
 
 func tolerance(p *plan.Plan) float64 {
 	for _, s := range p.Steps {
-		if s.Algo == "winograd" {
+		if strings.HasPrefix(s.Algo, "winograd") {
 			return winogradTol
 		}
 	}

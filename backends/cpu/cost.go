@@ -25,6 +25,7 @@ var algorithms = []algorithm{
 	{"dense", makeDense, isDense},
 	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }},
 	{"winograd", makeWinograd, kernel.WinogradFits},
+	{"winograd line", makeWinogradLine, kernel.WinogradLineFits},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of
@@ -42,7 +43,7 @@ func makeDense(c kernel.Conv, batch int) worker {
 func (l *lowering) algorithm(c kernel.Conv) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if !a.fits(c) || l.direct && a.name == "winograd" {
+		if !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && a.name == "winograd line" {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {

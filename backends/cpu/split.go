@@ -95,44 +95,62 @@ func makeDirect(c kernel.Conv, batch int) worker {
 	return best
 }
 
-// winogradTiles is the most tiles x input blocks of a task: 36 x 16 float32s each
-// leave room in the second-level cache for products and weights.
-const winogradTiles = 190
-
 func makeWinograd(c kernel.Conv, batch int) worker {
 	k := kernel.Winograd{Conv: c}
 	m := 7 - c.KH
 	tiles := batch * ((c.H + m - 1) / m) * ((c.W + m - 1) / m)
-	pairs := pairSizes(c)
-	most := max(7, min(56, winogradTiles/kernel.Blocks(c.IC)))
-	best, least := k, 0.0
-	last := 0
-	for n := (tiles + most - 1) / most; n <= tiles; n++ {
-		k.Tiles = (tiles + n - 1) / n
-		if k.Tiles < 7 && least > 0 {
+	k.Tiles, k.Pairs = cutTiles(c, tiles, 36, func(t, p int) float64 {
+		k.Tiles, k.Pairs = t, p
+		return k.Cost(batch)
+	})
+	return k
+}
+
+func makeWinogradLine(c kernel.Conv, batch int) worker {
+	k := kernel.WinogradLine{Conv: c}
+	h, w := k.Grid()
+	k.Tiles, k.Pairs = cutTiles(c, batch*h*w, 10, func(t, p int) float64 {
+		k.Tiles, k.Pairs = t, p
+		return k.Cost(batch)
+	})
+	return k
+}
+
+// winogradBlocks is the most positions x tiles x input blocks of a task: 16
+// float32s each leave room in the second-level cache for products and weights.
+const winogradBlocks = 190 * 36
+
+// cutTiles chooses how many tiles and pairs a task of a Winograd convolution takes.
+func cutTiles(c kernel.Conv, total, positions int, cost func(tiles, pairs int) float64) (tiles, pairs int) {
+	sizesOf := pairSizes(c)
+	most := max(7, min(56, winogradBlocks/positions/kernel.Blocks(c.IC)))
+	least, last := 0.0, 0
+	for n := (total + most - 1) / most; n <= total; n++ {
+		t := (total + n - 1) / n
+		if t < 7 && least > 0 {
 			break
 		}
-		if k.Tiles == last {
+		if t == last {
 			continue
 		}
-		last = k.Tiles
+		last = t
 		lastPairs := 0
-		for m := 1; m <= len(pairs); m++ {
-			k.Pairs = (len(pairs) + m - 1) / m
-			if k.Pairs == lastPairs {
+		for m := 1; m <= len(sizesOf); m++ {
+			p := (len(sizesOf) + m - 1) / m
+			if p == lastPairs {
 				continue
 			}
-			lastPairs = k.Pairs
+			lastPairs = p
 			var sizes []int
-			for t := 0; t < tiles; t += k.Tiles {
-				for _, blocks := range chunks(pairs, k.Pairs) {
-					sizes = append(sizes, blocks*min(k.Tiles, tiles-t))
+			for i := 0; i < total; i += t {
+				for _, blocks := range chunks(sizesOf, p) {
+					sizes = append(sizes, blocks*min(t, total-i))
 				}
 			}
-			if s := score(k.Cost(batch), sizes); least == 0 || s < least {
-				best, least = k, s
+			if s := score(cost(t, p), sizes); least == 0 || s < least {
+				tiles, pairs, least = t, p, s
 			}
 		}
 	}
-	return best
+	return tiles, pairs
 }

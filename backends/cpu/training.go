@@ -15,6 +15,7 @@ import (
 // training is what is known of a training graph before it is planned.
 type training struct {
 	packing map[*ir.Value]plan.Packing
+	updates map[*ir.Value]*ir.Value // what becomes the new value of which param
 }
 
 // sharing tells ops whose operands and results of one shape are the same array
@@ -29,7 +30,10 @@ func sharing(op ir.Op) bool {
 
 // newTraining finds out how every array without a batch lies.
 func newTraining(g *ir.Graph) *training {
-	t := &training{map[*ir.Value]plan.Packing{}}
+	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}}
+	for _, u := range g.Updates {
+		t.updates[u.Value] = u.Param
+	}
 	inputs := map[*ir.Value]bool{}
 	for _, v := range g.Inputs {
 		inputs[v] = true
@@ -505,9 +509,33 @@ func adam(op ops.Adam, n *ir.Node, c *call) error {
 }
 
 func maxNorm(op ops.MaxNorm, n *ir.Node, c *call) error {
-	return unsupported("a bound on the norm of packed weights")
+	into := c.l.train.updates[n.Out[0]]
+	by := c.l.train.packing[n.Out[0]].By
+	k := kernel.MaxNormPacked{Bound: float32(op.Bound)}
+	switch f := by.(type) {
+	case kernel.Conv:
+		if f.Groups > 1 {
+			return unsupported("a bound on the norm of the weights of a grouped convolution")
+		}
+		k.Blocks = kernel.Blocks(f.OC())
+	case kernel.Dense:
+		k.Blocks = kernel.Blocks(f.Out.C)
+	}
+	if into == nil || k.Blocks == 0 || len(c.Read) != 1 {
+		return unsupported("a bound on the norm of what is no weight")
+	}
+	return c.optimizer("bound on norm", []*ir.Value{into}, func(e *plan.Emitter) error {
+		k.K = e.Out[0].C / (k.Blocks * kernel.Block)
+		e.Step(k, e.In, e.Out)
+		return nil
+	})
 }
 
 func average(op ops.Average, n *ir.Node, c *call) error {
-	return unsupported("an average of weights")
+	return c.optimizer("average", []*ir.Value{n.In[0]}, func(e *plan.Emitter) error {
+		at := e.Temp("rate", plan.Packed, 1, 1, 1)
+		e.Step(kernel.AverageRate{Decay: op.Decay}, e.In[1:], list(at))
+		e.Step(kernel.Average{N: e.Out[0].C}, list(e.In[0], at), e.Out)
+		return nil
+	})
 }

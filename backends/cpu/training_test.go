@@ -136,6 +136,8 @@ func TestTraining(t *testing.T) {
 		{"momentum", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9, Decay: 1e-3}, Smoothing: 0.1}},
 		{"nesterov", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9}, Clip: recipe.Clip{Norm: 0.5}}},
 		{"rmsprop", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop", Rho: 0.9, Eps: 1, Momentum: 0.9}, Clip: recipe.Clip{Value: 0.01}}},
+		{"bounded", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.5}, Regular: recipe.Regularize{MaxNorm: 0.7}, Average: recipe.Average{Kind: "ema", Decay: 0.6}}},
+		{"polyak", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Average: recipe.Average{Kind: "polyak"}}},
 		{"adam", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "adam", Beta1: 0.9, Beta2: 0.999, Eps: 1e-3}, Regular: recipe.Regularize{L1: 1e-4, L2: 1e-3}}},
 		{"adamw", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "adamw", Beta1: 0.9, Beta2: 0.999, Eps: 1e-3, Decay: 0.01}}},
 	} {

@@ -80,6 +80,8 @@ func convOf(k plan.Kernel) (kernel.Conv, bool) {
 		return k, true
 	case kernel.Winograd:
 		return k.Conv, true
+	case kernel.WinogradLine:
+		return k.Conv, true
 	}
 	return kernel.Conv{}, false
 }
