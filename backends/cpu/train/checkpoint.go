@@ -272,12 +272,17 @@ func loadCheckpoint(fs FS, path, run string, e Engine) (*State, error) {
 }
 
 // WriteWeights writes the network's weights and statistics alone, for incc
-// compile, predict and gen.
+// compile, predict and gen: their averages where the recipe keeps some.
 func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
 	var infos []kernel.TensorInfo
+	source := map[string]string{}
 	for _, p := range e.Params() {
 		if !p.Slot {
 			infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+			source[p.Name] = p.Name
+			if p.Average != "" {
+				source[p.Name] = p.Average
+			}
 		}
 	}
 	return WriteFile(fs, path, func(w io.Writer) error {
@@ -288,7 +293,7 @@ func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
 		}
 		for _, in := range infos {
 			v := make([]float32, in.Elements())
-			if err := e.Get(in.Name, v); err != nil {
+			if err := e.Get(source[in.Name], v); err != nil {
 				return err
 			}
 			if err := t.Float32s(in.Name, v); err != nil {

@@ -25,14 +25,14 @@ func (s Stats) Finite() bool {
 
 // Engine computes training steps and evaluates. It holds the weights.
 type Engine interface {
-	// Batch is the images of a step.
-	Batch() int
+	// Batch is the images of a step. Classes is the width of the logits, and Logits
+	// computes those of n <= Batch images with the weights as they are, or their
+	// averages where the recipe keeps some; batch norm and dropout as in
+	// inference.
+	Inferrer
 	// Step computes loss and gradients of a batch, and, if both are finite,
 	// updates the weights; if not, it leaves them as they were.
 	Step(images []float32, labels []int32, rate float32, step int64) (Stats, error)
-	// Logits computes those of n <= Batch images with the weights as they are,
-	// batch norm and dropout as in inference.
-	Logits(dst, images []float32, n int) error
 	// Params lists weights, running statistics and the optimizer's slots with
 	// their shapes, in order.
 	Params() []Param
@@ -46,6 +46,9 @@ type Param struct {
 	Name  string
 	Shape ir.Shape
 	Slot  bool // of the optimizer or an average: no part of the network
+	// Average names the param that holds the average of this weight, which
+	// evaluation uses and weight files hold in its place; empty for none.
+	Average string
 }
 
 // Reference is the engine of the reference interpreter: slow, and what others
@@ -55,6 +58,9 @@ type Reference struct {
 	infer *ir.Graph
 	tr    *autodiff.Training
 	slots map[string]bool
+	avg   map[string]string // of a weight's name
+	// stepped says that the averages hold something.
+	stepped bool
 }
 
 // NewReference makes the engine of a network; weights without data are drawn.
@@ -67,15 +73,22 @@ func NewReference(g *ir.Graph, opt autodiff.Options, batch int, seed int64) (*Re
 		return nil, err
 	}
 	ir.Materialize(tr.Graph, seed)
-	e := &Reference{batch: batch, infer: g, tr: tr, slots: map[string]bool{}}
+	e := &Reference{batch: batch, infer: g, tr: tr, slots: map[string]bool{}, avg: map[string]string{}}
 	for _, v := range tr.Slots {
 		e.slots[v.Name] = true
+	}
+	for w, a := range tr.Averages {
+		e.slots[a.Name] = true
+		e.avg[w.Name] = a.Name
 	}
 	return e, nil
 }
 
 // Batch is the images of a step.
 func (e *Reference) Batch() int { return e.batch }
+
+// Classes is the width of the logits.
+func (e *Reference) Classes() int { return logits(e.infer).Type.Shape.Size() }
 
 // Step computes and updates in float64.
 func (e *Reference) Step(images []float32, labels []int32, rate float32, step int64) (Stats, error) {
@@ -112,15 +125,26 @@ func (e *Reference) Step(images []float32, labels []int32, rate float32, step in
 	if !s.Finite() {
 		return s, nil
 	}
+	e.stepped = true
 	for _, u := range g.Updates {
 		g.Data[u.Param.Name] = tensor.Round(res[u.Value])
 	}
 	for _, v := range e.infer.Params {
-		if d := g.Data[v.Name]; d != nil {
-			e.infer.Data[v.Name] = d
-		}
+		e.evaluateWith(v.Name)
 	}
 	return s, nil
+}
+
+// evaluateWith hands a param's average, or else its value, to the network that
+// evaluates. Before the first step an average is not one yet.
+func (e *Reference) evaluateWith(name string) {
+	d := e.tr.Graph.Data[name]
+	if a := e.tr.Graph.Data[e.avg[name]]; a != nil && e.stepped {
+		d = a
+	}
+	if d != nil {
+		e.infer.Data[name] = d
+	}
 }
 
 // argmax is the first of the largest; a NaN is larger than anything.
@@ -162,7 +186,7 @@ func (e *Reference) Params() []Param {
 	var ps []Param
 	for _, v := range e.tr.Graph.Params {
 		if v.Param.Kind != ir.Constant {
-			ps = append(ps, Param{v.Name, v.Type.Shape, e.slots[v.Name]})
+			ps = append(ps, Param{v.Name, v.Type.Shape, e.slots[v.Name], e.avg[v.Name]})
 		}
 	}
 	return ps
@@ -186,8 +210,14 @@ func (e *Reference) Set(name string, src []float32) error {
 	}
 	d = tensor.Of(append([]float32(nil), src...), d.Shape...)
 	e.tr.Graph.Data[name] = d
-	if e.infer.Data[name] != nil {
-		e.infer.Data[name] = d
+	if e.slots[name] {
+		// Slots are set when a run goes on: there was a step.
+		e.stepped = true
+	}
+	for _, v := range e.infer.Params {
+		if v.Name == name || e.avg[v.Name] == name {
+			e.evaluateWith(v.Name)
+		}
 	}
 	return nil
 }

@@ -224,21 +224,27 @@ type Score struct {
 	Confusion [][]int
 }
 
+// Inferrer is the part of an Engine that evaluation needs.
+type Inferrer interface {
+	Batch() int
+	Classes() int // the width of the logits
+	Logits(dst, images []float32, n int) error
+}
+
 // Evaluate runs a set through the network with the weights as they are. each,
 // if not nil, is called with every image's prediction.
-func Evaluate(e Engine, t *data.Transform, s *data.Set, each func(i, predicted int)) (Score, error) {
-	classes := s.Classes
+func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted int)) (Score, error) {
+	classes := e.Classes()
+	if classes < s.Classes {
+		return Score{}, fmt.Errorf("the network tells %d classes apart, the data has %d", classes, s.Classes)
+	}
 	batch := e.Batch()
 	images := make([]float32, batch*t.Size())
-	var out []float32
+	out := make([]float32, batch*classes)
 	r := Score{Images: s.Len()}
-	for range classes {
-		r.Confusion = append(r.Confusion, make([]int, classes))
+	for range s.Classes {
+		r.Confusion = append(r.Confusion, make([]int, s.Classes))
 	}
-	if n, ok := e.(interface{ Classes() int }); ok {
-		classes = n.Classes()
-	}
-	out = make([]float32, batch*classes)
 	loss, correct := 0.0, 0
 	for lo := 0; lo < s.Len(); lo += batch {
 		n := min(batch, s.Len()-lo)
@@ -255,7 +261,7 @@ func Evaluate(e Engine, t *data.Transform, s *data.Set, each func(i, predicted i
 			if p == label {
 				correct++
 			}
-			if p < len(r.Confusion) {
+			if p < s.Classes {
 				r.Confusion[label][p]++
 			}
 			loss += crossEntropy(z, label)

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/train"
+)
+
+func compareCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "compare",
+		Usage:     "draw the curves of several runs over each other",
+		UsageText: "incc compare RUN RUN... [-o FILE] [--json]",
+		Description: `Example:
+
+   incc compare runs/lenet runs/nin -o lenet-nin
+
+Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
+		Flags: []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "compare", Usage: "write `FILE`.png and FILE.svg"}, jsonFlag},
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return usagef("incc compare wants folders of runs")
+			}
+			var names []string
+			var runs [][]train.Row
+			var infos []runInfo
+			for _, dir := range c.Args().Slice() {
+				rows, err := readResults(dir)
+				if err != nil {
+					return err
+				}
+				info, err := readSummaryFile(dir)
+				if err != nil {
+					// A run that is still going on has none.
+					info = runInfo{Name: filepath.Base(filepath.Clean(dir))}
+				}
+				names, runs, infos = append(names, filepath.Base(filepath.Clean(dir))), append(runs, rows), append(infos, info)
+			}
+			if err := drawCompare(c.String("output"), names, runs); err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				out := map[string]any{}
+				for i, n := range names {
+					out[n] = map[string]any{"summary": infos[i], "epochs": runs[i]}
+				}
+				return writeJSON(c.App.Writer, out)
+			}
+			t := newTable("run", ">params", ">epochs", ">s an epoch", ">loss, epoch 1", ">accuracy", ">loss, last", ">accuracy", ">validation", ">test")
+			for i, rows := range runs {
+				if len(rows) == 0 {
+					continue
+				}
+				first, last := rows[0], rows[len(rows)-1]
+				test := ""
+				if infos[i].TestAcc != nil {
+					test = percent(*infos[i].TestAcc)
+				}
+				seconds := 0.0
+				for _, r := range rows {
+					seconds += r.Seconds / float64(len(rows))
+				}
+				t.add(names[i], countText(infos[i].Params), len(rows), fmt.Sprintf("%.1f", seconds), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
+					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), test)
+			}
+			t.write(c.App.Writer)
+			_, err := fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", c.String("output"), c.String("output"))
+			return err
+		},
+	}
+}
+
+func percent(x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return fmt.Sprintf("%.2f %%", 100*x)
+}

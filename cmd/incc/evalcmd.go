@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes"
+)
+
+func evalCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "eval",
+		Usage:     "measure a trained network on a data set",
+		UsageText: "incc eval SPEC --weights FILE.safetensors --data DATA [--split test|train]",
+		Description: `Example:
+
+   incc weights mnist/lenet -o lenet.safetensors
+   incc eval mnist/lenet --weights lenet.safetensors --data mnist`,
+		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag,
+			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
+			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`"},
+			&cli.Int64Flag{Name: "seed", Value: 1, Hidden: true, Usage: "seed"},
+		}, executorFlags()...), pipelineFlags()...),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArg(c, "SPEC")
+			if err != nil {
+				return err
+			}
+			if c.String("weights") == "" {
+				return usagef("incc eval wants --weights FILE.safetensors")
+			}
+			g, _, err := load(c, arg)
+			if err != nil {
+				return err
+			}
+			src, err := openData(c, g)
+			if err != nil {
+				return err
+			}
+			set := src.Test
+			switch c.String("split") {
+			case "test":
+			case "train":
+				set = src.Train
+			default:
+				return usagef("--split=%s: there are test and train", c.String("split"))
+			}
+			if set == nil {
+				return fmt.Errorf("%s has no test images; --split train uses the others", src.Name)
+			}
+			if err := fillWeights(c, g); err != nil {
+				return err
+			}
+			var augs []recipe.Augment
+			if g.Recipe.Train != nil {
+				augs = deterministic(g.Recipe.Train.Augment)
+			}
+			in := g.Inputs[0].Type.Shape
+			tr, err := data.NewTransform(src.Train, g.Recipe.Input, augs, in[1], in[2], in[3])
+			if err != nil {
+				return err
+			}
+			s, err := scoreOf(c, g, set, tr)
+			if err != nil {
+				return err
+			}
+			if file := c.String("confusion"); file != "" {
+				if err := drawConfusion(filepath.Clean(file), s.Confusion); err != nil {
+					return err
+				}
+			}
+			if c.Bool("json") {
+				return writeJSON(c.App.Writer, map[string]any{"net": g.Name, "data": src.Name, "split": c.String("split"), "images": s.Images, "accuracy": s.Accuracy, "loss": s.Loss})
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "%s on %s, %s: %.2f %% of %d images, loss %.4f\n", g.Name, src.Name, c.String("split"), 100*s.Accuracy, s.Images, s.Loss)
+			return err
+		},
+	}
+}
+
+// scoreOf evaluates a network with its weights on the executor, behind all
+// passes.
+func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (train.Score, error) {
+	h := g.Clone()
+	if _, err := passes.Run(h, passes.Level(2), passes.Options{}); err != nil {
+		return train.Score{}, err
+	}
+	if v := h.Outputs[0]; v.Def != nil && ir.Name(v.Def.Op) == "softmax" {
+		h.Outputs[0] = v.Def.In[0]
+	}
+	const batch = 64
+	p, err := cpu.Compile(h, cpu.Options{Batch: batch, Threads: c.Int("threads"), ISA: c.String("isa")})
+	if err != nil {
+		return train.Score{}, err
+	}
+	return train.Evaluate(inferrer{p.NewSession(), batch, h.Outputs[0].Type.Shape.Size()}, t, set, nil)
+}
+
+// inferrer is a session as evaluation wants it.
+type inferrer struct {
+	s       *cpu.Session
+	batch   int
+	classes int
+}
+
+func (i inferrer) Batch() int   { return i.batch }
+func (i inferrer) Classes() int { return i.classes }
+func (i inferrer) Logits(dst, images []float32, n int) error {
+	return i.s.Run([][]float32{images}, [][]float32{dst[:n*i.classes]})
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/incc-lang/incc/backends/cpu/train"
+)
+
+// The files of a run besides its weights and checkpoints.
+const (
+	runSpec    = "spec.incc"
+	runResults = "results.csv"
+	runSummary = "summary.json"
+)
+
+// runInfo is what summary.json says of a run.
+type runInfo struct {
+	Name         string   `json:"name"`
+	Net          string   `json:"net"`
+	Spec         string   `json:"spec_sha256"`
+	Data         string   `json:"data"`
+	Version      string   `json:"incc"`
+	Engine       string   `json:"engine"`
+	Batch        int      `json:"batch"`
+	Seed         int64    `json:"seed"`
+	Params       int64    `json:"params"`
+	Epochs       int      `json:"epochs"`
+	BestEpoch    int      `json:"best_epoch"`
+	TrainImages  int      `json:"train_images"`
+	ValImages    int      `json:"val_images"`
+	TrainSeconds float64  `json:"train_seconds"`
+	TrainLoss    float64  `json:"train_loss"`
+	TrainAcc     float64  `json:"train_accuracy"`
+	ValAcc       *float64 `json:"val_accuracy,omitempty"`
+	TestAcc      *float64 `json:"test_accuracy,omitempty"`
+	TestLoss     *float64 `json:"test_loss,omitempty"`
+	TestImages   int      `json:"test_images,omitempty"`
+	WeightsHash  string   `json:"weights_sha256"`
+}
+
+func cell(x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return strconv.FormatFloat(x, 'g', 8, 64)
+}
+
+// writeResults writes the rows of a run as CSV, whole or not at all.
+func writeResults(dir string, rows []train.Row) error {
+	return writeFile(filepath.Join(dir, runResults), func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		records := [][]string{{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}}
+		for _, r := range rows {
+			records = append(records, []string{strconv.Itoa(r.Epoch), cell(r.Rate), cell(r.TrainLoss), cell(r.TrainAcc), cell(r.ValLoss), cell(r.ValAcc), strconv.FormatFloat(r.Seconds, 'f', 3, 64)})
+		}
+		return c.WriteAll(records)
+	})
+}
+
+// readResults reads what writeResults wrote.
+func readResults(dir string) ([]train.Row, error) {
+	f, err := os.Open(filepath.Join(dir, runResults))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not the folder of a run: %w", dir, err)
+	}
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var rows []train.Row
+	for i, rec := range records {
+		if i == 0 || len(rec) != 7 {
+			continue
+		}
+		num := func(k int) float64 {
+			x, err := strconv.ParseFloat(rec[k], 64)
+			if err != nil {
+				return math.NaN()
+			}
+			return x
+		}
+		rows = append(rows, train.Row{Epoch: int(num(0)), Rate: num(1), TrainLoss: num(2), TrainAcc: num(3), ValLoss: num(4), ValAcc: num(5), Seconds: num(6)})
+	}
+	return rows, nil
+}
+
+func writeSummaryFile(dir string, info runInfo) error {
+	return writeFile(filepath.Join(dir, runSummary), func(w io.Writer) error { return writeJSON(w, info) })
+}
+
+func readSummaryFile(dir string) (info runInfo, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, runSummary))
+	if err != nil {
+		return info, err
+	}
+	return info, json.Unmarshal(b, &info)
+}

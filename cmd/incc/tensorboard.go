@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/incc-lang/incc/backends/cpu/train"
+)
+
+// tensorboard writes scalars as TensorBoard reads them: a file of TFRecords
+// (length, its checksum, data, its checksum), each an Event message.
+type tensorboard struct{ f *os.File }
+
+func newTensorboard(dir string) (*tensorboard, error) {
+	now := time.Now()
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%d.incc", now.Unix())))
+	if err != nil {
+		return nil, err
+	}
+	b := &tensorboard{f}
+	// The first event names the version of the format.
+	e := eventHead(now, 0)
+	e = protowire.AppendTag(e, 3, protowire.BytesType)
+	e = protowire.AppendString(e, "brain.Event:2")
+	return b, b.record(e)
+}
+
+func eventHead(at time.Time, step int64) []byte {
+	e := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
+	e = protowire.AppendFixed64(e, math.Float64bits(float64(at.UnixNano())/1e9))
+	e = protowire.AppendTag(e, 2, protowire.VarintType)
+	return protowire.AppendVarint(e, uint64(step))
+}
+
+// scalar appends a value of Summary: tag and simple_value.
+func scalar(s []byte, tag string, v float64) []byte {
+	if math.IsNaN(v) {
+		return s
+	}
+	x := protowire.AppendTag(nil, 1, protowire.BytesType)
+	x = protowire.AppendString(x, tag)
+	x = protowire.AppendTag(x, 2, protowire.Fixed32Type)
+	x = protowire.AppendFixed32(x, math.Float32bits(float32(v)))
+	s = protowire.AppendTag(s, 1, protowire.BytesType)
+	return protowire.AppendBytes(s, x)
+}
+
+func (b *tensorboard) epoch(r train.Row) {
+	s := scalar(nil, "loss/train", r.TrainLoss)
+	s = scalar(s, "accuracy/train", r.TrainAcc)
+	s = scalar(s, "loss/validation", r.ValLoss)
+	s = scalar(s, "accuracy/validation", r.ValAcc)
+	s = scalar(s, "learning_rate", r.Rate)
+	e := eventHead(time.Now(), int64(r.Epoch))
+	e = protowire.AppendTag(e, 5, protowire.BytesType)
+	e = protowire.AppendBytes(e, s)
+	// Curves for looking on: a full disk shows at the next checkpoint.
+	_ = b.record(e)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func masked(b []byte) uint32 {
+	c := crc32.Checksum(b, castagnoli)
+	return (c>>15 | c<<17) + 0xa282ead8
+}
+
+func (b *tensorboard) record(data []byte) error {
+	head := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	r := binary.LittleEndian.AppendUint32(head, masked(head))
+	r = append(r, data...)
+	r = binary.LittleEndian.AppendUint32(r, masked(data))
+	_, err := b.f.Write(r)
+	return err
+}
+
+func (b *tensorboard) close() { b.f.Close() }

@@ -1,0 +1,430 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/passes/autodiff"
+)
+
+func trainCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "train",
+		Usage:     "train a network; leave its weights, curves and ONNX model in a folder",
+		UsageText: "incc train SPEC --data DATA [--out DIR] [--resume]",
+		Description: `Example:
+
+   incc train mnist/lenet --data mnist --epochs 2
+
+The train block of the spec says how; flags override it. The folder, runs/NAME
+by default, gets the weights (best.safetensors, last.safetensors), results.csv
+with its plots, a confusion matrix, model.onnx, summary.json and checkpoints,
+from which --resume goes on to the same bits. Part of the training images is
+kept for validation (--val); the test images are used once, at the end.`,
+		Flags: []cli.Flag{
+			dataFlag,
+			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
+			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
+			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
+			&cli.Float64Flag{Name: "lr", Usage: "learning `RATE`"},
+			&cli.Int64Flag{Name: "seed", Usage: "`SEED` of initialization, order, augmentation and dropout"},
+			&cli.IntFlag{Name: "val", Value: -1, Usage: "keep the last `N` training images for validation; a twelfth by default"},
+			&cli.DurationFlag{Name: "max-time", Usage: "end after this `DURATION`, as after the last epoch"},
+			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
+			&cli.IntFlag{Name: "overfit", Usage: "train on `N` images alone, without augmentation: a network that cannot learn them is broken"},
+			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
+			&cli.StringFlag{Name: "init", Usage: "begin with the weights of a safetensors `FILE`"},
+			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and train one step"},
+			defineFlag, jsonFlag, trainEngineFlag,
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+		},
+		Action: trainRun,
+	}
+}
+
+var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "ref", Usage: "compute on the `ENGINE` ref (the reference interpreter: float64, slow)"}
+
+// overrides puts the flags into the recipe of the spec.
+func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
+	var r recipe.Train
+	if g.Recipe.Train != nil {
+		r = *g.Recipe.Train
+	}
+	if c.IsSet("epochs") {
+		r.Run.Epochs = c.Float64("epochs")
+	}
+	if c.IsSet("batch") {
+		r.Run.Batch = c.Int("batch")
+	}
+	if c.IsSet("lr") {
+		r.Optimizer.LR = c.Float64("lr")
+	}
+	if c.IsSet("seed") {
+		r.Run.Seed = c.Int64("seed")
+	}
+	if r.Optimizer.Kind == "" {
+		r.Optimizer.Kind = "sgd"
+		r.Optimizer.Momentum = 0.9
+	}
+	if r.Optimizer.LR == 0 {
+		r.Optimizer.LR = 0.01
+	}
+	if r.Run.Batch == 0 {
+		r.Run.Batch = 64
+	}
+	if r.Run.Epochs == 0 {
+		r.Run.Epochs = 10
+	}
+	if r.Run.Seed == 0 {
+		r.Run.Seed = 1
+	}
+	switch {
+	case checkBatch(r.Run.Batch) != nil:
+		return r, usagef("--batch %d: 1 to %d are possible", r.Run.Batch, largestBatch)
+	case !(r.Run.Epochs > 0) || math.IsInf(r.Run.Epochs, 0):
+		return r, usagef("--epochs %g", r.Run.Epochs)
+	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):
+		return r, usagef("--lr %g", r.Optimizer.LR)
+	}
+	return r, nil
+}
+
+// prepared is all that a run needs before its first step.
+type prepared struct {
+	graph  *ir.Graph
+	spec   *source
+	recipe recipe.Train
+	set    *data.Source
+	train  *data.Set
+	val    *data.Set
+	input  *data.Transform
+	engine train.Engine
+	dir    string
+	name   string
+	id     string
+}
+
+func prepare(c *cli.Context) (*prepared, error) {
+	arg, err := oneArg(c, "SPEC")
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{}
+	if p.graph, p.spec, err = load(c, arg); err != nil {
+		return nil, err
+	}
+	if p.recipe, err = overrides(c, p.graph); err != nil {
+		return nil, err
+	}
+	if p.set, err = openData(c, p.graph); err != nil {
+		return nil, err
+	}
+	p.train = p.set.Train
+	if n := c.Int("overfit"); n > 0 {
+		p.train = p.train.Head(n)
+		p.recipe.Augment = deterministic(p.recipe.Augment)
+		p.recipe.Run.Batch = min(p.recipe.Run.Batch, p.train.Len())
+	} else {
+		n := c.Int("val")
+		if n < 0 {
+			n = p.train.Len() / 12
+		}
+		if n >= p.train.Len() {
+			return nil, usagef("--val %d of %d training images leaves none to train on", n, p.train.Len())
+		}
+		if n > 0 {
+			p.train, p.val = p.train.Split(p.train.Len() - n)
+		}
+	}
+	in := p.graph.Inputs[0].Type.Shape
+	if p.input, err = data.NewTransform(p.train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
+		return nil, err
+	}
+	if file := c.String("init"); file != "" {
+		if err := loadWeights(p.graph, file); err != nil {
+			return nil, err
+		}
+	}
+	if p.engine, err = newEngine(c, p.graph, p.recipe); err != nil {
+		return nil, err
+	}
+	p.name = strings.ReplaceAll(strings.TrimSuffix(path.Base(filepath.ToSlash(p.spec.file)), ".incc"), " ", "_")
+	if strings.Contains(p.spec.file, "specs/mnist/") {
+		p.name = "mnist_" + p.name
+	}
+	if p.dir = c.String("out"); p.dir == "" {
+		p.dir = filepath.Join("runs", p.name)
+	}
+	// What decides the weights: a checkpoint of another identity is refused.
+	h := sha256.New()
+	defs, err := defines(c)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(h, "incc %s\n%s\n%v\n%+v\n%s %d %d %d %d\n", version, p.graph.Recipe.SpecHash, defs, p.recipe, p.set.Name, p.train.Len(), c.Int("limit-batches"), c.Int("overfit"), p.set.Train.H)
+	p.id = hex.EncodeToString(h.Sum(nil))[:16]
+	return p, nil
+}
+
+// deterministic keeps of an augmentation what is no chance.
+func deterministic(augs []recipe.Augment) []recipe.Augment {
+	var r []recipe.Augment
+	for _, a := range augs {
+		r = append(r, recipe.Augment{GCN: a.GCN, ZCA: a.ZCA, MeanStd: a.MeanStd, MeanSubtracted: a.MeanSubtracted})
+	}
+	return r
+}
+
+func newEngine(c *cli.Context, g *ir.Graph, r recipe.Train) (train.Engine, error) {
+	opt := autodiff.FromRecipe(&r)
+	opt.Seed = r.Run.Seed
+	opt.Norm = true
+	switch e := c.String("engine"); e {
+	case "ref":
+		return train.NewReference(g, opt, r.Run.Batch, r.Run.Seed)
+	default:
+		return nil, usagef("--engine=%s: there is ref", e)
+	}
+}
+
+func trainRun(c *cli.Context) error {
+	p, err := prepare(c)
+	if err != nil {
+		return err
+	}
+	w := c.App.Writer
+	s := ir.Summarize(p.graph)
+	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
+	if p.val != nil {
+		fmt.Fprintf(w, ", %d for validation", p.val.Len())
+	}
+	if p.set.Test != nil {
+		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
+	}
+	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s epochs, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, trimFloat(p.recipe.Run.Epochs), p.recipe.Run.Seed, p.dir)
+	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
+		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), Every: c.Int("checkpoint-every"),
+		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
+	if c.Bool("dry-run") {
+		return dryRun(w, p)
+	}
+	if !cfg.Resume {
+		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 {
+			return fmt.Errorf("%s holds a run of %d epochs; go on with --resume, or choose another folder with --out", p.dir, len(rows))
+		}
+	}
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(p.dir, runSpec), func(w io.Writer) error { _, err := w.Write(p.spec.text); return err }); err != nil {
+		return err
+	}
+	ctx, stop := interruptible(c.Context)
+	defer stop()
+	pr := newProgress(w)
+	var board *tensorboard
+	if c.Bool("tensorboard") {
+		if board, err = newTensorboard(p.dir); err != nil {
+			return err
+		}
+		defer board.close()
+	}
+	var rows []train.Row
+	pr.onEpoch = func(r train.Row) error {
+		rows = append(rows, r)
+		if board != nil {
+			board.epoch(r)
+		}
+		if err := writeResults(p.dir, rows); err != nil {
+			return err
+		}
+		return drawRun(p.dir, p.name, rows)
+	}
+	cfg.Report = &remembering{pr, &rows}
+	start := time.Now()
+	state, err := train.Run(ctx, p.engine, cfg)
+	if pr.epochErr != nil && err == nil {
+		err = pr.epochErr
+	}
+	var nf *train.NonFiniteError
+	switch {
+	case errors.Is(err, train.ErrInterrupted):
+		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume goes on from it\n", p.dir)
+		return &reported{exitInterrupted}
+	case errors.As(err, &nf):
+		return &numericalError{err.Error()}
+	case err != nil:
+		return err
+	}
+	return p.finish(c, state, time.Since(start))
+}
+
+// remembering keeps the rows of a run that goes on.
+type remembering struct {
+	*progress
+	rows *[]train.Row
+}
+
+// Begin takes over the rows of before.
+func (r *remembering) Begin(s *train.State, steps int, epochs float64) {
+	*r.rows = append((*r.rows)[:0], s.Rows...)
+	r.progress.Begin(s, steps, epochs)
+}
+
+// interruptible is cancelled by the first SIGINT or SIGTERM; the second one ends
+// the process at once.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-ch:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-ch:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); close(done); cancel() }
+}
+
+func dryRun(w io.Writer, p *prepared) error {
+	b := data.NewBatches(p.input, p.train, p.engine.Batch(), p.recipe.Run.Seed, 0, 0)
+	defer b.Close()
+	x := b.Next()
+	if x == nil {
+		return fmt.Errorf("%d images do not fill a batch of %d", p.train.Len(), p.engine.Batch())
+	}
+	start := time.Now()
+	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
+	if err != nil {
+		return err
+	}
+	d := time.Since(start)
+	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms; %d steps an epoch, about %s for all\nnothing was written\n",
+		st.Loss, st.Norm, float64(d.Microseconds())/1000, b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
+	if !st.Finite() {
+		return &numericalError{"the loss or a gradient is not finite"}
+	}
+	return nil
+}
+
+// finish takes the best weights, tests them once, and writes what a run leaves.
+func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) error {
+	w := c.App.Writer
+	if err := writeResults(p.dir, s.Rows); err != nil {
+		return err
+	}
+	if len(s.Rows) > 0 {
+		if err := drawRun(p.dir, p.name, s.Rows); err != nil {
+			return err
+		}
+	}
+	best := filepath.Join(p.dir, "best.safetensors")
+	if s.BestAt < 0 {
+		best = filepath.Join(p.dir, "last.safetensors")
+	}
+	g, _, err := load(c, c.Args().First())
+	if err != nil {
+		return err
+	}
+	if err := loadWeights(g, best); err != nil {
+		return err
+	}
+	sum, err := fileHash(best)
+	if err != nil {
+		return err
+	}
+	seconds := 0.0
+	for _, r := range s.Rows {
+		seconds += r.Seconds
+	}
+	total := ir.Summarize(g)
+	info := runInfo{Name: p.name, Net: g.Name, Spec: g.Recipe.SpecHash, Data: p.set.Name, Version: version, Engine: c.String("engine"), Batch: p.recipe.Run.Batch,
+		Seed: p.recipe.Run.Seed, Params: total.Params + total.HeadParams, Epochs: len(s.Rows), BestEpoch: s.BestAt, TrainImages: p.train.Len(), TrainSeconds: seconds, WeightsHash: sum}
+	if n := len(s.Rows); n > 0 {
+		last := s.Rows[n-1]
+		info.TrainLoss, info.TrainAcc = last.TrainLoss, last.TrainAcc
+	}
+	if p.val != nil {
+		info.ValImages = p.val.Len()
+		if s.BestAt > 0 {
+			v := s.Rows[s.BestAt-1].ValAcc
+			info.ValAcc = &v
+		}
+	}
+	set := p.set.Test
+	if set == nil {
+		set = p.val
+	}
+	if set != nil && c.Int("overfit") == 0 {
+		score, err := scoreOf(c, g, set, p.input)
+		if err != nil {
+			return err
+		}
+		if err := drawConfusion(filepath.Join(p.dir, "confusion.png"), score.Confusion); err != nil {
+			return err
+		}
+		if set == p.set.Test {
+			info.TestAcc, info.TestLoss, info.TestImages = &score.Accuracy, &score.Loss, score.Images
+			fmt.Fprintf(w, "test: %.2f %% of %d images (epoch %d, the best on validation), loss %.4f\n", 100*score.Accuracy, score.Images, s.BestAt, score.Loss)
+		}
+	}
+	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
+		return err
+	}
+	files, err := onnx.Backend{Path: "model.onnx", Version: version}.Emit(g)
+	if err != nil {
+		return err
+	}
+	if err := writeFiles(p.dir, files); err != nil {
+		return err
+	}
+	if err := writeSummaryFile(p.dir, info); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s\n", p.dir, shortTime(took.Seconds()))
+	return nil
+}
+
+func fileHash(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
