@@ -102,7 +102,7 @@ type Decision struct {
 	Done   bool
 	What   string   // "5x5 16 -> 32 becomes 5x1 16 -> 16, 1x5 16 -> 32"
 	Why    string   // the reason, of what was done and of what was not
-	Params [2]int64 // of the layer before and, if it were done, after; 0 where it cannot be
+	Params [2]int64 // of the layer before and, if it were done, after; the same where it cannot be
 	MACs   [2]int64
 	Error  float64 // relative error of the layer's weights, where a pass approximates
 }

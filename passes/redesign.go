@@ -251,7 +251,9 @@ func (d *redesigner) decide(l layer, p plan, reason string, pays bool, why strin
 		if reason == "" {
 			dec.Why = err.Error()
 		}
-		dec.Params[1], dec.MACs[1] = 0, 0
+		k := l.kernel()
+		dec.What = fmt.Sprintf("%v %d -> %d", k, l.weight.Type.Shape[1], l.outs())
+		dec.Params[1], dec.MACs[1] = dec.Params[0], dec.MACs[0]
 	case pays && cost < before:
 		dec.Done, dec.Why = true, why
 	case d.force:

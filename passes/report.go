@@ -51,7 +51,7 @@ func WriteDecisions(w io.Writer, ds []Decision) error {
 }
 
 func change(n [2]int64) string {
-	if n[1] == 0 {
+	if n[1] == n[0] {
 		return fmt.Sprint(n[0])
 	}
 	return fmt.Sprintf("%d -> %d", n[0], n[1])
