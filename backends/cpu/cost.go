@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"strings"
+
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 )
