@@ -1,19 +1,24 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/specs"
 )
 
 // trainInputs draws a batch for a training graph.
@@ -152,5 +157,133 @@ func TestTraining(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// loadTraining builds the training step of a network of specs/.
+func loadTraining(t testing.TB, name string) *ir.Graph {
+	text, file, ok := specs.Source(name)
+	if !ok {
+		t.Fatalf("no spec is called %s", name)
+	}
+	g, diags := dsl.Load(file, text, dsl.Options{})
+	if g == nil {
+		t.Fatal(diags)
+	}
+	if _, err := passes.Run(g, passes.Level(1), passes.Options{Train: true, KeepHeads: true}); err != nil {
+		t.Fatal(err)
+	}
+	opt := autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9, Decay: 1e-4}}
+	if g.Recipe.Train != nil && g.Recipe.Train.Optimizer.Kind != "" {
+		opt = autodiff.FromRecipe(g.Recipe.Train)
+	}
+	tr, err := autodiff.Train(g, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr.Graph
+}
+
+// TestTrainingPlans plans the training step of every network of specs/.
+func TestTrainingPlans(t *testing.T) {
+	for _, name := range specs.Names() {
+		p, err := Plan(loadTraining(t, name), Options{Batch: 2})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := plan.Check(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTrainingNetworks compares steps of networks of specs/ with the reference.
+func TestTrainingNetworks(t *testing.T) {
+	names := []string{"lenet5", "mnist/inception_v1"}
+	if os.Getenv("INCC_LONG") != "" {
+		names = append(names, "mnist/nin", "mnist/inception_v3", "nin_cifar10", "maxout_mnist_pi", "maxout_cifar10", "googlenet", "inception_v2")
+	}
+	for _, name := range names {
+		if err := verifyTraining(loadTraining(t, name), 2, 1, Options{}); err != nil {
+			t.Errorf("%s: %.2000s", name, err)
+		}
+	}
+}
+
+// TestTrainingBits trains on every number of threads and every vector tier: the
+// weights are the same, bit by bit.
+func TestTrainingBits(t *testing.T) {
+	tr, err := autodiff.Train(trainable(t), autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := tr.Graph
+	var first map[string][]float32
+	for _, isa := range kernel.Available() {
+		if isa == kernel.Portable {
+			continue
+		}
+		for _, threads := range []int{1, 2, 3, 8} {
+			p, err := Compile(g, Options{Threads: threads, Batch: 4, ISA: isa.String()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, out := p.NewSession(), outputs(p, 4)
+			for step := range 4 {
+				_, in := trainInputs(g, 4, step)
+				if err := s.Run(in, out); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := map[string][]float32{}
+			for _, name := range p.Params() {
+				if got[name], err = s.Param(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if first == nil {
+				first = got
+			}
+			for _, name := range p.Params() {
+				if !sameBits(got[name], first[name]) {
+					t.Errorf("%v, %d threads: %s has other bits", isa, threads, name)
+				}
+			}
+			p.pool.Close()
+		}
+	}
+}
+
+func TestSetParam(t *testing.T) {
+	tr, err := autodiff.Train(trainable(t), autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile(tr.Graph, Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.NewSession()
+	for _, name := range p.Params() {
+		x, err := s.Param(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range x {
+			x[i] = float32(i) + 0.5
+		}
+		if err := s.SetParam(name, x); err != nil {
+			t.Fatal(err)
+		}
+		if y, _ := s.Param(name); !sameBits(x, y) {
+			t.Errorf("%s does not come back as it was set", name)
+		}
+		if err := s.SetParam(name, x[:len(x)-1]); !errors.Is(err, ErrInput) {
+			t.Errorf("%s is set from too few numbers: %v", name, err)
+		}
+	}
+	if _, err := s.Param("nobody"); !errors.Is(err, ErrInput) {
+		t.Errorf("an unknown param: %v", err)
 	}
 }
