@@ -90,6 +90,9 @@ func TestPoolGrads(t *testing.T) {
 		for range 2 {
 			p := AvgPoolGrad{C: 1 + r.IntN(40), IH: 1 + r.IntN(9), IW: size, KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3),
 				DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(5), PW: r.IntN(5), PB: r.IntN(5), PR: r.IntN(5), IncludePad: r.IntN(2) == 0}
+			if r.IntN(2) == 0 { // windows that have a primitive of their own
+				p.KH, p.KW, p.DW, p.PW, p.PR, p.SW = 1+r.IntN(3), 3, 1, r.IntN(2), r.IntN(2), 1+r.IntN(2)
+			}
 			dh, dw := one(p.DH), one(p.DW)
 			p.H = poolShape(p.IH, p.KH, p.SH, dh, p.PH, p.PB) + r.IntN(2)
 			p.W = poolShape(p.IW, p.KW, p.SW, dw, p.PW, p.PR) + r.IntN(2)

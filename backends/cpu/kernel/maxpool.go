@@ -33,7 +33,8 @@ func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	image, block, y0, y1 := p.maps().task(task)
 	for y := y0; y < y1; y++ {
 		if v.maxPool3 != nil {
-			if n := p.three(v, &g, a, image, block, y, y1); n > 0 {
+			o := p.Out.at(&a.Out[0], image, block, y, 0)
+			if n := g.maxima(v, p.In, &a.In[0], image, block, y, y1, a.Out[0].Mem[o:], p.Out.H); n > 0 {
 				y += n - 1
 				continue
 			}
@@ -42,10 +43,11 @@ func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// three computes rows of three-column windows from y on, as many as have the same
-// taps, and returns how many; 0 if they are not of that kind or a NaN came by.
-func (p MaxPool) three(v *vecOps, g *window, a *Args, image, block, y, y1 int) int {
-	r, row1, row2, left, right, ok := g.three(p.In, y)
+// maxima computes rows of three-column windows from y on, as many as have the same
+// taps and come before y1, into dst, dstRow apart, and returns how many; 0 if they
+// are not of that kind or a NaN came by.
+func (g *window) maxima(v *vecOps, in View, b *Buf, image, block, y, y1 int, dst []float32, dstRow int) int {
+	r, row1, row2, left, right, ok := g.three(in, y)
 	if !ok {
 		return 0
 	}
@@ -54,11 +56,9 @@ func (p MaxPool) three(v *vecOps, g *window, a *Args, image, block, y, y1 int) i
 		last := g.ih - 1 - (g.kh-1)*g.dh + g.ph // position of the last such row's first tap
 		n = min(last/g.sh, y1-1) - y + 1
 	}
-	i := p.In.at(&a.In[0], image, block, r.y0, 0)
-	j := i + (n-1)*g.sh*p.In.H + row2 + ((p.W-1)*g.sw+3-left-right)*Block
-	o := p.Out.at(&a.Out[0], image, block, y, 0)
-	end := o + (n-1)*p.Out.H + p.W*Block
-	if v.maxPool3(a.Out[0].Mem[o:end:end], a.In[0].Mem[i:j:j], n, p.Out.H, g.sh*p.In.H, p.W, row1, row2, g.sw, left, right) != 0 {
+	i := in.at(b, image, block, r.y0, 0)
+	j := i + (n-1)*g.sh*in.H + row2 + ((g.w-1)*g.sw+3-left-right)*Block
+	if v.maxPool3(dst[:(n-1)*dstRow+g.w*Block], b.Mem[i:j:j], n, dstRow, g.sh*in.H, g.w, row1, row2, g.sw, left, right) != 0 {
 		return 0
 	}
 	return n

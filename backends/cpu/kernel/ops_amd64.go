@@ -182,6 +182,12 @@ func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
 //go:noescape
 func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 
+// opsMaxPoolSpreadAVX512 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolSpreadAVX512(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
 // opsSpreadAddAVX512 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -445,6 +451,12 @@ func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
 //
 //go:noescape
 func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsMaxPoolSpreadAVX2 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolSpreadAVX2(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 
 // opsSpreadAddAVX2 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1941,6 +1941,67 @@ done41_1:
 	VZEROUPPER
 	RET
 
+// func opsMaxPoolSpreadAVX512(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolSpreadAVX512(SB), NOSPLIT, $0-144
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ most_base+48(FP), DX
+	MOVQ dy_base+72(FP), BX
+	MOVQ dy_len+80(FP), SI
+	SHRQ $0x04, SI
+	MOVQ rowStep+112(FP), DI
+	SHLQ $0x02, DI
+	MOVQ dxRowStep+120(FP), R8
+	SHLQ $0x02, R8
+	MOVQ colStep+128(FP), R9
+	SHLQ $0x02, R9
+
+loop44_1:
+	CMPQ    SI, $0x01
+	JLT     done44_1
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VCMPPS  $0x00, Z0, Z0, K1
+	MOVQ    CX, R12
+	MOVQ    AX, R14
+	MOVQ    kh+96(FP), R10
+
+rows45:
+	MOVQ kw+104(FP), R11
+	MOVQ R12, R13
+	MOVQ R14, R15
+
+cols45:
+	VMOVUPS (R13), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	VMOVUPS (R15), Z2
+	VADDPS  Z1, Z2, Z3
+	VMOVAPS Z3, K2, Z2
+	VMOVUPS Z2, (R15)
+	KANDNW  K1, K2, K1
+	ADDQ    R9, R13
+	ADDQ    R9, R15
+	DECQ    R11
+	JNE     cols45
+	ADDQ    DI, R12
+	ADDQ    R8, R14
+	DECQ    R10
+	JNE     rows45
+	MOVQ    pixStep+136(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    R10, CX
+	ADDQ    R10, AX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x01, SI
+	JMP     loop44_1
+
+done44_1:
+	VZEROUPPER
+	RET
+
 // func opsSpreadAddAVX512(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
 // Requires: AVX, AVX512F
 TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
@@ -1956,34 +2017,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop44_1:
+loop46_1:
 	CMPQ    DX, $0x01
-	JLT     done44_1
+	JLT     done46_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows45:
+rows47:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols45:
+cols47:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols45
+	JNE     cols47
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows45
+	JNE     rows47
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop44_1
+	JMP     loop46_1
 
-done44_1:
+done46_1:
 	VZEROUPPER
 	RET
 
@@ -1995,27 +2056,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop46_4:
+loop48_4:
 	CMPQ   CX, $0x04
-	JLT    done46_4
+	JLT    done48_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop46_4
+	JMP    loop48_4
 
-done46_4:
-loop46_1:
+done48_4:
+loop48_1:
 	CMPQ   CX, $0x01
-	JLT    done46_1
+	JLT    done48_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop46_1
+	JMP    loop48_1
 
-done46_1:
+done48_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2031,9 +2092,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop47_2:
+loop49_2:
 	CMPQ    CX, $0x02
-	JLT     done47_2
+	JLT     done49_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2044,21 +2105,21 @@ loop47_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop47_2
+	JMP     loop49_2
 
-done47_2:
-loop47_1:
+done49_2:
+loop49_1:
 	CMPQ    CX, $0x01
-	JLT     done47_1
+	JLT     done49_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop47_1
+	JMP     loop49_1
 
-done47_1:
+done49_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2076,9 +2137,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop48_1:
+loop50_1:
 	CMPQ    DX, $0x01
-	JLT     done48_1
+	JLT     done50_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2088,9 +2149,9 @@ loop48_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop48_1
+	JMP     loop50_1
 
-done48_1:
+done50_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2111,9 +2172,9 @@ TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop49_1:
+loop51_1:
 	CMPQ    BX, $0x01
-	JLT     done49_1
+	JLT     done51_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2126,9 +2187,9 @@ loop49_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop49_1
+	JMP     loop51_1
 
-done49_1:
+done51_1:
 	VZEROUPPER
 	RET
 
@@ -2140,9 +2201,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop50_2:
+loop52_2:
 	CMPQ    CX, $0x02
-	JLT     done50_2
+	JLT     done52_2
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
@@ -2151,20 +2212,20 @@ loop50_2:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop50_2
+	JMP     loop52_2
 
-done50_2:
-loop50_1:
+done52_2:
+loop52_1:
 	CMPQ    CX, $0x01
-	JLT     done50_1
+	JLT     done52_1
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop50_1
+	JMP     loop52_1
 
-done50_1:
+done52_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -2190,9 +2251,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop51_1:
+loop53_1:
 	CMPQ    DI, $0x01
-	JLT     done51_1
+	JLT     done53_1
 	VMOVUPS (SI), Z0
 	VSQRTPS Z0, Z1
 	VSQRTPS Z1, Z2
@@ -2209,9 +2270,9 @@ loop51_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop51_1
+	JMP     loop53_1
 
-done51_1:
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -2229,18 +2290,18 @@ TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop52_1:
+loop54_1:
 	CMPQ   SI, $0x01
-	JLT    done52_1
+	JLT    done54_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps53:
+taps55:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps53
+	JNE     taps55
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2252,9 +2313,9 @@ taps53:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop52_1
+	JMP     loop54_1
 
-done52_1:
+done54_1:
 	VZEROUPPER
 	RET
 
@@ -2271,9 +2332,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group54:
+group56:
 	CMPQ         DX, $0x00
-	JLE          done54
+	JLE          done56
 	MOVD         BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+1792(SB), Z0, Z0
@@ -2512,7 +2573,7 @@ group54:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done54
+	JLE          done56
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -2521,7 +2582,7 @@ group54:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done54
+	JLE          done56
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -2530,7 +2591,7 @@ group54:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done54
+	JLE          done56
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -2542,9 +2603,9 @@ group54:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group54
+	JMP          group56
 
-done54:
+done56:
 	VZEROUPPER
 	RET
 
@@ -2558,9 +2619,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop55_1:
+loop57_1:
 	CMPQ         AX, $0x01
-	JLT          done55_1
+	JLT          done57_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2579,9 +2640,9 @@ loop55_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop55_1
+	JMP          loop57_1
 
-done55_1:
+done57_1:
 	VZEROUPPER
 	RET
 
@@ -2595,9 +2656,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop56_1:
+loop58_1:
 	CMPQ         AX, $0x01
-	JLT          done56_1
+	JLT          done58_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2618,9 +2679,9 @@ loop56_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop56_1
+	JMP          loop58_1
 
-done56_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -2635,9 +2696,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop57_1:
+loop59_1:
 	CMPQ         AX, $0x01
-	JLT          done57_1
+	JLT          done59_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2669,9 +2730,9 @@ loop57_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop57_1
+	JMP          loop59_1
 
-done57_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2686,9 +2747,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop58_1:
+loop60_1:
 	CMPQ         AX, $0x01
-	JLT          done58_1
+	JLT          done60_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2726,9 +2787,9 @@ loop58_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop58_1
+	JMP          loop60_1
 
-done58_1:
+done60_1:
 	VZEROUPPER
 	RET
 
@@ -2741,9 +2802,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop59_1:
+loop61_1:
 	CMPQ    DX, $0x01
-	JLT     done59_1
+	JLT     done61_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -2753,9 +2814,9 @@ loop59_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop59_1
+	JMP     loop61_1
 
-done59_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2769,9 +2830,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop60_4:
+loop62_4:
 	CMPQ    DX, $0x04
-	JLT     done60_4
+	JLT     done62_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2799,12 +2860,12 @@ loop60_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop60_4
+	JMP     loop62_4
 
-done60_4:
-loop60_1:
+done62_4:
+loop62_1:
 	CMPQ    DX, $0x01
-	JLT     done60_1
+	JLT     done62_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2814,9 +2875,9 @@ loop60_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop60_1
+	JMP     loop62_1
 
-done60_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2828,9 +2889,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop61_1:
+loop63_1:
 	CMPQ    DX, $0x01
-	JLT     done61_1
+	JLT     done63_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -2906,9 +2967,9 @@ loop61_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop61_1
+	JMP     loop63_1
 
-done61_1:
+done63_1:
 	VZEROUPPER
 	RET
 
@@ -2920,9 +2981,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop62_1:
+loop64_1:
 	CMPQ    DX, $0x01
-	JLT     done62_1
+	JLT     done64_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1344(SB), Y0, Y0
@@ -3006,9 +3067,9 @@ loop62_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop62_1
+	JMP     loop64_1
 
-done62_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -3020,9 +3081,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop63_1:
+loop65_1:
 	CMPQ      DX, $0x01
-	JLT       done63_1
+	JLT       done65_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3146,9 +3207,9 @@ loop63_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop63_1
+	JMP       loop65_1
 
-done63_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3166,9 +3227,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop64_4:
+loop66_4:
 	CMPQ    DX, $0x04
-	JLT     done64_4
+	JLT     done66_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3204,12 +3265,12 @@ loop64_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop64_4
+	JMP     loop66_4
 
-done64_4:
-loop64_1:
+done66_4:
+loop66_1:
 	CMPQ    DX, $0x01
-	JLT     done64_1
+	JLT     done66_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3221,79 +3282,15 @@ loop64_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop64_1
-
-done64_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop65_1:
-	CMPQ    BX, $0x01
-	JLT     done65_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop65_1
-
-done65_1:
-	VZEROUPPER
-	RET
-
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop66_1:
-	CMPQ    BX, $0x01
-	JLT     done66_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop66_1
 
 done66_1:
 	VZEROUPPER
 	RET
 
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3309,8 +3306,8 @@ loop67_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3323,9 +3320,9 @@ done67_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3341,8 +3338,8 @@ loop68_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3355,9 +3352,9 @@ done68_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3373,8 +3370,8 @@ loop69_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3384,6 +3381,70 @@ loop69_1:
 	JMP     loop69_1
 
 done69_1:
+	VZEROUPPER
+	RET
+
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop70_1:
+	CMPQ    BX, $0x01
+	JLT     done70_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop70_1
+
+done70_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop71_1:
+	CMPQ    BX, $0x01
+	JLT     done71_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop71_1
+
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3398,9 +3459,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop70_1:
+loop72_1:
 	CMPQ      BX, $0x01
-	JLT       done70_1
+	JLT       done72_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -3417,9 +3478,9 @@ loop70_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop70_1
+	JMP       loop72_1
 
-done70_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3434,9 +3495,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop71_2:
+loop73_2:
 	CMPQ    BX, $0x02
-	JLT     done71_2
+	JLT     done73_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3461,12 +3522,12 @@ loop71_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop71_2
+	JMP     loop73_2
 
-done71_2:
-loop71_1:
+done73_2:
+loop73_1:
 	CMPQ    BX, $0x01
-	JLT     done71_1
+	JLT     done73_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3481,9 +3542,9 @@ loop71_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop71_1
+	JMP     loop73_1
 
-done71_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3503,19 +3564,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop72_1:
+loop74_1:
 	CMPQ    DX, $0x01
-	JLT     done72_1
+	JLT     done74_1
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols73:
+cols75:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows73:
+rows75:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -3526,18 +3587,18 @@ rows73:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows73
+	JNE       rows75
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols73
+	JNE       cols75
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop72_1
+	JMP       loop74_1
 
-done72_1:
+done74_1:
 	VZEROUPPER
 	RET
 
@@ -3559,31 +3620,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop74_1:
+loop76_1:
 	CMPQ   DX, $0x01
-	JLT    done74_1
+	JLT    done76_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols75:
+cols77:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows75:
+rows77:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows75
+	JNE     rows77
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols75
+	JNE     cols77
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -3591,9 +3652,9 @@ rows75:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop74_1
+	JMP     loop76_1
 
-done74_1:
+done76_1:
 	VZEROUPPER
 	RET
 
@@ -3608,7 +3669,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row76:
+row78:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -3620,7 +3681,7 @@ row76:
 	VMOVUPS opsConstants<>+1504(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun76
+	JEQ     begun78
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -3643,10 +3704,10 @@ row76:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun76:
+begun78:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two76
+	JEQ     two78
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3667,9 +3728,9 @@ begun76:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop77_1:
+loop79_1:
 	CMPQ    R9, $0x01
-	JLT     done77_1
+	JLT     done79_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -3701,22 +3762,22 @@ loop77_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop77_1
+	JMP     loop79_1
 
-done77_1:
+done79_1:
 	CMPQ    SI, $0x00
-	JEQ     end76
+	JEQ     end78
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end76
+	JMP     end78
 
-two76:
-loop78_1:
+two78:
+loop80_1:
 	CMPQ    R9, $0x01
-	JLT     done78_1
+	JLT     done80_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3765,11 +3826,11 @@ loop78_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop78_1
+	JMP     loop80_1
 
-done78_1:
+done80_1:
 	CMPQ    SI, $0x00
-	JEQ     end76
+	JEQ     end78
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3795,7 +3856,7 @@ done78_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end76:
+end78:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -3803,7 +3864,7 @@ end76:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row76
+	JNE       row78
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -3822,7 +3883,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row79:
+row81:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -3846,7 +3907,7 @@ row79:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two79
+	JEQ     two81
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -3861,9 +3922,9 @@ row79:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop80_1:
+loop82_1:
 	CMPQ    R8, $0x01
-	JLT     done80_1
+	JLT     done82_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -3891,15 +3952,15 @@ loop80_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop80_1
+	JMP     loop82_1
 
-done80_1:
-	JMP end79
+done82_1:
+	JMP end81
 
-two79:
-loop81_1:
+two81:
+loop83_1:
 	CMPQ    R8, $0x01
-	JLT     done81_1
+	JLT     done83_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -3938,10 +3999,10 @@ loop81_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop81_1
+	JMP     loop83_1
 
-done81_1:
-end79:
+done83_1:
+end81:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -3949,7 +4010,7 @@ end79:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row79
+	JNE  row81
 	VZEROUPPER
 	RET
 
@@ -3963,9 +4024,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop82_1:
+loop84_1:
 	CMPQ    DX, $0x01
-	JLT     done82_1
+	JLT     done84_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -3975,9 +4036,9 @@ loop82_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop82_1
+	JMP     loop84_1
 
-done82_1:
+done84_1:
 	VZEROUPPER
 	RET
 
@@ -3997,20 +4058,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop83_1:
+loop85_1:
 	CMPQ   BX, $0x01
-	JLT    done83_1
+	JLT    done85_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps84:
+taps86:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps84
+	JNE     taps86
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4031,9 +4092,9 @@ taps84:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop83_1
+	JMP     loop85_1
 
-done83_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -4052,20 +4113,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop85_1:
+loop87_1:
 	CMPQ   DX, $0x01
-	JLT    done85_1
+	JLT    done87_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps86:
+taps88:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps86
+	JNE     taps88
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4075,9 +4136,9 @@ taps86:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop85_1
+	JMP     loop87_1
 
-done85_1:
+done87_1:
 	VZEROUPPER
 	RET
 
@@ -4090,16 +4151,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 
-loop87_1:
+loop89_1:
 	CMPQ   CX, $0x01
-	JLT    done87_1
+	JLT    done89_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop87_1
+	JMP    loop89_1
 
-done87_1:
+done89_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4123,9 +4184,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop88_1:
+loop90_1:
 	CMPQ    DX, $0x01
-	JLT     done88_1
+	JLT     done90_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4205,9 +4266,9 @@ loop88_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop88_1
+	JMP     loop90_1
 
-done88_1:
+done90_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4229,9 +4290,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop89_1:
+loop91_1:
 	CMPQ    DX, $0x01
-	JLT     done89_1
+	JLT     done91_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -4241,9 +4302,9 @@ loop89_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop89_1
+	JMP     loop91_1
 
-done89_1:
+done91_1:
 	VZEROUPPER
 	RET
 
@@ -4256,9 +4317,9 @@ TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop90_4:
+loop92_4:
 	CMPQ    CX, $0x04
-	JLT     done90_4
+	JLT     done92_4
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4285,12 +4346,12 @@ loop90_4:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop90_4
+	JMP     loop92_4
 
-done90_4:
-loop90_1:
+done92_4:
+loop92_1:
 	CMPQ    CX, $0x01
-	JLT     done90_1
+	JLT     done92_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4299,9 +4360,9 @@ loop90_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop90_1
+	JMP     loop92_1
 
-done90_1:
+done92_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4322,16 +4383,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop91_1:
+loop93_1:
 	CMPQ   CX, $0x01
-	JLT    done91_1
+	JLT    done93_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop91_1
+	JMP    loop93_1
 
-done91_1:
+done93_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4353,9 +4414,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop92_1:
+loop94_1:
 	CMPQ       BX, $0x01
-	JLT        done92_1
+	JLT        done94_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -4367,10 +4428,10 @@ loop92_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece93:
+piece95:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces93
+	JLE        pieces95
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -4385,17 +4446,17 @@ piece93:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece93
+	JMP        piece95
 
-pieces93:
+pieces95:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop92_1
+	JMP     loop94_1
 
-done92_1:
+done94_1:
 	VZEROUPPER
 	RET
 
@@ -4413,9 +4474,9 @@ TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop94_1:
+loop96_1:
 	CMPQ       DI, $0x01
-	JLT        done94_1
+	JLT        done96_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -4431,10 +4492,10 @@ loop94_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece95:
+piece97:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces95
+	JLE        pieces97
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -4455,9 +4516,9 @@ piece95:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece95
+	JMP        piece97
 
-pieces95:
+pieces97:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -4466,9 +4527,9 @@ pieces95:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop96_1:
+loop98_1:
 	CMPQ       R13, $0x01
-	JLT        done96_1
+	JLT        done98_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -4497,16 +4558,16 @@ loop96_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop96_1
+	JMP        loop98_1
 
-done96_1:
+done98_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop94_1
+	JMP  loop96_1
 
-done94_1:
+done96_1:
 	VZEROUPPER
 	RET
 
@@ -4519,9 +4580,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop97_1:
+loop99_1:
 	CMPQ      BX, $0x01
-	JLT       done97_1
+	JLT       done99_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4538,9 +4599,9 @@ loop97_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop97_1
+	JMP       loop99_1
 
-done97_1:
+done99_1:
 	VZEROUPPER
 	RET
 
@@ -4553,9 +4614,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop98_1:
+loop100_1:
 	CMPQ    BX, $0x01
-	JLT     done98_1
+	JLT     done100_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4574,9 +4635,9 @@ loop98_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop98_1
+	JMP     loop100_1
 
-done98_1:
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -4589,9 +4650,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop99_1:
+loop101_1:
 	CMPQ    BX, $0x01
-	JLT     done99_1
+	JLT     done101_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4610,9 +4671,9 @@ loop99_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop99_1
+	JMP     loop101_1
 
-done99_1:
+done101_1:
 	VZEROUPPER
 	RET
 
@@ -4631,9 +4692,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop100_1:
+loop102_1:
 	CMPQ    BX, $0x01
-	JLT     done100_1
+	JLT     done102_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4643,11 +4704,11 @@ loop100_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows101:
+rows103:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols101:
+cols103:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -4664,10 +4725,10 @@ cols101:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols101
+	JNE       cols103
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows101
+	JNE       rows103
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -4675,11 +4736,11 @@ cols101:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows102:
+rows104:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols102:
+cols104:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -4694,19 +4755,91 @@ cols102:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols102
+	JNE       cols104
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows102
+	JNE       rows104
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop100_1
+	JMP       loop102_1
 
-done100_1:
+done102_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolSpreadAVX2(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// Requires: AVX
+TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ most_base+48(FP), DX
+	MOVQ dy_base+72(FP), BX
+	MOVQ dy_len+80(FP), SI
+	SHRQ $0x04, SI
+	MOVQ rowStep+112(FP), DI
+	SHLQ $0x02, DI
+	MOVQ dxRowStep+120(FP), R8
+	SHLQ $0x02, R8
+	MOVQ colStep+128(FP), R9
+	SHLQ $0x02, R9
+
+loop105_1:
+	CMPQ    SI, $0x01
+	JLT     done105_1
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VCMPPS  $0x00, Y0, Y0, Y4
+	VCMPPS  $0x00, Y1, Y1, Y5
+	MOVQ    CX, R12
+	MOVQ    AX, R14
+	MOVQ    kh+96(FP), R10
+
+rows106:
+	MOVQ kw+104(FP), R11
+	MOVQ R12, R13
+	MOVQ R14, R15
+
+cols106:
+	VMOVUPS   (R13), Y6
+	VMOVUPS   32(R13), Y7
+	VCMPPS    $0x00, Y0, Y6, Y6
+	VCMPPS    $0x00, Y1, Y7, Y7
+	VANDPS    Y4, Y6, Y6
+	VANDPS    Y5, Y7, Y7
+	VMOVUPS   (R15), Y8
+	VMOVUPS   32(R15), Y9
+	VADDPS    Y2, Y8, Y10
+	VADDPS    Y3, Y9, Y11
+	VBLENDVPS Y6, Y10, Y8, Y8
+	VBLENDVPS Y7, Y11, Y9, Y9
+	VMOVUPS   Y8, (R15)
+	VMOVUPS   Y9, 32(R15)
+	VANDNPS   Y4, Y6, Y4
+	VANDNPS   Y5, Y7, Y5
+	ADDQ      R9, R13
+	ADDQ      R9, R15
+	DECQ      R11
+	JNE       cols106
+	ADDQ      DI, R12
+	ADDQ      R8, R14
+	DECQ      R10
+	JNE       rows106
+	MOVQ      pixStep+136(FP), R10
+	SHLQ      $0x02, R10
+	ADDQ      R10, CX
+	ADDQ      R10, AX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	SUBQ      $0x01, SI
+	JMP       loop105_1
+
+done105_1:
 	VZEROUPPER
 	RET
 
@@ -4726,9 +4859,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop103_1:
+loop107_1:
 	CMPQ    DX, $0x01
-	JLT     done103_1
+	JLT     done107_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4736,11 +4869,11 @@ loop103_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows104:
+rows108:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols104:
+cols108:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -4749,16 +4882,16 @@ cols104:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols104
+	JNE     cols108
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows104
+	JNE     rows108
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop103_1
+	JMP     loop107_1
 
-done103_1:
+done107_1:
 	VZEROUPPER
 	RET
 
@@ -4771,9 +4904,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop105_4:
+loop109_4:
 	CMPQ   CX, $0x04
-	JLT    done105_4
+	JLT    done109_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -4784,19 +4917,19 @@ loop105_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop105_4
+	JMP    loop109_4
 
-done105_4:
-loop105_1:
+done109_4:
+loop109_1:
 	CMPQ   CX, $0x01
-	JLT    done105_1
+	JLT    done109_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop105_1
+	JMP    loop109_1
 
-done105_1:
+done109_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -4815,9 +4948,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop106_2:
+loop110_2:
 	CMPQ    CX, $0x02
-	JLT     done106_2
+	JLT     done110_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4836,12 +4969,12 @@ loop106_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop106_2
+	JMP     loop110_2
 
-done106_2:
-loop106_1:
+done110_2:
+loop110_1:
 	CMPQ    CX, $0x01
-	JLT     done106_1
+	JLT     done110_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4852,9 +4985,9 @@ loop106_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop106_1
+	JMP     loop110_1
 
-done106_1:
+done110_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -4876,9 +5009,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop107_1:
+loop111_1:
 	CMPQ    DX, $0x01
-	JLT     done107_1
+	JLT     done111_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -4894,9 +5027,9 @@ loop107_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop107_1
+	JMP     loop111_1
 
-done107_1:
+done111_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -4923,9 +5056,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop108_1:
+loop112_1:
 	CMPQ    BX, $0x01
-	JLT     done108_1
+	JLT     done112_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -4946,9 +5079,9 @@ loop108_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop108_1
+	JMP     loop112_1
 
-done108_1:
+done112_1:
 	VZEROUPPER
 	RET
 
@@ -4961,9 +5094,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop109_2:
+loop113_2:
 	CMPQ    CX, $0x02
-	JLT     done109_2
+	JLT     done113_2
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -4978,12 +5111,12 @@ loop109_2:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop109_2
+	JMP     loop113_2
 
-done109_2:
-loop109_1:
+done113_2:
+loop113_1:
 	CMPQ    CX, $0x01
-	JLT     done109_1
+	JLT     done113_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -4992,9 +5125,9 @@ loop109_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop109_1
+	JMP     loop113_1
 
-done109_1:
+done113_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5019,9 +5152,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop110_1:
+loop114_1:
 	CMPQ    DI, $0x01
-	JLT     done110_1
+	JLT     done114_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VSQRTPS Y0, Y2
@@ -5048,9 +5181,9 @@ loop110_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop110_1
+	JMP     loop114_1
 
-done110_1:
+done114_1:
 	VZEROUPPER
 	RET
 
@@ -5069,20 +5202,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop111_1:
+loop115_1:
 	CMPQ   SI, $0x01
-	JLT    done111_1
+	JLT    done115_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps112:
+taps116:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps112
+	JNE     taps116
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -5100,9 +5233,9 @@ taps112:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop111_1
+	JMP     loop115_1
 
-done111_1:
+done115_1:
 	VZEROUPPER
 	RET
 
@@ -5115,9 +5248,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group113:
+group117:
 	CMPQ         DX, $0x00
-	JLE          done113
+	JLE          done117
 	MOVD         BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+1792(SB), Y0, Y0
@@ -5563,7 +5696,7 @@ group113:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done113
+	JLE          done117
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1344(SB), Y4, Y4
@@ -5577,7 +5710,7 @@ group113:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done113
+	JLE          done117
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y5, Y5
@@ -5591,7 +5724,7 @@ group113:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done113
+	JLE          done117
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y0, Y0
@@ -5608,9 +5741,9 @@ group113:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group113
+	JMP          group117
 
-done113:
+done117:
 	VZEROUPPER
 	RET
 
@@ -5624,9 +5757,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop114_1:
+loop118_1:
 	CMPQ         AX, $0x01
-	JLT          done114_1
+	JLT          done118_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5659,9 +5792,9 @@ loop114_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop114_1
+	JMP          loop118_1
 
-done114_1:
+done118_1:
 	VZEROUPPER
 	RET
 
@@ -5675,9 +5808,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop115_1:
+loop119_1:
 	CMPQ         AX, $0x01
-	JLT          done115_1
+	JLT          done119_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5714,9 +5847,9 @@ loop115_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop115_1
+	JMP          loop119_1
 
-done115_1:
+done119_1:
 	VZEROUPPER
 	RET
 
@@ -5731,9 +5864,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop116_1:
+loop120_1:
 	CMPQ         AX, $0x01
-	JLT          done116_1
+	JLT          done120_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5791,9 +5924,9 @@ loop116_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop116_1
+	JMP          loop120_1
 
-done116_1:
+done120_1:
 	VZEROUPPER
 	RET
 
@@ -5808,9 +5941,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop117_1:
+loop121_1:
 	CMPQ         AX, $0x01
-	JLT          done117_1
+	JLT          done121_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5880,9 +6013,9 @@ loop117_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop117_1
+	JMP          loop121_1
 
-done117_1:
+done121_1:
 	VZEROUPPER
 	RET
 
@@ -5896,9 +6029,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop118_1:
+loop122_1:
 	CMPQ    DX, $0x01
-	JLT     done118_1
+	JLT     done122_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -5914,9 +6047,9 @@ loop118_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop118_1
+	JMP     loop122_1
 
-done118_1:
+done122_1:
 	VZEROUPPER
 	RET
 

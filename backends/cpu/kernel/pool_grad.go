@@ -24,6 +24,9 @@ func (p MaxPoolGrad) maps() maps { return maps{p.C, 1, 1} }
 // Tasks is images x channel blocks.
 func (p MaxPoolGrad) Tasks(images int) int { return p.maps().tasks(images) }
 
+// Scratch holds the maxima of a row.
+func (p MaxPoolGrad) Scratch() int { return p.W * Block }
+
 // Run computes a channel block of an image.
 func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 	v, g := vecFor(w.ISA), p.window()
@@ -31,15 +34,22 @@ func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 	for y := range p.IH {
 		clear(p.DX.row(&a.Out[0], image, block, y, p.IW))
 	}
+	most := w.Scratch[:p.W*Block]
 	for y := range p.H {
 		dy := p.DY.row(&a.In[0], image, block, y, p.W)
+		known := v.maxPool3 != nil && g.maxima(v, p.X, &a.In[1], image, block, y, y+1, most, 0) > 0
 		g.row(y, func(r run) {
 			if r.kh <= 0 || r.kw <= 0 {
 				return
 			}
 			x, row, col, pix := g.source(p.X, &a.In[1], image, block, r)
 			dx, dxRow, _, _ := g.source(p.DX, &a.Out[0], image, block, r)
-			v.maxPoolGrad(dx, x, dy[r.x*Block:(r.x+r.n)*Block], r.kh, r.kw, row, dxRow, col, pix)
+			lo, hi := r.x*Block, (r.x+r.n)*Block
+			if known {
+				v.maxPoolSpread(dx, x, most[lo:hi], dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
+			} else {
+				v.maxPoolGrad(dx, x, dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
+			}
 		})
 	}
 }

@@ -50,7 +50,9 @@ type vecOps struct {
 	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
 
 	maxPoolGrad func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
-	spreadAdd   func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
+	// The same where the maxima are known and none is NaN.
+	maxPoolSpread func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
+	spreadAdd     func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
 	sumRow func(acc, src []float32)         // one block: the sum of all
 	devRow func(acc, src, mean []float32)   // of (src-mean)**2
@@ -283,6 +285,9 @@ func init() {
 				dx[to] += dy[o+l]
 			}
 		}
+	}
+	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
+		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
 	}
 	o.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
 		for o := 0; o < len(dy); o += Block {

@@ -35,6 +35,7 @@ func vectorize() {
 	z.sigmoidGrad = opsSigmoidGradAVX512
 	z.tanhGrad = opsTanhGradAVX512
 	z.maxPoolGrad = opsMaxPoolGradAVX512
+	z.maxPoolSpread = opsMaxPoolSpreadAVX512
 	z.spreadAdd = opsSpreadAddAVX512
 	z.sumRow = opsSumRowAVX512
 	z.devRow = opsDevRowAVX512
@@ -81,6 +82,7 @@ func vectorize() {
 	y.sigmoidGrad = opsSigmoidGradAVX2
 	y.tanhGrad = opsTanhGradAVX2
 	y.maxPoolGrad = opsMaxPoolGradAVX2
+	y.maxPoolSpread = opsMaxPoolSpreadAVX2
 	y.spreadAdd = opsSpreadAddAVX2
 	y.sumRow = opsSumRowAVX2
 	y.devRow = opsDevRowAVX2

@@ -30,6 +30,17 @@ func and(a, b mask) mask {
 	return a
 }
 
+// without takes the lanes of b out of a.
+func without(a, b mask) {
+	if t.regs == 1 {
+		KANDNW(a[0], b[0], a[0])
+		return
+	}
+	for i := range a {
+		VANDNPS(a[i], b[i], a[i])
+	}
+}
+
 func gradients() {
 	gradient := func(name, doc string, f func(dy, y vec) vec) {
 		text(name, "func(dx, dy, y []float32)", doc)
@@ -122,6 +133,30 @@ func poolGradients() {
 			pix := step("pixStep")
 			ADDQ(pix, x)
 			ADDQ(pix, dx)
+			advance(dy, 1)
+		})
+		end()
+	}()
+
+	text("MaxPoolSpread", "func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)",
+		"adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.")
+	func() {
+		dx, x, most, dy, n := ptr("dx"), ptr("x"), ptr("most"), ptr("dy"), blocks("dy")
+		row, dxRow, col := step("rowStep"), step("dxRowStep"), step("colStep")
+		loop(n, []int{1}, func(int) {
+			m, d := load(mem(most, 0)), load(mem(dy, 0))
+			left := cmp(cmpEQ, m, m) // lanes whose maximum is still to come
+			overTaps(col, []reg.GPVirtual{x, dx}, []reg.GPVirtual{row, dxRow}, func(at []Mem) {
+				is := and(cmp(cmpEQ, load(at[0]), m), left)
+				v := load(at[1])
+				sum := add(newVec(), v, d)
+				store(merge(v, sum, is), at[1])
+				without(left, is)
+			})
+			pix := step("pixStep")
+			ADDQ(pix, x)
+			ADDQ(pix, dx)
+			advance(most, 1)
 			advance(dy, 1)
 		})
 		end()
