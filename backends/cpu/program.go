@@ -38,7 +38,8 @@ type Options struct {
 	// a read of it shows in the result.
 	Debug bool
 
-	oneByOne bool // no step runs beside another, for comparison
+	oneByOne bool         // no step runs beside another, for comparison
+	pool     *kernel.Pool // to share, whatever Threads says
 }
 
 // ErrInput is wrapped by the errors of Run that tell of slices that do not fit
@@ -79,12 +80,15 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	pl, folded, err := makePlan(g, opt)
+	pl, folded, err := makePlan(g, opt, true)
 	if err != nil {
 		return nil, err
 	}
 	p := &Program{plan: pl, isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
-	if opt.Threads > 0 {
+	switch {
+	case opt.pool != nil:
+		p.pool = opt.pool
+	case opt.Threads > 0:
 		p.pool = kernel.NewPool(opt.Threads)
 	}
 	if err := p.pack(folded, opt.Seed); err != nil {
@@ -110,16 +114,18 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	return p, nil
 }
 
-// Plan returns the schedule that Compile would make, without packing weights.
+// Plan returns the schedule that Compile would make, without a look at weights: its
+// Weights name params and values of the graph that depend on params alone.
 func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
-	p, _, err := makePlan(g, opt)
+	p, _, err := makePlan(g, opt, false)
 	return p, err
 }
 
 // makePlan returns the plan of a graph, and the graph with its constant nodes
-// folded, whose values the plan's weights name.
-func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
-	g, err := prepare(g, opt.Seed)
+// folded, whose values the plan's weights name. Without evaluate these values
+// have no data.
+func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, error) {
+	g, err := prepare(g, opt.Seed, evaluate)
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
 	}
@@ -144,7 +150,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *ir.Graph, error) {
 
 // prepare returns a copy of the graph without nodes that nothing needs, in which
 // nodes that depend on params alone have become params themselves.
-func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
+func prepare(g *ir.Graph, seed int64, evaluate bool) (*ir.Graph, error) {
 	c := g.Clone()
 	need := map[*ir.Value]bool{}
 	for _, v := range c.Roots() {
@@ -186,6 +192,13 @@ func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
 			c.Nodes = append(c.Nodes, n)
 			continue
 		}
+		for _, v := range n.Out {
+			v.Def, v.Param = nil, &ir.Param{Kind: ir.Constant}
+			c.Params = append(c.Params, v)
+		}
+		if !evaluate {
+			continue
+		}
 		for i, v := range n.In {
 			in[i] = tensor.Widen(values(c, v, seed))
 		}
@@ -194,8 +207,6 @@ func prepare(g *ir.Graph, seed int64) (*ir.Graph, error) {
 			return g, fmt.Errorf("%s: %w", n.Out[0].Name, err)
 		}
 		for i, v := range n.Out {
-			v.Def, v.Param = nil, &ir.Param{Kind: ir.Constant}
-			c.Params = append(c.Params, v)
 			c.Data[v.Name] = tensor.Round(out[i])
 		}
 	}
