@@ -60,15 +60,20 @@ func (l *lowering) algorithm(c kernel.Conv) algorithm {
 }
 
 // Costs of kernels that move memory, in nanoseconds for a float32 of their
-// output: they were measured on one thread with operands in the second-level
-// cache.
+// output (a tap of it, where that is said), as measured on one thread with maps
+// in the second-level cache. They decide how steps that run beside each other
+// share the threads.
 const (
-	moveNS    = 0.06 // a copy or an elementwise op
-	tapNS     = 0.03 // a tap of a pool
-	lrnNS     = 0.25
-	expNS     = 0.6
-	scatterNS = 0.4 // reorders, which move single floats
-	stepNS    = 300 // a step, however small
+	moveNS        = 0.08 // a copy or an elementwise op
+	tapNS         = 0.05 // a tap of a pool
+	tapGradientNS = 0.3  // a tap of a pool's gradient
+	lrnNS         = 0.5
+	lrnGradientNS = 1.5
+	normNS        = 0.3 // batch normalization
+	expNS         = 0.6
+	scatterNS     = 0.4 // reorders, which move single floats
+	optimizerNS   = 0.5
+	stepNS        = 300 // a step, however small
 )
 
 // Cost implements plan.Lowering: what the kernel predicts, or a rate for each
@@ -82,6 +87,54 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	switch k := k.(type) {
 	case interface{ Cost(images int) float64 }:
 		ns = k.Cost(images)
+	case kernel.MaxPoolGrad:
+		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
+	case kernel.AvgPoolGrad:
+		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
+	case kernel.LRNGrad:
+		ns = lrnGradientNS * float64(k.C*k.H*k.W*images)
+	case kernel.BatchNormTrain:
+		ns = normNS * float64(k.C*k.H*k.W*images)
+	case kernel.BatchNormGrad:
+		ns = 1.5 * normNS * float64(k.C*k.H*k.W*images)
+	case kernel.ActGrad:
+		ns = 1.5 * moveNS * float64(k.C*k.H*k.W*images)
+	case kernel.MaxoutGrad:
+		ns = 2 * moveNS * float64(k.C*k.Pieces*k.H*k.W*images)
+	case kernel.SoftmaxGrad:
+		ns = expNS * float64(k.C*k.H*k.W*images)
+	case kernel.Dropout:
+		ns = expNS * float64(k.C*k.H*k.W*images)
+	case kernel.SumPixels:
+		ns = moveNS * float64(k.C*k.H*k.W*images)
+	case kernel.CrossEntropy:
+		ns = expNS * float64(k.C*images)
+	case kernel.CrossEntropyGrad:
+		ns = expNS * float64(k.C*images)
+	case kernel.Repack:
+		ns = scatterNS * float64(k.To.PackedLen())
+	case kernel.WinogradRepack:
+		ns = moveNS * float64(k.PackedLen())
+	case kernel.DenseRepack:
+		ns = scatterNS * float64(k.PackedLen())
+	case kernel.SGD:
+		ns = optimizerNS * float64(k.N)
+	case kernel.RMSProp:
+		ns = 2 * optimizerNS * float64(k.N)
+	case kernel.Adam:
+		ns = 3 * optimizerNS * float64(k.N)
+	case kernel.Average:
+		ns = optimizerNS * float64(k.N)
+	case kernel.Penalty:
+		ns = optimizerNS * float64(k.N)
+	case kernel.SquareSums:
+		ns = moveNS * float64(k.N)
+	case kernel.ClipNorm:
+		ns = moveNS * float64(k.N)
+	case kernel.ClipValue:
+		ns = expNS * float64(k.N)
+	case kernel.MaxNormPacked:
+		ns = 2 * float64(k.Blocks*k.K*kernel.Block)
 	case kernel.MaxPool:
 		ns = tapNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
 	case kernel.AvgPool:

@@ -51,7 +51,12 @@ func TestMeasure(t *testing.T) {
 	}
 	batch, threads := env("INCC_BATCH", 1), env("INCC_THREADS", 1)
 	for _, name := range strings.Fields(names) {
-		g := load(t, name, env("INCC_LEVEL", 2))
+		var g *ir.Graph
+		if os.Getenv("INCC_TRAIN") != "" {
+			g = loadTraining(t, name)
+		} else {
+			g = load(t, name, env("INCC_LEVEL", 2))
+		}
 		begin := time.Now()
 		p, err := Compile(g, Options{Batch: batch, Threads: threads, Direct: os.Getenv("INCC_DIRECT") != "", oneByOne: os.Getenv("INCC_ONEBYONE") != ""})
 		if err != nil {
@@ -63,6 +68,9 @@ func TestMeasure(t *testing.T) {
 		}
 		s := p.NewSession()
 		_, in := draw(g, batch, 1)
+		if os.Getenv("INCC_TRAIN") != "" {
+			_, in = trainInputs(g, batch, 1)
+		}
 		out := outputs(p, batch)
 		var runs []time.Duration
 		peak := 0.0
