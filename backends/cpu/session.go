@@ -176,18 +176,22 @@ func (s *Session) images(inputs, outputs [][]float32) (int, error) {
 
 // work is what every worker does.
 func (s *Session) work(w *kernel.Worker) {
-	for i, jobs := range s.jobs {
-		if len(jobs) == 1 {
-			w.Do(jobs[0].Do, jobs[0].Args)
-		} else {
-			w.DoAll(jobs)
+	for i := range s.jobs {
+		s.phase(w, i)
+	}
+}
+
+func (s *Session) phase(w *kernel.Worker, i int) {
+	if jobs := s.jobs[i]; len(jobs) == 1 {
+		w.Do(jobs[0].Do, jobs[0].Args)
+	} else {
+		w.DoAll(jobs)
+	}
+	if s.p.debug {
+		if w.ID == 0 {
+			s.poison(i)
 		}
-		if s.p.debug {
-			if w.ID == 0 {
-				s.poison(i)
-			}
-			w.Barrier()
-		}
+		w.Barrier()
 	}
 }
 

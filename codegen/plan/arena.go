@@ -18,7 +18,7 @@ func (p *planner) phases() {
 	phase, first := 0, 0
 	for i, s := range p.steps {
 		if i > 0 {
-			alone := p.opt.OneByOne
+			alone := p.opt.OneByOne || p.opt.Train && i == p.changes
 			for _, q := range p.steps[first:i] {
 				alone = alone || depends(s, q)
 			}
@@ -148,6 +148,9 @@ func (p *planner) finish() *Plan {
 	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Arena: total, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
 	if n := len(p.state); n > 0 {
 		pl.StateLen = align(p.state[n-1].Off + p.state[n-1].Len)
+	}
+	if p.opt.Train {
+		pl.Changes = p.changes
 	}
 	for i, b := range bufs {
 		b.id = i

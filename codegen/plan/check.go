@@ -51,6 +51,13 @@ func Check(p *Plan) error {
 			}
 		}
 	}
+	for _, s := range p.Steps[:p.Changes] {
+		for _, o := range s.Out {
+			if o.Space == Params {
+				bad("step %s changes params before all has been computed", s.Name)
+			}
+		}
+	}
 	end := 0
 	for _, w := range p.Weights {
 		if w.Off < end || w.Off+w.Len > p.Packed {

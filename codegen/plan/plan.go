@@ -85,6 +85,7 @@ type Plan struct {
 	Weights  []Weight
 	Packed   int // length of the packed weights, in float32s
 	Steps    []Step
+	Changes  int `json:",omitempty"` // of a training step: from here on steps change params, before it none does
 	Sections []Section
 	Buffers  []Buffer
 }

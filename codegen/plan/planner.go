@@ -13,7 +13,7 @@ func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 		return nil, fmt.Errorf("plan %s: a batch of %d images", g.Name, opt.Batch)
 	}
 	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}, params: map[*ir.Value]*Tensor{}}
-	for _, f := range []func() error{p.lower, p.updates, p.outputs, p.keep, p.place, p.emit} {
+	for _, f := range []func() error{p.lower, p.outputs, p.keep, p.updates, p.place, p.emit} {
 		if err := f(); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", g.Name, err)
 		}
@@ -37,6 +37,9 @@ type planner struct {
 	keptAt  []*Tensor
 	steps   []*step
 	weights []Weight
+	last    int     // the first item of work that changes params
+	late    []*step // of earlier items, that change params too; they read memory of their own
+	changes int     // the first step that changes params
 }
 
 // item is a unit to be emitted, or a copy.
@@ -117,6 +120,7 @@ func (p *planner) updates() error {
 			work = append(work, w)
 		}
 	}
+	p.last = len(work)
 	p.work = append(work, last...)
 	for _, u := range p.g.Updates {
 		if len(p.have[u.Value]) == 0 {
@@ -416,7 +420,10 @@ func (p *planner) settle() error {
 }
 
 func (p *planner) emit() error {
-	for _, w := range p.work {
+	for i, w := range p.work {
+		if i == p.last {
+			p.changeParams()
+		}
 		if w.unit == nil {
 			if err := p.copy(w.src, w.dst, nil); err != nil {
 				return err
@@ -449,7 +456,16 @@ func (p *planner) emit() error {
 			}
 		}
 	}
+	if p.last >= len(p.work) {
+		p.changeParams()
+	}
 	return nil
+}
+
+// changeParams begins the last part of a training step.
+func (p *planner) changeParams() {
+	p.changes = len(p.steps)
+	p.steps = append(p.steps, p.late...)
 }
 
 func (p *planner) copy(src, dst *Tensor, u *Unit) error {
@@ -496,6 +512,15 @@ func (p *planner) step(u *Unit, k Kernel, algo string, in, out []*Tensor, w []We
 		}
 		p.weights = append(p.weights, x)
 		s.W[i] = len(p.weights)
+	}
+	for _, t := range out {
+		if t == nil || u.choice.Last {
+			continue
+		}
+		if r, _ := t.root(); r.space == Params {
+			p.late = append(p.late, s)
+			return
+		}
 	}
 	p.steps = append(p.steps, s)
 }
