@@ -1,7 +1,5 @@
 package kernel
 
-//go:generate go -C _asm/ops run . -out ../../ops_amd64.s -stubs ../../ops_amd64.go -pkg kernel
-
 // vectorize puts the assembly into the table.
 func vectorize() {
 	z := &vecTable[AVX512]
