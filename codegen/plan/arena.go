@@ -12,6 +12,13 @@ type buffer struct {
 	id          int
 }
 
+// joinBelow is the predicted time, in seconds on one thread, above which a step
+// runs alone. Steps that run beside each other share the threads by predicted time,
+// which is off by some per cent; a step alone shares them by its own tasks, which
+// are alike. So only short steps gain: the tasks of one may be too few, and a fork
+// and join counts.
+const joinBelow = 300e-6
+
 // phases puts consecutive steps that are independent into one phase: their tasks
 // run as one list, with one fork and join.
 func (p *planner) phases() {
@@ -20,7 +27,7 @@ func (p *planner) phases() {
 		if i > 0 {
 			alone := p.opt.OneByOne || p.opt.Train && i == p.changes
 			for _, q := range p.steps[first:i] {
-				alone = alone || depends(s, q)
+				alone = alone || max(s.Cost.Seconds, q.Cost.Seconds) > joinBelow || depends(s, q)
 			}
 			if alone {
 				phase, first = phase+1, i
