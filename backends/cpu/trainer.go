@@ -35,6 +35,8 @@ type Trainer struct {
 	labels  []float32 // of a full batch
 	body    func(w *kernel.Worker)
 
+	loss, norm, logits []float32 // among out
+
 	eval   *Program
 	es     *Session
 	net    *ir.Graph
@@ -138,7 +140,8 @@ func (t *Trainer) bind() error {
 		t.out[i] = make([]float32, n)
 	}
 	loss, norm := t.output(t.tg.Loss), t.output(t.tg.Norm)
-	if loss == nil || norm == nil || t.output(t.tg.Logits) == nil {
+	t.loss, t.norm, t.logits = loss, norm, t.output(t.tg.Logits)
+	if loss == nil || norm == nil || t.logits == nil {
 		return fmt.Errorf("train %s: loss, logits and norm must be outputs", pl.Name)
 	}
 	first := len(t.program.phases)
@@ -235,10 +238,9 @@ func (t *Trainer) Step(images []float32, labels []int32, rate float32, step int6
 		}
 	}
 	t.run(n, t.body)
-	r := StepStats{Loss: float64(t.output(t.tg.Loss)[0]), Norm: float64(t.output(t.tg.Norm)[0])}
-	logits := t.output(t.tg.Logits)
+	r := StepStats{Loss: float64(t.loss[0]), Norm: float64(t.norm[0])}
 	for i, l := range labels {
-		if argmax(logits[i*classes:(i+1)*classes]) == int(l) {
+		if argmax(t.logits[i*classes:(i+1)*classes]) == int(l) {
 			r.Correct++
 		}
 	}
