@@ -30,6 +30,18 @@ func TestCostDecides(t *testing.T) {
 	}
 }
 
+// TestCostDecidesLine is the same for 1x7.
+func TestCostDecidesLine(t *testing.T) {
+	c := Conv{IC: 128, H: 17, W: 17, KH: 1, KW: 7, PW: 3, Parts: [4]Part{{C: 192}}}
+	c.In.H = 23 * Block
+	if !WinogradLineFits(c) {
+		t.Fatal("does not fit")
+	}
+	if direct, line := c.Split(1).Cost(1), (WinogradLine{Conv: c}).Split(1).Cost(1); line > 0.65*direct || line < 0.3*direct {
+		t.Errorf("direct %.0f us, Winograd %.0f us", direct/1e3, line/1e3)
+	}
+}
+
 // TestSplitBalances demands that the tasks of a layer keep two and four threads
 // busy to some 90 % by the model's own costs, where the layer is worth it.
 func TestSplitBalances(t *testing.T) {
