@@ -28,6 +28,7 @@ var algorithms = []algorithm{
 	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }},
 	{"winograd", makeWinograd, kernel.WinogradFits},
 	{"winograd line", makeWinogradLine, kernel.WinogradLineFits},
+	{"depthwise", makeDepthwise, kernel.DepthwiseFits},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of
@@ -45,7 +46,7 @@ func makeDense(c kernel.Conv, batch int) worker {
 func (l *lowering) algorithm(c kernel.Conv) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && a.name == "winograd line" {
+		if !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {
@@ -85,6 +86,11 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	}
 	ns := 0.0
 	switch k := k.(type) {
+	// These embed the kernel that they serve, and with it its cost.
+	case kernel.WinogradRepack:
+		c.MACs, ns = 0, moveNS*float64(k.PackedLen())
+	case kernel.DenseRepack:
+		c.MACs, ns = 0, scatterNS*float64(k.PackedLen())
 	case interface{ Cost(images int) float64 }:
 		ns = k.Cost(images)
 	case kernel.MaxPoolGrad:
@@ -113,10 +119,6 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = expNS * float64(k.C*images)
 	case kernel.Repack:
 		ns = scatterNS * float64(k.To.PackedLen())
-	case kernel.WinogradRepack:
-		ns = moveNS * float64(k.PackedLen())
-	case kernel.DenseRepack:
-		ns = scatterNS * float64(k.PackedLen())
 	case kernel.SGD:
 		ns = optimizerNS * float64(k.N)
 	case kernel.RMSProp:

@@ -153,7 +153,7 @@ func randomNet(t testing.TB, seed uint64) *ir.Graph {
 
 // TestRandomGraphs plans and runs random graphs in every way.
 func TestRandomGraphs(t *testing.T) {
-	count := 40
+	count := 25
 	if os.Getenv("INCC_LONG") != "" {
 		count = 5000
 	}
