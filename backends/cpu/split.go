@@ -116,6 +116,8 @@ func makeWinogradLine(c kernel.Conv, batch int) worker {
 	return k
 }
 
+func makeDepthwise(c kernel.Conv, batch int) worker { return kernel.Depthwise{Conv: c}.Split(batch) }
+
 // winogradBlocks is the most positions x tiles x input blocks of a task: 16
 // float32s each leave room in the second-level cache for products and weights.
 const winogradBlocks = 190 * 36
