@@ -188,6 +188,12 @@ func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw in
 //go:noescape
 func opsMaxPoolSpreadAVX512(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 
+// opsMaxPoolSpread3AVX512 is MaxPoolSpread for windows of 3 x 3 without dilation.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolSpread3AVX512(dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int)
+
 // opsSpreadAddAVX512 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -457,6 +463,12 @@ func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int,
 //
 //go:noescape
 func opsMaxPoolSpreadAVX2(dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsMaxPoolSpread3AVX2 is MaxPoolSpread for windows of 3 x 3 without dilation.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolSpread3AVX2(dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int)
 
 // opsSpreadAddAVX2 adds scale times each block of dy to all places of its window in dx; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1976,11 +1976,10 @@ cols45:
 	VMOVUPS (R13), Z2
 	VCMPPS  $0x00, Z0, Z2, K2
 	KANDW   K2, K1, K2
-	VMOVUPS (R15), Z2
-	VADDPS  Z1, Z2, Z3
-	VMOVAPS Z3, K2, Z2
-	VMOVUPS Z2, (R15)
 	KANDNW  K1, K2, K1
+	VMOVUPS (R15), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, (R15)
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
@@ -2002,6 +2001,113 @@ done44_1:
 	VZEROUPPER
 	RET
 
+// func opsMaxPoolSpread3AVX512(dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolSpread3AVX512(SB), NOSPLIT, $0-120
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ most_base+48(FP), DX
+	MOVQ dy_base+72(FP), BX
+	MOVQ dy_len+80(FP), SI
+	SHRQ $0x04, SI
+	MOVQ rowStep+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ dxRowStep+104(FP), R8
+	SHLQ $0x02, R8
+	MOVQ pixStep+112(FP), R9
+	SHLQ $0x02, R9
+	MOVQ CX, R10
+	ADDQ DI, R10
+	MOVQ AX, R12
+	ADDQ R8, R12
+	MOVQ R10, R11
+	ADDQ DI, R11
+	MOVQ R12, DI
+	ADDQ R8, DI
+
+loop46_1:
+	CMPQ    SI, $0x01
+	JLT     done46_1
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VCMPPS  $0x00, Z0, Z0, K1
+	VMOVUPS (CX), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS (AX), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, (AX)
+	VMOVUPS 64(CX), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS 64(AX), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, 64(AX)
+	VMOVUPS 128(CX), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS 128(AX), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS (R10), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS (R12), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, (R12)
+	VMOVUPS 64(R10), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS 64(R12), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, 64(R12)
+	VMOVUPS 128(R10), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS 128(R12), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, 128(R12)
+	VMOVUPS (R11), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS (DI), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, (DI)
+	VMOVUPS 64(R11), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	KANDNW  K1, K2, K1
+	VMOVUPS 64(DI), Z2
+	VADDPS  Z1, Z2, K2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(R11), Z2
+	VCMPPS  $0x00, Z0, Z2, K2
+	KANDW   K2, K1, K2
+	VMOVUPS 128(DI), Z0
+	VADDPS  Z1, Z0, K2, Z0
+	VMOVUPS Z0, 128(DI)
+	ADDQ    R9, CX
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R12
+	ADDQ    R9, R11
+	ADDQ    R9, DI
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x01, SI
+	JMP     loop46_1
+
+done46_1:
+	VZEROUPPER
+	RET
+
 // func opsSpreadAddAVX512(dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
 // Requires: AVX, AVX512F
 TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
@@ -2017,34 +2123,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop46_1:
+loop47_1:
 	CMPQ    DX, $0x01
-	JLT     done46_1
+	JLT     done47_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows47:
+rows48:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols47:
+cols48:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols47
+	JNE     cols48
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows47
+	JNE     rows48
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop46_1
+	JMP     loop47_1
 
-done46_1:
+done47_1:
 	VZEROUPPER
 	RET
 
@@ -2056,27 +2162,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop48_4:
+loop49_4:
 	CMPQ   CX, $0x04
-	JLT    done48_4
+	JLT    done49_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop48_4
+	JMP    loop49_4
 
-done48_4:
-loop48_1:
+done49_4:
+loop49_1:
 	CMPQ   CX, $0x01
-	JLT    done48_1
+	JLT    done49_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop48_1
+	JMP    loop49_1
 
-done48_1:
+done49_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2092,9 +2198,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop49_2:
+loop50_2:
 	CMPQ    CX, $0x02
-	JLT     done49_2
+	JLT     done50_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2105,21 +2211,21 @@ loop49_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop49_2
+	JMP     loop50_2
 
-done49_2:
-loop49_1:
+done50_2:
+loop50_1:
 	CMPQ    CX, $0x01
-	JLT     done49_1
+	JLT     done50_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop49_1
+	JMP     loop50_1
 
-done49_1:
+done50_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2137,9 +2243,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop50_1:
+loop51_1:
 	CMPQ    DX, $0x01
-	JLT     done50_1
+	JLT     done51_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2149,9 +2255,9 @@ loop50_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop50_1
+	JMP     loop51_1
 
-done50_1:
+done51_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2172,9 +2278,9 @@ TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop51_1:
+loop52_1:
 	CMPQ    BX, $0x01
-	JLT     done51_1
+	JLT     done52_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2187,9 +2293,9 @@ loop51_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop51_1
+	JMP     loop52_1
 
-done51_1:
+done52_1:
 	VZEROUPPER
 	RET
 
@@ -2201,9 +2307,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop52_2:
+loop53_2:
 	CMPQ    CX, $0x02
-	JLT     done52_2
+	JLT     done53_2
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
@@ -2212,20 +2318,20 @@ loop52_2:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop52_2
+	JMP     loop53_2
 
-done52_2:
-loop52_1:
+done53_2:
+loop53_1:
 	CMPQ    CX, $0x01
-	JLT     done52_1
+	JLT     done53_1
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop52_1
+	JMP     loop53_1
 
-done52_1:
+done53_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -2251,9 +2357,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop53_1:
+loop54_1:
 	CMPQ    DI, $0x01
-	JLT     done53_1
+	JLT     done54_1
 	VMOVUPS (SI), Z0
 	VSQRTPS Z0, Z1
 	VSQRTPS Z1, Z2
@@ -2270,9 +2376,9 @@ loop53_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop53_1
+	JMP     loop54_1
 
-done53_1:
+done54_1:
 	VZEROUPPER
 	RET
 
@@ -2290,18 +2396,18 @@ TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop54_1:
+loop55_1:
 	CMPQ   SI, $0x01
-	JLT    done54_1
+	JLT    done55_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps55:
+taps56:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps55
+	JNE     taps56
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2313,9 +2419,9 @@ taps55:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop54_1
+	JMP     loop55_1
 
-done54_1:
+done55_1:
 	VZEROUPPER
 	RET
 
@@ -2332,9 +2438,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group56:
+group57:
 	CMPQ         DX, $0x00
-	JLE          done56
+	JLE          done57
 	MOVD         BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+1792(SB), Z0, Z0
@@ -2573,7 +2679,7 @@ group56:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done56
+	JLE          done57
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -2582,7 +2688,7 @@ group56:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done56
+	JLE          done57
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -2591,7 +2697,7 @@ group56:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done56
+	JLE          done57
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1344(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -2603,9 +2709,9 @@ group56:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group56
+	JMP          group57
 
-done56:
+done57:
 	VZEROUPPER
 	RET
 
@@ -2619,9 +2725,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop57_1:
+loop58_1:
 	CMPQ         AX, $0x01
-	JLT          done57_1
+	JLT          done58_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2640,9 +2746,9 @@ loop57_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop57_1
+	JMP          loop58_1
 
-done57_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -2656,9 +2762,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop58_1:
+loop59_1:
 	CMPQ         AX, $0x01
-	JLT          done58_1
+	JLT          done59_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2679,9 +2785,9 @@ loop58_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop58_1
+	JMP          loop59_1
 
-done58_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2696,9 +2802,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop59_1:
+loop60_1:
 	CMPQ         AX, $0x01
-	JLT          done59_1
+	JLT          done60_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2730,9 +2836,9 @@ loop59_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop59_1
+	JMP          loop60_1
 
-done59_1:
+done60_1:
 	VZEROUPPER
 	RET
 
@@ -2747,9 +2853,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop60_1:
+loop61_1:
 	CMPQ         AX, $0x01
-	JLT          done60_1
+	JLT          done61_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2787,9 +2893,9 @@ loop60_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop60_1
+	JMP          loop61_1
 
-done60_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2802,9 +2908,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop61_1:
+loop62_1:
 	CMPQ    DX, $0x01
-	JLT     done61_1
+	JLT     done62_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -2814,9 +2920,9 @@ loop61_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop61_1
+	JMP     loop62_1
 
-done61_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2830,9 +2936,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop62_4:
+loop63_4:
 	CMPQ    DX, $0x04
-	JLT     done62_4
+	JLT     done63_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2860,12 +2966,12 @@ loop62_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop62_4
+	JMP     loop63_4
 
-done62_4:
-loop62_1:
+done63_4:
+loop63_1:
 	CMPQ    DX, $0x01
-	JLT     done62_1
+	JLT     done63_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -2875,9 +2981,9 @@ loop62_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop62_1
+	JMP     loop63_1
 
-done62_1:
+done63_1:
 	VZEROUPPER
 	RET
 
@@ -2889,9 +2995,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop63_1:
+loop64_1:
 	CMPQ    DX, $0x01
-	JLT     done63_1
+	JLT     done64_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -2967,9 +3073,9 @@ loop63_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop63_1
+	JMP     loop64_1
 
-done63_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -2981,9 +3087,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop64_1:
+loop65_1:
 	CMPQ    DX, $0x01
-	JLT     done64_1
+	JLT     done65_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1344(SB), Y0, Y0
@@ -3067,9 +3173,9 @@ loop64_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop64_1
+	JMP     loop65_1
 
-done64_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3081,9 +3187,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop65_1:
+loop66_1:
 	CMPQ      DX, $0x01
-	JLT       done65_1
+	JLT       done66_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3207,9 +3313,9 @@ loop65_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop65_1
+	JMP       loop66_1
 
-done65_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3227,9 +3333,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop66_4:
+loop67_4:
 	CMPQ    DX, $0x04
-	JLT     done66_4
+	JLT     done67_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3265,12 +3371,12 @@ loop66_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop66_4
+	JMP     loop67_4
 
-done66_4:
-loop66_1:
+done67_4:
+loop67_1:
 	CMPQ    DX, $0x01
-	JLT     done66_1
+	JLT     done67_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3282,47 +3388,15 @@ loop66_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop66_1
-
-done66_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop67_1:
-	CMPQ    BX, $0x01
-	JLT     done67_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop67_1
 
 done67_1:
 	VZEROUPPER
 	RET
 
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3338,8 +3412,8 @@ loop68_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3352,9 +3426,9 @@ done68_1:
 	VZEROUPPER
 	RET
 
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3370,8 +3444,8 @@ loop69_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3384,9 +3458,9 @@ done69_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3402,8 +3476,8 @@ loop70_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3416,9 +3490,9 @@ done70_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3434,8 +3508,8 @@ loop71_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3445,6 +3519,38 @@ loop71_1:
 	JMP     loop71_1
 
 done71_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop72_1:
+	CMPQ    BX, $0x01
+	JLT     done72_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop72_1
+
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3459,9 +3565,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop72_1:
+loop73_1:
 	CMPQ      BX, $0x01
-	JLT       done72_1
+	JLT       done73_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -3478,9 +3584,9 @@ loop72_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop72_1
+	JMP       loop73_1
 
-done72_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3495,9 +3601,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop73_2:
+loop74_2:
 	CMPQ    BX, $0x02
-	JLT     done73_2
+	JLT     done74_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3522,12 +3628,12 @@ loop73_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop73_2
+	JMP     loop74_2
 
-done73_2:
-loop73_1:
+done74_2:
+loop74_1:
 	CMPQ    BX, $0x01
-	JLT     done73_1
+	JLT     done74_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3542,9 +3648,9 @@ loop73_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop73_1
+	JMP     loop74_1
 
-done73_1:
+done74_1:
 	VZEROUPPER
 	RET
 
@@ -3564,19 +3670,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop74_1:
+loop75_1:
 	CMPQ    DX, $0x01
-	JLT     done74_1
+	JLT     done75_1
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols75:
+cols76:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows75:
+rows76:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -3587,18 +3693,18 @@ rows75:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows75
+	JNE       rows76
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols75
+	JNE       cols76
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop74_1
+	JMP       loop75_1
 
-done74_1:
+done75_1:
 	VZEROUPPER
 	RET
 
@@ -3620,31 +3726,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop76_1:
+loop77_1:
 	CMPQ   DX, $0x01
-	JLT    done76_1
+	JLT    done77_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols77:
+cols78:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows77:
+rows78:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows77
+	JNE     rows78
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols77
+	JNE     cols78
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -3652,9 +3758,9 @@ rows77:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop76_1
+	JMP     loop77_1
 
-done76_1:
+done77_1:
 	VZEROUPPER
 	RET
 
@@ -3669,7 +3775,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row78:
+row79:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -3681,7 +3787,7 @@ row78:
 	VMOVUPS opsConstants<>+1504(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun78
+	JEQ     begun79
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -3704,10 +3810,10 @@ row78:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun78:
+begun79:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two78
+	JEQ     two79
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3728,9 +3834,9 @@ begun78:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop79_1:
+loop80_1:
 	CMPQ    R9, $0x01
-	JLT     done79_1
+	JLT     done80_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -3762,22 +3868,22 @@ loop79_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop79_1
+	JMP     loop80_1
 
-done79_1:
+done80_1:
 	CMPQ    SI, $0x00
-	JEQ     end78
+	JEQ     end79
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end78
+	JMP     end79
 
-two78:
-loop80_1:
+two79:
+loop81_1:
 	CMPQ    R9, $0x01
-	JLT     done80_1
+	JLT     done81_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3826,11 +3932,11 @@ loop80_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop80_1
+	JMP     loop81_1
 
-done80_1:
+done81_1:
 	CMPQ    SI, $0x00
-	JEQ     end78
+	JEQ     end79
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3856,7 +3962,7 @@ done80_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end78:
+end79:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -3864,7 +3970,7 @@ end78:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row78
+	JNE       row79
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -3883,7 +3989,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row81:
+row82:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -3907,7 +4013,7 @@ row81:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two81
+	JEQ     two82
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -3922,9 +4028,9 @@ row81:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop82_1:
+loop83_1:
 	CMPQ    R8, $0x01
-	JLT     done82_1
+	JLT     done83_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -3952,15 +4058,15 @@ loop82_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop82_1
+	JMP     loop83_1
 
-done82_1:
-	JMP end81
+done83_1:
+	JMP end82
 
-two81:
-loop83_1:
+two82:
+loop84_1:
 	CMPQ    R8, $0x01
-	JLT     done83_1
+	JLT     done84_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -3999,10 +4105,10 @@ loop83_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop83_1
+	JMP     loop84_1
 
-done83_1:
-end81:
+done84_1:
+end82:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4010,7 +4116,7 @@ end81:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row81
+	JNE  row82
 	VZEROUPPER
 	RET
 
@@ -4024,9 +4130,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop84_1:
+loop85_1:
 	CMPQ    DX, $0x01
-	JLT     done84_1
+	JLT     done85_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4036,9 +4142,9 @@ loop84_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop84_1
+	JMP     loop85_1
 
-done84_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -4058,20 +4164,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop85_1:
+loop86_1:
 	CMPQ   BX, $0x01
-	JLT    done85_1
+	JLT    done86_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps86:
+taps87:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps86
+	JNE     taps87
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4092,9 +4198,9 @@ taps86:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop85_1
+	JMP     loop86_1
 
-done85_1:
+done86_1:
 	VZEROUPPER
 	RET
 
@@ -4113,20 +4219,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop87_1:
+loop88_1:
 	CMPQ   DX, $0x01
-	JLT    done87_1
+	JLT    done88_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps88:
+taps89:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps88
+	JNE     taps89
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4136,9 +4242,9 @@ taps88:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop87_1
+	JMP     loop88_1
 
-done87_1:
+done88_1:
 	VZEROUPPER
 	RET
 
@@ -4151,16 +4257,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1472(SB), Y0
 	VMOVUPS opsConstants<>+1504(SB), Y1
 
-loop89_1:
+loop90_1:
 	CMPQ   CX, $0x01
-	JLT    done89_1
+	JLT    done90_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop89_1
+	JMP    loop90_1
 
-done89_1:
+done90_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4184,9 +4290,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop90_1:
+loop91_1:
 	CMPQ    DX, $0x01
-	JLT     done90_1
+	JLT     done91_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4266,9 +4372,9 @@ loop90_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop90_1
+	JMP     loop91_1
 
-done90_1:
+done91_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4290,9 +4396,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop91_1:
+loop92_1:
 	CMPQ    DX, $0x01
-	JLT     done91_1
+	JLT     done92_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -4302,9 +4408,9 @@ loop91_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop91_1
+	JMP     loop92_1
 
-done91_1:
+done92_1:
 	VZEROUPPER
 	RET
 
@@ -4317,9 +4423,9 @@ TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop92_4:
+loop93_4:
 	CMPQ    CX, $0x04
-	JLT     done92_4
+	JLT     done93_4
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4346,12 +4452,12 @@ loop92_4:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop92_4
+	JMP     loop93_4
 
-done92_4:
-loop92_1:
+done93_4:
+loop93_1:
 	CMPQ    CX, $0x01
-	JLT     done92_1
+	JLT     done93_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4360,9 +4466,9 @@ loop92_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop92_1
+	JMP     loop93_1
 
-done92_1:
+done93_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4383,16 +4489,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop93_1:
+loop94_1:
 	CMPQ   CX, $0x01
-	JLT    done93_1
+	JLT    done94_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop93_1
+	JMP    loop94_1
 
-done93_1:
+done94_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4414,9 +4520,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop94_1:
+loop95_1:
 	CMPQ       BX, $0x01
-	JLT        done94_1
+	JLT        done95_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -4428,10 +4534,10 @@ loop94_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece95:
+piece96:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces95
+	JLE        pieces96
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -4446,17 +4552,17 @@ piece95:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece95
+	JMP        piece96
 
-pieces95:
+pieces96:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop94_1
+	JMP     loop95_1
 
-done94_1:
+done95_1:
 	VZEROUPPER
 	RET
 
@@ -4474,9 +4580,9 @@ TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop96_1:
+loop97_1:
 	CMPQ       DI, $0x01
-	JLT        done96_1
+	JLT        done97_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -4492,10 +4598,10 @@ loop96_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece97:
+piece98:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces97
+	JLE        pieces98
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -4516,9 +4622,9 @@ piece97:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece97
+	JMP        piece98
 
-pieces97:
+pieces98:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -4527,9 +4633,9 @@ pieces97:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop98_1:
+loop99_1:
 	CMPQ       R13, $0x01
-	JLT        done98_1
+	JLT        done99_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -4558,16 +4664,16 @@ loop98_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop98_1
+	JMP        loop99_1
 
-done98_1:
+done99_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop96_1
+	JMP  loop97_1
 
-done96_1:
+done97_1:
 	VZEROUPPER
 	RET
 
@@ -4580,9 +4686,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop99_1:
+loop100_1:
 	CMPQ      BX, $0x01
-	JLT       done99_1
+	JLT       done100_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4599,9 +4705,9 @@ loop99_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop99_1
+	JMP       loop100_1
 
-done99_1:
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -4614,9 +4720,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop100_1:
+loop101_1:
 	CMPQ    BX, $0x01
-	JLT     done100_1
+	JLT     done101_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4635,9 +4741,9 @@ loop100_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop100_1
+	JMP     loop101_1
 
-done100_1:
+done101_1:
 	VZEROUPPER
 	RET
 
@@ -4650,9 +4756,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop101_1:
+loop102_1:
 	CMPQ    BX, $0x01
-	JLT     done101_1
+	JLT     done102_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4671,9 +4777,9 @@ loop101_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop101_1
+	JMP     loop102_1
 
-done101_1:
+done102_1:
 	VZEROUPPER
 	RET
 
@@ -4692,9 +4798,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop102_1:
+loop103_1:
 	CMPQ    BX, $0x01
-	JLT     done102_1
+	JLT     done103_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4704,11 +4810,11 @@ loop102_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows103:
+rows104:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols103:
+cols104:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -4725,10 +4831,10 @@ cols103:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols103
+	JNE       cols104
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows103
+	JNE       rows104
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -4736,11 +4842,11 @@ cols103:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows104:
+rows105:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols104:
+cols105:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -4755,19 +4861,19 @@ cols104:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols104
+	JNE       cols105
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows104
+	JNE       rows105
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop102_1
+	JMP       loop103_1
 
-done102_1:
+done103_1:
 	VZEROUPPER
 	RET
 
@@ -4787,9 +4893,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop105_1:
+loop106_1:
 	CMPQ    SI, $0x01
-	JLT     done105_1
+	JLT     done106_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -4800,46 +4906,236 @@ loop105_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows106:
+rows107:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols106:
-	VMOVUPS   (R13), Y6
-	VMOVUPS   32(R13), Y7
-	VCMPPS    $0x00, Y0, Y6, Y6
-	VCMPPS    $0x00, Y1, Y7, Y7
-	VANDPS    Y4, Y6, Y6
-	VANDPS    Y5, Y7, Y7
-	VMOVUPS   (R15), Y8
-	VMOVUPS   32(R15), Y9
-	VADDPS    Y2, Y8, Y10
-	VADDPS    Y3, Y9, Y11
-	VBLENDVPS Y6, Y10, Y8, Y8
-	VBLENDVPS Y7, Y11, Y9, Y9
-	VMOVUPS   Y8, (R15)
-	VMOVUPS   Y9, 32(R15)
-	VANDNPS   Y4, Y6, Y4
-	VANDNPS   Y5, Y7, Y5
-	ADDQ      R9, R13
-	ADDQ      R9, R15
-	DECQ      R11
-	JNE       cols106
-	ADDQ      DI, R12
-	ADDQ      R8, R14
-	DECQ      R10
-	JNE       rows106
-	MOVQ      pixStep+136(FP), R10
-	SHLQ      $0x02, R10
-	ADDQ      R10, CX
-	ADDQ      R10, AX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x01, SI
-	JMP       loop105_1
+cols107:
+	VMOVUPS (R13), Y6
+	VMOVUPS 32(R13), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS (R15), Y8
+	VMOVUPS 32(R15), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, (R15)
+	VMOVUPS Y9, 32(R15)
+	ADDQ    R9, R13
+	ADDQ    R9, R15
+	DECQ    R11
+	JNE     cols107
+	ADDQ    DI, R12
+	ADDQ    R8, R14
+	DECQ    R10
+	JNE     rows107
+	MOVQ    pixStep+136(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    R10, CX
+	ADDQ    R10, AX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x01, SI
+	JMP     loop106_1
 
-done105_1:
+done106_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolSpread3AVX2(dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int)
+// Requires: AVX
+TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
+	MOVQ dx_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ most_base+48(FP), DX
+	MOVQ dy_base+72(FP), BX
+	MOVQ dy_len+80(FP), SI
+	SHRQ $0x04, SI
+	MOVQ rowStep+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ dxRowStep+104(FP), R8
+	SHLQ $0x02, R8
+	MOVQ pixStep+112(FP), R9
+	SHLQ $0x02, R9
+	MOVQ CX, R10
+	ADDQ DI, R10
+	MOVQ AX, R12
+	ADDQ R8, R12
+	MOVQ R10, R11
+	ADDQ DI, R11
+	MOVQ R12, DI
+	ADDQ R8, DI
+
+loop108_1:
+	CMPQ    SI, $0x01
+	JLT     done108_1
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VCMPPS  $0x00, Y0, Y0, Y4
+	VCMPPS  $0x00, Y1, Y1, Y5
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS (AX), Y8
+	VMOVUPS 32(AX), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	VMOVUPS 64(CX), Y6
+	VMOVUPS 96(CX), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS 64(AX), Y8
+	VMOVUPS 96(AX), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, 64(AX)
+	VMOVUPS Y9, 96(AX)
+	VMOVUPS 128(CX), Y6
+	VMOVUPS 160(CX), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS 128(AX), Y8
+	VMOVUPS 160(AX), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, 128(AX)
+	VMOVUPS Y9, 160(AX)
+	VMOVUPS (R10), Y6
+	VMOVUPS 32(R10), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, (R12)
+	VMOVUPS Y9, 32(R12)
+	VMOVUPS 64(R10), Y6
+	VMOVUPS 96(R10), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS 64(R12), Y8
+	VMOVUPS 96(R12), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, 64(R12)
+	VMOVUPS Y9, 96(R12)
+	VMOVUPS 128(R10), Y6
+	VMOVUPS 160(R10), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS 128(R12), Y8
+	VMOVUPS 160(R12), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, 128(R12)
+	VMOVUPS Y9, 160(R12)
+	VMOVUPS (R11), Y6
+	VMOVUPS 32(R11), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS (DI), Y8
+	VMOVUPS 32(DI), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, (DI)
+	VMOVUPS Y9, 32(DI)
+	VMOVUPS 64(R11), Y6
+	VMOVUPS 96(R11), Y7
+	VCMPPS  $0x00, Y0, Y6, Y6
+	VCMPPS  $0x00, Y1, Y7, Y7
+	VANDPS  Y4, Y6, Y6
+	VANDPS  Y5, Y7, Y7
+	VANDNPS Y4, Y6, Y4
+	VANDNPS Y5, Y7, Y5
+	VMOVUPS 64(DI), Y8
+	VMOVUPS 96(DI), Y9
+	VANDPS  Y2, Y6, Y6
+	VADDPS  Y6, Y8, Y8
+	VANDPS  Y3, Y7, Y7
+	VADDPS  Y7, Y9, Y9
+	VMOVUPS Y8, 64(DI)
+	VMOVUPS Y9, 96(DI)
+	VMOVUPS 128(R11), Y6
+	VMOVUPS 160(R11), Y7
+	VCMPPS  $0x00, Y0, Y6, Y0
+	VCMPPS  $0x00, Y1, Y7, Y1
+	VANDPS  Y4, Y0, Y0
+	VANDPS  Y5, Y1, Y1
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VANDPS  Y2, Y0, Y0
+	VADDPS  Y0, Y4, Y4
+	VANDPS  Y3, Y1, Y1
+	VADDPS  Y1, Y5, Y5
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	ADDQ    R9, CX
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R12
+	ADDQ    R9, R11
+	ADDQ    R9, DI
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x01, SI
+	JMP     loop108_1
+
+done108_1:
 	VZEROUPPER
 	RET
 
@@ -4859,9 +5155,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop107_1:
+loop109_1:
 	CMPQ    DX, $0x01
-	JLT     done107_1
+	JLT     done109_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4869,11 +5165,11 @@ loop107_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows108:
+rows110:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols108:
+cols110:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -4882,16 +5178,16 @@ cols108:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols108
+	JNE     cols110
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows108
+	JNE     rows110
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop107_1
+	JMP     loop109_1
 
-done107_1:
+done109_1:
 	VZEROUPPER
 	RET
 
@@ -4904,9 +5200,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop109_4:
+loop111_4:
 	CMPQ   CX, $0x04
-	JLT    done109_4
+	JLT    done111_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -4917,19 +5213,19 @@ loop109_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop109_4
+	JMP    loop111_4
 
-done109_4:
-loop109_1:
+done111_4:
+loop111_1:
 	CMPQ   CX, $0x01
-	JLT    done109_1
+	JLT    done111_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop109_1
+	JMP    loop111_1
 
-done109_1:
+done111_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -4948,9 +5244,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop110_2:
+loop112_2:
 	CMPQ    CX, $0x02
-	JLT     done110_2
+	JLT     done112_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4969,12 +5265,12 @@ loop110_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop110_2
+	JMP     loop112_2
 
-done110_2:
-loop110_1:
+done112_2:
+loop112_1:
 	CMPQ    CX, $0x01
-	JLT     done110_1
+	JLT     done112_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4985,9 +5281,9 @@ loop110_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop110_1
+	JMP     loop112_1
 
-done110_1:
+done112_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5009,9 +5305,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop111_1:
+loop113_1:
 	CMPQ    DX, $0x01
-	JLT     done111_1
+	JLT     done113_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -5027,9 +5323,9 @@ loop111_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop111_1
+	JMP     loop113_1
 
-done111_1:
+done113_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5056,9 +5352,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop112_1:
+loop114_1:
 	CMPQ    BX, $0x01
-	JLT     done112_1
+	JLT     done114_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -5079,9 +5375,9 @@ loop112_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop112_1
+	JMP     loop114_1
 
-done112_1:
+done114_1:
 	VZEROUPPER
 	RET
 
@@ -5094,9 +5390,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop113_2:
+loop115_2:
 	CMPQ    CX, $0x02
-	JLT     done113_2
+	JLT     done115_2
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -5111,12 +5407,12 @@ loop113_2:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop113_2
+	JMP     loop115_2
 
-done113_2:
-loop113_1:
+done115_2:
+loop115_1:
 	CMPQ    CX, $0x01
-	JLT     done113_1
+	JLT     done115_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -5125,9 +5421,9 @@ loop113_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop113_1
+	JMP     loop115_1
 
-done113_1:
+done115_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5152,9 +5448,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop114_1:
+loop116_1:
 	CMPQ    DI, $0x01
-	JLT     done114_1
+	JLT     done116_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VSQRTPS Y0, Y2
@@ -5181,9 +5477,9 @@ loop114_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop114_1
+	JMP     loop116_1
 
-done114_1:
+done116_1:
 	VZEROUPPER
 	RET
 
@@ -5202,20 +5498,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop115_1:
+loop117_1:
 	CMPQ   SI, $0x01
-	JLT    done115_1
+	JLT    done117_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps116:
+taps118:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps116
+	JNE     taps118
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -5233,9 +5529,9 @@ taps116:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop115_1
+	JMP     loop117_1
 
-done115_1:
+done117_1:
 	VZEROUPPER
 	RET
 
@@ -5248,9 +5544,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group117:
+group119:
 	CMPQ         DX, $0x00
-	JLE          done117
+	JLE          done119
 	MOVD         BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+1792(SB), Y0, Y0
@@ -5696,7 +5992,7 @@ group117:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done117
+	JLE          done119
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1344(SB), Y4, Y4
@@ -5710,7 +6006,7 @@ group117:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done117
+	JLE          done119
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y5, Y5
@@ -5724,7 +6020,7 @@ group117:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done117
+	JLE          done119
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1344(SB), Y0, Y0
@@ -5741,9 +6037,9 @@ group117:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group117
+	JMP          group119
 
-done117:
+done119:
 	VZEROUPPER
 	RET
 
@@ -5757,9 +6053,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop118_1:
+loop120_1:
 	CMPQ         AX, $0x01
-	JLT          done118_1
+	JLT          done120_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5792,9 +6088,9 @@ loop118_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop118_1
+	JMP          loop120_1
 
-done118_1:
+done120_1:
 	VZEROUPPER
 	RET
 
@@ -5808,9 +6104,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop119_1:
+loop121_1:
 	CMPQ         AX, $0x01
-	JLT          done119_1
+	JLT          done121_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5847,9 +6143,9 @@ loop119_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop119_1
+	JMP          loop121_1
 
-done119_1:
+done121_1:
 	VZEROUPPER
 	RET
 
@@ -5864,9 +6160,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop120_1:
+loop122_1:
 	CMPQ         AX, $0x01
-	JLT          done120_1
+	JLT          done122_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -5924,9 +6220,9 @@ loop120_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop120_1
+	JMP          loop122_1
 
-done120_1:
+done122_1:
 	VZEROUPPER
 	RET
 
@@ -5941,9 +6237,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop121_1:
+loop123_1:
 	CMPQ         AX, $0x01
-	JLT          done121_1
+	JLT          done123_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6013,9 +6309,9 @@ loop121_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop121_1
+	JMP          loop123_1
 
-done121_1:
+done123_1:
 	VZEROUPPER
 	RET
 
@@ -6029,9 +6325,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop122_1:
+loop124_1:
 	CMPQ    DX, $0x01
-	JLT     done122_1
+	JLT     done124_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -6047,9 +6343,9 @@ loop122_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop122_1
+	JMP     loop124_1
 
-done122_1:
+done124_1:
 	VZEROUPPER
 	RET
 

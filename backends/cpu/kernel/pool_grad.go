@@ -45,9 +45,12 @@ func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 			x, row, col, pix := g.source(p.X, &a.In[1], image, block, r)
 			dx, dxRow, _, _ := g.source(p.DX, &a.Out[0], image, block, r)
 			lo, hi := r.x*Block, (r.x+r.n)*Block
-			if known {
+			switch {
+			case known && r.kh == 3 && r.kw == 3 && col == Block:
+				v.maxPoolSpread3(dx, x, most[lo:hi], dy[lo:hi], row, dxRow, pix)
+			case known:
 				v.maxPoolSpread(dx, x, most[lo:hi], dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
-			} else {
+			default:
 				v.maxPoolGrad(dx, x, dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
 			}
 		})

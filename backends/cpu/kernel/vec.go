@@ -51,8 +51,9 @@ type vecOps struct {
 
 	maxPoolGrad func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	// The same where the maxima are known and none is NaN.
-	maxPoolSpread func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
-	spreadAdd     func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
+	maxPoolSpread  func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
+	maxPoolSpread3 func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int) // 3 x 3, no dilation
+	spreadAdd      func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
 	sumRow func(acc, src []float32)         // one block: the sum of all
 	devRow func(acc, src, mean []float32)   // of (src-mean)**2
@@ -288,6 +289,9 @@ func init() {
 	}
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
+	}
+	o.maxPoolSpread3 = func(dx, x, _, dy []float32, rowStep, dxRowStep, pixStep int) {
+		o.maxPoolGrad(dx, x, dy, 3, 3, rowStep, dxRowStep, Block, pixStep)
 	}
 	o.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
 		for o := 0; o < len(dy); o += Block {

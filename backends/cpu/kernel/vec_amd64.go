@@ -34,6 +34,7 @@ func vectorize() {
 	z.tanhGrad = opsTanhGradAVX512
 	z.maxPoolGrad = opsMaxPoolGradAVX512
 	z.maxPoolSpread = opsMaxPoolSpreadAVX512
+	z.maxPoolSpread3 = opsMaxPoolSpread3AVX512
 	z.spreadAdd = opsSpreadAddAVX512
 	z.sumRow = opsSumRowAVX512
 	z.devRow = opsDevRowAVX512
@@ -81,6 +82,7 @@ func vectorize() {
 	y.tanhGrad = opsTanhGradAVX2
 	y.maxPoolGrad = opsMaxPoolGradAVX2
 	y.maxPoolSpread = opsMaxPoolSpreadAVX2
+	y.maxPoolSpread3 = opsMaxPoolSpread3AVX2
 	y.spreadAdd = opsSpreadAddAVX2
 	y.sumRow = opsSumRowAVX2
 	y.devRow = opsDevRowAVX2

@@ -41,6 +41,20 @@ func without(a, b mask) {
 	}
 }
 
+// addWhere adds d to v in the selected lanes. With AVX2 the others get a zero added,
+// which changes nothing unless they are -0, and then their sign; m is used up.
+func addWhere(v, d vec, m mask) vec {
+	if t.regs == 1 {
+		VADDPS(d[0], v[0], m[0], v[0])
+		return v
+	}
+	for i := range m {
+		VANDPS(d[i], m[i], m[i])
+		VADDPS(m[i], v[i], v[i])
+	}
+	return v
+}
+
 func gradients() {
 	gradient := func(name, doc string, f func(dy, y vec) vec) {
 		text(name, "func(dx, dy, y []float32)", doc)
@@ -148,14 +162,46 @@ func poolGradients() {
 			left := cmp(cmpEQ, m, m) // lanes whose maximum is still to come
 			overTaps(col, []reg.GPVirtual{x, dx}, []reg.GPVirtual{row, dxRow}, func(at []Mem) {
 				is := and(cmp(cmpEQ, load(at[0]), m), left)
-				v := load(at[1])
-				sum := add(newVec(), v, d)
-				store(merge(v, sum, is), at[1])
 				without(left, is)
+				store(addWhere(load(at[1]), d, is), at[1])
 			})
 			pix := step("pixStep")
 			ADDQ(pix, x)
 			ADDQ(pix, dx)
+			advance(most, 1)
+			advance(dy, 1)
+		})
+		end()
+	}()
+
+	text("MaxPoolSpread3", "func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int)",
+		"is MaxPoolSpread for windows of 3 x 3 without dilation.")
+	func() {
+		dx, x, most, dy, n := ptr("dx"), ptr("x"), ptr("most"), ptr("dy"), blocks("dy")
+		row, dxRow, pix := step("rowStep"), step("dxRowStep"), step("pixStep")
+		xs, dxs := []reg.GPVirtual{x, GP64(), GP64()}, []reg.GPVirtual{dx, GP64(), GP64()}
+		for i := 1; i < 3; i++ {
+			MOVQ(xs[i-1], xs[i])
+			ADDQ(row, xs[i])
+			MOVQ(dxs[i-1], dxs[i])
+			ADDQ(dxRow, dxs[i])
+		}
+		loop(n, []int{1}, func(int) {
+			m, d := load(mem(most, 0)), load(mem(dy, 0))
+			left := cmp(cmpEQ, m, m)
+			for i := range 3 {
+				for j := range 3 {
+					is := and(cmp(cmpEQ, load(mem(xs[i], j)), m), left)
+					if i < 2 || j < 2 {
+						without(left, is)
+					}
+					store(addWhere(load(mem(dxs[i], j)), d, is), mem(dxs[i], j))
+				}
+			}
+			for i := range 3 {
+				ADDQ(pix, xs[i])
+				ADDQ(pix, dxs[i])
+			}
 			advance(most, 1)
 			advance(dy, 1)
 		})
