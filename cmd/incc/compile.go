@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
-	"github.com/incc-lang/incc/ir/ref"
-	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 )
 
@@ -63,20 +60,26 @@ func compile(c *cli.Context) error {
 		}
 		clock.lap("weights")
 	}
-	var check *passCheck
-	opt := passes.Options{KeepHeads: c.Bool("heads")}
+	s := ir.Summarize(g)
+	var checked []passes.Difference
+	opt := passes.Options{KeepHeads: c.Bool("heads"), Cost: passes.Work{Copies: true}}
+	rep := &passes.Report{}
 	if c.Bool("verify") {
-		if check, err = newPassCheck(g, c.Int64("seed")); err != nil {
+		p, err := pipelineOf(c, 1)
+		if err != nil {
 			return err
 		}
-		opt.After = check.after
-	}
-	rep, err := optimize(c, g, 1, opt)
-	if err != nil {
+		checked, rep, err = passes.Check(g, p, opt, passes.CheckOptions{Seed: c.Int64("seed"), Batch: 1})
+		if err != nil {
+			return err
+		}
+	} else if rep, err = optimize(c, g, 1, opt); err != nil {
 		return err
 	}
-	if len(rep.Decisions()) > 0 {
-		writeDecisions(c.App.ErrWriter, rep)
+	if ds := rep.Decisions(); len(ds) > 0 {
+		if err := passes.WriteDecisions(c.App.ErrWriter, ds); err != nil {
+			return err
+		}
 	}
 	clock.lap("passes")
 	b := onnx.Backend{Path: filepath.Base(out), Opset: c.Int("opset"), External: c.Bool("external"), Heads: c.Bool("heads"),
@@ -86,17 +89,25 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	clock.lap("ONNX")
-	if check != nil {
-		if err := check.report(c.App.Writer); err != nil {
+	if checked != nil {
+		if err := passes.WriteDifferences(c.App.Writer, checked); err != nil {
 			return err
+		}
+		for _, d := range checked {
+			if !d.Kept() {
+				return &numericalError{fmt.Sprintf("pass %s changes %s by %.2g of its largest element", d.Step, d.Value, d.Relative())}
+			}
 		}
 	}
 	if err := writeFiles(filepath.Dir(out), files); err != nil {
 		return err
 	}
 	clock.lap("writing")
-	s := ir.Summarize(g)
-	fmt.Fprintf(c.App.Writer, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Printable(out), thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), shapeText(g.Inputs[0].Type))
+	params, macs := s.Params, s.MACs
+	if c.Bool("heads") {
+		params, macs = params+s.HeadParams, macs+s.HeadMACs
+	}
+	fmt.Fprintf(c.App.Writer, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Printable(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
 	if c.Bool("timing") {
 		clock.write(c.App.Writer)
 	}
@@ -154,83 +165,4 @@ func (s *stopwatch) write(w io.Writer) {
 		t.add(n, fmt.Sprintf("%.1f", float64(s.times[i].Microseconds())/1000))
 	}
 	t.write(w)
-}
-
-// passCheck compares a network with itself behind every pass, on the reference
-// interpreter.
-type passCheck struct {
-	in     *tensor.Tensor
-	seed   int64
-	before []*tensor.Tensor
-	rows   []passRow
-}
-
-type passRow struct {
-	name        string
-	contract    passes.Contract
-	diff, scale float64
-	changed     bool // outputs of other shapes, or fewer of them
-}
-
-func newPassCheck(g *ir.Graph, seed int64) (*passCheck, error) {
-	p := &passCheck{in: noise(g, 1, seed), seed: seed}
-	var err error
-	p.before, err = p.run(g)
-	return p, err
-}
-
-func (p *passCheck) run(g *ir.Graph) ([]*tensor.Tensor, error) {
-	res, err := ref.Run(g, []*tensor.Tensor{p.in}, ref.Options{Seed: p.seed})
-	if err != nil {
-		return nil, err
-	}
-	var out []*tensor.Tensor
-	for _, v := range g.Outputs {
-		out = append(out, res[v])
-	}
-	return out, nil
-}
-
-func (p *passCheck) after(s passes.Step, g *ir.Graph) error {
-	out, err := p.run(g)
-	if err != nil {
-		return fmt.Errorf("after pass %s: %w", s, err)
-	}
-	r := passRow{name: s.String(), contract: s.Pass.Contract, changed: len(out) != len(p.before)}
-	for i := range min(len(out), len(p.before)) {
-		d, m := tensor.MaxDiff(out[i], p.before[i])
-		r.diff, r.scale = math.Max(r.diff, d), math.Max(r.scale, m)
-	}
-	p.rows, p.before = append(p.rows, r), out
-	return nil
-}
-
-// report prints the differences. It is an error if a pass broke its promise: an
-// exact one that changed a bit, a rounding one that changed more than rounding
-// of float32 weights explains.
-func (p *passCheck) report(w io.Writer) error {
-	t := newTable("pass", "contract", ">largest difference", ">relative")
-	var broken []string
-	for _, r := range p.rows {
-		rel := 0.0
-		if r.diff > 0 {
-			rel = r.diff / r.scale
-		}
-		t.add(r.name, r.contract, fmt.Sprintf("%.3g", r.diff), fmt.Sprintf("%.3g", rel))
-		limit := 0.0
-		switch r.contract {
-		case passes.Rounding:
-			limit = 1e-5
-		case passes.Redesign:
-			limit = math.Inf(1)
-		}
-		if r.changed || !(rel <= limit) {
-			broken = append(broken, r.name)
-		}
-	}
-	t.write(w)
-	if len(broken) > 0 {
-		return &numericalError{fmt.Sprintf("the network is not the same behind %v", broken)}
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -109,7 +108,12 @@ func showPasses(c *cli.Context, arg string) error {
 		t.add(s.Step, s.Changed, fmt.Sprintf("%d -> %d", s.Nodes[0], s.Nodes[1]), fmt.Sprintf("%d -> %d", s.Params[0], s.Params[1]), s.Time.Round(1000))
 	}
 	t.write(w)
-	writeDecisions(w, rep)
+	if ds := rep.Decisions(); len(ds) > 0 {
+		fmt.Fprintln(w)
+		if err := passes.WriteDecisions(w, ds); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(w, "\n%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d\n", g.Name,
 		thousands(before.Params+before.HeadParams), thousands(before.MACs+before.HeadMACs), thousands(after.Params+after.HeadParams), thousands(after.MACs+after.HeadMACs),
 		countOp(before, "conv"), countOp(after, "conv"))
@@ -124,29 +128,6 @@ func countOp(s ir.Summary, op string) int {
 		}
 	}
 	return n
-}
-
-// writeDecisions prints the table of what redesigns did and left, and why.
-func writeDecisions(w io.Writer, rep *passes.Report) {
-	ds := rep.Decisions()
-	if len(ds) == 0 {
-		return
-	}
-	fmt.Fprintln(w)
-	t := newTable("pass", "layer", "", "what", ">params", ">MACs", "why")
-	for _, d := range ds {
-		mark := "left"
-		if d.Done {
-			mark = "done"
-		}
-		params, macs := "", ""
-		if d.Params != [2]int64{} {
-			params = thousands(d.Params[0]) + " -> " + thousands(d.Params[1])
-			macs = thousands(d.MACs[0]) + " -> " + thousands(d.MACs[1])
-		}
-		t.add(d.Pass, d.Layer, mark, d.What, params, macs, d.Why)
-	}
-	t.write(w)
 }
 
 func pipelineFlags() []cli.Flag {

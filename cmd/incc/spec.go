@@ -136,7 +136,7 @@ func report(c *cli.Context, l diag.List, src *source) error {
 	if c.Bool("json") {
 		return l.WriteJSON(w)
 	}
-	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text}, Color: useColor(w)}
+	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text, dsl.PreludePath: dsl.Prelude()}, Color: useColor(w)}
 	return r.Render(w, l)
 }
 

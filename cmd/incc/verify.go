@@ -7,8 +7,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // maxModelBytes is what protobuf allows a message to be.
@@ -48,14 +51,22 @@ func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "check an ONNX model against the standard",
-		UsageText: "incc verify FILE.onnx [--json]",
+		UsageText: "incc verify FILE.onnx [--run]",
 		Description: `Example:
 
    incc verify mynet.onnx
+   incc verify mynet.onnx --run
 
 Checks order, names, shapes, attributes and the lengths of weights, with rules
-of its own: what other checkers and runtimes let pass is reported as well.`,
-		Flags: []cli.Flag{jsonFlag},
+of its own: what other checkers and runtimes let pass is reported as well.
+--run reads the model back as a network and computes it on noise, on the
+reference interpreter and on the executor; they must agree.`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "run", Usage: "run the model on the reference interpreter and the executor"},
+			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+		},
 		Action: func(c *cli.Context) error {
 			path, err := oneArg(c, "FILE.onnx")
 			if err != nil {
@@ -73,8 +84,47 @@ of its own: what other checkers and runtimes let pass is reported as well.`,
 				return fmt.Errorf("%s: %s", path, diag.Count(len(problems), "problem"))
 			}
 			gr := m.Proto.Graph
-			_, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %d\n", diag.Printable(path), len(gr.Node), len(gr.Initializer), m.Proto.OpsetImport[0].Version)
-			return err
+			if _, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %d\n", diag.Printable(path), len(gr.Node), len(gr.Initializer), m.Proto.OpsetImport[0].Version); err != nil || !c.Bool("run") {
+				return err
+			}
+			return runModel(c, path, m)
 		},
 	}
+}
+
+// runModel computes a model on noise, on the reference interpreter and on the
+// executor with direct convolution, and compares.
+func runModel(c *cli.Context, path string, m *onnx.Model) error {
+	g, err := onnx.Import(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	x := noise(g, 1, c.Int64("seed"))
+	res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{})
+	if err != nil {
+		return err
+	}
+	p, err := cpu.Compile(g, cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")})
+	if err != nil {
+		return err
+	}
+	in, out := [][]float32{tensor.Round(x).Data}, [][]float32(nil)
+	for _, v := range g.Outputs {
+		out = append(out, make([]float32, v.Type.Shape.Bind(1).Size()))
+	}
+	if err := p.NewSession().Run(in, out); err != nil {
+		return err
+	}
+	t := newTable("output", "shape", ">largest", ">difference", ">relative")
+	bad := false
+	for i, v := range g.Outputs {
+		d, scale := tensor.MaxDiff(tensor.Widen(tensor.Of(out[i], res[v].Shape...)), res[v])
+		t.add(diag.Printable(v.Name), shapeText(v.Type), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
+		bad = bad || !(d <= 1e-4*scale)
+	}
+	t.write(c.App.Writer)
+	if bad {
+		return &numericalError{"the executor and the reference interpreter do not agree"}
+	}
+	return nil
 }
