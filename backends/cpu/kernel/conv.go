@@ -454,6 +454,11 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	kernels := tileFuncs(w.ISA, blocks, c.Planar)
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
+	pixel, reach := one(c.SW)*c.lanes(), 0
+	if t.ntaps > 0 {
+		reach = a.Table[hi*kk-1]/4 + c.depth() - 1
+	}
+	outReach := (blocks-1)*part.View.C + Block - 1
 	for b := 0; b < r[2]; b += blocks {
 		if t.ntaps > 0 {
 			t.w = float(a.W[0], r[7]+b*Block)
@@ -465,6 +470,11 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
 		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
+			// The assembly checks no bounds: the farthest elements are looked at here,
+			// so that a wrong plan panics and corrupts nothing.
+			end := max(l[0]/2-1, 0)
+			_ = src[in+l[4]+end*pixel+reach]
+			_ = out.Mem[ob+l[5]*part.View.H+(l[6]+end)*step+outReach]
 			t.a = float(src, in+l[1])
 			t.b = float(src, in+l[4])
 			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*step)

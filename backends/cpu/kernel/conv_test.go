@@ -452,3 +452,32 @@ func TestConvBits(t *testing.T) {
 		}
 	}
 }
+
+// TestConvChecksBounds hands over buffers that are one element short: that must
+// panic, on every tier, and not read or write past them.
+func TestConvChecksBounds(t *testing.T) {
+	for _, planar := range []bool{false, true} {
+		c := Conv{IC: 16, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Planar: planar, Parts: [4]Part{{C: 48}}}
+		k := newConvCase(rand.New(rand.NewPCG(1, 1)), 1, c, 0)
+		k.pack(k.c)
+		for _, isa := range Available() {
+			for short := range 3 {
+				a := k.args(k.c.Table(isa))
+				switch short {
+				case 0:
+					a.In[0].Mem = a.In[0].Mem[: guardLen+k.in.v.N-1 : guardLen+k.in.v.N-1]
+				case 1:
+					a.Out[0].Mem = a.Out[0].Mem[:guardLen+k.out[0].v.N-1]
+				}
+				panicked := func() (p bool) {
+					defer func() { p = recover() != nil }()
+					runAll(isa, k.c, a)
+					return
+				}()
+				if panicked != (short < 2) {
+					t.Errorf("%v planar %v case %d: panicked %v", isa, planar, short, panicked)
+				}
+			}
+		}
+	}
+}
