@@ -1,13 +1,17 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
 
+	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 // randomNet builds a graph of maps that branch and join, with widths that are no
@@ -163,6 +167,37 @@ func TestRandomGraphs(t *testing.T) {
 			t.Errorf("seed %d, batch %d: %v", seed, batch, err)
 			if t.Failed() {
 				return
+			}
+		}
+	}
+}
+
+// TestRandomTraining trains random networks for a step and compares the params.
+func TestRandomTraining(t *testing.T) {
+	count := 8
+	if os.Getenv("INCC_LONG") != "" {
+		count = 1000
+	}
+	for seed := uint64(0); count > 0; seed++ {
+		g := randomNet(t, seed)
+		out := g.Outputs[len(g.Outputs)-1]
+		if s := out.Type.Shape; len(g.Outputs) != 1 || len(s) != 2 || s[1] < 3 {
+			continue
+		}
+		g.Parts = nil
+		tr, err := autodiff.Train(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		count--
+		for _, direct := range []bool{true, false} {
+			err := verifyTraining(tr.Graph, 1+int(seed%3), 2, Options{Threads: 2, Direct: direct})
+			if errors.Is(err, plan.ErrUnsupported) {
+				t.Logf("seed %d: %v", seed, err)
+				break
+			}
+			if err != nil {
+				t.Fatalf("seed %d, direct %v: %v", seed, direct, err)
 			}
 		}
 	}

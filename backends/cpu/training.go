@@ -316,6 +316,20 @@ func (c *call) softmaxGradient(axis int, log bool) error {
 	})
 }
 
+// sliceDx puts dy among zeros.
+func sliceDx(op ops.SliceDx, n *ir.Node, c *call) error {
+	if op.Axis != 1 {
+		return unsupported("the gradient of a slice of axis %d", op.Axis)
+	}
+	ch, h, w := chw(n.Out[0])
+	return c.blocked("slice gradient", 0, func(e *plan.Emitter) error {
+		e.Step(kernel.Pad{C: ch, H: h, W: w, Out: view(e.Out[0])}, nil, e.Out)
+		part := e.Out[0].Part(op.Start, e.In[0].C)
+		e.Step(c.l.Copy(e.In[0], part), e.In, list(part))
+		return nil
+	})
+}
+
 // Batch normalization and dropout.
 
 func batchNormTrain(op ops.BatchNormTrain, n *ir.Node, c *call) error {

@@ -116,8 +116,8 @@ func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
 }
 
 // units cuts the graph into units.
-func units(g *ir.Graph, roots map[*ir.Value]bool) []*Unit {
-	f := &fuser{g: g, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
+func units(g *ir.Graph, roots map[*ir.Value]bool, train bool) []*Unit {
+	f := &fuser{g: g, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
 	for i, n := range g.Nodes {
 		f.at[n] = i
 	}
@@ -148,6 +148,7 @@ func units(g *ir.Graph, roots map[*ir.Value]bool) []*Unit {
 
 type fuser struct {
 	g     *ir.Graph
+	train bool
 	roots map[*ir.Value]bool
 	users map[*ir.Value][]*ir.Node
 	done  map[*ir.Node]*Unit
@@ -272,7 +273,9 @@ func (f *fuser) residual(u *Unit) {
 // convolution writes to. An activation between or behind them goes with them.
 func (f *fuser) split(u *Unit) bool {
 	v := u.Node.Out[0]
-	if len(v.Type.Shape) != 4 {
+	// Parts begin blocks of their own: other weights than those whose gradient the
+	// whole has.
+	if len(v.Type.Shape) != 4 || f.train {
 		return false
 	}
 	if c, ok := u.Node.Op.(ops.Conv); !ok || c.Groups > 1 {
