@@ -147,6 +147,7 @@ func commands() []*cli.Command {
 		explainCommand(),
 		passesCommand(),
 		weightsCommand(),
+		genCommand(),
 		doctorCommand(),
 		completionCommand(),
 		versionCommand(),

@@ -1,0 +1,516 @@
+package gosrc
+
+import (
+	"fmt"
+	"go/token"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/codegen/gosrc/snippet"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// description is all that the templates print.
+type description struct {
+	Options
+	Doc           []string // lines of the package's comment
+	C, H, W       int      // of an image, 0 where it is not one
+	Input, Output int      // numbers of an image
+	InputShape    string
+	OutputShape   string
+	Classes       bool // the output is a number for each class
+	Score         string
+	Labels        []string
+	LabelSet      string
+	Picture       *picture
+	Plan          *plan.Plan
+	Steps         []step
+	Sections      []section
+	Joined        []joined // phases of several steps
+	ArenaText     string
+	PackedText    string
+	Edges         edges
+	weights       *weights
+}
+
+type picture struct {
+	recipe.Input
+	Means, Stds string // as Go
+	Says        string // for people
+}
+
+type step struct {
+	Index      int
+	Kernel     string // Go
+	Says       string // a comment
+	Bind       string // fields of kernel.Args
+	First      bool   // of its section
+	SectionDoc string
+}
+
+type section struct {
+	Func string
+	Says []string
+	Runs []run
+}
+
+// run is a phase: one step, or several side by side.
+type run struct {
+	Says   string
+	Step   int
+	Joined int // index into Joined, -1 for none
+}
+
+type joined struct {
+	Index int
+	Jobs  []job
+}
+
+type job struct{ Step, Weight int }
+
+// edges are the operands that lie in the caller's memory.
+type edges struct{ In, Out []string }
+
+// OutLen is the Go name of the length of a result.
+func (d *description) OutLen() string {
+	if d.Classes {
+		return "Classes"
+	}
+	return "OutputLen"
+}
+
+// NoiseFunc is the text of snippet.Noise.
+func (d *description) NoiseFunc() string { return snippet.NoiseFunc() }
+
+// Header is the first line of the files.
+func (d *description) Header() string { return Header(d.Version, d.Command) }
+
+func refuse(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, ErrUnsupported)...)
+}
+
+func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
+	d := &description{Options: opt, Plan: p}
+	switch {
+	case p.Train:
+		return nil, refuse("a training step")
+	case len(p.Inputs) != 1 || len(p.Outputs) != 1:
+		return nil, refuse("%d inputs and %d outputs, where a package has one of each", len(p.Inputs), len(p.Outputs))
+	case len(p.Kept) > 0:
+		return nil, refuse("values that are kept after a run")
+	case p.Inputs[0].Fixed || p.Outputs[0].Fixed:
+		return nil, refuse("an input or output without a batch")
+	case !token.IsIdentifier(opt.Package) || opt.Package == "_" || comment(opt.Package) != opt.Package:
+		return nil, fmt.Errorf("%s is not the name of a package", quote(opt.Package))
+	}
+	d.Input, d.Output = p.Inputs[0].Size, p.Outputs[0].Size
+	if s := p.Inputs[0].Shape; len(s) == 4 {
+		d.C, d.H, d.W = s[1], s[2], s[3]
+	}
+	d.InputShape, d.OutputShape = shape(p.Inputs[0].Shape), shape(p.Outputs[0].Shape)
+	out := p.Outputs[0].Shape
+	d.Classes = len(out) > 1 && ir.Shape(out[2:]).Size() == 1
+	d.score(g)
+	if d.Classes && g.Recipe != nil && g.Recipe.Labels != nil {
+		d.LabelSet = comment(g.Recipe.Labels.Set)
+		if n := g.Recipe.Labels.Names; len(n) == d.Output {
+			d.Labels = n
+		}
+	}
+	if err := d.picture(g); err != nil {
+		return nil, err
+	}
+	d.ArenaText, d.PackedText = bytesText(p.Arena), bytesText(p.Packed)
+	if err := d.steps(); err != nil {
+		return nil, err
+	}
+	d.sections(g)
+	var err error
+	if d.weights, err = newWeights(g, p); err != nil {
+		return nil, err
+	}
+	d.doc(g)
+	return d, nil
+}
+
+// score says what the outputs are.
+func (d *description) score(g *ir.Graph) {
+	d.Score = "score"
+	if v := g.Outputs[0]; v.Def != nil {
+		switch ir.Name(v.Def.Op) {
+		case "softmax":
+			d.Score = "probability"
+		case "log_softmax":
+			d.Score = "logarithm of the probability"
+		}
+	}
+}
+
+func (d *description) picture(g *ir.Graph) error {
+	if !d.Classes || d.C != 1 && d.C != 3 {
+		return nil
+	}
+	x := &picture{Input: recipe.Input{Hi: 1}}
+	if g.Recipe != nil && g.Recipe.Input != nil {
+		x.Input = *g.Recipe.Input
+	}
+	in := x.Input
+	if in.Lo == in.Hi {
+		in.Lo, in.Hi = 0, 255
+	}
+	x.Input = in
+	list := func(v []float64) (string, error) {
+		if len(v) == 0 {
+			return "nil", nil
+		}
+		if len(v) != d.C {
+			return "", fmt.Errorf("%d means or standard deviations for %d channels", len(v), d.C)
+		}
+		var l []string
+		for _, f := range v {
+			s, err := number(f, 64)
+			if f == 0 {
+				s, err = "0", nil
+			}
+			if err != nil {
+				return "", err
+			}
+			l = append(l, s)
+		}
+		return "[]float64{" + strings.Join(l, ", ") + "}", nil
+	}
+	var err error
+	if x.Means, err = list(in.Mean); err != nil {
+		return err
+	}
+	if x.Stds, err = list(in.Std); err != nil {
+		return err
+	}
+	colours := "grey"
+	if d.C == 3 {
+		colours = "planes in the order red, green, blue"
+		if in.Order == "bgr" {
+			colours = "planes in the order blue, green, red"
+		}
+	}
+	x.Says = fmt.Sprintf("pixels scaled to %g..%g", in.Lo, in.Hi)
+	if len(in.Mean) > 0 {
+		x.Says += fmt.Sprintf(", less the mean %s", plain(in.Mean))
+	}
+	if len(in.Std) > 0 {
+		x.Says += fmt.Sprintf(", divided by the standard deviation %s", plain(in.Std))
+	}
+	x.Says += ", " + colours
+	d.Picture = x
+	return nil
+}
+
+func plain(v []float64) string {
+	var l []string
+	for _, x := range v {
+		l = append(l, strconv.FormatFloat(x, 'g', -1, 64))
+	}
+	return strings.Join(l, ", ")
+}
+
+// shape prints the axes behind the batch.
+func shape(s ir.Shape) string {
+	var l []string
+	for _, n := range s[1:] {
+		l = append(l, strconv.Itoa(n))
+	}
+	return strings.Join(l, "x")
+}
+
+func bytesText(float32s int) string {
+	n := 4 * float64(float32s)
+	if n >= 1<<20 {
+		return fmt.Sprintf("%.1f MiB", n/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", n/(1<<10))
+}
+
+func (d *description) steps() error {
+	for i, s := range d.Plan.Steps {
+		k, err := kernelText(s.Do)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", comment(s.Name), err)
+		}
+		says := comment(s.Name) + ": " + comment(s.Algo)
+		if len(s.Shape) > 0 {
+			says += " to " + shape(s.Shape)
+		}
+		if s.Cost.MACs > 0 {
+			says += ", " + count(s.Cost.MACs) + " MACs"
+		}
+		x := step{Index: i, Kernel: k, Says: says}
+		var fields []string
+		for _, l := range []struct {
+			name string
+			ops  [4]plan.Operand
+			edge *[]string
+		}{{"In", s.In, &d.Edges.In}, {"Out", s.Out, &d.Edges.Out}} {
+			var bufs []string
+			n := 0
+			for j, o := range l.ops {
+				switch o.Space {
+				case plan.Nowhere:
+					bufs = append(bufs, "{}")
+					continue
+				case plan.Arena:
+					bufs = append(bufs, fmt.Sprintf("at(%d)", o.Off))
+				case plan.Input:
+					d.Edges.In = append(d.Edges.In, fmt.Sprintf("s.args[%d].%s[%d]", i, l.name, j))
+					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
+				case plan.Output:
+					d.Edges.Out = append(d.Edges.Out, fmt.Sprintf("s.args[%d].%s[%d]", i, l.name, j))
+					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
+				default:
+					return fmt.Errorf("step %s: an operand among the params", comment(s.Name))
+				}
+				n = j + 1
+			}
+			if n > 0 {
+				fields = append(fields, l.name+": [4]kernel.Buf{"+strings.Join(bufs[:n], ", ")+"}")
+			}
+		}
+		var ws []string
+		n := 0
+		for j, w := range s.W {
+			if w == 0 {
+				ws = append(ws, "nil")
+				continue
+			}
+			y := d.Plan.Weights[w-1]
+			ws = append(ws, fmt.Sprintf("w(%d, %d)", y.Off, y.Len))
+			n = j + 1
+		}
+		if n > 0 {
+			fields = append(fields, "W: [4][]float32{"+strings.Join(ws[:n], ", ")+"}")
+		}
+		fields = append(fields, fmt.Sprintf("Table: m.tables[%d]", i))
+		x.Bind = strings.Join(fields, ", ")
+		d.Steps = append(d.Steps, x)
+	}
+	return nil
+}
+
+// methods are those of Session, and its fields: sections have other names.
+var methods = []string{"infer", "run", "bind", "args", "model", "team", "arena", "body", "jobs", "scores", "one"}
+
+func (d *description) sections(g *ir.Graph) {
+	names := taken{}
+	for _, m := range methods {
+		names[m] = true
+	}
+	p := d.Plan
+	for _, sec := range p.Sections {
+		x := section{Func: names.give(d.sectionName(sec), "part")}
+		var macs int64
+		for _, s := range p.Steps[sec.First:sec.End] {
+			macs += s.Cost.MACs
+		}
+		says := x.Func + " computes "
+		if sec.Name == "" {
+			says += "what stands under no label"
+		} else {
+			says += "part " + comment(sec.Name) + " of the spec"
+			for _, part := range g.Parts {
+				if part.Name == sec.Name && part.Pos.Line > 0 {
+					says += fmt.Sprintf(", line %d", part.Pos.Line)
+				}
+			}
+		}
+		last := p.Steps[sec.End-1]
+		if len(last.Shape) > 1 {
+			says += ", up to " + shape(last.Shape)
+		}
+		if macs > 0 {
+			says += ": " + count(macs) + " MACs an image"
+		}
+		x.Says = append(x.Says, says+".")
+		for i := sec.First; i < sec.End; {
+			end := i + 1
+			for end < sec.End && p.Steps[end].Phase == p.Steps[i].Phase {
+				end++
+			}
+			r := run{Step: i, Joined: -1, Says: d.Steps[i].Says}
+			if end > i+1 {
+				j := joined{Index: len(d.Joined)}
+				for k := i; k < end; k++ {
+					// As the executor weighs them: tenths of a microsecond of a task.
+					s := p.Steps[k]
+					w := int(s.Cost.Seconds * 1e7 / float64(max(1, s.Do.Tasks(p.Batch))))
+					j.Jobs = append(j.Jobs, job{k, max(1, w)})
+				}
+				r.Joined = j.Index
+				r.Says = fmt.Sprintf("steps %d to %d, side by side", i, end-1)
+				d.Joined = append(d.Joined, j)
+			}
+			x.Runs = append(x.Runs, r)
+			i = end
+		}
+		d.Steps[sec.First].SectionDoc = x.Func
+		d.Sections = append(d.Sections, x)
+	}
+}
+
+// sectionName is the label; one that begins with a digit follows the name of the
+// block that stands under it: 3a is inception3a.
+func (d *description) sectionName(s plan.Section) string {
+	if s.Name == "" {
+		return "unlabelled"
+	}
+	if s.Name[0] < '0' || s.Name[0] > '9' {
+		return s.Name
+	}
+	block := ""
+	for _, st := range d.Plan.Steps[s.First:s.End] {
+		for _, name := range st.From {
+			rest, ok := strings.CutPrefix(name, s.Name+"/")
+			if !ok {
+				continue
+			}
+			b, _, nested := strings.Cut(rest, "/")
+			if !nested {
+				continue
+			}
+			b = strings.TrimRight(strings.TrimRight(b, "0123456789"), "_")
+			if block != "" && b != block {
+				return s.Name
+			}
+			block = b
+		}
+	}
+	if len(block) < 3 {
+		return s.Name
+	}
+	return block + "_" + s.Name
+}
+
+func (d *description) doc(g *ir.Graph) {
+	line := "Package " + d.Package + " "
+	if d.Classes {
+		line += "classifies "
+	} else {
+		line += "computes " + d.OutputShape + " numbers of "
+	}
+	what := "inputs of " + d.InputShape + " numbers"
+	if d.C > 0 {
+		what = fmt.Sprintf("images of %d x %d pixels in %d channels", d.H, d.W, d.C)
+		if d.C == 1 {
+			what = fmt.Sprintf("grey images of %d x %d pixels", d.H, d.W)
+		}
+	}
+	line += what
+	if d.Classes {
+		line += " into " + count(d.Output) + " classes"
+		if d.LabelSet != "" {
+			line += " (" + d.LabelSet + ")"
+		}
+	}
+	d.Doc = append(d.Doc, line, "with the network "+comment(g.Name)+" of "+comment(d.Source)+".")
+	if doc := strings.TrimSpace(g.Doc); doc != "" {
+		d.Doc = append(d.Doc, "")
+		for _, l := range strings.Split(doc, "\n") {
+			if l = strings.TrimSpace(l); l != "" {
+				d.Doc = append(d.Doc, comment(l))
+			}
+		}
+	}
+	var macs int64
+	for _, s := range d.Plan.Steps {
+		macs += s.Cost.MACs
+	}
+	params := 0
+	for _, v := range d.weights.stored {
+		params += v.Type.Shape.Size()
+	}
+	d.Doc = append(d.Doc, "",
+		fmt.Sprintf("%s numbers are read as weights; an image takes %s multiply-accumulates,", count(params), count(macs)),
+		fmt.Sprintf("a model %s of memory, a session %s.", d.PackedText, d.ArenaText))
+	if d.Drawn {
+		d.Doc = append(d.Doc, "", "The weights that come with it are drawn at random: the network is not trained.")
+	}
+}
+
+// declared lists what a file is to declare.
+func (d *description) declared(file string) []string {
+	var l []string
+	add := func(what string, names ...string) {
+		for _, n := range names {
+			l = append(l, strings.TrimSpace(what+" "+n))
+		}
+	}
+	imports := func(paths ...string) {
+		for _, p := range paths {
+			add("import", strconv.Quote(p))
+		}
+	}
+	add("package", d.Package)
+	switch file {
+	case "model":
+		imports("errors", "fmt", "os", d.Runtime)
+		add("const", "ImageLen", "Batch")
+		if d.C > 0 {
+			add("const", "Channels", "Height", "Width")
+		}
+		add("var", "ErrLength", "ErrWeights")
+		add("type", "Model", "Session")
+		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Session.Infer", "Session.InferBatch", "Model.session", "Model.done")
+		if d.Embed {
+			imports("embed")
+			add("var", "embedded")
+			add("", "//go:embed "+d.Weights)
+			add("func", "New")
+		}
+		if d.Classes {
+			add("const", "Classes")
+			add("type", "Prediction")
+			add("func", "Session.Classify")
+			if d.Labels != nil {
+				add("var", "labels")
+			}
+		} else {
+			add("const", "OutputLen")
+		}
+		if d.Picture != nil {
+			imports("image")
+			add("var", "ErrPicture", "input")
+			add("func", "Preprocess", "Session.ClassifyImage", "Model.ClassifyImage")
+		}
+	case "plan":
+		imports(d.Runtime)
+		add("var", "steps")
+		add("func", "Session.bind", "Session.infer", "Session.run")
+		for _, s := range d.Sections {
+			add("func", "Session."+s.Func)
+		}
+	case "weights":
+		imports("fmt", "runtime", "slices", "strings", "sync", "sync/atomic", d.Runtime)
+		add("type", "weights", "packing")
+		add("var", "tensors", "packings")
+		add("func", "Model.pack", "weights.check", "weights.get")
+		for _, f := range d.weights.Folds {
+			add("func", f.Func)
+		}
+	case "golden":
+		imports("math", "os", "testing", d.Runtime)
+		add("func", "TestGolden", "TestLengths", "TestAllocations", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel")
+	case "picture":
+		imports("image", "image/color", "math")
+		add("type", "picture", "tap")
+		add("func", "picture.prepare", "taps", "scale", "level")
+	case "main":
+		l = []string{"package main"}
+		imports("bytes", "context", "encoding/json", "errors", "flag", "fmt", "image", "image/jpeg", "image/png", "io", "net", "net/http", "os", "os/signal", "time", d.ImportPath)
+		if !d.Embed {
+			imports("path/filepath")
+		}
+		add("func", "main", "run", "classify", "decode", "serve", "loopback")
+		add("const", "maxPixels", "maxBody")
+	}
+	return l
+}

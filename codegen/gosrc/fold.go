@@ -1,0 +1,311 @@
+package gosrc
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// weights is how the arrays that steps read come from the file.
+type weights struct {
+	stored   []*ir.Value // read from the file, in the order of the graph
+	Tensors  []tensorLine
+	Packings []packingLine
+	Folds    []foldFunc
+
+	g      *ir.Graph
+	values map[string]*ir.Value
+	used   map[*ir.Value]bool
+	fills  map[*ir.Value]float32 // constants of one number
+	funcs  map[*ir.Value]string
+	names  taken
+}
+
+type tensorLine struct {
+	Name  string
+	Shape string // Go
+}
+
+// packingLine is one array that a step reads.
+type packingLine struct {
+	At, Len, Step int
+	How, Arg      string
+	From          string // Go: a func(w *weights) [][]float32
+}
+
+// foldFunc computes an array from stored ones.
+type foldFunc struct {
+	Func, Says, Body string
+}
+
+// Weights is what the template prints.
+func (d *description) Folding() *weights { return d.weights }
+
+func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
+	w := &weights{g: g, values: map[string]*ir.Value{}, used: map[*ir.Value]bool{}, fills: map[*ir.Value]float32{}, funcs: map[*ir.Value]string{}, names: taken{}}
+	g.EachValue(func(v *ir.Value) { w.values[v.Name] = v })
+	for _, x := range p.Weights {
+		l := packingLine{At: x.Off, Len: x.Len, Step: x.Step, How: quote(x.How)}
+		if x.Arg != 0 {
+			var err error
+			if l.Arg, err = number(x.Arg, 64); err != nil {
+				return nil, err
+			}
+		}
+		var from []string
+		for _, name := range x.Params {
+			v := w.values[name]
+			if v == nil {
+				return nil, fmt.Errorf("the plan names a weight %s, which the graph does not have", quote(name))
+			}
+			s, err := w.array(v)
+			if err != nil {
+				return nil, fmt.Errorf("weight %s: %w", comment(name), err)
+			}
+			from = append(from, s)
+		}
+		if len(from) > 0 {
+			l.From = "func(w *weights) [][]float32 { return [][]float32{" + strings.Join(from, ", ") + "} }"
+		}
+		w.Packings = append(w.Packings, l)
+	}
+	for _, v := range g.Params {
+		if w.used[v] {
+			w.stored = append(w.stored, v)
+			var dims []string
+			for _, n := range v.Type.Shape {
+				dims = append(dims, strconv.Itoa(n))
+			}
+			w.Tensors = append(w.Tensors, tensorLine{quote(v.Name), "[]int{" + strings.Join(dims, ", ") + "}"})
+		}
+	}
+	return w, nil
+}
+
+// fill reports whether a param is a constant of one number.
+func (w *weights) fill(v *ir.Value) (float32, bool) {
+	if v.Param == nil || v.Param.Kind != ir.Constant {
+		return 0, false
+	}
+	if x, ok := w.fills[v]; ok {
+		return x, true
+	}
+	d := w.g.Data[v.Name]
+	if d == nil {
+		if v.Param.Init.Kind != ir.InitConstant {
+			return 0, false
+		}
+		w.fills[v] = float32(v.Param.Init.A)
+		return w.fills[v], true
+	}
+	if len(d.Data) == 0 || slices.ContainsFunc(d.Data, func(x float32) bool { return x != d.Data[0] }) {
+		return 0, false
+	}
+	w.fills[v] = d.Data[0]
+	return d.Data[0], true
+}
+
+// array is the expression of a value as []float32: a param, params one behind
+// another, or the call of a function that folds.
+func (w *weights) array(v *ir.Value) (string, error) {
+	if v.Param != nil {
+		if x, ok := w.fill(v); ok {
+			s, err := number32(x)
+			return fmt.Sprintf("slices.Repeat([]float32{%s}, %d)", s, v.Type.Shape.Size()), err
+		}
+		w.used[v] = true
+		return "w.get(" + quote(v.Name) + ")", nil
+	}
+	if v.Def == nil {
+		return "", fmt.Errorf("%s is an input", comment(v.Name))
+	}
+	switch op := v.Def.Op.(type) {
+	case ops.Reshape:
+		return w.array(v.Def.In[0])
+	case ops.Concat:
+		if op.Axis != 0 {
+			break
+		}
+		var parts []string
+		for _, x := range v.Def.In {
+			s, err := w.array(x)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, s)
+		}
+		return "slices.Concat(" + strings.Join(parts, ", ") + ")", nil
+	}
+	name, err := w.function(v)
+	return name + "(w)", err
+}
+
+func number32(x float32) (string, error) {
+	if x == 0 {
+		return "0", nil
+	}
+	return number(float64(x), 32)
+}
+
+// function prints the function that computes a value from stored ones.
+func (w *weights) function(v *ir.Value) (string, error) {
+	if f := w.funcs[v]; f != "" {
+		return f, nil
+	}
+	f := foldPrinter{w: w, uses: map[*ir.Value]int{}, local: map[*ir.Value]string{}}
+	f.countUses(v)
+	body := ""
+	// A weight times a factor for each filter needs no float64 copy.
+	if filters, scale, ok := f.filters(v); ok {
+		a, err := w.array(filters)
+		if err != nil {
+			return "", err
+		}
+		s, err := f.print(scale)
+		if err != nil {
+			return "", err
+		}
+		body = "return kernel.FoldFilters(" + a + ", " + s + ")"
+	} else {
+		s, err := f.print(v)
+		if err != nil {
+			return "", err
+		}
+		body = "return " + s + ".Round()"
+	}
+	name := w.names.give("fold_"+v.Name, "fold")
+	w.funcs[v] = name
+	w.Folds = append(w.Folds, foldFunc{name, comment(v.Name), strings.Join(append(f.lines, body), "\n")})
+	return name, nil
+}
+
+// foldPrinter prints one expression; what is read more than once gets a name.
+type foldPrinter struct {
+	w     *weights
+	uses  map[*ir.Value]int
+	local map[*ir.Value]string
+	lines []string
+}
+
+func (f *foldPrinter) countUses(v *ir.Value) {
+	f.uses[v]++
+	if f.uses[v] > 1 || v.Def == nil {
+		return
+	}
+	for _, x := range v.Def.In {
+		f.countUses(x)
+	}
+}
+
+// filters matches a product of a param with one number for each index of its
+// first axis.
+func (f *foldPrinter) filters(v *ir.Value) (weight, scale *ir.Value, ok bool) {
+	if _, ok := v.Def.Op.(ops.Mul); !ok || len(v.Def.In) != 2 {
+		return nil, nil, false
+	}
+	a, b := v.Def.In[0], v.Def.In[1]
+	s, t := a.Type.Shape, b.Type.Shape
+	if a.Param == nil || len(s) != len(t) || len(s) == 0 || s[0] != t[0] || t.Size() != t[0] {
+		return nil, nil, false
+	}
+	return a, b, true
+}
+
+func ints(l []int) string {
+	var s []string
+	for _, n := range l {
+		s = append(s, strconv.Itoa(n))
+	}
+	return strings.Join(s, ", ")
+}
+
+// print returns the expression of a value as a kernel.Fold.
+func (f *foldPrinter) print(v *ir.Value) (string, error) {
+	if name := f.local[v]; name != "" {
+		return name, nil
+	}
+	s, err := f.expression(v)
+	if err != nil {
+		return "", err
+	}
+	if f.uses[v] > 1 {
+		name := "v" + strconv.Itoa(len(f.lines))
+		f.lines = append(f.lines, name+" := "+s)
+		f.local[v] = name
+		return name, nil
+	}
+	return s, nil
+}
+
+func (f *foldPrinter) expression(v *ir.Value) (string, error) {
+	dims := ints(v.Type.Shape)
+	if v.Param != nil {
+		if x, ok := f.w.fill(v); ok {
+			s, err := number32(x)
+			return "kernel.FoldFill(" + join(s, dims) + ")", err
+		}
+		f.w.used[v] = true
+		return "kernel.FoldOf(" + join("w.get("+quote(v.Name)+")", dims) + ")", nil
+	}
+	if v.Def == nil {
+		return "", fmt.Errorf("%s is an input", comment(v.Name))
+	}
+	var in []string
+	for _, x := range v.Def.In {
+		s, err := f.print(x)
+		if err != nil {
+			return "", err
+		}
+		in = append(in, s)
+	}
+	chain := func(method string) (string, error) {
+		s := in[0]
+		for _, x := range in[1:] {
+			s += "." + method + "(" + x + ")"
+		}
+		return s, nil
+	}
+	switch op := v.Def.Op.(type) {
+	case ops.Add:
+		return chain("Add")
+	case ops.Sub:
+		return chain("Sub")
+	case ops.Mul:
+		return chain("Mul")
+	case ops.Div:
+		return chain("Div")
+	case ops.Sqrt:
+		return in[0] + ".Sqrt()", nil
+	case ops.Reshape:
+		return in[0] + ".Reshape(" + dims + ")", nil
+	case ops.Concat:
+		return fmt.Sprintf("kernel.FoldConcat(%d, %s)", op.Axis, strings.Join(in, ", ")), nil
+	case ops.Slice:
+		return fmt.Sprintf("%s.Slice(%d, %d, %d)", in[0], op.Axis, op.Start, op.Stop), nil
+	case ops.MatMul:
+		if !op.TransA && !op.TransB {
+			return in[0] + ".MatMul(" + in[1] + ")", nil
+		}
+	case ops.Reduce:
+		axes, err := op.Axes.List()
+		if err != nil {
+			return "", err
+		}
+		if op.Kind == ops.ReduceSum && len(axes) > 0 {
+			return fmt.Sprintf("%s.Sum(%s)", in[0], join("[]int{"+dims+"}", ints(axes))), nil
+		}
+	}
+	return "", refuse("it is computed from others by %s", ir.Name(v.Def.Op))
+}
+
+func join(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + ", " + b
+}

@@ -1,0 +1,107 @@
+package gosrc
+
+import (
+	"go/token"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// quote is text as a Go string literal, ASCII alone.
+func quote(s string) string { return strconv.QuoteToASCII(s) }
+
+// comment is text that can stand in a line comment: one line, of what prints.
+func comment(s string) string {
+	const most = 400
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case b.Len() > most:
+			b.WriteString("...")
+			return b.String()
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i]), 16))
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
+}
+
+// count prints 1234567 as 1,234,567.
+func count[T int | int64](n T) string {
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// PackageName makes a package's name of any text: its ASCII letters, in lower
+// case, and digits.
+func PackageName(s string) string {
+	name := strings.ToLower(ident(s))
+	switch {
+	case name == "":
+		return "network"
+	case name[0] >= '0' && name[0] <= '9':
+		return "net" + name
+	case token.IsKeyword(name) || name == "main" || name == "init" || name == "documentation":
+		return name + "net"
+	}
+	return name
+}
+
+// ident keeps the ASCII letters and digits of a text; what follows something else
+// begins with a capital.
+func ident(s string) string {
+	var b strings.Builder
+	upper := false
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z' && upper:
+			b.WriteByte(c - 'a' + 'A')
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
+			b.WriteByte(c)
+		default:
+			upper = b.Len() > 0
+			continue
+		}
+		upper = false
+	}
+	return b.String()
+}
+
+// taken are names that are given, each once.
+type taken map[string]bool
+
+// give returns a lower-case identifier like the text that is not given yet.
+func (t taken) give(s, otherwise string) string {
+	const most = 60
+	name := ident(s)
+	if len(name) > most {
+		name = name[:most]
+	}
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = otherwise + name
+	}
+	// A name in capitals, an abbreviation, becomes small as a whole.
+	n := 0
+	for n < len(name) && name[n] >= 'A' && name[n] <= 'Z' {
+		n++
+	}
+	if n > 1 && n < len(name) {
+		n--
+	}
+	name = strings.ToLower(name[:n]) + name[n:]
+	first := name
+	for i := 2; t[name] || token.IsKeyword(name); i++ {
+		name = first + "x" + strconv.Itoa(i)
+	}
+	t[name] = true
+	return name
+}

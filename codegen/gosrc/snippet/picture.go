@@ -1,0 +1,164 @@
+// How a picture becomes the input of the network: scaled, cut out, and written as
+// planes of numbers.
+
+package snippet
+
+import (
+	"image"
+	"image/color"
+	"math"
+)
+
+// picture says what the network wants of a picture.
+type picture struct {
+	c, h, w   int       // channels, 1 or 3, rows and columns
+	resize    int       // the shorter side before the middle is cut out; 0 scales to h x w
+	lo, hi    float64   // what pixels 0 and 255 become
+	mean, std []float64 // of each channel, subtracted and divided by then; empty for none
+	bgr       bool      // blue comes first
+}
+
+// prepare writes a picture of at least one pixel as c planes of h x w numbers.
+func (p *picture) prepare(dst []float32, img image.Image) {
+	b := img.Bounds()
+	sw, sh := p.w, p.h
+	if p.resize > 0 {
+		// The shorter side becomes resize, the other keeps the aspect, rounded down.
+		if b.Dx() <= b.Dy() {
+			sw, sh = p.resize, p.resize*b.Dy()/b.Dx()
+		} else {
+			sw, sh = p.resize*b.Dx()/b.Dy(), p.resize
+		}
+		sw, sh = max(sw, p.w), max(sh, p.h)
+	}
+	scaled := scale(img, sw, sh)
+	x0, y0 := (sw-p.w)/2, (sh-p.h)/2
+	for c := range p.c {
+		var value [256]float32
+		for i := range value {
+			v := p.lo + float64((p.hi-p.lo)*float64(i)/255)
+			if len(p.mean) > 0 {
+				v -= p.mean[c]
+			}
+			if len(p.std) > 0 {
+				v /= p.std[c]
+			}
+			value[i] = float32(v)
+		}
+		from := c
+		if p.bgr {
+			from = 2 - c
+		}
+		plane := dst[c*p.h*p.w : (c+1)*p.h*p.w]
+		for y := range p.h {
+			row := scaled.Pix[scaled.PixOffset(x0, y0+y):]
+			for x := range p.w {
+				pix := row[4*x : 4*x+4]
+				v := pix[from]
+				if p.c == 1 { // ITU-R 601 luma
+					v = uint8((19595*uint32(pix[0]) + 38470*uint32(pix[1]) + 7471*uint32(pix[2]) + 1<<15) >> 16)
+				}
+				plane[y*p.w+x] = value[v]
+			}
+		}
+	}
+}
+
+// tap is a row or column of the source and how much of it goes into one of the
+// result.
+type tap struct {
+	at     int
+	weight float64
+}
+
+// taps weighs n rows or columns for each of m of the result: a tent as wide as the
+// distance of two pixels, of the source or the result, whichever is more, so that
+// shrinking does not alias. The second result is the inverse of the sums.
+func taps(n, m int) ([][]tap, []float64) {
+	step := float64(n) / float64(m)
+	reach := max(step, 1)
+	all, inverse := make([][]tap, m), make([]float64, m)
+	for i := range all {
+		center := float64((float64(i)+0.5)*step) - 0.5
+		first := max(int(math.Floor(center-reach)), 0)
+		end := min(int(math.Ceil(center+reach)), n)
+		total := 0.0
+		for at := first; at < end; at++ {
+			d := math.Abs(center - float64(at))
+			if step > 1 {
+				d *= 1 / step
+			}
+			if d < 1 {
+				all[i] = append(all[i], tap{at, 1 - d})
+				total += 1 - d
+			}
+		}
+		inverse[i] = 1 / total
+	}
+	return all, inverse
+}
+
+// scale makes a picture of w x h pixels, columns first. Colours are blended
+// premultiplied with their opacity.
+func scale(img image.Image, w, h int) *image.NRGBA {
+	b := img.Bounds()
+	at := func(x, y int) color.RGBA64 {
+		r, g, b, a := img.At(x, y).RGBA()
+		return color.RGBA64{R: uint16(r), G: uint16(g), B: uint16(b), A: uint16(a)}
+	}
+	if m, ok := img.(image.RGBA64Image); ok {
+		at = m.RGBA64At
+	}
+	opaque := false // by its type
+	switch m := img.(type) {
+	case *image.Gray:
+		opaque = true
+	case *image.YCbCr:
+		opaque = m.SubsampleRatio <= image.YCbCrSubsampleRatio440
+	}
+	columns, total := taps(b.Dx(), w)
+	narrow := make([][4]float64, w*b.Dy())
+	row := make([]color.RGBA64, b.Dx())
+	for y := range b.Dy() {
+		for x := range row {
+			row[x] = at(b.Min.X+x, b.Min.Y+y)
+		}
+		for x, l := range columns {
+			var s [4]float64
+			for _, t := range l {
+				c := &row[t.at]
+				s[0] += float64(float64(c.R) * t.weight)
+				s[1] += float64(float64(c.G) * t.weight)
+				s[2] += float64(float64(c.B) * t.weight)
+				s[3] += float64(float64(c.A) * t.weight)
+			}
+			f := total[x] / 0xffff
+			out := &narrow[y*w+x]
+			*out = [4]float64{s[0] * f, s[1] * f, s[2] * f, s[3] * f}
+			if opaque {
+				out[3] = 1
+			}
+		}
+	}
+	scaled := image.NewNRGBA(image.Rect(0, 0, w, h))
+	rows, total := taps(b.Dy(), h)
+	for x := range w {
+		for y, l := range rows {
+			var s [4]float64
+			for _, t := range l {
+				c := &narrow[t.at*w+x]
+				for i := range s {
+					s[i] += float64(c[i] * t.weight)
+				}
+			}
+			a := s[3]
+			scaled.SetRGBA64(x, y, color.RGBA64{R: level(min(s[0], a) * total[y]), G: level(min(s[1], a) * total[y]), B: level(min(s[2], a) * total[y]), A: level(a * total[y])})
+		}
+	}
+	return scaled
+}
+
+// level rounds 0..1 to 0..65535.
+func level(x float64) uint16 {
+	return uint16(min(max(int32(float64(0xffff*x)+0.5), 0), 0xffff))
+}

@@ -1,0 +1,720 @@
+package gosrc
+
+// The templates of the files. What is printed between braces is a number, a Go
+// expression, or a text that has gone through quote or comment.
+
+const modelText = `{{.Header}}
+
+{{range .Doc}}// {{.}}
+{{end}}package {{.Package}}
+
+import (
+	{{if .Embed}}_ "embed"
+	{{end}}"errors"
+	"fmt"
+	{{if .Picture}}"image"
+	{{end}}"os"
+
+	"{{.Runtime}}"
+)
+
+// What the network takes and gives.
+const (
+	{{if .C}}Channels, Height, Width = {{.C}}, {{.H}}, {{.W}} // of an image: planes of rows, channel by channel (CHW)
+	ImageLen = Channels * Height * Width // float32s of an image
+	{{else}}ImageLen = {{.Input}} // float32s of an input: {{.InputShape}}
+	{{end}}{{if .Classes}}Classes = {{.Output}} // float32s of a result
+	{{else}}OutputLen = {{.Output}} // float32s of a result: {{.OutputShape}}
+	{{end}}Batch = {{.Plan.Batch}} // images that are computed at once
+)
+
+var (
+	// ErrLength is wrapped by errors that tell of slices of a wrong length.
+	ErrLength = errors.New("{{.Package}}: wrong length")
+	// ErrWeights is wrapped by errors that tell of weights that do not fit the network.
+	ErrWeights = errors.New("{{.Package}}: weights do not fit")
+	{{if .Picture}}// ErrPicture is wrapped by errors that tell of pictures without pixels.
+	ErrPicture = errors.New("{{.Package}}: no pixels")
+{{end}})
+
+// Model holds the weights, in the order in which the kernels read them. It does
+// not change and is safe for concurrent use.
+type Model struct {
+	isa     kernel.ISA
+	pool    *kernel.Pool
+	weights *kernel.Arena
+	tables  [len(steps)][]int // offsets that some kernels walk through
+	scratch int               // float32s of memory for each thread
+	idle    chan *Session     // for Infer{{if .Picture}} and ClassifyImage{{end}} of Model
+}
+
+{{if .Embed}}//go:embed {{.Weights}}
+var embedded []byte
+
+// New makes a model of the weights that are part of the program.
+func New() (*Model, error) {
+	file, err := kernel.ParseTensors(embedded)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWeights, err)
+	}
+	return newModel(file)
+}
+
+{{end}}// Load makes a model of the weights in a safetensors file, which has all those of
+// the spec under their names and with their shapes, as {{quote .Weights}} does.
+// What else is in it does not matter.
+func Load(path string) (*Model, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	file, err := kernel.OpenTensors(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrWeights, path, err)
+	}
+	m, err := newModel(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func newModel(file *kernel.Tensors) (*Model, error) {
+	isa, err := kernel.Best()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena({{.Plan.Packed}}), idle: make(chan *Session, 16)}
+	for i, k := range steps {
+		if t, ok := k.(kernel.Tabler); ok {
+			m.tables[i] = t.Table(isa)
+		}
+		if s, ok := k.(kernel.Scratcher); ok {
+			m.scratch = max(m.scratch, s.Scratch())
+		}
+	}
+	return m, m.pack(file)
+}
+
+// ISA names the instruction set that the kernels use: avx512, avx2 or portable,
+// the best that the machine has, or what the environment's INCC_ISA says.
+func (m *Model) ISA() string { return m.isa.String() }
+
+// Session is the memory of one inference at a time: {{.ArenaText}}. Sessions of a
+// model may be used at the same time, one session may not. Their results do not
+// depend on the number of threads, which is GOMAXPROCS.
+type Session struct {
+	model *Model
+	team  *kernel.Team
+	arena *kernel.Arena
+	args  [len(steps)]kernel.Args
+	{{range .Joined}}jobs{{.Index}} [{{len .Jobs}}]kernel.Job // steps {{(index .Jobs 0).Step}} to {{(lastJob .).Step}}
+	{{end}}{{if .Classes}}scores [Classes]float32
+	{{end}}body func(w *kernel.Worker) // run, made once
+}
+
+// NewSession takes all memory that inference needs; it allocates nothing after that.
+func (m *Model) NewSession() *Session {
+	s := &Session{model: m, team: m.pool.NewTeam(m.isa, m.scratch), arena: kernel.NewArena({{.Plan.Arena}})}
+	s.bind()
+	s.body = s.run
+	return s
+}
+
+// Infer computes the result of one image: {{.OutputShape}} numbers{{if .Classes}}, each the {{.Score}} of a class{{end}}.
+//
+// The image is {{.InputShape}} float32s{{if .Picture}}: {{.Picture.Says}}{{end}}. Slices of other lengths are
+// an error that wraps ErrLength; dst and image must not overlap.
+func (s *Session) Infer(dst, image []float32) error {
+	if len(dst) != {{.OutLen}} || len(image) != ImageLen {
+		return fmt.Errorf("%w: Infer wants a dst of %d and an image of %d float32s, not %d and %d", ErrLength, {{.OutLen}}, ImageLen, len(dst), len(image))
+	}
+	s.infer(dst, image, 1)
+	return nil
+}
+
+// InferBatch computes the results of any number of images, which lie one behind
+// another as in Infer, and so do the results; up to Batch are computed at once.
+func (s *Session) InferBatch(dst, images []float32) error {
+	n := len(images) / ImageLen
+	if len(images) != n*ImageLen || len(dst) != n*{{.OutLen}} {
+		return fmt.Errorf("%w: InferBatch wants %d float32s an image and %d a result, not %d and %d in all", ErrLength, ImageLen, {{.OutLen}}, len(images), len(dst))
+	}
+	for i := 0; i < n; i += Batch {
+		end := min(i+Batch, n)
+		s.infer(dst[i*{{.OutLen}}:end*{{.OutLen}}], images[i*ImageLen:end*ImageLen], end-i)
+	}
+	return nil
+}
+
+// Infer is Session.Infer on a session of the model's own. It is safe for
+// concurrent use.
+func (m *Model) Infer(dst, image []float32) error {
+	s := m.session()
+	defer m.done(s)
+	return s.Infer(dst, image)
+}
+
+// session returns one that is idle, or a new one.
+func (m *Model) session() *Session {
+	select {
+	case s := <-m.idle:
+		return s
+	default:
+		return m.NewSession()
+	}
+}
+
+func (m *Model) done(s *Session) {
+	select {
+	case m.idle <- s:
+	default: // enough are idle
+	}
+}
+{{if .Classes}}
+// Prediction is a class and its {{.Score}}.
+type Prediction struct {
+	Class int     {{tag "class"}} // 0..Classes-1
+	Label string  {{tag "label,omitempty"}} // {{if .Labels}}its name{{else}}empty: the spec names no classes{{end}}
+	Score float32 {{tag "score"}} // {{.Score}}
+}
+{{if .Labels}}
+// labels names the classes{{if .LabelSet}}: {{.LabelSet}}{{end}}.
+var labels = [Classes]string{
+	{{range .Labels}}{{quote .}},
+	{{end}}
+}
+{{end}}
+// Classify returns the k classes that the network holds most likely for an image
+// as Infer takes it, the best first; of equal ones the lower first.
+func (s *Session) Classify(image []float32, k int) ([]Prediction, error) {
+	if err := s.Infer(s.scores[:], image); err != nil {
+		return nil, err
+	}
+	index := make([]int, max(0, min(k, Classes)))
+	top := make([]Prediction, kernel.TopK(index, s.scores[:]))
+	for i := range top {
+		c := index[i]
+		top[i] = Prediction{Class: c, {{if .Labels}}Label: labels[c], {{end}}Score: s.scores[c]}
+	}
+	return top, nil
+}
+{{end}}{{with .Picture}}
+// input says how the spec has pictures prepared.
+var input = picture{c: Channels, h: Height, w: Width, resize: {{.Resize}}, lo: {{float .Lo}}, hi: {{float .Hi}}, mean: {{.Means}}, std: {{.Stds}}, bgr: {{eq .Order "bgr"}}}
+
+// Preprocess writes a picture of any size into dst, as Infer takes it: {{if .Resize}}its shorter
+// side scaled to {{.Resize}} pixels and the middle cut out{{else}}scaled to {{$.H}} x {{$.W}}{{end}},
+// {{.Says}}.
+func Preprocess(dst []float32, img image.Image) error {
+	if len(dst) != ImageLen {
+		return fmt.Errorf("%w: Preprocess wants a dst of %d float32s, not %d", ErrLength, ImageLen, len(dst))
+	}
+	if img == nil || img.Bounds().Empty() {
+		return ErrPicture
+	}
+	input.prepare(dst, img)
+	return nil
+}
+
+// ClassifyImage is Preprocess and Classify.
+func (s *Session) ClassifyImage(img image.Image, k int) ([]Prediction, error) {
+	x := make([]float32, ImageLen)
+	if err := Preprocess(x, img); err != nil {
+		return nil, err
+	}
+	return s.Classify(x, k)
+}
+
+// ClassifyImage is Session.ClassifyImage on a session of the model's own. It is
+// safe for concurrent use.
+func (m *Model) ClassifyImage(img image.Image, k int) ([]Prediction, error) {
+	s := m.session()
+	defer m.done(s)
+	return s.ClassifyImage(img, k)
+}
+{{end}}`
+
+const planText = `{{.Header}}
+
+package {{.Package}}
+
+import "{{.Runtime}}"
+
+// steps are the kernels in the order in which they run. Everything that could be
+// decided beforehand is: algorithms, how work is cut into tasks, where in memory
+// things lie. Which instructions a kernel uses, the machine decides.
+var steps = [...]kernel.Kernel{
+{{range .Steps}}{{if .SectionDoc}}	// {{.SectionDoc}}
+{{end}}	{{.Index}}: {{.Kernel}}, // {{.Says}}
+{{end}}}
+
+// run is what every thread does: it computes its share of each step and waits for
+// the others before the next.
+func (s *Session) run(w *kernel.Worker) {
+{{range .Sections}}	s.{{.Func}}(w)
+{{end}}}
+{{range .Sections}}
+{{range .Says}}// {{.}}
+{{end}}func (s *Session) {{.Func}}(w *kernel.Worker) {
+{{range .Runs}}{{if ge .Joined 0}}	w.DoAll(s.jobs{{.Joined}}[:]) // {{.Says}}
+{{else}}	w.Do(steps[{{.Step}}], &s.args[{{.Step}}]) // {{.Says}}
+{{end}}{{end}}}
+{{end}}
+// infer computes n images, at most Batch.
+func (s *Session) infer(dst, images []float32, n int) {
+	for i := range s.args {
+		s.args[i].Images = n
+	}
+	{{range .Edges.In}}{{.}}.Mem = images
+	{{end}}{{range .Edges.Out}}{{.}}.Mem = dst
+	{{end}}s.team.Run(s.body)
+	{{range .Edges.In}}{{.}}.Mem = nil
+	{{end}}{{range .Edges.Out}}{{.}}.Mem = nil
+	{{end}}
+}
+
+// bind tells every step where its operands lie.
+func (s *Session) bind() {
+	m := s.model
+	at := func(off int) kernel.Buf { return kernel.Buf{Mem: s.arena.Mem, Off: off} }
+	{{if .Plan.Weights}}w := func(at, n int) []float32 { return m.weights.Mem[at : at+n : at+n] }
+	{{end}}_ = at
+{{range .Steps}}	s.args[{{.Index}}] = kernel.Args{ {{.Bind}} }
+{{end}}{{range $j := .Joined}}	s.jobs{{.Index}} = [...]kernel.Job{
+{{range .Jobs}}		{Do: steps[{{.Step}}], Args: &s.args[{{.Step}}], Weight: {{.Weight}}},
+{{end}}	}
+{{end}}}
+`
+
+const weightsText = `{{.Header}}
+
+package {{.Package}}
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"{{.Runtime}}"
+)
+
+// tensors are what a file of weights must hold.
+var tensors = [...]struct {
+	name  string
+	shape []int
+}{
+{{range .Folding.Tensors}}	{ {{.Name}}, {{.Shape}} },
+{{end}}}
+
+// packing is an array that a step reads, in the order of the step's kernel.
+type packing struct {
+	at, n int    // where it lies among the model's weights, in float32s
+	step  int    // whose kernel packs it
+	how   string // see kernel.PackInto
+	arg   float64
+	from  func(w *weights) [][]float32
+}
+
+var packings = [...]packing{
+{{range .Folding.Packings}}	{at: {{.At}}, n: {{.Len}}, step: {{.Step}}, how: {{.How}}{{if .Arg}}, arg: {{.Arg}}{{end}}{{if .From}}, from: {{.From}}{{end}}},
+{{end}}}
+{{range .Folding.Folds}}
+// {{.Func}} is {{.Says}}.
+func {{.Func}}(w *weights) []float32 {
+	{{.Body}}
+}
+{{end}}
+// weights is a file of them under way; it remembers the first error.
+type weights struct {
+	file *kernel.Tensors
+	mu   sync.Mutex
+	err  error
+}
+
+// pack fills the model's weights from a file, on all threads.
+func (m *Model) pack(file *kernel.Tensors) error {
+	w := &weights{file: file}
+	if err := w.check(); err != nil {
+		return err
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(packings), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(packings); i = int(next.Add(1)) - 1 {
+				p := &packings[i]
+				var src [][]float32
+				if p.from != nil {
+					src = p.from(w)
+				}
+				if err := kernel.PackInto(m.weights.Mem[p.at:p.at+p.n], p.how, p.arg, steps[p.step], src...); err != nil {
+					w.mu.Lock()
+					w.err = err
+					w.mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if w.err != nil {
+		return fmt.Errorf("%w: %w", ErrWeights, w.err)
+	}
+	return nil
+}
+
+// check compares names and shapes with those of the network and tells all that is
+// wrong, up to a limit.
+func (w *weights) check() error {
+	var bad []string
+	for _, t := range tensors {
+		info, ok := w.file.Info(t.name)
+		switch {
+		case !ok:
+			bad = append(bad, fmt.Sprintf("%q is not in the file", t.name))
+		case !slices.Equal(info.Shape, t.shape):
+			bad = append(bad, fmt.Sprintf("%q is %v in the file, %v in the network", t.name, info.Shape, t.shape))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	const most = 20
+	more := ""
+	if len(bad) > most {
+		more = fmt.Sprintf(" and %d more", len(bad)-most)
+		bad = bad[:most]
+	}
+	return fmt.Errorf("%w: %s%s", ErrWeights, strings.Join(bad, ", "), more)
+}
+
+// get returns a tensor of the file.
+func (w *weights) get(name string) []float32 {
+	x, err := w.file.Float32s(name)
+	if err == nil {
+		return x
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+	info, _ := w.file.Info(name)
+	return make([]float32, info.Elements())
+}
+`
+
+const goldenText = `{{.Header}}
+
+package {{.Package}}
+
+import (
+	"math"
+	"os"
+	"testing"
+
+	"{{.Runtime}}"
+)
+
+// testModel is a model of the weights that the golden numbers were computed with.
+func testModel(t testing.TB) *Model {
+	t.Helper()
+	{{if .Embed}}m, err := New(){{else}}m, err := Load({{quote .Weights}}){{end}}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// golden is the output of the portable kernels for one image of noise.
+func golden(t testing.TB) []float32 {
+	t.Helper()
+	b, err := os.ReadFile("testdata/golden_incc.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := kernel.ParseTensors(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := file.Float32s("output")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x) != {{.OutLen}} {
+		t.Fatalf("%d golden numbers, want %d", len(x), {{.OutLen}})
+	}
+	return x
+}
+
+// TestGolden runs every instruction set that the machine has. The portable
+// kernels give the golden bits everywhere; the others round otherwise, and agree
+// with one another to the bit.
+func TestGolden(t *testing.T) {
+	want := golden(t)
+	image := Noise(ImageLen)
+	var fast []float32
+	for _, isa := range kernel.Available() {
+		t.Setenv("INCC_ISA", isa.String())
+		m := testModel(t)
+		got := make([]float32, {{.OutLen}})
+		if err := m.NewSession().Infer(got, image); err != nil {
+			t.Fatal(err)
+		}
+		largest, off := 0.0, 0.0
+		for i := range want {
+			largest = max(largest, math.Abs(float64(want[i])))
+			off = max(off, math.Abs(float64(got[i])-float64(want[i])))
+			if isa == kernel.Portable && math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+				t.Fatalf("portable: output %d is %v, want %v", i, got[i], want[i])
+			}
+			if fast != nil && math.Float32bits(got[i]) != math.Float32bits(fast[i]) {
+				t.Fatalf("%v: output %d is %v, other instructions gave %v", isa, i, got[i], fast[i])
+			}
+		}
+		if !(off <= 1e-3*max(largest, 1e-30)) {
+			t.Errorf("%v: off by %g, the largest output is %g", isa, off, largest)
+		}
+		if isa != kernel.Portable {
+			fast = got
+		}
+	}
+}
+
+// TestLengths: slices of a wrong length are errors.
+func TestLengths(t *testing.T) {
+	s := testModel(t).NewSession()
+	for _, n := range [][2]int{ {0, 0}, { {{.OutLen}}, ImageLen - 1}, { {{.OutLen}} + 1, ImageLen}, { {{.OutLen}}, 2 * ImageLen} } {
+		if s.Infer(make([]float32, n[0]), make([]float32, n[1])) == nil {
+			t.Errorf("Infer takes %d and %d float32s", n[0], n[1])
+		}
+		if n[1] > 0 && s.InferBatch(make([]float32, n[0]), make([]float32, n[1])) == nil {
+			t.Errorf("InferBatch takes %d and %d float32s", n[0], n[1])
+		}
+	}
+}
+
+// TestAllocations: inference allocates nothing.
+func TestAllocations(t *testing.T) {
+	s := testModel(t).NewSession()
+	dst, image := make([]float32, {{.OutLen}}), Noise(ImageLen)
+	if n := testing.AllocsPerRun(2, func() {
+		if err := s.Infer(dst, image); err != nil {
+			t.Error(err)
+		}
+	}); n >= 1 {
+		t.Errorf("%v allocations an inference", n)
+	}
+}
+
+// TestSessions: sessions side by side, images one by one and in a batch, all give
+// the same bits.
+func TestSessions(t *testing.T) {
+	const n = Batch + 1
+	m := testModel(t)
+	images := Noise(n * ImageLen)
+	batch, single := make([]float32, n*{{.OutLen}}), make([]float32, n*{{.OutLen}})
+	if err := m.NewSession().InferBatch(batch, images); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	for i := range n {
+		go func() {
+			done <- m.Infer(single[i*{{.OutLen}}:(i+1)*{{.OutLen}}], images[i*ImageLen:(i+1)*ImageLen])
+		}()
+	}
+	for range n {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range batch {
+		if math.Float32bits(batch[i]) != math.Float32bits(single[i]) {
+			t.Fatalf("output %d is %v in a batch, %v alone", i, batch[i], single[i])
+		}
+	}
+}
+
+func BenchmarkInfer(b *testing.B) {
+	s := testModel(b).NewSession()
+	dst, image := make([]float32, {{.OutLen}}), Noise(ImageLen)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Infer(dst, image); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+{{.NoiseFunc}}`
+
+const mainText = `{{.Header}}
+
+// Command {{.Package}} classifies pictures (PNG and JPEG) with the network of package
+// {{.Package}}:
+//
+//	{{.Package}} [-k N]{{if not .Embed}} [-weights FILE]{{end}} PICTURE...
+//	{{.Package}} [-k N]{{if not .Embed}} [-weights FILE]{{end}} -http 127.0.0.1:8080
+//
+// With -http it answers the POST of a picture to /classify with JSON, to callers
+// on this machine alone.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	_ "image/jpeg" // the formats that are read
+	_ "image/png"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"{{if not .Embed}}
+	"path/filepath"{{end}}
+	"time"
+
+	network "{{.ImportPath}}"
+)
+
+const (
+	maxPixels = 16 << 20 // of a picture
+	maxBody   = 64 << 20 // bytes of a request
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintf(os.Stderr, "{{.Package}}: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	fs := flag.NewFlagSet("{{.Package}}", flag.ContinueOnError)
+	k := fs.Int("k", 5, "print the ` + "`N`" + ` most likely classes")
+	address := fs.String("http", "", "serve HTTP at this ` + "`ADDRESS`" + ` of the loopback interface")
+	{{if not .Embed}}weights := fs.String("weights", "", "read the weights from ` + "`FILE`" + `; {{.Weights}} beside the program by default")
+	{{end}}if err := fs.Parse(args); err != nil {
+		return err
+	}
+	{{if .Embed}}m, err := network.New()
+	{{else}}if *weights == "" {
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		*weights = filepath.Join(filepath.Dir(program), {{quote .Weights}})
+	}
+	m, err := network.Load(*weights)
+	{{end}}if err != nil {
+		return err
+	}
+	if *address != "" {
+		return serve(m, *address, *k)
+	}
+	if fs.NArg() == 0 {
+		return errors.New("say which pictures to classify, or -http ADDRESS")
+	}
+	for _, path := range fs.Args() {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		top, err := classify(m, f, *k)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		fmt.Fprintf(out, "%s\n", path)
+		for _, p := range top {
+			fmt.Fprintf(out, "%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
+		}
+	}
+	return nil
+}
+
+func classify(m *network.Model, r io.ReadSeeker, k int) ([]network.Prediction, error) {
+	img, err := decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return m.ClassifyImage(img, k)
+}
+
+// decode reads a picture that is not too large.
+func decode(r io.ReadSeeker) (image.Image, error) {
+	c, _, err := image.DecodeConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
+		return nil, fmt.Errorf("a picture of %d x %d pixels; at most %d are read", c.Width, c.Height, maxPixels)
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	img, _, err := image.Decode(r)
+	return img, err
+}
+
+// serve answers requests until the program is interrupted.
+func serve(m *network.Model, address string, k int) error {
+	if err := loopback(address); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /classify", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		var top []network.Prediction
+		if err == nil {
+			top, err = classify(m, bytes.NewReader(body), k)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(top) // who no longer listens needs no answer
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "listening on http://%s/classify\n", l.Addr())
+	server := &http.Server{Handler: mux, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// loopback refuses addresses that other machines reach.
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s is not an address of the loopback interface, such as 127.0.0.1:8080", address)
+	}
+	return nil
+}
+`

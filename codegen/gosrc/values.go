@@ -1,0 +1,94 @@
+package gosrc
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// kernelText is a kernel as the Go expression that makes it: what %#v prints,
+// without the fields that are zero.
+func kernelText(k any) (string, error) {
+	v := reflect.ValueOf(k)
+	if v.Kind() != reflect.Struct {
+		return "", fmt.Errorf("%T is no struct", k)
+	}
+	return literal(v, true)
+}
+
+// literal prints a value; its type is said where it is not known from what
+// stands around it.
+func literal(v reflect.Value, typed bool) (string, error) {
+	t := v.Type()
+	if s, ok := v.Interface().(fmt.GoStringer); ok {
+		return s.GoString(), nil
+	}
+	var b strings.Builder
+	if typed && (v.Kind() == reflect.Struct || v.Kind() == reflect.Array) {
+		b.WriteString(t.String())
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if !strings.HasPrefix(t.String(), "kernel.") {
+			return "", fmt.Errorf("%v is not of the run time", t)
+		}
+		b.WriteByte('{')
+		sep := ""
+		for i := range t.NumField() {
+			f := v.Field(i)
+			if f.IsZero() {
+				continue
+			}
+			if !t.Field(i).IsExported() {
+				return "", fmt.Errorf("field %s of %v cannot be printed", t.Field(i).Name, t)
+			}
+			s, err := literal(f, true)
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(sep + t.Field(i).Name + ": " + s)
+			sep = ", "
+		}
+		b.WriteByte('}')
+	case reflect.Array:
+		n := v.Len()
+		for n > 0 && v.Index(n-1).IsZero() {
+			n--
+		}
+		b.WriteByte('{')
+		for i := range n {
+			s, err := literal(v.Index(i), false)
+			if err != nil {
+				return "", err
+			}
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(s)
+		}
+		b.WriteByte('}')
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		b.WriteString(strconv.FormatInt(v.Int(), 10))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		b.WriteString(strconv.FormatUint(v.Uint(), 10))
+	case reflect.Float32, reflect.Float64:
+		return number(v.Float(), t.Bits())
+	case reflect.Bool:
+		b.WriteString(strconv.FormatBool(v.Bool()))
+	case reflect.String:
+		b.WriteString(quote(v.String()))
+	default:
+		return "", fmt.Errorf("%v cannot be printed", t)
+	}
+	return b.String(), nil
+}
+
+// number is the shortest decimal that reads back as x.
+func number(x float64, bits int) (string, error) {
+	if math.IsNaN(x) || math.IsInf(x, 0) || x == 0 && math.Signbit(x) {
+		return "", fmt.Errorf("%v is no constant of Go", x)
+	}
+	return strconv.FormatFloat(x, 'g', -1, bits), nil
+}
