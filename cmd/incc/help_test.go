@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
@@ -74,6 +75,14 @@ func exampleDir(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{"mynet.incc": []byte(spec), "x.npy": x.Bytes(), "digit.png": png.Bytes()} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []string{"runs/lenet", "runs/nin"} {
+		if err := os.MkdirAll(filepath.Join(dir, run), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeResults(filepath.Join(dir, run), []train.Row{{Epoch: 1, TrainLoss: 1, TrainAcc: .5}, {Epoch: 2, TrainLoss: .5, TrainAcc: .75}}); err != nil {
 			t.Fatal(err)
 		}
 	}

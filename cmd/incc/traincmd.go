@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/onnx"
@@ -65,7 +66,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 	}
 }
 
-var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "ref", Usage: "compute on the `ENGINE` ref (the reference interpreter: float64, slow)"}
+var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
 // overrides puts the flags into the recipe of the spec.
 func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
@@ -205,8 +206,10 @@ func newEngine(c *cli.Context, g *ir.Graph, r recipe.Train) (train.Engine, error
 	switch e := c.String("engine"); e {
 	case "ref":
 		return train.NewReference(g, opt, r.Run.Batch, r.Run.Seed)
+	case "cpu":
+		return train.NewCPU(g, opt, r.Run.Batch, r.Run.Seed, cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")})
 	default:
-		return nil, usagef("--engine=%s: there is ref", e)
+		return nil, usagef("--engine=%s: there are cpu and ref", e)
 	}
 }
 

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/specs"
+)
+
+// photo returns the path of a real photograph; a test without one skips.
+func photo(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(peers.Photos(), name)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, &peers.MissingError{What: "the photograph " + name, How: "go run ./backends/cpu/peers/install photos"})
+	}
+	return path
+}
+
+func missing(t *testing.T, err error) {
+	t.Helper()
+	if peers.Required() {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
+// command runs incc as a user does and demands that it succeeds.
+func command(t *testing.T, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(append([]string{"incc"}, args...), nil, &out, &errs); code != exitOK {
+		t.Fatalf("incc %q exits %d: %s", args, code, &errs)
+	}
+	return out.String()
+}
+
+// TestPhotograph classifies a photograph by incc run and by ONNX Runtime on the
+// model that incc compile writes, fed with the pixels that the spec's input
+// statement asks for: all 1,000 probabilities agree.
+func TestPhotograph(t *testing.T) {
+	ort, err := peers.StartORT(peers.ORT)
+	var lacks *peers.MissingError
+	if errors.As(err, &lacks) {
+		missing(t, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ort.Close()
+	for _, name := range []string{"astronaut.png", "rocket.jpg"} {
+		t.Run(name, func(t *testing.T) {
+			picture := photo(t, name)
+			dir := t.TempDir()
+			weights, model, result := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "m.onnx"), filepath.Join(dir, "y.npy")
+
+			text, file, _ := specs.Source("googlenet")
+			g, problems := dsl.Load(file, text, dsl.Options{})
+			if err := problems.Err(); err != nil {
+				t.Fatal(err)
+			}
+			x, err := readInput(g, picture)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sharpen(t, g, picture, weights)
+			command(t, "compile", "googlenet", "--weights", weights, "-o", model)
+			command(t, "run", "googlenet", "--weights", weights, "--input", picture, "-o", result)
+			got, err := readNPY(result)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if _, err := ort.Load(model); err != nil {
+				t.Fatal(err)
+			}
+			if err := ort.Input(peers.Tensor{Name: g.Inputs[0].Name, Shape: x.Shape, Data: tensor.Round(x).Data}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ort.Run(1); err != nil {
+				t.Fatal(err)
+			}
+			out, err := ort.Outputs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tensor.Widen(tensor.Of(out[0].Data, out[0].Shape...))
+			if len(got.Data) != 1000 || len(want.Data) != 1000 {
+				t.Fatalf("%v and %v, want 1000 probabilities", got.Shape, want.Shape)
+			}
+			d, most := tensor.MaxDiff(got, want)
+			sum, least := 0.0, math.Inf(1)
+			for i, p := range got.Data {
+				sum += p
+				least = math.Min(least, p)
+				// Each by itself: in a softmax the small ones would hide.
+				if q := want.Data[i]; math.Abs(p-q) > 1e-3*q {
+					t.Fatalf("class %d: %g, in ONNX Runtime %g", i, p, q)
+				}
+			}
+			t.Logf("probabilities from %.2g to %.2g differ by at most %.2g", least, most, d)
+			if !(d <= 1e-4*most) || math.Abs(sum-1) > 1e-5 {
+				t.Errorf("probabilities differ by %g of %g and add up to %g", d, most, sum)
+			}
+			if most < 20*least || most < 0.005 {
+				t.Error("the probabilities are too flat to tell networks apart")
+			}
+		})
+	}
+}
+
+// sharpen writes weights under which the logits of a picture spread: He
+// initialization throughout, and the last layer scaled to a standard deviation of 2.
+func sharpen(t *testing.T, g *ir.Graph, picture, path string) {
+	t.Helper()
+	steady(g)
+	ir.Materialize(g, 1)
+	write := func() {
+		t.Helper()
+		if err := writeFile(path, func(w io.Writer) error { return writeWeights(w, g, nil) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	last := g.Outputs[0].Def.In[0]
+	result := path + ".npy"
+	command(t, "run", "googlenet", "--weights", path, "--input", picture, "--part", "", "-o", result)
+	_ = last
+}
