@@ -5,6 +5,7 @@
 // in the user's cache) by
 //
 //	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 //
 // ONNX Runtime comes as the shared library in npm's onnxruntime-node, driven by

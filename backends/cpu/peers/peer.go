@@ -58,8 +58,11 @@ func TorchPython(version string) string {
 	return filepath.Join(Dir(), "torch-"+version, "bin", "python")
 }
 
-// Required reports whether a test that lacks ONNX Runtime or the ONNX checker
-// fails rather than skips: INCC_PEERS_REQUIRED=1, as in CI.
+// Photos returns the folder that photographs are installed into.
+func Photos() string { return filepath.Join(Dir(), "photos") }
+
+// Required reports whether a test that lacks ONNX Runtime, the ONNX checker or the
+// photographs fails rather than skips: INCC_PEERS_REQUIRED=1, as in CI.
 func Required() bool { return os.Getenv("INCC_PEERS_REQUIRED") == "1" }
 
 // Peer is a running server. Its methods are not for concurrent use. After an

@@ -2,10 +2,12 @@
 // each once, into the folder of [peers.Dir].
 //
 //	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 package main
 
 import (
+	"archive/zip"
 	"fmt"
 	"io/fs"
 	"os"
@@ -31,10 +33,12 @@ func main() {
 					err = ort(v)
 				}
 			}
+		case "photos":
+			err = photos()
 		case "torch":
 			err = torch(peers.Torch)
 		default:
-			fmt.Fprintln(os.Stderr, "usage: install [ort] [torch]")
+			fmt.Fprintln(os.Stderr, "usage: install [ort] [photos] [torch]")
 			os.Exit(2)
 		}
 		if err != nil {
@@ -96,6 +100,55 @@ func ort(version string) error {
 		return err
 	}
 	fmt.Println("ONNX Runtime", version, "installed")
+	return nil
+}
+
+// photographs are pictures of scikit-image that were taken with a camera: colour and
+// grey, PNG and JPEG.
+var photographs = []string{"astronaut.png", "coffee.png", "chelsea.png", "camera.png", "rocket.jpg"}
+
+// photos takes photographs out of the wheel of scikit-image, which is not
+// installed: nothing of it runs.
+func photos() error {
+	whole := true
+	for _, name := range photographs {
+		_, err := os.Stat(filepath.Join(peers.Photos(), name))
+		whole = whole && err == nil
+	}
+	if whole {
+		fmt.Println("the photographs are installed")
+		return nil
+	}
+	if err := os.MkdirAll(peers.Photos(), 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(peers.Dir(), "pip")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := run("python3", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", tmp, "scikit-image"); err != nil {
+		return err
+	}
+	wheels, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
+	if err != nil || len(wheels) != 1 {
+		return fmt.Errorf("pip downloaded %d wheels of scikit-image: %v", len(wheels), err)
+	}
+	wheel, err := zip.OpenReader(wheels[0])
+	if err != nil {
+		return err
+	}
+	defer wheel.Close()
+	for _, name := range photographs {
+		b, err := fs.ReadFile(wheel, "skimage/data/"+name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(peers.Photos(), name), b, 0o666); err != nil {
+			return err
+		}
+	}
+	fmt.Println(len(photographs), "photographs installed")
 	return nil
 }
 
