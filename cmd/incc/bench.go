@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -46,7 +45,7 @@ median of pairs. go run ./backends/cpu/peers/install installs it.`,
 			&cli.BoolFlag{Name: "layers", Usage: "print the time of each step"},
 			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
-			&cli.StringFlag{Name: "cpuprofile", Usage: "write a CPU profile to `FILE`"},
+			profileFlag,
 			defineFlag, jsonFlag, seedFlag, weightsFlag,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: bench,
@@ -113,17 +112,11 @@ func bench(c *cli.Context) error {
 			return &numericalError{"the network computes NaN on noise; give it weights"}
 		}
 	}
-	if file := c.String("cpuprofile"); file != "" {
-		f, err := os.Create(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profile(c)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	r := benchResult{Name: g.Name, Batch: o.Batch, Threads: p.Threads(), ISA: p.ISA().String(),
 		ArenaBytes: 4 * int64(p.Plan().Arena), Weights: 4 * int64(p.Plan().Packed), Allocs: allocs(once)}
 	r.Peak = kernel.Peak(p.ISA(), p.Threads(), 150*time.Millisecond)

@@ -58,7 +58,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			&cli.StringFlag{Name: "init", Usage: "begin with the weights of a safetensors `FILE`"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and train one step"},
-			defineFlag, jsonFlag, trainEngineFlag,
+			defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
 		},
@@ -247,6 +247,11 @@ func trainRun(c *cli.Context) error {
 	}
 	ctx, stop := interruptible(c.Context)
 	defer stop()
+	stopProfile, err := profile(c)
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
 	pr := newProgress(w)
 	var board *tensorboard
 	if c.Bool("tensorboard") {
