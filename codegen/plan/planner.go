@@ -266,6 +266,7 @@ func (p *planner) isViewed(t *Tensor) bool {
 }
 
 func (p *planner) keep() error {
+	named := map[string]bool{}
 	for _, v := range p.opt.Keep {
 		if len(p.have[v]) == 0 {
 			return fmt.Errorf("%s cannot be kept: it is a param", v.Name)
@@ -287,8 +288,10 @@ func (p *planner) keep() error {
 		t.keep = true
 		k := Kept{Name: v.Name, Shape: v.Type.Shape, Size: v.Type.Shape.Size()}
 		for _, part := range p.g.Parts {
-			if part.Out == v {
+			if part.Out == v && !named[part.Name] { // several labels may stand for one value
 				k.Part = part.Name
+				named[k.Part] = true
+				break
 			}
 		}
 		p.kept = append(p.kept, k)
