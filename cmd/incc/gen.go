@@ -119,7 +119,7 @@ func genGo(c *cli.Context) error {
 
 // goPackage generates the files.
 func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error) {
-	g, trained, values, err := genGraphs(c, arg)
+	g, trained, values, src, err := genGraphs(c, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	opt := gosrc.Options{
 		Version: version, Command: genCommandLine(c, arg), Package: dest.pkg, ImportPath: dest.importPath, Runtime: dest.runtimePath,
-		Source: portablePath(arg), Embed: c.String("store") == "embed", Drawn: c.String("weights") == "", Main: c.Bool("main"), Weights: "weights.safetensors",
+		Source: portablePath(src.file), Embed: c.String("store") == "embed", Drawn: c.String("weights") == "", Main: c.Bool("main"), Weights: "weights.safetensors",
 	}
 	if !opt.Embed {
 		opt.Weights = dest.pkg + ".safetensors"
@@ -190,34 +190,34 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 // so that what they fold stays an expression over the weights of the spec; the
 // network with its weights folded; and the weights before. Where a pass redesigns
 // the network, which it does by its weights, both are the same.
-func genGraphs(c *cli.Context, arg string) (g, trained *ir.Graph, values map[string]*tensor.F32, err error) {
+func genGraphs(c *cli.Context, arg string) (g, trained *ir.Graph, values map[string]*tensor.F32, src *source, err error) {
 	pipeline, err := pipelineOf(c, 2)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
-	if trained, _, err = load(c, arg); err != nil {
-		return nil, nil, nil, err
+	if trained, src, err = load(c, arg); err != nil {
+		return nil, nil, nil, nil, err
 	}
 	if err := fillWeights(c, trained); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	values = maps.Clone(trained.Data)
 	redesigned := slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 	rep, err := optimize(c, trained, 2, passes.Options{})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	if redesigned {
 		if err := passes.WriteDecisions(c.App.ErrWriter, rep.Decisions()); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, nil, nil, err
 		}
-		return trained, trained, trained.Data, nil
+		return trained, trained, trained.Data, src, nil
 	}
 	if g, _, err = load(c, arg); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	_, err = passes.Run(g, pipeline, passes.Options{})
-	return g, trained, values, err
+	return g, trained, values, src, err
 }
 
 // golden is the output of the portable kernels for one image of noise. They give

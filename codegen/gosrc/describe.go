@@ -43,11 +43,11 @@ type picture struct {
 
 type step struct {
 	Index      int
+	Name       string // for comments
 	Kernel     string // Go
 	Says       string // a comment
 	Bind       string // fields of kernel.Args
-	First      bool   // of its section
-	SectionDoc string
+	SectionDoc string // of the first of a section
 }
 
 type section struct {
@@ -60,7 +60,8 @@ type section struct {
 type run struct {
 	Says   string
 	Step   int
-	Joined int // index into Joined, -1 for none
+	Joined int      // index into Joined, -1 for none
+	Beside []string // what its steps do
 }
 
 type joined struct {
@@ -245,7 +246,7 @@ func (d *description) steps() error {
 		if s.Cost.MACs > 0 {
 			says += ", " + count(s.Cost.MACs) + " MACs"
 		}
-		x := step{Index: i, Kernel: k, Says: says}
+		x := step{Index: i, Name: comment(s.Name), Kernel: k, Says: says}
 		var fields []string
 		for _, l := range []struct {
 			name string
@@ -323,9 +324,8 @@ func (d *description) sections(g *ir.Graph) {
 				}
 			}
 		}
-		last := p.Steps[sec.End-1]
-		if len(last.Shape) > 1 {
-			says += ", up to " + shape(last.Shape)
+		if s := gives(g, sec.Name); len(s) > 1 {
+			says += ", which gives " + shape(s)
 		}
 		if macs > 0 {
 			says += ": " + count(macs) + " MACs an image"
@@ -346,7 +346,9 @@ func (d *description) sections(g *ir.Graph) {
 					j.Jobs = append(j.Jobs, job{k, max(1, w)})
 				}
 				r.Joined = j.Index
-				r.Says = fmt.Sprintf("steps %d to %d, side by side", i, end-1)
+				for _, s := range d.Steps[i:end] {
+					r.Beside = append(r.Beside, s.Says)
+				}
 				d.Joined = append(d.Joined, j)
 			}
 			x.Runs = append(x.Runs, r)
@@ -355,6 +357,16 @@ func (d *description) sections(g *ir.Graph) {
 		d.Steps[sec.First].SectionDoc = x.Func
 		d.Sections = append(d.Sections, x)
 	}
+}
+
+// gives is the shape of what comes out of a part.
+func gives(g *ir.Graph, part string) ir.Shape {
+	for _, p := range g.Parts {
+		if p.Name == part && part != "" {
+			return p.Out.Type.Shape
+		}
+	}
+	return nil
 }
 
 // sectionName is the label; one that begins with a digit follows the name of the
@@ -420,10 +432,7 @@ func (d *description) doc(g *ir.Graph) {
 			}
 		}
 	}
-	var macs int64
-	for _, s := range d.Plan.Steps {
-		macs += s.Cost.MACs
-	}
+	macs := ir.Summarize(g).MACs
 	params := 0
 	for _, v := range d.weights.stored {
 		params += v.Type.Shape.Size()

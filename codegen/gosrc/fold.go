@@ -172,7 +172,7 @@ func (w *weights) function(v *ir.Value) (string, error) {
 		}
 		body = "return kernel.FoldFilters(" + a + ", " + s + ")"
 	} else {
-		s, err := f.print(v)
+		s, err := f.expression(v)
 		if err != nil {
 			return "", err
 		}
@@ -184,7 +184,8 @@ func (w *weights) function(v *ir.Value) (string, error) {
 	return name, nil
 }
 
-// foldPrinter prints one expression; what is read more than once gets a name.
+// foldPrinter prints one expression; what is read more than once, or long, gets a
+// name.
 type foldPrinter struct {
 	w     *weights
 	uses  map[*ir.Value]int
@@ -233,7 +234,8 @@ func (f *foldPrinter) print(v *ir.Value) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if f.uses[v] > 1 {
+	const long = 90 // of a line
+	if f.uses[v] > 1 || v.Param == nil && len(s) > long {
 		name := "v" + strconv.Itoa(len(f.lines))
 		f.lines = append(f.lines, name+" := "+s)
 		f.local[v] = name

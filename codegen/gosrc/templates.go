@@ -250,8 +250,11 @@ import "{{.Runtime}}"
 // decided beforehand is: algorithms, how work is cut into tasks, where in memory
 // things lie. Which instructions a kernel uses, the machine decides.
 var steps = [...]kernel.Kernel{
-{{range .Steps}}{{if .SectionDoc}}	// {{.SectionDoc}}
-{{end}}	{{.Index}}: {{.Kernel}}, // {{.Says}}
+{{range .Steps}}{{if .SectionDoc}}
+	// {{.SectionDoc}}.
+{{end}}
+	// {{.Name}}
+	{{.Index}}: {{.Kernel}},
 {{end}}}
 
 // run is what every thread does: it computes its share of each step and waits for
@@ -262,7 +265,9 @@ func (s *Session) run(w *kernel.Worker) {
 {{range .Sections}}
 {{range .Says}}// {{.}}
 {{end}}func (s *Session) {{.Func}}(w *kernel.Worker) {
-{{range .Runs}}{{if ge .Joined 0}}	w.DoAll(s.jobs{{.Joined}}[:]) // {{.Says}}
+{{range .Runs}}{{if ge .Joined 0}}	// Side by side:{{range .Beside}}
+	//   - {{.}}{{end}}
+	w.DoAll(s.jobs{{.Joined}}[:])
 {{else}}	w.Do(steps[{{.Step}}], &s.args[{{.Step}}]) // {{.Says}}
 {{end}}{{end}}}
 {{end}}

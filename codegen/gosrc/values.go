@@ -15,7 +15,32 @@ func kernelText(k any) (string, error) {
 	if v.Kind() != reflect.Struct {
 		return "", fmt.Errorf("%T is no struct", k)
 	}
-	return literal(v, true)
+	s, err := literal(v, true)
+	if len(s) < 130 || err != nil {
+		return s, err
+	}
+	// Structs and arrays among the fields get lines of their own.
+	var b strings.Builder
+	b.WriteString(v.Type().String() + "{")
+	own := false
+	for i := range v.NumField() {
+		f := v.Field(i)
+		if f.IsZero() {
+			continue
+		}
+		s, err := literal(f, true)
+		if err != nil {
+			return "", err
+		}
+		line := f.Kind() == reflect.Struct || f.Kind() == reflect.Array
+		if line || own {
+			b.WriteByte('\n')
+		}
+		own = line
+		b.WriteString(v.Type().Field(i).Name + ": " + s + ",")
+	}
+	b.WriteString("\n}")
+	return b.String(), nil
 }
 
 // literal prints a value; its type is said where it is not known from what
