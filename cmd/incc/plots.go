@@ -110,6 +110,8 @@ func drawRun(dir, name string, rows []train.Row) error {
 	if err != nil {
 		return err
 	}
+	rate.Y.Min = 0
+	rate.Y.Max *= 1.1
 	return drawPanels(filepath.Join(dir, "results"), []*plot.Plot{loss, acc, rate})
 }
 
