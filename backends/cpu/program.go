@@ -177,6 +177,7 @@ func prepare(g *ir.Graph, seed int64, evaluate bool) (*ir.Graph, error) {
 	}
 	nodes := c.Nodes
 	c.Nodes = nil
+	var folded []*ir.Node
 	for _, n := range nodes {
 		if !keep[n] {
 			continue
@@ -196,21 +197,70 @@ func prepare(g *ir.Graph, seed int64, evaluate bool) (*ir.Graph, error) {
 			v.Def, v.Param = nil, &ir.Param{Kind: ir.Constant}
 			c.Params = append(c.Params, v)
 		}
-		if !evaluate {
-			continue
+		folded = append(folded, n)
+	}
+	if evaluate {
+		return c, fold(c, folded, seed)
+	}
+	return c, nil
+}
+
+// fold evaluates nodes that depend on params and on each other alone, in
+// topological order, several at a time, and puts what they compute among the data.
+func fold(g *ir.Graph, nodes []*ir.Node, seed int64) error {
+	done := map[*ir.Value]chan struct{}{} // closed when the value is there, or cannot be
+	ready := make([]chan struct{}, len(nodes))
+	for i, n := range nodes {
+		ready[i] = make(chan struct{})
+		for _, v := range n.Out {
+			done[v] = ready[i]
 		}
-		for i, v := range n.In {
-			in[i] = tensor.Widen(values(c, v, seed))
+	}
+	errs := make([]error, len(nodes))
+	var mu sync.Mutex // guards g.Data
+	eval := func(i int) {
+		n := nodes[i]
+		defer close(ready[i])
+		var in []*tensor.Tensor
+		for _, v := range n.In {
+			if c := done[v]; c != nil {
+				<-c
+			}
+			mu.Lock()
+			d := g.Data[v.Name]
+			mu.Unlock()
+			if d == nil && done[v] != nil {
+				return // its own error is told
+			}
+			if d == nil {
+				d = ir.Draw(v.Name, v.Type.Shape, v.Param.Init, seed)
+			}
+			in = append(in, tensor.Widen(d))
 		}
 		out, err := n.Op.Eval(in)
 		if err != nil {
-			return g, fmt.Errorf("%s: %w", n.Out[0].Name, err)
+			errs[i] = fmt.Errorf("%s: %w", n.Out[0].Name, err)
+			return
 		}
-		for i, v := range n.Out {
-			c.Data[v.Name] = tensor.Round(out[i])
+		for j, v := range n.Out {
+			d := tensor.Round(out[j])
+			mu.Lock()
+			g.Data[v.Name] = d
+			mu.Unlock()
 		}
 	}
-	return c, nil
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(nodes), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			// Whatever a node waits for stands before it, so somebody is at it.
+			for i := int(next.Add(1)) - 1; i < len(nodes); i = int(next.Add(1)) - 1 {
+				eval(i)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // values returns what a param holds: its data, or what its init draws.
