@@ -5,7 +5,8 @@
 //	model.go   a model beside its weights, streamed to a file or two
 //	scan.go    what is checked before protobuf decodes foreign bytes
 //	read.go    decoding within limits, external data
-//	import.go  a model as a graph of the IR
+//	import.go  a model as a graph of the IR (import_more.go: what several ops make up)
+//	upgrade.go models of opsets 7 to 12 in the form of 13
 //	verify.go  our own verifier, with the shapes of infer.go and schema.go
 //
 // Two well known checkers each miss what the other finds. ONNX Runtime accepts

@@ -19,9 +19,17 @@ import (
 // are floats already. Labels, parts and heads are not in a model: what was a head
 // is an output like the others.
 //
-// The batch may be one symbol, whatever its name. All nodes that cannot be
-// expressed are reported, not the first alone.
+// The batch may be one symbol, whatever its name. Opsets from 7 on are read. All
+// nodes that cannot be expressed are reported, not the first alone; the error
+// wraps ErrUnsupported where the model is sound and Import is what lacks.
 func Import(m *Model) (*ir.Graph, error) {
+	if err := knownOps(m); err != nil {
+		return nil, err
+	}
+	m, old, err := upgrade(m)
+	if err != nil {
+		return nil, err
+	}
 	v := newVerifier(m)
 	if len(v.problems) > 0 {
 		var errs []error
@@ -34,17 +42,78 @@ func Import(m *Model) (*ir.Graph, error) {
 		}
 		return nil, errors.Join(errs...)
 	}
-	im := &importer{m: m, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}, floats: map[string]*onnxpb.TensorProto{}}
+	im := &importer{m: m, old: old, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}, floats: map[string]*onnxpb.TensorProto{}}
 	if err := im.graph(m.Proto.Graph); err != nil {
-		return nil, err
+		return nil, unsupported{err}
 	}
 	g := im.b.Graph()
 	g.Doc = m.Proto.Graph.DocString
 	return g, nil
 }
 
+// ErrUnsupported is wrapped by the errors of Import that say what of a sound model
+// the IR cannot express.
+var ErrUnsupported = errors.New("cannot be expressed in the IR")
+
+// unsupported is an error that is ErrUnsupported and says so in its own words.
+type unsupported struct{ error }
+
+func (unsupported) Is(target error) bool { return target == ErrUnsupported }
+func (u unsupported) Unwrap() error      { return u.error }
+
+// knownOps reports the operators that Import has no row for.
+func knownOps(m *Model) error {
+	var errs []error
+	for i, n := range m.Proto.GetGraph().GetNode() {
+		if importTable[n.OpType] == nil && (n.Domain == "" || n.Domain == "ai.onnx") && len(errs) < 20 {
+			errs = append(errs, fmt.Errorf("%s: the IR has no such op", nodeName(n, i)))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return unsupported{errors.Join(errs...)}
+}
+
+// InferOutputs returns a model whose outputs have the types that inference finds
+// for them, where they are declared without; the model is not changed.
+func InferOutputs(m *Model) (*Model, error) {
+	up, _, err := upgrade(m)
+	if err != nil {
+		return nil, err
+	}
+	known := newVerifier(up).values
+	p := &onnxpb.ModelProto{IrVersion: m.Proto.IrVersion, OpsetImport: m.Proto.OpsetImport, MetadataProps: m.Proto.MetadataProps, Functions: m.Proto.Functions}
+	g := m.Proto.Graph
+	p.Graph = &onnxpb.GraphProto{Name: g.Name, DocString: g.DocString, Input: g.Input, Node: g.Node, Initializer: g.Initializer, SparseInitializer: g.SparseInitializer, ValueInfo: g.ValueInfo}
+	for _, o := range g.Output {
+		v, ok := known[o.Name]
+		if ok && v.ranked() && o.Type == nil {
+			o = valueInfo(o.Name, v)
+		}
+		p.Graph.Output = append(p.Graph.Output, o)
+	}
+	return &Model{Proto: p, Weights: m.Weights}, nil
+}
+
+func valueInfo(name string, v value) *onnxpb.ValueInfoProto {
+	s := &onnxpb.TensorShapeProto{}
+	for _, a := range v.shape {
+		d := &onnxpb.TensorShapeProto_Dimension{}
+		switch {
+		case a.n > 0:
+			d.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: a.n}
+		case a.sym != "":
+			d.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: a.sym}
+		}
+		s.Dim = append(s.Dim, d)
+	}
+	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(v.elem), Shape: s}}}}
+}
+
 type importer struct {
 	m      *Model
+	old    bool             // the model is older than opset 13
 	known  map[string]value // types of all values, as Verify inferred them
 	batch  string           // the symbol that is the batch
 	b      *ir.Builder
@@ -74,7 +143,7 @@ func (im *importer) graph(g *onnxpb.GraphProto) error {
 	for i, n := range g.Node {
 		if err := im.do(n); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
-			if len(problems) == 20 {
+			if len(problems) == 20 || im.b.Err() != nil {
 				break
 			}
 		}
@@ -335,17 +404,21 @@ func importIdentity(im *importer, n *node) error {
 }
 
 // window2D reads the window of a convolution or pool of height and width, with
-// auto_pad resolved.
+// auto_pad resolved; rows have height alone.
 func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads, err error) {
 	x := n.in[0].shape
-	if len(x) != 4 || len(kernel) != 2 {
-		return k, stride, dilation, pad, fmt.Errorf("an input of %s: only height and width are possible", shapeString(x))
+	rows := len(x) == 3 && len(kernel) == 1
+	if !rows && (len(x) != 4 || len(kernel) != 2) {
+		return k, stride, dilation, pad, fmt.Errorf("an input of %s: only length, or height and width, are possible", shapeString(x))
 	}
 	s, err := n.spatial(kernel)
 	if err != nil {
 		return k, stride, dilation, pad, err
 	}
-	for a := range 2 {
+	if rows {
+		k[1], stride[1], dilation[1] = 1, 1, 1
+	}
+	for a := range len(kernel) {
 		k[a], stride[a], dilation[a] = int(s.kernel[a]), int(s.stride[a]), int(s.dilation[a])
 		pad[a], pad[2+a] = int(s.begin[a]), int(s.end[a])
 		if strings.HasPrefix(s.auto, "SAME") {
@@ -372,7 +445,7 @@ func importConv(im *importer, n *node) error {
 	if err != nil {
 		return err
 	}
-	return im.apply(ops.Conv{Stride: stride, Pad: pad, Dilation: dilation, Groups: int(n.int("group", 1))}, 0, 1, 2)
+	return im.windowed(ops.Conv{Stride: stride, Pad: pad, Dilation: dilation, Groups: int(n.int("group", 1))}, 0, 1, 2)
 }
 
 // importGemm is a dense layer where it can be, a product otherwise.
@@ -427,6 +500,33 @@ func importBatchNorm(im *importer, n *node) error {
 	return im.add(ops.BatchNorm{Eps: n.float("epsilon", 1e-5), Momentum: n.float("momentum", 0.9)}, vs...)
 }
 
+// windowed adds a convolution or pool; one of rows is one of maps of width 1.
+func (im *importer) windowed(op ir.Op, inputs ...int) error {
+	n := im.node
+	if len(n.in[0].shape) != 3 {
+		return im.apply(op, inputs...)
+	}
+	var vs []*ir.Value
+	for _, i := range inputs {
+		if !n.has(i) {
+			continue
+		}
+		v, err := im.value(n.Input[i], ir.Weight)
+		if err != nil {
+			return err
+		}
+		if len(v.Type.Shape) == 3 {
+			v = im.op(ops.Reshape{Shape: ir.DimsOf(append(append(ir.Shape{}, v.Type.Shape...), 1))}, v)
+		}
+		vs = append(vs, v)
+	}
+	y := im.op(op, vs...)
+	if err := im.b.Err(); err != nil {
+		return err
+	}
+	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(y.Type.Shape[:3])}, y))
+}
+
 func importMaxPool(im *importer, n *node) error {
 	k, stride, dilation, pad, err := n.window2D(n.attr("kernel_shape").Ints)
 	if err != nil {
@@ -435,7 +535,7 @@ func importMaxPool(im *importer, n *node) error {
 	if dilation != (ir.HW{1, 1}) || len(n.Output) > 1 {
 		return errors.New("dilations and indices cannot be imported")
 	}
-	return im.apply(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
+	return im.windowed(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
 }
 
 // importAveragePool refuses ceil_mode with count_include_pad: runtimes disagree
@@ -452,15 +552,39 @@ func importAveragePool(im *importer, n *node) error {
 	if ceil && include && pad != (ir.Pads{}) {
 		return errors.New("ceil_mode with count_include_pad: runtimes disagree about what it means")
 	}
-	return im.apply(ops.AvgPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil, IncludePad: include}, 0)
+	return im.windowed(ops.AvgPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil, IncludePad: include}, 0)
 }
 
+// softmax is over one axis; before opset 13 it was over all axes from that one
+// on, which were taken as one.
 func (im *importer) softmax(op func(axis int) ir.Op) error {
-	axis, err := normAxis(im.node.int("axis", -1), len(im.node.in[0].shape))
+	def := int64(-1)
+	if im.old {
+		def = 1
+	}
+	n := im.node
+	rank := len(n.in[0].shape)
+	if im.old && rank == 1 {
+		def = 0
+	}
+	axis, err := normAxis(n.int("axis", def), rank)
 	if err != nil {
 		return err
 	}
-	return im.apply(op(axis), 0)
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	s := x.Type.Shape
+	if rest := s[axis+1:]; !im.old || rest.Size() == 1 && !rest.Symbolic() {
+		return im.add(op(axis), x)
+	}
+	if s[axis:].Symbolic() {
+		return errors.New("a softmax over the batch")
+	}
+	joined := append(append(ir.Shape{}, s[:axis]...), s[axis:].Size())
+	y := im.op(op(axis), im.op(ops.Reshape{Shape: ir.DimsOf(joined)}, x))
+	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(s)}, y))
 }
 
 // importMul sees a product with a number of the file as a scale.
@@ -544,27 +668,39 @@ func importSplit(im *importer, n *node) error {
 
 func reduceOf(kind ops.ReduceKind) func(*importer, *node) error {
 	return func(im *importer, n *node) error {
-		var axes []int64
-		if a := n.attr("axes"); a != nil {
-			axes = a.Ints
-		} else if n.has(1) {
-			var ok bool
-			if axes, ok = n.constInts(1); !ok {
-				return errors.New("axes that are computed cannot be imported")
-			}
+		op, err := reduceOp(n, kind)
+		if err != nil {
+			return err
 		}
-		if len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
+		if op == nil {
 			return importIdentity(im, n)
 		}
-		list := make([]int, len(axes))
-		for i, a := range axes {
-			var err error
-			if list[i], err = normAxis(a, len(n.in[0].shape)); err != nil {
-				return err
-			}
-		}
-		return im.apply(ops.Reduce{Kind: kind, Axes: ir.IntsOf(list...), Keep: n.int("keepdims", 1) != 0}, 0)
+		return im.apply(*op, 0)
 	}
+}
+
+// reduceOp reads the axes; nil is a reduction over none.
+func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
+	var axes []int64
+	if a := n.attr("axes"); a != nil {
+		axes = a.Ints
+	} else if n.has(1) {
+		var ok bool
+		if axes, ok = n.constInts(1); !ok {
+			return nil, errors.New("axes that are computed cannot be imported")
+		}
+	}
+	if len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
+		return nil, nil
+	}
+	list := make([]int, len(axes))
+	for i, a := range axes {
+		var err error
+		if list[i], err = normAxis(a, len(n.in[0].shape)); err != nil {
+			return nil, err
+		}
+	}
+	return &ops.Reduce{Kind: kind, Axes: ir.IntsOf(list...), Keep: n.int("keepdims", 1) != 0}, nil
 }
 
 func importPad(im *importer, n *node) error {

@@ -150,6 +150,7 @@ func TestImportForeignForms(t *testing.T) {
 		ints   [][]int64
 		attrs  attrs
 		bad    string // what the refusal says
+		opset  int64  // 0 for 17
 	}{
 		{op: "Conv", x: "2x3x8x7", floats: []string{"4x3x3x2"}, attrs: attrs{s("auto_pad", "SAME_UPPER"), is("strides", 2, 3)}},
 		{op: "Conv", x: "2x3x8x7", floats: []string{"4x3x3x2"}, attrs: attrs{s("auto_pad", "SAME_LOWER"), is("strides", 2, 3)}},
@@ -179,11 +180,52 @@ func TestImportForeignForms(t *testing.T) {
 		{op: "Concat", x: "2x6x5", floats: []string{"2x1x5"}, attrs: attrs{i("axis", -2)}},
 		{op: "Pad", x: "2x3x4x5", ints: [][]int64{{0, 0, 1, 2, 0, 0, 3, 0}}},
 		{op: "Pad", x: "2x3x4x5", ints: [][]int64{{0, 1, 0, 0, 0, 0, 0, 0}}, bad: "axis 1"},
-		{op: "Clip", x: "2x3", bad: "no such op"},
+		{op: "Exp", x: "2x3", bad: "no such op"},
+		{op: "Conv", x: "2x3x8", floats: []string{"4x3x3", "4"}, attrs: attrs{is("strides", 2), is("pads", 1, 2)}},
+		{op: "MaxPool", x: "2x3x8", attrs: attrs{is("kernel_shape", 3), is("strides", 2), s("auto_pad", "SAME_LOWER")}},
+		{op: "MaxPool", x: "2x3x4x4x4", attrs: attrs{is("kernel_shape", 2, 2, 2)}, bad: "only length, or"},
+		{op: "Unsqueeze", x: "2x6x5", ints: [][]int64{{-1, 1}}},
+		{op: "Neg", x: "2x3"},
+		{op: "Abs", x: "2x3"},
+		{op: "Min", x: "2x3", floats: []string{"3", "2x1"}},
+		{op: "Min", x: "2x3"},
+		{op: "Mean", x: "2x3", floats: []string{"3", "2x1"}},
+		{op: "Clip", x: "2x3x4"},
+		{op: "Clip", x: "2x3x4", floats: []string{"scalar"}},
+		{op: "Clip", x: "20x3x4", opset: 9, attrs: attrs{f("min", -0.5), f("max", 0.25)}},
+		{op: "Clip", x: "20x3x4", opset: 9, attrs: attrs{f("min", 0), f("max", 6)}},
+		{op: "HardSigmoid", x: "20x3x4", attrs: attrs{f("alpha", 0.7)}},
+		{op: "LeakyRelu", x: "20x3x4"},
+		{op: "LeakyRelu", x: "20x3x4", attrs: attrs{f("alpha", 1.5)}},
+		{op: "PRelu", x: "20x3x4x5", floats: []string{"3x1x1"}},
+		{op: "GlobalMaxPool", x: "2x3x4x5"},
+		{op: "ReduceMin", x: "2x3x4x5", attrs: attrs{is("axes", -1, 1)}},
+		{op: "ReduceL1", x: "2x3x4x5", attrs: attrs{is("axes", 2), i("keepdims", 0)}},
+		{op: "ReduceSumSquare", x: "2x3x4x5"},
+		{op: "DepthToSpace", x: "2x8x3x2", attrs: attrs{i("blocksize", 2)}},
+		{op: "DepthToSpace", x: "2x8x3x2", attrs: attrs{i("blocksize", 2), s("mode", "CRD")}},
+		{op: "SpaceToDepth", x: "2x3x4x6", attrs: attrs{i("blocksize", 2)}},
+		{op: "Gather", x: "2x6x5", ints: [][]int64{{3, -1, 3}}, attrs: attrs{i("axis", 1)}},
+		{op: "Tile", x: "2x3x4", ints: [][]int64{{1, 2, 3}}},
+		{op: "Softmax", x: "2x3x4", opset: 9},
+		{op: "Softmax", x: "2x3x4", opset: 9, attrs: attrs{i("axis", 2)}},
+		{op: "LogSoftmax", x: "2x3x4", opset: 9, attrs: attrs{i("axis", 0)}},
+		{op: "Softmax", x: "2x3x4"},
+		{op: "Slice", x: "2x6x5", opset: 9, attrs: attrs{is("starts", 1, 0), is("ends", 4, -1), is("axes", 1, 2)}},
+		{op: "Pad", x: "2x3x4x5", opset: 9, attrs: attrs{is("pads", 0, 0, 1, 2, 0, 0, 3, 0), f("value", 0.5)}},
+		{op: "Pad", x: "2x3x4x5", opset: 9, attrs: attrs{is("pads", 0, 0, 1, 2, 0, 0, 3, 0), s("mode", "edge")}, bad: "mode"},
+		{op: "Squeeze", x: "2x1x5x1", opset: 9, attrs: attrs{is("axes", 3)}},
+		{op: "Unsqueeze", x: "2x5", opset: 9, attrs: attrs{is("axes", 0, 2)}},
+		{op: "ReduceSum", x: "2x5x3", opset: 9, attrs: attrs{is("axes", 1)}},
+		{op: "Dropout", x: "2x5x3", opset: 9, attrs: attrs{f("ratio", 0.2)}},
+		{op: "Gemm", x: "2x5", opset: 7, floats: []string{"5x4", "1x4"}},
 	} {
 		g := &onnxpb.GraphProto{Name: "g", Input: []*onnxpb.ValueInfoProto{info("x", c.x)}, Output: []*onnxpb.ValueInfoProto{info("y", "")}}
 		n := &onnxpb.NodeProto{OpType: c.op, Input: []string{"x"}, Output: []string{"y"}, Attribute: c.attrs}
-		m := &onnx.Model{Weights: map[string][]float32{}, Proto: &onnxpb.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: 17}}}}
+		m := &onnx.Model{Weights: map[string][]float32{}, Proto: &onnxpb.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: max(c.opset, 7)}}}}
+		if c.opset == 0 {
+			m.Proto.OpsetImport[0].Version = 17
+		}
 		for j, w := range c.floats {
 			name := fmt.Sprint("w", j)
 			shape, err := ir.ParseShape(w)
@@ -210,7 +252,7 @@ func TestImportForeignForms(t *testing.T) {
 		g.Node = []*onnxpb.NodeProto{n}
 		// The output's shape is left open here: rank 0 would say a scalar.
 		g.Output[0].Type.GetTensorType().Shape = nil
-		name := fmt.Sprintf("%s %s %v %v %v", c.op, c.x, c.floats, c.ints, c.attrs)
+		name := fmt.Sprintf("%s-%d %s %v %v %v", c.op, m.Proto.OpsetImport[0].Version, c.x, c.floats, c.ints, c.attrs)
 		file := encoded(t, m)
 		g.Output[0].Type.GetTensorType().Shape = shapeOf(t, ort, file, c.x)
 		r, err := onnx.Import(m)

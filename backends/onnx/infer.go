@@ -733,6 +733,145 @@ func inferSqueeze(n *node) ([]value, error) {
 	return n.one(out), nil
 }
 
+func inferUnsqueeze(n *node) ([]value, error) {
+	x := n.in[0]
+	axes, ok := n.constInts(1)
+	if !x.ranked() || !ok {
+		return n.unknown(), nil
+	}
+	rank := len(x.shape) + len(axes)
+	if rank > maxRank {
+		return nil, fmt.Errorf("%d axes, at most %d are possible", rank, maxRank)
+	}
+	out := make([]axis, rank)
+	for _, a := range axes {
+		ax, err := normAxis(a, rank)
+		if err != nil {
+			return nil, err
+		}
+		if out[ax].n == 1 {
+			return nil, fmt.Errorf("axis %d is added twice", ax)
+		}
+		out[ax] = axis{n: 1}
+	}
+	rest := x.shape
+	for i := range out {
+		if out[i].n == 0 {
+			out[i], rest = rest[0], rest[1:]
+		}
+	}
+	return n.one(out), nil
+}
+
+func inferPRelu(n *node) ([]value, error) {
+	x, slope := n.in[0], n.in[1]
+	if !x.ranked() || !slope.ranked() {
+		return n.one(x.shape), nil
+	}
+	if s, err := broadcast(x.shape, slope.shape); err != nil || !fit(s, x.shape) {
+		return nil, fmt.Errorf("the slope, %s, does not broadcast to %s", shapeString(slope.shape), shapeString(x.shape))
+	}
+	return n.one(x.shape), nil
+}
+
+func inferDepthToSpace(n *node) ([]value, error) {
+	if a := n.attr("mode"); a != nil && string(a.S) != "DCR" && string(a.S) != "CRD" {
+		return nil, fmt.Errorf("mode=%q is none of DCR, CRD", a.S)
+	}
+	return n.blocks(func(c, h, w, b int64) (int64, int64, int64, bool) { return c / (b * b), h * b, w * b, c%(b*b) == 0 })
+}
+
+func inferSpaceToDepth(n *node) ([]value, error) {
+	return n.blocks(func(c, h, w, b int64) (int64, int64, int64, bool) {
+		return c * b * b, h / b, w / b, h%b == 0 && w%b == 0
+	})
+}
+
+// blocks infers what an exchange of channels and blocks of pixels makes of
+// channels, height and width.
+func (n *node) blocks(f func(c, h, w, b int64) (int64, int64, int64, bool)) ([]value, error) {
+	x, b := n.in[0], n.int("blocksize", 0)
+	if b < 1 || b > 1<<10 {
+		return nil, fmt.Errorf("blocksize=%d", b)
+	}
+	if !x.ranked() {
+		return n.unknown(), nil
+	}
+	if len(x.shape) != 4 {
+		return nil, fmt.Errorf("input %s is not of channels, height and width", shapeString(x.shape))
+	}
+	for _, a := range x.shape[1:] {
+		if a.n == 0 {
+			return n.unknown(), nil
+		}
+	}
+	c, h, w, ok := f(x.shape[1].n, x.shape[2].n, x.shape[3].n, b)
+	if !ok || max(c, h, w) > maxDim {
+		return nil, fmt.Errorf("blocksize=%d does not divide %s", b, shapeString(x.shape))
+	}
+	return n.one(append([]axis{x.shape[0]}, numbers(c, h, w)...)), nil
+}
+
+func inferGather(n *node) ([]value, error) {
+	x, at := n.in[0], n.in[1]
+	if !x.ranked() || !at.ranked() {
+		return n.unknown(), nil
+	}
+	ax, err := normAxis(n.int("axis", 0), len(x.shape))
+	if err != nil {
+		return nil, err
+	}
+	if r := len(x.shape) - 1 + len(at.shape); r > maxRank {
+		return nil, fmt.Errorf("%d axes, at most %d are possible", r, maxRank)
+	}
+	return n.one(slices.Concat(x.shape[:ax], at.shape, x.shape[ax+1:])), nil
+}
+
+func inferTile(n *node) ([]value, error) {
+	x := n.in[0]
+	repeats, ok := n.constInts(1)
+	if !x.ranked() || !ok {
+		return n.unknown(), nil
+	}
+	if len(repeats) != len(x.shape) {
+		return nil, fmt.Errorf("%d repeats for %s", len(repeats), shapeString(x.shape))
+	}
+	out := slices.Clone(x.shape)
+	for i, r := range repeats {
+		switch {
+		case r < 1 || r > maxDim || out[i].n > maxDim/r:
+			return nil, fmt.Errorf("%d repeats of axis %d, %v", r, i, out[i])
+		case out[i].n > 0:
+			out[i].n *= r
+		case r > 1:
+			out[i] = axis{}
+		}
+	}
+	if _, _, ok := product(out); !ok && !slices.ContainsFunc(out, func(a axis) bool { return !a.known() }) {
+		return nil, fmt.Errorf("%s is too much", shapeString(out))
+	}
+	return n.one(out), nil
+}
+
+func inferConstantOfShape(n *node) ([]value, error) {
+	v := value{elem: onnxpb.TensorProto_FLOAT}
+	if a := n.attr("value"); a != nil {
+		if a.T == nil {
+			return nil, errors.New("value holds no tensor")
+		}
+		v.elem = onnxpb.TensorProto_DataType(a.T.DataType)
+	}
+	dims, ok := n.constInts(0)
+	if !ok {
+		return []value{v}, nil
+	}
+	if _, err := elements(dims); err != nil {
+		return nil, err
+	}
+	v.shape = numbers(dims...)
+	return []value{v}, nil
+}
+
 func inferTranspose(n *node) ([]value, error) {
 	x := n.in[0]
 	if !x.ranked() {

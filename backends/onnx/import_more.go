@@ -1,0 +1,346 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Operators that the IR has no op for and that a few of its ops make up. None
+// of them is what Emit writes.
+
+func init() {
+	for name, row := range map[string]func(*importer, *node) error{
+		"Unsqueeze": importShape,
+		"Neg":       func(im *importer, n *node) error { return im.apply(ops.Scale{By: -1}, 0) },
+		"Abs": func(im *importer, n *node) error {
+			x, err := im.value(n.Input[0], ir.Weight)
+			if err != nil {
+				return err
+			}
+			return im.finish(im.abs(x))
+		},
+		"Min":             importMin,
+		"Mean":            importMean,
+		"Clip":            importClip,
+		"HardSigmoid":     importHardSigmoid,
+		"LeakyRelu":       importLeakyRelu,
+		"PRelu":           importPRelu,
+		"Pow":             importPow,
+		"GlobalMaxPool":   importGlobalMaxPool,
+		"ReduceMin":       reduceOn(ops.ReduceMax, (*importer).neg, (*importer).neg),
+		"ReduceL1":        reduceOn(ops.ReduceSum, (*importer).abs, nil),
+		"ReduceSumSquare": reduceOn(ops.ReduceSum, (*importer).square, nil),
+		"DepthToSpace":    importDepthToSpace,
+		"SpaceToDepth":    importSpaceToDepth,
+		"Gather":          importGather,
+		"Tile":            importTile,
+		"ConstantOfShape": importConstantOfShape,
+	} {
+		importTable[name] = row
+	}
+}
+
+// op adds an op; the first error stays with the builder for finish.
+func (im *importer) op(op ir.Op, in ...*ir.Value) *ir.Value { return im.b.Do(op, in...) }
+
+func (im *importer) neg(x *ir.Value) *ir.Value { return im.op(ops.Scale{By: -1}, x) }
+
+// abs is max(x, -x).
+func (im *importer) abs(x *ir.Value) *ir.Value    { return im.op(ops.Max{}, x, im.neg(x)) }
+func (im *importer) square(x *ir.Value) *ir.Value { return im.op(ops.Mul{}, x, x) }
+
+// number is a constant of one element for a value of that rank.
+func (im *importer) number(name string, v float64, rank int) *ir.Value {
+	return im.b.Const(safeName(im.node.Output[0]+"/"+name), tensor.Of([]float32{float32(v)}, slices.Repeat([]int{1}, rank)...))
+}
+
+// finish names the result of the node.
+func (im *importer) finish(v *ir.Value) error {
+	if err := im.b.Err(); err != nil {
+		return err
+	}
+	im.values[im.node.Output[0]] = v
+	return nil
+}
+
+func (im *importer) operands(n *node) ([]*ir.Value, error) {
+	vs := make([]*ir.Value, len(n.Input))
+	for i, name := range n.Input {
+		var err error
+		if vs[i], err = im.value(name, ir.Weight); err != nil {
+			return nil, err
+		}
+	}
+	return vs, nil
+}
+
+// importMin is the negative of the maximum of the negatives.
+func importMin(im *importer, n *node) error {
+	vs, err := im.operands(n)
+	if err != nil {
+		return err
+	}
+	if len(vs) == 1 {
+		return im.finish(vs[0])
+	}
+	for i := range vs {
+		vs[i] = im.neg(vs[i])
+	}
+	return im.finish(im.neg(im.op(ops.Max{}, vs...)))
+}
+
+func importMean(im *importer, n *node) error {
+	vs, err := im.operands(n)
+	if err != nil {
+		return err
+	}
+	if len(vs) == 1 {
+		return im.finish(vs[0])
+	}
+	return im.finish(im.op(ops.Scale{By: 1 / float64(len(vs))}, im.op(ops.Add{}, vs...)))
+}
+
+// clip is min(max(x, lo), hi), where infinity bounds nothing.
+func (im *importer) clip(x *ir.Value, lo, hi float64) *ir.Value {
+	rank := len(x.Type.Shape)
+	switch {
+	case lo == 0:
+		x = im.op(ops.ReLU{}, x)
+	case !math.IsInf(lo, -1):
+		x = im.op(ops.Max{}, x, im.number("min", lo, rank))
+	}
+	if !math.IsInf(hi, 1) {
+		x = im.neg(im.op(ops.Max{}, im.neg(x), im.number("max", -hi, rank)))
+	}
+	return x
+}
+
+func importClip(im *importer, n *node) error {
+	bounds := [2]float64{math.Inf(-1), math.Inf(1)}
+	for i := range bounds {
+		if !n.has(1 + i) {
+			continue
+		}
+		v, ok := im.scalar(1 + i)
+		if !ok || math.IsNaN(v) {
+			return errors.New("bounds that are computed, or no numbers, cannot be imported")
+		}
+		// The largest float32 is how old exporters write that there is no bound.
+		if math.Abs(v) < math.MaxFloat32 {
+			bounds[i] = v
+		}
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	return im.finish(im.clip(x, bounds[0], bounds[1]))
+}
+
+// importHardSigmoid is alpha x + beta within 0 and 1.
+func importHardSigmoid(im *importer, n *node) error {
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	alpha, beta := n.float("alpha", 0.2), n.float("beta", 0.5)
+	y := im.op(ops.Add{}, im.op(ops.Scale{By: alpha}, x), im.number("beta", beta, len(x.Type.Shape)))
+	return im.finish(im.clip(y, 0, 1))
+}
+
+// importLeakyRelu is relu(x) - alpha relu(-x): one of the two is always 0.
+func importLeakyRelu(im *importer, n *node) error {
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	below := im.op(ops.Scale{By: n.float("alpha", 0.01)}, im.op(ops.ReLU{}, im.neg(x)))
+	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, x), below))
+}
+
+// importPRelu is the same with a slope that is learnt (He 2015).
+func importPRelu(im *importer, n *node) error {
+	vs, err := im.operands(n)
+	if err != nil {
+		return err
+	}
+	below := im.op(ops.Mul{}, im.op(ops.ReLU{}, im.neg(vs[0])), vs[1])
+	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, vs[0]), below))
+}
+
+// importPow knows small whole exponents that are in the file: products.
+func importPow(im *importer, n *node) error {
+	e, ok := im.scalar(1)
+	if !ok || e != math.Trunc(e) || e < 1 || e > 4 {
+		return errors.New("only an exponent of 1, 2, 3 or 4 that is in the file can be imported")
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	y := x
+	switch e {
+	case 2:
+		y = im.square(x)
+	case 3:
+		y = im.op(ops.Mul{}, im.square(x), x)
+	case 4:
+		y = im.square(im.square(x))
+	}
+	return im.finish(y)
+}
+
+func importGlobalMaxPool(im *importer, n *node) error {
+	if r := len(n.in[0].shape); r != 4 {
+		return fmt.Errorf("rank %d: only height and width are possible", r)
+	}
+	return im.apply(ops.Reduce{Kind: ops.ReduceMax, Axes: ir.IntsOf(2, 3), Keep: true}, 0)
+}
+
+// reduceOn reduces a function of the elements, and takes another of the result.
+func reduceOn(kind ops.ReduceKind, before, after func(*importer, *ir.Value) *ir.Value) func(*importer, *node) error {
+	return func(im *importer, n *node) error {
+		op, err := reduceOp(n, kind)
+		if err != nil {
+			return err
+		}
+		x, err := im.value(n.Input[0], ir.Weight)
+		if err != nil {
+			return err
+		}
+		// Over no axes at all the functions remain.
+		y := before(im, x)
+		if op != nil {
+			y = im.op(*op, y)
+		}
+		if after != nil {
+			y = after(im, y)
+		}
+		return im.finish(y)
+	}
+}
+
+// blocks returns N, C, H, W and the block size of DepthToSpace and SpaceToDepth.
+func blocks(im *importer, n *node) (x *ir.Value, s ir.Shape, b int, err error) {
+	if x, err = im.value(n.Input[0], ir.Weight); err != nil {
+		return nil, nil, 0, err
+	}
+	b = int(n.int("blocksize", 0))
+	if s = x.Type.Shape; len(s) != 4 || b < 1 || b > ir.MaxDim {
+		err = fmt.Errorf("blocksize=%d of %v", b, s)
+	}
+	return x, s, b, err
+}
+
+// importDepthToSpace moves channels into blocks of pixels (Shi 2016).
+func importDepthToSpace(im *importer, n *node) error {
+	x, s, b, err := blocks(im, n)
+	if err != nil {
+		return err
+	}
+	mode := "DCR"
+	if a := n.attr("mode"); a != nil {
+		mode = string(a.S)
+	}
+	c := s[1] / (b * b)
+	split, perm := ir.Shape{s[0], b, b, c, s[2], s[3]}, []int{0, 3, 4, 1, 5, 2}
+	if mode == "CRD" {
+		split, perm = ir.Shape{s[0], c, b, b, s[2], s[3]}, []int{0, 1, 4, 2, 5, 3}
+	}
+	y := im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, im.op(ops.Reshape{Shape: ir.DimsOf(split)}, x))
+	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], c, s[2] * b, s[3] * b})}, y))
+}
+
+func importSpaceToDepth(im *importer, n *node) error {
+	x, s, b, err := blocks(im, n)
+	if err != nil {
+		return err
+	}
+	h, w := s[2]/b, s[3]/b
+	y := im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1], h, b, w, b})}, x)
+	y = im.op(ops.Transpose{Perm: ir.IntsOf(0, 3, 5, 1, 2, 4)}, y)
+	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1] * b * b, h, w})}, y))
+}
+
+// maxPieces bounds how many slices or copies one node may become.
+const maxPieces = 1024
+
+// importGather takes slices at indices that are in the file and joins them.
+func importGather(im *importer, n *node) error {
+	indices, ok := n.constInts(1)
+	if !ok || len(indices) == 0 || len(indices) > maxPieces {
+		return fmt.Errorf("only 1 to %d indices that are in the file can be imported", maxPieces)
+	}
+	out, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	axis, err := normAxis(n.int("axis", 0), len(x.Type.Shape))
+	if err != nil {
+		return err
+	}
+	d := x.Type.Shape[axis]
+	if d == ir.Batch {
+		return errors.New("a gather from the batch cannot be imported")
+	}
+	parts := make([]*ir.Value, len(indices))
+	for i, at := range indices {
+		if at < 0 {
+			at += int64(d)
+		}
+		if at < 0 || at >= int64(d) {
+			return fmt.Errorf("index %d of %d", indices[i], d)
+		}
+		parts[i] = im.op(ops.Slice{Axis: axis, Start: int(at), Stop: int(at) + 1}, x)
+	}
+	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(out.Shape)}, im.op(ops.Concat{Axis: axis}, parts...)))
+}
+
+func importTile(im *importer, n *node) error {
+	repeats, ok := n.constInts(1)
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	if !ok || len(repeats) != len(x.Type.Shape) {
+		return errors.New("repeats that are computed, or not one for each axis, cannot be imported")
+	}
+	for axis, r := range repeats {
+		switch {
+		case r < 1 || r > maxPieces:
+			return fmt.Errorf("%d repeats, want 1 to %d", r, maxPieces)
+		case r > 1:
+			x = im.op(ops.Concat{Axis: axis}, slices.Repeat([]*ir.Value{x}, int(r))...)
+		}
+	}
+	return im.finish(x)
+}
+
+func importConstantOfShape(im *importer, n *node) error {
+	t, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	if t.Shape.Symbolic() || t.Shape.Size() > 1<<24 {
+		return fmt.Errorf("a constant of %v cannot be imported", t.Shape)
+	}
+	v := float32(0)
+	if a := n.attr("value"); a != nil {
+		data, err := Floats(a.T)
+		if err != nil || len(data) != 1 {
+			return errors.New("value is not one FLOAT")
+		}
+		v = data[0]
+	}
+	return im.finish(im.b.Const(safeName(n.Output[0]), tensor.Of(slices.Repeat([]float32{v}, t.Shape.Size()), t.Shape...)))
+}

@@ -1,0 +1,136 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+)
+
+// oldestImport is the oldest opset that Import reads: before it broadcasting was
+// an attribute.
+const oldestImport = 7
+
+// upgrade returns a model of an opset from 7 to 12 in the form of opset 13, where
+// axes, bounds and the like are inputs and not attributes; any other model as it
+// is. The model itself does not change. What a softmax means changed as well,
+// which its form does not show: the importer sees to that.
+func upgrade(m *Model) (up *Model, old bool, err error) {
+	if m.Proto.GetGraph() == nil {
+		return m, false, nil
+	}
+	at := slices.IndexFunc(m.Proto.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool { return o.Domain == "" || o.Domain == "ai.onnx" })
+	if at < 0 || m.Proto.OpsetImport[at].Version >= minOpset {
+		return m, false, nil
+	}
+	opset := m.Proto.OpsetImport[at].Version
+	if opset < oldestImport {
+		return nil, false, fmt.Errorf("opset %d cannot be imported, only %d to %d: convert the model to a newer one", opset, oldestImport, maxOpset)
+	}
+	g := m.Proto.Graph
+	u := &upgrader{names: map[string]bool{}, g: &onnxpb.GraphProto{Name: g.Name, DocString: g.DocString, Input: g.Input, Output: g.Output, ValueInfo: g.ValueInfo,
+		Initializer: slices.Clone(g.Initializer), SparseInitializer: g.SparseInitializer}}
+	for _, t := range g.Initializer {
+		u.names[t.Name] = true
+	}
+	for _, v := range g.Input {
+		u.names[v.Name] = true
+	}
+	for _, n := range g.Node {
+		for _, o := range n.Output {
+			u.names[o] = true
+		}
+	}
+	for i, n := range g.Node {
+		x, err := u.node(n)
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: %w", nodeName(n, i), err)
+		}
+		u.g.Node = append(u.g.Node, x)
+	}
+	opsets := slices.Clone(m.Proto.OpsetImport)
+	opsets[at] = &onnxpb.OperatorSetIdProto{Version: minOpset}
+	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: max(m.Proto.IrVersion, minIR(minOpset)), OpsetImport: opsets, Graph: u.g,
+		ProducerName: m.Proto.ProducerName, MetadataProps: m.Proto.MetadataProps, Functions: m.Proto.Functions}}, true, nil
+}
+
+type upgrader struct {
+	g     *onnxpb.GraphProto
+	names map[string]bool
+}
+
+// attributesToInputs says for each operator which attributes of old opsets became
+// which inputs, in the order of the inputs.
+var attributesToInputs = map[string][]struct {
+	attr  string
+	input int
+}{
+	"Slice":     {{"starts", 1}, {"ends", 2}, {"axes", 3}},
+	"Pad":       {{"pads", 1}, {"value", 2}},
+	"Clip":      {{"min", 1}, {"max", 2}},
+	"Squeeze":   {{"axes", 1}},
+	"Unsqueeze": {{"axes", 1}},
+	"Split":     {{"split", 1}},
+	"ReduceSum": {{"axes", 1}},
+	"Dropout":   {{"ratio", 1}},
+}
+
+func (u *upgrader) node(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
+	rows := attributesToInputs[n.OpType]
+	if n.Domain != "" && n.Domain != "ai.onnx" || rows == nil && n.OpType != "BatchNormalization" {
+		return n, nil
+	}
+	x := &onnxpb.NodeProto{Name: n.Name, OpType: n.OpType, Domain: n.Domain, DocString: n.DocString, Input: slices.Clone(n.Input), Output: n.Output}
+	for _, a := range n.Attribute {
+		if a.Name == "spatial" && n.OpType == "BatchNormalization" {
+			if a.I != 1 {
+				return nil, fmt.Errorf("spatial=%d: only statistics of whole channels can be imported", a.I)
+			}
+			continue
+		}
+		row := slices.IndexFunc(rows, func(r struct {
+			attr  string
+			input int
+		}) bool {
+			return r.attr == a.Name
+		})
+		if row < 0 {
+			x.Attribute = append(x.Attribute, a)
+			continue
+		}
+		t := &onnxpb.TensorProto{Name: u.fresh(n.Output, a.Name)}
+		switch a.Type {
+		case onnxpb.AttributeProto_INTS:
+			if len(a.Ints) == 0 {
+				return nil, fmt.Errorf("attribute %s is empty", a.Name)
+			}
+			t.DataType, t.Dims, t.Int64Data = int32(onnxpb.TensorProto_INT64), []int64{int64(len(a.Ints))}, a.Ints
+		case onnxpb.AttributeProto_FLOAT:
+			t.DataType, t.FloatData = int32(onnxpb.TensorProto_FLOAT), []float32{a.F}
+		default:
+			return nil, fmt.Errorf("attribute %s is %v", a.Name, a.Type)
+		}
+		for len(x.Input) <= rows[row].input {
+			x.Input = append(x.Input, "")
+		}
+		if x.Input[rows[row].input] != "" {
+			return nil, fmt.Errorf("%s is given as an attribute and as an input", a.Name)
+		}
+		x.Input[rows[row].input] = t.Name
+		u.g.Initializer = append(u.g.Initializer, t)
+	}
+	return x, nil
+}
+
+func (u *upgrader) fresh(outputs []string, attr string) string {
+	base := attr
+	if len(outputs) > 0 {
+		base = outputs[0] + "/" + attr
+	}
+	name := base
+	for i := 2; u.names[name]; i++ {
+		name = fmt.Sprintf("%s_%d", base, i)
+	}
+	u.names[name] = true
+	return name
+}
