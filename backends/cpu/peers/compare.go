@@ -44,51 +44,75 @@ type Result struct {
 	Ratios       []float64       // theirs / ours, of the medians of a pair's two turns
 }
 
+// Runner is one of several sides that take turns.
+type Runner struct {
+	Run  Side
+	Peer *Peer // whose runs these are, nil for ours
+}
+
 // Interleave runs a peer and us in turns, each first in every other pair, and
 // never both at once.
 func Interleave(p Plan, ours Side, peer *Peer, theirs Side) (Result, error) {
-	var r Result
-	turn := func(s Side) ([]time.Duration, error) {
-		time.Sleep(p.Settle)
-		if p.Warm > 0 {
-			if _, err := s(p.Warm); err != nil {
+	times, err := Rounds(p, Runner{Run: ours}, Runner{theirs, peer})
+	if err != nil {
+		return Result{}, err
+	}
+	return Versus(times[0], times[1]), nil
+}
+
+// Rounds lets several sides take turns, never two at once: p.Pairs rounds, each
+// begun by another side. It returns the times by side and round.
+func Rounds(p Plan, sides ...Runner) ([][][]time.Duration, error) {
+	for _, s := range sides {
+		if s.Peer != nil {
+			if err := s.Peer.Pause(); err != nil {
 				return nil, err
 			}
 		}
-		return s(p.Runs)
 	}
-	us := func() ([]time.Duration, error) { return turn(ours) }
-	them := func() ([]time.Duration, error) {
-		t, err := turn(theirs)
-		if err != nil {
+	times := make([][][]time.Duration, len(sides))
+	for i := range p.Pairs {
+		for j := range sides {
+			k := (i + j) % len(sides)
+			t, err := sides[k].turn(p)
+			if err != nil {
+				return nil, err
+			}
+			times[k] = append(times[k], t)
+		}
+	}
+	for _, s := range sides {
+		if s.Peer != nil {
+			if err := s.Peer.Resume(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return times, nil
+}
+
+func (s Runner) turn(p Plan) ([]time.Duration, error) {
+	time.Sleep(p.Settle)
+	if p.Warm > 0 {
+		if _, err := s.Run(p.Warm); err != nil {
 			return nil, err
 		}
-		return t, peer.Pause()
 	}
-	if err := peer.Pause(); err != nil {
-		return r, err
+	t, err := s.Run(p.Runs)
+	if err == nil && s.Peer != nil {
+		err = s.Peer.Pause()
 	}
-	for i := range p.Pairs {
-		var a, b []time.Duration
-		var err, err2 error
-		if i%2 == 0 {
-			a, err = us()
-			b, err2 = them()
-		} else {
-			b, err2 = them()
-			a, err = us()
-		}
-		if err != nil {
-			return r, err
-		}
-		if err2 != nil {
-			return r, err2
-		}
-		r.Ours = append(r.Ours, a...)
-		r.Theirs = append(r.Theirs, b...)
-		r.Ratios = append(r.Ratios, float64(Quantile(b, 0.5))/float64(Quantile(a, 0.5)))
+	return t, err
+}
+
+// Versus compares two sides of Rounds.
+func Versus(ours, theirs [][]time.Duration) (r Result) {
+	for i := range ours {
+		r.Ours = append(r.Ours, ours[i]...)
+		r.Theirs = append(r.Theirs, theirs[i]...)
+		r.Ratios = append(r.Ratios, float64(Quantile(theirs[i], 0.5))/float64(Quantile(ours[i], 0.5)))
 	}
-	return r, peer.Resume()
+	return r
 }
 
 // Quantile returns the q-quantile, interpolated between neighbours.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/peers"
+)
+
+// cold compares processes: from their start to the first result, and the memory
+// that they took, incc run with weights from a file against the C program over ONNX
+// Runtime on the model made of the same.
+func (r *report) cold() error {
+	t := &table{head: []string{"network", "times faster (95 %)", "incc run, ms", "ONNX Runtime, ms", "incc run, peak MB", "ONNX Runtime, peak MB"}}
+	incc := ""
+	for _, name := range []string{"googlenet", "inception_v3", "mnist/inception_v1"} {
+		r.row("cold", name, func() error {
+			if incc == "" {
+				path := filepath.Join(r.dir, "incc")
+				if msg, err := exec.Command("go", "build", "-o", path, "github.com/incc-lang/incc/cmd/incc").CombinedOutput(); err != nil {
+					return fmt.Errorf("building incc, in a folder of its module: %v: %s", err, msg)
+				}
+				incc = path
+			}
+			return r.coldRow(t, incc, name)
+		})
+	}
+	t.print(r.out, "Cold starts", fmt.Sprintf("From the start of the process to the first result of one image, and the peak of resident memory; %d threads, ONNX Runtime %s. "+
+		"incc run parses and compiles the spec, without auxiliary heads, and reads its weights (safetensors); the C program loads the model made of the same. Files are in the page cache.", r.threads, peers.ORT))
+	return nil
+}
+
+func (r *report) coldRow(t *table, incc, name string) error {
+	n, err := spec(name)
+	if err != nil {
+		return err
+	}
+	source, weights, model := filepath.Join(r.dir, "cold.incc"), filepath.Join(r.dir, "cold.safetensors"), filepath.Join(r.dir, "cold.onnx")
+	if err := os.WriteFile(source, []byte(n.text), 0o666); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"weights", source, "--conditioned", "-o", weights}, {"compile", source, "--weights", weights, "-o", model}} {
+		if msg, err := exec.Command(incc, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("incc %s: %v: %s", strings.Join(args, " "), err, msg)
+		}
+	}
+	g, err := n.build()
+	if err != nil {
+		return err
+	}
+	shape := g.Inputs[0].Type.Shape.Bind(1)
+	threads := strconv.Itoa(r.threads)
+	ours := []string{"cold-incc", incc, "run", source, "--weights", weights, "--input", "noise", "--threads", threads}
+	theirs := []string{"cold-ort", model, g.Inputs[0].Name, fmt.Sprint(shape[1]), fmt.Sprint(shape[2]), fmt.Sprint(shape[3]), threads}
+	var memory [2][]float64
+	start := func(i int, args []string) peers.Side {
+		return func(n int) (times []time.Duration, err error) {
+			for range n {
+				d, rss, err := coldStart(args)
+				if err != nil {
+					return nil, err
+				}
+				times = append(times, d)
+				memory[i] = append(memory[i], float64(rss)/1e6)
+			}
+			return times, nil
+		}
+	}
+	times, err := peers.Rounds(peers.Plan{Pairs: r.pairs, Runs: 1, Settle: peers.Default.Settle}, peers.Runner{Run: start(0, ours)}, peers.Runner{Run: start(1, theirs)})
+	if err != nil {
+		return err
+	}
+	t.add(name, ratio(peers.Versus(times[0], times[1])), millis(times[0]), millis(times[1]),
+		fmt.Sprintf("%.0f", peers.Quantile(memory[0], 0.5)), fmt.Sprintf("%.0f", peers.Quantile(memory[1], 0.5)))
+	return nil
+}
+
+// coldStart has a child of this program, which is small itself, start the process
+// that is measured: a process inherits the peak of resident memory of the one that
+// forked it.
+func coldStart(args []string) (time.Duration, int64, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
+	}
+	var ns, rss int64
+	if _, err := fmt.Sscan(string(out), &ns, &rss); err != nil {
+		return 0, 0, fmt.Errorf("%q: %w", out, err)
+	}
+	return time.Duration(ns), rss, nil
+}
+
+// coldChild prints nanoseconds and bytes.
+func coldChild(what string, args []string) error {
+	switch {
+	case what == "cold-incc" && len(args) > 1:
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
+		begin := time.Now()
+		if err := cmd.Run(); err != nil {
+			return err
+		}
+		fmt.Println(time.Since(begin).Nanoseconds(), peakRSS(cmd.ProcessState))
+		return nil
+	case what == "cold-ort" && len(args) == 6:
+		var n [4]int
+		for i, s := range args[2:] {
+			var err error
+			if n[i], err = strconv.Atoi(s); err != nil {
+				return err
+			}
+		}
+		x := make([]float32, n[0]*n[1]*n[2])
+		for i := range x {
+			x[i] = float32(i%255)/127 - 1
+		}
+		c, err := peers.ColdStartORT(peers.ORT, args[0], n[3], peers.Tensor{Name: args[1], Shape: []int{1, n[0], n[1], n[2]}, Data: x})
+		if err != nil {
+			return err
+		}
+		fmt.Println(c.Time.Nanoseconds(), c.PeakRSS)
+		return nil
+	}
+	return fmt.Errorf("%s %q", what, args)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"os"
+	"regexp"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/peers"
+)
+
+// growthPairs is how many turns a point gets at most: the largest batches take
+// seconds.
+const growthPairs = 8
+
+var module = regexp.MustCompile(`(?m)^(\d[a-e]): (inception[ \d]+\d)(.*)$`)
+
+// scaling is what an input statement says of pictures, which may be smaller than
+// the input that is tried.
+var scaling = regexp.MustCompile(` resize=\d+ crop=\w+`)
+
+// deeper repeats each module of GoogLeNet.
+func deeper(text string, times int) string {
+	return module.ReplaceAllStringFunc(text, func(line string) string {
+		m := module.FindStringSubmatch(line)
+		s := ""
+		for i := 2; i <= times; i++ {
+			s += fmt.Sprintf("%s_%d: %s\n", m[1], i, m[2])
+		}
+		return s + line
+	})
+}
+
+// growth measures how time grows with work, by batch, picture and depth.
+func (r *report) growth() error {
+	type point struct {
+		series, label string
+		batch         int
+		change        func(text string) string
+	}
+	var points []point
+	for _, b := range []int{1, 2, 4, 8, 16, 32, 64} {
+		points = append(points, point{"batch", fmt.Sprint(b), b, nil})
+	}
+	for _, side := range []int{112, 160, 224, 320, 448} {
+		points = append(points, point{"picture", fmt.Sprintf("%d x %d", side, side), 1, func(s string) string {
+			return scaling.ReplaceAllString(large.ReplaceAllString(s, fmt.Sprintf("input image 3x%dx%d", side, side)), "")
+		}})
+	}
+	for _, k := range []int{1, 2, 4} {
+		points = append(points, point{"depth", fmt.Sprintf("%d modules", 9*k), 1, func(s string) string { return deeper(s, k) }})
+	}
+	isa, err := kernel.Best()
+	if err != nil {
+		return err
+	}
+	t := &table{head: []string{"grows", "to", "GMACs", "incc, ms", "of the peak", "ONNX Runtime, ms", "times faster"}}
+	curves := map[string]plotter.XYs{}
+	for _, x := range points {
+		r.row("growth", x.series+" "+x.label, func() error {
+			n, err := spec("googlenet", withoutLRN, "")
+			if err != nil {
+				return err
+			}
+			if x.change != nil {
+				n.text = x.change(n.text)
+			}
+			us, err := r.ours(n, "O2", cpu.Options{Batch: x.batch, Threads: r.threads})
+			if err != nil {
+				return err
+			}
+			them, err := r.theirs(peers.ORT, n, "O1", x.batch, r.threads)
+			if err != nil {
+				return err
+			}
+			defer them.close()
+			top := kernel.Peak(isa, r.threads, peakTime)
+			times, err := r.race(min(r.pairs, growthPairs), us, them)
+			if err != nil {
+				return err
+			}
+			top = max(top, kernel.Peak(isa, r.threads, peakTime))
+			t.add(x.series, x.label, fmt.Sprintf("%.2f", float64(us.macs)*1e-9), millis(times[0]), percent(us.macs, median(times[0]), top),
+				millis(times[1]), fmt.Sprintf("%.2f", peers.Versus(times[0], times[1]).Ratio()))
+			for i, who := range []string{"incc", "ONNX Runtime"} {
+				key := who + ", " + x.series
+				curves[key] = append(curves[key], plotter.XY{X: float64(us.macs) * 1e-9, Y: median(times[i]) * 1e3})
+			}
+			return nil
+		})
+	}
+	t.print(r.out, "Time as work grows", fmt.Sprintf("GoogLeNet without LRN, %d threads, ONNX Runtime %s; at most %d turns of each side. Every module stands one, two and four times in *depth*.", r.threads, peers.ORT, growthPairs))
+	if r.plot == "" || len(curves) == 0 {
+		return nil
+	}
+	fmt.Fprintf(r.out, "\n![time against multiply-accumulates](%s.svg)\n", r.plot)
+	return drawGrowth(r.plot, curves)
+}
+
+// drawGrowth draws time against work, both logarithmic: parallel to the diagonal is
+// a rate that stays.
+func drawGrowth(path string, curves map[string]plotter.XYs) error {
+	p := plot.New()
+	p.Title.Text = "GoogLeNet without LRN"
+	p.X.Label.Text, p.Y.Label.Text = "10⁹ multiply-accumulates", "ms"
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Add(plotter.NewGrid())
+	low, high := math.Inf(1), 0.0
+	for i, who := range []string{"incc", "ONNX Runtime"} {
+		for j, series := range []string{"batch", "picture", "depth"} {
+			xys := curves[who+", "+series]
+			if len(xys) == 0 {
+				continue
+			}
+			l, s, err := plotter.NewLinePoints(xys)
+			if err != nil {
+				return err
+			}
+			l.Color, s.Color = plotutil.Color(i), plotutil.Color(i)
+			l.Dashes, s.Shape = plotutil.Dashes(j), plotutil.Shape(j)
+			p.Add(l, s)
+			p.Legend.Add(who+", "+series, l, s)
+			for _, xy := range xys {
+				low, high = min(low, xy.Y), max(high, xy.Y)
+			}
+		}
+	}
+	p.Y.Min, p.Y.Max = low/1.5, high*1.5
+	const w, h = 7 * vg.Inch, 5 * vg.Inch
+	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))}
+	p.Draw(draw.New(img))
+	svg := vgsvg.New(w, h)
+	p.Draw(draw.New(svg))
+	for _, f := range []struct {
+		ext   string
+		write func(f *os.File) error
+	}{
+		{".png", func(f *os.File) error { _, err := img.WriteTo(f); return err }},
+		{".svg", func(f *os.File) error { _, err := svg.WriteTo(f); return err }},
+	} {
+		out, err := os.Create(path + f.ext)
+		if err != nil {
+			return err
+		}
+		if err := f.write(out); err != nil {
+			return err
+		}
+		if err := out.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/specs"
+)
+
+type weights map[string]*tensor.F32
+
+// net is a network of the tables: a spec, or a variant of one.
+type net struct{ name, text string }
+
+var heads = regexp.MustCompile(`\s*->\s*head [^{]*\{[^}]*\}`)
+
+// spec returns a built-in network without its heads, with pairs of texts replaced;
+// each must occur.
+func spec(name string, replace ...string) (net, error) {
+	text, _, ok := specs.Source(name)
+	if !ok {
+		return net{}, fmt.Errorf("no spec is called %s", name)
+	}
+	s := heads.ReplaceAllString(string(text), "")
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(s, replace[i]) {
+			return net{}, fmt.Errorf("%s has no %q", name, replace[i])
+		}
+		s = strings.ReplaceAll(s, replace[i], replace[i+1])
+	}
+	return net{name, s}, nil
+}
+
+func (n net) build() (*ir.Graph, error) {
+	g, problems := dsl.Load(n.name+".incc", []byte(n.text), dsl.Options{})
+	if err := problems.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", n.name, err)
+	}
+	return g, nil
+}
+
+// noise is a batch of inputs in -1..1.
+func noise(g *ir.Graph, batch int) *tensor.F32 {
+	in := g.Inputs[0]
+	return ir.Draw("input/"+in.Name, in.Type.Shape.Bind(batch), ir.Init{Kind: ir.InitUniform, A: 1}, 1)
+}
+
+var large = regexp.MustCompile(`(?m)^input image 3x(\d{3,})x\d{3,}`)
+
+// small returns the network on a smaller picture. Pooled over all pixels before
+// its dense layer, it has the same weights; the reference interpreter scales them in
+// a second or a few.
+func (n net) small() net {
+	return net{n.name, large.ReplaceAllStringFunc(n.text, func(line string) string {
+		if strings.HasSuffix(line, "299") {
+			return "input image 3x107x107" // the least that unpadded stems leave pixels of, about
+		}
+		return "input image 3x96x96"
+	})}
+}
+
+// graph builds a network, gives it weights and runs passes.
+func (r *report) graph(n net, pipeline string) (*ir.Graph, error) {
+	g, err := n.build()
+	if err != nil {
+		return nil, err
+	}
+	small := n.small()
+	w := r.weights[small.text]
+	if w == nil {
+		h, err := small.build()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := ref.Condition(h, tensor.Widen(noise(h, 1)), 1); err != nil {
+			return nil, err
+		}
+		w = h.Data
+		r.weights[small.text] = w
+	}
+	for _, v := range g.Params {
+		d := w[v.Name]
+		if d == nil || !ir.Shape(d.Shape).Equal(v.Type.Shape) {
+			return nil, fmt.Errorf("%s: %s has no weights of %v", n.name, v.Name, v.Type.Shape)
+		}
+		g.Data[v.Name] = d
+	}
+	p, err := passes.Parse(pipeline)
+	if err != nil {
+		return nil, err
+	}
+	_, err = passes.Run(g, p, passes.Options{})
+	return g, err
+}
+
+// spread returns the least and largest standard deviation of the outputs of a
+// network's parts on noise, softmax left out.
+func (r *report) spread(n net) (string, error) {
+	if s := r.spreads[n.text]; s != "" {
+		return s, nil
+	}
+	g, err := r.graph(n, "O0")
+	if err != nil {
+		return "", err
+	}
+	p, err := cpu.Compile(g, cpu.Options{KeepParts: true})
+	if err != nil {
+		return "", err
+	}
+	s := p.NewSession()
+	out := make([]float32, g.Outputs[0].Type.Shape.Size())
+	if err := s.Run([][]float32{noise(g, 1).Data}, [][]float32{out}); err != nil {
+		return "", err
+	}
+	lo, hi := math.Inf(1), 0.0
+	for _, part := range g.Parts {
+		x := s.Part(part.Name, 1)
+		if x == nil || part.Out == g.Outputs[0] {
+			continue
+		}
+		var sum, squares float64
+		for _, v := range x {
+			sum += float64(v)
+			squares += float64(v) * float64(v)
+		}
+		k := float64(len(x))
+		std := math.Sqrt(squares/k - sum*sum/(k*k))
+		lo, hi = min(lo, std), max(hi, std)
+	}
+	text := fmt.Sprintf("%.1f..%.1f", lo, hi)
+	if !(lo > 0.05 && hi < 20) {
+		text += " (!)"
+	}
+	r.spreads[n.text] = text
+	return text, nil
+}
+
+// model writes a network as ONNX, once, and returns the file's path and the graph.
+func (r *report) model(n net, pipeline string, batch int) (string, *ir.Graph, error) {
+	g, err := r.graph(n, pipeline)
+	if err != nil {
+		return "", nil, err
+	}
+	name := fmt.Sprintf("%s-%d-%s-%x.onnx", strings.ReplaceAll(n.name, "/", "-"), batch, pipeline, len(n.text))
+	path := filepath.Join(r.dir, strings.ReplaceAll(name, " ", "-"))
+	files, err := onnx.Backend{Path: path, Batch: batch}.Emit(g)
+	if err != nil {
+		return "", nil, err
+	}
+	var b bytes.Buffer
+	if _, err := files[0].WriteTo(&b); err != nil {
+		return "", nil, err
+	}
+	return path, g, os.WriteFile(path, b.Bytes(), 0o666)
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// side is a network made ready to run in one way.
+type side struct {
+	peers.Runner
+	what   string // the computation; sides of the same must agree
+	result func() ([]float32, error)
+	macs   int64 // of a run, as the spec has them
+	prog   *cpu.Program
+	sess   *cpu.Session
+	in     [][]float32
+	out    [][]float32
+}
+
+func (s *side) close() {
+	if s.Peer != nil {
+		_ = s.Peer.Close() // what it had to say, it has said
+	}
+}
+
+func closeAll(sides []*side) {
+	for _, s := range sides {
+		s.close()
+	}
+}
+
+// macs counts a network's multiply-accumulates before all passes.
+func (r *report) macs(n net) (int64, error) {
+	g, err := n.build()
+	if err != nil {
+		return 0, err
+	}
+	return ir.Summarize(g).MACs, nil
+}
+
+// ours makes a session ready.
+func (r *report) ours(n net, pipeline string, o cpu.Options) (*side, error) {
+	g, err := r.graph(n, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	p, err := cpu.Compile(g, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &side{what: fmt.Sprint(n.text, p.Batch()), prog: p, sess: p.NewSession(), in: [][]float32{noise(g, p.Batch()).Data}}
+	s.out = [][]float32{make([]float32, g.Outputs[0].Type.Shape.Bind(p.Batch()).Size())}
+	s.Run = peers.Timed(func() error { return s.sess.Run(s.in, s.out) })
+	s.result = func() ([]float32, error) { return s.out[0], nil }
+	s.macs, err = r.macs(n)
+	s.macs *= int64(p.Batch())
+	return s, err
+}
+
+// theirs makes ONNX Runtime ready.
+func (r *report) theirs(version string, n net, pipeline string, batch, threads int) (*side, error) {
+	path, g, err := r.model(n, pipeline, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(path)
+	p, err := peers.StartORT(version)
+	if err != nil {
+		return nil, err
+	}
+	in := g.Inputs[0]
+	err = p.Threads(threads)
+	if err == nil {
+		_, err = p.Load(path)
+	}
+	if err == nil {
+		err = p.Input(peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: noise(g, batch).Data})
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	s := &side{what: fmt.Sprint(n.text, batch), Runner: peers.Runner{Run: p.Run, Peer: p}}
+	s.result = func() ([]float32, error) {
+		out, err := p.Outputs()
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Data, nil
+	}
+	s.macs, err = r.macs(n)
+	s.macs *= int64(batch)
+	return s, err
+}
+
+// agreement is how far results may differ, of the largest: Winograd's tolerance.
+const agreement = 1e-3
+
+// race runs sides in turns, after it has seen that those of the same computation
+// have the same result, and returns the times by side and round.
+func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
+	var fastest, slowest time.Duration
+	results := map[string][]float32{}
+	var runners []peers.Runner
+	for _, s := range sides {
+		if _, err := s.Run(2); err != nil {
+			return nil, err
+		}
+		t, err := s.Run(1)
+		if err != nil {
+			return nil, err
+		}
+		y, err := s.result()
+		if err != nil {
+			return nil, err
+		}
+		if first, ok := results[s.what]; !ok {
+			results[s.what] = append([]float32(nil), y...)
+		} else if d, m := tensor.MaxDiff(tensor.Of(y, len(y)), tensor.Of(first, len(first))); !(d <= agreement*m) {
+			return nil, fmt.Errorf("the sides' results differ by %g of %g: nothing is compared", d, m)
+		}
+		if s.Peer != nil {
+			if err := s.Peer.Pause(); err != nil {
+				return nil, err
+			}
+		}
+		if fastest == 0 || t[0] < fastest {
+			fastest = t[0]
+		}
+		slowest = max(slowest, t[0])
+		runners = append(runners, s.Runner)
+	}
+	p := peers.Default
+	p.Pairs = rounds
+	// A turn is long enough for the clock, and no longer than it must be.
+	switch {
+	case slowest > 100*time.Millisecond:
+		p.Runs, p.Warm = 1, 0
+	case slowest > 30*time.Millisecond:
+		p.Runs = 1
+	default:
+		p.Runs = max(3, min(60, int(3*time.Millisecond/max(fastest, 1))))
+		p.Warm = max(1, p.Runs/4)
+	}
+	return peers.Rounds(p, runners...)
+}
+
+// peakTime is how long a peak is measured, before and after: the larger counts.
+const peakTime = 60 * time.Millisecond
+
+// percent is the rate of some multiply-accumulates as a share of a peak in GFLOP/s.
+func percent(macs int64, seconds, peak float64) string {
+	return fmt.Sprintf("%.0f %%", 100*2e-9*float64(macs)/seconds/peak)
+}
+
+func median(times [][]time.Duration) float64 { return peers.Quantile(flat(times), 0.5).Seconds() }
