@@ -42,6 +42,13 @@ type Options struct {
 	pool     *kernel.Pool // to share, whatever Threads says
 }
 
+// MaxBatch and MaxThreads bound what Options may ask for, so that a slip of the
+// finger does not ask for all memory.
+const (
+	MaxBatch   = 1 << 16
+	MaxThreads = 1024
+)
+
 // ErrInput is wrapped by the errors of Run that tell of slices that do not fit
 // the program.
 var ErrInput = errors.New("does not fit the network")
@@ -72,6 +79,9 @@ type phase struct{ first, end int }
 //
 // An error that wraps plan.ErrUnsupported names the node that cannot be run.
 func Compile(g *ir.Graph, opt Options) (*Program, error) {
+	if opt.Threads < 0 || opt.Threads > MaxThreads {
+		return nil, fmt.Errorf("compile %s: %d threads, want 1 to %d, or 0 for as many as Go may use", g.Name, opt.Threads, MaxThreads)
+	}
 	name := opt.ISA
 	isa, err := kernel.Best()
 	if name != "" {
@@ -129,8 +139,8 @@ func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
 	}
-	if opt.Batch < 0 {
-		return nil, nil, fmt.Errorf("compile %s: a batch of %d images", g.Name, opt.Batch)
+	if opt.Batch < 0 || opt.Batch > MaxBatch {
+		return nil, nil, fmt.Errorf("compile %s: a batch of %d images, want 1 to %d", g.Name, opt.Batch, MaxBatch)
 	}
 	o := plan.Options{Batch: max(1, opt.Batch), OneByOne: opt.oneByOne}
 	if opt.KeepParts {

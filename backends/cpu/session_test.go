@@ -118,8 +118,11 @@ func TestRunErrors(t *testing.T) {
 func TestCompileErrors(t *testing.T) {
 	g := lenet(t)
 	for name, opt := range map[string]Options{
-		"negative batch": {Batch: -1},
-		"unknown ISA":    {ISA: "mmx"},
+		"negative batch":   {Batch: -1},
+		"enormous batch":   {Batch: 1 << 40},
+		"negative threads": {Threads: -1},
+		"enormous threads": {Threads: 1 << 30},
+		"unknown ISA":      {ISA: "mmx"},
 	} {
 		if _, err := Compile(g, opt); err == nil {
 			t.Errorf("%s: no error", name)
