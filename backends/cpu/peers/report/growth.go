@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -108,17 +109,35 @@ func (r *report) growth() error {
 	return drawGrowth(r.plot, curves)
 }
 
+// ticks labels 1, 2 and 5 of every decade.
+type ticks struct{}
+
+func (ticks) Ticks(low, high float64) (t []plot.Tick) {
+	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
+		for k := 1.0; k < 10; k++ {
+			if v := k * decade; v >= low && v <= high {
+				label := ""
+				if k == 1 || k == 2 || k == 5 {
+					label = strconv.FormatFloat(v, 'g', 3, 64)
+				}
+				t = append(t, plot.Tick{Value: v, Label: label})
+			}
+		}
+	}
+	return t
+}
+
 // drawGrowth draws time against work, both logarithmic: parallel to the diagonal is
 // a rate that stays.
 func drawGrowth(path string, curves map[string]plotter.XYs) error {
 	p := plot.New()
 	p.Title.Text = "GoogLeNet without LRN"
-	p.X.Label.Text, p.Y.Label.Text = "10⁹ multiply-accumulates", "ms"
+	p.X.Label.Text, p.Y.Label.Text = "GMACs", "ms"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Add(plotter.NewGrid())
-	low, high := math.Inf(1), 0.0
+	left, right, low, high := math.Inf(1), 0.0, math.Inf(1), 0.0
 	for i, who := range []string{"incc", "ONNX Runtime"} {
 		for j, series := range []string{"batch", "picture", "depth"} {
 			xys := curves[who+", "+series]
@@ -134,11 +153,12 @@ func drawGrowth(path string, curves map[string]plotter.XYs) error {
 			p.Add(l, s)
 			p.Legend.Add(who+", "+series, l, s)
 			for _, xy := range xys {
+				left, right = min(left, xy.X), max(right, xy.X)
 				low, high = min(low, xy.Y), max(high, xy.Y)
 			}
 		}
 	}
-	p.Y.Min, p.Y.Max = low/1.5, high*1.5
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = left/1.2, right*1.2, low/1.5, high*1.5
 	const w, h = 7 * vg.Inch, 5 * vg.Inch
 	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))}
 	p.Draw(draw.New(img))
