@@ -19,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
 )
 
@@ -43,6 +44,7 @@ median of pairs. go run ./backends/cpu/peers/install installs it.`,
 			&cli.IntFlag{Name: "pairs", Value: 30, Usage: "`N` pairs of turns in a comparison"},
 			&cli.DurationFlag{Name: "time", Value: 2 * time.Second, Usage: "measure for this `DURATION` where nothing is compared"},
 			&cli.BoolFlag{Name: "layers", Usage: "print the time of each step"},
+			&cli.StringFlag{Name: "tune", Usage: "time every convolution by every algorithm and write the fastest to `FILE`, for --tuning"},
 			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
 			profileFlag,
@@ -94,6 +96,17 @@ func bench(c *cli.Context) error {
 	g, o, err := loadForExecutor(c, arg)
 	if err != nil {
 		return err
+	}
+	if file := c.String("tune"); file != "" {
+		t, err := cpu.Tune(g, o, 20)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(file, func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.Writer, "wrote %s: %s\n", file, diag.Count(len(t.Algorithm), "convolution"))
+		o.Tuning = t
 	}
 	p, err := cpu.Compile(g, o)
 	if err != nil {

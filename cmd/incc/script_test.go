@@ -1,10 +1,15 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
 func TestMain(m *testing.M) {
@@ -14,11 +19,49 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar, each in a directory of its own, with
-// incc as a user would call it. -update writes what commands printed into the
-// files.
+// incc as a user would call it. INCC_UPDATE=1 writes what commands printed into
+// the files. In every directory there is idx, a data set of 32 + 8 pictures of 4x4.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("INCC_UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			dir := filepath.Join(e.WorkDir, "idx")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+			for _, part := range []struct {
+				name string
+				n    int
+			}{{"train", 32}, {"t10k", 8}} {
+				var pixels, labels []byte
+				for i := range part.n {
+					labels = append(labels, byte(i%10))
+					for p := range 16 {
+						pixels = append(pixels, byte(i*37+p*p*11))
+					}
+				}
+				if err := os.WriteFile(filepath.Join(dir, part.name+"-images-idx3-ubyte"), idx(pixels, part.n, 4, 4), 0o644); err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(dir, part.name+"-labels-idx1-ubyte"), idx(labels, part.n), 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			isa, err := kernel.ParseISA(cond)
+			return err == nil && slices.Contains(kernel.Available(), isa), nil
+		},
 	})
+}
+
+// idx is a file of bytes in the format of MNIST.
+func idx(data []byte, shape ...int) []byte {
+	b := []byte{0, 0, 8, byte(len(shape))}
+	for _, d := range shape {
+		b = binary.BigEndian.AppendUint32(b, uint32(d))
+	}
+	return append(b, data...)
 }
