@@ -16,8 +16,9 @@ import (
 type description struct {
 	Options
 	Doc           []string // lines of the package's comment
-	C, H, W       int      // of an image, 0 where it is not one
-	Input, Output int      // numbers of an image
+	InferDoc      string
+	C, H, W       int // of an image, 0 where it is not one
+	Input, Output int // numbers of an image
 	InputShape    string
 	OutputShape   string
 	Classes       bool // the output is a number for each class
@@ -39,6 +40,7 @@ type picture struct {
 	recipe.Input
 	Means, Stds string // as Go
 	Says        string // for people
+	Doc         string // of Preprocess
 }
 
 type step struct {
@@ -204,6 +206,11 @@ func (d *description) picture(g *ir.Graph) error {
 		x.Says += fmt.Sprintf(", divided by the standard deviation %s", plain(in.Std))
 	}
 	x.Says += ", " + colours
+	how := fmt.Sprintf("scaled to %d x %d", d.H, d.W)
+	if in.Resize > 0 {
+		how = fmt.Sprintf("its shorter side scaled to %d pixels, the middle %d x %d cut out", in.Resize, d.H, d.W)
+	}
+	x.Doc = "Preprocess writes a picture of any size into dst, as Infer takes it: " + how + ", " + x.Says + "."
 	d.Picture = x
 	return nil
 }
@@ -403,6 +410,15 @@ func (d *description) sectionName(s plan.Section) string {
 }
 
 func (d *description) doc(g *ir.Graph) {
+	d.InferDoc = "Infer computes the result of one image: " + d.OutputShape + " numbers"
+	if d.Classes {
+		d.InferDoc = "Infer computes the " + d.Score + " of each class for one image"
+	}
+	d.InferDoc += ". The image is " + d.InputShape + " float32s"
+	if d.Picture != nil {
+		d.InferDoc += ": " + d.Picture.Says
+	}
+	d.InferDoc += "."
 	line := "Package " + d.Package + " "
 	if d.Classes {
 		line += "classifies "
@@ -438,8 +454,8 @@ func (d *description) doc(g *ir.Graph) {
 		params += v.Type.Shape.Size()
 	}
 	d.Doc = append(d.Doc, "",
-		fmt.Sprintf("%s numbers are read as weights; an image takes %s multiply-accumulates,", count(params), count(macs)),
-		fmt.Sprintf("a model %s of memory, a session %s.", d.PackedText, d.ArenaText))
+		fmt.Sprintf("%s weights and statistics; %s multiply-accumulates an image. A model takes", count(params), count(macs)),
+		fmt.Sprintf("%s of memory, a session %s.", d.PackedText, d.ArenaText))
 	if d.Drawn {
 		d.Doc = append(d.Doc, "", "The weights that come with it are drawn at random: the network is not trained.")
 	}

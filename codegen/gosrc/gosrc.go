@@ -100,6 +100,7 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 
 var functions = template.FuncMap{
 	"quote":   quote,
+	"wrap":    wrap,
 	"tag":     func(s string) string { return "`json:" + quote(s) + "`" },
 	"lastJob": func(j joined) job { return j.Jobs[len(j.Jobs)-1] },
 	"float":   func(x float64) (string, error) { return number(x+0, 64) },

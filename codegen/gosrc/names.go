@@ -14,6 +14,8 @@ func quote(s string) string { return strconv.QuoteToASCII(s) }
 func comment(s string) string {
 	const most = 400
 	var b strings.Builder
+	// Behind "// " this alone still means something to the go command.
+	s = strings.ReplaceAll(s, "+build", "+ build")
 	for i, r := range s {
 		switch {
 		case b.Len() > most:
@@ -31,6 +33,26 @@ func comment(s string) string {
 	return b.String()
 }
 
+// wrap makes a line comment of some lines of a text.
+func wrap(s string) string {
+	const width = 84
+	var b strings.Builder
+	n := 0
+	for _, w := range strings.Fields(s) {
+		switch {
+		case n == 0:
+			b.WriteString("//")
+			n = 2
+		case n+1+len(w) > width:
+			b.WriteString("\n//")
+			n = 2
+		}
+		b.WriteString(" " + w)
+		n += 1 + len(w)
+	}
+	return b.String() + "\n"
+}
+
 // count prints 1234567 as 1,234,567.
 func count[T int | int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)
@@ -40,10 +62,12 @@ func count[T int | int64](n T) string {
 	return s
 }
 
-// PackageName makes a package's name of any text: its ASCII letters, in lower
-// case, and digits.
+// PackageName makes a package's name of any text: its first ASCII letters, in
+// lower case, and digits.
 func PackageName(s string) string {
+	const most = 60
 	name := strings.ToLower(ident(s))
+	name = name[:min(len(name), most)]
 	switch {
 	case name == "":
 		return "network"

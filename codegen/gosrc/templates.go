@@ -126,10 +126,9 @@ func (m *Model) NewSession() *Session {
 	return s
 }
 
-// Infer computes the result of one image: {{.OutputShape}} numbers{{if .Classes}}, each the {{.Score}} of a class{{end}}.
-//
-// The image is {{.InputShape}} float32s{{if .Picture}}: {{.Picture.Says}}{{end}}. Slices of other lengths are
-// an error that wraps ErrLength; dst and image must not overlap.
+{{wrap .InferDoc}}//
+// Slices of other lengths are an error that wraps ErrLength. dst and image must
+// not overlap.
 func (s *Session) Infer(dst, image []float32) error {
 	if len(dst) != {{.OutLen}} || len(image) != ImageLen {
 		return fmt.Errorf("%w: Infer wants a dst of %d and an image of %d float32s, not %d and %d", ErrLength, {{.OutLen}}, ImageLen, len(dst), len(image))
@@ -208,10 +207,7 @@ func (s *Session) Classify(image []float32, k int) ([]Prediction, error) {
 // input says how the spec has pictures prepared.
 var input = picture{c: Channels, h: Height, w: Width, resize: {{.Resize}}, lo: {{float .Lo}}, hi: {{float .Hi}}, mean: {{.Means}}, std: {{.Stds}}, bgr: {{eq .Order "bgr"}}}
 
-// Preprocess writes a picture of any size into dst, as Infer takes it: {{if .Resize}}its shorter
-// side scaled to {{.Resize}} pixels and the middle cut out{{else}}scaled to {{$.H}} x {{$.W}}{{end}},
-// {{.Says}}.
-func Preprocess(dst []float32, img image.Image) error {
+{{wrap .Doc}}func Preprocess(dst []float32, img image.Image) error {
 	if len(dst) != ImageLen {
 		return fmt.Errorf("%w: Preprocess wants a dst of %d float32s, not %d", ErrLength, ImageLen, len(dst))
 	}

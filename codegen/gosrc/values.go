@@ -25,7 +25,7 @@ func kernelText(k any) (string, error) {
 	own := false
 	for i := range v.NumField() {
 		f := v.Field(i)
-		if f.IsZero() {
+		if zero(f) {
 			continue
 		}
 		s, err := literal(f, true)
@@ -63,7 +63,7 @@ func literal(v reflect.Value, typed bool) (string, error) {
 		sep := ""
 		for i := range t.NumField() {
 			f := v.Field(i)
-			if f.IsZero() {
+			if zero(f) {
 				continue
 			}
 			if !t.Field(i).IsExported() {
@@ -79,7 +79,7 @@ func literal(v reflect.Value, typed bool) (string, error) {
 		b.WriteByte('}')
 	case reflect.Array:
 		n := v.Len()
-		for n > 0 && v.Index(n-1).IsZero() {
+		for n > 0 && zero(v.Index(n-1)) {
 			n--
 		}
 		b.WriteByte('{')
@@ -108,6 +108,14 @@ func literal(v reflect.Value, typed bool) (string, error) {
 		return "", fmt.Errorf("%v cannot be printed", t)
 	}
 	return b.String(), nil
+}
+
+// zero reports whether a field need not be printed; the zero below zero must.
+func zero(v reflect.Value) bool {
+	if v.Kind() == reflect.Float32 || v.Kind() == reflect.Float64 {
+		return math.Float64bits(v.Float()) == 0
+	}
+	return v.IsZero()
 }
 
 // number is the shortest decimal that reads back as x.

@@ -31,8 +31,7 @@ func (p *picture) prepare(dst []float32, img image.Image) {
 		}
 		sw, sh = max(sw, p.w), max(sh, p.h)
 	}
-	scaled := scale(img, sw, sh)
-	x0, y0 := (sw-p.w)/2, (sh-p.h)/2
+	scaled := scale(img, sw, sh, image.Rect(0, 0, p.w, p.h).Add(image.Pt((sw-p.w)/2, (sh-p.h)/2)))
 	for c := range p.c {
 		var value [256]float32
 		for i := range value {
@@ -51,7 +50,7 @@ func (p *picture) prepare(dst []float32, img image.Image) {
 		}
 		plane := dst[c*p.h*p.w : (c+1)*p.h*p.w]
 		for y := range p.h {
-			row := scaled.Pix[scaled.PixOffset(x0, y0+y):]
+			row := scaled.Pix[y*scaled.Stride:]
 			for x := range p.w {
 				pix := row[4*x : 4*x+4]
 				v := pix[from]
@@ -71,36 +70,37 @@ type tap struct {
 	weight float64
 }
 
-// taps weighs n rows or columns for each of m of the result: a tent as wide as the
-// distance of two pixels, of the source or the result, whichever is more, so that
-// shrinking does not alias. The second result is the inverse of the sums.
-func taps(n, m int) ([][]tap, []float64) {
+// taps weighs n rows or columns for each of first..end-1 of the m of the result: a
+// tent as wide as the distance of two pixels, of the source or the result,
+// whichever is more, so that shrinking does not alias. The other results are the
+// inverse of the sums, and the range of the source that is needed.
+func taps(n, m, first, end int) (all [][]tap, inverse []float64, lo, hi int) {
 	step := float64(n) / float64(m)
 	reach := max(step, 1)
-	all, inverse := make([][]tap, m), make([]float64, m)
-	for i := range all {
+	lo = n
+	for i := first; i < end; i++ {
 		center := float64((float64(i)+0.5)*step) - 0.5
-		first := max(int(math.Floor(center-reach)), 0)
-		end := min(int(math.Ceil(center+reach)), n)
+		var l []tap
 		total := 0.0
-		for at := first; at < end; at++ {
+		for at := max(int(math.Floor(center-reach)), 0); at < min(int(math.Ceil(center+reach)), n); at++ {
 			d := math.Abs(center - float64(at))
 			if step > 1 {
 				d *= 1 / step
 			}
 			if d < 1 {
-				all[i] = append(all[i], tap{at, 1 - d})
+				l = append(l, tap{at, 1 - d})
 				total += 1 - d
+				lo, hi = min(lo, at), max(hi, at+1)
 			}
 		}
-		inverse[i] = 1 / total
+		all, inverse = append(all, l), append(inverse, 1/total)
 	}
-	return all, inverse
+	return all, inverse, lo, hi
 }
 
-// scale makes a picture of w x h pixels, columns first. Colours are blended
-// premultiplied with their opacity.
-func scale(img image.Image, w, h int) *image.NRGBA {
+// scale makes a picture of w x h pixels and returns a part of it; the rest is not
+// computed. Colours are blended premultiplied with their opacity.
+func scale(img image.Image, w, h int, part image.Rectangle) *image.NRGBA {
 	b := img.Bounds()
 	at := func(x, y int) color.RGBA64 {
 		r, g, b, a := img.At(x, y).RGBA()
@@ -116,24 +116,26 @@ func scale(img image.Image, w, h int) *image.NRGBA {
 	case *image.YCbCr:
 		opaque = m.SubsampleRatio <= image.YCbCrSubsampleRatio440
 	}
-	columns, total := taps(b.Dx(), w)
-	narrow := make([][4]float64, w*b.Dy())
-	row := make([]color.RGBA64, b.Dx())
-	for y := range b.Dy() {
+	columns, across, left, right := taps(b.Dx(), w, part.Min.X, part.Max.X)
+	rows, down, top, bottom := taps(b.Dy(), h, part.Min.Y, part.Max.Y)
+	w, h = part.Dx(), part.Dy()
+	narrow := make([][4]float64, w*(bottom-top))
+	row := make([]color.RGBA64, right-left)
+	for y := top; y < bottom; y++ {
 		for x := range row {
-			row[x] = at(b.Min.X+x, b.Min.Y+y)
+			row[x] = at(b.Min.X+left+x, b.Min.Y+y)
 		}
 		for x, l := range columns {
 			var s [4]float64
 			for _, t := range l {
-				c := &row[t.at]
+				c := &row[t.at-left]
 				s[0] += float64(float64(c.R) * t.weight)
 				s[1] += float64(float64(c.G) * t.weight)
 				s[2] += float64(float64(c.B) * t.weight)
 				s[3] += float64(float64(c.A) * t.weight)
 			}
-			f := total[x] / 0xffff
-			out := &narrow[y*w+x]
+			f := across[x] / 0xffff
+			out := &narrow[(y-top)*w+x]
 			*out = [4]float64{s[0] * f, s[1] * f, s[2] * f, s[3] * f}
 			if opaque {
 				out[3] = 1
@@ -141,18 +143,17 @@ func scale(img image.Image, w, h int) *image.NRGBA {
 		}
 	}
 	scaled := image.NewNRGBA(image.Rect(0, 0, w, h))
-	rows, total := taps(b.Dy(), h)
 	for x := range w {
 		for y, l := range rows {
 			var s [4]float64
 			for _, t := range l {
-				c := &narrow[t.at*w+x]
+				c := &narrow[(t.at-top)*w+x]
 				for i := range s {
 					s[i] += float64(c[i] * t.weight)
 				}
 			}
-			a := s[3]
-			scaled.SetRGBA64(x, y, color.RGBA64{R: level(min(s[0], a) * total[y]), G: level(min(s[1], a) * total[y]), B: level(min(s[2], a) * total[y]), A: level(a * total[y])})
+			a, f := s[3], down[y]
+			scaled.SetRGBA64(x, y, color.RGBA64{R: level(min(s[0], a) * f), G: level(min(s[1], a) * f), B: level(min(s[2], a) * f), A: level(a * f)})
 		}
 	}
 	return scaled

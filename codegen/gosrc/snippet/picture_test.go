@@ -89,6 +89,20 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+// TestLongPicture: a line of pixels whose shorter side is to become 256 does not
+// take 256 times its length squared.
+func TestLongPicture(t *testing.T) {
+	p := picture{c: 1, h: 224, w: 224, resize: 256, hi: 1}
+	dst := make([]float32, p.h*p.w)
+	p.prepare(dst, image.NewGray(image.Rect(0, 0, 1, 1<<22)))
+	p.prepare(dst, image.NewGray(image.Rect(0, 0, 1<<22, 1)))
+	for _, v := range dst {
+		if v != 0 {
+			t.Fatalf("black is %v", v)
+		}
+	}
+}
+
 // TestNoise pins the first numbers: golden vectors rest on them.
 func TestNoise(t *testing.T) {
 	x := Noise(1000)

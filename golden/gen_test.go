@@ -1,0 +1,349 @@
+package golden
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/gosrc"
+	"github.com/incc-lang/incc/codegen/gosrc/snippet"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/specs"
+)
+
+// inccDir is where inccCommand has put it, "" if nobody asked.
+var inccDir string
+
+// inccCommand builds incc, once.
+var inccCommand = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "incc-golden-*")
+	if err != nil {
+		return "", err
+	}
+	inccDir = dir
+	exe := filepath.Join(dir, "incc")
+	out, err := exec.Command("go", "build", "-o", exe, "github.com/incc-lang/incc/cmd/incc").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if inccDir != "" {
+		os.RemoveAll(inccDir)
+	}
+	os.Exit(code)
+}
+
+// inModule runs a command in a folder and returns what it prints.
+func inModule(t *testing.T, dir string, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	// Nothing may come from elsewhere: no proxy, no workspace, no cgo.
+	cmd.Env = append(append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func newModule(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/user\n\ngo 1.26\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// hashBits is the SHA-256 of the bits of numbers.
+func hashBits(x []float32) string {
+	b := make([]byte, 0, 4*len(x))
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// driver is a program that runs every package on an image of noise and prints the
+// hash of the result.
+const driver = `package main
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+
+IMPORTS)
+
+func main() {
+CALLS}
+
+type session interface{ Infer(dst, image []float32) error }
+
+func run(name string, s session, in, out int) {
+	y := make([]float32, out)
+	if err := s.Infer(y, Noise(in)); err != nil {
+		fmt.Fprintln(os.Stderr, name, err)
+		os.Exit(1)
+	}
+	var b []byte
+	for _, v := range y {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	fmt.Printf("%s %x\n", name, sha256.Sum256(b))
+}
+
+`
+
+// genSpecs are networks that between them have every kind of step and of weights:
+// with batch norms, merged siblings, maxout, dense layers over vectors and maps, an
+// output that is a map.
+var genSpecs = []string{"mnist/inception_v3", "maxout_mnist_pi", "nin_cifar10", "googlenet_bn"}
+
+// TestGeneratedPackages generates packages of networks into one module, where they
+// share a run time. All of them build, pass go vet, build for other platforms,
+// and compute the bits of the executor on every instruction set of this machine.
+// INCC_LONG=1 takes every spec, and the levels of GOAMD64.
+func TestGeneratedPackages(t *testing.T) {
+	exe, err := inccCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, long := genSpecs, os.Getenv("INCC_LONG") != ""
+	if long {
+		names = specs.Names()
+	}
+	dir := newModule(t)
+	var imports, calls strings.Builder
+	for i, name := range names {
+		pkg := gosrc.PackageName(name)
+		args := []string{"gen", "go", name, "-o", "./nets/" + pkg, "--kernel", "./internal/inccrt"}
+		if long {
+			args = append(args, "--test", "--main")
+		}
+		inModule(t, dir, nil, exe, args...)
+		inModule(t, dir, nil, exe, append(args, "--check")...)
+		fmt.Fprintf(&imports, "\tn%d \"example.com/user/nets/%s\"\n", i, pkg)
+		fmt.Fprintf(&calls, "\tif m, err := n%d.New(); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t} else {\n\t\trun(%q, m.NewSession(), n%d.ImageLen, %d)\n\t}\n", i, name, i, loadSpec(t, name).Outputs[0].Type.Shape.Size())
+	}
+	main := strings.Replace(strings.Replace(driver, "IMPORTS", imports.String(), 1), "CALLS", calls.String(), 1) + snippet.NoiseFunc()
+	if err := os.MkdirAll(filepath.Join(dir, "driver"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "driver", "main.go"), []byte(main), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	inModule(t, dir, nil, "go", "build", "./...")
+	t.Logf("%d packages and their run time build in %v", len(names), time.Since(begin).Round(time.Millisecond))
+	inModule(t, dir, nil, "go", "vet", "./...")
+	if mod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || strings.Contains(string(mod), "require") {
+		t.Errorf("go.mod has become\n%s", mod)
+	}
+	for _, target := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
+		goos, goarch, _ := strings.Cut(target, "/")
+		if target != runtime.GOOS+"/"+runtime.GOARCH {
+			inModule(t, dir, []string{"GOOS=" + goos, "GOARCH=" + goarch}, "go", "build", "./...")
+		}
+	}
+	levels := []string{""}
+	if long && runtime.GOARCH == "amd64" {
+		levels = append(levels, "v3")
+	}
+	for _, level := range levels {
+		program := filepath.Join(dir, "driver.exe")
+		inModule(t, dir, []string{"GOAMD64=" + level}, "go", "build", "-o", program, "./driver")
+		for _, isa := range kernel.Available() {
+			if isa == kernel.Portable && !long {
+				continue // slow; TestGeneratedNetworks runs it
+			}
+			out := inModule(t, dir, []string{"INCC_ISA=" + isa.String()}, program)
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			if len(lines) != len(names) {
+				t.Fatalf("%v: the program printed\n%s", isa, out)
+			}
+			for i, name := range names {
+				if want := name + " " + hashBits(executorOutput(t, loadSpec(t, name), isa)); lines[i] != want {
+					t.Errorf("%v, GOAMD64=%s: the package printed\n%s, the executor computes\n%s", isa, level, lines[i], want)
+				}
+			}
+		}
+	}
+	if long {
+		inModule(t, dir, nil, "go", "test", "./nets/...")
+	}
+}
+
+// executorOutput is what the executor computes for an image of noise, with the
+// weights that incc draws, after all passes.
+func executorOutput(t *testing.T, g *ir.Graph, isa kernel.ISA) []float32 {
+	t.Helper()
+	ir.Materialize(g, 1)
+	if _, err := passes.Run(g, passes.Level(2), passes.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := cpu.Compile(g, cpu.Options{ISA: isa.String(), Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := make([]float32, p.Plan().Outputs[0].Size)
+	if err := p.NewSession().Run([][]float32{snippet.Noise(p.Plan().Inputs[0].Size)}, [][]float32{y}); err != nil {
+		t.Fatal(err)
+	}
+	return y
+}
+
+// TestGeneratedNetworks holds the packages of small networks to the text that
+// stands in gen/*.txtar: spec.incc, its command, and what comes of them. Then it
+// compiles them in a module of their own and runs their tests, on every
+// instruction set.
+func TestGeneratedNetworks(t *testing.T) {
+	exe, err := inccCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("gen/*.txtar")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(a.Files) < 1 || a.Files[0].Name != "spec.incc" {
+				t.Fatal("spec.incc does not come first")
+			}
+			dir := newModule(t)
+			if err := os.WriteFile(filepath.Join(dir, "spec.incc"), a.Files[0].Data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			// The command stands on the last line of the comment.
+			comment := strings.Split(strings.TrimSpace(string(a.Comment)), "\n")
+			words := strings.Fields(comment[len(comment)-1])
+			if len(words) < 4 || words[0] != "incc" || !slices.Contains(words, "--test") {
+				t.Fatalf("the comment ends in no command with --test: %q", words)
+			}
+			inModule(t, dir, nil, exe, words[1:]...)
+			got := &txtar.Archive{Comment: a.Comment, Files: a.Files[:1]}
+			err = filepath.WalkDir(filepath.Join(dir, "net"), func(p string, d os.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				if d.IsDir() && d.Name() == "internal" {
+					return filepath.SkipDir
+				}
+				if d.IsDir() || filepath.Ext(p) != ".go" {
+					return nil
+				}
+				rel, err := filepath.Rel(dir, p)
+				if err != nil {
+					return err
+				}
+				b, err := os.ReadFile(p)
+				got.Files = append(got.Files, txtar.File{Name: filepath.ToSlash(rel), Data: b})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := txtar.Format(got); *update {
+				if err := os.WriteFile(file, text, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if want, err := os.ReadFile(file); err != nil || !bytes.Equal(text, want) {
+				t.Errorf("what is generated is not what stands in %s (go test ./golden -update): %v", file, err)
+			}
+			inModule(t, dir, nil, "go", "vet", "./...")
+			inModule(t, dir, nil, "go", "test", "./...")
+		})
+	}
+}
+
+// TestGoGenerate follows the line that users write: a tool in go.mod, a comment of
+// go:generate, and a ten-line program that uses the package.
+func TestGoGenerate(t *testing.T) {
+	if os.Getenv("INCC_LONG") == "" {
+		t.Skip("builds incc once more; INCC_LONG=1 runs it")
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ours, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, requires, ok := strings.Cut(string(ours), "\nrequire")
+	if !ok {
+		t.Fatal("go.mod requires nothing")
+	}
+	mod := "module example.com/user\n\ngo 1.26.0\n\ntool github.com/incc-lang/incc/cmd/incc\n\n" +
+		"require github.com/incc-lang/incc v0.0.0\n\nreplace github.com/incc-lang/incc => " + filepath.ToSlash(root) + "\n\nrequire" + requires
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"go.mod":        mod,
+		"go.sum":        string(sum),
+		"digits/doc.go": "package digits\n\n//go:generate go tool incc gen go mnist/nin -o .\n",
+		"main.go": `package main
+
+import (
+	"fmt"
+	"log"
+
+	"example.com/user/digits"
+)
+
+func main() {
+	m, err := digits.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	top, err := m.NewSession().Classify(make([]float32, digits.ImageLen), 3)
+	fmt.Println(len(top), err)
+}
+`,
+	} {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inModule(t, dir, nil, "go", "generate", "./...")
+	if out := inModule(t, dir, nil, "go", "run", "."); strings.TrimSpace(out) != "3 <nil>" {
+		t.Errorf("the program prints %s", out)
+	}
+}
