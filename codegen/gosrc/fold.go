@@ -283,6 +283,9 @@ func (f *foldPrinter) expression(v *ir.Value) (string, error) {
 		return chain("Div")
 	case ops.Sqrt:
 		return in[0] + ".Sqrt()", nil
+	case ops.Scale:
+		by, err := number(op.By, 64)
+		return in[0] + ".Scale(" + by + ")", err
 	case ops.Reshape:
 		return in[0] + ".Reshape(" + dims + ")", nil
 	case ops.Concat:

@@ -76,6 +76,15 @@ func (f Fold) Sqrt() Fold {
 	return y
 }
 
+// Scale is x times each element.
+func (f Fold) Scale(x float64) Fold {
+	y := newFold(f.Shape)
+	for i, v := range f.Data {
+		y.Data[i] = v * x
+	}
+	return y
+}
+
 // Add, Sub, Mul and Div are elementwise; axes of 1 and missing ones in front are
 // stretched.
 func (f Fold) Add(g Fold) Fold { return f.each(g, func(a, b float64) float64 { return a + b }) }
