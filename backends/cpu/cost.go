@@ -119,6 +119,8 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = expNS * float64(k.C*images)
 	case kernel.Repack:
 		ns = scatterNS * float64(k.To.PackedLen())
+	case kernel.SumParts:
+		ns = moveNS * float64(k.N*((images+k.Images-1)/k.Images))
 	case kernel.SGD:
 		ns = optimizerNS * float64(k.N)
 	case kernel.RMSProp:

@@ -191,7 +191,14 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 	}
 	return c.layouts("backward weights", []plan.Need{blocked, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
 		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
-		e.Step(kernel.BackwardWeights{Conv: f}.Split(), list(e.In[1], e.In[0]), e.Out)
+		do := kernel.BackwardWeights{Conv: f}.Split()
+		if p, ok := do.InParts(c.l.batch); ok {
+			t := e.Temp("parts", plan.Packed, p.Count(c.l.batch)*p.PackedLen(), 1, 1)
+			e.Step(p, list(e.In[1], e.In[0]), list(t))
+			e.Step(kernel.SumParts{N: p.PackedLen(), Images: p.Images}, list(t), e.Out)
+			return nil
+		}
+		e.Step(do, list(e.In[1], e.In[0]), e.Out)
 		return nil
 	})
 }

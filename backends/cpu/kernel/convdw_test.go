@@ -122,3 +122,58 @@ func TestBackwardWeights(t *testing.T) {
 		}
 	}
 }
+
+// A gradient cut into parts of images is that of all images, up to the order of
+// the sum, and its bits do not depend on the tier.
+func TestBackwardWeightsParts(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 9))
+	for i := range 40 {
+		c := Conv{IC: 1 + r.IntN(20), H: 1 + r.IntN(9), W: 1 + r.IntN(9), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), SH: 1, SW: 1, PH: r.IntN(2), PW: r.IntN(2),
+			Planar: i%3 == 0, Parts: [4]Part{{C: 1 + r.IntN(40)}}}
+		if c.Planar {
+			c.IC = 1 + r.IntN(4)
+		}
+		planned := 2 + r.IntN(20)
+		k := newConvCase(r, 1+r.IntN(planned), c, 0)
+		dy := k.out[0]
+		dy.fill(r, false)
+		b := BackwardWeights{Conv: k.c}.Split()
+		p, ok := b.InParts(planned)
+		if !ok {
+			if b.Tasks(1) < partTasks {
+				t.Fatalf("no parts of %d tasks", b.Tasks(1))
+			}
+			continue
+		}
+		var simd []float32
+		for _, isa := range Available() {
+			a := &Args{Images: k.images, Table: b.Table(isa)}
+			a.In[0], a.In[1] = k.in.Buf, dy.Buf
+			want := make([]float32, b.PackedLen())
+			a.Out[0].Mem = want
+			runAll(isa, b, a)
+			parts, got := make([]float32, p.Count(planned)*b.PackedLen()), make([]float32, b.PackedLen())
+			for j := range parts {
+				parts[j] = canary
+			}
+			a.Out[0].Mem = parts
+			runAll(isa, p, a)
+			sum := &Args{Images: k.images}
+			sum.In[0].Mem, sum.Out[0].Mem = parts, got
+			runAll(isa, SumParts{N: b.PackedLen(), Images: p.Images}, sum)
+			scale := 1 / math.Sqrt(float64(k.images*c.H*c.W))
+			for j, g := range got {
+				if d := math.Abs(float64(g-want[j])) * scale; !(d < 3e-6) {
+					t.Fatalf("%v: %g at %d, want %g\n%#v", isa, g, j, want[j], p)
+				}
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(got)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", p)
+			}
+			simd = got
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package kernel
+
+// BackwardWeightsParts is BackwardWeights for narrow layers, whose pairs of blocks
+// are too few for many threads: the images are cut into parts of Images each,
+// which are tasks of their own.
+//
+// Operands are those of BackwardWeights, but Out[0] has room for PackedLen numbers
+// for every part, one behind another, which SumParts adds, and there is no Out[1].
+type BackwardWeightsParts struct {
+	BackwardWeights
+	Images int
+}
+
+// partTasks is the number of tasks below which images are cut into parts, and how
+// many there are then about.
+const partTasks = 8
+
+// InParts cuts a gradient into parts, planned for that many images. ok is false
+// where it has tasks enough.
+func (c BackwardWeights) InParts(images int) (k BackwardWeightsParts, ok bool) {
+	n := c.Tasks(images)
+	if n >= partTasks || images < 2 {
+		return k, false
+	}
+	return BackwardWeightsParts{c, ceilDiv(images, min(images, 2*partTasks/n))}, true
+}
+
+// Count is the number of parts of that many images.
+func (c BackwardWeightsParts) Count(images int) int { return ceilDiv(images, c.Images) }
+
+// Tasks is those of BackwardWeights for every part.
+func (c BackwardWeightsParts) Tasks(images int) int {
+	return c.Count(images) * c.BackwardWeights.Tasks(images)
+}
+
+// Run computes a task of a part.
+func (c BackwardWeightsParts) Run(w *Worker, task int, a *Args) {
+	n := c.BackwardWeights.Tasks(a.Images)
+	part := task / n
+	first := part * c.Images
+	b := *a
+	b.Images = min(c.Images, a.Images-first)
+	b.In[0].Off += first * c.In.N
+	b.In[1].Off += first * c.Parts[0].View.N
+	b.Out[0].Off += part * c.PackedLen()
+	b.Out[1] = Buf{}
+	c.BackwardWeights.Run(w, task%n, &b)
+}
+
+// SumParts adds the parts of a packed array of N numbers (whole blocks), one for so
+// many images each, in their order.
+//
+// Operands: In[0] the parts, one behind another; Out[0] their sum.
+type SumParts struct {
+	N      int
+	Images int
+}
+
+// Tasks is chunks of numbers.
+func (k SumParts) Tasks(int) int { return flat{k.N}.tasks() }
+
+// Run adds a chunk.
+func (k SumParts) Run(w *Worker, task int, a *Args) {
+	f := flat{k.N}
+	out, in := f.part(&a.Out[0], task), a.In[0]
+	copy(out, f.part(&in, task))
+	v := vecFor(w.ISA)
+	for range ceilDiv(a.Images, k.Images) - 1 {
+		in.Off += k.N
+		v.add(out, out, f.part(&in, task), Block)
+	}
+}
