@@ -805,3 +805,6 @@ func importConstant(im *importer, n *node) error {
 	}
 	return nil
 }
+
+// Importable reports whether Import knows an operator of ONNX's default domain.
+func Importable(op string) bool { return importTable[op] != nil }

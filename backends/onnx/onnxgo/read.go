@@ -27,12 +27,14 @@ type Node struct {
 	Op      string
 	Attrs   map[string]any
 	In, Out []string
+
+	in, out []*value
 }
 
 // Read decodes a model with onnx-go. A symbolic batch is lost on the way: the
 // decoder leaves out axes without a number.
 func Read(b []byte) (g *Graph, err error) {
-	if _, err := onnx.Decode(b); err != nil {
+	if _, err := safe(b); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -40,7 +42,7 @@ func Read(b []byte) (g *Graph, err error) {
 			g, err = nil, fmt.Errorf("onnx-go panics: %v", r)
 		}
 	}()
-	r := &recorder{WeightedDirectedGraph: simple.NewWeightedDirectedGraph(0, math.Inf(1)), operands: map[int64][]*value{}}
+	r := newRecorder()
 	m := onnxgo.NewModel(r)
 	if err := m.UnmarshalBinary(b); err != nil {
 		return nil, fmt.Errorf("onnx-go: %w", err)
@@ -60,6 +62,35 @@ func Read(b []byte) (g *Graph, err error) {
 	return g, nil
 }
 
+// maxDeclared bounds the memory, in bytes, of the values that a model declares:
+// onnx-go allocates every one of them while it decodes.
+const maxDeclared = 1 << 32
+
+// safe decodes bytes as onnx.Decode does and demands what onnx-go's decoder needs
+// besides.
+func safe(b []byte) (*onnxpb.ModelProto, error) {
+	m, err := onnx.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	bytes := int64(0)
+	for _, v := range slices.Concat(m.Graph.Input, m.Graph.ValueInfo, m.Graph.Output) {
+		n := int64(8)
+		for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+			n *= max(1, d.GetDimValue())
+		}
+		if bytes += n; bytes > maxDeclared {
+			return nil, fmt.Errorf("the model declares values of more than %d bytes, which onnx-go would allocate", int64(maxDeclared))
+		}
+	}
+	for _, t := range m.Graph.Initializer {
+		if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
+			return nil, fmt.Errorf("initializer %q lies in another file, which onnx-go does not read", t.Name)
+		}
+	}
+	return m, nil
+}
+
 // recorder is a backend of onnx-go that writes down what it is told. Edges are
 // kept in lists: a node that reads a value twice has two, which a gonum graph
 // cannot hold.
@@ -68,6 +99,7 @@ type recorder struct {
 	values   []*value
 	operands map[int64][]*value // of the value that an operation computes
 	nodes    []Node
+	backend  *Backend // whose graph it is, nil for Read
 }
 
 var (
@@ -78,18 +110,41 @@ var (
 
 // value is a node of onnx-go's graph: values are its nodes.
 type value struct {
-	id   int64
-	name string
-	t    tensor.Tensor
+	id       int64
+	name     string
+	t        tensor.Tensor
+	result   tensor.Tensor // of the last Run
+	of       *recorder
+	computed bool // by an operation
+	decoded  int  // SetTensor before the first operation came, which is the decoder's
+	given    int  // and after
 }
 
-func (v *value) ID() int64                       { return v.id }
-func (v *value) SetName(s string)                { v.name = s }
-func (v *value) GetName() string                 { return v.name }
-func (v *value) SetTensor(t tensor.Tensor) error { v.t = t; return nil }
-func (v *value) GetTensor() tensor.Tensor        { return v.t }
+func (v *value) ID() int64        { return v.id }
+func (v *value) SetName(s string) { v.name = s }
+func (v *value) GetName() string  { return v.name }
 
-func (r *recorder) NewNode() graph.Node { return &value{id: int64(len(r.values))} }
+func (v *value) SetTensor(t tensor.Tensor) error {
+	v.t = t
+	if len(v.of.nodes) == 0 {
+		v.decoded++
+		return nil
+	}
+	v.given++
+	if v.of.backend != nil {
+		v.of.backend.changed(v)
+	}
+	return nil
+}
+
+func (v *value) GetTensor() tensor.Tensor {
+	if v.computed && v.of.backend != nil {
+		return v.of.backend.result(v)
+	}
+	return v.t
+}
+
+func (r *recorder) NewNode() graph.Node { return &value{id: int64(len(r.values)), of: r} }
 
 func (r *recorder) AddNode(n graph.Node) {
 	r.values = append(r.values, n.(*value))
@@ -97,6 +152,10 @@ func (r *recorder) AddNode(n graph.Node) {
 }
 
 func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) {
+	// A gonum graph has no edge from a node to itself, a malformed model may.
+	if e.From().ID() != e.To().ID() {
+		r.WeightedDirectedGraph.SetWeightedEdge(e)
+	}
 	from := e.From().ID()
 	r.operands[from] = append(r.operands[from], e.To().(*value))
 }
@@ -104,10 +163,12 @@ func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) {
 func (r *recorder) ApplyOperation(o onnxgo.Operation, ns ...graph.Node) error {
 	n := Node{Op: o.Name, Attrs: o.Attributes}
 	for _, x := range ns {
-		n.Out = append(n.Out, x.(*value).name)
+		v := x.(*value)
+		v.computed = true
+		n.Out, n.out = append(n.Out, v.name), append(n.out, v)
 	}
 	for _, v := range r.operands[ns[0].ID()] {
-		n.In = append(n.In, v.name)
+		n.In, n.in = append(n.In, v.name), append(n.in, v)
 	}
 	r.nodes = append(r.nodes, n)
 	return nil

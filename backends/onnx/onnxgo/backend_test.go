@@ -1,0 +1,226 @@
+package onnxgo
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	onnxgo "github.com/owulveryck/onnx-go"
+	"github.com/owulveryck/onnx-go/backend/x/gorgonnx"
+	gtensor "gorgonia.org/tensor"
+
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxtest"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/specs"
+)
+
+// What a user of onnx-go writes; only the backend is another.
+func ExampleNewBackend() {
+	data := lenet() // a model.onnx, of a source that is trusted
+
+	b := NewBackend()
+	model := onnxgo.NewModel(b)
+	if err := model.UnmarshalBinary(data); err != nil {
+		log.Fatal(err)
+	}
+	if err := model.SetInput(0, gtensor.New(gtensor.WithShape(1, 1, 28, 28), gtensor.Of(gtensor.Float32))); err != nil {
+		log.Fatal(err)
+	}
+	if err := b.Run(); err != nil {
+		log.Fatal(err)
+	}
+	out, err := model.GetOutputTensors()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(out[0].Shape())
+	// Output: (1, 10)
+}
+
+func lenet() []byte { return emit(&testing.T{}, onnx.Backend{Batch: 1}, spec(&testing.T{}, "lenet5")) }
+
+// run runs a model on one input with the backend as an onnx-go user would.
+func run(model *onnxgo.Model, b *Backend, x *tensor.F32) ([]gtensor.Tensor, error) {
+	if err := model.SetInput(0, gtensor.New(gtensor.WithShape(x.Shape...), gtensor.WithBacking(x.Data))); err != nil {
+		return nil, err
+	}
+	if err := b.Run(); err != nil {
+		return nil, err
+	}
+	return model.GetOutputTensors()
+}
+
+func decoded(t testing.TB, data []byte) (*onnxgo.Model, *Backend) {
+	t.Helper()
+	b := NewBackend()
+	m := onnxgo.NewModel(b)
+	if err := m.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	return m, b
+}
+
+// TestEverySpec runs the model of every spec, with a symbolic batch and a fixed
+// one, through onnx-go and holds the small ones against the reference.
+func TestEverySpec(t *testing.T) {
+	long := os.Getenv("INCC_LONG") == "1"
+	ran := 0
+	for _, name := range specs.Names() {
+		g := spec(t, name)
+		if s := ir.Summarize(g); !long && (s.Params+s.HeadParams > 8e6 || s.MACs > 2e9) {
+			continue
+		}
+		for i, batch := range []int{1, 2, 0} {
+			if i > 0 && !long && ir.Summarize(g).MACs > 3e6 {
+				continue
+			}
+			n := max(batch, i)
+			data := emit(t, onnx.Backend{Batch: batch, Seed: 3}, g)
+			m, b := decoded(t, data)
+			rng := rand.New(rand.NewPCG(1, 2))
+			x := tensor.Make[float32](g.Inputs[0].Type.Shape.Bind(n))
+			for i := range x.Data {
+				x.Data[i] = float32(rng.NormFloat64())
+			}
+			out, err := run(m, b, x)
+			if err != nil {
+				t.Errorf("%s, batch %d: %v", name, batch, err)
+				continue
+			}
+			ran++
+			if ir.Summarize(g).MACs > 3e6 {
+				continue
+			}
+			want, err := ref.Run(g, []*tensor.Tensor{tensor.Widen(x)}, ref.Options{Seed: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, o := range g.Outputs {
+				w := want[o]
+				got := tensor.Widen(tensor.Of(out[j].Data().([]float32), w.Shape...))
+				if d, ok := onnxtest.Close(got, w); !ok {
+					t.Errorf("%s, batch %d: differs by %.2g", name, batch, d)
+				}
+			}
+		}
+	}
+	if ran < 20 {
+		t.Errorf("only %d models ran", ran)
+	}
+	t.Logf("%d models ran", ran)
+}
+
+// TestRunAgain changes shapes, values and what is asked for between runs.
+func TestRunAgain(t *testing.T) {
+	g := module(t)
+	m, b := decoded(t, emit(t, onnx.Backend{Seed: 3}, g))
+	inner := g.Nodes[0].Out[0]
+	g.Outputs = append(g.Outputs, inner) // for the reference alone
+	for i, n := range []int{2, 2, 3} {
+		x := tensor.Make[float32](g.Inputs[0].Type.Shape.Bind(n))
+		for j := range x.Data {
+			x.Data[j] = float32((j*7+i)%11) / 11
+		}
+		out, err := run(m, b, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := ref.Run(g, []*tensor.Tensor{tensor.Widen(x)}, ref.Options{Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := want[g.Outputs[0]]
+		if d, ok := onnxtest.Close(tensor.Widen(tensor.Of(out[0].Data().([]float32), w.Shape...)), w); !ok {
+			t.Errorf("run %d: differs by %.2g", i, d)
+		}
+		// A value that others read is computed when it is asked for.
+		v, ok := m.GetNodeByName(inner.Name)
+		if !ok {
+			t.Fatalf("no value %s", inner.Name)
+		}
+		y := v.(*value).GetTensor()
+		if y == nil || y.Dtype() != gtensor.Float32 || y.Shape()[0] != n {
+			t.Fatalf("run %d: %s is %v", i, inner.Name, y)
+		}
+		w = want[inner]
+		if d, ok := onnxtest.Close(tensor.Widen(tensor.Of(y.Data().([]float32), w.Shape...)), w); !ok {
+			t.Errorf("run %d: %s differs by %.2g", i, inner.Name, d)
+		}
+	}
+}
+
+// TestBackendErrors is what a user gets wrong, and no panic.
+func TestBackendErrors(t *testing.T) {
+	want := func(err error, text string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v, want %q", err, text)
+		}
+	}
+	want(NewBackend().Run(), "holds no model")
+	g := spec(t, "lenet5")
+	data := emit(t, onnx.Backend{Batch: 1}, g)
+	m, b := decoded(t, data)
+	want(b.Run(), "call SetInput")
+	for text, x := range map[string]*gtensor.Dense{
+		"float64":   gtensor.New(gtensor.WithShape(1, 1, 28, 28), gtensor.Of(gtensor.Float64)),
+		"row-major": gtensor.New(gtensor.WithShape(1, 1, 28, 28), gtensor.Of(gtensor.Float32), gtensor.AsFortran(nil)),
+		"":          gtensor.New(gtensor.WithShape(28, 28), gtensor.Of(gtensor.Float32)),
+	} {
+		if err := m.SetInput(0, x); err != nil {
+			t.Fatal(err)
+		}
+		want(b.Run(), text)
+	}
+	if err := NewBackend().ApplyOperation(onnxgo.Operation{Name: "Einsum"}); !errors.As(err, new(*onnxgo.ErrNotImplemented)) {
+		t.Error(err)
+	}
+	for _, x := range [][]byte{nil, {8}, []byte(strings.Repeat("\xff", 100))} {
+		if _, _, err := Load(x); err == nil {
+			t.Errorf("%d hostile bytes were loaded", len(x))
+		}
+	}
+	if _, b, err := Load(data); err != nil || b.Opset < 17 || len(b.outputs) != 1 {
+		t.Error(err, b.Opset)
+	}
+}
+
+// BenchmarkBackends is the same model in onnx-go on both backends: gorgonnx
+// builds its machine anew in every Run, which is what its users pay.
+func BenchmarkBackends(b *testing.B) {
+	data := emit(b, onnx.Backend{Batch: 1, Seed: 3}, spec(b, "lenet5"))
+	x := gtensor.New(gtensor.WithShape(1, 1, 28, 28), gtensor.Of(gtensor.Float32))
+	b.Run("incc", func(b *testing.B) {
+		m, back := decoded(b, data)
+		if err := m.SetInput(0, x); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if err := back.Run(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("gorgonnx", func(b *testing.B) {
+		back := gorgonnx.NewGraph()
+		m := onnxgo.NewModel(back)
+		if err := m.UnmarshalBinary(data); err != nil {
+			b.Fatal(err)
+		}
+		if err := m.SetInput(0, x); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if err := back.Run(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

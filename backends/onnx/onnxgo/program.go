@@ -1,0 +1,481 @@
+package onnxgo
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	onnxgo "github.com/owulveryck/onnx-go"
+	"gorgonia.org/tensor"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes"
+)
+
+// program is a model compiled for certain inputs.
+type program struct {
+	all     []*value // inputs of the model
+	shapes  [][]int  // of all
+	baked   []any    // of all: the data that was compiled in, nil for what is read at a run
+	session *cpu.Session
+	in      []*value // what the session reads
+	out     []output
+}
+
+// output is where a result comes from: the session, an input, or the compiler.
+type output struct {
+	v     *value
+	shape []int
+	index int // of the session's outputs, -1 for the others
+	input *value
+	data  []float32
+}
+
+// fits reports whether the inputs are still those that the program is for.
+func (p *program) fits() bool {
+	for i, v := range p.all {
+		if !slices.Equal([]int(v.t.Shape()), p.shapes[i]) {
+			return false
+		}
+		if p.baked[i] == nil {
+			if v.t.Dtype() != tensor.Float32 {
+				return false
+			}
+			continue
+		}
+		data, err := elements(v)
+		if err != nil || !sameData(p.baked[i], data) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *program) run() error {
+	results := make([][]float32, 0, len(p.out))
+	for i := range p.out {
+		if o := &p.out[i]; o.index >= 0 {
+			results = append(results, make([]float32, ir.Shape(o.shape).Size()))
+		}
+	}
+	data := func(v *value) ([]float32, error) {
+		x, err := elements(v)
+		if err != nil {
+			return nil, err
+		}
+		return x.([]float32), nil
+	}
+	if p.session != nil {
+		in := make([][]float32, len(p.in))
+		for i, v := range p.in {
+			var err error
+			if in[i], err = data(v); err != nil {
+				return err
+			}
+		}
+		if err := p.session.Run(in, results); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.out {
+		x := slices.Clone(o.data)
+		switch {
+		case o.index >= 0:
+			x = results[o.index]
+		case o.input != nil:
+			d, err := data(o.input)
+			if err != nil {
+				return err
+			}
+			x = slices.Clone(d)
+		}
+		o.v.result = tensor.New(tensor.WithShape(o.shape...), tensor.WithBacking(x))
+	}
+	return nil
+}
+
+// elements returns the elements of a value in order: []float32, []int64, or what
+// its type is.
+func elements(v *value) (any, error) {
+	d, ok := v.t.(*tensor.Dense)
+	if !ok {
+		return nil, fmt.Errorf("%s is a %T, want a *tensor.Dense", v.title(), v.t)
+	}
+	if d.IsMasked() || !d.DataOrder().IsRowMajor() || d.DataOrder().IsTransposed() || d.RequiresIterator() {
+		return nil, fmt.Errorf("%s is a view, masked, or not row-major: give a plain tensor, such as Materialize makes of a view", v.title())
+	}
+	want := ir.Shape(d.Shape()).Size()
+	n := -1
+	var x any
+	switch e := d.Data().(type) {
+	case float32:
+		x, n = []float32{e}, 1
+	case int64:
+		x, n = []int64{e}, 1
+	case []float32:
+		x, n = e, len(e)
+	case []int64:
+		x, n = e, len(e)
+	default:
+		return nil, unsupported("%s is of %v: only float32 and int64 can be used", v.title(), d.Dtype())
+	}
+	if n != want {
+		return nil, fmt.Errorf("%s has shape %v and %d elements", v.title(), d.Shape(), n)
+	}
+	return x, nil
+}
+
+func (v *value) title() string {
+	if v.name == "" {
+		return fmt.Sprintf("value %d", v.id)
+	}
+	return fmt.Sprintf("%q", v.name)
+}
+
+// unsupported is an error of something that incc cannot do.
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errForm)...)
+}
+
+// compile makes a program for the inputs as they are. What it tries in turn:
+// inputs of floats as inputs; all but the first compiled in. And for both, the
+// first axis as the batch; the whole as a single image.
+func (b *Backend) compile(inputs []*value) (*program, error) {
+	var first error
+	floats := 0
+	for try := range 2 {
+		bake := make([]bool, len(inputs))
+		baked := false
+		floats = 0
+		for i, v := range inputs {
+			isFloat := v.t.Dtype() == tensor.Float32
+			if isFloat {
+				floats++
+			}
+			bake[i] = !isFloat || try == 1 && floats > 1
+			baked = baked || bake[i] && isFloat
+		}
+		if try == 1 && !baked {
+			break
+		}
+		p, err := b.compileFor(inputs, bake)
+		if err == nil {
+			return p, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, errForm) && !errors.Is(err, onnx.ErrUnsupported) {
+			break
+		}
+	}
+	return nil, first
+}
+
+func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
+	p := &program{all: inputs, shapes: make([][]int, len(inputs)), baked: make([]any, len(inputs))}
+	data := make([]any, len(inputs))
+	for i, v := range inputs {
+		x, err := elements(v)
+		if err != nil {
+			return nil, err
+		}
+		data[i], p.shapes[i] = x, slices.Clone([]int(v.t.Shape()))
+		if bake[i] {
+			// The caller may write into its tensors.
+			switch x := x.(type) {
+			case []float32:
+				data[i] = slices.Clone(x)
+			case []int64:
+				data[i] = slices.Clone(x)
+			}
+			p.baked[i] = data[i]
+		} else {
+			p.in = append(p.in, v)
+		}
+	}
+	m, outs, err := b.model(inputs, data, bake)
+	if err != nil {
+		return nil, err
+	}
+	g, err := onnx.Import(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.ambiguous(m, g); err != nil {
+		return nil, err
+	}
+	shapes := make([][]int, len(outs))
+	for i, o := range g.Outputs {
+		if o.Type.DType != ir.F32 {
+			return nil, unsupported("output %s is of %v", outs[i].title(), o.Type.DType)
+		}
+		shapes[i] = slices.Clone([]int(o.Type.Shape))
+	}
+	fold, err := passes.Parse("const-fold")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := passes.Run(g, fold, passes.Options{}); err != nil {
+		return nil, err
+	}
+	var first error
+	for _, form := range []func(*ir.Graph) (*ir.Graph, int, error){batched, single} {
+		h, batch, err := form(g)
+		if err == nil {
+			err = p.link(h, batch, outs, shapes, b.Options)
+		}
+		if err == nil {
+			return p, nil
+		}
+		if first == nil || errors.Is(first, errForm) {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// link compiles a graph and says where each output comes from.
+func (p *program) link(g *ir.Graph, batch int, outs []*value, shapes [][]int, opt cpu.Options) error {
+	if _, err := passes.Run(g, passes.Level(passes.MaxLevel), passes.Options{}); err != nil {
+		return err
+	}
+	p.out = nil
+	var computed []*ir.Value
+	for i, o := range g.Outputs {
+		x := output{v: outs[i], shape: shapes[i], index: -1}
+		switch at := slices.Index(g.Inputs, o); {
+		case at >= 0:
+			x.input = p.in[at]
+		case o.Param != nil:
+			data := g.Data[o.Name]
+			if data == nil {
+				return fmt.Errorf("output %s has no data", x.v.title())
+			}
+			x.data = data.Data
+		default:
+			if x.index = slices.Index(computed, o); x.index < 0 {
+				x.index = len(computed)
+				computed = append(computed, o)
+			} else {
+				return unsupported("output %s is another one under a second name", x.v.title())
+			}
+		}
+		p.out = append(p.out, x)
+	}
+	p.session = nil
+	if len(computed) == 0 {
+		return nil
+	}
+	g.Outputs = computed
+	opt.Batch = batch
+	prog, err := cpu.Compile(g, opt)
+	if err != nil {
+		return err
+	}
+	p.session = prog.NewSession()
+	return nil
+}
+
+// model writes what was recorded as a message, and returns its outputs. Inputs
+// that are compiled in become initializers.
+func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, []*value, error) {
+	g := &onnxpb.GraphProto{Name: "onnx-go"}
+	m := &onnx.Model{Proto: &onnxpb.ModelProto{IrVersion: 10, Graph: g}, Weights: map[string][]float32{}}
+	names, taken := map[*value]string{}, map[string]bool{}
+	name := func(v *value) string {
+		if v.name == "" && v.t == nil && !v.computed {
+			return "" // an operand that is left out
+		}
+		s, ok := names[v]
+		for i := 1; !ok; i++ {
+			if s = v.name; i > 1 || s == "" {
+				s = fmt.Sprintf("%s.%d", v.name, i)
+			}
+			if ok = !taken[s]; ok {
+				names[v], taken[s] = s, true
+			}
+		}
+		return s
+	}
+	initializer := func(v *value, x any) {
+		t := &onnxpb.TensorProto{Name: name(v), Dims: dims(v.t.Shape())}
+		switch x := x.(type) {
+		case []float32:
+			t.DataType = int32(onnxpb.TensorProto_FLOAT)
+			m.Weights[t.Name] = x
+		case []int64:
+			t.DataType, t.Int64Data = int32(onnxpb.TensorProto_INT64), x
+		}
+		g.Initializer = append(g.Initializer, t)
+	}
+	isInput := map[*value]bool{}
+	for i, v := range inputs {
+		isInput[v] = true
+		if bake[i] {
+			initializer(v, data[i])
+			continue
+		}
+		g.Input = append(g.Input, &onnxpb.ValueInfoProto{Name: name(v), Type: floatType(v.t.Shape())})
+	}
+	read := map[*value]bool{}
+	for _, n := range b.nodes {
+		x := &onnxpb.NodeProto{OpType: n.Op}
+		for _, v := range n.in {
+			if v.t == nil && !v.computed && v.name != "" {
+				continue // onnx-go's own, for operations without operands
+			}
+			if v.t != nil && !v.computed && !isInput[v] && !read[v] {
+				d, err := elements(v)
+				if err != nil {
+					return nil, nil, err
+				}
+				initializer(v, d)
+			}
+			read[v] = true
+			x.Input = append(x.Input, name(v))
+		}
+		for _, v := range n.out {
+			x.Output = append(x.Output, name(v))
+		}
+		for _, a := range sortedKeys(n.Attrs) {
+			p, err := attribute(a, n.Attrs[a])
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s of %s: %w", a, n.Op, err)
+			}
+			x.Attribute = append(x.Attribute, p)
+		}
+		g.Node = append(g.Node, x)
+	}
+	m.Proto.OpsetImport = []*onnxpb.OperatorSetIdProto{{Version: b.opset(g.Node)}}
+	var outs []*value
+	for _, n := range b.nodes {
+		for _, v := range n.out {
+			if v.name != "" && (!read[v] || slices.Contains(b.outputs, v)) && !slices.Contains(outs, v) {
+				outs = append(outs, v)
+				g.Output = append(g.Output, &onnxpb.ValueInfoProto{Name: name(v)})
+			}
+		}
+	}
+	m, err := onnx.InferOutputs(m)
+	return m, outs, err
+}
+
+// opset is the version of the model, or one at which operators have the form
+// that these have.
+func (b *Backend) opset(nodes []*onnxpb.NodeProto) int64 {
+	if b.Opset != 0 {
+		return b.Opset
+	}
+	older, newer := false, false
+	for _, n := range nodes {
+		attr := func(names ...string) bool {
+			return slices.ContainsFunc(n.Attribute, func(a *onnxpb.AttributeProto) bool { return slices.Contains(names, a.Name) })
+		}
+		switch n.OpType {
+		case "Squeeze", "Unsqueeze", "ReduceSum":
+			older = older || attr("axes")
+		case "Slice", "Pad", "Clip", "Dropout", "Split":
+			older = older || attr("starts", "pads", "min", "max", "ratio", "split")
+			newer = newer || attr("num_outputs") || n.OpType == "Pad" && len(n.Input) > 3
+		case "BatchNormalization":
+			older = older || attr("spatial")
+		case "ReduceMax", "ReduceMean", "ReduceMin", "ReduceL1", "ReduceSumSquare":
+			newer = newer || len(n.Input) > 1
+		case "AveragePool":
+			newer = newer || attr("dilations")
+		}
+	}
+	switch {
+	case older:
+		return 12
+	case newer:
+		return 20
+	}
+	return 17
+}
+
+// ambiguous refuses a softmax that means something else at other opsets, where
+// neither the caller nor the form of the operators tells the opset. g is m as
+// Import understood it.
+func (b *Backend) ambiguous(m *onnx.Model, g *ir.Graph) error {
+	const neutral, old = 17, 12
+	softmax := slices.ContainsFunc(b.nodes, func(n Node) bool { return n.Op == "Softmax" || n.Op == "LogSoftmax" })
+	version := m.Proto.OpsetImport[0]
+	if b.Opset != 0 || !softmax || version.Version != neutral {
+		return nil
+	}
+	version.Version = old
+	defer func() { version.Version = neutral }()
+	o, err := onnx.Import(m)
+	if err != nil {
+		return nil // so it is not an old model
+	}
+	same := slices.EqualFunc(g.Nodes, o.Nodes, func(x, y *ir.Node) bool { return ir.FormatOp(x.Op) == ir.FormatOp(y.Op) })
+	if !same {
+		return errors.New("a Softmax over inner axes: what it means changed at opset 13, and onnx-go does not tell the opset: set Backend.Opset or use Load")
+	}
+	return nil
+}
+
+func floatType(shape []int) *onnxpb.TypeProto {
+	s := &onnxpb.TensorShapeProto{}
+	for _, d := range shape {
+		s.Dim = append(s.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}})
+	}
+	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(onnxpb.TensorProto_FLOAT), Shape: s}}}
+}
+
+func dims(shape []int) []int64 {
+	d := make([]int64, len(shape))
+	for i, n := range shape {
+		d[i] = int64(n)
+	}
+	return d
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// attribute is the message of what onnx-go made of one.
+func attribute(name string, x any) (*onnxpb.AttributeProto, error) {
+	a := &onnxpb.AttributeProto{Name: name}
+	switch x := x.(type) {
+	case int64:
+		a.Type, a.I = onnxpb.AttributeProto_INT, x
+	case []int64:
+		a.Type, a.Ints = onnxpb.AttributeProto_INTS, x
+	case float32:
+		a.Type, a.F = onnxpb.AttributeProto_FLOAT, x
+	case []float32:
+		a.Type, a.Floats = onnxpb.AttributeProto_FLOATS, x
+	case string:
+		a.Type, a.S = onnxpb.AttributeProto_STRING, []byte(x)
+	case tensor.Tensor:
+		d, err := elements(&value{name: name, t: x})
+		if err != nil {
+			return nil, err
+		}
+		t := &onnxpb.TensorProto{Name: name, Dims: dims(x.Shape())}
+		switch d := d.(type) {
+		case []float32:
+			t.DataType, t.FloatData = int32(onnxpb.TensorProto_FLOAT), d
+		case []int64:
+			t.DataType, t.Int64Data = int32(onnxpb.TensorProto_INT64), d
+		}
+		a.Type, a.T = onnxpb.AttributeProto_TENSOR, t
+	default:
+		return nil, &onnxgo.ErrNotImplemented{AttributeName: name, AttributeValue: x, Message: "of a type that incc does not use"}
+	}
+	return a, nil
+}
