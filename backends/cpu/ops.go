@@ -474,7 +474,10 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 				k.B = view(e.In[o.read])
 				e.Step(k, list(a, e.In[o.read]), e.Out)
 			} else {
-				bc, bh, bw := paramCHW(o.param.Type.Shape)
+				bc, bh, bw := ch, h, w
+				if o.stretch != kernel.BySame {
+					bc, bh, bw = paramCHW(o.param.Type.Shape)
+				}
 				k.B = kernel.View{C: bh * bw * kernel.Block, H: bw * kernel.Block}
 				e.Step(k, list(a), e.Out, plan.WeightRef{Params: []*ir.Value{o.param}, How: how, Arg: float64(bh * bw),
 					Len: kernel.Blocks(bc) * kernel.Block * bh * bw})
