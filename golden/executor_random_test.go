@@ -17,6 +17,7 @@ import (
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
@@ -72,7 +73,7 @@ func TestExecutorRandomGraphs(t *testing.T) {
 	}
 	t.Logf("%d networks, %d programs, %d of them with Winograd, %d networks in ONNX Runtime; worst differences: direct %.2g, Winograd %.2g, ONNX Runtime %.2g; %d networks amplify rounding",
 		done.graphs, done.programs, done.winograd, done.onnx, done.worst[0], done.worst[1], done.worst[2], done.wild)
-	if done.winograd == 0 || (ort != nil && done.onnx < int(count/everyORT)*9/10) || done.wild > int(count/20) {
+	if done.winograd == 0 || (ort != nil && done.onnx < int(count/everyORT)*3/4) || done.wild > int(count/20) {
 		t.Error("too little was compared")
 	}
 }
@@ -221,7 +222,7 @@ func (c *tally) graph(t *testing.T, seed int64, ort *peers.Peer) {
 			t.Errorf("seed %d, batch %d, %v: other bits of %s than its family's first", seed, batch, w, outputs[i].Name)
 		}
 	}
-	if ort == nil {
+	if ort == nil || slices.ContainsFunc(g.Nodes, runtimesDisagree) {
 		return
 	}
 	inputs := map[string]*tensor.Tensor{}
@@ -251,6 +252,22 @@ func (c *tally) graph(t *testing.T, seed int64, ort *peers.Peer) {
 func beyondExecutor(op ir.Op) bool {
 	name := ir.Name(op)
 	return name == "sqrt" || name == "div"
+}
+
+// runtimesDisagree reports whether a node is one that readers of ONNX differ about:
+// an average that counts its padding, with a last window that may hang over that
+// (the backend refuses some), and a Pad before a pool, which ONNX Runtime's
+// optimizer (1.20.1 and 1.30.0) makes the pool's own padding, as though a maximum of
+// negative numbers and zeros were negative.
+func runtimesDisagree(n *ir.Node) bool {
+	padded := n.In[0].Def != nil && ir.Name(n.In[0].Def.Op) == "pad"
+	switch op := n.Op.(type) {
+	case ops.AvgPool:
+		return padded || op.IncludePad && op.Ceil
+	case ops.MaxPool:
+		return padded
+	}
+	return false
 }
 
 // sensitivity returns how far each output of the reference moves, of its largest
