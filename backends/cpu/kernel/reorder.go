@@ -89,6 +89,11 @@ func (k FromNCHW) Run(w *Worker, task int, a *Args) {
 	lanes := min(Block, k.C-block*Block)
 	for y := y0; y < y1; y++ {
 		dst := k.Out.row(&a.Out[0], image, block, y, k.W)
+		if k.W == 1 && k.In.C == 1 { // a vector: its channels lie side by side
+			copy(dst, k.In.planar(&a.In[0], image, block*Block, y, lanes))
+			clearLanes(dst, k.C, block)
+			continue
+		}
 		for l := range lanes {
 			src := k.In.planar(&a.In[0], image, block*Block+l, y, k.W)
 			for x, v := range src {
@@ -123,6 +128,10 @@ func (k ToNCHW) Run(w *Worker, task int, a *Args) {
 	lanes := min(Block, k.C-block*Block)
 	for y := y0; y < y1; y++ {
 		src := k.In.row(&a.In[0], image, block, y, k.W)
+		if k.W == 1 && k.Out.C == 1 { // a vector: its channels lie side by side
+			copy(k.Out.planar(&a.Out[0], image, block*Block, y, lanes), src)
+			continue
+		}
 		for l := range lanes {
 			dst := k.Out.planar(&a.Out[0], image, block*Block+l, y, k.W)
 			for x := range dst {
