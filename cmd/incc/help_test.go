@@ -73,7 +73,7 @@ func exampleDir(t *testing.T) {
 	if err := imagepng.Encode(&png, image.NewGray(image.Rect(0, 0, 28, 28))); err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{"mynet.incc": []byte(spec), "x.npy": x.Bytes(), "digit.png": png.Bytes()} {
+	for name, b := range map[string][]byte{"mynet.incc": []byte(spec), "x.npy": x.Bytes(), "digit.png": png.Bytes(), "go.mod": []byte("module example\n\ngo 1.26\n")} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -87,8 +87,10 @@ func exampleDir(t *testing.T) {
 		}
 	}
 	t.Chdir(dir)
-	if code, _, stderr := capture(t, "compile", "mynet.incc", "-o", "mynet.onnx"); code != 0 {
-		t.Fatal(stderr)
+	for _, args := range [][]string{{"compile", "mynet.incc", "-o", "mynet.onnx"}, {"weights", "mnist/nin", "-o", "nin.safetensors"}} {
+		if code, _, stderr := capture(t, args...); code != 0 {
+			t.Fatal(stderr)
+		}
 	}
 }
 

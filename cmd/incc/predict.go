@@ -40,7 +40,7 @@ of the spec's labels statement.`,
 			if err != nil {
 				return err
 			}
-			if err := fillWeights(c, g); err != nil {
+			if err := fillForInference(c, g); err != nil {
 				return err
 			}
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {

@@ -152,7 +152,7 @@ and a run agree.`,
 			if err != nil {
 				return err
 			}
-			if err := fillWeights(c, g); err != nil {
+			if err := fillForInference(c, g); err != nil {
 				return err
 			}
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {

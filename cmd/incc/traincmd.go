@@ -165,7 +165,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 		return nil, err
 	}
 	if file := c.String("init"); file != "" {
-		if err := loadWeights(p.graph, file); err != nil {
+		if err := loadWeights(p.graph, file, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -365,7 +365,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err != nil {
 		return err
 	}
-	if err := loadWeights(g, best); err != nil {
+	if err := loadWeights(g, best, nil); err != nil {
 		return err
 	}
 	sum, err := fileHash(best)

@@ -21,9 +21,23 @@ var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from
 
 // fillWeights gives every param of the graph its values: those of --weights, else
 // drawn from the seed.
-func fillWeights(c *cli.Context, g *ir.Graph) error {
+func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
+
+// fillForInference drops the auxiliary classifiers first: what only they read is
+// neither drawn nor read from the file.
+func fillForInference(c *cli.Context, g *ir.Graph) error {
+	passOver := map[string]bool{}
+	for v := range headParams(g) {
+		passOver[v.Name] = true
+	}
+	g.Heads = nil
+	ir.Rewrite(g, "drop-heads").Sweep()
+	return fill(c, g, passOver)
+}
+
+func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
 	if path := c.String("weights"); path != "" {
-		if err := loadWeights(g, path); err != nil {
+		if err := loadWeights(g, path, passOver); err != nil {
 			return err
 		}
 	}
@@ -34,8 +48,8 @@ func fillWeights(c *cli.Context, g *ir.Graph) error {
 // loadWeights puts the tensors of a safetensors file into the graph. Each weight
 // and statistic of the graph must be in the file with its shape, and the file
 // may hold nothing else; whatever does not fit is listed, all of it. What only
-// heads read may be missing.
-func loadWeights(g *ir.Graph, path string) error {
+// heads read may be missing. Names in passOver are passed over.
+func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -66,7 +80,7 @@ func loadWeights(g *ir.Graph, path string) error {
 		there = append(there, name)
 		v := params[name]
 		if v == nil {
-			if !strings.HasPrefix(name, "optimizer/") {
+			if !passOver[name] {
 				bad = append(bad, fmt.Sprintf("%s is not a weight of %s%s", diag.Quote(name), g.Name, didYouMean(name, names)))
 			}
 			continue

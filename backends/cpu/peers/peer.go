@@ -428,7 +428,7 @@ func (p *Peer) Close() error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		_ = p.cmd.Process.Kill()
 		<-done
 		return fmt.Errorf("%s did not end by itself", p.Name)
