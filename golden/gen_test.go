@@ -287,7 +287,7 @@ func TestGeneratedNetworks(t *testing.T) {
 }
 
 // TestGoGenerate follows the line that users write: a tool in go.mod, a comment of
-// of go generate, and a ten-line program that uses the package.
+// go generate, and a ten-line program that uses the package.
 func TestGoGenerate(t *testing.T) {
 	if os.Getenv("INCC_LONG") == "" {
 		t.Skip("builds incc once more; INCC_LONG=1 runs it")
