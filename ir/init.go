@@ -207,7 +207,7 @@ func normalQuantile(p float64) float64 {
 	if q > 0 {
 		r = 1 - p
 	}
-	r = math.Sqrt(-logDet(r))
+	r = math.Sqrt(-Log(r))
 	var z float64
 	if r <= 5 {
 		r -= 1.6
@@ -237,9 +237,9 @@ func poly(x float64, c ...float64) float64 {
 	return s
 }
 
-// logDet is the natural logarithm with the same bits on every machine; math.Log
+// Log is the natural logarithm with the same bits on every machine; math.Log
 // is free to differ. Relative error below 1e-14 for the arguments used here.
-func logDet(x float64) float64 {
+func Log(x float64) float64 {
 	f, e := math.Frexp(x) // x = f * 2^e, 0.5 <= f < 1
 	if f < math.Sqrt2/2 {
 		f *= 2

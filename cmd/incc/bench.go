@@ -86,14 +86,7 @@ type peerResult struct {
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 func bench(c *cli.Context) error {
-	arg, err := oneArg(c, "SPEC")
-	if err != nil {
-		return err
-	}
-	if err := checkBatch(c.Int("batch")); err != nil {
-		return &usageError{err.Error()}
-	}
-	g, o, err := loadForExecutor(c, arg)
+	g, o, err := loadForExecutor(c)
 	if err != nil {
 		return err
 	}
@@ -136,7 +129,7 @@ func bench(c *cli.Context) error {
 	var times []time.Duration
 	if names := c.StringSlice("compare"); len(names) > 0 {
 		for _, name := range names {
-			res, ours, err := compare(c, arg, name, in, once)
+			res, ours, err := compare(c, c.Args().First(), name, in, once)
 			if err != nil {
 				return err
 			}
@@ -156,7 +149,7 @@ func bench(c *cli.Context) error {
 	r.Runs = len(times)
 	r.P50, r.P90, r.P99 = ms(peers.Quantile(times, .5)), ms(peers.Quantile(times, .9)), ms(peers.Quantile(times, .99))
 	// The work is that of the spec, before any pass, counted as direct convolution.
-	spec, _, err := load(c, arg)
+	spec, _, err := load(c, c.Args().First())
 	if err != nil {
 		return err
 	}

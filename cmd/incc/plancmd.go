@@ -34,14 +34,7 @@ the times of this machine and the share of its peak.`,
 			defineFlag, jsonFlag, seedFlag, weightsFlag,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
-			arg, err := oneArg(c, "SPEC")
-			if err != nil {
-				return err
-			}
-			if err := checkBatch(c.Int("batch")); err != nil {
-				return &usageError{err.Error()}
-			}
-			g, o, err := loadForExecutor(c, arg)
+			g, o, err := loadForExecutor(c)
 			if err != nil {
 				return err
 			}
@@ -78,7 +71,14 @@ the times of this machine and the share of its peak.`,
 // loadForExecutor builds a network, gives it weights and runs the passes, for
 // commands that time it: without --weights they are drawn so that activations
 // neither fade nor grow (denormal numbers would cost time).
-func loadForExecutor(c *cli.Context, arg string) (*ir.Graph, cpu.Options, error) {
+func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
+	arg, err := oneArg(c, "SPEC")
+	if err != nil {
+		return nil, cpu.Options{}, err
+	}
+	if err := checkBatch(c.Int("batch")); err != nil {
+		return nil, cpu.Options{}, &usageError{err.Error()}
+	}
 	o, err := executorOptions(c)
 	if err != nil {
 		return nil, o, err

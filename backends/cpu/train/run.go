@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
@@ -285,7 +286,7 @@ func crossEntropy(z []float32, label int) float64 {
 	for _, v := range z {
 		s += exp(float64(v) - float64(m))
 	}
-	return log(s) + float64(m) - float64(z[label])
+	return ir.Log(s) + float64(m) - float64(z[label])
 }
 
 type silent struct{}

@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
@@ -74,7 +75,7 @@ func power(x, y float64) float64 {
 	if x == 0 {
 		return 0
 	}
-	return exp(float64(y * log(x)))
+	return exp(float64(y * ir.Log(x)))
 }
 
 // exp by halving the argument until a series of 20 terms is exact, then squaring.
@@ -93,22 +94,6 @@ func exp(x float64) float64 {
 		s = float64(s * s)
 	}
 	return s
-}
-
-// log by 2 atanh((f-1)/(f+1)) of the fraction.
-func log(x float64) float64 {
-	f, e := math.Frexp(x)
-	if f < math.Sqrt2/2 {
-		f *= 2
-		e--
-	}
-	s := (f - 1) / (f + 1)
-	s2 := float64(s * s)
-	t := 0.0
-	for k := 21; k >= 1; k -= 2 {
-		t = float64(t*s2) + 1/float64(k)
-	}
-	return float64(2*float64(s*t)) + float64(float64(e)*math.Ln2)
 }
 
 // cosPi is cos(pi x) for 0 <= x <= 1 by Taylor's series.
