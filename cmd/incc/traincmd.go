@@ -172,10 +172,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.engine, err = newEngine(c, p.graph, p.recipe); err != nil {
 		return nil, err
 	}
-	p.name = strings.ReplaceAll(strings.TrimSuffix(path.Base(filepath.ToSlash(p.spec.file)), ".incc"), " ", "_")
-	if strings.Contains(p.spec.file, "specs/mnist/") {
-		p.name = "mnist_" + p.name
-	}
+	p.name = runName(p.spec.file)
 	if p.dir = c.String("out"); p.dir == "" {
 		p.dir = filepath.Join("runs", p.name)
 	}
@@ -188,6 +185,17 @@ func prepare(c *cli.Context) (*prepared, error) {
 	fmt.Fprintf(h, "incc %s\n%s\n%v\n%+v\n%s %d %d %d %d\n", version, p.graph.Recipe.SpecHash, defs, p.recipe, p.set.Name, p.train.Len(), c.Int("limit-batches"), c.Int("overfit"), p.set.Train.H)
 	p.id = hex.EncodeToString(h.Sum(nil))[:16]
 	return p, nil
+}
+
+// runName is what a run of a spec is called: after its file, and after its folder
+// below specs/ where it is in one, as mnist/nin and fashion/nin are two.
+func runName(file string) string {
+	file = filepath.ToSlash(file)
+	name := strings.TrimSuffix(path.Base(file), ".incc")
+	if dir := path.Dir(file); path.Base(path.Dir(dir)) == "specs" {
+		name = path.Base(dir) + "_" + name
+	}
+	return strings.ReplaceAll(name, " ", "_")
 }
 
 // deterministic keeps of an augmentation what is no chance.
