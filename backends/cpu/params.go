@@ -32,15 +32,9 @@ func (s *Session) Param(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := unpacked(st)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float32, len(places))
-	for i, at := range places {
-		out[i] = s.state.Mem[st.Off+at]
-	}
-	return out, nil
+	by, _ := st.By.(kernel.Kernel)
+	out := make([]float32, st.Shape.Size())
+	return out, kernel.UnpackFrom(s.state.Mem[st.Off:st.Off+st.Len], out, st.How, st.Arg, by)
 }
 
 // SetParam replaces a param of a training step.
@@ -54,34 +48,4 @@ func (s *Session) SetParam(name string, values []float32) error {
 	}
 	by, _ := st.By.(kernel.Kernel)
 	return kernel.PackInto(s.state.Mem[st.Off:st.Off+st.Len], st.How, st.Arg, by, values)
-}
-
-// unpacked returns where each element of a param lies among its packed ones. It
-// finds out by packing numbers: an element's index in two digits, since a float32
-// holds no more than 24 bits.
-func unpacked(st plan.State) ([]int, error) {
-	const base = 1 << 20
-	by, _ := st.By.(kernel.Kernel)
-	n := st.Shape.Size()
-	digits := make([]float32, n)
-	low, high := make([]float32, st.Len), make([]float32, st.Len)
-	for i := range digits {
-		digits[i] = float32(i%base + 1) // 0 is padding
-	}
-	if err := kernel.PackInto(low, st.How, st.Arg, by, digits); err != nil {
-		return nil, err
-	}
-	for i := range digits {
-		digits[i] = float32(i / base)
-	}
-	if err := kernel.PackInto(high, st.How, st.Arg, by, digits); err != nil {
-		return nil, err
-	}
-	places := make([]int, n)
-	for at, l := range low {
-		if l > 0 {
-			places[int(high[at])*base+int(l)-1] = at
-		}
-	}
-	return places, nil
 }

@@ -240,7 +240,7 @@ func (t *Trainer) Step(images []float32, labels []int32, rate float32, step int6
 	t.run(n, t.body)
 	r := StepStats{Loss: float64(t.loss[0]), Norm: float64(t.norm[0])}
 	for i, l := range labels {
-		if argmax(t.logits[i*classes:(i+1)*classes]) == int(l) {
+		if kernel.ArgMax(t.logits[i*classes:(i+1)*classes]) == int(l) {
 			r.Correct++
 		}
 	}
@@ -260,17 +260,6 @@ func (t *Trainer) run(n int, body func(w *kernel.Worker)) {
 	}
 	t.s.team.Run(body)
 	t.s.release()
-}
-
-// argmax is the first of the largest; a NaN is larger than anything.
-func argmax(x []float32) int {
-	best := 0
-	for i, v := range x {
-		if v > x[best] || v != v && x[best] == x[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // firstNonFinite computes the last step again, looking at what every kernel

@@ -121,11 +121,9 @@ func NewDraws(seed int64, epoch, place int) *Draws {
 	return &Draws{r: kernel.NewRand(uint64(seed), uint32(epoch), uint32(place), augmentStream)}
 }
 
-// Streams of the generator: uses that share a seed and must not share numbers.
-const (
-	augmentStream = 0xA0000001
-	orderStream   = 0xA0000002
-)
+// augmentStream is a stream of the generator of its own; the others are
+// kernel.Order's, and those of dropout.
+const augmentStream = 0xA0000001
 
 // Float is uniform in [0, 1).
 func (d *Draws) Float() float64 { d.n++; return float64(d.r.Float32(d.n - 1)) }
@@ -409,22 +407,22 @@ func sincos(a float64) (sin, cos float64) {
 // channels.
 func (t *Transform) finish(dst []float32, f frame) {
 	n := t.h * t.w
-	k := float32((t.in.Hi - t.in.Lo) / 255)
 	for c := range t.c {
-		m, s := float32(t.in.Lo), float32(1)
+		mean, std := 0.0, 1.0
 		if len(t.in.Mean) == t.c {
-			m -= float32(t.in.Mean[c])
+			mean = t.in.Mean[c]
 		}
 		if len(t.in.Std) == t.c {
-			s = float32(t.in.Std[c])
+			std = t.in.Std[c]
 		}
+		pixel := kernel.NewPixel(t.in.Lo, t.in.Hi, mean, std)
 		src := f.px[c*n : (c+1)*n]
 		if t.c == 3 && t.in.Order == "bgr" {
 			src = f.px[(2-c)*n : (3-c)*n]
 		}
 		out := dst[c*n : (c+1)*n]
 		for i, v := range src {
-			out[i] = (float32(v*k) + m) / s
+			out[i] = pixel.Number(v)
 		}
 		if t.shift != nil {
 			for i := range out {

@@ -8,17 +8,10 @@ import (
 )
 
 // Order is the order of n images in an epoch: a permutation that depends on seed
-// and epoch alone (Fisher and Yates).
+// and epoch alone.
 func Order(n int, seed int64, epoch int) []int32 {
-	r := kernel.NewRand(uint64(seed), uint32(epoch), 0, orderStream)
 	p := make([]int32, n)
-	for i := range p {
-		p[i] = int32(i)
-	}
-	for i := n - 1; i > 0; i-- {
-		j := int(uint64(r.Uint32(uint64(i))) * uint64(i+1) >> 32)
-		p[i], p[j] = p[j], p[i]
-	}
+	kernel.Order(p, seed, epoch)
 	return p
 }
 

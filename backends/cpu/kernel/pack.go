@@ -70,3 +70,30 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 	}
 	return nil
 }
+
+// UnpackFrom is the way back for arrays that PackInto only reorders: it reads dst
+// out of what was packed. Where an element lies it finds out by packing numbers,
+// an element's index in two digits, since a float32 holds no more than 24 bits.
+func UnpackFrom(packed, dst []float32, how string, arg float64, k Kernel) error {
+	const base = 1 << 20
+	digits := make([]float32, len(dst))
+	low, high := make([]float32, len(packed)), make([]float32, len(packed))
+	for i := range digits {
+		digits[i] = float32(i%base + 1) // 0 is padding
+	}
+	if err := PackInto(low, how, arg, k, digits); err != nil {
+		return err
+	}
+	for i := range digits {
+		digits[i] = float32(i / base)
+	}
+	if err := PackInto(high, how, arg, k, digits); err != nil {
+		return err
+	}
+	for at, l := range low {
+		if l > 0 {
+			dst[int(high[at])*base+int(l)-1] = packed[at]
+		}
+	}
+	return nil
+}

@@ -32,3 +32,14 @@ func TopK(index []int, scores []float32) int {
 	}
 	return n
 }
+
+// ArgMax is the first of the largest elements; a NaN is larger than anything.
+func ArgMax[T float32 | float64](x []T) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] || v != v && x[best] == x[best] {
+			best = i
+		}
+	}
+	return best
+}

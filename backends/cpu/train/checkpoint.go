@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -132,21 +131,9 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 	}
 	meta := map[string]string{"incc.state": string(state), "incc.sha256": hex.EncodeToString(h.Sum(nil))}
 	path := filepath.Join(dir, checkpointName(s.Global))
-	err = WriteFile(fs, path, func(w io.Writer) error {
-		b := bufio.NewWriterSize(w, 1<<20)
-		t, err := kernel.NewTensorWriter(b, meta, infos)
-		if err != nil {
-			return err
-		}
-		for i, in := range infos {
-			if err := t.Float32s(in.Name, values[i]); err != nil {
-				return err
-			}
-		}
-		if err := t.Close(); err != nil {
-			return err
-		}
-		return b.Flush()
+	err = kernel.WriteTensors(fs, path, meta, infos, func(dst []float32, i int) error {
+		copy(dst, values[i])
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -275,34 +262,17 @@ func loadCheckpoint(fs FS, path, run string, e Engine) (*State, error) {
 // compile, predict and gen: their averages where the recipe keeps some.
 func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
 	var infos []kernel.TensorInfo
-	source := map[string]string{}
+	var source []string
 	for _, p := range e.Params() {
-		if !p.Slot {
-			infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
-			source[p.Name] = p.Name
-			if p.Average != "" {
-				source[p.Name] = p.Average
-			}
+		if p.Slot {
+			continue
+		}
+		infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+		if p.Average != "" {
+			source = append(source, p.Average)
+		} else {
+			source = append(source, p.Name)
 		}
 	}
-	return WriteFile(fs, path, func(w io.Writer) error {
-		b := bufio.NewWriterSize(w, 1<<20)
-		t, err := kernel.NewTensorWriter(b, meta, infos)
-		if err != nil {
-			return err
-		}
-		for _, in := range infos {
-			v := make([]float32, in.Elements())
-			if err := e.Get(source[in.Name], v); err != nil {
-				return err
-			}
-			if err := t.Float32s(in.Name, v); err != nil {
-				return err
-			}
-		}
-		if err := t.Close(); err != nil {
-			return err
-		}
-		return b.Flush()
-	})
+	return kernel.WriteTensors(fs, path, meta, infos, func(dst []float32, i int) error { return e.Get(source[i], dst) })
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -118,7 +119,7 @@ func (e *Reference) Step(images []float32, labels []int32, rate float32, step in
 	logits := res[e.tr.Logits]
 	classes := logits.Shape[1]
 	for i, l := range labels {
-		if argmax(logits.Data[i*classes:(i+1)*classes]) == int(l) {
+		if kernel.ArgMax(logits.Data[i*classes:(i+1)*classes]) == int(l) {
 			s.Correct++
 		}
 	}
@@ -145,17 +146,6 @@ func (e *Reference) evaluateWith(name string) {
 	if d != nil {
 		e.infer.Data[name] = d
 	}
-}
-
-// argmax is the first of the largest; a NaN is larger than anything.
-func argmax[T float32 | float64](x []T) int {
-	best := 0
-	for i, v := range x {
-		if v > x[best] || (v != v && x[best] == x[best]) {
-			best = i
-		}
-	}
-	return best
 }
 
 // Logits evaluates the network as inference does.

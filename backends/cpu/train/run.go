@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 )
@@ -180,18 +181,10 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 	return c.MaxTime > 0 && time.Since(begin) >= c.MaxTime, nil
 }
 
-// rate is what the schedule says of this moment; the drops of plateaus on top.
+// rate is what the schedule says of this moment.
 func (c *Config) rate(s *State, steps int) float64 {
-	sched := c.Recipe.Schedule
-	r := Rate(sched, c.Recipe.Optimizer.LR, float64(s.Global)/float64(steps), c.Epochs)
-	if sched.Kind == "plateau" {
-		f := sched.Factor
-		if f == 0 {
-			f = 0.1
-		}
-		r = math.Max(r*power(f, float64(s.Drops)), sched.Floor)
-	}
-	return r
+	sched := schedule(c.Recipe.Schedule, c.Recipe.Optimizer.LR, c.Epochs)
+	return sched.Rate(float64(s.Global)/float64(steps), s.Drops)
 }
 
 // gain remembers whether an epoch was the best so far: by validation where there
@@ -258,7 +251,7 @@ func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted
 		for k := range n {
 			z := out[k*classes : (k+1)*classes]
 			label := int(s.Labels[lo+k])
-			p := argmax(z)
+			p := kernel.ArgMax(z)
 			if p == label {
 				correct++
 			}

@@ -293,30 +293,32 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
-func TestRate(t *testing.T) {
-	for _, c := range []struct {
-		s           recipe.Schedule
-		epoch, want float64
+// TestSchedule: what a recipe says reaches the schedule, and the drops of plateaus
+// come on top.
+func TestSchedule(t *testing.T) {
+	c := Config{Epochs: 10, Recipe: testRecipe}
+	c.Recipe.Optimizer.LR = .1
+	for _, x := range []struct {
+		s     recipe.Schedule
+		drops int
+		want  float64
 	}{
-		{recipe.Schedule{}, 5, .1},
-		{recipe.Schedule{Kind: "constant"}, 5, .1},
-		{recipe.Schedule{Kind: "step", Every: 8, Factor: .96}, 7.99, .1},
-		{recipe.Schedule{Kind: "step", Every: 8, Factor: .96}, 16, .1 * .96 * .96},
-		{recipe.Schedule{Kind: "step", At: []float64{3, 6}, Factor: .1}, 4, .01},
-		{recipe.Schedule{Kind: "step", At: []float64{3, 6}, Factor: .1}, 6, .001},
-		{recipe.Schedule{Kind: "exp", Every: 2, Factor: .94}, 5, .1 * math.Pow(.94, 2.5)},
-		{recipe.Schedule{Kind: "poly", Power: .5}, 7.5, .1 * .5},
-		{recipe.Schedule{Kind: "poly"}, 5, .05},
-		{recipe.Schedule{Kind: "cosine"}, 0, .1},
-		{recipe.Schedule{Kind: "cosine"}, 2.5, .05 * (1 + math.Cos(math.Pi/4))},
-		{recipe.Schedule{Kind: "cosine"}, 10, 0},
-		{recipe.Schedule{Kind: "cosine", Floor: .01}, 10, .01},
-		{recipe.Schedule{Kind: "constant", Warmup: 2}, 1, .1 * 1.001 / 2},
+		{recipe.Schedule{}, 3, .1},
+		{recipe.Schedule{Kind: "step", At: []float64{3, 4}, Factor: .5}, 0, .025},
+		{recipe.Schedule{Kind: "poly", Power: 2}, 0, .025},
+		{recipe.Schedule{Kind: "step", Every: 2, Floor: .02}, 0, .02},
+		{recipe.Schedule{Kind: "constant", Warmup: 10}, 0, .1 * 5.001 / 10},
+		{recipe.Schedule{Kind: "plateau"}, 2, .001},
+		{recipe.Schedule{Kind: "plateau", Factor: .5, Floor: .04}, 2, .04},
 	} {
-		if got := Rate(c.s, .1, c.epoch, 10); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%+v at epoch %g: %g, want %g", c.s, c.epoch, got, c.want)
+		c.Recipe.Schedule = x.s
+		if got := c.rate(&State{Global: 50, Drops: x.drops}, 10); math.Abs(got-x.want) > 1e-12 {
+			t.Errorf("%+v after %d drops: %g, want %g", x.s, x.drops, got, x.want)
 		}
 	}
+}
+
+func TestExp(t *testing.T) {
 	for x := -20.0; x < 20; x += .37 {
 		if got, want := exp(x), math.Exp(x); math.Abs(got/want-1) > 1e-12 {
 			t.Errorf("exp(%g) = %g, want %g", x, got, want)

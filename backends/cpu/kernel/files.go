@@ -1,0 +1,123 @@
+package kernel
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// FS is the part of a file system that a training run needs. Tests put one in its
+// place that fails.
+type FS interface {
+	MkdirAll(dir string) error
+	// Create makes a new file for writing.
+	Create(path string) (File, error)
+	ReadFile(path string) ([]byte, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// SyncDir makes renames in a folder last.
+	SyncDir(dir string) error
+	// List returns the names in a folder, in order.
+	List(dir string) ([]string, error)
+}
+
+// File is a file that is being written.
+type File interface {
+	io.Writer
+	Sync() error
+	Close() error
+}
+
+// Disk is the real file system.
+type Disk struct{}
+
+// MkdirAll makes a folder and those above it.
+func (Disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o755) }
+
+// Create makes a file; one that is there is written over.
+func (Disk) Create(path string) (File, error) { return os.Create(path) }
+
+// ReadFile reads a whole file.
+func (Disk) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
+
+// Rename moves a file over another.
+func (Disk) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove deletes a file.
+func (Disk) Remove(path string) error { return os.Remove(path) }
+
+// SyncDir flushes a folder. Windows cannot, and its renames last without.
+func (Disk) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && filepath.Separator == '/' {
+		return err
+	}
+	return nil
+}
+
+// List returns the names in a folder.
+func (Disk) List(dir string) ([]string, error) {
+	es, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range es {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// WriteFile writes a file so that after a crash at any moment the old one is
+// there or the new one: to a temporary name in the same folder, synced, renamed,
+// the folder synced.
+func WriteFile(fs FS, path string, write func(io.Writer) error) error {
+	tmp := path + ".tmp"
+	f, err := fs.Create(tmp)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = fs.Rename(tmp, path)
+	}
+	if err != nil {
+		// What could not be removed is written over the next time.
+		_ = fs.Remove(tmp)
+		return err
+	}
+	return fs.SyncDir(filepath.Dir(path))
+}
+
+// WriteTensors writes a safetensors file of float32s so that the old file or the
+// new one is there after a crash. get writes the values of a tensor into dst.
+func WriteTensors(fs FS, path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	return WriteFile(fs, path, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<20)
+		t, err := NewTensorWriter(b, meta, tensors)
+		if err != nil {
+			return err
+		}
+		for i, in := range tensors {
+			v := make([]float32, in.Elements())
+			if err := get(v, i); err != nil {
+				return err
+			}
+			if err := t.Float32s(in.Name, v); err != nil {
+				return err
+			}
+		}
+		if err := t.Close(); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
+}
