@@ -70,8 +70,10 @@ type Worker struct {
 	wino winoRun // the Winograd task under way
 	grad gradientCall
 
-	team    *Team // whose barrier it meets (threads.go)
-	members int   // workers of the run under way
+	team    *Team  // that it is of (threads.go)
+	members int    // workers of the run under way
+	phase   uint32 // of the run under way, that it is at
+	job     [1]Job // of Do
 }
 
 // Kernel is one piece of work of a plan: a comparable struct whose fields are

@@ -13,6 +13,11 @@ import (
 // time, and a Team that finds it busy runs alone on its caller's goroutine,
 // which gives the same bits.
 //
+// Nobody waits for a thread that the operating system has taken away between
+// tasks: what it would have done is done by the others, and when it comes back
+// it passes over what is done. A run on a machine that has other work to do
+// thus takes as long as its work, not as long as its slowest thread.
+//
 // Unused pools end with the garbage collection that finds them.
 type Pool struct{ *crew }
 
@@ -24,10 +29,41 @@ type crew struct {
 	busy    atomic.Bool
 	closed  atomic.Bool
 	start   event
-	barrier barrier
-	team    *Team
-	body    func(*Worker)
+
+	// Of the run under way, written while it is not open.
+	team *Team
+	body func(*Worker)
+	base uint32 // its first phase
+
+	// inside counts the pool's goroutines that are at work on the run, and has
+	// the bit open while more may join.
+	inside atomic.Uint32
+	left   event // the last one has left a run that is not open any more
+	_      [64]byte
+
+	// phase.n is the phase that is not yet done: of a run, every Do, DoAll and
+	// Barrier is one. finished counts its units of work that are.
+	phase    event
+	finished atomic.Int32
+	_        [64]byte
+	shares   []share // of each worker
 }
+
+// open is a bit of crew.inside.
+const open = 1 << 31
+
+// share is what is left of a worker's part of a phase: the phase, the first of the
+// units that nobody has taken, and the end, in 32, 16 and 16 bits. A share of an
+// earlier phase stands for one from which nothing has been taken. The owner takes
+// from the front, others from the back.
+type share struct {
+	v atomic.Uint64
+	_ [120]byte // two cache lines each: the prefetcher fetches pairs
+}
+
+// maxUnits bounds the units of a phase; more tasks than that are taken several at
+// a time.
+const maxUnits = 1<<16 - 1
 
 // NewPool makes a pool of so many threads, the caller's among them; 0 or less
 // means as many as Go may use (GOMAXPROCS, at most the number of CPUs). More
@@ -37,9 +73,11 @@ func NewPool(threads int) *Pool {
 	if threads <= 0 {
 		threads = cpus
 	}
-	c := &crew{threads: threads, patient: spinning{alone: threads <= cpus}}
+	c := &crew{threads: threads, patient: spinning{alone: threads <= cpus}, shares: make([]share, threads)}
 	c.start.init()
-	c.barrier.init(threads)
+	c.left.init()
+	c.phase.init()
+	c.phase.n.Store(1) // shares are of phase 0
 	for id := 1; id < threads; id++ {
 		go c.work(id)
 	}
@@ -72,13 +110,35 @@ func (c *crew) close() {
 }
 
 func (c *crew) work(id int) {
-	for seen := uint32(0); ; seen++ {
+	seen := uint32(0)
+	for {
 		c.start.wait(seen, c.patient)
+		seen = c.start.n.Load()
 		if c.closed.Load() {
 			return
 		}
-		c.body(&c.team.workers[id])
-		c.barrier.wait(c.patient)
+		if c.join() {
+			w := &c.team.workers[id]
+			w.phase = c.base
+			c.body(w)
+			if c.inside.Add(^uint32(0)) == 0 {
+				c.left.signal()
+			}
+		}
+	}
+}
+
+// join reports whether there is a run that is not over, and counts the caller
+// among those who are at work on it.
+func (c *crew) join() bool {
+	for {
+		n := c.inside.Load()
+		if n&open == 0 {
+			return false
+		}
+		if c.inside.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
 }
 
@@ -105,50 +165,83 @@ func (p *Pool) NewTeam(isa ISA, scratch int) *Team {
 	return t
 }
 
-// Run runs body once on every thread of the pool, and returns when all are
-// done; or, if the pool is busy, once with a single worker. Body must be the
-// same sequence of Do, DoAll and Barrier for every worker. Run allocates
-// nothing if body is a func value that the caller keeps.
+// Run runs body on the threads of the pool, worker 0 on the caller's, and returns
+// when all is done; or, if the pool is busy, once with a single worker. Body must
+// be the same sequence of Do, DoAll and Barrier for every worker. A worker that
+// comes late to a run without Barrier may find nothing left of it, or not be in it
+// at all. Run allocates nothing if body is a func value that the caller keeps.
 func (t *Team) Run(body func(w *Worker)) {
 	c := t.pool.crew
+	w := &t.workers[0]
 	if c.threads == 1 || !c.busy.CompareAndSwap(false, true) {
-		w := &t.workers[0]
 		w.members = 1
 		body(w)
-	} else {
-		for i := range t.workers {
-			t.workers[i].members = c.threads
-		}
-		c.team, c.body = t, body
-		c.start.signal()
-		body(&t.workers[0])
-		c.barrier.wait(c.patient)
-		c.team, c.body = nil, nil
-		c.busy.Store(false)
+		return
 	}
+	for i := range t.workers {
+		t.workers[i].members = c.threads
+	}
+	if c.phase.n.Load() > 1<<30 { // long before numbers of phases come again
+		for i := range c.shares {
+			c.shares[i].v.Store(0)
+		}
+		c.phase.n.Store(1) // as when the pool was new
+	}
+	c.team, c.body, c.base = t, body, c.phase.n.Load()
+	w.phase = c.base
+	left := c.left.n.Load()
+	c.inside.Store(open)
+	c.start.signal()
+	body(w)
+	for n := c.inside.Load(); ; n = c.inside.Load() {
+		if c.inside.CompareAndSwap(n, n&^open) {
+			if n != open {
+				c.left.wait(left, c.patient)
+			}
+			break
+		}
+	}
+	c.team, c.body = nil, nil
+	c.busy.Store(false)
 }
 
-// Members is the number of workers that take part in the run: 1 if the pool
-// was busy.
+// Members is the number of workers of the run: 1 if the pool was busy.
 func (w *Worker) Members() int { return w.members }
 
 // Barrier returns when every worker of the run has come to it.
 func (w *Worker) Barrier() {
-	if w.members > 1 {
-		c := w.team.pool.crew
-		c.barrier.wait(c.patient)
+	if w.members == 1 {
+		return
 	}
+	w.finish(1, w.members)
 }
 
-// Do runs this worker's share of the kernel's tasks, a fixed range of them, and
-// then waits for the others.
-func (w *Worker) Do(k Kernel, a *Args) {
-	n := k.Tasks(a.Images)
-	hi := n * (w.ID + 1) / w.members
-	for t := n * w.ID / w.members; t < hi; t++ {
-		k.Run(w, t, a)
+// finish adds to the finished units of w's phase and returns when it is done.
+func (w *Worker) finish(units, of int) {
+	c := w.team.pool.crew
+	phase := w.phase
+	w.phase++
+	if units > 0 && int(c.finished.Add(int32(units))) == of {
+		c.finished.Store(0)
+		c.phase.signal()
+		return
 	}
-	w.Barrier()
+	c.phase.wait(phase, c.patient)
+}
+
+// Do runs the kernel's tasks on all workers and returns when they are done. Every
+// worker begins with a fixed range of them, so that what one step left in a
+// processor's cache is what its next step finds there; who is done with his own
+// takes of the others'.
+func (w *Worker) Do(k Kernel, a *Args) {
+	if w.members == 1 {
+		for t := range k.Tasks(a.Images) {
+			k.Run(w, t, a)
+		}
+		return
+	}
+	w.job[0] = Job{Do: k, Args: a}
+	w.DoAll(w.job[:])
 }
 
 // Job is one kernel of several that run beside each other.
@@ -158,26 +251,116 @@ type Job struct {
 	Weight int // what one of its tasks costs compared with the others' (0 means 1)
 }
 
-// DoAll runs jobs that do not depend on each other as one list of tasks, cut
-// into shares of equal weight, and then waits for the other workers.
+// DoAll runs jobs that do not depend on each other as Do runs the tasks of one, as
+// one list of tasks in which the workers' ranges are of equal weight.
 func (w *Worker) DoAll(jobs []Job) {
-	total := 0
-	for i := range jobs {
-		total += jobs[i].Do.Tasks(jobs[i].Args.Images) * max(1, jobs[i].Weight)
+	if w.members == 1 {
+		for i := range jobs {
+			w.Do(jobs[i].Do, jobs[i].Args)
+		}
+		return
 	}
-	lo, hi := total*w.ID/w.members, total*(w.ID+1)/w.members
-	at := 0
+	c := w.team.pool.crew
+	if c.phase.n.Load() != w.phase { // the others have done it
+		w.phase++
+		return
+	}
+	l := list{jobs: jobs, members: w.members}
+	for i := range jobs {
+		n := jobs[i].Do.Tasks(jobs[i].Args.Images)
+		l.tasks += n
+		l.weight += n * max(1, jobs[i].Weight)
+	}
+	l.unit = ceilDiv(max(1, l.tasks), maxUnits)
+	units := max(1, ceilDiv(l.tasks, l.unit))
+	done := 0
+	for i := range w.members {
+		owner := (w.ID + i) % w.members
+		for {
+			lo, hi := c.shares[owner].take(w.phase, &l, owner, i == 0)
+			if lo == hi {
+				break
+			}
+			w.run(jobs, lo*l.unit, min(hi*l.unit, l.tasks))
+			done += hi - lo
+		}
+	}
+	if l.tasks == 0 && w.ID == 0 {
+		done = 1
+	}
+	w.finish(done, units)
+}
+
+// list is the tasks of some jobs, one after another.
+type list struct {
+	jobs          []Job
+	members       int
+	tasks, weight int
+	unit          int // tasks that are taken together
+}
+
+// bound is the first unit of a worker's share: the ranges are of equal weight.
+func (l *list) bound(worker int) int {
+	if worker == l.members {
+		return ceilDiv(l.tasks, l.unit)
+	}
+	at, first := ceilDiv(l.weight*worker, l.members), 0
+	for i := range l.jobs {
+		j := &l.jobs[i]
+		n, weight := j.Do.Tasks(j.Args.Images), max(1, j.Weight)
+		if at <= n*weight {
+			return (first + ceilDiv(at, weight)) / l.unit
+		}
+		at -= n * weight
+		first += n
+	}
+	return first / l.unit
+}
+
+// take takes units of a share of that phase: some from the front, or, for others
+// than the owner, from the back. lo == hi if there are none left.
+func (s *share) take(phase uint32, l *list, owner int, front bool) (lo, hi int) {
+	for {
+		v := s.v.Load()
+		is := uint32(v >> 32)
+		if is == phase {
+			lo, hi = int(v>>16&maxUnits), int(v&maxUnits)
+		} else if int32(is-phase) > 0 {
+			return 0, 0 // the phase is over
+		} else {
+			lo, hi = l.bound(owner), l.bound(owner+1)
+		}
+		if lo >= hi {
+			return 0, 0
+		}
+		// A part of what is left, so that others find something to take if this
+		// thread is stopped.
+		n := (hi - lo + 3) / 4
+		a, b := lo, hi-n
+		if front {
+			a, b = lo+n, hi
+		}
+		if s.v.CompareAndSwap(v, uint64(phase)<<32|uint64(a)<<16|uint64(b)) {
+			if front {
+				return lo, a
+			}
+			return b, hi
+		}
+	}
+}
+
+// run runs tasks lo to hi of a list of jobs.
+func (w *Worker) run(jobs []Job, lo, hi int) {
 	for i := range jobs {
 		j := &jobs[i]
-		n, weight := j.Do.Tasks(j.Args.Images), max(1, j.Weight)
-		// A task belongs to the worker in whose share it begins.
-		first, end := ceilDiv(max(lo-at, 0), weight), ceilDiv(max(hi-at, 0), weight)
-		for t := first; t < min(end, n); t++ {
+		n := j.Do.Tasks(j.Args.Images)
+		for t := max(lo, 0); t < min(hi, n); t++ {
 			j.Do.Run(w, t, j.Args)
 		}
-		at += n * weight
+		if lo, hi = lo-n, hi-n; hi <= 0 {
+			return
+		}
 	}
-	w.Barrier()
 }
 
 // spinning says how a thread waits.
@@ -241,28 +424,4 @@ func (e *event) wait(old uint32, s spinning) {
 	}
 	e.mu.Unlock()
 	e.sleepers.Add(-1)
-}
-
-// barrier lets threads pass when all of them have come. The count of its
-// openings takes the place of the flag of a sense-reversing barrier.
-type barrier struct {
-	members int32
-	arrived atomic.Int32
-	_       [64]byte
-	opened  event
-}
-
-func (b *barrier) init(members int) {
-	b.members = int32(members)
-	b.opened.init()
-}
-
-func (b *barrier) wait(s spinning) {
-	old := b.opened.n.Load()
-	if b.arrived.Add(1) == b.members {
-		b.arrived.Store(0)
-		b.opened.signal()
-		return
-	}
-	b.opened.wait(old, s)
 }

@@ -74,6 +74,72 @@ func TestDoAndDoAllRunEveryTaskOnce(t *testing.T) {
 	}
 }
 
+// TestAbsentWorkers keeps the other workers out of a run until the caller's has come
+// to its end: it does their work, and they find it done.
+func TestAbsentWorkers(t *testing.T) {
+	for _, threads := range []int{2, 3, 5} {
+		p := NewPool(threads)
+		team := p.NewTeam(Portable, 0)
+		many := maxUnits + 77 // more tasks than units
+		sizes := []int{1, 40, 0, 3, many}
+		var jobs []Job
+		for i, n := range sizes {
+			jobs = append(jobs, Job{Do: marks{n}, Args: &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, n)}}}, Weight: 1 + i})
+		}
+		const runs = 20
+		for run := range runs {
+			gate := make(chan struct{})
+			team.Run(func(w *Worker) {
+				if w.ID > 0 && run%2 == 0 {
+					<-gate
+				}
+				for i := range jobs {
+					w.Do(jobs[i].Do, jobs[i].Args)
+				}
+				w.DoAll(jobs)
+				if w.ID == 0 {
+					close(gate)
+				}
+				w.DoAll(jobs)
+			})
+		}
+		for i, j := range jobs {
+			for task, v := range j.Args.Out[0].Mem {
+				if v != 3*runs {
+					t.Fatalf("%d threads, job %d, task %d ran %g times of %d", threads, i, task, v, 3*runs)
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+// TestPhasesBeginAgain makes the numbers of phases run out.
+func TestPhasesBeginAgain(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	team := p.NewTeam(Portable, 0)
+	a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
+	body := func(w *Worker) {
+		for range 3 {
+			w.Do(marks{64}, a)
+		}
+	}
+	team.Run(body)
+	p.phase.n.Store(1<<30 - 4)
+	for range 9 {
+		team.Run(body)
+	}
+	if n := p.phase.n.Load(); n > 1<<20 {
+		t.Errorf("phase %d", n)
+	}
+	for i, v := range a.Out[0].Mem {
+		if v != 30 {
+			t.Errorf("task %d ran %g times of 30", i, v)
+		}
+	}
+}
+
 // TestBusyPool lets several sessions use one pool at once.
 func TestBusyPool(t *testing.T) {
 	p := NewPool(2)
@@ -162,6 +228,14 @@ func BenchmarkForkJoin(b *testing.B) {
 		for range b.N {
 			team.Run(body)
 		}
+	})
+	b.Run("do", func(b *testing.B) {
+		a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
+		team.Run(func(w *Worker) {
+			for range b.N {
+				w.Do(marks{8}, a)
+			}
+		})
 	})
 	b.Run("barrier", func(b *testing.B) {
 		team.Run(func(w *Worker) {
