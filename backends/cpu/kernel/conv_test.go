@@ -36,6 +36,7 @@ type actBuf struct {
 	n, c, h, w   int
 	top, left    int
 	bottom, rght int
+	lanes        bool  // n groups of 16 images, each channel a block: c is 16 times theirs
 	guard        []int // indexes that must still be canaries
 }
 
@@ -88,7 +89,22 @@ func alignedFloats(n int) []float32 {
 	return b[o : o+n : o+n]
 }
 
+// newLaneAct is newAct for images that lie in lanes.
+func newLaneAct(images, c, h, w, top, left, bottom, right, gap int) *actBuf {
+	b := newAct(groupsOf(images), c*Block, h, w, top, left, bottom, right, gap, false)
+	b.lanes = true
+	return b
+}
+
+// at is an element, by image and channel also where these lie in lanes.
 func (b *actBuf) at(n, c, y, x int, planar bool) *float32 {
+	if b.lanes {
+		n, c = n/Block, c*Block+n%Block
+	}
+	return b.raw(n, c, y, x, planar)
+}
+
+func (b *actBuf) raw(n, c, y, x int, planar bool) *float32 {
 	if planar {
 		return &b.Mem[b.Off+n*b.v.N+c*b.v.C+y*b.v.H+x]
 	}
@@ -100,7 +116,7 @@ func (b *actBuf) fill(r *rand.Rand, planar bool) {
 		for c := range b.c {
 			for y := range b.h {
 				for x := range b.w {
-					*b.at(n, c, y, x, planar) = r.Float32()*2 - 1
+					*b.raw(n, c, y, x, planar) = r.Float32()*2 - 1
 				}
 			}
 		}
@@ -122,7 +138,7 @@ func (b *actBuf) check() error {
 					if c < b.c && y >= 0 && y < b.h && x >= 0 && x < b.w {
 						continue
 					}
-					if v := *b.at(n, c, y, x, false); v != 0 {
+					if v := *b.raw(n, c, y, x, false); v != 0 {
 						return fmt.Errorf("border or padded lane (%d,%d,%d,%d) holds %g", n, c, y, x, v)
 					}
 				}
@@ -144,6 +160,17 @@ type convCase struct {
 
 // newConvCase lays out random operands for the shapes in c, whose views it sets.
 func newConvCase(r *rand.Rand, images int, c Conv, gap int) *convCase {
+	return layConvCase(r, images, c, gap, newAct)
+}
+
+// newLaneCase is newConvCase for images that lie in lanes.
+func newLaneCase(r *rand.Rand, images int, c Conv, gap int) *convCase {
+	return layConvCase(r, images, c, gap, func(n, c, h, w, top, left, bottom, right, gap int, _ bool) *actBuf {
+		return newLaneAct(n, c, h, w, top, left, bottom, right, gap)
+	})
+}
+
+func layConvCase(r *rand.Rand, images int, c Conv, gap int, newAct func(n, c, h, w, top, left, bottom, right, gap int, planar bool) *actBuf) *convCase {
 	k := &convCase{images: images}
 	ih := (c.H-1)*one(c.SH) + (c.KH-1)*one(c.DH) + 1 // rows read
 	iw := (c.W-1)*one(c.SW) + (c.KW-1)*one(c.DW) + 1
@@ -186,8 +213,12 @@ func (k *convCase) pack(p Packer) {
 		k.packed[i] = canary
 	}
 	p.Pack(k.packed, k.w)
-	k.packedB = make([]float32, k.c.BiasLen())
-	k.c.PackBias(k.packedB, k.b)
+	b := p.(interface {
+		BiasLen() int
+		PackBias(dst, bias []float32)
+	})
+	k.packedB = make([]float32, b.BiasLen())
+	b.PackBias(k.packedB, k.b)
 }
 
 func (k *convCase) args(table []int) *Args {
@@ -273,11 +304,11 @@ func (k *convCase) clearOut() {
 		if o == nil {
 			continue
 		}
-		for n := range k.images {
+		for n := range o.n {
 			for c := range Blocks(o.c) * Block {
 				for y := range o.h {
 					for x := range o.w {
-						*o.at(n, c, y, x, false) = canary
+						*o.raw(n, c, y, x, false) = canary
 					}
 				}
 			}
@@ -349,6 +380,8 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 					s.Tiles = 0
 					kern = s.Split(k.images)
 				case Depthwise:
+					kern = s.Split(k.images)
+				case LaneConv:
 					kern = s.Split(k.images)
 				}
 			}

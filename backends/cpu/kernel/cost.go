@@ -343,3 +343,76 @@ func (c BackwardWeights) Split() BackwardWeights {
 	}
 	return at
 }
+
+// tileCost of the lanes: a tile of p pixels by n output channels over k taps. Its
+// loads of the input come from the second-level cache for the most part.
+func laneTileCost(p, n, k int) float64 {
+	return float64(k)*max(float64(p*n), 4+float64(n)*0.5+float64(p)) + 30 + 2*float64(p*n)
+}
+
+// laneRunCost is the cost of a run of the microkernels over rows x pixels.
+func laneRunCost(rows, pixels, n, k int) float64 {
+	tiles := ceilDiv(pixels, 6)
+	p := ceilDiv(pixels, tiles)
+	first := pixels - tiles*(p-1)
+	cost := float64(first) * laneTileCost(p, n, k)
+	if first < tiles {
+		cost += float64(tiles-first) * laneTileCost(p-1, n, k)
+	}
+	return cost * float64(rows)
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c LaneConv) Cost(images int) float64 {
+	k := c.ntaps()
+	group := 0.0
+	lastN, last := 0, 0.0
+	for q := range c.quads {
+		if q.n != lastN {
+			lastN, last = q.n, laneRunCost(c.H, c.W, q.n, k)
+		}
+		group += last
+	}
+	chunks := ceilDiv(c.H, c.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
+	// What it writes goes to the third cache, and what it reads comes from there.
+	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*max(c.H*one(c.SH)*c.W*one(c.SW), c.KH*c.KW))
+	group += float64(bytes)/l3PerOp + float64(chunks)*taskOverhead
+	return max(group*float64(groupsOf(images)), float64(4*c.PackedLen())/ramPerOp) / costNS
+}
+
+// Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once: some 16 tasks, of whole rows.
+func (c LaneConv) Split(images int) LaneConv {
+	groups := groupsOf(images)
+	chunks := min(c.H, max(1, 16/groups))
+	// The rows of a task should stay in the second cache while all output channels
+	// go over them.
+	for chunks < c.H && 4*Block*c.W*ceilDiv(c.H, chunks)*(c.IC*one(c.SH)*one(c.SW)+c.OC()) > l2Bytes {
+		chunks++
+	}
+	c.Rows = ceilDiv(c.H, chunks)
+	c.Pairs = 0
+	return c
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (d LaneDense) Cost(images int) float64 {
+	k := d.C * d.H * d.W
+	cost := 0.0
+	for o := 0; o < d.Out.C; o += laneChannels {
+		cost += laneRunCost(1, groupsOf(images), min(laneChannels, d.Out.C-o), k) * 1.15
+	}
+	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
+}
+
+// Split returns d with Quads and Groups chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once.
+func (d LaneDense) Split(images int) LaneDense {
+	groups := groupsOf(images)
+	d.Groups = 0
+	if groups > 12 {
+		d.Groups = ceilDiv(groups, ceilDiv(groups, 8))
+	}
+	d.Quads = ceilDiv(d.quads(), min(d.quads(), max(1, 16/ceilDiv(groups, d.groups(groups)))))
+	return d
+}

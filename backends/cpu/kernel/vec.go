@@ -46,6 +46,8 @@ type vecOps struct {
 	maxout     func(dst, src, at []float32)
 	maxoutGrad func(dx, x, dy, at, lane, piece, best []float32, dxStep int)
 
+	transpose func(dst, src []float32, dstStep, srcStep, rows, cols int) // multiples of 8: dst[c*dstStep+r] = src[r*srcStep+c]
+
 	// Training.
 	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
 
@@ -249,6 +251,13 @@ func init() {
 				if l := Int(lane, g); best[l] == piece[g] {
 					*d = dy[o+int(l)]
 				}
+			}
+		}
+	}
+	o.transpose = func(dst, src []float32, dstStep, srcStep, rows, cols int) {
+		for r := range rows {
+			for c, x := range src[r*srcStep:][:cols] {
+				dst[c*dstStep+r] = x
 			}
 		}
 	}

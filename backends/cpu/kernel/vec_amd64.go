@@ -29,6 +29,7 @@ func vectorize() {
 	z.excess = opsExcessAVX512
 	z.maxout = opsMaxoutAVX512
 	z.maxoutGrad = opsMaxoutGradAVX512
+	z.transpose = transposeAVX2
 	z.reluGrad = opsReluGradAVX512
 	z.sigmoidGrad = opsSigmoidGradAVX512
 	z.tanhGrad = opsTanhGradAVX512
@@ -77,6 +78,7 @@ func vectorize() {
 	y.excess = opsExcessAVX2
 	y.maxout = opsMaxoutAVX2
 	y.maxoutGrad = opsMaxoutGradAVX2
+	y.transpose = transposeAVX2
 	y.reluGrad = opsReluGradAVX2
 	y.sigmoidGrad = opsSigmoidGradAVX2
 	y.tanhGrad = opsTanhGradAVX2

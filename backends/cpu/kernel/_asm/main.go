@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, gradient, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -34,6 +34,9 @@ func main() {
 		lines()
 	case "depthwise":
 		depthwises()
+	case "lanes":
+		lanes()
+		transposes()
 	case "gradient":
 		gradients()
 	case "peak":

@@ -1,0 +1,169 @@
+package kernel
+
+// LaneConv is a convolution, with Conv's meaning, epilogue and operands, whose
+// vectors are images: input and outputs lie in lanes (View), so that no channel is
+// filled up and a concat may begin anywhere. It is for batches of narrow
+// networks: Conv multiplies 16 output channels at once, be they there or not,
+// this kernel 16 images.
+//
+// Every result is one chain of fused multiply-adds that begins with the bias and
+// runs over input channel, kernel row and column. Lanes without an image are
+// computed as well and hold what zeros give.
+//
+// The fields Rows and Pairs of Conv are the output rows and the output channels,
+// in fours, of a task; Planar is not had.
+type LaneConv struct{ Conv }
+
+// Groups16 is the number of groups of 16 images.
+func groupsOf(images int) int { return ceilDiv(images, Block) }
+
+// quad is up to four output channels that are computed together.
+type quad struct {
+	part    int // of Parts
+	channel int // the first, in the part
+	oc      int // in all
+	n       int
+	lo      int // first input channel
+}
+
+// quads yields the output channels in fours: a part and a group of channels (of a
+// grouped convolution) end with what is left.
+func (c LaneConv) quads(yield func(quad) bool) {
+	gs := one(c.Groups)
+	icg, ocg := c.IC/gs, c.OC()/gs
+	q := quad{}
+	for p := range c.Parts {
+		q.part = p
+		for q.channel = 0; q.channel < c.Parts[p].C; q.channel += q.n {
+			q.n = min(laneChannels, c.Parts[p].C-q.channel, ocg-q.oc%ocg)
+			q.lo = q.oc / ocg * icg
+			if !yield(q) {
+				return
+			}
+			q.oc += q.n
+		}
+	}
+}
+
+func (c LaneConv) nquads() int {
+	n := 0
+	for range c.quads {
+		n++
+	}
+	return n
+}
+
+// quadsAtOnce is how many quads a task takes.
+func (c LaneConv) quadsAtOnce() int {
+	if c.Pairs <= 0 {
+		return c.nquads()
+	}
+	return min(c.Pairs, c.nquads())
+}
+
+// depth is the number of taps of a result.
+func (c LaneConv) ntaps() int { return c.IC / one(c.Groups) * c.KH * c.KW }
+
+// PackedLen is the length of the packed weights, in float32s: nothing is added.
+func (c LaneConv) PackedLen() int { return c.OC() * c.ntaps() }
+
+// Pack writes weights in OIHW order into dst: quad by quad, tap by tap, the output
+// channels of a quad side by side.
+func (c LaneConv) Pack(dst, weight []float32) {
+	k := c.ntaps()
+	for q := range c.quads {
+		d := dst[q.oc*k:]
+		for t := range k {
+			for j := range q.n {
+				d[t*q.n+j] = weight[(q.oc+j)*k+t]
+			}
+		}
+	}
+}
+
+// BiasLen is the length of the packed bias, in float32s.
+func (c LaneConv) BiasLen() int { return c.OC() }
+
+// PackBias copies the bias.
+func (c LaneConv) PackBias(dst, bias []float32) { copy(dst, bias) }
+
+// PaddedMACs is MACs: the channels are what they are.
+func (c LaneConv) PaddedMACs() int { return c.MACs() }
+
+// Table returns the taps of the first group, in bytes, and then the quads.
+func (c LaneConv) Table(ISA) []int {
+	t := c.In.laneTaps(c.IC/one(c.Groups), c.KH, c.KW, one(c.DH), one(c.DW))
+	for q := range c.quads {
+		t = append(t, q.part, q.channel, q.oc, q.n, q.lo)
+	}
+	return t
+}
+
+const quadInts = 5
+
+// laneTaps returns where the operands of a pixel are, in bytes from its first one.
+func (v View) laneTaps(ic, kh, kw, dh, dw int) []int {
+	t := make([]int, 0, ic*kh*kw)
+	for c := range ic {
+		for i := range kh {
+			for j := range kw {
+				t = append(t, 4*(c*v.C+i*dh*v.H+j*dw*Block))
+			}
+		}
+	}
+	return t
+}
+
+// Tasks is groups of images x chunks of rows x chunks of quads.
+func (c LaneConv) Tasks(images int) int {
+	return groupsOf(images) * ceilDiv(c.H, c.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
+}
+
+// Run computes some rows of some output channels of 16 images.
+func (c LaneConv) Run(w *Worker, task int, a *Args) {
+	nq := (len(a.Table) - c.ntaps()) / quadInts
+	per := nq
+	if c.Pairs > 0 {
+		per = min(c.Pairs, nq)
+	}
+	qchunks, chunks := ceilDiv(nq, per), ceilDiv(c.H, c.rows())
+	q0 := task % qchunks * per
+	y0 := task / qchunks % chunks * c.rows()
+	image := task / qchunks / chunks
+	rows := min(c.rows(), c.H-y0)
+	k := c.ntaps()
+	l := &w.lanes
+	*l = laneRun{taps: a.Table[:k], in: a.In[0].Mem, res: a.In[1].Mem, rows: rows, pixels: c.W,
+		inRow: one(c.SH) * c.In.H, ps: one(c.SW) * Block, ops: Block, resRow: c.Res.H, resC: c.Res.C, addRes: c.Residual, scale: c.Scale}
+	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*Block
+	for q := q0; q < min(q0+per, nq); q++ {
+		r := a.Table[k+q*quadInts:][:quadInts]
+		part := &c.Parts[r[0]]
+		out := &a.Out[r[0]]
+		l.at = in + r[4]*c.In.C
+		l.w, l.bias, l.channels = a.W[0][r[2]*k:][:r[3]*k], zeroBias[:r[3]], r[3]
+		if a.W[1] != nil {
+			l.bias = a.W[1][r[2]:][:r[3]]
+		}
+		l.out, l.to = out.Mem, part.View.at(out, image, r[1], y0, 0)
+		l.outRow, l.outC = part.View.H, part.View.C
+		if c.Residual {
+			l.from = c.Res.at(&a.In[1], image, r[1], y0, 0)
+		}
+		l.relu = part.Act == ActReLU
+		l.rows, l.pixels = rows, c.W
+		if l.inRow == c.W*l.ps && l.outRow == c.W*Block && (!c.Residual || l.resRow == l.outRow) {
+			l.rows, l.pixels = 1, rows*c.W
+		}
+		l.run(w)
+		if part.vectorAct() {
+			for ch := range r[3] {
+				for y := range rows {
+					x := part.View.row(out, image, r[1]+ch, y0+y, c.W)
+					vecFor(w.ISA).apply(part.Act, x)
+				}
+			}
+		}
+	}
+	l.in, l.out, l.res = nil, nil, nil
+}

@@ -1,0 +1,100 @@
+package kernel
+
+// LaneDense is a fully connected layer, with Dense's meaning and operands, whose
+// vectors are images: the input is a map or vector in lanes, the output a vector
+// in lanes. Groups of 16 images take the part that pixels have in LaneConv.
+type LaneDense struct {
+	C, H, W int
+	In      View
+	Out     Part
+
+	// How the work is cut into tasks: output channels, in fours, and groups of 16
+	// images a task; 0 takes all. The result does not depend on them.
+	Quads, Groups int
+}
+
+func (d LaneDense) conv() LaneConv {
+	return LaneConv{Conv{IC: d.C, H: 1, W: 1, KH: d.H, KW: d.W, In: d.In, Parts: [4]Part{d.Out}}}
+}
+
+// PackedLen is the length of the packed weights, in float32s.
+func (d LaneDense) PackedLen() int { return d.conv().PackedLen() }
+
+// Pack writes weights in the order [Out.C][C][H][W] into dst.
+func (d LaneDense) Pack(dst, weight []float32) { d.conv().Pack(dst, weight) }
+
+// BiasLen is the length of the packed bias, in float32s.
+func (d LaneDense) BiasLen() int { return d.Out.C }
+
+// PackBias copies the bias.
+func (d LaneDense) PackBias(dst, bias []float32) { copy(dst, bias) }
+
+// MACs is the number of multiply-accumulates of an image.
+func (d LaneDense) MACs() int { return d.conv().MACs() }
+
+// Table returns the taps.
+func (d LaneDense) Table(ISA) []int { return d.In.laneTaps(d.C, d.H, d.W, 1, 1) }
+
+func (d LaneDense) quads() int { return ceilDiv(d.Out.C, laneChannels) }
+
+func (d LaneDense) quadsAtOnce() int {
+	if d.Quads <= 0 {
+		return d.quads()
+	}
+	return min(d.Quads, d.quads())
+}
+
+// groups is how many groups of images a task takes of so many.
+func (d LaneDense) groups(all int) int {
+	if d.Groups <= 0 {
+		return all
+	}
+	return min(d.Groups, all)
+}
+
+// Tasks is chunks of groups of images x chunks of output channels.
+func (d LaneDense) Tasks(images int) int {
+	all := groupsOf(images)
+	return ceilDiv(all, d.groups(all)) * ceilDiv(d.quads(), d.quadsAtOnce())
+}
+
+// laneDenseTaps is how many taps are done for all output channels of a task before
+// the next ones: those of 8 groups of images are 32 KiB, which stay in the first
+// cache meanwhile. The sums rest in the output.
+const laneDenseTaps = 64
+
+// Run computes some output channels of some groups of images.
+func (d LaneDense) Run(w *Worker, task int, a *Args) {
+	all := groupsOf(a.Images)
+	chunks := ceilDiv(d.quads(), d.quadsAtOnce())
+	g0 := task / chunks * d.groups(all)
+	q0 := task % chunks * d.quadsAtOnce()
+	q1 := min(q0+d.quadsAtOnce(), d.quads())
+	k := len(a.Table)
+	out := &a.Out[0]
+	l := &w.lanes
+	*l = laneRun{in: a.In[0].Mem, at: a.In[0].Off + g0*d.In.N, out: out.Mem, rows: 1, pixels: min(d.groups(all), all-g0),
+		ps: d.In.N, ops: d.Out.View.N, outC: d.Out.View.C}
+	for t0 := 0; t0 < k; t0 += laneDenseTaps {
+		t1 := min(t0+laneDenseTaps, k)
+		l.taps, l.acc, l.relu = a.Table[t0:t1], t0 > 0, t1 == k && d.Out.Act == ActReLU
+		for q := q0; q < q1; q++ {
+			o := q * laneChannels
+			n := min(laneChannels, d.Out.C-o)
+			l.channels, l.w, l.bias = n, a.W[0][o*k:][t0*n:t1*n], zeroBias[:n]
+			if a.W[1] != nil {
+				l.bias = a.W[1][o:][:n]
+			}
+			l.to = d.Out.View.at(out, g0, o, 0, 0)
+			l.run(w)
+		}
+	}
+	if d.Out.vectorAct() {
+		for g := g0; g < g0+l.pixels; g++ {
+			for o := q0 * laneChannels; o < min(q1*laneChannels, d.Out.C); o++ {
+				vecFor(w.ISA).apply(d.Out.Act, d.Out.View.row(out, g, o, 0, 1))
+			}
+		}
+	}
+	l.in, l.out = nil, nil
+}

@@ -1,0 +1,37 @@
+package kernel
+
+// Lanes is a kernel over NCHW16c that takes each block by itself, applied to
+// activations whose lanes are images: 16 images are one to it, and each of their
+// channels is a block, so its C is 16 times the channels. It serves pools,
+// activations, elementwise ops and copies; Do may not look at Args.Images.
+type Lanes struct{ Do Kernel }
+
+// Tasks is Do's for the groups of 16 images.
+func (l Lanes) Tasks(images int) int { return l.Do.Tasks(groupsOf(images)) }
+
+// Run is Do's.
+func (l Lanes) Run(w *Worker, task int, a *Args) { l.Do.Run(w, task, a) }
+
+// Scratch is Do's.
+func (l Lanes) Scratch() int {
+	if s, ok := l.Do.(Scratcher); ok {
+		return s.Scratch()
+	}
+	return 0
+}
+
+// PackedLen is Do's.
+func (l Lanes) PackedLen() int { return l.Do.(Packer).PackedLen() }
+
+// Pack gives every channel's weight to its 16 lanes.
+func (l Lanes) Pack(dst, weight []float32) {
+	for i := range dst {
+		dst[i] = weight[i/Block]
+	}
+}
+
+// BiasLen is PackedLen.
+func (l Lanes) BiasLen() int { return l.PackedLen() }
+
+// PackBias is Pack.
+func (l Lanes) PackBias(dst, bias []float32) { l.Pack(dst, bias) }
