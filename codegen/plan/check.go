@@ -17,7 +17,7 @@ func Check(p *Plan) error {
 		if a.Off < 0 || a.Off+a.Len > p.Arena || a.Off%Align != 0 {
 			bad("buffer %s is at %d..%d of an arena of %d", a.Name, a.Off, a.Off+a.Len, p.Arena)
 		}
-		if a.Len == 0 || a.Layout == Blocked && a.At%Align != 0 {
+		if a.Len == 0 || a.Layout.blocky() && a.At%Align != 0 {
 			bad("buffer %s has length %d and begins at %d", a.Name, a.Len, a.At)
 		}
 		lo, hi := a.reach(p.Batch)
@@ -74,8 +74,11 @@ func (b Buffer) reach(batch int) (lo, hi int) {
 		return b.Off, b.Off + b.Len
 	}
 	px, n := 1, b.C
-	if b.Layout == Blocked {
+	switch b.Layout {
+	case Blocked:
 		px, n = Block, blocks(b.C)
+	case Lanes:
+		px, n, batch = Block, b.C, blocks(batch)
 	}
 	if b.View.N < b.View.C {
 		return b.Off, b.Off + b.Len

@@ -21,17 +21,25 @@ const (
 	// Packed is an array without a batch in the order of the kernel that reads it
 	// as weights, C float32s long.
 	Packed
+	// Lanes is 16 images side by side, every channel a block of its own: for batches
+	// of narrow networks, whose channels would not fill blocks. Vectors have height
+	// and width 1. It may have a border. Lanes past the last image hold finite values.
+	Lanes
 )
 
-func (l Layout) String() string { return [...]string{"blocked", "planar", "framed", "packed"}[l] }
+func (l Layout) String() string { return [...]string{"blocked", "planar", "framed", "packed", "lanes"}[l] }
 
 // GoString prints the name as a Go program writes it.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.Lanes"}[l]
 }
 
-// Block is the number of channels side by side in a blocked layout.
+// Block is the number of channels side by side in a blocked layout, and of images
+// in lanes.
 const Block = 16
+
+// blocky reports whether elements lie in blocks of 16, which may have a border.
+func (l Layout) blocky() bool { return l == Blocked || l == Lanes }
 
 // Border is rows and columns of zeros around each map: top, left, bottom, right.
 type Border [4]int
@@ -45,7 +53,8 @@ func (b Border) max(c Border) Border {
 
 // View says how a value lies in memory. Element (n, c, y, x) is
 // n*N + (c/16)*C + y*H + x*16 + c%16 (planar: n*N + c*C + y*H + x)
-// float32s after element (0, 0, 0, 0).
+// float32s after element (0, 0, 0, 0). In lanes it is
+// (n/16)*N + c*C + y*H + x*16 + n%16.
 type View struct{ N, C, H int }
 
 // Tensor is a value in one layout: a place in a buffer once the plan is laid out.
@@ -145,7 +154,7 @@ func (t *Tensor) Ends() bool {
 
 // Part is c channels of t from channel on, as an operand of a step.
 func (t *Tensor) Part(channel, c int) *Tensor {
-	if t.Layout != Blocked {
+	if !t.Layout.blocky() {
 		channel *= t.H * t.W
 	}
 	return &Tensor{Name: t.Name, Value: t.Value, Layout: t.Layout, C: c, H: t.H, W: t.W, in: t, channel: channel}
@@ -181,10 +190,10 @@ func (t *Tensor) geometry() (v View, lead int) {
 	switch {
 	case t.vector():
 		v = View{N: Block, C: t.batch * Block, H: Block}
-	case t.Layout == Blocked:
+	case t.Layout.blocky():
 		v.H = pitch * Block
 		v.C = blockStride(t.H, t.W, b)
-		v.N = blocks(t.C) * v.C
+		v.N = t.blocks() * v.C
 		if b == (Border{}) && t.batch > 1 {
 			v.N = apart(v.N)
 		}
@@ -211,7 +220,18 @@ func (t *Tensor) length() int {
 	if t.vector() {
 		return blocks(t.C) * v.C
 	}
+	if t.Layout == Lanes {
+		return blocks(t.batch) * v.N
+	}
 	return t.batch * v.N
+}
+
+// blocks is the number of blocks of an image, or of 16 in lanes.
+func (t *Tensor) blocks() int {
+	if t.Layout == Lanes {
+		return t.C
+	}
+	return blocks(t.C)
 }
 
 // blockStride is the distance between blocks of 16 channels. Borders of
@@ -241,6 +261,9 @@ func (t *Tensor) offset() int {
 	v, _ := r.geometry()
 	if r.Layout == Blocked {
 		return ch/Block*v.C + shift
+	}
+	if r.Layout == Lanes {
+		return ch*v.C + shift
 	}
 	return ch + shift
 }

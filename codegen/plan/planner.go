@@ -415,7 +415,7 @@ func (p *planner) settle() error {
 	})
 	var err error
 	all(func(t *Tensor) {
-		if r, _ := t.root(); r.border != (Border{}) && r.Layout != Blocked && r.Layout != Framed && err == nil {
+		if r, _ := t.root(); r.border != (Border{}) && !r.Layout.blocky() && r.Layout != Framed && err == nil {
 			err = fmt.Errorf("%s is %v and cannot have a border", r.Name, r.Layout)
 		}
 	})

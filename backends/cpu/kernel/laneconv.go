@@ -136,14 +136,26 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 	*l = laneRun{taps: a.Table[:k], in: a.In[0].Mem, res: a.In[1].Mem, rows: rows, pixels: c.W,
 		inRow: one(c.SH) * c.In.H, ps: one(c.SW) * Block, ops: Block, resRow: c.Res.H, resC: c.Res.C, addRes: c.Residual, scale: c.Scale}
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*Block
-	for q := q0; q < min(q0+per, nq); q++ {
-		r := a.Table[k+q*quadInts:][:quadInts]
+	quads := a.Table[k:]
+	for q := q0; q < min(q0+per, nq); q += l.quads {
+		r := quads[q*quadInts:][:quadInts]
+		// What follows with as many channels that read the same is done with it.
+		l.quads = 1
+		for q+l.quads < min(q0+per, nq) && (l.quads+1)*laneChannels <= len(laneZeros) {
+			if s := quads[(q+l.quads)*quadInts:]; s[0] != r[0] || s[3] != r[3] || s[4] != r[4] {
+				break
+			}
+			l.quads++
+		}
+		all := r[3] * l.quads
 		part := &c.Parts[r[0]]
 		out := &a.Out[r[0]]
 		l.at = in + r[4]*c.In.C
-		l.w, l.bias, l.channels = a.W[0][r[2]*k:][:r[3]*k], zeroBias[:r[3]], r[3]
+		l.w, l.wQuad, l.channels = a.W[0][r[2]*k:][:all*k], r[3]*k, r[3]
 		if a.W[1] != nil {
-			l.bias = a.W[1][r[2]:][:r[3]]
+			l.bias = a.W[1][r[2]:][:all]
+		} else {
+			l.bias = laneZeros[:all]
 		}
 		l.out, l.to = out.Mem, part.View.at(out, image, r[1], y0, 0)
 		l.outRow, l.outC = part.View.H, part.View.C
@@ -157,7 +169,7 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 		}
 		l.run(w)
 		if part.vectorAct() {
-			for ch := range r[3] {
+			for ch := range all {
 				for y := range rows {
 					x := part.View.row(out, image, r[1]+ch, y0+y, c.W)
 					vecFor(w.ISA).apply(part.Act, x)
@@ -167,3 +179,6 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 	}
 	l.in, l.out, l.res = nil, nil, nil
 }
+
+// laneZeros is the bias of channels that have none.
+var laneZeros [256]float32

@@ -78,12 +78,19 @@ func (d LaneDense) Run(w *Worker, task int, a *Args) {
 	for t0 := 0; t0 < k; t0 += laneDenseTaps {
 		t1 := min(t0+laneDenseTaps, k)
 		l.taps, l.acc, l.relu = a.Table[t0:t1], t0 > 0, t1 == k && d.Out.Act == ActReLU
-		for q := q0; q < q1; q++ {
+		// Whole quads first, then what is left of the channels.
+		for q := q0; q < q1; q += l.quads {
 			o := q * laneChannels
-			n := min(laneChannels, d.Out.C-o)
-			l.channels, l.w, l.bias = n, a.W[0][o*k:][t0*n:t1*n], zeroBias[:n]
+			l.channels = min(laneChannels, d.Out.C-o)
+			l.quads = 1
+			if l.channels == laneChannels {
+				l.quads = min(q1-q, (d.Out.C-o)/laneChannels, len(laneZeros)/laneChannels)
+			}
+			all := l.channels * l.quads
+			l.wQuad = l.channels * k
+			l.w, l.bias = a.W[0][o*k+t0*l.channels:(o+all)*k], laneZeros[:all]
 			if a.W[1] != nil {
-				l.bias = a.W[1][o:][:n]
+				l.bias = a.W[1][o:][:all]
 			}
 			l.to = d.Out.View.at(out, g0, o, 0, 0)
 			l.run(w)

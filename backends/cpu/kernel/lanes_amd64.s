@@ -8,36 +8,52 @@
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
 	MOVQ    80(DI), R8
 	MOVQ    BX, R11
 	VMOVUPS (R11), Z0
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -52,26 +68,20 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z2
+	VBROADCASTSS 160(DI), Z2
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z2, Z0
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z2, Z2, Z2
 	VMAXPS Z0, Z2, Z0
@@ -79,18 +89,30 @@ act:
 store:
 	MOVQ    BX, R11
 	VMOVUPS Z0, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -99,31 +121,46 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -131,6 +168,7 @@ resume:
 	MOVQ    BX, R11
 	VMOVUPS (R11), Z0
 	VMOVUPS (R11)(R8*1), Z1
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -147,27 +185,21 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z4
+	VBROADCASTSS 160(DI), Z4
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z4, Z0
 	VFMADD213PS  (R11)(R8*1), Z4, Z1
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z4, Z4, Z4
 	VMAXPS Z0, Z4, Z0
@@ -177,18 +209,30 @@ store:
 	MOVQ    BX, R11
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -197,32 +241,47 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -231,6 +290,7 @@ resume:
 	VMOVUPS (R11), Z0
 	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R11)(R8*2), Z2
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -249,28 +309,22 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z6
+	VBROADCASTSS 160(DI), Z6
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z6, Z0
 	VFMADD213PS  (R11)(R8*1), Z6, Z1
 	VFMADD213PS  (R11)(R8*2), Z6, Z2
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z6, Z6, Z6
 	VMAXPS Z0, Z6, Z0
@@ -282,18 +336,30 @@ store:
 	VMOVUPS Z0, (R11)
 	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -302,33 +368,48 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -339,6 +420,7 @@ resume:
 	VMOVUPS (R11)(R8*1), Z1
 	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R11)(R9*1), Z3
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -360,31 +442,25 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z8
+	VBROADCASTSS 160(DI), Z8
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z8, Z0
 	VFMADD213PS  (R11)(R8*1), Z8, Z1
 	VFMADD213PS  (R11)(R8*2), Z8, Z2
 	VFMADD213PS  (R11)(R9*1), Z8, Z3
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z8, Z8, Z8
 	VMAXPS Z0, Z8, Z0
@@ -398,18 +474,30 @@ store:
 	VMOVUPS Z1, (R11)(R8*1)
 	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R11)(R9*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x04, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -418,34 +506,49 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p5o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -457,6 +560,7 @@ resume:
 	VMOVUPS (R11)(R8*2), Z2
 	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R11)(R8*4), Z4
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -480,32 +584,26 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z10
+	VBROADCASTSS 160(DI), Z10
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z10, Z0
 	VFMADD213PS  (R11)(R8*1), Z10, Z1
 	VFMADD213PS  (R11)(R8*2), Z10, Z2
 	VFMADD213PS  (R11)(R9*1), Z10, Z3
 	VFMADD213PS  (R11)(R8*4), Z10, Z4
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z10, Z10, Z10
 	VMAXPS Z0, Z10, Z0
@@ -521,18 +619,30 @@ store:
 	VMOVUPS Z2, (R11)(R8*2)
 	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R11)(R8*4)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x05, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -541,35 +651,50 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p6o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
 	VMOVAPS      Z0, Z5
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -583,6 +708,7 @@ resume:
 	VMOVUPS (R11)(R9*1), Z3
 	VMOVUPS (R11)(R8*4), Z4
 	VMOVUPS (R11)(R10*1), Z5
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -609,35 +735,29 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z12
+	VBROADCASTSS 160(DI), Z12
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (R8)(R8*4), R10
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z12, Z0
 	VFMADD213PS  (R11)(R8*1), Z12, Z1
 	VFMADD213PS  (R11)(R8*2), Z12, Z2
 	VFMADD213PS  (R11)(R9*1), Z12, Z3
 	VFMADD213PS  (R11)(R8*4), Z12, Z4
 	VFMADD213PS  (R11)(R10*1), Z12, Z5
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
 	LEAQ   (R8)(R8*4), R10
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z12, Z12, Z12
 	VMAXPS Z0, Z12, Z0
@@ -655,18 +775,30 @@ store:
 	VMOVUPS Z3, (R11)(R9*1)
 	VMOVUPS Z4, (R11)(R8*4)
 	VMOVUPS Z5, (R11)(R10*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x06, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -675,31 +807,46 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
-	VBROADCASTSS 4(R15), Z1
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
+	VBROADCASTSS 4(R13), Z1
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -708,6 +855,7 @@ resume:
 	VMOVUPS (R11), Z0
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z1
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -724,28 +872,22 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z3
+	VBROADCASTSS 160(DI), Z3
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z3, Z0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z3, Z1
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z3, Z3, Z3
 	VMAXPS Z0, Z3, Z0
@@ -756,18 +898,30 @@ store:
 	VMOVUPS Z0, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Z1, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -776,33 +930,48 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
-	VBROADCASTSS 4(R15), Z2
+	VBROADCASTSS 4(R13), Z2
 	VMOVAPS      Z2, Z3
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -813,6 +982,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z2
 	VMOVUPS (R11)(R8*1), Z3
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -832,30 +1002,24 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z6
+	VBROADCASTSS 160(DI), Z6
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z6, Z0
 	VFMADD213PS  (R11)(R8*1), Z6, Z1
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z6, Z2
 	VFMADD213PS  (R11)(R8*1), Z6, Z3
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z6, Z6, Z6
 	VMAXPS Z0, Z6, Z0
@@ -870,18 +1034,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Z2, (R11)
 	VMOVUPS Z3, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -890,35 +1066,50 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
-	VBROADCASTSS 4(R15), Z3
+	VBROADCASTSS 4(R13), Z3
 	VMOVAPS      Z3, Z4
 	VMOVAPS      Z3, Z5
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -931,6 +1122,7 @@ resume:
 	VMOVUPS (R11), Z3
 	VMOVUPS (R11)(R8*1), Z4
 	VMOVUPS (R11)(R8*2), Z5
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -953,16 +1145,12 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z9
+	VBROADCASTSS 160(DI), Z9
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z9, Z0
 	VFMADD213PS  (R11)(R8*1), Z9, Z1
 	VFMADD213PS  (R11)(R8*2), Z9, Z2
@@ -970,15 +1158,13 @@ tap:
 	VFMADD213PS  (R11), Z9, Z3
 	VFMADD213PS  (R11)(R8*1), Z9, Z4
 	VFMADD213PS  (R11)(R8*2), Z9, Z5
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z9, Z9, Z9
 	VMAXPS Z0, Z9, Z0
@@ -997,18 +1183,30 @@ store:
 	VMOVUPS Z3, (R11)
 	VMOVUPS Z4, (R11)(R8*1)
 	VMOVUPS Z5, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1017,37 +1215,52 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p4o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
-	VBROADCASTSS 4(R15), Z4
+	VBROADCASTSS 4(R13), Z4
 	VMOVAPS      Z4, Z5
 	VMOVAPS      Z4, Z6
 	VMOVAPS      Z4, Z7
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1063,6 +1276,7 @@ resume:
 	VMOVUPS (R11)(R8*1), Z5
 	VMOVUPS (R11)(R8*2), Z6
 	VMOVUPS (R11)(R9*1), Z7
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1089,17 +1303,13 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z12
+	VBROADCASTSS 160(DI), Z12
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z12, Z0
 	VFMADD213PS  (R11)(R8*1), Z12, Z1
 	VFMADD213PS  (R11)(R8*2), Z12, Z2
@@ -1109,16 +1319,14 @@ tap:
 	VFMADD213PS  (R11)(R8*1), Z12, Z5
 	VFMADD213PS  (R11)(R8*2), Z12, Z6
 	VFMADD213PS  (R11)(R9*1), Z12, Z7
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z12, Z12, Z12
 	VMAXPS Z0, Z12, Z0
@@ -1141,18 +1349,30 @@ store:
 	VMOVUPS Z5, (R11)(R8*1)
 	VMOVUPS Z6, (R11)(R8*2)
 	VMOVUPS Z7, (R11)(R9*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x04, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1161,39 +1381,54 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p5o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
-	VBROADCASTSS 4(R15), Z5
+	VBROADCASTSS 4(R13), Z5
 	VMOVAPS      Z5, Z6
 	VMOVAPS      Z5, Z7
 	VMOVAPS      Z5, Z8
 	VMOVAPS      Z5, Z9
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1211,6 +1446,7 @@ resume:
 	VMOVUPS (R11)(R8*2), Z7
 	VMOVUPS (R11)(R9*1), Z8
 	VMOVUPS (R11)(R8*4), Z9
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1240,17 +1476,13 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z15
+	VBROADCASTSS 160(DI), Z15
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z15, Z0
 	VFMADD213PS  (R11)(R8*1), Z15, Z1
 	VFMADD213PS  (R11)(R8*2), Z15, Z2
@@ -1262,16 +1494,14 @@ tap:
 	VFMADD213PS  (R11)(R8*2), Z15, Z7
 	VFMADD213PS  (R11)(R9*1), Z15, Z8
 	VFMADD213PS  (R11)(R8*4), Z15, Z9
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z15, Z15, Z15
 	VMAXPS Z0, Z15, Z0
@@ -1298,18 +1528,30 @@ store:
 	VMOVUPS Z7, (R11)(R8*2)
 	VMOVUPS Z8, (R11)(R9*1)
 	VMOVUPS Z9, (R11)(R8*4)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x05, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1318,41 +1560,56 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p6o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
 	VMOVAPS      Z0, Z5
-	VBROADCASTSS 4(R15), Z6
+	VBROADCASTSS 4(R13), Z6
 	VMOVAPS      Z6, Z7
 	VMOVAPS      Z6, Z8
 	VMOVAPS      Z6, Z9
 	VMOVAPS      Z6, Z10
 	VMOVAPS      Z6, Z11
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1373,6 +1630,7 @@ resume:
 	VMOVUPS (R11)(R9*1), Z9
 	VMOVUPS (R11)(R8*4), Z10
 	VMOVUPS (R11)(R10*1), Z11
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1406,18 +1664,14 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z18
+	VBROADCASTSS 160(DI), Z18
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (R8)(R8*4), R10
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z18, Z0
 	VFMADD213PS  (R11)(R8*1), Z18, Z1
 	VFMADD213PS  (R11)(R8*2), Z18, Z2
@@ -1431,17 +1685,15 @@ tap:
 	VFMADD213PS  (R11)(R9*1), Z18, Z9
 	VFMADD213PS  (R11)(R8*4), Z18, Z10
 	VFMADD213PS  (R11)(R10*1), Z18, Z11
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
 	LEAQ   (R8)(R8*4), R10
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z18, Z18, Z18
 	VMAXPS Z0, Z18, Z0
@@ -1472,18 +1724,30 @@ store:
 	VMOVUPS Z9, (R11)(R9*1)
 	VMOVUPS Z10, (R11)(R8*4)
 	VMOVUPS Z11, (R11)(R10*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x06, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1492,32 +1756,47 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
-	VBROADCASTSS 4(R15), Z1
-	VBROADCASTSS 8(R15), Z2
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
+	VBROADCASTSS 4(R13), Z1
+	VBROADCASTSS 8(R13), Z2
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1528,6 +1807,7 @@ resume:
 	VMOVUPS (R11), Z1
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z2
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1546,30 +1826,24 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z4
+	VBROADCASTSS 160(DI), Z4
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z4, Z0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z4, Z1
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z4, Z2
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z4, Z4, Z4
 	VMAXPS Z0, Z4, Z0
@@ -1583,18 +1857,30 @@ store:
 	VMOVUPS Z1, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Z2, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1603,35 +1889,50 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p2o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
-	VBROADCASTSS 4(R15), Z2
+	VBROADCASTSS 4(R13), Z2
 	VMOVAPS      Z2, Z3
-	VBROADCASTSS 8(R15), Z4
+	VBROADCASTSS 8(R13), Z4
 	VMOVAPS      Z4, Z5
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1645,6 +1946,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z4
 	VMOVUPS (R11)(R8*1), Z5
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1667,16 +1969,12 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z8
+	VBROADCASTSS 160(DI), Z8
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z8, Z0
 	VFMADD213PS  (R11)(R8*1), Z8, Z1
 	ADDQ         64(DI), R11
@@ -1685,15 +1983,13 @@ tap:
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z8, Z4
 	VFMADD213PS  (R11)(R8*1), Z8, Z5
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z8, Z8, Z8
 	VMAXPS Z0, Z8, Z0
@@ -1713,18 +2009,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Z4, (R11)
 	VMOVUPS Z5, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1733,38 +2041,53 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p3o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
-	VBROADCASTSS 4(R15), Z3
+	VBROADCASTSS 4(R13), Z3
 	VMOVAPS      Z3, Z4
 	VMOVAPS      Z3, Z5
-	VBROADCASTSS 8(R15), Z6
+	VBROADCASTSS 8(R13), Z6
 	VMOVAPS      Z6, Z7
 	VMOVAPS      Z6, Z8
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1781,6 +2104,7 @@ resume:
 	VMOVUPS (R11), Z6
 	VMOVUPS (R11)(R8*1), Z7
 	VMOVUPS (R11)(R8*2), Z8
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1807,16 +2131,12 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z12
+	VBROADCASTSS 160(DI), Z12
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z12, Z0
 	VFMADD213PS  (R11)(R8*1), Z12, Z1
 	VFMADD213PS  (R11)(R8*2), Z12, Z2
@@ -1828,15 +2148,13 @@ tap:
 	VFMADD213PS  (R11), Z12, Z6
 	VFMADD213PS  (R11)(R8*1), Z12, Z7
 	VFMADD213PS  (R11)(R8*2), Z12, Z8
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z12, Z12, Z12
 	VMAXPS Z0, Z12, Z0
@@ -1862,18 +2180,30 @@ store:
 	VMOVUPS Z6, (R11)
 	VMOVUPS Z7, (R11)(R8*1)
 	VMOVUPS Z8, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -1882,41 +2212,56 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p4o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
-	VBROADCASTSS 4(R15), Z4
+	VBROADCASTSS 4(R13), Z4
 	VMOVAPS      Z4, Z5
 	VMOVAPS      Z4, Z6
 	VMOVAPS      Z4, Z7
-	VBROADCASTSS 8(R15), Z8
+	VBROADCASTSS 8(R13), Z8
 	VMOVAPS      Z8, Z9
 	VMOVAPS      Z8, Z10
 	VMOVAPS      Z8, Z11
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -1937,6 +2282,7 @@ resume:
 	VMOVUPS (R11)(R8*1), Z9
 	VMOVUPS (R11)(R8*2), Z10
 	VMOVUPS (R11)(R9*1), Z11
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -1968,17 +2314,13 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z16
+	VBROADCASTSS 160(DI), Z16
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z16, Z0
 	VFMADD213PS  (R11)(R8*1), Z16, Z1
 	VFMADD213PS  (R11)(R8*2), Z16, Z2
@@ -1993,16 +2335,14 @@ tap:
 	VFMADD213PS  (R11)(R8*1), Z16, Z9
 	VFMADD213PS  (R11)(R8*2), Z16, Z10
 	VFMADD213PS  (R11)(R9*1), Z16, Z11
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z16, Z16, Z16
 	VMAXPS Z0, Z16, Z0
@@ -2034,18 +2374,30 @@ store:
 	VMOVUPS Z9, (R11)(R8*1)
 	VMOVUPS Z10, (R11)(R8*2)
 	VMOVUPS Z11, (R11)(R9*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x04, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2054,44 +2406,59 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p5o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
-	VBROADCASTSS 4(R15), Z5
+	VBROADCASTSS 4(R13), Z5
 	VMOVAPS      Z5, Z6
 	VMOVAPS      Z5, Z7
 	VMOVAPS      Z5, Z8
 	VMOVAPS      Z5, Z9
-	VBROADCASTSS 8(R15), Z10
+	VBROADCASTSS 8(R13), Z10
 	VMOVAPS      Z10, Z11
 	VMOVAPS      Z10, Z12
 	VMOVAPS      Z10, Z13
 	VMOVAPS      Z10, Z14
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2115,6 +2482,7 @@ resume:
 	VMOVUPS (R11)(R8*2), Z12
 	VMOVUPS (R11)(R9*1), Z13
 	VMOVUPS (R11)(R8*4), Z14
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2150,17 +2518,13 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z20
+	VBROADCASTSS 160(DI), Z20
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z20, Z0
 	VFMADD213PS  (R11)(R8*1), Z20, Z1
 	VFMADD213PS  (R11)(R8*2), Z20, Z2
@@ -2178,16 +2542,14 @@ tap:
 	VFMADD213PS  (R11)(R8*2), Z20, Z12
 	VFMADD213PS  (R11)(R9*1), Z20, Z13
 	VFMADD213PS  (R11)(R8*4), Z20, Z14
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z20, Z20, Z20
 	VMAXPS Z0, Z20, Z0
@@ -2225,18 +2587,30 @@ store:
 	VMOVUPS Z12, (R11)(R8*2)
 	VMOVUPS Z13, (R11)(R9*1)
 	VMOVUPS Z14, (R11)(R8*4)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x05, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2245,47 +2619,62 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p6o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
 	VMOVAPS      Z0, Z5
-	VBROADCASTSS 4(R15), Z6
+	VBROADCASTSS 4(R13), Z6
 	VMOVAPS      Z6, Z7
 	VMOVAPS      Z6, Z8
 	VMOVAPS      Z6, Z9
 	VMOVAPS      Z6, Z10
 	VMOVAPS      Z6, Z11
-	VBROADCASTSS 8(R15), Z12
+	VBROADCASTSS 8(R13), Z12
 	VMOVAPS      Z12, Z13
 	VMOVAPS      Z12, Z14
 	VMOVAPS      Z12, Z15
 	VMOVAPS      Z12, Z16
 	VMOVAPS      Z12, Z17
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2313,6 +2702,7 @@ resume:
 	VMOVUPS (R11)(R9*1), Z15
 	VMOVUPS (R11)(R8*4), Z16
 	VMOVUPS (R11)(R10*1), Z17
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2353,18 +2743,14 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z24
+	VBROADCASTSS 160(DI), Z24
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (R8)(R8*4), R10
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z24, Z0
 	VFMADD213PS  (R11)(R8*1), Z24, Z1
 	VFMADD213PS  (R11)(R8*2), Z24, Z2
@@ -2385,17 +2771,15 @@ tap:
 	VFMADD213PS  (R11)(R9*1), Z24, Z15
 	VFMADD213PS  (R11)(R8*4), Z24, Z16
 	VFMADD213PS  (R11)(R10*1), Z24, Z17
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
 	LEAQ   (R8)(R8*4), R10
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z24, Z24, Z24
 	VMAXPS Z0, Z24, Z0
@@ -2439,18 +2823,30 @@ store:
 	VMOVUPS Z15, (R11)(R9*1)
 	VMOVUPS Z16, (R11)(R8*4)
 	VMOVUPS Z17, (R11)(R10*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x06, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2459,33 +2855,48 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
-	VBROADCASTSS 4(R15), Z1
-	VBROADCASTSS 8(R15), Z2
-	VBROADCASTSS 12(R15), Z3
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
+	VBROADCASTSS 4(R13), Z1
+	VBROADCASTSS 8(R13), Z2
+	VBROADCASTSS 12(R13), Z3
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2498,6 +2909,7 @@ resume:
 	VMOVUPS (R11), Z2
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z3
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2518,16 +2930,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z5
+	VBROADCASTSS 160(DI), Z5
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z5, Z0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z5, Z1
@@ -2535,15 +2943,13 @@ tap:
 	VFMADD213PS  (R11), Z5, Z2
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z5, Z3
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z5, Z5, Z5
 	VMAXPS Z0, Z5, Z0
@@ -2560,18 +2966,30 @@ store:
 	VMOVUPS Z2, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Z3, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2580,37 +2998,52 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p2o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
-	VBROADCASTSS 4(R15), Z2
+	VBROADCASTSS 4(R13), Z2
 	VMOVAPS      Z2, Z3
-	VBROADCASTSS 8(R15), Z4
+	VBROADCASTSS 8(R13), Z4
 	VMOVAPS      Z4, Z5
-	VBROADCASTSS 12(R15), Z6
+	VBROADCASTSS 12(R13), Z6
 	VMOVAPS      Z6, Z7
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2627,6 +3060,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Z6
 	VMOVUPS (R11)(R8*1), Z7
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2652,16 +3086,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z10
+	VBROADCASTSS 160(DI), Z10
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z10, Z0
 	VFMADD213PS  (R11)(R8*1), Z10, Z1
 	ADDQ         64(DI), R11
@@ -2673,15 +3103,13 @@ tap:
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Z10, Z6
 	VFMADD213PS  (R11)(R8*1), Z10, Z7
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z10, Z10, Z10
 	VMAXPS Z0, Z10, Z0
@@ -2706,18 +3134,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Z6, (R11)
 	VMOVUPS Z7, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2726,41 +3166,56 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p3o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
-	VBROADCASTSS 4(R15), Z3
+	VBROADCASTSS 4(R13), Z3
 	VMOVAPS      Z3, Z4
 	VMOVAPS      Z3, Z5
-	VBROADCASTSS 8(R15), Z6
+	VBROADCASTSS 8(R13), Z6
 	VMOVAPS      Z6, Z7
 	VMOVAPS      Z6, Z8
-	VBROADCASTSS 12(R15), Z9
+	VBROADCASTSS 12(R13), Z9
 	VMOVAPS      Z9, Z10
 	VMOVAPS      Z9, Z11
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2781,6 +3236,7 @@ resume:
 	VMOVUPS (R11), Z9
 	VMOVUPS (R11)(R8*1), Z10
 	VMOVUPS (R11)(R8*2), Z11
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2811,16 +3267,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z15
+	VBROADCASTSS 160(DI), Z15
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z15, Z0
 	VFMADD213PS  (R11)(R8*1), Z15, Z1
 	VFMADD213PS  (R11)(R8*2), Z15, Z2
@@ -2836,15 +3288,13 @@ tap:
 	VFMADD213PS  (R11), Z15, Z9
 	VFMADD213PS  (R11)(R8*1), Z15, Z10
 	VFMADD213PS  (R11)(R8*2), Z15, Z11
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z15, Z15, Z15
 	VMAXPS Z0, Z15, Z0
@@ -2877,18 +3327,30 @@ store:
 	VMOVUPS Z9, (R11)
 	VMOVUPS Z10, (R11)(R8*1)
 	VMOVUPS Z11, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -2897,45 +3359,60 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p4o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
-	VBROADCASTSS 4(R15), Z4
+	VBROADCASTSS 4(R13), Z4
 	VMOVAPS      Z4, Z5
 	VMOVAPS      Z4, Z6
 	VMOVAPS      Z4, Z7
-	VBROADCASTSS 8(R15), Z8
+	VBROADCASTSS 8(R13), Z8
 	VMOVAPS      Z8, Z9
 	VMOVAPS      Z8, Z10
 	VMOVAPS      Z8, Z11
-	VBROADCASTSS 12(R15), Z12
+	VBROADCASTSS 12(R13), Z12
 	VMOVAPS      Z12, Z13
 	VMOVAPS      Z12, Z14
 	VMOVAPS      Z12, Z15
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -2961,6 +3438,7 @@ resume:
 	VMOVUPS (R11)(R8*1), Z13
 	VMOVUPS (R11)(R8*2), Z14
 	VMOVUPS (R11)(R9*1), Z15
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -2997,17 +3475,13 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z20
+	VBROADCASTSS 160(DI), Z20
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z20, Z0
 	VFMADD213PS  (R11)(R8*1), Z20, Z1
 	VFMADD213PS  (R11)(R8*2), Z20, Z2
@@ -3027,16 +3501,14 @@ tap:
 	VFMADD213PS  (R11)(R8*1), Z20, Z13
 	VFMADD213PS  (R11)(R8*2), Z20, Z14
 	VFMADD213PS  (R11)(R9*1), Z20, Z15
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x04, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z20, Z20, Z20
 	VMAXPS Z0, Z20, Z0
@@ -3077,18 +3549,30 @@ store:
 	VMOVUPS Z13, (R11)(R8*1)
 	VMOVUPS Z14, (R11)(R8*2)
 	VMOVUPS Z15, (R11)(R9*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x04, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x04, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3097,49 +3581,64 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p5o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
-	VBROADCASTSS 4(R15), Z5
+	VBROADCASTSS 4(R13), Z5
 	VMOVAPS      Z5, Z6
 	VMOVAPS      Z5, Z7
 	VMOVAPS      Z5, Z8
 	VMOVAPS      Z5, Z9
-	VBROADCASTSS 8(R15), Z10
+	VBROADCASTSS 8(R13), Z10
 	VMOVAPS      Z10, Z11
 	VMOVAPS      Z10, Z12
 	VMOVAPS      Z10, Z13
 	VMOVAPS      Z10, Z14
-	VBROADCASTSS 12(R15), Z15
+	VBROADCASTSS 12(R13), Z15
 	VMOVAPS      Z15, Z16
 	VMOVAPS      Z15, Z17
 	VMOVAPS      Z15, Z18
 	VMOVAPS      Z15, Z19
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -3169,6 +3668,7 @@ resume:
 	VMOVUPS (R11)(R8*2), Z17
 	VMOVUPS (R11)(R9*1), Z18
 	VMOVUPS (R11)(R8*4), Z19
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3210,17 +3710,13 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z25
+	VBROADCASTSS 160(DI), Z25
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z25, Z0
 	VFMADD213PS  (R11)(R8*1), Z25, Z1
 	VFMADD213PS  (R11)(R8*2), Z25, Z2
@@ -3244,16 +3740,14 @@ tap:
 	VFMADD213PS  (R11)(R8*2), Z25, Z17
 	VFMADD213PS  (R11)(R9*1), Z25, Z18
 	VFMADD213PS  (R11)(R8*4), Z25, Z19
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x05, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z25, Z25, Z25
 	VMAXPS Z0, Z25, Z0
@@ -3302,18 +3796,30 @@ store:
 	VMOVUPS Z17, (R11)(R8*2)
 	VMOVUPS Z18, (R11)(R9*1)
 	VMOVUPS Z19, (R11)(R8*4)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x05, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x05, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3322,53 +3828,68 @@ store:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lane512p6o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Z0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Z0
 	VMOVAPS      Z0, Z1
 	VMOVAPS      Z0, Z2
 	VMOVAPS      Z0, Z3
 	VMOVAPS      Z0, Z4
 	VMOVAPS      Z0, Z5
-	VBROADCASTSS 4(R15), Z6
+	VBROADCASTSS 4(R13), Z6
 	VMOVAPS      Z6, Z7
 	VMOVAPS      Z6, Z8
 	VMOVAPS      Z6, Z9
 	VMOVAPS      Z6, Z10
 	VMOVAPS      Z6, Z11
-	VBROADCASTSS 8(R15), Z12
+	VBROADCASTSS 8(R13), Z12
 	VMOVAPS      Z12, Z13
 	VMOVAPS      Z12, Z14
 	VMOVAPS      Z12, Z15
 	VMOVAPS      Z12, Z16
 	VMOVAPS      Z12, Z17
-	VBROADCASTSS 12(R15), Z18
+	VBROADCASTSS 12(R13), Z18
 	VMOVAPS      Z18, Z19
 	VMOVAPS      Z18, Z20
 	VMOVAPS      Z18, Z21
 	VMOVAPS      Z18, Z22
 	VMOVAPS      Z18, Z23
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -3403,6 +3924,7 @@ resume:
 	VMOVUPS (R11)(R9*1), Z21
 	VMOVUPS (R11)(R8*4), Z22
 	VMOVUPS (R11)(R10*1), Z23
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3450,18 +3972,14 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Z30
+	VBROADCASTSS 160(DI), Z30
 	MOVQ         88(DI), R8
 	LEAQ         (R8)(R8*2), R9
 	LEAQ         (R8)(R8*4), R10
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Z30, Z0
 	VFMADD213PS  (R11)(R8*1), Z30, Z1
 	VFMADD213PS  (R11)(R8*2), Z30, Z2
@@ -3489,17 +4007,15 @@ tap:
 	VFMADD213PS  (R11)(R9*1), Z30, Z21
 	VFMADD213PS  (R11)(R8*4), Z30, Z22
 	VFMADD213PS  (R11)(R10*1), Z30, Z23
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x06, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
 	LEAQ   (R8)(R8*2), R9
 	LEAQ   (R8)(R8*4), R10
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Z30, Z30, Z30
 	VMAXPS Z0, Z30, Z0
@@ -3556,18 +4072,30 @@ store:
 	VMOVUPS Z21, (R11)(R9*1)
 	VMOVUPS Z22, (R11)(R8*4)
 	VMOVUPS Z23, (R11)(R10*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x06, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x06, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3576,36 +4104,52 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
 	MOVQ    80(DI), R8
 	MOVQ    BX, R11
 	VMOVUPS (R11), Y0
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3620,26 +4164,20 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y2
+	VBROADCASTSS 160(DI), Y2
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y2, Y0
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y2, Y2, Y2
 	VMAXPS Y0, Y2, Y0
@@ -3647,18 +4185,30 @@ act:
 store:
 	MOVQ    BX, R11
 	VMOVUPS Y0, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3667,31 +4217,46 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -3699,6 +4264,7 @@ resume:
 	MOVQ    BX, R11
 	VMOVUPS (R11), Y0
 	VMOVUPS (R11)(R8*1), Y1
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3715,27 +4281,21 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y4
+	VBROADCASTSS 160(DI), Y4
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y4, Y0
 	VFMADD213PS  (R11)(R8*1), Y4, Y1
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y4, Y4, Y4
 	VMAXPS Y0, Y4, Y0
@@ -3745,18 +4305,30 @@ store:
 	MOVQ    BX, R11
 	VMOVUPS Y0, (R11)
 	VMOVUPS Y1, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3765,32 +4337,47 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
 	VMOVAPS      Y0, Y2
+	ADDQ         $0x04, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -3799,6 +4386,7 @@ resume:
 	VMOVUPS (R11), Y0
 	VMOVUPS (R11)(R8*1), Y1
 	VMOVUPS (R11)(R8*2), Y2
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3817,28 +4405,22 @@ tap:
 	ADDQ         $0x04, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y6
+	VBROADCASTSS 160(DI), Y6
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y6, Y0
 	VFMADD213PS  (R11)(R8*1), Y6, Y1
 	VFMADD213PS  (R11)(R8*2), Y6, Y2
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y6, Y6, Y6
 	VMAXPS Y0, Y6, Y0
@@ -3850,18 +4432,30 @@ store:
 	VMOVUPS Y0, (R11)
 	VMOVUPS Y1, (R11)(R8*1)
 	VMOVUPS Y2, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3870,31 +4464,46 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
-	VBROADCASTSS 4(R15), Y1
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
+	VBROADCASTSS 4(R13), Y1
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -3903,6 +4512,7 @@ resume:
 	VMOVUPS (R11), Y0
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y1
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -3919,28 +4529,22 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y3
+	VBROADCASTSS 160(DI), Y3
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y3, Y0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y3, Y1
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y3, Y3, Y3
 	VMAXPS Y0, Y3, Y0
@@ -3951,18 +4555,30 @@ store:
 	VMOVUPS Y0, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Y1, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -3971,33 +4587,48 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
-	VBROADCASTSS 4(R15), Y2
+	VBROADCASTSS 4(R13), Y2
 	VMOVAPS      Y2, Y3
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4008,6 +4639,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y2
 	VMOVUPS (R11)(R8*1), Y3
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4027,30 +4659,24 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y6
+	VBROADCASTSS 160(DI), Y6
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y6, Y0
 	VFMADD213PS  (R11)(R8*1), Y6, Y1
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y6, Y2
 	VFMADD213PS  (R11)(R8*1), Y6, Y3
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y6, Y6, Y6
 	VMAXPS Y0, Y6, Y0
@@ -4065,18 +4691,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Y2, (R11)
 	VMOVUPS Y3, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4085,35 +4723,50 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
 	VMOVAPS      Y0, Y2
-	VBROADCASTSS 4(R15), Y3
+	VBROADCASTSS 4(R13), Y3
 	VMOVAPS      Y3, Y4
 	VMOVAPS      Y3, Y5
+	ADDQ         $0x08, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4126,6 +4779,7 @@ resume:
 	VMOVUPS (R11), Y3
 	VMOVUPS (R11)(R8*1), Y4
 	VMOVUPS (R11)(R8*2), Y5
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4148,16 +4802,12 @@ tap:
 	ADDQ         $0x08, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y9
+	VBROADCASTSS 160(DI), Y9
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y9, Y0
 	VFMADD213PS  (R11)(R8*1), Y9, Y1
 	VFMADD213PS  (R11)(R8*2), Y9, Y2
@@ -4165,15 +4815,13 @@ tap:
 	VFMADD213PS  (R11), Y9, Y3
 	VFMADD213PS  (R11)(R8*1), Y9, Y4
 	VFMADD213PS  (R11)(R8*2), Y9, Y5
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y9, Y9, Y9
 	VMAXPS Y0, Y9, Y0
@@ -4192,18 +4840,30 @@ store:
 	VMOVUPS Y3, (R11)
 	VMOVUPS Y4, (R11)(R8*1)
 	VMOVUPS Y5, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4212,32 +4872,47 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
-	VBROADCASTSS 4(R15), Y1
-	VBROADCASTSS 8(R15), Y2
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
+	VBROADCASTSS 4(R13), Y1
+	VBROADCASTSS 8(R13), Y2
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4248,6 +4923,7 @@ resume:
 	VMOVUPS (R11), Y1
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y2
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4266,30 +4942,24 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y4
+	VBROADCASTSS 160(DI), Y4
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y4, Y0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y4, Y1
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y4, Y2
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y4, Y4, Y4
 	VMAXPS Y0, Y4, Y0
@@ -4303,18 +4973,30 @@ store:
 	VMOVUPS Y1, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Y2, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4323,35 +5005,50 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p2o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
-	VBROADCASTSS 4(R15), Y2
+	VBROADCASTSS 4(R13), Y2
 	VMOVAPS      Y2, Y3
-	VBROADCASTSS 8(R15), Y4
+	VBROADCASTSS 8(R13), Y4
 	VMOVAPS      Y4, Y5
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4365,6 +5062,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y4
 	VMOVUPS (R11)(R8*1), Y5
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4387,16 +5085,12 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y8
+	VBROADCASTSS 160(DI), Y8
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y8, Y0
 	VFMADD213PS  (R11)(R8*1), Y8, Y1
 	ADDQ         64(DI), R11
@@ -4405,15 +5099,13 @@ tap:
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y8, Y4
 	VFMADD213PS  (R11)(R8*1), Y8, Y5
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y8, Y8, Y8
 	VMAXPS Y0, Y8, Y0
@@ -4433,18 +5125,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Y4, (R11)
 	VMOVUPS Y5, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4453,38 +5157,53 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p3o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
 	VMOVAPS      Y0, Y2
-	VBROADCASTSS 4(R15), Y3
+	VBROADCASTSS 4(R13), Y3
 	VMOVAPS      Y3, Y4
 	VMOVAPS      Y3, Y5
-	VBROADCASTSS 8(R15), Y6
+	VBROADCASTSS 8(R13), Y6
 	VMOVAPS      Y6, Y7
 	VMOVAPS      Y6, Y8
+	ADDQ         $0x0c, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4501,6 +5220,7 @@ resume:
 	VMOVUPS (R11), Y6
 	VMOVUPS (R11)(R8*1), Y7
 	VMOVUPS (R11)(R8*2), Y8
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4527,16 +5247,12 @@ tap:
 	ADDQ         $0x0c, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y12
+	VBROADCASTSS 160(DI), Y12
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y12, Y0
 	VFMADD213PS  (R11)(R8*1), Y12, Y1
 	VFMADD213PS  (R11)(R8*2), Y12, Y2
@@ -4548,15 +5264,13 @@ tap:
 	VFMADD213PS  (R11), Y12, Y6
 	VFMADD213PS  (R11)(R8*1), Y12, Y7
 	VFMADD213PS  (R11)(R8*2), Y12, Y8
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y12, Y12, Y12
 	VMAXPS Y0, Y12, Y0
@@ -4582,18 +5296,30 @@ store:
 	VMOVUPS Y6, (R11)
 	VMOVUPS Y7, (R11)(R8*1)
 	VMOVUPS Y8, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4602,33 +5328,48 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
-	VBROADCASTSS 4(R15), Y1
-	VBROADCASTSS 8(R15), Y2
-	VBROADCASTSS 12(R15), Y3
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
+	VBROADCASTSS 4(R13), Y1
+	VBROADCASTSS 8(R13), Y2
+	VBROADCASTSS 12(R13), Y3
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4641,6 +5382,7 @@ resume:
 	VMOVUPS (R11), Y2
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y3
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4661,16 +5403,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y5
+	VBROADCASTSS 160(DI), Y5
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y5, Y0
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y5, Y1
@@ -4678,15 +5416,13 @@ tap:
 	VFMADD213PS  (R11), Y5, Y2
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y5, Y3
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x01, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y5, Y5, Y5
 	VMAXPS Y0, Y5, Y0
@@ -4703,18 +5439,30 @@ store:
 	VMOVUPS Y2, (R11)
 	ADDQ    48(DI), R11
 	VMOVUPS Y3, (R11)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x01, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x01, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4723,37 +5471,52 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p2o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
-	VBROADCASTSS 4(R15), Y2
+	VBROADCASTSS 4(R13), Y2
 	VMOVAPS      Y2, Y3
-	VBROADCASTSS 8(R15), Y4
+	VBROADCASTSS 8(R13), Y4
 	VMOVAPS      Y4, Y5
-	VBROADCASTSS 12(R15), Y6
+	VBROADCASTSS 12(R13), Y6
 	VMOVAPS      Y6, Y7
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4770,6 +5533,7 @@ resume:
 	ADDQ    48(DI), R11
 	VMOVUPS (R11), Y6
 	VMOVUPS (R11)(R8*1), Y7
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4795,16 +5559,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y10
+	VBROADCASTSS 160(DI), Y10
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y10, Y0
 	VFMADD213PS  (R11)(R8*1), Y10, Y1
 	ADDQ         64(DI), R11
@@ -4816,15 +5576,13 @@ tap:
 	ADDQ         64(DI), R11
 	VFMADD213PS  (R11), Y10, Y6
 	VFMADD213PS  (R11)(R8*1), Y10, Y7
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x02, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y10, Y10, Y10
 	VMAXPS Y0, Y10, Y0
@@ -4849,18 +5607,30 @@ store:
 	ADDQ    48(DI), R11
 	VMOVUPS Y6, (R11)
 	VMOVUPS Y7, (R11)(R8*1)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x02, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x02, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET
@@ -4869,41 +5639,56 @@ store:
 // Requires: AVX, FMA3
 TEXT ·lane256p3o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
-	MOVQ (DI), R15
-	MOVQ R15, 152(DI)
-	MOVQ 40(DI), R15
-	MOVQ R15, 160(DI)
-	MOVQ 56(DI), R15
-	MOVQ R15, 168(DI)
+	MOVQ (DI), R13
+	MOVQ R13, 168(DI)
+	MOVQ 40(DI), R13
+	MOVQ R13, 176(DI)
+	MOVQ 56(DI), R13
+	MOVQ R13, 184(DI)
 	MOVQ 104(DI), R13
+	MOVQ R13, 232(DI)
 
 row:
-	MOVQ 152(DI), AX
-	MOVQ 160(DI), BX
+	MOVQ 168(DI), AX
+	MOVQ 176(DI), R13
+	MOVQ R13, 192(DI)
+	MOVQ 184(DI), R13
+	MOVQ R13, 200(DI)
 	MOVQ 96(DI), R12
-	MOVQ 168(DI), R15
-	MOVQ R15, 176(DI)
 
 tile:
+	MOVQ 192(DI), BX
+	MOVQ 200(DI), R13
+	MOVQ R13, 208(DI)
+	MOVQ 24(DI), R13
+	MOVQ R13, 216(DI)
+	MOVQ 32(DI), R13
+	MOVQ R13, 224(DI)
+	MOVQ 112(DI), R13
+	MOVQ R13, 240(DI)
+
+quad:
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), SI
-	MOVQ         24(DI), CX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000004, R15
+	MOVQ         216(DI), CX
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000004, R13
 	JNZ          resume
-	MOVQ         32(DI), R15
-	VBROADCASTSS (R15), Y0
+	MOVQ         224(DI), R13
+	VBROADCASTSS (R13), Y0
 	VMOVAPS      Y0, Y1
 	VMOVAPS      Y0, Y2
-	VBROADCASTSS 4(R15), Y3
+	VBROADCASTSS 4(R13), Y3
 	VMOVAPS      Y3, Y4
 	VMOVAPS      Y3, Y5
-	VBROADCASTSS 8(R15), Y6
+	VBROADCASTSS 8(R13), Y6
 	VMOVAPS      Y6, Y7
 	VMOVAPS      Y6, Y8
-	VBROADCASTSS 12(R15), Y9
+	VBROADCASTSS 12(R13), Y9
 	VMOVAPS      Y9, Y10
 	VMOVAPS      Y9, Y11
+	ADDQ         $0x10, R13
+	MOVQ         R13, 224(DI)
 	JMP          start
 
 resume:
@@ -4924,6 +5709,7 @@ resume:
 	VMOVUPS (R11), Y9
 	VMOVUPS (R11)(R8*1), Y10
 	VMOVUPS (R11)(R8*2), Y11
+	ADDQ    48(DI), R11
 
 start:
 	MOVQ 72(DI), R8
@@ -4954,16 +5740,12 @@ tap:
 	ADDQ         $0x10, CX
 	DECQ         SI
 	JNZ          tap
-	MOVQ         72(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, AX
-	MOVQ         136(DI), R15
-	TESTQ        $0x00000002, R15
+	MOVQ         152(DI), R13
+	TESTQ        $0x00000002, R13
 	JZ           act
-	VBROADCASTSS 144(DI), Y15
+	VBROADCASTSS 160(DI), Y15
 	MOVQ         88(DI), R8
-	MOVQ         176(DI), R15
-	MOVQ         R15, R11
+	MOVQ         208(DI), R11
 	VFMADD213PS  (R11), Y15, Y0
 	VFMADD213PS  (R11)(R8*1), Y15, Y1
 	VFMADD213PS  (R11)(R8*2), Y15, Y2
@@ -4979,15 +5761,13 @@ tap:
 	VFMADD213PS  (R11), Y15, Y9
 	VFMADD213PS  (R11)(R8*1), Y15, Y10
 	VFMADD213PS  (R11)(R8*2), Y15, Y11
-	MOVQ         88(DI), R15
-	IMUL3Q       $0x03, R15, R15
-	ADDQ         R15, R11
-	ADDQ         R15, 176(DI)
+	ADDQ         64(DI), R11
+	MOVQ         R11, 208(DI)
 
 act:
 	MOVQ   80(DI), R8
-	MOVQ   136(DI), R15
-	TESTQ  $0x00000001, R15
+	MOVQ   152(DI), R13
+	TESTQ  $0x00000001, R13
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
@@ -5020,18 +5800,30 @@ store:
 	VMOVUPS Y9, (R11)
 	VMOVUPS Y10, (R11)(R8*1)
 	VMOVUPS Y11, (R11)(R8*2)
-	MOVQ    80(DI), R15
-	IMUL3Q  $0x03, R15, R15
-	ADDQ    R15, BX
+	ADDQ    48(DI), R11
+	MOVQ    R11, BX
+	MOVQ    120(DI), R13
+	ADDQ    R13, 216(DI)
+	DECQ    240(DI)
+	JNZ     quad
+	MOVQ    72(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, AX
+	MOVQ    80(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 192(DI)
+	MOVQ    88(DI), R13
+	IMUL3Q  $0x03, R13, R13
+	ADDQ    R13, 200(DI)
 	DECQ    R12
 	JNZ     tile
-	MOVQ    112(DI), R15
-	ADDQ    R15, 152(DI)
-	MOVQ    120(DI), R15
-	ADDQ    R15, 160(DI)
-	MOVQ    128(DI), R15
-	ADDQ    R15, 168(DI)
-	DECQ    R13
+	MOVQ    128(DI), R13
+	ADDQ    R13, 168(DI)
+	MOVQ    136(DI), R13
+	ADDQ    R13, 176(DI)
+	MOVQ    144(DI), R13
+	ADDQ    R13, 184(DI)
+	DECQ    232(DI)
 	JNZ     row
 	VZEROUPPER
 	RET

@@ -9,7 +9,7 @@ type laneTile struct {
 	in             unsafe.Pointer // the first pixel
 	taps           unsafe.Pointer // *int: offsets in bytes, added to a pixel's place
 	ntaps          int
-	w              unsafe.Pointer // [tap][output channel]
+	w              unsafe.Pointer // of the first channels: [tap][output channel]
 	bias           unsafe.Pointer // a float32 for each output channel
 	out            unsafe.Pointer
 	outC           int // bytes from an output channel to the next
@@ -17,13 +17,18 @@ type laneTile struct {
 	resC           int
 	ps, ops, rps   int // bytes from a pixel to the next: input, output, residual
 	tiles, rows    int // at least 1 of each
+	quads          int // times as many output channels
+	wQuad          int // bytes from the weights of a quad to the next one's
 	inRow          int // bytes from a row's begin to the next one's
 	outRow, resRow int
 	flags          int // tileReLU, tileRes, tileAcc
 	scale          float32
-	rowIn, rowOut  uintptr // the assembly's own: where the row under way begins
-	rowRes         uintptr
-	tileRes        uintptr // and the tile
+
+	// The assembly's own: where the row, tile, quad under way begins.
+	rowIn, rowOut, rowRes    uintptr
+	tileOut, tileRes         uintptr
+	quadRes, quadW, quadBias uintptr
+	rowsLeft, quadsLeft      int
 }
 
 // laneChannels is how many output channels a tile has at most: as many weights
@@ -49,6 +54,8 @@ type laneRun struct {
 	taps              []int
 	w, bias           []float32
 	channels          int // 1 to laneChannels
+	quads             int // as many times: their weights are wQuad apart, their outputs follow
+	wQuad             int
 	rows, pixels      int
 	inRow, outRow     int // float32s
 	resRow            int
@@ -68,7 +75,7 @@ func (l *laneRun) run(w *Worker) {
 	t.w, t.bias = float(l.w, 0), float(l.bias, 0)
 	t.outC, t.resC = 4*l.outC, 4*l.resC
 	t.ps, t.ops, t.rps = 4*l.ps, 4*l.ops, 4*l.ops
-	t.rows = l.rows
+	t.rows, t.quads, t.wQuad = l.rows, l.quads, 4*l.wQuad
 	t.inRow, t.outRow, t.resRow = 4*l.inRow, 4*l.outRow, 4*l.resRow
 	t.scale = l.scale
 	t.flags = 0
@@ -88,11 +95,12 @@ func (l *laneRun) run(w *Worker) {
 		reach = max(reach, l.taps[i]/4)
 	}
 	_ = l.in[l.at+(l.rows-1)*l.inRow+last*l.ps+reach+Block-1]
-	_ = l.out[l.to+(l.rows-1)*l.outRow+last*l.ops+(l.channels-1)*l.outC+Block-1]
+	_ = l.out[l.to+(l.rows-1)*l.outRow+last*l.ops+(l.channels*l.quads-1)*l.outC+Block-1]
 	if l.addRes {
-		_ = l.res[l.from+(l.rows-1)*l.resRow+last*l.ops+(l.channels-1)*l.resC+Block-1]
+		_ = l.res[l.from+(l.rows-1)*l.resRow+last*l.ops+(l.channels*l.quads-1)*l.resC+Block-1]
 	}
-	_ = l.w[len(l.taps)*l.channels-1]
+	_ = l.w[(l.quads-1)*l.wQuad+len(l.taps)*l.channels-1]
+	_ = l.bias[l.channels*l.quads-1]
 	// The first tiles have p pixels, the others one less.
 	most := lanePixels(w.ISA)
 	tiles := ceilDiv(l.pixels, most)
@@ -122,7 +130,8 @@ func (l *laneRun) run(w *Worker) {
 
 // portable computes one output channel and pixel after another.
 func (l *laneRun) portable() {
-	for o := range l.channels {
+	for o := range l.channels * l.quads {
+		w := l.w[o/l.channels*l.wQuad+o%l.channels:]
 		for y := range l.rows {
 			for x := range l.pixels {
 				dst := (*[Block]float32)(l.out[l.to+o*l.outC+y*l.outRow+x*l.ops:])
@@ -134,7 +143,7 @@ func (l *laneRun) portable() {
 				}
 				at := l.at + y*l.inRow + x*l.ps
 				for t, tap := range l.taps {
-					k := l.w[t*l.channels+o]
+					k := w[t*l.channels]
 					for i, v := range (*[Block]float32)(l.in[at+tap>>2:]) {
 						acc[i] += float32(v * k)
 					}

@@ -10,29 +10,37 @@ import (
 
 // Byte offsets of the fields of kernel.laneTile; a test there compares them.
 const (
-	lIn      = 0
-	lTaps    = 8
-	lNtaps   = 16
-	lW       = 24
-	lBias    = 32
-	lOut     = 40
-	lOutC    = 48
-	lRes     = 56
-	lResC    = 64
-	lPs      = 72
-	lOps     = 80
-	lRps     = 88
-	lTiles   = 96
-	lRows    = 104
-	lInRow   = 112
-	lOutRow  = 120
-	lResRow  = 128
-	lFlags   = 136
-	lScale   = 144
-	lRowIn   = 152
-	lRowOut  = 160
-	lRowRes  = 168
-	lTileRes = 176
+	lIn = 8 * iota
+	lTaps
+	lNtaps
+	lW
+	lBias
+	lOut
+	lOutC
+	lRes
+	lResC
+	lPs
+	lOps
+	lRps
+	lTiles
+	lRows
+	lQuads
+	lWQuad
+	lInRow
+	lOutRow
+	lResRow
+	lFlags
+	lScale
+	lRowIn
+	lRowOut
+	lRowRes
+	lTileOut
+	lTileRes
+	lQuadRes
+	lQuadW
+	lQuadBias
+	lRowsLeft
+	lQuadsLeft
 )
 
 // lanes are the convolutions whose vectors are images: tiles of p pixels by o
@@ -50,14 +58,16 @@ func lanes() {
 	}
 }
 
-// lane is rows x tiles tiles, one beside the other. With 256 bits it computes 8
-// of the 16 images: the caller comes a second time for the others.
+// lane is rows x tiles tiles, one beside the other, and of each all output channels,
+// o at a time, while what they read of the input lies in the first cache. With 256
+// bits it computes 8 of the 16 images: the caller comes a second time for the
+// others.
 func lane(bits, p, o int) {
 	v, _, _ := vectors(bits)
 	TEXT(fmt.Sprintf("lane%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	in, out, taps, nt, w := reg.RAX, reg.RBX, reg.RDX, reg.RSI, reg.RCX
-	ps, ps3, ps5, a, tiles, rows, k := reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R15
+	ps, ps3, ps5, a, tiles, k := reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
 	tq := reg.RDI
 	Load(Param("t"), tq)
 	f := func(off int) Mem { return Mem{Base: tq, Disp: off} }
@@ -65,7 +75,6 @@ func lane(bits, p, o int) {
 	if len(b) > 2 {
 		b = b[:2]
 	}
-	px := func(base reg.GPPhysical, q int) Mem { return pixel(base, ps, ps3, ps5, q, 0) }
 	steps := func(field int) {
 		MOVQ(f(field), ps)
 		if p > 3 {
@@ -75,52 +84,65 @@ func lane(bits, p, o int) {
 			LEAQ(Mem{Base: ps, Index: ps, Scale: 4}, ps5)
 		}
 	}
-	// walk visits the pixels of the output (or the residual), channel by channel.
-	walk := func(base reg.GPPhysical, fieldC int, visit func(m Mem, acc reg.VecPhysical)) {
-		MOVQ(base, a)
+	px := func(q int) Mem { return pixel(a, ps, ps3, ps5, q, 0) }
+	// walk visits the pixels of the output (or the residual) from a on, channel by
+	// channel, and leaves a at the next channel.
+	walk := func(fieldC int, visit func(m Mem, acc reg.VecPhysical)) {
 		for i := 0; i < o; i++ {
 			for q := 0; q < p; q++ {
-				visit(px(a, q), acc[i*p+q])
+				visit(px(q), acc[i*p+q])
 			}
-			if i < o-1 {
-				ADDQ(f(fieldC), a)
-			}
+			ADDQ(f(fieldC), a)
 		}
 	}
-	advance := func(field int, base reg.GPPhysical) {
+	set := func(from, to int) {
+		MOVQ(f(from), k)
+		MOVQ(k, f(to))
+	}
+	move := func(by, at int) {
+		MOVQ(f(by), k)
+		ADDQ(k, f(at))
+	}
+	pixels := func(field int) {
 		MOVQ(f(field), k)
 		IMUL3Q(Imm(uint64(p)), k, k)
-		ADDQ(k, base)
 	}
-	for _, x := range [3][2]int{{lIn, lRowIn}, {lOut, lRowOut}, {lRes, lRowRes}} {
-		MOVQ(f(x[0]), k)
-		MOVQ(k, f(x[1]))
-	}
-	MOVQ(f(lRows), rows)
+	set(lIn, lRowIn)
+	set(lOut, lRowOut)
+	set(lRes, lRowRes)
+	set(lRows, lRowsLeft)
 	Label("row")
 	MOVQ(f(lRowIn), in)
-	MOVQ(f(lRowOut), out)
+	set(lRowOut, lTileOut)
+	set(lRowRes, lTileRes)
 	MOVQ(f(lTiles), tiles)
-	MOVQ(f(lRowRes), k)
-	MOVQ(k, f(lTileRes))
 	Label("tile")
+	MOVQ(f(lTileOut), out)
+	set(lTileRes, lQuadRes)
+	set(lW, lQuadW)
+	set(lBias, lQuadBias)
+	set(lQuads, lQuadsLeft)
+	Label("quad")
 	MOVQ(f(lTaps), taps)
 	MOVQ(f(lNtaps), nt)
-	MOVQ(f(lW), w)
+	MOVQ(f(lQuadW), w)
 	MOVQ(f(lFlags), k)
 	TESTQ(U32(tileAcc), k)
 	JNZ(LabelRef("resume"))
-	MOVQ(f(lBias), k)
+	MOVQ(f(lQuadBias), k)
 	for i := 0; i < o; i++ {
 		VBROADCASTSS(Mem{Base: k, Disp: 4 * i}, acc[i*p])
 		for q := 1; q < p; q++ {
 			VMOVAPS(acc[i*p], acc[i*p+q])
 		}
 	}
+	ADDQ(Imm(uint64(4*o)), k)
+	MOVQ(k, f(lQuadBias))
 	JMP(LabelRef("start"))
 	Label("resume")
 	steps(lOps)
-	walk(out, lOutC, func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
+	MOVQ(out, a)
+	walk(lOutC, func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
 	Label("start")
 	steps(lPs)
 	Label("tap")
@@ -128,7 +150,7 @@ func lane(bits, p, o int) {
 	ADDQ(in, a)
 	ADDQ(Imm(8), taps)
 	for q := 0; q < p; q++ {
-		VMOVUPS(px(a, q), xs[q])
+		VMOVUPS(px(q), xs[q])
 	}
 	for i := 0; i < o; i++ {
 		VBROADCASTSS(Mem{Base: w, Disp: 4 * i}, b[i%len(b)])
@@ -139,16 +161,14 @@ func lane(bits, p, o int) {
 	ADDQ(Imm(uint64(4*o)), w)
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
-	advance(lPs, in)
 	MOVQ(f(lFlags), k)
 	TESTQ(U32(tileRes), k)
 	JZ(LabelRef("act"))
 	VBROADCASTSS(f(lScale), b[0])
 	steps(lRps)
-	MOVQ(f(lTileRes), k)
-	walk(k, lResC, func(m Mem, r reg.VecPhysical) { VFMADD213PS(m, b[0], r) })
-	advance(lRps, a) // the distance in k: a itself is done with
-	ADDQ(k, f(lTileRes))
+	MOVQ(f(lQuadRes), a)
+	walk(lResC, func(m Mem, r reg.VecPhysical) { VFMADD213PS(m, b[0], r) })
+	MOVQ(a, f(lQuadRes))
 	Label("act")
 	steps(lOps)
 	MOVQ(f(lFlags), k)
@@ -160,15 +180,24 @@ func lane(bits, p, o int) {
 		VMAXPS(r, zero, r) // the value second: NaN passes
 	}
 	Label("store")
-	walk(out, lOutC, func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
-	advance(lOps, out)
+	MOVQ(out, a)
+	walk(lOutC, func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
+	MOVQ(a, out)
+	move(lWQuad, lQuadW)
+	DECQ(f(lQuadsLeft))
+	JNZ(LabelRef("quad"))
+	pixels(lPs)
+	ADDQ(k, in)
+	pixels(lOps)
+	ADDQ(k, f(lTileOut))
+	pixels(lRps)
+	ADDQ(k, f(lTileRes))
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
-	for _, x := range [3][2]int{{lInRow, lRowIn}, {lOutRow, lRowOut}, {lResRow, lRowRes}} {
-		MOVQ(f(x[0]), k)
-		ADDQ(k, f(x[1]))
-	}
-	DECQ(rows)
+	move(lInRow, lRowIn)
+	move(lOutRow, lRowOut)
+	move(lResRow, lRowRes)
+	DECQ(f(lRowsLeft))
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
