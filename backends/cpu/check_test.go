@@ -109,15 +109,19 @@ func verifyErr(g *ir.Graph, batch int, threads ...int) error {
 		if err != nil {
 			return fmt.Errorf("reference: %w", err)
 		}
-		for _, direct := range []bool{true, false} {
+		for _, mode := range []struct {
+			direct bool
+			lanes  lanesChoice
+		}{{true, lanesNever}, {false, lanesNever}, {false, lanesAlways}} {
+			direct := mode.direct
 			first := map[bool][][]float32{} // by whether the tier is a vector tier
 			for _, isa := range kernel.Available() {
 				for i, th := range threads {
-					if isa == kernel.Portable && (i > 0 || !direct) && !testing.Verbose() {
+					if isa == kernel.Portable && (i > 0 || !direct && mode.lanes == lanesNever) && !testing.Verbose() {
 						continue // the slowest; the threads are the same code on every tier
 					}
-					where := fmt.Sprintf("%s, %v, %d threads, %d of %d images, direct %v", g.Name, isa, th, n, batch, direct)
-					p, err := Compile(g, Options{Batch: batch, Threads: th, ISA: isa.String(), Direct: direct, KeepParts: true, Debug: true})
+					where := fmt.Sprintf("%s, %v, %d threads, %d of %d images, %+v", g.Name, isa, th, n, batch, mode)
+					p, err := Compile(g, Options{Batch: batch, Threads: th, ISA: isa.String(), Direct: direct, KeepParts: true, Debug: true, lanes: mode.lanes})
 					if err != nil {
 						return fmt.Errorf("%s: %w", where, err)
 					}

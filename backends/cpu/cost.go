@@ -20,15 +20,18 @@ type algorithm struct {
 	name string
 	make func(c kernel.Conv, batch int) worker
 	fits func(c kernel.Conv) bool
+	in   plan.Layout // where it wants its operands: blocked, or in lanes
 }
 
 // algorithms in order of preference where costs are equal.
 var algorithms = []algorithm{
-	{"dense", makeDense, isDense},
-	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }},
-	{"winograd", makeWinograd, kernel.WinogradFits},
-	{"winograd line", makeWinogradLine, kernel.WinogradLineFits},
-	{"depthwise", makeDepthwise, kernel.DepthwiseFits},
+	{"dense", makeDense, isDense, plan.Blocked},
+	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked},
+	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked},
+	{"winograd line", makeWinogradLine, kernel.WinogradLineFits, plan.Blocked},
+	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked},
+	{"dense", makeLaneDense, isDense, plan.Lanes},
+	{"direct", makeLaneConv, func(c kernel.Conv) bool { return !isDense(c) }, plan.Lanes},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of
@@ -46,7 +49,7 @@ func makeDense(c kernel.Conv, batch int) worker {
 func (l *lowering) algorithm(c kernel.Conv) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
+		if a.in != l.layout() || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {
@@ -72,7 +75,8 @@ const (
 	lrnGradientNS = 1.5
 	normNS        = 0.3 // batch normalization
 	expNS         = 0.6
-	scatterNS     = 0.4 // reorders, which move single floats
+	transposeNS   = 0.15 // 16 images brought side by side, or back
+	scatterNS     = 0.4  // reorders, which move single floats
 	optimizerNS   = 0.5
 	stepNS        = 300 // a step, however small
 )
@@ -93,6 +97,16 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		c.MACs, ns = 0, scatterNS*float64(k.PackedLen())
 	case interface{ Cost(images int) float64 }:
 		ns = k.Cost(images)
+	case kernel.Lanes:
+		return l.Cost(k.Do.(plan.Kernel), (images+kernel.Block-1)/kernel.Block)
+	case kernel.LanesFromNCHW:
+		ns = transposeNS * float64(k.C*k.H*k.W*images)
+	case kernel.LanesToNCHW:
+		ns = transposeNS * float64(k.C*k.H*k.W*images)
+	case kernel.LanesFromBlocked:
+		ns = transposeNS * float64(k.C*k.H*k.W*images)
+	case kernel.LanesToBlocked:
+		ns = transposeNS * float64(k.C*k.H*k.W*images)
 	case kernel.MaxPoolGrad:
 		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
 	case kernel.AvgPoolGrad:

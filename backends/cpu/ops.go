@@ -36,6 +36,7 @@ var table = ir.NewTable(
 // lowering implements plan.Lowering with the kernels of package kernel.
 type lowering struct {
 	batch  int
+	lanes  bool // images side by side where there is a kernel for it (lanes.go)
 	direct bool // no Winograd
 	tuning *Tuning
 	train  *training // nil for inference
@@ -124,6 +125,16 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 	c, h, w := dst.C, dst.H, dst.W
 	in, out := view(src), view(dst)
 	switch {
+	case src.Layout == plan.Lanes && dst.Layout == plan.Lanes:
+		return kernel.Lanes{Do: kernel.Copy{C: c * kernel.Block, H: h, W: w, In: in, Out: out}}
+	case src.Layout == plan.Lanes && dst.Layout == plan.Blocked:
+		return kernel.LanesToBlocked{C: c, H: h, W: w, In: in, Out: out}
+	case src.Layout == plan.Lanes:
+		return kernel.LanesToNCHW{C: c, H: h, W: w, In: in, Out: out}
+	case dst.Layout == plan.Lanes && src.Layout == plan.Blocked:
+		return kernel.LanesFromBlocked{C: c, H: h, W: w, In: in, Out: out}
+	case dst.Layout == plan.Lanes:
+		return kernel.LanesFromNCHW{C: c, H: h, W: w, In: in, Out: out}
 	case src.Layout == plan.Blocked && dst.Layout == plan.Blocked:
 		if src.Lane() == 0 && dst.Lane() == 0 && (c%kernel.Block == 0 || dst.Ends() && src.Ends()) {
 			return kernel.Copy{C: c, H: h, W: w, In: in, Out: out}
@@ -151,7 +162,7 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
 	k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w.Type.Shape[2], KW: w.Type.Shape[3],
 		SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1], PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups}
-	k.Planar = c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
+	k.Planar = !c.l.lanes && c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
 	if t := c.l.train; t != nil {
 		f, ok := t.packing[w].By.(kernel.Conv)
 		if !ok || f.Planar && c.In[0].Layout != plan.Planar {
@@ -171,7 +182,8 @@ func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
 	}
 	k.Residual = c.Residual >= 0
 	k.Scale = float32(c.Scale)
-	in := plan.Need{Layout: plan.Blocked, Border: plan.Border{
+	own := plan.Need{Layout: c.l.layout()}
+	in := plan.Need{Layout: own.Layout, Border: plan.Border{
 		k.PH, k.PW, max(0, (k.H-1)*k.SH-k.PH+(k.KH-1)*k.DH-(ih-1)), max(0, (k.W-1)*k.SW-k.PW+(k.KW-1)*k.DW-(iw-1))}}
 	if k.Planar {
 		in.Layout = plan.Framed
@@ -180,9 +192,9 @@ func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
 		}
 	}
 	algo := c.l.algorithm(k)
-	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(blocked, len(c.Wrote))}
+	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(own, len(c.Wrote))}
 	if k.Residual {
-		c.choice.In = append(c.choice.In, blocked)
+		c.choice.In = append(c.choice.In, own)
 		c.choice.InPlace = []int{2}
 	}
 	c.choice.Emit = func(e *plan.Emitter) error {
@@ -252,9 +264,9 @@ func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
 	_, h, w := chw(n.Out[0])
-	return c.blocked("max pool", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.MaxPool{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("max pool", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.MaxPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -262,17 +274,17 @@ func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
 func avgPool(op ops.AvgPool, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
 	_, h, w := chw(n.Out[0])
-	return c.blocked("average pool", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.AvgPool{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("average pool", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.AvgPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
 
 func globalAvgPool(op ops.GlobalAvgPool, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
-	return c.blocked("average pool", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.AvgPool{C: ch, H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("average pool", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.AvgPool{C: c.lanes(ch), H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -295,9 +307,9 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
 		}
 	}
 	ch, h, w := chw(n.In[0])
-	return c.blocked("affine", 1, func(e *plan.Emitter) error {
-		k := kernel.Affine{C: ch, H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
-		e.Step(k, e.In, e.Out,
+	return c.byBlock("affine", 1, func(e *plan.Emitter) error {
+		k := kernel.Affine{C: c.lanes(ch), H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
+		e.Step(c.block(k), e.In, e.Out,
 			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNScale, Arg: op.Eps, Len: k.PackedLen()},
 			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNShift, Arg: op.Eps, Len: k.BiasLen()})
 		return nil
@@ -368,8 +380,8 @@ func tanh(op ops.Tanh, n *ir.Node, c *call) error       { return c.activation(ke
 
 func (c *call) activation(a kernel.Act) error {
 	ch, h, w := chw(c.Read[0])
-	return c.blocked(a.String(), 1, func(e *plan.Emitter) error {
-		e.Step(kernel.Activation{Act: a, C: ch, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock(a.String(), 1, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.Activation{Act: a, C: c.lanes(ch), H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -379,9 +391,9 @@ func scale(op ops.Scale, n *ir.Node, c *call) error {
 		return c.sumOfScalars(op.By)
 	}
 	ch, h, w := chw(n.In[0])
-	return c.blocked("scale", 1, func(e *plan.Emitter) error {
-		k := kernel.Binary{Op: kernel.OpMul, Stretch: kernel.ByScalar, C: ch, H: h, W: w, A: view(e.In[0]), Out: view(e.Out[0])}
-		e.Step(k, e.In, e.Out, plan.WeightRef{How: kernel.PackFill, Arg: op.By, Len: kernel.Block})
+	return c.byBlock("scale", 1, func(e *plan.Emitter) error {
+		k := kernel.Binary{Op: kernel.OpMul, Stretch: kernel.ByScalar, C: c.lanes(ch), H: h, W: w, A: view(e.In[0]), Out: view(e.Out[0])}
+		e.Step(c.block(k), e.In, e.Out, plan.WeightRef{How: kernel.PackFill, Arg: op.By, Len: kernel.Block})
 		return nil
 	})
 }
@@ -463,24 +475,32 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	if algo == "div" {
 		how = kernel.PackReciprocal
 	}
-	return c.blocked(algo, at+1, func(e *plan.Emitter) error {
+	layout := c.byBlock
+	for _, o := range rest {
+		// Lanes are not filled with one of an image's elements: its channels only are
+		// stretched. And quotients of what lanes without an image hold are not finite.
+		if o.param == nil && (o.stretch == kernel.ByPixel || o.stretch == kernel.ByScalar) || algo == "div" {
+			layout = c.blocked
+		}
+	}
+	return layout(algo, at+1, func(e *plan.Emitter) error {
 		a := e.In[at]
 		for i, o := range rest {
-			k := kernel.Binary{Op: op, Swap: first > 0, Stretch: o.stretch, C: ch, H: h, W: w, A: view(a), Out: view(e.Out[0])}
+			k := kernel.Binary{Op: op, Swap: first > 0, Stretch: o.stretch, C: c.lanes(ch), H: h, W: w, A: view(a), Out: view(e.Out[0])}
 			if i == len(rest)-1 {
 				k.Act = last
 			}
 			if o.param == nil {
 				k.B = view(e.In[o.read])
-				e.Step(k, list(a, e.In[o.read]), e.Out)
+				e.Step(c.block(k), list(a, e.In[o.read]), e.Out)
 			} else {
 				bc, bh, bw := ch, h, w
 				if o.stretch != kernel.BySame {
 					bc, bh, bw = paramCHW(o.param.Type.Shape)
 				}
 				k.B = kernel.View{C: bh * bw * kernel.Block, H: bw * kernel.Block}
-				e.Step(k, list(a), e.Out, plan.WeightRef{Params: []*ir.Value{o.param}, How: how, Arg: float64(bh * bw),
-					Len: kernel.Blocks(bc) * kernel.Block * bh * bw})
+				e.Step(c.block(k), list(a), e.Out, plan.WeightRef{Params: []*ir.Value{o.param}, How: how, Arg: float64(bh * bw),
+					Len: kernel.Blocks(c.lanes(bc)) * kernel.Block * bh * bw})
 			}
 			a = e.Out[0]
 		}
@@ -547,7 +567,8 @@ func concat(op ops.Concat, n *ir.Node, c *call) error {
 		return unsupported("a concat over axis %d, or of params", op.Axis)
 	}
 	if axis == 1 {
-		c.choice = plan.Choice{Join: true, In: needs(blocked, len(c.Read)), Out: needs(blocked, 1)}
+		own := plan.Need{Layout: c.l.layout()}
+		c.choice = plan.Choice{Join: true, In: needs(own, len(c.Read)), Out: needs(own, 1)}
 		return nil
 	}
 	// The axis trades places with the channels, over which planes are joined.
@@ -620,7 +641,7 @@ func (c *call) slices(axis int, starts []int) error {
 			return nil
 		})
 	}
-	if c.In[0].Layout == plan.Planar {
+	if c.In[0].Layout == plan.Planar || c.In[0].Layout == plan.Lanes {
 		c.choice = plan.Choice{Views: starts}
 		return nil
 	}
@@ -667,9 +688,9 @@ func dropout(op ops.Dropout, n *ir.Node, c *call) error {
 func pad(op ops.Pad, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
 	_, h, w := chw(n.Out[0])
-	return c.blocked("pad", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.Pad{C: ch, H: h, W: w, IH: ih, IW: iw, PH: op.Pad[0], PW: op.Pad[1], Value: float32(op.Value),
-			In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("pad", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.Pad{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, PH: op.Pad[0], PW: op.Pad[1], Value: float32(op.Value),
+			In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }

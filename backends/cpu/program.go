@@ -39,6 +39,7 @@ type Options struct {
 	Debug bool
 
 	oneByOne bool         // no step runs beside another, for comparison
+	lanes    lanesChoice  // for tests: not what is predicted to be faster
 	pool     *kernel.Pool // to share, whatever Threads says
 }
 
@@ -154,7 +155,7 @@ func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, e
 	if o.Train = len(g.Updates) > 0; o.Train {
 		l.train, l.tuning = newTraining(g), nil
 	}
-	pl, err := plan.New(g, l, o)
+	pl, err := chooseLayout(g, l, o, opt.lanes)
 	return pl, g, err
 }
 

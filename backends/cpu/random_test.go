@@ -162,7 +162,7 @@ func TestRandomGraphs(t *testing.T) {
 		count = 5000
 	}
 	for seed := range uint64(count) {
-		batch := []int{1, 2, 5}[seed%3]
+		batch := []int{1, 2, 5, 18}[seed%4]
 		if err := verifyErr(randomNet(t, seed), batch, 1, 3); err != nil {
 			t.Errorf("seed %d, batch %d: %v", seed, batch, err)
 			if t.Failed() {

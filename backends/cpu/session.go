@@ -225,11 +225,8 @@ func (s *Session) fill(b plan.Buffer, x float32) {
 		}
 		return
 	}
-	planes, px := b.C, 1
-	if b.Layout == plan.Blocked {
-		planes, px = kernel.Blocks(b.C), kernel.Block
-	}
-	for n := range s.p.plan.Batch {
+	images, planes, px := s.extent(b)
+	for n := range images {
 		for c := range planes {
 			for y := range b.H {
 				row := s.arena.Mem[b.At+n*b.View.N+c*b.View.C+y*b.View.H:][:b.W*px]
@@ -241,13 +238,22 @@ func (s *Session) fill(b plan.Buffer, x float32) {
 	}
 }
 
+// extent is how many images (16 side by side count as one), planes, and elements a
+// pixel a buffer has.
+func (s *Session) extent(b plan.Buffer) (images, planes, px int) {
+	switch b.Layout {
+	case plan.Blocked:
+		return s.p.plan.Batch, kernel.Blocks(b.C), kernel.Block
+	case plan.Lanes:
+		return kernel.Blocks(s.p.plan.Batch), b.C, kernel.Block
+	}
+	return s.p.plan.Batch, b.C, 1
+}
+
 // clearBorder zeroes what lies around the maps of a buffer.
 func (s *Session) clearBorder(b plan.Buffer) {
-	planes, px := b.C, 1
-	if b.Layout == plan.Blocked {
-		planes, px = kernel.Blocks(b.C), kernel.Block
-	}
-	for n := range s.p.plan.Batch {
+	images, planes, px := s.extent(b)
+	for n := range images {
 		for c := range planes {
 			for y := -b.Border[0]; y < b.H+b.Border[2]; y++ {
 				at := b.At + n*b.View.N + c*b.View.C + y*b.View.H

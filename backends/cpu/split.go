@@ -118,6 +118,12 @@ func makeWinogradLine(c kernel.Conv, batch int) worker {
 
 func makeDepthwise(c kernel.Conv, batch int) worker { return kernel.Depthwise{Conv: c}.Split(batch) }
 
+func makeLaneConv(c kernel.Conv, batch int) worker { return kernel.LaneConv{Conv: c}.Split(batch) }
+
+func makeLaneDense(c kernel.Conv, batch int) worker {
+	return kernel.LaneDense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
+}
+
 // winogradBlocks is the most positions x tiles x input blocks of a task: 16
 // float32s each leave room in the second-level cache for products and weights.
 const winogradBlocks = 190 * 36

@@ -47,8 +47,11 @@ type span struct {
 func spanOf(t *Tensor) span {
 	r, ch := t.root()
 	lo, hi := ch, ch+t.Size()
-	if r.Layout == Blocked {
+	switch r.Layout {
+	case Blocked:
 		lo, hi = ch/Block*Block, (ch+t.C+Block-1)/Block*Block
+	case Lanes:
+		hi = ch + t.C
 	}
 	return span{r, lo, hi}
 }

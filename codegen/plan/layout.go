@@ -27,7 +27,9 @@ const (
 	Lanes
 )
 
-func (l Layout) String() string { return [...]string{"blocked", "planar", "framed", "packed", "lanes"}[l] }
+func (l Layout) String() string {
+	return [...]string{"blocked", "planar", "framed", "packed", "lanes"}[l]
+}
 
 // GoString prints the name as a Go program writes it.
 func (l Layout) GoString() string {

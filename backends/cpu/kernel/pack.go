@@ -44,12 +44,13 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 	case PackBNScale, PackBNShift:
 		gamma, beta, mean, variance := src[0], src[1], src[2], src[3]
 		clear(dst)
+		n := lanesOf(k)
 		for i := range gamma {
 			s := float64(gamma[i]) / math.Sqrt(float64(variance[i])+arg)
 			if how == PackBNShift {
 				s = float64(beta[i]) - float64(float64(mean[i])*s)
 			}
-			dst[i] = float32(s)
+			fill(dst[i*n:(i+1)*n], float32(s))
 		}
 	case PackFill:
 		for i := range dst {
@@ -61,6 +62,10 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 		for i, x := range src[0] {
 			if how == PackReciprocal {
 				x = 1 / x
+			}
+			if lanesOf(k) > 1 {
+				fill(dst[i*Block:(i+1)*Block], x)
+				continue
 			}
 			c, p := i/n, i%n
 			dst[(c/Block*n+p)*Block+c%Block] = x
@@ -96,4 +101,13 @@ func UnpackFrom(packed, dst []float32, how string, arg float64, k Kernel) error 
 		}
 	}
 	return nil
+}
+
+// lanesOf is how often a kernel wants every number: once for each of 16 images where
+// these lie side by side.
+func lanesOf(k Kernel) int {
+	if _, ok := k.(Lanes); ok {
+		return Block
+	}
+	return 1
 }

@@ -1,0 +1,114 @@
+package cpu
+
+import (
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// A network whose channels are few wastes most of a block of 16 channels. With a
+// batch it can be laid out the other way: 16 images side by side (plan.Lanes). One
+// layout is chosen for the whole graph, since the way from one to the other is a
+// transposition of everything: both plans are made, and the one that is predicted
+// to be faster is taken. Ops that have no kernel for lanes keep their own layout,
+// with copies before and behind, which the prediction counts.
+
+const (
+	// lanesFrom is the batch from which on lanes are filled.
+	lanesFrom = kernel.Block
+	// lanesChannels is the most channels of a convolution's output of a graph for
+	// which lanes are looked at: they have no blocking for the caches of wide layers,
+	// and no Winograd.
+	lanesChannels = 64
+)
+
+// layout is the one that kernels for both are given.
+func (l *lowering) layout() plan.Layout {
+	if l.lanes {
+		return plan.Lanes
+	}
+	return plan.Blocked
+}
+
+// lanes is the number of channels as a kernel counts them that takes each block by
+// itself.
+func (c *call) lanes(channels int) int {
+	if c.choice.Out[0].Layout == plan.Lanes {
+		return channels * kernel.Block
+	}
+	return channels
+}
+
+// block is such a kernel, over what the call has chosen.
+func (c *call) block(k kernel.Kernel) plan.Kernel {
+	if c.choice.Out[0].Layout == plan.Lanes {
+		return kernel.Lanes{Do: k}
+	}
+	return k
+}
+
+// byBlock sets a choice for a kernel that takes each block by itself (lanes, block):
+// whose operands may be blocked or in lanes.
+func (c *call) byBlock(algo string, inPlace int, emit func(*plan.Emitter) error) error {
+	if err := c.blocked(algo, inPlace, emit); err != nil {
+		return err
+	}
+	own := plan.Need{Layout: c.l.layout()}
+	c.choice.In, c.choice.Out = needs(own, len(c.Read)), needs(own, len(c.Wrote))
+	return nil
+}
+
+// lanesChoice says whether a plan has lanes.
+type lanesChoice int8
+
+const (
+	lanesPredicted lanesChoice = iota // if that is predicted to be faster
+	lanesNever
+	lanesAlways
+)
+
+// chooseLayout plans a graph in the layout that is predicted to be faster. A tuning
+// file names kernels of blocks, so a graph that has one keeps to them.
+func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice lanesChoice) (*plan.Plan, error) {
+	wide := *l
+	wide.lanes = true
+	if choice == lanesAlways {
+		return plan.New(g, &wide, o)
+	}
+	pl, err := plan.New(g, l, o)
+	if err != nil || choice == lanesNever || o.Train || l.tuning != nil || !narrow(g, o.Batch) {
+		return pl, err
+	}
+	if other, err := plan.New(g, &wide, o); err == nil && seconds(other) < seconds(pl) {
+		return other, nil
+	}
+	return pl, nil
+}
+
+// narrow reports whether lanes may be worth while.
+func narrow(g *ir.Graph, batch int) bool {
+	if batch < lanesFrom {
+		return false
+	}
+	found := false
+	for _, n := range g.Nodes {
+		if _, ok := n.Op.(ops.Conv); !ok {
+			continue
+		}
+		if s := n.Out[0].Type.Shape; len(s) != 4 || s[1] > lanesChannels {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// seconds is what a plan is predicted to take on one thread.
+func seconds(p *plan.Plan) float64 {
+	sum := 0.0
+	for _, s := range p.Steps {
+		sum += s.Cost.Seconds
+	}
+	return sum
+}
