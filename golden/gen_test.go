@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -122,8 +123,19 @@ func run(name string, s session, in, out int) {
 
 // genSpecs are networks that between them have every kind of step and of weights:
 // with batch norms, merged siblings, maxout, dense layers over vectors and maps, an
-// output that is a map.
-var genSpecs = []string{"mnist/inception_v3", "maxout_mnist_pi", "nin_cifar10", "googlenet_bn"}
+// output that is a map. What stands behind @ is the batch: images lie side by side
+// in the second.
+var genSpecs = []string{"mnist/inception_v3", "mnist/inception_v1@32", "maxout_mnist_pi", "nin_cifar10", "googlenet_bn"}
+
+// genSpec is a name of genSpecs and its batch, 1 where none is said.
+func genSpec(s string) (name string, batch int) {
+	name, b, _ := strings.Cut(s, "@")
+	batch, err := strconv.Atoi(b)
+	if err != nil {
+		batch = 1
+	}
+	return name, batch
+}
 
 // TestGeneratedPackages generates packages of networks into one module, where they
 // share a run time. All of them build, pass go vet, build for other platforms,
@@ -141,15 +153,19 @@ func TestGeneratedPackages(t *testing.T) {
 	dir := newModule(t)
 	var imports, calls strings.Builder
 	for i, name := range names {
-		pkg := gosrc.PackageName(name)
-		args := []string{"gen", "go", name, "-o", "./nets/" + pkg, "--kernel", "./internal/inccrt"}
+		spec, batch := genSpec(name)
+		pkg := gosrc.PackageName(spec)
+		args := []string{"gen", "go", spec, "-o", "./nets/" + pkg, "--kernel", "./internal/inccrt"}
+		if batch > 1 {
+			args = append(args, "--batch", strconv.Itoa(batch))
+		}
 		if long {
 			args = append(args, "--test", "--main")
 		}
 		inModule(t, dir, nil, exe, args...)
 		inModule(t, dir, nil, exe, append(args, "--check")...)
 		fmt.Fprintf(&imports, "\tn%d \"example.com/user/nets/%s\"\n", i, pkg)
-		fmt.Fprintf(&calls, "\tif m, err := n%d.New(); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t} else {\n\t\trun(%q, m.NewSession(), n%d.ImageLen, %d)\n\t}\n", i, name, i, loadSpec(t, name).Outputs[0].Type.Shape.Size())
+		fmt.Fprintf(&calls, "\tif m, err := n%d.New(); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t} else {\n\t\trun(%q, m.NewSession(), n%d.ImageLen, %d)\n\t}\n", i, name, i, loadSpec(t, spec).Outputs[0].Type.Shape.Size())
 	}
 	main := strings.Replace(strings.Replace(driver, "IMPORTS", imports.String(), 1), "CALLS", calls.String(), 1) + snippet.NoiseFunc()
 	if err := os.MkdirAll(filepath.Join(dir, "driver"), 0o755); err != nil {
@@ -188,7 +204,8 @@ func TestGeneratedPackages(t *testing.T) {
 				t.Fatalf("%v: the program printed\n%s", isa, out)
 			}
 			for i, name := range names {
-				if want := name + " " + hashBits(executorOutput(t, loadSpec(t, name), isa)); lines[i] != want {
+				spec, batch := genSpec(name)
+				if want := name + " " + hashBits(executorOutput(t, loadSpec(t, spec), isa, batch)); lines[i] != want {
 					t.Errorf("%v, GOAMD64=%s: the package printed\n%s, the executor computes\n%s", isa, level, lines[i], want)
 				}
 			}
@@ -199,15 +216,15 @@ func TestGeneratedPackages(t *testing.T) {
 	}
 }
 
-// executorOutput is what the executor computes for an image of noise, with the
-// weights that incc draws, after all passes.
-func executorOutput(t *testing.T, g *ir.Graph, isa kernel.ISA) []float32 {
+// executorOutput is what the executor, planned for a batch, computes for an image of
+// noise, with the weights that incc draws, after all passes.
+func executorOutput(t *testing.T, g *ir.Graph, isa kernel.ISA, batch int) []float32 {
 	t.Helper()
 	ir.Materialize(g, 1)
 	if _, err := passes.Run(g, passes.Level(2), passes.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := cpu.Compile(g, cpu.Options{ISA: isa.String(), Seed: 1})
+	p, err := cpu.Compile(g, cpu.Options{ISA: isa.String(), Seed: 1, Batch: batch})
 	if err != nil {
 		t.Fatal(err)
 	}

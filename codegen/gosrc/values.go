@@ -94,6 +94,8 @@ func literal(v reflect.Value, typed bool) (string, error) {
 			b.WriteString(s)
 		}
 		b.WriteByte('}')
+	case reflect.Interface: // a kernel that another one applies
+		return literal(v.Elem(), true)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		b.WriteString(strconv.FormatInt(v.Int(), 10))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
