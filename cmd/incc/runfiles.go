@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
@@ -90,6 +91,27 @@ func readResults(dir string) ([]train.Row, error) {
 		rows = append(rows, train.Row{Epoch: int(num(0)), Rate: num(1), TrainLoss: num(2), TrainAcc: num(3), ValLoss: num(4), ValAcc: num(5), Seconds: num(6)})
 	}
 	return rows, nil
+}
+
+// leftover matches the temporary names of writeFile and train.WriteFile for the
+// files of a run.
+var leftover = regexp.MustCompile(`^\.(spec\.incc|results\.(csv|png|svg)|confusion\.png|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
+
+// removeLeftovers deletes what a killed process was about to write into the folder
+// of a run.
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() && leftover.MatchString(e.Name()) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func writeSummaryFile(dir string, info runInfo) error {

@@ -227,6 +227,8 @@ func trainRun(c *cli.Context) error {
 		return err
 	}
 	w := c.App.Writer
+	ctx, stop := interruptible(c.Context)
+	defer stop()
 	s := ir.Summarize(p.graph)
 	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
 	if p.val != nil {
@@ -253,8 +255,9 @@ func trainRun(c *cli.Context) error {
 	if err := writeFile(filepath.Join(p.dir, runSpec), func(w io.Writer) error { _, err := w.Write(p.spec.text); return err }); err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.Context)
-	defer stop()
+	if err := removeLeftovers(p.dir); err != nil {
+		return err
+	}
 	stopProfile, err := profile(c)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ type Config struct {
 	Epochs   float64       // a fraction ends within an epoch
 	Limit    int           // steps of an epoch at most, 0 for all
 	MaxTime  time.Duration // 0 for no bound; the run then ends as after its last epoch
-	Resume   bool
+	Resume   bool          // from the last checkpoint, where there is one
 	// Every is how many steps pass between checkpoints within an epoch, 0 for
 	// none: one is written at the end of every epoch anyway.
 	Every    int
@@ -88,11 +88,16 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 	}
 	s := &State{Run: c.Identity, BestAt: -1}
 	if c.Resume {
-		r, err := ReadCheckpoint(c.FS, c.Dir, c.Identity, e)
+		names, err := checkpoints(c.FS, c.Dir)
 		if err != nil {
 			return nil, err
 		}
-		s = r
+		if len(names) == 0 {
+			// The run may have been killed before it wrote one; damaged ones are an error.
+			c.Report.Note("there is no checkpoint yet: the run begins")
+		} else if s, err = ReadCheckpoint(c.FS, c.Dir, c.Identity, e); err != nil {
+			return nil, err
+		}
 	}
 	end := int64(math.Round(c.Epochs * float64(steps)))
 	c.Report.Begin(s, steps, c.Epochs)

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// killedSpec holds what a run must not lose: statistics, momentum, dropout masks,
+// augmentation, the average of the weights, the drops of a plateau.
+const killedSpec = `net killed
+input image 1x8x8 range=0..1
+conv 3x3 8 pad=1 act=relu bn=1e-3 -> maxpool 2x2/2 -> dropout 0.2 -> fc 10 -> softmax
+train {
+  sgd lr=0.05 momentum=0.9 decay=1e-4
+  schedule plateau every=2 factor=0.5
+  augment pad=1 crop=8 flip=0.5
+  average ema decay=0.95
+  run batch=8 epochs=6
+}
+`
+
+// incc is this test binary as the command: TestMain sees to that.
+func inccProcess(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &exec.Cmd{Path: exe, Args: append([]string{"incc"}, args...), Dir: dir}
+}
+
+// killable is a folder with a spec and 640 pictures.
+func killable(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(1, 2))
+	for part, n := range map[string]int{"train": 640, "t10k": 64} {
+		var pixels, labels []byte
+		for i := range n {
+			labels = append(labels, byte(i%10))
+			for p := range 64 {
+				v := r.IntN(128)
+				if p/6 == i%10 {
+					v += 100
+				}
+				pixels = append(pixels, byte(v))
+			}
+		}
+		for name, b := range map[string][]byte{part + "-images-idx3-ubyte": idx(pixels, n, 8, 8), part + "-labels-idx1-ubyte": idx(labels, n)} {
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "killed.incc"), []byte(killedSpec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// resultOf is what a run left: the sums of its files, the results without the
+// seconds, the names of all that lies there.
+func resultOf(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range []string{"last.safetensors", "best.safetensors", "model.onnx", "confusion.png"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%x %s\n", sha256.Sum256(text), name)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, runResults))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil || len(rows) != 7 || !slices.Contains(rows[0], "seconds") {
+		t.Fatalf("%v, %d rows of results: %s", err, len(rows), text)
+	}
+	h := sha256.New()
+	seconds := slices.Index(rows[0], "seconds")
+	for _, r := range rows {
+		fmt.Fprintln(h, slices.Delete(r, seconds, seconds+1))
+	}
+	fmt.Fprintf(&b, "%x results.csv without seconds\n", h.Sum(nil))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		fmt.Fprintln(&b, e.Name())
+	}
+	return b.String()
+}
+
+// TestSIGKILL kills a training process at random times, again and again, and lets
+// it go on: what is there at the end has the bits of the run that nobody
+// disturbed, and nothing else lies about. 10 kills, 500 with INCC_LONG=1.
+func TestSIGKILL(t *testing.T) {
+	want, dir := "", killable(t)
+	args := func(out string, more ...string) []string {
+		return append([]string{"train", "killed.incc", "--data", ".", "--checkpoint-every", "9", "--out", out}, more...)
+	}
+	start := time.Now()
+	if out, err := inccProcess(t, dir, args("whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	whole := time.Since(start)
+	want = resultOf(t, filepath.Join(dir, "whole"))
+
+	kills, during := 10, 0
+	if os.Getenv("INCC_LONG") != "" {
+		kills = 500
+	}
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 3))
+	for done, round := 0, 0; done < kills; round++ {
+		out := fmt.Sprintf("run%d", round)
+		var times []time.Duration
+		for {
+			c := inccProcess(t, dir, args(out, "--resume", "--threads", strconv.Itoa(1+done%3))...)
+			var said bytes.Buffer
+			c.Stdout, c.Stderr = &said, &said
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			// After the last kill it may end.
+			after := time.Duration(r.Float64() * 1.3 * float64(whole))
+			stop := func() bool { return true }
+			if done < kills {
+				stop = time.AfterFunc(after, func() { _ = c.Process.Kill() }).Stop
+			}
+			err := c.Wait()
+			stop()
+			if err == nil {
+				break
+			}
+			var exit *exec.ExitError
+			if runtime.GOOS != "windows" && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL) {
+				t.Fatalf("seed %d, kills after %v: %v\n%s", seed, times, err, &said)
+			}
+			times = append(times, after)
+			done++
+			if names, _ := filepath.Glob(filepath.Join(dir, out, "checkpoint-*.safetensors")); len(names) > 0 {
+				during++
+			}
+		}
+		if got := resultOf(t, filepath.Join(dir, out)); got != want {
+			t.Fatalf("seed %d, kills after %v: the run ends with\n%s\nnot with\n%s", seed, times, got, want)
+		}
+	}
+	t.Logf("%d kills, %d of them with a checkpoint on the disk; a whole run takes %v", kills, during, whole)
+	if during < kills/4 {
+		t.Errorf("only %d of %d kills struck behind the first checkpoint: the times are badly chosen", during, kills)
+	}
+}
+
+// The first SIGINT or SIGTERM ends a run in order: a checkpoint, exit code 130,
+// and --resume goes on to the same bits.
+func TestInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
+	dir := killable(t)
+	args := func(out string, more ...string) []string {
+		return append([]string{"train", "killed.incc", "--data", ".", "--out", out}, more...)
+	}
+	if out, err := inccProcess(t, dir, args("whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := resultOf(t, filepath.Join(dir, "whole"))
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		out := sig.String()
+		c := inccProcess(t, dir, args(out)...)
+		said := newWatched("into " + out)
+		c.Stdout, c.Stderr = said, said
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		said.wait(t)
+		if err := c.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		err := c.Wait()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "--resume goes on") {
+			t.Fatalf("%v: %v\n%s", sig, err, said)
+		}
+		if names, _ := filepath.Glob(filepath.Join(dir, out, "checkpoint-*.safetensors")); len(names) == 0 {
+			t.Errorf("%v: no checkpoint", sig)
+		}
+		if text, err := inccProcess(t, dir, args(out, "--resume")...).CombinedOutput(); err != nil || !strings.Contains(string(text), "going on at epoch") {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if got := resultOf(t, filepath.Join(dir, out)); got != want {
+			// The names of the last two checkpoints may differ, and nothing else.
+			t.Errorf("%v: the run ends with\n%s\nnot with\n%s", sig, got, want)
+		}
+	}
+}
+
+// The second signal ends the process at once, though a step is not done: one of
+// the reference interpreter takes long enough to see that the first did not.
+func TestInterruptedTwice(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
+	dir := killable(t)
+	slow := strings.Replace(killedSpec, "conv 3x3 8 ", "conv 3x3 96 pad=1 -> conv 7x7 384 pad=3 -> conv 3x3 8 ", 1)
+	slow = strings.Replace(slow, "batch=8", "batch=256", 1)
+	if err := os.WriteFile(filepath.Join(dir, "slow.incc"), []byte(slow), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := inccProcess(t, dir, "train", "slow.incc", "--data", ".", "--engine", "ref", "--out", "slow")
+	said := newWatched("into slow")
+	c.Stdout, c.Stderr = said, said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said.wait(t)
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the first signal ends it within a step: %v\n%s", err, said)
+	case <-time.After(time.Second):
+	}
+	start := time.Now()
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := <-ended
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "slow", "checkpoint-*.safetensors")); len(names) > 0 {
+		t.Errorf("it wrote %v all the same", names)
+	}
+}
+
+// watched collects what a process prints, and tells when a text has come. Write is
+// called by one goroutine alone, as Stdout and Stderr are the same; String is for
+// when the process has ended.
+type watched struct {
+	said bytes.Buffer
+	text string
+	once sync.Once
+	seen chan struct{}
+}
+
+func newWatched(text string) *watched { return &watched{text: text, seen: make(chan struct{})} }
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.said.Write(b)
+	if strings.Contains(w.said.String(), w.text) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return n, err
+}
+
+func (w *watched) String() string { return w.said.String() }
+
+func (w *watched) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-w.seen:
+	case <-time.After(time.Minute):
+		t.Fatalf("it has not said %q", w.text)
+	}
+}
