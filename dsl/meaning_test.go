@@ -342,6 +342,21 @@ func TestRecipe(t *testing.T) {
 	for _, a := range want.Train.Augment {
 		mark(".Augment", reflect.ValueOf(a))
 	}
+	for text, want := range map[string]recipe.Train{
+		"adam lr=1":                     {Optimizer: recipe.Optimizer{Kind: "adam", LR: 1, Beta1: .9, Beta2: .999, Eps: 1e-8}},
+		"adamw lr=1 beta1=0 decay=.1":   {Optimizer: recipe.Optimizer{Kind: "adamw", LR: 1, Beta2: .999, Eps: 1e-8, Decay: .1}},
+		"rmsprop lr=1 eps=1":            {Optimizer: recipe.Optimizer{Kind: "rmsprop", LR: 1, Rho: .9, Eps: 1}},
+		"average ema":                   {Average: recipe.Average{Kind: "ema", Decay: .999}},
+		"average ema decay=0.5":         {Average: recipe.Average{Kind: "ema", Decay: .5}},
+		"run epochs=2 average=ema":      {Run: recipe.Run{Epochs: 2}, Average: recipe.Average{Kind: "ema", Decay: .999}},
+		"run epochs=2 average=polyak":   {Run: recipe.Run{Epochs: 2}, Average: recipe.Average{Kind: "polyak"}},
+		"sgd lr=1\nregularize l1=0.001": {Optimizer: recipe.Optimizer{Kind: "sgd", LR: 1}, Regular: recipe.Regularize{L1: .001}},
+	} {
+		g := buildWith(t, "net a\ninput x 1x4x4\nfc 3\ntrain {\n"+text+"\n}\n", Options{})
+		if !reflect.DeepEqual(*g.Recipe.Train, want) {
+			t.Errorf("%s is %+v, want %+v", text, *g.Recipe.Train, want)
+		}
+	}
 	for f, said := range all {
 		if !said {
 			t.Errorf("nothing says Train%s", f)

@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
@@ -36,7 +37,7 @@ func optimizer(name, doc string, keys ...string) trainStmt {
 		{slot{"beta1", kBelowOne, "0.9", "moving average of the gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta1 }},
 		{slot{"beta2", kBelowOne, "0.999", "moving average of its square"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta2 }},
 		{slot{"rho", kBelowOne, "0.9", "moving average of the squared gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Rho }},
-		{slot{"eps", kPositive, "", "added to the denominator"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Eps }},
+		{slot{"eps", kPositive, "1e-8", "added to the denominator"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Eps }},
 	}
 	s := trainStmt{name: name, doc: doc, group: "optimizer"}
 	for _, k := range all {
@@ -166,7 +167,13 @@ func (b *builder) train(s *Train, cx context) {
 		first[group] = c
 		b.trainStmt(row, c, t, cx)
 	}
+	if t.Average.Kind == "ema" && t.Average.Decay == 0 {
+		t.Average.Decay = emaDecay
+	}
 }
+
+// emaDecay is that of an average whose statement, or run, does not say it.
+const emaDecay = 0.999
 
 func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context) {
 	if row.group == "optimizer" {
@@ -224,6 +231,11 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 	for _, k := range row.keys {
 		x, ok := a.vals[k.name]
 		if !ok {
+			if f, isNumber := k.field(t, &augment).(*float64); isNumber && k.standard != "" && !a.given[k.name] {
+				// The table's default is a number; an Adam of beta 0 and eps 0 would
+				// divide 0 by 0.
+				*f, _ = strconv.ParseFloat(k.standard, 64)
+			}
 			continue
 		}
 		switch f := k.field(t, &augment).(type) {

@@ -93,6 +93,10 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 	slot := func(name string) { slots = append(slots, t.state(r, w, name)) }
 	decay := o.Decay * p.Decay
 	var op ir.Op
+	if !(o.Eps > 0) && (o.Kind == "adam" || o.Kind == "adamw" || o.Kind == "rmsprop") {
+		r.Fail(fmt.Errorf("%s with eps=%g: it divides by it where a gradient has always been 0; 1e-8 is usual", o.Kind, o.Eps))
+		return w
+	}
 	switch o.Kind {
 	case "sgd", "nesterov":
 		if o.Momentum > 0 {
