@@ -12,7 +12,7 @@ import (
 
 // FS holds the files: googlenet.incc, mnist/nin.incc.
 //
-//go:embed *.incc fashion/*.incc mnist/*.incc
+//go:embed *.incc fashion/*.incc mnist/*.incc mnist/original.csv
 var FS embed.FS
 
 // Names lists the built-in networks in order: googlenet, mnist/nin.

@@ -72,7 +72,7 @@ func evalCommand() *cli.Command {
 				return err
 			}
 			if file := c.String("confusion"); file != "" {
-				if err := drawConfusion(filepath.Clean(file), s.Confusion); err != nil {
+				if err := drawConfusion(filepath.Clean(file), s.Confusion, classNames(g, set)); err != nil {
 					return err
 				}
 			}

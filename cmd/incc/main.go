@@ -145,6 +145,7 @@ func commands() []*cli.Command {
 		trainCommand(),
 		evalCommand(),
 		compareCommand(),
+		experimentCommand(),
 		dataCommand(),
 		diffCommand(),
 		verifyCommand(),

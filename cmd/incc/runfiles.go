@@ -35,6 +35,7 @@ type runInfo struct {
 	Epochs       int      `json:"epochs"`
 	BestEpoch    int      `json:"best_epoch"`
 	TrainImages  int      `json:"train_images"`
+	LimitBatches int      `json:"limit_batches,omitempty"`
 	ValImages    int      `json:"val_images"`
 	TrainSeconds float64  `json:"train_seconds"`
 	TrainLoss    float64  `json:"train_loss"`

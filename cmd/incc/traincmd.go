@@ -389,7 +389,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	}
 	total := ir.Summarize(g)
 	info := runInfo{Name: p.name, Net: g.Name, Spec: g.Recipe.SpecHash, Data: p.set.Name, Version: version, Engine: c.String("engine"), Batch: p.recipe.Run.Batch,
-		Seed: p.recipe.Run.Seed, Params: total.Params + total.HeadParams, Epochs: len(s.Rows), BestEpoch: s.BestAt, TrainImages: p.train.Len(), TrainSeconds: seconds, WeightsHash: sum}
+		Seed: p.recipe.Run.Seed, Params: total.Params + total.HeadParams, Epochs: len(s.Rows), BestEpoch: s.BestAt, TrainImages: p.train.Len(), LimitBatches: c.Int("limit-batches"), TrainSeconds: seconds, WeightsHash: sum}
 	if n := len(s.Rows); n > 0 {
 		last := s.Rows[n-1]
 		info.TrainLoss, info.TrainAcc = last.TrainLoss, last.TrainAcc
@@ -410,7 +410,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		if err != nil {
 			return err
 		}
-		if err := drawConfusion(filepath.Join(p.dir, "confusion.png"), score.Confusion); err != nil {
+		if err := drawConfusion(filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
 			return err
 		}
 		if set == p.set.Test {

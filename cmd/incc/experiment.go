@@ -1,0 +1,278 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/specs"
+)
+
+// experiment is a question that several runs answer together.
+type experiment struct {
+	name, doc string
+	data      string
+	epochs    float64
+	limit     int // steps of an epoch, 0 for all: curves over steps then
+	variants  []variant
+	// heads says that losses of the training hold those of heads: validation's are
+	// drawn.
+	heads bool
+}
+
+// variant is one of its runs.
+type variant struct {
+	label string
+	spec  string  // a built-in network
+	lr    float64 // 0 for the spec's
+}
+
+// dir is the folder of the run.
+func (v variant) dir() string {
+	d := runName("specs/" + v.spec + ".incc")
+	if v.lr != 0 {
+		d += "_lr" + trimNumber(v.lr)
+	}
+	return d
+}
+
+func trimNumber(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+// experiments are those of the article that the networks of specs/mnist come from,
+// and what the papers say of batch normalization and auxiliary classifiers.
+var experiments = []experiment{
+	{name: "lenet-nin", doc: "LeNet against LeNet with a 1x1 convolution behind each convolution (Lin 2013)", data: "mnist", epochs: 10,
+		variants: []variant{{label: "LeNet", spec: "mnist/lenet"}, {label: "NIN", spec: "mnist/nin"}}},
+	{name: "inception", doc: "plain convolutions against narrow Inception modules in their place (Szegedy 2015, 2016)", data: "mnist", epochs: 10,
+		variants: []variant{{label: "convolution", spec: "mnist/conv"}, {label: "Inception naive", spec: "mnist/inception_naive"}, {label: "Inception v1", spec: "mnist/inception_v1"},
+			{label: "Inception v2", spec: "mnist/inception_v2"}, {label: "Inception v3", spec: "mnist/inception_v3"}}},
+	{name: "batchnorm", doc: "one Inception network with and without batch normalization (Ioffe and Szegedy 2015, section 4.2)", data: "fashion-mnist", epochs: 12, limit: 100,
+		variants: []variant{{label: "without, rate 0.01", spec: "fashion/inception", lr: 0.01}, {label: "with, rate 0.01", spec: "fashion/inception_bn", lr: 0.01}, {label: "with, rate 0.1", spec: "fashion/inception_bn", lr: 0.1}}},
+	{name: "heads", doc: "nine Inception modules on top of each other, with and without auxiliary classifiers (Szegedy 2015, section 5)", data: "mnist", epochs: 12, limit: 100, heads: true,
+		variants: []variant{{label: "without heads", spec: "mnist/deep"}, {label: "with two heads", spec: "mnist/deep_heads"}}},
+}
+
+// maxoutExperiment needs no data and no run.
+const maxoutExperiment = "maxout"
+
+func experimentCommand() *cli.Command {
+	doc := "Examples:\n\n   incc experiment maxout\n   incc experiment\n\nWithout a name the experiments are listed. One trains what has no finished run below\nDIR/NAME yet, goes on with what was interrupted, draws the curves over each other\nas DIR/NAME/curves.png and .svg, and prints figures beside the original ones."
+	return &cli.Command{
+		Name:        "experiment",
+		Usage:       "train the networks of an experiment, and draw and compare them",
+		UsageText:   "incc experiment [NAME] [--out DIR] [--epochs N]",
+		Description: doc,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Value: "runs", Usage: "put everything into folders below `DIR`"},
+			&cli.StringFlag{Name: "data", Usage: "`DATA` in place of the experiment's own, as incc train takes it"},
+			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
+			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
+			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+			jsonFlag,
+		},
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				t := newTable("name", "what it compares", "data", ">runs")
+				for _, e := range experiments {
+					t.add(e.name, e.doc, e.data, len(e.variants))
+				}
+				t.add(maxoutExperiment, "how close maxout units of k pieces come to convex functions (Goodfellow 2013, figure 1)", "", "")
+				t.write(c.App.Writer)
+				return nil
+			}
+			name, err := oneArg(c, "NAME")
+			if err != nil {
+				return err
+			}
+			if name == maxoutExperiment {
+				return maxoutFigure(c, filepath.Join(c.String("out"), name))
+			}
+			i := slices.IndexFunc(experiments, func(e experiment) bool { return e.name == name })
+			if i < 0 {
+				names := []string{maxoutExperiment}
+				for _, e := range experiments {
+					names = append(names, e.name)
+				}
+				return fmt.Errorf("there is no experiment %s%s\nincc experiment lists them", diag.Quote(name), didYouMean(name, names))
+			}
+			return experiments[i].run(c)
+		},
+	}
+}
+
+// outcome is a variant's run and what the original authors had.
+type outcome struct {
+	variant
+	rows     []train.Row
+	info     runInfo
+	original []originalRow
+}
+
+func (e experiment) run(c *cli.Context) error {
+	if s := c.String("data"); s != "" {
+		e.data = s
+	}
+	if c.IsSet("epochs") {
+		e.epochs = c.Float64("epochs")
+	}
+	if c.IsSet("limit-batches") {
+		e.limit = c.Int("limit-batches")
+	}
+	dir := filepath.Join(c.String("out"), e.name)
+	var all []outcome
+	for _, v := range e.variants {
+		o, err := e.train(c, v, filepath.Join(dir, v.dir()))
+		if err != nil {
+			return err
+		}
+		all = append(all, o)
+	}
+	curves := filepath.Join(dir, "curves")
+	if err := e.draw(curves, all); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		out := map[string]any{}
+		for _, o := range all {
+			out[o.label] = map[string]any{"spec": o.spec, "summary": o.info, "epochs": o.rows, "original": o.original}
+		}
+		return writeJSON(c.App.Writer, out)
+	}
+	e.print(c, all)
+	_, err := fmt.Fprintf(c.App.Writer, "\nwrote %s.png and %s.svg\n", curves, curves)
+	return err
+}
+
+// train trains a variant, unless its folder holds the finished run already.
+func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err error) {
+	o.variant = v
+	if o.original, err = originalsOf(v.spec); err != nil {
+		return o, err
+	}
+	if o.info, err = readSummaryFile(dir); err != nil {
+		args := []string{"incc", "train", v.spec, "--data", e.data, "--out", dir, "--epochs", trimNumber(e.epochs), "--limit-batches", strconv.Itoa(e.limit)}
+		if names, _ := filepath.Glob(filepath.Join(dir, "checkpoint-*")); len(names) > 0 {
+			args = append(args, "--resume")
+		}
+		if v.lr != 0 {
+			args = append(args, "--lr", trimNumber(v.lr))
+		}
+		for _, flag := range []string{"threads", "isa"} {
+			if c.IsSet(flag) {
+				args = append(args, "--"+flag, fmt.Sprint(c.Value(flag)))
+			}
+		}
+		w := c.App.Writer
+		if c.Bool("json") {
+			w = c.App.ErrWriter
+		}
+		app := newApp(c.App.Reader, w, c.App.ErrWriter)
+		if args, err = reorder(app, args); err != nil {
+			return o, err
+		}
+		if err := app.RunContext(c.Context, args); err != nil {
+			return o, err
+		}
+		if o.info, err = readSummaryFile(dir); err != nil {
+			return o, err
+		}
+	}
+	if o.rows, err = readResults(dir); err != nil {
+		return o, err
+	}
+	text, _, _ := specs.Source(v.spec)
+	sum := sha256.Sum256(text)
+	if o.info.Epochs != int(math.Ceil(e.epochs)) || o.info.Data != e.data || o.info.LimitBatches != e.limit || o.info.Spec != hex.EncodeToString(sum[:]) {
+		return o, fmt.Errorf("%s holds another run: of %d epochs with %s, or of an older spec; delete it, or choose another folder with --out", dir, o.info.Epochs, o.info.Data)
+	}
+	return o, nil
+}
+
+// print shows the runs in a table, and where the original figures are known those
+// in a second one.
+func (e experiment) print(c *cli.Context, all []outcome) {
+	t := newTable("network", "spec", ">params", ">s an epoch", ">loss, first", ">accuracy", ">loss, last", ">accuracy", ">validation, best", ">test")
+	for _, o := range all {
+		first, last := o.rows[0], o.rows[len(o.rows)-1]
+		best, test := math.NaN(), math.NaN()
+		if o.info.ValAcc != nil {
+			best = *o.info.ValAcc
+		}
+		if o.info.TestAcc != nil {
+			test = *o.info.TestAcc
+		}
+		t.add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
+			fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(best), percent(test))
+	}
+	fmt.Fprintln(c.App.Writer)
+	t.write(c.App.Writer)
+	t = newTable("network", ">epoch", ">loss", ">original", ">accuracy", ">original", ">s an epoch", ">original")
+	for _, o := range all {
+		for _, w := range o.original {
+			if e.limit == 0 && w.Epoch <= len(o.rows) {
+				r := o.rows[w.Epoch-1]
+				t.add(o.label, w.Epoch, fmt.Sprintf("%.4f", r.TrainLoss), fmt.Sprintf("%.4f", w.Loss), percent(r.TrainAcc), percent(w.Accuracy),
+					fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), trimNumber(w.Seconds))
+			}
+		}
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(c.App.Writer)
+		t.write(c.App.Writer)
+	}
+}
+
+func secondsAnEpoch(rows []train.Row) float64 {
+	s := 0.0
+	for _, r := range rows {
+		s += r.Seconds / float64(len(rows))
+	}
+	return s
+}
+
+// originalRow is an epoch of a run that the authors of the article published.
+type originalRow struct {
+	Epoch    int     `json:"epoch"`
+	Loss     float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"`
+	Seconds  float64 `json:"seconds"` // an epoch
+}
+
+// originalsOf reads specs/mnist/original.csv: training loss and accuracy of the
+// Keras runs of the article (batch 128, SGD with rate 0.01, Glorot's initialization,
+// pixels of 0..255), with the seconds on its author's machine.
+func originalsOf(spec string) ([]originalRow, error) {
+	text, err := specs.FS.ReadFile("mnist/original.csv")
+	if err != nil {
+		return nil, err
+	}
+	records, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var rows []originalRow
+	for i, rec := range records {
+		if i == 0 || rec[0] != spec {
+			continue
+		}
+		var num [4]float64
+		for k := range num {
+			if num[k], err = strconv.ParseFloat(rec[k+1], 64); err != nil {
+				return nil, fmt.Errorf("original.csv, line %d: %w", i+1, err)
+			}
+		}
+		rows = append(rows, originalRow{int(num[0]), num[1], num[2], num[3]})
+	}
+	return rows, nil
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/autodiff"
+)
+
+// The figure of Goodfellow 2013 (figure 1): maxout units of one input and k pieces
+// that are fitted to convex functions on -1..1. A maximum of k affine functions
+// comes as close as 1/(2k²) to x² there, with its pieces on k equal intervals.
+
+// convex is a function to come close to.
+type convex struct {
+	name string
+	at   func(x float64) float64
+}
+
+var (
+	square    = convex{"x²", func(x float64) float64 { return x * x }}
+	absolute  = convex{"|x|", math.Abs}
+	rectifier = convex{"max(0, x)", func(x float64) float64 { return math.Max(0, x) }}
+)
+
+// unit is a maxout unit as incc's language says it, with the gradient of the mean
+// square of its error.
+type unit struct {
+	g             *ir.Graph
+	out           *ir.Value
+	weights       []*ir.Value
+	grads         map[*ir.Value]*ir.Value
+	x, want       *tensor.Tensor
+	mean, squares map[*ir.Value][]float64 // of Adam
+}
+
+const unitPoints = 201
+
+func newUnit(pieces int, f convex) (*unit, error) {
+	text := fmt.Sprintf("net unit\ninput x 1\nfc 1 maxout=%d\n", pieces)
+	if pieces == 1 {
+		text = "net unit\ninput x 1\nfc 1\n"
+	}
+	g, problems := dsl.Load("unit.incc", []byte(text), dsl.Options{})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	u := &unit{g: g, mean: map[*ir.Value][]float64{}, squares: map[*ir.Value][]float64{}}
+	u.x, u.want = tensor.New(unitPoints, 1), tensor.New(unitPoints, 1)
+	for i := range u.x.Data {
+		u.x.Data[i] = 2*float64(i)/(unitPoints-1) - 1
+		u.want.Data[i] = f.at(u.x.Data[i])
+	}
+	u.out = g.Outputs[0]
+	for _, p := range g.Params {
+		u.weights = append(u.weights, p)
+		d := tensor.Make[float32](p.Type.Shape)
+		if len(d.Data) != pieces {
+			return nil, fmt.Errorf("%s of %v is not one number a piece", p.Name, p.Type.Shape)
+		}
+		for i := range d.Data {
+			x := (2*float64(i)+1)/float64(pieces) - 1
+			slope := (f.at(x+1e-6) - f.at(x-1e-6)) / 2e-6
+			// A convex function is the supremum of its tangents: the unit begins as
+			// k of them. The bias has one axis, the weight two.
+			d.Data[i] = float32(slope)
+			if len(p.Type.Shape) == 1 {
+				d.Data[i] = float32(f.at(x) - slope*x)
+			}
+		}
+		g.Data[p.Name] = d
+	}
+	r := ir.Rewrite(g, "figure")
+	d := r.Do(ops.Sub{}, u.out, r.Input("want", u.out.Type))
+	loss := r.Do(ops.Reduce{Kind: ops.ReduceMean}, r.Do(ops.Mul{}, d, d))
+	var err error
+	if u.grads, err = autodiff.Gradients(r.Builder, loss, u.weights); err != nil {
+		return nil, err
+	}
+	for _, w := range u.weights {
+		g.Outputs = append(g.Outputs, u.grads[w])
+	}
+	return u, r.Finish()
+}
+
+// run evaluates the unit and the gradients.
+func (u *unit) run() (map[*ir.Value]*tensor.Tensor, error) {
+	return ref.Run(u.g, []*tensor.Tensor{u.x, u.want}, ref.Options{Keep: append([]*ir.Value{u.out}, u.g.Outputs...)})
+}
+
+// fit takes steps of Adam with a falling rate and returns the unit's values and its
+// largest error.
+func (u *unit) fit(steps int) (y []float64, worst float64, err error) {
+	for step := range steps {
+		res, err := u.run()
+		if err != nil {
+			return nil, 0, err
+		}
+		rate := 0.02 * (1 + math.Cos(math.Pi*float64(step)/float64(steps))) / 2
+		for _, w := range u.weights {
+			g, data := res[u.grads[w]], u.g.Data[w.Name].Data
+			if u.mean[w] == nil {
+				u.mean[w], u.squares[w] = make([]float64, len(data)), make([]float64, len(data))
+			}
+			for i, d := range g.Data {
+				m, s := &u.mean[w][i], &u.squares[w][i]
+				*m += 0.1 * (d - *m)
+				*s += 0.001 * (d*d - *s)
+				t := float64(step + 1)
+				data[i] -= float32(rate * *m / (1 - math.Pow(0.9, t)) / (math.Sqrt(*s/(1-math.Pow(0.999, t))) + 1e-8))
+			}
+		}
+	}
+	res, err := u.run()
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, v := range res[u.out].Data {
+		worst = math.Max(worst, math.Abs(v-u.want.Data[i]))
+	}
+	return res[u.out].Data, worst, nil
+}
+
+// fitSteps are enough: twice as many change the errors by less than a hundredth.
+const fitSteps = 400
+
+// line is a function's values over the points as a curve.
+func (u *unit) line(y []float64) plotter.XYs {
+	points := make(plotter.XYs, len(y))
+	for i := range y {
+		points[i] = plotter.XY{X: u.x.Data[i], Y: y[i]}
+	}
+	return points
+}
+
+// maxoutFigure draws and tells how close units come.
+func maxoutFigure(c *cli.Context, dir string) error {
+	type fitted struct {
+		Function string  `json:"function"`
+		Pieces   int     `json:"pieces"`
+		Error    float64 `json:"largest_error"`
+	}
+	var all []fitted
+	fit := func(k int, f convex) (*unit, []float64, float64, error) {
+		u, err := newUnit(k, f)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		y, worst, err := u.fit(fitSteps)
+		all = append(all, fitted{f.name, k, worst})
+		return u, y, worst, err
+	}
+	var exact, close, errors, bound []curve
+	for i, f := range []convex{rectifier, absolute} {
+		u, y, _, err := fit(2, f)
+		if err != nil {
+			return err
+		}
+		exact = append(exact, curve{name: f.name + ", 2 pieces", points: u.line(y), colour: i, plain: true})
+	}
+	e := curve{name: "maxout unit", colour: 1}
+	least := curve{name: "least possible, 1/(2k²)", colour: 0, dashed: true, plain: true}
+	for i, k := range []int{1, 2, 3, 4, 5, 6, 8, 10, 12, 16} {
+		u, y, worst, err := fit(k, square)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			close = append(close, curve{name: "x²", points: u.line(u.want.Data), dashed: true, plain: true})
+		}
+		if k <= 2 || k == 4 {
+			close = append(close, curve{name: fmt.Sprintf("k = %d", k), points: u.line(y), colour: len(close), plain: true})
+		}
+		e.points = append(e.points, plotter.XY{X: float64(k), Y: worst})
+		least.points = append(least.points, plotter.XY{X: float64(k), Y: 1 / (2 * float64(k*k))})
+	}
+	errors, bound = []curve{e}, []curve{least}
+	p1, err := chart("rectifier and absolute value", "x", "unit", exact)
+	if err != nil {
+		return err
+	}
+	p2, err := chart("x² by k pieces", "x", "unit", close)
+	if err != nil {
+		return err
+	}
+	p3, err := chart("largest error on x²", "pieces k", "error", append(errors, bound...))
+	if err != nil {
+		return err
+	}
+	for _, p := range []*plot.Plot{p1, p2} {
+		p.Legend.Top, p.Legend.XOffs = true, -vg.Points(100)
+		p.Y.Max = 1.25
+	}
+	p3.Legend.Top = true
+	p3.X.Tick.Marker = plot.ConstantTicks{{Value: 1, Label: "1"}, {Value: 2, Label: "2"}, {Value: 4, Label: "4"}, {Value: 8, Label: "8"}, {Value: 12, Label: "12"}, {Value: 16, Label: "16"}}
+	p3.Y.Scale, p3.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	p3.Y.Min, p3.Y.Max = 1e-3, 1
+	curves := filepath.Join(dir, "curves")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := drawPanels(curves, []*plot.Plot{p1, p2, p3}); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, all)
+	}
+	t := newTable("function", ">pieces", ">largest error on -1..1", ">least possible")
+	for _, f := range all {
+		least := 0.0
+		if f.Function == square.name {
+			least = 1 / (2 * float64(f.Pieces*f.Pieces))
+		}
+		t.add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
+	}
+	t.write(c.App.Writer)
+	_, err = fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", curves, curves)
+	return err
+}
