@@ -6,7 +6,7 @@ package kernel
 //	out = in / (K + Alpha/Size * sum of in**2 over the window)**Beta
 //
 // The window holds (Size-1)/2 channels before and Size/2 after, as far as they
-// exist. Beta = 0.75 goes by square roots on every tier; other values go by exp
+// exist. Beta = 0.75 is vectorized on every tier (invPow34); other values go by exp
 // and log, in plain Go.
 //
 // Operands: In[0] input, Out[0] output, which may be the input's place.

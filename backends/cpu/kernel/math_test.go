@@ -118,3 +118,21 @@ func TestVectorMathBits(t *testing.T) {
 		}
 	}
 }
+
+func TestInvPow34(t *testing.T) {
+	worst := 0.0
+	for bits := uint32(0x00800000); bits < 0x7f800000; bits += 9973 {
+		s := math.Float32frombits(bits)
+		want := math.Pow(float64(s), -0.75)
+		worst = max(worst, math.Abs(float64(invPow34(s))/want-1))
+	}
+	if worst > 1.3e-7 {
+		t.Errorf("a relative error of %g", worst)
+	}
+	if y := invPow34(float32(math.Inf(1))); y <= 0 || y > 1e-28 {
+		t.Errorf("%g for an infinite sum", y)
+	}
+	if y := invPow34(float32(math.NaN())); y == y {
+		t.Errorf("%g for a sum that is none", y)
+	}
+}

@@ -242,247 +242,311 @@ DATA opsConstants<>+944(SB)/4, $0x0000007f
 DATA opsConstants<>+948(SB)/4, $0x0000007f
 DATA opsConstants<>+952(SB)/4, $0x0000007f
 DATA opsConstants<>+956(SB)/4, $0x0000007f
-DATA opsConstants<>+960(SB)/4, $0x3f200000
-DATA opsConstants<>+964(SB)/4, $0x3f200000
-DATA opsConstants<>+968(SB)/4, $0x3f200000
-DATA opsConstants<>+972(SB)/4, $0x3f200000
-DATA opsConstants<>+976(SB)/4, $0x3f200000
-DATA opsConstants<>+980(SB)/4, $0x3f200000
-DATA opsConstants<>+984(SB)/4, $0x3f200000
-DATA opsConstants<>+988(SB)/4, $0x3f200000
-DATA opsConstants<>+992(SB)/4, $0x3f200000
-DATA opsConstants<>+996(SB)/4, $0x3f200000
-DATA opsConstants<>+1000(SB)/4, $0x3f200000
-DATA opsConstants<>+1004(SB)/4, $0x3f200000
-DATA opsConstants<>+1008(SB)/4, $0x3f200000
-DATA opsConstants<>+1012(SB)/4, $0x3f200000
-DATA opsConstants<>+1016(SB)/4, $0x3f200000
-DATA opsConstants<>+1020(SB)/4, $0x3f200000
-DATA opsConstants<>+1024(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1028(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1032(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1036(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1040(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1044(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1048(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1052(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1056(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1060(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1064(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1068(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1072(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1076(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1080(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1084(SB)/4, $0xbbbaf0ea
-DATA opsConstants<>+1088(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1092(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1096(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1100(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1104(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1108(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1112(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1116(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1120(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1124(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1128(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1132(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1136(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1140(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1144(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1148(SB)/4, $0x3ca9134e
-DATA opsConstants<>+1152(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1156(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1160(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1164(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1168(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1172(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1176(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1180(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1184(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1188(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1192(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1196(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1200(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1204(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1208(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1212(SB)/4, $0xbd5c1e2d
-DATA opsConstants<>+1216(SB)/4, $0x3e088393
-DATA opsConstants<>+1220(SB)/4, $0x3e088393
-DATA opsConstants<>+1224(SB)/4, $0x3e088393
-DATA opsConstants<>+1228(SB)/4, $0x3e088393
-DATA opsConstants<>+1232(SB)/4, $0x3e088393
-DATA opsConstants<>+1236(SB)/4, $0x3e088393
-DATA opsConstants<>+1240(SB)/4, $0x3e088393
-DATA opsConstants<>+1244(SB)/4, $0x3e088393
-DATA opsConstants<>+1248(SB)/4, $0x3e088393
-DATA opsConstants<>+1252(SB)/4, $0x3e088393
-DATA opsConstants<>+1256(SB)/4, $0x3e088393
-DATA opsConstants<>+1260(SB)/4, $0x3e088393
-DATA opsConstants<>+1264(SB)/4, $0x3e088393
-DATA opsConstants<>+1268(SB)/4, $0x3e088393
-DATA opsConstants<>+1272(SB)/4, $0x3e088393
-DATA opsConstants<>+1276(SB)/4, $0x3e088393
-DATA opsConstants<>+1280(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1284(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1288(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1292(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1296(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1300(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1304(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1308(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1312(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1316(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1320(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1324(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1328(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1332(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1336(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1340(SB)/4, $0xbeaaaa99
-DATA opsConstants<>+1344(SB)/4, $0x80000000
-DATA opsConstants<>+1348(SB)/4, $0x80000000
-DATA opsConstants<>+1352(SB)/4, $0x80000000
-DATA opsConstants<>+1356(SB)/4, $0x80000000
-DATA opsConstants<>+1360(SB)/4, $0x80000000
-DATA opsConstants<>+1364(SB)/4, $0x80000000
-DATA opsConstants<>+1368(SB)/4, $0x80000000
-DATA opsConstants<>+1372(SB)/4, $0x80000000
-DATA opsConstants<>+1376(SB)/4, $0x80000000
-DATA opsConstants<>+1380(SB)/4, $0x80000000
-DATA opsConstants<>+1384(SB)/4, $0x80000000
-DATA opsConstants<>+1388(SB)/4, $0x80000000
-DATA opsConstants<>+1392(SB)/4, $0x80000000
-DATA opsConstants<>+1396(SB)/4, $0x80000000
-DATA opsConstants<>+1400(SB)/4, $0x80000000
-DATA opsConstants<>+1404(SB)/4, $0x80000000
-DATA opsConstants<>+1408(SB)/4, $0x7fffffff
-DATA opsConstants<>+1412(SB)/4, $0x7fffffff
-DATA opsConstants<>+1416(SB)/4, $0x7fffffff
-DATA opsConstants<>+1420(SB)/4, $0x7fffffff
-DATA opsConstants<>+1424(SB)/4, $0x7fffffff
-DATA opsConstants<>+1428(SB)/4, $0x7fffffff
-DATA opsConstants<>+1432(SB)/4, $0x7fffffff
-DATA opsConstants<>+1436(SB)/4, $0x7fffffff
-DATA opsConstants<>+1440(SB)/4, $0x7fffffff
-DATA opsConstants<>+1444(SB)/4, $0x7fffffff
-DATA opsConstants<>+1448(SB)/4, $0x7fffffff
-DATA opsConstants<>+1452(SB)/4, $0x7fffffff
-DATA opsConstants<>+1456(SB)/4, $0x7fffffff
-DATA opsConstants<>+1460(SB)/4, $0x7fffffff
-DATA opsConstants<>+1464(SB)/4, $0x7fffffff
-DATA opsConstants<>+1468(SB)/4, $0x7fffffff
-DATA opsConstants<>+1472(SB)/4, $0xff800000
-DATA opsConstants<>+1476(SB)/4, $0xff800000
-DATA opsConstants<>+1480(SB)/4, $0xff800000
-DATA opsConstants<>+1484(SB)/4, $0xff800000
-DATA opsConstants<>+1488(SB)/4, $0xff800000
-DATA opsConstants<>+1492(SB)/4, $0xff800000
-DATA opsConstants<>+1496(SB)/4, $0xff800000
-DATA opsConstants<>+1500(SB)/4, $0xff800000
-DATA opsConstants<>+1504(SB)/4, $0xff800000
-DATA opsConstants<>+1508(SB)/4, $0xff800000
-DATA opsConstants<>+1512(SB)/4, $0xff800000
-DATA opsConstants<>+1516(SB)/4, $0xff800000
-DATA opsConstants<>+1520(SB)/4, $0xff800000
-DATA opsConstants<>+1524(SB)/4, $0xff800000
-DATA opsConstants<>+1528(SB)/4, $0xff800000
-DATA opsConstants<>+1532(SB)/4, $0xff800000
-DATA opsConstants<>+1536(SB)/4, $0xd2511f53
-DATA opsConstants<>+1540(SB)/4, $0xd2511f53
-DATA opsConstants<>+1544(SB)/4, $0xd2511f53
-DATA opsConstants<>+1548(SB)/4, $0xd2511f53
-DATA opsConstants<>+1552(SB)/4, $0xd2511f53
-DATA opsConstants<>+1556(SB)/4, $0xd2511f53
-DATA opsConstants<>+1560(SB)/4, $0xd2511f53
-DATA opsConstants<>+1564(SB)/4, $0xd2511f53
-DATA opsConstants<>+1568(SB)/4, $0xd2511f53
-DATA opsConstants<>+1572(SB)/4, $0xd2511f53
-DATA opsConstants<>+1576(SB)/4, $0xd2511f53
-DATA opsConstants<>+1580(SB)/4, $0xd2511f53
-DATA opsConstants<>+1584(SB)/4, $0xd2511f53
-DATA opsConstants<>+1588(SB)/4, $0xd2511f53
-DATA opsConstants<>+1592(SB)/4, $0xd2511f53
-DATA opsConstants<>+1596(SB)/4, $0xd2511f53
-DATA opsConstants<>+1600(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1604(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1608(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1612(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1616(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1620(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1624(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1628(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1632(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1636(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1640(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1644(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1648(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1652(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1656(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1660(SB)/4, $0xcd9e8d57
-DATA opsConstants<>+1664(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1668(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1672(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1676(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1680(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1684(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1688(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1692(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1696(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1700(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1704(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1708(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1712(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1716(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1720(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1724(SB)/4, $0x9e3779b9
-DATA opsConstants<>+1728(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1732(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1736(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1740(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1744(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1748(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1752(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1756(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1760(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1764(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1768(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1772(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1776(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1780(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1784(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1788(SB)/4, $0xbb67ae85
-DATA opsConstants<>+1792(SB)/4, $0x00000000
-DATA opsConstants<>+1796(SB)/4, $0x00000001
-DATA opsConstants<>+1800(SB)/4, $0x00000002
-DATA opsConstants<>+1804(SB)/4, $0x00000003
-DATA opsConstants<>+1808(SB)/4, $0x00000000
-DATA opsConstants<>+1812(SB)/4, $0x00000001
-DATA opsConstants<>+1816(SB)/4, $0x00000002
-DATA opsConstants<>+1820(SB)/4, $0x00000003
-DATA opsConstants<>+1824(SB)/4, $0x00000000
-DATA opsConstants<>+1828(SB)/4, $0x00000001
-DATA opsConstants<>+1832(SB)/4, $0x00000002
-DATA opsConstants<>+1836(SB)/4, $0x00000003
-DATA opsConstants<>+1840(SB)/4, $0x00000000
-DATA opsConstants<>+1844(SB)/4, $0x00000001
-DATA opsConstants<>+1848(SB)/4, $0x00000002
-DATA opsConstants<>+1852(SB)/4, $0x00000003
-DATA opsConstants<>+1856(SB)/4, $0x00000000
-DATA opsConstants<>+1860(SB)/4, $0x00000000
-DATA opsConstants<>+1864(SB)/4, $0x00000000
-DATA opsConstants<>+1868(SB)/4, $0x00000000
-DATA opsConstants<>+1872(SB)/4, $0x00000001
-DATA opsConstants<>+1876(SB)/4, $0x00000001
-DATA opsConstants<>+1880(SB)/4, $0x00000001
-DATA opsConstants<>+1884(SB)/4, $0x00000001
-DATA opsConstants<>+1888(SB)/4, $0x00000002
-DATA opsConstants<>+1892(SB)/4, $0x00000002
-DATA opsConstants<>+1896(SB)/4, $0x00000002
-DATA opsConstants<>+1900(SB)/4, $0x00000002
-DATA opsConstants<>+1904(SB)/4, $0x00000003
-DATA opsConstants<>+1908(SB)/4, $0x00000003
-DATA opsConstants<>+1912(SB)/4, $0x00000003
-DATA opsConstants<>+1916(SB)/4, $0x00000003
-GLOBL opsConstants<>(SB), RODATA|NOPTR, $1920
+DATA opsConstants<>+960(SB)/4, $0x7f7fffff
+DATA opsConstants<>+964(SB)/4, $0x7f7fffff
+DATA opsConstants<>+968(SB)/4, $0x7f7fffff
+DATA opsConstants<>+972(SB)/4, $0x7f7fffff
+DATA opsConstants<>+976(SB)/4, $0x7f7fffff
+DATA opsConstants<>+980(SB)/4, $0x7f7fffff
+DATA opsConstants<>+984(SB)/4, $0x7f7fffff
+DATA opsConstants<>+988(SB)/4, $0x7f7fffff
+DATA opsConstants<>+992(SB)/4, $0x7f7fffff
+DATA opsConstants<>+996(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1000(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1004(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1008(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1012(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1016(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1020(SB)/4, $0x7f7fffff
+DATA opsConstants<>+1024(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1028(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1032(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1036(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1040(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1044(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1048(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1052(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1056(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1060(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1064(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1068(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1072(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1076(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1080(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1084(SB)/4, $0x6f14cccc
+DATA opsConstants<>+1088(SB)/4, $0x3e200000
+DATA opsConstants<>+1092(SB)/4, $0x3e200000
+DATA opsConstants<>+1096(SB)/4, $0x3e200000
+DATA opsConstants<>+1100(SB)/4, $0x3e200000
+DATA opsConstants<>+1104(SB)/4, $0x3e200000
+DATA opsConstants<>+1108(SB)/4, $0x3e200000
+DATA opsConstants<>+1112(SB)/4, $0x3e200000
+DATA opsConstants<>+1116(SB)/4, $0x3e200000
+DATA opsConstants<>+1120(SB)/4, $0x3e200000
+DATA opsConstants<>+1124(SB)/4, $0x3e200000
+DATA opsConstants<>+1128(SB)/4, $0x3e200000
+DATA opsConstants<>+1132(SB)/4, $0x3e200000
+DATA opsConstants<>+1136(SB)/4, $0x3e200000
+DATA opsConstants<>+1140(SB)/4, $0x3e200000
+DATA opsConstants<>+1144(SB)/4, $0x3e200000
+DATA opsConstants<>+1148(SB)/4, $0x3e200000
+DATA opsConstants<>+1152(SB)/4, $0x3e800000
+DATA opsConstants<>+1156(SB)/4, $0x3e800000
+DATA opsConstants<>+1160(SB)/4, $0x3e800000
+DATA opsConstants<>+1164(SB)/4, $0x3e800000
+DATA opsConstants<>+1168(SB)/4, $0x3e800000
+DATA opsConstants<>+1172(SB)/4, $0x3e800000
+DATA opsConstants<>+1176(SB)/4, $0x3e800000
+DATA opsConstants<>+1180(SB)/4, $0x3e800000
+DATA opsConstants<>+1184(SB)/4, $0x3e800000
+DATA opsConstants<>+1188(SB)/4, $0x3e800000
+DATA opsConstants<>+1192(SB)/4, $0x3e800000
+DATA opsConstants<>+1196(SB)/4, $0x3e800000
+DATA opsConstants<>+1200(SB)/4, $0x3e800000
+DATA opsConstants<>+1204(SB)/4, $0x3e800000
+DATA opsConstants<>+1208(SB)/4, $0x3e800000
+DATA opsConstants<>+1212(SB)/4, $0x3e800000
+DATA opsConstants<>+1216(SB)/4, $0x3f200000
+DATA opsConstants<>+1220(SB)/4, $0x3f200000
+DATA opsConstants<>+1224(SB)/4, $0x3f200000
+DATA opsConstants<>+1228(SB)/4, $0x3f200000
+DATA opsConstants<>+1232(SB)/4, $0x3f200000
+DATA opsConstants<>+1236(SB)/4, $0x3f200000
+DATA opsConstants<>+1240(SB)/4, $0x3f200000
+DATA opsConstants<>+1244(SB)/4, $0x3f200000
+DATA opsConstants<>+1248(SB)/4, $0x3f200000
+DATA opsConstants<>+1252(SB)/4, $0x3f200000
+DATA opsConstants<>+1256(SB)/4, $0x3f200000
+DATA opsConstants<>+1260(SB)/4, $0x3f200000
+DATA opsConstants<>+1264(SB)/4, $0x3f200000
+DATA opsConstants<>+1268(SB)/4, $0x3f200000
+DATA opsConstants<>+1272(SB)/4, $0x3f200000
+DATA opsConstants<>+1276(SB)/4, $0x3f200000
+DATA opsConstants<>+1280(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1284(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1288(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1292(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1296(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1300(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1304(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1308(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1312(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1316(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1320(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1324(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1328(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1332(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1336(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1340(SB)/4, $0xbbbaf0ea
+DATA opsConstants<>+1344(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1348(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1352(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1356(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1360(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1364(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1368(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1372(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1376(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1380(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1384(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1388(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1392(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1396(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1400(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1404(SB)/4, $0x3ca9134e
+DATA opsConstants<>+1408(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1412(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1416(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1420(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1424(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1428(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1432(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1436(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1440(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1444(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1448(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1452(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1456(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1460(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1464(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1468(SB)/4, $0xbd5c1e2d
+DATA opsConstants<>+1472(SB)/4, $0x3e088393
+DATA opsConstants<>+1476(SB)/4, $0x3e088393
+DATA opsConstants<>+1480(SB)/4, $0x3e088393
+DATA opsConstants<>+1484(SB)/4, $0x3e088393
+DATA opsConstants<>+1488(SB)/4, $0x3e088393
+DATA opsConstants<>+1492(SB)/4, $0x3e088393
+DATA opsConstants<>+1496(SB)/4, $0x3e088393
+DATA opsConstants<>+1500(SB)/4, $0x3e088393
+DATA opsConstants<>+1504(SB)/4, $0x3e088393
+DATA opsConstants<>+1508(SB)/4, $0x3e088393
+DATA opsConstants<>+1512(SB)/4, $0x3e088393
+DATA opsConstants<>+1516(SB)/4, $0x3e088393
+DATA opsConstants<>+1520(SB)/4, $0x3e088393
+DATA opsConstants<>+1524(SB)/4, $0x3e088393
+DATA opsConstants<>+1528(SB)/4, $0x3e088393
+DATA opsConstants<>+1532(SB)/4, $0x3e088393
+DATA opsConstants<>+1536(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1540(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1544(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1548(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1552(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1556(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1560(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1564(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1568(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1572(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1576(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1580(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1584(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1588(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1592(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1596(SB)/4, $0xbeaaaa99
+DATA opsConstants<>+1600(SB)/4, $0x80000000
+DATA opsConstants<>+1604(SB)/4, $0x80000000
+DATA opsConstants<>+1608(SB)/4, $0x80000000
+DATA opsConstants<>+1612(SB)/4, $0x80000000
+DATA opsConstants<>+1616(SB)/4, $0x80000000
+DATA opsConstants<>+1620(SB)/4, $0x80000000
+DATA opsConstants<>+1624(SB)/4, $0x80000000
+DATA opsConstants<>+1628(SB)/4, $0x80000000
+DATA opsConstants<>+1632(SB)/4, $0x80000000
+DATA opsConstants<>+1636(SB)/4, $0x80000000
+DATA opsConstants<>+1640(SB)/4, $0x80000000
+DATA opsConstants<>+1644(SB)/4, $0x80000000
+DATA opsConstants<>+1648(SB)/4, $0x80000000
+DATA opsConstants<>+1652(SB)/4, $0x80000000
+DATA opsConstants<>+1656(SB)/4, $0x80000000
+DATA opsConstants<>+1660(SB)/4, $0x80000000
+DATA opsConstants<>+1664(SB)/4, $0x7fffffff
+DATA opsConstants<>+1668(SB)/4, $0x7fffffff
+DATA opsConstants<>+1672(SB)/4, $0x7fffffff
+DATA opsConstants<>+1676(SB)/4, $0x7fffffff
+DATA opsConstants<>+1680(SB)/4, $0x7fffffff
+DATA opsConstants<>+1684(SB)/4, $0x7fffffff
+DATA opsConstants<>+1688(SB)/4, $0x7fffffff
+DATA opsConstants<>+1692(SB)/4, $0x7fffffff
+DATA opsConstants<>+1696(SB)/4, $0x7fffffff
+DATA opsConstants<>+1700(SB)/4, $0x7fffffff
+DATA opsConstants<>+1704(SB)/4, $0x7fffffff
+DATA opsConstants<>+1708(SB)/4, $0x7fffffff
+DATA opsConstants<>+1712(SB)/4, $0x7fffffff
+DATA opsConstants<>+1716(SB)/4, $0x7fffffff
+DATA opsConstants<>+1720(SB)/4, $0x7fffffff
+DATA opsConstants<>+1724(SB)/4, $0x7fffffff
+DATA opsConstants<>+1728(SB)/4, $0xff800000
+DATA opsConstants<>+1732(SB)/4, $0xff800000
+DATA opsConstants<>+1736(SB)/4, $0xff800000
+DATA opsConstants<>+1740(SB)/4, $0xff800000
+DATA opsConstants<>+1744(SB)/4, $0xff800000
+DATA opsConstants<>+1748(SB)/4, $0xff800000
+DATA opsConstants<>+1752(SB)/4, $0xff800000
+DATA opsConstants<>+1756(SB)/4, $0xff800000
+DATA opsConstants<>+1760(SB)/4, $0xff800000
+DATA opsConstants<>+1764(SB)/4, $0xff800000
+DATA opsConstants<>+1768(SB)/4, $0xff800000
+DATA opsConstants<>+1772(SB)/4, $0xff800000
+DATA opsConstants<>+1776(SB)/4, $0xff800000
+DATA opsConstants<>+1780(SB)/4, $0xff800000
+DATA opsConstants<>+1784(SB)/4, $0xff800000
+DATA opsConstants<>+1788(SB)/4, $0xff800000
+DATA opsConstants<>+1792(SB)/4, $0xd2511f53
+DATA opsConstants<>+1796(SB)/4, $0xd2511f53
+DATA opsConstants<>+1800(SB)/4, $0xd2511f53
+DATA opsConstants<>+1804(SB)/4, $0xd2511f53
+DATA opsConstants<>+1808(SB)/4, $0xd2511f53
+DATA opsConstants<>+1812(SB)/4, $0xd2511f53
+DATA opsConstants<>+1816(SB)/4, $0xd2511f53
+DATA opsConstants<>+1820(SB)/4, $0xd2511f53
+DATA opsConstants<>+1824(SB)/4, $0xd2511f53
+DATA opsConstants<>+1828(SB)/4, $0xd2511f53
+DATA opsConstants<>+1832(SB)/4, $0xd2511f53
+DATA opsConstants<>+1836(SB)/4, $0xd2511f53
+DATA opsConstants<>+1840(SB)/4, $0xd2511f53
+DATA opsConstants<>+1844(SB)/4, $0xd2511f53
+DATA opsConstants<>+1848(SB)/4, $0xd2511f53
+DATA opsConstants<>+1852(SB)/4, $0xd2511f53
+DATA opsConstants<>+1856(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1860(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1864(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1868(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1872(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1876(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1880(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1884(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1888(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1892(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1896(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1900(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1904(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1908(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1912(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1916(SB)/4, $0xcd9e8d57
+DATA opsConstants<>+1920(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1924(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1928(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1932(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1936(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1940(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1944(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1948(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1952(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1956(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1960(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1964(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1968(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1972(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1976(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1980(SB)/4, $0x9e3779b9
+DATA opsConstants<>+1984(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1988(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1992(SB)/4, $0xbb67ae85
+DATA opsConstants<>+1996(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2000(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2004(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2008(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2012(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2016(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2020(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2024(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2028(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2032(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2036(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2040(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2044(SB)/4, $0xbb67ae85
+DATA opsConstants<>+2048(SB)/4, $0x00000000
+DATA opsConstants<>+2052(SB)/4, $0x00000001
+DATA opsConstants<>+2056(SB)/4, $0x00000002
+DATA opsConstants<>+2060(SB)/4, $0x00000003
+DATA opsConstants<>+2064(SB)/4, $0x00000000
+DATA opsConstants<>+2068(SB)/4, $0x00000001
+DATA opsConstants<>+2072(SB)/4, $0x00000002
+DATA opsConstants<>+2076(SB)/4, $0x00000003
+DATA opsConstants<>+2080(SB)/4, $0x00000000
+DATA opsConstants<>+2084(SB)/4, $0x00000001
+DATA opsConstants<>+2088(SB)/4, $0x00000002
+DATA opsConstants<>+2092(SB)/4, $0x00000003
+DATA opsConstants<>+2096(SB)/4, $0x00000000
+DATA opsConstants<>+2100(SB)/4, $0x00000001
+DATA opsConstants<>+2104(SB)/4, $0x00000002
+DATA opsConstants<>+2108(SB)/4, $0x00000003
+DATA opsConstants<>+2112(SB)/4, $0x00000000
+DATA opsConstants<>+2116(SB)/4, $0x00000000
+DATA opsConstants<>+2120(SB)/4, $0x00000000
+DATA opsConstants<>+2124(SB)/4, $0x00000000
+DATA opsConstants<>+2128(SB)/4, $0x00000001
+DATA opsConstants<>+2132(SB)/4, $0x00000001
+DATA opsConstants<>+2136(SB)/4, $0x00000001
+DATA opsConstants<>+2140(SB)/4, $0x00000001
+DATA opsConstants<>+2144(SB)/4, $0x00000002
+DATA opsConstants<>+2148(SB)/4, $0x00000002
+DATA opsConstants<>+2152(SB)/4, $0x00000002
+DATA opsConstants<>+2156(SB)/4, $0x00000002
+DATA opsConstants<>+2160(SB)/4, $0x00000003
+DATA opsConstants<>+2164(SB)/4, $0x00000003
+DATA opsConstants<>+2168(SB)/4, $0x00000003
+DATA opsConstants<>+2172(SB)/4, $0x00000003
+GLOBL opsConstants<>(SB), RODATA|NOPTR, $2176
 
 // func opsReluAVX512(dst []float32, src []float32)
 // Requires: AVX, AVX512F
@@ -597,7 +661,7 @@ loop3_1:
 	CMPQ    DX, $0x01
 	JLT     done3_1
 	VMOVUPS (CX), Z0
-	VPXORD  opsConstants<>+1344(SB), Z0, Z0
+	VPXORD  opsConstants<>+1600(SB), Z0, Z0
 	VMOVUPS opsConstants<>+128(SB), Z1
 	VMINPS  Z0, Z1, Z0
 	VMOVUPS opsConstants<>+192(SB), Z1
@@ -658,18 +722,18 @@ loop4_1:
 	JLT     done4_1
 	VMOVUPS (CX), Z0
 	VMULPS  Z0, Z0, Z2
-	VMULPS  opsConstants<>+1024(SB), Z2, Z1
-	VADDPS  opsConstants<>+1088(SB), Z1, Z1
+	VMULPS  opsConstants<>+1280(SB), Z2, Z1
+	VADDPS  opsConstants<>+1344(SB), Z1, Z1
 	VMULPS  Z2, Z1, Z1
-	VADDPS  opsConstants<>+1152(SB), Z1, Z1
+	VADDPS  opsConstants<>+1408(SB), Z1, Z1
 	VMULPS  Z2, Z1, Z1
-	VADDPS  opsConstants<>+1216(SB), Z1, Z1
+	VADDPS  opsConstants<>+1472(SB), Z1, Z1
 	VMULPS  Z2, Z1, Z1
-	VADDPS  opsConstants<>+1280(SB), Z1, Z1
+	VADDPS  opsConstants<>+1536(SB), Z1, Z1
 	VMULPS  Z2, Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VADDPS  Z0, Z1, Z1
-	VPANDD  opsConstants<>+1408(SB), Z0, Z2
+	VPANDD  opsConstants<>+1664(SB), Z0, Z2
 	VADDPS  Z2, Z2, Z3
 	VMOVUPS opsConstants<>+128(SB), Z4
 	VMINPS  Z3, Z4, Z3
@@ -710,9 +774,9 @@ loop4_1:
 	VDIVPS  Z3, Z4, Z3
 	VMOVUPS opsConstants<>+0(SB), Z4
 	VSUBPS  Z3, Z4, Z3
-	VPANDD  opsConstants<>+1344(SB), Z0, Z0
+	VPANDD  opsConstants<>+1600(SB), Z0, Z0
 	VPORD   Z0, Z3, Z3
-	VMOVUPS opsConstants<>+960(SB), Z0
+	VMOVUPS opsConstants<>+1216(SB), Z0
 	VCMPPS  $0x01, Z0, Z2, K1
 	VMOVAPS Z1, K1, Z3
 	VMOVUPS Z3, (AX)
@@ -1015,7 +1079,7 @@ TEXT ·opsMaxPoolAVX512(SB), NOSPLIT, $0-88
 loop13_1:
 	CMPQ    DX, $0x01
 	JLT     done13_1
-	VMOVUPS opsConstants<>+1472(SB), Z0
+	VMOVUPS opsConstants<>+1728(SB), Z0
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
@@ -1111,7 +1175,7 @@ row17:
 	MOVQ    row2+88(FP), R11
 	LEAQ    (CX)(R11*4), R11
 	MOVQ    w+72(FP), R9
-	VMOVUPS opsConstants<>+1472(SB), Z1
+	VMOVUPS opsConstants<>+1728(SB), Z1
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
 	JEQ     begun17
@@ -1398,11 +1462,34 @@ taps25:
 	JNE     taps25
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
-	VSQRTPS Z2, Z2
-	VSQRTPS Z2, Z3
-	VMULPS  Z3, Z2, Z2
-	VMOVUPS (CX), Z3
-	VDIVPS  Z2, Z3, Z3
+	VMOVUPS opsConstants<>+960(SB), Z3
+	VMINPS  Z2, Z3, Z2
+	VPSRLD  $0x02, Z2, Z3
+	VPSUBD  Z2, Z3, Z3
+	VPADDD  opsConstants<>+1024(SB), Z3, Z3
+	VMULPS  Z3, Z2, Z4
+	VMULPS  Z4, Z4, Z5
+	VMULPS  Z4, Z5, Z5
+	VMULPS  Z3, Z5, Z5
+	VMOVUPS opsConstants<>+0(SB), Z4
+	VSUBPS  Z5, Z4, Z5
+	VMULPS  opsConstants<>+1088(SB), Z5, Z4
+	VADDPS  opsConstants<>+1152(SB), Z4, Z4
+	VMULPS  Z5, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VADDPS  Z4, Z3, Z3
+	VMULPS  Z3, Z2, Z4
+	VMULPS  Z4, Z4, Z5
+	VMULPS  Z4, Z5, Z5
+	VMULPS  Z3, Z5, Z5
+	VMOVUPS opsConstants<>+0(SB), Z4
+	VSUBPS  Z5, Z4, Z5
+	VMULPS  opsConstants<>+1088(SB), Z5, Z4
+	VADDPS  opsConstants<>+1152(SB), Z4, Z4
+	VMULPS  Z5, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VADDPS  Z4, Z3, Z3
+	VMULPS  (CX), Z3, Z3
 	VMOVUPS Z3, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
@@ -1457,7 +1544,7 @@ TEXT ·opsMaxOfAVX512(SB), NOSPLIT, $0-28
 	MOVQ    src_base+0(FP), AX
 	MOVQ    src_len+8(FP), CX
 	SHRQ    $0x04, CX
-	VMOVUPS opsConstants<>+1472(SB), Z0
+	VMOVUPS opsConstants<>+1728(SB), Z0
 
 loop28_1:
 	CMPQ   CX, $0x01
@@ -2361,15 +2448,41 @@ loop54_1:
 	CMPQ    DI, $0x01
 	JLT     done54_1
 	VMOVUPS (SI), Z0
-	VSQRTPS Z0, Z1
-	VSQRTPS Z1, Z2
-	VMULPS  Z2, Z1, Z1
-	VMOVUPS (DX), Z2
-	VDIVPS  Z1, Z2, Z2
-	VMOVUPS Z2, (AX)
-	VMULPS  (BX), Z2, Z2
-	VDIVPS  Z0, Z2, Z2
-	VMOVUPS Z2, (CX)
+	VMOVUPS opsConstants<>+960(SB), Z1
+	VMINPS  Z0, Z1, Z0
+	VPSRLD  $0x02, Z0, Z1
+	VPSUBD  Z0, Z1, Z1
+	VPADDD  opsConstants<>+1024(SB), Z1, Z1
+	VMULPS  Z1, Z0, Z2
+	VMULPS  Z2, Z2, Z3
+	VMULPS  Z2, Z3, Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS opsConstants<>+0(SB), Z2
+	VSUBPS  Z3, Z2, Z3
+	VMULPS  opsConstants<>+1088(SB), Z3, Z2
+	VADDPS  opsConstants<>+1152(SB), Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMULPS  Z1, Z0, Z2
+	VMULPS  Z2, Z2, Z3
+	VMULPS  Z2, Z3, Z3
+	VMULPS  Z1, Z3, Z3
+	VMOVUPS opsConstants<>+0(SB), Z2
+	VSUBPS  Z3, Z2, Z3
+	VMULPS  opsConstants<>+1088(SB), Z3, Z2
+	VADDPS  opsConstants<>+1152(SB), Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMULPS  Z1, Z0, Z0
+	VMULPS  Z0, Z0, Z0
+	VMULPS  (DX), Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMULPS  (BX), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (CX)
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
@@ -2443,11 +2556,11 @@ group57:
 	JLE          done57
 	MOVD         BX, X0
 	VPBROADCASTD X0, Z0
-	VPADDD       opsConstants<>+1792(SB), Z0, Z0
+	VPADDD       opsConstants<>+2048(SB), Z0, Z0
 	MOVL         quad+60(FP), SI
 	MOVD         SI, X5
 	VPBROADCASTD X5, Z5
-	VPADDD       opsConstants<>+1856(SB), Z5, Z5
+	VPADDD       opsConstants<>+2112(SB), Z5, Z5
 	MOVL         image+64(FP), SI
 	MOVD         SI, X6
 	VPBROADCASTD X6, Z6
@@ -2460,16 +2573,16 @@ group57:
 	MOVL         key1+52(FP), SI
 	MOVD         SI, X9
 	VPBROADCASTD X9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z10
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z10
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z11
 	VMOVDQA32    Z10, K1, Z11
 	VPSRLQ       $0x20, Z10, Z10
 	VMOVDQA32    Z0, K2, Z10
-	VPMULUDQ     opsConstants<>+1600(SB), Z6, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z6, Z0
 	VPSRLQ       $0x20, Z6, Z6
-	VPMULUDQ     opsConstants<>+1600(SB), Z6, Z6
+	VPMULUDQ     opsConstants<>+1856(SB), Z6, Z6
 	VPSLLQ       $0x20, Z6, Z12
 	VMOVDQA32    Z0, K1, Z12
 	VPSRLQ       $0x20, Z0, Z0
@@ -2478,18 +2591,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z7, Z10, Z10
 	VPXORD       Z9, Z10, Z10
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z5
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z6
 	VMOVDQA32    Z5, K1, Z6
 	VPSRLQ       $0x20, Z5, Z5
 	VMOVDQA32    Z0, K2, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z10, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z10, Z0
 	VPSRLQ       $0x20, Z10, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z7
 	VPSLLQ       $0x20, Z7, Z10
 	VMOVDQA32    Z0, K1, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2498,18 +2611,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z11, Z5, Z5
 	VPXORD       Z9, Z5, Z5
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z7
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z11
 	VMOVDQA32    Z7, K1, Z11
 	VPSRLQ       $0x20, Z7, Z7
 	VMOVDQA32    Z0, K2, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z0
 	VPSRLQ       $0x20, Z5, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z5
 	VPSLLQ       $0x20, Z5, Z12
 	VMOVDQA32    Z0, K1, Z12
 	VPSRLQ       $0x20, Z0, Z0
@@ -2518,18 +2631,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z6, Z7, Z7
 	VPXORD       Z9, Z7, Z7
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z5
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z6
 	VMOVDQA32    Z5, K1, Z6
 	VPSRLQ       $0x20, Z5, Z5
 	VMOVDQA32    Z0, K2, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z0
 	VPSRLQ       $0x20, Z7, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z7
 	VPSLLQ       $0x20, Z7, Z10
 	VMOVDQA32    Z0, K1, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2538,18 +2651,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z11, Z5, Z5
 	VPXORD       Z9, Z5, Z5
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z7
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z11
 	VMOVDQA32    Z7, K1, Z11
 	VPSRLQ       $0x20, Z7, Z7
 	VMOVDQA32    Z0, K2, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z0
 	VPSRLQ       $0x20, Z5, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z5
 	VPSLLQ       $0x20, Z5, Z12
 	VMOVDQA32    Z0, K1, Z12
 	VPSRLQ       $0x20, Z0, Z0
@@ -2558,18 +2671,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z6, Z7, Z7
 	VPXORD       Z9, Z7, Z7
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z5
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z6
 	VMOVDQA32    Z5, K1, Z6
 	VPSRLQ       $0x20, Z5, Z5
 	VMOVDQA32    Z0, K2, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z0
 	VPSRLQ       $0x20, Z7, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z7
 	VPSLLQ       $0x20, Z7, Z10
 	VMOVDQA32    Z0, K1, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2578,18 +2691,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z11, Z5, Z5
 	VPXORD       Z9, Z5, Z5
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z7
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z11
 	VMOVDQA32    Z7, K1, Z11
 	VPSRLQ       $0x20, Z7, Z7
 	VMOVDQA32    Z0, K2, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z0
 	VPSRLQ       $0x20, Z5, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z5
 	VPSLLQ       $0x20, Z5, Z12
 	VMOVDQA32    Z0, K1, Z12
 	VPSRLQ       $0x20, Z0, Z0
@@ -2598,18 +2711,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z6, Z7, Z7
 	VPXORD       Z9, Z7, Z7
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z5
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z6
 	VMOVDQA32    Z5, K1, Z6
 	VPSRLQ       $0x20, Z5, Z5
 	VMOVDQA32    Z0, K2, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z0
 	VPSRLQ       $0x20, Z7, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z7
 	VPSLLQ       $0x20, Z7, Z10
 	VMOVDQA32    Z0, K1, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2618,18 +2731,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z11, Z5, Z5
 	VPXORD       Z9, Z5, Z5
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z7
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z7
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z11
 	VMOVDQA32    Z7, K1, Z11
 	VPSRLQ       $0x20, Z7, Z7
 	VMOVDQA32    Z0, K2, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z0
 	VPSRLQ       $0x20, Z5, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z5, Z5
+	VPMULUDQ     opsConstants<>+1856(SB), Z5, Z5
 	VPSLLQ       $0x20, Z5, Z12
 	VMOVDQA32    Z0, K1, Z12
 	VPSRLQ       $0x20, Z0, Z0
@@ -2638,18 +2751,18 @@ group57:
 	VPXORD       Z8, Z0, Z0
 	VPXORD       Z6, Z7, Z7
 	VPXORD       Z9, Z7, Z7
-	VPADDD       opsConstants<>+1664(SB), Z8, Z8
-	VPADDD       opsConstants<>+1728(SB), Z9, Z9
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z5
+	VPADDD       opsConstants<>+1920(SB), Z8, Z8
+	VPADDD       opsConstants<>+1984(SB), Z9, Z9
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z5
 	VPSRLQ       $0x20, Z0, Z0
-	VPMULUDQ     opsConstants<>+1536(SB), Z0, Z0
+	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z0
 	VPSLLQ       $0x20, Z0, Z6
 	VMOVDQA32    Z5, K1, Z6
 	VPSRLQ       $0x20, Z5, Z5
 	VMOVDQA32    Z0, K2, Z5
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z0
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z0
 	VPSRLQ       $0x20, Z7, Z7
-	VPMULUDQ     opsConstants<>+1600(SB), Z7, Z7
+	VPMULUDQ     opsConstants<>+1856(SB), Z7, Z7
 	VPSLLQ       $0x20, Z7, Z10
 	VMOVDQA32    Z0, K1, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2669,10 +2782,10 @@ group57:
 	MOVL         below+72(FP), SI
 	MOVD         SI, X6
 	VPBROADCASTD X6, Z6
-	VPXORD       opsConstants<>+1344(SB), Z6, Z6
+	VPXORD       opsConstants<>+1600(SB), Z6, Z6
 	VBROADCASTSS scale+76(FP), Z9
 	VMOVUPS      (CX), Z10
-	VPXORD       opsConstants<>+1344(SB), Z5, Z5
+	VPXORD       opsConstants<>+1600(SB), Z5, Z5
 	VMULPS       Z9, Z10, Z10
 	VPCMPGTD     Z5, Z6, K3
 	VPXORD       Z1, Z1, Z1
@@ -2681,7 +2794,7 @@ group57:
 	CMPQ         DX, $0x01
 	JLE          done57
 	VMOVUPS      64(CX), Z5
-	VPXORD       opsConstants<>+1344(SB), Z7, Z7
+	VPXORD       opsConstants<>+1600(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
 	VPCMPGTD     Z7, Z6, K3
 	VPXORD       Z2, Z2, Z2
@@ -2690,7 +2803,7 @@ group57:
 	CMPQ         DX, $0x02
 	JLE          done57
 	VMOVUPS      128(CX), Z5
-	VPXORD       opsConstants<>+1344(SB), Z8, Z8
+	VPXORD       opsConstants<>+1600(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
 	VPCMPGTD     Z8, Z6, K3
 	VPXORD       Z3, Z3, Z3
@@ -2699,7 +2812,7 @@ group57:
 	CMPQ         DX, $0x03
 	JLE          done57
 	VMOVUPS      192(CX), Z5
-	VPXORD       opsConstants<>+1344(SB), Z0, Z0
+	VPXORD       opsConstants<>+1600(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
 	VPCMPGTD     Z0, Z6, K3
 	VPXORD       Z4, Z4, Z4
@@ -3092,8 +3205,8 @@ loop65_1:
 	JLT     done65_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
-	VXORPS  opsConstants<>+1344(SB), Y0, Y0
-	VXORPS  opsConstants<>+1376(SB), Y1, Y1
+	VXORPS  opsConstants<>+1600(SB), Y0, Y0
+	VXORPS  opsConstants<>+1632(SB), Y1, Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
 	VMOVUPS opsConstants<>+160(SB), Y3
 	VMINPS  Y0, Y2, Y0
@@ -3194,30 +3307,30 @@ loop66_1:
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
 	VMULPS    Y1, Y1, Y5
-	VMULPS    opsConstants<>+1024(SB), Y4, Y2
-	VMULPS    opsConstants<>+1056(SB), Y5, Y3
-	VADDPS    opsConstants<>+1088(SB), Y2, Y2
-	VADDPS    opsConstants<>+1120(SB), Y3, Y3
+	VMULPS    opsConstants<>+1280(SB), Y4, Y2
+	VMULPS    opsConstants<>+1312(SB), Y5, Y3
+	VADDPS    opsConstants<>+1344(SB), Y2, Y2
+	VADDPS    opsConstants<>+1376(SB), Y3, Y3
 	VMULPS    Y4, Y2, Y2
 	VMULPS    Y5, Y3, Y3
-	VADDPS    opsConstants<>+1152(SB), Y2, Y2
-	VADDPS    opsConstants<>+1184(SB), Y3, Y3
+	VADDPS    opsConstants<>+1408(SB), Y2, Y2
+	VADDPS    opsConstants<>+1440(SB), Y3, Y3
 	VMULPS    Y4, Y2, Y2
 	VMULPS    Y5, Y3, Y3
-	VADDPS    opsConstants<>+1216(SB), Y2, Y2
-	VADDPS    opsConstants<>+1248(SB), Y3, Y3
+	VADDPS    opsConstants<>+1472(SB), Y2, Y2
+	VADDPS    opsConstants<>+1504(SB), Y3, Y3
 	VMULPS    Y4, Y2, Y2
 	VMULPS    Y5, Y3, Y3
-	VADDPS    opsConstants<>+1280(SB), Y2, Y2
-	VADDPS    opsConstants<>+1312(SB), Y3, Y3
+	VADDPS    opsConstants<>+1536(SB), Y2, Y2
+	VADDPS    opsConstants<>+1568(SB), Y3, Y3
 	VMULPS    Y4, Y2, Y2
 	VMULPS    Y5, Y3, Y3
 	VMULPS    Y0, Y2, Y2
 	VMULPS    Y1, Y3, Y3
 	VADDPS    Y0, Y2, Y2
 	VADDPS    Y1, Y3, Y3
-	VANDPS    opsConstants<>+1408(SB), Y0, Y4
-	VANDPS    opsConstants<>+1440(SB), Y1, Y5
+	VANDPS    opsConstants<>+1664(SB), Y0, Y4
+	VANDPS    opsConstants<>+1696(SB), Y1, Y5
 	VADDPS    Y4, Y4, Y6
 	VADDPS    Y5, Y5, Y7
 	VMOVUPS   opsConstants<>+128(SB), Y8
@@ -3298,12 +3411,12 @@ loop66_1:
 	VMOVUPS   opsConstants<>+32(SB), Y9
 	VSUBPS    Y6, Y8, Y6
 	VSUBPS    Y7, Y9, Y7
-	VANDPS    opsConstants<>+1344(SB), Y0, Y0
-	VANDPS    opsConstants<>+1376(SB), Y1, Y1
+	VANDPS    opsConstants<>+1600(SB), Y0, Y0
+	VANDPS    opsConstants<>+1632(SB), Y1, Y1
 	VORPS     Y0, Y6, Y6
 	VORPS     Y1, Y7, Y7
-	VMOVUPS   opsConstants<>+960(SB), Y0
-	VMOVUPS   opsConstants<>+992(SB), Y1
+	VMOVUPS   opsConstants<>+1216(SB), Y0
+	VMOVUPS   opsConstants<>+1248(SB), Y1
 	VCMPPS    $0x01, Y0, Y4, Y0
 	VCMPPS    $0x01, Y1, Y5, Y1
 	VBLENDVPS Y0, Y2, Y6, Y6
@@ -3673,8 +3786,8 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 loop75_1:
 	CMPQ    DX, $0x01
 	JLT     done75_1
-	VMOVUPS opsConstants<>+1472(SB), Y0
-	VMOVUPS opsConstants<>+1504(SB), Y1
+	VMOVUPS opsConstants<>+1728(SB), Y0
+	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
@@ -3783,8 +3896,8 @@ row79:
 	MOVQ    row2+88(FP), R11
 	LEAQ    (CX)(R11*4), R11
 	MOVQ    w+72(FP), R9
-	VMOVUPS opsConstants<>+1472(SB), Y2
-	VMOVUPS opsConstants<>+1504(SB), Y3
+	VMOVUPS opsConstants<>+1728(SB), Y2
+	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
 	JEQ     begun79
@@ -4149,7 +4262,7 @@ done85_1:
 	RET
 
 // func opsLrn34AVX2(dst []float32, src []float32, sq []float32, step int, size int, alpha float32, k float32)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         src_base+24(FP), CX
@@ -4182,16 +4295,62 @@ taps87:
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
 	VADDPS  Y3, Y5, Y5
-	VSQRTPS Y4, Y4
-	VSQRTPS Y5, Y5
-	VSQRTPS Y4, Y6
-	VSQRTPS Y5, Y7
+	VMOVUPS opsConstants<>+960(SB), Y6
+	VMOVUPS opsConstants<>+992(SB), Y7
+	VMINPS  Y4, Y6, Y4
+	VMINPS  Y5, Y7, Y5
+	VPSRLD  $0x02, Y4, Y6
+	VPSUBD  Y4, Y6, Y6
+	VPADDD  opsConstants<>+1024(SB), Y6, Y6
+	VPSRLD  $0x02, Y5, Y7
+	VPSUBD  Y5, Y7, Y7
+	VPADDD  opsConstants<>+1056(SB), Y7, Y7
+	VMULPS  Y6, Y4, Y8
+	VMULPS  Y7, Y5, Y9
+	VMULPS  Y8, Y8, Y10
+	VMULPS  Y9, Y9, Y11
+	VMULPS  Y8, Y10, Y10
+	VMULPS  Y9, Y11, Y11
+	VMULPS  Y6, Y10, Y10
+	VMULPS  Y7, Y11, Y11
+	VMOVUPS opsConstants<>+0(SB), Y8
+	VMOVUPS opsConstants<>+32(SB), Y9
+	VSUBPS  Y10, Y8, Y10
+	VSUBPS  Y11, Y9, Y11
+	VMULPS  opsConstants<>+1088(SB), Y10, Y8
+	VMULPS  opsConstants<>+1120(SB), Y11, Y9
+	VADDPS  opsConstants<>+1152(SB), Y8, Y8
+	VADDPS  opsConstants<>+1184(SB), Y9, Y9
+	VMULPS  Y10, Y8, Y8
+	VMULPS  Y11, Y9, Y9
+	VMULPS  Y6, Y8, Y8
+	VMULPS  Y7, Y9, Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMULPS  Y6, Y4, Y8
+	VMULPS  Y7, Y5, Y9
+	VMULPS  Y8, Y8, Y4
+	VMULPS  Y9, Y9, Y5
+	VMULPS  Y8, Y4, Y4
+	VMULPS  Y9, Y5, Y5
 	VMULPS  Y6, Y4, Y4
 	VMULPS  Y7, Y5, Y5
-	VMOVUPS (CX), Y6
-	VMOVUPS 32(CX), Y7
-	VDIVPS  Y4, Y6, Y6
-	VDIVPS  Y5, Y7, Y7
+	VMOVUPS opsConstants<>+0(SB), Y8
+	VMOVUPS opsConstants<>+32(SB), Y9
+	VSUBPS  Y4, Y8, Y4
+	VSUBPS  Y5, Y9, Y5
+	VMULPS  opsConstants<>+1088(SB), Y4, Y8
+	VMULPS  opsConstants<>+1120(SB), Y5, Y9
+	VADDPS  opsConstants<>+1152(SB), Y8, Y8
+	VADDPS  opsConstants<>+1184(SB), Y9, Y9
+	VMULPS  Y4, Y8, Y8
+	VMULPS  Y5, Y9, Y9
+	VMULPS  Y6, Y8, Y8
+	VMULPS  Y7, Y9, Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VMULPS  (CX), Y6, Y6
+	VMULPS  32(CX), Y7, Y7
 	VMOVUPS Y6, (AX)
 	VMOVUPS Y7, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4254,8 +4413,8 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	MOVQ    src_base+0(FP), AX
 	MOVQ    src_len+8(FP), CX
 	SHRQ    $0x04, CX
-	VMOVUPS opsConstants<>+1472(SB), Y0
-	VMOVUPS opsConstants<>+1504(SB), Y1
+	VMOVUPS opsConstants<>+1728(SB), Y0
+	VMOVUPS opsConstants<>+1760(SB), Y1
 
 loop90_1:
 	CMPQ   CX, $0x01
@@ -5436,7 +5595,7 @@ done115_1:
 	RET
 
 // func opsLrnTerms34AVX2(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ g_base+0(FP), AX
 	MOVQ t_base+24(FP), CX
@@ -5453,24 +5612,76 @@ loop116_1:
 	JLT     done116_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
-	VSQRTPS Y0, Y2
-	VSQRTPS Y1, Y3
-	VSQRTPS Y2, Y4
-	VSQRTPS Y3, Y5
-	VMULPS  Y4, Y2, Y2
-	VMULPS  Y5, Y3, Y3
-	VMOVUPS (DX), Y4
-	VMOVUPS 32(DX), Y5
-	VDIVPS  Y2, Y4, Y4
-	VDIVPS  Y3, Y5, Y5
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	VMULPS  (BX), Y4, Y4
-	VMULPS  32(BX), Y5, Y5
-	VDIVPS  Y0, Y4, Y4
-	VDIVPS  Y1, Y5, Y5
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
+	VMOVUPS opsConstants<>+960(SB), Y2
+	VMOVUPS opsConstants<>+992(SB), Y3
+	VMINPS  Y0, Y2, Y0
+	VMINPS  Y1, Y3, Y1
+	VPSRLD  $0x02, Y0, Y2
+	VPSUBD  Y0, Y2, Y2
+	VPADDD  opsConstants<>+1024(SB), Y2, Y2
+	VPSRLD  $0x02, Y1, Y3
+	VPSUBD  Y1, Y3, Y3
+	VPADDD  opsConstants<>+1056(SB), Y3, Y3
+	VMULPS  Y2, Y0, Y4
+	VMULPS  Y3, Y1, Y5
+	VMULPS  Y4, Y4, Y6
+	VMULPS  Y5, Y5, Y7
+	VMULPS  Y4, Y6, Y6
+	VMULPS  Y5, Y7, Y7
+	VMULPS  Y2, Y6, Y6
+	VMULPS  Y3, Y7, Y7
+	VMOVUPS opsConstants<>+0(SB), Y4
+	VMOVUPS opsConstants<>+32(SB), Y5
+	VSUBPS  Y6, Y4, Y6
+	VSUBPS  Y7, Y5, Y7
+	VMULPS  opsConstants<>+1088(SB), Y6, Y4
+	VMULPS  opsConstants<>+1120(SB), Y7, Y5
+	VADDPS  opsConstants<>+1152(SB), Y4, Y4
+	VADDPS  opsConstants<>+1184(SB), Y5, Y5
+	VMULPS  Y6, Y4, Y4
+	VMULPS  Y7, Y5, Y5
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMULPS  Y2, Y0, Y4
+	VMULPS  Y3, Y1, Y5
+	VMULPS  Y4, Y4, Y6
+	VMULPS  Y5, Y5, Y7
+	VMULPS  Y4, Y6, Y6
+	VMULPS  Y5, Y7, Y7
+	VMULPS  Y2, Y6, Y6
+	VMULPS  Y3, Y7, Y7
+	VMOVUPS opsConstants<>+0(SB), Y4
+	VMOVUPS opsConstants<>+32(SB), Y5
+	VSUBPS  Y6, Y4, Y6
+	VSUBPS  Y7, Y5, Y7
+	VMULPS  opsConstants<>+1088(SB), Y6, Y4
+	VMULPS  opsConstants<>+1120(SB), Y7, Y5
+	VADDPS  opsConstants<>+1152(SB), Y4, Y4
+	VADDPS  opsConstants<>+1184(SB), Y5, Y5
+	VMULPS  Y6, Y4, Y4
+	VMULPS  Y7, Y5, Y5
+	VMULPS  Y2, Y4, Y4
+	VMULPS  Y3, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMULPS  Y0, Y0, Y0
+	VMULPS  Y1, Y1, Y1
+	VMULPS  (DX), Y2, Y2
+	VMULPS  32(DX), Y3, Y3
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	VMULPS  (BX), Y2, Y2
+	VMULPS  32(BX), Y3, Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
@@ -5549,11 +5760,11 @@ group119:
 	JLE          done119
 	MOVD         BX, X0
 	VPBROADCASTD X0, Y0
-	VPADDD       opsConstants<>+1792(SB), Y0, Y0
+	VPADDD       opsConstants<>+2048(SB), Y0, Y0
 	MOVL         quad+60(FP), SI
 	MOVD         SI, X1
 	VPBROADCASTD X1, Y1
-	VPADDD       opsConstants<>+1856(SB), Y1, Y1
+	VPADDD       opsConstants<>+2112(SB), Y1, Y1
 	MOVL         image+64(FP), SI
 	MOVD         SI, X2
 	VPBROADCASTD X2, Y2
@@ -5562,11 +5773,11 @@ group119:
 	VPBROADCASTD X3, Y3
 	MOVD         BX, X4
 	VPBROADCASTD X4, Y4
-	VPADDD       opsConstants<>+1824(SB), Y4, Y4
+	VPADDD       opsConstants<>+2080(SB), Y4, Y4
 	MOVL         quad+60(FP), SI
 	MOVD         SI, X5
 	VPBROADCASTD X5, Y5
-	VPADDD       opsConstants<>+1888(SB), Y5, Y5
+	VPADDD       opsConstants<>+2144(SB), Y5, Y5
 	MOVL         image+64(FP), SI
 	MOVD         SI, X6
 	VPBROADCASTD X6, Y6
@@ -5579,16 +5790,16 @@ group119:
 	MOVL         key1+52(FP), SI
 	MOVD         SI, X9
 	VPBROADCASTD X9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y10
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y10
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y11
 	VPBLENDD     $0x55, Y10, Y11, Y11
 	VPSRLQ       $0x20, Y10, Y10
 	VPBLENDD     $0xaa, Y0, Y10, Y10
-	VPMULUDQ     opsConstants<>+1600(SB), Y2, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y2, Y0
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1600(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y12
 	VPBLENDD     $0x55, Y0, Y12, Y12
 	VPSRLQ       $0x20, Y0, Y0
@@ -5597,16 +5808,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y3, Y10, Y10
 	VPXOR        Y9, Y10, Y10
-	VPMULUDQ     opsConstants<>+1536(SB), Y4, Y1
+	VPMULUDQ     opsConstants<>+1792(SB), Y4, Y1
 	VPSRLQ       $0x20, Y4, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y2, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y6, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y6, Y2
 	VPSRLQ       $0x20, Y6, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y2, Y6, Y6
 	VPSRLQ       $0x20, Y2, Y2
@@ -5615,18 +5826,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y7, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y4
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y0, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y10, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y10, Y0
 	VPSRLQ       $0x20, Y10, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y0, Y10, Y10
 	VPSRLQ       $0x20, Y0, Y0
@@ -5635,16 +5846,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y7
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y2, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y2
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y2, Y12, Y12
 	VPSRLQ       $0x20, Y2, Y2
@@ -5653,18 +5864,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y1
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y0, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y0
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y0, Y6, Y6
 	VPSRLQ       $0x20, Y0, Y0
@@ -5673,16 +5884,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y4
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y2, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y2
 	VPSRLQ       $0x20, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y2, Y10, Y10
 	VPSRLQ       $0x20, Y2, Y2
@@ -5691,18 +5902,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y7
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y0, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y0
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y0, Y12, Y12
 	VPSRLQ       $0x20, Y0, Y0
@@ -5711,16 +5922,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y1
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y2, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y2
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y2, Y6, Y6
 	VPSRLQ       $0x20, Y2, Y2
@@ -5729,18 +5940,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y4
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y0, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y0
 	VPSRLQ       $0x20, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y0, Y10, Y10
 	VPSRLQ       $0x20, Y0, Y0
@@ -5749,16 +5960,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y7
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y2, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y2
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y2, Y12, Y12
 	VPSRLQ       $0x20, Y2, Y2
@@ -5767,18 +5978,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y1
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y0, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y0
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y0, Y6, Y6
 	VPSRLQ       $0x20, Y0, Y0
@@ -5787,16 +5998,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y4
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y2, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y2
 	VPSRLQ       $0x20, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y2, Y10, Y10
 	VPSRLQ       $0x20, Y2, Y2
@@ -5805,18 +6016,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y7
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y0, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y0
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y0, Y12, Y12
 	VPSRLQ       $0x20, Y0, Y0
@@ -5825,16 +6036,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y1
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y2, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y2
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y2, Y6, Y6
 	VPSRLQ       $0x20, Y2, Y2
@@ -5843,18 +6054,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y4
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y4
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y0, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y0
 	VPSRLQ       $0x20, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y0, Y10, Y10
 	VPSRLQ       $0x20, Y0, Y0
@@ -5863,16 +6074,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y7
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y7
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y2, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y2
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y2, Y12, Y12
 	VPSRLQ       $0x20, Y2, Y2
@@ -5881,18 +6092,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y1
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y1
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y0, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y0
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y0, Y6, Y6
 	VPSRLQ       $0x20, Y0, Y0
@@ -5901,16 +6112,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y5, Y1, Y1
 	VPXOR        Y9, Y1, Y1
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y4
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y4
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y5
 	VPBLENDD     $0x55, Y4, Y5, Y5
 	VPSRLQ       $0x20, Y4, Y4
 	VPBLENDD     $0xaa, Y2, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y2
 	VPSRLQ       $0x20, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y7, Y7
+	VPMULUDQ     opsConstants<>+1856(SB), Y7, Y7
 	VPSLLQ       $0x20, Y7, Y10
 	VPBLENDD     $0x55, Y2, Y10, Y10
 	VPSRLQ       $0x20, Y2, Y2
@@ -5919,18 +6130,18 @@ group119:
 	VPXOR        Y8, Y2, Y2
 	VPXOR        Y11, Y4, Y4
 	VPXOR        Y9, Y4, Y4
-	VPADDD       opsConstants<>+1664(SB), Y8, Y8
-	VPADDD       opsConstants<>+1728(SB), Y9, Y9
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y7
+	VPADDD       opsConstants<>+1920(SB), Y8, Y8
+	VPADDD       opsConstants<>+1984(SB), Y9, Y9
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y7
 	VPSRLQ       $0x20, Y0, Y0
-	VPMULUDQ     opsConstants<>+1536(SB), Y0, Y0
+	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y0
 	VPSLLQ       $0x20, Y0, Y11
 	VPBLENDD     $0x55, Y7, Y11, Y11
 	VPSRLQ       $0x20, Y7, Y7
 	VPBLENDD     $0xaa, Y0, Y7, Y7
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y0
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y0
 	VPSRLQ       $0x20, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y1, Y1
+	VPMULUDQ     opsConstants<>+1856(SB), Y1, Y1
 	VPSLLQ       $0x20, Y1, Y12
 	VPBLENDD     $0x55, Y0, Y12, Y12
 	VPSRLQ       $0x20, Y0, Y0
@@ -5939,16 +6150,16 @@ group119:
 	VPXOR        Y8, Y0, Y0
 	VPXOR        Y3, Y7, Y7
 	VPXOR        Y9, Y7, Y7
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y1
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y1
 	VPSRLQ       $0x20, Y2, Y2
-	VPMULUDQ     opsConstants<>+1536(SB), Y2, Y2
+	VPMULUDQ     opsConstants<>+1792(SB), Y2, Y2
 	VPSLLQ       $0x20, Y2, Y3
 	VPBLENDD     $0x55, Y1, Y3, Y3
 	VPSRLQ       $0x20, Y1, Y1
 	VPBLENDD     $0xaa, Y2, Y1, Y1
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y2
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y2
 	VPSRLQ       $0x20, Y4, Y4
-	VPMULUDQ     opsConstants<>+1600(SB), Y4, Y4
+	VPMULUDQ     opsConstants<>+1856(SB), Y4, Y4
 	VPSLLQ       $0x20, Y4, Y6
 	VPBLENDD     $0x55, Y2, Y6, Y6
 	VPSRLQ       $0x20, Y2, Y2
@@ -5976,16 +6187,16 @@ group119:
 	MOVL         below+72(FP), SI
 	MOVD         SI, X3
 	VPBROADCASTD X3, Y3
-	VPXOR        opsConstants<>+1344(SB), Y3, Y3
+	VPXOR        opsConstants<>+1600(SB), Y3, Y3
 	VBROADCASTSS scale+76(FP), Y9
 	VBROADCASTSS scale+76(FP), Y10
 	VMOVUPS      (CX), Y10
 	VMOVUPS      32(CX), Y11
-	VPXOR        opsConstants<>+1344(SB), Y7, Y7
+	VPXOR        opsConstants<>+1600(SB), Y7, Y7
 	VMULPS       Y9, Y10, Y10
 	VPCMPGTD     Y7, Y3, Y7
 	VANDNPS      Y10, Y7, Y10
-	VPXOR        opsConstants<>+1344(SB), Y1, Y1
+	VPXOR        opsConstants<>+1600(SB), Y1, Y1
 	VMULPS       Y9, Y11, Y11
 	VPCMPGTD     Y1, Y3, Y1
 	VANDNPS      Y11, Y1, Y11
@@ -5995,11 +6206,11 @@ group119:
 	JLE          done119
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
-	VPXOR        opsConstants<>+1344(SB), Y4, Y4
+	VPXOR        opsConstants<>+1600(SB), Y4, Y4
 	VMULPS       Y9, Y1, Y1
 	VPCMPGTD     Y4, Y3, Y4
 	VANDNPS      Y1, Y4, Y1
-	VPXOR        opsConstants<>+1344(SB), Y6, Y6
+	VPXOR        opsConstants<>+1600(SB), Y6, Y6
 	VMULPS       Y9, Y7, Y7
 	VPCMPGTD     Y6, Y3, Y6
 	VANDNPS      Y7, Y6, Y7
@@ -6009,11 +6220,11 @@ group119:
 	JLE          done119
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
-	VPXOR        opsConstants<>+1344(SB), Y5, Y5
+	VPXOR        opsConstants<>+1600(SB), Y5, Y5
 	VMULPS       Y9, Y1, Y1
 	VPCMPGTD     Y5, Y3, Y5
 	VANDNPS      Y1, Y5, Y1
-	VPXOR        opsConstants<>+1344(SB), Y8, Y8
+	VPXOR        opsConstants<>+1600(SB), Y8, Y8
 	VMULPS       Y9, Y4, Y4
 	VPCMPGTD     Y8, Y3, Y8
 	VANDNPS      Y4, Y8, Y4
@@ -6023,11 +6234,11 @@ group119:
 	JLE          done119
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
-	VPXOR        opsConstants<>+1344(SB), Y0, Y0
+	VPXOR        opsConstants<>+1600(SB), Y0, Y0
 	VMULPS       Y9, Y1, Y1
 	VPCMPGTD     Y0, Y3, Y0
 	VANDNPS      Y1, Y0, Y1
-	VPXOR        opsConstants<>+1344(SB), Y2, Y2
+	VPXOR        opsConstants<>+1600(SB), Y2, Y2
 	VMULPS       Y9, Y4, Y4
 	VPCMPGTD     Y2, Y3, Y2
 	VANDNPS      Y4, Y2, Y4

@@ -162,7 +162,7 @@ var portableOps = vecOps{
 	},
 	lrn34: func(dst, src, sq []float32, step, size int, alpha, k float32) {
 		for i, x := range src[:len(dst)] {
-			dst[i] = x / pow34(lrnScaleOf(sq[i/Block*step+i%Block:], size, alpha, k))
+			dst[i] = x * invPow34(lrnScaleOf(sq[i/Block*step+i%Block:], size, alpha, k))
 		}
 	},
 	lrnScale: func(dst, sq []float32, step, size int, alpha, k float32) {
@@ -342,8 +342,10 @@ func init() {
 	}
 	o.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {
 		for i := range g {
-			g[i] = dy[i] / pow34(s[i])
-			t[i/Block*step+i%Block] = float32(g[i]*x[i]) / s[i]
+			y := invPow34(s[i])
+			r := float32(min(s[i], math.MaxFloat32)*y) * y // the inverse of the square root
+			g[i] = dy[i] * y
+			t[i/Block*step+i%Block] = float32(g[i]*x[i]) * float32(r*r)
 		}
 	}
 	o.lrnGrad = func(dst, g, x, t []float32, step, size int, factor float32) {

@@ -237,6 +237,10 @@ func defineConstants() {
 		f(fmt.Sprintf("exp%d", i), c)
 	}
 	def("bias", 127)
+	f("largest", math.MaxFloat32)
+	def("root34", 0x6f14cccc)
+	f("root34a", 5.0/32)
+	f("root34b", 1.0/4)
 	f("tanhSmall", 0.625)
 	for i, c := range []float32{-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1} {
 		f(fmt.Sprintf("tanh%d", i), c)
@@ -715,6 +719,30 @@ func windowSum(from, size reg.Register) vec {
 	return s
 }
 
+// invPow34 is s**-0.75, the steps of invPow34 in math.go.
+func invPow34(s vec) vec {
+	bin(VMINPS, s, load(constant("largest")), s) // s second: NaN passes
+	y, t := newVec(), newVec()
+	for i := range y {
+		VPSRLD(Imm(2), s[i], y[i])
+		VPSUBD(s[i], y[i], y[i])
+		VPADDD(at(constant("root34"), i), y[i], y[i])
+	}
+	for range 2 {
+		mul(t, s, y)
+		d := mul(newVec(), t, t)
+		mul(d, d, t)
+		mul(d, d, y)
+		sub(d, load(constant("one")), d)
+		binm(VMULPS, t, d, constant("root34a"))
+		binm(VADDPS, t, t, constant("root34b"))
+		mul(t, t, d)
+		mul(t, t, y)
+		add(y, y, t)
+	}
+	return y
+}
+
 func lrn() {
 	text("Square", "func(dst, src []float32, step int)", "is dst = src*src by blocks, step float32s apart in dst; len(src) counts.")
 	func() {
@@ -745,13 +773,9 @@ func lrn() {
 		size := Load(Param("size"), GP64())
 		a, k := param("alpha"), param("k")
 		loop(n, []int{1}, func(int) {
-			u := scaleOf(q, size, a, k)
-			sqrt(u, u)
-			v := sqrt(newVec(), u)
-			mul(u, u, v)
-			x := load(mem(s, 0))
-			div(x, x, u)
-			store(x, mem(d, 0))
+			y := invPow34(scaleOf(q, size, a, k))
+			binm(VMULPS, y, y, mem(s, 0))
+			store(y, mem(d, 0))
 			advance(s, 1)
 			advance(d, 1)
 			ADDQ(step, q)

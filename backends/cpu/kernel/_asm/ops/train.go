@@ -330,15 +330,15 @@ func lrnGradient() {
 		step := step("step")
 		loop(n, []int{1}, func(int) {
 			sv := load(mem(s, 0))
-			r := sqrt(newVec(), sv)
-			q := sqrt(newVec(), r)
-			mul(r, r, q)
-			d := load(mem(dy, 0))
-			div(d, d, r)
-			store(d, mem(g, 0))
-			binm(VMULPS, d, d, mem(x, 0))
-			div(d, d, sv)
-			store(d, mem(tp, 0))
+			y := invPow34(sv)
+			mul(sv, sv, y)
+			mul(sv, sv, y) // the inverse of the square root
+			mul(sv, sv, sv)
+			binm(VMULPS, y, y, mem(dy, 0))
+			store(y, mem(g, 0))
+			binm(VMULPS, y, y, mem(x, 0))
+			mul(y, y, sv)
+			store(y, mem(tp, 0))
 			for _, p := range []reg.GPVirtual{g, dy, x, s} {
 				advance(p, 1)
 			}
