@@ -451,7 +451,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	if w.ISA == AVX2 {
 		blocks = 1
 	}
-	kernels := tileFuncs(w.ISA, blocks, c.Planar)
+	far, near := farTileFuncs(w.ISA, blocks, c.Planar), tileFuncs(w.ISA, blocks, c.Planar)
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
 	pixel, reach := one(c.SW)*c.lanes(), 0
@@ -469,6 +469,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		}
 		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
 		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
+		kernels := far
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
 			// The assembly checks no bounds: the farthest elements are looked at here,
 			// so that a wrong plan panics and corrupts nothing.
@@ -484,6 +485,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}
 			kernels[l[0]]((*byte)(unsafe.Pointer(t)))
+			kernels = near
 		}
 	}
 }

@@ -147,10 +147,10 @@ func (p *densePart) run(w *Worker) {
 	if w.ISA == AVX2 {
 		blocks = 1
 	}
-	kernels := tileFuncs(w.ISA, blocks, false)
+	far, near := farTileFuncs(w.ISA, blocks, false), tileFuncs(w.ISA, blocks, false)
 	for b := 0; b < p.width/Block; b += blocks {
 		t.w, t.bias = float(p.w, b*Block), float(p.bias, b*Block)
-		calls := ceilDiv(p.n, most)
+		calls, kernels := ceilDiv(p.n, most), far
 		for i := 0; i < p.n; calls-- {
 			n := ceilDiv(p.n-i, calls)
 			half := (n + 1) / 2
@@ -161,6 +161,7 @@ func (p *densePart) run(w *Worker) {
 			t.outA = float(p.out, p.to+b*p.block+i*p.step)
 			t.outB = float(p.out, p.to+b*p.block+(i+half)*p.step)
 			kernels[n]((*byte)(unsafe.Pointer(t)))
+			kernels = near
 			i += n
 		}
 	}

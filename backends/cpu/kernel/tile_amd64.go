@@ -95,10 +95,16 @@ func tile512p1o2(t *byte)
 func tile512p1o2planar(t *byte)
 
 //go:noescape
+func tile512p1o2far(t *byte)
+
+//go:noescape
 func tile512p2o2(t *byte)
 
 //go:noescape
 func tile512p2o2planar(t *byte)
+
+//go:noescape
+func tile512p2o2far(t *byte)
 
 //go:noescape
 func tile512p3o2(t *byte)
@@ -107,10 +113,16 @@ func tile512p3o2(t *byte)
 func tile512p3o2planar(t *byte)
 
 //go:noescape
+func tile512p3o2far(t *byte)
+
+//go:noescape
 func tile512p4o2(t *byte)
 
 //go:noescape
 func tile512p4o2planar(t *byte)
+
+//go:noescape
+func tile512p4o2far(t *byte)
 
 //go:noescape
 func tile512p5o2(t *byte)
@@ -119,10 +131,16 @@ func tile512p5o2(t *byte)
 func tile512p5o2planar(t *byte)
 
 //go:noescape
+func tile512p5o2far(t *byte)
+
+//go:noescape
 func tile512p6o2(t *byte)
 
 //go:noescape
 func tile512p6o2planar(t *byte)
+
+//go:noescape
+func tile512p6o2far(t *byte)
 
 //go:noescape
 func tile512p7o2(t *byte)
@@ -131,10 +149,16 @@ func tile512p7o2(t *byte)
 func tile512p7o2planar(t *byte)
 
 //go:noescape
+func tile512p7o2far(t *byte)
+
+//go:noescape
 func tile512p8o2(t *byte)
 
 //go:noescape
 func tile512p8o2planar(t *byte)
+
+//go:noescape
+func tile512p8o2far(t *byte)
 
 //go:noescape
 func tile512p9o2(t *byte)
@@ -143,10 +167,16 @@ func tile512p9o2(t *byte)
 func tile512p9o2planar(t *byte)
 
 //go:noescape
+func tile512p9o2far(t *byte)
+
+//go:noescape
 func tile512p10o2(t *byte)
 
 //go:noescape
 func tile512p10o2planar(t *byte)
+
+//go:noescape
+func tile512p10o2far(t *byte)
 
 //go:noescape
 func tile512p11o2(t *byte)
@@ -155,10 +185,16 @@ func tile512p11o2(t *byte)
 func tile512p11o2planar(t *byte)
 
 //go:noescape
+func tile512p11o2far(t *byte)
+
+//go:noescape
 func tile512p12o2(t *byte)
 
 //go:noescape
 func tile512p12o2planar(t *byte)
+
+//go:noescape
+func tile512p12o2far(t *byte)
 
 //go:noescape
 func tile512p13o2(t *byte)
@@ -167,10 +203,16 @@ func tile512p13o2(t *byte)
 func tile512p13o2planar(t *byte)
 
 //go:noescape
+func tile512p13o2far(t *byte)
+
+//go:noescape
 func tile512p14o2(t *byte)
 
 //go:noescape
 func tile512p14o2planar(t *byte)
+
+//go:noescape
+func tile512p14o2far(t *byte)
 
 //go:noescape
 func tile256p1(t *byte)
@@ -179,10 +221,16 @@ func tile256p1(t *byte)
 func tile256p1planar(t *byte)
 
 //go:noescape
+func tile256p1far(t *byte)
+
+//go:noescape
 func tile256p2(t *byte)
 
 //go:noescape
 func tile256p2planar(t *byte)
+
+//go:noescape
+func tile256p2far(t *byte)
 
 //go:noescape
 func tile256p3(t *byte)
@@ -191,10 +239,16 @@ func tile256p3(t *byte)
 func tile256p3planar(t *byte)
 
 //go:noescape
+func tile256p3far(t *byte)
+
+//go:noescape
 func tile256p4(t *byte)
 
 //go:noescape
 func tile256p4planar(t *byte)
+
+//go:noescape
+func tile256p4far(t *byte)
 
 //go:noescape
 func tile256p5(t *byte)
@@ -203,7 +257,13 @@ func tile256p5(t *byte)
 func tile256p5planar(t *byte)
 
 //go:noescape
+func tile256p5far(t *byte)
+
+//go:noescape
 func tile256p6(t *byte)
 
 //go:noescape
 func tile256p6planar(t *byte)
+
+//go:noescape
+func tile256p6far(t *byte)

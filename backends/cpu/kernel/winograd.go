@@ -252,7 +252,7 @@ func (r *winoRun) multiply(g group) {
 	if r.w.ISA == AVX2 {
 		blocks = 1
 	}
-	kernels := tileFuncs(r.w.ISA, blocks, false)
+	far, near := farTileFuncs(r.w.ISA, blocks, false), tileFuncs(r.w.ISA, blocks, false)
 	for pos := range r.area {
 		u := weights[pos*k*width:][:k*width]
 		v, out := pos*r.vpos, r.prod+pos*r.mpos
@@ -262,7 +262,7 @@ func (r *winoRun) multiply(g group) {
 		}
 		for b := 0; b < g.blocks; b += blocks {
 			t.w = float(u, b*Block)
-			calls := ceilDiv(r.n, most)
+			calls, kernels := ceilDiv(r.n, most), far
 			for i := 0; i < r.n; calls-- {
 				p := ceilDiv(r.n-i, calls)
 				half := (p + 1) / 2
@@ -274,6 +274,7 @@ func (r *winoRun) multiply(g group) {
 				t.outA = float(r.scratch, out+b*r.block+i*Block)
 				t.outB = float(r.scratch, out+b*r.block+(i+half)*Block)
 				kernels[p]((*byte)(unsafe.Pointer(t)))
+				kernels = near
 				i += p
 			}
 		}

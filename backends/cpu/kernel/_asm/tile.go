@@ -35,16 +35,26 @@ const (
 // crosses pages faster than the hardware prefetchers follow.
 const prefetch = 2048
 
+// prefetchFar is how far ahead the kernels for weights that come from the
+// third-level cache or memory ask for a line in the second, which has more
+// requests under way at once than the first. Where weights are in L2 already
+// these requests only take the place of others.
+const prefetchFar = 16384
+
 func tiles() {
 	for ob := 1; ob <= 2; ob++ {
 		for p := 1; p <= 14; p++ {
-			tile512(p, ob, false)
-			tile512(p, ob, true)
+			tile512(p, ob, false, false)
+			tile512(p, ob, true, false)
+			if ob == 2 {
+				tile512(p, ob, false, true)
+			}
 		}
 	}
 	for p := 1; p <= 6; p++ {
-		tile256(p, false)
-		tile256(p, true)
+		tile256(p, false, false)
+		tile256(p, true, false)
+		tile256(p, false, true)
 	}
 }
 
@@ -66,11 +76,15 @@ func pixel(base, ps, ps3, ps5 reg.GPPhysical, q, disp int) Mem {
 
 // tile512 is a tile of p pixels x ob blocks of 16 output channels: p*ob
 // accumulators, ob registers of weights, the rest for broadcasts. With planar
-// input a tap is one channel, otherwise 16 consecutive ones.
-func tile512(p, ob int, planar bool) {
+// input a tap is one channel, otherwise 16 consecutive ones; far says that the
+// weights come from far away.
+func tile512(p, ob int, planar, far bool) {
 	name, step := fmt.Sprintf("tile512p%do%d", p, ob), 4
 	if planar {
 		name, step = name+"planar", 1
+	}
+	if far {
+		name += "far"
 	}
 	TEXT(name, NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
@@ -136,6 +150,9 @@ func tile512(p, ob int, planar bool) {
 		for o, r := range weights {
 			VMOVUPS(Mem{Base: w, Disp: 64 * (u*ob + o)}, r)
 			PREFETCHT0(Mem{Base: w, Disp: prefetch + 64*(u*ob+o)})
+			if far {
+				PREFETCHT1(Mem{Base: w, Disp: prefetchFar + 64*(u*ob+o)})
+			}
 		}
 		for q := 0; q < p; q++ {
 			if ob == 1 {
@@ -203,10 +220,13 @@ const (
 // tile256 is a tile of p pixels x 16 output channels, two registers a block:
 // 2*p accumulators, two of weights, two for broadcasts. Every output element is
 // the same chain of fused multiply-adds as in tile512.
-func tile256(p int, planar bool) {
+func tile256(p int, planar, far bool) {
 	name, step := fmt.Sprintf("tile256p%d", p), 4
 	if planar {
 		name, step = name+"planar", 1
+	}
+	if far {
+		name += "far"
 	}
 	TEXT(name, NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
@@ -275,6 +295,10 @@ func tile256(p int, planar bool) {
 		}
 		row.Disp = prefetch
 		PREFETCHT0(row)
+		if far {
+			row.Disp = prefetchFar
+			PREFETCHT1(row)
+		}
 		for q := 0; q < p; q++ {
 			x := tmps[n%len(tmps)]
 			n++
