@@ -27,12 +27,9 @@ type description struct {
 	LabelSet      string
 	Picture       *picture
 	Plan          *plan.Plan
-	Steps         []step
-	Sections      []section
-	Joined        []joined // phases of several steps
+	Infer         *program
 	ArenaText     string
 	PackedText    string
-	Edges         edges
 	weights       *weights
 }
 
@@ -42,39 +39,6 @@ type picture struct {
 	Says        string // for people
 	Doc         string // of Preprocess
 }
-
-type step struct {
-	Index      int
-	Name       string // for comments
-	Kernel     string // Go
-	Says       string // a comment
-	Bind       string // fields of kernel.Args
-	SectionDoc string // of the first of a section
-}
-
-type section struct {
-	Func string
-	Says []string
-	Runs []run
-}
-
-// run is a phase: one step, or several side by side.
-type run struct {
-	Says   string
-	Step   int
-	Joined int      // index into Joined, -1 for none
-	Beside []string // what its steps do
-}
-
-type joined struct {
-	Index int
-	Jobs  []job
-}
-
-type job struct{ Step, Weight int }
-
-// edges are the operands that lie in the caller's memory.
-type edges struct{ In, Out []string }
 
 // OutLen is the Go name of the length of a result.
 func (d *description) OutLen() string {
@@ -126,11 +90,10 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 		return nil, err
 	}
 	d.ArenaText, d.PackedText = bytesText(p.Arena), bytesText(p.Packed)
-	if err := d.steps(); err != nil {
+	var err error
+	if d.Infer, err = newProgram(g, p); err != nil {
 		return nil, err
 	}
-	d.sections(g)
-	var err error
 	if d.weights, err = newWeights(g, p); err != nil {
 		return nil, err
 	}
@@ -240,175 +203,6 @@ func bytesText(float32s int) string {
 	return fmt.Sprintf("%.1f KiB", n/(1<<10))
 }
 
-func (d *description) steps() error {
-	for i, s := range d.Plan.Steps {
-		k, err := kernelText(s.Do)
-		if err != nil {
-			return fmt.Errorf("step %s: %w", comment(s.Name), err)
-		}
-		says := comment(s.Name) + ": " + comment(s.Algo)
-		if len(s.Shape) > 0 {
-			says += " to " + shape(s.Shape)
-		}
-		if s.Cost.MACs > 0 {
-			says += ", " + count(s.Cost.MACs) + " MACs"
-		}
-		x := step{Index: i, Name: comment(s.Name), Kernel: k, Says: says}
-		var fields []string
-		for _, l := range []struct {
-			name string
-			ops  [4]plan.Operand
-			edge *[]string
-		}{{"In", s.In, &d.Edges.In}, {"Out", s.Out, &d.Edges.Out}} {
-			var bufs []string
-			n := 0
-			for j, o := range l.ops {
-				switch o.Space {
-				case plan.Nowhere:
-					bufs = append(bufs, "{}")
-					continue
-				case plan.Arena:
-					bufs = append(bufs, fmt.Sprintf("at(%d)", o.Off))
-				case plan.Input:
-					d.Edges.In = append(d.Edges.In, fmt.Sprintf("s.args[%d].%s[%d]", i, l.name, j))
-					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
-				case plan.Output:
-					d.Edges.Out = append(d.Edges.Out, fmt.Sprintf("s.args[%d].%s[%d]", i, l.name, j))
-					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
-				default:
-					return fmt.Errorf("step %s: an operand among the params", comment(s.Name))
-				}
-				n = j + 1
-			}
-			if n > 0 {
-				fields = append(fields, l.name+": [4]kernel.Buf{"+strings.Join(bufs[:n], ", ")+"}")
-			}
-		}
-		var ws []string
-		n := 0
-		for j, w := range s.W {
-			if w == 0 {
-				ws = append(ws, "nil")
-				continue
-			}
-			y := d.Plan.Weights[w-1]
-			ws = append(ws, fmt.Sprintf("w(%d, %d)", y.Off, y.Len))
-			n = j + 1
-		}
-		if n > 0 {
-			fields = append(fields, "W: [4][]float32{"+strings.Join(ws[:n], ", ")+"}")
-		}
-		fields = append(fields, fmt.Sprintf("Table: m.tables[%d]", i))
-		x.Bind = strings.Join(fields, ", ")
-		d.Steps = append(d.Steps, x)
-	}
-	return nil
-}
-
-// methods are those of Session, and its fields: sections have other names.
-var methods = []string{"infer", "run", "bind", "args", "model", "team", "arena", "body", "jobs", "scores", "one"}
-
-func (d *description) sections(g *ir.Graph) {
-	names := taken{}
-	for _, m := range methods {
-		names[m] = true
-	}
-	p := d.Plan
-	for _, sec := range p.Sections {
-		x := section{Func: names.give(d.sectionName(sec), "part")}
-		var macs int64
-		for _, s := range p.Steps[sec.First:sec.End] {
-			macs += s.Cost.MACs
-		}
-		says := x.Func + " computes "
-		if sec.Name == "" {
-			says += "what stands under no label"
-		} else {
-			says += "part " + comment(sec.Name) + " of the spec"
-			for _, part := range g.Parts {
-				if part.Name == sec.Name && part.Pos.Line > 0 {
-					says += fmt.Sprintf(", line %d", part.Pos.Line)
-				}
-			}
-		}
-		if s := gives(g, sec.Name); len(s) > 1 {
-			says += ", which gives " + shape(s)
-		}
-		if macs > 0 {
-			says += ": " + count(macs) + " MACs an image"
-		}
-		x.Says = append(x.Says, says+".")
-		for i := sec.First; i < sec.End; {
-			end := i + 1
-			for end < sec.End && p.Steps[end].Phase == p.Steps[i].Phase {
-				end++
-			}
-			r := run{Step: i, Joined: -1, Says: d.Steps[i].Says}
-			if end > i+1 {
-				j := joined{Index: len(d.Joined)}
-				for k := i; k < end; k++ {
-					// As the executor weighs them: tenths of a microsecond of a task.
-					s := p.Steps[k]
-					w := int(s.Cost.Seconds * 1e7 / float64(max(1, s.Do.Tasks(p.Batch))))
-					j.Jobs = append(j.Jobs, job{k, max(1, w)})
-				}
-				r.Joined = j.Index
-				for _, s := range d.Steps[i:end] {
-					r.Beside = append(r.Beside, s.Says)
-				}
-				d.Joined = append(d.Joined, j)
-			}
-			x.Runs = append(x.Runs, r)
-			i = end
-		}
-		d.Steps[sec.First].SectionDoc = x.Func
-		d.Sections = append(d.Sections, x)
-	}
-}
-
-// gives is the shape of what comes out of a part.
-func gives(g *ir.Graph, part string) ir.Shape {
-	for _, p := range g.Parts {
-		if p.Name == part && part != "" {
-			return p.Out.Type.Shape
-		}
-	}
-	return nil
-}
-
-// sectionName is the label; one that begins with a digit follows the name of the
-// block that stands under it: 3a is inception3a.
-func (d *description) sectionName(s plan.Section) string {
-	if s.Name == "" {
-		return "unlabelled"
-	}
-	if s.Name[0] < '0' || s.Name[0] > '9' {
-		return s.Name
-	}
-	block := ""
-	for _, st := range d.Plan.Steps[s.First:s.End] {
-		for _, name := range st.From {
-			rest, ok := strings.CutPrefix(name, s.Name+"/")
-			if !ok {
-				continue
-			}
-			b, _, nested := strings.Cut(rest, "/")
-			if !nested {
-				continue
-			}
-			b = strings.TrimRight(strings.TrimRight(b, "0123456789"), "_")
-			if block != "" && b != block {
-				return s.Name
-			}
-			block = b
-		}
-	}
-	if len(block) < 3 {
-		return s.Name
-	}
-	return block + "_" + s.Name
-}
-
 func (d *description) doc(g *ir.Graph) {
 	d.InferDoc = "Infer computes the result of one image: " + d.OutputShape + " numbers"
 	if d.Classes {
@@ -510,7 +304,7 @@ func (d *description) declared(file string) []string {
 		imports(d.Runtime)
 		add("var", "steps")
 		add("func", "Session.bind", "Session.infer", "Session.run")
-		for _, s := range d.Sections {
+		for _, s := range d.Infer.Sections {
 			add("func", "Session."+s.Func)
 		}
 	case "weights":

@@ -108,12 +108,15 @@ var functions = template.FuncMap{
 
 // execute fills in a template and formats it.
 func execute(name, text string, d *description) ([]byte, error) {
-	t, err := template.New(name).Funcs(functions).Parse(text)
+	t, err := template.New("").Funcs(functions).Parse(programText)
+	if err == nil {
+		_, err = t.New(name).Parse(text)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, d); err != nil {
+	if err := t.ExecuteTemplate(&b, name, d); err != nil {
 		return nil, fmt.Errorf("printing %s: %w", name, err)
 	}
 	src, err := format.Source(b.Bytes())

@@ -113,8 +113,7 @@ type Session struct {
 	team  *kernel.Team
 	arena *kernel.Arena
 	args  [len(steps)]kernel.Args
-	{{range .Joined}}jobs{{.Index}} [{{len .Jobs}}]kernel.Job // steps {{(index .Jobs 0).Step}} to {{(lastJob .).Step}}
-	{{end}}{{if .Classes}}scores [Classes]float32
+	{{template "jobs" .Infer}}{{if .Classes}}scores [Classes]float32
 	{{end}}body func(w *kernel.Worker) // run, made once
 }
 
@@ -236,6 +235,35 @@ func (m *Model) ClassifyImage(img image.Image, k int) ([]Prediction, error) {
 }
 {{end}}`
 
+// programText is what a session and a trainer have in common.
+const programText = `{{define "steps"}}var {{.Var}} = [...]kernel.Kernel{
+{{range .Steps}}{{if .SectionDoc}}
+	// {{.SectionDoc}}.
+{{end}}
+	// {{.Name}}
+	{{.Index}}: {{.Kernel}},
+{{end}}}
+{{end}}
+
+{{define "jobs"}}{{range .Joined}}jobs{{.Index}} [{{len .Jobs}}]kernel.Job // steps {{(index .Jobs 0).Step}} to {{(lastJob .).Step}}
+	{{end}}{{end}}
+
+{{define "sections"}}{{$p := .}}{{range .Sections}}
+{{range .Says}}// {{.}}
+{{end}}func ({{$p.Recv}} *{{$p.Type}}) {{.Func}}(w *kernel.Worker) {
+{{range .Runs}}{{if ge .Joined 0}}	// Side by side:{{range .Beside}}
+	//   - {{.}}{{end}}
+	w.DoAll({{$p.Recv}}.jobs{{.Joined}}[:])
+{{else}}	w.Do({{$p.Var}}[{{.Step}}], &{{$p.Recv}}.args[{{.Step}}]) // {{.Says}}
+{{end}}{{end}}}
+{{end}}{{end}}
+
+{{define "bind"}}{{$p := .}}{{range .Steps}}	{{$p.Recv}}.args[{{.Index}}] = kernel.Args{ {{.Bind}} }
+{{end}}{{range .Joined}}	{{$p.Recv}}.jobs{{.Index}} = [...]kernel.Job{
+{{range .Jobs}}		{Do: {{$p.Var}}[{{.Step}}], Args: &{{$p.Recv}}.args[{{.Step}}], Weight: {{.Weight}}},
+{{end}}	}
+{{end}}{{end}}`
+
 const planText = `{{.Header}}
 
 package {{.Package}}
@@ -245,38 +273,23 @@ import "{{.Runtime}}"
 // steps are the kernels in the order in which they run. Everything that could be
 // decided beforehand is: algorithms, how work is cut into tasks, where in memory
 // things lie. Which instructions a kernel uses, the machine decides.
-var steps = [...]kernel.Kernel{
-{{range .Steps}}{{if .SectionDoc}}
-	// {{.SectionDoc}}.
-{{end}}
-	// {{.Name}}
-	{{.Index}}: {{.Kernel}},
-{{end}}}
-
+{{template "steps" .Infer}}
 // run is what every thread does: it computes its share of each step and waits for
 // the others before the next.
 func (s *Session) run(w *kernel.Worker) {
-{{range .Sections}}	s.{{.Func}}(w)
+{{range .Infer.Sections}}	s.{{.Func}}(w)
 {{end}}}
-{{range .Sections}}
-{{range .Says}}// {{.}}
-{{end}}func (s *Session) {{.Func}}(w *kernel.Worker) {
-{{range .Runs}}{{if ge .Joined 0}}	// Side by side:{{range .Beside}}
-	//   - {{.}}{{end}}
-	w.DoAll(s.jobs{{.Joined}}[:])
-{{else}}	w.Do(steps[{{.Step}}], &s.args[{{.Step}}]) // {{.Says}}
-{{end}}{{end}}}
-{{end}}
+{{template "sections" .Infer}}
 // infer computes n images, at most Batch.
 func (s *Session) infer(dst, images []float32, n int) {
 	for i := range s.args {
 		s.args[i].Images = n
 	}
-	{{range .Edges.In}}{{.}}.Mem = images
-	{{end}}{{range .Edges.Out}}{{.}}.Mem = dst
+	{{range .Infer.Edges.In}}{{.}}.Mem = images
+	{{end}}{{range .Infer.Edges.Out}}{{.}}.Mem = dst
 	{{end}}s.team.Run(s.body)
-	{{range .Edges.In}}{{.}}.Mem = nil
-	{{end}}{{range .Edges.Out}}{{.}}.Mem = nil
+	{{range .Infer.Edges.In}}{{.}}.Mem = nil
+	{{end}}{{range .Infer.Edges.Out}}{{.}}.Mem = nil
 	{{end}}
 }
 
@@ -286,11 +299,7 @@ func (s *Session) bind() {
 	at := func(off int) kernel.Buf { return kernel.Buf{Mem: s.arena.Mem, Off: off} }
 	{{if .Plan.Weights}}w := func(at, n int) []float32 { return m.weights.Mem[at : at+n : at+n] }
 	{{end}}_ = at
-{{range .Steps}}	s.args[{{.Index}}] = kernel.Args{ {{.Bind}} }
-{{end}}{{range $j := .Joined}}	s.jobs{{.Index}} = [...]kernel.Job{
-{{range .Jobs}}		{Do: steps[{{.Step}}], Args: &s.args[{{.Step}}], Weight: {{.Weight}}},
-{{end}}	}
-{{end}}}
+{{template "bind" .Infer}}}
 `
 
 const weightsText = `{{.Header}}
