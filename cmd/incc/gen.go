@@ -15,12 +15,15 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 func genCommand() *cli.Command {
@@ -44,8 +47,8 @@ func genCommand() *cli.Command {
 func genGoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "go",
-		Usage:     "generate a Go package that infers with nothing but the Go tool chain",
-		UsageText: "incc gen go SPEC -o DIR [--weights FILE.safetensors] [--main] [--test]",
+		Usage:     "generate a Go package that infers, and trains, with nothing but the Go tool chain",
+		UsageText: "incc gen go SPEC -o DIR [--weights FILE.safetensors] [--train] [--main] [--test]",
 		Description: `Example:
 
    incc gen go googlenet --weights googlenet.safetensors -o ./googlenet
@@ -55,6 +58,9 @@ Go files that stand there. It holds the plan that the executor runs, the
 weights, and a copy of the run time in DIR/internal/kernel, which packages may
 share (--kernel). Nothing enters go.mod.
 
+With --train the package trains as the train block of the spec says: to the bits
+of incc train, where it gets the same images in the same order.
+
 In a go:generate comment: //go:generate go tool incc gen go SPEC -o . ;
 incc gen go ... --check in CI tells whether the output is stale.`,
 		Flags: append([]cli.Flag{
@@ -63,6 +69,7 @@ incc gen go ... --check in CI tells whether the output is stale.`,
 			&cli.StringFlag{Name: "kernel", Usage: "put the run time in `DIR`, for several packages of a module"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "`WHERE` the weights are kept: embed, in the program, or file, beside it"},
+			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
 			&cli.BoolFlag{Name: "main", Usage: "add a command that classifies pictures, from files or over HTTP"},
 			&cli.BoolFlag{Name: "test", Usage: "add a test with golden numbers"},
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; exit 1 and print a diff where the output is stale"},
@@ -119,11 +126,12 @@ func genGo(c *cli.Context) error {
 
 // goPackage generates the files.
 func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error) {
-	g, trained, values, src, err := genGraphs(c, arg)
+	n, err := genNetwork(c, arg)
 	if err != nil {
 		return nil, err
 	}
-	o := cpu.Options{Batch: c.Int("batch"), Direct: c.Bool("direct"), Seed: c.Int64("seed")}
+	g := n.graph
+	o := cpu.Options{Batch: c.Int("batch"), Direct: c.Bool("direct"), Seed: n.seed}
 	if p := c.String("tuning"); p != "" {
 		if o.Tuning, err = readTuning(p); err != nil {
 			return nil, err
@@ -135,13 +143,18 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	opt := gosrc.Options{
 		Version: version, Command: genCommandLine(c, arg), Package: dest.pkg, ImportPath: dest.importPath, Runtime: dest.runtimePath,
-		Source: portablePath(src.file), Embed: c.String("store") == "embed", Drawn: c.String("weights") == "", Main: c.Bool("main"), Weights: "weights.safetensors",
+		Source: portablePath(n.src.file), Embed: c.String("store") == "embed", Drawn: c.String("weights") == "", Main: c.Bool("main"), Weights: "weights.safetensors",
 	}
 	if !opt.Embed {
 		opt.Weights = dest.pkg + ".safetensors"
 	}
 	if c.Bool("test") {
-		if opt.Golden, err = golden(trained, o); err != nil {
+		if opt.Golden, err = golden(n.folded, o); err != nil {
+			return nil, err
+		}
+	}
+	if c.Bool("train") {
+		if opt.Train, err = n.training(c.Bool("test")); err != nil {
 			return nil, err
 		}
 	}
@@ -163,7 +176,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	var infos []kernel.TensorInfo
 	var data [][]float32
 	for _, v := range pkg.Stored {
-		x := values[v.Name]
+		x := n.values[v.Name]
 		if x == nil {
 			return nil, fmt.Errorf("%s has no values", v.Name)
 		}
@@ -177,7 +190,11 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	files = append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), data: b, weights: true})
 	if opt.Golden != nil {
-		b, err := tensorFile(nil, []kernel.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, [][]float32{opt.Golden})
+		infos, data := []kernel.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, [][]float32{opt.Golden}
+		if t := opt.Train; t != nil {
+			infos, data = append(infos, kernel.TensorInfo{Name: "losses", Shape: []int{len(t.Golden)}}), append(data, t.Golden)
+		}
+		b, err := tensorFile(nil, infos, data)
 		if err != nil {
 			return nil, err
 		}
@@ -186,38 +203,106 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	return files, nil
 }
 
-// genGraphs returns the network as the passes leave it without looking at weights,
-// so that what they fold stays an expression over the weights of the spec; the
-// network with its weights folded; and the weights before. Where a pass redesigns
-// the network, which it does by its weights, both are the same.
-func genGraphs(c *cli.Context, arg string) (g, trained *ir.Graph, values map[string]*tensor.F32, src *source, err error) {
+// network is what a package is made of.
+type network struct {
+	src    *source
+	spec   *ir.Graph // as it stands in the spec
+	graph  *ir.Graph // as the passes leave it without looking at weights, so that what they fold stays an expression over the weights of the spec
+	folded *ir.Graph // likewise, with its weights
+	values map[string]*tensor.F32
+	seed   int64
+	recipe recipe.Train
+}
+
+// genNetwork loads the network of a spec. Where a pass redesigns it, which it does
+// by its weights, graph and folded are the same, and the weights are those of what
+// it was redesigned to.
+func genNetwork(c *cli.Context, arg string) (*network, error) {
 	pipeline, err := pipelineOf(c, 2)
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, err
 	}
-	if trained, src, err = load(c, arg); err != nil {
-		return nil, nil, nil, nil, err
+	n := &network{seed: c.Int64("seed")}
+	if n.spec, n.src, err = load(c, arg); err != nil {
+		return nil, err
 	}
-	if err := fillWeights(c, trained); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	values = maps.Clone(trained.Data)
 	redesigned := slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
-	rep, err := optimize(c, trained, 2, passes.Options{})
+	if c.Bool("train") {
+		if redesigned {
+			return nil, usagef("--train: a network that a pass redesigns by its weights is not the one that is trained")
+		}
+		// As incc train begins, unless told otherwise.
+		if n.recipe = recipeOf(n.spec); c.IsSet("seed") {
+			n.recipe.Run.Seed = n.seed
+		}
+		n.seed = n.recipe.Run.Seed
+	}
+	if path := c.String("weights"); path != "" {
+		if err := loadWeights(n.spec, path, nil); err != nil {
+			return nil, err
+		}
+	}
+	ir.Materialize(n.spec, n.seed)
+	n.values = maps.Clone(n.spec.Data)
+	n.folded = n.spec.Clone()
+	rep, err := optimize(c, n.folded, 2, passes.Options{})
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, err
 	}
 	if redesigned {
-		if err := passes.WriteDecisions(c.App.ErrWriter, rep.Decisions()); err != nil {
-			return nil, nil, nil, nil, err
+		n.graph, n.values = n.folded, n.folded.Data
+		return n, passes.WriteDecisions(c.App.ErrWriter, rep.Decisions())
+	}
+	if n.graph, _, err = load(c, arg); err != nil {
+		return nil, err
+	}
+	_, err = passes.Run(n.graph, pipeline, passes.Options{})
+	return n, err
+}
+
+// training plans a step of training, as incc train does. golden computes some
+// losses, for a test.
+func (n *network) training(golden bool) (*gosrc.Training, error) {
+	r := n.recipe
+	opt := autodiff.FromRecipe(&r)
+	tr, err := autodiff.Train(n.spec, opt)
+	if err != nil {
+		return nil, err
+	}
+	p, err := cpu.Plan(tr.Graph, cpu.Options{Batch: r.Run.Batch, Seed: r.Run.Seed})
+	if err != nil {
+		return nil, err
+	}
+	t := &gosrc.Training{Graph: tr.Graph, Plan: p, Labels: tr.Labels, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss, Logits: tr.Logits, Norm: tr.Norm,
+		Slots: tr.Slots, Averages: tr.Averages, Recipe: r}
+	if !golden {
+		return t, nil
+	}
+	e, err := train.NewCPU(n.spec, opt, r.Run.Batch, r.Run.Seed, cpu.Options{ISA: kernel.Portable.String()})
+	if err != nil {
+		return nil, err
+	}
+	const steps = 3
+	sched := train.ScheduleOf(&r, r.Run.Epochs)
+	images := gosrc.GoldenImages(r.Run.Batch)
+	size := images * n.spec.Inputs[0].Type.Shape.Size()
+	noise := snippet.Noise(steps * size)
+	for step := range steps {
+		labels := make([]int32, images)
+		for i := range labels {
+			labels[i] = int32((step*images + i) * 7 % e.Classes())
 		}
-		return trained, trained, trained.Data, src, nil
+		// An epoch of one step.
+		s, err := e.Step(noise[step*size:(step+1)*size], labels, float32(sched.Rate(float64(step), 0)), int64(step))
+		if err != nil {
+			return nil, err
+		}
+		if !s.Finite() {
+			return nil, fmt.Errorf("the loss is %g after %d steps on noise: there is nothing to test", s.Loss, step)
+		}
+		t.Golden = append(t.Golden, float32(s.Loss))
 	}
-	if g, _, err = load(c, arg); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	_, err = passes.Run(g, pipeline, passes.Options{})
-	return g, trained, values, src, err
+	return t, nil
 }
 
 // golden is the output of the portable kernels for one image of noise. They give
@@ -268,7 +353,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 			add(name, fmt.Sprint(c.Value(name)))
 		}
 	}
-	for _, name := range []string{"direct", "main", "test"} {
+	for _, name := range []string{"direct", "train", "main", "test"} {
 		if c.Bool(name) {
 			l = append(l, "--"+name)
 		}

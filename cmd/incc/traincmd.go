@@ -68,23 +68,11 @@ kept for validation (--val); the test images are used once, at the end.`,
 
 var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
-// overrides puts the flags into the recipe of the spec.
-func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
+// recipeOf is what a spec says of training, with all that it leaves out.
+func recipeOf(g *ir.Graph) recipe.Train {
 	var r recipe.Train
 	if g.Recipe.Train != nil {
 		r = *g.Recipe.Train
-	}
-	if c.IsSet("epochs") {
-		r.Run.Epochs = c.Float64("epochs")
-	}
-	if c.IsSet("batch") {
-		r.Run.Batch = c.Int("batch")
-	}
-	if c.IsSet("lr") {
-		r.Optimizer.LR = c.Float64("lr")
-	}
-	if c.IsSet("seed") {
-		r.Run.Seed = c.Int64("seed")
 	}
 	if r.Optimizer.Kind == "" {
 		r.Optimizer.Kind = "sgd"
@@ -101,6 +89,24 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	}
 	if r.Run.Seed == 0 {
 		r.Run.Seed = 1
+	}
+	return r
+}
+
+// overrides puts the flags into the recipe of the spec.
+func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
+	r := recipeOf(g)
+	if c.IsSet("epochs") {
+		r.Run.Epochs = c.Float64("epochs")
+	}
+	if c.IsSet("batch") {
+		r.Run.Batch = c.Int("batch")
+	}
+	if c.IsSet("lr") {
+		r.Optimizer.LR = c.Float64("lr")
+	}
+	if c.IsSet("seed") {
+		r.Run.Seed = c.Int64("seed")
 	}
 	switch {
 	case checkBatch(r.Run.Batch) != nil:

@@ -28,6 +28,7 @@ type description struct {
 	Picture       *picture
 	Plan          *plan.Plan
 	Infer         *program
+	Trainer       *trainer // nil for a package that infers alone
 	ArenaText     string
 	PackedText    string
 	weights       *weights
@@ -97,8 +98,31 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 	if d.weights, err = newWeights(g, p); err != nil {
 		return nil, err
 	}
+	if opt.Train != nil {
+		if d.Trainer, err = newTrainer(d, g, opt.Train); err != nil {
+			return nil, err
+		}
+	}
 	d.doc(g)
 	return d, nil
+}
+
+// stored are the values that the file of weights must hold.
+func (d *description) stored() []*ir.Value {
+	l := d.weights.stored
+	if d.Trainer == nil {
+		return l
+	}
+	have := map[string]bool{}
+	for _, v := range l {
+		have[v.Name] = true
+	}
+	for _, v := range d.Trainer.stored {
+		if !have[v.Name] {
+			l = append(l, v)
+		}
+	}
+	return l
 }
 
 // score says what the outputs are.
@@ -314,6 +338,30 @@ func (d *description) declared(file string) []string {
 		add("func", "Model.pack", "weights.check", "weights.get")
 		for _, f := range d.weights.Folds {
 			add("func", f.Func)
+		}
+	case "train":
+		imports("bytes", "errors", "fmt", "maps", "math", "os", "strconv", d.Runtime)
+		add("const", "TrainBatch", "Epochs", "Seed", "weight", "slot", "constant")
+		add("var", "ErrLabel", "ErrDiverged", "schedule", "origin", "orders", "params", "trainSteps")
+		add("type", "Trainer", "param", "paramKind")
+		add("func", "LoadTrainer", "newTrainer", "withTensors", "param.info", "param.by")
+		for _, m := range []string{"Step", "finite", "Correct", "Norm", "Steps", "Rate", "Done", "Next", "Save", "Model", "Checkpoint", "Resume", "put", "get", "weights", "read", "run", "bind"} {
+			add("func", "Trainer."+m)
+		}
+		if d.Embed {
+			add("func", "NewTrainer")
+		}
+		if d.Picture != nil {
+			add("func", "FromPixels")
+		}
+		if d.Trainer.Plateau {
+			add("func", "Trainer.Drop")
+		}
+		if d.Trainer.Packings != nil {
+			add("var", "trainConstants")
+		}
+		for _, s := range d.Trainer.Sections {
+			add("func", "Trainer."+s.Func)
 		}
 	case "golden":
 		imports("math", "os", "testing", d.Runtime)

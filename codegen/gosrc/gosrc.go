@@ -34,6 +34,7 @@ type Options struct {
 	// Golden is the output of the portable kernels for one image of
 	// snippet.Noise; with it comes a test.
 	Golden []float32
+	Train  *Training // nil for a package that infers alone
 }
 
 // File is a file of the package.
@@ -56,7 +57,7 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", comment(g.Name), err)
 	}
-	out := &Package{Stored: d.weights.stored}
+	out := &Package{Stored: d.stored()}
 	add := func(path string, src []byte) {
 		out.Files = append(out.Files, File{path, src})
 	}
@@ -68,6 +69,9 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 		{"model_incc.go", "model", modelText},
 		{"plan_incc.go", "plan", planText},
 		{"weights_incc.go", "weights", weightsText},
+	}
+	if d.Trainer != nil {
+		parts = append(parts, part{"train_incc.go", "train", trainText})
 	}
 	if opt.Golden != nil {
 		parts = append(parts, part{"golden_incc_test.go", "golden", goldenText})

@@ -19,7 +19,7 @@ type program struct {
 	Joined     []joined // phases of several steps
 	Edges      edges
 
-	plan *plan.Plan
+	Plan *plan.Plan
 	hold func(o plan.Operand) string // Go: where operands that are no part of the arena lie
 }
 
@@ -58,7 +58,7 @@ type edges struct{ In, Out []string }
 
 // newProgram prints the plan of an inference.
 func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
-	r := &program{Type: "Session", Recv: "s", Var: "steps", Tables: "m.tables", plan: p}
+	r := &program{Type: "Session", Recv: "s", Var: "steps", Tables: "m.tables", Plan: p}
 	if err := r.steps(); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func partText(g *ir.Graph, name string) string {
 }
 
 func (r *program) steps() error {
-	for i, s := range r.plan.Steps {
+	for i, s := range r.Plan.Steps {
 		k, err := kernelText(s.Do)
 		if err != nil {
 			return fmt.Errorf("step %s: %w", comment(s.Name), err)
@@ -103,7 +103,7 @@ func (r *program) steps() error {
 		if len(s.Shape) > 1 {
 			says += " to " + shape(s.Shape)
 		}
-		if n := s.Cost.MACs / int64(r.plan.Batch); n > 0 {
+		if n := s.Cost.MACs / int64(r.Plan.Batch); n > 0 {
 			says += ", " + count(n) + " MACs"
 		}
 		x := step{Index: i, Name: comment(s.Name), Kernel: k, Says: says}
@@ -146,7 +146,7 @@ func (r *program) steps() error {
 		for j := range s.W {
 			switch {
 			case s.W[j] > 0:
-				y := r.plan.Weights[s.W[j]-1]
+				y := r.Plan.Weights[s.W[j]-1]
 				ws = append(ws, fmt.Sprintf("w(%d, %d)", y.Off, y.Len))
 			case s.WLen[j] > 0 && s.WAt[j].Space == plan.Params:
 				ws = append(ws, fmt.Sprintf("p(%d, %d)", s.WAt[j].Off, s.WLen[j]))
@@ -170,7 +170,7 @@ func (r *program) steps() error {
 
 // section adds the function of some steps, which begin and end with a phase.
 func (r *program) section(name, says string, first, end int) {
-	p := r.plan
+	p := r.Plan
 	x := section{Func: name}
 	var macs int64
 	for _, s := range p.Steps[first:end] {

@@ -98,26 +98,31 @@ func WriteFile(fs FS, path string, write func(io.Writer) error) error {
 }
 
 // WriteTensors writes a safetensors file of float32s so that the old file or the
-// new one is there after a crash. get writes the values of a tensor into dst.
+// new one is there after a crash. get writes the values of tensor i into dst.
 func WriteTensors(fs FS, path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
 	return WriteFile(fs, path, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 1<<20)
-		t, err := NewTensorWriter(b, meta, tensors)
-		if err != nil {
-			return err
-		}
-		for i, in := range tensors {
-			v := make([]float32, in.Elements())
-			if err := get(v, i); err != nil {
-				return err
-			}
-			if err := t.Float32s(in.Name, v); err != nil {
-				return err
-			}
-		}
-		if err := t.Close(); err != nil {
+		if err := EncodeTensors(b, meta, tensors, get); err != nil {
 			return err
 		}
 		return b.Flush()
 	})
+}
+
+// EncodeTensors writes what WriteTensors writes.
+func EncodeTensors(w io.Writer, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	t, err := NewTensorWriter(w, meta, tensors)
+	if err != nil {
+		return err
+	}
+	for i, in := range tensors {
+		v := make([]float32, in.Elements())
+		if err := get(v, i); err != nil {
+			return err
+		}
+		if err := t.Float32s(in.Name, v); err != nil {
+			return err
+		}
+	}
+	return t.Close()
 }

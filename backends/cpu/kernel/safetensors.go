@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -248,6 +249,28 @@ func (t *Tensors) Info(name string) (TensorInfo, bool) {
 		return TensorInfo{}, false
 	}
 	return t.list[i], true
+}
+
+// Match compares names and shapes with those that a network wants, and tells all
+// that is wrong, up to a limit. What else is in the file does not matter.
+func (t *Tensors) Match(want []TensorInfo) error {
+	var bad []string
+	for _, w := range want {
+		switch have, ok := t.Info(w.Name); {
+		case !ok:
+			bad = append(bad, fmt.Sprintf("%q is not in the file", w.Name))
+		case !slices.Equal(have.Shape, w.Shape):
+			bad = append(bad, fmt.Sprintf("%q is %v in the file, %v in the network", w.Name, have.Shape, w.Shape))
+		}
+	}
+	const most = 20
+	switch n := len(bad); {
+	case n == 0:
+		return nil
+	case n > most:
+		return fmt.Errorf("%s and %d more", strings.Join(bad[:most], ", "), n-most)
+	}
+	return errors.New(strings.Join(bad, ", "))
 }
 
 func (t *Tensors) find(name string) (*TensorInfo, error) {

@@ -448,3 +448,25 @@ func FuzzSafetensors(f *testing.F) {
 		}
 	})
 }
+
+func TestTensorsMatch(t *testing.T) {
+	var b bytes.Buffer
+	have := []TensorInfo{{Name: "a", Shape: []int{2}}, {Name: "b", Shape: []int{}}}
+	if err := EncodeTensors(&b, nil, have, func([]float32, int) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ParseTensors(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Match(have[:1]); err != nil {
+		t.Error(err)
+	}
+	err = f.Match([]TensorInfo{{Name: "a", Shape: []int{1, 2}}, {Name: "b"}, {Name: "c"}})
+	if want := `"a" is [2] in the file, [1 2] in the network, "c" is not in the file`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := f.Match(make([]TensorInfo, 50)); err == nil || !strings.HasSuffix(err.Error(), "and 30 more") {
+		t.Error(err)
+	}
+}

@@ -188,7 +188,7 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 
 // rate is what the schedule says of this moment.
 func (c *Config) rate(s *State, steps int) float64 {
-	sched := schedule(c.Recipe.Schedule, c.Recipe.Optimizer.LR, c.Epochs)
+	sched := ScheduleOf(&c.Recipe, c.Epochs)
 	return sched.Rate(float64(s.Global)/float64(steps), s.Drops)
 }
 

@@ -7,9 +7,11 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// schedule is what a recipe says of the learning rate, for a run of so many epochs.
-func schedule(s recipe.Schedule, base, epochs float64) kernel.Schedule {
-	return kernel.Schedule{Kind: s.Kind, Base: base, Epochs: epochs, Every: s.Every, Factor: s.Factor, Power: s.Power, Warmup: s.Warmup, Floor: s.Floor, At: s.At}
+// ScheduleOf is what a recipe says of the learning rate, for a run of so many
+// epochs.
+func ScheduleOf(t *recipe.Train, epochs float64) kernel.Schedule {
+	s := t.Schedule
+	return kernel.Schedule{Kind: s.Kind, Base: t.Optimizer.LR, Epochs: epochs, Every: s.Every, Factor: s.Factor, Power: s.Power, Warmup: s.Warmup, Floor: s.Floor, At: s.At}
 }
 
 // exp by halving the argument until a series of 20 terms is exact, then squaring.

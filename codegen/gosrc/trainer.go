@@ -1,0 +1,495 @@
+package gosrc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// Training is a training step of the network, for a package that trains.
+type Training struct {
+	Graph  *ir.Graph // with updates, as incc train has it
+	Plan   *plan.Plan
+	Labels *ir.Value // input
+	Step   *ir.Value // input that counts from 0; nil where nothing reads it
+	Rate   *ir.Value // input
+	Loss   *ir.Value // output
+	Logits *ir.Value // output
+	Norm   *ir.Value // output
+	Slots  []*ir.Value
+	// Averages are params that hold averages of weights, by the weight.
+	Averages map[*ir.Value]*ir.Value
+	// Recipe says how, with the seed that is in the graph. Nothing may be missing.
+	Recipe recipe.Train
+	// Golden are the losses of the portable kernels at steps on snippet.Noise; with
+	// it comes a test.
+	Golden []float32
+}
+
+// GoldenImages is how many images a step of the test takes, for batches of up to
+// so many.
+func GoldenImages(batch int) int { return min(batch, 4) }
+
+// trainer is what the templates print of it.
+type trainer struct {
+	*program
+	Recipe     recipe.Train
+	Losses     string // in words
+	Method     string // likewise: optimizer and what else
+	Sched      string // likewise
+	SchedText  string // Go: a kernel.Schedule
+	Plateau    bool   // somebody must say when the rate drops
+	Augment    string // what the spec wants of the caller, "" for nothing
+	Counts     bool   // the step's number is an operand
+	Averages   bool
+	Dropout    bool
+	Orders     []string // Go: kernels in whose order weights lie
+	Params     []paramLine
+	Packings   []packingLine
+	StateText  string
+	ArenaText  string
+	Forwards   []string // functions of sections, in order
+	Updates    []string // likewise, those that change params
+	NetQuoted  string
+	HashQuoted string
+	Golden     []float32
+
+	stored []*ir.Value // params that the file of weights must hold
+}
+
+// Program is what the templates of programs print.
+func (r *trainer) Program() *program { return r.program }
+
+// paramLine is an array that a step changes, or reads.
+type paramLine struct {
+	Name, Shape, How, Arg string // Go
+	At, Len, Order        int
+	Kind                  string // weight, slot, constant
+	Init                  string // Go: what slots and constants begin with
+	Average               int    // index of the average of a weight, -1 for none
+}
+
+// newTrainer prints the plan of a training step.
+func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
+	p := t.Plan
+	switch {
+	case !p.Train:
+		return nil, fmt.Errorf("the plan of a training step is one of inference")
+	case !d.Classes:
+		return nil, refuse("training wants a number for each class")
+	case t.Logits.Type.Shape.Size() != d.Output:
+		return nil, refuse("the training step tells %d classes apart, the network %d", t.Logits.Type.Shape.Size(), d.Output)
+	}
+	r := &trainer{Recipe: t.Recipe, Counts: t.Step != nil, Averages: len(t.Averages) > 0, Golden: t.Golden,
+		StateText: bytesText(p.StateLen), ArenaText: bytesText(p.Arena)}
+	r.program = &program{Type: "Trainer", Recv: "t", Var: "trainSteps", Tables: "t.tables", Plan: p}
+	r.hold = func(o plan.Operand) string {
+		name := ""
+		switch {
+		case o.Space == plan.Params:
+			return fmt.Sprintf("param(%d)", o.Off)
+		case o.Space == plan.Input:
+			switch t.Graph.Inputs[o.Index] {
+			case t.Labels:
+				name = "labels"
+			case t.Step:
+				name = "count"
+			case t.Rate:
+				name = "rate"
+			}
+		case o.Space == plan.Output:
+			switch t.Graph.All()[o.Index] {
+			case t.Loss:
+				name = "loss"
+			case t.Logits:
+				name = "logits"
+			case t.Norm:
+				name = "norm"
+			}
+		}
+		if name == "" {
+			return ""
+		}
+		if o.Off > 0 {
+			return fmt.Sprintf("{Mem: t.%s[:], Off: %d}", name, o.Off)
+		}
+		return fmt.Sprintf("{Mem: t.%s[:]}", name)
+	}
+	if err := r.steps(); err != nil {
+		return nil, err
+	}
+	if len(r.Edges.Out) > 0 || len(p.Inputs) != len(t.Graph.Inputs) {
+		return nil, refuse("a training step with other outputs than loss, logits and norm")
+	}
+	r.sections(g, t)
+	if err := r.params(d, t); err != nil {
+		return nil, err
+	}
+	if err := r.constants(t); err != nil {
+		return nil, err
+	}
+	if g.Recipe != nil {
+		r.HashQuoted = quote(g.Recipe.SpecHash)
+	} else {
+		r.HashQuoted = quote("")
+	}
+	r.NetQuoted = quote(g.Name)
+	for _, n := range t.Graph.Nodes {
+		if _, ok := n.Op.(ops.DropoutTrain); ok {
+			r.Dropout = true
+		}
+	}
+	r.Losses = "the mean cross-entropy of the images"
+	if s := t.Recipe.Loss.Smoothing; s > 0 {
+		r.Losses += fmt.Sprintf(" with labels smoothed by %g", s)
+	}
+	if n := len(g.Heads); n > 0 {
+		r.Losses += ", to which auxiliary heads add theirs by weight"
+	}
+	r.words()
+	var err error
+	r.SchedText, err = scheduleText(&t.Recipe)
+	return r, err
+}
+
+// trainerNames are the fields and methods of a Trainer, in small letters.
+var trainerNames = []string{"isa", "team", "arena", "params", "constants", "tables", "args", "jobs", "images", "order", "epoch", "step", "drops", "correct",
+	"labels", "loss", "logits", "norm", "rate", "count", "body", "run", "bind", "finite", "put", "get", "weights", "read", "steps", "begin"}
+
+// sections cuts the step into functions: forwards by label, backwards by label,
+// and all that changes params.
+func (r *trainer) sections(g *ir.Graph, t *Training) {
+	const forwards, backwards, changes = 0, 1, 2
+	leads := map[string]bool{} // to the loss, by the value's name
+	var mark func(v *ir.Value)
+	mark = func(v *ir.Value) {
+		if v.Def == nil || leads[v.Name] {
+			return
+		}
+		leads[v.Name] = true
+		for _, x := range v.Def.In {
+			mark(x)
+		}
+	}
+	mark(t.Loss)
+	p := r.Plan
+	labels := make([]string, len(p.Steps))
+	for _, s := range p.Sections {
+		for i := s.First; i < s.End; i++ {
+			labels[i] = s.Name
+		}
+	}
+	type part struct {
+		label      string
+		way        int
+		first, end int
+		loss       bool
+	}
+	var parts []part
+	way := forwards
+	for i := 0; i < len(p.Steps); {
+		end := i + 1
+		for end < len(p.Steps) && p.Steps[end].Phase == p.Steps[i].Phase {
+			end++
+		}
+		x := part{label: labels[i], first: i, end: end}
+		switch s := p.Steps[i]; {
+		case i >= p.Changes:
+			way, x.label = changes, ""
+		case len(s.From) > 0 && leads[s.From[0]]:
+			way = forwards
+		case len(s.From) > 0:
+			way = backwards
+		}
+		x.way = way
+		for _, s := range p.Steps[i:end] {
+			x.loss = x.loss || s.Name == t.Loss.Name
+		}
+		if n := len(parts); n > 0 && parts[n-1].label == x.label && parts[n-1].way == x.way {
+			parts[n-1].end = end
+			parts[n-1].loss = parts[n-1].loss || x.loss
+		} else {
+			parts = append(parts, x)
+		}
+		i = end
+	}
+	names, forward := taken{}, map[string]string{}
+	for _, n := range trainerNames {
+		names[n] = true
+	}
+	for _, x := range parts {
+		var name, says string
+		switch {
+		case x.way == changes:
+			name = names.give("update", "update")
+			says = name + " changes weights, running statistics and what the optimizer remembers"
+			r.Updates = append(r.Updates, name)
+		case x.way == forwards && x.label == "" && x.loss:
+			name = names.give("lossOf", "loss")
+			says = name + " computes the loss"
+		case x.way == forwards:
+			name = names.give(sectionName(p, plan.Section{Name: x.label, First: x.first, End: x.end}), "part")
+			if forward[x.label] == "" {
+				forward[x.label] = name
+			}
+			says = name + " computes what stands under no label"
+			if x.label != "" {
+				says = name + " computes part " + partText(g, x.label)
+			}
+		case x.label == "":
+			name = names.give("gradients", "part")
+			says = name + " computes gradients of what stands under no label"
+		default:
+			f := forward[x.label]
+			if f == "" {
+				f = x.label
+			}
+			name = names.give(f+"Backward", "part")
+			says = name + " computes the gradients of part " + partText(g, x.label)
+		}
+		if x.way != changes {
+			r.Forwards = append(r.Forwards, name)
+		}
+		r.section(name, says, x.first, x.end)
+	}
+}
+
+// params lists what the step changes, and how it begins.
+func (r *trainer) params(d *description, t *Training) error {
+	slots, averages, index := map[string]bool{}, map[string]string{}, map[string]int{}
+	for _, v := range t.Slots {
+		slots[v.Name] = true
+	}
+	values := map[string]*ir.Value{}
+	for _, v := range t.Graph.Params {
+		values[v.Name] = v
+		if a := t.Averages[v]; a != nil {
+			slots[a.Name] = true
+			averages[v.Name] = a.Name
+		}
+	}
+	orders := map[string]int{}
+	placed := map[string]bool{}
+	for i, s := range r.Plan.State {
+		v := values[s.Name]
+		if v == nil {
+			return fmt.Errorf("the plan has a param %s, which the graph does not", quote(s.Name))
+		}
+		placed[s.Name], index[s.Name] = true, i
+		l := paramLine{Name: quote(s.Name), Shape: dimsText(s.Shape), At: s.Off, Len: s.Len, How: quote(s.How), Order: -1, Kind: "weight", Average: -1}
+		var err error
+		if s.Arg != 0 {
+			if l.Arg, err = number(s.Arg, 64); err != nil {
+				return err
+			}
+		}
+		if s.By != nil {
+			text, err := kernelText(s.By)
+			if err != nil {
+				return fmt.Errorf("param %s: %w", comment(s.Name), err)
+			}
+			at, ok := orders[text]
+			if !ok {
+				at = len(r.Orders)
+				orders[text] = at
+				r.Orders = append(r.Orders, text)
+			}
+			l.Order = at
+		}
+		switch {
+		case v.Param.Kind == ir.Constant || slots[s.Name]:
+			l.Kind = "constant"
+			if slots[s.Name] {
+				l.Kind = "slot"
+			}
+			x, ok := oneNumber(t.Graph, v)
+			if !ok {
+				return refuse("param %s of the training step begins with many numbers", comment(s.Name))
+			}
+			if l.Init, err = number32(x); err != nil {
+				return err
+			}
+		default:
+			r.stored = append(r.stored, v)
+		}
+		r.Params = append(r.Params, l)
+	}
+	for i := range r.Params {
+		if a := averages[r.Plan.State[i].Name]; a != "" {
+			r.Params[i].Average = index[a]
+		}
+	}
+	for _, v := range t.Graph.Params {
+		if v.Param.Kind != ir.Constant && !placed[v.Name] {
+			return refuse("param %s has no place in the training step", comment(v.Name))
+		}
+	}
+	// Inference begins with a file that the trainer wrote.
+	for _, v := range d.weights.stored {
+		if i, ok := index[v.Name]; !ok || r.Params[i].Kind != "weight" {
+			return refuse("weight %s of inference is none of training", comment(v.Name))
+		}
+	}
+	return nil
+}
+
+func dimsText(s ir.Shape) string {
+	var l []string
+	for _, n := range s {
+		l = append(l, strconv.Itoa(n))
+	}
+	return "[]int{" + strings.Join(l, ", ") + "}"
+}
+
+// oneNumber is the number that a param begins with in all its elements.
+func oneNumber(g *ir.Graph, v *ir.Value) (float32, bool) {
+	d := g.Data[v.Name]
+	if d == nil {
+		return float32(v.Param.Init.A), v.Param.Init.Kind == ir.InitConstant
+	}
+	for _, x := range d.Data {
+		if x != d.Data[0] {
+			return 0, false
+		}
+	}
+	return d.Data[0], len(d.Data) > 0
+}
+
+// constants packs arrays that steps read and never change.
+func (r *trainer) constants(t *Training) error {
+	w, err := newWeights(t.Graph, r.Plan)
+	if err != nil {
+		return err
+	}
+	if len(w.stored) > 0 || len(w.Folds) > 0 {
+		return refuse("the training step reads %s as it is in the file", comment(w.stored[0].Name))
+	}
+	r.Packings = w.Packings
+	return nil
+}
+
+// words says how the network is trained.
+func (r *trainer) words() {
+	t := &r.Recipe
+	o := t.Optimizer
+	g := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	l := []string{map[string]string{"sgd": "SGD", "nesterov": "SGD with Nesterov's momentum", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSProp"}[o.Kind]}
+	if l[0] == "" {
+		l[0] = comment(o.Kind)
+	}
+	if o.Momentum > 0 {
+		l = append(l, "momentum "+g(o.Momentum))
+	}
+	if o.Kind == "adam" || o.Kind == "adamw" {
+		l = append(l, "betas "+g(o.Beta1)+" and "+g(o.Beta2))
+	}
+	if o.Kind == "rmsprop" {
+		l = append(l, "rho "+g(o.Rho))
+	}
+	if o.Decay > 0 {
+		l = append(l, "weight decay "+g(o.Decay))
+	}
+	if t.Regular.L1 > 0 {
+		l = append(l, "an L1 penalty of "+g(t.Regular.L1))
+	}
+	if t.Regular.L2 > 0 {
+		l = append(l, "an L2 penalty of "+g(t.Regular.L2))
+	}
+	if t.Regular.MaxNorm > 0 {
+		l = append(l, "norms of at most "+g(t.Regular.MaxNorm)+" for the weights of each output")
+	}
+	if t.Clip.Norm > 0 {
+		l = append(l, "gradients clipped to the norm "+g(t.Clip.Norm))
+	}
+	if t.Clip.Value > 0 {
+		l = append(l, "gradients clipped to "+g(t.Clip.Value))
+	}
+	r.Method = strings.Join(l, ", ")
+	s := t.Schedule
+	every, factor := s.Every, s.Factor
+	if every == 0 {
+		every = 1
+	}
+	if factor == 0 {
+		factor = 0.1
+	}
+	r.Sched = g(o.LR)
+	switch s.Kind {
+	case "step":
+		r.Sched += fmt.Sprintf(", times %s every %s epochs", g(factor), g(every))
+		if len(s.At) > 0 {
+			r.Sched = g(o.LR) + fmt.Sprintf(", times %s at the epochs %s", g(factor), plain(s.At))
+		}
+	case "exp":
+		r.Sched += fmt.Sprintf(", falling by %s in %s epochs, smoothly", g(factor), g(every))
+	case "poly":
+		r.Sched += ", falling to 0 at the end by a polynomial"
+	case "cosine":
+		r.Sched += ", falling to 0 at the end by a cosine"
+	case "plateau":
+		r.Plateau = true
+		r.Sched += fmt.Sprintf(", times %s for each Drop", g(factor))
+	}
+	if s.Floor > 0 {
+		r.Sched += ", but no less than " + g(s.Floor)
+	}
+	if s.Warmup > 0 {
+		r.Sched += fmt.Sprintf(", rising for the first %s epochs", g(s.Warmup))
+	}
+	var wants []string
+	for _, a := range t.Augment {
+		for _, x := range []struct {
+			on   bool
+			what string
+		}{
+			{a.Crop > 0, "random crops"}, {a.Area[1] > 0, "crops of random area"}, {a.Flip > 0, "random flips"}, {a.Rotate > 0 || a.Shift > 0, "random turns and shifts"},
+			{a.Brightness > 0 || a.Contrast > 0 || a.Saturation > 0 || a.Lighting > 0, "random colours"}, {a.RandomErase > 0, "random erasing"},
+			{a.GCN, "contrast normalization"}, {a.ZCA, "whitening"}, {a.MeanStd, "normalization by the data's mean and deviation"}, {a.MeanSubtracted, "subtraction of the mean image"},
+		} {
+			if x.on {
+				wants = append(wants, x.what)
+			}
+		}
+	}
+	r.Augment = strings.Join(wants, ", ")
+}
+
+// scheduleText is the schedule as Go.
+func scheduleText(t *recipe.Train) (string, error) {
+	s := t.Schedule
+	l := []string{}
+	if s.Kind != "" {
+		l = append(l, "Kind: "+quote(s.Kind))
+	}
+	for _, f := range []struct {
+		name string
+		x    float64
+	}{{"Base", t.Optimizer.LR}, {"Every", s.Every}, {"Factor", s.Factor}, {"Power", s.Power}, {"Warmup", s.Warmup}, {"Floor", s.Floor}} {
+		if f.x == 0 {
+			continue
+		}
+		n, err := number(f.x, 64)
+		if err != nil {
+			return "", err
+		}
+		l = append(l, f.name+": "+n)
+	}
+	l = append(l, "Epochs: Epochs")
+	if len(s.At) > 0 {
+		var at []string
+		for _, x := range s.At {
+			n, err := number(x+0, 64)
+			if err != nil {
+				return "", err
+			}
+			at = append(at, n)
+		}
+		l = append(l, "At: []float64{"+strings.Join(at, ", ")+"}")
+	}
+	return "kernel.Schedule{" + strings.Join(l, ", ") + "}", nil
+}
