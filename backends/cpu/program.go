@@ -132,6 +132,11 @@ func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
 	return p, err
 }
 
+// Prepared returns a copy of a graph as Compile plans it: without nodes that
+// nothing needs, and with the values of those that depend on params alone (of a
+// training step: on constants) among its data.
+func Prepared(g *ir.Graph, seed int64) (*ir.Graph, error) { return prepare(g, seed, true) }
+
 // makePlan returns the plan of a graph, and the graph with its constant nodes
 // folded, whose values the plan's weights name. Without evaluate these values
 // have no data.

@@ -269,11 +269,15 @@ func (n *network) training(golden bool) (*gosrc.Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := cpu.Plan(tr.Graph, cpu.Options{Batch: r.Run.Batch, Seed: r.Run.Seed})
+	g, err := cpu.Prepared(tr.Graph, r.Run.Seed)
 	if err != nil {
 		return nil, err
 	}
-	t := &gosrc.Training{Graph: tr.Graph, Plan: p, Labels: tr.Labels, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss, Logits: tr.Logits, Norm: tr.Norm,
+	p, err := cpu.Plan(g, cpu.Options{Batch: r.Run.Batch, Seed: r.Run.Seed})
+	if err != nil {
+		return nil, err
+	}
+	t := &gosrc.Training{Graph: g, Plan: p, Labels: tr.Labels, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss, Logits: tr.Logits, Norm: tr.Norm, Heads: len(tr.Losses) > 1,
 		Slots: tr.Slots, Averages: tr.Averages, Recipe: r}
 	if !golden {
 		return t, nil

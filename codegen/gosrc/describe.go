@@ -366,6 +366,10 @@ func (d *description) declared(file string) []string {
 	case "golden":
 		imports("math", "os", "testing", d.Runtime)
 		add("func", "TestGolden", "TestLengths", "TestAllocations", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel")
+		if d.Trainer != nil {
+			imports("bytes", "errors", "path/filepath")
+			add("func", "TestTrain", "TestTrainErrors", "TestTrainAllocations", "TestOrder", "BenchmarkStep", "testTrainer", "testStep")
+		}
 	case "picture":
 		imports("image", "image/color", "math")
 		add("type", "picture", "tap")

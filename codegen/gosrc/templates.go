@@ -427,9 +427,12 @@ const goldenText = `{{.Header}}
 package {{.Package}}
 
 import (
-	"math"
+	{{if .Trainer}}"bytes"
+	"errors"
+	{{end}}"math"
 	"os"
-	"testing"
+	{{if .Trainer}}"path/filepath"
+	{{end}}"testing"
 
 	"{{.Runtime}}"
 )
@@ -444,8 +447,8 @@ func testModel(t testing.TB) *Model {
 	return m
 }
 
-// golden is the output of the portable kernels for one image of noise.
-func golden(t testing.TB) []float32 {
+// golden reads numbers that the portable kernels computed of noise.
+func golden(t testing.TB, name string, n int) []float32 {
 	t.Helper()
 	b, err := os.ReadFile("testdata/golden_incc.safetensors")
 	if err != nil {
@@ -455,12 +458,12 @@ func golden(t testing.TB) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := file.Float32s("output")
+	x, err := file.Float32s(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(x) != {{.OutLen}} {
-		t.Fatalf("%d golden numbers, want %d", len(x), {{.OutLen}})
+	if len(x) != n {
+		t.Fatalf("%d golden numbers, want %d", len(x), n)
 	}
 	return x
 }
@@ -469,7 +472,7 @@ func golden(t testing.TB) []float32 {
 // kernels give the golden bits everywhere; the others round otherwise, and agree
 // with one another to the bit.
 func TestGolden(t *testing.T) {
-	want := golden(t)
+	want := golden(t, "output", {{.OutLen}})
 	image := Noise(ImageLen)
 	var fast []float32
 	for _, isa := range kernel.Available() {
@@ -553,7 +556,179 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func BenchmarkInfer(b *testing.B) {
+{{with .Trainer}}// testTrainer begins a run whose epochs have one step.
+func testTrainer(t testing.TB) *Trainer {
+	t.Helper()
+	{{if $.Embed}}tr, err := NewTrainer(TrainBatch){{else}}tr, err := LoadTrainer({{quote $.Weights}}, TrainBatch){{end}}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// testStep takes a step on noise, and returns its loss.
+func testStep(t testing.TB, tr *Trainer) float32 {
+	t.Helper()
+	images, labels := Noise((tr.Steps()+1)*{{.Images}}*ImageLen)[tr.Steps()*{{.Images}}*ImageLen:], make([]int, {{.Images}})
+	for i := range labels {
+		labels[i] = (tr.Steps()*len(labels) + i) * 7 % Classes
+	}
+	loss, err := tr.Step(images, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loss
+}
+
+// TestTrain takes some steps on every instruction set that the machine has. The
+// losses of the portable kernels are golden bits everywhere; the others agree with
+// one another in loss and weights. A run that goes on from a checkpoint ends
+// with the same weights.
+func TestTrain(t *testing.T) {
+	losses := golden(t, "losses", {{len .Golden}})
+	path := func(name string) string { return filepath.Join(t.TempDir(), name) }
+	var fast []byte
+	for _, isa := range kernel.Available() {
+		t.Setenv("INCC_ISA", isa.String())
+		tr := testTrainer(t)
+		for i, want := range losses {
+			got := testStep(t, tr)
+			if isa == kernel.Portable && math.Float32bits(got) != math.Float32bits(want) {
+				t.Fatalf("portable: loss %v at step %d, want %v", got, i, want)
+			}
+			if !(math.Abs(float64(got)-float64(want)) <= 1e-2*math.Abs(float64(want))) {
+				t.Errorf("%v: loss %v at step %d, want %v", isa, got, i, want)
+			}
+			if i == 0 {
+				saved := path("checkpoint")
+				if err := tr.Checkpoint(saved); err != nil {
+					t.Fatal(err)
+				}
+				tr = testTrainer(t)
+				testStep(t, tr)
+				testStep(t, tr)
+				if err := tr.Resume(saved); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		saved := path("weights")
+		if err := tr.Save(saved); err != nil {
+			t.Fatal(err)
+		}
+		weights, err := os.ReadFile(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isa != kernel.Portable {
+			if fast != nil && !bytes.Equal(weights, fast) {
+				t.Errorf("%v: other weights than those of other instructions", isa)
+			}
+			fast = weights
+		}
+		// The model of the trainer is that of the file.
+		m, err := tr.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := Load(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := make([]float32, Classes), make([]float32, Classes)
+		if err := errors.Join(m.Infer(a, Noise(ImageLen)), n.Infer(b, Noise(ImageLen))); err != nil {
+			t.Fatal(err)
+		}
+		for i := range a {
+			if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+				t.Fatalf("%v: the trainer's model has output %v, that of its file %v", isa, a[i], b[i])
+			}
+		}
+	}
+}
+
+// TestTrainErrors: what does not fit, or is not finite, leaves the weights alone.
+func TestTrainErrors(t *testing.T) {
+	tr := testTrainer(t)
+	before, after := filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "after")
+	if err := tr.Save(before); err != nil {
+		t.Fatal(err)
+	}
+	x := Noise(ImageLen)
+	x[0] = float32(math.NaN())
+	for _, c := range []struct {
+		images []float32
+		labels []int
+		want   error
+	}{
+		{nil, nil, ErrLength},
+		{Noise(ImageLen - 1), []int{0}, ErrLength},
+		{Noise(ImageLen), []int{0, 0}, ErrLength},
+		{Noise((TrainBatch + 1) * ImageLen), make([]int, TrainBatch+1), ErrLength},
+		{Noise(ImageLen), []int{Classes}, ErrLabel},
+		{Noise(ImageLen), []int{-1}, ErrLabel},
+		{x, []int{0}, ErrDiverged},
+	} {
+		if _, err := tr.Step(c.images, c.labels); !errors.Is(err, c.want) {
+			t.Errorf("%d numbers and labels %v: %v, want %v", len(c.images), c.labels, err, c.want)
+		}
+	}
+	if err := tr.Resume(before); !errors.Is(err, ErrWeights) {
+		t.Errorf("Resume takes a file of weights: %v", err)
+	}
+	if err := tr.Save(after); err != nil {
+		t.Fatal(err)
+	}
+	a, err := os.ReadFile(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a, b) || tr.Steps() != 0 {
+		t.Error("a step that failed changed the weights, or counts")
+	}
+}
+
+// TestTrainAllocations: a step allocates nothing.
+func TestTrainAllocations(t *testing.T) {
+	tr := testTrainer(t)
+	images, labels := Noise(ImageLen), []int{0}
+	if n := testing.AllocsPerRun(2, func() {
+		if _, err := tr.Step(images, labels); err != nil {
+			t.Error(err)
+		}
+	}); n >= 1 {
+		t.Errorf("%v allocations a step", n)
+	}
+}
+
+// TestOrder: an epoch has every image once.
+func TestOrder(t *testing.T) {
+	tr := testTrainer(t)
+	seen := map[int32]bool{}
+	for _, i := range tr.Next() {
+		seen[i] = true
+	}
+	if len(seen) != TrainBatch {
+		t.Errorf("%d of %d images", len(seen), TrainBatch)
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	tr := testTrainer(b)
+	images, labels := Noise(TrainBatch*ImageLen), make([]int, TrainBatch)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tr.Step(images, labels); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+{{end}}func BenchmarkInfer(b *testing.B) {
 	s := testModel(b).NewSession()
 	dst, image := make([]float32, {{.OutLen}}), Noise(ImageLen)
 	b.ReportAllocs()

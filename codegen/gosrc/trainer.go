@@ -13,7 +13,9 @@ import (
 
 // Training is a training step of the network, for a package that trains.
 type Training struct {
-	Graph  *ir.Graph // with updates, as incc train has it
+	// Graph has updates, and the values of its constants. The values below are its
+	// own or those of the same names.
+	Graph  *ir.Graph
 	Plan   *plan.Plan
 	Labels *ir.Value // input
 	Step   *ir.Value // input that counts from 0; nil where nothing reads it
@@ -21,6 +23,7 @@ type Training struct {
 	Loss   *ir.Value // output
 	Logits *ir.Value // output
 	Norm   *ir.Value // output
+	Heads  bool      // auxiliary heads add to the loss
 	Slots  []*ir.Value
 	// Averages are params that hold averages of weights, by the weight.
 	Averages map[*ir.Value]*ir.Value
@@ -62,16 +65,20 @@ type trainer struct {
 	stored []*ir.Value // params that the file of weights must hold
 }
 
+// Images is how many images a step of the test takes.
+func (r *trainer) Images() int { return GoldenImages(r.Plan.Batch) }
+
 // Program is what the templates of programs print.
 func (r *trainer) Program() *program { return r.program }
 
 // paramLine is an array that a step changes, or reads.
 type paramLine struct {
 	Name, Shape, How, Arg string // Go
-	At, Len, Order        int
+	At, Len               int
+	Order                 int    // index into Orders + 1, 0 for none
 	Kind                  string // weight, slot, constant
-	Init                  string // Go: what slots and constants begin with
-	Average               int    // index of the average of a weight, -1 for none
+	Init                  string // Go: what slots and constants begin with, "" for 0
+	Average               int    // index + 1 of the average of a weight, 0 for none
 }
 
 // newTrainer prints the plan of a training step.
@@ -88,29 +95,19 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	r := &trainer{Recipe: t.Recipe, Counts: t.Step != nil, Averages: len(t.Averages) > 0, Golden: t.Golden,
 		StateText: bytesText(p.StateLen), ArenaText: bytesText(p.Arena)}
 	r.program = &program{Type: "Trainer", Recv: "t", Var: "trainSteps", Tables: "t.tables", Plan: p}
+	roles := map[string]string{t.Labels.Name: "labels", t.Rate.Name: "rate", t.Loss.Name: "loss", t.Logits.Name: "logits", t.Norm.Name: "norm"}
+	if t.Step != nil {
+		roles[t.Step.Name] = "count"
+	}
 	r.hold = func(o plan.Operand) string {
 		name := ""
 		switch {
 		case o.Space == plan.Params:
 			return fmt.Sprintf("param(%d)", o.Off)
 		case o.Space == plan.Input:
-			switch t.Graph.Inputs[o.Index] {
-			case t.Labels:
-				name = "labels"
-			case t.Step:
-				name = "count"
-			case t.Rate:
-				name = "rate"
-			}
+			name = roles[p.Inputs[o.Index].Name]
 		case o.Space == plan.Output:
-			switch t.Graph.All()[o.Index] {
-			case t.Loss:
-				name = "loss"
-			case t.Logits:
-				name = "logits"
-			case t.Norm:
-				name = "norm"
-			}
+			name = roles[p.Outputs[o.Index].Name]
 		}
 		if name == "" {
 			return ""
@@ -123,7 +120,7 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	if err := r.steps(); err != nil {
 		return nil, err
 	}
-	if len(r.Edges.Out) > 0 || len(p.Inputs) != len(t.Graph.Inputs) {
+	if len(r.Edges.Out) > 0 {
 		return nil, refuse("a training step with other outputs than loss, logits and norm")
 	}
 	r.sections(g, t)
@@ -148,8 +145,8 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	if s := t.Recipe.Loss.Smoothing; s > 0 {
 		r.Losses += fmt.Sprintf(" with labels smoothed by %g", s)
 	}
-	if n := len(g.Heads); n > 0 {
-		r.Losses += ", to which auxiliary heads add theirs by weight"
+	if t.Heads {
+		r.Losses += ", to which those of the auxiliary heads are added by their weights"
 	}
 	r.words()
 	var err error
@@ -176,7 +173,11 @@ func (r *trainer) sections(g *ir.Graph, t *Training) {
 			mark(x)
 		}
 	}
-	mark(t.Loss)
+	for _, v := range t.Graph.Outputs {
+		if v.Name == t.Loss.Name {
+			mark(v)
+		}
+	}
 	p := r.Plan
 	labels := make([]string, len(p.Steps))
 	for _, s := range p.Sections {
@@ -230,7 +231,7 @@ func (r *trainer) sections(g *ir.Graph, t *Training) {
 			says = name + " changes weights, running statistics and what the optimizer remembers"
 			r.Updates = append(r.Updates, name)
 		case x.way == forwards && x.label == "" && x.loss:
-			name = names.give("lossOf", "loss")
+			name = names.give("crossEntropy", "loss")
 			says = name + " computes the loss"
 		case x.way == forwards:
 			name = names.give(sectionName(p, plan.Section{Name: x.label, First: x.first, End: x.end}), "part")
@@ -268,10 +269,10 @@ func (r *trainer) params(d *description, t *Training) error {
 	values := map[string]*ir.Value{}
 	for _, v := range t.Graph.Params {
 		values[v.Name] = v
-		if a := t.Averages[v]; a != nil {
-			slots[a.Name] = true
-			averages[v.Name] = a.Name
-		}
+	}
+	for v, a := range t.Averages {
+		slots[a.Name] = true
+		averages[v.Name] = a.Name
 	}
 	orders := map[string]int{}
 	placed := map[string]bool{}
@@ -281,7 +282,7 @@ func (r *trainer) params(d *description, t *Training) error {
 			return fmt.Errorf("the plan has a param %s, which the graph does not", quote(s.Name))
 		}
 		placed[s.Name], index[s.Name] = true, i
-		l := paramLine{Name: quote(s.Name), Shape: dimsText(s.Shape), At: s.Off, Len: s.Len, How: quote(s.How), Order: -1, Kind: "weight", Average: -1}
+		l := paramLine{Name: quote(s.Name), Shape: dimsText(s.Shape), At: s.Off, Len: s.Len, How: quote(s.How), Kind: "weight"}
 		var err error
 		if s.Arg != 0 {
 			if l.Arg, err = number(s.Arg, 64); err != nil {
@@ -299,7 +300,7 @@ func (r *trainer) params(d *description, t *Training) error {
 				orders[text] = at
 				r.Orders = append(r.Orders, text)
 			}
-			l.Order = at
+			l.Order = at + 1
 		}
 		switch {
 		case v.Param.Kind == ir.Constant || slots[s.Name]:
@@ -311,8 +312,10 @@ func (r *trainer) params(d *description, t *Training) error {
 			if !ok {
 				return refuse("param %s of the training step begins with many numbers", comment(s.Name))
 			}
-			if l.Init, err = number32(x); err != nil {
-				return err
+			if x != 0 {
+				if l.Init, err = number32(x); err != nil {
+					return err
+				}
 			}
 		default:
 			r.stored = append(r.stored, v)
@@ -321,7 +324,7 @@ func (r *trainer) params(d *description, t *Training) error {
 	}
 	for i := range r.Params {
 		if a := averages[r.Plan.State[i].Name]; a != "" {
-			r.Params[i].Average = index[a]
+			r.Params[i].Average = index[a] + 1
 		}
 	}
 	for _, v := range t.Graph.Params {

@@ -35,11 +35,7 @@ var (
 // schedule is the learning rate: {{$t.Sched}}.
 var schedule = {{$t.SchedText}}
 
-// Trainer trains the network: {{$t.Method}}; the learning rate is
-// {{$t.Sched}}.
-// It holds the weights, running statistics and what the optimizer remembers
-// ({{$t.StateText}}), and the memory of a step ({{$t.ArenaText}}). One call at a time.
-//
+{{wrap (printf "Trainer trains the network: %s; the learning rate is %s. It holds the weights, running statistics and what the optimizer remembers (%s), and the memory of a step (%s). One call at a time." $t.Method $t.Sched $t.StateText $t.ArenaText)}}//
 // The weights have the same bits for any number of threads, which is GOMAXPROCS,
 // and on AVX2 and AVX-512: those of incc train, where steps get the same images. A
 // run over labelled images, as incc train makes it:
@@ -167,11 +163,7 @@ func newTrainer(file *kernel.Tensors, images int) (*Trainer, error) {
 	return t, nil
 }
 
-// Step computes loss and gradients of 1 to TrainBatch images, which lie one behind
-// another as Infer takes them, labels[i] being the class of image i, and then
-// changes the weights. It returns the loss before that change:
-// {{$t.Losses}}. Nothing is allocated.
-//
+{{wrap (printf "Step computes loss and gradients of 1 to TrainBatch images, which lie one behind another as Infer takes them, labels[i] being the class of image i, and then changes the weights. It returns the loss before that change: %s. Nothing is allocated." $t.Losses)}}//
 // Errors wrap ErrLength, ErrLabel or ErrDiverged, and leave the weights as they
 // were.
 func (t *Trainer) Step(images []float32, labels []int) (loss float32, err error) {
@@ -246,9 +238,7 @@ func (t *Trainer) Next() []int32 {
 	return t.order[at : at+TrainBatch]
 }
 {{with .Picture}}
-// FromPixels writes an image of bytes, {{$.C}} x {{$.H}} x {{$.W}}: {{if eq $.C 3}}planes of red, green and
-// blue{{else}}rows of grey{{end}}, into dst as incc train feeds it to a step: {{.Says}}.
-func FromPixels(dst []float32, pixels []byte) error {
+{{wrap (printf "FromPixels writes an image of %d x %d x %d bytes, %s, into dst as incc train feeds it to a step: %s." $.C $.H $.W (or (and (eq $.C 3) "planes of red, green and blue") "rows of grey") .Says)}}func FromPixels(dst []float32, pixels []byte) error {
 	if len(dst) != ImageLen || len(pixels) != ImageLen {
 		return fmt.Errorf("%w: FromPixels wants %d float32s and bytes, not %d and %d", ErrLength, ImageLen, len(dst), len(pixels))
 	}
@@ -276,11 +266,7 @@ func FromPixels(dst []float32, pixels []byte) error {
 // origin says in files what their weights are of.
 var origin = map[string]string{"incc": {{quote .Version}}, "net": {{$t.NetQuoted}}, "spec": {{$t.HashQuoted}}}
 
-// Save writes the weights and running statistics to a safetensors file, as incc
-// train does: for Load, and for incc predict --weights.{{if $t.Averages}} Once a step was taken they
-// are the averages that the spec wants kept.{{end}} After a crash the file is as it was before,
-// or whole.
-func (t *Trainer) Save(path string) error {
+{{wrap (printf "Save writes the weights and running statistics to a safetensors file, as incc train does: for Load, and for incc predict --weights.%s After a crash the file is as it was before, or whole." (or (and $t.Averages " Once a step was taken they are the averages that the spec wants kept.") ""))}}func (t *Trainer) Save(path string) error {
 	infos, get := t.weights(t.step > 0, weight)
 	return kernel.WriteTensors(kernel.Disk{}, path, origin, infos, get)
 }
@@ -338,12 +324,12 @@ type param struct {
 	name string
 	shape []int
 	kind paramKind
-	average int // index of the average that is saved in its place, -1 for none
+	average int // index + 1 of the average that is saved in its place, 0 for none
 	init float32 // that slots and constants begin with
 	at, n int // where it lies, in float32s
 	how string // it is packed, see kernel.PackInto
 	arg float64
-	order int // the kernel that packs it, index into orders, -1 for none
+	order int // the kernel that packs it: index into orders + 1, 0 for none
 }
 
 type paramKind int
@@ -357,10 +343,10 @@ const (
 func (p *param) info() kernel.TensorInfo { return kernel.TensorInfo{Name: p.name, Shape: p.shape} }
 
 func (p *param) by() kernel.Kernel {
-	if p.order < 0 {
+	if p.order == 0 {
 		return nil
 	}
-	return orders[p.order]
+	return orders[p.order-1]
 }
 
 // orders are the kernels in whose order params lie.
@@ -371,7 +357,7 @@ var orders = [...]kernel.Kernel{
 // params are all arrays without a batch that a step reads or changes, in the order
 // of the spec; behind them what the optimizer remembers of each.
 var params = [...]param{
-{{range $t.Params}}	{name: {{.Name}}, shape: {{.Shape}}, kind: {{.Kind}}, average: {{.Average}}, {{if ne .Init ""}}init: {{.Init}}, {{end}}at: {{.At}}, n: {{.Len}}, how: {{.How}}, {{if .Arg}}arg: {{.Arg}}, {{end}}order: {{.Order}}},
+{{range $t.Params}}	{name: {{.Name}}, shape: {{.Shape}}, kind: {{.Kind}}, {{if .Average}}average: {{.Average}}, {{end}}{{if .Init}}init: {{.Init}}, {{end}}at: {{.At}}, n: {{.Len}}, how: {{.How}}{{if .Arg}}, arg: {{.Arg}}{{end}}{{if .Order}}, order: {{.Order}}{{end}}},
 {{end}}}
 
 // put replaces the values of a param, get copies them.
@@ -396,8 +382,8 @@ func (t *Trainer) weights(averages bool, kinds ...paramKind) (infos []kernel.Ten
 	}
 	return infos, func(dst []float32, i int) error {
 		p := from[i]
-		if averages && p.average >= 0 {
-			p = &params[p.average]
+		if averages && p.average > 0 {
+			p = &params[p.average-1]
 		}
 		return t.get(p, dst)
 	}
