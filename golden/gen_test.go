@@ -25,6 +25,7 @@ import (
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
 )
@@ -88,8 +89,8 @@ func hashBits(x []float32) string {
 	return hex.EncodeToString(h[:])
 }
 
-// driver is a program that runs every package on an image of noise and prints the
-// hash of the result.
+// driver is a program that runs packages on an image of noise and prints the
+// hashes of the results.
 const driver = `package main
 
 import (
@@ -98,20 +99,32 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime/debug"
 
 IMPORTS)
 
 func main() {
-CALLS}
+	for _, name := range os.Args[1:] {
+		debug.FreeOSMemory()
+		switch name {
+CALLS		default:
+			must(fmt.Errorf("no package is called %s", name))
+		}
+	}
+}
 
 type session interface{ Infer(dst, image []float32) error }
 
-func run(name string, s session, in, out int) {
-	y := make([]float32, out)
-	if err := s.Infer(y, Noise(in)); err != nil {
-		fmt.Fprintln(os.Stderr, name, err)
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(name string, s session, in, out int) {
+	y := make([]float32, out)
+	must(s.Infer(y, Noise(in)))
 	var b []byte
 	for _, v := range y {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -137,10 +150,11 @@ func genSpec(s string) (name string, batch int) {
 	return name, batch
 }
 
-// TestGeneratedPackages generates packages of networks into one module, where they
-// share a run time. All of them build, pass go vet, build for other platforms,
-// and compute the bits of the executor on every instruction set of this machine.
-// INCC_LONG=1 takes every spec, and the levels of GOAMD64.
+// TestGeneratedPackages generates packages of all networks into one module, where
+// they share a run time. All of them build, pass go vet, build for another platform,
+// and compute the bits of the executor. Those of genSpecs do so on every instruction
+// set of this machine, and build for more platforms. INCC_LONG=1 does with all what
+// it does with these, adds their tests and commands, staticcheck, and GOAMD64=v3.
 func TestGeneratedPackages(t *testing.T) {
 	if *update {
 		t.Skip("nothing to update")
@@ -149,27 +163,49 @@ func TestGeneratedPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, long := genSpecs, os.Getenv("INCC_LONG") != ""
-	if long {
-		names = specs.Names()
+	long := os.Getenv("INCC_LONG") != ""
+	names := slices.Clone(genSpecs)
+	for _, name := range specs.Names() {
+		if !slices.Contains(genSpecs, name) {
+			names = append(names, name)
+		}
 	}
 	dir := newModule(t)
+	begin := time.Now()
+	lap := func(what string) {
+		t.Logf("%s: %v", what, time.Since(begin).Round(time.Millisecond))
+		begin = time.Now()
+	}
 	var imports, calls strings.Builder
+	var packages []string // of genSpecs
+	weights := map[string]string{}
 	for i, name := range names {
 		spec, batch := genSpec(name)
-		pkg := gosrc.PackageName(spec)
+		pkg := gosrc.PackageName(name)
 		args := []string{"gen", "go", spec, "-o", "./nets/" + pkg, "--kernel", "./internal/inccrt"}
 		if batch > 1 {
 			args = append(args, "--batch", strconv.Itoa(batch))
+		}
+		begin := fmt.Sprintf("n%d.New()", i)
+		if i < len(genSpecs) {
+			packages = append(packages, "./nets/"+pkg)
+		} else {
+			// Together they would be too much for one program.
+			weights[name] = filepath.Join(dir, "nets", pkg, pkg+".safetensors")
+			begin = fmt.Sprintf("n%d.Load(%q)", i, weights[name])
+			args = append(args, "--store", "file")
 		}
 		if long {
 			args = append(args, "--test", "--main")
 		}
 		inModule(t, dir, nil, exe, args...)
-		inModule(t, dir, nil, exe, append(args, "--check")...)
+		if long || i < len(genSpecs) {
+			inModule(t, dir, nil, exe, append(args, "--check")...)
+		}
 		fmt.Fprintf(&imports, "\tn%d \"example.com/user/nets/%s\"\n", i, pkg)
-		fmt.Fprintf(&calls, "\tif m, err := n%d.New(); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t} else {\n\t\trun(%q, m.NewSession(), n%d.ImageLen, %d)\n\t}\n", i, name, i, loadSpec(t, spec).Outputs[0].Type.Shape.Size())
+		fmt.Fprintf(&calls, "\t\tcase %q:\n\t\t\tm, err := %s\n\t\t\tmust(err)\n\t\t\trun(name, m.NewSession(), n%d.ImageLen, %d)\n", name, begin, i, loadSpec(t, spec).Outputs[0].Type.Shape.Size())
 	}
+	lap("generated")
 	main := strings.Replace(strings.Replace(driver, "IMPORTS", imports.String(), 1), "CALLS", calls.String(), 1) + snippet.NoiseFunc()
 	if err := os.MkdirAll(filepath.Join(dir, "driver"), 0o755); err != nil {
 		t.Fatal(err)
@@ -177,22 +213,35 @@ func TestGeneratedPackages(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "driver", "main.go"), []byte(main), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	inModule(t, dir, nil, "go", "build", "./...")
-	t.Logf("%d packages and their run time build in %v", len(names), time.Since(begin).Round(time.Millisecond))
+	lap(fmt.Sprintf("%d packages and their run time built", len(names)))
 	inModule(t, dir, nil, "go", "vet", "./...")
 	if mod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err != nil || strings.Contains(string(mod), "require") {
 		t.Errorf("go.mod has become\n%s", mod)
 	}
-	for _, target := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
-		goos, goarch, _ := strings.Cut(target, "/")
-		if target != runtime.GOOS+"/"+runtime.GOARCH {
-			inModule(t, dir, []string{"GOOS=" + goos, "GOARCH=" + goarch}, "go", "build", "./...")
+	lap("vetted")
+	for i, target := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
+		what := packages
+		if long || i == 0 {
+			what = []string{"./..."}
 		}
+		if goos, goarch, _ := strings.Cut(target, "/"); target != runtime.GOOS+"/"+runtime.GOARCH {
+			inModule(t, dir, []string{"GOOS=" + goos, "GOARCH=" + goarch}, "go", append([]string{"build"}, what...)...)
+		}
+	}
+	lap("built for other platforms")
+	if long {
+		// From the module cache, where the project's own checks have put it.
+		inModule(t, dir, []string{"GOFLAGS=-mod=mod"}, "go", "run", "honnef.co/go/tools/cmd/staticcheck@v0.8.2", "./...")
+		lap("staticcheck")
 	}
 	levels := []string{""}
 	if long && runtime.GOARCH == "amd64" {
 		levels = append(levels, "v3")
+	}
+	best, err := kernel.Best()
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, level := range levels {
 		program := filepath.Join(dir, "driver.exe")
@@ -201,28 +250,69 @@ func TestGeneratedPackages(t *testing.T) {
 			if isa == kernel.Portable && !long {
 				continue // slow; TestGeneratedNetworks runs it
 			}
-			out := inModule(t, dir, []string{"INCC_ISA=" + isa.String()}, program)
+			names := names
+			if !long && isa != best {
+				names = genSpecs
+			}
+			out := inModule(t, dir, []string{"INCC_ISA=" + isa.String()}, program, names...)
+			lap(fmt.Sprintf("packages run on %v", isa))
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			if len(lines) != len(names) {
 				t.Fatalf("%v: the program printed\n%s", isa, out)
 			}
 			for i, name := range names {
 				spec, batch := genSpec(name)
-				if want := name + " " + hashBits(executorOutput(t, loadSpec(t, spec), isa, batch)); lines[i] != want {
+				g := loadSpec(t, spec)
+				if file := weights[name]; file != "" {
+					readWeights(t, g, file)
+				}
+				if want := name + " " + hashBits(executorOutput(t, g, isa, batch)); lines[i] != want {
 					t.Errorf("%v, GOAMD64=%s: the package printed\n%s, the executor computes\n%s", isa, level, lines[i], want)
 				}
 			}
+			lap(fmt.Sprintf("executor run on %v", isa))
 		}
 	}
 	if long {
 		inModule(t, dir, nil, "go", "test", "./nets/...")
+		lap("tests of the packages")
+	}
+}
+
+// readWeights gives a network the weights of a file.
+func readWeights(t *testing.T, g *ir.Graph, file string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors, err := kernel.OpenTensors(f, info.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range g.Params {
+		if _, ok := tensors.Info(v.Name); !ok {
+			continue // of a head
+		}
+		x, err := tensors.Float32s(v.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Data[v.Name] = tensor.Of(x, v.Type.Shape...)
 	}
 }
 
 // executorOutput is what the executor, planned for a batch, computes for an image of
-// noise, with the weights that incc draws, after all passes.
+// noise, with the weights that incc draws where the graph has none, after all passes.
 func executorOutput(t *testing.T, g *ir.Graph, isa kernel.ISA, batch int) []float32 {
 	t.Helper()
+	g.Heads = nil
+	ir.Rewrite(g, "drop-heads").Sweep()
 	ir.Materialize(g, 1)
 	if _, err := passes.Run(g, passes.Level(2), passes.Options{}); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,202 @@
+package golden
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// writePictures makes a PNG and a JPEG of a digit of sorts, larger than the network
+// wants it.
+func writePictures(t *testing.T, dir string) (pngFile, jpegFile string) {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, 50, 40))
+	for y := range 40 {
+		for x := range 50 {
+			v := uint8(0)
+			if d := (x-25)*(x-25) + 2*(y-20)*(y-20); d > 150 && d < 400 {
+				v = 250
+			}
+			img.SetNRGBA(x, y, color.NRGBA{v, v, v / 2, 255})
+		}
+	}
+	var a, b bytes.Buffer
+	if err := png.Encode(&a, img); err != nil {
+		t.Fatal(err)
+	}
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	pngFile, jpegFile = filepath.Join(dir, "digit.png"), filepath.Join(dir, "digit.jpg")
+	for name, data := range map[string][]byte{pngFile: a.Bytes(), jpegFile: b.Bytes()} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pngFile, jpegFile
+}
+
+// TestGeneratedCommands builds the commands of packages, with their weights inside
+// and beside them, and uses them: pictures from files and over HTTP have the
+// classes of incc predict, and what cannot be is refused.
+func TestGeneratedCommands(t *testing.T) {
+	if *update {
+		t.Skip("nothing to update")
+	}
+	exe, err := inccCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := newModule(t)
+	pngFile, jpegFile := writePictures(t, dir)
+	inModule(t, dir, nil, exe, "weights", "mnist/nin", "--seed", "5", "-o", "nin.safetensors")
+	type prediction struct {
+		Class int
+		Label string
+		Score float64
+	}
+	// What incc predict says.
+	want := map[string][]prediction{}
+	for _, line := range strings.Split(strings.TrimSpace(inModule(t, dir, nil, exe, "predict", "mnist/nin", "--weights", "nin.safetensors", "--top", "3", "--json", pngFile, jpegFile)), "\n") {
+		var x struct {
+			Picture string
+			Top     []struct {
+				Class int
+				Label string
+				Value float64
+			}
+		}
+		if err := json.Unmarshal([]byte(line), &x); err != nil || len(x.Top) != 3 {
+			t.Fatalf("%s: %v", line, err)
+		}
+		for _, p := range x.Top {
+			want[x.Picture] = append(want[x.Picture], prediction{p.Class, p.Label, p.Value})
+		}
+	}
+	for _, store := range []string{"embed", "file"} {
+		t.Run(store, func(t *testing.T) {
+			pkg := "./" + store
+			inModule(t, dir, nil, exe, "gen", "go", "mnist/nin", "--weights", "nin.safetensors", "-o", pkg, "--main", "--store", store)
+			bin := t.TempDir()
+			program := filepath.Join(bin, "classify.exe")
+			inModule(t, dir, nil, "go", "build", "-o", program, pkg+"/cmd/"+store)
+			if store == "file" {
+				if out, err := exec.Command(program, pngFile).CombinedOutput(); err == nil || !strings.Contains(string(out), "file.safetensors") {
+					t.Errorf("without its weights the program ends with %v: %s", err, out)
+				}
+				b, err := os.ReadFile(filepath.Join(dir, store, "file.safetensors"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(bin, "file.safetensors"), b, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out := inModule(t, dir, nil, program, "-k", "3", pngFile, jpegFile)
+			text := ""
+			for _, name := range []string{pngFile, jpegFile} {
+				text += name + "\n"
+				for _, p := range want[name] {
+					text += fmt.Sprintf("%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
+				}
+			}
+			if out != text {
+				t.Errorf("the program prints\n%s, incc predict says\n%s", out, text)
+			}
+			for _, args := range [][]string{{}, {"nothere.png"}, {filepath.Join(dir, "go.mod")}, {"-http", "0.0.0.0:0"}, {"-http", "8080"}, {"-nosuchflag"}} {
+				if out, err := exec.Command(program, args...).CombinedOutput(); err == nil {
+					t.Errorf("%q works: %s", args, out)
+				}
+			}
+			url, stop := startServer(t, program)
+			for _, name := range []string{pngFile, jpegFile} {
+				data, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.Post(url, "application/octet-stream", bytes.NewReader(data))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []prediction
+				err = json.NewDecoder(resp.Body).Decode(&got)
+				resp.Body.Close()
+				if err != nil || resp.StatusCode != http.StatusOK || len(got) != 3 {
+					t.Fatalf("status %d, %v, %v", resp.StatusCode, got, err)
+				}
+				for i, p := range got {
+					w := want[name][i]
+					if p.Class != w.Class || p.Label != w.Label || float32(p.Score) != float32(w.Score) {
+						t.Errorf("over HTTP %s is %+v, incc predict says %+v", filepath.Base(name), p, w)
+					}
+				}
+			}
+			resp, err := http.Post(url, "text/plain", strings.NewReader("no picture"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("text is answered with status %d", resp.StatusCode)
+			}
+			if resp, err = http.Get(url); err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("GET is answered with status %d", resp.StatusCode)
+			}
+			stop()
+		})
+	}
+}
+
+// startServer starts the program as a server on a free port; stop interrupts it and
+// sees that it ends in peace.
+func startServer(t *testing.T, program string) (url string, stop func()) {
+	t.Helper()
+	cmd := exec.Command(program, "-k", "3", "-http", "127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // has ended by then, where all is well
+	r := bufio.NewReader(stderr)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		t.Fatalf("the server says %q", line)
+	}
+	return url, func() {
+		t.Helper()
+		if runtime.GOOS == "windows" {
+			return // has no interrupts
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		rest, _ := io.ReadAll(r)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("interrupted, the server ends with %v: %s", err, rest)
+		}
+	}
+}
