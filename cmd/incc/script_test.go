@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"image"
+	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,8 +25,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar, each in a directory of its own, with
 // incc as a user would call it. INCC_UPDATE=1 writes what commands printed into
-// the files. In every directory there is idx, a data set of 32 + 8 pictures of 4x4.
+// the files. In every directory there is idx, a data set of 32 + 8 pictures of 4x4,
+// and zero.png, the first of them.
 func TestScripts(t *testing.T) {
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("INCC_UPDATE") != "",
@@ -48,6 +58,19 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			img := image.NewGray(image.Rect(0, 0, 4, 4))
+			for i := range img.Pix {
+				img.Pix[i] = byte(i * i * 11) // image 0 of the set
+			}
+			var b bytes.Buffer
+			if err := png.Encode(&b, img); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "zero.png"), b.Bytes(), 0o644); err != nil {
+				return err
+			}
+			// Scripts that call go share what it has built, and need no network.
+			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
