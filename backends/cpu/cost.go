@@ -44,12 +44,13 @@ func makeDense(c kernel.Conv, batch int) worker {
 	return kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
 }
 
-// algorithm chooses how to compute a convolution whose views are not known yet:
-// the one that is predicted to be the fastest, or that the tuning file names.
-func (l *lowering) algorithm(c kernel.Conv) algorithm {
+// algorithm chooses how to compute a convolution in a layout whose views are not
+// known yet: the one that is predicted to be the fastest, or that the tuning file
+// names.
+func (l *lowering) algorithm(c kernel.Conv, in plan.Layout) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if a.in != l.layout() || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
+		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {
@@ -91,6 +92,10 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	ns := 0.0
 	switch k := k.(type) {
 	// These embed the kernel that they serve, and with it its cost.
+	case kernel.LaneRepack:
+		c.MACs, ns = 0, scatterNS*float64(k.To.PackedLen())
+	case kernel.LaneSumPixels:
+		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.WinogradRepack:
 		c.MACs, ns = 0, moveNS*float64(k.PackedLen())
 	case kernel.DenseRepack:

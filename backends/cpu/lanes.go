@@ -23,9 +23,11 @@ const (
 	lanesChannels = 64
 )
 
-// layout is the one that kernels for both are given.
-func (l *lowering) layout() plan.Layout {
-	if l.lanes {
+// layout is the one that a unit is given whose kernels know both. In training
+// vectors stay blocked: the gradient of a dense layer's weights is a sum over images,
+// which are better one behind another.
+func (c *call) layout() plan.Layout {
+	if c.l.lanes && (c.l.train == nil || len(c.Read) > 0 && len(c.Read[0].Type.Shape) == 4) {
 		return plan.Lanes
 	}
 	return plan.Blocked
@@ -54,8 +56,71 @@ func (c *call) byBlock(algo string, inPlace int, emit func(*plan.Emitter) error)
 	if err := c.blocked(algo, inPlace, emit); err != nil {
 		return err
 	}
-	own := plan.Need{Layout: c.l.layout()}
+	own := plan.Need{Layout: c.layout()}
 	c.choice.In, c.choice.Out = needs(own, len(c.Read)), needs(own, len(c.Wrote))
+	return nil
+}
+
+// lanesReshape makes a vector of a map in lanes, or a map of a vector: what lies
+// without gaps is a vector as it is. A vector is in lanes for inference, blocked in
+// training.
+func (c *call) lanesReshape() error {
+	ch, h, w := chw(c.Read[0])
+	flat := c.Wrote[0] // the vector
+	if h*w == 1 {
+		ch, h, w = chw(c.Wrote[0])
+		flat = c.Read[0]
+	}
+	vector := plan.Need{Layout: plan.Lanes}
+	if c.l.train != nil {
+		vector = blocked
+	}
+	n, _, _ := chw(flat)
+	in, out := plan.Need{Layout: plan.Lanes}, vector
+	if flat == c.Read[0] {
+		in, out = out, in
+	}
+	c.choice = plan.Choice{Algo: "reshape", In: []plan.Need{in}, Out: []plan.Need{out}}
+	c.choice.Emit = func(e *plan.Emitter) error {
+		m, v := e.In[0], e.Out[0] // map and vector
+		if flat == c.Read[0] {
+			m, v = v, m
+		}
+		maps := view(m)
+		// The vector's elements as a map without gaps.
+		rows := func(v kernel.View) kernel.View {
+			return kernel.View{N: v.N, C: h * w * kernel.Block, H: w * kernel.Block}
+		}
+		copyTo := func(from, to kernel.View) plan.Kernel {
+			return kernel.Lanes{Do: kernel.Copy{C: ch * kernel.Block, H: h, W: w, In: from, Out: to}}
+		}
+		if v.Layout == plan.Lanes {
+			if m == e.In[0] {
+				e.Step(copyTo(maps, rows(view(v))), e.In, e.Out)
+			} else {
+				e.Step(copyTo(rows(view(v)), maps), e.In, e.Out)
+			}
+			return nil
+		}
+		at, gaps := m, maps != rows(maps)
+		lanes := kernel.View{N: maps.N, C: kernel.Block, H: kernel.Block}
+		if gaps {
+			at = e.Temp("flat", plan.Lanes, n, 1, 1)
+			lanes = view(at)
+		}
+		if m == e.In[0] {
+			if gaps {
+				e.Step(copyTo(maps, rows(lanes)), e.In, list(at))
+			}
+			e.Step(kernel.LanesToBlocked{C: n, H: 1, W: 1, In: lanes, Out: view(v)}, list(at), e.Out)
+			return nil
+		}
+		e.Step(kernel.LanesFromBlocked{C: n, H: 1, W: 1, In: view(v), Out: lanes}, e.In, list(at))
+		if gaps {
+			e.Step(copyTo(rows(lanes), maps), list(at), e.Out)
+		}
+		return nil
+	}
 	return nil
 }
 
@@ -73,11 +138,14 @@ const (
 func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice lanesChoice) (*plan.Plan, error) {
 	wide := *l
 	wide.lanes = true
+	if o.Train {
+		wide.train = newTraining(g, true)
+	}
 	if choice == lanesAlways {
 		return plan.New(g, &wide, o)
 	}
 	pl, err := plan.New(g, l, o)
-	if err != nil || choice == lanesNever || o.Train || l.tuning != nil || !narrow(g, o.Batch) {
+	if err != nil || choice == lanesNever || l.tuning != nil || !narrow(g, o.Batch) {
 		return pl, err
 	}
 	if other, err := plan.New(g, &wide, o); err == nil && seconds(other) < seconds(pl) {

@@ -162,27 +162,27 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
 	k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w.Type.Shape[2], KW: w.Type.Shape[3],
 		SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1], PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups}
-	k.Planar = !c.l.lanes && c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
+	k.Planar = c.layout() == plan.Blocked && c.In[0].Layout == plan.Planar && x[1] <= planarChannels && op.Groups == 1
 	if t := c.l.train; t != nil {
-		f, ok := t.packing[w].By.(kernel.Conv)
+		f, ok := t.conv(w)
 		if !ok || f.Planar && c.In[0].Layout != plan.Planar {
 			return unsupported("the weight %s is used in several ways", w.Name)
 		}
 		k.Planar = f.Planar
 	}
-	return c.conv(k, x[2], x[3], w, c.Param(2))
+	return c.conv(k, c.layout(), x[2], x[3], w, c.Param(2))
 }
 
 // conv plans a convolution over maps of ih x iw: by which algorithm, and what it
 // needs of its input's border.
-func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
+func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias *ir.Value) error {
 	for i, a := range c.Acts {
 		ch, _, _ := chw(c.Wrote[i])
 		k.Parts[i] = kernel.Part{C: ch, Act: act(a)}
 	}
 	k.Residual = c.Residual >= 0
 	k.Scale = float32(c.Scale)
-	own := plan.Need{Layout: c.l.layout()}
+	own := plan.Need{Layout: layout}
 	in := plan.Need{Layout: own.Layout, Border: plan.Border{
 		k.PH, k.PW, max(0, (k.H-1)*k.SH-k.PH+(k.KH-1)*k.DH-(ih-1)), max(0, (k.W-1)*k.SW-k.PW+(k.KW-1)*k.DW-(iw-1))}}
 	if k.Planar {
@@ -191,7 +191,7 @@ func (c *call) conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) error {
 			in.Layout = plan.Planar
 		}
 	}
-	algo := c.l.algorithm(k)
+	algo := c.l.algorithm(k, layout)
 	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(own, len(c.Wrote))}
 	if k.Residual {
 		c.choice.In = append(c.choice.In, own)
@@ -233,7 +233,11 @@ func dense(op ops.Dense, n *ir.Node, c *call) error {
 	if len(c.Read[0].Type.Shape) == 2 {
 		h, wd = 1, 1
 	}
-	return c.conv(kernel.Conv{IC: ic, H: 1, W: 1, KH: h, KW: wd, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}, h, wd, w, c.Param(2))
+	layout := c.layout()
+	if c.l.train != nil {
+		layout = plan.Blocked
+	}
+	return c.conv(kernel.Conv{IC: ic, H: 1, W: 1, KH: h, KW: wd, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}, layout, h, wd, w, c.Param(2))
 }
 
 // matMul is a dense layer where the second operand is a param.
@@ -567,7 +571,7 @@ func concat(op ops.Concat, n *ir.Node, c *call) error {
 		return unsupported("a concat over axis %d, or of params", op.Axis)
 	}
 	if axis == 1 {
-		own := plan.Need{Layout: c.l.layout()}
+		own := plan.Need{Layout: c.layout()}
 		c.choice = plan.Choice{Join: true, In: needs(own, len(c.Read)), Out: needs(own, 1)}
 		return nil
 	}
@@ -675,6 +679,9 @@ func (c *call) reshape() error {
 	c2, h2, w2 := chw(c.Wrote[0])
 	c.choice = plan.Choice{Views: []int{0}}
 	if c1 != c2 || h1 != h2 || w1 != w2 {
+		if c.l.lanes && c.In[0].Layout != plan.Planar && (h1*w1 == 1 || h2*w2 == 1) {
+			return c.lanesReshape()
+		}
 		c.choice.In = []plan.Need{planar}
 	}
 	return nil

@@ -158,7 +158,7 @@ func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, e
 	}
 	l := &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}
 	if o.Train = len(g.Updates) > 0; o.Train {
-		l.train, l.tuning = newTraining(g), nil
+		l.train, l.tuning = newTraining(g, false), nil
 	}
 	pl, err := chooseLayout(g, l, o, opt.lanes)
 	return pl, g, err

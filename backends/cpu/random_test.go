@@ -190,20 +190,25 @@ func TestRandomTraining(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		count--
-		for _, direct := range []bool{true, false} {
-			err := verifyTraining(tr.Graph, 1+int(seed%3), 2, Options{Threads: 2, Direct: direct})
+		for _, opt := range []Options{{Threads: 2, Direct: true}, {Threads: 2}, {Threads: 2, lanes: lanesAlways}} {
+			batch := 1 + int(seed%3)
+			if opt.lanes == lanesAlways {
+				batch += 16 * int(seed%2)
+			}
+			err := verifyTraining(tr.Graph, batch, 2, opt)
 			if err != nil && !errors.Is(err, plan.ErrUnsupported) {
 				// Where two pieces of a maximum nearly tie, float32 may choose the other
 				// one and the gradient is another; not so with other weights.
-				t.Logf("seed %d, direct %v: %.200v", seed, direct, err)
-				err = verifyTraining(tr.Graph, 1+int(seed%3), 2, Options{Threads: 2, Direct: direct, Seed: 1})
+				t.Logf("seed %d, %+v: %.200v", seed, opt, err)
+				opt.Seed = 1
+				err = verifyTraining(tr.Graph, batch, 2, opt)
 			}
 			if errors.Is(err, plan.ErrUnsupported) {
 				t.Logf("seed %d: %v", seed, err)
 				break
 			}
 			if err != nil {
-				t.Fatalf("seed %d, direct %v: %v", seed, direct, err)
+				t.Fatalf("seed %d, %+v: %v", seed, opt, err)
 			}
 		}
 	}

@@ -29,7 +29,8 @@ func sharing(op ir.Op) bool {
 }
 
 // newTraining finds out how every array without a batch lies.
-func newTraining(g *ir.Graph) *training {
+// Lanes says whether convolutions are computed in lanes.
+func newTraining(g *ir.Graph, lanes bool) *training {
 	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
@@ -52,8 +53,13 @@ func newTraining(g *ir.Graph) *training {
 			x, y, w := n.In[0].Type.Shape, n.Out[0].Type.Shape, n.In[1].Type.Shape
 			k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w[2], KW: w[3], SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1],
 				PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups, Parts: [4]kernel.Part{{C: y[1]}}}
-			k.Planar = inputs[n.In[0]] && x[1] <= planarChannels && op.Groups == 1
-			set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+			if lanes {
+				k := kernel.LaneConv{Conv: k}
+				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+			} else {
+				k.Planar = inputs[n.In[0]] && x[1] <= planarChannels && op.Groups == 1
+				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+			}
 			if len(n.In) > 2 {
 				vector(n.In[2])
 			}
@@ -104,6 +110,17 @@ func newTraining(g *ir.Graph) *training {
 	return t
 }
 
+// conv is the convolution in whose order a weight or its gradient lies.
+func (t *training) conv(v *ir.Value) (c kernel.Conv, ok bool) {
+	switch k := t.packing[v].By.(type) {
+	case kernel.Conv:
+		return k, true
+	case kernel.LaneConv:
+		return k.Conv, true
+	}
+	return c, false
+}
+
 // Packing implements plan.Lowering.
 func (l *lowering) Packing(v *ir.Value) plan.Packing {
 	if l.train == nil {
@@ -139,30 +156,41 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 	if w == nil {
 		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
 	}
-	f, ok := c.l.train.packing[w].By.(kernel.Conv)
+	f, ok := c.l.train.conv(w)
 	if !ok || f.Planar {
 		return unsupported("the gradient of the network's input")
 	}
 	y := n.In[0].Type.Shape
 	f.H, f.W = y[2], y[3]
-	need := plan.Need{Layout: plan.Blocked}
+	need := plan.Need{Layout: c.layout()}
 	for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{}) {
 		need.Border = plan.Border{max(need.Border[0], p.PH), max(need.Border[1], p.PW),
 			max(need.Border[2], p.H-1-p.PH+(p.KH-1)*max(1, p.DH)-(y[2]-1)), max(need.Border[3], p.W-1-p.PW+(p.KW-1)*max(1, p.DW)-(y[3]-1))}
 	}
-	return c.layouts("backward data", []plan.Need{need}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+	return c.layouts("backward data", []plan.Need{need}, []plan.Need{{Layout: need.Layout}}, func(e *plan.Emitter) error {
 		for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])) {
 			out := list(e.Out[0].Shift(p.Y*view(e.Out[0]).H + p.X*kernel.Block))
 			if p.IC == 0 {
 				none := e.Temp("none", plan.Packed, kernel.Block, 1, 1)
-				e.Step(p.Conv.Split(c.l.batch), e.In, out, plan.WeightRef{At: none})
+				do := plan.Kernel(p.Conv.Split(c.l.batch))
+				if need.Layout == plan.Lanes {
+					do = makeLaneConv(p.Conv, c.l.batch)
+				}
+				e.Step(do, e.In, out, plan.WeightRef{At: none})
+				continue
+			}
+			if need.Layout == plan.Lanes {
+				do := makeLaneConv(p.Conv, c.l.batch)
+				t := e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
+				e.Step(kernel.LaneRepackOf(p.Repack), list(e.Param(w)), list(t))
+				e.Step(do, e.In, out, plan.WeightRef{At: t})
 				continue
 			}
 			t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
 			e.Step(p.Repack, list(e.Param(w)), list(t))
 			algo := algorithms[1]
 			if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
-				algo = c.l.algorithm(p.Conv)
+				algo = c.l.algorithm(p.Conv, plan.Blocked)
 			}
 			if algo.name == "dense" {
 				algo = algorithms[1]
@@ -175,13 +203,14 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 }
 
 func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
-	f, ok := c.l.train.packing[n.Out[0]].By.(kernel.Conv)
+	f, ok := c.l.train.conv(n.Out[0])
 	if !ok {
 		return unsupported("a gradient of no weight")
 	}
 	x, y := n.In[1].Type.Shape, n.In[0].Type.Shape
 	f.H, f.W = y[2], y[3]
-	in := plan.Need{Layout: plan.Blocked, Border: plan.Border{
+	own := plan.Need{Layout: c.layout()}
+	in := plan.Need{Layout: own.Layout, Border: plan.Border{
 		f.PH, f.PW, max(0, (f.H-1)*f.SH-f.PH+(f.KH-1)*f.DH-(x[2]-1)), max(0, (f.W-1)*f.SW-f.PW+(f.KW-1)*f.DW-(x[3]-1))}}
 	if f.Planar {
 		in.Layout = plan.Framed
@@ -189,8 +218,15 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			in.Layout = plan.Planar
 		}
 	}
-	return c.layouts("backward weights", []plan.Need{blocked, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
+	return c.layouts("backward weights", []plan.Need{own, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
 		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
+		if own.Layout == plan.Lanes {
+			k := kernel.LaneBackwardWeights{LaneConv: kernel.LaneConv{Conv: f}}.Split(c.l.batch)
+			t := e.Temp("parts", plan.Packed, k.Count(c.l.batch)*k.PackedLen(), 1, 1)
+			e.Step(k, list(e.In[1], e.In[0]), list(t))
+			e.Step(kernel.SumParts{N: k.PackedLen(), Images: k.Groups * kernel.Block}, list(t), e.Out)
+			return nil
+		}
 		do := kernel.BackwardWeights{Conv: f}.Split()
 		if p, ok := do.InParts(c.l.batch); ok {
 			t := e.Temp("parts", plan.Packed, p.Count(c.l.batch)*p.PackedLen(), 1, 1)
@@ -242,7 +278,12 @@ func (c *call) denseGradient(op ops.MatMul) error {
 // sumOfPixels is the gradient of a bias.
 func (c *call) sumOfPixels() error {
 	ch, h, w := chw(c.Read[0])
-	return c.layouts("backward bias", []plan.Need{blocked}, []plan.Need{packed}, func(e *plan.Emitter) error {
+	own := plan.Need{Layout: c.layout()}
+	return c.layouts("backward bias", []plan.Need{own}, []plan.Need{packed}, func(e *plan.Emitter) error {
+		if own.Layout == plan.Lanes {
+			e.Step(kernel.LaneSumPixels{C: ch, H: h, W: w, In: view(e.In[0])}, e.In, e.Out)
+			return nil
+		}
 		e.Step(kernel.SumPixels{C: ch, H: h, W: w, In: view(e.In[0])}, e.In, e.Out)
 		return nil
 	})
@@ -253,9 +294,9 @@ func (c *call) sumOfPixels() error {
 func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
-	return c.blocked("max pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.MaxPoolGrad{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("max pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.MaxPoolGrad{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -263,17 +304,17 @@ func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 func avgPoolDx(op ops.AvgPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
-	return c.blocked("average pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.AvgPoolGrad{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, DY: view(e.In[0]), DX: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("average pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.AvgPoolGrad{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, DY: view(e.In[0]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
 
 func globalAvgPoolDx(op ops.GlobalAvgPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
-	return c.blocked("average pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.AvgPoolGrad{C: ch, H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, DY: view(e.In[0]), DX: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock("average pool gradient", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.AvgPoolGrad{C: c.lanes(ch), H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, DY: view(e.In[0]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -284,8 +325,8 @@ func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error       { return c.actGradie
 
 func (c *call) actGradient(a kernel.Act) error {
 	ch, h, w := chw(c.Wrote[0])
-	return c.blocked(a.String()+" gradient", 1, func(e *plan.Emitter) error {
-		e.Step(kernel.ActGrad{Act: a, C: ch, H: h, W: w, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+	return c.byBlock(a.String()+" gradient", 1, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.ActGrad{Act: a, C: c.lanes(ch), H: h, W: w, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -329,8 +370,8 @@ func sliceDx(op ops.SliceDx, n *ir.Node, c *call) error {
 		return unsupported("the gradient of a slice of axis %d", op.Axis)
 	}
 	ch, h, w := chw(n.Out[0])
-	return c.blocked("slice gradient", 0, func(e *plan.Emitter) error {
-		e.Step(kernel.Pad{C: ch, H: h, W: w, Out: view(e.Out[0])}, nil, e.Out)
+	return c.byBlock("slice gradient", 0, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.Pad{C: c.lanes(ch), H: h, W: w, Out: view(e.Out[0])}), nil, e.Out)
 		part := e.Out[0].Part(op.Start, e.In[0].C)
 		e.Step(c.l.Copy(e.In[0], part), e.In, list(part))
 		return nil

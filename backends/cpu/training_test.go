@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
@@ -163,6 +164,11 @@ func TestTraining(t *testing.T) {
 					t.Fatalf("%s, %v, direct %v: %v", c.name, isa, direct, err)
 				}
 			}
+			// A bound on norms has no kernel for lanes.
+			err := verifyTraining(tr.Graph, 18, 2, Options{ISA: isa.String(), Threads: 2, lanes: lanesAlways})
+			if err != nil && !(c.name == "bounded" && errors.Is(err, plan.ErrUnsupported)) {
+				t.Fatalf("%s, %v, lanes: %v", c.name, isa, err)
+			}
 		}
 	}
 }
@@ -216,6 +222,14 @@ func TestTrainingNetworks(t *testing.T) {
 			t.Errorf("%s: %.2000s", name, err)
 		}
 	}
+	for _, name := range specs.Names() {
+		if name != "lenet5" && !strings.HasPrefix(name, "mnist/") || testing.Short() {
+			continue
+		}
+		if err := verifyTraining(loadTraining(t, name), 19, 1, Options{lanes: lanesAlways}); err != nil {
+			t.Errorf("%s, lanes: %.2000s", name, err)
+		}
+	}
 }
 
 // TestTrainingBits trains on every number of threads and every vector tier: the
@@ -225,20 +239,26 @@ func TestTrainingBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := tr.Graph
+	for _, lanes := range []lanesChoice{lanesNever, lanesAlways} {
+		trainingBits(t, tr.Graph, lanes)
+	}
+}
+
+func trainingBits(t *testing.T, g *ir.Graph, lanes lanesChoice) {
+	const batch = 33
 	var first map[string][]float32
 	for _, isa := range kernel.Available() {
 		if isa == kernel.Portable {
 			continue
 		}
 		for _, threads := range []int{1, 2, 3, 8} {
-			p, err := Compile(g, Options{Threads: threads, Batch: 4, ISA: isa.String()})
+			p, err := Compile(g, Options{Threads: threads, Batch: batch, ISA: isa.String(), lanes: lanes})
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, out := p.NewSession(), outputs(p, 4)
+			s, out := p.NewSession(), outputs(p, batch)
 			for step := range 4 {
-				_, in := trainInputs(g, 4, step)
+				_, in := trainInputs(g, batch, step)
 				if err := s.Run(in, out); err != nil {
 					t.Fatal(err)
 				}

@@ -7,6 +7,34 @@ import (
 	"testing"
 )
 
+// weightGradient is the gradient of weights (in OIHW) and bias by its definition, from
+// that in out[0].
+func (k *convCase) weightGradient() (dw, db []float64) {
+	c, dy := k.c, k.out[0]
+	icg, ocg := c.IC/one(c.Groups), c.OC()/one(c.Groups)
+	kk := c.KH * c.KW
+	dw, db = make([]float64, len(k.w)), make([]float64, c.OC())
+	for o := range c.OC() {
+		for n := range k.images {
+			for y := range c.H {
+				for x := range c.W {
+					g := float64(*dy.at(n, o, y, x, false))
+					db[o] += g
+					for ic := range icg {
+						for t := range kk {
+							iy, ix := y*c.SH-c.PH+t/c.KW*one(c.DH), x*c.SW-c.PW+t%c.KW*one(c.DW)
+							if iy >= 0 && iy < k.in.h && ix >= 0 && ix < k.in.w {
+								dw[(o*icg+ic)*kk+t] += g * float64(*k.in.at(n, o/ocg*icg+ic, iy, ix, c.Planar))
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return dw, db
+}
+
 func TestBackwardWeights(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(3, 9))
@@ -34,29 +62,8 @@ func TestBackwardWeights(t *testing.T) {
 		c = k.c
 		dy := k.out[0]
 		dy.fill(r, false)
-		icg, ocg := c.IC/one(c.Groups), c.OC()/one(c.Groups)
 		scale := 1 / math.Sqrt(float64(k.images*c.H*c.W))
-		kk := c.KH * c.KW
-		// The gradient by its definition, in OIHW, then packed by the kernel itself.
-		dw, db := make([]float64, len(k.w)), make([]float64, c.OC())
-		for o := range c.OC() {
-			for n := range k.images {
-				for y := range c.H {
-					for x := range c.W {
-						g := float64(*dy.at(n, o, y, x, false))
-						db[o] += g
-						for ic := range icg {
-							for t := range kk {
-								iy, ix := y*c.SH-c.PH+t/c.KW*one(c.DH), x*c.SW-c.PW+t%c.KW*one(c.DW)
-								if iy >= 0 && iy < k.in.h && ix >= 0 && ix < k.in.w {
-									dw[(o*icg+ic)*kk+t] += g * float64(*k.in.at(n, o/ocg*icg+ic, iy, ix, c.Planar))
-								}
-							}
-						}
-					}
-				}
-			}
-		}
+		dw, db := k.weightGradient()
 		// Packing numbers the weights, so that the packed order is known without
 		// rounding.
 		for j := range k.w {

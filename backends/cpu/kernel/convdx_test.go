@@ -7,6 +7,37 @@ import (
 	"testing"
 )
 
+// inputGradient is the gradient of a convolution with respect to its input of h x w
+// pixels by its definition, added to before where that is not nil.
+func inputGradient(c Conv, images, h, w int, weight []float32, dy, before *actBuf) []float64 {
+	var ref []float64
+	icg, ocg := c.IC/one(c.Groups), c.OC()/one(c.Groups)
+	for n := range images {
+		for ic := range c.IC {
+			for y := range h {
+				for x := range w {
+					s := 0.0
+					if before != nil {
+						s = float64(*before.at(n, ic, y, x, false))
+					}
+					for o := ic / icg * ocg; o < (ic/icg+1)*ocg; o++ {
+						for kh := range c.KH {
+							for kw := range c.KW {
+								py, px := y+c.PH-kh*one(c.DH), x+c.PW-kw*one(c.DW)
+								if py%c.SH == 0 && px%c.SW == 0 && py >= 0 && px >= 0 && py/c.SH < c.H && px/c.SW < c.W {
+									s += float64(weight[((o*icg+ic%icg)*c.KH+kh)*c.KW+kw]) * float64(*dy.at(n, o, py/c.SH, px/c.SW, false))
+								}
+							}
+						}
+					}
+					ref = append(ref, s)
+				}
+			}
+		}
+	}
+	return ref
+}
+
 func TestBackwardData(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(8, 8))
@@ -41,31 +72,11 @@ func TestBackwardData(t *testing.T) {
 		before := newAct(images, c.IC, h, w, 1, 0, 0, 1, 0, false)
 		before.fill(r, false)
 
-		var ref []float64
-		icg, ocg := c.IC/one(c.Groups), c.OC()/one(c.Groups)
-		for n := range images {
-			for ic := range c.IC {
-				for y := range h {
-					for x := range w {
-						s := 0.0
-						if accumulate {
-							s = float64(*before.at(n, ic, y, x, false))
-						}
-						for o := ic / icg * ocg; o < (ic/icg+1)*ocg; o++ {
-							for kh := range c.KH {
-								for kw := range c.KW {
-									py, px := y+c.PH-kh*one(c.DH), x+c.PW-kw*one(c.DW)
-									if py%c.SH == 0 && px%c.SW == 0 && py >= 0 && px >= 0 && py/c.SH < c.H && px/c.SW < c.W {
-										s += float64(weight[((o*icg+ic%icg)*c.KH+kh)*c.KW+kw]) * float64(*dy.at(n, o, py/c.SH, px/c.SW, false))
-									}
-								}
-							}
-						}
-						ref = append(ref, s)
-					}
-				}
-			}
+		var into *actBuf
+		if accumulate {
+			into = before
 		}
+		ref := inputGradient(c, images, h, w, weight, dy, into)
 		var simd []float32
 		for _, isa := range Available() {
 			copy(dx.Mem, before.Mem)

@@ -66,11 +66,12 @@ type Worker struct {
 	ISA     ISA
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
-	tile  tile // parameters of the assembly call under way
-	lane  laneTile
-	lanes laneRun // the task under way whose lanes are images
-	wino  winoRun // the Winograd task under way
-	grad  gradientCall
+	tile     tile // parameters of the assembly call under way
+	lane     laneTile
+	laneGrad laneGradient
+	lanes    laneRun // the task under way whose lanes are images
+	wino     winoRun // the Winograd task under way
+	grad     gradientCall
 
 	team    *Team  // that it is of (threads.go)
 	members int    // workers of the run under way

@@ -64,8 +64,9 @@ func (c LaneConv) quadsAtOnce() int {
 // depth is the number of taps of a result.
 func (c LaneConv) ntaps() int { return c.IC / one(c.Groups) * c.KH * c.KW }
 
-// PackedLen is the length of the packed weights, in float32s: nothing is added.
-func (c LaneConv) PackedLen() int { return c.OC() * c.ntaps() }
+// PackedLen is the length of the packed weights, in float32s, rounded up to whole
+// blocks: optimizers work by the block.
+func (c LaneConv) PackedLen() int { return Blocks(c.OC()*c.ntaps()) * Block }
 
 // Pack writes weights in OIHW order into dst: quad by quad, tap by tap, the output
 // channels of a quad side by side.
@@ -79,6 +80,7 @@ func (c LaneConv) Pack(dst, weight []float32) {
 			}
 		}
 	}
+	clear(dst[c.OC()*k : c.PackedLen()])
 }
 
 // BiasLen is the length of the packed bias, in float32s.
@@ -134,7 +136,7 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 	k := c.ntaps()
 	l := &w.lanes
 	*l = laneRun{taps: a.Table[:k], in: a.In[0].Mem, res: a.In[1].Mem, rows: rows, pixels: c.W,
-		inRow: one(c.SH) * c.In.H, ps: one(c.SW) * Block, ops: Block, resRow: c.Res.H, resC: c.Res.C, addRes: c.Residual, scale: c.Scale}
+		inRow: one(c.SH) * c.In.H, ps: one(c.SW) * Block, resRow: c.Res.H, resC: c.Res.C, addRes: c.Residual, scale: c.Scale}
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*Block
 	quads := a.Table[k:]
 	for q := q0; q < min(q0+per, nq); q += l.quads {
@@ -158,21 +160,28 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 			l.bias = laneZeros[:all]
 		}
 		l.out, l.to = out.Mem, part.View.at(out, image, r[1], y0, 0)
-		l.outRow, l.outC = part.View.H, part.View.C
+		l.outRow, l.outC, l.ops = part.View.H, part.View.C, part.step()
 		if c.Residual {
 			l.from = c.Res.at(&a.In[1], image, r[1], y0, 0)
 		}
 		l.relu = part.Act == ActReLU
 		l.rows, l.pixels = rows, c.W
-		if l.inRow == c.W*l.ps && l.outRow == c.W*Block && (!c.Residual || l.resRow == l.outRow) {
+		if l.inRow == c.W*l.ps && l.outRow == c.W*l.ops && (!c.Residual || l.resRow == l.outRow) {
 			l.rows, l.pixels = 1, rows*c.W
 		}
 		l.run(w)
 		if part.vectorAct() {
 			for ch := range all {
 				for y := range rows {
-					x := part.View.row(out, image, r[1]+ch, y0+y, c.W)
-					vecFor(w.ISA).apply(part.Act, x)
+					at := part.View.at(out, image, r[1]+ch, y0+y, 0)
+					for n := c.W; n > 0; n-- { // pixel by pixel, or the row at once
+						run := 1
+						if l.ops == Block {
+							run, n = n, 1
+						}
+						vecFor(w.ISA).apply(part.Act, out.Mem[at:at+run*Block])
+						at += l.ops
+					}
 				}
 			}
 		}

@@ -2,5 +2,7 @@
 
 package kernel
 
-// laneFunc has nothing to offer: Portable is the only tier here.
-func laneFunc(ISA, int, int) func(*byte) { return nil }
+// These have nothing to offer: Portable is the only tier here.
+
+func laneFunc(ISA, int, int) func(*byte)         { return nil }
+func laneGradientFunc(ISA, int, int) func(*byte) { return nil }

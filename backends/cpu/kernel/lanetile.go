@@ -66,7 +66,7 @@ type laneRun struct {
 }
 
 func (l *laneRun) run(w *Worker) {
-	if w.ISA == Portable {
+	if w.ISA == Portable || len(l.taps) == 0 { // a sum of nothing: the assembly has a tap at least
 		l.portable()
 		return
 	}
@@ -131,7 +131,7 @@ func (l *laneRun) run(w *Worker) {
 // portable computes one output channel and pixel after another.
 func (l *laneRun) portable() {
 	for o := range l.channels * l.quads {
-		w := l.w[o/l.channels*l.wQuad+o%l.channels:]
+		first := o/l.channels*l.wQuad + o%l.channels
 		for y := range l.rows {
 			for x := range l.pixels {
 				dst := (*[Block]float32)(l.out[l.to+o*l.outC+y*l.outRow+x*l.ops:])
@@ -143,7 +143,7 @@ func (l *laneRun) portable() {
 				}
 				at := l.at + y*l.inRow + x*l.ps
 				for t, tap := range l.taps {
-					k := w[t*l.channels]
+					k := l.w[first+t*l.channels]
 					for i, v := range (*[Block]float32)(l.in[at+tap>>2:]) {
 						acc[i] += float32(v * k)
 					}

@@ -36,6 +36,7 @@ func main() {
 		depthwises()
 	case "lanes":
 		lanes()
+		laneGradients()
 		transposes()
 	case "gradient":
 		gradients()
