@@ -210,18 +210,52 @@ func (t *Trainer) Params() []TrainerParam { return t.params }
 // masks, Adam and averages depend on it. Nothing is allocated, unless the step
 // is not finite.
 func (t *Trainer) Step(images []float32, labels []int32, rate float32, step int64) (StepStats, error) {
+	if err := t.feed(images, labels, rate, step); err != nil {
+		return StepStats{}, err
+	}
+	n, classes := len(labels), t.Classes()
+	t.run(n, t.body)
+	r := StepStats{Loss: float64(t.loss[0]), Norm: float64(t.norm[0])}
+	for i, l := range labels {
+		if kernel.ArgMax(t.logits[i*classes:(i+1)*classes]) == int(l) {
+			r.Correct++
+		}
+	}
+	if r.Finite() {
+		t.stale, t.began = true, true
+	} else {
+		r.Layer = t.firstNonFinite(n)
+	}
+	t.in[t.image] = nil
+	return r, nil
+}
+
+// StepTimes is [Session.StepTimes] of the step's program, at a rate of 0: weights
+// stay as they are, unless the recipe decays or bounds them.
+func (t *Trainer) StepTimes(images []float32, labels []int32, runs int) ([]float64, error) {
+	if err := t.feed(images, labels, 0, 0); err != nil {
+		return nil, err
+	}
+	best, err := t.s.StepTimes(t.in, t.out, runs)
+	t.stale = true
+	t.in[t.image] = nil
+	return best, err
+}
+
+// feed checks what a step is given and binds it to the inputs.
+func (t *Trainer) feed(images []float32, labels []int32, rate float32, step int64) error {
 	size := t.program.plan.Inputs[t.image].Size
 	n := len(labels)
 	if n < 1 || n > t.Batch() || len(images) != n*size {
-		return StepStats{}, fmt.Errorf("%w: %d labels and %d numbers, of batches of up to %d images of %d", ErrInput, n, len(images), t.Batch(), size)
+		return fmt.Errorf("%w: %d labels and %d numbers, of batches of up to %d images of %d", ErrInput, n, len(images), t.Batch(), size)
 	}
 	if step < 0 || step > math.MaxInt32 {
-		return StepStats{}, fmt.Errorf("%w: step %d", ErrInput, step)
+		return fmt.Errorf("%w: step %d", ErrInput, step)
 	}
 	classes := t.Classes()
 	for i, l := range labels {
 		if l < 0 || int(l) >= classes {
-			return StepStats{}, fmt.Errorf("%w: label %d, of %d classes", ErrInput, l, classes)
+			return fmt.Errorf("%w: label %d, of %d classes", ErrInput, l, classes)
 		}
 		kernel.PutInt(t.labels, i, l)
 	}
@@ -237,20 +271,7 @@ func (t *Trainer) Step(images []float32, labels []int32, rate float32, step int6
 			t.in[i] = images
 		}
 	}
-	t.run(n, t.body)
-	r := StepStats{Loss: float64(t.loss[0]), Norm: float64(t.norm[0])}
-	for i, l := range labels {
-		if kernel.ArgMax(t.logits[i*classes:(i+1)*classes]) == int(l) {
-			r.Correct++
-		}
-	}
-	if r.Finite() {
-		t.stale, t.began = true, true
-	} else {
-		r.Layer = t.firstNonFinite(n)
-	}
-	t.in[t.image] = nil
-	return r, nil
+	return nil
 }
 
 func (t *Trainer) run(n int, body func(w *kernel.Worker)) {

@@ -137,3 +137,39 @@ func TestTrainerRefuses(t *testing.T) {
 		t.Error("a network without updates compiles")
 	}
 }
+
+// Timing a step leaves the weights as they are, and the next step unharmed.
+func TestTrainerStepTimes(t *testing.T) {
+	images, labels := make([]float32, 0), []int32{0, 1, 2, 1}
+	losses := map[bool]float64{}
+	for _, timed := range []bool{false, true} {
+		r, _ := trainer(t, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}})
+		step, _ := r.Programs()
+		images = images[:0]
+		for i := range 4 * step.Plan().Inputs[r.image].Size {
+			images = append(images, float32(i%7)-3)
+		}
+		if timed {
+			times, err := r.StepTimes(images, labels, 2)
+			if err != nil || len(times) != len(step.Plan().Steps) {
+				t.Fatal(err, len(times))
+			}
+			for i, s := range times {
+				if !(s > 0) {
+					t.Errorf("step %d takes %g s", i, s)
+				}
+			}
+			if _, err := r.StepTimes(images[1:], labels, 1); !errors.Is(err, ErrInput) {
+				t.Error(err)
+			}
+		}
+		s, err := r.Step(images, labels, .1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses[timed] = s.Loss
+	}
+	if losses[false] != losses[true] {
+		t.Errorf("after timing the loss is %g, not %g", losses[true], losses[false])
+	}
+}

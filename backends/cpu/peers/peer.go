@@ -229,6 +229,23 @@ func (p *Peer) Train(on bool) error {
 	return err
 }
 
+// Rate sets the learning rate of the next Load's Step; 0.01 without.
+func (p *Peer) Rate(rate float64) error {
+	_, err := p.command("lr %g", rate)
+	return err
+}
+
+// HeadWeights sets the weights of the outputs after the first in the loss of Step
+// and Backward.
+func (p *Peer) HeadWeights(w ...float64) error {
+	text := "heads"
+	for _, x := range w {
+		text += fmt.Sprintf(" %g", x)
+	}
+	_, err := p.command("%s", text)
+	return err
+}
+
 // Fix gives a symbolic axis a value in the next Load: a runtime may plan better
 // when it knows the batch.
 func (p *Peer) Fix(axis string, n int) error {

@@ -73,6 +73,20 @@ func (n net) small() net {
 
 // graph builds a network, gives it weights and runs passes.
 func (r *report) graph(n net, pipeline string) (*ir.Graph, error) {
+	g, err := r.weighted(n)
+	if err != nil {
+		return nil, err
+	}
+	p, err := passes.Parse(pipeline)
+	if err != nil {
+		return nil, err
+	}
+	_, err = passes.Run(g, p, passes.Options{})
+	return g, err
+}
+
+// weighted builds a network and gives it weights.
+func (r *report) weighted(n net) (*ir.Graph, error) {
 	g, err := n.build()
 	if err != nil {
 		return nil, err
@@ -97,12 +111,7 @@ func (r *report) graph(n net, pipeline string) (*ir.Graph, error) {
 		}
 		g.Data[v.Name] = d
 	}
-	p, err := passes.Parse(pipeline)
-	if err != nil {
-		return nil, err
-	}
-	_, err = passes.Run(g, p, passes.Options{})
-	return g, err
+	return g, nil
 }
 
 // spread returns the least and largest standard deviation of the outputs of a
@@ -153,15 +162,20 @@ func (r *report) model(n net, pipeline string, batch int) (string, *ir.Graph, er
 	if err != nil {
 		return "", nil, err
 	}
-	name := fmt.Sprintf("%s-%d-%s-%x.onnx", strings.ReplaceAll(n.name, "/", "-"), batch, pipeline, len(n.text))
-	path := filepath.Join(r.dir, strings.ReplaceAll(name, " ", "-"))
-	files, err := onnx.Backend{Path: path, Batch: batch}.Emit(g)
+	path, err := r.write(g, fmt.Sprintf("%s-%d-%s-%x.onnx", n.name, batch, pipeline, len(n.text)), onnx.Backend{Batch: batch})
+	return path, g, err
+}
+
+// write writes a graph as one ONNX file of that name.
+func (r *report) write(g *ir.Graph, name string, b onnx.Backend) (string, error) {
+	b.Path = filepath.Join(r.dir, strings.NewReplacer("/", "-", " ", "-").Replace(name))
+	files, err := b.Emit(g)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	var b bytes.Buffer
-	if _, err := files[0].WriteTo(&b); err != nil {
-		return "", nil, err
+	var buf bytes.Buffer
+	if _, err := files[0].WriteTo(&buf); err != nil {
+		return "", err
 	}
-	return path, g, os.WriteFile(path, b.Bytes(), 0o666)
+	return b.Path, os.WriteFile(b.Path, buf.Bytes(), 0o666)
 }

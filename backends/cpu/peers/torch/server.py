@@ -8,13 +8,14 @@ emits can be trained in PyTorch as well. Commands beyond those of ort.c:
     mode default|channels_last|compile   for the next load
     train 0|1                            batch statistics in BN, and dropout
     lr X                                 of SGD with momentum 0.9; default 0.01
+    heads W...                           weights of the outputs after the first in the loss; they have none
     backward                             gradients of sum(output * input "grad:OUTPUT"), or of the mean
                                          cross-entropy against the int64 input "labels"
     grads                                as out: the gradients of inputs and weights
     step N                               as run: forward, cross-entropy, backward, SGD update
     weights                              as out: the weights now
 
-The loss takes the logits: where the output is a softmax, what goes into it.
+The loss takes the logits: where an output is a softmax, what goes into it.
 """
 
 import resource
@@ -245,9 +246,7 @@ class Network(torch.nn.Module):
         self.inputs = [i.name for i in g.input if i.name not in constants]
         self.outputs = [o.name for o in g.output]
         made = {o: n for n in g.node for o in n.output}
-        self.logits = self.outputs[0]
-        if made[self.logits].op_type in ("Softmax", "LogSoftmax"):
-            self.logits = made[self.logits].input[0]
+        self.logits = [made[o].input[0] if made[o].op_type in ("Softmax", "LogSoftmax") else o for o in self.outputs]
         last = {}
         nodes = [n for n in g.node if n.op_type != "Constant"]
         for i, n in enumerate(nodes):
@@ -255,7 +254,7 @@ class Network(torch.nn.Module):
                 last[v] = i
         self.steps = []
         for i, n in enumerate(nodes):
-            dead = [v for v in set(n.input) if last[v] == i and v not in self.place and v not in self.outputs and v != self.logits]
+            dead = [v for v in set(n.input) if last[v] == i and v not in self.place and v not in self.outputs and v not in self.logits]
             args = [v for v in n.input]
             for v in args:
                 if v in constants and v not in self.place and constants[v].dtype == np.float32:
@@ -273,12 +272,12 @@ class Network(torch.nn.Module):
                 v[outs[0]] = y
             for d in dead:
                 v.pop(d, None)
-        return v[self.logits], [v[o] for o in self.outputs]
+        return [v[o] for o in self.logits], [v[o] for o in self.outputs]
 
 
 class Server:
     def __init__(self):
-        self.threads, self.mode, self.lr, self.training = 1, "default", 0.01, False
+        self.threads, self.mode, self.lr, self.training, self.heads = 1, "default", 0.01, False, []
         self.net = None
 
     def load(self, path):
@@ -317,7 +316,8 @@ class Server:
         seeds = [("grad:" + o, v) for o, v in zip(self.net.outputs, outs)]
         if any(s in self.values for s, _ in seeds):
             return sum((v * self.values[s]).sum() for s, v in seeds if s in self.values)
-        return F.cross_entropy(logits.flatten(1), self.values["labels"])
+        weights = [1.0] + self.heads
+        return sum(w * F.cross_entropy(z.flatten(1), self.values["labels"]) for w, z in zip(weights, logits))
 
     def backward(self):
         args = [x.detach().requires_grad_() for x in self.args()]
@@ -373,6 +373,9 @@ class Server:
             return "ok"
         if cmd == "lr":
             self.lr = float(args[0])
+            return "ok"
+        if cmd == "heads":
+            self.heads = [float(w) for w in args]
             return "ok"
         if cmd == "dim":
             return "ok"
