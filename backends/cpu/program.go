@@ -35,7 +35,8 @@ type Options struct {
 	// (Session.Part), at the cost of memory and copies.
 	KeepParts bool
 	// Debug fills memory that holds nothing with NaN while a session runs, so that
-	// a read of it shows in the result.
+	// a read of it shows in the result, and shares steps among all threads that are
+	// too short for it.
 	Debug bool
 
 	oneByOne bool         // no step runs beside another, for comparison

@@ -112,7 +112,11 @@ func (s *Session) Run(inputs, outputs [][]float32) error {
 	if s.p.debug {
 		s.poison(-1)
 	}
-	s.team.Run(s.body)
+	if s.p.plan.Solo && !s.p.debug {
+		s.team.RunAlone(s.body)
+	} else {
+		s.team.Run(s.body)
+	}
 	s.release()
 	return nil
 }

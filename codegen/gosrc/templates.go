@@ -287,7 +287,7 @@ func (s *Session) infer(dst, images []float32, n int) {
 	}
 	{{range .Infer.Edges.In}}{{.}}.Mem = images
 	{{end}}{{range .Infer.Edges.Out}}{{.}}.Mem = dst
-	{{end}}s.team.Run(s.body)
+	{{end}}s.team.{{if .Plan.Solo}}RunAlone{{else}}Run{{end}}(s.body)
 	{{range .Infer.Edges.In}}{{.}}.Mem = nil
 	{{end}}{{range .Infer.Edges.Out}}{{.}}.Mem = nil
 	{{end}}

@@ -19,6 +19,22 @@ type buffer struct {
 // and join counts.
 const joinBelow = 300e-6
 
+// soloBelow is the predicted time of a phase, on the average of a plan, below which
+// one thread is faster than several: to share a phase costs the threads' coming
+// together, half a microsecond, and leaves what it computes in several caches, of
+// which the next phase reads all.
+const soloBelow = 4e-6
+
+// solo reports whether the plan is better carried out by one thread.
+func (p *planner) solo() bool {
+	seconds, phases := 0.0, 0
+	for _, s := range p.steps {
+		seconds += s.Cost.Seconds
+		phases = s.Phase + 1
+	}
+	return !p.opt.Train && seconds < soloBelow*float64(phases)
+}
+
 // phases puts consecutive steps that are independent into one phase: their tasks
 // run as one list, with one fork and join.
 func (p *planner) phases() {
@@ -155,7 +171,7 @@ func (p *planner) finish() *Plan {
 	total += n
 
 	sort.SliceStable(bufs, func(i, j int) bool { return bufs[i].first < bufs[j].first })
-	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Arena: total, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
+	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Solo: p.solo(), Arena: total, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
 	if n := len(p.state); n > 0 {
 		pl.StateLen = align(p.state[n-1].Off + p.state[n-1].Len)
 	}

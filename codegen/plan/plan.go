@@ -85,7 +85,8 @@ type Plan struct {
 	Weights  []Weight
 	Packed   int // length of the packed weights, in float32s
 	Steps    []Step
-	Changes  int `json:",omitempty"` // of a training step: from here on steps change params, before it none does
+	Changes  int  `json:",omitempty"` // of a training step: from here on steps change params, before it none does
+	Solo     bool `json:",omitempty"` // its steps are too short to share: one thread carries it out
 	Sections []Section
 	Buffers  []Buffer
 }

@@ -375,6 +375,36 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+// slow is a lowering whose steps take so long.
+type slow struct {
+	fake
+	seconds float64
+}
+
+func (l slow) Cost(k Kernel, images int) Cost { return Cost{Seconds: l.seconds} }
+
+func TestShortStepsAreNotShared(t *testing.T) {
+	b := newNet(t)
+	x := b.op("a", ops.ReLU{}, b.Input("x", ir.Float(ir.Batch, 16, 8, 8)))
+	g := b.Graph()
+	g.Outputs = []*ir.Value{b.op("b", ops.Softmax{Axis: 1}, x)}
+	for _, c := range []struct {
+		seconds float64
+		solo    bool
+	}{{1e-6, true}, {50e-6, false}} {
+		p, err := New(g, slow{seconds: c.seconds}, Options{Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Solo != c.solo {
+			t.Errorf("steps of %g s: one thread: %v", c.seconds, p.Solo)
+		}
+		if said := strings.Contains(p.String(), "on one thread"); said != c.solo {
+			t.Errorf("steps of %g s: the plan says that it runs on one thread: %v", c.seconds, said)
+		}
+	}
+}
+
 func TestPrinting(t *testing.T) {
 	b := newNet(t)
 	b.Part = "stem"
@@ -382,7 +412,7 @@ func TestPrinting(t *testing.T) {
 	b.Part = "top"
 	p := b.plan(Options{Batch: 2}, b.op("probs", ops.Softmax{Axis: 1}, x))
 	text := p.String()
-	for _, want := range []string{"plan net: inference, batch 2, 3 steps in 3 phases", "stem", "c0", "softmax", "out0@0", "total"} {
+	for _, want := range []string{"plan net: inference on one thread, batch 2, 3 steps in 3 phases", "stem", "c0", "softmax", "out0@0", "total"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

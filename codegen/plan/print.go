@@ -30,6 +30,9 @@ func (p *Plan) Table(w io.Writer, opt TableOptions) error {
 	if p.Train {
 		what = "training"
 	}
+	if p.Solo {
+		what += " on one thread"
+	}
 	if _, err := fmt.Fprintf(w, "plan %s: %s, batch %d, %d steps in %d phases, arena %s, weights %s\n\n",
 		p.Name, what, p.Batch, len(p.Steps), p.Phases(), size(p.Arena), size(p.Packed)); err != nil {
 		return err

@@ -77,6 +77,7 @@ type Worker struct {
 	members int    // workers of the run under way
 	phase   uint32 // of the run under way, that it is at
 	job     [1]Job // of Do
+	helped  bool   // it did others' work when there last was some: they may be away
 }
 
 // Kernel is one piece of work of a plan: a comparable struct whose fields are

@@ -41,12 +41,11 @@ type crew struct {
 	left   event // the last one has left a run that is not open any more
 	_      [64]byte
 
-	// phase.n is the phase that is not yet done: of a run, every Do, DoAll and
-	// Barrier is one. finished counts its units of work that are.
-	phase    event
-	finished atomic.Int32
-	_        [64]byte
-	shares   []share // of each worker
+	// phase counts the phases that are done: of a run, every Do, DoAll and
+	// Barrier is one. Its low half counts the units that are done of the one under
+	// way.
+	phase  event
+	shares []share // of each worker
 }
 
 // open is a bit of crew.inside.
@@ -77,7 +76,7 @@ func NewPool(threads int) *Pool {
 	c.start.init()
 	c.left.init()
 	c.phase.init()
-	c.phase.n.Store(1) // shares are of phase 0
+	c.phase.n.Store(1 << 32) // shares are of phase 0
 	for id := 1; id < threads; id++ {
 		go c.work(id)
 	}
@@ -113,7 +112,7 @@ func (c *crew) work(id int) {
 	seen := uint32(0)
 	for {
 		c.start.wait(seen, c.patient)
-		seen = c.start.n.Load()
+		seen = c.start.count()
 		if c.closed.Load() {
 			return
 		}
@@ -174,22 +173,21 @@ func (t *Team) Run(body func(w *Worker)) {
 	c := t.pool.crew
 	w := &t.workers[0]
 	if c.threads == 1 || !c.busy.CompareAndSwap(false, true) {
-		w.members = 1
-		body(w)
+		t.RunAlone(body)
 		return
 	}
 	for i := range t.workers {
 		t.workers[i].members = c.threads
 	}
-	if c.phase.n.Load() > 1<<30 { // long before numbers of phases come again
+	if c.phase.count() > 1<<30 { // long before numbers of phases come again
 		for i := range c.shares {
 			c.shares[i].v.Store(0)
 		}
-		c.phase.n.Store(1) // as when the pool was new
+		c.phase.n.Store(1 << 32) // as when the pool was new
 	}
-	c.team, c.body, c.base = t, body, c.phase.n.Load()
+	c.team, c.body, c.base = t, body, c.phase.count()
 	w.phase = c.base
-	left := c.left.n.Load()
+	left := c.left.count()
 	c.inside.Store(open)
 	c.start.signal()
 	body(w)
@@ -205,6 +203,12 @@ func (t *Team) Run(body func(w *Worker)) {
 	c.busy.Store(false)
 }
 
+// RunAlone runs body on the caller's goroutine only.
+func (t *Team) RunAlone(body func(w *Worker)) {
+	t.workers[0].members = 1
+	body(&t.workers[0])
+}
+
 // Members is the number of workers of the run: 1 if the pool was busy.
 func (w *Worker) Members() int { return w.members }
 
@@ -216,17 +220,15 @@ func (w *Worker) Barrier() {
 	w.finish(1, w.members)
 }
 
-// finish adds to the finished units of w's phase and returns when it is done.
+// finish adds to the finished units of w's phase, of so many in all, and returns
+// when it is done.
 func (w *Worker) finish(units, of int) {
 	c := w.team.pool.crew
-	phase := w.phase
 	w.phase++
-	if units > 0 && int(c.finished.Add(int32(units))) == of {
-		c.finished.Store(0)
-		c.phase.signal()
+	if units > 0 && c.phase.add(units, of) {
 		return
 	}
-	c.phase.wait(phase, c.patient)
+	c.phase.wait(w.phase-1, c.patient)
 }
 
 // Do runs the kernel's tasks on all workers and returns when they are done. Every
@@ -261,7 +263,7 @@ func (w *Worker) DoAll(jobs []Job) {
 		return
 	}
 	c := w.team.pool.crew
-	if c.phase.n.Load() != w.phase { // the others have done it
+	if c.phase.count() != w.phase { // the others have done it
 		w.phase++
 		return
 	}
@@ -273,9 +275,19 @@ func (w *Worker) DoAll(jobs []Job) {
 	}
 	l.unit = ceilDiv(max(1, l.tasks), maxUnits)
 	units := max(1, ceilDiv(l.tasks, l.unit))
-	done := 0
+	done, eager := 0, w.helped
+	w.helped = false
 	for i := range w.members {
 		owner := (w.ID + i) % w.members
+		if i == 1 && !eager {
+			// Mostly the others are about to be done. A look at what they have left
+			// would hold them up.
+			if done > 0 && c.phase.add(done, units) || c.phase.soon(w.phase) {
+				w.phase++
+				return
+			}
+			done = 0
+		}
 		for {
 			lo, hi := c.shares[owner].take(w.phase, &l, owner, i == 0)
 			if lo == hi {
@@ -283,6 +295,7 @@ func (w *Worker) DoAll(jobs []Job) {
 			}
 			w.run(jobs, lo*l.unit, min(hi*l.unit, l.tasks))
 			done += hi - lo
+			w.helped = w.helped || i > 0
 		}
 	}
 	if l.tasks == 0 && w.ID == 0 {
@@ -371,9 +384,10 @@ type spinning struct {
 const spinFor = 4 * time.Millisecond
 
 // event is a counter that threads wait for: first by looking at it again and
-// again, then asleep.
+// again, then asleep. The counter is the high half of n; the low half is free for
+// parts of one.
 type event struct {
-	n        atomic.Uint32
+	n        atomic.Uint64
 	sleepers atomic.Int32
 	mu       sync.Mutex
 	cond     sync.Cond
@@ -382,8 +396,30 @@ type event struct {
 
 func (e *event) init() { e.cond.L = &e.mu }
 
+func (e *event) count() uint32 { return uint32(e.n.Load() >> 32) }
+
 func (e *event) signal() {
-	e.n.Add(1)
+	e.n.Add(1 << 32)
+	e.wake()
+}
+
+// add adds parts, of so many that make the counter count, and reports whether it
+// has. The parts are then none again.
+func (e *event) add(parts, of int) bool {
+	for {
+		n := e.n.Load()
+		if int(n&(1<<32-1))+parts < of {
+			if e.n.CompareAndSwap(n, n+uint64(parts)) {
+				return false
+			}
+		} else if e.n.CompareAndSwap(n, (n>>32+1)<<32) {
+			e.wake()
+			return true
+		}
+	}
+}
+
+func (e *event) wake() {
 	if e.sleepers.Load() > 0 { // a sleeper counts itself first and looks at n again after
 		e.mu.Lock()
 		e.cond.Broadcast()
@@ -391,18 +427,29 @@ func (e *event) signal() {
 	}
 }
 
+// soon waits a microsecond or two and reports whether the counter is not old any more.
+func (e *event) soon(old uint32) bool {
+	for range 40 {
+		if e.count() != old {
+			return true
+		}
+		pause()
+	}
+	return false
+}
+
 // wait returns once the counter is not old any more.
 func (e *event) wait(old uint32, s spinning) {
 	if s.alone {
 		for range 200 {
-			if e.n.Load() != old {
+			if e.count() != old {
 				return
 			}
 		}
 		begin := time.Now()
 		for time.Since(begin) < spinFor {
 			for range 200 {
-				if e.n.Load() != old {
+				if e.count() != old {
 					return
 				}
 				pause()
@@ -411,7 +458,7 @@ func (e *event) wait(old uint32, s spinning) {
 		}
 	} else {
 		for range 20 {
-			if e.n.Load() != old {
+			if e.count() != old {
 				return
 			}
 			runtime.Gosched()
@@ -419,7 +466,7 @@ func (e *event) wait(old uint32, s spinning) {
 	}
 	e.sleepers.Add(1)
 	e.mu.Lock()
-	for e.n.Load() == old {
+	for e.count() == old {
 		e.cond.Wait()
 	}
 	e.mu.Unlock()
