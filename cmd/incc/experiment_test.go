@@ -119,3 +119,31 @@ func TestMaxoutFigure(t *testing.T) {
 		}
 	}
 }
+
+// incc eval has the test images as incc train had them, statistics of the training
+// images and all: the same loss to the last digit.
+func TestEvalSeesWhatTrainSaw(t *testing.T) {
+	dir := killable(t)
+	for name, augment := range map[string]string{"white": "gcn=on zca=on", "std": "mean_std=on", "mean": "mean_image=on"} {
+		spec := filepath.Join(dir, name+".incc")
+		if err := os.WriteFile(spec, []byte(strings.Replace(killedSpec, "pad=1 crop=8 flip=0.5", augment, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(dir, name)
+		if code, _, stderr := capture(t, "train", spec, "--data", dir, "--out", out, "--epochs", "1", "--val", "100"); code != 0 {
+			t.Fatal(stderr)
+		}
+		info, err := readSummaryFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, text, stderr := capture(t, "eval", spec, "--weights", filepath.Join(out, "best.safetensors"), "--data", dir, "--json")
+		var got struct{ Accuracy, Loss float64 }
+		if err := json.Unmarshal([]byte(text), &got); code != 0 || err != nil {
+			t.Fatal(err, stderr)
+		}
+		if got.Loss != *info.TestLoss || got.Accuracy != *info.TestAcc {
+			t.Errorf("%s: eval says %+v, train said %g and %g", augment, got, *info.TestAcc, *info.TestLoss)
+		}
+	}
+}

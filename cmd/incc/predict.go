@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
@@ -42,6 +44,9 @@ of the spec's labels statement.`,
 			}
 			if err := fillForInference(c, g); err != nil {
 				return err
+			}
+			if keys := fromTheData(g); keys != "" {
+				fmt.Fprintf(c.App.ErrWriter, "note: this network is trained on images after %s, which predict cannot do without the training images: expect wrong answers; incc eval does it\n", keys)
 			}
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 				return err
@@ -86,4 +91,25 @@ of the spec's labels statement.`,
 			return nil
 		},
 	}
+}
+
+// fromTheData lists what the recipe does to every image, in evaluation as well, but
+// no picture alone can have: by statistics of the training images, or behind one
+// that is.
+func fromTheData(g *ir.Graph) string {
+	if g.Recipe.Train == nil {
+		return ""
+	}
+	var keys []string
+	for _, a := range g.Recipe.Train.Augment {
+		for _, k := range []struct {
+			on   bool
+			name string
+		}{{a.GCN, "gcn"}, {a.ZCA, "zca"}, {a.MeanStd, "mean_std"}, {a.MeanSubtracted, "mean_image"}} {
+			if k.on {
+				keys = append(keys, "augment "+k.name)
+			}
+		}
+	}
+	return strings.Join(keys, ", ")
 }

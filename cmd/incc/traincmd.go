@@ -57,7 +57,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
 			&cli.StringFlag{Name: "init", Usage: "begin with the weights of a safetensors `FILE`"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and train one step"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and try a step; nothing is written"},
 			defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
@@ -167,7 +167,9 @@ func prepare(c *cli.Context) (*prepared, error) {
 		}
 	}
 	in := p.graph.Inputs[0].Type.Shape
-	if p.input, err = data.NewTransform(p.train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
+	// Means, deviations and whitening are those of all training images, as incc eval
+	// has them, which does not know how many were kept for validation.
+	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
 		return nil, err
 	}
 	if file := c.String("init"); file != "" {
@@ -349,9 +351,14 @@ func dryRun(w io.Writer, p *prepared) error {
 	if x == nil {
 		return fmt.Errorf("%d images do not fill a batch of %d", p.train.Len(), p.engine.Batch())
 	}
-	start := time.Now()
 	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
 	if err != nil {
+		return err
+	}
+	// The first step finds memory that nobody has touched yet; the second tells how
+	// long one takes.
+	start := time.Now()
+	if _, err := p.engine.Step(x.Images, x.Labels, 0, 1); err != nil {
 		return err
 	}
 	d := time.Since(start)
@@ -361,6 +368,17 @@ func dryRun(w io.Writer, p *prepared) error {
 		return &numericalError{"the loss or a gradient is not finite"}
 	}
 	return nil
+}
+
+// chosen says which weights a run ends with.
+func (p *prepared) chosen(s *train.State) string {
+	switch {
+	case s.BestAt < 0:
+		return fmt.Sprintf("after %d steps", s.Global)
+	case p.val == nil:
+		return fmt.Sprintf("epoch %d, the best in training", s.BestAt)
+	}
+	return fmt.Sprintf("epoch %d, the best on validation", s.BestAt)
 }
 
 // finish takes the best weights, tests them once, and writes what a run leaves.
@@ -421,7 +439,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		}
 		if set == p.set.Test {
 			info.TestAcc, info.TestLoss, info.TestImages = &score.Accuracy, &score.Loss, score.Images
-			fmt.Fprintf(w, "test: %.2f %% of %d images (epoch %d, the best on validation), loss %.4f\n", 100*score.Accuracy, score.Images, s.BestAt, score.Loss)
+			fmt.Fprintf(w, "test: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		}
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
