@@ -102,14 +102,41 @@ func Fans(shape Shape) (in, out int) {
 // parts are drawn in parallel.
 func Draw(name string, shape Shape, init Init, seed int64) *tensor.F32 {
 	t := tensor.Make[float32](shape)
+	draw := Drawer(name, shape, init, seed)
+	const chunk = 1 << 15
+	if init.Kind == InitConstant || len(t.Data) <= chunk {
+		draw(t.Data, 0)
+		return t
+	}
+	var wg sync.WaitGroup
+	work := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), (len(t.Data)+chunk-1)/chunk) {
+		wg.Go(func() {
+			for lo := range work {
+				draw(t.Data[lo:min(lo+chunk, len(t.Data))], lo)
+			}
+		})
+	}
+	for lo := 0; lo < len(t.Data); lo += chunk {
+		work <- lo
+	}
+	close(work)
+	wg.Wait()
+	return t
+}
+
+// Drawer returns a function that writes a part of what Draw returns: the elements
+// from number at on, as many as dst has room for. It is safe for concurrent use.
+func Drawer(name string, shape Shape, init Init, seed int64) func(dst []float32, at int) {
 	in, out := Fans(shape)
 	var draw func(r *stream) float64
 	switch init.Kind {
 	case InitConstant:
-		for i := range t.Data {
-			t.Data[i] = float32(init.A)
+		return func(dst []float32, _ int) {
+			for i := range dst {
+				dst[i] = float32(init.A)
+			}
 		}
-		return t
 	case InitHe:
 		std := math.Sqrt(2 / float64(in))
 		draw = func(r *stream) float64 { return std * r.normal() }
@@ -139,28 +166,13 @@ func Draw(name string, shape Shape, init Init, seed int64) *tensor.F32 {
 	}
 	key := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, uint64(seed)), name...))
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:16])
-	const chunk = 1 << 15
-	var wg sync.WaitGroup
-	work := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), (len(t.Data)+chunk-1)/chunk) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			r := new(stream) // one for all: draw's argument escapes
-			for lo := range work {
-				for i := lo; i < min(lo+chunk, len(t.Data)); i++ {
-					*r = stream{k0: k0, ctr: mix(k1, uint64(i))}
-					t.Data[i] = float32(draw(r))
-				}
-			}
-		}()
+	return func(dst []float32, at int) {
+		r := new(stream) // one for all: draw's argument escapes
+		for i := range dst {
+			*r = stream{k0: k0, ctr: mix(k1, uint64(at+i))}
+			dst[i] = float32(draw(r))
+		}
 	}
-	for lo := 0; lo < len(t.Data); lo += chunk {
-		work <- lo
-	}
-	close(work)
-	wg.Wait()
-	return t
 }
 
 // Materialize draws every param that has no data yet.

@@ -11,15 +11,11 @@ package cpu
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
-	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // Options of Compile. The zero value plans single images and runs them on all
@@ -31,6 +27,10 @@ type Options struct {
 	Direct  bool   // keep to direct convolution
 	Seed    int64  // of weights that have no data
 	Tuning  *Tuning
+	// Weights is a file that params without data are read from, if it has them: while
+	// they are packed, a piece at a time, so that they never lie in memory as a whole.
+	// The file is not needed after Compile.
+	Weights *kernel.Tensors
 	// KeepParts keeps the values of labelled parts readable after a run
 	// (Session.Part), at the cost of memory and copies.
 	KeepParts bool
@@ -72,9 +72,9 @@ type Program struct {
 // phase is a range of steps that run as one list of tasks.
 type phase struct{ first, end int }
 
-// Compile plans a graph and packs its weights; params that have no data are drawn
-// as their initialization says. The graph is not changed and need not have been
-// optimized: passes make it faster, not right.
+// Compile plans a graph and packs its weights; params that have no data are read
+// from Options.Weights or else drawn as their initialization says. The graph is not
+// changed and need not have been optimized: passes make it faster, not right.
 //
 // A graph with updates is a training step: every session has params of its own,
 // which each run changes.
@@ -92,19 +92,21 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	pl, folded, err := makePlan(g, opt, true)
+	pl, known, err := makePlan(g, opt)
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{plan: pl, isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
-	switch {
+	p := &Program{plan: pl, isa: isa, weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
+	if err := p.pack(known); err != nil {
+		return nil, fmt.Errorf("compile %s: %w", g.Name, err)
+	}
+	switch { // now, since a pool that is new spins while it waits for work
 	case opt.pool != nil:
 		p.pool = opt.pool
 	case opt.Threads > 0:
 		p.pool = kernel.NewPool(opt.Threads)
-	}
-	if err := p.pack(folded, opt.Seed); err != nil {
-		return nil, fmt.Errorf("compile %s: %w", g.Name, err)
+	default:
+		p.pool = kernel.DefaultPool()
 	}
 	for i, s := range pl.Steps {
 		var table []int
@@ -129,23 +131,15 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 // Plan returns the schedule that Compile would make, without a look at weights: its
 // Weights name params and values of the graph that depend on params alone.
 func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
-	p, _, err := makePlan(g, opt, false)
+	p, _, err := makePlan(g, opt)
 	return p, err
 }
 
-// Prepared returns a copy of a graph as Compile plans it: without nodes that
-// nothing needs, and with the values of those that depend on params alone (of a
-// training step: on constants) among its data.
-func Prepared(g *ir.Graph, seed int64) (*ir.Graph, error) { return prepare(g, seed, true) }
-
-// makePlan returns the plan of a graph, and the graph with its constant nodes
-// folded, whose values the plan's weights name. Without evaluate these values
-// have no data.
-func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, error) {
-	g, err := prepare(g, opt.Seed, evaluate)
-	if err != nil {
-		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
-	}
+// makePlan returns the plan of a graph and what the values are that the plan's
+// weights name.
+func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
+	g, known := prepare(g)
+	known.file, known.seed = opt.Weights, opt.Seed
 	if opt.Batch < 0 || opt.Batch > MaxBatch {
 		return nil, nil, fmt.Errorf("compile %s: a batch of %d images, want 1 to %d", g.Name, opt.Batch, MaxBatch)
 	}
@@ -162,164 +156,23 @@ func makePlan(g *ir.Graph, opt Options, evaluate bool) (*plan.Plan, *ir.Graph, e
 		l.train, l.tuning = newTraining(g, false), nil
 	}
 	pl, err := chooseLayout(g, l, o, opt.lanes)
-	return pl, g, err
+	return pl, known, err
 }
 
-// prepare returns a copy of the graph without nodes that nothing needs, in which
-// nodes that depend on params alone have become params themselves.
-func prepare(g *ir.Graph, seed int64, evaluate bool) (*ir.Graph, error) {
-	c := g.Clone()
-	need := map[*ir.Value]bool{}
-	for _, v := range c.Roots() {
-		need[v] = true
+// pack makes the packed weights, and what the params of a training step begin with.
+func (p *Program) pack(k *known) error {
+	var list []kernel.Packing
+	for _, w := range p.plan.Weights {
+		by, _ := p.plan.Steps[w.Step].Do.(kernel.Kernel)
+		list = append(list, kernel.Packing{Name: strings.Join(w.Params, ", "), Dst: p.weights.Mem[w.Off : w.Off+w.Len], How: w.How, Arg: w.Arg, By: by,
+			From: func() ([]kernel.Stream, error) { return k.streams(w.Params...) }})
 	}
-	// A training step changes weights and state: only constants stay what they are.
-	known := func(v *ir.Value) bool {
-		return v != nil && v.Param != nil && (len(c.Updates) == 0 || v.Param.Kind == ir.Constant)
-	}
-	for _, p := range c.Parts {
-		need[p.Out] = true
-	}
-	keep := map[*ir.Node]bool{}
-	for i := len(c.Nodes) - 1; i >= 0; i-- {
-		n := c.Nodes[i]
-		for _, v := range n.Out {
-			keep[n] = keep[n] || need[v]
-		}
-		if keep[n] {
-			for _, v := range n.In {
-				need[v] = true
-			}
-		}
-	}
-	nodes := c.Nodes
-	c.Nodes = nil
-	var folded []*ir.Node
-	for _, n := range nodes {
-		if !keep[n] {
-			continue
-		}
-		var in []*tensor.Tensor
-		for _, v := range n.In {
-			if !known(v) {
-				break
-			}
-			in = append(in, nil)
-		}
-		if len(in) < len(n.In) || len(in) == 0 {
-			c.Nodes = append(c.Nodes, n)
-			continue
-		}
-		for _, v := range n.Out {
-			v.Def, v.Param = nil, &ir.Param{Kind: ir.Constant}
-			c.Params = append(c.Params, v)
-		}
-		folded = append(folded, n)
-	}
-	if evaluate {
-		return c, fold(c, folded, seed)
-	}
-	return c, nil
-}
-
-// fold evaluates nodes that depend on params and on each other alone, in
-// topological order, several at a time, and puts what they compute among the data.
-func fold(g *ir.Graph, nodes []*ir.Node, seed int64) error {
-	done := map[*ir.Value]chan struct{}{} // closed when the value is there, or cannot be
-	ready := make([]chan struct{}, len(nodes))
-	for i, n := range nodes {
-		ready[i] = make(chan struct{})
-		for _, v := range n.Out {
-			done[v] = ready[i]
-		}
-	}
-	errs := make([]error, len(nodes))
-	var mu sync.Mutex // guards g.Data
-	eval := func(i int) {
-		n := nodes[i]
-		defer close(ready[i])
-		var in []*tensor.Tensor
-		for _, v := range n.In {
-			if c := done[v]; c != nil {
-				<-c
-			}
-			mu.Lock()
-			d := g.Data[v.Name]
-			mu.Unlock()
-			if d == nil && done[v] != nil {
-				return // its own error is told
-			}
-			if d == nil {
-				d = ir.Draw(v.Name, v.Type.Shape, v.Param.Init, seed)
-			}
-			in = append(in, tensor.Widen(d))
-		}
-		out, err := n.Op.Eval(in)
-		if err != nil {
-			errs[i] = fmt.Errorf("%s: %w", n.Out[0].Name, err)
-			return
-		}
-		for j, v := range n.Out {
-			d := tensor.Round(out[j])
-			mu.Lock()
-			g.Data[v.Name] = d
-			mu.Unlock()
-		}
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(len(nodes), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			// Whatever a node waits for stands before it, so somebody is at it.
-			for i := int(next.Add(1)) - 1; i < len(nodes); i = int(next.Add(1)) - 1 {
-				eval(i)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
-// values returns what a param holds: its data, or what its init draws.
-func values(g *ir.Graph, v *ir.Value, seed int64) *tensor.F32 {
-	if d := g.Data[v.Name]; d != nil {
-		return d
-	}
-	return ir.Draw(v.Name, v.Type.Shape, v.Param.Init, seed)
-}
-
-func (p *Program) pack(g *ir.Graph, seed int64) error {
-	params := make(map[string]*ir.Value, len(g.Params))
-	for _, v := range g.Params {
-		params[v.Name] = v
-	}
-	ws := p.plan.Weights
-	errs := make([]error, len(ws))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(len(ws), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(ws); i = int(next.Add(1)) - 1 {
-				w := ws[i]
-				var src [][]float32
-				for _, name := range w.Params {
-					src = append(src, values(g, params[name], seed).Data)
-				}
-				do, _ := p.plan.Steps[w.Step].Do.(kernel.Kernel)
-				if err := kernel.PackInto(p.weights.Mem[w.Off:w.Off+w.Len], w.How, w.Arg, do, src...); err != nil {
-					errs[i] = fmt.Errorf("weights %s: %w", strings.Join(w.Params, ", "), err)
-				}
-			}
-		})
-	}
-	wg.Wait()
 	for _, s := range p.plan.State {
 		by, _ := s.By.(kernel.Kernel)
-		if err := kernel.PackInto(p.state.Mem[s.Off:s.Off+s.Len], s.How, s.Arg, by, values(g, params[s.Name], seed).Data); err != nil {
-			return fmt.Errorf("param %s: %w", s.Name, err)
-		}
+		list = append(list, kernel.Packing{Name: s.Name, Dst: p.state.Mem[s.Off : s.Off+s.Len], How: s.How, Arg: s.Arg, By: by,
+			From: func() ([]kernel.Stream, error) { return k.streams(s.Name) }})
 	}
-	return errors.Join(errs...)
+	return kernel.PackAll(list)
 }
 
 // Plan is the program's schedule. It must not be changed.

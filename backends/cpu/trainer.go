@@ -350,11 +350,9 @@ func (t *Trainer) refresh() error {
 		}
 		t.net.Data[v.Name] = tensor.Of(x, v.Type.Shape...)
 	}
-	g, err := prepare(t.net, t.seed, true)
-	if err != nil {
-		return err
-	}
-	if err := t.eval.pack(g, t.seed); err != nil {
+	_, known := prepare(t.net)
+	known.seed = t.seed
+	if err := t.eval.pack(known); err != nil {
 		return err
 	}
 	t.stale = false
@@ -406,9 +404,7 @@ func (t *Trainer) Set(name string, src []float32) error {
 		return t.s.SetParam(name, src)
 	}
 	t.tg.Graph.Data[name] = tensor.Of(append([]float32(nil), src...), t.params[i].Shape...)
-	g, err := prepare(t.tg.Graph, t.seed, true)
-	if err != nil {
-		return err
-	}
-	return t.program.pack(g, t.seed)
+	_, known := prepare(t.tg.Graph)
+	known.seed = t.seed
+	return t.program.pack(known)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -35,8 +36,9 @@ func executorOptions(c *cli.Context) (cpu.Options, error) {
 	return o, err
 }
 
-// evaluate runs the network on a batch and returns one value.
-func evaluate(c *cli.Context, g *ir.Graph, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
+// evaluate runs the network on a batch and returns one value. What it has no data
+// for the executor reads from the file, if there is one.
+func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
 	switch e := c.String("engine"); e {
 	case "ref":
 		res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{Keep: []*ir.Value{out}, Seed: c.Int64("seed")})
@@ -52,7 +54,7 @@ func evaluate(c *cli.Context, g *ir.Graph, x *tensor.Tensor, out *ir.Value) (*te
 		h := g.Clone()
 		h.Heads = nil
 		h.Outputs = []*ir.Value{h.Value(out.Name)}
-		o.Batch = x.Shape[0]
+		o.Batch, o.Weights = x.Shape[0], file
 		p, err := cpu.Compile(h, o)
 		if err != nil {
 			return nil, err

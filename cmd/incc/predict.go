@@ -42,7 +42,9 @@ of the spec's labels statement.`,
 			if err != nil {
 				return err
 			}
-			if err := fillForInference(c, g); err != nil {
+			file, done, err := weightsLater(c, g)
+			defer done()
+			if err != nil {
 				return err
 			}
 			if keys := fromTheData(g); keys != "" {
@@ -55,6 +57,7 @@ of the spec's labels statement.`,
 			if err != nil {
 				return err
 			}
+			o.Weights = file
 			p, err := cpu.Compile(g, o)
 			if err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -152,7 +153,15 @@ and a run agree.`,
 			if err != nil {
 				return err
 			}
-			if err := fillForInference(c, g); err != nil {
+			var file *kernel.Tensors
+			if c.String("engine") == "cpu" {
+				var done func()
+				file, done, err = weightsLater(c, g)
+				defer done()
+			} else {
+				err = fillForInference(c, g)
+			}
+			if err != nil {
 				return err
 			}
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
@@ -162,7 +171,7 @@ and a run agree.`,
 			if err != nil {
 				return err
 			}
-			y, err := evaluate(c, g, x, out)
+			y, err := evaluate(c, g, file, x, out)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
 )
 
 var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from a safetensors `FILE` instead of drawing them"}
@@ -23,16 +24,51 @@ var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from
 // drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
 
-// fillForInference drops the auxiliary classifiers first: what only they read is
-// neither drawn nor read from the file.
+// fillForInference is fillWeights without the auxiliary classifiers, which it drops.
 func fillForInference(c *cli.Context, g *ir.Graph) error {
+	return fill(c, g, dropHeads(g))
+}
+
+// dropHeads drops the auxiliary classifiers before weights are read: what only they
+// read is neither drawn nor read from the file. It returns the names of that.
+func dropHeads(g *ir.Graph) map[string]bool {
 	passOver := map[string]bool{}
 	for v := range headParams(g) {
 		passOver[v.Name] = true
 	}
 	g.Heads = nil
 	ir.Rewrite(g, "drop-heads").Sweep()
-	return fill(c, g, passOver)
+	return passOver
+}
+
+// weightsLater readies a network for passes and the executor: the file of --weights
+// is opened and held against the network, but not read; that is left to cpu.Compile
+// (Options.Weights), which reads it piece by piece. What the file does not have is
+// drawn there. Where a pass asks for the values they are read all the same. The
+// file, nil without --weights, must be closed by done.
+func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(), err error) {
+	none := func() {}
+	pipeline, err := pipelineOf(c, 2)
+	if err != nil {
+		return nil, none, err
+	}
+	if slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign }) {
+		return nil, none, fillForInference(c, g)
+	}
+	passOver := dropHeads(g)
+	path := c.String("weights")
+	if path == "" {
+		return nil, none, nil
+	}
+	f, file, err := openWeights(path)
+	if err != nil {
+		return nil, none, err
+	}
+	if bad := misfits(g, file, passOver); len(bad) > 0 {
+		f.Close()
+		return nil, none, misfitError(g, path, bad)
+	}
+	return file, func() { f.Close() }, nil
 }
 
 func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
@@ -50,19 +86,47 @@ func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
 // may hold nothing else; whatever does not fit is listed, all of it. What only
 // heads read may be missing. Names in passOver are passed over.
 func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
-	f, err := os.Open(path)
+	f, file, err := openWeights(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	bad := misfits(g, file, passOver)
+	for _, v := range g.Params {
+		info, ok := file.Info(v.Name)
+		if v.Param.Kind == ir.Constant || !ok || !slices.Equal(info.Shape, v.Type.Shape) {
+			continue
+		}
+		data, err := file.Float32s(v.Name)
+		if err != nil {
+			bad = append(bad, fmt.Sprintf("%s: %v", v.Name, err))
+			continue
+		}
+		g.Data[v.Name] = tensor.Of(data, v.Type.Shape...)
+	}
+	return misfitError(g, path, bad)
+}
+
+func openWeights(path string) (*os.File, *kernel.Tensors, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	fi, err := f.Stat()
 	if err != nil {
-		return err
+		f.Close()
+		return nil, nil, err
 	}
 	file, err := kernel.OpenTensors(f, fi.Size())
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		f.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return f, file, nil
+}
+
+// misfits lists what names and shapes of a file have wrong.
+func misfits(g *ir.Graph, file *kernel.Tensors, passOver map[string]bool) (bad []string) {
 	heads := headParams(g)
 	params := map[string]*ir.Value{}
 	var names []string
@@ -72,7 +136,6 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 			names = append(names, v.Name)
 		}
 	}
-	var bad []string
 	have := map[string]bool{}
 	var there []string
 	for _, t := range file.All() {
@@ -86,16 +149,14 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 			continue
 		}
 		have[name] = true
+		switch t.DType {
+		case kernel.F32, kernel.F64, kernel.F16, kernel.BF16:
+		default:
+			bad = append(bad, fmt.Sprintf("%s holds %s, not floating-point numbers", name, t.DType))
+		}
 		if !slices.Equal(t.Shape, v.Type.Shape) {
 			bad = append(bad, fmt.Sprintf("%s is %v in the file, %v in %s", name, ir.Shape(t.Shape), v.Type.Shape, g.Name))
-			continue
 		}
-		data, err := file.Float32s(name)
-		if err != nil {
-			bad = append(bad, fmt.Sprintf("%s: %v", name, err))
-			continue
-		}
-		g.Data[name] = tensor.Of(data, v.Type.Shape...)
 	}
 	for _, name := range names {
 		if !have[name] && !heads[params[name]] {
@@ -106,6 +167,11 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 			bad = append(bad, fmt.Sprintf("%s is not in the file%s", name, near))
 		}
 	}
+	return bad
+}
+
+// misfitError lists misfits, up to a limit; nil if there are none.
+func misfitError(g *ir.Graph, path string, bad []string) error {
 	if len(bad) == 0 {
 		return nil
 	}

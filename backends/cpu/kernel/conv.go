@@ -176,30 +176,10 @@ func (c Conv) PackedLen() int {
 	return n
 }
 
-// Pack writes weights in OIHW order (O over all parts, I = IC/Groups) into dst.
-func (c Conv) Pack(dst, weight []float32) {
-	gs := one(c.Groups)
-	icg, ocg := c.IC/gs, c.OC()/gs
-	kk := c.KH * c.KW
-	for g := range c.groups {
-		d := dst[g.w:]
-		for b := g.lo; b < g.hi; b++ {
-			for k := 0; k < kk; k++ {
-				for l := 0; l < c.depth(); l++ {
-					ic := b*c.lanes() + l
-					row := d[:g.blocks*Block]
-					d = d[g.blocks*Block:]
-					for j := range row {
-						row[j] = 0
-						if o := g.oc + j; j < g.n && ic < c.IC && o/ocg == ic/icg {
-							row[j] = weight[(o*icg+ic%icg)*kk+k]
-						}
-					}
-				}
-			}
-		}
-	}
-}
+// Pack writes weights in OIHW order (O over all parts, I = IC/Groups) into dst, in
+// the order [pair of output blocks][input block][tap][input channel][16 or 32 output
+// channels].
+func (c Conv) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
 
 // BiasLen is the length of the packed bias, in float32s.
 func (c Conv) BiasLen() int {

@@ -6,5 +6,6 @@ package kernel
 //go:generate go -C _asm run . -part gradient -out ../gradient_amd64.s -stubs ../gradient_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part lanes -out ../lanes_amd64.s -stubs ../lanes_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part line -out ../line_amd64.s -stubs ../line_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part peak -out ../peak_amd64.s -stubs ../peak_amd64.go -pkg kernel
 //go:generate go -C _asm/ops run . -out ../../ops_amd64.s -stubs ../../ops_amd64.go -pkg kernel

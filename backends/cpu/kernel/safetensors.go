@@ -311,15 +311,22 @@ func (t *Tensors) Float32s(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.DType == F32 && littleEndian && t.mem != nil && info.begin < info.end {
-		b := t.mem[info.begin:info.end]
-		if p := unsafe.Pointer(&b[0]); uintptr(p)%4 == 0 {
-			v := unsafe.Slice((*float32)(p), len(b)/4)
-			return v, finite(info.Name, v, 0)
-		}
+	if v := t.floats(info); v != nil {
+		return v, finite(info.Name, v, 0)
 	}
 	v := make([]float32, info.Elements())
 	return v, t.ReadInto(v, name)
+}
+
+// floats is the memory of a tensor where that holds float32s as they are, else nil.
+func (t *Tensors) floats(info *TensorInfo) []float32 {
+	if info.DType == F32 && littleEndian && t.mem != nil && info.begin < info.end {
+		b := t.mem[info.begin:info.end]
+		if p := unsafe.Pointer(&b[0]); uintptr(p)%4 == 0 {
+			return unsafe.Slice((*float32)(p), len(b)/4)
+		}
+	}
+	return nil
 }
 
 // ReadInto writes the data of a tensor into dst, which has its length. All are
@@ -332,31 +339,59 @@ func (t *Tensors) ReadInto(dst []float32, name string) error {
 	if len(dst) != info.Elements() {
 		return fmt.Errorf("safetensors: tensor %q has %d elements (%v), %d are wanted", name, info.Elements(), info.Shape, len(dst))
 	}
+	return t.read(dst, info, 0)
+}
+
+// ReadAt writes the elements of a tensor from number at on into dst, in row-major
+// order. All are finite, or an error says which is not.
+func (t *Tensors) ReadAt(dst []float32, name string, at int) error {
+	info, err := t.find(name)
+	if err != nil {
+		return err
+	}
+	if n := info.Elements(); at < 0 || len(dst) > n-at {
+		return fmt.Errorf("safetensors: tensor %q has %d elements (%v); %d from number %d on are wanted", name, n, info.Shape, len(dst), at)
+	}
+	return t.read(dst, info, at)
+}
+
+func (t *Tensors) read(dst []float32, info *TensorInfo, first int) error {
 	convert := converters[info.DType]
 	if convert == nil {
-		return fmt.Errorf("safetensors: tensor %q holds %s, not floating-point numbers", name, info.DType)
+		return fmt.Errorf("safetensors: tensor %q holds %s, not floating-point numbers", info.Name, info.DType)
 	}
 	size := info.DType.Size()
+	asIs := info.DType == F32 && littleEndian
 	const chunk = 1 << 16
 	var buf []byte
 	for done := 0; done < len(dst); {
 		n := min(chunk, len(dst)-done)
-		at := info.begin + int64(done*size)
+		at := info.begin + int64((first+done)*size)
+		d := dst[done : done+n]
 		var b []byte
-		if t.mem != nil {
+		switch {
+		case t.mem != nil:
 			b = t.mem[at : at+int64(n*size)]
-		} else {
+		case asIs:
+			b = floatBytes(d)
+		default:
 			if buf == nil {
 				buf = make([]byte, n*size)
 			}
 			b = buf[:n*size]
+		}
+		if t.mem == nil {
 			if err := readFull(t.src, b, t.base+at); err != nil {
-				return fmt.Errorf("safetensors: tensor %.200q: %w", name, err)
+				return fmt.Errorf("safetensors: tensor %.200q: %w", info.Name, err)
 			}
 		}
-		d := dst[done : done+n]
-		convert(d, b)
-		if err := finite(name, d, done); err != nil {
+		switch {
+		case !asIs:
+			convert(d, b)
+		case t.mem != nil:
+			copy(floatBytes(d), b)
+		}
+		if err := finite(info.Name, d, first+done); err != nil {
 			return err
 		}
 		done += n

@@ -79,45 +79,22 @@ func winoG(i, r int) (row [5]float64) {
 	return row
 }
 
-// Pack transforms weights in OIHW order, in float64, and rounds once. The order
-// is [pair][position][input channel][16 or 32 output channels].
-func (c Winograd) Pack(dst, weight []float32) {
-	r := c.KH
-	var G [winoIn][5]float64
-	for i := range G {
-		G[i] = winoG(i, r)
-	}
-	depths := c.depths()
-	at := 0
-	for g := range c.groups {
-		width := g.blocks * Block
-		d := dst[at : at+winoArea*depths*width]
-		at += len(d)
-		clear(d)
-		for j := range g.n {
-			for ic := range c.IC {
-				k := weight[((g.oc+j)*c.IC+ic)*r*r:][:r*r]
-				var t [winoIn][5]float64
-				for i := range t {
-					for x := range r {
-						for y := range r {
-							t[i][x] += float64(G[i][y] * float64(k[y*r+x]))
-						}
-					}
-				}
-				for y := range winoIn {
-					for x := range winoIn {
-						s := 0.0
-						for i := range r {
-							s += float64(t[y][i] * G[x][i])
-						}
-						d[((y*winoIn+x)*depths+ic)*width+j] = float32(s)
-					}
-				}
-			}
+// winoMatrix is the weight transform for r taps, of winoIn rows.
+func winoMatrix(r int) []float64 { return winoMatrices[r] }
+
+var winoMatrices = func() (m [6][]float64) {
+	for _, r := range []int{3, 5} {
+		for i := range winoIn {
+			row := winoG(i, r)
+			m[r] = append(m[r], row[:r]...)
 		}
 	}
-}
+	return m
+}()
+
+// Pack transforms weights in OIHW order, in float64, and rounds once. The order
+// is [pair][position][input channel][16 or 32 output channels].
+func (c Winograd) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
 
 // winoLayout says where things are in a worker's scratch, in float32s:
 // V[position][input block][tile][16], M[position][1 or 2][tile][16], room for a

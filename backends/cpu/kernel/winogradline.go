@@ -57,15 +57,12 @@ func (c WinogradLine) PackedLen() int {
 	return n * Block * Blocks(c.IC) * c.depth() * lineIn
 }
 
-// Pack transforms weights in OIHW order, in float64, and rounds once. The order is
-// [pair][position][input channel][16 or 32 output channels].
-func (c WinogradLine) Pack(dst, weight []float32) {
+// lineMatrix is the weight transform, lineIn rows of lineTaps.
+var lineMatrix = func() (m []float64) {
 	points := []float64{0}
 	for _, p := range linePoints {
 		points = append(points, p, -p)
 	}
-	var G [lineIn][lineTaps]float64
-	G[lineIn-1][lineTaps-1] = 1
 	for i, p := range points {
 		v := 1.0
 		for j, q := range points {
@@ -73,32 +70,17 @@ func (c WinogradLine) Pack(dst, weight []float32) {
 				v /= p - q
 			}
 		}
-		for k := range lineTaps {
-			G[i][k] = v
+		for range lineTaps {
+			m = append(m, v)
 			v *= p
 		}
 	}
-	depths := Blocks(c.IC) * c.depth()
-	at := 0
-	for g := range c.groups {
-		width := g.blocks * Block
-		d := dst[at : at+lineIn*depths*width]
-		at += len(d)
-		clear(d)
-		for j := range g.n {
-			for ic := range c.IC {
-				k := weight[((g.oc+j)*c.IC+ic)*lineTaps:][:lineTaps]
-				for pos := range G {
-					s := 0.0
-					for i, v := range k {
-						s += float64(G[pos][i] * float64(v))
-					}
-					d[(pos*depths+ic)*width+j] = float32(s)
-				}
-			}
-		}
-	}
-}
+	return append(m, 0, 0, 0, 0, 0, 0, 1) // infinity
+}()
+
+// Pack transforms weights in OIHW order, in float64, and rounds once. The order is
+// [pair][position][input channel][16 or 32 output channels].
+func (c WinogradLine) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
 
 func (c WinogradLine) layout() (l winoLayout) {
 	l.area = lineIn

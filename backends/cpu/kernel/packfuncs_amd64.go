@@ -1,0 +1,46 @@
+package kernel
+
+// The assembly checks no bounds: these look at the farthest elements first.
+
+func packTransposeTiles(isa ISA, dst []float32, step int, src []float32, row, n int) {
+	_, _ = dst[(16*n-1)*step+15], src[15*row+16*n-1]
+	if isa == AVX512 {
+		packTranspose512(&dst[0], 4*step, &src[0], 4*row, n)
+		return
+	}
+	packTranspose256(&dst[0], 4*step, &src[0], 4*row, n)
+}
+
+func packScaleBlocks(isa ISA, dst, src []float32, by []float64) {
+	n := len(dst) / Block
+	_ = src[:n*Block]
+	if isa == AVX512 {
+		packScale512(&dst[0], &src[0], n, &by[0], len(by))
+		return
+	}
+	packScale256(&dst[0], &src[0], n, &by[0], len(by))
+}
+
+func packWinoTiles(isa ISA, r int, src []float32, g []float64, dst []float32, pos, step, n int, tmp []float64) {
+	_, _, _ = src[n*r*r*Block-1], g[winoIn*r-1], dst[(winoArea-1)*pos+(n-1)*step+Block-1]
+	_ = tmp[winoIn*r*8-1]
+	switch {
+	case isa == AVX512 && r == 3:
+		packWino512r3(&src[0], &g[0], &dst[0], 4*pos, 4*step, n, &tmp[0])
+	case isa == AVX512:
+		packWino512r5(&src[0], &g[0], &dst[0], 4*pos, 4*step, n, &tmp[0])
+	case r == 3:
+		packWino256r3(&src[0], &g[0], &dst[0], 4*pos, 4*step, n, &tmp[0])
+	default:
+		packWino256r5(&src[0], &g[0], &dst[0], 4*pos, 4*step, n, &tmp[0])
+	}
+}
+
+func packLineTiles(isa ISA, src []float32, g []float64, dst []float32, pos, step, n int) {
+	_, _, _ = src[n*lineTaps*Block-1], g[lineIn*lineTaps-1], dst[(lineIn-1)*pos+(n-1)*step+Block-1]
+	if isa == AVX512 {
+		packLine512(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
+		return
+	}
+	packLine256(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
+}

@@ -1,0 +1,248 @@
+package kernel
+
+// packPart is a piece of the packing of a kernel's weights that can be made apart
+// from the others: from some of its filters, which lie one behind another.
+type packPart struct {
+	src, filters int // where the filters begin, and their length in all
+	dst, packed  int // where what they become begins, and its length
+	pack         func(dst, src []float32, s *packScratch)
+}
+
+// packParts cuts the packing of a kernel's weights, nil where it cannot be cut. It
+// asks for the very types: a kernel made of another would have that one's parts
+// and a Pack of its own.
+func packParts(k Kernel) []packPart {
+	switch k := k.(type) {
+	case Conv:
+		return k.packParts()
+	case Dense:
+		return k.conv().packParts()
+	case Winograd:
+		return k.packParts()
+	case WinogradLine:
+		return k.packParts()
+	}
+	return nil
+}
+
+// packAll packs all parts.
+func packAll(dst, weight []float32, parts []packPart) {
+	s := newPackScratch()
+	for _, p := range parts {
+		p.pack(dst[p.dst:p.dst+p.packed], weight[p.src:p.src+p.filters], s)
+	}
+}
+
+// packScratch is what packing needs of memory, for one goroutine.
+type packScratch struct {
+	isa   ISA
+	src   []float32 // filters, as they are read
+	panel []float32 // some of them, transposed
+	tmp   []float64 // of a transform
+}
+
+// newPackScratch is for the best instructions of the machine, whatever the network
+// is to run on: all of them pack the same bits.
+func newPackScratch() *packScratch { return &packScratch{isa: available[len(available)-1]} }
+
+// filters is room for filters that are read.
+func (s *packScratch) filters(n int) []float32 {
+	if len(s.src) < n {
+		s.src = make([]float32, n)
+	}
+	return s.src[:n]
+}
+
+func (s *packScratch) room(n int) []float32 {
+	if len(s.panel) < n {
+		s.panel = make([]float32, n)
+	}
+	return s.panel[:n]
+}
+
+// transpose writes the first n elements of some rows (at most 16), row elements
+// apart, as columns: n times an element of each row, step elements apart.
+func (s *packScratch) transpose(dst []float32, step int, src []float32, row, n, rows int) {
+	const b = 16
+	if s.isa != Portable && rows == b && n >= b {
+		packTransposeTiles(s.isa, dst, step, src, row, n/b)
+		if n%b != 0 { // the last ones, some of them again
+			packTransposeTiles(s.isa, dst[(n-b)*step:], step, src[n-b:], row, 1)
+		}
+		return
+	}
+	for at := 0; at < n; at += b { // whole cache lines of each row
+		for j := range rows {
+			for i, x := range src[j*row+at : j*row+min(at+b, n)] {
+				dst[(at+i)*step+j] = x
+			}
+		}
+	}
+}
+
+// columns calls f for pieces of the channels of at most sixteen filters of kk taps,
+// with sixteen lanes for each tap of each channel: one a filter, the others zero.
+func (s *packScratch) columns(filters []float32, channels, kk, rows int, f func(first, n int, panel []float32)) {
+	const most = 1 << 14 // float32s, to stay in the first cache
+	n := max(1, most/Block/kk)
+	for first := 0; first < channels; first += n {
+		n := min(n, channels-first)
+		panel := s.room(n * kk * Block)
+		if rows < Block {
+			clear(panel)
+		}
+		s.transpose(panel, Block, filters[first*kk:], channels*kk, n*kk, rows)
+		f(first, n, panel)
+	}
+}
+
+func (c Conv) packParts() []packPart {
+	var parts []packPart
+	row := c.IC / one(c.Groups) * c.KH * c.KW
+	for g := range c.groups {
+		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row,
+			dst: g.w, packed: (g.hi - g.lo) * c.depth() * c.KH * c.KW * g.blocks * Block,
+			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
+	}
+	return parts
+}
+
+// packGroup packs the filters of a pair of output blocks.
+func (c Conv) packGroup(dst, filters []float32, g group, s *packScratch) {
+	gs := one(c.Groups)
+	icg, ocg := c.IC/gs, c.OC()/gs
+	kk := c.KH * c.KW
+	width := g.blocks * Block
+	if gs > 1 || g.n < width || (g.hi-g.lo)*c.depth() > c.IC {
+		clear(dst)
+	}
+	for j := 0; j < g.n; {
+		// Filters of one block of lanes and of one group of channels.
+		q := (g.oc + j) / ocg
+		n := min(g.n, (j/Block+1)*Block, (q+1)*ocg-g.oc) - j
+		src := filters[j*icg*kk : (j+n)*icg*kk]
+		first := q*icg - g.lo*c.lanes() // channel, counted from those that the pair reads
+		if kk == 1 || c.Planar {
+			s.transpose(dst[first*kk*width+j:], width, src, icg*kk, icg*kk, n)
+		} else {
+			s.columns(src, icg, kk, n, func(at, channels int, panel []float32) {
+				for i := range channels {
+					ic := first + at + i
+					d := dst[(ic/Block*kk*c.depth()+ic%Block)*width+j:]
+					for k := range kk {
+						copy(d[k*c.depth()*width:][:n], panel[(i*kk+k)*Block:])
+					}
+				}
+			})
+		}
+		j += n
+	}
+}
+
+func (c Winograd) packParts() []packPart {
+	var parts []packPart
+	row, pos := c.IC*c.KH*c.KH, winoArea*c.depths()
+	for g := range c.groups {
+		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
+			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
+	}
+	return parts
+}
+
+func (c Winograd) packGroup(dst, filters []float32, g group, s *packScratch) {
+	r := c.KH
+	matrix := winoMatrix(r)
+	s.transformed(dst, filters, g, c.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
+		if s.isa == Portable {
+			winoPackGo(r, src, matrix, dst, pos, step, n)
+			return
+		}
+		if s.tmp == nil {
+			s.tmp = make([]float64, winoIn*5*8)
+		}
+		packWinoTiles(s.isa, r, src, matrix, dst, pos, step, n, s.tmp)
+	})
+}
+
+// transformed packs the filters of a pair of output blocks by a transform from
+// taps to positions, in the order [position][input channel][output channel].
+func (s *packScratch) transformed(dst, filters []float32, g group, ic, depths, taps, positions int, transform func(src, dst []float32, pos, step, n int)) {
+	width := g.blocks * Block
+	if ic < depths {
+		for p := range positions {
+			clear(dst[(p*depths+ic)*width : (p+1)*depths*width])
+		}
+	}
+	for j := 0; j < g.n; j += Block {
+		n := min(Block, g.n-j)
+		s.columns(filters[j*ic*taps:(j+n)*ic*taps], ic, taps, n, func(first, channels int, panel []float32) {
+			transform(panel, dst[first*width+j:], depths*width, width, channels)
+		})
+	}
+}
+
+// winoPackGo transforms n filters of sixteen output channels each.
+func winoPackGo(r int, src []float32, g []float64, dst []float32, pos, step, n int) {
+	for ; n > 0; n-- {
+		for l := range Block {
+			var t [winoIn][5]float64
+			for i := range winoIn {
+				for x := range r {
+					for y := range r {
+						t[i][x] += float64(g[i*r+y] * float64(src[(y*r+x)*Block+l]))
+					}
+				}
+			}
+			for y := range winoIn {
+				for x := range winoIn {
+					sum := 0.0
+					for i := range r {
+						sum += float64(t[y][i] * g[x*r+i])
+					}
+					dst[(y*winoIn+x)*pos+l] = float32(sum)
+				}
+			}
+		}
+		if n > 1 {
+			src, dst = src[r*r*Block:], dst[step:]
+		}
+	}
+}
+
+func (c WinogradLine) packParts() []packPart {
+	var parts []packPart
+	row, pos := c.IC*lineTaps, lineIn*Blocks(c.IC)*c.depth()
+	for g := range c.groups {
+		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
+			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
+	}
+	return parts
+}
+
+func (c WinogradLine) packGroup(dst, filters []float32, g group, s *packScratch) {
+	s.transformed(dst, filters, g, c.IC, Blocks(c.IC)*c.depth(), lineTaps, lineIn, func(src, dst []float32, pos, step, n int) {
+		if s.isa == Portable {
+			linePackGo(src, lineMatrix, dst, pos, step, n)
+			return
+		}
+		packLineTiles(s.isa, src, lineMatrix, dst, pos, step, n)
+	})
+}
+
+// linePackGo is winoPackGo of WinogradLine.
+func linePackGo(src []float32, g []float64, dst []float32, pos, step, n int) {
+	for ; n > 0; n-- {
+		for l := range Block {
+			for p := range lineIn {
+				sum := 0.0
+				for i := range lineTaps {
+					sum += float64(g[p*lineTaps+i] * float64(src[i*Block+l]))
+				}
+				dst[p*pos+l] = float32(sum)
+			}
+		}
+		if n > 1 {
+			src, dst = src[lineTaps*Block:], dst[step:]
+		}
+	}
+}
