@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -26,12 +28,33 @@ const (
 )
 
 func main() {
-	// Most of the memory is weights, which live as long as the process: collecting
-	// early keeps what they were made of from standing beside them.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(25)
-	}
+	tuneCollector()
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// tuneCollector has the garbage collector come often, but not for a small heap. Most
+// of the memory is weights, which live as long as the process: collecting early keeps
+// what they were made of from standing beside them. A process that has not come to
+// them yet has a heap of some megabytes, though, and going through that again and
+// again is a good part of the time to the first result.
+func tuneCollector() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	const percent, least = 25, 16 << 20 // of the living heap; bytes of the heap
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	type sentinel struct{ _ *byte }
+	var pace func(*sentinel)
+	pace = func(*sentinel) { // behind every collection, as a finalizer
+		p := percent
+		if metrics.Read(sample); sample[0].Value.Kind() == metrics.KindUint64 {
+			live := max(least/5, sample[0].Value.Uint64())
+			p = max(p, int(100*least/live)-100)
+		}
+		debug.SetGCPercent(p)
+		runtime.SetFinalizer(new(sentinel), pace)
+	}
+	pace(nil)
 }
 
 // usageError is a mistake of the command line.

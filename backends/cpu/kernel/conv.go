@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"sync"
 	"unsafe"
 )
 
@@ -305,7 +306,23 @@ func (c Conv) pairs() int {
 // one pixel, and neither crosses the end of a row. It minimizes the predicted time,
 // in which a tile of fewer than 5 pixels (AVX2: 4) costs as much as one of 5: latency and
 // the stream of weights are the limit then.
+//
+// Networks have few sizes of maps, and a search takes a while.
 func cover(h, w, most int) []int {
+	key := [3]int{h, w, most}
+	if tiles, ok := covers.Load(key); ok {
+		return tiles.([]int)
+	}
+	tiles := findCover(h, w, most)
+	covers.Store(key, tiles)
+	return tiles
+}
+
+// covers are what cover has found. Their number is bounded by that of the shapes
+// in plans, and so is their length.
+var covers sync.Map
+
+func findCover(h, w, most int) []int {
 	least := [...]int{3: 1, 6: 4, 14: 5}[most]
 	n := h * w
 	best := make([]int, n+1)
