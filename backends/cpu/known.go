@@ -63,6 +63,25 @@ func prepare(g *ir.Graph) (*ir.Graph, *known) {
 	return c, k
 }
 
+// Prepared returns a copy of a graph as Compile plans it: without nodes that
+// nothing needs, and with the values of those that depend on params alone (of a
+// training step: on constants) among its data.
+func Prepared(g *ir.Graph, seed int64) (*ir.Graph, error) {
+	c, k := prepare(g)
+	k.seed = seed
+	for _, v := range c.Params {
+		if k.def[v] == nil {
+			continue
+		}
+		x, err := k.tensor(v)
+		if err != nil {
+			return nil, err
+		}
+		c.Data[v.Name] = tensor.Round(x)
+	}
+	return c, nil
+}
+
 // known are the values of a graph that depend on params alone. They are computed in
 // float64 and rounded once, where a kernel reads them. It is safe for concurrent
 // use.
