@@ -4,11 +4,6 @@
 
 package kernel
 
-// packTranspose writes the columns of 16 rows, 16*n of them. row and step are bytes: from a row to the next, from a column of the result to the next.
-//
-//go:noescape
-func packTranspose512(dst *float32, step int, src *float32, row int, n int)
-
 // packScale multiplies 16*n elements by one or more factors, one after another, in float64.
 //
 //go:noescape
@@ -28,11 +23,6 @@ func packWino512r5(src *float32, matrix *float64, dst *float32, pos int, step in
 //
 //go:noescape
 func packLine512(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
-
-// packTranspose writes the columns of 16 rows, 16*n of them. row and step are bytes: from a row to the next, from a column of the result to the next.
-//
-//go:noescape
-func packTranspose256(dst *float32, step int, src *float32, row int, n int)
 
 // packScale multiplies 16*n elements by one or more factors, one after another, in float64.
 //

@@ -2,15 +2,6 @@ package kernel
 
 // The assembly checks no bounds: these look at the farthest elements first.
 
-func packTransposeTiles(isa ISA, dst []float32, step int, src []float32, row, n int) {
-	_, _ = dst[(16*n-1)*step+15], src[15*row+16*n-1]
-	if isa == AVX512 {
-		packTranspose512(&dst[0], 4*step, &src[0], 4*row, n)
-		return
-	}
-	packTranspose256(&dst[0], 4*step, &src[0], 4*row, n)
-}
-
 func packScaleBlocks(isa ISA, dst, src []float32, by []float64) {
 	n := len(dst) / Block
 	_ = src[:n*Block]

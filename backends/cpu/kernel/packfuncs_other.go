@@ -2,8 +2,6 @@
 
 package kernel
 
-func packTransposeTiles(ISA, []float32, int, []float32, int, int) {}
-
 func packScaleBlocks(ISA, []float32, []float32, []float64) {}
 
 func packWinoTiles(ISA, int, []float32, []float64, []float32, int, int, int, []float64) {}

@@ -63,17 +63,17 @@ func (s *packScratch) room(n int) []float32 {
 // transpose writes the first n elements of some rows (at most 16), row elements
 // apart, as columns: n times an element of each row, step elements apart.
 func (s *packScratch) transpose(dst []float32, step int, src []float32, row, n, rows int) {
-	const b = 16
-	if s.isa != Portable && rows == b && n >= b {
-		packTransposeTiles(s.isa, dst, step, src, row, n/b)
-		if n%b != 0 { // the last ones, some of them again
-			packTransposeTiles(s.isa, dst[(n-b)*step:], step, src[n-b:], row, 1)
-		}
-		return
+	const b, most = 8, 256 // so that what is written twice, eight rows at a time, is near
+	at := 0
+	for rows == Block && n-at >= b {
+		m := min(most, n-at) / b * b
+		_, _ = dst[(at+m-1)*step+Block-1], src[(Block-1)*row+at+m-1] // assembly checks no bounds
+		vecFor(s.isa).transpose(dst[at*step:], src[at:], step, row, rows, m)
+		at += m
 	}
-	for at := 0; at < n; at += b { // whole cache lines of each row
+	for ; at < n; at += Block { // whole cache lines of each row
 		for j := range rows {
-			for i, x := range src[j*row+at : j*row+min(at+b, n)] {
+			for i, x := range src[j*row+at : j*row+min(at+Block, n)] {
 				dst[(at+i)*step+j] = x
 			}
 		}
@@ -83,7 +83,7 @@ func (s *packScratch) transpose(dst []float32, step int, src []float32, row, n, 
 // columns calls f for pieces of the channels of at most sixteen filters of kk taps,
 // with sixteen lanes for each tap of each channel: one a filter, the others zero.
 func (s *packScratch) columns(filters []float32, channels, kk, rows int, f func(first, n int, panel []float32)) {
-	const most = 1 << 14 // float32s, to stay in the first cache
+	const most = 1 << 13 // float32s, to stay in the first cache
 	n := max(1, most/Block/kk)
 	for first := 0; first < channels; first += n {
 		n := min(n, channels-first)

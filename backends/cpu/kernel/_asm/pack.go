@@ -8,113 +8,16 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// packs are what packing weights spends its time on: transposing filters so that
-// output channels lie side by side, products with the factors of their filters,
-// and Winograd's transforms, these two in float64. No product is fused with a sum,
-// so the bits are those of plain Go.
+// packs are what packing weights spends its time on beside transposing them: products
+// with the factors of their filters, and Winograd's transforms, in float64. No
+// product is fused with a sum, so the bits are those of plain Go.
 func packs() {
 	for _, bits := range []int{512, 256} {
-		transpose(bits)
 		packScale(bits)
 		packWino(bits, 3)
 		packWino(bits, 5)
 		packLine(bits)
 	}
-}
-
-// transpose writes n x 16 columns of 16 rows.
-func transpose(bits int) {
-	TEXT(fmt.Sprintf("packTranspose%d", bits), NOSPLIT, "func(dst *float32, step int, src *float32, row int, n int)")
-	Pragma("noescape")
-	Doc("packTranspose writes the columns of 16 rows, 16*n of them. row and step are bytes: from a row to the next, from a column of the result to the next.")
-	dst, step, src, row, n, s, d := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8
-	Load(Param("dst"), dst)
-	Load(Param("step"), step)
-	Load(Param("src"), src)
-	Load(Param("row"), row)
-	Load(Param("n"), n)
-	// quads makes of rows r[0], r[1], .. vectors that hold four rows' worth of a
-	// column in each quarter of 128 bits: of quarter q of u[4*g+c], column 4*q+c of
-	// rows 4*g to 4*g+3. r is consumed.
-	quads := func(r, t []reg.VecPhysical) []reg.VecPhysical {
-		for i := 0; i < len(r); i += 2 {
-			VUNPCKLPS(r[i+1], r[i], t[i])
-			VUNPCKHPS(r[i+1], r[i], t[i+1])
-		}
-		for i := 0; i < len(r); i += 4 {
-			VUNPCKLPD(t[i+2], t[i], r[i])
-			VUNPCKHPD(t[i+2], t[i], r[i+1])
-			VUNPCKLPD(t[i+3], t[i+1], r[i+2])
-			VUNPCKHPD(t[i+3], t[i+1], r[i+3])
-		}
-		return r
-	}
-	Label("block")
-	if bits == 512 {
-		MOVQ(src, s)
-		r, t := zmm[:16], zmm[16:]
-		for i := range r {
-			VMOVUPS(Mem{Base: s}, r[i])
-			if i < 15 {
-				ADDQ(row, s)
-			}
-		}
-		u := quads(r, t)
-		for c := range 4 {
-			a, b, x, y := t[4*c], t[4*c+1], t[4*c+2], t[4*c+3]
-			VSHUFF32X4(U8(0x88), u[4+c], u[c], a)
-			VSHUFF32X4(U8(0xdd), u[4+c], u[c], b)
-			VSHUFF32X4(U8(0x88), u[12+c], u[8+c], x)
-			VSHUFF32X4(U8(0xdd), u[12+c], u[8+c], y)
-			VSHUFF32X4(U8(0x88), x, a, u[c])
-			VSHUFF32X4(U8(0x88), y, b, u[4+c])
-			VSHUFF32X4(U8(0xdd), x, a, u[8+c])
-			VSHUFF32X4(U8(0xdd), y, b, u[12+c])
-		}
-		for c := range 16 {
-			VMOVUPS(u[c], Mem{Base: dst})
-			ADDQ(step, dst)
-		}
-	} else {
-		for half := range 2 { // of the rows
-			for q := range 2 { // of the columns
-				MOVQ(src, s)
-				if half == 1 {
-					LEAQ(Mem{Base: s, Index: row, Scale: 8}, s)
-				}
-				r, t := ymm[:8], ymm[8:]
-				for i := range r {
-					VMOVUPS(Mem{Base: s, Disp: 32 * q}, r[i])
-					if i < 7 {
-						ADDQ(row, s)
-					}
-				}
-				u := quads(r, t)
-				MOVQ(dst, d)
-				if q == 1 {
-					LEAQ(Mem{Base: d, Index: step, Scale: 8}, d)
-				}
-				for c := range 8 {
-					imm := U8(0x20)
-					if c >= 4 {
-						imm = 0x31
-					}
-					VPERM2F128(imm, u[4+c%4], u[c%4], t[c])
-					VMOVUPS(t[c], Mem{Base: d, Disp: 32 * half})
-					if c < 7 {
-						ADDQ(step, d)
-					}
-				}
-			}
-		}
-		LEAQ(Mem{Base: dst, Index: step, Scale: 8}, dst)
-		LEAQ(Mem{Base: dst, Index: step, Scale: 8}, dst)
-	}
-	ADDQ(U32(64), src)
-	DECQ(n)
-	JNZ(LabelRef("block"))
-	VZEROUPPER()
-	RET()
 }
 
 // doubles are the registers of float64s of a width, the bytes of as many float32s,
