@@ -6,7 +6,7 @@
 //
 // A quarter of an hour on two cores, which should have nothing else to do. Parts
 // of it: -only REGEXP chooses rows by section and name, such as
-// 'inference/googlenet', 'torch/', 'passes/', 'cold/', 'share/', 'growth/',
+// 'inference/googlenet', 'torch/', 'passes/', 'cold/', 'gen/', 'share/', 'growth/',
 // 'training/', 'directions/'; -list names all. Those with PyTorch (torch/, training/)
 // take as long again, and longer where torch.compile does. -quick takes few turns, for a look.
 //
@@ -90,7 +90,7 @@ func (r *report) run(only, file string) (err error) {
 	if !r.list {
 		r.machine()
 	}
-	for _, section := range []func() error{r.inference, r.torchInference, r.share, r.passes, r.cold, r.growth, r.training, r.directions} {
+	for _, section := range []func() error{r.inference, r.torchInference, r.share, r.passes, r.cold, r.gen, r.growth, r.training, r.directions} {
 		begin := time.Now()
 		if err := section(); err != nil {
 			r.errs = append(r.errs, err)
