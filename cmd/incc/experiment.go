@@ -56,7 +56,7 @@ var experiments = []experiment{
 	{name: "inception", doc: "plain convolutions against narrow Inception modules in their place (Szegedy 2015, 2016)", data: "mnist", epochs: 10,
 		variants: []variant{{label: "convolution", spec: "mnist/conv"}, {label: "Inception naive", spec: "mnist/inception_naive"}, {label: "Inception v1", spec: "mnist/inception_v1"},
 			{label: "Inception v2", spec: "mnist/inception_v2"}, {label: "Inception v3", spec: "mnist/inception_v3"}}},
-	{name: "batchnorm", doc: "one Inception network with and without batch normalization (Ioffe and Szegedy 2015, section 4.2)", data: "fashion-mnist", epochs: 12, limit: 100,
+	{name: "batchnorm", doc: "one Inception network with and without batch normalization (Ioffe and Szegedy 2015, section 4.2)", data: "fashion-mnist", epochs: 12, limit: 50,
 		variants: []variant{{label: "without, rate 0.01", spec: "fashion/inception", lr: 0.01}, {label: "with, rate 0.01", spec: "fashion/inception_bn", lr: 0.01}, {label: "with, rate 0.1", spec: "fashion/inception_bn", lr: 0.1}}},
 	{name: "heads", doc: "nine Inception modules on top of each other, with and without auxiliary classifiers (Szegedy 2015, section 5)", data: "mnist", epochs: 12, limit: 100, heads: true,
 		variants: []variant{{label: "without heads", spec: "mnist/deep"}, {label: "with two heads", spec: "mnist/deep_heads"}}},
