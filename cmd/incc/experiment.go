@@ -202,7 +202,11 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 // print shows the runs in a table, and where the original figures are known those
 // in a second one.
 func (e experiment) print(c *cli.Context, all []outcome) {
-	t := newTable("network", "spec", ">params", ">s an epoch", ">loss, first", ">accuracy", ">loss, last", ">accuracy", ">validation, best", ">test")
+	loss, what := func(r train.Row) float64 { return r.TrainLoss }, ">loss"
+	if e.heads {
+		loss, what = func(r train.Row) float64 { return r.ValLoss }, ">validation loss"
+	}
+	t := newTable("network", "spec", ">params", ">s an epoch", what+", first", ">accuracy", what+", last", ">accuracy", ">validation, best", ">test")
 	for _, o := range all {
 		first, last := o.rows[0], o.rows[len(o.rows)-1]
 		best, test := math.NaN(), math.NaN()
@@ -212,8 +216,8 @@ func (e experiment) print(c *cli.Context, all []outcome) {
 		if o.info.TestAcc != nil {
 			test = *o.info.TestAcc
 		}
-		t.add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
-			fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(best), percent(test))
+		t.add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", loss(first)), percent(first.TrainAcc),
+			fmt.Sprintf("%.4f", loss(last)), percent(last.TrainAcc), percent(best), percent(test))
 	}
 	fmt.Fprintln(c.App.Writer)
 	t.write(c.App.Writer)
