@@ -59,15 +59,20 @@ func TestMain(m *testing.M) {
 // inModule runs a command in a folder and returns what it prints.
 func inModule(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	// Nothing may come from elsewhere: no proxy, no workspace, no cgo.
-	cmd.Env = append(append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), env...)
-	out, err := cmd.CombinedOutput()
+	out, err := moduleCommand(dir, env, name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// moduleCommand is a command in a folder to which nothing may come from elsewhere:
+// no proxy, no workspace, no cgo.
+func moduleCommand(dir string, env []string, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), env...)
+	return cmd
 }
 
 func newModule(t *testing.T) string {
@@ -212,6 +217,18 @@ func TestGeneratedPackages(t *testing.T) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "driver", "main.go"), []byte(main), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	// With its run time a large package takes less than ten seconds to build: time of
+	// processors, which others at work on the machine do not change much.
+	inModule(t, dir, nil, "go", "build", "std")
+	large := moduleCommand(dir, nil, "go", "build", "./nets/inceptionresnetv2")
+	if out, err := large.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if used := large.ProcessState.UserTime() + large.ProcessState.SystemTime(); used > 10*time.Second {
+		t.Errorf("the package of inception_resnet_v2 takes %v to build", used)
+	} else {
+		t.Logf("the package of inception_resnet_v2 takes %v of processor time to build", used.Round(10*time.Millisecond))
 	}
 	inModule(t, dir, nil, "go", "build", "./...")
 	lap(fmt.Sprintf("%d packages and their run time built", len(names)))
@@ -399,8 +416,8 @@ func TestGeneratedNetworks(t *testing.T) {
 // TestGoGenerate follows the line that users write: a tool in go.mod, a comment of
 // go generate, and a ten-line program that uses the package.
 func TestGoGenerate(t *testing.T) {
-	if os.Getenv("INCC_LONG") == "" {
-		t.Skip("builds incc once more; INCC_LONG=1 runs it")
+	if *update {
+		t.Skip("nothing to update")
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {

@@ -9,13 +9,16 @@ import "math"
 // of operations is that of the compiler's constant folding, and so are the bits.
 //
 // Methods return new arrays, but for Reshape; shapes that do not fit are the
-// generator's fault.
+// generator's fault. Nothing is inlined: a package of hundreds of layers calls
+// these thousands of times, for which the compiler would take twice as long.
 type Fold struct {
 	Shape []int
 	Data  []float64
 }
 
 // FoldOf widens weights of a shape.
+//
+//go:noinline
 func FoldOf(x []float32, shape ...int) Fold {
 	f := newFold(shape)
 	for i, v := range x {
@@ -25,6 +28,8 @@ func FoldOf(x []float32, shape ...int) Fold {
 }
 
 // FoldFill is an array of one number.
+//
+//go:noinline
 func FoldFill(x float32, shape ...int) Fold {
 	f := newFold(shape)
 	for i := range f.Data {
@@ -33,6 +38,7 @@ func FoldFill(x float32, shape ...int) Fold {
 	return f
 }
 
+//go:noinline
 func newFold(shape []int) Fold {
 	n := 1
 	for _, d := range shape {
@@ -42,6 +48,8 @@ func newFold(shape []int) Fold {
 }
 
 // Round is the array as weights.
+//
+//go:noinline
 func (f Fold) Round() []float32 {
 	x := make([]float32, len(f.Data))
 	for i, v := range f.Data {
@@ -65,9 +73,13 @@ func FoldFilters(weight []float32, scale Fold) []float32 {
 }
 
 // Reshape is the same elements in another shape.
+//
+//go:noinline
 func (f Fold) Reshape(shape ...int) Fold { return Fold{shape, f.Data} }
 
 // Sqrt of each element.
+//
+//go:noinline
 func (f Fold) Sqrt() Fold {
 	y := newFold(f.Shape)
 	for i, v := range f.Data {
@@ -77,6 +89,8 @@ func (f Fold) Sqrt() Fold {
 }
 
 // Scale is x times each element.
+//
+//go:noinline
 func (f Fold) Scale(x float64) Fold {
 	y := newFold(f.Shape)
 	for i, v := range f.Data {
@@ -87,15 +101,23 @@ func (f Fold) Scale(x float64) Fold {
 
 // Add, Sub, Mul and Div are elementwise; axes of 1 and missing ones in front are
 // stretched.
+//
+//go:noinline
 func (f Fold) Add(g Fold) Fold { return f.each(g, func(a, b float64) float64 { return a + b }) }
 
 // Sub is described at Add.
+//
+//go:noinline
 func (f Fold) Sub(g Fold) Fold { return f.each(g, func(a, b float64) float64 { return a - b }) }
 
 // Mul is described at Add.
+//
+//go:noinline
 func (f Fold) Mul(g Fold) Fold { return f.each(g, func(a, b float64) float64 { return a * b }) }
 
 // Div is described at Add.
+//
+//go:noinline
 func (f Fold) Div(g Fold) Fold { return f.each(g, func(a, b float64) float64 { return a / b }) }
 
 func (f Fold) each(g Fold, op func(a, b float64) float64) Fold {
