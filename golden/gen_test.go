@@ -218,14 +218,15 @@ func TestGeneratedPackages(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "driver", "main.go"), []byte(main), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// With its run time a large package takes less than ten seconds to build: time of
-	// processors, which others at work on the machine do not change much.
-	inModule(t, dir, nil, "go", "build", "std")
+	// A large package takes less than ten seconds to build, together with the run time
+	// (a second and a half), which is there by then with the standard library: time
+	// of processors, which others at work on the machine do not change much.
+	inModule(t, dir, nil, "go", "build", packages[0])
 	large := moduleCommand(dir, nil, "go", "build", "./nets/inceptionresnetv2")
 	if out, err := large.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if used := large.ProcessState.UserTime() + large.ProcessState.SystemTime(); used > 10*time.Second {
+	if used := large.ProcessState.UserTime() + large.ProcessState.SystemTime(); used > 8*time.Second {
 		t.Errorf("the package of inception_resnet_v2 takes %v to build", used)
 	} else {
 		t.Logf("the package of inception_resnet_v2 takes %v of processor time to build", used.Round(10*time.Millisecond))
@@ -249,7 +250,8 @@ func TestGeneratedPackages(t *testing.T) {
 	lap("built for other platforms")
 	if long {
 		// From the module cache, where the project's own checks have put it.
-		inModule(t, dir, []string{"GOFLAGS=-mod=mod"}, "go", "run", "honnef.co/go/tools/cmd/staticcheck@v0.8.2", "./...")
+		cache := strings.TrimSpace(inModule(t, dir, nil, "go", "env", "GOMODCACHE"))
+		inModule(t, dir, []string{"GOPROXY=file://" + filepath.ToSlash(cache) + "/cache/download", "GOSUMDB=off"}, "go", "run", "honnef.co/go/tools/cmd/staticcheck@v0.8.2", "./...")
 		lap("staticcheck")
 	}
 	levels := []string{""}

@@ -42,6 +42,7 @@ var schedule = {{$t.SchedText}}
 //
 //	t, err := {{if .Embed}}NewTrainer(len(labels)){{else}}LoadTrainer({{quote .Weights}}, len(labels)){{end}}
 //	...
+//	batch, classes := make([]float32, TrainBatch*ImageLen), make([]int, TrainBatch)
 //	for !t.Done() {
 //		for i, at := range t.Next() {
 //			{{if .Picture}}err = FromPixels(batch[i*ImageLen:(i+1)*ImageLen], pixels[at]){{else}}copy(batch[i*ImageLen:(i+1)*ImageLen], images[at]){{end}}
