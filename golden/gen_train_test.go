@@ -152,7 +152,7 @@ func TestGeneratedTrainers(t *testing.T) {
 	inModule(t, dir, nil, "go", "build", "-o", program, "./driver")
 	t.Logf("generated, trained and compiled after %v", time.Since(begin).Round(time.Millisecond))
 	for _, isa := range kernel.Available() {
-		if isa == kernel.Portable {
+		if isa == kernel.Portable && len(kernel.Available()) > 1 {
 			continue // trains to other bits
 		}
 		for _, threads := range []string{"1", "2"} {
