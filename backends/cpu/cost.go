@@ -183,6 +183,10 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.CopyNCHW:
 		ns = moveNS * float64(k.C*k.H*k.W*images)
+	case kernel.Interleave:
+		for _, p := range k.Parts {
+			ns += moveNS * float64(p.C*k.H*k.W*images)
+		}
 	case kernel.CopyChannels:
 		ns = scatterNS * float64(k.C*k.H*k.W*images)
 	case kernel.FromNCHW:

@@ -148,6 +148,21 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 	return kernel.CopyNCHW{C: c, H: h, W: w, In: in, Out: out}
 }
 
+// Gather implements plan.Lowering: narrow parts of a join, that begin or end within
+// a block.
+func (l *lowering) Gather(src, dst []*plan.Tensor) plan.Kernel {
+	k := kernel.Interleave{H: dst[0].H, W: dst[0].W, Last: dst[len(dst)-1].Ends(), Out: view(dst[0])}
+	at := dst[0].Lane()
+	for i, t := range src {
+		if t.Layout != plan.Blocked || dst[i].Layout != plan.Blocked {
+			return nil
+		}
+		k.Parts[i] = kernel.Strand{C: t.C, From: t.Lane(), To: at, In: view(t)}
+		at += t.C
+	}
+	return k
+}
+
 // Convolutions.
 
 // planarChannels is up to how many channels of the network's input a convolution

@@ -43,6 +43,9 @@ type Lowering interface {
 	// height and width: from layout to layout, or from place to place. It
 	// is nil where it cannot be done at once.
 	Copy(src, dst *Tensor) Kernel
+	// Gather returns the kernel that copies several parts to their places in a
+	// join at once, nil where they are to be copied one by one.
+	Gather(src, dst []*Tensor) Kernel
 	// Cost predicts the time of a kernel for that many images.
 	Cost(k Kernel, images int) Cost
 	// Packing says how an array without a batch lies in a training step: a

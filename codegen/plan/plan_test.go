@@ -25,6 +25,8 @@ func (k fakeKernel) Tasks(images int) int { return images }
 
 func (fake) Cost(k Kernel, images int) Cost { return Cost{MACs: int64(images), Seconds: 1e-6} }
 
+func (fake) Gather(_, _ []*Tensor) Kernel { return nil }
+
 func (fake) Copy(src, dst *Tensor) Kernel {
 	return fakeKernel{"copy", src.View(), dst.View()}
 }

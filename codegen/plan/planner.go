@@ -438,20 +438,8 @@ func (p *planner) emit() error {
 		switch {
 		case u.choice.Views != nil:
 		case u.choice.Join:
-			ch := 0
-			for _, t := range u.In {
-				step := t.C
-				if t.Layout == Planar {
-					step = t.Size()
-				}
-				if !(t.joined && t.in == u.Out[0] && t.channel == ch) {
-					part := u.Out[0].Part(0, t.C)
-					part.channel = ch
-					if err := p.copy(t, part, u); err != nil {
-						return err
-					}
-				}
-				ch += step
+			if err := p.emitJoin(u); err != nil {
+				return err
 			}
 		default:
 			if err := u.choice.Emit(&Emitter{u, p}); err != nil {
@@ -463,6 +451,52 @@ func (p *planner) emit() error {
 		p.changeParams()
 	}
 	return nil
+}
+
+// emitJoin copies what could not be written to its place in a join, up to four
+// parts that follow one another at once.
+func (p *planner) emitJoin(u *Unit) error {
+	var src, dst []*Tensor
+	flush := func() error {
+		defer func() { src, dst = nil, nil }()
+		if len(src) > 1 {
+			if k := p.low.Gather(src, dst); k != nil {
+				whole := u.Out[0].Part(0, dst[len(dst)-1].channel+dst[len(dst)-1].C-dst[0].channel)
+				whole.channel = dst[0].channel
+				p.step(u, k, "copy", src, []*Tensor{whole}, nil)
+				return nil
+			}
+		}
+		for i, t := range src {
+			if err := p.copy(t, dst[i], u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ch := 0
+	for _, t := range u.In {
+		step := t.C
+		if t.Layout == Planar {
+			step = t.Size()
+		}
+		if t.joined && t.in == u.Out[0] && t.channel == ch {
+			if err := flush(); err != nil {
+				return err
+			}
+		} else {
+			part := u.Out[0].Part(0, t.C)
+			part.channel = ch
+			src, dst = append(src, t), append(dst, part)
+		}
+		ch += step
+		if len(src) == len(Step{}.In) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
 }
 
 // changeParams begins the last part of a training step.

@@ -96,7 +96,7 @@ func (c Conv) MACs() int {
 }
 
 // PaddedMACs is MACs with input and output channels padded to blocks, as the
-// kernel computes them (planar input is not padded, up to 8 input channels to 8).
+// kernel computes them (planar input is not padded, up to 8 input channels to 8, up to 4 to 4).
 func (c Conv) PaddedMACs() int {
 	n := 0
 	for g := range c.groups {
@@ -113,12 +113,14 @@ func (c Conv) lanes() int {
 	return Block
 }
 
-// depth is the number of input channels of a tap that are multiplied: half a block
-// suffices where that holds all channels.
+// depth is the number of input channels of a tap that are multiplied: a half or a
+// quarter of a block suffices where that holds all channels.
 func (c Conv) depth() int {
 	switch {
 	case c.Planar:
 		return 1
+	case c.IC <= Block/4:
+		return Block / 4
 	case c.IC <= Block/2:
 		return Block / 2
 	}

@@ -129,15 +129,14 @@ func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 					call.add(w.ISA, g.blocks)
 					continue
 				}
-				call.dw, call.left = dw, gradientRows
+				call.left = gradientRows
 				for k := range kk {
 					for h := 0; h < depth; h += gradientRows {
 						for i := range call.off {
 							call.off[i] = 4 * (h + i)
 						}
 						call.xat = x + taps[u*kk+k]/4
-						call.dwat = ((u*kk+k)*depth + h) * width
-						call.add(w.ISA, g.blocks)
+						call.addRows(w, dw, ((u*kk+k)*depth+h)*width, min(depth, gradientRows)*width, g.blocks)
 					}
 				}
 			}
@@ -153,6 +152,23 @@ func (c *BackwardWeights) gradient(w *Worker, g group, chunk int, a *Args) {
 	if chunk == 0 && a.Out[1].Mem != nil {
 		c.bias(w, g, a)
 	}
+}
+
+// addRows adds to n numbers of dw. The microkernel writes gradientRows rows: where
+// fewer are wanted, it is given memory of its own.
+func (g *gradientCall) addRows(w *Worker, dw []float32, at, n, blocks int) {
+	all := gradientRows * blocks * Block
+	if n == all {
+		g.dw, g.dwat = dw, at
+		g.add(w.ISA, blocks)
+		return
+	}
+	rows := w.Scratch[:all]
+	copy(rows, dw[at:at+n])
+	clear(rows[n:])
+	g.dw, g.dwat = rows, 0
+	g.add(w.ISA, blocks)
+	copy(dw[at:at+n], rows)
 }
 
 // add runs the microkernel of the tier.

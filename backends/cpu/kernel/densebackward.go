@@ -93,8 +93,8 @@ const denseChunks = 4
 // Tasks is pairs of output blocks x 4 ranges of inputs.
 func (d DenseBackwardWeights) Tasks(int) int { return d.conv().ngroups() * denseChunks }
 
-// Scratch is room for a block.
-func (d DenseBackwardWeights) Scratch() int { return Block }
+// Scratch is room for the rows that the microkernel writes.
+func (d DenseBackwardWeights) Scratch() int { return gradientRows * 2 * Block }
 
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
@@ -107,7 +107,7 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	clear(dw[t0*depth*width : t1*depth*width])
 	call := &w.grad
 	*call = gradientCall{
-		x: a.In[0].Mem, dy: a.In[1].Mem, dw: dw, dyat: a.In[1].Off + 2*g*view.C, xstep: 4 * d.In.N, dystep: 4 * view.N, dyblock: 4 * view.C,
+		x: a.In[0].Mem, dy: a.In[1].Mem, dyat: a.In[1].Off + 2*g*view.C, xstep: 4 * d.In.N, dystep: 4 * view.N, dyblock: 4 * view.C,
 		dwrow: 4 * width, rows: 1, cols: a.Images, left: gradientRows,
 	}
 	for t := t0; t < t1; t++ {
@@ -115,8 +115,8 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 			for i := range call.off {
 				call.off[i] = a.Table[t] + 4*(h+i)
 			}
-			call.xat, call.dwat = a.In[0].Off, (t*depth+h)*width
-			call.add(w.ISA, width/Block)
+			call.xat = a.In[0].Off
+			call.addRows(w, dw, (t*depth+h)*width, min(depth, gradientRows)*width, width/Block)
 		}
 	}
 	if chunk > 0 || a.Out[1].Mem == nil {

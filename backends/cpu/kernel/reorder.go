@@ -58,9 +58,7 @@ func (k CopyChannels) Run(w *Worker, task int, a *Args) {
 			from := c - k.To + k.From
 			n := min(hi-c, Block-from%Block) // channels that share a block on both sides
 			src := k.In.row(&a.In[0], image, from/Block, y, k.W)
-			for x := 0; x < len(dst); x += Block {
-				copy(dst[x+c%Block:x+c%Block+n], src[x+from%Block:])
-			}
+			moveLanes(dst, src, c%Block, from%Block, n)
 			c += n
 		}
 		if k.Last {

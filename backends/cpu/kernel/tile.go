@@ -22,7 +22,7 @@ type tile struct {
 	flags      int // tileReLU, tileRes, tileAcc
 	scale      float32
 	ops        int // bytes from an output pixel to the next, and from one of the residual
-	kc         int // input channels a tap: 8 or 16
+	kc         int // input channels a tap: 4, 8 or 16
 }
 
 const (
