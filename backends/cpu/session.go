@@ -251,7 +251,8 @@ func (s *Session) extent(b plan.Buffer) (images, planes, px int) {
 	case plan.Lanes:
 		return kernel.Blocks(s.p.plan.Batch), b.C, kernel.Block
 	}
-	return s.p.plan.Batch, b.C, 1
+	// A scalar of a training step has no batch.
+	return min(s.p.plan.Batch, b.Len/max(1, b.View.N)), b.C, 1
 }
 
 // clearBorder zeroes what lies around the maps of a buffer.
