@@ -36,6 +36,9 @@ func Tune(g *ir.Graph, opt Options, runs int) (*Tuning, error) {
 	best := map[string]float64{}
 	opt.KeepParts, opt.Direct, opt.Debug = false, false, false
 	for _, a := range algorithms {
+		if a.in != plan.Blocked { // a tuned network keeps to blocks
+			continue
+		}
 		opt.Tuning = &Tuning{Algorithm: map[string]string{}}
 		base, err := Plan(g, opt)
 		if err != nil {
