@@ -44,7 +44,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			continue
 		}
 		key, _, has := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		if key == "h" || key == "help" || key == "generate-bash-completion" {
+		if key == "h" || key == "help" {
 			opts = append(opts, a)
 			continue
 		}

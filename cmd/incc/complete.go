@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,28 +29,38 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// complete prints what may stand where the cursor is: flags after a dash, else
-// the names of built-in networks (files are the shell's own business).
-func complete(c *cli.Context) {
-	last := ""
-	if n := len(os.Args); n > 2 {
-		last = os.Args[n-2]
+// completing is what the scripts put behind the words that stand before the cursor,
+// and behind the word at the cursor where that begins with a dash.
+const completing = "--generate-bash-completion"
+
+// complete prints what may stand at the cursor: commands, flags after a dash, or the
+// names of built-in networks (files are the shell's own business).
+func complete(app *cli.App, words []string) {
+	cmds, flags, names := app.Commands, app.Flags, []string(nil)
+	for _, w := range words {
+		c := find(cmds, w)
+		if c == nil {
+			break
+		}
+		cmds, flags, names = c.Subcommands, c.Flags, specs.Names()
 	}
-	if strings.HasPrefix(last, "-") {
-		for _, f := range c.Command.Flags {
+	if n := len(words); n > 0 && strings.HasPrefix(words[n-1], "-") {
+		for _, f := range flags {
 			for _, n := range f.Names() {
 				if len(n) > 1 {
-					fmt.Fprintln(c.App.Writer, "--"+n)
+					fmt.Fprintln(app.Writer, "--"+n)
 				}
 			}
 		}
 		return
 	}
-	for _, s := range c.Command.Subcommands {
-		fmt.Fprintln(c.App.Writer, s.Name)
+	for _, c := range cmds {
+		if !c.Hidden {
+			fmt.Fprintln(app.Writer, c.Name)
+		}
 	}
-	for _, n := range specs.Names() {
-		fmt.Fprintln(c.App.Writer, n)
+	for _, n := range names {
+		fmt.Fprintln(app.Writer, n)
 	}
 }
 

@@ -77,6 +77,10 @@ func (e *reported) Error() string { return "reported" }
 // run is main without the process: tests call it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	app := newApp(stdin, stdout, stderr)
+	if n := len(args); n > 1 && args[n-1] == completing {
+		complete(app, args[1:n-1])
+		return exitOK
+	}
 	args, err := reorder(app, args)
 	if err == nil {
 		err = app.Run(args)
@@ -126,7 +130,6 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Writer:                 stdout,
 		ErrWriter:              stderr,
 		HideVersion:            true,
-		EnableBashCompletion:   true,
 		Commands:               commands(),
 		Suggest:                true,
 		UseShortOptionHandling: false,
@@ -193,7 +196,6 @@ func commands() []*cli.Command {
 // finish gives a command what all of them share.
 func finish(c *cli.Command) {
 	c.OnUsageError = onUsageError
-	c.BashComplete = complete
 	for _, s := range c.Subcommands {
 		finish(s)
 	}
