@@ -332,10 +332,13 @@ func (d *description) declared(file string) []string {
 			add("func", "Session."+s.Func)
 		}
 	case "weights":
-		imports("fmt", "runtime", "slices", "strings", "sync", "sync/atomic", d.Runtime)
+		imports("fmt", "slices", "strings", "sync", d.Runtime)
 		add("type", "weights", "packing")
 		add("var", "tensors", "packings")
-		add("func", "Model.pack", "weights.check", "weights.get")
+		add("func", "Model.pack", "weights.check", "weights.get", "weights.fail")
+		if d.weights.Reads {
+			add("func", "weights.fold")
+		}
 		for _, f := range d.weights.Folds {
 			add("func", f.Func)
 		}

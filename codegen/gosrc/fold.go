@@ -17,6 +17,7 @@ type weights struct {
 	Tensors  []tensorLine
 	Packings []packingLine
 	Folds    []foldFunc
+	Reads    bool // folds compute with tensors of the file
 
 	g      *ir.Graph
 	values map[string]*ir.Value
@@ -35,7 +36,7 @@ type tensorLine struct {
 type packingLine struct {
 	At, Len, Step int
 	How, Arg      string
-	From          string // Go: a func(w *weights) [][]float32
+	From          string // Go: a func(w *weights) []kernel.Stream
 }
 
 // foldFunc computes an array from stored ones.
@@ -70,7 +71,7 @@ func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
 			from = append(from, s)
 		}
 		if len(from) > 0 {
-			l.From = "func(w *weights) [][]float32 { return [][]float32{" + strings.Join(from, ", ") + "} }"
+			l.From = "func(w *weights) []kernel.Stream { return []kernel.Stream{" + strings.Join(from, ", ") + "} }"
 		}
 		w.Packings = append(w.Packings, l)
 	}
@@ -110,13 +111,13 @@ func (w *weights) fill(v *ir.Value) (float32, bool) {
 	return d.Data[0], true
 }
 
-// array is the expression of a value as []float32: a param, params one behind
+// array is the expression of a value as a kernel.Stream: a param, params one behind
 // another, or the call of a function that folds.
 func (w *weights) array(v *ir.Value) (string, error) {
 	if v.Param != nil {
 		if x, ok := w.fill(v); ok {
 			s, err := number32(x)
-			return fmt.Sprintf("slices.Repeat([]float32{%s}, %d)", s, v.Type.Shape.Size()), err
+			return fmt.Sprintf("kernel.StreamOf(slices.Repeat([]float32{%s}, %d))", s, v.Type.Shape.Size()), err
 		}
 		w.used[v] = true
 		return "w.get(" + quote(v.Name) + ")", nil
@@ -139,7 +140,7 @@ func (w *weights) array(v *ir.Value) (string, error) {
 			}
 			parts = append(parts, s)
 		}
-		return "slices.Concat(" + strings.Join(parts, ", ") + ")", nil
+		return "kernel.StreamJoin(" + strings.Join(parts, ", ") + ")", nil
 	}
 	name, err := w.function(v)
 	return name + "(w)", err
@@ -160,7 +161,7 @@ func (w *weights) function(v *ir.Value) (string, error) {
 	f := foldPrinter{w: w, uses: map[*ir.Value]int{}, local: map[*ir.Value]string{}}
 	f.countUses(v)
 	body := ""
-	// A weight times a factor for each filter needs no float64 copy.
+	// A weight times a factor for each filter is multiplied as it is read.
 	if filters, scale, ok := f.filters(v); ok {
 		a, err := w.array(filters)
 		if err != nil {
@@ -170,13 +171,13 @@ func (w *weights) function(v *ir.Value) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		body = "return kernel.FoldFilters(" + a + ", " + s + ")"
+		body = "return " + a + ".Times(" + s + ".Data)"
 	} else {
 		s, err := f.expression(v)
 		if err != nil {
 			return "", err
 		}
-		body = "return " + s + ".Round()"
+		body = "return " + s + ".Stream()"
 	}
 	name := w.names.give("fold_"+v.Name, "fold")
 	w.funcs[v] = name
@@ -252,7 +253,8 @@ func (f *foldPrinter) expression(v *ir.Value) (string, error) {
 			return "kernel.FoldFill(" + join(s, dims) + ")", err
 		}
 		f.w.used[v] = true
-		return "kernel.FoldOf(" + join("w.get("+quote(v.Name)+")", dims) + ")", nil
+		f.w.Reads = true
+		return "w.fold(" + join(quote(v.Name), dims) + ")", nil
 	}
 	if v.Def == nil {
 		return "", fmt.Errorf("%s is an input", comment(v.Name))

@@ -89,7 +89,11 @@ func newModel(file *kernel.Tensors) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{isa: isa, pool: kernel.DefaultPool(), weights: kernel.NewArena({{.Plan.Packed}}), idle: make(chan *Session, 16)}
+	m := &Model{isa: isa, weights: kernel.NewArena({{.Plan.Packed}}), idle: make(chan *Session, 16)}
+	if err := m.pack(file); err != nil {
+		return nil, err
+	}
+	m.pool = kernel.DefaultPool()
 	for i, k := range steps {
 		if t, ok := k.(kernel.Tabler); ok {
 			m.tables[i] = t.Table(isa)
@@ -98,7 +102,7 @@ func newModel(file *kernel.Tensors) (*Model, error) {
 			m.scratch = max(m.scratch, s.Scratch())
 		}
 	}
-	return m, m.pack(file)
+	return m, nil
 }
 
 // ISA names the instruction set that the kernels use: avx512, avx2 or portable,
@@ -308,11 +312,9 @@ package {{.Package}}
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"{{.Runtime}}"
 )
@@ -331,7 +333,7 @@ type packing struct {
 	step  int    // whose kernel packs it
 	how   string // see kernel.PackInto
 	arg   float64
-	from  func(w *weights) [][]float32
+	from  func(w *weights) []kernel.Stream
 }
 
 var packings = [...]packing{
@@ -339,7 +341,7 @@ var packings = [...]packing{
 {{end}}}
 {{range .Folding.Folds}}
 // {{.Func}} is {{.Says}}.
-func {{.Func}}(w *weights) []float32 {
+func {{.Func}}(w *weights) kernel.Stream {
 	{{.Body}}
 }
 {{end}}
@@ -350,33 +352,26 @@ type weights struct {
 	err  error
 }
 
-// pack fills the model's weights from a file, on all threads.
+// pack fills the model's weights from a file, on all threads and piece by piece: the
+// file's weights are not in memory as a whole beside the packed ones.
 func (m *Model) pack(file *kernel.Tensors) error {
 	w := &weights{file: file}
 	if err := w.check(); err != nil {
 		return err
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(len(packings), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(packings); i = int(next.Add(1)) - 1 {
-				p := &packings[i]
-				var src [][]float32
-				if p.from != nil {
-					src = p.from(w)
-				}
-				if err := kernel.PackInto(m.weights.Mem[p.at:p.at+p.n], p.how, p.arg, steps[p.step], src...); err != nil {
-					w.mu.Lock()
-					w.err = err
-					w.mu.Unlock()
-				}
-			}
-		})
+	list := make([]kernel.Packing, len(packings))
+	for i, p := range packings {
+		list[i] = kernel.Packing{Dst: m.weights.Mem[p.at : p.at+p.n], How: p.how, Arg: p.arg, By: steps[p.step]}
+		if p.from != nil {
+			list[i].From = func() ([]kernel.Stream, error) { return p.from(w), nil }
+		}
 	}
-	wg.Wait()
+	err := kernel.PackAll(list)
 	if w.err != nil {
-		return fmt.Errorf("%w: %w", ErrWeights, w.err)
+		err = w.err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrWeights, err)
 	}
 	return nil
 }
@@ -406,19 +401,33 @@ func (w *weights) check() error {
 	return fmt.Errorf("%w: %s%s", ErrWeights, strings.Join(bad, ", "), more)
 }
 
-// get returns a tensor of the file.
-func (w *weights) get(name string) []float32 {
+// get returns a tensor of the file, which is read when it is packed.
+func (w *weights) get(name string) kernel.Stream {
+	s, err := w.file.Stream(name)
+	w.fail(err)
+	return s
+}
+{{if .Folding.Reads}}
+// fold reads a tensor of the file to compute with it.
+func (w *weights) fold(name string, shape ...int) kernel.Fold {
 	x, err := w.file.Float32s(name)
+	if err != nil {
+		w.fail(err)
+		info, _ := w.file.Info(name)
+		x = make([]float32, info.Elements())
+	}
+	return kernel.FoldOf(x, shape...)
+}
+{{end}}
+func (w *weights) fail(err error) {
 	if err == nil {
-		return x
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
 		w.err = err
 	}
-	info, _ := w.file.Info(name)
-	return make([]float32, info.Elements())
 }
 `
 

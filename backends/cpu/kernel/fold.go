@@ -58,20 +58,6 @@ func (f Fold) Round() []float32 {
 	return x
 }
 
-// FoldFilters is weight * scale, rounded, where scale has a number for each index
-// of the first axis.
-func FoldFilters(weight []float32, scale Fold) []float32 {
-	x := make([]float32, len(weight))
-	n := len(weight) / len(scale.Data)
-	for o, s := range scale.Data {
-		row := x[o*n : (o+1)*n]
-		for i, v := range weight[o*n : (o+1)*n] {
-			row[i] = float32(float64(v) * s)
-		}
-	}
-	return x
-}
-
 // Reshape is the same elements in another shape.
 //
 //go:noinline

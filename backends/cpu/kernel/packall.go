@@ -11,7 +11,7 @@ import (
 // Packing is an array of weights that a kernel reads, and what PackInto is to make
 // it from.
 type Packing struct {
-	Name string // for errors
+	Name string // for errors, or ""
 	Dst  []float32
 	How  string
 	Arg  float64
@@ -58,8 +58,11 @@ func PackAll(list []Packing) error {
 	wg.Wait()
 	var errs []error
 	for i := range arrays {
-		if a := &arrays[i]; a.err != nil {
+		switch a := &arrays[i]; {
+		case a.err != nil && a.Name != "":
 			errs = append(errs, fmt.Errorf("weights %s: %w", a.Name, a.err))
+		case a.err != nil:
+			errs = append(errs, a.err)
 		}
 	}
 	return errors.Join(errs...)
