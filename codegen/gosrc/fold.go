@@ -160,25 +160,17 @@ func (w *weights) function(v *ir.Value) (string, error) {
 	}
 	f := foldPrinter{w: w, uses: map[*ir.Value]int{}, local: map[*ir.Value]string{}}
 	f.countUses(v)
-	body := ""
-	// A weight times a factor for each filter is multiplied as it is read.
-	if filters, scale, ok := f.filters(v); ok {
-		a, err := w.array(filters)
-		if err != nil {
-			return "", err
-		}
-		s, err := f.print(scale)
-		if err != nil {
-			return "", err
-		}
-		body = "return " + a + ".Times(" + s + ".Data)"
-	} else {
-		s, err := f.expression(v)
-		if err != nil {
-			return "", err
-		}
-		body = "return " + s + ".Stream()"
+	s, err := f.stream(v)
+	if err != nil {
+		return "", err
 	}
+	if s == "" {
+		if s, err = f.expression(v); err != nil {
+			return "", err
+		}
+		s += ".Stream()"
+	}
+	body := "return " + s
 	name := w.names.give("fold_"+v.Name, "fold")
 	w.funcs[v] = name
 	w.Folds = append(w.Folds, foldFunc{name, comment(v.Name), strings.Join(append(f.lines, body), "\n")})
@@ -204,18 +196,46 @@ func (f *foldPrinter) countUses(v *ir.Value) {
 	}
 }
 
-// filters matches a product of a param with one number for each index of its
-// first axis.
-func (f *foldPrinter) filters(v *ir.Value) (weight, scale *ir.Value, ok bool) {
-	if _, ok := v.Def.Op.(ops.Mul); !ok || len(v.Def.In) != 2 {
-		return nil, nil, false
+// stream returns the expression of a param times factors as a kernel.Stream, which
+// is multiplied as it is read: the bulk of a network's weights. It is empty for what
+// is computed otherwise.
+func (f *foldPrinter) stream(v *ir.Value) (string, error) {
+	if v.Param != nil {
+		if _, fill := f.w.fill(v); fill {
+			return "", nil
+		}
+		return f.w.array(v)
 	}
-	a, b := v.Def.In[0], v.Def.In[1]
-	s, t := a.Type.Shape, b.Type.Shape
-	if a.Param == nil || len(s) != len(t) || len(s) == 0 || s[0] != t[0] || t.Size() != t[0] {
-		return nil, nil, false
+	if v.Def == nil {
+		return "", nil
 	}
-	return a, b, true
+	var scale *ir.Value // a number for each index of the first axis
+	switch v.Def.Op.(type) {
+	case ops.Scale:
+	case ops.Mul:
+		if len(v.Def.In) != 2 {
+			return "", nil
+		}
+		scale = v.Def.In[1]
+		s, t := v.Def.In[0].Type.Shape, scale.Type.Shape
+		if len(s) != len(t) || len(s) == 0 || s[0] != t[0] || t.Size() != t[0] {
+			return "", nil
+		}
+	default:
+		return "", nil
+	}
+	weight, err := f.stream(v.Def.In[0])
+	if weight == "" || err != nil {
+		return "", err
+	}
+	by := ""
+	if scale != nil {
+		by, err = f.print(scale)
+		by += ".Data"
+	} else if by, err = number(v.Def.Op.(ops.Scale).By, 64); err == nil {
+		by = "[]float64{" + by + "}"
+	}
+	return weight + ".Times(" + by + ")", err
 }
 
 func ints(l []int) string {
