@@ -14,10 +14,11 @@ import (
 )
 
 // cold compares processes: from their start to the first result, and the memory
-// that they took, incc run with weights from a file against the C program over ONNX
-// Runtime on the model made of the same.
+// that they took, incc run with weights from a file, and a program around the
+// package that incc gen go makes, with its weights embedded, against the C program
+// over ONNX Runtime on the model made of the same.
 func (r *report) cold() error {
-	t := &table{head: []string{"network", "times faster (95 %)", "incc run, ms", "ONNX Runtime, ms", "incc run, peak MB", "ONNX Runtime, peak MB"}}
+	t := &table{head: []string{"network", "what", "times faster (95 %)", "ms", "ONNX Runtime, ms", "peak MB", "ONNX Runtime, peak MB"}}
 	incc := ""
 	for _, name := range []string{"googlenet", "inception_v3", "mnist/inception_v1"} {
 		r.row("cold", name, func() error {
@@ -32,7 +33,7 @@ func (r *report) cold() error {
 		})
 	}
 	t.print(r.out, "Cold starts", fmt.Sprintf("From the start of the process to the first result of one image, and the peak of resident memory; %d threads, ONNX Runtime %s. "+
-		"incc run parses and compiles the spec, without auxiliary heads, and reads its weights (safetensors); the C program loads the model made of the same. Files are in the page cache.", r.threads, peers.ORT))
+		"incc run parses and compiles the spec, without auxiliary heads, and reads its weights (safetensors); generated is a program of one call around the package that incc gen go makes, which holds its weights; the C program loads the model made of the same. The three take turns. Files are in the page cache.", r.threads, peers.ORT))
 	return nil
 }
 
@@ -58,7 +59,12 @@ func (r *report) coldRow(t *table, incc, name string) error {
 	threads := strconv.Itoa(r.threads)
 	ours := []string{"cold-incc", incc, "run", source, "--weights", weights, "--input", "noise", "--threads", threads}
 	theirs := []string{"cold-ort", model, g.Inputs[0].Name, fmt.Sprint(shape[1]), fmt.Sprint(shape[2]), fmt.Sprint(shape[3]), threads}
-	var memory [2][]float64
+	program, err := r.generated(incc, name, source, weights)
+	if err != nil {
+		return err
+	}
+	printed := []string{"cold-incc", program, threads}
+	var memory [3][]float64
 	start := func(i int, args []string) peers.Side {
 		return func(n int) (times []time.Duration, err error) {
 			for range n {
@@ -72,13 +78,69 @@ func (r *report) coldRow(t *table, incc, name string) error {
 			return times, nil
 		}
 	}
-	times, err := peers.Rounds(peers.Plan{Pairs: r.pairs, Runs: 1, Settle: peers.Default.Settle}, peers.Runner{Run: start(0, ours)}, peers.Runner{Run: start(1, theirs)})
+	times, err := peers.Rounds(peers.Plan{Pairs: r.pairs, Runs: 1, Settle: peers.Default.Settle}, peers.Runner{Run: start(0, ours)}, peers.Runner{Run: start(1, theirs)}, peers.Runner{Run: start(2, printed)})
 	if err != nil {
 		return err
 	}
-	t.add(name, ratio(peers.Versus(times[0], times[1])), millis(times[0]), millis(times[1]),
-		fmt.Sprintf("%.0f", peers.Quantile(memory[0], 0.5)), fmt.Sprintf("%.0f", peers.Quantile(memory[1], 0.5)))
+	peak := func(i int) string { return fmt.Sprintf("%.0f", peers.Quantile(memory[i], 0.5)) }
+	t.add(name, "incc run", ratio(peers.Versus(times[0], times[1])), millis(times[0]), millis(times[1]), peak(0), peak(1))
+	t.add("", "generated", ratio(peers.Versus(times[2], times[1])), millis(times[2]), millis(times[1]), peak(2), peak(1))
 	return nil
+}
+
+// firstResult is a program that computes one image on so many threads.
+const firstResult = `package main
+
+import (
+	"log"
+	"os"
+	"runtime"
+	"strconv"
+
+	network "example.com/cold/network"
+)
+
+func main() {
+	if n, err := strconv.Atoi(os.Args[1]); err == nil {
+		runtime.GOMAXPROCS(n)
+	}
+	m, err := network.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := make([]float32, network.ImageLen)
+	for i := range x {
+		x[i] = float32(i%255)/127 - 1
+	}
+	y := make([]float32, network.Classes)
+	if err := m.Infer(y, x); err != nil {
+		log.Fatal(err)
+	}
+}
+`
+
+// generated builds that program around the package of a network, in a module of its
+// own.
+func (r *report) generated(incc, name, source, weights string) (string, error) {
+	dir := filepath.Join(r.dir, "cold-"+strings.ReplaceAll(name, "/", "-"))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	for file, text := range map[string]string{"go.mod": "module example.com/cold\n\ngo 1.26\n", "main.go": firstResult} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o666); err != nil {
+			return "", err
+		}
+	}
+	program := filepath.Join(dir, "program")
+	for _, args := range [][]string{{incc, "gen", "go", source, "--weights", weights, "-o", filepath.Join(dir, "network")}, {"go", "build", "-o", program, "."}} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+		if msg, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %v: %s", strings.Join(args, " "), err, msg)
+		}
+	}
+	return program, nil
 }
 
 // coldStart has a child of this program, which is small itself, start the process
