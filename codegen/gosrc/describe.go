@@ -363,6 +363,9 @@ func (d *description) declared(file string) []string {
 		if d.Trainer.Packings != nil {
 			add("var", "trainConstants")
 		}
+		for i := range d.Trainer.Chunks() {
+			add("func", "Trainer.bind"+strconv.Itoa(i))
+		}
 		for _, s := range d.Trainer.Sections {
 			add("func", "Trainer."+s.Func)
 		}

@@ -103,6 +103,13 @@ func ident(s string) string {
 // taken are names that are given, each once.
 type taken map[string]bool
 
+// numbered takes the fields and methods of which programs of n steps have several.
+func (t taken) numbered(n int) {
+	for i := range n {
+		t["jobs"+strconv.Itoa(i)], t["bind"+strconv.Itoa(i)] = true, true
+	}
+}
+
 // give returns a lower-case identifier like the text that is not given yet.
 func (t taken) give(s, otherwise string) string {
 	const most = 60

@@ -66,6 +66,7 @@ func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
 	for _, m := range []string{"infer", "run", "bind", "args", "model", "team", "arena", "body", "jobs", "scores", "one"} {
 		names[m] = true
 	}
+	names.numbered(len(p.Steps))
 	for _, sec := range p.Sections {
 		name := names.give(sectionName(p, sec), "part")
 		says := name + " computes "

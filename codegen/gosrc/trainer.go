@@ -68,6 +68,33 @@ type trainer struct {
 // Images is how many images a step of the test takes.
 func (r *trainer) Images() int { return GoldenImages(r.Plan.Batch) }
 
+// Chunks cuts the binding of many steps into functions that the compiler can cope
+// with; it is nil where one does.
+func (r *trainer) Chunks() (l []*program) {
+	const most = 200
+	if len(r.Steps) <= 2*most && len(r.Joined) <= 2*most {
+		return nil
+	}
+	for i := 0; i < len(r.Steps); i += most {
+		c := *r.program
+		c.Steps, c.Joined = r.Steps[i:min(i+most, len(r.Steps))], nil
+		l = append(l, &c)
+	}
+	jobs := 0
+	c := *r.program
+	c.Steps, c.Joined = nil, nil
+	for _, j := range r.Joined {
+		if jobs > 0 && jobs+len(j.Jobs) > 2*most {
+			done := c
+			l = append(l, &done)
+			c.Joined, jobs = nil, 0
+		}
+		c.Joined = append(c.Joined, j)
+		jobs += len(j.Jobs)
+	}
+	return append(l, &c)
+}
+
 // Program is what the templates of programs print.
 func (r *trainer) Program() *program { return r.program }
 
@@ -223,6 +250,7 @@ func (r *trainer) sections(g *ir.Graph, t *Training) {
 	for _, n := range trainerNames {
 		names[n] = true
 	}
+	names.numbered(len(p.Steps))
 	for _, x := range parts {
 		var name, says string
 		switch {

@@ -438,13 +438,19 @@ func (t *Trainer) run(w *kernel.Worker) {
 {{end}}}
 {{template "sections" $t.Program}}
 // bind tells every step where its operands lie.
-func (t *Trainer) bind() {
-	at := func(off int) kernel.Buf { return kernel.Buf{Mem: t.arena.Mem, Off: off} }
+{{$many := $t.Chunks}}{{if $many}}func (t *Trainer) bind() {
+{{range $i, $c := $many}}	t.bind{{$i}}()
+{{end}}}
+{{range $i, $c := $many}}
+func (t *Trainer) bind{{$i}}() {
+{{template "places" $t}}{{template "bind" $c}}}
+{{end}}{{else}}func (t *Trainer) bind() {
+{{template "places" $t}}{{template "bind" $t.Program}}}
+{{end}}{{define "places"}}	at := func(off int) kernel.Buf { return kernel.Buf{Mem: t.arena.Mem, Off: off} }
 	a := func(at, n int) []float32 { return t.arena.Mem[at : at+n : at+n] }
 	param := func(off int) kernel.Buf { return kernel.Buf{Mem: t.params.Mem, Off: off} }
 	p := func(at, n int) []float32 { return t.params.Mem[at : at+n : at+n] }
-	{{if $t.Packings}}w := func(at, n int) []float32 { return t.constants.Mem[at : at+n : at+n] }
+	{{if .Packings}}w := func(at, n int) []float32 { return t.constants.Mem[at : at+n : at+n] }
 	_ = w
 	{{end}}_, _, _, _ = at, a, param, p
-{{template "bind" $t.Program}}}
-`
+{{end}}`
