@@ -23,7 +23,7 @@ const joinBelow = 300e-6
 // one thread is faster than several: to share a phase costs the threads' coming
 // together, half a microsecond, and leaves what it computes in several caches, of
 // which the next phase reads all.
-const soloBelow = 4e-6
+const soloBelow = 5e-6
 
 // solo reports whether the plan is better carried out by one thread.
 func (p *planner) solo() bool {
