@@ -217,7 +217,8 @@ func (p *Peer) Threads(n int) error {
 	return err
 }
 
-// Mode sets how PyTorch runs the next Load: default, channels_last or compile.
+// Mode sets how PyTorch runs the next Load: default, channels_last, compile, or
+// double, which computes in float64.
 func (p *Peer) Mode(mode string) error {
 	_, err := p.command("mode %s", mode)
 	return err

@@ -5,7 +5,7 @@
 It reads an ONNX model and runs it as torch functional calls on parameters, so every network that incc
 emits can be trained in PyTorch as well. Commands beyond those of ort.c:
 
-    mode default|channels_last|compile   for the next load
+    mode default|channels_last|compile|double   for the next load; double computes in float64
     train 0|1                            batch statistics in BN, and dropout
     lr X                                 of SGD with momentum 0.9; default 0.01
     heads W...                           weights of the outputs after the first in the loss; they have none
@@ -286,6 +286,8 @@ class Server:
         self.values, self.last, self.gradients = {}, None, None
         self.net = Network(path, self.mode == "channels_last")
         self.net.train(self.training)
+        if self.mode == "double":
+            self.net.double()
         self.call = torch.compile(self.net) if self.mode == "compile" else self.net
         self.sgd = torch.optim.SGD(self.net.parameters(), lr=self.lr, momentum=0.9)
         return "ok %d" % (time.perf_counter_ns() - t)
@@ -299,6 +301,8 @@ class Server:
         x = torch.from_numpy(np.frombuffer(data, dtype).reshape(dims).copy())
         if self.mode == "channels_last" and x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
+        if self.mode == "double" and x.dtype == torch.float32:
+            x = x.double()
         self.values[name] = x
         return "ok"
 
@@ -351,6 +355,8 @@ class Server:
         out.write(b"ok %d\n" % len(named))
         for name, x in named:
             x = x.detach().contiguous().numpy()
+            if x.dtype == np.float64:
+                x = x.astype(np.float32)
             kind = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}[x.dtype]
             out.write((" ".join([name, str(kind), str(x.ndim)] + [str(d) for d in x.shape]) + "\n").encode())
             out.write(np.ascontiguousarray(x).tobytes())
@@ -362,7 +368,7 @@ class Server:
             self.threads = int(args[0])
             return "ok"
         if cmd == "mode":
-            if args[0] not in ("default", "channels_last", "compile"):
+            if args[0] not in ("default", "channels_last", "compile", "double"):
                 raise ValueError("mode " + args[0])
             self.mode = args[0]
             return "ok"
