@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // TestExecutorAllocatesNothing runs every built-in network in a session: no run
@@ -22,7 +23,7 @@ import (
 func TestExecutorAllocatesNothing(t *testing.T) {
 	for _, name := range specs.Names() {
 		t.Run(name, func(t *testing.T) {
-			g := withZeroWeights(loadSpec(t, name))
+			g := withZeroWeights(spectest.Load(t, name))
 			if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +104,7 @@ func TestExecutorMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}
-	g := withZeroWeights(loadSpec(t, "googlenet"))
+	g := withZeroWeights(spectest.Load(t, "googlenet"))
 	if _, err := passes.Run(g, passes.Level(2), passes.Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // TestExecutorNarrow compares the networks of specs/mnist at batch 128, whose
@@ -28,7 +29,7 @@ func TestExecutorNarrow(t *testing.T) {
 
 func narrow(t *testing.T, name string) {
 	const batch, tolerance = 128, 1e-4
-	g := loadSpec(t, name)
+	g := spectest.Load(t, name)
 	in := g.Inputs[0]
 	size := in.Type.Shape.Size()
 	scenes := drawScenes(in.Type.Shape, batch)
@@ -77,15 +78,6 @@ func narrow(t *testing.T, name string) {
 	if _, err := ort.Load(onnxtest.Write(t, onnx.Backend{Batch: batch}, g)); err != nil {
 		t.Fatal(err)
 	}
-	if err := ort.Input(peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: scenes}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ort.Run(1); err != nil {
-		t.Fatal(err)
-	}
-	out, err := ort.Outputs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := onnxtest.Infer(t, ort, peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: scenes})
 	compare("ONNX Runtime", tensor.Widen(tensor.Of(out[0].Data, want[logits].Shape...)))
 }

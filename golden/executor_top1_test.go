@@ -15,6 +15,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // TestExecutorTopOne classifies 1,000 pictures by the executor, after all passes and
@@ -43,7 +44,7 @@ func TestExecutorTopOne(t *testing.T) {
 func topOne(t *testing.T, name string, pictures int) {
 	const batch = 50
 	ort := onnxtest.StartORT(t)
-	g := loadSpec(t, name)
+	g := spectest.Load(t, name)
 	in := g.Inputs[0]
 	scenes := drawScenes(in.Type.Shape, pictures)
 	size := in.Type.Shape.Size()
@@ -72,17 +73,7 @@ func topOne(t *testing.T, name string, pictures int) {
 		if err := s.Run([][]float32{x}, [][]float32{ours}); err != nil {
 			t.Fatal(err)
 		}
-		if err := ort.Input(peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: x}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ort.Run(1); err != nil {
-			t.Fatal(err)
-		}
-		out, err := ort.Outputs()
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs := out[0].Data
+		theirs := onnxtest.Infer(t, ort, peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: x})[0].Data
 		if len(theirs) != len(ours) {
 			t.Fatalf("ONNX Runtime gives %d logits, not %d", len(theirs), len(ours))
 		}

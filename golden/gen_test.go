@@ -28,6 +28,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // inccDir is where inccCommand has put it, "" if nobody asked.
@@ -208,7 +209,7 @@ func TestGeneratedPackages(t *testing.T) {
 			inModule(t, dir, nil, exe, append(args, "--check")...)
 		}
 		fmt.Fprintf(&imports, "\tn%d \"example.com/user/nets/%s\"\n", i, pkg)
-		fmt.Fprintf(&calls, "\t\tcase %q:\n\t\t\tm, err := %s\n\t\t\tmust(err)\n\t\t\trun(name, m.NewSession(), n%d.ImageLen, %d)\n", name, begin, i, loadSpec(t, spec).Outputs[0].Type.Shape.Size())
+		fmt.Fprintf(&calls, "\t\tcase %q:\n\t\t\tm, err := %s\n\t\t\tmust(err)\n\t\t\trun(name, m.NewSession(), n%d.ImageLen, %d)\n", name, begin, i, spectest.Load(t, spec).Outputs[0].Type.Shape.Size())
 	}
 	lap("generated")
 	main := strings.Replace(strings.Replace(driver, "IMPORTS", imports.String(), 1), "CALLS", calls.String(), 1) + snippet.NoiseFunc()
@@ -281,7 +282,7 @@ func TestGeneratedPackages(t *testing.T) {
 			}
 			for i, name := range names {
 				spec, batch := genSpec(name)
-				g := loadSpec(t, spec)
+				g := spectest.Load(t, spec)
 				if file := weights[name]; file != "" {
 					readWeights(t, g, file)
 				}

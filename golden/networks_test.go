@@ -8,33 +8,14 @@ import (
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
-
-// loadText builds a network from text; a text with errors ends the test.
-func loadText(t *testing.T, file string, text []byte) *ir.Graph {
-	t.Helper()
-	g, problems := dsl.Load(file, text, dsl.Options{})
-	if err := problems.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return g
-}
-
-func loadSpec(t *testing.T, name string) *ir.Graph {
-	t.Helper()
-	text, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec %s", name)
-	}
-	return loadText(t, file, text)
-}
 
 // noise is one image of numbers in -1..1.
 func noise(g *ir.Graph) *tensor.Tensor {
@@ -93,7 +74,7 @@ func reference(t *testing.T, g *ir.Graph) (x *tensor.Tensor, want map[*ir.Value]
 func TestNetworks(t *testing.T) {
 	for _, name := range specs.Names() {
 		t.Run(name, func(t *testing.T) {
-			g := loadSpec(t, name)
+			g := spectest.Load(t, name)
 			x, want := reference(t, g)
 			t.Run("executor", func(t *testing.T) { compareExecutor(t, g, x, want) })
 			t.Run("onnx", func(t *testing.T) {
@@ -263,7 +244,7 @@ func TestWrongSemanticsShow(t *testing.T) {
 		t.Run(w.what, func(t *testing.T) {
 			k, ok := right[w.spec]
 			if !ok {
-				k.g = loadSpec(t, w.spec)
+				k.g = spectest.Load(t, w.spec)
 				k.x, k.want = reference(t, k.g)
 				right[w.spec] = k
 			}
@@ -280,7 +261,7 @@ func TestWrongSemanticsShow(t *testing.T) {
 				}
 				s = strings.NewReplacer(pairs...).Replace(s)
 			}
-			g := loadText(t, file, []byte(s))
+			g := spectest.Build(t, file, s)
 			if w.edit != nil {
 				w.edit(t, g)
 			}

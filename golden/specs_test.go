@@ -19,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // smallGraph is how many nodes a network may have for its golden to hold the
@@ -32,7 +33,7 @@ const smallGraph = 60
 func TestGoldenSpecs(t *testing.T) {
 	for _, name := range specs.Names() {
 		t.Run(name, func(t *testing.T) {
-			g := loadSpec(t, name)
+			g := spectest.Load(t, name)
 			a := &txtar.Archive{Comment: []byte("Written by go test ./golden -update.\n")}
 			add := func(name, text string) {
 				a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})

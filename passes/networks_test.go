@@ -5,31 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
-
-// load builds a network of specs/.
-func load(t testing.TB, name string) *ir.Graph {
-	t.Helper()
-	src, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec is called %s", name)
-	}
-	return build(t, file, string(src))
-}
-
-func build(t testing.TB, file, src string) *ir.Graph {
-	t.Helper()
-	g, diags := dsl.Load(file, []byte(src), dsl.Options{})
-	if err := diags.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return g
-}
 
 func run(t testing.TB, g *ir.Graph, text string, o passes.Options) *passes.Report {
 	t.Helper()
@@ -94,7 +74,7 @@ func TestCounts(t *testing.T) {
 		{"vgg16", "O2", 13, 13, 0, 0, 0},
 		{"nin_cifar10", "O2", 9, 9, 0, 0, 0},
 	} {
-		g := load(t, c.net)
+		g := spectest.Load(t, c.net)
 		if n := count[ops.Conv](g); n != c.before {
 			t.Errorf("%s has %d convolutions, want %d", c.net, n, c.before)
 		}
@@ -120,7 +100,7 @@ func TestFactorizationTable(t *testing.T) {
 		{"drop-heads,factorize=retrain,mid=in,only=5x5,force", 6562968, 1486522112},
 		{"drop-heads,stack-3x3,mid=out,force", 7284232, 1639721984},
 	} {
-		g := load(t, "googlenet")
+		g := spectest.Load(t, "googlenet")
 		before := ir.Summarize(g)
 		rep := run(t, g, c.passes, passes.Options{})
 		s := ir.Summarize(g)
@@ -190,12 +170,12 @@ func TestNarrowModules(t *testing.T) {
 		{"stack-3x3", narrowV2, 716},
 		{"factorize=retrain", narrowV3, 544},
 	} {
-		g := build(t, "v1.incc", narrow(narrowV1))
+		g := spectest.Build(t, "v1.incc", narrow(narrowV1))
 		run(t, g, c.passes, passes.Options{})
 		if n := ir.Summarize(g).Params; n != c.params {
 			t.Errorf("%s gives %d params, want %d", c.passes, n, c.params)
 		}
-		got, want := signature(g), signature(build(t, "want.incc", narrow(c.want)))
+		got, want := signature(g), signature(spectest.Build(t, "want.incc", narrow(c.want)))
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s gives\n%q\nwant\n%q", c.passes, got, want)
 		}
@@ -205,7 +185,7 @@ func TestNarrowModules(t *testing.T) {
 // The whole pipeline of a large network, without weights, takes no time that
 // anybody would notice.
 func TestPipelineIsFast(t *testing.T) {
-	g := load(t, "inception_v4")
+	g := spectest.Load(t, "inception_v4")
 	best := time.Hour
 	for range 5 {
 		c := g.Clone()
@@ -224,7 +204,7 @@ func TestPipelineIsFast(t *testing.T) {
 func BenchmarkPipeline(b *testing.B) {
 	for _, name := range []string{"googlenet", "inception_v4"} {
 		b.Run(name, func(b *testing.B) {
-			g := load(b, name)
+			g := spectest.Load(b, name)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := passes.Run(g.Clone(), passes.Level(2), passes.Options{}); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // trained gives a network weights and statistics as training might leave them: He's
@@ -60,18 +60,11 @@ func TestNetworksKeepTheirNumbers(t *testing.T) {
 	}
 	for _, c := range nets {
 		t.Run(strings.ReplaceAll(c.name, "/", "_"), func(t *testing.T) {
-			src, file, ok := specs.Source(c.name)
-			if !ok {
-				t.Fatal("no such spec")
-			}
-			text := string(src)
+			var smaller []string
 			if c.from != "" {
-				if !strings.Contains(text, c.from) {
-					t.Fatalf("%s is not in the spec", c.from)
-				}
-				text = strings.ReplaceAll(text, c.from, c.to)
+				smaller = []string{c.from, c.to}
 			}
-			g := build(t, file, text)
+			g := spectest.Load(t, c.name, smaller...)
 			trained(g)
 			table, _, err := passes.Check(g, passes.Level(2), passes.Options{}, passes.CheckOptions{Seed: 1})
 			if err != nil {
@@ -100,7 +93,7 @@ func TestNetworksKeepTheirNumbers(t *testing.T) {
 // Folding lets weights go as it reads them, and leaves nothing that is computed
 // from weights alone.
 func TestFoldedNetworkHoldsOneCopy(t *testing.T) {
-	g := load(t, "inception_v2")
+	g := spectest.Load(t, "inception_v2")
 	ir.Materialize(g, 1)
 	var weights int64
 	for _, d := range g.Data {

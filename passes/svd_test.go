@@ -10,6 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 const svdNet = `net n
@@ -39,7 +40,7 @@ func outputs(t *testing.T, g *ir.Graph) *tensor.Tensor {
 // of the weights; with less it loses what the report says, and less and less as
 // the rank grows.
 func TestSVDFullRank(t *testing.T) {
-	g := build(t, "n.incc", svdNet)
+	g := spectest.Build(t, "n.incc", svdNet)
 	trained(g)
 	want := outputs(t, g)
 	last := math.Inf(1)
@@ -82,7 +83,7 @@ func TestSVDFullRank(t *testing.T) {
 // The error is that of the best approximation: a layer made of two products is
 // found again, and no small change of the factors comes nearer.
 func TestSVDIsTheBest(t *testing.T) {
-	g := build(t, "n.incc", "net n\ninput image 4x9x9\na: conv 3x3 10 bias=off\n")
+	g := spectest.Build(t, "n.incc", "net n\ninput image 4x9x9\na: conv 3x3 10 bias=off\n")
 	r := rand.New(rand.NewPCG(2, 2))
 	w := tensor.Make[float32]([]int{10, 4, 3, 3})
 	g.Data["a/conv_3x3/weight"] = w
@@ -174,7 +175,7 @@ func TestRedesignErrors(t *testing.T) {
 		{"factorize,force=maybe", false, "force=maybe"},
 		{"factorize=svd,max-error=2", true, "max-error=2"},
 	} {
-		g := build(t, "n.incc", svdNet)
+		g := spectest.Build(t, "n.incc", svdNet)
 		if c.data {
 			trained(g)
 		}

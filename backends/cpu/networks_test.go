@@ -11,24 +11,16 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // load builds a network of specs/ and runs the passes of a level over it.
 func load(t testing.TB, name string, level int) *ir.Graph {
 	t.Helper()
-	text, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec is called %s", name)
-	}
-	g, diags := dsl.Load(file, text, dsl.Options{})
-	if g == nil {
-		t.Fatal(diags)
-	}
+	g := spectest.Load(t, name)
 	if _, err := passes.Run(g, passes.Level(level), passes.Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
@@ -20,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // trainInputs draws a batch for a training graph.
@@ -175,14 +175,7 @@ func TestTraining(t *testing.T) {
 
 // loadTraining builds the training step of a network of specs/.
 func loadTraining(t testing.TB, name string) *ir.Graph {
-	text, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec is called %s", name)
-	}
-	g, diags := dsl.Load(file, text, dsl.Options{})
-	if g == nil {
-		t.Fatal(diags)
-	}
+	g := spectest.Load(t, name)
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{Train: true, KeepHeads: true}); err != nil {
 		t.Fatal(err)
 	}

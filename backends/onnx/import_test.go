@@ -13,12 +13,12 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // reimported is what comes back of a graph's model.
@@ -84,11 +84,7 @@ func TestImportEveryOp(t *testing.T) {
 func TestImportSpecs(t *testing.T) {
 	ran := 0
 	for _, name := range specs.Names() {
-		src, file, _ := specs.Source(name)
-		g, list := dsl.Load(file, src, dsl.Options{})
-		if g == nil {
-			t.Fatal(list)
-		}
+		g := spectest.Load(t, name)
 		want := ir.Summarize(g)
 		if want.Params > 30e6 && os.Getenv("INCC_LONG") != "1" {
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/backends/onnx/onnxtest"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -84,16 +85,7 @@ func TestPhotograph(t *testing.T) {
 			if _, err := ort.Load(model); err != nil {
 				t.Fatal(err)
 			}
-			if err := ort.Input(peers.Tensor{Name: g.Inputs[0].Name, Shape: x.Shape, Data: tensor.Round(x).Data}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := ort.Run(1); err != nil {
-				t.Fatal(err)
-			}
-			out, err := ort.Outputs()
-			if err != nil {
-				t.Fatal(err)
-			}
+			out := onnxtest.Infer(t, ort, peers.Tensor{Name: g.Inputs[0].Name, Shape: x.Shape, Data: tensor.Round(x).Data})
 			want := tensor.Widen(tensor.Of(out[0].Data, out[0].Shape...))
 			if len(got.Data) != 1000 || len(want.Data) != 1000 {
 				t.Fatalf("%v and %v, want 1000 probabilities", got.Shape, want.Shape)

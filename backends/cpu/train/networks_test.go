@@ -9,24 +9,16 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
-	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // network builds a network of specs/ and what its train block asks for.
 func network(t testing.TB, name string) (*ir.Graph, recipe.Train, autodiff.Options) {
 	t.Helper()
-	text, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec is called %s", name)
-	}
-	g, diags := dsl.Load(file, text, dsl.Options{})
-	if g == nil {
-		t.Fatal(diags)
-	}
+	g := spectest.Load(t, name)
 	sgd := recipe.Optimizer{Kind: "sgd", LR: 0.01, Momentum: 0.9, Decay: 1e-4}
 	r := recipe.Train{Optimizer: sgd}
 	if g.Recipe.Train != nil {

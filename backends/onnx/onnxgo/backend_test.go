@@ -21,6 +21,7 @@ import (
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // What a user of onnx-go writes; only the backend is another.
@@ -46,7 +47,9 @@ func ExampleNewBackend() {
 	// Output: (1, 10)
 }
 
-func lenet() []byte { return emit(&testing.T{}, onnx.Backend{Batch: 1}, spec(&testing.T{}, "lenet5")) }
+func lenet() []byte {
+	return emit(&testing.T{}, onnx.Backend{Batch: 1}, spectest.Load(&testing.T{}, "lenet5"))
+}
 
 // run runs a model on one input with the backend as an onnx-go user would.
 func run(model *onnxgo.Model, b *Backend, x *tensor.F32) ([]gtensor.Tensor, error) {
@@ -75,7 +78,7 @@ func TestEverySpec(t *testing.T) {
 	long := os.Getenv("INCC_LONG") == "1"
 	ran := 0
 	for _, name := range specs.Names() {
-		g := spec(t, name)
+		g := spectest.Load(t, name)
 		if s := ir.Summarize(g); !long && (s.Params+s.HeadParams > 8e6 || s.MACs > 2e9) {
 			continue
 		}
@@ -167,7 +170,7 @@ func TestBackendErrors(t *testing.T) {
 		}
 	}
 	want(NewBackend().Run(), "holds no model")
-	g := spec(t, "lenet5")
+	g := spectest.Load(t, "lenet5")
 	data := emit(t, onnx.Backend{Batch: 1}, g)
 	m, b := decoded(t, data)
 	want(b.Run(), "call SetInput")
@@ -199,7 +202,7 @@ func TestBackendErrors(t *testing.T) {
 func BenchmarkBackends(b *testing.B) {
 	for _, name := range []string{"mnist/lenet", "mnist/nin", "mnist/inception_v1", "googlenet"} {
 		b.Run(name, func(b *testing.B) {
-			g := spec(b, name)
+			g := spectest.Load(b, name)
 			data := emit(b, onnx.Backend{Batch: 1, Seed: 3}, g)
 			x := gtensor.New(gtensor.WithShape(g.Inputs[0].Type.Shape.Bind(1)...), gtensor.Of(gtensor.Float32))
 			ours, theirs := NewBackend(), gorgonnx.NewGraph()

@@ -14,12 +14,12 @@ import (
 
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // request and reply pass between the test and its child, which is the test's own
@@ -88,19 +88,6 @@ func inChild(t testing.TB, model []byte, x *tensor.F32) (*reply, error) {
 	return &r, nil
 }
 
-func spec(t testing.TB, name string) *ir.Graph {
-	t.Helper()
-	src, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec %s", name)
-	}
-	g, list := dsl.Load(file, src, dsl.Options{})
-	if g == nil {
-		t.Fatalf("%s: %v", name, list)
-	}
-	return g
-}
-
 func emit(t testing.TB, b onnx.Backend, g *ir.Graph) []byte {
 	t.Helper()
 	files, err := b.Emit(g)
@@ -120,7 +107,7 @@ func emit(t testing.TB, b onnx.Backend, g *ir.Graph) []byte {
 func TestModelsReadBack(t *testing.T) {
 	read := 0
 	for _, name := range specs.Names() {
-		g := spec(t, name)
+		g := spectest.Load(t, name)
 		if s := ir.Summarize(g); s.Params+s.HeadParams > 14e6 && os.Getenv("INCC_LONG") != "1" {
 			continue
 		}
@@ -152,7 +139,7 @@ func TestModelsReadBack(t *testing.T) {
 
 // TestDiffSeesDifferences changes what was read in one place at a time.
 func TestDiffSeesDifferences(t *testing.T) {
-	model := emit(t, onnx.Backend{Batch: 1}, spec(t, "lenet5"))
+	model := emit(t, onnx.Backend{Batch: 1}, spectest.Load(t, "lenet5"))
 	m, err := onnx.Decode(model)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +175,7 @@ func TestDiffSeesDifferences(t *testing.T) {
 func TestGorgonnxComputesTheSame(t *testing.T) {
 	graphs := map[string]*ir.Graph{"module": module(t)}
 	for _, name := range specs.Names() {
-		if s := spec(t, name); ir.Summarize(s).MACs < 3e6 {
+		if s := spectest.Load(t, name); ir.Summarize(s).MACs < 3e6 {
 			graphs[name] = s
 		}
 	}

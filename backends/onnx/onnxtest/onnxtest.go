@@ -192,6 +192,23 @@ func Run(p *peers.Peer, path string, inputs map[string]*tensor.Tensor) (map[stri
 	return r, nil
 }
 
+// Infer runs the model that is loaded on its one input and returns the outputs.
+func Infer(t testing.TB, p *peers.Peer, input peers.Tensor) []peers.Tensor {
+	t.Helper()
+	err := p.Input(input)
+	if err == nil {
+		_, err = p.Run(1)
+	}
+	var outs []peers.Tensor
+	if err == nil {
+		outs, err = p.Outputs()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outs
+}
+
 // Tolerance is how far a model may be from the reference: max|a-b| <= Tolerance *
 // max|b|.
 const Tolerance = 1e-4

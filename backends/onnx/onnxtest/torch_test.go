@@ -7,27 +7,13 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/peers"
 	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes/autodiff"
-	"github.com/incc-lang/incc/specs"
+	"github.com/incc-lang/incc/specs/spectest"
 )
-
-func spec(t *testing.T, name string) *ir.Graph {
-	t.Helper()
-	src, file, ok := specs.Source(name)
-	if !ok {
-		t.Fatalf("no spec %s", name)
-	}
-	g, list := dsl.Load(file, src, dsl.Options{})
-	if g == nil {
-		t.Fatalf("%s: %v", name, list)
-	}
-	return g
-}
 
 // TestTorchGradients takes the gradients of sum(output * seed) for every weight:
 // ours, as a graph on the reference interpreter, against PyTorch's on the emitted
@@ -41,7 +27,7 @@ func TestTorchGradients(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			torch := StartTorch(t, version)
 			for _, name := range names {
-				g := spec(t, name)
+				g := spectest.Load(t, name)
 				ir.Materialize(g, 7)
 				path := Write(t, onnx.Backend{}, g)
 				x, seed, want, grads := gradients(t, g)

@@ -19,15 +19,11 @@ import (
 // over ONNX Runtime on the model made of the same.
 func (r *report) cold() error {
 	t := &table{head: []string{"network", "what", "times faster (95 %)", "ms", "ONNX Runtime, ms", "peak MB", "ONNX Runtime, peak MB"}}
-	incc := ""
 	for _, name := range []string{"googlenet", "inception_v3", "mnist/inception_v1"} {
 		r.row("cold", name, func() error {
-			if incc == "" {
-				path := filepath.Join(r.dir, "incc")
-				if msg, err := exec.Command("go", "build", "-o", path, "github.com/incc-lang/incc/cmd/incc").CombinedOutput(); err != nil {
-					return fmt.Errorf("building incc, in a folder of its module: %v: %s", err, msg)
-				}
-				incc = path
+			incc, err := r.command()
+			if err != nil {
+				return err
 			}
 			return r.coldRow(t, incc, name)
 		})
@@ -35,6 +31,18 @@ func (r *report) cold() error {
 	t.print(r.out, "Cold starts", fmt.Sprintf("From the start of the process to the first result of one image, and the peak of resident memory; %d threads, ONNX Runtime %s. "+
 		"incc run parses and compiles the spec, without auxiliary heads, and reads its weights (safetensors); generated is a program of one call around the package that incc gen go makes, which holds its weights; the C program loads the model made of the same. The three take turns. Files are in the page cache.", r.threads, peers.ORT))
 	return nil
+}
+
+// command builds incc, once, and returns its path.
+func (r *report) command() (string, error) {
+	if r.incc == "" {
+		path := filepath.Join(r.dir, "incc")
+		if msg, err := exec.Command("go", "build", "-o", path, "github.com/incc-lang/incc/cmd/incc").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building incc, in a folder of its module: %v: %s", err, msg)
+		}
+		r.incc = path
+	}
+	return r.incc, nil
 }
 
 func (r *report) coldRow(t *table, incc, name string) error {

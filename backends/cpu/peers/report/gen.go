@@ -87,15 +87,11 @@ func must(err error) {
 func (r *report) gen() error {
 	t := &table{head: []string{"network", "GOAMD64", "bits", "latency against the executor (95 %)", "package, ms", "executor, ms", "against GOAMD64=v1",
 		"start to first result: times faster than ONNX Runtime (95 %)", "package, ms", "ONNX Runtime, ms", "package, peak MB", "ONNX Runtime, peak MB", "program, MB", "weights, MB", "go build, s"}}
-	incc := ""
 	for _, name := range []string{"googlenet", "inception_v3"} {
 		r.row("gen", name, func() error {
-			if incc == "" {
-				path := filepath.Join(r.dir, "incc-gen")
-				if msg, err := exec.Command("go", "build", "-o", path, "github.com/incc-lang/incc/cmd/incc").CombinedOutput(); err != nil {
-					return fmt.Errorf("building incc, in a folder of its module: %v: %s", err, msg)
-				}
-				incc = path
+			incc, err := r.command()
+			if err != nil {
+				return err
 			}
 			return r.genRow(t, incc, name)
 		})

@@ -42,6 +42,7 @@ type report struct {
 	pairs   int
 	threads int
 	dir     string // for models
+	incc    string // the command, once command has built it
 	plot    string
 	weights map[string]weights
 	spreads map[string]string
