@@ -23,10 +23,14 @@ type algorithm struct {
 	in   plan.Layout // where it wants its operands: blocked, or in lanes
 }
 
+// direct computes what no other algorithm of blocks does.
+var direct = algorithm{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked}
+
 // algorithms in order of preference where costs are equal.
 var algorithms = []algorithm{
+	{"matvec", makeMatVec, isDense, plan.Blocked},
 	{"dense", makeDense, isDense, plan.Blocked},
-	{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked},
+	direct,
 	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked},
 	{"winograd line", makeWinogradLine, kernel.WinogradLineFits, plan.Blocked},
 	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked},
@@ -40,6 +44,10 @@ func isDense(c kernel.Conv) bool {
 	return c.H == 1 && c.W == 1 && c.PH == 0 && c.PW == 0 && c.Groups <= 1 && c.DH <= 1 && c.DW <= 1 && !c.Planar && !c.Residual && c.Parts[1].C == 0
 }
 
+func makeMatVec(c kernel.Conv, _ int) worker {
+	return kernel.MatVec{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}
+}
+
 func makeDense(c kernel.Conv, batch int) worker {
 	return kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
 }
@@ -50,7 +58,8 @@ func makeDense(c kernel.Conv, batch int) worker {
 func (l *lowering) algorithm(c kernel.Conv, in plan.Layout) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || l.train != nil && (a.name == "winograd line" || a.name == "depthwise") {
+		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || a.name == "matvec" && l.batch > 1 ||
+			l.train != nil && (a.name == "winograd line" || a.name == "depthwise" || a.name == "matvec") {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {

@@ -321,8 +321,14 @@ func (s *Session) workTraced(w *kernel.Worker) {
 		k, a := s.p.plan.Steps[i].Do.(kernel.Kernel), &s.args[i]
 		e := Event{Step: i, Worker: w.ID, Start: time.Since(s.start)}
 		n := k.Tasks(a.Images)
-		for t := n * w.ID / w.Members(); t < n*(w.ID+1)/w.Members(); t++ {
-			k.Run(w, t, a)
+		lo, hi := n*w.ID/w.Members(), n*(w.ID+1)/w.Members()
+		back := w.Back(k)
+		for t := lo; t < hi; t++ {
+			if back {
+				k.Run(w, lo+hi-1-t, a)
+			} else {
+				k.Run(w, t, a)
+			}
 		}
 		e.End = time.Since(s.start)
 		s.events[w.ID] = append(s.events[w.ID], e)

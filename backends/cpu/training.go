@@ -188,12 +188,12 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 			}
 			t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
 			e.Step(p.Repack, list(e.Param(w)), list(t))
-			algo := algorithms[1]
+			algo := direct
 			if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
 				algo = c.l.algorithm(p.Conv, plan.Blocked)
 			}
 			if algo.name == "dense" {
-				algo = algorithms[1]
+				algo = direct
 			}
 			do := algo.make(p.Conv, c.l.batch)
 			e.Step(do, e.In, out, plan.WeightRef{At: c.forwardWeights(e, do, t)})

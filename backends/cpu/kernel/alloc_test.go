@@ -21,12 +21,18 @@ func TestNoAllocation(t *testing.T) {
 	d := Dense{C: 100, H: 1, W: 1, In: vec.v, Out: Part{C: 40, View: out.v, Act: ActTanh}}
 	dargs := &Args{Images: 3, Table: d.Table(Portable)}
 	dargs.In[0], dargs.Out[0], dargs.W[0] = vec.Buf, out.Buf, make([]float32, d.PackedLen())
+	m := MatVec{C: 100, H: 1, W: 1, In: d.In, Out: d.Out}
+	margs := *dargs
+	margs.W[0] = make([]float32, m.PackedLen())
 	for _, isa := range Available() {
 		for _, s := range []struct {
 			kern Kernel
 			k    *convCase
-		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {WinogradLine{Conv: kl.c, Tiles: 9}, kl}, {d, nil}} {
+		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {WinogradLine{Conv: kl.c, Tiles: 9}, kl}, {d, nil}, {m, nil}} {
 			a := dargs
+			if s.kern == Kernel(m) {
+				a = &margs
+			}
 			if s.k != nil {
 				s.k.pack(s.kern.(Packer))
 				a = s.k.args(s.kern.(Tabler).Table(isa))

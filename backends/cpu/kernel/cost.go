@@ -248,6 +248,12 @@ func (d Dense) Cost(images int) float64 {
 	return max(sum, streaming(d)) / costNS
 }
 
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (m MatVec) Cost(images int) float64 {
+	ops := float64(m.depth()*Blocks(m.Out.C)) + tileOverhead
+	return max(ops*float64(images), streaming(m)) / costNS
+}
+
 // Split returns d with Pairs and Images chosen so that 1 to 16 threads are busy
 // alike, given that so many images run at once.
 func (d Dense) Split(images int) Dense {

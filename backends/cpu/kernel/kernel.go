@@ -67,6 +67,7 @@ type Worker struct {
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
 	tile     tile // parameters of the assembly call under way
+	strip    matVecStrip
 	lane     laneTile
 	laneGrad laneGradient
 	lanes    laneRun // the task under way whose lanes are images

@@ -31,6 +31,31 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 				}
 			}
 		}
+	case MatVec:
+		d, kk := out, k.H*k.W
+		for o := 0; o < k.Out.C; o += Block {
+			width := Block
+			if n := k.Out.C - o; n <= 4 {
+				width = 4
+			} else if n <= 8 {
+				width = 8
+			}
+			for b := range Blocks(k.C) {
+				for t := range kk {
+					for l := range k.conv().depth() {
+						for j := range width {
+							if ic := b*Block + l; ic < k.C && o+j < k.Out.C {
+								d[0] = weight[((o+j)*k.C+ic)*kk+t]
+							}
+							d = d[1:]
+						}
+					}
+				}
+			}
+		}
+		if len(d) > 0 {
+			panic("a strip too many")
+		}
 	case Winograd:
 		r := k.KH
 		naivelyTransformed(k.Conv, out, k.depths(), winoArea, func(j, ic int) []float32 {
@@ -99,7 +124,7 @@ func TestPack(t *testing.T) {
 	for range count {
 		c := Conv{IC: 1 + r.IntN(67), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), H: 1, W: 1, Parts: [4]Part{{C: 1 + r.IntN(67)}}}
 		var k Kernel
-		switch r.IntN(6) {
+		switch r.IntN(7) {
 		case 0:
 			c.Planar = true
 			k = c
@@ -122,6 +147,8 @@ func TestPack(t *testing.T) {
 				c.KH, c.KW = c.KW, c.KH
 			}
 			k = WinogradLine{Conv: c}
+		case 5:
+			k = MatVec{C: c.IC, H: c.KH, W: c.KW, Out: c.Parts[0]}
 		default:
 			c.Parts[1].C = r.IntN(40)
 			k = c

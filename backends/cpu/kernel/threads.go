@@ -146,6 +146,23 @@ func (c *crew) join() bool {
 type Team struct {
 	pool    *Pool
 	workers []Worker
+	back    bool // the run under way, or the last: every other one
+}
+
+// Turner is a Kernel that reads much in each run that it has read in the run before,
+// each task a part of its own: weights. A worker's tasks come from the first to the
+// last in one run and from the last to the first in the next, so that a run begins
+// with what the one before has left in a cache that does not hold all. Always in the
+// same order, the cache would lose each part just before it is asked for.
+type Turner interface {
+	Kernel
+	Turns()
+}
+
+// Back reports whether the run under way takes the kernel's tasks from the last on.
+func (w *Worker) Back(k Kernel) bool {
+	_, ok := k.(Turner)
+	return ok && w.team.back
 }
 
 // NewTeam makes a team whose workers run kernels of the tier and have scratch
@@ -176,6 +193,7 @@ func (t *Team) Run(body func(w *Worker)) {
 		t.RunAlone(body)
 		return
 	}
+	t.back = !t.back
 	for i := range t.workers {
 		t.workers[i].members = c.threads
 	}
@@ -205,6 +223,7 @@ func (t *Team) Run(body func(w *Worker)) {
 
 // RunAlone runs body on the caller's goroutine only.
 func (t *Team) RunAlone(body func(w *Worker)) {
+	t.back = !t.back
 	t.workers[0].members = 1
 	body(&t.workers[0])
 }
@@ -237,9 +256,7 @@ func (w *Worker) finish(units, of int) {
 // takes of the others'.
 func (w *Worker) Do(k Kernel, a *Args) {
 	if w.members == 1 {
-		for t := range k.Tasks(a.Images) {
-			k.Run(w, t, a)
-		}
+		w.run1(k, a, 0, k.Tasks(a.Images))
 		return
 	}
 	w.job[0] = Job{Do: k, Args: a}
@@ -267,7 +284,7 @@ func (w *Worker) DoAll(jobs []Job) {
 		w.phase++
 		return
 	}
-	l := list{jobs: jobs, members: w.members}
+	l := list{jobs: jobs, members: w.members, back: len(jobs) == 1 && w.Back(jobs[0].Do)}
 	for i := range jobs {
 		n := jobs[i].Do.Tasks(jobs[i].Args.Images)
 		l.tasks += n
@@ -289,7 +306,7 @@ func (w *Worker) DoAll(jobs []Job) {
 			done = 0
 		}
 		for {
-			lo, hi := c.shares[owner].take(w.phase, &l, owner, i == 0)
+			lo, hi := c.shares[owner].take(w.phase, &l, owner, (i == 0) != l.back)
 			if lo == hi {
 				break
 			}
@@ -309,7 +326,8 @@ type list struct {
 	jobs          []Job
 	members       int
 	tasks, weight int
-	unit          int // tasks that are taken together
+	unit          int  // tasks that are taken together
+	back          bool // an owner takes his last ones first, and others his first ones
 }
 
 // bound is the first unit of a worker's share: the ranges are of equal weight.
@@ -367,12 +385,23 @@ func (w *Worker) run(jobs []Job, lo, hi int) {
 	for i := range jobs {
 		j := &jobs[i]
 		n := j.Do.Tasks(j.Args.Images)
-		for t := max(lo, 0); t < min(hi, n); t++ {
-			j.Do.Run(w, t, j.Args)
-		}
+		w.run1(j.Do, j.Args, max(lo, 0), min(hi, n))
 		if lo, hi = lo-n, hi-n; hi <= 0 {
 			return
 		}
+	}
+}
+
+// run1 runs tasks lo to hi of one kernel.
+func (w *Worker) run1(k Kernel, a *Args, lo, hi int) {
+	if w.Back(k) {
+		for t := hi - 1; t >= lo; t-- {
+			k.Run(w, t, a)
+		}
+		return
+	}
+	for t := lo; t < hi; t++ {
+		k.Run(w, t, a)
 	}
 }
 

@@ -74,6 +74,60 @@ func TestDoAndDoAllRunEveryTaskOnce(t *testing.T) {
 	}
 }
 
+// orders is a Turner that notes what ran, by worker.
+type orders struct {
+	N    int
+	seen *[][]int
+}
+
+func (o orders) Tasks(int) int                    { return o.N }
+func (o orders) Turns()                           {}
+func (o orders) Run(w *Worker, task int, a *Args) { (*o.seen)[w.ID] = append((*o.seen)[w.ID], task) }
+
+// TestTurns looks at the order of a Turner's tasks: up in one run and down in the
+// next. With several threads others may take from a share, so that the order is not
+// certain, but every task runs once.
+func TestTurns(t *testing.T) {
+	for _, threads := range []int{1, 2, 3} {
+		p := NewPool(threads)
+		team := p.NewTeam(Portable, 0)
+		k, a := orders{7, new([][]int)}, &Args{Images: 1}
+		for run := range 100 {
+			*k.seen = make([][]int, threads)
+			team.Run(func(w *Worker) { w.Do(k, a) })
+			var all [7]int
+			for _, l := range *k.seen {
+				for _, task := range l {
+					all[task]++
+				}
+			}
+			if all != [7]int{1, 1, 1, 1, 1, 1, 1} {
+				t.Fatalf("%d threads, run %d: %v", threads, run, *k.seen)
+			}
+			if threads > 1 {
+				continue
+			}
+			want := []int{6, 5, 4, 3, 2, 1, 0}
+			if run%2 == 1 {
+				want = []int{0, 1, 2, 3, 4, 5, 6}
+			}
+			if fmt.Sprint((*k.seen)[0]) != fmt.Sprint(want) {
+				t.Fatalf("run %d: %v, want %v", run, (*k.seen)[0], want)
+			}
+		}
+		p.Close()
+	}
+	// What a worker takes of its own share, and what others take of it.
+	l := list{tasks: 10, weight: 10, members: 1, unit: 1, jobs: []Job{{Do: orders{N: 10}, Args: &Args{}}}}
+	var s share
+	if lo, hi := s.take(1, &l, 0, true); lo != 0 || hi != 3 {
+		t.Errorf("from the front: %d to %d", lo, hi)
+	}
+	if lo, hi := s.take(1, &l, 0, false); lo != 8 || hi != 10 {
+		t.Errorf("from the back: %d to %d", lo, hi)
+	}
+}
+
 // TestAbsentWorkers keeps the other workers out of a run until the caller's has come
 // to its end: it does their work, and they find it done.
 func TestAbsentWorkers(t *testing.T) {

@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, pack, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, matvec, pack, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -40,6 +40,8 @@ func main() {
 		transposes()
 	case "gradient":
 		gradients()
+	case "matvec":
+		matVecs()
 	case "pack":
 		packs()
 	case "peak":
