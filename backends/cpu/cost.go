@@ -85,6 +85,7 @@ const (
 	lrnGradientNS = 1.5
 	normNS        = 0.3 // batch normalization
 	expNS         = 0.6
+	sumNS         = 0.8  // a number that is added to a float64
 	transposeNS   = 0.15 // 16 images brought side by side, or back
 	scatterNS     = 0.4  // reorders, which move single floats
 	optimizerNS   = 0.5
@@ -121,6 +122,11 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
 	case kernel.LanesToBlocked:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
+	case kernel.ChannelSums:
+		if k.Lanes {
+			images = (images + kernel.Block - 1) / kernel.Block * kernel.Block
+		}
+		ns = sumNS * float64(k.C*k.Parts*images)
 	case kernel.MaxPoolGrad:
 		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
 	case kernel.AvgPoolGrad:

@@ -294,11 +294,37 @@ func (c *call) sumOfPixels() error {
 func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
-	return c.byBlock("max pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.MaxPoolGrad{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}), e.In, e.Out)
+	k := kernel.MaxPoolGrad{ReLU: c.Masked, Sums: c.Summed, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+		PH: op.Pad[0], PW: op.Pad[1]}
+	return c.summed("max pool gradient", 0, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
+		k.C, k.DY, k.X, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
+		e.Step(c.block(k), e.In, to)
+	})
+}
+
+// summed is byBlock for a gradient that may leave sums, so many parts of each channel
+// block of an image: they are added up behind it.
+func (c *call) summed(algo string, inPlace, parts int, emit func(e *plan.Emitter, to []*plan.Tensor)) error {
+	err := c.byBlock(algo, inPlace, func(e *plan.Emitter) error {
+		if !c.Summed {
+			emit(e, e.Out)
+			return nil
+		}
+		ch, _, _ := chw(c.Wrote[0])
+		k := kernel.ChannelSums{C: ch, Parts: parts, Lanes: e.Out[0].Layout == plan.Lanes}
+		blocks := c.l.batch * kernel.Blocks(ch)
+		if k.Lanes {
+			blocks = (c.l.batch + kernel.Block - 1) / kernel.Block * ch
+		}
+		sums := e.Temp("sums", plan.Packed, blocks*parts*kernel.Block, 1, 1)
+		emit(e, list(e.Out[0], sums))
+		e.Step(k, list(sums), e.Out[1:])
 		return nil
 	})
+	if c.Summed {
+		c.choice.Out[1] = packed
+	}
+	return err
 }
 
 func avgPoolDx(op ops.AvgPoolDx, n *ir.Node, c *call) error {
@@ -325,9 +351,10 @@ func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error       { return c.actGradie
 
 func (c *call) actGradient(a kernel.Act) error {
 	ch, h, w := chw(c.Wrote[0])
-	return c.byBlock(a.String()+" gradient", 1, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.ActGrad{Act: a, C: c.lanes(ch), H: h, W: w, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}), e.In, e.Out)
-		return nil
+	k := kernel.ActGrad{Act: a, Sums: c.Summed, H: h, W: w}
+	return c.summed(a.String()+" gradient", 1, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
+		k.C, k.DY, k.Y, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
+		e.Step(c.block(k), e.In, to)
 	})
 }
 

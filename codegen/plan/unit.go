@@ -33,6 +33,10 @@ type Unit struct {
 	Scale    float64
 	Flat     *ir.Node // the flatten whose input it reads in its place
 
+	// What was fused to the gradient of a max pool or ReLU in a training step:
+	Masked bool // the pool reads what a ReLU made: Wrote[0] is the gradient in front of that
+	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels, the gradient of a bias
+
 	choice Choice
 }
 
@@ -193,6 +197,12 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 			}
 		}
 		return u
+	case ops.MaxPoolDx:
+		f.masked(u)
+		return u
+	case ops.ReLUDx:
+		f.summed(u)
+		return u
 	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
 		u.Acts = []ops.Act{act}
 		f.act(u, 0)
@@ -234,6 +244,31 @@ func (f *fuser) act(u *Unit, i int) {
 	}
 	u.Nodes = append(u.Nodes, m)
 	u.Wrote[i] = m.Out[0]
+}
+
+// masked fuses the gradient of the ReLU whose output a pool read to that pool's, and
+// the sum of it.
+func (f *fuser) masked(u *Unit) {
+	m := f.only(u.Wrote[0])
+	if m == nil {
+		return
+	}
+	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || m.In[1] != u.Node.In[1] {
+		return
+	}
+	u.Nodes, u.Masked, u.Wrote[0] = append(u.Nodes, m), true, m.Out[0]
+	f.summed(u)
+}
+
+// summed fuses the sum over images and pixels of the maps that a gradient's unit
+// writes.
+func (f *fuser) summed(u *Unit) {
+	for _, m := range f.users[u.Wrote[0]] {
+		if op, ok := m.Op.(ops.Reduce); ok && f.done[m] == nil && op.Kind == ops.ReduceSum && op.Axes == "0,2,3" && !op.Keep {
+			u.Nodes, u.Summed, u.Wrote = append(u.Nodes, m), true, append(u.Wrote, m.Out[0])
+			return
+		}
+	}
 }
 
 // residual fuses x + by * conv, or x + conv, where all shapes are equal

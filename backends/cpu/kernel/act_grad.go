@@ -8,22 +8,48 @@ package kernel
 //	ActTanh     dy * (1 - y*y)
 //
 // Operands: In[0] dy (view DY), In[1] y (view Y); Out[0] dx (view DX), which may
-// be the place of dy.
+// be the place of dy; with Sums (of ActReLU) Out[1]: Parts sums of dx over some rows
+// for every channel block of an image, for a ChannelSums.
 type ActGrad struct {
 	Act       Act
+	Sums      bool
 	C, H, W   int
 	DY, Y, DX View
 }
 
-func (e ActGrad) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 2*e.W)} }
+func (e ActGrad) maps() maps {
+	rows := rowsPerTask(e.H, 2*e.W)
+	if e.Sums {
+		rows = ceilDiv(rows, sumRows(e.W)) * sumRows(e.W)
+	}
+	return maps{e.C, e.H, rows}
+}
 
-// Tasks is images x channel blocks x ranges of rows.
-func (e ActGrad) Tasks(images int) int { return e.maps().tasks(images) }
+// Parts is the number of sums that a channel block of an image has.
+func (e ActGrad) Parts() int { return ceilDiv(e.H, sumRows(e.W)) }
+
+// vectors is the same work on vectors without gaps, which are rows of blocks.
+func (e ActGrad) vectors() ActGrad {
+	n := Blocks(e.C)
+	if e.Sums || e.H*e.W != 1 || e.DY.C != Block || e.Y.C != Block || e.DX.C != Block {
+		return e
+	}
+	e.C, e.W, e.DY.H, e.Y.H, e.DX.H = Block, n, n*Block, n*Block, n*Block
+	return e
+}
+
+// Tasks is images x channel blocks x ranges of rows, or images where they are vectors.
+func (e ActGrad) Tasks(images int) int { return e.vectors().maps().tasks(images) }
 
 // Run computes some rows of a channel block.
 func (e ActGrad) Run(w *Worker, task int, a *Args) {
+	e = e.vectors()
 	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
+	if e.Sums {
+		e.sums(v, image, block, y0, y1, a)
+		return
+	}
 	rows, width := fuseRows(y0, y1, e.W, e.DY, e.Y, e.DX)
 	for r := y0; r < y0+rows; r++ {
 		dx, dy, y := e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width)
@@ -36,6 +62,19 @@ func (e ActGrad) Run(w *Worker, task int, a *Args) {
 			v.tanhGrad(dx, dy, y)
 		default:
 			copy(dx, dy)
+		}
+	}
+}
+
+// sums is Run with Sums.
+func (e ActGrad) sums(v *vecOps, image, block, y0, y1 int, a *Args) {
+	step := sumRows(e.W)
+	for ; y0 < y1; y0 += step {
+		sums := a.Out[1].vector((image*Blocks(e.C)+block)*e.Parts() + y0/step)
+		clear(sums)
+		rows, width := fuseRows(y0, min(y0+step, y1), e.W, e.DY, e.Y, e.DX)
+		for r := y0; r < y0+rows; r++ {
+			v.reluGradSum(e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width), sums)
 		}
 	}
 }

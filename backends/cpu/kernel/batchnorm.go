@@ -232,3 +232,48 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 		out[i] = float32(sum[i])
 	}
 }
+
+// ChannelSums adds up what a kernel with Sums has left of each channel, Parts blocks
+// for every channel block of an image: the gradient of a bias. With Lanes that kernel
+// was one over activations whose lanes are images, and a block of it one channel.
+//
+// Operands: In[0] the blocks, in the order of image, channel block and part; Out[0] a
+// vector of whole blocks. Sums run in float64, over images and parts in order and
+// then, with Lanes, over the lanes.
+type ChannelSums struct {
+	C, Parts int
+	Lanes    bool
+}
+
+// Tasks is channel blocks.
+func (k ChannelSums) Tasks(int) int { return Blocks(k.C) }
+
+// Run adds up a channel block.
+func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
+	out := a.Out[0].vector(block)
+	if !k.Lanes {
+		sum := k.sum(a, a.Images, block, Blocks(k.C))
+		for i := range out {
+			out[i] = float32(sum[i])
+		}
+		return
+	}
+	clear(out)
+	for i := range min(Block, k.C-block*Block) {
+		all := 0.0
+		for _, x := range k.sum(a, groupsOf(a.Images), block*Block+i, k.C) {
+			all += x
+		}
+		out[i] = float32(all)
+	}
+}
+
+// sum adds up the parts of block i of n.
+func (k ChannelSums) sum(a *Args, images, i, n int) (sum [Block]float64) {
+	for image := range images {
+		for p := range k.Parts {
+			addTo(&sum, a.In[0].vector((image*n+i)*k.Parts+p))
+		}
+	}
+	return sum
+}

@@ -164,6 +164,12 @@ func opsMaxoutGradAVX512(dx []float32, x []float32, dy []float32, at []float32, 
 //go:noescape
 func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
 
+// opsReluGradSumAVX512 is ReluGrad, and adds the blocks of dx to acc, a block, one after another.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsReluGradSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
+
 // opsSigmoidGradAVX512 is dx = dy * (y * (1-y)).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -181,6 +187,18 @@ func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
 //
 //go:noescape
 func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsMaxPoolGrad2AVX512 is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolGrad2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+
+// opsMaxPoolReluGrad2AVX512 is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
 // opsMaxPoolSpreadAVX512 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -440,6 +458,12 @@ func opsMaxoutGradAVX2(dx []float32, x []float32, dy []float32, at []float32, la
 //go:noescape
 func opsReluGradAVX2(dx []float32, dy []float32, y []float32)
 
+// opsReluGradSumAVX2 is ReluGrad, and adds the blocks of dx to acc, a block, one after another.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsReluGradSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
+
 // opsSigmoidGradAVX2 is dx = dy * (y * (1-y)).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -457,6 +481,18 @@ func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
 //
 //go:noescape
 func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+
+// opsMaxPoolGrad2AVX2 is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolGrad2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+
+// opsMaxPoolReluGrad2AVX2 is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
 // opsMaxPoolSpreadAVX2 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1894,38 +1894,42 @@ done38_1:
 	VZEROUPPER
 	RET
 
-// func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
+// func opsReluGradSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ y_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	SHRQ $0x04, BX
+TEXT ·opsReluGradSumAVX512(SB), NOSPLIT, $0-96
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    y_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    acc_base+72(FP), SI
+	VMOVUPS (SI), Z0
+	VPXORD  Z1, Z1, Z1
 
 loop39_1:
-	CMPQ    BX, $0x01
-	JLT     done39_1
-	VMOVUPS (CX), Z0
-	VMOVUPS (DX), Z1
-	VMOVUPS opsConstants<>+0(SB), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  Z2, Z1, Z1
-	VMULPS  Z1, Z0, Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop39_1
+	CMPQ      BX, $0x01
+	JLT       done39_1
+	VMOVUPS   (CX), Z2
+	VMOVUPS   (DX), Z3
+	VCMPPS    $0x06, Z1, Z3, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (AX)
+	VADDPS    Z2, Z0, Z0
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x01, BX
+	JMP       loop39_1
 
 done39_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
-// func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+// func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
+TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -1938,9 +1942,9 @@ loop40_1:
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
-	VMULPS  Z1, Z1, Z1
 	VSUBPS  Z1, Z2, Z2
-	VMULPS  Z2, Z0, Z0
+	VMULPS  Z2, Z1, Z1
+	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, DX
@@ -1949,6 +1953,35 @@ loop40_1:
 	JMP     loop40_1
 
 done40_1:
+	VZEROUPPER
+	RET
+
+// func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	SHRQ $0x04, BX
+
+loop41_1:
+	CMPQ    BX, $0x01
+	JLT     done41_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VMOVUPS opsConstants<>+0(SB), Z2
+	VMULPS  Z1, Z1, Z1
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop41_1
+
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -1967,20 +2000,20 @@ TEXT ·opsMaxPoolGradAVX512(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop41_1:
+loop42_1:
 	CMPQ    BX, $0x01
-	JLT     done41_1
+	JLT     done42_1
 	VMOVUPS (CX), Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows42:
+rows43:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols42:
+cols43:
 	VMOVUPS (R12), Z3
 	VCMPPS  $0x06, Z0, Z3, K1
 	VCMPPS  $0x07, Z0, Z0, K2
@@ -1990,20 +2023,20 @@ cols42:
 	VADDPS  opsConstants<>+0(SB), Z2, Z2
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols42
+	JNE     cols43
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     rows42
+	JNE     rows43
 	VMOVUPS (DX), Z0
 	VPXORD  Z4, Z4, Z4
 	MOVQ    AX, R11
 	MOVQ    kh+72(FP), R9
 
-rows43:
+rows44:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols43:
+cols44:
 	VMOVUPS (R12), Z3
 	VADDPS  Z0, Z3, Z5
 	VCMPPS  $0x00, Z4, Z1, K1
@@ -2012,19 +2045,156 @@ cols43:
 	VADDPS  opsConstants<>+0(SB), Z4, Z4
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols43
+	JNE     cols44
 	ADDQ    DI, R11
 	DECQ    R9
-	JNE     rows43
+	JNE     rows44
 	MOVQ    pixStep+112(FP), R9
 	SHLQ    $0x02, R9
 	ADDQ    R9, CX
 	ADDQ    R9, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop42_1
 
-done41_1:
+done42_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolGrad2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolGrad2AVX512(SB), NOSPLIT, $0-88
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   dy_base+48(FP), DX
+	MOVQ   dy_len+56(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   CX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	MOVQ   AX, DI
+	MOVQ   dxRowStep+80(FP), R8
+	SHLQ   $0x02, R8
+	ADDQ   R8, DI
+	VPXORD Z0, Z0, Z0
+
+loop45_1:
+	CMPQ      BX, $0x01
+	JLT       done45_1
+	VMOVUPS   (CX), Z1
+	VMOVUPS   64(CX), Z2
+	VCMPPS    $0x06, Z1, Z2, K1
+	VCMPPS    $0x07, Z1, Z1, K2
+	KANDW     K1, K2, K1
+	VMOVAPS   Z2, K1, Z1
+	VMOVUPS   (SI), Z2
+	VCMPPS    $0x06, Z1, Z2, K2
+	VCMPPS    $0x07, Z1, Z1, K3
+	KANDW     K2, K3, K2
+	VMOVAPS   Z2, K2, Z1
+	VMOVUPS   64(SI), Z2
+	VCMPPS    $0x06, Z1, Z2, K3
+	VCMPPS    $0x07, Z1, Z1, K4
+	KANDW     K3, K4, K3
+	VMOVAPS   Z2, K3, Z1
+	VMOVUPS   (DX), Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVAPS.Z Z1, K3, Z2
+	VMOVUPS   Z2, 64(DI)
+	KANDNW    K2, K3, K2
+	VMOVAPS.Z Z1, K2, Z2
+	VMOVUPS   Z2, (DI)
+	KORW      K3, K2, K3
+	KANDNW    K1, K3, K1
+	VMOVAPS.Z Z1, K1, Z2
+	VMOVUPS   Z2, 64(AX)
+	KORW      K3, K1, K3
+	VCMPPS    $0x00, Z0, Z0, K1
+	KANDNW    K1, K3, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, DI
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x01, BX
+	JMP       loop45_1
+
+done45_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolReluGrad2AVX512(SB), NOSPLIT, $0-112
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    dy_len+56(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    CX, SI
+	MOVQ    rowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, SI
+	MOVQ    AX, DI
+	MOVQ    dxRowStep+104(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    R8, DI
+	MOVQ    acc_base+72(FP), R8
+	VMOVUPS (R8), Z0
+	VPXORD  Z1, Z1, Z1
+
+loop46_1:
+	CMPQ      BX, $0x01
+	JLT       done46_1
+	VMOVUPS   (CX), Z2
+	VMOVUPS   64(CX), Z3
+	VCMPPS    $0x06, Z2, Z3, K1
+	VCMPPS    $0x07, Z2, Z2, K2
+	KANDW     K1, K2, K1
+	VMOVAPS   Z3, K1, Z2
+	VMOVUPS   (SI), Z3
+	VCMPPS    $0x06, Z2, Z3, K2
+	VCMPPS    $0x07, Z2, Z2, K3
+	KANDW     K2, K3, K2
+	VMOVAPS   Z3, K2, Z2
+	VMOVUPS   64(SI), Z3
+	VCMPPS    $0x06, Z2, Z3, K3
+	VCMPPS    $0x07, Z2, Z2, K4
+	KANDW     K3, K4, K3
+	VMOVAPS   Z3, K3, Z2
+	VMOVUPS   (DX), Z3
+	VCMPPS    $0x06, Z1, Z2, K4
+	VMOVAPS.Z Z3, K4, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z1, Z2, Z2
+	VMOVAPS.Z Z2, K3, Z3
+	VMOVUPS   Z3, 64(DI)
+	KANDNW    K2, K3, K2
+	VMOVAPS.Z Z2, K2, Z3
+	VMOVUPS   Z3, (DI)
+	KORW      K3, K2, K3
+	KANDNW    K1, K3, K1
+	VMOVAPS.Z Z2, K1, Z3
+	VMOVUPS   Z3, 64(AX)
+	KORW      K3, K1, K3
+	VCMPPS    $0x00, Z1, Z1, K1
+	KANDNW    K1, K3, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, DI
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x01, BX
+	JMP       loop46_1
+
+done46_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Z0, (AX)
 	VZEROUPPER
 	RET
 
@@ -2044,9 +2214,9 @@ TEXT ·opsMaxPoolSpreadAVX512(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop44_1:
+loop47_1:
 	CMPQ    SI, $0x01
-	JLT     done44_1
+	JLT     done47_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2054,12 +2224,12 @@ loop44_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows45:
+rows48:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols45:
+cols48:
 	VMOVUPS (R13), Z2
 	VCMPPS  $0x00, Z0, Z2, K2
 	KANDW   K2, K1, K2
@@ -2070,11 +2240,11 @@ cols45:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols45
+	JNE     cols48
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows45
+	JNE     rows48
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -2082,9 +2252,9 @@ cols45:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop44_1
+	JMP     loop47_1
 
-done44_1:
+done47_1:
 	VZEROUPPER
 	RET
 
@@ -2112,9 +2282,9 @@ TEXT ·opsMaxPoolSpread3AVX512(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop46_1:
+loop49_1:
 	CMPQ    SI, $0x01
-	JLT     done46_1
+	JLT     done49_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2189,9 +2359,9 @@ loop46_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop46_1
+	JMP     loop49_1
 
-done46_1:
+done49_1:
 	VZEROUPPER
 	RET
 
@@ -2210,34 +2380,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop47_1:
+loop50_1:
 	CMPQ    DX, $0x01
-	JLT     done47_1
+	JLT     done50_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows48:
+rows51:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols48:
+cols51:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols48
+	JNE     cols51
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows48
+	JNE     rows51
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop47_1
+	JMP     loop50_1
 
-done47_1:
+done50_1:
 	VZEROUPPER
 	RET
 
@@ -2249,27 +2419,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop49_4:
+loop52_4:
 	CMPQ   CX, $0x04
-	JLT    done49_4
+	JLT    done52_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop49_4
+	JMP    loop52_4
 
-done49_4:
-loop49_1:
+done52_4:
+loop52_1:
 	CMPQ   CX, $0x01
-	JLT    done49_1
+	JLT    done52_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop49_1
+	JMP    loop52_1
 
-done49_1:
+done52_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2285,9 +2455,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop50_2:
+loop53_2:
 	CMPQ    CX, $0x02
-	JLT     done50_2
+	JLT     done53_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2298,21 +2468,21 @@ loop50_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop50_2
+	JMP     loop53_2
 
-done50_2:
-loop50_1:
+done53_2:
+loop53_1:
 	CMPQ    CX, $0x01
-	JLT     done50_1
+	JLT     done53_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop50_1
+	JMP     loop53_1
 
-done50_1:
+done53_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2330,9 +2500,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop51_1:
+loop54_1:
 	CMPQ    DX, $0x01
-	JLT     done51_1
+	JLT     done54_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2342,9 +2512,9 @@ loop51_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop51_1
+	JMP     loop54_1
 
-done51_1:
+done54_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2365,9 +2535,9 @@ TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop52_1:
+loop55_1:
 	CMPQ    BX, $0x01
-	JLT     done52_1
+	JLT     done55_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2380,9 +2550,9 @@ loop52_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop52_1
+	JMP     loop55_1
 
-done52_1:
+done55_1:
 	VZEROUPPER
 	RET
 
@@ -2394,9 +2564,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop53_2:
+loop56_2:
 	CMPQ    CX, $0x02
-	JLT     done53_2
+	JLT     done56_2
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
@@ -2405,20 +2575,20 @@ loop53_2:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop53_2
+	JMP     loop56_2
 
-done53_2:
-loop53_1:
+done56_2:
+loop56_1:
 	CMPQ    CX, $0x01
-	JLT     done53_1
+	JLT     done56_1
 	VMOVUPS (AX), Z1
 	VMULPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop53_1
+	JMP     loop56_1
 
-done53_1:
+done56_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -2444,9 +2614,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop54_1:
+loop57_1:
 	CMPQ    DI, $0x01
-	JLT     done54_1
+	JLT     done57_1
 	VMOVUPS (SI), Z0
 	VMOVUPS opsConstants<>+960(SB), Z1
 	VMINPS  Z0, Z1, Z0
@@ -2489,9 +2659,9 @@ loop54_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop54_1
+	JMP     loop57_1
 
-done54_1:
+done57_1:
 	VZEROUPPER
 	RET
 
@@ -2509,18 +2679,18 @@ TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop55_1:
+loop58_1:
 	CMPQ   SI, $0x01
-	JLT    done55_1
+	JLT    done58_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps56:
+taps59:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps56
+	JNE     taps59
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2532,9 +2702,9 @@ taps56:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop55_1
+	JMP     loop58_1
 
-done55_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -2551,9 +2721,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group57:
+group60:
 	CMPQ         DX, $0x00
-	JLE          done57
+	JLE          done60
 	MOVD         BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+2048(SB), Z0, Z0
@@ -2792,7 +2962,7 @@ group57:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done57
+	JLE          done60
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -2801,7 +2971,7 @@ group57:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done57
+	JLE          done60
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -2810,7 +2980,7 @@ group57:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done57
+	JLE          done60
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -2822,9 +2992,9 @@ group57:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group57
+	JMP          group60
 
-done57:
+done60:
 	VZEROUPPER
 	RET
 
@@ -2838,9 +3008,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop58_1:
+loop61_1:
 	CMPQ         AX, $0x01
-	JLT          done58_1
+	JLT          done61_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2859,9 +3029,9 @@ loop58_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop58_1
+	JMP          loop61_1
 
-done58_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2875,9 +3045,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop59_1:
+loop62_1:
 	CMPQ         AX, $0x01
-	JLT          done59_1
+	JLT          done62_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2898,9 +3068,9 @@ loop59_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop59_1
+	JMP          loop62_1
 
-done59_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2915,9 +3085,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop60_1:
+loop63_1:
 	CMPQ         AX, $0x01
-	JLT          done60_1
+	JLT          done63_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -2949,9 +3119,9 @@ loop60_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop60_1
+	JMP          loop63_1
 
-done60_1:
+done63_1:
 	VZEROUPPER
 	RET
 
@@ -2966,9 +3136,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop61_1:
+loop64_1:
 	CMPQ         AX, $0x01
-	JLT          done61_1
+	JLT          done64_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3006,9 +3176,9 @@ loop61_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop61_1
+	JMP          loop64_1
 
-done61_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -3021,9 +3191,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop62_1:
+loop65_1:
 	CMPQ    DX, $0x01
-	JLT     done62_1
+	JLT     done65_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -3033,9 +3203,9 @@ loop62_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop62_1
+	JMP     loop65_1
 
-done62_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3049,9 +3219,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop63_4:
+loop66_4:
 	CMPQ    DX, $0x04
-	JLT     done63_4
+	JLT     done66_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3079,12 +3249,12 @@ loop63_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop63_4
+	JMP     loop66_4
 
-done63_4:
-loop63_1:
+done66_4:
+loop66_1:
 	CMPQ    DX, $0x01
-	JLT     done63_1
+	JLT     done66_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3094,9 +3264,9 @@ loop63_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop63_1
+	JMP     loop66_1
 
-done63_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3108,9 +3278,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop64_1:
+loop67_1:
 	CMPQ    DX, $0x01
-	JLT     done64_1
+	JLT     done67_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -3186,9 +3356,9 @@ loop64_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop64_1
+	JMP     loop67_1
 
-done64_1:
+done67_1:
 	VZEROUPPER
 	RET
 
@@ -3200,9 +3370,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop65_1:
+loop68_1:
 	CMPQ    DX, $0x01
-	JLT     done65_1
+	JLT     done68_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1600(SB), Y0, Y0
@@ -3286,9 +3456,9 @@ loop65_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop65_1
+	JMP     loop68_1
 
-done65_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -3300,9 +3470,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop66_1:
+loop69_1:
 	CMPQ      DX, $0x01
-	JLT       done66_1
+	JLT       done69_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3426,9 +3596,9 @@ loop66_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop66_1
+	JMP       loop69_1
 
-done66_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3446,9 +3616,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop67_4:
+loop70_4:
 	CMPQ    DX, $0x04
-	JLT     done67_4
+	JLT     done70_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3484,12 +3654,12 @@ loop67_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop67_4
+	JMP     loop70_4
 
-done67_4:
-loop67_1:
+done70_4:
+loop70_1:
 	CMPQ    DX, $0x01
-	JLT     done67_1
+	JLT     done70_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3501,111 +3671,15 @@ loop67_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop67_1
-
-done67_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop68_1:
-	CMPQ    BX, $0x01
-	JLT     done68_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop68_1
-
-done68_1:
-	VZEROUPPER
-	RET
-
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop69_1:
-	CMPQ    BX, $0x01
-	JLT     done69_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop69_1
-
-done69_1:
-	VZEROUPPER
-	RET
-
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop70_1:
-	CMPQ    BX, $0x01
-	JLT     done70_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop70_1
 
 done70_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3621,8 +3695,8 @@ loop71_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3635,9 +3709,9 @@ done71_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3653,8 +3727,8 @@ loop72_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3664,6 +3738,102 @@ loop72_1:
 	JMP     loop72_1
 
 done72_1:
+	VZEROUPPER
+	RET
+
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop73_1:
+	CMPQ    BX, $0x01
+	JLT     done73_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop73_1
+
+done73_1:
+	VZEROUPPER
+	RET
+
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop74_1:
+	CMPQ    BX, $0x01
+	JLT     done74_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop74_1
+
+done74_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop75_1:
+	CMPQ    BX, $0x01
+	JLT     done75_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop75_1
+
+done75_1:
 	VZEROUPPER
 	RET
 
@@ -3678,9 +3848,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop73_1:
+loop76_1:
 	CMPQ      BX, $0x01
-	JLT       done73_1
+	JLT       done76_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -3697,9 +3867,9 @@ loop73_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop73_1
+	JMP       loop76_1
 
-done73_1:
+done76_1:
 	VZEROUPPER
 	RET
 
@@ -3714,9 +3884,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop74_2:
+loop77_2:
 	CMPQ    BX, $0x02
-	JLT     done74_2
+	JLT     done77_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3741,12 +3911,12 @@ loop74_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop74_2
+	JMP     loop77_2
 
-done74_2:
-loop74_1:
+done77_2:
+loop77_1:
 	CMPQ    BX, $0x01
-	JLT     done74_1
+	JLT     done77_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3761,9 +3931,9 @@ loop74_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop74_1
+	JMP     loop77_1
 
-done74_1:
+done77_1:
 	VZEROUPPER
 	RET
 
@@ -3783,19 +3953,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop75_1:
+loop78_1:
 	CMPQ    DX, $0x01
-	JLT     done75_1
+	JLT     done78_1
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols76:
+cols79:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows76:
+rows79:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -3806,18 +3976,18 @@ rows76:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows76
+	JNE       rows79
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols76
+	JNE       cols79
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop75_1
+	JMP       loop78_1
 
-done75_1:
+done78_1:
 	VZEROUPPER
 	RET
 
@@ -3839,31 +4009,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop77_1:
+loop80_1:
 	CMPQ   DX, $0x01
-	JLT    done77_1
+	JLT    done80_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols78:
+cols81:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows78:
+rows81:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows78
+	JNE     rows81
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols78
+	JNE     cols81
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -3871,9 +4041,9 @@ rows78:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop77_1
+	JMP     loop80_1
 
-done77_1:
+done80_1:
 	VZEROUPPER
 	RET
 
@@ -3888,7 +4058,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row79:
+row82:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -3900,7 +4070,7 @@ row79:
 	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun79
+	JEQ     begun82
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -3923,10 +4093,10 @@ row79:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun79:
+begun82:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two79
+	JEQ     two82
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -3947,9 +4117,9 @@ begun79:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop80_1:
+loop83_1:
 	CMPQ    R9, $0x01
-	JLT     done80_1
+	JLT     done83_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -3981,22 +4151,22 @@ loop80_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop80_1
+	JMP     loop83_1
 
-done80_1:
+done83_1:
 	CMPQ    SI, $0x00
-	JEQ     end79
+	JEQ     end82
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end79
+	JMP     end82
 
-two79:
-loop81_1:
+two82:
+loop84_1:
 	CMPQ    R9, $0x01
-	JLT     done81_1
+	JLT     done84_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4045,11 +4215,11 @@ loop81_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop81_1
+	JMP     loop84_1
 
-done81_1:
+done84_1:
 	CMPQ    SI, $0x00
-	JEQ     end79
+	JEQ     end82
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4075,7 +4245,7 @@ done81_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end79:
+end82:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -4083,7 +4253,7 @@ end79:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row79
+	JNE       row82
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -4102,7 +4272,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row82:
+row85:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -4126,7 +4296,7 @@ row82:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two82
+	JEQ     two85
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4141,9 +4311,9 @@ row82:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop83_1:
+loop86_1:
 	CMPQ    R8, $0x01
-	JLT     done83_1
+	JLT     done86_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -4171,15 +4341,15 @@ loop83_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop83_1
+	JMP     loop86_1
 
-done83_1:
-	JMP end82
+done86_1:
+	JMP end85
 
-two82:
-loop84_1:
+two85:
+loop87_1:
 	CMPQ    R8, $0x01
-	JLT     done84_1
+	JLT     done87_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4218,10 +4388,10 @@ loop84_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop84_1
+	JMP     loop87_1
 
-done84_1:
-end82:
+done87_1:
+end85:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4229,7 +4399,7 @@ end82:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row82
+	JNE  row85
 	VZEROUPPER
 	RET
 
@@ -4243,9 +4413,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop85_1:
+loop88_1:
 	CMPQ    DX, $0x01
-	JLT     done85_1
+	JLT     done88_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4255,9 +4425,9 @@ loop85_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop85_1
+	JMP     loop88_1
 
-done85_1:
+done88_1:
 	VZEROUPPER
 	RET
 
@@ -4277,20 +4447,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop86_1:
+loop89_1:
 	CMPQ   BX, $0x01
-	JLT    done86_1
+	JLT    done89_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps87:
+taps90:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps87
+	JNE     taps90
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4357,9 +4527,9 @@ taps87:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop86_1
+	JMP     loop89_1
 
-done86_1:
+done89_1:
 	VZEROUPPER
 	RET
 
@@ -4378,20 +4548,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop88_1:
+loop91_1:
 	CMPQ   DX, $0x01
-	JLT    done88_1
+	JLT    done91_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps89:
+taps92:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps89
+	JNE     taps92
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4401,9 +4571,9 @@ taps89:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop88_1
+	JMP     loop91_1
 
-done88_1:
+done91_1:
 	VZEROUPPER
 	RET
 
@@ -4416,16 +4586,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 
-loop90_1:
+loop93_1:
 	CMPQ   CX, $0x01
-	JLT    done90_1
+	JLT    done93_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop90_1
+	JMP    loop93_1
 
-done90_1:
+done93_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4449,9 +4619,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop91_1:
+loop94_1:
 	CMPQ    DX, $0x01
-	JLT     done91_1
+	JLT     done94_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4531,9 +4701,9 @@ loop91_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop91_1
+	JMP     loop94_1
 
-done91_1:
+done94_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4555,9 +4725,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop92_1:
+loop95_1:
 	CMPQ    DX, $0x01
-	JLT     done92_1
+	JLT     done95_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -4567,9 +4737,9 @@ loop92_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop92_1
+	JMP     loop95_1
 
-done92_1:
+done95_1:
 	VZEROUPPER
 	RET
 
@@ -4582,9 +4752,9 @@ TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop93_4:
+loop96_4:
 	CMPQ    CX, $0x04
-	JLT     done93_4
+	JLT     done96_4
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4611,12 +4781,12 @@ loop93_4:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop93_4
+	JMP     loop96_4
 
-done93_4:
-loop93_1:
+done96_4:
+loop96_1:
 	CMPQ    CX, $0x01
-	JLT     done93_1
+	JLT     done96_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4625,9 +4795,9 @@ loop93_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop93_1
+	JMP     loop96_1
 
-done93_1:
+done96_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4648,16 +4818,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop94_1:
+loop97_1:
 	CMPQ   CX, $0x01
-	JLT    done94_1
+	JLT    done97_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop94_1
+	JMP    loop97_1
 
-done94_1:
+done97_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4679,9 +4849,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop95_1:
+loop98_1:
 	CMPQ       BX, $0x01
-	JLT        done95_1
+	JLT        done98_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -4693,10 +4863,10 @@ loop95_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece96:
+piece99:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces96
+	JLE        pieces99
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -4711,17 +4881,17 @@ piece96:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece96
+	JMP        piece99
 
-pieces96:
+pieces99:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop95_1
+	JMP     loop98_1
 
-done95_1:
+done98_1:
 	VZEROUPPER
 	RET
 
@@ -4739,9 +4909,9 @@ TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop97_1:
+loop100_1:
 	CMPQ       DI, $0x01
-	JLT        done97_1
+	JLT        done100_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -4757,10 +4927,10 @@ loop97_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece98:
+piece101:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces98
+	JLE        pieces101
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -4781,9 +4951,9 @@ piece98:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece98
+	JMP        piece101
 
-pieces98:
+pieces101:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -4792,9 +4962,9 @@ pieces98:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop99_1:
+loop102_1:
 	CMPQ       R13, $0x01
-	JLT        done99_1
+	JLT        done102_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -4823,16 +4993,16 @@ loop99_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop99_1
+	JMP        loop102_1
 
-done99_1:
+done102_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop97_1
+	JMP  loop100_1
 
-done97_1:
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -4845,9 +5015,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop100_1:
+loop103_1:
 	CMPQ      BX, $0x01
-	JLT       done100_1
+	JLT       done103_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4864,9 +5034,51 @@ loop100_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop100_1
+	JMP       loop103_1
 
-done100_1:
+done103_1:
+	VZEROUPPER
+	RET
+
+// func opsReluGradSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
+// Requires: AVX
+TEXT ·opsReluGradSumAVX2(SB), NOSPLIT, $0-96
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    y_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    acc_base+72(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+
+loop104_1:
+	CMPQ    BX, $0x01
+	JLT     done104_1
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VMOVUPS (DX), Y6
+	VMOVUPS 32(DX), Y7
+	VCMPPS  $0x06, Y2, Y6, Y6
+	VCMPPS  $0x06, Y3, Y7, Y7
+	VANDPS  Y4, Y6, Y4
+	VANDPS  Y5, Y7, Y5
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop104_1
+
+done104_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -4879,9 +5091,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop101_1:
+loop105_1:
 	CMPQ    BX, $0x01
-	JLT     done101_1
+	JLT     done105_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4900,9 +5112,9 @@ loop101_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop101_1
+	JMP     loop105_1
 
-done101_1:
+done105_1:
 	VZEROUPPER
 	RET
 
@@ -4915,9 +5127,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop102_1:
+loop106_1:
 	CMPQ    BX, $0x01
-	JLT     done102_1
+	JLT     done106_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -4936,9 +5148,9 @@ loop102_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop102_1
+	JMP     loop106_1
 
-done102_1:
+done106_1:
 	VZEROUPPER
 	RET
 
@@ -4957,9 +5169,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop103_1:
+loop107_1:
 	CMPQ    BX, $0x01
-	JLT     done103_1
+	JLT     done107_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4969,11 +5181,11 @@ loop103_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows104:
+rows108:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols104:
+cols108:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -4990,10 +5202,10 @@ cols104:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols104
+	JNE       cols108
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows104
+	JNE       rows108
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -5001,11 +5213,11 @@ cols104:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows105:
+rows109:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols105:
+cols109:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -5020,19 +5232,227 @@ cols105:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols105
+	JNE       cols109
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows105
+	JNE       rows109
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop103_1
+	JMP       loop107_1
 
-done103_1:
+done107_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolGrad2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+// Requires: AVX
+TEXT ·opsMaxPoolGrad2AVX2(SB), NOSPLIT, $0-88
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   dy_base+48(FP), DX
+	MOVQ   dy_len+56(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   CX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	MOVQ   AX, DI
+	MOVQ   dxRowStep+80(FP), R8
+	SHLQ   $0x02, R8
+	ADDQ   R8, DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+loop110_1:
+	CMPQ      BX, $0x01
+	JLT       done110_1
+	VMOVUPS   (CX), Y2
+	VMOVUPS   32(CX), Y3
+	VMOVUPS   64(CX), Y4
+	VMOVUPS   96(CX), Y5
+	VCMPPS    $0x06, Y2, Y4, Y6
+	VCMPPS    $0x06, Y3, Y5, Y7
+	VCMPPS    $0x07, Y2, Y2, Y8
+	VCMPPS    $0x07, Y3, Y3, Y9
+	VANDPS    Y8, Y6, Y6
+	VANDPS    Y9, Y7, Y7
+	VBLENDVPS Y6, Y4, Y2, Y2
+	VBLENDVPS Y7, Y5, Y3, Y3
+	VMOVUPS   (SI), Y4
+	VMOVUPS   32(SI), Y5
+	VCMPPS    $0x06, Y2, Y4, Y8
+	VCMPPS    $0x06, Y3, Y5, Y9
+	VCMPPS    $0x07, Y2, Y2, Y10
+	VCMPPS    $0x07, Y3, Y3, Y11
+	VANDPS    Y10, Y8, Y8
+	VANDPS    Y11, Y9, Y9
+	VBLENDVPS Y8, Y4, Y2, Y2
+	VBLENDVPS Y9, Y5, Y3, Y3
+	VMOVUPS   64(SI), Y4
+	VMOVUPS   96(SI), Y5
+	VCMPPS    $0x06, Y2, Y4, Y10
+	VCMPPS    $0x06, Y3, Y5, Y11
+	VCMPPS    $0x07, Y2, Y2, Y12
+	VCMPPS    $0x07, Y3, Y3, Y13
+	VANDPS    Y12, Y10, Y10
+	VANDPS    Y13, Y11, Y11
+	VBLENDVPS Y10, Y4, Y2, Y2
+	VBLENDVPS Y11, Y5, Y3, Y3
+	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y3
+	VADDPS    Y0, Y2, Y2
+	VADDPS    Y1, Y3, Y3
+	VANDPS    Y2, Y10, Y4
+	VANDPS    Y3, Y11, Y5
+	VMOVUPS   Y4, 64(DI)
+	VMOVUPS   Y5, 96(DI)
+	VANDNPS   Y8, Y10, Y8
+	VANDNPS   Y9, Y11, Y9
+	VANDPS    Y2, Y8, Y4
+	VANDPS    Y3, Y9, Y5
+	VMOVUPS   Y4, (DI)
+	VMOVUPS   Y5, 32(DI)
+	VORPS     Y8, Y10, Y10
+	VORPS     Y9, Y11, Y11
+	VANDNPS   Y6, Y10, Y6
+	VANDNPS   Y7, Y11, Y7
+	VANDPS    Y2, Y6, Y4
+	VANDPS    Y3, Y7, Y5
+	VMOVUPS   Y4, 64(AX)
+	VMOVUPS   Y5, 96(AX)
+	VORPS     Y6, Y10, Y10
+	VORPS     Y7, Y11, Y11
+	VCMPPS    $0x00, Y0, Y0, Y4
+	VCMPPS    $0x00, Y1, Y1, Y5
+	VANDNPS   Y4, Y10, Y4
+	VANDNPS   Y5, Y11, Y5
+	VANDPS    Y2, Y4, Y2
+	VANDPS    Y3, Y5, Y3
+	VMOVUPS   Y2, (AX)
+	VMOVUPS   Y3, 32(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, DI
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x01, BX
+	JMP       loop110_1
+
+done110_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+// Requires: AVX
+TEXT ·opsMaxPoolReluGrad2AVX2(SB), NOSPLIT, $0-112
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    dy_len+56(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    CX, SI
+	MOVQ    rowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, SI
+	MOVQ    AX, DI
+	MOVQ    dxRowStep+104(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    R8, DI
+	MOVQ    acc_base+72(FP), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+
+loop111_1:
+	CMPQ      BX, $0x01
+	JLT       done111_1
+	VMOVUPS   (CX), Y4
+	VMOVUPS   32(CX), Y5
+	VMOVUPS   64(CX), Y6
+	VMOVUPS   96(CX), Y7
+	VCMPPS    $0x06, Y4, Y6, Y8
+	VCMPPS    $0x06, Y5, Y7, Y9
+	VCMPPS    $0x07, Y4, Y4, Y10
+	VCMPPS    $0x07, Y5, Y5, Y11
+	VANDPS    Y10, Y8, Y8
+	VANDPS    Y11, Y9, Y9
+	VBLENDVPS Y8, Y6, Y4, Y4
+	VBLENDVPS Y9, Y7, Y5, Y5
+	VMOVUPS   (SI), Y6
+	VMOVUPS   32(SI), Y7
+	VCMPPS    $0x06, Y4, Y6, Y10
+	VCMPPS    $0x06, Y5, Y7, Y11
+	VCMPPS    $0x07, Y4, Y4, Y12
+	VCMPPS    $0x07, Y5, Y5, Y13
+	VANDPS    Y12, Y10, Y10
+	VANDPS    Y13, Y11, Y11
+	VBLENDVPS Y10, Y6, Y4, Y4
+	VBLENDVPS Y11, Y7, Y5, Y5
+	VMOVUPS   64(SI), Y6
+	VMOVUPS   96(SI), Y7
+	VCMPPS    $0x06, Y4, Y6, Y12
+	VCMPPS    $0x06, Y5, Y7, Y13
+	VCMPPS    $0x07, Y4, Y4, Y14
+	VCMPPS    $0x07, Y5, Y5, Y15
+	VANDPS    Y14, Y12, Y12
+	VANDPS    Y15, Y13, Y13
+	VBLENDVPS Y12, Y6, Y4, Y4
+	VBLENDVPS Y13, Y7, Y5, Y5
+	VMOVUPS   (DX), Y6
+	VMOVUPS   32(DX), Y7
+	VCMPPS    $0x06, Y2, Y4, Y4
+	VCMPPS    $0x06, Y3, Y5, Y5
+	VANDPS    Y6, Y4, Y4
+	VANDPS    Y7, Y5, Y5
+	VADDPS    Y4, Y0, Y0
+	VADDPS    Y5, Y1, Y1
+	VADDPS    Y2, Y4, Y4
+	VADDPS    Y3, Y5, Y5
+	VANDPS    Y4, Y12, Y6
+	VANDPS    Y5, Y13, Y7
+	VMOVUPS   Y6, 64(DI)
+	VMOVUPS   Y7, 96(DI)
+	VANDNPS   Y10, Y12, Y10
+	VANDNPS   Y11, Y13, Y11
+	VANDPS    Y4, Y10, Y6
+	VANDPS    Y5, Y11, Y7
+	VMOVUPS   Y6, (DI)
+	VMOVUPS   Y7, 32(DI)
+	VORPS     Y10, Y12, Y12
+	VORPS     Y11, Y13, Y13
+	VANDNPS   Y8, Y12, Y8
+	VANDNPS   Y9, Y13, Y9
+	VANDPS    Y4, Y8, Y6
+	VANDPS    Y5, Y9, Y7
+	VMOVUPS   Y6, 64(AX)
+	VMOVUPS   Y7, 96(AX)
+	VORPS     Y8, Y12, Y12
+	VORPS     Y9, Y13, Y13
+	VCMPPS    $0x00, Y2, Y2, Y6
+	VCMPPS    $0x00, Y3, Y3, Y7
+	VANDNPS   Y6, Y12, Y6
+	VANDNPS   Y7, Y13, Y7
+	VANDPS    Y4, Y6, Y4
+	VANDPS    Y5, Y7, Y5
+	VMOVUPS   Y4, (AX)
+	VMOVUPS   Y5, 32(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, DI
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x01, BX
+	JMP       loop111_1
+
+done111_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -5052,9 +5472,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop106_1:
+loop112_1:
 	CMPQ    SI, $0x01
-	JLT     done106_1
+	JLT     done112_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -5065,12 +5485,12 @@ loop106_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows107:
+rows113:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols107:
+cols113:
 	VMOVUPS (R13), Y6
 	VMOVUPS 32(R13), Y7
 	VCMPPS  $0x00, Y0, Y6, Y6
@@ -5090,11 +5510,11 @@ cols107:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols107
+	JNE     cols113
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows107
+	JNE     rows113
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -5102,9 +5522,9 @@ cols107:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop106_1
+	JMP     loop112_1
 
-done106_1:
+done112_1:
 	VZEROUPPER
 	RET
 
@@ -5132,9 +5552,9 @@ TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop108_1:
+loop114_1:
 	CMPQ    SI, $0x01
-	JLT     done108_1
+	JLT     done114_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -5292,9 +5712,9 @@ loop108_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop108_1
+	JMP     loop114_1
 
-done108_1:
+done114_1:
 	VZEROUPPER
 	RET
 
@@ -5314,9 +5734,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop109_1:
+loop115_1:
 	CMPQ    DX, $0x01
-	JLT     done109_1
+	JLT     done115_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -5324,11 +5744,11 @@ loop109_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows110:
+rows116:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols110:
+cols116:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -5337,16 +5757,16 @@ cols110:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols110
+	JNE     cols116
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows110
+	JNE     rows116
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop109_1
+	JMP     loop115_1
 
-done109_1:
+done115_1:
 	VZEROUPPER
 	RET
 
@@ -5359,9 +5779,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop111_4:
+loop117_4:
 	CMPQ   CX, $0x04
-	JLT    done111_4
+	JLT    done117_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -5372,19 +5792,19 @@ loop111_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop111_4
+	JMP    loop117_4
 
-done111_4:
-loop111_1:
+done117_4:
+loop117_1:
 	CMPQ   CX, $0x01
-	JLT    done111_1
+	JLT    done117_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop111_1
+	JMP    loop117_1
 
-done111_1:
+done117_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5403,9 +5823,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop112_2:
+loop118_2:
 	CMPQ    CX, $0x02
-	JLT     done112_2
+	JLT     done118_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -5424,12 +5844,12 @@ loop112_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop112_2
+	JMP     loop118_2
 
-done112_2:
-loop112_1:
+done118_2:
+loop118_1:
 	CMPQ    CX, $0x01
-	JLT     done112_1
+	JLT     done118_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -5440,9 +5860,9 @@ loop112_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop112_1
+	JMP     loop118_1
 
-done112_1:
+done118_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5464,9 +5884,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop113_1:
+loop119_1:
 	CMPQ    DX, $0x01
-	JLT     done113_1
+	JLT     done119_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -5482,9 +5902,9 @@ loop113_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop113_1
+	JMP     loop119_1
 
-done113_1:
+done119_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5511,9 +5931,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop114_1:
+loop120_1:
 	CMPQ    BX, $0x01
-	JLT     done114_1
+	JLT     done120_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -5534,9 +5954,9 @@ loop114_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop114_1
+	JMP     loop120_1
 
-done114_1:
+done120_1:
 	VZEROUPPER
 	RET
 
@@ -5549,9 +5969,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop115_2:
+loop121_2:
 	CMPQ    CX, $0x02
-	JLT     done115_2
+	JLT     done121_2
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -5566,12 +5986,12 @@ loop115_2:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop115_2
+	JMP     loop121_2
 
-done115_2:
-loop115_1:
+done121_2:
+loop121_1:
 	CMPQ    CX, $0x01
-	JLT     done115_1
+	JLT     done121_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMULPS  Y2, Y2, Y2
@@ -5580,9 +6000,9 @@ loop115_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop115_1
+	JMP     loop121_1
 
-done115_1:
+done121_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5607,9 +6027,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop116_1:
+loop122_1:
 	CMPQ    DI, $0x01
-	JLT     done116_1
+	JLT     done122_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS opsConstants<>+960(SB), Y2
@@ -5688,9 +6108,9 @@ loop116_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop116_1
+	JMP     loop122_1
 
-done116_1:
+done122_1:
 	VZEROUPPER
 	RET
 
@@ -5709,20 +6129,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop117_1:
+loop123_1:
 	CMPQ   SI, $0x01
-	JLT    done117_1
+	JLT    done123_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps118:
+taps124:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps118
+	JNE     taps124
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -5740,9 +6160,9 @@ taps118:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop117_1
+	JMP     loop123_1
 
-done117_1:
+done123_1:
 	VZEROUPPER
 	RET
 
@@ -5755,9 +6175,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group119:
+group125:
 	CMPQ         DX, $0x00
-	JLE          done119
+	JLE          done125
 	MOVD         BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+2048(SB), Y0, Y0
@@ -6203,7 +6623,7 @@ group119:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done119
+	JLE          done125
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1600(SB), Y4, Y4
@@ -6217,7 +6637,7 @@ group119:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done119
+	JLE          done125
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y5, Y5
@@ -6231,7 +6651,7 @@ group119:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done119
+	JLE          done125
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y0, Y0
@@ -6248,9 +6668,9 @@ group119:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group119
+	JMP          group125
 
-done119:
+done125:
 	VZEROUPPER
 	RET
 
@@ -6264,9 +6684,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop120_1:
+loop126_1:
 	CMPQ         AX, $0x01
-	JLT          done120_1
+	JLT          done126_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6299,9 +6719,9 @@ loop120_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop120_1
+	JMP          loop126_1
 
-done120_1:
+done126_1:
 	VZEROUPPER
 	RET
 
@@ -6315,9 +6735,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop121_1:
+loop127_1:
 	CMPQ         AX, $0x01
-	JLT          done121_1
+	JLT          done127_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6354,9 +6774,9 @@ loop121_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop121_1
+	JMP          loop127_1
 
-done121_1:
+done127_1:
 	VZEROUPPER
 	RET
 
@@ -6371,9 +6791,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop122_1:
+loop128_1:
 	CMPQ         AX, $0x01
-	JLT          done122_1
+	JLT          done128_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6431,9 +6851,9 @@ loop122_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop122_1
+	JMP          loop128_1
 
-done122_1:
+done128_1:
 	VZEROUPPER
 	RET
 
@@ -6448,9 +6868,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop123_1:
+loop129_1:
 	CMPQ         AX, $0x01
-	JLT          done123_1
+	JLT          done129_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6520,9 +6940,9 @@ loop123_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop123_1
+	JMP          loop129_1
 
-done123_1:
+done129_1:
 	VZEROUPPER
 	RET
 
@@ -6536,9 +6956,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop124_1:
+loop130_1:
 	CMPQ    DX, $0x01
-	JLT     done124_1
+	JLT     done130_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -6554,9 +6974,9 @@ loop124_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop124_1
+	JMP     loop130_1
 
-done124_1:
+done130_1:
 	VZEROUPPER
 	RET
 

@@ -4,9 +4,14 @@ package kernel
 // element that was the maximum of its window, the first in reading order where
 // several were; windows that overlap add up, in reading order of the output.
 //
+// With ReLU x is what a ReLU made, and dx the gradient in front of that: dy counts
+// where the maximum is > 0 or NaN.
+//
 // Operands: In[0] dy (view DY), In[1] the pool's input x (view X); Out[0] dx (view
-// DX), which may not share memory.
+// DX), which may not share memory; with Sums (and ReLU) Out[1]: Parts sums of dx over
+// the windows of some rows for every channel block of an image, for a ChannelSums.
 type MaxPoolGrad struct {
+	ReLU, Sums     bool
 	C              int // channels
 	H, W           int // rows and columns of dy
 	IH, IW         int // of x and dx
@@ -24,19 +29,42 @@ func (p MaxPoolGrad) maps() maps { return maps{p.C, 1, 1} }
 // Tasks is images x channel blocks.
 func (p MaxPoolGrad) Tasks(images int) int { return p.maps().tasks(images) }
 
-// Scratch holds the maxima of a row.
-func (p MaxPoolGrad) Scratch() int { return p.W * Block }
+// Parts is the number of sums that a channel block of an image has.
+func (p MaxPoolGrad) Parts() int { return ceilDiv(p.H, sumRows(p.W)) }
+
+// sums is where those of a row are added up.
+func (p MaxPoolGrad) sums(w *Worker, a *Args, task, y int) []float32 {
+	if !p.Sums {
+		return w.Scratch[2*p.W*Block:][:Block]
+	}
+	step := sumRows(p.W)
+	sums := a.Out[1].vector(task*p.Parts() + y/step)
+	if y%step == 0 {
+		clear(sums)
+	}
+	return sums
+}
+
+// Scratch holds the maxima of a row, what is left of dy there, and sums that nobody
+// wants.
+func (p MaxPoolGrad) Scratch() int { return (2*p.W + 1) * Block }
 
 // Run computes a channel block of an image.
 func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
-	v, g := vecFor(w.ISA), p.window()
+	v := vecFor(w.ISA)
 	image, block, _, _ := p.maps().task(task)
+	if p.pairs() {
+		p.runPairs(w, task, a)
+		return
+	}
+	g := p.window()
 	for y := range p.IH {
 		clear(p.DX.row(&a.Out[0], image, block, y, p.IW))
 	}
-	most := w.Scratch[:p.W*Block]
+	most, left := w.Scratch[:p.W*Block], w.Scratch[p.W*Block:2*p.W*Block]
 	for y := range p.H {
 		dy := p.DY.row(&a.In[0], image, block, y, p.W)
+		sums := p.sums(w, a, task, y)
 		known := v.maxPool3 != nil && g.maxima(v, p.X, &a.In[1], image, block, y, y+1, most, 0) > 0
 		g.row(y, func(r run) {
 			if r.kh <= 0 || r.kw <= 0 {
@@ -45,15 +73,55 @@ func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 			x, row, col, pix := g.source(p.X, &a.In[1], image, block, r)
 			dx, dxRow, _, _ := g.source(p.DX, &a.Out[0], image, block, r)
 			lo, hi := r.x*Block, (r.x+r.n)*Block
+			d, most := dy[lo:hi], most[lo:hi]
+			if p.ReLU {
+				if !known {
+					v.maxPool(most, x, r.kh, r.kw, row, col, pix)
+				}
+				d = left[lo:hi]
+				v.reluGradSum(d, dy[lo:hi], most, sums)
+			}
 			switch {
 			case known && r.kh == 3 && r.kw == 3 && col == Block:
-				v.maxPoolSpread3(dx, x, most[lo:hi], dy[lo:hi], row, dxRow, pix)
+				v.maxPoolSpread3(dx, x, most, d, row, dxRow, pix)
 			case known:
-				v.maxPoolSpread(dx, x, most[lo:hi], dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
+				v.maxPoolSpread(dx, x, most, d, r.kh, r.kw, row, dxRow, col, pix)
 			default:
-				v.maxPoolGrad(dx, x, dy[lo:hi], r.kh, r.kw, row, dxRow, col, pix)
+				v.maxPoolGrad(dx, x, d, r.kh, r.kw, row, dxRow, col, pix)
 			}
 		})
+	}
+}
+
+// pairs reports whether the windows are squares of 2 x 2, one beside the other and
+// inside of the map: then every place of dx belongs to one or none.
+func (p MaxPoolGrad) pairs() bool {
+	return p.KH == 2 && p.KW == 2 && p.SH == 2 && p.SW == 2 && one(p.DH) == 1 && one(p.DW) == 1 && p.PH == 0 && p.PW == 0 && 2*p.H <= p.IH && 2*p.W <= p.IW
+}
+
+// runPairs is Run for such windows.
+func (p MaxPoolGrad) runPairs(w *Worker, task int, a *Args) {
+	v := vecFor(w.ISA)
+	image, block, _, _ := p.maps().task(task)
+	for y := range p.H {
+		i, j := p.X.at(&a.In[1], image, block, 2*y, 0), p.X.at(&a.In[1], image, block, 2*y+1, 2*p.W)
+		x := a.In[1].Mem[i:j:j]
+		i, j = p.DX.at(&a.Out[0], image, block, 2*y, 0), p.DX.at(&a.Out[0], image, block, 2*y+1, 2*p.W)
+		dx := a.Out[0].Mem[i:j:j]
+		dy := p.DY.row(&a.In[0], image, block, y, p.W)
+		if p.ReLU {
+			v.maxPoolReluGrad2(dx, x, dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
+		} else {
+			v.maxPoolGrad2(dx, x, dy, p.X.H, p.DX.H)
+		}
+		if 2*p.W < p.IW {
+			for i := range 2 {
+				clear(p.DX.row(&a.Out[0], image, block, 2*y+i, p.IW)[2*p.W*Block:])
+			}
+		}
+	}
+	for y := 2 * p.H; y < p.IH; y++ {
+		clear(p.DX.row(&a.Out[0], image, block, y, p.IW))
 	}
 }
 

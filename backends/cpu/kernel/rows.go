@@ -11,6 +11,9 @@ func rowsPerTask(h, work int) int {
 	return min(h, max(1, enough/max(1, work)))
 }
 
+// sumRows is how many rows of w blocks a float32 sums up without much loss.
+func sumRows(w int) int { return max(1, 256/max(1, w)) }
+
 // maps is how most kernels cut their work: images x channel blocks x ranges of
 // rows.
 type maps struct{ c, h, rows int }

@@ -50,8 +50,13 @@ type vecOps struct {
 
 	// Training.
 	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
+	reluGradSum                     func(dx, dy, y, acc []float32) // and adds the blocks of dx to acc, in order
 
 	maxPoolGrad func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
+	// The same for windows of 2 x 2, one beside the other: every place of dx is written.
+	// With relu, dy counts where the maximum is > 0 or NaN, and is added to acc.
+	maxPoolGrad2     func(dx, x, dy []float32, rowStep, dxRowStep int)
+	maxPoolReluGrad2 func(dx, x, dy, acc []float32, rowStep, dxRowStep int)
 	// The same where the maxima are known and none is NaN.
 	maxPoolSpread  func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	maxPoolSpread3 func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int) // 3 x 3, no dilation
@@ -270,6 +275,12 @@ func init() {
 			}
 		}
 	}
+	o.reluGradSum = func(dx, dy, y, acc []float32) {
+		o.reluGrad(dx, dy, y)
+		for i, v := range dx {
+			acc[i%Block] += v
+		}
+	}
 	o.sigmoidGrad = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			dx[i] = dy[i] * (v * (1 - v))
@@ -294,6 +305,29 @@ func init() {
 				}
 				dx[to] += dy[o+l]
 			}
+		}
+	}
+	o.maxPoolGrad2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
+		for o := 0; o < len(dy); o += Block {
+			for l := range Block {
+				in, out := x[2*o+l:], dx[2*o+l:]
+				best, to := in[0], 0
+				for i := range 4 {
+					if v := in[i/2*rowStep+i%2*Block]; above(v, best) {
+						best, to = v, i
+					}
+					out[i/2*dxRowStep+i%2*Block] = 0
+				}
+				out[to/2*dxRowStep+to%2*Block] += dy[o+l]
+			}
+		}
+	}
+	o.maxPoolReluGrad2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
+		var most, d [Block]float32
+		for i := 0; i < len(dy); i += Block {
+			o.maxPool(most[:], x[2*i:], 2, 2, rowStep, Block, 0)
+			o.reluGradSum(d[:], dy[i:i+Block], most[:], acc)
+			o.maxPoolGrad2(dx[2*i:], x[2*i:], d[:], rowStep, dxRowStep)
 		}
 	}
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {

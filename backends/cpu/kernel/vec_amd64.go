@@ -31,9 +31,12 @@ func vectorize() {
 	z.maxoutGrad = opsMaxoutGradAVX512
 	z.transpose = transposeAVX2
 	z.reluGrad = opsReluGradAVX512
+	z.reluGradSum = opsReluGradSumAVX512
 	z.sigmoidGrad = opsSigmoidGradAVX512
 	z.tanhGrad = opsTanhGradAVX512
 	z.maxPoolGrad = opsMaxPoolGradAVX512
+	z.maxPoolGrad2 = opsMaxPoolGrad2AVX512
+	z.maxPoolReluGrad2 = opsMaxPoolReluGrad2AVX512
 	z.maxPoolSpread = opsMaxPoolSpreadAVX512
 	z.maxPoolSpread3 = opsMaxPoolSpread3AVX512
 	z.spreadAdd = opsSpreadAddAVX512
@@ -80,9 +83,12 @@ func vectorize() {
 	y.maxoutGrad = opsMaxoutGradAVX2
 	y.transpose = transposeAVX2
 	y.reluGrad = opsReluGradAVX2
+	y.reluGradSum = opsReluGradSumAVX2
 	y.sigmoidGrad = opsSigmoidGradAVX2
 	y.tanhGrad = opsTanhGradAVX2
 	y.maxPoolGrad = opsMaxPoolGradAVX2
+	y.maxPoolGrad2 = opsMaxPoolGrad2AVX2
+	y.maxPoolReluGrad2 = opsMaxPoolReluGrad2AVX2
 	y.maxPoolSpread = opsMaxPoolSpreadAVX2
 	y.maxPoolSpread3 = opsMaxPoolSpread3AVX2
 	y.spreadAdd = opsSpreadAddAVX2

@@ -30,6 +30,31 @@ func and(a, b mask) mask {
 	return a
 }
 
+// or selects the lanes that either does.
+func or(a, b mask) mask {
+	if t.regs == 1 {
+		KORW(a[0], b[0], a[0])
+		return a
+	}
+	for i := range a {
+		VORPS(b[i], a[i], a[i])
+	}
+	return a
+}
+
+// keep is x in the selected lanes and 0 elsewhere.
+func keep(x vec, m mask) vec {
+	v := newVec()
+	if t.regs == 1 {
+		VMOVAPS_Z(x[0], m[0], v[0])
+		return v
+	}
+	for i := range m {
+		VANDPS(x[i], m[i], v[i])
+	}
+	return v
+}
+
 // without takes the lanes of b out of a.
 func without(a, b mask) {
 	if t.regs == 1 {
@@ -72,6 +97,22 @@ func gradients() {
 		m := cmp(cmpNLE, y, z)
 		return merge(z, dy, m)
 	})
+	text("ReluGradSum", "func(dx, dy, y, acc []float32)", "is ReluGrad, and adds the blocks of dx to acc, a block, one after another.")
+	func() {
+		d, a, b, n := ptr("dx"), ptr("dy"), ptr("y"), blocks("dx")
+		acc := load(mem(ptr("acc"), 0))
+		z := zero()
+		loop(n, []int{1}, func(int) {
+			v := keep(load(mem(a, 0)), cmp(cmpNLE, load(mem(b, 0)), z))
+			store(v, mem(d, 0))
+			add(acc, acc, v)
+			advance(a, 1)
+			advance(b, 1)
+			advance(d, 1)
+		})
+		store(acc, mem(ptr("acc"), 0))
+		end()
+	}()
 	gradient("SigmoidGrad", "is dx = dy * (y * (1-y)).", func(dy, y vec) vec {
 		one := load(constant("one"))
 		sub(one, one, y)
@@ -151,6 +192,60 @@ func poolGradients() {
 		})
 		end()
 	}()
+
+	pairs := func(name, signature, doc string, relu bool) {
+		text(name, signature, doc)
+		dx, x, dy, n := ptr("dx"), ptr("x"), ptr("dy"), blocks("dy")
+		x1, dx1 := GP64(), GP64()
+		MOVQ(x, x1)
+		ADDQ(step("rowStep"), x1)
+		MOVQ(dx, dx1)
+		ADDQ(step("dxRowStep"), dx1)
+		var acc vec
+		if relu {
+			acc = load(mem(ptr("acc"), 0))
+		}
+		z := zero()
+		loop(n, []int{1}, func(int) {
+			best := load(mem(x, 0))
+			var above []mask // 1, 2, 3
+			for _, at := range []Mem{mem(x, 1), mem(x1, 0), mem(x1, 1)} {
+				v := load(at)
+				m := and(cmp(cmpNLE, v, best), cmp(cmpOrd, best, best))
+				merge(best, v, m)
+				above = append(above, m)
+			}
+			d := load(mem(dy, 0))
+			if relu {
+				d = keep(d, cmp(cmpNLE, best, z))
+				add(acc, acc, d)
+			}
+			add(d, d, z) // no -0, as where gradients are added up
+			// From the last to the first: above[i] are then the lanes of what lies behind.
+			store(keep(d, above[2]), mem(dx1, 1))
+			without(above[1], above[2])
+			store(keep(d, above[1]), mem(dx1, 0))
+			or(above[2], above[1])
+			without(above[0], above[2])
+			store(keep(d, above[0]), mem(dx, 1))
+			or(above[2], above[0])
+			all := cmp(cmpEQ, z, z)
+			without(all, above[2])
+			store(keep(d, all), mem(dx, 0))
+			for _, p := range []reg.GPVirtual{x, x1, dx, dx1} {
+				advance(p, 2)
+			}
+			advance(dy, 1)
+		})
+		if relu {
+			store(acc, mem(ptr("acc"), 0))
+		}
+		end()
+	}
+	pairs("MaxPoolGrad2", "func(dx, x, dy []float32, rowStep, dxRowStep int)",
+		"is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.", false)
+	pairs("MaxPoolReluGrad2", "func(dx, x, dy, acc []float32, rowStep, dxRowStep int)",
+		"is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.", true)
 
 	text("MaxPoolSpread", "func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)",
 		"adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.")

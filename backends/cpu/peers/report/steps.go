@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/specs"
+)
+
+// steps lists what a training step consists of: every step of its plan with its
+// least time. It is what one looks at before a kernel is written, and only made when
+// -only names it.
+func (r *report) steps() error {
+	if !strings.Contains(r.only.String(), "steps/") {
+		return nil
+	}
+	for _, name := range specs.Names() {
+		for _, threads := range r.counts() {
+			r.row("steps", fmt.Sprintf("%s b128, threads %d", name, threads), func() error {
+				return r.stepsOf(name, 128, threads)
+			})
+		}
+	}
+	return nil
+}
+
+func (r *report) stepsOf(name string, batch, threads int) error {
+	n, err := spec(name)
+	if err != nil {
+		return err
+	}
+	s, e, images, labels, err := r.trainer(n, batch, threads)
+	if err != nil {
+		return err
+	}
+	wholes, err := s.Run(4 * r.pairs)
+	if err != nil {
+		return err
+	}
+	peak := kernel.Peak(isa(), threads, peakTime)
+	times, err := e.Trainer().StepTimes(images, labels, 4*r.pairs)
+	if err != nil {
+		return err
+	}
+	peak = max(peak, kernel.Peak(isa(), threads, peakTime))
+	step, _ := e.Trainer().Programs()
+	t := &table{head: []string{"step", "kernel", "tasks", "output", "µs", "of the peak", "predicted, µs"}}
+	sum, predicted := 0.0, 0.0
+	for i, st := range step.Plan().Steps {
+		kind := strings.TrimPrefix(fmt.Sprintf("%T", st.Do), "kernel.")
+		if l, ok := st.Do.(kernel.Lanes); ok {
+			kind = strings.TrimPrefix(fmt.Sprintf("%T in lanes", l.Do), "kernel.")
+		}
+		share := ""
+		if st.Cost.MACs > 0 {
+			share = percent(st.Cost.MACs, times[i], peak)
+		}
+		t.add(st.Name, kind, fmt.Sprint(st.Do.Tasks(batch)), fmt.Sprint(st.Shape), fmt.Sprintf("%.0f", times[i]*1e6), share, fmt.Sprintf("%.0f", st.Cost.Seconds/float64(threads)*1e6))
+		sum += times[i]
+		predicted += st.Cost.Seconds / float64(threads)
+	}
+	t.add("sum", "", "", "", fmt.Sprintf("%.0f", sum*1e6), percent(3*s.macs, sum, peak), fmt.Sprintf("%.0f", predicted*1e6))
+	t.print(r.out, fmt.Sprintf("The steps of a training step: %s, batch %d, threads %d", name, batch, threads),
+		fmt.Sprintf("The least time of each step, one after another. A whole step takes %.0f µs.", 1e6*peers.Quantile(wholes, 0.5).Seconds()))
+	return nil
+}
