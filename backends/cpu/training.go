@@ -16,6 +16,9 @@ import (
 type training struct {
 	packing map[*ir.Value]plan.Packing
 	updates map[*ir.Value]*ir.Value // what becomes the new value of which param
+	// pixels holds the vectors that maps are flattened to, and become maps again, in the
+	// order of kernel.PixelsToVector.
+	pixels map[*ir.Value]bool
 }
 
 // sharing tells ops whose operands and results of one shape are the same array
@@ -31,13 +34,17 @@ func sharing(op ir.Op) bool {
 // newTraining finds out how every array without a batch lies.
 // Lanes says whether convolutions are computed in lanes.
 func newTraining(g *ir.Graph, lanes bool) *training {
-	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}}
+	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]bool{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
 	}
 	inputs := map[*ir.Value]bool{}
 	for _, v := range g.Inputs {
 		inputs[v] = true
+	}
+	users, roots := g.Users(), map[*ir.Value]bool{}
+	for _, v := range g.Roots() {
+		roots[v] = true
 	}
 	set := func(v *ir.Value, p plan.Packing) {
 		if _, ok := t.packing[v]; !ok {
@@ -66,6 +73,12 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 		case ops.Dense:
 			x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
 			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Part{C: y[1]}}
+			if vs, m, ok := flattened(n, users, roots); ok && !lanes {
+				k.C, k.H, k.W = m[1], m[2], m[3]
+				for _, v := range vs {
+					t.pixels[v] = true
+				}
+			}
 			set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
 			if len(n.In) > 2 {
 				vector(n.In[2])
@@ -108,6 +121,80 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 		}
 	}
 	return t
+}
+
+// flattened reports whether nothing but a dense layer and its gradients see the
+// elements of the vectors that maps are flattened to in front of it: they may then be
+// in any order, that of its weights. It returns those vectors (the flattened maps, and
+// the gradient that becomes one of maps) and the shape of the maps.
+func flattened(n *ir.Node, users map[*ir.Value][]*ir.Node, roots map[*ir.Value]bool) (vectors []*ir.Value, m ir.Shape, ok bool) {
+	x, w := n.In[0], n.In[1]
+	if x.Def == nil || roots[x] || w.Param == nil {
+		return nil, nil, false
+	}
+	// between returns the maps' shape if d makes a vector of maps, or maps of one.
+	between := func(d *ir.Node, maps *ir.Value) (ir.Shape, bool) {
+		switch d.Op.(type) {
+		case ops.Flatten, ops.Reshape:
+			s := maps.Type.Shape
+			return s, len(s) == 4 && s.Symbolic() && s[1]%kernel.Block == 0 && s[2]*s[3] > 1
+		}
+		return nil, false
+	}
+	if m, ok = between(x.Def, x.Def.In[0]); !ok {
+		return nil, nil, false
+	}
+	for _, u := range users[x] {
+		if op, grad := u.Op.(ops.MatMul); u != n && !(grad && op.TransA && !op.TransB && u.In[1] == x && u.In[0] != x) {
+			return nil, nil, false
+		}
+	}
+	vectors = append(vectors, x)
+	for _, u := range users[w] {
+		switch op := u.Op.(type) {
+		case ops.Dense:
+			if u != n {
+				return nil, nil, false
+			}
+		case ops.MatMul:
+			dx := u.Out[0]
+			if op.TransA || op.TransB || u.In[1] != w || roots[dx] || len(users[dx]) != 1 {
+				return nil, nil, false
+			}
+			back := users[dx][0]
+			if s, ok := between(back, back.Out[0]); !ok || !s.Equal(m) {
+				return nil, nil, false
+			}
+			vectors = append(vectors, dx)
+		}
+	}
+	return vectors, m, true
+}
+
+// pixels is a reshape to or from a vector that lies in the order of pixels.
+func (c *call) pixels() error {
+	k := kernel.PixelsToVector{Back: c.l.train.pixels[c.Read[0]]}
+	maps := c.Read[0]
+	if k.Back {
+		maps = c.Wrote[0]
+	}
+	k.C, k.H, k.W = chw(maps)
+	return c.blocked("pixels", 0, func(e *plan.Emitter) error {
+		m, v := e.In[0], e.Out[0]
+		if k.Back {
+			m, v = v, m
+		}
+		k.Map, k.Vector = view(m), view(v)
+		e.Step(k, e.In, e.Out)
+		return nil
+	})
+}
+
+// dense is the dense layer in whose order a weight or its gradient lies, over vectors.
+func (t *training) dense(v *ir.Value) (d kernel.Dense, ok bool) {
+	d, ok = t.packing[v].By.(kernel.Dense)
+	d.C, d.H, d.W = d.C*d.H*d.W, 1, 1
+	return d, ok
 }
 
 // conv is the convolution in whose order a weight or its gradient lies.
@@ -247,7 +334,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 		return unsupported("a product of two activations")
 	}
 	if op.TransA {
-		d, ok := c.l.train.packing[n.Out[0]].By.(kernel.Dense)
+		d, ok := c.l.train.dense(n.Out[0])
 		if !ok {
 			return unsupported("a product that is no weight's gradient")
 		}
@@ -261,7 +348,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 	if w == nil {
 		return unsupported("a product of two activations")
 	}
-	d, ok := c.l.train.packing[w].By.(kernel.Dense)
+	d, ok := c.l.train.dense(w)
 	if !ok {
 		return unsupported("a product with a weight that is no dense layer's")
 	}

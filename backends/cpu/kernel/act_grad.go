@@ -28,22 +28,27 @@ func (e ActGrad) maps() maps {
 // Parts is the number of sums that a channel block of an image has.
 func (e ActGrad) Parts() int { return ceilDiv(e.H, sumRows(e.W)) }
 
-// vectors is the same work on vectors without gaps, which are rows of blocks.
-func (e ActGrad) vectors() ActGrad {
-	n := Blocks(e.C)
-	if e.Sums || e.H*e.W != 1 || e.DY.C != Block || e.Y.C != Block || e.DX.C != Block {
-		return e
+// row is the same work on so many vectors whose images lie side by side: each block
+// of channels is a row.
+func (e ActGrad) row(images int) (ActGrad, bool) {
+	if e.Sums || e.H*e.W != 1 || e.DY.N != Block || e.Y.N != Block || e.DX.N != Block {
+		return e, false
 	}
-	e.C, e.W, e.DY.H, e.Y.H, e.DX.H = Block, n, n*Block, n*Block, n*Block
-	return e
+	e.W = images
+	return e, true
 }
 
-// Tasks is images x channel blocks x ranges of rows, or images where they are vectors.
-func (e ActGrad) Tasks(images int) int { return e.vectors().maps().tasks(images) }
+// Tasks is images x channel blocks x ranges of rows, or blocks of vectors.
+func (e ActGrad) Tasks(images int) int {
+	if e, ok := e.row(images); ok {
+		return e.maps().tasks(1)
+	}
+	return e.maps().tasks(images)
+}
 
 // Run computes some rows of a channel block.
 func (e ActGrad) Run(w *Worker, task int, a *Args) {
-	e = e.vectors()
+	e, _ = e.row(a.Images)
 	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
 	if e.Sums {

@@ -54,27 +54,35 @@ type DenseRepack struct{ Dense }
 // Tasks is the pairs of input blocks.
 func (d DenseRepack) Tasks(int) int { return ceilDiv(Blocks(d.C), 2) }
 
-// Run repacks one pair of input blocks.
-func (d DenseRepack) Run(_ *Worker, g int, a *Args) {
+// Run repacks one pair of input blocks: the weights of an input block, a row for each
+// of its channels and a column for each output channel, are turned.
+func (d DenseRepack) Run(w *Worker, g int, a *Args) {
+	v := vecFor(w.ISA)
 	src := a.In[0].Mem[a.In[0].Off:]
 	width := min(2, Blocks(d.C)-2*g) * Block
 	k := Blocks(d.Out.C) * Block
 	positions := d.H * d.W
 	dst := a.Out[0].Mem[a.Out[0].Off+g*2*Block*k*positions:][:positions*k*width]
 	taps := Blocks(d.C) * positions
-	c := d.conv()
-	depth := c.depth()
+	depth := d.conv().depth()
 	for pos := range positions {
-		for o := range k {
-			// Output channel o lies in this pair of the forward weights.
-			fwidth := min(2, Blocks(d.Out.C)-o/(2*Block)*2) * Block
-			from := src[o/(2*Block)*taps*depth*2*Block+o%(2*Block):]
-			row := dst[(pos*k+o)*width:][:width]
-			for j := range row {
-				tap := (2*g+j/Block)*positions + pos
-				row[j] = 0
-				if j%Block < depth {
-					row[j] = from[(tap*depth+j%Block)*fwidth]
+		for o := 0; o < k; o += 2 * Block {
+			// These output channels are a pair of blocks of the forward weights, or the last one.
+			n := min(2*Block, k-o)
+			from, to := src[o*taps*depth:][:taps*depth*n], dst[(pos*k+o)*width:][:n*width]
+			for b := range width / Block {
+				tap := (2*g+b)*positions + pos
+				rows := from[tap*depth*n:][:depth*n]
+				if depth == Block {
+					v.transpose(to[b*Block:], rows, width, n, Block, n)
+					continue
+				}
+				for j := range n {
+					column := to[j*width+b*Block:][:Block]
+					clear(column[depth:])
+					for i := range depth {
+						column[i] = rows[i*n+j]
+					}
 				}
 			}
 		}

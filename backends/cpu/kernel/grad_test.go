@@ -49,7 +49,67 @@ func TestActGrad(t *testing.T) {
 				o := dy.clone()
 				return &Args{Images: 2, In: [4]Buf{o.buf, y.buf}, Out: [4]Buf{o.buf}}, o
 			}, ref, 1e-6)
+			if act != ActReLU {
+				continue
+			}
+			k.Sums = true
+			sums := make([]float64, k.C)
+			dx.each(func(n, c, h, w int, _ *float32) {
+				if c < k.C {
+					sums[c] += ref(n, c, h, w)
+				}
+			})
+			for _, in := range []*box{dx, dy} { // apart, and in place
+				k.DX = in.view
+				onAllTiers(t, r, k, func() (*Args, *box) {
+					d, o := dy, in.clone()
+					if in == dy {
+						d = o
+					}
+					return &Args{Images: 2, In: [4]Buf{d.buf, y.buf}, Out: [4]Buf{o.buf, newSums(2, k.C, k.Parts())}}, o
+				}, ref, 0)
+			}
+			k.DX = dx.view
+			sumsOnAllTiers(t, r, k, ChannelSums{C: k.C, Parts: k.Parts()}, 2, func() *Args {
+				return &Args{Images: 2, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{dx.clone().buf}}
+			}, func(c int) float64 { return sums[c] }, 1e-5)
 		}
+	}
+}
+
+// newSums is room for the sums of a kernel, whose values another test looks at.
+func newSums(images, c, parts int) Buf {
+	return Buf{Mem: make([]float32, images*Blocks(c)*parts*Block)}
+}
+
+// TestActGradOfVectors: vectors whose images lie side by side are done by rows of
+// images, as many as there are.
+func TestActGradOfVectors(t *testing.T) {
+	r := newRand(36)
+	for size := 1; size <= 67; size++ {
+		k := ActGrad{Act: ActReLU, C: 1 + r.IntN(70), H: 1, W: 1}
+		room := size + r.IntN(3)
+		vectors := func() *box {
+			b := newBox(r, size, k.C, 1, 1)
+			b.view = View{N: Block, C: room * Block, H: Block}
+			b.buf.Mem = make([]float32, Blocks(k.C)*room*Block+2*b.buf.Off)
+			fill(b.buf.Mem, poison)
+			return b
+		}
+		dy, y, dx := vectors().fill(normal(r)), vectors().fill(special(r)), vectors()
+		k.DY, k.Y, k.DX = dy.view, y.view, dx.view
+		if n := k.Tasks(size); n != Blocks(k.C) {
+			t.Errorf("%d tasks of %d images of %d channels", n, size, k.C)
+		}
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := dx.clone()
+			return &Args{Images: size, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{o.buf}}, o
+		}, func(n, c, h, w int) float64 {
+			if y.at(n, c, h, w) <= 0 {
+				return 0
+			}
+			return dy.at(n, c, h, w)
+		}, 0)
 	}
 }
 
@@ -93,18 +153,28 @@ func TestPoolGrads(t *testing.T) {
 			if r.IntN(2) == 0 { // windows that have a primitive of their own
 				p.KH, p.KW, p.DW, p.PW, p.PR, p.SW = 1+r.IntN(3), 3, 1, r.IntN(2), r.IntN(2), 1+r.IntN(2)
 			}
+			if r.IntN(4) == 0 { // and those that have one of their own here
+				p.KH, p.KW, p.SH, p.SW, p.DH, p.DW, p.PH, p.PW, p.PB, p.PR = 2, 2, 2, 2, 1, 1, 0, 0, r.IntN(2), r.IntN(2)
+			}
 			dh, dw := one(p.DH), one(p.DW)
 			p.H = poolShape(p.IH, p.KH, p.SH, dh, p.PH, p.PB) + r.IntN(2)
 			p.W = poolShape(p.IW, p.KW, p.SW, dw, p.PW, p.PR) + r.IntN(2)
+			if p.KH == 2 && p.KW == 2 && p.IH > 1 && p.IW > 1 && r.IntN(2) == 0 {
+				p.H, p.W = p.IH/2, p.IW/2 // inside of the map
+			}
 			if r.IntN(8) == 0 {
 				p = AvgPoolGrad{C: p.C, IH: p.IH, IW: p.IW, KH: p.IH, KW: p.IW, H: 1, W: 1, SH: 1, SW: 1}
 				dh, dw = 1, 1
 			}
 			dy, x, dx := newBox(r, 2, p.C, p.H, p.W).fill(normal(r)), newBox(r, 2, p.C, p.IH, p.IW).fill(func() float32 { return float32(r.IntN(4)) }), newBox(r, 2, p.C, p.IH, p.IW)
+			if r.IntN(2) == 0 { // few are above zero
+				x.fill(func() float32 { return float32(r.IntN(4) - 2) })
+			}
 			p.DY, p.DX = dy.view, dx.view
 			m := MaxPoolGrad{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW, PH: p.PH, PW: p.PW, DY: p.DY, X: x.view, DX: p.DX}
 			index := func(n, c, y, x int) int { return ((n*p.C+c)*p.IH+y)*p.IW + x }
 			maxGrad, avgGrad := make([]float64, 2*p.C*p.IH*p.IW), make([]float64, 2*p.C*p.IH*p.IW)
+			reluGrad, sums := make([]float64, 2*p.C*p.IH*p.IW), make([]float64, p.C)
 			for n := range 2 {
 				for c := range p.C {
 					for y := range p.H {
@@ -128,6 +198,10 @@ func TestPoolGrads(t *testing.T) {
 							}
 							if at >= 0 {
 								maxGrad[at] += dy.at(n, c, y, xx)
+								if best > 0 {
+									reluGrad[at] += dy.at(n, c, y, xx)
+									sums[c] += dy.at(n, c, y, xx)
+								}
 							}
 							for _, i := range inside {
 								avgGrad[i] += dy.at(n, c, y, xx) / float64(count)
@@ -142,7 +216,76 @@ func TestPoolGrads(t *testing.T) {
 			}
 			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return maxGrad[index(n, c, y, x)] }, 1e-5)
 			onAllTiers(t, r, p, args, func(n, c, y, x int) float64 { return avgGrad[index(n, c, y, x)] }, 1e-5)
+			m.ReLU = true
+			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return reluGrad[index(n, c, y, x)] }, 1e-5)
+			m.Sums = true
+			onAllTiers(t, r, m, func() (*Args, *box) {
+				a, o := args()
+				a.Out[1] = newSums(2, m.C, m.Parts())
+				return a, o
+			}, func(n, c, y, x int) float64 { return reluGrad[index(n, c, y, x)] }, 1e-5)
+			sumsOnAllTiers(t, r, m, ChannelSums{C: m.C, Parts: m.Parts()}, 2, func() *Args {
+				a, _ := args()
+				return a
+			}, func(c int) float64 { return sums[c] }, 1e-5)
 		}
+	}
+}
+
+// TestMaxPoolGradOfOdd: of NaN, infinities and zeros of either sign the gradient goes
+// where above says, and a ReLU's passes where the maximum is above 0 or NaN.
+func TestMaxPoolGradOfOdd(t *testing.T) {
+	r := newRand(37)
+	for size := 2; size <= 67; size++ {
+		m := MaxPoolGrad{C: 1 + r.IntN(40), IH: 2 + r.IntN(5), IW: size, KH: 2, KW: 2, SH: 2, SW: 2, ReLU: size%2 == 0}
+		if size%3 == 0 {
+			m.KH, m.KW = 3, 3
+		}
+		m.H, m.W = poolShape(m.IH, m.KH, 2, 1, 0, 0), poolShape(m.IW, m.KW, 2, 1, 0, 0)
+		if m.IH < m.KH || m.IW < m.KW {
+			continue
+		}
+		dy, x, dx := newBox(r, 1, m.C, m.H, m.W).fill(normal(r)), newBox(r, 1, m.C, m.IH, m.IW).fill(special(r)), newBox(r, 1, m.C, m.IH, m.IW)
+		m.DY, m.X, m.DX = dy.view, x.view, dx.view
+		want := dx.clone().fill(func() float32 { return 0 })
+		dy.each(func(n, c, y, xx int, d *float32) {
+			place := func(i int) int { return want.view.at(&want.buf, n, c/Block, 2*y+i/m.KW, 2*xx+i%m.KW) + c%Block }
+			value := func(i int) float32 { return float32(x.at(n, c, 2*y+i/m.KW, 2*xx+i%m.KW)) }
+			best := 0
+			for i := range m.KH * m.KW {
+				if above(value(i), value(best)) {
+					best = i
+				}
+			}
+			if !m.ReLU || !(value(best) <= 0) {
+				want.buf.Mem[place(best)] += *d
+			}
+		})
+		onAllTiers(t, r, m, func() (*Args, *box) {
+			o := dx.clone()
+			return &Args{Images: 1, In: [4]Buf{dy.buf, x.buf}, Out: [4]Buf{o.buf}}, o
+		}, want.at, 1e-6)
+	}
+}
+
+// TestChannelSumsOfLanes: sums of kernels over lanes are added up over the lanes too.
+func TestChannelSumsOfLanes(t *testing.T) {
+	r := newRand(38)
+	for size := 1; size <= 67; size++ {
+		images := 1 + r.IntN(40)
+		groups := groupsOf(images)
+		k := ActGrad{Act: ActReLU, Sums: true, C: size * Block, H: 1 + r.IntN(9), W: 1 + r.IntN(40)}
+		dy, y, dx := newBox(r, groups, k.C, k.H, k.W).fill(normal(r)), newBox(r, groups, k.C, k.H, k.W).fill(normal(r)), newBox(r, groups, k.C, k.H, k.W)
+		k.DY, k.Y, k.DX = dy.view, y.view, dx.view
+		sums := make([]float64, size)
+		dy.each(func(n, c, h, w int, p *float32) {
+			if y.at(n, c, h, w) > 0 {
+				sums[c/Block] += float64(*p)
+			}
+		})
+		sumsOnAllTiers(t, r, Lanes{k}, ChannelSums{C: size, Parts: k.Parts(), Lanes: true}, images, func() *Args {
+			return &Args{Images: images, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{dx.clone().buf}}
+		}, func(c int) float64 { return sums[c] }, 1e-4)
 	}
 }
 

@@ -168,6 +168,39 @@ func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box),
 	}
 }
 
+// sumsOnAllTiers runs a kernel that leaves so many sums of each channel block of an
+// image in Out[1], and adds them up; images and channels are as ChannelSums counts
+// them. Args are made anew by each call of args.
+func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, images int, args func() *Args, ref func(c int) float64, tol float64) {
+	t.Helper()
+	const guard = 5
+	blocks := images * Blocks(sum.C) * sum.Parts
+	if sum.Lanes {
+		blocks = groupsOf(images) * sum.C * sum.Parts
+	}
+	var first []float32
+	for _, isa := range Available() {
+		a, parts, out := args(), make([]float32, blocks*Block+2*guard), newVector(sum.C)
+		fill(parts, poison)
+		a.Out[1] = Buf{Mem: parts, Off: guard}
+		execute(r, isa, k, a)
+		for i, x := range parts {
+			if in := i >= guard && i < len(parts)-guard; in == isPoison(x) {
+				t.Fatalf("%v: %#v: sum %d of %d is %x", isa, k, i-guard, blocks*Block, math.Float32bits(x))
+			}
+		}
+		execute(r, isa, sum, &Args{Images: images, In: [4]Buf{a.Out[1]}, Out: [4]Buf{out.buf}})
+		if err := out.check(func(_, c, _, _ int) float64 { return ref(c) }, tol); err != nil {
+			t.Fatalf("%v: %#v: sums: %v", isa, k, err)
+		}
+		if first == nil {
+			first = parts
+		} else if err := sameBits(first, parts); err != nil {
+			t.Fatalf("portable and %v: %#v: sums: %v", isa, k, err)
+		}
+	}
+}
+
 func normal(r *rand.Rand) func() float32 { return func() float32 { return float32(r.NormFloat64()) } }
 
 // special mixes in what is easily got wrong.

@@ -226,3 +226,37 @@ func (k Fill) Run(_ *Worker, task int, a *Args) {
 		clearLanes(row, k.C, block)
 	}
 }
+
+// PixelsToVector makes vectors of maps of whole blocks, in an order of their own: its
+// block (b*H + y)*W + x is pixel (y, x) of channel block b. A dense layer reads it
+// whose weights are packed for maps (Dense with their C, H, W). Back makes maps of
+// such vectors.
+//
+// Operands: In[0] maps (view Map), Out[0] vectors of C*H*W (view Vector), which may
+// not share memory; with Back the other way round.
+type PixelsToVector struct {
+	C, H, W     int
+	Back        bool
+	Map, Vector View
+}
+
+// Tasks is channel blocks x pixels.
+func (k PixelsToVector) Tasks(int) int { return Blocks(k.C) * k.H * k.W }
+
+// Run copies a pixel of all images.
+func (k PixelsToVector) Run(_ *Worker, task int, a *Args) {
+	m, v := &a.In[0], &a.Out[0]
+	if k.Back {
+		m, v = v, m
+	}
+	x, y, b := task%k.W, task/k.W%k.H, task/k.W/k.H
+	for n := range a.Images {
+		p := (*[Block]float32)(m.Mem[k.Map.at(m, n, b, y, x):])
+		q := (*[Block]float32)(v.Mem[k.Vector.at(v, n, task, 0, 0):])
+		if k.Back {
+			*p = *q
+		} else {
+			*q = *p
+		}
+	}
+}

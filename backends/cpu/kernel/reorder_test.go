@@ -211,3 +211,28 @@ func TestPermuteAndReduce(t *testing.T) {
 		}
 	}
 }
+
+// TestPixelsToVector: blocks of vectors are pixels of maps, and back.
+func TestPixelsToVector(t *testing.T) {
+	r := newRand(39)
+	for size := 1; size <= 67; size++ {
+		k := PixelsToVector{C: Block * (1 + r.IntN(3)), H: 1 + r.IntN(7), W: 1 + r.IntN(7)}
+		n := k.C * k.H * k.W
+		maps, vectors := newBox(r, size, k.C, k.H, k.W), newBox(r, size, n, 1, 1)
+		k.Map, k.Vector = maps.view, vectors.view
+		place := func(c, y, x int) int { return ((c/Block*k.H+y)*k.W+x)*Block + c%Block }
+		m, v := maps.clone().fill(normal(r)), vectors.clone().fill(normal(r))
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := vectors.clone()
+			return &Args{Images: size, In: [4]Buf{m.buf}, Out: [4]Buf{o.buf}}, o
+		}, func(n, c, _, _ int) float64 {
+			pixel := c / Block
+			return m.at(n, pixel/(k.H*k.W)*Block+c%Block, pixel/k.W%k.H, pixel%k.W)
+		}, 0)
+		k.Back = true
+		onAllTiers(t, r, k, func() (*Args, *box) {
+			o := maps.clone()
+			return &Args{Images: size, In: [4]Buf{v.buf}, Out: [4]Buf{o.buf}}, o
+		}, func(n, c, y, x int) float64 { return v.at(n, place(c, y, x), 0, 0) }, 0)
+	}
+}

@@ -307,10 +307,10 @@ func init() {
 			}
 		}
 	}
-	o.maxPoolGrad2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
+	pairs := func(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu bool) {
 		for o := 0; o < len(dy); o += Block {
 			for l := range Block {
-				in, out := x[2*o+l:], dx[2*o+l:]
+				in, out, d := x[2*o+l:], dx[2*o+l:], dy[o+l]
 				best, to := in[0], 0
 				for i := range 4 {
 					if v := in[i/2*rowStep+i%2*Block]; above(v, best) {
@@ -318,17 +318,21 @@ func init() {
 					}
 					out[i/2*dxRowStep+i%2*Block] = 0
 				}
-				out[to/2*dxRowStep+to%2*Block] += dy[o+l]
+				if relu {
+					if best <= 0 {
+						d = 0
+					}
+					acc[l] += d
+				}
+				out[to/2*dxRowStep+to%2*Block] += d
 			}
 		}
 	}
+	o.maxPoolGrad2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
+		pairs(dx, x, dy, nil, rowStep, dxRowStep, false)
+	}
 	o.maxPoolReluGrad2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
-		var most, d [Block]float32
-		for i := 0; i < len(dy); i += Block {
-			o.maxPool(most[:], x[2*i:], 2, 2, rowStep, Block, 0)
-			o.reluGradSum(d[:], dy[i:i+Block], most[:], acc)
-			o.maxPoolGrad2(dx[2*i:], x[2*i:], d[:], rowStep, dxRowStep)
-		}
+		pairs(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
