@@ -72,6 +72,7 @@ type Worker struct {
 	laneGrad laneGradient
 	lanes    laneRun // the task under way whose lanes are images
 	wino     winoRun // the Winograd task under way
+	product  winoProduct
 	grad     gradientCall
 
 	team    *Team  // that it is of (threads.go)

@@ -45,3 +45,105 @@ func winoWeights256r3(src *float32, tap int, dst *float32, pos int, n int, tmp *
 //
 //go:noescape
 func winoWeights256r5(src *float32, tap int, dst *float32, pos int, n int, tmp *float32)
+
+//go:noescape
+func winoProduct512p1o1(t *byte)
+
+//go:noescape
+func winoProduct512p2o1(t *byte)
+
+//go:noescape
+func winoProduct512p3o1(t *byte)
+
+//go:noescape
+func winoProduct512p4o1(t *byte)
+
+//go:noescape
+func winoProduct512p5o1(t *byte)
+
+//go:noescape
+func winoProduct512p6o1(t *byte)
+
+//go:noescape
+func winoProduct512p7o1(t *byte)
+
+//go:noescape
+func winoProduct512p8o1(t *byte)
+
+//go:noescape
+func winoProduct512p9o1(t *byte)
+
+//go:noescape
+func winoProduct512p10o1(t *byte)
+
+//go:noescape
+func winoProduct512p11o1(t *byte)
+
+//go:noescape
+func winoProduct512p12o1(t *byte)
+
+//go:noescape
+func winoProduct512p13o1(t *byte)
+
+//go:noescape
+func winoProduct512p14o1(t *byte)
+
+//go:noescape
+func winoProduct512p1o2(t *byte)
+
+//go:noescape
+func winoProduct512p2o2(t *byte)
+
+//go:noescape
+func winoProduct512p3o2(t *byte)
+
+//go:noescape
+func winoProduct512p4o2(t *byte)
+
+//go:noescape
+func winoProduct512p5o2(t *byte)
+
+//go:noescape
+func winoProduct512p6o2(t *byte)
+
+//go:noescape
+func winoProduct512p7o2(t *byte)
+
+//go:noescape
+func winoProduct512p8o2(t *byte)
+
+//go:noescape
+func winoProduct512p9o2(t *byte)
+
+//go:noescape
+func winoProduct512p10o2(t *byte)
+
+//go:noescape
+func winoProduct512p11o2(t *byte)
+
+//go:noescape
+func winoProduct512p12o2(t *byte)
+
+//go:noescape
+func winoProduct512p13o2(t *byte)
+
+//go:noescape
+func winoProduct512p14o2(t *byte)
+
+//go:noescape
+func winoProduct256p1(t *byte)
+
+//go:noescape
+func winoProduct256p2(t *byte)
+
+//go:noescape
+func winoProduct256p3(t *byte)
+
+//go:noescape
+func winoProduct256p4(t *byte)
+
+//go:noescape
+func winoProduct256p5(t *byte)
+
+//go:noescape
+func winoProduct256p6(t *byte)

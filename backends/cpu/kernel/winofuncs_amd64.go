@@ -50,3 +50,20 @@ func lineOutTiles(isa ISA, src *float32, pos int, to *lineOutArgs, bias *float32
 	}
 	lineOut256(src, pos, dst, 4*to.step, 4*to.next, bias, res, 4*to.rstep, 4*to.rnext, scale, flags, n)
 }
+
+// The products of Winograd by number of tiles.
+var (
+	winoProducts512 = [2][15]func(*byte){
+		{nil, winoProduct512p1o1, winoProduct512p2o1, winoProduct512p3o1, winoProduct512p4o1, winoProduct512p5o1, winoProduct512p6o1, winoProduct512p7o1, winoProduct512p8o1, winoProduct512p9o1, winoProduct512p10o1, winoProduct512p11o1, winoProduct512p12o1, winoProduct512p13o1, winoProduct512p14o1},
+		{nil, winoProduct512p1o2, winoProduct512p2o2, winoProduct512p3o2, winoProduct512p4o2, winoProduct512p5o2, winoProduct512p6o2, winoProduct512p7o2, winoProduct512p8o2, winoProduct512p9o2, winoProduct512p10o2, winoProduct512p11o2, winoProduct512p12o2, winoProduct512p13o2, winoProduct512p14o2},
+	}
+	winoProducts256 = [15]func(*byte){nil, winoProduct256p1, winoProduct256p2, winoProduct256p3, winoProduct256p4, winoProduct256p5, winoProduct256p6}
+)
+
+// winoProductFuncs returns the products for so many output blocks at once.
+func winoProductFuncs(isa ISA, blocks int) *[15]func(*byte) {
+	if isa == AVX2 {
+		return &winoProducts256
+	}
+	return &winoProducts512[blocks-1]
+}

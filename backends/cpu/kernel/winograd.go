@@ -221,6 +221,10 @@ func (r *winoRun) multiply(g group) {
 	width := g.blocks * Block
 	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
 	blocks, most := g.blocks, maxPixels(r.w.ISA)
+	if len(weights) <= winoFewWeights && r.w.ISA != Portable {
+		r.products(weights, width, g.blocks)
+		return
+	}
 	t := &r.w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
@@ -254,6 +258,48 @@ func (r *winoRun) multiply(g group) {
 				kernels = near
 				i += p
 			}
+		}
+	}
+}
+
+// winoFewWeights is up to how many weights of a pair of output blocks, 36 KiB, the
+// positions are looped over by assembly: then a product takes so short a time that its
+// call counts. More weights come from farther away, and prefetching them counts.
+const winoFewWeights = winoArea * Block * Block
+
+// winoProduct is the argument block of the microkernels that multiply at all
+// positions, one after another. It lives in the Worker, as tile does, and the assembly
+// knows its layout.
+type winoProduct struct {
+	v, w, out          unsafe.Pointer // the first tile, the weights and the products at the first position
+	positions          int
+	vpos, wpos, outPos int // bytes from a position to the next
+	blocks, block      int // input blocks, and bytes from one to the next in V
+	kc                 int // input channels a block: 4, 8 or 16
+	ws                 int // bytes from an input channel's weights to the next
+	obs                int // bytes from an output block's products to the next
+}
+
+// products is multiply by these.
+func (r *winoRun) products(weights []float32, width, blocks int) {
+	k := r.c.depths()
+	p := &r.w.product
+	p.positions, p.vpos, p.wpos, p.outPos = r.area, 4*r.vpos, 4*k*width, 4*r.mpos
+	p.blocks, p.block, p.kc = len(r.a.Table), 4*r.block, r.c.depth()
+	p.ws, p.obs = 4*width, 4*r.block
+	at := blocks // at once
+	if r.w.ISA == AVX2 {
+		at = 1
+	}
+	kernels := winoProductFuncs(r.w.ISA, at)
+	for b := 0; b < blocks; b += at {
+		calls := ceilDiv(r.n, maxPixels(r.w.ISA))
+		for i := 0; i < r.n; calls-- {
+			n := ceilDiv(r.n-i, calls)
+			p.v, p.w = float(r.scratch, i*Block), float(weights, b*Block)
+			p.out = float(r.scratch, r.prod+b*r.block+i*Block)
+			kernels[n]((*byte)(unsafe.Pointer(p)))
+			i += n
 		}
 	}
 }

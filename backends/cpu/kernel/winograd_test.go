@@ -6,11 +6,28 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"unsafe"
 )
 
 // wino makes the Winograd kernel of the shapes; the splits of check become
 // numbers of tiles.
 func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
+
+// TestWinoProductLayout compares the struct with what the assembly assumes.
+func TestWinoProductLayout(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("no assembly on 32-bit machines")
+	}
+	s := reflect.TypeFor[winoProduct]()
+	for i := range s.NumField() {
+		if f := s.Field(i); f.Offset != uintptr(8*i) {
+			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
+		}
+	}
+	if s.NumField() != 12 {
+		t.Errorf("%d fields, the generator knows 12", s.NumField())
+	}
+}
 
 func TestWinogradRandom(t *testing.T) {
 	t.Logf("tiers: %v", Available())
@@ -30,6 +47,23 @@ func TestWinogradRandom(t *testing.T) {
 			c.Parts[1] = Part{C: 1 + r.IntN(40)}
 		}
 		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, wino, 3e-5)
+	}
+}
+
+// TestWinogradNarrow is for the loop over positions in assembly: few weights, and
+// tasks of 1 to 67 tiles.
+func TestWinogradNarrow(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for n := 1; n <= 67; n++ {
+		c := Conv{IC: 1 + r.IntN(Block), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 3, KW: 3, PH: 1, PW: 1}
+		c.Parts[0] = Part{C: 1 + r.IntN(Block), Act: Act(r.IntN(4))}
+		if c.IC <= Block/2 {
+			c.Parts[0].C = 1 + r.IntN(2*Block)
+		}
+		if n%2 == 0 {
+			c.KH, c.KW, c.PH, c.PW = 5, 5, 2, 2
+		}
+		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, func(c Conv) Kernel { return Winograd{Conv: c, Tiles: n} }, 3e-5)
 	}
 }
 

@@ -19,6 +19,7 @@ func winograds() {
 		winoWeights(bits, 3)
 		winoWeights(bits, 5)
 	}
+	winoProducts()
 }
 
 func vectors(bits int) ([]reg.VecPhysical, int, int) {
