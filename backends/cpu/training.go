@@ -314,14 +314,14 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			e.Step(kernel.SumParts{N: k.PackedLen(), Images: k.Groups * kernel.Block}, list(t), e.Out)
 			return nil
 		}
-		do := kernel.BackwardWeights{Conv: f}.Split()
-		if p, ok := do.InParts(c.l.batch); ok {
+		p := kernel.BackwardWeights{Conv: f}.Split(c.l.batch)
+		if p.Count(c.l.batch) > 1 {
 			t := e.Temp("parts", plan.Packed, p.Count(c.l.batch)*p.PackedLen(), 1, 1)
 			e.Step(p, list(e.In[1], e.In[0]), list(t))
 			e.Step(kernel.SumParts{N: p.PackedLen(), Images: p.Images}, list(t), e.Out)
 			return nil
 		}
-		e.Step(do, list(e.In[1], e.In[0]), e.Out)
+		e.Step(p.BackwardWeights, list(e.In[1], e.In[0]), e.Out)
 		return nil
 	})
 }

@@ -361,11 +361,7 @@ func BenchmarkBackward(b *testing.B) {
 		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
 		b.Run("weights/"+name, func(b *testing.B) {
 			l := newBenchLayer(name, isa, images, c, direct)
-			k := BackwardWeights{Conv: l.conv}.Split()
-			a := &Args{Images: images, Table: k.Table(isa)}
-			a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
-			a.Out[0].Mem = benchAlloc(k.PackedLen())
-			benchLayers(b, isa, []*benchLayer{{name, k, l.conv, a}})
+			benchLayers(b, isa, []*benchLayer{gradientBenchLayer(l, isa, BackwardWeights{Conv: l.conv}.Split(images))})
 		})
 		b.Run("data/"+name, func(b *testing.B) {
 			h := s[3]

@@ -74,10 +74,11 @@ func TestBackwardWeights(t *testing.T) {
 		var simd []float32
 		for _, isa := range Available() {
 			var first []float32
-			for _, units := range []int{0, 1, 2, -1} {
-				b := BackwardWeights{Conv: c, Units: units}
-				if units < 0 {
-					b = b.Split()
+			for _, cut := range [][2]int{{0, 0}, {1, 1}, {2, 0}, {1, 2}, {0, -1}} {
+				b := BackwardWeights{Conv: c, Units: cut[0]}
+				b.Pairs = cut[1]
+				if cut[1] < 0 {
+					b = b.Split(k.images).BackwardWeights
 				}
 				a := &Args{Images: k.images, Table: b.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
@@ -115,7 +116,7 @@ func TestBackwardWeights(t *testing.T) {
 				}
 				all := append(append([]float32(nil), gw...), gb...)
 				if first != nil && !reflect.DeepEqual(bits(first), bits(all)) {
-					t.Fatalf("%v: other bits with %d units\n%#v", isa, units, b)
+					t.Fatalf("%v: other bits with other units and pairs\n%#v", isa, b)
 				}
 				first = all
 			}
@@ -144,14 +145,11 @@ func TestBackwardWeightsParts(t *testing.T) {
 		k := newConvCase(r, 1+r.IntN(planned), c, 0)
 		dy := k.out[0]
 		dy.fill(r, false)
-		b := BackwardWeights{Conv: k.c}.Split()
-		p, ok := b.InParts(planned)
-		if !ok {
-			if b.Tasks(1) < partTasks {
-				t.Fatalf("no parts of %d tasks", b.Tasks(1))
-			}
-			continue
+		p := BackwardWeights{Conv: k.c}.Split(planned)
+		if i%2 == 0 {
+			p.Images = 1 + r.IntN(planned)
 		}
+		b := p.BackwardWeights
 		var simd []float32
 		for _, isa := range Available() {
 			a := &Args{Images: k.images, Table: b.Table(isa)}

@@ -1,28 +1,14 @@
 package kernel
 
-// BackwardWeightsParts is BackwardWeights for narrow layers, whose pairs of blocks
-// are too few for many threads: the images are cut into parts of Images each,
-// which are tasks of their own.
+// BackwardWeightsParts is BackwardWeights where that has few tasks, or tasks that would
+// each read much for what they compute: the images are cut into parts of Images
+// each, which are tasks of their own.
 //
 // Operands are those of BackwardWeights, but Out[0] has room for PackedLen numbers
 // for every part, one behind another, which SumParts adds, and there is no Out[1].
 type BackwardWeightsParts struct {
 	BackwardWeights
 	Images int
-}
-
-// partTasks is the number of tasks below which images are cut into parts, and how
-// many there are then about.
-const partTasks = 8
-
-// InParts cuts a gradient into parts, planned for that many images. ok is false
-// where it has tasks enough.
-func (c BackwardWeights) InParts(images int) (k BackwardWeightsParts, ok bool) {
-	n := c.Tasks(images)
-	if n >= partTasks || images < 2 {
-		return k, false
-	}
-	return BackwardWeightsParts{c, ceilDiv(images, min(images, 2*partTasks/n))}, true
 }
 
 // Count is the number of parts of that many images.

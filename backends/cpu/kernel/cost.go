@@ -312,44 +312,6 @@ func (c Depthwise) Split(images int) Depthwise {
 	return c
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
-func (c BackwardWeights) Cost(images int) float64 {
-	sum := 0.0
-	for g := range c.groups {
-		// 8 rows by blocks multiply-adds a pixel; a group of rows loads and stores its
-		// sums for every chunk of rows.
-		calls := ceilDiv((g.hi-g.lo)*c.depth()*c.KH*c.KW, gradientRows)
-		chunks := ceilDiv(c.H, c.rowsAtOnce())
-		sum += float64(calls) * (float64(c.H*c.W*max(gradientRows*g.blocks, 11)) + float64(chunks)*tileOverhead)
-	}
-	return sum * float64(images) / costNS
-}
-
-// Split returns c with Units chosen so that 1 to 16 threads are busy alike.
-func (c BackwardWeights) Split() BackwardWeights {
-	most := 0
-	for g := range c.groups {
-		most = max(most, c.units(g))
-	}
-	best, at := 0.0, c
-	for chunks := 1; chunks <= min(most, 16); chunks++ {
-		c.Units = ceilDiv(most, chunks)
-		if ceilDiv(most, c.Units) != chunks {
-			continue
-		}
-		// dY is read again for every chunk, which costs a little.
-		cost := float64(c.Units) + 0.02*float64(most)
-		score := 0.0
-		for _, t := range splitThreads {
-			score += t.weight * cost * float64(ceilDiv(c.Tasks(1), t.threads)*t.threads)
-		}
-		if best == 0 || score < best {
-			best, at = score, c
-		}
-	}
-	return at
-}
-
 // tileCost of the lanes: a tile of p pixels by n output channels over k taps. Its
 // loads of the input come from the second-level cache for the most part.
 func laneTileCost(p, n, k int) float64 {

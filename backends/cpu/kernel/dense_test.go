@@ -151,7 +151,7 @@ func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *act
 	for i := range gw {
 		gw[i] = canary
 	}
-	ga := &Args{Images: images, Table: d.Table(isa)}
+	ga := &Args{Images: images, Table: DenseBackwardWeights{d}.Table(isa)}
 	ga.In[0], ga.In[1], ga.Out[0], ga.Out[1] = in.Buf, out.Buf, Buf{Mem: gw}, Buf{Mem: gb}
 	runAll(isa, DenseBackwardWeights{d}, ga)
 	number, order := make([]float32, len(w)), make([]float32, len(gw))

@@ -101,8 +101,20 @@ const denseChunks = 4
 // Tasks is pairs of output blocks x 4 ranges of inputs.
 func (d DenseBackwardWeights) Tasks(int) int { return d.conv().ngroups() * denseChunks }
 
-// Scratch is room for the rows that the microkernel writes.
-func (d DenseBackwardWeights) Scratch() int { return gradientRows * 2 * Block }
+// denseStrip is how many images are done at a time.
+const denseStrip = 128
+
+// ntaps is the number of taps of the Dense.
+func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
+
+// Table returns the taps, and the images of a strip.
+func (d DenseBackwardWeights) Table(isa ISA) []int {
+	t := d.Dense.Table(isa)
+	for i := range denseStrip {
+		t = append(t, 4*i*d.In.N, 4*i*d.Out.View.N)
+	}
+	return t
+}
 
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
@@ -110,21 +122,21 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	width := min(2, Blocks(d.Out.C)-2*g) * Block
 	view := d.Out.View
 	depth := d.conv().depth()
-	dw := a.Out[0].Mem[a.Out[0].Off+g*len(a.Table)*depth*2*Block:][:len(a.Table)*depth*width]
-	t0, t1 := len(a.Table)*chunk/denseChunks, len(a.Table)*(chunk+1)/denseChunks
+	taps := d.ntaps()
+	dw := a.Out[0].Mem[a.Out[0].Off+g*taps*depth*2*Block:][:taps*depth*width]
+	t0, t1 := taps*chunk/denseChunks, taps*(chunk+1)/denseChunks
 	clear(dw[t0*depth*width : t1*depth*width])
 	call := &w.grad
-	*call = gradientCall{
-		x: a.In[0].Mem, dy: a.In[1].Mem, dyat: a.In[1].Off + 2*g*view.C, xstep: 4 * d.In.N, dystep: 4 * view.N, dyblock: 4 * view.C,
-		dwrow: 4 * width, rows: 1, cols: a.Images, left: gradientRows,
-	}
-	for t := t0; t < t1; t++ {
-		for h := 0; h < depth; h += gradientRows {
-			for i := range call.off {
-				call.off[i] = a.Table[t] + 4*(h+i)
-			}
-			call.xat = a.In[0].Off
-			call.addRows(w, dw, (t*depth+h)*width, min(depth, gradientRows)*width, width/Block)
+	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, dw
+	call.dyblock, call.dwrow = 4*view.C, 4*width
+	call.xahead, call.dyahead = 0, 0
+	call.channels(depth)
+	for i := 0; i < a.Images; i += denseStrip {
+		call.pixels = a.Table[taps:][:pixelInts*min(denseStrip, a.Images-i)]
+		call.dyat = a.In[1].Off + i*view.N + 2*g*view.C
+		for t := t0; t < t1; t++ {
+			call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, t*depth*width
+			call.add(w.ISA, width/Block)
 		}
 	}
 	if chunk > 0 || a.Out[1].Mem == nil {

@@ -1,22 +1,50 @@
 package kernel
 
-import "unsafe"
+type gradientFunc = func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, xahead, dyahead int)
 
-// run adds one group of gradientRows rows by blocks output blocks.
+// The microkernels by number of rows; those called far for as many as are usual.
+var (
+	gradients512o1    = [9]gradientFunc{nil, gradient512p1o1, gradient512p2o1, gradient512p3o1, gradient512p4o1, gradient512p5o1, gradient512p6o1, gradient512p7o1, gradient512p8o1}
+	gradients512o1far = [9]gradientFunc{8: gradient512p8o1far}
+	gradients512o2    = [9]gradientFunc{nil, gradient512p1o2, gradient512p2o2, gradient512p3o2, gradient512p4o2, gradient512p5o2, gradient512p6o2, gradient512p7o2, gradient512p8o2}
+	gradients512o2far = [9]gradientFunc{8: gradient512p8o2far}
+	gradients256      = [9]gradientFunc{nil, gradient256p1o1, gradient256p2o1, gradient256p3o1, gradient256p4o1, gradient256p5o1, gradient256p6o1}
+	gradients256far   = [9]gradientFunc{4: gradient256p4o1far, 5: gradient256p5o1far, 6: gradient256p6o1far}
+)
+
+// run computes all rows by blocks output blocks, in as few calls as the registers
+// of the tier allow.
 func (g *gradientCall) run(isa ISA, blocks int) {
-	x, dy, dw := &g.x[g.xat], &g.dy[g.dyat], &g.dw[g.dwat]
+	near, far, once, most := &gradients512o2, &gradients512o2far, blocks, 8
 	switch {
-	case isa == AVX512 && blocks == 2:
-		gradient512o2(x, &g.off[0], g.xstep, g.xrow, dy, g.dystep, g.dyrow, g.dyblock, g.rows, g.cols, dw, g.dwrow)
-	case isa == AVX512:
-		gradient512o1(x, &g.off[0], g.xstep, g.xrow, dy, g.dystep, g.dyrow, g.dyblock, g.rows, g.cols, dw, g.dwrow)
-	default:
-		for b := range blocks {
-			dyb := (*float32)(unsafe.Add(unsafe.Pointer(dy), b*g.dyblock))
-			for r := 0; r < gradientRows; r += 4 {
-				dwr := (*float32)(unsafe.Add(unsafe.Pointer(dw), r*g.dwrow+b*Block*4))
-				gradient256o1(x, &g.off[r], g.xstep, g.xrow, dyb, g.dystep, g.dyrow, g.dyblock, g.rows, g.cols, dwr, g.dwrow)
+	case isa == AVX2:
+		near, far, once, most = &gradients256, &gradients256far, 1, 6
+	case blocks == 1:
+		near, far = &gradients512o1, &gradients512o1far
+	}
+	if g.xahead == 0 && g.dyahead == 0 {
+		far = near
+	}
+	n := len(g.pixels) / pixelInts
+	if n == 0 {
+		return
+	}
+	for b := 0; b < blocks; b += once {
+		calls, dy := ceilDiv(g.rows, most), g.dyat+b*g.dyblock/4
+		for r := 0; r < g.rows; calls-- {
+			p := ceilDiv(g.rows-r, calls)
+			add := near[p]
+			if r == 0 && far[p] != nil {
+				add = far[p]
 			}
+			// The farthest elements are looked at here, so that a wrong plan panics and
+			// corrupts nothing.
+			dw := g.dwat + r*g.dwrow/4 + b*Block
+			_ = g.dw[dw+(p-1)*g.dwrow/4+once*Block-1]
+			_ = g.x[g.xat+(g.off[r+p-1]+g.pixels[len(g.pixels)-2])/4]
+			_ = g.dy[dy+((once-1)*g.dyblock+g.pixels[len(g.pixels)-1])/4+Block-1]
+			add(&g.x[g.xat], &g.off[r], &g.dy[dy], g.dyblock, &g.pixels[0], n, &g.dw[dw], g.dwrow, g.xahead, g.dyahead)
+			r += p
 		}
 	}
 }

@@ -10,82 +10,114 @@ import (
 
 // gradients are the kernels of the gradient with respect to the weights: p rows of
 // it (input channels or taps, each with an offset of its own into the input) by
-// one or two blocks of output channels, summed over rows x cols pixels.
+// one or two blocks of output channels, summed over n pixels. A table holds where
+// each pixel is in the input and in dy, so that rows of pixels, and images, may end
+// anywhere at no cost.
 //
 //	dw[i][o] += sum over pixels of x[pixel + off[i]] * dy[pixel][o]
+//
+// Those called far ask for the pixels so many bytes ahead, of the next call for these
+// rows and blocks: they come from memory.
 func gradients() {
-	gradient(512, 8, 2)
-	gradient(512, 8, 1)
-	gradient(256, 4, 1)
+	for p := 1; p <= 8; p++ {
+		gradient(512, p, 1, false)
+		gradient(512, p, 2, false)
+	}
+	gradient(512, 8, 1, true)
+	gradient(512, 8, 2, true)
+	for p := 1; p <= 6; p++ {
+		gradient(256, p, 1, false)
+	}
+	for p := 4; p <= 6; p++ {
+		gradient(256, p, 1, true)
+	}
 }
 
-func gradient(bits, p, ob int) {
+func gradient(bits, p, ob int, far bool) {
 	v, width, halves := vectors(bits)
-	TEXT(fmt.Sprintf("gradient%do%d", bits, ob), NOSPLIT,
-		"func(x *float32, off *int, xstep, xrow int, dy *float32, dystep, dyrow, dyblock, rows, cols int, dw *float32, dwrow int)")
+	name := fmt.Sprintf("gradient%dp%do%d", bits, p, ob)
+	if far {
+		name += "far"
+	}
+	TEXT(name, NOSPLIT, "func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, xahead, dyahead int)")
 	Pragma("noescape")
-	arg := func(name string, at int) Mem { return NewParamAddr(name, at) }
-	xstep, xrow, dystep, dyrow, rows, cols := arg("xstep", 16), arg("xrow", 24), arg("dystep", 40), arg("dyrow", 48), arg("rows", 64), arg("cols", 72)
 	bases := []reg.GPPhysical{reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8, reg.R9}[:p]
-	i, d, block, k := reg.R10, reg.R11, reg.R12, reg.R13
+	i, d, at, n, dy, dy2 := reg.R10, reg.R11, reg.R12, reg.R13, reg.R14, reg.R15
 	Load(Param("off"), i)
 	for q, b := range bases {
 		MOVQ(Mem{Base: i, Disp: 8 * q}, b)
-		ADDQ(arg("x", 0), b)
+		ADDQ(NewParamAddr("x", 0), b)
 	}
-	n := p * ob * halves
-	acc := v[:n]
-	rowsOf := func(visit func(m Mem, acc reg.VecPhysical)) {
-		Load(Param("dw"), k)
+	vectors := p * ob * halves
+	acc := v[:vectors]
+	rows := func(visit func(m Mem, acc reg.VecPhysical)) {
+		Load(Param("dw"), i)
 		for q := 0; q < p; q++ {
 			for h := 0; h < ob*halves; h++ {
-				visit(Mem{Base: k, Disp: h * width}, acc[q*ob*halves+h])
+				visit(Mem{Base: i, Disp: h * width}, acc[q*ob*halves+h])
 			}
 			if q < p-1 {
-				ADDQ(arg("dwrow", 88), k)
+				ADDQ(NewParamAddr("dwrow", 56), i)
 			}
 		}
 	}
-	rowsOf(func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
-	Load(Param("dyblock"), block)
-	Load(Param("dy"), d)
-	weights, tmps := v[n:n+ob*halves], v[n+ob*halves:]
-	if len(tmps) > 4 {
-		tmps = tmps[:4]
+	rows(func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
+	Load(Param("dy"), dy)
+	if ob == 2 {
+		Load(Param("dyblock"), dy2)
+		ADDQ(dy, dy2)
 	}
+	Load(Param("pixels"), at)
+	Load(Param("n"), n)
+	weights, tmps := v[vectors:vectors+ob*halves], v[vectors+ob*halves:]
+	tmps = tmps[:min(len(tmps), 4)]
 	t := 0
-	Label("row")
-	XORQ(i, i)
-	MOVQ(cols, k)
-	Label("col")
-	for o := 0; o < ob; o++ {
-		for h := 0; h < halves; h++ {
-			m := Mem{Base: d, Disp: h * width}
-			if o > 0 {
-				m.Index, m.Scale = block, 1
+	pixel := func(u int) {
+		MOVQ(Mem{Base: at, Disp: 16 * u}, i)
+		MOVQ(Mem{Base: at, Disp: 16*u + 8}, d)
+		for o, b := range []reg.GPPhysical{dy, dy2}[:ob] {
+			for h := 0; h < halves; h++ {
+				VMOVUPS(Mem{Base: b, Index: d, Scale: 1, Disp: h * width}, weights[o*halves+h])
 			}
-			VMOVUPS(m, weights[o*halves+h])
+		}
+		if far {
+			ADDQ(NewParamAddr("dyahead", 72), d)
+			for _, b := range []reg.GPPhysical{dy, dy2}[:ob] {
+				PREFETCHT1(Mem{Base: b, Index: d, Scale: 1})
+			}
+			MOVQ(NewParamAddr("xahead", 64), d)
+			ADDQ(i, d)
+			PREFETCHT1(Mem{Base: bases[0], Index: d, Scale: 1})
+		}
+		for q, b := range bases {
+			x := tmps[t%len(tmps)]
+			t++
+			VBROADCASTSS(Mem{Base: b, Index: i, Scale: 1}, x)
+			for h, w := range weights {
+				VFMADD231PS(x, w, acc[q*len(weights)+h])
+			}
 		}
 	}
-	for q, b := range bases {
-		x := tmps[t%len(tmps)]
-		t++
-		VBROADCASTSS(Mem{Base: b, Index: i, Scale: 1}, x)
-		for h, w := range weights {
-			VFMADD231PS(x, w, acc[q*len(weights)+h])
-		}
+	// Four at a time: what is no multiplication competes with them for ports.
+	SUBQ(Imm(4), n)
+	JL(LabelRef("rest"))
+	Label("pixels")
+	for u := range 4 {
+		pixel(u)
 	}
-	ADDQ(xstep, i)
-	ADDQ(dystep, d)
-	DECQ(k)
-	JNZ(LabelRef("col"))
-	for _, b := range bases {
-		ADDQ(xrow, b)
-	}
-	ADDQ(dyrow, d) // from the end of a row to the next
-	DECQ(rows)
-	JNZ(LabelRef("row"))
-	rowsOf(func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
+	ADDQ(Imm(64), at)
+	SUBQ(Imm(4), n)
+	JGE(LabelRef("pixels"))
+	Label("rest")
+	ADDQ(Imm(4), n)
+	JZ(LabelRef("done"))
+	Label("pixel")
+	pixel(0)
+	ADDQ(Imm(16), at)
+	DECQ(n)
+	JNZ(LabelRef("pixel"))
+	Label("done")
+	rows(func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
 	VZEROUPPER()
 	RET()
 }

@@ -1,0 +1,100 @@
+package kernel
+
+const (
+	gradientOverhead = 100 // a call of the microkernel: sums in and out
+	gradientL3PerOp  = 3   // bytes from L3, little of which is hidden: a strip is read at once
+	gradientParts    = 16  // of images, at most
+)
+
+// callCost is the cost of adding so many pixels, cut into strips, to a unit of so
+// many blocks of output channels.
+func (c *BackwardWeights) callCost(blocks, pixels, strips int) float64 {
+	rows := c.unitRows()
+	calls := rows / 8 // rows at a time
+	if c.depth() < 8 && !c.Planar {
+		calls = c.KH * c.KW
+	}
+	return float64(pixels*rows)*max(float64(blocks), 11./8) + float64(calls*strips)*gradientOverhead
+}
+
+// taskCost is the cost of a task of so many pairs of output blocks, units and
+// images.
+func (c *BackwardWeights) taskCost(pairs, units, images int) float64 {
+	si, sr := c.strip()
+	pixels, strips := images*c.H*c.W, ceilDiv(images, si)*ceilDiv(c.H, sr)
+	cost, n, blocks := float64(taskOverhead), 0, 0
+	for g := range c.groups {
+		cost += float64(units) * c.callCost(g.blocks, pixels, strips)
+		blocks += g.blocks
+		if n++; n == pairs {
+			break
+		}
+	}
+	in := 4 * Block * pixels * one(c.SH) * one(c.SW) * units
+	if c.Planar { // all channels whatever the units
+		in = in * c.IC / Block / units
+	}
+	dw := 4 * Block * units * c.unitRows() * blocks
+	bytes := in + 4*Block*pixels*blocks + 3*dw // which is cleared, and then comes and goes
+	if dw > l2Bytes {
+		bytes += 2 * dw * strips
+	}
+	return cost + float64(bytes)/gradientL3PerOp
+}
+
+// cost is that of so many images on one thread, in the unit of the model.
+func (c BackwardWeightsParts) cost(images int) float64 {
+	most := c.mostUnits()
+	units, pairs := c.Units, c.pairs()
+	if units <= 0 {
+		units = most
+	}
+	sum := float64(c.Tasks(images)) * c.taskCost(pairs, units, min(images, c.Images))
+	// The last chunks are shorter.
+	sum *= float64(most) / float64(c.chunks()*units)
+	sum *= float64(c.ngroups()) / float64(ceilDiv(c.ngroups(), pairs)*pairs)
+	sum *= float64(images) / float64(c.Count(images)*min(images, c.Images))
+	if n := c.Count(images); n > 1 {
+		sum += taskOverhead + 4*float64((n+1)*c.PackedLen())/gradientL3PerOp
+	}
+	return sum
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c BackwardWeightsParts) Cost(images int) float64 { return c.cost(images) / costNS }
+
+// Split returns c with Pairs and Units chosen, and the images cut into parts, so
+// that 1 to 16 threads are busy alike, given that so many images run at once. With
+// as many parts as images are (Count is 1), BackwardWeights alone will do.
+func (c BackwardWeights) Split(images int) BackwardWeightsParts {
+	var at BackwardWeightsParts
+	best, most := 0.0, c.mostUnits()
+	for parts := 1; parts <= min(images, gradientParts); parts++ {
+		k := BackwardWeightsParts{BackwardWeights: c, Images: ceilDiv(images, parts)}
+		if k.Count(images) != parts {
+			continue
+		}
+		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
+			k.Pairs = ceilDiv(c.ngroups(), pchunks)
+			if ceilDiv(c.ngroups(), k.Pairs) != pchunks {
+				continue
+			}
+			for chunks := 1; chunks <= min(most, 16); chunks++ {
+				k.Units = ceilDiv(most, chunks)
+				if ceilDiv(most, k.Units) != chunks {
+					continue
+				}
+				tasks, cost := k.Tasks(images), k.cost(images)
+				score := 0.0
+				for _, t := range splitThreads {
+					// The last round runs with some threads idle.
+					score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads) / float64(tasks)
+				}
+				if best == 0 || score < best {
+					best, at = score, k
+				}
+			}
+		}
+	}
+	return at
+}

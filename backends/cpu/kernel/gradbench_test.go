@@ -1,0 +1,87 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// BenchmarkGradientCall is the bare microkernel of the gradient with respect to weights:
+// so many pixels, with operands in the first cache, or going through so many blocks of
+// input and taps that they come from the second.
+func BenchmarkGradientCall(b *testing.B) {
+	isa := benchISA(b)
+	for _, s := range []struct{ pixels, units, taps, blocks int }{
+		{16, 1, 1, 2}, {49, 1, 1, 2}, {98, 1, 9, 2}, {196, 1, 1, 2}, {196, 1, 9, 2}, {196, 1, 9, 1}, {196, 6, 9, 2}, {196, 30, 1, 2}, {256, 30, 1, 2}, {784, 30, 1, 2}} {
+		b.Run(fmt.Sprintf("pixels=%d/units=%d/taps=%d/blocks=%d", s.pixels, s.units, s.taps, s.blocks), func(b *testing.B) {
+			xn := (s.pixels + 128) * Block
+			width := s.blocks * Block
+			c := &(&Worker{ISA: isa}).grad
+			c.x, c.dy, c.dw = benchAlloc(s.units*xn), benchAlloc(s.blocks*s.pixels*Block), benchAlloc(s.units*s.taps*Block*width)
+			c.dyblock, c.dwrow = 4*s.pixels*Block, 4*width
+			for p := range s.pixels {
+				c.pixels = append(c.pixels, 4*Block*p, 4*Block*p)
+			}
+			c.channels(Block)
+			n := 1 + (1<<26)/(s.units*s.taps*s.pixels*Block*width)
+			for b.Loop() {
+				var p benchPeak
+				one := timeMin(isa, 60*time.Millisecond, &p, func() {
+					for range n {
+						for k := range s.units * s.taps {
+							c.xat, c.dwat = k/s.taps*xn+k%s.taps*Block, k*Block*width
+							c.run(isa, s.blocks)
+						}
+					}
+				})
+				b.ReportMetric(100*2*float64(n*s.units*s.taps*s.pixels*Block*width)/1e9/one/p.gflops, "%peak")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}
+
+func gradientBenchLayer(l *benchLayer, isa ISA, k BackwardWeightsParts) *benchLayer {
+	a := &Args{Images: l.args.Images, Table: k.Table(isa)}
+	a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
+	a.Out[0].Mem = benchAlloc(k.Count(a.Images) * k.PackedLen())
+	return &benchLayer{l.name, k, l.conv, a}
+}
+
+// BenchmarkGradientSplits tries how the work is cut.
+func BenchmarkGradientSplits(b *testing.B) {
+	isa := benchISA(b)
+	const images = 16
+	for _, i := range []int{0, 1, 2, 3, 15, 17, 43, 53, 50} {
+		s := googleNetShapes()[i]
+		l := newBenchLayer(s.name, isa, images, s.c, direct)
+		chosen := BackwardWeights{Conv: l.conv}.Split(images)
+		ws := newWorkers(isa, []*benchLayer{gradientBenchLayer(l, isa, chosen)})
+		d := newDuo()
+		measure := func(mark string, k BackwardWeightsParts) {
+			g := gradientBenchLayer(l, isa, k)
+			var p benchPeak
+			t := timeMin(isa, 10*time.Millisecond, &p, func() { g.runDuo(d, ws) })
+			if k.Images < images {
+				t += 0
+			}
+			fmt.Fprintf(os.Stderr, "%-28s %s pairs %2d units %2d images %2d tasks %3d dW %4d KB: %7.0f us %5.1f %%  predicted %7.0f\n", s.name, mark, k.Pairs, k.Units, k.Images, k.Tasks(images), k.PackedLen()*4/1024,
+				t*1e6, 50*2*float64(l.conv.MACs()*images)/1e9/t/p.gflops, k.Cost(images)/1e3/2)
+		}
+		measure("*", chosen)
+		for _, parts := range []int{1, 2, 4, 8, 16} {
+			for _, pairs := range []int{1, 2, 3, 6, 12} {
+				for _, units := range []int{1, 2, 4, 8, 16, 30, 52} {
+					k := BackwardWeightsParts{BackwardWeights: BackwardWeights{Conv: l.conv}, Images: images / parts}
+					k.Pairs, k.Units = pairs, units
+					if pairs > k.ngroups() || units > k.mostUnits() || k.Tasks(images)%2 != 0 || k.Tasks(images) > 64 {
+						continue
+					}
+					measure(" ", k)
+				}
+			}
+		}
+		d.quit.Store(true)
+	}
+}
