@@ -2709,7 +2709,7 @@ done58_1:
 	RET
 
 // func opsDropoutAVX512(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	MOVQ  dst_base+0(FP), AX
 	MOVQ  src_base+24(FP), CX
@@ -2724,24 +2724,24 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 group60:
 	CMPQ         DX, $0x00
 	JLE          done60
-	MOVD         BX, X0
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+2048(SB), Z0, Z0
 	MOVL         quad+60(FP), SI
-	MOVD         SI, X5
+	VMOVD        SI, X5
 	VPBROADCASTD X5, Z5
 	VPADDD       opsConstants<>+2112(SB), Z5, Z5
 	MOVL         image+64(FP), SI
-	MOVD         SI, X6
+	VMOVD        SI, X6
 	VPBROADCASTD X6, Z6
 	MOVL         step+68(FP), SI
-	MOVD         SI, X7
+	VMOVD        SI, X7
 	VPBROADCASTD X7, Z7
 	MOVL         key0+48(FP), SI
-	MOVD         SI, X8
+	VMOVD        SI, X8
 	VPBROADCASTD X8, Z8
 	MOVL         key1+52(FP), SI
-	MOVD         SI, X9
+	VMOVD        SI, X9
 	VPBROADCASTD X9, Z9
 	VPMULUDQ     opsConstants<>+1792(SB), Z0, Z10
 	VPSRLQ       $0x20, Z0, Z0
@@ -2950,7 +2950,7 @@ group60:
 	VPUNPCKLQDQ  Z6, Z0, Z8
 	VPUNPCKHQDQ  Z6, Z0, Z0
 	MOVL         below+72(FP), SI
-	MOVD         SI, X6
+	VMOVD        SI, X6
 	VPBROADCASTD X6, Z6
 	VPXORD       opsConstants<>+1600(SB), Z6, Z6
 	VBROADCASTSS scale+76(FP), Z9
@@ -6167,7 +6167,7 @@ done123_1:
 	RET
 
 // func opsDropoutAVX2(dst []float32, src []float32, key0 uint32, key1 uint32, place uint32, quad uint32, image uint32, step uint32, below uint32, scale float32)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ src_base+24(FP), CX
@@ -6178,37 +6178,37 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 group125:
 	CMPQ         DX, $0x00
 	JLE          done125
-	MOVD         BX, X0
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+2048(SB), Y0, Y0
 	MOVL         quad+60(FP), SI
-	MOVD         SI, X1
+	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
 	VPADDD       opsConstants<>+2112(SB), Y1, Y1
 	MOVL         image+64(FP), SI
-	MOVD         SI, X2
+	VMOVD        SI, X2
 	VPBROADCASTD X2, Y2
 	MOVL         step+68(FP), SI
-	MOVD         SI, X3
+	VMOVD        SI, X3
 	VPBROADCASTD X3, Y3
-	MOVD         BX, X4
+	VMOVD        BX, X4
 	VPBROADCASTD X4, Y4
 	VPADDD       opsConstants<>+2080(SB), Y4, Y4
 	MOVL         quad+60(FP), SI
-	MOVD         SI, X5
+	VMOVD        SI, X5
 	VPBROADCASTD X5, Y5
 	VPADDD       opsConstants<>+2144(SB), Y5, Y5
 	MOVL         image+64(FP), SI
-	MOVD         SI, X6
+	VMOVD        SI, X6
 	VPBROADCASTD X6, Y6
 	MOVL         step+68(FP), SI
-	MOVD         SI, X7
+	VMOVD        SI, X7
 	VPBROADCASTD X7, Y7
 	MOVL         key0+48(FP), SI
-	MOVD         SI, X8
+	VMOVD        SI, X8
 	VPBROADCASTD X8, Y8
 	MOVL         key1+52(FP), SI
-	MOVD         SI, X9
+	VMOVD        SI, X9
 	VPBROADCASTD X9, Y9
 	VPMULUDQ     opsConstants<>+1792(SB), Y0, Y10
 	VPSRLQ       $0x20, Y0, Y0
@@ -6605,7 +6605,7 @@ group125:
 	VPUNPCKLQDQ  Y3, Y2, Y8
 	VPUNPCKHQDQ  Y3, Y2, Y2
 	MOVL         below+72(FP), SI
-	MOVD         SI, X3
+	VMOVD        SI, X3
 	VPBROADCASTD X3, Y3
 	VPXOR        opsConstants<>+1600(SB), Y3, Y3
 	VBROADCASTSS scale+76(FP), Y9

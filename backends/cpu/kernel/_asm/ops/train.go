@@ -485,7 +485,7 @@ func dropout() {
 	newReg := func() reg.VecVirtual { return newVec()[0] }
 	spreadReg := func(g reg.Register) reg.VecVirtual {
 		x, r := XMM(), newReg()
-		MOVD(g, x)
+		VMOVD(g, x)
 		VPBROADCASTD(x, r)
 		return r
 	}
