@@ -72,10 +72,10 @@ const denseTaps = 128
 // Run computes one task.
 func (d Dense) Run(w *Worker, task int, a *Args) {
 	c := d.conv()
-	chunks := ceilDiv(c.ngroups(), c.pairs())
-	i0 := task / chunks * d.images()
+	chunks := ceilDiv(a.Images, d.images())
+	i0 := task % chunks * d.images()
 	n := min(d.images(), a.Images-i0)
-	g0 := task % chunks * c.pairs()
+	g0 := task / chunks * c.pairs()
 	depth := c.depth()
 	k := len(a.Table) * depth
 	in := a.In[0].Off + i0*d.In.N

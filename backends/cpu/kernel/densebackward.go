@@ -29,8 +29,8 @@ func (d DenseBackwardData) Tasks(images int) int {
 
 // Run computes one task: a pair of input blocks at all positions.
 func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
-	pairs := ceilDiv(Blocks(d.C), 2)
-	g, i0 := task%pairs, task/pairs*d.images()
+	chunks := ceilDiv(a.Images, d.images())
+	g, i0 := task/chunks, task%chunks*d.images()
 	n := min(d.images(), a.Images-i0)
 	width := min(2, Blocks(d.C)-2*g) * Block
 	k := Blocks(d.Out.C) * Block
