@@ -307,23 +307,35 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 	}
 	return c.layouts("backward weights", []plan.Need{own, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
 		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
+		from := list(e.In[1], e.In[0])
 		if own.Layout == plan.Lanes {
 			k := kernel.LaneBackwardWeights{LaneConv: kernel.LaneConv{Conv: f}}.Split(c.l.batch)
-			t := e.Temp("parts", plan.Packed, k.Count(c.l.batch)*k.PackedLen(), 1, 1)
-			e.Step(k, list(e.In[1], e.In[0]), list(t))
-			e.Step(kernel.SumParts{N: k.PackedLen(), Images: k.Groups * kernel.Block}, list(t), e.Out)
+			c.sumOfParts(e, k, k.Count(c.l.batch), k.Groups*kernel.Block, from)
 			return nil
 		}
-		p := kernel.BackwardWeights{Conv: f}.Split(c.l.batch)
-		if p.Count(c.l.batch) > 1 {
-			t := e.Temp("parts", plan.Packed, p.Count(c.l.batch)*p.PackedLen(), 1, 1)
-			e.Step(p, list(e.In[1], e.In[0]), list(t))
-			e.Step(kernel.SumParts{N: p.PackedLen(), Images: p.Images}, list(t), e.Out)
+		if k := (kernel.RowBackwardWeights{Conv: f}).Split(c.l.batch); k.Fits() {
+			c.sumOfParts(e, k, k.Count(c.l.batch), k.Images, from)
 			return nil
 		}
-		e.Step(p.BackwardWeights, list(e.In[1], e.In[0]), e.Out)
+		k := kernel.BackwardWeights{Conv: f}.Split(c.l.batch)
+		if n := k.Count(c.l.batch); n > 1 {
+			c.sumOfParts(e, k, n, k.Images, from)
+			return nil
+		}
+		e.Step(k.BackwardWeights, from, e.Out)
 		return nil
 	})
+}
+
+// sumOfParts emits a kernel that leaves so many parts of the gradient of a weight, one
+// for so many images each, and their sum.
+func (c *call) sumOfParts(e *plan.Emitter, k interface {
+	plan.Kernel
+	PackedLen() int
+}, parts, images int, from []*plan.Tensor) {
+	t := e.Temp("parts", plan.Packed, parts*k.PackedLen(), 1, 1)
+	e.Step(k, from, list(t))
+	e.Step(kernel.SumParts{N: k.PackedLen(), Images: images}, list(t), e.Out)
 }
 
 // denseGradient is one of the two products that are the gradients of a dense

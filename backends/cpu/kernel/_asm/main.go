@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, matvec, pack, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, rowgrad, matvec, pack, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -42,6 +42,8 @@ func main() {
 		gradients()
 	case "matvec":
 		matVecs()
+	case "rowgrad":
+		rowGradients()
 	case "pack":
 		packs()
 	case "peak":

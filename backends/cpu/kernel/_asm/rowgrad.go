@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// rowGradients are the gradients of the weights of three columns side by side, of one
+// block of output channels: a number of the input is loaded once for all three.
+func rowGradients() {
+	rowGradient(512, 8)
+	rowGradient(256, 4) // half of the output channels: the caller comes twice
+}
+
+// rowGradient is acc[i][t] += x[row][col+t][i] * dy[row][col] over rows and columns (2
+// at least), for ics channels i of the input and the taps t = 0..2.
+func rowGradient(bits, ics int) {
+	v, _, _ := vectors(bits)
+	TEXT(fmt.Sprintf("rowgrad%d", bits), NOSPLIT, "func(x *float32, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)")
+	Pragma("noescape")
+	x, dy, xrow, dyrow, rows, k := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI
+	px, pd, cols, at := reg.R8, reg.R9, reg.R10, reg.R11
+	acc, d, b := v[:3*ics], v[3*ics:3*ics+3], v[3*ics+3:]
+	if len(b) > 4 {
+		b = b[:4]
+	}
+	Load(Param("x"), x)
+	Load(Param("xrow"), xrow)
+	Load(Param("dy"), dy)
+	Load(Param("dyrow"), dyrow)
+	Load(Param("rows"), rows)
+	Load(Param("cols"), cols)
+	SUBQ(Imm(2), cols)
+	Load(Param("acc"), at)
+	// acc lies as packed weights do: taps of 16 input channels of 16 output channels.
+	place := func(i, t int) Mem { return Mem{Base: at, Disp: 64 * (16*t + i)} }
+	for i := 0; i < ics; i++ {
+		for t := 0; t < 3; t++ {
+			VMOVUPS(place(i, t), acc[3*i+t])
+		}
+	}
+	// column is one of x, with the dy for whose taps it is; d[t] is that of tap t.
+	column := func(taps ...int) {
+		for i := 0; i < ics; i++ {
+			r := b[i%len(b)]
+			VBROADCASTSS(Mem{Base: px, Disp: 4 * i}, r)
+			for _, t := range taps {
+				VFMADD231PS(d[t], r, acc[3*i+t])
+			}
+		}
+		ADDQ(Imm(64), px)
+	}
+	next := func() {
+		VMOVUPS(Mem{Base: pd}, d[0])
+		ADDQ(Imm(64), pd)
+	}
+	Label("row")
+	MOVQ(x, px)
+	MOVQ(dy, pd)
+	next()
+	column(0)
+	VMOVAPS(d[0], d[1])
+	next()
+	column(0, 1)
+	MOVQ(cols, k)
+	TESTQ(k, k)
+	JZ(LabelRef("end"))
+	Label("col")
+	VMOVAPS(d[1], d[2])
+	VMOVAPS(d[0], d[1])
+	next()
+	column(0, 1, 2)
+	DECQ(k)
+	JNZ(LabelRef("col"))
+	Label("end")
+	VMOVAPS(d[1], d[2])
+	VMOVAPS(d[0], d[1])
+	column(1, 2)
+	VMOVAPS(d[1], d[2])
+	column(2)
+	ADDQ(xrow, x)
+	ADDQ(dyrow, dy)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	for i := 0; i < ics; i++ {
+		for t := 0; t < 3; t++ {
+			VMOVUPS(acc[3*i+t], place(i, t))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}

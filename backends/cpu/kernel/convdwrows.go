@@ -1,0 +1,93 @@
+package kernel
+
+// RowBackwardWeights is the gradient of a convolution with respect to its weights, as
+// BackwardWeightsParts has it, for convolutions with three columns side by side and a
+// single block of output channels (Fits). BackwardWeights takes a tap at a time and so
+// loads a number of the input for one multiply-add of a block; here it serves three,
+// and what is read of dY stays for the three columns that it belongs to.
+//
+// Operands: In[0] the forward input (with its border, as the forward kernel reads it),
+// In[1] dY in the view of Parts[0]; Out[0] room for PackedLen numbers for every part
+// of Images images, one behind another, which SumParts adds.
+//
+// A sum runs over the images, rows and columns of its part in order. So the bits do not
+// depend on threads, and they are the same on AVX2 and AVX-512.
+type RowBackwardWeights struct {
+	Conv       // Rows and Pairs are not used
+	Images int // a part
+}
+
+// Fits reports whether the kernel can compute the gradient: of three columns side by
+// side, not of few input channels, whose packed weights lie otherwise.
+func (c RowBackwardWeights) Fits() bool {
+	return !c.Planar && one(c.Groups) == 1 && c.depth() == Block && c.OC() <= Block && c.Parts[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
+}
+
+// Count is the number of parts of that many images.
+func (c RowBackwardWeights) Count(images int) int { return ceilDiv(images, c.Images) }
+
+// Tasks is parts x input blocks.
+func (c RowBackwardWeights) Tasks(images int) int { return c.Count(images) * Blocks(c.IC) }
+
+// rowsAtOnce is how many rows of pixels are done for all taps before the next ones: as
+// many as leave dY and the input in the first cache.
+func (c *RowBackwardWeights) rowsAtOnce() int { return max(1, (12<<10)/(4*Block*c.W)) }
+
+// Run computes an input block's part.
+func (c RowBackwardWeights) Run(w *Worker, task int, a *Args) {
+	part, block := task/Blocks(c.IC), task%Blocks(c.IC)
+	n := c.KH * 3 * Block * Block // weights of the block
+	dw := a.Out[0].Mem[a.Out[0].Off+part*c.PackedLen()+block*n:][:n]
+	clear(dw)
+	first := part * c.Images
+	step := c.rowsAtOnce()
+	view := c.Parts[0].View
+	for image := first; image < min(first+c.Images, a.Images); image++ {
+		for y := 0; y < c.H; y += step {
+			rows := min(step, c.H-y)
+			dy := view.at(&a.In[1], image, 0, y, 0)
+			for kh := range c.KH {
+				x := c.In.at(&a.In[0], image, block, y*one(c.SH)-c.PH+kh*one(c.DH), -c.PW)
+				c.row(w, a, x, dy, rows, dw[kh*3*Block*Block:][:3*Block*Block])
+			}
+		}
+	}
+}
+
+// row adds rows of pixels to the sums of a row of taps, 16 x 16 each.
+func (c *RowBackwardWeights) row(w *Worker, a *Args, x, dy, rows int, dw []float32) {
+	xrow, dyrow := one(c.SH)*c.In.H, c.Parts[0].View.H
+	src, grad := a.In[0].Mem, a.In[1].Mem
+	if w.ISA == Portable {
+		for y := range rows {
+			for px := range c.W {
+				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
+				for i, v := range src[x+y*xrow+px*Block:][:3*Block] {
+					sums := (*[Block]float32)(dw[i*Block:])
+					for l := range d {
+						sums[l] += float32(v * d[l])
+					}
+				}
+			}
+		}
+		return
+	}
+	// The assembly checks no bounds.
+	_ = src[x+(rows-1)*xrow+(c.W+2)*Block-1]
+	_ = grad[dy+(rows-1)*dyrow+c.W*Block-1]
+	rowGradient(w.ISA, src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
+}
+
+// Split returns c with Images chosen for that many images: some 16 parts.
+func (c RowBackwardWeights) Split(images int) RowBackwardWeights {
+	c.Images = ceilDiv(images, 16)
+	return c
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c RowBackwardWeights) Cost(images int) float64 {
+	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
+	sum := float64(c.KH*Block*3*c.H)*float64(c.W+1) + calls*tileOverhead
+	bytes := 4 * Block * (c.H*c.W + c.H*one(c.SH)*c.W)
+	return (float64(Blocks(c.IC)) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
+}

@@ -1,0 +1,17 @@
+package kernel
+
+// rowGradient runs the microkernels on the 16 input channels at src[x]; steps are in
+// bytes.
+func rowGradient(isa ISA, src []float32, x, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+	if isa == AVX512 {
+		for ic := 0; ic < Block; ic += 8 {
+			rowgrad512(&src[x+ic], xrow, &grad[dy], dyrow, rows, cols, &dw[ic*Block])
+		}
+		return
+	}
+	for ic := 0; ic < Block; ic += 4 {
+		for half := 0; half < Block; half += Block / 2 {
+			rowgrad256(&src[x+ic], xrow, &grad[dy+half], dyrow, rows, cols, &dw[ic*Block+half])
+		}
+	}
+}
