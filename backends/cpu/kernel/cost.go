@@ -363,6 +363,13 @@ func (c LaneConv) Split(images int) LaneConv {
 	return c
 }
 
+// taskCost is the cost of a task of so many quads of output channels and groups of
+// images: all of its input is read once, a few taps after another.
+func (d LaneDense) taskCost(quads, groups int) float64 {
+	k := d.C * d.H * d.W
+	return taskOverhead + float64(quads)*laneRunCost(1, groups, laneChannels, k)*1.15 + reading(4*Block*k*groups)
+}
+
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (d LaneDense) Cost(images int) float64 {
 	k := d.C * d.H * d.W
@@ -373,14 +380,32 @@ func (d LaneDense) Cost(images int) float64 {
 	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
 }
 
-// Split returns d with Quads and Groups chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once.
+// Split returns d with Quads and Groups chosen so that 1 to 8 threads are busy
+// alike, given that so many images run at once. Every chunk of output channels reads
+// the input anew, so chunks are as large as that allows.
 func (d LaneDense) Split(images int) LaneDense {
-	groups := groupsOf(images)
-	d.Groups = 0
-	if groups > 12 {
-		d.Groups = ceilDiv(groups, ceilDiv(groups, 8))
+	all, best, at := groupsOf(images), 0.0, d
+	for gchunks := 1; gchunks <= all; gchunks++ {
+		d.Groups = ceilDiv(all, gchunks)
+		if ceilDiv(all, d.Groups) != gchunks || d.Groups > laneDenseGroups || gchunks > 1 && d.Groups < min(all, laneDenseLeast) {
+			continue
+		}
+		for qchunks := 1; qchunks <= min(d.quads(), 16); qchunks++ {
+			d.Quads = ceilDiv(d.quads(), qchunks)
+			if ceilDiv(d.quads(), d.Quads) != qchunks {
+				continue
+			}
+			tasks, cost := gchunks*qchunks, d.taskCost(d.Quads, d.Groups)
+			score := 0.0
+			for _, t := range splitThreads {
+				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
+			}
+			score *= float64(d.quads()) / float64(qchunks*d.Quads)
+			score *= float64(all) / float64(gchunks*d.Groups)
+			if best == 0 || score < best {
+				best, at = score, d
+			}
+		}
 	}
-	d.Quads = ceilDiv(d.quads(), min(d.quads(), max(1, 16/ceilDiv(groups, d.groups(groups)))))
-	return d
+	return at
 }

@@ -87,3 +87,30 @@ func TestMACs(t *testing.T) {
 		t.Error("WinogradFits")
 	}
 }
+
+// TestLaneDenseSplit demands that the tasks of a dense layer keep two and four threads
+// busy, that they are no more than it takes, since each reads its input anew, and that
+// the taps of their groups fit the first cache.
+func TestLaneDenseSplit(t *testing.T) {
+	for _, s := range [][2]int{{8 * 28 * 28, 196}, {16 * 14 * 14, 120}, {120, 84}, {400, 120}} {
+		for images := 16; images <= 1100; images += 52 {
+			d := LaneDense{C: s[0], H: 1, W: 1, Out: Part{C: s[1]}}.Split(images)
+			all, n := groupsOf(images), d.Tasks(images)
+			if d.Groups < 1 || d.Groups > laneDenseGroups || all >= laneDenseLeast && d.Groups < laneDenseLeast {
+				t.Errorf("%v, %d images: %d groups a task", s, images, d.Groups)
+			}
+			if chunks := ceilDiv(d.quads(), d.Quads); chunks > 16 {
+				t.Errorf("%v, %d images: the input is read %d times", s, images, chunks)
+			}
+			for _, threads := range []int{2, 4} {
+				if share := float64(n) / float64(ceilDiv(n, threads)*threads); share < 0.75 {
+					t.Errorf("%v, %d images: %d tasks keep %d threads busy to %.0f %%", s, images, n, threads, 100*share)
+				}
+			}
+		}
+	}
+	d := LaneDense{C: 8 * 28 * 28, H: 1, W: 1, Out: Part{C: 196}}.Split(128)
+	if chunks := ceilDiv(d.quads(), d.Quads); chunks > 4 {
+		t.Errorf("the input is read %d times: %#v", chunks, d)
+	}
+}

@@ -58,10 +58,17 @@ func (d LaneDense) Tasks(images int) int {
 	return ceilDiv(all, d.groups(all)) * ceilDiv(d.quads(), d.quadsAtOnce())
 }
 
-// laneDenseTaps is how many taps are done for all output channels of a task before
-// the next ones: those of 8 groups of images are 32 KiB, which stay in the first
-// cache meanwhile. The sums rest in the output.
-const laneDenseTaps = 64
+// Groups of images of a task: at most as many that some taps of all of them stay in
+// the first cache while the output channels go over them, and not fewer than fill a
+// tile.
+const (
+	laneDenseGroups = 12
+	laneDenseLeast  = 4
+)
+
+// laneDenseTaps is how many taps of some groups of images, 32 KiB of them, are done
+// for all output channels of a task before the next ones. The sums rest in the output.
+func laneDenseTaps(groups int) int { return max(32, 512/groups) }
 
 // Run computes some output channels of some groups of images.
 func (d LaneDense) Run(w *Worker, task int, a *Args) {
@@ -75,8 +82,9 @@ func (d LaneDense) Run(w *Worker, task int, a *Args) {
 	l := &w.lanes
 	*l = laneRun{in: a.In[0].Mem, at: a.In[0].Off + g0*d.In.N, out: out.Mem, rows: 1, pixels: min(d.groups(all), all-g0),
 		ps: d.In.N, ops: d.Out.View.N, outC: d.Out.View.C}
-	for t0 := 0; t0 < k; t0 += laneDenseTaps {
-		t1 := min(t0+laneDenseTaps, k)
+	taps := laneDenseTaps(l.pixels)
+	for t0 := 0; t0 < k; t0 += taps {
+		t1 := min(t0+taps, k)
 		l.taps, l.acc, l.relu = a.Table[t0:t1], t0 > 0, t1 == k && d.Out.Act == ActReLU
 		// Whole quads first, then what is left of the channels.
 		for q := q0; q < q1; q += l.quads {
