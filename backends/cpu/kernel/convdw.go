@@ -16,7 +16,7 @@ package kernel
 // the first cache, for all that it owns.
 type BackwardWeights struct {
 	Conv      // Rows is not used
-	Units int // input blocks (planar: groups of 16 taps) a task; 0 takes all
+	Units int // input blocks (planar: groups of 16 taps) a task at most; 0 takes all
 }
 
 // stripPixels is how many pixels are done for all rows of dW before the next ones:
@@ -92,14 +92,13 @@ type gradientPart struct {
 // owned yields what a task owns.
 func (c *BackwardWeights) owned(task int, a *Args, yield func(gradientPart)) {
 	chunks := c.chunks()
-	first, chunk := task/chunks*c.pairs(), task%chunks
+	pchunks := ceilDiv(c.ngroups(), c.pairs())
+	pchunk, chunk := task/chunks, task%chunks
+	most := c.mostUnits()
 	i := 0
 	for g := range c.groups {
-		if i >= first && i < first+c.pairs() {
-			u0, u1 := 0, c.units(g)
-			if c.Units > 0 {
-				u0, u1 = min(u1, chunk*c.Units), min(u1, (chunk+1)*c.Units)
-			}
+		if i >= pchunk*c.ngroups()/pchunks && i < (pchunk+1)*c.ngroups()/pchunks {
+			u0, u1 := min(c.units(g), chunk*most/chunks), min(c.units(g), (chunk+1)*most/chunks)
 			n := (g.hi - g.lo) * c.KH * c.KW * c.depth() * g.blocks * Block
 			yield(gradientPart{g, a.Out[0].Mem[a.Out[0].Off+g.w:][:n], u0, u1})
 		}
@@ -124,7 +123,7 @@ func (c *BackwardWeights) strips(n int, yield func(gradientStrip)) {
 			if y+rows >= c.H {
 				i, r = images, -y
 			}
-			if image+i < n {
+			if image+i < n || c.Tasks(n) == 1 { // the next task is probably of the next image
 				s.xahead = 4 * (i*c.In.N + r*one(c.SH)*c.In.H)
 				s.dyahead = 4 * (i*c.Parts[0].View.N + r*c.Parts[0].View.H)
 			}

@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 const (
 	gradientOverhead = 100 // a call of the microkernel: sums in and out
 	gradientL3PerOp  = 3   // bytes from L3, little of which is hidden: a strip is read at once
@@ -42,26 +44,31 @@ func (c *BackwardWeights) taskCost(pairs, units, images int) float64 {
 	return cost + float64(bytes)/gradientL3PerOp
 }
 
-// cost is that of so many images on one thread, in the unit of the model.
-func (c BackwardWeightsParts) cost(images int) float64 {
+// cost is that of so many images on one thread, and of the largest task, in the unit of
+// the model.
+func (c BackwardWeightsParts) cost(images int) (sum, largest float64) {
 	most := c.mostUnits()
 	units, pairs := c.Units, c.pairs()
 	if units <= 0 {
 		units = most
 	}
-	sum := float64(c.Tasks(images)) * c.taskCost(pairs, units, min(images, c.Images))
-	// The last chunks are shorter.
+	largest = c.taskCost(pairs, units, min(images, c.Images))
+	sum = float64(c.Tasks(images)) * largest
+	// Most are smaller.
 	sum *= float64(most) / float64(c.chunks()*units)
 	sum *= float64(c.ngroups()) / float64(ceilDiv(c.ngroups(), pairs)*pairs)
 	sum *= float64(images) / float64(c.Count(images)*min(images, c.Images))
 	if n := c.Count(images); n > 1 {
 		sum += taskOverhead + 4*float64((n+1)*c.PackedLen())/gradientL3PerOp
 	}
-	return sum
+	return sum, largest
 }
 
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
-func (c BackwardWeightsParts) Cost(images int) float64 { return c.cost(images) / costNS }
+func (c BackwardWeightsParts) Cost(images int) float64 {
+	sum, _ := c.cost(images)
+	return sum / costNS
+}
 
 // Split returns c with Pairs and Units chosen, and the images cut into parts, so
 // that 1 to 16 threads are busy alike, given that so many images run at once. With
@@ -84,11 +91,12 @@ func (c BackwardWeights) Split(images int) BackwardWeightsParts {
 				if ceilDiv(most, k.Units) != chunks {
 					continue
 				}
-				tasks, cost := k.Tasks(images), k.cost(images)
-				score := 0.0
+				tasks, score := float64(k.Tasks(images)), 0.0
+				sum, largest := k.cost(images)
 				for _, t := range splitThreads {
-					// The last round runs with some threads idle.
-					score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads) / float64(tasks)
+					// In the last round some threads are idle, and others at a large task.
+					n := float64(t.threads)
+					score += t.weight * (sum*math.Ceil(tasks/n)*n/tasks + (largest-sum/tasks)*(n-1))
 				}
 				if best == 0 || score < best {
 					best, at = score, k
