@@ -75,57 +75,68 @@ type Repack struct {
 	StepH, StepW int // and the ones before are so much further
 }
 
-// Tasks is the pairs of To's output blocks.
-func (r Repack) Tasks(int) int { return r.To.ngroups() }
+// blocks is the largest number of input blocks that a pair of To reads.
+func (r Repack) blocks() int {
+	most := 1
+	for g := range r.To.groups {
+		most = max(most, g.hi-g.lo)
+	}
+	return most
+}
 
-// Run repacks the weights of one pair of To's output blocks.
-func (r Repack) Run(_ *Worker, task int, a *Args) {
+// Tasks is the pairs of To's output blocks x the blocks of its input.
+func (r Repack) Tasks(int) int { return r.To.ngroups() * r.blocks() }
+
+// Run repacks the weights of one pair of To's output blocks and one input block.
+func (r Repack) Run(w *Worker, task int, a *Args) {
+	blocks := r.blocks()
 	i := 0
 	for g := range r.To.groups {
-		if i++; i-1 == task {
-			r.pack(g, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
-			return
+		if b := g.lo + task%blocks; i == task/blocks && b < g.hi {
+			r.pack(vecFor(w.ISA), g, b, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
 		}
+		i++
 	}
 }
 
-func (r Repack) pack(g group, dst, src []float32) {
+// pack repacks block b of From's output.
+func (r Repack) pack(v *vecOps, g group, b int, dst, src []float32) {
 	f := r.From
-	kk := f.KH * f.KW
 	width := g.blocks * Block
 	depth, fdepth := r.To.depth(), f.depth()
-	d := dst[g.w:]
-	for b := g.lo; b < g.hi; b++ { // blocks of From's output
-		var from group
-		for fg := range f.groups {
-			if b >= fg.block && b < fg.block+fg.blocks {
-				from = fg
-			}
+	d := dst[g.w+(b-g.lo)*r.To.KH*r.To.KW*depth*width:]
+	var from group
+	for fg := range f.groups {
+		if b >= fg.block && b < fg.block+fg.blocks {
+			from = fg
 		}
-		fwidth := from.blocks * Block
-		for kh := range r.To.KH {
-			for kw := range r.To.KW {
-				k := (r.KH+(r.To.KH-1-kh)*r.StepH)*f.KW + r.KW + (r.To.KW-1-kw)*r.StepW
-				for o := range g.blocks {
-					ib := g.block + o // block of From's input
-					if ib < from.lo || ib >= from.hi {
-						for l := range depth {
-							clear(d[l*width+o*Block:][:Block])
-						}
-						continue
-					}
-					s := src[from.w+((ib-from.lo)*kk+k)*fdepth*fwidth+(b-from.block)*Block:]
-					for j := range Block {
-						for l := range depth {
-							d[l*width+o*Block+j] = 0
-							if j < fdepth {
-								d[l*width+o*Block+j] = s[j*fwidth+l]
-							}
-						}
+	}
+	fwidth := from.blocks * Block
+	for kh := range r.To.KH {
+		for kw := range r.To.KW {
+			k := (r.KH+(r.To.KH-1-kh)*r.StepH)*f.KW + r.KW + (r.To.KW-1-kw)*r.StepW
+			for o := range g.blocks {
+				ib := g.block + o // block of From's input
+				if ib < from.lo || ib >= from.hi || fdepth < Block {
+					for l := range depth {
+						clear(d[l*width+o*Block:][:Block])
 					}
 				}
-				d = d[depth*width:]
+				if ib < from.lo || ib >= from.hi {
+					continue
+				}
+				s := src[from.w+((ib-from.lo)*f.KH*f.KW+k)*fdepth*fwidth+(b-from.block)*Block:]
+				if depth%8 == 0 && fdepth%8 == 0 {
+					v.transpose(d[o*Block:], s, width, fwidth, fdepth, depth)
+					continue
+				}
+				for j := range fdepth {
+					for l := range depth {
+						d[l*width+o*Block+j] = s[j*fwidth+l]
+					}
+				}
 			}
+			d = d[depth*width:]
 		}
 	}
 }
