@@ -58,10 +58,22 @@ func (d Dense) images() int {
 	return 56
 }
 
-// Tasks is chunks of images x chunks of pairs of output blocks.
+// Tasks is chunks of images x chunks of pairs of output blocks, in the order of task.
 func (d Dense) Tasks(images int) int {
 	c := d.conv()
 	return ceilDiv(images, d.images()) * ceilDiv(c.ngroups(), c.pairs())
+}
+
+// task is the first image and the first pair of a task. Of weights and input what is
+// larger is read once, what is smaller again and again.
+func (d Dense) task(task, images int) (image, pair int) {
+	c := d.conv()
+	ichunks, pchunks := ceilDiv(images, d.images()), ceilDiv(c.ngroups(), c.pairs())
+	i, p := task%ichunks, task/ichunks
+	if Blocks(d.Out.C)*Block <= images {
+		i, p = task/pchunks, task%pchunks
+	}
+	return i * d.images(), p * c.pairs()
 }
 
 // denseTaps is how many taps are done for all images of a task before the next
@@ -72,10 +84,8 @@ const denseTaps = 128
 // Run computes one task.
 func (d Dense) Run(w *Worker, task int, a *Args) {
 	c := d.conv()
-	chunks := ceilDiv(a.Images, d.images())
-	i0 := task % chunks * d.images()
+	i0, g0 := d.task(task, a.Images)
 	n := min(d.images(), a.Images-i0)
-	g0 := task / chunks * c.pairs()
 	depth := c.depth()
 	k := len(a.Table) * depth
 	in := a.In[0].Off + i0*d.In.N
