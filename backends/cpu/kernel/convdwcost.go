@@ -4,7 +4,7 @@ import "math"
 
 const (
 	gradientOverhead = 100 // a call of the microkernel: sums in and out
-	gradientL3PerOp  = 3   // bytes from L3, little of which is hidden: a strip is read at once
+	gradientL3PerOp  = 3   // bytes from L3 or memory
 	gradientParts    = 16  // of images, at most
 )
 
@@ -68,6 +68,11 @@ func (c BackwardWeightsParts) cost(images int) (sum, largest float64) {
 func (c BackwardWeightsParts) Cost(images int) float64 {
 	sum, _ := c.cost(images)
 	return sum / costNS
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c BackwardWeights) Cost(images int) float64 {
+	return BackwardWeightsParts{c, images}.Cost(images)
 }
 
 // Split returns c with Pairs and Units chosen, and the images cut into parts, so
