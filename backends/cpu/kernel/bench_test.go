@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // benchISA is the tier of the benchmarks: the best, or INCC_ISA.
@@ -185,6 +186,49 @@ func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
 	}
 	sort.Float64s(ts)
 	return ts[0]
+}
+
+// BenchmarkTile is the largest microkernel, again and again over operands that stay in
+// the first-level cache (64 channels) or the second: what convolutions can reach. The
+// peak beside it is sampled between the tiles, at their clock. Peak, which runs for a
+// while, may find more: where the clock follows the power, instructions that load
+// nothing get a higher one, on a Xeon by an eighth.
+func BenchmarkTile(b *testing.B) {
+	isa := benchISA(b)
+	p, blocks := maxPixels(isa), 2
+	if isa == Portable {
+		b.Skip("assembly only")
+	}
+	if isa == AVX2 {
+		blocks = 1
+	}
+	f := tileFuncs(isa, blocks, false)[p]
+	for _, channels := range []int{64, 512} {
+		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			in, out, weights := benchAlloc(p*channels), benchAlloc(p*2*Block), benchAlloc(2*Block*channels)
+			taps := make([]int, channels/Block)
+			for i := range taps {
+				taps[i] = 4 * Block * p * i
+			}
+			second := (p + 1) / 2 * Block
+			t := &tile{a: float(in, 0), b: float(in, second), w: float(weights, 0), taps: unsafe.Pointer(&taps[0]), ntaps: len(taps), ps: 4 * Block,
+				bias: unsafe.Pointer(&zeroBias), outA: float(out, 0), outB: float(out, second), obs: 4 * p * Block, ws: 8 * Block, ops: 4 * Block, kc: Block}
+			const calls = 200
+			for b.Loop() {
+				var peak benchPeak
+				least := timeMin(isa, 300*time.Millisecond, &peak, func() {
+					for range calls {
+						f((*byte)(unsafe.Pointer(t)))
+					}
+				})
+				b.ReportMetric(100*float64(2*calls*p*blocks*Block*channels)/least/1e9/peak.gflops, "%peak")
+				b.ReportMetric(peak.gflops, "peak-GFLOP/s")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
 }
 
 type namedConv struct {

@@ -450,7 +450,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	if w.ISA == AVX2 {
 		blocks = 1
 	}
-	far, near := farTileFuncs(w.ISA, blocks, c.Planar), tileFuncs(w.ISA, blocks, c.Planar)
+	near := tileFuncs(w.ISA, blocks, c.Planar)
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
 	pixel, reach := one(c.SW)*c.lanes(), 0
@@ -462,13 +462,17 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		if t.ntaps > 0 {
 			t.w = float(a.W[0], r[7]+b*Block)
 		}
+		// The weights of the next pair of blocks follow, and behind the last pair mostly
+		// those of the next step.
+		pair := t.ntaps * t.kc * t.ws
+		next := uintptr(t.w) + uintptr(pair+b*pair/2)
 		t.bias = unsafe.Pointer(&zeroBias)
 		if a.W[1] != nil {
 			t.bias = float(a.W[1], r[8]+b*Block)
 		}
 		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
 		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
-		kernels := far
+		kernels, first := t.firstTiles(w.ISA, blocks, c.Planar, len(tiles)/tileInts, next)
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
 			// The assembly checks no bounds: the farthest elements are looked at here,
 			// so that a wrong plan panics and corrupts nothing.
@@ -484,7 +488,9 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}
 			kernels[l[0]]((*byte)(unsafe.Pointer(t)))
-			kernels = near
+			if first--; first == 0 {
+				kernels = near
+			}
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // TestTileLayout compares the struct with what the assembly assumes.
 func TestTileLayout(t *testing.T) {
-	want := []uintptr{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136}
+	want := []uintptr{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144}
 	s := reflect.TypeFor[tile]()
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("no assembly on 32-bit machines")

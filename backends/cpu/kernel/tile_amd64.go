@@ -98,6 +98,9 @@ func tile512p1o2planar(t *byte)
 func tile512p1o2far(t *byte)
 
 //go:noescape
+func tile512p1o2ahead(t *byte)
+
+//go:noescape
 func tile512p2o2(t *byte)
 
 //go:noescape
@@ -105,6 +108,9 @@ func tile512p2o2planar(t *byte)
 
 //go:noescape
 func tile512p2o2far(t *byte)
+
+//go:noescape
+func tile512p2o2ahead(t *byte)
 
 //go:noescape
 func tile512p3o2(t *byte)
@@ -116,6 +122,9 @@ func tile512p3o2planar(t *byte)
 func tile512p3o2far(t *byte)
 
 //go:noescape
+func tile512p3o2ahead(t *byte)
+
+//go:noescape
 func tile512p4o2(t *byte)
 
 //go:noescape
@@ -123,6 +132,9 @@ func tile512p4o2planar(t *byte)
 
 //go:noescape
 func tile512p4o2far(t *byte)
+
+//go:noescape
+func tile512p4o2ahead(t *byte)
 
 //go:noescape
 func tile512p5o2(t *byte)
@@ -134,6 +146,9 @@ func tile512p5o2planar(t *byte)
 func tile512p5o2far(t *byte)
 
 //go:noescape
+func tile512p5o2ahead(t *byte)
+
+//go:noescape
 func tile512p6o2(t *byte)
 
 //go:noescape
@@ -141,6 +156,9 @@ func tile512p6o2planar(t *byte)
 
 //go:noescape
 func tile512p6o2far(t *byte)
+
+//go:noescape
+func tile512p6o2ahead(t *byte)
 
 //go:noescape
 func tile512p7o2(t *byte)
@@ -152,6 +170,9 @@ func tile512p7o2planar(t *byte)
 func tile512p7o2far(t *byte)
 
 //go:noescape
+func tile512p7o2ahead(t *byte)
+
+//go:noescape
 func tile512p8o2(t *byte)
 
 //go:noescape
@@ -159,6 +180,9 @@ func tile512p8o2planar(t *byte)
 
 //go:noescape
 func tile512p8o2far(t *byte)
+
+//go:noescape
+func tile512p8o2ahead(t *byte)
 
 //go:noescape
 func tile512p9o2(t *byte)
@@ -170,6 +194,9 @@ func tile512p9o2planar(t *byte)
 func tile512p9o2far(t *byte)
 
 //go:noescape
+func tile512p9o2ahead(t *byte)
+
+//go:noescape
 func tile512p10o2(t *byte)
 
 //go:noescape
@@ -177,6 +204,9 @@ func tile512p10o2planar(t *byte)
 
 //go:noescape
 func tile512p10o2far(t *byte)
+
+//go:noescape
+func tile512p10o2ahead(t *byte)
 
 //go:noescape
 func tile512p11o2(t *byte)
@@ -188,6 +218,9 @@ func tile512p11o2planar(t *byte)
 func tile512p11o2far(t *byte)
 
 //go:noescape
+func tile512p11o2ahead(t *byte)
+
+//go:noescape
 func tile512p12o2(t *byte)
 
 //go:noescape
@@ -195,6 +228,9 @@ func tile512p12o2planar(t *byte)
 
 //go:noescape
 func tile512p12o2far(t *byte)
+
+//go:noescape
+func tile512p12o2ahead(t *byte)
 
 //go:noescape
 func tile512p13o2(t *byte)
@@ -206,6 +242,9 @@ func tile512p13o2planar(t *byte)
 func tile512p13o2far(t *byte)
 
 //go:noescape
+func tile512p13o2ahead(t *byte)
+
+//go:noescape
 func tile512p14o2(t *byte)
 
 //go:noescape
@@ -213,6 +252,9 @@ func tile512p14o2planar(t *byte)
 
 //go:noescape
 func tile512p14o2far(t *byte)
+
+//go:noescape
+func tile512p14o2ahead(t *byte)
 
 //go:noescape
 func tile256p1(t *byte)
@@ -224,6 +266,9 @@ func tile256p1planar(t *byte)
 func tile256p1far(t *byte)
 
 //go:noescape
+func tile256p1ahead(t *byte)
+
+//go:noescape
 func tile256p2(t *byte)
 
 //go:noescape
@@ -231,6 +276,9 @@ func tile256p2planar(t *byte)
 
 //go:noescape
 func tile256p2far(t *byte)
+
+//go:noescape
+func tile256p2ahead(t *byte)
 
 //go:noescape
 func tile256p3(t *byte)
@@ -242,6 +290,9 @@ func tile256p3planar(t *byte)
 func tile256p3far(t *byte)
 
 //go:noescape
+func tile256p3ahead(t *byte)
+
+//go:noescape
 func tile256p4(t *byte)
 
 //go:noescape
@@ -249,6 +300,9 @@ func tile256p4planar(t *byte)
 
 //go:noescape
 func tile256p4far(t *byte)
+
+//go:noescape
+func tile256p4ahead(t *byte)
 
 //go:noescape
 func tile256p5(t *byte)
@@ -260,6 +314,9 @@ func tile256p5planar(t *byte)
 func tile256p5far(t *byte)
 
 //go:noescape
+func tile256p5ahead(t *byte)
+
+//go:noescape
 func tile256p6(t *byte)
 
 //go:noescape
@@ -267,3 +324,6 @@ func tile256p6planar(t *byte)
 
 //go:noescape
 func tile256p6far(t *byte)
+
+//go:noescape
+func tile256p6ahead(t *byte)

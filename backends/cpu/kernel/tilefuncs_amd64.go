@@ -10,6 +10,8 @@ var (
 	tiles256far      = [15]func(*byte){nil, tile256p1far, tile256p2far, tile256p3far, tile256p4far, tile256p5far, tile256p6far}
 	tiles256         = [15]func(*byte){nil, tile256p1, tile256p2, tile256p3, tile256p4, tile256p5, tile256p6}
 	tiles256planar   = [15]func(*byte){nil, tile256p1planar, tile256p2planar, tile256p3planar, tile256p4planar, tile256p5planar, tile256p6planar}
+	tiles512o2ahead  = [15]func(*byte){nil, tile512p1o2ahead, tile512p2o2ahead, tile512p3o2ahead, tile512p4o2ahead, tile512p5o2ahead, tile512p6o2ahead, tile512p7o2ahead, tile512p8o2ahead, tile512p9o2ahead, tile512p10o2ahead, tile512p11o2ahead, tile512p12o2ahead, tile512p13o2ahead, tile512p14o2ahead}
+	tiles256ahead    = [15]func(*byte){nil, tile256p1ahead, tile256p2ahead, tile256p3ahead, tile256p4ahead, tile256p5ahead, tile256p6ahead}
 )
 
 // farTileFuncs returns the microkernels for the first tile that reads weights which
@@ -22,6 +24,18 @@ func farTileFuncs(isa ISA, blocks int, planar bool) *[15]func(*byte) {
 		return &tiles256far
 	}
 	return &tiles512o2far
+}
+
+// aheadTileFuncs returns the microkernels that ask for weights which tiles to come will
+// read, where there are any.
+func aheadTileFuncs(isa ISA, blocks int, planar bool) *[15]func(*byte) {
+	switch {
+	case planar || isa == AVX512 && blocks == 1:
+		return tileFuncs(isa, blocks, planar)
+	case isa == AVX2:
+		return &tiles256ahead
+	}
+	return &tiles512o2ahead
 }
 
 // tileFuncs returns the microkernels of a tier, blocks output blocks at once, by

@@ -28,6 +28,7 @@ const (
 	fScale = 120
 	fOps   = 128
 	fKc    = 136
+	fAhead = 144
 )
 
 // prefetch is how far ahead of its use a line of weights is asked for: the
@@ -41,20 +42,33 @@ const prefetch = 2048
 // these requests only take the place of others.
 const prefetchFar = 16384
 
+// reach says which weights a tile asks for beside those that it reads next.
+type reach int
+
+const (
+	near  reach = iota // none: all are in L2
+	far                // its own, prefetchFar before they are read
+	ahead              // some that follow, which tiles to come will read (kernel.tile.ahead)
+)
+
+var reachNames = [...]string{far: "far", ahead: "ahead"}
+
 func tiles() {
 	for ob := 1; ob <= 2; ob++ {
 		for p := 1; p <= 14; p++ {
-			tile512(p, ob, false, false)
-			tile512(p, ob, true, false)
+			tile512(p, ob, false, near)
+			tile512(p, ob, true, near)
 			if ob == 2 {
-				tile512(p, ob, false, true)
+				tile512(p, ob, false, far)
+				tile512(p, ob, false, ahead)
 			}
 		}
 	}
 	for p := 1; p <= 6; p++ {
-		tile256(p, false, false)
-		tile256(p, true, false)
-		tile256(p, false, true)
+		tile256(p, false, near)
+		tile256(p, true, near)
+		tile256(p, false, far)
+		tile256(p, false, ahead)
 	}
 }
 
@@ -76,18 +90,16 @@ func pixel(base, ps, ps3, ps5 reg.GPPhysical, q, disp int) Mem {
 
 // tile512 is a tile of p pixels x ob blocks of 16 output channels: p*ob
 // accumulators, ob registers of weights, the rest for broadcasts. With planar
-// input a tap is one channel, otherwise 16 consecutive ones; far says that the
-// weights come from far away.
-func tile512(p, ob int, planar, far bool) {
+// input a tap is one channel, otherwise 16 consecutive ones.
+func tile512(p, ob int, planar bool, ask reach) {
 	name, step := fmt.Sprintf("tile512p%do%d", p, ob), 4
 	if planar {
 		name, step = name+"planar", 1
 	}
-	if far {
-		name += "far"
-	}
+	name += reachNames[ask]
 	TEXT(name, NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
+	next := reg.R15
 	aB, bB, w, taps, nt, ps, ps3, ps5, a, b, k := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
 	tq := reg.RDI
 	Load(Param("t"), tq)
@@ -146,11 +158,17 @@ func tile512(p, ob int, planar, far bool) {
 		tmps = tmps[:4]
 	}
 	n := 0
+	if ask == ahead {
+		MOVQ(f(fAhead), next)
+	}
 	mac := func(u int) {
+		if ask == ahead && u%2 == 0 { // a quarter of the tile's own weights
+			PREFETCHT1(Mem{Base: next, Disp: 32 * u})
+		}
 		for o, r := range weights {
 			VMOVUPS(Mem{Base: w, Disp: 64 * (u*ob + o)}, r)
 			PREFETCHT0(Mem{Base: w, Disp: prefetch + 64*(u*ob+o)})
-			if far {
+			if ask == far {
 				PREFETCHT1(Mem{Base: w, Disp: prefetchFar + 64*(u*ob+o)})
 			}
 		}
@@ -182,6 +200,9 @@ func tile512(p, ob int, planar, far bool) {
 			mac(u)
 		}
 		ADDQ(U32(uint32(step*ob*64)), w)
+		if ask == ahead {
+			ADDQ(U32(128), next)
+		}
 		ADDQ(Imm(uint64(4*step)), a)
 		ADDQ(Imm(uint64(4*step)), b)
 		SUBQ(Imm(uint64(step)), k)
@@ -189,6 +210,9 @@ func tile512(p, ob int, planar, far bool) {
 	}
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
+	if ask == ahead {
+		MOVQ(next, f(fAhead))
+	}
 
 	Label("end")
 	steps(fOps)
@@ -220,16 +244,15 @@ const (
 // tile256 is a tile of p pixels x 16 output channels, two registers a block:
 // 2*p accumulators, two of weights, two for broadcasts. Every output element is
 // the same chain of fused multiply-adds as in tile512.
-func tile256(p int, planar, far bool) {
+func tile256(p int, planar bool, ask reach) {
 	name, step := fmt.Sprintf("tile256p%d", p), 4
 	if planar {
 		name, step = name+"planar", 1
 	}
-	if far {
-		name += "far"
-	}
+	name += reachNames[ask]
 	TEXT(name, NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
+	next := reg.R15
 	aB, bB, w, taps, nt, ps, a, b, k, ws, ws3 := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R11, reg.R12, reg.R13, reg.R9, reg.R10
 	tq := reg.RDI
 	Load(Param("t"), tq)
@@ -280,7 +303,13 @@ func tile256(p int, planar, far bool) {
 		tmps = tmps[:4]
 	}
 	n := 0
+	if ask == ahead {
+		MOVQ(f(fAhead), next)
+	}
 	mac := func(u int) {
+		if ask == ahead && u == 0 { // again a quarter: a channel's weights are one line
+			PREFETCHT1(Mem{Base: next})
+		}
 		row := Mem{Base: w}
 		switch u {
 		case 1, 2:
@@ -295,7 +324,7 @@ func tile256(p int, planar, far bool) {
 		}
 		row.Disp = prefetch
 		PREFETCHT0(row)
-		if far {
+		if ask == far {
 			row.Disp = prefetchFar
 			PREFETCHT1(row)
 		}
@@ -323,6 +352,9 @@ func tile256(p int, planar, far bool) {
 			mac(u)
 		}
 		LEAQ(Mem{Base: w, Index: ws, Scale: 4}, w)
+		if ask == ahead {
+			ADDQ(U32(64), next)
+		}
 		ADDQ(Imm(uint64(4*step)), a)
 		ADDQ(Imm(uint64(4*step)), b)
 		SUBQ(Imm(uint64(step)), k)
@@ -330,6 +362,9 @@ func tile256(p int, planar, far bool) {
 	}
 	DECQ(nt)
 	JNZ(LabelRef("tap"))
+	if ask == ahead {
+		MOVQ(next, f(fAhead))
+	}
 
 	Label("end")
 	MOVQ(f(fOps), ps)
