@@ -38,7 +38,7 @@ func (r *report) share() error {
 		}
 	}
 	t.print(r.out, "Share of the peak", "Batch 1, all passes; multiply-accumulates counted as direct convolution, of the tier's own peak on as many threads. "+
-		"*whole*: the spec's work in the median time; *convolutions*: the sum of the steps' least times, one step after another, channels as the network has them (not padded to 16).")
+		"*whole*: the spec's work in the median time; *convolutions*: the sum of the steps' least times, one step after another, with channels as the network has them, and in brackets filled up to 16, which is what the kernels compute.")
 	return nil
 }
 
@@ -57,20 +57,35 @@ func (r *report) shareRow(t *table, n net, label, how string, o cpu.Options, isa
 		return err
 	}
 	peak = max(peak, kernel.Peak(isa, o.Threads, peakTime))
-	var macs, largeMACs int64
+	// As the network has them, and with channels filled up to blocks of 16, which is what is computed.
+	whole := counted{s.macs, s.macs}
+	var all, large counted
 	var seconds, largeSeconds float64
 	for i, st := range s.prog.Plan().Steps {
-		if st.Cost.MACs == 0 || len(st.Shape) != 4 {
+		k, ok := st.Do.(interface{ PaddedMACs() int })
+		if !ok || st.Cost.MACs == 0 || len(st.Shape) != 4 {
 			continue
 		}
-		macs += st.Cost.MACs
+		w := counted{st.Cost.MACs, int64(k.PaddedMACs())}
+		all.add(w)
+		whole.padded += w.padded - w.macs
 		seconds += steps[i]
 		if st.Shape[2] >= 14 {
-			largeMACs += st.Cost.MACs
+			large.add(w)
 			largeSeconds += steps[i]
 		}
 	}
-	t.add(label, isa.String(), how, fmt.Sprint(o.Threads), millis(times[0]), percent(s.macs, median(times[0]), peak),
-		percent(macs, seconds, peak), percent(largeMACs, largeSeconds, peak))
+	t.add(label, isa.String(), how, fmt.Sprint(o.Threads), millis(times[0]), whole.share(median(times[0]), peak),
+		all.share(seconds, peak), large.share(largeSeconds, peak))
 	return nil
+}
+
+// counted is a number of multiply-accumulates, as the network has them and as they are computed.
+type counted struct{ macs, padded int64 }
+
+func (w *counted) add(v counted) { w.macs, w.padded = w.macs+v.macs, w.padded+v.padded }
+
+// share prints what part of the peak the work is in so many seconds.
+func (w counted) share(seconds, peak float64) string {
+	return percent(w.macs, seconds, peak) + " (" + percent(w.padded, seconds, peak) + ")"
 }
