@@ -20,22 +20,27 @@ type algorithm struct {
 	name string
 	make func(c kernel.Conv, batch int) worker
 	fits func(c kernel.Conv) bool
-	in   plan.Layout // where it wants its operands: blocked, or in lanes
+	in   plan.Layout            // where it wants its operands: blocked, or in lanes
+	only func(l *lowering) bool // which plans it is for; nil for all
 }
 
+// What some algorithms are for: inference, and of that single images.
+func inference(l *lowering) bool   { return l.train == nil }
+func singleImage(l *lowering) bool { return l.train == nil && l.batch == 1 }
+
 // direct computes what no other algorithm of blocks does.
-var direct = algorithm{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked}
+var direct = algorithm{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked, nil}
 
 // algorithms in order of preference where costs are equal.
 var algorithms = []algorithm{
-	{"matvec", makeMatVec, isDense, plan.Blocked},
-	{"dense", makeDense, isDense, plan.Blocked},
+	{"matvec", makeMatVec, isDense, plan.Blocked, singleImage},
+	{"dense", makeDense, isDense, plan.Blocked, nil},
 	direct,
-	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked},
-	{"winograd line", makeWinogradLine, kernel.WinogradLineFits, plan.Blocked},
-	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked},
-	{"dense", makeLaneDense, isDense, plan.Lanes},
-	{"direct", makeLaneConv, func(c kernel.Conv) bool { return !isDense(c) }, plan.Lanes},
+	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked, nil},
+	{"winograd line", makeWinogradLine, kernel.WinogradLineFits, plan.Blocked, inference},
+	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked, inference},
+	{"dense", makeLaneDense, isDense, plan.Lanes, nil},
+	{"direct", makeLaneConv, func(c kernel.Conv) bool { return !isDense(c) }, plan.Lanes, nil},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of
@@ -58,8 +63,7 @@ func makeDense(c kernel.Conv, batch int) worker {
 func (l *lowering) algorithm(c kernel.Conv, in plan.Layout) algorithm {
 	best, least := -1, 0.0
 	for i, a := range algorithms {
-		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || a.name == "matvec" && l.batch > 1 ||
-			l.train != nil && (a.name == "winograd line" || a.name == "depthwise" || a.name == "matvec") {
+		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || a.only != nil && !a.only(l) {
 			continue
 		}
 		if l.tuning.choice(c, l.batch) == a.name {

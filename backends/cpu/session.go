@@ -321,15 +321,7 @@ func (s *Session) workTraced(w *kernel.Worker) {
 		k, a := s.p.plan.Steps[i].Do.(kernel.Kernel), &s.args[i]
 		e := Event{Step: i, Worker: w.ID, Start: time.Since(s.start)}
 		n := k.Tasks(a.Images)
-		lo, hi := n*w.ID/w.Members(), n*(w.ID+1)/w.Members()
-		back := w.Back(k)
-		for t := lo; t < hi; t++ {
-			if back {
-				k.Run(w, lo+hi-1-t, a)
-			} else {
-				k.Run(w, t, a)
-			}
-		}
+		w.RunTasks(k, a, n*w.ID/w.Members(), n*(w.ID+1)/w.Members())
 		e.End = time.Since(s.start)
 		s.events[w.ID] = append(s.events[w.ID], e)
 		w.Barrier()

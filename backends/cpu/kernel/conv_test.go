@@ -13,19 +13,7 @@ import (
 
 // TestTileLayout compares the struct with what the assembly assumes.
 func TestTileLayout(t *testing.T) {
-	want := []uintptr{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144}
-	s := reflect.TypeFor[tile]()
-	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("no assembly on 32-bit machines")
-	}
-	if s.NumField() != len(want) {
-		t.Fatalf("%d fields, the generator knows %d", s.NumField(), len(want))
-	}
-	for i, off := range want {
-		if f := s.Field(i); f.Offset != off {
-			t.Errorf("%s at %d, want %d", f.Name, f.Offset, off)
-		}
-	}
+	checkLayout[tile](t, 19)
 }
 
 // act is an activation in memory for tests: a view, its border, guard zones of
@@ -266,15 +254,7 @@ func (k *convCase) reference() []float64 {
 					if c.Residual {
 						s = float64(*k.res.at(n, o, y, x, false)) + float64(c.Scale)*s
 					}
-					switch c.Parts[part].Act {
-					case ActReLU:
-						s = max(s, 0)
-					case ActSigmoid:
-						s = 1 / (1 + math.Exp(-s))
-					case ActTanh:
-						s = math.Tanh(s)
-					}
-					ref = append(ref, s)
+					ref = append(ref, activated(c.Parts[part].Act, s))
 				}
 			}
 		}

@@ -98,17 +98,7 @@ func TestBackwardWeights(t *testing.T) {
 					}
 				}
 				gw, gb = gw[guardLen:len(gw)-guardLen], gb[guardLen:len(gb)-guardLen]
-				for i, g := range gw {
-					want := 0.0
-					if number[i] != 0 {
-						want = dw[int(number[i])-1]
-					} else if g != 0 {
-						t.Fatalf("%v: padding %d of the packed weights has the gradient %g\n%#v", isa, i, g, b)
-					}
-					if d := math.Abs(float64(g)-want) * scale; !(d < 3e-6) {
-						t.Fatalf("%v: gradient %d is %g, want %g\n%#v", isa, i, g, want, b)
-					}
-				}
+				checkGradient(t, isa, b, gw, number, dw, scale)
 				for o, want := range db {
 					if d := math.Abs(float64(gb[o])-want) * scale; !(d < 3e-6) {
 						t.Fatalf("%v: bias gradient %d is %g, want %g\n%#v", isa, o, gb[o], want, b)

@@ -51,17 +51,7 @@ func TestRowBackwardWeights(t *testing.T) {
 			}
 			got := make([]float32, b.PackedLen())
 			runAll(isa, SumParts{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
-			for i, g := range got {
-				want := 0.0
-				if number[i] != 0 {
-					want = dw[int(number[i])-1]
-				} else if g != 0 {
-					t.Fatalf("%v: padding %d of the packed weights has the gradient %g\n%#v", isa, i, g, b)
-				}
-				if d := math.Abs(float64(g)-want) * scale; !(d < 3e-6) {
-					t.Fatalf("%v: gradient %d is %g, want %g\n%#v", isa, i, g, want, b)
-				}
-			}
+			checkGradient(t, isa, b, got, number, dw, scale)
 			if isa == Portable {
 				continue
 			}

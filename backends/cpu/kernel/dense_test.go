@@ -52,28 +52,7 @@ func TestDense(t *testing.T) {
 		a.W[0], a.W[1] = alignedFloats(d.PackedLen()), make([]float32, d.BiasLen())
 		d.Pack(a.W[0], w)
 		d.PackBias(a.W[1], b)
-		var ref []float64
-		for i := range images {
-			for o := range d.Out.C {
-				s := float64(b[o])
-				for c := range d.C {
-					for y := range d.H {
-						for x := range d.W {
-							s += float64(w[o*k+(c*d.H+y)*d.W+x]) * float64(*in.at(i, c, y, x, false))
-						}
-					}
-				}
-				switch d.Out.Act {
-				case ActReLU:
-					s = max(s, 0)
-				case ActSigmoid:
-					s = 1 / (1 + math.Exp(-s))
-				case ActTanh:
-					s = math.Tanh(s)
-				}
-				ref = append(ref, s)
-			}
-		}
+		ref := denseReference(images, d.C, d.H, d.W, d.Out, in, w, b)
 		for _, isa := range Available() {
 			checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
 		}

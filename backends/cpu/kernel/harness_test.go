@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
+	"unsafe"
 )
 
 // What the tests of the kernels that are not convolutions share: activations in
@@ -215,3 +217,69 @@ func special(r *rand.Rand) func() float32 {
 }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+
+// checkLayout compares an argument block with what the assembly assumes: so many
+// fields, 8 bytes from one to the next.
+func checkLayout[T any](t *testing.T, fields int) {
+	t.Helper()
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("no assembly on 32-bit machines")
+	}
+	s := reflect.TypeFor[T]()
+	if s.NumField() != fields {
+		t.Fatalf("%d fields, the generator knows %d", s.NumField(), fields)
+	}
+	for i := range fields {
+		if f := s.Field(i); f.Offset != uintptr(8*i) {
+			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
+		}
+	}
+}
+
+// activated is an activation's definition.
+func activated(act Act, x float64) float64 {
+	switch act {
+	case ActReLU:
+		return max(x, 0)
+	case ActSigmoid:
+		return 1 / (1 + math.Exp(-x))
+	case ActTanh:
+		return math.Tanh(x)
+	}
+	return x
+}
+
+// denseReference is a dense layer's definition, over maps of c x h x w.
+func denseReference(images, c, h, w int, out Part, in *actBuf, weights, bias []float32) (ref []float64) {
+	for i := range images {
+		for o := range out.C {
+			s := float64(bias[o])
+			for j := range c {
+				for y := range h {
+					for x := range w {
+						s += float64(weights[((o*c+j)*h+y)*w+x]) * float64(*in.at(i, j, y, x, false))
+					}
+				}
+			}
+			ref = append(ref, activated(out.Act, s))
+		}
+	}
+	return ref
+}
+
+// checkGradient compares a gradient in packed order with dw: number says of each packed
+// weight which of dw it is, from 1 on, or 0 of padding, whose gradient is 0.
+func checkGradient(t *testing.T, isa ISA, k any, packed, number []float32, dw []float64, scale float64) {
+	t.Helper()
+	for i, g := range packed {
+		want := 0.0
+		if number[i] != 0 {
+			want = dw[int(number[i])-1]
+		} else if g != 0 {
+			t.Fatalf("%v: padding %d of the packed weights has the gradient %g\n%#v", isa, i, g, k)
+		}
+		if d := math.Abs(float64(g)-want) * scale; !(d < 3e-6) {
+			t.Fatalf("%v: gradient %d is %g, want %g\n%#v", isa, i, g, want, k)
+		}
+	}
+}

@@ -5,23 +5,11 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"unsafe"
 )
 
 // TestLaneGradientLayout compares the struct with what the assembly assumes.
 func TestLaneGradientLayout(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("no assembly on 32-bit machines")
-	}
-	s := reflect.TypeFor[laneGradient]()
-	for i := range s.NumField() {
-		if f := s.Field(i); f.Offset != uintptr(8*i) {
-			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
-		}
-	}
-	if s.NumField() != 13 {
-		t.Errorf("%d fields, the generator knows 13", s.NumField())
-	}
+	checkLayout[laneGradient](t, 13)
 }
 
 func narrowConv(r *rand.Rand, groups bool) Conv {
@@ -93,17 +81,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 				got := alignedFloats(b.PackedLen())
 				sum.In[0], sum.Out[0] = a.Out[0], Buf{Mem: got}
 				runAll(isa, SumParts{N: b.PackedLen(), Images: b.Groups * Block}, sum)
-				for j, g := range got {
-					want := 0.0
-					if number[j] != 0 {
-						want = dw[int(number[j])-1]
-					} else if g != 0 {
-						t.Fatalf("%v: padding %d has the gradient %g\n%#v", isa, j, g, b)
-					}
-					if d := math.Abs(float64(g)-want) * scale; !(d < 3e-6) {
-						t.Fatalf("%v: gradient %d is %g, want %g\n%#v", isa, j, g, want, b)
-					}
-				}
+				checkGradient(t, isa, b, got, number, dw, scale)
 				if first != nil && !reflect.DeepEqual(bits(first), bits(got)) {
 					t.Fatalf("%v: other bits with %d pairs\n%#v", isa, pairs, b)
 				}

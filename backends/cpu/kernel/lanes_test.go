@@ -3,25 +3,12 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"testing"
-	"unsafe"
 )
 
 // TestLaneTileLayout compares the struct with what the assembly assumes.
 func TestLaneTileLayout(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("no assembly on 32-bit machines")
-	}
-	s := reflect.TypeFor[laneTile]()
-	for i := range s.NumField() {
-		if f := s.Field(i); f.Offset != uintptr(8*i) {
-			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
-		}
-	}
-	if s.NumField() != 31 {
-		t.Errorf("%d fields, the generator knows 31", s.NumField())
-	}
+	checkLayout[laneTile](t, 31)
 }
 
 func inLanes(c Conv) Kernel { return LaneConv{c} }

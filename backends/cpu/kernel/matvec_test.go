@@ -5,23 +5,11 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"unsafe"
 )
 
 // TestMatVecLayout compares the struct with what the assembly assumes.
 func TestMatVecLayout(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("no assembly on 32-bit machines")
-	}
-	s := reflect.TypeFor[matVecStrip]()
-	for i := range s.NumField() {
-		if f := s.Field(i); f.Offset != uintptr(8*i) {
-			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
-		}
-	}
-	if s.NumField() != 9 {
-		t.Errorf("%d fields, the generator knows 9", s.NumField())
-	}
+	checkLayout[matVecStrip](t, 9)
 }
 
 // TestMatVec multiplies vectors and maps, with borders and gaps, by matrices whose
@@ -66,28 +54,7 @@ func TestMatVec(t *testing.T) {
 			} else {
 				clear(b)
 			}
-			var ref []float64
-			for i := range images {
-				for o := range m.Out.C {
-					s := float64(b[o])
-					for c := range m.C {
-						for y := range m.H {
-							for x := range m.W {
-								s += float64(w[o*k+(c*m.H+y)*m.W+x]) * float64(*in.at(i, c, y, x, false))
-							}
-						}
-					}
-					switch m.Out.Act {
-					case ActReLU:
-						s = max(s, 0)
-					case ActSigmoid:
-						s = 1 / (1 + math.Exp(-s))
-					case ActTanh:
-						s = math.Tanh(s)
-					}
-					ref = append(ref, s)
-				}
-			}
+			ref := denseReference(images, m.C, m.H, m.W, m.Out, in, w, b)
 			var simd []float32
 			for _, isa := range Available() {
 				for i := range images {

@@ -159,8 +159,8 @@ type Turner interface {
 	Turns()
 }
 
-// Back reports whether the run under way takes the kernel's tasks from the last on.
-func (w *Worker) Back(k Kernel) bool {
+// back reports whether the run under way takes the kernel's tasks from the last on.
+func (w *Worker) back(k Kernel) bool {
 	_, ok := k.(Turner)
 	return ok && w.team.back
 }
@@ -256,7 +256,7 @@ func (w *Worker) finish(units, of int) {
 // takes of the others'.
 func (w *Worker) Do(k Kernel, a *Args) {
 	if w.members == 1 {
-		w.run1(k, a, 0, k.Tasks(a.Images))
+		w.RunTasks(k, a, 0, k.Tasks(a.Images))
 		return
 	}
 	w.job[0] = Job{Do: k, Args: a}
@@ -284,7 +284,7 @@ func (w *Worker) DoAll(jobs []Job) {
 		w.phase++
 		return
 	}
-	l := list{jobs: jobs, members: w.members, back: len(jobs) == 1 && w.Back(jobs[0].Do)}
+	l := list{jobs: jobs, members: w.members, back: len(jobs) == 1 && w.back(jobs[0].Do)}
 	for i := range jobs {
 		n := jobs[i].Do.Tasks(jobs[i].Args.Images)
 		l.tasks += n
@@ -385,16 +385,17 @@ func (w *Worker) run(jobs []Job, lo, hi int) {
 	for i := range jobs {
 		j := &jobs[i]
 		n := j.Do.Tasks(j.Args.Images)
-		w.run1(j.Do, j.Args, max(lo, 0), min(hi, n))
+		w.RunTasks(j.Do, j.Args, max(lo, 0), min(hi, n))
 		if lo, hi = lo-n, hi-n; hi <= 0 {
 			return
 		}
 	}
 }
 
-// run1 runs tasks lo to hi of one kernel.
-func (w *Worker) run1(k Kernel, a *Args, lo, hi int) {
-	if w.Back(k) {
+// RunTasks runs tasks lo to hi-1 of a kernel, in the order that the run under way takes
+// them in (Turner).
+func (w *Worker) RunTasks(k Kernel, a *Args, lo, hi int) {
+	if w.back(k) {
 		for t := hi - 1; t >= lo; t-- {
 			k.Run(w, t, a)
 		}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"unsafe"
 )
 
 // wino makes the Winograd kernel of the shapes; the splits of check become
@@ -15,18 +14,7 @@ func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
 
 // TestWinoProductLayout compares the struct with what the assembly assumes.
 func TestWinoProductLayout(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("no assembly on 32-bit machines")
-	}
-	s := reflect.TypeFor[winoProduct]()
-	for i := range s.NumField() {
-		if f := s.Field(i); f.Offset != uintptr(8*i) {
-			t.Errorf("%s at %d, want %d", f.Name, f.Offset, 8*i)
-		}
-	}
-	if s.NumField() != 12 {
-		t.Errorf("%d fields, the generator knows 12", s.NumField())
-	}
+	checkLayout[winoProduct](t, 12)
 }
 
 func TestWinogradRandom(t *testing.T) {
