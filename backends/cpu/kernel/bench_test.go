@@ -192,7 +192,7 @@ func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
 // the first-level cache (64 channels) or the second: what convolutions can reach. The
 // peak beside it is sampled between the tiles, at their clock. Peak, which runs for a
 // while, may find more: where the clock follows the power, instructions that load
-// nothing get a higher one, on a Xeon by an eighth.
+// nothing get a higher one.
 func BenchmarkTile(b *testing.B) {
 	isa := benchISA(b)
 	p, blocks := maxPixels(isa), 2
