@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
@@ -183,6 +184,10 @@ func (p *Program) ISA() kernel.ISA { return p.isa }
 
 // Threads is the number of threads of the program's pool.
 func (p *Program) Threads() int { return p.pool.Threads() }
+
+// PeakMeter returns a function that measures the peak of the program's threads at the
+// clock that they have at that moment (kernel.Pool.PeakMeter).
+func (p *Program) PeakMeter(d time.Duration) func() float64 { return p.pool.PeakMeter(p.isa, d) }
 
 // Batch is the most images of a run.
 func (p *Program) Batch() int { return p.plan.Batch }

@@ -188,13 +188,10 @@ func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
 	return ts[0]
 }
 
-// BenchmarkTile is the largest microkernel, again and again over operands that stay in
-// the first-level cache (64 channels) or the second: what convolutions can reach. The
-// peak beside it is sampled between the tiles, at their clock. Peak, which runs for a
-// while, may find more: where the clock follows the power, instructions that load
-// nothing get a higher one.
-func BenchmarkTile(b *testing.B) {
-	isa := benchISA(b)
+// benchTile returns a call of the tier's largest microkernel, over operands that
+// stay in the first-level cache (64 channels) or the second (512), and how many
+// operations it is.
+func benchTile(b *testing.B, isa ISA, channels int) (call func(), ops float64) {
 	p, blocks := maxPixels(isa), 2
 	if isa == Portable {
 		b.Skip("assembly only")
@@ -203,32 +200,72 @@ func BenchmarkTile(b *testing.B) {
 		blocks = 1
 	}
 	f := tileFuncs(isa, blocks, false)[p]
+	in, out, weights := benchAlloc(p*channels), benchAlloc(p*2*Block), benchAlloc(2*Block*channels)
+	taps := make([]int, channels/Block)
+	for i := range taps {
+		taps[i] = 4 * Block * p * i
+	}
+	second := (p + 1) / 2 * Block
+	t := &tile{a: float(in, 0), b: float(in, second), w: float(weights, 0), taps: unsafe.Pointer(&taps[0]), ntaps: len(taps), ps: 4 * Block,
+		bias: unsafe.Pointer(&zeroBias), outA: float(out, 0), outB: float(out, second), obs: 4 * p * Block, ws: 8 * Block, ops: 4 * Block, kc: Block}
+	return func() { f((*byte)(unsafe.Pointer(t))) }, float64(2 * p * blocks * Block * channels)
+}
+
+// BenchmarkTile is that microkernel again and again: what convolutions can reach. The
+// peak beside it is sampled between the tiles, about at their clock.
+func BenchmarkTile(b *testing.B) {
+	isa := benchISA(b)
 	for _, channels := range []int{64, 512} {
 		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			in, out, weights := benchAlloc(p*channels), benchAlloc(p*2*Block), benchAlloc(2*Block*channels)
-			taps := make([]int, channels/Block)
-			for i := range taps {
-				taps[i] = 4 * Block * p * i
-			}
-			second := (p + 1) / 2 * Block
-			t := &tile{a: float(in, 0), b: float(in, second), w: float(weights, 0), taps: unsafe.Pointer(&taps[0]), ntaps: len(taps), ps: 4 * Block,
-				bias: unsafe.Pointer(&zeroBias), outA: float(out, 0), outB: float(out, second), obs: 4 * p * Block, ws: 8 * Block, ops: 4 * Block, kc: Block}
+			call, ops := benchTile(b, isa, channels)
 			const calls = 200
 			for b.Loop() {
 				var peak benchPeak
 				least := timeMin(isa, 300*time.Millisecond, &peak, func() {
 					for range calls {
-						f((*byte)(unsafe.Pointer(t)))
+						call()
 					}
 				})
-				b.ReportMetric(100*float64(2*calls*p*blocks*Block*channels)/least/1e9/peak.gflops, "%peak")
+				b.ReportMetric(100*calls*ops/least/1e9/peak.gflops, "%peak")
 				b.ReportMetric(peak.gflops, "peak-GFLOP/s")
 				b.ReportMetric(0, "ns/op")
 			}
 		})
 	}
+}
+
+// BenchmarkClock shows that a processor may lower its clock under a kernel with loads:
+// the peak in the first tenth of a millisecond after 20 ms of microkernels, and from
+// 3 ms after them on; medians.
+func BenchmarkClock(b *testing.B) {
+	isa := benchISA(b)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	call, ops := benchTile(b, isa, 512)
+	var tile, atOnce, later []float64
+	for b.Loop() {
+		for range 100 {
+			calls := 0
+			start := time.Now()
+			for time.Since(start) < 20*time.Millisecond {
+				for range 20 {
+					call()
+				}
+				calls += 20
+			}
+			tile = append(tile, float64(calls)*ops/float64(time.Since(start).Nanoseconds()))
+			atOnce = append(atOnce, peakSlice(isa, 100*time.Microsecond))
+			peakSlice(isa, 3*time.Millisecond)
+			later = append(later, peakSlice(isa, time.Millisecond))
+		}
+	}
+	for unit, x := range map[string][]float64{"tile-GFLOP/s": tile, "peak-at-once-GFLOP/s": atOnce, "peak-3ms-later-GFLOP/s": later} {
+		sort.Float64s(x)
+		b.ReportMetric(x[len(x)/2], unit)
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 type namedConv struct {

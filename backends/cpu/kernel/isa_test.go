@@ -43,6 +43,24 @@ func TestPeak(t *testing.T) {
 	}
 }
 
+func TestPeakMeter(t *testing.T) {
+	for _, isa := range Available() {
+		pool := NewPool(2)
+		meter := pool.PeakMeter(isa, time.Millisecond)
+		p := meter()
+		t.Logf("%v: %.1f GFLOP/s", isa, p)
+		if p < 0.05 || p > 4000 {
+			t.Errorf("%v: %g GFLOP/s on two threads", isa, p)
+		}
+		pool.NewTeam(isa, 0).Run(func(w *Worker) {
+			if w.ID == 0 && meter() != 0 {
+				t.Error("a busy pool has a peak")
+			}
+		})
+		pool.Close()
+	}
+}
+
 // TestPortableBuild compiles the package for other architectures: the assembly
 // must not be missed.
 func TestPortableBuild(t *testing.T) {

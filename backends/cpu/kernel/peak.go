@@ -41,6 +41,36 @@ func Peak(isa ISA, threads int, d time.Duration) float64 {
 	return best
 }
 
+// PeakMeter returns a function that measures the rate of fused multiply-adds on the
+// pool's threads, in GFLOP/s over all of them, at once and in one slice of d: at the
+// clock that they have at that moment. A processor lowers its clock while kernels draw
+// more power than Peak's loop does, which has no loads, and raises it again within a
+// millisecond of such a loop (BenchmarkClock); so a kernel's share of Peak depends on
+// the host, and its share of what this function says right after it does not.
+//
+// The function says 0 if the pool is busy with another run.
+func (p *Pool) PeakMeter(isa ISA, d time.Duration) func() float64 {
+	t := p.NewTeam(isa, 0)
+	rates := make([]float64, p.threads)
+	body := func(w *Worker) {
+		w.Barrier()
+		rates[w.ID] = peakSlice(isa, d)
+		w.Barrier()
+	}
+	return func() float64 {
+		clear(rates)
+		t.Run(body)
+		sum := 0.0
+		for _, r := range rates {
+			if r == 0 {
+				return 0
+			}
+			sum += r
+		}
+		return sum
+	}
+}
+
 func peakSlice(isa ISA, d time.Duration) float64 {
 	const n = 20000 // iterations a call: some 100 microseconds
 	flops := 0.0

@@ -156,7 +156,7 @@ const peakTime = 60 * time.Millisecond
 
 // percent is the rate of some multiply-accumulates as a share of a peak in GFLOP/s.
 func percent(macs int64, seconds, peak float64) string {
-	return fmt.Sprintf("%.0f %%", 100*2e-9*float64(macs)/seconds/peak)
+	return fmt.Sprintf("%.0f %%", 100*share(macs, seconds, peak))
 }
 
 func median(times [][]time.Duration) float64 { return peers.Quantile(flat(times), 0.5).Seconds() }

@@ -2,15 +2,17 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/peers"
 )
 
 // share measures GoogLeNet on the vector tiers, directly and with Winograd, as a
 // share of the tier's peak: the whole, its convolutions, and those on large maps.
 func (r *report) share() error {
-	t := &table{head: []string{"network", "tier", "convolution", "threads", "ms", "whole", "convolutions", "those on maps of 14 and more"}}
+	t := &table{head: []string{"network", "tier", "convolution", "threads", "ms", "whole", "convolutions", "those on maps of 14 and more", "peak then", "at most"}}
 	for _, without := range []bool{true, false} {
 		label, replace := "googlenet", []string(nil)
 		if without {
@@ -38,46 +40,98 @@ func (r *report) share() error {
 		}
 	}
 	t.print(r.out, "Share of the peak", "Batch 1, all passes; multiply-accumulates counted as direct convolution, of the tier's own peak on as many threads. "+
-		"*whole*: the spec's work in the median time; *convolutions*: the sum of the steps' least times, one step after another, with channels as the network has them, and in brackets filled up to 16, which is what the kernels compute.")
+		"The peak is measured in half a millisecond before and after every run, and the run is compared with the larger of the two; medians over the turns. So near to it, since under kernels the clock may be lower than Peak finds it, whose loop draws less power (kernel.BenchmarkClock). "+
+		"*whole*: the spec's work in a run's time; *convolutions*: their work in the sum of the steps' times, one step after another, with channels as the network has them, and in brackets filled up to 16, which is what the kernels compute. "+
+		"*peak then*: the median of what the runs are compared with; *at most*: the largest that was found, by a longer look before the first run and after the last, in GFLOP/s.")
 	return nil
 }
+
+// meterTime is how long a peak is measured before and after a run: not so long that
+// the clock changes.
+const meterTime = 500 * time.Microsecond
 
 func (r *report) shareRow(t *table, n net, label, how string, o cpu.Options, isa kernel.ISA) error {
 	s, err := r.ours(n, "O2", o)
 	if err != nil {
 		return err
 	}
-	peak := kernel.Peak(isa, o.Threads, peakTime)
-	times, err := r.race(r.pairs, s)
-	if err != nil {
+	meter := s.prog.PeakMeter(meterTime)
+	atMost := kernel.Peak(isa, o.Threads, peakTime)
+	if _, err := s.Run(10); err != nil {
 		return err
 	}
-	steps, err := s.sess.StepTimes(s.in, s.out, r.pairs)
-	if err != nil {
-		return err
+	work := workOf(s)
+	// Of each turn.
+	var peaks, ms, whole, wholePadded, all, allPadded, large, largePadded []float64
+	peak := meter()
+	// against is the larger of the peaks before and after.
+	against := func() float64 {
+		before := peak
+		peak = meter()
+		p := max(before, peak)
+		peaks = append(peaks, p)
+		return p
 	}
-	peak = max(peak, kernel.Peak(isa, o.Threads, peakTime))
-	// As the network has them, and with channels filled up to blocks of 16, which is what is computed.
-	whole := counted{s.macs, s.macs}
-	var all, large counted
-	var seconds, largeSeconds float64
-	for i, st := range s.prog.Plan().Steps {
+	for range r.pairs {
+		times, err := s.Run(1)
+		if err != nil {
+			return err
+		}
+		p, seconds := against(), times[0].Seconds()
+		ms = append(ms, 1e3*seconds)
+		whole = append(whole, share(s.macs, seconds, p))
+		wholePadded = append(wholePadded, share(s.macs+work.all.padded-work.all.macs, seconds, p))
+
+		steps, err := s.sess.StepTimes(s.in, s.out, 1)
+		if err != nil {
+			return err
+		}
+		p = against()
+		seconds, largeSeconds := 0.0, 0.0
+		for i, t := range steps {
+			if work.steps[i] {
+				seconds += t
+			}
+			if work.largeSteps[i] {
+				largeSeconds += t
+			}
+		}
+		all = append(all, share(work.all.macs, seconds, p))
+		allPadded = append(allPadded, share(work.all.padded, seconds, p))
+		large = append(large, share(work.large.macs, largeSeconds, p))
+		largePadded = append(largePadded, share(work.large.padded, largeSeconds, p))
+	}
+	atMost = max(atMost, kernel.Peak(isa, o.Threads, peakTime))
+	both := func(x, padded []float64) string {
+		return fmt.Sprintf("%.0f %% (%.0f %%)", 100*peers.Quantile(x, 0.5), 100*peers.Quantile(padded, 0.5))
+	}
+	t.add(label, isa.String(), how, fmt.Sprint(o.Threads), fmt.Sprintf("%.2f", peers.Quantile(ms, 0.5)), both(whole, wholePadded), both(all, allPadded), both(large, largePadded),
+		fmt.Sprintf("%.0f", peers.Quantile(peaks, 0.5)), fmt.Sprintf("%.0f", atMost))
+	return nil
+}
+
+// convWork is the convolutions of a plan: which steps they are, and what they do.
+type convWork struct {
+	steps, largeSteps []bool // large: on maps of 14 and more
+	all, large        counted
+}
+
+func workOf(s *side) (w convWork) {
+	for _, st := range s.prog.Plan().Steps {
 		k, ok := st.Do.(interface{ PaddedMACs() int })
-		if !ok || st.Cost.MACs == 0 || len(st.Shape) != 4 {
+		conv := ok && st.Cost.MACs > 0 && len(st.Shape) == 4
+		w.steps = append(w.steps, conv)
+		w.largeSteps = append(w.largeSteps, conv && st.Shape[2] >= 14)
+		if !conv {
 			continue
 		}
-		w := counted{st.Cost.MACs, int64(k.PaddedMACs())}
-		all.add(w)
-		whole.padded += w.padded - w.macs
-		seconds += steps[i]
+		n := counted{st.Cost.MACs, int64(k.PaddedMACs())}
+		w.all.add(n)
 		if st.Shape[2] >= 14 {
-			large.add(w)
-			largeSeconds += steps[i]
+			w.large.add(n)
 		}
 	}
-	t.add(label, isa.String(), how, fmt.Sprint(o.Threads), millis(times[0]), whole.share(median(times[0]), peak),
-		all.share(seconds, peak), large.share(largeSeconds, peak))
-	return nil
+	return w
 }
 
 // counted is a number of multiply-accumulates, as the network has them and as they are computed.
@@ -85,7 +139,6 @@ type counted struct{ macs, padded int64 }
 
 func (w *counted) add(v counted) { w.macs, w.padded = w.macs+v.macs, w.padded+v.padded }
 
-// share prints what part of the peak the work is in so many seconds.
-func (w counted) share(seconds, peak float64) string {
-	return percent(w.macs, seconds, peak) + " (" + percent(w.padded, seconds, peak) + ")"
-}
+// share is what part of a peak in GFLOP/s so many multiply-accumulates in so many
+// seconds are.
+func share(macs int64, seconds, peak float64) float64 { return 2e-9 * float64(macs) / seconds / peak }
