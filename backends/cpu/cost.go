@@ -129,10 +129,7 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	case kernel.LanesToBlocked:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
 	case kernel.ChannelSums:
-		if k.Lanes {
-			images = (images + kernel.Block - 1) / kernel.Block * kernel.Block
-		}
-		ns = sumNS * float64(k.C*k.Parts*images)
+		ns = sumNS * float64(k.Len(images))
 	case kernel.MaxPoolGrad:
 		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
 	case kernel.AvgPoolGrad:

@@ -239,11 +239,11 @@ func (c *call) forwardWeights(e *plan.Emitter, do worker, weight *plan.Tensor) *
 // Gradients of convolutions and dense layers.
 
 func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
-	w := c.Param(1)
-	if w == nil {
+	weight := c.Param(1)
+	if weight == nil {
 		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
 	}
-	f, ok := c.l.train.conv(w)
+	f, ok := c.l.train.conv(weight)
 	if !ok || f.Planar {
 		return unsupported("the gradient of the network's input")
 	}
@@ -254,36 +254,63 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 		need.Border = plan.Border{max(need.Border[0], p.PH), max(need.Border[1], p.PW),
 			max(need.Border[2], p.H-1-p.PH+(p.KH-1)*max(1, p.DH)-(y[2]-1)), max(need.Border[3], p.W-1-p.PW+(p.KW-1)*max(1, p.DW)-(y[3]-1))}
 	}
-	return c.layouts("backward data", []plan.Need{need}, []plan.Need{{Layout: need.Layout}}, func(e *plan.Emitter) error {
-		for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])) {
-			out := list(e.Out[0].Shift(p.Y*view(e.Out[0]).H + p.X*kernel.Block))
+	algo, in, out := "backward data", []plan.Need{need}, []plan.Need{{Layout: need.Layout}}
+	if c.Masked {
+		algo, in = "backward data, relu", append(in, out[0])
+	}
+	if c.Summed {
+		out = append(out, packed)
+	}
+	return c.layouts(algo, in, out, func(e *plan.Emitter) error {
+		parts, summed := kernel.BackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])), false
+		for _, p := range parts {
+			at := func(t *plan.Tensor) *plan.Tensor { return t.Shift(p.Y*view(t).H + p.X*kernel.Block) }
+			in, out := list(e.In[0]), list(at(e.Out[0]))
 			if p.IC == 0 {
 				none := e.Temp("none", plan.Packed, kernel.Block, 1, 1)
 				do := plan.Kernel(p.Conv.Split(c.l.batch))
 				if need.Layout == plan.Lanes {
 					do = makeLaneConv(p.Conv, c.l.batch)
 				}
-				e.Step(do, e.In, out, plan.WeightRef{At: none})
+				e.Step(do, in, out, plan.WeightRef{At: none})
 				continue
 			}
+			if c.Masked {
+				p = p.Masked(view(e.In[1]))
+				in = append(in, at(e.In[1]))
+			}
+			var do worker
+			var w plan.WeightRef
 			if need.Layout == plan.Lanes {
-				do := makeLaneConv(p.Conv, c.l.batch)
-				t := e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
-				e.Step(kernel.LaneRepackOf(p.Repack), list(e.Param(w)), list(t))
-				e.Step(do, e.In, out, plan.WeightRef{At: t})
+				do = makeLaneConv(p.Conv, c.l.batch)
+				w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
+				e.Step(kernel.LaneRepackOf(p.Repack), list(e.Param(weight)), list(w.At))
+			} else {
+				t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
+				e.Step(p.Repack, list(e.Param(weight)), list(t))
+				algo := direct
+				if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
+					algo = c.l.algorithm(p.Conv, plan.Blocked)
+				}
+				if algo.name == "dense" {
+					algo = direct
+				}
+				do = algo.make(p.Conv, c.l.batch)
+				w.At = c.forwardWeights(e, do, t)
+			}
+			summer, ok := do.(interface{ Sums() kernel.ChannelSums })
+			if !c.Summed || len(parts) > 1 || !ok {
+				e.Step(do, in, out, w)
 				continue
 			}
-			t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
-			e.Step(p.Repack, list(e.Param(w)), list(t))
-			algo := direct
-			if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
-				algo = c.l.algorithm(p.Conv, plan.Blocked)
-			}
-			if algo.name == "dense" {
-				algo = direct
-			}
-			do := algo.make(p.Conv, c.l.batch)
-			e.Step(do, e.In, out, plan.WeightRef{At: c.forwardWeights(e, do, t)})
+			k := summer.Sums()
+			sums := e.Temp("sums", plan.Packed, k.Len(c.l.batch), 1, 1)
+			e.Step(do, in, append(out, sums), w)
+			e.Step(k, list(sums), e.Out[1:])
+			summed = true
+		}
+		if c.Summed && !summed {
+			sumPixels(e, e.Out[0], e.Out[1])
 		}
 		return nil
 	})
@@ -376,16 +403,21 @@ func (c *call) denseGradient(op ops.MatMul) error {
 
 // sumOfPixels is the gradient of a bias.
 func (c *call) sumOfPixels() error {
-	ch, h, w := chw(c.Read[0])
 	own := plan.Need{Layout: c.layout()}
 	return c.layouts("backward bias", []plan.Need{own}, []plan.Need{packed}, func(e *plan.Emitter) error {
-		if own.Layout == plan.Lanes {
-			e.Step(kernel.LaneSumPixels{C: ch, H: h, W: w, In: view(e.In[0])}, e.In, e.Out)
-			return nil
-		}
-		e.Step(kernel.SumPixels{C: ch, H: h, W: w, In: view(e.In[0])}, e.In, e.Out)
+		sumPixels(e, e.In[0], e.Out[0])
 		return nil
 	})
+}
+
+// sumPixels emits the sum over images and pixels of maps.
+func sumPixels(e *plan.Emitter, maps, sum *plan.Tensor) {
+	ch, h, w := chw(maps.Value)
+	k := plan.Kernel(kernel.SumPixels{C: ch, H: h, W: w, In: view(maps)})
+	if maps.Layout == plan.Lanes {
+		k = kernel.LaneSumPixels{C: ch, H: h, W: w, In: view(maps)}
+	}
+	e.Step(k, list(maps), list(sum))
 }
 
 // Gradients of the rest.
@@ -411,11 +443,7 @@ func (c *call) summed(algo string, inPlace, parts int, emit func(e *plan.Emitter
 		}
 		ch, _, _ := chw(c.Wrote[0])
 		k := kernel.ChannelSums{C: ch, Parts: parts, Lanes: e.Out[0].Layout == plan.Lanes}
-		blocks := c.l.batch * kernel.Blocks(ch)
-		if k.Lanes {
-			blocks = (c.l.batch + kernel.Block - 1) / kernel.Block * ch
-		}
-		sums := e.Temp("sums", plan.Packed, blocks*parts*kernel.Block, 1, 1)
+		sums := e.Temp("sums", plan.Packed, k.Len(c.l.batch), 1, 1)
 		emit(e, list(e.Out[0], sums))
 		e.Step(k, list(sums), e.Out[1:])
 		return nil

@@ -33,8 +33,8 @@ type Unit struct {
 	Scale    float64
 	Flat     *ir.Node // the flatten whose input it reads in its place
 
-	// What was fused to the gradient of a max pool or ReLU in a training step:
-	Masked bool // the pool reads what a ReLU made: Wrote[0] is the gradient in front of that
+	// What was fused to the gradient of a max pool, ReLU or convolution in a training step:
+	Masked bool // Node's operation reads what a ReLU made (a convolution's is the last of Read): Wrote[0] is the gradient in front of that
 	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels, the gradient of a bias
 
 	choice Choice
@@ -198,7 +198,10 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		}
 		return u
 	case ops.MaxPoolDx:
-		f.masked(u)
+		f.masked(u, n.In[1])
+		return u
+	case ops.ConvDx:
+		f.maskedConv(u)
 		return u
 	case ops.ReLUDx:
 		f.summed(u)
@@ -246,14 +249,31 @@ func (f *fuser) act(u *Unit, i int) {
 	u.Wrote[i] = m.Out[0]
 }
 
-// masked fuses the gradient of the ReLU whose output a pool read to that pool's, and
-// the sum of it.
-func (f *fuser) masked(u *Unit) {
+// maskedConv fuses the gradient of the ReLU whose output a convolution read to that
+// convolution's, where that is all of it: what other readers of the output add to it
+// comes before the mask.
+func (f *fuser) maskedConv(u *Unit) {
+	m := f.only(u.Wrote[0])
+	if m == nil || len(m.In) < 2 {
+		return
+	}
+	y := m.In[1]
+	if y == u.Read[0] || y.Param != nil || y.Def != nil && f.at[y.Def] > f.at[u.Node] {
+		return
+	}
+	if f.masked(u, y); u.Masked {
+		u.Read = append(u.Read, y)
+	}
+}
+
+// masked fuses the gradient of the ReLU whose output y a pool or convolution read to
+// that one's, and the sum of it.
+func (f *fuser) masked(u *Unit, y *ir.Value) {
 	m := f.only(u.Wrote[0])
 	if m == nil {
 		return
 	}
-	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || m.In[1] != u.Node.In[1] {
+	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || m.In[1] != y {
 		return
 	}
 	u.Nodes, u.Masked, u.Wrote[0] = append(u.Nodes, m), true, m.Out[0]

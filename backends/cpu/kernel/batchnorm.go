@@ -237,12 +237,37 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 // for every channel block of an image: the gradient of a bias. With Lanes that kernel
 // was one over activations whose lanes are images, and a block of it one channel.
 //
+// With Task the blocks are not of images but of a kernel's tasks of so many tiles, of
+// which an image has Tiles.
+//
 // Operands: In[0] the blocks, in the order of image, channel block and part; Out[0] a
 // vector of whole blocks. Sums run in float64, over images and parts in order and
 // then, with Lanes, over the lanes.
 type ChannelSums struct {
-	C, Parts int
-	Lanes    bool
+	C, Parts    int
+	Lanes       bool
+	Tiles, Task int
+}
+
+// Len is the length of the sums of so many images, in float32s.
+func (k ChannelSums) Len(images int) int {
+	blocks := Blocks(k.C)
+	if k.Lanes {
+		blocks = k.C
+	}
+	return k.groups(images) * blocks * k.Parts * Block
+}
+
+// groups is the number of images, groups of 16 or tasks of tiles that have sums of their
+// own.
+func (k ChannelSums) groups(images int) int {
+	switch {
+	case k.Lanes:
+		return groupsOf(images)
+	case k.Task > 0:
+		return ceilDiv(images*k.Tiles, k.Task)
+	}
+	return images
 }
 
 // Tasks is channel blocks.
@@ -252,7 +277,7 @@ func (k ChannelSums) Tasks(int) int { return Blocks(k.C) }
 func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
 	out := a.Out[0].vector(block)
 	if !k.Lanes {
-		sum := k.sum(a, a.Images, block, Blocks(k.C))
+		sum := k.sum(a, k.groups(a.Images), block, Blocks(k.C))
 		for i := range out {
 			out[i] = float32(sum[i])
 		}
@@ -261,7 +286,7 @@ func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
 	clear(out)
 	for i := range min(Block, k.C-block*Block) {
 		all := 0.0
-		for _, x := range k.sum(a, groupsOf(a.Images), block*Block+i, k.C) {
+		for _, x := range k.sum(a, k.groups(a.Images), block*Block+i, k.C) {
 			all += x
 		}
 		out[i] = float32(all)
@@ -269,10 +294,10 @@ func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
 }
 
 // sum adds up the parts of block i of n.
-func (k ChannelSums) sum(a *Args, images, i, n int) (sum [Block]float64) {
-	for image := range images {
+func (k ChannelSums) sum(a *Args, groups, i, n int) (sum [Block]float64) {
+	for group := range groups {
 		for p := range k.Parts {
-			addTo(&sum, a.In[0].vector((image*n+i)*k.Parts+p))
+			addTo(&sum, a.In[0].vector((group*n+i)*k.Parts+p))
 		}
 	}
 	return sum

@@ -12,13 +12,17 @@ import (
 //	out = act(res + Scale*(conv(in) + bias))   with Residual
 //	out = act(conv(in) + bias)                 without
 //
+// ActReLUGrad, of one part without Residual, looks at what In[1] (view Res) holds: the
+// output of the ReLU whose gradient is taken.
+//
 // Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW);
 // what lies outside of the image is read from the physical border, which may be
 // of any width (pads larger than the kernel included). Stride, dilation and
 // Groups of 0 mean 1.
 //
 // Operands: In[0] input, In[1] residual (view Res), Out[i] the part Parts[i], W[0]
-// as packed by Pack, W[1] as packed by PackBias or nil, Table.
+// as packed by Pack, W[1] as packed by PackBias or nil, Table. With ActReLUGrad Out[1] is
+// the sums of what is written (Sums), or no memory.
 //
 // Parts are the consecutive ranges of output channels: one for an ordinary
 // convolution, up to four where parallel convolutions over one input have been
@@ -224,7 +228,7 @@ func maxPixels(isa ISA) int {
 // tiles need not end with them.
 func (c Conv) flat() bool {
 	l := c.lanes()
-	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.Residual && c.Res.H != c.W*c.Parts[0].step() {
+	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.second() && c.Res.H != c.W*c.Parts[0].step() {
 		return false
 	}
 	for _, p := range c.Parts {
@@ -381,6 +385,13 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 			c.runTiles(w, a, image, y0, in, r, tiles)
 		}
 		part := &c.Parts[r[0]]
+		if part.Act == ActReLUGrad && a.Out[1].Mem != nil {
+			for b := r[1]; b < r[1]+r[2]; b++ {
+				sums := a.Out[1].vector((image*Blocks(part.C)+b)*chunks + y0/c.rows())
+				clear(sums)
+				c.sum(w, sums, &a.Out[0], a.Out[0].Off+image*part.View.N+b*part.View.C+y0*part.View.H, min(c.rows(), c.H-y0), c.W)
+			}
+		}
 		if !part.vectorAct() {
 			continue
 		}
@@ -401,7 +412,41 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 }
 
 // vectorAct reports whether the activation is not one that the microkernels know.
-func (p *Part) vectorAct() bool { return p.Act != ActNone && p.Act != ActReLU }
+func (p *Part) vectorAct() bool { return p.Act == ActSigmoid || p.Act == ActTanh }
+
+// masked reports whether In[1] says where the result is a gradient, and where 0.
+func (c *Conv) masked() bool { return c.Parts[0].Act == ActReLUGrad }
+
+// second reports whether there is an In[1].
+func (c *Conv) second() bool { return c.Residual || c.masked() }
+
+// flags are those of the microkernels for a part.
+func (c *Conv) flags(p *Part) int {
+	flags := 0
+	switch p.Act {
+	case ActReLU:
+		flags = tileReLU
+	case ActReLUGrad:
+		flags = tileMask
+	}
+	if c.Residual {
+		flags |= tileRes
+	}
+	return flags
+}
+
+// Sums is what adds up the sums in Out[1]: one of the rows of a task.
+func (c Conv) Sums() ChannelSums {
+	return ChannelSums{C: c.Parts[0].C, Parts: ceilDiv(c.H, c.rows())}
+}
+
+// sum adds up rows x cols pixels of a block that have been written from at on, column by
+// column.
+func (c *Conv) sum(w *Worker, sums []float32, out *Buf, at, rows, cols int) {
+	v := vecFor(w.ISA)
+	v.sumPool(w.sum[:], out.Mem[at:], rows, cols, c.Parts[0].View.H, c.Parts[0].step(), Block, 1)
+	v.add(sums, sums, w.sum[:], Block)
+}
 
 // activate applies such an activation to pixels of a block, and keeps the lanes
 // past the last channel at zero.
@@ -439,13 +484,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	t.scale = c.Scale
 	step := part.step()
 	t.ops = 4 * step
-	t.flags = 0
-	if part.Act == ActReLU {
-		t.flags |= tileReLU
-	}
-	if c.Residual {
-		t.flags |= tileRes
-	}
+	t.flags = c.flags(part)
 	blocks := r[2] // at once
 	if w.ISA == AVX2 {
 		blocks = 1
@@ -483,7 +522,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 			t.b = float(src, in+l[4])
 			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*step)
 			t.outB = float(out.Mem, ob+l[5]*part.View.H+l[6]*step)
-			if c.Residual {
+			if c.second() {
 				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*step)
 				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}

@@ -177,7 +177,7 @@ func layConvCase(r *rand.Rand, images int, c Conv, gap int, newAct func(n, c, h,
 		k.out[i] = newAct(images, p.C, c.H, c.W, border, border, border, border, gap, false)
 		c.Parts[i].View = k.out[i].v
 	}
-	if c.Residual {
+	if c.second() {
 		k.res = newAct(images, c.OC(), c.H, c.W, 0, 0, 0, 0, gap, false)
 		k.res.fill(r, false)
 		c.Res = k.res.v
@@ -253,6 +253,9 @@ func (k *convCase) reference() []float64 {
 					}
 					if c.Residual {
 						s = float64(*k.res.at(n, o, y, x, false)) + float64(c.Scale)*s
+					}
+					if c.masked() && *k.res.at(n, o, y, x, false) <= 0 {
+						s = 0
 					}
 					ref = append(ref, activated(c.Parts[part].Act, s))
 				}

@@ -40,6 +40,14 @@ func BackwardDataOf(c Conv, h, w int, dy, dx View) []BackwardData {
 	return parts
 }
 
+// Masked returns the part of the gradient in front of the ReLU whose output, of view y,
+// the convolution read: In[1] is that output, at the part's pixel (Y, X) as Out[0] is.
+func (d BackwardData) Masked(y View) BackwardData {
+	d.Parts[0].Act = ActReLUGrad
+	d.Res = View{N: y.N, C: y.C, H: y.H * one(d.Repack.From.SH)}
+	return d
+}
+
 // residue says which of k taps meet the rows that are y modulo the stride s: n taps
 // k0, k0+step, ...; and the dilation and the padding of the convolution by them,
 // in reverse order.

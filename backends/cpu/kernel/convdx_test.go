@@ -77,6 +77,24 @@ func TestBackwardData(t *testing.T) {
 			into = before
 		}
 		ref := inputGradient(c, images, h, w, weight, dy, into)
+		var mask *actBuf // what a ReLU in front of the convolution made
+		if i%3 == 1 {
+			mask = newAct(images, c.IC, h, w, 0, 1, 1, 0, 1, false)
+			mask.fill(r, false)
+			at := 0
+			for n := range images {
+				for ic := range c.IC {
+					for y := range h {
+						for x := range w {
+							if *mask.at(n, ic, y, x, false) <= 0 {
+								ref[at] = 0
+							}
+							at++
+						}
+					}
+				}
+			}
+		}
 		var simd []float32
 		for _, isa := range Available() {
 			copy(dx.Mem, before.Mem)
@@ -93,11 +111,17 @@ func TestBackwardData(t *testing.T) {
 				if accumulate {
 					p.Residual, p.Scale, p.Res = true, 1, p.Parts[0].View
 				}
+				if mask != nil {
+					p = p.Masked(mask.v)
+				}
 				p.Conv = p.Conv.Split(images)
 				a := &Args{Images: images, Table: p.Conv.Table(isa)}
 				a.In[0], a.W[0] = dy.Buf, ra.Out[0].Mem
 				a.Out[0] = Buf{dx.Mem, dx.Off + p.Y*dx.v.H + p.X*Block}
 				a.In[1] = a.Out[0]
+				if mask != nil {
+					a.In[1] = Buf{mask.Mem, mask.Off + p.Y*mask.v.H + p.X*Block}
+				}
 				runAll(isa, p.Conv, a)
 			}
 			var got []float32

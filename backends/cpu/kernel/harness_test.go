@@ -176,29 +176,31 @@ func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box),
 func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, images int, args func() *Args, ref func(c int) float64, tol float64) {
 	t.Helper()
 	const guard = 5
-	blocks := images * Blocks(sum.C) * sum.Parts
-	if sum.Lanes {
-		blocks = groupsOf(images) * sum.C * sum.Parts
-	}
 	var first []float32
 	for _, isa := range Available() {
-		a, parts, out := args(), make([]float32, blocks*Block+2*guard), newVector(sum.C)
+		a, parts, out := args(), make([]float32, sum.Len(images)+2*guard), newVector(sum.C)
 		fill(parts, poison)
 		a.Out[1] = Buf{Mem: parts, Off: guard}
+		if tabler, ok := k.(Tabler); ok {
+			a.Table = tabler.Table(isa)
+		}
 		execute(r, isa, k, a)
 		for i, x := range parts {
 			if in := i >= guard && i < len(parts)-guard; in == isPoison(x) {
-				t.Fatalf("%v: %#v: sum %d of %d is %x", isa, k, i-guard, blocks*Block, math.Float32bits(x))
+				t.Fatalf("%v: %#v: sum %d of %d is %x", isa, k, i-guard, sum.Len(images), math.Float32bits(x))
 			}
 		}
 		execute(r, isa, sum, &Args{Images: images, In: [4]Buf{a.Out[1]}, Out: [4]Buf{out.buf}})
 		if err := out.check(func(_, c, _, _ int) float64 { return ref(c) }, tol); err != nil {
 			t.Fatalf("%v: %#v: sums: %v", isa, k, err)
 		}
+		if _, ok := k.(Packer); ok && isa == Portable {
+			continue // a convolution's are others there
+		}
 		if first == nil {
 			first = parts
 		} else if err := sameBits(first, parts); err != nil {
-			t.Fatalf("portable and %v: %#v: sums: %v", isa, k, err)
+			t.Fatalf("%v: %#v: sums are others than on another tier: %v", isa, k, err)
 		}
 	}
 }

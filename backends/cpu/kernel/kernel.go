@@ -71,6 +71,7 @@ type Worker struct {
 	lane     laneTile
 	laneGrad laneGradient
 	lanes    laneRun // the task under way whose lanes are images
+	sum      [Block]float32
 	wino     winoRun // the Winograd task under way
 	product  winoProduct
 	grad     gradientCall
@@ -116,18 +117,23 @@ type Tabler interface {
 type Act uint8
 
 // The activations. ActReLU lets NaN pass, as the reference does.
+//
+// ActReLUGrad is for gradients: 0 where the output of a ReLU is neither above 0 nor NaN,
+// as ActGrad has it. Conv, Winograd and LaneConv know it, whose output is then the
+// gradient in front of that ReLU.
 const (
 	ActNone Act = iota
 	ActReLU
 	ActSigmoid
 	ActTanh
+	ActReLUGrad
 )
 
 // GoString prints the name as a generated program writes it.
 func (a Act) GoString() string {
-	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh"}[a]
+	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLUGrad"}[a]
 }
 
 func (a Act) String() string {
-	return [...]string{"none", "relu", "sigmoid", "tanh"}[a]
+	return [...]string{"none", "relu", "sigmoid", "tanh", "relu gradient"}[a]
 }

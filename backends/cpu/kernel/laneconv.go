@@ -14,6 +14,11 @@ package kernel
 // in fours, of a task; Planar is not had.
 type LaneConv struct{ Conv }
 
+// Sums is what adds up the sums in Out[1]: one of the rows of a task.
+func (c LaneConv) Sums() ChannelSums {
+	return ChannelSums{C: c.Parts[0].C, Parts: ceilDiv(c.H, c.rows()), Lanes: true}
+}
+
 // Groups16 is the number of groups of 16 images.
 func groupsOf(images int) int { return ceilDiv(images, Block) }
 
@@ -161,15 +166,22 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 		}
 		l.out, l.to = out.Mem, part.View.at(out, image, r[1], y0, 0)
 		l.outRow, l.outC, l.ops = part.View.H, part.View.C, part.step()
-		if c.Residual {
+		if c.second() {
 			l.from = c.Res.at(&a.In[1], image, r[1], y0, 0)
 		}
-		l.relu = part.Act == ActReLU
+		l.relu, l.mask = part.Act == ActReLU, part.Act == ActReLUGrad
 		l.rows, l.pixels = rows, c.W
-		if l.inRow == c.W*l.ps && l.outRow == c.W*l.ops && (!c.Residual || l.resRow == l.outRow) {
+		if l.inRow == c.W*l.ps && l.outRow == c.W*l.ops && (!c.second() || l.resRow == l.outRow) {
 			l.rows, l.pixels = 1, rows*c.W
 		}
 		l.run(w)
+		if l.mask && a.Out[1].Mem != nil {
+			for ch := r[1]; ch < r[1]+all; ch++ {
+				sums := a.Out[1].vector((image*part.C+ch)*chunks + y0/c.rows())
+				clear(sums)
+				c.sum(w, sums, out, part.View.at(out, image, ch, y0, 0), rows, c.W)
+			}
+		}
 		if part.vectorAct() {
 			for ch := range all {
 				for y := range rows {

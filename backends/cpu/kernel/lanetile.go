@@ -21,7 +21,7 @@ type laneTile struct {
 	wQuad          int // bytes from the weights of a quad to the next one's
 	inRow          int // bytes from a row's begin to the next one's
 	outRow, resRow int
-	flags          int // tileReLU, tileRes, tileAcc
+	flags          int // tileReLU, tileRes, tileAcc, tileMask
 	scale          float32
 
 	// The assembly's own: where the row, tile, quad under way begins.
@@ -62,6 +62,7 @@ type laneRun struct {
 	ps, ops           int // from a pixel to the next; the residual's are as far apart as out's
 	outC, resC        int
 	relu, acc, addRes bool
+	mask              bool
 	scale             float32
 }
 
@@ -88,6 +89,10 @@ func (l *laneRun) run(w *Worker) {
 	if l.addRes {
 		t.flags |= tileRes
 	}
+	if l.mask {
+		t.flags |= tileMask
+	}
+	second := l.addRes || l.mask
 	// The assembly checks no bounds: the farthest elements are looked at here, so
 	// that a wrong plan panics and corrupts nothing.
 	last, reach := l.pixels-1, 0
@@ -96,7 +101,7 @@ func (l *laneRun) run(w *Worker) {
 	}
 	_ = l.in[l.at+(l.rows-1)*l.inRow+last*l.ps+reach+Block-1]
 	_ = l.out[l.to+(l.rows-1)*l.outRow+last*l.ops+(l.channels*l.quads-1)*l.outC+Block-1]
-	if l.addRes {
+	if second {
 		_ = l.res[l.from+(l.rows-1)*l.resRow+last*l.ops+(l.channels*l.quads-1)*l.resC+Block-1]
 	}
 	_ = l.w[(l.quads-1)*l.wQuad+len(l.taps)*l.channels-1]
@@ -117,7 +122,7 @@ func (l *laneRun) run(w *Worker) {
 				t.tiles = n
 				t.in = float(l.in, l.at+half+x*l.ps)
 				t.out = float(l.out, l.to+half+x*l.ops)
-				if l.addRes {
+				if second {
 					t.res = float(l.res, l.from+half+x*l.ops)
 				}
 				laneFunc(w.ISA, l.channels, p)((*byte)(unsafe.Pointer(t)))
@@ -157,6 +162,13 @@ func (l *laneRun) portable() {
 				if l.relu {
 					for i, v := range acc {
 						acc[i] = relu(v)
+					}
+				}
+				if l.mask {
+					for i, y := range (*[Block]float32)(l.res[l.from+o*l.resC+y*l.resRow+x*l.ops:]) {
+						if y <= 0 {
+							acc[i] = 0
+						}
 					}
 				}
 				*dst = acc

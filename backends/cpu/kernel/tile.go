@@ -19,7 +19,7 @@ type tile struct {
 	resA, resB unsafe.Pointer
 	rbs        int // bytes from a residual block to the next
 	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
-	flags      int // tileReLU, tileRes, tileAcc
+	flags      int // tileReLU, tileRes, tileAcc, tileMask
 	scale      float32
 	ops        int     // bytes from an output pixel to the next, and from one of the residual
 	kc         int     // input channels a tap: 4, 8 or 16
@@ -30,6 +30,7 @@ const (
 	tileReLU = 1 << iota // max(0, x), NaN passes
 	tileRes              // out = act(res + scale*x)
 	tileAcc              // begin with what out holds, not with the bias
+	tileMask             // out = x where res is above 0 or NaN, otherwise 0
 )
 
 // aheadTiles is how many tiles over the same weights ask for some that follow, which

@@ -379,7 +379,7 @@ DATA winofour512<>+0(SB)/4, $0x40800000
 GLOBL winofour512<>(SB), RODATA|NOPTR, $4
 
 // func winoOut512m4(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·winoOut512m4(SB), NOSPLIT, $0-88
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
@@ -587,9 +587,34 @@ tile:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i0
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i0
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i0
+	LEAQ       (DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z1, K2, Z1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K3
+	VMOVAPS.Z  Z6, K3, Z6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K4
+	VMOVAPS.Z  Z5, K4, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i0
+
+reluh0i0:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z1, Z8, Z1
 	VMAXPS Z6, Z8, Z6
@@ -638,9 +663,34 @@ storeh0i0:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i1
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i1
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i1
+	LEAQ       64(DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z1, K2, Z1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K3
+	VMOVAPS.Z  Z6, K3, Z6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K4
+	VMOVAPS.Z  Z5, K4, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i1
+
+reluh0i1:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z1, Z8, Z1
 	VMAXPS Z6, Z8, Z6
@@ -689,9 +739,34 @@ storeh0i1:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i2:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i2
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i2
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i2
+	LEAQ       128(DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z1, K2, Z1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K3
+	VMOVAPS.Z  Z6, K3, Z6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K4
+	VMOVAPS.Z  Z5, K4, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i2
+
+reluh0i2:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z1, Z8, Z1
 	VMAXPS Z6, Z8, Z6
@@ -740,9 +815,34 @@ storeh0i2:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i3:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i3
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i3
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i3
+	LEAQ       192(DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z1, K2, Z1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K3
+	VMOVAPS.Z  Z6, K3, Z6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K4
+	VMOVAPS.Z  Z5, K4, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i3
+
+reluh0i3:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z1, Z8, Z1
 	VMAXPS Z6, Z8, Z6
@@ -775,7 +875,7 @@ DATA winooutEight512m4<>+0(SB)/4, $0x41000000
 GLOBL winooutEight512m4<>(SB), RODATA|NOPTR, $4
 
 // func winoOut512m2(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·winoOut512m2(SB), NOSPLIT, $0-88
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
@@ -951,9 +1051,24 @@ tile:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i0
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i0
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i0
+	LEAQ       (DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z5, K2, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i0
+
+reluh0i0:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z5, Z8, Z5
 
@@ -988,9 +1103,24 @@ storeh0i0:
 	VFMADD213PS  (R12), Z8, Z5
 
 acth0i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i1
-	VXORPS Z8, Z8, Z8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i1
+	VXORPS     Z8, Z8, Z8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i1
+	LEAQ       64(DI), R12
+	VCMPPS     $0x09, (R12), Z8, K1
+	VMOVAPS.Z  Z0, K1, Z0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Z8, K2
+	VMOVAPS.Z  Z5, K2, Z5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i1
+
+reluh0i1:
 	VMAXPS Z0, Z8, Z0
 	VMAXPS Z5, Z8, Z5
 
@@ -2480,7 +2610,7 @@ DATA winofour256<>+0(SB)/4, $0x40800000
 GLOBL winofour256<>(SB), RODATA|NOPTR, $4
 
 // func winoOut256m4(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoOut256m4(SB), NOSPLIT, $0-88
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
@@ -2688,9 +2818,34 @@ tile:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i0
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i0
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i0
+	LEAQ       (DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i0
+
+reluh0i0:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -2739,9 +2894,34 @@ storeh0i0:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i1
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i1
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i1
+	LEAQ       64(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i1
+
+reluh0i1:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -2790,9 +2970,34 @@ storeh0i1:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i2:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i2
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i2
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i2
+	LEAQ       128(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i2
+
+reluh0i2:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -2841,9 +3046,34 @@ storeh0i2:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i3:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i3
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i3
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i3
+	LEAQ       192(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i3
+
+reluh0i3:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -3049,9 +3279,34 @@ storeh0i3:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i0
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i0
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i0
+	LEAQ       32(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i0
+
+reluh1i0:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -3100,9 +3355,34 @@ storeh1i0:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i1
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i1
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i1
+	LEAQ       96(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i1
+
+reluh1i1:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -3151,9 +3431,34 @@ storeh1i1:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i2:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i2
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i2
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i2
+	LEAQ       160(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i2
+
+reluh1i2:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -3202,9 +3507,34 @@ storeh1i2:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i3:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i3
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i3
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i3
+	LEAQ       224(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y1, Y1
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y11
+	VANDPS     Y11, Y6, Y6
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i3
+
+reluh1i3:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y1, Y8, Y1
 	VMAXPS Y6, Y8, Y6
@@ -3237,7 +3567,7 @@ DATA winooutEight256m4<>+0(SB)/4, $0x41000000
 GLOBL winooutEight256m4<>(SB), RODATA|NOPTR, $4
 
 // func winoOut256m2(src *float32, pos int, dst *float32, row int, bias *float32, res *float32, resRow int, scale float32, flags int, n int, tmp *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoOut256m2(SB), NOSPLIT, $0-88
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
@@ -3413,9 +3743,24 @@ tile:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i0
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i0
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i0
+	LEAQ       (DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i0
+
+reluh0i0:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y5, Y8, Y5
 
@@ -3450,9 +3795,24 @@ storeh0i0:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth0i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh0i1
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh0i1
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh0i1
+	LEAQ       64(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh0i1
+
+reluh0i1:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y5, Y8, Y5
 
@@ -3620,9 +3980,24 @@ storeh0i1:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i0:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i0
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i0
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i0
+	LEAQ       32(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i0
+
+reluh1i0:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y5, Y8, Y5
 
@@ -3657,9 +4032,24 @@ storeh1i0:
 	VFMADD213PS  (R12), Y8, Y5
 
 acth1i1:
-	TESTQ  $0x00000001, R9
-	JZ     storeh1i1
-	VXORPS Y8, Y8, Y8
+	TESTQ      $0x00000009, R9
+	JZ         storeh1i1
+	VXORPS     Y8, Y8, Y8
+	TESTQ      $0x00000008, R9
+	JZ         reluh1i1
+	LEAQ       96(DI), R12
+	VCMPPS     $0x09, (R12), Y8, Y9
+	VANDPS     Y9, Y0, Y0
+	ADDQ       R8, R12
+	VCMPPS     $0x09, (R12), Y8, Y10
+	VANDPS     Y10, Y5, Y5
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	ADDQ       R8, R12
+	PREFETCHT0 (R12)
+	JMP        storeh1i1
+
+reluh1i1:
 	VMAXPS Y0, Y8, Y0
 	VMAXPS Y5, Y8, Y5
 

@@ -51,6 +51,12 @@ func (c Winograd) Tasks(images int) int {
 	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.ngroups(), c.pairs())
 }
 
+// Sums is what adds up the sums in Out[1]: one of the tiles of a task.
+func (c Winograd) Sums() ChannelSums {
+	h, w := c.grid()
+	return ChannelSums{C: c.Parts[0].C, Parts: 1, Tiles: h * w, Task: c.tiles()}
+}
+
 // PackedLen is the length of the transformed weights, in float32s.
 func (c Winograd) PackedLen() int {
 	n := 0
@@ -313,6 +319,11 @@ func (r *winoRun) transformOut(g group) {
 		if r.a.W[1] != nil {
 			bias = r.a.W[1][g.bias+b*Block:][:Block]
 		}
+		var sums []float32
+		if part.Act == ActReLUGrad && r.a.Out[1].Mem != nil {
+			sums = r.a.Out[1].vector(r.first/r.c.tiles()*Blocks(part.C) + g.block + b)
+			clear(sums)
+		}
 		for i := 0; i < r.n; {
 			image, ty, tx := r.at(i)
 			src := r.prod + b*r.block + i*Block
@@ -321,23 +332,26 @@ func (r *winoRun) transformOut(g group) {
 			rows, cols := min(m, r.c.H-ty*m), min(m, r.c.W-tx*m)
 			if rows == m && cols == m {
 				run := min(inside-tx, r.n-i)
-				r.outTiles(part.Act, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Res.H, run)
+				r.outTiles(part, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Res.H, run)
 				if part.vectorAct() {
 					for y := range m {
 						at := dst + y*part.View.H
 						part.activate(r.w.ISA, out.Mem[at:at+run*m*Block], g.block+b)
 					}
 				}
+				if sums != nil {
+					r.c.sum(r.w, sums, &out, dst, m, run*m)
+				}
 				i += run
 				continue
 			}
-			if r.c.Residual {
+			if r.c.second() {
 				for y := range rows {
 					at := res + y*r.c.Res.H
 					copy(r.scratch[r.res+y*m*Block:], r.a.In[1].Mem[at:at+cols*Block])
 				}
 			}
-			r.outTiles(part.Act, src, r.scratch, r.patch, m*Block, bias, r.scratch, r.res, m*Block, 1)
+			r.outTiles(part, src, r.scratch, r.patch, m*Block, bias, r.scratch, r.res, m*Block, 1)
 			for y := range rows {
 				at := r.patch + y*m*Block
 				row := out.Mem[dst+y*part.View.H:][:cols*Block]
@@ -346,19 +360,17 @@ func (r *winoRun) transformOut(g group) {
 					part.activate(r.w.ISA, row, g.block+b)
 				}
 			}
+			if sums != nil {
+				r.c.sum(r.w, sums, &out, dst, rows, cols)
+			}
 			i++
 		}
 	}
 }
 
-func (r *winoRun) outTiles(act Act, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
-	flags := 0
-	if act == ActReLU {
-		flags |= tileReLU
-	}
-	if r.c.Residual {
-		flags |= tileRes
-	} else {
+func (r *winoRun) outTiles(part *Part, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
+	flags := r.c.flags(part)
+	if !r.c.second() {
 		res, rat = bias, 0 // not read
 	}
 	if r.w.ISA == Portable {

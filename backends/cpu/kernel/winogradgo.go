@@ -57,7 +57,7 @@ func winoOutGo(m int, src []float32, pos int, dst []float32, row int, bias, res 
 					if flags&tileRes != 0 {
 						v = float32(scale*v) + res[y*resRow+(tile*m+x)*Block+l]
 					}
-					if flags&tileReLU != 0 && v < 0 {
+					if flags&tileReLU != 0 && v < 0 || flags&tileMask != 0 && res[y*resRow+(tile*m+x)*Block+l] <= 0 {
 						v = 0
 					}
 					d[l] = v

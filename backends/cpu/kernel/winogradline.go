@@ -182,13 +182,7 @@ func (r *winoRun) lineTilesIn(src []float32, at, step, dst, n, next int) {
 // linesOut writes a pair of output blocks.
 func (r *winoRun) linesOut(g group) {
 	part, out, res := &r.c.Parts[g.part], r.a.Out[g.part], r.a.In[1]
-	flags := 0
-	if part.Act == ActReLU {
-		flags |= tileReLU
-	}
-	if r.c.Residual {
-		flags |= tileRes
-	}
+	flags := r.c.flags(part)
 	for b := range g.blocks {
 		bias := zeroBias[:Block]
 		if r.a.W[1] != nil {

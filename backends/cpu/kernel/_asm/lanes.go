@@ -172,10 +172,12 @@ func lane(bits, p, o int) {
 	Label("act")
 	steps(lOps)
 	MOVQ(f(lFlags), k)
-	TESTQ(U32(tileReLU), k)
+	TESTQ(U32(tileReLU|tileMask), k)
 	JZ(LabelRef("store"))
 	zero := b[0]
 	VXORPS(zero, zero, zero)
+	TESTQ(U32(tileMask), k)
+	JNZ(LabelRef("mask"))
 	for _, r := range acc {
 		VMAXPS(r, zero, r) // the value second: NaN passes
 	}
@@ -201,6 +203,17 @@ func lane(bits, p, o int) {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+	Label("mask")
+	steps(lRps)
+	MOVQ(f(lQuadRes), a)
+	masked := 0
+	walk(lResC, func(m Mem, r reg.VecPhysical) {
+		maskBy(m, zero, r, xs, masked, 2*64*p) // what was read of the input has done its work
+		masked++
+	})
+	MOVQ(a, f(lQuadRes))
+	steps(lOps)
+	JMP(LabelRef("store"))
 }
 
 // transposes is dst[c*dstStep+r] = src[r*srcStep+c] for rows x cols float32s, in

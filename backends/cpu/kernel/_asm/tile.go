@@ -222,9 +222,11 @@ func tile512(p, ob int, planar bool, ask reach) {
 	VBROADCASTSS(f(fScale), zmm[31])
 	walk(fResA, fResB, fRbs, func(m Mem, acc reg.VecPhysical) { VFMADD213PS(m, zmm[31], acc) })
 	Label("act")
-	TESTQ(U32(tileReLU), k)
+	TESTQ(U32(tileReLU|tileMask), k)
 	JZ(LabelRef("store"))
 	VXORPS(reg.X31, reg.X31, reg.X31)
+	TESTQ(U32(tileMask), k)
+	JNZ(LabelRef("mask"))
 	for i := 0; i < p*ob; i++ {
 		VMAXPS(zmm[i], zmm[31], zmm[i]) // the value second: NaN passes
 	}
@@ -232,6 +234,13 @@ func tile512(p, ob int, planar bool, ask reach) {
 	walk(fOutA, fOutB, fObs, func(m Mem, acc reg.VecPhysical) { VMOVUPS(acc, m) })
 	VZEROUPPER()
 	RET()
+	Label("mask")
+	masked := 0
+	walk(fResA, fResB, fRbs, func(m Mem, acc reg.VecPhysical) {
+		maskBy(m, zmm[31], acc, nil, masked, 64*p)
+		masked++
+	})
+	JMP(LabelRef("store"))
 }
 
 // Flags of kernel.tile.
@@ -239,7 +248,32 @@ const (
 	tileReLU = 1
 	tileRes  = 2
 	tileAcc  = 4
+	tileMask = 8
 )
+
+// notAtLeast is the predicate of a comparison, for zero against y: where y is above zero
+// or NaN.
+const notAtLeast = 9
+
+// maskBy zeroes r where what lies at m is neither above zero nor NaN. The register or
+// mask of the comparison is one of several, by turns n. It asks for what lies ahead
+// bytes further: masks are activations of long ago and come from the third-level cache.
+func maskBy(m Mem, zero, r reg.VecPhysical, tmps []reg.VecPhysical, n, ahead int) {
+	if ahead > 0 {
+		next := m
+		next.Disp += ahead
+		PREFETCHT0(next)
+	}
+	if r.Size() == 64 {
+		k := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[n%4]
+		VCMPPS(Imm(notAtLeast), m, zero, k)
+		VMOVAPS_Z(r, k, r)
+		return
+	}
+	t := tmps[n%len(tmps)]
+	VCMPPS(Imm(notAtLeast), m, zero, t)
+	VANDPS(t, r, r)
+}
 
 // tile256 is a tile of p pixels x 16 output channels, two registers a block:
 // 2*p accumulators, two of weights, two for broadcasts. Every output element is
@@ -374,9 +408,11 @@ func tile256(p int, planar bool, ask reach) {
 	VBROADCASTSS(f(fScale), ymm[15])
 	walk(fResA, fResB, func(m Mem, acc reg.VecPhysical) { VFMADD213PS(m, ymm[15], acc) })
 	Label("act")
-	TESTQ(U32(tileReLU), k)
+	TESTQ(U32(tileReLU|tileMask), k)
 	JZ(LabelRef("store"))
 	VXORPS(reg.X15, reg.X15, reg.X15)
+	TESTQ(U32(tileMask), k)
+	JNZ(LabelRef("mask"))
 	for i := 0; i < 2*p; i++ {
 		VMAXPS(ymm[i], ymm[15], ymm[i])
 	}
@@ -384,4 +420,11 @@ func tile256(p int, planar bool, ask reach) {
 	walk(fOutA, fOutB, func(m Mem, acc reg.VecPhysical) { VMOVUPS(acc, m) })
 	VZEROUPPER()
 	RET()
+	Label("mask")
+	masked := 0
+	walk(fResA, fResB, func(m Mem, acc reg.VecPhysical) {
+		maskBy(m, ymm[15], acc, ymm[2*p:15], masked, 64*p)
+		masked++
+	})
+	JMP(LabelRef("store"))
 }

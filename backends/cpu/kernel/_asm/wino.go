@@ -205,9 +205,24 @@ func winoOut(bits, m int) {
 				}
 			}
 			Label("act" + label)
-			TESTQ(U32(tileReLU), flags)
+			TESTQ(U32(tileReLU|tileMask), flags)
 			JZ(LabelRef("store" + label))
 			VXORPS(v[8], v[8], v[8])
+			TESTQ(U32(tileMask), flags)
+			JZ(LabelRef("relu" + label))
+			LEAQ(Mem{Base: res, Disp: 64*i + o}, s)
+			for y, q := range t {
+				maskBy(Mem{Base: s}, v[8], q, v[9:12], y, 0)
+				ADDQ(rrow, s)
+			}
+			for y := range t { // the tile below, of the next run probably
+				PREFETCHT0(Mem{Base: s})
+				if y < m-1 {
+					ADDQ(rrow, s)
+				}
+			}
+			JMP(LabelRef("store" + label))
+			Label("relu" + label)
 			for _, q := range t {
 				VMAXPS(q, v[8], q)
 			}
