@@ -103,9 +103,9 @@ var winoMatrices = func() (m [6][]float64) {
 func (c Winograd) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
 
 // winoLayout says where things are in a worker's scratch, in float32s:
-// V[position][input block][tile][16], M[position][1 or 2][tile][16], room for a
-// transform between its two dimensions, and patches for tiles at the image's
-// edge. Strides between positions are odd numbers of cache lines, so that the 36
+// V[position][input block][tile][16], M[position][1 or 2][tile][16] (or in the same
+// memory: inPlace), room for a transform between its two dimensions, and patches for
+// tiles at the image's edge. Strides between positions are odd numbers of cache lines, so that the 36
 // of them fall into different sets.
 type winoLayout struct {
 	area             int // positions: 36, or 10 of WinogradLine
@@ -122,11 +122,19 @@ func (c Winograd) layout() (l winoLayout) {
 	l.mpos = 2*l.block | Block
 	l.prod = winoArea * l.vpos
 	l.tmp = l.prod + winoArea*l.mpos
+	if c.inPlace() {
+		l.prod, l.mpos, l.tmp = 0, l.vpos, l.prod
+	}
 	l.patch = l.tmp + winoArea*Block
 	l.res = l.patch + winoArea*Block
 	l.size = l.res + winoArea*Block
 	return l
 }
+
+// inPlace reports whether M takes V's place: with one block of output channels no
+// other product reads V after it, and half as much memory goes through the first
+// cache.
+func (c Winograd) inPlace() bool { return c.ngroups() == 1 && Blocks(c.OC()) == 1 }
 
 // Scratch is V, M and the patches of a chunk.
 func (c Winograd) Scratch() int { return c.layout().size }

@@ -91,10 +91,16 @@ func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
 		for q := range px {
 			px[q] = v + min(i+q, r.n-1)*Block
 		}
+		var sums [3][2 * Block]float32 // M may be where V is
 		for j := 0; j < width; j += 2 {
 			acc := dot3x2(r.scratch, px, r.a.Table, r.c.depth(), u[j:], width, [3][2]float32{})
-			for q := range min(3, r.n-i) {
-				copy(r.scratch[out+j/Block*r.block+(i+q)*Block+j%Block:], acc[q][:])
+			for q := range acc {
+				copy(sums[q][j:], acc[q][:])
+			}
+		}
+		for q := range min(3, r.n-i) {
+			for j := 0; j < width; j += Block {
+				copy(r.scratch[out+j/Block*r.block+(i+q)*Block:], sums[q][j:j+Block])
 			}
 		}
 	}
