@@ -95,17 +95,37 @@ func (d DenseRepack) Run(w *Worker, g int, a *Args) {
 // overwritten; sums run over the images in order.
 type DenseBackwardWeights struct{ Dense }
 
-// denseChunks is into how many tasks a pair of output blocks is cut.
-const denseChunks = 4
-
-// Tasks is pairs of output blocks x 4 ranges of inputs.
-func (d DenseBackwardWeights) Tasks(int) int { return d.conv().ngroups() * denseChunks }
-
 // denseStrip is how many images are done at a time.
 const denseStrip = 128
 
+// Taps of a DenseBackwardWeights, 16 inputs each: as many together as stay in the first
+// cache beside a pair of blocks of dY, and how many chunks of them make threads busy alike.
+const (
+	denseTogether = 2
+	denseChunks   = 32
+)
+
 // ntaps is the number of taps of the Dense.
 func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
+
+// cut is into how many ranges of pairs of output blocks and of taps the work is cut. A
+// task reads its taps of the input once and goes over its pairs with a few of them
+// at a time: dY is what it reads again and again, so that has to stay in the second cache.
+func (d DenseBackwardWeights) cut(images int) (pairs, taps int) {
+	n := d.conv().ngroups()
+	pairs = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
+	taps = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, pairs))
+	if taps*pairs < denseChunks {
+		pairs = min(n, denseChunks/taps)
+	}
+	return pairs, taps
+}
+
+// Tasks is ranges of taps x ranges of pairs of output blocks.
+func (d DenseBackwardWeights) Tasks(images int) int {
+	pairs, taps := d.cut(images)
+	return pairs * taps
+}
 
 // Table returns the taps, and the images of a strip.
 func (d DenseBackwardWeights) Table(isa ISA) []int {
@@ -118,33 +138,44 @@ func (d DenseBackwardWeights) Table(isa ISA) []int {
 
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
-	g, chunk := task/denseChunks, task%denseChunks
-	width := min(2, Blocks(d.Out.C)-2*g) * Block
-	view := d.Out.View
-	depth := d.conv().depth()
-	taps := d.ntaps()
-	dw := a.Out[0].Mem[a.Out[0].Off+g*taps*depth*2*Block:][:taps*depth*width]
-	t0, t1 := taps*chunk/denseChunks, taps*(chunk+1)/denseChunks
-	clear(dw[t0*depth*width : t1*depth*width])
+	pchunks, chunks := d.cut(a.Images)
+	pchunk, chunk := task%pchunks, task/pchunks
+	pairs, taps := d.conv().ngroups(), d.ntaps()
+	g0, g1 := pairs*pchunk/pchunks, pairs*(pchunk+1)/pchunks
+	t0, t1 := taps*chunk/chunks, taps*(chunk+1)/chunks
+	view, depth := d.Out.View, d.conv().depth()
 	call := &w.grad
-	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, dw
-	call.dyblock, call.dwrow = 4*view.C, 4*width
-	call.xahead, call.dyahead = 0, 0
+	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, a.Out[0].Mem[a.Out[0].Off:]
+	call.dyblock, call.dyahead = 4*view.C, 0
 	call.channels(depth)
-	for i := 0; i < a.Images; i += denseStrip {
-		call.pixels = a.Table[taps:][:pixelInts*min(denseStrip, a.Images-i)]
-		call.dyat = a.In[1].Off + i*view.N + 2*g*view.C
-		for t := t0; t < t1; t++ {
-			call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, t*depth*width
-			call.add(w.ISA, width/Block)
+	for ; t0 < t1; t0 += denseTogether {
+		some := min(t1, t0+denseTogether)
+		for g := g0; g < g1; g++ {
+			blocks := min(2, Blocks(d.Out.C)-2*g)
+			width := blocks * Block
+			at := g * taps * depth * 2 * Block
+			clear(call.dw[at+t0*depth*width : at+some*depth*width])
+			call.dwrow = 4 * width
+			for i := 0; i < a.Images; i += denseStrip {
+				call.pixels = a.Table[taps:][:pixelInts*min(denseStrip, a.Images-i)]
+				call.dyat = a.In[1].Off + i*view.N + 2*g*view.C
+				for t := t0; t < some; t++ {
+					call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, at+t*depth*width
+					call.xahead = 0
+					if g == g0 && t+denseTogether < taps {
+						call.xahead = a.Table[t+denseTogether] - a.Table[t]
+					}
+					call.add(w.ISA, blocks)
+				}
+			}
 		}
 	}
 	if chunk > 0 || a.Out[1].Mem == nil {
 		return
 	}
-	for b := range width / Block {
-		db := a.Out[1].Mem[a.Out[1].Off+(2*g+b)*Block:][:Block]
-		at := a.In[1].Off + (2*g+b)*view.C
+	for b := 2 * g0; b < min(2*g1, Blocks(d.Out.C)); b++ {
+		db := a.Out[1].Mem[a.Out[1].Off+b*Block:][:Block]
+		at := a.In[1].Off + b*view.C
 		vecFor(w.ISA).sumPool(db, a.In[1].Mem[at:], 1, a.Images, 0, view.N, Block, 1)
 	}
 }

@@ -1,0 +1,68 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// BenchmarkDenseTraining is a training step's part of the dense layers of the MNIST networks on two
+// threads, one kernel after another as in a step, so that each finds the others' arrays in the caches: the least
+// time of each and its share of the peak.
+var benchThreads = func() int { if os.Getenv("T") == "1" { return 1 }; return 2 }()
+func BenchmarkDenseTraining(b *testing.B) {
+	isa := benchISA(b)
+	const images = 128
+	pool := NewPool(benchThreads)
+	defer pool.Close()
+	team := pool.NewTeam(isa, 1<<20)
+	for _, s := range [][2]int{{6272, 196}, {3136, 120}, {784, 500}, {500, 500}, {400, 120}} {
+		x, y := View{N: Block, C: images * Block}, View{N: Block, C: images * Block}
+		d := Dense{C: s[0], H: 1, W: 1, In: x, Out: Part{C: s[1], View: y, Act: ActReLU}}.Split(images)
+		in, out := benchAlloc(images*Blocks(s[0])*Block), benchAlloc(images*Blocks(s[1])*Block)
+		dx, dy := benchAlloc(len(in)), benchAlloc(len(out))
+		w, bias, dw := benchAlloc(d.PackedLen()), benchAlloc(d.BiasLen()), benchAlloc(d.PackedLen())
+		for _, m := range [][]float32{in, dy, w} {
+			for i := range m {
+				m[i] = float32(i%7-3) * 1e-3
+			}
+		}
+		data := DenseBackwardData{Dense: d}
+		turned := benchAlloc(data.PackedLen())
+		weights := DenseBackwardWeights{d}
+		type step struct {
+			name string
+			k    Kernel
+			a    *Args
+		}
+		steps := []step{
+			{"forward", d, &Args{Images: images, Table: d.Table(isa), In: [4]Buf{{Mem: in}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{w, bias}}},
+			{"repack", DenseRepack{d}, &Args{Images: images, In: [4]Buf{{Mem: w}}, Out: [4]Buf{{Mem: turned}}}},
+			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{turned}}},
+			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
+		}
+		at := time.Now()
+		var times [4]time.Duration
+		i := 0
+		run := func(w *Worker) { w.Do(steps[i].k, steps[i].a) }
+		var p benchPeak
+		for turn := range 60 {
+			p.sample(isa)
+			for i = range steps {
+				at = time.Now()
+				team.Run(run)
+				if t := time.Since(at); turn == 0 || t < times[i] {
+					times[i] = t
+				}
+			}
+		}
+		for i, s := range steps {
+			fmt.Fprintf(os.Stderr, "%4d->%3d %-8s %3d tasks %6.0f us", d.C, d.Out.C, s.name, s.k.Tasks(images), times[i].Seconds()*1e6)
+			if i != 1 {
+				fmt.Fprintf(os.Stderr, " %5.1f %%", float64(200/benchThreads)*float64(images*d.C*d.Out.C)/times[i].Seconds()/p.gflops/1e9)
+			}
+			fmt.Fprintln(os.Stderr)
+		}
+	}
+}
