@@ -54,7 +54,11 @@ func makeMatVec(c kernel.Conv, _ int) worker {
 }
 
 func makeDense(c kernel.Conv, batch int) worker {
-	return kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
+	d := kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
+	if parts, ok := d.InParts(batch); ok {
+		return parts
+	}
+	return d
 }
 
 // algorithm chooses how to compute a convolution in a layout whose views are not

@@ -221,17 +221,23 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 			k.Res = view(e.In[1])
 		}
 		do := algo.make(k, c.l.batch)
+		var ws []plan.WeightRef
 		if c.l.train != nil {
-			ws := []plan.WeightRef{{At: c.forwardWeights(e, do, e.Param(weight))}}
+			ws = []plan.WeightRef{{At: c.forwardWeights(e, do, e.Param(weight))}}
 			if bias != nil {
 				ws = append(ws, plan.WeightRef{At: e.Param(bias)})
 			}
-			e.Step(do, e.In, e.Out, ws...)
-			return nil
+		} else {
+			ws = []plan.WeightRef{{Params: []*ir.Value{weight}, How: kernel.PackWeight, Len: do.PackedLen()}}
+			if bias != nil {
+				ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: kernel.PackBias, Len: do.BiasLen()})
+			}
 		}
-		ws := []plan.WeightRef{{Params: []*ir.Value{weight}, How: kernel.PackWeight, Len: do.PackedLen()}}
-		if bias != nil {
-			ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: kernel.PackBias, Len: do.BiasLen()})
+		if do, ok := do.(kernel.DenseParts); ok {
+			t := e.Temp("parts", plan.Packed, do.PartsLen(c.l.batch), 1, 1)
+			e.Step(do, e.In, list(t), ws...)
+			e.Step(do.Sum(), list(t), e.Out)
+			return nil
 		}
 		e.Step(do, e.In, e.Out, ws...)
 		return nil

@@ -409,3 +409,54 @@ func (d LaneDense) Split(images int) LaneDense {
 	}
 	return at
 }
+
+// rereads is what a Dense reads beyond one time each of its weights and inputs, in
+// bytes: the order of its tasks keeps some of one in the second cache while the other
+// goes by, once for every pair of output blocks or chunk of images.
+func (d Dense) rereads(images int) int {
+	c := d.conv()
+	in, weights := 4*Blocks(d.C)*c.depth()*d.H*d.W*images, 4*d.PackedLen()
+	if Blocks(d.Out.C)*Block <= images {
+		in, weights = weights, in
+	}
+	if in <= l2Bytes {
+		return 0
+	}
+	times := ceilDiv(c.ngroups(), c.pairs())
+	if Blocks(d.Out.C)*Block <= images {
+		times = ceilDiv(images, d.images())
+	}
+	return (times - 1) * in
+}
+
+// InParts returns the kernel that computes the layer in parts of its sums, with as
+// many of them as make 1 to 16 threads busy alike, if that costs less than what Split
+// chose: it reads nothing twice but writes and reads the parts, which stay in the
+// second cache while a task adds to one.
+func (d Dense) InParts(images int) (k DenseParts, ok bool) {
+	k = DenseParts{Dense: d}
+	k.Pairs, k.Images = 0, 0
+	taps, part := Blocks(d.C)*d.H*d.W, 4*k.partLen(images)
+	if part > l2Bytes/2 {
+		return k, false
+	}
+	best, parts := 0.0, 0
+	for k.Parts = 2; k.Parts <= min(16, taps/densePartTaps*2); k.Parts++ {
+		cost := d.Cost(images)*costNS/float64(k.Parts) + taskOverhead + float64(2*part)/l3PerOp
+		score := 0.0
+		for _, t := range splitThreads {
+			score += t.weight * cost * float64(ceilDiv(k.Parts, t.threads)*t.threads)
+		}
+		if best == 0 || score < best {
+			best, parts = score, k.Parts
+		}
+	}
+	k.Parts = parts
+	again, once := d.rereads(images), 4*(d.PackedLen()+taps*Block*images)
+	return k, parts > 0 && again-2*parts*part > once/4
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (k DenseSum) Cost(images int) float64 {
+	return float64(4*(k.Parts+1)*Blocks(k.Out.C)*Block*images) / l3PerOp / costNS
+}

@@ -114,3 +114,25 @@ func TestLaneDenseSplit(t *testing.T) {
 		t.Errorf("the input is read %d times: %#v", chunks, d)
 	}
 }
+
+// TestDenseInParts says which dense layers are computed in parts of their sums: those
+// whose weights and inputs are both too large for the second cache, unless the weights
+// outweigh all or the outputs of a task are too many to stay there.
+func TestDenseInParts(t *testing.T) {
+	for _, s := range []struct {
+		in, out, images int
+		want            bool
+	}{
+		{6272, 196, 128, true}, {3136, 120, 128, true}, {6272, 196, 32, true},
+		{6272, 196, 1, false}, {784, 500, 128, false}, {500, 500, 128, false}, {400, 120, 128, false},
+		{1024, 1000, 16, false}, {9216, 4096, 16, false}, {4096, 4096, 64, false}, {25088, 4096, 8, false}, {16, 10, 128, false},
+	} {
+		k, ok := Dense{C: s.in, H: 1, W: 1, Out: Part{C: s.out}}.Split(s.images).InParts(s.images)
+		if ok != s.want {
+			t.Errorf("%d to %d, %d images: in parts is %v: %#v", s.in, s.out, s.images, ok, k)
+		}
+		if ok && (k.Parts < 4 || k.Parts > Blocks(s.in)) {
+			t.Errorf("%d to %d, %d images: %d parts", s.in, s.out, s.images, k.Parts)
+		}
+	}
+}

@@ -86,37 +86,55 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 	c := d.conv()
 	i0, g0 := d.task(task, a.Images)
 	n := min(d.images(), a.Images-i0)
+	g1 := min(g0+c.pairs(), c.ngroups())
+	per := denseTaps
+	if n <= maxPixels(w.ISA) {
+		per = len(a.Table)
+	}
+	d.sum(w, a, denseRange{i0, n, g0, g1, 0, len(a.Table), per})
+	if !d.Out.vectorAct() {
+		return
+	}
+	for b := 2 * g0; b < min(2*g1, Blocks(d.Out.C)); b++ {
+		for i := range n {
+			at := a.Out[0].Off + (i0+i)*d.Out.View.N + b*d.Out.View.C
+			d.Out.activate(w.ISA, a.Out[0].Mem[at:at+Block], b)
+		}
+	}
+}
+
+// denseRange is n images from i0 on, pairs of output blocks and taps.
+type denseRange struct {
+	i0, n  int
+	g0, g1 int
+	t0, t1 int
+	per    int // taps at a time
+}
+
+// sum computes a range of the sums that are a layer's output, beginning with the bias.
+func (d Dense) sum(w *Worker, a *Args, r denseRange) {
+	c := d.conv()
 	depth := c.depth()
 	k := len(a.Table) * depth
-	in := a.In[0].Off + i0*d.In.N
-	for g := g0; g < min(g0+c.pairs(), c.ngroups()); g++ {
-		blocks := min(2, Blocks(d.Out.C)-2*g)
-		width := blocks * Block
-		weights := a.W[0][g*k*2*Block:][:k*width]
-		bias := zeroBias[:width]
-		if a.W[1] != nil {
-			bias = a.W[1][g*2*Block:][:width]
-		}
-		to := a.Out[0].Off + i0*d.Out.View.N + 2*g*d.Out.View.C
-		per := denseTaps
-		if n <= maxPixels(w.ISA) {
-			per = len(a.Table)
-		}
-		for t0 := 0; t0 < len(a.Table); t0 += per {
-			t1 := min(t0+per, len(a.Table))
-			p := densePart{depth: depth, taps: a.Table[t0:t1], w: weights[t0*depth*width : t1*depth*width], width: width, bias: bias,
-				in: a.In[0].Mem, at: in, ps: d.In.N, n: n, out: a.Out[0].Mem, to: to, block: d.Out.View.C, step: d.Out.View.N,
-				resume: t0 > 0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
-			p.run(w)
-		}
-		if !d.Out.vectorAct() {
-			continue
-		}
-		for b := range blocks {
-			for i := range n {
-				at := to + i*d.Out.View.N + b*d.Out.View.C
-				d.Out.activate(w.ISA, a.Out[0].Mem[at:at+Block], 2*g+b)
+	width := func(g int) int { return min(2, Blocks(d.Out.C)-2*g) * Block }
+	weights := func(g, t int) int { return g*k*2*Block + t*depth*width(g) }
+	for t0 := r.t0; t0 < r.t1; t0 += r.per {
+		t1 := min(t0+r.per, r.t1)
+		for g := r.g0; g < r.g1; g++ {
+			bias := zeroBias[:width(g)]
+			if a.W[1] != nil {
+				bias = a.W[1][g*2*Block:][:width(g)]
 			}
+			p := densePart{depth: depth, taps: a.Table[t0:t1], w: a.W[0][weights(g, t0):weights(g, t1)], width: width(g), bias: bias,
+				in: a.In[0].Mem, at: a.In[0].Off + r.i0*d.In.N, ps: d.In.N, n: r.n, out: a.Out[0].Mem,
+				to: a.Out[0].Off + r.i0*d.Out.View.N + 2*g*d.Out.View.C, block: d.Out.View.C, step: d.Out.View.N,
+				resume: t0 > r.t0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
+			if g+1 < r.g1 {
+				p.next = &a.W[0][weights(g+1, t0)]
+			} else if t1 < r.t1 {
+				p.next = &a.W[0][weights(r.g0, t1)]
+			}
+			p.run(w)
 		}
 	}
 }
@@ -134,6 +152,7 @@ type densePart struct {
 	to           int
 	block, step  int // from an output block to the next, from an image to the next
 	resume, relu bool
+	next         *float32 // the weights that are wanted next, or nil
 }
 
 func (p *densePart) run(w *Worker) {
@@ -161,6 +180,10 @@ func (p *densePart) run(w *Worker) {
 	for b := 0; b < p.width/Block; b += blocks {
 		t.w, t.bias = float(p.w, b*Block), float(p.bias, b*Block)
 		calls, kernels := ceilDiv(p.n, most), far
+		ask := 1
+		if p.next != nil {
+			kernels, ask = t.firstTiles(w.ISA, blocks, false, calls, uintptr(unsafe.Pointer(p.next))+uintptr(4*b*Block))
+		}
 		for i := 0; i < p.n; calls-- {
 			n := ceilDiv(p.n-i, calls)
 			half := (n + 1) / 2
@@ -171,7 +194,9 @@ func (p *densePart) run(w *Worker) {
 			t.outA = float(p.out, p.to+b*p.block+i*p.step)
 			t.outB = float(p.out, p.to+b*p.block+(i+half)*p.step)
 			kernels[n]((*byte)(unsafe.Pointer(t)))
-			kernels = near
+			if ask--; ask == 0 {
+				kernels = near
+			}
 			i += n
 		}
 	}

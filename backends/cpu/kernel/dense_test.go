@@ -56,6 +56,7 @@ func TestDense(t *testing.T) {
 		for _, isa := range Available() {
 			checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
 		}
+		checkDenseParts(t, d, images, a, out, ref)
 		var simd []float32
 		for _, isa := range Available() {
 			var first []float32
@@ -64,18 +65,9 @@ func TestDense(t *testing.T) {
 				if split[0] < 0 {
 					d = d.Split(images)
 				}
-				for i := range images {
-					for c := range Blocks(d.Out.C) * Block {
-						*out.at(i, c, 0, 0, false) = canary
-					}
-				}
+				clearOutputs(out, images, d.Out.C)
 				runAll(isa, d, a)
-				var got []float32
-				for i := range images {
-					for o := range d.Out.C {
-						got = append(got, *out.at(i, o, 0, 0, false))
-					}
-				}
+				got := outputs(out, images, d.Out.C)
 				if err := out.check(); err != nil {
 					t.Fatalf("%v: %v\n%#v", isa, err, d)
 				}
@@ -94,6 +86,75 @@ func TestDense(t *testing.T) {
 				t.Fatalf("AVX2 and AVX-512 differ\n%#v", d)
 			}
 			simd = first
+		}
+	}
+}
+
+// clearOutputs makes sure that what a test reads has been written.
+func clearOutputs(out *actBuf, images, c int) {
+	for i := range images {
+		for o := range Blocks(c) * Block {
+			*out.at(i, o, 0, 0, false) = canary
+		}
+	}
+}
+
+// outputs are those of a dense layer, image by image.
+func outputs(out *actBuf, images, c int) (l []float32) {
+	for i := range images {
+		for o := range c {
+			l = append(l, *out.at(i, o, 0, 0, false))
+		}
+	}
+	return l
+}
+
+// checkDenseParts compares the layer in parts of its sums with its definition, and the
+// bits of all tiers but the portable one.
+func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, ref []float64) {
+	t.Helper()
+	taps := len(a.Table)
+	for _, parts := range []int{1, 2, 3, 5, 16} {
+		if parts > taps {
+			continue
+		}
+		k := DenseParts{d, parts}
+		k.Pairs, k.Images = 0, 0
+		var simd []float32
+		for _, isa := range Available() {
+			mem := alignedFloats(k.PartsLen(images) + 1)
+			for i := range mem {
+				mem[i] = canary
+			}
+			b := *a
+			b.Out[0] = Buf{Mem: mem}
+			runAll(isa, k, &b)
+			if math.Float32bits(mem[len(mem)-1]) != math.Float32bits(canary) {
+				t.Fatalf("%v: parts are longer than PartsLen says\n%#v", isa, k)
+			}
+			clearOutputs(out, images, d.Out.C)
+			runAll(isa, k.Sum(), &Args{Images: images, In: b.Out, Out: [4]Buf{out.Buf}})
+			if err := out.check(); err != nil {
+				t.Fatalf("%v: %v\n%#v", isa, err, k)
+			}
+			got := outputs(out, images, d.Out.C)
+			if e := maxErr(got, ref); e > 4e-6 {
+				t.Fatalf("%v: error %.2g\n%#v", isa, e, k)
+			}
+			for i := range images {
+				for c := d.Out.C; c < Blocks(d.Out.C)*Block; c++ {
+					if x := *out.at(i, c, 0, 0, false); x != 0 {
+						t.Fatalf("%v: the padding of image %d has %g\n%#v", isa, i, x, k)
+					}
+				}
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(got)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", k)
+			}
+			simd = got
 		}
 	}
 }

@@ -10,7 +10,13 @@ import (
 // BenchmarkDenseTraining is a training step's part of the dense layers of the MNIST networks on two
 // threads, one kernel after another as in a step, so that each finds the others' arrays in the caches: the least
 // time of each and its share of the peak.
-var benchThreads = func() int { if os.Getenv("T") == "1" { return 1 }; return 2 }()
+var benchThreads = func() int {
+	if os.Getenv("T") == "1" {
+		return 1
+	}
+	return 2
+}()
+
 func BenchmarkDenseTraining(b *testing.B) {
 	isa := benchISA(b)
 	const images = 128
@@ -36,14 +42,19 @@ func BenchmarkDenseTraining(b *testing.B) {
 			k    Kernel
 			a    *Args
 		}
-		steps := []step{
-			{"forward", d, &Args{Images: images, Table: d.Table(isa), In: [4]Buf{{Mem: in}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{w, bias}}},
+		steps := []step{{"forward", d, &Args{Images: images, Table: d.Table(isa), In: [4]Buf{{Mem: in}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{w, bias}}}}
+		if parts, ok := d.InParts(images); ok {
+			mem := benchAlloc(parts.PartsLen(images))
+			steps[0].name, steps[0].k, steps[0].a.Out[0].Mem = "parts", parts, mem
+			steps = append(steps, step{"sum", parts.Sum(), &Args{Images: images, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: out}}}})
+		}
+		steps = append(steps, []step{
 			{"repack", DenseRepack{d}, &Args{Images: images, In: [4]Buf{{Mem: w}}, Out: [4]Buf{{Mem: turned}}}},
 			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{turned}}},
 			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
-		}
+		}...)
 		at := time.Now()
-		var times [4]time.Duration
+		times := make([]time.Duration, len(steps))
 		i := 0
 		run := func(w *Worker) { w.Do(steps[i].k, steps[i].a) }
 		var p benchPeak
@@ -59,7 +70,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 		}
 		for i, s := range steps {
 			fmt.Fprintf(os.Stderr, "%4d->%3d %-8s %3d tasks %6.0f us", d.C, d.Out.C, s.name, s.k.Tasks(images), times[i].Seconds()*1e6)
-			if i != 1 {
+			if s.name != "repack" && s.name != "sum" {
 				fmt.Fprintf(os.Stderr, " %5.1f %%", float64(200/benchThreads)*float64(images*d.C*d.Out.C)/times[i].Seconds()/p.gflops/1e9)
 			}
 			fmt.Fprintln(os.Stderr)

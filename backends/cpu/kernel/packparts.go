@@ -17,6 +17,8 @@ func packParts(k Kernel) []packPart {
 		return k.packParts()
 	case Dense:
 		return k.conv().packParts()
+	case DenseParts:
+		return k.conv().packParts()
 	case MatVec:
 		return k.packParts()
 	case Winograd:

@@ -182,6 +182,7 @@ func TestPackAll(t *testing.T) {
 		{PackWeight, 0, Winograd{Conv: conv}, [][]float32{numbers(103 * 40 * 9)}, Winograd{Conv: conv}.PackedLen()},
 		{PackWeight, 0, WinogradLine{Conv: line}, [][]float32{numbers(90 * 20 * 7)}, WinogradLine{Conv: line}.PackedLen()},
 		{PackWeight, 0, dense, [][]float32{numbers(100 * 360)}, dense.PackedLen()},
+		{PackWeight, 0, DenseParts{dense, 2}, [][]float32{numbers(100 * 360)}, dense.PackedLen()},
 		{PackTransposed, 360, Dense{C: 360, H: 1, W: 1, Out: Part{C: 100}}, [][]float32{numbers(100 * 360)}, Dense{C: 360, H: 1, W: 1, Out: Part{C: 100}}.PackedLen()},
 		{PackBNScale, 1e-3, Affine{C: 20}, [][]float32{numbers(20), numbers(20), numbers(20), numbers(20)}, 32},
 		{PackBNShift, 1e-3, Affine{C: 20}, [][]float32{numbers(20), numbers(20), numbers(20), numbers(20)}, 32},
