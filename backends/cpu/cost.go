@@ -118,8 +118,6 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		c.MACs, ns = 0, moveNS*float64(k.PackedLen())
 	case kernel.PixelsToVector:
 		ns = moveNS * float64(k.C*k.H*k.W*images)
-	case kernel.DenseRepack:
-		c.MACs, ns = 0, moveNS*float64(k.PackedLen())
 	case interface{ Cost(images int) float64 }:
 		ns = k.Cost(images)
 	case kernel.Lanes:

@@ -379,7 +379,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 		}
 		return c.layouts("backward weights", needs(blocked, 2), []plan.Need{packed}, func(e *plan.Emitter) error {
 			d.In, d.Out.View = view(e.In[1]), view(e.In[0])
-			e.Step(kernel.DenseBackwardWeights{Dense: d.Split(c.l.batch)}, list(e.In[1], e.In[0]), e.Out)
+			e.Step(kernel.DenseBackwardWeights{Dense: d}, list(e.In[1], e.In[0]), e.Out)
 			return nil
 		})
 	}
@@ -393,10 +393,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 	}
 	return c.layouts("backward data", []plan.Need{blocked}, []plan.Need{blocked}, func(e *plan.Emitter) error {
 		d.In, d.Out.View = view(e.Out[0]), view(e.In[0])
-		do := kernel.DenseBackwardData{Dense: d.Split(c.l.batch)}
-		t := e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
-		e.Step(kernel.DenseRepack{Dense: d}, list(e.Param(w)), list(t))
-		e.Step(do, e.In, e.Out, plan.WeightRef{At: t})
+		e.Step(kernel.DenseBackwardData{Dense: d}, e.In, e.Out, plan.WeightRef{At: e.Param(w)})
 		return nil
 	})
 }

@@ -152,6 +152,7 @@ type densePart struct {
 	to           int
 	block, step  int // from an output block to the next, from an image to the next
 	resume, relu bool
+	near         bool     // the weights are in the second cache
 	next         *float32 // the weights that are wanted next, or nil
 }
 
@@ -181,7 +182,9 @@ func (p *densePart) run(w *Worker) {
 		t.w, t.bias = float(p.w, b*Block), float(p.bias, b*Block)
 		calls, kernels := ceilDiv(p.n, most), far
 		ask := 1
-		if p.next != nil {
+		if p.near {
+			kernels = near
+		} else if p.next != nil {
 			kernels, ask = t.firstTiles(w.ISA, blocks, false, calls, uintptr(unsafe.Pointer(p.next))+uintptr(4*b*Block))
 		}
 		for i := 0; i < p.n; calls-- {

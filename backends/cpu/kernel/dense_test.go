@@ -173,15 +173,8 @@ func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *act
 	dx := *in
 	dx.Mem = append([]float32(nil), in.Mem...)
 	back := DenseBackwardData{Dense: d, Add: d.C%2 == 0}
-	wb := alignedFloats(back.PackedLen())
-	for i := range wb {
-		wb[i] = canary
-	}
-	ra := &Args{Images: images}
-	ra.In[0].Mem, ra.Out[0].Mem = packed, wb
-	runAll(isa, DenseRepack{d}, ra)
 	ba := &Args{Images: images, Table: back.Table(isa)}
-	ba.In[0], ba.Out[0], ba.W[0] = out.Buf, dx.Buf, wb
+	ba.In[0], ba.Out[0], ba.W[0] = out.Buf, dx.Buf, packed
 	runAll(isa, back, ba)
 	if err := dx.check(); err != nil {
 		t.Fatalf("%v: %v\n%#v", isa, err, back)

@@ -1,16 +1,15 @@
 package kernel
 
 // DenseBackwardData is the gradient of a dense layer with respect to its input:
-// In[0] = dY in the view Out.View of the Dense, Out[0] = dX in its view In, W[0] as
-// written by Repack, Table. Add adds to what dX holds.
+// In[0] = dY in the view Out.View of the Dense, Out[0] = dX in its view In, W[0] the
+// weights as the Dense has them, Table. Add adds to what dX holds.
+//
+// A task turns the weights of its inputs, which then are in the nearest caches when all
+// its images go over them: turned as a whole, they would be written to the third cache
+// and read from it.
 type DenseBackwardData struct {
 	Dense
 	Add bool
-}
-
-// PackedLen is the length of the repacked weights, in float32s.
-func (d DenseBackwardData) PackedLen() int {
-	return d.H * d.W * Blocks(d.C) * Block * Blocks(d.Out.C) * Block
 }
 
 // Table returns the offsets of dY's blocks, in bytes.
@@ -22,67 +21,71 @@ func (d DenseBackwardData) Table(ISA) []int {
 	return t
 }
 
-// Tasks is chunks of images x pairs of input blocks.
-func (d DenseBackwardData) Tasks(images int) int {
-	return ceilDiv(images, d.images()) * ceilDiv(Blocks(d.C), 2)
+// denseDataTasks is how many tasks there should be at least, of as many images as turning
+// the weights pays for.
+const (
+	denseDataTasks  = 16
+	denseDataImages = 28
+)
+
+// chunks is into how many chunks the images are cut.
+func (d DenseBackwardData) chunks(images int) int {
+	return min(ceilDiv(images, denseDataImages), ceilDiv(denseDataTasks, ceilDiv(Blocks(d.C), 2)))
 }
+
+// Tasks is pairs of input blocks x chunks of images.
+func (d DenseBackwardData) Tasks(images int) int {
+	return ceilDiv(Blocks(d.C), 2) * d.chunks(images)
+}
+
+// Scratch is for the weights of a pair of input blocks at one position.
+func (d DenseBackwardData) Scratch() int { return 2 * Block * Blocks(d.Out.C) * Block }
 
 // Run computes one task: a pair of input blocks at all positions.
 func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
-	chunks := ceilDiv(a.Images, d.images())
-	g, i0 := task/chunks, task%chunks*d.images()
-	n := min(d.images(), a.Images-i0)
+	chunks := d.chunks(a.Images)
+	g, chunk := task/chunks, task%chunks
+	i0, i1 := a.Images*chunk/chunks, a.Images*(chunk+1)/chunks
 	width := min(2, Blocks(d.C)-2*g) * Block
-	k := Blocks(d.Out.C) * Block
-	per := 2 * Block * k * d.H * d.W // weights of a pair
+	turned := w.Scratch[:Blocks(d.Out.C)*Block*width]
 	for pos := range d.H * d.W {
+		d.turn(w.ISA, turned, a.W[0], g, pos)
 		p := densePart{
 			depth: Block,
-			taps:  a.Table, w: a.W[0][g*per+pos*k*width:][:k*width], width: width, bias: zeroBias[:width],
-			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Out.View.N, ps: d.Out.View.N, n: n,
+			taps:  a.Table, w: turned, width: width, bias: zeroBias[:width],
+			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Out.View.N, ps: d.Out.View.N, n: i1 - i0,
 			out: a.Out[0].Mem, to: a.Out[0].Off + i0*d.In.N + 2*g*d.In.C + pos/d.W*d.In.H + pos%d.W*Block, block: d.In.C, step: d.In.N,
-			resume: d.Add,
+			resume: d.Add, near: true,
 		}
 		p.run(w)
 	}
 }
 
-// DenseRepack makes the packed weights of a DenseBackwardData from those of the
-// Dense. In[0] is the forward weights, Out[0] the repacked ones.
-type DenseRepack struct{ Dense }
-
-// Tasks is the pairs of input blocks.
-func (d DenseRepack) Tasks(int) int { return ceilDiv(Blocks(d.C), 2) }
-
-// Run repacks one pair of input blocks: the weights of an input block, a row for each
-// of its channels and a column for each output channel, are turned.
-func (d DenseRepack) Run(w *Worker, g int, a *Args) {
-	v := vecFor(w.ISA)
-	src := a.In[0].Mem[a.In[0].Off:]
+// turn makes a row for each output channel, and a column for each channel of the pair g
+// of input blocks, of the weights of a position, which have a row for each input.
+func (d DenseBackwardData) turn(isa ISA, dst, src []float32, g, pos int) {
+	v := vecFor(isa)
 	width := min(2, Blocks(d.C)-2*g) * Block
 	k := Blocks(d.Out.C) * Block
 	positions := d.H * d.W
-	dst := a.Out[0].Mem[a.Out[0].Off+g*2*Block*k*positions:][:positions*k*width]
 	taps := Blocks(d.C) * positions
 	depth := d.conv().depth()
-	for pos := range positions {
-		for o := 0; o < k; o += 2 * Block {
-			// These output channels are a pair of blocks of the forward weights, or the last one.
-			n := min(2*Block, k-o)
-			from, to := src[o*taps*depth:][:taps*depth*n], dst[(pos*k+o)*width:][:n*width]
-			for b := range width / Block {
-				tap := (2*g+b)*positions + pos
-				rows := from[tap*depth*n:][:depth*n]
-				if depth == Block {
-					v.transpose(to[b*Block:], rows, width, n, Block, n)
-					continue
-				}
-				for j := range n {
-					column := to[j*width+b*Block:][:Block]
-					clear(column[depth:])
-					for i := range depth {
-						column[i] = rows[i*n+j]
-					}
+	for o := 0; o < k; o += 2 * Block {
+		// These output channels are a pair of blocks of the forward weights, or the last one.
+		n := min(2*Block, k-o)
+		from, to := src[o*taps*depth:][:taps*depth*n], dst[o*width:][:n*width]
+		for b := range width / Block {
+			tap := (2*g+b)*positions + pos
+			rows := from[tap*depth*n:][:depth*n]
+			if depth == Block {
+				v.transpose(to[b*Block:], rows, width, n, Block, n)
+				continue
+			}
+			for j := range n {
+				column := to[j*width+b*Block:][:Block]
+				clear(column[depth:])
+				for i := range depth {
+					column[i] = rows[i*n+j]
 				}
 			}
 		}

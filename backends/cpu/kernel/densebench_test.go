@@ -35,7 +35,6 @@ func BenchmarkDenseTraining(b *testing.B) {
 			}
 		}
 		data := DenseBackwardData{Dense: d}
-		turned := benchAlloc(data.PackedLen())
 		weights := DenseBackwardWeights{d}
 		type step struct {
 			name string
@@ -49,8 +48,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 			steps = append(steps, step{"sum", parts.Sum(), &Args{Images: images, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: out}}}})
 		}
 		steps = append(steps, []step{
-			{"repack", DenseRepack{d}, &Args{Images: images, In: [4]Buf{{Mem: w}}, Out: [4]Buf{{Mem: turned}}}},
-			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{turned}}},
+			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{w}}},
 			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
 		}...)
 		at := time.Now()
@@ -70,7 +68,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 		}
 		for i, s := range steps {
 			fmt.Fprintf(os.Stderr, "%4d->%3d %-8s %3d tasks %6.0f us", d.C, d.Out.C, s.name, s.k.Tasks(images), times[i].Seconds()*1e6)
-			if s.name != "repack" && s.name != "sum" {
+			if s.name != "sum" {
 				fmt.Fprintf(os.Stderr, " %5.1f %%", float64(200/benchThreads)*float64(images*d.C*d.Out.C)/times[i].Seconds()/p.gflops/1e9)
 			}
 			fmt.Fprintln(os.Stderr)
