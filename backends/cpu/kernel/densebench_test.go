@@ -10,17 +10,10 @@ import (
 // BenchmarkDenseTraining is a training step's part of the dense layers of the MNIST networks on two
 // threads, one kernel after another as in a step, so that each finds the others' arrays in the caches: the least
 // time of each and its share of the peak.
-var benchThreads = func() int {
-	if os.Getenv("T") == "1" {
-		return 1
-	}
-	return 2
-}()
-
 func BenchmarkDenseTraining(b *testing.B) {
 	isa := benchISA(b)
 	const images = 128
-	pool := NewPool(benchThreads)
+	pool := NewPool(2)
 	defer pool.Close()
 	team := pool.NewTeam(isa, 1<<20)
 	for _, s := range [][2]int{{6272, 196}, {3136, 120}, {784, 500}, {500, 500}, {400, 120}} {
@@ -51,7 +44,6 @@ func BenchmarkDenseTraining(b *testing.B) {
 			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{w}}},
 			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
 		}...)
-		at := time.Now()
 		times := make([]time.Duration, len(steps))
 		i := 0
 		run := func(w *Worker) { w.Do(steps[i].k, steps[i].a) }
@@ -59,7 +51,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 		for turn := range 60 {
 			p.sample(isa)
 			for i = range steps {
-				at = time.Now()
+				at := time.Now()
 				team.Run(run)
 				if t := time.Since(at); turn == 0 || t < times[i] {
 					times[i] = t
@@ -69,7 +61,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 		for i, s := range steps {
 			fmt.Fprintf(os.Stderr, "%4d->%3d %-8s %3d tasks %6.0f us", d.C, d.Out.C, s.name, s.k.Tasks(images), times[i].Seconds()*1e6)
 			if s.name != "sum" {
-				fmt.Fprintf(os.Stderr, " %5.1f %%", float64(200/benchThreads)*float64(images*d.C*d.Out.C)/times[i].Seconds()/p.gflops/1e9)
+				fmt.Fprintf(os.Stderr, " %5.1f %%", 100*float64(images*d.C*d.Out.C)/times[i].Seconds()/p.gflops/1e9)
 			}
 			fmt.Fprintln(os.Stderr)
 		}
