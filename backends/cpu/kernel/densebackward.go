@@ -119,7 +119,7 @@ func (d DenseBackwardWeights) cut(images int) (pairs, taps int) {
 	pairs = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
 	taps = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, pairs))
 	if taps*pairs < denseChunks {
-		pairs = min(n, denseChunks/taps)
+		pairs = min(n, ceilDiv(denseChunks, taps))
 	}
 	return pairs, taps
 }
