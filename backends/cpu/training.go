@@ -340,12 +340,27 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			c.sumOfParts(e, k, k.Count(c.l.batch), k.Groups*kernel.Block, from)
 			return nil
 		}
-		if k := (kernel.RowBackwardWeights{Conv: f}).Split(c.l.batch); k.Fits() {
-			c.sumOfParts(e, k, k.Count(c.l.batch), k.Images, from)
+		batch := c.l.batch
+		k, row := kernel.BackwardWeights{Conv: f}.Split(batch), kernel.RowBackwardWeights{Conv: f}.Split(batch)
+		least := k.Cost(batch)
+		if row.Fits() {
+			least = row.Cost(batch)
+		}
+		if wino := (kernel.WinogradBackwardWeights{BackwardWeightsParts: k}); wino.Fits() && !c.l.direct {
+			if wino = wino.Split(batch); wino.Cost(batch) < least {
+				if n := wino.Count(batch); n > 1 {
+					c.sumOfParts(e, wino, n, wino.Images, from)
+				} else {
+					e.Step(wino, from, e.Out)
+				}
+				return nil
+			}
+		}
+		if row.Fits() {
+			c.sumOfParts(e, row, row.Count(batch), row.Images, from)
 			return nil
 		}
-		k := kernel.BackwardWeights{Conv: f}.Split(c.l.batch)
-		if n := k.Count(c.l.batch); n > 1 {
+		if n := k.Count(batch); n > 1 {
 			c.sumOfParts(e, k, n, k.Images, from)
 			return nil
 		}

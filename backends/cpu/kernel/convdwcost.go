@@ -45,14 +45,14 @@ func (c *BackwardWeights) taskCost(pairs, units, images int) float64 {
 }
 
 // cost is that of so many images on one thread, and of the largest task, in the unit of
-// the model.
-func (c BackwardWeightsParts) cost(images int) (sum, largest float64) {
+// the model, given that of a task of so many pairs, units and images.
+func (c BackwardWeightsParts) cost(images int, task func(pairs, units, images int) float64) (sum, largest float64) {
 	most := c.mostUnits()
 	units, pairs := c.Units, c.pairs()
 	if units <= 0 {
 		units = most
 	}
-	largest = c.taskCost(pairs, units, min(images, c.Images))
+	largest = task(pairs, units, min(images, c.Images))
 	sum = float64(c.Tasks(images)) * largest
 	// Most are smaller.
 	sum *= float64(most) / float64(c.chunks()*units)
@@ -66,7 +66,7 @@ func (c BackwardWeightsParts) cost(images int) (sum, largest float64) {
 
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (c BackwardWeightsParts) Cost(images int) float64 {
-	sum, _ := c.cost(images)
+	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
 
@@ -79,6 +79,11 @@ func (c BackwardWeights) Cost(images int) float64 {
 // that 1 to 16 threads are busy alike, given that so many images run at once. With
 // as many parts as images are (Count is 1), BackwardWeights alone will do.
 func (c BackwardWeights) Split(images int) BackwardWeightsParts {
+	return c.split(images, c.taskCost)
+}
+
+// split is Split given the cost of a task of so many pairs, units and images.
+func (c BackwardWeights) split(images int, task func(pairs, units, images int) float64) BackwardWeightsParts {
 	var at BackwardWeightsParts
 	best, most := 0.0, c.mostUnits()
 	for parts := 1; parts <= min(images, gradientParts); parts++ {
@@ -97,7 +102,7 @@ func (c BackwardWeights) Split(images int) BackwardWeightsParts {
 					continue
 				}
 				tasks, score := float64(k.Tasks(images)), 0.0
-				sum, largest := k.cost(images)
+				sum, largest := k.cost(images, task)
 				for _, t := range splitThreads {
 					// In the last round some threads are idle, and others at a large task.
 					n := float64(t.threads)
@@ -110,4 +115,53 @@ func (c BackwardWeights) Split(images int) BackwardWeightsParts {
 		}
 	}
 	return at
+}
+
+const (
+	winoGradInCost  = 150  // a tile of 16 channels of dY to its 36 positions
+	winoGradOutCost = 150  // a register of sums at 36 positions to taps
+	winoPatchCost   = 800  // a block of a tile that reaches past the image: its patch, and transforms of single tiles
+	winoSumCost     = 50   // a block of 16 x 16 sums in and out, and its share of a call
+	winoSumFactor   = 1.15 // of the products, whose operands come from the second cache
+)
+
+// taskCost is the cost of a task of so many pairs of output blocks, units and images.
+func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
+	m := c.m()
+	gh, gw := ceilDiv(c.H, m), ceilDiv(c.W, m)
+	total := images * gh * gw
+	blocks, sums := 0, 0.0
+	n := 0
+	for g := range c.groups {
+		blocks += g.blocks
+		sums += max(float64(g.blocks), 17./16)
+		if n++; n == pairs {
+			break
+		}
+	}
+	k := *c
+	k.Pairs, k.Units = pairs, units
+	chunks := ceilDiv(total, k.tiles())
+	cost := taskOverhead + float64(total)*float64(units*winoInCost+blocks*winoGradInCost)
+	cost += float64(images*(gh*gw-c.H/m*(c.W/m))) * float64(units+blocks) * winoPatchCost
+	cost += float64(winoArea*units) * (float64(total)*Block*sums*winoSumFactor + float64(chunks*blocks)*winoSumCost)
+	cost += float64(units*blocks*Block) * winoGradOutCost
+	dw := 4 * Block * units * c.unitRows() * blocks
+	bytes := 4*Block*images*c.H*c.W*(units+blocks) + 2*dw
+	if l := k.layout(); 4*l.size > 2*l2Bytes {
+		bytes += 2 * 4 * units * l.unit * chunks
+	}
+	return cost + float64(bytes)/gradientL3PerOp
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (c WinogradBackwardWeights) Cost(images int) float64 {
+	sum, _ := c.cost(images, c.taskCost)
+	return sum / costNS
+}
+
+// Split returns c with Pairs, Units and Images chosen as BackwardWeights chooses them.
+func (c WinogradBackwardWeights) Split(images int) WinogradBackwardWeights {
+	c.BackwardWeightsParts = c.split(images, c.taskCost)
+	return c
 }

@@ -21,6 +21,12 @@ func (c BackwardWeightsParts) Tasks(images int) int {
 
 // Run computes a task of a part.
 func (c BackwardWeightsParts) Run(w *Worker, task int, a *Args) {
+	task, b := c.part(task, a)
+	c.BackwardWeights.Run(w, task, &b)
+}
+
+// part is the task of BackwardWeights that a task is, and the operands of its part.
+func (c *BackwardWeightsParts) part(task int, a *Args) (int, Args) {
 	n := c.BackwardWeights.Tasks(a.Images)
 	part := task / n
 	first := part * c.Images
@@ -30,7 +36,7 @@ func (c BackwardWeightsParts) Run(w *Worker, task int, a *Args) {
 	b.In[1].Off += first * c.Parts[0].View.N
 	b.Out[0].Off += part * c.PackedLen()
 	b.Out[1] = Buf{}
-	c.BackwardWeights.Run(w, task%n, &b)
+	return task % n, b
 }
 
 // SumParts adds the parts of a packed array of N numbers (whole blocks), one for so

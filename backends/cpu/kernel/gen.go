@@ -2,6 +2,7 @@ package kernel
 
 //go:generate go -C _asm run . -part tile -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part wino -out ../wino_amd64.s -stubs ../wino_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part winodw -out ../winodw_amd64.s -stubs ../winodw_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part depthwise -out ../depthwise_amd64.s -stubs ../depthwise_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part gradient -out ../gradient_amd64.s -stubs ../gradient_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part rowgrad -out ../rowgrad_amd64.s -stubs ../rowgrad_amd64.go -pkg kernel

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -83,5 +84,57 @@ func BenchmarkGradientSplits(b *testing.B) {
 			}
 		}
 		d.quit.Store(true)
+	}
+}
+
+// BenchmarkWeightGradients is the kernels of gradients with respect to weights side by
+// side, as a plan would cut their work, on one thread: of layers of mnist/conv, of
+// GoogLeNet, NIN-CIFAR and the Inception networks on MNIST.
+func BenchmarkWeightGradients(b *testing.B) {
+	isa := benchISA(b)
+	for _, s := range [][5]int{{16, 16, 3, 28, 128}, {16, 16, 3, 14, 128}, {32, 32, 3, 14, 128}, {16, 32, 5, 28, 128},
+		{64, 192, 3, 56, 16}, {96, 128, 3, 28, 16}, {128, 192, 3, 28, 16}, {96, 208, 3, 14, 16}, {112, 224, 3, 14, 16}, {128, 256, 3, 14, 16}, {144, 288, 3, 14, 16}, {160, 320, 3, 14, 16},
+		{160, 320, 3, 7, 16}, {192, 384, 3, 7, 16}, {16, 32, 5, 28, 16}, {32, 96, 5, 28, 16}, {16, 48, 5, 14, 16}, {32, 128, 5, 14, 16}, {32, 128, 5, 7, 16}, {48, 128, 5, 7, 16},
+		{96, 192, 5, 16, 32}, {192, 192, 3, 8, 32}, {96, 192, 5, 16, 128}, {192, 192, 3, 8, 128}} {
+		images := s[4]
+		b.Run(fmt.Sprintf("%dx%d_%d-%d@%d/images=%d", s[2], s[2], s[0], s[1], s[3], images), func(b *testing.B) {
+			c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
+			l := newBenchLayer("", isa, images, c, direct)
+			type coster interface {
+				Kernel
+				PackedLen() int
+				Count(images int) int
+				Cost(images int) float64
+			}
+			direct := BackwardWeights{Conv: l.conv}.Split(images)
+			kernels := []coster{WinogradBackwardWeights{BackwardWeightsParts: direct}.Split(images), direct}
+			if k := (RowBackwardWeights{Conv: l.conv}).Split(images); k.Fits() {
+				kernels = append(kernels, k)
+			}
+			least, peak := make([]float64, len(kernels)), benchPeak{}
+			for b.Loop() {
+				for i, k := range kernels {
+					g := &benchLayer{kern: k, args: &Args{Images: images, In: [4]Buf{l.args.In[0], l.args.Out[0]}, Out: [4]Buf{{Mem: benchAlloc(k.Count(images) * k.PackedLen())}}}}
+					if t, ok := k.(Tabler); ok {
+						g.args.Table = t.Table(isa)
+					}
+					w := newWorkers(isa, []*benchLayer{g})[0]
+					if t := timeMin(isa, 60*time.Millisecond, &peak, func() { g.run(w) }); least[i] == 0 || t < least[i] {
+						least[i] = t
+					}
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			for i, k := range kernels {
+				name := reflect.TypeOf(k).Name()
+				b.ReportMetric(least[i]*1e6, name+"-us")
+				b.ReportMetric(k.Cost(images)/1e3, name+"-predicted-us")
+			}
+			b.ReportMetric(100*2*float64(l.conv.MACs()*images)/1e9/least[1]/peak.gflops, "%peak-direct")
+			if os.Getenv("INCC_LAYERS") == "1" {
+				w := kernels[0].(WinogradBackwardWeights)
+				fmt.Fprintf(os.Stderr, "pairs %d units %d images %d tiles %d scratch %d KB; direct: pairs %d units %d images %d\n", w.Pairs, w.Units, w.Images, w.tiles(), w.Scratch()/256, direct.Pairs, direct.Units, direct.Images)
+			}
+		})
 	}
 }

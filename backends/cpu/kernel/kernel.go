@@ -74,6 +74,8 @@ type Worker struct {
 	sum      [Block]float32
 	wino     winoRun // the Winograd task under way
 	product  winoProduct
+	sums     winoSums
+	winoGrad winoGradRun
 	grad     gradientCall
 
 	team    *Team  // that it is of (threads.go)

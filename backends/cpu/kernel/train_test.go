@@ -243,7 +243,7 @@ func TestKernelsAreValues(t *testing.T) {
 		Activation{Act: ActReLU}, ActGrad{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolGrad{}, BatchNormGrad{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
 		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyGrad{}, Dropout{}, FromNCHW{},
 		LRN{}, LRNGrad{}, Maxout{}, MaxoutGrad{}, MaxNorm{}, MaxGrad{}, Fill{}, MaxPool{}, MaxPoolGrad{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, RowBackwardWeights{}, SGD{},
-		Softmax{}, SoftmaxGrad{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{},
+		Softmax{}, SoftmaxGrad{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{}, WinogradBackwardWeights{},
 	} {
 		if k != k { // panics where it is not comparable
 			t.Errorf("%#v is not itself", k)

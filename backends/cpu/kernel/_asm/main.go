@@ -22,7 +22,7 @@ var ymm = []reg.VecPhysical{
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, line, depthwise, lanes, gradient, rowgrad, matvec, pack, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, winodw, line, depthwise, lanes, gradient, rowgrad, matvec, pack, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -30,6 +30,8 @@ func main() {
 		tiles()
 	case "wino":
 		winograds()
+	case "winodw":
+		winoGradients()
 	case "line":
 		lines()
 	case "depthwise":

@@ -61,23 +61,7 @@ func winoIn(bits int) {
 	ADDQ(p6, p6)
 	four := v[15]
 	constant(fmt.Sprintf("four%d", bits), 0x40800000, four)
-	// x is consumed; the results are in the registers returned.
-	one := func(x []reg.VecPhysical, f, g reg.VecPhysical) []reg.VecPhysical {
-		VSUBPS(x[2], x[4], f)          // f = x4-x2
-		VSUBPS(x[2], x[0], x[0])       // x0-x2
-		VFMADD213PS(f, four, x[0])     // t0
-		VSUBPS(x[1], x[3], g)          // g = x3-x1
-		VSUBPS(x[3], x[5], x[5])       // x5-x3
-		VFNMADD231PS(g, four, x[5])    // t5
-		VFNMADD213PS(x[4], four, x[2]) // x4-4x2
-		VFNMADD213PS(x[3], four, x[1]) // x3-4x1
-		VADDPS(x[1], x[2], x[3])       // t1
-		VSUBPS(x[1], x[2], x[4])       // t2
-		VADDPS(g, g, g)                // 2(x3-x1)
-		VADDPS(g, f, x[1])             // t3
-		VSUBPS(g, f, x[2])             // t4
-		return []reg.VecPhysical{x[0], x[3], x[4], x[1], x[2], x[5]}
-	}
+	one := func(x []reg.VecPhysical, f, g reg.VecPhysical) []reg.VecPhysical { return winoIn1(x, f, g, four) }
 	sets := [2][]reg.VecPhysical{v[0:6], v[7:13]}
 	if bits == 512 {
 		sets[1] = v[16:22]
@@ -123,6 +107,25 @@ func winoIn(bits int) {
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
 	RET()
+}
+
+// winoIn1 is one dimension of it, given a register that holds fours. x is consumed, f and
+// g too; the results are in the registers returned.
+func winoIn1(x []reg.VecPhysical, f, g, four reg.VecPhysical) []reg.VecPhysical {
+	VSUBPS(x[2], x[4], f)          // f = x4-x2
+	VSUBPS(x[2], x[0], x[0])       // x0-x2
+	VFMADD213PS(f, four, x[0])     // t0
+	VSUBPS(x[1], x[3], g)          // g = x3-x1
+	VSUBPS(x[3], x[5], x[5])       // x5-x3
+	VFNMADD231PS(g, four, x[5])    // t5
+	VFNMADD213PS(x[4], four, x[2]) // x4-4x2
+	VFNMADD213PS(x[3], four, x[1]) // x3-4x1
+	VADDPS(x[1], x[2], x[3])       // t1
+	VSUBPS(x[1], x[2], x[4])       // t2
+	VADDPS(g, g, g)                // 2(x3-x1)
+	VADDPS(g, f, x[1])             // t3
+	VSUBPS(g, f, x[2])             // t4
+	return []reg.VecPhysical{x[0], x[3], x[4], x[1], x[2], x[5]}
 }
 
 // winoOut transforms n results of 36 positions to m x m pixels, with the

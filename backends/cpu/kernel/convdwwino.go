@@ -1,0 +1,337 @@
+package kernel
+
+import "unsafe"
+
+// WinogradBackwardWeights is the gradient with respect to its weights of a convolution
+// that WinogradFits: the adjoint of Winograd, with the same matrices (Lavin and Gray
+// 2016, section 4),
+//
+//	dW = G^T [sum over tiles of (A dY A^T) .* (B^T X B)] G
+//
+// which is 36 multiplications a tile for 144 (3x3) or 100 (5x5). Operands, parts of
+// images and their tasks are those of BackwardWeightsParts, without Out[1]; where there
+// is one part, its sum is the gradient.
+//
+// A task takes a strip of tiles, of that a third of the positions, and of these Tiles tiles
+// at a time: it transforms the input blocks and those of dY that it owns, of which then
+// each two are multiplied. It keeps the sums for all that it owns until the last tile is
+// done.
+//
+// A sum is a chain of fused multiply-adds over the tiles of a part in order. So the bits
+// depend on none of Tiles, Units, Pairs and threads, and are the same on AVX2 and
+// AVX-512. The error is some five times that of BackwardWeights, about 1e-5 of the
+// largest gradient where every number is a random one.
+type WinogradBackwardWeights struct {
+	BackwardWeightsParts
+	Tiles int // that are transformed before they are multiplied; 0 leaves it to the kernel
+}
+
+// Fits reports whether the kernel can compute the gradient: not that of few input
+// channels, whose packed weights lie otherwise.
+func (c WinogradBackwardWeights) Fits() bool { return WinogradFits(c.Conv) && c.depth() == Block }
+
+// Table is empty: what the kernel reads lies in rows.
+func (c WinogradBackwardWeights) Table(ISA) []int { return nil }
+
+// m is the side of a tile of dY.
+func (c *WinogradBackwardWeights) m() int { return winoIn + 1 - c.KH }
+
+// mostBlocks is the number of output blocks that a task owns at most.
+func (c *WinogradBackwardWeights) mostBlocks() int {
+	pairs := ceilDiv(c.ngroups(), ceilDiv(c.ngroups(), c.pairs()))
+	return min(2*pairs, c.BiasLen()/Block)
+}
+
+// unitsAtOnce is the number of input blocks that a task owns at most.
+func (c *WinogradBackwardWeights) unitsAtOnce() int { return ceilDiv(c.mostUnits(), c.chunks()) }
+
+const (
+	winoPairs         = 3          // of rows of positions: 0 and 5, 1 and 2, 3 and 4
+	winoPairPositions = 2 * winoIn // of a pair
+	winoGradStrip     = 96 << 10   // float32s of input and dY that stay in the second cache beside the sums
+)
+
+// tiles is how many tiles are multiplied at once: as few as leave them in the first cache
+// with the sums of a third of the positions, where that holds these, and else as many as
+// make up for fetching the sums.
+func (c *WinogradBackwardWeights) tiles() int {
+	if c.Tiles > 0 {
+		return c.Tiles
+	}
+	if c.unitsAtOnce()+c.mostBlocks() == 2 {
+		return 8
+	}
+	return 16
+}
+
+// stripTiles is how many tiles are done at all positions before the next ones.
+func (c *WinogradBackwardWeights) stripTiles() int {
+	n := c.tiles()
+	return n * max(1, winoGradStrip/(n*c.m()*c.m()*Block*(c.unitsAtOnce()+c.mostBlocks())))
+}
+
+// winoGradLayout says where things are in a worker's scratch, in float32s: the input
+// [position][unit][tile][16] and dY [position][output block][tile][16] of a third of the
+// positions, room for a transform between its two dimensions, the tiles that reach past
+// the image, and the sums [unit][output block], each [pair][position][input channel][16 or, of
+// a pair of blocks, 32]. Strides between positions are odd numbers of cache lines.
+type winoGradLayout struct {
+	block              int // from a block's tiles to the next block's
+	xpos, dypos        int // from a position to the next
+	dy, tmp, patches   int // where they begin; the input is at 0
+	patch              int // from a patch to the next: of all blocks of the input, and then of dY
+	sums, unit, sumpos int // where the sums begin, from a unit's to the next's, and from a position's to the next's for each block
+	size               int
+}
+
+func (c *WinogradBackwardWeights) layout() (l winoGradLayout) {
+	units, blocks, m, patches := c.unitsAtOnce(), c.mostBlocks(), c.m(), 0
+	if c.H%m != 0 || c.W%m != 0 {
+		patches = c.stripTiles()
+	}
+	l.block = c.tiles() * Block
+	l.xpos, l.dypos = units*l.block|Block, blocks*l.block|Block
+	l.dy = winoPairPositions * l.xpos
+	l.tmp = l.dy + winoPairPositions*l.dypos
+	l.patches = l.tmp + winoIn*5*Block
+	l.patch = (units*winoArea + blocks*m*m) * Block
+	l.sums = l.patches + patches*l.patch
+	l.sumpos = Block*Block + Block
+	l.unit = blocks * winoArea * l.sumpos
+	l.size = l.sums + units*l.unit
+	return l
+}
+
+// Scratch is the transformed tiles and the sums.
+func (c WinogradBackwardWeights) Scratch() int { return c.layout().size }
+
+// winoSums is the argument block of the microkernel that adds products of tiles. It
+// lives in the Worker, and the assembly knows its layout.
+type winoSums struct {
+	x, dy, sum          unsafe.Pointer // the first tile of the input and of dY, and the sum
+	n                   int            // sums, one after another
+	xnext, dynext, next int            // bytes from what is of a sum to the next's
+	tiles               int
+	block               int // bytes from an output block's tiles to the next's, in dY
+	row                 int // bytes from an input channel's sums to the next's
+	begin               int // 1 to begin with zeros
+}
+
+// winoGradRun is a task under way. It lives in the Worker, so that a run allocates
+// nothing, or only the first of so many pairs and tiles.
+type winoGradRun struct {
+	winoGradLayout
+	c      WinogradBackwardWeights
+	w      *Worker
+	a      Args // of the part
+	owned  []gradientPart
+	lo, hi int // units
+	blocks int // of dY
+	rows   []winoRow
+	done   int // tiles of the strip before those being multiplied
+	tiles  int // that are being multiplied
+}
+
+// winoRow is tiles of a strip that lie side by side, or one that has a patch.
+type winoRow struct {
+	first, n int
+	patch    int // where it is, or -1
+	x, dy    int // where the first one's first blocks are
+}
+
+// Run computes a task of a part.
+func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
+	r := &w.winoGrad
+	task, part := c.part(task, a)
+	*r = winoGradRun{c: c, w: w, a: part, owned: r.owned[:0], rows: r.rows[:0], winoGradLayout: c.layout()}
+	c.owned(task, &r.a, func(p gradientPart) {
+		r.owned = append(r.owned, p)
+		r.lo, r.hi = p.u0, p.u1
+		r.blocks += p.blocks
+	})
+	m := c.m()
+	total, chunk, strip := part.Images*ceilDiv(c.H, m)*ceilDiv(c.W, m), c.tiles(), c.stripTiles()
+	for first := 0; first < total; first += strip {
+		r.cut(first, min(strip, total-first), chunk)
+		for pair := range winoPairs {
+			for rest := r.rows; len(rest) > 0; {
+				rest = r.transform(pair, rest, chunk)
+				r.multiply(pair, first == 0 && r.done == 0)
+			}
+		}
+	}
+	r.transformBack()
+}
+
+// cut finds the rows of n tiles from first on, which are counted through all images, none
+// of which goes on behind so many tiles as are multiplied at once, and fills the patches.
+func (r *winoGradRun) cut(first, n, chunk int) {
+	c, m := &r.c, r.c.m()
+	gh, gw, inside, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.W/m, 0
+	image, ty, tx := first/(gh*gw), first/gw%gh, first%gw
+	r.rows = r.rows[:0]
+	for i := 0; i < n; {
+		t := winoRow{first: i, n: 1, patch: -1,
+			x:  c.In.at(&r.a.In[0], image, r.lo, ty*m-c.PH, tx*m-c.PW),
+			dy: c.Parts[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
+		if rows, cols := min(m, c.H-ty*m), min(m, c.W-tx*m); rows < m || cols < m {
+			t.patch = r.patches + patches*r.patch
+			patches++
+			r.fill(&t, rows, cols)
+		} else {
+			t.n = min(inside-tx, n-i, chunk-i%chunk)
+		}
+		r.rows = append(r.rows, t)
+		i += t.n
+		if tx += t.n; tx == gw {
+			tx = 0
+			if ty++; ty == gh {
+				ty = 0
+				image++
+			}
+		}
+	}
+}
+
+// fill writes the patch of a tile that has so many rows and columns of dY, with zeros
+// past the image.
+func (r *winoGradRun) fill(t *winoRow, rows, cols int) {
+	c, m, to := &r.c, r.c.m(), r.w.Scratch[t.patch:][:r.patch]
+	for u := range r.hi - r.lo {
+		fillPatch(to[u*winoArea*Block:], r.a.In[0].Mem[t.x+u*c.In.C:], c.In.H, winoIn, rows+c.KH-1, cols+c.KW-1)
+	}
+	to = to[(r.hi-r.lo)*winoArea*Block:]
+	view := c.Parts[0].View
+	for b := range r.blocks {
+		fillPatch(to[b*m*m*Block:], r.a.In[1].Mem[t.dy+b*view.C:], view.H, m, rows, cols)
+	}
+}
+
+// fillPatch writes side x side pixels, of which so many rows and columns are those of src.
+func fillPatch(dst, src []float32, row, side, rows, cols int) {
+	for y := range side {
+		for x := range side {
+			d := (*[Block]float32)(dst[(y*side+x)*Block:])
+			if y < rows && x < cols {
+				*d = [Block]float32(src[y*row+x*Block:])
+			} else {
+				*d = [Block]float32{}
+			}
+		}
+	}
+}
+
+// transform makes a pair of rows of positions of the next tiles to be multiplied, and
+// returns the rows of those that follow.
+func (r *winoGradRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
+	c, m, view, scratch := &r.c, r.c.m(), r.c.Parts[0].View, r.w.Scratch
+	units := r.hi - r.lo
+	r.done, r.tiles = rows[0].first, 0
+	for len(rows) > 0 && r.tiles < chunk {
+		s := &rows[0]
+		rows = rows[1:]
+		x, dy, xmem, dymem := s.x, s.dy, r.a.In[0].Mem, r.a.In[1].Mem
+		xrow, xblock, dyrow, dyblock := c.In.H, c.In.C, view.H, view.C
+		if s.patch >= 0 {
+			xmem, dymem = scratch, scratch
+			x = s.patch
+			xrow, xblock, dyrow, dyblock = winoIn*Block, winoArea*Block, m*Block, m*m*Block
+			dy = x + units*xblock
+		}
+		for u := range units {
+			from, to := x+u*xblock, u*r.block+r.tiles*Block
+			if r.w.ISA == Portable {
+				winoGradXGo(pair, xmem[from:], xrow, scratch[to:], r.xpos, s.n, m)
+				continue
+			}
+			_ = xmem[from+(winoIn-1)*xrow+(winoIn+(s.n-1)*m)*Block-1] // the assembly checks no bounds
+			winoGradX(r.w.ISA, pair, &xmem[from], 4*xrow, &scratch[to], 4*r.xpos, s.n, 4*m*Block)
+		}
+		for b := range r.blocks {
+			from, to := dy+b*dyblock, r.dy+b*r.block+r.tiles*Block
+			if r.w.ISA == Portable {
+				winoGradDYGo(m, pair, dymem[from:], dyrow, scratch[to:], r.dypos, s.n)
+				continue
+			}
+			_ = dymem[from+(m-1)*dyrow+s.n*m*Block-1]
+			winoGradDY(r.w.ISA, m, pair, &dymem[from], 4*dyrow, &scratch[to], 4*r.dypos, s.n)
+		}
+		r.tiles += s.n
+	}
+	return rows
+}
+
+// multiply adds the products at a pair of rows of positions, of all units and blocks.
+func (r *winoGradRun) multiply(pair int, begin bool) {
+	s, units := &r.w.sums, r.hi-r.lo
+	s.n, s.xnext, s.dynext, s.next = units, 4*r.block, 0, 4*r.unit
+	if units == 1 { // so many positions in one call
+		s.n, s.xnext, s.dynext = winoIn, 4*r.xpos, 4*r.dypos
+	}
+	positions := winoPairPositions
+	if units == 1 {
+		positions = 2
+	}
+	s.tiles, s.block, s.begin = r.tiles, 4*r.block, 0
+	if begin {
+		s.begin = 1
+	}
+	for p := range positions {
+		if units == 1 {
+			p *= winoIn
+		}
+		block := 0
+		for i := range r.owned {
+			blocks := r.owned[i].blocks
+			if units == 1 {
+				s.next = 4 * blocks * r.sumpos
+			}
+			r.add(r.sums+(block*winoArea+(pair*winoPairPositions+p)*blocks)*r.sumpos, p*r.xpos, r.dy+p*r.dypos+block*r.block, blocks)
+			block += blocks
+		}
+	}
+}
+
+// add adds products of a pair of blocks of dY.
+func (r *winoGradRun) add(sum, x, dy, blocks int) {
+	s, scratch, width := &r.w.sums, r.w.Scratch, blocks*Block
+	if r.w.ISA == Portable {
+		for i := range s.n {
+			at := scratch[sum+i*s.next/4:][:Block*width]
+			if s.begin != 0 {
+				clear(at)
+			}
+			for b := range blocks {
+				winoGradSumGo(scratch[x+i*s.xnext/4:], scratch[dy+i*s.dynext/4+b*r.block:], at[b*Block:], width, r.tiles)
+			}
+		}
+		return
+	}
+	s.row = 4 * width
+	once := blocks
+	if r.w.ISA == AVX2 {
+		once = 1
+	}
+	for b := 0; b < blocks; b += once {
+		s.x, s.dy, s.sum = float(scratch, x), float(scratch, dy+b*r.block), float(scratch, sum+b*Block)
+		winoGradSum(r.w.ISA, once, s)
+	}
+}
+
+// transformBack makes the gradient of the sums.
+func (r *winoGradRun) transformBack() {
+	side, scratch, block := r.c.KH, r.w.Scratch, 0
+	for _, p := range r.owned {
+		n := Block * p.blocks * Block // weights of a unit and a tap
+		for u := range r.hi - r.lo {
+			src := scratch[r.sums+u*r.unit+block*winoArea*r.sumpos:][:winoArea*p.blocks*r.sumpos]
+			dst := p.dw[(r.lo+u)*side*side*n:][:side*side*n]
+			if r.w.ISA == Portable {
+				winoGradOutGo(side, src, p.blocks*r.sumpos, dst, n)
+				continue
+			}
+			winoGradOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
+		}
+		block += p.blocks
+	}
+}

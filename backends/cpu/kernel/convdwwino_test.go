@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+// TestWinoSumsLayout compares the struct with what the assembly assumes.
+func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 11) }
+
+// The gradient of every shape is that of the definition, in the packed order, on all
+// tiers; its bits depend on how the work is cut into parts of images alone, and AVX2 and
+// AVX-512 give the same.
+func TestWinogradBackwardWeights(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := rand.New(rand.NewPCG(8, 9))
+	count := 60
+	if long() {
+		count = 2000
+	}
+	for i := range count {
+		side := 3 + 2*r.IntN(2)
+		c := Conv{IC: 9 + r.IntN(60), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: side, KW: side, SH: 1, SW: 1, PH: r.IntN(side + 2), PW: r.IntN(side + 2),
+			Parts: [4]Part{{C: 1 + r.IntN(80)}}}
+		images := 1 + r.IntN(5)
+		k := newConvCase(r, images, c, i%2)
+		c = k.c
+		dy := k.out[0]
+		dy.fill(r, false)
+		dw, _ := k.weightGradient()
+		for j := range k.w {
+			k.w[j] = float32(j + 1) // so that the packed order is known
+		}
+		number := make([]float32, c.PackedLen())
+		c.Pack(number, k.w)
+		b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: c}, 1 + r.IntN(images)}}
+		if !b.Fits() {
+			t.Fatalf("%#v does not fit", b)
+		}
+		n := b.Count(images)
+		var simd []float32
+		for _, isa := range Available() {
+			var first []float32
+			for _, cut := range [][3]int{{0, 0, 0}, {1, 1, 5}, {2, 0, 0}, {1, 2, 1}, {0, 1, 33}} {
+				b.Units, b.Pairs, b.Tiles = cut[0], cut[1], cut[2]
+				parts := alignedFloats(n*b.PackedLen() + 2*guardLen)
+				for j := range parts {
+					parts[j] = canary
+				}
+				a := &Args{Images: images}
+				a.In[0], a.In[1], a.Out[0] = k.in.Buf, dy.Buf, Buf{parts, guardLen}
+				runAll(isa, b, a)
+				for j := range guardLen {
+					if math.Float32bits(parts[j]) != math.Float32bits(canary) || math.Float32bits(parts[len(parts)-1-j]) != math.Float32bits(canary) {
+						t.Fatalf("%v: guard zone written\n%#v", isa, b)
+					}
+				}
+				got := make([]float32, b.PackedLen())
+				runAll(isa, SumParts{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
+				// checkGradient allows 3e-6.
+				checkGradient(t, isa, b, got, number, dw, 0.1/math.Sqrt(float64(images*c.H*c.W)))
+				if first != nil && !reflect.DeepEqual(bits(first), bits(parts)) {
+					t.Fatalf("%v: other bits with other units, pairs and tiles\n%#v", isa, b)
+				}
+				first = parts
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(first)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", b)
+			}
+			simd = first
+		}
+	}
+}
+
+// TestWinogradBackwardWeightsError compares the errors with those of the direct kernel on
+// the shapes of networks, against float64 and relative to the largest gradient.
+func TestWinogradBackwardWeightsError(t *testing.T) {
+	for _, s := range [][5]int{{16, 16, 28, 3, 32}, {16, 16, 14, 3, 32}, {64, 32, 28, 3, 4}, {192, 32, 7, 3, 4}, {16, 32, 28, 5, 4}} {
+		images := s[4]
+		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], SH: 1, SW: 1, PH: s[3] / 2, PW: s[3] / 2, Parts: [4]Part{{C: s[1]}}}
+		k := newConvCase(rand.New(rand.NewPCG(1, 1)), images, c, 0)
+		c = k.c
+		k.out[0].fill(rand.New(rand.NewPCG(1, 2)), false)
+		dw, _ := k.weightGradient()
+		for j := range k.w {
+			k.w[j] = float32(j + 1)
+		}
+		number := make([]float32, c.PackedLen())
+		c.Pack(number, k.w)
+		for _, isa := range Available() {
+			line := fmt.Sprintf("%v %dx%d %d->%d @%d, %d images:", isa, c.KH, c.KW, s[0], s[1], s[2], images)
+			b := BackwardWeights{Conv: c}
+			for _, kern := range []Kernel{b, WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{b, images}}} {
+				got := make([]float32, c.PackedLen())
+				runAll(isa, kern, &Args{Images: images, Table: kern.(Tabler).Table(isa), In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: got}}})
+				worst, largest := 0.0, 0.0
+				for i, g := range got {
+					if number[i] != 0 {
+						want := dw[int(number[i])-1]
+						worst, largest = max(worst, math.Abs(float64(g)-want)), max(largest, math.Abs(want))
+					}
+				}
+				line += fmt.Sprintf(" %.1e", worst/largest)
+				if !(worst < 3e-5*largest) {
+					t.Errorf("%T on %v: error %g", kern, isa, worst/largest)
+				}
+			}
+			t.Log(line + " (direct, Winograd)")
+		}
+	}
+}
+
+// TestWinogradBackwardWeightsFits: what the kernel cannot do it does not take.
+func TestWinogradBackwardWeightsFits(t *testing.T) {
+	fits := func(c Conv) bool {
+		return WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights: BackwardWeights{Conv: c}}}.Fits()
+	}
+	good := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}}
+	for i, change := range []func(c *Conv){
+		func(c *Conv) { c.KW = 5 }, func(c *Conv) { c.SW = 2 }, func(c *Conv) { c.DH = 2 }, func(c *Conv) { c.IC = 8 }, func(c *Conv) { c.Groups = 2 },
+		func(c *Conv) { c.Planar = true }, func(c *Conv) { c.KH, c.KW = 4, 4 },
+	} {
+		c := good
+		if change(&c); !fits(good) || fits(c) {
+			t.Errorf("change %d: %#v", i, c)
+		}
+	}
+}
