@@ -307,3 +307,31 @@ func TestSetParam(t *testing.T) {
 		t.Errorf("an unknown param: %v", err)
 	}
 }
+
+// TestTrainingWinograd: a plan takes Winograd for gradients of weights where it is
+// predicted to be faster, unless it is to keep to direct convolution; a step is that of the
+// reference, and its bits are the same on every number of threads and every vector tier.
+func TestTrainingWinograd(t *testing.T) {
+	g := loadTraining(t, "mnist/conv")
+	for _, batch := range []int{2, 33, 128} {
+		for _, direct := range []bool{false, true} {
+			p, err := Plan(g, Options{Batch: batch, Direct: direct})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, s := range p.Steps {
+				if _, ok := s.Do.(kernel.WinogradBackwardWeights); ok {
+					n++
+				}
+			}
+			if (n > 0) == direct {
+				t.Errorf("batch %d, direct %v: %d gradients by Winograd", batch, direct, n)
+			}
+		}
+	}
+	if err := verifyTraining(g, 2, 1, Options{}); err != nil {
+		t.Errorf("%.2000s", err)
+	}
+	trainingBits(t, g, lanesNever)
+}
