@@ -4,7 +4,8 @@ package kernel
 // BackwardWeightsParts has it, for convolutions with three columns side by side and a
 // single block of output channels (Fits). BackwardWeights takes a tap at a time and so
 // loads a number of the input for one multiply-add of a block; here it serves three,
-// and what is read of dY stays for the three columns that it belongs to.
+// and what is read of dY stays for the three columns that it belongs to. Of planar input
+// all nine taps of 3 x 3 are computed at once.
 //
 // Operands: In[0] the forward input (with its border, as the forward kernel reads it),
 // In[1] dY in the view of Parts[0]; Out[0] room for PackedLen numbers for every part
@@ -18,25 +19,34 @@ type RowBackwardWeights struct {
 }
 
 // Fits reports whether the kernel can compute the gradient: of three columns side by
-// side, not of few input channels, whose packed weights lie otherwise.
+// side, not of few input channels, whose packed weights lie otherwise, or of planar input
+// and three rows.
 func (c RowBackwardWeights) Fits() bool {
-	return !c.Planar && one(c.Groups) == 1 && c.depth() == Block && c.OC() <= Block && c.Parts[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
+	return (c.Planar && c.KH == 3 || c.depth() == Block) && one(c.Groups) == 1 && c.OC() <= Block && c.Parts[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
 }
+
+// units is the number of input blocks, of planar input channels.
+func (c *RowBackwardWeights) units() int { return ceilDiv(c.IC, c.lanes()) }
 
 // Count is the number of parts of that many images.
 func (c RowBackwardWeights) Count(images int) int { return ceilDiv(images, c.Images) }
 
-// Tasks is parts x input blocks.
-func (c RowBackwardWeights) Tasks(images int) int { return c.Count(images) * Blocks(c.IC) }
+// Tasks is parts x input blocks (planar: channels).
+func (c RowBackwardWeights) Tasks(images int) int { return c.Count(images) * c.units() }
 
 // rowsAtOnce is how many rows of pixels are done for all taps before the next ones: as
 // many as leave dY and the input in the first cache.
-func (c *RowBackwardWeights) rowsAtOnce() int { return max(1, (12<<10)/(4*Block*c.W)) }
+func (c *RowBackwardWeights) rowsAtOnce() int {
+	if c.Planar {
+		return c.H // there are no next ones
+	}
+	return max(1, (12<<10)/(4*Block*c.W))
+}
 
 // Run computes an input block's part.
 func (c RowBackwardWeights) Run(w *Worker, task int, a *Args) {
-	part, block := task/Blocks(c.IC), task%Blocks(c.IC)
-	n := c.KH * 3 * Block * Block // weights of the block
+	part, block := task/c.units(), task%c.units()
+	n := c.KH * 3 * c.depth() * Block // weights of the block
 	dw := a.Out[0].Mem[a.Out[0].Off+part*c.PackedLen()+block*n:][:n]
 	clear(dw)
 	first := part * c.Images
@@ -46,6 +56,10 @@ func (c RowBackwardWeights) Run(w *Worker, task int, a *Args) {
 		for y := 0; y < c.H; y += step {
 			rows := min(step, c.H-y)
 			dy := view.at(&a.In[1], image, 0, y, 0)
+			if c.Planar {
+				c.plane(w, a, a.In[0].Off+image*c.In.N+block*c.In.C-c.PH*c.In.H-c.PW, dy, dw)
+				continue
+			}
 			for kh := range c.KH {
 				x := c.In.at(&a.In[0], image, block, y*one(c.SH)-c.PH+kh*one(c.DH), -c.PW)
 				c.row(w, a, x, dy, rows, dw[kh*3*Block*Block:][:3*Block*Block])
@@ -78,6 +92,31 @@ func (c *RowBackwardWeights) row(w *Worker, a *Args, x, dy, rows int, dw []float
 	rowGradient(w.ISA, src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
 }
 
+// plane adds the pixels of an image to the sums of the taps of a channel, 9 x 16.
+func (c *RowBackwardWeights) plane(w *Worker, a *Args, x, dy int, dw []float32) {
+	tap, xrow, dyrow := one(c.DH)*c.In.H, one(c.SH)*c.In.H, c.Parts[0].View.H
+	src, grad := a.In[0].Mem, a.In[1].Mem
+	if w.ISA == Portable {
+		for y := range c.H {
+			for px := range c.W {
+				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
+				for i := range 9 {
+					v, sums := src[x+y*xrow+i/3*tap+px+i%3], (*[Block]float32)(dw[i*Block:])
+					for l := range d {
+						sums[l] += float32(v * d[l])
+					}
+				}
+			}
+		}
+		return
+	}
+	// The assembly checks no bounds.
+	_ = src[x+(c.H-1)*xrow+2*tap+c.W+1]
+	_ = grad[dy+(c.H-1)*dyrow+c.W*Block-1]
+	_ = dw[9*Block-1]
+	planeGradient(w.ISA, src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
+}
+
 // Split returns c with Images chosen for that many images: some 16 parts.
 func (c RowBackwardWeights) Split(images int) RowBackwardWeights {
 	c.Images = ceilDiv(images, 16)
@@ -87,7 +126,10 @@ func (c RowBackwardWeights) Split(images int) RowBackwardWeights {
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (c RowBackwardWeights) Cost(images int) float64 {
 	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
-	sum := float64(c.KH*Block*3*c.H)*float64(c.W+1) + calls*tileOverhead
-	bytes := 4 * Block * (c.H*c.W + c.H*one(c.SH)*c.W)
-	return (float64(Blocks(c.IC)) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
+	if c.Planar {
+		calls = 1
+	}
+	sum := float64(c.KH*c.depth()*3*c.H)*float64(c.W+1) + calls*tileOverhead
+	bytes := 4 * (Block*c.H*c.W + c.lanes()*c.H*one(c.SH)*c.W)
+	return (float64(c.units()) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
 }

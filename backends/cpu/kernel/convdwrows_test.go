@@ -15,6 +15,9 @@ func TestRowBackwardWeights(t *testing.T) {
 	for size := 2; size <= 67; size++ {
 		c := Conv{IC: 9 + r.IntN(40), H: 1 + r.IntN(9), W: size, KH: 1 + r.IntN(4), KW: 3, SH: 1 + r.IntN(2), SW: 1, DH: r.IntN(3), PH: r.IntN(4), PW: r.IntN(3),
 			Parts: [4]Part{{C: 1 + r.IntN(Block)}}}
+		if size%2 == 0 {
+			c.Planar, c.IC, c.KH = true, 1+r.IntN(5), 3
+		}
 		images := 1 + r.IntN(5)
 		k := newConvCase(r, images, c, size%2)
 		c = k.c
@@ -68,7 +71,7 @@ func TestRowBackwardWeightsFits(t *testing.T) {
 	fits := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}}
 	for i, change := range []func(c *Conv){
 		func(c *Conv) { c.KW = 5 }, func(c *Conv) { c.SW = 2 }, func(c *Conv) { c.DW = 2 }, func(c *Conv) { c.IC = 8 }, func(c *Conv) { c.Groups = 2 },
-		func(c *Conv) { c.Parts[0].C = 17 }, func(c *Conv) { c.W = 1 }, func(c *Conv) { c.Planar = true }, func(c *Conv) { c.Parts[1].C = 1 },
+		func(c *Conv) { c.Parts[0].C = 17 }, func(c *Conv) { c.W = 1 }, func(c *Conv) { c.Planar, c.KH = true, 2 }, func(c *Conv) { c.Parts[1].C = 1 },
 	} {
 		c := fits
 		if change(&c); !(RowBackwardWeights{Conv: fits}).Fits() || (RowBackwardWeights{Conv: c}).Fits() {

@@ -9,3 +9,13 @@ func rowgrad512(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int
 
 //go:noescape
 func rowgrad256(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+
+// planegrad512 takes steps in bytes: from a row of taps, of the input and of dy to the next.
+//
+//go:noescape
+func planegrad512(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+
+// planegrad256 takes steps in bytes: from a row of taps, of the input and of dy to the next.
+//
+//go:noescape
+func planegrad256(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)

@@ -15,3 +15,14 @@ func rowGradient(isa ISA, src []float32, x, xrow int, grad []float32, dy, dyrow,
 		}
 	}
 }
+
+// planeGradient runs the microkernels on the channel at src[x]; steps are in bytes.
+func planeGradient(isa ISA, src []float32, x, tap, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+	if isa == AVX512 {
+		planegrad512(&src[x], tap, xrow, &grad[dy], dyrow, rows, cols, &dw[0])
+		return
+	}
+	for half := 0; half < Block; half += Block / 2 {
+		planegrad256(&src[x], tap, xrow, &grad[dy+half], dyrow, rows, cols, &dw[half])
+	}
+}
