@@ -629,6 +629,14 @@ storeh0i0:
 	VMOVUPS      Z6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Z5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      64(R11), Z0
 	VMOVUPS      320(R11), Z1
 	VMOVUPS      576(R11), Z2
@@ -705,6 +713,14 @@ storeh0i1:
 	VMOVUPS      Z6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Z5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      128(R11), Z0
 	VMOVUPS      384(R11), Z1
 	VMOVUPS      640(R11), Z2
@@ -781,6 +797,14 @@ storeh0i2:
 	VMOVUPS      Z6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Z5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      192(R11), Z0
 	VMOVUPS      448(R11), Z1
 	VMOVUPS      704(R11), Z2
@@ -849,19 +873,27 @@ reluh0i3:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i3:
-	LEAQ    192(CX), R13
-	VMOVUPS Z0, (R13)
-	ADDQ    DX, R13
-	VMOVUPS Z1, (R13)
-	ADDQ    DX, R13
-	VMOVUPS Z6, (R13)
-	ADDQ    DX, R13
-	VMOVUPS Z5, (R13)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000100, CX
-	ADDQ    $0x00000100, DI
-	DECQ    R10
-	JNZ     tile
+	LEAQ       192(CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000100, CX
+	ADDQ       $0x00000100, DI
+	DECQ       R10
+	JNZ        tile
 	VZEROUPPER
 	RET
 
@@ -1077,6 +1109,10 @@ storeh0i0:
 	VMOVUPS      Z0, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Z5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      64(R11), Z0
 	VMOVUPS      192(R11), Z1
 	VMOVUPS      320(R11), Z2
@@ -1125,15 +1161,19 @@ reluh0i1:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i1:
-	LEAQ    64(CX), R13
-	VMOVUPS Z0, (R13)
-	ADDQ    DX, R13
-	VMOVUPS Z5, (R13)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, DI
-	DECQ    R10
-	JNZ     tile
+	LEAQ       64(CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000080, CX
+	ADDQ       $0x00000080, DI
+	DECQ       R10
+	JNZ        tile
 	VZEROUPPER
 	RET
 
@@ -2860,6 +2900,14 @@ storeh0i0:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      64(R11), Y0
 	VMOVUPS      320(R11), Y1
 	VMOVUPS      576(R11), Y2
@@ -2936,6 +2984,14 @@ storeh0i1:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      128(R11), Y0
 	VMOVUPS      384(R11), Y1
 	VMOVUPS      640(R11), Y2
@@ -3012,6 +3068,14 @@ storeh0i2:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      192(R11), Y0
 	VMOVUPS      448(R11), Y1
 	VMOVUPS      704(R11), Y2
@@ -3088,6 +3152,14 @@ storeh0i3:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	MOVQ         AX, R12
 	VMOVUPS      32(R12), Y0
 	ADDQ         BX, R12
@@ -3321,6 +3393,7 @@ storeh1i0:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
 	VMOVUPS      96(R11), Y0
 	VMOVUPS      352(R11), Y1
 	VMOVUPS      608(R11), Y2
@@ -3397,6 +3470,7 @@ storeh1i1:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
 	VMOVUPS      160(R11), Y0
 	VMOVUPS      416(R11), Y1
 	VMOVUPS      672(R11), Y2
@@ -3473,6 +3547,7 @@ storeh1i2:
 	VMOVUPS      Y6, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
 	VMOVUPS      224(R11), Y0
 	VMOVUPS      480(R11), Y1
 	VMOVUPS      736(R11), Y2
@@ -3549,6 +3624,7 @@ storeh1i3:
 	VMOVUPS Y6, (R13)
 	ADDQ    DX, R13
 	VMOVUPS Y5, (R13)
+	ADDQ    DX, R13
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, DI
@@ -3769,6 +3845,10 @@ storeh0i0:
 	VMOVUPS      Y0, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	VMOVUPS      64(R11), Y0
 	VMOVUPS      192(R11), Y1
 	VMOVUPS      320(R11), Y2
@@ -3821,6 +3901,10 @@ storeh0i1:
 	VMOVUPS      Y0, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         DX, R13
+	PREFETCHT0   (R13)
 	MOVQ         AX, R12
 	VMOVUPS      32(R12), Y0
 	ADDQ         BX, R12
@@ -4006,6 +4090,7 @@ storeh1i0:
 	VMOVUPS      Y0, (R13)
 	ADDQ         DX, R13
 	VMOVUPS      Y5, (R13)
+	ADDQ         DX, R13
 	VMOVUPS      96(R11), Y0
 	VMOVUPS      224(R11), Y1
 	VMOVUPS      352(R11), Y2
@@ -4058,6 +4143,7 @@ storeh1i1:
 	VMOVUPS Y0, (R13)
 	ADDQ    DX, R13
 	VMOVUPS Y5, (R13)
+	ADDQ    DX, R13
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000080, CX
 	ADDQ    $0x00000080, DI

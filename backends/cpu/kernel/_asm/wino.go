@@ -231,10 +231,18 @@ func winoOut(bits, m int) {
 			}
 			Label("store" + label)
 			LEAQ(Mem{Base: dst, Disp: 64*i + o}, d)
-			for y, q := range t {
+			for _, q := range t {
 				VMOVUPS(q, Mem{Base: d})
-				if y < m-1 {
-					ADDQ(row, d)
+				ADDQ(row, d)
+			}
+			if h == 0 {
+				// Those of the tile below, of the next run probably: a store to what is far
+				// away waits for it, and many such stores hold up what follows.
+				for y := range t {
+					PREFETCHT0(Mem{Base: d})
+					if y < m-1 {
+						ADDQ(row, d)
+					}
 				}
 			}
 		}
