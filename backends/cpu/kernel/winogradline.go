@@ -14,7 +14,7 @@ type WinogradLine struct {
 // WinogradLineFits reports whether WinogradLine computes such a convolution.
 func WinogradLineFits(c Conv) bool {
 	return (c.KH == 1 && c.KW == lineTaps || c.KH == lineTaps && c.KW == 1) && one(c.SH) == 1 && one(c.SW) == 1 &&
-		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar
+		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar && !c.masked() // its epilogue knows no mask
 }
 
 const (
