@@ -207,20 +207,6 @@ func (r *winoGradRun) fill(t *winoRow, rows, cols int) {
 	}
 }
 
-// fillPatch writes side x side pixels, of which so many rows and columns are those of src.
-func fillPatch(dst, src []float32, row, side, rows, cols int) {
-	for y := range side {
-		for x := range side {
-			d := (*[Block]float32)(dst[(y*side+x)*Block:])
-			if y < rows && x < cols {
-				*d = [Block]float32(src[y*row+x*Block:])
-			} else {
-				*d = [Block]float32{}
-			}
-		}
-	}
-}
-
 // transform makes a pair of rows of positions of the next tiles to be multiplied, and
 // returns the rows of those that follow.
 func (r *winoGradRun) transform(pair int, rows []winoRow, chunk int) []winoRow {

@@ -105,8 +105,8 @@ func (c Winograd) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts
 // winoLayout says where things are in a worker's scratch, in float32s:
 // V[position][input block][tile][16], M[position][1 or 2][tile][16] (or in the same
 // memory: inPlace), room for a transform between its two dimensions, and patches for
-// tiles at the image's edge. Strides between positions are odd numbers of cache lines, so that the 36
-// of them fall into different sets.
+// tiles at the image's edge. Strides between positions are odd numbers of cache lines,
+// so that the 36 of them fall into different sets.
 type winoLayout struct {
 	area             int // positions: 36, or 10 of WinogradLine
 	block            int // from a block's tiles to the next block's, in V and M
@@ -207,16 +207,25 @@ func (r *winoRun) transformIn() {
 			i += run
 			continue
 		}
-		patch := r.scratch[r.patch : r.patch+winoArea*Block]
-		clear(patch)
 		for b := range Blocks(r.c.IC) {
-			for y := range rows {
-				row := src + b*r.c.In.C + y*r.c.In.H
-				copy(patch[y*winoIn*Block:], in.Mem[row:row+cols*Block])
-			}
+			fillPatch(r.scratch[r.patch:], in.Mem[src+b*r.c.In.C:], r.c.In.H, winoIn, rows, cols)
 			r.inTiles(r.scratch, r.patch, winoIn*Block, b*r.block+i*Block, 1)
 		}
 		i++
+	}
+}
+
+// fillPatch writes side x side pixels, of which so many rows and columns are those of src.
+func fillPatch(dst, src []float32, row, side, rows, cols int) {
+	for y := range side {
+		for x := range side {
+			d := (*[Block]float32)(dst[(y*side+x)*Block:])
+			if y < rows && x < cols {
+				*d = [Block]float32(src[y*row+x*Block:])
+			} else {
+				*d = [Block]float32{}
+			}
+		}
 	}
 }
 
