@@ -35,6 +35,10 @@ func (d Dense) conv() Conv {
 	return Conv{IC: d.C, H: 1, W: 1, KH: d.H, KW: d.W, In: d.In, Parts: [4]Part{d.Out}, Pairs: d.Pairs}
 }
 
+// MACs is the number of multiply-accumulates of an image, without those of padded
+// channels; its gradients take as many.
+func (d Dense) MACs() int { return d.conv().MACs() }
+
 // PackedLen is the length of the packed weights, in float32s.
 func (d Dense) PackedLen() int { return d.conv().PackedLen() }
 
