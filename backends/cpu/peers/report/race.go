@@ -105,7 +105,7 @@ const agreement = 1e-3
 // race runs sides in turns, after it has seen that those of the same computation
 // have the same result, and returns the times by side and round.
 func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
-	var fastest, slowest time.Duration
+	var fastest time.Duration
 	results := map[string][]float32{}
 	var runners []peers.Runner
 	for _, s := range sides {
@@ -133,16 +133,16 @@ func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
 		if fastest == 0 || t[0] < fastest {
 			fastest = t[0]
 		}
-		slowest = max(slowest, t[0])
 		runners = append(runners, s.Runner)
 	}
 	p := peers.Default
 	p.Pairs = rounds
-	// A turn is long enough for the clock, and no longer than it must be.
+	// A turn is long enough for clocks, caches and sleeping threads to come back before
+	// the first run that counts, on the fastest side too, and no longer than it must be.
 	switch {
-	case slowest > 100*time.Millisecond:
+	case fastest > 100*time.Millisecond:
 		p.Runs, p.Warm = 1, 0
-	case slowest > 30*time.Millisecond:
+	case fastest > 30*time.Millisecond:
 		p.Runs = 1
 	default:
 		p.Runs = max(3, min(60, int(3*time.Millisecond/max(fastest, 1))))

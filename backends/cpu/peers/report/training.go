@@ -176,6 +176,20 @@ func (w work) cells(peak float64) []string {
 	return []string{fmt.Sprintf("%.2f", w.seconds*1e3), percent(w.macs, w.seconds, peak)}
 }
 
+// convolution tells from the nodes that a step computes whose convolution it is and
+// which of the three. A fused step bears the name of what comes last in it, which for
+// a gradient of data is the ReLU in front of the convolution.
+func convolution(nodes []string) (name string, direction int) {
+	for _, n := range nodes {
+		for d, suffix := range []string{"/conv_dx", "/weight.grad"} {
+			if s, ok := strings.CutSuffix(n, suffix); ok {
+				return s, 1 + d
+			}
+		}
+	}
+	return nodes[0], 0
+}
+
 func (r *report) directionRows(t, sums *table, e *train.CPU, times []float64, peak float64) {
 	step, _ := e.Trainer().Programs()
 	var layers []string
@@ -184,14 +198,9 @@ func (r *report) directionRows(t, sums *table, e *train.CPU, times []float64, pe
 		if st.Cost.MACs == 0 {
 			continue
 		}
-		name, direction := st.Name, 0
-		for d, suffix := range []string{"/relu", "/conv_dx", "/weight.grad"} {
-			if s, ok := strings.CutSuffix(name, suffix); ok {
-				name, direction = s, d
-			}
-		}
+		name, direction := convolution(st.From)
 		if !strings.Contains(name, "conv_") {
-			continue // the dense layer
+			continue // a dense layer
 		}
 		if by[name] == nil {
 			layers = append(layers, name)
