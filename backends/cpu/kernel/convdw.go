@@ -172,7 +172,7 @@ func (c *BackwardWeights) gradient(w *Worker, a *Args, p gradientPart, s gradien
 	call.dyat = a.In[1].Off + s.image*view.N + p.block*view.C + s.y*view.H
 	call.dyblock, call.dwrow = 4*view.C, 4*width
 	call.pixels = a.Table[ceilDiv(c.IC, c.lanes())*kk:][:pixelInts*s.pixels]
-	call.dyahead = s.dyahead
+	call.dyahead, call.dwahead, call.begin = s.dyahead, 0, 0
 	x := a.In[0].Off + s.image*c.In.N + (s.y*one(c.SH)-c.PH)*c.In.H - c.PW*c.lanes()
 	taps := a.Table[p.lo*kk : p.hi*kk]
 	if c.Planar {

@@ -12,6 +12,9 @@ func TestDense(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for n := 1; n <= 67; n++ {
 		images := []int{1, 1, 2, 7, 14, 15, 31, 61}[r.IntN(8)]
+		if n%13 == 0 {
+			images = denseStrip + 3 // several strips
+		}
 		d := Dense{C: n, H: 1, W: 1, Out: Part{C: 1 + r.IntN(100), Act: Act(r.IntN(4))}}
 		switch n % 3 {
 		case 1:

@@ -151,25 +151,34 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, a.Out[0].Mem[a.Out[0].Off:]
 	call.dyblock, call.dyahead = 4*view.C, 0
 	call.channels(depth)
+	width := func(g int) int { return min(2, Blocks(d.Out.C)-2*g) * Block }
+	place := func(g, t int) int { return depth * (g*taps*2*Block + t*width(g)) }
 	for ; t0 < t1; t0 += denseTogether {
 		some := min(t1, t0+denseTogether)
 		for g := g0; g < g1; g++ {
-			blocks := min(2, Blocks(d.Out.C)-2*g)
-			width := blocks * Block
-			at := g * taps * depth * 2 * Block
-			clear(call.dw[at+t0*depth*width : at+some*depth*width])
-			call.dwrow = 4 * width
+			call.dwrow, call.begin = 4*width(g), 1
 			for i := 0; i < a.Images; i += denseStrip {
 				call.pixels = a.Table[taps:][:pixelInts*min(denseStrip, a.Images-i)]
 				call.dyat = a.In[1].Off + i*view.N + 2*g*view.C
 				for t := t0; t < some; t++ {
-					call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, at+t*depth*width
+					call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, place(g, t)
 					call.xahead = 0
 					if g == g0 && t+denseTogether < taps {
 						call.xahead = a.Table[t+denseTogether] - a.Table[t]
 					}
-					call.add(w.ISA, blocks)
+					next := call.dwat
+					switch {
+					case t+1 < some:
+						next = place(g, t+1)
+					case g+1 < g1:
+						next = place(g+1, t0)
+					case some < t1:
+						next = place(g0, some)
+					}
+					call.dwahead = 4 * (next - call.dwat)
+					call.add(w.ISA, width(g)/Block)
 				}
+				call.begin = 0
 			}
 		}
 	}

@@ -4,19 +4,30 @@
 
 #include "textflag.h"
 
-// func gradient512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p1o1(SB), NOSPLIT, $0-80
+// func gradient512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p1o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -63,22 +74,35 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p1o2(SB), NOSPLIT, $0-80
+// func gradient512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p1o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -136,23 +160,37 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p2o1(SB), NOSPLIT, $0-80
+// func gradient512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p2o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
 	MOVQ    8(R10), BX
 	ADDQ    x+0(FP), BX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z1
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -211,27 +249,45 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p2o2(SB), NOSPLIT, $0-80
+// func gradient512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p2o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
 	MOVQ    8(R10), BX
 	ADDQ    x+0(FP), BX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z2
 	VMOVUPS 64(R10), Z3
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -307,9 +363,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p3o1(SB), NOSPLIT, $0-80
+// func gradient512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p3o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -317,17 +373,34 @@ TEXT ·gradient512p3o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), BX
 	MOVQ    16(R10), CX
 	ADDQ    x+0(FP), CX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z1
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z2
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -398,9 +471,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p3o2(SB), NOSPLIT, $0-80
+// func gradient512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p3o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -408,6 +481,8 @@ TEXT ·gradient512p3o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), BX
 	MOVQ    16(R10), CX
 	ADDQ    x+0(FP), CX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -417,13 +492,34 @@ TEXT ·gradient512p3o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z4
 	VMOVUPS 64(R10), Z5
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -517,9 +613,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p4o1(SB), NOSPLIT, $0-80
+// func gradient512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p4o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -529,6 +625,8 @@ TEXT ·gradient512p4o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), CX
 	MOVQ    24(R10), DX
 	ADDQ    x+0(FP), DX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -537,11 +635,29 @@ TEXT ·gradient512p4o1(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z2
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z3
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -624,9 +740,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p4o2(SB), NOSPLIT, $0-80
+// func gradient512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p4o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -636,6 +752,8 @@ TEXT ·gradient512p4o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), CX
 	MOVQ    24(R10), DX
 	ADDQ    x+0(FP), DX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -648,13 +766,39 @@ TEXT ·gradient512p4o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z6
 	VMOVUPS 64(R10), Z7
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -766,9 +910,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p5o1(SB), NOSPLIT, $0-80
+// func gradient512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p5o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -780,6 +924,8 @@ TEXT ·gradient512p5o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DX
 	MOVQ    32(R10), SI
 	ADDQ    x+0(FP), SI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -790,11 +936,32 @@ TEXT ·gradient512p5o1(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z3
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z4
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -889,9 +1056,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p5o2(SB), NOSPLIT, $0-80
+// func gradient512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p5o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -903,6 +1070,8 @@ TEXT ·gradient512p5o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DX
 	MOVQ    32(R10), SI
 	ADDQ    x+0(FP), SI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -918,13 +1087,44 @@ TEXT ·gradient512p5o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z8
 	VMOVUPS 64(R10), Z9
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1054,9 +1254,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p6o1(SB), NOSPLIT, $0-80
+// func gradient512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p6o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1070,6 +1270,8 @@ TEXT ·gradient512p6o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), SI
 	MOVQ    40(R10), DI
 	ADDQ    x+0(FP), DI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -1082,11 +1284,35 @@ TEXT ·gradient512p6o1(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z4
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z5
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1193,9 +1419,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p6o2(SB), NOSPLIT, $0-80
+// func gradient512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p6o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1209,6 +1435,8 @@ TEXT ·gradient512p6o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), SI
 	MOVQ    40(R10), DI
 	ADDQ    x+0(FP), DI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -1227,13 +1455,49 @@ TEXT ·gradient512p6o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z10
 	VMOVUPS 64(R10), Z11
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1381,9 +1645,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p7o1(SB), NOSPLIT, $0-80
+// func gradient512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p7o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1399,6 +1663,8 @@ TEXT ·gradient512p7o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DI
 	MOVQ    48(R10), R8
 	ADDQ    x+0(FP), R8
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -1413,11 +1679,38 @@ TEXT ·gradient512p7o1(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z5
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z6
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1536,9 +1829,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p7o2(SB), NOSPLIT, $0-80
+// func gradient512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p7o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1554,6 +1847,8 @@ TEXT ·gradient512p7o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DI
 	MOVQ    48(R10), R8
 	ADDQ    x+0(FP), R8
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -1575,13 +1870,54 @@ TEXT ·gradient512p7o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z12
 	VMOVUPS 64(R10), Z13
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1747,9 +2083,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p8o1(SB), NOSPLIT, $0-80
+// func gradient512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p8o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1767,6 +2103,8 @@ TEXT ·gradient512p8o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), R8
 	MOVQ    56(R10), R9
 	ADDQ    x+0(FP), R9
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -1783,11 +2121,41 @@ TEXT ·gradient512p8o1(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z6
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z7
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -1918,9 +2286,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, AVX512F
-TEXT ·gradient512p8o2(SB), NOSPLIT, $0-80
+// func gradient512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient512p8o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1938,6 +2306,8 @@ TEXT ·gradient512p8o2(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), R8
 	MOVQ    56(R10), R9
 	ADDQ    x+0(FP), R9
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -1962,13 +2332,59 @@ TEXT ·gradient512p8o2(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z14
 	VMOVUPS 64(R10), Z15
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -2152,9 +2568,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
+// func gradient512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o1far(SB), NOSPLIT, $0-80
+TEXT ·gradient512p8o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2172,6 +2588,8 @@ TEXT ·gradient512p8o1far(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), R8
 	MOVQ    56(R10), R9
 	ADDQ    x+0(FP), R9
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	ADDQ    dwrow+56(FP), R10
@@ -2188,19 +2606,49 @@ TEXT ·gradient512p8o1far(SB), NOSPLIT, $0-80
 	VMOVUPS (R10), Z6
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z7
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Z8
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z9
@@ -2222,9 +2670,9 @@ pixels:
 	MOVQ         16(R12), R10
 	MOVQ         24(R12), R11
 	VMOVUPS      (R14)(R11*1), Z8
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z9
@@ -2246,9 +2694,9 @@ pixels:
 	MOVQ         32(R12), R10
 	MOVQ         40(R12), R11
 	VMOVUPS      (R14)(R11*1), Z8
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z9
@@ -2270,9 +2718,9 @@ pixels:
 	MOVQ         48(R12), R10
 	MOVQ         56(R12), R11
 	VMOVUPS      (R14)(R11*1), Z8
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z9
@@ -2303,9 +2751,9 @@ pixel:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Z8
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z9
@@ -2348,9 +2796,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
+// func gradient512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o2far(SB), NOSPLIT, $0-80
+TEXT ·gradient512p8o2far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2368,6 +2816,8 @@ TEXT ·gradient512p8o2far(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), R8
 	MOVQ    56(R10), R9
 	ADDQ    x+0(FP), R9
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Z0
 	VMOVUPS 64(R10), Z1
@@ -2392,23 +2842,69 @@ TEXT ·gradient512p8o2far(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Z14
 	VMOVUPS 64(R10), Z15
-	MOVQ    dy+16(FP), R14
-	MOVQ    dyblock+24(FP), R15
-	ADDQ    R14, R15
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       dyblock+24(FP), R15
+	ADDQ       R14, R15
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Z16
 	VMOVUPS      (R15)(R11*1), Z17
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
 	PREFETCHT1   (R15)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z18
@@ -2439,10 +2935,10 @@ pixels:
 	MOVQ         24(R12), R11
 	VMOVUPS      (R14)(R11*1), Z16
 	VMOVUPS      (R15)(R11*1), Z17
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
 	PREFETCHT1   (R15)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z18
@@ -2473,10 +2969,10 @@ pixels:
 	MOVQ         40(R12), R11
 	VMOVUPS      (R14)(R11*1), Z16
 	VMOVUPS      (R15)(R11*1), Z17
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
 	PREFETCHT1   (R15)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z18
@@ -2507,10 +3003,10 @@ pixels:
 	MOVQ         56(R12), R11
 	VMOVUPS      (R14)(R11*1), Z16
 	VMOVUPS      (R15)(R11*1), Z17
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
 	PREFETCHT1   (R15)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z18
@@ -2550,10 +3046,10 @@ pixel:
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Z16
 	VMOVUPS      (R15)(R11*1), Z17
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
 	PREFETCHT1   (R15)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Z18
@@ -2612,20 +3108,32 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p1o1(SB), NOSPLIT, $0-80
+// func gradient256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p1o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -2683,25 +3191,41 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p2o1(SB), NOSPLIT, $0-80
+// func gradient256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p2o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
 	MOVQ    8(R10), BX
 	ADDQ    x+0(FP), BX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y2
 	VMOVUPS 32(R10), Y3
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -2777,9 +3301,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p3o1(SB), NOSPLIT, $0-80
+// func gradient256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p3o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2787,6 +3311,8 @@ TEXT ·gradient256p3o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), BX
 	MOVQ    16(R10), CX
 	ADDQ    x+0(FP), CX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -2796,11 +3322,29 @@ TEXT ·gradient256p3o1(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y4
 	VMOVUPS 32(R10), Y5
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -2894,9 +3438,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p4o1(SB), NOSPLIT, $0-80
+// func gradient256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p4o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2906,6 +3450,8 @@ TEXT ·gradient256p4o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), CX
 	MOVQ    24(R10), DX
 	ADDQ    x+0(FP), DX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -2918,11 +3464,33 @@ TEXT ·gradient256p4o1(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y6
 	VMOVUPS 32(R10), Y7
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -3034,9 +3602,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p5o1(SB), NOSPLIT, $0-80
+// func gradient256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p5o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3048,6 +3616,8 @@ TEXT ·gradient256p5o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DX
 	MOVQ    32(R10), SI
 	ADDQ    x+0(FP), SI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -3063,11 +3633,37 @@ TEXT ·gradient256p5o1(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y8
 	VMOVUPS 32(R10), Y9
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -3197,9 +3793,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
-// Requires: AVX, FMA3
-TEXT ·gradient256p6o1(SB), NOSPLIT, $0-80
+// func gradient256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradient256p6o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3213,6 +3809,8 @@ TEXT ·gradient256p6o1(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), SI
 	MOVQ    40(R10), DI
 	ADDQ    x+0(FP), DI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -3231,11 +3829,41 @@ TEXT ·gradient256p6o1(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y10
 	VMOVUPS 32(R10), Y11
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
@@ -3383,9 +4011,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
+// func gradient256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p4o1far(SB), NOSPLIT, $0-80
+TEXT ·gradient256p4o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3395,6 +4023,8 @@ TEXT ·gradient256p4o1far(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), CX
 	MOVQ    24(R10), DX
 	ADDQ    x+0(FP), DX
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -3407,20 +4037,42 @@ TEXT ·gradient256p4o1far(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y6
 	VMOVUPS 32(R10), Y7
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y8
 	VMOVUPS      32(R14)(R11*1), Y9
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y10
@@ -3439,9 +4091,9 @@ pixels:
 	MOVQ         24(R12), R11
 	VMOVUPS      (R14)(R11*1), Y8
 	VMOVUPS      32(R14)(R11*1), Y9
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y10
@@ -3460,9 +4112,9 @@ pixels:
 	MOVQ         40(R12), R11
 	VMOVUPS      (R14)(R11*1), Y8
 	VMOVUPS      32(R14)(R11*1), Y9
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y10
@@ -3481,9 +4133,9 @@ pixels:
 	MOVQ         56(R12), R11
 	VMOVUPS      (R14)(R11*1), Y8
 	VMOVUPS      32(R14)(R11*1), Y9
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y10
@@ -3511,9 +4163,9 @@ pixel:
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y8
 	VMOVUPS      32(R14)(R11*1), Y9
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y10
@@ -3548,9 +4200,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
+// func gradient256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p5o1far(SB), NOSPLIT, $0-80
+TEXT ·gradient256p5o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3562,6 +4214,8 @@ TEXT ·gradient256p5o1far(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), DX
 	MOVQ    32(R10), SI
 	ADDQ    x+0(FP), SI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -3577,20 +4231,46 @@ TEXT ·gradient256p5o1far(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y8
 	VMOVUPS 32(R10), Y9
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y10
 	VMOVUPS      32(R14)(R11*1), Y11
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y12
@@ -3612,9 +4292,9 @@ pixels:
 	MOVQ         24(R12), R11
 	VMOVUPS      (R14)(R11*1), Y10
 	VMOVUPS      32(R14)(R11*1), Y11
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y13
@@ -3636,9 +4316,9 @@ pixels:
 	MOVQ         40(R12), R11
 	VMOVUPS      (R14)(R11*1), Y10
 	VMOVUPS      32(R14)(R11*1), Y11
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -3660,9 +4340,9 @@ pixels:
 	MOVQ         56(R12), R11
 	VMOVUPS      (R14)(R11*1), Y10
 	VMOVUPS      32(R14)(R11*1), Y11
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y15
@@ -3693,9 +4373,9 @@ pixel:
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y10
 	VMOVUPS      32(R14)(R11*1), Y11
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y12
@@ -3736,9 +4416,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, xahead int, dyahead int)
+// func gradient256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p6o1far(SB), NOSPLIT, $0-80
+TEXT ·gradient256p6o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3752,6 +4432,8 @@ TEXT ·gradient256p6o1far(SB), NOSPLIT, $0-80
 	ADDQ    x+0(FP), SI
 	MOVQ    40(R10), DI
 	ADDQ    x+0(FP), DI
+	CMPQ    begin+72(FP), $0x00
+	JNE     zero
 	MOVQ    dw+48(FP), R10
 	VMOVUPS (R10), Y0
 	VMOVUPS 32(R10), Y1
@@ -3770,20 +4452,50 @@ TEXT ·gradient256p6o1far(SB), NOSPLIT, $0-80
 	ADDQ    dwrow+56(FP), R10
 	VMOVUPS (R10), Y10
 	VMOVUPS 32(R10), Y11
-	MOVQ    dy+16(FP), R14
-	MOVQ    pixels+32(FP), R12
-	MOVQ    n+40(FP), R13
-	SUBQ    $0x04, R13
-	JL      rest
+	JMP     begun
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+begun:
+	MOVQ       dw+48(FP), R11
+	ADDQ       dwahead+64(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	ADDQ       dwrow+56(FP), R11
+	PREFETCHT0 (R11)
+	MOVQ       dy+16(FP), R14
+	MOVQ       pixels+32(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rest
 
 pixels:
 	MOVQ         (R12), R10
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y12
 	VMOVUPS      32(R14)(R11*1), Y13
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -3808,9 +4520,9 @@ pixels:
 	MOVQ         24(R12), R11
 	VMOVUPS      (R14)(R11*1), Y12
 	VMOVUPS      32(R14)(R11*1), Y13
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -3835,9 +4547,9 @@ pixels:
 	MOVQ         40(R12), R11
 	VMOVUPS      (R14)(R11*1), Y12
 	VMOVUPS      32(R14)(R11*1), Y13
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -3862,9 +4574,9 @@ pixels:
 	MOVQ         56(R12), R11
 	VMOVUPS      (R14)(R11*1), Y12
 	VMOVUPS      32(R14)(R11*1), Y13
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -3898,9 +4610,9 @@ pixel:
 	MOVQ         8(R12), R11
 	VMOVUPS      (R14)(R11*1), Y12
 	VMOVUPS      32(R14)(R11*1), Y13
-	ADDQ         dyahead+72(FP), R11
+	ADDQ         dyahead+88(FP), R11
 	PREFETCHT1   (R14)(R11*1)
-	MOVQ         xahead+64(FP), R11
+	MOVQ         xahead+80(FP), R11
 	ADDQ         R10, R11
 	PREFETCHT1   (AX)(R11*1)
 	VBROADCASTSS (AX)(R10*1), Y14

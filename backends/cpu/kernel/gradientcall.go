@@ -3,14 +3,16 @@ package kernel
 // gradientCall is the argument block of the microkernel of gradients with respect to
 // weights: dw[r][o] += sum over n pixels of x[pixel + off[r]] * dy[pixel][o], for up
 // to 16 rows r and one or two blocks of output channels o, a chain of fused multiply-adds for
-// each element, in the order of the pixels. at's are in float32s, the rest in bytes.
-// It lives in the Worker.
+// each element, in the order of the pixels; = instead of += where begin is 1. at's are in
+// float32s, the rest in bytes. It lives in the Worker.
 type gradientCall struct {
 	x, dy, dw       []float32
 	xat, dyat, dwat int
 	off             [Block]int
 	rows            int
 	dyblock, dwrow  int
+	dwahead         int   // how far what the next call writes is from what this one does
+	begin           int   // 1 to begin with zeros
 	pixels          []int // of each: where it is from xat on, and from dyat on
 	xahead, dyahead int   // how far the pixels are that are wanted soon and not near yet, or 0
 }
@@ -47,7 +49,9 @@ func (g *gradientCall) runGo(width int) {
 			dy := g.dyat + j/Block*g.dyblock/4 + j%Block
 			var s [4][2]float32
 			for q := range s {
-				s[q] = [2]float32(g.dw[g.dwat+min(r+q, g.rows-1)*g.dwrow/4+j:])
+				if g.begin == 0 {
+					s[q] = [2]float32(g.dw[g.dwat+min(r+q, g.rows-1)*g.dwrow/4+j:])
+				}
 			}
 			a0, a1, b0, b1 := s[0][0], s[0][1], s[1][0], s[1][1]
 			c0, c1, d0, d1 := s[2][0], s[2][1], s[3][0], s[3][1]

@@ -1,6 +1,6 @@
 package kernel
 
-type gradientFunc = func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, xahead, dyahead int)
+type gradientFunc = func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, dwahead, begin, xahead, dyahead int)
 
 // The microkernels by number of rows; those called far for as many as are usual.
 var (
@@ -43,7 +43,15 @@ func (g *gradientCall) run(isa ISA, blocks int) {
 			_ = g.dw[dw+(p-1)*g.dwrow/4+once*Block-1]
 			_ = g.x[g.xat+(g.off[r+p-1]+g.pixels[len(g.pixels)-2])/4]
 			_ = g.dy[dy+((once-1)*g.dyblock+g.pixels[len(g.pixels)-1])/4+Block-1]
-			add(&g.x[g.xat], &g.off[r], &g.dy[dy], g.dyblock, &g.pixels[0], n, &g.dw[dw], g.dwrow, g.xahead, g.dyahead)
+			ahead := p * g.dwrow // the next rows
+			switch {
+			case r+p < g.rows:
+			case b+once < blocks:
+				ahead = 4*once*Block - r*g.dwrow
+			default:
+				ahead = g.dwahead - r*g.dwrow - 4*b*Block
+			}
+			add(&g.x[g.xat], &g.off[r], &g.dy[dy], g.dyblock, &g.pixels[0], n, &g.dw[dw], g.dwrow, ahead, g.begin, g.xahead, g.dyahead)
 			r += p
 		}
 	}

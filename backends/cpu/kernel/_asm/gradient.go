@@ -16,7 +16,8 @@ import (
 //
 //	dw[i][o] += sum over pixels of x[pixel + off[i]] * dy[pixel][o]
 //
-// Those called far ask for the pixels so many bytes ahead, of the next call for these
+// or = where begin is set. They ask for the rows dwahead bytes on, which are written next:
+// those may come from memory. Those called far ask for the pixels so many bytes ahead, of the next call for these
 // rows and blocks: they come from memory.
 func gradients() {
 	for p := 1; p <= 8; p++ {
@@ -39,7 +40,7 @@ func gradient(bits, p, ob int, far bool) {
 	if far {
 		name += "far"
 	}
-	TEXT(name, NOSPLIT, "func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, xahead, dyahead int)")
+	TEXT(name, NOSPLIT, "func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, dwahead, begin, xahead, dyahead int)")
 	Pragma("noescape")
 	bases := []reg.GPPhysical{reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8, reg.R9}[:p]
 	i, d, at, n, dy, dy2 := reg.R10, reg.R11, reg.R12, reg.R13, reg.R14, reg.R15
@@ -61,7 +62,23 @@ func gradient(bits, p, ob int, far bool) {
 			}
 		}
 	}
+	CMPQ(NewParamAddr("begin", 72), Imm(0))
+	JNE(LabelRef("zero"))
 	rows(func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
+	JMP(LabelRef("begun"))
+	Label("zero")
+	zeros(bits, acc)
+	Label("begun")
+	Load(Param("dw"), d)
+	ADDQ(NewParamAddr("dwahead", 64), d)
+	for q := 0; q < p; q++ {
+		for o := 0; o < ob; o++ {
+			PREFETCHT0(Mem{Base: d, Disp: 64 * o})
+		}
+		if q < p-1 {
+			ADDQ(NewParamAddr("dwrow", 56), d)
+		}
+	}
 	Load(Param("dy"), dy)
 	if ob == 2 {
 		Load(Param("dyblock"), dy2)
@@ -81,11 +98,11 @@ func gradient(bits, p, ob int, far bool) {
 			}
 		}
 		if far {
-			ADDQ(NewParamAddr("dyahead", 72), d)
+			ADDQ(NewParamAddr("dyahead", 88), d)
 			for _, b := range []reg.GPPhysical{dy, dy2}[:ob] {
 				PREFETCHT1(Mem{Base: b, Index: d, Scale: 1})
 			}
-			MOVQ(NewParamAddr("xahead", 64), d)
+			MOVQ(NewParamAddr("xahead", 80), d)
 			ADDQ(i, d)
 			PREFETCHT1(Mem{Base: bases[0], Index: d, Scale: 1})
 		}

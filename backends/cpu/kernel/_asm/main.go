@@ -21,6 +21,17 @@ var ymm = []reg.VecPhysical{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
 }
 
+// zeros makes registers of so many bits zeros.
+func zeros(bits int, regs []reg.VecPhysical) {
+	for _, r := range regs {
+		if bits == 512 {
+			VPXORD(r, r, r)
+		} else {
+			VXORPS(r, r, r)
+		}
+	}
+}
+
 func main() {
 	part := flag.String("part", "", "which file to generate: tile, wino, winodw, line, depthwise, lanes, gradient, rowgrad, matvec, pack, peak")
 	flag.Parse()

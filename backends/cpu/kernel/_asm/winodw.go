@@ -400,13 +400,7 @@ func winoGradSum(bits, ob int) {
 		}
 		CMPQ(f(sBegin), Imm(0))
 		JE(LabelRef(label("load")))
-		for _, r := range acc {
-			if bits == 512 {
-				VPXORD(r, r, r)
-			} else {
-				VXORPS(r, r, r)
-			}
-		}
+		zeros(bits, acc)
 		JMP(LabelRef(label("tiles")))
 		Label(label("load"))
 		MOVQ(sum, at)

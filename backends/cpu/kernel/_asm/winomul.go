@@ -63,14 +63,7 @@ func winoProduct(bits, p, ob int) {
 		tmps = tmps[:4]
 	}
 	Label("position")
-	for i := range p * rows {
-		r := regs[i]
-		if bits == 512 {
-			VPXORD(r, r, r)
-		} else {
-			VXORPS(r, r, r)
-		}
-	}
+	zeros(bits, regs[:p*rows])
 	MOVQ(v, b)
 	MOVQ(w, wp)
 	MOVQ(f(pBlocks), nb)
