@@ -371,28 +371,34 @@ func keyTexts(s *trainStmt, t *recipe.Train, a *recipe.Augment) []string {
 		if s.name == "run" && k.name == "average" {
 			continue // the statement average says it
 		}
-		field := k.field(t, a)
-		if reflect.ValueOf(field).Elem().IsZero() {
-			continue
+		if text := fieldText(k.field(t, a)); text != "" {
+			words = append(words, k.name+"="+text)
 		}
-		var text string
-		switch f := field.(type) {
-		case *int:
-			text = strconv.Itoa(*f)
-		case *int64:
-			text = strconv.FormatInt(*f, 10)
-		case *float64:
-			text = floatText(*f)
-		case *bool:
-			text = "on"
-		case *string:
-			text = *f
-		case *[]float64:
-			text = floats(*f)
-		case *[2]float64:
-			text = floatText(f[0]) + ".." + floatText(f[1])
-		}
-		words = append(words, k.name+"="+text)
 	}
 	return words
+}
+
+// fieldText prints the value of a key as a spec has it, "" where the field says
+// nothing.
+func fieldText(field any) string {
+	if reflect.ValueOf(field).Elem().IsZero() {
+		return ""
+	}
+	switch f := field.(type) {
+	case *int:
+		return strconv.Itoa(*f)
+	case *int64:
+		return strconv.FormatInt(*f, 10)
+	case *float64:
+		return floatText(*f)
+	case *bool:
+		return "on"
+	case *string:
+		return *f
+	case *[]float64:
+		return floats(*f)
+	case *[2]float64:
+		return floatText(f[0]) + ".." + floatText(f[1])
+	}
+	panic("a key of a type that nothing reads")
 }

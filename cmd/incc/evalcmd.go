@@ -18,11 +18,13 @@ func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "measure a trained network on a data set",
-		UsageText: "incc eval SPEC --weights FILE.safetensors --data DATA [--split test|train]",
+		UsageText: "incc eval SPEC --weights FILE.safetensors --data DATA [--split test|train]\nincc eval RUN [--split test|train]",
 		Description: `Example:
 
    incc weights mnist/lenet -o lenet.safetensors
-   incc eval mnist/lenet --weights lenet.safetensors --data mnist`,
+   incc eval mnist/lenet --weights lenet.safetensors --data mnist
+
+Of the folder of a run it takes spec, best weights and data.`,
 		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag,
 			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`"},
@@ -33,12 +35,12 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.String("weights") == "" {
-				return usagef("incc eval wants --weights FILE.safetensors")
-			}
 			g, _, err := load(c, arg)
 			if err != nil {
 				return err
+			}
+			if c.String("weights") == "" {
+				return usagef("incc eval wants --weights FILE.safetensors, or the folder of a run in place of SPEC")
 			}
 			src, err := openData(c, g)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/specs"
 )
@@ -191,12 +192,32 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 	if o.rows, err = readResults(dir); err != nil {
 		return o, err
 	}
-	text, _, _ := specs.Source(v.spec)
-	sum := sha256.Sum256(text)
-	if o.info.Epochs != int(math.Ceil(e.epochs)) || o.info.Data != e.data || o.info.LimitBatches != e.limit || o.info.Spec != hex.EncodeToString(sum[:]) {
+	hash, err := e.specHash(v)
+	if err != nil {
+		return o, err
+	}
+	if o.info.Epochs != int(math.Ceil(e.epochs)) || o.info.Data != e.data || o.info.LimitBatches != e.limit || o.info.Spec != hash {
 		return o, fmt.Errorf("%s holds another run: of %d epochs with %s, or of an older spec; delete it, or choose another folder with --out", dir, o.info.Epochs, o.info.Data)
 	}
 	return o, nil
+}
+
+// specHash is that of the spec of a variant's run, which incc train leaves beside
+// its weights.
+func (e experiment) specHash(v variant) (string, error) {
+	src, file, _ := specs.Source(v.spec)
+	g, problems := dsl.Load(file, src, dsl.Options{})
+	if problems.HasErrors() {
+		return "", problems.Err()
+	}
+	r := *g.Recipe.Train
+	r.Run.Epochs = e.epochs
+	if v.lr != 0 {
+		r.Optimizer.LR = v.lr
+	}
+	text, err := dsl.Resolve(file, src, dsl.Options{}, r)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // print shows the runs in a table, and where the original figures are known those

@@ -18,7 +18,7 @@ func predictCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "predict",
 		Usage:     "classify pictures",
-		UsageText: "incc predict SPEC --weights FILE.safetensors PICTURE...",
+		UsageText: "incc predict SPEC --weights FILE.safetensors PICTURE...\nincc predict RUN PICTURE...",
 		Description: `Example:
 
    incc weights mnist/nin -o nin.safetensors
@@ -35,12 +35,12 @@ of the spec's labels statement.`,
 			if c.NArg() < 2 {
 				return usagef("incc predict wants a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
 			}
-			if c.String("weights") == "" {
-				return usagef("incc predict wants --weights FILE.safetensors: drawn weights predict nothing")
-			}
 			g, _, err := load(c, c.Args().First())
 			if err != nil {
 				return err
+			}
+			if c.String("weights") == "" {
+				return usagef("incc predict wants --weights FILE.safetensors, or the folder of a run in place of SPEC: drawn weights predict nothing")
 			}
 			file, done, err := weightsLater(c, g)
 			defer done()

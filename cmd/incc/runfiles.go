@@ -11,15 +11,80 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
 // The files of a run besides its weights and checkpoints.
 const (
 	runSpec    = "spec.incc"
+	runStart   = "run.json"
 	runResults = "results.csv"
 	runSummary = "summary.json"
+
+	bestWeights = "best.safetensors"
+	lastWeights = "last.safetensors"
 )
+
+// runBegin is what a run was begun with besides its spec, which run.json keeps for
+// those that go on with it.
+type runBegin struct {
+	Version      string `json:"incc"`
+	Name         string `json:"name"`
+	Data         string `json:"data"`
+	Val          int    `json:"val"` // -1 for the default
+	LimitBatches int    `json:"limit_batches,omitempty"`
+	Overfit      int    `json:"overfit,omitempty"`
+	Init         string `json:"init,omitempty"`
+	Engine       string `json:"engine"`
+}
+
+// flags are the flags of incc train that say so.
+func (b runBegin) flags() map[string]string {
+	return map[string]string{"data": b.Data, "val": strconv.Itoa(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
+		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine}
+}
+
+// flagsOfRun has a command whose SPEC is the folder of a run take its weights, the
+// best ones, and its data from there, unless flags say otherwise.
+func flagsOfRun(c *cli.Context, dir string) error {
+	has := func(name string) bool { return findFlag(c.Command.Flags, name) != nil && !c.IsSet(name) }
+	if has("weights") {
+		file := ""
+		for _, name := range []string{bestWeights, lastWeights} {
+			if f := filepath.Join(dir, name); file == "" && exists(f) {
+				file = f
+			}
+		}
+		if file == "" {
+			return fmt.Errorf("the run in %s has no weights yet; incc train --resume %s goes on with it", dir, dir)
+		}
+		if err := c.Set("weights", file); err != nil {
+			return err
+		}
+	}
+	if !has("data") {
+		return nil
+	}
+	b, err := readBegin(dir)
+	if err != nil {
+		return err
+	}
+	return c.Set("data", b.Data)
+}
+
+// readBegin reads run.json.
+func readBegin(dir string) (b runBegin, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, runStart))
+	if err != nil {
+		return b, err
+	}
+	if err := json.Unmarshal(text, &b); err != nil {
+		return b, fmt.Errorf("%s: %w", filepath.Join(dir, runStart), err)
+	}
+	return b, nil
+}
 
 // runInfo is what summary.json says of a run.
 type runInfo struct {
@@ -96,7 +161,7 @@ func readResults(dir string) ([]train.Row, error) {
 
 // leftover matches the temporary names of writeFile and train.WriteFile for the
 // files of a run.
-var leftover = regexp.MustCompile(`^\.(spec\.incc|results\.(csv|png|svg)|confusion\.png|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
+var leftover = regexp.MustCompile(`^\.(spec\.incc|run\.json|results\.(csv|png|svg)|confusion\.png|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
 // removeLeftovers deletes what a killed process was about to write into the folder
 // of a run.

@@ -22,41 +22,61 @@ type source struct {
 	file string // path as the user gave it, or specs/NAME.incc of a built-in one
 	text []byte
 	open func(name string) ([]byte, error) // a file that the spec names, beside it
+	run  string                            // the folder of the run that the spec was named by, "" for none
 }
 
 // maxSpecBytes is one more than a spec may hold: enough to see that it is too
 // large without reading all of it.
 const maxSpecBytes = 1<<20 + 1
 
-// readSource finds a spec: an existing file, else a built-in network, else
-// standard input for "-".
+// readSource finds a spec: an existing file, else that of the run whose folder is
+// named, else a built-in network, else standard input for "-".
 func readSource(c *cli.Context, arg string) (*source, error) {
 	if arg == "-" {
 		text, err := io.ReadAll(io.LimitReader(c.App.Reader, maxSpecBytes))
-		return &source{"<stdin>", text, func(name string) ([]byte, error) { return readLimited(name) }}, err
+		return &source{file: "<stdin>", text: text, open: func(name string) ([]byte, error) { return readLimited(name) }}, err
 	}
 	looksLikePath := strings.ContainsAny(arg, `\`) || strings.HasSuffix(arg, ".incc") || strings.HasPrefix(arg, ".") || filepath.IsAbs(arg)
 	fi, err := os.Stat(arg)
 	if err == nil && !fi.IsDir() {
-		text, err := readLimited(arg)
-		dir := filepath.Dir(arg)
-		return &source{arg, text, func(name string) ([]byte, error) {
-			if !filepath.IsLocal(filepath.FromSlash(name)) {
-				return nil, fmt.Errorf("a spec may name only files beside it, not %s", diag.Quote(name))
+		return readSpec(arg)
+	}
+	if err == nil {
+		if file := filepath.Join(arg, runSpec); exists(file) {
+			src, err := readSpec(file)
+			if err == nil {
+				src.run = filepath.Clean(arg)
 			}
-			return readLimited(filepath.Join(dir, filepath.FromSlash(name)))
-		}}, err
+			return src, err
+		}
 	}
 	if text, file, ok := specs.Source(strings.TrimSuffix(strings.TrimPrefix(arg, "specs/"), ".incc")); ok && (!looksLikePath || strings.HasPrefix(arg, "specs/")) {
-		return &source{file, text, func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
+		return &source{file: file, text: text, open: func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
 	}
 	if looksLikePath {
 		if err == nil {
-			err = fmt.Errorf("%s is a directory, not a spec", arg)
+			err = fmt.Errorf("%s is a directory: neither a spec nor the folder of a run, which has a %s", arg, runSpec)
 		}
 		return nil, err
 	}
 	return nil, fmt.Errorf("there is no file and no built-in network %s%s\nincc specs lists the built-in ones", diag.Quote(arg), didYouMean(arg, specs.Names()))
+}
+
+// readSpec reads the spec in a file.
+func readSpec(file string) (*source, error) {
+	text, err := readLimited(file)
+	dir := filepath.Dir(file)
+	return &source{file: file, text: text, open: func(name string) ([]byte, error) {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return nil, fmt.Errorf("a spec may name only files beside it, not %s", diag.Quote(name))
+		}
+		return readLimited(filepath.Join(dir, filepath.FromSlash(name)))
+	}}, err
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func readLimited(path string) ([]byte, error) {
@@ -109,24 +129,36 @@ func defines(c *cli.Context) (map[string]string, error) {
 }
 
 // load builds the network of a spec. Problems of the spec are printed, all of
-// them, and the error then says only that they were.
+// them, and the error then says only that they were. Of a run's folder the command
+// takes weights and data as well, unless its flags name others.
 func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	src, err := readSource(c, arg)
 	if err != nil {
 		return nil, nil, err
 	}
+	if src.run != "" {
+		if err := flagsOfRun(c, src.run); err != nil {
+			return nil, nil, err
+		}
+	}
 	defs, err := defines(c)
 	if err != nil {
 		return nil, nil, err
 	}
+	g, err := build(c, src, defs)
+	return g, src, err
+}
+
+// build is load behind the reading.
+func build(c *cli.Context, src *source, defs map[string]string) (*ir.Graph, error) {
 	g, problems := dsl.Load(src.file, src.text, dsl.Options{Defines: defs, ReadFile: src.open})
 	if problems.HasErrors() {
 		if err := report(c, problems, src); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return nil, nil, &reported{exitError}
+		return nil, &reported{exitError}
 	}
-	return g, src, nil
+	return g, nil
 }
 
 // report prints diagnostics: with their source lines, or as JSON lines where

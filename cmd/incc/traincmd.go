@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,6 +23,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes"
@@ -32,7 +34,7 @@ func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "train",
 		Usage:     "train a network; leave its weights, curves and ONNX model in a folder",
-		UsageText: "incc train SPEC --data DATA [--out DIR] [--resume]",
+		UsageText: "incc train SPEC --data DATA [--out DIR] [--resume]\nincc train --resume DIR",
 		Description: `Example:
 
    incc train mnist/lenet --data mnist --epochs 2
@@ -40,7 +42,9 @@ func trainCommand() *cli.Command {
 The train block of the spec says how; flags override it. The folder, runs/NAME
 by default, gets the weights (best.safetensors, last.safetensors), results.csv
 with its plots, a confusion matrix, model.onnx, summary.json and checkpoints,
-from which --resume goes on to the same bits. Part of the training images is
+from which --resume goes on to the same bits; spec.incc there says all that the
+flags said of training. Where a SPEC is wanted, the folder of a run serves: other
+commands then take its weights and data as well. Part of the training images is
 kept for validation (--val); the test images are used once, at the end.`,
 		Flags: []cli.Flag{
 			dataFlag,
@@ -93,9 +97,8 @@ func recipeOf(g *ir.Graph) recipe.Train {
 	return r
 }
 
-// overrides puts the flags into the recipe of the spec.
-func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
-	r := recipeOf(g)
+// flagged is a recipe with what the flags say.
+func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	if c.IsSet("epochs") {
 		r.Run.Epochs = c.Float64("epochs")
 	}
@@ -108,6 +111,12 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	if c.IsSet("seed") {
 		r.Run.Seed = c.Int64("seed")
 	}
+	return r
+}
+
+// overrides puts the flags into the recipe of the spec.
+func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
+	r := flagged(c, recipeOf(g))
 	switch {
 	case checkBatch(r.Run.Batch) != nil:
 		return r, usagef("--batch %d: 1 to %d are possible", r.Run.Batch, largestBatch)
@@ -132,18 +141,31 @@ type prepared struct {
 	dir    string
 	name   string
 	id     string
+	files  map[string][]byte // that the spec names
 }
 
 func prepare(c *cli.Context) (*prepared, error) {
-	arg, err := oneArg(c, "SPEC")
-	if err != nil {
-		return nil, err
+	arg := c.String("out")
+	if c.NArg() > 0 || arg == "" || !c.Bool("resume") {
+		var err error
+		if arg, err = oneArg(c, "SPEC"); err != nil {
+			return nil, err
+		}
 	}
-	p := &prepared{}
+	p := &prepared{files: map[string][]byte{}}
+	var err error
 	if p.graph, p.spec, err = load(c, arg); err != nil {
 		return nil, err
 	}
+	if dir := p.spec.run; dir != "" {
+		if err := p.goOn(c, dir); err != nil {
+			return nil, err
+		}
+	}
 	if p.recipe, err = overrides(c, p.graph); err != nil {
+		return nil, err
+	}
+	if err := p.resolve(c); err != nil {
 		return nil, err
 	}
 	if p.set, err = openData(c, p.graph); err != nil {
@@ -180,19 +202,94 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.engine, err = newEngine(c, p.graph, p.recipe); err != nil {
 		return nil, err
 	}
-	p.name = runName(p.spec.file)
+	if p.name == "" {
+		p.name = runName(p.spec.file)
+	}
 	if p.dir = c.String("out"); p.dir == "" {
 		p.dir = filepath.Join("runs", p.name)
 	}
 	// What decides the weights: a checkpoint of another identity is refused.
 	h := sha256.New()
-	defs, err := defines(c)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(h, "incc %s\n%s\n%v\n%+v\n%s %d %d %d %d\n", version, p.graph.Recipe.SpecHash, defs, p.recipe, p.set.Name, p.train.Len(), c.Int("limit-batches"), c.Int("overfit"), p.set.Train.H)
+	fmt.Fprintf(h, "incc %s\n%s\n%+v\n%s %d %d %d %d\n", version, p.graph.Recipe.SpecHash, p.recipe, p.set.Name, p.train.Len(), c.Int("limit-batches"), c.Int("overfit"), p.set.Train.H)
 	p.id = hex.EncodeToString(h.Sum(nil))[:16]
 	return p, nil
+}
+
+// goOn takes from the folder of a run what flags do not say.
+func (p *prepared) goOn(c *cli.Context, dir string) error {
+	if !c.Bool("resume") {
+		return usagef("%s holds a run: --resume goes on with it; its spec, %s, can be trained anew", dir, p.spec.file)
+	}
+	b, err := readBegin(dir)
+	if err != nil {
+		return err
+	}
+	p.name = b.Name
+	flags := b.flags()
+	flags["out"] = dir
+	for name, value := range flags {
+		if !c.IsSet(name) {
+			if err := c.Set(name, value); err != nil {
+				return fmt.Errorf("%s: %w", filepath.Join(dir, runStart), err)
+			}
+		}
+	}
+	return nil
+}
+
+// resolve writes what flags say of training into the spec: that text is what is
+// trained, and kept. Where they say nothing it stays as it is.
+func (p *prepared) resolve(c *cli.Context) error {
+	defs, err := defines(c)
+	if err != nil {
+		return err
+	}
+	open := p.spec.open
+	p.spec.open = func(name string) ([]byte, error) {
+		b, err := open(name)
+		if err == nil {
+			p.files[name] = b
+		}
+		return b, err
+	}
+	var want recipe.Train
+	if t := p.graph.Recipe.Train; t != nil {
+		want = *t
+	}
+	if want = flagged(c, want); c.IsSet("lr") {
+		want.Optimizer = p.recipe.Optimizer
+	}
+	if p.spec.text, err = dsl.Resolve(p.spec.file, p.spec.text, dsl.Options{Defines: defs, ReadFile: p.spec.open}, want); err != nil {
+		return err
+	}
+	p.graph, err = build(c, p.spec, nil)
+	return err
+}
+
+// begin writes into the folder what is known before the first step.
+func (p *prepared) begin(c *cli.Context) error {
+	if old, err := os.ReadFile(filepath.Join(p.dir, runSpec)); err == nil && c.Bool("resume") && !bytes.Equal(old, p.spec.text) {
+		return fmt.Errorf("%s holds a run of another spec than %s with these flags; incc train --resume %s goes on with it, --out DIR begins one elsewhere", p.dir, p.spec.file, p.dir)
+	}
+	files := map[string][]byte{runSpec: p.spec.text}
+	for name, text := range p.files {
+		files[filepath.FromSlash(name)] = text
+	}
+	var b bytes.Buffer
+	if err := writeJSON(&b, runBegin{version, p.name, p.set.Name, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), c.String("init"), c.String("engine")}); err != nil {
+		return err
+	}
+	files[runStart] = b.Bytes()
+	for name, text := range files {
+		path := filepath.Join(p.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+			return err
+		}
+	}
+	return removeLeftovers(p.dir)
 }
 
 // runName is what a run of a spec is called: after its file, and after its folder
@@ -257,13 +354,7 @@ func trainRun(c *cli.Context) error {
 			return fmt.Errorf("%s holds a run of %d epochs; go on with --resume, or choose another folder with --out", p.dir, len(rows))
 		}
 	}
-	if err := os.MkdirAll(p.dir, 0o755); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(p.dir, runSpec), func(w io.Writer) error { _, err := w.Write(p.spec.text); return err }); err != nil {
-		return err
-	}
-	if err := removeLeftovers(p.dir); err != nil {
+	if err := p.begin(c); err != nil {
 		return err
 	}
 	stopProfile, err := profile(c)
@@ -392,11 +483,11 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			return err
 		}
 	}
-	best := filepath.Join(p.dir, "best.safetensors")
+	best := filepath.Join(p.dir, bestWeights)
 	if s.BestAt < 0 {
-		best = filepath.Join(p.dir, "last.safetensors")
+		best = filepath.Join(p.dir, lastWeights)
 	}
-	g, _, err := load(c, c.Args().First())
+	g, err := build(c, p.spec, nil)
 	if err != nil {
 		return err
 	}

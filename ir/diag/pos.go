@@ -66,3 +66,9 @@ func (s Span) After() Span {
 	s.Len = 0
 	return s
 }
+
+// Before is the empty span right in front of s.
+func (s Span) Before() Span {
+	s.Len = 0
+	return s
+}

@@ -1,0 +1,155 @@
+package dsl
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// Resolve writes into a spec what was said beside it, so that its text alone says
+// what was done: the values that opt.Defines gives to lets, and what want says of
+// training otherwise than the spec does, augmentation aside. The rest of the text
+// stays as it is, comments with it; a text that changes is formatted.
+func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, error) {
+	g, l := Load(name, src, opt)
+	if l.HasErrors() {
+		return nil, l.Err()
+	}
+	whole := src
+	if g.Recipe.Train == nil {
+		whole = append(slices.Clone(src), "\ntrain {\n}\n"...)
+		g.Recipe.Train = &recipe.Train{}
+	}
+	f, _ := Parse(name, whole)
+	r := &resolver{starts: lineStarts(whole)}
+	r.lets(f, opt.Defines)
+	Each(f, func(t *Train) { r.train(t, g.Recipe.Train, &want) })
+	if len(r.edits) == 0 {
+		return src, nil
+	}
+	text, l := Format(name, r.apply(whole))
+	if l.HasErrors() {
+		return nil, fmt.Errorf("%s: what was said beside it cannot be written into it: %w", name, l.Err())
+	}
+	if len(opt.Defines) > 0 {
+		// A word of -D is a word; in the text it could name another let.
+		opt.Defines = nil
+		h, l := Load(name, text, opt)
+		if l.HasErrors() {
+			return nil, fmt.Errorf("%s: -D cannot be written into it: %w", name, l.Err())
+		}
+		g.Recipe, h.Recipe = &recipe.Recipe{}, &recipe.Recipe{}
+		if !bytes.Equal(Print(g), Print(h)) {
+			return nil, fmt.Errorf("%s: -D cannot be written into it: a value has the name of a let; give it the let's value", name)
+		}
+	}
+	return text, nil
+}
+
+// resolver collects replacements of stretches of a text.
+type resolver struct {
+	starts []int // of lines, in bytes
+	edits  []edit
+}
+
+type edit struct {
+	from, to int
+	text     string
+}
+
+func lineStarts(src []byte) []int {
+	starts := []int{0}
+	for i, c := range src {
+		if c == '\n' {
+			starts = append(starts, i+1)
+		}
+	}
+	return starts
+}
+
+func (r *resolver) replace(s diag.Span, text string) {
+	at := r.starts[s.Line-1] + s.Col - 1
+	r.edits = append(r.edits, edit{at, at + s.Len, text})
+}
+
+// apply makes the edits, of which those at one place stay in their order.
+func (r *resolver) apply(src []byte) []byte {
+	slices.SortStableFunc(r.edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
+	var b bytes.Buffer
+	at := 0
+	for _, e := range r.edits {
+		b.Write(src[at:e.from])
+		b.WriteString(e.text)
+		at = e.to
+	}
+	b.Write(src[at:])
+	return b.Bytes()
+}
+
+func (r *resolver) lets(f *File, defines map[string]string) {
+	Each(f, func(l *Let) {
+		if text, ok := defines[l.Name.Name]; ok && text != l.Value.Raw {
+			r.replace(l.Value.Span, text)
+		}
+	})
+}
+
+// train edits a train block that says is into one that says want.
+func (r *resolver) train(t *Train, is, want *recipe.Train) {
+	var stmts []string // that are new
+	for i := range trainTable {
+		s := &trainTable[i]
+		if s.many || s.group == "optimizer" && s.name != want.Optimizer.Kind {
+			continue
+		}
+		// The statement as it stands; nil where it does not.
+		var c *Call
+		if at := slices.IndexFunc(t.Stmts, func(c *Call) bool { return c.Name.Name == s.name }); at >= 0 {
+			c = t.Stmts[at]
+		}
+		added := ""
+		if s.word != nil && *s.word(is) != *s.word(want) {
+			if w := *s.word(want); c != nil {
+				r.replace(c.Args[0].Value.Span, w)
+			} else {
+				added += " " + w
+			}
+		}
+		for _, k := range s.keys {
+			if s.name == "run" && k.name == "average" {
+				continue // the statement average says it
+			}
+			text := fieldText(k.field(want, nil))
+			if text == "" || text == fieldText(k.field(is, nil)) {
+				continue
+			}
+			if c != nil && c.Keyed(k.name) != nil {
+				r.replace(c.Keyed(k.name).Value.Span, text)
+			} else {
+				added += " " + k.name + "=" + text
+			}
+		}
+		switch {
+		case added == "":
+		case c == nil:
+			stmts = append(stmts, s.name+added)
+		case len(c.Args) > 0:
+			r.replace(c.Args[len(c.Args)-1].Span().After(), added)
+		default:
+			r.replace(c.Name.Span.After(), added)
+		}
+	}
+	if len(stmts) == 0 {
+		return
+	}
+	text := strings.Join(stmts, "\n") + "\n"
+	if last := len(t.Stmts) - 1; t.Close.Line == t.Open.Line || last >= 0 && t.Close.Line == t.Stmts[last].Name.Span.Line {
+		text = "\n" + text
+	}
+	r.replace(t.Close.Before(), text)
+}

@@ -1,0 +1,89 @@
+package dsl
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/specs"
+)
+
+// TestResolve changes what training flags can of every built-in network: the text
+// that comes out says all of it, of the same network, and says it once and for all.
+func TestResolve(t *testing.T) {
+	for _, name := range specs.Names() {
+		src, file, _ := specs.Source(name)
+		was, l := Load(file, src, Options{})
+		if l.HasErrors() {
+			t.Fatal(l)
+		}
+		var want recipe.Train
+		if was.Recipe.Train != nil {
+			want = *was.Recipe.Train
+		}
+		if want.Optimizer.Kind == "" {
+			want.Optimizer = recipe.Optimizer{Kind: "sgd", Momentum: 0.5}
+		}
+		want.Optimizer.LR, want.Run.Batch, want.Run.Epochs, want.Run.Seed = 0.03125, 17, 2.5, 9
+		text, err := Resolve(file, src, Options{}, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, l := Load(file, text, Options{})
+		if l.HasErrors() {
+			t.Fatal(l)
+		}
+		if !reflect.DeepEqual(*is.Recipe.Train, want) {
+			t.Errorf("%s: %+v\n%+v\n%s", name, *is.Recipe.Train, want, text)
+		}
+		is.Recipe, was.Recipe = &recipe.Recipe{}, &recipe.Recipe{}
+		if !bytes.Equal(Print(is), Print(was)) {
+			t.Errorf("%s is another network now", name)
+		}
+		again, err := Resolve(file, text, Options{}, want)
+		if err != nil || !bytes.Equal(again, text) {
+			t.Errorf("%s resolved twice: %v\n%s", name, err, again)
+		}
+		if a, b := bytes.Count(src, []byte("#")), bytes.Count(text, []byte("#")); a != b {
+			t.Errorf("%s: %d of %d comments", name, b, a)
+		}
+	}
+}
+
+func TestResolveTexts(t *testing.T) {
+	want := recipe.Train{Optimizer: recipe.Optimizer{Kind: "sgd", LR: 0.5, Momentum: 0.9}, Run: recipe.Run{Batch: 8, Epochs: 3, Seed: 4}}
+	const head = "net a\ninput x 1x4x4\nlet n = 3  # of classes\n\no: fc n\n"
+	for _, c := range []struct {
+		why, text, want string
+		defines         map[string]string
+	}{
+		{"nothing said of training", head, head + "\ntrain {\n  sgd lr=0.5 momentum=0.9\n  run batch=8 epochs=3 seed=4\n}\n", nil},
+		{"all said as it is wanted, in a layout of its own", head + "train { sgd   lr=0.5 momentum=0.9 ; run seed=4 batch=8 epochs=3 }", head + "train { sgd   lr=0.5 momentum=0.9 ; run seed=4 batch=8 epochs=3 }", nil},
+		{"on one line", head + "train { sgd lr=1 }", head + "\ntrain {\n  sgd lr=0.5 momentum=0.9\n  run batch=8 epochs=3 seed=4\n}\n", nil},
+		{"through lets", "let rate = 2\n" + "train {\n  sgd momentum=0.9 lr=rate  # ours\n  run epochs=3 batch=1\n}\n",
+			"let rate = 2\ntrain {\n  sgd momentum=0.9 lr=0.5  # ours\n  run epochs=3 batch=8 seed=4\n}\n", nil},
+		{"lets by -D", head + "train {\n  sgd lr=0.5 momentum=0.9\n  run batch=8 epochs=3 seed=4\n}\n",
+			strings.Replace(head, "3", "10", 1) + "train {\n  sgd lr=0.5 momentum=0.9\n  run batch=8 epochs=3 seed=4\n}\n", map[string]string{"n": "10"}},
+	} {
+		if strings.HasPrefix(c.text, "let") {
+			c.text, c.want = head+c.text, head+c.want
+		}
+		got, err := Resolve("a.incc", []byte(c.text), Options{Defines: c.defines}, want)
+		if err != nil {
+			t.Errorf("%s: %v", c.why, err)
+			continue
+		}
+		// Blank lines are the formatter's.
+		if strings.ReplaceAll(string(got), "\n\n", "\n") != strings.ReplaceAll(c.want, "\n\n", "\n") {
+			t.Errorf("%s:\n%s\nwant\n%s", c.why, got, c.want)
+		}
+	}
+	if _, err := Resolve("a.incc", []byte("net a\ninput x 1x4x4\nlet m = 2\nlet n = 3\no: fc n\n"), Options{Defines: map[string]string{"n": "m"}}, want); err == nil {
+		t.Error("a word that is a let in the text passed")
+	}
+	if _, err := Resolve("a.incc", []byte("net a\n"), Options{}, want); err == nil || !strings.Contains(err.Error(), "a.incc") {
+		t.Error(err)
+	}
+}
