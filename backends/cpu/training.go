@@ -19,6 +19,9 @@ type training struct {
 	// pixels holds the vectors that maps are flattened to, and become maps again, in the
 	// order of kernel.PixelsToVector.
 	pixels map[*ir.Value]bool
+	// mapped holds the gradients of such vectors where convolutions are in lanes: they are
+	// written as maps.
+	mapped map[*ir.Value]bool
 }
 
 // sharing tells ops whose operands and results of one shape are the same array
@@ -34,7 +37,7 @@ func sharing(op ir.Op) bool {
 // newTraining finds out how every array without a batch lies.
 // Lanes says whether convolutions are computed in lanes.
 func newTraining(g *ir.Graph, lanes bool) *training {
-	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]bool{}}
+	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]bool{}, map[*ir.Value]bool{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
 	}
@@ -73,7 +76,11 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 		case ops.Dense:
 			x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
 			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Part{C: y[1]}}
-			if vs, m, ok := flattened(n, users, roots); ok && !lanes {
+			if vs, m, ok := flattened(n, users, roots); ok && lanes {
+				for _, v := range vs[1:] {
+					t.mapped[v] = true
+				}
+			} else if ok && m[1]%kernel.Block == 0 {
 				k.C, k.H, k.W = m[1], m[2], m[3]
 				for _, v := range vs {
 					t.pixels[v] = true
@@ -126,7 +133,8 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 // flattened reports whether nothing but a dense layer and its gradients see the
 // elements of the vectors that maps are flattened to in front of it: they may then be
 // in any order, that of its weights. It returns those vectors (the flattened maps, and
-// the gradient that becomes one of maps) and the shape of the maps.
+// the gradient that becomes one of maps) and the shape of the maps, the flattened maps
+// first.
 func flattened(n *ir.Node, users map[*ir.Value][]*ir.Node, roots map[*ir.Value]bool) (vectors []*ir.Value, m ir.Shape, ok bool) {
 	x, w := n.In[0], n.In[1]
 	if x.Def == nil || roots[x] || w.Param == nil {
@@ -137,7 +145,7 @@ func flattened(n *ir.Node, users map[*ir.Value][]*ir.Node, roots map[*ir.Value]b
 		switch d.Op.(type) {
 		case ops.Flatten, ops.Reshape:
 			s := maps.Type.Shape
-			return s, len(s) == 4 && s.Symbolic() && s[1]%kernel.Block == 0 && s[2]*s[3] > 1
+			return s, len(s) == 4 && s.Symbolic() && s[2]*s[3] > 1
 		}
 		return nil, false
 	}
@@ -406,12 +414,49 @@ func (c *call) denseGradient(op ops.MatMul) error {
 	if !ok {
 		return unsupported("a product with a weight that is no dense layer's")
 	}
+	if c.l.Mapped(n.Out[0]) {
+		return c.mappedGradient(w, d)
+	}
 	return c.layouts("backward data", []plan.Need{blocked}, []plan.Need{blocked}, func(e *plan.Emitter) error {
 		d.In, d.Out.View = view(e.Out[0]), view(e.In[0])
 		e.Step(kernel.DenseBackwardData{Dense: d}, e.In, e.Out, plan.WeightRef{At: e.Param(w)})
 		return nil
 	})
 }
+
+// mappedGradient is the gradient of a dense layer of weight w with respect to the maps in
+// lanes that it takes for a vector.
+func (c *call) mappedGradient(w *ir.Value, d kernel.Dense) error {
+	lanes := plan.Need{Layout: plan.Lanes}
+	algo := "backward data"
+	if c.Masked {
+		algo += ", relu"
+	}
+	err := c.layouts(algo, needs(lanes, len(c.Read)), needs(lanes, len(c.Wrote)), func(e *plan.Emitter) error {
+		d.C, d.H, d.W = chw(c.Wrote[0])
+		d.In, d.Out.View = view(e.Out[0]), view(e.In[0])
+		k := kernel.LaneDenseBackwardData{Dense: d, ReLU: c.Masked}
+		if c.Masked {
+			k.Y = view(e.In[1])
+		}
+		weight := plan.WeightRef{At: e.Param(w)}
+		if !c.Summed {
+			e.Step(k, e.In, e.Out, weight)
+			return nil
+		}
+		sums := e.Temp("sums", plan.Packed, k.Sums().Len(c.l.batch), 1, 1)
+		e.Step(k, e.In, list(e.Out[0], sums), weight)
+		e.Step(k.Sums(), list(sums), e.Out[1:])
+		return nil
+	})
+	if c.Summed {
+		c.choice.Out[1] = packed
+	}
+	return err
+}
+
+// Mapped implements plan.Lowering.
+func (l *lowering) Mapped(v *ir.Value) bool { return l.train != nil && l.train.mapped[v] }
 
 // sumOfPixels is the gradient of a bias.
 func (c *call) sumOfPixels() error {

@@ -51,6 +51,10 @@ type Lowering interface {
 	// Packing says how an array without a batch lies in a training step: a
 	// weight, its gradient, a slot of the optimizer. Len is 0 where it cannot be.
 	Packing(v *ir.Value) Packing
+	// Mapped reports whether v, a gradient that is a vector and then reshaped to maps, is
+	// to be written as those maps: its unit takes in the reshape, and what is fused to
+	// gradients that are maps.
+	Mapped(v *ir.Value) bool
 }
 
 // Packing is an order of the elements of a weight, that of the kernel that

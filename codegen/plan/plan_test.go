@@ -32,6 +32,7 @@ func (fake) Copy(src, dst *Tensor) Kernel {
 }
 
 func (fake) Packing(v *ir.Value) Packing { return Packing{} }
+func (fake) Mapped(v *ir.Value) bool     { return false }
 
 func (fake) Lower(u *Unit) (Choice, error) {
 	b := Need{Layout: Blocked}

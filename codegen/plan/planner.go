@@ -77,7 +77,7 @@ func (p *planner) lower() error {
 	for _, v := range p.opt.Keep {
 		roots[v] = true
 	}
-	for _, u := range units(p.g, roots, p.opt.Train) {
+	for _, u := range units(p.g, roots, p.low, p.opt.Train) {
 		if err := p.lowerUnit(u); err != nil {
 			return err
 		}

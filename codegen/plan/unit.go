@@ -33,8 +33,9 @@ type Unit struct {
 	Scale    float64
 	Flat     *ir.Node // the flatten whose input it reads in its place
 
-	// What was fused to the gradient of a max pool, ReLU or convolution in a training step:
-	Masked bool // Node's operation reads what a ReLU made (a convolution's is the last of Read): Wrote[0] is the gradient in front of that
+	// What was fused to the gradient of a max pool, ReLU, convolution or dense layer in a
+	// training step:
+	Masked bool // Node's operation reads what a ReLU made (a layer's is the last of Read): Wrote[0] is the gradient in front of that
 	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels, the gradient of a bias
 
 	choice Choice
@@ -120,8 +121,8 @@ func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
 }
 
 // units cuts the graph into units.
-func units(g *ir.Graph, roots map[*ir.Value]bool, train bool) []*Unit {
-	f := &fuser{g: g, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
+func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*Unit {
+	f := &fuser{g: g, low: low, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
 	for i, n := range g.Nodes {
 		f.at[n] = i
 	}
@@ -152,6 +153,7 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, train bool) []*Unit {
 
 type fuser struct {
 	g     *ir.Graph
+	low   Lowering
 	train bool
 	roots map[*ir.Value]bool
 	users map[*ir.Value][]*ir.Node
@@ -201,7 +203,13 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		f.masked(u, n.In[1])
 		return u
 	case ops.ConvDx:
-		f.maskedConv(u)
+		f.maskedProduct(u)
+		return u
+	case ops.MatMul:
+		if m := f.only(n.Out[0]); f.train && m != nil && f.low.Mapped(n.Out[0]) {
+			u.Nodes, u.Wrote[0] = append(u.Nodes, m), m.Out[0]
+			f.maskedProduct(u)
+		}
 		return u
 	case ops.ReLUDx:
 		f.summed(u)
@@ -249,10 +257,10 @@ func (f *fuser) act(u *Unit, i int) {
 	u.Wrote[i] = m.Out[0]
 }
 
-// maskedConv fuses the gradient of the ReLU whose output a convolution read to that
-// convolution's, where that is all of it: what other readers of the output add to it
-// comes before the mask.
-func (f *fuser) maskedConv(u *Unit) {
+// maskedProduct fuses the gradient of the ReLU whose output a convolution or dense layer
+// read to that layer's, where that is all of it: what other readers of the output add to
+// it comes before the mask.
+func (f *fuser) maskedProduct(u *Unit) {
 	m := f.only(u.Wrote[0])
 	if m == nil || len(m.In) < 2 {
 		return
@@ -266,8 +274,8 @@ func (f *fuser) maskedConv(u *Unit) {
 	}
 }
 
-// masked fuses the gradient of the ReLU whose output y a pool or convolution read to
-// that one's, and the sum of it.
+// masked fuses the gradient of the ReLU whose output y a pool, convolution or dense layer
+// read to that one's, and the sum of it.
 func (f *fuser) masked(u *Unit, y *ir.Value) {
 	m := f.only(u.Wrote[0])
 	if m == nil {

@@ -380,6 +380,20 @@ func (d LaneDense) Cost(images int) float64 {
 	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
 }
 
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (d LaneDenseBackwardData) Cost(images int) float64 {
+	groups, cost, inputs := groupsOf(images), 0.0, d.C*d.H*d.W
+	for _, n := range balanced(groups, laneDataGroups(AVX512)) {
+		cost += float64(inputs) / laneDataAtOnce * laneTileCost(n, laneDataAtOnce, d.Out.C)
+	}
+	arrays := 1
+	if d.ReLU {
+		arrays = 2
+	}
+	cost += float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
+	return max(cost, float64(4*d.Out.C*inputs)/ramPerOp) / costNS
+}
+
 // Split returns d with Quads and Groups chosen so that 1 to 8 threads are busy
 // alike, given that so many images run at once. Every chunk of output channels reads
 // the input anew, so chunks are as large as that allows.

@@ -70,6 +70,7 @@ type Worker struct {
 	strip    matVecStrip
 	lane     laneTile
 	laneGrad laneGradient
+	laneData laneDataTile
 	lanes    laneRun // the task under way whose lanes are images
 	sum      [Block]float32
 	wino     winoRun // the Winograd task under way

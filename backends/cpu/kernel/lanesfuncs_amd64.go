@@ -27,6 +27,15 @@ var (
 		3: {nil, lanegrad256p1o3, lanegrad256p2o3, lanegrad256p3o3},
 		4: {nil, lanegrad256p1o4, lanegrad256p2o4, lanegrad256p3o4},
 	}
+	laneDatas512 = [7][5]func(*byte){
+		1: {nil, lanedata512p1o1, lanedata512p2o1, lanedata512p3o1, lanedata512p4o1},
+		2: {nil, lanedata512p1o2, lanedata512p2o2, lanedata512p3o2, lanedata512p4o2},
+		3: {nil, lanedata512p1o3, lanedata512p2o3, lanedata512p3o3, lanedata512p4o3},
+		4: {nil, lanedata512p1o4, lanedata512p2o4, lanedata512p3o4, lanedata512p4o4},
+		5: {nil, lanedata512p1o5, lanedata512p2o5, lanedata512p3o5, lanedata512p4o5},
+		6: {nil, lanedata512p1o6, lanedata512p2o6, lanedata512p3o6, lanedata512p4o6},
+	}
+	laneDatas256 = [7]func(*byte){nil, lanedata256p1o1, lanedata256p1o2, lanedata256p1o3, lanedata256p1o4, lanedata256p1o5, lanedata256p1o6}
 )
 
 // laneFunc returns the microkernel for so many output channels and pixels.
@@ -43,4 +52,12 @@ func laneGradientFunc(isa ISA, channels, taps int) func(*byte) {
 		return laneGrads256[channels][taps]
 	}
 	return laneGrads512[channels][taps]
+}
+
+// laneDataFunc returns the microkernel for so many inputs and groups of images.
+func laneDataFunc(isa ISA, inputs, groups int) func(*byte) {
+	if isa == AVX2 {
+		return laneDatas256[inputs]
+	}
+	return laneDatas512[inputs][groups]
 }

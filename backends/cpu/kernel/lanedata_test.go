@@ -1,0 +1,148 @@
+package kernel
+
+import (
+	"math"
+	"reflect"
+	"testing"
+)
+
+// TestLaneDataLayout compares the struct with what the assembly assumes.
+func TestLaneDataLayout(t *testing.T) {
+	checkLayout[laneDataTile](t, 24)
+}
+
+// TestLaneDenseBackwardData compares with the definition: the tiers among one another, with
+// the mask and without, and the sums.
+func TestLaneDenseBackwardData(t *testing.T) {
+	t.Logf("tiers: %v", Available())
+	r := newRand(61)
+	count := 120
+	if long() {
+		count = 3000
+	}
+	for i := range count {
+		images := []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150}[r.IntN(10)]
+		d := LaneDenseBackwardData{Dense: Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Part{C: 1 + r.IntN(70)}}, ReLU: i%2 == 0}
+		switch r.IntN(6) {
+		case 0: // several calls a task
+			d.Out.C = 200 + r.IntN(300)
+			d.C = 1 + d.C%3
+		case 1: // several channels a task
+			d.C, d.H, d.W = 1+r.IntN(60), 1, 1+r.IntN(3)
+		}
+		border, gap := r.IntN(3), r.IntN(2)
+		dx := newLaneAct(images, d.C, d.H, d.W, border, border, border, border, gap)
+		y := newLaneAct(images, d.C, d.H, d.W, 0, r.IntN(2), 0, 0, r.IntN(2))
+		dy := newLaneAct(images, d.Out.C, 1, 1, 0, 0, 0, r.IntN(2), r.IntN(2))
+		d.In, d.Y, d.Out.View = dx.v, y.v, dy.v
+		odd := special(r)
+		for n := range images { // what is past them has zeros
+			for c := range d.C {
+				for p := range d.H * d.W {
+					*y.at(n, c, p/d.W, p%d.W, false) = odd()
+				}
+			}
+			for o := range d.Out.C {
+				*dy.at(n, o, 0, 0, false) = r.Float32()*2 - 1
+			}
+		}
+		pixels := d.H * d.W
+		inputs := d.C * pixels
+		weight := make([]float32, d.Out.C*inputs)
+		for j := range weight {
+			weight[j] = (r.Float32()*2 - 1) / float32(math.Sqrt(float64(d.Out.C)))
+		}
+		flat := Dense{C: inputs, H: 1, W: 1, Out: d.Out}
+		packed := alignedFloats(flat.PackedLen())
+		flat.Pack(packed, weight)
+		args := func() *Args {
+			return &Args{Images: images, In: [4]Buf{dy.Buf, y.Buf}, Out: [4]Buf{dx.Buf}, W: [4][]float32{packed}}
+		}
+		var simd []float32
+		for _, isa := range Available() {
+			for j := range dx.Mem { // each element has to be written
+				if dx.Mem[j] != 0 {
+					dx.Mem[j] = canary
+				}
+			}
+			runAll(isa, d, args())
+			if err := dx.check(); err != nil {
+				t.Fatalf("%v: %v\n%#v", isa, err, d)
+			}
+			var got []float32
+			for n := range groupsOf(images) * Block {
+				for in := range inputs {
+					c, py, px := in/pixels, in%pixels/d.W, in%d.W
+					want := 0.0
+					if n < images && !(d.ReLU && *y.at(n, c, py, px, false) <= 0) {
+						for o := range d.Out.C {
+							want += float64(weight[o*inputs+in]) * float64(*dy.at(n, o, 0, 0, false))
+						}
+					}
+					x := *dx.at(n, c, py, px, false)
+					got = append(got, x)
+					if !(math.Abs(float64(x)-want) < 4e-6) {
+						t.Fatalf("%v: dX[%d][%d][%d][%d] is %g, want %g\n%#v", isa, n, c, py, px, x, want, d)
+					}
+				}
+			}
+			if isa == Portable {
+				continue
+			}
+			if simd != nil && !reflect.DeepEqual(bits(simd), bits(got)) {
+				t.Fatalf("AVX2 and AVX-512 differ\n%#v", d)
+			}
+			simd = got
+		}
+		if !d.ReLU {
+			continue
+		}
+		sums := make([]float64, d.C)
+		for n := range images {
+			for in := range inputs {
+				sums[in/pixels] += float64(*dx.at(n, in/pixels, in%pixels/d.W, in%d.W, false))
+			}
+		}
+		sumsOnAllTiers(t, r, d, d.Sums(), images, args, func(c int) float64 { return sums[c] }, 1e-4)
+	}
+}
+
+// TestLaneDenseBackwardDataBits: DenseBackwardData has the same chains of fused multiply-adds.
+func TestLaneDenseBackwardDataBits(t *testing.T) {
+	r := newRand(62)
+	const images = 40
+	d := LaneDenseBackwardData{Dense: Dense{C: 3, H: 5, W: 7, Out: Part{C: 111}}}
+	inputs := d.C * d.H * d.W
+	flat := Dense{C: inputs, H: 1, W: 1, In: View{N: Block, C: Block * images}, Out: Part{C: d.Out.C, View: View{N: Block, C: Block * images}}}
+	packed := alignedFloats(flat.PackedLen())
+	weight := make([]float32, inputs*d.Out.C)
+	for i := range weight {
+		weight[i] = r.Float32() - 0.5
+	}
+	flat.Pack(packed, weight)
+	dx, dy := newLaneAct(images, d.C, d.H, d.W, 0, 0, 0, 0, 0), newLaneAct(images, d.Out.C, 1, 1, 0, 0, 0, 0, 0)
+	d.In, d.Out.View = dx.v, dy.v
+	blocked, dxBlocked := alignedFloats(Blocks(d.Out.C)*Block*images), alignedFloats(Blocks(inputs)*Block*images)
+	for n := range images {
+		for o := range d.Out.C {
+			x := r.Float32() - 0.5
+			*dy.at(n, o, 0, 0, false), blocked[(o/Block*images+n)*Block+o%Block] = x, x
+		}
+	}
+	for _, isa := range Available() {
+		if isa == Portable {
+			continue
+		}
+		runAll(isa, d, &Args{Images: images, In: [4]Buf{dy.Buf}, Out: [4]Buf{dx.Buf}, W: [4][]float32{packed}})
+		back := DenseBackwardData{Dense: flat}
+		runAll(isa, back, &Args{Images: images, Table: back.Table(isa), In: [4]Buf{{Mem: blocked}}, Out: [4]Buf{{Mem: dxBlocked}}, W: [4][]float32{packed}})
+		for n := range images {
+			for i := range inputs {
+				got, want := *dx.at(n, i/(d.H*d.W), i/d.W%d.H, i%d.W, false), dxBlocked[(i/Block*images+n)*Block+i%Block]
+				if math.Float32bits(got) != math.Float32bits(want) {
+					t.Fatalf("%v: input %d of image %d is %g, in blocks %g", isa, i, n, got, want)
+				}
+			}
+		}
+	}
+}
