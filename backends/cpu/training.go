@@ -22,6 +22,10 @@ type training struct {
 	// mapped holds the gradients of such vectors where convolutions are in lanes: they are
 	// written as maps.
 	mapped map[*ir.Value]bool
+	// normed holds the gradients whose global norm is taken, summed those whose sums of
+	// squares are left by the kernel that writes them, and sums is where those of all lie.
+	normed, summed map[*ir.Value]bool
+	sums           *plan.Tensor
 }
 
 // sharing tells ops whose operands and results of one shape are the same array
@@ -37,7 +41,8 @@ func sharing(op ir.Op) bool {
 // newTraining finds out how every array without a batch lies.
 // Lanes says whether convolutions are computed in lanes.
 func newTraining(g *ir.Graph, lanes bool) *training {
-	t := &training{map[*ir.Value]plan.Packing{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]bool{}, map[*ir.Value]bool{}}
+	t := &training{packing: map[*ir.Value]plan.Packing{}, updates: map[*ir.Value]*ir.Value{}, pixels: map[*ir.Value]bool{},
+		mapped: map[*ir.Value]bool{}, normed: map[*ir.Value]bool{}, summed: map[*ir.Value]bool{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
 	}
@@ -48,6 +53,19 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 	users, roots := g.Users(), map[*ir.Value]bool{}
 	for _, v := range g.Roots() {
 		roots[v] = true
+	}
+	norms, times := 0, map[*ir.Value]int{}
+	for _, n := range g.Nodes {
+		if _, ok := n.Op.(ops.GlobalNorm); ok {
+			norms++
+			for _, v := range n.In {
+				times[v]++
+				t.normed[v] = times[v] == 1
+			}
+		}
+	}
+	if norms > 1 { // whose sums would lie among each other
+		clear(t.normed)
 	}
 	set := func(v *ir.Value, p plan.Packing) {
 		if _, ok := t.packing[v]; !ok {
@@ -359,7 +377,7 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 				if n := wino.Count(batch); n > 1 {
 					c.sumOfParts(e, wino, n, wino.Images, from)
 				} else {
-					e.Step(wino, from, e.Out)
+					e.Step(wino, from, list(e.Out[0], nil, c.squares(e, wino)))
 				}
 				return nil
 			}
@@ -372,7 +390,7 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			c.sumOfParts(e, k, n, k.Images, from)
 			return nil
 		}
-		e.Step(k.BackwardWeights, from, e.Out)
+		e.Step(k.BackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.BackwardWeights)))
 		return nil
 	})
 }
@@ -385,7 +403,29 @@ func (c *call) sumOfParts(e *plan.Emitter, k interface {
 }, parts, images int, from []*plan.Tensor) {
 	t := e.Temp("parts", plan.Packed, parts*k.PackedLen(), 1, 1)
 	e.Step(k, from, list(t))
-	e.Step(kernel.SumParts{N: k.PackedLen(), Images: images}, list(t), e.Out)
+	sum := kernel.SumParts{N: k.PackedLen(), Images: images}
+	e.Step(sum, list(t), list(e.Out[0], c.squares(e, sum)))
+}
+
+// squares is where a kernel leaves the sums of squares of the gradient that it writes, a
+// number a task, if the only one of the unit has its norm taken as it is: nil if not.
+func (c *call) squares(e *plan.Emitter, k plan.Kernel) *plan.Tensor {
+	t := c.l.train
+	if !t.normed[c.Wrote[0]] {
+		return nil
+	}
+	t.summed[c.Wrote[0]] = true
+	return t.moreSquares(e, k.Tasks(c.l.batch))
+}
+
+// moreSquares is the place of n more sums of squares. The array that they are a part of
+// grows until the norm is taken.
+func (t *training) moreSquares(e *plan.Emitter, n int) *plan.Tensor {
+	if t.sums == nil {
+		t.sums = e.Temp("squares", plan.Packed, 0, 1, 1)
+	}
+	t.sums.C += n
+	return t.sums.Part(t.sums.C-n, n)
 }
 
 // denseGradient is one of the two products that are the gradients of a dense
@@ -402,7 +442,8 @@ func (c *call) denseGradient(op ops.MatMul) error {
 		}
 		return c.layouts("backward weights", needs(blocked, 2), []plan.Need{packed}, func(e *plan.Emitter) error {
 			d.In, d.Out.View = view(e.In[1]), view(e.In[0])
-			e.Step(kernel.DenseBackwardWeights{Dense: d}, list(e.In[1], e.In[0]), e.Out)
+			k := kernel.DenseBackwardWeights{Dense: d}.Split(c.l.batch)
+			e.Step(k, list(e.In[1], e.In[0]), list(e.Out[0], nil, c.squares(e, k)))
 			return nil
 		})
 	}
@@ -683,18 +724,14 @@ func (c *call) sumOfScalars(weights ...float64) error {
 
 func globalNorm(op ops.GlobalNorm, n *ir.Node, c *call) error {
 	return c.layouts("norm", needs(packed, len(c.Read)), []plan.Need{planar}, func(e *plan.Emitter) error {
-		total := 0
-		for _, t := range e.In {
-			total += kernel.SquareSums{N: t.C}.Len()
+		t := c.l.train
+		for i, g := range e.In {
+			if k := (kernel.SquareSums{N: g.C}); !t.summed[c.Read[i]] {
+				e.Step(k, list(g), list(t.moreSquares(e, k.Len())))
+			}
 		}
-		sums := e.Temp("squares", plan.Packed, total, 1, 1)
-		at := 0
-		for _, t := range e.In {
-			k := kernel.SquareSums{N: t.C}
-			e.Step(k, list(t), list(sums.Part(at, k.Len())))
-			at += k.Len()
-		}
-		e.Step(kernel.NormOfSums{N: total}, list(sums), e.Out)
+		e.Step(kernel.NormOfSums{N: t.sums.C}, list(t.sums), e.Out)
+		t.sums = nil
 		return nil
 	})
 }

@@ -226,9 +226,9 @@ func TestTrainingNetworks(t *testing.T) {
 }
 
 // TestTrainingBits trains on every number of threads and every vector tier: the
-// weights are the same, bit by bit.
+// weights are the same, bit by bit. They depend on the bits of the gradients' norm.
 func TestTrainingBits(t *testing.T) {
-	tr, err := autodiff.Train(trainable(t), autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true})
+	tr, err := autodiff.Train(trainable(t), autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true, Clip: recipe.Clip{Norm: 0.05}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,6 +305,63 @@ func TestSetParam(t *testing.T) {
 	}
 	if _, err := s.Param("nobody"); !errors.Is(err, ErrInput) {
 		t.Errorf("an unknown param: %v", err)
+	}
+}
+
+// TestTrainingSquares: where the norm of the gradients is taken, the kernels that write those of
+// weights leave the sums of their squares, and only gradients of vectors are read for it; where
+// it is not, they leave none.
+func TestTrainingSquares(t *testing.T) {
+	for _, name := range []string{"mnist/conv", "mnist/nin_listed", "googlenet"} {
+		for _, norm := range []bool{false, true} {
+			g := spectest.Load(t, name)
+			tr, err := autodiff.Train(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Norm: norm})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := Plan(tr.Graph, Options{Batch: 16})
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, left, sums := 0, 0, 0
+			for _, s := range p.Steps {
+				at := 2
+				switch k := s.Do.(type) {
+				case kernel.SquareSums:
+					read++
+					sums += k.Len()
+					continue
+				case kernel.NormOfSums:
+					if sums != k.N {
+						t.Errorf("%s: the norm is that of %d sums, of %d that there are", name, k.N, sums)
+					}
+					continue
+				case kernel.SumParts:
+					at = 1
+				case kernel.BackwardWeights, kernel.WinogradBackwardWeights, kernel.DenseBackwardWeights:
+				default:
+					continue
+				}
+				if s.Out[at].Space != plan.Nowhere {
+					left++
+					sums += s.Do.Tasks(16)
+				}
+			}
+			vectors, weights := 0, 0
+			for w := range tr.Grads {
+				if len(w.Type.Shape) > 1 {
+					weights++
+				} else {
+					vectors++
+				}
+			}
+			if !norm {
+				vectors, weights = 0, 0
+			}
+			if read != vectors || left != weights {
+				t.Errorf("%s, norm %v: gradients of %d vectors and %d weights, of which %d are read and %d kernels leave sums", name, norm, vectors, weights, read, left)
+			}
+		}
 	}
 }
 

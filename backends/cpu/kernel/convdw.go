@@ -7,7 +7,8 @@ package kernel
 //
 // Operands: In[0] the forward input (with its border, as the forward kernel reads
 // it), In[1] dY in the view of Parts[0], Out[0] dW, of PackedLen floats, Out[1] dB,
-// of BiasLen floats, or no memory where there is no bias. Both are overwritten.
+// of BiasLen floats, or no memory where there is no bias, Out[2] the sums of the squares of
+// dW, a number a task, or no memory. All are overwritten.
 //
 // A task owns some pairs of output blocks by a range of input blocks and runs over
 // all pixels of all images in order, so no sum crosses threads, and the bits depend
@@ -135,8 +136,7 @@ func (c *BackwardWeights) strips(n int, yield func(gradientStrip)) {
 // Run computes one task.
 func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
 	c.owned(task, a, func(p gradientPart) {
-		per := c.unitRows() * p.blocks * Block
-		clear(p.dw[min(p.u0*per, len(p.dw)):min(p.u1*per, len(p.dw))])
+		clear(c.rows(p))
 	})
 	c.strips(a.Images, func(s gradientStrip) {
 		c.owned(task, a, func(p gradientPart) {
@@ -144,6 +144,7 @@ func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
 			s.xahead = 0 // of the input, the first pair has asked for it
 		})
 	})
+	sum := 0.0
 	c.owned(task, a, func(p gradientPart) {
 		if one(c.Groups) > 1 {
 			c.mask(p)
@@ -151,7 +152,11 @@ func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
 		if p.u0 == 0 && a.Out[1].Mem != nil {
 			c.bias(w, p.group, a)
 		}
+		if a.Out[2].Mem != nil {
+			sum += squareSum(w.ISA, c.rows(p))
+		}
 	})
+	a.Out[2].putSquares(task, sum)
 }
 
 // unitRows is the number of rows of dW of a unit.
@@ -160,6 +165,12 @@ func (c *BackwardWeights) unitRows() int {
 		return Block
 	}
 	return c.KH * c.KW * c.depth()
+}
+
+// rows is what of dW a task owns of a group.
+func (c *BackwardWeights) rows(p gradientPart) []float32 {
+	per := c.unitRows() * p.blocks * Block
+	return p.dw[min(p.u0*per, len(p.dw)):min(p.u1*per, len(p.dw))]
 }
 
 // gradient adds the products of a strip of pixels.

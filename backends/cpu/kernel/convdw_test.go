@@ -73,7 +73,7 @@ func TestBackwardWeights(t *testing.T) {
 		c.Pack(number, k.w)
 		var simd []float32
 		for _, isa := range Available() {
-			var first []float32
+			var first, squares []float32
 			for _, cut := range [][2]int{{0, 0}, {1, 1}, {2, 0}, {1, 2}, {0, -1}} {
 				b := BackwardWeights{Conv: c, Units: cut[0]}
 				b.Pairs = cut[1]
@@ -88,7 +88,8 @@ func TestBackwardWeights(t *testing.T) {
 						m[i] = canary
 					}
 				}
-				a.Out[0], a.Out[1] = Buf{gw, guardLen}, Buf{gb, guardLen}
+				sums := squaresOf(b, k.images)
+				a.Out[0], a.Out[1], a.Out[2] = Buf{gw, guardLen}, Buf{gb, guardLen}, Buf{Mem: sums}
 				runAll(isa, b, a)
 				for _, m := range [][]float32{gw, gb} {
 					for i := range guardLen {
@@ -104,6 +105,7 @@ func TestBackwardWeights(t *testing.T) {
 						t.Fatalf("%v: bias gradient %d is %g, want %g\n%#v", isa, o, gb[o], want, b)
 					}
 				}
+				squares = append(squares, checkSquares(t, isa, b, sums, gw)...)
 				all := append(append([]float32(nil), gw...), gb...)
 				if first != nil && !reflect.DeepEqual(bits(first), bits(all)) {
 					t.Fatalf("%v: other bits with other units and pairs\n%#v", isa, b)
@@ -113,6 +115,7 @@ func TestBackwardWeights(t *testing.T) {
 			if isa == Portable {
 				continue
 			}
+			first = append(first, squares...)
 			if simd != nil && !reflect.DeepEqual(bits(simd), bits(first)) {
 				t.Fatalf("AVX2 and AVX-512 differ\n%#v", c)
 			}
@@ -155,7 +158,10 @@ func TestBackwardWeightsParts(t *testing.T) {
 			runAll(isa, p, a)
 			sum := &Args{Images: k.images}
 			sum.In[0].Mem, sum.Out[0].Mem = parts, got
-			runAll(isa, SumParts{N: b.PackedLen(), Images: p.Images}, sum)
+			add := SumParts{N: b.PackedLen(), Images: p.Images}
+			sum.Out[1].Mem = squaresOf(add, k.images)
+			runAll(isa, add, sum)
+			squares := checkSquares(t, isa, add, sum.Out[1].Mem, got)
 			scale := 1 / math.Sqrt(float64(k.images*c.H*c.W))
 			for j, g := range got {
 				if d := math.Abs(float64(g-want[j])) * scale; !(d < 3e-6) {
@@ -165,6 +171,7 @@ func TestBackwardWeightsParts(t *testing.T) {
 			if isa == Portable {
 				continue
 			}
+			got = append(got, squares...)
 			if simd != nil && !reflect.DeepEqual(bits(simd), bits(got)) {
 				t.Fatalf("AVX2 and AVX-512 differ\n%#v", p)
 			}

@@ -5,7 +5,7 @@ package kernel
 // each, which are tasks of their own.
 //
 // Operands are those of BackwardWeights, but Out[0] has room for PackedLen numbers
-// for every part, one behind another, which SumParts adds, and there is no Out[1].
+// for every part, one behind another, which SumParts adds, and there are no Out[1] and Out[2].
 type BackwardWeightsParts struct {
 	BackwardWeights
 	Images int
@@ -35,14 +35,15 @@ func (c *BackwardWeightsParts) part(task int, a *Args) (int, Args) {
 	b.In[0].Off += first * c.In.N
 	b.In[1].Off += first * c.Parts[0].View.N
 	b.Out[0].Off += part * c.PackedLen()
-	b.Out[1] = Buf{}
+	b.Out[1], b.Out[2] = Buf{}, Buf{}
 	return task % n, b
 }
 
 // SumParts adds the parts of a packed array of N numbers (whole blocks), one for so
 // many images each, in their order.
 //
-// Operands: In[0] the parts, one behind another; Out[0] their sum.
+// Operands: In[0] the parts, one behind another; Out[0] their sum, Out[1] the sums of its
+// squares, a number a task as SquareSums has them, or no memory.
 type SumParts struct {
 	N      int
 	Images int
@@ -60,5 +61,8 @@ func (k SumParts) Run(w *Worker, task int, a *Args) {
 	for range ceilDiv(a.Images, k.Images) - 1 {
 		in.Off += k.N
 		v.add(out, out, f.part(&in, task), Block)
+	}
+	if a.Out[1].Mem != nil {
+		a.Out[1].putSquares(task, squareSum(w.ISA, out))
 	}
 }

@@ -9,8 +9,8 @@ import "unsafe"
 //	dW = G^T [sum over tiles of (A dY A^T) .* (B^T X B)] G
 //
 // which is 36 multiplications a tile for 144 (3x3) or 100 (5x5). Operands, parts of
-// images and their tasks are those of BackwardWeightsParts, without Out[1]; where there
-// is one part, its sum is the gradient.
+// images and their tasks are those of BackwardWeightsParts; where there is one part, its sum is
+// the gradient, and Out[2] as BackwardWeights has it.
 //
 // A task takes a strip of tiles, of that a third of the positions, and of these Tiles tiles
 // at a time: it transforms the input blocks and those of dY that it owns, of which then
@@ -141,7 +141,7 @@ type winoRow struct {
 
 // Run computes a task of a part.
 func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
-	r := &w.winoGrad
+	r, whole := &w.winoGrad, task
 	task, part := c.part(task, a)
 	*r = winoGradRun{c: c, w: w, a: part, owned: r.owned[:0], rows: r.rows[:0], winoGradLayout: c.layout()}
 	c.owned(task, &r.a, func(p gradientPart) {
@@ -160,7 +160,8 @@ func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 			}
 		}
 	}
-	r.transformBack()
+	sum := r.transformBack(a.Out[2].Mem != nil)
+	a.Out[2].putSquares(whole, sum)
 }
 
 // cut finds the rows of n tiles from first on, which are counted through all images, none
@@ -304,8 +305,8 @@ func (r *winoGradRun) add(sum, x, dy, blocks int) {
 	}
 }
 
-// transformBack makes the gradient of the sums.
-func (r *winoGradRun) transformBack() {
+// transformBack makes the gradient of the sums, and the sum of its squares if that is wanted.
+func (r *winoGradRun) transformBack(wanted bool) (sum float64) {
 	side, scratch, block := r.c.KH, r.w.Scratch, 0
 	for _, p := range r.owned {
 		n := Block * p.blocks * Block // weights of a unit and a tap
@@ -314,10 +315,14 @@ func (r *winoGradRun) transformBack() {
 			dst := p.dw[(r.lo+u)*side*side*n:][:side*side*n]
 			if r.w.ISA == Portable {
 				winoGradOutGo(side, src, p.blocks*r.sumpos, dst, n)
-				continue
+			} else {
+				winoGradOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
 			}
-			winoGradOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
+			if wanted {
+				sum += squareSum(r.w.ISA, dst)
+			}
 		}
 		block += p.blocks
 	}
+	return sum
 }

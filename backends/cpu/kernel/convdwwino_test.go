@@ -43,7 +43,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 		n := b.Count(images)
 		var simd []float32
 		for _, isa := range Available() {
-			var first []float32
+			var first, squares []float32
 			for _, cut := range [][3]int{{0, 0, 0}, {1, 1, 5}, {2, 0, 0}, {1, 2, 1}, {0, 1, 33}} {
 				b.Units, b.Pairs, b.Tiles = cut[0], cut[1], cut[2]
 				parts := alignedFloats(n*b.PackedLen() + 2*guardLen)
@@ -52,7 +52,13 @@ func TestWinogradBackwardWeights(t *testing.T) {
 				}
 				a := &Args{Images: images}
 				a.In[0], a.In[1], a.Out[0] = k.in.Buf, dy.Buf, Buf{parts, guardLen}
+				if n == 1 {
+					a.Out[2].Mem = squaresOf(b, images)
+				}
 				runAll(isa, b, a)
+				if n == 1 {
+					squares = append(squares, checkSquares(t, isa, b, a.Out[2].Mem, parts[guardLen:len(parts)-guardLen])...)
+				}
 				for j := range guardLen {
 					if math.Float32bits(parts[j]) != math.Float32bits(canary) || math.Float32bits(parts[len(parts)-1-j]) != math.Float32bits(canary) {
 						t.Fatalf("%v: guard zone written\n%#v", isa, b)
@@ -70,6 +76,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 			if isa == Portable {
 				continue
 			}
+			first = append(first, squares...)
 			if simd != nil && !reflect.DeepEqual(bits(simd), bits(first)) {
 				t.Fatalf("AVX2 and AVX-512 differ\n%#v", b)
 			}

@@ -56,8 +56,16 @@ func TestDense(t *testing.T) {
 		d.Pack(a.W[0], w)
 		d.PackBias(a.W[1], b)
 		ref := denseReference(images, d.C, d.H, d.W, d.Out, in, w, b)
+		var gradient []float32
 		for _, isa := range Available() {
-			checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
+			got, squares := checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
+			if got = append(got, squares...); isa == Portable {
+				continue
+			}
+			if gradient != nil && !reflect.DeepEqual(bits(gradient), bits(got)) {
+				t.Fatalf("AVX2 and AVX-512 differ in the gradient of the weights\n%#v", d)
+			}
+			gradient = got
 		}
 		checkDenseParts(t, d, images, a, out, ref)
 		var simd []float32
@@ -162,8 +170,9 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 	}
 }
 
-// checkDenseBackward compares both gradients with their definitions; dY is random.
-func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *actBuf, w, packed []float32) {
+// checkDenseBackward compares both gradients with their definitions; dY is random. It returns
+// that of the weights and the sums of its squares.
+func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *actBuf, w, packed []float32) (gw, squares []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, uint64(d.C)))
 	k := d.C * d.H * d.W
@@ -183,13 +192,20 @@ func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *act
 		t.Fatalf("%v: %v\n%#v", isa, err, back)
 	}
 
-	gw, gb := alignedFloats(d.PackedLen()), make([]float32, d.BiasLen())
+	gw = alignedFloats(d.PackedLen())
+	gb := make([]float32, d.BiasLen())
 	for i := range gw {
 		gw[i] = canary
 	}
-	ga := &Args{Images: images, Table: DenseBackwardWeights{d}.Table(isa)}
-	ga.In[0], ga.In[1], ga.Out[0], ga.Out[1] = in.Buf, out.Buf, Buf{Mem: gw}, Buf{Mem: gb}
-	runAll(isa, DenseBackwardWeights{d}, ga)
+	weights := DenseBackwardWeights{Dense: d}
+	if d.C%3 > 0 {
+		weights = weights.Split(images)
+	}
+	squares = squaresOf(weights, images)
+	ga := &Args{Images: images, Table: weights.Table(isa)}
+	ga.In[0], ga.In[1], ga.Out = in.Buf, out.Buf, [4]Buf{{Mem: gw}, {Mem: gb}, {Mem: squares}}
+	runAll(isa, weights, ga)
+	squares = checkSquares(t, isa, weights, squares, gw)
 	number, order := make([]float32, len(w)), make([]float32, len(gw))
 	for i := range number {
 		number[i] = float32(i + 1)
@@ -237,4 +253,5 @@ func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *act
 			t.Fatalf("%v: dB[%d] is %g, want %g\n%#v", isa, o, gb[o], s, d)
 		}
 	}
+	return gw, squares
 }

@@ -94,9 +94,16 @@ func (d DenseBackwardData) turn(isa ISA, dst, src []float32, g, pos int) {
 
 // DenseBackwardWeights is the gradient of a dense layer with respect to its weights
 // and bias, in the packed order of the forward kernel: In[0] the forward input,
-// In[1] = dY in the view Out.View, Out[0] dW, Out[1] dB or no memory. Both are
-// overwritten; sums run over the images in order.
-type DenseBackwardWeights struct{ Dense }
+// In[1] = dY in the view Out.View, Out[0] dW, Out[1] dB or no memory, Out[2] the sums of
+// the squares of dW, a number a task, or no memory. All are overwritten; sums run over the
+// images in order.
+type DenseBackwardWeights struct {
+	Dense
+
+	// Into how many ranges of pairs of output blocks and of taps the work is cut; 0 is 1.
+	// Split chooses them. dW and dB do not depend on them.
+	PairRanges, TapRanges int
+}
 
 // denseStrip is how many images are done at a time.
 const denseStrip = 128
@@ -111,24 +118,21 @@ const (
 // ntaps is the number of taps of the Dense.
 func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
 
-// cut is into how many ranges of pairs of output blocks and of taps the work is cut. A
-// task reads its taps of the input once and goes over its pairs with a few of them
-// at a time: dY is what it reads again and again, so that has to stay in the second cache.
-func (d DenseBackwardWeights) cut(images int) (pairs, taps int) {
+// Split returns d with its ranges chosen for that many images. A task reads its taps of the
+// input once and goes over its pairs with a few of them at a time: dY is what it reads again
+// and again, so that has to stay in the second cache.
+func (d DenseBackwardWeights) Split(images int) DenseBackwardWeights {
 	n := d.conv().ngroups()
-	pairs = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
-	taps = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, pairs))
-	if taps*pairs < denseChunks {
-		pairs = min(n, ceilDiv(denseChunks, taps))
+	d.PairRanges = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
+	d.TapRanges = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, d.PairRanges))
+	if d.TapRanges*d.PairRanges < denseChunks {
+		d.PairRanges = min(n, ceilDiv(denseChunks, d.TapRanges))
 	}
-	return pairs, taps
+	return d
 }
 
 // Tasks is ranges of taps x ranges of pairs of output blocks.
-func (d DenseBackwardWeights) Tasks(images int) int {
-	pairs, taps := d.cut(images)
-	return pairs * taps
-}
+func (d DenseBackwardWeights) Tasks(int) int { return one(d.PairRanges) * one(d.TapRanges) }
 
 // Table returns the taps, and the images of a strip.
 func (d DenseBackwardWeights) Table(isa ISA) []int {
@@ -141,7 +145,7 @@ func (d DenseBackwardWeights) Table(isa ISA) []int {
 
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
-	pchunks, chunks := d.cut(a.Images)
+	pchunks, chunks := one(d.PairRanges), one(d.TapRanges)
 	pchunk, chunk := task%pchunks, task/pchunks
 	pairs, taps := d.conv().ngroups(), d.ntaps()
 	g0, g1 := pairs*pchunk/pchunks, pairs*(pchunk+1)/pchunks
@@ -153,6 +157,7 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	call.channels(depth)
 	width := func(g int) int { return min(2, Blocks(d.Out.C)-2*g) * Block }
 	place := func(g, t int) int { return depth * (g*taps*2*Block + t*width(g)) }
+	sum := 0.0
 	for ; t0 < t1; t0 += denseTogether {
 		some := min(t1, t0+denseTogether)
 		for g := g0; g < g1; g++ {
@@ -180,8 +185,12 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 				}
 				call.begin = 0
 			}
+			if a.Out[2].Mem != nil { // while they are in the first cache
+				sum += squareSum(w.ISA, call.dw[place(g, t0):place(g, some)])
+			}
 		}
 	}
+	a.Out[2].putSquares(task, sum)
 	if chunk > 0 || a.Out[1].Mem == nil {
 		return
 	}

@@ -28,7 +28,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 			}
 		}
 		data := DenseBackwardData{Dense: d}
-		weights := DenseBackwardWeights{d}
+		weights := DenseBackwardWeights{Dense: d}.Split(images)
 		type step struct {
 			name string
 			k    Kernel

@@ -19,14 +19,36 @@ func (k SquareSums) Tasks(int) int { return flat{k.N}.tasks() }
 
 // Run sums a chunk.
 func (k SquareSums) Run(w *Worker, task int, a *Args) {
-	x := flat{k.N}.part(&a.In[0], task)
-	n := len(x) / Block * Block
-	a.Out[0].Mem[a.Out[0].Off+task] = vecFor(w.ISA).sumSquares(x[:n]) + portableOps.sumSquares(x[n:])
+	a.Out[0].Mem[a.Out[0].Off+task] = float32(squareSum(w.ISA, flat{k.N}.part(&a.In[0], task)))
+}
+
+// squareSum is the sum of the squares of numbers, chunk by chunk.
+func squareSum(isa ISA, x []float32) float64 {
+	sum := 0.0
+	for len(x) > 0 {
+		c := x[:min(chunk, len(x))]
+		x = x[len(c):]
+		n := len(c) / Block * Block
+		s := vecFor(isa).sumSquares(c[:n])
+		if n < len(c) {
+			s += portableOps.sumSquares(c[n:])
+		}
+		sum += float64(s)
+	}
+	return sum
+}
+
+// putSquares leaves, where a step wants it, what a task found of the squares of what it
+// wrote: its own of the numbers that NormOfSums adds.
+func (b *Buf) putSquares(task int, sum float64) {
+	if b.Mem != nil {
+		b.Mem[b.Off+task] = float32(sum)
+	}
 }
 
 // NormOfSums is the square root of the sum of N numbers, taken in order in float64:
-// the global norm of gradients whose SquareSums lie beside each other (Pascanu 2013,
-// 3.2). It is not finite where an element is not, or is above 1e19.
+// the global norm of gradients whose sums of squares lie beside each other (Pascanu 2013,
+// 3.2): SquareSums, or what the kernels that write gradients leave of them. It is not finite where an element is not, or is above 1e19.
 //
 // Operands: In[0] N numbers; Out[0] the norm, one number.
 type NormOfSums struct {
@@ -124,13 +146,7 @@ func (k MaxNorm) Run(w *Worker, task int, a *Args) {
 	v, factor := vecFor(w.ISA), w.Scratch[:Block]
 	for r := task * rowsPerNormTask; r < min((task+1)*rowsPerNormTask, k.Rows); r++ {
 		x, out := a.In[0].Mem[a.In[0].Off+r*k.K:][:k.K], a.Out[0].Mem[a.Out[0].Off+r*k.K:][:k.K]
-		sum := 0.0
-		for i := 0; i < k.K; i += chunk { // as SquareSums
-			c := x[i:min(i+chunk, k.K)]
-			n := len(c) / Block * Block
-			sum += float64(v.sumSquares(c[:n]) + portableOps.sumSquares(c[n:]))
-		}
-		norm := float32(math.Sqrt(sum))
+		norm := float32(math.Sqrt(squareSum(w.ISA, x)))
 		if !(norm > k.Bound) {
 			copy(out, x)
 			continue

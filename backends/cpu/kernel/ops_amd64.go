@@ -242,7 +242,7 @@ func opsDotRowAVX512(acc []float32, dy []float32, x []float32, mean []float32)
 //go:noescape
 func opsBnGradAVX512(dst []float32, dy []float32, x []float32, coef []float32)
 
-// opsSumSquaresAVX512 is the sum of squares: 16 partial sums, then lanes 8, 4, 2, 1 apart.
+// opsSumSquaresAVX512 is the sum of squares: 64 partial sums, then blocks 2 and 1 apart, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
@@ -536,7 +536,7 @@ func opsDotRowAVX2(acc []float32, dy []float32, x []float32, mean []float32)
 //go:noescape
 func opsBnGradAVX2(dst []float32, dy []float32, x []float32, coef []float32)
 
-// opsSumSquaresAVX2 is the sum of squares: 16 partial sums, then lanes 8, 4, 2, 1 apart.
+// opsSumSquaresAVX2 is the sum of squares: 64 partial sums, then blocks 2 and 1 apart, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape

@@ -178,6 +178,33 @@ func TestPenalty(t *testing.T) {
 	}
 }
 
+// squaresOf is room for the sums of squares that the tasks of a kernel leave, and one more
+// number.
+func squaresOf(k Kernel, images int) []float32 {
+	sums := make([]float32, k.Tasks(images)+1)
+	for i := range sums {
+		sums[i] = canary
+	}
+	return sums
+}
+
+// checkSquares compares what a kernel has left there with the squares of what it wrote, and
+// returns it.
+func checkSquares(t *testing.T, isa ISA, k Kernel, sums, wrote []float32) []float32 {
+	t.Helper()
+	got, want, last := 0.0, 0.0, len(sums)-1
+	for _, x := range sums[:last] {
+		got += float64(x)
+	}
+	for _, x := range wrote {
+		want += float64(x) * float64(x)
+	}
+	if !(math.Abs(got-want) <= 1e-6*want) || math.Float32bits(sums[last]) != math.Float32bits(canary) {
+		t.Fatalf("%v: the sum of squares is %g, want %g; %g behind the last\n%#v", isa, got, want, sums[last], k)
+	}
+	return sums[:last]
+}
+
 func TestNorms(t *testing.T) {
 	r := newRand(40)
 	for _, n := range []int{1, 15, 16, 17, 67, chunk, chunk + 1, 3*chunk - 5} {

@@ -408,11 +408,19 @@ func init() {
 		}
 	}
 	o.sumSquares = func(src []float32) float32 {
-		var acc [Block]float32
+		var acc [4][Block]float32
+		whole := len(src) / (4 * Block) * (4 * Block)
 		for i, x := range src {
-			acc[i%Block] += float32(x * x)
+			block := 0 // of what does not fill four
+			if i < whole {
+				block = i / Block % 4
+			}
+			acc[block][i%Block] += float32(x * x)
 		}
-		return sumLanes(&acc)
+		for i := range acc[0] {
+			acc[0][i] = (acc[0][i] + acc[2][i]) + (acc[1][i] + acc[3][i])
+		}
+		return sumLanes(&acc[0])
 	}
 	// coef: rate, momentum, decay.
 	o.sgd = func(p, g, v, coef []float32) {

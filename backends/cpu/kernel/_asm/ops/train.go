@@ -401,19 +401,22 @@ func sums() {
 		end()
 	}()
 
-	text("SumSquares", "func(src []float32) float32", "is the sum of squares: 16 partial sums, then lanes 8, 4, 2, 1 apart.")
+	text("SumSquares", "func(src []float32) float32", "is the sum of squares: 64 partial sums, then blocks 2 and 1 apart, then lanes 8, 4, 2, 1 apart.")
 	func() {
 		s, n := ptr("src"), blocks("src")
-		acc := zero()
-		loop(n, []int{2, 1}, func(u int) {
+		acc := []vec{zero(), zero(), zero(), zero()} // as many as the additions take cycles
+		loop(n, []int{4, 1}, func(u int) {
 			for i := range u {
 				x := load(mem(s, i))
 				mul(x, x, x)
-				add(acc, acc, x)
+				add(acc[i], acc[i], x)
 			}
 			advance(s, u)
 		})
-		result(lanes(VADDPS, acc))
+		add(acc[0], acc[0], acc[2])
+		add(acc[1], acc[1], acc[3])
+		add(acc[0], acc[0], acc[1])
+		result(lanes(VADDPS, acc[0]))
 		end()
 	}()
 }
