@@ -26,6 +26,9 @@ type training struct {
 	// squares are left by the kernel that writes them, and sums is where those of all lie.
 	normed, summed map[*ir.Value]bool
 	sums           *plan.Tensor
+	// again holds the batch norms that are computed a second time: nothing takes the
+	// running statistics of those.
+	again map[*ir.Node]bool
 }
 
 // sharing tells ops whose operands and results of one shape are the same array
@@ -42,7 +45,7 @@ func sharing(op ir.Op) bool {
 // Lanes says whether convolutions are computed in lanes.
 func newTraining(g *ir.Graph, lanes bool) *training {
 	t := &training{packing: map[*ir.Value]plan.Packing{}, updates: map[*ir.Value]*ir.Value{}, pixels: map[*ir.Value]bool{},
-		mapped: map[*ir.Value]bool{}, normed: map[*ir.Value]bool{}, summed: map[*ir.Value]bool{}}
+		mapped: map[*ir.Value]bool{}, normed: map[*ir.Value]bool{}, summed: map[*ir.Value]bool{}, again: map[*ir.Node]bool{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
 	}
@@ -115,6 +118,8 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 			for _, v := range n.Out[1:] {
 				vector(v)
 			}
+			idle := func(v *ir.Value) bool { return len(users[v]) == 0 && !roots[v] }
+			t.again[n] = idle(n.Out[3]) && idle(n.Out[4])
 		}
 	}
 	// From weights to what becomes of them, and from what becomes of gradients back.
@@ -642,10 +647,15 @@ func batchNormTrain(op ops.BatchNormTrain, n *ir.Node, c *call) error {
 	err := c.layouts("batch norm", []plan.Need{blocked}, []plan.Need{blocked, packed, packed, packed, packed}, func(e *plan.Emitter) error {
 		e.Step(kernel.BatchNormTrain{C: ch, H: h, W: w, Eps: float32(op.Eps), In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out[:3],
 			plan.WeightRef{At: e.Param(n.In[1])}, plan.WeightRef{At: e.Param(n.In[2])})
+		if c.l.train.again[n] {
+			return nil
+		}
 		e.Step(kernel.BatchNormRunning{C: ch, Pixels: h * w, Momentum: float32(op.Momentum)}, e.Out[1:3], e.Out[3:])
 		return nil
 	})
-	c.choice.Into = []*ir.Value{nil, nil, nil, n.In[3], n.In[4]}
+	if !c.l.train.again[n] {
+		c.choice.Into = []*ir.Value{nil, nil, nil, n.In[3], n.In[4]}
+	}
 	return err
 }
 

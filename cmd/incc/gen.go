@@ -70,6 +70,7 @@ incc gen go ... --check in CI tells whether the output is stale.`,
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "`WHERE` the weights are kept: embed, in the program, or file, beside it"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
+			memoryFlag,
 			&cli.BoolFlag{Name: "main", Usage: "add a command that classifies pictures, from files or over HTTP"},
 			&cli.BoolFlag{Name: "test", Usage: "add a test with golden numbers"},
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; exit 1 and print a diff where the output is stale"},
@@ -95,6 +96,9 @@ func genGo(c *cli.Context) error {
 	store := c.String("store")
 	if store != "embed" && store != "file" {
 		return usagef("--store=%s: there are embed and file", diag.Printable(store))
+	}
+	if c.IsSet("memory") && !c.Bool("train") {
+		return usagef("--memory is for --train")
 	}
 	dest, err := findDestination(c.String("output"), c.String("kernel"), c.String("package"))
 	if err != nil {
@@ -154,7 +158,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 		}
 	}
 	if c.Bool("train") {
-		if opt.Train, err = n.training(c.Bool("test")); err != nil {
+		if opt.Train, err = n.training(c, c.Bool("test")); err != nil {
 			return nil, err
 		}
 	}
@@ -262,9 +266,12 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 
 // training plans a step of training, as incc train does. golden computes some
 // losses, for a test.
-func (n *network) training(golden bool) (*gosrc.Training, error) {
+func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error) {
 	r := n.recipe
 	opt := autodiff.FromRecipe(&r)
+	if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {
+		return nil, err
+	}
 	tr, err := autodiff.Train(n.spec, opt)
 	if err != nil {
 		return nil, err
@@ -352,7 +359,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 	if c.IsSet("optimize") {
 		l = append(l, "-O"+strconv.Itoa(c.Int("optimize")))
 	}
-	for _, name := range []string{"passes", "seed", "batch", "store", "package"} {
+	for _, name := range []string{"passes", "seed", "batch", "store", "package", "memory"} {
 		if c.IsSet(name) {
 			add(name, fmt.Sprint(c.Value(name)))
 		}

@@ -62,7 +62,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			&cli.StringFlag{Name: "init", Usage: "begin with the weights of a safetensors `FILE`"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and try a step; nothing is written"},
-			defineFlag, trainEngineFlag, profileFlag,
+			memoryFlag, defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
 		},
@@ -142,6 +142,7 @@ type prepared struct {
 	name   string
 	id     string
 	files  map[string][]byte // that the spec names
+	memory string            // what to say of it
 }
 
 func prepare(c *cli.Context) (*prepared, error) {
@@ -199,7 +200,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 			return nil, err
 		}
 	}
-	if p.engine, err = newEngine(c, p.graph, p.recipe); err != nil {
+	if err := p.newEngine(c); err != nil {
 		return nil, err
 	}
 	if p.name == "" {
@@ -312,18 +313,27 @@ func deterministic(augs []recipe.Augment) []recipe.Augment {
 	return r
 }
 
-func newEngine(c *cli.Context, g *ir.Graph, r recipe.Train) (train.Engine, error) {
+func (p *prepared) newEngine(c *cli.Context) (err error) {
+	r := p.recipe
 	opt := autodiff.FromRecipe(&r)
 	opt.Seed = r.Run.Seed
 	opt.Norm = true
 	switch e := c.String("engine"); e {
 	case "ref":
-		return train.NewReference(g, opt, r.Run.Batch, r.Run.Seed)
+		if c.IsSet("memory") {
+			return usagef("--memory is for the engine cpu")
+		}
+		p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed)
 	case "cpu":
-		return train.NewCPU(g, opt, r.Run.Batch, r.Run.Seed, cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")})
+		o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")}
+		if p.memory, err = fitMemory(c, p.graph, &opt, r.Run.Batch, o); err != nil {
+			return err
+		}
+		p.engine, err = train.NewCPU(p.graph, opt, r.Run.Batch, r.Run.Seed, o)
 	default:
-		return nil, usagef("--engine=%s: there are cpu and ref", e)
+		return usagef("--engine=%s: there are cpu and ref", e)
 	}
+	return err
 }
 
 func trainRun(c *cli.Context) error {
@@ -343,6 +353,9 @@ func trainRun(c *cli.Context) error {
 		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
 	}
 	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s epochs, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, trimFloat(p.recipe.Run.Epochs), p.recipe.Run.Seed, p.dir)
+	if p.memory != "" {
+		fmt.Fprintln(w, p.memory)
+	}
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
 		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), Every: c.Int("checkpoint-every"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
@@ -453,8 +466,11 @@ func dryRun(w io.Writer, p *prepared) error {
 		return err
 	}
 	d := time.Since(start)
-	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms; %d steps an epoch, about %s for all\nnothing was written\n",
-		st.Loss, st.Norm, float64(d.Microseconds())/1000, b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
+	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms", st.Loss, st.Norm, float64(d.Microseconds())/1000)
+	if e, ok := p.engine.(*train.CPU); ok {
+		fmt.Fprintf(w, ", %s of memory", bytesText(e.Memory()))
+	}
+	fmt.Fprintf(w, "; %d steps an epoch, about %s for all\nnothing was written\n", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
 	if !st.Finite() {
 		return &numericalError{"the loss or a gradient is not finite"}
 	}

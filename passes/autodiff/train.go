@@ -23,6 +23,8 @@ type Options struct {
 	// Norm asks for the global norm of the gradients, before clipping, as an
 	// output: it is not finite where any gradient is not.
 	Norm bool
+	// Recompute is what is computed twice to save memory.
+	Recompute Recompute
 }
 
 // FromRecipe returns the options that a recipe asks for.
@@ -102,7 +104,10 @@ func Train(g *ir.Graph, opt Options) (*Training, error) {
 		return nil, err
 	}
 	r.Sweep()
-	return t, r.Finish()
+	if err := r.Finish(); err != nil {
+		return nil, err
+	}
+	return t, t.recompute(opt.Recompute)
 }
 
 // step returns the input that counts the steps.

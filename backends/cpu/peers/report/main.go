@@ -91,7 +91,7 @@ func (r *report) run(only, file string) (err error) {
 	if !r.list {
 		r.machine()
 	}
-	for _, section := range []func() error{r.inference, r.torchInference, r.share, r.passes, r.cold, r.gen, r.growth, r.training, r.directions, r.steps} {
+	for _, section := range []func() error{r.inference, r.torchInference, r.share, r.passes, r.cold, r.gen, r.growth, r.training, r.memory, r.directions, r.steps} {
 		begin := time.Now()
 		if err := section(); err != nil {
 			r.errs = append(r.errs, err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/passes/autodiff"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -31,7 +32,7 @@ func (r *report) stepsOf(name string, batch, threads int) error {
 	if err != nil {
 		return err
 	}
-	s, e, images, labels, err := r.trainer(n, batch, threads)
+	s, e, images, labels, err := r.trainer(n, batch, threads, autodiff.KeepAll)
 	if err != nil {
 		return err
 	}

@@ -18,12 +18,12 @@ import (
 const trainingRate = 1e-5
 
 // trainer makes our engine ready for steps of SGD with momentum.
-func (r *report) trainer(n net, batch, threads int) (*side, *train.CPU, []float32, []int32, error) {
+func (r *report) trainer(n net, batch, threads int, twice autodiff.Recompute) (*side, *train.CPU, []float32, []int32, error) {
 	g, err := r.weighted(n)
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	e, err := train.NewCPU(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}}, batch, 1, cpu.Options{Threads: threads})
+	e, err := train.NewCPU(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Recompute: twice}, batch, 1, cpu.Options{Threads: threads})
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
@@ -94,7 +94,7 @@ func (r *report) training() error {
 }
 
 func (r *report) trainingRow(t *table, n net, label string, batch int) ([]string, error) {
-	us, e, _, _, err := r.trainer(n, batch, r.threads)
+	us, e, _, _, err := r.trainer(n, batch, r.threads, autodiff.KeepAll)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (r *report) directions() error {
 		if err != nil {
 			return err
 		}
-		s, e, images, labels, err := r.trainer(n, batch, r.threads)
+		s, e, images, labels, err := r.trainer(n, batch, r.threads, autodiff.KeepAll)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,53 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes/autodiff"
+)
+
+// MemoryError says that no way to compute a step fits into the memory allowed.
+type MemoryError struct {
+	Batch        int
+	Least, Limit int64 // bytes
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("a step of %d images takes %d bytes of memory at least, %d are allowed", e.Batch, e.Least, e.Limit)
+}
+
+// Fit chooses how much a step of training computes twice so that it takes no more
+// than limit bytes: weights, the optimizer's slots, and all that is computed of a
+// batch. What computes least twice is chosen, whose memory is returned as well.
+func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Options) (autodiff.Recompute, int64, error) {
+	o.Batch = batch
+	opt.Norm = true
+	least := int64(-1)
+	for opt.Recompute = autodiff.KeepAll; opt.Recompute <= autodiff.MostRecomputed; opt.Recompute++ {
+		tr, err := autodiff.Train(g, opt)
+		if err != nil {
+			return 0, 0, err
+		}
+		p, err := cpu.Plan(tr.Graph, o)
+		if err != nil {
+			return 0, 0, err
+		}
+		n := 4 * (int64(p.Arena) + int64(p.StateLen))
+		if n <= limit {
+			return opt.Recompute, n, nil
+		}
+		if least < 0 || n < least {
+			least = n
+		}
+	}
+	return 0, 0, &MemoryError{batch, least, limit}
+}
+
+// Memory is the bytes of a step, as [Fit] counts them.
+func (e *CPU) Memory() int64 {
+	step, _ := e.t.Programs()
+	p := step.Plan()
+	return 4 * (int64(p.Arena) + int64(p.StateLen))
+}

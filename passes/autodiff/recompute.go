@@ -1,0 +1,256 @@
+package autodiff
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// Recompute says what a step computes a second time, ahead of the gradients that
+// read it, in place of keeping it since the first time. The more of it, the less
+// memory and the more time a step takes; its results are the same bits.
+type Recompute int
+
+// The levels of Recompute.
+const (
+	// KeepAll computes nothing twice.
+	KeepAll Recompute = iota
+	// Cheap computes twice what takes no multiply-accumulates and whose operands are
+	// kept anyway: batch norm, activations behind it, pools, LRN, dropout.
+	Cheap
+	// Segments, and what follows, keeps what passes between segments of the network
+	// and computes all within them twice (Chen 2016, section 4). Segments
+	// begin as small as they are worth it, with every level they are twice as large.
+	Segments
+	// MostRecomputed is the last level.
+	MostRecomputed = Segments + 4
+)
+
+func (r Recompute) String() string {
+	switch r {
+	case KeepAll:
+		return "nothing"
+	case Cheap:
+		return "what is cheap"
+	}
+	return fmt.Sprintf("segments of size %d", r.size())
+}
+
+// size is how many times larger than what crosses its end a segment is.
+func (r Recompute) size() int64 { return 1 << (r - Segments) }
+
+// recompute has the gradients of a finished training graph read what is computed
+// anew. Where a level drops a value, each node that is no part of the network's own
+// pass reads a copy, computed by copies of the nodes back to values that are
+// kept, ahead of the first that reads it. Statistics are updated by the first pass
+// alone, and a dropout mask is a function of its layer and the step (ir.Differ).
+func (t *Training) recompute(level Recompute) error {
+	if level <= KeepAll {
+		return nil
+	}
+	g := t.Graph
+	forward := t.ownPass()
+	drop := cheap(g, forward)
+	if level >= Segments {
+		drop = inner(g, forward, level.size())
+	}
+	r := ir.Rewrite(g, "recompute")
+	again := map[*ir.Node]*ir.Node{}
+	var order []*ir.Node
+	var copied func(v *ir.Value) *ir.Value
+	copied = func(v *ir.Value) *ir.Value {
+		if v == nil || !drop[v.Def] {
+			return v
+		}
+		c := again[v.Def]
+		if c == nil {
+			n := v.Def
+			c = &ir.Node{Op: n.Op, Pos: n.Pos, By: r.By, Part: n.Part}
+			for _, x := range n.In {
+				c.In = append(c.In, copied(x))
+			}
+			for i, o := range n.Out {
+				c.Out = append(c.Out, &ir.Value{Name: r.Fresh(o.Name + "/again"), Type: o.Type, Def: c, Index: i})
+			}
+			again[n] = c
+			order = append(order, c)
+		}
+		return c.Out[v.Index]
+	}
+	nodes, users := r.Nodes(), g.Users()
+	for _, n := range nodes {
+		if !forward[n] {
+			for i, v := range n.In {
+				n.In[i] = copied(v)
+			}
+			// What those read that read its result is at hand ahead of it, so that
+			// the plan can make one step of them, such as a convolution's gradient
+			// and the mask of the ReLU in front, whose sums have an order of their own.
+			for _, o := range n.Out {
+				for _, u := range users[o] {
+					for _, v := range u.In {
+						copied(v)
+					}
+				}
+			}
+		}
+		order = append(order, n)
+	}
+	g.Nodes = order
+	r.Sweep()
+	return r.Finish()
+}
+
+// ownPass is the nodes that lead to the loss.
+func (t *Training) ownPass() map[*ir.Node]bool {
+	forward := map[*ir.Node]bool{}
+	stack := []*ir.Value{t.Loss, t.Logits}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == nil || v.Def == nil || forward[v.Def] {
+			continue
+		}
+		forward[v.Def] = true
+		stack = append(stack, v.Def.In...)
+	}
+	return forward
+}
+
+// cheap chooses the nodes of level Cheap.
+func cheap(g *ir.Graph, forward map[*ir.Node]bool) map[*ir.Node]bool {
+	wanted := map[*ir.Value]bool{} // by gradients
+	for _, n := range g.Nodes {
+		if !forward[n] {
+			for _, v := range n.In {
+				wanted[v] = true
+			}
+		}
+	}
+	drop := map[*ir.Node]bool{}
+	for _, n := range g.Nodes {
+		if !forward[n] || isView(n.Op) {
+			continue
+		}
+		if c, ok := n.Op.(ir.Coster); ok && c.Cost(types(n.In), types(n.Out)).MACs > 0 {
+			continue
+		}
+		drop[n] = !slices.ContainsFunc(n.In, func(v *ir.Value) bool { return v.Def != nil && !wanted[v] && !drop[v.Def] })
+	}
+	return drop
+}
+
+// isView reports whether an op's result is its operands, side by side or in another
+// shape: the plan lays them there, and a copy would cost what keeping them does.
+func isView(op ir.Op) bool {
+	switch op.(type) {
+	case ops.Concat, ops.Flatten, ops.Reshape:
+		return true
+	}
+	return false
+}
+
+// inner chooses the nodes within segments: stretches of the network's own pass that
+// compute size times as many bytes, or more, as cross their end. The last one is
+// needed as soon as it has been computed.
+func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool {
+	var nodes []*ir.Node
+	last := map[*ir.Value]int{} // reader
+	for _, n := range g.Nodes {
+		if !forward[n] {
+			continue
+		}
+		for _, v := range n.In {
+			last[v] = len(nodes)
+		}
+		nodes = append(nodes, n)
+	}
+	drop, kept := map[*ir.Node]bool{}, map[*ir.Node]bool{}
+	var keep func(n *ir.Node)
+	keep = func(n *ir.Node) {
+		if kept[n] {
+			return
+		}
+		kept[n] = true
+		if isView(n.Op) {
+			for _, v := range n.In {
+				if v.Def != nil {
+					keep(v.Def)
+				}
+			}
+		}
+	}
+	for _, n := range nodes {
+		// Vectors take no memory to speak of; and a dense layer and its gradient must
+		// see the same one, which is what their weights are packed for.
+		if len(n.Out[0].Type.Shape) != 4 {
+			keep(n)
+		}
+	}
+	var crossing []*ir.Value
+	begin, sum := 0, int64(0)
+	for i, n := range nodes {
+		crossing = slices.DeleteFunc(crossing, func(v *ir.Value) bool { return last[v] <= i })
+		for _, o := range n.Out {
+			if last[o] > i {
+				crossing = append(crossing, o)
+			}
+			if !isView(n.Op) {
+				sum += bytesOf(o)
+			}
+		}
+		across, maps := int64(0), 0
+		for _, v := range crossing {
+			across += bytesOf(v)
+			if len(v.Type.Shape) == 4 {
+				maps++
+			}
+		}
+		// Within a module or a residual block several maps cross.
+		if size*across > sum || maps > 1 || i+1 == len(nodes) || completes(nodes[i+1], n) {
+			continue
+		}
+		for _, n := range nodes[begin : i+1] {
+			drop[n] = true
+		}
+		for _, v := range crossing {
+			keep(v.Def)
+		}
+		begin, sum = i+1, 0
+	}
+	for n := range kept {
+		delete(drop, n)
+	}
+	return drop
+}
+
+// completes reports whether a node belongs to the one in front, as an activation
+// does to its convolution.
+func completes(n, front *ir.Node) bool {
+	switch n.Op.(type) {
+	case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.BatchNormTrain, ops.BatchNorm:
+		return n.In[0].Def == front
+	}
+	return false
+}
+
+// bytesOf is the memory of a value for one image, none of what does not grow with the
+// batch.
+func bytesOf(v *ir.Value) int64 {
+	if !v.Type.Shape.Symbolic() {
+		return 0
+	}
+	return 4 * int64(v.Type.Shape.Size())
+}
+
+func types(vs []*ir.Value) []ir.Type {
+	t := make([]ir.Type, len(vs))
+	for i, v := range vs {
+		if v != nil {
+			t[i] = v.Type
+		}
+	}
+	return t
+}
