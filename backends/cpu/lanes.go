@@ -139,7 +139,7 @@ func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice lanesChoice) 
 	wide := *l
 	wide.lanes = true
 	if o.Train {
-		wide.train = newTraining(g, true)
+		wide.train = newTraining(g, true, o.Keep)
 	}
 	if choice == lanesAlways {
 		return plan.New(g, &wide, o)

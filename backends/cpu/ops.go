@@ -250,6 +250,9 @@ func dense(op ops.Dense, n *ir.Node, c *call) error {
 	if w == nil {
 		return unsupported("the weight %s is computed, not a param", n.In[1].Name)
 	}
+	if t := c.l.train; t != nil && t.flat[c.Read[0]] {
+		return c.flatDense(w, c.Param(2))
+	}
 	ic, h, wd := chw(c.Read[0])
 	if len(c.Read[0].Type.Shape) == 2 {
 		h, wd = 1, 1
@@ -698,6 +701,9 @@ func (c *call) reshape() error {
 	}
 	if t := c.l.train; t != nil && (t.pixels[c.Read[0]] || t.pixels[c.Wrote[0]]) {
 		return c.pixels()
+	} else if t != nil && t.flat[c.Wrote[0]] {
+		c.choice = plan.Choice{In: []plan.Need{{Layout: plan.Lanes}}, Views: []int{0}}
+		return nil
 	}
 	c1, h1, w1 := chw(c.Read[0])
 	c2, h2, w2 := chw(c.Wrote[0])

@@ -154,7 +154,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 	}
 	l := &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}
 	if o.Train = len(g.Updates) > 0; o.Train {
-		l.train, l.tuning = newTraining(g, false), nil
+		l.train, l.tuning = newTraining(g, false, o.Keep), nil
 	}
 	pl, err := chooseLayout(g, l, o, opt.lanes)
 	return pl, known, err

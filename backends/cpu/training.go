@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -19,9 +21,10 @@ type training struct {
 	// pixels holds the vectors that maps are flattened to, and become maps again, in the
 	// order of kernel.PixelsToVector.
 	pixels map[*ir.Value]bool
-	// mapped holds the gradients of such vectors where convolutions are in lanes: they are
-	// written as maps.
-	mapped map[*ir.Value]bool
+	// flat and mapped hold such vectors where convolutions are in lanes: dense layers read
+	// those in flat as the maps that they are made of, and write those in mapped, gradients,
+	// as the maps that they become.
+	flat, mapped map[*ir.Value]bool
 	// normed holds the gradients whose global norm is taken, summed those whose sums of
 	// squares are left by the kernel that writes them, and sums is where those of all lie.
 	normed, summed map[*ir.Value]bool
@@ -42,10 +45,11 @@ func sharing(op ir.Op) bool {
 }
 
 // newTraining finds out how every array without a batch lies.
-// Lanes says whether convolutions are computed in lanes.
-func newTraining(g *ir.Graph, lanes bool) *training {
+// Lanes says whether convolutions are computed in lanes; the values in keep are read as
+// they are after a run.
+func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 	t := &training{packing: map[*ir.Value]plan.Packing{}, updates: map[*ir.Value]*ir.Value{}, pixels: map[*ir.Value]bool{},
-		mapped: map[*ir.Value]bool{}, normed: map[*ir.Value]bool{}, summed: map[*ir.Value]bool{}, again: map[*ir.Node]bool{}}
+		flat: map[*ir.Value]bool{}, mapped: map[*ir.Value]bool{}, normed: map[*ir.Value]bool{}, summed: map[*ir.Value]bool{}, again: map[*ir.Node]bool{}}
 	for _, u := range g.Updates {
 		t.updates[u.Value] = u.Param
 	}
@@ -54,7 +58,7 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 		inputs[v] = true
 	}
 	users, roots := g.Users(), map[*ir.Value]bool{}
-	for _, v := range g.Roots() {
+	for _, v := range slices.Concat(g.Roots(), keep) {
 		roots[v] = true
 	}
 	norms, times := 0, map[*ir.Value]int{}
@@ -98,6 +102,7 @@ func newTraining(g *ir.Graph, lanes bool) *training {
 			x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
 			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Part{C: y[1]}}
 			if vs, m, ok := flattened(n, users, roots); ok && lanes {
+				t.flat[vs[0]] = !inputs[vs[0].Def.In[0]]
 				for _, v := range vs[1:] {
 					t.mapped[v] = true
 				}
@@ -217,6 +222,28 @@ func (c *call) pixels() error {
 		}
 		k.Map, k.Vector = view(m), view(v)
 		e.Step(k, e.In, e.Out)
+		return nil
+	})
+}
+
+// flatDense is a dense layer that reads the maps in lanes that its input is made of.
+func (c *call) flatDense(weight, bias *ir.Value) error {
+	d, ok := c.l.train.dense(weight)
+	if !ok {
+		return unsupported("a dense layer with a weight that is another one's")
+	}
+	d.C, d.H, d.W = chw(c.Read[0].Def.In[0])
+	d.Out.Act = act(c.Acts[0])
+	return c.layouts("dense", []plan.Need{{Layout: plan.Lanes}}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		d.In, d.Out.View = view(e.In[0]), view(e.Out[0])
+		k := kernel.LaneDenseParts{Dense: d}.Split(c.l.batch)
+		parts := e.Temp("parts", plan.Packed, k.PartsLen(c.l.batch), 1, 1)
+		e.Step(k, e.In, list(parts), plan.WeightRef{At: e.Param(weight)})
+		ws := []plan.WeightRef{{}}
+		if bias != nil {
+			ws = append(ws, plan.WeightRef{At: e.Param(bias)})
+		}
+		e.Step(k.Sum(), list(parts), e.Out, ws...)
 		return nil
 	})
 }
@@ -444,6 +471,15 @@ func (c *call) denseGradient(op ops.MatMul) error {
 		d, ok := c.l.train.dense(n.Out[0])
 		if !ok {
 			return unsupported("a product that is no weight's gradient")
+		}
+		if flat := n.In[1]; c.l.train.flat[flat] {
+			return c.layouts("backward weights", []plan.Need{blocked, {Layout: plan.Lanes}}, []plan.Need{packed}, func(e *plan.Emitter) error {
+				d.C, d.H, d.W = chw(flat.Def.In[0])
+				d.In, d.Out.View = view(e.In[1]), view(e.In[0])
+				k := kernel.LaneDenseBackwardWeights{DenseBackwardWeights: kernel.DenseBackwardWeights{Dense: d}}.Split(c.l.batch)
+				e.Step(k, list(e.In[1], e.In[0]), list(e.Out[0], nil, c.squares(e, k)))
+				return nil
+			})
 		}
 		return c.layouts("backward weights", needs(blocked, 2), []plan.Need{packed}, func(e *plan.Emitter) error {
 			d.In, d.Out.View = view(e.In[1]), view(e.In[0])

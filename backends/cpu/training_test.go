@@ -338,7 +338,7 @@ func TestTrainingSquares(t *testing.T) {
 					continue
 				case kernel.SumParts:
 					at = 1
-				case kernel.BackwardWeights, kernel.WinogradBackwardWeights, kernel.DenseBackwardWeights:
+				case kernel.BackwardWeights, kernel.WinogradBackwardWeights, kernel.DenseBackwardWeights, kernel.LaneDenseBackwardWeights:
 				default:
 					continue
 				}

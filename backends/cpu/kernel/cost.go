@@ -380,19 +380,85 @@ func (d LaneDense) Cost(images int) float64 {
 	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
 }
 
+// laneProductCost is the cost of a product of so many rows and taps for all groups.
+func laneProductCost(groups, rows, taps int) float64 {
+	cost := 0.0
+	for _, n := range balanced(groups, laneProductGroups(AVX512)) {
+		cost += float64(rows) / laneProductRows * laneTileCost(n, laneProductRows, taps)
+	}
+	return cost
+}
+
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (d LaneDenseBackwardData) Cost(images int) float64 {
-	groups, cost, inputs := groupsOf(images), 0.0, d.C*d.H*d.W
-	for _, n := range balanced(groups, laneDataGroups(AVX512)) {
-		cost += float64(inputs) / laneDataAtOnce * laneTileCost(n, laneDataAtOnce, d.Out.C)
-	}
-	arrays := 1
+	groups, inputs, arrays := groupsOf(images), d.C*d.H*d.W, 1
 	if d.ReLU {
 		arrays = 2
 	}
-	cost += float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
+	cost := laneProductCost(groups, inputs, d.Out.C) + float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
 	return max(cost, float64(4*d.Out.C*inputs)/ramPerOp) / costNS
 }
+
+// taskCost is the cost of a task: what it reads and writes, half of it hidden.
+func (k LaneDenseParts) taskCost(images int) float64 {
+	l := k.part(images)
+	groups, pairs := k.cut(l)
+	rows, inputs := min(pairs*2*Block, k.Out.C), ceilDiv(k.C*k.H*k.W, k.Parts)
+	bytes := 4 * (groups*Block*inputs + rows*inputs + groups*Block*rows)
+	return taskOverhead + laneProductCost(groups, rows, inputs) + float64(bytes)/l3PerOp/2
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (k LaneDenseParts) Cost(images int) float64 {
+	return max(float64(k.Tasks(images))*k.taskCost(images), float64(4*k.Out.C*k.C*k.H*k.W)/ramPerOp) / costNS
+}
+
+// Split returns k with Parts, Groups and Pairs chosen so that 1 to 16 threads are busy
+// alike, given that so many images run at once. Chunks of groups read the weights again and
+// again, chunks of pairs the inputs, and parts are written and read.
+func (k LaneDenseParts) Split(images int) LaneDenseParts {
+	best, at := 0.0, k
+	l := k.part(images)
+	for _, chunks := range chunksOf(l.groups) {
+		for _, pchunks := range chunksOf(l.pairs()) {
+			k.Groups, k.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
+			if k.Groups > laneProductGroups(AVX512) && k.Groups%laneProductGroups(AVX512) != 0 {
+				continue
+			}
+			for k.Parts = 1; k.Parts <= 16 && (k.Parts == 1 || k.C*k.H*k.W/k.Parts >= 2*Block); k.Parts++ {
+				tasks := k.Tasks(images)
+				sum, cost := k.Sum().Cost(images)*costNS, k.taskCost(images)
+				score := 0.0
+				for _, t := range splitThreads {
+					score += t.weight * (cost*float64(ceilDiv(tasks, t.threads)*t.threads) + sum)
+				}
+				if best == 0 || score < best {
+					best, at = score, k
+				}
+			}
+		}
+	}
+	return at
+}
+
+// chunksOf is into how many chunks n may be cut that differ from one another.
+func chunksOf(n int) (l []int) {
+	for c := 1; c <= min(n, 16); c++ {
+		if ceilDiv(n, ceilDiv(n, c)) == c {
+			l = append(l, c)
+		}
+	}
+	return l
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds: the parts
+// come from another core's caches, one after another.
+func (k LaneDenseSum) Cost(images int) float64 {
+	return float64(4*(k.Parts+1)*k.Out.C*Block*groupsOf(images)) / (l3PerOp / 2) / costNS
+}
+
+// Cost is the predicted time of so many images on one thread, in nanoseconds.
+func (d LaneDenseBackwardWeights) Cost(images int) float64 { return d.flat().Cost(images) }
 
 // Split returns d with Quads and Groups chosen so that 1 to 8 threads are busy
 // alike, given that so many images run at once. Every chunk of output channels reads

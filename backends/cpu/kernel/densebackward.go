@@ -145,6 +145,21 @@ func (d DenseBackwardWeights) Table(isa ISA) []int {
 
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
+	taps := d.ntaps()
+	w.grad.channels(d.conv().depth())
+	d.run(w, task, a, denseInputs{taps: a.Table[:taps], each: 1, step: d.In.N}, a.Table[taps:])
+}
+
+// denseInputs is where the inputs of a DenseBackwardWeights are.
+type denseInputs struct {
+	taps []int // bytes: of each tap, or of each input
+	each int   // how many of them a tap has
+	step int   // float32s from an image to the next, where a strip begins
+}
+
+// run computes one task. Strip is the pixels of a strip; the channels of a tap that has a
+// place for each are brought to the call, of others they are there.
+func (d DenseBackwardWeights) run(w *Worker, task int, a *Args, x denseInputs, strip []int) {
 	pchunks, chunks := one(d.PairRanges), one(d.TapRanges)
 	pchunk, chunk := task%pchunks, task/pchunks
 	pairs, taps := d.conv().ngroups(), d.ntaps()
@@ -154,7 +169,6 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	call := &w.grad
 	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, a.Out[0].Mem[a.Out[0].Off:]
 	call.dyblock, call.dyahead = 4*view.C, 0
-	call.channels(depth)
 	width := func(g int) int { return min(2, Blocks(d.Out.C)-2*g) * Block }
 	place := func(g, t int) int { return depth * (g*taps*2*Block + t*width(g)) }
 	sum := 0.0
@@ -163,13 +177,15 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 		for g := g0; g < g1; g++ {
 			call.dwrow, call.begin = 4*width(g), 1
 			for i := 0; i < a.Images; i += denseStrip {
-				call.pixels = a.Table[taps:][:pixelInts*min(denseStrip, a.Images-i)]
+				call.pixels = strip[:pixelInts*min(denseStrip, a.Images-i)]
 				call.dyat = a.In[1].Off + i*view.N + 2*g*view.C
 				for t := t0; t < some; t++ {
-					call.xat, call.dwat = a.In[0].Off+i*d.In.N+a.Table[t]/4, place(g, t)
+					call.xat, call.dwat = a.In[0].Off+i*x.step+x.taps[t*x.each]/4, place(g, t)
 					call.xahead = 0
-					if g == g0 && t+denseTogether < taps {
-						call.xahead = a.Table[t+denseTogether] - a.Table[t]
+					if x.each > 1 {
+						x.channels(call, t)
+					} else if g == g0 && t+denseTogether < taps {
+						call.xahead = x.taps[t+denseTogether] - x.taps[t]
 					}
 					next := call.dwat
 					switch {
@@ -185,6 +201,9 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 				}
 				call.begin = 0
 			}
+			if none := taps*x.each - len(x.taps); some == taps && none > 0 {
+				clear(call.dw[place(g, taps)-none*width(g) : place(g, taps)])
+			}
 			if a.Out[2].Mem != nil { // while they are in the first cache
 				sum += squareSum(w.ISA, call.dw[place(g, t0):place(g, some)])
 			}
@@ -198,5 +217,14 @@ func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 		db := a.Out[1].Mem[a.Out[1].Off+b*Block:][:Block]
 		at := a.In[1].Off + b*view.C
 		vecFor(w.ISA).sumPool(db, a.In[1].Mem[at:], 1, a.Images, 0, view.N, Block, 1)
+	}
+}
+
+// channels sets the call's offsets to those of a tap's inputs. What stands past the last
+// one for the padding of the weights is any of them.
+func (x denseInputs) channels(call *gradientCall, t int) {
+	own := x.taps[t*x.each : min((t+1)*x.each, len(x.taps))]
+	for i := range call.off[:call.rows] {
+		call.off[i] = own[min(i, len(own)-1)] - own[0]
 	}
 }

@@ -7,7 +7,7 @@ package kernel
 //go:generate go -C _asm run . -part gradient -out ../gradient_amd64.s -stubs ../gradient_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part rowgrad -out ../rowgrad_amd64.s -stubs ../rowgrad_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part lanes -out ../lanes_amd64.s -stubs ../lanes_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part lanedata -out ../lanedata_amd64.s -stubs ../lanedata_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part laneproduct -out ../laneproduct_amd64.s -stubs ../laneproduct_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part matvec -out ../matvec_amd64.s -stubs ../matvec_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part line -out ../line_amd64.s -stubs ../line_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel

@@ -66,18 +66,18 @@ type Worker struct {
 	ISA     ISA
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
-	tile     tile // parameters of the assembly call under way
-	strip    matVecStrip
-	lane     laneTile
-	laneGrad laneGradient
-	laneData laneDataTile
-	lanes    laneRun // the task under way whose lanes are images
-	sum      [Block]float32
-	wino     winoRun // the Winograd task under way
-	product  winoProduct
-	sums     winoSums
-	winoGrad winoGradRun
-	grad     gradientCall
+	tile        tile // parameters of the assembly call under way
+	strip       matVecStrip
+	lane        laneTile
+	laneGrad    laneGradient
+	laneProduct laneProductTile
+	lanes       laneRun // the task under way whose lanes are images
+	sum         [Block]float32
+	wino        winoRun // the Winograd task under way
+	product     winoProduct
+	sums        winoSums
+	winoGrad    winoGradRun
+	grad        gradientCall
 
 	team    *Team  // that it is of (threads.go)
 	members int    // workers of the run under way

@@ -1,7 +1,7 @@
 package kernel
 
 // The microkernels of the lanes, by number of output channels and of pixels; those of
-// the gradients by output channels and taps.
+// the gradients by output channels and taps, of the products by rows and groups of images.
 var (
 	lanes512 = [5][7]func(*byte){
 		1: {nil, lane512p1o1, lane512p2o1, lane512p3o1, lane512p4o1, lane512p5o1, lane512p6o1},
@@ -27,15 +27,15 @@ var (
 		3: {nil, lanegrad256p1o3, lanegrad256p2o3, lanegrad256p3o3},
 		4: {nil, lanegrad256p1o4, lanegrad256p2o4, lanegrad256p3o4},
 	}
-	laneDatas512 = [7][5]func(*byte){
-		1: {nil, lanedata512p1o1, lanedata512p2o1, lanedata512p3o1, lanedata512p4o1},
-		2: {nil, lanedata512p1o2, lanedata512p2o2, lanedata512p3o2, lanedata512p4o2},
-		3: {nil, lanedata512p1o3, lanedata512p2o3, lanedata512p3o3, lanedata512p4o3},
-		4: {nil, lanedata512p1o4, lanedata512p2o4, lanedata512p3o4, lanedata512p4o4},
-		5: {nil, lanedata512p1o5, lanedata512p2o5, lanedata512p3o5, lanedata512p4o5},
-		6: {nil, lanedata512p1o6, lanedata512p2o6, lanedata512p3o6, lanedata512p4o6},
+	laneProducts512 = [7][5]func(*byte){
+		1: {nil, laneproduct512p1o1, laneproduct512p2o1, laneproduct512p3o1, laneproduct512p4o1},
+		2: {nil, laneproduct512p1o2, laneproduct512p2o2, laneproduct512p3o2, laneproduct512p4o2},
+		3: {nil, laneproduct512p1o3, laneproduct512p2o3, laneproduct512p3o3, laneproduct512p4o3},
+		4: {nil, laneproduct512p1o4, laneproduct512p2o4, laneproduct512p3o4, laneproduct512p4o4},
+		5: {nil, laneproduct512p1o5, laneproduct512p2o5, laneproduct512p3o5, laneproduct512p4o5},
+		6: {nil, laneproduct512p1o6, laneproduct512p2o6, laneproduct512p3o6, laneproduct512p4o6},
 	}
-	laneDatas256 = [7]func(*byte){nil, lanedata256p1o1, lanedata256p1o2, lanedata256p1o3, lanedata256p1o4, lanedata256p1o5, lanedata256p1o6}
+	laneProducts256 = [7]func(*byte){nil, laneproduct256p1o1, laneproduct256p1o2, laneproduct256p1o3, laneproduct256p1o4, laneproduct256p1o5, laneproduct256p1o6}
 )
 
 // laneFunc returns the microkernel for so many output channels and pixels.
@@ -54,10 +54,10 @@ func laneGradientFunc(isa ISA, channels, taps int) func(*byte) {
 	return laneGrads512[channels][taps]
 }
 
-// laneDataFunc returns the microkernel for so many inputs and groups of images.
-func laneDataFunc(isa ISA, inputs, groups int) func(*byte) {
+// laneProductFunc returns the microkernel for so many rows and groups of images.
+func laneProductFunc(isa ISA, rows, groups int) func(*byte) {
 	if isa == AVX2 {
-		return laneDatas256[inputs]
+		return laneProducts256[rows]
 	}
-	return laneDatas512[inputs][groups]
+	return laneProducts512[rows][groups]
 }

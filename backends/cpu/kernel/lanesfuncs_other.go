@@ -6,4 +6,4 @@ package kernel
 
 func laneFunc(ISA, int, int) func(*byte)         { return nil }
 func laneGradientFunc(ISA, int, int) func(*byte) { return nil }
-func laneDataFunc(ISA, int, int) func(*byte)     { return nil }
+func laneProductFunc(ISA, int, int) func(*byte)  { return nil }

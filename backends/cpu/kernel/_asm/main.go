@@ -33,7 +33,7 @@ func zeros(bits int, regs []reg.VecPhysical) {
 }
 
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, winodw, line, depthwise, lanes, lanedata, gradient, rowgrad, matvec, pack, peak")
+	part := flag.String("part", "", "which file to generate: tile, wino, winodw, line, depthwise, lanes, laneproduct, gradient, rowgrad, matvec, pack, peak")
 	flag.Parse()
 	ConstraintExpr("amd64")
 	switch *part {
@@ -51,8 +51,8 @@ func main() {
 		lanes()
 		laneGradients()
 		transposes()
-	case "lanedata":
-		laneDatas()
+	case "laneproduct":
+		laneProducts()
 	case "gradient":
 		gradients()
 	case "matvec":

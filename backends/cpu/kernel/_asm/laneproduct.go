@@ -8,60 +8,65 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Byte offsets of the fields of kernel.laneDataTile; a test there compares them.
+// Byte offsets of the fields of kernel.laneProductTile; a test there compares them.
 const (
-	dX = 8 * iota
-	dXs
-	dPs
-	dW
-	dWs
-	dWPair
-	dPairs
-	dRest
-	dRestW
-	dRestWs
-	dOut
-	dOutC
-	dOutPs
-	dY
-	dYC
-	dYPs
-	dSums
-	dSumsPs
-	dTiles
-	dFlags
-	dWAt
-	dRestAt
-	dOutAt
-	dYAt
+	mX = 8 * iota
+	mXs
+	mPs
+	mW
+	mWs
+	mWt
+	mWPart
+	mTaps
+	mParts
+	mRest
+	mRestW
+	mRestWs
+	mOut
+	mOutC
+	mOutPs
+	mY
+	mYC
+	mYPs
+	mSums
+	mSumsPs
+	mAhead
+	mAheadBy
+	mTiles
+	mFlags
+	mWAt
+	mRestAt
+	mOutAt
+	mYAt
+	mAheadAt
 )
 
-// laneDatas are the gradients of dense layers with respect to their inputs where vectors
-// are images: tiles of p groups of 16 images by o inputs.
+// laneProducts are the products of dense layers whose vectors are images: tiles of p
+// groups of 16 images by o rows of the result.
 //
-//	out[i][group] += sum over output channels of x[channel][group] * w[i][channel]
+//	out[row][group] += sum over taps of x[tap][group] * w[row][tap]
 //
-// The weights are those of the forward kernel: a row of 32 output channels for each
-// input, the rows of the next 32 further on, and so on until the rest of at most as many,
-// whose rows may be shorter. So nothing is turned.
-func laneDatas() {
+// Weights lie as far apart as said, from row to row and from tap to tap, so they may be
+// read in any order and nothing is turned. Taps come in parts of as many each, whose
+// weights are further apart, and a rest with weights of its own.
+func laneProducts() {
 	for o := 1; o <= 6; o++ {
 		for p := 1; p <= 4; p++ {
-			laneData(512, p, o)
+			laneProduct(512, p, o)
 		}
 	}
 	for o := 1; o <= 6; o++ {
-		laneData(256, 1, o)
+		laneProduct(256, 1, o)
 	}
 }
 
-func laneData(bits, p, o int) {
+func laneProduct(bits, p, o int) {
 	v, width, halves := vectors(bits)
-	TEXT(fmt.Sprintf("lanedata%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
+	TEXT(fmt.Sprintf("laneproduct%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	tq, x, w, k := reg.RDI, reg.RAX, reg.RBX, reg.RCX
 	xs, ps, ps3, ws, ws3, ws5 := reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11
-	pair, pairs, ahead := reg.R12, reg.R13, reg.R15
+	part, parts, ahead, wt := reg.R12, reg.R13, reg.R15, reg.R14
 	Load(Param("t"), tq)
 	f := func(off int) Mem { return Mem{Base: tq, Disp: off} }
 	n := p * halves // vectors of an input
@@ -91,13 +96,14 @@ func laneData(bits, p, o int) {
 		LEAQ(Mem{Base: ws, Index: ws, Scale: 2}, ws3)
 		LEAQ(Mem{Base: ws, Index: ws, Scale: 4}, ws5)
 	}
-	for _, x := range [4][2]int{{dW, dWAt}, {dRestW, dRestAt}, {dOut, dOutAt}, {dY, dYAt}} {
+	for _, x := range [5][2]int{{mW, mWAt}, {mRestW, mRestAt}, {mOut, mOutAt}, {mY, mYAt}, {mAhead, mAheadAt}} {
 		MOVQ(f(x[0]), k)
 		MOVQ(k, f(x[1]))
 	}
-	MOVQ(f(dXs), xs)
+	MOVQ(f(mXs), xs)
+	MOVQ(f(mWt), wt)
 	Label("tile")
-	MOVQ(f(dFlags), k)
+	MOVQ(f(mFlags), k)
 	TESTQ(U32(tileAcc), k)
 	JNZ(LabelRef("resume"))
 	for _, r := range acc {
@@ -109,15 +115,15 @@ func laneData(bits, p, o int) {
 	}
 	JMP(LabelRef("start"))
 	Label("resume")
-	walk(dOutAt, dOutC, dOutPs, func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
+	walk(mOutAt, mOutC, mOutPs, func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
 	Label("start")
-	step(dPs)
-	rows(dWs)
-	MOVQ(f(dX), x)
-	MOVQ(f(dWAt), pair)
-	MOVQ(f(dPairs), pairs)
+	step(mPs)
+	rows(mWs)
+	MOVQ(f(mX), x)
+	MOVQ(f(mWAt), part)
+	MOVQ(f(mParts), parts)
 	turns := 0
-	mac := func(u int) {
+	mac := func() {
 		for q, r := range in {
 			VMOVUPS(pixel(x, ps, ps3, ps3, q/halves, q%halves*width), r)
 		}
@@ -125,19 +131,21 @@ func laneData(bits, p, o int) {
 		for i := range o {
 			r := b[turns%len(b)]
 			turns++
-			VBROADCASTSS(pixel(w, ws, ws3, ws5, i, 4*u), r)
+			VBROADCASTSS(pixel(w, ws, ws3, ws5, i, 0), r)
 			for q := range n {
 				VFMADD231PS(in[q], r, acc[i*n+q])
 			}
 		}
+		ADDQ(wt, w)
 	}
-	TESTQ(pairs, pairs)
+	TESTQ(parts, parts)
 	JZ(LabelRef("rest"))
-	Label("pair")
-	MOVQ(U32(32), k)
+	Label("part")
+	MOVQ(f(mTaps), k)
 	Label("some")
-	MOVQ(pair, w)
-	LEAQ(pixel(pair, ws, ws3, ws5, o, 0), ahead)
+	MOVQ(part, w)
+	MOVQ(f(mAheadAt), ahead)
+	ADDQ(part, ahead)
 	SUBQ(Imm(4), k)
 	JL(LabelRef("few"))
 	Label("taps")
@@ -145,9 +153,8 @@ func laneData(bits, p, o int) {
 		if u%2 == 0 {
 			PREFETCHT0(Mem{Base: ahead, Disp: 32 * u})
 		}
-		mac(u)
+		mac()
 	}
-	ADDQ(Imm(16), w)
 	ADDQ(U32(128), ahead)
 	SUBQ(Imm(4), k)
 	JGE(LabelRef("taps"))
@@ -155,53 +162,54 @@ func laneData(bits, p, o int) {
 	ADDQ(Imm(4), k)
 	JZ(LabelRef("next"))
 	Label("tap")
-	mac(0)
-	ADDQ(Imm(4), w)
+	mac()
 	DECQ(k)
 	JNZ(LabelRef("tap"))
 	Label("next")
-	ADDQ(f(dWPair), pair)
-	DECQ(pairs)
-	JG(LabelRef("pair"))
+	ADDQ(f(mWPart), part)
+	DECQ(parts)
+	JG(LabelRef("part"))
 	JL(LabelRef("done")) // that was the rest
 	Label("rest")
-	MOVQ(f(dRest), k)
+	MOVQ(f(mRest), k)
 	TESTQ(k, k)
 	JZ(LabelRef("done"))
-	MOVQ(f(dRestAt), pair)
-	XORQ(pairs, pairs)
-	rows(dRestWs)
+	MOVQ(f(mRestAt), part)
+	XORQ(parts, parts)
+	rows(mRestWs)
 	JMP(LabelRef("some"))
 	Label("done")
-	for _, x := range [2][2]int{{dWs, dWAt}, {dRestWs, dRestAt}} {
+	for _, x := range [2][2]int{{mWs, mWAt}, {mRestWs, mRestAt}} {
 		MOVQ(f(x[0]), k)
 		IMUL3Q(Imm(uint64(o)), k, k)
 		ADDQ(k, f(x[1]))
 	}
-	MOVQ(f(dFlags), k)
+	MOVQ(f(mAheadBy), k)
+	ADDQ(k, f(mAheadAt))
+	MOVQ(f(mFlags), k)
 	TESTQ(U32(tileMask), k)
 	JZ(LabelRef("store"))
 	VXORPS(zero.AsX(), zero.AsX(), zero.AsX())
-	sums := func(visit func(m Mem, r reg.VecPhysical)) { // what was read of dY has done its work
-		step(dSumsPs)
-		MOVQ(f(dSums), x)
+	sums := func(visit func(m Mem, r reg.VecPhysical)) { // what was read of mY has done its work
+		step(mSumsPs)
+		MOVQ(f(mSums), x)
 		for q, r := range in {
 			visit(pixel(x, ps, ps3, ps3, q/halves, q%halves*width), r)
 		}
 	}
 	sums(func(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) })
 	masked := 0
-	walk(dYAt, dYC, dYPs, func(m Mem, r reg.VecPhysical) {
+	walk(mYAt, mYC, mYPs, func(m Mem, r reg.VecPhysical) {
 		maskBy(m, zero, r, b[1:], masked, 64*o)
 		VADDPS(r, in[masked%n], in[masked%n])
 		masked++
 	})
-	MOVQ(x, f(dYAt))
+	MOVQ(x, f(mYAt))
 	sums(func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
 	Label("store")
-	walk(dOutAt, dOutC, dOutPs, func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
-	MOVQ(x, f(dOutAt))
-	DECQ(f(dTiles))
+	walk(mOutAt, mOutC, mOutPs, func(m Mem, r reg.VecPhysical) { VMOVUPS(r, m) })
+	MOVQ(x, f(mOutAt))
+	DECQ(f(mTiles))
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
 	RET()

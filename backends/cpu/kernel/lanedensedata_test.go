@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestLaneDataLayout compares the struct with what the assembly assumes.
-func TestLaneDataLayout(t *testing.T) {
-	checkLayout[laneDataTile](t, 24)
+// TestLaneProductLayout compares the struct with what the assembly assumes.
+func TestLaneProductLayout(t *testing.T) {
+	checkLayout[laneProductTile](t, 29)
 }
 
 // TestLaneDenseBackwardData compares with the definition: the tiers among one another, with
