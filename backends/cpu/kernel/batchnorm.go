@@ -219,8 +219,12 @@ func (k SumPixels) Scratch() int { return Block }
 func (k SumPixels) Run(w *Worker, block int, a *Args) {
 	v, acc := vecFor(w.ISA), w.Scratch[:Block]
 	var sum [Block]float64
+	images := a.Images
+	if k.H*k.W == 1 && k.In.N == Block { // vectors side by side are as good as pixels
+		images, k.W = 1, images
+	}
 	s := newStretches(k.H, k.W, k.In)
-	for n := range a.Images {
+	for n := range images {
 		for i := range s.n {
 			y, x, width := s.at(i)
 			v.sumRow(acc, k.In.stretch(&a.In[0], n, block, y, x, width))
@@ -241,8 +245,8 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 // which an image has Tiles.
 //
 // Operands: In[0] the blocks, in the order of image, channel block and part; Out[0] a
-// vector of whole blocks. Sums run in float64, over images and parts in order and
-// then, with Lanes, over the lanes.
+// vector of whole blocks. Sums run in float64 but for those of few parts, over images and
+// parts in order and then, with Lanes, over the lanes.
 type ChannelSums struct {
 	C, Parts    int
 	Lanes       bool
@@ -274,10 +278,10 @@ func (k ChannelSums) groups(images int) int {
 func (k ChannelSums) Tasks(int) int { return Blocks(k.C) }
 
 // Run adds up a channel block.
-func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
+func (k ChannelSums) Run(w *Worker, block int, a *Args) {
 	out := a.Out[0].vector(block)
 	if !k.Lanes {
-		sum := k.sum(a, k.groups(a.Images), block, Blocks(k.C))
+		sum := k.sum(w, a, k.groups(a.Images), block, Blocks(k.C))
 		for i := range out {
 			out[i] = float32(sum[i])
 		}
@@ -286,18 +290,27 @@ func (k ChannelSums) Run(_ *Worker, block int, a *Args) {
 	clear(out)
 	for i := range min(Block, k.C-block*Block) {
 		all := 0.0
-		for _, x := range k.sum(a, k.groups(a.Images), block*Block+i, k.C) {
+		for _, x := range k.sum(w, a, k.groups(a.Images), block*Block+i, k.C) {
 			all += x
 		}
 		out[i] = float32(all)
 	}
 }
 
+// fewParts is how many parts are added in float32.
+const fewParts = 16
+
 // sum adds up the parts of block i of n.
-func (k ChannelSums) sum(a *Args, groups, i, n int) (sum [Block]float64) {
+func (k ChannelSums) sum(w *Worker, a *Args, groups, i, n int) (sum [Block]float64) {
 	for group := range groups {
-		for p := range k.Parts {
-			addTo(&sum, a.In[0].vector((group*n+i)*k.Parts+p))
+		at := a.In[0].Off + (group*n+i)*k.Parts*Block
+		for p := 0; p < k.Parts; p += fewParts {
+			row := a.In[0].Mem[at+p*Block:][:min(fewParts, k.Parts-p)*Block]
+			if len(row) > Block {
+				vecFor(w.ISA).sumRow(w.sum[:], row)
+				row = w.sum[:]
+			}
+			addTo(&sum, row)
 		}
 	}
 	return sum

@@ -269,7 +269,7 @@ func TestKernelsAreValues(t *testing.T) {
 	for _, k := range []Kernel{
 		Activation{Act: ActReLU}, ActGrad{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolGrad{}, BatchNormGrad{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
 		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyGrad{}, Dropout{}, FromNCHW{},
-		LRN{}, LRNGrad{}, Maxout{}, MaxoutGrad{}, MaxNorm{}, MaxGrad{}, Fill{}, MaxPool{}, MaxPoolGrad{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, RowBackwardWeights{}, SGD{},
+		LaneDenseBackwardData{}, LaneDenseBackwardWeights{}, LaneDenseParts{}, LaneDenseSum{}, LRN{}, LRNGrad{}, Maxout{}, MaxoutGrad{}, MaxNorm{}, MaxGrad{}, Fill{}, MaxPool{}, MaxPoolGrad{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, RowBackwardWeights{}, SGD{},
 		Softmax{}, SoftmaxGrad{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{}, WinogradBackwardWeights{},
 	} {
 		if k != k { // panics where it is not comparable
