@@ -56,7 +56,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z1
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z2
@@ -67,7 +67,7 @@ taps:
 	VBROADCASTSS (BX), Z3
 	VFMADD231PS  Z1, Z3, Z0
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z1
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z4
@@ -205,7 +205,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z2
 	VMOVUPS      (AX)(SI*1), Z3
 	ADDQ         DX, AX
@@ -220,7 +220,7 @@ taps:
 	VFMADD231PS  Z2, Z5, Z0
 	VFMADD231PS  Z3, Z5, Z1
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z2
 	VMOVUPS      (AX)(SI*1), Z3
 	ADDQ         DX, AX
@@ -373,7 +373,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z3
 	VMOVUPS      (AX)(SI*1), Z4
 	VMOVUPS      (AX)(SI*2), Z5
@@ -392,7 +392,7 @@ taps:
 	VFMADD231PS  Z4, Z7, Z1
 	VFMADD231PS  Z5, Z7, Z2
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z3
 	VMOVUPS      (AX)(SI*1), Z4
 	VMOVUPS      (AX)(SI*2), Z5
@@ -562,7 +562,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z4
 	VMOVUPS      (AX)(SI*1), Z5
 	VMOVUPS      (AX)(SI*2), Z6
@@ -585,7 +585,7 @@ taps:
 	VFMADD231PS  Z6, Z9, Z2
 	VFMADD231PS  Z7, Z9, Z3
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z4
 	VMOVUPS      (AX)(SI*1), Z5
 	VMOVUPS      (AX)(SI*2), Z6
@@ -767,7 +767,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z2
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z3
@@ -782,7 +782,7 @@ taps:
 	VBROADCASTSS (BX)(R9*1), Z6
 	VFMADD231PS  Z2, Z6, Z1
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z2
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z3
@@ -938,7 +938,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z4
 	VMOVUPS      (AX)(SI*1), Z5
 	ADDQ         DX, AX
@@ -959,7 +959,7 @@ taps:
 	VFMADD231PS  Z4, Z9, Z2
 	VFMADD231PS  Z5, Z9, Z3
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z4
 	VMOVUPS      (AX)(SI*1), Z5
 	ADDQ         DX, AX
@@ -1140,7 +1140,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z6
 	VMOVUPS      (AX)(SI*1), Z7
 	VMOVUPS      (AX)(SI*2), Z8
@@ -1167,7 +1167,7 @@ taps:
 	VFMADD231PS  Z7, Z12, Z4
 	VFMADD231PS  Z8, Z12, Z5
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z6
 	VMOVUPS      (AX)(SI*1), Z7
 	VMOVUPS      (AX)(SI*2), Z8
@@ -1375,7 +1375,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z8
 	VMOVUPS      (AX)(SI*1), Z9
 	VMOVUPS      (AX)(SI*2), Z10
@@ -1408,7 +1408,7 @@ taps:
 	VFMADD231PS  Z10, Z15, Z6
 	VFMADD231PS  Z11, Z15, Z7
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z8
 	VMOVUPS      (AX)(SI*1), Z9
 	VMOVUPS      (AX)(SI*2), Z10
@@ -1630,7 +1630,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z3
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z4
@@ -1649,7 +1649,7 @@ taps:
 	VBROADCASTSS (BX)(R9*2), Z5
 	VFMADD231PS  Z3, Z5, Z2
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z3
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z6
@@ -1823,7 +1823,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z6
 	VMOVUPS      (AX)(SI*1), Z7
 	ADDQ         DX, AX
@@ -1850,7 +1850,7 @@ taps:
 	VFMADD231PS  Z6, Z9, Z4
 	VFMADD231PS  Z7, Z9, Z5
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z6
 	VMOVUPS      (AX)(SI*1), Z7
 	ADDQ         DX, AX
@@ -2059,7 +2059,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z9
 	VMOVUPS      (AX)(SI*1), Z10
 	VMOVUPS      (AX)(SI*2), Z11
@@ -2094,7 +2094,7 @@ taps:
 	VFMADD231PS  Z10, Z13, Z7
 	VFMADD231PS  Z11, Z13, Z8
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z9
 	VMOVUPS      (AX)(SI*1), Z10
 	VMOVUPS      (AX)(SI*2), Z11
@@ -2340,7 +2340,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	VMOVUPS      (AX)(SI*2), Z14
@@ -2383,7 +2383,7 @@ taps:
 	VFMADD231PS  Z14, Z17, Z10
 	VFMADD231PS  Z15, Z17, Z11
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	VMOVUPS      (AX)(SI*2), Z14
@@ -2645,7 +2645,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z4
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z5
@@ -2668,7 +2668,7 @@ taps:
 	VBROADCASTSS (BX)(R10*1), Z8
 	VFMADD231PS  Z4, Z8, Z3
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z4
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z5
@@ -2860,7 +2860,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z8
 	VMOVUPS      (AX)(SI*1), Z9
 	ADDQ         DX, AX
@@ -2893,7 +2893,7 @@ taps:
 	VFMADD231PS  Z8, Z13, Z6
 	VFMADD231PS  Z9, Z13, Z7
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z8
 	VMOVUPS      (AX)(SI*1), Z9
 	ADDQ         DX, AX
@@ -3130,7 +3130,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	VMOVUPS      (AX)(SI*2), Z14
@@ -3173,7 +3173,7 @@ taps:
 	VFMADD231PS  Z13, Z18, Z10
 	VFMADD231PS  Z14, Z18, Z11
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	VMOVUPS      (AX)(SI*2), Z14
@@ -3457,7 +3457,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z16
 	VMOVUPS      (AX)(SI*1), Z17
 	VMOVUPS      (AX)(SI*2), Z18
@@ -3510,7 +3510,7 @@ taps:
 	VFMADD231PS  Z18, Z23, Z14
 	VFMADD231PS  Z19, Z23, Z15
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z16
 	VMOVUPS      (AX)(SI*1), Z17
 	VMOVUPS      (AX)(SI*2), Z18
@@ -3812,7 +3812,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z5
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z6
@@ -3839,7 +3839,7 @@ taps:
 	VBROADCASTSS (BX)(R9*4), Z7
 	VFMADD231PS  Z5, Z7, Z4
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z5
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z8
@@ -4049,7 +4049,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z10
 	VMOVUPS      (AX)(SI*1), Z11
 	ADDQ         DX, AX
@@ -4088,7 +4088,7 @@ taps:
 	VFMADD231PS  Z10, Z13, Z8
 	VFMADD231PS  Z11, Z13, Z9
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z10
 	VMOVUPS      (AX)(SI*1), Z11
 	ADDQ         DX, AX
@@ -4353,7 +4353,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z15
 	VMOVUPS      (AX)(SI*1), Z16
 	VMOVUPS      (AX)(SI*2), Z17
@@ -4404,7 +4404,7 @@ taps:
 	VFMADD231PS  Z16, Z19, Z13
 	VFMADD231PS  Z17, Z19, Z14
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z15
 	VMOVUPS      (AX)(SI*1), Z16
 	VMOVUPS      (AX)(SI*2), Z17
@@ -4726,7 +4726,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z20
 	VMOVUPS      (AX)(SI*1), Z21
 	VMOVUPS      (AX)(SI*2), Z22
@@ -4789,7 +4789,7 @@ taps:
 	VFMADD231PS  Z22, Z25, Z18
 	VFMADD231PS  Z23, Z25, Z19
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z20
 	VMOVUPS      (AX)(SI*1), Z21
 	VMOVUPS      (AX)(SI*2), Z22
@@ -5131,7 +5131,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z6
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z7
@@ -5162,7 +5162,7 @@ taps:
 	VBROADCASTSS (BX)(R11*1), Z10
 	VFMADD231PS  Z6, Z10, Z5
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z6
 	ADDQ         DX, AX
 	VBROADCASTSS (BX), Z7
@@ -5390,7 +5390,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	ADDQ         DX, AX
@@ -5435,7 +5435,7 @@ taps:
 	VFMADD231PS  Z12, Z17, Z10
 	VFMADD231PS  Z13, Z17, Z11
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z12
 	VMOVUPS      (AX)(SI*1), Z13
 	ADDQ         DX, AX
@@ -5728,7 +5728,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z18
 	VMOVUPS      (AX)(SI*1), Z19
 	VMOVUPS      (AX)(SI*2), Z20
@@ -5787,7 +5787,7 @@ taps:
 	VFMADD231PS  Z19, Z24, Z16
 	VFMADD231PS  Z20, Z24, Z17
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z18
 	VMOVUPS      (AX)(SI*1), Z19
 	VMOVUPS      (AX)(SI*2), Z20
@@ -6147,7 +6147,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Z24
 	VMOVUPS      (AX)(SI*1), Z25
 	VMOVUPS      (AX)(SI*2), Z26
@@ -6220,7 +6220,7 @@ taps:
 	VFMADD231PS  Z26, Z31, Z22
 	VFMADD231PS  Z27, Z31, Z23
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Z24
 	VMOVUPS      (AX)(SI*1), Z25
 	VMOVUPS      (AX)(SI*2), Z26
@@ -6586,7 +6586,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y2
 	VMOVUPS      32(AX), Y3
 	ADDQ         DX, AX
@@ -6601,7 +6601,7 @@ taps:
 	VFMADD231PS  Y2, Y5, Y0
 	VFMADD231PS  Y3, Y5, Y1
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y2
 	VMOVUPS      32(AX), Y3
 	ADDQ         DX, AX
@@ -6757,7 +6757,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y4
 	VMOVUPS      32(AX), Y5
 	ADDQ         DX, AX
@@ -6778,7 +6778,7 @@ taps:
 	VFMADD231PS  Y4, Y9, Y2
 	VFMADD231PS  Y5, Y9, Y3
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y4
 	VMOVUPS      32(AX), Y5
 	ADDQ         DX, AX
@@ -6960,7 +6960,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y6
 	VMOVUPS      32(AX), Y7
 	ADDQ         DX, AX
@@ -6987,7 +6987,7 @@ taps:
 	VFMADD231PS  Y6, Y9, Y4
 	VFMADD231PS  Y7, Y9, Y5
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y6
 	VMOVUPS      32(AX), Y7
 	ADDQ         DX, AX
@@ -7195,7 +7195,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y8
 	VMOVUPS      32(AX), Y9
 	ADDQ         DX, AX
@@ -7228,7 +7228,7 @@ taps:
 	VFMADD231PS  Y8, Y13, Y6
 	VFMADD231PS  Y9, Y13, Y7
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y8
 	VMOVUPS      32(AX), Y9
 	ADDQ         DX, AX
@@ -7462,7 +7462,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y10
 	VMOVUPS      32(AX), Y11
 	ADDQ         DX, AX
@@ -7501,7 +7501,7 @@ taps:
 	VFMADD231PS  Y10, Y13, Y8
 	VFMADD231PS  Y11, Y13, Y9
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y10
 	VMOVUPS      32(AX), Y11
 	ADDQ         DX, AX
@@ -7761,7 +7761,7 @@ some:
 	JL   few
 
 taps:
-	PREFETCHT0   (R15)
+	PREFETCHT1   (R15)
 	VMOVUPS      (AX), Y12
 	VMOVUPS      32(AX), Y13
 	ADDQ         DX, AX
@@ -7806,7 +7806,7 @@ taps:
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	ADDQ         R14, BX
-	PREFETCHT0   64(R15)
+	PREFETCHT1   64(R15)
 	VMOVUPS      (AX), Y12
 	VMOVUPS      32(AX), Y13
 	ADDQ         DX, AX

@@ -151,7 +151,7 @@ func laneProduct(bits, p, o int) {
 	Label("taps")
 	for u := range 4 {
 		if u%2 == 0 {
-			PREFETCHT0(Mem{Base: ahead, Disp: 32 * u})
+			PREFETCHT1(Mem{Base: ahead, Disp: 32 * u})
 		}
 		mac()
 	}
