@@ -51,7 +51,7 @@ func TestRecompute(t *testing.T) {
 		name  string
 		batch int
 	}{
-		{mixed, 5}, {mixed, 20}, {"fashion/inception_bn", 8}, {"mnist/inception_v1", 20}, {"mnist/deep_heads", 4}, {"maxout_mnist_conv", 4}, {"nin_cifar10", 2},
+		{mixed, 5}, {mixed, 20}, {"fashion/inception_bn", 8}, {"mnist/inception_v1", 20}, {"mnist/deep_heads", 4}, {"mnist/conv", 4}, {"mnist/nin_listed", 20}, {"maxout_mnist_conv", 4}, {"nin_cifar10", 2},
 	} {
 		g := networkOf(t, c.name)
 		want := ""
