@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
 				return &usageError{err.Error()}
 			}
 			m := machine{CPU: cpuName(), OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(),
-				Threads: runtime.GOMAXPROCS(0), Memory: memory(), HugePages: hugePages(), ISA: best.String()}
+				Threads: runtime.GOMAXPROCS(0), Memory: procMemory("MemTotal:"), HugePages: hugePages(), ISA: best.String()}
 			for _, isa := range kernel.Available() {
 				m.Tiers = append(m.Tiers, tierPeak{isa.String(), kernel.Peak(isa, 1, 100*time.Millisecond),
 					kernel.Peak(isa, m.Threads, 100*time.Millisecond), isa == best})
@@ -95,24 +94,6 @@ func cpuName() string {
 		}
 	}
 	return "unknown"
-}
-
-// memory is that of the machine in bytes, 0 where the system does not tell it.
-func memory() int64 {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for _, l := range strings.Split(string(b), "\n") {
-		f := strings.Fields(l)
-		if len(f) >= 2 && f[0] == "MemTotal:" {
-			kb, err := strconv.ParseInt(f[1], 10, 64)
-			if err == nil {
-				return kb << 10
-			}
-		}
-	}
-	return 0
 }
 
 func hugePages() string {

@@ -269,8 +269,10 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error) {
 	r := n.recipe
 	opt := autodiff.FromRecipe(&r)
-	if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {
-		return nil, err
+	if c.IsSet("memory") { // a package does not depend on the machine that it is generated on
+		if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {
+			return nil, err
+		}
 	}
 	tr, err := autodiff.Train(n.spec, opt)
 	if err != nil {

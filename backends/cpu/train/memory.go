@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/ir"
@@ -11,7 +12,8 @@ import (
 // MemoryError says that no way to compute a step fits into the memory allowed.
 type MemoryError struct {
 	Batch        int
-	Least, Limit int64 // bytes
+	Least, Limit int64              // bytes
+	Level        autodiff.Recompute // that takes least
 }
 
 func (e *MemoryError) Error() string {
@@ -24,7 +26,7 @@ func (e *MemoryError) Error() string {
 func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Options) (autodiff.Recompute, int64, error) {
 	o.Batch = batch
 	opt.Norm = true
-	least := int64(-1)
+	short := &MemoryError{Batch: batch, Limit: limit, Least: math.MaxInt64}
 	for opt.Recompute = autodiff.KeepAll; opt.Recompute <= autodiff.MostRecomputed; opt.Recompute++ {
 		tr, err := autodiff.Train(g, opt)
 		if err != nil {
@@ -38,11 +40,11 @@ func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Option
 		if n <= limit {
 			return opt.Recompute, n, nil
 		}
-		if least < 0 || n < least {
-			least = n
+		if n < short.Least {
+			short.Least, short.Level = n, opt.Recompute
 		}
 	}
-	return 0, 0, &MemoryError{batch, least, limit}
+	return 0, 0, short
 }
 
 // Memory is the bytes of a step, as [Fit] counts them.
