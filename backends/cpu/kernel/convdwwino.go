@@ -28,7 +28,9 @@ type WinogradBackwardWeights struct {
 
 // Fits reports whether the kernel can compute the gradient: not that of few input
 // channels, whose packed weights lie otherwise.
-func (c WinogradBackwardWeights) Fits() bool { return WinogradFits(c.Conv) && c.depth() == Block }
+func (c WinogradBackwardWeights) Fits() bool {
+	return WinogradFits(c.Conv) && c.depth() == Block && c.ngroups() <= winoGradPairs
+}
 
 // Table is empty: what the kernel reads lies in rows.
 func (c WinogradBackwardWeights) Table(ISA) []int { return nil }
@@ -58,16 +60,21 @@ func (c *WinogradBackwardWeights) tiles() int {
 	if c.Tiles > 0 {
 		return c.Tiles
 	}
-	if c.unitsAtOnce()+c.mostBlocks() == 2 {
-		return 8
+	if c.unitsAtOnce()+c.mostBlocks() > 2 {
+		return 16
 	}
-	return 16
+	for _, n := range []int{8, 7, 6} { // rows of tiles are cut as little as can be
+		if gw := ceilDiv(c.W, c.m()); gw%n == 0 || n%gw == 0 {
+			return n
+		}
+	}
+	return 8
 }
 
 // stripTiles is how many tiles are done at all positions before the next ones.
 func (c *WinogradBackwardWeights) stripTiles() int {
 	n := c.tiles()
-	return n * max(1, winoGradStrip/(n*c.m()*c.m()*Block*(c.unitsAtOnce()+c.mostBlocks())))
+	return n * max(1, min(winoGradRows/n, winoGradStrip/(n*c.m()*c.m()*Block*(c.unitsAtOnce()+c.mostBlocks()))))
 }
 
 // winoGradLayout says where things are in a worker's scratch, in float32s: the input
@@ -112,22 +119,37 @@ type winoSums struct {
 	n                   int            // sums, one after another
 	xnext, dynext, next int            // bytes from what is of a sum to the next's
 	tiles               int
-	block               int // bytes from an output block's tiles to the next's, in dY
-	row                 int // bytes from an input channel's sums to the next's
-	begin               int // 1 to begin with zeros
+	block               int            // bytes from an output block's tiles to the next's, in dY
+	row                 int            // bytes from an input channel's sums to the next's
+	begin               int            // 1 to begin with zeros
+	ask                 unsafe.Pointer // what to ask for: n*tiles cache lines
 }
 
-// winoGradRun is a task under way. It lives in the Worker, so that a run allocates
-// nothing, or only the first of so many pairs and tiles.
+// What a task has at most: pairs of output blocks that it owns, and rows of tiles of a strip.
+const (
+	winoGradPairs = 32
+	winoGradRows  = 256
+)
+
+// winoGradLists is memory for a task's lists. It lives in the Worker, so that a run allocates
+// nothing.
+type winoGradLists struct {
+	owned [winoGradPairs]gradientPart
+	rows  [winoGradRows]winoRow
+}
+
+// winoGradRun is a task under way.
 type winoGradRun struct {
 	winoGradLayout
 	c      WinogradBackwardWeights
 	w      *Worker
 	a      Args // of the part
+	images int  // of the part and those behind it
 	owned  []gradientPart
 	lo, hi int // units
 	blocks int // of dY
 	rows   []winoRow
+	asks   winoAsk
 	done   int // tiles of the strip before those being multiplied
 	tiles  int // that are being multiplied
 }
@@ -143,7 +165,8 @@ type winoRow struct {
 func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 	r, whole := &w.winoGrad, task
 	task, part := c.part(task, a)
-	*r = winoGradRun{c: c, w: w, a: part, owned: r.owned[:0], rows: r.rows[:0], winoGradLayout: c.layout()}
+	images := a.Images - whole/c.BackwardWeights.Tasks(a.Images)*c.Images
+	*r = winoGradRun{c: c, w: w, a: part, images: images, owned: w.gradLists.owned[:0], rows: w.gradLists.rows[:0], winoGradLayout: c.layout()}
 	c.owned(task, &r.a, func(p gradientPart) {
 		r.owned = append(r.owned, p)
 		r.lo, r.hi = p.u0, p.u1
@@ -152,7 +175,9 @@ func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 	m := c.m()
 	total, chunk, strip := part.Images*ceilDiv(c.H, m)*ceilDiv(c.W, m), c.tiles(), c.stripTiles()
 	for first := 0; first < total; first += strip {
-		r.cut(first, min(strip, total-first), chunk)
+		n := min(strip, total-first)
+		r.cut(first, n, chunk)
+		r.askFor(first+n, strip)
 		for pair := range winoPairs {
 			for rest := r.rows; len(rest) > 0; {
 				rest = r.transform(pair, rest, chunk)
@@ -192,6 +217,65 @@ func (r *winoGradRun) cut(first, n, chunk int) {
 			}
 		}
 	}
+}
+
+// winoAsk is what of the input and of dY has not been asked for yet, from the tiles of the
+// row from of an image to those before the row to of the last one.
+type winoAsk struct {
+	image, last int
+	from, to    int
+	operand     int // units, and then blocks of dY, of the image that have been asked for
+	mem         []float32
+	at, left    int // where the lines are that are next, and how many there are
+}
+
+// askFor says that a strip of n tiles from next on is to be asked for. It may be of the images
+// behind those of the part, which the next task is probably of.
+func (r *winoGradRun) askFor(next, n int) {
+	c, m := &r.c, r.c.m()
+	gh, gw, images := ceilDiv(c.H, m), ceilDiv(c.W, m), r.images
+	if c.BackwardWeights.Tasks(images) > 1 {
+		images = r.a.Images
+	}
+	last := min(next+n, images*gh*gw) - 1
+	r.asks = winoAsk{image: next / (gh * gw), last: last / (gh * gw), from: next / gw % gh, to: last/gw%gh + 1}
+	if last < next {
+		r.asks.last = r.asks.image - 1
+	}
+}
+
+// ask returns where the next lines are that are to be asked for, so many or fewer.
+func (r *winoGradRun) ask(lines int) unsafe.Pointer {
+	q, c, m := &r.asks, &r.c, r.c.m()
+	for q.left <= 0 {
+		if q.image > q.last {
+			return r.w.sums.x // nothing that is not near
+		}
+		to := ceilDiv(c.H, m)
+		if q.image == q.last {
+			to = q.to
+		}
+		if u := q.operand; u < r.hi-r.lo {
+			first := q.from * m // the rows of the input that the tiles before do not have
+			if first > 0 {
+				first += c.KH - 1
+			}
+			q.mem, q.at = r.a.In[0].Mem, c.In.at(&r.a.In[0], q.image, r.lo+u, first-c.PH, -c.PW)
+			q.left = (min(to*m, c.H) + c.KH - 1 - first) * c.In.H / Block
+		} else {
+			view := c.Parts[0].View
+			q.mem, q.at = r.a.In[1].Mem, view.at(&r.a.In[1], q.image, r.owned[0].block+u-(r.hi-r.lo), q.from*m, 0)
+			q.left = (min(to*m, c.H) - q.from*m) * view.H / Block
+		}
+		if q.operand++; q.operand == r.hi-r.lo+r.blocks {
+			q.operand, q.from = 0, 0
+			q.image++
+		}
+	}
+	p := float(q.mem, q.at)
+	q.at += lines * Block
+	q.left -= lines
+	return p
 }
 
 // fill writes the patch of a tile that has so many rows and columns of dY, with zeros
@@ -301,6 +385,7 @@ func (r *winoGradRun) add(sum, x, dy, blocks int) {
 	}
 	for b := 0; b < blocks; b += once {
 		s.x, s.dy, s.sum = float(scratch, x), float(scratch, dy+b*r.block), float(scratch, sum+b*Block)
+		s.ask = r.ask(s.n * s.tiles)
 		winoGradSum(r.w.ISA, once, s)
 	}
 }

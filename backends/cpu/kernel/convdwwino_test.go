@@ -5,11 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"testing"
 )
 
 // TestWinoSumsLayout compares the struct with what the assembly assumes.
-func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 11) }
+func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 12) }
 
 // The gradient of every shape is that of the definition, in the packed order, on all
 // tiers; its bits depend on how the work is cut into parts of images alone, and AVX2 and
@@ -120,6 +121,25 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 			}
 			t.Log(line + " (direct, Winograd)")
 		}
+	}
+}
+
+// TestWinogradBackwardWeightsAllocates: not even the first task of a worker allocates.
+func TestWinogradBackwardWeightsAllocates(t *testing.T) {
+	k := newConvCase(rand.New(rand.NewPCG(1, 1)), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Parts: [4]Part{{C: 100}}}, 0)
+	b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: k.c}, 3}}
+	a := &Args{Images: 3, In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: make([]float32, b.PackedLen())}}}
+	least := uint64(math.MaxUint64) // others may allocate meanwhile
+	for range 5 {
+		w := &Worker{ISA: Available()[0], Scratch: alignedFloats(b.Scratch())}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		b.Run(w, 0, a)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.Mallocs-before.Mallocs)
+	}
+	if least > 0 {
+		t.Errorf("a new worker's task allocates %d times", least)
 	}
 }
 

@@ -77,6 +77,7 @@ type Worker struct {
 	product     winoProduct
 	sums        winoSums
 	winoGrad    winoGradRun
+	gradLists   winoGradLists
 	grad        gradientCall
 
 	team    *Team  // that it is of (threads.go)

@@ -3481,7 +3481,7 @@ DATA winoGradTwoThirds256r5<>+0(SB)/4, $0x3f2aaaab
 GLOBL winoGradTwoThirds256r5<>(SB), RODATA|NOPTR, $4
 
 // func winoGradSum512o1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·winoGradSum512o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
@@ -3489,6 +3489,7 @@ TEXT ·winoGradSum512o1(SB), NOSPLIT, $0-8
 	MOVQ 16(DI), CX
 	MOVQ 24(DI), DX
 	MOVQ 72(DI), R8
+	MOVQ 88(DI), R13
 
 sum:
 	CMPQ   80(DI), $0x00
@@ -3568,6 +3569,8 @@ tile0:
 	VFMADD231PS.BCST 52(R9), Z16, Z13
 	VFMADD231PS.BCST 56(R9), Z16, Z14
 	VFMADD231PS.BCST 60(R9), Z16, Z15
+	PREFETCHT1       (R13)
+	ADDQ             $0x40, R13
 	ADDQ             $0x40, R9
 	ADDQ             $0x40, R10
 	DECQ             SI
@@ -3613,7 +3616,7 @@ tile0:
 	RET
 
 // func winoGradSum512o2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·winoGradSum512o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
@@ -3621,6 +3624,7 @@ TEXT ·winoGradSum512o2(SB), NOSPLIT, $0-8
 	MOVQ 16(DI), CX
 	MOVQ 24(DI), DX
 	MOVQ 72(DI), R8
+	MOVQ 88(DI), R13
 
 sum:
 	CMPQ   80(DI), $0x00
@@ -3703,6 +3707,8 @@ tile0:
 	VBROADCASTSS 28(R9), Z21
 	VFMADD231PS  Z21, Z16, Z14
 	VFMADD231PS  Z21, Z17, Z15
+	PREFETCHT1   (R13)
+	ADDQ         $0x40, R13
 	ADDQ         $0x40, R9
 	ADDQ         $0x40, R10
 	ADDQ         $0x40, R11
@@ -3856,7 +3862,7 @@ tile8:
 	RET
 
 // func winoGradSum256(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoGradSum256(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
@@ -3864,6 +3870,7 @@ TEXT ·winoGradSum256(SB), NOSPLIT, $0-8
 	MOVQ 16(DI), CX
 	MOVQ 24(DI), DX
 	MOVQ 72(DI), R8
+	MOVQ 88(DI), R13
 
 sum:
 	CMPQ   80(DI), $0x00
@@ -3912,6 +3919,8 @@ tile0:
 	VBROADCASTSS 12(R9), Y13
 	VFMADD231PS  Y13, Y8, Y6
 	VFMADD231PS  Y13, Y9, Y7
+	PREFETCHT1   (R13)
+	ADDQ         $0x40, R13
 	ADDQ         $0x40, R9
 	ADDQ         $0x40, R10
 	DECQ         SI

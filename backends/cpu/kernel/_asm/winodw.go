@@ -349,6 +349,7 @@ const (
 	sBlock  = 64
 	sRow    = 72
 	sBegin  = 80
+	sAsk    = 88
 )
 
 // winoGradSum adds the products of tiles of 16 channels of the input and ob blocks of
@@ -357,7 +358,9 @@ const (
 //	sum[i][o] += sum over tiles of x[tile][i] * dy[tile][o]
 //
 // It keeps as many rows i of the sum at once as make 16 registers (AVX2: 8), and begins
-// with zeros if begin is set.
+// with zeros if begin is set. It asks for a cache line from ask on for each tile of each sum:
+// what comes from farther than the second cache comes in time only if it is asked for evenly
+// while something is computed.
 func winoGradSum(bits, ob int) {
 	v, width, halves := vectors(bits)
 	name := fmt.Sprintf("winoGradSum%d", bits)
@@ -367,7 +370,7 @@ func winoGradSum(bits, ob int) {
 	TEXT(name, NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	x, dy, sum, n, tiles, row, xs, ds, ds2, at := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12
-	tq := reg.RDI
+	tq, ask := reg.RDI, reg.R13
 	Load(Param("t"), tq)
 	f := func(off int) Mem { return Mem{Base: tq, Disp: off} }
 	MOVQ(f(sX), x)
@@ -375,6 +378,7 @@ func winoGradSum(bits, ob int) {
 	MOVQ(f(sSum), sum)
 	MOVQ(f(sN), n)
 	MOVQ(f(sRow), row)
+	MOVQ(f(sAsk), ask)
 	vectors := ob * halves // of a row
 	registers := 16
 	if bits == 256 {
@@ -432,6 +436,10 @@ func winoGradSum(bits, ob int) {
 			for q, r := range d {
 				VFMADD231PS(b[i%len(b)], r, acc[i*vectors+q])
 			}
+		}
+		if g == 0 {
+			PREFETCHT1(Mem{Base: ask})
+			ADDQ(Imm(64), ask)
 		}
 		ADDQ(Imm(64), xs)
 		ADDQ(Imm(64), ds)
