@@ -390,7 +390,17 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			in.Layout = plan.Planar
 		}
 	}
-	return c.layouts("backward weights", []plan.Need{own, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
+	dy := own
+	if own.Layout == plan.Blocked {
+		// Winograd's tiles reach farther than the gradient: into zeros, which are cheaper than
+		// copies of such tiles.
+		if wino, ok := c.l.gradient(f).(kernel.WinogradBackwardWeights); ok {
+			ends, beside := wino.Border(x[2], x[3])
+			in.Border[2], in.Border[3] = max(in.Border[2], ends[0]), max(in.Border[3], ends[1])
+			dy.Border[2], dy.Border[3] = beside[0], beside[1]
+		}
+	}
+	return c.layouts("backward weights", []plan.Need{dy, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
 		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
 		from := list(e.In[1], e.In[0])
 		if own.Layout == plan.Lanes {
@@ -399,32 +409,40 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			return nil
 		}
 		batch := c.l.batch
-		k, row := kernel.BackwardWeights{Conv: f}.Split(batch), kernel.RowBackwardWeights{Conv: f}.Split(batch)
-		least := k.Cost(batch)
-		if row.Fits() {
-			least = row.Cost(batch)
-		}
-		if wino := (kernel.WinogradBackwardWeights{BackwardWeightsParts: k}); wino.Fits() && !c.l.direct {
-			if wino = wino.Split(batch); wino.Cost(batch) < least {
-				if n := wino.Count(batch); n > 1 {
-					c.sumOfParts(e, wino, n, wino.Images, from)
-				} else {
-					e.Step(wino, from, list(e.Out[0], nil, c.squares(e, wino)))
-				}
-				return nil
+		switch k := c.l.gradient(f).(type) {
+		case kernel.RowBackwardWeights:
+			c.sumOfParts(e, k, k.Count(batch), k.Images, from)
+		case kernel.WinogradBackwardWeights:
+			if n := k.Count(batch); n > 1 {
+				c.sumOfParts(e, k, n, k.Images, from)
+			} else {
+				e.Step(k, from, list(e.Out[0], nil, c.squares(e, k)))
+			}
+		case kernel.BackwardWeightsParts:
+			if n := k.Count(batch); n > 1 {
+				c.sumOfParts(e, k, n, k.Images, from)
+			} else {
+				e.Step(k.BackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.BackwardWeights)))
 			}
 		}
-		if row.Fits() {
-			c.sumOfParts(e, row, row.Count(batch), row.Images, from)
-			return nil
-		}
-		if n := k.Count(batch); n > 1 {
-			c.sumOfParts(e, k, n, k.Images, from)
-			return nil
-		}
-		e.Step(k.BackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.BackwardWeights)))
 		return nil
 	})
+}
+
+// gradient chooses the kernel of blocks for the gradient of a convolution's weights, whatever
+// its views are: Winograd where that is predicted to be the fastest.
+func (l *lowering) gradient(f kernel.Conv) plan.Kernel {
+	direct, row := kernel.BackwardWeights{Conv: f}.Split(l.batch), kernel.RowBackwardWeights{Conv: f}.Split(l.batch)
+	best, least := plan.Kernel(direct), direct.Cost(l.batch)
+	if row.Fits() {
+		best, least = row, row.Cost(l.batch)
+	}
+	if wino := (kernel.WinogradBackwardWeights{BackwardWeightsParts: direct, Padded: true}); wino.Fits() && !l.direct {
+		if wino = wino.Split(l.batch); wino.Cost(l.batch) < least {
+			best = wino
+		}
+	}
+	return best
 }
 
 // sumOfParts emits a kernel that leaves so many parts of the gradient of a weight, one

@@ -68,6 +68,21 @@ func newAct(n, c, h, w, top, left, bottom, right, gap int, planar bool) *actBuf 
 	return b
 }
 
+// wider is a copy of b with so many rows and columns of zeros below and to the right.
+func (b *actBuf) wider(bottom, right int) *actBuf {
+	w := newAct(b.n, b.c, b.h, b.w, b.top, b.left, bottom, right, 1, false)
+	for i := range b.n {
+		for c := range ceilDiv(b.c, Block) * Block {
+			for y := range b.h {
+				for x := range b.w {
+					*w.at(i, c, y, x, false) = *b.at(i, c, y, x, false)
+				}
+			}
+		}
+	}
+	return w
+}
+
 func alignedFloats(n int) []float32 {
 	b := make([]float32, n+16)
 	o := 0

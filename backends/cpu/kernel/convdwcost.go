@@ -143,15 +143,18 @@ func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
 	k.Pairs, k.Units = pairs, units
 	chunks := ceilDiv(total, k.tiles())
 	cost := taskOverhead + float64(total)*float64(units*winoInCost+blocks*winoGradInCost)
-	cost += float64(images*(gh*gw-c.H/m*(c.W/m))) * float64(units+blocks) * winoPatchCost
+	if c.patched() {
+		cost += float64(images*(gh*gw-c.H/m*(c.W/m))) * float64(units+blocks) * winoPatchCost
+	}
 	cost += float64(winoArea*units) * (float64(total)*Block*sums*winoSumFactor + float64(chunks*blocks)*winoSumCost)
 	cost += float64(units*blocks*Block) * winoGradOutCost
 	dw := 4 * Block * units * c.unitRows() * blocks
-	bytes := 4*Block*images*c.H*c.W*(units+blocks) + 2*dw
+	bytes := 2 * dw
 	if l := k.layout(); 4*l.size > 2*l2Bytes {
 		bytes += 2 * 4 * units * l.unit * chunks
 	}
-	return cost + float64(bytes)/gradientL3PerOp
+	// The operands are asked for in time.
+	return cost + float64(bytes)/gradientL3PerOp + float64(4*Block*images*c.H*c.W*(units+blocks))/l3PerOp
 }
 
 // Cost is the predicted time of so many images on one thread, in nanoseconds.

@@ -23,7 +23,10 @@ import "unsafe"
 // largest gradient where every number is a random one.
 type WinogradBackwardWeights struct {
 	BackwardWeightsParts
-	Tiles int // that are transformed before they are multiplied; 0 leaves it to the kernel
+	// Padded says that the input and dY have zeros as far as Border says. Tiles that reach
+	// past the image are else copied to where they have some.
+	Padded bool
+	Tiles  int // that are transformed before they are multiplied; 0 leaves it to the kernel
 }
 
 // Fits reports whether the kernel can compute the gradient: not that of few input
@@ -34,6 +37,19 @@ func (c WinogradBackwardWeights) Fits() bool {
 
 // Table is empty: what the kernel reads lies in rows.
 func (c WinogradBackwardWeights) Table(ISA) []int { return nil }
+
+// Border is how many rows and columns of zeros are read below and to the right of the input,
+// for whom it is as many as that of the forward kernel at least, and of dY.
+func (c WinogradBackwardWeights) Border(ih, iw int) (in, dy [2]int) {
+	m := c.m()
+	h, w := ceilDiv(c.H, m)*m, ceilDiv(c.W, m)*m
+	return [2]int{max(0, h-1+c.KH-1-c.PH-(ih-1)), max(0, w-1+c.KW-1-c.PW-(iw-1))}, [2]int{h - c.H, w - c.W}
+}
+
+// patched reports whether tiles that reach past the image are copied.
+func (c *WinogradBackwardWeights) patched() bool {
+	return !c.Padded && (c.H%c.m() != 0 || c.W%c.m() != 0)
+}
 
 // m is the side of a tile of dY.
 func (c *WinogradBackwardWeights) m() int { return winoIn + 1 - c.KH }
@@ -93,7 +109,7 @@ type winoGradLayout struct {
 
 func (c *WinogradBackwardWeights) layout() (l winoGradLayout) {
 	units, blocks, m, patches := c.unitsAtOnce(), c.mostBlocks(), c.m(), 0
-	if c.H%m != 0 || c.W%m != 0 {
+	if c.patched() {
 		patches = c.stripTiles()
 	}
 	l.block = c.tiles() * Block
@@ -193,14 +209,18 @@ func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 // of which goes on behind so many tiles as are multiplied at once, and fills the patches.
 func (r *winoGradRun) cut(first, n, chunk int) {
 	c, m := &r.c, r.c.m()
-	gh, gw, inside, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.W/m, 0
+	gh, gw, patched, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.patched(), 0
+	inside := gw
+	if patched {
+		inside = c.W / m
+	}
 	image, ty, tx := first/(gh*gw), first/gw%gh, first%gw
 	r.rows = r.rows[:0]
 	for i := 0; i < n; {
 		t := winoRow{first: i, n: 1, patch: -1,
 			x:  c.In.at(&r.a.In[0], image, r.lo, ty*m-c.PH, tx*m-c.PW),
 			dy: c.Parts[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
-		if rows, cols := min(m, c.H-ty*m), min(m, c.W-tx*m); rows < m || cols < m {
+		if rows, cols := min(m, c.H-ty*m), min(m, c.W-tx*m); patched && (rows < m || cols < m) {
 			t.patch = r.patches + patches*r.patch
 			patches++
 			r.fill(&t, rows, cols)

@@ -37,7 +37,13 @@ func TestWinogradBackwardWeights(t *testing.T) {
 		}
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
-		b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: c}, 1 + r.IntN(images)}}
+		b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: c}, 1 + r.IntN(images)}, Padded: i%3 == 0}
+		if b.Padded {
+			below, beside := b.Border(k.in.h, k.in.w)
+			k.in = k.in.wider(max(below[0], k.in.bottom), max(below[1], k.in.rght))
+			dy = dy.wider(max(beside[0], dy.bottom), max(beside[1], dy.rght))
+			b.In, b.Parts[0].View = k.in.v, dy.v
+		}
 		if !b.Fits() {
 			t.Fatalf("%#v does not fit", b)
 		}

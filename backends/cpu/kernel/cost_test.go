@@ -30,6 +30,31 @@ func TestCostDecides(t *testing.T) {
 	}
 }
 
+// TestCostDecidesGradients is the same for gradients of weights, by Winograd or directly, of
+// layers whose measured times are in the comment, in microseconds on one thread.
+func TestCostDecidesGradients(t *testing.T) {
+	for _, s := range []struct {
+		ic, oc, k, hw, images int
+		winograd              bool
+	}{
+		{16, 16, 3, 28, 128, true}, // 1230, 2310
+		{16, 16, 3, 14, 128, true}, // 450, 540: tiles reach past the image
+		{32, 32, 3, 14, 128, true}, // 1490, 2270
+		{160, 320, 3, 7, 16, true}, // 2190, 4230
+		{32, 128, 5, 7, 16, true},  // 740, 910
+		{16, 16, 3, 5, 16, false},
+	} {
+		b := BackwardWeights{Conv: Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.k, KW: s.k, PH: s.k / 2, PW: s.k / 2, Parts: [4]Part{{C: s.oc}}}}
+		direct, wino := b.Split(s.images).Cost(s.images), WinogradBackwardWeights{BackwardWeightsParts: b.Split(s.images), Padded: true}.Split(s.images).Cost(s.images)
+		if row := (RowBackwardWeights{Conv: b.Conv}).Split(s.images); row.Fits() {
+			direct = min(direct, row.Cost(s.images))
+		}
+		if (wino < direct) != s.winograd {
+			t.Errorf("%dx%d %d->%d @%d x%d: direct %.0f us, Winograd %.0f us", s.k, s.k, s.ic, s.oc, s.hw, s.images, direct/1e3, wino/1e3)
+		}
+	}
+}
+
 // TestCostDecidesLine is the same for 1x7.
 func TestCostDecidesLine(t *testing.T) {
 	c := Conv{IC: 128, H: 17, W: 17, KH: 1, KW: 7, PW: 3, Parts: [4]Part{{C: 192}}}

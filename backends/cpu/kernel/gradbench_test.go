@@ -107,14 +107,27 @@ func BenchmarkWeightGradients(b *testing.B) {
 				Cost(images int) float64
 			}
 			direct := BackwardWeights{Conv: l.conv}.Split(images)
-			kernels := []coster{WinogradBackwardWeights{BackwardWeightsParts: direct}.Split(images), direct}
+			wino := WinogradBackwardWeights{BackwardWeightsParts: direct, Padded: true}.Split(images)
+			// As a plan lays its operands out.
+			m := wino.m()
+			wino.In.H = (ceilDiv(c.W, m)*m + c.KW - 1) * Block
+			wino.In.C = (ceilDiv(c.H, m)*m + c.KH - 1) * wino.In.H
+			wino.In.N = Blocks(c.IC) * wino.In.C
+			wino.Parts[0].View = View{H: ceilDiv(c.W, m) * m * Block, C: ceilDiv(c.H, m) * m * ceilDiv(c.W, m) * m * Block}
+			wino.Parts[0].View.N = Blocks(c.OC()) * wino.Parts[0].View.C
+			kernels := []coster{wino, direct}
 			if k := (RowBackwardWeights{Conv: l.conv}).Split(images); k.Fits() {
 				kernels = append(kernels, k)
 			}
 			least, peak := make([]float64, len(kernels)), benchPeak{}
 			for b.Loop() {
 				for i, k := range kernels {
-					g := &benchLayer{kern: k, args: &Args{Images: images, In: [4]Buf{l.args.In[0], l.args.Out[0]}, Out: [4]Buf{{Mem: benchAlloc(k.Count(images) * k.PackedLen())}}}}
+					in, dy := l.args.In[0], l.args.Out[0]
+					if i == 0 {
+						in = Buf{benchShared(&benchIn, images*wino.In.N, nil), c.PH*wino.In.H + c.PW*Block}
+						dy = Buf{Mem: benchShared(&benchOut, images*wino.Parts[0].View.N, nil)}
+					}
+					g := &benchLayer{kern: k, args: &Args{Images: images, In: [4]Buf{in, dy}, Out: [4]Buf{{Mem: benchAlloc(k.Count(images) * k.PackedLen())}}}}
 					if t, ok := k.(Tabler); ok {
 						g.args.Table = t.Table(isa)
 					}
