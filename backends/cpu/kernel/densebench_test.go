@@ -9,14 +9,15 @@ import (
 
 // BenchmarkDenseTraining is a training step's part of the dense layers of the MNIST networks on two
 // threads, one kernel after another as in a step, so that each finds the others' arrays in the caches: the least
-// time of each and its share of the peak.
+// time of each and its share of the peak. First over blocks, without the copies in front and behind that maps in
+// lanes then need, and then over lanes.
 func BenchmarkDenseTraining(b *testing.B) {
 	isa := benchISA(b)
 	const images = 128
 	pool := NewPool(2)
 	defer pool.Close()
 	team := pool.NewTeam(isa, 1<<20)
-	for _, s := range [][2]int{{6272, 196}, {3136, 120}, {784, 500}, {500, 500}, {400, 120}} {
+	for _, s := range [][3]int{{6272, 196, 28}, {3136, 120, 14}, {784, 500, 7}, {500, 500, 1}, {400, 120, 5}} {
 		x, y := View{N: Block, C: images * Block}, View{N: Block, C: images * Block}
 		d := Dense{C: s[0], H: 1, W: 1, In: x, Out: Part{C: s[1], View: y, Act: ActReLU}}.Split(images)
 		in, out := benchAlloc(images*Blocks(s[0])*Block), benchAlloc(images*Blocks(s[1])*Block)
@@ -44,6 +45,26 @@ func BenchmarkDenseTraining(b *testing.B) {
 			{"data", data, &Args{Images: images, Table: data.Table(isa), In: [4]Buf{{Mem: dy}}, Out: [4]Buf{{Mem: dx}}, W: [4][]float32{w}}},
 			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
 		}...)
+		if s[2] > 1 {
+			// The same over maps of s[2] x s[2] in lanes, masked as the gradient of a ReLU's output is.
+			c, size := s[0]/(s[2]*s[2]), s[2]
+			maps := View{N: s[0]*Block + 5*Block, C: size * size * Block, H: size * Block}
+			l := Dense{C: c, H: size, W: size, In: maps, Out: d.Out}
+			x2, dx2 := benchAlloc(groupsOf(images)*maps.N), benchAlloc(groupsOf(images)*maps.N)
+			dy2, sums := benchAlloc(images*s[1]), benchAlloc(1<<16)
+			parts := LaneDenseParts{Dense: l}.Split(images)
+			mem := benchAlloc(parts.PartsLen(images))
+			back := l
+			back.Out.View = View{N: s[1] * Block, C: Block, H: Block}
+			masked := LaneDenseBackwardData{Dense: back, ReLU: true, Y: maps}
+			laneWeights := LaneDenseBackwardWeights{DenseBackwardWeights{Dense: l}}.Split(images)
+			steps = append(steps, []step{
+				{"lanes", parts, &Args{Images: images, In: [4]Buf{{Mem: x2}}, Out: [4]Buf{{Mem: mem}}, W: [4][]float32{w}}},
+				{"sum", parts.Sum(), &Args{Images: images, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{nil, bias}}},
+				{"data", masked, &Args{Images: images, In: [4]Buf{{Mem: dy2}, {Mem: x2}}, Out: [4]Buf{{Mem: dx2}, {Mem: sums}}, W: [4][]float32{w}}},
+				{"weights", laneWeights, &Args{Images: images, Table: laneWeights.Table(isa), In: [4]Buf{{Mem: x2}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
+			}...)
+		}
 		times := make([]time.Duration, len(steps))
 		i := 0
 		run := func(w *Worker) { w.Do(steps[i].k, steps[i].a) }

@@ -135,41 +135,68 @@ func (p *laneProduct) run(w *Worker) {
 	}
 }
 
-// portable computes one row and group after another.
+// portable computes two rows and four images at a time, whose sums stay in registers.
 func (p *laneProduct) portable() {
 	for g := range p.groups {
-		for i := range p.rows {
-			dst := (*[Block]float32)(p.out[g*p.outGroup+i*Block:])
-			acc := [Block]float32{}
-			if p.acc {
-				acc = *dst
-			}
-			at := g * p.xGroup
-			add := func(w []float32, taps int) {
-				for t := range taps {
-					k := w[t*p.wTap]
-					for l, v := range (*[Block]float32)(p.x[at:]) {
-						acc[l] += float32(v * k)
+		for i := 0; i < p.rows; i += 2 {
+			j := min(i+1, p.rows-1)
+			for l := 0; l < Block; l += 4 {
+				a, b := (*[4]float32)(p.out[g*p.outGroup+i*Block+l:]), (*[4]float32)(p.out[g*p.outGroup+j*Block+l:])
+				var acc [2][4]float32
+				if p.acc {
+					acc = [2][4]float32{*a, *b}
+				}
+				at := g*p.xGroup + l
+				for part := range p.parts {
+					w := part * p.wPart
+					acc = p.add(acc, at, p.w, w+i*p.wRow, w+j*p.wRow, p.taps)
+					at += p.taps * p.xTap
+				}
+				if p.rest > 0 {
+					acc = p.add(acc, at, p.restW, i*p.restRow, j*p.restRow, p.rest)
+				}
+				if p.mask {
+					p.masked(&acc[0], g, i, l)
+				}
+				*a = acc[0]
+				if j > i {
+					if p.mask {
+						p.masked(&acc[1], g, j, l)
 					}
-					at += p.xTap
+					*b = acc[1]
 				}
 			}
-			for part := range p.parts {
-				add(p.w[part*p.wPart+i*p.wRow:], p.taps)
-			}
-			if p.rest > 0 {
-				add(p.restW[i*p.restRow:], p.rest)
-			}
-			if p.mask {
-				sums := (*[Block]float32)(p.sums[g*p.sumsGroup:])
-				for l, y := range (*[Block]float32)(p.y[g*p.yGroup+i*Block:]) {
-					if y <= 0 {
-						acc[l] = 0
-					}
-					sums[l] += acc[l]
-				}
-			}
-			*dst = acc
 		}
+	}
+}
+
+// add adds what some taps give to four images of two rows, whose weights are at a and b.
+func (p *laneProduct) add(acc [2][4]float32, at int, w []float32, a, b, taps int) [2][4]float32 {
+	a0, a1, a2, a3 := acc[0][0], acc[0][1], acc[0][2], acc[0][3]
+	b0, b1, b2, b3 := acc[1][0], acc[1][1], acc[1][2], acc[1][3]
+	for range taps {
+		x, k := (*[4]float32)(p.x[at:]), w[a]
+		a0 += float32(x[0] * k)
+		a1 += float32(x[1] * k)
+		a2 += float32(x[2] * k)
+		a3 += float32(x[3] * k)
+		k = w[b]
+		b0 += float32(x[0] * k)
+		b1 += float32(x[1] * k)
+		b2 += float32(x[2] * k)
+		b3 += float32(x[3] * k)
+		at, a, b = at+p.xTap, a+p.wTap, b+p.wTap
+	}
+	return [2][4]float32{{a0, a1, a2, a3}, {b0, b1, b2, b3}}
+}
+
+// masked zeroes four images of a row where y has it, and adds them to the sums.
+func (p *laneProduct) masked(acc *[4]float32, g, row, l int) {
+	sums := (*[4]float32)(p.sums[g*p.sumsGroup+l:])
+	for i, y := range (*[4]float32)(p.y[g*p.yGroup+row*Block+l:]) {
+		if y <= 0 {
+			acc[i] = 0
+		}
+		sums[i] += acc[i]
 	}
 }
