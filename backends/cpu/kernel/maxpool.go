@@ -8,7 +8,10 @@ import "math"
 // window gives -Inf. Stride and
 // dilation of 0 mean 1. What ceil adds is said by H and W alone.
 //
-// Operands: In[0] input, Out[0] output, which may not share memory.
+// Operands: In[0] input, Out[0] output, which may not share memory; Out[1] picks (view
+// Picks), if it has memory: for windows of 2 x 2, one beside the other, which element
+// of each is the maximum. With PickReLU, for a gradient in front of the ReLU that made
+// the input, none where the maximum is <= 0.
 type MaxPool struct {
 	C              int // channels
 	H, W           int // output rows and columns
@@ -16,6 +19,8 @@ type MaxPool struct {
 	KH, KW, SH, SW int
 	DH, DW, PH, PW int
 	In, Out        View
+	Picks          View
+	PickReLU       bool
 }
 
 func (p MaxPool) window() window {
@@ -31,6 +36,13 @@ func (p MaxPool) Tasks(images int) int { return p.maps().tasks(images) }
 func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	v, g := vecFor(w.ISA), p.window()
 	image, block, y0, y1 := p.maps().task(task)
+	if g.pairs() {
+		for y := y0; y < y1; y++ {
+			v.pool2(p.Out.row(&a.Out[0], image, block, y, p.W), p.Picks.picks(&a.Out[1], image, block, y, 0, p.W),
+				p.In.pairRows(&a.In[0], image, block, y, p.W), p.In.H, p.PickReLU)
+		}
+		return
+	}
 	for y := y0; y < y1; y++ {
 		if v.maxPool3 != nil {
 			o := p.Out.at(&a.Out[0], image, block, y, 0)

@@ -80,6 +80,12 @@ func opsAddScaledAVX512(dst []float32, a []float32, b []float32, scale float32)
 //go:noescape
 func opsMaxPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int)
 
+// opsMaxPool2AVX512 is MaxPool for windows of 2 x 2, one beside the other; rowStep in float32s.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPool2AVX512(dst []float32, src []float32, rowStep int)
+
 // opsSumPoolAVX512 is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -199,6 +205,24 @@ func opsMaxPoolGrad2AVX512(dx []float32, x []float32, dy []float32, rowStep int,
 //
 //go:noescape
 func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+
+// opsMaxPoolPicks2AVX512 is MaxPool2, and writes to picks where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+
+// opsMaxPoolReluPicks2AVX512 is MaxPoolPicks2, with no bit where the largest is not > 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolReluPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+
+// opsMaxPoolPickedGrad2AVX512 writes each block of dy, in the lanes of their picks, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are picked at all to acc, a block, one after another. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolPickedGrad2AVX512(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
 
 // opsMaxPoolSpreadAVX512 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -374,6 +398,12 @@ func opsAddScaledAVX2(dst []float32, a []float32, b []float32, scale float32)
 //go:noescape
 func opsMaxPoolAVX2(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int)
 
+// opsMaxPool2AVX2 is MaxPool for windows of 2 x 2, one beside the other; rowStep in float32s.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPool2AVX2(dst []float32, src []float32, rowStep int)
+
 // opsSumPoolAVX2 is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -493,6 +523,24 @@ func opsMaxPoolGrad2AVX2(dx []float32, x []float32, dy []float32, rowStep int, d
 //
 //go:noescape
 func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+
+// opsMaxPoolPicks2AVX2 is MaxPool2, and writes to picks where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+
+// opsMaxPoolReluPicks2AVX2 is MaxPoolPicks2, with no bit where the largest is not > 0.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolReluPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+
+// opsMaxPoolPickedGrad2AVX2 writes each block of dy, in the lanes of their picks, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are picked at all to acc, a block, one after another. len(dy) counts.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMaxPoolPickedGrad2AVX2(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
 
 // opsMaxPoolSpreadAVX2 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -514,39 +514,55 @@ DATA opsConstants<>+2032(SB)/4, $0xbb67ae85
 DATA opsConstants<>+2036(SB)/4, $0xbb67ae85
 DATA opsConstants<>+2040(SB)/4, $0xbb67ae85
 DATA opsConstants<>+2044(SB)/4, $0xbb67ae85
-DATA opsConstants<>+2048(SB)/4, $0x00000000
-DATA opsConstants<>+2052(SB)/4, $0x00000001
-DATA opsConstants<>+2056(SB)/4, $0x00000002
-DATA opsConstants<>+2060(SB)/4, $0x00000003
-DATA opsConstants<>+2064(SB)/4, $0x00000000
-DATA opsConstants<>+2068(SB)/4, $0x00000001
-DATA opsConstants<>+2072(SB)/4, $0x00000002
-DATA opsConstants<>+2076(SB)/4, $0x00000003
-DATA opsConstants<>+2080(SB)/4, $0x00000000
-DATA opsConstants<>+2084(SB)/4, $0x00000001
-DATA opsConstants<>+2088(SB)/4, $0x00000002
-DATA opsConstants<>+2092(SB)/4, $0x00000003
-DATA opsConstants<>+2096(SB)/4, $0x00000000
-DATA opsConstants<>+2100(SB)/4, $0x00000001
-DATA opsConstants<>+2104(SB)/4, $0x00000002
-DATA opsConstants<>+2108(SB)/4, $0x00000003
+DATA opsConstants<>+2048(SB)/4, $0x00000001
+DATA opsConstants<>+2052(SB)/4, $0x00000002
+DATA opsConstants<>+2056(SB)/4, $0x00000004
+DATA opsConstants<>+2060(SB)/4, $0x00000008
+DATA opsConstants<>+2064(SB)/4, $0x00000010
+DATA opsConstants<>+2068(SB)/4, $0x00000020
+DATA opsConstants<>+2072(SB)/4, $0x00000040
+DATA opsConstants<>+2076(SB)/4, $0x00000080
+DATA opsConstants<>+2080(SB)/4, $0x00000001
+DATA opsConstants<>+2084(SB)/4, $0x00000002
+DATA opsConstants<>+2088(SB)/4, $0x00000004
+DATA opsConstants<>+2092(SB)/4, $0x00000008
+DATA opsConstants<>+2096(SB)/4, $0x00000010
+DATA opsConstants<>+2100(SB)/4, $0x00000020
+DATA opsConstants<>+2104(SB)/4, $0x00000040
+DATA opsConstants<>+2108(SB)/4, $0x00000080
 DATA opsConstants<>+2112(SB)/4, $0x00000000
-DATA opsConstants<>+2116(SB)/4, $0x00000000
-DATA opsConstants<>+2120(SB)/4, $0x00000000
-DATA opsConstants<>+2124(SB)/4, $0x00000000
-DATA opsConstants<>+2128(SB)/4, $0x00000001
+DATA opsConstants<>+2116(SB)/4, $0x00000001
+DATA opsConstants<>+2120(SB)/4, $0x00000002
+DATA opsConstants<>+2124(SB)/4, $0x00000003
+DATA opsConstants<>+2128(SB)/4, $0x00000000
 DATA opsConstants<>+2132(SB)/4, $0x00000001
-DATA opsConstants<>+2136(SB)/4, $0x00000001
-DATA opsConstants<>+2140(SB)/4, $0x00000001
-DATA opsConstants<>+2144(SB)/4, $0x00000002
-DATA opsConstants<>+2148(SB)/4, $0x00000002
+DATA opsConstants<>+2136(SB)/4, $0x00000002
+DATA opsConstants<>+2140(SB)/4, $0x00000003
+DATA opsConstants<>+2144(SB)/4, $0x00000000
+DATA opsConstants<>+2148(SB)/4, $0x00000001
 DATA opsConstants<>+2152(SB)/4, $0x00000002
-DATA opsConstants<>+2156(SB)/4, $0x00000002
-DATA opsConstants<>+2160(SB)/4, $0x00000003
-DATA opsConstants<>+2164(SB)/4, $0x00000003
-DATA opsConstants<>+2168(SB)/4, $0x00000003
+DATA opsConstants<>+2156(SB)/4, $0x00000003
+DATA opsConstants<>+2160(SB)/4, $0x00000000
+DATA opsConstants<>+2164(SB)/4, $0x00000001
+DATA opsConstants<>+2168(SB)/4, $0x00000002
 DATA opsConstants<>+2172(SB)/4, $0x00000003
-GLOBL opsConstants<>(SB), RODATA|NOPTR, $2176
+DATA opsConstants<>+2176(SB)/4, $0x00000000
+DATA opsConstants<>+2180(SB)/4, $0x00000000
+DATA opsConstants<>+2184(SB)/4, $0x00000000
+DATA opsConstants<>+2188(SB)/4, $0x00000000
+DATA opsConstants<>+2192(SB)/4, $0x00000001
+DATA opsConstants<>+2196(SB)/4, $0x00000001
+DATA opsConstants<>+2200(SB)/4, $0x00000001
+DATA opsConstants<>+2204(SB)/4, $0x00000001
+DATA opsConstants<>+2208(SB)/4, $0x00000002
+DATA opsConstants<>+2212(SB)/4, $0x00000002
+DATA opsConstants<>+2216(SB)/4, $0x00000002
+DATA opsConstants<>+2220(SB)/4, $0x00000002
+DATA opsConstants<>+2224(SB)/4, $0x00000003
+DATA opsConstants<>+2228(SB)/4, $0x00000003
+DATA opsConstants<>+2232(SB)/4, $0x00000003
+DATA opsConstants<>+2236(SB)/4, $0x00000003
+GLOBL opsConstants<>(SB), RODATA|NOPTR, $2240
 
 // func opsReluAVX512(dst []float32, src []float32)
 // Requires: AVX, AVX512F
@@ -1108,6 +1124,45 @@ done13_1:
 	VZEROUPPER
 	RET
 
+// func opsMaxPool2AVX512(dst []float32, src []float32, rowStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPool2AVX512(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	SHRQ $0x04, DX
+	MOVQ CX, BX
+	MOVQ rowStep+48(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, BX
+
+loop15_1:
+	CMPQ    DX, $0x01
+	JLT     done15_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (BX), Z1
+	VCMPPS  $0x03, Z1, Z1, K1
+	VMAXPS  Z0, Z1, Z0
+	VMOVAPS Z1, K1, Z0
+	VMOVUPS 64(CX), Z1
+	VCMPPS  $0x03, Z1, Z1, K1
+	VMAXPS  Z0, Z1, Z0
+	VMOVAPS Z1, K1, Z0
+	VMOVUPS 64(BX), Z1
+	VCMPPS  $0x03, Z1, Z1, K1
+	VMAXPS  Z0, Z1, Z0
+	VMOVAPS Z1, K1, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, DX
+	JMP     loop15_1
+
+done15_1:
+	VZEROUPPER
+	RET
+
 // func opsSumPoolAVX512(dst []float32, src []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32)
 // Requires: AVX, AVX512F
 TEXT ·opsSumPoolAVX512(SB), NOSPLIT, $0-92
@@ -1125,35 +1180,35 @@ TEXT ·opsSumPoolAVX512(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop15_1:
+loop16_1:
 	CMPQ   DX, $0x01
-	JLT    done15_1
+	JLT    done16_1
 	VPXORD Z1, Z1, Z1
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols16:
+cols17:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VPXORD Z2, Z2, Z2
 
-rows16:
+rows17:
 	VADDPS  (R13), Z2, Z2
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows16
+	JNE     rows17
 	VADDPS  Z2, Z1, Z1
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols16
+	JNE     cols17
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop15_1
+	JMP     loop16_1
 
-done15_1:
+done16_1:
 	VZEROUPPER
 	RET
 
@@ -1167,7 +1222,7 @@ TEXT ·opsMaxPool3AVX512(SB), NOSPLIT, $0-128
 	MOVQ   right+112(FP), SI
 	VPXORD Z0, Z0, Z0
 
-row17:
+row18:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -1178,7 +1233,7 @@ row17:
 	VMOVUPS opsConstants<>+1728(SB), Z1
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun17
+	JEQ     begun18
 	VMOVUPS (R8), Z1
 	VMOVUPS (R10), Z2
 	VADDPS  Z2, Z1, Z3
@@ -1192,10 +1247,10 @@ row17:
 	ADDQ    $0x00000040, R11
 	VMOVAPS Z1, Z1
 
-begun17:
+begun18:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two17
+	JEQ     two18
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1208,9 +1263,9 @@ begun17:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop18_1:
+loop19_1:
 	CMPQ    R9, $0x01
-	JLT     done18_1
+	JLT     done19_1
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS (R8), Z3
 	VMOVUPS (R10), Z4
@@ -1229,20 +1284,20 @@ loop18_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, R9
-	JMP     loop18_1
+	JMP     loop19_1
 
-done18_1:
+done19_1:
 	CMPQ    SI, $0x00
-	JEQ     end17
+	JEQ     end18
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS Z1, (DI)
 	ADDQ    $0x00000040, DI
-	JMP     end17
+	JMP     end18
 
-two17:
-loop19_1:
+two18:
+loop20_1:
 	CMPQ    R9, $0x01
-	JLT     done19_1
+	JLT     done20_1
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1271,11 +1326,11 @@ loop19_1:
 	ADDQ    $0x00000040, DI
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, R9
-	JMP     loop19_1
+	JMP     loop20_1
 
-done19_1:
+done20_1:
 	CMPQ    SI, $0x00
-	JEQ     end17
+	JEQ     end18
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1291,7 +1346,7 @@ done19_1:
 	VMOVUPS Z1, (DI)
 	ADDQ    $0x00000040, DI
 
-end17:
+end18:
 	MOVQ   srcRow+64(FP), DI
 	SHLQ   $0x02, DI
 	ADDQ   DI, CX
@@ -1299,7 +1354,7 @@ end17:
 	SHLQ   $0x02, DI
 	ADDQ   DI, AX
 	DECQ   DX
-	JNE    row17
+	JNE    row18
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	MOVQ   AX, nan+120(FP)
@@ -1315,7 +1370,7 @@ TEXT ·opsSumPool3AVX512(SB), NOSPLIT, $0-108
 	MOVQ         stride+96(FP), BX
 	VBROADCASTSS scale+104(FP), Z0
 
-row20:
+row21:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -1333,7 +1388,7 @@ row20:
 	ADDQ    $0x00000040, R10
 	VMOVAPS Z1, Z1
 	CMPQ    BX, $0x02
-	JEQ     two20
+	JEQ     two21
 	VMOVUPS (DI), Z2
 	VMOVUPS (R9), Z3
 	VADDPS  Z3, Z2, Z2
@@ -1343,9 +1398,9 @@ row20:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop21_1:
+loop22_1:
 	CMPQ    R8, $0x01
-	JLT     done21_1
+	JLT     done22_1
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS (DI), Z3
 	VMOVUPS (R9), Z4
@@ -1362,15 +1417,15 @@ loop21_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, R8
-	JMP     loop21_1
+	JMP     loop22_1
 
-done21_1:
-	JMP end20
+done22_1:
+	JMP end21
 
-two20:
-loop22_1:
+two21:
+loop23_1:
 	CMPQ    R8, $0x01
-	JLT     done22_1
+	JLT     done23_1
 	VMOVUPS (DI), Z2
 	VMOVUPS (R9), Z3
 	VADDPS  Z3, Z2, Z2
@@ -1394,10 +1449,10 @@ loop22_1:
 	ADDQ    $0x00000040, SI
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, R8
-	JMP     loop22_1
+	JMP     loop23_1
 
-done22_1:
-end20:
+done23_1:
+end21:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -1405,7 +1460,7 @@ end20:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row20
+	JNE  row21
 	VZEROUPPER
 	RET
 
@@ -1419,18 +1474,18 @@ TEXT ·opsSquareAVX512(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop23_1:
+loop24_1:
 	CMPQ    DX, $0x01
-	JLT     done23_1
+	JLT     done24_1
 	VMOVUPS (CX), Z0
 	VMULPS  Z0, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop23_1
+	JMP     loop24_1
 
-done23_1:
+done24_1:
 	VZEROUPPER
 	RET
 
@@ -1448,18 +1503,18 @@ TEXT ·opsLrn34AVX512(SB), NOSPLIT, $0-96
 	VBROADCASTSS alpha+88(FP), Z0
 	VBROADCASTSS k+92(FP), Z1
 
-loop24_1:
+loop25_1:
 	CMPQ   BX, $0x01
-	JLT    done24_1
+	JLT    done25_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VPXORD Z2, Z2, Z2
 
-taps25:
+taps26:
 	VADDPS  (R9), Z2, Z2
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps25
+	JNE     taps26
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS opsConstants<>+960(SB), Z3
@@ -1495,9 +1550,9 @@ taps25:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop24_1
+	JMP     loop25_1
 
-done24_1:
+done25_1:
 	VZEROUPPER
 	RET
 
@@ -1514,27 +1569,27 @@ TEXT ·opsLrnScaleAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS k+68(FP), Z1
 
-loop26_1:
+loop27_1:
 	CMPQ   DX, $0x01
-	JLT    done26_1
+	JLT    done27_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VPXORD Z2, Z2, Z2
 
-taps27:
+taps28:
 	VADDPS  (R8), Z2, Z2
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps27
+	JNE     taps28
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop26_1
+	JMP     loop27_1
 
-done26_1:
+done27_1:
 	VZEROUPPER
 	RET
 
@@ -1546,15 +1601,15 @@ TEXT ·opsMaxOfAVX512(SB), NOSPLIT, $0-28
 	SHRQ    $0x04, CX
 	VMOVUPS opsConstants<>+1728(SB), Z0
 
-loop28_1:
+loop29_1:
 	CMPQ   CX, $0x01
-	JLT    done28_1
+	JLT    done29_1
 	VMAXPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop28_1
+	JMP    loop29_1
 
-done28_1:
+done29_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1577,9 +1632,9 @@ TEXT ·opsExpSumAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS shift+48(FP), Z0
 	VPXORD       Z1, Z1, Z1
 
-loop29_1:
+loop30_1:
 	CMPQ    DX, $0x01
-	JLT     done29_1
+	JLT     done30_1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMOVUPS opsConstants<>+128(SB), Z3
@@ -1621,9 +1676,9 @@ loop29_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop29_1
+	JMP     loop30_1
 
-done29_1:
+done30_1:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1645,18 +1700,18 @@ TEXT ·opsDivByAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS by+48(FP), Z0
 
-loop30_1:
+loop31_1:
 	CMPQ    DX, $0x01
-	JLT     done30_1
+	JLT     done31_1
 	VMOVUPS (CX), Z1
 	VDIVPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop30_1
+	JMP     loop31_1
 
-done30_1:
+done31_1:
 	VZEROUPPER
 	RET
 
@@ -1668,9 +1723,9 @@ TEXT ·opsExcessAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop31_4:
+loop32_4:
 	CMPQ    CX, $0x04
-	JLT     done31_4
+	JLT     done32_4
 	VMOVUPS (AX), Z1
 	VSUBPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
@@ -1685,20 +1740,20 @@ loop31_4:
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop31_4
+	JMP     loop32_4
 
-done31_4:
-loop31_1:
+done32_4:
+loop32_1:
 	CMPQ    CX, $0x01
-	JLT     done31_1
+	JLT     done32_1
 	VMOVUPS (AX), Z1
 	VSUBPS  Z1, Z1, Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop31_1
+	JMP     loop32_1
 
-done31_1:
+done32_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1719,15 +1774,15 @@ TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop32_1:
+loop33_1:
 	CMPQ   CX, $0x01
-	JLT    done32_1
+	JLT    done33_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop32_1
+	JMP    loop33_1
 
-done32_1:
+done33_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1750,9 +1805,9 @@ TEXT ·opsMaxoutAVX512(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop33_1:
+loop34_1:
 	CMPQ       BX, $0x01
-	JLT        done33_1
+	JLT        done34_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Z0
@@ -1760,10 +1815,10 @@ loop33_1:
 	KXNORW     K1, K1, K1
 	VGATHERDPS (CX)(Z0*4), K1, Z1
 
-piece34:
+piece35:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces34
+	JLE        pieces35
 	VMOVUPS    (DI), Z0
 	VPXORD     Z2, Z2, Z2
 	KXNORW     K2, K2, K2
@@ -1771,16 +1826,16 @@ piece34:
 	VCMPPS     $0x03, Z2, Z2, K3
 	VMAXPS     Z1, Z2, Z1
 	VMOVAPS    Z2, K3, Z1
-	JMP        piece34
+	JMP        piece35
 
-pieces34:
+pieces35:
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop33_1
+	JMP     loop34_1
 
-done33_1:
+done34_1:
 	VZEROUPPER
 	RET
 
@@ -1798,9 +1853,9 @@ TEXT ·opsMaxoutGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop35_1:
+loop36_1:
 	CMPQ       DI, $0x01
-	JLT        done35_1
+	JLT        done36_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Z0
@@ -1810,10 +1865,10 @@ loop35_1:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 
-piece36:
+piece37:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces36
+	JLE        pieces37
 	VMOVUPS    (R10), Z0
 	VPXORD     Z4, Z4, Z4
 	KXNORW     K2, K2, K2
@@ -1824,9 +1879,9 @@ piece36:
 	KANDW      K3, K4, K3
 	VMOVAPS    Z4, K3, Z1
 	VMOVAPS    Z3, K3, Z2
-	JMP        piece36
+	JMP        piece37
 
-pieces36:
+pieces37:
 	VMOVUPS Z2, (SI)
 	MOVQ    lane_base+96(FP), R10
 	MOVQ    piece_base+120(FP), R11
@@ -1834,9 +1889,9 @@ pieces36:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop37_1:
+loop38_1:
 	CMPQ       R13, $0x01
-	JLT        done37_1
+	JLT        done38_1
 	VMOVUPS    (R10), Z0
 	VPXORD     Z5, Z5, Z5
 	KXNORW     K5, K5, K5
@@ -1853,16 +1908,16 @@ loop37_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop37_1
+	JMP        loop38_1
 
-done37_1:
+done38_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop35_1
+	JMP  loop36_1
 
-done35_1:
+done36_1:
 	VZEROUPPER
 	RET
 
@@ -1875,9 +1930,9 @@ TEXT ·opsReluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop38_1:
+loop39_1:
 	CMPQ    BX, $0x01
-	JLT     done38_1
+	JLT     done39_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VPXORD  Z2, Z2, Z2
@@ -1888,9 +1943,9 @@ loop38_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop38_1
+	JMP     loop39_1
 
-done38_1:
+done39_1:
 	VZEROUPPER
 	RET
 
@@ -1906,9 +1961,9 @@ TEXT ·opsReluGradSumAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS (SI), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop39_1:
+loop40_1:
 	CMPQ      BX, $0x01
-	JLT       done39_1
+	JLT       done40_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   (DX), Z3
 	VCMPPS    $0x06, Z1, Z3, K1
@@ -1919,9 +1974,9 @@ loop39_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop39_1
+	JMP       loop40_1
 
-done39_1:
+done40_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -1936,9 +1991,9 @@ TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop40_1:
+loop41_1:
 	CMPQ    BX, $0x01
-	JLT     done40_1
+	JLT     done41_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1950,9 +2005,9 @@ loop40_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop40_1
+	JMP     loop41_1
 
-done40_1:
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -1965,9 +2020,9 @@ TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop41_1:
+loop42_1:
 	CMPQ    BX, $0x01
-	JLT     done41_1
+	JLT     done42_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1979,9 +2034,9 @@ loop41_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop42_1
 
-done41_1:
+done42_1:
 	VZEROUPPER
 	RET
 
@@ -2000,20 +2055,20 @@ TEXT ·opsMaxPoolGradAVX512(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop42_1:
+loop43_1:
 	CMPQ    BX, $0x01
-	JLT     done42_1
+	JLT     done43_1
 	VMOVUPS (CX), Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows43:
+rows44:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols43:
+cols44:
 	VMOVUPS (R12), Z3
 	VCMPPS  $0x06, Z0, Z3, K1
 	VCMPPS  $0x07, Z0, Z0, K2
@@ -2023,20 +2078,20 @@ cols43:
 	VADDPS  opsConstants<>+0(SB), Z2, Z2
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols43
+	JNE     cols44
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     rows43
+	JNE     rows44
 	VMOVUPS (DX), Z0
 	VPXORD  Z4, Z4, Z4
 	MOVQ    AX, R11
 	MOVQ    kh+72(FP), R9
 
-rows44:
+rows45:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols44:
+cols45:
 	VMOVUPS (R12), Z3
 	VADDPS  Z0, Z3, Z5
 	VCMPPS  $0x00, Z4, Z1, K1
@@ -2045,19 +2100,19 @@ cols44:
 	VADDPS  opsConstants<>+0(SB), Z4, Z4
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols44
+	JNE     cols45
 	ADDQ    DI, R11
 	DECQ    R9
-	JNE     rows44
+	JNE     rows45
 	MOVQ    pixStep+112(FP), R9
 	SHLQ    $0x02, R9
 	ADDQ    R9, CX
 	ADDQ    R9, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x01, BX
-	JMP     loop42_1
+	JMP     loop43_1
 
-done42_1:
+done43_1:
 	VZEROUPPER
 	RET
 
@@ -2079,9 +2134,9 @@ TEXT ·opsMaxPoolGrad2AVX512(SB), NOSPLIT, $0-88
 	ADDQ   R8, DI
 	VPXORD Z0, Z0, Z0
 
-loop45_1:
+loop46_1:
 	CMPQ      BX, $0x01
-	JLT       done45_1
+	JLT       done46_1
 	VMOVUPS   (CX), Z1
 	VMOVUPS   64(CX), Z2
 	VCMPPS    $0x06, Z1, Z2, K1
@@ -2120,9 +2175,9 @@ loop45_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop45_1
+	JMP       loop46_1
 
-done45_1:
+done46_1:
 	VZEROUPPER
 	RET
 
@@ -2146,9 +2201,9 @@ TEXT ·opsMaxPoolReluGrad2AVX512(SB), NOSPLIT, $0-112
 	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop46_1:
+loop47_1:
 	CMPQ      BX, $0x01
-	JLT       done46_1
+	JLT       done47_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   64(CX), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
@@ -2190,9 +2245,168 @@ loop46_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop46_1
+	JMP       loop47_1
 
-done46_1:
+done47_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolPicks2AVX512(SB), NOSPLIT, $0-88
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   picks_base+24(FP), CX
+	MOVQ   src_base+48(FP), DX
+	MOVQ   dst_len+8(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   DX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	VPXORD Z0, Z0, Z0
+	VCMPPS $0x03, Z0, Z0, K1
+
+loop48_1:
+	CMPQ    BX, $0x01
+	JLT     done48_1
+	VMOVUPS (DX), Z1
+	VMOVUPS 64(DX), Z2
+	VMOVUPS (SI), Z3
+	VMOVUPS 64(SI), Z4
+	VMAXPS  Z1, Z3, Z5
+	VMAXPS  Z2, Z4, Z6
+	VMAXPS  Z5, Z6, Z5
+	VCMPPS  $0x03, Z2, Z1, K2
+	KORW    K1, K2, K1
+	VCMPPS  $0x03, Z4, Z3, K2
+	KORW    K1, K2, K1
+	VCMPPS  $0x00, Z0, Z0, K2
+	VCMPPS  $0x00, Z5, Z1, K2, K3
+	KMOVW   K3, (CX)
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, Z5, Z2, K2, K3
+	KMOVW   K3, 2(CX)
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, Z5, Z3, K2, K3
+	KMOVW   K3, 4(CX)
+	KANDNW  K2, K3, K2
+	KMOVW   K2, 6(CX)
+	VMOVUPS Z5, (AX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x08, CX
+	SUBQ    $0x01, BX
+	JMP     loop48_1
+
+done48_1:
+	KMOVW K1, AX
+	MOVQ  AX, nan+80(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolReluPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolReluPicks2AVX512(SB), NOSPLIT, $0-88
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   picks_base+24(FP), CX
+	MOVQ   src_base+48(FP), DX
+	MOVQ   dst_len+8(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   DX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	VPXORD Z0, Z0, Z0
+	VCMPPS $0x03, Z0, Z0, K1
+
+loop49_1:
+	CMPQ    BX, $0x01
+	JLT     done49_1
+	VMOVUPS (DX), Z1
+	VMOVUPS 64(DX), Z2
+	VMOVUPS (SI), Z3
+	VMOVUPS 64(SI), Z4
+	VMAXPS  Z1, Z3, Z5
+	VMAXPS  Z2, Z4, Z6
+	VMAXPS  Z5, Z6, Z5
+	VCMPPS  $0x03, Z2, Z1, K2
+	KORW    K1, K2, K1
+	VCMPPS  $0x03, Z4, Z3, K2
+	KORW    K1, K2, K1
+	VCMPPS  $0x06, Z0, Z5, K2
+	VCMPPS  $0x00, Z5, Z1, K2, K3
+	KMOVW   K3, (CX)
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, Z5, Z2, K2, K3
+	KMOVW   K3, 2(CX)
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, Z5, Z3, K2, K3
+	KMOVW   K3, 4(CX)
+	KANDNW  K2, K3, K2
+	KMOVW   K2, 6(CX)
+	VMOVUPS Z5, (AX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x08, CX
+	SUBQ    $0x01, BX
+	JMP     loop49_1
+
+done49_1:
+	KMOVW K1, AX
+	MOVQ  AX, nan+80(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolPickedGrad2AVX512(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+// Requires: AVX, AVX512F
+TEXT ·opsMaxPoolPickedGrad2AVX512(SB), NOSPLIT, $0-104
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    picks_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    dy_len+56(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    AX, SI
+	MOVQ    dxRowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, SI
+	MOVQ    acc_base+72(FP), DI
+	VMOVUPS (DI), Z0
+	VPXORD  Z1, Z1, Z1
+
+loop50_1:
+	CMPQ      BX, $0x01
+	JLT       done50_1
+	VMOVUPS   (DX), Z2
+	VADDPS    Z1, Z2, Z3
+	KMOVW     (CX), K1
+	VMOVAPS.Z Z3, K1, Z4
+	VMOVUPS   Z4, (AX)
+	KMOVW     2(CX), K2
+	VMOVAPS.Z Z3, K2, Z4
+	VMOVUPS   Z4, 64(AX)
+	KORW      K1, K2, K1
+	KMOVW     4(CX), K2
+	VMOVAPS.Z Z3, K2, Z4
+	VMOVUPS   Z4, (SI)
+	KORW      K1, K2, K1
+	KMOVW     6(CX), K2
+	VMOVAPS.Z Z3, K2, Z3
+	VMOVUPS   Z3, 64(SI)
+	KORW      K1, K2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VADDPS    Z2, Z0, Z0
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x08, CX
+	SUBQ      $0x01, BX
+	JMP       loop50_1
+
+done50_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2214,9 +2428,9 @@ TEXT ·opsMaxPoolSpreadAVX512(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop47_1:
+loop51_1:
 	CMPQ    SI, $0x01
-	JLT     done47_1
+	JLT     done51_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2224,12 +2438,12 @@ loop47_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows48:
+rows52:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols48:
+cols52:
 	VMOVUPS (R13), Z2
 	VCMPPS  $0x00, Z0, Z2, K2
 	KANDW   K2, K1, K2
@@ -2240,11 +2454,11 @@ cols48:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols48
+	JNE     cols52
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows48
+	JNE     rows52
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -2252,9 +2466,9 @@ cols48:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop47_1
+	JMP     loop51_1
 
-done47_1:
+done51_1:
 	VZEROUPPER
 	RET
 
@@ -2282,9 +2496,9 @@ TEXT ·opsMaxPoolSpread3AVX512(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop49_1:
+loop53_1:
 	CMPQ    SI, $0x01
-	JLT     done49_1
+	JLT     done53_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2359,9 +2573,9 @@ loop49_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop49_1
+	JMP     loop53_1
 
-done49_1:
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -2380,34 +2594,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop50_1:
+loop54_1:
 	CMPQ    DX, $0x01
-	JLT     done50_1
+	JLT     done54_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows51:
+rows55:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols51:
+cols55:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols51
+	JNE     cols55
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows51
+	JNE     rows55
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop50_1
+	JMP     loop54_1
 
-done50_1:
+done54_1:
 	VZEROUPPER
 	RET
 
@@ -2419,27 +2633,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop52_4:
+loop56_4:
 	CMPQ   CX, $0x04
-	JLT    done52_4
+	JLT    done56_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop52_4
+	JMP    loop56_4
 
-done52_4:
-loop52_1:
+done56_4:
+loop56_1:
 	CMPQ   CX, $0x01
-	JLT    done52_1
+	JLT    done56_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop52_1
+	JMP    loop56_1
 
-done52_1:
+done56_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2455,9 +2669,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop53_2:
+loop57_2:
 	CMPQ    CX, $0x02
-	JLT     done53_2
+	JLT     done57_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2468,21 +2682,21 @@ loop53_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop53_2
+	JMP     loop57_2
 
-done53_2:
-loop53_1:
+done57_2:
+loop57_1:
 	CMPQ    CX, $0x01
-	JLT     done53_1
+	JLT     done57_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop53_1
+	JMP     loop57_1
 
-done53_1:
+done57_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2500,9 +2714,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop54_1:
+loop58_1:
 	CMPQ    DX, $0x01
-	JLT     done54_1
+	JLT     done58_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2512,9 +2726,9 @@ loop54_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop54_1
+	JMP     loop58_1
 
-done54_1:
+done58_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2535,9 +2749,9 @@ TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop55_1:
+loop59_1:
 	CMPQ    BX, $0x01
-	JLT     done55_1
+	JLT     done59_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2550,9 +2764,9 @@ loop55_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop55_1
+	JMP     loop59_1
 
-done55_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2567,9 +2781,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
-loop56_4:
+loop60_4:
 	CMPQ    CX, $0x04
-	JLT     done56_4
+	JLT     done60_4
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -2584,20 +2798,20 @@ loop56_4:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop56_4
+	JMP     loop60_4
 
-done56_4:
-loop56_1:
+done60_4:
+loop60_1:
 	CMPQ    CX, $0x01
-	JLT     done56_1
+	JLT     done60_1
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop56_1
+	JMP     loop60_1
 
-done56_1:
+done60_1:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2626,9 +2840,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop57_1:
+loop61_1:
 	CMPQ    DI, $0x01
-	JLT     done57_1
+	JLT     done61_1
 	VMOVUPS (SI), Z0
 	VMOVUPS opsConstants<>+960(SB), Z1
 	VMINPS  Z0, Z1, Z0
@@ -2671,9 +2885,9 @@ loop57_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop57_1
+	JMP     loop61_1
 
-done57_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2691,18 +2905,18 @@ TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop58_1:
+loop62_1:
 	CMPQ   SI, $0x01
-	JLT    done58_1
+	JLT    done62_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps59:
+taps63:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps59
+	JNE     taps63
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2714,9 +2928,9 @@ taps59:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop58_1
+	JMP     loop62_1
 
-done58_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2733,16 +2947,16 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group60:
+group64:
 	CMPQ         DX, $0x00
-	JLE          done60
+	JLE          done64
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Z0
-	VPADDD       opsConstants<>+2048(SB), Z0, Z0
+	VPADDD       opsConstants<>+2112(SB), Z0, Z0
 	MOVL         quad+60(FP), SI
 	VMOVD        SI, X5
 	VPBROADCASTD X5, Z5
-	VPADDD       opsConstants<>+2112(SB), Z5, Z5
+	VPADDD       opsConstants<>+2176(SB), Z5, Z5
 	MOVL         image+64(FP), SI
 	VMOVD        SI, X6
 	VPBROADCASTD X6, Z6
@@ -2974,7 +3188,7 @@ group60:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done60
+	JLE          done64
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -2983,7 +3197,7 @@ group60:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done60
+	JLE          done64
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -2992,7 +3206,7 @@ group60:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done60
+	JLE          done64
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -3004,9 +3218,9 @@ group60:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group60
+	JMP          group64
 
-done60:
+done64:
 	VZEROUPPER
 	RET
 
@@ -3020,9 +3234,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop61_1:
+loop65_1:
 	CMPQ         AX, $0x01
-	JLT          done61_1
+	JLT          done65_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3041,9 +3255,9 @@ loop61_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop61_1
+	JMP          loop65_1
 
-done61_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3057,9 +3271,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop62_1:
+loop66_1:
 	CMPQ         AX, $0x01
-	JLT          done62_1
+	JLT          done66_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3080,9 +3294,9 @@ loop62_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop62_1
+	JMP          loop66_1
 
-done62_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3097,9 +3311,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop63_1:
+loop67_1:
 	CMPQ         AX, $0x01
-	JLT          done63_1
+	JLT          done67_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3131,9 +3345,9 @@ loop63_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop63_1
+	JMP          loop67_1
 
-done63_1:
+done67_1:
 	VZEROUPPER
 	RET
 
@@ -3148,9 +3362,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop64_1:
+loop68_1:
 	CMPQ         AX, $0x01
-	JLT          done64_1
+	JLT          done68_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3188,9 +3402,9 @@ loop64_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop64_1
+	JMP          loop68_1
 
-done64_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -3203,9 +3417,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop65_1:
+loop69_1:
 	CMPQ    DX, $0x01
-	JLT     done65_1
+	JLT     done69_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -3215,9 +3429,9 @@ loop65_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop65_1
+	JMP     loop69_1
 
-done65_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3231,9 +3445,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop66_4:
+loop70_4:
 	CMPQ    DX, $0x04
-	JLT     done66_4
+	JLT     done70_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3261,12 +3475,12 @@ loop66_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop66_4
+	JMP     loop70_4
 
-done66_4:
-loop66_1:
+done70_4:
+loop70_1:
 	CMPQ    DX, $0x01
-	JLT     done66_1
+	JLT     done70_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3276,9 +3490,9 @@ loop66_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop66_1
+	JMP     loop70_1
 
-done66_1:
+done70_1:
 	VZEROUPPER
 	RET
 
@@ -3290,9 +3504,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop67_1:
+loop71_1:
 	CMPQ    DX, $0x01
-	JLT     done67_1
+	JLT     done71_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -3368,9 +3582,9 @@ loop67_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop67_1
+	JMP     loop71_1
 
-done67_1:
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3382,9 +3596,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop68_1:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done68_1
+	JLT     done72_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1600(SB), Y0, Y0
@@ -3468,9 +3682,9 @@ loop68_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop68_1
+	JMP     loop72_1
 
-done68_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3482,9 +3696,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop69_1:
+loop73_1:
 	CMPQ      DX, $0x01
-	JLT       done69_1
+	JLT       done73_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3608,9 +3822,9 @@ loop69_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop69_1
+	JMP       loop73_1
 
-done69_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3628,9 +3842,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop70_4:
+loop74_4:
 	CMPQ    DX, $0x04
-	JLT     done70_4
+	JLT     done74_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3666,12 +3880,12 @@ loop70_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop70_4
+	JMP     loop74_4
 
-done70_4:
-loop70_1:
+done74_4:
+loop74_1:
 	CMPQ    DX, $0x01
-	JLT     done70_1
+	JLT     done74_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3683,143 +3897,15 @@ loop70_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop70_1
-
-done70_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop71_1:
-	CMPQ    BX, $0x01
-	JLT     done71_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop71_1
-
-done71_1:
-	VZEROUPPER
-	RET
-
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop72_1:
-	CMPQ    BX, $0x01
-	JLT     done72_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop72_1
-
-done72_1:
-	VZEROUPPER
-	RET
-
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop73_1:
-	CMPQ    BX, $0x01
-	JLT     done73_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop73_1
-
-done73_1:
-	VZEROUPPER
-	RET
-
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop74_1:
-	CMPQ    BX, $0x01
-	JLT     done74_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop74_1
 
 done74_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3835,8 +3921,8 @@ loop75_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3846,6 +3932,134 @@ loop75_1:
 	JMP     loop75_1
 
 done75_1:
+	VZEROUPPER
+	RET
+
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop76_1:
+	CMPQ    BX, $0x01
+	JLT     done76_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop76_1
+
+done76_1:
+	VZEROUPPER
+	RET
+
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop77_1:
+	CMPQ    BX, $0x01
+	JLT     done77_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop77_1
+
+done77_1:
+	VZEROUPPER
+	RET
+
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop78_1:
+	CMPQ    BX, $0x01
+	JLT     done78_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop78_1
+
+done78_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop79_1:
+	CMPQ    BX, $0x01
+	JLT     done79_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop79_1
+
+done79_1:
 	VZEROUPPER
 	RET
 
@@ -3860,9 +4074,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop76_1:
+loop80_1:
 	CMPQ      BX, $0x01
-	JLT       done76_1
+	JLT       done80_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -3879,9 +4093,9 @@ loop76_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop76_1
+	JMP       loop80_1
 
-done76_1:
+done80_1:
 	VZEROUPPER
 	RET
 
@@ -3896,9 +4110,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop77_2:
+loop81_2:
 	CMPQ    BX, $0x02
-	JLT     done77_2
+	JLT     done81_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3923,12 +4137,12 @@ loop77_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop77_2
+	JMP     loop81_2
 
-done77_2:
-loop77_1:
+done81_2:
+loop81_1:
 	CMPQ    BX, $0x01
-	JLT     done77_1
+	JLT     done81_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -3943,9 +4157,9 @@ loop77_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop77_1
+	JMP     loop81_1
 
-done77_1:
+done81_1:
 	VZEROUPPER
 	RET
 
@@ -3965,19 +4179,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop78_1:
+loop82_1:
 	CMPQ    DX, $0x01
-	JLT     done78_1
+	JLT     done82_1
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols79:
+cols83:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows79:
+rows83:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -3988,18 +4202,71 @@ rows79:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows79
+	JNE       rows83
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols79
+	JNE       cols83
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop78_1
+	JMP       loop82_1
 
-done78_1:
+done82_1:
+	VZEROUPPER
+	RET
+
+// func opsMaxPool2AVX2(dst []float32, src []float32, rowStep int)
+// Requires: AVX
+TEXT ·opsMaxPool2AVX2(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	SHRQ $0x04, DX
+	MOVQ CX, BX
+	MOVQ rowStep+48(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, BX
+
+loop84_1:
+	CMPQ      DX, $0x01
+	JLT       done84_1
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   (BX), Y2
+	VMOVUPS   32(BX), Y3
+	VCMPPS    $0x03, Y2, Y2, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VMAXPS    Y0, Y2, Y0
+	VMAXPS    Y1, Y3, Y1
+	VBLENDVPS Y4, Y2, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   64(CX), Y2
+	VMOVUPS   96(CX), Y3
+	VCMPPS    $0x03, Y2, Y2, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VMAXPS    Y0, Y2, Y0
+	VMAXPS    Y1, Y3, Y1
+	VBLENDVPS Y4, Y2, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   64(BX), Y2
+	VMOVUPS   96(BX), Y3
+	VCMPPS    $0x03, Y2, Y2, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VMAXPS    Y0, Y2, Y0
+	VMAXPS    Y1, Y3, Y1
+	VBLENDVPS Y4, Y2, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   Y0, (AX)
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x01, DX
+	JMP       loop84_1
+
+done84_1:
 	VZEROUPPER
 	RET
 
@@ -4021,31 +4288,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop80_1:
+loop85_1:
 	CMPQ   DX, $0x01
-	JLT    done80_1
+	JLT    done85_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols81:
+cols86:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows81:
+rows86:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows81
+	JNE     rows86
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols81
+	JNE     cols86
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -4053,9 +4320,9 @@ rows81:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop80_1
+	JMP     loop85_1
 
-done80_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -4070,7 +4337,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row82:
+row87:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -4082,7 +4349,7 @@ row82:
 	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun82
+	JEQ     begun87
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -4105,10 +4372,10 @@ row82:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun82:
+begun87:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two82
+	JEQ     two87
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4129,9 +4396,9 @@ begun82:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop83_1:
+loop88_1:
 	CMPQ    R9, $0x01
-	JLT     done83_1
+	JLT     done88_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -4163,22 +4430,22 @@ loop83_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop83_1
+	JMP     loop88_1
 
-done83_1:
+done88_1:
 	CMPQ    SI, $0x00
-	JEQ     end82
+	JEQ     end87
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end82
+	JMP     end87
 
-two82:
-loop84_1:
+two87:
+loop89_1:
 	CMPQ    R9, $0x01
-	JLT     done84_1
+	JLT     done89_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4227,11 +4494,11 @@ loop84_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop84_1
+	JMP     loop89_1
 
-done84_1:
+done89_1:
 	CMPQ    SI, $0x00
-	JEQ     end82
+	JEQ     end87
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4257,7 +4524,7 @@ done84_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end82:
+end87:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -4265,7 +4532,7 @@ end82:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row82
+	JNE       row87
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -4284,7 +4551,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row85:
+row90:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -4308,7 +4575,7 @@ row85:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two85
+	JEQ     two90
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4323,9 +4590,9 @@ row85:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop86_1:
+loop91_1:
 	CMPQ    R8, $0x01
-	JLT     done86_1
+	JLT     done91_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -4353,15 +4620,15 @@ loop86_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop86_1
+	JMP     loop91_1
 
-done86_1:
-	JMP end85
+done91_1:
+	JMP end90
 
-two85:
-loop87_1:
+two90:
+loop92_1:
 	CMPQ    R8, $0x01
-	JLT     done87_1
+	JLT     done92_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4400,10 +4667,10 @@ loop87_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop87_1
+	JMP     loop92_1
 
-done87_1:
-end85:
+done92_1:
+end90:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4411,7 +4678,7 @@ end85:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row85
+	JNE  row90
 	VZEROUPPER
 	RET
 
@@ -4425,9 +4692,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop88_1:
+loop93_1:
 	CMPQ    DX, $0x01
-	JLT     done88_1
+	JLT     done93_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4437,9 +4704,9 @@ loop88_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop88_1
+	JMP     loop93_1
 
-done88_1:
+done93_1:
 	VZEROUPPER
 	RET
 
@@ -4459,20 +4726,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop89_1:
+loop94_1:
 	CMPQ   BX, $0x01
-	JLT    done89_1
+	JLT    done94_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps90:
+taps95:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps90
+	JNE     taps95
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4539,9 +4806,9 @@ taps90:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop89_1
+	JMP     loop94_1
 
-done89_1:
+done94_1:
 	VZEROUPPER
 	RET
 
@@ -4560,20 +4827,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop91_1:
+loop96_1:
 	CMPQ   DX, $0x01
-	JLT    done91_1
+	JLT    done96_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps92:
+taps97:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps92
+	JNE     taps97
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4583,9 +4850,9 @@ taps92:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop91_1
+	JMP     loop96_1
 
-done91_1:
+done96_1:
 	VZEROUPPER
 	RET
 
@@ -4598,16 +4865,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 
-loop93_1:
+loop98_1:
 	CMPQ   CX, $0x01
-	JLT    done93_1
+	JLT    done98_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop93_1
+	JMP    loop98_1
 
-done93_1:
+done98_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4631,9 +4898,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop94_1:
+loop99_1:
 	CMPQ    DX, $0x01
-	JLT     done94_1
+	JLT     done99_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4713,9 +4980,9 @@ loop94_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop94_1
+	JMP     loop99_1
 
-done94_1:
+done99_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4737,9 +5004,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop95_1:
+loop100_1:
 	CMPQ    DX, $0x01
-	JLT     done95_1
+	JLT     done100_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -4749,9 +5016,9 @@ loop95_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop95_1
+	JMP     loop100_1
 
-done95_1:
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -4764,9 +5031,9 @@ TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop96_4:
+loop101_4:
 	CMPQ    CX, $0x04
-	JLT     done96_4
+	JLT     done101_4
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4793,12 +5060,12 @@ loop96_4:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop96_4
+	JMP     loop101_4
 
-done96_4:
-loop96_1:
+done101_4:
+loop101_1:
 	CMPQ    CX, $0x01
-	JLT     done96_1
+	JLT     done101_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -4807,9 +5074,9 @@ loop96_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop96_1
+	JMP     loop101_1
 
-done96_1:
+done101_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4830,16 +5097,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop97_1:
+loop102_1:
 	CMPQ   CX, $0x01
-	JLT    done97_1
+	JLT    done102_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop97_1
+	JMP    loop102_1
 
-done97_1:
+done102_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -4861,9 +5128,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop98_1:
+loop103_1:
 	CMPQ       BX, $0x01
-	JLT        done98_1
+	JLT        done103_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -4875,10 +5142,10 @@ loop98_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece99:
+piece104:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces99
+	JLE        pieces104
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -4893,17 +5160,17 @@ piece99:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece99
+	JMP        piece104
 
-pieces99:
+pieces104:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop98_1
+	JMP     loop103_1
 
-done98_1:
+done103_1:
 	VZEROUPPER
 	RET
 
@@ -4921,9 +5188,9 @@ TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop100_1:
+loop105_1:
 	CMPQ       DI, $0x01
-	JLT        done100_1
+	JLT        done105_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -4939,10 +5206,10 @@ loop100_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece101:
+piece106:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces101
+	JLE        pieces106
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -4963,9 +5230,9 @@ piece101:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece101
+	JMP        piece106
 
-pieces101:
+pieces106:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -4974,9 +5241,9 @@ pieces101:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop102_1:
+loop107_1:
 	CMPQ       R13, $0x01
-	JLT        done102_1
+	JLT        done107_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -5005,16 +5272,16 @@ loop102_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop102_1
+	JMP        loop107_1
 
-done102_1:
+done107_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop100_1
+	JMP  loop105_1
 
-done100_1:
+done105_1:
 	VZEROUPPER
 	RET
 
@@ -5027,9 +5294,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop103_1:
+loop108_1:
 	CMPQ      BX, $0x01
-	JLT       done103_1
+	JLT       done108_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -5046,9 +5313,9 @@ loop103_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop103_1
+	JMP       loop108_1
 
-done103_1:
+done108_1:
 	VZEROUPPER
 	RET
 
@@ -5066,9 +5333,9 @@ TEXT ·opsReluGradSumAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop104_1:
+loop109_1:
 	CMPQ    BX, $0x01
-	JLT     done104_1
+	JLT     done109_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (DX), Y6
@@ -5085,9 +5352,9 @@ loop104_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop104_1
+	JMP     loop109_1
 
-done104_1:
+done109_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5103,9 +5370,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop105_1:
+loop110_1:
 	CMPQ    BX, $0x01
-	JLT     done105_1
+	JLT     done110_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5124,9 +5391,9 @@ loop105_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop105_1
+	JMP     loop110_1
 
-done105_1:
+done110_1:
 	VZEROUPPER
 	RET
 
@@ -5139,9 +5406,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop106_1:
+loop111_1:
 	CMPQ    BX, $0x01
-	JLT     done106_1
+	JLT     done111_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5160,9 +5427,9 @@ loop106_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop106_1
+	JMP     loop111_1
 
-done106_1:
+done111_1:
 	VZEROUPPER
 	RET
 
@@ -5181,9 +5448,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop107_1:
+loop112_1:
 	CMPQ    BX, $0x01
-	JLT     done107_1
+	JLT     done112_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -5193,11 +5460,11 @@ loop107_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows108:
+rows113:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols108:
+cols113:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -5214,10 +5481,10 @@ cols108:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols108
+	JNE       cols113
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows108
+	JNE       rows113
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -5225,11 +5492,11 @@ cols108:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows109:
+rows114:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols109:
+cols114:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -5244,19 +5511,19 @@ cols109:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols109
+	JNE       cols114
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows109
+	JNE       rows114
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop107_1
+	JMP       loop112_1
 
-done107_1:
+done112_1:
 	VZEROUPPER
 	RET
 
@@ -5279,9 +5546,9 @@ TEXT ·opsMaxPoolGrad2AVX2(SB), NOSPLIT, $0-88
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop110_1:
+loop115_1:
 	CMPQ      BX, $0x01
-	JLT       done110_1
+	JLT       done115_1
 	VMOVUPS   (CX), Y2
 	VMOVUPS   32(CX), Y3
 	VMOVUPS   64(CX), Y4
@@ -5352,9 +5619,9 @@ loop110_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop110_1
+	JMP       loop115_1
 
-done110_1:
+done115_1:
 	VZEROUPPER
 	RET
 
@@ -5380,9 +5647,9 @@ TEXT ·opsMaxPoolReluGrad2AVX2(SB), NOSPLIT, $0-112
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop111_1:
+loop116_1:
 	CMPQ      BX, $0x01
-	JLT       done111_1
+	JLT       done116_1
 	VMOVUPS   (CX), Y4
 	VMOVUPS   32(CX), Y5
 	VMOVUPS   64(CX), Y6
@@ -5459,9 +5726,286 @@ loop111_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop111_1
+	JMP       loop116_1
 
-done111_1:
+done116_1:
+	MOVQ    acc_base+72(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// Requires: AVX
+TEXT ·opsMaxPoolPicks2AVX2(SB), NOSPLIT, $0-88
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   picks_base+24(FP), CX
+	MOVQ   src_base+48(FP), DX
+	MOVQ   dst_len+8(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   DX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VCMPPS $0x03, Y0, Y0, Y2
+	VCMPPS $0x03, Y1, Y1, Y3
+
+loop117_1:
+	CMPQ      BX, $0x01
+	JLT       done117_1
+	VMOVUPS   (DX), Y4
+	VMOVUPS   32(DX), Y5
+	VMOVUPS   64(DX), Y6
+	VMOVUPS   96(DX), Y7
+	VMOVUPS   (SI), Y8
+	VMOVUPS   32(SI), Y9
+	VMOVUPS   64(SI), Y10
+	VMOVUPS   96(SI), Y11
+	VMAXPS    Y4, Y8, Y12
+	VMAXPS    Y5, Y9, Y13
+	VMAXPS    Y6, Y10, Y14
+	VMAXPS    Y7, Y11, Y15
+	VMAXPS    Y12, Y14, Y12
+	VMAXPS    Y13, Y15, Y13
+	VCMPPS    $0x03, Y6, Y4, Y14
+	VCMPPS    $0x03, Y7, Y5, Y15
+	VORPS     Y14, Y2, Y2
+	VORPS     Y15, Y3, Y3
+	VCMPPS    $0x03, Y10, Y8, Y10
+	VCMPPS    $0x03, Y11, Y9, Y11
+	VORPS     Y10, Y2, Y2
+	VORPS     Y11, Y3, Y3
+	VCMPPS    $0x00, Y0, Y0, Y10
+	VCMPPS    $0x00, Y1, Y1, Y11
+	VCMPPS    $0x00, Y12, Y4, Y4
+	VCMPPS    $0x00, Y13, Y5, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, (CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 1(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VCMPPS    $0x00, Y12, Y6, Y4
+	VCMPPS    $0x00, Y13, Y7, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, 2(CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 3(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VCMPPS    $0x00, Y12, Y8, Y4
+	VCMPPS    $0x00, Y13, Y9, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, 4(CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 5(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VMOVMSKPS Y10, DI
+	MOVB      DI, 6(CX)
+	VMOVMSKPS Y11, DI
+	MOVB      DI, 7(CX)
+	VMOVUPS   Y12, (AX)
+	VMOVUPS   Y13, 32(AX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x08, CX
+	SUBQ      $0x01, BX
+	JMP       loop117_1
+
+done117_1:
+	VORPS     Y2, Y3, Y2
+	VMOVMSKPS Y2, AX
+	MOVQ      AX, nan+80(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolReluPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// Requires: AVX
+TEXT ·opsMaxPoolReluPicks2AVX2(SB), NOSPLIT, $0-88
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   picks_base+24(FP), CX
+	MOVQ   src_base+48(FP), DX
+	MOVQ   dst_len+8(FP), BX
+	SHRQ   $0x04, BX
+	MOVQ   DX, SI
+	MOVQ   rowStep+72(FP), DI
+	SHLQ   $0x02, DI
+	ADDQ   DI, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VCMPPS $0x03, Y0, Y0, Y2
+	VCMPPS $0x03, Y1, Y1, Y3
+
+loop118_1:
+	CMPQ      BX, $0x01
+	JLT       done118_1
+	VMOVUPS   (DX), Y4
+	VMOVUPS   32(DX), Y5
+	VMOVUPS   64(DX), Y6
+	VMOVUPS   96(DX), Y7
+	VMOVUPS   (SI), Y8
+	VMOVUPS   32(SI), Y9
+	VMOVUPS   64(SI), Y10
+	VMOVUPS   96(SI), Y11
+	VMAXPS    Y4, Y8, Y12
+	VMAXPS    Y5, Y9, Y13
+	VMAXPS    Y6, Y10, Y14
+	VMAXPS    Y7, Y11, Y15
+	VMAXPS    Y12, Y14, Y12
+	VMAXPS    Y13, Y15, Y13
+	VCMPPS    $0x03, Y6, Y4, Y14
+	VCMPPS    $0x03, Y7, Y5, Y15
+	VORPS     Y14, Y2, Y2
+	VORPS     Y15, Y3, Y3
+	VCMPPS    $0x03, Y10, Y8, Y10
+	VCMPPS    $0x03, Y11, Y9, Y11
+	VORPS     Y10, Y2, Y2
+	VORPS     Y11, Y3, Y3
+	VCMPPS    $0x06, Y0, Y12, Y10
+	VCMPPS    $0x06, Y1, Y13, Y11
+	VCMPPS    $0x00, Y12, Y4, Y4
+	VCMPPS    $0x00, Y13, Y5, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, (CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 1(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VCMPPS    $0x00, Y12, Y6, Y4
+	VCMPPS    $0x00, Y13, Y7, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, 2(CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 3(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VCMPPS    $0x00, Y12, Y8, Y4
+	VCMPPS    $0x00, Y13, Y9, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVMSKPS Y4, DI
+	MOVB      DI, 4(CX)
+	VMOVMSKPS Y5, DI
+	MOVB      DI, 5(CX)
+	VANDNPS   Y10, Y4, Y10
+	VANDNPS   Y11, Y5, Y11
+	VMOVMSKPS Y10, DI
+	MOVB      DI, 6(CX)
+	VMOVMSKPS Y11, DI
+	MOVB      DI, 7(CX)
+	VMOVUPS   Y12, (AX)
+	VMOVUPS   Y13, 32(AX)
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x08, CX
+	SUBQ      $0x01, BX
+	JMP       loop118_1
+
+done118_1:
+	VORPS     Y2, Y3, Y2
+	VMOVMSKPS Y2, AX
+	MOVQ      AX, nan+80(FP)
+	VZEROUPPER
+	RET
+
+// func opsMaxPoolPickedGrad2AVX2(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+// Requires: AVX, AVX2
+TEXT ·opsMaxPoolPickedGrad2AVX2(SB), NOSPLIT, $0-104
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    picks_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    dy_len+56(FP), BX
+	SHRQ    $0x04, BX
+	MOVQ    AX, SI
+	MOVQ    dxRowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, SI
+	MOVQ    acc_base+72(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+
+loop119_1:
+	CMPQ         BX, $0x01
+	JLT          done119_1
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+	VADDPS       Y2, Y4, Y6
+	VADDPS       Y3, Y5, Y7
+	VPBROADCASTB (CX), Y8
+	VPAND        opsConstants<>+2048(SB), Y8, Y8
+	VPCMPEQD     opsConstants<>+2048(SB), Y8, Y8
+	VPBROADCASTB 1(CX), Y9
+	VPAND        opsConstants<>+2080(SB), Y9, Y9
+	VPCMPEQD     opsConstants<>+2080(SB), Y9, Y9
+	VANDPS       Y6, Y8, Y10
+	VANDPS       Y7, Y9, Y11
+	VMOVUPS      Y10, (AX)
+	VMOVUPS      Y11, 32(AX)
+	VPBROADCASTB 2(CX), Y10
+	VPAND        opsConstants<>+2048(SB), Y10, Y10
+	VPCMPEQD     opsConstants<>+2048(SB), Y10, Y10
+	VPBROADCASTB 3(CX), Y11
+	VPAND        opsConstants<>+2080(SB), Y11, Y11
+	VPCMPEQD     opsConstants<>+2080(SB), Y11, Y11
+	VANDPS       Y6, Y10, Y12
+	VANDPS       Y7, Y11, Y13
+	VMOVUPS      Y12, 64(AX)
+	VMOVUPS      Y13, 96(AX)
+	VORPS        Y10, Y8, Y8
+	VORPS        Y11, Y9, Y9
+	VPBROADCASTB 4(CX), Y10
+	VPAND        opsConstants<>+2048(SB), Y10, Y10
+	VPCMPEQD     opsConstants<>+2048(SB), Y10, Y10
+	VPBROADCASTB 5(CX), Y11
+	VPAND        opsConstants<>+2080(SB), Y11, Y11
+	VPCMPEQD     opsConstants<>+2080(SB), Y11, Y11
+	VANDPS       Y6, Y10, Y12
+	VANDPS       Y7, Y11, Y13
+	VMOVUPS      Y12, (SI)
+	VMOVUPS      Y13, 32(SI)
+	VORPS        Y10, Y8, Y8
+	VORPS        Y11, Y9, Y9
+	VPBROADCASTB 6(CX), Y10
+	VPAND        opsConstants<>+2048(SB), Y10, Y10
+	VPCMPEQD     opsConstants<>+2048(SB), Y10, Y10
+	VPBROADCASTB 7(CX), Y11
+	VPAND        opsConstants<>+2080(SB), Y11, Y11
+	VPCMPEQD     opsConstants<>+2080(SB), Y11, Y11
+	VANDPS       Y6, Y10, Y6
+	VANDPS       Y7, Y11, Y7
+	VMOVUPS      Y6, 64(SI)
+	VMOVUPS      Y7, 96(SI)
+	VORPS        Y10, Y8, Y8
+	VORPS        Y11, Y9, Y9
+	VANDPS       Y4, Y8, Y4
+	VANDPS       Y5, Y9, Y5
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x01, BX
+	JMP          loop119_1
+
+done119_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5484,9 +6028,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop112_1:
+loop120_1:
 	CMPQ    SI, $0x01
-	JLT     done112_1
+	JLT     done120_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -5497,12 +6041,12 @@ loop112_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows113:
+rows121:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols113:
+cols121:
 	VMOVUPS (R13), Y6
 	VMOVUPS 32(R13), Y7
 	VCMPPS  $0x00, Y0, Y6, Y6
@@ -5522,11 +6066,11 @@ cols113:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols113
+	JNE     cols121
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows113
+	JNE     rows121
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -5534,9 +6078,9 @@ cols113:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop112_1
+	JMP     loop120_1
 
-done112_1:
+done120_1:
 	VZEROUPPER
 	RET
 
@@ -5564,9 +6108,9 @@ TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop114_1:
+loop122_1:
 	CMPQ    SI, $0x01
-	JLT     done114_1
+	JLT     done122_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -5724,9 +6268,9 @@ loop114_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop114_1
+	JMP     loop122_1
 
-done114_1:
+done122_1:
 	VZEROUPPER
 	RET
 
@@ -5746,9 +6290,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop115_1:
+loop123_1:
 	CMPQ    DX, $0x01
-	JLT     done115_1
+	JLT     done123_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -5756,11 +6300,11 @@ loop115_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows116:
+rows124:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols116:
+cols124:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -5769,16 +6313,16 @@ cols116:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols116
+	JNE     cols124
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows116
+	JNE     rows124
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop115_1
+	JMP     loop123_1
 
-done115_1:
+done123_1:
 	VZEROUPPER
 	RET
 
@@ -5791,9 +6335,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop117_4:
+loop125_4:
 	CMPQ   CX, $0x04
-	JLT    done117_4
+	JLT    done125_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -5804,19 +6348,19 @@ loop117_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop117_4
+	JMP    loop125_4
 
-done117_4:
-loop117_1:
+done125_4:
+loop125_1:
 	CMPQ   CX, $0x01
-	JLT    done117_1
+	JLT    done125_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop117_1
+	JMP    loop125_1
 
-done117_1:
+done125_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5835,9 +6379,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop118_2:
+loop126_2:
 	CMPQ    CX, $0x02
-	JLT     done118_2
+	JLT     done126_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -5856,12 +6400,12 @@ loop118_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop118_2
+	JMP     loop126_2
 
-done118_2:
-loop118_1:
+done126_2:
+loop126_1:
 	CMPQ    CX, $0x01
-	JLT     done118_1
+	JLT     done126_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -5872,9 +6416,9 @@ loop118_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop118_1
+	JMP     loop126_1
 
-done118_1:
+done126_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5896,9 +6440,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop119_1:
+loop127_1:
 	CMPQ    DX, $0x01
-	JLT     done119_1
+	JLT     done127_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -5914,9 +6458,9 @@ loop119_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop119_1
+	JMP     loop127_1
 
-done119_1:
+done127_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -5943,9 +6487,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop120_1:
+loop128_1:
 	CMPQ    BX, $0x01
-	JLT     done120_1
+	JLT     done128_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -5966,9 +6510,9 @@ loop120_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop120_1
+	JMP     loop128_1
 
-done120_1:
+done128_1:
 	VZEROUPPER
 	RET
 
@@ -5987,9 +6531,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-loop121_4:
+loop129_4:
 	CMPQ    CX, $0x04
-	JLT     done121_4
+	JLT     done129_4
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6016,12 +6560,12 @@ loop121_4:
 	VADDPS  Y9, Y7, Y7
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop121_4
+	JMP     loop129_4
 
-done121_4:
-loop121_1:
+done129_4:
+loop129_1:
 	CMPQ    CX, $0x01
-	JLT     done121_1
+	JLT     done129_1
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6030,9 +6574,9 @@ loop121_1:
 	VADDPS  Y9, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop121_1
+	JMP     loop129_1
 
-done121_1:
+done129_1:
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
 	VADDPS       Y6, Y2, Y2
@@ -6063,9 +6607,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop122_1:
+loop130_1:
 	CMPQ    DI, $0x01
-	JLT     done122_1
+	JLT     done130_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS opsConstants<>+960(SB), Y2
@@ -6144,9 +6688,9 @@ loop122_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop122_1
+	JMP     loop130_1
 
-done122_1:
+done130_1:
 	VZEROUPPER
 	RET
 
@@ -6165,20 +6709,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop123_1:
+loop131_1:
 	CMPQ   SI, $0x01
-	JLT    done123_1
+	JLT    done131_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps124:
+taps132:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps124
+	JNE     taps132
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -6196,9 +6740,9 @@ taps124:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop123_1
+	JMP     loop131_1
 
-done123_1:
+done131_1:
 	VZEROUPPER
 	RET
 
@@ -6211,16 +6755,16 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group125:
+group133:
 	CMPQ         DX, $0x00
-	JLE          done125
+	JLE          done133
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
-	VPADDD       opsConstants<>+2048(SB), Y0, Y0
+	VPADDD       opsConstants<>+2112(SB), Y0, Y0
 	MOVL         quad+60(FP), SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
-	VPADDD       opsConstants<>+2112(SB), Y1, Y1
+	VPADDD       opsConstants<>+2176(SB), Y1, Y1
 	MOVL         image+64(FP), SI
 	VMOVD        SI, X2
 	VPBROADCASTD X2, Y2
@@ -6229,11 +6773,11 @@ group125:
 	VPBROADCASTD X3, Y3
 	VMOVD        BX, X4
 	VPBROADCASTD X4, Y4
-	VPADDD       opsConstants<>+2080(SB), Y4, Y4
+	VPADDD       opsConstants<>+2144(SB), Y4, Y4
 	MOVL         quad+60(FP), SI
 	VMOVD        SI, X5
 	VPBROADCASTD X5, Y5
-	VPADDD       opsConstants<>+2144(SB), Y5, Y5
+	VPADDD       opsConstants<>+2208(SB), Y5, Y5
 	MOVL         image+64(FP), SI
 	VMOVD        SI, X6
 	VPBROADCASTD X6, Y6
@@ -6659,7 +7203,7 @@ group125:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done125
+	JLE          done133
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1600(SB), Y4, Y4
@@ -6673,7 +7217,7 @@ group125:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done125
+	JLE          done133
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y5, Y5
@@ -6687,7 +7231,7 @@ group125:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done125
+	JLE          done133
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y0, Y0
@@ -6704,9 +7248,9 @@ group125:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group125
+	JMP          group133
 
-done125:
+done133:
 	VZEROUPPER
 	RET
 
@@ -6720,9 +7264,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop126_1:
+loop134_1:
 	CMPQ         AX, $0x01
-	JLT          done126_1
+	JLT          done134_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6755,9 +7299,9 @@ loop126_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop126_1
+	JMP          loop134_1
 
-done126_1:
+done134_1:
 	VZEROUPPER
 	RET
 
@@ -6771,9 +7315,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop127_1:
+loop135_1:
 	CMPQ         AX, $0x01
-	JLT          done127_1
+	JLT          done135_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6810,9 +7354,9 @@ loop127_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop127_1
+	JMP          loop135_1
 
-done127_1:
+done135_1:
 	VZEROUPPER
 	RET
 
@@ -6827,9 +7371,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop128_1:
+loop136_1:
 	CMPQ         AX, $0x01
-	JLT          done128_1
+	JLT          done136_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6887,9 +7431,9 @@ loop128_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop128_1
+	JMP          loop136_1
 
-done128_1:
+done136_1:
 	VZEROUPPER
 	RET
 
@@ -6904,9 +7448,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop129_1:
+loop137_1:
 	CMPQ         AX, $0x01
-	JLT          done129_1
+	JLT          done137_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -6976,9 +7520,9 @@ loop129_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop129_1
+	JMP          loop137_1
 
-done129_1:
+done137_1:
 	VZEROUPPER
 	RET
 
@@ -6992,9 +7536,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop130_1:
+loop138_1:
 	CMPQ    DX, $0x01
-	JLT     done130_1
+	JLT     done138_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -7010,9 +7554,9 @@ loop130_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop130_1
+	JMP     loop138_1
 
-done130_1:
+done138_1:
 	VZEROUPPER
 	RET
 

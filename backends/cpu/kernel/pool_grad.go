@@ -7,11 +7,14 @@ package kernel
 // With ReLU x is what a ReLU made, and dx the gradient in front of that: dy counts
 // where the maximum is > 0 or NaN.
 //
-// Operands: In[0] dy (view DY), In[1] the pool's input x (view X); Out[0] dx (view
-// DX), which may not share memory; with Sums (and ReLU) Out[1]: Parts sums of dx over
-// the windows of some rows for every channel block of an image, for a ChannelSums.
+// Operands: In[0] dy (view DY), In[1] the pool's input x (view X), or with Picked the
+// picks (view X) that the pool left, for windows of 2 x 2, one beside the other: with
+// ReLU those of PickReLU. Out[0] dx (view DX), which may not share memory; with Sums
+// (and ReLU) Out[1]: Parts sums of dx over the windows of some rows for every channel
+// block of an image, for a ChannelSums.
 type MaxPoolGrad struct {
 	ReLU, Sums     bool
+	Picked         bool
 	C              int // channels
 	H, W           int // rows and columns of dy
 	IH, IW         int // of x and dx
@@ -53,11 +56,11 @@ func (p MaxPoolGrad) Scratch() int { return (2*p.W + 1) * Block }
 func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, _, _ := p.maps().task(task)
-	if p.pairs() {
+	g := p.window()
+	if g.pairs() {
 		p.runPairs(w, task, a)
 		return
 	}
-	g := p.window()
 	for y := range p.IH {
 		clear(p.DX.row(&a.Out[0], image, block, y, p.IW))
 	}
@@ -93,26 +96,20 @@ func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// pairs reports whether the windows are squares of 2 x 2, one beside the other and
-// inside of the map: then every place of dx belongs to one or none.
-func (p MaxPoolGrad) pairs() bool {
-	return p.KH == 2 && p.KW == 2 && p.SH == 2 && p.SW == 2 && one(p.DH) == 1 && one(p.DW) == 1 && p.PH == 0 && p.PW == 0 && 2*p.H <= p.IH && 2*p.W <= p.IW
-}
-
 // runPairs is Run for such windows.
 func (p MaxPoolGrad) runPairs(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, _, _ := p.maps().task(task)
 	for y := range p.H {
-		i, j := p.X.at(&a.In[1], image, block, 2*y, 0), p.X.at(&a.In[1], image, block, 2*y+1, 2*p.W)
-		x := a.In[1].Mem[i:j:j]
-		i, j = p.DX.at(&a.Out[0], image, block, 2*y, 0), p.DX.at(&a.Out[0], image, block, 2*y+1, 2*p.W)
-		dx := a.Out[0].Mem[i:j:j]
+		dx := p.DX.pairRows(&a.Out[0], image, block, y, p.W)
 		dy := p.DY.row(&a.In[0], image, block, y, p.W)
-		if p.ReLU {
-			v.maxPoolReluGrad2(dx, x, dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
-		} else {
-			v.maxPoolGrad2(dx, x, dy, p.X.H, p.DX.H)
+		switch {
+		case p.Picked:
+			v.maxPoolPickedGrad2(dx, p.X.picks(&a.In[1], image, block, y, 0, p.W), dy, p.sums(w, a, task, y), p.DX.H)
+		case p.ReLU:
+			v.maxPoolReluGrad2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
+		default:
+			v.maxPoolGrad2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.X.H, p.DX.H)
 		}
 		if 2*p.W < p.IW {
 			for i := range 2 {

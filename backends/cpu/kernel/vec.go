@@ -25,6 +25,12 @@ type vecOps struct {
 	maxPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int)
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
+	maxPool2 func(dst, src []float32, rowStep int) // windows of 2 x 2, one beside the other
+	// The same, and which element of each window it is (picks.go); with relu none where
+	// the maximum is <= 0. A result other than 0 says that a NaN came by, and that the
+	// others are wrong. Portable has none of it to say.
+	maxPoolPicks2, maxPoolReluPicks2 func(dst, picks, src []float32, rowStep int) (nan int)
+
 	// The same for rows of w windows of three columns, which share the columns'
 	// maxima or sums; nil where there is no such primitive. maxPool3 may lose a NaN
 	// and says so by a result other than 0.
@@ -57,7 +63,9 @@ type vecOps struct {
 	// With relu, dy counts where the maximum is > 0 or NaN, and is added to acc.
 	maxPoolGrad2     func(dx, x, dy []float32, rowStep, dxRowStep int)
 	maxPoolReluGrad2 func(dx, x, dy, acc []float32, rowStep, dxRowStep int)
-	// The same where the maxima are known and none is NaN.
+	// The same given the picks: dy counts where there is one, and is added to acc.
+	maxPoolPickedGrad2 func(dx, picks, dy, acc []float32, dxRowStep int)
+	// The same as maxPoolGrad where the maxima are known and none is NaN.
 	maxPoolSpread  func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	maxPoolSpread3 func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int) // 3 x 3, no dilation
 	spreadAdd      func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
@@ -334,6 +342,16 @@ func init() {
 	o.maxPoolReluGrad2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
 		pairs(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
+	o.maxPool2 = func(dst, src []float32, rowStep int) { o.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
+	o.maxPoolPicks2 = func(dst, picks, src []float32, rowStep int) int {
+		maxPoolPicksGo(dst, picks, src, rowStep, false)
+		return 0
+	}
+	o.maxPoolReluPicks2 = func(dst, picks, src []float32, rowStep int) int {
+		maxPoolPicksGo(dst, picks, src, rowStep, true)
+		return 0
+	}
+	o.maxPoolPickedGrad2 = maxPoolPickedGradGo
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
 	}

@@ -17,6 +17,9 @@ func vectorize() {
 	z.addScaled = opsAddScaledAVX512
 	z.maxPool = opsMaxPoolAVX512
 	z.sumPool = opsSumPoolAVX512
+	z.maxPool2 = opsMaxPool2AVX512
+	z.maxPoolPicks2 = opsMaxPoolPicks2AVX512
+	z.maxPoolReluPicks2 = opsMaxPoolReluPicks2AVX512
 	z.maxPool3 = opsMaxPool3AVX512
 	z.sumPool3 = opsSumPool3AVX512
 	z.square = opsSquareAVX512
@@ -37,6 +40,7 @@ func vectorize() {
 	z.maxPoolGrad = opsMaxPoolGradAVX512
 	z.maxPoolGrad2 = opsMaxPoolGrad2AVX512
 	z.maxPoolReluGrad2 = opsMaxPoolReluGrad2AVX512
+	z.maxPoolPickedGrad2 = opsMaxPoolPickedGrad2AVX512
 	z.maxPoolSpread = opsMaxPoolSpreadAVX512
 	z.maxPoolSpread3 = opsMaxPoolSpread3AVX512
 	z.spreadAdd = opsSpreadAddAVX512
@@ -69,6 +73,9 @@ func vectorize() {
 	y.addScaled = opsAddScaledAVX2
 	y.maxPool = opsMaxPoolAVX2
 	y.sumPool = opsSumPoolAVX2
+	y.maxPool2 = opsMaxPool2AVX2
+	y.maxPoolPicks2 = opsMaxPoolPicks2AVX2
+	y.maxPoolReluPicks2 = opsMaxPoolReluPicks2AVX2
 	y.maxPool3 = opsMaxPool3AVX2
 	y.sumPool3 = opsSumPool3AVX2
 	y.square = opsSquareAVX2
@@ -89,6 +96,7 @@ func vectorize() {
 	y.maxPoolGrad = opsMaxPoolGradAVX2
 	y.maxPoolGrad2 = opsMaxPoolGrad2AVX2
 	y.maxPoolReluGrad2 = opsMaxPoolReluGrad2AVX2
+	y.maxPoolPickedGrad2 = opsMaxPoolPickedGrad2AVX2
 	y.maxPoolSpread = opsMaxPoolSpreadAVX2
 	y.maxPoolSpread3 = opsMaxPoolSpread3AVX2
 	y.spreadAdd = opsSpreadAddAVX2

@@ -32,6 +32,12 @@ func inside(out, in, k, s, d, p int) (lo, hi int) {
 	return lo, max(lo, hi)
 }
 
+// pairs reports whether the windows are squares of 2 x 2, one beside the other and
+// inside of the input: then every place of it belongs to one or none.
+func (g *window) pairs() bool {
+	return g.kh == 2 && g.kw == 2 && g.sh == 2 && g.sw == 2 && g.dh == 1 && g.dw == 1 && g.ph == 0 && g.pw == 0 && 2*g.h <= g.ih && 2*g.w <= g.iw
+}
+
 // run is a stretch of outputs of a row that share their taps' ranges, and where
 // its first tap lies relative to the image's first row and column.
 type run struct {

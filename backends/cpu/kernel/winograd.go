@@ -15,9 +15,16 @@ import "unsafe"
 //
 // The bits depend on none of Tiles, Pairs and the number of images, and are the
 // same on AVX2 and AVX-512.
+//
+// With Pool it is a MaxPool of windows of 2 x 2 behind the convolution as well
+// (winogradpool.go): Out[0] and the one part's view are those of the pool's output, of
+// H/2 x W/2 pixels, and Out[1] has its picks (view Picks), if it has memory: with
+// ActReLU those of PickReLU.
 type Winograd struct {
-	Conv      // Rows is not used
-	Tiles int // output tiles a task, counted through all images
+	Conv       // Rows is not used
+	Tiles int  // output tiles a task, counted through all images
+	Pool  bool // not with Residual, ActReLUGrad, or an activation of its own call
+	Picks View
 }
 
 // WinogradFits reports whether Winograd computes such a convolution.
@@ -113,6 +120,7 @@ type winoLayout struct {
 	vpos, mpos       int // from a position to the next
 	prod, tmp        int // where M and tmp begin; V is at 0
 	patch, res, size int
+	rows             int // where the rows lie that are pooled
 }
 
 func (c Winograd) layout() (l winoLayout) {
@@ -128,6 +136,10 @@ func (c Winograd) layout() (l winoLayout) {
 	l.patch = l.tmp + winoArea*Block
 	l.res = l.patch + winoArea*Block
 	l.size = l.res + winoArea*Block
+	if c.Pool {
+		l.rows = l.size
+		l.size += poolTiles * c.m() * c.m() * Block
+	}
 	return l
 }
 
@@ -162,7 +174,11 @@ func (c Winograd) Run(w *Worker, task int, a *Args) {
 	for g := range c.groups {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
-			r.transformOut(g)
+			if c.Pool {
+				r.poolOut(g)
+			} else {
+				r.transformOut(g)
+			}
 		}
 		i++
 	}
@@ -327,15 +343,20 @@ func (r *winoRun) products(weights []float32, width, blocks int) {
 	}
 }
 
+// bias is that of a block of a pair.
+func (r *winoRun) bias(g group, b int) []float32 {
+	if r.a.W[1] == nil {
+		return zeroBias[:Block]
+	}
+	return r.a.W[1][g.bias+b*Block:][:Block]
+}
+
 // transformOut writes a pair of output blocks.
 func (r *winoRun) transformOut(g group) {
 	m, part, out := r.c.m(), &r.c.Parts[g.part], r.a.Out[g.part]
 	inside := r.c.W / m
 	for b := range g.blocks {
-		bias := zeroBias[:Block]
-		if r.a.W[1] != nil {
-			bias = r.a.W[1][g.bias+b*Block:][:Block]
-		}
+		bias := r.bias(g, b)
 		var sums []float32
 		if part.Act == ActReLUGrad && r.a.Out[1].Mem != nil {
 			sums = r.a.Out[1].vector(r.first/r.c.tiles()*Blocks(part.C) + g.block + b)

@@ -184,10 +184,7 @@ func (r *winoRun) linesOut(g group) {
 	part, out, res := &r.c.Parts[g.part], r.a.Out[g.part], r.a.In[1]
 	flags := r.c.flags(part)
 	for b := range g.blocks {
-		bias := zeroBias[:Block]
-		if r.a.W[1] != nil {
-			bias = r.a.W[1][g.bias+b*Block:][:Block]
-		}
+		bias := r.bias(g, b)
 		for i := 0; i < r.n; {
 			image, y, x, run, valid := r.lineRun(i, lineTile)
 			src := r.prod + b*r.block + i*Block

@@ -252,6 +252,7 @@ func defineConstants() {
 	def("philox1", 0xcd9e8d57)
 	def("weyl0", 0x9e3779b9)
 	def("weyl1", 0xbb67ae85)
+	each("laneBits", func(i int) uint32 { return 1 << (i % 8) })
 	each("pixels", func(i int) uint32 { return uint32(i % 4) })
 	each("quads", func(i int) uint32 { return uint32(i / 4) })
 }
@@ -540,6 +541,26 @@ func pools() {
 		store(acc, mem(d, 0))
 	})
 	end()
+
+	text("MaxPool2", "func(dst, src []float32, rowStep int)",
+		"is MaxPool for windows of 2 x 2, one beside the other; rowStep in float32s.")
+	func() {
+		d, src, n := ptr("dst"), ptr("src"), blocks("dst")
+		src1 := GP64()
+		MOVQ(src, src1)
+		ADDQ(step("rowStep"), src1)
+		loop(n, []int{1}, func(int) {
+			most := load(mem(src, 0))
+			for _, at := range []Mem{mem(src1, 0), mem(src, 1), mem(src1, 1)} {
+				maxInto(most, load(at))
+			}
+			store(most, mem(d, 0))
+			advance(src, 2)
+			advance(src1, 2)
+			advance(d, 1)
+		})
+		end()
+	}()
 
 	text("SumPool", "func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)",
 		"is scale times the sum over windows of kh x kw taps, column by column, one a block of dst; steps in float32s.")

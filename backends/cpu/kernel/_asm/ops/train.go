@@ -247,6 +247,8 @@ func poolGradients() {
 	pairs("MaxPoolReluGrad2", "func(dx, x, dy, acc []float32, rowStep, dxRowStep int)",
 		"is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.", true)
 
+	pickingPools()
+
 	text("MaxPoolSpread", "func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)",
 		"adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.")
 	func() {
