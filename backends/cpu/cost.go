@@ -89,6 +89,7 @@ const (
 	moveNS        = 0.08 // a copy or an elementwise op
 	tapNS         = 0.05 // a tap of a pool
 	tapGradientNS = 0.3  // a tap of a pool's gradient
+	pickedNS      = 0.2  // the same, of one that reads which it was
 	lrnNS         = 0.5
 	lrnGradientNS = 1.5
 	normNS        = 0.3 // batch normalization
@@ -133,7 +134,11 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	case kernel.ChannelSums:
 		ns = sumNS * float64(k.Len(images))
 	case kernel.MaxPoolGrad:
-		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
+		ns = tapGradientNS
+		if k.Picked {
+			ns = pickedNS
+		}
+		ns *= float64(k.C * k.H * k.W * k.KH * k.KW * images)
 	case kernel.AvgPoolGrad:
 		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
 	case kernel.LRNGrad:

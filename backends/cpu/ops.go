@@ -207,20 +207,33 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 		}
 	}
 	algo := c.l.algorithm(k, layout)
+	if c.Pool != nil && (algo.name != "winograd" || k.Parts[0].Act > kernel.ActReLU) {
+		c.choice = plan.Choice{Apart: true}
+		return nil
+	}
 	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(own, len(c.Wrote))}
+	if c.Picks {
+		c.choice.Out[1] = c.picks()
+	}
 	if k.Residual {
 		c.choice.In = append(c.choice.In, own)
 		c.choice.InPlace = []int{2}
 	}
 	c.choice.Emit = func(e *plan.Emitter) error {
 		k.In = view(e.In[0])
-		for i := range e.Out {
+		for i := range c.Acts {
 			k.Parts[i].View = view(e.Out[i])
 		}
 		if k.Residual {
 			k.Res = view(e.In[1])
 		}
 		do := algo.make(k, c.l.batch)
+		if w, ok := do.(kernel.Winograd); ok && c.Pool != nil {
+			if w.Pool = true; c.Picks {
+				w.Picks = view(e.Out[1])
+			}
+			do = w
+		}
 		var ws []plan.WeightRef
 		if c.l.train != nil {
 			ws = []plan.WeightRef{{At: c.forwardWeights(e, do, e.Param(weight))}}
@@ -292,11 +305,27 @@ func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
 	_, h, w := chw(n.Out[0])
-	return c.byBlock("max pool", 0, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.MaxPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
+	err := c.byBlock("max pool", 0, func(e *plan.Emitter) error {
+		k := kernel.MaxPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}
+		if c.Picks {
+			k.Picks, k.PickReLU = view(e.Out[1]), c.PickReLU
+		}
+		e.Step(c.block(k), e.In, e.Out)
 		return nil
 	})
+	if c.Picks {
+		c.choice.Out[1] = c.picks()
+	}
+	return err
+}
+
+// picks is how a max pool leaves what its gradient needs of its input.
+func (c *call) picks() plan.Need {
+	if c.layout() == plan.Lanes {
+		return plan.Need{Layout: plan.LanePicks}
+	}
+	return plan.Need{Layout: plan.Picks}
 }
 
 func avgPool(op ops.AvgPool, n *ir.Node, c *call) error {

@@ -223,7 +223,8 @@ func (s *Session) poison(after int) {
 
 // fill sets all elements of a buffer, padded lanes included, borders not.
 func (s *Session) fill(b plan.Buffer, x float32) {
-	if b.Layout == plan.Packed {
+	switch b.Layout {
+	case plan.Packed, plan.Picks, plan.LanePicks:
 		for i := range s.arena.Mem[b.Off : b.Off+b.Len] {
 			s.arena.Mem[b.Off+i] = x
 		}

@@ -583,11 +583,15 @@ func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
 	k := kernel.MaxPoolGrad{ReLU: c.Masked, Sums: c.Summed, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-		PH: op.Pad[0], PW: op.Pad[1]}
-	return c.summed("max pool gradient", 0, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
+		PH: op.Pad[0], PW: op.Pad[1], Picked: c.Picked}
+	err := c.summed("max pool gradient", 0, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
 		k.C, k.DY, k.X, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
 		e.Step(c.block(k), e.In, to)
 	})
+	if c.Picked {
+		c.choice.In[1] = c.picks()
+	}
+	return err
 }
 
 // summed is byBlock for a gradient that may leave sums, so many parts of each channel

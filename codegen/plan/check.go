@@ -70,7 +70,7 @@ func Check(p *Plan) error {
 
 // reach is what of the arena a buffer's readers may touch, borders included.
 func (b Buffer) reach(batch int) (lo, hi int) {
-	if b.Layout == Planar || b.Layout == Packed {
+	if b.Layout == Planar || b.Layout == Packed || b.Layout.picks() {
 		return b.Off, b.Off + b.Len
 	}
 	px, n := 1, b.C

@@ -25,20 +25,35 @@ const (
 	// of narrow networks, whose channels would not fill blocks. Vectors have height
 	// and width 1. It may have a border. Lanes past the last image hold finite values.
 	Lanes
+	// Picks stand for a map in its max pool's gradient: which element of each window of
+	// 2 x 2 (pairs) the pool took. They are bits, two float32s for each block of 16
+	// channels of a window, which nothing can be copied to or from.
+	Picks
+	// LanePicks are those of a map in lanes: two float32s for a channel of 16 images.
+	LanePicks
 )
 
 func (l Layout) String() string {
-	return [...]string{"blocked", "planar", "framed", "packed", "lanes"}[l]
+	return [...]string{"blocked", "planar", "framed", "packed", "lanes", "picks", "lane picks"}[l]
 }
 
 // GoString prints the name as a Go program writes it.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.Lanes"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.Lanes", "plan.Picks", "plan.LanePicks"}[l]
 }
 
 // Block is the number of channels side by side in a blocked layout, and of images
 // in lanes.
 const Block = 16
+
+// picksLen is the number of float32s of the picks of a block of a window.
+const picksLen = 2
+
+// picks reports whether it is one of the two kinds.
+func (l Layout) picks() bool { return l == Picks || l == LanePicks }
+
+// lanes reports whether 16 images lie side by side.
+func (l Layout) lanes() bool { return l == Lanes || l == LanePicks }
 
 // blocky reports whether elements lie in blocks of 16, which may have a border.
 func (l Layout) blocky() bool { return l == Blocked || l == Lanes }
@@ -56,7 +71,8 @@ func (b Border) max(c Border) Border {
 // View says how a value lies in memory. Element (n, c, y, x) is
 // n*N + (c/16)*C + y*H + x*16 + c%16 (planar: n*N + c*C + y*H + x)
 // float32s after element (0, 0, 0, 0). In lanes it is
-// (n/16)*N + c*C + y*H + x*16 + n%16.
+// (n/16)*N + c*C + y*H + x*16 + n%16. The picks of the block of window (y, x) are at
+// y*H + x*2 behind the begin of the block.
 type View struct{ N, C, H int }
 
 // Tensor is a value in one layout: a place in a buffer once the plan is laid out.
@@ -200,6 +216,10 @@ func (t *Tensor) geometry() (v View, lead int) {
 			v.N = apart(v.N)
 		}
 		lead = (b[0]*pitch + b[1]) * Block
+	case t.Layout.picks():
+		v.H = t.W / 2 * picksLen
+		v.C = t.H / 2 * v.H
+		v.N = t.blocks() * v.C
 	case t.Layout == Framed:
 		v.H = pitch
 		v.C = (t.H + max(b[0], b[2])) * pitch
@@ -222,7 +242,7 @@ func (t *Tensor) length() int {
 	if t.vector() {
 		return blocks(t.C) * v.C
 	}
-	if t.Layout == Lanes {
+	if t.Layout.lanes() {
 		return blocks(t.batch) * v.N
 	}
 	return t.batch * v.N
@@ -230,7 +250,7 @@ func (t *Tensor) length() int {
 
 // blocks is the number of blocks of an image, or of 16 in lanes.
 func (t *Tensor) blocks() int {
-	if t.Layout == Lanes {
+	if t.Layout.lanes() {
 		return t.C
 	}
 	return blocks(t.C)

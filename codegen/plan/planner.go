@@ -2,8 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // New plans a graph. The graph is not changed. An error says which node cannot
@@ -153,9 +155,20 @@ func (p *planner) lowerUnit(u *Unit) error {
 		}
 		u.In = append(u.In, p.have[v][0])
 	}
+	if _, ok := u.Node.Op.(ops.MaxPoolDx); ok {
+		u.Picked = slices.ContainsFunc(p.have[u.Node.In[1]], func(t *Tensor) bool { return t.Layout.picks() })
+	}
 	c, err := p.low.Lower(u)
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.Name(), err)
+	}
+	if c.Apart && u.Pool != nil {
+		for _, x := range u.apart() {
+			if err := p.lowerUnit(x); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if c.Views != nil && len(c.In) == 0 {
 		c.In = []Need{{Layout: u.In[0].Layout}}
@@ -193,7 +206,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 			}
 		}
 		u.Out = append(u.Out, t)
-		p.have[v] = []*Tensor{t}
+		p.have[v] = append(p.have[v], t) // picks may come second
 	}
 	p.work = append(p.work, item{unit: u})
 	return nil

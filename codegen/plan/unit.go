@@ -33,6 +33,14 @@ type Unit struct {
 	Scale    float64
 	Flat     *ir.Node // the flatten whose input it reads in its place
 
+	// Pool is the max pool of windows of 2 x 2 (pairs) that was fused behind all that to
+	// a convolution: Wrote[0] is its output, and what it reads is not written.
+	Pool *ir.Node
+	// In a training step a max pool of such windows, in Pool or Node, that has a gradient
+	// leaves it Picks: the last of Wrote is then the pool's input, as those. With PickReLU
+	// the gradient is Masked. It is Picked, if it is there, because it is to read them.
+	Picks, PickReLU, Picked bool
+
 	// What was fused to the gradient of a max pool, ReLU, convolution or dense layer in a
 	// training step:
 	Masked bool // Node's operation reads what a ReLU made (a layer's is the last of Read): Wrote[0] is the gradient in front of that
@@ -74,6 +82,10 @@ type Choice struct {
 	// behind all that do not say so: it changes a param that others read.
 	Into []*ir.Value
 	Last bool
+
+	// Apart says instead that the unit's Pool does not go with it: they are lowered one
+	// after the other.
+	Apart bool
 
 	// Views says instead that output i is input 0 from channel Views[i] on.
 	Views []int
@@ -137,7 +149,9 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 		end := 0
 		for _, m := range u.Nodes {
 			f.done[m] = u
-			end = max(end, f.at[m])
+			if m != u.Pool { // it reads nothing else
+				end = max(end, f.at[m])
+			}
 		}
 		if len(u.Wrote) > 1 {
 			end = f.at[u.Node]
@@ -199,6 +213,11 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 			}
 		}
 		return u
+	case ops.MaxPool:
+		if d, masked := f.picks(n); d != nil {
+			u.Picks, u.PickReLU, u.Wrote = true, masked != nil, append(u.Wrote, n.In[0])
+		}
+		return u
 	case ops.MaxPoolDx:
 		f.masked(u, n.In[1])
 		return u
@@ -231,10 +250,84 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		}
 		f.residual(u)
 		f.act(u, 0)
-	} else {
-		f.split(u)
+	} else if f.split(u) {
+		return u
 	}
+	f.pool(u)
 	return u
+}
+
+// pairs reports whether the windows of a max pool are squares of 2 x 2, one beside the
+// other and inside of the map: then every element belongs to one window or to none,
+// that of an odd last row or column, and no window crosses the end of a tile whose side
+// is even.
+func pairs(n *ir.Node) bool {
+	op, ok := n.Op.(ops.MaxPool)
+	if !ok || op.Kernel != (ir.HW{2, 2}) || op.Stride != (ir.HW{2, 2}) || op.Pad != (ir.Pads{}) {
+		return false
+	}
+	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape // larger than half with ceil
+	return 2*y[2] <= x[2] && 2*y[3] <= x[3]
+}
+
+// picks returns the gradient of a max pool of a training step for which it is to leave
+// picks, and the gradient of the ReLU in front of it that is fused to that, nil for none.
+func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
+	if !f.train || !pairs(pool) {
+		return nil, nil
+	}
+	x := pool.In[0]
+	for _, m := range f.users[x] {
+		if _, ok := m.Op.(ops.MaxPoolDx); !ok || m.In[1] != x {
+			continue
+		}
+		if gradient != nil {
+			return nil, nil // of several pools
+		}
+		gradient = m
+	}
+	if gradient == nil || ops.MaxPool(gradient.Op.(ops.MaxPoolDx)) != pool.Op || gradient.In[0] == x || f.at[gradient] < f.at[pool] {
+		return nil, nil
+	}
+	return gradient, f.mask(gradient.Out[0], x)
+}
+
+// pool fuses a max pool that reads the output of a convolution, if nobody else does: in
+// a training step nobody but the pool's gradient, which picks are enough for, and that
+// of a ReLU which is fused to it.
+func (f *fuser) pool(u *Unit) {
+	if _, ok := u.Node.Op.(ops.Conv); !ok || u.Residual >= 0 {
+		return
+	}
+	v := u.Wrote[0]
+	var m *ir.Node
+	for _, x := range f.users[v] {
+		if _, ok := x.Op.(ops.MaxPool); ok {
+			m = x
+			break
+		}
+	}
+	if f.roots[v] || m == nil || f.done[m] != nil || !pairs(m) {
+		return
+	}
+	gradient, masked := f.picks(m)
+	for _, x := range f.users[v] {
+		if x != m && x != gradient && x != masked {
+			return
+		}
+	}
+	u.Nodes, u.Pool, u.Wrote = append(u.Nodes, m), m, []*ir.Value{m.Out[0]}
+	if gradient != nil {
+		u.Picks, u.PickReLU, u.Wrote = true, masked != nil, append(u.Wrote, v)
+	}
+}
+
+// apart returns a unit with a Pool as two without.
+func (u *Unit) apart() [2]*Unit {
+	v := u.Pool.In[0]
+	conv := *u
+	conv.In, conv.Nodes, conv.Wrote, conv.Pool, conv.Picks, conv.PickReLU = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{v}, nil, false, false
+	return [2]*Unit{&conv, {Node: u.Pool, Nodes: []*ir.Node{u.Pool}, Read: []*ir.Value{v}, Wrote: u.Wrote, Residual: -1, Scale: 1, Picks: u.Picks, PickReLU: u.PickReLU}}
 }
 
 // act fuses an activation that alone reads output i.
@@ -277,15 +370,24 @@ func (f *fuser) maskedProduct(u *Unit) {
 // masked fuses the gradient of the ReLU whose output y a pool, convolution or dense layer
 // read to that one's, and the sum of it.
 func (f *fuser) masked(u *Unit, y *ir.Value) {
-	m := f.only(u.Wrote[0])
+	m := f.mask(u.Wrote[0], y)
 	if m == nil {
-		return
-	}
-	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || m.In[1] != y {
 		return
 	}
 	u.Nodes, u.Masked, u.Wrote[0] = append(u.Nodes, m), true, m.Out[0]
 	f.summed(u)
+}
+
+// mask returns the gradient of the ReLU whose output is y, if it alone reads dy.
+func (f *fuser) mask(dy, y *ir.Value) *ir.Node {
+	m := f.only(dy)
+	if m == nil {
+		return nil
+	}
+	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != dy || m.In[1] != y {
+		return nil
+	}
+	return m
 }
 
 // summed fuses the sum over images and pixels of the maps that a gradient's unit

@@ -122,9 +122,10 @@ func (c Conv) Split(images int) Conv {
 }
 
 const (
-	winoInCost  = 230       // a tile of 16 channels to its 36 positions
-	winoOutCost = 150       // and back, with the epilogue
-	winoV       = 110 << 10 // float32s of V that leave room in L2 for M and the weights
+	winoInCost   = 230       // a tile of 16 channels to its 36 positions
+	winoOutCost  = 150       // and back, with the epilogue
+	winoPoolCost = 25        // the same tile pooled: its pixels written and read once more, in the first cache
+	winoV        = 110 << 10 // float32s of V that leave room in L2 for M and the weights
 )
 
 // winoShape is what the costs of the two Winograds depend on beside the Conv.
@@ -196,7 +197,11 @@ func (s *winoShape) split(c *Conv, total int) (tiles, pairs int) {
 // Cost is the predicted time of so many images on one thread, in nanoseconds.
 func (c Winograd) Cost(images int) float64 {
 	h, w := c.grid()
-	return winoPlane.cost(&c.Conv, images*h*w, c.tiles(), c)
+	cost := winoPlane.cost(&c.Conv, images*h*w, c.tiles(), c)
+	if c.Pool {
+		cost += winoPoolCost / costNS * float64(images*h*w*Blocks(c.OC()))
+	}
+	return cost
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy

@@ -48,7 +48,9 @@ func TestPicks(t *testing.T) {
 	for size := 2; size <= 67; size++ {
 		p := MaxPool{C: 1 + r.IntN(40), IH: 2 + r.IntN(9), IW: size, KH: 2, KW: 2, SH: 2, SW: 2, PickReLU: r.IntN(2) == 0}
 		p.H, p.W = p.IH/2, p.IW/2
-		values := []func() float32{special(r), normal(r), func() float32 { return float32(r.IntN(4) - 2) }}[r.IntN(3)]
+		numbers := []float32{0, float32(math.Copysign(0, -1)), -1, 1, -1e-40, 1e-40, float32(math.Inf(-1)), float32(math.Inf(1))}
+		kinds := 2 + r.IntN(7) // with few there are many ties, of zeros of either sign too
+		values := []func() float32{special(r), normal(r), func() float32 { return numbers[r.IntN(kinds)%len(numbers)] }}[size%3]
 		in, out, dx := newBox(r, 2, p.C, p.IH, p.IW).fill(values), newBox(r, 2, p.C, p.H, p.W), newBox(r, 2, p.C, p.IH, p.IW)
 		dy := newBox(r, 2, p.C, p.H, p.W).fill([]func() float32{special(r), normal(r)}[r.IntN(2)])
 		var picks Buf

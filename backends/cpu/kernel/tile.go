@@ -31,6 +31,7 @@ const (
 	tileRes              // out = act(res + scale*x)
 	tileAcc              // begin with what out holds, not with the bias
 	tileMask             // out = x where res is above 0 or NaN, otherwise 0
+	tileNear             // Winograd's: what is written is in the first cache already
 )
 
 // aheadTiles is how many tiles over the same weights ask for some that follow, which

@@ -621,22 +621,26 @@ reluh0i0:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i0:
-	LEAQ         (CX), R13
-	VMOVUPS      Z0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       (CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i0
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i0:
 	VMOVUPS      64(R11), Z0
 	VMOVUPS      320(R11), Z1
 	VMOVUPS      576(R11), Z2
@@ -705,22 +709,26 @@ reluh0i1:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i1:
-	LEAQ         64(CX), R13
-	VMOVUPS      Z0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       64(CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i1
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i1:
 	VMOVUPS      128(R11), Z0
 	VMOVUPS      384(R11), Z1
 	VMOVUPS      640(R11), Z2
@@ -789,22 +797,26 @@ reluh0i2:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i2:
-	LEAQ         128(CX), R13
-	VMOVUPS      Z0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       128(CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i2
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i2:
 	VMOVUPS      192(R11), Z0
 	VMOVUPS      448(R11), Z1
 	VMOVUPS      704(R11), Z2
@@ -882,6 +894,8 @@ storeh0i3:
 	ADDQ       DX, R13
 	VMOVUPS    Z5, (R13)
 	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i3
 	PREFETCHT0 (R13)
 	ADDQ       DX, R13
 	PREFETCHT0 (R13)
@@ -889,11 +903,13 @@ storeh0i3:
 	PREFETCHT0 (R13)
 	ADDQ       DX, R13
 	PREFETCHT0 (R13)
-	ADDQ       $0x00000040, AX
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, DI
-	DECQ       R10
-	JNZ        tile
+
+nearh0i3:
+	ADDQ $0x00000040, AX
+	ADDQ $0x00000100, CX
+	ADDQ $0x00000100, DI
+	DECQ R10
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -1105,14 +1121,18 @@ reluh0i0:
 	VMAXPS Z5, Z8, Z5
 
 storeh0i0:
-	LEAQ         (CX), R13
-	VMOVUPS      Z0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Z5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       (CX), R13
+	VMOVUPS    Z0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Z5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i0
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i0:
 	VMOVUPS      64(R11), Z0
 	VMOVUPS      192(R11), Z1
 	VMOVUPS      320(R11), Z2
@@ -1166,14 +1186,18 @@ storeh0i1:
 	ADDQ       DX, R13
 	VMOVUPS    Z5, (R13)
 	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i1
 	PREFETCHT0 (R13)
 	ADDQ       DX, R13
 	PREFETCHT0 (R13)
-	ADDQ       $0x00000040, AX
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000080, DI
-	DECQ       R10
-	JNZ        tile
+
+nearh0i1:
+	ADDQ $0x00000040, AX
+	ADDQ $0x00000080, CX
+	ADDQ $0x00000080, DI
+	DECQ R10
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -2892,22 +2916,26 @@ reluh0i0:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i0:
-	LEAQ         (CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       (CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i0
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i0:
 	VMOVUPS      64(R11), Y0
 	VMOVUPS      320(R11), Y1
 	VMOVUPS      576(R11), Y2
@@ -2976,22 +3004,26 @@ reluh0i1:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i1:
-	LEAQ         64(CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       64(CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i1
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i1:
 	VMOVUPS      128(R11), Y0
 	VMOVUPS      384(R11), Y1
 	VMOVUPS      640(R11), Y2
@@ -3060,22 +3092,26 @@ reluh0i2:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i2:
-	LEAQ         128(CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       128(CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i2
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i2:
 	VMOVUPS      192(R11), Y0
 	VMOVUPS      448(R11), Y1
 	VMOVUPS      704(R11), Y2
@@ -3144,22 +3180,26 @@ reluh0i3:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i3:
-	LEAQ         192(CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y1, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y6, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       192(CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y1, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y6, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i3
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i3:
 	MOVQ         AX, R12
 	VMOVUPS      32(R12), Y0
 	ADDQ         BX, R12
@@ -3841,14 +3881,18 @@ reluh0i0:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i0:
-	LEAQ         (CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       (CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i0
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i0:
 	VMOVUPS      64(R11), Y0
 	VMOVUPS      192(R11), Y1
 	VMOVUPS      320(R11), Y2
@@ -3897,14 +3941,18 @@ reluh0i1:
 	VMAXPS Y5, Y8, Y5
 
 storeh0i1:
-	LEAQ         64(CX), R13
-	VMOVUPS      Y0, (R13)
-	ADDQ         DX, R13
-	VMOVUPS      Y5, (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
-	ADDQ         DX, R13
-	PREFETCHT0   (R13)
+	LEAQ       64(CX), R13
+	VMOVUPS    Y0, (R13)
+	ADDQ       DX, R13
+	VMOVUPS    Y5, (R13)
+	ADDQ       DX, R13
+	TESTQ      $0x00000010, R9
+	JNZ        nearh0i1
+	PREFETCHT0 (R13)
+	ADDQ       DX, R13
+	PREFETCHT0 (R13)
+
+nearh0i1:
 	MOVQ         AX, R12
 	VMOVUPS      32(R12), Y0
 	ADDQ         BX, R12

@@ -408,6 +408,9 @@ func (r *winoRun) transformOut(g group) {
 
 func (r *winoRun) outTiles(part *Part, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
 	flags := r.c.flags(part)
+	if r.c.Pool {
+		flags |= tileNear
+	}
 	if !r.c.second() {
 		res, rat = bias, 0 // not read
 	}

@@ -249,6 +249,7 @@ const (
 	tileRes  = 2
 	tileAcc  = 4
 	tileMask = 8
+	tileNear = 16 // what is written is in the first cache
 )
 
 // notAtLeast is the predicate of a comparison, for zero against y: where y is above zero

@@ -236,6 +236,8 @@ func winoOut(bits, m int) {
 				ADDQ(row, d)
 			}
 			if h == 0 {
+				TESTQ(U32(tileNear), flags)
+				JNZ(LabelRef("near" + label))
 				// Those of the tile below, of the next run probably: a store to what is far
 				// away waits for it, and many such stores hold up what follows.
 				for y := range t {
@@ -244,6 +246,7 @@ func winoOut(bits, m int) {
 						ADDQ(row, d)
 					}
 				}
+				Label("near" + label)
 			}
 		}
 	}
