@@ -289,6 +289,7 @@ func (c *call) forwardWeights(e *plan.Emitter, do worker, weight *plan.Tensor) *
 	if !ok {
 		return weight
 	}
+	w.Pool, w.Picks = false, kernel.View{} // it is the same for the weights
 	t := e.Temp("weights", plan.Packed, w.PackedLen(), 1, 1)
 	e.Step(kernel.WinogradRepack{Winograd: w}, list(weight), list(t))
 	return t
