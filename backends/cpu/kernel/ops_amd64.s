@@ -2362,7 +2362,7 @@ done49_1:
 	RET
 
 // func opsMaxPoolPickedGrad2AVX512(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·opsMaxPoolPickedGrad2AVX512(SB), NOSPLIT, $0-104
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    picks_base+24(FP), CX
@@ -2373,38 +2373,45 @@ TEXT ·opsMaxPoolPickedGrad2AVX512(SB), NOSPLIT, $0-104
 	MOVQ    dxRowStep+96(FP), DI
 	SHLQ    $0x02, DI
 	ADDQ    DI, SI
-	MOVQ    acc_base+72(FP), DI
-	VMOVUPS (DI), Z0
+	MOVQ    dxRowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, DI
+	MOVQ    acc_base+72(FP), R8
+	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
 loop50_1:
-	CMPQ      BX, $0x01
-	JLT       done50_1
-	VMOVUPS   (DX), Z2
-	VADDPS    Z1, Z2, Z3
-	KMOVW     (CX), K1
-	VMOVAPS.Z Z3, K1, Z4
-	VMOVUPS   Z4, (AX)
-	KMOVW     2(CX), K2
-	VMOVAPS.Z Z3, K2, Z4
-	VMOVUPS   Z4, 64(AX)
-	KORW      K1, K2, K1
-	KMOVW     4(CX), K2
-	VMOVAPS.Z Z3, K2, Z4
-	VMOVUPS   Z4, (SI)
-	KORW      K1, K2, K1
-	KMOVW     6(CX), K2
-	VMOVAPS.Z Z3, K2, Z3
-	VMOVUPS   Z3, 64(SI)
-	KORW      K1, K2, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VADDPS    Z2, Z0, Z0
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x00000080, SI
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x08, CX
-	SUBQ      $0x01, BX
-	JMP       loop50_1
+	CMPQ       BX, $0x01
+	JLT        done50_1
+	VMOVUPS    (DX), Z2
+	VADDPS     Z1, Z2, Z3
+	KMOVW      (CX), K1
+	VMOVAPS.Z  Z3, K1, Z4
+	VMOVUPS    Z4, (AX)
+	KMOVW      2(CX), K2
+	VMOVAPS.Z  Z3, K2, Z4
+	VMOVUPS    Z4, 64(AX)
+	KORW       K1, K2, K1
+	KMOVW      4(CX), K2
+	VMOVAPS.Z  Z3, K2, Z4
+	VMOVUPS    Z4, (SI)
+	KORW       K1, K2, K1
+	KMOVW      6(CX), K2
+	VMOVAPS.Z  Z3, K2, Z3
+	VMOVUPS    Z3, 64(SI)
+	KORW       K1, K2, K1
+	VMOVAPS.Z  Z2, K1, Z2
+	VADDPS     Z2, Z0, Z0
+	PREFETCHT0 (AX)(DI*1)
+	PREFETCHT0 (SI)(DI*1)
+	PREFETCHT0 64(AX)(DI*1)
+	PREFETCHT0 64(SI)(DI*1)
+	ADDQ       $0x00000080, AX
+	ADDQ       $0x00000080, SI
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x08, CX
+	SUBQ       $0x01, BX
+	JMP        loop50_1
 
 done50_1:
 	MOVQ    acc_base+72(FP), AX
@@ -5924,7 +5931,7 @@ done118_1:
 	RET
 
 // func opsMaxPoolPickedGrad2AVX2(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·opsMaxPoolPickedGrad2AVX2(SB), NOSPLIT, $0-104
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    picks_base+24(FP), CX
@@ -5935,9 +5942,12 @@ TEXT ·opsMaxPoolPickedGrad2AVX2(SB), NOSPLIT, $0-104
 	MOVQ    dxRowStep+96(FP), DI
 	SHLQ    $0x02, DI
 	ADDQ    DI, SI
-	MOVQ    acc_base+72(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
+	MOVQ    dxRowStep+96(FP), DI
+	SHLQ    $0x02, DI
+	ADDQ    DI, DI
+	MOVQ    acc_base+72(FP), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
@@ -5998,6 +6008,10 @@ loop119_1:
 	VANDPS       Y5, Y9, Y5
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
+	PREFETCHT0   (AX)(DI*1)
+	PREFETCHT0   (SI)(DI*1)
+	PREFETCHT0   64(AX)(DI*1)
+	PREFETCHT0   64(SI)(DI*1)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, SI
 	ADDQ         $0x00000040, DX

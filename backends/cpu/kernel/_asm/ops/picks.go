@@ -105,6 +105,8 @@ func pickingPools() {
 	dx1 := GP64()
 	MOVQ(dx, dx1)
 	ADDQ(step("dxRowStep"), dx1)
+	row2 := step("dxRowStep")
+	ADDQ(row2, row2)
 	acc := load(mem(ptr("acc"), 0))
 	z := zero()
 	loop(n, []int{1}, func(int) {
@@ -121,6 +123,11 @@ func pickingPools() {
 			}
 		}
 		add(acc, acc, keep(d, all))
+		// Those of the next windows below: a store to what is far away waits for it.
+		for i := range 2 {
+			PREFETCHT0(Mem{Base: dx, Index: row2, Scale: 1, Disp: 64 * i})
+			PREFETCHT0(Mem{Base: dx1, Index: row2, Scale: 1, Disp: 64 * i})
+		}
 		advance(dx, 2)
 		advance(dx1, 2)
 		advance(dy, 1)
