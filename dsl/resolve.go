@@ -28,6 +28,10 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 	f, _ := Parse(name, whole)
 	r := &resolver{starts: lineStarts(whole)}
 	r.lets(f, opt.Defines)
+	if g.Recipe.Labels == nil {
+		// Names of other classes than -D makes are dropped, with a warning.
+		Each(f, func(l *Labels) { r.remove(l.Kw, l.end()) })
+	}
 	Each(f, func(t *Train) { r.train(t, g.Recipe.Train, &want) })
 	if len(r.edits) == 0 {
 		return src, nil
@@ -75,6 +79,22 @@ func lineStarts(src []byte) []int {
 func (r *resolver) replace(s diag.Span, text string) {
 	at := r.starts[s.Line-1] + s.Col - 1
 	r.edits = append(r.edits, edit{at, at + s.Len, text})
+}
+
+// remove takes out what stands from the beginning of one span to the end of another.
+func (r *resolver) remove(first, last diag.Span) {
+	r.edits = append(r.edits, edit{r.starts[first.Line-1] + first.Col - 1, r.starts[last.Line-1] + last.Col - 1 + last.Len, ""})
+}
+
+// end is the last span of the statement.
+func (l *Labels) end() diag.Span {
+	switch {
+	case l.Set != nil:
+		return l.Set.Span
+	case l.File != nil:
+		return l.File.Span
+	}
+	return l.Names.Close
 }
 
 // apply makes the edits, of which those at one place stay in their order.

@@ -80,6 +80,17 @@ func TestResolveTexts(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", c.why, got, c.want)
 		}
 	}
+	for _, labels := range []string{`labels mnist`, "labels {\n  \"a\"\n  \"b\" \"c\"\n}", `labels "abc.txt"`} {
+		text := "net a\ninput x 1x4x4\nlet n = 3\n" + labels + "  # of these\no: fc n\n"
+		read := func(string) ([]byte, error) { return []byte("a\nb\nc\n"), nil }
+		if labels == "labels mnist" {
+			text = strings.Replace(text, "n = 3", "n = 10", 1)
+		}
+		got, err := Resolve("a.incc", []byte(text), Options{Defines: map[string]string{"n": "7"}, ReadFile: read}, want)
+		if err != nil || strings.Contains(string(got), "labels") || !strings.Contains(string(got), "# of these") {
+			t.Errorf("%s\n%v\n%s", text, err, got)
+		}
+	}
 	if _, err := Resolve("a.incc", []byte("net a\ninput x 1x4x4\nlet m = 2\nlet n = 3\no: fc n\n"), Options{Defines: map[string]string{"n": "m"}}, want); err == nil {
 		t.Error("a word that is a let in the text passed")
 	}
