@@ -45,7 +45,7 @@ func (r Recompute) size() int64 { return 1 << (r - Segments) }
 // anew. Where a level drops a value, each node that is no part of the network's own
 // pass reads a copy, computed by copies of the nodes back to values that are
 // kept, ahead of the first that reads it. Statistics are updated by the first pass
-// alone, and a dropout mask is a function of its layer and the step (ir.Differ).
+// alone, and a dropout mask is a function of its layer and the step.
 func (t *Training) recompute(level Recompute) error {
 	if level <= KeepAll {
 		return nil
