@@ -76,14 +76,16 @@ func lineStarts(src []byte) []int {
 	return starts
 }
 
+// at is where a span begins, in bytes.
+func (r *resolver) at(s diag.Span) int { return r.starts[s.Line-1] + s.Col - 1 }
+
 func (r *resolver) replace(s diag.Span, text string) {
-	at := r.starts[s.Line-1] + s.Col - 1
-	r.edits = append(r.edits, edit{at, at + s.Len, text})
+	r.edits = append(r.edits, edit{r.at(s), r.at(s.After()), text})
 }
 
 // remove takes out what stands from the beginning of one span to the end of another.
 func (r *resolver) remove(first, last diag.Span) {
-	r.edits = append(r.edits, edit{r.starts[first.Line-1] + first.Col - 1, r.starts[last.Line-1] + last.Col - 1 + last.Len, ""})
+	r.edits = append(r.edits, edit{r.at(first), r.at(last.After()), ""})
 }
 
 // end is the last span of the statement.

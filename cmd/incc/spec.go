@@ -30,8 +30,7 @@ type source struct {
 const maxSpecBytes = 1<<20 + 1
 
 // readSource finds a spec: an existing file, else that of the run whose folder is
-// named, else a built-in network, else standard input for "-". A run that is called
-// like a built-in network, as it is easily, stands back where one is to be trained anew.
+// named, else a built-in network, else standard input for "-".
 func readSource(c *cli.Context, arg string) (*source, error) {
 	if arg == "-" {
 		text, err := io.ReadAll(io.LimitReader(c.App.Reader, maxSpecBytes))
@@ -42,10 +41,7 @@ func readSource(c *cli.Context, arg string) (*source, error) {
 	if err == nil && !fi.IsDir() {
 		return readSpec(arg)
 	}
-	text, builtin, ok := specs.Source(strings.TrimSuffix(strings.TrimPrefix(arg, "specs/"), ".incc"))
-	ok = ok && (!looksLikePath || strings.HasPrefix(arg, "specs/"))
-	anew := c.Command.Name == "train" && (!c.Bool("resume") || c.IsSet("out"))
-	if err == nil && !(ok && anew) {
+	if err == nil {
 		if file := filepath.Join(arg, runSpec); exists(file) {
 			src, err := readSpec(file)
 			if err == nil {
@@ -54,8 +50,8 @@ func readSource(c *cli.Context, arg string) (*source, error) {
 			return src, err
 		}
 	}
-	if ok {
-		return &source{file: builtin, text: text, open: func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
+	if text, file, ok := specs.Source(strings.TrimSuffix(strings.TrimPrefix(arg, "specs/"), ".incc")); ok && (!looksLikePath || strings.HasPrefix(arg, "specs/")) {
+		return &source{file: file, text: text, open: func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
 	}
 	if looksLikePath {
 		if err == nil {

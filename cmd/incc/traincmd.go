@@ -28,6 +28,7 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/specs"
 )
 
 func trainCommand() *cli.Command {
@@ -155,6 +156,9 @@ func prepare(c *cli.Context) (*prepared, error) {
 		if arg, err = oneArg(c, "SPEC"); err != nil {
 			return nil, err
 		}
+	}
+	if _, file, ok := specs.Source(arg); ok && exists(filepath.Join(arg, runSpec)) && (!c.Bool("resume") || c.IsSet("out")) {
+		arg = file // a run is easily called like the network, which is the one that is meant
 	}
 	p := &prepared{files: map[string][]byte{}}
 	var err error

@@ -60,9 +60,9 @@ func (d LaneDenseBackwardData) Run(w *Worker, task int, a *Args) {
 	c0 := task / parts * channels
 	c1 := min(c0+channels, d.C)
 	t.from, t.to = c0*pixels+pixels*t.part/parts, (c1-1)*pixels+pixels*(t.part+1)/parts
-	t.run = min(d.In.inRun(d.C, d.H, d.W), d.Y.inRun(d.C, d.H, d.W))
-	if !d.ReLU {
-		t.run = d.In.inRun(d.C, d.H, d.W)
+	t.run = d.In.inRun(d.C, d.H, d.W)
+	if d.ReLU {
+		t.run = min(t.run, d.Y.inRun(d.C, d.H, d.W))
 	}
 	groups := groupsOf(a.Images)
 	if a.Out[1].Mem != nil {

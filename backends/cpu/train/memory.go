@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
@@ -36,7 +37,7 @@ func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Option
 		if err != nil {
 			return 0, 0, err
 		}
-		n := 4 * (int64(p.Arena) + int64(p.StateLen))
+		n := stepBytes(p)
 		if n <= limit {
 			return opt.Recompute, n, nil
 		}
@@ -50,6 +51,7 @@ func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Option
 // Memory is the bytes of a step, as [Fit] counts them.
 func (e *CPU) Memory() int64 {
 	step, _ := e.t.Programs()
-	p := step.Plan()
-	return 4 * (int64(p.Arena) + int64(p.StateLen))
+	return stepBytes(step.Plan())
 }
+
+func stepBytes(p *plan.Plan) int64 { return 4 * (int64(p.Arena) + int64(p.StateLen)) }
