@@ -168,8 +168,8 @@ func classNames(g *ir.Graph, s *data.Set) []string {
 // drawConfusion paints how often each class (row) was taken for each (column): the
 // darker the more, off the diagonal in red, with counts and names where there is
 // room for them. Classes beyond names are called by their number.
-func drawConfusion(path string, counts [][]int, names []string) error {
-	n := len(counts)
+func drawConfusion(path string, counts *train.Confusion, names []string) error {
+	n := counts.Classes()
 	side := vg.Points(math.Max(3, math.Min(34, 700/float64(max(1, n)))))
 	label := plot.New().Title.TextStyle // of the default font
 	label.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(10)}
@@ -201,12 +201,13 @@ func drawConfusion(path string, counts [][]int, names []string) error {
 		style.XAlign, style.YAlign, style.Rotation, style.Color = x, text.YCenter, rotation, c
 		dc.FillText(style, p, s)
 	}
-	for y, row := range counts {
+	for y := range n {
 		total := 0
-		for _, k := range row {
-			total += k
+		for x := range n {
+			total += counts.At(y, x)
 		}
-		for x, k := range row {
+		for x := range n {
+			k := counts.At(y, x)
 			// The fourth root shows single mistakes among thousands.
 			v := math.Pow(float64(k)/float64(max(1, total)), 0.25)
 			c, ink := color.RGBA{uint8(255 - 215*v), uint8(255 - 175*v), uint8(255 - 75*v), 255}, color.Color(color.White)

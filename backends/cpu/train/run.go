@@ -216,11 +216,10 @@ func (c *Config) gain(s *State, r Row) {
 
 // Score is what an evaluation found.
 type Score struct {
-	Loss     float64 // mean cross-entropy
-	Accuracy float64
-	Images   int
-	// Confusion counts images by label, then by prediction.
-	Confusion [][]int
+	Loss      float64 // mean cross-entropy
+	Accuracy  float64
+	Images    int
+	Confusion *Confusion
 }
 
 // Inferrer is the part of an Engine that evaluation needs.
@@ -240,10 +239,7 @@ func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted
 	batch := e.Batch()
 	images := make([]float32, batch*t.Size())
 	out := make([]float32, batch*classes)
-	r := Score{Images: s.Len()}
-	for range s.Classes {
-		r.Confusion = append(r.Confusion, make([]int, s.Classes))
-	}
+	r := Score{Images: s.Len(), Confusion: NewConfusion(s.Classes)}
 	loss, correct := 0.0, 0
 	for lo := 0; lo < s.Len(); lo += batch {
 		n := min(batch, s.Len()-lo)
@@ -260,9 +256,7 @@ func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted
 			if p == label {
 				correct++
 			}
-			if p < s.Classes {
-				r.Confusion[label][p]++
-			}
+			r.Confusion.Add(label, p)
 			loss += crossEntropy(z, label)
 			if each != nil {
 				each(lo+k, p)
