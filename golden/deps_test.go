@@ -20,7 +20,7 @@ import (
 // An import that is not allowed here is a question of design: answer it here,
 // with a reason, before it is made.
 const depsPolicy = `
-ir/diag, ir/tensor, ir/recipe, backends/cpu/kernel, specs: NONE
+ir/diag, ir/tensor, ir/recipe, backends/cpu/kernel, backends/files, specs: NONE
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 
@@ -43,7 +43,7 @@ codegen/gosrc:             ir/..., codegen/plan, codegen/gosrc/snippet
 codegen/gosrc/snippet:     NONE
 
 backends:                  ir/...
-backends/onnx:             backends, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
+backends/onnx:             backends, backends/files, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
 # Tools of tests: ONNX Runtime and the ONNX checker as child processes.
 backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
 # onnx-go and all that comes with it stay out of everything else.
@@ -51,16 +51,16 @@ backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.co
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
-backends/cpu/train:        backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
+backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours.
-backends/cpu/data:         backends/cpu/kernel, ir/..., golang.org/x/image/..., gonum.org/v1/gonum/mat
+backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., golang.org/x/image/..., gonum.org/v1/gonum/mat
 backends/cpu/peers:        NONE
 backends/cpu/peers/install: backends/cpu/peers
 
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
+cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
 `
 
 const module = "github.com/incc-lang/incc/"

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
@@ -39,7 +40,7 @@ func Dir(root *os.Root) Files { return dir{root} }
 type dir struct{ root *os.Root }
 
 func (d dir) Open(location string) (File, error) {
-	return d.root.OpenFile(location, os.O_RDONLY|openNoWait, 0)
+	return files.OpenIn(d.root, location)
 }
 
 func checkLocation(location string) error {
@@ -64,7 +65,7 @@ func HasExternal(m *onnxpb.ModelProto) bool {
 // name, of exactly the length that the tensor's shape asks for; together the
 // regions are no larger than the files, so that a small model cannot ask for the
 // same bytes again and again.
-func LoadExternal(m *onnxpb.ModelProto, files Files) (err error) {
+func LoadExternal(m *onnxpb.ModelProto, from Files) (err error) {
 	type opened struct {
 		File
 		size int64
@@ -87,7 +88,7 @@ func LoadExternal(m *onnxpb.ModelProto, files Files) (err error) {
 		}
 		f, ok := open[x.location]
 		if !ok {
-			if f.File, err = files.Open(x.location); err != nil {
+			if f.File, err = from.Open(x.location); err != nil {
 				return fail(err)
 			}
 			open[x.location] = f
@@ -95,8 +96,8 @@ func LoadExternal(m *onnxpb.ModelProto, files Files) (err error) {
 			if err != nil {
 				return fail(err)
 			}
-			if !info.Mode().IsRegular() {
-				return fail(fmt.Errorf("%q is not a regular file", x.location))
+			if err := files.Regular(strconv.Quote(x.location), info); err != nil {
+				return fail(err)
 			}
 			if links(info) > 1 {
 				return fail(fmt.Errorf("%q has another name (a hard link), so it may lie outside the model's folder", x.location))

@@ -4,8 +4,6 @@ package onnx
 
 import "io/fs"
 
-const openNoWait = 0
-
 // links cannot be known from a FileInfo here; making a hard link needs rights
 // over the target on Windows.
 func links(fs.FileInfo) uint64 { return 1 }

@@ -7,9 +7,6 @@ import (
 	"syscall"
 )
 
-// openNoWait keeps open from waiting for the other end of a FIFO.
-const openNoWait = syscall.O_NONBLOCK
-
 // links returns how many names a file has.
 func links(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

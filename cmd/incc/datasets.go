@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -48,18 +49,18 @@ func readData(ctx context.Context, name string, g *ir.Graph, say func(string)) (
 		if err != nil {
 			return nil, err
 		}
-		return data.ReadMNIST(os.DirFS(dir))
+		return data.ReadMNIST(files.Dir(dir))
 	case "fashion-mnist":
 		if _, err := os.Stat(fashionDir); err != nil {
 			return nil, errors.New("Fashion-MNIST is not here: install Debian's package dataset-fashion-mnist, or put its four files into a folder and name that: --data FOLDER")
 		}
-		return data.ReadMNIST(os.DirFS(fashionDir))
+		return data.ReadMNIST(files.Dir(fashionDir))
 	}
 	fi, err := os.Stat(name)
 	if err != nil || !fi.IsDir() {
 		return nil, fmt.Errorf("there is no data set and no folder %s%s", diag.Quote(name), didYouMean(name, []string{"mnist", "fashion-mnist"}))
 	}
-	dir := os.DirFS(name)
+	dir := files.Dir(name)
 	has := func(file string) bool { _, err := fs.Stat(dir, file); return err == nil }
 	switch {
 	case has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"):

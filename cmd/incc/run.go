@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -45,7 +45,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 			return nil, err
 		}
 	case ".pb":
-		b, err := os.ReadFile(path)
+		b, err := files.Read(path, maxModelBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		if len(want) != 4 {
 			return nil, fmt.Errorf("%s: input %s is %v, not a picture", path, in.Name, want)
 		}
-		f, err := os.Open(path)
+		f, _, err := files.Open(path)
 		if err != nil {
 			return nil, err
 		}

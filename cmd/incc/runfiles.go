@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
 )
 
 // The files of a run besides its weights and checkpoints.
@@ -74,9 +76,13 @@ func flagsOfRun(c *cli.Context, dir string) error {
 	return c.Set("data", b.Data)
 }
 
+// maxRunFile bounds the bytes of run.json, summary.json and results.csv. An epoch
+// adds some 80 bytes to results.csv.
+const maxRunFile = 16 << 20
+
 // readBegin reads run.json.
 func readBegin(dir string) (b runBegin, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, runStart))
+	text, err := files.Read(filepath.Join(dir, runStart), maxRunFile)
 	if err != nil {
 		return b, err
 	}
@@ -133,12 +139,11 @@ func writeResults(dir string, rows []train.Row) error {
 
 // readResults reads what writeResults wrote.
 func readResults(dir string) ([]train.Row, error) {
-	f, err := os.Open(filepath.Join(dir, runResults))
+	b, err := files.Read(filepath.Join(dir, runResults), maxRunFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not the folder of a run: %w", dir, err)
 	}
-	defer f.Close()
-	records, err := csv.NewReader(f).ReadAll()
+	records, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +190,7 @@ func writeSummaryFile(dir string, info runInfo) error {
 }
 
 func readSummaryFile(dir string) (info runInfo, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, runSummary))
+	b, err := files.Read(filepath.Join(dir, runSummary), maxRunFile)
 	if err != nil {
 		return info, err
 	}

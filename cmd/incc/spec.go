@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -79,15 +80,13 @@ func exists(file string) bool {
 	return err == nil
 }
 
+// readLimited reads a spec or a file that a spec names, up to maxSpecBytes.
 func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err == nil && fi.IsDir() {
-		return nil, fmt.Errorf("%s is a directory", path)
-	}
 	return io.ReadAll(io.LimitReader(f, maxSpecBytes))
 }
 

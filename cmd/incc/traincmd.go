@@ -22,6 +22,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
@@ -276,7 +277,7 @@ func (p *prepared) resolve(c *cli.Context) error {
 
 // begin writes into the folder what is known before the first step.
 func (p *prepared) begin(c *cli.Context) error {
-	if old, err := os.ReadFile(filepath.Join(p.dir, runSpec)); err == nil && c.Bool("resume") && !bytes.Equal(old, p.spec.text) {
+	if old, err := readLimited(filepath.Join(p.dir, runSpec)); err == nil && c.Bool("resume") && !bytes.Equal(old, p.spec.text) {
 		return fmt.Errorf("%s holds a run of another spec than %s with these flags; incc train --resume %s goes on with it, --out DIR begins one elsewhere", p.dir, p.spec.file, p.dir)
 	}
 	files := map[string][]byte{runSpec: p.spec.text}
@@ -574,7 +575,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 }
 
 func fileHash(name string) (string, error) {
-	f, err := os.Open(name)
+	f, _, err := files.Open(name)
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
@@ -19,14 +20,7 @@ const maxModelBytes = 1<<31 - 1
 
 // readModel reads an ONNX model with its external data.
 func readModel(path string) (*onnx.Model, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() || fi.Size() > maxModelBytes {
-		return nil, fmt.Errorf("%s is no regular file of at most 2 GiB", path)
-	}
-	b, err := os.ReadFile(path)
+	b, err := files.Read(path, maxModelBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ type FS interface {
 	MkdirAll(dir string) error
 	// Create makes a new file for writing.
 	Create(path string) (File, error)
-	ReadFile(path string) ([]byte, error)
 	Rename(from, to string) error
 	Remove(path string) error
 	// SyncDir makes renames in a folder last.
@@ -37,9 +36,6 @@ func (Disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o755) }
 
 // Create makes a file; one that is there is written over.
 func (Disk) Create(path string) (File, error) { return os.Create(path) }
-
-// ReadFile reads a whole file.
-func (Disk) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
 
 // Rename moves a file over another.
 func (Disk) Rename(from, to string) error { return os.Rename(from, to) }

@@ -212,11 +212,12 @@ func ReadCheckpoint(fs FS, dir, run string, e Engine) (*State, error) {
 }
 
 func loadCheckpoint(fs FS, path, run string, e Engine) (*State, error) {
-	b, err := fs.ReadFile(path)
+	f, size, err := fs.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := kernel.ParseTensors(b)
+	defer f.Close()
+	t, err := kernel.OpenTensors(f, size)
 	if err != nil {
 		return nil, err
 	}

@@ -378,16 +378,20 @@ func (m *memFS) Create(path string) (File, error) {
 	return f, nil
 }
 
-func (m *memFS) ReadFile(path string) ([]byte, error) {
+func (m *memFS) Open(path string) (ReadFile, int64, error) {
 	if m.fails() {
-		return nil, errDisk
+		return nil, 0, errDisk
 	}
 	f := m.files[path]
 	if f == nil {
-		return nil, fmt.Errorf("%s: no such file", path)
+		return nil, 0, fmt.Errorf("%s: no such file", path)
 	}
-	return bytes.Clone(f.data), nil
+	return memReader{bytes.NewReader(bytes.Clone(f.data))}, int64(len(f.data)), nil
 }
+
+type memReader struct{ *bytes.Reader }
+
+func (memReader) Close() error { return nil }
 
 func (m *memFS) Rename(from, to string) error {
 	if m.fails() {
