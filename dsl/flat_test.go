@@ -213,7 +213,7 @@ type diagnostic = diag.Diagnostic
 
 // TestFlatRandom prints and reads random networks over every op.
 func TestFlatRandom(t *testing.T) {
-	for seed := range int64(100 * long()) {
+	for seed := range int64(50 * long()) {
 		flatTrip(t, irtest.Random(seed, irtest.Options{}))
 	}
 }

@@ -151,7 +151,7 @@ func TestMutated(t *testing.T) {
 	m := mutator{rand.New(rand.NewPCG(2, 3))}
 	g := specgen.New(4, ops)
 	real := seeds(t)
-	const n = 20_000
+	const n = 5_000
 	right := 0
 	for i := range n * long() {
 		src := real[m.IntN(len(real))]
@@ -184,12 +184,12 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestBombs reads texts made to take long or much, of an eighth of the size that
+// TestBombs reads texts made to take long or much, of a sixteenth of the size that
 // is allowed, or all of it with INCC_LONG=1. What is linear ends in less than a
 // second on a machine of its own; the limit is for one that is not.
 func TestBombs(t *testing.T) {
 	t.Parallel()
-	size := MaxFile / 8
+	size := MaxFile / 16
 	if long() > 1 {
 		size = MaxFile - 1000
 	}

@@ -393,7 +393,7 @@ func TestGeneratedNets(t *testing.T) {
 	t.Parallel()
 	g := newNetGen(1)
 	nodes := 0
-	for i := range 2000 * long() {
+	for i := range 500 * long() {
 		text := g.net()
 		a, l := Load("x.incc", []byte(text), Options{})
 		if len(l) > 0 {

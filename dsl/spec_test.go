@@ -3,22 +3,19 @@ package dsl
 import (
 	"bytes"
 	"flag"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/dsl/internal/specgen"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// long is the factor by which the random tests run longer with INCC_LONG=1.
+// long is the factor by which INCC_LONG makes the random tests longer.
 func long() int {
-	if os.Getenv("INCC_LONG") != "" {
-		return 50
-	}
-	return 1
+	return longtest.Count(1, 4, 200)
 }
 
 // show is the problems of a text as a person sees them.
@@ -82,7 +79,7 @@ func comments(f *File) string {
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	g := specgen.New(1, ops)
-	for i := range 10_000 * long() {
+	for i := range 2_500 * long() {
 		s := g.Any()
 		src := []byte(s.Source)
 		f, l := Parse("x.incc", src)

@@ -18,6 +18,7 @@ import (
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -30,21 +31,18 @@ const (
 	winogradTolerance = 1e-3
 )
 
-var long = os.Getenv("INCC_LONG") == "1"
-
 // TestExecutorRandomGraphs runs random networks on the reference interpreter, on
 // every tier of the executor that the machine has, directly and with Winograd, as
 // they are and after all passes, in batches of 1 to 5 on 1 to 8 threads, and in
 // ONNX Runtime: they agree, and the vector tiers and all numbers of threads give
 // the same bits. Where weights make a network amplify rounding (a difference of
 // near equals before a normalization), the reference itself says so: its
-// answer to inputs rounded a little otherwise bounds what can be asked. 300 networks;
-// 50,000 with INCC_LONG=1, which INCC_FROM=43200 goes on with at that one.
+// answer to inputs rounded a little otherwise bounds what can be asked. INCC_LONG=all
+// runs 50,000 networks; INCC_FROM=43200 goes on with that one.
 func TestExecutorRandomGraphs(t *testing.T) {
-	count, everyORT := int64(300), int64(3)
+	count, everyORT := int64(longtest.Count(100, 500, 50_000)), int64(longtest.Count(3, 1, 1))
 	begin := int64(0)
-	if long {
-		count, everyORT = 50_000, 1
+	if longtest.All() {
 		if from := os.Getenv("INCC_FROM"); from != "" {
 			n, err := strconv.ParseInt(from, 10, 64)
 			if err != nil || n < 0 || n >= count {

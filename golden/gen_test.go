@@ -25,37 +25,40 @@ import (
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// inccDir is where inccCommand has put it, "" if nobody asked.
-var inccDir string
+// long asks for the long forms of the tests.
+var long = longtest.Enabled()
+
+// scratch is a folder for the files of a test run.
+var scratch string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "incc-golden-*"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		return m.Run()
+	}())
+}
 
 // inccCommand builds incc, once.
 var inccCommand = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "incc-golden-*")
-	if err != nil {
-		return "", err
-	}
-	inccDir = dir
-	exe := filepath.Join(dir, "incc")
+	exe := filepath.Join(scratch, "incc")
 	out, err := exec.Command("go", "build", "-o", exe, "github.com/incc-lang/incc/cmd/incc").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return exe, nil
 })
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if inccDir != "" {
-		os.RemoveAll(inccDir)
-	}
-	os.Exit(code)
-}
 
 // inModule runs a command in a folder and returns what it prints.
 func inModule(t *testing.T, dir string, env []string, name string, args ...string) string {
@@ -67,19 +70,38 @@ func inModule(t *testing.T, dir string, env []string, name string, args ...strin
 	return string(out)
 }
 
-// moduleCommand is a command in a folder to which nothing may come from elsewhere:
-// no proxy, no workspace, no cgo.
+// moduleCommand is a command in a folder that takes nothing from elsewhere: no proxy,
+// no workspace and, with INCC_LONG=1, no cgo (which compiles net and its like anew).
 func moduleCommand(dir string, env []string, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), env...)
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=")
+	if long {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
+	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }
 
+// sharedKernel is the flag that puts the run time where the packages of
+// [TestGeneratedNetworks] have it.
+const sharedKernel = "--kernel=./net/internal/inccrt"
+
+// newModule returns a user's empty module. Its folder is the same in every test, and
+// so is the place of the run time in it: Go compiles the run time for the first test
+// and takes it from the build cache for the others.
 func newModule(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/user\n\ngo 1.26\n"), 0o644); err != nil {
+	dir := filepath.Join(scratch, "module")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/user\n\ngo 1.26.0\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -169,7 +191,6 @@ func TestGeneratedPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := os.Getenv("INCC_LONG") != ""
 	names := slices.Clone(genSpecs)
 	for _, name := range specs.Names() {
 		if !slices.Contains(genSpecs, name) {

@@ -117,7 +117,6 @@ func TestGeneratedTrainers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := os.Getenv("INCC_LONG") != ""
 	var names []string
 	for _, name := range specs.Names() {
 		if strings.HasPrefix(name, "mnist/") || name == "lenet5" || long && strings.Contains(name, "mnist") {

@@ -2,12 +2,12 @@ package passes_test
 
 import (
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs/spectest"
@@ -51,7 +51,7 @@ func TestNetworksKeepTheirNumbers(t *testing.T) {
 		{"maxout_mnist_conv", "", ""},
 		{"mnist/inception_v1", "", ""},
 	}
-	if os.Getenv("INCC_LONG") == "1" {
+	if longtest.Enabled() {
 		nets = append(nets,
 			network{"inception_v3", "", ""},
 			network{"inception_v4", "3x299x299", "3x91x91"},

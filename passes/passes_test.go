@@ -4,21 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 )
 
 // graphs is how many random networks a test runs.
 func graphs(short int) int {
-	if os.Getenv("INCC_LONG") == "1" {
-		return 50000
-	}
-	return short
+	return longtest.Count(short, 6*short, 50_000)
 }
 
 // exactly is the relative difference that folding may make in float64.
@@ -54,7 +51,7 @@ func check(g *ir.Graph, p Pipeline, o Options) ([]Difference, error) {
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	fired := map[string]int{}
-	n := graphs(300)
+	n := graphs(100)
 	for seed := range uint64(n) {
 		for _, pass := range All() {
 			g := randomNet(seed)
@@ -106,7 +103,7 @@ func restoreConstants(g *ir.Graph, seed uint64) {
 // The whole pipeline, then the weights drawn and folded.
 func TestRandomPipeline(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(graphs(300)) {
+	for seed := range uint64(graphs(100)) {
 		g := randomNet(seed)
 		if _, err := check(g, Level(2), Options{KeepHeads: seed%2 == 0}); err != nil {
 			t.Fatalf("network %d: %v", seed, err)
@@ -133,7 +130,7 @@ func TestRandomPipeline(t *testing.T) {
 // The networks that every backend is tested on: every op occurs in them.
 func TestRandomOps(t *testing.T) {
 	t.Parallel()
-	for seed := range int64(graphs(300)) {
+	for seed := range int64(graphs(100)) {
 		g := irtest.Random(seed, irtest.Options{Side: 9, Fused: seed%2 == 0, Heads: true})
 		if _, err := check(g, Level(2), Options{KeepHeads: seed%3 == 0}); err != nil {
 			t.Fatalf("network %d: %v", seed, err)
@@ -176,7 +173,7 @@ func TestRandomOrder(t *testing.T) {
 		}
 	}
 	orders := map[string]bool{}
-	for seed := range uint64(graphs(300)) {
+	for seed := range uint64(graphs(100)) {
 		g := randomNet(seed)
 		p := shuffled(rand.New(rand.NewPCG(seed, 1)), ps)
 		orders[p.String()] = true
@@ -234,7 +231,7 @@ func nudge(r *ir.Rewriter, o Options) error {
 func TestRewired(t *testing.T) {
 	t.Parallel()
 	rewired, dynamic := 0, 0
-	for seed := range uint64(graphs(300)) {
+	for seed := range uint64(graphs(100)) {
 		g := randomNet(seed)
 		r := rand.New(rand.NewPCG(seed, 9))
 		at := map[*ir.Value]int{}
@@ -287,7 +284,7 @@ func TestRewired(t *testing.T) {
 			t.Fatalf("network %d: %v", seed, err)
 		}
 	}
-	if rewired < 300 || dynamic < 20 {
+	if rewired < 200 || dynamic < 20 {
 		t.Errorf("%d operands were rewired, %d weights made dynamic", rewired, dynamic)
 	}
 }

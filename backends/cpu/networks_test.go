@@ -12,6 +12,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs/spectest"
@@ -99,7 +100,7 @@ func TestMeasure(t *testing.T) {
 // the reference on the graph as the spec has it: outputs and labelled parts.
 func TestNetworks(t *testing.T) {
 	names, levels := []string{"lenet5", "nin_cifar10", "googlenet"}, []int{2}
-	if os.Getenv("INCC_LONG") != "" {
+	if longtest.Enabled() {
 		levels = []int{0, 2}
 		names = append(names, "googlenet_bn", "inception_v2", "inception_v3", "maxout_cifar10", "maxout_mnist_pi", "mnist/nin", "mnist/inception_v1", "inception_v4", "inception_resnet_v2", "vgg16", "alexnet")
 	}

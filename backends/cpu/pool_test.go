@@ -3,12 +3,12 @@ package cpu
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
@@ -68,10 +68,7 @@ func pooled(t *testing.T, r *rand.Rand) (g *ir.Graph, alone int) {
 // training step is that of the reference.
 func TestFusedPools(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 27))
-	count := 60
-	if os.Getenv("INCC_LONG") != "" {
-		count = 2000
-	}
+	count := longtest.Count(60, 240, 2000)
 	fused, apart, picked, inLanes := 0, 0, 0, 0
 	for i := range count {
 		g, alone := pooled(t, r)

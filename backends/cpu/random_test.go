@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
@@ -157,10 +157,7 @@ func randomNet(t testing.TB, seed uint64) *ir.Graph {
 
 // TestRandomGraphs plans and runs random graphs in every way.
 func TestRandomGraphs(t *testing.T) {
-	count := 25
-	if os.Getenv("INCC_LONG") != "" {
-		count = 5000
-	}
+	count := longtest.Count(12, 60, 5000)
 	for seed := range uint64(count) {
 		batch := []int{1, 2, 5, 18}[seed%4]
 		if err := verifyErr(randomNet(t, seed), batch, 1, 3); err != nil {
@@ -174,10 +171,7 @@ func TestRandomGraphs(t *testing.T) {
 
 // TestRandomTraining trains random networks for a step and compares the params.
 func TestRandomTraining(t *testing.T) {
-	count := 8
-	if os.Getenv("INCC_LONG") != "" {
-		count = 1000
-	}
+	count := longtest.Count(8, 24, 1000)
 	for seed := uint64(0); count > 0; seed++ {
 		g := randomNet(t, seed)
 		out := g.Outputs[len(g.Outputs)-1]

@@ -3,11 +3,11 @@ package cpu
 import (
 	"errors"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
@@ -15,10 +15,7 @@ import (
 // TestRandomRecompute trains random networks for two steps at every level of
 // recomputation: all params end as the same bits.
 func TestRandomRecompute(t *testing.T) {
-	count := 8
-	if os.Getenv("INCC_LONG") == "1" {
-		count = 1000
-	}
+	count := longtest.Count(8, 32, 1000)
 	changed := 0
 	for seed := uint64(0); count > 0; seed++ {
 		g := randomNet(t, seed)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/ref"
@@ -207,7 +207,7 @@ func TestTrainingPlans(t *testing.T) {
 // TestTrainingNetworks compares steps of networks of specs/ with the reference.
 func TestTrainingNetworks(t *testing.T) {
 	names := []string{"lenet5", "mnist/inception_v1"}
-	if os.Getenv("INCC_LONG") != "" {
+	if longtest.Enabled() {
 		names = append(names, "mnist/nin", "mnist/inception_v3", "nin_cifar10", "maxout_mnist_pi", "maxout_cifar10", "googlenet", "inception_v2")
 	}
 	for _, name := range names {

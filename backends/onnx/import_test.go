@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -86,7 +87,7 @@ func TestImportSpecs(t *testing.T) {
 	for _, name := range specs.Names() {
 		g := spectest.Load(t, name)
 		want := ir.Summarize(g)
-		if want.Params > 30e6 && os.Getenv("INCC_LONG") != "1" {
+		if want.Params > 30e6 && !longtest.Enabled() {
 			continue
 		}
 		r, err := reimported(t, g)

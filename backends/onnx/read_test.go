@@ -17,6 +17,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // nest wraps bytes in a field n times.
@@ -275,10 +276,7 @@ func TestCostIsAnUpperBound(t *testing.T) {
 
 // TestMutatedModels flips, cuts, repeats and splices the bytes of good models.
 func TestMutatedModels(t *testing.T) {
-	n := 20_000
-	if os.Getenv("INCC_LONG") == "1" {
-		n *= 50
-	}
+	n := longtest.Count(20_000, 80_000, 1_000_000)
 	small := encode(t, tiny())
 	noWeights := tiny()
 	noWeights.Weights = nil

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // killedSpec holds what a run must not lose: statistics, momentum, dropout masks,
@@ -111,7 +113,7 @@ func resultOf(t *testing.T, dir string) string {
 
 // TestSIGKILL kills a training process at random times, again and again, and lets
 // it go on: what is there at the end has the bits of the run that nobody
-// disturbed, and nothing else lies about. 10 kills, 500 with INCC_LONG=1.
+// disturbed, and nothing else lies about.
 func TestSIGKILL(t *testing.T) {
 	want, dir := "", killable(t)
 	args := func(out string, more ...string) []string {
@@ -124,10 +126,7 @@ func TestSIGKILL(t *testing.T) {
 	whole := time.Since(start)
 	want = resultOf(t, filepath.Join(dir, "whole"))
 
-	kills, during := 10, 0
-	if os.Getenv("INCC_LONG") != "" {
-		kills = 500
-	}
+	kills, during := longtest.Count(10, 50, 500), 0
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 3))
 	for done, round := 0, 0; done < kills; round++ {

@@ -3,21 +3,18 @@ package ops_test
 import (
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // shapesPerOp is how many random uses of each op are differentiated.
 func shapesPerOp() int {
-	if os.Getenv("INCC_LONG") == "1" {
-		return 300
-	}
-	return 30
+	return longtest.Count(30, 300, 300)
 }
 
 type gradFunc = func(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value

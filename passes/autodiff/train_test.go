@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/ref"
@@ -270,10 +270,7 @@ func TestNetworkBugs(t *testing.T) {
 
 // Gradients of random networks are those of central differences too.
 func TestRandomNetworks(t *testing.T) {
-	many := int64(25)
-	if os.Getenv("INCC_LONG") == "1" {
-		many = 400
-	}
+	many := int64(longtest.Count(25, 100, 400))
 	compared := 0
 	for seed := range many {
 		g := irtest.Random(seed, irtest.Options{Size: 3, Side: 7, Fused: seed%2 == 0, Heads: true, Skip: func(op ir.Op) bool {

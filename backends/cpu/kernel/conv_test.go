@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"testing"
 	"unsafe"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestTileLayout compares the struct with what the assembly assumes.
@@ -431,10 +433,7 @@ func TestConvSizes(t *testing.T) {
 
 func TestConvRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	count := 100
-	if long() {
-		count = 5000
-	}
+	count := longtest.Count(100, 400, 5000)
 	for range count {
 		c := Conv{
 			IC: 1 + r.IntN(40), H: 1 + r.IntN(12), W: 1 + r.IntN(30),

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // weightGradient is the gradient of weights (in OIHW) and bias by its definition, from
@@ -38,10 +40,7 @@ func (k *convCase) weightGradient() (dw, db []float64) {
 func TestBackwardWeights(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(3, 9))
-	count := 80
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(80, 320, 3000)
 	for i := range count {
 		c := Conv{
 			IC: 1 + r.IntN(40), H: 1 + r.IntN(9), W: 1 + r.IntN(20), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"runtime"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestWinoSumsLayout compares the struct with what the assembly assumes.
@@ -18,10 +20,7 @@ func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 12) }
 func TestWinogradBackwardWeights(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(8, 9))
-	count := 60
-	if long() {
-		count = 2000
-	}
+	count := longtest.Count(25, 200, 2000)
 	for i := range count {
 		side := 3 + 2*r.IntN(2)
 		c := Conv{IC: 9 + r.IntN(60), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: side, KW: side, SH: 1, SW: 1, PH: r.IntN(side + 2), PW: r.IntN(side + 2),

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // inputGradient is the gradient of a convolution with respect to its input of h x w
@@ -41,10 +43,7 @@ func inputGradient(c Conv, images, h, w int, weight []float32, dy, before *actBu
 func TestBackwardData(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(8, 8))
-	count := 80
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(80, 320, 3000)
 	for i := range count {
 		c := Conv{
 			IC: 1 + r.IntN(40), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 func TestISA(t *testing.T) {
@@ -64,7 +66,7 @@ func TestPeakMeter(t *testing.T) {
 // TestPortableBuild compiles the package for other architectures: the assembly
 // must not be missed.
 func TestPortableBuild(t *testing.T) {
-	if !long() {
+	if !longtest.Enabled() {
 		t.Skip("compiles the standard library four times: INCC_LONG=1")
 	}
 	for _, target := range []string{"linux/arm64", "windows/amd64", "darwin/arm64", "linux/386"} {

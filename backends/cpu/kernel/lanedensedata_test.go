@@ -4,6 +4,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestLaneProductLayout compares the struct with what the assembly assumes.
@@ -16,10 +18,7 @@ func TestLaneProductLayout(t *testing.T) {
 func TestLaneDenseBackwardData(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := newRand(61)
-	count := 120
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(120, 480, 3000)
 	for i := range count {
 		images := []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150}[r.IntN(10)]
 		d := LaneDenseBackwardData{Dense: Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Part{C: 1 + r.IntN(70)}}, ReLU: i%2 == 0}

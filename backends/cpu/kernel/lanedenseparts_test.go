@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // laneDenseCase is a dense layer over a map in lanes, as a training step has it.
@@ -63,10 +65,7 @@ func (k *laneDenseCase) in(n, i int) *float32 {
 func TestLaneDenseParts(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := newRand(63)
-	count := 80
-	if long() {
-		count = 2000
-	}
+	count := longtest.Count(80, 320, 2000)
 	for range count {
 		k := newLaneDenseCase(r)
 		inputs := k.inputs()

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestLaneGradientLayout compares the struct with what the assembly assumes.
@@ -28,10 +30,7 @@ func narrowConv(r *rand.Rand, groups bool) Conv {
 func TestLaneBackwardWeights(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(4, 9))
-	count := 60
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		images := 1 + r.IntN(40)
 		k := newLaneCase(r, images, narrowConv(r, i%5 == 0), i%2)
@@ -114,10 +113,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 
 func TestLaneBackwardData(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 8))
-	count := 60
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		c := narrowConv(r, i%4 == 0)
 		h, w := max(1, (c.KH-1)*one(c.DH)+1-2*c.PH+r.IntN(8)), max(1, (c.KW-1)*one(c.DW)+1-2*c.PW+r.IntN(12))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestLaneTileLayout compares the struct with what the assembly assumes.
@@ -28,10 +30,7 @@ func TestLaneConvSizes(t *testing.T) {
 
 func TestLaneConvRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 7))
-	count := 60
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(60, 240, 3000)
 	for range count {
 		c := Conv{
 			IC: 1 + r.IntN(9), H: 1 + r.IntN(8), W: 1 + r.IntN(16),

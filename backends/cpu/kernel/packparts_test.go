@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // packedNaively is what Pack writes, element by element from the definition of the
@@ -116,10 +118,7 @@ func naivelyTransformed(c Conv, out []float32, depths, positions int, filter fun
 func TestPack(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(8, 1))
-	count := 200
-	if long() {
-		count = 5000
-	}
+	count := longtest.Count(200, 800, 5000)
 	kinds := map[string]int{}
 	for range count {
 		c := Conv{IC: 1 + r.IntN(67), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), H: 1, W: 1, Parts: [4]Part{{C: 1 + r.IntN(67)}}}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // newPicks is a place for the picks of h x w windows, with gaps and guard zones.
@@ -125,10 +127,7 @@ func TestPicks(t *testing.T) {
 // Winograd and then MaxPool, whatever the tasks are, on maps of any size.
 func TestWinogradPool(t *testing.T) {
 	r := newRand(72)
-	count := 150
-	if long() {
-		count = 5000
-	}
+	count := longtest.Count(50, 400, 5000)
 	for i := range count {
 		taps := 3 + 2*r.IntN(2)
 		c := Conv{IC: 1 + r.IntN(40), H: 2 + r.IntN(17), W: 2 + r.IntN(40), KH: taps, KW: taps, PH: r.IntN(taps + 2), PW: r.IntN(taps + 2)}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 func writeTensors(t testing.TB, meta map[string]string, infos []TensorInfo, data map[string][]float32) []byte {
@@ -378,10 +380,7 @@ func TestSafetensorsBombs(t *testing.T) {
 // of proportion.
 func TestSafetensorsMutated(t *testing.T) {
 	file, _, _ := sample(t)
-	n := 10_000
-	if long() {
-		n *= 50
-	}
+	n := longtest.Count(10_000, 40_000, 500_000)
 	r := newRand(21)
 	tokens := []string{`"`, `{`, `}`, `[`, `]`, `,`, `:`, `0`, `9`, `18446744073709551615`, `4294967296`, `-1`, `F16`, `F64`, `I8`, `\u0000`, `\`, `dtype`, `__metadata__`, ` `, "\x00", "\xff"}
 	header := int(binary.LittleEndian.Uint64(file)) + 8
@@ -429,7 +428,7 @@ func TestSafetensorsMutated(t *testing.T) {
 	t.Logf("%d of %d accepted", accepted, n)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	if m.Sys > 256<<20+8*uint64(len(file)) && !long() {
+	if m.Sys > 256<<20+8*uint64(len(file)) && !longtest.Enabled() {
 		t.Errorf("%d MB from the system", m.Sys>>20)
 	}
 }

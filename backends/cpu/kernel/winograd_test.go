@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // wino makes the Winograd kernel of the shapes; the splits of check become
@@ -20,10 +22,7 @@ func TestWinoProductLayout(t *testing.T) {
 func TestWinogradRandom(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(4, 3))
-	count := 40
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(40, 160, 3000)
 	for range count {
 		k := 3 + 2*r.IntN(2)
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: r.IntN(k + 2), PW: r.IntN(k + 2)}
@@ -131,10 +130,7 @@ func TestWinogradRepack(t *testing.T) {
 func TestWinogradLine(t *testing.T) {
 	t.Logf("tiers: %v", Available())
 	r := rand.New(rand.NewPCG(7, 1))
-	count := 60
-	if long() {
-		count = 3000
-	}
+	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 1, KW: 7, PH: r.IntN(2), PW: r.IntN(9)}
 		if i%2 == 0 {

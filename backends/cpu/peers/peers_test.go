@@ -12,6 +12,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // affine writes a model that computes relu(x*w + b) for w of 3 x 2, and softmax of that
@@ -135,7 +136,7 @@ func TestONNXRuntime(t *testing.T) {
 
 func TestPyTorch(t *testing.T) {
 	versions := []string{Torch}
-	if os.Getenv("INCC_LONG") == "1" {
+	if longtest.Enabled() {
 		versions = append(versions, "debian")
 	}
 	for _, v := range versions {

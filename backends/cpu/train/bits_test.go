@@ -1,22 +1,19 @@
 package train
 
 import (
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 // TestBitsOfAnyThreads trains three networks on 1, 2, 3, 4 and 8 threads, on both
 // vector tiers: all that an engine holds ends with the same bits.
 func TestBitsOfAnyThreads(t *testing.T) {
-	steps := 50
-	if os.Getenv("INCC_LONG") != "" {
-		steps = 5000
-	}
+	steps := longtest.Count(50, 200, 5000)
 	type net struct {
 		name  string
 		graph *ir.Graph

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
 	"github.com/incc-lang/incc/specs/spectest"
@@ -190,7 +190,7 @@ func TestNetworks(t *testing.T) {
 		{"inception_v3", 2, 1, 0.5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.flips > 0 && os.Getenv("INCC_LONG") == "" {
+			if c.flips > 0 && !longtest.Enabled() {
 				t.Skip("INCC_LONG=1 runs it")
 			}
 			for _, isa := range kernel.Available() {

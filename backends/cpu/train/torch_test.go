@@ -15,6 +15,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes/autodiff"
 	"github.com/incc-lang/incc/specs"
@@ -84,7 +85,7 @@ func withoutDropout(t *testing.T, name string) string {
 // are held to twice the distance of PyTorch's own gradients in float32 from its
 // gradients in float64.
 func TestTorchGradients(t *testing.T) {
-	if os.Getenv("INCC_LONG") == "" {
+	if !longtest.Enabled() {
 		t.Skip("importing PyTorch takes its time: INCC_LONG=1 runs this")
 	}
 	for _, version := range []string{peers.Torch, "debian"} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/specs"
@@ -75,7 +75,7 @@ func decoded(t testing.TB, data []byte) (*onnxgo.Model, *Backend) {
 // TestEverySpec runs the model of every spec, with a symbolic batch and a fixed
 // one, through onnx-go and holds the small ones against the reference.
 func TestEverySpec(t *testing.T) {
-	long := os.Getenv("INCC_LONG") == "1"
+	long := longtest.Enabled()
 	ran := 0
 	for _, name := range specs.Names() {
 		g := spectest.Load(t, name)

@@ -15,6 +15,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -108,7 +109,7 @@ func TestModelsReadBack(t *testing.T) {
 	read := 0
 	for _, name := range specs.Names() {
 		g := spectest.Load(t, name)
-		if s := ir.Summarize(g); s.Params+s.HeadParams > 14e6 && os.Getenv("INCC_LONG") != "1" {
+		if s := ir.Summarize(g); s.Params+s.HeadParams > 14e6 && !longtest.Enabled() {
 			continue
 		}
 		for _, b := range []onnx.Backend{{Batch: 1}, {Batch: 2, Opset: 21, Heads: true, Dropout: true}} {

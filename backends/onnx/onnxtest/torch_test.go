@@ -2,12 +2,12 @@ package onnxtest
 
 import (
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/peers"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -19,7 +19,7 @@ import (
 // ours, as a graph on the reference interpreter, against PyTorch's on the emitted
 // model. Forward passes agree in every mode first.
 func TestTorchGradients(t *testing.T) {
-	if os.Getenv("INCC_LONG") != "1" {
+	if !longtest.Enabled() {
 		t.Skip("importing PyTorch takes its time: INCC_LONG=1 runs this")
 	}
 	names := []string{"lenet5", "mnist/nin_listed", "mnist/inception_v3", "maxout_mnist_pi"}
