@@ -49,6 +49,9 @@ backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
 # onnx-go and all that comes with it stay out of everything else.
 backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.com/owulveryck/onnx-go/..., gonum.org/v1/gonum/graph/..., gorgonia.org/..., google.golang.org/protobuf/...
 
+# Reads and writes whatever a path names.
+backends/files: NONE
+
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff

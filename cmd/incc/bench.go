@@ -86,6 +86,10 @@ type peerResult struct {
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 func bench(c *cli.Context) error {
+	if toStdout(c.String("tune")) && toStdout(c.String("trace")) {
+		return usagef("--tune and --trace cannot both go to standard output")
+	}
+	out := messages(c, c.String("tune"), c.String("trace"))
 	g, o, err := loadForExecutor(c)
 	if err != nil {
 		return err
@@ -95,10 +99,10 @@ func bench(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(file, func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
+		if err := writeOutput(c, file, "", func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.App.Writer, "wrote %s: %s\n", file, diag.Count(len(t.Algorithm), "convolution"))
+		fmt.Fprintf(out, "wrote %s: %s\n", file, diag.Count(len(t.Algorithm), "convolution"))
 		o.Tuning = t
 	}
 	p, err := cpu.Compile(g, o)
@@ -106,14 +110,14 @@ func bench(c *cli.Context) error {
 		return err
 	}
 	s := p.NewSession()
-	in, out := operands(g, o.Batch, o.Seed)
-	once := func() error { return s.Run(in, out) }
+	in, results := operands(g, o.Batch, o.Seed)
+	once := func() error { return s.Run(in, results) }
 	for range 3 {
 		if err := once(); err != nil {
 			return err
 		}
 	}
-	for _, y := range out[0] {
+	for _, y := range results[0] {
 		if math.IsNaN(float64(y)) {
 			return &numericalError{"the network computes NaN on noise; give it weights"}
 		}
@@ -155,25 +159,25 @@ func bench(c *cli.Context) error {
 	}
 	r.GFLOPS = 2 * float64(ir.Summarize(spec).MACs) * float64(o.Batch) / (r.P50 * 1e6)
 	r.PeakShare = r.GFLOPS / r.Peak
-	if err := writeBench(c, r); err != nil {
+	if err := writeBench(c, out, r); err != nil {
 		return err
 	}
 	if c.Bool("layers") {
-		steps, err := s.StepTimes(in, out, 30)
+		steps, err := s.StepTimes(in, results, 30)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(c.App.Writer)
-		if err := p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: steps, Peak: r.Peak}); err != nil {
+		fmt.Fprintln(out)
+		if err := p.Plan().Table(out, plan.TableOptions{Measured: steps, Peak: r.Peak}); err != nil {
 			return err
 		}
 	}
 	if file := c.String("trace"); file != "" {
-		events, err := s.RunTraced(in, out)
+		events, err := s.RunTraced(in, results)
 		if err != nil {
 			return err
 		}
-		return writeFile(file, func(w io.Writer) error { return writeTrace(w, p.Plan(), events) })
+		return writeOutput(c, file, "", func(w io.Writer) error { return writeTrace(w, p.Plan(), events) })
 	}
 	return nil
 }
@@ -192,8 +196,7 @@ func allocs(f func() error) float64 {
 	return math.Floor(float64(after.Mallocs-before.Mallocs) / runs)
 }
 
-func writeBench(c *cli.Context, r benchResult) error {
-	w := c.App.Writer
+func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 	switch {
 	case c.Bool("json"):
 		return json.NewEncoder(w).Encode(r)

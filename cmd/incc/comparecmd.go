@@ -25,6 +25,9 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 			if !c.Args().Present() {
 				return usagef("incc compare wants folders of runs")
 			}
+			if err := notStdout("output", c.String("output"), "a PNG and an SVG file"); err != nil {
+				return err
+			}
 			var names []string
 			var runs [][]train.Row
 			var infos []runInfo

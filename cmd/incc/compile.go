@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -48,9 +49,23 @@ func compile(c *cli.Context) error {
 	if out == "" {
 		return &usageError{errNoOutput.Error()}
 	}
+	path := out
+	if c.Bool("external") {
+		if err := notStdout("output", out, "the two files of --external"); err != nil {
+			return err
+		}
+		// The model names the file of its weights, which lies beside it.
+		var err error
+		if path, err = files.Resolve(out); err != nil {
+			return err
+		}
+	}
 	var clock stopwatch
-	g, _, err := load(c, arg)
+	g, src, err := load(c, arg)
 	if err != nil {
+		return err
+	}
+	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
 		return err
 	}
 	clock.lap("front end")
@@ -82,15 +97,16 @@ func compile(c *cli.Context) error {
 		}
 	}
 	clock.lap("passes")
-	b := onnx.Backend{Path: filepath.Base(out), Opset: c.Int("opset"), External: c.Bool("external"), Heads: c.Bool("heads"),
+	b := onnx.Backend{Path: filepath.Base(path), Opset: c.Int("opset"), External: c.Bool("external"), Heads: c.Bool("heads"),
 		Batch: c.Int("batch"), Version: version, Seed: c.Int64("seed")}
-	files, err := b.Emit(g)
+	emitted, err := b.Emit(g)
 	if err != nil {
 		return err
 	}
 	clock.lap("ONNX")
+	said := messages(c, out)
 	if checked != nil {
-		if err := passes.WriteDifferences(c.App.Writer, checked); err != nil {
+		if err := passes.WriteDifferences(said, checked); err != nil {
 			return err
 		}
 		for _, d := range checked {
@@ -99,7 +115,12 @@ func compile(c *cli.Context) error {
 			}
 		}
 	}
-	if err := writeFiles(filepath.Dir(out), files); err != nil {
+	if c.Bool("external") {
+		err = writeFiles(filepath.Dir(path), emitted)
+	} else {
+		err = writeOutput(c, out, "an ONNX model", func(w io.Writer) error { _, err := emitted[0].WriteTo(w); return err })
+	}
+	if err != nil {
 		return err
 	}
 	clock.lap("writing")
@@ -107,9 +128,9 @@ func compile(c *cli.Context) error {
 	if c.Bool("heads") {
 		params, macs = params+s.HeadParams, macs+s.HeadMACs
 	}
-	fmt.Fprintf(c.App.Writer, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Printable(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
+	fmt.Fprintf(said, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
 	if c.Bool("timing") {
-		clock.write(c.App.Writer)
+		clock.write(said)
 	}
 	return nil
 }
@@ -131,9 +152,9 @@ func needsData(c *cli.Context) bool {
 
 // writeFiles writes what a backend gives; the main file comes last, so that it
 // never names one that is not there.
-func writeFiles(dir string, files []backends.File) error {
-	for i := len(files) - 1; i >= 0; i-- {
-		f := files[i]
+func writeFiles(dir string, list []backends.File) error {
+	for i := len(list) - 1; i >= 0; i-- {
+		f := list[i]
 		if err := writeFile(filepath.Join(dir, f.Path), func(w io.Writer) error { _, err := f.WriteTo(w); return err }); err != nil {
 			return err
 		}

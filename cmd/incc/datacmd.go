@@ -46,6 +46,10 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	out := messages(c, c.String("sheet"))
+	if toStdout(c.String("sheet")) && c.Bool("json") {
+		return usagef("--json and --sheet cannot both go to standard output")
+	}
 	side := c.Int("side")
 	if side < 1 || side > 1024 {
 		return usagef("--side %d: 1 to 1024 are possible", side)
@@ -89,16 +93,16 @@ func inspectData(c *cli.Context) error {
 		parts = append(parts, x)
 	}
 	if c.Bool("json") {
-		if err := writeJSON(c.App.Writer, parts); err != nil {
+		if err := writeJSON(out, parts); err != nil {
 			return err
 		}
 	} else {
 		for _, p := range parts {
-			fmt.Fprintf(c.App.Writer, "%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
+			fmt.Fprintf(out, "%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
 			for _, m := range p.Mean {
-				fmt.Fprintf(c.App.Writer, " %.1f", m)
+				fmt.Fprintf(out, " %.1f", m)
 			}
-			fmt.Fprintln(c.App.Writer)
+			fmt.Fprintln(out)
 		}
 		most := 0
 		for _, k := range parts[0].Counts {
@@ -124,10 +128,10 @@ func inspectData(c *cli.Context) error {
 			}
 			t.add(append(cells, strings.Repeat("#", 40*parts[0].Counts[k]/max(1, most)))...)
 		}
-		t.write(c.App.Writer)
+		t.write(out)
 	}
 	if file := c.String("sheet"); file != "" {
-		return writeFile(file, func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) })
+		return writeOutput(c, file, "a PNG file", func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) })
 	}
 	return nil
 }

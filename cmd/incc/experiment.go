@@ -96,6 +96,9 @@ func experimentCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := notStdout("out", c.String("out"), "the folders of runs"); err != nil {
+				return err
+			}
 			if name == maxoutExperiment {
 				return maxoutFigure(c, filepath.Join(c.String("out"), name))
 			}

@@ -1,56 +1,66 @@
 package main
 
 import (
-	"bufio"
+	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
-// writeFile writes a file whole or not at all: to a temporary file in the same
-// directory, flushed to the disk, then renamed.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	if fi, e := os.Stat(path); e == nil && !fi.Mode().IsRegular() {
-		// A device such as /dev/null or /dev/stdout cannot be renamed over.
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
+// writeFile writes a file whole or not at all; see files.Write.
+func writeFile(path string, write func(io.Writer) error) error { return files.Write(path, write) }
+
+// toStdout reports whether a path means standard output: "-", or a name of its
+// descriptor such as /dev/stdout.
+func toStdout(path string) bool {
+	if path == "-" {
+		return true
+	}
+	fd, ok := files.Descriptor(path)
+	return ok && fd == 1
+}
+
+// writeOutput writes the result of a command to the path of a flag. binary names
+// what is written, such as "an ONNX model", if it is not text: a terminal does not
+// get it.
+func writeOutput(c *cli.Context, path, binary string, write func(io.Writer) error) error {
+	if !toStdout(path) {
+		return writeFile(path, write)
+	}
+	if f, ok := c.App.Writer.(*os.File); ok && binary != "" && isTerminal(f) {
+		return fmt.Errorf("standard output is a terminal, and %s is not text: redirect it, or name a file", binary)
+	}
+	return write(c.App.Writer)
+}
+
+// messages is where a command reports what it did: standard output, or standard
+// error where one of the files that it writes goes to standard output.
+func messages(c *cli.Context, paths ...string) io.Writer {
+	if slices.ContainsFunc(paths, toStdout) {
+		return c.App.ErrWriter
+	}
+	return c.App.Writer
+}
+
+// notStdout refuses standard output for a flag that names several files.
+func notStdout(flag, path, what string) error {
+	if !toStdout(path) {
+		return nil
+	}
+	return usagef("--%s %s: standard output cannot take %s", flag, diag.Printable(path), what)
+}
+
+// notAnInput refuses to write the result of a command over a file that it reads.
+func notAnInput(flag, path string, inputs ...string) error {
+	for _, in := range inputs {
+		if in != "" && files.Same(path, in) {
+			return usagef("--%s %s would replace %s, which this command reads; name another file", flag, diag.Quote(path), diag.Quote(in))
 		}
-		if err := write(f); err != nil {
-			f.Close()
-			return err
-		}
-		return f.Close()
 	}
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	f, err := os.CreateTemp(dir, "."+base+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	b := bufio.NewWriterSize(f, 1<<20)
-	if err := write(b); err != nil {
-		return err
-	}
-	if err := b.Flush(); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

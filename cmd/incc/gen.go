@@ -90,6 +90,9 @@ func genGo(c *cli.Context) error {
 	if c.String("output") == "" {
 		return usagef("say where to write: -o DIR")
 	}
+	if err := notStdout("output", c.String("output"), "a package"); err != nil {
+		return err
+	}
 	if err := checkBatch(c.Int("batch")); err != nil {
 		return &usageError{err.Error()}
 	}

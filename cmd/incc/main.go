@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -106,15 +107,46 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.As(err, &num):
 		code = exitNumerical
 	}
-	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
-	for i, l := range lines {
-		lines[i] = diag.Printable(l)
-	}
-	fmt.Fprintf(stderr, "incc: %s\n", strings.Join(lines, "\n"))
+	fmt.Fprintf(stderr, "incc: %s\n", errorText(err))
 	if code == exitUsage {
 		fmt.Fprintln(stderr, "Run incc -h, or incc COMMAND -h, for what there is.")
 	}
 	return code
+}
+
+// errorText is an error as it is printed: paths are quoted where they are not
+// plain, and nothing reaches the terminal as a command.
+func errorText(err error) string {
+	text := strings.TrimRight(err.Error(), "\n")
+	for _, path := range pathsOf(err) {
+		if q := diag.Name(path); q != path && path != "" {
+			text = strings.ReplaceAll(text, path, q)
+		}
+	}
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = diag.Printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// pathsOf lists the paths in the errors of the system that err wraps.
+func pathsOf(err error) []string {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return []string{e.Path}
+	case *os.LinkError:
+		return []string{e.Old, e.New}
+	case interface{ Unwrap() error }:
+		return pathsOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var list []string
+		for _, x := range e.Unwrap() {
+			list = append(list, pathsOf(x)...)
+		}
+		return list
+	}
+	return nil
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {

@@ -1,27 +1,38 @@
 package main
 
 import (
-	"os"
+	"bytes"
+	"fmt"
+	"io"
 	"runtime/pprof"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/files"
 )
 
 var profileFlag = &cli.StringFlag{Name: "cpuprofile", Usage: "write a CPU profile to `FILE`, for go tool pprof"}
 
-// profile begins the profile that --cpuprofile asks for; stop ends it.
+// profile begins the profile that --cpuprofile asks for; stop ends and writes it.
 func profile(c *cli.Context) (stop func(), err error) {
-	file := c.String("cpuprofile")
-	if file == "" {
+	path := c.String("cpuprofile")
+	if path == "" {
 		return func() {}, nil
 	}
-	f, err := os.Create(file)
-	if err != nil {
+	if err := notStdout("cpuprofile", path, "a profile beside what the command prints"); err != nil {
 		return nil, err
 	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		f.Close()
+	if _, err := files.Resolve(path); err != nil { // its folder must exist
 		return nil, err
 	}
-	return func() { pprof.StopCPUProfile(); f.Close() }, nil
+	var b bytes.Buffer
+	if err := pprof.StartCPUProfile(&b); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := writeFile(path, func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+			fmt.Fprintf(c.App.ErrWriter, "incc: %s\n", errorText(err))
+		}
+	}, nil
 }

@@ -145,8 +145,15 @@ and a run agree.`,
 			if c.String("input") == "" {
 				return usagef("incc run wants --input FILE")
 			}
-			g, _, err := load(c, arg)
+			out := c.String("output")
+			if toStdout(out) && c.Bool("json") {
+				return usagef("--json and --output %s cannot both go to standard output", diag.Name(out))
+			}
+			g, src, err := load(c, arg)
 			if err != nil {
+				return err
+			}
+			if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
 				return err
 			}
 			x, err := readInput(g, c.String("input"))
@@ -167,15 +174,15 @@ and a run agree.`,
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 				return err
 			}
-			out, err := partValue(g, c.String("part"))
+			part, err := partValue(g, c.String("part"))
 			if err != nil {
 				return err
 			}
-			y, err := evaluate(c, g, file, x, out)
+			y, err := evaluate(c, g, file, x, part)
 			if err != nil {
 				return err
 			}
-			return showOutput(c, g, out, y)
+			return showOutput(c, g, part, y)
 		},
 	}
 }
@@ -197,10 +204,11 @@ func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 
 func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	if path := c.String("output"); path != "" {
-		if err := writeFile(path, func(w io.Writer) error { return writeNPY(w, y) }); err != nil {
+		if err := writeOutput(c, path, "a .npy file", func(w io.Writer) error { return writeNPY(w, y) }); err != nil {
 			return err
 		}
 	}
+	out := messages(c, c.String("output"))
 	n := y.Shape[0]
 	size := len(y.Data) / n
 	type image struct {
@@ -220,9 +228,9 @@ func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	}
 	for _, im := range images {
 		if n > 1 {
-			fmt.Fprintf(c.App.Writer, "image %d\n", im.Image)
+			fmt.Fprintf(out, "image %d\n", im.Image)
 		}
-		writeTop(c.App.Writer, v.Name, im.Top)
+		writeTop(out, v.Name, im.Top)
 	}
 	return nil
 }

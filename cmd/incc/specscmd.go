@@ -2,9 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path"
 
@@ -79,25 +78,13 @@ func newCommand() *cli.Command {
 			if out == "" {
 				out = path.Base(name) + ".incc"
 			}
-			flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-			if c.Bool("force") {
-				flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+			if fi, err := os.Stat(out); err == nil && fi.Mode().IsRegular() && !toStdout(out) && !c.Bool("force") {
+				return fmt.Errorf("%s exists already; choose another name with -o, or overwrite it with --force", diag.Quote(out))
 			}
-			f, err := os.OpenFile(out, flags, 0o644)
-			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("%s is there already; choose another name with -o, or write over it with --force", out)
-			}
-			if err != nil {
+			if err := writeOutput(c, out, "", func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil || toStdout(out) {
 				return err
 			}
-			if _, err := f.Write(text); err != nil {
-				f.Close()
-				return err
-			}
-			if err := f.Close(); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.App.Writer, "wrote %s; incc summary %s shows it\n", out, out)
+			_, err = fmt.Fprintf(c.App.Writer, "wrote %s; incc summary %s shows it\n", diag.Name(out), word(out))
 			return err
 		},
 	}

@@ -149,6 +149,9 @@ type prepared struct {
 
 func prepare(c *cli.Context) (*prepared, error) {
 	arg := c.String("out")
+	if err := notStdout("out", arg, "the folder of a run"); err != nil {
+		return nil, err
+	}
 	if arg != "" && !filepath.IsAbs(arg) {
 		arg = "." + string(filepath.Separator) + arg // and no built-in network
 	}

@@ -244,8 +244,11 @@ of a deep network is flat and tells little.`,
 			if c.String("output") == "" {
 				return &usageError{errNoOutput.Error()}
 			}
-			g, _, err := load(c, arg)
+			g, src, err := load(c, arg)
 			if err != nil {
+				return err
+			}
+			if err := notAnInput("output", c.String("output"), src.file); err != nil {
 				return err
 			}
 			if c.Bool("conditioned") {
@@ -255,7 +258,7 @@ of a deep network is flat and tells little.`,
 			}
 			ir.Materialize(g, c.Int64("seed"))
 			meta := map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}
-			return writeFile(c.String("output"), func(w io.Writer) error { return writeWeights(w, g, meta) })
+			return writeOutput(c, c.String("output"), "a safetensors file", func(w io.Writer) error { return writeWeights(w, g, meta) })
 		},
 	}
 }

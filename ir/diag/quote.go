@@ -23,6 +23,15 @@ func Quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
+// Name is a name as it may stand in the middle of a line: as it is where that is
+// plain, else in double quotes with everything escaped.
+func Name(s string) string {
+	if s == "" || !printable(s) || s[0] == ' ' || s[len(s)-1] == ' ' {
+		return strconv.QuoteToASCII(s)
+	}
+	return s
+}
+
 // Path is a file name with its position as a message begins; a name with
 // anything unprintable is quoted.
 func Path(name string, p Pos) string {

@@ -1,0 +1,158 @@
+package files
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// holds checks what a file holds, and that nothing temporary is left beside it.
+func holds(t *testing.T, path, want string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) != want {
+		t.Fatalf("%s holds %q, %v; want %q", path, b, err, want)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	must(t, err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s is left over", e.Name())
+		}
+	}
+}
+
+func TestWriteNewAndOld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	must(t, Write(path, text("one")))
+	holds(t, path, "one")
+	must(t, Write(path, text("two")))
+	holds(t, path, "two")
+	long := filepath.Join(filepath.Dir(path), strings.Repeat("n", 250))
+	must(t, Write(long, text("long")))
+	holds(t, long, "long")
+}
+
+// An error of the callback leaves the old file, and comes through as it is.
+func TestWriteFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	must(t, Write(path, text("old")))
+	mine := &fs.PathError{Op: "read", Path: "weights", Err: io.ErrUnexpectedEOF}
+	err := Write(path, func(w io.Writer) error {
+		if err := text("half")(w); err != nil {
+			return err
+		}
+		return mine
+	})
+	if !errors.Is(err, io.ErrUnexpectedEOF) || err.Error() != mine.Error() {
+		t.Errorf("%v", err)
+	}
+	holds(t, path, "old")
+	for path, want := range map[string]string{
+		filepath.Join(dir, "no", "a"): "write " + filepath.Join(dir, "no", "a") + ": ",
+		dir:                           "it is a folder, not a file",
+		dir + "/":                     "it is a folder, not a file",
+		filepath.Join(path, "a"):      "write " + filepath.Join(path, "a") + ": ",
+	} {
+		err := Write(path, text("x"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	holds(t, path, "old")
+}
+
+func TestWriteThroughLinks(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(dir, "real", "deep"), 0o755))
+	link := func(to, at string) string {
+		at = filepath.Join(dir, at)
+		if err := os.Symlink(to, at); err != nil {
+			t.Skipf("the system makes no symbolic links: %v", err)
+		}
+		return at
+	}
+	must(t, Write(filepath.Join(dir, "real", "old"), text("old")))
+	for _, c := range []struct{ at, to, file string }{
+		{"old", "real/old", "real/old"},
+		{"chain", "old", "real/old"},
+		{"new", "real/new", "real/new"}, // leads to a file that is to be made
+		{"absolute", filepath.Join(dir, "real", "third"), "real/third"},
+		{"folder", "real/deep", ""},
+		{"folder/up", "../fourth", "real/fourth"}, // the .. of the folder behind the link
+		{"dots", "folder/../fifth", "real/fifth"},
+	} {
+		at := link(c.to, c.at)
+		if c.file == "" {
+			continue
+		}
+		must(t, Write(at, text(c.at)))
+		holds(t, filepath.Join(dir, c.file), c.at)
+		if to, err := os.Readlink(at); err != nil || to != c.to {
+			t.Errorf("%s leads to %q, %v", c.at, to, err)
+		}
+		if to, err := Resolve(at); err != nil || !Same(to, filepath.Join(dir, c.file)) {
+			t.Errorf("%s resolves to %q, %v", c.at, to, err)
+		}
+	}
+	loop := link("loop", "loop")
+	if err := Write(loop, text("x")); err == nil {
+		t.Error("a loop of links was written")
+	}
+	if err := Write(link("real/none/file", "dangling"), text("x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a link into a folder that is not there: %v", err)
+	}
+}
+
+// Another name of a file keeps the content: the file is replaced.
+func TestWriteHardLink(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	must(t, Write(a, text("old")))
+	if err := os.Link(a, b); err != nil {
+		t.Skipf("the system makes no hard links: %v", err)
+	}
+	must(t, Write(a, text("new")))
+	holds(t, a, "new")
+	holds(t, b, "old")
+}
+
+// A folder that takes no new files: an existing file is written in place.
+func TestWriteInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	must(t, Write(path, text("a longer old content")))
+	before, err := os.Stat(path)
+	must(t, err)
+	defer func(f func(string, fs.FileMode) (*os.File, error)) { createTemp = f }(createTemp)
+	createTemp = func(path string, _ fs.FileMode) (*os.File, error) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+	}
+	must(t, Write(path, text("new")))
+	holds(t, path, "new")
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("another file, %v", err)
+	}
+	err = Write(path, func(w io.Writer) error { return errors.New("no space") })
+	if err == nil || !strings.Contains(err.Error(), "no space; the file is incomplete") {
+		t.Errorf("%v", err)
+	}
+	if err := Write(filepath.Join(filepath.Dir(path), "b"), text("x")); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a new file: %v", err)
+	}
+}
