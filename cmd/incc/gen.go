@@ -107,8 +107,14 @@ func genGo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if dest.pkg == "main" && c.Bool("main") {
+		return fmt.Errorf("--main: the command cannot import the package, since %s holds package main; write to another folder", diag.Printable(c.String("output")))
+	}
 	files, err := goPackage(c, arg, dest)
 	if err != nil {
+		return err
+	}
+	if err := dest.checkClashes(files); err != nil {
 		return err
 	}
 	stale, err := dest.stale(files)
@@ -117,6 +123,9 @@ func genGo(c *cli.Context) error {
 	}
 	if c.Bool("check") {
 		return checkFresh(c.App.Writer, files, stale)
+	}
+	if err := dest.checkWeights(files, c.String("weights")); err != nil {
+		return err
 	}
 	if err := writeChanged(files, stale); err != nil {
 		return err

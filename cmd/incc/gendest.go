@@ -1,15 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"go/parser"
 	"go/token"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/codegen/gosrc"
@@ -30,23 +28,25 @@ func (f *genFile) writeTo(w io.Writer) error {
 
 // destination is where a package and its run time go.
 type destination struct {
+	module                  *goModule
 	dir, importPath, pkg    string
 	runtimeDir, runtimePath string
 }
 
+var packageName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
 // findDestination looks for the module that the folder lies in, and names the
-// package after the Go files that stand there, or after the folder.
+// package after the Go files in the folder, or after the folder.
 func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	m, err := findModule(dir)
 	if err != nil {
 		return nil, err
 	}
-	d := &destination{}
+	d := &destination{module: m}
 	if d.dir, d.importPath, err = m.locate(dir); err != nil {
 		return nil, err
 	}
-	own := runtimeDir == ""
-	if own {
+	if runtimeDir == "" {
 		runtimeDir = filepath.Join(dir, "internal", "kernel")
 	}
 	if d.runtimeDir, d.runtimePath, err = m.locate(runtimeDir); err != nil {
@@ -58,23 +58,23 @@ func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	if err := d.visible(); err != nil {
 		return nil, err
 	}
-	standing, err := packageIn(d.dir)
+	have, err := packageIn(d.dir)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case pkg != "":
-		if !token.IsIdentifier(pkg) || !packageName.MatchString(pkg) {
-			return nil, usagef("--package=%s is not the name of a Go package", diag.Printable(pkg))
+		if !token.IsIdentifier(pkg) || !packageName.MatchString(pkg) || strings.HasSuffix(pkg, "_test") || pkg == "init" || pkg == "documentation" {
+			return nil, usagef("--package=%s cannot be the name of a Go package that others import", diag.Printable(pkg))
 		}
-		if standing != "" && standing != pkg {
-			return nil, fmt.Errorf("%s holds package %s, not %s", dir, standing, pkg)
+		if have != "" && have != pkg {
+			return nil, fmt.Errorf("%s holds package %s, not %s", diag.Printable(dir), have, pkg)
 		}
 		d.pkg = pkg
-	case standing != "":
-		d.pkg = standing
+	case have != "":
+		d.pkg = have
 	default:
-		d.pkg = gosrc.PackageName(path.Base(d.importPath))
+		d.pkg = packageNameOf(d.importPath)
 	}
 	return d, nil
 }
@@ -92,107 +92,41 @@ func (d *destination) visible() error {
 	return fmt.Errorf("package %s may not import %s, which is internal to %s", d.importPath, d.runtimePath, parent)
 }
 
-// packageIn is the name of the package whose files, other than generated ones,
-// stand in a folder; "" if there are none.
+// packageIn is the name of the package in a folder as its Go files say, other than
+// generated ones; "" if there are none.
 func packageIn(dir string) (string, error) {
-	l, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
-		return "", nil
+	l, err := goFiles(dir)
+	for _, f := range l {
+		if !strings.HasSuffix(f.file, "_test.go") {
+			return f.ast.Name.Name, err
+		}
 	}
-	if err != nil {
-		return "", err
-	}
-	for _, e := range l {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+	return "", err
+}
+
+// checkWeights reports an error if writing the file of weights would lose weights that
+// incc gen did not put there: those that it was told to read, or those in a folder
+// without a generated package.
+func (d *destination) checkWeights(files []genFile, read string) error {
+	for _, f := range files {
+		if !f.weights {
 			continue
 		}
-		src, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		there, err := os.Stat(f.path)
 		if err != nil {
-			return "", err
+			return nil
 		}
-		if gosrc.IsGenerated(src) {
-			continue
+		if old, err := os.ReadFile(f.path); err != nil || bytes.Equal(old, f.data) {
+			return err
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), e.Name(), src, parser.PackageClauseOnly)
-		if err != nil || f.Name.Name == "documentation" {
-			continue
+		if info, err := os.Stat(read); read != "" && err == nil && os.SameFile(info, there) {
+			return fmt.Errorf("%s would be replaced by the weights that the package needs, which are fewer: move it away and name it with --weights", shortPath(f.path))
 		}
-		return f.Name.Name, nil
-	}
-	return "", nil
-}
-
-// goModule is a Go module on the disk.
-type goModule struct{ root, path string }
-
-var (
-	moduleLine = regexp.MustCompile(`(?m)^[ \t]*module[ \t]+("[^"\n]*"|` + "`[^`\n]*`" + `|[^\s"/]\S*)[ \t]*(?://.*)?\r?$`)
-	goLine     = regexp.MustCompile(`(?m)^[ \t]*go[ \t]+1\.(\d+)(\S*)`)
-)
-
-// leastGo is the minor version of the language that the run time is written in.
-const leastGo = 22
-
-// findModule walks up from a folder, which need not be there yet, to a go.mod.
-func findModule(dir string) (*goModule, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	for at := abs; ; at = filepath.Dir(at) {
-		b, err := readLimited(filepath.Join(at, "go.mod"))
-		if err == nil {
-			m := moduleLine.FindSubmatch(b)
-			if m == nil {
-				return nil, fmt.Errorf("%s has no module line", filepath.Join(at, "go.mod"))
-			}
-			name := string(m[1])
-			if s, err := strconv.Unquote(name); err == nil {
-				name = s
-			}
-			if v := goLine.FindSubmatch(b); v != nil {
-				if n, err := strconv.Atoi(string(v[1])); err == nil && n < leastGo {
-					return nil, fmt.Errorf("%s says go 1.%d; generated packages are written in go 1.%d: go mod edit -go=1.26", filepath.Join(at, "go.mod"), n, leastGo)
-				}
-			}
-			return &goModule{at, name}, nil
-		}
-		if !os.IsNotExist(err) {
-			return nil, err
-		}
-		if filepath.Dir(at) == at {
-			return nil, fmt.Errorf("%s lies in no Go module: run go mod init NAME where it should begin", diag.Printable(dir))
+		if b, err := os.ReadFile(filepath.Join(d.dir, "model_incc.go")); err != nil || !gosrc.IsGenerated(b) {
+			return fmt.Errorf("%s holds other weights and no package was generated here: move it away and name it with --weights", shortPath(f.path))
 		}
 	}
-}
-
-var packageName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
-
-var importElement = regexp.MustCompile(`^[A-Za-z0-9._~+-]+$`)
-
-// locate returns the absolute path of a folder of the module and its import path.
-func (m *goModule) locate(dir string) (abs, importPath string, err error) {
-	if abs, err = filepath.Abs(dir); err != nil {
-		return "", "", err
-	}
-	rel, err := filepath.Rel(m.root, abs)
-	if err != nil || !filepath.IsLocal(rel) && rel != "." {
-		return "", "", fmt.Errorf("%s lies outside of the module %s", diag.Printable(dir), m.path)
-	}
-	importPath = m.path
-	if rel == "." {
-		return abs, importPath, nil
-	}
-	for _, e := range strings.Split(filepath.ToSlash(rel), "/") {
-		switch {
-		case e == "testdata" || e == "vendor" || e[0] == '_' || e[0] == '.':
-			return "", "", fmt.Errorf("%s: go build ignores folders called %s", diag.Printable(dir), diag.Printable(e))
-		case !importElement.MatchString(e) || strings.HasSuffix(e, "."):
-			return "", "", fmt.Errorf("%s: %s cannot be part of an import path", diag.Printable(dir), diag.Quote(e))
-		}
-		importPath += "/" + e
-	}
-	return abs, importPath, nil
+	return nil
 }
 
 // stale lists files that were generated before and that files no longer has.
