@@ -12,9 +12,6 @@ import (
 // ErrNotRegular is wrapped by errors about pipes, devices, sockets and directories.
 var ErrNotRegular = errors.New("want a regular file")
 
-// ErrTooLarge is wrapped by errors about files above the size that a caller reads.
-var ErrTooLarge = errors.New("file is too large")
-
 // Regular returns an error that names the kind of a file, or nil for a regular
 // file. name is the path in the error.
 func Regular(name string, info fs.FileInfo) error {
@@ -102,7 +99,7 @@ func Read(path string, limit int64) ([]byte, error) {
 // error.
 func read(r io.Reader, name string, size, limit int64) ([]byte, error) {
 	if size > limit {
-		return nil, fmt.Errorf("%s holds %d bytes; at most %d are read: %w", name, size, limit, ErrTooLarge)
+		return nil, fmt.Errorf("%s holds %d bytes; at most %d are read", name, size, limit)
 	}
 	b := make([]byte, size+1)
 	switch n, err := io.ReadFull(r, b); {

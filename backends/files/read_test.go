@@ -77,12 +77,12 @@ func TestSizes(t *testing.T) {
 	if b, err := Read(path, 10); err != nil || string(b) != "0123456789" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if _, err := Read(path, 9); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "holds 10 bytes; at most 9 are read") {
+	if _, err := Read(path, 9); err == nil || !strings.Contains(err.Error(), "holds 10 bytes; at most 9 are read") {
 		t.Error(err)
 	}
 	// A sparse file of a terabyte takes no disk, and no memory here.
 	if err := os.Truncate(path, 1<<40); err == nil {
-		if _, err := Read(path, 1<<20); !errors.Is(err, ErrTooLarge) {
+		if _, err := Read(path, 1<<20); err == nil || !strings.Contains(err.Error(), "at most 1048576 are read") {
 			t.Error(err)
 		}
 	}

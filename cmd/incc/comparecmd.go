@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path/filepath"
 
@@ -37,7 +39,9 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 					return err
 				}
 				info, err := readSummaryFile(dir)
-				if err != nil {
+				if err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				} else if err != nil {
 					// A run that is still going on has none.
 					info = runInfo{Name: filepath.Base(filepath.Clean(dir))}
 				}

@@ -190,9 +190,13 @@ func writeSummaryFile(dir string, info runInfo) error {
 }
 
 func readSummaryFile(dir string) (info runInfo, err error) {
-	b, err := files.Read(filepath.Join(dir, runSummary), maxRunFile)
+	path := filepath.Join(dir, runSummary)
+	b, err := files.Read(path, maxRunFile)
 	if err != nil {
 		return info, err
 	}
-	return info, json.Unmarshal(b, &info)
+	if err := json.Unmarshal(b, &info); err != nil {
+		return info, fmt.Errorf("%s: %w", path, err)
+	}
+	return info, nil
 }

@@ -18,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == limitedName {
+		limitedMain()
+	}
 	testscript.Main(m, map[string]func(){
 		"incc": main,
 	})
