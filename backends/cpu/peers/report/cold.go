@@ -28,9 +28,8 @@ func (r *report) cold() error {
 			return r.coldRow(t, incc, name)
 		})
 	}
-	t.print(r.out, "Cold starts", fmt.Sprintf("From the start of the process to the first result of one image, and the peak of resident memory; %d threads, ONNX Runtime %s. "+
-		"incc run parses and compiles the spec, without auxiliary heads, and reads its weights (safetensors); generated is a program of one call around the package that incc gen go makes, which holds its weights; the C program loads the model made of the same. The three take turns. Files are in the page cache.", r.threads, peers.ORT))
-	return nil
+	return r.publish("cold", "Cold starts", fmt.Sprintf("Time from the start of the process to the first result of one image, and peak resident memory; %d threads, ONNX Runtime %s. "+
+		"*incc run* parses and compiles the spec, without auxiliary heads, and reads the weights from a safetensors file. *generated* is a program that calls the package of incc gen go once; the package holds its weights. ONNX Runtime is called by a C program that loads the model which incc compile made of the same spec and weights. The three take turns; all files are in the page cache.", r.threads, peers.ORT), t.String())
 }
 
 // command builds incc, once, and returns its path.

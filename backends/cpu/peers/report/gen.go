@@ -96,10 +96,9 @@ func (r *report) gen() error {
 			return r.genRow(t, incc, name)
 		})
 	}
-	t.print(r.out, "Generated packages", fmt.Sprintf("incc gen go with the weights embedded, one image, %d threads. Latencies are of the package in a process of its own and of the executor, in turns; "+
-		"starts are of a program of the package and of the C program over ONNX Runtime %s, which loads the model made of the same, files in the page cache. "+
-		"*bits* compares the results of package and executor; *go build* is the package, its copy of the run time and the program, with the standard library built before.", r.threads, peers.ORT))
-	return nil
+	return r.publish("gen", "Generated packages", fmt.Sprintf("Packages of incc gen go with embedded weights, one image, %d threads. Latency: the package in a process of its own against the executor, in turns. "+
+		"Start: a program that uses the package against a C program that calls ONNX Runtime %s with the model made of the same spec; all files are in the page cache. "+
+		"*bits* says whether package and executor give the same bits. *go build* is the time to build the package, its copy of the run time and the program; the standard library is built before.", r.threads, peers.ORT), t.String())
 }
 
 // generated is a program of a package.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 
@@ -14,7 +16,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
@@ -101,12 +102,21 @@ func (r *report) growth() error {
 			return nil
 		})
 	}
-	t.print(r.out, "Time as work grows", fmt.Sprintf("GoogLeNet without LRN, %d threads, ONNX Runtime %s; at most %d turns of each side. Every module stands one, two and four times in *depth*.", r.threads, peers.ORT, growthPairs))
-	if r.plot == "" || len(curves) == 0 {
-		return nil
+	body := []string{t.String()}
+	if r.plot != "" && len(curves) > 0 {
+		if err := drawGrowth(r.plot, curves); err != nil {
+			return err
+		}
+		link := r.plot
+		if r.readme != "" {
+			if link, err = filepath.Rel(filepath.Dir(r.readme), r.plot); err != nil {
+				return err
+			}
+		}
+		body = append(body, fmt.Sprintf("![time against multiply-accumulates](%s.png)\n", filepath.ToSlash(link)))
 	}
-	fmt.Fprintf(r.out, "\n![time against multiply-accumulates](%s.svg)\n", r.plot)
-	return drawGrowth(r.plot, curves)
+	return r.publish("growth", "Time as work grows", fmt.Sprintf("GoogLeNet without LRN, %d threads, ONNX Runtime %s, at most %d turns of each side. Rows *batch* have more images, rows *picture* larger ones; "+
+		"rows *depth* have every Inception module one, two and four times.", r.threads, peers.ORT, growthPairs), body...)
 }
 
 // ticks labels 1, 2 and 5 of every decade.
@@ -162,25 +172,12 @@ func drawGrowth(path string, curves map[string]plotter.XYs) error {
 	const w, h = 7 * vg.Inch, 5 * vg.Inch
 	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))}
 	p.Draw(draw.New(img))
-	svg := vgsvg.New(w, h)
-	p.Draw(draw.New(svg))
-	for _, f := range []struct {
-		ext   string
-		write func(f *os.File) error
-	}{
-		{".png", func(f *os.File) error { _, err := img.WriteTo(f); return err }},
-		{".svg", func(f *os.File) error { _, err := svg.WriteTo(f); return err }},
-	} {
-		out, err := os.Create(path + f.ext)
-		if err != nil {
-			return err
-		}
-		if err := f.write(out); err != nil {
-			return err
-		}
-		if err := out.Close(); err != nil {
-			return err
-		}
+	out, err := os.Create(path + ".png")
+	if err != nil {
+		return err
 	}
-	return nil
+	if _, err := img.WriteTo(out); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	return out.Close()
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/backends/cpu"
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/peers"
 	"github.com/incc-lang/incc/specs"
 )
@@ -37,21 +36,14 @@ func (r *report) inference() error {
 			rows = append(rows, row{name, nil, name, 1, newest}, row{name, nil, name, 128, newest})
 		}
 	}
-	isa, err := kernel.Best()
-	if err != nil {
-		return err
-	}
 	threads := r.counts()
-	t := &table{head: []string{"network", "batch", "ONNX Runtime", "activations"}}
+	t := &table{head: []string{"network", "batch", "ONNX Runtime"}}
 	for _, k := range threads {
 		on := fmt.Sprintf("%d threads", k)
 		if k == 1 {
 			on = "one thread"
 		}
-		t.head = append(t.head, on+": times faster (95 %)", "incc, ms", "ONNX Runtime, ms", "of the peak")
-	}
-	if len(threads) > 1 {
-		t.head = append(t.head, fmt.Sprintf("incc on %d threads against one", r.threads), "ONNX Runtime likewise")
+		t.head = append(t.head, on+": times faster (95 %)", "incc, ms", "ONNX Runtime, ms")
 	}
 	for _, x := range rows {
 		r.row("inference", fmt.Sprintf("%s b%d", x.label, x.batch), func() error {
@@ -59,17 +51,15 @@ func (r *report) inference() error {
 			if err != nil {
 				return err
 			}
-			return r.inferenceRow(t, n, x.label, x.batch, threads, x.versions, isa)
+			return r.inferenceRow(t, n, x.label, x.batch, threads, x.versions)
 		})
 	}
-	t.print(r.out, "Inference", fmt.Sprintf("float32, %v; medians, and the ratio of each pair of turns with a distribution-free interval of its median. "+
-		"*activations* are the standard deviations of the parts' outputs. Rates count the spec's multiply-accumulates as direct convolution, Winograd or not, as a share of the peak measured around the row.", isa))
-	return nil
+	return r.publish("inference", "Inference against ONNX Runtime", "float32; median times, and the median of the ratios of each pair of turns with its interval. "+
+		"Some rows are without local response normalization (LRN), because ONNX Runtime became slow at it after version 1.20.", t.String())
 }
 
-func (r *report) inferenceRow(t *table, n net, label string, batch int, threads []int, versions []string, isa kernel.ISA) error {
-	spread, err := r.spread(n)
-	if err != nil {
+func (r *report) inferenceRow(t *table, n net, label string, batch int, threads []int, versions []string) error {
+	if err := r.checkActivations(n); err != nil {
 		return err
 	}
 	var sides []*side
@@ -90,26 +80,16 @@ func (r *report) inferenceRow(t *table, n net, label string, batch int, threads 
 			}
 		}
 	}
-	peaks := make([]float64, len(threads))
-	for i, k := range threads {
-		peaks[i] = kernel.Peak(isa, k, peakTime)
-	}
 	times, err := r.race(r.pairs, sides...)
 	if err != nil {
 		return err
 	}
-	for i, k := range threads {
-		peaks[i] = max(peaks[i], kernel.Peak(isa, k, peakTime))
-	}
 	per := 1 + len(versions)
 	for j, v := range versions {
-		cells := []string{label, fmt.Sprint(batch), v, spread}
+		cells := []string{label, fmt.Sprint(batch), v}
 		for i := range threads {
 			us, them := times[i*per], times[i*per+1+j]
-			cells = append(cells, ratio(peers.Versus(us, them)), millis(us), millis(them), percent(sides[i*per].macs, median(us), peaks[i]))
-		}
-		if len(threads) > 1 {
-			cells = append(cells, fmt.Sprintf("%.2f", peers.Versus(times[0], times[per]).Ratio()), fmt.Sprintf("%.2f", peers.Versus(times[1+j], times[per+1+j]).Ratio()))
+			cells = append(cells, ratio(peers.Versus(us, them)), millis(us), millis(them))
 		}
 		t.add(cells...)
 	}

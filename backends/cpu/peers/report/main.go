@@ -1,19 +1,22 @@
-// Command report measures the executor beside ONNX Runtime and prints the tables
-// of the README as Markdown: everything in one run, sides in turns, with the
-// peak of fused multiply-adds of the same minutes.
+// Command report measures the speed of incc beside ONNX Runtime and PyTorch and
+// prints the results as Markdown tables.
 //
-//	go run ./backends/cpu/peers/report -o report.md -plot growth
+//	go run ./backends/cpu/peers/report -list
+//	go run ./backends/cpu/peers/report -only '^inference/googlenet'
+//	go run ./backends/cpu/peers/report -write backends/cpu/peers/report/README.md
 //
-// A quarter of an hour on two cores, which should have nothing else to do. Parts
-// of it: -only REGEXP chooses rows by section and name, such as
-// 'inference/googlenet', 'torch/', 'passes/', 'cold/', 'gen/', 'share/', 'growth/',
-// 'training/', 'directions/'; -list names all. Those with PyTorch (torch/, training/)
-// take as long again, and longer where torch.compile does. -quick takes few turns, for a look.
+// -list names the rows, as section/row; -only REGEXP chooses some of them. -write FILE
+// replaces the sections of FILE that were measured completely and leaves the others as
+// they are. The results of incc's own machine are in README.md of this folder.
 //
-// Networks have the weights that the comparison of outputs wants as well: each layer
-// is scaled on noise until activations neither fade nor grow (denormal numbers
-// would cost time); their standard deviations stand in the tables. ONNX Runtime runs
-// the model that incc compile writes. Sides whose results differ are not timed.
+// All rows take about a quarter of an hour on two cores, which should have nothing else
+// to do; those with PyTorch (torch/, training/) take as long again. -quick takes three
+// turns instead of thirty, for a look.
+//
+// Both programs run in one session and take turns, and the processor's peak is measured
+// around each row. Weights are scaled until the activations of every layer neither fade
+// nor grow, because denormal numbers would cost time. ONNX Runtime runs the model that
+// incc compile writes. Programs whose results differ are not timed.
 package main
 
 import (
@@ -24,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -43,9 +47,10 @@ type report struct {
 	threads int
 	dir     string // for models
 	incc    string // the command, once command has built it
-	plot    string
+	plot    string // path of the figure of section growth, without an extension
+	readme  string // the file whose sections are replaced, "" for none
+	rows    map[string]progress
 	weights map[string]weights
-	spreads map[string]string
 	errs    []error // of rows that are missing from the tables
 }
 
@@ -57,14 +62,15 @@ func main() {
 		}
 		return
 	}
-	r := &report{weights: map[string]weights{}, spreads: map[string]string{}}
+	r := &report{weights: map[string]weights{}, rows: map[string]progress{}}
 	only := flag.String("only", "", "measure the rows whose section/name matches `REGEXP`")
 	file := flag.String("o", "", "write the tables to `FILE` as well")
 	flag.BoolVar(&r.quick, "quick", false, "take three turns instead of -pairs")
 	flag.BoolVar(&r.list, "list", false, "list the rows and measure nothing")
 	flag.IntVar(&r.pairs, "pairs", peers.Default.Pairs, "take `N` turns of each side")
 	flag.IntVar(&r.threads, "threads", runtime.GOMAXPROCS(0), "use `N` threads, and one")
-	flag.StringVar(&r.plot, "plot", "", "draw the growth of time as `PATH`.png and .svg")
+	flag.StringVar(&r.plot, "plot", "", "draw the growth of time as `PATH`.png")
+	flag.StringVar(&r.readme, "write", "", "replace the sections of the Markdown `FILE` that are measured completely")
 	flag.Parse()
 	if err := r.run(*only, *file); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
@@ -86,17 +92,27 @@ func (r *report) run(only, file string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(r.dir)
+	if r.readme != "" {
+		if _, err := os.Stat(r.readme); err != nil {
+			return err // known before an hour of measurements
+		}
+		if r.plot == "" {
+			r.plot = filepath.Join(filepath.Dir(r.readme), "growth")
+		}
+	}
 	var all bytes.Buffer
 	r.out = io.MultiWriter(os.Stdout, &all)
 	if !r.list {
-		r.machine()
+		fmt.Fprintln(r.out, r.machine())
 	}
-	for _, section := range []func() error{r.inference, r.torchInference, r.share, r.passes, r.cold, r.gen, r.growth, r.training, r.memory, r.directions, r.steps} {
+	for _, name := range sections {
 		begin := time.Now()
-		if err := section(); err != nil {
+		if err := r.measure(name); err != nil {
 			r.errs = append(r.errs, err)
 		}
-		fmt.Fprintf(os.Stderr, "%.0f s\n", time.Since(begin).Seconds())
+		if d := time.Since(begin); d > time.Second {
+			fmt.Fprintf(os.Stderr, "%s: %.0f s\n", name, d.Seconds())
+		}
 	}
 	if file != "" && !r.list {
 		r.errs = append(r.errs, os.WriteFile(file, all.Bytes(), 0o666))
@@ -104,9 +120,12 @@ func (r *report) run(only, file string) (err error) {
 	return errors.Join(r.errs...)
 }
 
-// row measures one row if it is wanted. One that fails is told of and left out:
-// what else was measured is worth printing.
+// row measures one row if it is wanted. A row that fails is reported and left out; the
+// others are still printed.
 func (r *report) row(section, name string, measure func() error) {
+	p := r.rows[section]
+	p.rows++
+	defer func() { r.rows[section] = p }()
 	if !r.wants(section, name) {
 		return
 	}
@@ -114,7 +133,9 @@ func (r *report) row(section, name string, measure func() error) {
 		err = fmt.Errorf("%s/%s: %w", section, name, err)
 		fmt.Fprintln(os.Stderr, err)
 		r.errs = append(r.errs, err)
+		return
 	}
+	p.measured++
 }
 
 // counts are the numbers of threads that are compared.
@@ -139,8 +160,20 @@ func (r *report) wants(section, name string) bool {
 	return true
 }
 
-// machine prints what all figures are of.
-func (r *report) machine() {
+// machine names the processor, its vector tiers with their peaks, and the versions.
+func (r *report) machine() string {
+	var tiers []string
+	for _, isa := range kernel.Available() {
+		if isa != kernel.Portable {
+			tiers = append(tiers, fmt.Sprintf("%v %.0f GFLOP/s on one thread, %.0f on %d", isa,
+				kernel.Peak(isa, 1, 200*time.Millisecond), kernel.Peak(isa, r.threads, 200*time.Millisecond), r.threads))
+		}
+	}
+	return fmt.Sprintf("%s. Peak of fused multiply-adds: %s. %d turns of each side.", processor(), strings.Join(tiers, "; "), r.pairs)
+}
+
+// processor names the processor, the system and the version of Go.
+func processor() string {
 	model := runtime.GOARCH
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer f.Close()
@@ -151,15 +184,7 @@ func (r *report) machine() {
 			}
 		}
 	}
-	var tiers []string
-	for _, isa := range kernel.Available() {
-		if isa != kernel.Portable {
-			tiers = append(tiers, fmt.Sprintf("%v %.0f GFLOP/s on one thread, %.0f on %d", isa,
-				kernel.Peak(isa, 1, 200*time.Millisecond), kernel.Peak(isa, r.threads, 200*time.Millisecond), r.threads))
-		}
-	}
-	fmt.Fprintf(r.out, "%s, %d processors, %s/%s, %s. Peak of fused multiply-adds: %s. %d turns of each side.\n",
-		model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), strings.Join(tiers, "; "), r.pairs)
+	return fmt.Sprintf("%s, %d processors, %s/%s, %s", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 // table is a Markdown table that grows row by row.
@@ -170,15 +195,14 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// print writes a section, unless none of its rows was asked for.
-func (t *table) print(w io.Writer, title, text string) {
-	if len(t.rows) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\n### %s\n\n%s\n\n| %s |\n|%s\n", title, text, strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
+// String is the table as Markdown.
+func (t *table) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
 	for _, row := range t.rows {
-		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
+	return b.String()
 }
 
 func millis(times [][]time.Duration) string {

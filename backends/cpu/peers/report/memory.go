@@ -41,6 +41,5 @@ func (r *report) memory() error {
 			return nil
 		})
 	}
-	t.print(r.out, "A training step in less memory", fmt.Sprintf("%d threads, with heads, in turns; memory is weights, slots and all that a step computes. The weights that come out are the same bits.", r.threads))
-	return nil
+	return r.publish("memory", "A training step in less memory", fmt.Sprintf("%d threads, with heads, in turns; memory is weights, optimizer state and everything that a step computes. *computed twice* says which activations are computed again instead of kept; the weights that come out are the same bits.", r.threads), t.String())
 }

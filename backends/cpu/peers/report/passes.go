@@ -56,6 +56,5 @@ func (r *report) passes() error {
 			return nil
 		})
 	}
-	t.print(r.out, "What the passes are worth", fmt.Sprintf("Batch 1, %d threads, ONNX Runtime %s on the model emitted at the same stage; each line has the passes of those above it, in the order of the pipeline, and folded constants. All of a network in turns.", r.threads, peers.ORT))
-	return nil
+	return r.publish("passes", "What the passes are worth", fmt.Sprintf("Batch 1, %d threads, ONNX Runtime %s on the model emitted at the same stage; each line adds a pass to those of the line above, and folds constants. All lines of a network take turns.", r.threads, peers.ORT), t.String())
 }

@@ -63,7 +63,7 @@ func (r *report) stepsOf(name string, batch, threads int) error {
 		predicted += st.Cost.Seconds / float64(threads)
 	}
 	t.add("sum", "", "", "", fmt.Sprintf("%.0f", sum*1e6), percent(3*s.macs, sum, peak), fmt.Sprintf("%.0f", predicted*1e6))
-	t.print(r.out, fmt.Sprintf("The steps of a training step: %s, batch %d, threads %d", name, batch, threads),
-		fmt.Sprintf("The least time of each step, one after another. A whole step takes %.0f µs at least and %.0f in the median.", 1e6*peers.Quantile(wholes, 0).Seconds(), 1e6*peers.Quantile(wholes, 0.5).Seconds()))
+	fmt.Fprintf(r.out, "\n## The steps of a training step: %s, batch %d, threads %d\n\n%s\n\n%v", name, batch, threads,
+		fmt.Sprintf("The least time of each step, one after another. A whole step takes %.0f µs at least and %.0f in the median.", 1e6*peers.Quantile(wholes, 0).Seconds(), 1e6*peers.Quantile(wholes, 0.5).Seconds()), t)
 	return nil
 }

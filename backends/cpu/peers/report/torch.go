@@ -179,9 +179,8 @@ func (r *report) torchInference() error {
 			return nil
 		})
 	}
-	t.print(r.out, "Inference in PyTorch", fmt.Sprintf("float32, %d threads, in turns: incc, ONNX Runtime %s, and PyTorch as %s, the best of them in the table. PyTorch runs the model that incc compile writes, as calls of torch.nn.functional.%s",
-		r.threads, peers.ORT, modeList(torchModes), asList(notes)))
-	return nil
+	return r.publish("torch", "Inference in PyTorch", fmt.Sprintf("float32, %d threads, in turns: incc, ONNX Runtime %s, and PyTorch as %s, the best of them in the table. PyTorch runs the model that incc compile writes, as calls of torch.nn.functional.%s",
+		r.threads, peers.ORT, modeList(torchModes), asList(notes)), t.String())
 }
 
 func modeList(modes []torchMode) string {

@@ -72,11 +72,11 @@ func (r *report) training() error {
 			rows = append(rows, row{name, nil, name, 128})
 		}
 	}
-	t := &table{head: []string{"network", "batch", "incc, ms", "images/s", "of the peak"}}
+	t := &table{head: []string{"network", "batch", "incc, ms"}}
 	for _, m := range torchModes {
 		t.head = append(t.head, m.String()+", ms")
 	}
-	t.head = append(t.head, "the best", "times faster than it (95 %)")
+	t.head = append(t.head, "times faster than the best (95 %)")
 	var notes []string
 	for _, x := range rows {
 		r.row("training", fmt.Sprintf("%s b%d", x.label, x.batch), func() error {
@@ -89,8 +89,7 @@ func (r *report) training() error {
 			return err
 		})
 	}
-	t.print(r.out, "A training step", fmt.Sprintf("Forward, cross-entropy, backward and an update by SGD with momentum, on %d threads, without heads, in turns. Rates count three times the multiply-accumulates of the spec.%s", r.threads, asList(notes)))
-	return nil
+	return r.publish("training", "A training step", fmt.Sprintf("Forward, cross-entropy, backward and an update by SGD with momentum, on %d threads, without heads, in turns.%s", r.threads, asList(notes)), t.String())
 }
 
 func (r *report) trainingRow(t *table, n net, label string, batch int) ([]string, error) {
@@ -106,14 +105,11 @@ func (r *report) trainingRow(t *table, n net, label string, batch int) ([]string
 		return nil, err
 	}
 	sides = append(sides, rivals...)
-	peak := kernel.Peak(isa(), r.threads, peakTime)
 	times, err := r.race(r.pairs, sides...)
 	if err != nil {
 		return notes, err
 	}
-	peak = max(peak, kernel.Peak(isa(), r.threads, peakTime))
-	at := median(times[0])
-	cells := []string{label, fmt.Sprint(batch), millis(times[0]), fmt.Sprintf("%.0f", float64(batch)/at), percent(3*us.macs, at, peak)}
+	cells := []string{label, fmt.Sprint(batch), millis(times[0])}
 	for _, m := range torchModes {
 		cell := "–"
 		for i, k := range names {
@@ -124,7 +120,7 @@ func (r *report) trainingRow(t *table, n net, label string, batch int) ([]string
 		cells = append(cells, cell)
 	}
 	best := fastest(times[1:])
-	t.add(append(cells, names[best].String(), ratio(peers.Versus(times[0], times[1+best])))...)
+	t.add(append(cells, ratio(peers.Versus(times[0], times[1+best])))...)
 	return notes, nil
 }
 
@@ -155,10 +151,9 @@ func (r *report) directions() error {
 		r.directionRows(t, sums, e, times, peak)
 		return nil
 	})
-	text := fmt.Sprintf("GoogLeNet without LRN, batch %d, %d threads: the least time of each step of a training step, one after another, multiply-accumulates counted as direct convolution (Winograd passes 100 %%). The first layer has no gradient of its data.", batch, r.threads)
-	t.print(r.out, "The three directions of convolution, by layer", text)
-	sums.print(r.out, "The three directions of convolution, summed", text)
-	return nil
+	return r.publish("directions", "The three directions of convolution", fmt.Sprintf("A training step of GoogLeNet without LRN, batch %d, %d threads: forward, the gradient of the data, the gradient of the weights. "+
+		"Times are the least of each step of the plan, one after another. Multiply-accumulates are counted as direct convolution, so Winograd passes 100 %%. The first layer has no gradient of its data.", batch, r.threads),
+		sums.String(), "<details><summary>every layer</summary>\n", t.String(), "</details>\n")
 }
 
 // work is multiply-accumulates and the time that they took.

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// sections are the parts of the report, in the order of the document. The names of rows
+// begin with them.
+var sections = []string{"tiers", "inference", "torch", "share", "passes", "cold", "gen", "growth", "training", "memory", "directions", "steps"}
+
+// measure measures the rows of a section that are wanted.
+func (r *report) measure(section string) error {
+	return map[string]func() error{
+		"tiers": r.tiers, "inference": r.inference, "torch": r.torchInference, "share": r.share, "passes": r.passes, "cold": r.cold, "gen": r.gen,
+		"growth": r.growth, "training": r.training, "memory": r.memory, "directions": r.directions, "steps": r.steps,
+	}[section]()
+}
+
+// progress counts the rows of a section.
+type progress struct{ rows, measured int }
+
+// publish prints a section of which rows were measured, and with -write puts it into the
+// document, if all of its rows were measured.
+func (r *report) publish(section, title, text string, body ...string) error {
+	p := r.rows[section]
+	if p.measured == 0 {
+		return nil
+	}
+	s := fmt.Sprintf("## %s\n\n%s\n\n%s\n\n%s", title, r.source(section), text, strings.Join(body, "\n"))
+	fmt.Fprintf(r.out, "\n%s", s)
+	if r.readme == "" {
+		return nil
+	}
+	if p.measured < p.rows {
+		return fmt.Errorf("%s keeps its section %s: only %d of %d rows were measured", r.readme, section, p.measured, p.rows)
+	}
+	old, err := os.ReadFile(r.readme)
+	if err != nil {
+		return err
+	}
+	whole, err := replaceSection(string(old), section, s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.readme, err)
+	}
+	return os.WriteFile(r.readme, []byte(whole), 0o666)
+}
+
+// source says what a section was measured on, and by which command. It has no date, so
+// that a section changes only where its numbers or its machine do.
+func (r *report) source(section string) string {
+	tier := "tier " + isa().String()
+	if section == "share" || section == "tiers" {
+		tier = "the tiers named below"
+	}
+	return fmt.Sprintf("%s, %s, %d turns of each side: `go run ./backends/cpu/peers/report -pairs %d -threads %d -only '^%s/'`",
+		processor(), tier, r.pairs, r.pairs, r.threads, section)
+}
+
+func beginOf(section string) string { return "<!-- begin " + section + " -->\n" }
+func endOf(section string) string   { return "<!-- end " + section + " -->\n" }
+
+// replaceSection returns the document with another text between the markers of a section.
+// A document without these markers gets them in front of the next section that it has, or
+// at its end.
+func replaceSection(doc, section, text string) (string, error) {
+	text = beginOf(section) + strings.TrimRight(text, "\n") + "\n" + endOf(section)
+	begins, ends := strings.Count(doc, beginOf(section)), strings.Count(doc, endOf(section))
+	if begins == 0 && ends == 0 {
+		at, known := len(doc), false
+		for _, next := range sections {
+			if i := strings.Index(doc, beginOf(next)); known && i >= 0 {
+				at = i
+				break
+			}
+			known = known || next == section
+		}
+		if !known {
+			return "", fmt.Errorf("unknown section %q (want one of %s)", section, strings.Join(sections, ", "))
+		}
+		if at < len(doc) {
+			return doc[:at] + text + "\n" + doc[at:], nil
+		}
+		return strings.TrimRight(doc, "\n") + "\n\n" + text, nil
+	}
+	from, to := strings.Index(doc, beginOf(section)), strings.Index(doc, endOf(section))
+	if begins != 1 || ends != 1 || to < from {
+		return "", fmt.Errorf("the markers of section %s are damaged: want one line %q and behind it one line %q",
+			section, strings.TrimSpace(beginOf(section)), strings.TrimSpace(endOf(section)))
+	}
+	return doc[:from] + text + doc[to+len(endOf(section)):], nil
+}
