@@ -1,14 +1,13 @@
 package kernel
 
 import (
-	"math/rand/v2"
 	"testing"
 )
 
 // TestNoAllocation runs whole convolutions and dense layers through the Kernel
 // interface, as a session does.
 func TestNoAllocation(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
+	r := newRand(1, 1)
 	c := Conv{IC: 20, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 50, Act: ActSigmoid}, {C: 16, Act: ActReLU}}}
 	k := newConvCase(r, 2, c, 0)
 	planar := c
@@ -24,7 +23,7 @@ func TestNoAllocation(t *testing.T) {
 	m := MatVec{C: 100, H: 1, W: 1, In: d.In, Out: d.Out}
 	margs := *dargs
 	margs.W[0] = make([]float32, m.PackedLen())
-	for _, isa := range Available() {
+	for isa := range tiers(r) {
 		for _, s := range []struct {
 			kern Kernel
 			k    *convCase

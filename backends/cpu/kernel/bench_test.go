@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"sort"
@@ -104,7 +103,7 @@ func benchShared(m *[]float32, n int, fill func(int, float32) []float32) []float
 // newBenchLayer lays a convolution out as a plan does: a bordered input, an output
 // without border.
 func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kernel) *benchLayer {
-	r := rand.New(rand.NewPCG(1, 2))
+	r := newRand(1, 2)
 	fill := func(n int, scale float32) []float32 {
 		m := benchAlloc(n)
 		for i := range m {

@@ -363,7 +363,7 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 	t.Helper()
 	ref := k.reference()
 	var simd []float32
-	for _, isa := range Available() {
+	for isa := range tiers(nil) {
 		var first []float32
 		for _, split := range [][2]int{{0, 0}, {1, 1}, {3, 2}, {-1, -1}} {
 			c := k.c
@@ -421,9 +421,8 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 func direct(c Conv) Kernel { return c }
 
 func TestConvSizes(t *testing.T) {
-	t.Logf("tiers: %v", Available())
 	for n := 1; n <= 67; n++ {
-		r := rand.New(rand.NewPCG(uint64(n), 1))
+		r := newRand(uint64(n), 1)
 		c := Conv{IC: n, H: 1 + n%5, W: n, KH: 1, KW: 1, Parts: [4]Part{{C: 68 - n, Act: ActReLU}}}
 		newConvCase(r, 1+n%2, c, n%2).check(t, direct, 2e-6)
 		c = Conv{IC: 3, H: n, W: 3 + n%4, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: n}}}
@@ -432,7 +431,7 @@ func TestConvSizes(t *testing.T) {
 }
 
 func TestConvRandom(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 7))
+	r := newRand(7, 7)
 	count := longtest.Count(100, 400, 5000)
 	for range count {
 		c := Conv{
@@ -463,8 +462,8 @@ func TestConvRandom(t *testing.T) {
 // on every machine.
 func TestConvBits(t *testing.T) {
 	c := Conv{IC: 33, H: 13, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.17, Parts: [4]Part{{C: 40, Act: ActReLU}}}
-	k := newConvCase(rand.New(rand.NewPCG(11, 12)), 1, c, 0)
-	for _, isa := range Available() {
+	k := newConvCase(fixedRand(11, 12), 1, c, 0)
+	for isa := range tiers(nil) {
 		h := fnv.New32a()
 		for _, kern := range []Kernel{k.c, Winograd{Conv: k.c}} {
 			k.pack(kern.(Packer))
@@ -488,9 +487,9 @@ func TestConvBits(t *testing.T) {
 func TestConvChecksBounds(t *testing.T) {
 	for _, planar := range []bool{false, true} {
 		c := Conv{IC: 16, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Planar: planar, Parts: [4]Part{{C: 48}}}
-		k := newConvCase(rand.New(rand.NewPCG(1, 1)), 1, c, 0)
+		k := newConvCase(newRand(1, 1), 1, c, 0)
 		k.pack(k.c)
-		for _, isa := range Available() {
+		for isa := range tiers(nil) {
 			for short := range 3 {
 				a := k.args(k.c.Table(isa))
 				switch short {

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -38,8 +37,7 @@ func (k *convCase) weightGradient() (dw, db []float64) {
 }
 
 func TestBackwardWeights(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(3, 9))
+	r := newRand(3, 9)
 	count := longtest.Count(80, 320, 3000)
 	for i := range count {
 		c := Conv{
@@ -71,7 +69,7 @@ func TestBackwardWeights(t *testing.T) {
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			var first, squares []float32
 			for _, cut := range [][2]int{{0, 0}, {1, 1}, {2, 0}, {1, 2}, {0, -1}} {
 				b := BackwardWeights{Conv: c, Units: cut[0]}
@@ -126,7 +124,7 @@ func TestBackwardWeights(t *testing.T) {
 // A gradient cut into parts of images is that of all images, up to the order of
 // the sum, and its bits do not depend on the tier.
 func TestBackwardWeightsParts(t *testing.T) {
-	r := rand.New(rand.NewPCG(4, 9))
+	r := newRand(4, 9)
 	for i := range 40 {
 		c := Conv{IC: 1 + r.IntN(20), H: 1 + r.IntN(9), W: 1 + r.IntN(9), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), SH: 1, SW: 1, PH: r.IntN(2), PW: r.IntN(2),
 			Planar: i%3 == 0, Parts: [4]Part{{C: 1 + r.IntN(40)}}}
@@ -143,7 +141,7 @@ func TestBackwardWeightsParts(t *testing.T) {
 		}
 		b := p.BackwardWeights
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			a := &Args{Images: k.images, Table: b.Table(isa)}
 			a.In[0], a.In[1] = k.in.Buf, dy.Buf
 			want := make([]float32, b.PackedLen())

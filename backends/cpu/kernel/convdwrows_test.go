@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 )
@@ -10,8 +9,7 @@ import (
 // The gradient of every width is that of the definition, in the packed order, on all
 // tiers, and AVX2 and AVX-512 give the same bits.
 func TestRowBackwardWeights(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(6, 9))
+	r := newRand(6, 9)
 	for size := 2; size <= 67; size++ {
 		c := Conv{IC: 9 + r.IntN(40), H: 1 + r.IntN(9), W: size, KH: 1 + r.IntN(4), KW: 3, SH: 1 + r.IntN(2), SW: 1, DH: r.IntN(3), PH: r.IntN(4), PW: r.IntN(3),
 			Parts: [4]Part{{C: 1 + r.IntN(Block)}}}
@@ -39,7 +37,7 @@ func TestRowBackwardWeights(t *testing.T) {
 		}
 		n := b.Count(images)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			parts := alignedFloats(n*b.PackedLen() + 2*guardLen)
 			for j := range parts {
 				parts[j] = canary

@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"testing"
@@ -18,8 +17,7 @@ func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 12) }
 // tiers; its bits depend on how the work is cut into parts of images alone, and AVX2 and
 // AVX-512 give the same.
 func TestWinogradBackwardWeights(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(8, 9))
+	r := newRand(8, 9)
 	count := longtest.Count(25, 200, 2000)
 	for i := range count {
 		side := 3 + 2*r.IntN(2)
@@ -48,7 +46,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 		}
 		n := b.Count(images)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			var first, squares []float32
 			for _, cut := range [][3]int{{0, 0, 0}, {1, 1, 5}, {2, 0, 0}, {1, 2, 1}, {0, 1, 33}} {
 				b.Units, b.Pairs, b.Tiles = cut[0], cut[1], cut[2]
@@ -97,16 +95,16 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 	for _, s := range [][5]int{{16, 16, 28, 3, 32}, {16, 16, 14, 3, 32}, {64, 32, 28, 3, 4}, {192, 32, 7, 3, 4}, {16, 32, 28, 5, 4}} {
 		images := s[4]
 		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], SH: 1, SW: 1, PH: s[3] / 2, PW: s[3] / 2, Parts: [4]Part{{C: s[1]}}}
-		k := newConvCase(rand.New(rand.NewPCG(1, 1)), images, c, 0)
+		k := newConvCase(newRand(1, 1), images, c, 0)
 		c = k.c
-		k.out[0].fill(rand.New(rand.NewPCG(1, 2)), false)
+		k.out[0].fill(newRand(1, 2), false)
 		dw, _ := k.weightGradient()
 		for j := range k.w {
 			k.w[j] = float32(j + 1)
 		}
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
-		for _, isa := range Available() {
+		for isa := range tiers(nil) {
 			line := fmt.Sprintf("%v %dx%d %d->%d @%d, %d images:", isa, c.KH, c.KW, s[0], s[1], s[2], images)
 			b := BackwardWeights{Conv: c}
 			for _, kern := range []Kernel{b, WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{b, images}}} {
@@ -131,7 +129,7 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 
 // TestWinogradBackwardWeightsAllocates: not even the first task of a worker allocates.
 func TestWinogradBackwardWeightsAllocates(t *testing.T) {
-	k := newConvCase(rand.New(rand.NewPCG(1, 1)), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Parts: [4]Part{{C: 100}}}, 0)
+	k := newConvCase(newRand(1, 1), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Parts: [4]Part{{C: 100}}}, 0)
 	b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: k.c}, 3}}
 	a := &Args{Images: 3, In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: make([]float32, b.PackedLen())}}}
 	least := uint64(math.MaxUint64) // others may allocate meanwhile

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -41,8 +40,7 @@ func inputGradient(c Conv, images, h, w int, weight []float32, dy, before *actBu
 }
 
 func TestBackwardData(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(8, 8))
+	r := newRand(8, 8)
 	count := longtest.Count(80, 320, 3000)
 	for i := range count {
 		c := Conv{
@@ -95,7 +93,7 @@ func TestBackwardData(t *testing.T) {
 			}
 		}
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			copy(dx.Mem, before.Mem)
 			for _, p := range BackwardDataOf(c, h, w, dy.v, dx.v) {
 				ra := &Args{Images: images}

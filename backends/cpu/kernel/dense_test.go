@@ -2,14 +2,12 @@ package kernel
 
 import (
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 )
 
 func TestDense(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(5, 6))
+	r := newRand(5, 6)
 	for n := 1; n <= 67; n++ {
 		images := []int{1, 1, 2, 7, 14, 15, 31, 61}[r.IntN(8)]
 		if n%13 == 0 {
@@ -57,7 +55,7 @@ func TestDense(t *testing.T) {
 		d.PackBias(a.W[1], b)
 		ref := denseReference(images, d.C, d.H, d.W, d.Out, in, w, b)
 		var gradient []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			got, squares := checkDenseBackward(t, isa, d, images, in, out, w, a.W[0])
 			if got = append(got, squares...); isa == Portable {
 				continue
@@ -69,7 +67,7 @@ func TestDense(t *testing.T) {
 		}
 		checkDenseParts(t, d, images, a, out, ref)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			var first []float32
 			for _, split := range [][2]int{{0, 0}, {1, 3}, {2, 28}, {-1, -1}} {
 				d.Pairs, d.Images = split[0], split[1]
@@ -132,7 +130,7 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 		k := DenseParts{d, parts}
 		k.Pairs, k.Images = 0, 0
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(nil) {
 			mem := alignedFloats(k.PartsLen(images) + 1)
 			for i := range mem {
 				mem[i] = canary
@@ -174,7 +172,7 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 // that of the weights and the sums of its squares.
 func checkDenseBackward(t *testing.T, isa ISA, d Dense, images int, in, out *actBuf, w, packed []float32) (gw, squares []float32) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(1, uint64(d.C)))
+	r := newRand(1, uint64(d.C))
 	k := d.C * d.H * d.W
 	out.fill(r, false)
 	for i := range images {

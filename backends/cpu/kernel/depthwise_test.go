@@ -1,13 +1,11 @@
 package kernel
 
 import (
-	"math/rand/v2"
 	"testing"
 )
 
 func TestDepthwise(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(9, 1))
+	r := newRand(9, 1)
 	for n := 1; n <= 67; n++ {
 		c := Conv{
 			IC: n, Groups: n, H: 1 + r.IntN(9), W: 1 + r.IntN(40), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),

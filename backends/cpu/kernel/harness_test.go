@@ -76,6 +76,11 @@ func (b *box) at(n, c, y, x int) float64 {
 
 // check compares with the reference, and looks at padded lanes and canaries.
 func (b *box) check(ref func(n, c, y, x int) float64, tol float64) error {
+	return b.checkWithin(ref, func(n, c, y, x int) float64 { return tol * (1 + math.Abs(ref(n, c, y, x))) })
+}
+
+// checkWithin is check with a bound of the error of each element.
+func (b *box) checkWithin(ref, bound func(n, c, y, x int) float64) error {
 	left := 0
 	for _, v := range b.buf.Mem {
 		if isPoison(v) {
@@ -100,8 +105,8 @@ func (b *box) check(ref func(n, c, y, x int) float64, tol float64) error {
 		if got == want || got != got && want != want {
 			return
 		}
-		if d := math.Abs(got - want); !(d <= tol*(1+math.Abs(want))) {
-			err = fmt.Errorf("element (%d, %d, %d, %d) is %g, want %g", n, c, y, x, got, want)
+		if most := bound(n, c, y, x); !(math.Abs(got-want) <= most) {
+			err = fmt.Errorf("element (%d, %d, %d, %d) is %g, want %g within %.2g", n, c, y, x, got, want, most)
 		}
 	})
 	return err
@@ -151,15 +156,21 @@ func allocations(isa ISA, k Kernel, a *Args) float64 {
 // each result with the reference. Args are made anew by each call of args.
 func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box), ref func(n, c, y, x int) float64, tol float64) {
 	t.Helper()
+	onAllTiersWithin(t, r, k, args, ref, func(n, c, y, x int) float64 { return tol * (1 + math.Abs(ref(n, c, y, x))) })
+}
+
+// onAllTiersWithin is onAllTiers with a bound of the error of each element.
+func onAllTiersWithin(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box), ref, bound func(n, c, y, x int) float64) {
+	t.Helper()
 	var first *box
-	for _, isa := range Available() {
+	for isa, r := range tiers(r) {
 		a, _ := args()
 		if n := allocations(isa, k, a); n != 0 {
 			t.Fatalf("%v: %#v: %g allocations", isa, k, n)
 		}
 		a, out := args()
 		execute(r, isa, k, a)
-		if err := out.check(ref, tol); err != nil {
+		if err := out.checkWithin(ref, bound); err != nil {
 			t.Fatalf("%v: %#v\n%v", isa, k, err)
 		}
 		if first == nil {
@@ -170,14 +181,14 @@ func onAllTiers(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, *box),
 	}
 }
 
-// sumsOnAllTiers runs a kernel that leaves so many sums of each channel block of an
+// sumsOnAllTiers runs a kernel that leaves partial sums of each channel block of an
 // image in Out[1], and adds them up; images and channels are as ChannelSums counts
 // them. Args are made anew by each call of args.
 func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, images int, args func() *Args, ref func(c int) float64, tol float64) {
 	t.Helper()
 	const guard = 5
 	var first []float32
-	for _, isa := range Available() {
+	for isa, r := range tiers(r) {
 		a, parts, out := args(), make([]float32, sum.Len(images)+2*guard), newVector(sum.C)
 		fill(parts, poison)
 		a.Out[1] = Buf{Mem: parts, Off: guard}
@@ -217,8 +228,6 @@ func special(r *rand.Rand) func() float32 {
 		return float32(r.IntN(5)) - 2
 	}
 }
-
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // checkLayout compares an argument block with what the assembly assumes: so many
 // fields, 8 bytes from one to the next.

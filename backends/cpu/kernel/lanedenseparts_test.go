@@ -63,7 +63,6 @@ func (k *laneDenseCase) in(n, i int) *float32 {
 // TestLaneDenseParts compares with the definition, and the bits of all ways to cut the
 // images and of all tiers but the portable one.
 func TestLaneDenseParts(t *testing.T) {
-	t.Logf("tiers: %v", Available())
 	r := newRand(63)
 	count := longtest.Count(80, 320, 2000)
 	for range count {
@@ -80,7 +79,7 @@ func TestLaneDenseParts(t *testing.T) {
 			}
 		}
 		first := map[int][]float32{}
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			for _, cut := range [][3]int{{1, 0, 0}, {2, 1, 1}, {3, 4, 2}, {3, 0, 1}, {3, 3, 0}, {-1, 0, 0}} {
 				p := LaneDenseParts{Dense: k.d, Parts: min(cut[0], inputs), Groups: cut[1]}
 				p.Pairs = cut[2]
@@ -146,7 +145,7 @@ func TestLaneDenseBackwardWeights(t *testing.T) {
 		flat := DenseBackwardWeights{Dense: k.flat}.Split(k.images)
 		flat.In, flat.Out.View = blocked.v, k.out.v
 		lanes := LaneDenseBackwardWeights{DenseBackwardWeights{Dense: k.d}}.Split(k.images)
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			want, got := alignedFloats(k.flat.PackedLen()), alignedFloats(k.flat.PackedLen()+1)
 			fill(got, poison)
 			bias := [2][]float32{make([]float32, k.flat.BiasLen()), make([]float32, k.flat.BiasLen())}

@@ -28,8 +28,7 @@ func narrowConv(r *rand.Rand, groups bool) Conv {
 }
 
 func TestLaneBackwardWeights(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(4, 9))
+	r := newRand(4, 9)
 	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		images := 1 + r.IntN(40)
@@ -53,7 +52,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			var first []float32
 			for _, pairs := range []int{0, 1, 2, -1} {
 				b := LaneBackwardWeights{LaneConv: c, Groups: 1 + i%3}
@@ -112,7 +111,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 }
 
 func TestLaneBackwardData(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 8))
+	r := newRand(9, 8)
 	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		c := narrowConv(r, i%4 == 0)
@@ -131,7 +130,7 @@ func TestLaneBackwardData(t *testing.T) {
 		dx := newLaneAct(images, c.IC, h, w, 1, 0, 0, 1, 0)
 		ref := inputGradient(c, images, h, w, weight, dy, nil)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			dx.fill(r, false)
 			for _, p := range BackwardDataOf(c, h, w, dy.v, dx.v) {
 				do := LaneConv{p.Conv}.Split(images)

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/incc-lang/incc/ir/irtest/longtest"
@@ -16,9 +15,8 @@ func TestLaneTileLayout(t *testing.T) {
 func inLanes(c Conv) Kernel { return LaneConv{c} }
 
 func TestLaneConvSizes(t *testing.T) {
-	t.Logf("tiers: %v", Available())
 	for n := 1; n <= 67; n++ {
-		r := rand.New(rand.NewPCG(uint64(n), 2))
+		r := newRand(uint64(n), 2)
 		c := Conv{IC: n, H: 1 + n%3, W: 1 + n%7, KH: 1, KW: 1, Parts: [4]Part{{C: 1 + n%9, Act: ActReLU}}}
 		newLaneCase(r, 1+n%35, c, n%2).check(t, inLanes, 2e-6)
 		c = Conv{IC: 2, H: 1 + n%4, W: n, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 3}}}
@@ -29,7 +27,7 @@ func TestLaneConvSizes(t *testing.T) {
 }
 
 func TestLaneConvRandom(t *testing.T) {
-	r := rand.New(rand.NewPCG(8, 7))
+	r := newRand(8, 7)
 	count := longtest.Count(60, 240, 3000)
 	for range count {
 		c := Conv{
@@ -56,10 +54,10 @@ func TestLaneConvRandom(t *testing.T) {
 // TestLaneConvChecksBounds: as TestConvChecksBounds.
 func TestLaneConvChecksBounds(t *testing.T) {
 	c := Conv{IC: 3, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 5}}}
-	k := newLaneCase(rand.New(rand.NewPCG(1, 1)), 16, c, 0)
+	k := newLaneCase(newRand(1, 1), 16, c, 0)
 	kern := LaneConv{k.c}
 	k.pack(kern)
-	for _, isa := range Available() {
+	for isa := range tiers(nil) {
 		for short := range 3 {
 			a := k.args(kern.Table(isa))
 			switch short {
@@ -82,7 +80,7 @@ func TestLaneConvChecksBounds(t *testing.T) {
 
 func TestLaneDense(t *testing.T) {
 	for n := 1; n <= 67; n++ {
-		r := rand.New(rand.NewPCG(uint64(n), 3))
+		r := newRand(uint64(n), 3)
 		c := Conv{IC: 1 + n%5, H: 1, W: 1, KH: 1 + n%4, KW: 1 + n%7, Parts: [4]Part{{C: n, Act: Act(n % 4)}}}
 		if n%9 == 0 {
 			c.IC, c.KH, c.KW = 3*n, 1, 1
@@ -102,7 +100,7 @@ func TestLaneDense(t *testing.T) {
 // TestTranspose compares with the definition, on every tier.
 func TestTranspose(t *testing.T) {
 	r := newRand(5)
-	for _, isa := range Available() {
+	for isa, r := range tiers(r) {
 		for rows := 8; rows <= 40; rows += 8 {
 			for cols := 8; cols <= 64; cols += 8 {
 				ds, ss := rows+r.IntN(5), cols+r.IntN(5)
@@ -136,7 +134,7 @@ func TestLaneReorders(t *testing.T) {
 		blocked := newAct(images, c, h, w, gap, gap, gap, gap, gap, false)
 		planar.fill(r, true)
 		blocked.fill(r, false)
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			lanes := newLaneAct(images, c, h, w, 2*gap, gap, gap, gap, gap)
 			run := func(k Kernel, in, out *actBuf) {
 				a := &Args{Images: images}

@@ -101,7 +101,7 @@ func TestVectorMathBits(t *testing.T) {
 		x = append(x, float32(i-10000)/90)
 	}
 	x = x[:len(x)/Block*Block]
-	for _, isa := range Available() {
+	for isa := range tiers(nil) {
 		v := vecFor(isa)
 		for name, f := range map[string]struct {
 			vector func(dst, src []float32)

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 )
@@ -16,8 +15,7 @@ func TestMatVecLayout(t *testing.T) {
 // last strips are of all widths: the sums are those of float64, padded lanes and
 // canaries stay, and AVX2 and AVX-512 give the same bits.
 func TestMatVec(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(5, 7))
+	r := newRand(5, 7)
 	for n := 1; n <= 67; n++ {
 		for _, oc := range []int{n, 1 + r.IntN(67)} {
 			m := MatVec{C: n, H: 1, W: 1, Out: Part{C: oc, Act: Act(r.IntN(4))}}
@@ -56,7 +54,7 @@ func TestMatVec(t *testing.T) {
 			}
 			ref := denseReference(images, m.C, m.H, m.W, m.Out, in, w, b)
 			var simd []float32
-			for _, isa := range Available() {
+			for isa := range tiers(r) {
 				for i := range images {
 					for c := range Blocks(m.Out.C) * Block {
 						*out.at(i, c, 0, 0, false) = canary
@@ -98,7 +96,7 @@ func TestMatVecNaN(t *testing.T) {
 			w := make([]float32, oc*9)
 			w[o*9+8] = float32(math.NaN())
 			m.Pack(a.W[0], w)
-			for _, isa := range Available() {
+			for isa := range tiers(nil) {
 				runAll(isa, m, a)
 				for i := range oc {
 					if x := *out.at(0, i, 0, 0, false); (x != x) != (i == o) {
@@ -116,7 +114,7 @@ func BenchmarkMatVec(b *testing.B) {
 		c.In, c.Out.View = in.v, out.v
 		a := &Args{Images: 1, Table: c.Table(Portable)}
 		a.In[0], a.Out[0], a.W[0] = in.Buf, out.Buf, alignedFloats(c.PackedLen())
-		for _, isa := range Available() {
+		for isa := range tiers(nil) {
 			b.Run(isa.String(), func(b *testing.B) {
 				p := NewPool(1)
 				defer p.Close()

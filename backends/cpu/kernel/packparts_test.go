@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/incc-lang/incc/ir/irtest/longtest"
@@ -116,8 +115,7 @@ func naivelyTransformed(c Conv, out []float32, depths, positions int, filter fun
 // TestPack packs weights of random shapes on every tier, into memory full of
 // rubbish and by pieces in any order: the same bits as by the definition.
 func TestPack(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(8, 1))
+	r := newRand(8, 1)
 	count := longtest.Count(200, 800, 5000)
 	kinds := map[string]int{}
 	for range count {
@@ -165,7 +163,7 @@ func TestPack(t *testing.T) {
 			}
 		}
 		want := packedNaively(k, weight)
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			s := &packScratch{isa: isa, panel: make([]float32, 1<<15)}
 			fill(s.panel, poison)
 			got := make([]float32, len(want)+Block)

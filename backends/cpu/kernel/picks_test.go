@@ -60,7 +60,7 @@ func TestPicks(t *testing.T) {
 		p.Picks, picks = newPicks(r, 2, p.C, p.H, p.W)
 		value := func(n, c, y, x, i int) float32 { return float32(in.at(n, c, 2*y+i/2, 2*x+i%2)) }
 		var first, firstDX []float32
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			v := vecFor(isa)
 			o, plain, own := out.clone(), out.clone(), Buf{append([]float32(nil), picks.Mem...), picks.Off}
 			a := &Args{Images: 2, In: [4]Buf{in.buf}, Out: [4]Buf{o.buf, own}}
@@ -151,7 +151,7 @@ func TestWinogradPool(t *testing.T) {
 		fused := Winograd{Conv: k.c, Tiles: 1 + r.IntN(67), Pool: true, Picks: p.Picks}
 		fused.Parts[0].View, fused.Pairs = out.view, r.IntN(3)
 		k.pack(plain)
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			k.clearOut()
 			runAll(isa, plain, k.args(plain.Table(isa)))
 			want, wantPicks := out.clone(), Buf{append([]float32(nil), picks.Mem...), picks.Off}

@@ -79,7 +79,7 @@ func TestReorders(t *testing.T) {
 			return blocked.at(n, ch, y, x)
 		}, 0)
 
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			for _, from := range []int{0, 1} { // of NCHW16c, of planar
 				tail := r.IntN(4)
 				q := newPlanarBox(2, c, h, w, tail)
@@ -125,7 +125,7 @@ func TestCopyChannels(t *testing.T) {
 			}
 			to += n
 		}
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			o := out.clone()
 			for _, i := range r.Perm(len(parts)) {
 				execute(r, isa, parts[i], &Args{Images: 2, In: [4]Buf{in.buf}, Out: [4]Buf{o.buf}})

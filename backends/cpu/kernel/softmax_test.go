@@ -48,7 +48,7 @@ func TestSoftmaxNaN(t *testing.T) {
 			}
 		})
 		k.In, k.Out = in.view, out.view
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			o := out.clone()
 			execute(r, isa, k, &Args{Images: 1, In: [4]Buf{in.buf}, Out: [4]Buf{o.buf}})
 			o.each(func(n, c, y, x int, p *float32) {

@@ -102,7 +102,7 @@ func randomStream(t *testing.T, r *rand.Rand, depth int) (Stream, []float64) {
 // TestStream reads random ranges: the same bits as of the array as a whole, on
 // every tier.
 func TestStream(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 5))
+	r := newRand(3, 5)
 	for range 2000 {
 		s, want := randomStream(t, r, 4)
 		if s.Len() != len(want) {
@@ -132,7 +132,7 @@ func TestStream(t *testing.T) {
 			src[i] = float32(r.NormFloat64())
 		}
 		var want []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			got := make([]float32, len(src)+1)
 			got[len(src)] = poison
 			packScale(isa, got[:len(src)], src, by)
@@ -159,7 +159,7 @@ func hashOf(x []float32) string {
 // TestPackAll packs arrays of every kind of packing: the bits of PackInto, whatever
 // the number of threads.
 func TestPackAll(t *testing.T) {
-	r := rand.New(rand.NewPCG(2, 2))
+	r := newRand(2, 2)
 	numbers := func(n int) []float32 {
 		x := make([]float32, n)
 		for i := range x {

@@ -31,7 +31,7 @@ func stepTest(t *testing.T, k Kernel, n, slots int, nonNegative []bool, ref func
 		}
 	}
 	var first [][]float32
-	for _, isa := range Available() {
+	for isa, r := range tiers(r) {
 		var a Args
 		bufs := make([][]float32, slots)
 		for i := range bufs {
@@ -216,7 +216,7 @@ func TestNorms(t *testing.T) {
 		}
 		k := SquareSums{N: n}
 		var first []float32
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			sums, norm := make([]float32, k.Len()), make([]float32, 1)
 			execute(r, isa, k, &Args{In: [4]Buf{{x, 0}}, Out: [4]Buf{{sums, 0}}})
 			if first == nil {
@@ -236,7 +236,7 @@ func TestNorms(t *testing.T) {
 			x[i] = float32(r.NormFloat64()) * float32(i/k.K%3)
 		}
 		var first []float32
-		for _, isa := range Available() {
+		for isa, r := range tiers(r) {
 			out := make([]float32, len(x))
 			execute(r, isa, k, &Args{In: [4]Buf{{x, 0}}, Out: [4]Buf{{out, 0}}})
 			if first == nil {

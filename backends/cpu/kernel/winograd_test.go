@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -20,8 +19,7 @@ func TestWinoProductLayout(t *testing.T) {
 }
 
 func TestWinogradRandom(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(4, 3))
+	r := newRand(4, 3)
 	count := longtest.Count(40, 160, 3000)
 	for range count {
 		k := 3 + 2*r.IntN(2)
@@ -40,7 +38,7 @@ func TestWinogradRandom(t *testing.T) {
 // TestWinogradNarrow is for the loop over positions in assembly: few weights, and
 // tasks of 1 to 67 tiles.
 func TestWinogradNarrow(t *testing.T) {
-	r := rand.New(rand.NewPCG(4, 4))
+	r := newRand(4, 4)
 	for n := 1; n <= 67; n++ {
 		c := Conv{IC: 1 + r.IntN(Block), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 3, KW: 3, PH: 1, PW: 1}
 		c.Parts[0] = Part{C: 1 + r.IntN(Block), Act: Act(r.IntN(4))}
@@ -64,9 +62,9 @@ func TestWinogradError(t *testing.T) {
 			c.KH, c.PH = 1, 0
 			wino = func(c Conv) Kernel { return WinogradLine{Conv: c, Tiles: 28} }
 		}
-		k := newConvCase(rand.New(rand.NewPCG(1, 1)), 1, c, 0)
+		k := newConvCase(newRand(1, 1), 1, c, 0)
 		ref := k.reference()
-		for _, isa := range Available() {
+		for isa := range tiers(nil) {
 			line := fmt.Sprintf("%v %dx%d %d->%d @%d:", isa, c.KH, c.KW, s[0], s[1], s[2])
 			for _, kern := range []Kernel{k.c, wino(k.c)} {
 				k.pack(kern.(Packer))
@@ -85,7 +83,7 @@ func TestWinogradError(t *testing.T) {
 // TestWinogradRepack compares the transform from packed weights in float32 with
 // Pack's in float64.
 func TestWinogradRepack(t *testing.T) {
-	r := rand.New(rand.NewPCG(2, 2))
+	r := newRand(2, 2)
 	for i := range 20 {
 		k := 3 + 2*(i%2)
 		c := Winograd{Conv: Conv{IC: 1 + r.IntN(67), H: 9, W: 9, KH: k, KW: k, Parts: [4]Part{{C: 1 + r.IntN(67)}, {C: i % 30}}}}
@@ -97,7 +95,7 @@ func TestWinogradRepack(t *testing.T) {
 		c.Pack(want, weight)
 		c.Conv.Pack(packed, weight)
 		var simd []float32
-		for _, isa := range Available() {
+		for isa := range tiers(r) {
 			got := alignedFloats(c.PackedLen() + 2*guardLen)
 			for i := range got {
 				got[i] = canary
@@ -128,8 +126,7 @@ func TestWinogradRepack(t *testing.T) {
 }
 
 func TestWinogradLine(t *testing.T) {
-	t.Logf("tiers: %v", Available())
-	r := rand.New(rand.NewPCG(7, 1))
+	r := newRand(7, 1)
 	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 1, KW: 7, PH: r.IntN(2), PW: r.IntN(9)}
