@@ -47,8 +47,11 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 	} else {
 		b.net()
 	}
-	if syntax {
+	switch {
+	case syntax:
 		b.diags = independent(b.diags, diags, f)
+	case !b.diags.HasErrors():
+		b.verify()
 	}
 	diags = append(diags, b.diags...)
 	diags.Sort()
@@ -57,6 +60,25 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 		return nil, diags, b.lints
 	}
 	return b.g.Graph(), diags, b.lints
+}
+
+// verify tells what the graph promises and does not keep, so that whatever Load
+// returns passes ir.Verify, a hollow graph's missing elements apart.
+func (b *builder) verify() {
+	cx := context{env: &env{lib: b.lib}, scope: b.root}
+	for _, p := range ir.Problems(b.g.Graph()) {
+		if p.NoData && b.opt.Hollow {
+			continue
+		}
+		at := diag.Span{Pos: diag.Pos{File: b.file.Path, Line: 1, Col: 1}}
+		if b.file.Name != nil {
+			at = b.file.Name.Span
+		}
+		if s, ok := b.origin[p.Value]; ok {
+			at = s
+		}
+		b.err(cx, "E0709", at, "%s", p.Msg)
+	}
 }
 
 // independent keeps the problems that do not follow from what the parser could

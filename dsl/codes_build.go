@@ -151,14 +151,18 @@ var flatCodes = []Code{
 		`input, param and const take a shape, such as 64x3x7x7 or scalar, and keys. Inputs have the batch in front without saying so; params have none. Elements have one source: init=, fill=, hash=, or themselves.`,
 		"graph a\nx = input 3x8x8\nw = param init=he\ny = conv x w\noutput y\n",
 		"graph a\nx = input 3x8x8\nw = param 4x3x3x3 init=he\ny = conv x w\noutput y\n"},
-	{"E0707", "a constant without its elements",
-		`Folding makes constants; the text has their shape and hash, the bytes stay outside. Reading such a text needs them.`,
+	{"E0707", "a param or constant without its elements",
+		`A param says how it starts: init=he, fill=0 or the elements themselves. Folding makes constants and params of which the text has only the shape and a hash; the bytes are kept in another file, and reading such a text needs them.`,
 		"graph a\nx = input 3x8x8\nw = const 3x1x1\ny = add x w\noutput y\n",
 		"graph a\nx = input 3x8x8\nw = const 3x1x1 fill=0.5\ny = add x w\noutput y\n"},
 	{"E0708", "output, head, update or part that cannot be",
 		`A graph has an output; update gives a param a value of its own type; a part is one value.`,
 		"graph a\nx = input 3x8x8\ny = relu x\n",
 		"graph a\nx = input 3x8x8\ny = relu x\noutput y\n"},
+	{"E0709", "a graph that contradicts itself",
+		`Each line can be read, and together they cannot be: a param is updated twice, or a constant is updated. The message names the value.`,
+		"graph a\nx = input 3x8x8\nw = const 3x1x1 fill=1\nv = const 3x1x1 fill=2\ny = add x w\noutput y\nupdate w = v\n",
+		"graph a\nx = input 3x8x8\nw = param 3x1x1 fill=1\nv = const 3x1x1 fill=2\ny = add x w\noutput y\nupdate w = v\n"},
 }
 
 // lintCodes are the warnings that the built graph gives rise to.

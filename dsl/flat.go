@@ -313,8 +313,12 @@ func (r *flatReader) assignParam(s *Assign) bool {
 		if t != nil {
 			r.out.Data[id.Name] = t
 		}
-	} else if from == 0 && p.Kind == ir.Constant {
-		r.err(r.cx, "E0707", s.Outs[0].Span, "the constant %s has no elements", diag.Quote(id.Name)).WithHelp("give fill=, hash= or the elements themselves")
+	} else if from == 0 {
+		what, how := "param", "init=he, say, or fill=, hash= or the elements themselves"
+		if p.Kind == ir.Constant {
+			what, how = "constant", "fill=, hash= or the elements themselves"
+		}
+		r.err(r.cx, "E0707", s.Outs[0].Span, "the %s %s has no elements", what, diag.Quote(id.Name)).WithHelp("give %s", how)
 		return false
 	}
 	v := &ir.Value{Type: ir.Type{Shape: shape, DType: dtype(a)}, Param: p}

@@ -62,6 +62,9 @@ func (i Init) String() string {
 	return string(i.Kind)
 }
 
+// known reports whether the kind is one that Draw draws.
+func (i Init) known() bool { _, ok := initTakesNumber[i.Kind]; return ok }
+
 // ParseInit reads what String prints.
 func ParseInit(s string) (Init, error) {
 	kind, num, has := strings.Cut(s, ",")

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,10 +79,11 @@ func (s Shape) Size() int {
 }
 
 // MaxDim and MaxSize bound what a shape may hold, so that no product overflows
-// and no text of a few bytes asks for all memory.
+// and no text of a few bytes asks for all memory. A 32-bit machine, whose int
+// ends one element earlier, takes one element less.
 const (
 	MaxDim  = 1 << 24
-	MaxSize = 1 << 31
+	MaxSize = min(1<<31, math.MaxInt)
 	MaxRank = 8
 )
 
@@ -91,7 +93,7 @@ func (s Shape) Check() error {
 	if len(s) > MaxRank {
 		return fmt.Errorf("shape %v has %d axes, at most %d are possible", s, len(s), MaxRank)
 	}
-	n := 1
+	n := int64(1)
 	for i, d := range s {
 		if d == Batch {
 			continue
@@ -99,7 +101,7 @@ func (s Shape) Check() error {
 		if d < 1 || d > MaxDim {
 			return fmt.Errorf("axis %d of shape %v is %d, not within 1..%d", i, s, d, MaxDim)
 		}
-		if n *= d; n > MaxSize {
+		if n *= int64(d); n > MaxSize {
 			return fmt.Errorf("shape %v has more than %d elements", s, MaxSize)
 		}
 	}

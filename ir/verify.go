@@ -8,17 +8,42 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
+// Problem is a promise that a graph breaks.
+type Problem struct {
+	Value *Value // where; nil where no value of the graph has the problem
+	Msg   string
+	// NoData says that the value is a param without elements and without a way to
+	// draw them: a graph that is only to be printed and counted may have such.
+	NoData bool
+}
+
+func (p *Problem) Error() string { return ErrGraph.Error() + ": " + p.Msg }
+func (p *Problem) Unwrap() error { return ErrGraph }
+
 // Verify checks what every graph promises: unique names, topological order,
 // values that belong to it, types that each op would infer again, data that
 // fits its param, roots that exist. All problems are returned, joined.
 func Verify(g *Graph) error {
 	var errs []error
-	bad := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrGraph}, args...)...))
+	for _, p := range Problems(g) {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// Problems is Verify as a list.
+func Problems(g *Graph) []*Problem {
+	var found []*Problem
+	var at *Value
+	bad := func(format string, args ...any) *Problem {
+		p := &Problem{Value: at, Msg: fmt.Sprintf(format, args...)}
+		found = append(found, p)
+		return p
 	}
 	names := map[string]bool{}
 	known := map[*Value]bool{}
 	add := func(v *Value) {
+		at = v
 		if v.Name == "" {
 			bad("a value has no name")
 		}
@@ -52,16 +77,20 @@ func Verify(g *Graph) error {
 		case d != nil && len(d.Data) != tensor.Size(d.Shape):
 			bad("param %s is %v, its data has %d elements", v.Name, v.Type, len(d.Data))
 		case d == nil && v.Param.Kind == Constant && v.Param.Init.Kind != InitConstant:
-			bad("constant %s has no data", v.Name)
+			bad("constant %s has no data", v.Name).NoData = true
 		case d == nil && v.Param.Init.Kind == "":
-			bad("param %s has neither data nor an initialization", v.Name)
+			bad("param %s has neither data nor an initialization", v.Name).NoData = true
+		case d == nil && !v.Param.Init.known():
+			bad("param %s has no data, and its initialization %s draws none", v.Name, v.Param.Init).NoData = true
 		}
 	}
 	for i, n := range g.Nodes {
+		at = nil
 		if len(n.Out) == 0 {
 			bad("node %d (%s) has no output", i, Name(n.Op))
 			continue
 		}
+		at = n.Out[0]
 		if DefOf(n.Op) == nil {
 			bad("%s: op %T was never defined", n.Out[0].Name, n.Op)
 		}
@@ -88,6 +117,7 @@ func Verify(g *Graph) error {
 		if !ok {
 			continue
 		}
+		at = n.Out[0]
 		out, err := n.Op.Infer(types)
 		if err != nil {
 			bad("%s: %v", n.Out[0].Name, err)
@@ -103,6 +133,7 @@ func Verify(g *Graph) error {
 			}
 		}
 	}
+	at = nil
 	for _, v := range g.Roots() {
 		if v == nil || !known[v] {
 			bad("an output is not a value of the graph")
@@ -110,10 +141,12 @@ func Verify(g *Graph) error {
 	}
 	updated := map[*Value]bool{}
 	for _, u := range g.Updates {
+		at = nil
 		if u.Param == nil || u.Param.Param == nil || !known[u.Param] {
 			bad("an update is of no param")
 			continue
 		}
+		at = u.Param
 		if u.Param.Param.Kind == Constant {
 			bad("%s is a %v and cannot be updated", u.Param.Name, Constant)
 		}
@@ -125,10 +158,11 @@ func Verify(g *Graph) error {
 			bad("update of %s (%v) by %s (%v)", u.Param.Name, u.Param.Type, u.Value.Name, u.Value.Type)
 		}
 	}
+	at = nil
 	for _, p := range g.Parts {
 		if p.Out == nil || !known[p.Out] {
 			bad("part %s is not a value of the graph", p.Name)
 		}
 	}
-	return errors.Join(errs...)
+	return found
 }

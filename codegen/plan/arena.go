@@ -1,6 +1,9 @@
 package plan
 
-import "sort"
+import (
+	"math"
+	"sort"
+)
 
 // buffer is the memory of a root while it is being placed.
 type buffer struct {
@@ -291,7 +294,7 @@ func assign(bufs []*buffer) int {
 	total := 0
 	var placed []*buffer // by offset
 	for _, b := range order {
-		at, gap := -1, 1<<60
+		at, gap := -1, math.MaxInt
 		end := 0
 		for _, q := range placed {
 			if q.last < b.first || b.last < q.first {
