@@ -23,7 +23,7 @@ import (
 func TestExecutorAllocatesNothing(t *testing.T) {
 	for _, name := range specs.Names() {
 		t.Run(name, func(t *testing.T) {
-			g := withZeroWeights(spectest.Load(t, name))
+			g := withZeroWeights(loadSmall(t, name))
 			if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 				t.Fatal(err)
 			}

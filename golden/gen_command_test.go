@@ -88,8 +88,8 @@ func TestGeneratedCommands(t *testing.T) {
 	}
 	for _, store := range []string{"embed", "file"} {
 		t.Run(store, func(t *testing.T) {
-			pkg := "./" + store
-			inModule(t, dir, nil, exe, "gen", "go", "mnist/nin", "--weights", "nin.safetensors", "-o", pkg, "--main", "--store", store)
+			pkg := "./net/" + store
+			inModule(t, dir, nil, exe, "gen", "go", "mnist/nin", "--weights", "nin.safetensors", "-o", pkg, sharedKernel, "--main", "--store", store)
 			bin := t.TempDir()
 			program := filepath.Join(bin, "classify.exe")
 			inModule(t, dir, nil, "go", "build", "-o", program, pkg+"/cmd/"+store)
@@ -97,7 +97,7 @@ func TestGeneratedCommands(t *testing.T) {
 				if out, err := exec.Command(program, pngFile).CombinedOutput(); err == nil || !strings.Contains(string(out), "file.safetensors") {
 					t.Errorf("without its weights the program ends with %v: %s", err, out)
 				}
-				b, err := os.ReadFile(filepath.Join(dir, store, "file.safetensors"))
+				b, err := os.ReadFile(filepath.Join(dir, "net", store, "file.safetensors"))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,10 +106,13 @@ func idxHeader(rank byte, dims ...int) []byte {
 	return b
 }
 
-// TestGeneratedTrainers generates trainers of the MNIST networks into one module.
+// trained are networks that between them train every kind of layer.
+var trained = []string{"lenet5", "mnist/deep_heads", "mnist/inception_v3", "maxout_mnist_pi"}
+
+// TestGeneratedTrainers generates trainers of networks for MNIST into one module.
 // They reach the weights of incc train on the same data, byte for byte of the
 // file, on every instruction set of this machine and any number of threads, and
-// with a checkpoint in between. INCC_LONG=1 takes the larger ones as well.
+// with a checkpoint in between. INCC_LONG=1 takes all networks for MNIST.
 func TestGeneratedTrainers(t *testing.T) {
 	if *update {
 		t.Skip("nothing to update")
@@ -119,7 +123,7 @@ func TestGeneratedTrainers(t *testing.T) {
 	}
 	var names []string
 	for _, name := range specs.Names() {
-		if strings.HasPrefix(name, "mnist/") || name == "lenet5" || long && strings.Contains(name, "mnist") {
+		if long && (strings.Contains(name, "mnist") || name == "lenet5") || slices.Contains(trained, name) {
 			names = append(names, name)
 		}
 	}
@@ -133,8 +137,8 @@ func TestGeneratedTrainers(t *testing.T) {
 	var imports, calls strings.Builder
 	for i, name := range names {
 		pkg := gosrc.PackageName(name)
-		inModule(t, dir, nil, exe, "gen", "go", name, "-o", "./nets/"+pkg, "--kernel", "./internal/inccrt", "--train")
-		fmt.Fprintf(&imports, "\tn%d \"example.com/user/nets/%s\"\n", i, pkg)
+		inModule(t, dir, nil, exe, "gen", "go", name, "-o", "./net/"+pkg, sharedKernel, "--train")
+		fmt.Fprintf(&imports, "\tn%d \"example.com/user/net/%s\"\n", i, pkg)
 		fmt.Fprintf(&calls, "\trun(filepath.Join(out, %q), func() trainer {\n\t\tt, err := n%d.NewTrainer(len(labels) - 8)\n\t\tmust(err)\n\t\treturn t\n\t}, n%d.FromPixels, pixels[16:], labels[8:], n%d.TrainBatch, n%d.ImageLen)\n", pkg, i, i, i, i)
 		// Epochs of one or two steps. What is to be overfitted is not augmented.
 		inModule(t, dir, nil, exe, "train", name, "--data", data, "--overfit", "150", "--out", "runs/"+pkg)
