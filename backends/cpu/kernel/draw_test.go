@@ -74,7 +74,7 @@ func tiers(r *rand.Rand) iter.Seq2[ISA, *rand.Rand] {
 		defer func() { tierLoop = outer }()
 		tierLoops++
 		tierLoop = tierLoops
-		for isa := range tiers(r) {
+		for _, isa := range Available() {
 			if !yield(isa, rand.New(&stream{rand.NewPCG(seed, 2), tierLoop})) {
 				return
 			}
