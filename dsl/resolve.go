@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/ir/diag"
@@ -53,6 +54,22 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 		}
 	}
 	return text, nil
+}
+
+// RenameLabels returns a spec whose labels statement names another file, or the
+// spec itself where it names none. The spec must load.
+func RenameLabels(name string, src []byte, file string) ([]byte, error) {
+	f, l := Parse(name, src)
+	if l.HasErrors() {
+		return nil, l.Err()
+	}
+	r := &resolver{starts: lineStarts(src)}
+	Each(f, func(l *Labels) {
+		if l.File != nil && l.File.Text != file {
+			r.replace(l.File.Span, strconv.Quote(file))
+		}
+	})
+	return r.apply(src), nil
 }
 
 // resolver collects replacements of stretches of a text.

@@ -166,7 +166,7 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 	}
 	if o.info, err = readSummaryFile(dir); err != nil {
 		args := []string{"incc", "train", v.spec, "--data", e.data, "--out", dir, "--epochs", trimNumber(e.epochs), "--limit-batches", strconv.Itoa(e.limit)}
-		if names, _ := filepath.Glob(filepath.Join(dir, "checkpoint-*")); len(names) > 0 {
+		if names, _ := train.Checkpoints(train.Disk{}, dir); len(names) > 0 {
 			args = append(args, "--resume")
 		}
 		if v.lr != 0 {

@@ -10,12 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // The files of a run besides its weights and checkpoints.
@@ -24,10 +27,15 @@ const (
 	runStart   = "run.json"
 	runResults = "results.csv"
 	runSummary = "summary.json"
+	runLabels  = "labels.txt" // a copy of the file of class names
+	runLock    = "run.lock"
 
 	bestWeights = "best.safetensors"
 	lastWeights = "last.safetensors"
 )
+
+// runOutputs are the files that only a run writes, besides its checkpoints.
+var runOutputs = []string{runLabels, runResults, runSummary, bestWeights, lastWeights}
 
 // runBegin is what a run was begun with besides its spec, which run.json keeps for
 // those that go on with it.
@@ -40,6 +48,9 @@ type runBegin struct {
 	Overfit      int    `json:"overfit,omitempty"`
 	Init         string `json:"init,omitempty"`
 	Engine       string `json:"engine"`
+	// Identity is what decides the numbers of the run, for readers: checkpoints
+	// hold the one that counts.
+	Identity train.Identity `json:"identity,omitempty"`
 }
 
 // flags are the flags of incc train that say so.
@@ -82,14 +93,45 @@ const maxRunFile = 16 << 20
 
 // readBegin reads run.json.
 func readBegin(dir string) (b runBegin, err error) {
-	text, err := files.Read(filepath.Join(dir, runStart), maxRunFile)
+	path := filepath.Join(dir, runStart)
+	text, err := files.Read(path, maxRunFile)
 	if err != nil {
 		return b, err
 	}
-	if err := json.Unmarshal(text, &b); err != nil {
-		return b, fmt.Errorf("%s: %w", filepath.Join(dir, runStart), err)
+	if b, err = parseBegin(text); err != nil {
+		return b, fmt.Errorf("%s: %w", path, err)
 	}
 	return b, nil
+}
+
+// parseBegin reads what run.json holds. Its numbers and names become those of
+// flags, so they are held to the same bounds.
+func parseBegin(text []byte) (b runBegin, err error) {
+	if err := json.Unmarshal(text, &b); err != nil {
+		return b, err
+	}
+	switch {
+	case !plainName(b.Name):
+		return b, fmt.Errorf("name %s is not a plain name", diag.Quote(b.Name))
+	case b.Data == "" || strings.ContainsRune(b.Data, 0):
+		return b, fmt.Errorf("data %s is neither a data set nor a folder", diag.Quote(b.Data))
+	case strings.ContainsRune(b.Init, 0):
+		return b, fmt.Errorf("init %s is not a file", diag.Quote(b.Init))
+	case b.Engine != "cpu" && b.Engine != "ref":
+		return b, fmt.Errorf("unknown engine %s (want cpu or ref)", diag.Quote(b.Engine))
+	case b.Val < -1 || b.Val > math.MaxInt32:
+		return b, fmt.Errorf("val %d (want -1 for the default, or a number of images)", b.Val)
+	case b.LimitBatches < 0 || b.LimitBatches > math.MaxInt32:
+		return b, fmt.Errorf("limit_batches %d (want 0 for no limit, or a number of steps)", b.LimitBatches)
+	case b.Overfit < 0 || b.Overfit > math.MaxInt32:
+		return b, fmt.Errorf("overfit %d (want 0 for all, or a number of images)", b.Overfit)
+	}
+	return b, nil
+}
+
+// plainName reports whether a name is one path element that prints as it is.
+func plainName(s string) bool {
+	return s != "" && len(s) <= 255 && s != "." && s != ".." && !strings.ContainsAny(s, `/\:`) && diag.Printable(s) == s
 }
 
 // runInfo is what summary.json says of a run.
@@ -125,11 +167,14 @@ func cell(x float64) string {
 	return strconv.FormatFloat(x, 'g', 8, 64)
 }
 
+// resultColumns are the columns of results.csv.
+var resultColumns = []string{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}
+
 // writeResults writes the rows of a run as CSV, whole or not at all.
 func writeResults(dir string, rows []train.Row) error {
 	return writeFile(filepath.Join(dir, runResults), func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		records := [][]string{{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}}
+		records := [][]string{resultColumns}
 		for _, r := range rows {
 			records = append(records, []string{strconv.Itoa(r.Epoch), cell(r.Rate), cell(r.TrainLoss), cell(r.TrainAcc), cell(r.ValLoss), cell(r.ValAcc), strconv.FormatFloat(r.Seconds, 'f', 3, 64)})
 		}
@@ -139,34 +184,56 @@ func writeResults(dir string, rows []train.Row) error {
 
 // readResults reads what writeResults wrote.
 func readResults(dir string) ([]train.Row, error) {
-	b, err := files.Read(filepath.Join(dir, runResults), maxRunFile)
+	path := filepath.Join(dir, runResults)
+	text, err := files.Read(path, maxRunFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not the folder of a run: %w", dir, err)
 	}
-	records, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+	rows, err := parseResults(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rows, nil
+}
+
+// parseResults reads the rows of results.csv. A number that is not known is an
+// empty cell.
+func parseResults(text []byte) ([]train.Row, error) {
+	r := csv.NewReader(bytes.NewReader(text))
+	r.FieldsPerRecord = len(resultColumns)
+	records, err := r.ReadAll()
 	if err != nil {
 		return nil, err
 	}
 	var rows []train.Row
 	for i, rec := range records {
-		if i == 0 || len(rec) != 7 {
+		if i == 0 {
+			if !slices.Equal(rec, resultColumns) {
+				return nil, fmt.Errorf("line 1: want the columns %s", strings.Join(resultColumns, ","))
+			}
 			continue
 		}
-		num := func(k int) float64 {
-			x, err := strconv.ParseFloat(rec[k], 64)
-			if err != nil {
-				return math.NaN()
-			}
-			return x
+		epoch, err := strconv.Atoi(rec[0])
+		if err != nil || epoch != i {
+			return nil, fmt.Errorf("line %d: epoch %s, want %d", i+1, diag.Quote(rec[0]), i)
 		}
-		rows = append(rows, train.Row{Epoch: int(num(0)), Rate: num(1), TrainLoss: num(2), TrainAcc: num(3), ValLoss: num(4), ValAcc: num(5), Seconds: num(6)})
+		num := [7]float64{}
+		for k := 1; k < len(num); k++ {
+			if num[k] = math.NaN(); rec[k] == "" {
+				continue
+			}
+			if num[k], err = strconv.ParseFloat(rec[k], 64); err != nil {
+				return nil, fmt.Errorf("line %d: %s %s is not a number", i+1, resultColumns[k], diag.Quote(rec[k]))
+			}
+		}
+		rows = append(rows, train.Row{Epoch: epoch, Rate: num[1], TrainLoss: num[2], TrainAcc: num[3], ValLoss: num[4], ValAcc: num[5], Seconds: num[6]})
 	}
 	return rows, nil
 }
 
 // leftover matches the temporary names of writeFile and train.WriteFile for the
 // files of a run.
-var leftover = regexp.MustCompile(`^\.(spec\.incc|run\.json|results\.(csv|png|svg)|confusion\.png|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
+var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
 // removeLeftovers deletes what a killed process was about to write into the folder
 // of a run.

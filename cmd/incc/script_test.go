@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,11 +77,26 @@ func TestScripts(t *testing.T) {
 			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 			return nil
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip},
 		Condition: func(cond string) (bool, error) {
 			isa, err := kernel.ParseISA(cond)
 			return err == nil && slices.Contains(kernel.Available(), isa), nil
 		},
 	})
+}
+
+// flip changes a bit of byte N of a file: flip FILE N.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE N")
+	}
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	b[at] ^= 1
+	ts.Check(os.WriteFile(path, b, 0o644))
 }
 
 // idx is a file of bytes in the format of MNIST.

@@ -16,16 +16,20 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
@@ -52,6 +56,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			dataFlag,
 			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
+			&cli.BoolFlag{Name: "resume-changed", Usage: "with --resume, go on though the data, the engine, the spec or the version of incc changed"},
 			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning `RATE`"},
@@ -142,12 +147,15 @@ type prepared struct {
 	engine train.Engine
 	dir    string
 	name   string
-	id     string
-	files  map[string][]byte // that the spec names
-	memory string            // what to say of it
+	id     train.Identity
+	labels []byte // the file of class names that the spec names, nil for none
+	memory string // what to say of it
 }
 
 func prepare(c *cli.Context) (*prepared, error) {
+	if c.Bool("resume-changed") && !c.Bool("resume") {
+		return nil, usagef("--resume-changed is for --resume")
+	}
 	arg := c.String("out")
 	if err := notStdout("out", arg, "the folder of a run"); err != nil {
 		return nil, err
@@ -164,7 +172,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if _, file, ok := specs.Source(arg); ok && exists(filepath.Join(arg, runSpec)) && (!c.Bool("resume") || c.IsSet("out")) {
 		arg = file // a run is easily called like the network, which is the one that is meant
 	}
-	p := &prepared{files: map[string][]byte{}}
+	p := &prepared{}
 	var err error
 	if p.graph, p.spec, err = load(c, arg); err != nil {
 		return nil, err
@@ -220,11 +228,49 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.dir = c.String("out"); p.dir == "" {
 		p.dir = filepath.Join("runs", p.name)
 	}
-	// What decides the weights: a checkpoint of another identity is refused.
-	h := sha256.New()
-	fmt.Fprintf(h, "incc %s\n%s\n%+v\n%s %d %d %d %d\n", version, p.graph.Recipe.SpecHash, p.recipe, p.set.Name, p.train.Len(), c.Int("limit-batches"), c.Int("overfit"), p.set.Train.H)
-	p.id = hex.EncodeToString(h.Sum(nil))[:16]
-	return p, nil
+	p.id, err = p.identity(c)
+	return p, err
+}
+
+// identity is all that decides the weights of a run: a checkpoint of a run with
+// another one is refused.
+func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
+	val := 0
+	if p.val != nil {
+		val = p.val.Len()
+	}
+	id := train.Identity{
+		"incc": version, "spec": "SHA-256 " + p.graph.Recipe.SpecHash, "data": "SHA-256 " + train.DigestData(p.set.Train),
+		"images": fmt.Sprintf("%d for training and %d for validation", p.train.Len(), val),
+		"batch":  fmt.Sprint(p.recipe.Run.Batch), "epochs": trimNumber(p.recipe.Run.Epochs), "seed": fmt.Sprint(p.recipe.Run.Seed), "engine": c.String("engine"),
+	}
+	if id["engine"] == "cpu" {
+		// AVX2 and AVX-512 give the same bits, the portable kernels others.
+		isa, err := kernel.Best()
+		if name := c.String("isa"); name != "" {
+			isa, err = kernel.ParseISA(name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		id["engine"] = "cpu with vector kernels"
+		if isa == kernel.Portable {
+			id["engine"] = "cpu with portable kernels"
+		}
+	}
+	for _, name := range []string{"limit-batches", "overfit"} {
+		if n := c.Int(name); n > 0 {
+			id[name] = fmt.Sprint(n)
+		}
+	}
+	if file := c.String("init"); file != "" {
+		sum, err := fileHash(file)
+		if err != nil {
+			return nil, err
+		}
+		id["init"] = "SHA-256 " + sum
+	}
+	return id, nil
 }
 
 // goOn takes from the folder of a run what flags do not say.
@@ -258,9 +304,12 @@ func (p *prepared) resolve(c *cli.Context) error {
 	}
 	open := p.spec.open
 	p.spec.open = func(name string) ([]byte, error) {
+		if name == runLabels && p.labels != nil {
+			return p.labels, nil
+		}
 		b, err := open(name)
 		if err == nil {
-			p.files[name] = b
+			p.labels = b
 		}
 		return b, err
 	}
@@ -274,30 +323,57 @@ func (p *prepared) resolve(c *cli.Context) error {
 	if p.spec.text, err = dsl.Resolve(p.spec.file, p.spec.text, dsl.Options{Defines: defs, ReadFile: p.spec.open}, want); err != nil {
 		return err
 	}
+	if p.spec.text, err = dsl.RenameLabels(p.spec.file, p.spec.text, runLabels); err != nil {
+		return err
+	}
 	p.graph, err = build(c, p.spec, nil)
 	return err
 }
 
-// begin writes into the folder what is known before the first step.
-func (p *prepared) begin(c *cli.Context) error {
-	if old, err := readLimited(filepath.Join(p.dir, runSpec)); err == nil && c.Bool("resume") && !bytes.Equal(old, p.spec.text) {
-		return fmt.Errorf("%s holds a run of another spec than %s with these flags; incc train --resume %s goes on with it, --out DIR begins one elsewhere", p.dir, p.spec.file, p.dir)
+// check refuses a folder that a run cannot begin or go on in.
+func (p *prepared) check(c *cli.Context) error {
+	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
+	if c.Bool("resume") {
+		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
+			return fmt.Errorf("%s holds a run of another spec than %s with these flags; incc train --resume %s goes on with it, --out DIR begins one elsewhere", p.dir, p.spec.file, p.dir)
+		}
+		return nil
 	}
-	files := map[string][]byte{runSpec: p.spec.text}
-	for name, text := range p.files {
-		files[filepath.FromSlash(name)] = text
-	}
-	var b bytes.Buffer
-	if err := writeJSON(&b, runBegin{version, p.name, p.set.Name, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), c.String("init"), c.String("engine")}); err != nil {
-		return err
-	}
-	files[runStart] = b.Bytes()
-	for name, text := range files {
-		path := filepath.Join(p.dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if exists(filepath.Join(p.dir, runStart)) {
+		checkpoints, err := train.Checkpoints(train.Disk{}, p.dir)
+		if err != nil {
 			return err
 		}
-		if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 || len(checkpoints) > 0 {
+			return fmt.Errorf("%s holds a run of %d epochs; go on with --resume, or choose another folder with --out", p.dir, len(rows))
+		}
+		return nil
+	}
+	for _, name := range append([]string{runSpec}, runOutputs...) {
+		if exists(filepath.Join(p.dir, name)) {
+			return fmt.Errorf("%s has a file %s that belongs to no run, and a run would overwrite it: choose another folder with --out", p.dir, name)
+		}
+	}
+	return nil
+}
+
+// begin writes into the folder what is known before the first step. run.json comes
+// first: a folder that has it is that of a run.
+func (p *prepared) begin(c *cli.Context) error {
+	err := writeFile(filepath.Join(p.dir, runStart), func(w io.Writer) error {
+		return writeJSON(w, runBegin{version, p.name, p.set.Name, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), c.String("init"), c.String("engine"), p.id})
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{runLabels, p.labels}, {runSpec, p.spec.text}} {
+		if f.text == nil {
+			continue
+		}
+		if err := writeFile(filepath.Join(p.dir, f.name), func(w io.Writer) error { _, err := w.Write(f.text); return err }); err != nil {
 			return err
 		}
 	}
@@ -312,7 +388,25 @@ func runName(file string) string {
 	if dir := path.Dir(file); path.Base(path.Dir(dir)) == "specs" {
 		name = path.Base(dir) + "_" + name
 	}
-	return strings.ReplaceAll(name, " ", "_")
+	return sanitizeName(name)
+}
+
+// sanitizeName makes a plain name: a path element without spaces.
+func sanitizeName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(` /\:`, r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '_'
+		}
+		return r
+	}, name)
+	for len(name) > 200 {
+		_, n := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-n]
+	}
+	if !plainName(name) {
+		return "run"
+	}
+	return name
 }
 
 // deterministic keeps of an augmentation what is no chance.
@@ -342,7 +436,7 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 		}
 		p.engine, err = train.NewCPU(p.graph, opt, r.Run.Batch, r.Run.Seed, o)
 	default:
-		return usagef("--engine=%s: there are cpu and ref", e)
+		return usagef("unknown engine %s (want cpu or ref)", diag.Quote(e))
 	}
 	return err
 }
@@ -368,19 +462,20 @@ func trainRun(c *cli.Context) error {
 		fmt.Fprintln(w, p.memory)
 	}
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
-		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), Every: c.Int("checkpoint-every"),
+		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
 	if c.Bool("dry-run") {
 		return dryRun(w, p)
 	}
-	if !cfg.Resume {
-		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 {
-			return fmt.Errorf("%s holds a run of %d epochs; go on with --resume, or choose another folder with --out", p.dir, len(rows))
-		}
-	}
-	if err := p.begin(c); err != nil {
+	unlock, err := lockRun(p.dir)
+	if err != nil {
 		return err
 	}
+	defer unlock()
+	if err := p.check(c); err != nil {
+		return err
+	}
+	cfg.Start = func() error { return p.begin(c) }
 	stopProfile, err := profile(c)
 	if err != nil {
 		return err
@@ -412,12 +507,15 @@ func trainRun(c *cli.Context) error {
 		err = pr.epochErr
 	}
 	var nf *train.NonFiniteError
+	var changed *train.ChangedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
 		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume goes on from it\n", p.dir)
 		return &reported{exitInterrupted}
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}
+	case errors.As(err, &changed):
+		return fmt.Errorf("%w\n--resume-changed goes on from it all the same; --out DIR begins a new run", err)
 	case err != nil:
 		return err
 	}
@@ -563,11 +661,11 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 		return err
 	}
-	files, err := onnx.Backend{Path: "model.onnx", Version: version}.Emit(g)
+	model, err := onnx.Backend{Path: "model.onnx", Version: version}.Emit(g)
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(p.dir, files); err != nil {
+	if err := writeFiles(p.dir, model); err != nil {
 		return err
 	}
 	if err := writeSummaryFile(p.dir, info); err != nil {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -18,26 +19,75 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
-// State is where a run stands, besides the weights. Everything that the steps
-// to come depend on is in it.
+// State is the progress of a run. With the params of the engine it is all that the
+// next steps depend on.
 type State struct {
-	Run     string  `json:"run"`   // identity: spec, data, seed, version; another one's checkpoint is refused
-	Epoch   int     `json:"epoch"` // complete ones
-	Step    int     `json:"step"`  // complete steps of the epoch after them
-	Global  int64   `json:"global"`
-	LossSum float64 `json:"loss_sum"` // of the steps of the epoch in work
-	Correct int     `json:"correct"`
-	Drops   int     `json:"drops"` // of the rate on plateaus
-	Stale   int     `json:"stale"` // epochs without gain
-	Best    float64 `json:"best"`  // of the metric that is watched
-	BestAt  int     `json:"best_at"`
-	Rows    []Row   `json:"rows"`
+	Run     Identity  `json:"run"`
+	Epoch   int       `json:"epoch"`    // complete ones
+	Step    int       `json:"step"`     // complete steps of the epoch after them
+	Steps   int       `json:"steps"`    // of a whole epoch
+	Global  int64     `json:"global"`   // complete steps of the run
+	LossSum float64   `json:"loss_sum"` // over the steps of the epoch in work
+	Correct int       `json:"correct"`  // images of the epoch in work
+	Drops   int       `json:"drops"`    // of the learning rate on plateaus
+	Stale   int       `json:"stale"`    // epochs since the best one
+	Best    jsonFloat `json:"best"`     // value of the watched metric
+	BestAt  int       `json:"best_at"`  // epoch of the best value, counted from 1; -1 for none
+	Rows    []Row     `json:"rows"`
+}
+
+// check reports numbers that no run can have written, whose epochs have that many
+// steps of that many images.
+func (s *State) check(steps, batch int) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("state: "+format, args...)
+	}
+	switch {
+	case s.Steps != steps:
+		return bad("an epoch had %d steps, now it has %d: only a new run can begin with these weights (--init)", s.Steps, steps)
+	case s.Epoch < 0 || s.Epoch > math.MaxInt32:
+		return bad("%d complete epochs", s.Epoch)
+	case s.Step < 0 || s.Step >= steps:
+		return bad("step %d of an epoch of %d", s.Step, steps)
+	case s.Global > math.MaxInt32:
+		return bad("%d steps, more than %d", s.Global, math.MaxInt32)
+	case !s.counts(int64(steps)):
+		return bad("%d steps, but %d epochs of %d steps and %d more", s.Global, s.Epoch, steps, s.Step)
+	case len(s.Rows) != s.Epoch:
+		return bad("results of %d epochs, but %d are complete", len(s.Rows), s.Epoch)
+	case s.Correct < 0 || s.Correct > s.Step*batch:
+		return bad("%d correct images of %d", s.Correct, s.Step*batch)
+	case !(math.Abs(s.LossSum) <= float64(s.Step)*math.MaxFloat32):
+		return bad("the losses of %d steps add up to %g", s.Step, s.LossSum)
+	case s.Drops < 0 || s.Drops > s.Epoch || s.Stale < 0 || s.Stale > s.Epoch:
+		return bad("%d drops of the learning rate and %d epochs without gain in %d epochs", s.Drops, s.Stale, s.Epoch)
+	case s.BestAt == -1 != (s.Epoch == 0) || s.BestAt < -1 || s.BestAt == 0 || s.BestAt > s.Epoch:
+		return bad("epoch %d of %d is the best", s.BestAt, s.Epoch)
+	case math.IsNaN(float64(s.Best)):
+		return bad("the best value is not a number")
+	}
+	for i, r := range s.Rows {
+		if r.Epoch != i+1 || r.Images < 0 || !(r.Seconds >= 0) || math.IsInf(r.Seconds, 0) {
+			return bad("the results of epoch %d are those of epoch %d, with %d images in %g s", i+1, r.Epoch, r.Images, r.Seconds)
+		}
+	}
+	return nil
+}
+
+// counts reports whether epochs and steps agree. The last epoch of a run may have
+// fewer steps, as in 1.5 epochs.
+func (s *State) counts(steps int64) bool {
+	whole := int64(s.Epoch)*steps + int64(s.Step)
+	if s.Epoch == 0 {
+		return s.Global == whole
+	}
+	return s.Global <= whole && s.Global > whole-steps
 }
 
 // Row is the results of an epoch.
 type Row struct {
 	Epoch     int     `json:"epoch"`
-	Rate      float64 `json:"rate"` // behind its last step
+	Rate      float64 `json:"rate"` // learning rate after its last step
 	TrainLoss float64 `json:"train_loss"`
 	TrainAcc  float64 `json:"train_acc"`
 	ValLoss   float64 `json:"val_loss"` // NaN without validation
@@ -46,7 +96,7 @@ type Row struct {
 	Images    int     `json:"images"`
 }
 
-// jsonFloat keeps what JSON has no number for.
+// jsonFloat is a float64 that JSON can hold: NaN and infinities are strings.
 type jsonFloat float64
 
 func (f jsonFloat) MarshalJSON() ([]byte, error) {
@@ -103,6 +153,10 @@ func (r *Row) UnmarshalJSON(b []byte) error {
 // ErrNoCheckpoint says that a folder has none.
 var ErrNoCheckpoint = errors.New("there is no checkpoint")
 
+// Keys of a checkpoint's metadata: the state as JSON, and the SHA-256 of the state
+// and all params.
+const stateKey, sumKey = "incc.state", "incc.sha256"
+
 const checkpointPrefix, checkpointSuffix = "checkpoint-", ".safetensors"
 
 // checkpointName sorts by age.
@@ -122,23 +176,17 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 	if err != nil {
 		return err
 	}
-	infos := make([]kernel.TensorInfo, 0, len(values))
-	h := sha256.New()
-	h.Write(state)
-	for i, p := range e.Params() {
-		infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
-		hashFloats(h, p.Name, values[i])
-	}
-	meta := map[string]string{"incc.state": string(state), "incc.sha256": hex.EncodeToString(h.Sum(nil))}
-	path := filepath.Join(dir, checkpointName(s.Global))
-	err = kernel.WriteTensors(fs, path, meta, infos, func(dst []float32, i int) error {
-		copy(dst, values[i])
-		return nil
+	err = kernel.WriteFile(fs, filepath.Join(dir, checkpointName(s.Global)), func(w io.Writer) error {
+		buf := bufio.NewWriterSize(w, 1<<20)
+		if err := encodeCheckpoint(buf, e.Params(), values, string(state)); err != nil {
+			return err
+		}
+		return buf.Flush()
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	names, err := checkpoints(fs, dir)
+	names, err := Checkpoints(fs, dir)
 	if err != nil {
 		return err
 	}
@@ -148,6 +196,22 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 		}
 	}
 	return nil
+}
+
+// encodeCheckpoint writes the bytes of a checkpoint.
+func encodeCheckpoint(w io.Writer, params []Param, values [][]float32, state string) error {
+	infos := make([]kernel.TensorInfo, 0, len(params))
+	h := sha256.New()
+	_, _ = io.WriteString(h, state)
+	for i, p := range params {
+		infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+		hashFloats(h, p.Name, values[i])
+	}
+	meta := map[string]string{stateKey: state, sumKey: hex.EncodeToString(h.Sum(nil))}
+	return kernel.EncodeTensors(w, meta, infos, func(dst []float32, i int) error {
+		copy(dst, values[i])
+		return nil
+	})
 }
 
 func readAll(e Engine) ([][]float32, error) {
@@ -176,8 +240,8 @@ func hashFloats(h hash.Hash, name string, v []float32) {
 	}
 }
 
-// checkpoints lists those of a folder, the newest last.
-func checkpoints(fs FS, dir string) ([]string, error) {
+// Checkpoints lists the names of the checkpoints in a folder, the newest last.
+func Checkpoints(fs FS, dir string) ([]string, error) {
 	all, err := fs.List(dir)
 	if err != nil {
 		return nil, err
@@ -192,64 +256,81 @@ func checkpoints(fs FS, dir string) ([]string, error) {
 	return names, nil
 }
 
-// ReadCheckpoint loads the newest checkpoint of a folder that is whole into the
-// engine and returns the state. Where the newest is damaged the one before
-// serves; run must be the identity that it was written under.
-func ReadCheckpoint(fs FS, dir, run string, e Engine) (*State, error) {
-	names, err := checkpoints(fs, dir)
+// ReadCheckpoint loads the newest checkpoint of a folder into the engine and
+// returns its state. Where the newest one is damaged the one before is used.
+// steps is the number of steps of an epoch. A checkpoint of a run with another
+// identity is refused with a [ChangedError], unless run is nil.
+func ReadCheckpoint(fs FS, dir string, run Identity, steps int, e Engine) (*State, error) {
+	names, err := Checkpoints(fs, dir)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, n := range slices.Backward(names) {
-		s, err := loadCheckpoint(fs, filepath.Join(dir, n), run, e)
-		if err == nil {
-			return s, nil
+		s, err := loadCheckpoint(fs, filepath.Join(dir, n), run, steps, e)
+		var changed *ChangedError
+		if err == nil || errors.As(err, &changed) {
+			return s, err
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", n, err))
 	}
 	return nil, errors.Join(append(errs, fmt.Errorf("%s: %w", dir, ErrNoCheckpoint))...)
 }
 
-func loadCheckpoint(fs FS, path, run string, e Engine) (*State, error) {
+// maxState bounds the bytes of a checkpoint besides its numbers: the state, whose
+// rows grow with the epochs.
+const maxState = 64 << 20
+
+// checkpointBytes bounds the size of the file that holds an engine's params.
+func checkpointBytes(params []Param) int64 {
+	n := int64(maxState)
+	for _, p := range params {
+		n += 4*int64(p.Shape.Size()) + int64(len(p.Name)) + 256
+	}
+	return n
+}
+
+// loadCheckpoint reads one file. The engine is changed only if all of it is right.
+func loadCheckpoint(fs FS, path string, run Identity, steps int, e Engine) (*State, error) {
+	params := e.Params()
 	f, size, err := fs.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	t, err := kernel.OpenTensors(f, size)
+	if most := checkpointBytes(params); size > most {
+		return nil, fmt.Errorf("it has %d bytes, a checkpoint of this run at most %d", size, most)
+	}
+	s, t, err := parseCheckpoint(f, size)
 	if err != nil {
 		return nil, err
 	}
-	s := &State{}
-	text := t.Metadata()["incc.state"]
-	if err := json.Unmarshal([]byte(text), s); err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+	if changes := run.Changes(s.Run); run != nil && len(changes) > 0 {
+		return nil, &ChangedError{Path: path, Changes: changes, Unknown: len(s.Run) == 0}
 	}
-	h := sha256.New()
-	_, _ = io.WriteString(h, text)
-	params := e.Params()
+	if len(s.Run) == 0 {
+		s.Steps = steps // older ones did not say it
+	}
+	if err := s.check(steps, e.Batch()); err != nil {
+		return nil, err
+	}
+	var want []kernel.TensorInfo
+	for _, p := range params {
+		want = append(want, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+	}
+	if err := t.Match(want); err != nil {
+		return nil, err
+	}
+	if have := t.All(); len(have) != len(params) {
+		return nil, fmt.Errorf("it holds %d tensors, the run has %d", len(have), len(params))
+	}
 	var values [][]float32
 	for _, p := range params {
-		info, ok := t.Info(p.Name)
-		if !ok || !slices.Equal(info.Shape, p.Shape) {
-			return nil, fmt.Errorf("it has no %s of %v", p.Name, p.Shape)
-		}
 		v, err := t.Float32s(p.Name)
 		if err != nil {
 			return nil, err
 		}
-		hashFloats(h, p.Name, v)
 		values = append(values, v)
-	}
-	if len(t.All()) != len(params) {
-		return nil, fmt.Errorf("it holds %d tensors, the run %d", len(t.All()), len(params))
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != t.Metadata()["incc.sha256"] {
-		return nil, errors.New("its sum is wrong: it is damaged")
-	}
-	if s.Run != run {
-		return nil, fmt.Errorf("it is of another run (%s, not %s): the spec, the data, the seed or the version differ", s.Run, run)
 	}
 	for i, p := range params {
 		if err := e.Set(p.Name, values[i]); err != nil {
@@ -257,6 +338,36 @@ func loadCheckpoint(fs FS, path, run string, e Engine) (*State, error) {
 		}
 	}
 	return s, nil
+}
+
+// parseCheckpoint reads the state of a checkpoint, opens its tensors, and compares
+// both with the checksum.
+func parseCheckpoint(file io.ReaderAt, size int64) (*State, *kernel.Tensors, error) {
+	t, err := kernel.OpenTensors(file, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, ok := t.Metadata()[stateKey]
+	if !ok {
+		return nil, nil, errors.New("it holds weights, but no state of a run: it is not a checkpoint")
+	}
+	h := sha256.New()
+	_, _ = io.WriteString(h, text)
+	for _, info := range t.All() {
+		v, err := t.Float32s(info.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		hashFloats(h, info.Name, v)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != t.Metadata()[sumKey] {
+		return nil, nil, errors.New("its checksum is wrong: it is damaged")
+	}
+	s := &State{}
+	if err := json.Unmarshal([]byte(text), s); err != nil {
+		return nil, nil, fmt.Errorf("state: %w", err)
+	}
+	return s, t, nil
 }
 
 // WriteWeights writes the network's weights and statistics alone, for incc

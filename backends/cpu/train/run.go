@@ -24,11 +24,16 @@ type Config struct {
 	Val    *data.Set // nil for none
 	Input  *data.Transform
 	// Identity tells runs apart: a checkpoint of another one is refused.
-	Identity string
-	Epochs   float64       // a fraction ends within an epoch
-	Limit    int           // steps of an epoch at most, 0 for all
-	MaxTime  time.Duration // 0 for no bound; the run then ends as after its last epoch
-	Resume   bool          // from the last checkpoint, where there is one
+	Identity Identity
+	// AcceptChanged goes on from a checkpoint whose identity differs.
+	AcceptChanged bool
+	Epochs        float64       // a fraction ends within an epoch
+	Limit         int           // steps of an epoch at most, 0 for all
+	MaxTime       time.Duration // 0 for no bound; the run then ends as after its last epoch
+	Resume        bool          // from the last checkpoint, where there is one
+	// Start, if not nil, is called when the checkpoint is read, before the first
+	// step: until then nothing is written into Dir.
+	Start func() error
 	// Every is how many steps pass between checkpoints within an epoch, 0 for
 	// none: one is written at the end of every epoch anyway.
 	Every    int
@@ -83,19 +88,18 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 	if steps == 0 {
 		return nil, fmt.Errorf("%d images do not fill a batch of %d", c.Train.Len(), batch)
 	}
-	if err := c.FS.MkdirAll(c.Dir); err != nil {
+	s, changed, err := c.begin(e, steps)
+	if err != nil {
 		return nil, err
 	}
-	s := &State{Run: c.Identity, BestAt: -1}
-	if c.Resume {
-		names, err := checkpoints(c.FS, c.Dir)
-		if err != nil {
+	if c.Start != nil {
+		if err := c.Start(); err != nil {
 			return nil, err
 		}
-		if len(names) == 0 {
-			// The run may have been killed before it wrote one; damaged ones are an error.
-			c.Report.Note("there is no checkpoint yet: the run begins")
-		} else if s, err = ReadCheckpoint(c.FS, c.Dir, c.Identity, e); err != nil {
+	}
+	if changed {
+		// From here on the new identity counts, even if no step follows.
+		if err := WriteCheckpoint(c.FS, c.Dir, e, s); err != nil {
 			return nil, err
 		}
 	}
@@ -119,6 +123,40 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		return s, err
 	}
 	return s, nil
+}
+
+// begin makes the folder and returns the state that the run goes on from; changed
+// says that its checkpoint had another identity.
+func (c *Config) begin(e Engine, steps int) (s *State, changed bool, err error) {
+	if err := c.FS.MkdirAll(c.Dir); err != nil {
+		return nil, false, err
+	}
+	fresh := &State{Run: c.Identity, Steps: steps, BestAt: -1}
+	if !c.Resume {
+		return fresh, false, nil
+	}
+	names, err := Checkpoints(c.FS, c.Dir)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(names) == 0 {
+		// The run may have been killed before it wrote one.
+		c.Report.Note("there is no checkpoint yet: the run begins")
+		return fresh, false, nil
+	}
+	want := c.Identity
+	if c.AcceptChanged {
+		want = nil
+	}
+	if s, err = ReadCheckpoint(c.FS, c.Dir, want, steps, e); err != nil {
+		return nil, false, err
+	}
+	changes := c.Identity.Changes(s.Run)
+	for _, x := range changes {
+		c.Report.Note("going on with a change: " + x.String())
+	}
+	s.Run = c.Identity
+	return s, len(changes) > 0, nil
 }
 
 func stale(s *State, e recipe.EarlyStop) bool { return e.Patience > 0 && s.Stale >= e.Patience }
@@ -203,8 +241,11 @@ func (c *Config) gain(s *State, r Row) {
 	if c.Recipe.EarlyStop.Metric == "loss" {
 		m = -loss
 	}
-	if s.BestAt < 0 || m > s.Best {
-		s.Best, s.BestAt, s.Stale = m, r.Epoch, 0
+	if math.IsNaN(m) {
+		m = math.Inf(-1) // any number is better
+	}
+	if s.BestAt < 0 || m > float64(s.Best) {
+		s.Best, s.BestAt, s.Stale = jsonFloat(m), r.Epoch, 0
 		return
 	}
 	s.Stale++

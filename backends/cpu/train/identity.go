@@ -1,0 +1,111 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+)
+
+// Identity names everything that decides the numbers of a run: data, engine,
+// spec, seed and so on, each with a short value. A checkpoint holds the identity
+// of its run; a run with another one does not go on from it.
+type Identity map[string]string
+
+// UnmarshalJSON reads an object of strings. incc 0.1 wrote a single string here,
+// which does not tell what the run depended on: it is read as an empty identity.
+func (id *Identity) UnmarshalJSON(b []byte) error {
+	var old string
+	if json.Unmarshal(b, &old) == nil {
+		*id = nil
+		return nil
+	}
+	return json.Unmarshal(b, (*map[string]string)(id))
+}
+
+// Change is one difference of two identities. Was and Is are empty where an
+// identity does not have the name.
+type Change struct{ Name, Was, Is string }
+
+func (c Change) String() string {
+	switch {
+	case c.Was == "":
+		return fmt.Sprintf("%s is %s, was not set", c.Name, c.Is)
+	case c.Is == "":
+		return fmt.Sprintf("%s was %s, is not set", c.Name, c.Was)
+	}
+	return fmt.Sprintf("%s was %s, is %s", c.Name, c.Was, c.Is)
+}
+
+// Changes lists what differs from an earlier identity, ordered by name.
+func (id Identity) Changes(was Identity) []Change {
+	var names []string
+	for n := range id {
+		names = append(names, n)
+	}
+	for n := range was {
+		if _, ok := id[n]; !ok {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	var l []Change
+	for _, n := range names {
+		if was[n] != id[n] {
+			l = append(l, Change{n, was[n], id[n]})
+		}
+	}
+	return l
+}
+
+// ChangedError says that a checkpoint belongs to a run with another identity.
+type ChangedError struct {
+	Path    string
+	Changes []Change
+	Unknown bool // the checkpoint does not say what its run depended on
+}
+
+func (e *ChangedError) Error() string {
+	if e.Unknown {
+		return e.Path + " was written by an older incc, which did not record the data, the engine and the spec of its run"
+	}
+	var l []string
+	for _, c := range e.Changes {
+		l = append(l, c.String())
+	}
+	return fmt.Sprintf("%s belongs to another run:\n   %s", e.Path, strings.Join(l, "\n   "))
+}
+
+// DigestData is the SHA-256 of the images and labels that a run trains on and
+// validates with, as they are in memory: decoded and scaled. Files that hold the
+// same images in another encoding, or under other names in the same order, have
+// the same digest.
+func DigestData(sets ...*data.Set) string {
+	h := sha256.New()
+	var buf [4096]byte
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		head := buf[:0]
+		for _, n := range []int{s.C, s.H, s.W, s.Classes, s.Len()} {
+			head = binary.LittleEndian.AppendUint64(head, uint64(n))
+		}
+		h.Write(head)
+		for labels := s.Labels; len(labels) > 0; {
+			n := min(len(labels), len(buf)/4)
+			for i, l := range labels[:n] {
+				binary.LittleEndian.PutUint32(buf[4*i:], uint32(l))
+			}
+			h.Write(buf[:4*n])
+			labels = labels[n:]
+		}
+		h.Write(s.Pixels)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,253 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+)
+
+// A run goes on only from a checkpoint with its identity; the error names what
+// changed, and AcceptChanged goes on all the same.
+func TestChangedIdentity(t *testing.T) {
+	fs := newMemFS()
+	c := testConfig(t, fs)
+	c.Every = 0
+	c.stopHere = func(g int64) bool { return g == 7 }
+	if _, err := Run(context.Background(), testEngine(t), c); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	c.Resume, c.stopHere = true, nil
+	path := filepath.Join("run", checkpointName(7))
+	file := fs.files[path].data
+	for name, x := range map[string]struct {
+		change func(Identity)
+		want   string
+	}{
+		"other data": {func(id Identity) { id["data"] = "stripes" }, "data was bars, is stripes"},
+		"new fact":   {func(id Identity) { id["init"] = "a file" }, "init is a file, was not set"},
+		"less":       {func(id Identity) { delete(id, "engine") }, "engine was ref, is not set"},
+	} {
+		c := c
+		c.Identity = maps.Clone(testIdentity)
+		x.change(c.Identity)
+		c.Start = func() error { t.Errorf("%s: the run was begun", name); return nil }
+		e := testEngine(t)
+		before := fingerprint(t, e)
+		_, err := Run(context.Background(), e, c)
+		var changed *ChangedError
+		if !errors.As(err, &changed) || changed.Unknown || !strings.Contains(err.Error(), x.want) || fingerprint(t, e) != before {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.AcceptChanged, c.Start = true, nil
+		s, err := Run(context.Background(), e, c)
+		if err != nil || len(s.Rows) != 3 || len(c.Identity.Changes(s.Run)) > 0 {
+			t.Errorf("%s, accepted: %+v, %v", name, s, err)
+		}
+		// The runs that went on have removed it.
+		clear(fs.files)
+		fs.files[path] = &memFile{fs: fs, data: file}
+	}
+}
+
+// incc 0.1 wrote a hash in place of the identity, and no number of steps.
+func TestOldCheckpoint(t *testing.T) {
+	fs := newMemFS()
+	forge(t, fs, testEngine(t), `{"run":"0123456789abcdef","epoch":0,"step":2,"global":2,"loss_sum":2,"correct":1,"drops":0,"stale":0,"best":0,"best_at":-1,"rows":null}`)
+	_, err := ReadCheckpoint(fs, "run", testIdentity, testSteps, testEngine(t))
+	var changed *ChangedError
+	if !errors.As(err, &changed) || !changed.Unknown || !strings.Contains(err.Error(), "older incc") {
+		t.Errorf("error %v", err)
+	}
+	if s, err := ReadCheckpoint(fs, "run", nil, testSteps, testEngine(t)); err != nil || s.Global != 2 {
+		t.Errorf("accepted: %+v, %v", s, err)
+	}
+}
+
+// forge writes a checkpoint with a right checksum and any state.
+func forge(t testing.TB, fs *memFS, e Engine, state string) {
+	t.Helper()
+	var b bytes.Buffer
+	values, err := readAll(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := encodeCheckpoint(&b, e.Params(), values, state); err != nil {
+		t.Fatal(err)
+	}
+	f := &memFile{fs: fs, data: b.Bytes()}
+	fs.files["run/"+checkpointName(1)] = f
+}
+
+// A state that no run can have written is refused, and the engine stays as it was.
+func TestForgedState(t *testing.T) {
+	row := `{"epoch":1,"rate":0.1,"train_loss":1,"train_acc":0.5,"val_loss":"NaN","val_acc":"NaN","seconds":1,"images":48}`
+	good := `{"run":{"data":"bars","engine":"ref"},"epoch":1,"step":2,"steps":6,"global":8,"loss_sum":2.5,"correct":3,"drops":0,"stale":0,"best":0.5,"best_at":1,"rows":[` + row + `]}`
+	fs := newMemFS()
+	forge(t, fs, testEngine(t), good)
+	if s, err := ReadCheckpoint(fs, "run", testIdentity, testSteps, testEngine(t)); err != nil || s.Global != 8 {
+		t.Fatalf("the state that the others are made of: %+v, %v", s, err)
+	}
+	for _, x := range [][2]string{
+		{`"epoch":1,"step"`, `"epoch":-1,"step"`},
+		{`"epoch":1,"step"`, `"epoch":2,"step"`},
+		{`"epoch":1,"step"`, `"epoch":1e99,"step"`},
+		{`"epoch":1,"step"`, `"epoch":9223372036854775807,"step"`},
+		{`"step":2`, `"step":-2`},
+		{`"step":2`, `"step":6`},
+		{`"step":2`, `"step":9223372036854775807`},
+		{`"steps":6`, `"steps":0`},
+		{`"steps":6`, `"steps":7`},
+		{`"global":8`, `"global":-8`},
+		{`"global":8`, `"global":9`},
+		{`"global":8`, `"global":2`},
+		{`"global":8`, `"global":9223372036854775807`},
+		{`"global":8`, `"global":8.5`},
+		{`"loss_sum":2.5`, `"loss_sum":"NaN"`},
+		{`"loss_sum":2.5`, `"loss_sum":1e999`},
+		{`"correct":3`, `"correct":-3`},
+		{`"correct":3`, `"correct":17`},
+		{`"drops":0`, `"drops":-1`},
+		{`"drops":0`, `"drops":2`},
+		{`"stale":0`, `"stale":-1`},
+		{`"stale":0`, `"stale":1000000`},
+		{`"best":0.5`, `"best":"NaN"`},
+		{`"best":0.5`, `"best":"a lot"`},
+		{`"best_at":1`, `"best_at":-1`},
+		{`"best_at":1`, `"best_at":0`},
+		{`"best_at":1`, `"best_at":2`},
+		{row, ``},
+		{row, row + `,` + row},
+		{row, strings.Replace(row, `"epoch":1`, `"epoch":0`, 1)},
+		{row, strings.Replace(row, `"images":48`, `"images":-48`, 1)},
+		{row, strings.Replace(row, `"seconds":1`, `"seconds":"NaN"`, 1)},
+		{row, strings.Replace(row, `"seconds":1`, `"seconds":-1`, 1)},
+		{`{"run"`, `["run"`},
+		{`{"run":{`, `{"run":[{`},
+		{good, ``},
+		{good, `{}`},
+		{good, `null`},
+	} {
+		bad := strings.Replace(good, x[0], x[1], 1)
+		if bad == good {
+			t.Fatalf("%s is not in the state", x[0])
+		}
+		fs := newMemFS()
+		forge(t, fs, testEngine(t), bad)
+		e := testEngine(t)
+		before := fingerprint(t, e)
+		if s, err := ReadCheckpoint(fs, "run", testIdentity, testSteps, e); err == nil {
+			t.Errorf("%s -> %s: %+v", x[0], x[1], s)
+		}
+		if fingerprint(t, e) != before {
+			t.Errorf("%s -> %s: the engine changed", x[0], x[1])
+		}
+	}
+}
+
+// A checkpoint of another network, or one that is larger than it can be, is refused.
+func TestForeignCheckpoint(t *testing.T) {
+	fs := newMemFS()
+	e := testEngine(t)
+	forge(t, fs, e, `{}`)
+	name := "run/" + checkpointName(1)
+	fs.files[name].data = append(fs.files[name].data, make([]byte, checkpointBytes(e.Params()))...)
+	if _, err := ReadCheckpoint(fs, "run", nil, testSteps, e); err == nil || !strings.Contains(err.Error(), "a checkpoint of this run at most") {
+		t.Errorf("too large: %v", err)
+	}
+	params := e.Params()
+	values, err := readAll(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string]int{"one param less": len(params) - 1, "no params": 0} {
+		var b bytes.Buffer
+		if err := encodeCheckpoint(&b, params[:n], values[:n], `{"run":"","steps":6,"best_at":-1}`); err != nil {
+			t.Fatal(err)
+		}
+		fs.files[name] = &memFile{fs: fs, data: b.Bytes()}
+		if _, err := ReadCheckpoint(fs, "run", nil, testSteps, e); err == nil || !strings.Contains(err.Error(), "is not in the file") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestDigestData: every pixel, label and size is in the digest, and where a set is
+// split is not.
+func TestDigestData(t *testing.T) {
+	set := bars(12)
+	want := DigestData(set)
+	if got := DigestData(bars(12)); got != want {
+		t.Error("the same data have another digest")
+	}
+	seen := map[string]bool{want: true}
+	differs := func(what string, s *data.Set) {
+		t.Helper()
+		if d := DigestData(s); seen[d] {
+			t.Errorf("%s: the digest is the same", what)
+		} else {
+			seen[d] = true
+		}
+	}
+	for _, at := range []int{0, 17, len(set.Pixels) - 1} {
+		s := bars(12)
+		s.Pixels[at] ^= 1
+		differs("a pixel", s)
+	}
+	s := bars(12)
+	s.Labels[11] = 0
+	differs("a label", s)
+	s = bars(12)
+	s.H, s.W = 4, 9
+	differs("a shape", s)
+	s = bars(12)
+	s.Classes = 4
+	differs("the number of classes", s)
+	differs("an image less", bars(11))
+}
+
+// FuzzCheckpoint: any file is a checkpoint or an error, and never takes more memory
+// than its size asks for.
+func FuzzCheckpoint(f *testing.F) {
+	fs := newMemFS()
+	e := testEngine(f)
+	for _, state := range []string{
+		`{"run":{"data":"bars","engine":"ref"},"epoch":0,"step":2,"steps":6,"global":2,"loss_sum":2.5,"correct":3,"best_at":-1}`,
+		`{"run":{"data":"bars","engine":"ref"},"epoch":1,"step":0,"steps":6,"global":6,"best":"-Inf","best_at":1,"rows":[{"epoch":1,"rate":0.1,"val_loss":"NaN","seconds":1}]}`,
+		`{"run":"0123456789abcdef","step":2,"global":2,"best_at":-1,"rows":null}`,
+	} {
+		forge(f, fs, e, state)
+		f.Add(fs.files["run/"+checkpointName(1)].data, state)
+	}
+	before := fingerprint(f, e)
+	f.Fuzz(func(t *testing.T, file []byte, state string) {
+		fs := newMemFS()
+		fs.files["run/"+checkpointName(1)] = &memFile{fs: fs, data: file}
+		forged := newMemFS()
+		forge(t, forged, e, strings.ToValidUTF8(state, ""))
+		for _, fs := range []*memFS{fs, forged} {
+			e := testEngine(t)
+			s, err := ReadCheckpoint(fs, "run", testIdentity, testSteps, e)
+			if err != nil {
+				if fingerprint(t, e) != before {
+					t.Fatal("the engine changed")
+				}
+				continue
+			}
+			if err := s.check(testSteps, e.Batch()); err != nil {
+				t.Fatal(err)
+			}
+			c := testConfig(t, fs)
+			c.Resume, c.Epochs = true, 0.5
+			var nf *NonFiniteError
+			if _, err := Run(context.Background(), e, c); err != nil && !errors.As(err, &nf) {
+				t.Fatalf("going on from %+v: %v", s, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,13 @@
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd && !windows
+
+package main
+
+import "os"
+
+// lockFile does nothing: this system has no locks that end with the process.
+func lockFile(*os.File) error { return nil }
+
+func removeLocked(f *os.File, path string) {
+	f.Close()
+	_ = os.Remove(path)
+}
