@@ -49,6 +49,9 @@ func (d *description) OutLen() string {
 	return "OutputLen"
 }
 
+// SessionBytes is the memory of a session.
+func (d *description) SessionBytes() int { return 4 * d.Plan.Arena }
+
 // NoiseFunc is the text of snippet.Noise.
 func (d *description) NoiseFunc() string { return snippet.NoiseFunc() }
 
@@ -295,7 +298,7 @@ func (d *description) declared(file string) []string {
 	add("package", d.Package)
 	switch file {
 	case "model":
-		imports("errors", "fmt", "os", d.Runtime)
+		imports("errors", "fmt", "os", "runtime", d.Runtime)
 		add("const", "ImageLen", "Batch")
 		if d.C > 0 {
 			add("const", "Channels", "Height", "Width")
@@ -312,7 +315,7 @@ func (d *description) declared(file string) []string {
 		if d.Classes {
 			add("const", "Classes")
 			add("type", "Prediction")
-			add("func", "Session.Classify")
+			add("func", "Session.Classify", "Model.Classify")
 			if d.Labels != nil {
 				add("var", "labels")
 			}
@@ -376,18 +379,13 @@ func (d *description) declared(file string) []string {
 			imports("bytes", "errors", "path/filepath")
 			add("func", "TestTrain", "TestTrainErrors", "TestTrainAllocations", "TestOrder", "BenchmarkStep", "testTrainer", "testStep")
 		}
-	case "picture":
-		imports("image", "image/color", "math")
-		add("type", "picture", "tap")
-		add("func", "picture.prepare", "taps", "scale", "level")
 	case "main":
 		l = []string{"package main"}
-		imports("bytes", "context", "encoding/json", "errors", "flag", "fmt", "image", "image/jpeg", "image/png", "io", "net", "net/http", "os", "os/signal", "time", d.ImportPath)
+		imports("errors", "flag", "fmt", "io", "os", "runtime", "strconv", "strings", d.ImportPath)
 		if !d.Embed {
 			imports("path/filepath")
 		}
-		add("func", "main", "run", "classify", "decode", "serve", "loopback")
-		add("const", "maxPixels", "maxBody")
+		add("func", "main", "run", "classify", "checkUse", "printable", "forServer")
 	}
 	return l
 }

@@ -92,12 +92,26 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 		}
 		add(f.path, src)
 	}
+	type copied struct{ path, pkg, text string }
+	var copies []copied
 	if d.Picture != nil {
-		src := []byte(d.Header() + "\n\n" + snippet.As(snippet.Picture, opt.Package))
-		if err := verify("picture_incc.go", src, d.declared("picture")); err != nil {
+		copies = append(copies, copied{"picture_incc.go", opt.Package, snippet.Picture})
+	}
+	if opt.Main {
+		dir := "cmd/" + opt.Package + "/"
+		copies = append(copies, copied{dir + "budget_incc.go", "main", snippet.Budget},
+			copied{dir + "decode_incc.go", "main", snippet.Decode}, copied{dir + "server_incc.go", "main", snippet.Server})
+	}
+	for _, c := range copies {
+		src := []byte(d.Header() + "\n\n" + snippet.As(c.text, c.pkg))
+		want, err := declaredIn(c.text, c.pkg)
+		if err != nil {
 			return nil, err
 		}
-		add("picture_incc.go", src)
+		if err := verify(c.path, src, want); err != nil {
+			return nil, err
+		}
+		add(c.path, src)
 	}
 	return out, nil
 }

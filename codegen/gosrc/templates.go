@@ -14,6 +14,7 @@ import (
 	"fmt"
 	{{if .Picture}}"image"
 	{{end}}"os"
+	"runtime"
 
 	"{{.Runtime}}"
 )
@@ -45,7 +46,8 @@ type Model struct {
 	weights *kernel.Arena
 	tables  [len(steps)][]int // offsets that some kernels walk through
 	scratch int               // float32s of memory for each thread
-	idle    chan *Session     // for Infer{{if .Picture}} and ClassifyImage{{end}} of Model
+	idle    chan *Session     // sessions of the model's own
+	more    chan struct{}     // one for each of them that may still be made
 }
 
 {{if .Embed}}//go:embed {{.Weights}}
@@ -89,7 +91,7 @@ func newModel(file *kernel.Tensors) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{isa: isa, weights: kernel.NewArena({{.Plan.Packed}}), idle: make(chan *Session, 16)}
+	m := &Model{isa: isa, weights: kernel.NewArena({{.Plan.Packed}})}
 	if err := m.pack(file); err != nil {
 		return nil, err
 	}
@@ -101,6 +103,11 @@ func newModel(file *kernel.Tensors) (*Model, error) {
 		if s, ok := k.(kernel.Scratcher); ok {
 			m.scratch = max(m.scratch, s.Scratch())
 		}
+	}
+	n := runtime.GOMAXPROCS(0)
+	m.idle, m.more = make(chan *Session, n), make(chan struct{}, n)
+	for range n {
+		m.more <- struct{}{}
 	}
 	return m, nil
 }
@@ -154,30 +161,30 @@ func (s *Session) InferBatch(dst, images []float32) error {
 	return nil
 }
 
-// Infer is Session.Infer on a session of the model's own. It is safe for
-// concurrent use.
+// Infer is Session.Infer on a session of the model's own, which has GOMAXPROCS of
+// them at most: it waits for one. It is safe for concurrent use.
 func (m *Model) Infer(dst, image []float32) error {
 	s := m.session()
 	defer m.done(s)
 	return s.Infer(dst, image)
 }
 
-// session returns one that is idle, or a new one.
+// session returns one that is idle, or a new one while there may be more.
 func (m *Model) session() *Session {
 	select {
 	case s := <-m.idle:
 		return s
 	default:
+	}
+	select {
+	case s := <-m.idle:
+		return s
+	case <-m.more:
 		return m.NewSession()
 	}
 }
 
-func (m *Model) done(s *Session) {
-	select {
-	case m.idle <- s:
-	default: // enough are idle
-	}
-}
+func (m *Model) done(s *Session) { m.idle <- s }
 {{if .Classes}}
 // Prediction is a class and its {{.Score}}.
 type Prediction struct {
@@ -205,6 +212,14 @@ func (s *Session) Classify(image []float32, k int) ([]Prediction, error) {
 		top[i] = Prediction{Class: c, {{if .Labels}}Label: labels[c], {{end}}Score: s.scores[c]}
 	}
 	return top, nil
+}
+
+// Classify is Session.Classify on a session of the model's own. It is safe for
+// concurrent use.
+func (m *Model) Classify(image []float32, k int) ([]Prediction, error) {
+	s := m.session()
+	defer m.done(s)
+	return s.Classify(image, k)
 }
 {{end}}{{with .Picture}}
 // input says how the spec has pictures prepared.
@@ -758,38 +773,29 @@ const mainText = `{{.Header}}
 //	{{.Package}} [-k N]{{if not .Embed}} [-weights FILE]{{end}} PICTURE...
 //	{{.Package}} [-k N]{{if not .Embed}} [-weights FILE]{{end}} -http 127.0.0.1:8080
 //
-// With -http it answers the POST of a picture to /classify with JSON, to callers
-// on this machine alone.
+// With -http it answers the POST of a picture to /classify with JSON. It listens on
+// addresses of this machine only, and refuses requests that pages of other sites make
+// a browser send. Where requests need more memory than -memory says, they wait; where
+// more than -queue wait, they are answered with status 503. SIGINT and SIGTERM end the
+// program after all requests have their answers.
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"image"
-	_ "image/jpeg" // the formats that are read
-	_ "image/png"
 	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"{{if not .Embed}}
-	"path/filepath"{{end}}
-	"time"
+	{{if not .Embed}}"path/filepath"
+	{{end}}"runtime"
+	"strconv"
+	"strings"
 
-	network "{{.ImportPath}}"
-)
-
-const (
-	maxPixels = 16 << 20 // of a picture
-	maxBody   = 64 << 20 // bytes of a request
+	model "{{.ImportPath}}"
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return
 		}
@@ -798,15 +804,21 @@ func main() {
 	}
 }
 
-func run(args []string, out io.Writer) error {
+func run(args []string, out, log io.Writer) error {
 	fs := flag.NewFlagSet("{{.Package}}", flag.ContinueOnError)
-	k := fs.Int("k", 5, "print the ` + "`N`" + ` most likely classes")
+	k := fs.Int("k", 5, "give the ` + "`N`" + ` most likely classes")
 	address := fs.String("http", "", "serve HTTP at this ` + "`ADDRESS`" + ` of the loopback interface")
+	hosts := fs.String("host", "", "with -http: ` + "`NAMES`" + ` of the server beside localhost, separated by commas, as a proxy passes them on")
+	memory := fs.Int64("memory", 512, "with -http: ` + "`MIB`" + ` of memory for requests, beside that of the network")
+	queue := fs.Int("queue", 256, "with -http: ` + "`N`" + ` requests may wait")
 	{{if not .Embed}}weights := fs.String("weights", "", "read the weights from ` + "`FILE`" + `; {{.Weights}} beside the program by default")
 	{{end}}if err := fs.Parse(args); err != nil {
 		return err
 	}
-	{{if .Embed}}m, err := network.New()
+	if err := checkUse(fs, *k, *memory, *queue, *address != ""); err != nil {
+		return err
+	}
+	{{if .Embed}}m, err := model.New()
 	{{else}}if *weights == "" {
 		program, err := os.Executable()
 		if err != nil {
@@ -814,101 +826,86 @@ func run(args []string, out io.Writer) error {
 		}
 		*weights = filepath.Join(filepath.Dir(program), {{quote .Weights}})
 	}
-	m, err := network.Load(*weights)
+	m, err := model.Load(*weights)
 	{{end}}if err != nil {
 		return err
 	}
 	if *address != "" {
-		return serve(m, *address, *k)
-	}
-	if fs.NArg() == 0 {
-		return errors.New("say which pictures to classify, or -http ADDRESS")
+		l := limits{memory: *memory << 20, queue: *queue}
+		if *hosts != "" {
+			l.hosts = strings.Split(*hosts, ",")
+		}
+		return serve(*address, forServer(m, *k), l, log)
 	}
 	for _, path := range fs.Args() {
-		f, err := os.Open(path)
+		top, err := classify(m, path, *k)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", printable(path), err)
 		}
-		top, err := classify(m, f, *k)
-		f.Close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		fmt.Fprintf(out, "%s\n", path)
+		fmt.Fprintf(out, "%s\n", printable(path))
 		for _, p := range top {
-			fmt.Fprintf(out, "%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
+			fmt.Fprintf(out, "%10.6f  %4d  %s\n", p.Score, p.Class, printable(p.Label))
 		}
 	}
 	return nil
 }
 
-func classify(m *network.Model, r io.ReadSeeker, k int) ([]network.Prediction, error) {
-	img, err := decode(r)
+// checkUse reports an error for flags and arguments that do not go together.
+func checkUse(fs *flag.FlagSet, k int, memory int64, queue int, server bool) error {
+	var err error
+	fs.Visit(func(f *flag.Flag) {
+		if !server && (f.Name == "host" || f.Name == "memory" || f.Name == "queue") {
+			err = fmt.Errorf("-%s needs -http", f.Name)
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case k < 1:
+		return fmt.Errorf("-k is %d; want at least 1", k)
+	case memory < 16 || memory > 1<<20:
+		return fmt.Errorf("-memory is %d; want 16 to %d", memory, 1<<20)
+	case queue < 0:
+		return fmt.Errorf("-queue is %d; want at least 0", queue)
+	case server && fs.NArg() > 0:
+		return errors.New("name pictures or -http, not both")
+	case !server && fs.NArg() == 0:
+		return errors.New("name the pictures to classify, or -http ADDRESS")
+	}
+	return nil
+}
+
+func classify(m *model.Model, path string, k int) ([]model.Prediction, error) {
+	file, err := readPicture(path)
+	if err != nil {
+		return nil, err
+	}
+	img, err := decode(file)
 	if err != nil {
 		return nil, err
 	}
 	return m.ClassifyImage(img, k)
 }
 
-// decode reads a picture that is not too large.
-func decode(r io.ReadSeeker) (image.Image, error) {
-	c, _, err := image.DecodeConfig(r)
-	if err != nil {
-		return nil, err
+// forServer is the model as the server uses it.
+func forServer(m *model.Model, k int) network {
+	const session = {{.SessionBytes}} // bytes
+	return network{
+		imageLen:   model.ImageLen,
+		memory:     session * int64(runtime.GOMAXPROCS(0)),
+		preprocess: model.Preprocess,
+		classify:   func(image []float32) (any, error) { return m.Classify(image, k) },
 	}
-	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, fmt.Errorf("a picture of %d x %d pixels; at most %d are read", c.Width, c.Height, maxPixels)
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	img, _, err := image.Decode(r)
-	return img, err
 }
 
-// serve answers requests until the program is interrupted.
-func serve(m *network.Model, address string, k int) error {
-	if err := loopback(address); err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /classify", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		var top []network.Prediction
-		if err == nil {
-			top, err = classify(m, bytes.NewReader(body), k)
+// printable is a name as it is printed: quoted where it holds what a terminal would
+// not show.
+func printable(name string) string {
+	for _, r := range name {
+		if !strconv.IsPrint(r) || r == '\uFFFD' {
+			return strconv.Quote(name)
 		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(top) // who no longer listens needs no answer
-	})
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
 	}
-	fmt.Fprintf(os.Stderr, "listening on http://%s/classify\n", l.Addr())
-	server := &http.Server{Handler: mux, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
-
-// loopback refuses addresses that other machines reach.
-func loopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s is not an address of the loopback interface, such as 127.0.0.1:8080", address)
-	}
-	return nil
+	return name
 }
 `

@@ -33,6 +33,16 @@ func verify(path string, src []byte, want []string) error {
 	return nil
 }
 
+// declaredIn lists what a snippet declares as part of another package.
+func declaredIn(snippet, pkg string) ([]string, error) {
+	f, err := parser.ParseFile(token.NewFileSet(), "snippet", snippet, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	f.Name.Name = pkg
+	return declarations(f), nil
+}
+
 // declarations lists a file's package, imports, top-level names, methods and
 // directives.
 func declarations(f *ast.File) []string {

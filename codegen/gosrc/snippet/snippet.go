@@ -1,5 +1,5 @@
-// Package snippet holds Go that generated packages take along as it stands here,
-// but for the name of its package. It is compiled and tested like any other code.
+// Package snippet holds Go files that generated packages take along with no change
+// but the name of their package. They are compiled and tested like any other code.
 package snippet
 
 import (
@@ -15,9 +15,20 @@ var Picture string
 //go:embed noise.go
 var noise string
 
+// Budget, Decode and Server are the files of package server, for commands.
+var (
+	//go:embed server/budget.go
+	Budget string
+	//go:embed server/decode.go
+	Decode string
+	//go:embed server/server.go
+	Server string
+)
+
 // As gives a file another package name.
 func As(file, pkg string) string {
-	head, body, _ := strings.Cut(file, "\npackage snippet\n")
+	head, rest, _ := strings.Cut(file, "\npackage ")
+	_, body, _ := strings.Cut(rest, "\n")
 	return head + "\npackage " + pkg + "\n" + body
 }
 

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func jpegOf(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func pngOf(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// pngHead makes the header of a grey PNG, and nothing else of it.
+func pngHead(w, h int) []byte { return pngFile(w, h, 8, 0, 0xff)[:33] }
+
+// pngFile makes a PNG of zeros, of any kind.
+func pngFile(w, h int, depth, colour, interlace byte) []byte {
+	var b bytes.Buffer
+	b.WriteString("\x89PNG\r\n\x1a\n")
+	chunk := func(name string, data []byte) {
+		_ = binary.Write(&b, binary.BigEndian, uint32(len(data)))
+		b.WriteString(name)
+		b.Write(data)
+		_ = binary.Write(&b, binary.BigEndian, crc32.ChecksumIEEE(append([]byte(name), data...)))
+	}
+	head := binary.BigEndian.AppendUint32(nil, uint32(w))
+	head = binary.BigEndian.AppendUint32(head, uint32(h))
+	chunk("IHDR", append(head, depth, colour, 0, 0, interlace&1))
+	if colour == 3 {
+		chunk("PLTE", make([]byte, 3))
+	}
+	if colour == 0 || colour == 2 {
+		chunk("tRNS", make([]byte, 2+2*colour)) // makes the picture one with opacity
+	}
+	var z bytes.Buffer
+	c := zlib.NewWriter(&z)
+	channels := map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+	rows := make([]byte, 1<<16)
+	size := func(w, h int) int {
+		if w == 0 {
+			return 0
+		}
+		return h * (1 + (w*channels*int(depth)+7)/8)
+	}
+	n := size(w, h)
+	if interlace == 1 { // Adam7
+		n = 0
+		for _, p := range [][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}} {
+			n += size((w-p[0]+p[2]-1)/p[2], (h-p[1]+p[3]-1)/p[3])
+		}
+	}
+	if interlace == 0xff {
+		n = 0
+	}
+	for ; n > 0; n -= len(rows) {
+		_, _ = c.Write(rows[:min(n, len(rows))])
+	}
+	_ = c.Close()
+	chunk("IDAT", z.Bytes())
+	chunk("IEND", nil)
+	return b.Bytes()
+}
+
+// progressive makes a progressive JPEG of so many scans without coefficients; adobe makes
+// its colours RGB.
+func progressive(w, h, components, scans int, adobe bool) []byte {
+	var b bytes.Buffer
+	b.WriteString("\xff\xd8")
+	segment := func(marker byte, data ...byte) {
+		b.Write([]byte{0xff, marker})
+		_ = binary.Write(&b, binary.BigEndian, uint16(len(data)+2))
+		b.Write(data)
+	}
+	frame := []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), byte(components)}
+	for c := range components {
+		frame = append(frame, byte(c+1), 0x11, 0)
+	}
+	if components > 3 || adobe {
+		segment(0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")...)
+	}
+	segment(0xdb, make([]byte, 65)...)
+	segment(0xc2, frame...)
+	for class := byte(0); class < 0x20; class += 0x10 {
+		// One code, a single bit: for no bits, or the longest run of empty blocks.
+		value := byte(0)
+		if class != 0 {
+			value = 0xe0
+		}
+		segment(0xc4, append(append([]byte{class, 1}, make([]byte, 15)...), value)...)
+	}
+	for s := range scans {
+		if s == 0 {
+			head := []byte{byte(components)}
+			for c := range components {
+				head = append(head, byte(c+1), 0)
+			}
+			segment(0xda, append(head, 0, 0, 0)...)
+			b.Write(make([]byte, components*((w+7)/8)*((h+7)/8)/8+1))
+			continue
+		}
+		segment(0xda, 1, 1, 0, 1, 63, 0)
+		b.Write(make([]byte, 2*((w+7)/8)*((h+7)/8)/(1<<14)+16))
+	}
+	b.WriteString("\xff\xd9")
+	return b.Bytes()
+}
+
+// TestExamine: what decoding allocates is at most what examine says, and not much
+// less for large pictures of the kind that takes the most.
+func TestExamine(t *testing.T) {
+	noise := func(img *image.RGBA) *image.RGBA {
+		r := rand.New(rand.NewPCG(1, 2))
+		for i := range img.Pix {
+			img.Pix[i] = uint8(r.Uint32())
+		}
+		return img
+	}
+	files := map[string][]byte{
+		"jpeg":             jpegOf(t, noise(image.NewRGBA(image.Rect(0, 0, 700, 500)))),
+		"jpeg grey":        jpegOf(t, image.NewGray(image.Rect(0, 0, 700, 500))),
+		"jpeg 1 x 1":       jpegOf(t, image.NewGray(image.Rect(0, 0, 1, 1))),
+		"jpeg line":        jpegOf(t, image.NewRGBA(image.Rect(0, 0, 1, 60000))),
+		"progressive":      progressive(1000, 700, 3, 4, false),
+		"progressive rgb":  progressive(1000, 700, 3, 4, true),
+		"progressive grey": progressive(1000, 700, 1, 4, false),
+		"progressive cmyk": progressive(1000, 700, 4, 4, false),
+		"png":              pngOf(t, noise(image.NewRGBA(image.Rect(0, 0, 700, 500)))),
+		"png palette":      pngOf(t, image.NewPaletted(image.Rect(0, 0, 700, 500), color.Palette{color.Black, color.White})),
+	}
+	for _, k := range [][2]byte{{8, 0}, {16, 0}, {8, 2}, {16, 2}, {8, 3}, {8, 4}, {16, 4}, {8, 6}, {16, 6}} {
+		for interlace := range byte(2) {
+			name := fmt.Sprintf("png %d bits, colour %d, interlace %d", k[0], k[1], interlace)
+			files[name] = pngFile(1000, 700, k[0], k[1], interlace)
+			files[name+", one row"] = pngFile(1<<18, 1, k[0], k[1], interlace)
+			files[name+", one column"] = pngFile(1, 1<<18, k[0], k[1], interlace)
+		}
+	}
+	for name, file := range files {
+		cost, err := examine(file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := decode(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		if got := int64(after.TotalAlloc - before.TotalAlloc); got > cost {
+			t.Errorf("%s: decoding allocates %d bytes, examine says %d", name, got, cost)
+		} else if strings.Contains(name, "progressive") && got < cost/2 {
+			t.Errorf("%s: decoding allocates only %d bytes, examine says %d", name, got, cost)
+		}
+	}
+}
+
+// TestDecodeRefuses: pictures that would take too much are refused from their header.
+func TestDecodeRefuses(t *testing.T) {
+	photo := jpegOf(t, image.NewRGBA(image.Rect(0, 0, 64, 48)))
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":            {nil, "unknown format"},
+		"text":             {[]byte("no picture"), "unknown format"},
+		"too many pixels":  {pngHead(1<<13, 1<<12), "at most 16777216"},
+		"a wide line":      {pngHead(1<<24+1, 1), "at most 16777216"},
+		"101 scans":        {progressive(8, 8, 1, 101, false), "more than 100 scans"},
+		"3000 large scans": {progressive(4096, 4096, 1, 3000, false), "more than 100 scans"},
+		"cut off":          {photo[:len(photo)/2], "unexpected EOF"},
+		"head alone":       {photo[:20], "unexpected EOF"},
+	} {
+		begin := time.Now()
+		_, err := decode(c.file)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		if d := time.Since(begin); d > time.Second {
+			t.Errorf("%s takes %v", name, d)
+		}
+	}
+	if _, err := decode(progressive(8, 8, 1, 100, false)); err != nil {
+		t.Errorf("100 scans: %v", err)
+	}
+	// What looks like scans in a segment of metadata, or behind the end, is none.
+	noise := bytes.Repeat([]byte("\xff\xda\x00\x02"), 1000)
+	inside := append([]byte("\xff\xd8\xff\xe1\x0f\xa2"), append(noise, photo[2:]...)...)
+	for name, file := range map[string][]byte{"metadata": inside, "behind the end": append(photo[:len(photo):len(photo)], noise...)} {
+		if _, err := decode(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReadPicture(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large")
+	f, err := os.Create(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(maxFile + 1); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	for path, want := range map[string]string{dir: "not a regular file", large: "at most", os.DevNull: "not a regular file", filepath.Join(dir, "none"): "none"} {
+		if _, err := readPicture(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+}
+
+// FuzzDecode: no file makes the decoder panic, take more memory than examine says, or
+// more than a moment.
+func FuzzDecode(f *testing.F) {
+	small := image.NewRGBA(image.Rect(0, 0, 9, 5))
+	f.Add(jpegOf(f, small))
+	f.Add(pngOf(f, small))
+	f.Add(progressive(20, 10, 3, 3, false))
+	f.Add(pngFile(5, 7, 16, 2, 1))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		cost, err := examine(file)
+		if err != nil || cost > 64<<20 {
+			return
+		}
+		begin := time.Now()
+		_, _ = decode(file)
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("%d bytes take %v", len(file), d)
+		}
+	})
+}

@@ -1,0 +1,368 @@
+// The server: who may ask, how much at once, and how it ends.
+
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	maxConnections = 1024
+	maxHeader      = 16 << 10
+	freeBody       = 64 << 10 // bytes of a body that every connection may hold
+
+	headerTime = 5 * time.Second  // to send the header of a request
+	bodyTime   = 15 * time.Second // to send a request
+	queueTime  = 15 * time.Second // to wait for others
+	answerTime = 60 * time.Second // for all that comes after the header
+	idleTime   = 30 * time.Second // between the requests of a connection
+
+	// After the signal that ends the program:
+	graceTime    = 250 * time.Millisecond // connections are accepted
+	lastBodyTime = 3 * time.Second        // bodies are read
+	stopTime     = 40 * time.Second       // requests are answered
+)
+
+// network is what the server needs of a network.
+type network struct {
+	imageLen   int   // float32s of an image
+	memory     int64 // bytes of the sessions that it will make
+	preprocess func(dst []float32, img image.Image) error
+	classify   func(image []float32) (any, error) // what is answered, for JSON
+}
+
+// limits are what the server was told.
+type limits struct {
+	memory int64    // bytes for bodies and pictures
+	queue  int      // requests that may wait for others
+	hosts  []string // names of the server, other than those of this machine
+}
+
+// server answers requests.
+type server struct {
+	network
+	hosts    []string
+	bodies   *budget // memory of bodies beyond freeBody
+	turns    *budget // requests that are computed at once
+	pictures *budget // memory of pictures and what they become
+
+	open     atomic.Int64 // requests that have no answer yet
+	stopping atomic.Bool
+	dirty    atomic.Bool // much memory has been used since the last release
+	mu       sync.Mutex
+	reading  map[*http.ResponseController]bool // requests whose body is being read
+}
+
+func newServer(n network, l limits) *server {
+	s := &server{network: n, hosts: l.hosts, reading: map[*http.ResponseController]bool{}}
+	s.bodies = newBudget(l.memory/4, 0)
+	s.turns = newBudget(2*int64(runtime.GOMAXPROCS(0)), l.queue)
+	s.pictures = newBudget(l.memory-l.memory/4, math.MaxInt)
+	return s
+}
+
+// serve answers requests until the program gets SIGINT or SIGTERM. It then takes no
+// more connections, answers the requests that it has, and returns; a second signal
+// ends the program at once.
+func serve(address string, n network, l limits, log io.Writer) error {
+	if err := loopback(address); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // not set by GOMEMLIMIT
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + n.memory + l.memory + maxConnections*freeBody)
+	}
+	fmt.Fprintf(log, "listening on http://%s/classify\n", listener.Addr())
+	return newServer(n, l).run(ctx, listener)
+}
+
+// run serves a listener until ctx is done.
+func (s *server) run(ctx context.Context, listener net.Listener) error {
+	web := &http.Server{Handler: s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTime,
+		ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime}
+	failed := make(chan error, 1)
+	go func() {
+		failed <- web.Serve(&limitListener{Listener: listener, free: make(chan struct{}, maxConnections)})
+	}()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-ticker.C:
+			s.release()
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	// Connections that the system has made before the signal are still accepted, and
+	// their requests answered.
+	s.stopping.Store(true)
+	s.hurry()
+	time.Sleep(graceTime)
+	bound, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	err := web.Shutdown(bound)
+	if err != nil {
+		_ = web.Close()
+		return fmt.Errorf("stopped without an answer to %d requests", s.open.Load())
+	}
+	return nil
+}
+
+// release gives memory back to the system where much was used and nothing is.
+func (s *server) release() {
+	if s.dirty.Load() && s.bodies.idle() && s.pictures.idle() {
+		s.dirty.Store(false)
+		debug.FreeOSMemory()
+	}
+}
+
+// hurry gives the bodies that are being read a last moment.
+func (s *server) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.reading {
+		_ = c.SetReadDeadline(time.Now().Add(lastBodyTime)) // the connection may be gone
+	}
+}
+
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /classify", s.classifyPicture)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.open.Add(1)
+		defer s.open.Add(-1)
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		if err := s.allowed(r); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// allowed reports an error for requests that a page of another site has had a browser
+// send: to this server under a name of that site's (DNS rebinding), or under its own
+// name (cross-site request forgery).
+func (s *server) allowed(r *http.Request) error {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	if !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) &&
+		!slices.ContainsFunc(s.hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return fmt.Errorf("host %q is not a name of this server; allow it with -host", r.Host)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return errors.New("a request from another site")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return fmt.Errorf("a request from another site, %q", origin)
+		}
+	}
+	return nil
+}
+
+// classifyPicture answers the POST of a picture.
+func (s *server) classifyPicture(w http.ResponseWriter, r *http.Request) {
+	body, held, err := s.body(w, r)
+	if held > 0 {
+		defer s.bodies.give(held)
+	}
+	var answer any
+	if err == nil {
+		answer, err = s.answer(r.Context(), body)
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+}
+
+// fail answers with an error.
+func fail(w http.ResponseWriter, err error) {
+	code := http.StatusBadRequest
+	var large *http.MaxBytesError
+	var slow net.Error
+	switch {
+	case errors.Is(err, errFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		w.Header().Set("Retry-After", "1")
+		code, err = http.StatusServiceUnavailable, errors.New("the server has too much to do")
+	case errors.Is(err, errLarge), errors.As(err, &large):
+		code = http.StatusRequestEntityTooLarge
+	case errors.As(err, &slow) && slow.Timeout():
+		code, err = http.StatusRequestTimeout, errors.New("the request took too long")
+	}
+	http.Error(w, err.Error(), code)
+}
+
+// body reads the body of a request. What it holds of the budget is the caller's to
+// give back, with an error too. It never waits for memory: others may wait for what
+// it holds.
+func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held int64, err error) {
+	most := min(maxFile, s.bodies.total-1)
+	if r.ContentLength > most {
+		return nil, 0, &http.MaxBytesError{Limit: most}
+	}
+	c := http.NewResponseController(w)
+	s.mu.Lock()
+	s.reading[c] = true
+	s.mu.Unlock()
+	if s.stopping.Load() {
+		_ = c.SetReadDeadline(time.Now().Add(lastBodyTime))
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.reading, c)
+		s.mu.Unlock()
+		if err == nil {
+			// Behind the body the end of this time would pass for the end of the
+			// connection.
+			_ = c.SetReadDeadline(time.Time{})
+		}
+	}()
+	in := http.MaxBytesReader(w, r.Body, most)
+	first := int64(4 << 10)
+	if r.ContentLength >= 0 {
+		first = min(r.ContentLength+1, freeBody)
+	}
+	data = make([]byte, 0, first)
+	for {
+		if len(data) == cap(data) {
+			size := min(2*int64(cap(data)), most+1)
+			if size > freeBody {
+				if !s.bodies.try(size - held) {
+					return nil, held, errFull
+				}
+				held = size
+			}
+			data = append(make([]byte, 0, size), data...)
+		}
+		n, err := in.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, held, nil
+		}
+		if err != nil {
+			return nil, held, err
+		}
+	}
+}
+
+// answer classifies the picture in a file. It waits for its turn, and until there is
+// memory.
+func (s *server) answer(ctx context.Context, file []byte) (any, error) {
+	cost, err := examine(file)
+	if err != nil {
+		return nil, err
+	}
+	image := 4 * int64(s.imageLen)
+	ctx, cancel := context.WithTimeout(ctx, queueTime)
+	defer cancel()
+	if err := s.turns.take(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.turns.give(1)
+	if err := s.pictures.take(ctx, cost+image); err != nil {
+		return nil, err
+	}
+	defer s.pictures.give(image)
+	if cost > 1<<20 {
+		s.dirty.Store(true)
+	}
+	x, err := s.prepared(file, cost)
+	if err != nil {
+		return nil, err
+	}
+	return s.classify(x)
+}
+
+// prepared decodes a picture and makes it the network's input; then it gives back
+// what that cost.
+func (s *server) prepared(file []byte, cost int64) ([]float32, error) {
+	defer s.pictures.give(cost)
+	img, err := decode(file)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, s.imageLen)
+	return x, s.preprocess(x, img)
+}
+
+// limitListener accepts a connection when few enough are open.
+type limitListener struct {
+	net.Listener
+	free chan struct{}
+}
+
+func (l *limitListener) Accept() (net.Conn, error) {
+	l.free <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &limitConn{Conn: c, free: l.free}, nil
+}
+
+type limitConn struct {
+	net.Conn
+	once sync.Once
+	free chan struct{}
+}
+
+func (c *limitConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { <-c.free })
+	return err
+}
+
+// loopback refuses addresses that other machines reach.
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s is not an address of the loopback interface, such as 127.0.0.1:8080", address)
+	}
+	return nil
+}
