@@ -1,5 +1,5 @@
-// Package backends says what a backend of incc is: something that turns a graph
-// into files.
+// Package backends defines the interface of a backend: code that turns the graph of a
+// network into files, such as an ONNX model.
 package backends
 
 import (

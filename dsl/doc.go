@@ -1,11 +1,12 @@
-// Package dsl reads and writes the incc language: a page of text for one
-// convolutional network, and the flat form in which the IR prints and parses
-// back.
+// Package dsl reads and writes the incc language, which describes a convolutional network
+// in a page of text, and the flat form of the same network, one op on a line. README.md in
+// this folder is a tour with examples:
+// https://github.com/incc-lang/incc/blob/main/dsl/README.md
 //
 // [Parse] makes a [File], the syntax tree, and reports every problem of the
-// text; [File.Format] is the one layout; [Vet] points at what is legal and
-// hardly meant. What the words mean (shapes, ops, parameters) is decided when
-// the tree is built into a graph.
+// text; [File.Format] prints it in the one layout; [Vet] points at what is legal but
+// probably not meant. [Load] builds the graph: it decides what the words mean (shapes,
+// ops, parameters).
 //
 // # Words
 //

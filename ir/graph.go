@@ -1,6 +1,7 @@
-// Package ir is the intermediate representation of a network: a graph of typed
-// values and ops, with explicit weights and state. Ops are defined in ir/ops,
-// evaluated by ir/ref, rewritten by passes, and emitted by the backends.
+// Package ir is the intermediate representation of a network: a graph of ops and typed
+// values, with weights and state as values of their own. Package dsl builds it from a
+// text; package ops defines the ops and package ref evaluates them; passes rewrite the
+// graph, and backends turn it into files or run it.
 package ir
 
 import (

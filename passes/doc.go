@@ -1,6 +1,8 @@
-// Package passes rewrites graphs.
+// Package passes rewrites the graph of a network: it removes what is not needed, folds
+// batch normalization into convolutions, joins layers, and so on. pipeline.go lists all
+// passes in their order.
 //
-// A pass says what it promises: its Contract. Exact and Rounding keep the
+// Each pass states its promise, the Contract. Exact and Rounding keep the
 // function that the network computes, Signature changes inputs and outputs as it
 // says and nothing else, Redesign makes another function of the same signature.
 // Check runs the promise on the reference interpreter.
@@ -12,8 +14,6 @@
 // expressions in float64 and rounds once, when the data is there. A value is
 // called static here when it is computed from params alone.
 //
-// Every pass leaves its garbage swept, so that the next one sees true users: the
-// manager sweeps after each pass that changed anything. That differs from a
-// pipeline which removes dead nodes once at the end, because a dead reader of a
-// convolution's output would keep every later fusion from firing.
+// The manager removes dead nodes after each pass that changed anything, and not once at
+// the end: a dead reader of a convolution's output would prevent every later fusion.
 package passes

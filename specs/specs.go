@@ -1,6 +1,6 @@
-// Package specs embeds the built-in networks, one file each. The comment at the
-// head of a file names the paper, the table and the counts that the network
-// must have; a test compares them.
+// Package specs embeds the built-in networks, one in each file. The comment at the top of
+// a file names the paper and the table, and the numbers of parameters and
+// multiply-accumulates that the network must have; a test compares them.
 package specs
 
 import (

@@ -1,7 +1,6 @@
-// Package cpu compiles graphs for the processor that runs it and runs them: it
-// lowers ops to the kernels of package kernel (ops.go), has package plan make a
-// schedule of them, packs the weights (Program) and carries the schedule out
-// (Session).
+// Package cpu runs and trains networks on the processor. [Compile] chooses a kernel of
+// package kernel for each op (ops.go), lets package plan order them, and packs the
+// weights: a [Program]. A [Session] runs the program.
 //
 // A program is a pure function of the graph, the planned batch and the tuning
 // file, and what it computes is the same bits for any number of threads and on

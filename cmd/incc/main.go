@@ -1,6 +1,5 @@
-// Command incc turns a page of text into a trained, shippable convolutional
-// network: it reads specs of the incc language and writes ONNX models or Go
-// source. See incc -h.
+// Command incc compiles and trains convolutional networks: it reads specs in the incc
+// language and writes ONNX models or Go packages. See incc -h and README.md.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Package gosrc prints a plan as a Go package that infers with nothing but the Go
-// tool chain: the steps, one function for each labelled part of the spec; the
-// packing of the weights; an API with shapes, units and preprocessing in its
-// documentation; and the run time, copied.
+// Package gosrc generates a Go package that runs a network and needs nothing but the
+// standard library. It prints the plan as Go code, one function for each labelled part
+// of the spec, with the packing of the weights, an API whose documentation names shapes,
+// units and preprocessing, and a copy of the run time (package kernel).
 //
 // # Which weights a package reads
 //
@@ -17,7 +17,7 @@
 //
 // # What reaches the output
 //
-// Text of the user's is printed through strconv.Quote or, in comments, without
+// Text of the user is printed through strconv.Quote or, in comments, without
 // what does not print; identifiers are made of its ASCII letters and digits
 // alone. What was printed is parsed again, and its declarations are compared
 // with what was planned. The same input gives the same bytes on every platform:

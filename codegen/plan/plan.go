@@ -1,8 +1,7 @@
-// Package plan turns a graph into a schedule: steps over one arena, each a
-// kernel, the buffers it reads and writes, and the weights it needs.
+// Package plan turns a graph into a schedule: a list of steps over one block of memory
+// (the arena). Each step is a kernel, the buffers it reads and writes, and its weights.
 //
-// The package knows no kernel. How an op is computed is decided by the Lowering
-// that the caller hands in; plan decides where every value lies (layout, border,
+// The caller's Lowering decides which kernel computes an op; plan decides where every value lies (layout, border,
 // slice of a concat, storage taken over in place), what runs together, when
 // each buffer lives, and at which offset. A Plan is made of plain values: the
 // executor runs it, a generator prints it.

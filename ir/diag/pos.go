@@ -1,4 +1,5 @@
-// Package diag says what is wrong with a text, where, why, and how to mend it.
+// Package diag represents and prints error messages about a text: what is wrong, where,
+// why, and how to correct it.
 //
 // A [Diagnostic] carries one problem: a code that `incc explain` knows, a
 // summary, the exact span, what else contributed, and where possible the fix.

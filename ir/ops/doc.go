@@ -1,7 +1,6 @@
-// Package ops defines the operations of the IR, one file each: what an op
-// demands (constraints, numbered in its comment and cited in the error), the
-// types it infers, its cost, its evaluation in float64 and its gradient as
-// graph.
+// Package ops defines the ops of a graph (convolution, pooling, activations and so on), one
+// in each file: its constraints, numbered in the comment and named in errors; the types
+// of its results; its cost; its evaluation in float64; and its gradient, as a graph.
 //
 // Conventions that hold for all of them:
 //
@@ -11,7 +10,7 @@
 //   - Eval never changes its inputs and never returns one of them.
 //   - NaN propagates through every op; where several elements tie for a maximum
 //     the first one is meant.
-//   - An op whose Define ends in ForGradients exists for gradients and training
-//     alone; of those only batchnorm_train and dropout_train, which stand in a
-//     forward pass, have a gradient themselves.
+//   - An op whose Define ends in ForGradients occurs only in training. Of these,
+//     only batchnorm_train and dropout_train have a gradient themselves, because
+//     they are part of a forward pass.
 package ops

@@ -1,6 +1,6 @@
-// Package recipe holds what a spec says besides the network: how pixels become
-// the input, what the classes are called, how to train. Plain structs, filled by
-// the front end, read by the trainer and the backends.
+// Package recipe holds what a spec says besides the layers: how a picture becomes the
+// input, the names of the classes, and how to train. These are plain structs, filled by
+// package dsl and read by the trainer and the backends.
 package recipe
 
 // Recipe is attached to a graph; a nil field was not given.

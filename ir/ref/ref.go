@@ -1,6 +1,6 @@
-// Package ref is the reference interpreter: float64 inside, slow, obviously
-// right. It evaluates one op after another with the op's own Eval and is the
-// oracle for every pass, kernel and backend.
+// Package ref is the reference interpreter: it evaluates one op after another in float64,
+// with the op's own Eval. It is slow and simple; tests compare every pass, kernel and
+// backend with it.
 package ref
 
 import (

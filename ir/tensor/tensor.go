@@ -1,6 +1,5 @@
-// Package tensor is a dense array and nothing clever: a shape and the elements
-// in row-major order. The reference interpreter computes on float64 (Tensor),
-// weights are kept as float32 (F32).
+// Package tensor has dense arrays: a shape, and the elements in row-major order. The
+// reference interpreter computes with float64 ([Tensor]); weights are float32 ([F32]).
 package tensor
 
 import (

@@ -1,6 +1,6 @@
-// Package autodiff turns a network into its training graph: loss, gradients and
-// optimizer as ordinary nodes, so that the same passes, plan and kernels serve
-// training and inference.
+// Package autodiff turns the graph of a network into a graph of a training step: it adds
+// loss, gradients and optimizer as ordinary nodes, so that the same passes, plan and
+// kernels serve training and inference.
 //
 // [Gradients] is reverse accumulation (Linnainmaa 1976; Griewank 2008, section
 // 3.2): every op builds its own gradient as graph ([ir.Differ]), and a value that

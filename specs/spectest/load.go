@@ -1,4 +1,4 @@
-// Package spectest gives tests the built-in networks as graphs.
+// Package spectest loads the built-in networks as graphs, for tests.
 package spectest
 
 import (

@@ -1,4 +1,4 @@
-// Package data turns files into what a network is fed: single pictures for
-// inference, data sets with augmentation for training. Whatever is in a file,
-// the answer is pixels or a clear error.
+// Package data reads pictures and data sets (MNIST, CIFAR, folders of pictures), and
+// prepares them as inputs of a network, with augmentation for training. Whatever is in a
+// file, the result is pixels or a clear error.
 package data

@@ -1,23 +1,27 @@
-// Package peers runs ONNX Runtime and PyTorch beside incc: for their numbers,
-// which ours are compared with, and for their times.
+// Package peers runs ONNX Runtime and PyTorch as child processes, so that tests compare
+// incc's results with theirs and the report compares the times.
 //
-// They are installed, once, into $INCC_PEERS (by default the folder incc/peers
-// in the user's cache) by
+// The report and its results are in the folder report:
+// https://github.com/incc-lang/incc/blob/main/backends/cpu/peers/report/README.md
+//
+// Both are installed once, into the folder $INCC_PEERS or, without this variable, into the
+// folder incc/peers of the user's cache:
 //
 //	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
 //	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 //
-// ONNX Runtime comes as the shared library in npm's onnxruntime-node, driven by
-// the C program ort/ort.c; PyTorch by torch/server.py, from its own environment, or
-// Debian's python3-torch (1.13) under /usr/bin/python3. Both are servers on
-// their standard input and output with the same commands, so the start of an
-// interpreter, its heap and the cost of a call are in no figure. Where one is
-// missing, StartORT and StartTorch return an error that names the command above,
-// and tests skip with it (with INCC_PEERS_REQUIRED=1 those that need ONNX Runtime
-// fail).
+// ONNX Runtime is the shared library of npm's package onnxruntime-node, called by the C
+// program ort/ort.c. PyTorch is called by torch/server.py, either 2.15.0 in an environment
+// of its own or Debian's python3-torch (1.13) under /usr/bin/python3. Both programs read
+// the same commands from standard input and answer on standard output, and they measure
+// time themselves: starting an interpreter or sending a command is not part of any result.
 //
-// A comparison (Interleave) takes turns: a few runs of one side, then of the
-// other, so both see the same machine. A peer that is not running is stopped
-// (SIGSTOP), since its threads would go on spinning for work into our turn.
+// Where a program is not installed, StartORT and StartTorch return an error with the
+// command that installs it, and tests are skipped with this error. With
+// INCC_PEERS_REQUIRED=1, tests that need ONNX Runtime fail instead.
+//
+// Interleave compares two programs in turns: a few runs of one, then a few of the other, so
+// that both see the same state of the machine. A program that is not running is stopped
+// by SIGSTOP, because its threads would wait in a loop and take time from the other.
 package peers

@@ -1,6 +1,6 @@
-// Package train is the training of a network around its step: the loop, the
-// schedule of the learning rate, evaluation, checkpoints, results. The step
-// itself (forward, backward, update) is an Engine.
+// Package train trains a network: the loop over epochs and batches, the schedule of the
+// learning rate, evaluation, checkpoints, results. An [Engine] computes the single step
+// (forward, backward, update).
 //
 // What it promises: the same specification, data and seed give the same weights,
 // bit for bit, for any number of threads and however often the run is

@@ -1,6 +1,6 @@
-// Package onnxpb is the ONNX model as protobuf messages, generated from
-// incc/onnx.proto. It is registered as package incc.onnx in file
-// incc/onnx.proto, so that it can live in one program with other ONNX packages.
+// Package onnxpb has the protobuf messages of an ONNX model, generated from
+// incc/onnx.proto. They are registered as package incc.onnx of file incc/onnx.proto, so
+// that a program can link other ONNX packages beside this one.
 package onnxpb
 
 //go:generate go run ./internal/generate

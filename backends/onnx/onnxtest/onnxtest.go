@@ -1,9 +1,8 @@
-// Package onnxtest judges ONNX models in tests, by those who will read them: the
-// checker of the onnx package and ONNX Runtime.
+// Package onnxtest checks ONNX models in tests with other programs: the checker of the
+// Python package onnx, and ONNX Runtime.
 //
-// A judge that is not installed skips the test with the command that installs
-// it; with INCC_PEERS_REQUIRED=1, as in CI, the checker and ONNX Runtime fail it
-// instead.
+// Where such a program is not installed, the test is skipped with the command that
+// installs it; with INCC_PEERS_REQUIRED=1, as in CI, the test fails instead.
 package onnxtest
 
 import (

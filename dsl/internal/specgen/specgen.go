@@ -1,9 +1,9 @@
 // Package specgen makes random texts of the incc language, for tests.
 //
-// A generated text is well formed as the grammar in dsl/doc.go has it, in every
-// layout that the grammar allows, and comes with the tree it must parse to,
-// written down by the generator as it chose and not by a parser. What the words
-// mean is left to chance: most texts are no sensible network.
+// A generated text follows the grammar in dsl/doc.go, in any layout that the grammar
+// allows. It comes with the syntax tree that it must parse to, which the generator
+// writes itself, without a parser. What the words mean is random: most texts are not a
+// sensible network.
 package specgen
 
 import (

@@ -1,5 +1,6 @@
-// Command install installs the peers that incc is measured and checked against,
-// each once, into the folder of [peers.Dir].
+// Command install downloads the programs that incc is compared with (ONNX Runtime,
+// PyTorch) and test photographs into the folder of [peers.Dir]. What is there already
+// is kept.
 //
 //	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
 //	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
