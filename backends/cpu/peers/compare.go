@@ -29,16 +29,16 @@ func Timed(f func() error) Side {
 
 // Plan says how two sides take turns.
 type Plan struct {
-	Pairs  int           // of turns; at least 30 for a figure that is published
-	Runs   int           // counted runs in a turn
-	Warm   int           // runs before them that are not: caches, threads and clocks come back
-	Settle time.Duration // before each turn: threads that spin for work fall asleep
+	Pairs  int           // pairs of turns; at least 30 for published results
+	Runs   int           // timed runs in a turn
+	Warm   int           // untimed runs before them, to warm up caches, threads and clocks
+	Settle time.Duration // pause before each turn, in which waiting threads of the other side fall asleep
 }
 
-// Default is what figures are made with.
+// Default is the plan of the published results.
 var Default = Plan{Pairs: 30, Runs: 3, Warm: 1, Settle: 5 * time.Millisecond}
 
-// Result is what a comparison found.
+// Result holds the times of a comparison.
 type Result struct {
 	Ours, Theirs []time.Duration // every counted run
 	Ratios       []float64       // theirs / ours, of the medians of a pair's two turns
@@ -47,11 +47,11 @@ type Result struct {
 // Runner is one of several sides that take turns.
 type Runner struct {
 	Run  Side
-	Peer *Peer // whose runs these are, nil for ours
+	Peer *Peer // the process that runs, nil for incc in this process
 }
 
-// Interleave runs a peer and us in turns, each first in every other pair, and
-// never both at once.
+// Interleave runs incc and a peer in turns, never both at once. The two take turns in
+// being first in a pair.
 func Interleave(p Plan, ours Side, peer *Peer, theirs Side) (Result, error) {
 	times, err := Rounds(p, Runner{Run: ours}, Runner{theirs, peer})
 	if err != nil {
@@ -60,8 +60,8 @@ func Interleave(p Plan, ours Side, peer *Peer, theirs Side) (Result, error) {
 	return Versus(times[0], times[1]), nil
 }
 
-// Rounds lets several sides take turns, never two at once: p.Pairs rounds, each
-// begun by another side. It returns the times by side and round.
+// Rounds runs several sides in turns, never two at once, for p.Pairs rounds. Each round
+// begins with another side. The result has the times by side and round.
 func Rounds(p Plan, sides ...Runner) ([][][]time.Duration, error) {
 	for _, s := range sides {
 		if s.Peer != nil {
@@ -128,7 +128,7 @@ func Quantile[T time.Duration | float64](v []T, q float64) T {
 	return T(float64(s[lo]) + (at-float64(lo))*(float64(s[hi])-float64(s[lo])))
 }
 
-// Ratio returns the median of the pairs' ratios: how many times faster we are.
+// Ratio returns the median of the pairs' ratios: how many times faster incc is.
 func (r Result) Ratio() float64 { return Quantile(r.Ratios, 0.5) }
 
 // Interval returns a 95 % confidence interval of that median. It makes no
@@ -162,17 +162,17 @@ func (r Result) String() string {
 
 func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 
-// Cold is what a process needs from its start to its first result.
+// Cold is the cost of a process from its start to its first result.
 type Cold struct {
 	Time    time.Duration // until the outputs of the first run have arrived
-	PeakRSS int64         // bytes, then
+	PeakRSS int64         // bytes at that time
 	Outputs []Tensor
 }
 
 // ColdStartORT starts ONNX Runtime anew, loads a model and runs it once on
 // inputs.
 func ColdStartORT(version, model string, threads int, inputs ...Tensor) (c Cold, err error) {
-	if _, err := ortServer(); err != nil { // building it is no part of the start
+	if _, err := ortServer(); err != nil { // building it is not part of the start
 		return c, err
 	}
 	start := time.Now()

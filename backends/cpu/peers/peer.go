@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Versions that the install command installs. The newer one is the
-// reference for numbers and times; its LRN is slower than the older one's.
+// Versions that the install command installs. Results and times are compared with the
+// newer ONNX Runtime; the older one is measured too because its LRN is faster.
 const (
 	ORT    = "1.30.0"
 	OldORT = "1.20.1"
@@ -61,12 +61,12 @@ func TorchPython(version string) string {
 // Photos returns the folder that photographs are installed into.
 func Photos() string { return filepath.Join(Dir(), "photos") }
 
-// Required reports whether a test that lacks ONNX Runtime, the ONNX checker or the
-// photographs fails rather than skips: INCC_PEERS_REQUIRED=1, as in CI.
+// Required reports whether a test fails, instead of being skipped, where ONNX Runtime, the
+// ONNX checker or the photographs are missing: INCC_PEERS_REQUIRED=1, as in CI.
 func Required() bool { return os.Getenv("INCC_PEERS_REQUIRED") == "1" }
 
-// Peer is a running server. Its methods are not for concurrent use. After an
-// error of the protocol (not of a model) it is of no more use.
+// Peer is a running server. Its methods must not be called concurrently. After an error of
+// the protocol (but not of a model) only Close may be called.
 type Peer struct {
 	Name    string // onnxruntime 1.30.0
 	cmd     *exec.Cmd
@@ -76,8 +76,8 @@ type Peer struct {
 	stopped bool
 }
 
-// StartORT starts a server around a version of ONNX Runtime. It is a
-// *MissingError if that is not installed.
+// StartORT starts a server that calls a version of ONNX Runtime. The error is a
+// *MissingError if that version is not installed.
 func StartORT(version string) (*Peer, error) {
 	lib := ORTLibrary(version)
 	if _, err := os.Stat(lib); err != nil {
@@ -90,8 +90,8 @@ func StartORT(version string) (*Peer, error) {
 	return start("onnxruntime "+version, exec.Command(server, lib))
 }
 
-// ortServer returns the compiled ort.c, under a name that holds its hash, so a
-// changed source is never served by an old program.
+// ortServer compiles ort.c, if necessary, and returns the program. Its name has a hash of
+// the source, so that a changed source is compiled again.
 func ortServer() (string, error) {
 	if err := os.MkdirAll(Dir(), 0o777); err != nil {
 		return "", err
@@ -119,9 +119,9 @@ func ortServer() (string, error) {
 	return path, os.Rename(bin, path)
 }
 
-// StartTorch starts a server around PyTorch: the constant Torch, or
-// "debian" for the one under /usr/bin/python3. It is a *MissingError if that is
-// not installed.
+// StartTorch starts a server that calls PyTorch. The version is the constant Torch, or
+// "debian" for PyTorch under /usr/bin/python3. The error is a *MissingError if it is not
+// installed.
 func StartTorch(version string) (*Peer, error) {
 	python, how := TorchPython(version), "go run ./backends/cpu/peers/install torch"
 	if version == "debian" {
@@ -160,7 +160,7 @@ func start(name string, cmd *exec.Cmd) (*Peer, error) {
 	return p, nil
 }
 
-// tail keeps the end of what a child says on stderr.
+// tail keeps the end of what a child process writes to standard error.
 type tail struct{ b []byte }
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -230,7 +230,7 @@ func (p *Peer) Train(on bool) error {
 	return err
 }
 
-// Rate sets the learning rate of the next Load's Step; 0.01 without.
+// Rate sets the learning rate of Step, from the next Load on; the default is 0.01.
 func (p *Peer) Rate(rate float64) error {
 	_, err := p.command("lr %g", rate)
 	return err
@@ -254,8 +254,8 @@ func (p *Peer) Fix(axis string, n int) error {
 	return err
 }
 
-// Load loads an ONNX file, in place of the one before, and returns how long that
-// took. Inputs are forgotten.
+// Load loads an ONNX file instead of the one before and returns how long that took. It
+// removes all inputs.
 func (p *Peer) Load(path string) (time.Duration, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -39,7 +39,7 @@ func main() {
 		case "torch":
 			err = torch(peers.Torch)
 		default:
-			fmt.Fprintln(os.Stderr, "usage: install [ort] [photos] [torch]")
+			fmt.Fprintf(os.Stderr, "install: unknown name %q\nusage: install [ort] [photos] [torch]\n", w)
 			os.Exit(2)
 		}
 		if err != nil {
@@ -58,8 +58,8 @@ func run(name string, args ...string) error {
 	return nil
 }
 
-// ort takes the shared library out of npm's package. Its install script would
-// fetch GPU libraries from elsewhere, so it does not run.
+// ort takes the shared library out of npm's package. The package's install script does not
+// run, because it would download GPU libraries from another host.
 func ort(version string) error {
 	lib := peers.ORTLibrary(version)
 	if _, err := os.Stat(lib); err == nil {
@@ -68,7 +68,7 @@ func ort(version string) error {
 	}
 	arch, ok := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	if !ok || runtime.GOOS != "linux" {
-		return fmt.Errorf("no ONNX Runtime for %s/%s is used here: linux on amd64 or arm64", runtime.GOOS, runtime.GOARCH)
+		return fmt.Errorf("cannot install ONNX Runtime for %s/%s (want linux/amd64 or linux/arm64)", runtime.GOOS, runtime.GOARCH)
 	}
 	if err := os.MkdirAll(peers.Dir(), 0o777); err != nil {
 		return err
@@ -108,8 +108,7 @@ func ort(version string) error {
 // grey, PNG and JPEG.
 var photographs = []string{"astronaut.png", "coffee.png", "chelsea.png", "camera.png", "rocket.jpg"}
 
-// photos takes photographs out of the wheel of scikit-image, which is not
-// installed: nothing of it runs.
+// photos takes photographs out of the wheel of scikit-image without installing it.
 func photos() error {
 	whole := true
 	for _, name := range photographs {
@@ -153,7 +152,8 @@ func photos() error {
 	return nil
 }
 
-// torch makes an environment of its own; one that is not whole is made anew.
+// torch installs PyTorch into a virtual environment of its own. An incomplete one is
+// removed first.
 func torch(version string) error {
 	python := peers.TorchPython(version)
 	if exec.Command(python, "-c", "import torch, onnx, numpy").Run() == nil {

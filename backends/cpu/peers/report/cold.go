@@ -13,10 +13,10 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
 
-// cold compares processes: from their start to the first result, and the memory
-// that they took, incc run with weights from a file, and a program around the
-// package that incc gen go makes, with its weights embedded, against the C program
-// over ONNX Runtime on the model made of the same.
+// cold compares whole processes: the time from their start to the first result, and their
+// peak memory. The processes are incc run with weights from a file, a program with the
+// package of incc gen go and its embedded weights, and the C program that calls ONNX Runtime
+// with the model of the same network.
 func (r *report) cold() error {
 	t := &table{head: []string{"network", "what", "times faster (95 %)", "ms", "ONNX Runtime, ms", "peak MB", "ONNX Runtime, peak MB"}}
 	for _, name := range []string{"googlenet", "inception_v3", "mnist/inception_v1"} {
@@ -95,7 +95,7 @@ func (r *report) coldRow(t *table, incc, name string) error {
 	return nil
 }
 
-// firstResult is a program that computes one image on so many threads.
+// firstResult is a program that computes one image; its argument is the number of threads.
 const firstResult = `package main
 
 import (
@@ -126,8 +126,8 @@ func main() {
 }
 `
 
-// generated builds that program around the package of a network, in a module of its
-// own.
+// generated builds that program with the generated package of a network, in a module of
+// its own, and returns its path.
 func (r *report) generated(incc, name, source, weights string) (string, error) {
 	dir := filepath.Join(r.dir, "cold-"+strings.ReplaceAll(name, "/", "-"))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -150,9 +150,9 @@ func (r *report) generated(incc, name, source, weights string) (string, error) {
 	return program, nil
 }
 
-// coldStart has a child of this program, which is small itself, start the process
-// that is measured: a process inherits the peak of resident memory of the one that
-// forked it.
+// coldStart measures a process by starting this program again as a small child that starts
+// it (coldChild): a process inherits the peak of resident memory of its parent, and this
+// process is large.
 func coldStart(args []string) (time.Duration, int64, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -171,7 +171,7 @@ func coldStart(args []string) (time.Duration, int64, error) {
 	return time.Duration(ns), rss, nil
 }
 
-// coldChild prints nanoseconds and bytes.
+// coldChild starts the process to be measured and prints its nanoseconds and peak bytes.
 func coldChild(what string, args []string) error {
 	switch {
 	case what == "cold-incc" && len(args) > 1:

@@ -22,9 +22,9 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// genMain uses a generated package: it prints the hash of the first result, which
-// is all where it is called with once, and then the nanoseconds of as many
-// inferences as a line of its input says.
+// genMain is a program with a generated package. It prints the hash of the first result;
+// with a second argument it ends there. Then, for each line of its input with a number n, it
+// runs n inferences and prints the nanoseconds of each.
 const genMain = `package main
 
 import (
@@ -82,8 +82,8 @@ func must(err error) {
 }
 `
 
-// gen compares generated packages with the executor, which has the same plan, and
-// processes around them with the C program over ONNX Runtime.
+// gen compares generated packages with the executor, which runs the same plan, and the start
+// of programs with these packages with the start of the C program that calls ONNX Runtime.
 func (r *report) gen() error {
 	t := &table{head: []string{"network", "GOAMD64", "bits", "latency against the executor (95 %)", "package, ms", "executor, ms", "against GOAMD64=v1",
 		"start to first result: times faster than ONNX Runtime (95 %)", "package, ms", "ONNX Runtime, ms", "package, peak MB", "ONNX Runtime, peak MB", "program, MB", "weights, MB", "go build, s"}}
@@ -101,7 +101,7 @@ func (r *report) gen() error {
 		"*bits* says whether package and executor give the same bits. *go build* is the time to build the package, its copy of the run time and the program; the standard library is built before.", r.threads, peers.ORT), t.String())
 }
 
-// generated is a program of a package.
+// generated is a running program with a generated package.
 type generated struct {
 	level   string
 	program string
@@ -174,7 +174,7 @@ func (r *report) genRow(t *table, incc, name string) error {
 	for _, p := range programs {
 		starts = append(starts, []string{"cold-incc", p.program, filepath.Join(dir, "image"), "once"})
 	}
-	// The programs that are started have no flag for it.
+	// The programs have no flag for the number of threads.
 	before, set := os.LookupEnv("GOMAXPROCS")
 	if err := os.Setenv("GOMAXPROCS", threads); err != nil {
 		return err
@@ -222,8 +222,8 @@ func (r *report) genRow(t *table, incc, name string) error {
 	return nil
 }
 
-// writeGenModule makes a module of the package, a program that uses it, and an
-// image for it.
+// writeGenModule writes a module with the generated package, a program that uses it, and an
+// image.
 func writeGenModule(dir, incc string, n net, g *ir.Graph, image []float32) error {
 	source, weights := filepath.Join(dir, "net.incc"), filepath.Join(dir, "weights")
 	var infos []kernel.TensorInfo
@@ -258,11 +258,11 @@ func writeGenModule(dir, incc string, n net, g *ir.Graph, image []float32) error
 	return nil
 }
 
-// startGenerated builds the program for a level of GOAMD64 and starts it.
+// startGenerated builds the program with GOAMD64 set to level, and starts it.
 func (r *report) startGenerated(dir, level string) (*generated, error) {
 	p := &generated{level: level, program: filepath.Join(dir, "program-"+level)}
-	// All of the standard library may be in the cache, but nothing of the package: a
-	// place to look for imports that nobody else names sees to that.
+	// Only the standard library may come from the build cache: the flag -I with a folder that
+	// is new in each run makes the other packages miss it.
 	fresh := "-gcflags=example.com/report/...=-I=" + dir
 	for _, args := range [][]string{{"build", "std"}, {"build", fresh, "-o", p.program, "."}} {
 		cmd := exec.Command("go", args...)

@@ -22,14 +22,13 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
 
-// growthPairs is how many turns a point gets at most: the largest batches take
-// seconds.
+// growthPairs limits the turns of each point, because the largest batches take seconds.
 const growthPairs = 8
 
 var module = regexp.MustCompile(`(?m)^(\d[a-e]): (inception[ \d]+\d)(.*)$`)
 
-// scaling is what an input statement says of pictures, which may be smaller than
-// the input that is tried.
+// scaling matches the keys of an input statement that resize and crop pictures. They are
+// removed, because their sizes do not fit the inputs that are tried.
 var scaling = regexp.MustCompile(` resize=\d+ crop=\w+`)
 
 // deeper repeats each module of GoogLeNet.
@@ -137,8 +136,8 @@ func (ticks) Ticks(low, high float64) (t []plot.Tick) {
 	return t
 }
 
-// drawGrowth draws time against work, both logarithmic: parallel to the diagonal is
-// a rate that stays.
+// drawGrowth draws time against work with logarithmic axes: a line parallel to the diagonal
+// means a constant rate.
 func drawGrowth(path string, curves map[string]plotter.XYs) error {
 	p := plot.New()
 	p.Title.Text = "GoogLeNet without LRN"

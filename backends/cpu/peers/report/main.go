@@ -86,7 +86,7 @@ func (r *report) run(only, file string) (err error) {
 		r.pairs = 3
 	}
 	if r.pairs < 1 || r.threads < 1 {
-		return fmt.Errorf("-pairs %d, -threads %d", r.pairs, r.threads)
+		return fmt.Errorf("-pairs is %d, -threads %d (want 1 or more)", r.pairs, r.threads)
 	}
 	if r.dir, err = os.MkdirTemp("", "incc-report-*"); err != nil {
 		return err

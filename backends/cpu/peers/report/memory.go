@@ -7,8 +7,8 @@ import (
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
-// memory measures what a training step in less memory costs: keeping all, computing
-// twice what is cheap, and the level that takes least.
+// memory measures how much longer a training step takes in less memory: with all activations
+// kept, with the cheap ones computed twice, and at the level that needs least memory.
 func (r *report) memory() error {
 	t := &table{head: []string{"network", "batch", "computed twice", "MB", "of all", "ms", "times as long (95 %)"}}
 	for _, x := range []struct {

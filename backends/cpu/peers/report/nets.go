@@ -21,13 +21,13 @@ import (
 
 type weights map[string]*tensor.F32
 
-// net is a network of the tables: a spec, or a variant of one.
+// net is a network that is measured: a built-in spec or a variant of it.
 type net struct{ name, text string }
 
 var heads = regexp.MustCompile(`\s*->\s*head [^{]*\{[^}]*\}`)
 
-// spec returns a built-in network without its heads, with pairs of texts replaced;
-// each must occur.
+// spec returns a built-in network without its auxiliary classifiers. replace holds pairs of
+// texts, old and new; it is an error if an old text does not occur.
 func spec(name string, replace ...string) (net, error) {
 	text, _, ok := specs.Source(name)
 	if !ok {
@@ -59,9 +59,9 @@ func noise(g *ir.Graph, batch int) *tensor.F32 {
 
 var large = regexp.MustCompile(`(?m)^input image 3x(\d{3,})x\d{3,}`)
 
-// small returns the network on a smaller picture. Pooled over all pixels before
-// its dense layer, it has the same weights; the reference interpreter scales them in
-// a second or a few.
+// small returns the network with a smaller input. The weights are the same, because the
+// network averages over all pixels before its dense layer, and the reference interpreter
+// needs only seconds to scale them.
 func (n net) small() net {
 	return net{n.name, large.ReplaceAllStringFunc(n.text, func(line string) string {
 		if strings.HasSuffix(line, "299") {

@@ -7,8 +7,8 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
 
-// passes measures what each pass is worth, on the executor and on ONNX Runtime:
-// the same network at every stage of the pipeline, all in turns.
+// passes measures how much faster each pass makes a network, on the executor and on ONNX
+// Runtime: the same network after every stage of the pipeline, in turns.
 func (r *report) passes() error {
 	stages := []struct{ name, pipeline string }{
 		{"-O0", "O0"},

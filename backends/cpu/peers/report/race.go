@@ -12,10 +12,10 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// side is a network made ready to run in one way.
+// side is a program with a loaded network, ready to run: incc, ONNX Runtime or PyTorch.
 type side struct {
 	peers.Runner
-	what   string // the computation; sides of the same must agree
+	what   string // names the computation; sides with the same name must have the same result
 	result func() ([]float32, error)
 	macs   int64 // of a run, as the spec has them
 	prog   *cpu.Program
@@ -26,7 +26,7 @@ type side struct {
 
 func (s *side) close() {
 	if s.Peer != nil {
-		_ = s.Peer.Close() // what it had to say, it has said
+		_ = s.Peer.Close() // its errors were returned by earlier calls
 	}
 }
 
@@ -45,7 +45,7 @@ func (r *report) macs(n net) (int64, error) {
 	return ir.Summarize(g).MACs, nil
 }
 
-// ours makes a session ready.
+// ours returns incc as a side.
 func (r *report) ours(n net, pipeline string, o cpu.Options) (*side, error) {
 	g, err := r.graph(n, pipeline)
 	if err != nil {
@@ -64,7 +64,7 @@ func (r *report) ours(n net, pipeline string, o cpu.Options) (*side, error) {
 	return s, err
 }
 
-// theirs makes ONNX Runtime ready.
+// theirs returns ONNX Runtime as a side.
 func (r *report) theirs(version string, n net, pipeline string, batch, threads int) (*side, error) {
 	path, g, err := r.model(n, pipeline, batch)
 	if err != nil {
@@ -99,11 +99,12 @@ func (r *report) theirs(version string, n net, pipeline string, batch, threads i
 	return s, err
 }
 
-// agreement is how far results may differ, of the largest: Winograd's tolerance.
+// agreement is how far results may differ, relative to the largest value: the tolerance of
+// Winograd convolution.
 const agreement = 1e-3
 
-// race runs sides in turns, after it has seen that those of the same computation
-// have the same result, and returns the times by side and round.
+// race runs sides in turns and returns the times by side and round. It first checks that
+// sides with the same computation have the same result.
 func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
 	var fastest time.Duration
 	results := map[string][]float32{}
@@ -137,8 +138,8 @@ func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
 	}
 	p := peers.Default
 	p.Pairs = rounds
-	// A turn is long enough for clocks, caches and sleeping threads to come back before
-	// the first run that counts, on the fastest side too, and no longer than it must be.
+	// The untimed runs of a turn must be long enough, on the fastest side too, for the clock
+	// to rise, caches to fill and threads to wake up.
 	switch {
 	case fastest > 100*time.Millisecond:
 		p.Runs, p.Warm = 1, 0
@@ -151,7 +152,7 @@ func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
 	return peers.Rounds(p, runners...)
 }
 
-// peakTime is how long a peak is measured, before and after: the larger counts.
+// peakTime is how long the peak is measured before a row and after it; the larger is used.
 const peakTime = 60 * time.Millisecond
 
 // percent is the rate of some multiply-accumulates as a share of a peak in GFLOP/s.

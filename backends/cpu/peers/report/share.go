@@ -9,8 +9,9 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
 
-// share measures GoogLeNet on the vector tiers, directly and with Winograd, as a
-// share of the tier's peak: the whole, its convolutions, and those on large maps.
+// share measures which part of the peak of each vector tier GoogLeNet reaches, with direct
+// convolution and with Winograd: the whole network, its convolutions, and those on large
+// maps.
 func (r *report) share() error {
 	t := &table{head: []string{"network", "tier", "convolution", "threads", "ms", "whole", "convolutions", "those on maps of 14 and more", "peak then", "at most"}}
 	for _, without := range []bool{true, false} {
@@ -45,8 +46,8 @@ func (r *report) share() error {
 		"*peak then*: the median of the peaks that runs are compared with; *at most*: the largest peak, from a longer look before the first run and after the last; both in GFLOP/s. (`go test ./backends/cpu/kernel -run xxx -bench 'Clock$' -benchtime 1x` shows the clock under kernels. The innermost loop by itself, with operands in the cache, reaches 94 to 99 %: `-bench 'Tile$'`.)", t.String())
 }
 
-// meterTime is how long a peak is measured before and after a run: not so long that
-// the clock changes.
+// meterTime is how long the peak is measured before and after a run: so short that the
+// clock stays as it is under the kernels.
 const meterTime = 500 * time.Microsecond
 
 func (r *report) shareRow(t *table, n net, label, how string, o cpu.Options, isa kernel.ISA) error {
@@ -60,7 +61,7 @@ func (r *report) shareRow(t *table, n net, label, how string, o cpu.Options, isa
 		return err
 	}
 	work := workOf(s)
-	// Of each turn.
+	// One element for each turn.
 	var peaks, ms, whole, wholePadded, all, allPadded, large, largePadded []float64
 	peak := meter()
 	// against is the larger of the peaks before and after.
@@ -109,7 +110,7 @@ func (r *report) shareRow(t *table, n net, label, how string, o cpu.Options, isa
 	return nil
 }
 
-// convWork is the convolutions of a plan: which steps they are, and what they do.
+// convWork says which steps of a plan are convolutions, and how much they compute.
 type convWork struct {
 	steps, largeSteps []bool // large: on maps of 14 and more
 	all, large        counted
@@ -133,11 +134,12 @@ func workOf(s *side) (w convWork) {
 	return w
 }
 
-// counted is a number of multiply-accumulates, as the network has them and as they are computed.
+// counted is a number of multiply-accumulates: of the network, and of the kernels, which
+// fill up channels.
 type counted struct{ macs, padded int64 }
 
 func (w *counted) add(v counted) { w.macs, w.padded = w.macs+v.macs, w.padded+v.padded }
 
-// share is what part of a peak in GFLOP/s so many multiply-accumulates in so many
-// seconds are.
+// share returns the rate of macs multiply-accumulates in that time as a part of a peak in
+// GFLOP/s.
 func share(macs int64, seconds, peak float64) float64 { return 2e-9 * float64(macs) / seconds / peak }

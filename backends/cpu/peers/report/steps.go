@@ -10,9 +10,8 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// steps lists what a training step consists of: every step of its plan with its
-// least time. It is what one looks at before a kernel is written, and only made when
-// -only names it.
+// steps lists every step of the plan of a training step with its least time. It helps to
+// decide which kernel to write next, and is measured only if -only names it.
 func (r *report) steps() error {
 	if !strings.Contains(r.only.String(), "steps/") {
 		return nil

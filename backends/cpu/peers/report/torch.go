@@ -23,14 +23,14 @@ func (m torchMode) String() string {
 	return m.version + ", " + m.mode
 }
 
-// torchModes are what the best is taken of; torch.compile came with PyTorch 2.
+// torchModes are all ways to run PyTorch that are tried; the tables show the fastest.
+// torch.compile exists since PyTorch 2.
 var torchModes = []torchMode{
 	{peers.Torch, "default"}, {peers.Torch, "channels_last"}, {peers.Torch, "compile"},
 	{"debian", "default"}, {"debian", "channels_last"},
 }
 
-// torch makes PyTorch ready to run a network, or with labels to train it. A side
-// whose computation is not to be compared has what = "".
+// torch returns PyTorch as a side that runs a network, or trains it if there are labels.
 func (r *report) torch(m torchMode, n net, batch, threads int, labels []int64) (s *side, err error) {
 	training := labels != nil
 	g, err := r.weighted(n)
@@ -89,13 +89,13 @@ func (r *report) torch(m torchMode, n net, batch, threads int, labels []int64) (
 	return s, nil
 }
 
-// rivals are the modes that run a network, ready, and a word about each that does
-// not. It is an error if none does.
+// rivals returns a side for each mode in which PyTorch runs the network, and a note about
+// each mode in which it does not. It is an error if there is no side.
 func (r *report) rivals(modes []torchMode, n net, batch, threads int, labels []int64) (sides []*side, names []torchMode, notes []string, err error) {
 	for _, m := range modes {
 		s, err := r.torch(m, n, batch, threads, labels)
 		if err == nil {
-			// The first run compiles, where it does.
+			// With torch.compile, the first run compiles.
 			if _, err = s.Run(1); err == nil {
 				err = s.Peer.Pause()
 			}
@@ -191,7 +191,7 @@ func modeList(modes []torchMode) string {
 	return strings.Join(s, "; ")
 }
 
-// asList puts what did not run below a table's text.
+// asList returns notes as sentences to append to the text of a section.
 func asList(notes []string) string {
 	if len(notes) == 0 {
 		return ""
@@ -199,7 +199,7 @@ func asList(notes []string) string {
 	return " " + strings.Join(notes, ". ") + "."
 }
 
-// isa is the tier whose peak figures are shares of.
+// isa is the tier that is measured: the best, or INCC_ISA.
 func isa() kernel.ISA {
 	i, err := kernel.Best()
 	if err != nil {

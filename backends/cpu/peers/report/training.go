@@ -13,11 +13,10 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// trainingRate leaves the weights about where they are: steps of noise are no
-// training.
+// trainingRate is so low that the weights hardly change: the inputs are noise.
 const trainingRate = 1e-5
 
-// trainer makes our engine ready for steps of SGD with momentum.
+// trainer returns incc as a side that makes training steps of SGD with momentum.
 func (r *report) trainer(n net, batch, threads int, twice autodiff.Recompute) (*side, *train.CPU, []float32, []int32, error) {
 	g, err := r.weighted(n)
 	if err != nil {
@@ -44,7 +43,7 @@ func (r *report) trainer(n net, batch, threads int, twice autodiff.Recompute) (*
 	return s, e, images, labels, err
 }
 
-// labelsOf are classes for a batch.
+// labelsOf returns labels for a batch, as int32 for incc and int64 for PyTorch.
 func labelsOf(batch, classes int) (i32 []int32, i64 []int64) {
 	for i := range batch {
 		l := i * 7 % classes
@@ -53,7 +52,7 @@ func labelsOf(batch, classes int) (i32 []int32, i64 []int64) {
 	return i32, i64
 }
 
-// training compares steps with PyTorch's, in every way that it runs.
+// training compares training steps with PyTorch in all of its modes.
 func (r *report) training() error {
 	type row struct {
 		name    string
@@ -156,7 +155,7 @@ func (r *report) directions() error {
 		sums.String(), "<details><summary>every layer</summary>\n", t.String(), "</details>\n")
 }
 
-// work is multiply-accumulates and the time that they took.
+// work is a number of multiply-accumulates and the time that they took.
 type work struct {
 	macs    int64
 	seconds float64
@@ -171,9 +170,10 @@ func (w work) cells(peak float64) []string {
 	return []string{fmt.Sprintf("%.2f", w.seconds*1e3), percent(w.macs, w.seconds, peak)}
 }
 
-// convolution tells from the nodes that a step computes whose convolution it is and
-// which of the three. A fused step bears the name of what comes last in it, which for
-// a gradient of data is the ReLU in front of the convolution.
+// convolution returns the name of the convolution that a step belongs to, and its direction:
+// 0 forward, 1 gradient of the data, 2 gradient of the weights. It looks at the nodes of the
+// step, because a fused step is named after its last node, which for a gradient of data is
+// the ReLU in front of the convolution.
 func convolution(nodes []string) (name string, direction int) {
 	for _, n := range nodes {
 		for d, suffix := range []string{"/conv_dx", "/weight.grad"} {
