@@ -42,6 +42,8 @@ codegen/gosrc:             ir/..., codegen/plan, codegen/gosrc/snippet
 # Printed into users' packages as it stands.
 codegen/gosrc/snippet:     NONE
 codegen/gosrc/snippet/server: NONE
+# Copies it.
+backends/cpu/data/internal/generate: codegen/gosrc/snippet
 
 backends:                  ir/...
 backends/onnx:             backends, backends/files, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
@@ -57,7 +59,7 @@ backends/files: NONE
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours.
-backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., golang.org/x/image/..., gonum.org/v1/gonum/mat
+backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat
 backends/cpu/peers:        NONE
 backends/cpu/peers/install: backends/cpu/peers
 

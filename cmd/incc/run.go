@@ -58,12 +58,11 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		if len(want) != 4 {
 			return nil, fmt.Errorf("%s: input %s is %v, not a picture", path, in.Name, want)
 		}
-		f, _, err := files.Open(path)
+		b, err := files.Read(path, data.MaxPictureFile)
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		x, err := data.Load(f, g.Recipe.Input, want[1], want[2], want[3])
+		x, err := data.Load(b, g.Recipe.Input, want[1], want[2], want[3])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

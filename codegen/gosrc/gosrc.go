@@ -95,7 +95,7 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 	type copied struct{ path, pkg, text string }
 	var copies []copied
 	if d.Picture != nil {
-		copies = append(copies, copied{"picture_incc.go", opt.Package, snippet.Picture})
+		copies = append(copies, copied{"picture_incc.go", opt.Package, snippet.Picture}, copied{"scale_incc.go", opt.Package, snippet.Scale})
 	}
 	if opt.Main {
 		dir := "cmd/" + opt.Package + "/"

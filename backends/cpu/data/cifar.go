@@ -3,22 +3,27 @@ package data
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"slices"
 	"strings"
+
+	"github.com/incc-lang/incc/backends/files"
 )
+
+// maxCIFAR bounds the bytes of one file: six times those of CIFAR-100's largest.
+const maxCIFAR = 1 << 30
 
 // ReadCIFAR reads the binary files of CIFAR-10 (data_batch_1.bin to 5,
 // test_batch.bin) or CIFAR-100 (train.bin, test.bin; the fine classes) from a
 // folder.
 func ReadCIFAR(dir fs.FS) (*Source, error) {
 	if _, err := fs.Stat(dir, "data_batch_1.bin"); err == nil {
-		var files []string
+		var list []string
 		for i := 1; i <= 5; i++ {
-			files = append(files, fmt.Sprintf("data_batch_%d.bin", i))
+			list = append(list, fmt.Sprintf("data_batch_%d.bin", i))
 		}
 		names := cifarNames(dir, "batches.meta.txt", 10)
-		train, err := readCIFARFiles(dir, files, 1, 10, names)
+		train, err := readCIFARFiles(dir, list, 1, 10, names)
 		if err != nil {
 			return nil, err
 		}
@@ -38,30 +43,27 @@ func ReadCIFAR(dir fs.FS) (*Source, error) {
 
 // readCIFARFiles reads records of label bytes, the last of which counts, and 3072
 // bytes of a 3x32x32 image.
-func readCIFARFiles(dir fs.FS, files []string, labels, classes int, names []string) (*Set, error) {
+func readCIFARFiles(dir fs.FS, names []string, labels, classes int, classNames []string) (*Set, error) {
 	const image = 3 * 32 * 32
 	record := labels + image
-	s := &Set{C: 3, H: 32, W: 32, Classes: classes, Names: names}
-	for _, name := range files {
-		f, err := dir.Open(name)
+	s := &Set{C: 3, H: 32, W: 32, Classes: classes, Names: classNames}
+	for _, name := range names {
+		b, err := files.ReadFS(dir, name, maxCIFAR)
 		if err != nil {
 			return nil, err
-		}
-		b, err := io.ReadAll(io.LimitReader(f, maxIDX))
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if len(b) == 0 || len(b)%record != 0 {
 			return nil, fmt.Errorf("%s: %d bytes are not whole records of %d", name, len(b), record)
 		}
+		n := len(b) / record
+		s.Labels, s.Pixels = slices.Grow(s.Labels, n), slices.Grow(s.Pixels, n*image)
 		for ; len(b) > 0; b = b[record:] {
 			s.Labels = append(s.Labels, int32(b[labels-1]))
 			s.Pixels = append(s.Pixels, b[labels:record]...)
 		}
 	}
 	if err := s.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", strings.Join(files, ", "), err)
+		return nil, fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
 	}
 	return s, nil
 }
@@ -69,7 +71,7 @@ func readCIFARFiles(dir fs.FS, files []string, labels, classes int, names []stri
 // cifarNames reads the names of the classes, nil where the file is not as it
 // should be: names are an ornament.
 func cifarNames(dir fs.FS, file string, n int) []string {
-	b, err := fs.ReadFile(dir, file)
+	b, err := files.ReadFS(dir, file, 1<<16)
 	if err != nil {
 		return nil
 	}

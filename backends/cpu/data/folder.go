@@ -1,132 +1,162 @@
 package data
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"image"
-	"io"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// maxPictureFile bounds the bytes of one picture's file.
-const maxPictureFile = 64 << 20
+// MaxPictureFile bounds the bytes of one picture's file.
+const MaxPictureFile = 64 << 20
+
+// ErrMemory is wrapped by errors about a data set that does not fit in memory.
+var ErrMemory = errors.New("not enough memory")
 
 // ReadFolder reads pictures that lie in one folder a class: DIR/cat/1.png, or
 // DIR/train/cat/1.png and DIR/test/cat/1.png (val and valid are other names of
 // test). Each is scaled to fit c x h x w as Fit does it. Classes are the folders'
-// names in order.
-func ReadFolder(dir fs.FS, in *recipe.Input, c, h, w int) (*Source, error) {
-	if fi, err := fs.Stat(dir, "train"); err == nil && fi.IsDir() {
-		train, err := fs.Sub(dir, "train")
+// names in order. Where the scaled pictures would take more than limit bytes it
+// decodes none; a limit of 0 is none.
+func ReadFolder(dir fs.FS, in *recipe.Input, c, h, w int, limit int64) (*Source, error) {
+	if err := CheckChannels(c); err != nil {
+		return nil, err
+	}
+	if in == nil {
+		in = &recipe.Input{}
+	}
+	if fi, err := fs.Stat(dir, "train"); err != nil || !fi.IsDir() {
+		set, err := readClasses(dir, in, c, h, w, limit, nil)
 		if err != nil {
 			return nil, err
 		}
-		s := &Source{}
-		if s.Train, err = readClasses(train, in, c, h, w, nil); err != nil {
-			return nil, fmt.Errorf("train: %w", err)
-		}
-		for _, name := range []string{"test", "val", "valid"} {
-			fi, err := fs.Stat(dir, name)
-			if err != nil || !fi.IsDir() {
-				continue
-			}
-			sub, err := fs.Sub(dir, name)
-			if err != nil {
-				return nil, err
-			}
-			if s.Test, err = readClasses(sub, in, c, h, w, s.Train.Names); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			break
-		}
-		return s, nil
+		return &Source{Train: set}, nil
 	}
-	set, err := readClasses(dir, in, c, h, w, nil)
-	return &Source{Train: set}, err
-}
-
-// readClasses reads one folder a class. classes, where given, are those that a
-// training part has: another one is an error.
-func readClasses(dir fs.FS, in *recipe.Input, c, h, w int, classes []string) (*Set, error) {
-	entries, err := fs.ReadDir(dir, ".")
-	if err != nil {
+	part := func(name string, limit int64, classes []string) (*Set, error) {
+		sub, err := fs.Sub(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		set, err := readClasses(sub, in, c, h, w, limit, classes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return set, nil
+	}
+	s := &Source{}
+	var err error
+	if s.Train, err = part("train", limit, nil); err != nil {
 		return nil, err
 	}
-	var names []string
+	if limit > 0 {
+		limit = max(limit-int64(len(s.Train.Pixels)), 1)
+	}
+	for _, name := range []string{"test", "val", "valid"} {
+		if fi, err := fs.Stat(dir, name); err != nil || !fi.IsDir() {
+			continue
+		}
+		s.Test, err = part(name, limit, s.Train.Names)
+		return s, err
+	}
+	return s, nil
+}
+
+// labelled is the file of a picture with its class.
+type labelled struct {
+	path  string
+	class int
+}
+
+// listClasses lists the pictures in one folder a class. classes, where given, are
+// those of the training part: another one is an error.
+func listClasses(dir fs.FS, classes []string) (pictures []labelled, names []string, err error) {
+	entries, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 			names = append(names, e.Name())
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no folders; want one a class, with PNG or JPEG pictures in it")
+		return nil, nil, errors.New("there are no folders (want one for each class, with PNG or JPEG pictures in it)")
 	}
 	slices.Sort(names)
 	if classes == nil {
 		classes = names
 	}
-	if in == nil {
-		in = &recipe.Input{}
-	}
-	s := &Set{C: c, H: h, W: w, Classes: len(classes), Names: classes}
 	for _, name := range names {
-		label := slices.Index(classes, name)
-		if label < 0 {
-			return nil, fmt.Errorf("class %q is not among those trained on", name)
+		class := slices.Index(classes, name)
+		if class < 0 {
+			return nil, nil, fmt.Errorf("class %q is not among those trained on", name)
 		}
-		files, err := fs.ReadDir(dir, name)
+		list, err := fs.ReadDir(dir, name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		for _, f := range files {
+		for _, f := range list {
 			switch strings.ToLower(path.Ext(f.Name())) {
 			case ".png", ".jpg", ".jpeg":
-			default:
-				continue
+				pictures = append(pictures, labelled{path.Join(name, f.Name()), class})
 			}
-			p := path.Join(name, f.Name())
-			img, err := openPicture(dir, p)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", p, err)
-			}
-			s.Pixels = appendPlanes(s.Pixels, Fit(img, in, h, w), in, c)
-			s.Labels = append(s.Labels, int32(label))
 		}
+	}
+	return pictures, classes, nil
+}
+
+// readClasses reads the pictures that listClasses lists.
+func readClasses(dir fs.FS, in *recipe.Input, c, h, w int, limit int64, classes []string) (*Set, error) {
+	list, classes, err := listClasses(dir, classes)
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	limit = min(limit, math.MaxInt)
+	size := int64(c) * int64(h) * int64(w)
+	if int64(len(list)) > limit/size {
+		return nil, fmt.Errorf("%w: %d pictures scaled to %dx%dx%d take %d MiB, %d MiB are free", ErrMemory, len(list), c, h, w, int64(len(list))*size>>20, limit>>20)
+	}
+	s := &Set{C: c, H: h, W: w, Classes: len(classes), Names: classes, Pixels: make([]uint8, 0, int64(len(list))*size)}
+	for _, p := range list {
+		img, err := openPicture(dir, p.path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.path, err)
+		}
+		if s.Pixels, err = appendPlanes(s.Pixels, Fit(img, in, h, w), in, c); err != nil {
+			return nil, err
+		}
+		s.Labels = append(s.Labels, int32(p.class))
 	}
 	return s, s.check()
 }
 
 func openPicture(dir fs.FS, name string) (image.Image, error) {
-	f, err := dir.Open(name)
+	b, err := files.ReadFS(dir, name, MaxPictureFile)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file")
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxPictureFile))
-	if err != nil {
-		return nil, err
-	}
-	return DecodePicture(bytes.NewReader(b))
+	return DecodePicture(b)
 }
 
 // appendPlanes adds a picture as CHW bytes in the channel order of in.
-func appendPlanes(dst []uint8, img *image.NRGBA, in *recipe.Input, channels int) []uint8 {
+func appendPlanes(dst []uint8, img *image.NRGBA, in *recipe.Input, channels int) ([]uint8, error) {
 	x := make([]float32, channels*img.Rect.Dx()*img.Rect.Dy())
 	raw := recipe.Input{Lo: 0, Hi: 255, Order: in.Order}
 	if err := Planes(x, img, &raw, channels); err != nil {
-		// The shape is the caller's and has been checked with the network.
-		panic(err)
+		return nil, err
 	}
 	for _, v := range x {
 		dst = append(dst, uint8(v))
 	}
-	return dst
+	return dst, nil
 }

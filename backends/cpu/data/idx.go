@@ -4,21 +4,26 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
+
+	"github.com/incc-lang/incc/backends/files"
 )
 
 // The IDX format of the MNIST files: two zero bytes, the type of the elements (8
 // for bytes), the number of axes, each axis as a big-endian 32-bit number, then
 // the elements.
 
-// maxIDX bounds the elements of one file: four times those of MNIST's largest.
-const maxIDX = 1 << 28
+// maxPacked bounds the elements of a compressed file, whose size says little: four
+// times those of MNIST's largest.
+const maxPacked = 192 << 20
 
-// ReadIDX reads one array of bytes. Not more than it declares is read, and it is
-// an error where there is less or more.
-func ReadIDX(r io.Reader) (shape []int, data []uint8, err error) {
+// ReadIDX reads one array of at most limit bytes. It is an error where the file holds
+// less than it declares, or more.
+func ReadIDX(r io.Reader, limit int64) (shape []int, data []uint8, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, nil, fmt.Errorf("no IDX header: %w", err)
@@ -26,54 +31,66 @@ func ReadIDX(r io.Reader) (shape []int, data []uint8, err error) {
 	if head[0] != 0 || head[1] != 0 || head[2] != 8 || head[3] < 1 || head[3] > 4 {
 		return nil, nil, fmt.Errorf("not an IDX file of bytes: it begins with % x", head)
 	}
-	n := 1
+	limit = min(limit, math.MaxInt)
+	n := int64(1)
 	for range int(head[3]) {
 		var d [4]byte
 		if _, err := io.ReadFull(r, d[:]); err != nil {
 			return nil, nil, fmt.Errorf("IDX header is cut off: %w", err)
 		}
-		x := binary.BigEndian.Uint32(d[:])
-		if x == 0 || x > maxIDX || n > maxIDX/int(x) {
-			return nil, nil, fmt.Errorf("IDX file declares an axis of %d; at most %d elements are read", x, maxIDX)
+		x := int64(binary.BigEndian.Uint32(d[:]))
+		if x == 0 {
+			return nil, nil, errors.New("IDX file declares an axis of 0")
 		}
-		n *= int(x)
+		if x > limit/n {
+			return nil, nil, fmt.Errorf("IDX file declares more elements than it can hold or than are read: an axis of %d (at most %d elements)", x, limit)
+		}
+		n *= x
 		shape = append(shape, int(x))
 	}
-	// What is declared is not believed: memory grows with what arrives.
-	data, err = io.ReadAll(io.LimitReader(r, int64(n)+1))
-	if err != nil {
+	data = make([]uint8, n)
+	switch got, err := io.ReadFull(r, data); {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return nil, nil, fmt.Errorf("IDX file is cut off: %d of %d elements", got, n)
+	case err != nil:
 		return nil, nil, err
 	}
-	if len(data) < n {
-		return nil, nil, fmt.Errorf("IDX file is cut off: %d of %d elements", len(data), n)
-	}
-	if len(data) > n {
+	switch got, err := io.ReadFull(r, head[:1]); {
+	case got > 0:
 		return nil, nil, fmt.Errorf("IDX file goes on after its %d elements", n)
+	case err != io.EOF:
+		return nil, nil, err
 	}
 	return shape, data, nil
 }
 
 // readIDXFile reads NAME or NAME.gz of a folder.
 func readIDXFile(dir fs.FS, name string) (shape []int, data []uint8, err error) {
-	f, err := dir.Open(name)
-	gz := false
-	if err != nil {
+	f, size, err := files.OpenFS(dir, name)
+	packed := errors.Is(err, fs.ErrNotExist)
+	if packed {
 		var err2 error
-		if f, err2 = dir.Open(name + ".gz"); err2 != nil {
+		if f, size, err2 = files.OpenFS(dir, name+".gz"); errors.Is(err2, fs.ErrNotExist) {
 			return nil, nil, fmt.Errorf("neither %s nor %s.gz: %w", name, name, err)
+		} else {
+			err = err2
 		}
-		gz = true
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	defer f.Close()
 	var r io.Reader = bufio.NewReaderSize(f, 1<<16)
-	if gz {
+	limit := size
+	if packed {
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s.gz: %w", name, err)
 		}
-		r = z
+		// Deflate packs 1,032 bytes into one at best.
+		r, limit = z, min(1032*min(size, maxPacked), maxPacked)
 	}
-	shape, data, err = ReadIDX(r)
+	shape, data, err = ReadIDX(r, limit)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

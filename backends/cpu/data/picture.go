@@ -3,62 +3,29 @@ package data
 import (
 	"fmt"
 	"image"
-	_ "image/jpeg" // the two formats that are read
-	_ "image/png"
-	"io"
-
-	"golang.org/x/image/draw"
 
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// MaxPixels bounds a picture, before it is decoded.
-const MaxPixels = 16 << 20
-
-// DecodePicture reads a PNG or JPEG of at most MaxPixels.
-func DecodePicture(r io.ReadSeeker) (image.Image, error) {
-	cfg, format, err := image.DecodeConfig(r)
-	if err != nil {
-		return nil, fmt.Errorf("not a PNG or JPEG picture: %w", err)
-	}
-	if cfg.Width < 1 || cfg.Height < 1 || cfg.Width > MaxPixels/cfg.Height {
-		return nil, fmt.Errorf("%s picture of %d x %d pixels; at most %d are read", format, cfg.Width, cfg.Height, MaxPixels)
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	img, _, err := image.Decode(r)
-	if err != nil {
-		return nil, fmt.Errorf("broken %s picture: %w", format, err)
-	}
-	return img, nil
-}
+// DecodePicture reads a PNG or JPEG picture. It refuses one whose decoding would
+// take much memory or time for the size of its file.
+func DecodePicture(file []byte) (image.Image, error) { return decode(file) }
 
 // Fit scales a picture for evaluation: its shorter side to in.Resize and then the
 // middle h x w cut out, or, where in.Resize is 0, straight to h x w. Scaling is
 // bilinear over the area that a pixel of the result covers, so shrinking does
 // not alias.
 func Fit(img image.Image, in *recipe.Input, h, w int) *image.NRGBA {
-	b := img.Bounds()
-	sw, sh := w, h
-	if in.Resize > 0 {
-		// The shorter side becomes Resize, the other keeps the aspect, rounded down.
-		if b.Dx() <= b.Dy() {
-			sw, sh = in.Resize, in.Resize*b.Dy()/b.Dx()
-		} else {
-			sw, sh = in.Resize*b.Dx()/b.Dy(), in.Resize
-		}
-		sw, sh = max(sw, w), max(sh, h)
+	return fit(img, in.Resize, w, h)
+}
+
+// CheckChannels returns an error for a network that takes no pictures: they have one
+// channel or three.
+func CheckChannels(channels int) error {
+	if channels != 1 && channels != 3 {
+		return fmt.Errorf("the network wants %d channels, a picture has 1 (grey) or 3 (colour)", channels)
 	}
-	scaled := image.NewNRGBA(image.Rect(0, 0, sw, sh))
-	draw.BiLinear.Scale(scaled, scaled.Bounds(), img, b, draw.Src, nil)
-	if sw == w && sh == h {
-		return scaled
-	}
-	x, y := (sw-w)/2, (sh-h)/2
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	draw.Copy(out, image.Point{}, scaled, image.Rect(x, y, x+w, y+h), draw.Src, nil)
-	return out
+	return nil
 }
 
 // Planes writes a picture into dst as CHW planes of (pixel scaled to the range -
@@ -74,15 +41,12 @@ func Planes(dst []float32, img *image.NRGBA, in *recipe.Input, channels int) err
 			return fmt.Errorf("%d means or standard deviations for %d channels", len(v), channels)
 		}
 	}
-	var from [3]int // channel of the network -> byte of the pixel
-	switch {
-	case channels == 1:
-	case channels == 3 && in.Order == "bgr":
+	if err := CheckChannels(channels); err != nil {
+		return err
+	}
+	from := [3]int{0, 1, 2} // channel of the network -> byte of the pixel
+	if in.Order == "bgr" {
 		from = [3]int{2, 1, 0}
-	case channels == 3:
-		from = [3]int{0, 1, 2}
-	default:
-		return fmt.Errorf("a picture has 1 or 3 channels, the network wants %d", channels)
 	}
 	lo, hi := in.Lo, in.Hi
 	if lo == hi {
@@ -119,8 +83,11 @@ func Planes(dst []float32, img *image.NRGBA, in *recipe.Input, channels int) err
 
 // Load reads a picture and prepares it for evaluation: CHW floats of the shape
 // c x h x w.
-func Load(r io.ReadSeeker, in *recipe.Input, c, h, w int) ([]float32, error) {
-	img, err := DecodePicture(r)
+func Load(file []byte, in *recipe.Input, c, h, w int) ([]float32, error) {
+	if err := CheckChannels(c); err != nil {
+		return nil, err
+	}
+	img, err := DecodePicture(file)
 	if err != nil {
 		return nil, err
 	}

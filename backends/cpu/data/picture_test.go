@@ -14,13 +14,13 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-func encode(t *testing.T, img image.Image) *bytes.Reader {
+func encode(t *testing.T, img image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, img); err != nil {
 		t.Fatal(err)
 	}
-	return bytes.NewReader(b.Bytes())
+	return b.Bytes()
 }
 
 func TestLoadChannelsAndRange(t *testing.T) {
@@ -80,7 +80,7 @@ func TestFitCutsTheMiddle(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	if _, err := DecodePicture(bytes.NewReader([]byte("GIF89a"))); err == nil {
+	if _, err := DecodePicture([]byte("GIF89a")); err == nil {
 		t.Error("a GIF was read")
 	}
 	// The header of a PNG of 100,000 x 100,000 pixels.
@@ -91,7 +91,7 @@ func TestDecodeRefuses(t *testing.T) {
 	big := b.Bytes()
 	copy(big[16:], []byte{0, 1, 0x86, 0xa0, 0, 1, 0x86, 0xa0})
 	binary.BigEndian.PutUint32(big[29:], crc32.ChecksumIEEE(big[12:29]))
-	if _, err := DecodePicture(bytes.NewReader(big)); err == nil || !strings.Contains(err.Error(), "100000 x 100000") {
+	if _, err := DecodePicture(big); err == nil || !strings.Contains(err.Error(), "100000 x 100000") {
 		t.Errorf("a picture of 10 gigapixels: %v", err)
 	}
 }

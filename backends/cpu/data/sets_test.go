@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -55,7 +56,7 @@ func TestReadIDXRefuses(t *testing.T) {
 		"short":     idx([]int{3}, []byte{1, 2}),
 		"long":      idx([]int{3}, []byte{1, 2, 3, 4}),
 	} {
-		if shape, _, err := ReadIDX(bytes.NewReader(b)); err == nil {
+		if shape, _, err := ReadIDX(bytes.NewReader(b), maxPacked); err == nil {
 			t.Errorf("%s: read as %v", name, shape)
 		}
 	}
@@ -134,15 +135,26 @@ func TestReadFolder(t *testing.T) {
 		"train/blue/x.txt": {Data: []byte("no picture")},
 		"val/red/1.png":    pic(color.NRGBA{255, 0, 0, 255}),
 	}
-	s, err := ReadFolder(dir, &recipe.Input{Order: "rgb"}, 3, 4, 4)
+	s, err := ReadFolder(dir, &recipe.Input{Order: "rgb"}, 3, 4, 4, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Join(s.Train.Names, " ") != "blue red" || s.Train.Len() != 2 || s.Train.Image(0)[2*16] != 255 || s.Test.Labels[0] != 1 {
 		t.Errorf("read as %v: %+v", s.Train.Names, s.Train)
 	}
+	// The training part takes 96 bytes, the other one 48.
+	for limit, ok := range map[int64]bool{144: true, 143: false, 96: false, 95: false} {
+		if _, err := ReadFolder(dir, nil, 3, 4, 4, limit); (err == nil) != ok || err != nil && !errors.Is(err, ErrMemory) {
+			t.Errorf("%d bytes are free: %v", limit, err)
+		}
+	}
+	for _, channels := range []int{0, 2, 4} {
+		if _, err := ReadFolder(dir, nil, channels, 4, 4, 0); err == nil || !strings.Contains(err.Error(), "channels") {
+			t.Errorf("%d channels: %v", channels, err)
+		}
+	}
 	dir["val/green/1.png"] = pic(color.NRGBA{0, 255, 0, 255})
-	if _, err := ReadFolder(dir, nil, 3, 4, 4); err == nil {
+	if _, err := ReadFolder(dir, nil, 3, 4, 4, 0); err == nil {
 		t.Error("a class that was not trained on was read")
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
+
+	"golang.org/x/image/draw"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/ir/recipe"
@@ -59,6 +62,45 @@ func pictures(w, h int) map[string]image.Image {
 	return m
 }
 
+// fitted is fit by another program: the picture is scaled as a whole, and the middle
+// cut out.
+func fitted(img image.Image, resize, w, h int) *image.NRGBA {
+	b := img.Bounds()
+	sw, sh := w, h
+	if resize > 0 {
+		if b.Dx() <= b.Dy() {
+			sw, sh = resize, resize*b.Dy()/b.Dx()
+		} else {
+			sw, sh = resize*b.Dx()/b.Dy(), resize
+		}
+		sw, sh = max(sw, w), max(sh, h)
+	}
+	scaled := image.NewNRGBA(image.Rect(0, 0, sw, sh))
+	draw.BiLinear.Scale(scaled, scaled.Bounds(), img, b, draw.Src, nil)
+	x, y := (sw-w)/2, (sh-h)/2
+	out := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range h {
+		copy(out.Pix[i*out.Stride:], scaled.Pix[(y+i)*scaled.Stride+4*x:][:4*w])
+	}
+	return out
+}
+
+// TestFit: scaling gives the pixels of golang.org/x/image/draw.
+func TestFit(t *testing.T) {
+	for _, c := range []struct{ resize, w, h int }{{0, 24, 24}, {28, 24, 24}, {0, 29, 17}, {40, 29, 17}, {8, 29, 17}, {60, 5, 3}, {1, 1, 1}, {0, 1, 1}, {7, 1, 9}} {
+		for _, size := range [][2]int{{1, 1}, {28, 28}, {100, 60}, {31, 200}, {7, 5}, {17, 1}, {1, 30}, {60, 2}} {
+			for name, img := range pictures(size[0], size[1]) {
+				got, want := fit(img, c.resize, c.w, c.h), fitted(img, c.resize, c.w, c.h)
+				for i := range want.Pix {
+					if got.Pix[i] != want.Pix[i] {
+						t.Fatalf("%s of %v to %+v: byte %d is %d, want %d", name, size, c, i, got.Pix[i], want.Pix[i])
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestPicture: the input of a generated package has the bits of the executor's.
 func TestPicture(t *testing.T) {
 	for _, c := range []struct {
@@ -89,16 +131,30 @@ func TestPicture(t *testing.T) {
 	}
 }
 
-// TestLongPicture: a line of pixels whose shorter side is to become 256 does not
-// take 256 times its length squared.
+// TestLongPicture: what scaling a line of pixels takes does not depend on how long
+// the line is, and the middle of it is what is seen.
 func TestLongPicture(t *testing.T) {
-	p := picture{c: 1, h: 224, w: 224, resize: 256, hi: 1}
-	dst := make([]float32, p.h*p.w)
-	p.prepare(dst, image.NewGray(image.Rect(0, 0, 1, 1<<22)))
-	p.prepare(dst, image.NewGray(image.Rect(0, 0, 1<<22, 1)))
-	for _, v := range dst {
-		if v != 0 {
-			t.Fatalf("black is %v", v)
+	const long = 1 << 17
+	for _, resize := range []int{0, 64} {
+		for _, size := range []image.Point{{1, long}, {long, 1}} {
+			img := image.NewGray(image.Rectangle{Max: size})
+			for i := long / 4; i < 3*long/4; i++ {
+				img.Pix[i] = 255
+			}
+			p := picture{c: 1, h: 56, w: 56, resize: resize, hi: 1}
+			dst := make([]float32, p.h*p.w)
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			p.prepare(dst, img)
+			runtime.ReadMemStats(&after)
+			if taken := after.TotalAlloc - before.TotalAlloc; taken > 16<<20+long*16 {
+				t.Errorf("%v to %d: %d MiB", size, resize, taken>>20)
+			}
+			middle, corner := dst[28*56+28], dst[0]
+			if want := float32(0); middle != 1 || resize == 0 && corner != want || resize > 0 && corner != 1 {
+				t.Errorf("%v to %d: the middle is %v, the corner %v", size, resize, middle, corner)
+			}
 		}
 	}
 }

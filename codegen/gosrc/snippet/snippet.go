@@ -7,10 +7,16 @@ import (
 	"strings"
 )
 
-// Picture is picture.go.
+// Picture is picture.go: a decoded picture becomes the input of a network. It needs
+// Scale in its package.
 //
 //go:embed picture.go
 var Picture string
+
+// Scale is scale.go: a decoded picture is scaled.
+//
+//go:embed scale.go
+var Scale string
 
 //go:embed noise.go
 var noise string

@@ -1,40 +1,31 @@
-// How pictures are decoded: what a picture takes, in memory and work, is known
-// before it is.
+// How the file of a picture is decoded: what decoding takes is known before it
+// begins, whatever the file holds.
 
 package server
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	_ "image/jpeg" // the formats that are read
-	_ "image/png"
-	"os"
+	"image/jpeg"
+	"image/png"
 )
 
+// Limits of a picture.
 const (
-	maxPixels = 16 << 20 // of a picture
-	maxFile   = 64 << 20 // bytes of a picture's file
-	maxScans  = 100      // of a progressive JPEG; cameras and editors write about ten
+	maxPixels = 16 << 20
+	maxSide   = 1<<16 - 1 // JPEG knows no longer one
+	maxMemory = 224 << 20 // bytes that decoding takes, beside 8 for each of the file
+	// Every scan of a progressive JPEG goes through all pixels again, even where it
+	// is only a few bytes. Usual files have some 10 scans, and pass each component
+	// four to six times.
+	maxScans   = 100
+	maxSamples = 32 * maxPixels
 )
 
-// readPicture reads a picture's file.
-func readPicture(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("the file has %d bytes; at most %d are read", info.Size(), maxFile)
-	}
-	return os.ReadFile(path)
-}
-
-// decode reads a picture, if examine takes it.
+// decode reads a PNG or JPEG picture, if examine has no objection.
 func decode(file []byte) (img image.Image, err error) {
 	if _, err := examine(file); err != nil {
 		return nil, err
@@ -44,72 +35,191 @@ func decode(file []byte) (img image.Image, err error) {
 			img, err = nil, fmt.Errorf("the picture cannot be decoded: %v", r)
 		}
 	}()
-	img, _, err = image.Decode(bytes.NewReader(file))
-	return img, err
+	read, format := png.Decode, "PNG"
+	if isJPEG(file) {
+		read, format = jpeg.Decode, "JPEG"
+	}
+	if img, err = read(bytes.NewReader(file)); err != nil {
+		return nil, fmt.Errorf("broken %s picture: %w", format, err)
+	}
+	return img, nil
 }
 
-// examine reads the header of a picture and returns how many bytes of memory decoding
-// allocates at most. Pictures that are too large, or take too much work, are errors.
+func isJPEG(file []byte) bool { return bytes.HasPrefix(file, []byte("\xff\xd8")) }
+
+// examine returns at most how many bytes of memory decoding a picture allocates, from
+// its headers. A picture that would take too much memory or work is an error.
 func examine(file []byte) (int64, error) {
-	c, format, err := image.DecodeConfig(bytes.NewReader(file))
-	if err != nil {
-		return 0, err
+	format, header := "PNG", png.DecodeConfig
+	if isJPEG(file) {
+		format, header = "JPEG", jpeg.DecodeConfig
+	} else if !bytes.HasPrefix(file, []byte("\x89PNG\r\n\x1a\n")) {
+		return 0, errors.New("not a PNG or JPEG picture")
 	}
-	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return 0, fmt.Errorf("the picture has %d x %d pixels; at most %d in all are read", c.Width, c.Height, maxPixels)
+	c, err := header(bytes.NewReader(file))
+	if err != nil {
+		return 0, fmt.Errorf("broken %s picture: %w", format, err)
 	}
 	w, h := int64(c.Width), int64(c.Height)
-	if format == "jpeg" {
-		if n := scans(file); n > maxScans {
-			return 0, fmt.Errorf("the picture has more than %d scans", maxScans)
-		}
-		// Every component may have all pixels, in whole blocks. A progressive one has
-		// four bytes of coefficients for each byte.
-		components, converted := int64(3), int64(0)
-		switch c.ColorModel {
-		case color.GrayModel:
-			components = 1
-		case color.RGBAModel:
-			converted = 4
-		case color.CMYKModel:
-			components, converted = 4, 4
-		}
-		w, h = (w+31)&^31, (h+31)&^31
-		return 1<<16 + w*h*(5*components+converted), nil
+	if w < 1 || h < 1 || w > maxPixels/h || max(w, h) > maxSide {
+		return 0, fmt.Errorf("%s picture of %d x %d pixels (at most %d are read, and %d on a side)", format, w, h, maxPixels, maxSide)
 	}
-	// A picture, the passes of an interlaced one, and two rows.
-	pixel := int64(4)
-	switch c.ColorModel {
-	case color.Gray16Model, color.RGBA64Model, color.NRGBA64Model:
-		pixel = 8
+	var memory int64
+	if isJPEG(file) {
+		memory, err = jpegMemory(file, w*h)
+		if err != nil {
+			return 0, fmt.Errorf("JPEG picture of %d x %d pixels: %w", w, h, err)
+		}
+	} else {
+		memory = pngMemory(file, w, h)
 	}
-	return 1<<17 + 2*pixel*w*h + 2*8*w, nil
+	memory += 1 << 17 // tables and buffers
+	if most := maxMemory + 8*int64(len(file)); memory > most {
+		return 0, fmt.Errorf("%s picture of %d x %d pixels: decoding its %d bytes takes %d MiB of memory (at most %d)", format, w, h, len(file), memory>>20, most>>20)
+	}
+	return memory, nil
 }
 
-// scans counts the scans of a JPEG as far as maxScans+1, by the steps in which
-// image/jpeg reads it.
-func scans(file []byte) int {
-	n := 0
-	for i := 2; n <= maxScans; {
-		// To the next marker: 0xff and a byte that is neither 0 nor 0xff.
-		for i+1 < len(file) && (file[i] != 0xff || file[i+1] == 0 || file[i+1] == 0xff) {
-			i++
+// pngMemory is examine for a PNG whose header has been read.
+func pngMemory(file []byte, w, h int64) int64 {
+	const depth, interlace = 24, 28 // where they are: IHDR comes first
+	pixel := int64(4)
+	if file[depth] == 16 {
+		pixel = 8
+	}
+	memory := pixel*w*h + 2*pixel*w // and two rows
+	if file[interlace] != 0 {
+		memory = 2*memory + 32*w // its passes are pictures of their own, with rows
+	}
+	return memory
+}
+
+// jpegComponent is a component of a JPEG, such as brightness.
+type jpegComponent struct {
+	id      byte
+	samples int64 // with those that fill up blocks
+	scanned bool
+}
+
+// jpegMemory is examine for a JPEG. It finds segments as image/jpeg does, which is
+// left to tell what is broken.
+func jpegMemory(file []byte, pixels int64) (int64, error) {
+	var (
+		components       []jpegComponent
+		progressive, rgb bool
+		scans            int
+		work             int64
+	)
+	memory := func() (int64, error) {
+		n := int64(0)
+		for _, c := range components {
+			n += c.samples
+			if progressive {
+				n += 4 * c.samples // coefficients
+			}
 		}
-		if i+3 >= len(file) {
-			break
+		if rgb || len(components) == 4 {
+			n += 4 * pixels // converted to RGB or CMYK
 		}
-		marker := file[i+1]
-		i += 2
-		if marker >= 0xd0 && marker <= 0xd7 { // a restart, without a length
+		return n, nil
+	}
+	for at := 2; ; {
+		marker, segment, next := jpegSegment(file, at)
+		if segment == nil {
+			return memory()
+		}
+		at = next
+		switch {
+		case marker == 0xee: // APP14, by Adobe: the colours
+			rgb = rgb || len(segment) >= 12 && string(segment[:5]) == "Adobe" && segment[11] == 0
+		case marker >= 0xc0 && marker <= 0xc2: // SOF: the frame
+			if components != nil {
+				return memory() // a second one is an error of the decoder
+			}
+			progressive = marker == 0xc2
+			if components = jpegFrame(segment); components == nil {
+				return memory()
+			}
+			rgb = rgb || len(components) == 3 && components[0].id == 'R' && components[1].id == 'G' && components[2].id == 'B'
+		case marker == 0xda: // SOS: a scan
+			if len(segment) < 1 || len(segment) < 1+2*int(segment[0]) {
+				return memory()
+			}
+			scans++
+			for i := range int(segment[0]) {
+				for k := range components {
+					c := &components[k]
+					if c.id != segment[1+2*i] {
+						continue
+					}
+					if c.scanned && !progressive {
+						return 0, errors.New("several scans of one component (want a progressive JPEG)")
+					}
+					c.scanned = true
+					work += c.samples
+				}
+			}
+			if scans > maxScans || work > maxSamples {
+				return 0, fmt.Errorf("its scans take too long: there are %d or more (at most %d are read, fewer of a large picture)", scans, maxScans)
+			}
+		}
+	}
+}
+
+// jpegSegment finds the next marker from a position on, its segment without the
+// length, and where to go on. At the end of the picture the segment is nil.
+func jpegSegment(file []byte, at int) (marker byte, segment []byte, next int) {
+	for at+1 < len(file) {
+		if file[at] != 0xff { // compressed data, or what does not belong here
+			at++
 			continue
 		}
-		if marker == 0xd9 { // the end
-			break
+		marker = file[at+1]
+		at += 2
+		if marker == 0 {
+			continue // a 0xff of compressed data
 		}
-		if marker == 0xda {
-			n++
+		for marker == 0xff && at < len(file) {
+			marker = file[at]
+			at++
 		}
-		i += max(2, int(file[i])<<8|int(file[i+1]))
+		switch {
+		case marker == 0xd9: // the end
+			return 0, nil, at
+		case marker >= 0xd0 && marker <= 0xd7: // a restart, without a length
+			continue
+		case at+2 > len(file):
+			return 0, nil, at
+		}
+		n := int(binary.BigEndian.Uint16(file[at:]))
+		if n < 2 || at+n > len(file) {
+			return 0, nil, at
+		}
+		return marker, file[at+2 : at+n : at+n], at + n
 	}
-	return n
+	return 0, nil, at
+}
+
+// jpegFrame reads the components of a frame, nil where the decoder reports an error.
+func jpegFrame(segment []byte) []jpegComponent {
+	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) || segment[5] == 0 {
+		return nil
+	}
+	height, width := int64(binary.BigEndian.Uint16(segment[1:])), int64(binary.BigEndian.Uint16(segment[3:]))
+	var l []jpegComponent
+	var across, down int64 // blocks of the first component are counted in these
+	for c := segment[6:]; len(c) > 0; c = c[3:] {
+		h, v := int64(c[1]>>4), int64(c[1]&15)
+		if h < 1 || h > 4 || v < 1 || v > 4 {
+			return nil
+		}
+		if segment[5] == 1 {
+			h, v = 1, 1 // a single component is not subsampled, whatever it says
+		}
+		if l == nil {
+			across, down = (width+8*h-1)/(8*h), (height+8*v-1)/(8*v)
+		}
+		l = append(l, jpegComponent{id: c[0], samples: across * down * 64 * h * v})
+	}
+	return l
 }

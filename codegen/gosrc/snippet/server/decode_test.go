@@ -57,7 +57,7 @@ func pngFile(w, h int, depth, colour, interlace byte) []byte {
 		chunk("PLTE", make([]byte, 3))
 	}
 	if colour == 0 || colour == 2 {
-		chunk("tRNS", make([]byte, 2+2*colour)) // makes the picture one with opacity
+		chunk("tRNS", make([]byte, 2+2*colour)) // makes it a picture with opacity
 	}
 	var z bytes.Buffer
 	c := zlib.NewWriter(&z)
@@ -88,9 +88,9 @@ func pngFile(w, h int, depth, colour, interlace byte) []byte {
 	return b.Bytes()
 }
 
-// progressive makes a progressive JPEG of so many scans without coefficients; adobe makes
-// its colours RGB.
-func progressive(w, h, components, scans int, adobe bool) []byte {
+// jpegFile makes a JPEG without coefficients. Its first scan has all components, the
+// others the first one only. adobe makes its colours RGB.
+func jpegFile(w, h, components, scans int, progressive, adobe bool) []byte {
 	var b bytes.Buffer
 	b.WriteString("\xff\xd8")
 	segment := func(marker byte, data ...byte) {
@@ -106,34 +106,44 @@ func progressive(w, h, components, scans int, adobe bool) []byte {
 		segment(0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")...)
 	}
 	segment(0xdb, make([]byte, 65)...)
-	segment(0xc2, frame...)
-	for class := byte(0); class < 0x20; class += 0x10 {
-		// One code, a single bit: for no bits, or the longest run of empty blocks.
-		value := byte(0)
-		if class != 0 {
-			value = 0xe0
-		}
-		segment(0xc4, append(append([]byte{class, 1}, make([]byte, 15)...), value)...)
+	run := byte(0) // an end of block
+	if progressive {
+		segment(0xc2, frame...)
+		run = 0xe0 // of 1<<14 blocks and more
+	} else {
+		segment(0xc0, frame...)
 	}
+	for class, value := range []byte{0, run} {
+		// One code, a single bit.
+		segment(0xc4, append(append([]byte{byte(class << 4), 1}, make([]byte, 15)...), value)...)
+	}
+	blocks := ((w + 7) / 8) * ((h + 7) / 8)
 	for s := range scans {
-		if s == 0 {
-			head := []byte{byte(components)}
-			for c := range components {
-				head = append(head, byte(c+1), 0)
-			}
-			segment(0xda, append(head, 0, 0, 0)...)
-			b.Write(make([]byte, components*((w+7)/8)*((h+7)/8)/8+1))
-			continue
+		selectors := []byte{byte(components)}
+		for c := range components {
+			selectors = append(selectors, byte(c+1), 0)
 		}
-		segment(0xda, 1, 1, 0, 1, 63, 0)
-		b.Write(make([]byte, 2*((w+7)/8)*((h+7)/8)/(1<<14)+16))
+		switch {
+		case !progressive:
+			if s > 0 {
+				selectors = []byte{1, 1, 0}
+			}
+			segment(0xda, append(selectors, 0, 63, 0)...)
+			b.Write(make([]byte, components*blocks/4+1))
+		case s == 0:
+			segment(0xda, append(selectors, 0, 0, 0)...)
+			b.Write(make([]byte, components*blocks/8+1))
+		default:
+			segment(0xda, 1, 1, 0, 1, 63, 0)
+			b.Write(make([]byte, 2*blocks/(1<<14)+16))
+		}
 	}
 	b.WriteString("\xff\xd9")
 	return b.Bytes()
 }
 
-// TestExamine: what decoding allocates is at most what examine says, and not much
-// less for large pictures of the kind that takes the most.
+// TestExamine: decoding allocates at most what examine says, and not much less for
+// pictures of the kind that takes the most.
 func TestExamine(t *testing.T) {
 	noise := func(img *image.RGBA) *image.RGBA {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -147,10 +157,13 @@ func TestExamine(t *testing.T) {
 		"jpeg grey":        jpegOf(t, image.NewGray(image.Rect(0, 0, 700, 500))),
 		"jpeg 1 x 1":       jpegOf(t, image.NewGray(image.Rect(0, 0, 1, 1))),
 		"jpeg line":        jpegOf(t, image.NewRGBA(image.Rect(0, 0, 1, 60000))),
-		"progressive":      progressive(1000, 700, 3, 4, false),
-		"progressive rgb":  progressive(1000, 700, 3, 4, true),
-		"progressive grey": progressive(1000, 700, 1, 4, false),
-		"progressive cmyk": progressive(1000, 700, 4, 4, false),
+		"jpeg rgb":         jpegFile(1000, 700, 3, 1, false, true),
+		"jpeg cmyk":        jpegFile(1000, 700, 4, 1, false, false),
+		"progressive":      jpegFile(1000, 700, 3, 4, true, false),
+		"progressive rgb":  jpegFile(1000, 700, 3, 4, true, true),
+		"progressive grey": jpegFile(1000, 700, 1, 4, true, false),
+		"progressive cmyk": jpegFile(1000, 700, 4, 4, true, false),
+		"progressive line": jpegFile(65000, 1, 3, 4, true, false),
 		"png":              pngOf(t, noise(image.NewRGBA(image.Rect(0, 0, 700, 500)))),
 		"png palette":      pngOf(t, image.NewPaletted(image.Rect(0, 0, 700, 500), color.Palette{color.Black, color.White})),
 	}
@@ -158,8 +171,8 @@ func TestExamine(t *testing.T) {
 		for interlace := range byte(2) {
 			name := fmt.Sprintf("png %d bits, colour %d, interlace %d", k[0], k[1], interlace)
 			files[name] = pngFile(1000, 700, k[0], k[1], interlace)
-			files[name+", one row"] = pngFile(1<<18, 1, k[0], k[1], interlace)
-			files[name+", one column"] = pngFile(1, 1<<18, k[0], k[1], interlace)
+			files[name+", one row"] = pngFile(maxSide, 1, k[0], k[1], interlace)
+			files[name+", one column"] = pngFile(1, maxSide, k[0], k[1], interlace)
 		}
 	}
 	for name, file := range files {
@@ -182,21 +195,27 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// TestDecodeRefuses: pictures that would take too much are refused from their header.
+// TestDecodeRefuses: pictures that would take too much are refused from their headers.
 func TestDecodeRefuses(t *testing.T) {
 	photo := jpegOf(t, image.NewRGBA(image.Rect(0, 0, 64, 48)))
 	for name, c := range map[string]struct {
 		file []byte
 		want string
 	}{
-		"empty":            {nil, "unknown format"},
-		"text":             {[]byte("no picture"), "unknown format"},
-		"too many pixels":  {pngHead(1<<13, 1<<12), "at most 16777216"},
-		"a wide line":      {pngHead(1<<24+1, 1), "at most 16777216"},
-		"101 scans":        {progressive(8, 8, 1, 101, false), "more than 100 scans"},
-		"3000 large scans": {progressive(4096, 4096, 1, 3000, false), "more than 100 scans"},
-		"cut off":          {photo[:len(photo)/2], "unexpected EOF"},
-		"head alone":       {photo[:20], "unexpected EOF"},
+		"empty":                {nil, "not a PNG or JPEG picture"},
+		"text":                 {[]byte("no picture"), "not a PNG or JPEG picture"},
+		"gif":                  {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00"), "not a PNG or JPEG picture"},
+		"too many pixels":      {pngHead(1<<13, 1<<12), "8192 x 4096 pixels (at most 16777216"},
+		"a wide line":          {pngHead(1<<16, 1), "65536 x 1 pixels"},
+		"a long line":          {pngHead(1, 1<<24), "1 x 16777216 pixels"},
+		"16 bits, interlaced":  {pngFile(1<<12, 1<<12, 16, 6, 1), "takes 256 MiB of memory (at most 2"},
+		"large progressive":    {jpegFile(1<<12, 1<<12, 4, 1, true, false), "takes 384 MiB of memory"},
+		"101 scans":            {jpegFile(8, 8, 1, 101, true, false), "101 or more (at most 100 are read"},
+		"3000 large scans":     {jpegFile(4096, 4096, 1, 3000, true, false), "33 or more"},
+		"2 sequential scans":   {jpegFile(8, 8, 1, 2, false, false), "several scans"},
+		"scans of a component": {jpegFile(8, 8, 3, 3, false, false), "several scans"},
+		"cut off":              {photo[:len(photo)/2], "unexpected EOF"},
+		"head only":            {photo[:20], "unexpected EOF"},
 	} {
 		begin := time.Now()
 		_, err := decode(c.file)
@@ -207,8 +226,13 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s takes %v", name, d)
 		}
 	}
-	if _, err := decode(progressive(8, 8, 1, 100, false)); err != nil {
-		t.Errorf("100 scans: %v", err)
+	for name, file := range map[string][]byte{
+		"100 scans":             jpegFile(8, 8, 1, 100, true, false),
+		"32 scans of 65,536 px": jpegFile(256, 256, 3, 30, true, false),
+	} {
+		if _, err := decode(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	// What looks like scans in a segment of metadata, or behind the end, is none.
 	noise := bytes.Repeat([]byte("\xff\xda\x00\x02"), 1000)
@@ -216,6 +240,33 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, file := range map[string][]byte{"metadata": inside, "behind the end": append(photo[:len(photo):len(photo)], noise...)} {
 		if _, err := decode(file); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBombs: a picture of the largest size that is decoded, made to take long and
+// small to send, ends in a few seconds at the worst.
+func TestBombs(t *testing.T) {
+	if os.Getenv("INCC_LONG") == "" {
+		t.Skip("decodes 16 million pixels several times; INCC_LONG=1 does")
+	}
+	for name, file := range map[string][]byte{
+		"png":              pngFile(1<<12, 1<<12, 8, 6, 0),
+		"png, interlaced":  pngFile(1<<12, 1<<12, 8, 0, 1),
+		"png, rows":        pngFile(1<<8, maxSide, 1, 0, 0),
+		"png, columns":     pngFile(maxSide, 1<<8, 16, 6, 0),
+		"jpeg":             jpegFile(1<<12, 1<<12, 3, 1, false, false),
+		"progressive grey": jpegFile(1<<12, 1<<12, 1, 32, true, false),
+	} {
+		begin := time.Now()
+		img, err := decode(file)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		t.Logf("%s, %d bytes: %v decoded in %v", name, len(file), img.Bounds(), time.Since(begin))
+		if d := time.Since(begin); d > 30*time.Second {
+			t.Errorf("%s takes %v", name, d)
 		}
 	}
 }
@@ -244,7 +295,7 @@ func FuzzDecode(f *testing.F) {
 	small := image.NewRGBA(image.Rect(0, 0, 9, 5))
 	f.Add(jpegOf(f, small))
 	f.Add(pngOf(f, small))
-	f.Add(progressive(20, 10, 3, 3, false))
+	f.Add(jpegFile(20, 10, 3, 3, true, false))
 	f.Add(pngFile(5, 7, 16, 2, 1))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		cost, err := examine(file)

@@ -366,3 +366,20 @@ func loopback(address string) error {
 	}
 	return nil
 }
+
+// maxFile bounds the bytes of a picture's file.
+const maxFile = 64 << 20
+
+// readPicture reads a picture's file.
+func readPicture(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("the file has %d bytes; at most %d are read", info.Size(), maxFile)
+	}
+	return os.ReadFile(path)
+}
