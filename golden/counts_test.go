@@ -13,7 +13,7 @@ import (
 
 var countsLine = regexp.MustCompile(`(?m)^# Counts: (.*)$`)
 
-// TestCounts holds every built-in network to the counts in its own header, which
+// TestCounts compares every built-in network with the counts in the comment at its top, which
 // are those of the published tables.
 func TestCounts(t *testing.T) {
 	names := specs.Names()
@@ -68,7 +68,7 @@ func TestCounts(t *testing.T) {
 				want.values = want.values[1:]
 				last = k
 			}
-			// What the header leaves out must not be there.
+			// A count that the comment leaves out must be zero.
 			if s.States != 0 && !strings.Contains(string(m[1]), "BN statistics") {
 				t.Errorf("%d BN statistics, which the header does not mention", s.States)
 			}

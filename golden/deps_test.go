@@ -13,12 +13,11 @@ import (
 	"testing"
 )
 
-// depsPolicy says who may import whom: a package, a colon, and what it may
-// import beside the standard library. "..." stands for the folders below. The
-// packages that say NONE are copied into users' modules or stand below everything.
+// depsPolicy says which package may import which: a package, a colon, and what it may
+// import besides the standard library. "..." means all folders below. Packages with NONE
+// are copied into users' modules, or all others build on them.
 //
-// An import that is not allowed here is a question of design: answer it here,
-// with a reason, before it is made.
+// Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
 ir/diag, ir/tensor, ir/recipe, backends/cpu/kernel, backends/files, specs: NONE
 
@@ -116,7 +115,7 @@ func TestImports(t *testing.T) {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			// Folders with a module of their own, test data and hidden ones are not ours to judge.
+			// Other modules, test data and hidden folders are not checked.
 			if p != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata") {
 				return filepath.SkipDir
 			}
@@ -169,7 +168,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestTopLevel keeps the top level as it was agreed on.
+// TestTopLevel reports files and folders at the top level that are not in its list.
 func TestTopLevel(t *testing.T) {
 	allowed := []string{"LICENSE", "README.md", "backends", "cmd", "codegen", "dsl", "go.mod", "go.sum", "golden", "ir", "passes", "specs"}
 	es, err := os.ReadDir("..")
@@ -178,14 +177,14 @@ func TestTopLevel(t *testing.T) {
 	}
 	for _, e := range es {
 		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
-			t.Errorf("%s stands at the top level, where only %v belong", e.Name(), allowed)
+			t.Errorf("unknown file or folder %s at the top level (want %v)", e.Name(), allowed)
 		}
 	}
 }
 
-// TestNoFilesTouched holds the front end, the IR, the passes and the code
-// generators to being pure: they get bytes and give bytes, files are for
-// cmd/incc, the trainer and the data sets.
+// TestNoFilesTouched checks that the language, the IR, the passes and the code generators
+// open no files: they take bytes and return bytes. Only cmd/incc, the trainer and the data
+// sets read and write files.
 func TestNoFilesTouched(t *testing.T) {
 	for _, dir := range []string{"../ir", "../dsl", "../passes", "../codegen"} {
 		err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {

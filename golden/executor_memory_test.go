@@ -78,10 +78,9 @@ func TestExecutorAllocatesNothing(t *testing.T) {
 	}
 }
 
-// allocations counts those of four runs on all threads: the least of some attempts,
-// since the run time allocates now and then as well, for one when a thread parks
-// and it has no record of a waiting goroutine left over. What f allocates, it
-// allocates in every attempt.
+// allocations returns the number of allocations of four calls of f on all threads, the
+// least of several attempts: Go's own run time sometimes allocates too, for example when a
+// thread parks, but f allocates the same in every attempt.
 func allocations(f func()) uint64 {
 	f()
 	least := ^uint64(0)
@@ -98,8 +97,8 @@ func allocations(f func()) uint64 {
 	return least
 }
 
-// TestExecutorMemory compiles and runs a network: what the process grows by is what
-// the plan says that it needs, weights once and packed once.
+// TestExecutorMemory compiles and runs a network: the process must grow by as much memory as
+// the plan says, which counts the weights once as they are and once packed.
 func TestExecutorMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -109,7 +108,7 @@ func TestExecutorMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	debug.FreeOSMemory()
-	// 5 sets the peak back to the present size (proc(5)).
+	// Writing 5 resets the peak to the current size (proc(5)).
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		t.Skip(err)
 	}
@@ -128,13 +127,13 @@ func TestExecutorMemory(t *testing.T) {
 	grown := status(t, "VmHWM:") - before
 	planned := 4 * int64(p.Plan().Arena+p.Plan().Packed)
 	t.Logf("grown by %.1f MB at most, arena and weights are %.1f MB", float64(grown)/1e6, float64(planned)/1e6)
-	// Huge pages round up; inputs, outputs and the run time are in the rest.
+	// The margin is for huge pages, which round up, inputs, outputs and Go's run time.
 	if limit := planned + planned/4 + 24<<20; grown > limit {
 		t.Errorf("grown by %d bytes, more than %d", grown, limit)
 	}
 }
 
-// withZeroWeights gives all params values that take no time to draw.
+// withZeroWeights sets all weights to zero, because drawing them takes long.
 func withZeroWeights(g *ir.Graph) *ir.Graph {
 	most := 0
 	for _, v := range g.Params {

@@ -17,8 +17,9 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// TestExecutorNarrow compares the networks of specs/mnist at batch 128, whose
-// images lie side by side for the most part, with the reference in float64 and with ONNX Runtime.
+// TestExecutorNarrow compares the networks of specs/mnist at batch 128 with the reference in
+// float64 and with ONNX Runtime. At this batch most of their values are stored with images
+// side by side.
 func TestExecutorNarrow(t *testing.T) {
 	for _, name := range specs.Names() {
 		if strings.HasPrefix(name, "mnist/") {

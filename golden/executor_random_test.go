@@ -25,7 +25,7 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// How far the executor may be from the reference, of the largest element.
+// How far the executor may be from the reference, relative to the largest element.
 const (
 	directTolerance   = 1e-4
 	winogradTolerance = 1e-3
@@ -35,10 +35,10 @@ const (
 // every tier of the executor that the machine has, directly and with Winograd, as
 // they are and after all passes, in batches of 1 to 5 on 1 to 8 threads, and in
 // ONNX Runtime: they agree, and the vector tiers and all numbers of threads give
-// the same bits. Where weights make a network amplify rounding (a difference of
-// near equals before a normalization), the reference itself says so: its
-// answer to inputs rounded a little otherwise bounds what can be asked. INCC_LONG=all
-// runs 50,000 networks; INCC_FROM=43200 goes on with that one.
+// the same bits. Some networks amplify rounding (a difference of nearly equal numbers before a
+// normalization). For these the tolerance is larger: as much as the result of the reference
+// changes when its inputs change by a rounding error. INCC_LONG=all runs 50,000 networks;
+// INCC_FROM=43200 begins with that one.
 func TestExecutorRandomGraphs(t *testing.T) {
 	count, everyORT := int64(longtest.Count(100, 500, 50_000)), int64(longtest.Count(3, 1, 1))
 	begin := int64(0)
@@ -92,7 +92,7 @@ type tally struct {
 	worst                                  [3]float64 // direct, Winograd, ONNX Runtime
 }
 
-// way is a way to run a network; those of a family give the same bits.
+// way is a way to run a network; all ways of a family must give the same bits.
 type way struct {
 	family  string
 	isa     string
@@ -109,7 +109,7 @@ func (w way) String() string {
 	return fmt.Sprintf("-O%d %s on %s, %d threads", w.level, how, w.isa, w.threads)
 }
 
-// ways lists the runs of a network: every tier both ways, and in turn on further
+// ways lists how a network is run: on every tier, with and without Winograd, and on other
 // numbers of threads.
 func ways(seed int64) (ws []way) {
 	for _, isa := range kernel.Available() {
@@ -160,7 +160,7 @@ func (c *tally) graph(t *testing.T, seed int64, ort *peers.Peer) {
 	check := func(what string, i int, got []float32, tolerance float64) float64 {
 		w := want[outputs[i]]
 		d, m := tensor.MaxDiff(tensor.Widen(tensor.Of(got, w.Shape...)), w)
-		// Numbers below this are those of networks whose output is zero.
+		// The output of some networks is zero; smaller numbers than this count as zero.
 		m = math.Max(m, 1e-20)
 		if !(d <= math.Max(tolerance, 4*floor[i])*m) {
 			t.Errorf("seed %d, batch %d, %s: %s differs by %.3g of the largest", seed, batch, what, outputs[i].Name, d/m)
@@ -171,7 +171,7 @@ func (c *tally) graph(t *testing.T, seed int64, ort *peers.Peer) {
 	if _, err := passes.Run(o2, passes.Level(2), passes.Options{}); err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
-	// drop-heads takes heads away; what is compared must stay.
+	// Pass drop-heads removes heads, but their values are compared too.
 	if len(o2.All()) != len(outputs) {
 		o2 = g.Clone()
 		var p passes.Pipeline
@@ -255,19 +255,19 @@ func (c *tally) graph(t *testing.T, seed int64, ort *peers.Peer) {
 	}
 }
 
-// beyondExecutor names what the executor computes of weights alone; it refuses
-// to plan it of activations.
+// beyondExecutor returns the ops that the executor computes only for weights; it refuses a
+// plan in which they read activations.
 func beyondExecutor(op ir.Op) bool {
 	name := ir.Name(op)
 	return name == "sqrt" || name == "div"
 }
 
-// runtimesDisagree reports whether a node is one that readers of ONNX differ about:
-// an average that counts its padding, with a last window that may hang over that
-// (the backend refuses some), and a Pad before a pool, which ONNX Runtime's
-// optimizer (1.20.1 and 1.30.0) makes the pool's own padding, as though a maximum of
-// negative numbers and zeros were negative, and then refuses if that is no less than
-// the kernel. A dropout between them is no obstacle to it.
+// runtimesDisagree reports whether ONNX Runtime computes a node differently from the standard
+// or other programs. One such node is an average pool that counts its padding, if the last
+// window reaches beyond the padding (the backend refuses some of these). The other is a Pad
+// before a max pool: the optimizer of ONNX Runtime (1.20.1 and 1.30.0) turns it into padding
+// of the pool, which is wrong where all numbers are negative, and then refuses padding that is
+// not smaller than the kernel. It does so through a dropout between them, too.
 func runtimesDisagree(n *ir.Node) bool {
 	from := n.In[0].Def
 	for from != nil && ir.Name(from.Op) == "dropout" {
@@ -283,8 +283,8 @@ func runtimesDisagree(n *ir.Node) bool {
 	return false
 }
 
-// sensitivity returns how far each output of the reference moves, of its largest
-// element, when inputs move by half a unit in the last place of a float32.
+// sensitivity returns how far each output of the reference changes, relative to its largest
+// element, when the inputs change by half a unit in the last place of a float32.
 func sensitivity(t *testing.T, g *ir.Graph, x []*tensor.Tensor, want map[*ir.Value]*tensor.Tensor) []float64 {
 	t.Helper()
 	moved := make([]*tensor.Tensor, len(x))

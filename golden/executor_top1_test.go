@@ -18,10 +18,10 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// TestExecutorTopOne classifies 1,000 pictures by the executor, after all passes and
-// with Winograd, and by ONNX Runtime: the same class wins wherever the two best
-// logits differ by more than 1e-3 of the largest, which at least 900 must; the
-// classes that win must be many, or agreeing would say nothing.
+// TestExecutorTopOne classifies 1,000 pictures with the executor, after all passes and with
+// Winograd, and with ONNX Runtime. The best class must be the same wherever the two best
+// logits differ by more than 1e-3 of the largest; at least 900 pictures must be such. The
+// pictures must fall into many classes, or the comparison would prove little.
 func TestExecutorTopOne(t *testing.T) {
 	names := []string{"nin_cifar10", "googlenet"}
 	for _, name := range specs.Names() {
@@ -118,7 +118,7 @@ func session(t *testing.T, g *ir.Graph, batch int) *cpu.Session {
 	return p.NewSession()
 }
 
-// best returns the largest logit's class and how far it is ahead of the next, of
+// best returns the class of the largest logit and its distance from the next one, relative to
 // the largest magnitude.
 func best(logits []float32) (class int, margin float64) {
 	next, scale := math.Inf(-1), 0.0
@@ -135,8 +135,8 @@ func best(logits []float32) (class int, margin float64) {
 	return class, (float64(logits[class]) - next) / scale
 }
 
-// centre moves the biases of the last layer by the mean of its logits: a network
-// that was never trained prefers some classes whatever it is shown.
+// centre subtracts the mean logits from the biases of the last layer: without this, an
+// untrained network prefers a few classes for every picture.
 func centre(t *testing.T, g *ir.Graph, x []float32, batch int) {
 	t.Helper()
 	v := g.Outputs[0]
@@ -178,8 +178,8 @@ func biasOf(t *testing.T, v *ir.Value) *ir.Value {
 	return nil
 }
 
-// drawScenes makes pictures that differ from one another as a whole, unlike noise,
-// which looks the same to a network everywhere: waves, a disc and a shade.
+// drawScenes makes pictures of waves, a disc and a shade. They differ from each other in
+// large parts; pictures of noise would all look alike to a network.
 func drawScenes(shape ir.Shape, n int) []float32 {
 	c, h, w := shape[1], shape[2], shape[3]
 	out := make([]float32, 0, n*shape.Size())

@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// writePictures makes a PNG and a JPEG of a digit of sorts, larger than the network
-// wants it.
+// writePictures makes a PNG and a JPEG that look a little like a digit and are larger than
+// the input of the network.
 func writePictures(t *testing.T, dir string) (pngFile, jpegFile string) {
 	t.Helper()
 	img := image.NewNRGBA(image.Rect(0, 0, 50, 40))
@@ -165,7 +165,7 @@ func TestGeneratedCommands(t *testing.T) {
 }
 
 // startServer starts the program as a server on a free port; stop interrupts it and
-// sees that it ends in peace.
+// checks that it ends without an error.
 func startServer(t *testing.T, program string) (url string, stop func()) {
 	t.Helper()
 	cmd := exec.Command(program, "-k", "3", "-http", "127.0.0.1:0")

@@ -165,8 +165,8 @@ func run(name string, s session, in, out int) {
 
 // genSpecs are networks that between them have every kind of step and of weights:
 // with batch norms, merged siblings, maxout, dense layers over vectors and maps, an
-// output that is a map. What stands behind @ is the batch: images lie side by side
-// in the second.
+// output that is a map. The number behind @ is the batch; in the second network images are
+// stored side by side.
 var genSpecs = []string{"mnist/inception_v3", "mnist/inception_v1@32", "maxout_mnist_pi", "nin_cifar10", "googlenet_bn"}
 
 // genSpec is a name of genSpecs and its batch, 1 where none is said.
@@ -370,10 +370,9 @@ func executorOutput(t *testing.T, g *ir.Graph, isa kernel.ISA, batch int) []floa
 	return y
 }
 
-// TestGeneratedNetworks holds the packages of small networks to the text that
-// stands in gen/*.txtar: spec.incc, its command, and what comes of them. Then it
-// compiles them in a module of their own and runs their tests, on every
-// instruction set.
+// TestGeneratedNetworks compares the packages of small networks with gen/*.txtar, which hold
+// the spec, the command and the generated files. Then it compiles the packages in a module
+// of their own and runs their tests on every instruction set.
 func TestGeneratedNetworks(t *testing.T) {
 	exe, err := inccCommand()
 	if err != nil {
@@ -396,7 +395,7 @@ func TestGeneratedNetworks(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "spec.incc"), a.Files[0].Data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			// The command stands on the last line of the comment.
+			// The command is on the last line of the comment.
 			comment := strings.Split(strings.TrimSpace(string(a.Comment)), "\n")
 			words := strings.Fields(comment[len(comment)-1])
 			if len(words) < 4 || words[0] != "incc" || !slices.Contains(words, "--test") {
@@ -430,7 +429,7 @@ func TestGeneratedNetworks(t *testing.T) {
 					t.Fatal(err)
 				}
 			} else if want, err := os.ReadFile(file); err != nil || !bytes.Equal(text, want) {
-				t.Errorf("what is generated is not what stands in %s (go test ./golden -update): %v", file, err)
+				t.Errorf("the generated package differs from %s (go test ./golden -update writes it anew): %v", file, err)
 			}
 			inModule(t, dir, nil, "go", "vet", "./...")
 			inModule(t, dir, nil, "go", "test", "-vet=off", "./...")

@@ -39,8 +39,8 @@ func noise(g *ir.Graph) *tensor.Tensor {
 	return tensor.Widen(ir.Draw("input", g.Inputs[0].Type.Shape.Bind(1), ir.Init{Kind: ir.InitUniform, A: 1}, 3))
 }
 
-// watched returns what is compared: every labelled part and the logits. The
-// softmax comes after; it would hide differences.
+// watched returns the values that are compared: every labelled part and the logits. The
+// softmax behind them would hide differences.
 func watched(g *ir.Graph) []*ir.Value {
 	var vs []*ir.Value
 	for _, v := range g.Outputs {
@@ -106,7 +106,8 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// runORT emits a graph, has it judged, and runs it in ONNX Runtime.
+// runORT writes a graph as an ONNX model, checks it with other programs, and runs it in ONNX
+// Runtime.
 func runORT(t *testing.T, g *ir.Graph, x *tensor.Tensor, outputs []*ir.Value) map[string]*tensor.Tensor {
 	t.Helper()
 	p := onnxtest.StartORT(t)
@@ -190,7 +191,7 @@ func compareExecutor(t *testing.T, g *ir.Graph, x *tensor.Tensor, want map[*ir.V
 	}
 }
 
-// wrong is a network that is wrong in a way that no shape and no count shows.
+// wrong is a mistake that changes neither shapes nor counts.
 type wrong struct {
 	what, spec string
 	old, new   string                          // in the text of the spec
@@ -246,9 +247,8 @@ func flattenHWC(t *testing.T, g *ir.Graph) {
 	t.Fatal("no flatten of a map")
 }
 
-// TestWrongSemanticsShow holds TestNetworks to its purpose: networks that are
-// wrong in one of the ways in which networks of this family go wrong must not
-// agree with the reference of the right ones.
+// TestWrongSemanticsShow checks that TestNetworks would find typical mistakes: networks with
+// one such mistake must not agree with the reference of the correct network.
 func TestWrongSemanticsShow(t *testing.T) {
 	onnxtest.StartORT(t).Close()
 	type known struct {

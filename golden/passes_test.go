@@ -15,9 +15,9 @@ import (
 
 // TestPasses rewrites before.incc of every file in passes/ by the passes that its
 // comment names ("passes: fold-bn") and compares with after.incc. Both are in the
-// flat form. What the passes decided, if they say, stands in decisions.txt.
+// flat form. decisions.txt has what the passes report about their decisions.
 //
-// The numbers are held to the passes' contracts at the same time.
+// The test also checks that the numbers change only as the contracts of the passes allow.
 func TestPasses(t *testing.T) {
 	files, err := filepath.Glob("passes/*.txtar")
 	if err != nil {
