@@ -152,12 +152,13 @@ func TestNetworks(t *testing.T) {
 					if worst > tol {
 						t.Errorf("-O%d %+v: differs by %.3g of the largest", level, opt, worst)
 					}
-					if !opt.Direct && first != nil && !sameBits(first[0], out[0]) {
+					if opt.Direct || p.ISA() == kernel.Portable { // INCC_ISA may ask for it; its bits are others
+						continue
+					}
+					if first != nil && !sameBits(first[0], out[0]) {
 						t.Errorf("-O%d %+v: other bits than on %v", level, opt, kernel.Available())
 					}
-					if !opt.Direct {
-						first = out
-					}
+					first = out
 				}
 			}
 		})

@@ -3,6 +3,7 @@ package cpu
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,15 +97,26 @@ func TestLeNet(t *testing.T) {
 	}
 }
 
-func TestEveryOpHasARow(t *testing.T) {
-	var missing []string
-	for _, name := range table.Missing() {
-		if !ir.Lookup(name).Grad {
-			missing = append(missing, name)
+// withoutKernel names every op that the executor has no kernel for, and what needs it. Training
+// a network with one of them ends with an error of the plan; the reference trains it.
+var withoutKernel = map[string]string{
+	"batchnorm_fixed_dx": "the gradient of a batch norm that training does not renew",
+	"reduce_dx":          "the gradient of a mean, sum or maximum over axes",
+}
+
+// TestEveryOpHasAKernel compares the ops that the executor lacks, gradients among them, with
+// the list above: a plan of such an op fails, so each has to be known before.
+func TestEveryOpHasAKernel(t *testing.T) {
+	missing := table.Missing()
+	for _, name := range missing {
+		if withoutKernel[name] == "" {
+			t.Errorf("%s has no kernel: add a row to the table in ops.go, or say in withoutKernel why it needs none", name)
 		}
 	}
-	if len(missing) > 0 {
-		t.Errorf("ops without a row: %s", strings.Join(missing, ", "))
+	for name := range withoutKernel {
+		if !slices.Contains(missing, name) {
+			t.Errorf("%s has a kernel, or is no op any more: remove it from withoutKernel", name)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math"
 	"reflect"
 	"testing"
 )
@@ -16,7 +17,7 @@ func TestConfusion(t *testing.T) {
 		dense[label][predicted]++
 	}
 	// Predictions of classes that the data does not have are not counted.
-	for _, outside := range []int{-1, classes, 1 << 40} {
+	for _, outside := range []int{-1, classes, math.MaxInt} {
 		c.Add(0, outside)
 		c.Add(outside, 0)
 	}
@@ -34,7 +35,7 @@ func TestConfusion(t *testing.T) {
 	if got := c.Cells(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Cells() = %v, want %v", got, want)
 	}
-	if c.Classes() != classes || c.At(0, 1<<40) != 0 {
+	if c.Classes() != classes || c.At(0, math.MaxInt) != 0 {
 		t.Error("size")
 	}
 }
