@@ -65,7 +65,7 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
+cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
 `
 
 const module = "github.com/incc-lang/incc/"

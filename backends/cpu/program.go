@@ -34,6 +34,9 @@ type Options struct {
 	// KeepParts keeps the values of labelled parts readable after a run
 	// (Session.Part), at the cost of memory and copies.
 	KeepParts bool
+	// Memory is the most bytes that the program and one session may take, 0 for any
+	// number; more is a MemoryError, before anything is allocated.
+	Memory int64
 	// Debug fills memory that holds nothing with NaN while a session runs, so that
 	// a read of it shows in the result, and shares steps among all threads that are
 	// too short for it.
@@ -96,6 +99,9 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := opt.fits(g, pl); err != nil {
+		return nil, err
+	}
 	p := &Program{plan: pl, isa: isa, weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
 	if err := p.pack(known); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", g.Name, err)
@@ -126,6 +132,29 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 		p.phases[len(p.phases)-1].end = i + 1
 	}
 	return p, nil
+}
+
+// MemoryError says that a program needs more memory than Options.Memory allows, in
+// bytes.
+type MemoryError struct {
+	Net                         string
+	Weights, Activations, Limit int64
+	Batch                       int
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("network %q needs %d bytes for weights and %d for activations at batch %d; %d are allowed", e.Net, e.Weights, e.Activations, e.Batch, e.Limit)
+}
+
+// fits checks what a plan needs against Options.Memory.
+func (opt Options) fits(g *ir.Graph, p *plan.Plan) error {
+	e := &MemoryError{Net: g.Name, Limit: opt.Memory, Batch: p.Batch,
+		Weights:     4 * (int64(p.Packed) + 2*int64(p.StateLen)), // a program has the state as it begins, a session its own
+		Activations: 4 * int64(p.Arena)}
+	if opt.Memory > 0 && e.Weights > opt.Memory-e.Activations {
+		return e
+	}
+	return nil
 }
 
 // Plan returns the schedule that Compile would make, without a look at weights: its

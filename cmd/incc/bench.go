@@ -48,7 +48,7 @@ median of pairs. go run ./backends/cpu/peers/install installs it.`,
 			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
 			profileFlag,
-			defineFlag, jsonFlag, seedFlag, weightsFlag,
+			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: bench,
 	}
@@ -105,7 +105,7 @@ func bench(c *cli.Context) error {
 		fmt.Fprintf(out, "wrote %s: %s\n", file, diag.Count(len(t.Algorithm), "convolution"))
 		o.Tuning = t
 	}
-	p, err := cpu.Compile(g, o)
+	p, err := compileRoom(c, g, o)
 	if err != nil {
 		return err
 	}

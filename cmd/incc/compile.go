@@ -29,7 +29,7 @@ Without --weights they are drawn from --seed, as the spec's init says. With
 --verify the network is run on the reference interpreter before and after every
 pass, and the largest difference of each is printed.`,
 		Flags: append([]cli.Flag{
-			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag,
+			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag, roomFlag,
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ONNX `OPSET`, %d to %d", onnx.DefaultOpset, onnx.MaxOpset)},
 			&cli.BoolFlag{Name: "external", Usage: "put the weights into a second file, FILE.onnx.data"},
 			&cli.IntFlag{Name: "batch", Usage: "fix the batch to `N` images; any number by default"},
@@ -66,6 +66,16 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
+		return err
+	}
+	u := use{weights: 1}
+	if needsData(c) {
+		u.weights = 2 // passes make new weights of old ones
+	}
+	if c.Bool("verify") {
+		u.batch, u.reference = 1, 2
+	}
+	if err := checkRoom(c, g, u); err != nil {
 		return err
 	}
 	clock.lap("front end")

@@ -54,7 +54,7 @@ with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
 				return &usageError{err.Error()}
 			}
 			m := machine{CPU: cpuName(), OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(),
-				Threads: runtime.GOMAXPROCS(0), Memory: procMemory("MemTotal:"), HugePages: hugePages(), ISA: best.String()}
+				Threads: runtime.GOMAXPROCS(0), Memory: totalMemory(), HugePages: hugePages(), ISA: best.String()}
 			for _, isa := range kernel.Available() {
 				m.Tiers = append(m.Tiers, tierPeak{isa.String(), kernel.Peak(isa, 1, 100*time.Millisecond),
 					kernel.Peak(isa, m.Threads, 100*time.Millisecond), isa == best})
@@ -108,4 +108,10 @@ func hugePages() string {
 		return "on request, which incc makes"
 	}
 	return "off: kernels with large weights are slower; write madvise to /sys/kernel/mm/transparent_hugepage/enabled"
+}
+
+// totalMemory is what the machine has in bytes, 0 where the system does not tell.
+func totalMemory() int64 {
+	n, _ := procField("/proc/meminfo", "MemTotal:")
+	return n << 10
 }

@@ -55,7 +55,7 @@ func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tenso
 		h.Heads = nil
 		h.Outputs = []*ir.Value{h.Value(out.Name)}
 		o.Batch, o.Weights = x.Shape[0], file
-		p, err := cpu.Compile(h, o)
+		p, err := compileRoom(c, h, o)
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ func evalCommand() *cli.Command {
    incc eval mnist/lenet --weights lenet.safetensors --data mnist
 
 Of the folder of a run it takes spec, best weights and data.`,
-		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag,
+		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`"},
 			&cli.Int64Flag{Name: "seed", Value: 1, Hidden: true, Usage: "seed"},
@@ -41,6 +41,9 @@ Of the folder of a run it takes spec, best weights and data.`,
 			}
 			if c.String("weights") == "" {
 				return usagef("incc eval wants --weights FILE.safetensors, or the folder of a run in place of SPEC")
+			}
+			if err := checkRoom(c, g, use{batch: evalBatch, weights: 2, executor: true}); err != nil {
+				return err
 			}
 			src, err := openData(c, g)
 			if err != nil {
@@ -87,6 +90,9 @@ Of the folder of a run it takes spec, best weights and data.`,
 	}
 }
 
+// evalBatch is how many images are evaluated at once.
+const evalBatch = 64
+
 // scoreOf evaluates a network with its weights on the executor, behind all
 // passes.
 func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (train.Score, error) {
@@ -97,12 +103,11 @@ func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (tra
 	if v := h.Outputs[0]; v.Def != nil && ir.Name(v.Def.Op) == "softmax" {
 		h.Outputs[0] = v.Def.In[0]
 	}
-	const batch = 64
-	p, err := cpu.Compile(h, cpu.Options{Batch: batch, Threads: c.Int("threads"), ISA: c.String("isa")})
+	p, err := compileRoom(c, h, cpu.Options{Batch: evalBatch, Threads: c.Int("threads"), ISA: c.String("isa")})
 	if err != nil {
 		return train.Score{}, err
 	}
-	return train.Evaluate(inferrer{p.NewSession(), batch, h.Outputs[0].Type.Shape.Size()}, t, set, nil)
+	return train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, t, set, nil)
 }
 
 // inferrer is a session as evaluation wants it.

@@ -80,7 +80,7 @@ func experimentCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
-			jsonFlag,
+			memoryFlag, jsonFlag,
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
@@ -172,7 +172,7 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 		if v.lr != 0 {
 			args = append(args, "--lr", trimNumber(v.lr))
 		}
-		for _, flag := range []string{"threads", "isa"} {
+		for _, flag := range []string{"threads", "isa", "memory"} {
 			if c.IsSet(flag) {
 				args = append(args, "--"+flag, fmt.Sprint(c.Value(flag)))
 			}

@@ -253,6 +253,9 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 		}
 		n.seed = n.recipe.Run.Seed
 	}
+	if err := checkRoom(c, n.spec, use{batch: c.Int("batch"), weights: 3, executor: c.Bool("test")}); err != nil {
+		return nil, err
+	}
 	if path := c.String("weights"); path != "" {
 		if err := loadWeights(n.spec, path, nil); err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ the times of this machine and the share of its peak.`,
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "plan for `N` images"},
 			&cli.BoolFlag{Name: "measure", Usage: "run the steps and print their times"},
 			&cli.BoolFlag{Name: "buffers", Usage: "list the buffers and when they live"},
-			defineFlag, jsonFlag, seedFlag, weightsFlag,
+			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			g, o, err := loadForExecutor(c)
@@ -48,7 +48,7 @@ the times of this machine and the share of its peak.`,
 				}
 				return p.Table(c.App.Writer, plan.TableOptions{Buffers: c.Bool("buffers")})
 			}
-			p, err := cpu.Compile(g, o)
+			p, err := compileRoom(c, g, o)
 			if err != nil {
 				return err
 			}
@@ -86,6 +86,16 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	o.Batch = c.Int("batch")
 	g, _, err := load(c, arg)
 	if err != nil {
+		return nil, o, err
+	}
+	u := use{batch: o.Batch, weights: 2}
+	if c.Command.Name != "plan" || c.Bool("measure") {
+		u.executor, u.inputs = true, true
+	}
+	if len(c.StringSlice("compare")) > 0 {
+		u.weights += 2 // a model for the peer
+	}
+	if err := checkRoom(c, g, u); err != nil {
 		return nil, o, err
 	}
 	if c.String("weights") == "" {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -29,7 +28,7 @@ statement says; the k most likely classes of each are printed, with the names
 of the spec's labels statement.`,
 		Flags: append(append([]cli.Flag{
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` most likely classes"},
-			defineFlag, seedFlag, weightsFlag, jsonFlag,
+			defineFlag, seedFlag, weightsFlag, jsonFlag, roomFlag,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 2 {
@@ -41,6 +40,9 @@ of the spec's labels statement.`,
 			}
 			if c.String("weights") == "" {
 				return usagef("incc predict wants --weights FILE.safetensors, or the folder of a run in place of SPEC: drawn weights predict nothing")
+			}
+			if err := checkRoom(c, g, use{batch: 1, executor: true, inputs: true}); err != nil {
+				return err
 			}
 			file, done, err := weightsLater(c, g)
 			defer done()
@@ -58,7 +60,7 @@ of the spec's labels statement.`,
 				return err
 			}
 			o.Weights = file
-			p, err := cpu.Compile(g, o)
+			p, err := compileRoom(c, g, o)
 			if err != nil {
 				return err
 			}

@@ -83,6 +83,16 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	return t, nil
 }
 
+// noiseBatch is the number of images of an input that is made, else 1.
+func noiseBatch(path string) int {
+	n, ok := strings.CutPrefix(path, "noise:")
+	images, err := strconv.Atoi(n)
+	if !ok || err != nil || checkBatch(images) != nil {
+		return 1
+	}
+	return images
+}
+
 // topLine is one line of the classes that the network holds most likely.
 type topLine struct {
 	Class int     `json:"class"`
@@ -134,7 +144,7 @@ and a run agree.`,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
 			&cli.StringFlag{Name: "part", Usage: "give the output of a labelled `PART` instead of the last"},
-			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag,
+			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(executorFlags(), pipelineFlags()...)...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
@@ -153,6 +163,13 @@ and a run agree.`,
 				return err
 			}
 			if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
+				return err
+			}
+			u := use{batch: noiseBatch(c.String("input")), executor: c.String("engine") == "cpu", inputs: true}
+			if !u.executor {
+				u.weights, u.reference = 2, 1
+			}
+			if err := checkRoom(c, g, u); err != nil {
 				return err
 			}
 			x, err := readInput(g, c.String("input"))

@@ -426,10 +426,21 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 	switch e := c.String("engine"); e {
 	case "ref":
 		if c.IsSet("memory") {
-			return usagef("--memory is for the engine cpu")
+			return usagef("--memory works with --engine cpu only")
+		}
+		tr, err := autodiff.Train(p.graph, opt)
+		if err != nil {
+			return err
+		}
+		if err := checkRoom(c, tr.Graph, use{batch: r.Run.Batch, weights: 2, reference: 1}); err != nil {
+			return err
 		}
 		p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed)
 	case "cpu":
+		// The step is counted by fitMemory; these are the weights beside it.
+		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
+			return err
+		}
 		o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")}
 		if p.memory, err = fitMemory(c, p.graph, &opt, r.Run.Batch, o); err != nil {
 			return err

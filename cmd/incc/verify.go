@@ -60,6 +60,7 @@ reference interpreter and on the executor; they must agree.`,
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+			roomFlag,
 		},
 		Action: func(c *cli.Context) error {
 			path, err := oneArg(c, "FILE.onnx")
@@ -93,12 +94,15 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if err := checkRoom(c, g, use{batch: 1, weights: 1, inputs: true, executor: true, reference: 1}); err != nil {
+		return err
+	}
 	x := noise(g, 1, c.Int64("seed"))
 	res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{})
 	if err != nil {
 		return err
 	}
-	p, err := cpu.Compile(g, cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")})
+	p, err := compileRoom(c, g, cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")})
 	if err != nil {
 		return err
 	}

@@ -235,7 +235,7 @@ The weights are those that every command draws from the same --seed.
 noise so that activations neither fade nor grow, and normalization has
 statistics of its own; with the weights that training starts from, the output
 of a deep network is flat and tells little.`,
-		Flags: []cli.Flag{defineFlag, seedFlag, outFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}},
+		Flags: []cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
@@ -249,6 +249,13 @@ of a deep network is flat and tells little.`,
 				return err
 			}
 			if err := notAnInput("output", c.String("output"), src.file); err != nil {
+				return err
+			}
+			u := use{batch: 1, weights: 1}
+			if c.Bool("conditioned") {
+				u.weights, u.reference = 2, 1
+			}
+			if err := checkRoom(c, g, u); err != nil {
 				return err
 			}
 			if c.Bool("conditioned") {

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// memoryStatus is MEMORYSTATUSEX.
+type memoryStatus struct {
+	length, load               uint32
+	totalPhys, availPhys       uint64
+	totalPage, availPage       uint64
+	totalVirtual, availVirtual uint64
+	availExtended              uint64
+}
+
+// systemMemory is what the machine and this process's address space have available.
+func systemMemory() (int64, bool) {
+	s := memoryStatus{length: uint32(unsafe.Sizeof(memoryStatus{}))}
+	ok, _, _ := windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx").Call(uintptr(unsafe.Pointer(&s)))
+	return int64(min(s.availPhys, s.availVirtual, 1<<62)), ok != 0
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// use is what a command does with a network, as far as it takes memory.
+type use struct {
+	batch     int
+	weights   int  // copies of all weights as float32
+	inputs    bool // a batch of inputs that the command makes
+	executor  bool // compiles and runs it
+	reference int  // runs of the reference interpreter whose values are kept at once
+}
+
+// room is the memory that a network needs, in bytes.
+type room struct{ weights, activations int64 }
+
+// checkRoom refuses a network that needs more memory than there is, before any of
+// it is taken. Of the executor's activations only inputs and outputs are counted:
+// compileRoom, which knows the plan, counts them all.
+func checkRoom(c *cli.Context, g *ir.Graph, u use) error {
+	l, err := roomLimit(c)
+	if err != nil {
+		return err
+	}
+	return roomError(c, g.Name, roomOf(g, u), u.batch, l)
+}
+
+// compileRoom is cpu.Compile within the memory that there is.
+func compileRoom(c *cli.Context, g *ir.Graph, o cpu.Options) (*cpu.Program, error) {
+	l, err := roomLimit(c)
+	if err != nil {
+		return nil, err
+	}
+	o.Memory = l.bytes
+	p, err := cpu.Compile(g, o)
+	var short *cpu.MemoryError
+	if errors.As(err, &short) {
+		return nil, roomError(c, g.Name, room{short.Weights, short.Activations}, max(1, o.Batch), l)
+	}
+	return p, err
+}
+
+// roomLimit is the limit of all that a command takes. Where --memory limits a step of
+// training, it does not limit what lies beside it.
+func roomLimit(c *cli.Context) (limit, error) {
+	l, err := memoryLimit(c)
+	if n, ok := freeMemory(); ok && l.asked && l.bytes < n && findFlag(c.Command.Flags, "memory") == memoryFlag {
+		l = limit{bytes: n}
+	}
+	return l, err
+}
+
+func roomError(c *cli.Context, name string, need room, batch int, l limit) error {
+	if plus(need.weights, need.activations) <= l.bytes {
+		return nil
+	}
+	mend := ""
+	if findFlag(c.Command.Flags, "batch") != nil && batch > 1 {
+		mend = "take a smaller --batch"
+	}
+	if findFlag(c.Command.Flags, "memory") != nil && c.Command.Name != "go" {
+		if mend != "" {
+			mend += ", or "
+		}
+		mend += "allow more with --memory SIZE"
+	}
+	if mend != "" {
+		mend = ": " + mend
+	}
+	return fmt.Errorf("network %s needs %s for weights and %s for activations at batch %d; %s%s", diag.Name(name), bytesText(need.weights), bytesText(need.activations), batch, l, mend)
+}
+
+// roomOf is the memory that a use of a network takes.
+func roomOf(g *ir.Graph, u use) room {
+	var r room
+	all, largest := int64(0), int64(0)
+	for _, v := range g.Params {
+		n := elements(v.Type.Shape, 1)
+		all, largest = plus(all, n), max(largest, n)
+	}
+	r.weights = times(4*int64(u.weights), all)
+	batch := int64(max(1, u.batch))
+	inputs, outputs := int64(0), int64(0)
+	for _, v := range g.Inputs {
+		inputs = plus(inputs, elements(v.Type.Shape, batch))
+	}
+	for _, v := range g.Outputs {
+		outputs = plus(outputs, elements(v.Type.Shape, batch))
+	}
+	if u.inputs { // drawn as float32, handed over as float64, and rounded
+		r.activations = times(16, inputs)
+	}
+	if u.executor {
+		// Weights of dense layers are reordered as a whole, in float64, before they are
+		// packed.
+		r.weights = plus(r.weights, plus(times(4, all), times(20, largest)))
+		r.activations = plus(r.activations, times(4, plus(inputs, outputs)))
+	}
+	if u.reference > 0 {
+		x := referenceRoom(g, batch)
+		// The garbage collector lets a heap grow by a quarter.
+		r.weights = plus(r.weights, times(10, x.weights))
+		r.activations = plus(r.activations, times(10*int64(u.reference), x.activations))
+	}
+	return r
+}
+
+// referenceRoom is the most elements that the reference interpreter holds at once.
+func referenceRoom(g *ir.Graph, batch int64) room {
+	last := map[*ir.Value]int{}
+	for i, n := range g.Nodes {
+		for _, v := range n.In {
+			last[v] = i
+		}
+	}
+	for _, v := range g.Roots() {
+		last[v] = math.MaxInt
+	}
+	var now, most room
+	held := map[*ir.Value]bool{}
+	count := func(v *ir.Value, sign int64) {
+		if v == nil || held[v] == (sign > 0) {
+			return
+		}
+		held[v] = sign > 0
+		n := elements(v.Type.Shape, batch)
+		if v.Param != nil {
+			now.weights = plus(now.weights, sign*n)
+		} else {
+			now.activations = plus(now.activations, sign*n)
+		}
+	}
+	for _, v := range g.Inputs {
+		count(v, 1)
+	}
+	for i, n := range g.Nodes {
+		for _, v := range n.In {
+			count(v, 1)
+		}
+		for _, v := range n.Out {
+			count(v, 1)
+		}
+		if plus(now.weights, now.activations) >= plus(most.weights, most.activations) {
+			most = now
+		}
+		for _, v := range n.In {
+			if last[v] == i {
+				count(v, -1)
+			}
+		}
+	}
+	return most
+}
+
+// elements is the number of elements of a shape.
+func elements(s ir.Shape, batch int64) int64 {
+	n := int64(1)
+	for _, d := range s {
+		if d == ir.Batch {
+			n = times(n, batch)
+		} else {
+			n = times(n, int64(d))
+		}
+	}
+	return n
+}
+
+// plus and times stay at the largest number where the result would be larger. times
+// takes no negative numbers.
+
+func plus(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+func times(a, b int64) int64 {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi != 0 || lo > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(lo)
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Specs of a few lines that need many gigabytes: for weights, for activations, for a
+// step of training.
+const (
+	hugeWeights     = "net a\ninput x 1x4096x4096\nfc 100 -> softmax\n"
+	hugeActivations = "net a\ninput image 128x4096x4096\nrelu\n"
+	hugeStep        = "net a\ninput image 1x28x28\nconv 1x1 2000 -> gap -> fc 10 -> softmax\ntrain {\n  sgd lr=0.1\n  run batch=4096 epochs=1\n}\n"
+)
+
+// TestHostileNeeds: what a network needs is counted before any of it is taken, by
+// every command that takes it.
+func TestHostileNeeds(t *testing.T) {
+	setup := func(t *testing.T, dir string) {
+		write(map[string]string{"fc.incc": hugeWeights, "relu.incc": hugeActivations, "step.incc": hugeStep, "go.mod": "module example.com/m\n\ngo 1.26\n"})(t, dir)
+		g, problems := dsl.Load("relu.incc", []byte(hugeActivations), dsl.Options{})
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		files, err := onnx.Backend{}.Emit(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if _, err := files[0].WriteTo(&b); err != nil || b.Len() > 1000 {
+			t.Fatalf("%d bytes, %v", b.Len(), err)
+		}
+		for name, text := range map[string]string{
+			"relu.onnx":               b.String(),
+			"w.st":                    "\x02\x00\x00\x00\x00\x00\x00\x00{}",
+			"train-images-idx3-ubyte": string(idx(make([]byte, 5000*784), 5000, 28, 28)),
+			"train-labels-idx1-ubyte": string(idx(make([]byte, 5000), 5000)),
+			"t10k-images-idx3-ubyte":  string(idx(make([]byte, 784), 1, 28, 28)),
+			"t10k-labels-idx1-ubyte":  string(idx(make([]byte, 1), 1)),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const need = `^incc: network a needs [\d.]+ GiB for weights and [\d.]+ [KMG]?i?B for activations at batch \d+; [\d.]+ [MG]iB are free: (take a smaller --batch, or )?allow more with --memory SIZE\n$`
+	var cases []hostileCase
+	for _, line := range []string{
+		"compile fc.incc -O0 -o a.onnx",
+		"compile fc.incc -O2 -o a.onnx",
+		"compile fc.incc --verify -o a.onnx",
+		"compile relu.incc --verify -o a.onnx",
+		"weights fc.incc -o a.st",
+		"weights relu.incc --conditioned -o a.st",
+		"run fc.incc --input noise",
+		"run fc.incc --input noise --engine ref",
+		"run relu.incc --input noise",
+		"run relu.incc --input noise:4096 --engine ref",
+		"predict fc.incc --weights w.st x.png",
+		"predict relu.incc --weights w.st x.png",
+		"eval fc.incc --weights w.st --data .",
+		"eval relu.incc --weights w.st --data .",
+		"bench fc.incc",
+		"bench relu.incc --batch 4096",
+		"plan fc.incc",
+		"plan relu.incc --measure",
+		"verify relu.onnx --run",
+		"gen go fc.incc -o a",
+		"gen go relu.incc --test -o a",
+		"train fc.incc --data .",
+		"train step.incc --data . --dry-run",
+		"train step.incc --data . --engine ref",
+	} {
+		want := need
+		switch {
+		case strings.Contains(line, " relu"):
+			want = strings.Replace(want, `[\d.]+ GiB for weights`, `0 B for weights`, 1)
+		case strings.HasPrefix(line, "train step") && !strings.Contains(line, "ref"):
+			want = `^incc: a step of 4096 images takes at least [\d.]+ GiB of memory; [\d.]+ [MG]iB are free: take a smaller --batch, or allow more with --memory SIZE\n$`
+		}
+		if strings.HasSuffix(line, "--engine ref") && strings.HasPrefix(line, "train") {
+			want = strings.Replace(want, "GiB for weights", "[KM]iB for weights", 1)
+		}
+		if strings.HasPrefix(line, "gen go") { // its --memory is another limit
+			want = strings.Replace(want, ": (take a smaller --batch, or )?allow more with --memory SIZE", "", 1)
+		}
+		cases = append(cases, hostileCase{name: line, setup: setup, args: strings.Fields(line), wantErr: want})
+	}
+	// What is small enough still works.
+	cases = append(cases,
+		hostileCase{name: "compile relu.incc", setup: setup, args: []string{"compile", "relu.incc", "-o", "a.onnx"}, want: "^wrote a.onnx"},
+		hostileCase{name: "plan relu.incc", setup: setup, args: []string{"plan", "relu.incc"}, want: "relu"},
+		hostileCase{name: "verify relu.onnx", setup: setup, args: []string{"verify", "relu.onnx"}, want: "sound"},
+	)
+	runHostile(t, cases)
+}
+
+// --memory is a limit of its own, and may be more than what is free.
+func TestRoomFlag(t *testing.T) {
+	t.Chdir(t.TempDir())
+	defer func(f func() (int64, bool)) { freeMemory = f }(freeMemory)
+	freeMemory = func() (int64, bool) { return 1 << 16, true }
+	for _, c := range []struct {
+		args string
+		err  string // "" for success
+	}{
+		{"run lenet5 --input noise", "network lenet5 needs "},
+		{"run lenet5 --input noise", "for activations at batch 1; 64.0 KiB are free: allow more with --memory SIZE\n"},
+		{"run lenet5 --input noise --memory 16MB", ""},
+		{"run lenet5 --input noise --memory 16KB", "; --memory allows 15.6 KiB: allow more with"},
+		{"run lenet5 --input noise --memory much", `--memory: "much" is not a size (want 800MB, 2GiB or 500000000, for example)`},
+		{"bench lenet5 --time 1ms --memory 16MB", ""},
+		// Only the plan knows this one.
+		{"bench lenet5 --time 1ms --batch 4096 --memory 60MB", "at batch 4096; --memory allows 57.2 MiB: take a smaller --batch, or allow more with"},
+	} {
+		code, _, stderr := capture(t, strings.Fields(c.args)...)
+		if (code == exitOK) != (c.err == "") || !strings.Contains(stderr, c.err) {
+			t.Errorf("incc %s exits with %d: %s, want %q", c.args, code, stderr, c.err)
+		}
+	}
+}
+
+// The count of the reference interpreter is what it holds: here 8x8 maps, at most
+// two at once, and the weights that are read from then on.
+func TestReferenceRoom(t *testing.T) {
+	g, problems := dsl.Load("a.incc", []byte("net a\ninput image 1x8x8\nconv 3x3 4 pad=1 -> relu -> conv 3x3 2 pad=1 -> gap -> fc 3\n"), dsl.Options{})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	// relu is computed while conv's output is held: 2 maps of 4x8x8 for each of 5
+	// images.
+	if got := referenceRoom(g, 5); got.activations != 5*2*4*64 || got.weights > 4*9+4 {
+		t.Errorf("%+v", got)
+	}
+	// It is no more than what a run computes in all.
+	all := 0
+	if _, err := ref.Run(g, []*tensor.Tensor{noise(g, 5, 1)}, ref.Options{Each: func(_ *ir.Value, x *tensor.Tensor) { all += len(x.Data) }}); err != nil {
+		t.Fatal(err)
+	}
+	if got := referenceRoom(g, 5).activations; got >= int64(all) {
+		t.Errorf("%d elements at once of %d", got, all)
+	}
+}
+
+func TestSaturation(t *testing.T) {
+	if n := elements(ir.Shape{ir.Batch, 1 << 24, 1 << 24, 1 << 24}, 1<<16); n != math.MaxInt64 {
+		t.Errorf("%d elements", n)
+	}
+	if n := plus(math.MaxInt64-1, 2); n != math.MaxInt64 {
+		t.Errorf("%d", n)
+	}
+	if n := plus(times(3, 5), -1); n != 14 {
+		t.Errorf("%d", n)
+	}
+}
