@@ -69,7 +69,8 @@ func readData(ctx context.Context, name string, g *ir.Graph, say func(string)) (
 		return data.ReadCIFAR(dir)
 	}
 	in := g.Inputs[0].Type.Shape
-	src, err := data.ReadFolder(dir, g.Recipe.Input, in[1], in[2], in[3], freeMemory())
+	free, _ := freeMemory()
+	src, err := data.ReadFolder(dir, g.Recipe.Input, in[1], in[2], in[3], free)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Clean(name), err)
 	}
