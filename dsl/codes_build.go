@@ -116,7 +116,7 @@ var buildCodes = []Code{
 		"net a\ninput x 1x28x28\nlabels mnist\nfc 11 -> softmax\n",
 		"net a\ninput x 1x28x28\nlabels mnist\nfc 10 -> softmax\n"},
 	{"E0606", "a statement that train does not have",
-		`train has loss, an optimizer (sgd, nesterov, adam, adamw, rmsprop), schedule, init, augment, regularize, clip, average, early_stop and run.`,
+		`train has loss, an optimizer (sgd, nesterov, adam, adamw, rmsprop, rmsprop_torch), schedule, init, augment, regularize, clip, average, early_stop and run.`,
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  optimizer sgd lr=0.1\n}\n",
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  sgd lr=0.1\n}\n"},
 	{"E0607", "a statement that train has once",

@@ -346,6 +346,7 @@ func TestRecipe(t *testing.T) {
 		"adam lr=1":                     {Optimizer: recipe.Optimizer{Kind: "adam", LR: 1, Beta1: .9, Beta2: .999, Eps: 1e-8}},
 		"adamw lr=1 beta1=0 decay=.1":   {Optimizer: recipe.Optimizer{Kind: "adamw", LR: 1, Beta2: .999, Eps: 1e-8, Decay: .1}},
 		"rmsprop lr=1 eps=1":            {Optimizer: recipe.Optimizer{Kind: "rmsprop", LR: 1, Rho: .9, Eps: 1}},
+		"rmsprop_torch lr=1":            {Optimizer: recipe.Optimizer{Kind: "rmsprop_torch", LR: 1, Rho: .99, Eps: 1e-8}},
 		"average ema":                   {Average: recipe.Average{Kind: "ema", Decay: .999}},
 		"average ema decay=0.5":         {Average: recipe.Average{Kind: "ema", Decay: .5}},
 		"run epochs=2 average=ema":      {Run: recipe.Run{Epochs: 2}, Average: recipe.Average{Kind: "ema", Decay: .999}},

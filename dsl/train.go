@@ -48,6 +48,16 @@ func optimizer(name, doc string, keys ...string) trainStmt {
 	return s
 }
 
+// rmsprop is the statement of a form of RMSProp, which differ in what momentum and
+// eps mean and in PyTorch's default of rho.
+func rmsprop(name, doc, velocity, eps, rho string) trainStmt {
+	s := optimizer(name, doc, "lr", "momentum", "decay", "rho", "eps")
+	s.key("momentum").doc = "velocity = " + velocity
+	s.key("eps").doc = eps
+	s.key("rho").standard = rho
+	return s
+}
+
 // num makes a key that fills a field of the recipe.
 func num(name string, k *kind, doc string, field func(t *recipe.Train) any) trainKey {
 	return trainKey{slot{name, k, "", doc}, func(t *recipe.Train, _ *recipe.Augment) any { return field(t) }}
@@ -67,7 +77,10 @@ var trainTable = []trainStmt{
 	optimizer("nesterov", "The same with Nesterov's momentum.", "lr", "momentum", "decay"),
 	optimizer("adam", "Adam (Kingma 2015); decay is added to the gradient.", "lr", "decay", "beta1", "beta2", "eps"),
 	optimizer("adamw", "Adam with decoupled weight decay (Loshchilov 2019).", "lr", "decay", "beta1", "beta2", "eps"),
-	optimizer("rmsprop", "RMSProp (Tieleman 2012); Inception v3 uses rho=0.9 eps=1.", "lr", "momentum", "decay", "rho", "eps"),
+	rmsprop("rmsprop", "RMSProp (Tieleman 2012) as TensorFlow computes it: eps is under the root, the velocity holds the learning rate. Inception v3 uses rho=0.9 eps=1.",
+		"momentum * velocity + lr * gradient / sqrt(average + eps)", "added to the average under the root", "0.9"),
+	rmsprop("rmsprop_torch", "RMSProp as PyTorch's torch.optim.RMSprop computes it: eps is added to the root, the learning rate scales the whole velocity.",
+		"momentum * velocity + gradient / (sqrt(average) + eps)", "added to the root of the average", "0.99"),
 	{name: "schedule", doc: "The learning rate by epoch.", words: []string{"constant", "step", "poly", "exp", "cosine", "plateau"},
 		word: func(t *recipe.Train) *string { return &t.Schedule.Kind },
 		keys: []trainKey{

@@ -873,7 +873,7 @@ func rmsProp(op ops.RMSProp, n *ir.Node, c *call) error {
 		if len(e.Out) > 2 {
 			out[1] = e.Out[2]
 		}
-		e.Step(kernel.RMSProp{N: e.Out[0].C, Rho: float32(op.Rho), Eps: float32(op.Eps), Momentum: float32(op.Momentum), Decay: float32(op.Decay), LR: rate(op.LR)}, e.In, out)
+		e.Step(kernel.RMSProp{N: e.Out[0].C, Rho: float32(op.Rho), Eps: float32(op.Eps), Momentum: float32(op.Momentum), Decay: float32(op.Decay), LR: rate(op.LR), Torch: op.Torch}, e.In, out)
 		return nil
 	})
 }

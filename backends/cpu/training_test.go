@@ -148,6 +148,7 @@ func TestTraining(t *testing.T) {
 		{"sgd", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Norm: true}},
 		{"momentum", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9, Decay: 1e-3}, Smoothing: 0.1}},
 		{"nesterov", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9}, Clip: recipe.Clip{Norm: 0.5}}},
+		{"rmsprop_torch", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop_torch", Rho: 0.99, Eps: 1, Momentum: 0.9}}},
 		{"rmsprop", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop", Rho: 0.9, Eps: 1, Momentum: 0.9}, Clip: recipe.Clip{Value: 0.01}}},
 		{"bounded", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.5}, Regular: recipe.Regularize{MaxNorm: 0.7}, Average: recipe.Average{Kind: "ema", Decay: 0.6}}},
 		{"polyak", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Average: recipe.Average{Kind: "polyak"}}},

@@ -409,7 +409,7 @@ func (r *trainer) words() {
 	t := &r.Recipe
 	o := t.Optimizer
 	g := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	l := []string{map[string]string{"sgd": "SGD", "nesterov": "SGD with Nesterov's momentum", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSProp"}[o.Kind]}
+	l := []string{map[string]string{"sgd": "SGD", "nesterov": "SGD with Nesterov's momentum", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSProp as TensorFlow computes it", "rmsprop_torch": "RMSProp as PyTorch computes it"}[o.Kind]}
 	if l[0] == "" {
 		l[0] = comment(o.Kind)
 	}
@@ -419,7 +419,7 @@ func (r *trainer) words() {
 	if o.Kind == "adam" || o.Kind == "adamw" {
 		l = append(l, "betas "+g(o.Beta1)+" and "+g(o.Beta2))
 	}
-	if o.Kind == "rmsprop" {
+	if o.Kind == "rmsprop" || o.Kind == "rmsprop_torch" {
 		l = append(l, "rho "+g(o.Rho))
 	}
 	if o.Decay > 0 {

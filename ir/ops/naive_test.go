@@ -182,6 +182,7 @@ func TestByHand(t *testing.T) {
 		{"lrn divides alpha by size", ops.LRN{Size: 3, Alpha: 3, Beta: 1, K: 1}, []*tensor.Tensor{col(1, 2, 3, 4)}, []float64{1. / 6, 2. / 15, 3. / 30, 4. / 26}},
 		{"an even lrn looks further ahead than back", ops.LRN{Size: 2, Alpha: 2, Beta: 1, K: 1}, []*tensor.Tensor{col(1, 2, 3)}, []float64{1. / 6, 2. / 14, 3. / 10}},
 		{"softmax over C of a map", ops.Softmax{Axis: 1}, []*tensor.Tensor{tensor.Of([]float64{0, math.Log(9), math.Log(3), 0}, 1, 2, 1, 2)}, []float64{0.25, 0.9, 0.75, 0.1}},
+		{"pytorch's rmsprop, eps outside the root", ops.RMSProp{Rho: 0.75, Eps: 2, Momentum: 0.5, LR: 1, Torch: true}, []*tensor.Tensor{vec(10), vec(4), tensor.Scalar(0.3), vec(0), vec(2)}, []float64{10 - 0.3*(1+4/(2.0+2))}},
 		{"softmax does not overflow", ops.Softmax{Axis: 1}, []*tensor.Tensor{mat(1, 1000, 1000)}, []float64{0.5, 0.5}},
 		{"batch norm", ops.BatchNorm{Eps: 1}, []*tensor.Tensor{mat(1, 5, 7), vec(2, 3), vec(1, 0), vec(1, 1), vec(3, 8)}, []float64{5, 6}},
 		{"flatten goes C, H, W", ops.Flatten{}, []*tensor.Tensor{tensor.Of([]float64{1, 2, 3, 4}, 1, 2, 1, 2)}, []float64{1, 2, 3, 4}},

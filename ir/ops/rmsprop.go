@@ -10,6 +10,7 @@ import (
 var _ = ir.Define[RMSProp]("rmsprop", "Step of RMSProp (Tieleman 2012, lecture 6.5).",
 	ir.Example{Op: RMSProp{Rho: 0.9, Eps: 1, Momentum: 0.9, Decay: 1e-4, LR: 1}, In: shapes("4x3", "4x3", "scalar", "4x3", "4x3")},
 	ir.Example{Op: RMSProp{Rho: 0.9, Eps: 1e-8, LR: 1}, In: shapes("5", "5", "scalar", "5")},
+	ir.Example{Op: RMSProp{Rho: 0.99, Eps: 1e-8, Momentum: 0.9, LR: 1, Torch: true}, In: shapes("4x3", "4x3", "scalar", "4x3", "4x3")},
 	ir.Example{Op: RMSProp{Rho: 0.9, Eps: 1, LR: 1}, In: shapes("5", "5", "scalar"), Violates: 1},
 	ir.Example{Op: RMSProp{Rho: 0.9, Eps: 1, LR: 1}, In: shapes("5", "5", "scalar", "6"), Violates: 2},
 	ir.Example{Op: RMSProp{Rho: -1, Eps: 1, LR: 1}, In: shapes("5", "5", "scalar", "5"), Violates: 3},
@@ -17,15 +18,22 @@ var _ = ir.Define[RMSProp]("rmsprop", "Step of RMSProp (Tieleman 2012, lecture 6
 ).ForGradients()
 
 // RMSProp divides the gradient by a moving average of its magnitude (Tieleman
-// 2012, lecture 6.5). With g = grad + decay * param:
+// 2012, lecture 6.5). With g = grad + decay * param, as TensorFlow computes it,
+// with which the Inception networks were trained (Szegedy 2016, section 8, eps =
+// 1): eps is under the root, and the velocity holds the rate of each step.
 //
 //	s' = rho * s + (1-rho) * g^2
 //	v' = momentum * v + lr*rate * g / sqrt(s' + eps)
 //	param' = param - v'
 //
-// eps stands under the root, as in the implementation that the Inception
-// networks were trained with (Szegedy 2016, section 8, eps = 1). Outputs are
-// param', s' and, with v, v'.
+// With Torch, as PyTorch's torch.optim.RMSprop computes it: eps is added to the
+// root, and the rate of this step scales the whole velocity.
+//
+//	s' = rho * s + (1-rho) * g^2
+//	v' = momentum * v + g / (sqrt(s') + eps)
+//	param' = param - lr*rate * v'
+//
+// Outputs are param', s' and, with v, v'.
 //
 // Constraints:
 //
@@ -39,6 +47,7 @@ type RMSProp struct {
 	Momentum float64 `dsl:"momentum"`
 	Decay    float64 `dsl:"decay"`
 	LR       float64 `dsl:"lr,default=1"`
+	Torch    bool    `dsl:"torch"`
 }
 
 var rmspropSig = sig("param grad rate:scalar square velocity?")
@@ -77,6 +86,11 @@ func (r RMSProp) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	for i, w := range p.Data {
 		g := in[1].Data[i] + r.Decay*w
 		s.Data[i] = r.Rho*s.Data[i] + (1-r.Rho)*g*g
+		if r.Torch {
+			v.Data[i] = r.Momentum*v.Data[i] + g/(math.Sqrt(s.Data[i])+r.Eps)
+			p.Data[i] = w - rate*v.Data[i]
+			continue
+		}
 		v.Data[i] = r.Momentum*v.Data[i] + rate*g/math.Sqrt(s.Data[i]+r.Eps)
 		p.Data[i] = w - v.Data[i]
 	}

@@ -50,13 +50,13 @@ type Loss struct {
 
 // Optimizer and its constants.
 type Optimizer struct {
-	Kind     string // sgd, nesterov, adam, adamw, rmsprop
+	Kind     string // sgd, nesterov, adam, adamw, rmsprop, rmsprop_torch
 	LR       float64
 	Momentum float64
 	Decay    float64 // weight decay on conv and fc weights
 	Beta1    float64 // adam
 	Beta2    float64
-	Rho      float64 // rmsprop's moving average
+	Rho      float64 // moving average of rmsprop and rmsprop_torch
 	Eps      float64
 }
 

@@ -372,6 +372,8 @@ func TestOptimizersLearn(t *testing.T) {
 		{Kind: "nesterov", LR: 0.03, Momentum: 0.9},
 		{Kind: "rmsprop", LR: 0.1, Rho: 0.9, Eps: 1},
 		{Kind: "rmsprop", LR: 0.03, Rho: 0.9, Eps: 1, Momentum: 0.9},
+		{Kind: "rmsprop_torch", LR: 0.01, Rho: 0.99, Eps: 1e-8},
+		{Kind: "rmsprop_torch", LR: 0.003, Rho: 0.9, Eps: 1e-8, Momentum: 0.9},
 		{Kind: "adam", LR: 0.01, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 1e-4},
 		{Kind: "adamw", LR: 0.01, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 1e-2},
 	} {

@@ -3,6 +3,7 @@ package autodiff
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -93,7 +94,7 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 	slot := func(name string) { slots = append(slots, t.state(r, w, name)) }
 	decay := o.Decay * p.Decay
 	var op ir.Op
-	if !(o.Eps > 0) && (o.Kind == "adam" || o.Kind == "adamw" || o.Kind == "rmsprop") {
+	if !(o.Eps > 0) && slices.Contains([]string{"adam", "adamw", "rmsprop", "rmsprop_torch"}, o.Kind) {
 		r.Fail(fmt.Errorf("%s with eps=%g: it divides by it where a gradient has always been 0; 1e-8 is usual", o.Kind, o.Eps))
 		return w
 	}
@@ -103,12 +104,12 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 			slot("velocity")
 		}
 		op = ops.SGD{Momentum: o.Momentum, Nesterov: o.Kind == "nesterov", Decay: decay, LR: p.LR}
-	case "rmsprop":
+	case "rmsprop", "rmsprop_torch":
 		slot("square")
 		if o.Momentum > 0 {
 			slot("velocity")
 		}
-		op = ops.RMSProp{Rho: o.Rho, Eps: o.Eps, Momentum: o.Momentum, Decay: decay, LR: p.LR}
+		op = ops.RMSProp{Rho: o.Rho, Eps: o.Eps, Momentum: o.Momentum, Decay: decay, LR: p.LR, Torch: o.Kind == "rmsprop_torch"}
 	case "adam", "adamw":
 		in = append(in, t.step(r))
 		slot("mean")
@@ -118,7 +119,7 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 		r.Fail(errors.New("the recipe names no optimizer: add a line such as \"sgd lr=0.01 momentum=0.9\" to train"))
 		return w
 	default:
-		r.Fail(fmt.Errorf("no optimizer is called %q: there are sgd, nesterov, rmsprop, adam, adamw", o.Kind))
+		r.Fail(fmt.Errorf("no optimizer is called %q: there are sgd, nesterov, rmsprop, rmsprop_torch, adam, adamw", o.Kind))
 		return w
 	}
 	out := r.DoN(op, append(in, slots...)...)

@@ -83,6 +83,7 @@ func TestPinnedBits(t *testing.T) {
 		{"sgd", SGD{N: size, Momentum: 0.9, Decay: 1e-3}, Args{In: in(dy, rate), Out: in(clone(x), clone(e))}, 0x3f6263998a2de302},
 		{"nesterov", SGD{N: size, Momentum: 0.9, Nesterov: true, Decay: 1e-3}, Args{In: in(dy, rate), Out: in(clone(x), clone(e))}, 0xde3ead59050ea0f9},
 		{"rmsprop", RMSProp{N: size, Rho: 0.9, Eps: 1, Momentum: 0.9, Decay: 1e-3}, Args{In: in(dy, rate), Out: in(clone(x), clone(e), square(e))}, 0xebd676a72910f98a},
+		{"rmsprop of PyTorch", RMSProp{N: size, Rho: 0.99, Eps: 1e-3, Momentum: 0.9, Decay: 1e-3, Torch: true}, Args{In: in(dy, rate), Out: in(clone(x), clone(e), square(e))}, 0x6134a6e331686e38},
 		{"adam", Adam{N: size, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 1e-3}, Args{In: in(dy, rate, step), Out: in(clone(x), clone(e), square(e))}, 0x25ae98bd2baaeb06},
 		{"adamw", Adam{N: size, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 1e-3, Decoupled: true}, Args{In: in(dy, rate, step), Out: in(clone(x), clone(e), square(e))}, 0x8075df08457184c4},
 		{"average", Average{N: size, Rate: 1e-3}, Args{In: in(dy), Out: in(clone(x))}, 0x7df7612010b1ba3},

@@ -308,6 +308,12 @@ func opsNesterovAVX512(p []float32, g []float32, v []float32, coef []float32)
 //go:noescape
 func opsRmspropAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
 
+// opsRmspropTorchAVX512 is a step of RMSProp in PyTorch's form: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsRmspropTorchAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
 // opsAdamAVX512 is a step of Adam: see vec.go.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -625,6 +631,12 @@ func opsNesterovAVX2(p []float32, g []float32, v []float32, coef []float32)
 //
 //go:noescape
 func opsRmspropAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+
+// opsRmspropTorchAVX2 is a step of RMSProp in PyTorch's form: see vec.go.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsRmspropTorchAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
 
 // opsAdamAVX2 is a step of Adam: see vec.go.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -3358,9 +3358,9 @@ done67_1:
 	VZEROUPPER
 	RET
 
-// func opsAdamAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// func opsRmspropTorchAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
+TEXT ·opsRmspropTorchAVX512(SB), NOSPLIT, $0-120
 	MOVQ p_len+8(FP), AX
 	SHRQ $0x04, AX
 	MOVQ p_base+0(FP), CX
@@ -3372,6 +3372,57 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 loop68_1:
 	CMPQ         AX, $0x01
 	JLT          done68_1
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (SI), Z3
+	VBROADCASTSS 8(DI), Z4
+	VMULPS       Z0, Z4, Z4
+	VADDPS       Z4, Z1, Z1
+	VMULPS       Z1, Z1, Z4
+	VBROADCASTSS 16(DI), Z5
+	VMULPS       Z5, Z4, Z4
+	VBROADCASTSS 12(DI), Z5
+	VMULPS       Z5, Z3, Z3
+	VADDPS       Z4, Z3, Z3
+	VSQRTPS      Z3, Z4
+	VBROADCASTSS 20(DI), Z5
+	VADDPS       Z5, Z4, Z4
+	VDIVPS       Z4, Z1, Z1
+	VBROADCASTSS 4(DI), Z4
+	VMULPS       Z4, Z2, Z2
+	VADDPS       Z1, Z2, Z2
+	VBROADCASTSS (DI), Z1
+	VMULPS       Z1, Z2, Z1
+	VSUBPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop68_1
+
+done68_1:
+	VZEROUPPER
+	RET
+
+// func opsAdamAVX512(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX, AVX512F
+TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop69_1:
+	CMPQ         AX, $0x01
+	JLT          done69_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3409,9 +3460,9 @@ loop68_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop68_1
+	JMP          loop69_1
 
-done68_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3424,9 +3475,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop69_1:
+loop70_1:
 	CMPQ    DX, $0x01
-	JLT     done69_1
+	JLT     done70_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -3436,9 +3487,9 @@ loop69_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop69_1
+	JMP     loop70_1
 
-done69_1:
+done70_1:
 	VZEROUPPER
 	RET
 
@@ -3452,9 +3503,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop70_4:
+loop71_4:
 	CMPQ    DX, $0x04
-	JLT     done70_4
+	JLT     done71_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3482,12 +3533,12 @@ loop70_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop70_4
+	JMP     loop71_4
 
-done70_4:
-loop70_1:
+done71_4:
+loop71_1:
 	CMPQ    DX, $0x01
-	JLT     done70_1
+	JLT     done71_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3497,9 +3548,9 @@ loop70_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop70_1
+	JMP     loop71_1
 
-done70_1:
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3511,9 +3562,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop71_1:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done71_1
+	JLT     done72_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -3589,9 +3640,9 @@ loop71_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop71_1
+	JMP     loop72_1
 
-done71_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3603,9 +3654,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop72_1:
+loop73_1:
 	CMPQ    DX, $0x01
-	JLT     done72_1
+	JLT     done73_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1600(SB), Y0, Y0
@@ -3689,9 +3740,9 @@ loop72_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop72_1
+	JMP     loop73_1
 
-done72_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3703,9 +3754,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop73_1:
+loop74_1:
 	CMPQ      DX, $0x01
-	JLT       done73_1
+	JLT       done74_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3829,9 +3880,9 @@ loop73_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop73_1
+	JMP       loop74_1
 
-done73_1:
+done74_1:
 	VZEROUPPER
 	RET
 
@@ -3849,9 +3900,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop74_4:
+loop75_4:
 	CMPQ    DX, $0x04
-	JLT     done74_4
+	JLT     done75_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3887,12 +3938,12 @@ loop74_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop74_4
+	JMP     loop75_4
 
-done74_4:
-loop74_1:
+done75_4:
+loop75_1:
 	CMPQ    DX, $0x01
-	JLT     done74_1
+	JLT     done75_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3904,47 +3955,15 @@ loop74_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop74_1
-
-done74_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop75_1:
-	CMPQ    BX, $0x01
-	JLT     done75_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop75_1
 
 done75_1:
 	VZEROUPPER
 	RET
 
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3960,8 +3979,8 @@ loop76_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3974,9 +3993,9 @@ done76_1:
 	VZEROUPPER
 	RET
 
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3992,8 +4011,8 @@ loop77_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4006,9 +4025,9 @@ done77_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4024,8 +4043,8 @@ loop78_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4038,9 +4057,9 @@ done78_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4056,8 +4075,8 @@ loop79_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4067,6 +4086,38 @@ loop79_1:
 	JMP     loop79_1
 
 done79_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop80_1:
+	CMPQ    BX, $0x01
+	JLT     done80_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop80_1
+
+done80_1:
 	VZEROUPPER
 	RET
 
@@ -4081,9 +4132,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop80_1:
+loop81_1:
 	CMPQ      BX, $0x01
-	JLT       done80_1
+	JLT       done81_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4100,9 +4151,9 @@ loop80_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop80_1
+	JMP       loop81_1
 
-done80_1:
+done81_1:
 	VZEROUPPER
 	RET
 
@@ -4117,9 +4168,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop81_2:
+loop82_2:
 	CMPQ    BX, $0x02
-	JLT     done81_2
+	JLT     done82_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4144,12 +4195,12 @@ loop81_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop81_2
+	JMP     loop82_2
 
-done81_2:
-loop81_1:
+done82_2:
+loop82_1:
 	CMPQ    BX, $0x01
-	JLT     done81_1
+	JLT     done82_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4164,9 +4215,9 @@ loop81_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop81_1
+	JMP     loop82_1
 
-done81_1:
+done82_1:
 	VZEROUPPER
 	RET
 
@@ -4186,19 +4237,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop82_1:
+loop83_1:
 	CMPQ    DX, $0x01
-	JLT     done82_1
+	JLT     done83_1
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols83:
+cols84:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows83:
+rows84:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -4209,18 +4260,18 @@ rows83:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows83
+	JNE       rows84
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols83
+	JNE       cols84
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop82_1
+	JMP       loop83_1
 
-done82_1:
+done83_1:
 	VZEROUPPER
 	RET
 
@@ -4236,9 +4287,9 @@ TEXT ·opsMaxPool2AVX2(SB), NOSPLIT, $0-56
 	SHLQ $0x02, SI
 	ADDQ SI, BX
 
-loop84_1:
+loop85_1:
 	CMPQ      DX, $0x01
-	JLT       done84_1
+	JLT       done85_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (BX), Y2
@@ -4271,9 +4322,9 @@ loop84_1:
 	ADDQ      $0x00000080, BX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop84_1
+	JMP       loop85_1
 
-done84_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -4295,31 +4346,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop85_1:
+loop86_1:
 	CMPQ   DX, $0x01
-	JLT    done85_1
+	JLT    done86_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols86:
+cols87:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows86:
+rows87:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows86
+	JNE     rows87
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols86
+	JNE     cols87
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -4327,9 +4378,9 @@ rows86:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop85_1
+	JMP     loop86_1
 
-done85_1:
+done86_1:
 	VZEROUPPER
 	RET
 
@@ -4344,7 +4395,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row87:
+row88:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -4356,7 +4407,7 @@ row87:
 	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun87
+	JEQ     begun88
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -4379,10 +4430,10 @@ row87:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun87:
+begun88:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two87
+	JEQ     two88
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4403,9 +4454,9 @@ begun87:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop88_1:
+loop89_1:
 	CMPQ    R9, $0x01
-	JLT     done88_1
+	JLT     done89_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -4437,22 +4488,22 @@ loop88_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop88_1
+	JMP     loop89_1
 
-done88_1:
+done89_1:
 	CMPQ    SI, $0x00
-	JEQ     end87
+	JEQ     end88
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end87
+	JMP     end88
 
-two87:
-loop89_1:
+two88:
+loop90_1:
 	CMPQ    R9, $0x01
-	JLT     done89_1
+	JLT     done90_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4501,11 +4552,11 @@ loop89_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop89_1
+	JMP     loop90_1
 
-done89_1:
+done90_1:
 	CMPQ    SI, $0x00
-	JEQ     end87
+	JEQ     end88
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4531,7 +4582,7 @@ done89_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end87:
+end88:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -4539,7 +4590,7 @@ end87:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row87
+	JNE       row88
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -4558,7 +4609,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row90:
+row91:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -4582,7 +4633,7 @@ row90:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two90
+	JEQ     two91
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4597,9 +4648,9 @@ row90:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop91_1:
+loop92_1:
 	CMPQ    R8, $0x01
-	JLT     done91_1
+	JLT     done92_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -4627,15 +4678,15 @@ loop91_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop91_1
+	JMP     loop92_1
 
-done91_1:
-	JMP end90
+done92_1:
+	JMP end91
 
-two90:
-loop92_1:
+two91:
+loop93_1:
 	CMPQ    R8, $0x01
-	JLT     done92_1
+	JLT     done93_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4674,10 +4725,10 @@ loop92_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop92_1
+	JMP     loop93_1
 
-done92_1:
-end90:
+done93_1:
+end91:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4685,7 +4736,7 @@ end90:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row90
+	JNE  row91
 	VZEROUPPER
 	RET
 
@@ -4699,9 +4750,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop93_1:
+loop94_1:
 	CMPQ    DX, $0x01
-	JLT     done93_1
+	JLT     done94_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4711,9 +4762,9 @@ loop93_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop93_1
+	JMP     loop94_1
 
-done93_1:
+done94_1:
 	VZEROUPPER
 	RET
 
@@ -4733,20 +4784,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop94_1:
+loop95_1:
 	CMPQ   BX, $0x01
-	JLT    done94_1
+	JLT    done95_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps95:
+taps96:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps95
+	JNE     taps96
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4813,9 +4864,9 @@ taps95:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop94_1
+	JMP     loop95_1
 
-done94_1:
+done95_1:
 	VZEROUPPER
 	RET
 
@@ -4834,20 +4885,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop96_1:
+loop97_1:
 	CMPQ   DX, $0x01
-	JLT    done96_1
+	JLT    done97_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps97:
+taps98:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps97
+	JNE     taps98
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4857,9 +4908,9 @@ taps97:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop96_1
+	JMP     loop97_1
 
-done96_1:
+done97_1:
 	VZEROUPPER
 	RET
 
@@ -4872,16 +4923,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 
-loop98_1:
+loop99_1:
 	CMPQ   CX, $0x01
-	JLT    done98_1
+	JLT    done99_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop98_1
+	JMP    loop99_1
 
-done98_1:
+done99_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4905,9 +4956,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop99_1:
+loop100_1:
 	CMPQ    DX, $0x01
-	JLT     done99_1
+	JLT     done100_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4987,9 +5038,9 @@ loop99_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop99_1
+	JMP     loop100_1
 
-done99_1:
+done100_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5011,9 +5062,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop100_1:
+loop101_1:
 	CMPQ    DX, $0x01
-	JLT     done100_1
+	JLT     done101_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -5023,9 +5074,9 @@ loop100_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop100_1
+	JMP     loop101_1
 
-done100_1:
+done101_1:
 	VZEROUPPER
 	RET
 
@@ -5038,9 +5089,9 @@ TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop101_4:
+loop102_4:
 	CMPQ    CX, $0x04
-	JLT     done101_4
+	JLT     done102_4
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -5067,12 +5118,12 @@ loop101_4:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop101_4
+	JMP     loop102_4
 
-done101_4:
-loop101_1:
+done102_4:
+loop102_1:
 	CMPQ    CX, $0x01
-	JLT     done101_1
+	JLT     done102_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VSUBPS  Y2, Y2, Y2
@@ -5081,9 +5132,9 @@ loop101_1:
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop101_1
+	JMP     loop102_1
 
-done101_1:
+done102_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5104,16 +5155,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop102_1:
+loop103_1:
 	CMPQ   CX, $0x01
-	JLT    done102_1
+	JLT    done103_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop102_1
+	JMP    loop103_1
 
-done102_1:
+done103_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5135,9 +5186,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop103_1:
+loop104_1:
 	CMPQ       BX, $0x01
-	JLT        done103_1
+	JLT        done104_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -5149,10 +5200,10 @@ loop103_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece104:
+piece105:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces104
+	JLE        pieces105
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -5167,17 +5218,17 @@ piece104:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece104
+	JMP        piece105
 
-pieces104:
+pieces105:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop103_1
+	JMP     loop104_1
 
-done103_1:
+done104_1:
 	VZEROUPPER
 	RET
 
@@ -5195,9 +5246,9 @@ TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop105_1:
+loop106_1:
 	CMPQ       DI, $0x01
-	JLT        done105_1
+	JLT        done106_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -5213,10 +5264,10 @@ loop105_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece106:
+piece107:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces106
+	JLE        pieces107
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -5237,9 +5288,9 @@ piece106:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece106
+	JMP        piece107
 
-pieces106:
+pieces107:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -5248,9 +5299,9 @@ pieces106:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop107_1:
+loop108_1:
 	CMPQ       R13, $0x01
-	JLT        done107_1
+	JLT        done108_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -5279,16 +5330,16 @@ loop107_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop107_1
+	JMP        loop108_1
 
-done107_1:
+done108_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop105_1
+	JMP  loop106_1
 
-done105_1:
+done106_1:
 	VZEROUPPER
 	RET
 
@@ -5301,9 +5352,9 @@ TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop108_1:
+loop109_1:
 	CMPQ      BX, $0x01
-	JLT       done108_1
+	JLT       done109_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -5320,9 +5371,9 @@ loop108_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop108_1
+	JMP       loop109_1
 
-done108_1:
+done109_1:
 	VZEROUPPER
 	RET
 
@@ -5340,9 +5391,9 @@ TEXT ·opsReluGradSumAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop109_1:
+loop110_1:
 	CMPQ    BX, $0x01
-	JLT     done109_1
+	JLT     done110_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (DX), Y6
@@ -5359,9 +5410,9 @@ loop109_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop109_1
+	JMP     loop110_1
 
-done109_1:
+done110_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5377,9 +5428,9 @@ TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop110_1:
+loop111_1:
 	CMPQ    BX, $0x01
-	JLT     done110_1
+	JLT     done111_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5398,9 +5449,9 @@ loop110_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop110_1
+	JMP     loop111_1
 
-done110_1:
+done111_1:
 	VZEROUPPER
 	RET
 
@@ -5413,9 +5464,9 @@ TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop111_1:
+loop112_1:
 	CMPQ    BX, $0x01
-	JLT     done111_1
+	JLT     done112_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5434,9 +5485,9 @@ loop111_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop111_1
+	JMP     loop112_1
 
-done111_1:
+done112_1:
 	VZEROUPPER
 	RET
 
@@ -5455,9 +5506,9 @@ TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop112_1:
+loop113_1:
 	CMPQ    BX, $0x01
-	JLT     done112_1
+	JLT     done113_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -5467,11 +5518,11 @@ loop112_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows113:
+rows114:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols113:
+cols114:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -5488,10 +5539,10 @@ cols113:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols113
+	JNE       cols114
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows113
+	JNE       rows114
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -5499,11 +5550,11 @@ cols113:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows114:
+rows115:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols114:
+cols115:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -5518,19 +5569,19 @@ cols114:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols114
+	JNE       cols115
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows114
+	JNE       rows115
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop112_1
+	JMP       loop113_1
 
-done112_1:
+done113_1:
 	VZEROUPPER
 	RET
 
@@ -5553,9 +5604,9 @@ TEXT ·opsMaxPoolGrad2AVX2(SB), NOSPLIT, $0-88
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop115_1:
+loop116_1:
 	CMPQ      BX, $0x01
-	JLT       done115_1
+	JLT       done116_1
 	VMOVUPS   (CX), Y2
 	VMOVUPS   32(CX), Y3
 	VMOVUPS   64(CX), Y4
@@ -5626,9 +5677,9 @@ loop115_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop115_1
+	JMP       loop116_1
 
-done115_1:
+done116_1:
 	VZEROUPPER
 	RET
 
@@ -5654,9 +5705,9 @@ TEXT ·opsMaxPoolReluGrad2AVX2(SB), NOSPLIT, $0-112
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop116_1:
+loop117_1:
 	CMPQ      BX, $0x01
-	JLT       done116_1
+	JLT       done117_1
 	VMOVUPS   (CX), Y4
 	VMOVUPS   32(CX), Y5
 	VMOVUPS   64(CX), Y6
@@ -5733,9 +5784,9 @@ loop116_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop116_1
+	JMP       loop117_1
 
-done116_1:
+done117_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5759,9 +5810,9 @@ TEXT ·opsMaxPoolPicks2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop117_1:
+loop118_1:
 	CMPQ      BX, $0x01
-	JLT       done117_1
+	JLT       done118_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5827,9 +5878,9 @@ loop117_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop117_1
+	JMP       loop118_1
 
-done117_1:
+done118_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -5853,9 +5904,9 @@ TEXT ·opsMaxPoolReluPicks2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop118_1:
+loop119_1:
 	CMPQ      BX, $0x01
-	JLT       done118_1
+	JLT       done119_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5921,9 +5972,9 @@ loop118_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop118_1
+	JMP       loop119_1
 
-done118_1:
+done119_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -5951,9 +6002,9 @@ TEXT ·opsMaxPoolPickedGrad2AVX2(SB), NOSPLIT, $0-104
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop119_1:
+loop120_1:
 	CMPQ         BX, $0x01
-	JLT          done119_1
+	JLT          done120_1
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VADDPS       Y2, Y4, Y6
@@ -6017,9 +6068,9 @@ loop119_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x08, CX
 	SUBQ         $0x01, BX
-	JMP          loop119_1
+	JMP          loop120_1
 
-done119_1:
+done120_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6042,9 +6093,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop120_1:
+loop121_1:
 	CMPQ    SI, $0x01
-	JLT     done120_1
+	JLT     done121_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -6055,12 +6106,12 @@ loop120_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows121:
+rows122:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols121:
+cols122:
 	VMOVUPS (R13), Y6
 	VMOVUPS 32(R13), Y7
 	VCMPPS  $0x00, Y0, Y6, Y6
@@ -6080,11 +6131,11 @@ cols121:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols121
+	JNE     cols122
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows121
+	JNE     rows122
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -6092,9 +6143,9 @@ cols121:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop120_1
+	JMP     loop121_1
 
-done120_1:
+done121_1:
 	VZEROUPPER
 	RET
 
@@ -6122,9 +6173,9 @@ TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop122_1:
+loop123_1:
 	CMPQ    SI, $0x01
-	JLT     done122_1
+	JLT     done123_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -6282,9 +6333,9 @@ loop122_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop122_1
+	JMP     loop123_1
 
-done122_1:
+done123_1:
 	VZEROUPPER
 	RET
 
@@ -6304,9 +6355,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop123_1:
+loop124_1:
 	CMPQ    DX, $0x01
-	JLT     done123_1
+	JLT     done124_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -6314,11 +6365,11 @@ loop123_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows124:
+rows125:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols124:
+cols125:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -6327,16 +6378,16 @@ cols124:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols124
+	JNE     cols125
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows124
+	JNE     rows125
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop123_1
+	JMP     loop124_1
 
-done123_1:
+done124_1:
 	VZEROUPPER
 	RET
 
@@ -6349,9 +6400,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop125_4:
+loop126_4:
 	CMPQ   CX, $0x04
-	JLT    done125_4
+	JLT    done126_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -6362,19 +6413,19 @@ loop125_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop125_4
+	JMP    loop126_4
 
-done125_4:
-loop125_1:
+done126_4:
+loop126_1:
 	CMPQ   CX, $0x01
-	JLT    done125_1
+	JLT    done126_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop125_1
+	JMP    loop126_1
 
-done125_1:
+done126_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6393,9 +6444,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop126_2:
+loop127_2:
 	CMPQ    CX, $0x02
-	JLT     done126_2
+	JLT     done127_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6414,12 +6465,12 @@ loop126_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop126_2
+	JMP     loop127_2
 
-done126_2:
-loop126_1:
+done127_2:
+loop127_1:
 	CMPQ    CX, $0x01
-	JLT     done126_1
+	JLT     done127_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6430,9 +6481,9 @@ loop126_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop126_1
+	JMP     loop127_1
 
-done126_1:
+done127_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6454,9 +6505,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop127_1:
+loop128_1:
 	CMPQ    DX, $0x01
-	JLT     done127_1
+	JLT     done128_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -6472,9 +6523,9 @@ loop127_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop127_1
+	JMP     loop128_1
 
-done127_1:
+done128_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6501,9 +6552,9 @@ TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop128_1:
+loop129_1:
 	CMPQ    BX, $0x01
-	JLT     done128_1
+	JLT     done129_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -6524,9 +6575,9 @@ loop128_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop128_1
+	JMP     loop129_1
 
-done128_1:
+done129_1:
 	VZEROUPPER
 	RET
 
@@ -6545,9 +6596,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-loop129_4:
+loop130_4:
 	CMPQ    CX, $0x04
-	JLT     done129_4
+	JLT     done130_4
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6574,12 +6625,12 @@ loop129_4:
 	VADDPS  Y9, Y7, Y7
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop129_4
+	JMP     loop130_4
 
-done129_4:
-loop129_1:
+done130_4:
+loop130_1:
 	CMPQ    CX, $0x01
-	JLT     done129_1
+	JLT     done130_1
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6588,9 +6639,9 @@ loop129_1:
 	VADDPS  Y9, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop129_1
+	JMP     loop130_1
 
-done129_1:
+done130_1:
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
 	VADDPS       Y6, Y2, Y2
@@ -6621,9 +6672,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop130_1:
+loop131_1:
 	CMPQ    DI, $0x01
-	JLT     done130_1
+	JLT     done131_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS opsConstants<>+960(SB), Y2
@@ -6702,9 +6753,9 @@ loop130_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop130_1
+	JMP     loop131_1
 
-done130_1:
+done131_1:
 	VZEROUPPER
 	RET
 
@@ -6723,20 +6774,20 @@ TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop131_1:
+loop132_1:
 	CMPQ   SI, $0x01
-	JLT    done131_1
+	JLT    done132_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps132:
+taps133:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps132
+	JNE     taps133
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -6754,9 +6805,9 @@ taps132:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop131_1
+	JMP     loop132_1
 
-done131_1:
+done132_1:
 	VZEROUPPER
 	RET
 
@@ -6769,9 +6820,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group133:
+group134:
 	CMPQ         DX, $0x00
-	JLE          done133
+	JLE          done134
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+2112(SB), Y0, Y0
@@ -7217,7 +7268,7 @@ group133:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done133
+	JLE          done134
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1600(SB), Y4, Y4
@@ -7231,7 +7282,7 @@ group133:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done133
+	JLE          done134
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y5, Y5
@@ -7245,7 +7296,7 @@ group133:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done133
+	JLE          done134
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y0, Y0
@@ -7262,9 +7313,9 @@ group133:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group133
+	JMP          group134
 
-done133:
+done134:
 	VZEROUPPER
 	RET
 
@@ -7278,9 +7329,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop134_1:
+loop135_1:
 	CMPQ         AX, $0x01
-	JLT          done134_1
+	JLT          done135_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7313,9 +7364,9 @@ loop134_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop134_1
+	JMP          loop135_1
 
-done134_1:
+done135_1:
 	VZEROUPPER
 	RET
 
@@ -7329,9 +7380,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop135_1:
+loop136_1:
 	CMPQ         AX, $0x01
-	JLT          done135_1
+	JLT          done136_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7368,9 +7419,9 @@ loop135_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop135_1
+	JMP          loop136_1
 
-done135_1:
+done136_1:
 	VZEROUPPER
 	RET
 
@@ -7385,9 +7436,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop136_1:
+loop137_1:
 	CMPQ         AX, $0x01
-	JLT          done136_1
+	JLT          done137_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7445,9 +7496,86 @@ loop136_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop136_1
+	JMP          loop137_1
 
-done136_1:
+done137_1:
+	VZEROUPPER
+	RET
+
+// func opsRmspropTorchAVX2(p []float32, g []float32, v []float32, s []float32, coef []float32)
+// Requires: AVX
+TEXT ·opsRmspropTorchAVX2(SB), NOSPLIT, $0-120
+	MOVQ p_len+8(FP), AX
+	SHRQ $0x04, AX
+	MOVQ p_base+0(FP), CX
+	MOVQ g_base+24(FP), DX
+	MOVQ v_base+48(FP), BX
+	MOVQ s_base+72(FP), SI
+	MOVQ coef_base+96(FP), DI
+
+loop138_1:
+	CMPQ         AX, $0x01
+	JLT          done138_1
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VBROADCASTSS 8(DI), Y8
+	VBROADCASTSS 8(DI), Y9
+	VMULPS       Y0, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VMULPS       Y2, Y2, Y8
+	VMULPS       Y3, Y3, Y9
+	VBROADCASTSS 16(DI), Y10
+	VBROADCASTSS 16(DI), Y11
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y11, Y9, Y9
+	VBROADCASTSS 12(DI), Y10
+	VBROADCASTSS 12(DI), Y11
+	VMULPS       Y10, Y6, Y6
+	VMULPS       Y11, Y7, Y7
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VSQRTPS      Y6, Y8
+	VSQRTPS      Y7, Y9
+	VBROADCASTSS 20(DI), Y10
+	VBROADCASTSS 20(DI), Y11
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y9, Y9
+	VDIVPS       Y8, Y2, Y2
+	VDIVPS       Y9, Y3, Y3
+	VBROADCASTSS 4(DI), Y8
+	VBROADCASTSS 4(DI), Y9
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y5, Y5
+	VBROADCASTSS (DI), Y2
+	VBROADCASTSS (DI), Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y2, Y0, Y0
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VMOVUPS      Y6, (SI)
+	VMOVUPS      Y7, 32(SI)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, AX
+	JMP          loop138_1
+
+done138_1:
 	VZEROUPPER
 	RET
 
@@ -7462,9 +7590,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop137_1:
+loop139_1:
 	CMPQ         AX, $0x01
-	JLT          done137_1
+	JLT          done139_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7534,9 +7662,9 @@ loop137_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop137_1
+	JMP          loop139_1
 
-done137_1:
+done139_1:
 	VZEROUPPER
 	RET
 
@@ -7550,9 +7678,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop138_1:
+loop140_1:
 	CMPQ    DX, $0x01
-	JLT     done138_1
+	JLT     done140_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -7568,9 +7696,9 @@ loop138_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop138_1
+	JMP     loop140_1
 
-done138_1:
+done140_1:
 	VZEROUPPER
 	RET
 

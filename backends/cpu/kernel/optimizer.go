@@ -79,14 +79,18 @@ func (k SGD) Run(w *Worker, task int, a *Args) {
 }
 
 // RMSProp divides the gradient by a moving average of its magnitude (Tieleman 2012,
-// lecture 6.5). With g = grad + Decay*param:
+// lecture 6.5). With g = grad + Decay*param, in TensorFlow's form, with which the
+// Inception networks were trained (Eps 1):
 //
 //	square   = Rho*square + (1-Rho)*g*g
 //	velocity = Momentum*velocity + LR*rate*g/sqrt(square + Eps)
 //	param    = param - velocity
 //
-// Eps stands under the root, as in TensorFlow's, with which the Inception networks
-// were trained (Eps 1); PyTorch's stands outside of it.
+// With Torch, in PyTorch's form:
+//
+//	square   = Rho*square + (1-Rho)*g*g
+//	velocity = Momentum*velocity + g/(sqrt(square) + Eps)
+//	param    = param - LR*rate*velocity
 //
 // Operands: In[0] grad, In[1] rate, one number; Out[0] param, Out[1] velocity, or no
 // memory without momentum, Out[2] square.
@@ -96,6 +100,7 @@ type RMSProp struct {
 	Momentum float32
 	Decay    float32
 	LR       float32 // factor on the rate; 0 means 1
+	Torch    bool
 }
 
 // Tasks is chunks of numbers.
@@ -110,6 +115,11 @@ func (k RMSProp) Run(w *Worker, task int, a *Args) {
 	p, g, v, s := f.part(&a.Out[0], task), f.part(&a.In[0], task), f.slot(w, &a.Out[1], task), f.part(&a.Out[2], task)
 	coef[0], coef[1], coef[2], coef[3], coef[4], coef[5] = rate(&a.In[1], k.LR), k.Momentum, k.Decay, k.Rho, 1-k.Rho, k.Eps
 	n := len(p) / Block * Block
+	if k.Torch {
+		vecFor(w.ISA).rmspropTorch(p[:n], g[:n], v[:n], s[:n], coef)
+		portableOps.rmspropTorch(p[n:], g[n:], v[n:], s[n:], coef)
+		return
+	}
 	vecFor(w.ISA).rmsprop(p[:n], g[:n], v[:n], s[:n], coef)
 	portableOps.rmsprop(p[n:], g[n:], v[n:], s[n:], coef)
 }

@@ -117,6 +117,12 @@ func TestOptimizers(t *testing.T) {
 			v := f*x[1] + rate*g/math.Sqrt(s+1)
 			return []float64{x[0] - v, v, s}
 		})
+		stepTest(t, RMSProp{N: n, Decay: 0.01, Momentum: 0.9, Rho: 0.9, Eps: 1e-3, LR: 2, Torch: true}, n, 3, []bool{false, false, true}, func(_ int, g float64, x []float64) []float64 {
+			g += d * x[0]
+			s := f*x[2] + (1-f)*g*g
+			v := f*x[1] + g/(math.Sqrt(s)+float64(float32(1e-3)))
+			return []float64{x[0] - 2*rate*v, v, s}
+		})
 		for _, decoupled := range []bool{false, true} {
 			b2 := float64(float32(0.999))
 			stepTest(t, Adam{N: n, Decay: 0.01, Decoupled: decoupled, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}, n, 3, []bool{false, false, true}, func(s int, g float64, x []float64) []float64 {

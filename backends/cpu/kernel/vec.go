@@ -80,10 +80,10 @@ type vecOps struct {
 
 	dropout func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32)
 
-	sumSquares    func(src []float32) float32
-	sgd, nesterov func(p, g, v, coef []float32)
-	rmsprop, adam func(p, g, v, s, coef []float32)
-	toward        func(dst, src []float32, rate float32)
+	sumSquares                  func(src []float32) float32
+	sgd, nesterov               func(p, g, v, coef []float32)
+	rmsprop, rmspropTorch, adam func(p, g, v, s, coef []float32)
+	toward                      func(dst, src []float32, rate float32)
 }
 
 var vecTable [AVX512 + 1]vecOps // filled by init
@@ -461,6 +461,14 @@ func init() {
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
 			v[i] = float32(v[i]*coef[1]) + float32(d*coef[0])/Sqrt(s[i]+coef[5])
 			p[i] -= v[i]
+		}
+	}
+	o.rmspropTorch = func(p, g, v, s, coef []float32) {
+		for i := range p {
+			d := g[i] + float32(p[i]*coef[2])
+			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
+			v[i] = float32(v[i]*coef[1]) + d/(Sqrt(s[i])+coef[5])
+			p[i] -= float32(v[i] * coef[0])
 		}
 	}
 	// coef: rate/(1-beta1^t), beta1, 1-beta1, beta2, 1-beta2, 1/(1-beta2^t), eps,

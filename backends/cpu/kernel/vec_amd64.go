@@ -55,6 +55,7 @@ func vectorize() {
 	z.sgd = opsSgdAVX512
 	z.nesterov = opsNesterovAVX512
 	z.rmsprop = opsRmspropAVX512
+	z.rmspropTorch = opsRmspropTorchAVX512
 	z.adam = opsAdamAVX512
 	z.toward = opsTowardAVX512
 
@@ -111,6 +112,7 @@ func vectorize() {
 	y.sgd = opsSgdAVX2
 	y.nesterov = opsNesterovAVX2
 	y.rmsprop = opsRmspropAVX2
+	y.rmspropTorch = opsRmspropTorchAVX2
 	y.adam = opsAdamAVX2
 	y.toward = opsTowardAVX2
 }

@@ -676,6 +676,19 @@ func optimizers() {
 		sub(x[0], x[0], x[2])
 		return []int{0, 2, 3}
 	})
+	optimizer("RmspropTorch", "func(p, g, v, s, coef []float32)", "is a step of RMSProp in PyTorch's form: see vec.go.", []string{"p", "g", "v", "s"}, func(coef func(int) vec, x []vec) []int {
+		d := decayed(x, coef(2))
+		q := mul(newVec(), d, d)
+		mul(q, q, coef(4))
+		mul(x[3], x[3], coef(3))
+		add(x[3], x[3], q)
+		add(q, sqrt(q, x[3]), coef(5))
+		div(d, d, q)
+		mul(x[2], x[2], coef(1))
+		add(x[2], x[2], d)
+		sub(x[0], x[0], mul(d, x[2], coef(0)))
+		return []int{0, 2, 3}
+	})
 	optimizer("Adam", "func(p, g, v, s, coef []float32)", "is a step of Adam: see vec.go.", []string{"p", "g", "v", "s"}, func(coef func(int) vec, x []vec) []int {
 		d := decayed(x, coef(7))
 		q := mul(newVec(), d, d)
