@@ -17,8 +17,8 @@ type Options struct {
 	Optimizer *recipe.Optimizer
 	Regular   recipe.Regularize
 	Clip      recipe.Clip
-	// Average keeps an average of every weight beside it: "polyak" the mean of
-	// all steps, "ema" an exponential one; "" none.
+	// Average keeps an average of every trained weight and every running statistic
+	// beside it: "polyak" the mean of all steps, "ema" an exponential one; "" none.
 	Average recipe.Average
 	// Norm asks for the global norm of the gradients, before clipping, as an
 	// output: it is not finite where any gradient is not.
@@ -50,7 +50,8 @@ type Training struct {
 	Grads map[*ir.Value]*ir.Value
 	// Slots are the State params that the optimizer made, in order.
 	Slots []*ir.Value
-	// Averages are the State params that hold the averages, by the weight.
+	// Averages are the State params that hold the averages, by the weight or
+	// statistic.
 	Averages map[*ir.Value]*ir.Value
 }
 

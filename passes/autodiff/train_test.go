@@ -417,7 +417,7 @@ func TestOptimizersLearn(t *testing.T) {
 				t.Errorf("%s: the average of %s differs from it by %g of %g", o.Kind, w.Name, d, s)
 			}
 		}
-		if len(tr.Averages) != 5 {
+		if len(tr.Averages) != 7 { // five weights, mean and variance
 			t.Errorf("%d averages", len(tr.Averages))
 		}
 		if !(last < first/3) {

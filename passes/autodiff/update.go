@@ -14,6 +14,7 @@ import (
 // outputs.
 func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 	g := t.Graph
+	statistics := slices.Clone(g.Updates) // of batch norm
 	var trained, grads []*ir.Value
 	for _, w := range weights {
 		if d := t.Grads[w]; d != nil {
@@ -60,9 +61,16 @@ func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 		g.Updates = append(g.Updates, ir.Update{Param: w, Value: out})
 		t.average(r, opt.Average, w, out)
 	}
+	// Averaged weights have other activations than the last ones, so their running
+	// statistics are averaged as well.
+	for _, u := range statistics {
+		r.Pos, r.Prefix = u.Param.Param.Pos, u.Param.Name+"/"
+		t.average(r, opt.Average, u.Param, u.Value)
+	}
 }
 
-// average adds the average of a weight, whose new value is out.
+// average adds the average of a weight or a running statistic, whose new value is
+// out.
 func (t *Training) average(r *ir.Rewriter, a recipe.Average, w, out *ir.Value) {
 	op := ops.Average{Decay: 1}
 	switch a.Kind {
