@@ -109,6 +109,18 @@ func idxHeader(rank byte, dims ...int) []byte {
 // trained are networks that between them train every kind of layer.
 var trained = []string{"lenet5", "mnist/deep_heads", "mnist/inception_v3", "maxout_mnist_pi"}
 
+// averagedSpec trains what no built-in network for MNIST does: averages, of weights
+// and of running statistics, and RMSProp in PyTorch's form.
+const averagedSpec = `net averaged
+input image 1x28x28 range=0..1
+conv 3x3/2 8 act=relu bn=1e-3 -> conv 3x3/2 16 act=relu bn=1e-3 -> gap -> fc 10 -> softmax
+train {
+  rmsprop_torch lr=0.002 momentum=0.5
+  average ema decay=0.8
+  run batch=16 epochs=2
+}
+`
+
 // TestGeneratedTrainers generates trainers of networks for MNIST into one module.
 // They reach the weights of incc train on the same data, byte for byte of the
 // file, on every instruction set of this machine and any number of threads, and
@@ -129,6 +141,11 @@ func TestGeneratedTrainers(t *testing.T) {
 	}
 	begin := time.Now()
 	dir := newModule(t)
+	if err := os.WriteFile(filepath.Join(dir, "averaged.incc"), []byte(averagedSpec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	names = append(names, "averaged.incc")
+	packageName := func(name string) string { return gosrc.PackageName(strings.TrimSuffix(name, ".incc")) }
 	data := filepath.Join(dir, "idx")
 	if err := os.Mkdir(data, 0o755); err != nil {
 		t.Fatal(err)
@@ -136,7 +153,7 @@ func TestGeneratedTrainers(t *testing.T) {
 	writeImages(t, data, 150)
 	var imports, calls strings.Builder
 	for i, name := range names {
-		pkg := gosrc.PackageName(name)
+		pkg := packageName(name)
 		inModule(t, dir, nil, exe, "gen", "go", name, "-o", "./net/"+pkg, sharedKernel, "--train")
 		fmt.Fprintf(&imports, "\tn%d \"example.com/user/net/%s\"\n", i, pkg)
 		fmt.Fprintf(&calls, "\trun(filepath.Join(out, %q), func() trainer {\n\t\tt, err := n%d.NewTrainer(len(labels) - 8)\n\t\tmust(err)\n\t\treturn t\n\t}, n%d.FromPixels, pixels[16:], labels[8:], n%d.TrainBatch, n%d.ImageLen)\n", pkg, i, i, i, i)
@@ -165,7 +182,7 @@ func TestGeneratedTrainers(t *testing.T) {
 			out := t.TempDir()
 			inModule(t, dir, []string{"INCC_ISA=" + isa.String(), "GOMAXPROCS=" + threads}, program, data, out)
 			for _, name := range names {
-				pkg := gosrc.PackageName(name)
+				pkg := packageName(name)
 				got, err := os.ReadFile(filepath.Join(out, pkg))
 				if err != nil {
 					t.Fatal(err)
