@@ -121,9 +121,9 @@ var trainTable = []trainStmt{
 		num("norm", kPositive, "of all gradients together", func(t *recipe.Train) any { return &t.Clip.Norm }),
 		num("value", kPositive, "of each element", func(t *recipe.Train) any { return &t.Clip.Value }),
 	}},
-	{name: "average", doc: "Average of the weights, used for evaluation.", words: []string{"polyak", "ema"},
+	{name: "average", doc: "Averages of the weights and of batch norm's running statistics, used for evaluation and in weight files. Step t, counted from 0, moves them by average += r * (value - average): with r = 1/(t+1) for polyak, the mean of all steps, and r = max(1-decay, 1/(t+1)) for ema, the mean at first and then exponential.", words: []string{"polyak", "ema"},
 		word: func(t *recipe.Train) *string { return &t.Average.Kind },
-		keys: []trainKey{num("decay", kBelowOne, "of ema", func(t *recipe.Train) any { return &t.Average.Decay })}},
+		keys: []trainKey{num("decay", kBelowOne, "of ema; 0.999 where it is not said", func(t *recipe.Train) any { return &t.Average.Decay })}},
 	{name: "early_stop", doc: "Ends a run that gains no more.", keys: []trainKey{
 		num("patience", kCount, "epochs without gain", func(t *recipe.Train) any { return &t.EarlyStop.Patience }),
 		num("metric", word("accuracy", "loss"), "what must gain", func(t *recipe.Train) any { return &t.EarlyStop.Metric }),

@@ -15,10 +15,10 @@ var _ = ir.Define[Average]("average", "Step of a running average of weights (Pol
 	ir.Example{Op: Average{Decay: 1.5}, In: shapes("5", "5", "i64:scalar"), Violates: 3},
 ).ForGradients()
 
-// Average is average + f * (value - average) with f = max(1-decay, 1/(step+1)):
-// the mean of all values so far while they are few, then an exponential average.
-// So it needs no first value and no correction. With decay 1 it stays the mean
-// (Polyak 1992, equation 2).
+// Average is average + f * (value - average) with f = max(1-decay, 1/(step+1)): the
+// mean of all values during the first 1/(1-decay) steps, then an exponential
+// average. It needs no first value and no correction of a bias towards it. With
+// decay 1 it stays the mean (Polyak 1992, equation 2).
 //
 // Constraints:
 //
