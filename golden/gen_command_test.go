@@ -116,10 +116,14 @@ func TestGeneratedCommands(t *testing.T) {
 			if out != text {
 				t.Errorf("the program prints\n%s, incc predict says\n%s", out, text)
 			}
-			for _, args := range [][]string{{}, {"nothere.png"}, {filepath.Join(dir, "go.mod")}, {"-http", "0.0.0.0:0"}, {"-http", "8080"}, {"-nosuchflag"}} {
+			for _, args := range [][]string{{}, {"nothere.png"}, {filepath.Join(dir, "go.mod")}, {"-http", "0.0.0.0:0"}, {"-http", "8080"}, {"-nosuchflag"},
+				{dir}, {"-k", "0", pngFile}, {"-host", "x", pngFile}, {"-memory", "64", pngFile}, {"-queue", "1", pngFile}, {"-http", "127.0.0.1:0", pngFile}, {"-http", "127.0.0.1:0", "-memory", "8"}, {"-http", "127.0.0.1:0", "-queue", "-1"}} {
 				if out, err := exec.Command(program, args...).CombinedOutput(); err == nil {
 					t.Errorf("%q works: %s", args, out)
 				}
+			}
+			if store == "embed" {
+				t.Run("load", func(t *testing.T) { serverLoad(t, program) })
 			}
 			url, stop := startServer(t, program)
 			for _, name := range []string{pngFile, jpegFile} {

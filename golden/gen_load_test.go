@@ -19,7 +19,6 @@ import (
 	"net/http/httptrace"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -265,31 +264,19 @@ func memoryOf(t *testing.T, pid int, name string) int {
 	return 0
 }
 
-// TestServerLoad has a generated server answer good clients while hostile ones send
-// bombs, slow and huge bodies, broken pictures, and requests of other sites. Every good
-// request has its right answer or is told to come again; memory stays below what
-// -memory says and a fixed amount, and is given back; on SIGTERM every request that had
-// been sent is answered. INCC_LONG=1 has 500 clients, 200 of them hostile.
-func TestServerLoad(t *testing.T) {
-	if *update {
-		t.Skip("nothing to update")
-	}
+// serverLoad has a generated server answer good clients while hostile ones send bombs,
+// slow and huge bodies, broken pictures, and requests of other sites. Every good request
+// has its right answer or is told to come again; memory stays below what -memory says
+// and a fixed amount, and is given back; on SIGTERM every request that had been sent is
+// answered. INCC_LONG=1 has 500 clients, 200 of them hostile.
+func serverLoad(t *testing.T, program string) {
 	if runtime.GOOS != "linux" {
 		t.Skip("memory is read from /proc, and SIGTERM sent")
-	}
-	exe, err := inccCommand()
-	if err != nil {
-		t.Fatal(err)
 	}
 	clients, hostile, duration, memory := 20, 8, 2*time.Second, 64
 	if long {
 		clients, hostile, duration, memory = 500, 200, 20*time.Second, 256
 	}
-	dir := newModule(t)
-	inModule(t, dir, nil, exe, "gen", "go", "mnist/nin", "-o", "./net", sharedKernel, "--main")
-	program := filepath.Join(dir, "serve")
-	inModule(t, dir, nil, "go", "build", "-o", program, "./net/cmd/net")
-
 	cmd := exec.Command(program, "-k", "3", "-http", "127.0.0.1:0", "-memory", strconv.Itoa(memory), "-queue", strconv.Itoa(clients/2))
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -330,12 +317,11 @@ func TestServerLoad(t *testing.T) {
 			}
 		}
 		var b bytes.Buffer
-		if i%2 == 0 {
-			err = png.Encode(&b, img)
-		} else {
-			err = jpeg.Encode(&b, img, nil)
+		encode := png.Encode
+		if i%2 == 1 {
+			encode = func(w io.Writer, img image.Image) error { return jpeg.Encode(w, img, nil) }
 		}
-		if err != nil {
+		if err := encode(&b, img); err != nil {
 			t.Fatal(err)
 		}
 		code, text, _, err := l.post(http.DefaultClient, bytes.NewReader(b.Bytes()))

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestGenFlags: every flag of gen go changes what is generated or printed. A flag that
+// is added needs a line here.
+func TestGenFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const spec = `
+net small
+let width = 16
+input image 3x12x12
+conv 3x3 $width pad=same act=relu -> conv 3x3 $width pad=same act=relu -> bn -> gap -> fc 3 -> softmax
+train {
+  sgd lr=0.1 momentum=0.9
+  run batch=4 epochs=2
+}
+`
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module example.com/user\n\ngo 1.26\n")
+	write("small.incc", strings.ReplaceAll(spec, "$width", "width"))
+	incc := func(args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := run(append([]string{"incc"}, args...), strings.NewReader(""), &out, &errs)
+		return code, out.String() + errs.String()
+	}
+	must := func(args ...string) string {
+		t.Helper()
+		code, out := incc(args...)
+		if code != exitOK {
+			t.Fatalf("%q: %d, %s", args, code, out)
+		}
+		return out
+	}
+	must("weights", "small.incc", "--seed", "9", "-o", "small.safetensors")
+	write("tuning.json", `{"algorithm": {"b1 12x12 16->16 k3x3 s1x1 d1x1 g1": "direct"}}`)
+	// generate returns the files without their first line, which has the command, and
+	// what was printed.
+	generate := func(args ...string) map[string]string {
+		t.Helper()
+		for _, dir := range []string{"out", "other", "shared"} {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files := map[string]string{"printed": must(append([]string{"gen", "go"}, args...)...)}
+		for _, dir := range []string{"out", "other", "shared"} {
+			err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+				if os.IsNotExist(err) {
+					return nil
+				}
+				if err != nil || d.IsDir() {
+					return err
+				}
+				b, err := os.ReadFile(p)
+				if filepath.Ext(p) == ".go" {
+					_, b, _ = bytes.Cut(b, []byte("\n"))
+				}
+				files[filepath.ToSlash(p)] = string(b)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return files
+	}
+	rows := map[string]struct{ before, with []string }{
+		"output":     {[]string{"-o", "out"}, []string{"-o", "other"}},
+		"package":    {nil, []string{"--package", "nets"}},
+		"kernel":     {nil, []string{"--kernel", "shared"}},
+		"batch":      {nil, []string{"--batch", "3"}},
+		"store":      {nil, []string{"--store", "file"}},
+		"train":      {nil, []string{"--train"}},
+		"memory":     {[]string{"--train"}, []string{"--train", "--memory", "215KB"}},
+		"main":       {nil, []string{"--main"}},
+		"test":       {nil, []string{"--test"}},
+		"direct":     {nil, []string{"--direct"}},
+		"tuning":     {nil, []string{"--tuning", "tuning.json"}},
+		"define":     {nil, []string{"-D", "width=24"}},
+		"seed":       {nil, []string{"--seed", "2"}},
+		"weights":    {nil, []string{"--weights", "small.safetensors"}},
+		"optimize":   {nil, []string{"-O0"}},
+		"passes":     {nil, []string{"--passes", "fuse-act"}},
+		"dump-after": {nil, []string{"--dump-after", "all"}},
+	}
+	for _, f := range genGoCommand().Flags {
+		name := f.Names()[0]
+		if name == "check" {
+			continue // below
+		}
+		row, ok := rows[name]
+		if !ok {
+			t.Errorf("no line here shows what --%s does", name)
+			continue
+		}
+		args := func(more []string) []string {
+			l := []string{"small.incc"}
+			if name != "output" {
+				l = append(l, "-o", "out")
+			}
+			if name != "kernel" { // written once
+				l = append(l, "--kernel", "runtime")
+			}
+			return append(l, more...)
+		}
+		if maps.Equal(generate(args(row.before)...), generate(args(row.with)...)) {
+			t.Errorf("%q changes nothing", row.with)
+		}
+	}
+	generate("small.incc", "-o", "out", "--kernel", "runtime")
+	must("gen", "go", "small.incc", "-o", "out", "--kernel", "runtime", "--check")
+	if code, out := incc("gen", "go", "small.incc", "-o", "out", "--kernel", "runtime", "--seed", "2", "--check"); code != exitError || !strings.Contains(out, "stale") {
+		t.Errorf("--check of other weights: %d, %s", code, out)
+	}
+	// What does not go together is refused.
+	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--batch", "0"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
+		if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, args...)...); code != exitUsage {
+			t.Errorf("%q: %d, %s", args, code, out)
+		}
+	}
+}
