@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -294,17 +295,22 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	image := 4 * int64(s.imageLen)
+	size, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	cost += 64 * int64(size.Width+size.Height) // scaling: a row, and weights of both sides
+	input := 4 * int64(s.imageLen)
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
 	if err := s.turns.take(ctx, 1); err != nil {
 		return nil, err
 	}
 	defer s.turns.give(1)
-	if err := s.pictures.take(ctx, cost+image); err != nil {
+	if err := s.pictures.take(ctx, cost+input); err != nil {
 		return nil, err
 	}
-	defer s.pictures.give(image)
+	defer s.pictures.give(input)
 	if cost > 1<<20 {
 		s.dirty.Store(true)
 	}
