@@ -59,13 +59,14 @@ backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours.
 backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat
+backends/cpu/chart:        github.com/go-analyze/charts/chartdraw/...
 backends/cpu/peers:        NONE
 backends/cpu/peers/install: backends/cpu/peers
 
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/..., gonum.org/v1/plot/..., codeberg.org/sbinet/npyio/...
+cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/..., codeberg.org/sbinet/npyio/...
 `
 
 const module = "github.com/incc-lang/incc/"

@@ -11,16 +11,16 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxtest"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
-	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// TestExecutorTopOne classifies 1,000 pictures with the executor, after all passes and with
+// TestExecutorTopOne classifies hundreds of pictures with the executor, after all passes and with
 // Winograd, and with ONNX Runtime. The best class must be the same wherever the two best
-// logits differ by more than 1e-3 of the largest; at least 900 pictures must be such. The
+// logits differ by more than 1e-3 of the largest; nine in ten pictures must be such. The
 // pictures must fall into many classes, or the comparison would prove little.
 func TestExecutorTopOne(t *testing.T) {
 	names := []string{"nin_cifar10", "googlenet"}
@@ -33,9 +33,9 @@ func TestExecutorTopOne(t *testing.T) {
 		names = append(names, "googlenet_bn", "inception_v3")
 	}
 	for _, name := range names {
-		pictures := 1000
-		if name == "googlenet" && !long { // a tenth, for time's sake
-			pictures = 100
+		pictures := longtest.Count(250, 1000, 1000)
+		if name == "googlenet" {
+			pictures = longtest.Count(100, 1000, 1000)
 		}
 		t.Run(name, func(t *testing.T) { topOne(t, name, pictures) })
 	}
@@ -44,7 +44,7 @@ func TestExecutorTopOne(t *testing.T) {
 func topOne(t *testing.T, name string, pictures int) {
 	const batch = 50
 	ort := onnxtest.StartORT(t)
-	g := spectest.Load(t, name)
+	g := loadSmall(t, name)
 	in := g.Inputs[0]
 	scenes := drawScenes(in.Type.Shape, pictures)
 	size := in.Type.Shape.Size()

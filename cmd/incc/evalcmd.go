@@ -27,12 +27,15 @@ func evalCommand() *cli.Command {
 Of the folder of a run it takes spec, best weights and data.`,
 		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
-			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`"},
+			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`, and write its counts beside it, to the same name with .csv"},
 			&cli.Int64Flag{Name: "seed", Value: 1, Hidden: true, Usage: "seed"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
+				return err
+			}
+			if err := notStdout("confusion", c.String("confusion"), "a PNG and a CSV file"); err != nil {
 				return err
 			}
 			g, _, err := load(c, arg)

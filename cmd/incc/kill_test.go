@@ -80,7 +80,7 @@ func killable(t *testing.T) string {
 func resultOf(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
-	for _, name := range []string{"last.safetensors", "best.safetensors", "model.onnx", "confusion.png"} {
+	for _, name := range []string{"last.safetensors", "best.safetensors", "model.onnx", "confusion.png", "confusion.csv"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

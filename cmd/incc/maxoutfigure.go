@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 
+	"github.com/incc-lang/incc/backends/cpu/chart"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -137,10 +135,10 @@ func (u *unit) fit(steps int) (y []float64, worst float64, err error) {
 const fitSteps = 400
 
 // line is a function's values over the points as a curve.
-func (u *unit) line(y []float64) plotter.XYs {
-	points := make(plotter.XYs, len(y))
+func (u *unit) line(y []float64) []chart.Point {
+	points := make([]chart.Point, len(y))
 	for i := range y {
-		points[i] = plotter.XY{X: u.x.Data[i], Y: y[i]}
+		points[i] = chart.Point{X: u.x.Data[i], Y: y[i]}
 	}
 	return points
 }
@@ -162,56 +160,42 @@ func maxoutFigure(c *cli.Context, dir string) error {
 		all = append(all, fitted{f.name, k, worst})
 		return u, y, worst, err
 	}
-	var exact, close, errors, bound []curve
+	var exact, close, errors, bound []chart.Curve
 	for i, f := range []convex{rectifier, absolute} {
 		u, y, _, err := fit(2, f)
 		if err != nil {
 			return err
 		}
-		exact = append(exact, curve{name: f.name + ", 2 pieces", points: u.line(y), colour: i, plain: true})
+		exact = append(exact, chart.Curve{Name: f.name + ", 2 pieces", Points: u.line(y), Colour: i, Marks: chart.None})
 	}
-	e := curve{name: "maxout unit", colour: 1}
-	least := curve{name: "least possible, 1/(2k²)", colour: 0, dashed: true, plain: true}
+	e := chart.Curve{Name: "maxout unit", Colour: 1}
+	least := chart.Curve{Name: "least possible, 1/(2k²)", Colour: 0, Dash: chart.Dashed, Marks: chart.None}
 	for i, k := range []int{1, 2, 3, 4, 5, 6, 8, 10, 12, 16} {
 		u, y, worst, err := fit(k, square)
 		if err != nil {
 			return err
 		}
 		if i == 0 {
-			close = append(close, curve{name: "x²", points: u.line(u.want.Data), dashed: true, plain: true})
+			close = append(close, chart.Curve{Name: "x²", Points: u.line(u.want.Data), Dash: chart.Dashed, Marks: chart.None})
 		}
 		if k <= 2 || k == 4 {
-			close = append(close, curve{name: fmt.Sprintf("k = %d", k), points: u.line(y), colour: len(close), plain: true})
+			close = append(close, chart.Curve{Name: fmt.Sprintf("k = %d", k), Points: u.line(y), Colour: len(close), Marks: chart.None})
 		}
-		e.points = append(e.points, plotter.XY{X: float64(k), Y: worst})
-		least.points = append(least.points, plotter.XY{X: float64(k), Y: 1 / (2 * float64(k*k))})
+		e.Points = append(e.Points, chart.Point{X: float64(k), Y: worst})
+		least.Points = append(least.Points, chart.Point{X: float64(k), Y: 1 / (2 * float64(k*k))})
 	}
-	errors, bound = []curve{e}, []curve{least}
-	p1, err := chart("rectifier and absolute value", "x", "unit", exact)
-	if err != nil {
-		return err
+	errors, bound = []chart.Curve{e}, []chart.Curve{least}
+	fits := func(title string, curves []chart.Curve) chart.Panel {
+		return chart.Panel{Title: title, X: chart.Axis{Label: "x"}, Y: chart.Axis{Label: "unit", Max: chart.At(1.25)}, Curves: curves, Legend: chart.Corner{Top: true}}
 	}
-	p2, err := chart("x² by k pieces", "x", "unit", close)
-	if err != nil {
-		return err
-	}
-	p3, err := chart("largest error on x²", "pieces k", "error", append(errors, bound...))
-	if err != nil {
-		return err
-	}
-	for _, p := range []*plot.Plot{p1, p2} {
-		p.Legend.Top, p.Legend.XOffs = true, -vg.Points(100)
-		p.Y.Max = 1.25
-	}
-	p3.Legend.Top = true
-	p3.X.Tick.Marker = plot.ConstantTicks{{Value: 1, Label: "1"}, {Value: 2, Label: "2"}, {Value: 4, Label: "4"}, {Value: 8, Label: "8"}, {Value: 12, Label: "12"}, {Value: 16, Label: "16"}}
-	p3.Y.Scale, p3.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p3.Y.Min, p3.Y.Max = 1e-3, 1
+	p1, p2 := fits("rectifier and absolute value", exact), fits("x² by k pieces", close)
+	p3 := chart.Panel{Title: "largest error on x²", X: chart.Axis{Label: "pieces k", Ticks: []float64{1, 2, 4, 8, 12, 16}},
+		Y: chart.Axis{Label: "error", Log: true, Min: chart.At(1e-3), Max: chart.At(1)}, Curves: append(errors, bound...), Legend: chart.Corner{Top: true}}
 	curves := filepath.Join(dir, "curves")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := drawPanels(curves, []*plot.Plot{p1, p2, p3}); err != nil {
+	if err := drawPanels(curves, p1, p2, p3); err != nil {
 		return err
 	}
 	if c.Bool("json") {
@@ -226,6 +210,6 @@ func maxoutFigure(c *cli.Context, dir string) error {
 		t.add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
 	}
 	t.write(c.App.Writer)
-	_, err = fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", curves, curves)
+	_, err := fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", curves, curves)
 	return err
 }

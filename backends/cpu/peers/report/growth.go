@@ -3,21 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"image/color"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/chart"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
@@ -67,7 +58,7 @@ func (r *report) growth() error {
 		return err
 	}
 	t := &table{head: []string{"grows", "to", "GMACs", "incc, ms", "of the peak", "ONNX Runtime, ms", "times faster"}}
-	curves := map[string]plotter.XYs{}
+	curves := map[string][]chart.Point{}
 	for _, x := range points {
 		r.row("growth", x.series+" "+x.label, func() error {
 			n, err := spec("googlenet", withoutLRN, "")
@@ -96,7 +87,7 @@ func (r *report) growth() error {
 				millis(times[1]), fmt.Sprintf("%.2f", peers.Versus(times[0], times[1]).Ratio()))
 			for i, who := range []string{"incc", "ONNX Runtime"} {
 				key := who + ", " + x.series
-				curves[key] = append(curves[key], plotter.XY{X: float64(us.macs) * 1e-9, Y: median(times[i]) * 1e3})
+				curves[key] = append(curves[key], chart.Point{X: float64(us.macs) * 1e-9, Y: median(times[i]) * 1e3})
 			}
 			return nil
 		})
@@ -118,64 +109,21 @@ func (r *report) growth() error {
 		"rows *depth* have every Inception module one, two and four times.", r.threads, peers.ORT, growthPairs), body...)
 }
 
-// ticks labels 1, 2 and 5 of every decade.
-type ticks struct{}
-
-func (ticks) Ticks(low, high float64) (t []plot.Tick) {
-	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-		for k := 1.0; k < 10; k++ {
-			if v := k * decade; v >= low && v <= high {
-				label := ""
-				if k == 1 || k == 2 || k == 5 {
-					label = strconv.FormatFloat(v, 'g', 3, 64)
-				}
-				t = append(t, plot.Tick{Value: v, Label: label})
-			}
-		}
-	}
-	return t
-}
-
-// drawGrowth draws time against work with logarithmic axes: a line parallel to the diagonal
-// means a constant rate.
-func drawGrowth(path string, curves map[string]plotter.XYs) error {
-	p := plot.New()
-	p.Title.Text = "GoogLeNet without LRN"
-	p.X.Label.Text, p.Y.Label.Text = "GMACs", "ms"
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
-	p.Legend.Top, p.Legend.Left = true, true
-	p.Add(plotter.NewGrid())
-	left, right, low, high := math.Inf(1), 0.0, math.Inf(1), 0.0
-	for i, who := range []string{"incc", "ONNX Runtime"} {
+// drawGrowth draws time against work, both logarithmic: a line parallel to the diagonal
+// is a constant rate.
+func drawGrowth(path string, curves map[string][]chart.Point) error {
+	p := chart.Panel{Title: "GoogLeNet without LRN", X: chart.Axis{Label: "GMACs", Log: true}, Y: chart.Axis{Label: "ms", Log: true}, Legend: chart.Corner{Top: true, Left: true}}
+	for i, engine := range []string{"incc", "ONNX Runtime"} {
 		for j, series := range []string{"batch", "picture", "depth"} {
-			xys := curves[who+", "+series]
-			if len(xys) == 0 {
-				continue
-			}
-			l, s, err := plotter.NewLinePoints(xys)
-			if err != nil {
-				return err
-			}
-			l.Color, s.Color = plotutil.Color(i), plotutil.Color(i)
-			l.Dashes, s.Shape = plotutil.Dashes(j), plotutil.Shape(j)
-			p.Add(l, s)
-			p.Legend.Add(who+", "+series, l, s)
-			for _, xy := range xys {
-				left, right = min(left, xy.X), max(right, xy.X)
-				low, high = min(low, xy.Y), max(high, xy.Y)
-			}
+			name := engine + ", " + series
+			p.Curves = append(p.Curves, chart.Curve{Name: name, Points: curves[name], Colour: i, Dash: [][]float64{nil, chart.Dashed, {2, 3}}[j]})
 		}
 	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = left/1.2, right*1.2, low/1.5, high*1.5
-	const w, h = 7 * vg.Inch, 5 * vg.Inch
-	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))}
-	p.Draw(draw.New(img))
 	out, err := os.Create(path + ".png")
 	if err != nil {
 		return err
 	}
-	if _, err := img.WriteTo(out); err != nil {
+	if err := chart.WritePNG(out, p); err != nil {
 		return errors.Join(err, out.Close())
 	}
 	return out.Close()
