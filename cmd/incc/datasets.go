@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 var dataFlag = &cli.StringFlag{Name: "data", Usage: "`DATA` to use: mnist, fashion-mnist, or a folder of IDX files, CIFAR's binary files, or pictures with one folder a class"}
@@ -27,19 +28,39 @@ func openData(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 	if name == "" {
 		return nil, usagef("say what to use: --data mnist, --data fashion-mnist or --data FOLDER")
 	}
-	in := g.Inputs[0].Type.Shape
-	if len(in) != 4 {
-		return nil, fmt.Errorf("%s takes %v, not pictures", g.Name, in)
+	classes, err := classifier(g)
+	if err != nil {
+		return nil, err
 	}
 	src, err := readData(c.Context, name, g, func(s string) { fmt.Fprintln(c.App.ErrWriter, s) })
 	if err != nil {
 		return nil, err
 	}
 	src.Name = name
-	if classes := g.Outputs[0].Type.Shape.Size(); src.Train.Classes > classes {
-		return nil, fmt.Errorf("%s has %d classes, %s tells %d apart", name, src.Train.Classes, g.Name, classes)
+	if src.Train.Classes > classes {
+		return nil, fmt.Errorf("%s has %d classes, %s only %d", diag.Printable(name), src.Train.Classes, g.Name, classes)
+	}
+	a, b := src.Train, src.Test
+	if b != nil && (a.C != b.C || a.H != b.H || a.W != b.W || b.Classes > a.Classes) {
+		return nil, fmt.Errorf("%s: its test images are %dx%dx%d of %d classes, its training images %dx%dx%d of %d", diag.Printable(name), b.C, b.H, b.W, b.Classes, a.C, a.H, a.W, a.Classes)
 	}
 	return src, nil
+}
+
+// classifier is the number of classes of a network that takes one picture and gives
+// one number for each class; it is an error for other networks.
+func classifier(g *ir.Graph) (int, error) {
+	if len(g.Inputs) != 1 || len(g.Outputs) != 1 {
+		return 0, fmt.Errorf("%s has %d inputs and %d outputs; a classifier of pictures has one of each", g.Name, len(g.Inputs), len(g.Outputs))
+	}
+	if in := g.Inputs[0].Type; len(in.Shape) != 4 || in.DType != ir.F32 {
+		return 0, fmt.Errorf("input %s of %s is %v, not pictures (Nx3x224x224, for example)", g.Inputs[0].Name, g.Name, in)
+	}
+	out := autodiff.BeforeSoftmax(g.Outputs[0])
+	if s := out.Type.Shape; len(s) == 2 && s[0] == ir.Batch && s[1] != ir.Batch || len(s) == 4 && s[0] == ir.Batch && s[2] == 1 && s[3] == 1 {
+		return s.Size(), nil
+	}
+	return 0, fmt.Errorf("output %s of %s is %v, not one number for each class (NxC or NxCx1x1): end the network with fc or gap", out.Name, g.Name, out.Type.Shape)
 }
 
 func readData(ctx context.Context, name string, g *ir.Graph, say func(string)) (*data.Source, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -10,8 +11,10 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 func evalCommand() *cli.Command {
@@ -58,10 +61,10 @@ Of the folder of a run it takes spec, best weights and data.`,
 			case "train":
 				set = src.Train
 			default:
-				return usagef("--split=%s: there are test and train", c.String("split"))
+				return usagef("unknown split %s (want test or train)", diag.Quote(c.String("split")))
 			}
 			if set == nil {
-				return fmt.Errorf("%s has no test images; --split train uses the others", src.Name)
+				return fmt.Errorf("%s has no test images; use --split train", src.Name)
 			}
 			if err := fillWeights(c, g); err != nil {
 				return err
@@ -78,6 +81,9 @@ Of the folder of a run it takes spec, best weights and data.`,
 			s, err := scoreOf(c, g, set, tr)
 			if err != nil {
 				return err
+			}
+			if math.IsNaN(s.Loss) || math.IsInf(s.Loss, 0) {
+				return &numericalError{fmt.Sprintf("the outputs of %s are not finite numbers for some images: the weights are too large, or not those of this network", g.Name)}
 			}
 			if file := c.String("confusion"); file != "" {
 				if err := drawConfusion(filepath.Clean(file), s.Confusion, classNames(g, set)); err != nil {
@@ -103,9 +109,7 @@ func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (tra
 	if _, err := passes.Run(h, passes.Level(2), passes.Options{}); err != nil {
 		return train.Score{}, err
 	}
-	if v := h.Outputs[0]; v.Def != nil && ir.Name(v.Def.Op) == "softmax" {
-		h.Outputs[0] = v.Def.In[0]
-	}
+	h.Outputs[0] = autodiff.BeforeSoftmax(h.Outputs[0])
 	p, err := compileRoom(c, h, cpu.Options{Batch: evalBatch, Threads: c.Int("threads"), ISA: c.String("isa")})
 	if err != nil {
 		return train.Score{}, err

@@ -665,7 +665,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			return err
 		}
 		if set == p.set.Test {
-			info.TestAcc, info.TestLoss, info.TestImages = &score.Accuracy, &score.Loss, score.Images
+			info.TestAcc, info.TestImages = &score.Accuracy, score.Images
+			if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
+				info.TestLoss = &score.Loss
+			}
 			fmt.Fprintf(w, "test: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		}
 	}

@@ -193,9 +193,9 @@ func (t *Training) loss(r *ir.Rewriter, opt Options) error {
 	return nil
 }
 
-// Logits returns what a softmax at the end of a network is taken of, as [N,C]:
-// v itself where there is none.
-func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
+// BeforeSoftmax returns what a softmax at the end of a network is taken of, [N,C] or
+// [N,C,1,1]: v itself where there is none.
+func BeforeSoftmax(v *ir.Value) *ir.Value {
 	x := v
 	if x.Def != nil {
 		// gap -> softmax -> flatten is the same as flatten first.
@@ -204,8 +204,14 @@ func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
 		}
 	}
 	if l := trailing(x); l != nil {
-		x = l
+		return l
 	}
+	return v
+}
+
+// Logits is BeforeSoftmax as [N,C].
+func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
+	x := BeforeSoftmax(v)
 	s := x.Type.Shape
 	switch {
 	case len(s) == 2 && s[1] != ir.Batch:

@@ -162,14 +162,8 @@ func (e *Reference) Logits(dst, images []float32, n int) error {
 	return nil
 }
 
-// logits is what the trailing softmax of a network is taken of, or its output.
-func logits(g *ir.Graph) *ir.Value {
-	v := g.Outputs[0]
-	if v.Def != nil && ir.Name(v.Def.Op) == "softmax" {
-		v = v.Def.In[0]
-	}
-	return v
-}
+// logits is what cross-entropy is taken of.
+func logits(g *ir.Graph) *ir.Value { return autodiff.BeforeSoftmax(g.Outputs[0]) }
 
 // Params lists what the engine holds.
 func (e *Reference) Params() []Param {
