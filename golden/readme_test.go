@@ -57,6 +57,36 @@ func TestReadmes(t *testing.T) {
 	}
 }
 
+// TestReadmePaths checks that each section of the first page for one kind of reader has at
+// most 15 lines, beside blank lines and fences.
+func TestReadmePaths(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := strings.Split(string(text), "\n## ")
+	paths := 0
+	for _, s := range sections {
+		title, body, _ := strings.Cut(s, "\n")
+		if !strings.HasPrefix(title, "I ") {
+			continue
+		}
+		paths++
+		lines := 0
+		for _, l := range strings.Split(body, "\n") {
+			if l != "" && !strings.HasPrefix(l, "```") {
+				lines++
+			}
+		}
+		if lines > 15 {
+			t.Errorf("section %q has %d lines, want 15 at most", title, lines)
+		}
+	}
+	if paths != 5 {
+		t.Errorf("there are %d sections for kinds of readers, want 5", paths)
+	}
+}
+
 // TestReadmeSpeed looks up the measured numbers of the first page: each row of its table
 // must be in one row of the report.
 func TestReadmeSpeed(t *testing.T) {

@@ -54,8 +54,12 @@ func (r *report) source(section string) string {
 	if section == "share" || section == "tiers" {
 		tier = "the tiers named below"
 	}
-	return fmt.Sprintf("%s, %s, %d turns of each side: `go run ./backends/cpu/peers/report -pairs %d -threads %d -only '^%s/'`",
-		processor(), tier, r.pairs, r.pairs, r.threads, section)
+	env := ""
+	if name := os.Getenv("INCC_ISA"); name != "" {
+		env = "INCC_ISA=" + name + " "
+	}
+	return fmt.Sprintf("%s, %s, %d turns of each side: `%sgo run ./backends/cpu/peers/report -pairs %d -threads %d -only '^%s/'`",
+		processor(), tier, r.pairs, env, r.pairs, r.threads, section)
 }
 
 func beginOf(section string) string { return "<!-- begin " + section + " -->\n" }

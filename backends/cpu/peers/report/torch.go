@@ -179,7 +179,7 @@ func (r *report) torchInference() error {
 			return nil
 		})
 	}
-	return r.publish("torch", "Inference in PyTorch", fmt.Sprintf("float32, %d threads, in turns: incc, ONNX Runtime %s, and PyTorch as %s, the best of them in the table. PyTorch runs the model that incc compile writes, as calls of torch.nn.functional.%s",
+	return r.publish("torch", "Inference in PyTorch", fmt.Sprintf("float32, %d threads, in turns: incc, ONNX Runtime %s, and PyTorch in these ways, of which the table has the fastest: %s. PyTorch runs the model that incc compile writes, as calls of torch.nn.functional.%s",
 		r.threads, peers.ORT, modeList(torchModes), asList(notes)), t.String())
 }
 

@@ -151,7 +151,7 @@ func (r *report) directions() error {
 		return nil
 	})
 	return r.publish("directions", "The three directions of convolution", fmt.Sprintf("A training step of GoogLeNet without LRN, batch %d, %d threads: forward, the gradient of the data, the gradient of the weights. "+
-		"Times are the least of each step of the plan, one after another. Multiply-accumulates are counted as direct convolution, so Winograd passes 100 %%. The first layer has no gradient of its data.", batch, r.threads),
+		"Times are the least of %d runs of each step of the plan, one after another. Multiply-accumulates are counted as direct convolution, so Winograd passes 100 %%. The first layer has no gradient of its data.", batch, r.threads, min(r.pairs, 10)),
 		sums.String(), "<details><summary>every layer</summary>\n", t.String(), "</details>\n")
 }
 
