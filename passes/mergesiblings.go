@@ -9,7 +9,9 @@ import (
 
 // MergeSiblings makes one convolution of the parallel 1x1 convolutions over one
 // input: their filters concatenated, its output read as slices. Other readers of
-// the input (the pool of an Inception module, a 3x3 branch) do not matter.
+// the input (the pool of an Inception module, a 3x3 branch) do not matter. It does so
+// where the cost model says that it saves; asked for by name, it counts slices as
+// free.
 //
 // Where activations differ (a projection that commute-avgpool moved before its
 // pool has none), the merged convolution has none and each slice its own.
@@ -24,6 +26,11 @@ var MergeSiblings = Pass{
 		{"fold-linear", "behind the merge a 1x1 reads a slice and no convolution"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
+		if w, ok := o.Cost.(Work); ok && o.step.Named() {
+			// Asked for by name it is done, even where the slices cost more than it saves.
+			w.Copies = false
+			o.Cost = w
+		}
 		st := statics{}
 		type key struct {
 			x  *ir.Value

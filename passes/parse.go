@@ -16,6 +16,9 @@ type Step struct {
 	level bool
 }
 
+// Named reports whether the step was asked for by name, not as part of a level.
+func (s Step) Named() bool { return !s.level }
+
 // Variant returns the value of NAME=VARIANT, the pass's default where none was
 // given.
 func (s Step) Variant() string {

@@ -225,6 +225,28 @@ func TestCostDecides(t *testing.T) {
 	}
 }
 
+// Asked for by name, siblings merge although slices are copied.
+func TestMergeByName(t *testing.T) {
+	byName, err := Parse("merge-siblings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(p Pipeline, c CostModel) (n int) {
+		for seed := range uint64(60) {
+			rep, err := Run(randomNet(seed), p, Options{Cost: c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += rep.Steps[0].Changed
+		}
+		return n
+	}
+	leveled := Pipeline{{Pass: &MergeSiblings, level: true}}
+	if a, b, c := count(byName, Work{Copies: true}), count(byName, Work{}), count(leveled, Work{Copies: true}); a != b || a <= c {
+		t.Errorf("%d merges by name, %d where slices are views, %d as part of a level", a, b, c)
+	}
+}
+
 func TestWriteDifferences(t *testing.T) {
 	var b strings.Builder
 	err := WriteDifferences(&b, []Difference{

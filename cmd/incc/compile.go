@@ -11,7 +11,6 @@ import (
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
 )
@@ -85,9 +84,9 @@ func compile(c *cli.Context) error {
 		}
 		clock.lap("weights")
 	}
-	s := ir.Summarize(g)
 	var checked []passes.Difference
-	opt := passes.Options{KeepHeads: c.Bool("heads"), Cost: passes.Work{Copies: true}}
+	opt := onnxPasses
+	opt.KeepHeads = c.Bool("heads")
 	rep := &passes.Report{}
 	if c.Bool("verify") {
 		p, err := pipelineOf(c, 1)
@@ -98,6 +97,7 @@ func compile(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		tellUnchanged(c, rep)
 	} else if rep, err = optimize(c, g, 1, opt); err != nil {
 		return err
 	}
@@ -134,10 +134,7 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	clock.lap("writing")
-	params, macs := s.Params, s.MACs
-	if c.Bool("heads") {
-		params, macs = params+s.HeadParams, macs+s.HeadMACs
-	}
+	params, macs := networkSize(g)
 	fmt.Fprintf(said, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
 	if c.Bool("timing") {
 		clock.write(said)

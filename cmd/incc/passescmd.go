@@ -9,6 +9,7 @@ import (
 
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
 )
 
@@ -22,8 +23,12 @@ func passesCommand() *cli.Command {
    incc passes
    incc passes googlenet -O2
 
-With a SPEC it runs them and prints what each one did, layer by layer.`,
-		Flags: append([]cli.Flag{jsonFlag, defineFlag}, pipelineFlags()...),
+With a SPEC it runs them and prints what each one did, layer by layer. The target
+decides what a change costs: for onnx, as incc compile runs them, slices and joins
+copy memory; for cpu, as incc run and incc gen go do, they are free.`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run them as for `TARGET` cpu or onnx"},
+			headsFlag, jsonFlag, defineFlag}, pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				arg, err := oneArg(c, "SPEC")
@@ -92,13 +97,28 @@ func showPasses(c *cli.Context, arg string) error {
 	if err != nil {
 		return err
 	}
+	opt, level := passes.Options{}, 2
+	switch target := c.String("target"); target {
+	case "cpu":
+	case "onnx":
+		opt, level = onnxPasses, 1
+	default:
+		return usagef("unknown target %s (want cpu or onnx)", diag.Quote(target))
+	}
+	p, err := pipelineOf(c, level)
+	if err != nil {
+		return err
+	}
 	before := ir.Summarize(g)
-	rep, err := optimize(c, g, 2, passes.Options{})
+	params, macs := networkSize(g)
+	rep, err := optimize(c, g, level, opt)
 	if err != nil {
 		return err
 	}
 	after := ir.Summarize(g)
+	paramsAfter, macsAfter := networkSize(g)
 	w := c.App.Writer
+	fmt.Fprintf(w, "target %s, %s\n\n", c.String("target"), pipelineText(c, level, p))
 	t := newTable("pass", ">changes", ">nodes", ">params", ">time")
 	for _, s := range rep.Steps {
 		if s.Skipped != "" {
@@ -115,9 +135,39 @@ func showPasses(c *cli.Context, arg string) error {
 		}
 	}
 	fmt.Fprintf(w, "\n%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d\n", g.Name,
-		thousands(before.Params+before.HeadParams), thousands(before.MACs+before.HeadMACs), thousands(after.Params+after.HeadParams), thousands(after.MACs+after.HeadMACs),
+		thousands(params), thousands(macs), thousands(paramsAfter), thousands(macsAfter),
 		countOp(before, "conv"), countOp(after, "conv"))
 	return nil
+}
+
+// onnxPasses are the options of passes for an ONNX model.
+var onnxPasses = passes.Options{Cost: passes.Work{Copies: true}}
+
+// pipelineText says which passes run: a level or a list.
+func pipelineText(c *cli.Context, level int, p passes.Pipeline) string {
+	if c.IsSet("passes") {
+		return "passes " + p.String()
+	}
+	if c.IsSet("optimize") {
+		level = c.Int("optimize")
+	}
+	return fmt.Sprintf("-O%d", level)
+}
+
+// networkSize counts the parameters and MACs of a network as it is, with its heads.
+// Parameters that passes computed from others count; running statistics do not.
+func networkSize(g *ir.Graph) (params, macs int64) {
+	read := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		for _, v := range n.In {
+			if v != nil && v.Param != nil && v.Param.Kind != ir.State && !read[v] {
+				read[v] = true
+				params += int64(v.Type.Shape.Size())
+			}
+		}
+	}
+	s := ir.Summarize(g)
+	return params, s.MACs + s.HeadMACs
 }
 
 func countOp(s ir.Summary, op string) int {
@@ -132,7 +182,7 @@ func countOp(s ir.Summary, op string) int {
 
 func pipelineFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "optimize", Aliases: []string{"O"}, Value: -1, DefaultText: "1 for compile, 2 to run", Usage: "optimization `LEVEL` 0, 1 or 2: 1 keeps every bit, 2 rounds otherwise"},
+		&cli.IntFlag{Name: "optimize", Aliases: []string{"O"}, Value: -1, DefaultText: "1 for compile, else 2", Usage: "optimization `LEVEL` 0, 1 or 2: 1 keeps every bit, 2 rounds otherwise"},
 		&cli.StringFlag{Name: "passes", Usage: "run this `LIST` of passes instead: fold-bn,merge-siblings or O1,factorize=retrain (incc passes)"},
 		&cli.StringFlag{Name: "dump-after", Usage: "print the graph as `PASS` leaves it, to standard error; all for every pass"},
 	}
@@ -154,7 +204,7 @@ func pipelineOf(c *cli.Context, level int) (passes.Pipeline, error) {
 		level = c.Int("optimize")
 	}
 	if level < 0 || level > passes.MaxLevel {
-		return nil, usagef("-O%d: there are -O0, -O1 and -O2", level)
+		return nil, usagef("unknown level -O%d (want -O0, -O1 or -O2)", level)
 	}
 	return passes.Level(level), nil
 }
@@ -172,7 +222,7 @@ func optimize(c *cli.Context, g *ir.Graph, level int, opt passes.Options) (*pass
 			for _, p := range passes.All() {
 				names = append(names, p.Name)
 			}
-			return nil, usagef("--dump-after=%s: there is no such pass%s", dump, didYouMean(dump, names))
+			return nil, usagef("--dump-after: unknown pass %s%s", diag.Quote(dump), didYouMean(dump, names))
 		}
 		next := opt.After
 		opt.After = func(s passes.Step, g *ir.Graph) error {
@@ -186,5 +236,18 @@ func optimize(c *cli.Context, g *ir.Graph, level int, opt passes.Options) (*pass
 		}
 	}
 	opt.KeepHeads = opt.KeepHeads || c.Bool("heads")
-	return passes.Run(g, p, opt)
+	rep, err := passes.Run(g, p, opt)
+	if err == nil {
+		tellUnchanged(c, rep)
+	}
+	return rep, err
+}
+
+// tellUnchanged names the passes that were asked for by name and changed nothing.
+func tellUnchanged(c *cli.Context, rep *passes.Report) {
+	for _, s := range rep.Steps {
+		if s.Step.Named() && s.Changed == 0 {
+			fmt.Fprintf(c.App.ErrWriter, "note: pass %s changed nothing\n", s.Step)
+		}
+	}
 }
