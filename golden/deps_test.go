@@ -60,6 +60,8 @@ backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, back
 # Eigenvectors for whitening and colours.
 backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat
 backends/cpu/chart:        github.com/go-analyze/charts/chartdraw/...
+# Graphs of fixed shapes, as the executor wants them.
+backends/cpu/form:         ir/...
 backends/cpu/peers:        NONE
 backends/cpu/peers/install: backends/cpu/peers
 

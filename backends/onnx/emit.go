@@ -100,7 +100,7 @@ func (b Backend) Model(g *ir.Graph) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{Weights: e.weights, Proto: &onnxpb.ModelProto{
-		IrVersion:       max(8, minIR(opset)),
+		IrVersion:       max(8, MinIR(opset)),
 		ProducerName:    "incc",
 		ProducerVersion: b.Version,
 		DocString:       g.Doc,

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -769,10 +771,17 @@ func importShape(im *importer, n *node) error {
 	return im.apply(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, 0)
 }
 
+// reads reports whether anything in the model uses a value.
+func (im *importer) reads(name string) bool {
+	g := im.m.Proto.Graph
+	return slices.ContainsFunc(g.Node, func(n *onnxpb.NodeProto) bool { return slices.Contains(n.Input, name) }) ||
+		slices.ContainsFunc(g.Output, func(v *onnxpb.ValueInfoProto) bool { return v.Name == name })
+}
+
 // importDropout keeps a dropout for training.
 func importDropout(im *importer, n *node) error {
-	if len(n.Output) > 1 && n.Output[1] != "" {
-		return errors.New("the mask cannot be imported")
+	if len(n.Output) > 1 && n.Output[1] != "" && im.reads(n.Output[1]) {
+		return fmt.Errorf("the mask %q of a dropout is used, which is not supported", n.Output[1])
 	}
 	p := 0.5
 	if n.has(1) {
@@ -808,3 +817,25 @@ func importConstant(im *importer, n *node) error {
 
 // Importable reports whether Import knows an operator of ONNX's default domain.
 func Importable(op string) bool { return importTable[op] != nil }
+
+// Bind returns a model whose symbolic axes are all n, so that a model for any batch
+// becomes one for a fixed batch. The given model does not change.
+func Bind(m *Model, n int) *Model {
+	bind := func(list []*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
+		var bound []*onnxpb.ValueInfoProto
+		for _, v := range list {
+			v = proto.CloneOf(v)
+			for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+				if d.GetDimParam() != "" {
+					d.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}
+				}
+			}
+			bound = append(bound, v)
+		}
+		return bound
+	}
+	g := m.Proto.GetGraph()
+	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: m.Proto.IrVersion, OpsetImport: m.Proto.OpsetImport, Functions: m.Proto.Functions,
+		Graph: &onnxpb.GraphProto{Name: g.GetName(), Node: g.GetNode(), Initializer: g.GetInitializer(), SparseInitializer: g.GetSparseInitializer(),
+			Input: bind(g.GetInput()), Output: bind(g.GetOutput()), ValueInfo: bind(g.GetValueInfo())}}}
+}

@@ -15,9 +15,13 @@ const (
 	maxOpset = 25
 )
 
-// minIR is the IR version with which each opset came out (onnx's table of
+// OldestChecked is the oldest opset that Verify knows as it is; older models are
+// brought into its form.
+const OldestChecked = minOpset
+
+// MinIR is the IR version with which each opset came out (onnx's table of
 // versions); a reader of that IR may not know a newer opset.
-func minIR(opset int64) int64 {
+func MinIR(opset int64) int64 {
 	switch {
 	case opset >= 25:
 		return 13

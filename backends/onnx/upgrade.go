@@ -25,7 +25,7 @@ func upgrade(m *Model) (up *Model, old bool, err error) {
 	}
 	opset := m.Proto.OpsetImport[at].Version
 	if opset < oldestImport {
-		return nil, false, fmt.Errorf("opset %d cannot be imported, only %d to %d: convert the model to a newer one", opset, oldestImport, maxOpset)
+		return nil, false, fmt.Errorf("opset %d is not supported (want %d to %d): convert the model to a newer one", opset, oldestImport, maxOpset)
 	}
 	g := m.Proto.Graph
 	u := &upgrader{names: map[string]bool{}, g: &onnxpb.GraphProto{Name: g.Name, DocString: g.DocString, Input: g.Input, Output: g.Output, ValueInfo: g.ValueInfo,
@@ -50,7 +50,7 @@ func upgrade(m *Model) (up *Model, old bool, err error) {
 	}
 	opsets := slices.Clone(m.Proto.OpsetImport)
 	opsets[at] = &onnxpb.OperatorSetIdProto{Version: minOpset}
-	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: max(m.Proto.IrVersion, minIR(minOpset)), OpsetImport: opsets, Graph: u.g,
+	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: max(m.Proto.IrVersion, MinIR(minOpset)), OpsetImport: opsets, Graph: u.g,
 		ProducerName: m.Proto.ProducerName, MetadataProps: m.Proto.MetadataProps, Functions: m.Proto.Functions}}, true, nil
 }
 

@@ -25,8 +25,15 @@ func (p Problem) String() string { return p.Where + ": " + p.Msg }
 // names are unique; that nothing is declared for values that do not exist.
 //
 // It knows the operators that incc writes; any other is reported as unknown, and
-// what it computes is taken to be anything.
-func Verify(m *Model) []Problem { return newVerifier(m).problems }
+// what it computes is taken to be anything. A model of opset 7 to 12 is checked in
+// the form of opset 13, into which Import brings it.
+func Verify(m *Model) []Problem {
+	up, _, err := upgrade(m)
+	if err != nil {
+		return []Problem{{"model", err.Error()}}
+	}
+	return newVerifier(up).problems
+}
 
 // newVerifier verifies a model and keeps what it learnt of its values.
 func newVerifier(m *Model) *verifier {
@@ -100,8 +107,8 @@ func (v *verifier) model() {
 		v.bad("model", "imports no opset of ai.onnx")
 	case v.opset < minOpset || v.opset > maxOpset:
 		v.bad("model", "opset %d is not within %d..%d, which this verifier knows", v.opset, minOpset, maxOpset)
-	case p.IrVersion < minIR(v.opset):
-		v.bad("model", "opset %d came with IR version %d, the model says %d", v.opset, minIR(v.opset), p.IrVersion)
+	case p.IrVersion < MinIR(v.opset):
+		v.bad("model", "opset %d came with IR version %d, the model says %d", v.opset, MinIR(v.opset), p.IrVersion)
 	}
 	keys := map[string]bool{}
 	for _, e := range p.MetadataProps {

@@ -331,3 +331,47 @@ func onnxPython(t *testing.T) string {
 	}
 	return python
 }
+
+// A model of an old opset is checked in the form of opset 13, with the same rules.
+func TestVerifyOldOpsets(t *testing.T) {
+	model := func(opset int64) *Model {
+		m := tiny()
+		m.Proto.OpsetImport[0].Version, m.Proto.IrVersion = opset, 3
+		return m
+	}
+	for opset := int64(7); opset < 13; opset++ {
+		if p := Verify(model(opset)); len(p) > 0 {
+			t.Errorf("opset %d: %v", opset, p)
+		}
+		m := model(opset)
+		setDim(m.Proto.Graph.ValueInfo[0], 1, 5)
+		if p := Verify(m); len(p) == 0 || !strings.Contains(fmt.Sprint(p), "it is declared Nx5x8x8") {
+			t.Errorf("opset %d: a wrong shape: %v", opset, p)
+		}
+	}
+	for _, opset := range []int64{0, 1, 6, 26} {
+		if p := Verify(model(opset)); len(p) == 0 {
+			t.Errorf("opset %d is sound", opset)
+		}
+	}
+}
+
+func TestBind(t *testing.T) {
+	m := tiny()
+	before, err := json.Marshal(m.Proto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Bind(m, 3)
+	if p := Verify(b); len(p) > 0 {
+		t.Error(p)
+	}
+	for _, v := range slices.Concat(b.Proto.Graph.Input, b.Proto.Graph.ValueInfo, b.Proto.Graph.Output) {
+		if d := v.Type.GetTensorType().Shape.Dim[0]; d.GetDimValue() != 3 {
+			t.Errorf("%s: %v", v.Name, d)
+		}
+	}
+	if after, err := json.Marshal(m.Proto); err != nil || string(after) != string(before) {
+		t.Error("the model changed")
+	}
+}

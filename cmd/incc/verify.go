@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,11 +9,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
 )
 
 // maxModelBytes is what protobuf allows a message to be.
@@ -79,7 +84,7 @@ reference interpreter and on the executor; they must agree.`,
 				return fmt.Errorf("%s: %s", path, diag.Count(len(problems), "problem"))
 			}
 			gr := m.Proto.Graph
-			if _, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %d\n", diag.Printable(path), len(gr.Node), len(gr.Initializer), m.Proto.OpsetImport[0].Version); err != nil || !c.Bool("run") {
+			if _, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %s\n", diag.Name(path), len(gr.Node), len(gr.Initializer), opsetText(m)); err != nil || !c.Bool("run") {
 				return err
 			}
 			return runModel(c, path, m)
@@ -87,37 +92,58 @@ reference interpreter and on the executor; they must agree.`,
 	}
 }
 
+// opsetText is the opset of a sound model.
+func opsetText(m *onnx.Model) string {
+	for _, o := range m.Proto.OpsetImport {
+		if o.Domain == "" || o.Domain == "ai.onnx" {
+			if o.Version < onnx.OldestChecked {
+				return fmt.Sprintf("%d, checked in the form of opset %d", o.Version, onnx.OldestChecked)
+			}
+			return fmt.Sprint(o.Version)
+		}
+	}
+	return "unknown"
+}
+
 // runModel computes a model on noise, on the reference interpreter and on the
 // executor with direct convolution, and compares.
 func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	g, err := onnx.Import(m)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", diag.Name(path), err)
 	}
 	if err := checkRoom(c, g, use{batch: 1, weights: 1, inputs: true, executor: true, reference: 1}); err != nil {
 		return err
 	}
-	x := noise(g, 1, c.Int64("seed"))
-	res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{})
+	p, err := compileModel(c, m, g)
+	if err != nil {
+		return fmt.Errorf("%s: %w", diag.Name(path), err)
+	}
+	var in []*tensor.Tensor
+	var rounded [][]float32
+	for _, v := range g.Inputs {
+		if v.Type.DType != ir.F32 {
+			return fmt.Errorf("%s: input %s is %v: --run makes float32 inputs only", diag.Name(path), diag.Name(v.Name), v.Type)
+		}
+		x := tensor.Widen(ir.Draw("input/"+v.Name, v.Type.Shape.Bind(1), ir.Init{Kind: ir.InitUniform, A: 1}, c.Int64("seed")))
+		in, rounded = append(in, x), append(rounded, tensor.Round(x).Data)
+	}
+	res, err := ref.Run(g, in, ref.Options{})
 	if err != nil {
 		return err
 	}
-	p, err := compileRoom(c, g, cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")})
-	if err != nil {
-		return err
-	}
-	in, out := [][]float32{tensor.Round(x).Data}, [][]float32(nil)
+	var out [][]float32
 	for _, v := range g.Outputs {
-		out = append(out, make([]float32, v.Type.Shape.Bind(1).Size()))
+		out = append(out, make([]float32, len(res[v].Data)))
 	}
-	if err := p.NewSession().Run(in, out); err != nil {
+	if err := p.NewSession().Run(rounded, out); err != nil {
 		return err
 	}
 	t := newTable("output", "shape", ">largest", ">difference", ">relative")
 	bad := false
 	for i, v := range g.Outputs {
 		d, scale := tensor.MaxDiff(tensor.Widen(tensor.Of(out[i], res[v].Shape...)), res[v])
-		t.add(diag.Printable(v.Name), shapeText(v.Type), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
+		t.add(diag.Name(v.Name), shapeText(v.Type), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
 		bad = bad || !(d <= 1e-4*scale)
 	}
 	t.write(c.App.Writer)
@@ -125,4 +151,37 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 		return &numericalError{"the executor and the reference interpreter do not agree"}
 	}
 	return nil
+}
+
+// compileModel compiles g, the graph of a model, for one image. What the executor
+// cannot run with a symbolic batch, or with none, it may run in another form.
+func compileModel(c *cli.Context, m *onnx.Model, g *ir.Graph) (*cpu.Program, error) {
+	o := cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")}
+	first, err := compileRoom(c, g, o)
+	if err == nil || !errors.Is(err, plan.ErrUnsupported) {
+		return first, err
+	}
+	fixed, importErr := onnx.Import(onnx.Bind(m, 1))
+	if importErr != nil {
+		return nil, err
+	}
+	fold, foldErr := passes.Parse("const-fold")
+	if foldErr == nil {
+		_, foldErr = passes.Run(fixed, fold, passes.Options{})
+	}
+	if foldErr != nil {
+		return nil, foldErr
+	}
+	for _, rewrite := range form.All {
+		h, batch, formErr := rewrite(fixed)
+		if formErr != nil {
+			continue
+		}
+		o.Batch = batch
+		p, formErr := compileRoom(c, h, o)
+		if formErr == nil || !errors.Is(formErr, plan.ErrUnsupported) {
+			return p, formErr
+		}
+	}
+	return nil, err
 }

@@ -14,6 +14,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/codegen/plan"
 )
@@ -159,7 +160,7 @@ func (b *Backend) Run() error {
 
 // notImplemented makes an error onnx-go's where something is missing here.
 func notImplemented(nodes []Node, err error) error {
-	if !errors.Is(err, onnx.ErrUnsupported) && !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, errForm) {
+	if !errors.Is(err, onnx.ErrUnsupported) && !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, form.ErrNone) {
 		return err
 	}
 	names := map[string]bool{}

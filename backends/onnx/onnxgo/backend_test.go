@@ -243,3 +243,30 @@ func BenchmarkBackends(b *testing.B) {
 		})
 	}
 }
+
+// Every opset that incc writes runs, and computes what the reference interpreter
+// does.
+func TestBackendOpsets(t *testing.T) {
+	g := spectest.Load(t, "mnist/lenet")
+	x := ir.Draw("x", ir.Shape{1, 1, 28, 28}, ir.Init{Kind: ir.InitUniform, A: 1}, 1)
+	want, err := ref.Run(g, []*tensor.Tensor{tensor.Widen(x)}, ref.Options{Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for opset := onnx.DefaultOpset; opset <= onnx.MaxOpset; opset++ {
+		model, b, err := Load(emit(t, onnx.Backend{Batch: 1, Seed: 3, Opset: opset}, g))
+		if err != nil {
+			t.Errorf("opset %d: %v", opset, err)
+			continue
+		}
+		out, err := run(model, b, x)
+		if err != nil {
+			t.Errorf("opset %d: %v", opset, err)
+			continue
+		}
+		y := tensor.Widen(tensor.Of(out[0].Data().([]float32), want[g.Outputs[0]].Shape...))
+		if d, ok := onnxtest.Close(y, want[g.Outputs[0]]); !ok {
+			t.Errorf("opset %d: differs by %.2g", opset, d)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/codegen/plan"
@@ -138,7 +139,7 @@ func (v *value) title() string {
 
 // unsupported is an error of something that incc cannot do.
 func unsupported(format string, args ...any) error {
-	return fmt.Errorf(format+": %w", append(args, errForm)...)
+	return fmt.Errorf(format+": %w", append(args, form.ErrNone)...)
 }
 
 // compile makes a program for the inputs as they are. What it tries in turn:
@@ -169,7 +170,7 @@ func (b *Backend) compile(inputs []*value) (*program, error) {
 		if first == nil {
 			first = err
 		}
-		if !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, errForm) && !errors.Is(err, onnx.ErrUnsupported) {
+		if !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, form.ErrNone) && !errors.Is(err, onnx.ErrUnsupported) {
 			break
 		}
 	}
@@ -224,15 +225,15 @@ func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
 		return nil, err
 	}
 	var first error
-	for _, form := range []func(*ir.Graph) (*ir.Graph, int, error){batched, single} {
-		h, batch, err := form(g)
+	for _, rewrite := range form.All {
+		h, batch, err := rewrite(g)
 		if err == nil {
 			err = p.link(h, batch, outs, shapes, b.Options)
 		}
 		if err == nil {
 			return p, nil
 		}
-		if first == nil || errors.Is(first, errForm) {
+		if first == nil || errors.Is(first, form.ErrNone) {
 			first = err
 		}
 	}
@@ -285,7 +286,7 @@ func (p *program) link(g *ir.Graph, batch int, outs []*value, shapes [][]int, op
 // that are compiled in become initializers.
 func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, []*value, error) {
 	g := &onnxpb.GraphProto{Name: "onnx-go"}
-	m := &onnx.Model{Proto: &onnxpb.ModelProto{IrVersion: 10, Graph: g}, Weights: map[string][]float32{}}
+	m := &onnx.Model{Proto: &onnxpb.ModelProto{Graph: g}, Weights: map[string][]float32{}}
 	names, taken := map[*value]string{}, map[string]bool{}
 	name := func(v *value) string {
 		if v.name == "" && v.t == nil && !v.computed {
@@ -351,7 +352,8 @@ func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, 
 		}
 		g.Node = append(g.Node, x)
 	}
-	m.Proto.OpsetImport = []*onnxpb.OperatorSetIdProto{{Version: b.opset(g.Node)}}
+	opset := b.opset(g.Node)
+	m.Proto.OpsetImport, m.Proto.IrVersion = []*onnxpb.OperatorSetIdProto{{Version: opset}}, max(10, onnx.MinIR(opset))
 	var outs []*value
 	for _, n := range b.nodes {
 		for _, v := range n.out {

@@ -1,4 +1,9 @@
-package onnxgo
+// Package form rewrites graphs of fixed shapes, as many ONNX models are, so that the
+// executor can run them. The executor wants a batch as the first axis of every
+// value: either the first axis of the graph becomes the batch (Batched), or the
+// whole graph becomes one image, with an axis of 1 in front of every value (Single),
+// for graphs that compute across their first axis.
+package form
 
 import (
 	"errors"
@@ -10,23 +15,21 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// The executor wants a batch as the first axis of every value. What onnx-go runs
-// has shapes of numbers, so one of two forms is found for it: the first axis is
-// the batch (batched), or all of it is one image with an axis put in front
-// (single), for graphs that do something across their first axis.
+// ErrNone is wrapped where a graph has no such form.
+var ErrNone = errors.New("the executor cannot run it")
 
-// errForm is wrapped where a graph has no such form.
-var errForm = errors.New("the executor cannot run it")
+// All lists the forms, the better first. Each returns the new graph and the batch
+// that it must run with; inputs and outputs have the same elements in the same order.
+var All = []func(*ir.Graph) (*ir.Graph, int, error){Batched, Single}
 
-// batched makes the first axis, which all inputs must share, the batch. No op
-// looks at a symbolic batch but those that refuse it, so what the graph computes
-// stays the same.
-func batched(g *ir.Graph) (*ir.Graph, int, error) {
+// Batched makes the first axis, which all inputs must share, the batch. Ops treat a
+// symbolic batch like a number or refuse it, so the graph computes the same.
+func Batched(g *ir.Graph) (*ir.Graph, int, error) {
 	n := 0
 	for _, in := range g.Inputs {
 		s := in.Type.Shape
 		if len(s) == 0 || n != 0 && s[0] != n {
-			return nil, 0, fmt.Errorf("inputs share no first axis: %w", errForm)
+			return nil, 0, fmt.Errorf("inputs share no first axis: %w", ErrNone)
 		}
 		n = s[0]
 	}
@@ -56,9 +59,9 @@ func batched(g *ir.Graph) (*ir.Graph, int, error) {
 	return b.Graph(), max(n, 1), end(b, g, values)
 }
 
-// single puts an axis of 1 in front of every value. Ops that know feature maps
-// have no such form.
-func single(g *ir.Graph) (*ir.Graph, int, error) {
+// Single puts an axis of 1 in front of every value. Ops on feature maps have no
+// such form.
+func Single(g *ir.Graph) (*ir.Graph, int, error) {
 	b, values := begin(g)
 	for _, in := range g.Inputs {
 		values[in] = b.Input(in.Name, ir.Type{DType: in.Type.DType, Shape: front(in.Type.Shape)})
@@ -98,7 +101,7 @@ func single(g *ir.Graph) (*ir.Graph, int, error) {
 				axes = append(axes, 1+i)
 			}
 			if rank == 0 {
-				return nil, 0, fmt.Errorf("a reduction of a number: %w", errForm)
+				return nil, 0, fmt.Errorf("a reduction of a number: %w", ErrNone)
 			}
 			o.Axes = ir.IntsOf(axes...)
 			op = o
@@ -121,7 +124,7 @@ func single(g *ir.Graph) (*ir.Graph, int, error) {
 			values[node.Out[0]] = y
 			continue
 		default:
-			return nil, 0, fmt.Errorf("%s of shapes without a batch: %w", ir.Name(op), errForm)
+			return nil, 0, fmt.Errorf("%s of shapes without a batch: %w", ir.Name(op), ErrNone)
 		}
 		if err := add(b, values, node, op, in, func(s ir.Shape) ir.Shape { return s[1:] }); err != nil {
 			return nil, 0, err
@@ -135,7 +138,7 @@ func single(g *ir.Graph) (*ir.Graph, int, error) {
 func matMul(b *ir.Builder, g *ir.Graph, node *ir.Node, in []*ir.Value, o ops.MatMul) (*ir.Value, error) {
 	w := node.In[1]
 	if node.In[0].Param != nil || w.Param == nil || g.Data[w.Name] == nil {
-		return nil, fmt.Errorf("a product of two activations: %w", errForm)
+		return nil, fmt.Errorf("a product of two activations: %w", ErrNone)
 	}
 	s := w.Type.Shape
 	k, p := s[0], s[1]
@@ -188,15 +191,15 @@ func mapped(values map[*ir.Value]*ir.Value, vs []*ir.Value) []*ir.Value {
 // add adds the new form of a node; original makes the old shape of a new one.
 func add(b *ir.Builder, values map[*ir.Value]*ir.Value, node *ir.Node, op ir.Op, in []*ir.Value, original func(ir.Shape) ir.Shape) error {
 	if b.Err() != nil {
-		return fmt.Errorf("%w: %w", b.Err(), errForm)
+		return fmt.Errorf("%w: %w", b.Err(), ErrNone)
 	}
 	x, err := b.Add(node.Out[0].Name, op, in...)
 	if err != nil {
-		return fmt.Errorf("%w: %w", err, errForm)
+		return fmt.Errorf("%w: %w", err, ErrNone)
 	}
 	for i, v := range x.Out {
 		if s := original(v.Type.Shape); !s.Equal(node.Out[i].Type.Shape) {
-			return fmt.Errorf("%s would be %v and not %v: %w", ir.Name(op), s, node.Out[i].Type.Shape, errForm)
+			return fmt.Errorf("%s would be %v and not %v: %w", ir.Name(op), s, node.Out[i].Type.Shape, ErrNone)
 		}
 		values[node.Out[i]] = v
 	}
