@@ -810,7 +810,7 @@ func run(args []string, out, log io.Writer) error {
 	address := fs.String("http", "", "serve HTTP at this ` + "`ADDRESS`" + ` of the loopback interface")
 	hosts := fs.String("host", "", "with -http: ` + "`NAMES`" + ` of the server beside localhost, separated by commas, as a proxy passes them on")
 	memory := fs.Int64("memory", 512, "with -http: ` + "`MIB`" + ` of memory for requests, beside that of the network")
-	queue := fs.Int("queue", 256, "with -http: ` + "`N`" + ` requests may wait")
+	queue := fs.Int("queue", 256, "with -http: ` + "`N`" + ` requests may wait, and as many with large pictures")
 	{{if not .Embed}}weights := fs.String("weights", "", "read the weights from ` + "`FILE`" + `; {{.Weights}} beside the program by default")
 	{{end}}if err := fs.Parse(args); err != nil {
 		return err

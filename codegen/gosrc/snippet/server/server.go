@@ -30,6 +30,7 @@ const (
 	maxConnections = 1024
 	maxHeader      = 16 << 10
 	freeBody       = 64 << 10 // bytes of a body that every connection may hold
+	largePicture   = 8 << 20  // bytes of memory; larger ones have a queue of their own
 
 	headerTime = 5 * time.Second  // to send the header of a request
 	bodyTime   = 15 * time.Second // to send a request
@@ -54,7 +55,7 @@ type network struct {
 // limits are what the server was told.
 type limits struct {
 	memory int64    // bytes for bodies and pictures
-	queue  int      // requests that may wait for others
+	queue  int      // requests that may wait for others, and as many with large pictures
 	hosts  []string // names of the server, other than those of this machine
 }
 
@@ -64,6 +65,7 @@ type server struct {
 	hosts    []string
 	bodies   *budget // memory of bodies beyond freeBody
 	turns    *budget // requests that are computed at once
+	large    *budget // the same for large pictures, which small ones do not wait for
 	pictures *budget // memory of pictures and what they become
 
 	open     atomic.Int64 // requests that have no answer yet
@@ -77,6 +79,7 @@ func newServer(n network, l limits) *server {
 	s := &server{network: n, hosts: l.hosts, reading: map[*http.ResponseController]bool{}}
 	s.bodies = newBudget(l.memory/4, 0)
 	s.turns = newBudget(2*int64(runtime.GOMAXPROCS(0)), l.queue)
+	s.large = newBudget(int64(runtime.GOMAXPROCS(0)), l.queue)
 	s.pictures = newBudget(l.memory-l.memory/4, math.MaxInt)
 	return s
 }
@@ -303,10 +306,14 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	input := 4 * int64(s.imageLen)
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
-	if err := s.turns.take(ctx, 1); err != nil {
+	turns := s.turns
+	if cost > largePicture {
+		turns = s.large
+	}
+	if err := turns.take(ctx, 1); err != nil {
 		return nil, err
 	}
-	defer s.turns.give(1)
+	defer turns.give(1)
 	if err := s.pictures.take(ctx, cost+input); err != nil {
 		return nil, err
 	}

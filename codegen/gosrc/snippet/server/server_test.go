@@ -143,17 +143,18 @@ func TestQueue(t *testing.T) {
 	s := newServer(testNetwork(may), limits{memory: 64 << 20, queue: 3})
 	h := s.handler()
 	most := int(s.turns.total) + 3
-	codes := make(chan int, most)
-	ask := func() *httptest.ResponseRecorder {
+	codes := make(chan int, most+1)
+	small := gray(t, 7)
+	ask := func(picture []byte) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("POST", "http://localhost/classify", bytes.NewReader(gray(t, 7))))
+		h.ServeHTTP(w, httptest.NewRequest("POST", "http://localhost/classify", bytes.NewReader(picture)))
 		return w
 	}
 	for range most {
-		go func() { codes <- ask().Code }()
+		go func() { codes <- ask(small).Code }()
 	}
 	waitFor(t, s.turns, 3)
-	if w := ask(); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+	if w := ask(small); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("one too many: status %d, %v", w.Code, w.Header())
 	}
 	// A client that goes away leaves the queue.
@@ -162,13 +163,22 @@ func TestQueue(t *testing.T) {
 	r := httptest.NewRequest("POST", "http://localhost/classify", bytes.NewReader(gray(t, 7))).WithContext(ctx)
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	waitFor(t, s.turns, 3)
+	// Large pictures have turns of their own.
+	if !s.large.idle() {
+		t.Error("small pictures take the turns of large ones")
+	}
+	go func() { codes <- ask(pngFile(2000, 1500, 8, 0, 0)).Code }()
+	for s.large.idle() {
+		time.Sleep(time.Millisecond)
+	}
+	waitFor(t, s.turns, 3)
 	close(may)
-	for range most {
+	for range most + 1 {
 		if code := <-codes; code != 200 {
 			t.Errorf("status %d", code)
 		}
 	}
-	if !s.turns.idle() || !s.pictures.idle() {
+	if !s.turns.idle() || !s.large.idle() || !s.pictures.idle() {
 		t.Error("something is still held")
 	}
 }
