@@ -55,6 +55,7 @@ backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.co
 backends/files: NONE
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
+backends/npy:              ir/tensor
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours.
@@ -68,7 +69,7 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/files, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/..., codeberg.org/sbinet/npyio/...
+cmd/incc: backends, backends/files, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"

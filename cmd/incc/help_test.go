@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
@@ -67,7 +68,7 @@ func exampleDir(t *testing.T) {
 	dir := t.TempDir()
 	spec := "net mynet\ninput image 1x28x28\nc1: conv 5x5 8 act=relu -> maxpool 2x2/2\nout: fc 10 -> softmax\n"
 	var x, png bytes.Buffer
-	if err := writeNPY(&x, tensor.Make[float32]([]int{2, 1, 28, 28})); err != nil {
+	if err := npy.Write(&x, tensor.Make[float32]([]int{2, 1, 28, 28})); err != nil {
 		t.Fatal(err)
 	}
 	if err := imagepng.Encode(&png, image.NewGray(image.Rect(0, 0, 28, 28))); err != nil {

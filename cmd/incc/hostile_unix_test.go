@@ -28,6 +28,7 @@ func TestHostilePipes(t *testing.T) {
 		{name: "weights", setup: setup("x.st"), args: []string{"compile", "tiny.incc", "--weights", "x.st", "-o", "x.onnx"}, wantErr: want},
 		{name: "model", setup: setup("x.onnx"), args: []string{"verify", "x.onnx"}, wantErr: want},
 		{name: "picture", setup: setup("x.png"), args: []string{"run", "tiny.incc", "--input", "x.png"}, wantErr: want},
+		{name: "numpy", setup: setup("x.npy"), args: []string{"run", "tiny.incc", "--input", "x.npy"}, wantErr: want},
 		{name: "tensor", setup: setup("x.pb"), args: []string{"run", "tiny.incc", "--input", "x.pb"}, wantErr: want},
 		{name: "tuning", setup: setup("x.json"), args: []string{"run", "tiny.incc", "--input", "noise", "--tuning", "x.json"}, wantErr: want},
 		{name: "run.json", setup: setup("run/run.json"), args: []string{"train", "--resume", "run"}, wantErr: want},

@@ -77,7 +77,7 @@ func TestPhotograph(t *testing.T) {
 			sharpen(t, g, tensor.Round(x).Data, weights)
 			command(t, "compile", "googlenet", "--weights", weights, "-o", model)
 			command(t, "run", "googlenet", "--weights", weights, "--input", picture, "-o", result)
-			got, err := readNPY(result)
+			got, err := readNPY(result, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -41,7 +42,10 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".npy":
 		var err error
-		if t, err = readNPY(path); err != nil {
+		if t, err = readNPY(path, func(shape []int) error {
+			_, err := inputShape(path, shape, want)
+			return err
+		}); err != nil {
 			return nil, err
 		}
 	case ".pb":
@@ -70,17 +74,28 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	default:
 		return nil, fmt.Errorf("%s: inputs are .npy, .pb (an ONNX TensorProto), .png or .jpg files, not %s", path, diag.Quote(ext))
 	}
-	if len(t.Shape) == len(want)-1 {
-		t = t.Reshape(append([]int{1}, t.Shape...)...)
+	shape, err := inputShape(path, t.Shape, want)
+	if err != nil {
+		return nil, err
 	}
-	ok := len(t.Shape) == len(want)
+	return t.Reshape(shape...), nil
+}
+
+// inputShape is the shape of an array as the network takes it: a batch of one may be
+// left out.
+func inputShape(path string, shape []int, want ir.Shape) ([]int, error) {
+	full := shape
+	if len(shape) == len(want)-1 {
+		full = append([]int{1}, shape...)
+	}
+	ok := len(full) == len(want)
 	for i := range want {
-		ok = ok && (want[i] == ir.Batch || want[i] == t.Shape[i])
+		ok = ok && (want[i] == ir.Batch || want[i] == full[i])
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s is %v, the network wants %v", path, ir.Shape(t.Shape), want)
+		return nil, fmt.Errorf("%s holds an array of shape %v, the network wants %v", path, ir.Shape(shape), want)
 	}
-	return t, nil
+	return full, nil
 }
 
 // noiseBatch is the number of images of an input that is made, else 1.
@@ -220,7 +235,7 @@ func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 
 func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	if path := c.String("output"); path != "" {
-		if err := writeOutput(c, path, "a .npy file", func(w io.Writer) error { return writeNPY(w, y) }); err != nil {
+		if err := writeOutput(c, path, "a .npy file", func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
 			return err
 		}
 	}
