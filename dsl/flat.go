@@ -280,6 +280,11 @@ func (r *flatReader) assignParam(s *Assign) bool {
 		}
 	}
 	p.Init = arg[ir.Init](a, "init")
+	if p.Kind == ir.Constant && a.has("init") && p.Init.Kind != ir.InitConstant {
+		r.err(r.cx, "E0707", a.at["init"], "init=%s draws elements, and those of a const are fixed", p.Init.Kind).
+			WithHelp("write param, or param with state=on, or give the const fill=, hash= or its elements")
+		return false
+	}
 	if x, ok := a.vals["fill"].(float64); ok {
 		p.Init = ir.Init{Kind: ir.InitConstant, A: x}
 	}
