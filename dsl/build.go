@@ -292,6 +292,10 @@ func (b *builder) userSpan(cx context, s diag.Span) diag.Span {
 // net builds the statements of a net in order of text.
 func (b *builder) net() {
 	b.lets()
+	if at, over := b.countNet(); over {
+		b.tooMany(context{}, at)
+		return
+	}
 	cx := context{env: &env{lib: b.lib}, scope: b.root}
 	for _, s := range b.file.Stmts {
 		if i, ok := s.(*Input); ok && b.input == nil {
@@ -332,7 +336,7 @@ func (b *builder) net() {
 			if why != "" {
 				break
 			}
-			b.lib.blocks = append(b.lib.blocks, &block{ast: s, lib: b.lib, index: len(b.lib.blocks)})
+			b.lib.add(s)
 			cx.env = &env{lib: b.lib, seen: len(b.lib.blocks)}
 		case *Default:
 			cx.def = b.defaultOf(s, cx)
@@ -564,14 +568,23 @@ func (b *builder) step(c *Call, cx context) bool {
 	}
 	b.steps++
 	switch {
-	case b.steps > MaxNodes:
-		b.err(cx, "E0505", b.userSpan(cx, c.Span()), "the net expands to more than %d layers", MaxNodes).WithHelp("repeat less often")
+	case b.full: // nothing more is told
 		b.stop = true
+	case b.steps > MaxNodes && b.checking: // enough is looked at
+		b.stop = true
+	case b.steps > MaxNodes:
+		b.tooMany(cx, b.userSpan(cx, c.Span()))
 	case b.depth >= maxDepth:
 		b.err(cx, "E0506", b.userSpan(cx, c.Span()), "blocks and braces nest deeper than %d when expanded", maxDepth)
 		b.stop = true
 	}
 	return !b.stop
+}
+
+// tooMany tells that a net is too large, and stops.
+func (b *builder) tooMany(cx context, at diag.Span) {
+	b.err(cx, "E0505", at, "the net expands to more than %d layers", MaxNodes).WithHelp("repeat less often, or use fewer blocks inside of blocks")
+	b.stop = true
 }
 
 // call builds one stage of a pipeline.
@@ -608,12 +621,10 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 // unknownOp tells a name that is neither op nor block.
 func (b *builder) unknownOp(c *Call, cx context) {
 	name := c.Name.Name
-	for _, k := range cx.env.lib.blocks {
-		if k.ast.Name.Name == name {
-			b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
-				Relate(k.ast.Name.Span, "it is declared here").WithHelp("a block sees the blocks above it and does not call itself")
-			return
-		}
+	if ks := cx.env.lib.byName[name]; len(ks) > 0 {
+		b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
+			Relate(ks[0].ast.Name.Span, "it is declared here").WithHelp("a block sees the blocks above it and does not call itself")
+		return
 	}
 	later := (*Block)(nil)
 	Each(b.file, func(k *Block) {
@@ -773,6 +784,10 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 		return nil
 	}
 	at := b.userSpan(cx, c.Span())
+	if len(b.g.Graph().Nodes) >= MaxNodes {
+		b.tooMany(cx, at)
+		return nil
+	}
 	b.g.Pos, b.g.Part = at.Pos, cx.part
 	n, err := b.g.Add(name, op, in...)
 	if err != nil {

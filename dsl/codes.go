@@ -235,6 +235,8 @@ var syntaxCodes = []Code{
 		`output NAME NAME…; head NAME weight=0.3; update PARAM = VALUE; part LABEL = VALUE….`,
 		"graph a\nx = input 3x32x32\noutput\n",
 		"graph a\nx = input 3x32x32\noutput x\n"},
+	{ID: "E0228", Title: "a block of too many parameters",
+		Text: `A block has at most 64 parameters. The largest block of the papers has 10; a block that needs more is several.`},
 }
 
 // vetCodes are the warnings that need no more than the syntax.

@@ -3,6 +3,7 @@ package dsl
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -12,7 +13,18 @@ import (
 type library struct {
 	lets    map[string]*binding
 	blocks  []*block
+	byName  map[string][]*block
 	prelude bool
+}
+
+// add declares a block behind those that are there.
+func (l *library) add(k *Block) {
+	b := &block{ast: k, lib: l, index: len(l.blocks)}
+	l.blocks = append(l.blocks, b)
+	if l.byName == nil {
+		l.byName = map[string][]*block{}
+	}
+	l.byName[k.Name.Name] = append(l.byName[k.Name.Name], b)
 }
 
 // block is a declared block. It sees the blocks before it.
@@ -50,17 +62,16 @@ func (e *env) find(name string) *binding {
 // block returns the block of a name that is in sight: of the file itself, before
 // the prelude's.
 func (e *env) block(name string) *block {
-	for i := e.seen - 1; i >= 0; i-- {
-		if e.lib.blocks[i].ast.Name.Name == name {
-			return e.lib.blocks[i]
+	for _, k := range slices.Backward(e.lib.byName[name]) {
+		if k.index < e.seen {
+			return k
 		}
 	}
-	if !e.lib.prelude {
-		for _, k := range prelude().blocks {
-			if k.ast.Name.Name == name {
-				return k
-			}
-		}
+	if e.lib.prelude {
+		return nil
+	}
+	if ks := prelude().byName[name]; len(ks) > 0 {
+		return ks[0]
 	}
 	return nil
 }
@@ -146,20 +157,45 @@ type defaults struct {
 	args  []*Arg
 	cx    context       // where it stands
 	used  map[*Arg]bool // by any op, of all defaults of the file
+	found map[opKey]foundDefault
 }
 
-// find returns the default of an op's key that was written last.
+type opKey struct{ op, key string }
+
+type foundDefault struct {
+	arg *Arg
+	in  *defaults
+}
+
+// find returns the default of an op's key that was written last. It remembers
+// what it found: a file may have many defaults, and every key of every layer asks.
 func (d *defaults) find(op, key string) (*Arg, *defaults) {
-	for ; d != nil; d = d.outer {
-		if d.op != "" && d.op != op {
+	if d == nil {
+		return nil, nil
+	}
+	k := opKey{op, key}
+	var r foundDefault
+	for e := d; e != nil; e = e.outer {
+		if known, ok := e.found[k]; ok {
+			r = known
+			break
+		}
+		if e.op != "" && e.op != op {
 			continue
 		}
-		if a := keyed(d.args, key); a != nil {
-			d.used[a] = true
-			return a, d
+		if a := keyed(e.args, key); a != nil {
+			r = foundDefault{a, e}
+			break
 		}
 	}
-	return nil, nil
+	if d.found == nil {
+		d.found = map[opKey]foundDefault{}
+	}
+	d.found[k] = r
+	if r.arg != nil {
+		d.used[r.arg] = true
+	}
+	return r.arg, r.in
 }
 
 // bound is the arguments of a call by name, parsed.
@@ -310,25 +346,36 @@ func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 // it may): it would read as something else in value position. A key of one letter
 // (the k of lrn) is no obstacle: values and keys stand in different places, and
 // the papers' own letters are what parameters are best called.
-func reservedName(name string) string {
-	if forms()[name] != nil || ir.Lookup(name) != nil {
-		return "an op"
+func reservedName(name string) string { return reservedNames()[name] }
+
+// reservedNames is what the reserved names mean.
+var reservedNames = sync.OnceValue(func() map[string]string {
+	m := map[string]string{}
+	add := func(name, why string) {
+		if _, ok := m[name]; !ok {
+			m[name] = why
+		}
 	}
 	for _, n := range formNames() {
-		f := forms()[n]
-		for _, s := range f.keys {
-			if s.name == name && len(name) > 1 {
-				return "a key of " + n
+		add(n, "an op")
+	}
+	for _, d := range ir.Defs() {
+		add(d.Name, "an op")
+	}
+	for _, n := range formNames() {
+		for _, s := range forms()[n].keys {
+			if len(s.name) > 1 {
+				add(s.name, "a key of "+n)
 			}
-			if slices.Contains(s.kind.words, name) {
-				return "a word that " + s.name + " of " + n + " knows"
+			for _, w := range s.kind.words {
+				add(w, "a word that "+s.name+" of "+n+" knows")
 			}
 		}
 	}
 	for _, s := range trainTable {
-		if slices.Contains(s.words, name) {
-			return "a word that " + s.name + " knows"
+		for _, w := range s.words {
+			add(w, "a word that "+s.name+" knows")
 		}
 	}
-	return ""
-}
+	return m
+})

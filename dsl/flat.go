@@ -37,6 +37,9 @@ func (b *builder) flat() {
 		case *Assign:
 			r.assign(s)
 		}
+		if b.full {
+			return
+		}
 	}
 	for _, s := range b.file.Stmts {
 		if m, ok := s.(*Mark); ok {
@@ -336,7 +339,7 @@ func (r *flatReader) assignParam(s *Assign) bool {
 // already.
 func (r *flatReader) value(at diag.Span, name string) *ir.Value {
 	v := r.values[name]
-	if v == nil && !r.broken[name] {
+	if v == nil && !r.broken[name] && !r.full {
 		d := r.err(r.cx, "E0702", at, "no value is called %s here", diag.Quote(name))
 		Each(r.file, func(s *Assign) {
 			for _, id := range s.Outs {
@@ -373,7 +376,10 @@ func (r *flatReader) assignNode(s *Assign) bool {
 		return false
 	}
 	if len(r.out.Nodes) >= MaxNodes {
-		r.err(r.cx, "E0505", s.Op.Span, "the graph has more than %d nodes", MaxNodes)
+		if !r.stop {
+			r.err(r.cx, "E0505", s.Op.Span, "the graph has more than %d nodes", MaxNodes)
+			r.stop = true
+		}
 		return false
 	}
 	n := &ir.Node{Pos: s.Op.Span.Pos}

@@ -1,6 +1,8 @@
 package dsl
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 
 	"github.com/incc-lang/incc/ir"
@@ -49,21 +51,24 @@ func values(rs []branch) []*ir.Value {
 	return vs
 }
 
-// usual is the branch whose like most of the others are, the first of equals.
+// usual is the branch whose shape most of the others have, the first of equals.
 func usual(rs []branch, same func(a, b ir.Shape) bool) branch {
-	best, most := rs[0], 0
+	type group struct {
+		first branch
+		n     int
+	}
+	var groups []*group
 	for _, r := range rs {
-		n := 0
-		for _, q := range rs {
-			if same(r.out.Type.Shape, q.out.Type.Shape) {
-				n++
+		i := slices.IndexFunc(groups, func(g *group) bool { return same(g.first.out.Type.Shape, r.out.Type.Shape) })
+		if i < 0 {
+			i = len(groups)
+			if groups = append(groups, &group{first: r}); i > MaxProblems {
+				break // so many problems are not told
 			}
 		}
-		if n > most {
-			best, most = r, n
-		}
+		groups[i].n++
 	}
-	return best
+	return slices.MaxFunc(groups, func(a, b *group) int { return cmp.Compare(a.n, b.n) }).first
 }
 
 // concat joins branches over channels.

@@ -29,7 +29,10 @@ const (
 	// MaxProblems is how many problems of one file are told.
 	MaxProblems = 500
 
-	// MaxNodes is how many nodes a spec may expand to.
+	// MaxParams is how many parameters a block has: every use binds all of them.
+	MaxParams = 64
+
+	// MaxNodes is how many layers a spec may expand to, and how many nodes.
 	MaxNodes = 100_000
 
 	// maxSide bounds a literal's sides, so that an int holds them on every

@@ -27,6 +27,7 @@ func Lint(name string, src []byte, opt Options) diag.List {
 // parameters and an input of which nothing is known.
 func (b *builder) checkUnused(cx context) {
 	b.checking = true
+	defer func(stop bool) { b.checking, b.stop = false, stop }(b.stop)
 	for _, k := range b.lib.blocks {
 		if k.used || b.stop {
 			continue
@@ -41,7 +42,6 @@ func (b *builder) checkUnused(cx context) {
 		cx.scope = (&scope{}).inside("unused")
 		b.sequence(k.ast.Body, cx, nil)
 	}
-	b.checking = false
 }
 
 // lintNet warns of what a graph says and hardly means.
@@ -57,20 +57,19 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 			}
 		}
 	}
+	through := map[*ir.Value]*ir.Value{} // of a dropout or flatten: what it passes on
 	for _, n := range b.g.Graph().Nodes {
+		before := n.In[0]
+		if v := through[before]; v != nil {
+			before = v
+		}
 		switch n.Op.(type) {
+		case irops.Dropout, irops.Flatten:
+			through[n.Out[0]] = before
+			continue
 		case irops.Conv, irops.Dense:
 		default:
 			continue
-		}
-		before := n.In[0]
-		for before.Def != nil {
-			switch before.Def.Op.(type) {
-			case irops.Dropout, irops.Flatten:
-				before = before.Def.In[0]
-				continue
-			}
-			break
 		}
 		if before.Def == nil {
 			continue

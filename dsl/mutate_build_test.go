@@ -126,7 +126,7 @@ func TestBuildBombs(t *testing.T) {
 		"repeat of repeats":       {"net bomb\ninput x 3x8x8\nrepeat 10000 { repeat 10000 { conv 1x1 3 } }\n", "E0505"},
 		"repeat of nothing":       {"net bomb\ninput x 3x8x8\nrepeat 16000000 { repeat 16000000 { identity } }\nconv 1x1 3\n", "E0505"},
 		"repeat of heads":         {"net bomb\ninput x 3x8x8\nrepeat 16000000 { head { gap } }\nconv 1x1 3\n", "E0505"},
-		"repeat of what is wrong": {"net bomb\ninput x 3x8x8\nrepeat 16000000 { repeat 16000000 { head { fnord } } }\nconv 1x1 3\n", "E0401"},
+		"repeat of what is wrong": {"net bomb\ninput x 3x8x8\nrepeat 16000000 { repeat 16000000 { head { fnord } } }\nconv 1x1 3\n", "E0505"},
 		"paths that grow":         {deepLabels, "E0507"},
 		"weights":                 {"net bomb\ninput x 3x8x8\nconv 7x7 16000000 pad=3 -> conv 7x7 16000000 pad=3\n", "E0309"},
 		"kernel":                  {"net bomb\ninput x 3x8x8\nconv 16000000x16000000 2 pad=same\n", "E0309"},

@@ -628,7 +628,11 @@ func (p *parser) block() Stmt {
 			}
 			id := p.reserved(p.name("", "", ""), "parameter")
 			pa := &Param{Name: id}
-			s.Params = append(s.Params, pa)
+			if s.Params = append(s.Params, pa); len(s.Params) > MaxParams {
+				p.errorf("E0228", id.Span, "a block has at most %d parameters", MaxParams).WithHelp("let parts of the body be blocks of their own")
+				p.skip(false)
+				return nil
+			}
 			if t := p.tok(); t.kind == tEq && p.toks[p.pos-1].end == t.off && p.toks[p.pos+1].off == t.end && p.second() != tOpen {
 				glued = id.Name
 				p.next()

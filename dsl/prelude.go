@@ -31,7 +31,7 @@ var prelude = sync.OnceValue(func() *library {
 	}
 	lib := &library{lets: map[string]*binding{}, prelude: true}
 	Each(f, func(k *Block) {
-		lib.blocks = append(lib.blocks, &block{ast: k, lib: lib, index: len(lib.blocks)})
+		lib.add(k)
 	})
 	return lib
 })

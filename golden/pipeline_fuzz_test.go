@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,18 +60,29 @@ func FuzzPipeline(f *testing.F) {
 		if l.HasErrors() {
 			return
 		}
-		ways := pipelines
-		if words != 0 { // three in turn, so that many inputs are tried
-			n := int(words % uint64(len(ways)))
-			ways = append(append([]string{}, ways[n:]...), ways[:n]...)[:3]
-		}
-		wholePipeline(t, g, ways)
+		// Two in turn, so that many inputs are tried.
+		n := (len(src) + int(words%1024)) % len(pipelines)
+		wholePipeline(t, g, []string{pipelines[n], pipelines[(n+3)%len(pipelines)]})
 	})
+}
+
+// TestPipelineSeeds runs every pipeline on the seeds of FuzzPipeline.
+func TestPipelineSeeds(t *testing.T) {
+	for i, src := range pipelineSeeds(t) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			g, l := dsl.Load("x.incc", src, dsl.Options{})
+			if l.HasErrors() {
+				t.Fatal(l.Err())
+			}
+			wholePipeline(t, g, pipelines)
+		})
+	}
 }
 
 // pipelineSeeds are small built-in networks, networks that show every form of the
 // language, and random graphs in the flat form.
-func pipelineSeeds(f *testing.F) [][]byte {
+func pipelineSeeds(f testing.TB) [][]byte {
 	seeds := [][]byte{
 		[]byte("net a\ninput x 3x8x8 range=0..1 mean=0.5\nlabels { \"a\" \"b\" }\ndefault conv act=relu bn=1e-3 pad=same\nblock b n k=3x3 = { conv k n; conv 1x1 n }\nb 4 -> maxpool 2x2/2 -> concat { b 2; conv 5x5 4; maxpool 3x3/1 pad=same -> conv 1x1 3; avgpool 3x3/1 pad=same -> conv 1x1 2 } -> head { gap -> fc 2 -> softmax } -> residual scale=0.3 act=relu { conv 3x3 11 } -> dropout 0.4 -> lrn 5 -> gap -> fc 2 -> softmax\ntrain {\n  loss xent smoothing=0.1\n  sgd lr=0.1 momentum=0.9\n  run epochs=1 batch=2\n}\n"),
 		[]byte("net a\ninput x 4x6x6\nrepeat 2 { add { conv 3x3 4 pad=1 maxout=2; identity } -> sigmoid }\nmax { conv 3x3 4 pad=1 groups=2; tanh } -> transpose 0,1,3,2 -> reshape 4x3x12 -> scale 0.5 -> flatten -> fc 8 act=relu bn=1e-5 -> fc 3 -> log_softmax\n"),

@@ -138,22 +138,22 @@ func (g *Graph) EachValue(f func(*Value)) {
 func (g *Graph) Users() map[*Value][]*Node {
 	m := make(map[*Value][]*Node, len(g.Nodes))
 	for _, n := range g.Nodes {
-		for i, v := range n.In {
-			if v != nil && !containsValue(n.In[:i], v) {
-				m[v] = append(m[v], n)
+		for _, v := range n.In {
+			if v != nil {
+				m[v] = addReader(m[v], n)
 			}
 		}
 	}
 	return m
 }
 
-func containsValue(vs []*Value, v *Value) bool {
-	for _, x := range vs {
-		if x == v {
-			return true
-		}
+// addReader adds a node to the readers of one of its operands. If it reads the
+// operand twice, it is the last that was added.
+func addReader(to []*Node, n *Node) []*Node {
+	if len(to) > 0 && to[len(to)-1] == n {
+		return to
 	}
-	return false
+	return append(to, n)
 }
 
 // Clone returns a copy that shares only Data's arrays and the recipe.

@@ -66,7 +66,7 @@ func (r *Rewriter) Replace(old, new *Value) {
 	readers := r.Users(old)
 	delete(r.users, old)
 	for _, n := range readers {
-		if !containsValue(n.In, new) {
+		if !slices.Contains(n.In, new) {
 			r.users[new] = append(r.users[new], n)
 		}
 		for i, v := range n.In {
@@ -146,9 +146,9 @@ func (r *Rewriter) reads(n *Node) {
 	if r.users == nil {
 		return
 	}
-	for i, v := range n.In {
-		if v != nil && !containsValue(n.In[:i], v) {
-			r.users[v] = append(r.users[v], n)
+	for _, v := range n.In {
+		if v != nil {
+			r.users[v] = addReader(r.users[v], n)
 		}
 	}
 }
