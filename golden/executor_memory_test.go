@@ -101,7 +101,7 @@ func allocations(f func()) uint64 {
 // the plan says, which counts the weights once as they are and once packed.
 func TestExecutorMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("reads /proc")
+		t.Skip("needs /proc, which only Linux has")
 	}
 	g := withZeroWeights(spectest.Load(t, "googlenet"))
 	if _, err := passes.Run(g, passes.Level(2), passes.Options{}); err != nil {

@@ -178,7 +178,7 @@ func (p *Peer) command(format string, args ...any) (string, error) {
 
 func (p *Peer) send(line string, payload []byte) (string, error) {
 	if strings.ContainsAny(line, "\r\n") {
-		return "", fmt.Errorf("%s: a line break in %q", p.Name, line)
+		return "", fmt.Errorf("%s: cannot send %q: it has a line break", p.Name, line)
 	}
 	if err := p.Resume(); err != nil {
 		return "", err
@@ -200,7 +200,7 @@ func (p *Peer) send(line string, payload []byte) (string, error) {
 		return "", fmt.Errorf("%s: %s", p.Name, msg)
 	}
 	if reply != "ok" && !strings.HasPrefix(reply, "ok ") {
-		return "", fmt.Errorf("%s: answers %q", p.Name, reply)
+		return "", fmt.Errorf("%s: unexpected answer %q (want ok or error)", p.Name, reply)
 	}
 	return strings.TrimPrefix(reply[2:], " "), nil
 }
@@ -291,7 +291,7 @@ func (p *Peer) Input(t Tensor) error {
 		typ, n = typeInt64, len(t.Ints)
 	}
 	if strings.ContainsAny(t.Name, " \t") {
-		return fmt.Errorf("%s: input name %q holds a space", p.Name, t.Name)
+		return fmt.Errorf("%s: input name %q has a space", p.Name, t.Name)
 	}
 	fmt.Fprintf(&b, "in %s %d %d", t.Name, typ, len(t.Shape))
 	size := 1
@@ -330,7 +330,7 @@ func (p *Peer) timed(what string, n int) ([]time.Duration, error) {
 	for _, f := range strings.Fields(s) {
 		ns, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s: answers %q to %s", p.Name, s, what)
+			return nil, fmt.Errorf("%s: unexpected answer %q to %s (want times in nanoseconds)", p.Name, s, what)
 		}
 		r = append(r, time.Duration(ns))
 	}
@@ -364,7 +364,7 @@ func (p *Peer) tensors(what string) ([]Tensor, error) {
 	}
 	count, err := strconv.Atoi(s)
 	if err != nil || count < 0 {
-		return nil, p.died(fmt.Errorf("%q is not a number of tensors", s))
+		return nil, p.died(fmt.Errorf("unexpected answer %q (want a number of tensors)", s))
 	}
 	var ts []Tensor
 	for range count {
@@ -383,21 +383,22 @@ func (p *Peer) tensors(what string) ([]Tensor, error) {
 
 func (p *Peer) tensor(f []string) (t Tensor, err error) {
 	if len(f) < 3 {
-		return t, fmt.Errorf("%q is not a tensor's head", f)
+		return t, fmt.Errorf("unexpected description of a tensor %q (want name, type, rank and axes)", f)
 	}
 	n := 1
 	for _, s := range f[3:] {
 		d, err := strconv.Atoi(s)
 		if err != nil || d < 0 || d > 1<<30 {
-			return t, fmt.Errorf("axis %q", s)
+			return t, fmt.Errorf("a tensor has axis %q (want a number, 0 or more)", s)
 		}
 		t.Shape = append(t.Shape, d)
-		if n *= d; n > 1<<30 {
-			return t, fmt.Errorf("a tensor of more than 2^30 elements")
+		if d > 0 && n > 1<<30/d {
+			return t, errors.New("a tensor has more than 2^30 elements")
 		}
+		n *= d
 	}
 	if f[2] != strconv.Itoa(len(t.Shape)) || len(t.Shape) > maxRank {
-		return t, fmt.Errorf("rank %s of shape %v", f[2], t.Shape)
+		return t, fmt.Errorf("a tensor of rank %s has shape %v", f[2], t.Shape)
 	}
 	t.Name = f[0]
 	switch f[1] {
@@ -420,7 +421,7 @@ func (p *Peer) tensor(f []string) (t Tensor, err error) {
 			t.Ints[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
 		}
 	default:
-		return t, fmt.Errorf("element type %s", f[1])
+		return t, fmt.Errorf("a tensor has element type %s (want 1, float32, or 7, int64)", f[1])
 	}
 	return t, nil
 }
@@ -449,6 +450,6 @@ func (p *Peer) Close() error {
 	case <-time.After(time.Minute):
 		_ = p.cmd.Process.Kill()
 		<-done
-		return fmt.Errorf("%s did not end by itself", p.Name)
+		return fmt.Errorf("%s did not exit after quit and was killed", p.Name)
 	}
 }

@@ -37,7 +37,7 @@ func (r *report) command() (string, error) {
 	if r.incc == "" {
 		path := filepath.Join(r.dir, "incc")
 		if msg, err := exec.Command("go", "build", "-o", path, "github.com/incc-lang/incc/cmd/incc").CombinedOutput(); err != nil {
-			return "", fmt.Errorf("building incc, in a folder of its module: %v: %s", err, msg)
+			return "", fmt.Errorf("building incc (run the report in a folder of its module): %v: %s", err, msg)
 		}
 		r.incc = path
 	}
@@ -202,5 +202,5 @@ func coldChild(what string, args []string) error {
 		fmt.Println(c.Time.Nanoseconds(), c.PeakRSS)
 		return nil
 	}
-	return fmt.Errorf("%s %q", what, args)
+	return fmt.Errorf("unknown command %s with %d arguments", what, len(args))
 }

@@ -213,7 +213,7 @@ func (r *report) genRow(t *table, incc, name string) error {
 		bits := "the same"
 		if p.hash != want {
 			bits = "**others**"
-			r.errs = append(r.errs, fmt.Errorf("gen/%s, GOAMD64=%s: the package's result has other bits than the executor's", name, p.level))
+			r.errs = append(r.errs, fmt.Errorf("gen/%s, GOAMD64=%s: the results of the package and of the executor differ in their bits", name, p.level))
 		}
 		t.add(name, p.level, bits, ratio(peers.Versus(times[1+i], times[0])), millis(times[1+i]), millis(times[0]), fmt.Sprintf("%.3f", peers.Versus(times[1+i], times[1]).Ratio()),
 			ratio(peers.Versus(cold[1+i], cold[0])), millis(cold[1+i]), millis(cold[0]), fmt.Sprintf("%.0f", peers.Quantile(memory[1+i], 0.5)), fmt.Sprintf("%.0f", peers.Quantile(memory[0], 0.5)),

@@ -31,12 +31,12 @@ var heads = regexp.MustCompile(`\s*->\s*head [^{]*\{[^}]*\}`)
 func spec(name string, replace ...string) (net, error) {
 	text, _, ok := specs.Source(name)
 	if !ok {
-		return net{}, fmt.Errorf("no spec is called %s", name)
+		return net{}, fmt.Errorf("unknown network %q", name)
 	}
 	s := heads.ReplaceAllString(string(text), "")
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(s, replace[i]) {
-			return net{}, fmt.Errorf("%s has no %q", name, replace[i])
+			return net{}, fmt.Errorf("spec %s does not contain %q", name, replace[i])
 		}
 		s = strings.ReplaceAll(s, replace[i], replace[i+1])
 	}

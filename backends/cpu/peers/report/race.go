@@ -124,7 +124,7 @@ func (r *report) race(rounds int, sides ...*side) ([][][]time.Duration, error) {
 		if first, ok := results[s.what]; !ok {
 			results[s.what] = append([]float32(nil), y...)
 		} else if d, m := tensor.MaxDiff(tensor.Of(y, len(y)), tensor.Of(first, len(first))); !(d <= agreement*m) {
-			return nil, fmt.Errorf("the sides' results differ by %g of %g: nothing is compared", d, m)
+			return nil, fmt.Errorf("results differ by %g, the largest value is %g: nothing is timed", d, m)
 		}
 		if s.Peer != nil {
 			if err := s.Peer.Pause(); err != nil {

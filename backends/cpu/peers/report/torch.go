@@ -112,7 +112,7 @@ func (r *report) rivals(modes []torchMode, n net, batch, threads int, labels []i
 		sides, names = append(sides, s), append(names, m)
 	}
 	if len(sides) == 0 {
-		return nil, nil, nil, fmt.Errorf("no PyTorch runs it: %s", strings.Join(notes, "; "))
+		return nil, nil, nil, fmt.Errorf("PyTorch runs it in no mode: %s", strings.Join(notes, "; "))
 	}
 	return sides, names, notes, nil
 }
