@@ -33,6 +33,13 @@ func TestHostilePipes(t *testing.T) {
 		{name: "tuning", setup: setup("x.json"), args: []string{"run", "tiny.incc", "--input", "noise", "--tuning", "x.json"}, wantErr: want},
 		{name: "run.json", setup: setup("run/run.json"), args: []string{"train", "--resume", "run"}, wantErr: want},
 		{name: "summary.json", setup: setup("run/summary.json"), args: []string{"compare", "run"}, wantErr: want},
+		{name: "checkpoint", setup: func(t *testing.T, dir string) {
+			interrupted(t, dir, func(path string) {
+				if err := syscall.Mkfifo(path, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}, args: []string{"train", "--resume", "run"}, wantErr: want},
 		{name: "picture of a folder", setup: setup("set/a/x.png"), args: []string{"data", "inspect", "set"}, wantErr: want},
 		{name: "idx", setup: setup("idx/train-images-idx3-ubyte"), args: []string{"data", "inspect", "idx"}, wantErr: want},
 		{name: "cifar", setup: setup("cifar/data_batch_1.bin"), args: []string{"data", "inspect", "cifar"}, wantErr: want},
