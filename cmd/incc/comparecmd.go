@@ -25,7 +25,7 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "compare", Usage: "write `FILE`.png and FILE.svg"}, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return usagef("incc compare wants folders of runs")
+				return usagef("incc compare wants the folders of one or more runs")
 			}
 			if err := notStdout("output", c.String("output"), "a PNG and an SVG file"); err != nil {
 				return err
@@ -42,7 +42,7 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 				if err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return err
 				} else if err != nil {
-					// A run that is still going on has none.
+					// A run that has not ended has no summary.json.
 					info = runInfo{Name: filepath.Base(filepath.Clean(dir))}
 				}
 				names, runs, infos = append(names, filepath.Base(filepath.Clean(dir))), append(runs, rows), append(infos, info)

@@ -102,8 +102,7 @@ Of the folder of a run it takes spec, best weights and data.`,
 // evalBatch is how many images are evaluated at once.
 const evalBatch = 64
 
-// scoreOf evaluates a network with its weights on the executor, behind all
-// passes.
+// scoreOf evaluates a network with its weights on the executor, after all passes.
 func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (train.Score, error) {
 	h := g.Clone()
 	if _, err := passes.Run(h, passes.Level(2), passes.Options{}); err != nil {
@@ -117,7 +116,7 @@ func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (tra
 	return train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, t, set, nil)
 }
 
-// inferrer is a session as evaluation wants it.
+// inferrer makes a session of the executor a train.Inferrer.
 type inferrer struct {
 	s       *cpu.Session
 	batch   int

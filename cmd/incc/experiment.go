@@ -19,15 +19,15 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// experiment is a question that several runs answer together.
+// experiment compares the runs of several networks.
 type experiment struct {
 	name, doc string
 	data      string
 	epochs    float64
-	limit     int // steps of an epoch, 0 for all: curves over steps then
+	limit     int // steps of an epoch, 0 for all; if set, curves are drawn over steps
 	variants  []variant
-	// heads says that losses of the training hold those of heads: validation's are
-	// drawn.
+	// heads: the training loss includes auxiliary heads, so the validation loss is
+	// drawn instead.
 	heads bool
 }
 
@@ -49,8 +49,8 @@ func (v variant) dir() string {
 
 func trimNumber(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
-// experiments are those of the article that the networks of specs/mnist come from,
-// and what the papers say of batch normalization and auxiliary classifiers.
+// experiments repeat those of the article that the networks of specs/mnist come
+// from, and claims of the papers about batch normalization and auxiliary classifiers.
 var experiments = []experiment{
 	{name: "lenet-nin", doc: "LeNet against LeNet with a 1x1 convolution behind each convolution (Lin 2013)", data: "mnist", epochs: 10,
 		variants: []variant{{label: "LeNet", spec: "mnist/lenet"}, {label: "NIN", spec: "mnist/nin"}}},
@@ -108,14 +108,14 @@ func experimentCommand() *cli.Command {
 				for _, e := range experiments {
 					names = append(names, e.name)
 				}
-				return fmt.Errorf("there is no experiment %s%s\nincc experiment lists them", diag.Quote(name), didYouMean(name, names))
+				return fmt.Errorf("unknown experiment %s%s\nincc experiment lists them", diag.Quote(name), didYouMean(name, names))
 			}
 			return experiments[i].run(c)
 		},
 	}
 }
 
-// outcome is a variant's run and what the original authors had.
+// outcome is the run of a variant and the results that the article published.
 type outcome struct {
 	variant
 	rows     []train.Row
@@ -200,13 +200,13 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 		return o, err
 	}
 	if o.info.Epochs != int(math.Ceil(e.epochs)) || o.info.Data != e.data || o.info.LimitBatches != e.limit || o.info.Spec != hash {
-		return o, fmt.Errorf("%s holds another run: of %d epochs with %s, or of an older spec; delete it, or choose another folder with --out", dir, o.info.Epochs, o.info.Data)
+		return o, fmt.Errorf("%s holds another run (%d epochs with %s, or an older spec): delete it, or choose another folder with --out", dir, o.info.Epochs, o.info.Data)
 	}
 	return o, nil
 }
 
-// specHash is that of the spec of a variant's run, which incc train leaves beside
-// its weights.
+// specHash returns the hash of the spec that incc train writes into the folder of a
+// variant's run.
 func (e experiment) specHash(v variant) (string, error) {
 	src, file, _ := specs.Source(v.spec)
 	g, problems := dsl.Load(file, src, dsl.Options{})
@@ -223,8 +223,8 @@ func (e experiment) specHash(v variant) (string, error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
-// print shows the runs in a table, and where the original figures are known those
-// in a second one.
+// print prints a table of the runs, and a second one beside the article's results
+// where it published some.
 func (e experiment) print(c *cli.Context, all []outcome) {
 	loss, what := func(r train.Row) float64 { return r.TrainLoss }, ">loss"
 	if e.heads {

@@ -36,7 +36,7 @@ train {
 }
 `
 
-// incc is this test binary as the command: TestMain sees to that.
+// inccProcess runs this test binary as the command incc, which TestMain makes of it.
 func inccProcess(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -75,8 +75,8 @@ func killable(t *testing.T) string {
 	return dir
 }
 
-// resultOf is what a run left: the sums of its files, the results without the
-// seconds, the names of all that lies there.
+// resultOf describes the folder of a run: checksums of its files, its results without
+// the seconds, and the names of all files.
 func resultOf(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -111,9 +111,9 @@ func resultOf(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestSIGKILL kills a training process at random times, again and again, and lets
-// it go on: what is there at the end has the bits of the run that nobody
-// disturbed, and nothing else lies about.
+// TestSIGKILL kills a training process at random times and resumes it, again and
+// again: its files end with the bits of a run that was never killed, and no other
+// files are left.
 func TestSIGKILL(t *testing.T) {
 	want, dir := "", killable(t)
 	args := func(out string, more ...string) []string {
@@ -214,8 +214,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// The second signal ends the process at once, though a step is not done: one of
-// the reference interpreter takes long enough to see that the first did not.
+// The second signal ends the process at once, in the middle of a step. A step of the
+// reference interpreter takes long enough to see that the first signal did not.
 func TestInterruptedTwice(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no such signals")
@@ -260,9 +260,9 @@ func TestInterruptedTwice(t *testing.T) {
 	}
 }
 
-// watched collects what a process prints, and tells when a text has come. Write is
-// called by one goroutine alone, as Stdout and Stderr are the same; String is for
-// when the process has ended.
+// watched collects what a process prints, and tells when a text has appeared in it.
+// Only one goroutine calls Write, as Stdout and Stderr are the same writer. String
+// must be called after the process has ended.
 type watched struct {
 	said bytes.Buffer
 	text string

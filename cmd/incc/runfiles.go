@@ -37,8 +37,8 @@ const (
 // runOutputs are the files that only a run writes, besides its checkpoints.
 var runOutputs = []string{runLabels, runResults, runSummary, bestWeights, lastWeights}
 
-// runBegin is what a run was begun with besides its spec, which run.json keeps for
-// those that go on with it.
+// runBegin is what run.json holds: what a run was begun with, besides its spec.
+// --resume reads it.
 type runBegin struct {
 	Version      string `json:"incc"`
 	Name         string `json:"name"`
@@ -48,19 +48,19 @@ type runBegin struct {
 	Overfit      int    `json:"overfit,omitempty"`
 	Init         string `json:"init,omitempty"`
 	Engine       string `json:"engine"`
-	// Identity is what decides the numbers of the run, for readers: checkpoints
-	// hold the one that counts.
+	// Identity is for people who read the file: --resume compares the identity in the
+	// checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`
 }
 
-// flags are the flags of incc train that say so.
+// flags returns the flags of incc train that begin such a run.
 func (b runBegin) flags() map[string]string {
 	return map[string]string{"data": b.Data, "val": strconv.Itoa(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
 		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine}
 }
 
-// flagsOfRun has a command whose SPEC is the folder of a run take its weights, the
-// best ones, and its data from there, unless flags say otherwise.
+// flagsOfRun sets --weights and --data, where they were not given, to the best
+// weights and the data of the run whose folder is the command's SPEC.
 func flagsOfRun(c *cli.Context, dir string) error {
 	has := func(name string) bool { return findFlag(c.Command.Flags, name) != nil && !c.IsSet(name) }
 	if has("weights") {
@@ -134,7 +134,7 @@ func plainName(s string) bool {
 	return s != "" && len(s) <= 255 && s != "." && s != ".." && !strings.ContainsAny(s, `/\:`) && diag.Printable(s) == s
 }
 
-// runInfo is what summary.json says of a run.
+// runInfo is what summary.json holds.
 type runInfo struct {
 	Name         string   `json:"name"`
 	Net          string   `json:"net"`
@@ -231,8 +231,8 @@ func parseResults(text []byte) ([]train.Row, error) {
 	return rows, nil
 }
 
-// leftover matches the temporary names of writeFile and train.WriteFile for the
-// files of a run.
+// leftover matches the temporary names that writeFile and kernel.WriteFile use for
+// the files of a run.
 var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
 // removeLeftovers deletes what a killed process was about to write into the folder

@@ -64,7 +64,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			&cli.IntFlag{Name: "val", Value: -1, Usage: "keep the last `N` training images for validation; a twelfth by default"},
 			&cli.DurationFlag{Name: "max-time", Usage: "end after this `DURATION`, as after the last epoch"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
-			&cli.IntFlag{Name: "overfit", Usage: "train on `N` images alone, without augmentation: a network that cannot learn them is broken"},
+			&cli.IntFlag{Name: "overfit", Usage: "train on the first `N` images only, without augmentation: a network that cannot learn them is broken"},
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
 			&cli.StringFlag{Name: "init", Usage: "begin with the weights of a safetensors `FILE`"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
@@ -79,7 +79,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 
 var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
-// recipeOf is what a spec says of training, with all that it leaves out.
+// recipeOf returns the recipe of a spec, with defaults for what the spec leaves out.
 func recipeOf(g *ir.Graph) recipe.Train {
 	var r recipe.Train
 	if g.Recipe.Train != nil {
@@ -104,7 +104,7 @@ func recipeOf(g *ir.Graph) recipe.Train {
 	return r
 }
 
-// flagged is a recipe with what the flags say.
+// flagged returns a recipe with the values of flags that were given.
 func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	if c.IsSet("epochs") {
 		r.Run.Epochs = c.Float64("epochs")
@@ -121,21 +121,33 @@ func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	return r
 }
 
-// overrides puts the flags into the recipe of the spec.
+// overrides returns the recipe of a run: that of the spec, changed by flags, within
+// bounds.
 func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	r := flagged(c, recipeOf(g))
 	switch {
 	case checkBatch(r.Run.Batch) != nil:
-		return r, usagef("--batch %d: 1 to %d are possible", r.Run.Batch, largestBatch)
+		return r, usagef("--batch %d (want 1 to %d)", r.Run.Batch, largestBatch)
 	case !(r.Run.Epochs > 0) || math.IsInf(r.Run.Epochs, 0):
-		return r, usagef("--epochs %g", r.Run.Epochs)
+		return r, usagef("--epochs %g (want a number above 0)", r.Run.Epochs)
 	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):
-		return r, usagef("--lr %g", r.Optimizer.LR)
+		return r, usagef("--lr %g (want a number above 0)", r.Optimizer.LR)
+	case c.Int("val") < -1:
+		return r, usagef("--val %d (want 0 or more; -1 for the default)", c.Int("val"))
+	case c.Int("overfit") > 0 && c.Int("val") > 0:
+		return r, usagef("--overfit does not validate: leave out --val")
+	case c.Duration("max-time") < 0:
+		return r, usagef("--max-time %v (want 0 or more)", c.Duration("max-time"))
+	}
+	for _, name := range []string{"limit-batches", "overfit", "checkpoint-every", "threads"} {
+		if n := c.Int(name); n < 0 {
+			return r, usagef("--%s %d (want 0 or more)", name, n)
+		}
 	}
 	return r, nil
 }
 
-// prepared is all that a run needs before its first step.
+// prepared holds what a run needs before its first step.
 type prepared struct {
 	graph  *ir.Graph
 	spec   *source
@@ -149,19 +161,19 @@ type prepared struct {
 	name   string
 	id     train.Identity
 	labels []byte // the file of class names that the spec names, nil for none
-	memory string // what to say of it
+	memory string // a line about the memory of a step, "" for none
 }
 
 func prepare(c *cli.Context) (*prepared, error) {
 	if c.Bool("resume-changed") && !c.Bool("resume") {
-		return nil, usagef("--resume-changed is for --resume")
+		return nil, usagef("--resume-changed works with --resume only")
 	}
 	arg := c.String("out")
 	if err := notStdout("out", arg, "the folder of a run"); err != nil {
 		return nil, err
 	}
 	if arg != "" && !filepath.IsAbs(arg) {
-		arg = "." + string(filepath.Separator) + arg // and no built-in network
+		arg = "." + string(filepath.Separator) + arg // so that it is not read as the name of a built-in network
 	}
 	if c.NArg() > 0 || arg == "" || !c.Bool("resume") {
 		var err error
@@ -170,7 +182,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 		}
 	}
 	if _, file, ok := specs.Source(arg); ok && exists(filepath.Join(arg, runSpec)) && (!c.Bool("resume") || c.IsSet("out")) {
-		arg = file // a run is easily called like the network, which is the one that is meant
+		arg = file // runs are often named after their network: here the network is meant
 	}
 	p := &prepared{}
 	var err error
@@ -209,8 +221,8 @@ func prepare(c *cli.Context) (*prepared, error) {
 		}
 	}
 	in := p.graph.Inputs[0].Type.Shape
-	// Means, deviations and whitening are those of all training images, as incc eval
-	// has them, which does not know how many were kept for validation.
+	// Means, deviations and whitening come from all training images, those kept for
+	// validation included: incc eval does not know which those were.
 	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
 		return nil, err
 	}
@@ -273,10 +285,10 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 	return id, nil
 }
 
-// goOn takes from the folder of a run what flags do not say.
+// goOn sets the flags that were not given to the values that the run began with.
 func (p *prepared) goOn(c *cli.Context, dir string) error {
 	if !c.Bool("resume") {
-		return usagef("%s holds a run: --resume goes on with it; its spec, %s, can be trained anew", dir, p.spec.file)
+		return usagef("%s holds a run: go on with it by --resume, or begin a new one from its spec, %s", dir, p.spec.file)
 	}
 	b, err := readBegin(dir)
 	if err != nil {
@@ -295,8 +307,8 @@ func (p *prepared) goOn(c *cli.Context, dir string) error {
 	return nil
 }
 
-// resolve writes what flags say of training into the spec: that text is what is
-// trained, and kept. Where they say nothing it stays as it is.
+// resolve writes the flags of training into the text of the spec, so that the spec
+// which the run keeps says all of it. Without such flags the text does not change.
 func (p *prepared) resolve(c *cli.Context) error {
 	defs, err := defines(c)
 	if err != nil {
@@ -335,7 +347,7 @@ func (p *prepared) check(c *cli.Context) error {
 	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
 	if c.Bool("resume") {
 		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
-			return fmt.Errorf("%s holds a run of another spec than %s with these flags; incc train --resume %s goes on with it, --out DIR begins one elsewhere", p.dir, p.spec.file, p.dir)
+			return fmt.Errorf("%s holds a run of another spec than %s with these flags: go on with it by incc train --resume %s, or begin a new run by --out DIR", p.dir, p.spec.file, p.dir)
 		}
 		return nil
 	}
@@ -345,7 +357,7 @@ func (p *prepared) check(c *cli.Context) error {
 			return err
 		}
 		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 || len(checkpoints) > 0 {
-			return fmt.Errorf("%s holds a run of %d epochs; go on with --resume, or choose another folder with --out", p.dir, len(rows))
+			return fmt.Errorf("%s holds a run of %d epochs: go on with --resume, or choose another folder with --out", p.dir, len(rows))
 		}
 		return nil
 	}
@@ -380,8 +392,8 @@ func (p *prepared) begin(c *cli.Context) error {
 	return removeLeftovers(p.dir)
 }
 
-// runName is what a run of a spec is called: after its file, and after its folder
-// below specs/ where it is in one, as mnist/nin and fashion/nin are two.
+// runName names a run after the file of its spec. For a file in a folder of specs/
+// the folder is part of the name: mnist/nin and fashion/nin are two networks.
 func runName(file string) string {
 	file = filepath.ToSlash(file)
 	name := strings.TrimSuffix(path.Base(file), ".incc")
@@ -409,7 +421,7 @@ func sanitizeName(name string) string {
 	return name
 }
 
-// deterministic keeps of an augmentation what is no chance.
+// deterministic returns the augmentations that do not draw random numbers.
 func deterministic(augs []recipe.Augment) []recipe.Augment {
 	var r []recipe.Augment
 	for _, a := range augs {
@@ -437,7 +449,7 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 		}
 		p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed)
 	case "cpu":
-		// The step is counted by fitMemory; these are the weights beside it.
+		// These are the weights that exist beside the step, which fitMemory counts.
 		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
 			return err
 		}
@@ -526,20 +538,21 @@ func trainRun(c *cli.Context) error {
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}
 	case errors.As(err, &changed):
-		return fmt.Errorf("%w\n--resume-changed goes on from it all the same; --out DIR begins a new run", err)
+		return fmt.Errorf("%w\ngo on from it all the same by --resume-changed, or begin a new run by --out DIR", err)
 	case err != nil:
 		return err
 	}
 	return p.finish(c, state, time.Since(start))
 }
 
-// remembering keeps the rows of a run that goes on.
+// remembering is a progress that also collects the results of all epochs, those
+// before a --resume included.
 type remembering struct {
 	*progress
 	rows *[]train.Row
 }
 
-// Begin takes over the rows of before.
+// Begin takes over the results of earlier epochs.
 func (r *remembering) Begin(s *train.State, steps int, epochs float64) {
 	*r.rows = append((*r.rows)[:0], s.Rows...)
 	r.progress.Begin(s, steps, epochs)
@@ -573,14 +586,14 @@ func dryRun(w io.Writer, p *prepared) error {
 	defer b.Close()
 	x := b.Next()
 	if x == nil {
-		return fmt.Errorf("%d images do not fill a batch of %d", p.train.Len(), p.engine.Batch())
+		return fmt.Errorf("%d training images do not fill a batch of %d: take a smaller --batch", p.train.Len(), p.engine.Batch())
 	}
 	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
 	if err != nil {
 		return err
 	}
-	// The first step finds memory that nobody has touched yet; the second tells how
-	// long one takes.
+	// The first step is slower, as it touches its memory for the first time; the second
+	// one is timed.
 	start := time.Now()
 	if _, err := p.engine.Step(x.Images, x.Labels, 0, 1); err != nil {
 		return err
@@ -597,7 +610,7 @@ func dryRun(w io.Writer, p *prepared) error {
 	return nil
 }
 
-// chosen says which weights a run ends with.
+// chosen names the weights that a run ends with.
 func (p *prepared) chosen(s *train.State) string {
 	switch {
 	case s.BestAt < 0:
@@ -608,7 +621,8 @@ func (p *prepared) chosen(s *train.State) string {
 	return fmt.Sprintf("epoch %d, the best on validation", s.BestAt)
 }
 
-// finish takes the best weights, tests them once, and writes what a run leaves.
+// finish loads the best weights, evaluates them on the test images, and writes the
+// files of a finished run.
 func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) error {
 	w := c.App.Writer
 	if err := writeResults(p.dir, s.Rows); err != nil {

@@ -23,7 +23,7 @@ import (
 // a gradient of an operand that is not asked for may remain for Sweep to remove.
 func Gradients(b *ir.Builder, loss *ir.Value, of []*ir.Value) (map[*ir.Value]*ir.Value, error) {
 	if len(loss.Type.Shape) != 0 || loss.Type.DType != ir.F32 {
-		return nil, fmt.Errorf("gradients are taken of a scalar, %s is %v", loss.Name, loss.Type)
+		return nil, fmt.Errorf("the gradient of %s cannot be taken: it is %v, not a scalar", loss.Name, loss.Type)
 	}
 	nodes := append([]*ir.Node(nil), b.Graph().Nodes...)
 	active := map[*ir.Value]bool{}

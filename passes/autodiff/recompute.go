@@ -8,21 +8,21 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// Recompute says what a step computes a second time, ahead of the gradients that
-// read it, in place of keeping it since the first time. The more of it, the less
-// memory and the more time a step takes; its results are the same bits.
+// Recompute selects the values that a step computes a second time, right before the
+// gradients that read them, instead of keeping them. A higher level takes less memory
+// and more time; the results are the same bits.
 type Recompute int
 
 // The levels of Recompute.
 const (
 	// KeepAll computes nothing twice.
 	KeepAll Recompute = iota
-	// Cheap computes twice what takes no multiply-accumulates and whose operands are
-	// kept anyway: batch norm, activations behind it, pools, LRN, dropout.
+	// Cheap recomputes what needs no multiply-accumulates and whose operands are kept
+	// anyway: batch norm, the activations after it, pools, LRN, dropout.
 	Cheap
-	// Segments, and what follows, keeps what passes between segments of the network
-	// and computes all within them twice (Chen 2016, section 4). Segments
-	// begin as small as they are worth it, with every level they are twice as large.
+	// Segments and the levels after it keep only the values that pass from one segment
+	// of the network to the next, and recompute those within segments (Chen 2016,
+	// section 4). Each level doubles the size of the segments.
 	Segments
 	// MostRecomputed is the last level.
 	MostRecomputed = Segments + 4
@@ -38,14 +38,15 @@ func (r Recompute) String() string {
 	return fmt.Sprintf("segments of size %d", r.size())
 }
 
-// size is how many times larger than what crosses its end a segment is.
+// size is the least ratio of the memory of a segment's values to the memory of the
+// values that leave it.
 func (r Recompute) size() int64 { return 1 << (r - Segments) }
 
-// recompute has the gradients of a finished training graph read what is computed
-// anew. Where a level drops a value, each node that is no part of the network's own
-// pass reads a copy, computed by copies of the nodes back to values that are
-// kept, ahead of the first that reads it. Statistics are updated by the first pass
-// alone, and a dropout mask is a function of its layer and the step.
+// recompute changes a finished training graph so that its gradients read recomputed
+// values. For each value that the level drops, the nodes outside of the forward pass
+// read a copy instead. Copies of nodes compute it from values that are kept, right
+// before its first reader. Only the forward pass updates running statistics. A dropout
+// mask depends on its layer and the step only, so its copy is the same.
 func (t *Training) recompute(level Recompute) error {
 	if level <= KeepAll {
 		return nil
@@ -85,9 +86,9 @@ func (t *Training) recompute(level Recompute) error {
 			for i, v := range n.In {
 				n.In[i] = copied(v)
 			}
-			// What those read that read its result is at hand ahead of it, so that
-			// the plan can make one step of them, such as a convolution's gradient
-			// and the mask of the ReLU in front, whose sums have an order of their own.
+			// Copies that the readers of this node's result need come before this node.
+			// The plan can then fuse node and reader, such as a convolution's gradient
+			// and the ReLU mask before it; fused sums have an order of their own.
 			for _, o := range n.Out {
 				for _, u := range users[o] {
 					for _, v := range u.In {
@@ -103,7 +104,7 @@ func (t *Training) recompute(level Recompute) error {
 	return r.Finish()
 }
 
-// ownPass is the nodes that lead to the loss.
+// ownPass returns the nodes of the forward pass: those that lead to the loss.
 func (t *Training) ownPass() map[*ir.Node]bool {
 	forward := map[*ir.Node]bool{}
 	stack := []*ir.Value{t.Loss, t.Logits}

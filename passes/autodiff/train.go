@@ -68,7 +68,7 @@ type Training struct {
 //     behind, its average one with .average.
 func Train(g *ir.Graph, opt Options) (*Training, error) {
 	if len(g.Outputs) != 1 {
-		return nil, fmt.Errorf("%s has %d outputs, training needs one", g.Name, len(g.Outputs))
+		return nil, fmt.Errorf("%s has %d outputs; training needs exactly one", g.Name, len(g.Outputs))
 	}
 	t := &Training{Graph: g.Clone(), Averages: map[*ir.Value]*ir.Value{}}
 	g = t.Graph
@@ -131,7 +131,7 @@ func (t *Training) forward(r *ir.Rewriter, opt Options) error {
 				continue
 			}
 			if m := updated[mean]; m != nil {
-				return fmt.Errorf("%s and %s share the running mean %s, which only one of them can update", m.Out[0].Name, name, mean.Name)
+				return fmt.Errorf("%s and %s share the running mean %s, but only one batch norm can update it", m.Out[0].Name, name, mean.Name)
 			}
 			updated[mean] = n
 			r.SetOp(n, ops.BatchNormTrain(op))

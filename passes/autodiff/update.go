@@ -80,7 +80,7 @@ func (t *Training) average(r *ir.Rewriter, a recipe.Average, w, out *ir.Value) {
 	case "ema":
 		op.Decay = a.Decay
 	default:
-		r.Fail(fmt.Errorf("no average is called %q: there are polyak, ema", a.Kind))
+		r.Fail(fmt.Errorf("unknown average %q (want polyak or ema)", a.Kind))
 		return
 	}
 	s := t.state(r, w, "average")
@@ -103,7 +103,7 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 	decay := o.Decay * p.Decay
 	var op ir.Op
 	if !(o.Eps > 0) && slices.Contains([]string{"adam", "adamw", "rmsprop", "rmsprop_torch"}, o.Kind) {
-		r.Fail(fmt.Errorf("%s with eps=%g: it divides by it where a gradient has always been 0; 1e-8 is usual", o.Kind, o.Eps))
+		r.Fail(fmt.Errorf("%s eps=%g (want a number above 0, such as 1e-8): the update divides by eps where a gradient has always been 0", o.Kind, o.Eps))
 		return w
 	}
 	switch o.Kind {
@@ -127,7 +127,7 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 		r.Fail(errors.New("the recipe names no optimizer: add a line such as \"sgd lr=0.01 momentum=0.9\" to train"))
 		return w
 	default:
-		r.Fail(fmt.Errorf("no optimizer is called %q: there are sgd, nesterov, rmsprop, rmsprop_torch, adam, adamw", o.Kind))
+		r.Fail(fmt.Errorf("unknown optimizer %q (want sgd, nesterov, rmsprop, rmsprop_torch, adam or adamw)", o.Kind))
 		return w
 	}
 	out := r.DoN(op, append(in, slots...)...)

@@ -84,7 +84,7 @@ func (s *State) counts(steps int64) bool {
 	return s.Global <= whole && s.Global > whole-steps
 }
 
-// Row is the results of an epoch.
+// Row holds the results of an epoch.
 type Row struct {
 	Epoch     int     `json:"epoch"`
 	Rate      float64 `json:"rate"` // learning rate after its last step
@@ -150,7 +150,7 @@ func (r *Row) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ErrNoCheckpoint says that a folder has none.
+// ErrNoCheckpoint is returned for a folder without a usable checkpoint.
 var ErrNoCheckpoint = errors.New("there is no checkpoint")
 
 // Keys of a checkpoint's metadata: the state as JSON, and the SHA-256 of the state
@@ -370,8 +370,8 @@ func parseCheckpoint(file io.ReaderAt, size int64) (*State, *kernel.Tensors, err
 	return s, t, nil
 }
 
-// WriteWeights writes the network's weights and statistics alone, for incc
-// compile, predict and gen: their averages where the recipe keeps some.
+// WriteWeights writes the weights and statistics of the network, or their averages
+// where the recipe keeps some, without the optimizer's slots.
 func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
 	var infos []kernel.TensorInfo
 	var source []string

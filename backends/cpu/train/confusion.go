@@ -19,7 +19,7 @@ type ConfusionCell struct {
 	Count            int // at least 1
 }
 
-// NewConfusion returns an empty confusion matrix of so many classes.
+// NewConfusion returns an empty confusion matrix of the given number of classes.
 func NewConfusion(classes int) *Confusion {
 	return &Confusion{classes: classes, counts: map[[2]int32]int{}}
 }

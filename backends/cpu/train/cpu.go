@@ -15,11 +15,11 @@ type CPU struct {
 	params []Param
 }
 
-// NewCPU makes the engine of a network; weights without data are drawn. Of o,
-// Batch and Seed are taken from the arguments.
+// NewCPU makes the engine of a network; weights without data are drawn. Batch and
+// Seed of o are replaced by the arguments.
 func NewCPU(g *ir.Graph, opt autodiff.Options, batch int, seed int64, o cpu.Options) (*CPU, error) {
 	if batch < 1 {
-		return nil, fmt.Errorf("a batch of %d images", batch)
+		return nil, fmt.Errorf("a batch of %d images (want at least 1)", batch)
 	}
 	g = g.Clone()
 	ir.Materialize(g, seed)
@@ -67,5 +67,5 @@ func (e *CPU) Get(name string, dst []float32) error { return e.t.Get(name, dst) 
 // Set replaces a param's values.
 func (e *CPU) Set(name string, src []float32) error { return e.t.Set(name, src) }
 
-// Trainer is what the engine stands on: its programs, and the plan of a step.
+// Trainer returns the underlying trainer, with its programs and the plan of a step.
 func (e *CPU) Trainer() *cpu.Trainer { return e.t }

@@ -11,12 +11,12 @@ import (
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
-// Stats is what a step found, before it changed the weights.
+// Stats are the results of a step, from before it changed the weights.
 type Stats struct {
 	Loss    float64 // mean over the batch, heads by weight
 	Norm    float64 // of all gradients together, before clipping
 	Correct int     // images whose largest logit is their label's
-	Layer   string  // where Loss or Norm is not finite, a layer that shows it, if one could be found
+	Layer   string  // if Loss or Norm is not finite: a layer with such a value, if one was found
 }
 
 // Finite reports whether the step may change the weights.
@@ -46,21 +46,21 @@ type Engine interface {
 type Param struct {
 	Name  string
 	Shape ir.Shape
-	Slot  bool // of the optimizer or an average: no part of the network
-	// Average names the param that holds the average of this weight, which
-	// evaluation uses and weight files hold in its place; empty for none.
+	Slot  bool // belongs to the optimizer or is an average, not to the network
+	// Average names the param with the average of this weight or statistic, which
+	// evaluation and weight files use instead of it; empty for none.
 	Average string
 }
 
-// Reference is the engine of the reference interpreter: slow, and what others
-// are compared with. Weights are rounded to float32 after every step.
+// Reference is the engine of the reference interpreter. It is slow; other engines
+// are compared with it. Weights are rounded to float32 after every step.
 type Reference struct {
 	batch int
 	infer *ir.Graph
 	tr    *autodiff.Training
 	slots map[string]bool
 	avg   map[string]string // of a weight's name
-	// stepped says that the averages hold something.
+	// stepped: there was a step, so the averages hold values.
 	stepped bool
 }
 
@@ -136,8 +136,8 @@ func (e *Reference) Step(images []float32, labels []int32, rate float32, step in
 	return s, nil
 }
 
-// evaluateWith hands a param's average, or else its value, to the network that
-// evaluates. Before the first step an average is not one yet.
+// evaluateWith gives the evaluating network a param's average, or its value if it has
+// no average or there was no step yet.
 func (e *Reference) evaluateWith(name string) {
 	d := e.tr.Graph.Data[name]
 	if a := e.tr.Graph.Data[e.avg[name]]; a != nil && e.stepped {
@@ -180,7 +180,7 @@ func (e *Reference) Params() []Param {
 func (e *Reference) Get(name string, dst []float32) error {
 	d := e.tr.Graph.Data[name]
 	if d == nil || len(d.Data) != len(dst) {
-		return fmt.Errorf("param %s: no %d values", name, len(dst))
+		return fmt.Errorf("param %s does not have %d values", name, len(dst))
 	}
 	copy(dst, d.Data)
 	return nil
@@ -190,7 +190,7 @@ func (e *Reference) Get(name string, dst []float32) error {
 func (e *Reference) Set(name string, src []float32) error {
 	d := e.tr.Graph.Data[name]
 	if d == nil || len(d.Data) != len(src) {
-		return fmt.Errorf("param %s: no %d values", name, len(src))
+		return fmt.Errorf("param %s does not have %d values", name, len(src))
 	}
 	d = tensor.Of(append([]float32(nil), src...), d.Shape...)
 	e.tr.Graph.Data[name] = d

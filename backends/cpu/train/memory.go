@@ -10,20 +10,20 @@ import (
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
-// MemoryError says that no way to compute a step fits into the memory allowed.
+// MemoryError is returned where a step does not fit into the memory allowed, however
+// much of it is computed twice.
 type MemoryError struct {
 	Batch        int
 	Least, Limit int64              // bytes
-	Level        autodiff.Recompute // that takes least
+	Level        autodiff.Recompute // the level that takes the least memory
 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("a step of %d images takes %d bytes of memory at least, %d are allowed", e.Batch, e.Least, e.Limit)
+	return fmt.Sprintf("a step of %d images takes at least %d bytes of memory, but only %d are allowed", e.Batch, e.Least, e.Limit)
 }
 
-// Fit chooses how much a step of training computes twice so that it takes no more
-// than limit bytes: weights, the optimizer's slots, and all that is computed of a
-// batch. What computes least twice is chosen, whose memory is returned as well.
+// Fit returns the lowest level of recomputation at which a step takes at most limit
+// bytes, and its memory: weights, the optimizer's slots, and all values of a batch.
 func Fit(g *ir.Graph, opt autodiff.Options, batch int, limit int64, o cpu.Options) (autodiff.Recompute, int64, error) {
 	o.Batch = batch
 	opt.Norm = true

@@ -29,7 +29,7 @@ type Config struct {
 	AcceptChanged bool
 	Epochs        float64       // a fraction ends within an epoch
 	Limit         int           // steps of an epoch at most, 0 for all
-	MaxTime       time.Duration // 0 for no bound; the run then ends as after its last epoch
+	MaxTime       time.Duration // 0 for no bound; after it the run ends as after its last epoch
 	Resume        bool          // from the last checkpoint, where there is one
 	// Start, if not nil, is called when the checkpoint is read, before the first
 	// step: until then nothing is written into Dir.
@@ -42,7 +42,7 @@ type Config struct {
 	stopHere func(global int64) bool // tests interrupt with it
 }
 
-// Reporter is told how a run goes on.
+// Reporter receives the progress of a run.
 type Reporter interface {
 	Begin(s *State, steps int, epochs float64)
 	Step(s *State, st Stats, images int)
@@ -50,11 +50,11 @@ type Reporter interface {
 	Note(text string)
 }
 
-// ErrInterrupted says that the context ended the run; a checkpoint was written.
+// ErrInterrupted is returned when the context ended the run. A checkpoint was written.
 var ErrInterrupted = errors.New("interrupted")
 
-// NonFiniteError stops a run whose loss or gradient is no number; the weights
-// are those of the step before.
+// NonFiniteError ends a run whose loss or gradients are not finite. The weights are
+// those of the step before.
 type NonFiniteError struct {
 	Step  int64
 	Epoch int
@@ -70,9 +70,9 @@ func (e *NonFiniteError) Error() string {
 		e.Stats.Loss, e.Stats.Norm, e.Step, e.Epoch+1, where)
 }
 
-// Run trains until the epochs are over, the time is, or no gain shows any more
-// (early_stop). It returns the state at the end; the best weights are in
-// best.safetensors, the last in last.safetensors.
+// Run trains until all epochs are done, the time is over, or nothing improves any
+// more (early_stop). It returns the last state. best.safetensors holds the best
+// weights, last.safetensors the last ones.
 func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 	if c.FS == nil {
 		c.FS = Disk{}
@@ -86,7 +86,7 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		steps = min(steps, c.Limit)
 	}
 	if steps == 0 {
-		return nil, fmt.Errorf("%d images do not fill a batch of %d", c.Train.Len(), batch)
+		return nil, fmt.Errorf("%d training images do not fill a batch of %d: take a smaller batch", c.Train.Len(), batch)
 	}
 	s, changed, err := c.begin(e, steps)
 	if err != nil {
@@ -224,14 +224,14 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 	return c.MaxTime > 0 && time.Since(begin) >= c.MaxTime, nil
 }
 
-// rate is what the schedule says of this moment.
+// rate is the learning rate of the next step.
 func (c *Config) rate(s *State, steps int) float64 {
 	sched := ScheduleOf(&c.Recipe, c.Epochs)
 	return sched.Rate(float64(s.Global)/float64(steps), s.Drops)
 }
 
-// gain remembers whether an epoch was the best so far: by validation where there
-// is one, else by training.
+// gain updates the best epoch so far: by validation results if there are some, else
+// by those of training.
 func (c *Config) gain(s *State, r Row) {
 	acc, loss := r.ValAcc, r.ValLoss
 	if c.Val == nil {
@@ -255,7 +255,7 @@ func (c *Config) gain(s *State, r Row) {
 	}
 }
 
-// Score is what an evaluation found.
+// Score is the result of an evaluation.
 type Score struct {
 	Loss      float64 // mean cross-entropy
 	Accuracy  float64
@@ -275,7 +275,7 @@ type Inferrer interface {
 func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted int)) (Score, error) {
 	classes := e.Classes()
 	if classes < s.Classes {
-		return Score{}, fmt.Errorf("the network tells %d classes apart, the data has %d", classes, s.Classes)
+		return Score{}, fmt.Errorf("the data has %d classes, the network only %d", s.Classes, classes)
 	}
 	batch := e.Batch()
 	images := make([]float32, batch*t.Size())
@@ -308,8 +308,8 @@ func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted
 	return r, nil
 }
 
-// crossEntropy of one image's logits, in float64 with functions that round the
-// same everywhere.
+// crossEntropy is the loss of one image, in float64. It uses functions that round
+// the same way on every machine.
 func crossEntropy(z []float32, label int) float64 {
 	m := z[0]
 	for _, v := range z {

@@ -7,14 +7,15 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// ScheduleOf is what a recipe says of the learning rate, for a run of so many
-// epochs.
+// ScheduleOf returns the learning rate schedule of a recipe, for a run of the given
+// number of epochs.
 func ScheduleOf(t *recipe.Train, epochs float64) kernel.Schedule {
 	s := t.Schedule
 	return kernel.Schedule{Kind: s.Kind, Base: t.Optimizer.LR, Epochs: epochs, Every: s.Every, Factor: s.Factor, Power: s.Power, Warmup: s.Warmup, Floor: s.Floor, At: s.At}
 }
 
-// exp by halving the argument until a series of 20 terms is exact, then squaring.
+// exp is e^x. It halves x until 20 terms of the series are exact, then squares the
+// result as often; unlike math.Exp it gives the same bits on every machine.
 func exp(x float64) float64 {
 	n := 0
 	for math.Abs(x) > 0.5 {

@@ -56,8 +56,8 @@ top: gap -> fc 10 -> softmax
 
 var maxNorm = regexp.MustCompile(` max_norm=[0-9.]+`)
 
-// withoutDropout is a spec without the masks that PyTorch cannot have, and without the
-// bound of norms, which an update of any length would run into.
+// withoutDropout is a spec without dropout, whose masks PyTorch cannot reproduce, and
+// without the bound of norms, which the long step of this test would exceed.
 func withoutDropout(t *testing.T, name string) string {
 	t.Helper()
 	text, _, ok := specs.Source(name)
@@ -79,11 +79,10 @@ func withoutDropout(t *testing.T, name string) string {
 // gradient, and compares it with what PyTorch computes for the same loss:
 // cross-entropy, heads by weight, batch norm by the batch.
 //
-// Among millions of activations some lie so near to 0 that two ways to round take
-// different sides of it, and one of them is a twentieth of a gradient. Hence the pictures
-// are small where Winograd takes part; at full size the convolutions are direct, and
-// are held to twice the distance of PyTorch's own gradients in float32 from its
-// gradients in float64.
+// Of millions of activations some are so near to 0 that rounding decides their sign,
+// and one of them can be a twentieth of a gradient. So pictures are small where
+// Winograd is used. At full size the convolutions are direct, and the bound is twice
+// the distance of PyTorch's own gradients in float32 from those in float64.
 func TestTorchGradients(t *testing.T) {
 	if !longtest.Enabled() {
 		t.Skip("importing PyTorch takes its time: INCC_LONG=1 runs this")
@@ -145,7 +144,7 @@ const torchBatch = 2
 // of batch norm, which have none, left out.
 func stepGradients(t *testing.T, g *ir.Graph, images []float32, labels []int32, o cpu.Options) map[string][]float32 {
 	t.Helper()
-	const rate = 1 << 12 // rounding of the new weight is then as nothing
+	const rate = 1 << 12 // so large that rounding of the new weight does not matter
 	e, err := NewCPU(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}}, torchBatch, 3, o)
 	if err != nil {
 		t.Fatal(err)
@@ -175,9 +174,9 @@ func stepGradients(t *testing.T, g *ir.Graph, images []float32, labels []int32, 
 	return grads
 }
 
-// farthest is the largest difference of two sets of gradients, of the largest of its
-// weight's, and that weight. A bias before batch norm has no gradient: what is there
-// is rounding, and measured by a thousandth of the largest gradient of all.
+// farthest returns the weight whose gradients differ most, and the difference as a
+// share of the weight's largest gradient. The gradient of a bias before batch norm is 0
+// but for rounding: it is measured by a thousandth of the largest gradient of all.
 func farthest(got, want map[string][]float32) (worst float64, where string) {
 	largest := 0.0
 	for _, d := range want {
