@@ -19,7 +19,7 @@ import (
 //
 // Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
-ir/diag, ir/tensor, ir/recipe, backends/cpu/kernel, backends/files, specs: NONE
+ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, backends/cpu/kernel, backends/files, specs: NONE
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 

@@ -13,7 +13,6 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/specs"
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
@@ -21,7 +20,7 @@ import (
 // allocates, and the arena holds less than a third of all activations of a large
 // network, since buffers share memory.
 func TestExecutorAllocatesNothing(t *testing.T) {
-	for _, name := range specs.Names() {
+	for _, name := range networkNames() {
 		t.Run(name, func(t *testing.T) {
 			g := withZeroWeights(loadSmall(t, name))
 			if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
