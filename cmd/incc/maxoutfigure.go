@@ -186,7 +186,7 @@ func maxoutFigure(c *cli.Context, dir string) error {
 	}
 	errors, bound = []chart.Curve{e}, []chart.Curve{least}
 	fits := func(title string, curves []chart.Curve) chart.Panel {
-		return chart.Panel{Title: title, X: chart.Axis{Label: "x"}, Y: chart.Axis{Label: "unit", Max: chart.At(1.25)}, Curves: curves, Legend: chart.Corner{Top: true}}
+		return chart.Panel{Title: title, X: chart.Axis{Label: "x"}, Y: chart.Axis{Label: "unit", Max: chart.At(1.25)}, Curves: curves, Legend: chart.Corner{Top: true, Middle: true}}
 	}
 	p1, p2 := fits("rectifier and absolute value", exact), fits("x² by k pieces", close)
 	p3 := chart.Panel{Title: "largest error on x²", X: chart.Axis{Label: "pieces k", Ticks: []float64{1, 2, 4, 8, 12, 16}},

@@ -50,8 +50,8 @@ type Axis struct {
 // At is a bound of an Axis.
 func At(x float64) *float64 { return &x }
 
-// Corner is where a legend is.
-type Corner struct{ Top, Left bool }
+// Corner is where a legend is: at the bottom right, unless it says otherwise.
+type Corner struct{ Top, Left, Middle bool }
 
 // Panel is one chart.
 type Panel struct {
@@ -130,21 +130,54 @@ func (c Panel) draw(p pen, x0 int) {
 }
 
 func (c Curve) draw(p pen, xs, ys scale) {
-	var xy []int
+	var at []Point // in pixels
 	for _, q := range c.Points {
 		if xs.shows(q.X) && ys.shows(q.Y) {
-			xy = append(xy, xs.at(q.X), ys.at(q.Y))
+			at = append(at, Point{xs.pixel(q.X), ys.pixel(q.Y)})
 		}
 	}
 	colour := palette[c.Colour%len(palette)]
+	var xy []int
+	for _, q := range simplified(at) {
+		xy = append(xy, round(q.X), round(q.Y))
+	}
 	p.line(colour, 2, c.Dash, xy...)
-	for i := 0; i < len(xy) && c.Marks != None; i += 2 {
+	if c.Marks == None {
+		return
+	}
+	for _, q := range at {
 		if c.Marks == Rings {
-			p.circle(xy[i], xy[i+1], 4, colour, white)
+			p.circle(round(q.X), round(q.Y), 4, colour, white)
 		} else {
-			p.circle(xy[i], xy[i+1], 2.5, colour, colour)
+			p.circle(round(q.X), round(q.Y), 2.5, colour, colour)
 		}
 	}
+}
+
+// simplified leaves out points that are less than half a pixel beside the line through
+// the points that stay (Ramer, Douglas and Peucker). Close points, rounded to pixels, would
+// make a straight line uneven.
+func simplified(at []Point) []Point {
+	if len(at) < 3 {
+		return at
+	}
+	first, last := at[0], at[len(at)-1]
+	far, most := 0, 0.5
+	length := math.Hypot(last.X-first.X, last.Y-first.Y)
+	for i, q := range at[1 : len(at)-1] {
+		d := math.Hypot(q.X-first.X, q.Y-first.Y)
+		if length > 0 {
+			d = math.Abs((last.X-first.X)*(q.Y-first.Y)-(last.Y-first.Y)*(q.X-first.X)) / length
+		}
+		if d > most {
+			far, most = i+1, d
+		}
+	}
+	if far == 0 {
+		return []Point{first, last}
+	}
+	head := simplified(at[:far+1])
+	return append(head[:len(head)-1:len(head)-1], simplified(at[far:])...)
 }
 
 // legend names the curves in a corner of the box.
@@ -164,6 +197,9 @@ func (c Panel) legend(p pen, left, top, right, bottom int) {
 	x, y := right-w-gap, bottom-h-gap
 	if c.Legend.Left {
 		x = left + gap
+	}
+	if c.Legend.Middle {
+		x = (left + right - w) / 2
 	}
 	if c.Legend.Top {
 		y = top + gap
@@ -246,10 +282,14 @@ func (s *scale) settle() {
 	}
 }
 
-// at returns the pixel of a value.
-func (s *scale) at(v float64) int {
-	return int(math.Round(s.from + (s.value(v)-s.low)/(s.high-s.low)*(s.to-s.from)))
+// pixel returns where a value is on the canvas, and at the pixel there.
+func (s *scale) pixel(v float64) float64 {
+	return s.from + (s.value(v)-s.low)/(s.high-s.low)*(s.to-s.from)
 }
+
+func (s *scale) at(v float64) int { return round(s.pixel(v)) }
+
+func round(x float64) int { return int(math.Round(x)) }
 
 type tick struct {
 	value float64

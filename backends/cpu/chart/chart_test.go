@@ -102,3 +102,21 @@ func TestTicks(t *testing.T) {
 		}
 	}
 }
+
+func TestSimplified(t *testing.T) {
+	var line, corner []Point
+	for i := range 101 {
+		x := float64(i)
+		line = append(line, Point{3 * x, x + 0.3*float64(i%2)})
+		corner = append(corner, Point{x, math.Abs(x - 50)})
+	}
+	if got := simplified(line); len(got) != 2 {
+		t.Errorf("a straight line keeps %d points", len(got))
+	}
+	if got := simplified(corner); len(got) != 3 || got[1] != (Point{50, 0}) {
+		t.Errorf("a corner becomes %v", got)
+	}
+	if got := simplified([]Point{{1, 1}, {5, 5}, {1, 1}}); len(got) != 3 {
+		t.Errorf("there and back becomes %v", got)
+	}
+}
