@@ -37,9 +37,9 @@ func genCommand() *cli.Command {
 		Subcommands: []*cli.Command{genGoCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("incc gen makes go, not %s", diag.Quote(c.Args().First()))
+				return usagef("unknown target %s (want go)", diag.Quote(c.Args().First()))
 			}
-			return usagef("say what to generate: incc gen go SPEC -o DIR")
+			return usagef("missing target (want incc gen go SPEC -o DIR)")
 		},
 	}
 }
@@ -53,29 +53,29 @@ func genGoCommand() *cli.Command {
 
    incc gen go googlenet --weights googlenet.safetensors -o ./googlenet
 
-DIR lies in a Go module; the package in it has the name of the folder, or of the
-Go files that stand there. It holds the plan that the executor runs, the
-weights, and a copy of the run time in DIR/internal/kernel, which packages may
-share (--kernel). Nothing enters go.mod.
+DIR must be inside a Go module. The package is named after the Go files in DIR, or
+after the folder. It contains the plan that the executor runs, the weights, and a
+copy of the run time in DIR/internal/kernel; several packages can share one copy
+(--kernel). go.mod does not change.
 
-With --train the package trains as the train block of the spec says: to the bits
-of incc train, where it gets the same images in the same order.
+With --train the package can train as the train block of the spec says. Given the
+same images in the same order, its weights have the same bits as those of incc train.
 
-In a go:generate comment: //go:generate go tool incc gen go SPEC -o . ;
-incc gen go ... --check in CI tells whether the output is stale.`,
+To generate with go generate: //go:generate go tool incc gen go SPEC -o .
+To find stale output in CI: incc gen go ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the package to `DIR`"},
 			&cli.StringFlag{Name: "package", Usage: "call the package `NAME`"},
-			&cli.StringFlag{Name: "kernel", Usage: "put the run time in `DIR`, for several packages of a module"},
+			&cli.StringFlag{Name: "kernel", Usage: "put the run time in `DIR`, which several packages can share"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
-			&cli.StringFlag{Name: "store", Value: "embed", Usage: "`WHERE` the weights are kept: embed, in the program, or file, beside it"},
+			&cli.StringFlag{Name: "store", Value: "embed", Usage: "keep the weights `WHERE`: embed (in the program) or file (beside it)"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
 			memoryFlag,
 			&cli.BoolFlag{Name: "main", Usage: "add a command that classifies pictures, from files or over HTTP"},
 			&cli.BoolFlag{Name: "test", Usage: "add a test with golden numbers"},
-			&cli.BoolFlag{Name: "check", Usage: "write nothing; exit 1 and print a diff where the output is stale"},
-			&cli.BoolFlag{Name: "direct", Usage: "keep to direct convolution, no Winograd"},
-			&cli.StringFlag{Name: "tuning", Usage: "choose algorithms as `FILE` says, which incc bench --tune wrote"},
+			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
+			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
+			&cli.StringFlag{Name: "tuning", Usage: "choose the algorithms of inference from `FILE`, which incc bench --tune wrote"},
 			defineFlag, seedFlag, weightsFlag,
 		}, pipelineFlags()...),
 		Action: genGo,
@@ -88,7 +88,7 @@ func genGo(c *cli.Context) error {
 		return err
 	}
 	if c.String("output") == "" {
-		return usagef("say where to write: -o DIR")
+		return usagef("missing -o DIR, the folder to write to")
 	}
 	if err := notStdout("output", c.String("output"), "a package"); err != nil {
 		return err
@@ -98,10 +98,10 @@ func genGo(c *cli.Context) error {
 	}
 	store := c.String("store")
 	if store != "embed" && store != "file" {
-		return usagef("--store=%s: there are embed and file", diag.Printable(store))
+		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
 	}
 	if c.IsSet("memory") && !c.Bool("train") {
-		return usagef("--memory is for --train")
+		return usagef("--memory needs --train")
 	}
 	dest, err := findDestination(c.String("output"), c.String("kernel"), c.String("package"))
 	if err != nil {
@@ -194,7 +194,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	for _, v := range pkg.Stored {
 		x := n.values[v.Name]
 		if x == nil {
-			return nil, fmt.Errorf("%s has no values", v.Name)
+			return nil, fmt.Errorf("weight %s has no values", v.Name)
 		}
 		infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 		data = append(data, x.Data)
@@ -222,7 +222,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 // network is what a package is made of.
 type network struct {
 	src    *source
-	spec   *ir.Graph // as it stands in the spec
+	spec   *ir.Graph // as the spec describes it
 	graph  *ir.Graph // as the passes leave it without looking at weights, so that what they fold stays an expression over the weights of the spec
 	folded *ir.Graph // likewise, with its weights
 	values map[string]*tensor.F32
@@ -245,7 +245,7 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 	redesigned := slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 	if c.Bool("train") {
 		if redesigned {
-			return nil, usagef("--train: a network that a pass redesigns by its weights is not the one that is trained")
+			return nil, usagef("--train cannot be combined with passes that redesign the network by its weights")
 		}
 		// As incc train begins, unless told otherwise.
 		if n.recipe = recipeOf(n.spec); c.IsSet("seed") {
@@ -326,7 +326,7 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 			return nil, err
 		}
 		if !s.Finite() {
-			return nil, fmt.Errorf("the loss is %g after %d steps on noise: there is nothing to test", s.Loss, step)
+			return nil, fmt.Errorf("the loss is %g after %d steps on noise, so --test has nothing to compare", s.Loss, step)
 		}
 		t.Golden = append(t.Golden, float32(s.Loss))
 	}
@@ -389,8 +389,8 @@ func genCommandLine(c *cli.Context, arg string) string {
 	return strings.Join(l, " ")
 }
 
-// portablePath is a path as it is printed: with slashes, and of an absolute one
-// the last element alone.
+// portablePath is a path as it is printed: with slashes, and only the last element of an
+// absolute path.
 func portablePath(p string) string {
 	p = filepath.ToSlash(p)
 	if path.IsAbs(p) || filepath.IsAbs(p) {
@@ -410,8 +410,8 @@ func word(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// writeChanged writes what is not on the disk as it should be, and removes what
-// was generated before and is no more.
+// writeChanged writes the files that differ from those on the disk, and removes the stale
+// ones.
 func writeChanged(files []genFile, stale []string) error {
 	for _, f := range files {
 		if old, err := os.ReadFile(f.path); err == nil && bytes.Equal(old, f.data) {

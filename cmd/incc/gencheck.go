@@ -28,7 +28,7 @@ func checkFresh(w io.Writer, files []genFile, stale []string) error {
 		case err != nil:
 			return err
 		case !utf8.Valid(old) || !utf8.Valid(f.data):
-			fmt.Fprintf(w, "%s differs: %d bytes, generated are %d\n", name, len(old), len(f.data))
+			fmt.Fprintf(w, "%s differs: %d bytes on the disk, %d generated\n", name, len(old), len(f.data))
 		default:
 			fmt.Fprintf(w, "--- %s\n+++ %s, generated\n", name, name)
 			writeLineDiff(w, string(old), string(f.data))
@@ -39,7 +39,7 @@ func checkFresh(w io.Writer, files []genFile, stale []string) error {
 		fmt.Fprintf(w, "%s is no longer generated\n", shortPath(p))
 	}
 	if differ > 0 {
-		return fmt.Errorf("%d files are stale; generate them again", differ)
+		return fmt.Errorf("%d files are stale: run the command without --check", differ)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// genFile is a file to be.
+// genFile is a file to write.
 type genFile struct {
 	path    string
 	data    []byte
@@ -53,7 +53,7 @@ func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 		return nil, fmt.Errorf("--kernel: %w", err)
 	}
 	if d.runtimeDir == d.dir {
-		return nil, usagef("--kernel names the folder of the package")
+		return nil, usagef("--kernel must name a folder other than that of the package")
 	}
 	if err := d.visible(); err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// description is all that the templates print.
+// description is everything that the templates print.
 type description struct {
 	Options
 	Doc           []string // lines of the package's comment
@@ -28,7 +28,7 @@ type description struct {
 	Picture       *picture
 	Plan          *plan.Plan
 	Infer         *program
-	Trainer       *trainer // nil for a package that infers alone
+	Trainer       *trainer // nil for a package that only infers
 	ArenaText     string
 	PackedText    string
 	weights       *weights
@@ -128,7 +128,7 @@ func (d *description) stored() []*ir.Value {
 	return l
 }
 
-// score says what the outputs are.
+// score names the kind of number that the outputs are.
 func (d *description) score(g *ir.Graph) {
 	d.Score = "score"
 	if v := g.Outputs[0]; v.Def != nil {
@@ -275,14 +275,14 @@ func (d *description) doc(g *ir.Graph) {
 		params += v.Type.Shape.Size()
 	}
 	d.Doc = append(d.Doc, "",
-		fmt.Sprintf("%s weights and statistics; %s multiply-accumulates an image. A model takes", count(params), count(macs)),
+		fmt.Sprintf("%s weights and statistics; %s multiply-accumulates per image. A model takes", count(params), count(macs)),
 		fmt.Sprintf("%s of memory, a session %s.", d.PackedText, d.ArenaText))
 	if d.Drawn {
 		d.Doc = append(d.Doc, "", "The weights that come with it are drawn at random: the network is not trained.")
 	}
 }
 
-// declared lists what a file is to declare.
+// declared lists what a generated file must declare.
 func (d *description) declared(file string) []string {
 	var l []string
 	add := func(what string, names ...string) {

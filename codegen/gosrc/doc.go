@@ -18,9 +18,9 @@
 // # What reaches the output
 //
 // Text of the user is printed through strconv.Quote or, in comments, without
-// what does not print; identifiers are made of its ASCII letters and digits
-// alone. What was printed is parsed again, and its declarations are compared
-// with what was planned. The same input gives the same bytes on every platform:
+// what does not print; identifiers are made of its ASCII letters and
+// digits only. Generated files are parsed again, and their declarations are compared
+// with those that were planned. The same input gives the same bytes on every platform:
 // no time, no absolute path, no map is walked. Files have names that no build
 // constraint hides in.
 package gosrc

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// quote is text as a Go string literal, ASCII alone.
+// quote returns text as a Go string literal in ASCII.
 func quote(s string) string { return strconv.QuoteToASCII(s) }
 
-// comment is text that can stand in a line comment: one line, of what prints.
+// comment returns text for a line comment: one line, without what does not print.
 func comment(s string) string {
 	const most = 400
 	var b strings.Builder
-	// Behind "// " this alone still means something to the go command.
+	// This means something to the go command even after "// ".
 	s = strings.ReplaceAll(s, "+build", "+ build")
 	for i, r := range s {
 		switch {
@@ -33,7 +33,7 @@ func comment(s string) string {
 	return b.String()
 }
 
-// wrap makes a line comment of some lines of a text.
+// wrap turns a text into a comment of several lines.
 func wrap(s string) string {
 	const width = 84
 	var b strings.Builder
@@ -62,8 +62,8 @@ func count[T int | int64](n T) string {
 	return s
 }
 
-// PackageName makes a package's name of any text: its first ASCII letters, in
-// lower case, and digits.
+// PackageName turns any text into the name of a package: its ASCII letters, in lower
+// case, and digits, up to a limit.
 func PackageName(s string) string {
 	const most = 60
 	name := strings.ToLower(ident(s))
@@ -79,8 +79,8 @@ func PackageName(s string) string {
 	return name
 }
 
-// ident keeps the ASCII letters and digits of a text; what follows something else
-// begins with a capital.
+// ident keeps the ASCII letters and digits of a text. A letter after anything else
+// becomes a capital: conv_1 b is conv1B.
 func ident(s string) string {
 	var b strings.Builder
 	upper := false
@@ -100,17 +100,18 @@ func ident(s string) string {
 	return b.String()
 }
 
-// taken are names that are given, each once.
+// taken holds the names that are in use.
 type taken map[string]bool
 
-// numbered takes the fields and methods of which programs of n steps have several.
+// numbered takes the names of the fields and methods that a program of n steps numbers.
 func (t taken) numbered(n int) {
 	for i := range n {
 		t["jobs"+strconv.Itoa(i)], t["bind"+strconv.Itoa(i)] = true, true
 	}
 }
 
-// give returns a lower-case identifier like the text that is not given yet.
+// give returns an identifier made from a text, beginning in lower case, that is not in use
+// yet.
 func (t taken) give(s, otherwise string) string {
 	const most = 60
 	name := ident(s)
@@ -120,7 +121,7 @@ func (t taken) give(s, otherwise string) string {
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = otherwise + name
 	}
-	// A name in capitals, an abbreviation, becomes small as a whole.
+	// An abbreviation in capitals becomes lower case as a whole.
 	n := 0
 	for n < len(name) && name[n] >= 'A' && name[n] <= 'Z' {
 		n++

@@ -20,7 +20,7 @@ type program struct {
 	Edges      edges
 
 	Plan *plan.Plan
-	hold func(o plan.Operand) string // Go: where operands that are no part of the arena lie
+	hold func(o plan.Operand) string // Go: the place of an operand outside of the arena
 }
 
 type step struct {
@@ -53,7 +53,7 @@ type joined struct {
 
 type job struct{ Step, Weight int }
 
-// edges are the operands that lie in the caller's memory.
+// edges are the operands in the caller's memory.
 type edges struct{ In, Out []string }
 
 // newProgram prints the plan of an inference.
@@ -71,7 +71,7 @@ func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
 		name := names.give(sectionName(p, sec), "part")
 		says := name + " computes "
 		if sec.Name == "" {
-			says += "what stands under no label"
+			says += "what has no label"
 		} else {
 			says += "part " + partText(g, sec.Name)
 		}
@@ -178,7 +178,7 @@ func (r *program) section(name, says string, first, end int) {
 		macs += s.Cost.MACs / int64(p.Batch)
 	}
 	if macs > 0 {
-		says += ": " + count(macs) + " MACs an image"
+		says += ": " + count(macs) + " MACs per image"
 	}
 	x.Says = append(x.Says, says+".")
 	for i := first; i < end; {
@@ -219,7 +219,7 @@ func gives(g *ir.Graph, part string) ir.Shape {
 }
 
 // sectionName is the label; one that begins with a digit follows the name of the
-// block that stands under it: 3a is inception3a.
+// block under it: 3a is inception3a.
 func sectionName(p *plan.Plan, s plan.Section) string {
 	if s.Name == "" {
 		return "unlabelled"

@@ -27,15 +27,15 @@ type Training struct {
 	Slots  []*ir.Value
 	// Averages are params that hold averages of weights, by the weight.
 	Averages map[*ir.Value]*ir.Value
-	// Recipe says how, with the seed that is in the graph. Nothing may be missing.
+	// Recipe is the train block, complete, with the seed that is in the graph.
 	Recipe recipe.Train
 	// Golden are the losses of the portable kernels at steps on snippet.Noise; with
 	// it comes a test.
 	Golden []float32
 }
 
-// GoldenImages is how many images a step of the test takes, for batches of up to
-// so many.
+// GoldenImages is the number of images in a step of the generated test, for a training
+// batch of this size.
 func GoldenImages(batch int) int { return min(batch, 4) }
 
 // trainer is what the templates print of it.
@@ -46,12 +46,12 @@ type trainer struct {
 	Method     string // likewise: optimizer and what else
 	Sched      string // likewise
 	SchedText  string // Go: a kernel.Schedule
-	Plateau    bool   // somebody must say when the rate drops
-	Augment    string // what the spec wants of the caller, "" for nothing
+	Plateau    bool   // the caller says when the rate drops
+	Augment    string // what the caller is to do with images, "" for nothing
 	Counts     bool   // the step's number is an operand
 	Averages   bool
 	Dropout    bool
-	Orders     []string // Go: kernels in whose order weights lie
+	Orders     []string // Go: kernels that give weights their order in memory
 	Params     []paramLine
 	Packings   []packingLine
 	StateText  string
@@ -266,13 +266,13 @@ func (r *trainer) sections(g *ir.Graph, t *Training) {
 			if forward[x.label] == "" {
 				forward[x.label] = name
 			}
-			says = name + " computes what stands under no label"
+			says = name + " computes what has no label"
 			if x.label != "" {
 				says = name + " computes part " + partText(g, x.label)
 			}
 		case x.label == "":
 			name = names.give("gradients", "part")
-			says = name + " computes gradients of what stands under no label"
+			says = name + " computes gradients of what has no label"
 		default:
 			f := forward[x.label]
 			if f == "" {

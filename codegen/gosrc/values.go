@@ -13,7 +13,7 @@ import (
 func kernelText(k any) (string, error) {
 	v := reflect.ValueOf(k)
 	if v.Kind() != reflect.Struct {
-		return "", fmt.Errorf("%T is no struct", k)
+		return "", fmt.Errorf("%T is not a struct", k)
 	}
 	s, err := literal(v, true)
 	if len(s) < 130 || err != nil {
@@ -43,8 +43,7 @@ func kernelText(k any) (string, error) {
 	return b.String(), nil
 }
 
-// literal prints a value; its type is said where it is not known from what
-// stands around it.
+// literal prints a value, with its type unless the context gives the type.
 func literal(v reflect.Value, typed bool) (string, error) {
 	t := v.Type()
 	if s, ok := v.Interface().(fmt.GoStringer); ok {
@@ -57,7 +56,7 @@ func literal(v reflect.Value, typed bool) (string, error) {
 	switch v.Kind() {
 	case reflect.Struct:
 		if !strings.HasPrefix(t.String(), "kernel.") {
-			return "", fmt.Errorf("%v is not of the run time", t)
+			return "", fmt.Errorf("%v is not a type of the run time", t)
 		}
 		b.WriteByte('{')
 		sep := ""
@@ -112,7 +111,7 @@ func literal(v reflect.Value, typed bool) (string, error) {
 	return b.String(), nil
 }
 
-// zero reports whether a field need not be printed; the zero below zero must.
+// zero reports whether a field may be left out. Negative zero may not.
 func zero(v reflect.Value) bool {
 	if v.Kind() == reflect.Float32 || v.Kind() == reflect.Float64 {
 		return math.Float64bits(v.Float()) == 0
@@ -123,7 +122,7 @@ func zero(v reflect.Value) bool {
 // number is the shortest decimal that reads back as x.
 func number(x float64, bits int) (string, error) {
 	if math.IsNaN(x) || math.IsInf(x, 0) || x == 0 && math.Signbit(x) {
-		return "", fmt.Errorf("%v is no constant of Go", x)
+		return "", fmt.Errorf("%v is not a Go constant", x)
 	}
 	return strconv.FormatFloat(x, 'g', -1, bits), nil
 }

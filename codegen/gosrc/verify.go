@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// verify parses what was printed and compares its declarations, imports and
-// directives with what was planned: nothing that stands in a spec may have become
-// code.
+// verify parses a generated file and compares its declarations, imports and directives
+// with those that were planned, so that no text of a spec can become code.
 func verify(path string, src []byte, want []string) error {
 	bug := func(format string, args ...any) error {
 		return fmt.Errorf("%s: %s (a bug of incc)", path, fmt.Sprintf(format, args...))
@@ -21,14 +20,14 @@ func verify(path string, src []byte, want []string) error {
 	}
 	f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		return bug("what was printed is not Go: %v", err)
+		return bug("the generated code is not Go: %v", err)
 	}
 	have := declarations(f)
 	want = slices.Clone(want)
 	slices.Sort(have)
 	slices.Sort(want)
 	if !slices.Equal(have, want) {
-		return bug("it declares\n%v\nand was to declare\n%v", have, want)
+		return bug("it declares\n%v\nwant\n%v", have, want)
 	}
 	return nil
 }
