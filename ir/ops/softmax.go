@@ -59,7 +59,8 @@ func logSoftmax(x *tensor.Tensor, axis int) *tensor.Tensor {
 			sum += math.Exp(x.Data[first+i*step] - top)
 		}
 		for i := range n {
-			y.Data[first+i*step] -= top + math.Log(sum)
+			// In this order: beside a huge top the logarithm would vanish.
+			y.Data[first+i*step] = (x.Data[first+i*step] - top) - math.Log(sum)
 		}
 	})
 	return y
