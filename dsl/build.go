@@ -54,7 +54,7 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 		b.verify()
 	}
 	diags = append(diags, b.diags...)
-	diags.Sort()
+	sortProblems(diags)
 	b.lints.Sort()
 	if diags.HasErrors() {
 		return nil, diags, b.lints
@@ -129,6 +129,7 @@ type builder struct {
 	defs     []*Default        // that were expanded, each once
 	seen     map[*Default]bool // those of defs
 	used     map[*Arg]bool     // their keys that an op took
+	refused  map[string]bool   // names that the file gives to blocks and may not
 }
 
 type toldKey struct {
@@ -153,7 +154,7 @@ func newBuilder(f *File, opt Options) *builder {
 		g:      ir.NewBuilder(name),
 		lib:    &library{lets: map[string]*binding{}},
 		root:   newScope(""),
-		origin: map[*ir.Value]diag.Span{}, seen: map[*Default]bool{}, used: map[*Arg]bool{},
+		origin: map[*ir.Value]diag.Span{}, seen: map[*Default]bool{}, used: map[*Arg]bool{}, refused: map[string]bool{},
 	}
 	b.g.Graph().Doc = headComment(f)
 	b.g.Graph().Recipe.SpecHash = specHash(f.Src, opt.Defines)
@@ -334,6 +335,7 @@ func (b *builder) net() {
 				}
 			}
 			if why != "" {
+				b.refused[s.Name.Name] = true
 				break
 			}
 			b.lib.add(s)
@@ -442,9 +444,7 @@ func (b *builder) defaultOf(s *Default, cx context) *defaults {
 		for _, a := range s.Args {
 			if sl := f.key(a.Key.Name); sl == nil {
 				e := b.err(cx, "E0404", a.Key.Span, "%s has no key %s", d.op, diag.Quote(a.Key.Name))
-				if near, ok := diag.Nearest(a.Key.Name, f.keyNames()); ok {
-					e.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
-				}
+				hintKey(e, a.Key, f.keyNames())
 			} else {
 				b.checkDefault(f, sl, a, cx)
 			}
@@ -471,9 +471,7 @@ func (b *builder) checkKeys(d *defaults, args []*Arg, cx context) {
 		}
 		if len(have) == 0 {
 			e := b.err(cx, "E0404", a.Key.Span, "no op has a key %s", diag.Quote(a.Key.Name))
-			if near, ok := diag.Nearest(a.Key.Name, allKeys()); ok {
-				e.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
-			}
+			hintKey(e, a.Key, allKeys())
 			continue
 		}
 		v := b.look(a.Value, cx)
@@ -597,6 +595,9 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 	name := c.Name.Name
 	if k := cx.env.block(name); k != nil {
 		return b.useBlock(k, c, cx, x)
+	}
+	if b.refused[name] && !cx.env.lib.prelude {
+		return nil // the block is meant, and its name was told
 	}
 	f := forms()[name]
 	if f == nil {
@@ -739,9 +740,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 			for _, q := range order {
 				names = append(names, q.Name.Name)
 			}
-			if near, ok := diag.Nearest(a.Key.Name, append(names, keys...)); ok {
-				d.WithHelp("did you mean %s?", near).Suggest(a.Key.Span, near)
-			} else {
+			if !hintKey(d, a.Key, append(names, keys...)) {
 				d.WithHelp("as in: %s", blockUsage(k.ast))
 			}
 		case given[a.Key.Name]:

@@ -192,7 +192,7 @@ var syntaxCodes = []Code{
 		"net a\n" + strings.Repeat("repeat 1 { ", MaxNesting+1) + "relu" + strings.Repeat(" }", MaxNesting+1) + "\n",
 		""},
 	{"E0217", "a name that reads as something else",
-		`4e1 is the number 40, 3x3 a kernel and 0..1 a range, so none of them can name a label, block, parameter, constant or net. (4e alone is a name.) A value of a graph may be called so in quotes.`,
+		`4e1 is the number 40, 3x3 a kernel and 0..1 a range, so none of them can name a label, block, parameter, constant or net. (4e alone is a name, and a label may be a whole number: 2: conv 3x3 64.) A value of a graph may be called so in quotes.`,
 		"net a\n4e1: conv 3x3 8\n",
 		"net a\n4e_1: conv 3x3 8\n"},
 	{"E0218", "a name that is not allowed",

@@ -239,6 +239,10 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 		}
 		if v == nil {
 			if s.standard == "" {
+				if meantByKey(c, s.name) { // told below
+					a.ok = false
+					break
+				}
 				d := b.err(cx, "E0402", c.Span().After(), "%s wants %s", f.name, wanted(f.pos[i:]))
 				d.WithHelp("as in: %s", usage(f))
 				a.ok = false
@@ -255,11 +259,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 				continue
 			}
 			d := b.err(cx, "E0404", arg.Key.Span, "%s has no key %s", f.name, diag.Quote(arg.Key.Name))
-			if near, ok := diag.Nearest(arg.Key.Name, f.keyNames()); ok {
-				d.WithHelp("did you mean %s?", near).Suggest(arg.Key.Span, near)
-			} else if arg.Key.Name == "stride" {
-				d.WithHelp("the stride belongs to the kernel: 3x3/2")
-			} else if len(f.keys) > 0 {
+			if !hintKey(d, arg.Key, append(f.posNames(), f.keyNames()...)) && len(f.keys) > 0 {
 				d.WithHelp("it has %s", strings.Join(f.keyNames(), ", "))
 			}
 			a.ok = false

@@ -57,6 +57,14 @@ func (f *form) keyNames() []string {
 	return names
 }
 
+func (f *form) posNames() []string {
+	var names []string
+	for _, p := range f.pos {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 var (
 	sInit  = slot{"init", kInit, "", "how the weights start: he_uniform before relu, else glorot"}
 	sRates = []slot{

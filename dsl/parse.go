@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -39,8 +40,24 @@ func Parse(path string, src []byte) (*File, diag.List) {
 	p.comments()
 	p.file()
 	f.toks, f.role = p.toks, p.role
-	p.diags.Sort()
+	sortProblems(p.diags)
 	return f, p.diags
+}
+
+// sortProblems puts problems in order of text, a brace that is never closed
+// before all others: what stands behind it is read as something else.
+func sortProblems(l diag.List) {
+	l.Sort()
+	slices.SortStableFunc(l, func(a, b *diag.Diagnostic) int {
+		return cmp.Compare(unclosedFirst(a), unclosedFirst(b))
+	})
+}
+
+func unclosedFirst(d *diag.Diagnostic) int {
+	if d.Code == "E0206" {
+		return 0
+	}
+	return 1
 }
 
 // looksLikeGraph reports whether the first word of a text is graph, which
@@ -362,6 +379,11 @@ func (p *parser) declared(t token) *Ident {
 		p.flaw(f, id.Span)
 	}
 	return id
+}
+
+// isNumberLabel reports whether a word is made of digits, not too many for a label.
+func isNumberLabel(s string) bool {
+	return len(s) <= MaxName && strings.Trim(s, "0123456789") == ""
 }
 
 // flaw reports a word that reads as nothing.
@@ -751,9 +773,11 @@ func (p *parser) lineOf() *Line {
 	if t := p.tok(); (t.kind == tWord || t.kind == tBad) && p.second() == tColon {
 		p.mark(rLabel)
 		p.next()
-		if t.kind == tWord {
+		if t.kind == tWord && !isNumberLabel(p.text(t)) {
 			l.Label = p.declared(t)
 		} else {
+			// In its place a number can be nothing else: the rows of the papers' tables
+			// are numbered.
 			l.Label = &Ident{p.at(t), p.text(t)}
 		}
 		p.next()

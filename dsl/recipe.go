@@ -29,9 +29,7 @@ func (b *builder) keyed(what string, slots []slot, args []*Arg, cx context) *bou
 		s := f.key(arg.Key.Name)
 		if s == nil {
 			d := b.err(cx, "E0404", arg.Key.Span, "%s has no key %s", what, diag.Quote(arg.Key.Name))
-			if near, ok := diag.Nearest(arg.Key.Name, f.keyNames()); ok {
-				d.WithHelp("did you mean %s?", near).Suggest(arg.Key.Span, near)
-			} else {
+			if !hintKey(d, arg.Key, f.keyNames()) {
 				d.WithHelp("it has %s", strings.Join(f.keyNames(), ", "))
 			}
 			a.ok = false
