@@ -113,13 +113,13 @@ func attempt(op ir.Op, in []ir.Type, r draw) (ok bool, err error) {
 		}
 		return false, nil
 	}
-	size := 0
+	size := int64(0)
 	for _, ts := range [][]ir.Type{in, out} {
 		for _, x := range ts {
 			if x.Shape.Check() != nil {
 				return false, nil // as Builder.Add refuses it
 			}
-			size = max(size, 2*x.Shape.Size())
+			size = max(size, 2*int64(x.Shape.Size()))
 		}
 	}
 	if c, ok := op.(ir.Coster); ok {
