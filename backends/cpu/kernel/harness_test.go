@@ -183,8 +183,9 @@ func onAllTiersWithin(t *testing.T, r *rand.Rand, k Kernel, args func() (*Args, 
 
 // sumsOnAllTiers runs a kernel that leaves partial sums of each channel block of an
 // image in Out[1], and adds them up; images and channels are as ChannelSums counts
-// them. Args are made anew by each call of args.
-func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, images int, args func() *Args, ref func(c int) float64, tol float64) {
+// them. Args are made anew by each call of args. A term x of a sum has itself an error of
+// at most each*(1+|x|), as in check; each is 0 for terms that are copied.
+func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, images int, args func() *Args, ref []exactSum, each float64) {
 	t.Helper()
 	const guard = 5
 	var first []float32
@@ -202,7 +203,7 @@ func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, image
 			}
 		}
 		execute(r, isa, sum, &Args{Images: images, In: [4]Buf{a.Out[1]}, Out: [4]Buf{out.buf}})
-		if err := out.check(func(_, c, _, _ int) float64 { return ref(c) }, tol); err != nil {
+		if err := out.checkWithin(func(_, c, _, _ int) float64 { return ref[c].sum }, func(_, c, _, _ int) float64 { return ref[c].bound(each) }); err != nil {
 			t.Fatalf("%v: %#v: sums: %v", isa, k, err)
 		}
 		if _, ok := k.(Packer); ok && isa == Portable {
@@ -214,6 +215,28 @@ func sumsOnAllTiers(t *testing.T, r *rand.Rand, k Kernel, sum ChannelSums, image
 			t.Fatalf("%v: %#v: sums are others than on another tier: %v", isa, k, err)
 		}
 	}
+}
+
+// exactSum is a sum in float64, and what bounds the error of the same sum in float32.
+type exactSum struct {
+	sum, sizes float64 // of the terms, and of their sizes
+	terms      int
+}
+
+// add adds a term.
+func (s *exactSum) add(x float64) {
+	s.sum += x
+	s.sizes += math.Abs(x)
+	s.terms++
+}
+
+// bound is for roundings that are independent: those of n additions are together about
+// u*sqrt(n)/3 of the terms' sizes, and 6 times that is allowed. The terms' own errors, of at
+// most each*(1+|x|) and of either sign, add up to sqrt(n) times their mean. The size of the
+// sum itself says little: it can be small because large terms cancel.
+func (s *exactSum) bound(each float64) float64 {
+	root := math.Sqrt(float64(max(s.terms, 1)))
+	return 2*u*root*s.sizes + each/root*(s.sizes+float64(s.terms)) + u*math.Abs(s.sum)
 }
 
 func normal(r *rand.Rand) func() float32 { return func() float32 { return float32(r.NormFloat64()) } }

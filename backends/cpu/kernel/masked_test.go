@@ -26,8 +26,8 @@ func maskCase(r *rand.Rand, images int, c Conv, lay func(*rand.Rand, int, Conv, 
 }
 
 // checkMask compares with ActGrad of the same convolution without the mask, bit by bit,
-// and the sums with those of what was written.
-func (k *convCase) checkMask(t *testing.T, r *rand.Rand, mk func(Conv) Kernel, sums func(Kernel) ChannelSums) {
+// and the sums with those of what was written, whose elements x have an error of at most each*(1+|x|).
+func (k *convCase) checkMask(t *testing.T, r *rand.Rand, mk func(Conv) Kernel, sums func(Kernel) ChannelSums, each float64) {
 	t.Helper()
 	plain := k.c
 	plain.Parts[0].Act = ActNone
@@ -67,7 +67,7 @@ func (k *convCase) checkMask(t *testing.T, r *rand.Rand, mk func(Conv) Kernel, s
 	}
 	kern := mk(k.c)
 	runAll(Portable, kern, k.args(kern.(Tabler).Table(Portable)))
-	ref := make([]float64, k.c.Parts[0].C)
+	ref := make([]exactSum, k.c.Parts[0].C)
 	out := k.out[0]
 	for n := range out.n {
 		for c := range out.c {
@@ -77,12 +77,12 @@ func (k *convCase) checkMask(t *testing.T, r *rand.Rand, mk func(Conv) Kernel, s
 					if out.lanes {
 						i /= Block
 					}
-					ref[i] += float64(*out.raw(n, c, y, x, false))
+					ref[i].add(float64(*out.raw(n, c, y, x, false)))
 				}
 			}
 		}
 	}
-	sumsOnAllTiers(t, r, kern, sums(kern), k.images, func() *Args { return k.args(nil) }, func(c int) float64 { return ref[c] }, 1e-4)
+	sumsOnAllTiers(t, r, kern, sums(kern), k.images, func() *Args { return k.args(nil) }, ref, each)
 	if err := out.check(); err != nil {
 		t.Fatalf("%v\n%#v", err, kern)
 	}
@@ -110,12 +110,12 @@ func TestConvMasked(t *testing.T) {
 		k.checkMask(t, r, func(c Conv) Kernel {
 			c.Rows, c.Pairs = rows, pairs
 			return c
-		}, func(k Kernel) ChannelSums { return k.(Conv).Sums() })
+		}, func(k Kernel) ChannelSums { return k.(Conv).Sums() }, 4e-6)
 	}
 	// Tiles of all sizes, of one and two blocks.
 	for w := 1; w <= 67; w++ {
 		c := Conv{IC: 3, H: 1, W: w, KH: 1, KW: 1, Parts: [4]Part{{C: 1 + w%40}}}
-		maskCase(r, 2, c, newConvCase).checkMask(t, r, direct, func(k Kernel) ChannelSums { return k.(Conv).Sums() })
+		maskCase(r, 2, c, newConvCase).checkMask(t, r, direct, func(k Kernel) ChannelSums { return k.(Conv).Sums() }, 4e-6)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestWinogradMasked(t *testing.T) {
 		k.checkMask(t, r, func(c Conv) Kernel {
 			c.Pairs = pairs
 			return Winograd{Conv: c, Tiles: tiles}
-		}, func(k Kernel) ChannelSums { return k.(Winograd).Sums() })
+		}, func(k Kernel) ChannelSums { return k.(Winograd).Sums() }, 3e-5)
 	}
 }
 
@@ -150,6 +150,6 @@ func TestLaneConvMasked(t *testing.T) {
 		k.checkMask(t, r, func(c Conv) Kernel {
 			c.Rows, c.Pairs = rows, pairs
 			return LaneConv{c}
-		}, func(k Kernel) ChannelSums { return k.(LaneConv).Sums() })
+		}, func(k Kernel) ChannelSums { return k.(LaneConv).Sums() }, 4e-6)
 	}
 }
