@@ -13,9 +13,9 @@ import (
 // TestWinoSumsLayout compares the struct with what the assembly assumes.
 func TestWinoSumsLayout(t *testing.T) { checkLayout[winoSums](t, 12) }
 
-// The gradient of every shape is that of the definition, in the packed order, on all
-// tiers; its bits depend on how the work is cut into parts of images alone, and AVX2 and
-// AVX-512 give the same.
+// TestWinogradBackwardWeights: the gradient of every shape is that of the definition, in the
+// packed order, on all tiers. Its bits depend only on how the images are cut into parts, and
+// AVX2 and AVX-512 give the same.
 func TestWinogradBackwardWeights(t *testing.T) {
 	r := newRand(8, 9)
 	count := longtest.Count(25, 200, 2000)
@@ -71,7 +71,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 				got := make([]float32, b.PackedLen())
 				runAll(isa, SumParts{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
 				// checkGradient allows 3e-6.
-				checkGradient(t, isa, b, got, number, dw, 0.1/math.Sqrt(float64(images*c.H*c.W)))
+				checkGradient(t, isa, b, got, number, dw, 3e-6/winoGradientError(side, images*ceilDiv(c.H, b.m())*ceilDiv(c.W, b.m())))
 				if first != nil && !reflect.DeepEqual(bits(first), bits(parts)) {
 					t.Fatalf("%v: other bits with other units, pairs and tiles\n%#v", isa, b)
 				}
@@ -87,6 +87,44 @@ func TestWinogradBackwardWeights(t *testing.T) {
 			simd = first
 		}
 	}
+}
+
+// winoGradientError bounds the error of WinogradBackwardWeights with r x r taps over a number
+// of tiles, of inputs and dY that are uniform between -1 and 1. It is 6 standard deviations
+// of what independent roundings give:
+//
+//   - A number of the transformed input is larger than one of the input by |B_k|, the
+//     Euclidean norm of the transform's row, in either dimension; likewise one of dY by |A_k|.
+//   - The sum over n tiles of their products rounds n partial sums, which grow with the root of
+//     the number of tiles: n/sqrt(6) roundings of a product's size. The transforms round each
+//     product a few times more, which adds 3*sqrt(n).
+//   - The transform back adds position k times G_kj to tap j.
+//
+// So tap (i, j) has the roundings of a product times amplify(i)*amplify(j), where amplify(j)^2
+// is the sum over k of (G_kj*|A_k|*|B_k|)^2.
+func winoGradientError(r, tiles int) float64 {
+	inputs := [winoIn]float64{4*4 + 5*5 + 1, 4*4 + 4*4 + 1 + 1, 4*4 + 4*4 + 1 + 1, 2*2 + 1 + 2*2 + 1, 2*2 + 1 + 2*2 + 1, 4*4 + 5*5 + 1} // |B_k|^2
+	most := 0.0
+	for tap := range r {
+		sum := 0.0
+		for k := range winoIn {
+			var unit [winoIn]float32
+			unit[k] = 1
+			g := float64(winoGradOut1(r, unit)[tap])
+			outputs := 0.0 // |A_k|^2
+			for x := range winoIn + 1 - r {
+				var y [4]float32
+				y[x] = 1
+				a := float64(winoGradDY1(winoIn+1-r, y)[k])
+				outputs += a * a
+			}
+			sum += g * g * inputs[k] * outputs
+		}
+		most = max(most, sum)
+	}
+	n := float64(tiles)
+	const product = 1.0 / 3 // the standard deviation of a product of two uniform numbers
+	return 6 * u * product * most * (n/math.Sqrt(6) + 3*math.Sqrt(n))
 }
 
 // TestWinogradBackwardWeightsError compares the errors with those of the direct kernel on
