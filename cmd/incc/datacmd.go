@@ -52,7 +52,7 @@ func inspectData(c *cli.Context) error {
 	}
 	side := c.Int("side")
 	if side < 1 || side > 1024 {
-		return usagef("--side %d: 1 to 1024 are possible", side)
+		return usagef("--side is %d (want 1 to 1024)", side)
 	}
 	g, problems := dsl.Load("", fmt.Appendf(nil, "net inspect\ninput image 3x%dx%d\nfc 10\n", side, side), dsl.Options{})
 	if err := problems.Err(); err != nil {
@@ -136,7 +136,7 @@ func inspectData(c *cli.Context) error {
 	return nil
 }
 
-// contactSheet shows the first images of each class, a row a class.
+// contactSheet draws the first images of each class, one row for each class.
 func contactSheet(s *data.Set) image.Image {
 	const columns, gap = 16, 2
 	rows := min(s.Classes, 40)

@@ -28,12 +28,21 @@ func TestHostileSizes(t *testing.T) {
 			sparse(t, filepath.Join(dir, name), 1<<40)
 		}
 	}
+	data := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			write(map[string]string{"set/a/README": ""})(t, dir)
+			sparse(t, filepath.Join(dir, "set", name), 1<<40)
+		}
+	}
 	runHostile(t, []hostileCase{
 		{name: "spec", setup: setup("x.incc"), args: []string{"vet", "x.incc"}, wantErr: "at most 1048576 are read"},
 		{name: "weights", setup: setup("x.st"), args: []string{"compile", "tiny.incc", "--weights", "x.st", "-o", "x.onnx"}, wantErr: "header"},
 		{name: "model", setup: setup("x.onnx"), args: []string{"verify", "x.onnx"}, wantErr: `x\.onnx holds 1099511627776 bytes; at most 2147483647 are read`},
 		{name: "tensor", setup: setup("x.pb"), args: []string{"run", "tiny.incc", "--input", "x.pb"}, wantErr: "holds 1099511627776 bytes; at most"},
 		{name: "numpy", setup: setup("x.npy"), args: []string{"run", "tiny.incc", "--input", "x.npy"}, wantErr: "not a NumPy file"},
+		{name: "idx", setup: data("train-images-idx3-ubyte"), args: []string{"data", "inspect", "set"}, wantErr: "begins with 00 00 00 00"},
+		{name: "cifar", setup: data("train.bin"), args: []string{"data", "inspect", "set"}, wantErr: "holds 1099511627776 bytes; at most"},
+		{name: "picture of a folder", setup: data("a/x.png"), args: []string{"data", "inspect", "set"}, wantErr: "holds 1099511627776 bytes; at most"},
 		{name: "tuning", setup: setup("x.json"), args: []string{"run", "tiny.incc", "--input", "noise", "--tuning", "x.json"}, wantErr: "holds 1099511627776 bytes; at most"},
 	})
 }

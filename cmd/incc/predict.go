@@ -98,9 +98,8 @@ of the spec's labels statement.`,
 	}
 }
 
-// fromTheData lists what the recipe does to every image, in evaluation as well, but
-// no picture alone can have: by statistics of the training images, or behind one
-// that is.
+// fromTheData lists the steps of the recipe that apply to every image, in evaluation
+// too, but need statistics of the training images, which predict does not have.
 func fromTheData(g *ir.Graph) string {
 	if g.Recipe.Train == nil {
 		return ""

@@ -22,9 +22,9 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// readInput reads what is fed to a network: a NumPy file, a TensorProto as the
-// ONNX test data has it, a picture, which is prepared as the spec says, or noise
-// that is made. A batch of one may be left out.
+// readInput reads the input of a network: a NumPy file, a TensorProto as the test data
+// of ONNX has them, or a picture, which is prepared as the spec says; or it makes
+// noise. The shape of a file may leave out a batch of one.
 func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
 	want := in.Type.Shape
@@ -108,14 +108,14 @@ func noiseBatch(path string) int {
 	return images
 }
 
-// topLine is one line of the classes that the network holds most likely.
+// topLine is one of the most likely classes.
 type topLine struct {
 	Class int     `json:"class"`
 	Label string  `json:"label,omitempty"`
 	Value float64 `json:"value"`
 }
 
-// topK returns the k largest of one image's outputs; of equal ones the first.
+// topK returns the k largest outputs of one image. Of equal ones the first comes first.
 func topK(g *ir.Graph, x []float64, k int) []topLine {
 	ix := make([]int, len(x))
 	for i := range ix {
@@ -218,7 +218,7 @@ and a run agree.`,
 	}
 }
 
-// partValue returns the value that is asked for: the output, or a part's.
+// partValue returns the output of a part, or of the network if no part is named.
 func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 	if part == "" {
 		return g.Outputs[0], nil

@@ -8,11 +8,11 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// Transform makes network inputs of the images of a set: augmented at random for
-// training, plain for evaluation. It is safe for concurrent use.
+// Transform turns the images of a set into inputs of a network: augmented at random for
+// training, unchanged for evaluation. It is safe for concurrent use.
 //
-// What is random depends on the generator that is handed in alone, so an image
-// of a given epoch and place looks the same however many threads load.
+// The random choices depend only on the generator that the caller passes, so that an
+// image of a given epoch and place is the same for any number of threads.
 type Transform struct {
 	c, h, w int // of the network
 	set     *Set
@@ -48,14 +48,14 @@ func NewTransform(train *Set, in *recipe.Input, augs []recipe.Augment, c, h, w i
 		meanStd = meanStd || a.MeanStd
 		light = light || a.Lighting > 0
 		if a.Crop > 0 && a.Crop != h && a.Crop != w {
-			return nil, fmt.Errorf("augment crop=%d: the network's input is %dx%d", a.Crop, h, w)
+			return nil, fmt.Errorf("augment crop=%d: the crop is the input of the network, which is %dx%d", a.Crop, h, w)
 		}
 		if (a.Area[1] == 0 && a.Crop > 0) && (train.H+2*a.Pad < h || train.W+2*a.Pad < w) {
 			return nil, fmt.Errorf("augment crop=%d: the images are %dx%d, with padding %dx%d", a.Crop, train.H, train.W, train.H+2*a.Pad, train.W+2*a.Pad)
 		}
 	}
 	if (zca || meanImage) && (train.H != h || train.W != w) {
-		return nil, fmt.Errorf("whitening and the mean image want images of the network's size %dx%d, these are %dx%d", h, w, train.H, train.W)
+		return nil, fmt.Errorf("whitening and the mean image need images of the network's size: they are %dx%d (want %dx%d)", train.H, train.W, h, w)
 	}
 	if light && c == 3 {
 		t.colours = principalColours(train)
@@ -116,26 +116,26 @@ type Draws struct {
 	n uint64
 }
 
-// NewDraws is the source of an image: the place-th of an epoch.
+// NewDraws returns the random numbers of the image at a place of an epoch.
 func NewDraws(seed int64, epoch, place int) *Draws {
 	return &Draws{r: kernel.NewRand(uint64(seed), uint32(epoch), uint32(place), augmentStream)}
 }
 
-// augmentStream is a stream of the generator of its own; the others are
-// kernel.Order's, and those of dropout.
+// augmentStream numbers the random stream of augmentation. Other streams are for
+// kernel.Order and for dropout.
 const augmentStream = 0xA0000001
 
-// Float is uniform in [0, 1).
+// Float returns a number that is uniform in [0, 1).
 func (d *Draws) Float() float64 { d.n++; return float64(d.r.Float32(d.n - 1)) }
 
 func (d *Draws) between(lo, hi float64) float64 { return lo + (hi-lo)*d.Float() }
 
-// below is a whole number of 0..n-1.
+// below returns a whole number in 0..n-1.
 func (d *Draws) below(n int) int { return min(int(d.Float()*float64(n)), n-1) }
 
 func (d *Draws) normal() float64 { d.n++; return float64(d.r.Norm(d.n - 1)) }
 
-// frame is an image in work: CHW floats in 0..255.
+// frame is an image that is being augmented: CHW floats in 0..255.
 type frame struct {
 	c, h, w int
 	px      []float32
@@ -151,7 +151,7 @@ func newFrame(s *Set, i int) frame {
 
 func blank(c, h, w int) frame { return frame{c, h, w, make([]float32, c*h*w)} }
 
-// cut takes h x w from (y, x); what lies outside is 0.
+// cut returns the h x w pixels from (y, x) on. Pixels outside of the image are 0.
 func (f frame) cut(y, x, h, w int) frame {
 	if y == 0 && x == 0 && h == f.h && w == f.w {
 		return f
@@ -298,7 +298,7 @@ func (f frame) flip() {
 	}
 }
 
-// blend moves every value away from a grey by a factor.
+// blend multiplies the distance of every value from a grey by a factor.
 func (f frame) blend(grey float32, by float64) {
 	k := float32(by)
 	for i, v := range f.px {
@@ -317,7 +317,7 @@ func (f frame) luma(i int) float32 {
 	return float32(0.299*f.px[i]) + float32(0.587*f.px[n+i]) + float32(0.114*f.px[2*n+i])
 }
 
-// grey is the mean luma.
+// grey returns the mean luma of an image.
 func (f frame) grey() float32 {
 	s := 0.0
 	for i := range f.h * f.w {

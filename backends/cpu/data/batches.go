@@ -7,24 +7,24 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
-// Order is the order of n images in an epoch: a permutation that depends on seed
-// and epoch alone.
+// Order returns the order of n images in an epoch: a permutation that depends only on
+// seed and epoch.
 func Order(n int, seed int64, epoch int) []int32 {
 	p := make([]int32, n)
 	kernel.Order(p, seed, epoch)
 	return p
 }
 
-// Batch is what one step trains on.
+// Batch holds the images of one step.
 type Batch struct {
 	Step   int // of the epoch
 	Images []float32
 	Labels []int32
 }
 
-// Batches prepares the batches of an epoch ahead of the training, on threads of
-// its own: the training never waits unless preparing is slower than it. What a
-// batch holds does not depend on the threads.
+// Batches prepares the batches of an epoch ahead of the training, on threads of its
+// own. The training waits only if preparing is slower. What a batch holds does not
+// depend on the number of threads.
 type Batches struct {
 	ready []chan *Batch
 	free  chan *Batch
@@ -88,8 +88,8 @@ func NewBatches(t *Transform, s *Set, batch int, seed int64, epoch, first int) *
 // Steps is the number of batches of the epoch.
 func (b *Batches) Steps() int { return b.steps }
 
-// Next returns the next batch, nil at the end of the epoch. It is the caller's
-// until Done.
+// Next returns the next batch, nil at the end of the epoch. The caller owns it until
+// Done.
 func (b *Batches) Next() *Batch {
 	if b.next >= b.steps {
 		return nil
@@ -102,7 +102,7 @@ func (b *Batches) Next() *Batch {
 // Done gives a batch back.
 func (b *Batches) Done(x *Batch) { b.free <- x }
 
-// Close ends the threads.
+// Close stops the threads.
 func (b *Batches) Close() {
 	b.once.Do(func() { close(b.stop) })
 	b.wg.Wait()

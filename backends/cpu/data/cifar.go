@@ -41,8 +41,8 @@ func ReadCIFAR(dir fs.FS) (*Source, error) {
 	return &Source{Train: train, Test: test}, err
 }
 
-// readCIFARFiles reads records of label bytes, the last of which counts, and 3072
-// bytes of a 3x32x32 image.
+// readCIFARFiles reads records of one or two labels and a 3x32x32 image, all of bytes.
+// The last label is the class.
 func readCIFARFiles(dir fs.FS, names []string, labels, classes int, classNames []string) (*Set, error) {
 	const image = 3 * 32 * 32
 	record := labels + image
@@ -53,7 +53,7 @@ func readCIFARFiles(dir fs.FS, names []string, labels, classes int, classNames [
 			return nil, err
 		}
 		if len(b) == 0 || len(b)%record != 0 {
-			return nil, fmt.Errorf("%s: %d bytes are not whole records of %d", name, len(b), record)
+			return nil, fmt.Errorf("%s holds %d bytes (want a multiple of %d, the size of an image with its label)", name, len(b), record)
 		}
 		n := len(b) / record
 		s.Labels, s.Pixels = slices.Grow(s.Labels, n), slices.Grow(s.Pixels, n*image)
@@ -68,8 +68,8 @@ func readCIFARFiles(dir fs.FS, names []string, labels, classes int, classNames [
 	return s, nil
 }
 
-// cifarNames reads the names of the classes, nil where the file is not as it
-// should be: names are an ornament.
+// cifarNames reads the names of n classes. It returns nil if the file is missing or
+// broken: training needs no names.
 func cifarNames(dir fs.FS, file string, n int) []string {
 	b, err := files.ReadFS(dir, file, 1<<16)
 	if err != nil {

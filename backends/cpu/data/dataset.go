@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Set is labelled images of one size, as bytes: image i is
+// Set holds labelled images of one size, as bytes: image i is
 // Pixels[i*C*H*W : (i+1)*C*H*W] in CHW order.
 type Set struct {
 	C, H, W int
@@ -24,14 +24,14 @@ func (s *Set) Image(i int) []uint8 {
 	return s.Pixels[i*n : (i+1)*n]
 }
 
-// Source is a data set: what to train on and what to test on. Where the files
-// have no test part, Test is nil.
+// Source is a data set: its training part and its test part. Test is nil if the files
+// have no test part.
 type Source struct {
 	Name        string
 	Train, Test *Set
 }
 
-// check reports a set that does not hold together.
+// check returns an error if pixels, labels and classes do not agree.
 func (s *Set) check() error {
 	if s.Len() == 0 {
 		return errors.New("no images")
@@ -41,7 +41,7 @@ func (s *Set) check() error {
 	}
 	for i, l := range s.Labels {
 		if l < 0 || int(l) >= s.Classes {
-			return fmt.Errorf("image %d has class %d; there are %d", i, l, s.Classes)
+			return fmt.Errorf("image %d has class %d (want 0 to %d)", i, l, s.Classes-1)
 		}
 	}
 	return nil
@@ -55,8 +55,8 @@ func (s *Set) Head(n int) *Set {
 	return &c
 }
 
-// Split parts a set at image n, without copying: what is kept for validation
-// comes from the end.
+// Split divides a set at image n without copying it. The images kept for validation
+// come from the end.
 func (s *Set) Split(n int) (first, rest *Set) {
 	r := *s
 	r.Pixels, r.Labels = s.Pixels[n*s.C*s.H*s.W:], s.Labels[n:]

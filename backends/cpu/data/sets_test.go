@@ -62,6 +62,28 @@ func TestReadIDXRefuses(t *testing.T) {
 	}
 }
 
+// TestPackedIDXGrows: a compressed file is read no further than it declares, and may not
+// declare more than can be in it.
+func TestPackedIDXGrows(t *testing.T) {
+	zeros := make([]byte, 8<<20)
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"grows":        {idx([]int{3}, zeros), "goes on after its 3 elements"},
+		"cut off":      {idx([]int{len(zeros) + 1}, zeros), "cut off"},
+		"a gigabyte":   {idx([]int{1 << 15, 1 << 15}, zeros), "more than the file can hold"},
+		"small, large": {idx([]int{1 << 20}, nil), "more than the file can hold"},
+	} {
+		bounded(t, 0, func() {
+			_, _, err := readIDXFile(fstest.MapFS{"x.gz": {Data: gz(t, c.file)}}, "x")
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %s", name, err, c.want)
+			}
+		})
+	}
+}
+
 func mnistFS(t *testing.T) fstest.MapFS {
 	return fstest.MapFS{
 		"train-images-idx3-ubyte":    {Data: idx([]int{2, 2, 3}, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})},

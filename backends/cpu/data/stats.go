@@ -99,7 +99,7 @@ const maxWhitening = 3 * 32 * 32
 func newWhitening(t *Transform, s *Set) (*whitening, error) {
 	n := t.Size()
 	if n > maxWhitening {
-		return nil, fmt.Errorf("whitening of images of %d values; at most %d are possible", n, maxWhitening)
+		return nil, fmt.Errorf("whitening of images of %d values (want at most %d)", n, maxWhitening)
 	}
 	mean := make([]float64, n)
 	rows := make([]float64, 0, n*min(s.Len(), 10000))
@@ -121,7 +121,7 @@ func newWhitening(t *Transform, s *Set) (*whitening, error) {
 	cov.SymOuterK(1/float64(count), mat.NewDense(count, n, rows).T())
 	var eig mat.EigenSym
 	if !eig.Factorize(&cov, true) {
-		return nil, fmt.Errorf("whitening: the covariance of the images has no decomposition")
+		return nil, fmt.Errorf("whitening: the covariance of the images has no eigenvectors")
 	}
 	var v mat.Dense
 	eig.VectorsTo(&v)
