@@ -40,6 +40,9 @@ func Load(name string, src []byte, opt Options) (*ir.Graph, diag.List) {
 // load is Load; lints are the warnings that only Vet tells.
 func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.List) {
 	f, diags := Parse(name, src)
+	if len(diags) == 1 && diags[0].Code == "E0109" {
+		return nil, diags, nil // nothing of it was read
+	}
 	syntax := diags.HasErrors()
 	b := newBuilder(f, opt)
 	if f.Kind == Graph {

@@ -1,0 +1,56 @@
+package dsl
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTexts loads what other tools and other machines make of a text file, and
+// files far above the limit: what is no spec has an error that says why.
+func TestTexts(t *testing.T) {
+	const good = "net a\ninput x 3x8x8 # ä\ngap -> fc 2\n"
+	size := MaxGraphFile
+	if long() > 1 {
+		size = 64 << 20
+	}
+	huge := func(s string) string { return s + strings.Repeat(s[len(s)-1:], size) }
+	for _, c := range []struct{ name, text, code string }{
+		{"LF", good, ""},
+		{"CRLF", strings.ReplaceAll(good, "\n", "\r\n"), ""},
+		{"BOM", "\ufeff" + good, ""},
+		{"BOM and CRLF", "\ufeff" + strings.ReplaceAll(good, "\n", "\r\n"), ""},
+		{"no line break at the end", strings.TrimSpace(good), ""},
+		{"line breaks before and behind", "\n\n" + good + "\n\n\n", ""},
+		{"CR alone", strings.ReplaceAll(good, "\n", "\r"), "E0101"},
+		{"NUL", good + "\x00", "E0101"},
+		{"NUL in a comment", good + "# \x00\n", "E0101"},
+		{"Latin-1", strings.ReplaceAll(good, "ä", "\xe4"), "E0102"},
+		{"UTF-16", "\xff\xfen\x00e\x00t\x00 \x00a\x00", "E0102"},
+		{"BOM in the middle", "net a\n\ufeffinput x 3x8x8\ngap\n", "E0101"},
+		{"empty", "", "E0201"},
+		{"BOM alone", "\ufeff", "E0201"},
+		{"a picture", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "E0101"},
+		{"too much of {", huge("net a\n{"), "E0109"},
+		{"too much of (", huge("net a\n("), "E0109"},
+		{"too much of line breaks", huge("\n"), "E0109"},
+		{"too much of comments", "#" + huge("\n#"), "E0109"},
+		{"too much of NULs", huge("\x00"), "E0109"},
+		{"too large a graph", huge("graph a\n{"), "E0109"},
+	} {
+		start := time.Now()
+		g, l := Load("x.incc", []byte(c.text), Options{})
+		switch {
+		case c.code == "" && (l.HasErrors() || g == nil):
+			t.Errorf("%s: %v", c.name, l)
+		case c.code != "" && (g != nil || !has(l, c.code)):
+			t.Errorf("%s: no %s in %v", c.name, c.code, l)
+		}
+		if d := time.Since(start); d > 10*time.Second {
+			t.Errorf("%s: %v", c.name, d)
+		}
+		if text := show("x.incc", []byte(c.text[:min(len(c.text), 1<<16)]), l); len(text) > 1<<20 {
+			t.Errorf("%s: %d bytes are printed", c.name, len(text))
+		}
+	}
+}
