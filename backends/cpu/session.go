@@ -100,7 +100,8 @@ func (s *Session) bind(o plan.Operand, b *kernel.Buf) {
 // Run computes the outputs of some images: row-major float32s, one slice for
 // each input and output of the graph, in order. The number of images follows
 // from the length of the inputs and is at most the planned batch. Outputs must
-// have room for exactly that many. Nothing is allocated.
+// have room for exactly that many. Run itself allocates nothing; a caller that keeps
+// the two outer slices, too, does not allocate for a run (ExampleSession_Run).
 //
 // Outputs are written before all inputs have been read: they must not overlap.
 func (s *Session) Run(inputs, outputs [][]float32) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
+// TestRunAllocatesNothing: a run allocates nothing where the caller keeps its slices.
 func TestRunAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		p, err := Compile(load(t, "nin_cifar10", 2), Options{Threads: threads, Batch: 2})

@@ -45,9 +45,6 @@ func TestHelpExamples(t *testing.T) {
 			if len(lines) == 0 {
 				t.Fatalf("the description of incc %s has no line that begins with incc", c.Name)
 			}
-			if heavyExample[c.Name] && testing.Short() {
-				t.Skip("takes long")
-			}
 			exampleDir(t)
 			for _, l := range lines {
 				code, _, stderr := capture(t, strings.Fields(l)[1:]...)
@@ -58,9 +55,6 @@ func TestHelpExamples(t *testing.T) {
 		})
 	}
 }
-
-// heavyExample names the commands whose example takes more than a moment.
-var heavyExample = map[string]bool{}
 
 // exampleDir makes the files that the examples speak of and goes there.
 func exampleDir(t *testing.T) {

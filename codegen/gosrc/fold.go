@@ -44,7 +44,7 @@ type foldFunc struct {
 	Func, Says, Body string
 }
 
-// Weights is what the template prints.
+// Folding is what the template prints of the weights.
 func (d *description) Folding() *weights { return d.weights }
 
 func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
