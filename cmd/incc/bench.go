@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +101,7 @@ func bench(c *cli.Context) error {
 		if err := writeOutput(c, file, "", func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "wrote %s: %s\n", file, diag.Count(len(t.Algorithm), "convolution"))
+		fmt.Fprintf(out, "wrote %s: %s\n", diag.Name(file), diag.Count(len(t.Algorithm), "convolution"))
 		o.Tuning = t
 	}
 	p, err := compileRoom(c, g, o)
@@ -199,7 +198,7 @@ func allocs(f func() error) float64 {
 func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 	switch {
 	case c.Bool("json"):
-		return json.NewEncoder(w).Encode(r)
+		return writeLineJSON(w, r)
 	case c.Bool("benchstat"):
 		fmt.Fprintf(w, "BenchmarkInfer/net=%s/batch=%d/isa=%s-%d %d %.0f ns/op %.1f GFLOP/s %.4f peak-share %.0f allocs/op\n",
 			r.Name, r.Batch, r.ISA, r.Threads, r.Runs, r.P50*1e6, r.GFLOPS, r.PeakShare, r.Allocs)
@@ -225,7 +224,7 @@ func compare(c *cli.Context, arg, name string, in [][]float32, once func() error
 	v, ok := versionOf[name]
 	if !ok {
 		if len(name) < 5 || name[:4] != "ort-" {
-			return none, nil, usagef("--compare=%s: there are ort, ort-old and ort-VERSION", name)
+			return none, nil, usagef("unknown peer %s (want ort, ort-old or ort-VERSION)", diag.Quote(name))
 		}
 		v = name[4:]
 	}
@@ -307,5 +306,5 @@ func writeTrace(w io.Writer, p *plan.Plan, events []cpu.Event) error {
 		list = append(list, event{s.Name, s.Algo, "X", float64(e.Start) / 1e3, float64(e.End-e.Start) / 1e3, 1, e.Worker,
 			map[string]any{"step": e.Step, "shape": s.Shape.String(), "MACs": s.Cost.MACs, "algorithm": s.Algo}})
 	}
-	return json.NewEncoder(w).Encode(map[string]any{"traceEvents": list, "displayTimeUnit": "ms"})
+	return writeLineJSON(w, map[string]any{"traceEvents": list, "displayTimeUnit": "ms"})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 func compareCommand() *cli.Command {
@@ -75,7 +76,7 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), test)
 			}
 			t.write(c.App.Writer)
-			_, err := fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", c.String("output"), c.String("output"))
+			_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(c.String("output")+".png"), diag.Name(c.String("output")+".svg"))
 			return err
 		},
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"runtime"
@@ -60,7 +59,7 @@ with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
 					kernel.Peak(isa, m.Threads, 100*time.Millisecond), isa == best})
 			}
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(m)
+				return writeLineJSON(c.App.Writer, m)
 			}
 			w := c.App.Writer
 			fmt.Fprintf(w, "processor   %s, %s/%s\n", m.CPU, m.OS, m.Arch)

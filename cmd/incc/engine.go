@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -27,7 +28,7 @@ func executorFlags() []cli.Flag {
 func executorOptions(c *cli.Context) (cpu.Options, error) {
 	o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa"), Direct: c.Bool("direct"), Seed: c.Int64("seed")}
 	if o.Threads < 0 {
-		return o, usagef("--threads=%d", o.Threads)
+		return o, usagef("--threads %d: want 1 or more, or 0 for all processors", o.Threads)
 	}
 	var err error
 	if path := c.String("tuning"); path != "" {
@@ -62,7 +63,7 @@ func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tenso
 		y := tensor.Make[float32](out.Type.Shape.Bind(x.Shape[0]))
 		return y, p.NewSession().Run([][]float32{tensor.Round(x).Data}, [][]float32{y.Data})
 	default:
-		return nil, usagef("--engine=%s: there are cpu and ref", e)
+		return nil, usagef("unknown engine %s (want cpu or ref)", diag.Quote(e))
 	}
 }
 
@@ -71,7 +72,7 @@ const largestBatch = 4096
 
 func checkBatch(n int) error {
 	if n < 1 || n > largestBatch {
-		return fmt.Errorf("a batch of %d images; 1 to %d are possible", n, largestBatch)
+		return fmt.Errorf("a batch of %d images (want 1 to %d)", n, largestBatch)
 	}
 	return nil
 }

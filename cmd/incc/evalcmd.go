@@ -93,7 +93,7 @@ Of the folder of a run it takes spec, best weights and data.`,
 			if c.Bool("json") {
 				return writeJSON(c.App.Writer, map[string]any{"net": g.Name, "data": src.Name, "split": c.String("split"), "images": s.Images, "accuracy": s.Accuracy, "loss": s.Loss})
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "%s on %s, %s: %.2f %% of %d images, loss %.4f\n", g.Name, src.Name, c.String("split"), 100*s.Accuracy, s.Images, s.Loss)
+			_, err = fmt.Fprintf(c.App.Writer, "%s on %s, %s: %.2f %% of %d images, loss %.4f\n", g.Name, diag.Name(src.Name), c.String("split"), 100*s.Accuracy, s.Images, s.Loss)
 			return err
 		},
 	}

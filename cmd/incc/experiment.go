@@ -154,7 +154,7 @@ func (e experiment) run(c *cli.Context) error {
 		return writeJSON(c.App.Writer, out)
 	}
 	e.print(c, all)
-	_, err := fmt.Fprintf(c.App.Writer, "\nwrote %s.png and %s.svg\n", curves, curves)
+	_, err := fmt.Fprintf(c.App.Writer, "\nwrote %s and %s\n", diag.Name(curves+".png"), diag.Name(curves+".svg"))
 	return err
 }
 

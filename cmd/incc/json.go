@@ -1,15 +1,54 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// writeJSON prints a value for programs, and for people who look over their
-// shoulder.
+// writeJSON prints a value for programs, indented for people.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(b.Bytes()))
+	return err
+}
+
+// writeLineJSON prints a value for programs, in one line.
+func writeLineJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(escapeJSON(b), '\n'))
+	return err
+}
+
+// escapeJSON escapes the runes that a terminal would obey or not show. encoding/json
+// leaves some, such as those that turn the direction of text.
+func escapeJSON(b []byte) []byte {
+	var out []byte
+	done := 0
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r >= utf8.RuneSelf && !unicode.IsPrint(r) {
+			out = append(out, b[done:i]...)
+			units := utf16.AppendRune(nil, r)
+			for _, u := range units {
+				out = fmt.Appendf(out, `\u%04x`, u)
+			}
+			done = i + n
+		}
+		i += n
+	}
+	return append(out, b[done:]...)
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -85,10 +86,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = app.Run(args)
 	}
-	return exitCode(err, stderr)
+	return exitCode(err, args, stderr)
 }
 
-func exitCode(err error, stderr io.Writer) int {
+func exitCode(err error, args []string, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
@@ -106,20 +107,27 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.As(err, &num):
 		code = exitNumerical
 	}
-	fmt.Fprintf(stderr, "incc: %s\n", errorText(err))
+	fmt.Fprintf(stderr, "incc: %s\n", errorText(err, args...))
 	if code == exitUsage {
-		fmt.Fprintln(stderr, "Run incc -h, or incc COMMAND -h, for what there is.")
+		fmt.Fprintln(stderr, "Run incc -h or incc COMMAND -h for help.")
 	}
 	return code
 }
 
-// errorText is an error as it is printed: paths are quoted where they are not
-// plain, and nothing reaches the terminal as a command.
-func errorText(err error) string {
+// errorText is an error as it is printed: paths, and words of the command line, are
+// quoted where they are not plain, and nothing reaches the terminal as a command.
+func errorText(err error, args ...string) string {
 	text := strings.TrimRight(err.Error(), "\n")
-	for _, path := range pathsOf(err) {
-		if q := diag.Name(path); q != path && path != "" {
-			text = strings.ReplaceAll(text, path, q)
+	names := append(pathsOf(err), args...)
+	for _, arg := range args {
+		if _, value, ok := strings.Cut(arg, "="); ok {
+			names = append(names, value)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) }) // the longest first: one may be a part of another
+	for _, name := range names {
+		if diag.Printable(name) != name {
+			text = strings.ReplaceAll(text, name, diag.Name(name))
 		}
 	}
 	lines := strings.Split(text, "\n")
@@ -169,7 +177,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:   onUsageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("there is no command %s%s", diag.Quote(c.Args().First()), didYouMean(c.Args().First(), commandNames(c.App)))
+				return usagef("unknown command %s%s", diag.Quote(c.Args().First()), didYouMean(c.Args().First(), commandNames(c.App)))
 			}
 			return cli.ShowAppHelp(c)
 		},

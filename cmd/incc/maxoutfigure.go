@@ -11,6 +11,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/chart"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -210,6 +211,6 @@ func maxoutFigure(c *cli.Context, dir string) error {
 		t.add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
 	}
 	t.write(c.App.Writer)
-	_, err := fmt.Fprintf(c.App.Writer, "wrote %s.png and %s.svg\n", curves, curves)
+	_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(curves+".png"), diag.Name(curves+".svg"))
 	return err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -67,7 +66,7 @@ func listPasses(c *cli.Context) error {
 			}
 			list = append(list, e)
 		}
-		return json.NewEncoder(c.App.Writer).Encode(list)
+		return writeLineJSON(c.App.Writer, list)
 	}
 	t := newTable("pass", "from", "contract", "what it does")
 	for _, p := range passes.All() {

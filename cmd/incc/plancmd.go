@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -44,7 +43,7 @@ the times of this machine and the share of its peak.`,
 					return err
 				}
 				if c.Bool("json") {
-					return json.NewEncoder(c.App.Writer).Encode(p)
+					return writeLineJSON(c.App.Writer, p)
 				}
 				return p.Table(c.App.Writer, plan.TableOptions{Buffers: c.Bool("buffers")})
 			}
@@ -60,7 +59,7 @@ the times of this machine and the share of its peak.`,
 			}
 			peak := kernel.Peak(p.ISA(), p.Threads(), 200*time.Millisecond)
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(map[string]any{"plan": p.Plan(), "seconds": times, "peak_gflops": peak, "threads": p.Threads()})
+				return writeLineJSON(c.App.Writer, map[string]any{"plan": p.Plan(), "seconds": times, "peak_gflops": peak, "threads": p.Threads()})
 			}
 			fmt.Fprintf(c.App.Writer, "%s, %d threads, peak %.1f GFLOP/s\n", p.ISA(), p.Threads(), peak)
 			return p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: times, Peak: peak, Buffers: c.Bool("buffers")})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -67,7 +66,6 @@ of the spec's labels statement.`,
 			s := p.NewSession()
 			out := g.Outputs[0]
 			y := make([]float32, out.Type.Shape.Size())
-			e := json.NewEncoder(c.App.Writer)
 			for _, path := range c.Args().Tail() {
 				x, err := readInput(g, path)
 				if err != nil {
@@ -85,7 +83,7 @@ of the spec's labels statement.`,
 				}
 				top := topK(g, row, c.Int("top"))
 				if c.Bool("json") {
-					if err := e.Encode(map[string]any{"picture": path, "top": top}); err != nil {
+					if err := writeLineJSON(c.App.Writer, map[string]any{"picture": path, "top": top}); err != nil {
 						return err
 					}
 					continue

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -255,7 +254,7 @@ func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 		images = append(images, image{i, topK(g, row, c.Int("top"))})
 	}
 	if c.Bool("json") {
-		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"output": v.Name, "shape": y.Shape, "images": images})
+		return writeLineJSON(c.App.Writer, map[string]any{"output": v.Name, "shape": y.Shape, "images": images})
 	}
 	for _, im := range images {
 		if n > 1 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -44,7 +43,7 @@ func specsCommand() *cli.Command {
 				list = append(list, entry{name, specs.Doc(text), shapeText(g.Inputs[0].Type), s.Params, s.MACs})
 			}
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(list)
+				return writeLineJSON(c.App.Writer, list)
 			}
 			t := newTable("name", "input", ">params", ">MACs", "what it is")
 			for _, e := range list {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // table lines up columns. Columns whose header begins with > are flushed right.
@@ -18,7 +20,7 @@ func newTable(head ...string) *table { return &table{head: head} }
 func (t *table) add(cells ...any) {
 	row := make([]string, len(t.head))
 	for i, c := range cells {
-		row[i] = fmt.Sprint(c)
+		row[i] = diag.Printable(fmt.Sprint(c)) // names come from files
 	}
 	t.rows = append(t.rows, row)
 }

@@ -480,7 +480,7 @@ func trainRun(c *cli.Context) error {
 	if p.set.Test != nil {
 		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
 	}
-	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s epochs, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, trimFloat(p.recipe.Run.Epochs), p.recipe.Run.Seed, p.dir)
+	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s epochs, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, trimFloat(p.recipe.Run.Epochs), p.recipe.Run.Seed, diag.Name(p.dir))
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)
 	}
@@ -533,7 +533,7 @@ func trainRun(c *cli.Context) error {
 	var changed *train.ChangedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
-		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume goes on from it\n", p.dir)
+		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume goes on from it\n", diag.Name(p.dir))
 		return &reported{exitInterrupted}
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}
@@ -699,7 +699,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err := writeSummaryFile(p.dir, info); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s\n", p.dir, shortTime(took.Seconds()))
+	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s\n", diag.Name(p.dir), shortTime(took.Seconds()))
 	return nil
 }
 

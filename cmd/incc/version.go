@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -37,7 +36,7 @@ func versionCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(map[string]string{
+				return writeLineJSON(c.App.Writer, map[string]string{
 					"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
 			}
 			_, err := fmt.Fprintf(c.App.Writer, "incc %s, %s, %s/%s\n", fullVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -1,0 +1,125 @@
+package onnx_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"runtime"
+	"testing"
+	"testing/fstest"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/form"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes"
+)
+
+// besideModel serves one file of external data.
+type besideModel struct{ fs.FS }
+
+func (b besideModel) Open(name string) (onnx.File, error) {
+	f, err := b.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return f.(onnx.File), nil
+}
+
+// fuzzSeeds are models of small networks that hold every kind of layer.
+func fuzzSeeds(f *testing.F) {
+	for _, spec := range []string{
+		"net a\ninput image 1x4x4\nconv 3x3 2 pad=1 act=relu -> maxpool 2x2/2 -> lrn 3 -> gap -> fc 3 -> softmax\n",
+		"net b\ninput image 2x4x4\nconv 1x1 4 bn=1e-3 -> avgpool 3x3/2 pad=1 -> dropout 0.5 -> fc 2 maxout=2\n",
+		"net c\ninput image 1x4x4\ninception {\n  conv 1x1 2\n  conv 3x3 2 pad=1\n}\nlrn 4 -> fc 2 -> softmax\n",
+	} {
+		g, problems := dsl.Load("a.incc", []byte(spec), dsl.Options{})
+		if problems.HasErrors() {
+			continue // a spec that the language no longer takes is no seed
+		}
+		for _, b := range []onnx.Backend{{}, {Opset: onnx.MaxOpset, Batch: 2, Dropout: true}, {External: true, Path: "w"}} {
+			files, err := b.Emit(g)
+			if err != nil {
+				f.Fatal(err)
+			}
+			var parts [2]bytes.Buffer
+			for i, file := range files {
+				if _, err := file.WriteTo(&parts[i]); err != nil {
+					f.Fatal(err)
+				}
+			}
+			f.Add(parts[0].Bytes(), parts[1].Bytes())
+		}
+	}
+}
+
+// FuzzImport reads any bytes as a model, with a file of external data beside it, and
+// does with it what incc verify --run does before it computes. Nothing panics,
+// memory stays within 256 MB and 8 times the size, and what Import returns is a
+// graph that Verify of the IR accepts and that can be written again.
+func FuzzImport(f *testing.F) {
+	fuzzSeeds(f)
+	f.Fuzz(func(t *testing.T, model, data []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		importAny(t, model, data)
+		runtime.ReadMemStats(&after)
+		if n, most := after.TotalAlloc-before.TotalAlloc, uint64(256<<20+8*(len(model)+len(data))); n > most {
+			t.Fatalf("%d bytes of a model take %d bytes of memory, want at most %d", len(model)+len(data), n, most)
+		}
+	})
+}
+
+func importAny(t *testing.T, model, data []byte) {
+	p, err := onnx.Decode(model)
+	if err != nil {
+		return
+	}
+	if onnx.HasExternal(p) {
+		if err := onnx.LoadExternal(p, besideModel{fstest.MapFS{"w.data": {Data: data}}}); err != nil {
+			return
+		}
+	}
+	m := &onnx.Model{Proto: p}
+	sound := len(onnx.Verify(m)) == 0
+	g, err := onnx.Import(m)
+	if err != nil {
+		if sound && !errors.Is(err, onnx.ErrUnsupported) {
+			t.Fatalf("Verify finds nothing, Import says %v", err)
+		}
+		return
+	}
+	if !sound {
+		return // Import checks what it needs only
+	}
+	if err := ir.Verify(g); err != nil {
+		t.Fatalf("the graph of a sound model: %v", err)
+	}
+	again, err := onnx.Backend{}.Model(g)
+	if err == nil {
+		if problems := onnx.Verify(again); len(problems) > 0 {
+			t.Fatalf("the model written again: %v", problems)
+		}
+	}
+	if fixed, err := onnx.Import(onnx.Bind(m, 1)); err == nil {
+		for _, rewrite := range form.All {
+			if h, _, err := rewrite(fixed); err == nil {
+				if err := ir.Verify(h); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	work := int64(0)
+	for _, l := range ir.Summarize(g).Layers {
+		work += l.Cost.MACs + l.Bytes
+	}
+	if work > 1<<24 {
+		return // passes and plans of large shapes take their time
+	}
+	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
+		t.Fatalf("passes: %v", err)
+	}
+	_, _ = cpu.Plan(g, cpu.Options{}) // not every graph has a plan
+}
