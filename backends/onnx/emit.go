@@ -48,11 +48,11 @@ func (Backend) Supports(op ir.Op) error {
 	case trainOnly(op):
 		return errTrainOnly(op)
 	}
-	return fmt.Errorf("%s has no row in the ONNX backend", ir.Name(op))
+	return fmt.Errorf("%s cannot be written to ONNX", ir.Name(op))
 }
 
 func errTrainOnly(op ir.Op) error {
-	return fmt.Errorf("%s belongs to training and has no place in an ONNX model: compile the network itself", ir.Name(op))
+	return fmt.Errorf("%s is a training op, which ONNX models do not have: compile the network itself", ir.Name(op))
 }
 
 // Emit returns the model's file and, with External, that of its weights.
@@ -89,7 +89,7 @@ func (b Backend) Model(g *ir.Graph) (*Model, error) {
 		opset = DefaultOpset
 	}
 	if opset < DefaultOpset || opset > MaxOpset {
-		return nil, fmt.Errorf("opset %d cannot be written, want %d to %d", opset, DefaultOpset, MaxOpset)
+		return nil, fmt.Errorf("opset %d cannot be written (want %d to %d)", opset, DefaultOpset, MaxOpset)
 	}
 	e := &emitter{b: b, g: g, opset: opset, names: map[string]bool{}, as: map[*ir.Value]string{}, weights: map[string][]float32{},
 		out: &onnxpb.GraphProto{Name: g.Name, DocString: g.Doc}}
@@ -234,7 +234,7 @@ func (e *emitter) emit(n *ir.Node) error {
 
 func (e *emitter) param(v *ir.Value) error {
 	if v.Type.Shape.Symbolic() || v.Type.DType != ir.F32 {
-		return fmt.Errorf("param %s is %v: a model holds weights of float32 and fixed shape", v.Name, v.Type)
+		return fmt.Errorf("param %s is %v (want float32 of a fixed shape)", v.Name, v.Type)
 	}
 	t := e.g.Data[v.Name]
 	if t == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,6 +61,20 @@ func HasExternal(m *onnxpb.ModelProto) bool {
 	return false
 }
 
+// ExternalBytes is the length of the external data that a model asks for.
+func ExternalBytes(m *onnxpb.ModelProto) int64 {
+	n := int64(0)
+	for _, t := range m.GetGraph().GetInitializer() {
+		if t.DataLocation != onnxpb.TensorProto_EXTERNAL {
+			continue
+		}
+		if x, err := parseExternal(t); err == nil && x.length <= math.MaxInt64-n {
+			n += x.length
+		}
+	}
+	return n
+}
+
 // LoadExternal reads the external data of the main graph's initializers into
 // their raw_data. Each must be a region inside a regular file that has no other
 // name, of exactly the length that the tensor's shape asks for; together the
@@ -100,7 +115,7 @@ func LoadExternal(m *onnxpb.ModelProto, from Files) (err error) {
 				return fail(err)
 			}
 			if links(info) > 1 {
-				return fail(fmt.Errorf("%q has another name (a hard link), so it may lie outside the model's folder", x.location))
+				return fail(fmt.Errorf("%q has another hard link, so it may belong to another folder", x.location))
 			}
 			f.size = info.Size()
 			open[x.location] = f
@@ -166,7 +181,7 @@ func parseExternal(t *onnxpb.TensorProto) (region, error) {
 		r.length = want
 	}
 	if r.length != want {
-		return r, fmt.Errorf("%d bytes for a shape of %d", r.length, want)
+		return r, fmt.Errorf("length is %d bytes, the shape needs %d", r.length, want)
 	}
 	return r, nil
 }

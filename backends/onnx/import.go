@@ -126,7 +126,7 @@ type importer struct {
 
 func (im *importer) graph(g *onnxpb.GraphProto) error {
 	if len(g.SparseInitializer) > 0 {
-		return errors.New("sparse initializers cannot be imported")
+		return errors.New("sparse initializers are not supported")
 	}
 	for _, t := range g.Initializer {
 		im.floats[t.Name] = t
@@ -190,7 +190,7 @@ func (im *importer) typeOf(name string) (ir.Type, error) {
 	case onnxpb.TensorProto_INT64:
 		t.DType = ir.I64
 	default:
-		return t, fmt.Errorf("%v values cannot be imported", v.elem)
+		return t, fmt.Errorf("%v values are not supported", v.elem)
 	}
 	if !v.ranked() {
 		return t, errors.New("its shape is unknown")
@@ -202,7 +202,7 @@ func (im *importer) typeOf(name string) (ir.Type, error) {
 		case a.sym == "":
 			return t, fmt.Errorf("axis %d of its shape is unknown", i)
 		case im.batch != "" && im.batch != a.sym:
-			return t, fmt.Errorf("axis %d is %s, and the batch is %s: two symbols cannot be imported", i, a.sym, im.batch)
+			return t, fmt.Errorf("axis %d is %q, and the batch is %q: only one symbolic size is supported", i, a.sym, im.batch)
 		default:
 			im.batch = a.sym
 			t.Shape = append(t.Shape, ir.Batch)
@@ -219,7 +219,7 @@ func (im *importer) value(name string, kind ir.Kind) (*ir.Value, error) {
 	}
 	t := im.floats[name]
 	if t == nil {
-		return nil, fmt.Errorf("%q is not computed by anything imported", name)
+		return nil, fmt.Errorf("%q is not available: the node that computes it is not supported", name)
 	}
 	data, ok := im.m.Weights[name]
 	if !ok {
@@ -268,7 +268,7 @@ func (im *importer) scalar(input int) (float64, bool) {
 func (im *importer) do(n *onnxpb.NodeProto) error {
 	row := importTable[n.OpType]
 	if row == nil {
-		return errors.New("the IR has no such op")
+		return errors.New("operator is not supported")
 	}
 	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input))}
 	for i, name := range n.Input {
@@ -411,7 +411,7 @@ func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads,
 	x := n.in[0].shape
 	rows := len(x) == 3 && len(kernel) == 1
 	if !rows && (len(x) != 4 || len(kernel) != 2) {
-		return k, stride, dilation, pad, fmt.Errorf("an input of %s: only length, or height and width, are possible", shapeString(x))
+		return k, stride, dilation, pad, fmt.Errorf("input is %s (want batch, channels, and one or two axes of space)", shapeString(x))
 	}
 	s, err := n.spatial(kernel)
 	if err != nil {
@@ -426,7 +426,7 @@ func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads,
 		if strings.HasPrefix(s.auto, "SAME") {
 			in := int(x[2+a].n)
 			if in == 0 {
-				return k, stride, dilation, pad, fmt.Errorf("auto_pad=%s of a symbolic axis", s.auto)
+				return k, stride, dilation, pad, fmt.Errorf("auto_pad=%s needs axes of known size", s.auto)
 			}
 			total := max(0, ((in+stride[a]-1)/stride[a]-1)*stride[a]+(k[a]-1)*dilation[a]+1-in)
 			pad[a], pad[2+a] = total/2, total-total/2
@@ -485,7 +485,7 @@ func importGemm(im *importer, n *node) error {
 
 func importBatchNorm(im *importer, n *node) error {
 	if n.int("training_mode", 0) != 0 {
-		return errors.New("training_mode=1 belongs to training")
+		return errors.New("training_mode=1 is not supported")
 	}
 	var vs []*ir.Value
 	for i, name := range n.Input {
@@ -535,7 +535,7 @@ func importMaxPool(im *importer, n *node) error {
 		return err
 	}
 	if dilation != (ir.HW{1, 1}) || len(n.Output) > 1 {
-		return errors.New("dilations and indices cannot be imported")
+		return errors.New("dilations and a second output are not supported")
 	}
 	return im.windowed(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
 }
@@ -548,7 +548,7 @@ func importAveragePool(im *importer, n *node) error {
 		return err
 	}
 	if dilation != (ir.HW{1, 1}) {
-		return errors.New("dilations cannot be imported")
+		return errors.New("dilations are not supported")
 	}
 	ceil, include := n.int("ceil_mode", 0) != 0, n.int("count_include_pad", 0) != 0
 	if ceil && include && pad != (ir.Pads{}) {
@@ -582,7 +582,7 @@ func (im *importer) softmax(op func(axis int) ir.Op) error {
 		return im.add(op(axis), x)
 	}
 	if s[axis:].Symbolic() {
-		return errors.New("a softmax over the batch")
+		return errors.New("softmax over the batch is not supported")
 	}
 	joined := append(append(ir.Shape{}, s[:axis]...), s[axis:].Size())
 	y := im.op(op(axis), im.op(ops.Reshape{Shape: ir.DimsOf(joined)}, x))
@@ -605,10 +605,10 @@ func importSlice(im *importer, n *node) error {
 	axes, ok3 := n.constInts(3)
 	steps, ok4 := n.constInts(4)
 	if !ok1 || !ok2 || n.has(3) && !ok3 || n.has(4) && !ok4 {
-		return errors.New("bounds that are computed cannot be imported")
+		return errors.New("the bounds must be constants")
 	}
 	if len(ends) != len(starts) || n.has(3) && len(axes) != len(starts) || n.has(4) && len(steps) != len(starts) {
-		return errors.New("starts, ends, axes and steps are not as many as each other")
+		return errors.New("starts, ends, axes and steps differ in length")
 	}
 	v, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
@@ -625,14 +625,14 @@ func importSlice(im *importer, n *node) error {
 			return err
 		}
 		if n.has(4) && steps[i] != 1 {
-			return fmt.Errorf("a step of %d cannot be imported", steps[i])
+			return fmt.Errorf("a step of %d is not supported", steps[i])
 		}
 		d := n.in[0].shape[axis].n
 		if d == 0 {
 			if starts[i] == 0 && ends[i] >= math.MaxInt32 {
 				continue
 			}
-			return errors.New("a slice of the batch cannot be imported")
+			return errors.New("slicing the batch is not supported")
 		}
 		lo, hi := starts[i], ends[i]
 		if lo < 0 {
@@ -661,7 +661,7 @@ func importSplit(im *importer, n *node) error {
 	for i, o := range n.Output {
 		shape := im.known[o].shape
 		if axis >= len(shape) || shape[axis].n == 0 {
-			return errors.New("sizes that are computed cannot be imported")
+			return errors.New("the sizes must be constants")
 		}
 		sizes[i] = int(shape[axis].n)
 	}
@@ -689,7 +689,7 @@ func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
 	} else if n.has(1) {
 		var ok bool
 		if axes, ok = n.constInts(1); !ok {
-			return nil, errors.New("axes that are computed cannot be imported")
+			return nil, errors.New("the axes must be constants")
 		}
 	}
 	if len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
@@ -707,17 +707,17 @@ func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
 
 func importPad(im *importer, n *node) error {
 	if a := n.attr("mode"); a != nil && string(a.S) != "constant" {
-		return fmt.Errorf("mode %q cannot be imported", a.S)
+		return fmt.Errorf("mode %q is not supported", a.S)
 	}
 	pads, ok := n.constInts(1)
 	axes, okAxes := n.constInts(3)
 	if !ok || n.has(3) && !okAxes {
-		return errors.New("padding that is computed cannot be imported")
+		return errors.New("the padding must be constant")
 	}
 	value := 0.0
 	if n.has(2) {
 		if value, ok = im.scalar(2); !ok {
-			return errors.New("a value that is computed cannot be imported")
+			return errors.New("the value must be constant")
 		}
 	}
 	if !n.has(3) {
@@ -738,7 +738,7 @@ func importPad(im *importer, n *node) error {
 		if axis >= 2 && axis < 4 {
 			op.Pad[axis-2], op.Pad[axis] = int(lo), int(hi)
 		} else if lo != 0 || hi != 0 {
-			return fmt.Errorf("padding of axis %d cannot be imported", axis)
+			return fmt.Errorf("padding of axis %d is not supported", axis)
 		}
 	}
 	return im.apply(op, 0)
@@ -787,11 +787,11 @@ func importDropout(im *importer, n *node) error {
 	if n.has(1) {
 		var ok bool
 		if p, ok = im.scalar(1); !ok {
-			return errors.New("a ratio that is computed cannot be imported")
+			return errors.New("the ratio must be constant")
 		}
 	}
 	if n.has(2) {
-		return errors.New("training_mode cannot be imported")
+		return errors.New("training_mode is not supported")
 	}
 	return im.apply(ops.Dropout{P: shortest(float32(p))}, 0)
 }
@@ -810,7 +810,7 @@ func importConstant(im *importer, n *node) error {
 	case a.Name == "value_floats":
 		float([]int64{int64(len(a.Floats))}, slices.Clone(a.Floats)...)
 	case im.known[n.Output[0]].elem != onnxpb.TensorProto_INT64:
-		return fmt.Errorf("%s cannot be imported", a.Name)
+		return fmt.Errorf("attribute %q is not supported", a.Name)
 	}
 	return nil
 }

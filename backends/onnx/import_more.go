@@ -129,7 +129,7 @@ func importClip(im *importer, n *node) error {
 		}
 		v, ok := im.scalar(1 + i)
 		if !ok || math.IsNaN(v) {
-			return errors.New("bounds that are computed, or no numbers, cannot be imported")
+			return errors.New("the bounds must be constant numbers")
 		}
 		// The largest float32 is how old exporters write that there is no bound.
 		if math.Abs(v) < math.MaxFloat32 {
@@ -178,7 +178,7 @@ func importPRelu(im *importer, n *node) error {
 func importPow(im *importer, n *node) error {
 	e, ok := im.scalar(1)
 	if !ok || e != math.Trunc(e) || e < 1 || e > 4 {
-		return errors.New("only an exponent of 1, 2, 3 or 4 that is in the file can be imported")
+		return errors.New("the exponent must be a constant 1, 2, 3 or 4")
 	}
 	x, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
@@ -198,7 +198,7 @@ func importPow(im *importer, n *node) error {
 
 func importGlobalMaxPool(im *importer, n *node) error {
 	if r := len(n.in[0].shape); r != 4 {
-		return fmt.Errorf("rank %d: only height and width are possible", r)
+		return fmt.Errorf("input has %d axes (want 4: batch, channels, height, width)", r)
 	}
 	return im.apply(ops.Reduce{Kind: ops.ReduceMax, Axes: ir.IntsOf(2, 3), Keep: true}, 0)
 }
@@ -275,7 +275,7 @@ const maxPieces = 1024
 func importGather(im *importer, n *node) error {
 	indices, ok := n.constInts(1)
 	if !ok || len(indices) == 0 || len(indices) > maxPieces {
-		return fmt.Errorf("only 1 to %d indices that are in the file can be imported", maxPieces)
+		return fmt.Errorf("the indices must be constants, 1 to %d of them", maxPieces)
 	}
 	out, err := im.typeOf(n.Output[0])
 	if err != nil {
@@ -291,7 +291,7 @@ func importGather(im *importer, n *node) error {
 	}
 	d := x.Type.Shape[axis]
 	if d == ir.Batch {
-		return errors.New("a gather from the batch cannot be imported")
+		return errors.New("gathering from the batch is not supported")
 	}
 	parts := make([]*ir.Value, len(indices))
 	for i, at := range indices {
@@ -299,7 +299,7 @@ func importGather(im *importer, n *node) error {
 			at += int64(d)
 		}
 		if at < 0 || at >= int64(d) {
-			return fmt.Errorf("index %d of %d", indices[i], d)
+			return fmt.Errorf("index %d is out of range for an axis of %d", indices[i], d)
 		}
 		parts[i] = im.op(ops.Slice{Axis: axis, Start: int(at), Stop: int(at) + 1}, x)
 	}
@@ -313,7 +313,7 @@ func importTile(im *importer, n *node) error {
 		return err
 	}
 	if !ok || len(repeats) != len(x.Type.Shape) {
-		return errors.New("repeats that are computed, or not one for each axis, cannot be imported")
+		return errors.New("the repeats must be constants, one for each axis")
 	}
 	for axis, r := range repeats {
 		switch {
@@ -332,7 +332,7 @@ func importConstantOfShape(im *importer, n *node) error {
 		return err
 	}
 	if t.Shape.Symbolic() || t.Shape.Size() > 1<<24 {
-		return fmt.Errorf("a constant of %v cannot be imported", t.Shape)
+		return fmt.Errorf("a constant of %v is not supported", t.Shape)
 	}
 	v := float32(0)
 	if a := n.attr("value"); a != nil {

@@ -180,7 +180,7 @@ func TestImportForeignForms(t *testing.T) {
 		{op: "Exp", x: "2x3", bad: "no such op"},
 		{op: "Conv", x: "2x3x8", floats: []string{"4x3x3", "4"}, attrs: attrs{is("strides", 2), is("pads", 1, 2)}},
 		{op: "MaxPool", x: "2x3x8", attrs: attrs{is("kernel_shape", 3), is("strides", 2), s("auto_pad", "SAME_LOWER")}},
-		{op: "MaxPool", x: "2x3x4x4x4", attrs: attrs{is("kernel_shape", 2, 2, 2)}, bad: "only length, or"},
+		{op: "MaxPool", x: "2x3x4x4x4", attrs: attrs{is("kernel_shape", 2, 2, 2)}, bad: "one or two axes of space"},
 		{op: "Unsqueeze", x: "2x6x5", ints: [][]int64{{-1, 1}}},
 		{op: "Neg", x: "2x3"},
 		{op: "Abs", x: "2x3"},

@@ -107,7 +107,7 @@ func (n *node) one(shape []axis) []value { return []value{{elem: n.in[0].elem, s
 // normAxis makes a negative axis count from the end.
 func normAxis(a int64, rank int) (int, error) {
 	if a < int64(-rank) || a >= int64(rank) {
-		return 0, fmt.Errorf("axis %d of a value of rank %d", a, rank)
+		return 0, fmt.Errorf("axis %d does not exist in a value of rank %d", a, rank)
 	}
 	if a < 0 {
 		a += int64(rank)
@@ -210,7 +210,7 @@ func inferConv(n *node) ([]value, error) {
 	}
 	group := n.int("group", 1)
 	if group < 1 {
-		return nil, fmt.Errorf("group=%d", group)
+		return nil, fmt.Errorf("group=%d (want 1 or more)", group)
 	}
 	if c, i := x.shape[1].n, w.shape[1].n; c > 0 && i > 0 && c != i*group {
 		return nil, fmt.Errorf("the weights %s with group=%d are for %d channels, the input %s has %d", shapeString(w.shape), group, i*group, shapeString(x.shape), c)
@@ -313,7 +313,7 @@ func inferBatchNorm(n *node) ([]value, error) {
 
 func inferLRN(n *node) ([]value, error) {
 	if s := n.int("size", 0); s < 1 {
-		return nil, fmt.Errorf("size=%d", s)
+		return nil, fmt.Errorf("size=%d (want 1 or more)", s)
 	}
 	if x := n.in[0]; x.ranked() && len(x.shape) < 3 {
 		return nil, fmt.Errorf("input %s has no height and width", shapeString(x.shape))
@@ -509,7 +509,7 @@ func inferSlice(n *node) ([]value, error) {
 		}
 		seen[ax] = true
 		if steps[i] == 0 {
-			return nil, errors.New("a step of 0")
+			return nil, errors.New("a step is 0")
 		}
 		d := out[ax].n
 		if d == 0 {
@@ -531,7 +531,7 @@ func inferSlice(n *node) ([]value, error) {
 		} else {
 			lo, hi = min(lo, d-1), min(hi, d-1)
 			if steps[i] == math.MinInt64 {
-				return nil, errors.New("a step of -2^63")
+				return nil, errors.New("a step is -2^63")
 			}
 			out[ax].n = ceilDiv(lo-hi, -steps[i])
 		}
@@ -576,7 +576,7 @@ func inferSplit(n *node) ([]value, error) {
 		left := total
 		for _, s := range sizes {
 			if s < 1 || s > left {
-				return nil, fmt.Errorf("sizes %v of %d", sizes, total)
+				return nil, fmt.Errorf("sizes %v do not fit an axis of %d", sizes, total)
 			}
 			left -= s
 		}
@@ -676,7 +676,7 @@ func inferPad(n *node) ([]value, error) {
 		}
 	}
 	if len(pads) != 2*len(axes) {
-		return nil, fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
+		return nil, fmt.Errorf("%d pads for %d axes (want two for each axis)", len(pads), len(axes))
 	}
 	out := slices.Clone(x.shape)
 	for i, a := range axes {
@@ -741,7 +741,7 @@ func inferUnsqueeze(n *node) ([]value, error) {
 	}
 	rank := len(x.shape) + len(axes)
 	if rank > maxRank {
-		return nil, fmt.Errorf("%d axes, at most %d are possible", rank, maxRank)
+		return nil, fmt.Errorf("%d axes (want at most %d)", rank, maxRank)
 	}
 	out := make([]axis, rank)
 	for _, a := range axes {
@@ -822,7 +822,7 @@ func inferGather(n *node) ([]value, error) {
 		return nil, err
 	}
 	if r := len(x.shape) - 1 + len(at.shape); r > maxRank {
-		return nil, fmt.Errorf("%d axes, at most %d are possible", r, maxRank)
+		return nil, fmt.Errorf("%d axes (want at most %d)", r, maxRank)
 	}
 	return n.one(slices.Concat(x.shape[:ax], at.shape, x.shape[ax+1:])), nil
 }
@@ -834,7 +834,7 @@ func inferTile(n *node) ([]value, error) {
 		return n.unknown(), nil
 	}
 	if len(repeats) != len(x.shape) {
-		return nil, fmt.Errorf("%d repeats for %s", len(repeats), shapeString(x.shape))
+		return nil, fmt.Errorf("%d repeats do not fit %s", len(repeats), shapeString(x.shape))
 	}
 	out := slices.Clone(x.shape)
 	for i, r := range repeats {
@@ -848,7 +848,7 @@ func inferTile(n *node) ([]value, error) {
 		}
 	}
 	if _, _, ok := product(out); !ok && !slices.ContainsFunc(out, func(a axis) bool { return !a.known() }) {
-		return nil, fmt.Errorf("%s is too much", shapeString(out))
+		return nil, fmt.Errorf("the result, %s, is too large", shapeString(out))
 	}
 	return n.one(out), nil
 }
@@ -886,7 +886,7 @@ func inferTranspose(n *node) ([]value, error) {
 		}
 	}
 	if len(perm) != len(x.shape) {
-		return nil, fmt.Errorf("perm=%v for rank %d", perm, len(x.shape))
+		return nil, fmt.Errorf("perm=%v does not fit rank %d", perm, len(x.shape))
 	}
 	out := make([]axis, len(perm))
 	seen := map[int64]bool{}
@@ -930,7 +930,7 @@ func inferFlatten(n *node) ([]value, error) {
 		at += int64(len(x.shape))
 	}
 	if at < 0 || at > int64(len(x.shape)) {
-		return nil, fmt.Errorf("axis %d of a value of rank %d", n.int("axis", 1), len(x.shape))
+		return nil, fmt.Errorf("axis %d does not exist in a value of rank %d", n.int("axis", 1), len(x.shape))
 	}
 	join := func(s []axis) axis {
 		n, syms, ok := product(s)
@@ -952,14 +952,14 @@ func inferReshape(n *node) ([]value, error) {
 		return n.unknown(), nil
 	}
 	if len(target) > maxRank {
-		return nil, fmt.Errorf("%d axes, at most %d are possible", len(target), maxRank)
+		return nil, fmt.Errorf("%d axes (want at most %d)", len(target), maxRank)
 	}
 	out := make([]axis, len(target))
 	open := -1
 	for i, t := range target {
 		switch {
 		case t == -1 && open >= 0:
-			return nil, fmt.Errorf("shape %v leaves two axes open", target)
+			return nil, fmt.Errorf("shape %v has more than one -1", target)
 		case t == -1:
 			open = i
 		case t == 0 && n.int("allowzero", 0) == 0:

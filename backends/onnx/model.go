@@ -140,7 +140,7 @@ func (m *Model) layout() (*stream, error) {
 	}
 	s.add(modelTail)
 	if used != len(m.Weights) {
-		return nil, fmt.Errorf("%d weights have no initializer, or one that is there twice", len(m.Weights)-used)
+		return nil, fmt.Errorf("%d weights have no initializer, or more than one", len(m.Weights)-used)
 	}
 	if s.size > maxMessage {
 		return nil, fmt.Errorf("the model takes %d bytes and a protobuf file holds %d: write the weights to a file of their own (external data)", s.size, maxMessage)

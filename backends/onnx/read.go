@@ -25,7 +25,7 @@ const (
 // is Verify's question. External data is not read: LoadExternal does.
 func Decode(b []byte) (*onnxpb.ModelProto, error) {
 	if len(b) == 0 {
-		return nil, errors.New("the file is empty, so it is no ONNX model")
+		return nil, errors.New("the file is empty, not an ONNX model")
 	}
 	if err := scan(b); err != nil {
 		return nil, fmt.Errorf("not a usable ONNX model: %w", err)
@@ -118,7 +118,7 @@ func boundValues(vs []*onnxpb.ValueInfoProto, where string) error {
 	for i, v := range vs {
 		s := v.GetType().GetTensorType().GetShape()
 		if len(s.GetDim()) > maxRank {
-			return fmt.Errorf("%s[%d] %q: %d axes, at most %d are possible", where, i, v.Name, len(s.GetDim()), maxRank)
+			return fmt.Errorf("%s[%d] %q: %d axes (want at most %d)", where, i, v.Name, len(s.GetDim()), maxRank)
 		}
 		elements := int64(1)
 		for a, d := range s.GetDim() {
@@ -149,7 +149,7 @@ func boundDim(axis int, d int64, elements *int64) error {
 // elements returns how many elements a tensor declares.
 func elements(dims []int64) (int64, error) {
 	if len(dims) > maxRank {
-		return 0, fmt.Errorf("%d axes, at most %d are possible", len(dims), maxRank)
+		return 0, fmt.Errorf("%d axes (want at most %d)", len(dims), maxRank)
 	}
 	n := int64(1)
 	for a, d := range dims {
@@ -190,7 +190,7 @@ func boundTensor(t *onnxpb.TensorProto) error {
 		return err
 	}
 	if have < n {
-		return fmt.Errorf("declares %d elements and brings %d", n, have)
+		return fmt.Errorf("declares %d elements and has %d", n, have)
 	}
 	return nil
 }
@@ -251,12 +251,12 @@ func Floats(t *onnxpb.TensorProto) ([]float32, error) {
 	}
 	if len(t.RawData) == 0 {
 		if int64(len(t.FloatData)) != n {
-			return nil, fmt.Errorf("tensor %q declares %d elements and brings %d", t.Name, n, len(t.FloatData))
+			return nil, fmt.Errorf("tensor %q declares %d elements and has %d", t.Name, n, len(t.FloatData))
 		}
 		return t.FloatData, nil
 	}
 	if int64(len(t.RawData)) != 4*n {
-		return nil, fmt.Errorf("tensor %q declares %d elements and brings %d bytes", t.Name, n, len(t.RawData))
+		return nil, fmt.Errorf("tensor %q declares %d elements and has %d bytes", t.Name, n, len(t.RawData))
 	}
 	f := make([]float32, n)
 	for i := range f {
@@ -282,7 +282,7 @@ func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 		}
 	}
 	if int64(len(v)) != n {
-		return nil, fmt.Errorf("tensor %q declares %d elements and brings %d", t.Name, n, len(v))
+		return nil, fmt.Errorf("tensor %q declares %d elements and has %d", t.Name, n, len(v))
 	}
 	return v, nil
 }

@@ -137,20 +137,20 @@ func bombs() []struct {
 		{"tensor of 2^62 elements", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 31, 1 << 31}}), "axis"},
 		{"tensor whose product overflows to 0", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: ones(8, 1<<8)}), "elements"},
 		{"tensor of 2^24 x 2^24", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 24, 1 << 24}}), "elements"},
-		{"tensor of 1 GB without data", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 14, 1 << 14}}), "brings"},
+		{"tensor of 1 GB without data", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 14, 1 << 14}}), "has 0"},
 		{"tensor with negative axis", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{-1}}), "axis"},
 		{"tensor with an axis of 0", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{0}}), "axis"},
 		{"tensor of rank 9", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: ones(9, 1), FloatData: []float32{1}}), "axes"},
 		{"tensor of rank 100,000", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: ones(100_000, 1), FloatData: []float32{1}}), "axes"},
 		{"tensor of no type", withTensor(&onnxpb.TensorProto{Name: "w", Dims: []int64{1}}), "data type"},
 		{"tensor of type -5", withTensor(&onnxpb.TensorProto{Name: "w", DataType: -5, Dims: []int64{1}}), "data type"},
-		{"tensor in an attribute without data", withNode(&onnxpb.AttributeProto{Name: "value", T: &onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 20}}}), "brings"},
-		{"tensors in an attribute without data", withNode(&onnxpb.AttributeProto{Name: "values", Tensors: []*onnxpb.TensorProto{{DataType: float, Dims: []int64{1 << 20}}}}), "brings"},
+		{"tensor in an attribute without data", withNode(&onnxpb.AttributeProto{Name: "value", T: &onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 20}}}), "has 0"},
+		{"tensors in an attribute without data", withNode(&onnxpb.AttributeProto{Name: "values", Tensors: []*onnxpb.TensorProto{{DataType: float, Dims: []int64{1 << 20}}}}), "has 0"},
 		{"sparse tensor of 2^48", withNode(&onnxpb.AttributeProto{Name: "v", SparseTensor: &onnxpb.SparseTensorProto{Dims: []int64{1 << 24, 1 << 24}}}), "elements"},
 		{"sparse tensor without values", withNode(&onnxpb.AttributeProto{Name: "v", SparseTensor: &onnxpb.SparseTensorProto{Dims: []int64{4}}}), "without values"},
-		{"subgraph with such a tensor", withNode(&onnxpb.AttributeProto{Name: "body", G: &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{{DataType: float, Dims: []int64{1 << 20}}}}}), "brings"},
+		{"subgraph with such a tensor", withNode(&onnxpb.AttributeProto{Name: "body", G: &onnxpb.GraphProto{Initializer: []*onnxpb.TensorProto{{DataType: float, Dims: []int64{1 << 20}}}}}), "has 0"},
 		{"function with such a tensor", marshal(&onnxpb.ModelProto{IrVersion: 8, Graph: &onnxpb.GraphProto{}, Functions: []*onnxpb.FunctionProto{{Node: []*onnxpb.NodeProto{{
-			Attribute: []*onnxpb.AttributeProto{{Name: "value", T: &onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 20}}}}}}}}}), "brings"},
+			Attribute: []*onnxpb.AttributeProto{{Name: "value", T: &onnxpb.TensorProto{DataType: float, Dims: []int64{1 << 20}}}}}}}}}), "has 0"},
 		{"two halves of a tensor that merge to rank 10", model(nest(nest(append(nest(marshal(&onnxpb.TensorProto{Dims: ones(5, 1)}), 5, 1),
 			nest(marshal(&onnxpb.TensorProto{Dims: ones(5, 1), DataType: float}), 5, 1)...), 5, 1), 1, 1)), "axes"},
 		{"input of rank 9", withShape(ones(9, 1)...), "axes"},
@@ -219,7 +219,7 @@ func TestBombs(t *testing.T) {
 		if len(err.Error()) > 300 {
 			t.Errorf("%s: an error of %d bytes", b.name, len(err.Error()))
 		}
-		if took > time.Second {
+		if took > 10*time.Second { // a tenth of that where nothing else runs
 			t.Errorf("%s: took %v", b.name, took)
 		}
 		if a, bound := after.TotalAlloc-before.TotalAlloc, uint64(256<<20+8*len(b.bytes)); a > bound {

@@ -163,20 +163,20 @@ func (s schema) check(n *onnxpb.NodeProto) []string {
 	seen := map[string]bool{}
 	for _, a := range n.Attribute {
 		if seen[a.Name] {
-			bad("attribute %s is given twice", a.Name)
+			bad("attribute %q is given twice", a.Name)
 		}
 		seen[a.Name] = true
 		f, ok := forms[a.Name]
 		switch {
 		case !ok && len(names) == 0:
-			bad("attribute %s does not exist: at this opset the operator has none", a.Name)
+			bad("unknown attribute %q (at this opset the operator has none)", a.Name)
 		case !ok:
-			bad("attribute %s does not exist: at this opset there are %s", a.Name, strings.Join(names, ", "))
+			bad("unknown attribute %q (want one of %s)", a.Name, strings.Join(names, ", "))
 		case a.Type.String() != f.typ:
-			bad("attribute %s is %v, want %s", a.Name, a.Type, f.typ)
+			bad("attribute %q is %v, want %s", a.Name, a.Type, f.typ)
 		default:
 			if used := usedFields(a); slices.ContainsFunc(used, func(t string) bool { return t != f.typ }) {
-				bad("attribute %s is %s and has values of %s", a.Name, f.typ, strings.Join(used, ", "))
+				bad("attribute %q is %s and has values of %s", a.Name, f.typ, strings.Join(used, ", "))
 			}
 		}
 	}

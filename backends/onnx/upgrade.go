@@ -84,7 +84,7 @@ func (u *upgrader) node(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 	for _, a := range n.Attribute {
 		if a.Name == "spatial" && n.OpType == "BatchNormalization" {
 			if a.I != 1 {
-				return nil, fmt.Errorf("spatial=%d: only statistics of whole channels can be imported", a.I)
+				return nil, fmt.Errorf("spatial=%d is not supported (want 1)", a.I)
 			}
 			continue
 		}
@@ -102,13 +102,13 @@ func (u *upgrader) node(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 		switch a.Type {
 		case onnxpb.AttributeProto_INTS:
 			if len(a.Ints) == 0 {
-				return nil, fmt.Errorf("attribute %s is empty", a.Name)
+				return nil, fmt.Errorf("attribute %q is empty", a.Name)
 			}
 			t.DataType, t.Dims, t.Int64Data = int32(onnxpb.TensorProto_INT64), []int64{int64(len(a.Ints))}, a.Ints
 		case onnxpb.AttributeProto_FLOAT:
 			t.DataType, t.FloatData = int32(onnxpb.TensorProto_FLOAT), []float32{a.F}
 		default:
-			return nil, fmt.Errorf("attribute %s is %v", a.Name, a.Type)
+			return nil, fmt.Errorf("attribute %q is %v, which is not supported here", a.Name, a.Type)
 		}
 		for len(x.Input) <= rows[row].input {
 			x.Input = append(x.Input, "")

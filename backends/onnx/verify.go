@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Problem is something wrong in a model.
@@ -106,14 +107,14 @@ func (v *verifier) model() {
 	case !seen[""]:
 		v.bad("model", "imports no opset of ai.onnx")
 	case v.opset < minOpset || v.opset > maxOpset:
-		v.bad("model", "opset %d is not within %d..%d, which this verifier knows", v.opset, minOpset, maxOpset)
+		v.bad("model", "opset %d is not supported (want %d to %d)", v.opset, minOpset, maxOpset)
 	case p.IrVersion < MinIR(v.opset):
-		v.bad("model", "opset %d came with IR version %d, the model says %d", v.opset, MinIR(v.opset), p.IrVersion)
+		v.bad("model", "opset %d needs IR version %d, the model says %d", v.opset, MinIR(v.opset), p.IrVersion)
 	}
 	keys := map[string]bool{}
 	for _, e := range p.MetadataProps {
 		if keys[e.Key] {
-			v.bad("model", "metadata %q is there twice", e.Key)
+			v.bad("model", "metadata %q is given twice", e.Key)
 		}
 		keys[e.Key] = true
 	}
@@ -125,7 +126,7 @@ func (v *verifier) define(where, name string, x value) {
 		return
 	}
 	if _, dup := v.values[name]; dup {
-		v.bad(where, "the value %q is defined before", name)
+		v.bad(where, "the value %q is defined twice", name)
 		return
 	}
 	v.values[name] = x
@@ -201,9 +202,9 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 
 func nodeName(n *onnxpb.NodeProto, i int) string {
 	if n.Name != "" {
-		return fmt.Sprintf("node %q (%s)", n.Name, n.OpType)
+		return fmt.Sprintf("node %q (%s)", n.Name, diag.Name(n.OpType))
 	}
-	return fmt.Sprintf("node %d (%s)", i, n.OpType)
+	return fmt.Sprintf("node %d (%s)", i, diag.Name(n.OpType))
 }
 
 // initializers checks the data of every initializer and defines its value.
@@ -349,7 +350,7 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 			x.in[i] = in
 		case v.nodeOf[name] != "":
 			ok = false
-			v.bad(where, "reads %q before %s computes it: nodes must stand in order", name, v.nodeOf[name])
+			v.bad(where, "reads %q before %s computes it: nodes must be in order", name, v.nodeOf[name])
 		default:
 			ok = false
 			v.bad(where, "reads %q, which nothing computes", name)
@@ -358,10 +359,10 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 	outs := make([]value, len(n.Output))
 	switch s, known := schemaOf(n.OpType, v.opset); {
 	case n.Domain != "" && n.Domain != "ai.onnx":
-		v.bad(where, "is of domain %q, which this verifier does not know", n.Domain)
+		v.bad(where, "domain %q is not supported", n.Domain)
 	case v.opset < minOpset || v.opset > maxOpset:
 	case !known:
-		v.bad(where, "is not an operator of opset %d that this verifier knows", v.opset)
+		v.bad(where, "is not a known operator of opset %d", v.opset)
 	default:
 		problems := s.check(n)
 		for _, p := range problems {

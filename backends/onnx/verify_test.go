@@ -47,7 +47,7 @@ func TestVerifyFindsDefects(t *testing.T) {
 		{"wrong declared shape inside", func(m *Model, g *onnxpb.GraphProto) { setDim(g.ValueInfo[0], 1, 5) }, `computes "c1" of shape Nx4x8x8, it is declared Nx5x8x8`},
 		{"wrong declared output shape", func(m *Model, g *onnxpb.GraphProto) { setDim(g.Output[0], 2, 7) }, `computes "c2" of shape Nx5x6x6, it is declared Nx5x7x6`},
 		{"batch declared as a number", func(m *Model, g *onnxpb.GraphProto) { setDim(g.ValueInfo[1], 0, 2) }, `is declared 2x4x8x8`},
-		{"unsorted nodes", func(m *Model, g *onnxpb.GraphProto) { g.Node[0], g.Node[1] = g.Node[1], g.Node[0] }, `nodes must stand in order`},
+		{"unsorted nodes", func(m *Model, g *onnxpb.GraphProto) { g.Node[0], g.Node[1] = g.Node[1], g.Node[0] }, `nodes must be in order`},
 		{"raw_data too short", func(m *Model, g *onnxpb.GraphProto) {
 			delete(m.Weights, "c2/weight")
 			g.Initializer[2].RawData = make([]byte, 4*5*4*9-4)
@@ -80,32 +80,32 @@ func TestVerifyFindsDefects(t *testing.T) {
 		}, `does not fit`},
 		{"attribute twice", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[0].Attribute = append(g.Node[0].Attribute, g.Node[0].Attribute[0])
-		}, `kernel_shape is given twice`},
+		}, `"kernel_shape" is given twice`},
 		{"unknown attribute", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[0].Attribute = append(g.Node[0].Attribute, intAttr("ceil_mode", 1))
-		}, `attribute ceil_mode does not exist: at this opset there are auto_pad`},
+		}, `unknown attribute "ceil_mode" (want one of auto_pad`},
 		{"attribute of an op that has none", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[1].Attribute = append(g.Node[1].Attribute, intAttr("axis", 1))
 		}, `the operator has none`},
-		{"attribute of another type", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1] = intAttr("pads", 1) }, `attribute pads is INT, want INTS`},
+		{"attribute of another type", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1] = intAttr("pads", 1) }, `attribute "pads" is INT, want INTS`},
 		{"attribute with two values", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1].F = 1 }, `has values of FLOAT, INTS`},
 		{"required attribute missing", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].OpType = "LRN" }, `attribute size is missing`},
 		{"attribute of a later opset", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[1].OpType, g.Node[1].Attribute = "Split", []*onnxpb.AttributeProto{intAttr("axis", 1), intAttr("num_outputs", 1)}
-		}, `attribute num_outputs does not exist`},
+		}, `unknown attribute "num_outputs"`},
 		{"attribute of an earlier opset", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[1].OpType, g.Node[1].Attribute = "ReduceMax", []*onnxpb.AttributeProto{{Name: "axes", Type: onnxpb.AttributeProto_INTS, Ints: []int64{1}}}
 			m.Proto.OpsetImport[0].Version = 18
-		}, `attribute axes does not exist`},
+		}, `unknown attribute "axes"`},
 		{"too many inputs", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Input = append(g.Node[1].Input, "image") }, `2 inputs, want 1`},
 		{"input left out", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Input[1] = "" }, `input 1 is left out`},
-		{"unknown operator", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].OpType = "Rleu" }, `is not an operator`},
+		{"unknown operator", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].OpType = "Rleu" }, `is not a known operator`},
 		{"foreign domain", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Domain = "com.example" }, `domain "com.example"`},
 		{"undefined input", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Input[0] = "c0" }, `reads "c0", which nothing computes`},
 		{"undefined output", func(m *Model, g *onnxpb.GraphProto) { g.Output[0].Name = "c3" }, `output "c3": nothing computes it`},
-		{"value defined twice", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Output[0] = "c1" }, `"c1" is defined before`},
+		{"value defined twice", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Output[0] = "c1" }, `"c1" is defined twice`},
 		{"node name twice", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].Name = "c1" }, `another node has the same name`},
-		{"initializer twice", func(m *Model, g *onnxpb.GraphProto) { g.Initializer = append(g.Initializer, g.Initializer[0]) }, `"c1/weight" is defined before`},
+		{"initializer twice", func(m *Model, g *onnxpb.GraphProto) { g.Initializer = append(g.Initializer, g.Initializer[0]) }, `"c1/weight" is defined twice`},
 		{"value_info of nothing", func(m *Model, g *onnxpb.GraphProto) { g.ValueInfo[0].Name = "nobody" }, `value_info "nobody": there is no such value`},
 		{"value_info twice", func(m *Model, g *onnxpb.GraphProto) { g.ValueInfo = append(g.ValueInfo, g.ValueInfo[0]) }, `is declared twice`},
 		{"output of another type", func(m *Model, g *onnxpb.GraphProto) {
@@ -118,12 +118,12 @@ func TestVerifyFindsDefects(t *testing.T) {
 			m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: "ai.onnx", Version: 17})
 		}, `twice`},
 		{"opset of the future", func(m *Model, g *onnxpb.GraphProto) { m.Proto.OpsetImport[0].Version = 99 }, `opset 99`},
-		{"opset newer than the IR", func(m *Model, g *onnxpb.GraphProto) { m.Proto.OpsetImport[0].Version = 21 }, `opset 21 came with IR version 10`},
+		{"opset newer than the IR", func(m *Model, g *onnxpb.GraphProto) { m.Proto.OpsetImport[0].Version = 21 }, `opset 21 needs IR version 10`},
 		{"IR of the future", func(m *Model, g *onnxpb.GraphProto) { m.Proto.IrVersion = 99 }, `ir_version is 99`},
 		{"no input type", func(m *Model, g *onnxpb.GraphProto) { g.Input[0].Type = nil }, `no element type`},
 		{"metadata twice", func(m *Model, g *onnxpb.GraphProto) {
 			m.Proto.MetadataProps = append(m.Proto.MetadataProps, m.Proto.MetadataProps[0])
-		}, `metadata "incc_version" is there twice`},
+		}, `metadata "incc_version" is given twice`},
 		{"external without a place", func(m *Model, g *onnxpb.GraphProto) {
 			delete(m.Weights, "c1/bias")
 			g.Initializer[1].DataLocation = onnxpb.TensorProto_EXTERNAL
@@ -165,7 +165,7 @@ func TestShapeInference(t *testing.T) {
 		{"MaxPool", 17, "Nx3x5x5", attrs{ints("kernel_shape", 1, 1), ints("strides", 3, 3), intAttr("ceil_mode", 1)}, "Nx3x2x2"},
 		{"MaxPool", 17, "Nx3x8x8", attrs{ints("kernel_shape", 2, 2), ints("pads", 2, 0, 0, 0)}, "!not smaller than the kernel"},
 		{"AveragePool", 17, "Nx3x8x8", attrs{ints("kernel_shape", 2)}, "!does not fit"},
-		{"AveragePool", 17, "Nx3x8x8", attrs{ints("kernel_shape", 2, 2), ints("dilations", 2, 2)}, "!does not exist"},
+		{"AveragePool", 17, "Nx3x8x8", attrs{ints("kernel_shape", 2, 2), ints("dilations", 2, 2)}, "!unknown attribute"},
 		{"AveragePool", 19, "Nx3x8x8", attrs{ints("kernel_shape", 2, 2), ints("dilations", 2, 2)}, "Nx3x6x6"},
 		{"GlobalAveragePool", 17, "Nx3x8x8", nil, "Nx3x1x1"},
 		{"Gemm", 17, "Nx12 5x12 5", attrs{intAttr("transB", 1)}, "Nx5"},
@@ -205,7 +205,7 @@ func TestShapeInference(t *testing.T) {
 		{"Reshape", 17, "Nx3x8x9 [-1,216]", nil, "Nx216"},
 		{"Reshape", 17, "Nx6x8x9 [0,3,2,72]", nil, "Nx3x2x72"},
 		{"Reshape", 17, "Nx3x8x9 [-1,217]", nil, "!does not reshape"},
-		{"Reshape", 17, "Nx3x8x9 [0,-1,-1]", nil, "!two axes open"},
+		{"Reshape", 17, "Nx3x8x9 [0,-1,-1]", nil, "!more than one -1"},
 		{"Reshape", 17, "Nx3x8x9 [5,216]", nil, "!does not reshape"},
 		{"Softmax", 17, "Nx10", attrs{intAttr("axis", 2)}, "!axis 2"},
 		{"BatchNormalization", 17, "Nx3x8x8 3 3 3 3", nil, "Nx3x8x8"},

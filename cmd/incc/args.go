@@ -70,7 +70,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		opts = append(opts, a)
 		if takesValue(f) && !has {
 			if i++; i == len(rest) {
-				return nil, usagef("flag %s of incc %s wants a value", a, name)
+				return nil, usagef("flag %s of incc %s needs a value", a, name)
 			}
 			opts = append(opts, rest[i])
 		}

@@ -21,7 +21,7 @@ func completionCommand() *cli.Command {
 			scripts := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 			s, ok := scripts[c.Args().First()]
 			if !ok || c.NArg() != 1 {
-				return usagef("incc completion wants one of bash, zsh and fish")
+				return usagef("incc completion needs a shell (bash, zsh or fish)")
 			}
 			_, err := fmt.Fprint(c.App.Writer, s)
 			return err

@@ -20,7 +20,7 @@ B has, ! one that differs.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show equal layers too"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
-				return usagef("incc diff wants two specs, not %d\n   %s", c.NArg(), c.Command.UsageText)
+				return usagef("incc diff needs two specs, not %d\n   %s", c.NArg(), c.Command.UsageText)
 			}
 			var sum [2]ir.Summary
 			var names [2]string

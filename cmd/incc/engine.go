@@ -28,7 +28,7 @@ func executorFlags() []cli.Flag {
 func executorOptions(c *cli.Context) (cpu.Options, error) {
 	o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa"), Direct: c.Bool("direct"), Seed: c.Int64("seed")}
 	if o.Threads < 0 {
-		return o, usagef("--threads %d: want 1 or more, or 0 for all processors", o.Threads)
+		return o, usagef("--threads %d (want 1 or more)", o.Threads)
 	}
 	var err error
 	if path := c.String("tuning"); path != "" {

@@ -46,7 +46,7 @@ Of the folder of a run it takes spec, best weights and data.`,
 				return err
 			}
 			if c.String("weights") == "" {
-				return usagef("incc eval wants --weights FILE.safetensors, or the folder of a run in place of SPEC")
+				return usagef("incc eval needs --weights FILE.safetensors, or the folder of a run as SPEC")
 			}
 			if err := checkRoom(c, g, use{batch: evalBatch, weights: 2, executor: true}); err != nil {
 				return err

@@ -22,12 +22,12 @@ func explainCommand() *cli.Command {
 Without an argument it lists what can be explained.`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
-				return usagef("incc explain wants one word, not %d", c.NArg())
+				return usagef("incc explain needs one word, not %d", c.NArg())
 			}
 			word := c.Args().First()
 			text, ok := dsl.Explain(word)
 			if !ok {
-				return fmt.Errorf("nothing is called %s%s\nincc explain lists what there is", diag.Quote(word), didYouMean(word, dsl.ExplainNames()))
+				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, dsl.ExplainNames()))
 			}
 			_, err := fmt.Fprint(c.App.Writer, text)
 			return err

@@ -13,7 +13,7 @@ import (
 func fmtCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "fmt",
-		Usage:     "bring specs into the one layout",
+		Usage:     "format specs",
 		UsageText: "incc fmt [--write | --check] FILE...",
 		Description: `Example:
 
@@ -22,11 +22,11 @@ func fmtCommand() *cli.Command {
 Without a flag the result is printed. - reads standard input.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the result back to the file"},
-			&cli.BoolFlag{Name: "check", Usage: "exit with 1 and name the files that are not in the layout"},
+			&cli.BoolFlag{Name: "check", Usage: "print the names of files that are not in the layout, and exit 1"},
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return usagef("incc fmt wants a FILE, or - for standard input")
+				return usagef("incc fmt needs a FILE, or - for standard input")
 			}
 			failed := false
 			for _, arg := range c.Args().Slice() {
@@ -80,7 +80,7 @@ Exits with 1 where there is anything to report.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return usagef("incc vet wants a SPEC")
+				return usagef("incc vet needs a SPEC")
 			}
 			defs, err := defines(c)
 			if err != nil {

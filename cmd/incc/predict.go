@@ -31,14 +31,14 @@ of the spec's labels statement.`,
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 2 {
-				return usagef("incc predict wants a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
+				return usagef("incc predict needs a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
 			}
 			g, _, err := load(c, c.Args().First())
 			if err != nil {
 				return err
 			}
 			if c.String("weights") == "" {
-				return usagef("incc predict wants --weights FILE.safetensors, or the folder of a run in place of SPEC: drawn weights predict nothing")
+				return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")
 			}
 			if err := checkRoom(c, g, use{batch: 1, executor: true, inputs: true}); err != nil {
 				return err

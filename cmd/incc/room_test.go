@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ref"
@@ -102,6 +105,24 @@ func TestHostileNeeds(t *testing.T) {
 		hostileCase{name: "verify relu.onnx", setup: setup, args: []string{"verify", "relu.onnx"}, want: "sound"},
 	)
 	runHostile(t, cases)
+}
+
+// TestHostileExternal: a model of some bytes whose external data is 8 GB of a sparse
+// file.
+func TestHostileExternal(t *testing.T) {
+	setup := func(t *testing.T, dir string) {
+		name, n := "w", int64(1<<31)
+		m := &onnxpb.ModelProto{IrVersion: 8, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: 17}}, Graph: &onnxpb.GraphProto{Name: "a", Initializer: []*onnxpb.TensorProto{{
+			Name: name, DataType: int32(onnxpb.TensorProto_FLOAT), Dims: []int64{1 << 16, 1 << 15}, DataLocation: onnxpb.TensorProto_EXTERNAL,
+			ExternalData: []*onnxpb.StringStringEntryProto{{Key: "location", Value: "w.data"}}}}}}
+		b, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(map[string]string{"x.onnx": string(b)})(t, dir)
+		sparse(t, filepath.Join(dir, "w.data"), 4*n)
+	}
+	runHostile(t, []hostileCase{{name: "sparse", setup: setup, args: []string{"verify", "x.onnx"}, wantErr: `^incc: the external data of x.onnx takes 8.00 GiB; .* are free: allow more with --memory SIZE`}})
 }
 
 // --memory is a limit of its own, and may be more than what is free.

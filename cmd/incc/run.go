@@ -33,7 +33,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		if n != "" {
 			var err error
 			if images, err = strconv.Atoi(strings.TrimPrefix(n, ":")); err != nil || checkBatch(images) != nil {
-				return nil, usagef("--input %s: want noise or noise:IMAGES", path)
+				return nil, usagef("unknown input %s (want noise or noise:IMAGES, 1 to %d)", diag.Quote(path), largestBatch)
 			}
 		}
 		return noise(g, images, 1), nil
@@ -59,7 +59,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		t = tensor.Widen(tensor.Of(vals, shape...))
 	case ".png", ".jpg", ".jpeg":
 		if len(want) != 4 {
-			return nil, fmt.Errorf("%s: input %s is %v, not a picture", path, in.Name, want)
+			return nil, fmt.Errorf("%s is a picture, but input %s is %v", diag.Name(path), in.Name, want)
 		}
 		b, err := files.Read(path, data.MaxPictureFile)
 		if err != nil {
@@ -71,7 +71,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		}
 		t = tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3]))
 	default:
-		return nil, fmt.Errorf("%s: inputs are .npy, .pb (an ONNX TensorProto), .png or .jpg files, not %s", path, diag.Quote(ext))
+		return nil, fmt.Errorf("unknown kind of input %s (want a .npy, .pb, .png or .jpg file)", diag.Quote(path))
 	}
 	shape, err := inputShape(path, t.Shape, want)
 	if err != nil {
@@ -166,7 +166,7 @@ and a run agree.`,
 				return err
 			}
 			if c.String("input") == "" {
-				return usagef("incc run wants --input FILE")
+				return usagef("incc run needs --input FILE")
 			}
 			out := c.String("output")
 			if toStdout(out) && c.Bool("json") {

@@ -101,7 +101,7 @@ func didYouMean(name string, candidates []string) string {
 // oneArg returns the only positional argument.
 func oneArg(c *cli.Context, what string) (string, error) {
 	if c.NArg() != 1 {
-		return "", usagef("incc %s wants one %s, not %d\n   %s", c.Command.Name, what, c.NArg(), c.Command.UsageText)
+		return "", usagef("incc %s needs one %s, not %d\n   %s", c.Command.Name, what, c.NArg(), c.Command.UsageText)
 	}
 	return c.Args().First(), nil
 }
@@ -120,7 +120,7 @@ func defines(c *cli.Context) (map[string]string, error) {
 	for _, d := range c.StringSlice("define") {
 		k, v, ok := strings.Cut(d, "=")
 		if !ok || k == "" {
-			return nil, usagef("-D wants NAME=VALUE, not %s", diag.Quote(d))
+			return nil, usagef("-D needs NAME=VALUE, not %s", diag.Quote(d))
 		}
 		m[k] = v
 	}

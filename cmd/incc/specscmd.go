@@ -63,7 +63,7 @@ func newCommand() *cli.Command {
 		Description: `Example:
 
    incc new googlenet -o mygooglenet.incc`,
-		Flags: []cli.Flag{outFlag, &cli.BoolFlag{Name: "force", Usage: "write over a file that is there"}},
+		Flags: []cli.Flag{outFlag, &cli.BoolFlag{Name: "force", Usage: "overwrite an existing file"}},
 		Action: func(c *cli.Context) error {
 			name, err := oneArg(c, "NAME")
 			if err != nil {

@@ -24,7 +24,7 @@ import (
 const maxModelBytes = 1<<31 - 1
 
 // readModel reads an ONNX model with its external data.
-func readModel(path string) (*onnx.Model, error) {
+func readModel(c *cli.Context, path string) (*onnx.Model, error) {
 	b, err := files.Read(path, maxModelBytes)
 	if err != nil {
 		return nil, err
@@ -34,6 +34,13 @@ func readModel(path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if onnx.HasExternal(m) {
+		l, err := roomLimit(c)
+		if err != nil {
+			return nil, err
+		}
+		if n := onnx.ExternalBytes(m); n > l.bytes {
+			return nil, fmt.Errorf("the external data of %s takes %s; %s: allow more with --memory SIZE", diag.Name(path), bytesText(n), l)
+		}
 		root, err := os.OpenRoot(filepath.Dir(path))
 		if err != nil {
 			return nil, err
@@ -72,7 +79,7 @@ reference interpreter and on the executor; they must agree.`,
 			if err != nil {
 				return err
 			}
-			m, err := readModel(path)
+			m, err := readModel(c, path)
 			if err != nil {
 				return err
 			}
