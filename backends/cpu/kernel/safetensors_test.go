@@ -433,17 +433,29 @@ func TestSafetensorsMutated(t *testing.T) {
 	}
 }
 
+// FuzzSafetensors opens any bytes as a safetensors file and reads every tensor: the answer
+// is a tensor of the declared size or an error.
 func FuzzSafetensors(f *testing.F) {
 	file, _, _ := sample(f)
 	f.Add(file)
-	f.Add(rawFile(`{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`, 4))
+	for _, header := range []string{
+		`{}`,
+		`{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`,
+		`{"w":{"dtype":"F16","shape":[2,2],"data_offsets":[0,8]},"__metadata__":{"a":"b"}}`,
+		`{"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}`,
+	} {
+		f.Add(rawFile(header, 8))
+	}
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 127})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ts, err := ParseTensors(b)
 		if err != nil {
 			return
 		}
 		for _, info := range ts.All() {
-			_, _ = ts.Float32s(info.Name)
+			if v, err := ts.Float32s(info.Name); err == nil && len(v) != info.Elements() {
+				t.Errorf("%q has %d numbers, the header says %d", info.Name, len(v), info.Elements())
+			}
 		}
 	})
 }
