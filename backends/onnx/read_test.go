@@ -332,7 +332,7 @@ func TestMutatedModels(t *testing.T) {
 		}))
 	}
 	runtime.ReadMemStats(&after)
-	if worst > time.Second {
+	if worst > 10*time.Second { // milliseconds on an idle machine
 		t.Errorf("one took %v", worst)
 	}
 	if passed < n/10 {

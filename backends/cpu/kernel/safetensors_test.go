@@ -357,7 +357,7 @@ func TestSafetensorsBombs(t *testing.T) {
 		} else if !strings.HasPrefix(err.Error(), "safetensors: ") || len(err.Error()) > 2500 {
 			t.Errorf("%s: %.300s", name, err)
 		}
-		if d := time.Since(begin); d > time.Second && runtime.GOARCH == "amd64" { // others may be emulated
+		if d := time.Since(begin); d > 10*time.Second { // far less than a second on an idle machine; it may be busy or emulated
 			t.Errorf("%s took %v", name, d)
 		}
 	}

@@ -222,7 +222,7 @@ func TestDecodeRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
-		if d := time.Since(begin); d > time.Second {
+		if d := time.Since(begin); d > 10*time.Second { // milliseconds on an idle machine
 			t.Errorf("%s takes %v", name, d)
 		}
 	}
