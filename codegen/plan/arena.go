@@ -15,20 +15,19 @@ type buffer struct {
 	id          int
 }
 
-// joinBelow is the predicted time, in seconds on one thread, above which a step
-// runs alone. Steps that run beside each other share the threads by predicted time,
-// which is off by some per cent; a step alone shares them by its own tasks, which
-// are alike. So only short steps gain: the tasks of one may be too few, and a fork
-// and join counts.
+// joinBelow is the predicted time, in seconds on one thread, above which a step gets
+// a phase of its own. Steps of one phase divide the threads by predicted time, which
+// is off by some per cent; a single step divides them by its tasks, which take equal
+// time. So only short steps gain from sharing: they may have too few tasks for all
+// threads, and starting a phase costs them more.
 const joinBelow = 300e-6
 
-// soloBelow is the predicted time of a phase, on the average of a plan, below which
-// one thread is faster than several: to share a phase costs the threads' coming
-// together, half a microsecond, and leaves what it computes in several caches, of
-// which the next phase reads all.
+// soloBelow is the average predicted time of a plan's phases below which one thread is
+// faster than several. Splitting a phase costs half a microsecond to synchronize, and
+// spreads its results over several caches that the next phase reads from.
 const soloBelow = 5e-6
 
-// solo reports whether the plan is better carried out by one thread.
+// solo reports whether one thread should run the whole plan.
 func (p *planner) solo() bool {
 	seconds, phases := 0.0, 0
 	for _, s := range p.steps {
@@ -56,8 +55,8 @@ func (p *planner) phases() {
 	}
 }
 
-// span is what a step touches of a root: a range of channels, whole blocks, or of
-// elements.
+// span is the part of a root that a step touches: a range of channels in whole blocks,
+// or a range of elements.
 type span struct {
 	root   *Tensor
 	lo, hi int
@@ -250,8 +249,8 @@ func (p *planner) finish() *Plan {
 			pl.Sections[n-1].End = i + 1
 			continue
 		}
-		// A section begins with a phase; what shares a phase with the part before
-		// stays there.
+		// A section begins with a phase. Steps that share a phase with the section
+		// before count as that section's.
 		if n > 0 && p.steps[i-1].Phase == s.Phase {
 			pl.Sections[n-1].End = i + 1
 			continue

@@ -5,11 +5,10 @@ import (
 	"fmt"
 )
 
-// Check proves what a plan promises of its memory, from its finished values
-// alone: buffers lie within the arena; two that live at the same time do not
-// overlap; what shares memory with a bordered buffer is of its class and lies on
-// its grid, so that borders stay zero; every step touches buffers only while
-// they live. All violations are returned, joined.
+// Check verifies the memory of a finished plan: buffers lie within the arena; buffers
+// that live at the same time do not overlap; buffers that share memory with a bordered
+// buffer are of its class and on its grid, so that borders stay zero; steps touch
+// buffers only while they live. The error joins all violations.
 func Check(p *Plan) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -68,7 +67,8 @@ func Check(p *Plan) error {
 	return errors.Join(errs...)
 }
 
-// reach is what of the arena a buffer's readers may touch, borders included.
+// reach returns the range of the arena that readers of a buffer may touch, borders
+// included.
 func (b Buffer) reach(batch int) (lo, hi int) {
 	if b.Layout == Planar || b.Layout == Packed || b.Layout.picks() {
 		return b.Off, b.Off + b.Len

@@ -14,7 +14,7 @@ const (
 	// zeros. It is the layout of feature maps and of vectors (height and width 1).
 	// A blocked buffer may have a border.
 	Blocked Layout = iota
-	// Planar is row-major without gaps, as callers have it.
+	// Planar is row-major without gaps: the layout of inputs and outputs.
 	Planar
 	// Framed is planar with a border of zeros.
 	Framed
@@ -25,11 +25,12 @@ const (
 	// of narrow networks, whose channels would not fill blocks. Vectors have height
 	// and width 1. It may have a border. Lanes past the last image hold finite values.
 	Lanes
-	// Picks stand for a map in its max pool's gradient: which element of each window of
-	// 2 x 2 (pairs) the pool took. They are bits, two float32s for each block of 16
-	// channels of a window, which nothing can be copied to or from.
+	// Picks say which element of each 2 x 2 window (see pairs) a max pool took. The
+	// pool's gradient reads them instead of the pool's input. They are bits, two
+	// float32s for each window and block of 16 channels. No kernel copies them.
 	Picks
-	// LanePicks are those of a map in lanes: two float32s for a channel of 16 images.
+	// LanePicks are the picks of a map in Lanes: two float32s for each window and
+	// channel of 16 images.
 	LanePicks
 )
 
@@ -49,7 +50,7 @@ const Block = 16
 // picksLen is the number of float32s of the picks of a block of a window.
 const picksLen = 2
 
-// picks reports whether it is one of the two kinds.
+// picks reports whether l is Picks or LanePicks.
 func (l Layout) picks() bool { return l == Picks || l == LanePicks }
 
 // lanes reports whether 16 images lie side by side.
@@ -85,17 +86,17 @@ type Tensor struct {
 	space Space
 	index int // of the input or output
 
-	in      *Tensor // whose storage it is a part of, nil for a root
-	channel int     // where it begins there (planar: which element)
-	shift   int     // float32s behind it
+	in      *Tensor // the tensor whose storage it is a part of, nil for a root
+	channel int     // its first channel in that storage (planar: its first element)
+	shift   int     // float32s to add to that position
 	inplace bool    // it overwrites in
-	joined  bool    // it is in by way of a join
+	joined  bool    // it is an input of the join in
 
 	// Of roots:
 	batch    int // images that there is room for
 	border   Border
 	buf      *buffer
-	paramOff int  // where a param lies among them
+	paramOff int  // offset of a param in the memory of the params
 	keep     bool // lives to the end of the run
 }
 
@@ -110,7 +111,7 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 		}
 		k := p.low.Packing(v)
 		if k.Len == 0 {
-			return nil, fmt.Errorf("%s (%v) belongs to no weight: %w", v.Name, s, ErrUnsupported)
+			return nil, fmt.Errorf("%s (%v) has no batch axis and is not a weight, a gradient or an optimizer slot: %w", v.Name, s, ErrUnsupported)
 		}
 		t.Layout, t.C = Packed, k.Len
 		return t, nil
@@ -139,7 +140,7 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 	return t, nil
 }
 
-// Shift is t some float32s further on: its rows and blocks begin there.
+// Shift returns t with its origin moved by a number of float32s.
 func (t *Tensor) Shift(float32s int) *Tensor {
 	s := t.Part(0, t.C)
 	s.shift = float32s
@@ -155,8 +156,8 @@ func (t *Tensor) root() (r *Tensor, channel int) {
 	return t, channel
 }
 
-// Lane is where in a block of its buffer a blocked tensor begins: not at its
-// begin only where a part of a join is copied to its place.
+// Lane returns the position within a block at which a blocked tensor begins. It is 0
+// except for parts of a join that are copied to their place.
 func (t *Tensor) Lane() int {
 	_, c := t.root()
 	if t.Layout != Blocked {
@@ -165,7 +166,7 @@ func (t *Tensor) Lane() int {
 	return c % Block
 }
 
-// Ends reports whether t's last channel is the last one of what it is a part of.
+// Ends reports whether t's last channel is the last channel of its root.
 func (t *Tensor) Ends() bool {
 	return t.in == nil || t.channel+t.C == t.in.C
 }
@@ -200,8 +201,8 @@ func (t *Tensor) View() View {
 // geometry returns the view of a root, and how far element (0, 0, 0, 0) is from the
 // begin of its memory (of the border above the first block).
 //
-// Vectors of several images lie with their images side by side in every block of
-// features, so that to a dense layer images are what pixels are to a convolution.
+// In vectors of several images, each block of 16 features holds all images side by
+// side: a dense layer treats images as a convolution treats pixels.
 func (t *Tensor) geometry() (v View, lead int) {
 	b := t.border
 	pitch := t.W + max(b[1], b[3])
@@ -262,8 +263,8 @@ func blockStride(h, w int, b Border) int {
 	return apart((h + max(b[0], b[2])) * (w + max(b[1], b[3])) * Block)
 }
 
-// apart makes a distance longer that is a multiple of 4 KiB: what lies at such
-// distances competes for the same few lines of the first cache.
+// apart lengthens a distance that is a multiple of 4 KiB: addresses at such distances
+// compete for the same few lines of the L1 cache.
 func apart(n int) int {
 	if n%1024 == 0 {
 		n += 5 * Block

@@ -23,13 +23,14 @@ var ErrUnsupported = errors.New("cannot be planned")
 // Kernel is one piece of work. It is a comparable value that prints with %#v as
 // the Go expression that makes it.
 type Kernel interface {
-	// Tasks is the number of independent pieces for that many images.
+	// Tasks returns the number of independent pieces that the work on images
+	// splits into.
 	Tasks(images int) int
 }
 
-// Cost is what a lowering predicts of a kernel.
+// Cost is a lowering's prediction for one kernel.
 type Cost struct {
-	MACs    int64   // multiply-accumulates as the kernel's users count them
+	MACs    int64   // multiply-accumulates of the op, however the kernel computes it
 	Seconds float64 // on one thread
 }
 
@@ -38,46 +39,47 @@ type Lowering interface {
 	// Lower chooses how to compute a unit. It is called in the order of the
 	// graph; the layouts of u's inputs are known.
 	Lower(u *Unit) (Choice, error)
-	// Copy returns the kernel that copies src to dst, of the same channels,
-	// height and width: from layout to layout, or from place to place. It
-	// is nil where it cannot be done at once.
+	// Copy returns the kernel that copies src to dst. Both have the same
+	// channels, height and width; layouts and places may differ. Copy returns
+	// nil if no single kernel can do it.
 	Copy(src, dst *Tensor) Kernel
 	// Gather returns the kernel that copies several parts to their places in a
 	// join at once, nil where they are to be copied one by one.
 	Gather(src, dst []*Tensor) Kernel
-	// Cost predicts the time of a kernel for that many images.
+	// Cost predicts the time of a kernel for a number of images.
 	Cost(k Kernel, images int) Cost
-	// Packing says how an array without a batch lies in a training step: a
-	// weight, its gradient, a slot of the optimizer. Len is 0 where it cannot be.
+	// Packing returns the element order of an array without a batch in a training
+	// step: a weight, its gradient, or a slot of the optimizer. Len is 0 if the
+	// array has no such order.
 	Packing(v *ir.Value) Packing
-	// Mapped reports whether v, a gradient that is a vector and then reshaped to maps, is
-	// to be written as those maps: its unit takes in the reshape, and what is fused to
-	// gradients that are maps.
+	// Mapped reports whether v, a flattened gradient, is to be written directly in
+	// feature-map layout. Its unit then includes the reshape and can fuse whatever
+	// the gradient of a feature map can fuse.
 	Mapped(v *ir.Value) bool
 }
 
-// Packing is an order of the elements of a weight, that of the kernel that
-// computes with it forwards; its gradient and the optimizer's slots share it.
+// Packing is the order in which a weight's elements are stored. The kernel of the
+// forward pass chooses it; the gradient and the optimizer's slots use the same order.
 type Packing struct {
 	How string  // as in Weight
 	Arg float64 // as in Weight
-	By  Kernel  // whose order it is, if it is a kernel's
+	By  Kernel  // the kernel that chose the order, nil if none did
 	Len int     // float32s
 }
 
 // Options of a plan.
 type Options struct {
 	Batch int  // the most images of a run
-	Train bool // the graph is a training step: Updates are carried out
+	Train bool // the graph is a training step, and the plan includes its Updates
 	// Keep names values that can be read after a run (Plan.Kept), such as those
 	// of labelled parts.
 	Keep []*ir.Value
-	// OneByOne gives every step a fork and join of its own, even where it
-	// could run beside another.
+	// OneByOne gives every step a phase of its own, even if it could run in
+	// parallel with another step.
 	OneByOne bool
 }
 
-// Plan is what a program does, as plain values.
+// Plan is a schedule: inputs and outputs, memory, weights and steps.
 type Plan struct {
 	Name     string
 	Batch    int
@@ -91,52 +93,52 @@ type Plan struct {
 	Weights  []Weight
 	Packed   int // length of the packed weights, in float32s
 	Steps    []Step
-	Changes  int  `json:",omitempty"` // of a training step: from here on steps change params, before it none does
-	Solo     bool `json:",omitempty"` // its steps are too short to share: one thread carries it out
+	Changes  int  `json:",omitempty"` // of a training step: index of the first step that changes params
+	Solo     bool `json:",omitempty"` // steps are too short to split: one thread runs the whole plan
 	Sections []Section
 	Buffers  []Buffer
 }
 
-// Edge is an input or output of the program: row-major float32s of the caller's,
-// Size for every image.
+// Edge is an input or output of the program: row-major float32s in the caller's
+// memory, Size of them for each image.
 type Edge struct {
 	Name  string
 	Shape ir.Shape
 	Size  int
-	Fixed bool // without a batch: Size in all
+	Fixed bool // has no batch axis: Size is the total
 }
 
 // Kept is a value that stays in the arena after a run.
 type Kept struct {
 	Name  string // of the value
-	Part  string // of the label that stands for it, if any
+	Part  string // the label of the spec whose result it is, if any
 	Shape ir.Shape
 	At    Operand // row-major, Size for each image
 	Size  int
 }
 
-// Space is a memory that operands lie in.
+// Space names one of the memories that operands lie in.
 type Space uint8
 
-// The spaces. Nowhere is that of an operand that a step does not have.
+// The spaces. An operand that a step does not use is in Nowhere.
 const (
 	Nowhere Space = iota
 	Arena         // the session's
 	Input         // the caller's input Index
 	Output        // the caller's output Index
-	Params        // what a training step changes: the session's Plan.State
+	Params        // the session's memory for Plan.State, which a training step changes
 )
 
-// Operand is a place in memory: element (0, 0, 0, 0) of the view that the kernel
-// has of it.
+// Operand is a place in memory: the address of element (0, 0, 0, 0) in the kernel's
+// view.
 type Operand struct {
 	Space Space
 	Index int // of the input or output
 	Off   int // in float32s
 }
 
-// Step is one kernel at work. Steps of the same Phase are independent of one
-// another and may run as one list of tasks; phases follow one another.
+// Step is one call of a kernel. Steps of the same Phase are independent and may run
+// in parallel; phases run one after another.
 type Step struct {
 	Name   string // of the value that it computes
 	Algo   string // how, in a word or two
@@ -154,14 +156,14 @@ type Step struct {
 	Cost   Cost     // for a full batch
 }
 
-// Weight is an array that a step reads: values of the graph, in an order of the
-// step's kernel's own.
+// Weight is an array that a step reads: params of the graph, packed in the order
+// that the step's kernel needs.
 type Weight struct {
 	Params []string // names of the values it is made from
 	How    string   // the name of the packing
-	Arg    float64  // a number that it needs
-	Step   int      // whose kernel packs it
-	Slot   int      // which of its weights it is
+	Arg    float64  // an argument of the packing
+	Step   int      // the step whose kernel packs it
+	Slot   int      // its index among that step's weights
 	Off    int      // in the packed weights, a multiple of 16
 	Len    int      // float32s
 }
@@ -175,15 +177,15 @@ type State struct {
 	Off int // in the memory of the params, a multiple of 16
 }
 
-// Section is a run of steps that one labelled part of the spec asked for.
+// Section is the steps that compute one labelled part of the spec.
 type Section struct {
 	Name       string // the label, "" outside of any
 	First, End int    // steps First..End-1
 }
 
 // Buffer is a piece of the arena with a lifetime, from its first write to its
-// last read. No two buffers whose lifetimes meet overlap, except for borders,
-// which are zero always.
+// last read. Buffers that live at the same time do not overlap, except in their
+// borders, which are always zero.
 type Buffer struct {
 	Name        string // of the value, or of the first of several
 	Layout      Layout

@@ -40,7 +40,7 @@ type planner struct {
 	steps   []*step
 	weights []Weight
 	last    int     // the first item of work that changes params
-	late    []*step // of earlier items, that change params too; they read memory of their own
+	late    []*step // steps of earlier items that change params too; they read memory of their own
 	changes int     // the first step that changes params
 }
 
@@ -48,10 +48,10 @@ type planner struct {
 type item struct {
 	unit     *Unit
 	src, dst *Tensor
-	part     string // that wants the copy
+	part     string // the part of the spec that needs the copy
 }
 
-// step is a Step whose operands are not yet places.
+// step is a Step whose operands have no places yet.
 type step struct {
 	Step
 	in, out []*Tensor
@@ -99,7 +99,7 @@ func (p *planner) placeParams() error {
 			k = p.low.Packing(v)
 		}
 		if k.Len == 0 {
-			continue // who reads it says that it cannot
+			continue // units that read it report the error
 		}
 		p.params[v] = &Tensor{Name: v.Name, Value: v, Layout: Packed, C: k.Len, H: 1, W: 1, batch: 1, space: Params, index: i}
 		p.state = append(p.state, State{Name: v.Name, Shape: v.Type.Shape, Packing: k, Off: at})
@@ -109,7 +109,7 @@ func (p *planner) placeParams() error {
 	return nil
 }
 
-// updates sees to it that what is to become a param is written to its place.
+// updates makes every updated value be written over its param.
 func (p *planner) updates() error {
 	if !p.opt.Train {
 		return nil
@@ -174,7 +174,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 		c.In = []Need{{Layout: u.In[0].Layout}}
 	}
 	if len(c.In) != len(u.In) || len(c.Out) != len(u.Wrote) && c.Views == nil {
-		return fmt.Errorf("%s: the lowering says nothing of some operands", u.Name())
+		return fmt.Errorf("%s: the lowering must name a layout for each operand", u.Name())
 	}
 	if c.Emit == nil && c.Views == nil && !c.Join {
 		return missing(u)
@@ -220,8 +220,8 @@ func (u *Unit) In0Layout() Layout {
 	return u.In[0].Layout
 }
 
-// want returns the value in the layout that a consumer needs, copying it there
-// unless that has been done, and sees to its border.
+// want returns the value in the layout that a consumer needs, with the border that it
+// needs. It adds a copy if there is none yet.
 func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 	for _, t := range p.have[v] {
 		if t.Layout == n.Layout {
@@ -241,13 +241,13 @@ func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 	return t, nil
 }
 
-// outputs sees to it that every output of the graph ends in the caller's memory:
-// its unit writes there if it writes row-major, else it is copied.
+// outputs makes every output of the graph end in the caller's memory. The unit writes
+// there directly if its layout is row-major, else the output is copied.
 func (p *planner) outputs() error {
 	for i, v := range p.g.All() {
 		p.outs = append(p.outs, edge(v))
 		if len(p.have[v]) == 0 {
-			return fmt.Errorf("output %s is a param: %w", v.Name, ErrUnsupported)
+			return fmt.Errorf("output %s is a param (want a value that a node computes): %w", v.Name, ErrUnsupported)
 		}
 		t := p.have[v][0]
 		if t.Layout == Planar && t.space == Nowhere && t.in == nil && !p.isViewed(t) {
@@ -301,7 +301,7 @@ func (p *planner) keep() error {
 		t.keep = true
 		k := Kept{Name: v.Name, Shape: v.Type.Shape, Size: v.Type.Shape.Size()}
 		for _, part := range p.g.Parts {
-			if part.Out == v && !named[part.Name] { // several labels may stand for one value
+			if part.Out == v && !named[part.Name] { // one value may have several labels
 				k.Part = part.Name
 				named[k.Part] = true
 				break
@@ -313,16 +313,15 @@ func (p *planner) keep() error {
 	return nil
 }
 
-// place decides which values share storage: slices of joins, and storage taken
-// over in place. Later joins come first, so that a concat of concats is one
-// buffer.
+// place decides which values share storage: parts of joins, and outputs that overwrite
+// an input. Later joins come first, so that a concat of concats is one buffer.
 func (p *planner) place() error {
 	for i := len(p.work) - 1; i >= 0; i-- {
 		if u := p.work[i].unit; u != nil && u.choice.Join {
 			p.join(u)
 		}
 	}
-	readers := map[*Tensor]int{} // of a root: the last item that reads or writes it
+	readers := map[*Tensor]int{} // for each root, the last item that reads or writes it
 	touch := func(t *Tensor, i int) {
 		r, _ := t.root()
 		readers[r] = max(readers[r], i)
@@ -373,8 +372,7 @@ func (p *planner) place() error {
 	return p.settle()
 }
 
-// join lets the inputs of a join be written to their place in its output, where
-// they can be.
+// join places inputs of a join directly in its output, where that is possible.
 func (p *planner) join(u *Unit) {
 	out := u.Out[0]
 	ch := 0
@@ -402,7 +400,7 @@ func (p *planner) join(u *Unit) {
 	}
 }
 
-// settle moves borders that were asked of parts to their roots.
+// settle moves the borders requested for parts to their roots.
 func (p *planner) settle() error {
 	all := func(f func(*Tensor)) {
 		for _, w := range p.work {
@@ -466,8 +464,8 @@ func (p *planner) emit() error {
 	return nil
 }
 
-// emitJoin copies what could not be written to its place in a join, up to four
-// parts that follow one another at once.
+// emitJoin copies those inputs of a join that could not be computed in place. One step
+// copies up to four parts that follow one another.
 func (p *planner) emitJoin(u *Unit) error {
 	var src, dst []*Tensor
 	flush := func() error {

@@ -7,44 +7,44 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// Unit is what is lowered at once: a node, and the nodes that were fused to it.
+// Unit is a node together with the nodes fused to it. It is lowered as a whole.
 type Unit struct {
 	Node  *ir.Node   // the node proper
-	Nodes []*ir.Node // all of them, topological
+	Nodes []*ir.Node // Node and the fused ones, in topological order
 
 	// Read are the activations that the unit reads: those of Node in the order of
 	// its operands (params are not among them), then the residual.
 	Read []*ir.Value
-	// Wrote are the values that it computes: Node's outputs, or what became of them
-	// by what was fused.
+	// Wrote are the values that it computes: Node's outputs, or the outputs of the
+	// nodes fused behind it.
 	Wrote []*ir.Value
-	// In and Out are where they lie. The layout of In is known when the unit is
-	// lowered, the rest when its steps are emitted.
+	// In and Out are the places of Read and Wrote. Only the layout of In is known
+	// when the unit is lowered; the rest is known when its steps are emitted.
 	In, Out []*Tensor
 
-	// What was fused to a convolution or dense layer:
+	// Ops fused to a convolution or dense layer:
 	//
 	//	Wrote[i] = Acts[i](residual + Scale*(channels of Node's output))
 	//
-	// and to an elementwise op or batch normalization, Acts alone.
+	// An elementwise op or batch normalization has only Acts.
 	Acts     []ops.Act // of each output
 	Ranges   []int     // first channel of each output
 	Residual int       // its index in Read, -1 for none
 	Scale    float64
-	Flat     *ir.Node // the flatten whose input it reads in its place
+	Flat     *ir.Node // the flatten before it: the unit reads the flatten's input instead
 
-	// Pool is the max pool of windows of 2 x 2 (pairs) that was fused behind all that to
-	// a convolution: Wrote[0] is its output, and what it reads is not written.
+	// Pool is a max pool with 2 x 2 windows (see pairs) fused to the end of a
+	// convolution. Wrote[0] is the pool's output; its input is not written.
 	Pool *ir.Node
-	// In a training step a max pool of such windows, in Pool or Node, that has a gradient
-	// leaves it Picks: the last of Wrote is then the pool's input, as those. With PickReLU
-	// the gradient is Masked. It is Picked, if it is there, because it is to read them.
-	Picks, PickReLU, Picked bool
+	// The next three are for 2 x 2 max pools in a training step.
+	Picks    bool // also output the index of each maximum for the backward pass: the last of Wrote, in layout Picks
+	PickReLU bool // the gradient that reads these picks is Masked
+	Picked   bool // Node is a max pool's gradient that reads picks
 
-	// What was fused to the gradient of a max pool, ReLU, convolution or dense layer in a
+	// Ops fused to the gradient of a max pool, ReLU, convolution or dense layer in a
 	// training step:
-	Masked bool // Node's operation reads what a ReLU made (a layer's is the last of Read): Wrote[0] is the gradient in front of that
-	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels, the gradient of a bias
+	Masked bool // Node read the output of a ReLU, whose gradient is fused: Wrote[0] is the gradient before the ReLU (for a layer, that output is the last of Read)
+	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels: the gradient of a bias
 
 	choice Choice
 }
@@ -63,35 +63,33 @@ func (u *Unit) Param(i int) *ir.Value {
 // Choice is how a unit is computed.
 type Choice struct {
 	Algo string // a word or two for the reader of the plan: "direct", "winograd 4x4"
-	// In and Out are the layouts that its kernel wants, one for each of Read and
-	// Wrote.
+	// In and Out are the layouts that its kernel needs: one for each value of Read
+	// and Wrote.
 	In  []Need
 	Out []Need
-	// InPlace holds, for each output, 1 + the index of the input whose storage it
-	// may take over where that has no reader after it, 0 for none. Nil for none.
+	// InPlace holds, for each output, 1 + the index of the input that it may
+	// overwrite if nothing reads that input later, or 0. Nil is all zeros.
 	InPlace []int
 	// Emit makes the steps. It is called when every view is known.
 	Emit func(*Emitter) error
 
-	// Join says instead that the one output is made of the inputs, one after
-	// another over the channels: those that can are written there in the first
-	// place.
+	// Join replaces Emit: the output is a concatenation of the inputs over channels.
+	// Where possible, inputs are computed directly in their part of the output.
 	Join bool
 	// Into is for ops that change a param: output i is the new value of param
-	// Into[i] (nil for others) and is written in its place. With Last the unit runs
-	// behind all that do not say so: it changes a param that others read.
+	// Into[i] (nil for others) and is written over it. With Last the unit runs after
+	// all units without Last, because those may read the param that it changes.
 	Into []*ir.Value
 	Last bool
 
-	// Apart says instead that the unit's Pool does not go with it: they are lowered one
-	// after the other.
+	// Apart refuses the fused Pool: convolution and pool are lowered separately.
 	Apart bool
 
-	// Views says instead that output i is input 0 from channel Views[i] on.
+	// Views replaces Emit: output i is a view of input 0 from channel Views[i] on.
 	Views []int
 }
 
-// Need is what a kernel demands of an operand.
+// Need is what a kernel requires of an operand.
 type Need struct {
 	Layout Layout
 	Border Border // of inputs: how far it reads past the map
@@ -100,9 +98,9 @@ type Need struct {
 // WeightRef is an array of weights that a step needs.
 type WeightRef struct {
 	Params []*ir.Value
-	At     *Tensor // where it is: a param of a training step, or memory that a step before has written
-	How    string  // or else the name of the packing, which the executor knows; "" for no weight
-	Arg    float64 // a number that it needs
+	At     *Tensor // its place: a param of a training step, or memory written by an earlier step
+	How    string  // if At is nil, the executor's name of the packing; "" for no weight
+	Arg    float64 // an argument of the packing
 	Len    int
 }
 
@@ -115,7 +113,7 @@ type Emitter struct {
 // Batch is the most images of a run.
 func (e *Emitter) Batch() int { return e.p.opt.Batch }
 
-// Temp is memory for this unit alone.
+// Temp returns memory that only this unit uses.
 func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
 	t := &Tensor{Name: e.Name() + "/" + name, Layout: l, C: c, H: h, W: w, batch: e.p.opt.Batch}
 	if l == Packed {
@@ -127,7 +125,7 @@ func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
 // Param is the place of a param of a training step.
 func (e *Emitter) Param(v *ir.Value) *Tensor { return e.p.params[v] }
 
-// Step adds a step. Where a kernel has no operand at a place, nil stands there.
+// Step adds a step. Operands that the kernel does not use are nil.
 func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
 	e.p.step(e.Unit, k, e.choice.Algo, in, out, w)
 }
@@ -138,8 +136,8 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 	for i, n := range g.Nodes {
 		f.at[n] = i
 	}
-	// A unit stands where the last of its nodes stood, so that what it reads has
-	// been computed; its outputs are first read after that.
+	// A unit takes the position of its last node: by then everything that it reads
+	// has been computed, and its outputs are first read after that.
 	last := make([][]*Unit, len(g.Nodes))
 	for _, n := range g.Nodes {
 		if f.done[n] != nil {
@@ -175,8 +173,8 @@ type fuser struct {
 	at    map[*ir.Node]int
 }
 
-// only returns the one node that reads v, nil if there are others or v is
-// wanted itself.
+// only returns the one node that reads v. It returns nil if several nodes read v or
+// if v itself must be kept.
 func (f *fuser) only(v *ir.Value) *ir.Node {
 	if f.roots[v] || len(f.users[v]) != 1 {
 		return nil
@@ -257,10 +255,9 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	return u
 }
 
-// pairs reports whether the windows of a max pool are squares of 2 x 2, one beside the
-// other and inside of the map: then every element belongs to one window or to none,
-// that of an odd last row or column, and no window crosses the end of a tile whose side
-// is even.
+// pairs reports whether the windows of a max pool are 2 x 2, adjacent and inside of the
+// map. Then every element belongs to at most one window (those of an odd last row or
+// column to none), and no window crosses the end of a tile with even sides.
 func pairs(n *ir.Node) bool {
 	op, ok := n.Op.(ops.MaxPool)
 	if !ok || op.Kernel != (ir.HW{2, 2}) || op.Stride != (ir.HW{2, 2}) || op.Pad != (ir.Pads{}) {
@@ -270,8 +267,8 @@ func pairs(n *ir.Node) bool {
 	return 2*y[2] <= x[2] && 2*y[3] <= x[3]
 }
 
-// picks returns the gradient of a max pool of a training step for which it is to leave
-// picks, and the gradient of the ReLU in front of it that is fused to that, nil for none.
+// picks returns the gradient of a max pool if the pool should write picks for it, else
+// nil. It also returns the gradient of the ReLU before the pool if it is fused, else nil.
 func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
 	if !f.train || !pairs(pool) {
 		return nil, nil
@@ -292,9 +289,9 @@ func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
 	return gradient, f.mask(gradient.Out[0], x)
 }
 
-// pool fuses a max pool that reads the output of a convolution, if nobody else does: in
-// a training step nobody but the pool's gradient, which picks are enough for, and that
-// of a ReLU which is fused to it.
+// pool fuses a max pool to a convolution if nothing else reads the convolution's output.
+// In a training step two readers do not count: the pool's gradient, which can read picks
+// instead, and the gradient of a ReLU that is fused to it.
 func (f *fuser) pool(u *Unit) {
 	if _, ok := u.Node.Op.(ops.Conv); !ok || u.Residual >= 0 {
 		return
@@ -322,7 +319,7 @@ func (f *fuser) pool(u *Unit) {
 	}
 }
 
-// apart returns a unit with a Pool as two without.
+// apart splits a unit with a Pool into two units without.
 func (u *Unit) apart() [2]*Unit {
 	v := u.Pool.In[0]
 	conv := *u
@@ -330,7 +327,7 @@ func (u *Unit) apart() [2]*Unit {
 	return [2]*Unit{&conv, {Node: u.Pool, Nodes: []*ir.Node{u.Pool}, Read: []*ir.Value{v}, Wrote: u.Wrote, Residual: -1, Scale: 1, Picks: u.Picks, PickReLU: u.PickReLU}}
 }
 
-// act fuses an activation that alone reads output i.
+// act fuses an activation if it is the only reader of output i.
 func (f *fuser) act(u *Unit, i int) {
 	m := f.only(u.Wrote[i])
 	if m == nil || u.Acts[i] != ops.ActNone {
@@ -350,9 +347,9 @@ func (f *fuser) act(u *Unit, i int) {
 	u.Wrote[i] = m.Out[0]
 }
 
-// maskedProduct fuses the gradient of the ReLU whose output a convolution or dense layer
-// read to that layer's, where that is all of it: what other readers of the output add to
-// it comes before the mask.
+// maskedProduct fuses the gradient of a ReLU to the gradient of the convolution or dense
+// layer that read the ReLU's output. This layer must be the only reader: the gradients of
+// other readers would have to be added before the mask.
 func (f *fuser) maskedProduct(u *Unit) {
 	m := f.only(u.Wrote[0])
 	if m == nil || len(m.In) < 2 {
@@ -367,8 +364,8 @@ func (f *fuser) maskedProduct(u *Unit) {
 	}
 }
 
-// masked fuses the gradient of the ReLU whose output y a pool, convolution or dense layer
-// read to that one's, and the sum of it.
+// masked fuses the gradient of a ReLU, and the sum of that gradient, to the gradient of
+// the pool, convolution or dense layer that read the ReLU's output y.
 func (f *fuser) masked(u *Unit, y *ir.Value) {
 	m := f.mask(u.Wrote[0], y)
 	if m == nil {
@@ -378,7 +375,7 @@ func (f *fuser) masked(u *Unit, y *ir.Value) {
 	f.summed(u)
 }
 
-// mask returns the gradient of the ReLU whose output is y, if it alone reads dy.
+// mask returns the gradient of the ReLU whose output is y if it is the only reader of dy.
 func (f *fuser) mask(dy, y *ir.Value) *ir.Node {
 	m := f.only(dy)
 	if m == nil {
@@ -433,13 +430,13 @@ func (f *fuser) residual(u *Unit) {
 	u.Wrote[0] = m.Out[0]
 }
 
-// split fuses slices (or one split) that take the output of a convolution apart,
-// each channel once, in up to four pieces: they become places that the
-// convolution writes to. An activation between or behind them goes with them.
+// split fuses slices (or one split) that cut the output of a convolution into at most
+// four pieces, using each channel once. The convolution then writes each piece to its own
+// place. Activations before or after the slices are fused too.
 func (f *fuser) split(u *Unit) bool {
 	v := u.Node.Out[0]
-	// Parts begin blocks of their own: other weights than those whose gradient the
-	// whole has.
+	// Each part begins a block of its own, so the packed weights differ from those of
+	// the whole output, and the weight gradient has the order of the latter.
 	if len(v.Type.Shape) != 4 || f.train {
 		return false
 	}
@@ -514,7 +511,7 @@ func (f *fuser) split(u *Unit) bool {
 	return true
 }
 
-// missing is the error of a unit that no lowering knows.
+// missing is the error for a unit without a lowering.
 func missing(u *Unit) error {
 	return fmt.Errorf("%s: %s has no lowering: %w", u.Name(), ir.Name(u.Node.Op), ErrUnsupported)
 }
