@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/dsl/internal/specgen"
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
 // survives is what holds for every text, whatever it is: reading it ends soon,
 // with a whole tree or with problems that can be shown.
 func survives(t *testing.T, src []byte) (ok bool) {
 	t.Helper()
-	start := time.Now()
+	since := cputime.Start()
 	f, l := Parse("x.incc", src)
-	if d := time.Since(start); d > 5*time.Second {
+	if d := since(); d > 5*time.Second {
 		t.Fatalf("%v for %d bytes", d, len(src))
 	}
 	if !l.HasErrors() {
@@ -253,7 +254,7 @@ func TestBombs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 
-			start := time.Now()
+			since := cputime.Start()
 			f, l := Parse("x.incc", []byte(src))
 			if !l.HasErrors() {
 				out := f.Format()
@@ -267,7 +268,7 @@ func TestBombs(t *testing.T) {
 			} else {
 				show("x.incc", []byte(src), l)
 			}
-			if d := time.Since(start); d > 10*time.Second {
+			if d := since(); d > 10*time.Second {
 				t.Errorf("%s took %v", name, d)
 			}
 		})

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
 // TestLoadBombs loads texts that ask for more than is allowed, or for all that is
@@ -93,9 +95,9 @@ func TestLoadBombs(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
+			since := cputime.Start()
 			l := Lint("x.incc", []byte(b.text), Options{})
-			took := time.Since(start)
+			took := since()
 			runtime.ReadMemStats(&after)
 			switch {
 			case b.code == "" && l.HasErrors():

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -36,9 +37,9 @@ func buildSeeds(t testing.TB) [][]byte {
 // soon and with places, and what is built is a graph.
 func loads(t *testing.T, src []byte) (parsed, built bool) {
 	t.Helper()
-	start := time.Now()
+	since := cputime.Start()
 	g, l := Load("x.incc", src, Options{})
-	if d := time.Since(start); d > 5*time.Second {
+	if d := since(); d > 5*time.Second {
 		t.Fatalf("%v for %d bytes\n%s", d, len(src), src[:min(len(src), 2000)])
 	}
 	if g == nil != l.HasErrors() {
@@ -146,9 +147,9 @@ func TestBuildBombs(t *testing.T) {
 		"flat pool":               {"graph bomb\nx = input 3x8x8\ny = maxpool x kernel=" + most + " stride=0 pad=" + most + "\noutput y\n", "E0703"},
 		"flat conv":               {"graph bomb\nx = input 3x8x8\nw = param 1x3x1x1 init=he\ny = conv x w pad=" + most + " dilation=" + most + " groups=-1\noutput y\n", "E0703"},
 	} {
-		start := time.Now()
+		since := cputime.Start()
 		g, l := Load("bomb.incc", []byte(c.text), Options{})
-		if d := time.Since(start); d > 15*time.Second {
+		if d := since(); d > 15*time.Second {
 			t.Errorf("%s: %v", name, d)
 		}
 		if g != nil || !has(l, c.code) {

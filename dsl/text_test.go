@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
 // TestTexts loads what other tools and other machines make of a text file, and
@@ -38,7 +40,7 @@ func TestTexts(t *testing.T) {
 		{"too much of NULs", huge("\x00"), "E0109"},
 		{"too large a graph", huge("graph a\n{"), "E0109"},
 	} {
-		start := time.Now()
+		since := cputime.Start()
 		g, l := Load("x.incc", []byte(c.text), Options{})
 		switch {
 		case c.code == "" && (l.HasErrors() || g == nil):
@@ -46,7 +48,7 @@ func TestTexts(t *testing.T) {
 		case c.code != "" && (g != nil || !has(l, c.code)):
 			t.Errorf("%s: no %s in %v", c.name, c.code, l)
 		}
-		if d := time.Since(start); d > 10*time.Second {
+		if d := since(); d > 10*time.Second {
 			t.Errorf("%s: %v", c.name, d)
 		}
 		if text := show("x.incc", []byte(c.text[:min(len(c.text), 1<<16)]), l); len(text) > 1<<20 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
@@ -185,9 +186,9 @@ func again(took time.Duration, f func()) time.Duration {
 		if took <= time.Second {
 			break
 		}
-		start := time.Now()
+		since := cputime.Start()
 		f()
-		took = min(took, time.Since(start))
+		took = min(took, since())
 	}
 	return took
 }
@@ -200,9 +201,9 @@ func TestBombs(t *testing.T) {
 	for _, b := range list {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		start := time.Now()
+		since := cputime.Start()
 		_, err := Decode(b.bytes)
-		took := time.Since(start)
+		took := since()
 		runtime.ReadMemStats(&after)
 		took = again(took, func() { _, _ = Decode(b.bytes) })
 		if err == nil {
@@ -314,7 +315,7 @@ func TestMutatedModels(t *testing.T) {
 			}
 		}
 		total += len(b)
-		start := time.Now()
+		since := cputime.Start()
 		m, err := Decode(b)
 		if err == nil {
 			passed++
@@ -325,7 +326,7 @@ func TestMutatedModels(t *testing.T) {
 				}
 			}
 		}
-		worst = max(worst, again(time.Since(start), func() {
+		worst = max(worst, again(since(), func() {
 			if m, err := Decode(b); err == nil {
 				_, _ = Import(&Model{Proto: m})
 			}

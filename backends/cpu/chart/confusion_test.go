@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
 // confused returns cells of n classes with images each, a tenth of them mistaken.
@@ -33,11 +35,11 @@ func TestConfusionSize(t *testing.T) {
 		var b bytes.Buffer
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		begin := time.Now()
+		since := cputime.Start()
 		if err := WriteConfusionPNG(&b, n, cells, names); err != nil {
 			t.Fatalf("%d classes: %v", n, err)
 		}
-		took := time.Since(begin)
+		took := since()
 		runtime.ReadMemStats(&after)
 		allocated := after.TotalAlloc - before.TotalAlloc
 		if allocated > 100<<20 {

@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/incc-lang/incc/ir/irtest/cputime"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
@@ -26,9 +27,9 @@ func bounded(t *testing.T, size int, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	begin := time.Now()
+	since := cputime.Start()
 	f()
-	took := time.Since(begin)
+	took := since()
 	runtime.ReadMemStats(&after)
 	if taken := after.TotalAlloc - before.TotalAlloc; taken > 256<<20+32*uint64(size) {
 		t.Errorf("a file of %d bytes: %d bytes are allocated", size, taken)

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package cputime
+
+import "time"
+
+// processor returns the processor time of this process, -1 where it is not known.
+func processor() time.Duration { return -1 }
