@@ -85,7 +85,7 @@ func (r *flatReader) input(s *Input) {
 	r.out.Recipe.Input = r.preprocessing(s, dims, r.cx)
 }
 
-// name takes the name of a new value.
+// define records a new value under its name.
 func (r *flatReader) define(id *Ident, v *ir.Value) {
 	v.Name = id.Name
 	if r.values[id.Name] == nil {

@@ -89,7 +89,6 @@ func TestPinnedBits(t *testing.T) {
 		{"average", Average{N: size, Rate: 1e-3}, Args{In: in(dy), Out: in(clone(x))}, 0x7df7612010b1ba3},
 		{"penalty", Penalty{N: size, L1: 0.01, L2: 0.03}, Args{In: in(x, dy), Out: in(out())}, 0x8dcf99e10780c3a7},
 		{"squares", SquareSums{N: size}, Args{In: in(x), Out: in(make([]float32, 1))}, 0x7c2cf7be4969193a},
-		{"max norm", MaxNorm{Rows: 6, K: size / 6, Bound: 3}, Args{In: in(x), Out: in(out())}, 0x64fae546c59b00bf},
 		{"mean", Reduce{Op: ReduceMean, Axes: 2, Dims: [MaxAxes]int{30, 40}, Over: [MaxAxes]bool{true}, InN: 1200, OutN: 40}, Args{In: in(x), Out: in(out())}, 0x4e756f3032ecd6b1},
 	}
 	for _, p := range pinned {

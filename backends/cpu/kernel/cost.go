@@ -317,7 +317,7 @@ func (c Depthwise) Split(images int) Depthwise {
 	return c
 }
 
-// tileCost of the lanes: a tile of p pixels by n output channels over k taps. Its
+// laneTileCost is the cost of a tile of p pixels by n output channels over k taps. Its
 // loads of the input come from the second-level cache for the most part.
 func laneTileCost(p, n, k int) float64 {
 	return float64(k)*max(float64(p*n), 4+float64(n)*0.5+float64(p)) + 30 + 2*float64(p*n)

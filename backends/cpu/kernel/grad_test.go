@@ -621,9 +621,5 @@ func TestMaxGradAndFill(t *testing.T) {
 				return 0
 			}, 0)
 		}
-		onAllTiers(t, r, Fill{C: k.C, H: k.H, W: k.W, Value: 2.5, Out: dx[0].view}, func() (*Args, *box) {
-			o := dx[0].clone()
-			return &Args{Images: 2, Out: [4]Buf{o.buf}}, o
-		}, func(n, c, h, w int) float64 { return 2.5 }, 0)
 	}
 }

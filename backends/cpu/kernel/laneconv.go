@@ -19,7 +19,7 @@ func (c LaneConv) Sums() ChannelSums {
 	return ChannelSums{C: c.Parts[0].C, Parts: ceilDiv(c.H, c.rows()), Lanes: true}
 }
 
-// Groups16 is the number of groups of 16 images.
+// groupsOf is the number of groups of 16 images.
 func groupsOf(images int) int { return ceilDiv(images, Block) }
 
 // quad is up to four output channels that are computed together.
@@ -66,7 +66,7 @@ func (c LaneConv) quadsAtOnce() int {
 	return min(c.Pairs, c.nquads())
 }
 
-// depth is the number of taps of a result.
+// ntaps is the number of taps of a result.
 func (c LaneConv) ntaps() int { return c.IC / one(c.Groups) * c.KH * c.KW }
 
 // PackedLen is the length of the packed weights, in float32s, rounded up to whole

@@ -2,7 +2,8 @@ package kernel
 
 import "unsafe"
 
-// Tiles of a laneProduct: groups of 16 images by rows, at most.
+// laneProductRows is the most rows of a tile of a laneProduct, and laneProductGroups the most
+// groups of 16 images.
 const laneProductRows = 6
 
 func laneProductGroups(isa ISA) int {

@@ -123,37 +123,3 @@ func (k ClipValue) Run(_ *Worker, task int, a *Args) {
 		out[i] = x
 	}
 }
-
-// MaxNorm scales the weights of an output, K numbers beside each other, down to a
-// Euclidean norm of Bound where theirs is larger (Srebro 2005; Srivastava 2014, 5.1).
-//
-// Operands: In[0] weights, Rows x K; Out[0] output, which may be the same place.
-type MaxNorm struct {
-	Rows, K int
-	Bound   float32
-}
-
-const rowsPerNormTask = 8
-
-// Tasks is groups of outputs.
-func (k MaxNorm) Tasks(int) int { return ceilDiv(k.Rows, rowsPerNormTask) }
-
-// Scratch holds the factor.
-func (k MaxNorm) Scratch() int { return Block }
-
-// Run bounds some outputs.
-func (k MaxNorm) Run(w *Worker, task int, a *Args) {
-	v, factor := vecFor(w.ISA), w.Scratch[:Block]
-	for r := task * rowsPerNormTask; r < min((task+1)*rowsPerNormTask, k.Rows); r++ {
-		x, out := a.In[0].Mem[a.In[0].Off+r*k.K:][:k.K], a.Out[0].Mem[a.Out[0].Off+r*k.K:][:k.K]
-		norm := float32(math.Sqrt(squareSum(w.ISA, x)))
-		if !(norm > k.Bound) {
-			copy(out, x)
-			continue
-		}
-		fill(factor, k.Bound/norm)
-		n := k.K / Block * Block
-		v.mul(out[:n], x[:n], factor, 0)
-		portableOps.mul(out[n:], x[n:], factor, 0)
-	}
-}

@@ -203,30 +203,6 @@ func (k Pad) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// Fill sets every element to a value.
-//
-// Operands: Out[0] output.
-type Fill struct {
-	C, H, W int
-	Value   float32
-	Out     View
-}
-
-func (k Fill) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, k.W)} }
-
-// Tasks is images x channel blocks x ranges of rows.
-func (k Fill) Tasks(images int) int { return k.maps().tasks(images) }
-
-// Run fills some rows of a channel block.
-func (k Fill) Run(_ *Worker, task int, a *Args) {
-	image, block, y0, y1 := k.maps().task(task)
-	for y := y0; y < y1; y++ {
-		row := k.Out.row(&a.Out[0], image, block, y, k.W)
-		fill(row, k.Value)
-		clearLanes(row, k.C, block)
-	}
-}
-
 // PixelsToVector makes vectors of maps of whole blocks, in an order of their own: its
 // block (b*H + y)*W + x is pixel (y, x) of channel block b. A dense layer reads it
 // whose weights are packed for maps (Dense with their C, H, W). Back makes maps of

@@ -196,7 +196,7 @@ type winoRun struct {
 	first, n int // tiles
 }
 
-// tile says where tile i of the task is.
+// at returns the image, the row and the column of tile i of the task.
 func (r *winoRun) at(i int) (image, ty, tx int) {
 	i += r.first
 	return i / (r.gh * r.gw), i / r.gw % r.gh, i % r.gw

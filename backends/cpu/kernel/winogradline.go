@@ -126,9 +126,9 @@ func (c WinogradLine) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// run says how many tiles from tile i on go in one call, where the first lies, and
-// how many of its n elements (10 inputs, 4 outputs) there are: fewer at the end of
-// the image. size is that of the image's rows (or columns) in such elements.
+// lineRun returns where tile i lies, how many tiles from it on one call transforms (run),
+// and how many of a tile's n elements (10 inputs or 4 outputs) exist (valid): fewer at the
+// end of the image.
 func (r *winoRun) lineRun(i, n int) (image, y, x, run, valid int) {
 	image, a, b := r.at(i)
 	if r.c.KW == lineTaps {
@@ -241,7 +241,7 @@ type lineOutArgs struct {
 	rat, rstep, rnext int
 }
 
-// lineQ are the coefficients of the polynomials of the input transform
+// lineR and lineQ are the coefficients of the polynomials of the input transform
 // (_asm/wino1d.go): of R, and of Q for every pair.
 var lineR, lineQ = func() (r [4]float32, q [4][3]float32) {
 	polynomial := func(skip int) []float64 {

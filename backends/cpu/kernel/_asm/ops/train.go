@@ -127,7 +127,7 @@ func gradients() {
 	})
 }
 
-// taps runs body over kh x kw taps in reading order. Body gets pointers that begin
+// overTaps runs body over kh x kw taps in reading order. Body gets pointers that begin
 // at the given ones and move with the taps: along rows by rowSteps, along columns by
 // colStep.
 func overTaps(colStep reg.Register, begins, rowSteps []reg.GPVirtual, body func(at []Mem)) {
