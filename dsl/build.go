@@ -57,7 +57,7 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 		b.verify()
 	}
 	diags = append(diags, b.diags...)
-	sortProblems(diags)
+	sortProblems(&diags)
 	b.lints.Sort()
 	if diags.HasErrors() {
 		return nil, diags, b.lints

@@ -40,15 +40,16 @@ func Parse(path string, src []byte) (*File, diag.List) {
 	p.comments()
 	p.file()
 	f.toks, f.role = p.toks, p.role
-	sortProblems(p.diags)
+	sortProblems(&p.diags)
 	return f, p.diags
 }
 
 // sortProblems puts problems in order of text, a brace that is never closed
-// before all others: what stands behind it is read as something else.
-func sortProblems(l diag.List) {
+// before all others: what stands behind it is read as something else. It drops
+// problems that are there twice.
+func sortProblems(l *diag.List) {
 	l.Sort()
-	slices.SortStableFunc(l, func(a, b *diag.Diagnostic) int {
+	slices.SortStableFunc(*l, func(a, b *diag.Diagnostic) int {
 		return cmp.Compare(unclosedFirst(a), unclosedFirst(b))
 	})
 }
