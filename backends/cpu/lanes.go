@@ -7,12 +7,12 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// A network whose channels are few wastes most of a block of 16 channels. With a
-// batch it can be laid out the other way: 16 images side by side (plan.Lanes). One
-// layout is chosen for the whole graph, since the way from one to the other is a
-// transposition of everything: both plans are made, and the one that is predicted
-// to be faster is taken. Ops that have no kernel for lanes keep their own layout,
-// with copies before and behind, which the prediction counts.
+// A network with few channels wastes most of each block of 16 channels. A batch of its
+// images can be laid out in lanes instead: 16 images side by side (plan.Lanes). A change
+// of layout transposes the whole activation, so one layout is chosen for the whole graph:
+// both plans are made, and the one with the lower predicted time is taken. Ops without a
+// kernel for lanes keep their own layout, with copies before and after, which the
+// prediction counts.
 
 const (
 	// lanesFrom is the batch from which on lanes are filled.

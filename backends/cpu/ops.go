@@ -420,7 +420,7 @@ func (c *call) softmax(axis int, log bool) error {
 	})
 }
 
-// permuteOf is the permutation of nothing of a shape's axes, without the batch.
+// permuteOf is the identity permutation of a shape's axes, without the batch.
 func permuteOf(s ir.Shape) kernel.Permute {
 	p := kernel.Permute{Axes: len(s) - 1}
 	for i := range p.Axes {

@@ -37,9 +37,8 @@ type Options struct {
 	// Memory is the most bytes that the program and one session may take, 0 for any
 	// number; more is a MemoryError, before anything is allocated.
 	Memory int64
-	// Debug fills memory that holds nothing with NaN while a session runs, so that
-	// a read of it shows in the result, and shares steps among all threads that are
-	// too short for it.
+	// Debug fills unused memory with NaN while a session runs, so that a read of it shows
+	// in the result. It also parallelizes steps that are too short to benefit.
 	Debug bool
 
 	oneByOne bool         // no step runs beside another, for comparison

@@ -202,7 +202,7 @@ func (s *Session) phase(w *kernel.Worker, i int) {
 
 // poison fills with NaN what no longer lives after a phase; before the first,
 // everything. Borders, which stay zero, and the lanes and rows between the
-// images' elements are left alone where buffers share them.
+// images' elements are not filled where buffers share them.
 func (s *Session) poison(after int) {
 	nan := float32(math.NaN())
 	if after < 0 {

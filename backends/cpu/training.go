@@ -18,19 +18,19 @@ import (
 type training struct {
 	packing map[*ir.Value]plan.Packing
 	updates map[*ir.Value]*ir.Value // what becomes the new value of which param
-	// pixels holds the vectors that maps are flattened to, and become maps again, in the
+	// pixels holds flattened maps, and gradients of flattened maps, whose elements are in the
 	// order of kernel.PixelsToVector.
 	pixels map[*ir.Value]bool
-	// flat and mapped hold such vectors where convolutions are in lanes: dense layers read
-	// those in flat as the maps that they are made of, and write those in mapped, gradients,
-	// as the maps that they become.
+	// flat and mapped are used where convolutions are in lanes. flat holds flattened maps
+	// that dense layers read in place, as maps; mapped holds flattened gradients that dense
+	// layers write in place, as maps.
 	flat, mapped map[*ir.Value]bool
-	// normed holds the gradients whose global norm is taken, summed those whose sums of
-	// squares are left by the kernel that writes them, and sums is where those of all lie.
+	// normed holds the gradients whose global norm is taken. summed holds those of them
+	// whose kernel also writes their sums of squares; sums is the array of all these sums.
 	normed, summed map[*ir.Value]bool
 	sums           *plan.Tensor
-	// again holds the batch norms that are computed a second time: nothing takes the
-	// running statistics of those.
+	// again holds recomputed batch norms, which must not update the running statistics a
+	// second time.
 	again map[*ir.Node]bool
 }
 
@@ -158,11 +158,10 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 	return t
 }
 
-// flattened reports whether nothing but a dense layer and its gradients see the
-// elements of the vectors that maps are flattened to in front of it: they may then be
-// in any order, that of its weights. It returns those vectors (the flattened maps, and
-// the gradient that becomes one of maps) and the shape of the maps, the flattened maps
-// first.
+// flattened reports whether only a dense layer and its gradients read the vectors that maps
+// are flattened to in front of it. Their elements may then be in the order of the layer's
+// weights. It returns these vectors (first the flattened maps, then the gradient that is
+// reshaped to maps) and the shape of the maps.
 func flattened(n *ir.Node, users map[*ir.Value][]*ir.Node, roots map[*ir.Value]bool) (vectors []*ir.Value, m ir.Shape, ok bool) {
 	x, w := n.In[0], n.In[1]
 	if x.Def == nil || roots[x] || w.Param == nil {
@@ -446,8 +445,8 @@ func (l *lowering) gradient(f kernel.Conv) plan.Kernel {
 	return best
 }
 
-// sumOfParts emits a kernel that leaves so many parts of the gradient of a weight, one
-// for so many images each, and their sum.
+// sumOfParts emits a kernel that computes the gradient of a weight in parts, one for each
+// group of images, and the kernel that adds the parts.
 func (c *call) sumOfParts(e *plan.Emitter, k interface {
 	plan.Kernel
 	PackedLen() int
@@ -858,7 +857,7 @@ func sgd(op ops.SGD, n *ir.Node, c *call) error {
 	})
 }
 
-// rate is the factor on a learning rate as the kernels have it, for whom 0 means 1.
+// rate is the factor on a learning rate as kernels store it: 0 means 1.
 func rate(lr float64) float32 {
 	if lr == 0 {
 		return 1e-38 // frozen

@@ -27,10 +27,9 @@ func (t *Tuning) choice(c kernel.Conv, batch int) string {
 	return t.Algorithm[tuningKey(c, batch)]
 }
 
-// Tune measures the convolutions of a graph by every algorithm that fits, in
-// their place in the network, and returns the fastest of each. runs is how often
-// each is measured; the least time counts. Inputs are zeros, which take as long
-// as anything else.
+// Tune measures each convolution of a graph, in its place in the network, with every
+// algorithm that can compute it, and returns the fastest algorithm of each. It measures
+// runs times and takes the least time. Inputs are zeros, which take as long as any others.
 func Tune(g *ir.Graph, opt Options, runs int) (*Tuning, error) {
 	t := &Tuning{Algorithm: map[string]string{}}
 	best := map[string]float64{}

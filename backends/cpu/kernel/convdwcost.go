@@ -64,19 +64,19 @@ func (c BackwardWeightsParts) cost(images int, task func(pairs, units, images in
 	return sum, largest
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c BackwardWeightsParts) Cost(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c BackwardWeights) Cost(images int) float64 {
 	return BackwardWeightsParts{c, images}.Cost(images)
 }
 
 // Split returns c with Pairs and Units chosen, and the images cut into parts, so
-// that 1 to 16 threads are busy alike, given that so many images run at once. With
+// that 1 to 16 threads are busy evenly when that many images run at once. With
 // as many parts as images are (Count is 1), BackwardWeights alone will do.
 func (c BackwardWeights) Split(images int) BackwardWeightsParts {
 	return c.split(images, c.taskCost)
@@ -157,7 +157,7 @@ func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
 	return cost + float64(bytes)/gradientL3PerOp + float64(4*Block*images*c.H*c.W*(units+blocks))/l3PerOp
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c WinogradBackwardWeights) Cost(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS

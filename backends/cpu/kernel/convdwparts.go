@@ -1,11 +1,12 @@
 package kernel
 
-// BackwardWeightsParts is BackwardWeights where that has few tasks, or tasks that would
-// each read much for what they compute: the images are cut into parts of Images
-// each, which are tasks of their own.
+// BackwardWeightsParts is BackwardWeights with more tasks: the images are cut into parts of
+// Images each, and each part has tasks of its own. It is for layers where BackwardWeights
+// would have few tasks, or tasks that read much and compute little.
 //
-// Operands are those of BackwardWeights, but Out[0] has room for PackedLen numbers
-// for every part, one behind another, which SumParts adds, and there are no Out[1] and Out[2].
+// Operands are those of BackwardWeights, except that Out[0] holds PackedLen numbers for each
+// part, one part after another, and that there is no Out[1] or Out[2]. SumParts adds the
+// parts.
 type BackwardWeightsParts struct {
 	BackwardWeights
 	Images int

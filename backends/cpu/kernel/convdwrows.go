@@ -123,7 +123,7 @@ func (c RowBackwardWeights) Split(images int) RowBackwardWeights {
 	return c
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c RowBackwardWeights) Cost(images int) float64 {
 	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
 	if c.Planar {

@@ -8,29 +8,29 @@ import "unsafe"
 //
 //	dW = G^T [sum over tiles of (A dY A^T) .* (B^T X B)] G
 //
-// which is 36 multiplications a tile for 144 (3x3) or 100 (5x5). Operands, parts of
-// images and their tasks are those of BackwardWeightsParts; where there is one part, its sum is
-// the gradient, and Out[2] as BackwardWeights has it.
+// It takes 36 multiplications a tile, where the definition takes 144 (3x3) or 100 (5x5).
+// Operands, parts and tasks are those of BackwardWeightsParts. If there is only one part, its
+// sum is the gradient, and Out[2] holds what it holds for BackwardWeights.
 //
-// A task takes a strip of tiles, of that a third of the positions, and of these Tiles tiles
-// at a time: it transforms the input blocks and those of dY that it owns, of which then
-// each two are multiplied. It keeps the sums for all that it owns until the last tile is
-// done.
+// A task owns some input blocks and some blocks of dY. It goes through the tiles strip by
+// strip, and through each strip three times, for a third of the 36 positions each. It
+// transforms Tiles tiles of its blocks, then multiplies each input block by each block of
+// dY. The sums stay in scratch memory until the last tile is done.
 //
-// A sum is a chain of fused multiply-adds over the tiles of a part in order. So the bits
-// depend on none of Tiles, Units, Pairs and threads, and are the same on AVX2 and
-// AVX-512. The error is some five times that of BackwardWeights, about 1e-5 of the
-// largest gradient where every number is a random one.
+// A sum is a chain of fused multiply-adds over the tiles of a part in order. So the bits do
+// not depend on Tiles, Units, Pairs or threads, and are the same on AVX2 and AVX-512. With
+// random operands the error is about 1e-5 of the largest gradient, five times that of
+// BackwardWeights.
 type WinogradBackwardWeights struct {
 	BackwardWeightsParts
-	// Padded says that the input and dY have zeros as far as Border says. Tiles that reach
-	// past the image are else copied to where they have some.
+	// Padded says that the input and dY are followed by as many zeros as Border asks for.
+	// Without it, tiles that reach past the image are copied to scratch memory and padded.
 	Padded bool
 	Tiles  int // that are transformed before they are multiplied; 0 leaves it to the kernel
 }
 
-// Fits reports whether the kernel can compute the gradient: not that of few input
-// channels, whose packed weights lie otherwise.
+// Fits reports whether the kernel can compute the gradient. It cannot if there are few
+// input channels, because their weights are packed in another order.
 func (c WinogradBackwardWeights) Fits() bool {
 	return WinogradFits(c.Conv) && c.depth() == Block && c.ngroups() <= winoGradPairs
 }
@@ -38,8 +38,8 @@ func (c WinogradBackwardWeights) Fits() bool {
 // Table is empty: what the kernel reads lies in rows.
 func (c WinogradBackwardWeights) Table(ISA) []int { return nil }
 
-// Border is how many rows and columns of zeros are read below and to the right of the input,
-// for whom it is as many as that of the forward kernel at least, and of dY.
+// Border returns how many rows and columns of zeros are read below and to the right of the
+// input and of dY. The input needs at least the forward kernel's border.
 func (c WinogradBackwardWeights) Border(ih, iw int) (in, dy [2]int) {
 	m := c.m()
 	h, w := ceilDiv(c.H, m)*m, ceilDiv(c.W, m)*m
@@ -69,9 +69,9 @@ const (
 	winoGradStrip     = 96 << 10   // float32s of input and dY that stay in the second cache beside the sums
 )
 
-// tiles is how many tiles are multiplied at once: as few as leave them in the first cache
-// with the sums of a third of the positions, where that holds these, and else as many as
-// make up for fetching the sums.
+// tiles is how many tiles are multiplied at once. If the sums of a third of the positions
+// fit the first-level cache, it is few enough for the tiles to fit beside them. If not, it
+// is enough to make up for fetching the sums.
 func (c *WinogradBackwardWeights) tiles() int {
 	if c.Tiles > 0 {
 		return c.Tiles
@@ -205,8 +205,8 @@ func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 	a.Out[2].putSquares(whole, sum)
 }
 
-// cut finds the rows of n tiles from first on, which are counted through all images, none
-// of which goes on behind so many tiles as are multiplied at once, and fills the patches.
+// cut lists the rows that hold n tiles from tile first on, counting through all images, and
+// fills the patches. A row is split where a new group of Tiles tiles begins.
 func (r *winoGradRun) cut(first, n, chunk int) {
 	c, m := &r.c, r.c.m()
 	gh, gw, patched, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.patched(), 0

@@ -70,7 +70,7 @@ func reading(bytes int) float64 {
 	return float64(bytes) / l2PerOp
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c Conv) Cost(images int) float64 {
 	full := c.H / c.rows()
 	sum := float64(full) * c.taskCost(c.rows(), c.pairs())
@@ -87,7 +87,7 @@ var splitThreads = [...]struct {
 }{{1, 4}, {2, 4}, {4, 2}, {8, 1}, {16, 1}}
 
 // Split returns c with Rows and Pairs chosen so that 1 to 16 threads are
-// busy alike, given that so many images run at once. The result of the
+// busy evenly when that many images run at once. The result of the
 // convolution does not depend on it.
 func (c Conv) Split(images int) Conv {
 	best, at := 0.0, c
@@ -194,7 +194,7 @@ func (s *winoShape) split(c *Conv, total int) (tiles, pairs int) {
 	return tiles, pairs
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c Winograd) Cost(images int) float64 {
 	h, w := c.grid()
 	cost := winoPlane.cost(&c.Conv, images*h*w, c.tiles(), c)
@@ -205,21 +205,21 @@ func (c Winograd) Cost(images int) float64 {
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once.
+// evenly when that many images run at once.
 func (c Winograd) Split(images int) Winograd {
 	h, w := c.grid()
 	c.Tiles, c.Pairs = winoPlane.split(&c.Conv, images*h*w)
 	return c
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c WinogradLine) Cost(images int) float64 {
 	h, w := c.Grid()
 	return winoLine.cost(&c.Conv, images*h*w, c.tiles(), c)
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once.
+// evenly when that many images run at once.
 func (c WinogradLine) Split(images int) WinogradLine {
 	h, w := c.Grid()
 	c.Tiles, c.Pairs = winoLine.split(&c.Conv, images*h*w)
@@ -241,7 +241,7 @@ func balanced(n, most int) []int {
 // multiplications it does. It is what Winograd's larger weights cost.
 func streaming(p Packer) float64 { return float64(4*p.PackedLen()) / ramPerOp }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (d Dense) Cost(images int) float64 {
 	k := Blocks(d.C) * d.conv().depth() * d.H * d.W
 	sum := 0.0
@@ -253,14 +253,14 @@ func (d Dense) Cost(images int) float64 {
 	return max(sum, streaming(d)) / costNS
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (m MatVec) Cost(images int) float64 {
 	ops := float64(m.depth()*Blocks(m.Out.C)) + tileOverhead
 	return max(ops*float64(images), streaming(m)) / costNS
 }
 
 // Split returns d with Pairs and Images chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once.
+// evenly when that many images run at once.
 func (d Dense) Split(images int) Dense {
 	c := d.conv()
 	k := Blocks(d.C) * c.depth() * d.H * d.W
@@ -301,13 +301,13 @@ func (c Depthwise) rowCost() float64 {
 	return float64(c.W)*(1.3*float64(c.KH*c.KW)+3) + tileOverhead
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c Depthwise) Cost(images int) float64 {
 	return float64(images*c.H*Blocks(c.IC)) * c.rowCost() / costNS
 }
 
 // Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once: some 16 tasks of whole pairs, and
+// evenly when that many images run at once: some 16 tasks of whole pairs, and
 // of all rows where there are pairs enough.
 func (c Depthwise) Split(images int) Depthwise {
 	pchunks := min(c.ngroups(), max(1, 16/images))
@@ -335,7 +335,7 @@ func laneRunCost(rows, pixels, n, k int) float64 {
 	return cost * float64(rows)
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c LaneConv) Cost(images int) float64 {
 	k := c.ntaps()
 	group := 0.0
@@ -354,7 +354,7 @@ func (c LaneConv) Cost(images int) float64 {
 }
 
 // Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once: some 16 tasks, of whole rows.
+// evenly when that many images run at once: some 16 tasks, of whole rows.
 func (c LaneConv) Split(images int) LaneConv {
 	groups := groupsOf(images)
 	chunks := min(c.H, max(1, 16/groups))
@@ -375,7 +375,7 @@ func (d LaneDense) taskCost(quads, groups int) float64 {
 	return taskOverhead + float64(quads)*laneRunCost(1, groups, laneChannels, k)*1.15 + reading(4*Block*k*groups)
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (d LaneDense) Cost(images int) float64 {
 	k := d.C * d.H * d.W
 	cost := 0.0
@@ -394,7 +394,7 @@ func laneProductCost(groups, rows, taps int) float64 {
 	return cost
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (d LaneDenseBackwardData) Cost(images int) float64 {
 	groups, inputs, arrays := groupsOf(images), d.C*d.H*d.W, 1
 	if d.ReLU {
@@ -413,13 +413,13 @@ func (k LaneDenseParts) taskCost(images int) float64 {
 	return taskOverhead + laneProductCost(groups, rows, inputs) + float64(bytes)/l3PerOp/2
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (k LaneDenseParts) Cost(images int) float64 {
 	return max(float64(k.Tasks(images))*k.taskCost(images), float64(4*k.Out.C*k.C*k.H*k.W)/ramPerOp) / costNS
 }
 
 // Split returns k with Parts, Groups and Pairs chosen so that 1 to 16 threads are busy
-// alike, given that so many images run at once. Chunks of groups read the weights again and
+// evenly when that many images run at once. Chunks of groups read the weights again and
 // again, chunks of pairs the inputs, and parts are written and read.
 func (k LaneDenseParts) Split(images int) LaneDenseParts {
 	best, at := 0.0, k
@@ -456,17 +456,17 @@ func chunksOf(n int) (l []int) {
 	return l
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds: the parts
+// Cost predicts the time for a number of images on one thread, in nanoseconds: the parts
 // come from another core's caches, one after another.
 func (k LaneDenseSum) Cost(images int) float64 {
 	return float64(4*(k.Parts+1)*k.Out.C*Block*groupsOf(images)) / (l3PerOp / 2) / costNS
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (d LaneDenseBackwardWeights) Cost(images int) float64 { return d.flat().Cost(images) }
 
 // Split returns d with Quads and Groups chosen so that 1 to 8 threads are busy
-// alike, given that so many images run at once. Every chunk of output channels reads
+// evenly when that many images run at once. Every chunk of output channels reads
 // the input anew, so chunks are as large as that allows.
 func (d LaneDense) Split(images int) LaneDense {
 	all, best, at := groupsOf(images), 0.0, d
@@ -541,7 +541,7 @@ func (d Dense) InParts(images int) (k DenseParts, ok bool) {
 	return k, parts > 0 && again-2*parts*part > once/4
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (k DenseSum) Cost(images int) float64 {
 	return float64(4*(k.Parts+1)*Blocks(k.Out.C)*Block*images) / l3PerOp / costNS
 }

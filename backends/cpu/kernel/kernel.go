@@ -1,12 +1,15 @@
-// Package kernel is the run time of a compiled network: the kernels, the ISA
-// detection, the worker pool, the arena and what else a program needs at run
-// time. It uses the standard library only and is copied whole into generated
-// packages.
+// Package kernel is the run time of a compiled network: the kernels, the detection of
+// the instruction set, the worker pool, and memory for activations and weights. It uses
+// only the standard library and is copied whole into generated packages.
 //
-// A kernel is a plain comparable value (Kernel). The planner decides all of its
-// fields, a program makes its packed weights and offset tables once (Packer,
-// Tabler), and a run only walks through them: no allocation, no decision that
-// depends on the machine except for the tier of the instruction set.
+// A kernel is a comparable struct (Kernel). The planner sets all of its fields. A program
+// packs its weights and computes its offset tables once (Packer, Tabler). A run then
+// allocates nothing, and the only choice that depends on the machine is the tier: the
+// instruction set that a kernel uses (ISA).
+//
+// Two terms recur. A block is 16 channels of a pixel, side by side in memory (NCHW16c).
+// In lanes means that 16 images, instead of 16 channels, lie side by side; types whose
+// names begin with Lane compute on that layout.
 package kernel
 
 // Block is the number of channels that lie side by side in the NCHW16c layout.
@@ -28,10 +31,9 @@ func Blocks(c int) int { return (c + Block - 1) / Block }
 // block past the number of channels hold zeros: every kernel keeps them so and
 // may rely on it.
 //
-// Borders are physical: a consumer that pads reads the zeros that stand there,
-// so the writer of a buffer leaves its border alone and the session zeroes it
-// once. A border on one side may serve as the other side's border of the row
-// before, if the consumer's reach allows it.
+// Borders are real memory: a kernel that pads reads zeros from them. The session zeroes
+// them once, and kernels that write the buffer do not touch them. The right border of
+// one row may also be the left border of the next, if it is wide enough for both.
 //
 // Where a kernel says that an operand is planar, it is NCHW instead: element
 // (n, c, y, x) is n*N + c*C + y*H + x.

@@ -1,17 +1,16 @@
 package kernel
 
-// LaneConv is a convolution, with Conv's meaning, epilogue and operands, whose
-// vectors are images: input and outputs lie in lanes (View), so that no channel is
-// filled up and a concat may begin anywhere. It is for batches of narrow
-// networks: Conv multiplies 16 output channels at once, be they there or not,
-// this kernel 16 images.
+// LaneConv is Conv on activations in lanes: it computes 16 images at once, where Conv
+// computes 16 output channels. The formula, the epilogue and the operands are Conv's. It
+// suits batches of narrow networks: channels need no padding to 16, and a part of a
+// concat may begin at any channel.
 //
-// Every result is one chain of fused multiply-adds that begins with the bias and
-// runs over input channel, kernel row and column. Lanes without an image are
-// computed as well and hold what zeros give.
+// Every result is one chain of fused multiply-adds. It begins with the bias and runs over
+// input channels, kernel rows and kernel columns. Lanes without an image are computed too,
+// as if their input were zeros.
 //
-// The fields Rows and Pairs of Conv are the output rows and the output channels,
-// in fours, of a task; Planar is not had.
+// Rows is the number of output rows of a task, Pairs its number of groups of four output
+// channels. Planar must be false.
 type LaneConv struct{ Conv }
 
 // Sums is what adds up the sums in Out[1]: one of the rows of a task.

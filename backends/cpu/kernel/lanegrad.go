@@ -204,7 +204,7 @@ func (c LaneBackwardWeights) Split(images int) LaneBackwardWeights {
 	return c
 }
 
-// Cost is the predicted time of so many images on one thread, in nanoseconds.
+// Cost predicts the time for a number of images on one thread, in nanoseconds.
 func (c LaneBackwardWeights) Cost(images int) float64 {
 	k := c.ntaps()
 	cost := 0.0

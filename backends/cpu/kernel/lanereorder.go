@@ -1,7 +1,7 @@
 package kernel
 
-// Activations whose lanes are images (View) are made of others, and others of them,
-// by transposing: 16 images by some elements.
+// These kernels convert activations to and from lanes (16 images side by side) by
+// transposing.
 
 // LanesFromNCHW brings the images of a planar activation side by side: a network's
 // input, or what a reshape left. Lanes without an image are zeros.

@@ -1,9 +1,9 @@
 package kernel
 
-// Lanes is a kernel over NCHW16c that takes each block by itself, applied to
-// activations whose lanes are images: 16 images are one to it, and each of their
-// channels is a block, so its C is 16 times the channels. It serves pools,
-// activations, elementwise ops and copies; Do may not look at Args.Images.
+// Lanes runs a kernel for NCHW16c on activations in lanes. The kernel must treat every
+// block alike and must not read Args.Images: pools, activations, elementwise ops, copies.
+// To it, 16 images are one image and each of their channels is a block, so its C is 16
+// times the number of channels.
 type Lanes struct{ Do Kernel }
 
 // Tasks is Do's for the groups of 16 images.

@@ -4,9 +4,9 @@ import "math"
 
 // MaxPool is max pooling. Output (y, x) is the maximum of the input at
 // (y*SH - PH + i*DH, x*SW - PW + j*DW), i < KH, j < KW, as far as that lies in the
-// image: the border is not read, so the input needs none. NaN propagates, an empty
-// window gives -Inf. Stride and
-// dilation of 0 mean 1. What ceil adds is said by H and W alone.
+// image: the border is not read, so the input needs none. NaN propagates; an empty
+// window gives -Inf. Stride and dilation of 0 mean 1. Rounding up (ceil) only shows in a
+// larger H and W.
 //
 // Operands: In[0] input, Out[0] output, which may not share memory; Out[1] picks (view
 // Picks), if it has memory: for windows of 2 x 2, one beside the other, which element

@@ -2,9 +2,11 @@ package kernel
 
 import "math"
 
-// MaxNormPacked is MaxNorm on weights in the packed order of a Conv of one group or
-// of a Dense: pairs of output blocks, each K rows of 32 outputs side by side (16 in
-// the last, where their number is odd). The norm is taken in float64, row by row.
+// MaxNormPacked scales the weights of each output down to a Euclidean norm of Bound if
+// theirs is larger (Srebro 2005; Srivastava 2014, section 5.1). The weights are in the packed
+// order of a Dense or of a Conv of one group: pairs of output blocks, each K rows of 32
+// outputs side by side (16 in the last pair if the number of blocks is odd). The norm is
+// taken in float64, row by row.
 //
 // Operands: In[0] packed weights; Out[0] output, which may be the same place.
 type MaxNormPacked struct {

@@ -1,16 +1,16 @@
 package kernel
 
-// packPart is a piece of the packing of a kernel's weights that can be made apart
-// from the others: from some of its filters, which lie one behind another.
+// packPart packs some consecutive filters of a kernel's weights. It does not depend on the
+// other parts.
 type packPart struct {
 	src, filters int // where the filters begin, and their length in all
 	dst, packed  int // where what they become begins, and its length
 	pack         func(dst, src []float32, s *packScratch)
 }
 
-// packParts cuts the packing of a kernel's weights, nil where it cannot be cut. It
-// asks for the very types: a kernel made of another would have that one's parts
-// and a Pack of its own.
+// packParts returns the packing of a kernel's weights as independent parts, or nil if it
+// cannot be divided. It matches exact types: a type that embeds Conv may have its own Pack,
+// so it must not inherit packParts.
 func packParts(k Kernel) []packPart {
 	switch k := k.(type) {
 	case Conv:

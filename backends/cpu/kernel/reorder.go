@@ -1,7 +1,7 @@
 package kernel
 
-// Copy copies an activation from one place to another: where a concat's part or
-// a border cannot be had without.
+// Copy copies an activation: into a concat or into a buffer with a border, where the
+// kernel before cannot write it there itself.
 //
 // Operands: In[0] input, Out[0] output, which may not share memory.
 type Copy struct {

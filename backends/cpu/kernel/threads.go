@@ -13,12 +13,11 @@ import (
 // time, and a Team that finds it busy runs alone on its caller's goroutine,
 // which gives the same bits.
 //
-// Nobody waits for a thread that the operating system has taken away between
-// tasks: what it would have done is done by the others, and when it comes back
-// it passes over what is done. A run on a machine that has other work to do
-// thus takes as long as its work, not as long as its slowest thread.
+// If the operating system suspends a thread between two tasks, the other threads do its
+// tasks, and it skips them when it resumes. So on a busy machine a run does not wait for
+// its slowest thread.
 //
-// Unused pools end with the garbage collection that finds them.
+// The garbage collector ends pools that are no longer used.
 type Pool struct{ *crew }
 
 // crew is what the goroutines of a pool hold; Pool is apart from it so that the
@@ -127,8 +126,8 @@ func (c *crew) work(id int) {
 	}
 }
 
-// join reports whether there is a run that is not over, and counts the caller
-// among those who are at work on it.
+// join reports whether a run is under way, and if so counts the caller among the threads
+// that work on it.
 func (c *crew) join() bool {
 	for {
 		n := c.inside.Load()
@@ -149,11 +148,11 @@ type Team struct {
 	back    bool // the run under way, or the last: every other one
 }
 
-// Turner is a Kernel that reads much in each run that it has read in the run before,
-// each task a part of its own: weights. A worker's tasks come from the first to the
-// last in one run and from the last to the first in the next, so that a run begins
-// with what the one before has left in a cache that does not hold all. Always in the
-// same order, the cache would lose each part just before it is asked for.
+// Turner is a Kernel whose tasks each read their own part of large weights, the same in
+// every run. A worker goes through its tasks forwards in one run and backwards in the next.
+// So a run begins with the weights that the run before has left in the cache. In a fixed
+// order, a cache that is too small for all of them would lose each part just before it is
+// needed again.
 type Turner interface {
 	Kernel
 	Turns()
@@ -252,8 +251,8 @@ func (w *Worker) finish(units, of int) {
 
 // Do runs the kernel's tasks on all workers and returns when they are done. Every
 // worker begins with a fixed range of them, so that what one step left in a
-// processor's cache is what its next step finds there; who is done with his own
-// takes of the others'.
+// processor's cache is what its next step finds there. A worker that has finished its own
+// tasks takes tasks of the others.
 func (w *Worker) Do(k Kernel, a *Args) {
 	if w.members == 1 {
 		w.RunTasks(k, a, 0, k.Tasks(a.Images))

@@ -37,11 +37,10 @@ const (
 // aheadTiles is how many tiles over the same weights ask for some that follow, which
 // other tiles will read: each for a quarter as many as it reads itself.
 //
-// Prefetches wait in the few places where a core keeps what its first-level cache has
-// asked for, so they bring some 15 GB/s from a distant third-level cache, and a tile
-// reads weights at twice that rate. The first tile over such weights therefore waits,
-// unless tiles before it have asked for them at a rate that the core can follow:
-// GoogLeNet's convolutions of 7x7 maps take a sixth less time.
+// A core has few buffers for outstanding reads, so prefetches bring some 15 GB/s from a
+// distant third-level cache, half the rate at which a tile reads weights. The first tile
+// over such weights would therefore wait. It does not if earlier tiles prefetch them, a
+// few at a time: GoogLeNet's convolutions of 7x7 maps take a sixth less time.
 const aheadTiles = 4
 
 // firstTiles returns the microkernels for the first n of so many tiles over weights that

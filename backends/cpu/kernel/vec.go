@@ -26,14 +26,14 @@ type vecOps struct {
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
 	maxPool2 func(dst, src []float32, rowStep int) // windows of 2 x 2, one beside the other
-	// The same, and which element of each window it is (picks.go); with relu none where
-	// the maximum is <= 0. A result other than 0 says that a NaN came by, and that the
-	// others are wrong. Portable has none of it to say.
+	// The same, and picks say which element of each window is the maximum (picks.go); the
+	// relu form picks none where the maximum is <= 0. If the result is not 0, the input had
+	// a NaN and dst and picks are wrong. Portable always returns 0.
 	maxPoolPicks2, maxPoolReluPicks2 func(dst, picks, src []float32, rowStep int) (nan int)
 
-	// The same for rows of w windows of three columns, which share the columns'
-	// maxima or sums; nil where there is no such primitive. maxPool3 may lose a NaN
-	// and says so by a result other than 0.
+	// The same for rows of w windows of three columns, which share the columns' maxima or
+	// sums; nil on tiers without such a primitive. maxPool3 may lose a NaN; its result is
+	// then not 0.
 	maxPool3 func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride, left, right int) int
 	sumPool3 func(dst, src []float32, rows, dstRow, srcRow, w, row1, row2, stride int, scale float32)
 

@@ -3,10 +3,10 @@ package kernel
 import "unsafe"
 
 // Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
-// (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications for
-// 144 or 100. Stride, dilation and Groups are 1, the input is not planar, Part.Step is 0; operands,
-// parts and epilogue are those of Conv, and so is the input's border (tiles that
-// reach past it read zeros).
+// (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications a tile,
+// where Conv takes 144 or 100. Stride, dilation and Groups must be 1, the input not
+// planar, and Part.Step 0. Operands, parts, epilogue and the input's border are those of
+// Conv; tiles that reach past the border read zeros.
 //
 // A task transforms Tiles tiles of all input channels, then for each of its pairs
 // of output blocks multiplies the 36 matrices by the direct convolution's

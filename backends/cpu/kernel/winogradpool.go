@@ -4,10 +4,10 @@ package kernel
 // their rows, 8 KiB, are then still in the first cache.
 const poolTiles = 8
 
-// poolOut is transformOut for a pool behind the convolution. The side of a tile is
-// even, so no window of 2 x 2 crosses from one to the next; what an odd last row or
-// column has no window for is computed and dropped. The map itself is written nowhere
-// but to a worker's scratch, some tiles at a time.
+// poolOut is transformOut followed by max pooling. The side of a tile is even, so no 2 x 2
+// window crosses a tile's edge. An odd last row or column, which no window covers, is
+// computed and dropped. The convolution's output is only written to the worker's scratch,
+// some tiles at a time.
 func (r *winoRun) poolOut(g group) {
 	m, part, v := r.c.m(), &r.c.Parts[g.part], vecFor(r.w.ISA)
 	for b := range g.blocks {
