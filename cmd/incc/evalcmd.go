@@ -27,10 +27,11 @@ func evalCommand() *cli.Command {
    incc weights mnist/lenet -o lenet.safetensors
    incc eval mnist/lenet --weights lenet.safetensors --data mnist
 
-Of the folder of a run it takes spec, best weights and data.`,
+For the folder of a run, eval uses the spec, the best weights and the data of
+that run.`,
 		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
-			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix into a PNG `FILE`, and write its counts beside it, to the same name with .csv"},
+			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
 			&cli.Int64Flag{Name: "seed", Value: 1, Hidden: true, Usage: "seed"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
@@ -38,12 +39,14 @@ Of the folder of a run it takes spec, best weights and data.`,
 			if err != nil {
 				return err
 			}
-			if err := notStdout("confusion", c.String("confusion"), "a PNG and a CSV file"); err != nil {
-				return err
-			}
-			g, _, err := load(c, arg)
+			g, spec, err := load(c, arg)
 			if err != nil {
 				return err
+			}
+			if file := c.String("confusion"); file != "" {
+				if err := checkConfusion(filepath.Clean(file), spec.file, c.String("weights")); err != nil {
+					return err
+				}
 			}
 			if c.String("weights") == "" {
 				return usagef("incc eval needs --weights FILE.safetensors, or the folder of a run as SPEC")

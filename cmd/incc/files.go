@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -63,4 +64,20 @@ func notAnInput(flag, path string, inputs ...string) error {
 		}
 	}
 	return nil
+}
+
+// maxOutputBytes bounds the source files that a command reads before it replaces
+// them. Weights may be larger: see holds.
+const maxOutputBytes = 256 << 20
+
+// readOutput reads a source file that a command may replace.
+func readOutput(path string) ([]byte, error) { return files.Read(path, maxOutputBytes) }
+
+// holds reports whether a regular file has exactly these bytes.
+func holds(path string, data []byte) bool {
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) {
+		return false
+	}
+	old, err := files.Read(path, int64(len(data)))
+	return err == nil && bytes.Equal(old, data)
 }

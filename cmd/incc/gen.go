@@ -414,7 +414,7 @@ func word(s string) string {
 // ones.
 func writeChanged(files []genFile, stale []string) error {
 	for _, f := range files {
-		if old, err := os.ReadFile(f.path); err == nil && bytes.Equal(old, f.data) {
+		if holds(f.path, f.data) {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {

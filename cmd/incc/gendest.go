@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"go/token"
 	"io"
@@ -116,13 +115,13 @@ func (d *destination) checkWeights(files []genFile, read string) error {
 		if err != nil {
 			return nil
 		}
-		if old, err := os.ReadFile(f.path); err != nil || bytes.Equal(old, f.data) {
-			return err
+		if holds(f.path, f.data) {
+			return nil
 		}
 		if info, err := os.Stat(read); read != "" && err == nil && os.SameFile(info, there) {
 			return fmt.Errorf("%s would be replaced by the weights that the package needs, which are fewer: move it away and name it with --weights", shortPath(f.path))
 		}
-		if b, err := os.ReadFile(filepath.Join(d.dir, "model_incc.go")); err != nil || !gosrc.IsGenerated(b) {
+		if b, err := readOutput(filepath.Join(d.dir, "model_incc.go")); err != nil || !gosrc.IsGenerated(b) {
 			return fmt.Errorf("%s holds other weights and no package was generated here: move it away and name it with --weights", shortPath(f.path))
 		}
 	}
@@ -150,7 +149,7 @@ func (d *destination) stale(files []genFile) ([]string, error) {
 			if now[p] || !e.Type().IsRegular() || ext != ".go" && ext != ".s" {
 				continue
 			}
-			b, err := os.ReadFile(p)
+			b, err := readOutput(p)
 			if err != nil {
 				return nil, err
 			}

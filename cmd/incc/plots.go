@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/chart"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -67,12 +70,9 @@ func classNames(g *ir.Graph, s *data.Set) []string {
 	return s.Names
 }
 
-// drawConfusion draws how often each class was taken for each, and writes the counts
-// beside the picture as CSV: of many classes the picture cannot show all.
+// drawConfusion draws a confusion matrix as PNG and writes its counts beside the
+// picture as CSV. A picture of many classes cannot show all of them.
 func drawConfusion(path string, counts *train.Confusion, names []string) error {
-	if filepath.Ext(path) == ".csv" {
-		return usagef("%s would be the picture and its table: name a PNG file", diag.Quote(path))
-	}
 	var cells []chart.Cell
 	for _, c := range counts.Cells() {
 		cells = append(cells, chart.Cell(c))
@@ -91,6 +91,45 @@ func confusionTable(picture string) string {
 	return strings.TrimSuffix(picture, filepath.Ext(picture)) + ".csv"
 }
 
+// confusionColumns are the columns of the table.
+var confusionColumns = []string{"label", "label_name", "predicted", "predicted_name", "count"}
+
+// checkConfusion refuses a picture of a confusion matrix whose files would replace
+// something else: a file of a run, one that the command reads, or another table.
+func checkConfusion(path string, inputs ...string) error {
+	if err := notStdout("confusion", path, "a PNG and a CSV file"); err != nil {
+		return err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".csv") {
+		return usagef("--confusion %s: the counts go to this file, so the picture needs another name: name a PNG file", diag.Printable(path))
+	}
+	table := confusionTable(path)
+	for _, f := range []string{path, table} {
+		if err := notAnInput("confusion", f, inputs...); err != nil {
+			return err
+		}
+		if isRunFile(f) {
+			return usagef("--confusion %s would replace %s, a file of a run: choose another name, such as test.png", diag.Printable(path), diag.Quote(f))
+		}
+	}
+	f, _, err := files.Open(table)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	want := strings.Join(confusionColumns, ",") + "\n"
+	head := make([]byte, len(want))
+	if n, err := io.ReadFull(f, head); n > 0 && string(head) != want {
+		return usagef("--confusion %s would replace %s, which is not the table of a confusion matrix: choose another name", diag.Printable(path), diag.Quote(table))
+	} else if n == 0 && err != io.EOF {
+		return err
+	}
+	return nil
+}
+
 // writeConfusion writes a line for each pair of classes that occurred.
 func writeConfusion(w io.Writer, cells []chart.Cell, names []string) error {
 	name := func(k int) string {
@@ -100,7 +139,7 @@ func writeConfusion(w io.Writer, cells []chart.Cell, names []string) error {
 		return ""
 	}
 	c := csv.NewWriter(w)
-	_ = c.Write([]string{"label", "label_name", "predicted", "predicted_name", "count"})
+	_ = c.Write(confusionColumns)
 	for _, x := range cells {
 		_ = c.Write([]string{strconv.Itoa(x.Label), name(x.Label), strconv.Itoa(x.Predicted), name(x.Predicted), strconv.Itoa(x.Count)})
 	}

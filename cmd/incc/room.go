@@ -78,7 +78,11 @@ func roomError(c *cli.Context, name string, need room, batch int, l limit) error
 	if mend != "" {
 		mend = ": " + mend
 	}
-	return fmt.Errorf("network %s needs %s for weights and %s for activations at batch %d; %s%s", diag.Name(name), bytesText(need.weights), bytesText(need.activations), batch, l, mend)
+	activations := ""
+	if need.activations > 0 {
+		activations = fmt.Sprintf(" and %s for activations at batch %d", bytesText(need.activations), max(1, batch))
+	}
+	return fmt.Errorf("network %s needs %s for weights%s; %s%s", diag.Name(name), bytesText(need.weights), activations, l, mend)
 }
 
 // roomOf is the memory that a use of a network takes.

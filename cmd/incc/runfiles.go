@@ -231,6 +231,18 @@ func parseResults(text []byte) ([]train.Row, error) {
 	return rows, nil
 }
 
+// runFile matches the files of a run other than its confusion matrix.
+var runFile = regexp.MustCompile(`^(spec\.incc|labels\.txt|run\.json|run\.lock|results\.(csv|png|svg)|model\.onnx|summary\.json|.*\.safetensors|events\.out\.tfevents\..*)$`)
+
+// isRunFile reports whether a path leads to a place that a run keeps for a file of
+// its own, other than its confusion matrix.
+func isRunFile(path string) bool {
+	if to, err := files.Resolve(path); err == nil {
+		path = to
+	}
+	return runFile.MatchString(filepath.Base(path)) && exists(filepath.Join(filepath.Dir(path), runStart))
+}
+
 // leftover matches the temporary names that writeFile and kernel.WriteFile use for
 // the files of a run.
 var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)

@@ -33,6 +33,14 @@ const maxSpecBytes = 1<<20 + 1
 // readSource finds a spec: an existing file, else that of the run whose folder is
 // named, else a built-in network, else standard input for "-".
 func readSource(c *cli.Context, arg string) (*source, error) {
+	src, err := findSource(c, arg)
+	if err == nil {
+		err = notText(src.file, src.text)
+	}
+	return src, err
+}
+
+func findSource(c *cli.Context, arg string) (*source, error) {
 	if arg == "-" {
 		text, err := io.ReadAll(io.LimitReader(c.App.Reader, maxSpecBytes))
 		return &source{file: "<stdin>", text: text, open: func(name string) ([]byte, error) { return readLimited(name) }}, err

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,7 +22,7 @@ type tensorboard struct{ f *os.File }
 
 func newTensorboard(dir string) (*tensorboard, error) {
 	now := time.Now()
-	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%d.incc", now.Unix())))
+	f, err := createEvents(dir, now)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +32,18 @@ func newTensorboard(dir string) (*tensorboard, error) {
 	e = protowire.AppendTag(e, 3, protowire.BytesType)
 	e = protowire.AppendString(e, "brain.Event:2")
 	return b, b.record(e)
+}
+
+// createEvents makes a new event file, named after the time. A name that is taken,
+// by another run or by a link, is left alone, and the next second is tried.
+func createEvents(dir string, now time.Time) (*os.File, error) {
+	for try := range int64(100) {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%d.incc", now.Unix()+try)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+	return nil, fmt.Errorf("%s holds too many event files of TensorBoard from this minute: delete some", dir)
 }
 
 func eventHead(at time.Time, step int64) []byte {

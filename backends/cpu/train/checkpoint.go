@@ -176,7 +176,11 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 	if err != nil {
 		return err
 	}
-	err = kernel.WriteFile(fs, filepath.Join(dir, checkpointName(s.Global)), func(w io.Writer) error {
+	path, err := fs.Resolve(filepath.Join(dir, checkpointName(s.Global)))
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	err = kernel.WriteFile(fs, path, func(w io.Writer) error {
 		buf := bufio.NewWriterSize(w, 1<<20)
 		if err := encodeCheckpoint(buf, e.Params(), values, string(state)); err != nil {
 			return err
@@ -373,6 +377,10 @@ func parseCheckpoint(file io.ReaderAt, size int64) (*State, *kernel.Tensors, err
 // WriteWeights writes the weights and statistics of the network, or their averages
 // where the recipe keeps some, without the optimizer's slots.
 func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
+	path, err := fs.Resolve(path)
+	if err != nil {
+		return err
+	}
 	var infos []kernel.TensorInfo
 	var source []string
 	for _, p := range e.Params() {
