@@ -44,9 +44,9 @@ func Parse(path string, src []byte) (*File, diag.List) {
 	return f, p.diags
 }
 
-// sortProblems puts problems in order of text, a brace that is never closed
-// before all others: what stands behind it is read as something else. It drops
-// problems that are there twice.
+// sortProblems sorts problems by their place in the text and drops repeated ones. A
+// brace that is never closed comes first, because it changes how the text after it
+// is read.
 func sortProblems(l *diag.List) {
 	l.Sort()
 	slices.SortStableFunc(*l, func(a, b *diag.Diagnostic) int {
