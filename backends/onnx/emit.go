@@ -80,9 +80,9 @@ func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 	return []backends.File{{Path: path, WriterTo: m}, {Path: data, WriterTo: w}}, nil
 }
 
-// Model returns the graph as a model. Of a graph it takes what the outputs need:
-// the nodes of heads are gone unless they are asked for, updates always. All
-// nodes that cannot be expressed are reported, not the first alone.
+// Model returns the graph as a model. It keeps only the nodes that the outputs need:
+// heads only if b.Heads is set, and never updates. The error lists all nodes that
+// cannot be expressed, not only the first.
 func (b Backend) Model(g *ir.Graph) (*Model, error) {
 	opset := int64(b.Opset)
 	if opset == 0 {
@@ -183,8 +183,8 @@ func (e *emitter) graph() error {
 	e.node = nil
 	seen := map[string]bool{}
 	for _, v := range outputs {
-		// An output has its own name and is computed: an input, a weight, or what
-		// stands for a dropout that is gone becomes one by an Identity.
+		// An output needs a name of its own and a node that computes it. An input, a
+		// weight or the input of a removed dropout gets one through an Identity.
 		name := v.Name
 		if e.as[v] != name || v.Def == nil {
 			if v.Def == nil {
@@ -381,8 +381,8 @@ func attrFloat(name string, v float64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: float32(v)}
 }
 
-// metadata is what a model says besides the network, under incc.* keys, and
-// where they fit under those of docs/MetadataProps.md.
+// metadata returns the metadata of a model: incc.* keys, and those keys of
+// docs/MetadataProps.md that apply.
 func metadata(r *recipe.Recipe, version string) []*onnxpb.StringStringEntryProto {
 	var m []*onnxpb.StringStringEntryProto
 	add := func(key, value string) {

@@ -21,9 +21,9 @@ import (
 // are floats already. Labels, parts and heads are not in a model: what was a head
 // is an output like the others.
 //
-// The batch may be one symbol, whatever its name. Opsets from 7 on are read. All
-// nodes that cannot be expressed are reported, not the first alone; the error
-// wraps ErrUnsupported where the model is sound and Import is what lacks.
+// The batch may be one symbol, whatever its name. Opsets from 7 on are read. The
+// error lists all nodes that cannot be expressed, not only the first. It wraps
+// ErrUnsupported if the model is valid but uses what Import does not support.
 func Import(m *Model) (*ir.Graph, error) {
 	if err := knownOps(m); err != nil {
 		return nil, err
@@ -406,7 +406,7 @@ func importIdentity(im *importer, n *node) error {
 }
 
 // window2D reads the window of a convolution or pool of height and width, with
-// auto_pad resolved; rows have height alone.
+// auto_pad resolved. Windows over rows have only a height.
 func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads, err error) {
 	x := n.in[0].shape
 	rows := len(x) == 3 && len(kernel) == 1
@@ -758,7 +758,7 @@ func importTranspose(im *importer, n *node) error {
 	return im.apply(ops.Transpose{Perm: ir.IntsOf(perm...)}, 0)
 }
 
-// importShape is a change of shape alone; to [N,K] it is a flatten.
+// importShape imports operators that change only the shape. To [N,K] that is flatten.
 func importShape(im *importer, n *node) error {
 	t, err := im.typeOf(n.Output[0])
 	if err != nil {
@@ -781,7 +781,7 @@ func (im *importer) reads(name string) bool {
 // importDropout keeps a dropout for training.
 func importDropout(im *importer, n *node) error {
 	if len(n.Output) > 1 && n.Output[1] != "" && im.reads(n.Output[1]) {
-		return fmt.Errorf("the mask %q of a dropout is used, which is not supported", n.Output[1])
+		return fmt.Errorf("the second output of a dropout, mask %q, is used: this is not supported", n.Output[1])
 	}
 	p := 0.5
 	if n.has(1) {

@@ -338,7 +338,7 @@ func importConstantOfShape(im *importer, n *node) error {
 	if a := n.attr("value"); a != nil {
 		data, err := Floats(a.T)
 		if err != nil || len(data) != 1 {
-			return errors.New("value is not one FLOAT")
+			return errors.New("value must be a single FLOAT")
 		}
 		v = data[0]
 	}

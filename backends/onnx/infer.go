@@ -258,7 +258,7 @@ func inferPool(n *node) ([]value, error) {
 	}
 	for i, k := range kernel {
 		if s.begin[i] >= k || s.end[i] >= k {
-			return nil, fmt.Errorf("padding %d and %d along axis %d is not smaller than the kernel, %d: windows would see nothing but padding",
+			return nil, fmt.Errorf("padding %d and %d along axis %d is not smaller than the kernel, %d: a window would contain only padding",
 				s.begin[i], s.end[i], i+2, k)
 		}
 	}
@@ -536,7 +536,7 @@ func inferSlice(n *node) ([]value, error) {
 			out[ax].n = ceilDiv(lo-hi, -steps[i])
 		}
 		if out[ax].n < 1 {
-			return nil, fmt.Errorf("nothing is left of axis %d: %d:%d of %d", ax, starts[i], ends[i], d)
+			return nil, fmt.Errorf("axis %d would be empty: the slice is %d:%d of %d", ax, starts[i], ends[i], d)
 		}
 	}
 	return n.one(out), nil
@@ -693,7 +693,7 @@ func inferPad(n *node) ([]value, error) {
 		case d == 0:
 			out[ax] = axis{}
 		case d+lo+hi < 1:
-			return nil, fmt.Errorf("nothing is left of axis %d: %d with pads %d and %d", ax, d, lo, hi)
+			return nil, fmt.Errorf("axis %d would be empty: its size is %d, its pads are %d and %d", ax, d, lo, hi)
 		default:
 			out[ax] = axis{n: d + lo + hi}
 		}

@@ -17,13 +17,13 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// Model is an ONNX model whose weights may live beside the message, so that
-// neither building nor writing it copies them.
+// Model is an ONNX model. Its weights may be kept outside of the protobuf message,
+// so that they are not copied when the model is built or written.
 type Model struct {
 	Proto *onnxpb.ModelProto
 	// Weights holds, by name, the values of FLOAT initializers of the main graph
-	// whose TensorProto carries no data itself. They are shared with whoever made
-	// the model and must not change while it is written.
+	// whose TensorProto has no data of its own. The slices are not copies: they must
+	// not change while the model is written.
 	Weights map[string][]float32
 }
 

@@ -63,7 +63,7 @@ func trainOnly(op ir.Op) bool {
 	return d != nil && d.Grad
 }
 
-// simple is the row of an op that is an ONNX operator as it stands.
+// simple is the row of an op that maps to one ONNX operator without changes.
 func simple[T ir.Op](operator string) func(T, *ir.Node, *emitter) error {
 	return func(_ T, n *ir.Node, e *emitter) error { return e.one(operator, n) }
 }
@@ -119,8 +119,8 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, e *emitter) error {
 	return e.one("BatchNormalization", n, attrFloat("epsilon", op.Eps), attrFloat("momentum", op.Momentum))
 }
 
-// lrn is LRN. Runtimes have it for odd sizes alone; an even one becomes its
-// formula, the sum over channels as a 1x1 convolution with a band of alpha/size
+// lrn is LRN. Runtimes support only odd sizes. An even size is written as its
+// formula: the sum over channels as a 1x1 convolution with a band of alpha/size
 // and the bias k.
 func lrn(op ops.LRN, n *ir.Node, e *emitter) error {
 	if op.Size%2 == 1 {
@@ -150,9 +150,9 @@ func maxPool(op ops.MaxPool, n *ir.Node, e *emitter) error {
 	return e.one("MaxPool", n, attrInts("kernel_shape", op.Kernel[:]...), strides(op.Stride), pads(p))
 }
 
-// avgPool without include_pad counts the elements of the map alone, so what ceil
-// adds may be padding. With include_pad it would count as well, and ONNX cannot
-// say that one part of the padding counts and the other does not.
+// avgPool without include_pad counts only elements of the map, so the extra
+// elements of ceil mode may be padding. With include_pad they would count too, and
+// ONNX cannot count one part of the padding and not the other.
 func avgPool(op ops.AvgPool, n *ir.Node, e *emitter) error {
 	p := endPads(op.Kernel, op.Stride, op.Pad, n)
 	include := op.IncludePad && op.Pad != (ir.Pads{})

@@ -215,7 +215,7 @@ func present(t *onnxpb.TensorProto) (int64, error) {
 	}
 	bits, ok := bitsOf[dt]
 	if !ok {
-		return 0, fmt.Errorf("data type %d is not one of ONNX's", t.DataType)
+		return 0, fmt.Errorf("unknown ONNX data type %d", t.DataType)
 	}
 	if len(t.RawData) > 0 {
 		return 8 * int64(len(t.RawData)) / bits, nil

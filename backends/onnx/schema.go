@@ -15,8 +15,8 @@ const (
 	maxOpset = 25
 )
 
-// OldestChecked is the oldest opset that Verify knows as it is; older models are
-// brought into its form.
+// OldestChecked is the oldest opset that Verify checks directly. Older models are
+// converted to it first.
 const OldestChecked = minOpset
 
 // MinIR is the IR version with which each opset came out (onnx's table of

@@ -25,8 +25,8 @@ func (p Problem) String() string { return p.Where + ": " + p.Msg }
 // whole graph, and that every declared shape is the one that comes out; that
 // names are unique; that nothing is declared for values that do not exist.
 //
-// It knows the operators that incc writes; any other is reported as unknown, and
-// what it computes is taken to be anything. A model of opset 7 to 12 is checked in
+// It knows the operators that incc writes. Others are reported as unknown, and their
+// outputs may have any type. A model of opset 7 to 12 is checked in
 // the form of opset 13, into which Import brings it.
 func Verify(m *Model) []Problem {
 	up, _, err := upgrade(m)
@@ -36,7 +36,7 @@ func Verify(m *Model) []Problem {
 	return newVerifier(up).problems
 }
 
-// newVerifier verifies a model and keeps what it learnt of its values.
+// newVerifier verifies a model and keeps the types of its values.
 func newVerifier(m *Model) *verifier {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}}
 	v.model()

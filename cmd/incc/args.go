@@ -11,8 +11,8 @@ import (
 // reorder moves the flags of a command before its positional arguments: the
 // flag package stops at the first positional, and urfave/cli v2 then drops what
 // follows without a word, so that `incc compile x.incc -o y.onnx` would write
-// nothing where it was told to. What stands behind -- is left alone. A flag that
-// the command does not have is reported here, with the nearest one that it has.
+// no file. Arguments after -- are not changed. An unknown flag is reported here,
+// with the nearest flag of the command.
 func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
@@ -50,7 +50,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		}
 		f := findFlag(flags, key)
 		if f == nil && !strings.HasPrefix(a, "--") && len(key) > 1 {
-			// -O2 and -Dclasses=10: the value stands right behind the letter.
+			// -O2 and -Dclasses=10: the value follows the letter directly.
 			if g := findFlag(flags, key[:1]); g != nil && takesValue(g) {
 				opts = append(opts, "-"+key[:1], strings.TrimLeft(a, "-")[1:])
 				continue

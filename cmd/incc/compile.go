@@ -53,7 +53,7 @@ func compile(c *cli.Context) error {
 		if err := notStdout("output", out, "the two files of --external"); err != nil {
 			return err
 		}
-		// The model names the file of its weights, which lies beside it.
+		// The model refers to the file of its weights, which is in the same folder.
 		var err error
 		if path, err = files.Resolve(out); err != nil {
 			return err

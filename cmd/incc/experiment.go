@@ -49,8 +49,8 @@ func (v variant) dir() string {
 
 func trimNumber(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
-// experiments repeat those of the article that the networks of specs/mnist come
-// from, and claims of the papers about batch normalization and auxiliary classifiers.
+// experiments repeat the experiments of the article behind specs/mnist, and test
+// claims of the papers about batch normalization and auxiliary classifiers.
 var experiments = []experiment{
 	{name: "lenet-nin", doc: "LeNet against LeNet with a 1x1 convolution behind each convolution (Lin 2013)", data: "mnist", epochs: 10,
 		variants: []variant{{label: "LeNet", spec: "mnist/lenet"}, {label: "NIN", spec: "mnist/nin"}}},

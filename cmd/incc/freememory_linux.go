@@ -73,8 +73,8 @@ func number(file string) (int64, bool) {
 	return n, err == nil
 }
 
-// resourceMemory is what the limits on address space and data leave, less some that
-// the Go run time reserves beside what it uses.
+// resourceMemory returns how much the limits on address space and data still allow,
+// less what the Go run time reserves in advance.
 func resourceMemory() int64 {
 	free := int64(math.MaxInt64)
 	statm, err := os.ReadFile("/proc/self/statm")

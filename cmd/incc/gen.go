@@ -230,9 +230,8 @@ type network struct {
 	recipe recipe.Train
 }
 
-// genNetwork loads the network of a spec. Where a pass redesigns it, which it does
-// by its weights, graph and folded are the same, and the weights are those of what
-// it was redesigned to.
+// genNetwork loads the network of a spec. If a pass changes the layers to suit the
+// weights, graph and folded are both the changed network, with its weights.
 func genNetwork(c *cli.Context, arg string) (*network, error) {
 	pipeline, err := pipelineOf(c, 2)
 	if err != nil {

@@ -92,7 +92,7 @@ func goFiles(dir string) ([]goSource, error) {
 		if gosrc.IsGenerated(src) || !mayBuild(src) {
 			continue
 		}
-		// What cannot be parsed is for the compiler to report.
+		// The compiler will report files that do not parse.
 		f, _ := parser.ParseFile(token.NewFileSet(), name, src, parser.SkipObjectResolution)
 		if f == nil || f.Name == nil || f.Name.Name == "documentation" {
 			continue
@@ -229,8 +229,8 @@ func declaredNames(f *ast.File) []string {
 	return l
 }
 
-// importedNames lists the names by which a file calls what it imports. Where an
-// import gives none, it is the one that the path suggests.
+// importedNames lists the names of the packages that a file imports. An import
+// without a name gets the name that its path suggests.
 func importedNames(f *ast.File) []string {
 	var l []string
 	for _, im := range f.Imports {

@@ -34,8 +34,8 @@ type destination struct {
 
 var packageName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
-// findDestination looks for the module that the folder lies in, and names the
-// package after the Go files in the folder, or after the folder.
+// findDestination finds the module of the folder and the name of the package: the
+// one in the Go files of the folder or, without any, the name of the folder.
 func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	m, err := findModule(dir)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *destination) checkWeights(files []genFile, read string) error {
 			return nil
 		}
 		if info, err := os.Stat(read); read != "" && err == nil && os.SameFile(info, there) {
-			return fmt.Errorf("%s would be replaced by the weights that the package needs, which are fewer: move it away and name it with --weights", shortPath(f.path))
+			return fmt.Errorf("%s is also the file of --weights, and would be replaced by a smaller one that holds only the weights of the package: move it away and name it with --weights", shortPath(f.path))
 		}
 		if b, err := readOutput(filepath.Join(d.dir, "model_incc.go")); err != nil || !gosrc.IsGenerated(b) {
 			return fmt.Errorf("%s holds other weights and no package was generated here: move it away and name it with --weights", shortPath(f.path))

@@ -33,6 +33,12 @@ func TestHostilePipes(t *testing.T) {
 		{name: "tuning", setup: setup("x.json"), args: []string{"run", "tiny.incc", "--input", "noise", "--tuning", "x.json"}, wantErr: want},
 		{name: "run.json", setup: setup("run/run.json"), args: []string{"train", "--resume", "run"}, wantErr: want},
 		{name: "summary.json", setup: setup("run/summary.json"), args: []string{"compare", "run"}, wantErr: want},
+		{name: "Go file", setup: func(t *testing.T, dir string) {
+			write(map[string]string{"tiny.incc": tinySpec, "go.mod": "module m\n\ngo 1.25\n", "p/README": ""})(t, dir)
+			if err := syscall.Mkfifo(filepath.Join(dir, "p", "x.go"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, args: []string{"gen", "go", "tiny.incc", "-o", "p"}, wantErr: want},
 		{name: "checkpoint", setup: func(t *testing.T, dir string) {
 			interrupted(t, dir, func(path string) {
 				if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -114,8 +114,8 @@ func exitCode(err error, args []string, stderr io.Writer) int {
 	return code
 }
 
-// errorText is an error as it is printed: paths, and words of the command line, are
-// quoted where they are not plain, and nothing reaches the terminal as a command.
+// errorText returns the text of an error for the terminal. Paths and arguments with
+// unusual characters are quoted, and no control sequence reaches the terminal.
 func errorText(err error, args ...string) string {
 	text := strings.TrimRight(err.Error(), "\n")
 	names := append(pathsOf(err), args...)
@@ -172,7 +172,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands:               commands(),
 		Suggest:                true,
 		UseShortOptionHandling: false,
-		// Errors are printed, and turned into exit codes, by exitCode alone.
+		// Only exitCode prints errors and turns them into exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsageError,
 		Action: func(c *cli.Context) error {

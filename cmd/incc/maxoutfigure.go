@@ -67,7 +67,7 @@ func newUnit(pieces int, f convex) (*unit, error) {
 		u.weights = append(u.weights, p)
 		d := tensor.Make[float32](p.Type.Shape)
 		if len(d.Data) != pieces {
-			return nil, fmt.Errorf("%s of %v is not one number a piece", p.Name, p.Type.Shape)
+			return nil, fmt.Errorf("%s has shape %v, want one number for each piece", p.Name, p.Type.Shape)
 		}
 		for i := range d.Data {
 			x := (2*float64(i)+1)/float64(pieces) - 1

@@ -208,8 +208,8 @@ func pipelineOf(c *cli.Context, level int) (passes.Pipeline, error) {
 	return passes.Level(level), nil
 }
 
-// optimize runs the passes that the command line asks for, those of a level by
-// default.
+// optimize runs the passes that the command line names. By default these are the
+// passes of the level.
 func optimize(c *cli.Context, g *ir.Graph, level int, opt passes.Options) (*passes.Report, error) {
 	p, err := pipelineOf(c, level)
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// use is what a command does with a network, as far as it takes memory.
+// use says how a command uses a network. checkRoom derives the memory from it.
 type use struct {
 	batch     int
 	weights   int  // copies of all weights as float32
 	inputs    bool // a batch of inputs that the command makes
 	executor  bool // compiles and runs it
-	reference int  // runs of the reference interpreter whose values are kept at once
+	reference int  // runs of the reference interpreter that are in memory at once
 }
 
 // room is the memory that a network needs, in bytes.
@@ -51,8 +51,8 @@ func compileRoom(c *cli.Context, g *ir.Graph, o cpu.Options) (*cpu.Program, erro
 	return p, err
 }
 
-// roomLimit is the limit of all that a command takes. Where --memory limits a step of
-// training, it does not limit what lies beside it.
+// roomLimit returns the limit for everything that a command allocates. In commands
+// where --memory limits one step of training, it does not limit the rest.
 func roomLimit(c *cli.Context) (limit, error) {
 	l, err := memoryLimit(c)
 	if n, ok := freeMemory(); ok && l.asked && l.bytes < n && findFlag(c.Command.Flags, "memory") == memoryFlag {

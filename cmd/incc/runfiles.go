@@ -48,7 +48,7 @@ type runBegin struct {
 	Overfit      int    `json:"overfit,omitempty"`
 	Init         string `json:"init,omitempty"`
 	Engine       string `json:"engine"`
-	// Identity is for people who read the file: --resume compares the identity in the
+	// Identity is here only to be read by people: --resume compares the identity in the
 	// checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`
 }
@@ -71,7 +71,7 @@ func flagsOfRun(c *cli.Context, dir string) error {
 			}
 		}
 		if file == "" {
-			return fmt.Errorf("the run in %s has no weights yet; incc train --resume %s goes on with it", dir, dir)
+			return fmt.Errorf("the run in %s has no weights yet: continue it with incc train --resume %s", dir, dir)
 		}
 		if err := c.Set("weights", file); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile locks an open file without waiting. The range lies far behind the end:
+// lockFile locks an open file without waiting. The locked range is far beyond the end:
 // Windows refuses to read what another process has locked.
 func lockFile(f *os.File) error {
 	at := windows.Overlapped{OffsetHigh: 1 << 30}

@@ -66,9 +66,8 @@ func countText(n int64) string {
 	return thousands(n)
 }
 
-// writeSummary prints the table. Nodes without parameters or work of their own
-// that hang on the layer before (bias, normalization, activation) are rows too:
-// the table shows the graph as it is.
+// writeSummary prints the table. Every node of the graph is a row, also those that
+// belong to the layer before (bias, normalization, activation).
 func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
 	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
 	t := newTable("layer", "op", "output", ">params", ">MACs", ">RF", "line")

@@ -9,7 +9,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// table lines up columns. Columns whose header begins with > are flushed right.
+// table aligns columns. A header that begins with > aligns its column to the right.
 type table struct {
 	head []string
 	rows [][]string // a nil row is a rule

@@ -21,8 +21,8 @@ import (
 
 var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from a safetensors `FILE` instead of drawing them"}
 
-// fillWeights gives every param of the graph its values: those of --weights, else
-// drawn from the seed.
+// fillWeights gives every parameter of the graph its values. They come from the
+// file of --weights or, without one, are drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
 
 // fillForInference is fillWeights without the auxiliary classifiers, which it drops.
@@ -270,7 +270,7 @@ of a deep network is flat and tells little.`,
 	}
 }
 
-// noise is a batch of inputs in -1..1 that depends on the seed alone.
+// noise is a batch of inputs in -1..1 that depends only on the seed.
 func noise(g *ir.Graph, batch int, seed int64) *tensor.Tensor {
 	in := g.Inputs[0]
 	return tensor.Widen(ir.Draw("input/"+in.Name, in.Type.Shape.Bind(batch), ir.Init{Kind: ir.InitUniform, A: 1}, seed))

@@ -98,7 +98,7 @@ func (b *Backend) ApplyOperation(o onnxgo.Operation, ns ...graph.Node) error {
 		return &onnxgo.ErrNotImplemented{Operator: o.Name, Message: "incc has no such op"}
 	}
 	if len(ns) == 0 {
-		return fmt.Errorf("operator %s computes nothing", o.Name)
+		return fmt.Errorf("operator %s has no outputs", o.Name)
 	}
 	b.program = nil
 	return b.recorder.ApplyOperation(o, ns...)

@@ -36,7 +36,8 @@ type output struct {
 	data  []float32
 }
 
-// fits reports whether the inputs are still those that the program is for.
+// fits reports whether the program can still be used: the inputs have the shapes, and
+// the constant inputs the values, that it was built for.
 func (p *program) fits() bool {
 	for i, v := range p.all {
 		if !slices.Equal([]int(v.t.Shape()), p.shapes[i]) {

@@ -85,21 +85,21 @@ func safe(b []byte) (*onnxpb.ModelProto, error) {
 	}
 	for _, t := range m.Graph.Initializer {
 		if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
-			return nil, fmt.Errorf("initializer %q lies in another file, which onnx-go does not read", t.Name)
+			return nil, fmt.Errorf("initializer %q is stored in another file; onnx-go cannot read it", t.Name)
 		}
 	}
 	return m, nil
 }
 
-// recorder is a backend of onnx-go that writes down what it is told. Edges are
-// kept in lists: a node that reads a value twice has two, which a gonum graph
-// cannot hold.
+// recorder is a backend of onnx-go that records all calls. Edges are kept in lists,
+// because a node that reads a value twice has two edges to it, and a gonum graph
+// holds only one.
 type recorder struct {
 	*simple.WeightedDirectedGraph
 	values   []*value
 	operands map[int64][]*value // of the value that an operation computes
 	nodes    []Node
-	backend  *Backend // whose graph it is, nil for Read
+	backend  *Backend // the backend that owns the graph, nil for Read
 }
 
 var (
