@@ -181,7 +181,7 @@ func TestShapeInference(t *testing.T) {
 		{"Slice", 17, "Nx8x4x4 [2] [6] [1]", nil, "Nx4x4x4"},
 		{"Slice", 17, "Nx8x4x4 [-3] [9223372036854775807] [1] [2]", nil, "Nx2x4x4"},
 		{"Slice", 17, "Nx8x4x4 [-1] [-9223372036854775808] [1] [-1]", nil, "Nx8x4x4"},
-		{"Slice", 17, "Nx8x4x4 [3] [3] [1]", nil, "!nothing is left"},
+		{"Slice", 17, "Nx8x4x4 [3] [3] [1]", nil, "!would be empty"},
 		{"Split", 17, "Nx8x4x4 [3,5]", attrs{intAttr("axis", 1)}, "Nx3x4x4 Nx5x4x4"},
 		{"Split", 17, "Nx8x4x4", attrs{intAttr("axis", 1)}, "Nx4x4x4 Nx4x4x4"},
 		{"Split", 18, "Nx7x4x4", attrs{intAttr("axis", 1), intAttr("num_outputs", 2)}, "Nx4x4x4 Nx3x4x4"},
