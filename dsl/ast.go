@@ -39,7 +39,7 @@ type Comment struct {
 	Text string // with the #
 }
 
-// Ident is a name where it stands in the text.
+// Ident is a name and its place in the text.
 type Ident struct {
 	Span diag.Span
 	Name string
@@ -92,7 +92,7 @@ type Let struct {
 //	default pad=same
 //
 // keys for one op, or for every op that has the key, until the end of the
-// braces it stands in.
+// enclosing braces.
 type Default struct {
 	Kw   diag.Span
 	Op   *Ident // nil: for every op
@@ -127,10 +127,9 @@ type Line struct {
 	Calls []*Call // at least one
 }
 
-// Body is what stands in braces: *Line and *Default. Whether its lines are
-// branches or a sequence is for the owner to say. The body of a block that is
-// one pipeline without braces is a Body with invalid Open and Close and one
-// Line.
+// Body is the contents of braces: *Line and *Default. The op that owns it decides
+// whether its lines are branches or a sequence. The body of a block without braces is a
+// Body with one Line and invalid Open and Close.
 type Body struct {
 	Open, Close diag.Span
 	Stmts       []Stmt
@@ -152,8 +151,8 @@ type Call struct {
 // Where is the call's name.
 func (c *Call) Where() diag.Span { return c.Name.Span }
 
-// Span is the call from its name to its last argument without braces, as
-// far as they stand on one line: what a caret shows of a layer.
+// Span is the part of the call that carets underline: from its name to its last argument
+// without braces, as far as these are on one line.
 func (c *Call) Span() diag.Span {
 	s := c.Name.Span
 	for _, a := range c.Args {
@@ -232,8 +231,8 @@ func (v *Value) Raw() string {
 	return s
 }
 
-// LitKind is what a word reads as, before anybody knows whether it names a
-// parameter, a let or one of a key's words.
+// LitKind is the form of a word. It does not say whether a name is a parameter, a let
+// or one of a key's words.
 type LitKind uint8
 
 const (
@@ -333,7 +332,7 @@ func (s *Line) Where() diag.Span {
 	return s.Calls[0].Name.Span
 }
 
-// Span is the whole line as far as it stands on one line of text.
+// Span is the pipeline, as far as it is on one line of text.
 func (s *Line) Span() diag.Span {
 	sp := s.Where()
 	for _, c := range s.Calls {

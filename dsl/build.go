@@ -37,7 +37,7 @@ func Load(name string, src []byte, opt Options) (*ir.Graph, diag.List) {
 	return g, diags
 }
 
-// load is Load; lints are the warnings that only Vet tells.
+// load is Load; lints are the warnings that only Vet reports.
 func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.List) {
 	f, diags := Parse(name, src)
 	if len(diags) == 1 && diags[0].Code == "E0109" {
@@ -65,8 +65,8 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 	return b.g.Graph(), diags, b.lints
 }
 
-// verify tells what the graph promises and does not keep, so that whatever Load
-// returns passes ir.Verify, a hollow graph's missing elements apart.
+// verify reports what ir.Verify would, so that every graph from Load passes ir.Verify,
+// except for the missing elements of a hollow graph.
 func (b *builder) verify() {
 	cx := context{env: &env{lib: b.lib}, scope: b.root}
 	for _, p := range ir.Problems(b.g.Graph()) {
@@ -84,9 +84,8 @@ func (b *builder) verify() {
 	}
 }
 
-// independent keeps the problems that do not follow from what the parser could
-// not read: not on the same line, not about a shape, and not about a name that
-// the text declares somewhere.
+// independent drops problems that may be consequences of a syntax error: those on the
+// same line, about a shape, or about a name that the text declares somewhere.
 func independent(found, syntax diag.List, f *File) diag.List {
 	lines := map[int]bool{}
 	for _, d := range syntax {
@@ -196,7 +195,7 @@ func headComment(f *File) string {
 	return strings.Join(lines, "\n")
 }
 
-// context is where a call stands.
+// context is the place of a call.
 type context struct {
 	env    *env
 	def    *defaults
@@ -236,8 +235,8 @@ func (s *scope) fresh(name string) string {
 // inside returns the scope under a name.
 func (s *scope) inside(path string) *scope { return newScope(path + "/") }
 
-// err tells a problem where cx stands, once: a block's second use says nothing
-// new. A problem inside of the prelude is told at its use.
+// err reports a problem at the place of cx, once: a second use of a block does not repeat
+// it. A problem inside of the prelude is reported at the use of the block.
 func (b *builder) err(cx context, code string, at diag.Span, format string, args ...any) *diag.Diagnostic {
 	return b.tell(&b.diags, diag.Error, cx, code, at, fmt.Sprintf(format, args...))
 }
@@ -257,7 +256,7 @@ func (b *builder) tell(l *diag.List, sev diag.Severity, cx context, code string,
 	}
 	if len(b.diags) >= MaxProblems {
 		b.full = true
-		b.diags.Errorf("E0110", span, "too many problems: only the first %d of this file are told", MaxProblems)
+		b.diags.Errorf("E0110", span, "too many problems: only the first %d of this file are reported", MaxProblems)
 		return &diag.Diagnostic{}
 	}
 	d := &diag.Diagnostic{Severity: sev, Code: code, Span: span, Summary: text}
@@ -285,7 +284,7 @@ func (b *builder) uses(d *diag.Diagnostic, cx context) *diag.Diagnostic {
 
 func inPrelude(s diag.Span) bool { return s.File == PreludePath }
 
-// userSpan is the place in the user's file that asked for what stands at s.
+// userSpan returns the place in the user's file that led to the place s.
 func (b *builder) userSpan(cx context, s diag.Span) diag.Span {
 	for u := cx.use; inPrelude(s) && u != nil; u = u.outer {
 		s = u.call.Span()
@@ -418,7 +417,7 @@ func (b *builder) lets() {
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		d := b.err(cx, "E0409", diag.Span{Pos: diag.Pos{File: b.file.Path}, Len: len(n)}, "-D %s: no let of this file is called so", diag.Printable(n))
+		d := b.err(cx, "E0409", diag.Span{Pos: diag.Pos{File: b.file.Path}, Len: len(n)}, "-D %s: this file has no let of that name", diag.Printable(n))
 		if near := diag.DidYouMean(n, cx.env.names()); near != "" {
 			d.WithHelp("%s", near)
 		} else if all := cx.env.names(); len(all) > 0 {
@@ -582,7 +581,7 @@ func (b *builder) step(c *Call, cx context) bool {
 	return !b.stop
 }
 
-// tooMany tells that a net is too large, and stops.
+// tooMany reports that a net is too large, and stops.
 func (b *builder) tooMany(cx context, at diag.Span) {
 	b.err(cx, "E0505", at, "the net expands to more than %d layers", MaxNodes).WithHelp("repeat less often, or use fewer blocks inside of blocks")
 	b.stop = true
@@ -613,10 +612,10 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 	a := b.bind(f, c, cx)
 	switch {
 	case f.body == noBody && c.Body != nil:
-		b.err(cx, "E0407", c.Body.Open, "%s takes no braces", name).WithHelp("lead on with ->")
+		b.err(cx, "E0407", c.Body.Open, "%s takes no braces", name).WithHelp("continue with ->")
 		return nil
 	case f.body != noBody && c.Body == nil:
-		b.err(cx, "E0407", c.Span().After(), "%s wants braces", name).WithHelp("as in: %s", usage(f))
+		b.err(cx, "E0407", c.Span().After(), "%s wants braces", name).WithHelp("for example: %s", usage(f))
 		return nil
 	}
 	return f.build(b, c, a, cx, x)
@@ -626,7 +625,7 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 func (b *builder) unknownOp(c *Call, cx context) {
 	name := c.Name.Name
 	if ks := cx.env.lib.byName[name]; len(ks) > 0 {
-		b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
+		b.err(cx, "E0401", c.Name.Span, "the block %s is used before it is declared", name).
 			Relate(ks[0].ast.Name.Span, "it is declared here").WithHelp("a block sees the blocks above it and does not call itself")
 		return
 	}
@@ -637,7 +636,7 @@ func (b *builder) unknownOp(c *Call, cx context) {
 		}
 	})
 	if later != nil && !cx.env.lib.prelude {
-		b.err(cx, "E0401", c.Name.Span, "the block %s does not stand before its use", name).
+		b.err(cx, "E0401", c.Name.Span, "the block %s is used before it is declared", name).
 			Relate(later.Name.Span, "it is declared here").WithHelp("move the block above its first use")
 		return
 	}
@@ -679,7 +678,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 	k.used = true
 	name := k.ast.Name.Name
 	if c.Body != nil {
-		b.err(cx, "E0407", c.Body.Open, "%s is a block, which takes no braces", name).WithHelp("lead on with ->")
+		b.err(cx, "E0407", c.Body.Open, "%s is a block, which takes no braces", name).WithHelp("continue with ->")
 	}
 	params := map[string]*binding{}
 	var order []*Param
@@ -709,7 +708,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 	}
 	pos := c.Positional()
 	if len(pos) > len(order) {
-		d := b.err(cx, "E0403", pos[len(order)].Span(), "%s takes %s, here are %d", name, diag.Count(len(order), "argument"), len(pos))
+		d := b.err(cx, "E0403", pos[len(order)].Span(), "%s takes %s, not %d", name, diag.Count(len(order), "argument"), len(pos))
 		d.Relate(k.ast.Name.Span, "declared here").WithHelp("as in: %s", blockUsage(k.ast))
 		pos = pos[:len(order)]
 	}
@@ -747,7 +746,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 				d.WithHelp("as in: %s", blockUsage(k.ast))
 			}
 		case given[a.Key.Name]:
-			b.err(cx, "E0403", a.Span(), "%s is given twice, without and with its name", a.Key.Name)
+			b.err(cx, "E0403", a.Span(), "%s is given twice: by position and by name", a.Key.Name)
 		default:
 			set(p, a)
 		}
@@ -776,8 +775,8 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 	return b.sequence(k.ast.Body, in, x)
 }
 
-// add puts a node into the graph, under a name that is already fresh in its
-// scope, and tells shapes that do not fit.
+// add puts a node into the graph and reports shapes that do not fit. Its name must be
+// fresh in its scope.
 func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Value) *ir.Value {
 	if len(name) > MaxPath-len("/variance") {
 		b.err(cx, "E0507", b.userSpan(cx, c.Span()), "the name of this layer, a path of labels and blocks, has more than %d bytes", MaxPath-len("/variance")).
@@ -817,7 +816,7 @@ func (b *builder) from(d *diag.Diagnostic, v *ir.Value, cx context, format strin
 	}
 }
 
-// inferError tells what an op demands and does not get.
+// inferError reports an op whose operands do not meet its constraints.
 func (b *builder) inferError(cx context, c *Call, err error, in []*ir.Value) {
 	e, ok := err.(*ir.ConstraintError)
 	if !ok {

@@ -2,10 +2,10 @@ package dsl
 
 import "github.com/incc-lang/incc/ir/diag"
 
-// counter counts what the calls of a net expand to before anything is built: a
-// repeat multiplies what is counted once, so a count takes no longer than the net
-// may be large. It follows the builder's rules for what a name means, and takes
-// what it does not understand for one layer: the builder tells what is wrong.
+// counter counts the layers of a net before anything is built. It counts the body of a
+// repeat once and multiplies, so counting is fast even if the net is too large. It looks
+// up names by the builder's rules. A call that it does not understand counts as one layer,
+// because the builder reports what is wrong with it.
 type counter struct {
 	n     int // so far
 	depth int

@@ -35,23 +35,23 @@ type block struct {
 	used  bool
 }
 
-// binding is what a parameter or let stands for. A nil lit is a value that is
-// not known: an error was told, or the block is only checked.
+// binding is the value of a parameter or let. lit is nil if the value is not known:
+// an error was reported, or the block is only checked.
 type binding struct {
 	lit  *Lit
 	from diag.Span // where it was given
 }
 
-// env is what words mean in a place: the parameters of the block around it, the
+// env is the scope of a place in a text: the parameters of the block around it, and the
 // lets and blocks of its file.
 type env struct {
 	lib    *library
-	seen   int // how many of the library's blocks stand before it
+	seen   int // how many of the library's blocks are declared before it
 	params map[string]*binding
 }
 
-// find returns what a word of value position stands for, nil where it is none of
-// the declared names.
+// find returns the parameter or let that a word in the place of a value names, nil if
+// there is none.
 func (e *env) find(name string) *binding {
 	if p := e.params[name]; p != nil {
 		return p
@@ -101,8 +101,8 @@ func (e *env) blockNames() []string {
 	return ns
 }
 
-// look replaces words that name a parameter or let by what they stand for. A
-// problem (a stride on what is no kernel) is told and gives an unknown value.
+// look replaces words that name a parameter or let by its value. After a problem, such
+// as a stride on a value that is not a kernel, it reports it and returns an unknown value.
 func (b *builder) look(v *Value, cx context) value {
 	r := value{body: v.Body, at: v.Span, items: v.Items}
 	for i, l := range v.Items {
@@ -155,7 +155,7 @@ type defaults struct {
 	outer *defaults
 	op    string // "" for every op that has the key
 	args  []*Arg
-	cx    context       // where it stands
+	cx    context       // its place
 	used  map[*Arg]bool // by any op, of all defaults of the file
 	found map[opKey]foundDefault
 }
@@ -201,7 +201,7 @@ func (d *defaults) find(op, key string) (*Arg, *defaults) {
 // bound is the arguments of a call by name, parsed.
 type bound struct {
 	vals  map[string]any
-	at    map[string]diag.Span // where the explicit and the defaulted ones stand
+	at    map[string]diag.Span // the places of explicit and defaulted ones
 	given map[string]bool      // explicitly
 	ok    bool                 // nothing is missing, wrong or unknown
 }
@@ -221,7 +221,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 	a := &bound{vals: map[string]any{}, at: map[string]diag.Span{}, given: map[string]bool{}, ok: true}
 	pos := c.Positional()
 	if len(pos) > len(f.pos) {
-		d := b.err(cx, "E0403", pos[len(f.pos)].Span(), "%s takes %s without a key, here are %d", f.name, diag.Count(len(f.pos), "value"), len(pos))
+		d := b.err(cx, "E0403", pos[len(f.pos)].Span(), "%s takes %s without a key, not %d", f.name, diag.Count(len(f.pos), "value"), len(pos))
 		if s := usage(f); s != "" {
 			d.WithHelp("as in: %s", s)
 		}
@@ -232,7 +232,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 		v := c.Keyed(s.name)
 		if i < len(pos) {
 			if v != nil {
-				b.err(cx, "E0403", v.Span(), "%s is given twice, without and with its key", s.name).Relate(pos[i].Span(), "the first is here")
+				b.err(cx, "E0403", v.Span(), "%s is given twice: by position and by key", s.name).Relate(pos[i].Span(), "the first is here")
 				a.ok = false
 			}
 			v = pos[i]
@@ -244,7 +244,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 					break
 				}
 				d := b.err(cx, "E0402", c.Span().After(), "%s wants %s", f.name, wanted(f.pos[i:]))
-				d.WithHelp("as in: %s", usage(f))
+				d.WithHelp("for example: %s", usage(f))
 				a.ok = false
 				break
 			}
@@ -342,10 +342,10 @@ func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 	}
 }
 
-// reservedName says why a name may not be given to a parameter or let ("" where
-// it may): it would read as something else in value position. A key of one letter
-// (the k of lrn) is no obstacle: values and keys stand in different places, and
-// the papers' own letters are what parameters are best called.
+// reservedName says why a parameter or let cannot have a name: the name would mean
+// something else in the place of a value. It returns "" for a name that is allowed. Keys
+// of one letter (the k of lrn) are allowed: values and keys are in different places, and
+// parameters are best called by the letters of the papers.
 func reservedName(name string) string { return reservedNames()[name] }
 
 // reservedNames is what the reserved names mean.

@@ -44,9 +44,9 @@ func blockUsage(k *Block) string {
 	return s
 }
 
-// Explain is the page on an op, a block of the prelude, a statement or a code of
-// a diagnostic. Without a name it lists them all. ok is false for a name that is
-// none of these; the text then says what is near.
+// Explain returns the page about an op, a block of the prelude, a statement or the code
+// of a diagnostic. Without a name it lists them all. ok is false for an unknown name; the
+// text then suggests similar names.
 func Explain(name string) (text string, ok bool) {
 	if name == "" {
 		return explainAll(), true
@@ -133,7 +133,7 @@ func explainBlock(k *block) string {
 	}
 	to := k.ast.Kw.Line
 	for to < len(src) && src[to] != "" {
-		to++ // a blank line stands between blocks
+		to++ // blocks are separated by a blank line
 	}
 	var doc []string
 	for _, l := range src[from : k.ast.Kw.Line-1] {
@@ -146,7 +146,7 @@ func explainBlock(k *block) string {
 	return s
 }
 
-// explainOp is the page of an op that exists in graphs alone.
+// explainOp returns the page about an op that exists only in graphs.
 func explainOp(d *ir.Def) string {
 	s := d.Name + "\n\n" + fill(d.Doc, 80)
 	if d.Grad {
@@ -194,7 +194,7 @@ func explainTrain() string {
 // explainAll lists what Explain knows.
 func explainAll() string {
 	var b strings.Builder
-	b.WriteString("ops and what joins them:\n")
+	b.WriteString("ops and joins:\n")
 	for _, n := range formNames() {
 		fmt.Fprintf(&b, "  %-12s %s\n", n, firstSentence(forms()[n].doc))
 	}
@@ -206,7 +206,7 @@ func explainAll() string {
 	for _, n := range trainNames() {
 		b.WriteString(", " + n)
 	}
-	b.WriteString("\n\nops of the flat form alone:\n ")
+	b.WriteString("\n\nops that only the flat form has:\n ")
 	col := 0
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil {

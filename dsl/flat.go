@@ -112,7 +112,7 @@ func (r *flatReader) assign(s *Assign) {
 	}
 }
 
-// one demands that a line defines one value and takes a shape.
+// one checks that a line defines one value and has a shape, and returns the shape.
 func (r *flatReader) one(s *Assign) (ir.Shape, bool) {
 	if len(s.Outs) != 1 {
 		r.err(r.cx, "E0705", s.Outs[1].Span, "%s defines one value", s.Op.Name)
@@ -134,7 +134,7 @@ func (r *flatReader) one(s *Assign) (ir.Shape, bool) {
 	return shape, true
 }
 
-// keys reads the keys of a line; those that are not in the list are told.
+// keys reads the keys of a line and reports those that are not in the list.
 func (r *flatReader) keys(s *Assign, from int, known []slot) *bound {
 	args := s.Args[min(from, len(s.Args)):]
 	if known[0].name == "type" && len(known) > 2 && len(args) > 0 && args[0].Key == nil {
@@ -176,7 +176,7 @@ var (
 	}
 )
 
-// hollowKind begins the kind of an Init that stands for elements of that hash.
+// hollowKind is the prefix of an Init's kind that holds only the hash of the elements.
 const hollowKind ir.InitKind = "hash:"
 
 func anyFloat(l *Lit) (float64, bool) {
@@ -277,14 +277,14 @@ func (r *flatReader) assignParam(s *Assign) bool {
 	for _, k := range []string{"init", "fill", "value", "hash"} {
 		if a.has(k) {
 			if from++; from > 1 {
-				r.err(r.cx, "E0706", a.at[k], "%s stands beside another source of the elements", k).WithHelp("give one of init=, fill=, hash= and the elements themselves")
+				r.err(r.cx, "E0706", a.at[k], "%s gives the elements a second time", k).WithHelp("give only one of init=, fill=, hash= or the elements themselves")
 				return false
 			}
 		}
 	}
 	p.Init = arg[ir.Init](a, "init")
 	if p.Kind == ir.Constant && a.has("init") && p.Init.Kind != ir.InitConstant {
-		r.err(r.cx, "E0707", a.at["init"], "init=%s draws elements, and those of a const are fixed", p.Init.Kind).
+		r.err(r.cx, "E0707", a.at["init"], "init=%s draws random elements, but a const needs fixed ones", p.Init.Kind).
 			WithHelp("write param, or param with state=on, or give the const fill=, hash= or its elements")
 		return false
 	}
@@ -293,7 +293,7 @@ func (r *flatReader) assignParam(s *Assign) bool {
 	}
 	if xs, ok := a.vals["value"].([]float64); ok {
 		if len(xs) != shape.Size() {
-			r.err(r.cx, "E0706", a.at["value"], "%s wants %s, here are %d", shape, diag.Count(shape.Size(), "number"), len(xs))
+			r.err(r.cx, "E0706", a.at["value"], "%s needs %s, not %d", shape, diag.Count(shape.Size(), "number"), len(xs))
 			return false
 		}
 		t := tensor.Make[float32](shape)
@@ -315,7 +315,7 @@ func (r *flatReader) assignParam(s *Assign) bool {
 				WithHelp("folding made them: compile the spec again, or keep the graph with its weights")
 			return false
 		case !slices.Equal(t.Shape, shape) || dataHash(t) != h:
-			r.err(r.cx, "E0707", a.at["hash"], "the elements that were given for %s are others", diag.Quote(id.Name))
+			r.err(r.cx, "E0707", a.at["hash"], "the elements given for %s do not match its hash", diag.Quote(id.Name))
 			return false
 		}
 		if t != nil {
@@ -335,8 +335,8 @@ func (r *flatReader) assignParam(s *Assign) bool {
 	return true
 }
 
-// value finds a value that is defined above; what a broken line defines is told
-// already.
+// value finds a value that is defined above. It reports a missing one, except those of
+// lines with an error of their own.
 func (r *flatReader) value(at diag.Span, name string) *ir.Value {
 	v := r.values[name]
 	if v == nil && !r.broken[name] && !r.full {
@@ -459,7 +459,7 @@ func (r *flatReader) assignNode(s *Assign) bool {
 		return false
 	}
 	if len(out) != len(s.Outs) {
-		r.err(r.cx, "E0705", s.Outs[0].Span.To(s.Outs[len(s.Outs)-1].Span), "%s gives %s, here are %s", s.Op.Name, diag.Count(len(out), "value"), diag.Count(len(s.Outs), "name"))
+		r.err(r.cx, "E0705", s.Outs[0].Span.To(s.Outs[len(s.Outs)-1].Span), "%s gives %s, but %s before the =", s.Op.Name, diag.Count(len(out), "value"), diag.Count(len(s.Outs), "name"))
 		return false
 	}
 	for i, id := range s.Outs {
@@ -541,7 +541,7 @@ func (r *flatReader) mark(m *Mark) {
 			break
 		}
 		if p[0].Param == nil {
-			r.err(r.cx, "E0708", m.Names[0].Span, "%s is no param: only params are updated", diag.Quote(m.Names[0].Name))
+			r.err(r.cx, "E0708", m.Names[0].Span, "%s is not a param: only params can be updated", diag.Quote(m.Names[0].Name))
 			break
 		}
 		if !p[0].Type.Equal(v[0].Type) {
@@ -552,7 +552,7 @@ func (r *flatReader) mark(m *Mark) {
 	case "part":
 		if vs := vals(m.To); vs != nil {
 			if len(vs) > 1 {
-				r.err(r.cx, "E0708", m.To[1].Span, "a part has one value that comes out of it")
+				r.err(r.cx, "E0708", m.To[1].Span, "a part has exactly one value")
 				break
 			}
 			r.out.Parts = append(r.out.Parts, ir.Part{Name: m.Names[0].Name, Out: vs[0], Pos: m.Names[0].Span.Pos})

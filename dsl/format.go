@@ -50,16 +50,16 @@ type printer struct {
 	rows   []row
 }
 
-// flowed is a token with what stood before it.
+// flowed is a token and its surroundings.
 type flowed struct {
 	token
 	role  role
 	text  string
 	lines int       // line breaks before it
 	semi  bool      // a ; before it
-	multi bool      // of a brace: its contents stand on lines of their own
-	after tokenKind // what stands before it, comments apart
-	ahead tokenKind // what stands behind it, comments apart
+	multi bool      // of a brace: its contents are on lines of their own
+	after tokenKind // the token before it, comments ignored
+	ahead tokenKind // the token after it, comments ignored
 	in    int       // the { around it, -1 without; of a } its partner
 }
 
@@ -109,7 +109,7 @@ func (p *printer) flow(toks []token) {
 	for i := range p.flowed {
 		f := &p.flowed[i]
 		if f.lines > 0 {
-			// What encloses a part on several lines stands on several lines too.
+			// Braces around a part on several lines are on several lines too.
 			for j := len(open) - 1; j >= 0 && !p.flowed[open[j]].multi; j-- {
 				p.flowed[open[j]].multi = true
 			}
@@ -193,14 +193,14 @@ func (p *printer) lay() {
 	}
 }
 
-// inline reports whether token i stands in braces on one line and a ; before it
-// separates it from the branch before.
+// inline reports whether token i is in braces on one line, and a ; separates it from the
+// branch before.
 func (p *printer) inline(i int) bool {
 	f := p.flowed[i]
 	return f.in >= 0 && f.in != i-1 && f.kind != tClose && !p.flowed[f.in].multi
 }
 
-// glued reports whether no blank stands between a and b.
+// glued reports whether there is no blank between a and b.
 func glued(a, b flowed) bool {
 	switch {
 	case a.kind == tEq:
@@ -309,7 +309,7 @@ func (r *row) args() int {
 	return n
 }
 
-// key is what stands before the = of key=value, nil without one.
+// key returns the key of a key=value argument, nil if it has none.
 func (c chunk) key() []byte {
 	if c.text[0] == '"' {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// form is how a pipeline calls something: its row of the documentation and the
-// function that builds it. Layers with weights and what joins branches have a
-// row below; every other op that takes one value and gives one gets its row from
-// its own tags, so that a new op needs no change here.
+// form describes an op that a pipeline can call: its documentation and the function that
+// builds it. Layers with weights and ops that join branches have a row below. Every other
+// op with one operand and one result gets its form from its tags, so that a new op needs
+// no change here.
 type form struct {
 	name  string
 	doc   string
@@ -176,8 +176,8 @@ func makeForms() {
 	sort.Strings(formOrder)
 }
 
-// parse reads the default of a key. One that its kind does not take is none: the
-// key of an op from which its value follows otherwise.
+// parse reads the default of a key. A text that the key's kind does not accept means that
+// there is no default: the op derives the value.
 func (s *slot) parse() (any, bool) {
 	if s.standard == "" {
 		return nil, false

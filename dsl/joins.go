@@ -63,7 +63,7 @@ func usual(rs []branch, same func(a, b ir.Shape) bool) branch {
 		if i < 0 {
 			i = len(groups)
 			if groups = append(groups, &group{first: r}); i > MaxProblems {
-				break // so many problems are not told
+				break // no more problems than this are reported anyway
 			}
 		}
 		groups[i].n++
@@ -219,7 +219,7 @@ func (b *builder) repeat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 // head builds an auxiliary classifier and passes its input through.
 func (b *builder) head(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	if cx.head.IsValid() {
-		b.err(cx, "E0503", c.Name.Span, "a head stands inside of a head").Relate(cx.head, "the outer one").WithHelp("heads do not nest")
+		b.err(cx, "E0503", c.Name.Span, "a head inside of another head").Relate(cx.head, "the outer head").WithHelp("heads do not nest")
 	}
 	in := cx
 	in.head = c.Name.Span

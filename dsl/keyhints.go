@@ -8,7 +8,7 @@ import (
 )
 
 // keysElsewhere are the names that other systems (Keras, PyTorch, Caffe, ONNX)
-// have for keys, with the keys that they may mean here; which one the op decides.
+// have for keys, with the keys that they may mean here; the op decides which.
 var keysElsewhere = map[string][]string{
 	"padding": {"pad"}, "pads": {"pad"}, "auto_pad": {"pad"}, "pad_mode": {"pad"}, "border_mode": {"pad"},
 	"activation": {"act"}, "activation_fn": {"act"}, "nonlinearity": {"act"},
@@ -34,7 +34,7 @@ var keyHelp = map[string]string{
 	"kernel_size": "the kernel comes first, without a key: 3x3", "kernel_shape": "the kernel comes first, without a key: 3x3",
 	"filter_size": "the kernel comes first, without a key: 3x3", "pool_size": "the kernel comes first, without a key: 3x3", "ksize": "the kernel comes first, without a key: 3x3",
 	"dropout": "dropout is an op of its own: -> dropout 0.5", "dropout_rate": "dropout is an op of its own: -> dropout 0.5",
-	"drop_rate": "dropout is an op of its own: -> dropout 0.5", "input_shape": "the shape stands at input: input image 3x224x224", "data_format": "maps are channels x height x width",
+	"drop_rate": "dropout is an op of its own: -> dropout 0.5", "input_shape": "write the shape in the input statement: input image 3x224x224", "data_format": "maps are channels x height x width",
 	"in_channels": "the channels of the input are known from what comes before", "in_features": "the inputs are known from what comes before",
 	"name": "a label names a line: conv1: conv 3x3 64",
 }

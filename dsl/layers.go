@@ -159,7 +159,7 @@ func (l *layer) norm(x *ir.Value, name string, eps, momentum float64, gamma, bet
 	return l.b.add(l.cx, l.c, name, irops.BatchNorm{Eps: eps, Momentum: momentum}, in...)
 }
 
-// bn builds batch normalization that stands alone.
+// bn builds batch normalization as an op of its own.
 func (b *builder) bn(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	if !a.ok || x == nil {
 		return nil

@@ -78,14 +78,14 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 		case irops.Conv, irops.Dense:
 			d := b.warn(cx, "W0203", b.origin[n.Out[0]], "%s follows a linear layer directly: the two are one linear map", n.Out[0].Name)
 			b.from(d, before, cx, "this has no activation")
-			d.WithHelp("give the first act=relu, or leave one out")
+			d.WithHelp("add act=relu to the first layer, or remove one of the two")
 		}
 	}
 	if x != nil && labels != nil && b.g.Graph().Recipe.Labels != nil && x.Def != nil {
 		switch x.Def.Op.(type) {
 		case irops.Softmax, irops.LogSoftmax:
 		default:
-			b.warn(cx, "W0204", b.origin[x], "the output has labels and is no softmax: it gives no probabilities").WithHelp("end with -> softmax")
+			b.warn(cx, "W0204", b.origin[x], "the output has labels but does not end in softmax, so it gives no probabilities").WithHelp("end with -> softmax")
 		}
 	}
 }
@@ -101,6 +101,6 @@ func (b *builder) lintWindow(c *Call, a *bound, cx context, k kernel, pads ir.Pa
 	}
 	if p := arg[padding](a, "pad"); c.Name.Name == "conv" && p.same && (k.stride[0] > 1 || k.stride[1] > 1) && (pads[0] != pads[2] || pads[1] != pads[3]) {
 		b.warn(cx, "W0206", c.Span(), "pad=same pads this strided conv by %v: more below and right than above and left", pads).
-			WithHelp("Caffe and PyTorch pad both sides alike, which is another function: pad=%d", k.size[0]/2)
+			WithHelp("Caffe and PyTorch pad both sides equally and compute something else; to do the same, write pad=%d", k.size[0]/2)
 	}
 }

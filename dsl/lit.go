@@ -159,9 +159,9 @@ func (l *Lit) stride(s string) *flaw {
 			help = "a shape has no stride; a kernel has two sides"
 		}
 		if l.Kind == StridedLit && !ok {
-			return &flaw{code: "E0106", summary: fmt.Sprintf("a name has no '/': %s", diag.Quote(l.Raw)), help: "the '/' stands between the parts of a path, which incc makes itself; k/2 gives a parameter k, which holds a kernel, a stride"}
+			return &flaw{code: "E0106", summary: fmt.Sprintf("a name cannot contain '/': %s", diag.Quote(l.Raw)), help: "incc joins the parts of a path with '/', so a name cannot contain it; k/2 is the kernel of a parameter k with the stride 2"}
 		}
-		return &flaw{code: "E0106", summary: diag.Quote(l.Raw) + " is no kernel", help: help}
+		return &flaw{code: "E0106", summary: diag.Quote(l.Raw) + " is not a kernel", help: help}
 	}
 	if len(dims) == 1 {
 		dims = append(dims, dims[0])
@@ -200,7 +200,7 @@ func nameFlaw(raw string, kind Kind) *flaw {
 		lower := strings.ReplaceAll(raw, "X", "x")
 		head, _, _ := strings.Cut(lower, "/")
 		if dims, ok := sides(head); ok && len(dims) > 1 {
-			return &flaw{"E0106", diag.Quote(raw) + " is no kernel", "a kernel is written with a small x: " + lower, lower}
+			return &flaw{"E0106", diag.Quote(raw) + " is not a kernel", "a kernel is written with a small x: " + lower, lower}
 		}
 	}
 	if kind == Net && plainName(raw) {
@@ -218,13 +218,13 @@ func nameFlaw(raw string, kind Kind) *flaw {
 		}
 		switch {
 		case strings.HasPrefix(raw, "-"):
-			f.summary = q + " is no number"
+			f.summary = q + " is not a number"
 		case strings.Contains(raw, "/") && kind == Net:
-			f.summary, f.help = "a name has no '/': "+q, "the '/' stands between the parts of a path, which incc makes itself, and in a kernel's stride: 3x3/2"
+			f.summary, f.help = "a name cannot contain '/': "+q, "incc joins the parts of a path with '/', so a name cannot contain it; a kernel's stride is written 3x3/2"
 		case strings.Contains(raw, "/"):
-			f.summary, f.help = q+" is no path", "put a name that is not made of names and single '/' into quotes"
+			f.summary, f.help = q+" is not a path", "put a name that is not made of names and single '/' into quotes"
 		default:
-			f.summary, f.help = q+" is no name", "a name begins and ends with a letter, a digit or '_'"
+			f.summary, f.help = q+" is not a name", "a name begins and ends with a letter, a digit or '_'"
 		}
 		return f
 	}

@@ -129,9 +129,8 @@ func (p *parser) peekAt(n int) token {
 	return p.toks[i]
 }
 
-// place is where a token stands; the end of a line or file is an empty place
-// right behind what comes before it, for there a caret says "here something is
-// missing".
+// place returns the place of a token. For the end of a line or file it is the empty place
+// after the last token: a caret there says that something is missing.
 func (p *parser) place(t token) diag.Span {
 	if t.kind != tNewline && t.kind != tEOF {
 		return p.at(t)
@@ -154,8 +153,7 @@ func (p *parser) place(t token) diag.Span {
 	return p.span(off, off)
 }
 
-// last is where the token before this one stands, line breaks and comments
-// apart.
+// last returns the place of the token before this one, ignoring line breaks and comments.
 func (p *parser) last() diag.Span {
 	i := p.pos - 1
 	for i > 0 && (p.toks[i].kind == tNewline || p.toks[i].kind == tComment) {
@@ -179,9 +177,8 @@ func (p *parser) skipNewlines() {
 	}
 }
 
-// errorf reports a problem of the syntax, unless the scanner found one before it
-// on that line: what stands behind is only half there and the parser knows less
-// than it says.
+// errorf reports a syntax error, unless the scanner reported an error before it on the
+// same line: the parser's error is then most likely a consequence.
 func (p *parser) errorf(code string, s diag.Span, format string, args ...any) *diag.Diagnostic {
 	if s.Line > 0 && s.Line <= len(p.badFrom) && s.Col >= p.badFrom[s.Line-1] {
 		return &diag.Diagnostic{}
@@ -189,7 +186,7 @@ func (p *parser) errorf(code string, s diag.Span, format string, args ...any) *d
 	return p.report(code, s, format, args...)
 }
 
-// what names the token that stands where something else was expected.
+// what describes an unexpected token.
 func (p *parser) what() string {
 	switch t := p.tok(); t.kind {
 	case tWord, tString:
@@ -201,8 +198,8 @@ func (p *parser) what() string {
 	}
 }
 
-// skip leaves the rest of a statement, or of a stage where arrows stop it. What
-// stands in braces is left as a whole.
+// skip skips the rest of a statement, or of a stage if arrows stop it. It skips braces
+// with their contents.
 func (p *parser) skip(arrows bool) {
 	for !p.atEnd() && !(arrows && p.kind() == tArrow) {
 		if p.kind() == tOpen {
@@ -236,8 +233,8 @@ func (p *parser) skipBraces() {
 	}
 }
 
-// topStatement reports whether the line here begins, at its very left, with the
-// keyword of a statement that can only stand outside of all braces.
+// topStatement reports whether the line begins, without indentation, with the keyword of
+// a statement that is only allowed outside of braces.
 func (p *parser) topStatement() bool {
 	t := p.tok()
 	if t.kind != tWord || t.off != p.lines[p.line(t.off)] {
@@ -278,20 +275,20 @@ func (p *parser) separators() {
 	}
 }
 
-// endStatement demands that nothing more stands on the line.
+// endStatement reports anything that follows a complete statement on its line.
 func (p *parser) endStatement() {
 	if p.atEnd() || p.left || p.topStatement() {
 		return
 	}
 	switch p.kind() {
 	case tArrow:
-		p.errorf("E0203", p.here(), "an arrow has no place behind this statement")
+		p.errorf("E0203", p.here(), "unexpected -> after this statement")
 	case tOpen:
-		p.errorf("E0225", p.here(), "braces have no place here")
+		p.errorf("E0225", p.here(), "unexpected braces")
 	case tColon:
-		p.errorf("E0219", p.here(), "a ':' stands only behind the label that begins a line")
+		p.errorf("E0219", p.here(), "a ':' may only follow a label at the beginning of a line")
 	default:
-		p.errorf("E0203", p.here(), "%s is more than this statement takes", p.what()).
+		p.errorf("E0203", p.here(), "%s is too much: the statement was complete before it", p.what()).
 			WithHelp("begin a new line")
 	}
 	p.skip(false)
@@ -306,7 +303,7 @@ func (p *parser) header() {
 		kw := p.next()
 		p.f.Name = p.name("E0202", "the name of the "+p.f.Kind.String()+" is missing", p.text(kw)+" NAME, as in: net googlenet")
 		if p.kind() == tWord && p.f.Name != nil {
-			p.errorf("E0203", p.here(), "a name has no blanks: %s is one word too many", p.what()).
+			p.errorf("E0203", p.here(), "a name is one word: %s does not belong to it", p.what()).
 				WithHelp("write %s_%s", p.f.Name.Name, p.text(p.tok()))
 			p.skip(false)
 		}
@@ -363,8 +360,8 @@ func (p *parser) declared(t token) *Ident {
 	switch {
 	case f == nil && l.Kind == NameLit:
 	case f == nil && l.Kind == StridedLit:
-		p.errorf("E0218", id.Span, "a name has no '/': %s", diag.Quote(raw)).
-			WithHelp("the '/' stands between the parts of a path, which incc makes itself")
+		p.errorf("E0218", id.Span, "a name cannot contain '/': %s", diag.Quote(raw)).
+			WithHelp("incc joins the parts of a path with '/', so a name cannot contain it")
 	case f == nil || f.code == "E0107":
 		d := p.errorf("E0217", id.Span, "%s reads as a %s, so it cannot be a name", diag.Quote(raw), l.Kind)
 		alt := "_" + raw
@@ -471,7 +468,7 @@ func (p *parser) input() Stmt {
 	at := p.here()
 	if s.Shape = p.lit(); s.Shape != nil {
 		if _, ok := s.Shape.Shape(); !ok {
-			p.errorf("E0224", at, "%s is no shape", diag.Quote(s.Shape.Raw)).WithHelp("channels, height and width: %s", help)
+			p.errorf("E0224", at, "%s is not a shape", diag.Quote(s.Shape.Raw)).WithHelp("channels, height and width: %s", help)
 			s.Shape = nil
 		}
 	}
@@ -540,7 +537,7 @@ func (p *parser) strings() *Strings {
 		if t := p.tok(); t.kind == tWord {
 			d.Suggest(p.at(t), strconv.Quote(p.text(t))).WithHelp("put it into double quotes: %s", strconv.Quote(p.text(t)))
 		} else if t.kind == tComma || t.kind == tSemi {
-			d.WithHelp("blanks or new lines stand between the names").Suggest(p.at(t), " ")
+			d.WithHelp("separate the names by blanks or new lines").Suggest(p.at(t), " ")
 		}
 		p.next()
 	}
@@ -624,7 +621,7 @@ func (p *parser) keys(what string) []*Arg {
 			return args[:i]
 		}
 		if a.Value.Body != nil {
-			p.errorf("E0225", a.Value.Span, "braces have no place here")
+			p.errorf("E0225", a.Value.Span, "unexpected braces")
 		}
 	}
 	return args
@@ -652,7 +649,7 @@ func (p *parser) block() Stmt {
 			id := p.reserved(p.name("", "", ""), "parameter")
 			pa := &Param{Name: id}
 			if s.Params = append(s.Params, pa); len(s.Params) > MaxParams {
-				p.errorf("E0228", id.Span, "a block has at most %d parameters", MaxParams).WithHelp("let parts of the body be blocks of their own")
+				p.errorf("E0228", id.Span, "a block has at most %d parameters", MaxParams).WithHelp("move parts of the body into blocks of their own")
 				p.skip(false)
 				return nil
 			}
@@ -665,7 +662,7 @@ func (p *parser) block() Stmt {
 			}
 			continue
 		case p.kind() == tOpen:
-			p.errorf("E0222", p.here(), "an = stands before the block's body").WithHelp(help).Suggest(p.here(), "= {")
+			p.errorf("E0222", p.here(), "= is missing before the block's body").WithHelp(help).Suggest(p.here(), "= {")
 			p.skip(false)
 			return nil
 		case p.atEnd() || p.kind() == tArrow:
@@ -730,17 +727,17 @@ func (p *parser) train() Stmt {
 			p.margin()
 			switch p.second() {
 			case tColon:
-				p.errorf("E0219", p.here(), "labels have no place in train").
+				p.errorf("E0219", p.here(), "the statements of train have no labels").
 					WithHelp("a statement begins with its word: loss xent, sgd lr=0.01")
 				p.skip(false)
 			case tEq:
-				p.errorf("E0203", p.here(), "%s= stands behind the word of its statement", p.text(p.tok())).
+				p.errorf("E0203", p.here(), "%s= must follow the name of a statement", p.text(p.tok())).
 					WithHelp("such as: sgd lr=0.01, or run epochs=250")
 				p.skip(false)
 			default:
 				if c := p.call(); c != nil {
 					if c.Body != nil {
-						p.errorf("E0225", c.Body.Open, "braces have no place in train")
+						p.errorf("E0225", c.Body.Open, "the statements of train take no braces")
 					}
 					s.Stmts = append(s.Stmts, c)
 				}
@@ -777,13 +774,13 @@ func (p *parser) lineOf() *Line {
 		if t.kind == tWord && !isNumberLabel(p.text(t)) {
 			l.Label = p.declared(t)
 		} else {
-			// In its place a number can be nothing else: the rows of the papers' tables
-			// are numbered.
+			// A number may be a label (the rows of the papers' tables are numbered): here
+			// it can be nothing else.
 			l.Label = &Ident{p.at(t), p.text(t)}
 		}
 		p.next()
 		if p.atEnd() {
-			p.errorf("E0219", l.Label.Span, "the label %s stands before nothing", diag.Quote(l.Label.Name)).
+			p.errorf("E0219", l.Label.Span, "the label %s has no pipeline", diag.Quote(l.Label.Name)).
 				WithHelp("its pipeline begins on the same line: %s: conv 3x3 64", l.Label.Name)
 			return nil
 		}
@@ -798,7 +795,7 @@ func (p *parser) lineOf() *Line {
 func (p *parser) pipeline(l *Line) {
 	var arrow diag.Span
 	if p.kind() == tArrow {
-		p.errorf("E0205", p.here(), "nothing stands before this arrow").
+		p.errorf("E0205", p.here(), "there is no op before this arrow").
 			WithHelp("an arrow leads from one op to the next; delete it, or put an op before it")
 		p.next()
 		p.skipNewlines()
@@ -831,15 +828,14 @@ func (p *parser) pipeline(l *Line) {
 	}
 }
 
-// junk reports what stands behind a call where an arrow or the end of the line
-// should.
+// junk reports a token after a call that is neither an arrow nor the end of the line.
 func (p *parser) junk() {
 	switch p.kind() {
 	case tColon:
-		p.errorf("E0219", p.here(), "a ':' stands only behind the label that begins a line").
+		p.errorf("E0219", p.here(), "a ':' may only follow a label at the beginning of a line").
 			WithHelp("a label covers its whole line; give this part a line of its own")
 	case tOpen:
-		p.errorf("E0225", p.here(), "a call has one pair of braces").WithHelp("lead on with ->, or begin a new line")
+		p.errorf("E0225", p.here(), "a call has one pair of braces").WithHelp("continue with ->, or begin a new line")
 	case tEq:
 		p.errorf("E0209", p.here(), "a key is missing before =").WithHelp("key=value, as in act=relu")
 	case tComma:
@@ -847,9 +843,9 @@ func (p *parser) junk() {
 	default:
 		d := p.errorf("E0203", p.here(), "behind the closing brace comes -> or a new line, not %s", p.what())
 		if p.kind() == tWord && p.second() == tEq {
-			d.WithHelp("arguments stand before the braces")
+			d.WithHelp("arguments come before the braces")
 		} else {
-			d.WithHelp("lead on with ->, or begin a new line")
+			d.WithHelp("continue with ->, or begin a new line")
 		}
 	}
 }
@@ -861,7 +857,7 @@ func (p *parser) call() *Call {
 	case tWord:
 	case tBad:
 	case tOpen:
-		p.errorf("E0204", p.here(), "braces need an op before them").
+		p.errorf("E0204", p.here(), "an op is missing before these braces").
 			WithHelp("concat, add, max, residual, repeat or head; a sequence needs no braces")
 		p.skipBraces()
 		return nil
@@ -899,12 +895,12 @@ func (p *parser) call() *Call {
 			d.WithHelp("a constant is declared with let: let %s = %s", c.Name.Name, p.text(v)).
 				Suggest(diag.Span{Pos: c.Name.Span.Pos}, "let ")
 		} else {
-			d.WithHelp("lead on with ->; branches stand in concat { … }; a label is written %s:", c.Name.Name)
+			d.WithHelp("continue with ->; write branches in concat { … }, and a label as %s:", c.Name.Name)
 		}
 		p.skip(false)
 		return nil
 	case tColon:
-		p.errorf("E0219", c.Name.Span, "a label stands only at the beginning of a line").
+		p.errorf("E0219", c.Name.Span, "a label is only allowed at the beginning of a line").
 			WithHelp("it covers its whole line; give this part a line of its own")
 		p.next()
 		if p.kind() == tWord {
@@ -927,7 +923,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 			t := p.next()
 			a.Key = &Ident{p.at(t), p.text(t)}
 			if t.kind == tString || t.kind == tWord && !plainKey(a.Key.Name) {
-				p.errorf("E0209", a.Key.Span, "%s is no key", diag.Quote(strings.Trim(a.Key.Name, `"`))).
+				p.errorf("E0209", a.Key.Span, "%s is not a key", diag.Quote(strings.Trim(a.Key.Name, `"`))).
 					WithHelp("a key is a name: act=relu, bn.gamma=off")
 			}
 			a.Eq = p.at(p.next())
@@ -937,7 +933,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 				return args, nil
 			}
 			if first, ok := keys[a.Key.Name]; ok {
-				p.errorf("E0211", a.Key.Span, "the key %s stands here twice", a.Key.Name).Relate(first, "the first is here").
+				p.errorf("E0211", a.Key.Span, "the key %s is given twice", a.Key.Name).Relate(first, "the first is here").
 					WithHelp("keep one of them")
 			} else {
 				if keys == nil {
@@ -968,7 +964,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 		if a.Key == nil && len(keys) > 0 {
 			if !complained {
 				complained = true
-				d := p.errorf("E0210", a.Value.Span, "%s has no key and stands behind key=value", diag.Quote(a.Value.Raw())).
+				d := p.errorf("E0210", a.Value.Span, "%s has no key but follows key=value", diag.Quote(a.Value.Raw())).
 					WithHelp("values without a key come first")
 				if n := len(args); n > 0 && args[n-1].Key != nil && args[n-1].Eq.Line != args[n-1].Value.Span.Line {
 					d.Relate(args[n-1].Eq, "the value of this key was read from the next line")
@@ -1068,7 +1064,7 @@ func (p *parser) badString(t token) {
 			off := t.off + int32(len(raw)-1-len(rest))
 			_, n := utf8.DecodeRuneInString(rest[1:])
 			n++
-			p.errorf("E0105", p.span(off, off+int32(n)), "%s begins no escape", rest[:n]).
+			p.errorf("E0105", p.span(off, off+int32(n)), "%s is not an escape", rest[:n]).
 				WithHelp(`escapes are \" \\ \n \t \xFF \u00E9; a backslash itself is \\`)
 			return
 		}
@@ -1112,9 +1108,9 @@ func (p *parser) margin() {
 	}
 }
 
-// unclosed reports the braces that are open where the text ends, or where a
-// statement begins that cannot stand in them, and leaves the innermost. The
-// culprit is most likely the outermost one whose lines are not indented.
+// unclosed reports braces that are still open at the end of the text, or before a
+// statement that is not allowed in braces, and leaves the innermost. The culprit is most
+// likely the outermost brace whose lines are not indented.
 func (p *parser) unclosed() {
 	if !p.left {
 		culprit := p.open[len(p.open)-1]
@@ -1157,7 +1153,7 @@ func (p *parser) body() *Body {
 		if p.kind() == tClose {
 			p.closeBrace(&b.Close)
 			if len(b.Stmts) == 0 {
-				p.errorf("E0215", b.Open.To(b.Close), "nothing stands between the braces").
+				p.errorf("E0215", b.Open.To(b.Close), "the braces are empty").
 					WithHelp("a body is at least one op; identity passes its input through")
 			}
 			return b
@@ -1189,7 +1185,7 @@ func (p *parser) inner() Stmt {
 		case w == "default":
 			return p.defaults()
 		case isKeyword(w):
-			p.errorf("E0214", p.here(), "%s stands only outside of all braces", w).
+			p.errorf("E0214", p.here(), "%s is only allowed outside of braces", w).
 				WithHelp("move it to the top of the file")
 			p.skip(false)
 			return nil
@@ -1201,7 +1197,7 @@ func (p *parser) inner() Stmt {
 	return nil
 }
 
-// declaredTwice tells lets, blocks and parameters that share a name.
+// declaredTwice reports lets, blocks and parameters that share a name.
 func (p *parser) declaredTwice() {
 	lets, blocks := map[string]diag.Span{}, map[string]diag.Span{}
 	tell := func(seen map[string]diag.Span, id *Ident, what string) {

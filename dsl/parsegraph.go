@@ -41,7 +41,7 @@ func (p *parser) graphStmt(seen map[string]diag.Span) Stmt {
 	case p.second() == tColon:
 		p.errorf("E0214", kw, "labels belong to a net; a graph is flat").WithHelp("part %s = VALUE names a part of a graph", w)
 	default:
-		p.errorf("E0226", kw, "%s begins no line of a graph", p.what()).WithHelp(assignHelp)
+		p.errorf("E0226", kw, "%s cannot begin a line of a graph", p.what()).WithHelp(assignHelp)
 	}
 	p.skip(false)
 	return nil

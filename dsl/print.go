@@ -15,10 +15,10 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Print is a graph in its flat form, laid out as Format would. Reading it gives
-// an equal graph, but for places in a spec, the spec's hash, and the bytes of
-// weights: of those that an initialization draws the text has the
-// initialization, of those that folding made the shape and a hash.
+// Print returns a graph in its flat form, formatted as by Format. Reading the text gives
+// an equal graph, except for places in a spec, the spec's hash, and the bytes of weights.
+// For weights that are drawn the text has the initialization; for weights made by folding
+// it has the shape and a hash.
 func Print(g *ir.Graph) []byte {
 	p := &flatPrinter{g: g}
 	p.graph()
@@ -59,7 +59,7 @@ func (p *flatPrinter) graph() {
 	for i, v := range g.Params {
 		at[v] = i
 	}
-	// Params stand before the first node that reads them, but in their order.
+	// Params are printed before the first node that reads them, in their own order.
 	next := 0
 	upTo := func(i int) {
 		for ; next <= i; next++ {
@@ -117,7 +117,7 @@ func plain(name string) string {
 	return "g" + s
 }
 
-// inputShape is a shape whose batch is understood where it comes first.
+// inputShape prints a shape without its batch, if that is the first axis.
 func inputShape(s ir.Shape) string {
 	if len(s) > 1 && s[0] == ir.Batch && !s[1:].Symbolic() {
 		return s[1:].String()
@@ -148,8 +148,8 @@ func floatText(x float64) string {
 // mostByValue is how many elements a constant has at most to be printed in full.
 const mostByValue = 16
 
-// standardFactors are the factors of a param of which a line says nothing: those
-// of weights of conv and fc, of other weights, of what is not trained.
+// standardFactors are the default factors of a param: for weights of conv and fc, for
+// other weights, and for params that are not trained.
 func standardFactors(kind ir.Kind, shape ir.Shape) (lr, decay float64) {
 	if kind != ir.Weight {
 		return 0, 0
@@ -259,8 +259,7 @@ func (p *flatPrinter) node(n *ir.Node, parts map[string]bool) {
 	p.line(words...)
 }
 
-// partOf is the part that a node belongs to where its line does not say: the one
-// that its name begins with.
+// partOf is the default part of a node: the part whose name its own name begins with.
 func partOf(name string, parts map[string]bool) string {
 	if first, _, ok := strings.Cut(name, "/"); ok && parts[first] {
 		return first

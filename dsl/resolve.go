@@ -12,10 +12,10 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// Resolve writes into a spec what was said beside it, so that its text alone says
-// what was done: the values that opt.Defines gives to lets, and what want says of
-// training otherwise than the spec does, augmentation aside. The rest of the text
-// stays as it is, comments with it; a text that changes is formatted.
+// Resolve writes overrides into the text of a spec, so that the text describes the
+// whole run: the values of lets from opt.Defines, and the training settings of want
+// that differ from the spec's, except augmentation. The rest of the text, comments
+// included, stays as it is; a text that changes is formatted.
 func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, error) {
 	g, l := Load(name, src, opt)
 	if l.HasErrors() {
@@ -39,7 +39,7 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 	}
 	text, l := Format(name, r.apply(whole))
 	if l.HasErrors() {
-		return nil, fmt.Errorf("%s: what was said beside it cannot be written into it: %w", name, l.Err())
+		return nil, fmt.Errorf("%s: the overrides cannot be written into it: %w", name, l.Err())
 	}
 	if len(opt.Defines) > 0 {
 		// A word of -D is a word; in the text it could name another let.
@@ -100,7 +100,7 @@ func (r *resolver) replace(s diag.Span, text string) {
 	r.edits = append(r.edits, edit{r.at(s), r.at(s.After()), text})
 }
 
-// remove takes out what stands from the beginning of one span to the end of another.
+// remove deletes the text from the beginning of one span to the end of another.
 func (r *resolver) remove(first, last diag.Span) {
 	r.edits = append(r.edits, edit{r.at(first), r.at(last.After()), ""})
 }
@@ -138,7 +138,7 @@ func (r *resolver) lets(f *File, defines map[string]string) {
 	})
 }
 
-// train edits a train block that says is into one that says want.
+// train edits a train block from the settings in is to those in want.
 func (r *resolver) train(t *Train, is, want *recipe.Train) {
 	var stmts []string // that are new
 	for i := range trainTable {
@@ -146,7 +146,7 @@ func (r *resolver) train(t *Train, is, want *recipe.Train) {
 		if s.many || s.group == "optimizer" && s.name != want.Optimizer.Kind {
 			continue
 		}
-		// The statement as it stands; nil where it does not.
+		// The statement in the text, nil if there is none.
 		var c *Call
 		if at := slices.IndexFunc(t.Stmts, func(c *Call) bool { return c.Name.Name == s.name }); at >= 0 {
 			c = t.Stmts[at]

@@ -18,7 +18,7 @@ const bom = "\xef\xbb\xbf"
 type source struct {
 	path    string
 	src     []byte
-	lines   []int32 // offset of each line's first byte; the first stands behind the BOM
+	lines   []int32 // offset of each line's first byte; the first line begins after the BOM
 	badFrom []int   // of each line: the column where the scanner found something wrong
 	diags   diag.List
 	full    bool   // MaxProblems reached
@@ -60,8 +60,8 @@ func (s *source) span(off, end int32) diag.Span {
 	return diag.Span{Pos: diag.Pos{File: s.path, Line: l + 1, Col: int(off-s.lines[l]) + 1}, Len: int(end - off)}
 }
 
-// lexical reports a problem of the scanner's. Its line is marked, for what the
-// parser then stumbles over there is only a consequence.
+// lexical reports a problem that the scanner found, and marks its line: errors of the
+// parser after it on that line are consequences.
 func (s *source) lexical(code string, off, end int32, format string, args ...any) *diag.Diagnostic {
 	at := s.span(off, end)
 	s.badFrom[at.Line-1] = min(s.badFrom[at.Line-1], at.Col)
@@ -74,7 +74,7 @@ func (s *source) report(code string, at diag.Span, format string, args ...any) *
 	}
 	if len(s.diags) >= MaxProblems {
 		s.full = true
-		s.diags.Errorf("E0110", at, "too many problems: only the first %d of this file are told", MaxProblems)
+		s.diags.Errorf("E0110", at, "too many problems: only the first %d of this file are reported", MaxProblems)
 		return &diag.Diagnostic{}
 	}
 	return s.diags.Errorf(code, at, format, args...)
@@ -243,7 +243,7 @@ done:
 		emit(tBad, off, i)
 	case "ascii":
 		s.lexical("E0112", off, i, "a name is made of ASCII letters: %s", diag.Quote(raw)).
-			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; any text may stand in comments and strings")
+			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; comments and strings may contain any text")
 		emit(tBad, off, i)
 	default:
 		emit(tWord, off, i)
@@ -305,7 +305,7 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 			end += int32(n)
 		}
 		s.lexical("E0112", off, end, "a name is made of ASCII letters: %s", diag.Quote(string(src[off:end]))).
-			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; any text may stand in comments and strings")
+			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; comments and strings may contain any text")
 		emit(tBad, off, end)
 		return end
 	}
@@ -347,7 +347,7 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 		}
 	}
 	if i := strings.IndexRune("()[]", r); i >= 0 {
-		// One bracket of a line stands for all of them.
+		// Only the first bracket of a line is reported.
 		if line := s.line(off) + 1; s.toldIn[i/2] == line {
 			return end
 		} else {
@@ -381,7 +381,7 @@ func (s *source) comment(off, end int32) int32 {
 	return s.lineEnd(off)
 }
 
-// charHelp is what people mean by characters that the language does not have.
+// charHelp says what to write instead of a character that the language does not use.
 var charHelp = map[rune]struct{ help, instead string }{
 	'(':      {"arguments follow the name without parentheses: conv 3x3 64", ""},
 	')':      {"arguments follow the name without parentheses: conv 3x3 64", ""},
@@ -392,7 +392,7 @@ var charHelp = map[rune]struct{ help, instead string }{
 	'-':      {"a pipeline's arrow is written ->", ""},
 	'>':      {"a pipeline's arrow is written ->", "->"},
 	'<':      {"a pipeline's arrow is written -> and points to the right", ""},
-	'|':      {"a pipeline's arrow is written ->; branches stand in concat { … }, one a line", ""},
+	'|':      {"a pipeline's arrow is written ->; write branches in concat { … }, one on each line", ""},
 	'%':      {"write a share as a number: 0.4", ""},
 	'$':      {"a let or parameter is used by its bare name", ""},
 	'\\':     {"a line that begins with -> continues the previous one; no \\ is needed", ""},

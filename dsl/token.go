@@ -23,15 +23,15 @@ func (k tokenKind) String() string {
 	return [...]string{"the end of the file", "the end of the line", "a comment", "a word", "a string", "->", "{", "}", "=", ":", ";", ",", "an unreadable character"}[k]
 }
 
-// token is 12 bytes, for a file may hold a million of them; places are found
-// again from the offsets.
+// token has 12 bytes because a file may hold a million of them. Lines and columns are
+// computed from the offsets.
 type token struct {
 	off, end int32
 	kind     tokenKind
 }
 
-// role is what the parser found a token to be, where the formatter cannot see
-// it from the token alone.
+// role tells the formatter what the parser took a token for, where the token itself
+// does not show it.
 type role uint8
 
 const (

@@ -15,8 +15,8 @@ import (
 type trainStmt struct {
 	name  string
 	doc   string
-	group string   // statements of a group exclude each other; "" stands alone
-	many  bool     // may stand several times
+	group string   // statements of a group exclude each other; "" for no group
+	many  bool     // may occur several times
 	words []string // of which the first argument is one; nil without
 	word  func(t *recipe.Train) *string
 	keys  []trainKey
@@ -185,7 +185,7 @@ func (b *builder) train(s *Train, cx context) {
 	}
 }
 
-// emaDecay is that of an average whose statement, or run, does not say it.
+// emaDecay is the default decay of an exponential average.
 const emaDecay = 0.999
 
 func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context) {
@@ -196,7 +196,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 	switch {
 	case row.word == nil:
 		if len(pos) > 0 {
-			d := b.err(cx, "E0403", pos[0].Span(), "%s takes key=value alone: %s has no =", row.name, diag.Quote(pos[0].Value.Raw()))
+			d := b.err(cx, "E0403", pos[0].Span(), "%s takes only key=value: %s has no =", row.name, diag.Quote(pos[0].Value.Raw()))
 			if k := row.key(pos[0].Value.Raw()); k != nil && k.kind == kSwitch {
 				d.WithHelp("write %s=on", k.name).Suggest(pos[0].Span(), k.name+"=on")
 			} else {
@@ -228,7 +228,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 			break
 		}
 		if old := *row.word(t); old != "" && old != v.text() {
-			b.err(cx, "E0607", v.at, "%s %s stands beside %s=%s of run", row.name, v.text(), row.name, old).WithHelp("keep one of the two")
+			b.err(cx, "E0607", v.at, "%s %s contradicts %s=%s of run", row.name, v.text(), row.name, old).WithHelp("keep one of the two")
 		}
 		*row.word(t) = v.text()
 		if row.name == "init" {
@@ -262,7 +262,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 			*f = x.(bool)
 		case *string:
 			if *f != "" && *f != x.(string) {
-				b.err(cx, "E0607", a.at[k.name], "%s=%s stands beside %s %s", k.name, x, k.name, *f).WithHelp("keep one of the two")
+				b.err(cx, "E0607", a.at[k.name], "%s=%s contradicts %s %s", k.name, x, k.name, *f).WithHelp("keep one of the two")
 			}
 			*f = x.(string)
 		case *[]float64:
@@ -294,8 +294,7 @@ func (s *trainStmt) keyNames() []string {
 	return names
 }
 
-// checkTrain demands what a statement cannot do without, and refuses keys that
-// its word does not use.
+// checkTrain reports missing keys, and keys that the word of a statement does not use.
 func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound, cx context) {
 	need := func(key, why string) {
 		if _, ok := a.vals[key]; !ok && !a.given[key] {

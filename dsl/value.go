@@ -15,10 +15,10 @@ import (
 type value struct {
 	items   []*Lit
 	body    *Body
-	at      diag.Span // where it stands
-	from    diag.Span // where a parameter or let got it; invalid where it stands there literally
+	at      diag.Span // its place in the call
+	from    diag.Span // where the parameter or let got its value; invalid for a literal
 	via     string    // that parameter or let
-	unknown bool      // of a block that is only checked, or told before
+	unknown bool      // the value is not known: its block is only checked, or an error was reported
 }
 
 // text is the value as written, for messages.

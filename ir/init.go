@@ -71,7 +71,7 @@ func ParseInit(s string) (Init, error) {
 	takes, ok := initTakesNumber[InitKind(kind)]
 	switch {
 	case !ok:
-		return Init{}, fmt.Errorf("no initialization is called %q: there are he, he_uniform, glorot, xavier, gaussian,STD, uniform,A, constant,V, trunc,STD", kind)
+		return Init{}, fmt.Errorf("unknown initialization %q (want he, he_uniform, glorot, xavier, gaussian,STD, uniform,A, constant,V, trunc,STD)", kind)
 	case takes && !has:
 		return Init{}, fmt.Errorf("%s wants a number: %s,0.05", kind, kind)
 	case !takes && has:

@@ -95,7 +95,7 @@ func Parse(text string) (Pipeline, error) {
 			n := len(p)
 			p = without(p, pass)
 			if len(p) == n {
-				return nil, fmt.Errorf("passes: -%s takes away a pass that does not stand before it", name)
+				return nil, fmt.Errorf("passes: -%s removes a pass that the list does not have before it", name)
 			}
 			continue
 		}
@@ -156,7 +156,7 @@ func possible(as []Arg, none string) string {
 	for i, a := range as {
 		names[i] = a.Name
 	}
-	return "possible are " + strings.Join(names, ", ")
+	return "want " + strings.Join(names, ", ")
 }
 
 func unknown(name string, before Pipeline) error {
@@ -169,11 +169,11 @@ func unknown(name string, before Pipeline) error {
 			names = append(names, a.Name)
 		}
 	}
-	msg := fmt.Sprintf("passes: there is no pass called %s", diag.Quote(name))
+	msg := fmt.Sprintf("passes: unknown pass %s", diag.Quote(name))
 	if s, ok := diag.Nearest(name, names); ok {
 		return fmt.Errorf("%s; did you mean %s?", msg, s)
 	}
-	return fmt.Errorf("%s; there are %s, and the levels O0, O1, O2", msg, strings.Join(names, ", "))
+	return fmt.Errorf("%s (want %s, or a level: O0, O1, O2)", msg, strings.Join(names, ", "))
 }
 
 // Check reports a pass that stands before one that it must follow.
@@ -182,7 +182,7 @@ func (p Pipeline) Check() error {
 		for _, c := range s.Pass.After {
 			for _, later := range p[i+1:] {
 				if later.Pass.Name == c.Pass && !p[:i].has(c.Pass) {
-					return fmt.Errorf("passes: %s must stand behind %s: %s", s.Pass.Name, c.Pass, c.Why)
+					return fmt.Errorf("passes: %s must run after %s: %s", s.Pass.Name, c.Pass, c.Why)
 				}
 			}
 		}

@@ -56,7 +56,7 @@ func TestTable(t *testing.T) {
 		}
 		for _, c := range x.After {
 			if Lookup(c.Pass) == nil || c.Why == "" {
-				t.Errorf("%s must stand behind %q because %q", x.Name, c.Pass, c.Why)
+				t.Errorf("%s must run after %q because %q", x.Name, c.Pass, c.Why)
 			}
 		}
 	}
@@ -87,19 +87,19 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ text, want string }{
-		{"fold-bm", `there is no pass called "fold-bm"; did you mean fold-bn?`},
-		{"xyzzyplugh", "there are drop-heads, drop-dropout"},
-		{"factorize=svt", "possible are retrain, svd"},
+		{"fold-bm", `unknown pass "fold-bm"; did you mean fold-bn?`},
+		{"xyzzyplugh", "want drop-heads, drop-dropout"},
+		{"factorize=svt", "want retrain, svd"},
 		{"fold-bn=x", "it has no variants"},
 		{"factorize,mdi=8", "did you mean mid?"},
-		{"mid=8", `no pass called "mid"`},
-		{"O2,mid=8", `no pass called "mid"`},
+		{"mid=8", `unknown pass "mid"`},
+		{"O2,mid=8", `unknown pass "mid"`},
 		{"O1=3", "O1 takes no value"},
-		{"dce,-cse", "takes away a pass that does not stand before it"},
-		{"-nope", `no pass called "nope"`},
-		{"O3", `no pass called "O3"`},
-		{"merge-siblings,commute-avgpool", "merge-siblings must stand behind commute-avgpool: the projection"},
-		{"O2,stack-3x3", "must stand behind stack-3x3: a redesign"},
+		{"dce,-cse", "removes a pass that the list does not have before it"},
+		{"-nope", `unknown pass "nope"`},
+		{"O3", `unknown pass "O3"`},
+		{"merge-siblings,commute-avgpool", "merge-siblings must run after commute-avgpool: the projection"},
+		{"O2,stack-3x3", "must run after stack-3x3: a redesign"},
 		{"fold-bn\x1b[31m", `"fold-bn\x1b[31m"`},
 	} {
 		if p, err := Parse(c.text); err == nil || !strings.Contains(err.Error(), c.want) {

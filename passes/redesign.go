@@ -100,7 +100,7 @@ func newRedesigner(r *ir.Rewriter, o Options) (*redesigner, error) {
 }
 
 // errTrained is returned by a redesign of a network that has weights.
-var errTrained = errors.New("it makes another function, and the weights that the network has would be lost")
+var errTrained = errors.New("it changes the function of the network, so the trained weights would be lost")
 
 // untrained returns an error where the layer weights of the graph have data.
 func (d *redesigner) untrained(instead string) error {

@@ -36,7 +36,7 @@ func (a *Act) UnmarshalText(b []byte) error {
 		x = ActNone
 	}
 	if !x.valid() {
-		return fmt.Errorf("no activation is called %q: there are none, relu, sigmoid, tanh", b)
+		return fmt.Errorf("unknown activation %q (want none, relu, sigmoid or tanh)", b)
 	}
 	*a = x
 	return nil

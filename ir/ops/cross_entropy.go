@@ -41,7 +41,7 @@ func (c CrossEntropy) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if in[0].Shape[0] != in[1].Shape[0] {
-		return nil, ir.Violation("cross_entropy", 2, 1, "logits are %v, labels %v", in[0].Shape, in[1].Shape)
+		return nil, ir.Violation("cross_entropy", 2, 1, "logits are %v and labels are %v: the numbers of images differ", in[0].Shape, in[1].Shape)
 	}
 	if !(c.Smoothing >= 0 && c.Smoothing < 1) {
 		return nil, ir.Violation("cross_entropy", 3, -1, "smoothing %g is not within 0..1, 1 excluded", c.Smoothing)

@@ -35,7 +35,7 @@ func (k ReduceKind) MarshalText() ([]byte, error) { return []byte(k), nil }
 // UnmarshalText reads a name.
 func (k *ReduceKind) UnmarshalText(b []byte) error {
 	if !ReduceKind(b).valid() {
-		return fmt.Errorf("no reduction is called %q: there are sum, mean, max", b)
+		return fmt.Errorf("unknown reduction %q (want sum, mean or max)", b)
 	}
 	*k = ReduceKind(b)
 	return nil

@@ -44,7 +44,7 @@ func (r Reshape) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	out, ok := r.bind(s, x)
 	if !ok {
-		return nil, ir.Violation("reshape", 3, 0, "%v has other elements than %v: %d against %d an image", x, s, x.Size(), s.Size())
+		return nil, ir.Violation("reshape", 3, 0, "%v and %v differ in their number of elements: %d and %d for each image", x, s, x.Size(), s.Size())
 	}
 	return like(ir.Float(out...)), nil
 }
