@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -85,7 +86,7 @@ func goFiles(dir string) ([]goSource, error) {
 		if e.IsDir() || filepath.Ext(name) != ".go" || name[0] == '_' || name[0] == '.' {
 			continue
 		}
-		src, err := readLimited(filepath.Join(dir, name))
+		src, err := files.Read(filepath.Join(dir, name), maxGoFile)
 		if err != nil {
 			return nil, err
 		}

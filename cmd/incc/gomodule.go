@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -21,6 +22,9 @@ import (
 // leastGo is the version of Go that generated packages need: they range over
 // functions, and their tests loop with testing.B.Loop. golden vets them with it.
 const leastGo = "1.24"
+
+// maxGoFile is the size of a go.mod or a Go file of the user's that is read, in bytes.
+const maxGoFile = 64 << 20
 
 // goModule is a Go module on the disk.
 type goModule struct {
@@ -36,7 +40,7 @@ func findModule(dir string) (*goModule, error) {
 	}
 	for at := abs; ; at = filepath.Dir(at) {
 		file := filepath.Join(at, "go.mod")
-		b, err := readLimited(file)
+		b, err := files.Read(file, maxGoFile)
 		if err == nil {
 			return readModule(file, b)
 		}

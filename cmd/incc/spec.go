@@ -26,9 +26,12 @@ type source struct {
 	run  string                            // the folder of the run that the spec was named by, "" for none
 }
 
-// maxSpecBytes is one more than a spec may hold: enough to see that it is too
-// large without reading all of it.
-const maxSpecBytes = 1<<20 + 1
+// maxSpecBytes is one more than the largest text that dsl.Parse takes: it is enough
+// for dsl.Parse to see that a text is too large.
+const maxSpecBytes = dsl.MaxGraphFile + 1
+
+// maxNamedBytes is the size of a file that a spec names, such as a list of labels.
+const maxNamedBytes = 1 << 20
 
 // readSource finds a spec: an existing file, else that of the run whose folder is
 // named, else a built-in network, else standard input for "-".
@@ -43,7 +46,7 @@ func readSource(c *cli.Context, arg string) (*source, error) {
 func findSource(c *cli.Context, arg string) (*source, error) {
 	if arg == "-" {
 		text, err := io.ReadAll(io.LimitReader(c.App.Reader, maxSpecBytes))
-		return &source{file: "<stdin>", text: text, open: func(name string) ([]byte, error) { return readLimited(name) }}, err
+		return &source{file: "<stdin>", text: text, open: func(name string) ([]byte, error) { return files.Read(name, maxNamedBytes) }}, err
 	}
 	looksLikePath := strings.ContainsAny(arg, `\`) || strings.HasSuffix(arg, ".incc") || strings.HasPrefix(arg, ".") || filepath.IsAbs(arg)
 	fi, err := os.Stat(arg)
@@ -73,13 +76,13 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 
 // readSpec reads the spec in a file.
 func readSpec(file string) (*source, error) {
-	text, err := readLimited(file)
+	text, err := readText(file)
 	dir := filepath.Dir(file)
 	return &source{file: file, text: text, open: func(name string) ([]byte, error) {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
 			return nil, fmt.Errorf("a spec may name only files beside it, not %s", diag.Quote(name))
 		}
-		return readLimited(filepath.Join(dir, filepath.FromSlash(name)))
+		return files.Read(filepath.Join(dir, filepath.FromSlash(name)), maxNamedBytes)
 	}}, err
 }
 
@@ -88,8 +91,8 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// readLimited reads a spec or a file that a spec names, up to maxSpecBytes.
-func readLimited(path string) ([]byte, error) {
+// readText reads a spec, up to maxSpecBytes.
+func readText(path string) ([]byte, error) {
 	f, _, err := files.Open(path)
 	if err != nil {
 		return nil, err
