@@ -34,6 +34,33 @@ func Write(path string, write func(io.Writer) error) error {
 	return named(err, path)
 }
 
+// Replace is Write for the files of a folder that a program keeps for itself, which
+// may have come from somebody else: a symbolic link at the path is replaced by the
+// file, and what it leads to does not change. Anything else that is not a regular
+// file is an error.
+func Replace(path string, write func(io.Writer) error) error {
+	info, err := Replaceable(path)
+	if err == nil {
+		err = target{name: path, path: path, fd: -1, info: info}.replace(write)
+	}
+	return named(err, path)
+}
+
+// Replaceable refuses a path where Replace writes no file. It returns the regular
+// file there, or nil for a link or nothing.
+func Replaceable(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, nil
+	}
+	return info, Regular(path, info)
+}
+
 func (t target) write(write func(io.Writer) error) error {
 	switch {
 	case t.fd >= 0:

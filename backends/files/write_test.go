@@ -156,3 +156,57 @@ func TestWriteInPlace(t *testing.T) {
 		t.Errorf("a new file: %v", err)
 	}
 }
+
+// TestReplace: a link is replaced and what it leads to is left alone; a directory is
+// an error; a file keeps its permissions.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put := func(path string) error {
+		return Replace(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err })
+	}
+	check := func(name, want string) {
+		t.Helper()
+		if b, err := os.ReadFile(at(name)); err != nil || string(b) != want {
+			t.Errorf("%s holds %q, want %q: %v", name, b, want, err)
+		}
+	}
+	if err := os.WriteFile(at("old"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(at("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"old", "none"} {
+		if err := put(at(name)); err != nil {
+			t.Fatal(err)
+		}
+		check(name, "new")
+	}
+	if after, err := os.Stat(at("old")); err != nil || after.Mode() != before.Mode() {
+		t.Errorf("mode %v, want %v: %v", after.Mode(), before.Mode(), err)
+	}
+	if err := put(dir); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("a directory: %v", err)
+	}
+	if err := os.WriteFile(at("precious"), []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"link": "precious", "dangling": "missing", "loop": "loop"} {
+		if err := os.Symlink(to, at(link)); err != nil {
+			t.Skip("no symbolic links here: ", err)
+		}
+		if err := put(at(link)); err != nil {
+			t.Fatal(err)
+		}
+		check(link, "new")
+		if info, err := os.Lstat(at(link)); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s is still a link: %v", link, err)
+		}
+	}
+	check("precious", "precious")
+	if _, err := os.Lstat(at("missing")); err == nil {
+		t.Error("the file behind a dangling link was made")
+	}
+}

@@ -250,7 +250,7 @@ func compare(c *cli.Context, arg, name string, in [][]float32, once func() error
 	path := filepath.Join(dir, "model.onnx")
 	files, err := onnx.Backend{Path: "model.onnx", Version: version, Seed: c.Int64("seed"), Batch: batch}.Emit(g)
 	if err == nil {
-		err = writeFiles(dir, files)
+		err = writeFiles(writeFile, dir, files)
 	}
 	if err != nil {
 		return none, nil, err

@@ -126,7 +126,7 @@ func compile(c *cli.Context) error {
 		}
 	}
 	if c.Bool("external") {
-		err = writeFiles(filepath.Dir(path), emitted)
+		err = writeFiles(writeFile, filepath.Dir(path), emitted)
 	} else {
 		err = writeOutput(c, out, "an ONNX model", func(w io.Writer) error { _, err := emitted[0].WriteTo(w); return err })
 	}
@@ -159,10 +159,10 @@ func needsData(c *cli.Context) bool {
 
 // writeFiles writes what a backend gives; the main file comes last, so that it
 // never names one that is not there.
-func writeFiles(dir string, list []backends.File) error {
+func writeFiles(write fileWriter, dir string, list []backends.File) error {
 	for i := len(list) - 1; i >= 0; i-- {
 		f := list[i]
-		if err := writeFile(filepath.Join(dir, f.Path), func(w io.Writer) error { _, err := f.WriteTo(w); return err }); err != nil {
+		if err := write(filepath.Join(dir, f.Path), func(w io.Writer) error { _, err := f.WriteTo(w); return err }); err != nil {
 			return err
 		}
 	}

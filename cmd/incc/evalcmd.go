@@ -89,7 +89,7 @@ that run.`,
 				return &numericalError{fmt.Sprintf("the outputs of %s are not finite numbers for some images: the weights are too large, or not those of this network", g.Name)}
 			}
 			if file := c.String("confusion"); file != "" {
-				if err := drawConfusion(filepath.Clean(file), s.Confusion, classNames(g, set)); err != nil {
+				if err := drawConfusion(writeFile, filepath.Clean(file), s.Confusion, classNames(g, set)); err != nil {
 					return err
 				}
 			}

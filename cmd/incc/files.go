@@ -16,6 +16,14 @@ import (
 // writeFile writes a file whole or not at all; see files.Write.
 func writeFile(path string, write func(io.Writer) error) error { return files.Write(path, write) }
 
+// writeOwn writes a file that incc names itself, in the folder of a run or of an
+// experiment. It replaces a link there and never follows it: such a folder may have
+// come from somebody else. See files.Replace.
+func writeOwn(path string, write func(io.Writer) error) error { return files.Replace(path, write) }
+
+// fileWriter is writeFile or writeOwn.
+type fileWriter func(path string, write func(io.Writer) error) error
+
 // toStdout reports whether a path means standard output: "-", or a name of its
 // descriptor such as /dev/stdout.
 func toStdout(path string) bool {

@@ -196,7 +196,7 @@ func maxoutFigure(c *cli.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := drawPanels(curves, p1, p2, p3); err != nil {
+	if err := drawPanels(writeOwn, curves, p1, p2, p3); err != nil {
 		return err
 	}
 	if c.Bool("json") {

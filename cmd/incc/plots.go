@@ -40,11 +40,11 @@ func panel(title, xlabel, ylabel string, curves []chart.Curve) chart.Panel {
 }
 
 // drawPanels writes charts side by side as PATH.png and PATH.svg.
-func drawPanels(path string, panels ...chart.Panel) error {
-	if err := writeFile(path+".png", func(w io.Writer) error { return chart.WritePNG(w, panels...) }); err != nil {
+func drawPanels(write fileWriter, path string, panels ...chart.Panel) error {
+	if err := write(path+".png", func(w io.Writer) error { return chart.WritePNG(w, panels...) }); err != nil {
 		return err
 	}
-	return writeFile(path+".svg", func(w io.Writer) error { return chart.WriteSVG(w, panels...) })
+	return write(path+".svg", func(w io.Writer) error { return chart.WriteSVG(w, panels...) })
 }
 
 // drawRun draws loss, accuracy and learning rate of a run into its folder.
@@ -56,7 +56,7 @@ func drawRun(dir, name string, rows []train.Row) error {
 	}
 	rate := panel("", "epoch", "learning rate", []chart.Curve{{Points: series(rows, func(r train.Row) float64 { return r.Rate }), Colour: 2}})
 	rate.Y.Min = chart.At(0)
-	return drawPanels(filepath.Join(dir, "results"),
+	return drawPanels(writeOwn, filepath.Join(dir, "results"),
 		panel(name, "epoch", "loss", both(func(r train.Row) float64 { return r.TrainLoss }, func(r train.Row) float64 { return r.ValLoss })),
 		panel("", "epoch", "accuracy", both(func(r train.Row) float64 { return r.TrainAcc }, func(r train.Row) float64 { return r.ValAcc })),
 		rate)
@@ -72,18 +72,18 @@ func classNames(g *ir.Graph, s *data.Set) []string {
 
 // drawConfusion draws a confusion matrix as PNG and writes its counts beside the
 // picture as CSV. A picture of many classes cannot show all of them.
-func drawConfusion(path string, counts *train.Confusion, names []string) error {
+func drawConfusion(write fileWriter, path string, counts *train.Confusion, names []string) error {
 	var cells []chart.Cell
 	for _, c := range counts.Cells() {
 		cells = append(cells, chart.Cell(c))
 	}
-	err := writeFile(path, func(w io.Writer) error {
+	err := write(path, func(w io.Writer) error {
 		return chart.WriteConfusionPNG(w, counts.Classes(), cells, names)
 	})
 	if err != nil {
 		return err
 	}
-	return writeFile(confusionTable(path), func(w io.Writer) error { return writeConfusion(w, cells, names) })
+	return write(confusionTable(path), func(w io.Writer) error { return writeConfusion(w, cells, names) })
 }
 
 // confusionTable is the CSV file beside a picture of a confusion matrix.
@@ -157,7 +157,7 @@ func drawCompare(path string, names []string, runs [][]train.Row) error {
 			acc = append(acc, chart.Curve{Name: names[i] + ", validation", Points: v, Dash: chart.Dashed, Colour: i})
 		}
 	}
-	if err := drawPanels(path, panel("training loss", "epoch", "loss", loss), panel("accuracy", "epoch", "accuracy", acc)); err != nil {
+	if err := drawPanels(writeFile, path, panel("training loss", "epoch", "loss", loss), panel("accuracy", "epoch", "accuracy", acc)); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
 	return nil
@@ -197,5 +197,5 @@ func (e experiment) draw(path string, all []outcome) error {
 			chart.Curve{Name: o.label + ", original", Points: original(o.original, func(r originalRow) float64 { return r.Accuracy }), Dash: chart.Dashed, Marks: chart.Rings, Colour: i})
 		validation = append(validation, chart.Curve{Name: o.label, Points: scaled(o.rows, func(r train.Row) float64 { return r.ValAcc }), Colour: i})
 	}
-	return drawPanels(path, panel(title, xlabel, "loss", losses), panel("training accuracy", xlabel, "accuracy", training), panel("validation accuracy", xlabel, "accuracy", validation))
+	return drawPanels(writeOwn, path, panel(title, xlabel, "loss", losses), panel("training accuracy", xlabel, "accuracy", training), panel("validation accuracy", xlabel, "accuracy", validation))
 }

@@ -172,7 +172,7 @@ var resultColumns = []string{"epoch", "learning_rate", "train_loss", "train_accu
 
 // writeResults writes the rows of a run as CSV, whole or not at all.
 func writeResults(dir string, rows []train.Row) error {
-	return writeFile(filepath.Join(dir, runResults), func(w io.Writer) error {
+	return writeOwn(filepath.Join(dir, runResults), func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		records := [][]string{resultColumns}
 		for _, r := range rows {
@@ -243,7 +243,7 @@ func isRunFile(path string) bool {
 	return runFile.MatchString(filepath.Base(path)) && exists(filepath.Join(filepath.Dir(path), runStart))
 }
 
-// leftover matches the temporary names that writeFile and kernel.WriteFile use for
+// leftover matches the temporary names that writeOwn and kernel.WriteFile use for
 // the files of a run.
 var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
@@ -265,7 +265,7 @@ func removeLeftovers(dir string) error {
 }
 
 func writeSummaryFile(dir string, info runInfo) error {
-	return writeFile(filepath.Join(dir, runSummary), func(w io.Writer) error { return writeJSON(w, info) })
+	return writeOwn(filepath.Join(dir, runSummary), func(w io.Writer) error { return writeJSON(w, info) })
 }
 
 func readSummaryFile(dir string) (info runInfo, err error) {

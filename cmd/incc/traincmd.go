@@ -372,7 +372,7 @@ func (p *prepared) check(c *cli.Context) error {
 // begin writes into the folder what is known before the first step. run.json comes
 // first: a folder that has it is that of a run.
 func (p *prepared) begin(c *cli.Context) error {
-	err := writeFile(filepath.Join(p.dir, runStart), func(w io.Writer) error {
+	err := writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
 		return writeJSON(w, runBegin{version, p.name, p.set.Name, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), c.String("init"), c.String("engine"), p.id})
 	})
 	if err != nil {
@@ -385,7 +385,7 @@ func (p *prepared) begin(c *cli.Context) error {
 		if f.text == nil {
 			continue
 		}
-		if err := writeFile(filepath.Join(p.dir, f.name), func(w io.Writer) error { _, err := w.Write(f.text); return err }); err != nil {
+		if err := writeOwn(filepath.Join(p.dir, f.name), func(w io.Writer) error { _, err := w.Write(f.text); return err }); err != nil {
 			return err
 		}
 	}
@@ -675,7 +675,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		if err != nil {
 			return err
 		}
-		if err := drawConfusion(filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
+		if err := drawConfusion(writeOwn, filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
 			return err
 		}
 		if set == p.set.Test {
@@ -693,7 +693,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(p.dir, model); err != nil {
+	if err := writeFiles(writeOwn, p.dir, model); err != nil {
 		return err
 	}
 	if err := writeSummaryFile(p.dir, info); err != nil {

@@ -176,8 +176,8 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 	if err != nil {
 		return err
 	}
-	path, err := fs.Resolve(filepath.Join(dir, checkpointName(s.Global)))
-	if err != nil {
+	path := filepath.Join(dir, checkpointName(s.Global))
+	if err := fs.Replaceable(path); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	err = kernel.WriteFile(fs, path, func(w io.Writer) error {
@@ -377,8 +377,7 @@ func parseCheckpoint(file io.ReaderAt, size int64) (*State, *kernel.Tensors, err
 // WriteWeights writes the weights and statistics of the network, or their averages
 // where the recipe keeps some, without the optimizer's slots.
 func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
-	path, err := fs.Resolve(path)
-	if err != nil {
+	if err := fs.Replaceable(path); err != nil {
 		return err
 	}
 	var infos []kernel.TensorInfo

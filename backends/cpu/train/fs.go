@@ -1,7 +1,9 @@
 package train
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
@@ -14,9 +16,9 @@ type FS interface {
 	kernel.FS
 	// Open opens a regular file for reading and returns its size.
 	Open(path string) (ReadFile, int64, error)
-	// Resolve follows the symbolic links of a path to the file that is to be written.
-	// What exists there must be a regular file.
-	Resolve(path string) (string, error)
+	// Replaceable refuses a path where something exists that is neither a regular file
+	// nor a symbolic link. A link is replaced, never followed.
+	Replaceable(path string) error
 }
 
 // ReadFile is a file that is being read.
@@ -35,32 +37,28 @@ type Disk struct{ kernel.Disk }
 // Open implements FS. A named pipe or a device is an error.
 func (Disk) Open(path string) (ReadFile, int64, error) { return files.Open(path) }
 
-// Resolve implements FS.
-func (Disk) Resolve(path string) (string, error) {
-	to, err := files.Resolve(path)
-	if err != nil {
-		return "", err
-	}
-	if info, err := os.Stat(to); err == nil {
-		return to, files.Regular(path, info)
-	}
-	return to, nil
+// Replaceable implements FS.
+func (Disk) Replaceable(path string) error {
+	_, err := files.Replaceable(path)
+	return err
 }
 
-// Create implements FS. A link, a pipe or a device at the path is an error.
+// Create implements FS. A file or a link at the path is removed, not written to.
+// Anything else there is an error.
 func (d Disk) Create(path string) (File, error) {
-	if info, err := os.Lstat(path); err == nil {
-		if err := files.Regular(path, info); err != nil {
-			return nil, err
-		}
+	if err := d.Replaceable(path); err != nil {
+		return nil, err
 	}
-	return d.Disk.Create(path)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
 // Rename implements FS. The file that takes the name of another also takes its
-// permissions.
+// permissions. A link under the name is replaced.
 func (d Disk) Rename(from, to string) error {
-	if info, err := os.Stat(to); err == nil {
+	if info, err := files.Replaceable(to); err == nil && info != nil {
 		if err := os.Chmod(from, info.Mode().Perm()); err != nil {
 			return err
 		}

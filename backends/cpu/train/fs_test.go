@@ -10,8 +10,8 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 )
 
-// TestWriteWeightsOnDisk writes weights over links and over files with permissions
-// of their own, and refuses everything that is not a regular file.
+// TestWriteWeightsOnDisk: weights keep the permissions of the file that they replace,
+// replace links without following them, and never replace a directory.
 func TestWriteWeightsOnDisk(t *testing.T) {
 	e := testEngine(t)
 	dir := t.TempDir()
@@ -32,43 +32,57 @@ func TestWriteWeightsOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := os.WriteFile(at("store/weights"), []byte("old"), 0o600); err != nil {
+	if err := os.Chmod(at("run/plain"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.Stat(at("store/weights"))
+	before, err := os.Stat(at("run/plain"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join("..", "store", "weights"), at("run/link")); err != nil {
-		t.Skip("no symbolic links here: ", err)
-	}
-	if err := os.Symlink(filepath.Join("..", "store", "new"), at("run/dangling")); err != nil {
+	if err := write("run/plain"); err != nil {
 		t.Fatal(err)
 	}
-	for link, to := range map[string]string{"run/link": "store/weights", "run/dangling": "store/new"} {
-		if err := write(link); err != nil {
-			t.Fatal(err)
-		}
-		if info, err := os.Lstat(at(link)); err != nil || info.Mode()&os.ModeSymlink == 0 {
-			t.Errorf("%s is no longer a link: %v, %v", link, info.Mode(), err)
-		}
-		if b, err := os.ReadFile(at(to)); err != nil || string(b) != string(want) {
-			t.Errorf("%s holds %d bytes, want %d: %v", to, len(b), len(want), err)
-		}
-	}
-	if after, err := os.Stat(at("store/weights")); err != nil || after.Mode() != before.Mode() {
+	if after, err := os.Stat(at("run/plain")); err != nil || after.Mode() != before.Mode() {
 		t.Errorf("mode %v, want %v: %v", after.Mode(), before.Mode(), err)
 	}
-
 	mkdir("run/folder")
 	if err := write("run/folder"); !errors.Is(err, files.ErrNotRegular) || !strings.Contains(err.Error(), "is a directory") {
 		t.Error(err)
 	}
-	// A link under the temporary name is not followed.
-	if err := os.Symlink(filepath.Join("..", "store", "weights"), at("run/plain.tmp")); err != nil {
+
+	// A folder from somebody else: links lead out of it, under temporary names as well.
+	const precious = "precious"
+	if err := os.WriteFile(at("store/weights"), []byte(precious), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := write("run/plain"); !errors.Is(err, files.ErrNotRegular) || !strings.Contains(err.Error(), "is a symbolic link") {
-		t.Error(err)
+	to := filepath.Join("..", "store", "weights")
+	if err := os.Symlink(to, at("run/link")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	for link, to := range map[string]string{"run/plain.tmp": to, "run/dangling": filepath.Join("..", "store", "new"), "run/dangling.tmp": to} {
+		if err := os.Symlink(to, at(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(at("store/weights"), at("run/link.tmp")); err != nil {
+		t.Log("no hard links here: ", err)
+	}
+	for _, name := range []string{"run/plain", "run/link", "run/dangling"} {
+		if err := write(name); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(at(name)); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s is not a regular file: %v, %v", name, info.Mode(), err)
+		}
+		if b, err := os.ReadFile(at(name)); err != nil || string(b) != string(want) {
+			t.Errorf("%s holds %d bytes, want %d: %v", name, len(b), len(want), err)
+		}
+	}
+	entries, err := os.ReadDir(at("store"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("files outside of the run: %v, %v", entries, err)
+	}
+	if b, err := os.ReadFile(at("store/weights")); err != nil || string(b) != precious {
+		t.Errorf("a file outside of the run holds %q, %v", b, err)
 	}
 }

@@ -384,7 +384,7 @@ func (m *memFS) Create(path string) (File, error) {
 	return f, nil
 }
 
-func (m *memFS) Resolve(path string) (string, error) { return path, nil }
+func (m *memFS) Replaceable(string) error { return nil }
 
 func (m *memFS) Open(path string) (ReadFile, int64, error) {
 	if m.fails() {
