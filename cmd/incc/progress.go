@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // progress shows how a run goes on: a bar on a terminal, a line now and then
@@ -32,10 +33,13 @@ func newProgress(w io.Writer) *progress {
 }
 
 // Begin prints where the run begins.
-func (p *progress) Begin(s *train.State, steps int, epochs float64) {
+func (p *progress) Begin(s *train.State, steps int, epochs float64, finished bool) {
 	p.steps, p.epochs, p.start = steps, epochs, time.Now()
 	p.last = p.start
-	if s.Global > 0 {
+	switch {
+	case finished:
+		fmt.Fprintf(p.w, "the run is finished, after %s: no training is left to do\n", diag.Count(len(s.Rows), "epoch"))
+	case s.Global > 0:
 		fmt.Fprintf(p.w, "going on at epoch %d, step %d of %d\n", s.Epoch+1, s.Step, steps)
 	}
 	for _, r := range s.Rows {

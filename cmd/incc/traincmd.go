@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -347,7 +348,10 @@ func (p *prepared) check(c *cli.Context) error {
 	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
 	if c.Bool("resume") {
 		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
-			return fmt.Errorf("%s holds a run of another spec than %s with these flags: go on with it by incc train --resume %s, or begin a new run by --out DIR", p.dir, p.spec.file, p.dir)
+			if p.spec.run != "" {
+				return fmt.Errorf("these flags change the spec of the run in %s: leave them out to go on as it was begun, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir)
+			}
+			return fmt.Errorf("%s holds a run of another spec than %s with these flags: go on as it was begun by incc train --resume %s, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir, p.spec.file, p.dir)
 		}
 		return nil
 	}
@@ -372,8 +376,16 @@ func (p *prepared) check(c *cli.Context) error {
 // begin writes into the folder what is known before the first step. run.json comes
 // first: a folder that has it is that of a run.
 func (p *prepared) begin(c *cli.Context) error {
-	err := writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, p.set.Name, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), c.String("init"), c.String("engine"), p.id})
+	dataset, err := fromAnywhere(p.set.Name, "mnist", "fashion-mnist")
+	if err != nil {
+		return err
+	}
+	initial, err := fromAnywhere(c.String("init"), "")
+	if err != nil {
+		return err
+	}
+	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
+		return writeJSON(w, runBegin{version, p.name, dataset, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.id})
 	})
 	if err != nil {
 		return err
@@ -390,6 +402,15 @@ func (p *prepared) begin(c *cli.Context) error {
 		}
 	}
 	return removeLeftovers(p.dir)
+}
+
+// fromAnywhere makes a path absolute, so that it serves commands in other folders as
+// well. Names that are no paths stay.
+func fromAnywhere(path string, names ...string) (string, error) {
+	if slices.Contains(names, path) {
+		return path, nil
+	}
+	return filepath.Abs(path)
 }
 
 // runName names a run after the file of its spec. For a file in a folder of specs/
@@ -464,14 +485,8 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 	return err
 }
 
-func trainRun(c *cli.Context) error {
-	p, err := prepare(c)
-	if err != nil {
-		return err
-	}
-	w := c.App.Writer
-	ctx, stop := interruptible(c.Context)
-	defer stop()
+// introduce prints what is trained, and how.
+func (p *prepared) introduce(w io.Writer) {
 	s := ir.Summarize(p.graph)
 	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
 	if p.val != nil {
@@ -480,14 +495,52 @@ func trainRun(c *cli.Context) error {
 	if p.set.Test != nil {
 		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
 	}
-	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s epochs, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, trimFloat(p.recipe.Run.Epochs), p.recipe.Run.Seed, diag.Name(p.dir))
+	epochs := "1 epoch"
+	if p.recipe.Run.Epochs != 1 {
+		epochs = trimFloat(p.recipe.Run.Epochs) + " epochs"
+	}
+	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, epochs, p.recipe.Run.Seed, diag.Name(p.dir))
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)
 	}
+}
+
+// checkBest reads the best weights so far of a run that goes on: at its end they are
+// needed. If they cannot be used, and are those of the checkpoint, they are written
+// again.
+func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]string) error {
+	if s.BestAt < 0 {
+		return nil
+	}
+	g, err := build(c, p.spec, nil)
+	if err != nil {
+		return err
+	}
+	best := filepath.Join(p.dir, bestWeights)
+	err = loadWeights(g, best, nil)
+	switch {
+	case err == nil:
+		return nil
+	case s.BestAt == s.Epoch && s.Step == 0:
+		fmt.Fprintf(c.App.Writer, "the best weights cannot be used: %v; they are written again from the checkpoint\n", err)
+		return train.WriteWeights(train.Disk{}, best, p.engine, meta)
+	}
+	return fmt.Errorf("the best weights so far, those of epoch %d, cannot be used: %w\nput a good copy of the file back, or begin a new run by --out DIR", s.BestAt, err)
+}
+
+func trainRun(c *cli.Context) error {
+	p, err := prepare(c)
+	if err != nil {
+		return err
+	}
+	w := c.App.Writer
+	ctx, stop := interruptible(c.Context)
+	defer stop()
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
 		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
 	if c.Bool("dry-run") {
+		p.introduce(w)
 		return dryRun(w, p)
 	}
 	unlock, err := lockRun(p.dir)
@@ -498,7 +551,13 @@ func trainRun(c *cli.Context) error {
 	if err := p.check(c); err != nil {
 		return err
 	}
-	cfg.Start = func() error { return p.begin(c) }
+	p.introduce(w)
+	cfg.Start = func(s *train.State) error {
+		if err := p.checkBest(c, s, cfg.Meta); err != nil {
+			return err
+		}
+		return p.begin(c)
+	}
 	stopProfile, err := profile(c)
 	if err != nil {
 		return err
@@ -553,9 +612,9 @@ type remembering struct {
 }
 
 // Begin takes over the results of earlier epochs.
-func (r *remembering) Begin(s *train.State, steps int, epochs float64) {
+func (r *remembering) Begin(s *train.State, steps int, epochs float64, finished bool) {
 	*r.rows = append((*r.rows)[:0], s.Rows...)
-	r.progress.Begin(s, steps, epochs)
+	r.progress.Begin(s, steps, epochs, finished)
 }
 
 // interruptible is cancelled by the first SIGINT or SIGTERM; the second one ends

@@ -265,6 +265,12 @@ func Checkpoints(fs FS, dir string) ([]string, error) {
 // steps is the number of steps of an epoch. A checkpoint of a run with another
 // identity is refused with a [ChangedError], unless run is nil.
 func ReadCheckpoint(fs FS, dir string, run Identity, steps int, e Engine) (*State, error) {
+	return readCheckpoint(fs, dir, run, steps, e, func(string) {})
+}
+
+// readCheckpoint is ReadCheckpoint. note is told of each newer checkpoint that cannot
+// be used.
+func readCheckpoint(fs FS, dir string, run Identity, steps int, e Engine, note func(string)) (*State, error) {
 	names, err := Checkpoints(fs, dir)
 	if err != nil {
 		return nil, err
@@ -274,9 +280,12 @@ func ReadCheckpoint(fs FS, dir string, run Identity, steps int, e Engine) (*Stat
 		s, err := loadCheckpoint(fs, filepath.Join(dir, n), run, steps, e)
 		var changed *ChangedError
 		if err == nil || errors.As(err, &changed) {
+			for _, skipped := range errs {
+				note(fmt.Sprintf("%v; %s is used instead", skipped, n))
+			}
 			return s, err
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", n, err))
+		errs = append(errs, fmt.Errorf("%s cannot be used: %w", n, err))
 	}
 	return nil, errors.Join(append(errs, fmt.Errorf("%s: %w", dir, ErrNoCheckpoint))...)
 }

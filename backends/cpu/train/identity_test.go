@@ -37,7 +37,7 @@ func TestChangedIdentity(t *testing.T) {
 		c := c
 		c.Identity = maps.Clone(testIdentity)
 		x.change(c.Identity)
-		c.Start = func() error { t.Errorf("%s: the run was begun", name); return nil }
+		c.Start = func(*State) error { t.Errorf("%s: the run was begun", name); return nil }
 		e := testEngine(t)
 		before := fingerprint(t, e)
 		_, err := Run(context.Background(), e, c)

@@ -32,8 +32,8 @@ type Config struct {
 	MaxTime       time.Duration // 0 for no bound; after it the run ends as after its last epoch
 	Resume        bool          // from the last checkpoint, where there is one
 	// Start, if not nil, is called when the checkpoint is read, before the first
-	// step: until then nothing is written into Dir.
-	Start func() error
+	// step: until then nothing is written into Dir. It gets the state of the checkpoint.
+	Start func(*State) error
 	// Every is how many steps pass between checkpoints within an epoch, 0 for
 	// none: one is written at the end of every epoch anyway.
 	Every    int
@@ -44,7 +44,8 @@ type Config struct {
 
 // Reporter receives the progress of a run.
 type Reporter interface {
-	Begin(s *State, steps int, epochs float64)
+	// Begin is called once. finished says that no step is left to do.
+	Begin(s *State, steps int, epochs float64, finished bool)
 	Step(s *State, st Stats, images int)
 	Epoch(r Row)
 	Note(text string)
@@ -93,7 +94,7 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		return nil, err
 	}
 	if c.Start != nil {
-		if err := c.Start(); err != nil {
+		if err := c.Start(s); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +105,8 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		}
 	}
 	end := int64(math.Round(c.Epochs * float64(steps)))
-	c.Report.Begin(s, steps, c.Epochs)
+	finished := s.Global >= end || stale(s, c.Recipe.EarlyStop)
+	c.Report.Begin(s, steps, c.Epochs, finished)
 	begin := time.Now()
 	for s.Global < end && !stale(s, c.Recipe.EarlyStop) {
 		timeOver, err := epoch(ctx, e, &c, s, steps, end, begin)
@@ -148,7 +150,7 @@ func (c *Config) begin(e Engine, steps int) (s *State, changed bool, err error) 
 	if c.AcceptChanged {
 		want = nil
 	}
-	if s, err = ReadCheckpoint(c.FS, c.Dir, want, steps, e); err != nil {
+	if s, err = readCheckpoint(c.FS, c.Dir, want, steps, e, c.Report.Note); err != nil {
 		return nil, false, err
 	}
 	changes := c.Identity.Changes(s.Run)
@@ -324,7 +326,7 @@ func crossEntropy(z []float32, label int) float64 {
 
 type silent struct{}
 
-func (silent) Begin(*State, int, float64) {}
-func (silent) Step(*State, Stats, int)    {}
-func (silent) Epoch(Row)                  {}
-func (silent) Note(string)                {}
+func (silent) Begin(*State, int, float64, bool) {}
+func (silent) Step(*State, Stats, int)          {}
+func (silent) Epoch(Row)                        {}
+func (silent) Note(string)                      {}

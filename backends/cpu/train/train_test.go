@@ -10,6 +10,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
@@ -259,6 +260,11 @@ func TestDamagedCheckpoint(t *testing.T) {
 		b[at] ^= 1
 		if s, err := ReadCheckpoint(fs, "run", testIdentity, testSteps, e); err != nil || s.Global != 1 {
 			t.Errorf("byte %d changed: %+v, %v", at, s, err)
+		}
+		var notes []string
+		if _, err := readCheckpoint(fs, "run", testIdentity, testSteps, e, func(n string) { notes = append(notes, n) }); err != nil ||
+			len(notes) != 1 || !strings.HasPrefix(notes[0], checkpointName(2)+" cannot be used: ") || !strings.HasSuffix(notes[0], "; "+checkpointName(1)+" is used instead") {
+			t.Errorf("byte %d changed: it says %q, %v", at, notes, err)
 		}
 		b[at] ^= 1
 	}
