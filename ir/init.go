@@ -105,27 +105,48 @@ func Fans(shape Shape) (in, out int) {
 // parts are drawn in parallel.
 func Draw(name string, shape Shape, init Init, seed int64) *tensor.F32 {
 	t := tensor.Make[float32](shape)
+	drawInto(t.Data, 0, Drawer(name, shape, init, seed), init)
+	return t
+}
+
+// DrawPieces hands what Draw returns to a function, piece by piece, and stops at its
+// first error. The pieces take little memory however large the param is; the function
+// must not keep them.
+func DrawPieces(name string, shape Shape, init Init, seed int64, to func(piece []float32) error) error {
 	draw := Drawer(name, shape, init, seed)
+	size := shape.Size()
+	piece := make([]float32, min(size, 1<<20))
+	for at := 0; at < size; at += len(piece) {
+		piece = piece[:min(len(piece), size-at)]
+		drawInto(piece, at, draw, init)
+		if err := to(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawInto fills dst with the elements from number at on.
+func drawInto(dst []float32, at int, draw func([]float32, int), init Init) {
 	const chunk = 1 << 15
-	if init.Kind == InitConstant || len(t.Data) <= chunk {
-		draw(t.Data, 0)
-		return t
+	if init.Kind == InitConstant || len(dst) <= chunk {
+		draw(dst, at)
+		return
 	}
 	var wg sync.WaitGroup
 	work := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), (len(t.Data)+chunk-1)/chunk) {
+	for range min(runtime.GOMAXPROCS(0), (len(dst)+chunk-1)/chunk) {
 		wg.Go(func() {
 			for lo := range work {
-				draw(t.Data[lo:min(lo+chunk, len(t.Data))], lo)
+				draw(dst[lo:min(lo+chunk, len(dst))], at+lo)
 			}
 		})
 	}
-	for lo := 0; lo < len(t.Data); lo += chunk {
+	for lo := 0; lo < len(dst); lo += chunk {
 		work <- lo
 	}
 	close(work)
 	wg.Wait()
-	return t
 }
 
 // Drawer returns a function that writes a part of what Draw returns: the elements

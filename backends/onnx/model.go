@@ -27,9 +27,9 @@ type Model struct {
 	Weights map[string][]float32
 }
 
-// maxMessage is what protobuf allows a message to be. ONNX Runtime and every
+// MaxModel is what protobuf allows a message to be. ONNX Runtime and every
 // other reader in C++ refuse larger ones.
-const maxMessage = math.MaxInt32
+const MaxModel = math.MaxInt32
 
 // WriteTo writes the model as one file: the bytes that proto.Marshal gives for
 // the message with every weight in its raw_data. Weights pass through a small
@@ -142,8 +142,8 @@ func (m *Model) layout() (*stream, error) {
 	if used != len(m.Weights) {
 		return nil, fmt.Errorf("%d weights have no initializer, or more than one", len(m.Weights)-used)
 	}
-	if s.size > maxMessage {
-		return nil, fmt.Errorf("the model takes %d bytes and a protobuf file holds %d: write the weights to a file of their own (external data)", s.size, maxMessage)
+	if s.size > MaxModel {
+		return nil, fmt.Errorf("the model takes %d bytes and a protobuf file holds %d: write the weights to a file of their own (external data)", s.size, MaxModel)
 	}
 	return s, nil
 }

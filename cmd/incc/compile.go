@@ -11,6 +11,7 @@ import (
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
 )
@@ -65,6 +66,9 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
+		return err
+	}
+	if err := fitsModel(c, g); err != nil {
 		return err
 	}
 	u := use{weights: 1}
@@ -138,6 +142,33 @@ func compile(c *cli.Context) error {
 	fmt.Fprintf(said, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
 	if c.Bool("timing") {
 		clock.write(said)
+	}
+	return nil
+}
+
+// fitsModel refuses a network whose weights do not fit into the file of a model, before
+// they are drawn or read. Passes other than a redesign drop only small ones, such as
+// those of a normalization, which are not counted; Emit counts all.
+func fitsModel(c *cli.Context, g *ir.Graph) error {
+	p, err := pipelineOf(c, 1)
+	if err != nil {
+		return err
+	}
+	if c.Bool("external") || redesigns(p) {
+		return nil
+	}
+	var heads map[*ir.Value]bool
+	if !c.Bool("heads") {
+		heads = headParams(g)
+	}
+	size := int64(0)
+	for _, v := range g.Params {
+		if v.Param.Kind == ir.Weight && len(v.Type.Shape) > 1 && !heads[v] {
+			size = plus(size, times(4, elements(v.Type.Shape, 1)))
+		}
+	}
+	if size > onnx.MaxModel {
+		return fmt.Errorf("the weights of %s take %s and an ONNX file holds %s: write them to a second file with --external", diag.Name(g.Name), bytesText(size), bytesText(onnx.MaxModel))
 	}
 	return nil
 }

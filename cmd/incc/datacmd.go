@@ -27,7 +27,7 @@ func dataCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name:      "inspect",
 			Usage:     "print counts, sizes and a histogram; draw a contact sheet",
-			UsageText: "incc data inspect DATA [--sheet FILE.png] [--size HxW]",
+			UsageText: "incc data inspect DATA [--sheet FILE.png] [--side N]",
 			Description: `Example:
 
    incc data inspect mnist --sheet mnist.png`,

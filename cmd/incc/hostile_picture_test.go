@@ -36,6 +36,14 @@ func blackPNG(w, h int) string {
 	return b.String()
 }
 
+// chunksPNG makes a PNG of one pixel with empty chunks of text.
+func chunksPNG(chunks int) string {
+	const head = 33 // bytes before the first of them
+	text := "\x00\x00\x00\x00tEXt" + string(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte("tEXt"))))
+	picture := blackPNG(1, 1)
+	return picture[:head] + strings.Repeat(text, chunks) + picture[head:]
+}
+
 // scansJPEG makes a progressive JPEG of 4096 x 4096 grey pixels in some scans, all but
 // the first without content.
 func scansJPEG(scans int) string {
@@ -65,6 +73,7 @@ func TestHostilePictures(t *testing.T) {
 		"widest.png":    blackPNG(65535, 1),
 		"large.png":     blackPNG(4096, 4096),
 		"scans.jpg":     scansJPEG(3000),
+		"chunks.png":    chunksPNG(1 << 17),
 		"set/a/x.png":   blackPNG(1, 65535),
 		"set/b/x.png":   blackPNG(65535, 1),
 		"wides/a/x.png": blackPNG(1<<24, 1),
@@ -113,6 +122,7 @@ func TestHostilePictures(t *testing.T) {
 	add("eval, too wide", eval("cut", "wides"), "a/x.png: PNG picture of "+side)
 	add("inspect, too wide", []string{"data", "inspect", "wides"}, "a/x.png: PNG picture of "+side)
 	add("predict, scans", predict("tiny", "scans.jpg"), scans)
+	add("predict, chunks", predict("tiny", "chunks.png"), "PNG picture of more than 65536 chunks")
 	add("run, scans", input("tiny", "scans.jpg"), scans)
 	add("train, scans", trained("tiny", "scans"), scans)
 	add("eval, scans", eval("tiny", "scans"), scans)

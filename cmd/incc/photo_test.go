@@ -141,7 +141,7 @@ func sharpen(t *testing.T, g *ir.Graph, x []float32, path string) {
 		}
 		g.Data[v.Name] = d
 	}
-	if err := writeFile(path, func(w io.Writer) error { return writeWeights(w, g, nil) }); err != nil {
+	if err := writeFile(path, func(w io.Writer) error { return writeWeights(w, g, 0, nil) }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -87,10 +87,10 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	if err != nil {
 		return nil, o, err
 	}
-	u := use{batch: o.Batch, weights: 2}
-	if c.Command.Name != "plan" || c.Bool("measure") {
-		u.executor, u.inputs = true, true
+	if c.Command.Name == "plan" && !c.Bool("measure") {
+		return planOnly(c, g, o)
 	}
+	u := use{batch: o.Batch, weights: 2, executor: true, inputs: true}
 	if len(c.StringSlice("compare")) > 0 {
 		u.weights += 2 // a model for the peer
 	}
@@ -101,6 +101,30 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 		steady(g)
 	}
 	if err := fillWeights(c, g); err != nil {
+		return nil, o, err
+	}
+	_, err = optimize(c, g, 2, passes.Options{})
+	return g, o, err
+}
+
+// planOnly runs the passes on a network that is not run. It needs the values of
+// weights for those passes that make another network of them.
+func planOnly(c *cli.Context, g *ir.Graph, o cpu.Options) (*ir.Graph, cpu.Options, error) {
+	p, err := pipelineOf(c, 2)
+	if err != nil {
+		return nil, o, err
+	}
+	if redesigns(p) {
+		if err := checkRoom(c, g, use{batch: o.Batch, weights: 2}); err != nil {
+			return nil, o, err
+		}
+	}
+	if c.String("weights") == "" {
+		steady(g)
+	}
+	_, done, err := weightsLater(c, g)
+	defer done()
+	if err != nil {
 		return nil, o, err
 	}
 	_, err = optimize(c, g, 2, passes.Options{})

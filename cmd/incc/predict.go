@@ -33,6 +33,9 @@ of the spec's labels statement.`,
 			if c.NArg() < 2 {
 				return usagef("incc predict needs a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
 			}
+			if err := checkTop(c); err != nil {
+				return err
+			}
 			g, _, err := load(c, c.Args().First())
 			if err != nil {
 				return err

@@ -74,7 +74,8 @@ func TestHostileNeeds(t *testing.T) {
 		"eval relu.incc --weights w.st --data .",
 		"bench fc.incc",
 		"bench relu.incc --batch 4096",
-		"plan fc.incc",
+		"compile fc.incc --external -o a.onnx",
+		"plan fc.incc --measure",
 		"plan relu.incc --measure",
 		"verify relu.onnx --run",
 		"gen go fc.incc -o a",
@@ -85,6 +86,8 @@ func TestHostileNeeds(t *testing.T) {
 	} {
 		want := need
 		switch {
+		case strings.HasPrefix(line, "compile fc") && !strings.Contains(line, "--external"):
+			want = `^incc: the weights of a take [\d.]+ GiB and an ONNX file holds 2.00 GiB: write them to a second file with --external\n$`
 		case strings.Contains(line, " relu"):
 			want = strings.Replace(want, `[\d.]+ GiB for weights`, `0 B for weights`, 1)
 		case strings.HasPrefix(line, "train step") && !strings.Contains(line, "ref"):
@@ -101,6 +104,9 @@ func TestHostileNeeds(t *testing.T) {
 	// What is small enough still works.
 	cases = append(cases,
 		hostileCase{name: "compile relu.incc", setup: setup, args: []string{"compile", "relu.incc", "-o", "a.onnx"}, want: "^wrote a.onnx"},
+		hostileCase{name: "weights of 128 MiB", setup: write(map[string]string{"fc.incc": "net a\ninput x 1x1024x1024\nfc 32 -> softmax\n"}),
+			args: []string{"weights", "fc.incc", "-o", "a.st"}, maxMB: 100, maxMillis: 10000},
+		hostileCase{name: "plan fc.incc", setup: setup, args: []string{"plan", "fc.incc"}, want: "dense"},
 		hostileCase{name: "plan relu.incc", setup: setup, args: []string{"plan", "relu.incc"}, want: "relu"},
 		hostileCase{name: "verify relu.onnx", setup: setup, args: []string{"verify", "relu.onnx"}, want: "sound"},
 	)

@@ -114,6 +114,13 @@ type topLine struct {
 	Value float64 `json:"value"`
 }
 
+func checkTop(c *cli.Context) error {
+	if k := c.Int("top"); k < 1 {
+		return usagef("--top is %d (want at least 1)", k)
+	}
+	return nil
+}
+
 // topK returns the k largest outputs of one image. Of equal ones the first comes first.
 func topK(g *ir.Graph, x []float64, k int) []topLine {
 	ix := make([]int, len(x))
@@ -167,6 +174,9 @@ and a run agree.`,
 			}
 			if c.String("input") == "" {
 				return usagef("incc run needs --input FILE")
+			}
+			if err := checkTop(c); err != nil {
+				return err
 			}
 			out := c.String("output")
 			if toStdout(out) && c.Bool("json") {

@@ -53,7 +53,7 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(
 	if err != nil {
 		return nil, none, err
 	}
-	if slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign }) {
+	if redesigns(pipeline) {
 		return nil, none, fillForInference(c, g)
 	}
 	passOver := dropHeads(g)
@@ -70,6 +70,11 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(
 		return nil, none, misfitError(g, path, bad)
 	}
 	return file, func() { f.Close() }, nil
+}
+
+// redesigns reports whether a pipeline makes another network out of the weights.
+func redesigns(p passes.Pipeline) bool {
+	return slices.ContainsFunc(p, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 }
 
 func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
@@ -200,12 +205,15 @@ func headParams(g *ir.Graph) map[*ir.Value]bool {
 	return only
 }
 
-// writeWeights writes every weight and statistic of the graph that has data as a
-// safetensors file, in the order of the graph.
-func writeWeights(w io.Writer, g *ir.Graph, meta map[string]string) error {
+// writeWeights writes every weight and statistic of the graph as a safetensors file,
+// in the order of the graph. Those that have no data are drawn from the seed, a piece
+// at a time.
+func writeWeights(w io.Writer, g *ir.Graph, seed int64, meta map[string]string) error {
 	var infos []kernel.TensorInfo
+	var params []*ir.Value
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant {
+			params = append(params, v)
 			infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 		}
 	}
@@ -213,8 +221,14 @@ func writeWeights(w io.Writer, g *ir.Graph, meta map[string]string) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range infos {
-		if err := tw.Float32s(t.Name, g.Data[t.Name].Data); err != nil {
+	for _, v := range params {
+		write := func(piece []float32) error { return tw.Float32s(v.Name, piece) }
+		if t := g.Data[v.Name]; t != nil {
+			err = write(t.Data)
+		} else {
+			err = ir.DrawPieces(v.Name, v.Type.Shape, v.Param.Init, seed, write)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -251,6 +265,8 @@ of a deep network is flat and tells little.`,
 			if err := notAnInput("output", c.String("output"), src.file); err != nil {
 				return err
 			}
+			// Weights are drawn as they are written, but a network that does not fit into
+			// memory is of no use.
 			u := use{batch: 1, weights: 1}
 			if c.Bool("conditioned") {
 				u.weights, u.reference = 2, 1
@@ -263,9 +279,8 @@ of a deep network is flat and tells little.`,
 					return err
 				}
 			}
-			ir.Materialize(g, c.Int64("seed"))
 			meta := map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}
-			return writeOutput(c, c.String("output"), "a safetensors file", func(w io.Writer) error { return writeWeights(w, g, meta) })
+			return writeOutput(c, c.String("output"), "a safetensors file", func(w io.Writer) error { return writeWeights(w, g, c.Int64("seed"), meta) })
 		},
 	}
 }

@@ -23,6 +23,9 @@ const (
 	// four to six times.
 	maxScans   = 100
 	maxSamples = 32 * maxPixels
+	// Chunks of a PNG and segments of a JPEG take time even where they are empty. A
+	// file of 64 MiB has some 8,000 to 16,000 of usual size.
+	maxChunks = 1 << 16
 )
 
 // decode reads a PNG or JPEG picture, if examine has no objection.
@@ -56,6 +59,9 @@ func examine(file []byte) (int64, error) {
 	} else if !bytes.HasPrefix(file, []byte("\x89PNG\r\n\x1a\n")) {
 		return 0, errors.New("not a PNG or JPEG picture")
 	}
+	if !fewChunks(file) {
+		return 0, fmt.Errorf("%s picture of more than %d chunks", format, maxChunks)
+	}
 	c, err := header(bytes.NewReader(file))
 	if err != nil {
 		return 0, fmt.Errorf("broken %s picture: %w", format, err)
@@ -78,6 +84,30 @@ func examine(file []byte) (int64, error) {
 		return 0, fmt.Errorf("%s picture of %d x %d pixels: decoding its %d bytes takes %d MiB of memory (at most %d)", format, w, h, len(file), memory>>20, most>>20)
 	}
 	return memory, nil
+}
+
+// fewChunks reports whether a file has no more than maxChunks chunks. Of a JPEG it
+// counts the segments before the first scan, and jpegMemory all of them.
+func fewChunks(file []byte) bool {
+	if isJPEG(file) {
+		at := 2
+		for range maxChunks + 1 {
+			marker, segment, next := jpegSegment(file, at)
+			if segment == nil || marker == 0xda {
+				return true
+			}
+			at = next
+		}
+		return false
+	}
+	at := int64(8) // behind the signature
+	for range maxChunks + 1 {
+		if at+8 > int64(len(file)) || string(file[at+4:at+8]) == "IEND" {
+			return true
+		}
+		at += 12 + int64(binary.BigEndian.Uint32(file[at:])) // length, name, checksum
+	}
+	return false
 }
 
 // pngMemory is examine for a PNG whose header has been read.
@@ -107,7 +137,7 @@ func jpegMemory(file []byte, pixels int64) (int64, error) {
 	var (
 		components       []jpegComponent
 		progressive, rgb bool
-		scans            int
+		scans, segments  int
 		work             int64
 	)
 	memory := func() (int64, error) {
@@ -129,6 +159,9 @@ func jpegMemory(file []byte, pixels int64) (int64, error) {
 			return memory()
 		}
 		at = next
+		if segments++; segments > maxChunks {
+			return 0, fmt.Errorf("more than %d segments", maxChunks)
+		}
 		switch {
 		case marker == 0xee: // APP14, by Adobe: the colours
 			rgb = rgb || len(segment) >= 12 && string(segment[:5]) == "Adobe" && segment[11] == 0

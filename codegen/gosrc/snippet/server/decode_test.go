@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -308,4 +309,29 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%d bytes take %v", len(file), d)
 		}
 	})
+}
+
+// TestChunks: a picture of very many empty chunks or segments is refused, wherever
+// they are, and one of thousands is read.
+func TestChunks(t *testing.T) {
+	picture := pngOf(t, image.NewGray(image.Rect(0, 0, 3, 3)))
+	photo := jpegOf(t, image.NewGray(image.Rect(0, 0, 3, 3)))
+	text := binary.BigEndian.AppendUint32([]byte("\x00\x00\x00\x00tEXt"), crc32.ChecksumIEEE([]byte("tEXt")))
+	insert := func(file []byte, at, n int, what []byte) []byte {
+		return slices.Concat(file[:at], bytes.Repeat(what, n), file[at:])
+	}
+	comment := []byte("\xff\xfe\x00\x02")
+	for name, make := range map[string]func(n int) []byte{
+		"PNG, before the data":  func(n int) []byte { return insert(picture, 33, n, text) },
+		"PNG, behind the data":  func(n int) []byte { return insert(picture, len(picture)-12, n, text) },
+		"JPEG, before the scan": func(n int) []byte { return insert(photo, 2, n, comment) },
+		"JPEG, behind the scan": func(n int) []byte { return insert(photo, len(photo)-2, n, comment) },
+	} {
+		if _, err := decode(make(16000)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := decode(make(maxChunks + 1)); err == nil || !strings.Contains(err.Error(), "more than 65536") {
+			t.Errorf("%s: error %v, want one about the number of chunks", name, err)
+		}
+	}
 }

@@ -13,12 +13,12 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,26 +179,27 @@ func (s *server) handler() http.Handler {
 
 // allowed reports an error for requests that a page of another site has had a browser
 // send: to this server under a name of that site's (DNS rebinding), or under its own
-// name (cross-site request forgery).
+// name (cross-site request forgery). A host that -host names may have any port and
+// https: a proxy can be in front of the server.
 func (s *server) allowed(r *http.Request) error {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	host, port := r.Host, "80"
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		host, port = h, p
 	}
 	host = strings.Trim(host, "[]")
-	ip := net.ParseIP(host)
-	if !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) &&
-		!slices.ContainsFunc(s.hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+	named := slices.ContainsFunc(s.hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	if ip := net.ParseIP(host); !named && !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("host %q is not a name of this server; allow it with -host", r.Host)
+	}
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !named && port != strconv.Itoa(a.Port) {
+		return fmt.Errorf("host %q is on port %s and this server on port %d; allow it with -host", r.Host, port, a.Port)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return errors.New("a request from another site")
 	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		u, err := url.Parse(origin)
-		if err != nil || !strings.EqualFold(u.Host, r.Host) {
-			return fmt.Errorf("a request from another site, %q", origin)
-		}
+	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) &&
+		(!named || !strings.EqualFold(origin, "https://"+r.Host)) {
+		return fmt.Errorf("a request from another site, %q", origin)
 	}
 	return nil
 }

@@ -48,14 +48,14 @@ func TestAllowed(t *testing.T) {
 	}{
 		{"127.0.0.1:8080", "", "", 200},
 		{"localhost:8080", "", "", 200},
-		{"LOCALHOST", "", "", 200},
-		{"127.8.9.1", "", "", 200},
+		{"LOCALHOST:8080", "", "", 200},
+		{"127.8.9.1:8080", "", "", 200},
 		{"[::1]:8080", "", "", 200},
-		{"[::1]", "", "", 200},
 		{"photos.example", "", "", 200},
 		{"Photos.Example:443", "", "", 200},
 		{"127.0.0.1:8080", "Origin", "http://127.0.0.1:8080", 200},
 		{"photos.example", "Origin", "https://photos.example", 200},
+		{"photos.example", "Origin", "http://photos.example", 200},
 		{"localhost:8080", "Sec-Fetch-Site", "same-origin", 200},
 		{"localhost:8080", "Sec-Fetch-Site", "none", 200},
 
@@ -69,12 +69,23 @@ func TestAllowed(t *testing.T) {
 		{"0.0.0.0:8080", "", "", 403},
 		{"127.0.0.1:8080", "Origin", "http://evil.example", 403},
 		{"127.0.0.1:8080", "Origin", "http://127.0.0.1:8081", 403},
+		{"127.0.0.1:8080", "Origin", "https://127.0.0.1:8080", 403},
+		{"127.0.0.1:8080", "Origin", "http://evil@127.0.0.1:8080", 403},
+		{"127.0.0.1:8080", "Origin", "http://127.0.0.1:8080@evil.example", 403},
+		{"photos.example", "Origin", "https://evil@photos.example", 403},
+		{"photos.example", "Origin", "ftp://photos.example", 403},
+		{"127.0.0.1:1", "", "", 403},
+		{"127.0.0.1", "", "", 403},
+		{"[::1]", "", "", 403},
+		{"localhost:80", "", "", 403},
+		{"127.0.0.1:1", "Origin", "http://127.0.0.1:1", 403},
 		{"127.0.0.1:8080", "Origin", "null", 403},
 		{"127.0.0.1:8080", "Origin", "::", 403},
 		{"127.0.0.1:8080", "Sec-Fetch-Site", "cross-site", 403},
 		{"127.0.0.1:8080", "Sec-Fetch-Site", "same-site", 403},
 	} {
 		r := httptest.NewRequest("POST", "/classify", bytes.NewReader(gray(t, 5)))
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{Port: 8080}))
 		r.Host = c.host
 		if c.header != "" {
 			r.Header.Set(c.header, c.value)
