@@ -22,5 +22,7 @@ func TestHostileSpecs(t *testing.T) {
 			hostileCase{name: "flat param without init/" + c[0], setup: write(map[string]string{"a.incc": flat}), args: with("a.incc"), wantErr: `E0707\]: the param "b" has no elements`},
 		)
 	}
+	chain := write(map[string]string{"a.incc": "net a\ninput image 1x1x1 range=0..1\nconv 1x1 1" + strings.Repeat(" -> conv 1x1 1", 20000) + " -> gap -> fc 10\n"})
+	cases = append(cases, hostileCase{name: "many warnings/vet", setup: chain, args: []string{"vet", "a.incc"}, wantErr: "19900 warnings more, not shown", maxMillis: 5000})
 	runHostile(t, cases)
 }

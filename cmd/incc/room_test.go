@@ -106,7 +106,7 @@ func TestHostileNeeds(t *testing.T) {
 		hostileCase{name: "compile relu.incc", setup: setup, args: []string{"compile", "relu.incc", "-o", "a.onnx"}, want: "^wrote a.onnx"},
 		hostileCase{name: "weights of 128 MiB", setup: write(map[string]string{"fc.incc": "net a\ninput x 1x1024x1024\nfc 32 -> softmax\n"}),
 			args: []string{"weights", "fc.incc", "-o", "a.st"}, maxMB: 100, maxMillis: 10000},
-		hostileCase{name: "plan fc.incc", setup: setup, args: []string{"plan", "fc.incc"}, want: "dense"},
+		hostileCase{name: "plan fc.incc", setup: setup, args: []string{"plan", "fc.incc"}, want: "Nx100"},
 		hostileCase{name: "plan relu.incc", setup: setup, args: []string{"plan", "relu.incc"}, want: "relu"},
 		hostileCase{name: "verify relu.onnx", setup: setup, args: []string{"verify", "relu.onnx"}, want: "sound"},
 	)

@@ -171,14 +171,17 @@ func build(c *cli.Context, src *source, defs map[string]string) (*ir.Graph, erro
 	return g, nil
 }
 
-// report prints diagnostics: with their source lines, or as JSON lines where
-// the command has --json and it is set.
+// maxShown bounds the diagnostics that are shown with their source lines.
+const maxShown = 100
+
+// report prints diagnostics: the first of them with their source lines, or all as
+// JSON lines where the command has --json and it is set.
 func report(c *cli.Context, l diag.List, src *source) error {
 	w := c.App.ErrWriter
 	if c.Bool("json") {
 		return l.WriteJSON(w)
 	}
-	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text, dsl.PreludePath: dsl.Prelude()}, Color: useColor(w)}
+	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text, dsl.PreludePath: dsl.Prelude()}, Color: useColor(w), Max: maxShown}
 	return r.Render(w, l)
 }
 
