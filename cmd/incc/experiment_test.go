@@ -46,7 +46,7 @@ func TestExperiment(t *testing.T) {
 		}
 	}
 	code, second, _ := capture(t, args...)
-	if code != 0 || strings.Contains(second, "epochs, seed") || !strings.Contains(first, "epochs, seed") {
+	if code != 0 || strings.Contains(second, "epoch, seed") || !strings.Contains(first, "epoch, seed") {
 		t.Errorf("exits with %d and trains again:\n%s", code, second)
 	}
 	code, _, stderr = capture(t, append(args[:len(args)-1:len(args)-1], "2")...)

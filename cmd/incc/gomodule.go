@@ -120,7 +120,7 @@ func checkImportPath(p string) error {
 		err = fmt.Errorf("%q is a package of the standard library", p)
 	}
 	if err != nil {
-		return fmt.Errorf("Go refuses the import path %s: %w", diag.Quote(p), err)
+		return fmt.Errorf("the go command refuses the import path %s: %w", diag.Quote(p), err)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func lockRun(dir string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
-		if err := f.Truncate(0); err == nil {
+		if err = f.Truncate(0); err == nil {
 			_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 		}
 		if err != nil {

@@ -468,7 +468,9 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 		if err := checkRoom(c, tr.Graph, use{batch: r.Run.Batch, weights: 2, reference: 1}); err != nil {
 			return err
 		}
-		p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed)
+		if p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed); err != nil {
+			return err
+		}
 	case "cpu":
 		// These are the weights that exist beside the step, which fitMemory counts.
 		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {

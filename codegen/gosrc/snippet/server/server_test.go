@@ -326,3 +326,13 @@ func TestLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestServeRefusesOtherInterfaces(t *testing.T) {
+	n := testNetwork(nil)
+	n.memory = 1 << 20
+	for _, address := range []string{"0.0.0.0:0", ":8080", "example.com:80"} {
+		if err := serve(address, n, limits{memory: 16 << 20, queue: 1}, io.Discard); err == nil || !strings.Contains(err.Error(), "loopback") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
