@@ -72,7 +72,7 @@ func TestMutatedBuild(t *testing.T) {
 	t.Parallel()
 	all, broken := buildSeeds(t), seeds(t)
 	m := mutator{rand.New(rand.NewPCG(3, 9))}
-	n, parsed, built := 5_000*long(), 0, 0
+	n, parsed, built := 2_000*long(), 0, 0
 	for i := range n {
 		src := all[m.IntN(len(all))]
 		if i%8 == 0 {

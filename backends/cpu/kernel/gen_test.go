@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // TestAssemblyIsFresh runs the commands of gen.go in a copy of the
 // generator and compares what they write with what is checked in.
 func TestAssemblyIsFresh(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short")
+	if !longtest.Enabled() {
+		t.Skip("it builds the generator, which takes 20 s: INCC_LONG=1 runs it")
 	}
 	src, err := os.ReadFile("gen.go")
 	if err != nil {
