@@ -127,7 +127,8 @@ func StartTorch(version string) (*Peer, error) {
 	if version == "debian" {
 		python, how = "/usr/bin/python3", "apt-get install python3-torch python3-onnx"
 	}
-	if exec.Command(python, "-c", "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('onnx')").Run() != nil {
+	// -I leaves out the current folder, where a folder called torch counts as a package.
+	if exec.Command(python, "-I", "-c", "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('onnx')").Run() != nil {
 		return nil, &MissingError{"PyTorch " + version, how}
 	}
 	p, err := start("torch "+version, exec.Command(python, "-c", torchSource))
