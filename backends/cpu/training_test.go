@@ -209,7 +209,11 @@ func TestTrainingPlans(t *testing.T) {
 func TestTrainingNetworks(t *testing.T) {
 	names := []string{"lenet5", "mnist/inception_v1"}
 	if longtest.Enabled() {
-		names = append(names, "mnist/nin", "mnist/inception_v3", "nin_cifar10", "maxout_mnist_pi", "maxout_cifar10", "googlenet", "inception_v2")
+		// Not networks for pictures of 224 x 224: among millions of activations some lie so
+		// near to zero that rounding turns their sign, and the gradient behind them jumps. A
+		// step of googlenet differs from the reference by 0.0013 of the first layer's
+		// gradient, one of inception_v2 by 0.025, with direct convolution.
+		names = append(names, "mnist/nin", "mnist/inception_v3", "nin_cifar10", "maxout_mnist_pi", "maxout_cifar10")
 	}
 	for _, name := range names {
 		if err := verifyTraining(loadTraining(t, name), 2, 1, Options{}); err != nil {
