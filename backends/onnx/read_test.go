@@ -220,7 +220,7 @@ func TestBombs(t *testing.T) {
 		if len(err.Error()) > 300 {
 			t.Errorf("%s: an error of %d bytes", b.name, len(err.Error()))
 		}
-		if took > 10*time.Second { // a tenth of that where nothing else runs
+		if took > time.Second {
 			t.Errorf("%s: took %v", b.name, took)
 		}
 		if a, bound := after.TotalAlloc-before.TotalAlloc, uint64(256<<20+8*len(b.bytes)); a > bound {
@@ -333,7 +333,7 @@ func TestMutatedModels(t *testing.T) {
 		}))
 	}
 	runtime.ReadMemStats(&after)
-	if worst > 10*time.Second { // milliseconds on an idle machine
+	if worst > time.Second {
 		t.Errorf("one took %v", worst)
 	}
 	if passed < n/10 {

@@ -385,7 +385,7 @@ func TestSafetensorsBombs(t *testing.T) {
 		} else if !strings.HasPrefix(err.Error(), "safetensors: ") || len(err.Error()) > 2500 {
 			t.Errorf("%s: %.300s", name, err)
 		}
-		if d := since(); d > 10*time.Second { // far less than a second, except where the processor is emulated
+		if d := since(); d > time.Second && runtime.GOARCH == "amd64" || d > 10*time.Second { // others may be emulated
 			t.Errorf("%s took %v", name, d)
 		}
 	}
