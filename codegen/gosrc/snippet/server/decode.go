@@ -62,13 +62,19 @@ func examine(file []byte) (int64, error) {
 	if !fewChunks(file) {
 		return 0, fmt.Errorf("%s picture of more than %d chunks", format, maxChunks)
 	}
+	// image/png reports a size that overflows an int of 32 bits as an unsupported feature.
+	if format == "PNG" && len(file) >= 24 && string(file[12:16]) == "IHDR" {
+		if err := checkSize(format, int64(binary.BigEndian.Uint32(file[16:])), int64(binary.BigEndian.Uint32(file[20:]))); err != nil {
+			return 0, err
+		}
+	}
 	c, err := header(bytes.NewReader(file))
 	if err != nil {
 		return 0, fmt.Errorf("broken %s picture: %w", format, err)
 	}
 	w, h := int64(c.Width), int64(c.Height)
-	if w < 1 || h < 1 || w > maxPixels/h || max(w, h) > maxSide {
-		return 0, fmt.Errorf("%s picture of %d x %d pixels (at most %d are read, and %d on a side)", format, w, h, maxPixels, maxSide)
+	if err := checkSize(format, w, h); err != nil {
+		return 0, err
 	}
 	var memory int64
 	if isJPEG(file) {
@@ -84,6 +90,14 @@ func examine(file []byte) (int64, error) {
 		return 0, fmt.Errorf("%s picture of %d x %d pixels: decoding its %d bytes takes %d MiB of memory (at most %d)", format, w, h, len(file), memory>>20, most>>20)
 	}
 	return memory, nil
+}
+
+// checkSize returns an error for a picture of no pixels, or of too many.
+func checkSize(format string, w, h int64) error {
+	if w < 1 || h < 1 || w > maxPixels/h || max(w, h) > maxSide {
+		return fmt.Errorf("%s picture of %d x %d pixels (at most %d are read, and %d on a side)", format, w, h, maxPixels, maxSide)
+	}
+	return nil
 }
 
 // fewChunks reports whether a file has no more than maxChunks chunks. Of a JPEG it
