@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+)
+
+func dryRun(w io.Writer, p *prepared) error {
+	b := data.NewBatches(p.input, p.train, p.engine.Batch(), p.recipe.Run.Seed, 0, 0)
+	defer b.Close()
+	x := b.Next()
+	if x == nil {
+		return fmt.Errorf("%d training images do not fill a batch of %d: take a smaller --batch", p.train.Len(), p.engine.Batch())
+	}
+	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
+	if err != nil {
+		return err
+	}
+	// The first step is slower, as it touches its memory for the first time; the second
+	// one is timed.
+	start := time.Now()
+	if _, err := p.engine.Step(x.Images, x.Labels, 0, 1); err != nil {
+		return err
+	}
+	d := time.Since(start)
+	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms", st.Loss, st.Norm, float64(d.Microseconds())/1000)
+	if e, ok := p.engine.(*train.CPU); ok {
+		fmt.Fprintf(w, ", %s of memory", bytesText(e.Memory()))
+	}
+	fmt.Fprintf(w, "; %d steps an epoch, about %s for all\nnothing was written\n", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
+	if !st.Finite() {
+		return &numericalError{"the loss or a gradient is not finite"}
+	}
+	return nil
+}

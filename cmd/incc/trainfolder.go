@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
+)
+
+// check refuses a folder that a run cannot begin or go on in.
+func (p *prepared) check(c *cli.Context) error {
+	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
+	if c.Bool("resume") {
+		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
+			if p.spec.run != "" {
+				return fmt.Errorf("these flags change the spec of the run in %s: leave them out to go on as it was begun, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir)
+			}
+			return fmt.Errorf("%s holds a run of another spec than %s with these flags: go on as it was begun by incc train --resume %s, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir, p.spec.file, p.dir)
+		}
+		return nil
+	}
+	if exists(filepath.Join(p.dir, runStart)) {
+		checkpoints, err := train.Checkpoints(train.Disk{}, p.dir)
+		if err != nil {
+			return err
+		}
+		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 || len(checkpoints) > 0 {
+			return fmt.Errorf("%s holds a run of %d epochs: go on with --resume, or choose another folder with --out", p.dir, len(rows))
+		}
+		return nil
+	}
+	for _, name := range append([]string{runSpec}, runOutputs...) {
+		if exists(filepath.Join(p.dir, name)) {
+			return fmt.Errorf("%s has a file %s that belongs to no run, and a run would overwrite it: choose another folder with --out", p.dir, name)
+		}
+	}
+	return nil
+}
+
+// begin writes into the folder what is known before the first step. run.json comes
+// first: a folder that has it is that of a run.
+func (p *prepared) begin(c *cli.Context) error {
+	dataset, err := fromAnywhere(p.set.Name, "mnist", "fashion-mnist")
+	if err != nil {
+		return err
+	}
+	initial, err := fromAnywhere(c.String("init"), "")
+	if err != nil {
+		return err
+	}
+	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
+		return writeJSON(w, runBegin{version, p.name, dataset, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.id})
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{runLabels, p.labels}, {runSpec, p.spec.text}} {
+		if f.text == nil {
+			continue
+		}
+		if err := writeOwn(filepath.Join(p.dir, f.name), func(w io.Writer) error { _, err := w.Write(f.text); return err }); err != nil {
+			return err
+		}
+	}
+	return removeLeftovers(p.dir)
+}
+
+// fromAnywhere makes a path absolute, so that it serves commands in other folders as
+// well. Names that are no paths stay.
+func fromAnywhere(path string, names ...string) (string, error) {
+	if slices.Contains(names, path) {
+		return path, nil
+	}
+	return filepath.Abs(path)
+}
+
+// runName names a run after the file of its spec. For a file in a folder of specs/
+// the folder is part of the name: mnist/nin and fashion/nin are two networks.
+func runName(file string) string {
+	file = filepath.ToSlash(file)
+	name := strings.TrimSuffix(path.Base(file), ".incc")
+	if dir := path.Dir(file); path.Base(path.Dir(dir)) == "specs" {
+		name = path.Base(dir) + "_" + name
+	}
+	return sanitizeName(name)
+}
+
+// sanitizeName makes a plain name: a path element without spaces.
+func sanitizeName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(` /\:`, r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '_'
+		}
+		return r
+	}, name)
+	for len(name) > 200 {
+		_, n := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-n]
+	}
+	if !plainName(name) {
+		return "run"
+	}
+	return name
+}
+
+// checkBest reads the best weights so far of a run that goes on: at its end they are
+// needed. If they cannot be used, and are those of the checkpoint, they are written
+// again.
+func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]string) error {
+	if s.BestAt < 0 {
+		return nil
+	}
+	g, err := build(c, p.spec, nil)
+	if err != nil {
+		return err
+	}
+	best := filepath.Join(p.dir, bestWeights)
+	err = loadWeights(g, best, nil)
+	switch {
+	case err == nil:
+		return nil
+	case s.BestAt == s.Epoch && s.Step == 0:
+		fmt.Fprintf(c.App.Writer, "the best weights cannot be used: %v; they are written again from the checkpoint\n", err)
+		return train.WriteWeights(train.Disk{}, best, p.engine, meta)
+	}
+	return fmt.Errorf("the best weights so far, those of epoch %d, cannot be used: %w\nput a good copy of the file back, or begin a new run by --out DIR", s.BestAt, err)
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/specs"
+)
+
+// prepared holds what a run needs before its first step.
+type prepared struct {
+	graph  *ir.Graph
+	spec   *source
+	recipe recipe.Train
+	set    *data.Source
+	train  *data.Set
+	val    *data.Set
+	input  *data.Transform
+	engine train.Engine
+	dir    string
+	name   string
+	id     train.Identity
+	labels []byte // the file of class names that the spec names, nil for none
+	memory string // a line about the memory of a step, "" for none
+}
+
+func prepare(c *cli.Context) (*prepared, error) {
+	if c.Bool("resume-changed") && !c.Bool("resume") {
+		return nil, usagef("--resume-changed works with --resume only")
+	}
+	arg := c.String("out")
+	if err := notStdout("out", arg, "the folder of a run"); err != nil {
+		return nil, err
+	}
+	if arg != "" && !filepath.IsAbs(arg) {
+		arg = "." + string(filepath.Separator) + arg // so that it is not read as the name of a built-in network
+	}
+	if c.NArg() > 0 || arg == "" || !c.Bool("resume") {
+		var err error
+		if arg, err = oneArg(c, "SPEC"); err != nil {
+			return nil, err
+		}
+	}
+	if _, file, ok := specs.Source(arg); ok && exists(filepath.Join(arg, runSpec)) && (!c.Bool("resume") || c.IsSet("out")) {
+		arg = file // runs are often named after their network: here the network is meant
+	}
+	p := &prepared{}
+	var err error
+	if p.graph, p.spec, err = load(c, arg); err != nil {
+		return nil, err
+	}
+	if dir := p.spec.run; dir != "" {
+		if err := p.goOn(c, dir); err != nil {
+			return nil, err
+		}
+	}
+	if p.recipe, err = overrides(c, p.graph); err != nil {
+		return nil, err
+	}
+	if err := p.resolve(c); err != nil {
+		return nil, err
+	}
+	if p.set, err = openData(c, p.graph); err != nil {
+		return nil, err
+	}
+	p.train = p.set.Train
+	if n := c.Int("overfit"); n > 0 {
+		p.train = p.train.Head(n)
+		p.recipe.Augment = deterministic(p.recipe.Augment)
+		p.recipe.Run.Batch = min(p.recipe.Run.Batch, p.train.Len())
+	} else {
+		n := c.Int("val")
+		if n < 0 {
+			n = p.train.Len() / 12
+		}
+		if n >= p.train.Len() {
+			return nil, usagef("--val %d of %d training images leaves none to train on", n, p.train.Len())
+		}
+		if n > 0 {
+			p.train, p.val = p.train.Split(p.train.Len() - n)
+		}
+	}
+	in := p.graph.Inputs[0].Type.Shape
+	// Means, deviations and whitening come from all training images, those kept for
+	// validation included: incc eval does not know which those were.
+	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
+		return nil, err
+	}
+	if file := c.String("init"); file != "" {
+		if err := loadWeights(p.graph, file, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.newEngine(c); err != nil {
+		return nil, err
+	}
+	if p.name == "" {
+		p.name = runName(p.spec.file)
+	}
+	if p.dir = c.String("out"); p.dir == "" {
+		p.dir = filepath.Join("runs", p.name)
+	}
+	p.id, err = p.identity(c)
+	return p, err
+}
+
+// goOn sets the flags that were not given to the values that the run began with.
+func (p *prepared) goOn(c *cli.Context, dir string) error {
+	if !c.Bool("resume") {
+		return usagef("%s holds a run: go on with it by --resume, or begin a new one from its spec, %s", dir, p.spec.file)
+	}
+	b, err := readBegin(dir)
+	if err != nil {
+		return err
+	}
+	p.name = b.Name
+	flags := b.flags()
+	flags["out"] = dir
+	for name, value := range flags {
+		if !c.IsSet(name) {
+			if err := c.Set(name, value); err != nil {
+				return fmt.Errorf("%s: %w", filepath.Join(dir, runStart), err)
+			}
+		}
+	}
+	return nil
+}
+
+// resolve writes the flags of training into the text of the spec, so that the spec
+// which the run keeps says all of it. Without such flags the text does not change.
+func (p *prepared) resolve(c *cli.Context) error {
+	defs, err := defines(c)
+	if err != nil {
+		return err
+	}
+	open := p.spec.open
+	p.spec.open = func(name string) ([]byte, error) {
+		if name == runLabels && p.labels != nil {
+			return p.labels, nil
+		}
+		b, err := open(name)
+		if err == nil {
+			p.labels = b
+		}
+		return b, err
+	}
+	var want recipe.Train
+	if t := p.graph.Recipe.Train; t != nil {
+		want = *t
+	}
+	if want = flagged(c, want); c.IsSet("lr") {
+		want.Optimizer = p.recipe.Optimizer
+	}
+	if p.spec.text, err = dsl.Resolve(p.spec.file, p.spec.text, dsl.Options{Defines: defs, ReadFile: p.spec.open}, want); err != nil {
+		return err
+	}
+	if p.spec.text, err = dsl.RenameLabels(p.spec.file, p.spec.text, runLabels); err != nil {
+		return err
+	}
+	p.graph, err = build(c, p.spec, nil)
+	return err
+}
+
+func (p *prepared) newEngine(c *cli.Context) (err error) {
+	r := p.recipe
+	opt := autodiff.FromRecipe(&r)
+	opt.Seed = r.Run.Seed
+	opt.Norm = true
+	switch e := c.String("engine"); e {
+	case "ref":
+		if c.IsSet("memory") {
+			return usagef("--memory works with --engine cpu only")
+		}
+		tr, err := autodiff.Train(p.graph, opt)
+		if err != nil {
+			return err
+		}
+		if err := checkRoom(c, tr.Graph, use{batch: r.Run.Batch, weights: 2, reference: 1}); err != nil {
+			return err
+		}
+		if p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed); err != nil {
+			return err
+		}
+	case "cpu":
+		// These are the weights that exist beside the step, which fitMemory counts.
+		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
+			return err
+		}
+		o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")}
+		if p.memory, err = fitMemory(c, p.graph, &opt, r.Run.Batch, o); err != nil {
+			return err
+		}
+		p.engine, err = train.NewCPU(p.graph, opt, r.Run.Batch, r.Run.Seed, o)
+	default:
+		return usagef("unknown engine %s (want cpu or ref)", diag.Quote(e))
+	}
+	return err
+}
+
+// introduce prints what is trained, and how.
+func (p *prepared) introduce(w io.Writer) {
+	s := ir.Summarize(p.graph)
+	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
+	if p.val != nil {
+		fmt.Fprintf(w, ", %d for validation", p.val.Len())
+	}
+	if p.set.Test != nil {
+		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
+	}
+	epochs := "1 epoch"
+	if p.recipe.Run.Epochs != 1 {
+		epochs = trimFloat(p.recipe.Run.Epochs) + " epochs"
+	}
+	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, epochs, p.recipe.Run.Seed, diag.Name(p.dir))
+	if p.memory != "" {
+		fmt.Fprintln(w, p.memory)
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"math"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// recipeOf returns the recipe of a spec, with defaults for what the spec leaves out.
+func recipeOf(g *ir.Graph) recipe.Train {
+	var r recipe.Train
+	if g.Recipe.Train != nil {
+		r = *g.Recipe.Train
+	}
+	if r.Optimizer.Kind == "" {
+		r.Optimizer.Kind = "sgd"
+		r.Optimizer.Momentum = 0.9
+	}
+	if r.Optimizer.LR == 0 {
+		r.Optimizer.LR = 0.01
+	}
+	if r.Run.Batch == 0 {
+		r.Run.Batch = 64
+	}
+	if r.Run.Epochs == 0 {
+		r.Run.Epochs = 10
+	}
+	if r.Run.Seed == 0 {
+		r.Run.Seed = 1
+	}
+	return r
+}
+
+// flagged returns a recipe with the values of flags that were given.
+func flagged(c *cli.Context, r recipe.Train) recipe.Train {
+	if c.IsSet("epochs") {
+		r.Run.Epochs = c.Float64("epochs")
+	}
+	if c.IsSet("batch") {
+		r.Run.Batch = c.Int("batch")
+	}
+	if c.IsSet("lr") {
+		r.Optimizer.LR = c.Float64("lr")
+	}
+	if c.IsSet("seed") {
+		r.Run.Seed = c.Int64("seed")
+	}
+	return r
+}
+
+// overrides returns the recipe of a run: that of the spec, changed by flags, within
+// bounds.
+func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
+	r := flagged(c, recipeOf(g))
+	switch {
+	case checkBatch(r.Run.Batch) != nil:
+		return r, usagef("--batch %d (want 1 to %d)", r.Run.Batch, largestBatch)
+	case !(r.Run.Epochs > 0) || math.IsInf(r.Run.Epochs, 0):
+		return r, usagef("--epochs %g (want a number above 0)", r.Run.Epochs)
+	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):
+		return r, usagef("--lr %g (want a number above 0)", r.Optimizer.LR)
+	case c.Int("val") < -1:
+		return r, usagef("--val %d (want 0 or more; -1 for the default)", c.Int("val"))
+	case c.Int("overfit") > 0 && c.Int("val") > 0:
+		return r, usagef("--overfit does not validate: leave out --val")
+	case c.Duration("max-time") < 0:
+		return r, usagef("--max-time %v (want 0 or more)", c.Duration("max-time"))
+	}
+	for _, name := range []string{"limit-batches", "overfit", "checkpoint-every", "threads"} {
+		if n := c.Int(name); n < 0 {
+			return r, usagef("--%s %d (want 0 or more)", name, n)
+		}
+	}
+	return r, nil
+}
+
+// deterministic returns the augmentations that do not draw random numbers.
+func deterministic(augs []recipe.Augment) []recipe.Augment {
+	var r []recipe.Augment
+	for _, a := range augs {
+		r = append(r, recipe.Augment{GCN: a.GCN, ZCA: a.ZCA, MeanStd: a.MeanStd, MeanSubtracted: a.MeanSubtracted})
+	}
+	return r
+}
