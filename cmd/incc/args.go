@@ -8,11 +8,11 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// reorder moves the flags of a command before its positional arguments: the
-// flag package stops at the first positional, and urfave/cli v2 then drops what
-// follows without a word, so that `incc compile x.incc -o y.onnx` would write
-// no file. Arguments after -- are not changed. An unknown flag is reported here,
-// with the nearest flag of the command.
+// reorder moves the flags of a command before its positional arguments. This is
+// needed because package flag stops at the first positional argument, and
+// urfave/cli v2 silently ignores the flags after it: `incc compile x.incc -o
+// y.onnx` would write no file. Arguments after -- are not changed. reorder returns
+// a usage error for an unknown flag, with the nearest flag of the command.
 func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil

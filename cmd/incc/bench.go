@@ -53,7 +53,8 @@ median of pairs. go run ./backends/cpu/peers/install installs it.`,
 	}
 }
 
-// benchResult is what a benchmark found; times of a batch.
+// benchResult holds the results of a benchmark. All times are of one batch, in
+// milliseconds.
 type benchResult struct {
 	Name       string       `json:"name"`
 	Batch      int          `json:"batch"`
@@ -72,6 +73,9 @@ type benchResult struct {
 	Compare    []peerResult `json:"compare,omitempty"`
 }
 
+// peerResult compares incc with another runtime. Ratio is the median of the ratios
+// (time of the peer / time of incc) of the pairs; Low and High are its 95 %
+// confidence interval.
 type peerResult struct {
 	Peer  string  `json:"peer"`
 	P50   float64 `json:"p50_ms"`
@@ -151,7 +155,7 @@ func bench(c *cli.Context) error {
 	r.Peak = max(r.Peak, kernel.Peak(p.ISA(), p.Threads(), 150*time.Millisecond))
 	r.Runs = len(times)
 	r.P50, r.P90, r.P99 = ms(peers.Quantile(times, .5)), ms(peers.Quantile(times, .9)), ms(peers.Quantile(times, .99))
-	// The work is that of the spec, before any pass, counted as direct convolution.
+	// The rate counts the MACs of the spec before any pass, as direct convolution.
 	spec, _, err := load(c, c.Args().First())
 	if err != nil {
 		return err
@@ -181,7 +185,7 @@ func bench(c *cli.Context) error {
 	return nil
 }
 
-// allocs counts the heap allocations of a run.
+// allocs returns the average number of heap allocations of a call of f.
 func allocs(f func() error) float64 {
 	const runs = 10
 	var before, after runtime.MemStats
@@ -217,7 +221,8 @@ func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 	return nil
 }
 
-// compare runs a peer in turns with us on the model that incc compile writes.
+// compare times a peer and incc in turns. The peer runs the model that incc compile
+// writes. It also returns the times of incc.
 func compare(c *cli.Context, arg, name string, in [][]float32, once func() error) (peerResult, []time.Duration, error) {
 	var none peerResult
 	versionOf := map[string]string{"ort": peers.ORT, "ort-old": peers.OldORT}
@@ -288,7 +293,8 @@ func compare(c *cli.Context, arg, name string, in [][]float32, once func() error
 	return peerResult{Peer: peer.Name, P50: ms(peers.Quantile(res.Theirs, .5)), Ours: ms(peers.Quantile(res.Ours, .5)), Ratio: res.Ratio(), Low: lo, High: hi, Pairs: len(res.Ratios)}, res.Ours, nil
 }
 
-// writeTrace writes the trace event format: one row for each worker.
+// writeTrace writes the events as JSON in the trace event format of Chrome, with one
+// row for each worker.
 func writeTrace(w io.Writer, p *plan.Plan, events []cpu.Event) error {
 	type event struct {
 		Name string         `json:"name"`

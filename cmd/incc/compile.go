@@ -54,7 +54,8 @@ func compile(c *cli.Context) error {
 		if err := notStdout("output", out, "the two files of --external"); err != nil {
 			return err
 		}
-		// The model refers to the file of its weights, which is in the same folder.
+		// The model names the file of its weights, which is in the same folder, so a
+		// link must be followed first.
 		var err error
 		if path, err = files.Resolve(out); err != nil {
 			return err
@@ -146,9 +147,10 @@ func compile(c *cli.Context) error {
 	return nil
 }
 
-// fitsModel refuses a network whose weights do not fit into the file of a model, before
-// they are drawn or read. Passes other than a redesign drop only small ones, such as
-// those of a normalization, which are not counted; Emit counts all.
+// fitsModel returns an error if the weights of a network do not fit into one ONNX
+// file. It is called before the weights are drawn or read. It does not count weights
+// with one axis: passes may drop these, such as those of a normalization. Emit counts
+// all weights.
 func fitsModel(c *cli.Context, g *ir.Graph) error {
 	p, err := pipelineOf(c, 1)
 	if err != nil {
@@ -173,8 +175,8 @@ func fitsModel(c *cli.Context, g *ir.Graph) error {
 	return nil
 }
 
-// needsData reports whether passes will fold weights: their values must be there
-// before. Other levels leave them to be drawn while the model is made.
+// needsData reports whether the passes need the values of weights, for example to fold
+// them. If not, the weights are drawn later, while the model is written.
 func needsData(c *cli.Context) bool {
 	p, err := pipelineOf(c, 1)
 	if err != nil {
@@ -188,8 +190,8 @@ func needsData(c *cli.Context) bool {
 	return c.Bool("verify")
 }
 
-// writeFiles writes what a backend gives; the main file comes last, so that it
-// never names one that is not there.
+// writeFiles writes the files of a backend into a folder. It writes the main file,
+// list[0], last, so that the main file never names a file that does not exist yet.
 func writeFiles(write fileWriter, dir string, list []backends.File) error {
 	for i := len(list) - 1; i >= 0; i-- {
 		f := list[i]
@@ -200,13 +202,14 @@ func writeFiles(write fileWriter, dir string, list []backends.File) error {
 	return nil
 }
 
-// stopwatch remembers how long stages took.
+// stopwatch records the time that each stage of a command takes.
 type stopwatch struct {
 	last  time.Time
 	names []string
 	times []time.Duration
 }
 
+// lap ends a stage. The first stage begins with the process.
 func (s *stopwatch) lap(name string) {
 	now := time.Now()
 	if s.last.IsZero() {

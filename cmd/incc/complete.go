@@ -29,12 +29,13 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// completing is what the scripts put behind the words that stand before the cursor,
-// and behind the word at the cursor where that begins with a dash.
+// completing is the last argument that the completion scripts pass. Before it they
+// pass the words to the left of the cursor, and also the word at the cursor if it
+// begins with a dash.
 const completing = "--generate-bash-completion"
 
-// complete prints what may stand at the cursor: commands, flags after a dash, or the
-// names of built-in networks (files are the shell's own business).
+// complete prints the words that are possible at the cursor: commands, flags (after a
+// dash), or the names of built-in networks. The scripts complete file names themselves.
 func complete(app *cli.App, words []string) {
 	cmds, flags, names := app.Commands, app.Flags, []string(nil)
 	for _, w := range words {

@@ -22,7 +22,8 @@ var dataFlag = &cli.StringFlag{Name: "data", Usage: "`DATA` to use: mnist, fashi
 // fashionDir is where Debian's package dataset-fashion-mnist puts the files.
 const fashionDir = "/usr/share/datasets/fashion-mnist"
 
-// openData reads a data set for networks whose input is c x h x w.
+// openData reads the data set that --data names, in the shape of the input of g. It
+// returns an error if g is no classifier of pictures or has too few classes.
 func openData(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 	name := c.String("data")
 	if name == "" {
@@ -47,8 +48,8 @@ func openData(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 	return src, nil
 }
 
-// classifier is the number of classes of a network that takes one picture and gives
-// one number for each class; it is an error for other networks.
+// classifier returns the number of classes of a network with one picture as input and
+// one number for each class as output. It returns an error for other networks.
 func classifier(g *ir.Graph) (int, error) {
 	if len(g.Inputs) != 1 || len(g.Outputs) != 1 {
 		return 0, fmt.Errorf("%s has %d inputs and %d outputs; a classifier of pictures has one of each", g.Name, len(g.Inputs), len(g.Outputs))
@@ -63,6 +64,8 @@ func classifier(g *ir.Graph) (int, error) {
 	return 0, fmt.Errorf("output %s of %s is %v, not one number for each class (NxC or NxCx1x1): end the network with fc or gap", out.Name, g.Name, out.Type.Shape)
 }
 
+// readData reads a data set: mnist, fashion-mnist, or a folder. say receives progress
+// messages of a download. Pictures are scaled to the input of g.
 func readData(ctx context.Context, name string, g *ir.Graph, say func(string)) (*data.Source, error) {
 	switch name {
 	case "mnist":

@@ -12,7 +12,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
-// machine is what the executor finds on this computer.
+// machine describes this computer as far as it matters to the executor.
 type machine struct {
 	CPU       string     `json:"cpu"`
 	OS        string     `json:"os"`
@@ -21,7 +21,7 @@ type machine struct {
 	Threads   int        `json:"threads"` // GOMAXPROCS: what incc uses by default
 	Memory    int64      `json:"memory_bytes,omitempty"`
 	HugePages string     `json:"huge_pages"`
-	ISA       string     `json:"isa"` // what is used
+	ISA       string     `json:"isa"` // the tier that incc uses
 	Tiers     []tierPeak `json:"tiers"`
 }
 
@@ -82,7 +82,7 @@ with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
 	}
 }
 
-// cpuName is the processor's own name where the system tells it.
+// cpuName returns the model name of the processor, or "unknown".
 func cpuName() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -109,7 +109,8 @@ func hugePages() string {
 	return "off: kernels with large weights are slower; write madvise to /sys/kernel/mm/transparent_hugepage/enabled"
 }
 
-// totalMemory is what the machine has in bytes, 0 where the system does not tell.
+// totalMemory returns the memory of the machine in bytes, or 0 if the system does not
+// report it.
 func totalMemory() int64 {
 	n, _ := procField("/proc/meminfo", "MemTotal:")
 	return n << 10

@@ -15,7 +15,8 @@ import (
 
 var engineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
-// Flags of the executor.
+// executorFlags returns the flags of commands that use the executor; executorOptions
+// reads them.
 func executorFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
@@ -37,8 +38,8 @@ func executorOptions(c *cli.Context) (cpu.Options, error) {
 	return o, err
 }
 
-// evaluate runs the network on a batch and returns one value. What it has no data
-// for the executor reads from the file, if there is one.
+// evaluate runs the network on a batch and returns the value out. The executor reads
+// weights without data in g from file, if file is not nil.
 func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
 	switch e := c.String("engine"); e {
 	case "ref":
@@ -67,7 +68,7 @@ func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tenso
 	}
 }
 
-// largestBatch bounds what one command takes into memory at once.
+// largestBatch is the largest batch that a command accepts, in images.
 const largestBatch = 4096
 
 func checkBatch(n int) error {

@@ -102,10 +102,11 @@ that run.`,
 	}
 }
 
-// evalBatch is how many images are evaluated at once.
+// evalBatch is the number of images that are evaluated at once.
 const evalBatch = 64
 
-// scoreOf evaluates a network with its weights on the executor, after all passes.
+// scoreOf runs the passes of -O2 on a copy of a network, which must have its weights,
+// and evaluates it on the executor.
 func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (train.Score, error) {
 	h := g.Clone()
 	if _, err := passes.Run(h, passes.Level(2), passes.Options{}); err != nil {

@@ -31,14 +31,14 @@ type experiment struct {
 	heads bool
 }
 
-// variant is one of its runs.
+// variant is one run of an experiment.
 type variant struct {
 	label string
 	spec  string  // a built-in network
-	lr    float64 // 0 for the spec's
+	lr    float64 // learning rate; 0 for that of the spec
 }
 
-// dir is the folder of the run.
+// dir returns the name of the folder of the run.
 func (v variant) dir() string {
 	d := runName("specs/" + v.spec + ".incc")
 	if v.lr != 0 {
@@ -115,7 +115,7 @@ func experimentCommand() *cli.Command {
 	}
 }
 
-// outcome is the run of a variant and the results that the article published.
+// outcome holds the results of a variant's run and those that the article published.
 type outcome struct {
 	variant
 	rows     []train.Row
@@ -223,8 +223,8 @@ func (e experiment) specHash(v variant) (string, error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
-// print prints a table of the runs, and a second one beside the article's results
-// where it published some.
+// print prints a table of the runs. If the article published results, print adds a
+// second table that compares the runs with them.
 func (e experiment) print(c *cli.Context, all []outcome) {
 	loss, what := func(r train.Row) float64 { return r.TrainLoss }, ">loss"
 	if e.heads {
@@ -269,7 +269,7 @@ func secondsAnEpoch(rows []train.Row) float64 {
 	return s
 }
 
-// originalRow is an epoch of a run that the authors of the article published.
+// originalRow holds the results that the article published for an epoch of a run.
 type originalRow struct {
 	Epoch    int     `json:"epoch"`
 	Loss     float64 `json:"loss"`

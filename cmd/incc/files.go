@@ -13,7 +13,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// writeFile writes a file whole or not at all; see files.Write.
+// writeFile writes a file completely or not at all; see files.Write.
 func writeFile(path string, write func(io.Writer) error) error { return files.Write(path, write) }
 
 // writeOwn writes a file that incc names itself, in the folder of a run or of an
@@ -34,9 +34,9 @@ func toStdout(path string) bool {
 	return ok && fd == 1
 }
 
-// writeOutput writes the result of a command to the path of a flag. binary names
-// what is written, such as "an ONNX model", if it is not text: a terminal does not
-// get it.
+// writeOutput writes the result of a command to path, which may be standard output. If
+// the result is not text, binary describes it, for example "an ONNX model":
+// writeOutput then returns an error if standard output is a terminal.
 func writeOutput(c *cli.Context, path, binary string, write func(io.Writer) error) error {
 	if !toStdout(path) {
 		return writeFile(path, write)
@@ -47,8 +47,8 @@ func writeOutput(c *cli.Context, path, binary string, write func(io.Writer) erro
 	return write(c.App.Writer)
 }
 
-// messages is where a command reports what it did: standard output, or standard
-// error where one of the files that it writes goes to standard output.
+// messages returns the writer for a command's report. This is standard output, or
+// standard error if the command writes one of the files at paths to standard output.
 func messages(c *cli.Context, paths ...string) io.Writer {
 	if slices.ContainsFunc(paths, toStdout) {
 		return c.App.ErrWriter
@@ -56,7 +56,8 @@ func messages(c *cli.Context, paths ...string) io.Writer {
 	return c.App.Writer
 }
 
-// notStdout refuses standard output for a flag that names several files.
+// notStdout returns an error if path, the value of a flag, means standard output. It is
+// for flags that name a folder or several files; what describes these.
 func notStdout(flag, path, what string) error {
 	if !toStdout(path) {
 		return nil
@@ -64,7 +65,8 @@ func notStdout(flag, path, what string) error {
 	return usagef("--%s %s: standard output cannot take %s", flag, diag.Printable(path), what)
 }
 
-// notAnInput refuses to write the result of a command over a file that it reads.
+// notAnInput returns an error if path, the value of a flag, is one of the files that
+// the command reads, since the command would overwrite it.
 func notAnInput(flag, path string, inputs ...string) error {
 	for _, in := range inputs {
 		if in != "" && files.Same(path, in) {
@@ -74,14 +76,15 @@ func notAnInput(flag, path string, inputs ...string) error {
 	return nil
 }
 
-// maxOutputBytes bounds the source files that a command reads before it replaces
-// them. Weights may be larger: see holds.
+// maxOutputBytes is the largest source file, in bytes, that a command reads before it
+// replaces the file. Files of weights may be larger: see holds.
 const maxOutputBytes = 256 << 20
 
 // readOutput reads a source file that a command may replace.
 func readOutput(path string) ([]byte, error) { return files.Read(path, maxOutputBytes) }
 
-// holds reports whether a regular file has exactly these bytes.
+// holds reports whether a file contains exactly these bytes. It does not read a file
+// of another size.
 func holds(path string, data []byte) bool {
 	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) {
 		return false

@@ -12,7 +12,7 @@ import (
 // limit is how much memory a command may take.
 type limit struct {
 	bytes int64
-	asked bool // by --memory
+	asked bool // true if --memory gave it
 }
 
 func (l limit) String() string {
@@ -22,7 +22,7 @@ func (l limit) String() string {
 	return fmt.Sprintf("%s are free", bytesText(l.bytes))
 }
 
-// memoryLimit is what --memory says, else what is free.
+// memoryLimit returns the value of --memory or, without that flag, the free memory.
 func memoryLimit(c *cli.Context) (limit, error) {
 	if c.IsSet("memory") {
 		n, err := parseBytes(c.String("memory"))
@@ -37,14 +37,16 @@ func memoryLimit(c *cli.Context) (limit, error) {
 	return limit{bytes: unknownMemory}, nil
 }
 
-// unknownMemory is assumed to be free where the system does not tell.
+// unknownMemory is the number of bytes that count as free if the system does not
+// report its free memory.
 const unknownMemory = 4 << 30
 
-// freeMemory is the memory in bytes that this process can still get. Tests replace
-// it.
+// freeMemory returns the memory in bytes that this process can still allocate, and
+// false if that is not known. Tests replace it.
 var freeMemory = systemMemory
 
-// procField is the number behind a name in a file of lines like "Name: 12 kB".
+// procField returns the number that follows a name in a file of lines such as
+// "Name: 12 kB". name includes the colon, if there is one.
 func procField(file, name string) (int64, bool) {
 	b, err := os.ReadFile(file)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemMemory is half of the machine's memory: what of it is free the system does
-// not tell in a number.
+// systemMemory returns half of the machine's memory, because the system does not report
+// how much of it is free.
 func systemMemory() (int64, bool) {
 	name := "hw.memsize"
 	if runtime.GOOS == "freebsd" {

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// systemMemory is the least of what the machine has available, what the control
-// groups of this process leave, and what its resource limits leave.
+// systemMemory returns the smallest of three numbers of bytes: the available memory of
+// the machine, the memory that the control groups of this process still allow, and the
+// memory that its resource limits still allow.
 func systemMemory() (int64, bool) {
 	free := int64(math.MaxInt64)
 	if n, ok := procField("/proc/meminfo", "MemAvailable:"); ok {
@@ -18,13 +19,14 @@ func systemMemory() (int64, bool) {
 	}
 	free = min(free, cgroupMemory("/"), resourceMemory())
 	if strconv.IntSize == 32 {
-		free = min(free, 1<<30) // of the address space, which is cut into pieces
+		free = min(free, 1<<30) // the address space is fragmented, so not all of it can be used
 	}
 	return max(0, free), free < math.MaxInt64
 }
 
-// cgroupMemory is what the control groups of this process, of version 1 or 2, leave
-// of their limits, MaxInt64 without any. Files are looked up below root.
+// cgroupMemory returns how many bytes the control groups of this process (version 1 or
+// 2) still allow, or MaxInt64 if they set no limit. It reads the files below root,
+// which is "/" except in tests.
 func cgroupMemory(root string) int64 {
 	free := int64(math.MaxInt64)
 	b, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
@@ -45,8 +47,9 @@ func cgroupMemory(root string) int64 {
 		default:
 			continue
 		}
-		// The group and all above it have limits. In a container the path may be that
-		// of the host, and the files of its own group lie at the top.
+		// The limits of the group and of all its parents apply. In a container the path
+		// may be the path on the host; the files of the container's own group are then
+		// at the top of the mount.
 		for group := path.Clean("/" + f[2]); ; group = path.Dir(group) {
 			dir := path.Join(root, mount, group)
 			most, ok := number(path.Join(dir, limit))
@@ -63,7 +66,8 @@ func cgroupMemory(root string) int64 {
 	return free
 }
 
-// number reads a file that holds one number. "max" is none.
+// number reads a file that holds one number. It returns false for "max", which means
+// no limit.
 func number(file string) (int64, bool) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -73,8 +77,9 @@ func number(file string) (int64, bool) {
 	return n, err == nil
 }
 
-// resourceMemory returns how much the limits on address space and data still allow,
-// less what the Go run time reserves in advance.
+// resourceMemory returns how many bytes the limits on address space and data (ulimit -v
+// and -d) still allow, or MaxInt64 if there is no limit. It subtracts a sixteenth for
+// memory that the Go runtime reserves in advance.
 func resourceMemory() int64 {
 	free := int64(math.MaxInt64)
 	statm, err := os.ReadFile("/proc/self/statm")

@@ -2,5 +2,5 @@
 
 package main
 
-// systemMemory is not known here.
+// systemMemory returns false: the free memory is not known on this system.
 func systemMemory() (int64, bool) { return 0, false }

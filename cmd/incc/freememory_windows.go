@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// memoryStatus is MEMORYSTATUSEX.
+// memoryStatus is the structure MEMORYSTATUSEX of the Windows API.
 type memoryStatus struct {
 	length, load               uint32
 	totalPhys, availPhys       uint64
@@ -15,7 +15,8 @@ type memoryStatus struct {
 	availExtended              uint64
 }
 
-// systemMemory is what the machine and this process's address space have available.
+// systemMemory returns the smaller of the available physical memory and the available
+// address space of this process, in bytes.
 func systemMemory() (int64, bool) {
 	s := memoryStatus{length: uint32(unsafe.Sizeof(memoryStatus{}))}
 	ok, _, _ := windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx").Call(uintptr(unsafe.Pointer(&s)))

@@ -140,7 +140,7 @@ func genGo(c *cli.Context) error {
 	return nil
 }
 
-// goPackage generates the files.
+// goPackage generates all files of the package, in memory.
 func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error) {
 	n, err := genNetwork(c, arg)
 	if err != nil {
@@ -219,13 +219,13 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	return files, nil
 }
 
-// network is what a package is made of.
+// network holds the forms of a network that a package is generated from.
 type network struct {
 	src    *source
-	spec   *ir.Graph // as the spec describes it
-	graph  *ir.Graph // as the passes leave it without looking at weights, so that what they fold stays an expression over the weights of the spec
-	folded *ir.Graph // likewise, with its weights
-	values map[string]*tensor.F32
+	spec   *ir.Graph              // as the spec describes it
+	graph  *ir.Graph              // after the passes, which saw no weights: what they fold stays an expression over the weights of the spec
+	folded *ir.Graph              // after the same passes with weights: what they fold is a value
+	values map[string]*tensor.F32 // the weights, by name
 	seed   int64
 	recipe recipe.Train
 }
@@ -246,7 +246,7 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 		if redesigned {
 			return nil, usagef("--train cannot be combined with passes that redesign the network by its weights")
 		}
-		// As incc train begins, unless told otherwise.
+		// incc train uses the seed of the recipe as well, unless --seed is given.
 		if n.recipe = recipeOf(n.spec); c.IsSet("seed") {
 			n.recipe.Run.Seed = n.seed
 		}
@@ -278,12 +278,12 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 	return n, err
 }
 
-// training plans a step of training, as incc train does. golden computes some
-// losses, for a test.
+// training plans a step of training, as incc train does. If golden is set, it also
+// computes the losses of three steps on noise, for the test of the package.
 func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error) {
 	r := n.recipe
 	opt := autodiff.FromRecipe(&r)
-	if c.IsSet("memory") { // a package does not depend on the machine that it is generated on
+	if c.IsSet("memory") { // without --memory all is kept: a package must not depend on the memory of this machine
 		if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {
 			return nil, err
 		}
@@ -332,8 +332,8 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 	return t, nil
 }
 
-// golden is the output of the portable kernels for one image of noise. They give
-// the same bits everywhere.
+// golden returns the output of the network for one image of noise. It uses the portable
+// kernels, which give the same bits on every machine.
 func golden(g *ir.Graph, o cpu.Options) ([]float32, error) {
 	o.ISA = kernel.Portable.String()
 	p, err := cpu.Compile(g, o)
@@ -345,6 +345,8 @@ func golden(g *ir.Graph, o cpu.Options) ([]float32, error) {
 	return y, p.NewSession().Run([][]float32{snippet.Noise(in.Size)}, [][]float32{y})
 }
 
+// tensorFile returns a safetensors file as bytes. data[i] holds the elements of
+// infos[i].
 func tensorFile(meta map[string]string, infos []kernel.TensorInfo, data [][]float32) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := kernel.NewTensorWriter(&b, meta, infos)
@@ -359,8 +361,8 @@ func tensorFile(meta map[string]string, infos []kernel.TensorInfo, data [][]floa
 	return b.Bytes(), w.Close()
 }
 
-// genCommandLine is the command that makes the package again: what the output
-// depends on, in a fixed order.
+// genCommandLine returns the arguments of incc gen go that generate the package again:
+// the spec and the flags that change the output, in a fixed order.
 func genCommandLine(c *cli.Context, arg string) string {
 	l := []string{word(portablePath(arg))}
 	add := func(name, value string) { l = append(l, "--"+name, word(value)) }
@@ -388,8 +390,8 @@ func genCommandLine(c *cli.Context, arg string) string {
 	return strings.Join(l, " ")
 }
 
-// portablePath is a path as it is printed: with slashes, and only the last element of an
-// absolute path.
+// portablePath returns a path in the form in which generated files name it: with
+// slashes, and only the last element of an absolute path.
 func portablePath(p string) string {
 	p = filepath.ToSlash(p)
 	if path.IsAbs(p) || filepath.IsAbs(p) {
@@ -398,7 +400,7 @@ func portablePath(p string) string {
 	return p
 }
 
-// word quotes a word of a command line that is not plain.
+// word quotes a word of a command line if a shell could read it in another way.
 func word(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/=,:+@", r)
@@ -409,8 +411,8 @@ func word(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// writeChanged writes the files that differ from those on the disk, and removes the stale
-// ones.
+// writeChanged writes the files that differ from those on the disk, and removes the
+// stale files.
 func writeChanged(files []genFile, stale []string) error {
 	for _, f := range files {
 		if holds(f.path, f.data) {

@@ -47,7 +47,8 @@ func checkFresh(w io.Writer, files []genFile, stale []string) error {
 	return nil
 }
 
-// shortPath is a path relative to the current folder, if it lies below.
+// shortPath returns a path for messages: relative to the current folder if it lies in
+// that folder, else unchanged.
 func shortPath(p string) string {
 	if wd, err := os.Getwd(); err == nil {
 		if rel, err := filepath.Rel(wd, p); err == nil && filepath.IsLocal(rel) {

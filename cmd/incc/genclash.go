@@ -19,8 +19,9 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// checkClashes reports an error if the generated files would not compile beside the
-// files of others in the same folders, or would replace one of them.
+// checkClashes returns an error if the generated files would replace a file that incc
+// did not generate, or would not compile together with the Go files that are already in
+// the same folders.
 func (d *destination) checkClashes(files []genFile) error {
 	folders := map[string][]genFile{}
 	var order []string
@@ -70,8 +71,8 @@ type goSource struct {
 	ast  *ast.File
 }
 
-// goFiles lists the Go files of a folder that may become part of its package, other
-// than generated ones.
+// goFiles lists the Go files of a folder that incc did not generate and that may be
+// built as part of a package.
 func goFiles(dir string) ([]goSource, error) {
 	l, err := os.ReadDir(dir)
 	if os.IsNotExist(err) {
@@ -103,8 +104,8 @@ func goFiles(dir string) ([]goSource, error) {
 	return out, nil
 }
 
-// mayBuild reports whether a file can be part of a build on some platform, with some
-// tags. By convention nobody sets the tag ignore.
+// mayBuild reports whether some platform and some set of build tags include a file in
+// a build. It takes the tag ignore to be never set, as is the convention.
 func mayBuild(src []byte) bool {
 	for _, line := range strings.Split(string(src), "\n") {
 		line = strings.TrimSpace(line)
@@ -119,7 +120,7 @@ func mayBuild(src []byte) bool {
 	return true
 }
 
-// mayBe reports whether a build constraint can have a value; tags are taken to be
+// mayBe reports whether a build constraint can have the value want. It takes tags to be
 // independent of one another.
 func mayBe(x constraint.Expr, want bool) bool {
 	switch x := x.(type) {
@@ -141,8 +142,8 @@ func mayBe(x constraint.Expr, want bool) bool {
 	return true
 }
 
-// clash compares what the generated files of a folder declare and import with what
-// the files of others do.
+// clash returns an error if the generated files of a folder and theirs, the other Go
+// files in it, belong to different packages or use one name for two things.
 func clash(dir string, generated []genFile, theirs []goSource) error {
 	declared, imported := map[string]bool{}, map[string]bool{}
 	pkg := ""
@@ -185,8 +186,8 @@ func clash(dir string, generated []genFile, theirs []goSource) error {
 	return nil
 }
 
-// declaredNames lists what a file declares that a package may declare only once;
-// methods and fields as Type.name.
+// declaredNames lists the names in a file that its package may declare only once. It
+// lists methods and fields as Type.name.
 func declaredNames(f *ast.File) []string {
 	var l []string
 	add := func(n string) {
@@ -251,7 +252,8 @@ func importedNames(f *ast.File) []string {
 	return l
 }
 
-// typeName is the name of a type, without its package, pointer and parameters.
+// typeName returns the name of a type without its package, pointers and type
+// parameters.
 func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:

@@ -13,11 +13,11 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// genFile is a file to write.
+// genFile is a generated file: its path on the disk and its contents.
 type genFile struct {
 	path    string
 	data    []byte
-	weights bool
+	weights bool // whether it is the file of weights of the package
 }
 
 func (f *genFile) writeTo(w io.Writer) error {
@@ -25,7 +25,7 @@ func (f *genFile) writeTo(w io.Writer) error {
 	return err
 }
 
-// destination is where a package and its run time go.
+// destination says where a package and its copy of the runtime are written.
 type destination struct {
 	module                  *goModule
 	dir, importPath, pkg    string
@@ -34,8 +34,9 @@ type destination struct {
 
 var packageName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
-// findDestination finds the module of the folder and the name of the package: the
-// one in the Go files of the folder or, without any, the name of the folder.
+// findDestination finds the module of a folder and the name of the package in it. The
+// name is pkg if that is not empty, else the package name in the Go files of the folder,
+// else one made from the import path. runtimeDir may be empty: dir/internal/kernel.
 func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	m, err := findModule(dir)
 	if err != nil {
@@ -78,7 +79,8 @@ func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	return d, nil
 }
 
-// visible reports an error if the package may not import the run time.
+// visible returns an error if Go does not allow the package to import the runtime,
+// because that is in the internal folder of another package.
 func (d *destination) visible() error {
 	i := strings.LastIndex("/"+d.runtimePath+"/", "/internal/")
 	if i < 0 {
@@ -91,8 +93,8 @@ func (d *destination) visible() error {
 	return fmt.Errorf("package %s may not import %s, which is internal to %s", d.importPath, d.runtimePath, parent)
 }
 
-// packageIn is the name of the package in a folder as its Go files say, other than
-// generated ones; "" if there are none.
+// packageIn returns the package name in the Go files of a folder that incc did not
+// generate, or "" if there are no such files. It ignores tests.
 func packageIn(dir string) (string, error) {
 	l, err := goFiles(dir)
 	for _, f := range l {
@@ -103,9 +105,9 @@ func packageIn(dir string) (string, error) {
 	return "", err
 }
 
-// checkWeights reports an error if writing the file of weights would lose weights that
-// incc gen did not put there: those that it was told to read, or those in a folder
-// without a generated package.
+// checkWeights returns an error if the generated file of weights would replace weights
+// that incc gen did not write. These are the file of --weights, which is read, and any
+// file of weights in a folder without a generated package.
 func (d *destination) checkWeights(files []genFile, read string) error {
 	for _, f := range files {
 		if !f.weights {
@@ -128,7 +130,7 @@ func (d *destination) checkWeights(files []genFile, read string) error {
 	return nil
 }
 
-// stale lists files that were generated before and that files no longer has.
+// stale lists the files that an earlier incc gen go wrote and that are not in files.
 func (d *destination) stale(files []genFile) ([]string, error) {
 	now := map[string]bool{}
 	for _, f := range files {

@@ -19,11 +19,12 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// leastGo is the version of Go that generated packages need: they range over
-// functions, and their tests loop with testing.B.Loop. golden vets them with it.
+// leastGo is the oldest version of Go that generated packages compile with: they range
+// over functions, and their tests use testing.B.Loop. The tests of package golden vet
+// generated packages for this version.
 const leastGo = "1.24"
 
-// maxGoFile is the size of a go.mod or a Go file of the user's that is read, in bytes.
+// maxGoFile is the largest size, in bytes, of a go.mod or Go file that incc reads.
 const maxGoFile = 64 << 20
 
 // goModule is a Go module on the disk.
@@ -32,7 +33,8 @@ type goModule struct {
 	path string
 }
 
-// findModule walks up from a folder, which need not exist yet, to a go.mod.
+// findModule finds the go.mod of a folder, in it or in the nearest parent that has one.
+// The folder need not exist yet.
 func findModule(dir string) (*goModule, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -105,7 +107,7 @@ func (m *goModule) locate(dir string) (abs, importPath string, err error) {
 //go:embed gostd.txt
 var goStd string
 
-// checkImportPath reports an error for import paths that the go command refuses.
+// checkImportPath returns an error for an import path that the go command refuses.
 func checkImportPath(p string) error {
 	err := module.CheckImportPath(p)
 	base := path.Base(p)
@@ -125,7 +127,7 @@ func checkImportPath(p string) error {
 	return nil
 }
 
-// reason is what an error of package module says beside the path.
+// reason returns the part of an error of package module that follows the path.
 func reason(err error) error {
 	var e *module.InvalidPathError
 	if errors.As(err, &e) {
@@ -134,8 +136,8 @@ func reason(err error) error {
 	return err
 }
 
-// packageNameOf is the name that Go programmers expect of a package with this
-// import path: digits for both example.com/digits/v2 and gopkg.in/digits.v2.
+// packageNameOf returns the usual package name for an import path: digits for both
+// example.com/digits/v2 and gopkg.in/digits.v2.
 func packageNameOf(importPath string) string {
 	if prefix, _, ok := module.SplitPathVersion(importPath); ok {
 		importPath = prefix

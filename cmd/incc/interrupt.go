@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// interruptible is cancelled by the first SIGINT or SIGTERM; the second one ends
-// the process at once.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second
+// signal ends the process at once. The returned function stops listening for signals.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	ch := make(chan os.Signal, 2)

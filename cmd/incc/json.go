@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// writeJSON prints a value for programs, indented for people.
+// writeJSON prints a value as indented JSON.
 func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -23,7 +23,7 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// writeLineJSON prints a value for programs, in one line.
+// writeLineJSON prints a value as JSON in one line.
 func writeLineJSON(w io.Writer, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -33,8 +33,8 @@ func writeLineJSON(w io.Writer, v any) error {
 	return err
 }
 
-// escapeJSON escapes the runes that a terminal would obey or not show. encoding/json
-// leaves some, such as those that turn the direction of text.
+// escapeJSON escapes the runes that control a terminal or that it does not show.
+// encoding/json leaves some of them, such as those that reverse the direction of text.
 func escapeJSON(b []byte) []byte {
 	var out []byte
 	done := 0

@@ -19,11 +19,11 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Exit codes, as every command keeps them.
+// Exit codes of all commands.
 const (
 	exitOK          = 0
-	exitError       = 1   // the work could not be done: a spec, model or file is at fault
-	exitUsage       = 2   // the command line is
+	exitError       = 1   // the command failed, for example because of a bad spec, model or file
+	exitUsage       = 2   // the command line is wrong
 	exitNumerical   = 3   // a loss or gradient was not finite, or numbers that must agree do not
 	exitInterrupted = 130 // SIGINT or SIGTERM
 )
@@ -33,20 +33,21 @@ func main() {
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// tuneCollector has the garbage collector come often, but not for a small heap. Most
-// of the memory is weights, which live as long as the process: collecting early keeps
-// what they were made of from standing beside them. A process that has not come to
-// them yet has a heap of some megabytes, though, and going through that again and
-// again is a good part of the time to the first result.
+// tuneCollector makes the garbage collector run whenever the heap has grown by a
+// quarter, but not while the heap is smaller than 16 MiB. Most of the memory holds
+// weights, which live as long as the process; frequent collection frees the temporary
+// data that they were computed from. At the start, however, the heap has only a few
+// megabytes, and collecting it again and again would take a large part of the time to
+// the first result. tuneCollector does nothing if the user sets GOGC.
 func tuneCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	const percent, least = 25, 16 << 20 // of the living heap; bytes of the heap
+	const percent, least = 25, 16 << 20 // growth in percent of the live heap; least heap in bytes
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	type sentinel struct{ _ *byte }
 	var pace func(*sentinel)
-	pace = func(*sentinel) { // behind every collection, as a finalizer
+	pace = func(*sentinel) { // a finalizer, so it runs after every collection
 		p := percent
 		if metrics.Read(sample); sample[0].Value.Kind() == metrics.KindUint64 {
 			live := max(least/5, sample[0].Value.Uint64())
@@ -58,14 +59,15 @@ func tuneCollector() {
 	pace(nil)
 }
 
-// usageError is a mistake of the command line.
+// usageError is a mistake in the command line; the exit code is exitUsage.
 type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// numericalError is a difference between numbers that must agree.
+// numericalError reports numbers that are not finite, or that differ although they must
+// agree; the exit code is exitNumerical.
 type numericalError struct{ msg string }
 
 func (e *numericalError) Error() string { return e.msg }
@@ -75,7 +77,7 @@ type reported struct{ code int }
 
 func (e *reported) Error() string { return "reported" }
 
-// run is main without the process: tests call it.
+// run executes a command line and returns its exit code. main and tests call it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	app := newApp(stdin, stdout, stderr)
 	if n := len(args); n > 1 && args[n-1] == completing {
@@ -89,6 +91,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitCode(err, args, stderr)
 }
 
+// exitCode prints an error, unless it has been printed already, and returns the exit
+// code for it.
 func exitCode(err error, args []string, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
@@ -137,7 +141,8 @@ func errorText(err error, args ...string) string {
 	return strings.Join(lines, "\n")
 }
 
-// pathsOf lists the paths in the errors of the system that err wraps.
+// pathsOf lists the paths in the file errors (fs.PathError, os.LinkError) that err
+// wraps.
 func pathsOf(err error) []string {
 	switch e := err.(type) {
 	case *fs.PathError:
@@ -232,7 +237,7 @@ func commands() []*cli.Command {
 	return cmds
 }
 
-// finish gives a command what all of them share.
+// finish sets the fields that are the same in all commands and subcommands.
 func finish(c *cli.Command) {
 	c.OnUsageError = onUsageError
 	for _, s := range c.Subcommands {

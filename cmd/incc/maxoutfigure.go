@@ -18,11 +18,11 @@ import (
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
-// The figure of Goodfellow 2013 (figure 1): maxout units of one input and k pieces
-// that are fitted to convex functions on -1..1. A maximum of k affine functions
-// comes as close as 1/(2k²) to x² there, with its pieces on k equal intervals.
+// This file draws figure 1 of Goodfellow 2013: maxout units with one input and k pieces,
+// fitted to convex functions on -1..1. The least possible largest error of a maximum of
+// k affine functions on x² is 1/(2k²) there, with the pieces on k equal intervals.
 
-// convex is a function to come close to.
+// convex is a convex function that a unit is fitted to.
 type convex struct {
 	name string
 	at   func(x float64) float64
@@ -34,15 +34,15 @@ var (
 	rectifier = convex{"max(0, x)", func(x float64) float64 { return math.Max(0, x) }}
 )
 
-// unit is a maxout unit as incc's language says it, with the gradient of the mean
-// square of its error.
+// unit is a maxout unit, built from a spec, with the gradients of the mean square of
+// its error.
 type unit struct {
 	g             *ir.Graph
 	out           *ir.Value
 	weights       []*ir.Value
 	grads         map[*ir.Value]*ir.Value
 	x, want       *tensor.Tensor
-	mean, squares map[*ir.Value][]float64 // of Adam
+	mean, squares map[*ir.Value][]float64 // the moments of Adam, for each weight
 }
 
 const unitPoints = 201
@@ -72,8 +72,8 @@ func newUnit(pieces int, f convex) (*unit, error) {
 		for i := range d.Data {
 			x := (2*float64(i)+1)/float64(pieces) - 1
 			slope := (f.at(x+1e-6) - f.at(x-1e-6)) / 2e-6
-			// A convex function is the supremum of its tangents: the unit begins as
-			// k of them. The bias has one axis, the weight two.
+			// A convex function is the supremum of its tangents, so the unit begins
+			// with k tangents. The bias has one axis, the weight has two.
 			d.Data[i] = float32(slope)
 			if len(p.Type.Shape) == 1 {
 				d.Data[i] = float32(f.at(x) - slope*x)
@@ -94,13 +94,13 @@ func newUnit(pieces int, f convex) (*unit, error) {
 	return u, r.Finish()
 }
 
-// run evaluates the unit and the gradients.
+// run evaluates the unit and its gradients at all points.
 func (u *unit) run() (map[*ir.Value]*tensor.Tensor, error) {
 	return ref.Run(u.g, []*tensor.Tensor{u.x, u.want}, ref.Options{Keep: append([]*ir.Value{u.out}, u.g.Outputs...)})
 }
 
-// fit takes steps of Adam with a falling rate and returns the unit's values and its
-// largest error.
+// fit trains the unit with Adam, with a learning rate that falls as a cosine. It returns
+// the unit's values at all points and its largest error.
 func (u *unit) fit(steps int) (y []float64, worst float64, err error) {
 	for step := range steps {
 		res, err := u.run()
@@ -132,10 +132,10 @@ func (u *unit) fit(steps int) (y []float64, worst float64, err error) {
 	return res[u.out].Data, worst, nil
 }
 
-// fitSteps are enough: twice as many change the errors by less than a hundredth.
+// fitSteps is enough: twice as many steps change the errors by less than a hundredth.
 const fitSteps = 400
 
-// line is a function's values over the points as a curve.
+// line returns the values y of a function at the points as a curve.
 func (u *unit) line(y []float64) []chart.Point {
 	points := make([]chart.Point, len(y))
 	for i := range y {
@@ -144,7 +144,8 @@ func (u *unit) line(y []float64) []chart.Point {
 	return points
 }
 
-// maxoutFigure draws and tells how close units come.
+// maxoutFigure fits units to convex functions, draws them and their errors into dir,
+// and prints the errors.
 func maxoutFigure(c *cli.Context, dir string) error {
 	type fitted struct {
 		Function string  `json:"function"`

@@ -19,10 +19,10 @@ var memoryFlag = &cli.StringFlag{Name: "memory", Usage: "let a training step tak
 
 var roomFlag = &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE`, such as 800MB or 2GiB, of memory; by default what is free"}
 
-// units of sizes, by their names in lower case.
+// units maps the name of a unit, in lower case, to its size in bytes.
 var units = map[string]float64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
-// parseBytes reads a size: a number and perhaps a unit.
+// parseBytes parses a size, a number with or without a unit, and returns it in bytes.
 func parseBytes(s string) (int64, error) {
 	at := strings.LastIndexAny(s, "0123456789.") + 1
 	x, err := strconv.ParseFloat(s[:at], 64)
@@ -33,9 +33,10 @@ func parseBytes(s string) (int64, error) {
 	return int64(x), nil
 }
 
-// fitMemory chooses how much of a training step is computed twice, so that the step
-// takes at most the memory of --memory, by default the memory that is free. said
-// tells about it and may be "".
+// fitMemory sets opt.Recompute: how many activations a training step computes twice
+// instead of keeping them. It chooses the least recomputation with which the step fits
+// into --memory or, without that flag, into the free memory. said is a sentence about
+// the choice for the user, or "".
 func fitMemory(c *cli.Context, g *ir.Graph, opt *autodiff.Options, batch int, o cpu.Options) (said string, err error) {
 	limit, err := memoryLimit(c)
 	if err != nil {

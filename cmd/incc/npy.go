@@ -9,8 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// readNPY reads a NumPy file. check, if there is one, is asked before the elements
-// are read.
+// readNPY reads a NumPy file. If check is not nil, readNPY calls it with the shape
+// before it reads the elements, and returns its error.
 func readNPY(path string, check func(shape []int) error) (*tensor.Tensor, error) {
 	f, size, err := files.Open(path)
 	if err != nil {

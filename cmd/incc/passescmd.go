@@ -41,6 +41,7 @@ copy memory; for cpu, as incc run and incc gen go do, they are free.`,
 	}
 }
 
+// levelText returns the lowest level that includes a pass, or "by name" if none does.
 func levelText(p *passes.Pass) string {
 	if n, ok := passes.LevelOf(p); ok {
 		return fmt.Sprintf("-O%d", n)
@@ -139,10 +140,11 @@ func showPasses(c *cli.Context, arg string) error {
 	return nil
 }
 
-// onnxPasses are the options of passes for an ONNX model.
+// onnxPasses are the options for passes on a network that becomes an ONNX model: slices
+// and joins copy memory there.
 var onnxPasses = passes.Options{Cost: passes.Work{Copies: true}}
 
-// pipelineText says which passes run: a level or a list.
+// pipelineText describes the passes that run: a level such as -O2, or a list.
 func pipelineText(c *cli.Context, level int, p passes.Pipeline) string {
 	if c.IsSet("passes") {
 		return "passes " + p.String()
@@ -153,8 +155,8 @@ func pipelineText(c *cli.Context, level int, p passes.Pipeline) string {
 	return fmt.Sprintf("-O%d", level)
 }
 
-// networkSize counts the parameters and MACs of a network as it is, with its heads.
-// Parameters that passes computed from others count; running statistics do not.
+// networkSize counts the parameters and MACs of a network, heads included. Parameters
+// that passes computed from others count; running statistics do not.
 func networkSize(g *ir.Graph) (params, macs int64) {
 	read := map[*ir.Value]bool{}
 	for _, n := range g.Nodes {
@@ -169,6 +171,7 @@ func networkSize(g *ir.Graph) (params, macs int64) {
 	return params, s.MACs + s.HeadMACs
 }
 
+// countOp counts the layers with an op.
 func countOp(s ir.Summary, op string) int {
 	n := 0
 	for _, l := range s.Layers {
@@ -187,7 +190,7 @@ func pipelineFlags() []cli.Flag {
 	}
 }
 
-// pipelineOf reads -O and --passes.
+// pipelineOf returns the passes of -O or --passes; without these flags, those of level.
 func pipelineOf(c *cli.Context, level int) (passes.Pipeline, error) {
 	if list := c.String("passes"); c.IsSet("passes") {
 		if c.IsSet("optimize") {
@@ -242,7 +245,8 @@ func optimize(c *cli.Context, g *ir.Graph, level int, opt passes.Options) (*pass
 	return rep, err
 }
 
-// tellUnchanged names the passes that were asked for by name and changed nothing.
+// tellUnchanged prints a note for each pass that the user named and that changed
+// nothing.
 func tellUnchanged(c *cli.Context, rep *passes.Report) {
 	for _, s := range rep.Steps {
 		if s.Step.Named() && s.Changed == 0 {

@@ -67,9 +67,9 @@ the times of this machine and the share of its peak.`,
 	}
 }
 
-// loadForExecutor builds a network, gives it weights and runs the passes, for
-// commands that time it: without --weights they are drawn so that activations
-// neither fade nor grow (denormal numbers would cost time).
+// loadForExecutor builds a network, gives it weights and runs the passes. It is for
+// commands that time a network: without --weights it draws weights with which the
+// activations keep their size from layer to layer. Denormal numbers would take longer.
 func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	arg, err := oneArg(c, "SPEC")
 	if err != nil {
@@ -92,7 +92,7 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	}
 	u := use{batch: o.Batch, weights: 2, executor: true, inputs: true}
 	if len(c.StringSlice("compare")) > 0 {
-		u.weights += 2 // a model for the peer
+		u.weights += 2 // for the ONNX model that the peer runs
 	}
 	if err := checkRoom(c, g, u); err != nil {
 		return nil, o, err
@@ -107,8 +107,8 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	return g, o, err
 }
 
-// planOnly runs the passes on a network that is not run. It needs the values of
-// weights for those passes that make another network of them.
+// planOnly runs the passes on a network that is only planned, not run. It reads or draws
+// weights only if a pass redesigns the network by their values.
 func planOnly(c *cli.Context, g *ir.Graph, o cpu.Options) (*ir.Graph, cpu.Options, error) {
 	p, err := pipelineOf(c, 2)
 	if err != nil {
@@ -131,9 +131,9 @@ func planOnly(c *cli.Context, g *ir.Graph, o cpu.Options) (*ir.Graph, cpu.Option
 	return g, o, err
 }
 
-// steady changes the initialization of a network so that its activations keep
-// their size from layer to layer: He's for every convolution and dense layer,
-// small biases.
+// steady changes the initialization of a network so that its activations keep their
+// size from layer to layer: He initialization for every convolution and dense layer,
+// and uniform random biases instead of zeros.
 func steady(g *ir.Graph) {
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Weight {
@@ -148,7 +148,7 @@ func steady(g *ir.Graph) {
 	}
 }
 
-// operands are inputs of noise and room for the outputs.
+// operands returns a batch of noise for each input, and a buffer for each output.
 func operands(g *ir.Graph, batch int, seed int64) (in, out [][]float32) {
 	for _, v := range g.Inputs {
 		in = append(in, ir.Draw("input/"+v.Name, v.Type.Shape.Bind(batch), ir.Init{Kind: ir.InitUniform, A: 1}, seed).Data)

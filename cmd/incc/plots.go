@@ -19,7 +19,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// series takes one column of a run's rows; epochs without a number are left out.
+// series returns one column of a run's rows as points over epochs. It leaves out epochs
+// without a finite number.
 func series(rows []train.Row, y func(train.Row) float64) []chart.Point {
 	var p []chart.Point
 	for _, r := range rows {
@@ -30,7 +31,7 @@ func series(rows []train.Row, y func(train.Row) float64) []chart.Point {
 	return p
 }
 
-// panel is a chart of curves over epochs or steps. Losses begin at zero.
+// panel makes a chart of curves over epochs or steps. The axis of a loss begins at zero.
 func panel(title, xlabel, ylabel string, curves []chart.Curve) chart.Panel {
 	p := chart.Panel{Title: title, X: chart.Axis{Label: xlabel, Whole: true}, Y: chart.Axis{Label: ylabel}, Curves: curves}
 	if ylabel == "loss" {
@@ -47,7 +48,8 @@ func drawPanels(write fileWriter, path string, panels ...chart.Panel) error {
 	return write(path+".svg", func(w io.Writer) error { return chart.WriteSVG(w, panels...) })
 }
 
-// drawRun draws loss, accuracy and learning rate of a run into its folder.
+// drawRun draws the loss, accuracy and learning rate of a run as results.png and
+// results.svg in its folder.
 func drawRun(dir, name string, rows []train.Row) error {
 	both := func(training, validation func(train.Row) float64) []chart.Curve {
 		return []chart.Curve{
@@ -62,7 +64,8 @@ func drawRun(dir, name string, rows []train.Row) error {
 		rate)
 }
 
-// classNames are what a spec, or else the data, calls the classes.
+// classNames returns the names of the classes from the spec or, if it has none, from
+// the data.
 func classNames(g *ir.Graph, s *data.Set) []string {
 	if l := g.Recipe.Labels; l != nil && len(l.Names) > 0 {
 		return l.Names
@@ -70,8 +73,8 @@ func classNames(g *ir.Graph, s *data.Set) []string {
 	return s.Names
 }
 
-// drawConfusion draws a confusion matrix as PNG and writes its counts beside the
-// picture as CSV. A picture of many classes cannot show all of them.
+// drawConfusion draws a confusion matrix as PNG and writes its counts as CSV to the same
+// folder, since a picture cannot show the counts of many classes.
 func drawConfusion(write fileWriter, path string, counts *train.Confusion, names []string) error {
 	var cells []chart.Cell
 	for _, c := range counts.Cells() {
@@ -86,7 +89,8 @@ func drawConfusion(write fileWriter, path string, counts *train.Confusion, names
 	return write(confusionTable(path), func(w io.Writer) error { return writeConfusion(w, cells, names) })
 }
 
-// confusionTable is the CSV file beside a picture of a confusion matrix.
+// confusionTable returns the path of the CSV file of a confusion matrix: that of its
+// picture, with another extension.
 func confusionTable(picture string) string {
 	return strings.TrimSuffix(picture, filepath.Ext(picture)) + ".csv"
 }
@@ -94,8 +98,8 @@ func confusionTable(picture string) string {
 // confusionColumns are the columns of the table.
 var confusionColumns = []string{"label", "label_name", "predicted", "predicted_name", "count"}
 
-// checkConfusion refuses a picture of a confusion matrix whose files would replace
-// something else: a file of a run, one that the command reads, or another table.
+// checkConfusion returns an error if a confusion matrix at path would replace another
+// kind of file: a file of a run, one of the inputs of the command, or another table.
 func checkConfusion(path string, inputs ...string) error {
 	if err := notStdout("confusion", path, "a PNG and a CSV file"); err != nil {
 		return err
@@ -130,7 +134,8 @@ func checkConfusion(path string, inputs ...string) error {
 	return nil
 }
 
-// writeConfusion writes a line for each pair of classes that occurred.
+// writeConfusion writes the counts of a confusion matrix as CSV: one line for each pair
+// of label and prediction that occurred.
 func writeConfusion(w io.Writer, cells []chart.Cell, names []string) error {
 	name := func(k int) string {
 		if k < len(names) {
@@ -147,7 +152,7 @@ func writeConfusion(w io.Writer, cells []chart.Cell, names []string) error {
 	return c.Error()
 }
 
-// drawCompare draws several runs over each other.
+// drawCompare draws the curves of several runs into one chart.
 func drawCompare(path string, names []string, runs [][]train.Row) error {
 	var loss, acc []chart.Curve
 	for i, rows := range runs {
@@ -163,7 +168,8 @@ func drawCompare(path string, names []string, runs [][]train.Row) error {
 	return nil
 }
 
-// draw draws the runs of an experiment over each other, original figures dashed.
+// draw draws the curves of an experiment's runs into one chart, with the published
+// results as dashed curves.
 func (e experiment) draw(path string, all []outcome) error {
 	unit, xlabel := 1, "epoch"
 	if e.limit > 0 {

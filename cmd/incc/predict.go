@@ -99,8 +99,9 @@ of the spec's labels statement.`,
 	}
 }
 
-// fromTheData lists the steps of the recipe that apply to every image, in evaluation
-// too, but need statistics of the training images, which predict does not have.
+// fromTheData lists the steps of the recipe's augment statements that predict cannot
+// do. They apply to every image, in training and evaluation, but need statistics of the
+// training images.
 func fromTheData(g *ir.Graph) string {
 	if g.Recipe.Train == nil {
 		return ""

@@ -13,7 +13,8 @@ import (
 
 var profileFlag = &cli.StringFlag{Name: "cpuprofile", Usage: "write a CPU profile to `FILE`, for go tool pprof"}
 
-// profile begins the profile that --cpuprofile asks for; stop ends and writes it.
+// profile starts a CPU profile if --cpuprofile is given. stop ends the profile and
+// writes the file.
 func profile(c *cli.Context) (stop func(), err error) {
 	path := c.String("cpuprofile")
 	if path == "" {

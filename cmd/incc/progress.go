@@ -12,16 +12,16 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// progress shows how a run goes on: a bar on a terminal, a line now and then
-// elsewhere.
+// progress shows the progress of a training: on a terminal as a bar, elsewhere as a
+// line every ten seconds.
 type progress struct {
 	w        io.Writer
 	bar      bool
 	steps    int
 	epochs   float64
-	start    time.Time // of the epoch, as far as this process trains it
-	seen     int       // images since then
-	last     time.Time // when something was shown
+	start    time.Time // when this process began to train the epoch
+	seen     int       // number of images trained on since start
+	last     time.Time // when something was last shown
 	lossAvg  float64
 	onEpoch  func(train.Row) error
 	epochErr error
@@ -32,7 +32,8 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, bar: ok && isTerminal(f)}
 }
 
-// Begin prints where the run begins.
+// Begin prints at which epoch and step the training continues, and the results of
+// earlier epochs.
 func (p *progress) Begin(s *train.State, steps int, epochs float64, finished bool) {
 	p.steps, p.epochs, p.start = steps, epochs, time.Now()
 	p.last = p.start
@@ -47,7 +48,7 @@ func (p *progress) Begin(s *train.State, steps int, epochs float64, finished boo
 	}
 }
 
-// Step moves the bar.
+// Step updates the bar, at most ten times a second.
 func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	p.seen += images
 	if p.lossAvg == 0 {
@@ -101,7 +102,7 @@ func (p *progress) line(r train.Row) {
 	fmt.Fprintf(p.w, "epoch %2d  loss %.4f, %.2f %%%s%s\n", r.Epoch, r.TrainLoss, 100*r.TrainAcc, val, speed)
 }
 
-// Note prints a sentence.
+// Note prints a message.
 func (p *progress) Note(text string) {
 	if p.bar {
 		fmt.Fprint(p.w, "\r\x1b[K")

@@ -13,21 +13,21 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// use says how a command uses a network. checkRoom derives the memory from it.
+// use describes how a command uses a network. roomOf estimates the memory from it.
 type use struct {
-	batch     int
-	weights   int  // copies of all weights as float32
-	inputs    bool // a batch of inputs that the command makes
-	executor  bool // compiles and runs it
-	reference int  // runs of the reference interpreter that are in memory at once
+	batch     int  // images
+	weights   int  // number of float32 copies of all weights
+	inputs    bool // whether the command makes a batch of inputs
+	executor  bool // whether the executor compiles and runs the network
+	reference int  // number of runs of the reference interpreter in memory at once
 }
 
 // room is the memory that a network needs, in bytes.
 type room struct{ weights, activations int64 }
 
-// checkRoom refuses a network that needs more memory than there is, before any of
-// it is taken. Of the executor's activations only inputs and outputs are counted:
-// compileRoom, which knows the plan, counts them all.
+// checkRoom returns an error if a network needs more memory than the limit. It is called
+// before any of that memory is allocated. It counts only the inputs and outputs among
+// the executor's activations; compileRoom, which knows the plan, counts all.
 func checkRoom(c *cli.Context, g *ir.Graph, u use) error {
 	l, err := roomLimit(c)
 	if err != nil {
@@ -36,7 +36,8 @@ func checkRoom(c *cli.Context, g *ir.Graph, u use) error {
 	return roomError(c, g.Name, roomOf(g, u), u.batch, l)
 }
 
-// compileRoom is cpu.Compile within the memory that there is.
+// compileRoom calls cpu.Compile. It returns an error if the program needs more memory
+// than the limit.
 func compileRoom(c *cli.Context, g *ir.Graph, o cpu.Options) (*cpu.Program, error) {
 	l, err := roomLimit(c)
 	if err != nil {
@@ -51,8 +52,8 @@ func compileRoom(c *cli.Context, g *ir.Graph, o cpu.Options) (*cpu.Program, erro
 	return p, err
 }
 
-// roomLimit returns the limit for everything that a command allocates. In commands
-// where --memory limits one step of training, it does not limit the rest.
+// roomLimit returns the limit for everything that a command allocates. Where --memory
+// limits only a step of training (memoryFlag), the limit here is the free memory.
 func roomLimit(c *cli.Context) (limit, error) {
 	l, err := memoryLimit(c)
 	if n, ok := freeMemory(); ok && l.asked && l.bytes < n && findFlag(c.Command.Flags, "memory") == memoryFlag {
@@ -61,6 +62,8 @@ func roomLimit(c *cli.Context) (limit, error) {
 	return l, err
 }
 
+// roomError returns an error if need is larger than the limit. The error says which of
+// the command's flags help.
 func roomError(c *cli.Context, name string, need room, batch int, l limit) error {
 	if plus(need.weights, need.activations) <= l.bytes {
 		return nil
@@ -85,7 +88,7 @@ func roomError(c *cli.Context, name string, need room, batch int, l limit) error
 	return fmt.Errorf("network %s needs %s for weights%s; %s%s", diag.Name(name), bytesText(need.weights), activations, l, mend)
 }
 
-// roomOf is the memory that a use of a network takes.
+// roomOf returns the memory that a command needs for a network.
 func roomOf(g *ir.Graph, u use) room {
 	var r room
 	all, largest := int64(0), int64(0)
@@ -102,25 +105,27 @@ func roomOf(g *ir.Graph, u use) room {
 	for _, v := range g.Outputs {
 		outputs = plus(outputs, elements(v.Type.Shape, batch))
 	}
-	if u.inputs { // drawn as float32, handed over as float64, and rounded
+	if u.inputs { // 16 bytes an element: drawn as float32, widened to float64, rounded to float32
 		r.activations = times(16, inputs)
 	}
 	if u.executor {
-		// Weights of dense layers are reordered as a whole, in float64, before they are
-		// packed.
+		// The weights of a dense layer are reordered in one piece, in float64, before
+		// they are packed.
 		r.weights = plus(r.weights, plus(times(4, all), times(20, largest)))
 		r.activations = plus(r.activations, times(4, plus(inputs, outputs)))
 	}
 	if u.reference > 0 {
 		x := referenceRoom(g, batch)
-		// The garbage collector lets a heap grow by a quarter.
+		// 10 bytes for a float64, since the garbage collector lets a heap grow by a
+		// quarter (tuneCollector).
 		r.weights = plus(r.weights, times(10, x.weights))
 		r.activations = plus(r.activations, times(10*int64(u.reference), x.activations))
 	}
 	return r
 }
 
-// referenceRoom is the most elements that the reference interpreter holds at once.
+// referenceRoom returns the largest number of elements that the reference interpreter
+// holds at once, and not bytes, although it uses the type room.
 func referenceRoom(g *ir.Graph, batch int64) room {
 	last := map[*ir.Value]int{}
 	for i, n := range g.Nodes {
@@ -167,7 +172,7 @@ func referenceRoom(g *ir.Graph, batch int64) room {
 	return most
 }
 
-// elements is the number of elements of a shape.
+// elements returns the number of elements of a shape at a batch.
 func elements(s ir.Shape, batch int64) int64 {
 	n := int64(1)
 	for _, d := range s {
@@ -180,8 +185,8 @@ func elements(s ir.Shape, batch int64) int64 {
 	return n
 }
 
-// plus and times stay at the largest number where the result would be larger. times
-// takes no negative numbers.
+// plus and times return math.MaxInt64 if the result would be larger. The arguments of
+// times must not be negative.
 
 func plus(a, b int64) int64 {
 	if b > 0 && a > math.MaxInt64-b {

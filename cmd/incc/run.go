@@ -21,9 +21,10 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// readInput reads the input of a network: a NumPy file, a TensorProto as the test data
-// of ONNX has them, or a picture, which is prepared as the spec says; or it makes
-// noise. The shape of a file may leave out a batch of one.
+// readInput returns the input of a network, a batch of images. path names a NumPy file,
+// a TensorProto (the format of ONNX test data) or a picture, which is scaled, cropped
+// and normalized as the spec says. "noise" and "noise:IMAGES" make noise. An array with
+// one image may omit the batch axis.
 func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
 	want := in.Type.Shape
@@ -80,8 +81,8 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	return t.Reshape(shape...), nil
 }
 
-// inputShape is the shape of an array as the network takes it: a batch of one may be
-// left out.
+// inputShape returns the shape of an array with its batch axis, which is 1 if the array
+// has none. It returns an error if the shape does not fit the input of the network.
 func inputShape(path string, shape []int, want ir.Shape) ([]int, error) {
 	full := shape
 	if len(shape) == len(want)-1 {
@@ -97,7 +98,8 @@ func inputShape(path string, shape []int, want ir.Shape) ([]int, error) {
 	return full, nil
 }
 
-// noiseBatch is the number of images of an input that is made, else 1.
+// noiseBatch returns the number of images of an input "noise:IMAGES"; for all other
+// inputs, 1.
 func noiseBatch(path string) int {
 	n, ok := strings.CutPrefix(path, "noise:")
 	images, err := strconv.Atoi(n)
@@ -107,7 +109,7 @@ func noiseBatch(path string) int {
 	return images
 }
 
-// topLine is one of the most likely classes.
+// topLine is one of the classes with the largest outputs.
 type topLine struct {
 	Class int     `json:"class"`
 	Label string  `json:"label,omitempty"`
@@ -121,7 +123,8 @@ func checkTop(c *cli.Context) error {
 	return nil
 }
 
-// topK returns the k largest outputs of one image. Of equal ones the first comes first.
+// topK returns the k largest outputs of one image, in falling order. Equal outputs stay
+// in the order of their classes.
 func topK(g *ir.Graph, x []float64, k int) []topLine {
 	ix := make([]int, len(x))
 	for i := range ix {

@@ -21,7 +21,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// The files of a run besides its weights and checkpoints.
+// Names of the files in the folder of a run. The names of checkpoints are in package
+// train.
 const (
 	runSpec    = "spec.incc"
 	runStart   = "run.json"
@@ -34,11 +35,12 @@ const (
 	lastWeights = "last.safetensors"
 )
 
-// runOutputs are the files that only a run writes, besides its checkpoints.
+// runOutputs are files that only incc train writes. It does not start a run in a folder
+// that has one of them but no run.json.
 var runOutputs = []string{runLabels, runResults, runSummary, bestWeights, lastWeights}
 
-// runBegin is what run.json holds: what a run was begun with, besides its spec.
-// --resume reads it.
+// runBegin is the contents of run.json: the settings that a run was started with,
+// besides its spec. --resume reads it.
 type runBegin struct {
 	Version      string `json:"incc"`
 	Name         string `json:"name"`
@@ -48,19 +50,19 @@ type runBegin struct {
 	Overfit      int    `json:"overfit,omitempty"`
 	Init         string `json:"init,omitempty"`
 	Engine       string `json:"engine"`
-	// Identity is here only to be read by people: --resume compares the identity in the
+	// Identity is only for people to read: --resume compares the identity in the
 	// checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`
 }
 
-// flags returns the flags of incc train that begin such a run.
+// flags returns the flags of incc train that start a run with these settings.
 func (b runBegin) flags() map[string]string {
 	return map[string]string{"data": b.Data, "val": strconv.Itoa(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
 		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine}
 }
 
-// flagsOfRun sets --weights and --data, where they were not given, to the best
-// weights and the data of the run whose folder is the command's SPEC.
+// flagsOfRun sets --weights and --data to the best weights and the data of the run in
+// dir. It leaves a flag unchanged that was given or that the command does not have.
 func flagsOfRun(c *cli.Context, dir string) error {
 	has := func(name string) bool { return findFlag(c.Command.Flags, name) != nil && !c.IsSet(name) }
 	if has("weights") {
@@ -87,8 +89,8 @@ func flagsOfRun(c *cli.Context, dir string) error {
 	return c.Set("data", b.Data)
 }
 
-// maxRunFile bounds the bytes of run.json, summary.json and results.csv. An epoch
-// adds some 80 bytes to results.csv.
+// maxRunFile is the largest size, in bytes, of run.json, summary.json and results.csv
+// that incc reads. An epoch adds about 80 bytes to results.csv.
 const maxRunFile = 16 << 20
 
 // readBegin reads run.json.
@@ -104,8 +106,8 @@ func readBegin(dir string) (b runBegin, err error) {
 	return b, nil
 }
 
-// parseBegin reads what run.json holds. Its numbers and names become those of
-// flags, so they are held to the same bounds.
+// parseBegin parses run.json. Its values become the values of flags, so the same bounds
+// apply.
 func parseBegin(text []byte) (b runBegin, err error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return b, err
@@ -129,12 +131,12 @@ func parseBegin(text []byte) (b runBegin, err error) {
 	return b, nil
 }
 
-// plainName reports whether a name is one path element that prints as it is.
+// plainName reports whether a name is one path element that can be printed unquoted.
 func plainName(s string) bool {
 	return s != "" && len(s) <= 255 && s != "." && s != ".." && !strings.ContainsAny(s, `/\:`) && diag.Printable(s) == s
 }
 
-// runInfo is what summary.json holds.
+// runInfo is the contents of summary.json: the results of a finished run.
 type runInfo struct {
 	Name         string   `json:"name"`
 	Net          string   `json:"net"`
@@ -170,7 +172,7 @@ func cell(x float64) string {
 // resultColumns are the columns of results.csv.
 var resultColumns = []string{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}
 
-// writeResults writes the rows of a run as CSV, whole or not at all.
+// writeResults writes the rows of a run to results.csv, completely or not at all.
 func writeResults(dir string, rows []train.Row) error {
 	return writeOwn(filepath.Join(dir, runResults), func(w io.Writer) error {
 		c := csv.NewWriter(w)
@@ -182,7 +184,7 @@ func writeResults(dir string, rows []train.Row) error {
 	})
 }
 
-// readResults reads what writeResults wrote.
+// readResults reads the results.csv of a run.
 func readResults(dir string) ([]train.Row, error) {
 	path := filepath.Join(dir, runResults)
 	text, err := files.Read(path, maxRunFile)
@@ -196,8 +198,7 @@ func readResults(dir string) ([]train.Row, error) {
 	return rows, nil
 }
 
-// parseResults reads the rows of results.csv. A number that is not known is an
-// empty cell.
+// parseResults parses results.csv. An empty cell becomes NaN.
 func parseResults(text []byte) ([]train.Row, error) {
 	r := csv.NewReader(bytes.NewReader(text))
 	r.FieldsPerRecord = len(resultColumns)
@@ -231,11 +232,11 @@ func parseResults(text []byte) ([]train.Row, error) {
 	return rows, nil
 }
 
-// runFile matches the files of a run other than its confusion matrix.
+// runFile matches the names of the files of a run, except its confusion matrix.
 var runFile = regexp.MustCompile(`^(spec\.incc|labels\.txt|run\.json|run\.lock|results\.(csv|png|svg)|model\.onnx|summary\.json|.*\.safetensors|events\.out\.tfevents\..*)$`)
 
-// isRunFile reports whether a path leads to a place that a run keeps for a file of
-// its own, other than its confusion matrix.
+// isRunFile reports whether a path, after symbolic links, names a file of a run that is
+// not its confusion matrix. The file need not exist.
 func isRunFile(path string) bool {
 	if to, err := files.Resolve(path); err == nil {
 		path = to
@@ -247,7 +248,7 @@ func isRunFile(path string) bool {
 // the files of a run.
 var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
-// removeLeftovers deletes what a killed process was about to write into the folder
+// removeLeftovers deletes the temporary files that a killed process left in the folder
 // of a run.
 func removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)

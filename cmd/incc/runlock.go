@@ -13,10 +13,10 @@ import (
 // errLocked says that another process holds the lock of a file.
 var errLocked = errors.New("the file is locked")
 
-// lockRun makes the folder of a run and locks it for this process: two trainings
-// in one folder would remove each other's checkpoints. The operating system gives
-// the lock back when the process ends, however it ends. The file holds the
-// process's number, for the message of the one that comes second.
+// lockRun makes the folder of a run and locks it for this process, because two
+// trainings in one folder would remove each other's checkpoints. The operating system
+// releases the lock when the process ends, even if it is killed. The lock file holds
+// the number of the process; the error for a second process names it.
 func lockRun(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -37,7 +37,8 @@ func lockRun(dir string) (unlock func(), err error) {
 			}
 			return nil, fmt.Errorf("%s cannot be locked, which keeps two trainings out of one folder: %w; choose a folder on another file system with --out", path, err)
 		}
-		// The process before may have removed the file after it was opened here.
+		// The process that held the lock before may have removed the file between
+		// opening and locking here.
 		if !sameFile(f, path) {
 			f.Close()
 			continue
@@ -63,7 +64,7 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// processOf is " (process N)" where a lock file holds a number, else nothing.
+// processOf returns " (process N)" if the lock file holds a number, else "".
 func processOf(f *os.File) string {
 	b, err := io.ReadAll(io.NewSectionReader(f, 0, 32))
 	if err != nil {

@@ -4,7 +4,8 @@ package main
 
 import "os"
 
-// lockFile does nothing: this system has no locks that end with the process.
+// lockFile does nothing: this system has no locks that it releases when the process
+// ends.
 func lockFile(*os.File) error { return nil }
 
 func removeLocked(f *os.File, path string) {

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile locks an open file without waiting.
+// lockFile locks an open file. It does not wait: it returns errLocked if another
+// process holds the lock.
 func lockFile(f *os.File) error {
 	for {
 		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
@@ -21,7 +22,8 @@ func lockFile(f *os.File) error {
 	}
 }
 
-// removeLocked removes the file while it is still locked, then gives the lock back.
+// removeLocked removes the file while it is still locked, then closes it, which
+// releases the lock.
 func removeLocked(f *os.File, path string) {
 	_ = os.Remove(path)
 	f.Close()

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile locks an open file without waiting. The locked range is far beyond the end:
-// Windows refuses to read what another process has locked.
+// lockFile locks an open file. It does not wait: it returns errLocked if another process
+// holds the lock. The locked range is far beyond the end of the file, because Windows
+// does not let other processes read a locked range.
 func lockFile(f *os.File) error {
 	at := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
@@ -18,8 +19,8 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// removeLocked closes the file, which Windows does not remove while it is open.
-// Where the next training has opened it, it stays.
+// removeLocked closes the file, which releases the lock, and then removes it: Windows
+// does not remove open files. If another training has opened the file, it stays.
 func removeLocked(f *os.File, path string) {
 	f.Close()
 	_ = os.Remove(path)

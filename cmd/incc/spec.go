@@ -18,23 +18,24 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// source is the text of a spec and what it is called in messages.
+// source is the text of a spec and where it comes from.
 type source struct {
-	file string // path as the user gave it, or specs/NAME.incc of a built-in one
+	file string // its name in messages: the path that the user gave, or specs/NAME.incc
 	text []byte
-	open func(name string) ([]byte, error) // a file that the spec names, beside it
-	run  string                            // the folder of the run that the spec was named by, "" for none
+	open func(name string) ([]byte, error) // reads a file that the spec names, from the folder of the spec
+	run  string                            // if the user named the folder of a run, that folder, else ""
 }
 
-// maxSpecBytes is one more than the largest text that dsl.Parse takes: it is enough
-// for dsl.Parse to see that a text is too large.
+// maxSpecBytes is the number of bytes that incc reads of a spec at most: one more than
+// dsl.Parse accepts, so that dsl.Parse reports a larger spec as too large.
 const maxSpecBytes = dsl.MaxGraphFile + 1
 
-// maxNamedBytes is the size of a file that a spec names, such as a list of labels.
+// maxNamedBytes is the largest size, in bytes, of a file that a spec names, such as a
+// list of labels.
 const maxNamedBytes = 1 << 20
 
-// readSource finds a spec: an existing file, else that of the run whose folder is
-// named, else a built-in network, else standard input for "-".
+// readSource reads the spec that arg names: "-" is standard input, else a file, else the
+// folder of a run, else a built-in network.
 func readSource(c *cli.Context, arg string) (*source, error) {
 	src, err := findSource(c, arg)
 	if err == nil {
@@ -101,7 +102,7 @@ func readText(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSpecBytes))
 }
 
-// didYouMean is ", did you mean X?" where a candidate is near, else nothing.
+// didYouMean returns ", did you mean X?" if the candidate X is similar to name, else "".
 func didYouMean(name string, candidates []string) string {
 	if s, ok := diag.Nearest(name, candidates); ok {
 		return fmt.Sprintf(", did you mean %s?", s)
@@ -109,7 +110,8 @@ func didYouMean(name string, candidates []string) string {
 	return ""
 }
 
-// oneArg returns the only positional argument.
+// oneArg returns the positional argument of a command that takes exactly one. what is
+// its name in the error for another number of arguments.
 func oneArg(c *cli.Context, what string) (string, error) {
 	if c.NArg() != 1 {
 		return "", usagef("incc %s needs one %s, not %d\n   %s", c.Command.Name, what, c.NArg(), c.Command.UsageText)
@@ -126,6 +128,7 @@ var (
 	headsFlag  = &cli.BoolFlag{Name: "heads", Usage: "keep the auxiliary classifiers"}
 )
 
+// defines parses the values of -D.
 func defines(c *cli.Context) (map[string]string, error) {
 	m := map[string]string{}
 	for _, d := range c.StringSlice("define") {
@@ -138,9 +141,9 @@ func defines(c *cli.Context) (map[string]string, error) {
 	return m, nil
 }
 
-// load builds the network of a spec. Problems of the spec are printed, all of
-// them, and the error then says only that they were. Of a run's folder the command
-// takes weights and data as well, unless its flags name others.
+// load builds the network of the spec that arg names. If the spec has errors, load
+// prints all problems and returns the error *reported. If arg is the folder of a run,
+// load also sets --weights and --data, unless they are given; see flagsOfRun.
 func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	src, err := readSource(c, arg)
 	if err != nil {
@@ -159,7 +162,7 @@ func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	return g, src, err
 }
 
-// build is load behind the reading.
+// build builds the network of a spec that has been read.
 func build(c *cli.Context, src *source, defs map[string]string) (*ir.Graph, error) {
 	g, problems := dsl.Load(src.file, src.text, dsl.Options{Defines: defs, ReadFile: src.open})
 	if problems.HasErrors() {
@@ -171,11 +174,11 @@ func build(c *cli.Context, src *source, defs map[string]string) (*ir.Graph, erro
 	return g, nil
 }
 
-// maxShown bounds the diagnostics that are shown with their source lines.
+// maxShown is the largest number of diagnostics that are printed with source lines.
 const maxShown = 100
 
-// report prints diagnostics: the first of them with their source lines, or all as
-// JSON lines where the command has --json and it is set.
+// report prints diagnostics to standard error: with --json all of them as JSON lines,
+// else the first maxShown with their source lines.
 func report(c *cli.Context, l diag.List, src *source) error {
 	w := c.App.ErrWriter
 	if c.Bool("json") {
@@ -185,7 +188,8 @@ func report(c *cli.Context, l diag.List, src *source) error {
 	return r.Render(w, l)
 }
 
-// useColor reports whether w is a terminal that wants colour.
+// useColor reports whether w is a terminal and the environment (NO_COLOR, TERM) allows
+// colour.
 func useColor(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

@@ -42,7 +42,7 @@ leaves out.`,
 	}
 }
 
-// hwText prints a receptive field: 715, or 1x7 where height and width differ.
+// hwText returns the text of a receptive field: 715, or 1x7 if height and width differ.
 func hwText(k ir.HW) string {
 	if k[0] == k[1] {
 		return fmt.Sprint(k[0])
@@ -50,7 +50,7 @@ func hwText(k ir.HW) string {
 	return k.String()
 }
 
-// shapeText prints a type without its batch: 64x112x112.
+// shapeText returns the shape of a type without its batch axis: 64x112x112.
 func shapeText(t ir.Type) string {
 	s := t.Shape
 	if len(s) > 0 && s[0] == ir.Batch {
@@ -59,6 +59,7 @@ func shapeText(t ir.Type) string {
 	return s.String()
 }
 
+// countText returns a number with commas, or "" for 0.
 func countText(n int64) string {
 	if n == 0 {
 		return ""
@@ -66,8 +67,8 @@ func countText(n int64) string {
 	return thousands(n)
 }
 
-// writeSummary prints the table. Every node of the graph is a row, also those that
-// belong to the layer before (bias, normalization, activation).
+// writeSummary prints the table of layers and the totals. Every node of the graph is a
+// row; a bias, normalization or activation has a row of its own.
 func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
 	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
 	t := newTable("layer", "op", "output", ">params", ">MACs", ">RF", "line")
@@ -105,7 +106,8 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
 	}
 }
 
-// lastConv returns the last convolution over a map, heads left out.
+// lastConv returns the last convolution, outside heads, whose output is larger than
+// 1x1. ok is false if there is none.
 func lastConv(g *ir.Graph, s ir.Summary) (name string, rf, jump ir.HW, ok bool) {
 	for i, n := range g.Nodes {
 		sh := n.Out[0].Type.Shape

@@ -9,7 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// table aligns columns. A header that begins with > aligns its column to the right.
+// table prints rows in aligned columns. A header that begins with > (which is not
+// printed) aligns its column to the right.
 type table struct {
 	head []string
 	rows [][]string // a nil row is a rule
@@ -69,7 +70,7 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
-// thousands prints 6998552 as 6,998,552.
+// thousands returns a number with commas: 6,998,552.
 func thousands(n int64) string {
 	s := fmt.Sprint(n)
 	neg := strings.HasPrefix(s, "-")
@@ -83,7 +84,7 @@ func thousands(n int64) string {
 	return s
 }
 
-// bytesText prints a size in the largest unit that leaves a number above 1.
+// bytesText returns a number of bytes in the largest unit in which it is at least 1.
 func bytesText(n int64) string {
 	switch {
 	case n >= 1<<30:

@@ -16,8 +16,9 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
-// tensorboard writes scalars as TensorBoard reads them: a file of TFRecords
-// (length, its checksum, data, its checksum), each an Event message.
+// tensorboard writes scalars to an event file for TensorBoard. The file is a sequence of
+// TFRecords (length, checksum of the length, data, checksum of the data). The data of
+// each record is an Event message.
 type tensorboard struct{ f *os.File }
 
 func newTensorboard(dir string) (*tensorboard, error) {
@@ -34,8 +35,8 @@ func newTensorboard(dir string) (*tensorboard, error) {
 	return b, b.record(e)
 }
 
-// createEvents makes a new event file, named after the time. A name that is taken,
-// by another run or by a link, is left alone, and the next second is tried.
+// createEvents makes a new event file, named after the time in seconds. It never opens
+// an existing file or link: if the name exists, it tries the next second.
 func createEvents(dir string, now time.Time) (*os.File, error) {
 	for try := range int64(100) {
 		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%d.incc", now.Unix()+try)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -46,6 +47,7 @@ func createEvents(dir string, now time.Time) (*os.File, error) {
 	return nil, fmt.Errorf("%s holds too many event files of TensorBoard from this minute: delete some", dir)
 }
 
+// eventHead returns the fields wall_time and step of an Event message.
 func eventHead(at time.Time, step int64) []byte {
 	e := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
 	e = protowire.AppendFixed64(e, math.Float64bits(float64(at.UnixNano())/1e9))
@@ -53,7 +55,8 @@ func eventHead(at time.Time, step int64) []byte {
 	return protowire.AppendVarint(e, uint64(step))
 }
 
-// scalar appends a value of Summary: tag and simple_value.
+// scalar appends a value (tag and simple_value) to the Summary message s, unless it is
+// NaN.
 func scalar(s []byte, tag string, v float64) []byte {
 	if math.IsNaN(v) {
 		return s
@@ -66,6 +69,7 @@ func scalar(s []byte, tag string, v float64) []byte {
 	return protowire.AppendBytes(s, x)
 }
 
+// epoch writes the results of an epoch.
 func (b *tensorboard) epoch(r train.Row) {
 	s := scalar(nil, "loss/train", r.TrainLoss)
 	s = scalar(s, "accuracy/train", r.TrainAcc)
@@ -75,12 +79,14 @@ func (b *tensorboard) epoch(r train.Row) {
 	e := eventHead(time.Now(), int64(r.Epoch))
 	e = protowire.AppendTag(e, 5, protowire.BytesType)
 	e = protowire.AppendBytes(e, s)
-	// Curves for looking on: a full disk shows at the next checkpoint.
+	// An error here is ignored, since the curves are only for watching. If the disk is
+	// full, writing the next checkpoint fails and reports it.
 	_ = b.record(e)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// masked returns the CRC-32C of b in the masked form that TFRecords use.
 func masked(b []byte) uint32 {
 	c := crc32.Checksum(b, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8

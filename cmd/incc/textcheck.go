@@ -10,8 +10,9 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// notText returns an error that says what a file holds, if that is clearly not the
-// text of a spec. A stray byte in a text is left to the parser, which names its line.
+// notText returns an error if a file clearly does not hold the text of a spec; the error
+// says what the file holds. A few bad bytes in a text are no error here: the parser
+// reports them with their line.
 func notText(file string, b []byte) error {
 	name := diag.Printable(file)
 	head := b[:min(len(b), 8000)]
@@ -42,14 +43,14 @@ func badBytes(b []byte) int {
 	return n
 }
 
-// looksLikeONNX goes by the name of a file and by its first field, which encoders
-// write first: ir_version, a small number.
+// looksLikeONNX reports whether a file has the extension .onnx or begins like an ONNX
+// model: with the field ir_version, a small number.
 func looksLikeONNX(file string, b []byte) bool {
 	return strings.EqualFold(filepath.Ext(file), ".onnx") || len(b) > 2 && b[0] == 1<<3 && b[1] > 0 && b[1] < 32 && b[2] == 2<<3|2
 }
 
-// looksLikeWeights goes by the start of a safetensors file: the length of its
-// header as eight bytes, and the header, a JSON object.
+// looksLikeWeights reports whether a file begins like a safetensors file: with the
+// length of its header in eight bytes, and the header, a JSON object.
 func looksLikeWeights(b []byte) bool {
 	return len(b) > 8 && b[8] == '{' && b[6] == 0 && b[7] == 0
 }

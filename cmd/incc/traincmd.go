@@ -54,6 +54,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 
 var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
+// trainRun is the action of incc train.
 func trainRun(c *cli.Context) error {
 	p, err := prepare(c)
 	if err != nil {
@@ -130,8 +131,8 @@ func trainRun(c *cli.Context) error {
 	return p.finish(c, state, time.Since(start))
 }
 
-// remembering is a progress that also collects the results of all epochs, those
-// before a --resume included.
+// remembering is a progress that also collects the results of all epochs, including
+// those before a --resume.
 type remembering struct {
 	*progress
 	rows *[]train.Row

@@ -9,6 +9,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
+// dryRun trains two steps and prints the loss and the time of a step. It writes no file.
 func dryRun(w io.Writer, p *prepared) error {
 	b := data.NewBatches(p.input, p.train, p.engine.Batch(), p.recipe.Run.Seed, 0, 0)
 	defer b.Close()

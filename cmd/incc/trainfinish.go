@@ -15,7 +15,7 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// chosen names the weights that a run ends with.
+// chosen describes the weights that a run ends with, for the user.
 func (p *prepared) chosen(s *train.State) string {
 	switch {
 	case s.BestAt < 0:

@@ -17,7 +17,8 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 )
 
-// check refuses a folder that a run cannot begin or go on in.
+// check returns an error if a run cannot start in its folder or, with --resume, cannot
+// continue there.
 func (p *prepared) check(c *cli.Context) error {
 	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
 	if c.Bool("resume") {
@@ -47,8 +48,8 @@ func (p *prepared) check(c *cli.Context) error {
 	return nil
 }
 
-// begin writes into the folder what is known before the first step. run.json comes
-// first: a folder that has it is that of a run.
+// begin writes the files that are known before the first step: run.json, labels.txt and
+// spec.incc. It writes run.json first, because that file marks the folder of a run.
 func (p *prepared) begin(c *cli.Context) error {
 	dataset, err := fromAnywhere(p.set.Name, "mnist", "fashion-mnist")
 	if err != nil {
@@ -78,8 +79,8 @@ func (p *prepared) begin(c *cli.Context) error {
 	return removeLeftovers(p.dir)
 }
 
-// fromAnywhere makes a path absolute, so that it serves commands in other folders as
-// well. Names that are no paths stay.
+// fromAnywhere makes a path absolute, so that it is valid in any current folder. It
+// does not change a path that is one of names.
 func fromAnywhere(path string, names ...string) (string, error) {
 	if slices.Contains(names, path) {
 		return path, nil
@@ -87,8 +88,9 @@ func fromAnywhere(path string, names ...string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// runName names a run after the file of its spec. For a file in a folder of specs/
-// the folder is part of the name: mnist/nin and fashion/nin are two networks.
+// runName returns the default name of a run: the name of its spec's file. For a file in
+// a folder of specs/, the name includes the folder, to distinguish mnist/nin from
+// fashion/nin.
 func runName(file string) string {
 	file = filepath.ToSlash(file)
 	name := strings.TrimSuffix(path.Base(file), ".incc")
@@ -98,7 +100,8 @@ func runName(file string) string {
 	return sanitizeName(name)
 }
 
-// sanitizeName makes a plain name: a path element without spaces.
+// sanitizeName turns a name into a plain name (plainName) of at most 200 bytes without
+// spaces.
 func sanitizeName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune(` /\:`, r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
@@ -116,9 +119,9 @@ func sanitizeName(name string) string {
 	return name
 }
 
-// checkBest reads the best weights so far of a run that goes on: at its end they are
-// needed. If they cannot be used, and are those of the checkpoint, they are written
-// again.
+// checkBest checks, when a run continues, that best.safetensors is usable, because the
+// end of the run needs it. If it is not usable but the best weights are those of the
+// checkpoint, checkBest writes the file again.
 func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]string) error {
 	if s.BestAt < 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 )
 
-// identity is all that decides the weights of a run: a checkpoint of a run with
-// another one is refused.
+// identity lists everything that decides the weights of a run. --resume does not accept
+// a checkpoint with another identity (unless --resume-changed is given).
 func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 	val := 0
 	if p.val != nil {
@@ -26,7 +26,7 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 		"batch":  fmt.Sprint(p.recipe.Run.Batch), "epochs": trimNumber(p.recipe.Run.Epochs), "seed": fmt.Sprint(p.recipe.Run.Seed), "engine": c.String("engine"),
 	}
 	if id["engine"] == "cpu" {
-		// AVX2 and AVX-512 give the same bits, the portable kernels others.
+		// AVX2 and AVX-512 give the same bits; the portable kernels give other bits.
 		isa, err := kernel.Best()
 		if name := c.String("isa"); name != "" {
 			isa, err = kernel.ParseISA(name)

@@ -18,7 +18,7 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// prepared holds what a run needs before its first step.
+// prepared holds everything that a run needs before its first step.
 type prepared struct {
 	graph  *ir.Graph
 	spec   *source
@@ -31,10 +31,12 @@ type prepared struct {
 	dir    string
 	name   string
 	id     train.Identity
-	labels []byte // the file of class names that the spec names, nil for none
-	memory string // a line about the memory of a step, "" for none
+	labels []byte // the contents of the file of class names that the spec names, nil if it names none
+	memory string // a sentence about the memory of a step for the user, or ""
 }
 
+// prepare reads the spec, the flags and the data, and makes the engine. It writes no
+// file.
 func prepare(c *cli.Context) (*prepared, error) {
 	if c.Bool("resume-changed") && !c.Bool("resume") {
 		return nil, usagef("--resume-changed works with --resume only")
@@ -53,7 +55,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 		}
 	}
 	if _, file, ok := specs.Source(arg); ok && exists(filepath.Join(arg, runSpec)) && (!c.Bool("resume") || c.IsSet("out")) {
-		arg = file // runs are often named after their network: here the network is meant
+		arg = file // arg is a built-in network, although a folder of a run has the same name
 	}
 	p := &prepared{}
 	var err error
@@ -92,8 +94,8 @@ func prepare(c *cli.Context) (*prepared, error) {
 		}
 	}
 	in := p.graph.Inputs[0].Type.Shape
-	// Means, deviations and whitening come from all training images, those kept for
-	// validation included: incc eval does not know which those were.
+	// Means, deviations and whitening come from all training images, including those
+	// kept for validation, because incc eval does not know which images were kept.
 	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
 		return nil, err
 	}
@@ -115,7 +117,8 @@ func prepare(c *cli.Context) (*prepared, error) {
 	return p, err
 }
 
-// goOn sets the flags that were not given to the values that the run began with.
+// goOn prepares --resume: it sets the flags that were not given to the values that the
+// run was started with. Without --resume it returns an error.
 func (p *prepared) goOn(c *cli.Context, dir string) error {
 	if !c.Bool("resume") {
 		return usagef("%s holds a run: go on with it by --resume, or begin a new one from its spec, %s", dir, p.spec.file)
@@ -137,8 +140,9 @@ func (p *prepared) goOn(c *cli.Context, dir string) error {
 	return nil
 }
 
-// resolve writes the flags of training into the text of the spec, so that the spec
-// which the run keeps says all of it. Without such flags the text does not change.
+// resolve writes the settings of flags such as --lr and -D into the text of the spec, so
+// that the spec.incc of the run is complete. Without such flags the text does not change.
+// The spec then names its file of class names as labels.txt.
 func (p *prepared) resolve(c *cli.Context) error {
 	defs, err := defines(c)
 	if err != nil {
@@ -172,6 +176,8 @@ func (p *prepared) resolve(c *cli.Context) error {
 	return err
 }
 
+// newEngine makes the engine of --engine. It returns an error if a step does not fit
+// into memory.
 func (p *prepared) newEngine(c *cli.Context) (err error) {
 	r := p.recipe
 	opt := autodiff.FromRecipe(&r)
@@ -193,7 +199,7 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 			return err
 		}
 	case "cpu":
-		// These are the weights that exist beside the step, which fitMemory counts.
+		// This checks the weights outside the step; fitMemory counts the step.
 		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
 			return err
 		}
@@ -208,7 +214,7 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 	return err
 }
 
-// introduce prints what is trained, and how.
+// introduce prints the sizes of the network and data, and the main settings.
 func (p *prepared) introduce(w io.Writer) {
 	s := ir.Summarize(p.graph)
 	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())

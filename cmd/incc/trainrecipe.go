@@ -9,7 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// recipeOf returns the recipe of a spec, with defaults for what the spec leaves out.
+// recipeOf returns the recipe of a spec, with defaults for the settings that the spec
+// does not give.
 func recipeOf(g *ir.Graph) recipe.Train {
 	var r recipe.Train
 	if g.Recipe.Train != nil {
@@ -34,7 +35,8 @@ func recipeOf(g *ir.Graph) recipe.Train {
 	return r
 }
 
-// flagged returns a recipe with the values of flags that were given.
+// flagged returns a recipe in which the flags --epochs, --batch, --lr and --seed replace
+// settings, if they are given.
 func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	if c.IsSet("epochs") {
 		r.Run.Epochs = c.Float64("epochs")
@@ -51,8 +53,8 @@ func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	return r
 }
 
-// overrides returns the recipe of a run: that of the spec, changed by flags, within
-// bounds.
+// overrides returns the recipe of a run: the recipe of the spec, with the settings that
+// flags replace. It returns an error for settings and flags that are out of bounds.
 func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	r := flagged(c, recipeOf(g))
 	switch {
@@ -77,7 +79,7 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	return r, nil
 }
 
-// deterministic returns the augmentations that do not draw random numbers.
+// deterministic returns the augmentations without the parts that use random numbers.
 func deterministic(augs []recipe.Augment) []recipe.Augment {
 	var r []recipe.Augment
 	for _, a := range augs {

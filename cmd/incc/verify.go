@@ -20,10 +20,11 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// maxModelBytes is what protobuf allows a message to be.
+// maxModelBytes is the largest size of a protobuf message, in bytes.
 const maxModelBytes = 1<<31 - 1
 
-// readModel reads an ONNX model with its external data.
+// readModel reads an ONNX model with its external data. It returns an error if the
+// external data does not fit into memory.
 func readModel(c *cli.Context, path string) (*onnx.Model, error) {
 	b, err := files.Read(path, maxModelBytes)
 	if err != nil {
@@ -99,7 +100,7 @@ reference interpreter and on the executor; they must agree.`,
 	}
 }
 
-// opsetText is the opset of a sound model.
+// opsetText returns the opset of a model that Verify accepts, as text.
 func opsetText(m *onnx.Model) string {
 	for _, o := range m.Proto.OpsetImport {
 		if o.Domain == "" || o.Domain == "ai.onnx" {
@@ -112,8 +113,9 @@ func opsetText(m *onnx.Model) string {
 	return "unknown"
 }
 
-// runModel computes a model on noise, on the reference interpreter and on the
-// executor with direct convolution, and compares.
+// runModel runs a model on noise, on the reference interpreter and on the executor with
+// direct convolution, and prints how far the outputs differ. It returns a numericalError
+// if an output differs by more than 1e-4 of its largest element.
 func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	g, err := onnx.Import(m)
 	if err != nil {
@@ -160,8 +162,9 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	return nil
 }
 
-// compileModel compiles g, the graph of a model, for one image. What the executor
-// cannot run with a symbolic batch, or with none, it may run in another form.
+// compileModel compiles g, the graph of a model, for one image. If the executor does not
+// support g, because its batch is symbolic or it has no batch axis, compileModel tries
+// the equivalent graphs of package form.
 func compileModel(c *cli.Context, m *onnx.Model, g *ir.Graph) (*cpu.Program, error) {
 	o := cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")}
 	first, err := compileRoom(c, g, o)

@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is that of the release; a build from a module proxy or a checkout
-// tells its own.
+// version is the version of the release. fullVersion adds the commit of a build from a
+// checkout.
 const version = "0.1.0"
 
 func fullVersion() string {
@@ -45,7 +45,7 @@ func versionCommand() *cli.Command {
 	}
 }
 
-// noArgs reports positional arguments where a command takes none.
+// noArgs returns an error if a command that takes no positional arguments got one.
 func noArgs(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("incc %s takes no argument %q", c.Command.Name, c.Args().First())

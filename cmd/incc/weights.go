@@ -25,13 +25,14 @@ var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from
 // file of --weights or, without one, are drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
 
-// fillForInference is fillWeights without the auxiliary classifiers, which it drops.
+// fillForInference drops the auxiliary classifiers and then does as fillWeights.
 func fillForInference(c *cli.Context, g *ir.Graph) error {
 	return fill(c, g, dropHeads(g))
 }
 
-// dropHeads drops the auxiliary classifiers before weights are read: what only they
-// read is neither drawn nor read from the file. It returns the names of that.
+// dropHeads drops the auxiliary classifiers. It is called before weights are drawn or
+// read, so that those of the classifiers are not. It returns the names of the weights
+// that only they used.
 func dropHeads(g *ir.Graph) map[string]bool {
 	passOver := map[string]bool{}
 	for v := range headParams(g) {
@@ -42,11 +43,12 @@ func dropHeads(g *ir.Graph) map[string]bool {
 	return passOver
 }
 
-// weightsLater readies a network for passes and the executor: the file of --weights
-// is opened and held against the network, but not read; that is left to cpu.Compile
-// (Options.Weights), which reads it piece by piece. What the file does not have is
-// drawn there. Where a pass asks for the values they are read all the same. The
-// file, nil without --weights, must be closed by done.
+// weightsLater prepares a network for passes and the executor without reading weights,
+// to save memory. It drops the heads, opens the file of --weights and checks its names
+// and shapes. cpu.Compile (Options.Weights) later reads the file one weight at a time;
+// it draws weights that the file does not have. If a pass redesigns the network by the
+// values of weights, however, weightsLater reads or draws them at once and returns no
+// file. The caller must call done, which closes the file. file is nil without --weights.
 func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(), err error) {
 	none := func() {}
 	pipeline, err := pipelineOf(c, 2)
@@ -72,11 +74,13 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(
 	return file, func() { f.Close() }, nil
 }
 
-// redesigns reports whether a pipeline makes another network out of the weights.
+// redesigns reports whether a pipeline has a pass that makes another network, which
+// depends on the values of the weights.
 func redesigns(p passes.Pipeline) bool {
 	return slices.ContainsFunc(p, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 }
 
+// fill reads the weights of --weights, except those in passOver, and draws the rest.
 func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
 	if path := c.String("weights"); path != "" {
 		if err := loadWeights(g, path, passOver); err != nil {
@@ -87,10 +91,10 @@ func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
 	return nil
 }
 
-// loadWeights puts the tensors of a safetensors file into the graph. Each weight
-// and statistic of the graph must be in the file with its shape, and the file
-// may hold nothing else; whatever does not fit is listed, all of it. What only
-// heads read may be missing. Names in passOver are passed over.
+// loadWeights reads the weights and statistics of a graph from a safetensors file. The
+// file must hold all of them, with the shapes of the graph, and no other tensors; the
+// error lists what does not fit. Only weights of heads may be missing. Tensors whose
+// names are in passOver are ignored.
 func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 	f, file, err := openWeights(path)
 	if err != nil {
@@ -126,7 +130,8 @@ func openWeights(path string) (*os.File, *kernel.Tensors, error) {
 	return f, file, nil
 }
 
-// misfits lists what names and shapes of a file have wrong.
+// misfits lists the differences between the names and shapes in a file and those of the
+// graph, as sentences. See loadWeights for what is allowed.
 func misfits(g *ir.Graph, file *kernel.Tensors, passOver map[string]bool) (bad []string) {
 	heads := headParams(g)
 	params := map[string]*ir.Value{}
@@ -171,7 +176,7 @@ func misfits(g *ir.Graph, file *kernel.Tensors, passOver map[string]bool) (bad [
 	return bad
 }
 
-// misfitError lists misfits, up to a limit; nil if there are none.
+// misfitError returns an error that lists at most 50 misfits, or nil if there are none.
 func misfitError(g *ir.Graph, path string, bad []string) error {
 	if len(bad) == 0 {
 		return nil
@@ -186,7 +191,7 @@ func misfitError(g *ir.Graph, path string, bad []string) error {
 	return fmt.Errorf("the weights of %s do not fit %s:\n   %s%s", path, g.Name, strings.Join(bad, "\n   "), more)
 }
 
-// headParams returns the params that only auxiliary classifiers read.
+// headParams returns the parameters that only auxiliary classifiers use.
 func headParams(g *ir.Graph) map[*ir.Value]bool {
 	main := g.Clone()
 	main.Heads = nil
@@ -205,9 +210,9 @@ func headParams(g *ir.Graph) map[*ir.Value]bool {
 	return only
 }
 
-// writeWeights writes every weight and statistic of the graph as a safetensors file,
-// in the order of the graph. Those that have no data are drawn from the seed, a piece
-// at a time.
+// writeWeights writes every weight and statistic of the graph as a safetensors file, in
+// the order of the graph. Those without values in the graph are drawn from the seed, one
+// piece at a time.
 func writeWeights(w io.Writer, g *ir.Graph, seed int64, meta map[string]string) error {
 	var infos []kernel.TensorInfo
 	var params []*ir.Value
@@ -265,8 +270,8 @@ of a deep network is flat and tells little.`,
 			if err := notAnInput("output", c.String("output"), src.file); err != nil {
 				return err
 			}
-			// Weights are drawn as they are written, but a network that does not fit into
-			// memory is of no use.
+			// Weights are drawn while they are written, so memory is no limit here. But
+			// no command could use the weights of a network that does not fit into memory.
 			u := use{batch: 1, weights: 1}
 			if c.Bool("conditioned") {
 				u.weights, u.reference = 2, 1
@@ -285,7 +290,7 @@ of a deep network is flat and tells little.`,
 	}
 }
 
-// noise is a batch of inputs in -1..1 that depends only on the seed.
+// noise returns a batch of random inputs in -1..1. It depends only on the seed.
 func noise(g *ir.Graph, batch int, seed int64) *tensor.Tensor {
 	in := g.Inputs[0]
 	return tensor.Widen(ir.Draw("input/"+in.Name, in.Type.Shape.Bind(batch), ir.Init{Kind: ir.InitUniform, A: 1}, seed))
