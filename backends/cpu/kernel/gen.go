@@ -1,15 +1,15 @@
 package kernel
 
-//go:generate go -C _asm run . -part tile -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part wino -out ../wino_amd64.s -stubs ../wino_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part winodw -out ../winodw_amd64.s -stubs ../winodw_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part depthwise -out ../depthwise_amd64.s -stubs ../depthwise_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part gradient -out ../gradient_amd64.s -stubs ../gradient_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part rowgrad -out ../rowgrad_amd64.s -stubs ../rowgrad_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part lanes -out ../lanes_amd64.s -stubs ../lanes_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part laneproduct -out ../laneproduct_amd64.s -stubs ../laneproduct_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part matvec -out ../matvec_amd64.s -stubs ../matvec_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part line -out ../line_amd64.s -stubs ../line_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_tile -out ../conv_tile_amd64.s -stubs ../conv_tile_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_winograd -out ../conv_winograd_amd64.s -stubs ../conv_winograd_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_winograd_1d -out ../conv_winograd_1d_amd64.s -stubs ../conv_winograd_1d_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_depthwise -out ../conv_depthwise_amd64.s -stubs ../conv_depthwise_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_bwd_weights -out ../conv_bwd_weights_amd64.s -stubs ../conv_bwd_weights_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_bwd_weights_rows -out ../conv_bwd_weights_rows_amd64.s -stubs ../conv_bwd_weights_rows_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part conv_bwd_weights_winograd -out ../conv_bwd_weights_winograd_amd64.s -stubs ../conv_bwd_weights_winograd_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part n16 -out ../n16_amd64.s -stubs ../n16_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part n16_gemm -out ../n16_gemm_amd64.s -stubs ../n16_gemm_amd64.go -pkg kernel
+//go:generate go -C _asm run . -part dense_matvec -out ../dense_matvec_amd64.s -stubs ../dense_matvec_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part peak -out ../peak_amd64.s -stubs ../peak_amd64.go -pkg kernel
-//go:generate go -C _asm/ops run . -out ../../ops_amd64.s -stubs ../../ops_amd64.go -pkg kernel
+//go:generate go -C _asm/vec run . -out ../../vec_amd64.s -stubs ../../vec_amd64.go -pkg kernel

@@ -26,7 +26,7 @@ type vecOps struct {
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
 	maxPool2 func(dst, src []float32, rowStep int) // windows of 2 x 2, one beside the other
-	// The same, and picks say which element of each window is the maximum (picks.go); the
+	// The same, and picks say which element of each window is the maximum (pool_indices.go); the
 	// relu form picks none where the maximum is <= 0. If the result is not 0, the input had
 	// a NaN and dst and picks are wrong. Portable always returns 0.
 	maxPoolPicks2, maxPoolReluPicks2 func(dst, picks, src []float32, rowStep int) (nan int)

@@ -6,7 +6,10 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/reg"
@@ -21,7 +24,7 @@ var ymm = []reg.VecPhysical{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
 }
 
-// zeros makes registers of so many bits zeros.
+// zeros sets registers, 256 or 512 bits wide, to zero.
 func zeros(bits int, regs []reg.VecPhysical) {
 	for _, r := range regs {
 		if bits == 512 {
@@ -32,40 +35,33 @@ func zeros(bits int, regs []reg.VecPhysical) {
 	}
 }
 
+// parts are the files that are generated, by the name that -part takes.
+var parts = map[string][]func(){
+	"conv_tile":                 {tiles},
+	"conv_winograd":             {winograds},
+	"conv_winograd_1d":          {lines},
+	"conv_depthwise":            {depthwises},
+	"conv_bwd_weights":          {gradients},
+	"conv_bwd_weights_rows":     {rowGradients},
+	"conv_bwd_weights_winograd": {winoGradients},
+	"n16":                       {lanes, laneGradients, transposes},
+	"n16_gemm":                  {laneProducts},
+	"dense_matvec":              {matVecs},
+	"pack":                      {packs},
+	"peak":                      {peaks},
+}
+
 func main() {
-	part := flag.String("part", "", "which file to generate: tile, wino, winodw, line, depthwise, lanes, laneproduct, gradient, rowgrad, matvec, pack, peak")
+	names := strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
+	part := flag.String("part", "", "which file to generate: "+names)
 	flag.Parse()
 	ConstraintExpr("amd64")
-	switch *part {
-	case "tile":
-		tiles()
-	case "wino":
-		winograds()
-	case "winodw":
-		winoGradients()
-	case "line":
-		lines()
-	case "depthwise":
-		depthwises()
-	case "lanes":
-		lanes()
-		laneGradients()
-		transposes()
-	case "laneproduct":
-		laneProducts()
-	case "gradient":
-		gradients()
-	case "matvec":
-		matVecs()
-	case "rowgrad":
-		rowGradients()
-	case "pack":
-		packs()
-	case "peak":
-		peaks()
-	default:
-		fmt.Fprintf(os.Stderr, "unknown -part %q\n", *part)
+	if parts[*part] == nil {
+		fmt.Fprintf(os.Stderr, "unknown -part %q (want one of %s)\n", *part, names)
 		os.Exit(2)
+	}
+	for _, generate := range parts[*part] {
+		generate()
 	}
 	Generate()
 }

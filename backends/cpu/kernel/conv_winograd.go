@@ -17,7 +17,7 @@ import "unsafe"
 // same on AVX2 and AVX-512.
 //
 // With Pool it is a MaxPool of windows of 2 x 2 behind the convolution as well
-// (winogradpool.go): Out[0] and the one part's view are those of the pool's output, of
+// (conv_winograd_pool.go): Out[0] and the one part's view are those of the pool's output, of
 // H/2 x W/2 pixels, and Out[1] has its picks (view Picks), if it has memory: with
 // ActReLU those of PickReLU.
 type Winograd struct {

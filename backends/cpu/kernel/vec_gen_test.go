@@ -11,20 +11,20 @@ import (
 	"testing"
 )
 
-// TestOpsAreFresh runs the generator of ops_amd64.s and compares.
+// TestOpsAreFresh runs the generator of vec_amd64.s and compares.
 func TestOpsAreFresh(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")
 	}
-	if out, err := exec.Command("go", "-C", "_asm/ops", "mod", "download").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "-C", "_asm/vec", "mod", "download").CombinedOutput(); err != nil {
 		t.Skipf("the generator's modules are not to be had here: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
-	cmd := exec.Command("go", "-C", "_asm/ops", "run", ".", "-out", filepath.Join(dir, "ops_amd64.s"), "-stubs", filepath.Join(dir, "ops_amd64.go"), "-pkg", "kernel")
+	cmd := exec.Command("go", "-C", "_asm/vec", "run", ".", "-out", filepath.Join(dir, "vec_amd64.s"), "-stubs", filepath.Join(dir, "vec_amd64.go"), "-pkg", "kernel")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, f := range []string{"ops_amd64.s", "ops_amd64.go"} {
+	for _, f := range []string{"vec_amd64.s", "vec_amd64.go"} {
 		want, err := os.ReadFile(filepath.Join(dir, f))
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestOpsAreFresh(t *testing.T) {
 
 // TestOpsAVX2UsesNoAVX512: neither the registers nor the masks.
 func TestOpsAVX2UsesNoAVX512(t *testing.T) {
-	src, err := os.ReadFile("ops_amd64.s")
+	src, err := os.ReadFile("vec_amd64.s")
 	if err != nil {
 		t.Fatal(err)
 	}

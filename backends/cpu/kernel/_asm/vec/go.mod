@@ -1,4 +1,4 @@
-module github.com/incc-lang/incc/backends/cpu/kernel/_asm/ops
+module github.com/incc-lang/incc/backends/cpu/kernel/_asm/vec
 
 go 1.26.0
 

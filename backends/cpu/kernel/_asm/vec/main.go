@@ -1,5 +1,5 @@
-// Command ops writes the vector primitives under the kernels that are not
-// convolutions: ops_amd64.s and their Go declarations.
+// Command vec writes the vector primitives under the kernels that are not
+// convolutions: vec_amd64.s and their Go declarations.
 //
 // A primitive is written once over blocks of 16 float32s. The AVX-512 tier
 // holds a block in one register, the AVX2 tier in two; both take the same
