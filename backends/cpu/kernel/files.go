@@ -2,7 +2,10 @@ package kernel
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -34,11 +37,34 @@ type Disk struct{}
 // MkdirAll makes a folder and those above it.
 func (Disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o755) }
 
-// Create makes a file; one that is there is written over.
-func (Disk) Create(path string) (File, error) { return os.Create(path) }
+// Create makes a new file. A file or a symbolic link at the path is removed first, not
+// written to. Anything else there, such as a folder or a pipe, is an error.
+func (Disk) Create(path string) (File, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0:
+		return nil, fmt.Errorf("%s exists and is not a regular file", path)
+	case err == nil:
+		err = os.Remove(path)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
 
-// Rename moves a file over another.
-func (Disk) Rename(from, to string) error { return os.Rename(from, to) }
+// Rename moves a file over another, which leaves its permissions to it. A symbolic
+// link under the new name is replaced.
+func (Disk) Rename(from, to string) error {
+	if info, err := os.Lstat(to); err == nil && info.Mode().IsRegular() {
+		if err := os.Chmod(from, info.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	return os.Rename(from, to)
+}
 
 // Remove deletes a file.
 func (Disk) Remove(path string) error { return os.Remove(path) }
@@ -69,9 +95,9 @@ func (Disk) List(dir string) ([]string, error) {
 // WriteFile writes a file so that after a crash at any moment the old one is
 // there or the new one: to a temporary name in the same folder, synced, renamed,
 // the folder synced.
-func WriteFile(fs FS, path string, write func(io.Writer) error) error {
+func WriteFile(disk FS, path string, write func(io.Writer) error) error {
 	tmp := path + ".tmp"
-	f, err := fs.Create(tmp)
+	f, err := disk.Create(tmp)
 	if err != nil {
 		return err
 	}
@@ -83,26 +109,43 @@ func WriteFile(fs FS, path string, write func(io.Writer) error) error {
 		err = cerr
 	}
 	if err == nil {
-		err = fs.Rename(tmp, path)
+		err = disk.Rename(tmp, path)
 	}
 	if err != nil {
 		// What could not be removed is written over the next time.
-		_ = fs.Remove(tmp)
+		_ = disk.Remove(tmp)
 		return err
 	}
-	return fs.SyncDir(filepath.Dir(path))
+	return disk.SyncDir(filepath.Dir(path))
 }
 
 // WriteTensors writes a safetensors file of float32s so that the old file or the
 // new one is there after a crash. get writes the values of tensor i into dst.
-func WriteTensors(fs FS, path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
-	return WriteFile(fs, path, func(w io.Writer) error {
+func WriteTensors(disk FS, path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	return WriteFile(disk, path, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 1<<20)
 		if err := EncodeTensors(b, meta, tensors, get); err != nil {
 			return err
 		}
 		return b.Flush()
 	})
+}
+
+// SaveTensors is WriteTensors on the disk for a path that a user has named: a
+// symbolic link stays, and the file that it leads to is written. A path to anything
+// else than a regular file is an error.
+func SaveTensors(path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+		info, err = os.Lstat(path)
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	return WriteTensors(Disk{}, path, meta, tensors, get)
 }
 
 // EncodeTensors writes what WriteTensors writes.

@@ -1,10 +1,7 @@
 package train
 
 import (
-	"errors"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/files"
@@ -31,7 +28,7 @@ type ReadFile interface {
 type File = kernel.File
 
 // Disk is the real file system. Unlike kernel.Disk it opens nothing but regular
-// files, and a file that is replaced keeps its permissions.
+// files.
 type Disk struct{ kernel.Disk }
 
 // Open implements FS. A named pipe or a device is an error.
@@ -49,19 +46,5 @@ func (d Disk) Create(path string) (File, error) {
 	if err := d.Replaceable(path); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-}
-
-// Rename implements FS. The file that takes the name of another also takes its
-// permissions. A link under the name is replaced.
-func (d Disk) Rename(from, to string) error {
-	if info, err := files.Replaceable(to); err == nil && info != nil {
-		if err := os.Chmod(from, info.Mode().Perm()); err != nil {
-			return err
-		}
-	}
-	return d.Disk.Rename(from, to)
+	return d.Disk.Create(path)
 }
