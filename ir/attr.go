@@ -69,8 +69,8 @@ func (p *Pads) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Dims is a shape as an attribute: an op is comparable, so it cannot hold a
-// slice. It reads as Shape prints: Nx14x14x1.
+// Dims is a shape as an attribute, in the text form of Shape.String: Nx14x14x1.
+// It is a string because an op must be comparable and so cannot hold a slice.
 type Dims string
 
 // DimsOf returns the shape as an attribute.
@@ -79,7 +79,7 @@ func DimsOf(s Shape) Dims { return Dims(s.String()) }
 // Shape returns the attribute's shape.
 func (d Dims) Shape() (Shape, error) { return ParseShape(string(d)) }
 
-// Ints is a list of integers as an attribute, 0,2,3,1: axes, sizes.
+// Ints is a list of integers as an attribute, such as axes or sizes: 0,2,3,1.
 type Ints string
 
 // IntsOf returns the list as an attribute.
@@ -94,7 +94,7 @@ func IntsOf(v ...int) Ints {
 	return Ints(b.String())
 }
 
-// List returns the integers.
+// List returns the integers, or an error if the text is not such a list.
 func (l Ints) List() ([]int, error) { return parseInts(string(l)) }
 
 // Has reports whether the list holds v.

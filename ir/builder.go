@@ -10,46 +10,48 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Builder adds to a graph. Each node's types are inferred as it is added.
+// Builder adds inputs, params and nodes to a graph. It infers the types of a
+// node's outputs when the node is added.
 //
-// Add returns an error at once; Do is for code that builds many nodes whose
-// types it knows to fit (gradients, passes): it keeps the first error for Err
-// and goes on.
+// There are two ways to add a node. Add returns an error. Do keeps the first
+// error for Err and continues; it is for code that adds many nodes whose types
+// are known to fit, such as gradients and passes.
 type Builder struct {
 	g     *Graph
 	names map[string]bool
 	next  map[string]int
 	err   error
 
-	// Pos, By and Part are given to the nodes that are added next.
+	// Pos, By and Part become the fields of the nodes that are added next.
 	Pos  diag.Pos
 	By   string
 	Part string
-	// Prefix is put before the names that Do makes up.
+	// Prefix begins the names that Do gives to nodes.
 	Prefix string
 
-	sink func(*Node) // where new nodes go; nil appends to the graph
+	sink func(*Node) // called with each new node; if nil, the node is appended to the graph
 }
 
-// NewBuilder begins an empty graph.
+// NewBuilder returns a builder of a new, empty graph.
 func NewBuilder(name string) *Builder {
 	return Extend(&Graph{Name: name, Recipe: &recipe.Recipe{}, Data: map[string]*tensor.F32{}})
 }
 
-// Extend continues a graph.
+// Extend returns a builder that adds to an existing graph.
 func Extend(g *Graph) *Builder {
 	b := &Builder{g: g, names: map[string]bool{}, next: map[string]int{}}
 	g.EachValue(func(v *Value) { b.names[v.Name] = true })
 	return b
 }
 
-// Graph returns the graph as it stands.
+// Graph returns the graph that is being built.
 func (b *Builder) Graph() *Graph { return b.g }
 
-// Err returns the first error of Do.
+// Err returns the first error of Do, DoN and Fail.
 func (b *Builder) Err() error { return b.err }
 
-// Fresh returns name, or name_2, name_3 where it is taken, and takes it.
+// Fresh returns a name that no value has yet, and reserves it: name itself, or
+// name_2, name_3 and so on if name is in use.
 func (b *Builder) Fresh(name string) string {
 	if !b.names[name] {
 		b.names[name] = true
@@ -74,8 +76,8 @@ func (b *Builder) Input(name string, t Type) *Value {
 	return v
 }
 
-// Param adds a weight, state or constant. Factors of p that are to be 1 must be
-// given as 1: nothing is assumed.
+// Param adds a weight, a state or a constant. It does not fill in defaults: the
+// factors p.LR and p.Decay are used as given, so set them to 1 where 1 is meant.
 func (b *Builder) Param(name string, shape Shape, p Param) *Value {
 	if !p.Pos.IsValid() {
 		p.Pos = b.Pos
@@ -85,7 +87,8 @@ func (b *Builder) Param(name string, shape Shape, p Param) *Value {
 	return v
 }
 
-// Const adds a constant with data, which it keeps.
+// Const adds a constant with the given data. The graph keeps data; it is not
+// copied.
 func (b *Builder) Const(name string, data *tensor.F32) *Value {
 	v := b.Param(name, append(Shape{}, data.Shape...), Param{Kind: Constant})
 	b.g.Data[v.Name] = data
@@ -97,9 +100,10 @@ func (b *Builder) Fill(name string, x float64, shape ...int) *Value {
 	return b.Param(name, append(Shape{}, shape...), Param{Kind: Constant, Init: Init{Kind: InitConstant, A: x}})
 }
 
-// Add adds a node; its first output is called name (made fresh), the others
-// name.1, name.2. Optional operands that are missing at the end are left out of
-// in, those before are nil.
+// Add adds a node. Its first output is called name, the others name.1, name.2
+// and so on; a name that is in use gets a suffix (see Fresh). in holds the
+// operands; leave out optional ones at its end. Add returns an error if an
+// operand is nil or the op does not accept the operands' types.
 func (b *Builder) Add(name string, op Op, in ...*Value) (*Node, error) {
 	types := make([]Type, len(in))
 	for i, v := range in {
@@ -131,11 +135,13 @@ func (b *Builder) Add(name string, op Op, in ...*Value) (*Node, error) {
 	return n, nil
 }
 
-// Do adds a node under a made-up name and returns its first output. After an
-// error it returns a value without a type, so that building can go on to Err.
+// Do adds a node, named after Prefix and the op, and returns its first output.
+// After an error, Do adds nothing and returns a placeholder value without a
+// type; call Err at the end.
 func (b *Builder) Do(op Op, in ...*Value) *Value { return b.DoN(op, in...)[0] }
 
-// DoN is Do for ops with several outputs.
+// DoN is Do for ops with several outputs. After an error it returns MaxOutputs
+// placeholders.
 func (b *Builder) DoN(op Op, in ...*Value) []*Value {
 	if b.err == nil {
 		n, err := b.Add(b.Prefix+Name(op), op, in...)
@@ -155,10 +161,10 @@ func poison() []*Value {
 	return vs
 }
 
-// MaxOutputs bounds the outputs of a node.
+// MaxOutputs is the largest number of outputs of a node.
 const MaxOutputs = 64
 
-// Fail records an error as Do would.
+// Fail records an error for Err, unless there is an earlier one.
 func (b *Builder) Fail(err error) {
 	if b.err == nil {
 		b.err = err

@@ -2,28 +2,28 @@ package ir
 
 import "github.com/incc-lang/incc/ir/diag"
 
-// Layer is what Summarize says of one node.
+// Layer is one node in a Summary.
 type Layer struct {
 	Name   string
 	Op     string // as the flat form prints it
 	Out    Type   // of the first output
-	Params int64  // trained elements that this node is the first to read
-	States int64  // state elements (BN running statistics) likewise
+	Params int64  // elements of the trained weights that this node is the first to read
+	States int64  // elements of the state (running statistics of batch norm) that this node is the first to read
 	Cost   Cost   // for one image
 	Bytes  int64  // of all outputs, for one image
-	RF     HW     // receptive field in the input's pixels
-	Jump   HW     // distance between the centres of neighbouring elements, in the input's pixels
+	RF     HW     // receptive field, in pixels of the input
+	Jump   HW     // distance between the centres of the receptive fields of neighbouring elements, in pixels of the input
 	Part   string
-	Head   bool // needed by heads alone
+	Head   bool // only heads need this node
 	Pos    diag.Pos
 }
 
 // Summary is the cost of a graph, for one image.
 type Summary struct {
 	Layers      []Layer
-	Params      int64 // without those that only heads read
+	Params      int64 // elements of the trained weights, without those that only heads read
 	HeadParams  int64
-	States      int64 // BN running statistics and the like, without heads
+	States      int64 // elements of running statistics and other state, without heads
 	HeadStates  int64
 	MACs        int64
 	HeadMACs    int64
@@ -31,10 +31,13 @@ type Summary struct {
 	RF          HW    // of the last map that still has a height and a width, before global pooling
 }
 
-// Summarize computes parameters, multiply-accumulates, activation bytes and the
-// receptive field, height and width apart (1x7 and 7x1 come out wrong
-// otherwise): rf += ((kernel-1)*dilation)*jump, jump *= stride along a path, the
-// maximum where paths join, the whole image behind a flattening.
+// Summarize computes parameters, multiply-accumulates, activation bytes and
+// receptive fields.
+//
+// Height and width of a receptive field are separate numbers; one number would be
+// wrong for 1x7 and 7x1 kernels. Along a path, each node does
+// rf += (kernel-1)*dilation*jump and then jump *= stride. Where paths join, the
+// maximum counts. After flattening, the field is the whole image.
 func Summarize(g *Graph) Summary {
 	main := map[*Value]bool{}
 	stack := append([]*Value(nil), g.Outputs...)
@@ -98,7 +101,7 @@ func Summarize(g *Graph) Summary {
 			}
 		}
 		if len(n.In) > 0 && len(n.In[0].Type.Shape) == 4 && len(n.Out[0].Type.Shape) == 2 && len(g.Inputs) > 0 {
-			// Flattened: an element of what follows sees the whole image, wherever it stands.
+			// Flattened: every element of what follows depends on the whole image.
 			if sh := g.Inputs[0].Type.Shape; len(sh) == 4 {
 				f = field{rf: HW{max(f.rf[0], sh[2]), max(f.rf[1], sh[3])}}
 			}

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// TestDrawPieces: the pieces are what Draw returns.
+// TestDrawPieces checks that the pieces, joined, equal the result of Draw.
 func TestDrawPieces(t *testing.T) {
 	for _, c := range []struct {
 		shape ir.Shape

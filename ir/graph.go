@@ -12,37 +12,38 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Graph is a network. Nodes stand in topological order; every value is an
-// input, a param, or the output of one node.
+// Graph is a network. Nodes are in topological order. Every value is an input, a
+// param, or an output of exactly one node.
 type Graph struct {
 	Name    string
 	Doc     string // the comment at the head of the spec
 	Inputs  []*Value
 	Outputs []*Value
 	Heads   []Head
-	Params  []*Value // weights, state and constants, in order; Value.Param tells which
+	Params  []*Value // weights, state and constants; Value.Param.Kind tells them apart
 	Updates []Update
 	Nodes   []*Node
 	Parts   []Part
-	// Data holds the values of params that have been drawn, trained, loaded or
-	// folded, by name. A param without an entry is still what its Init says.
+	// Data holds the elements of params that have been drawn, trained, loaded or
+	// folded, by the param's name. A param without an entry has the elements that
+	// its Init describes.
 	Data   map[string]*tensor.F32
 	Recipe *recipe.Recipe // never nil in a graph that a Builder made
 }
 
-// Head is an output of an auxiliary classifier: a loss in training, gone for
-// inference (Szegedy 2015, section 5).
+// Head is an output of an auxiliary classifier. It adds to the loss in training
+// and is removed for inference (Szegedy 2015, section 5).
 type Head struct {
 	Value  *Value
-	Weight float64 // of its loss, where the main output's is 1
+	Weight float64 // weight of its loss; the weight of the main output's loss is 1
 }
 
-// Update is a param's value after a training step.
+// Update says that Value becomes the new content of Param after a training step.
 type Update struct {
 	Param, Value *Value
 }
 
-// Part is a labelled part of the spec and what comes out of it.
+// Part is a labelled part of the spec and its result.
 type Part struct {
 	Name string // the label: 3a
 	Out  *Value
@@ -54,9 +55,9 @@ type Node struct {
 	Op   Op
 	In   []*Value
 	Out  []*Value
-	Pos  diag.Pos // the spec text that asked for it
+	Pos  diag.Pos // the place in the spec that it comes from
 	By   string   // the pass that made it, empty for the front end
-	Part string   // the innermost label at the top level of the spec that it stands under, if any
+	Part string   // the label of the part of the spec that it belongs to, if any
 }
 
 // Value is a tensor that the network reads or computes.
@@ -64,32 +65,32 @@ type Value struct {
 	Name  string // the path of labels and blocks, then op and kernel: 3a/inception/conv_3x3
 	Type  Type
 	Def   *Node  // nil for inputs and params
-	Index int    // which output of Def
-	Param *Param // nil but for params
+	Index int    // index among Def.Out
+	Param *Param // nil except for params
 }
 
-// Kind tells params apart.
+// Kind is the kind of a param: weight, state or constant.
 type Kind uint8
 
 const (
 	Weight   Kind = iota // trained
-	State                // changed by Updates alone: running statistics, optimizer slots
+	State                // changed only by Updates: running statistics, optimizer slots
 	Constant             // never changes
 )
 
 func (k Kind) String() string { return [...]string{"weight", "state", "const"}[k] }
 
-// Param is what is known of a weight besides its type.
+// Param describes a weight, state or constant, besides its type.
 type Param struct {
 	Kind    Kind
 	Init    Init
 	LR      float64 // factor on the learning rate, 1 by default
-	Decay   float64 // factor on the weight decay: 1 for conv and fc weights, 0 for the rest by default
-	MaxNorm float64 // bound on the norm of the weights of one output, 0 for none
+	Decay   float64 // factor on the weight decay; by default 1 for conv and fc weights, 0 for the rest
+	MaxNorm float64 // bound on the Euclidean norm of the weights of one output, 0 for none
 	Pos     diag.Pos
 }
 
-// All returns the outputs and the heads' outputs.
+// All returns the outputs, followed by the values of the heads.
 func (g *Graph) All() []*Value {
 	vs := append([]*Value(nil), g.Outputs...)
 	for _, h := range g.Heads {
@@ -107,8 +108,8 @@ func (g *Graph) Roots() []*Value {
 	return vs
 }
 
-// Value returns the value of a name, nil if there is none. It searches; who
-// needs many builds a map.
+// Value returns the value with the given name, nil if there is none. It searches
+// the whole graph; build a map to look up many names.
 func (g *Graph) Value(name string) *Value {
 	var found *Value
 	g.EachValue(func(v *Value) {
@@ -134,7 +135,8 @@ func (g *Graph) EachValue(f func(*Value)) {
 	}
 }
 
-// Users returns the nodes that read each value, in order, each node once.
+// Users maps each value to the nodes that read it, in the order of the graph. A
+// node that reads a value twice is listed once.
 func (g *Graph) Users() map[*Value][]*Node {
 	m := make(map[*Value][]*Node, len(g.Nodes))
 	for _, n := range g.Nodes {
@@ -147,8 +149,8 @@ func (g *Graph) Users() map[*Value][]*Node {
 	return m
 }
 
-// addReader adds a node to the readers of one of its operands. If it reads the
-// operand twice, it is the last that was added.
+// addReader adds n to a list of readers. A node that reads an operand twice is
+// added twice in a row, so comparing it with the last reader keeps it unique.
 func addReader(to []*Node, n *Node) []*Node {
 	if len(to) > 0 && to[len(to)-1] == n {
 		return to
@@ -156,7 +158,8 @@ func addReader(to []*Node, n *Node) []*Node {
 	return append(to, n)
 }
 
-// Clone returns a copy that shares only Data's arrays and the recipe.
+// Clone returns a copy of the graph. The copy shares only the arrays in Data and
+// the recipe with the original.
 func (g *Graph) Clone() *Graph {
 	c := *g
 	m := make(map[*Value]*Value)

@@ -33,14 +33,14 @@ func small() *ir.Graph {
 	return g
 }
 
-// undefined is an op that no Define knows.
+// undefined is an op that was never passed to Define.
 type undefined struct{}
 
 func (undefined) Infer(in []ir.Type) ([]ir.Type, error)              { return in[:1], nil }
 func (undefined) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) { return in[:1], nil }
 
-// Every promise of a graph, broken once, gives its own message; a graph that
-// keeps them gives none.
+// Each case breaks one rule of a valid graph and expects the message for that
+// rule. A valid graph gives no message.
 func TestVerify(t *testing.T) {
 	if err := ir.Verify(small()); err != nil {
 		t.Fatal(err)
@@ -109,8 +109,8 @@ func names(g *ir.Graph) (r []string) {
 	return r
 }
 
-// Sort keeps an order that is one, puts every node behind what it reads, however
-// they were shuffled, and finds cycles and strangers.
+// Sort does not change a topological order. It puts shuffled nodes after the nodes
+// they read, and reports cycles and operands whose node is not in the graph.
 func TestSort(t *testing.T) {
 	for seed := range int64(60) {
 		g := irtest.Random(seed, irtest.Options{})
@@ -150,14 +150,14 @@ func TestReplace(t *testing.T) {
 		t.Errorf("a made-up name is %s", out.Name)
 	}
 	r.Replace(old, out)
-	// What users see keeps its name.
+	// The output keeps its name, because users see it.
 	if g.Outputs[0] != out || out.Name != "fc" || old.Name != "fc/dense" {
 		t.Errorf("output %s, the old one is now %s", out.Name, old.Name)
 	}
 	if out.Def.By != "test" {
 		t.Errorf("made by %q", out.Def.By)
 	}
-	// A part trades too, and its readers change.
+	// The new value also takes the name of a part, and the part's readers read it.
 	bn := g.Value("bn")
 	r.For(bn.Def)
 	same := r.Do(ops.Scale{By: 1}, g.Value("conv"))
@@ -165,7 +165,8 @@ func TestReplace(t *testing.T) {
 	if g.Parts[0].Out != same || same.Name != "bn" || g.Value("mul").Def.In[0] != same || same.Def.Part != "a" {
 		t.Errorf("part %v, read by mul: %v", g.Parts[0].Out.Name, g.Value("mul").Def.In[0].Name)
 	}
-	// A value inside does not trade, nor does one that is seen already.
+	// Names do not change if the old value is neither output nor part, or if the new
+	// one already is.
 	mul := g.Value("mul")
 	r.Replace(mul, same)
 	if same.Name != "bn" || mul.Name != "mul" {
@@ -181,7 +182,8 @@ func TestReplace(t *testing.T) {
 	if want := []string{"conv", "head/flatten", "head", "bn/next", "bn", "fc/flatten", "fc/scale", "fc"}; !slices.Equal(slices.Sorted(slices.Values(names(g))), slices.Sorted(slices.Values(want))) {
 		t.Errorf("left: %v", names(g))
 	}
-	// Three nodes went (the old fc, the old bn, mul), and gamma, beta, variance and two; mean lives by its update.
+	// Sweep removes three nodes (the old fc, the old bn, mul) and four params (gamma,
+	// beta, variance, two). The update of mean needs mean.
 	if gone != 7 || g.Value("bn/mean") == nil || g.Value("two") != nil || g.Data["bn/gamma"] != nil {
 		t.Errorf("%d swept", gone)
 	}
@@ -192,7 +194,8 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Sweep removes what no root needs and a part with its value, and keeps inputs.
+// Sweep removes what no root needs, and parts whose value is removed. It keeps
+// inputs.
 func TestSweep(t *testing.T) {
 	g := small()
 	r := ir.Rewrite(g, "test")
@@ -210,8 +213,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A clone is a graph of its own: equal, valid, and not touched by what happens
-// to the other.
+// A clone is valid, computes the same, and shares no values with the original:
+// changing one does not change the other.
 func TestClone(t *testing.T) {
 	for seed := range int64(40) {
 		g := irtest.Random(seed, irtest.Options{Heads: true})
@@ -255,8 +258,8 @@ func TestClone(t *testing.T) {
 	}
 }
 
-// Receptive fields are kept for height and width apart, and are those that the
-// networks are known for.
+// Receptive fields have separate heights and widths, and agree with the published
+// values for known networks.
 func TestReceptiveField(t *testing.T) {
 	type layer struct{ kh, kw, s int }
 	field := func(ls ...layer) (rf, jump ir.HW) {
@@ -304,8 +307,9 @@ func TestSummarize(t *testing.T) {
 	if s.RF != (ir.HW{3, 3}) {
 		t.Errorf("receptive field %v", s.RF)
 	}
-	// A weight that two nodes read counts once, a branch takes the larger field,
-	// dilation spreads it, and global pooling leaves the field of the map.
+	// A weight that two nodes read counts once. Where branches join, the larger
+	// receptive field counts. Dilation enlarges it. Summary.RF is that of the last map
+	// before global pooling.
 	n := irtest.NewNet("shared", 1)
 	x := n.Input("x", ir.Float(ir.Batch, 2, 9, 9))
 	w := n.Weight("w", ir.Weight, 0, 1, 2, 2, 3, 3)
@@ -332,7 +336,7 @@ func TestBuilder(t *testing.T) {
 	if _, err := b.Add("r", ops.ReLU{}, nil); err == nil || !strings.Contains(err.Error(), "operand 1 is missing") {
 		t.Errorf("an operand that is nil: %v", err)
 	}
-	// Do keeps its first error and goes on to it.
+	// Do keeps the first error and ignores later calls.
 	y := b.Do(ops.MatMul{}, x, x)
 	y = b.Do(ops.ReLU{}, y)
 	b.DoN(ops.Split{Axis: 1, Sizes: "1,1"}, y)
@@ -383,7 +387,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A table names what it does not know.
+// A table lists the ops that have no row.
 func TestTable(t *testing.T) {
 	var seen []string
 	tab := ir.NewTable(ir.For(func(op ops.ReLU, n *ir.Node, c int) error { seen = append(seen, n.Out[0].Name); return nil }))

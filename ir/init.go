@@ -28,7 +28,8 @@ const (
 	InitTrunc     InitKind = "trunc"      // normal, std A, drawn again outside two std
 )
 
-// Init says how a param starts: a kind and its number, printed gaussian,0.05.
+// Init says how the elements of a param are drawn: a kind and, for some kinds, a
+// number. It prints as gaussian,0.05.
 type Init struct {
 	Kind InitKind
 	A    float64
@@ -37,7 +38,8 @@ type Init struct {
 var initTakesNumber = map[InitKind]bool{InitHe: false, InitHeUniform: false, InitGlorot: false, InitXavier: false,
 	InitGaussian: true, InitUniform: true, InitConstant: true, InitTrunc: true}
 
-// InitKinds lists the kinds and whether they take a number, in the order of the documentation.
+// InitKinds lists the kinds in the order of the documentation, and whether each
+// takes a number.
 func InitKinds() []struct {
 	Kind   InitKind
 	Number bool
@@ -62,7 +64,7 @@ func (i Init) String() string {
 	return string(i.Kind)
 }
 
-// known reports whether the kind is one that Draw draws.
+// known reports whether Draw knows the kind.
 func (i Init) known() bool { _, ok := initTakesNumber[i.Kind]; return ok }
 
 // ParseInit reads what String prints.
@@ -89,8 +91,9 @@ func ParseInit(s string) (Init, error) {
 	return Init{InitKind(kind), a}, nil
 }
 
-// Fans returns fan in and fan out of a weight: OIHW for a convolution (I and so
-// the fan in are those of one group), OI for a dense layer.
+// Fans returns the fan in and the fan out of a weight. The shape is OIHW for a
+// convolution and OI for a dense layer. I, and so the fan in, is that of one
+// group of a grouped convolution.
 func Fans(shape Shape) (in, out int) {
 	if len(shape) < 2 {
 		return shape.Size(), shape.Size()
@@ -99,19 +102,20 @@ func Fans(shape Shape) (in, out int) {
 	return shape[1] * field, shape[0] * field
 }
 
-// Draw returns the values that a param of that name, shape and init starts with.
-// They depend on name, seed, shape and init alone: not on the machine, the
-// number of threads, or any other weight. Element i is a function of i, so that
-// parts are drawn in parallel.
+// Draw returns the initial elements of a param. They depend only on the name, the
+// shape, the init and the seed, not on the machine, the number of threads or any
+// other weight. Element i depends only on these and i, so parts are drawn in
+// parallel. Draw panics if the init has no known kind.
 func Draw(name string, shape Shape, init Init, seed int64) *tensor.F32 {
 	t := tensor.Make[float32](shape)
 	drawInto(t.Data, 0, Drawer(name, shape, init, seed), init)
 	return t
 }
 
-// DrawPieces hands what Draw returns to a function, piece by piece, and stops at its
-// first error. The pieces take little memory however large the param is; the function
-// must not keep them.
+// DrawPieces draws the same elements as Draw and passes them to a function, in order,
+// in pieces of at most 1<<20 elements. So even a large param needs little memory. The
+// function must not keep a piece after it returns. DrawPieces stops at the first error
+// of the function and returns it.
 func DrawPieces(name string, shape Shape, init Init, seed int64, to func(piece []float32) error) error {
 	draw := Drawer(name, shape, init, seed)
 	size := shape.Size()
@@ -126,7 +130,7 @@ func DrawPieces(name string, shape Shape, init Init, seed int64, to func(piece [
 	return nil
 }
 
-// drawInto fills dst with the elements from number at on.
+// drawInto fills dst with the elements at, at+1 and so on.
 func drawInto(dst []float32, at int, draw func([]float32, int), init Init) {
 	const chunk = 1 << 15
 	if init.Kind == InitConstant || len(dst) <= chunk {
@@ -149,8 +153,9 @@ func drawInto(dst []float32, at int, draw func([]float32, int), init Init) {
 	wg.Wait()
 }
 
-// Drawer returns a function that writes a part of what Draw returns: the elements
-// from number at on, as many as dst has room for. It is safe for concurrent use.
+// Drawer returns a function that writes some elements of Draw's result: it fills dst
+// with the elements at, at+1 and so on. The function is safe for concurrent use.
+// Drawer panics if the init has no known kind.
 func Drawer(name string, shape Shape, init Init, seed int64) func(dst []float32, at int) {
 	in, out := Fans(shape)
 	var draw func(r *stream) float64
@@ -191,7 +196,7 @@ func Drawer(name string, shape Shape, init Init, seed int64) func(dst []float32,
 	key := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, uint64(seed)), name...))
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:16])
 	return func(dst []float32, at int) {
-		r := new(stream) // one for all: draw's argument escapes
+		r := new(stream) // allocated once, because the argument of draw escapes to the heap
 		for i := range dst {
 			*r = stream{k0: k0, ctr: mix(k1, uint64(at+i))}
 			dst[i] = float32(draw(r))
@@ -199,7 +204,7 @@ func Drawer(name string, shape Shape, init Init, seed int64) func(dst []float32,
 	}
 }
 
-// Materialize draws every param that has no data yet.
+// Materialize draws the elements of every param that has no data yet.
 func Materialize(g *Graph, seed int64) {
 	for _, v := range g.Params {
 		if g.Data[v.Name] == nil {
@@ -208,10 +213,12 @@ func Materialize(g *Graph, seed int64) {
 	}
 }
 
-// stream is a counter-based generator: output n is a hash of key, element and n.
+// stream is a counter-based random number generator: output n is a hash of the key,
+// the element's index and n.
 type stream struct{ k0, ctr, n uint64 }
 
-// mix is a 128-bit multiply folded to 64 (wyhash's mixer, Wang Yi 2019).
+// mix multiplies to 128 bits and folds the product to 64 (the mixer of wyhash, Wang
+// Yi 2019).
 func mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^0x2d358dccaa6c78a5, b^0x8bb84b93962eacc9)
 	return hi ^ lo
@@ -222,12 +229,13 @@ func (r *stream) next() uint64 {
 	return mix(mix(r.k0, r.ctr+r.n*0x9e3779b97f4a7c15), 0x4b33a62ed433d4a3)
 }
 
-// uniform returns a number in (0, 1), of 53 bits.
+// uniform returns a uniform random number in (0, 1) with 53 random bits.
 func (r *stream) uniform() float64 { return (float64(r.next()>>11) + 0.5) / (1 << 53) }
 
-// normal returns a standard normal by the inverse of its distribution function
-// (Wichura 1988, AS 241). Products are rounded before they are added, so that no
-// compiler fuses them and every machine draws the same bits.
+// normal returns a standard normal random number, by the inverse of the distribution
+// function (Wichura 1988, AS 241). The conversions float64(a*b) round products before
+// they are added: they keep the compiler from fusing multiply and add, so every
+// machine draws the same bits.
 func (r *stream) normal() float64 { return normalQuantile(r.uniform()) }
 
 func normalQuantile(p float64) float64 {
@@ -273,8 +281,8 @@ func poly(x float64, c ...float64) float64 {
 	return s
 }
 
-// Log is the natural logarithm with the same bits on every machine; math.Log
-// is free to differ. Relative error below 1e-14 for the arguments used here.
+// Log is the natural logarithm with the same bits on every machine; those of math.Log
+// may differ. Its relative error is below 1e-14 for the arguments used here.
 func Log(x float64) float64 {
 	f, e := math.Frexp(x) // x = f * 2^e, 0.5 <= f < 1
 	if f < math.Sqrt2/2 {

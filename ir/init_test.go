@@ -13,8 +13,8 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// A drawn weight has the mean and variance that its init promises, and does not
-// depend on how much was drawn.
+// A drawn weight has the mean and variance that its init specifies, and depends only
+// on its own name, seed and index.
 func TestDrawMoments(t *testing.T) {
 	shape := Shape{64, 32, 5, 5}
 	in, out := 32*25.0, 64*25.0
@@ -57,8 +57,8 @@ func TestDrawMoments(t *testing.T) {
 	}
 }
 
-// TestDrawIsStable pins bits: a change of the generator changes every network
-// that was described by its seed.
+// TestDrawIsStable compares bits with fixed ones: a change of the generator would
+// change every network that is reproduced from its seed.
 func TestDrawIsStable(t *testing.T) {
 	d := Draw("conv1/weight", Shape{2, 3}, Init{Kind: InitHe}, 7)
 	var h uint64

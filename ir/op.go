@@ -11,89 +11,91 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Op is an operation: a small comparable struct whose fields are its
-// attributes, with dsl:"name" tags, and whose methods are its meaning. There is
-// no enum of ops and no switch over them; who needs a row for each op keeps a
-// Table of its own.
+// Op is an operation: a small comparable struct. Its fields are the attributes,
+// with dsl:"name" tags; its methods define what it computes. There is no enum of
+// ops. A backend that needs an entry for each op keeps a Table.
 //
 // Attributes are ints, floats, bools, strings, or types that marshal as text
-// (HW, Pads, Dims, Ints). A tag may give the default: dsl:"stride,default=1x1";
-// without one it is the zero value.
+// (HW, Pads, Dims, Ints). A tag may give the default: dsl:"stride,default=1x1".
+// Without one, the default is the zero value.
 type Op interface {
-	// Infer returns the types of the outputs. What the op demands of its inputs
-	// is numbered; a violation is a *ConstraintError.
+	// Infer returns the types of the outputs. If the inputs violate one of the
+	// op's numbered constraints, the error is a *ConstraintError.
 	Infer(in []Type) ([]Type, error)
-	// Eval computes the outputs in float64, slowly and obviously right. Inputs
-	// have passed Infer and are not changed.
+	// Eval computes the outputs in float64, with code that is simple rather than
+	// fast. The inputs have passed Infer. Eval does not change them.
 	Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error)
 }
 
-// Facets of an op, found by type assertion.
+// Optional interfaces of an op, found by type assertion.
 type (
-	// Coster tells the work of the op, for the batch that the types hold.
+	// Coster estimates the work of the op, for the batch size in the types.
 	Coster interface{ Cost(in, out []Type) Cost }
-	// Differ builds the gradient as graph: given the gradients of the outputs
-	// (nil where an output does not reach the loss), those of the inputs (nil
-	// where there is none, as for class indices).
+	// Differ builds the gradient of the op as nodes of the graph. dy are the
+	// gradients with respect to the outputs of n, nil for an output that does not
+	// lead to the loss. Grad returns the gradients with respect to the inputs of n,
+	// nil for an input without one, such as class indices.
 	Differ interface {
 		Grad(b *Builder, n *Node, dy []*Value) []*Value
 	}
-	// Windower tells over which window of its first input an output element of
-	// the op looks.
+	// Windower returns the window of the first input that one output element
+	// depends on.
 	Windower interface {
 		Window(in []Type) (kernel, stride, dilation HW)
 	}
-	// Operander names the operands; one that may be left out ends in "?", one
-	// that may be repeated in "...".
+	// Operander names the operands. The name of an optional one ends in "?", that
+	// of a repeatable one in "...".
 	Operander interface{ Operands() []string }
 )
 
 // Cost is the work of a node or graph.
 type Cost struct {
 	MACs int64 // multiply-accumulates of convolutions and matrix products, without bias
-	Ops  int64 // other arithmetic: an estimate, one for each element touched
+	Ops  int64 // estimate of other operations, such as one addition for each element
 }
 
-// ConstraintError is a demand of an op that its inputs do not meet.
+// ConstraintError reports that the inputs or attributes of an op violate one of its
+// constraints.
 type ConstraintError struct {
 	Op      string
-	Num     int // as numbered in the op's comment
-	Operand int // the input at fault, -1 where none is more so than the others
+	Num     int // the constraint's number in the op's comment
+	Operand int // index of the input at fault, -1 if it is not a single input
 	Msg     string
-	Help    string // how to mend it, where that is known
+	Help    string // how to mend it, empty if that is not known
 }
 
 func (e *ConstraintError) Error() string {
 	return fmt.Sprintf("%s: %s (%s constraint %d)", e.Op, e.Msg, e.Op, e.Num)
 }
 
-// Violation returns a ConstraintError; operand is -1 where no input is more at
-// fault than another.
+// Violation returns a ConstraintError. operand is the index of the input at fault,
+// -1 if it is not a single input.
 func Violation(op string, num, operand int, format string, args ...any) *ConstraintError {
 	return &ConstraintError{Op: op, Num: num, Operand: operand, Msg: fmt.Sprintf(format, args...)}
 }
 
-// WithHelp adds how to mend the error.
+// WithHelp sets Help, the advice on how to mend the error, and returns e.
 func (e *ConstraintError) WithHelp(format string, args ...any) *ConstraintError {
 	e.Help = fmt.Sprintf(format, args...)
 	return e
 }
 
-// Example is a use of an op that the tests of all ops run: shapes that it
-// accepts, or, with Violates, shapes that trip the constraint of that number.
+// Example is a use of an op that the common tests of all ops run. The op accepts
+// the input types if Violates is 0; otherwise they violate the constraint of that
+// number.
 type Example struct {
 	Op       Op
 	In       []Type
 	Violates int
 }
 
-// Def is what is known of an op by name.
+// Def is the definition of an op: its name, documentation and attributes.
 type Def struct {
 	Name     string
 	Doc      string
 	Attrs    []Attr
 	Examples []Example
-	Grad     bool // exists for gradients and training alone
+	Grad     bool // used only in gradients and training
 	typ      reflect.Type
 }
 
@@ -110,8 +112,9 @@ var (
 	byType = map[reflect.Type]*Def{}
 )
 
-// Define enrols an op. It is called while packages initialize, from the op's
-// own file, and panics on an op that breaks the rules: a bug, found at once.
+// Define registers an op. The op's own file calls it when the package is
+// initialized. It panics if the op breaks a rule: two ops with one name, a field
+// without a dsl tag, or a type that is not a comparable struct.
 func Define[T Op](name, doc string, examples ...Example) *Def {
 	var zero T
 	t := reflect.TypeOf(zero)
@@ -143,17 +146,17 @@ func Define[T Op](name, doc string, examples ...Example) *Def {
 	return d
 }
 
-// ForGradients marks an op that only gradients and training need: pipelines
-// cannot name it and backends that do not train may leave it out.
+// ForGradients marks an op that only gradients and training need. A spec cannot
+// name it, and backends that do not train may leave it out.
 func (d *Def) ForGradients() *Def { d.Grad = true; return d }
 
-// Lookup returns the definition of a name, nil if there is none.
+// Lookup returns the definition of the op with that name, nil if there is none.
 func Lookup(name string) *Def { return byName[name] }
 
 // DefOf returns the definition of an op; it is nil if the op was never defined.
 func DefOf(op Op) *Def { return byType[reflect.TypeOf(op)] }
 
-// Name returns the name of an op.
+// Name returns the name of an op, or its Go type if it was never defined.
 func Name(op Op) string {
 	if d := DefOf(op); d != nil {
 		return d.Name
@@ -175,14 +178,14 @@ func Defs() []*Def {
 func (d *Def) Default() Op {
 	v := reflect.New(d.typ).Elem()
 	for _, a := range d.Attrs {
-		// Define has parsed it before.
+		// No error is possible: Define has parsed this text before.
 		_ = parseAttr(v.Field(a.index), a.Default)
 	}
 	return v.Interface().(Op)
 }
 
-// AttrError is an attribute that an op does not have, or a value that does not
-// fit it.
+// AttrError reports an attribute that an op does not have (Unknown), or a value that
+// an attribute does not accept (Reason).
 type AttrError struct {
 	Op, Attr, Value string
 	Unknown         bool
@@ -196,7 +199,8 @@ func (e *AttrError) Error() string {
 	return fmt.Sprintf("%s: %s=%s: %s", e.Op, e.Attr, e.Value, e.Reason)
 }
 
-// With returns the op with attributes set from text, in any order.
+// With returns the op with the given attributes, read from text. Other attributes
+// have their defaults. An error is an *AttrError.
 func (d *Def) With(attrs map[string]string) (Op, error) {
 	v := reflect.New(d.typ).Elem()
 	for _, a := range d.Attrs {
@@ -228,7 +232,8 @@ type AttrText struct {
 	IsDefault  bool
 }
 
-// AttrsOf returns the attributes of an op in the order of its fields.
+// AttrsOf returns the attributes of an op in the order of its fields, nil if the op
+// was never defined.
 func AttrsOf(op Op) []AttrText {
 	d := DefOf(op)
 	if d == nil {
@@ -277,7 +282,8 @@ func formatAttr(v reflect.Value) string {
 	panic("ir: attribute of type " + v.Type().String())
 }
 
-// FormatFloat prints a number in the shortest form that reads back to it.
+// FormatFloat prints a number with the fewest digits that read back to the same
+// float64.
 func FormatFloat(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
 func parseAttr(v reflect.Value, s string) error {

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// Rewriter changes a graph: it adds nodes in any order, puts values in the place
-// of others, removes nodes; Finish restores the topological order and verifies.
+// Rewriter changes a graph: it adds nodes in any order, replaces values by others
+// and removes nodes. Finish restores the topological order and verifies the graph.
 type Rewriter struct {
 	*Builder
-	users   map[*Value][]*Node // nil until somebody asks, from then on kept up
-	gone    map[*Node]bool     // removed, but still in the graph's list
-	Changed int                // how many rewrites were made, for the pass's report
+	users   map[*Value][]*Node // readers of each value; nil until Users is called, then kept up to date
+	gone    map[*Node]bool     // removed nodes that are still in the graph's list
+	Changed int                // number of rewrites, for the pass's report
 }
 
-// Rewrite begins to rewrite g in the name of a pass.
+// Rewrite returns a rewriter of g for the named pass.
 func Rewrite(g *Graph, pass string) *Rewriter {
 	r := &Rewriter{Builder: Extend(g)}
 	r.By = pass
@@ -22,8 +22,8 @@ func Rewrite(g *Graph, pass string) *Rewriter {
 	return r
 }
 
-// For takes position and part of new nodes from an old one, and the name of its
-// first output as the prefix of names that Do makes up.
+// For gives new nodes the position and the part of an existing node n. The names that
+// Do gives begin with the name of n's first output.
 func (r *Rewriter) For(n *Node) *Rewriter {
 	r.Pos, r.Part = n.Pos, n.Part
 	if len(n.Out) > 0 {
@@ -41,17 +41,19 @@ func (r *Rewriter) Users(v *Value) []*Node {
 	return r.users[v]
 }
 
-// IsRoot reports whether v leaves the graph: output, head or update.
+// IsRoot reports whether v is an output, the value of a head, or the value of an
+// update.
 func (r *Rewriter) IsRoot(v *Value) bool { return slices.Contains(r.g.Roots(), v) }
 
-// IsPart reports whether a label stands for v.
+// IsPart reports whether v is the result of a labelled part of the spec.
 func (r *Rewriter) IsPart(v *Value) bool {
 	return slices.ContainsFunc(r.g.Parts, func(p Part) bool { return p.Out == v })
 }
 
-// Replace puts new in the place of old wherever it is read, given out, or stands
-// for a part. Types must be equal. Where old leaves the graph or is a part and new does not
-// itself, the two trade names, so that what users see keeps its name.
+// Replace makes everything that refers to old refer to new: nodes, outputs, heads,
+// updates and parts. The types must be equal; otherwise Finish returns an error.
+// Users know roots and parts by name. So if old is one of these and new, the result
+// of a node, is not, the two values exchange their names.
 func (r *Rewriter) Replace(old, new *Value) {
 	if old == new {
 		return
@@ -98,9 +100,10 @@ func (r *Rewriter) Replace(old, new *Value) {
 	r.Changed++
 }
 
-// Remove takes nodes out of the graph; nothing may read them any more when
-// Finish verifies. Graph().Nodes holds them until Nodes, Sweep or Finish: taking
-// each out of a long list by itself would cost its square.
+// Remove removes nodes from the graph. Nothing may read their results any more when
+// Finish is called. Graph().Nodes still holds the nodes until the next call of Nodes,
+// Sweep or Finish: deleting them from the list one by one would take time that is
+// quadratic in its length.
 func (r *Rewriter) Remove(ns ...*Node) {
 	if r.gone == nil {
 		r.gone = map[*Node]bool{}
@@ -112,7 +115,7 @@ func (r *Rewriter) Remove(ns ...*Node) {
 	r.Changed++
 }
 
-// Nodes returns a copy of the list of nodes, in order, without those removed.
+// Nodes returns a copy of the list of nodes, in order, without the removed ones.
 func (r *Rewriter) Nodes() []*Node {
 	r.flush()
 	return slices.Clone(r.g.Nodes)
@@ -125,14 +128,14 @@ func (r *Rewriter) flush() {
 	}
 }
 
-// SetOp gives a node another op, of the same result. The node is the pass's from
-// now on.
+// SetOp gives a node another op, whose results must have the same types. It sets the
+// node's By to the pass.
 func (r *Rewriter) SetOp(n *Node, op Op) {
 	n.Op, n.By = op, r.By
 	r.Changed++
 }
 
-// SetIn gives a node other operands. The node is the pass's from now on.
+// SetIn gives a node other operands. It sets the node's By to the pass.
 func (r *Rewriter) SetIn(n *Node, in ...*Value) {
 	r.forgets(n)
 	n.In, n.By = slices.Clone(in), r.By
@@ -140,8 +143,8 @@ func (r *Rewriter) SetIn(n *Node, in ...*Value) {
 	r.Changed++
 }
 
-// reads and forgets keep users up: n has begun to read its operands, and will no
-// longer.
+// reads and forgets keep users up to date. reads says that n now reads its operands;
+// forgets says that it no longer does.
 func (r *Rewriter) reads(n *Node) {
 	if r.users == nil {
 		return
@@ -162,8 +165,8 @@ func (r *Rewriter) forgets(n *Node) {
 	}
 }
 
-// Sweep removes nodes and params that no root needs, and parts whose value went
-// with them. Inputs stay. It returns how many nodes and params went.
+// Sweep removes the nodes and params that no root needs, and the parts whose value is
+// removed. It keeps inputs. It returns the number of nodes and params removed.
 func (r *Rewriter) Sweep() int {
 	r.flush()
 	g := r.g
@@ -209,8 +212,9 @@ func (r *Rewriter) Sweep() int {
 	return gone
 }
 
-// Finish sorts the nodes topologically, keeping the order of text where it may,
-// and verifies the graph.
+// Finish sorts the nodes topologically, in the order of the spec where that is
+// possible, and verifies the graph. It returns the first error of the rewrites if
+// there was one.
 func (r *Rewriter) Finish() error {
 	r.flush()
 	if r.err != nil {
@@ -222,8 +226,8 @@ func (r *Rewriter) Finish() error {
 	return Verify(r.g)
 }
 
-// Sort puts the nodes into topological order; among those that are ready the
-// one that stood first comes first.
+// Sort puts the nodes into topological order. Each node is preceded by the nodes that
+// it needs; otherwise the old order remains. An error wraps ErrGraph.
 func Sort(g *Graph) error {
 	at := make(map[*Node]int, len(g.Nodes))
 	for i, n := range g.Nodes {

@@ -2,9 +2,8 @@ package ir
 
 import "reflect"
 
-// Table is a backend's own list of what it does with each op: typed rows,
-// readable from top to bottom. C is whatever the rows need (an emitter, a
-// planner).
+// Table maps each op to a function of a backend. C is the type of the context that
+// the functions need, such as an emitter or a planner.
 type Table[C any] struct {
 	rows map[reflect.Type]func(Op, *Node, C) error
 }
@@ -15,13 +14,13 @@ type Row[C any] struct {
 	f   func(Op, *Node, C) error
 }
 
-// For makes a row from a function over one op's type.
+// For makes the row of one op from a function that takes the op's Go type.
 func For[T Op, C any](f func(op T, n *Node, c C) error) Row[C] {
 	return Row[C]{reflect.TypeFor[T](), func(op Op, n *Node, c C) error { return f(op.(T), n, c) }}
 }
 
-// NewTable returns the table of the rows; an op that has two is a bug and
-// panics while the package initializes.
+// NewTable returns a table of the rows. It panics if an op has two rows. Tables are
+// package variables, so this bug shows when the program starts.
 func NewTable[C any](rows ...Row[C]) *Table[C] {
 	t := &Table[C]{map[reflect.Type]func(Op, *Node, C) error{}}
 	for _, r := range rows {
@@ -47,7 +46,7 @@ func (t *Table[C]) Missing() []string {
 	return m
 }
 
-// Do runs the row of the node's op. ok is false where there is none.
+// Do calls the function for the node's op. ok is false if the op has no row.
 func (t *Table[C]) Do(n *Node, c C) (ok bool, err error) {
 	f := t.rows[reflect.TypeOf(n.Op)]
 	if f == nil {

@@ -23,12 +23,12 @@ func (d DType) String() string {
 	return "f32"
 }
 
-// Batch stands in a Shape for the number of images, which is known only when
-// the network runs. It prints as N.
+// Batch in a Shape is the symbolic number of images, which is known only when the
+// network runs. It prints as N.
 const Batch = -1
 
-// Shape is the extent of each axis: NCHW for feature maps, NxK behind a dense
-// layer, empty for a scalar.
+// Shape is the extent of each axis: NxCxHxW for feature maps, NxK for the output of a
+// dense layer, empty for a scalar.
 type Shape []int
 
 func (s Shape) String() string {
@@ -78,17 +78,18 @@ func (s Shape) Size() int {
 	return n
 }
 
-// MaxDim and MaxSize bound what a shape may hold, so that no product overflows
-// and no text of a few bytes asks for all memory. A 32-bit machine, whose int
-// ends one element earlier, takes one element less.
+// MaxDim is the largest extent of an axis, MaxSize the largest number of elements, and
+// MaxRank the largest number of axes. With these limits no product of extents
+// overflows, and a short text cannot ask for all memory. On a 32-bit machine MaxSize
+// is one less, the largest int.
 const (
 	MaxDim  = 1 << 24
 	MaxSize = min(1<<31, math.MaxInt)
 	MaxRank = 8
 )
 
-// Check reports a shape that is out of bounds: an axis below 1 or above MaxDim,
-// more than MaxRank axes, more than MaxSize elements.
+// Check returns an error if an axis is below 1 or above MaxDim, if there are more than
+// MaxRank axes, or if there are more than MaxSize elements.
 func (s Shape) Check() error {
 	if len(s) > MaxRank {
 		return fmt.Errorf("shape %v has %d axes, at most %d are possible", s, len(s), MaxRank)
@@ -108,7 +109,7 @@ func (s Shape) Check() error {
 	return nil
 }
 
-// Type is what is known of a value before it is computed.
+// Type is the element type and the shape of a value.
 type Type struct {
 	DType DType
 	Shape Shape
@@ -130,7 +131,7 @@ func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.
 // Bind returns the type with the batch set to n.
 func (t Type) Bind(n int) Type { return Type{t.DType, t.Shape.Bind(n)} }
 
-// Bytes returns the size of one image's worth of the value.
+// Bytes returns the size of the value for one image, in bytes.
 func (t Type) Bytes() int64 {
 	if t.DType == I64 {
 		return 8 * int64(t.Shape.Size())

@@ -8,21 +8,23 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Problem is a promise that a graph breaks.
+// Problem is a rule that a graph breaks.
 type Problem struct {
-	Value *Value // where; nil where no value of the graph has the problem
+	Value *Value // the value that has the problem; nil if it is not a single value
 	Msg   string
-	// NoData says that the value is a param without elements and without a way to
-	// draw them: a graph that is only to be printed and counted may have such.
+	// NoData says that the value is a param that has no elements, and no
+	// initialization to draw them from. A graph that is only printed or summarized may
+	// have such params.
 	NoData bool
 }
 
 func (p *Problem) Error() string { return ErrGraph.Error() + ": " + p.Msg }
 func (p *Problem) Unwrap() error { return ErrGraph }
 
-// Verify checks what every graph promises: unique names, topological order,
-// values that belong to it, types that each op would infer again, data that
-// fits its param, roots that exist. All problems are returned, joined.
+// Verify checks the rules for every graph: names are unique; nodes are in topological
+// order; every value that is referred to belongs to the graph; types are those that
+// the ops infer; data has the shape of its param; roots exist. It returns all problems,
+// joined, or nil.
 func Verify(g *Graph) error {
 	var errs []error
 	for _, p := range Problems(g) {
@@ -31,7 +33,7 @@ func Verify(g *Graph) error {
 	return errors.Join(errs...)
 }
 
-// Problems is Verify as a list.
+// Problems returns the problems that Verify joins.
 func Problems(g *Graph) []*Problem {
 	var found []*Problem
 	var at *Value

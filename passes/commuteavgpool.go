@@ -5,13 +5,14 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// CommuteAvgPool moves a 1x1 convolution before the average pool that it reads:
-// both are linear, the one over channels, the other over pixels. The pool then
-// runs on the projection's few channels, and the projection beside its siblings.
+// CommuteAvgPool moves a 1x1 convolution before the average pool that it reads. This is
+// possible because the convolution is linear over channels and the pool is linear over
+// pixels. Afterwards the pool has fewer channels, and merge-siblings can merge the
+// convolution with its siblings.
 //
-// The mean of W*x + b is W*mean(x) + b as long as the pool's weights sum to one.
-// Where declared padding counts they do not at the border, so there the bias
-// stays behind the pool; the activation always does.
+// mean(W*x + b) = W*mean(x) + b holds if the pool's weights sum to one. With include_pad
+// they do not at the border, so then the bias is added after the pool. The activation
+// is always applied after the pool.
 var CommuteAvgPool = Pass{
 	Name:     "commute-avgpool",
 	Doc:      "moves a 1x1 convolution before the average pool that it reads, where that costs less",
@@ -23,7 +24,7 @@ var CommuteAvgPool = Pass{
 	Run: func(r *ir.Rewriter, o Options) error {
 		st := statics{}
 		for _, n := range r.Nodes() {
-			// A pool may stand before the pool.
+			// There may be another pool before this one.
 			for n != nil {
 				n = commuteOnce(r, o, st, n)
 			}
@@ -32,8 +33,8 @@ var CommuteAvgPool = Pass{
 	},
 }
 
-// commuteOnce moves the node before the average pool that it reads and returns
-// it where it stands now, nil where it stays.
+// commuteOnce moves the convolution n before the average pool that it reads, if that
+// costs less. It returns the node of the moved convolution, or nil if n was not moved.
 func commuteOnce(r *ir.Rewriter, o Options, st statics, n *ir.Node) *ir.Node {
 	l, ok := asConv(n)
 	if !ok || l.kernel() != (ir.HW{1, 1}) || l.conv.Groups != 1 || l.conv.Stride != (ir.HW{1, 1}) || l.conv.Pad != (ir.Pads{}) || !l.static(st) {

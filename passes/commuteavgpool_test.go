@@ -9,9 +9,9 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// Both padding modes, with and without padding, an overhang, a bias and an
-// activation: the function is kept, and the bias moves with the convolution just
-// where the pool's weights sum to one.
+// For both padding modes, with and without padding, ceil, a bias and an activation: the
+// pass keeps the function, and the bias moves with the convolution if and only if the
+// pool's weights sum to one.
 func TestCommuteAvgPoolModes(t *testing.T) {
 	for i := range 32 {
 		include, pad, ceil, bias, act := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, i&16 != 0
@@ -23,7 +23,8 @@ func TestCommuteAvgPoolModes(t *testing.T) {
 			pool.Pad = ir.Pads{1, 1, 0, 2}
 		}
 		if ceil {
-			// One column hangs over: 7 is 3 + 2*2, 8 is not.
+			// With ceil, the last window covers a column outside of the map: windows fit
+			// exactly into 7 = 3 + 2*2 columns, but not into 8.
 			pool.Stride, pool.Ceil = ir.HW{2, 1}, true
 		}
 		weight := func(name string, shape ...int) *ir.Value {
@@ -73,7 +74,8 @@ func TestCommuteAvgPoolModes(t *testing.T) {
 	}
 }
 
-// always is a cost model by which pools alone cost, each of their channels.
+// always is a cost model in which only pools cost something, in proportion to their
+// channels, so that moving a convolution always pays.
 type always struct{}
 
 func (always) Cost(op ir.Op, in, out []ir.Type) float64 {

@@ -11,14 +11,13 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// ConstFold evaluates what is computed from known values alone, in float64, and
-// rounds once, where the result is read by something that is not folded.
+// ConstFold evaluates the nodes that depend only on known values. It computes in float64,
+// and rounds a result to float32 only if a node that is not folded reads it.
 //
-// Known are constants and, for inference, every param that has data. On a
-// topology whose weights are not drawn yet the expressions over weights stay as
-// they are; draw them (ir.Materialize) and run the pass again. Data that nothing
-// reads any more is let go as soon as its last reader is folded, so that little
-// more than one copy of the weights is held.
+// Known values are constants and, for inference, every param that has data. If the
+// weights have not been drawn yet, expressions over weights remain; draw the weights
+// (ir.Materialize) and run the pass again. Data is released as soon as its last reader is
+// folded, so the pass needs little more memory than one copy of the weights.
 var ConstFold = Pass{
 	Name:     "const-fold",
 	Doc:      "evaluates what is computed from constants and weights that have data",
@@ -39,15 +38,15 @@ type folder struct {
 	r     *ir.Rewriter
 	train bool
 	env   map[*ir.Value]*tensor.Tensor
-	// readers counts the nodes that still read a known value; what is never to be
-	// let go has one more.
+	// readers counts the nodes that still read a known value. Values that must not be
+	// released have a count that is one higher.
 	readers map[*ir.Value]int
-	// spare are large buffers that nothing needs any more: memory that the
-	// operating system need not find and clear again.
+	// spare holds large buffers that are no longer in use. Reusing them avoids new
+	// allocations, which the operating system must clear.
 	spare [][]float64
 }
 
-// known reports whether a param's values can be used.
+// known reports whether the elements of a param are known and may be folded.
 func (f *folder) known(v *ir.Value) bool {
 	if v.Type.DType != ir.F32 {
 		return false
@@ -73,8 +72,8 @@ func (f *folder) run() error {
 	if len(fold) == 0 {
 		return nil
 	}
-	// Of the foldable nodes those that lead to a boundary are evaluated: a value
-	// that something else reads, or that leaves the graph.
+	// Evaluate only the foldable nodes that a boundary value depends on. A boundary is a
+	// foldable value that a node that is not foldable reads, or that is a root or a part.
 	boundary := map[*ir.Value]bool{}
 	for _, n := range g.Nodes {
 		if foldable[n.Out[0]] {
@@ -120,9 +119,9 @@ func (f *folder) run() error {
 	return nil
 }
 
-// maxGrowth and freeGrowth bound what folding may add to the data: a result of
-// more than freeGrowth elements may hold at most maxGrowth times the elements
-// that it is computed from.
+// maxGrowth and freeGrowth limit how much folding may enlarge the data. A node is folded
+// if its result has at most freeGrowth elements, or at most maxGrowth times the elements
+// of its operands.
 const (
 	maxGrowth  = 4
 	freeGrowth = 1 << 20
@@ -156,7 +155,8 @@ func (f *folder) eval(n *ir.Node, boundary map[*ir.Value]bool) error {
 		}
 		in[i] = f.env[v]
 	}
-	// An operand that nobody reads behind this node may be overwritten.
+	// own reports whether this node is the last reader of an operand, so that the result
+	// may overwrite it.
 	own := func(i int) bool {
 		v := n.In[i]
 		return f.readers[v] == 1 && !slices.Contains(n.In[i+1:], v) && !slices.Contains(n.In[:i], v)
@@ -194,7 +194,7 @@ func (f *folder) eval(n *ir.Node, boundary map[*ir.Value]bool) error {
 	return nil
 }
 
-// param returns a copy of a param's values, which may be written to.
+// param returns a copy of a param's elements in float64. The caller may overwrite it.
 func (f *folder) param(v *ir.Value) *tensor.Tensor {
 	d := f.r.Graph().Data[v.Name]
 	if d == nil {
@@ -220,8 +220,8 @@ func (f *folder) param(v *ir.Value) *tensor.Tensor {
 	return x
 }
 
-// letGo keeps the memory of an operand that nobody reads any more, unless a result
-// was written into it.
+// letGo adds the memory of a tensor that is no longer read to the spare buffers, unless
+// the tensor is one of the results out.
 func (f *folder) letGo(x *tensor.Tensor, out []*tensor.Tensor) {
 	const large, most = 1 << 15, 4
 	if len(x.Data) < large || len(f.spare) == most || slices.Contains(out, x) {
@@ -230,7 +230,7 @@ func (f *folder) letGo(x *tensor.Tensor, out []*tensor.Tensor) {
 	f.spare = append(f.spare, x.Data)
 }
 
-// put makes a constant of v under v's name.
+// put replaces v by a constant of the same name with the elements x.
 func (f *folder) put(n *ir.Node, v *ir.Value, x *tensor.Tensor) {
 	g := f.r.Graph()
 	name := v.Name
@@ -241,8 +241,9 @@ func (f *folder) put(n *ir.Node, v *ir.Value, x *tensor.Tensor) {
 	f.r.Replace(v, c)
 }
 
-// evalFast evaluates products of weights with one factor for each filter in
-// place: the bulk of a network's folding. The bits are Eval's.
+// evalFast multiplies weights by one factor for each filter, in place. This is most of
+// the work when a network is folded. The result has the same bits as that of Eval. ok is
+// false if n is not such a product.
 func evalFast(n *ir.Node, in []*tensor.Tensor, own func(int) bool) ([]*tensor.Tensor, bool) {
 	if _, ok := n.Op.(ops.Mul); !ok || len(in) != 2 {
 		return nil, false
@@ -266,7 +267,7 @@ func evalFast(n *ir.Node, in []*tensor.Tensor, own func(int) bool) ([]*tensor.Te
 	return []*tensor.Tensor{w}, true
 }
 
-// round is tensor.Round on all threads.
+// round is tensor.Round on several threads.
 func round(x *tensor.Tensor) *tensor.F32 {
 	y := tensor.Make[float32](x.Shape)
 	inChunks(len(x.Data), func(lo, hi int) {
@@ -277,8 +278,8 @@ func round(x *tensor.Tensor) *tensor.F32 {
 	return y
 }
 
-// inChunks calls f with disjoint ranges that cover 0..n-1, on all threads where
-// that is worth it.
+// inChunks calls f with disjoint ranges lo..hi-1 that cover 0..n-1. If n is large, it uses
+// several threads.
 func inChunks(n int, f func(lo, hi int)) {
 	const least = 1 << 15
 	parts := max(1, min(n/least, runtime.GOMAXPROCS(0)))

@@ -7,21 +7,21 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// CostModel prices a node by its op and the types of its operands and results,
-// so that passes can price nodes that do not exist. The unit is the model's own;
-// it must add up.
+// CostModel estimates the cost of a node from its op and the types of its operands and
+// results, so that passes can estimate nodes that do not exist yet. The unit does not
+// matter, but costs of nodes are added.
 type CostModel interface {
 	Cost(op ir.Op, in, out []ir.Type) float64
 }
 
-// Work is the default cost model: multiply-accumulates + bytes/8, for one image,
-// weights included in the bytes. A core with the FMA rate and memory bandwidth of
-// today's machines moves about a byte in the time of eight multiply-accumulates;
-// halfway caches make it one eighth.
+// Work is the default cost model: multiply-accumulates + bytes/8, for one image. The bytes
+// are those of operands (weights included) and results. A core of today's machines moves
+// about one byte from memory in the time of eight multiply-accumulates; since much of the
+// data is in caches, a byte counts as one eighth of a multiply-accumulate.
 type Work struct {
-	// Copies says that slices, splits and concats move their bytes and that
-	// activations pass over memory once more, as in an interpreter of ONNX.
-	// Without it they are free: views, and epilogues of the convolution.
+	// Copies says that slices, splits and concats copy their bytes, and that activations
+	// read and write memory again, as in an interpreter of ONNX. Without Copies they cost
+	// nothing: incc's executor implements them as views or fuses them to convolutions.
 	Copies bool
 }
 
@@ -47,7 +47,8 @@ func (w Work) Cost(op ir.Op, in, out []ir.Type) float64 {
 	return c
 }
 
-// free are the views and what a convolution does on its way out.
+// free lists the ops that cost nothing without Copies: views, dropout, and activations
+// that are fused to a convolution.
 var free = map[reflect.Type]bool{
 	reflect.TypeFor[ops.Slice]():   true,
 	reflect.TypeFor[ops.Split]():   true,
@@ -60,8 +61,8 @@ var free = map[reflect.Type]bool{
 	reflect.TypeFor[ops.Tanh]():    true,
 }
 
-// price infers the results of op and prices it; ok is false where the op refuses
-// the operands.
+// price infers the result of op and estimates its cost. ok is false if the op does not
+// accept the operands.
 func (o Options) price(op ir.Op, in ...ir.Type) (cost float64, out ir.Type, ok bool) {
 	res, err := op.Infer(in)
 	if err != nil || len(res) == 0 {
@@ -82,7 +83,7 @@ func (o Options) cost() CostModel {
 	return Work{}
 }
 
-// priceNode prices a node as it stands.
+// priceNode estimates the cost of an existing node.
 func (o Options) priceNode(n *ir.Node) float64 {
 	return o.cost().Cost(n.Op, types(n.In), types(n.Out))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// CSE computes equal expressions once. Ops are comparable, so an expression is a
-// key: the op and the values that it reads.
+// CSE computes equal expressions only once (common subexpression elimination). Two nodes
+// are equal if their ops are equal and they read the same values.
 var CSE = Pass{
 	Name:     "cse",
 	Doc:      "computes equal expressions once, and keeps equal constants once",
@@ -56,8 +56,8 @@ var CSE = Pass{
 	},
 }
 
-// draws reports whether a node may draw random numbers, so that two of them are
-// not the same.
+// draws reports whether a node may draw random numbers, so that two equal nodes have
+// different results.
 func draws(n *ir.Node) bool {
 	switch n.Op.(type) {
 	case ops.Dropout, ops.DropoutTrain:
@@ -66,7 +66,7 @@ func draws(n *ir.Node) bool {
 	return false
 }
 
-// smallConstant bounds, in elements, the constants whose data is compared.
+// smallConstant is the largest number of elements of constants whose data is compared.
 const smallConstant = 4096
 
 func dedupConstants(r *ir.Rewriter) {

@@ -2,7 +2,7 @@ package passes
 
 import "github.com/incc-lang/incc/ir"
 
-// DCE removes what no output needs.
+// DCE removes nodes and params that are not needed (dead code elimination).
 var DCE = Pass{
 	Name:     "dce",
 	Doc:      "removes nodes, params and data that no output, head or update needs",

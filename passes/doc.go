@@ -2,18 +2,19 @@
 // batch normalization into convolutions, joins layers, and so on. pipeline.go lists all
 // passes in their order.
 //
-// Each pass states its promise, the Contract. Exact and Rounding keep the
-// function that the network computes, Signature changes inputs and outputs as it
-// says and nothing else, Redesign makes another function of the same signature.
-// Check runs the promise on the reference interpreter.
+// Each pass has a Contract, which says what it keeps. Exact and Rounding keep the function
+// that the network computes. Signature changes only the inputs and outputs, as the pass
+// says. Redesign makes another function with the same inputs and outputs. Check compares
+// the results on the reference interpreter with the contract.
 //
-// Passes that need new weights (a batch norm folded into the convolution before
-// it, parallel convolutions with their filters concatenated) write them as nodes
-// over params: expressions. So one pass serves a topology without data, whose
-// weights are not drawn yet, and a trained network; const-fold evaluates the
-// expressions in float64 and rounds once, when the data is there. A value is
-// called static here when it is computed from params alone.
+// Some passes need new weights: fold-bn multiplies the weights of a convolution,
+// merge-siblings concatenates filters. These passes add nodes that compute the new weights
+// from the params, called expressions here. So the same pass works for a trained network
+// and for one whose weights have not been drawn yet. When the params have data, const-fold
+// evaluates the expressions in float64 and rounds the results once. A value is called
+// static if it depends only on params.
 //
-// The manager removes dead nodes after each pass that changed anything, and not once at
-// the end: a dead reader of a convolution's output would prevent every later fusion.
+// Run removes unused nodes after each pass that changed something. Doing it only at the
+// end would not be enough: a pass that needs a value with a single reader would not apply
+// if an unused node still reads the value.
 package passes

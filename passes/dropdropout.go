@@ -5,8 +5,8 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// DropDropout removes dropout, in inference the identity: activations are scaled
-// in training already.
+// DropDropout removes dropout. In inference it is the identity, because training already
+// scales the activations.
 var DropDropout = Pass{
 	Name:      "drop-dropout",
 	Doc:       "removes dropout, the identity in inference",

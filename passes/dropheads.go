@@ -2,8 +2,8 @@ package passes
 
 import "github.com/incc-lang/incc/ir"
 
-// DropHeads removes auxiliary classifiers: they exist to bring gradient into the
-// middle of the network.
+// DropHeads removes auxiliary classifiers. Only training needs them: they add gradients in
+// the middle of the network.
 var DropHeads = Pass{
 	Name:      "drop-heads",
 	Doc:       "removes auxiliary classifiers, which serve training alone",

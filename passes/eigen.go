@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// symmetricEigen returns the eigenvalues of a symmetric n x n matrix, largest
-// first, and its eigenvectors as the rows of a matrix in the same order. The
-// matrix is overwritten.
+// symmetricEigen returns the eigenvalues of a symmetric n x n matrix, largest first, and
+// its eigenvectors, in the same order, as the rows of a matrix. It overwrites a. It
+// returns an error if the eigenvalues do not converge.
 //
-// Householder reflections make it tridiagonal, then the implicit QL algorithm
-// with Wilkinson's shift makes it diagonal (Golub and Van Loan, Matrix
-// Computations, sections 8.3.1 and 8.3.5). The vectors are orthonormal to
-// rounding whatever the spectrum is; that is all that a factorization needs.
+// Householder reflections make the matrix tridiagonal. Then the implicit QL algorithm
+// with Wilkinson's shift makes it diagonal (Golub and Van Loan, Matrix Computations,
+// sections 8.3.1 and 8.3.5). The eigenvectors are orthonormal up to rounding, for any
+// eigenvalues. The SVD of svd.go relies only on this.
 func symmetricEigen(a []float64, n int) (values, vectors []float64, err error) {
 	d, e, q := tridiagonal(a, n)
 	if err := diagonalize(d, e, q, n); err != nil {
@@ -40,12 +40,13 @@ func symmetricEigen(a []float64, n int) (values, vectors []float64, err error) {
 	return values, vectors, nil
 }
 
-// tridiagonal returns the diagonal d and the subdiagonal e (e[i] between i and
-// i+1) of T, and a matrix q of rows with a = transpose(q) T q.
+// tridiagonal returns a tridiagonal matrix T and a row-major orthogonal matrix q with
+// a = transpose(q) T q. d is the diagonal of T, and e[i] its element in row i+1, column i.
+// It overwrites a.
 func tridiagonal(a []float64, n int) (d, e, q []float64) {
 	d, e = make([]float64, n), make([]float64, n)
 	type reflection struct {
-		v    []float64 // from row k+1 on
+		v    []float64 // of rows k+1 to n-1
 		beta float64
 	}
 	hs := make([]reflection, max(0, n-2))
@@ -63,7 +64,7 @@ func tridiagonal(a []float64, n int) (d, e, q []float64) {
 			hs[k].v = v
 			continue
 		}
-		// The sign that does not cancel.
+		// Choose the sign for which v[0] - alpha does not cancel.
 		alpha := -math.Copysign(norm, v[0])
 		v[0] -= alpha
 		sq := dot(v, v)
@@ -93,8 +94,8 @@ func tridiagonal(a []float64, n int) (d, e, q []float64) {
 	if n > 1 {
 		e[n-2] = a[(n-1)*n+n-2]
 	}
-	// q = H_{n-3} ... H_0, from the last reflection on, so that each one touches
-	// only what is not the identity's yet.
+	// q = H_{n-3} ... H_0. Begin with the last reflection: then each one changes only rows
+	// and columns from k+1 on; the rest is still the identity.
 	q = make([]float64, n*n)
 	for i := range n {
 		q[i*n+i] = 1
@@ -104,8 +105,8 @@ func tridiagonal(a []float64, n int) (d, e, q []float64) {
 		if h.beta == 0 {
 			continue
 		}
-		// The product so far is orthogonal on rows and columns from k+1 on; q holds
-		// its transpose, so the reflection is applied to rows' elements.
+		// q holds the transpose of the product so far, so the reflection is applied to the
+		// elements of its rows.
 		for i := k + 1; i < n; i++ {
 			row := q[i*n+k+1 : (i+1)*n]
 			f := h.beta * dot(row, h.v)
@@ -117,10 +118,10 @@ func tridiagonal(a []float64, n int) (d, e, q []float64) {
 	return d, e, q
 }
 
-// diagonalize makes d the eigenvalues of the tridiagonal matrix and rotates the
-// rows of q into its eigenvectors.
+// diagonalize replaces d by the eigenvalues of the tridiagonal matrix with diagonal d and
+// subdiagonal e, and rotates the rows of q into the eigenvectors. It overwrites e.
 func diagonalize(d, e, q []float64, n int) error {
-	const most = 60 // rounds for one eigenvalue; two are usual
+	const most = 60 // iterations for one eigenvalue; two are usual
 	for l := range n {
 		for round := 0; ; round++ {
 			m := l
@@ -145,7 +146,7 @@ func diagonalize(d, e, q []float64, n int) error {
 				r = math.Hypot(f, g)
 				e[i+1] = r
 				if r == 0 {
-					// It split in the middle.
+					// The matrix splits into two here.
 					d[i+1] -= shift
 					e[m] = 0
 					break
@@ -169,7 +170,7 @@ func diagonalize(d, e, q []float64, n int) error {
 	return nil
 }
 
-// rotate makes x, y of c*x - s*y, s*x + c*y.
+// rotate replaces x by c*x - s*y, and y by s*x + c*y.
 func rotate(x, y []float64, c, s float64) {
 	y = y[:len(x)]
 	for i, a := range x {

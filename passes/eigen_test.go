@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Vectors are orthonormal, A v is lambda v, and the values are in order; also for
-// matrices of low rank, of equal eigenvalues, diagonal, and zero.
+// Eigenvectors are orthonormal, A v equals lambda v, and eigenvalues are in order. This
+// also holds for matrices that have low rank or equal eigenvalues, are diagonal or zero.
 func TestSymmetricEigen(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for n := 1; n <= 40; n++ {

@@ -7,9 +7,9 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// Factorize makes an n x 1 and a 1 x n convolution of an n x n (or of an m x n).
-// It pays where mid * (c_in + c_out) < n * c_in * c_out and the cost model
-// agrees.
+// Factorize replaces an n x n convolution by an n x 1 and a 1 x n convolution, and
+// likewise an m x n convolution. It does so if mid * (c_in + c_out) < n * c_in * c_out, that
+// is, if there are fewer weights, and if the cost model estimates a lower cost.
 var Factorize = Pass{
 	Name:     "factorize",
 	Doc:      "makes an n x 1 and a 1 x n convolution of an n x n",
@@ -49,13 +49,13 @@ var Factorize = Pass{
 	},
 }
 
-// factorize plans the pair with the width that the arguments ask for.
+// factorize plans the pair with the number of channels that the argument mid asks for.
 func factorize(d *redesigner, l layer) (p plan, pays bool, why string) {
 	return pair(l, d.width(l))
 }
 
-// pair plans an n x 1 and a 1 x n convolution with mid channels between, and says
-// whether they have fewer weights.
+// pair plans an n x 1 and a 1 x n convolution with mid channels between them. pays reports
+// whether they have fewer weights than the layer; why shows the two numbers.
 func pair(l layer, mid int) (p plan, pays bool, why string) {
 	k, pad := l.kernel(), l.conv.Pad
 	p.mid = mid
@@ -71,7 +71,7 @@ func pair(l layer, mid int) (p plan, pays bool, why string) {
 	after, before := p.mid*(k[0]*c+k[1]*o), k[0]*k[1]*c*o
 	pays = after < before
 	if k[0] == k[1] {
-		// The same, divided by n: as the paper counts.
+		// Divide both by n, as in the formula of the paper.
 		after, before = after/k[0], before/k[0]
 		return p, pays, fmt.Sprintf("%d*(%d+%d) = %d against %d*%d*%d = %d", p.mid, c, o, after, k[0], c, o, before)
 	}

@@ -5,12 +5,13 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// FoldBN makes batch norms part of the weights: of the layer before it, else of
-// the convolutions behind it where they do not pad (a padded zero is not
-// normalized), else a product and a sum remain.
+// FoldBN folds batch norms into weights. If possible it changes the weights of the layer
+// before the batch norm. Otherwise it changes those of the convolutions after it, which
+// must not have padding, because a padding zero is not normalized. Otherwise it replaces
+// the batch norm by a product and a sum.
 //
-// With s = gamma / sqrt(variance + eps) and t = beta - mean * s, batch norm is
-// x*s + t for each channel, so the layer before gets weights w*s and bias b*s + t.
+// With s = gamma / sqrt(variance + eps) and t = beta - mean * s, batch norm is x*s + t
+// for each channel. So the layer before it gets the weights w*s and the bias b*s + t.
 var FoldBN = Pass{
 	Name:      "fold-bn",
 	Doc:       "makes batch norms part of the weights before or behind them, else a scale and a shift",
@@ -37,12 +38,12 @@ type bnFolder struct {
 	r   *ir.Rewriter
 	st  statics
 	eps map[float64][]*ir.Value
-	// path is the values that before came by.
+	// path lists the values that before visited.
 	path []*ir.Value
 }
 
-// static reports whether the batch norm's statistics are, and x is not: a batch
-// norm of weights is const-fold's.
+// static reports whether the batch norm's params are static and x is not. If x is static
+// too, const-fold evaluates the whole batch norm.
 func (f *bnFolder) static(n *ir.Node) bool {
 	for _, v := range n.In[1:] {
 		if !f.st.has(v) {
@@ -61,7 +62,7 @@ func (f *bnFolder) fold(n *ir.Node, op ops.BatchNorm) {
 	f.path = f.path[:0]
 	if pieces, ok := f.before(x, 0); ok {
 		forget(r, f.path...)
-		// x has one reader and so is no output: no refusal.
+		// x has one reader, so it is not an output, and replace cannot return false.
 		replace(r, n.Out[0], x)
 		r.Remove(n)
 		a := f.affine(n, op)
@@ -88,7 +89,7 @@ func (f *bnFolder) fold(n *ir.Node, op ops.BatchNorm) {
 	r.Remove(n)
 }
 
-// affine writes s and t.
+// affine adds the nodes that compute s and t.
 func (f *bnFolder) affine(n *ir.Node, op ops.BatchNorm) affine {
 	r := f.r
 	gamma, beta, mean, variance := n.In[1], n.In[2], n.In[3], n.In[4]
@@ -98,8 +99,9 @@ func (f *bnFolder) affine(n *ir.Node, op ops.BatchNorm) affine {
 	return affine{s, t}
 }
 
-// epsilon returns constants that sum up to x. Constants are float32, so what 1e-3
-// loses as one is a second: a variance near 0 would show it.
+// epsilon returns one or two constants whose sum is x. Constants are float32. If x, such as
+// 1e-3, is not exact in float32, the second constant is the rounding error, which matters
+// for a variance near 0.
 func (f *bnFolder) epsilon(x float64) []*ir.Value {
 	if f.eps[x] == nil {
 		f.eps[x] = []*ir.Value{f.r.Fill("bn_eps", x, 1)}
@@ -110,17 +112,17 @@ func (f *bnFolder) epsilon(x float64) []*ir.Value {
 	return f.eps[x]
 }
 
-// piece is a range of a layer's output channels that a range of the batch norm's
-// channels, from at on, comes from.
+// piece is a range of output channels of a layer. They are the channels of the batch norm
+// from at on.
 type piece struct {
 	l      linear
-	lo, hi int // of the layer's channels
-	at     int // of the batch norm's
+	lo, hi int // channels lo..hi-1 of the layer
+	at     int // first channel of the batch norm
 }
 
-// before returns the layers that x comes from if all of them can absorb an
-// affine map of its channels, the first of which is channel at of the batch norm.
-// Every value on the way is read once.
+// before returns the layers that compute x, if all of them can absorb an affine map of
+// x's channels. The first channel of x is channel at of the batch norm. Every value
+// between the layers and the batch norm must have a single reader.
 func (f *bnFolder) before(x *ir.Value, at int) ([]piece, bool) {
 	r := f.r
 	if soleUser(r, x) == nil || x.Def == nil {
@@ -158,8 +160,8 @@ func (f *bnFolder) before(x *ir.Value, at int) ([]piece, bool) {
 	return nil, false
 }
 
-// beforeCut is before for a slice of a layer's channels of which no other reader
-// sees any.
+// beforeCut is before for a slice of a layer's channels. No other reader of the layer may
+// read these channels.
 func (f *bnFolder) beforeCut(cut *ir.Node, at int) ([]piece, bool) {
 	src := cut.In[0]
 	own, ok := cut.Op.(ops.Slice)
@@ -177,15 +179,16 @@ func (f *bnFolder) beforeCut(cut *ir.Node, at int) ([]piece, bool) {
 	return []piece{{l, own.Start, own.Stop, at}}, true
 }
 
-// absorb scales the piece's filters and its bias, and adds the shift.
+// absorb multiplies the filters and the bias of a piece by the scale, and adds the shift to
+// the bias.
 func (f *bnFolder) absorb(p piece, a affine) {
 	r := f.r
-	// Read anew: another piece may be of the same layer.
+	// Look at the node again: absorbing another piece of the same layer has changed it.
 	l, _ := asLinear(p.l.n)
 	r.For(l.n)
 	n := p.hi - p.lo
 	s, t := cutVector(r, a.scale, p.at, p.at+n), cutVector(r, a.shift, p.at, p.at+n)
-	// Other channels of the layer are multiplied by 1 and shifted by 0.
+	// The layer's other channels are multiplied by 1 and get the shift 0.
 	s, t = f.widen(s, p, 1), f.widen(t, p, 0)
 	name := layerName(l)
 	w := add(r, name+"/weight.bn", ops.Mul{}, l.weight, alongAxis(r, s, len(l.weight.Type.Shape), 0))
@@ -220,8 +223,8 @@ func (f *bnFolder) widen(v *ir.Value, p piece, x float64) *ir.Value {
 	return f.r.Do(ops.Concat{Axis: 0}, parts...)
 }
 
-// behind returns the readers of a batch norm if all of them are layers that can
-// absorb an affine map of their input channels.
+// behind returns the layers that read a batch norm, if all of its readers are layers that
+// can absorb an affine map of their input channels.
 func (f *bnFolder) behind(n *ir.Node) ([]linear, bool) {
 	y := n.Out[0]
 	if f.r.IsRoot(y) {
@@ -241,8 +244,9 @@ func (f *bnFolder) behind(n *ir.Node) ([]linear, bool) {
 	return ls, len(ls) > 0
 }
 
-// absorbBefore scales the weights of each input channel and adds to the bias what
-// the shifts sum up to.
+// absorbBefore folds an affine map of the layer's input into the layer: it multiplies the
+// weights of each input channel by its scale, and adds the weighted sum of the shifts to
+// the bias.
 func (f *bnFolder) absorbBefore(l linear, a affine) {
 	r := f.r
 	r.For(l.n)

@@ -5,27 +5,27 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// FoldLinear makes one layer of two that no activation separates, where the one
-// costs less: a convolution and the 1x1 behind it, two dense layers, a layer and
-// the constant factor behind it.
+// FoldLinear joins two layers without an activation between them into one, if that costs
+// less: a convolution and a 1x1 convolution after it, two dense layers, or a layer and a
+// constant factor after it.
 //
-// B(A x + a) + b = (B A) x + (B a + b). The second convolution is a matrix over
-// channels, so the first may pad, stride and dilate as it likes; the second may
-// not pad, because what it would pad is not a + A 0.
+// B(A x + a) + b = (B A) x + (B a + b). The second convolution is a matrix over channels,
+// so the first may have any padding, stride and dilation. The second must not have
+// padding: its padding is 0, while the joined convolution would compute A 0 + a there.
 var FoldLinear = Pass{
 	Name:     "fold-linear",
 	Doc:      "makes one layer of two that no activation separates, and folds constant factors into weights",
 	Ref:      "linearity; Ding 2021 (diverse branch block), section 3.2, transform III",
 	Contract: Rounding,
-	// A product of weights would be computed anew in every step of training.
+	// In training, every step would compute the product of weights again.
 	Inference: true,
 	After: []Constraint{
 		{"fold-bn", "a batch norm stands between"},
 		{"factorize", "what a linear factorization splits would be multiplied out again"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
-		// Of three layers the last two may be worth folding where the first two are
-		// not, so it goes on until nothing changes; each fold takes a layer away.
+		// Of three layers, joining the last two may pay although joining the first two
+		// does not. So repeat until nothing changes. Each fold removes a layer, so this ends.
 		for changed := -1; changed != r.Changed; {
 			changed = r.Changed
 			f := linearFolder{r, o, statics{}}
@@ -62,7 +62,7 @@ func (f linearFolder) visit(n *ir.Node) {
 	f.pair(a, b)
 }
 
-// scale multiplies the weights of the layer before by the factor.
+// scale folds a constant factor into the weights and the bias of the layer before it.
 func (f linearFolder) scale(n *ir.Node, op ops.Scale) {
 	r := f.r
 	l, ok := asLinear(n.In[0].Def)
@@ -82,8 +82,8 @@ func (f linearFolder) scale(n *ir.Node, op ops.Scale) {
 	r.Remove(n)
 }
 
-// pair puts B A in the place of b where the cost model says that it costs
-// less than both.
+// pair replaces the layers a and b by one layer with the weights B A, if the cost model
+// estimates that it costs less than both.
 func (f linearFolder) pair(a, b linear) {
 	r, o := f.r, f.o
 	shape := append(ir.Shape{b.outs()}, a.weight.Type.Shape[1:]...)

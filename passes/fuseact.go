@@ -5,8 +5,8 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// FuseAct makes an activation part of the convolution or dense layer before it,
-// also where slices or a concat stand between, and removes a relu of what is not
+// FuseAct makes an activation part of the convolution or dense layer before it, also if
+// there are slices or a concat between them. It removes a relu whose operand is never
 // negative.
 var FuseAct = Pass{
 	Name:     "fuse-act",
@@ -19,8 +19,8 @@ var FuseAct = Pass{
 		{"fold-bn", "a batch norm stands between convolution and activation"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
-		// One activation may stand before another, so it goes on until nothing
-		// changes; each round takes a node away.
+		// An activation may follow another one, so repeat until nothing changes. Each round
+		// removes a node, so this ends.
 		for changed := -1; changed != r.Changed; {
 			changed = r.Changed
 			for _, n := range r.Nodes() {
@@ -44,7 +44,7 @@ func fuse(r *ir.Rewriter, n *ir.Node, a ops.Act) {
 		return
 	}
 	forget(r, t.values...)
-	// x has one reader and so is no output: no refusal.
+	// x has one reader, so it is not an output, and replace cannot return false.
 	replace(r, n.Out[0], x)
 	r.Remove(n)
 	for _, l := range t.layers {
@@ -52,15 +52,16 @@ func fuse(r *ir.Rewriter, n *ir.Node, a ops.Act) {
 	}
 }
 
-// takers are layers that apply an activation in the place of a node, and the
-// values that are activated thereby.
+// takers are the layers that apply an activation instead of an activation node, and the
+// values that this changes.
 type takers struct {
 	layers []linear
 	values []*ir.Value
 }
 
-// takesAct returns what must apply the activation for x to be activated; ok is
-// false where that is not possible. Every value on the way is read once.
+// takesAct returns the layers that must apply the activation a so that x becomes a(x). ok
+// is false if that is not possible. Every value between the layers and x must have a
+// single reader.
 func takesAct(r *ir.Rewriter, x *ir.Value, a ops.Act) (t takers, ok bool) {
 	if l, is := asLinear(x.Def); is && l.act == ops.ActNone {
 		return takers{[]linear{l}, []*ir.Value{x}}, true
@@ -92,7 +93,7 @@ func takesAct(r *ir.Rewriter, x *ir.Value, a ops.Act) (t takers, ok bool) {
 	return t, true
 }
 
-// maxLook bounds how far notNegative looks back.
+// maxLook is the largest number of nodes that notNegative looks back.
 const maxLook = 16
 
 // notNegative reports whether every element of v is +0, positive or NaN, so that
@@ -121,9 +122,9 @@ func notNegative(v *ir.Value, look int) bool {
 	return false
 }
 
-// liftAct applies the activation before the slices where every reader of a
-// layer's output is a slice that is activated in that way, as merge-siblings
-// leaves convolutions whose activations were nodes of their own.
+// liftAct moves the activation n before the slice that it reads, if all readers of the
+// layer's output are slices with this activation. merge-siblings leaves such slices if the
+// convolutions' activations were separate nodes.
 func liftAct(r *ir.Rewriter, n *ir.Node, a ops.Act) {
 	cut := n.In[0].Def
 	if cut == nil || !cuts(cut.Op) {
@@ -150,7 +151,7 @@ func liftAct(r *ir.Rewriter, n *ir.Node, a ops.Act) {
 	forget(r, src)
 	for _, act := range acts {
 		forget(r, act.In[0])
-		// A slice is not an output, so the replacement cannot be refused.
+		// A slice with a single reader is not an output, so replace cannot return false.
 		replace(r, act.Out[0], act.In[0])
 	}
 	r.Remove(acts...)

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// Report says what a run of passes did.
+// Report lists what each step of a pipeline did.
 type Report struct {
 	Steps []StepReport
 }
@@ -15,10 +15,10 @@ type Report struct {
 // StepReport is one step of a Report.
 type StepReport struct {
 	Step      Step
-	Skipped   string // the reason, where the pass was left out
-	Changed   int    // rewrites made
-	Nodes     [2]int // before and after
-	Params    [2]int // number of params, constants included
+	Skipped   string // the reason if the pass did not run, otherwise empty
+	Changed   int    // number of rewrites
+	Nodes     [2]int // number of nodes before and after
+	Params    [2]int // number of params before and after, constants included
 	Time      time.Duration
 	Decisions []Decision
 }
@@ -32,9 +32,9 @@ func (r *Report) Decisions() []Decision {
 	return ds
 }
 
-// Run rewrites g. It checks the order of the pipeline first and verifies the
-// graph after every pass. After an error the graph may be half rewritten; who
-// needs it clones it before.
+// Run rewrites g. It checks the order of the pipeline first, and verifies the graph after
+// every pass. After an error the graph may be only partly rewritten; clone it first if it
+// is still needed then.
 func Run(g *ir.Graph, p Pipeline, o Options) (*Report, error) {
 	rep := &Report{}
 	if err := p.Check(); err != nil {

@@ -8,11 +8,11 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// statics tells which values are computed from params alone.
+// statics remembers which values are static, that is, depend only on params.
 type statics map[*ir.Value]bool
 
-// has reports whether v is a param or an expression over params. It keeps what
-// it found: values do not change from one to the other while a pass runs.
+// has reports whether v is a param or an expression over params. It remembers the answer:
+// while a pass runs, it does not change.
 func (s statics) has(v *ir.Value) bool {
 	if v.Param != nil {
 		return true
@@ -34,8 +34,8 @@ func (s statics) has(v *ir.Value) bool {
 	return r
 }
 
-// pure reports whether a node computes the same whenever its inputs are the
-// same. What exists for training alone may draw random numbers.
+// pure reports whether a node always computes the same result from the same inputs. It is
+// false for dropout and for ops that occur only in training, which may draw random numbers.
 func pure(n *ir.Node) bool {
 	if _, drop := n.Op.(ops.Dropout); drop {
 		return false
@@ -44,8 +44,8 @@ func pure(n *ir.Node) bool {
 	return d != nil && !d.Grad
 }
 
-// soleUser returns the node that reads v where there is exactly one, reading it
-// once, and v does not leave the graph.
+// soleUser returns the only node that reads v. It returns nil if there is none or more than
+// one, if the node reads v twice, or if v is a root.
 func soleUser(r *ir.Rewriter, v *ir.Value) *ir.Node {
 	us := r.Users(v)
 	if len(us) != 1 || r.IsRoot(v) {
@@ -63,9 +63,9 @@ func soleUser(r *ir.Rewriter, v *ir.Value) *ir.Node {
 	return us[0]
 }
 
-// replace puts new in the place of old, a value that equals it. It refuses, and
-// is false, where the name that users know an output by would be lost: both leave
-// the graph, or new is an input or param of the graph.
+// replace makes everything that refers to old refer to new, an equal value. If old is a
+// root, new gets its name. It does nothing and returns false if new cannot have that name:
+// if old is a root, and new is a root too, an input or a param.
 func replace(r *ir.Rewriter, old, new *ir.Value) bool {
 	if r.IsRoot(old) {
 		if new.Def == nil || r.IsRoot(new) {
@@ -82,7 +82,7 @@ func replace(r *ir.Rewriter, old, new *ir.Value) bool {
 	return true
 }
 
-// succeed is replace, and new gets old's name in any case: it is the same value.
+// succeed is replace, but new gets old's name also if old is not a root.
 func succeed(r *ir.Rewriter, old, new *ir.Value) bool {
 	name := old.Name
 	if !replace(r, old, new) {
@@ -94,25 +94,25 @@ func succeed(r *ir.Rewriter, old, new *ir.Value) bool {
 	return true
 }
 
-// forget takes the labels off values that will mean something else from now on,
-// such as a convolution's output that is activated in place. The nodes keep the
-// part they stand under.
+// forget removes the labelled parts whose results are the given values. A pass calls it
+// before it changes what a value means, such as a convolution's output that will include
+// the activation. The nodes keep their Part.
 func forget(r *ir.Rewriter, vs ...*ir.Value) {
 	g := r.Graph()
 	g.Parts = slices.DeleteFunc(g.Parts, func(p ir.Part) bool { return slices.Contains(vs, p.Out) })
 }
 
-// linear is a node that multiplies by weights: a convolution or a dense layer.
+// linear is a convolution or a dense layer, with its operands and attributes.
 type linear struct {
 	n      *ir.Node
 	weight *ir.Value
-	bias   *ir.Value // nil where it has none
+	bias   *ir.Value // nil if it has none
 	act    ops.Act
-	conv   ops.Conv // of a convolution
+	conv   ops.Conv // the op if it is a convolution
 	isConv bool
 }
 
-// asLinear looks at a node that may be a convolution or dense layer.
+// asLinear describes a convolution or a dense layer. ok is false for other nodes and nil.
 func asLinear(n *ir.Node) (l linear, ok bool) {
 	if n == nil {
 		return l, false
@@ -132,7 +132,7 @@ func asLinear(n *ir.Node) (l linear, ok bool) {
 	return l, true
 }
 
-// asConv is asLinear for convolutions alone.
+// asConv describes a convolution. ok is false for other nodes and nil.
 func asConv(n *ir.Node) (l linear, ok bool) {
 	l, ok = asLinear(n)
 	return l, ok && l.isConv
@@ -170,7 +170,7 @@ func (l linear) setAct(r *ir.Rewriter, a ops.Act) {
 	}
 }
 
-// actOf returns the activation that a node is, ActNone if it is none.
+// actOf returns the activation that a node applies, ActNone if it is another op or nil.
 func actOf(n *ir.Node) ops.Act {
 	if n == nil {
 		return ops.ActNone
@@ -197,9 +197,9 @@ func opOf(a ops.Act) ir.Op {
 	return ops.ReLU{}
 }
 
-// layerName is the name under which a layer's weights stand: that of its weight
-// without the last element of the path, or, where the weight is an expression
-// already, that of its output.
+// layerName returns the common prefix of the names of a layer's weights: the name of its
+// weight without the last element of the path. If the weight is an expression, it returns
+// the name of the layer's output.
 func layerName(l linear) string {
 	if l.weight.Param != nil {
 		if dir, _, ok := cutLast(l.weight.Name); ok {
@@ -218,8 +218,8 @@ func cutLast(path string) (dir, last string, ok bool) {
 	return path[:i], path[i+1:], true
 }
 
-// add adds a node that is known to fit and returns its first output; an error is
-// kept for Finish.
+// add adds a node and returns its first output. Finish returns the error if the operands do
+// not fit.
 func add(r *ir.Rewriter, name string, op ir.Op, in ...*ir.Value) *ir.Value {
 	if r.Err() != nil {
 		return &ir.Value{Name: "?"}
@@ -232,7 +232,7 @@ func add(r *ir.Rewriter, name string, op ir.Op, in ...*ir.Value) *ir.Value {
 	return n.Out[0]
 }
 
-// reshape views v under another shape; v itself where it has it.
+// reshape returns v with another shape. It returns v itself if it has that shape.
 func reshape(r *ir.Rewriter, v *ir.Value, shape ...int) *ir.Value {
 	if v.Type.Shape.Equal(shape) {
 		return v
@@ -240,7 +240,8 @@ func reshape(r *ir.Rewriter, v *ir.Value, shape ...int) *ir.Value {
 	return r.Do(ops.Reshape{Shape: ir.DimsOf(shape)}, v)
 }
 
-// alongAxis views a vector as a tensor of that rank that stretches along one axis.
+// alongAxis reshapes a vector to a tensor of the given rank, whose axes all have extent 1
+// except the given one, so that it broadcasts along the others.
 func alongAxis(r *ir.Rewriter, v *ir.Value, rank, axis int) *ir.Value {
 	shape := make(ir.Shape, rank)
 	for i := range shape {
@@ -250,9 +251,9 @@ func alongAxis(r *ir.Rewriter, v *ir.Value, rank, axis int) *ir.Value {
 	return reshape(r, v, shape...)
 }
 
-// keepsMeans reports whether a pool's results are weighted means of the map, with
-// weights that sum to one: then an affine map of the channels commutes with it.
-// Padding that counts breaks the sum; what ceil adds never counts.
+// keepsMeans reports whether a pool computes means whose weights sum to one. Then an affine
+// map of the channels can be applied before or after the pool. With include_pad the
+// weights of windows at the border sum to less than one, because padding counts.
 func keepsMeans(op ir.Op) bool {
 	switch p := op.(type) {
 	case ops.AvgPool:

@@ -7,14 +7,14 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// MergeSiblings makes one convolution of the parallel 1x1 convolutions over one
-// input: their filters concatenated, its output read as slices. Other readers of
-// the input (the pool of an Inception module, a 3x3 branch) do not matter. It does so
-// where the cost model says that it saves; asked for by name, it counts slices as
-// free.
+// MergeSiblings joins the parallel 1x1 convolutions that read one value into one
+// convolution. Its filters are theirs, concatenated; slices of its output replace their
+// outputs. Other readers of the value (the pool of an Inception module, a 3x3 branch) do
+// not matter. It does so if the cost model estimates a lower cost. If the pass is asked for
+// by name, slices cost nothing in this estimate.
 //
-// Where activations differ (a projection that commute-avgpool moved before its
-// pool has none), the merged convolution has none and each slice its own.
+// If the activations differ (a convolution that commute-avgpool moved before its pool has
+// none), the merged convolution has no activation, and there is one after each slice.
 var MergeSiblings = Pass{
 	Name:     "merge-siblings",
 	Doc:      "makes one convolution of parallel 1x1 convolutions over one input, read as slices",
@@ -27,7 +27,8 @@ var MergeSiblings = Pass{
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		if w, ok := o.Cost.(Work); ok && o.step.Named() {
-			// Asked for by name it is done, even where the slices cost more than it saves.
+			// The user asked for the pass by name: merge even if the slices cost more than the
+			// merge saves.
 			w.Copies = false
 			o.Cost = w
 		}
@@ -44,7 +45,7 @@ var MergeSiblings = Pass{
 				continue
 			}
 			op := l.conv
-			op.Act, op.Dilation = ops.ActNone, ir.HW{1, 1} // of a kernel of 1x1 no matter
+			op.Act, op.Dilation = ops.ActNone, ir.HW{1, 1} // dilation has no effect on a 1x1 kernel
 			k := key{n.In[0], op}
 			if groups[k] == nil {
 				order = append(order, k)
@@ -61,8 +62,8 @@ var MergeSiblings = Pass{
 	},
 }
 
-// cheapest returns the siblings whose merge saves most by the cost model: all, or
-// those of one activation; none where nothing saves.
+// cheapest returns the siblings whose merge saves most by the cost model: all of them, or
+// those with one activation. It returns nil if no merge saves anything.
 func cheapest(o Options, x ir.Type, op ops.Conv, ls []linear) []linear {
 	if len(ls) < 2 {
 		return nil
@@ -89,8 +90,9 @@ func cheapest(o Options, x ir.Type, op ops.Conv, ls []linear) []linear {
 	return best
 }
 
-// saves prices the siblings apart less the merged convolution, its slices and
-// the activations that leave it.
+// saves returns the cost that a merge saves: the cost of the siblings, minus the cost of
+// the merged convolution, its slices and the activations after them. It is -1 if they
+// cannot be merged.
 func saves(o Options, x ir.Type, op ops.Conv, ls []linear) float64 {
 	saved, outs := 0.0, 0
 	for _, l := range ls {
@@ -125,8 +127,8 @@ func saves(o Options, x ir.Type, op ops.Conv, ls []linear) float64 {
 	return saved
 }
 
-// shared returns the activation of all, ActNone where they differ, and whether
-// any has a bias.
+// shared returns the activation of the siblings, ActNone if they differ, and whether any of
+// them has a bias.
 func shared(ls []linear) (act ops.Act, bias bool) {
 	act = ls[0].act
 	for _, l := range ls {
@@ -169,7 +171,8 @@ func merge(r *ir.Rewriter, op ops.Conv, ls []linear) {
 	}
 }
 
-// mergedName is the path that the siblings share, and conv_1x1_merged.
+// mergedName returns the path that the siblings have in common, followed by
+// conv_1x1_merged.
 func mergedName(ls []linear) string {
 	dir := strings.Split(ls[0].n.Out[0].Name, "/")
 	dir = dir[:len(dir)-1]

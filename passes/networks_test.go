@@ -25,8 +25,8 @@ func run(t testing.TB, g *ir.Graph, text string, o passes.Options) *passes.Repor
 	return rep
 }
 
-// count returns how many nodes of a type there are among those that are computed
-// from the input.
+// count returns the number of nodes with an op of a type, among the nodes that depend on
+// the input.
 func count[T ir.Op](g *ir.Graph) int {
 	live := map[*ir.Value]bool{}
 	for _, v := range g.Inputs {
@@ -47,30 +47,32 @@ func count[T ir.Op](g *ir.Graph) int {
 	return n
 }
 
-// What passes make of the structure of the large networks.
+// The passes change the structure of the large networks as expected.
 func TestCounts(t *testing.T) {
 	for _, c := range []struct {
 		net, passes      string
 		before, after    int // convolutions
-		bn, act, dropout int // behind
+		bn, act, dropout int // after the passes
 	}{
-		// Nine modules, three 1x1 in each.
+		// Nine modules, each with three parallel 1x1 convolutions.
 		{"googlenet", "drop-heads,merge-siblings", 59, 39, 0, 57, 1},
 		{"googlenet", "O2", 59, 39, 0, 0, 0},
 		{"googlenet_bn", "O2", 59, 39, 0, 0, 0},
-		// Seven modules of four with the projection, one of three, two of two. The
-		// four activations of a module with a projection stand behind the slices.
+		// Parallel 1x1 convolutions: four, with the projection, in seven modules, three in
+		// one, two in two. In a module with a projection, the four activations follow the
+		// slices.
 		{"inception_v2", "O2", 69, 44, 0, 28, 0},
 		{"inception_v3", "drop-heads,merge-siblings", 96, 75, 94, 94, 1},
 		{"inception_v3", "drop-heads,fold-bn,commute-avgpool,merge-siblings", 96, 66, 0, 94, 1},
 		{"inception_v3", "O2", 96, 66, 0, 36, 0},
-		// Fourteen modules of four, reduction B and the stem with two.
+		// Parallel 1x1 convolutions: four in fourteen modules, two in reduction B and in the
+		// stem.
 		{"inception_v4", "O2", 149, 105, 0, 56, 0},
-		// Five of three, fifteen of two, reduction B with three; an activation
-		// behind each of the twenty sums.
+		// Parallel 1x1 convolutions: three in five modules, two in fifteen, three in
+		// reduction B. An activation follows each of the twenty sums.
 		{"inception_resnet_v1", "O2", 127, 100, 0, 20, 0},
-		// 5b with four, ten of three, thirty of two, 7a with three; the last of the
-		// forty sums has no activation.
+		// Parallel 1x1 convolutions: four in 5b, three in ten modules, two in thirty, three
+		// in 7a. The last of the forty sums has no activation.
 		{"inception_resnet_v2", "O2", 244, 189, 0, 43, 0},
 		{"vgg16", "O2", 13, 13, 0, 0, 0},
 		{"nin_cifar10", "O2", 9, 9, 0, 0, 0},
@@ -88,7 +90,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// The table of the factorization of GoogLeNet, and the modules of the paper.
+// The factorization of GoogLeNet gives the expected table and the modules of the paper.
 func TestFactorizationTable(t *testing.T) {
 	for _, c := range []struct {
 		passes       string
@@ -147,7 +149,7 @@ const (
 }`
 )
 
-// signature lists the params of a graph and its ops, without names.
+// signature returns the params and the ops of a graph, without names, as text.
 func signature(g *ir.Graph) (s []string) {
 	for _, n := range g.Nodes {
 		line := ir.FormatOp(n.Op)
@@ -161,7 +163,7 @@ func signature(g *ir.Graph) (s []string) {
 	return s
 }
 
-// From the narrow module v1 the redesigns give v2 and v3, parameter for parameter.
+// The redesigns turn the narrow module v1 into v2 and v3, with exactly their params.
 func TestNarrowModules(t *testing.T) {
 	for _, c := range []struct {
 		passes, want string
@@ -183,8 +185,7 @@ func TestNarrowModules(t *testing.T) {
 	}
 }
 
-// The whole pipeline of a large network, without weights, takes no time that
-// anybody would notice.
+// The whole pipeline for a large network without weights takes a very short time.
 func TestPipelineIsFast(t *testing.T) {
 	g := spectest.Load(t, "inception_v4")
 	best := time.Hour

@@ -13,8 +13,8 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// trained gives a network weights and statistics as training might leave them: He's
-// normal weights, batch norms that do not normalize to 0 and 1.
+// trained gives a network weights and statistics like those after training: He's normal
+// weights, and batch norms whose results do not have mean 0 and variance 1.
 func trained(g *ir.Graph) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, v := range g.Params {
@@ -37,13 +37,13 @@ func trained(g *ir.Graph) {
 	}
 }
 
-// Real networks compute the same before and after every pass of -O2, at a size
-// at which the interpreter is quick.
+// Real networks compute the same before and after every pass of -O2. Their inputs are so
+// small that the interpreter is quick.
 func TestNetworksKeepTheirNumbers(t *testing.T) {
 	t.Parallel()
 	type network struct{ name, from, to string }
 	nets := []network{
-		{"googlenet", "3x224x224", "3x96x96"}, // at 64 the heads' pools do not fit
+		{"googlenet", "3x224x224", "3x96x96"}, // for 64x64 the pools of the heads do not fit
 		{"googlenet_bn", "3x224x224", "3x96x96"},
 		{"inception_v2", "3x224x224", "3x64x64"},
 		{"nin_mnist", "", ""},
@@ -90,8 +90,8 @@ func TestNetworksKeepTheirNumbers(t *testing.T) {
 	}
 }
 
-// Folding lets weights go as it reads them, and leaves nothing that is computed
-// from weights alone.
+// const-fold releases weights when it has read them, and leaves no node that depends only
+// on weights.
 func TestFoldedNetworkHoldsOneCopy(t *testing.T) {
 	g := spectest.Load(t, "inception_v2")
 	ir.Materialize(g, 1)

@@ -12,15 +12,16 @@ import (
 type Step struct {
 	Pass *Pass
 	Args map[string]string // "" holds the variant
-	// level marks a step that came with a level, not by name.
+	// level says that the step is part of a level (O0, O1, O2) and was not asked for by
+	// name.
 	level bool
 }
 
 // Named reports whether the step was asked for by name, not as part of a level.
 func (s Step) Named() bool { return !s.level }
 
-// Variant returns the value of NAME=VARIANT, the pass's default where none was
-// given.
+// Variant returns the VARIANT of NAME=VARIANT. If none was given, it returns the default of
+// the pass, or "" if the pass has no variants.
 func (s Step) Variant() string {
 	if v := s.Args[""]; v != "" || len(s.Pass.Variants) == 0 {
 		return v
@@ -51,7 +52,7 @@ func (s Step) String() string {
 	return b.String()
 }
 
-// Pipeline is passes in the order in which they run.
+// Pipeline is a list of passes with their arguments, in the order in which they run.
 type Pipeline []Step
 
 // String prints the pipeline as Parse reads it.
@@ -71,7 +72,8 @@ func (p Pipeline) String() string {
 //	O2,-merge-siblings        a level, without one of its passes
 //	stack-3x3,O2
 //
-// The text is a user's: errors say what is possible, or what was meant.
+// Parse also checks the order (see Check). Errors name the possible passes and arguments,
+// or suggest the nearest name.
 func Parse(text string) (Pipeline, error) {
 	var p Pipeline
 	for _, w := range strings.Split(text, ",") {
@@ -121,7 +123,7 @@ func Parse(text string) (Pipeline, error) {
 	return p, p.Check()
 }
 
-// level reads O0, O1, O2; -1 is no level.
+// level returns the number of O0, O1 or O2, and -1 for any other text.
 func level(s string) int {
 	if len(s) == 2 && (s[0] == 'O' || s[0] == 'o') && s[1] >= '0' && s[1] <= '0'+MaxLevel {
 		return int(s[1] - '0')
@@ -176,7 +178,7 @@ func unknown(name string, before Pipeline) error {
 	return fmt.Errorf("%s (want %s, or a level: O0, O1, O2)", msg, strings.Join(names, ", "))
 }
 
-// Check reports a pass that stands before one that it must follow.
+// Check returns an error if a pass comes before one that it must follow.
 func (p Pipeline) Check() error {
 	for i, s := range p {
 		for _, c := range s.Pass.After {

@@ -7,21 +7,21 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Contract is what a pass promises of the graph it leaves behind.
+// Contract says what a pass keeps of the graph that it rewrites.
 type Contract uint8
 
 const (
-	Exact     Contract = iota // the same bits
-	Rounding                  // the same function, rounded otherwise
-	Signature                 // the kept outputs have the same bits; inputs and outputs change as the pass says
-	Redesign                  // another function of the same signature
+	Exact     Contract = iota // the outputs have the same bits
+	Rounding                  // the same function, up to rounding (see RoundingTolerance)
+	Signature                 // inputs and outputs change as the pass says; remaining outputs have the same bits
+	Redesign                  // another function with the same inputs and outputs
 )
 
 func (c Contract) String() string {
 	return [...]string{"exact", "rounding", "signature", "redesign"}[c]
 }
 
-// Constraint is a pass that must not stand behind another one, and why.
+// Constraint, in Pass.After, names another pass after which a pass must run, and says why.
 type Constraint struct {
 	Pass string
 	Why  string
@@ -41,39 +41,39 @@ type Pass struct {
 	Ref      string // "Szegedy 2016, section 3.2"
 	After    []Constraint
 	Contract Contract
-	// Inference marks what is no rewrite of a network that is still to be
-	// trained: it takes the weights and statistics for final.
+	// Inference says that the pass assumes final weights and statistics, so it must not
+	// rewrite a network that will still be trained.
 	Inference bool
-	// Variants are the values of NAME=VARIANT, the first of them the default;
-	// none where there is only one way.
+	// Variants are the possible values of NAME=VARIANT. The first one is the default. It
+	// is empty if the pass has no variants.
 	Variants []Arg
 	Args     []Arg
-	// Run rewrites. It is told its arguments by Options.Arg. It leaves nodes that
-	// nothing reads any more; the manager sweeps them.
+	// Run rewrites the graph. Options.Arg returns its arguments. It may leave nodes that
+	// nothing reads any more; the function Run of this package removes them.
 	Run func(r *ir.Rewriter, o Options) error
 }
 
 // Options of a run of passes.
 type Options struct {
-	// Cost prices what a pass considers; nil is the default model.
+	// Cost is the cost model that passes use for decisions, nil for Work{}.
 	Cost CostModel
 	// KeepHeads keeps auxiliary classifiers.
 	KeepHeads bool
-	// Train says that the network will be trained: weights are not final, so the
-	// passes marked Inference are left out and const-fold evaluates constants
-	// alone.
+	// Train says that the network will be trained, so its weights are not final. Passes
+	// marked Inference are then skipped (an error if they were asked for by name), and
+	// const-fold evaluates only constants.
 	Train bool
-	// After is called with the graph as each pass left it, for --dump-after. It
-	// must not change the graph.
+	// After is called with the graph after each pass, for --dump-after. It must not
+	// change the graph. If it returns an error, Run stops and returns it.
 	After func(Step, *ir.Graph) error
-	// Log is called with every decision as it is made.
+	// Log is called with every decision when it is made.
 	Log func(Decision)
 
 	step Step
 }
 
-// Arg returns the value of an argument of the running pass: what was given, else
-// the default, else "".
+// Arg returns the value of an argument of the running pass: the given one, otherwise the
+// default, otherwise "".
 func (o Options) Arg(name string) string {
 	if v, ok := o.step.Args[name]; ok {
 		return v
@@ -94,17 +94,17 @@ func (o Options) log(d Decision) {
 	}
 }
 
-// Decision is what a pass did with one layer, or why it left it alone.
+// Decision says what a pass did with one layer, or why it did not change it.
 type Decision struct {
 	Pass   string
 	Layer  string
 	Pos    diag.Pos
 	Done   bool
 	What   string   // "5x5 16 -> 32 becomes 5x1 16 -> 16, 1x5 16 -> 32"
-	Why    string   // the reason, of what was done and of what was not
-	Params [2]int64 // of the layer before and, if it were done, after; the same where it cannot be
-	MACs   [2]int64
-	Error  float64 // relative error of the layer's weights, where a pass approximates
+	Why    string   // the reason for changing the layer or for not changing it
+	Params [2]int64 // trained elements of the layer: before, and after the change; equal if the change is impossible
+	MACs   [2]int64 // likewise, multiply-accumulates for one image
+	Error  float64  // relative error of the layer's weights if the pass approximates them
 }
 
 func (d Decision) String() string {

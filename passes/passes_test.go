@@ -13,16 +13,16 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// graphs is how many random networks a test runs.
+// graphs is the number of random networks that a test runs.
 func graphs(short int) int {
 	return longtest.Count(short, 6*short, 50_000)
 }
 
-// exactly is the relative difference that folding may make in float64.
+// exactly is the largest relative difference that folding may cause in float64.
 const exactly = 1e-9
 
-// tolerance of a step: exact passes none; rounding ones that of float64, or of
-// float32 where const-fold has rounded weights.
+// tolerance returns the largest relative difference for a step: none for Exact passes;
+// for Rounding passes that of float64, or of float32 if const-fold has rounded weights.
 func tolerance(s Step) float64 {
 	switch {
 	case s.Pass.Contract != Rounding:
@@ -46,8 +46,8 @@ func check(g *ir.Graph, p Pipeline, o Options) ([]Difference, error) {
 	return table, nil
 }
 
-// Every pass alone keeps its contract on random networks, changes nothing when it
-// runs a second time, and fires often enough for that to mean something.
+// Every pass, run by itself on random networks, keeps its contract and changes nothing when
+// it runs a second time. It must apply to enough of the networks for a meaningful test.
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	fired := map[string]int{}
@@ -61,7 +61,7 @@ func TestRandom(t *testing.T) {
 				restoreConstants(g, seed)
 			}
 			if pass != &DCE {
-				// Dead readers keep a pass from what it can do when they are gone.
+				// An unused reader may stop a rewrite that is possible after its removal.
 				if _, err := Run(g, Pipeline{{Pass: &DCE}}, Options{}); err != nil {
 					t.Fatal(err)
 				}
@@ -90,7 +90,7 @@ func TestRandom(t *testing.T) {
 	t.Log(fired)
 }
 
-// restoreConstants puts back the data that constants cannot do without.
+// restoreConstants restores the data of constants that have no initialization.
 func restoreConstants(g *ir.Graph, seed uint64) {
 	h := randomNet(seed)
 	for _, v := range g.Params {
@@ -100,7 +100,7 @@ func restoreConstants(g *ir.Graph, seed uint64) {
 	}
 }
 
-// The whole pipeline, then the weights drawn and folded.
+// The whole pipeline keeps the function, also if the weights are drawn and folded later.
 func TestRandomPipeline(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(graphs(100)) {
@@ -117,8 +117,8 @@ func TestRandomPipeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range rep.Steps {
-			// Behind a merge a layer may have one reader that had several before, so
-			// that there is more to fold, and slices are all that reads it.
+			// After a merge, a layer that had several readers may have only one, so that
+			// more folds are possible; or all its readers are slices.
 			later := s.Step.Pass == &FoldLinear || s.Step.Pass == &FuseAct || s.Step.Pass == &ConstFold
 			if s.Changed > 0 && !later && s.Step.Pass != &DropHeads && s.Step.Pass != &DCE {
 				t.Errorf("network %d: %s changes %d more in a second run of -O2", seed, s.Step, s.Changed)
@@ -127,7 +127,8 @@ func TestRandomPipeline(t *testing.T) {
 	}
 }
 
-// The networks that every backend is tested on: every op occurs in them.
+// The passes keep their contracts on the networks of irtest, on which all backends are
+// tested. Every op occurs in them.
 func TestRandomOps(t *testing.T) {
 	t.Parallel()
 	for seed := range int64(graphs(100)) {
@@ -150,7 +151,7 @@ func countType[T ir.Op](g *ir.Graph) (n int) {
 	return n
 }
 
-// shuffled returns the passes in a random order that their constraints allow.
+// shuffled returns the passes in a random order that satisfies their constraints.
 func shuffled(r *rand.Rand, ps []*Pass) Pipeline {
 	for {
 		var p Pipeline
@@ -163,7 +164,7 @@ func shuffled(r *rand.Rand, ps []*Pass) Pipeline {
 	}
 }
 
-// Any order that the constraints allow keeps the function.
+// The passes keep the function in every order that satisfies the constraints.
 func TestRandomOrder(t *testing.T) {
 	t.Parallel()
 	var ps []*Pass
@@ -186,7 +187,7 @@ func TestRandomOrder(t *testing.T) {
 	}
 }
 
-// What is checked must be able to fail: a pass that is wrong is found out.
+// Check finds passes that break their contract.
 func TestCheckFindsWrongPasses(t *testing.T) {
 	broken := map[string]func(*Pass){
 		"fold-bn as an exact pass":        func(p *Pass) { *p = FoldBN; p.Contract = Exact },
@@ -217,7 +218,7 @@ func dropOutput(r *ir.Rewriter, o Options) error {
 func nudge(r *ir.Rewriter, o Options) error {
 	for _, v := range r.Graph().Params {
 		if v.Param.Kind == ir.Weight && strings.HasSuffix(v.Name, "weight") {
-			v.Name += "'" // another name draws other values
+			v.Name += "'" // elements are drawn by name, so this changes them
 			delete(r.Graph().Data, strings.TrimSuffix(v.Name, "'"))
 			r.Changed++
 		}
@@ -225,9 +226,10 @@ func nudge(r *ir.Rewriter, o Options) error {
 	return nil
 }
 
-// Networks rewired at random: operands that any earlier value of the same type
-// takes the place of, weights that are shared or computed from the input, labels and outputs in odd places. No layout that a spec's author would
-// write, and no excuse.
+// The passes keep their contracts also on networks that are rewired at random and that no
+// author of a spec would write: operands are replaced by any earlier value of the same
+// type, weights are shared or computed from the input, labels and outputs are at unusual
+// places.
 func TestRewired(t *testing.T) {
 	t.Parallel()
 	rewired, dynamic := 0, 0
@@ -255,7 +257,7 @@ func TestRewired(t *testing.T) {
 			n.In[i] = fits[r.IntN(len(fits))]
 			rewired++
 		}
-		// A weight that depends on the image.
+		// Make a weight depend on the image.
 		n := g.Nodes[r.IntN(len(g.Nodes))]
 		if l, ok := asLinear(n); ok {
 			b := ir.Extend(g)

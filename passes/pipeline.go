@@ -1,6 +1,6 @@
 package passes
 
-// row is a pass and the lowest level that runs it; byName is none.
+// row is a pass and the lowest level that runs it, or byName if no level does.
 type row struct {
 	pass  *Pass
 	level int
@@ -8,22 +8,22 @@ type row struct {
 
 const byName = 1 << 10
 
-// table is every pass in the order in which they run. The reason of each place
-// stands beside it; what must hold in any order, a user's own included, is a
-// Constraint of the pass.
+// table lists all passes in the order in which a level runs them. The comment of each row
+// gives the reason for its place. Requirements that hold for any order, also for one that a
+// user gives, are Constraints of the passes.
 var table = []row{
-	{&DropHeads, 0},      // first: nothing should be spent on what is thrown away
-	{&DropDropout, 0},    // dropouts stand between layers that later passes want to see side by side
-	{&DCE, 0},            // dead readers keep every pass from firing that wants a value with one reader
-	{&Stack3x3, byName},  // redesigns see the layer as the spec wrote it: convolution, batch norm, activation
-	{&Factorize, byName}, // behind stack-3x3: it may factorize the 3x3 that came from a 5x5
-	{&CSE, 1},            // before merge-siblings: equal convolutions become one, they are not concatenated
-	{&FoldBN, 2},         // before all that looks for a convolution next to something else
-	{&CommuteAvgPool, 2}, // before merge-siblings: the projection joins its siblings
-	{&FoldLinear, 2},     // before merge-siblings, behind which a 1x1 reads a slice and no convolution
-	{&FuseAct, 1},        // before merge-siblings, so that one activation serves a merged convolution; behind, it would lift it
-	{&MergeSiblings, 2},  // behind everything that changes which 1x1 convolutions read a value
-	{&ConstFold, 2},      // last: each weight is rounded once, whatever was done to it
+	{&DropHeads, 0},      // first: no pass should work on nodes that are removed anyway
+	{&DropDropout, 0},    // a dropout separates layers that later passes could join
+	{&DCE, 0},            // an unused reader stops all passes that need a value with a single reader
+	{&Stack3x3, byName},  // redesigns need the layer as the spec has it: convolution, batch norm, activation
+	{&Factorize, byName}, // after stack-3x3: it may factorize the 3x3 convolutions that replace a 5x5
+	{&CSE, 1},            // before merge-siblings: equal convolutions should become one and not be concatenated
+	{&FoldBN, 2},         // before all passes that look at the neighbours of a convolution
+	{&CommuteAvgPool, 2}, // before merge-siblings: the moved convolution gets siblings to merge with
+	{&FoldLinear, 2},     // before merge-siblings: after it, a 1x1 reads a slice and not a convolution
+	{&FuseAct, 1},        // before merge-siblings: the merged convolution then has one activation; after it, fuse-act must move it before the slices
+	{&MergeSiblings, 2},  // after all passes that change which 1x1 convolutions read a value
+	{&ConstFold, 2},      // last: each weight is then rounded only once
 }
 
 // All returns every pass in the order of the pipeline.
@@ -35,7 +35,7 @@ func All() []*Pass {
 	return ps
 }
 
-// Lookup returns the pass of a name, nil if there is none.
+// Lookup returns the pass with the given name, nil if there is none.
 func Lookup(name string) *Pass {
 	for _, r := range table {
 		if r.pass.Name == name {
@@ -45,8 +45,8 @@ func Lookup(name string) *Pass {
 	return nil
 }
 
-// LevelOf returns the lowest level that runs the pass; ok is false where it runs
-// by name alone.
+// LevelOf returns the lowest level that runs the pass. ok is false if the pass runs only by
+// name.
 func LevelOf(p *Pass) (level int, ok bool) {
 	for _, r := range table {
 		if r.pass == p && r.level != byName {
@@ -59,9 +59,9 @@ func LevelOf(p *Pass) (level int, ok bool) {
 // MaxLevel is the highest level.
 const MaxLevel = 2
 
-// Level returns the pipeline of -O0, -O1 or -O2: 0 leaves out what inference
-// does not need, 1 adds the Exact passes, 2 those that round otherwise. A
-// Redesign runs by name alone. Levels beyond are those at the ends.
+// Level returns the pipeline of -O0, -O1 or -O2. Level 0 removes what inference does not
+// need, 1 adds the Exact passes, 2 adds the Rounding passes. Redesign passes run only by
+// name. A number below 0 counts as 0, one above MaxLevel as MaxLevel.
 func Level(n int) Pipeline {
 	var p Pipeline
 	for _, r := range table {

@@ -40,8 +40,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// The whole table is in an order that its own constraints allow, each constraint
-// names a pass and says why, and every pass says what it is.
+// The order of the table satisfies all constraints, each constraint names a pass and gives
+// a reason, and every pass is documented.
 func TestTable(t *testing.T) {
 	var p Pipeline
 	seen := map[string]bool{}
@@ -108,8 +108,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What a pass made remembers the pass, and the place in the spec that it came
-// from.
+// A node that a pass adds records the pass and the place in the spec that it comes from.
 func TestOrigins(t *testing.T) {
 	g := randomNet(4)
 	line := 0
@@ -142,8 +141,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// A network that is to be trained keeps its batch norms, dropouts and heads; a
-// pass that was asked for by name is refused.
+// With Train, a network keeps its batch norms, dropouts and heads, and a pass for inference
+// that was asked for by name is an error.
 func TestTrain(t *testing.T) {
 	for seed := range uint64(40) {
 		g := randomNet(seed)
@@ -171,7 +170,8 @@ func TestTrain(t *testing.T) {
 	}
 }
 
-// Hooks see every step in order, and an error of theirs ends the run.
+// Options.After and Options.Log are called for every step in order. An error of After ends
+// the run.
 func TestHooks(t *testing.T) {
 	var steps []string
 	stop := errors.New("stop")
@@ -191,7 +191,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// A pass that breaks the graph is named in the error.
+// If a pass breaks the graph, the error names the pass.
 func TestVerifiesAfterEveryPass(t *testing.T) {
 	p := Pass{Name: "breaks", Contract: Exact, Run: func(r *ir.Rewriter, o Options) error {
 		n := r.Graph().Nodes[0]
@@ -203,7 +203,7 @@ func TestVerifiesAfterEveryPass(t *testing.T) {
 	}
 }
 
-// A copying target merges and moves less than one with views and epilogues.
+// With Work{Copies: true}, passes merge and move fewer convolutions than with Work{}.
 func TestCostDecides(t *testing.T) {
 	rewrites := func(c CostModel) (n int) {
 		for seed := range uint64(60) {
@@ -225,7 +225,7 @@ func TestCostDecides(t *testing.T) {
 	}
 }
 
-// Asked for by name, siblings merge although slices are copied.
+// If merge-siblings is asked for by name, it merges even if slices are copied.
 func TestMergeByName(t *testing.T) {
 	byName, err := Parse("merge-siblings")
 	if err != nil {

@@ -9,16 +9,17 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// gen makes random networks of the patterns that passes look for, and of their
-// near misses: a second reader, an output in the middle, a label, a group.
+// gen makes random networks with the patterns that passes look for, and with similar
+// patterns to which they must not apply: with a second reader, an output in the middle, a
+// label, or groups.
 type gen struct {
 	*rand.Rand
 	b *ir.Builder
 	n int
 }
 
-// randomNet returns a network that is a function of seed alone. Half of them have
-// data for their weights.
+// randomNet returns a network that depends only on the seed. In half of the networks the
+// weights have data.
 func randomNet(seed uint64) *ir.Graph {
 	g := &gen{Rand: rand.New(rand.NewPCG(seed, 7)), b: ir.NewBuilder(fmt.Sprintf("random%d", seed))}
 	x := g.b.Input("image", ir.Float(ir.Batch, 1+g.IntN(5), 6+g.IntN(5), 6+g.IntN(5)))
@@ -65,7 +66,7 @@ func (g *gen) param(name string, init ir.Init, kind ir.Kind, shape ...int) *ir.V
 
 var wide = ir.Init{Kind: ir.InitGaussian, A: 0.5}
 
-// conv is a convolution; pad is drawn unless the kernel is to keep the size.
+// conv adds a convolution. Its padding is random, unless it must keep height and width.
 func (g *gen) conv(x *ir.Value, k ir.HW, outs int, same bool) *ir.Value {
 	s := x.Type.Shape
 	k[0], k[1] = min(k[0], s[2]), min(k[1], s[3])
@@ -98,7 +99,7 @@ func (g *gen) conv(x *ir.Value, k ir.HW, outs int, same bool) *ir.Value {
 // outs draws a number of channels.
 func (g *gen) outs() int { return 1 + g.IntN(6) }
 
-// tail draws what may stand behind a convolution.
+// tail adds random nodes that often follow a convolution.
 func (g *gen) tail(x *ir.Value) *ir.Value {
 	if g.IntN(12) == 0 {
 		g.b.Graph().Parts = append(g.b.Graph().Parts, ir.Part{Name: g.name("label"), Out: x})
@@ -148,7 +149,7 @@ func (g *gen) avgpool(x *ir.Value) *ir.Value {
 	return g.do(g.name("avgpool"), ops.AvgPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}, IncludePad: g.IntN(2) == 0}, x)
 }
 
-// module is an Inception module.
+// module adds an Inception module.
 func (g *gen) module(x *ir.Value) *ir.Value {
 	var branches []*ir.Value
 	for range 1 + g.IntN(3) {
@@ -243,7 +244,7 @@ func (g *gen) step(x *ir.Value) *ir.Value {
 	return g.tail(g.conv(x, ir.HW{5, 5}, g.outs(), true))
 }
 
-// sameSize joins y with a linear branch over x, where y has x's size.
+// sameSize joins y with a linear branch that reads x, if y has the height and width of x.
 func (g *gen) sameSize(y, x *ir.Value) *ir.Value {
 	if y.Type.Shape[2] != x.Type.Shape[2] || y.Type.Shape[3] != x.Type.Shape[3] {
 		return y

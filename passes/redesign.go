@@ -18,14 +18,14 @@ var redesignArgs = []Arg{
 	{"force", "also where the cost model says that it does not pay", ""},
 }
 
-// layer is a convolution with the batch norm and the activation behind it.
+// layer is a convolution with the batch norm and the activation that follow it.
 type layer struct {
 	linear
-	bn *ir.Node // nil without
-	af ops.Act  // the layer's activation, wherever it stands
+	bn *ir.Node // nil if there is none
+	af ops.Act  // the layer's activation, which may be part of the convolution or a node of its own
 }
 
-// convLayer looks at a node that may be a convolution.
+// convLayer describes the layer of a convolution. ok is false for other nodes.
 func convLayer(r *ir.Rewriter, n *ir.Node) (l layer, ok bool) {
 	if l.linear, ok = asConv(n); !ok {
 		return l, false
@@ -45,20 +45,20 @@ func convLayer(r *ir.Rewriter, n *ir.Node) (l layer, ok bool) {
 	return l, true
 }
 
-// half is one of the two convolutions that take a layer's place.
+// half is one of the two convolutions that replace a layer.
 type half struct {
 	conv   ops.Conv
 	kernel ir.HW
 }
 
-// plan is what a redesign would make of a layer.
+// plan is the pair of convolutions that a redesign would replace a layer by.
 type plan struct {
 	first, second half
-	mid           int
-	linear        bool // nothing between the two: no bias, batch norm, activation
+	mid           int  // channels between the two
+	linear        bool // there is no bias, batch norm or activation between the two
 }
 
-// redesigner carries what the redesigns share.
+// redesigner holds the arguments and the state that the Redesign passes have in common.
 type redesigner struct {
 	r     *ir.Rewriter
 	o     Options
@@ -102,7 +102,8 @@ func newRedesigner(r *ir.Rewriter, o Options) (*redesigner, error) {
 // errTrained is returned by a redesign of a network that has weights.
 var errTrained = errors.New("it changes the function of the network, so the trained weights would be lost")
 
-// untrained returns an error where the layer weights of the graph have data.
+// untrained returns an error if a weight of the graph has data. instead says what the user
+// can do instead.
 func (d *redesigner) untrained(instead string) error {
 	g := d.r.Graph()
 	for _, v := range g.Params {
@@ -113,7 +114,7 @@ func (d *redesigner) untrained(instead string) error {
 	return nil
 }
 
-// wants reports whether the arguments name the kernel.
+// wants reports whether the argument only allows the kernel.
 func (d *redesigner) wants(k ir.HW) bool {
 	for _, x := range d.only {
 		if x == k {
@@ -123,7 +124,7 @@ func (d *redesigner) wants(k ir.HW) bool {
 	return len(d.only) == 0
 }
 
-// width is the number of channels between the two.
+// width returns the number of channels between the two convolutions.
 func (d *redesigner) width(l layer) int {
 	switch d.mid {
 	case "in":
@@ -131,12 +132,12 @@ func (d *redesigner) width(l layer) int {
 	case "out":
 		return l.outs()
 	}
-	// newRedesigner has read it before.
+	// No error is possible: newRedesigner has checked it.
 	n, _ := strconv.Atoi(d.mid)
 	return n
 }
 
-// refuse returns why the layer cannot be split in two at all, "" where it can.
+// refuse returns the reason why the layer cannot be split into two, "" if it can.
 func (d *redesigner) refuse(l layer) string {
 	switch {
 	case l.conv.Groups != 1:
@@ -149,7 +150,7 @@ func (d *redesigner) refuse(l layer) string {
 	return ""
 }
 
-// refuseActivated is refuse for a pair with an activation between.
+// refuseActivated is refuse for a pair with an activation between the two.
 func (d *redesigner) refuseActivated(l layer) string {
 	switch reason := d.refuse(l); {
 	case reason != "":
@@ -162,7 +163,9 @@ func (d *redesigner) refuseActivated(l layer) string {
 	return ""
 }
 
-// types infers the values between and behind the halves.
+// types infers the types of the pair's results. It returns the pair's cost by the cost
+// model and its multiply-accumulates. It returns an error if the pair's output would have
+// another type than the layer's.
 func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error) {
 	x := l.n.In[0].Type
 	in := x
@@ -200,11 +203,11 @@ func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error
 	return cost, macs, nil
 }
 
-// params counts the trained elements of the layer before and after.
+// params returns the number of trained elements of the layer, before and after.
 func (p plan) params(l layer) (n [2]int64) {
 	c := int64(l.weight.Type.Shape[1])
 	o, m := int64(l.outs()), int64(p.mid)
-	each := int64(0) // beside the filters, for each channel
+	each := int64(0) // trained elements for each output channel, besides the filters
 	if l.bias != nil && l.bias.Param != nil && l.bias.Param.Kind == ir.Weight {
 		each++
 	}
@@ -229,16 +232,17 @@ func (p plan) String(l layer) string {
 	return fmt.Sprintf("%v %d -> %d becomes %v %d -> %d, %v %d -> %d", l.kernel(), c, l.outs(), p.first.kernel, c, p.mid, p.second.kernel, p.mid, l.outs())
 }
 
-// consider decides about one layer, logs the decision, and reports whether it is
-// to be done. pays says what must hold by the paper's own count.
+// consider decides whether to redesign a layer, logs the decision, and reports whether the
+// layer is to be redesigned. pays says whether the pair has fewer weights, why gives the
+// numbers.
 func (d *redesigner) consider(l layer, p plan, pays bool, why string) bool {
 	dec := d.decide(l, p, d.refuseActivated(l), pays, why)
 	d.o.log(dec)
 	return dec.Done
 }
 
-// decide is consider without the log; reason is why the layer cannot be
-// redesigned at all.
+// decide is consider without logging. reason says why the layer cannot be redesigned, ""
+// if it can.
 func (d *redesigner) decide(l layer, p plan, reason string, pays bool, why string) Decision {
 	dec := Decision{Layer: l.n.Out[0].Name, Pos: l.n.Pos, What: p.String(l), Params: p.params(l)}
 	dec.MACs[0] = l.conv.Cost([]ir.Type{l.n.In[0].Type.Bind(1), l.weight.Type}, []ir.Type{l.n.Out[0].Type.Bind(1)}).MACs
@@ -266,8 +270,8 @@ func (d *redesigner) decide(l layer, p plan, reason string, pays bool, why strin
 	return dec
 }
 
-// apply puts the halves in the place of the layer's convolution. Between them
-// stand a batch norm and an activation like the layer's own.
+// apply replaces the layer's convolution by the two convolutions of the plan. Between them
+// it adds a batch norm and an activation like those of the layer.
 func (d *redesigner) apply(l layer, p plan) {
 	r := d.r
 	r.For(l.n)
@@ -289,7 +293,7 @@ func (d *redesigner) apply(l layer, p plan) {
 	if l.act == ops.ActNone && l.af != ops.ActNone {
 		y = add(r, firstName+"/"+string(l.af), opOf(l.af), y)
 	}
-	// What stands behind was the layer's and is the second one's now.
+	// The batch norm and activation after the layer now belong to the second convolution.
 	if l.bn != nil {
 		d.rename(l.bn.Out[0], old, secondName)
 	}
@@ -304,7 +308,7 @@ func (d *redesigner) apply(l layer, p plan) {
 	r.Replace(l.n.Out[0], y)
 }
 
-// half adds a convolution of its own weights, made like the layer's.
+// half adds a convolution with new weights. They have the same attributes as the layer's.
 func (d *redesigner) half(l layer, h half, name string, x *ir.Value, outs, ins int) *ir.Value {
 	p := *l.weight.Param
 	in := []*ir.Value{x, d.r.Param(name+"/weight", ir.Shape{outs, ins, h.kernel[0], h.kernel[1]}, p)}
@@ -312,22 +316,22 @@ func (d *redesigner) half(l layer, h half, name string, x *ir.Value, outs, ins i
 		b := *l.bias.Param
 		in = append(in, d.r.Param(name+"/bias", ir.Shape{outs}, b))
 	}
-	// The name was taken for the layer before; it is the output's.
+	// The caller has reserved the name with Fresh, so add gets another one. Give the name to
+	// the output here.
 	v := add(d.r, name+"/conv", h.conv, in...)
 	v.Name = name
 	return v
 }
 
-// like adds a vector of n elements that begins as v does, under the new layer's
-// name.
+// like adds a param with n elements and the attributes of v, under the new layer's name.
 func (d *redesigner) like(v *ir.Value, old, name string, n int) *ir.Value {
 	_, last, _ := cutLast(v.Name)
 	p := *v.Param
 	return d.r.Param(name+"/"+last, ir.Shape{n}, p)
 }
 
-// rename gives a value of the old layer the new layer's name, and a param's data
-// with it. Outputs keep theirs.
+// rename gives a value of the old layer the new layer's name, and does the same for its
+// entry in the graph's Data. Roots keep their names.
 func (d *redesigner) rename(v *ir.Value, old, name string) {
 	rest, ok := strings.CutPrefix(v.Name, old+"/")
 	if !ok || d.r.IsRoot(v) {
@@ -342,9 +346,9 @@ func (d *redesigner) rename(v *ir.Value, old, name string) {
 	v.Name = to
 }
 
-// renamed is the layer's name with another kernel in it: conv_5x5 becomes
-// conv_3x3. A name that does not hold its kernel, such as a label, becomes the
-// path of the new one.
+// renamed returns the layer's name with another kernel size in it: a/conv_5x5 becomes
+// a/conv_3x3. If the name does not contain the kernel size, as in the case of a label a, the
+// result is a/conv_3x3.
 func renamed(name string, from, to ir.HW) string {
 	dir, last, has := cutLast(name)
 	base, ok := strings.CutPrefix(last, "conv_"+from.String())

@@ -9,8 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// WriteDecisions prints the layers that a pass looked at, one a line, what became
-// of them and why, and the sums.
+// WriteDecisions prints a table of the layers that a pass considered, one on each line, with
+// the decision, the reason, and at the end the sums.
 func WriteDecisions(w io.Writer, ds []Decision) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	approximates := false

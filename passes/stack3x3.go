@@ -6,8 +6,8 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// Stack3x3 makes two 3x3 convolutions of a 5x5: the same receptive field with 18
-// weights a channel pair instead of 25, and one more activation.
+// Stack3x3 replaces a 5x5 convolution by two 3x3 convolutions. They have the same receptive
+// field, 18 weights for each pair of channels instead of 25, and one more activation.
 var Stack3x3 = Pass{
 	Name:     "stack-3x3",
 	Doc:      "makes two 3x3 convolutions of a 5x5, an activation between them",
@@ -40,7 +40,8 @@ func stack(d *redesigner, l layer) (p plan, pays bool, why string) {
 	p.first = half{kernel: ir.HW{3, 3}, conv: l.conv}
 	p.second = p.first
 	for i, x := range l.conv.Pad {
-		// The first takes what is odd, or the padding would shrink the map early.
+		// The first convolution gets the larger half of an odd padding, so that the map
+		// between the two is not too small.
 		p.first.conv.Pad[i], p.second.conv.Pad[i] = x-x/2, x/2
 	}
 	c, o := l.weight.Type.Shape[1], l.outs()
@@ -48,7 +49,7 @@ func stack(d *redesigner, l layer) (p plan, pays bool, why string) {
 	return p, pays, fmt.Sprintf("9*%d*(%d+%d) = %d against 25*%d*%d = %d", p.mid, c, o, 9*p.mid*(c+o), c, o, 25*c*o)
 }
 
-// withDefault copies arguments and sets the default of one.
+// withDefault returns a copy of the arguments in which one has another default.
 func withDefault(as []Arg, name, value string) []Arg {
 	r := append([]Arg(nil), as...)
 	for i := range r {

@@ -13,16 +13,17 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// factorizeSVD carries trained weights over (Jaderberg 2014, section 2.2, scheme
-// 2; Zhang 2016): W[o,c,i,j], as a matrix M of rows (c,i) and columns (j,o), is
-// approximated by a product A B of rank r, A the filters of an n x 1 convolution
-// with r outputs, B those of a 1 x n behind it. Nothing stands between the two,
-// so the bias, the batch norm and the activation of the layer stay where they
-// are, and at full rank the network computes what it did.
+// factorizeSVD factorizes layers with trained weights (Jaderberg 2014, section 2.2, scheme
+// 2; Zhang 2016). It writes the weights W[o,c,i,j] of a layer as a matrix M with rows (c,i)
+// and columns (j,o), and approximates M by a product A B of rank r. A holds the filters of
+// an n x 1 convolution with r outputs, B those of a 1 x n convolution after it. There is
+// nothing between the two; the layer's bias, batch norm and activation remain after the
+// second. At full rank the network computes the same function as before.
 //
-// The best A B of rank r in the least squares sense is M V V' with V the leading
-// right singular vectors (Eckart 1936), the eigenvectors of M'M. Their
-// orthonormality alone makes the full rank exact, so squaring M costs nothing.
+// The best A B of rank r in the least squares sense is M V V', where the columns of V are
+// the first r right singular vectors (Eckart 1936), that is, eigenvectors of M'M. Squaring
+// M makes small singular values less exact, but at full rank only the orthonormality of V
+// matters.
 func factorizeSVD(d *redesigner) error {
 	r := d.r
 	bound := -1.0
@@ -48,7 +49,7 @@ func factorizeSVD(d *redesigner) error {
 	if candidates > 0 && len(jobs) == 0 {
 		return errors.New("there are no weights to carry over: give trained ones (--weights), or use factorize=retrain")
 	}
-	// Layers are decomposed on all threads and replaced in order.
+	// Decompose the layers on several threads, then replace them in order.
 	var wg sync.WaitGroup
 	next := make(chan *svdJob)
 	for range runtime.GOMAXPROCS(0) {
@@ -75,7 +76,8 @@ func factorizeSVD(d *redesigner) error {
 	return nil
 }
 
-// svdJob is one layer: what is decided about it, and the filters in its place.
+// svdJob is the work for one layer: the decision about it, and the filters a and b of the
+// two convolutions.
 type svdJob struct {
 	layer    layer
 	plan     plan
@@ -84,7 +86,8 @@ type svdJob struct {
 	err      error
 }
 
-// approximate decides about the layer. It reads the graph and changes nothing.
+// approximate sets the job's decision, filters and err. bound is the argument max-error, -1
+// if it was not given. It does not change the graph.
 func (j *svdJob) approximate(d *redesigner, bound float64) {
 	l := j.layer
 	full := min(l.weight.Type.Shape[1]*l.kernel()[0], l.kernel()[1]*l.outs())
@@ -116,7 +119,7 @@ func (j *svdJob) approximate(d *redesigner, bound float64) {
 	j.decision.Error = relativeError(w, j.a, j.b)
 }
 
-// applyLinear puts the two convolutions in the place of the layer's.
+// applyLinear replaces the layer's convolution by two, with the weights a and b.
 func (d *redesigner) applyLinear(l layer, p plan, a, b *tensor.F32) {
 	r := d.r
 	r.For(l.n)
@@ -172,8 +175,8 @@ func matrixOf(w *tensor.F32) filters {
 	return m
 }
 
-// rightVectors returns the squares of the singular values and the singular
-// vectors of the smaller side, as rows: right ones where cols <= rows, else left.
+// rightVectors returns the squares of the singular values and, as rows of a matrix, the
+// right singular vectors if cols <= rows, otherwise the left singular vectors.
 func (m filters) rightVectors() (values, vectors []float64, err error) {
 	n := min(m.rows, m.cols)
 	gram := make([]float64, n*n)
@@ -205,8 +208,8 @@ func (m filters) rightVectors() (values, vectors []float64, err error) {
 	return symmetricEigen(gram, n)
 }
 
-// smallestRank returns the least rank whose relative error is not above bound;
-// values are the squares of the singular values, largest first.
+// smallestRank returns the smallest rank whose relative error is not above bound. values
+// are the squares of the singular values, largest first.
 func smallestRank(values []float64, bound float64) int {
 	total := 0.0
 	for _, v := range values {
@@ -223,8 +226,8 @@ func smallestRank(values []float64, bound float64) int {
 	return rank
 }
 
-// product returns the filters of the two convolutions, of rank r: M V and V', or
-// U and U'M, the weight of each singular value shared between the two.
+// product returns the filters of the two convolutions for rank r: M V and V', or U and U'M.
+// They are scaled so that each factor contains the square root of every singular value.
 func (m filters) product(values, vectors []float64, r int) (a, b *tensor.F32) {
 	a = tensor.Make[float32]([]int{r, m.c, m.kh, 1})
 	b = tensor.Make[float32]([]int{m.o, r, 1, m.kw})
@@ -233,7 +236,7 @@ func (m filters) product(values, vectors []float64, r int) (a, b *tensor.F32) {
 	left, right := make([]float64, m.rows), make([]float64, m.cols)
 	for k := range r {
 		v := vectors[k*n : (k+1)*n]
-		// Where the singular value vanishes any split is as good.
+		// For a singular value near 0, any positive scale would do.
 		share := math.Sqrt(max(math.Sqrt(max(values[k], 0)), least))
 		if share == 0 {
 			share = 1
@@ -269,8 +272,8 @@ func (m filters) product(values, vectors []float64, r int) (a, b *tensor.F32) {
 	return a, b
 }
 
-// relativeError is |W - AB| / |W| in the Frobenius norm, of the weights as they
-// are kept.
+// relativeError returns |W - AB| / |W| in the Frobenius norm, for the weights after rounding
+// to float32.
 func relativeError(w, a, b *tensor.F32) float64 {
 	o, c, kh, kw := w.Shape[0], w.Shape[1], w.Shape[2], w.Shape[3]
 	r := a.Shape[0]

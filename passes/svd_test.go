@@ -36,9 +36,8 @@ func outputs(t *testing.T, g *ir.Graph) *tensor.Tensor {
 	return res[g.Outputs[0]]
 }
 
-// At full rank the factorized network computes what it did, up to the rounding
-// of the weights; with less it loses what the report says, and less and less as
-// the rank grows.
+// At full rank the factorized network computes the same as before, up to the rounding of the
+// weights. At a lower rank, its error is the reported one and decreases as the rank grows.
 func TestSVDFullRank(t *testing.T) {
 	g := spectest.Build(t, "n.incc", svdNet)
 	trained(g)
@@ -80,8 +79,8 @@ func TestSVDFullRank(t *testing.T) {
 	}
 }
 
-// The error is that of the best approximation: a layer made of two products is
-// found again, and no small change of the factors comes nearer.
+// The approximation is the best one: a layer whose weights have low rank is reproduced, and
+// no small change of the factors has a smaller error.
 func TestSVDIsTheBest(t *testing.T) {
 	g := spectest.Build(t, "n.incc", "net n\ninput image 4x9x9\na: conv 3x3 10 bias=off\n")
 	r := rand.New(rand.NewPCG(2, 2))
@@ -109,7 +108,7 @@ func TestSVDIsTheBest(t *testing.T) {
 	if !d.Done || d.Error > 1e-6 || !strings.Contains(d.What, "3x1 4 -> 2") {
 		t.Fatalf("a layer of rank 2 became %v, error %g", d, d.Error)
 	}
-	// Now one of full rank, cut to 3.
+	// A layer of full rank, approximated with rank 3.
 	for i := range w.Data {
 		w.Data[i] += float32(0.3 * r.NormFloat64())
 	}
@@ -137,7 +136,7 @@ func TestSVDIsTheBest(t *testing.T) {
 	}
 }
 
-// distance is |W - AB| / |W|, written down anew.
+// distance returns |W - AB| / |W|, computed in another way than by relativeError.
 func distance(w, a, b *tensor.F32) float64 {
 	diff, norm := 0.0, 0.0
 	s := w.Shape
@@ -158,7 +157,7 @@ func distance(w, a, b *tensor.F32) float64 {
 	return math.Sqrt(diff / norm)
 }
 
-// Without weights, and with nonsense for arguments, the error says what to do.
+// Without weights, and with wrong arguments, the error says what to do.
 func TestRedesignErrors(t *testing.T) {
 	for _, c := range []struct {
 		passes string

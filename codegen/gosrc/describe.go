@@ -12,17 +12,17 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// description is everything that the templates print.
+// description holds everything that the templates print.
 type description struct {
 	Options
 	Doc           []string // lines of the package's comment
 	InferDoc      string
-	C, H, W       int // of an image, 0 where it is not one
-	Input, Output int // numbers of an image
+	C, H, W       int // channels, height and width of an image, 0 if the input is not an image
+	Input, Output int // number of float32s of the input and the output, for one image
 	InputShape    string
 	OutputShape   string
-	Classes       bool // the output is a number for each class
-	Score         string
+	Classes       bool   // the output is one number for each class
+	Score         string // what these numbers are, for documentation
 	Labels        []string
 	LabelSet      string
 	Picture       *picture
@@ -36,12 +36,12 @@ type description struct {
 
 type picture struct {
 	recipe.Input
-	Means, Stds string // as Go
-	Says        string // for people
-	Doc         string // of Preprocess
+	Means, Stds string // Go expressions
+	Says        string // description for people
+	Doc         string // comment of the function Preprocess
 }
 
-// OutLen is the Go name of the length of a result.
+// OutLen returns the Go name of the constant for the length of a result.
 func (d *description) OutLen() string {
 	if d.Classes {
 		return "Classes"
@@ -49,13 +49,13 @@ func (d *description) OutLen() string {
 	return "OutputLen"
 }
 
-// SessionBytes is the memory of a session.
+// SessionBytes returns the size of a session's memory in bytes.
 func (d *description) SessionBytes() int { return 4 * d.Plan.Arena }
 
-// NoiseFunc is the text of snippet.Noise.
+// NoiseFunc returns the source text of snippet.Noise.
 func (d *description) NoiseFunc() string { return snippet.NoiseFunc() }
 
-// Header is the first line of the files.
+// Header returns the first line of the generated files.
 func (d *description) Header() string { return Header(d.Version, d.Command) }
 
 func refuse(format string, args ...any) error {
@@ -110,7 +110,7 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 	return d, nil
 }
 
-// stored are the values that the file of weights must hold.
+// stored returns the values that the file of weights must hold.
 func (d *description) stored() []*ir.Value {
 	l := d.weights.stored
 	if d.Trainer == nil {
@@ -128,7 +128,7 @@ func (d *description) stored() []*ir.Value {
 	return l
 }
 
-// score names the kind of number that the outputs are.
+// score sets Score from the last op of the network.
 func (d *description) score(g *ir.Graph) {
 	d.Score = "score"
 	if v := g.Outputs[0]; v.Def != nil {
@@ -213,7 +213,7 @@ func plain(v []float64) string {
 	return strings.Join(l, ", ")
 }
 
-// shape prints the axes behind the batch.
+// shape returns the axes after the batch as text, such as 3x224x224.
 func shape(s ir.Shape) string {
 	var l []string
 	for _, n := range s[1:] {
@@ -282,7 +282,7 @@ func (d *description) doc(g *ir.Graph) {
 	}
 }
 
-// declared lists what a generated file must declare.
+// declared lists the declarations, imports and directives that a generated file must have.
 func (d *description) declared(file string) []string {
 	var l []string
 	add := func(what string, names ...string) {

@@ -1,26 +1,25 @@
 // Package gosrc generates a Go package that runs a network and needs nothing but the
-// standard library. It prints the plan as Go code, one function for each labelled part
-// of the spec, with the packing of the weights, an API whose documentation names shapes,
-// units and preprocessing, and a copy of the run time (package kernel).
+// standard library. The package contains the plan as Go code with one function for each
+// labelled part of the spec, the packing of the weights, an API whose documentation names
+// shapes, units and preprocessing, and a copy of the run time (package kernel).
 //
 // # Which weights a package reads
 //
-// A plan reads weights as the passes left them: with batch norms folded in,
-// siblings concatenated. Files of weights, such as training writes, hold them
-// under the names and shapes of the spec. So the passes run without the values of
-// the weights, which leaves what they would fold as expressions over the spec's
-// weights, and the package evaluates these when it reads a file: in float64,
-// rounded once, as constant folding does, with the same bits. Load takes any file
-// that fits the spec; what else is in it (auxiliary heads, slots of an optimizer)
-// does not matter. A network that was redesigned with its weights at hand
-// (factorize) has other layers, and names of its own.
+// The steps of a plan need weights as the passes leave them: with batch norms folded in and
+// siblings concatenated. A file of weights, such as training writes, has the names and shapes
+// of the spec. So the passes run on a graph without weights. Then they leave expressions over
+// the spec's weights, and the generated package evaluates these when it reads a file. Like
+// const-fold, it computes in float64 and rounds once, so the weights have the same bits. Load
+// reads any file that has the weights of the spec, and ignores other tensors in it, such as
+// those of auxiliary heads or an optimizer. There is one exception: factorize=svd needs the
+// weights. Afterwards the network has other layers, whose weights have other names.
 //
-// # What reaches the output
+// # What can get into the output
 //
-// Text of the user is printed through strconv.Quote or, in comments, without
-// what does not print; identifiers are made of its ASCII letters and
-// digits only. Generated files are parsed again, and their declarations are compared
-// with those that were planned. The same input gives the same bytes on every platform:
-// no time, no absolute path, no map is walked. Files have names that no build
-// constraint hides in.
+// Text from the user is printed by strconv.QuoteToASCII; in comments, characters that are not
+// printable are escaped. Identifiers contain only ASCII letters and digits of it. Generated
+// files are parsed, and their declarations are compared with those that were planned. The
+// same input gives the same bytes on every platform: the output contains no time and no
+// absolute path, and does not depend on the order of a map. The names of the files do not
+// act as build constraints.
 package gosrc

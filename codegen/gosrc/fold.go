@@ -11,40 +11,40 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// weights is how the arrays that steps read come from the file.
+// weights describes how the arrays that steps read are computed from the file of weights.
 type weights struct {
 	stored   []*ir.Value // read from the file, in the order of the graph
 	Tensors  []tensorLine
 	Packings []packingLine
 	Folds    []foldFunc
-	Reads    bool // folds compute with tensors of the file
+	Reads    bool // a fold function reads tensors of the file
 
 	g      *ir.Graph
 	values map[string]*ir.Value
 	used   map[*ir.Value]bool
-	fills  map[*ir.Value]float32 // constants of one number
-	funcs  map[*ir.Value]string
+	fills  map[*ir.Value]float32 // constants whose elements are all the same number
+	funcs  map[*ir.Value]string  // names of the fold functions
 	names  taken
 }
 
 type tensorLine struct {
 	Name  string
-	Shape string // Go
+	Shape string // Go expression
 }
 
 // packingLine is one array that a step reads.
 type packingLine struct {
 	At, Len, Step int
 	How, Arg      string
-	From          string // Go: a func(w *weights) []kernel.Stream
+	From          string // Go expression: a func(w *weights) []kernel.Stream
 }
 
-// foldFunc computes an array from stored ones.
+// foldFunc is a generated function that computes an array from tensors of the file.
 type foldFunc struct {
 	Func, Says, Body string
 }
 
-// Folding is what the template prints of the weights.
+// Folding returns the weights for the templates.
 func (d *description) Folding() *weights { return d.weights }
 
 func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
@@ -88,7 +88,8 @@ func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
 	return w, nil
 }
 
-// fill reports whether a param is a constant of one number.
+// fill reports whether a param is a constant whose elements are all the same number, and
+// returns that number.
 func (w *weights) fill(v *ir.Value) (float32, bool) {
 	if v.Param == nil || v.Param.Kind != ir.Constant {
 		return 0, false
@@ -111,8 +112,8 @@ func (w *weights) fill(v *ir.Value) (float32, bool) {
 	return d.Data[0], true
 }
 
-// array is the expression of a value as a kernel.Stream: a param, params one behind
-// another, or the call of a function that folds.
+// array returns a Go expression for a value, of type kernel.Stream: a param, several params
+// one after another, or the call of a fold function.
 func (w *weights) array(v *ir.Value) (string, error) {
 	if v.Param != nil {
 		if x, ok := w.fill(v); ok {
@@ -153,7 +154,7 @@ func number32(x float32) (string, error) {
 	return number(float64(x), 32)
 }
 
-// function prints the function that computes a value from stored ones.
+// function adds the fold function that computes a value and returns its name.
 func (w *weights) function(v *ir.Value) (string, error) {
 	if f := w.funcs[v]; f != "" {
 		return f, nil
@@ -177,8 +178,8 @@ func (w *weights) function(v *ir.Value) (string, error) {
 	return name, nil
 }
 
-// foldPrinter prints one expression; what is read more than once, or long, gets a
-// name.
+// foldPrinter prints the expression of a fold function. Subexpressions that are used more than
+// once, or are long, become variables.
 type foldPrinter struct {
 	w     *weights
 	uses  map[*ir.Value]int
@@ -196,9 +197,9 @@ func (f *foldPrinter) countUses(v *ir.Value) {
 	}
 }
 
-// stream returns the expression of a param times factors as a kernel.Stream, which
-// is multiplied as it is read: the bulk of a network's weights. It is empty for what
-// is computed otherwise.
+// stream returns a Go expression of type kernel.Stream for a param times factors. A Stream is
+// multiplied while it is read, without a copy; most weights of a network have this form. It
+// returns "" for values that are computed in another way.
 func (f *foldPrinter) stream(v *ir.Value) (string, error) {
 	if v.Param != nil {
 		if _, fill := f.w.fill(v); fill {
@@ -209,7 +210,7 @@ func (f *foldPrinter) stream(v *ir.Value) (string, error) {
 	if v.Def == nil {
 		return "", nil
 	}
-	var scale *ir.Value // a number for each index of the first axis
+	var scale *ir.Value // one factor for each index of the first axis
 	switch v.Def.Op.(type) {
 	case ops.Scale:
 	case ops.Mul:
@@ -246,7 +247,7 @@ func ints(l []int) string {
 	return strings.Join(s, ", ")
 }
 
-// print returns the expression of a value as a kernel.Fold.
+// print returns a Go expression for a value, of type kernel.Fold.
 func (f *foldPrinter) print(v *ir.Value) (string, error) {
 	if name := f.local[v]; name != "" {
 		return name, nil
@@ -255,7 +256,7 @@ func (f *foldPrinter) print(v *ir.Value) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	const long = 90 // of a line
+	const long = 90 // characters
 	if f.uses[v] > 1 || v.Param == nil && len(s) > long {
 		name := "v" + strconv.Itoa(len(f.lines))
 		f.lines = append(f.lines, name+" := "+s)

@@ -10,11 +10,12 @@ import (
 // quote returns text as a Go string literal in ASCII.
 func quote(s string) string { return strconv.QuoteToASCII(s) }
 
-// comment returns text for a line comment: one line, without what does not print.
+// comment returns text for a line comment: one line, with characters that are not printable
+// escaped, and cut after some 400 bytes.
 func comment(s string) string {
 	const most = 400
 	var b strings.Builder
-	// This means something to the go command even after "// ".
+	// The go command would read "// +build" as a build constraint.
 	s = strings.ReplaceAll(s, "+build", "+ build")
 	for i, r := range s {
 		switch {
@@ -33,7 +34,7 @@ func comment(s string) string {
 	return b.String()
 }
 
-// wrap turns a text into a comment of several lines.
+// wrap returns a text as a comment, broken into lines.
 func wrap(s string) string {
 	const width = 84
 	var b strings.Builder
@@ -53,7 +54,7 @@ func wrap(s string) string {
 	return b.String() + "\n"
 }
 
-// count prints 1234567 as 1,234,567.
+// count returns a number with commas, such as 1,234,567.
 func count[T int | int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -62,8 +63,8 @@ func count[T int | int64](n T) string {
 	return s
 }
 
-// PackageName turns any text into the name of a package: its ASCII letters, in lower
-// case, and digits, up to a limit.
+// PackageName returns a valid package name for any text: at most 60 of its ASCII letters (in
+// lower case) and digits.
 func PackageName(s string) string {
 	const most = 60
 	name := strings.ToLower(ident(s))
@@ -79,8 +80,8 @@ func PackageName(s string) string {
 	return name
 }
 
-// ident keeps the ASCII letters and digits of a text. A letter after anything else
-// becomes a capital: conv_1 b is conv1B.
+// ident returns the ASCII letters and digits of a text. A letter that follows another
+// character becomes a capital: "conv_1 b" gives conv1B.
 func ident(s string) string {
 	var b strings.Builder
 	upper := false
@@ -103,15 +104,15 @@ func ident(s string) string {
 // taken holds the names that are in use.
 type taken map[string]bool
 
-// numbered takes the names of the fields and methods that a program of n steps numbers.
+// numbered marks the names jobs0, bind0, jobs1 and so on of a program with n steps as in use.
 func (t taken) numbered(n int) {
 	for i := range n {
 		t["jobs"+strconv.Itoa(i)], t["bind"+strconv.Itoa(i)] = true, true
 	}
 }
 
-// give returns an identifier made from a text, beginning in lower case, that is not in use
-// yet.
+// give returns an identifier made from a text. It begins in lower case and was not in use
+// before. otherwise is the begin of the name if the text has no letter to begin with.
 func (t taken) give(s, otherwise string) string {
 	const most = 60
 	name := ident(s)
@@ -121,7 +122,8 @@ func (t taken) give(s, otherwise string) string {
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = otherwise + name
 	}
-	// An abbreviation in capitals becomes lower case as a whole.
+	// All capitals at the begin become lower case, except the first letter of the next word:
+	// HTTPServer gives httpServer.
 	n := 0
 	for n < len(name) && name[n] >= 'A' && name[n] <= 'Z' {
 		n++

@@ -8,28 +8,28 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// program is a plan as Go: the table of its steps, a method for each section, and
-// where the operands lie. Sessions have one, trainers another.
+// program is a plan as Go code: the table of its steps, a method for each section, and the
+// places of the operands. The type Session has one program, Trainer another.
 type program struct {
-	Type, Recv string // that the methods are of
-	Var        string // the table of the steps
-	Tables     string // Go: the steps' tables of offsets
+	Type, Recv string // type and receiver name of the methods
+	Var        string // name of the variable with the table of steps
+	Tables     string // Go expression for the steps' tables of offsets
 	Steps      []step
 	Sections   []section
 	Joined     []joined // phases of several steps
 	Edges      edges
 
 	Plan *plan.Plan
-	hold func(o plan.Operand) string // Go: the place of an operand outside of the arena
+	hold func(o plan.Operand) string // returns a Go expression for the place of an operand outside of the arena
 }
 
 type step struct {
 	Index      int
-	Name       string // for comments
-	Kernel     string // Go
-	Says       string // a comment
-	Bind       string // fields of kernel.Args
-	SectionDoc string // of the first of a section
+	Name       string // name of the result, for comments
+	Kernel     string // Go expression
+	Says       string // text of a comment
+	Bind       string // fields of kernel.Args, as Go
+	SectionDoc string // name of the section's function, for the first step of a section
 }
 
 type section struct {
@@ -38,12 +38,12 @@ type section struct {
 	Runs []run
 }
 
-// run is a phase: one step, or several side by side.
+// run is a phase: one step, or several that run in parallel.
 type run struct {
 	Says   string
 	Step   int
 	Joined int      // index into Joined, -1 for none
-	Beside []string // what its steps do
+	Beside []string // comments about its steps
 }
 
 type joined struct {
@@ -56,7 +56,7 @@ type job struct{ Step, Weight int }
 // edges are the operands in the caller's memory.
 type edges struct{ In, Out []string }
 
-// newProgram prints the plan of an inference.
+// newProgram returns the program of a plan for inference.
 func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
 	r := &program{Type: "Session", Recv: "s", Var: "steps", Tables: "m.tables", Plan: p}
 	if err := r.steps(); err != nil {
@@ -83,7 +83,7 @@ func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
 	return r, nil
 }
 
-// partText names a labelled part for comments.
+// partText returns the name of a labelled part, with its line in the spec, for comments.
 func partText(g *ir.Graph, name string) string {
 	says := comment(name) + " of the spec"
 	for _, part := range g.Parts {
@@ -169,7 +169,7 @@ func (r *program) steps() error {
 	return nil
 }
 
-// section adds the function of some steps, which begin and end with a phase.
+// section adds a function for the steps first..end-1, which must be whole phases.
 func (r *program) section(name, says string, first, end int) {
 	p := r.Plan
 	x := section{Func: name}
@@ -190,7 +190,8 @@ func (r *program) section(name, says string, first, end int) {
 		if next > i+1 {
 			j := joined{Index: len(r.Joined)}
 			for k := i; k < next; k++ {
-				// As the executor weighs them: tenths of a microsecond of a task.
+				// The weight of a job is the predicted time of one task, in units of 0.1 µs. The
+				// executor uses the same weights.
 				s := p.Steps[k]
 				w := int(s.Cost.Seconds * 1e7 / float64(max(1, s.Do.Tasks(p.Batch))))
 				j.Jobs = append(j.Jobs, job{k, max(1, w)})
@@ -208,7 +209,7 @@ func (r *program) section(name, says string, first, end int) {
 	r.Sections = append(r.Sections, x)
 }
 
-// gives is the shape of what comes out of a part.
+// gives returns the shape of a part's result, nil for an unknown part.
 func gives(g *ir.Graph, part string) ir.Shape {
 	for _, p := range g.Parts {
 		if p.Name == part && part != "" {
@@ -218,8 +219,8 @@ func gives(g *ir.Graph, part string) ir.Shape {
 	return nil
 }
 
-// sectionName is the label; one that begins with a digit follows the name of the
-// block under it: 3a is inception3a.
+// sectionName returns a name for a section: its label. A label that begins with a digit gets
+// the name of the block in it as a prefix, so that 3a gives inception_3a.
 func sectionName(p *plan.Plan, s plan.Section) string {
 	if s.Name == "" {
 		return "unlabelled"

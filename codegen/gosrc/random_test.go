@@ -12,8 +12,8 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// TestRandomGraphs: whatever graph ir.Verify accepts and can be planned, and whatever
-// its recipe says, becomes a package or an error, never a panic.
+// TestRandomGraphs checks that Generate returns a package or an error, and does not panic,
+// for any graph that ir.Verify accepts and that can be planned, and for any recipe.
 func TestRandomGraphs(t *testing.T) {
 	unplannable := func(op ir.Op) bool { return ir.Name(op) == "div" || ir.Name(op) == "sqrt" }
 	graphs := map[string]*ir.Graph{}

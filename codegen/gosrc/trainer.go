@@ -13,24 +13,24 @@ import (
 
 // Training is a training step of the network, for a package that trains.
 type Training struct {
-	// Graph has updates, and the values of its constants. The values below are its
-	// own or those of the same names.
+	// Graph is the training graph with its updates and the data of its constants. The
+	// values in the fields below belong to it, or have the same names as its values.
 	Graph  *ir.Graph
 	Plan   *plan.Plan
-	Labels *ir.Value // input
-	Step   *ir.Value // input that counts from 0; nil where nothing reads it
-	Rate   *ir.Value // input
+	Labels *ir.Value // input: the classes
+	Step   *ir.Value // input: the step's number, from 0; nil if nothing reads it
+	Rate   *ir.Value // input: the learning rate
 	Loss   *ir.Value // output
 	Logits *ir.Value // output
-	Norm   *ir.Value // output
-	Heads  bool      // auxiliary heads add to the loss
+	Norm   *ir.Value // output: the norm of the gradients
+	Heads  bool      // the loss includes auxiliary heads
 	Slots  []*ir.Value
-	// Averages are params that hold averages of weights, by the weight.
+	// Averages maps weights to the params that hold their averages.
 	Averages map[*ir.Value]*ir.Value
-	// Recipe is the train block, complete, with the seed that is in the graph.
+	// Recipe is the train block with all defaults filled in. Its seed is the seed of Graph.
 	Recipe recipe.Train
-	// Golden are the losses of the portable kernels at steps on snippet.Noise; with
-	// it comes a test.
+	// Golden holds the losses of the portable kernels in steps on snippet.Noise. If it is
+	// not nil, a test is generated that compares with it.
 	Golden []float32
 }
 
@@ -38,26 +38,26 @@ type Training struct {
 // batch of this size.
 func GoldenImages(batch int) int { return min(batch, 4) }
 
-// trainer is what the templates print of it.
+// trainer holds everything that the templates print about training.
 type trainer struct {
 	*program
 	Recipe     recipe.Train
-	Losses     string // in words
-	Method     string // likewise: optimizer and what else
-	Sched      string // likewise
-	SchedText  string // Go: a kernel.Schedule
-	Plateau    bool   // the caller says when the rate drops
-	Augment    string // what the caller is to do with images, "" for nothing
+	Losses     string // the loss in words
+	Method     string // optimizer, penalties and clipping in words
+	Sched      string // the schedule in words
+	SchedText  string // Go expression: a kernel.Schedule
+	Plateau    bool   // the caller decides when the learning rate drops
+	Augment    string // the augmentation that the caller must do, in words; "" for none
 	Counts     bool   // the step's number is an operand
 	Averages   bool
 	Dropout    bool
-	Orders     []string // Go: kernels that give weights their order in memory
+	Orders     []string // Go expressions: kernels that define the order of weights in memory
 	Params     []paramLine
 	Packings   []packingLine
 	StateText  string
 	ArenaText  string
-	Forwards   []string // functions of sections, in order
-	Updates    []string // likewise, those that change params
+	Forwards   []string // functions of the forward and the backward pass, in order
+	Updates    []string // functions that change params, in order
 	NetQuoted  string
 	HashQuoted string
 	Golden     []float32
@@ -65,11 +65,11 @@ type trainer struct {
 	stored []*ir.Value // params that the file of weights must hold
 }
 
-// Images is how many images a step of the test takes.
+// Images returns the number of images in a step of the generated test.
 func (r *trainer) Images() int { return GoldenImages(r.Plan.Batch) }
 
-// Chunks cuts the binding of many steps into functions that the compiler can cope
-// with; it is nil where one does.
+// Chunks divides the steps into several programs, so that each function that binds their
+// operands is small enough for the compiler. It returns nil if one function is enough.
 func (r *trainer) Chunks() (l []*program) {
 	const most = 200
 	if len(r.Steps) <= 2*most && len(r.Joined) <= 2*most {
@@ -95,20 +95,21 @@ func (r *trainer) Chunks() (l []*program) {
 	return append(l, &c)
 }
 
-// Program is what the templates of programs print.
+// Program returns the program for the templates.
 func (r *trainer) Program() *program { return r.program }
 
-// paramLine is an array that a step changes, or reads.
+// paramLine is an array that a step changes or reads.
 type paramLine struct {
-	Name, Shape, How, Arg string // Go
-	At, Len               int
+	Name, Shape, How, Arg string // Go expressions
+	At, Len               int    // offset and length in float32s
 	Order                 int    // index into Orders + 1, 0 for none
 	Kind                  string // weight, slot, constant
-	Init                  string // Go: what slots and constants begin with, "" for 0
+	Init                  string // Go expression: initial elements of slots and constants, "" for 0
 	Average               int    // index + 1 of the average of a weight, 0 for none
 }
 
-// newTrainer prints the plan of a training step.
+// newTrainer returns the trainer for a training step. Errors about steps that are not
+// supported wrap ErrUnsupported.
 func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	p := t.Plan
 	switch {
@@ -181,15 +182,16 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	return r, err
 }
 
-// trainerNames are the fields and methods of a Trainer, in small letters.
+// trainerNames lists the fields and methods of a Trainer, in lower case. Functions of sections
+// must not have these names.
 var trainerNames = []string{"isa", "team", "arena", "params", "constants", "tables", "args", "jobs", "images", "order", "epoch", "step", "drops", "correct",
 	"labels", "loss", "logits", "norm", "rate", "count", "body", "run", "bind", "finite", "put", "get", "weights", "read", "steps", "begin"}
 
-// sections cuts the step into functions: forwards by label, backwards by label,
-// and all that changes params.
+// sections divides the training step into functions: the forward pass by label, the backward
+// pass by label, and one function for all steps that change params.
 func (r *trainer) sections(g *ir.Graph, t *Training) {
 	const forwards, backwards, changes = 0, 1, 2
-	leads := map[string]bool{} // to the loss, by the value's name
+	leads := map[string]bool{} // names of the values that lead to the loss
 	var mark func(v *ir.Value)
 	mark = func(v *ir.Value) {
 		if v.Def == nil || leads[v.Name] {
@@ -288,7 +290,7 @@ func (r *trainer) sections(g *ir.Graph, t *Training) {
 	}
 }
 
-// params lists what the step changes, and how it begins.
+// params lists the arrays that the step reads or changes, with their initial elements.
 func (r *trainer) params(d *description, t *Training) error {
 	slots, averages, index := map[string]bool{}, map[string]string{}, map[string]int{}
 	for _, v := range t.Slots {
@@ -360,7 +362,7 @@ func (r *trainer) params(d *description, t *Training) error {
 			return refuse("param %s has no place in the training step", comment(v.Name))
 		}
 	}
-	// Inference begins with a file that the trainer wrote.
+	// Inference reads a file that the trainer wrote, so training must have all its weights.
 	for _, v := range d.weights.stored {
 		if i, ok := index[v.Name]; !ok || r.Params[i].Kind != "weight" {
 			return refuse("weight %s of inference is none of training", comment(v.Name))
@@ -377,7 +379,8 @@ func dimsText(s ir.Shape) string {
 	return "[]int{" + strings.Join(l, ", ") + "}"
 }
 
-// oneNumber is the number that a param begins with in all its elements.
+// oneNumber returns the number that all elements of a param have at the begin. ok is false if
+// they differ.
 func oneNumber(g *ir.Graph, v *ir.Value) (float32, bool) {
 	d := g.Data[v.Name]
 	if d == nil {
@@ -391,7 +394,7 @@ func oneNumber(g *ir.Graph, v *ir.Value) (float32, bool) {
 	return d.Data[0], len(d.Data) > 0
 }
 
-// constants packs arrays that steps read and never change.
+// constants lists the packed arrays that steps read but never change.
 func (r *trainer) constants(t *Training) error {
 	w, err := newWeights(t.Graph, r.Plan)
 	if err != nil {
@@ -404,7 +407,7 @@ func (r *trainer) constants(t *Training) error {
 	return nil
 }
 
-// words says how the network is trained.
+// words sets the texts that describe the training.
 func (r *trainer) words() {
 	t := &r.Recipe
 	o := t.Optimizer
@@ -490,7 +493,7 @@ func (r *trainer) words() {
 	r.Augment = strings.Join(wants, ", ")
 }
 
-// scheduleText is the schedule as Go.
+// scheduleText returns the schedule as a Go expression.
 func scheduleText(t *recipe.Train) (string, error) {
 	s := t.Schedule
 	l := []string{}

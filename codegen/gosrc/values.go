@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// kernelText is a kernel as the Go expression that makes it: what %#v prints,
-// without the fields that are zero.
+// kernelText returns a kernel as a Go expression, like %#v but without fields that are zero.
 func kernelText(k any) (string, error) {
 	v := reflect.ValueOf(k)
 	if v.Kind() != reflect.Struct {
@@ -19,7 +18,7 @@ func kernelText(k any) (string, error) {
 	if len(s) < 130 || err != nil {
 		return s, err
 	}
-	// Structs and arrays among the fields get lines of their own.
+	// The expression is long: put fields that are structs or arrays on lines of their own.
 	var b strings.Builder
 	b.WriteString(v.Type().String() + "{")
 	own := false
@@ -93,7 +92,7 @@ func literal(v reflect.Value, typed bool) (string, error) {
 			b.WriteString(s)
 		}
 		b.WriteByte('}')
-	case reflect.Interface: // a kernel that another one applies
+	case reflect.Interface: // a kernel that contains another one
 		return literal(v.Elem(), true)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		b.WriteString(strconv.FormatInt(v.Int(), 10))
@@ -119,7 +118,8 @@ func zero(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// number is the shortest decimal that reads back as x.
+// number returns the shortest decimal that reads back as x. It returns an error for NaN,
+// infinities and negative zero, which are not Go constants.
 func number(x float64, bits int) (string, error) {
 	if math.IsNaN(x) || math.IsInf(x, 0) || x == 0 && math.Signbit(x) {
 		return "", fmt.Errorf("%v is not a Go constant", x)

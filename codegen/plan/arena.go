@@ -5,26 +5,28 @@ import (
 	"sort"
 )
 
-// buffer is the memory of a root while it is being placed.
+// buffer is the memory of a root (a tensor that is not part of another one) during
+// placement.
 type buffer struct {
 	t           *Tensor
-	first, last int // phases
-	off         int
-	len         int // float32s, or blocks in a frame
-	frame       int
+	first, last int // phases of the first and the last access
+	off         int // offset in the arena, in float32s; in a frame, in blocks from its begin
+	len         int // in float32s; in a frame, in blocks
+	frame       int // 1 + index of its frame, 0 for none
 	id          int
 }
 
-// joinBelow is the predicted time, in seconds on one thread, above which a step gets
-// a phase of its own. Steps of one phase divide the threads by predicted time, which
-// is off by some per cent; a single step divides them by its tasks, which take equal
-// time. So only short steps gain from sharing: they may have too few tasks for all
-// threads, and starting a phase costs them more.
+// joinBelow is the predicted time, in seconds on one thread, above which a step gets a phase
+// of its own. Steps that share a phase divide the threads by their predicted times, which
+// are wrong by some per cent. A single step divides the threads by its tasks, which all take
+// the same time. So only short steps gain from sharing a phase: they may have too few tasks
+// for all threads, and starting a phase takes a larger share of their time.
 const joinBelow = 300e-6
 
-// soloBelow is the average predicted time of a plan's phases below which one thread is
-// faster than several. Splitting a phase costs half a microsecond to synchronize, and
-// spreads its results over several caches that the next phase reads from.
+// soloBelow is the average predicted time of a plan's phases, in seconds, below which one
+// thread is faster than several. To split a phase costs half a microsecond for
+// synchronization, and its results are then in the caches of several cores, from which the
+// next phase must read them.
 const soloBelow = 5e-6
 
 // solo reports whether one thread should run the whole plan.
@@ -37,8 +39,8 @@ func (p *planner) solo() bool {
 	return !p.opt.Train && seconds < soloBelow*float64(phases)
 }
 
-// phases puts consecutive steps that are independent into one phase: their tasks
-// run as one list, with one fork and join.
+// phases puts consecutive independent steps into one phase: their tasks run as one list, and
+// threads synchronize only once, at the end.
 func (p *planner) phases() {
 	phase, first := 0, 0
 	for i, s := range p.steps {
@@ -55,8 +57,8 @@ func (p *planner) phases() {
 	}
 }
 
-// span is the part of a root that a step touches: a range of channels in whole blocks,
-// or a range of elements.
+// span is the part of a root that a step reads or writes: a range of channels (of whole
+// blocks), or a range of elements.
 type span struct {
 	root   *Tensor
 	lo, hi int
@@ -76,7 +78,8 @@ func spanOf(t *Tensor) span {
 
 func (a span) meets(b span) bool { return a.root == b.root && a.lo < b.hi && b.lo < a.hi }
 
-// depends reports whether s must wait for q: one writes what the other touches.
+// depends reports whether s must wait for q, because one of them writes memory that the
+// other reads or writes.
 func depends(s, q *step) bool {
 	meet := func(as, bs []*Tensor) bool {
 		for _, a := range as {
@@ -91,17 +94,18 @@ func depends(s, q *step) bool {
 	return meet(s.in, q.out) || meet(s.out, q.in) || meet(s.out, q.out) || meet(s.w[:], q.out) || meet(s.out, q.w[:])
 }
 
-// frame is a class of bordered buffers of one geometry. They share a region of
-// the arena that nothing else uses, on a grid of blocks, so that wherever in it a
-// buffer lies, its borders fall on borders: zeroed once, they stay zero.
+// frame is a class of buffers with borders that have the same layout, height, width and
+// border. They share a region of the arena that no other buffers use. In the region, all
+// buffers begin at multiples of the distance between blocks. So the borders of one buffer
+// always lie on borders of the others, and borders that were zeroed once remain zero.
 type frame struct {
 	layout Layout
 	h, w   int
 	border Border
-	grid   int // from block to block
-	blocks int // how many the region holds
-	lead   int // border above the first block; the one below the last is within the grid
-	off    int // of the region
+	grid   int // distance between blocks, in float32s
+	blocks int // number of blocks in the region
+	lead   int // float32s of the border above the first block; the border below the last block is part of it
+	off    int // offset of the region in the arena
 }
 
 func (p *planner) finish() *Plan {
@@ -249,8 +253,8 @@ func (p *planner) finish() *Plan {
 			pl.Sections[n-1].End = i + 1
 			continue
 		}
-		// A section begins with a phase. Steps that share a phase with the section
-		// before count as that section's.
+		// A section begins with a phase. Steps that share a phase with the previous section
+		// belong to that section.
 		if n > 0 && p.steps[i-1].Phase == s.Phase {
 			pl.Sections[n-1].End = i + 1
 			continue
@@ -260,7 +264,7 @@ func (p *planner) finish() *Plan {
 	return pl
 }
 
-// frameOf returns 1 + the index of t's class of bordered buffers.
+// frameOf returns 1 + the index of t's frame. It adds the frame if there is none yet.
 func (p *planner) frameOf(frames *[]*frame, t *Tensor, v View) int {
 	_, lead := t.geometry()
 	for i, f := range *frames {
@@ -283,10 +287,10 @@ func contains(l []int, x int) bool {
 
 func align(n int) int { return (n + Align - 1) / Align * Align }
 
-// assign gives every buffer an offset such that no two that live at the same time
-// overlap, and returns the length of the whole: the largest first, each into the
-// smallest gap that holds it among those that live beside it (greedy by size,
-// Pisarchyk and Lee 2020, section 5.2).
+// assign gives every buffer an offset such that buffers that live at the same time do not
+// overlap. It returns the total length. It places the largest buffer first, and puts each
+// buffer into the smallest gap that is large enough between the buffers that live at the
+// same time (greedy by size, Pisarchyk and Lee 2020, section 5.2).
 func assign(bufs []*buffer) int {
 	order := append([]*buffer(nil), bufs...)
 	sort.SliceStable(order, func(i, j int) bool { return order[i].len > order[j].len })

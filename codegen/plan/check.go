@@ -5,10 +5,11 @@ import (
 	"fmt"
 )
 
-// Check verifies the memory of a finished plan: buffers lie within the arena; buffers
-// that live at the same time do not overlap; buffers that share memory with a bordered
-// buffer are of its class and on its grid, so that borders stay zero; steps touch
-// buffers only while they live. The error joins all violations.
+// Check verifies the memory of a finished plan. Buffers must lie within the arena. Buffers
+// that live at the same time must not overlap. Buffers that share memory with a bordered
+// buffer must belong to the same class (Buffer.Frame) and begin at a multiple of the distance
+// between blocks, so that borders remain zero. Steps must access buffers only while they
+// live. The error joins all violations.
 func Check(p *Plan) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -67,7 +68,7 @@ func Check(p *Plan) error {
 	return errors.Join(errs...)
 }
 
-// reach returns the range of the arena that readers of a buffer may touch, borders
+// reach returns the range of the arena, lo..hi-1, that readers of a buffer may read, borders
 // included.
 func (b Buffer) reach(batch int) (lo, hi int) {
 	if b.Layout == Planar || b.Layout == Packed || b.Layout.picks() {

@@ -6,31 +6,32 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// Layout is the order in which a value's elements lie.
+// Layout is the order of a value's elements in memory.
 type Layout uint8
 
 const (
-	// Blocked is NCHW16c: 16 channels side by side, the last block filled up with
-	// zeros. It is the layout of feature maps and of vectors (height and width 1).
-	// A blocked buffer may have a border.
+	// Blocked is NCHW16c: channels form blocks of 16, whose elements for a pixel are
+	// neighbours. The last block is filled up with zeros. It is the layout of feature maps
+	// and of vectors, whose height and width are 1. A blocked buffer may have a border.
 	Blocked Layout = iota
-	// Planar is row-major without gaps: the layout of inputs and outputs.
+	// Planar is row-major (NCHW) without gaps. It is the layout of inputs and outputs.
 	Planar
 	// Framed is planar with a border of zeros.
 	Framed
-	// Packed is an array without a batch in the order of the kernel that reads it
-	// as weights, C float32s long.
+	// Packed is an array without a batch axis, in the order of the kernel that reads it as
+	// weights. It has C float32s.
 	Packed
-	// Lanes is 16 images side by side, every channel a block of its own: for batches
-	// of narrow networks, whose channels would not fill blocks. Vectors have height
-	// and width 1. It may have a border. Lanes past the last image hold finite values.
+	// Lanes stores 16 images together: for each channel and pixel, the elements of the 16
+	// images are neighbours. Every channel is a block. It is for batches of networks with
+	// few channels, which would not fill blocks of 16 channels. Vectors have height and
+	// width 1. It may have a border. Elements after the last image have finite values.
 	Lanes
-	// Picks say which element of each 2 x 2 window (see pairs) a max pool took. The
-	// pool's gradient reads them instead of the pool's input. They are bits, two
+	// Picks says which element of each 2 x 2 window (see pairs) was the maximum of a max
+	// pool. The pool's gradient reads them instead of the pool's input. They are bits: two
 	// float32s for each window and block of 16 channels. No kernel copies them.
 	Picks
-	// LanePicks are the picks of a map in Lanes: two float32s for each window and
-	// channel of 16 images.
+	// LanePicks holds the picks of a map in layout Lanes: two float32s for each window,
+	// channel and group of 16 images.
 	LanePicks
 )
 
@@ -38,28 +39,29 @@ func (l Layout) String() string {
 	return [...]string{"blocked", "planar", "framed", "packed", "lanes", "picks", "lane picks"}[l]
 }
 
-// GoString prints the name as a Go program writes it.
+// GoString returns the name of the Go constant.
 func (l Layout) GoString() string {
 	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.Lanes", "plan.Picks", "plan.LanePicks"}[l]
 }
 
-// Block is the number of channels side by side in a blocked layout, and of images
-// in lanes.
+// Block is the number of channels in a block of layout Blocked, and the number of images in a
+// block of layout Lanes.
 const Block = 16
 
-// picksLen is the number of float32s of the picks of a block of a window.
+// picksLen is the number of float32s of the picks for one window and one block.
 const picksLen = 2
 
 // picks reports whether l is Picks or LanePicks.
 func (l Layout) picks() bool { return l == Picks || l == LanePicks }
 
-// lanes reports whether 16 images lie side by side.
+// lanes reports whether the elements of 16 images are neighbours.
 func (l Layout) lanes() bool { return l == Lanes || l == LanePicks }
 
-// blocky reports whether elements lie in blocks of 16, which may have a border.
+// blocky reports whether l is Blocked or Lanes: elements in blocks of 16, with or without a
+// border.
 func (l Layout) blocky() bool { return l == Blocked || l == Lanes }
 
-// Border is rows and columns of zeros around each map: top, left, bottom, right.
+// Border is the number of rows or columns of zeros around each map: top, left, bottom, right.
 type Border [4]int
 
 func (b Border) max(c Border) Border {
@@ -69,38 +71,43 @@ func (b Border) max(c Border) Border {
 	return b
 }
 
-// View says how a value lies in memory. Element (n, c, y, x) is
-// n*N + (c/16)*C + y*H + x*16 + c%16 (planar: n*N + c*C + y*H + x)
-// float32s after element (0, 0, 0, 0). In lanes it is
-// (n/16)*N + c*C + y*H + x*16 + n%16. The picks of the block of window (y, x) are at
-// y*H + x*2 behind the begin of the block.
+// View holds the strides of a value in memory, in float32s. Element (n, c, y, x) is this far
+// after element (0, 0, 0, 0):
+//
+//	Blocked            n*N + (c/16)*C + y*H + x*16 + c%16
+//	Planar, Framed     n*N + c*C + y*H + x
+//	Lanes              (n/16)*N + c*C + y*H + x*16 + n%16
+//
+// The picks of window (y, x) are y*H + x*2 after the begin of their block.
 type View struct{ N, C, H int }
 
-// Tensor is a value in one layout: a place in a buffer once the plan is laid out.
+// Tensor is a value in one layout. When memory has been assigned, it has a place in a
+// buffer.
 type Tensor struct {
 	Name    string
-	Value   *ir.Value // nil for memory of a step's own
+	Value   *ir.Value // nil for temporary memory of a unit
 	Layout  Layout
-	C, H, W int // of one image; vectors have height and width 1
+	C, H, W int // channels, height and width of one image; vectors have height and width 1
 
 	space Space
-	index int // of the input or output
+	index int // index of the input or output
 
-	in      *Tensor // the tensor whose storage it is a part of, nil for a root
-	channel int     // its first channel in that storage (planar: its first element)
+	in      *Tensor // the tensor that it is a part of in memory, nil for a root
+	channel int     // its first channel in that tensor (planar: its first element)
 	shift   int     // float32s to add to that position
-	inplace bool    // it overwrites in
-	joined  bool    // it is an input of the join in
+	inplace bool    // the step that computes it overwrites in
+	joined  bool    // it is an operand of a join whose output is in
 
-	// Of roots:
-	batch    int // images that there is room for
+	// Fields of roots:
+	batch    int // number of images that there is memory for
 	border   Border
 	buf      *buffer
-	paramOff int  // offset of a param in the memory of the params
-	keep     bool // lives to the end of the run
+	paramOff int  // offset in the memory of the params, for a param
+	keep     bool // must remain until the end of the run
 }
 
-// newTensor gives a value a place of its own in that layout.
+// newTensor returns a new root for a value, in the given layout. In a training step, values
+// without a batch axis get the layout Packed. The error wraps ErrUnsupported.
 func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 	t := &Tensor{Name: v.Name, Value: v, Layout: l, C: 1, H: 1, W: 1, batch: p.opt.Batch}
 	s := v.Type.Shape
@@ -122,7 +129,7 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 		}
 	}
 	if len(s) > 0 {
-		// A graph for a single image may say 1 where others say N.
+		// A graph for a single image may have 1 as its first axis instead of N.
 		if s[0] != ir.Batch && s[0] != 1 {
 			return nil, fmt.Errorf("%s has shape %v: the first axis must be the batch (N): %w", v.Name, s, ErrUnsupported)
 		}
@@ -140,14 +147,15 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 	return t, nil
 }
 
-// Shift returns t with its origin moved by a number of float32s.
+// Shift returns a part of t whose origin is moved by a number of float32s.
 func (t *Tensor) Shift(float32s int) *Tensor {
 	s := t.Part(0, t.C)
 	s.shift = float32s
 	return s
 }
 
-// root returns the storage that t lies in and at which channel.
+// root returns the root that contains t in memory, and the channel (planar: the element) of
+// the root at which t begins.
 func (t *Tensor) root() (r *Tensor, channel int) {
 	for t.in != nil {
 		channel += t.channel
@@ -156,8 +164,8 @@ func (t *Tensor) root() (r *Tensor, channel int) {
 	return t, channel
 }
 
-// Lane returns the position within a block at which a blocked tensor begins. It is 0
-// except for parts of a join that are copied to their place.
+// Lane returns the position within a block of 16 channels at which a blocked tensor begins.
+// It is 0 except for operands of a join that are copied into its output.
 func (t *Tensor) Lane() int {
 	_, c := t.root()
 	if t.Layout != Blocked {
@@ -171,7 +179,7 @@ func (t *Tensor) Ends() bool {
 	return t.in == nil || t.channel+t.C == t.in.C
 }
 
-// Part is c channels of t from channel on, as an operand of a step.
+// Part returns c channels of t, from the given one on, as an operand of a step.
 func (t *Tensor) Part(channel, c int) *Tensor {
 	if !t.Layout.blocky() {
 		channel *= t.H * t.W
@@ -179,16 +187,16 @@ func (t *Tensor) Part(channel, c int) *Tensor {
 	return &Tensor{Name: t.Name, Value: t.Value, Layout: t.Layout, C: c, H: t.H, W: t.W, in: t, channel: channel}
 }
 
-// Size is the number of elements of one image, without padding.
+// Size returns the number of elements of one image, without padding.
 func (t *Tensor) Size() int { return t.C * t.H * t.W }
 
-// Border is the border of the buffer that t is a part of.
+// Border returns the border of the buffer that t is a part of.
 func (t *Tensor) Border() Border {
 	r, _ := t.root()
 	return r.border
 }
 
-// View is how t lies in its buffer.
+// View returns the strides of t in its buffer.
 func (t *Tensor) View() View {
 	r, _ := t.root()
 	v, _ := r.geometry()
@@ -198,11 +206,11 @@ func (t *Tensor) View() View {
 	return v
 }
 
-// geometry returns the view of a root, and how far element (0, 0, 0, 0) is from the
-// begin of its memory (of the border above the first block).
+// geometry returns the view of a root, and the distance, in float32s, from the begin of its
+// memory to element (0, 0, 0, 0): the border above the first block.
 //
-// In vectors of several images, each block of 16 features holds all images side by
-// side: a dense layer treats images as a convolution treats pixels.
+// In vectors, each block of 16 features contains all images, one after another. So a dense
+// layer can treat images as a convolution treats pixels.
 func (t *Tensor) geometry() (v View, lead int) {
 	b := t.border
 	pitch := t.W + max(b[1], b[3])
@@ -232,12 +240,14 @@ func (t *Tensor) geometry() (v View, lead int) {
 	return v, lead
 }
 
-// vector reports whether the images of a root lie side by side.
+// vector reports whether a root is a vector in layout Blocked, whose images are neighbours in
+// each block.
 func (t *Tensor) vector() bool {
 	return t.Layout == Blocked && t.H*t.W == 1 && t.border == (Border{})
 }
 
-// length is how many float32s a root's images take, without the lead.
+// length returns the number of float32s that a root's images need, without the distance that
+// geometry returns.
 func (t *Tensor) length() int {
 	v, _ := t.geometry()
 	if t.vector() {
@@ -249,7 +259,7 @@ func (t *Tensor) length() int {
 	return t.batch * v.N
 }
 
-// blocks is the number of blocks of an image, or of 16 in lanes.
+// blocks returns the number of blocks of an image, or in layout Lanes, of 16 images.
 func (t *Tensor) blocks() int {
 	if t.Layout.lanes() {
 		return t.C
@@ -257,14 +267,14 @@ func (t *Tensor) blocks() int {
 	return blocks(t.C)
 }
 
-// blockStride is the distance between blocks of 16 channels. Borders of
-// neighbours coincide.
+// blockStride returns the distance between blocks of a map of h x w. Neighbouring rows and
+// blocks share their borders.
 func blockStride(h, w int, b Border) int {
 	return apart((h + max(b[0], b[2])) * (w + max(b[1], b[3])) * Block)
 }
 
-// apart lengthens a distance that is a multiple of 4 KiB: addresses at such distances
-// compete for the same few lines of the L1 cache.
+// apart lengthens a distance of n float32s if it is a multiple of 4 KiB. Addresses at such
+// distances would compete for the same few lines of the L1 cache.
 func apart(n int) int {
 	if n%1024 == 0 {
 		n += 5 * Block
@@ -274,7 +284,8 @@ func apart(n int) int {
 
 func blocks(c int) int { return (c + Block - 1) / Block }
 
-// offset is where t's first element lies relative to its root's.
+// offset returns the distance, in float32s, from element (0, 0, 0, 0) of t's root to that of
+// t.
 func (t *Tensor) offset() int {
 	r, ch := t.root()
 	shift := 0

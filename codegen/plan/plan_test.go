@@ -13,7 +13,7 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// fake is a lowering whose kernels only say what they were asked to do.
+// fake is a lowering whose kernels record the op and the views and compute nothing.
 type fake struct{}
 
 type fakeKernel struct {
@@ -107,7 +107,7 @@ func (b *net) plan(opt Options, out ...*ir.Value) *Plan {
 	return p
 }
 
-// names are the steps, by what they compute and how.
+// names returns, for each step, the name of its result and its algorithm.
 func names(p *Plan) string {
 	var l []string
 	for _, s := range p.Steps {
@@ -223,14 +223,14 @@ func TestFusion(t *testing.T) {
 	}
 }
 
-// TestFusionKeepsWhatIsRead builds what must not be fused.
+// TestFusionKeepsWhatIsRead builds graphs in which nodes must not be fused.
 func TestFusionKeepsWhatIsRead(t *testing.T) {
 	b := newNet(t)
 	x := b.conv("c0", b.Input("x", ir.Float(ir.Batch, 16, 8, 8)), 16, 1)
 	c := b.conv("c", x, 16, 1)
 	r := b.op("relu", ops.ReLU{}, c)
 	m := b.conv("m", x, 32, 1)
-	part := b.op("part", ops.Slice{Axis: 1, Start: 0, Stop: 16}, m) // 16 channels are read by nobody
+	part := b.op("part", ops.Slice{Axis: 1, Start: 0, Stop: 16}, m) // nothing reads the other 16 channels
 	p := b.plan(Options{}, r, c, part)
 	for _, want := range []string{"c:conv", "relu:relu", "m:conv"} {
 		if !strings.Contains(names(p), want) {
@@ -260,8 +260,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// random is a graph of convolutions that branch and join, with borders of all
-// kinds.
+// random returns a graph of convolutions that branch and join, with various borders.
 func random(t testing.TB, seed uint64) *net {
 	r := rand.New(rand.NewPCG(seed, 3))
 	b := newNet(t)
@@ -308,8 +307,8 @@ func TestRandomPlans(t *testing.T) {
 	}
 }
 
-// TestArenaIsSmall compares the arena with the most that lives at one time, which
-// no assignment can go below.
+// TestArenaIsSmall compares the arena with the largest total size of buffers that live at
+// the same time. No assignment can be smaller.
 func TestArenaIsSmall(t *testing.T) {
 	over, least := 0, 0
 	for seed := range uint64(100) {
@@ -335,7 +334,7 @@ func TestArenaIsSmall(t *testing.T) {
 	}
 }
 
-// TestCheckFinds breaks plans in ways that Check must notice.
+// TestCheckFinds breaks plans in ways that Check must find.
 func TestCheckFinds(t *testing.T) {
 	b := newNet(t)
 	x := b.conv("c0", b.Input("x", ir.Float(ir.Batch, 16, 8, 8)), 16, 1)
@@ -378,7 +377,7 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// slow is a lowering whose steps take so long.
+// slow is a lowering that predicts the given time for every step.
 type slow struct {
 	fake
 	seconds float64

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// New plans a graph. The graph is not changed. An error says which node cannot
-// be planned, and wraps ErrUnsupported where that is the reason.
+// New plans a graph. It does not change the graph. An error says which node cannot be
+// planned; it wraps ErrUnsupported if an op or a shape is not supported.
 func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 	if opt.Batch < 1 {
 		return nil, fmt.Errorf("plan %s: a batch of %d images", g.Name, opt.Batch)
@@ -24,7 +24,7 @@ func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 	return p.finish(), nil
 }
 
-// planner is a plan in the making.
+// planner holds the state of New.
 type planner struct {
 	g       *ir.Graph
 	low     Lowering
@@ -32,26 +32,26 @@ type planner struct {
 	work    []item
 	params  map[*ir.Value]*Tensor
 	state   []State
-	have    map[*ir.Value][]*Tensor // the first is what its unit wrote
+	have    map[*ir.Value][]*Tensor // each value in all layouts so far; its unit wrote the first
 	inputs  []Edge
 	outs    []Edge
 	kept    []Kept
 	keptAt  []*Tensor
 	steps   []*step
 	weights []Weight
-	last    int     // the first item of work that changes params
-	late    []*step // steps of earlier items that change params too; they read memory of their own
-	changes int     // the first step that changes params
+	last    int     // index of the first item of work that changes params
+	late    []*step // steps of earlier items that change params too; they read only temporary memory of their unit
+	changes int     // index of the first step that changes params
 }
 
-// item is a unit to be emitted, or a copy.
+// item is a unit, or a copy from src to dst, for which steps will be emitted.
 type item struct {
 	unit     *Unit
 	src, dst *Tensor
 	part     string // the part of the spec that needs the copy
 }
 
-// step is a Step whose operands have no places yet.
+// step is a Step whose operands do not have places in memory yet.
 type step struct {
 	Step
 	in, out []*Tensor
@@ -99,7 +99,7 @@ func (p *planner) placeParams() error {
 			k = p.low.Packing(v)
 		}
 		if k.Len == 0 {
-			continue // units that read it report the error
+			continue // the units that read it will report the error
 		}
 		p.params[v] = &Tensor{Name: v.Name, Value: v, Layout: Packed, C: k.Len, H: 1, W: 1, batch: 1, space: Params, index: i}
 		p.state = append(p.state, State{Name: v.Name, Shape: v.Type.Shape, Packing: k, Off: at})
@@ -109,7 +109,8 @@ func (p *planner) placeParams() error {
 	return nil
 }
 
-// updates makes every updated value be written over its param.
+// updates moves units that change params to the end. It checks that the new value of every
+// updated param is written over the param.
 func (p *planner) updates() error {
 	if !p.opt.Train {
 		return nil
@@ -135,7 +136,7 @@ func (p *planner) updates() error {
 	return nil
 }
 
-// partOf is the part of the spec that asked for a value.
+// partOf returns the label of the part of the spec that a value belongs to.
 func partOf(v *ir.Value) string {
 	if v.Def == nil {
 		return ""
@@ -212,7 +213,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 	return nil
 }
 
-// In0Layout is the layout of the unit's first input.
+// In0Layout returns the layout of the unit's first input, Planar if it has none.
 func (u *Unit) In0Layout() Layout {
 	if len(u.In) == 0 {
 		return Planar
@@ -220,8 +221,8 @@ func (u *Unit) In0Layout() Layout {
 	return u.In[0].Layout
 }
 
-// want returns the value in the layout that a consumer needs, with the border that it
-// needs. It adds a copy if there is none yet.
+// want returns the value in the layout and with the border that a reader needs. If it does not
+// exist in that layout yet, want adds a copy.
 func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 	for _, t := range p.have[v] {
 		if t.Layout == n.Layout {
@@ -241,8 +242,8 @@ func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 	return t, nil
 }
 
-// outputs makes every output of the graph end in the caller's memory. The unit writes
-// there directly if its layout is row-major, else the output is copied.
+// outputs places every output of the graph in the caller's memory. The unit writes it there
+// directly if its layout is Planar; otherwise the output is copied.
 func (p *planner) outputs() error {
 	for i, v := range p.g.All() {
 		p.outs = append(p.outs, edge(v))
@@ -313,8 +314,8 @@ func (p *planner) keep() error {
 	return nil
 }
 
-// place decides which values share storage: parts of joins, and outputs that overwrite
-// an input. Later joins come first, so that a concat of concats is one buffer.
+// place decides which values share memory: operands of joins, and outputs that overwrite an
+// input. It visits later joins first, so that a concat of concats becomes one buffer.
 func (p *planner) place() error {
 	for i := len(p.work) - 1; i >= 0; i-- {
 		if u := p.work[i].unit; u != nil && u.choice.Join {
@@ -354,7 +355,7 @@ func (p *planner) place() error {
 				r.C != dst.C || r.H != dst.H || r.W != dst.W || r.Layout != dst.Layout || r.Layout == Framed {
 				continue
 			}
-			// The other inputs must not lie in the storage that is written.
+			// The other inputs must not lie in the memory that is overwritten.
 			clash := false
 			for j, t := range w.unit.In {
 				if q, _ := t.root(); j != from-1 && q == r {
@@ -372,7 +373,7 @@ func (p *planner) place() error {
 	return p.settle()
 }
 
-// join places inputs of a join directly in its output, where that is possible.
+// join places the inputs of a join directly in its output, if that is possible.
 func (p *planner) join(u *Unit) {
 	out := u.Out[0]
 	ch := 0
@@ -400,7 +401,8 @@ func (p *planner) join(u *Unit) {
 	}
 }
 
-// settle moves the borders requested for parts to their roots.
+// settle moves borders that readers of a part need to the part's root. It returns an error if
+// the layout of a root with a border cannot have one.
 func (p *planner) settle() error {
 	all := func(f func(*Tensor)) {
 		for _, w := range p.work {
@@ -464,8 +466,8 @@ func (p *planner) emit() error {
 	return nil
 }
 
-// emitJoin copies those inputs of a join that could not be computed in place. One step
-// copies up to four parts that follow one another.
+// emitJoin copies the inputs of a join that are not computed in its output. One step copies up
+// to four consecutive inputs.
 func (p *planner) emitJoin(u *Unit) error {
 	var src, dst []*Tensor
 	flush := func() error {
@@ -510,7 +512,7 @@ func (p *planner) emitJoin(u *Unit) error {
 	return flush()
 }
 
-// changeParams begins the last part of a training step.
+// changeParams begins the last part of a training step, in which params are changed.
 func (p *planner) changeParams() {
 	p.changes = len(p.steps)
 	p.steps = append(p.steps, p.late...)

@@ -19,12 +19,12 @@ func (p *Plan) String() string {
 
 // TableOptions add columns to Table.
 type TableOptions struct {
-	Measured []float64 // seconds of each step, nil for none
-	Peak     float64   // GFLOP/s to compare measured times with, 0 for none
-	Buffers  bool      // list the buffers too
+	Measured []float64 // measured seconds of each step; nil for no such column
+	Peak     float64   // peak GFLOP/s, to print the share of it that each step reaches; 0 for no such column
+	Buffers  bool      // also print the buffers
 }
 
-// Table prints steps, algorithm, operands and predicted time, a line each.
+// Table prints the steps, one on each line: algorithm, operands and predicted time.
 func (p *Plan) Table(w io.Writer, opt TableOptions) error {
 	what := "inference"
 	if p.Train {
@@ -97,7 +97,7 @@ func share(macs int64, seconds, peak float64) string {
 	return strconv.FormatFloat(2*float64(macs)/seconds/1e9/peak*100, 'f', 1, 64)
 }
 
-// Phases is the number of forks and joins of a run.
+// Phases returns the number of phases. Threads synchronize after each one.
 func (p *Plan) Phases() int {
 	if len(p.Steps) == 0 {
 		return 0
@@ -105,7 +105,7 @@ func (p *Plan) Phases() int {
 	return p.Steps[len(p.Steps)-1].Phase + 1
 }
 
-// size prints a length in float32s as bytes.
+// size prints the size in bytes of a number of float32s.
 func size(float32s int) string {
 	n := 4 * float64(float32s)
 	switch {
@@ -127,8 +127,8 @@ func operands(l [4]Operand) string {
 	return strings.Join(s, " ")
 }
 
-// String prints the place as a@OFFSET for the arena, p@OFFSET for params,
-// in0@OFFSET, out0@OFFSET.
+// String returns the place as a@OFFSET (arena), p@OFFSET (params), in0@OFFSET (input 0) or
+// out0@OFFSET (output 0), with the offset in float32s.
 func (o Operand) String() string {
 	switch o.Space {
 	case Arena:
@@ -143,8 +143,7 @@ func (o Operand) String() string {
 	return "-"
 }
 
-// MarshalJSON gives the plan as JSON, kernels as the Go expression that makes
-// them.
+// MarshalJSON returns the plan as JSON. Kernels are Go expressions.
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	type stepJSON struct {
 		Name, Algo, Kernel string

@@ -9,17 +9,17 @@ import (
 
 // Unit is a node together with the nodes fused to it. It is lowered as a whole.
 type Unit struct {
-	Node  *ir.Node   // the node proper
+	Node  *ir.Node   // the main node
 	Nodes []*ir.Node // Node and the fused ones, in topological order
 
-	// Read are the activations that the unit reads: those of Node in the order of
-	// its operands (params are not among them), then the residual.
+	// Read lists the values that the unit reads, without params: the operands of Node in
+	// order, then the residual.
 	Read []*ir.Value
-	// Wrote are the values that it computes: Node's outputs, or the outputs of the
-	// nodes fused behind it.
+	// Wrote lists the values that the unit computes: the outputs of Node, or those of the
+	// nodes that are fused to it.
 	Wrote []*ir.Value
-	// In and Out are the places of Read and Wrote. Only the layout of In is known
-	// when the unit is lowered; the rest is known when its steps are emitted.
+	// In and Out are the places of Read and Wrote. When the unit is lowered, only the
+	// layouts of In are known. When its steps are emitted, everything is known.
 	In, Out []*Tensor
 
 	// Ops fused to a convolution or dense layer:
@@ -27,9 +27,9 @@ type Unit struct {
 	//	Wrote[i] = Acts[i](residual + Scale*(channels of Node's output))
 	//
 	// An elementwise op or batch normalization has only Acts.
-	Acts     []ops.Act // of each output
+	Acts     []ops.Act // activation of each output
 	Ranges   []int     // first channel of each output
-	Residual int       // its index in Read, -1 for none
+	Residual int       // index of the residual in Read, -1 for none
 	Scale    float64
 	Flat     *ir.Node // the flatten before it: the unit reads the flatten's input instead
 
@@ -37,22 +37,22 @@ type Unit struct {
 	// convolution. Wrote[0] is the pool's output; its input is not written.
 	Pool *ir.Node
 	// The next three are for 2 x 2 max pools in a training step.
-	Picks    bool // also output the index of each maximum for the backward pass: the last of Wrote, in layout Picks
+	Picks    bool // also write the picks, the position of each maximum, for the backward pass: the last of Wrote
 	PickReLU bool // the gradient that reads these picks is Masked
 	Picked   bool // Node is a max pool's gradient that reads picks
 
 	// Ops fused to the gradient of a max pool, ReLU, convolution or dense layer in a
 	// training step:
-	Masked bool // Node read the output of a ReLU, whose gradient is fused: Wrote[0] is the gradient before the ReLU (for a layer, that output is the last of Read)
+	Masked bool // the layer read the output of a ReLU, whose gradient is fused: Wrote[0] is the gradient before the ReLU (for a layer, that output is the last of Read)
 	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels: the gradient of a bias
 
 	choice Choice
 }
 
-// Name is that of the unit's first output.
+// Name returns the name of the unit's first output.
 func (u *Unit) Name() string { return u.Wrote[0].Name }
 
-// Param returns operand i of the node if it is a param.
+// Param returns operand i of the node if it is a param, otherwise nil.
 func (u *Unit) Param(i int) *ir.Value {
 	if i < len(u.Node.In) && u.Node.In[i] != nil && u.Node.In[i].Param != nil {
 		return u.Node.In[i]
@@ -62,27 +62,28 @@ func (u *Unit) Param(i int) *ir.Value {
 
 // Choice is how a unit is computed.
 type Choice struct {
-	Algo string // a word or two for the reader of the plan: "direct", "winograd 4x4"
-	// In and Out are the layouts that its kernel needs: one for each value of Read
-	// and Wrote.
+	Algo string // the algorithm in a word or two, for people: "direct", "winograd 4x4"
+	// In and Out are the layouts that the kernel needs, one for each value of Read and of
+	// Wrote.
 	In  []Need
 	Out []Need
-	// InPlace holds, for each output, 1 + the index of the input that it may
-	// overwrite if nothing reads that input later, or 0. Nil is all zeros.
+	// InPlace holds, for each output, 1 + the index of the input that it may overwrite if
+	// nothing reads that input later, or 0 for none. nil means 0 for all outputs.
 	InPlace []int
-	// Emit makes the steps. It is called when every view is known.
+	// Emit adds the steps. It is called when all views are known.
 	Emit func(*Emitter) error
 
 	// Join replaces Emit: the output is a concatenation of the inputs over channels.
 	// Where possible, inputs are computed directly in their part of the output.
 	Join bool
-	// Into is for ops that change a param: output i is the new value of param
-	// Into[i] (nil for others) and is written over it. With Last the unit runs after
-	// all units without Last, because those may read the param that it changes.
+	// Into is for ops that change a param: output i is the new value of the param Into[i] and
+	// is written over it. Into[i] is nil for other outputs. A unit with Last runs after all
+	// units without it, because these may read the param that it changes.
 	Into []*ir.Value
 	Last bool
 
-	// Apart refuses the fused Pool: convolution and pool are lowered separately.
+	// Apart says that the kernel cannot include Pool: convolution and pool are then lowered
+	// separately.
 	Apart bool
 
 	// Views replaces Emit: output i is a view of input 0 from channel Views[i] on.
@@ -92,16 +93,16 @@ type Choice struct {
 // Need is what a kernel requires of an operand.
 type Need struct {
 	Layout Layout
-	Border Border // of inputs: how far it reads past the map
+	Border Border // for inputs: the rows and columns around the map that the kernel reads
 }
 
 // WeightRef is an array of weights that a step needs.
 type WeightRef struct {
 	Params []*ir.Value
-	At     *Tensor // its place: a param of a training step, or memory written by an earlier step
-	How    string  // if At is nil, the executor's name of the packing; "" for no weight
+	At     *Tensor // its place: a param of a training step, or memory that an earlier step wrote
+	How    string  // if At is nil, the executor's name for the packing; "" for no weight
 	Arg    float64 // an argument of the packing
-	Len    int
+	Len    int     // number of float32s
 }
 
 // Emitter receives the steps of one unit.
@@ -110,10 +111,10 @@ type Emitter struct {
 	p *planner
 }
 
-// Batch is the most images of a run.
+// Batch returns the largest number of images of a run.
 func (e *Emitter) Batch() int { return e.p.opt.Batch }
 
-// Temp returns memory that only this unit uses.
+// Temp returns temporary memory that only this unit uses, for c channels of h x w.
 func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
 	t := &Tensor{Name: e.Name() + "/" + name, Layout: l, C: c, H: h, W: w, batch: e.p.opt.Batch}
 	if l == Packed {
@@ -122,7 +123,7 @@ func (e *Emitter) Temp(name string, l Layout, c, h, w int) *Tensor {
 	return t
 }
 
-// Param is the place of a param of a training step.
+// Param returns the place of a param of a training step.
 func (e *Emitter) Param(v *ir.Value) *Tensor { return e.p.params[v] }
 
 // Step adds a step. Operands that the kernel does not use are nil.
@@ -130,7 +131,7 @@ func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
 	e.p.step(e.Unit, k, e.choice.Algo, in, out, w)
 }
 
-// units cuts the graph into units.
+// units divides the nodes of the graph into units.
 func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*Unit {
 	f := &fuser{g: g, low: low, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
 	for i, n := range g.Nodes {
@@ -147,7 +148,7 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 		end := 0
 		for _, m := range u.Nodes {
 			f.done[m] = u
-			if m != u.Pool { // it reads nothing else
+			if m != u.Pool { // a fused pool reads only the unit's own result
 				end = max(end, f.at[m])
 			}
 		}
@@ -240,7 +241,7 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	}
 	u.Acts, u.Ranges = []ops.Act{act}, []int{0}
 	if len(n.In) < 2 || n.In[1].Param == nil {
-		return u // a weight that is computed: nothing is fused to it
+		return u // the weight is not a param but computed: fuse nothing
 	}
 	if act == ops.ActNone {
 		if f.split(u) {
@@ -255,15 +256,15 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	return u
 }
 
-// pairs reports whether the windows of a max pool are 2 x 2, adjacent and inside of the
-// map. Then every element belongs to at most one window (those of an odd last row or
-// column to none), and no window crosses the end of a tile with even sides.
+// pairs reports whether the windows of a max pool are 2 x 2, adjacent and inside the map. Then
+// every element belongs to at most one window (elements of an odd last row or column belong to
+// none), and no window crosses the edge of a tile with even sides.
 func pairs(n *ir.Node) bool {
 	op, ok := n.Op.(ops.MaxPool)
 	if !ok || op.Kernel != (ir.HW{2, 2}) || op.Stride != (ir.HW{2, 2}) || op.Pad != (ir.Pads{}) {
 		return false
 	}
-	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape // larger than half with ceil
+	x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape // with ceil, y may be larger than half of x
 	return 2*y[2] <= x[2] && 2*y[3] <= x[3]
 }
 
@@ -279,7 +280,7 @@ func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
 			continue
 		}
 		if gradient != nil {
-			return nil, nil // of several pools
+			return nil, nil // several pools read x
 		}
 		gradient = m
 	}
@@ -375,7 +376,7 @@ func (f *fuser) masked(u *Unit, y *ir.Value) {
 	f.summed(u)
 }
 
-// mask returns the gradient of the ReLU whose output is y if it is the only reader of dy.
+// mask returns the gradient node of the ReLU whose output is y, if it is the only reader of dy.
 func (f *fuser) mask(dy, y *ir.Value) *ir.Node {
 	m := f.only(dy)
 	if m == nil {
@@ -387,8 +388,8 @@ func (f *fuser) mask(dy, y *ir.Value) *ir.Node {
 	return m
 }
 
-// summed fuses the sum over images and pixels of the maps that a gradient's unit
-// writes.
+// summed fuses the sum over images and pixels (the gradient of a bias) to the unit that computes
+// the gradient of a map.
 func (f *fuser) summed(u *Unit) {
 	for _, m := range f.users[u.Wrote[0]] {
 		if op, ok := m.Op.(ops.Reduce); ok && f.done[m] == nil && op.Kind == ops.ReduceSum && op.Axes == "0,2,3" && !op.Keep {
@@ -398,8 +399,8 @@ func (f *fuser) summed(u *Unit) {
 	}
 }
 
-// residual fuses x + by * conv, or x + conv, where all shapes are equal
-// (Szegedy 2017, section 3.3).
+// residual fuses the addition in x + by * conv or x + conv to the convolution, if all shapes are
+// equal (Szegedy 2017, section 3.3).
 func (f *fuser) residual(u *Unit) {
 	v := u.Wrote[0]
 	m := f.only(v)
@@ -435,8 +436,9 @@ func (f *fuser) residual(u *Unit) {
 // place. Activations before or after the slices are fused too.
 func (f *fuser) split(u *Unit) bool {
 	v := u.Node.Out[0]
-	// Each part begins a block of its own, so the packed weights differ from those of
-	// the whole output, and the weight gradient has the order of the latter.
+	// Each piece begins a new block of 16 channels, so the weights are packed differently than
+	// for the whole output. In training this is not possible: the gradient of the weights has the
+	// order for the whole output.
 	if len(v.Type.Shape) != 4 || f.train {
 		return false
 	}
@@ -485,7 +487,7 @@ func (f *fuser) split(u *Unit) bool {
 	if len(ps) < 2 || len(ps) > 4 {
 		return false
 	}
-	for i := range ps { // insertion sort by place; a few elements
+	for i := range ps { // insertion sort by first channel
 		for j := i; j > 0 && ps[j].start < ps[j-1].start; j-- {
 			ps[j], ps[j-1] = ps[j-1], ps[j]
 		}
@@ -511,7 +513,7 @@ func (f *fuser) split(u *Unit) bool {
 	return true
 }
 
-// missing is the error for a unit without a lowering.
+// missing returns the error for a unit without a lowering.
 func missing(u *Unit) error {
 	return fmt.Errorf("%s: %s has no lowering: %w", u.Name(), ir.Name(u.Node.Op), ErrUnsupported)
 }

@@ -32,7 +32,7 @@ func golden(t *testing.T, file, got string) {
 
 func at(file string, line, col, n int) Span { return Span{Pos{file, line, col}, n} }
 
-// branches is the example of the package comment.
+// branches is the example in the comment of Renderer.
 func branches() (Sources, List) {
 	src := strings.Repeat("\n", 10) + "5b: concat {\n  conv 1x1 64\n  conv 1x1 48 -> conv 5x5 64\n  conv 1x1 16 -> conv 3x3/2 32\n}\n"
 	var l List
@@ -60,7 +60,8 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// TestRenderAll shows what a line can hold and where a span can stand.
+// TestRenderAll renders difficult lines (tabs, wide runes, controls, half a megabyte)
+// and spans at the limits of a line or outside of the text.
 func TestRenderAll(t *testing.T) {
 	long := strings.Repeat("conv 1x1 64 -> ", 40)
 	src := Sources{

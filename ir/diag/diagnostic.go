@@ -10,8 +10,8 @@ import (
 type Severity uint8
 
 const (
-	Error   Severity = iota // the text means nothing until this is mended
-	Warning                 // the text means something, perhaps not what was intended
+	Error   Severity = iota // the text cannot be used until this is mended
+	Warning                 // the text can be used, but perhaps does not mean what was intended
 )
 
 func (s Severity) String() string {
@@ -21,29 +21,29 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Related is a place that contributed to a problem: where the other shape came
+// Related is another place that has to do with a problem: where the other shape comes
 // from, where the name was first declared, which brace is still open.
 type Related struct {
 	Span  Span
-	Label string // under the dashes
+	Label string // the text beside the dashes that mark the place
 }
 
-// Suggestion is a fix that a tool can apply: put Replacement in the place of
-// Span. An empty Span is an insertion.
+// Suggestion is a fix that a tool can apply: replace the text of Span by Replacement.
+// If Span is empty, Replacement is inserted there.
 type Suggestion struct {
 	Span        Span
 	Replacement string
 }
 
-// Diagnostic is one problem of a text. Summary and labels are lower case, have
-// no full stop and read well without the source beside them. User text in them
-// is quoted by [Quote] or %q.
+// Diagnostic is one problem in a text. Summary and labels begin in lower case, have no
+// full stop, and are clear without the source text. User text in them is quoted by
+// [Quote] or %q.
 type Diagnostic struct {
 	Severity   Severity
-	Code       string // "E0301", the key of `incc explain`
-	Summary    string // one line: what is wrong
-	Span       Span   // the exact culprit; invalid where the problem has no place
-	Label      string // under the carets; may be empty
+	Code       string // such as "E0301", which `incc explain` explains
+	Summary    string // what is wrong, in one line
+	Span       Span   // the exact place; invalid if the problem has no place
+	Label      string // the text beside the carets that mark Span; may be empty
 	Related    []Related
 	Help       []string // how to mend it, one line each
 	Suggestion *Suggestion
@@ -62,13 +62,13 @@ func (d *Diagnostic) Error() string {
 	return Printable(s)
 }
 
-// WithLabel sets the text under the carets.
+// WithLabel sets the text beside the carets.
 func (d *Diagnostic) WithLabel(format string, args ...any) *Diagnostic {
 	d.Label = fmt.Sprintf(format, args...)
 	return d
 }
 
-// Relate adds a place that contributed; a span that is no place adds nothing.
+// Relate adds a related place with its label. It ignores an invalid span.
 func (d *Diagnostic) Relate(s Span, format string, args ...any) *Diagnostic {
 	if s.IsValid() {
 		d.Related = append(d.Related, Related{s, fmt.Sprintf(format, args...)})
@@ -76,7 +76,7 @@ func (d *Diagnostic) Relate(s Span, format string, args ...any) *Diagnostic {
 	return d
 }
 
-// WithHelp adds a line on how to mend it; an empty line adds nothing.
+// WithHelp adds a line that says how to mend the problem. It ignores an empty line.
 func (d *Diagnostic) WithHelp(format string, args ...any) *Diagnostic {
 	if s := fmt.Sprintf(format, args...); s != "" {
 		d.Help = append(d.Help, s)
@@ -93,7 +93,7 @@ func (d *Diagnostic) Suggest(s Span, replacement string) *Diagnostic {
 // List is the problems of a text in the order in which they were found.
 type List []*Diagnostic
 
-// Add appends d and returns it, for With and Relate to go on.
+// Add appends d and returns it, so that calls such as WithLabel and Relate can follow.
 func (l *List) Add(d *Diagnostic) *Diagnostic {
 	*l = append(*l, d)
 	return d
@@ -109,9 +109,9 @@ func (l *List) Warnf(code string, s Span, format string, args ...any) *Diagnosti
 	return l.Add(&Diagnostic{Severity: Warning, Code: code, Span: s, Summary: fmt.Sprintf(format, args...)})
 }
 
-// Sort orders by file, line and column, errors before warnings, and drops
-// problems that say the same of the same place (a block used twice is built
-// twice, but is wrong once).
+// Sort orders the problems by file, line and column, at one place errors before
+// warnings, and removes duplicates. A block that is used twice is built twice and
+// would report each problem twice.
 func (l *List) Sort() {
 	slices.SortStableFunc(*l, func(a, b *Diagnostic) int {
 		switch {
@@ -132,7 +132,7 @@ func (l *List) Sort() {
 	})
 }
 
-// Errors counts the errors, Warnings the rest.
+// Errors returns the number of errors.
 func (l List) Errors() int {
 	n := 0
 	for _, d := range l {
@@ -143,13 +143,13 @@ func (l List) Errors() int {
 	return n
 }
 
-// Warnings counts the warnings.
+// Warnings returns the number of warnings.
 func (l List) Warnings() int { return len(l) - l.Errors() }
 
-// HasErrors reports whether the work must stop.
+// HasErrors reports whether l holds at least one error, so that the work must stop.
 func (l List) HasErrors() bool { return l.Errors() > 0 }
 
-// Err is l as an error where it holds errors, otherwise nil.
+// Err returns l as an error if it holds errors, otherwise nil.
 func (l List) Err() error {
 	if !l.HasErrors() {
 		return nil
@@ -157,7 +157,7 @@ func (l List) Err() error {
 	return l
 }
 
-// Error is the one-line form of the first error and the number of the others.
+// Error returns the one-line form of the first error and the number of other errors.
 func (l List) Error() string {
 	n := l.Errors()
 	for _, d := range l {
@@ -174,7 +174,7 @@ func (l List) Error() string {
 	return "no problems"
 }
 
-// Tally says how many errors and warnings l holds, "2 errors, 1 warning".
+// Tally returns the number of errors and warnings as text, "2 errors, 1 warning".
 func (l List) Tally() string {
 	e, w := l.Errors(), l.Warnings()
 	switch {
@@ -186,7 +186,7 @@ func (l List) Tally() string {
 	return Count(e, "error") + ", " + Count(w, "warning")
 }
 
-// Count is "1 error", "2 errors".
+// Count returns a number with its noun: "1 error", "2 errors".
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// jsonSpan is a place as tools read it: lines and columns count from 1, columns
-// in bytes; EndCol is the first column behind the span.
+// jsonSpan is a place in JSON. Lines and columns count from 1, columns in bytes. EndCol
+// is the first column after the span.
 type jsonSpan struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
@@ -40,8 +40,8 @@ type jsonDiagnostic struct {
 	Suggestion *jsonSuggestion `json:"suggestion,omitempty"`
 }
 
-// WriteJSON writes one object a line for each problem. Unprintable characters
-// are escaped as JSON has it; nothing is left out.
+// WriteJSON writes the problems as JSON, one object on each line. Unprintable
+// characters are written as JSON escapes (\u001b).
 func (l List) WriteJSON(w io.Writer) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -62,8 +62,9 @@ func (l List) WriteJSON(w io.Writer) error {
 	return err
 }
 
-// asciiControls escapes what encoding/json leaves as it is but a terminal obeys:
-// C1 controls, DEL and the invisible characters. All stand inside of strings.
+// asciiControls escapes characters that encoding/json does not escape but a terminal
+// interprets or hides: C1 controls, DEL and invisible characters. In JSON they occur
+// only inside strings, so an escape is always possible.
 func asciiControls(s string) string {
 	if printable(strings.ReplaceAll(s, "\n", "")) {
 		return s

@@ -2,11 +2,11 @@ package diag
 
 import "strings"
 
-// Nearest is the candidate that name was most likely meant to be, by the
-// restricted Damerau-Levenshtein distance: at most a third of the longer name's
-// letters may differ, and one of two, so that "cov" finds "conv" but "x" finds
-// nothing. Letters that differ in case alone count half. Of equally near ones
-// the first wins.
+// Nearest returns the candidate that name most likely stands for, by the restricted
+// Damerau-Levenshtein distance. At most a third of the letters of the longer name may
+// differ, or one letter of a name of two: "cov" finds "conv", but "x" finds nothing.
+// Letters that differ only in case count half. Among equally near candidates it returns
+// the first. It does not return name itself.
 func Nearest(name string, candidates []string) (string, bool) {
 	if name == "" || len(name) > 256 {
 		return "", false
@@ -17,7 +17,7 @@ func Nearest(name string, candidates []string) (string, bool) {
 			continue
 		}
 		longest := max(len(name), len(c))
-		// Distances are doubled, for the halves.
+		// Distances are doubled, so that half a letter is a whole number.
 		most := 2 * max(longest/3, min(1, longest-1))
 		if d := distance(name, c, most); d <= most && (found == "" || d < best) {
 			best, found = d, c
@@ -26,8 +26,8 @@ func Nearest(name string, candidates []string) (string, bool) {
 	return found, found != ""
 }
 
-// DidYouMean is the line of help for a name that nobody declared, "" where no
-// candidate is near.
+// DidYouMean returns the line of help for an unknown name, such as
+// `did you mean "conv"?`, or "" if no candidate is near.
 func DidYouMean(name string, candidates []string) string {
 	if c, ok := Nearest(name, candidates); ok {
 		return "did you mean " + Quote(c) + "?"
@@ -35,8 +35,8 @@ func DidYouMean(name string, candidates []string) string {
 	return ""
 }
 
-// distance is twice the restricted Damerau-Levenshtein distance of a and b, or
-// something larger than most where it exceeds that.
+// distance returns twice the restricted Damerau-Levenshtein distance between a and b.
+// If that is larger than most, it may return any number larger than most.
 func distance(a, b string, most int) int {
 	if d := 2 * (len(a) - len(b)); d > most || -d > most {
 		return most + 1

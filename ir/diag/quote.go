@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Quote is user text as it may stand in a message: in double quotes, shortened
-// in the middle beyond 60 runes, with everything escaped that a terminal would
-// not show or would obey.
+// Quote returns user text for a message: in double quotes, and shortened in the middle
+// if it has more than 60 runes. It escapes characters that a terminal would hide or
+// interpret.
 func Quote(s string) string {
 	const most = 60
 	if utf8.RuneCountInString(s) > most {
@@ -23,8 +23,9 @@ func Quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// Name is a name as it may stand in the middle of a line: as it is where that is
-// plain, else in double quotes with everything escaped.
+// Name returns a name for the middle of a line: unchanged if it is printable and does
+// not begin or end with a space, otherwise in double quotes, with everything outside of
+// ASCII escaped.
 func Name(s string) string {
 	if s == "" || !printable(s) || s[0] == ' ' || s[len(s)-1] == ' ' {
 		return strconv.QuoteToASCII(s)
@@ -32,8 +33,8 @@ func Name(s string) string {
 	return s
 }
 
-// Path is a file name with its position as a message begins; a name with
-// anything unprintable is quoted.
+// Path returns the begin of a message: the file name and the position, as in
+// a.incc:3:7. A name with unprintable characters is quoted; an empty one is "-".
 func Path(name string, p Pos) string {
 	if name == "" {
 		name = "-"
@@ -47,8 +48,8 @@ func Path(name string, p Pos) string {
 	return name + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col)
 }
 
-// Printable is s with every unprintable rune escaped, so that no text of a spec,
-// a weights file or a path reaches the terminal as a command.
+// Printable returns s with every unprintable rune escaped, so that no text of a spec, a
+// weights file or a path can control the terminal.
 func Printable(s string) string {
 	if printable(s) {
 		return s
@@ -81,8 +82,7 @@ func visible(r rune, n int) bool {
 	return (r != utf8.RuneError || n > 1) && unicode.IsPrint(r)
 }
 
-// escape shows an unprintable rune the way the Unicode charts name it, and a
-// byte that is no UTF-8 by its value.
+// escape returns an unprintable rune as <U+001B>, and a byte that is not UTF-8 as <FF>.
 func escape(r rune, raw string) string {
 	if r == utf8.RuneError && len(raw) == 1 {
 		return "<" + strings.ToUpper(strconv.FormatUint(uint64(raw[0])|0x100, 16)[1:]) + ">"

@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// Sources holds texts by the name that spans give as File.
+// Sources holds source texts. The key is the File of the spans.
 type Sources map[string][]byte
 
-// line is line n (from 1) of a text, without its line break and without a BOM.
+// line returns line n of a text, counted from 1, without its line break and without a
+// byte order mark. ok is false if there is no such line.
 func (s Sources) line(file string, n int) (string, bool) {
 	src, ok := s[file]
 	if !ok || n < 1 {
@@ -42,17 +43,17 @@ func (s Sources) line(file string, n int) (string, bool) {
 //	   |   ----------- the others are 28x28
 //	   = help: drop the stride, or give every branch /2
 //
-// The zero Renderer shows everything, without colour and, as it has no sources,
-// without source lines.
+// The zero Renderer shows all problems, without colour. It has no sources, so it shows
+// no source lines.
 type Renderer struct {
 	Sources Sources
-	Color   bool // ANSI colours; whoever sets it has looked at NO_COLOR and the terminal
-	Max     int  // problems shown; 0 is all
-	Width   int  // columns of a source line, 0 is 100
+	Color   bool // print ANSI colours; the caller must check NO_COLOR and the terminal
+	Max     int  // the largest number of problems to show, 0 for all
+	Width   int  // the largest number of columns of a source line, 0 for 100
 }
 
-// Render writes the problems in the order of l, with a blank line between, and
-// says how many it left out.
+// Render writes the problems in the order of l, with a blank line between them. If
+// there are more than Max, it says how many it left out.
 func (r *Renderer) Render(w io.Writer, l List) error {
 	var b strings.Builder
 	shown := l
@@ -72,14 +73,14 @@ func (r *Renderer) Render(w io.Writer, l List) error {
 	return err
 }
 
-// String is l as Render writes it.
+// String returns what Render writes.
 func (r *Renderer) String(l List) string {
 	var b strings.Builder
 	r.Render(&b, l) // a Builder returns no error
 	return b.String()
 }
 
-// mark is a stretch of a line with what is to be said of it.
+// mark is a span to mark under its source line, with its label.
 type mark struct {
 	span    Span
 	label   string
@@ -138,7 +139,7 @@ func (r *Renderer) one(b *strings.Builder, d *Diagnostic) {
 			file, line = m.span.File, 0
 		}
 		if !ok {
-			// Without its text a place can only be named.
+			// There is no source line: print the label as a note.
 			if !m.primary || m.label != "" {
 				at := ""
 				if !m.primary {
@@ -179,7 +180,8 @@ func (r *Renderer) paint(sgr, s string) string {
 	return "\x1b[" + sgr + "m" + s + "\x1b[0m"
 }
 
-// oneLine is s without line breaks and everything else a terminal would obey.
+// oneLine returns s with line breaks replaced by spaces and other control characters
+// escaped.
 func oneLine(s string) string {
 	return Printable(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(s))
 }
@@ -189,16 +191,16 @@ type shownLine struct {
 	clipped bool
 }
 
-// window is the part of a line that is shown: tabs as blanks to columns of
-// eight, unprintable runes escaped, and around the span where the whole is too
-// long; and in columns of that part where the span begins and how wide it is.
+// window returns the part of a line to show. Tabs become spaces up to the next multiple
+// of eight columns, unprintable runes are escaped, and a line that is too long is cut to
+// the part around the span. from is the column of that part at which the span begins,
+// width the number of columns of the span.
 func (r *Renderer) window(text string, s Span) (shown shownLine, from, width int) {
 	most := r.Width
 	if most <= 0 {
 		most = 100
 	}
-	// Only the neighbourhood of the span is laid out: a file may be one line of
-	// a megabyte.
+	// Look only at the text near the span: a line may be a megabyte long.
 	lo, hi := 0, len(text)
 	start := min(max(s.Col-1, 0), len(text))
 	end := min(start+max(s.Len, 0), len(text))
@@ -249,12 +251,12 @@ func (r *Renderer) window(text string, s Span) (shown shownLine, from, width int
 		i += n
 	}
 	if first < 0 {
-		first = col // behind the end of the line
+		first = col // the span begins after the end of the line
 	}
 	last = max(last, first+1)
 
-	// Show the span with some of what stands before it; where it is longer than
-	// the window, its beginning.
+	// Show the span and some text before it. If the span is longer than the window, show
+	// its beginning.
 	left, right := 0, col
 	if lo > 0 || hi < len(text) || max(col, last) > most {
 		left = max(0, min(first-most/4, max(col, last)-most))

@@ -2,8 +2,8 @@ package diag
 
 import "unicode"
 
-// wide holds the runes that terminals show in two columns: East Asian Width W
-// and F of Unicode 15, joined where only unassigned code points lie between.
+// wide holds ranges of runes that terminals show in two columns: East Asian Width W and F
+// of Unicode 15. Ranges are joined if only unassigned code points lie between them.
 var wide = [...][2]rune{
 	{0x1100, 0x115f}, {0x231a, 0x231b}, {0x2329, 0x232a}, {0x23e9, 0x23ec}, {0x23f0, 0x23f0}, {0x23f3, 0x23f3},
 	{0x25fd, 0x25fe}, {0x2614, 0x2615}, {0x2648, 0x2653}, {0x267f, 0x267f}, {0x2693, 0x2693}, {0x26a1, 0x26a1},
@@ -22,7 +22,7 @@ var wide = [...][2]rune{
 	{0x1f947, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
 }
 
-// columns is how many columns a terminal gives a printable rune.
+// columns returns how many columns a terminal uses for a printable rune.
 func columns(r rune) int {
 	if r < 0x300 {
 		return 1

@@ -1,7 +1,7 @@
-// Package irtest makes networks for tests: by hand with [Net], whose calls read
-// like layers, and at random with [Random]. Weights are drawn so that a wrong
-// network shows: He's variance, batch norms whose four params are all at random.
-// It imports no testing package and is linked by tests alone.
+// Package irtest makes networks for tests: layer by layer with [Net], and at random with
+// [Random]. Weights are drawn so that a wrong network gives visibly wrong results: with
+// He's variance, and with all four params of a batch norm at random. The package does
+// not import testing. Only tests import it.
 package irtest
 
 import (
@@ -14,24 +14,24 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Net builds a network layer by layer. Calls that do not fit panic: a test that
-// builds a network by hand is wrong then.
+// Net builds a network layer by layer. A call with wrong operands panics, because then
+// the test itself is wrong.
 type Net struct {
 	*ir.Builder
 	Rand *rand.Rand
 }
 
-// NewNet begins an empty network whose weights come from the seed.
+// NewNet returns an empty network whose weights are drawn from the seed.
 func NewNet(name string, seed int64) *Net {
 	return &Net{ir.NewBuilder(name), rand.New(rand.NewPCG(uint64(seed), 0x1cc))}
 }
 
-// Op adds any op under a name.
+// Op adds any op and returns its first output, which gets the name.
 func (n *Net) Op(name string, op ir.Op, in ...*ir.Value) *ir.Value {
 	return n.OpN(name, op, in...)[0]
 }
 
-// OpN is Op for several outputs.
+// OpN is Op for ops with several outputs.
 func (n *Net) OpN(name string, op ir.Op, in ...*ir.Value) []*ir.Value {
 	node, err := n.Add(name, op, in...)
 	if err != nil {
@@ -63,7 +63,7 @@ func (n *Net) Weight(name string, kind ir.Kind, mean, std float64, shape ...int)
 	return v
 }
 
-// positive adds a param with data within 0.5..1.5.
+// positive adds a param of c elements drawn uniformly from 0.5..1.5.
 func (n *Net) positive(name string, kind ir.Kind, c int) *ir.Value {
 	v := n.Weight(name, kind, 0, 1, c)
 	for i := range n.Graph().Data[v.Name].Data {
@@ -72,8 +72,8 @@ func (n *Net) positive(name string, kind ir.Kind, c int) *ir.Value {
 	return v
 }
 
-// Conv adds a convolution with o filters of a kernel and, with bias, one bias
-// each; zero fields of c mean what the op's defaults mean.
+// Conv adds a convolution with o filters of kernel size k and, if bias is true, a bias
+// for each filter. Zero fields of c stand for the defaults of the op.
 func (n *Net) Conv(name string, x *ir.Value, o int, k ir.HW, c ops.Conv, bias bool) *ir.Value {
 	if c.Stride == (ir.HW{}) {
 		c.Stride = ir.HW{1, 1}
@@ -92,12 +92,14 @@ func (n *Net) Conv(name string, x *ir.Value, o int, k ir.HW, c ops.Conv, bias bo
 
 func he(fan int) float64 { return math.Sqrt(2 / float64(fan)) }
 
-// Same returns pads that keep height and width at stride 1, the odd one behind.
+// Same returns pads that keep height and width at stride 1. If their sum is odd, bottom
+// and right get one more than top and left.
 func Same(k ir.HW) ir.Pads {
 	return ir.Pads{(k[0] - 1) / 2, (k[1] - 1) / 2, k[0] / 2, k[1] / 2}
 }
 
-// Dense adds a dense layer with bias, behind a flatten where x is a map.
+// Dense adds a dense layer with o outputs and a bias. If x is not NxK, it is flattened
+// first.
 func (n *Net) Dense(name string, x *ir.Value, o int) *ir.Value {
 	if len(x.Type.Shape) != 2 {
 		x = n.Op(name+"/flatten", ops.Flatten{}, x)
@@ -106,7 +108,7 @@ func (n *Net) Dense(name string, x *ir.Value, o int) *ir.Value {
 	return n.Op(name, ops.Dense{}, x, n.Weight(name+"/weight", ir.Weight, 0, he(k), o, k), n.Weight(name+"/bias", ir.Weight, 0, 0.2, o))
 }
 
-// BatchNorm adds a batch norm.
+// BatchNorm adds a batch norm with random gamma, beta, mean and variance.
 func (n *Net) BatchNorm(name string, x *ir.Value, eps float64) *ir.Value {
 	c := x.Type.Shape[1]
 	return n.Op(name, ops.BatchNorm{Eps: eps, Momentum: 0.9}, x,
@@ -117,7 +119,8 @@ func (n *Net) BatchNorm(name string, x *ir.Value, eps float64) *ir.Value {
 // ReLU adds a relu.
 func (n *Net) ReLU(x *ir.Value) *ir.Value { return n.Op(x.Name+"/relu", ops.ReLU{}, x) }
 
-// Finish makes v the output and returns the graph.
+// Finish makes the values v the outputs and returns the graph. It panics if the graph is
+// not valid.
 func (n *Net) Finish(v ...*ir.Value) *ir.Graph {
 	g := n.Graph()
 	g.Outputs = append(g.Outputs, v...)
@@ -127,8 +130,8 @@ func (n *Net) Finish(v ...*ir.Value) *ir.Graph {
 	return g
 }
 
-// Inputs draws inputs for a graph: normal, or class indices where a loss reads
-// them, or small whole numbers for other integers.
+// Inputs draws the inputs of a graph: numbers from a normal distribution, class indices
+// if a loss reads the input, or whole numbers below 1000 for other integers.
 func Inputs(g *ir.Graph, batch int, seed int64) []*tensor.Tensor {
 	r := rand.New(rand.NewPCG(uint64(seed), 0x1b9))
 	users := g.Users()
@@ -147,7 +150,7 @@ func Inputs(g *ir.Graph, batch int, seed int64) []*tensor.Tensor {
 			if v.Type.DType == ir.I64 {
 				t.Data[j] = float64(r.IntN(classes))
 			} else {
-				// What a float32 program is given, the reference is given too.
+				// Round to float32, so that float32 code gets the same input as the reference.
 				t.Data[j] = float64(float32(r.NormFloat64()))
 			}
 		}

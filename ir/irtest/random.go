@@ -10,20 +10,22 @@ import (
 
 // Options of Random; the zero value makes networks of 10 to 40 nodes.
 type Options struct {
-	Size  int  // about how many layers, 0 for 4 to 12; one may be a module of several nodes
+	Size  int  // number of layers, 0 for 4 to 12; a layer may be a module of several nodes
 	Side  int  // largest height and width of the input, 0 for 20
-	Fused bool // conv and dense may have an activation
-	Heads bool // half of the networks have one or two heads
-	// Skip names ops that are not to occur; the generator takes another. It is not
-	// asked about relu, batchnorm, dense, flatten and the plain convolutions of modules.
+	Fused bool // conv may have an activation of its own
+	Heads bool // the network may have one or two heads
+	// Skip reports whether an op must not occur; the generator then takes another one.
+	// Some ops occur in any case: relu, batchnorm, dense, flatten, and the plain
+	// convolutions of modules.
 	Skip func(op ir.Op) bool
 }
 
 // Random returns a valid network with weights: a chain of convolutions, pools,
-// normalizations and modules (inception, residual, gates, shuffles), with odd
-// shapes (asymmetric pads, pools with ceil, one-sided kernels, groups, dilation,
-// channels around multiples of 16), and a dense or a pooled tail. Every op that
-// is not for gradients occurs in some of them. It is a function of its arguments.
+// normalizations and modules (inception, residual, gates, shuffles), which ends in dense
+// layers or global pooling. Shapes are often unusual: asymmetric pads, pools with ceil,
+// kernels such as 1x5, groups, dilation, channels near multiples of 16. Over many seeds
+// every op occurs that is not only for gradients, except cross_entropy. The same
+// arguments always give the same network.
 func Random(seed int64, opt Options) *ir.Graph {
 	g := &gen{Net: NewNet("random_"+strconv.FormatInt(seed, 10), seed), opt: opt}
 	if opt.Size == 0 {
@@ -51,7 +53,7 @@ func Random(seed int64, opt Options) *ir.Graph {
 		g.Graph().Heads = append(g.Graph().Heads, ir.Head{Value: h, Weight: 0.3})
 	}
 	net := g.Finish(out)
-	// What was tried and found too large.
+	// Remove nodes of layers that were tried and were too large.
 	ir.Rewrite(net, "").Sweep()
 	return net
 }
@@ -73,8 +75,7 @@ func (g *gen) kernel(most int) ir.HW   { return ir.HW{g.in(1, most), g.in(1, mos
 func dims(x *ir.Value) (c, h, w int)   { s := x.Type.Shape; return s[1], s[2], s[3] }
 func sizeOf(x *ir.Value) int           { return x.Type.Shape.Size() }
 
-// try adds an op if it is allowed; otherwise it returns its last operand or what
-// stands for it.
+// try adds an op if Skip allows it; otherwise it returns the first operand and false.
 func (g *gen) try(what string, op ir.Op, in ...*ir.Value) (*ir.Value, bool) {
 	if !g.allowed(op) {
 		return in[0], false
@@ -82,7 +83,7 @@ func (g *gen) try(what string, op ir.Op, in ...*ir.Value) (*ir.Value, bool) {
 	return g.Op(g.name(what), op, in...), true
 }
 
-// layer adds a layer or module behind a map; depth bounds modules in modules.
+// layer adds a layer or module that reads the map x. depth limits the nesting of modules.
 func (g *gen) layer(x *ir.Value, depth int) *ir.Value {
 	for range 100 {
 		var y *ir.Value
@@ -109,7 +110,8 @@ func (g *gen) layer(x *ir.Value, depth int) *ir.Value {
 	return g.Op(g.name("relu"), ops.ReLU{}, x)
 }
 
-// conv adds any convolution that fits, with what often stands behind one.
+// conv adds a random convolution, often followed by a batch norm and a relu. It returns
+// nil if the kernel does not fit into the map.
 func (g *gen) conv(x *ir.Value) *ir.Value {
 	c, h, w := dims(x)
 	op := ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}
@@ -226,7 +228,7 @@ func (g *gen) norm(x *ir.Value) *ir.Value {
 	return y
 }
 
-// pool adds any pooling that fits.
+// pool adds a random max or average pool. It returns nil if the kernel does not fit.
 func (g *gen) pool(x *ir.Value) *ir.Value {
 	_, h, w := dims(x)
 	k, s := g.kernel(4), ir.HW{g.in(1, 3), g.in(1, 3)}
@@ -248,7 +250,7 @@ func (g *gen) pool(x *ir.Value) *ir.Value {
 	return y
 }
 
-// branches returns two to four chains over one input.
+// branches returns the results of two to four chains of layers that read x.
 func (g *gen) branches(x *ir.Value, depth int) []*ir.Value {
 	scope := g.scope
 	defer func() { g.scope = scope }()
@@ -264,7 +266,7 @@ func (g *gen) branches(x *ir.Value, depth int) []*ir.Value {
 	return r
 }
 
-// inception joins branches; one may be the input itself.
+// inception concatenates branches; the input may be one of them.
 func (g *gen) inception(x *ir.Value, depth int) *ir.Value {
 	b := g.branches(x, depth)
 	if g.IntN(5) == 0 {
@@ -312,7 +314,7 @@ func (g *gen) residual(x *ir.Value, depth int) *ir.Value {
 	return z
 }
 
-// odd adds what nets of this family seldom hold.
+// odd adds an op or a module that is rare in networks of this kind.
 func (g *gen) odd(x *ir.Value, depth int) *ir.Value {
 	c, h, w := dims(x)
 	at := func(op ir.Op) bool { return g.allowed(op) }
@@ -335,7 +337,7 @@ func (g *gen) odd(x *ir.Value, depth int) *ir.Value {
 	case 2: // padding with a number
 		y, _ := g.try("pad", ops.Pad{Pad: ir.Pads{g.IntN(3), g.IntN(3), g.IntN(3), g.IntN(3)}, Value: float64(g.IntN(3)) / 2}, x)
 		return y
-	case 3: // rows for columns
+	case 3: // exchange rows and columns
 		y, _ := g.try("transpose", ops.Transpose{Perm: "0,1,3,2"}, x)
 		return y
 	case 4: // channel shuffle (Zhang 2018)
@@ -347,7 +349,7 @@ func (g *gen) odd(x *ir.Value, depth int) *ir.Value {
 		y := g.Op(g.name("group"), to, x)
 		y = g.Op(g.name("shuffle"), ops.Transpose{Perm: "0,2,1,3"}, y)
 		return g.Op(g.name("ungroup"), ops.Reshape{Shape: ir.DimsOf(ir.Shape{ir.Batch, c, h, w})}, y)
-	case 5: // gate: a number for each channel (Hu 2018)
+	case 5: // gate: a factor for each channel (Hu 2018)
 		var y *ir.Value
 		red := ops.Reduce{Kind: []ops.ReduceKind{ops.ReduceMean, ops.ReduceMax}[g.IntN(2)], Axes: "2,3", Keep: true}
 		if !at(ops.Mul{}) || !at(ops.Sigmoid{}) {
@@ -362,21 +364,21 @@ func (g *gen) odd(x *ir.Value, depth int) *ir.Value {
 		}
 		y = g.Conv(g.name("excite"), y, c, ir.HW{1, 1}, ops.Conv{}, true)
 		return g.Op(g.name("gate"), ops.Mul{}, x, g.Op(g.name("sigmoid"), ops.Sigmoid{}, y))
-	case 6: // quotient by something away from 0
+	case 6: // quotient with a divisor of at least 0.5
 		if !at(ops.Div{}) || !at(ops.Sigmoid{}) || !at(ops.Add{}) {
 			return nil
 		}
 		d := g.Op(g.name("sigmoid"), ops.Sigmoid{}, g.Conv(g.name("conv_1x1"), x, g.pick(1, c), ir.HW{1, 1}, ops.Conv{}, true))
 		d = g.Op(g.name("above"), ops.Add{}, d, g.Fill(g.name("half"), 0.5, 1, 1, 1))
 		return g.Op(g.name("div"), ops.Div{}, x, d)
-	case 7: // root of a square
+	case 7: // square root of x*x + 0.1
 		if !at(ops.Sqrt{}) || !at(ops.Mul{}) || !at(ops.Add{}) {
 			return nil
 		}
 		y := g.Op(g.name("square"), ops.Mul{}, x, x)
 		y = g.Op(g.name("above"), ops.Add{}, y, g.Fill(g.name("tenth"), 0.1))
 		return g.Op(g.name("sqrt"), ops.Sqrt{}, y)
-	case 8: // a number for each channel from a constant
+	case 8: // subtract, or multiply by, a constant for each channel
 		k := g.Weight(g.name("offset"), ir.Constant, 0, 1, c, 1, 1)
 		var op ir.Op = ops.Sub{}
 		if g.coin() {
@@ -410,7 +412,7 @@ func (g *gen) odd(x *ir.Value, depth int) *ir.Value {
 	}
 }
 
-// tail ends a network with numbers for classes.
+// tail ends a network with one number for each class.
 func (g *gen) tail(x *ir.Value, classes int) *ir.Value {
 	red := ops.Reduce{Kind: ops.ReduceMean, Axes: "2,3"}
 	switch k := g.IntN(5); {

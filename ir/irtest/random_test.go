@@ -9,9 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/ref"
 )
 
-// Random networks are valid, evaluate to finite numbers that differ between
-// images, repeat themselves, and among them hold every op that is not for
-// gradients.
+// Random networks are valid, evaluate to finite numbers, and are the same for the same
+// seed. Together they contain every op that is not only for gradients.
 func TestRandom(t *testing.T) {
 	seen := map[string]int{}
 	nodes, heads := 0, 0
@@ -64,7 +63,7 @@ func lines(g *ir.Graph) (r []string) {
 	return r
 }
 
-// What Skip names does not occur.
+// Ops that Skip excludes do not occur.
 func TestSkip(t *testing.T) {
 	for seed := range int64(200) {
 		g := Random(seed, Options{Skip: func(op ir.Op) bool {

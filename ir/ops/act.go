@@ -8,7 +8,7 @@ import (
 )
 
 // Act is an activation that conv and dense apply to their result: none, relu,
-// sigmoid or tanh. It is set by the pass that fuses activations.
+// sigmoid or tanh. The pass fuse-act sets it.
 type Act string
 
 // The activations.
@@ -61,8 +61,8 @@ func (a Act) apply(xs []float64) {
 	}
 }
 
-// grad returns the gradient before the activation, from that behind it and the
-// activation's output.
+// grad returns the gradient with respect to the activation's input, given the gradient
+// dy with respect to its output and the output y.
 func (a Act) grad(b *ir.Builder, dy, y *ir.Value) *ir.Value {
 	switch a {
 	case ActReLU:
@@ -75,7 +75,7 @@ func (a Act) grad(b *ir.Builder, dy, y *ir.Value) *ir.Value {
 	return dy
 }
 
-// relu lets NaN pass, which compares with nothing.
+// relu returns NaN for NaN, because the comparison x <= 0 is then false.
 func relu(x float64) float64 {
 	if x <= 0 {
 		return 0

@@ -15,20 +15,21 @@ var _ = ir.Define[Adam]("adam", "Step of Adam (Kingma 2015, algorithm 1) or Adam
 	ir.Example{Op: Adam{Beta1: 0.9, Beta2: 1, Eps: 1e-8, LR: 1}, In: shapes("5", "5", "scalar", "i64:scalar", "5", "5"), Violates: 3},
 ).ForGradients()
 
-// Adam scales the moving average of the gradient by that of its square (Kingma
-// 2015, algorithm 1). With t = step + 1 and g = grad + decay * param:
+// Adam divides a moving average of the gradient by the square root of a moving average
+// of the squared gradient (Kingma 2015, algorithm 1). With t = step + 1 and g = grad +
+// decay * param:
 //
 //	m' = beta1 * m + (1-beta1) * g        s' = beta2 * s + (1-beta2) * g^2
 //	param' = param - lr*rate * (m' / (1-beta1^t)) / (sqrt(s' / (1-beta2^t)) + eps)
 //
-// decoupled is AdamW (Loshchilov 2019, algorithm 2): g = grad, and lr*rate *
-// decay * param is subtracted as well. Outputs are param', m' and s'.
+// With decoupled it is AdamW (Loshchilov 2019, algorithm 2): g = grad, and
+// lr*rate * decay * param is also subtracted from param. Outputs are param', m' and s'.
 //
 // Constraints:
 //
-//	(1) operands param, grad, rate, a scalar, step, a scalar i64 that counts from 0, m and s
-//	(2) param, grad, m and s have one shape
-//	(3) beta1 and beta2 within 0..1, 1 excluded; eps, decay and lr not negative and finite
+//	(1) operands param, grad, rate (a scalar), step (a scalar i64 that counts from 0), m and s
+//	(2) param, grad, m and s have the same shape
+//	(3) 0 <= beta1 < 1, 0 <= beta2 < 1; eps, decay and lr are finite and not negative
 type Adam struct {
 	Beta1     float64 `dsl:"beta1,default=0.9"`
 	Beta2     float64 `dsl:"beta2,default=0.999"`
@@ -54,7 +55,7 @@ func (a Adam) Infer(in []ir.Type) ([]ir.Type, error) {
 	return append(like(in[0]), append(like(in[0]), like(in[0])...)...), nil
 }
 
-// Eval is the formulas.
+// Eval computes the formulas.
 func (a Adam) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	p, m, s := in[0].Clone(), in[4].Clone(), in[5].Clone()
 	rate, t := a.LR*in[2].Data[0], in[3].Data[0]+1
@@ -73,5 +74,5 @@ func (a Adam) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{p, m, s}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (Adam) Cost(in, _ []ir.Type) ir.Cost { return ops1(16, in[0]) }

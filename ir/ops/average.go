@@ -15,15 +15,15 @@ var _ = ir.Define[Average]("average", "Step of a running average of weights (Pol
 	ir.Example{Op: Average{Decay: 1.5}, In: shapes("5", "5", "i64:scalar"), Violates: 3},
 ).ForGradients()
 
-// Average is average + f * (value - average) with f = max(1-decay, 1/(step+1)): the
-// mean of all values during the first 1/(1-decay) steps, then an exponential
-// average. It needs no first value and no correction of a bias towards it. With
-// decay 1 it stays the mean (Polyak 1992, equation 2).
+// Average is average + f * (value - average) with f = max(1-decay, 1/(step+1)). During
+// the first 1/(1-decay) steps it is the mean of all values, then an exponential
+// average. So it needs no initial value, and no correction of the bias that an initial
+// value would cause. With decay 1 it remains the mean (Polyak 1992, equation 2).
 //
 // Constraints:
 //
-//	(1) operands average, value and step, a scalar i64 that counts from 0
-//	(2) average and value have one shape
+//	(1) operands average, value and step (a scalar i64 that counts from 0)
+//	(2) average and value have the same shape
 //	(3) 0 <= decay <= 1
 type Average struct {
 	Decay float64 `dsl:"decay,default=1"`
@@ -45,7 +45,7 @@ func (a Average) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (a Average) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	f := math.Max(1-a.Decay, 1/(in[2].Data[0]+1))
 	r := in[0].Clone()

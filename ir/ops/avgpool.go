@@ -15,9 +15,10 @@ var _ = ir.Define[AvgPool]("avgpool", "Average over windows.",
 	ir.Example{Op: AvgPool{Kernel: ir.HW{3, 8}, Stride: ir.HW{2, 2}}, In: shapes("Nx2x6x7"), Violates: 4},
 )
 
-// AvgPool is the mean of each window, over the elements of x in it or, with
-// include_pad, over these and the declared padding, which is 0. What ceil adds
-// behind the padding never counts. Output height and width as maxpool.
+// AvgPool is the mean of each window. The mean is over the elements of x in the window;
+// with include_pad, it is over these and the zeros of the padding. Rows and columns that
+// a window covers after the padding, because of ceil, never count. Output height and
+// width are those of maxpool.
 //
 // Constraints:
 //
@@ -43,7 +44,7 @@ func (a AvgPool) Infer(in []ir.Type) ([]ir.Type, error) {
 	return inferPool("avgpool", a.pool(), in)
 }
 
-// Eval is a sum and a division.
+// Eval computes a sum and a division.
 func (a AvgPool) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	y, err := a.pool().output("avgpool", x.Shape)
@@ -63,7 +64,8 @@ func (a AvgPool) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// count is what the sum of a window is divided by.
+// count returns the divisor of a window's sum: the number of its elements, or with
+// include_pad that of its elements and padding.
 func (a AvgPool) count(y0, y1, x0, x1, padded int) float64 {
 	if a.IncludePad {
 		return float64(padded)

@@ -12,15 +12,15 @@ var _ = ir.Define[AvgPoolDx]("avgpool_dx", "Gradient of avgpool.",
 	ir.Example{Op: AvgPoolDx{Kernel: ir.HW{3, 3}, Stride: ir.HW{2, 2}, In: ir.HW{6, 7}}, In: shapes("Nx2x3x3"), Violates: 3},
 ).ForGradients()
 
-// AvgPoolDx gives each element of a window dy divided by what its sum was
-// divided by. Height and width of the input are an attribute, since a stride
-// forgets them.
+// AvgPoolDx adds, for each window, dy / count to each element of the window, where
+// count is the divisor that avgpool used. The input's height and width are an attribute,
+// because several input sizes can give the same output size.
 //
 // Constraints:
 //
 //	(1) one operand dy[N,C,OH,OW]
-//	(2) an input of that size fits avgpool
-//	(3) dy has the height and width of its output
+//	(2) avgpool accepts an input of size in
+//	(3) dy has the height and width of that avgpool's output
 type AvgPoolDx struct {
 	Kernel     ir.HW   `dsl:"kernel"`
 	Stride     ir.HW   `dsl:"stride,default=1x1"`
@@ -58,7 +58,7 @@ func (a AvgPoolDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(dy[0], dy[1], a.In[0], a.In[1])), nil
 }
 
-// Eval spreads each dy.
+// Eval adds each dy to the elements of its window.
 func (a AvgPoolDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy := in[0]
 	f := a.forward()

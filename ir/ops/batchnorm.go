@@ -16,14 +16,14 @@ var _ = ir.Define[BatchNorm]("batchnorm", "Batch normalization with given mean a
 )
 
 // BatchNorm is y = gamma * (x - mean) / sqrt(variance + eps) + beta, per channel
-// (Ioffe 2015, algorithm 2, step 11). Its mean and variance are what training
-// left in the running statistics; training itself uses batchnorm_train.
+// (Ioffe 2015, algorithm 2, step 11). Its mean and variance are the running statistics
+// at the end of training. Training itself uses batchnorm_train.
 //
 // Constraints:
 //
 //	(1) operands x[N,C,...], gamma[C], beta[C], mean[C], variance[C]
 //	(2) the last four have C elements
-//	(3) eps is not negative and finite, momentum within 0..1
+//	(3) eps is finite and not negative, 0 <= momentum <= 1
 type BatchNorm struct {
 	Eps      float64 `dsl:"eps,default=1e-05"`
 	Momentum float64 `dsl:"momentum,default=0.9"` // running = momentum * running + (1 - momentum) * batch
@@ -42,8 +42,8 @@ func (n BatchNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// check checks constraints 1 to 3 for operands of which the one at x is x, those
-// before it are of its shape, and those behind it have C elements.
+// check checks constraints 1 to 3. in[x] is the operand x[N,C,...]. The operands before
+// it must have its shape, those after it C elements.
 func (n BatchNorm) check(op string, s signature, in []ir.Type, x int) error {
 	if err := checkChannels(op, s, in); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (n BatchNorm) check(op string, s signature, in []ir.Type, x int) error {
 	return nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (n BatchNorm) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	y := in[0].Clone()
 	channels(y, func(c int, xs []float64) {
@@ -82,10 +82,11 @@ func channels(x *tensor.Tensor, f func(c int, xs []float64)) {
 	}
 }
 
-// Cost is a multiplication and an addition an element: the rest is per channel.
+// Cost is one multiplication and one addition for each element. The work for each
+// channel is not counted.
 func (BatchNorm) Cost(_, out []ir.Type) ir.Cost { return ops1(2, out[0]) }
 
-// Grad is that of fixed statistics.
+// Grad is batchnorm_fixed_dx, because mean and variance do not depend on x.
 func (n BatchNorm) Grad(b *ir.Builder, node *ir.Node, dy []*ir.Value) []*ir.Value {
 	return b.DoN(BatchNormFixedDx{Eps: n.Eps}, dy[0], node.In[0], node.In[1], node.In[3], node.In[4])[:5]
 }

@@ -14,18 +14,18 @@ var _ = ir.Define[BatchNormDx]("batchnorm_dx", "Gradients of batchnorm_train (Io
 	ir.Example{Op: BatchNormDx{Eps: -1}, In: shapes("Nx3x4x2", "Nx3x4x2", "3", "3", "3"), Violates: 3},
 ).ForGradients()
 
-// BatchNormDx returns the gradients of x, gamma and beta for batchnorm_train,
-// from the mean m and the biased variance v that it returned (Ioffe 2015,
-// section 3, the chain rule simplified). With r = 1/sqrt(v + eps), z = (x-m)*r,
-// sums and means over all of a channel:
+// BatchNormDx returns the gradients of x, gamma and beta for batchnorm_train, from the
+// mean m and the biased variance v that batchnorm_train returned (Ioffe 2015, section 3,
+// simplified). With r = 1/sqrt(v + eps) and z = (x-m)*r, and sums and means over all
+// elements of a channel:
 //
 //	dbeta = sum dy    dgamma = sum dy*z    dx = gamma * r * (dy - mean(dy) - z * mean(dy*z))
 //
 // Constraints:
 //
 //	(1) operands dy[N,C,...], x[N,C,...], gamma[C], m[C], v[C]
-//	(2) x has the shape of dy, the others C elements
-//	(3) eps is not negative and finite
+//	(2) x has the shape of dy, the others have C elements
+//	(3) eps is finite and not negative
 type BatchNormDx struct {
 	Eps float64 `dsl:"eps,default=1e-05"`
 }
@@ -41,7 +41,7 @@ func (n BatchNormDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{like(in[1])[0], like(in[2])[0], like(in[2])[0]}, nil
 }
 
-// Eval is the formulas.
+// Eval computes the formulas.
 func (n BatchNormDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x, gamma, m, v := in[0], in[1], in[2].Data, in[3].Data, in[4].Data
 	sum, dot := batchSums(dy, x, m)
@@ -63,5 +63,5 @@ func (n BatchNormDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx, dg, db}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (BatchNormDx) Cost(in, _ []ir.Type) ir.Cost { return ops1(9, in[0]) }

@@ -14,9 +14,9 @@ var _ = ir.Define[BatchNormFixedDx]("batchnorm_fixed_dx", "Gradients of batchnor
 	ir.Example{Op: BatchNormFixedDx{Eps: -1}, In: shapes("Nx3x4x2", "Nx3x4x2", "3", "3", "3"), Violates: 3},
 ).ForGradients()
 
-// BatchNormFixedDx returns the gradients of x, gamma, beta, mean and variance
-// for batchnorm with statistics that do not depend on x. With r = 1/sqrt(variance
-// + eps), sums over all of a channel:
+// BatchNormFixedDx returns the gradients of x, gamma, beta, mean and variance for
+// batchnorm, whose statistics do not depend on x. With r = 1/sqrt(variance + eps) and
+// sums over all elements of a channel:
 //
 //	dx = dy * gamma * r            dgamma = sum dy * (x - mean) * r    dbeta = sum dy
 //	dmean = -gamma * r * sum dy    dvariance = -gamma * r^3 / 2 * sum dy * (x - mean)
@@ -24,8 +24,8 @@ var _ = ir.Define[BatchNormFixedDx]("batchnorm_fixed_dx", "Gradients of batchnor
 // Constraints:
 //
 //	(1) operands dy[N,C,...], x[N,C,...], gamma[C], mean[C], variance[C]
-//	(2) x has the shape of dy, the others C elements
-//	(3) eps is not negative and finite
+//	(2) x has the shape of dy, the others have C elements
+//	(3) eps is finite and not negative
 type BatchNormFixedDx struct {
 	Eps float64 `dsl:"eps,default=1e-05"`
 }
@@ -44,7 +44,7 @@ func (n BatchNormFixedDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{like(in[1])[0], like(c)[0], like(c)[0], like(c)[0], like(c)[0]}, nil
 }
 
-// Eval is the formulas.
+// Eval computes the formulas.
 func (n BatchNormFixedDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	gamma, mean, variance := in[2].Data, in[3].Data, in[4].Data
 	dx := in[0].Clone()
@@ -66,7 +66,7 @@ func (n BatchNormFixedDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx, dg, db, dm, dv}, nil
 }
 
-// batchSums returns for each channel the sums of dy and of dy * (x - mean).
+// batchSums returns, for each channel, the sum of dy and the sum of dy * (x - mean).
 func batchSums(dy, x *tensor.Tensor, mean []float64) (sum, dot []float64) {
 	sum, dot = make([]float64, len(mean)), make([]float64, len(mean))
 	_, _, inner := around(x.Shape, 1)
@@ -81,5 +81,5 @@ func batchSums(dy, x *tensor.Tensor, mean []float64) (sum, dot []float64) {
 	return sum, dot
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (BatchNormFixedDx) Cost(in, _ []ir.Type) ir.Cost { return ops1(5, in[0]) }

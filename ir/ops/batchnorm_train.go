@@ -16,9 +16,9 @@ var _ = ir.Define[BatchNormTrain]("batchnorm_train", "Batch normalization over t
 	ir.Example{Op: BatchNormTrain{Eps: 1e-3, Momentum: 2}, In: shapes("Nx3x4x2", "3", "3", "3", "3"), Violates: 3},
 ).ForGradients()
 
-// BatchNormTrain normalizes each channel by the mean and the variance of the
-// batch, y = gamma * (x - m) / sqrt(v + eps) + beta, m the mean over N, H and W,
-// v the biased variance, sum (x-m)^2 / count (Ioffe 2015, algorithm 1). Outputs:
+// BatchNormTrain normalizes each channel by the mean and the variance of the batch:
+// y = gamma * (x - m) / sqrt(v + eps) + beta, where m is the mean over N, H and W, and
+// v = sum (x-m)^2 / count the biased variance (Ioffe 2015, algorithm 1). Outputs:
 //
 //	y
 //	m and v, which batchnorm_dx needs
@@ -30,7 +30,7 @@ var _ = ir.Define[BatchNormTrain]("batchnorm_train", "Batch normalization over t
 //
 //	(1) operands x[N,C,...], gamma[C], beta[C], running mean[C], running variance[C]
 //	(2) the last four have C elements
-//	(3) eps is not negative and finite, momentum within 0..1
+//	(3) eps is finite and not negative, 0 <= momentum <= 1
 type BatchNormTrain struct {
 	Eps      float64 `dsl:"eps,default=1e-05"`
 	Momentum float64 `dsl:"momentum,default=0.9"`
@@ -39,7 +39,7 @@ type BatchNormTrain struct {
 // Operands are x, gamma, beta and the running mean and variance.
 func (BatchNormTrain) Operands() []string { return batchNormSig.names() }
 
-// Infer returns the shape of x and four of C elements.
+// Infer returns the shape of x and four times [C].
 func (n BatchNormTrain) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := BatchNorm(n).check("batchnorm_train", batchNormSig, in, 0); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (n BatchNormTrain) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{like(in[0])[0], like(c)[0], like(c)[0], like(c)[0], like(c)[0]}, nil
 }
 
-// Eval takes the mean first and then the variance around it.
+// Eval computes the mean first, and then the variance from the differences to it.
 func (n BatchNormTrain) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	nc := x.Shape[1]
@@ -79,7 +79,7 @@ func (n BatchNormTrain) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 // Cost is an estimate for each element: two passes for the statistics, one for y.
 func (BatchNormTrain) Cost(_, out []ir.Type) ir.Cost { return ops1(6, out[0]) }
 
-// Grad is batchnorm_dx for y; nothing else may lead to the loss.
+// Grad is batchnorm_dx for y. It fails if another output leads to the loss.
 func (n BatchNormTrain) Grad(b *ir.Builder, node *ir.Node, dy []*ir.Value) []*ir.Value {
 	for i, d := range dy[1:] {
 		if d != nil {

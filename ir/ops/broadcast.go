@@ -5,9 +5,9 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// broadcast returns the shape that two shapes have in common by numpy's rule:
-// aligned at the last axis, axes of 1 stretch. The batch stretches an axis of 1
-// and fits no other number.
+// broadcast returns the shape to which two shapes broadcast by numpy's rule: they are
+// aligned at the last axis, and axes of extent 1 stretch. An axis of extent 1 stretches
+// to the symbolic batch; no other number fits it. ok is false if the shapes do not fit.
 func broadcast(a, b ir.Shape) (ir.Shape, bool) {
 	n := max(len(a), len(b))
 	r := make(ir.Shape, n)
@@ -31,8 +31,8 @@ func broadcast(a, b ir.Shape) (ir.Shape, bool) {
 	return r, true
 }
 
-// inferBroadcast is Infer of the elementwise ops with several operands;
-// constraint 2 is that they broadcast.
+// inferBroadcast implements Infer for elementwise ops with several operands. Their
+// constraint 2 is that the operands broadcast.
 func inferBroadcast(op string, s signature, in []ir.Type) ([]ir.Type, error) {
 	if err := s.check(op, in); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func broadcastViolation(op string, operand int, a, b ir.Shape) *ir.ConstraintErr
 	return ir.Violation(op, 2, operand, "shapes %v and %v do not fit: each axis must be the same or 1", a, b)
 }
 
-// expand returns x stretched to a shape; x itself where it has it.
+// expand returns x stretched to a shape. It returns x itself if x has that shape.
 func expand(x *tensor.Tensor, shape []int) *tensor.Tensor {
 	if ir.Shape(shape).Equal(x.Shape) {
 		return x
@@ -69,12 +69,12 @@ func expand(x *tensor.Tensor, shape []int) *tensor.Tensor {
 	return r
 }
 
-// places maps the index of an element to that of another array with the same
-// axes, some of which have stride 0 there.
+// places maps the index of an element in one array to the index in another array with
+// other strides. A stride of 0 repeats an element along an axis.
 type places struct{ dims, strides []int }
 
-// stretched maps the elements of an array of shape to those of one of shape
-// small, which stretches to it.
+// stretched maps the elements of an array of the given shape to those of an array of
+// shape small, which broadcasts to it.
 func stretched(small, shape []int) places {
 	p := places{shape, make([]int, len(shape))}
 	s := tensor.Strides(small)
@@ -95,7 +95,7 @@ func (p places) of(i int) int {
 	return o
 }
 
-// zip evaluates an elementwise op of several operands from the first to the
+// zip applies an elementwise binary function to the operands, from the first to the
 // last.
 func zip(in []*tensor.Tensor, f func(a, b float64) float64) []*tensor.Tensor {
 	shape := ir.Shape(in[0].Shape)
@@ -111,8 +111,8 @@ func zip(in []*tensor.Tensor, f func(a, b float64) float64) []*tensor.Tensor {
 	return []*tensor.Tensor{r}
 }
 
-// sumTo sums v over the axes along which an operand of the shape was stretched:
-// the gradient of broadcasting.
+// sumTo sums v over the axes along which an operand of the given shape was stretched.
+// This is the gradient of broadcasting.
 func sumTo(b *ir.Builder, v *ir.Value, shape ir.Shape) *ir.Value {
 	have := v.Type.Shape
 	if have.Equal(shape) {

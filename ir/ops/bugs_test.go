@@ -18,7 +18,7 @@ func honest(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return n.Op.(ir.Differ).Grad(b, n, dy)
 }
 
-// edit changes the ops that the gradient is made of.
+// edit changes the nodes that a gradient consists of.
 func edit(f func(ir.Op) ir.Op) gradFunc {
 	return func(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 		first := len(b.Graph().Nodes)
@@ -30,7 +30,7 @@ func edit(f func(ir.Op) ir.Op) gradFunc {
 	}
 }
 
-// editing is edit of one type of op.
+// editing is edit for nodes with one type of op.
 func editing[T ir.Op](f func(*T)) gradFunc {
 	return edit(func(op ir.Op) ir.Op {
 		if x, ok := op.(T); ok {
@@ -41,7 +41,7 @@ func editing[T ir.Op](f func(*T)) gradFunc {
 	})
 }
 
-// as is the gradient of another op in its place.
+// as uses the gradient of another op instead.
 func as(f func(ir.Op) ir.Op) gradFunc {
 	return func(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 		m := *n
@@ -59,7 +59,7 @@ func only(f func(b *ir.Builder, dy, x, y *ir.Value) *ir.Value) gradFunc {
 	}
 }
 
-// after changes the finished gradients.
+// after changes the gradients after they have been built.
 func after(f func(b *ir.Builder, n *ir.Node, r []*ir.Value)) gradFunc {
 	return func(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 		r := slices.Clone(honest(b, n, dy))
@@ -94,7 +94,7 @@ func swapped(i, j int) gradFunc {
 
 func dyOnly(_ *ir.Builder, dy, _, _ *ir.Value) *ir.Value { return dy }
 
-// bugs are three wrong gradients of each op, of the kind that one writes.
+// bugs holds three wrong gradients for each op, with mistakes that are easy to make.
 var bugs = map[string][]bug{
 	"conv": {
 		{"pads of the input's gradient upside down", editing(func(c *ops.ConvDx) { c.Pad[0], c.Pad[2] = c.Pad[2], c.Pad[0] })},
@@ -330,7 +330,7 @@ var bugs = map[string][]bug{
 	},
 }
 
-// The check of gradients catches every one of them.
+// checkGrad finds every wrong gradient in bugs.
 func TestGradBugs(t *testing.T) {
 	for _, d := range ir.Defs() {
 		if _, ok := d.Default().(ir.Differ); !ok {

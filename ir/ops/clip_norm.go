@@ -13,12 +13,12 @@ var _ = ir.Define[ClipNorm]("clip_norm", "Gradient scaled down where the norm of
 	ir.Example{Op: ClipNorm{}, In: shapes("4x3", "scalar"), Violates: 2},
 ).ForGradients()
 
-// ClipNorm is x * min(1, bound/norm), norm being that of all gradients (Pascanu
-// 2013, algorithm 1).
+// ClipNorm is x * min(1, bound/norm), where norm is the norm of all gradients together
+// (Pascanu 2013, algorithm 1).
 //
 // Constraints:
 //
-//	(1) operands x and norm, a scalar
+//	(1) operands x and norm (a scalar)
 //	(2) bound is above 0 and finite
 type ClipNorm struct {
 	Bound float64 `dsl:"bound"`
@@ -43,7 +43,7 @@ func (c ClipNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 // Eval multiplies.
 func (c ClipNorm) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	f := 1.0
-	if n := in[1].Data[0]; !(n <= c.Bound) { // NaN as well
+	if n := in[1].Data[0]; !(n <= c.Bound) { // also if n is NaN
 		f = c.Bound / n
 	}
 	x := in[0].Clone()

@@ -13,7 +13,7 @@ var _ = ir.Define[ClipValue]("clip_value", "Elements bounded in magnitude.",
 	ir.Example{Op: ClipValue{}, In: shapes("4x3"), Violates: 2},
 ).ForGradients()
 
-// ClipValue is x brought into -bound..bound; NaN passes.
+// ClipValue is x with each element limited to -bound..bound. NaN remains NaN.
 //
 // Constraints:
 //

@@ -19,18 +19,18 @@ var _ = ir.Define[Concat]("concat", "Values joined along an axis (Szegedy 2015, 
 // Constraints:
 //
 //	(1) one or more operands
-//	(2) axis is one of the first operand's, and not the symbolic batch
-//	(3) the shapes differ in that axis alone
+//	(2) axis is an axis of the first operand, but not the symbolic batch
+//	(3) the shapes differ only in that axis
 type Concat struct {
 	Axis int `dsl:"axis,default=1"`
 }
 
 var concatSig = sig("x...")
 
-// Operands are x.
+// Operands is x, repeated.
 func (Concat) Operands() []string { return concatSig.names() }
 
-// Infer returns the first shape with the axes added up.
+// Infer returns the first shape, with the extents along the axis added up.
 func (c Concat) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := concatSig.check("concat", in); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (c Concat) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(out...)), nil
 }
 
-// Eval copies.
+// Eval copies the operands.
 func (c Concat) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	shape := append([]int(nil), in[0].Shape...)
 	for _, x := range in[1:] {
@@ -77,7 +77,7 @@ func (c Concat) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Grad is a split.
+// Grad is a split of dy, or slices if a split cannot have that many outputs.
 func (c Concat) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	if len(n.In) == 1 {
 		return dy

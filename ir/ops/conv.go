@@ -20,16 +20,17 @@ var _ = ir.Define[Conv]("conv", "Two-dimensional convolution (cross-correlation)
 )
 
 // Conv is y[n,o,p,q] = act(bias[o] + sum over c,i,j of weight[o,c,i,j] *
-// x[n,c,p*sh-top+i*dh,q*sw-left+j*dw]), c over the channels of o's group,
-// elements outside of x being 0 (LeCun 1998, section II; groups: Krizhevsky
-// 2012, section 3.5; dilation: Yu 2016, section 2).
+// x[n,c,p*sh-top+i*dh,q*sw-left+j*dw]), where c runs over the input channels of o's
+// group, sh and sw are the strides, dh and dw the dilations, and elements outside of x
+// are 0 (LeCun 1998, section II; groups: Krizhevsky 2012, section 3.5; dilation: Yu
+// 2016, section 2).
 //
 // Output height: (H + top + bottom - ((KH-1)*dh + 1)) / sh + 1, rounded down;
 // width likewise.
 //
 // Constraints:
 //
-//	(1) operands x[N,C,H,W], weight[O,C/groups,KH,KW] and, optional, bias[O]
+//	(1) operands x[N,C,H,W], weight[O,C/groups,KH,KW] and optionally bias[O]
 //	(2) stride, dilation and groups are at least 1, pads at least 0
 //	(3) C is groups times the weight's second axis
 //	(4) O is a multiple of groups
@@ -68,8 +69,8 @@ func (c Conv) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(x[0], w[0], oh, ow)), nil
 }
 
-// geometry checks constraints 2 to 5 for the input's and the weight's shape and
-// returns the output's height and width.
+// geometry checks constraints 2 to 5 for the shapes of input and weight. It returns the
+// output's height and width.
 func (c Conv) geometry(op string, x, w ir.Shape) (oh, ow int, err error) {
 	if !bounded(1, c.Stride[0], c.Stride[1], c.Dilation[0], c.Dilation[1], c.Groups) || !bounded(0, c.Pad[:]...) {
 		return 0, 0, ir.Violation(op, 2, -1, "stride %v, dilation %v and groups %d must be at least 1, pad %v at least 0, all at most %d", c.Stride, c.Dilation, c.Groups, c.Pad, ir.MaxDim)
@@ -93,13 +94,13 @@ func (c Conv) geometry(op string, x, w ir.Shape) (oh, ow int, err error) {
 	return oh, ow, nil
 }
 
-// shape returns the geometry for an input and an output.
+// shape returns the geometry for the given shapes of input, weight and output.
 func (c Conv) shape(x, w, y []int) convShape {
 	return convShape{n: x[0], c: x[1], h: x[2], w: x[3], o: y[1], oh: y[2], ow: y[3], kh: w[2], kw: w[3],
 		stride: c.Stride, pad: c.Pad, dilation: c.Dilation, groups: c.Groups}
 }
 
-// Eval unrolls bands of the input and multiplies them with the filters.
+// Eval unrolls bands of rows of the input and multiplies them with the filters.
 func (c Conv) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x, w := in[0], in[1]
 	oh, ow, err := c.geometry("conv", x.Shape, w.Shape)
@@ -116,7 +117,8 @@ func (c Conv) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost counts a multiply-accumulate for each weight and output pixel.
+// Cost counts one multiply-accumulate for each weight of a filter and each output
+// element.
 func (c Conv) Cost(in, out []ir.Type) ir.Cost {
 	k := in[1].Shape
 	cost := ir.Cost{MACs: int64(out[0].Shape.Size()) * int64(k[1]*k[2]*k[3])}
@@ -134,8 +136,8 @@ func (c Conv) Window(in []ir.Type) (kernel, stride, dilation ir.HW) {
 	return ir.HW{in[1].Shape[2], in[1].Shape[3]}, c.Stride, c.Dilation
 }
 
-// Grad is conv_dx, conv_dw and a sum over N, H and W, behind the gradient of the
-// activation.
+// Grad is conv_dx for x, conv_dw for the weight, and a sum over N, H and W for the bias,
+// all of the gradient before the activation.
 func (c Conv) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	d := c.Act.grad(b, dy[0], n.Out[0])
 	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape

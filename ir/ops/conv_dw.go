@@ -12,14 +12,14 @@ var _ = ir.Define[ConvDw]("conv_dw", "Gradient of a convolution's weights.",
 	ir.Example{Op: ConvDw{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, Kernel: ir.HW{3, 3}}, In: shapes("Nx4x5x5", "Nx3x7x6"), Violates: 3},
 ).ForGradients()
 
-// ConvDw is dw[o,c,i,j], the sum of dy[n,o,p,q] * x[n,c,p*sh-top+i*dh,
-// q*sw-left+j*dw] over all n,p,q.
+// ConvDw is the gradient of a convolution's weight: dw[o,c,i,j] is the sum over n,p,q of
+// dy[n,o,p,q] * x[n,c,p*sh-top+i*dh,q*sw-left+j*dw], in the notation of Conv.
 //
 // Constraints:
 //
 //	(1) operands dy[N,O,OH,OW] and x[N,C,H,W]
-//	(2) the attributes fit x as conv demands, for a kernel of that size
-//	(3) that conv's output has the shape of dy
+//	(2) conv with these attributes accepts x and a weight with this kernel
+//	(3) the output of that conv has the shape of dy
 type ConvDw struct {
 	Stride   ir.HW   `dsl:"stride,default=1x1"`
 	Pad      ir.Pads `dsl:"pad"`
@@ -57,14 +57,14 @@ func (c ConvDw) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(w...)), nil
 }
 
-// Eval is a sum over images and pixels for each weight.
+// Eval computes a sum over images and pixels for each weight.
 func (c ConvDw) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x := in[0], in[1]
 	w := []int{dy.Shape[1], x.Shape[1] / c.Groups, c.Kernel[0], c.Kernel[1]}
 	return []*tensor.Tensor{c.conv().shape(x.Shape, w, dy.Shape).weights(dy.Data, x.Data)}, nil
 }
 
-// Cost is that of the convolution.
+// Cost is the same as that of the forward convolution.
 func (c ConvDw) Cost(in, out []ir.Type) ir.Cost {
 	k := out[0].Shape
 	return ir.Cost{MACs: int64(in[0].Shape.Size()) * int64(k[1]*k[2]*k[3])}

@@ -12,16 +12,17 @@ var _ = ir.Define[ConvDx]("conv_dx", "Gradient of a convolution's input.",
 	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, In: ir.HW{7, 6}}, In: shapes("Nx4x5x5", "4x3x3x3"), Violates: 3},
 ).ForGradients()
 
-// ConvDx is dx[n,c,h,w], the sum of dy[n,o,p,q] * weight[o,c,i,j] over all
-// (o,p,q,i,j) for which Conv reads (c,h,w): a convolution of dy, spread by the
-// stride, with the weights turned round. The height and width of the input are
-// an attribute, since a stride forgets them.
+// ConvDx is the gradient of a convolution's input: dx[n,c,h,w] is the sum of
+// dy[n,o,p,q] * weight[o,c,i,j] over all (o,p,q,i,j) for which Conv multiplies
+// x[n,c,h,w] by weight[o,c,i,j]. That is a convolution of dy, spread out by the stride,
+// with the flipped weights. The input's height and width are an attribute, because
+// with a stride several input sizes can give the same output size.
 //
 // Constraints:
 //
 //	(1) operands dy[N,O,OH,OW] and weight[O,C/groups,KH,KW]
-//	(2) the attributes fit the weight as conv demands, for an input of that size
-//	(3) that conv's output has the shape of dy
+//	(2) conv with these attributes accepts the weight and an input of size in
+//	(3) the output of that conv has the shape of dy
 type ConvDx struct {
 	Stride   ir.HW   `dsl:"stride,default=1x1"`
 	Pad      ir.Pads `dsl:"pad"`
@@ -59,14 +60,14 @@ func (c ConvDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(x...)), nil
 }
 
-// Eval is the transpose of conv's.
+// Eval computes the transpose of the linear map that conv computes.
 func (c ConvDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, w := in[0], in[1]
 	x := []int{dy.Shape[0], w.Shape[1] * c.Groups, c.In[0], c.In[1]}
 	return []*tensor.Tensor{c.conv().shape(x, w.Shape, dy.Shape).data(dy.Data, w.Data)}, nil
 }
 
-// Cost is that of the convolution.
+// Cost is the same as that of the forward convolution.
 func (c ConvDx) Cost(in, _ []ir.Type) ir.Cost {
 	k := in[1].Shape
 	return ir.Cost{MACs: int64(in[0].Shape.Size()) * int64(k[1]*k[2]*k[3])}

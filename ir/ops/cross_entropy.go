@@ -15,17 +15,17 @@ var _ = ir.Define[CrossEntropy]("cross_entropy", "Mean softmax cross-entropy of 
 	ir.Example{Op: CrossEntropy{Smoothing: 1}, In: shapes("Nx5", "i64:N"), Violates: 3},
 )
 
-// CrossEntropy is the mean over n of -sum over c of q[n,c] * log_softmax(logits)[n,c]
-// with q = (1-smoothing) * [c is the label] + smoothing / C (Szegedy 2016,
-// section 7).
+// CrossEntropy is the mean over n of -sum over c of q[n,c] * log_softmax(logits)[n,c].
+// The target distribution is q[n,c] = (1-smoothing) * [c is the label of n] +
+// smoothing / C (Szegedy 2016, section 7).
 //
 // Constraints:
 //
-//	(1) operands logits[N,C] and labels[N] of i64
+//	(1) operands logits[N,C] and labels[N], which are i64
 //	(2) both have the same N
 //	(3) 0 <= smoothing < 1
 //
-// A label outside of 0..C-1 is an error of Eval.
+// Eval returns an error for a label outside of 0..C-1.
 type CrossEntropy struct {
 	Smoothing float64 `dsl:"smoothing"`
 }
@@ -49,7 +49,7 @@ func (c CrossEntropy) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float()), nil
 }
 
-// target returns q, for a valid label.
+// target returns q for a class, given a valid label.
 func (c CrossEntropy) target(label, class, classes int) float64 {
 	q := c.Smoothing / float64(classes)
 	if class == label {
@@ -58,7 +58,7 @@ func (c CrossEntropy) target(label, class, classes int) float64 {
 	return q
 }
 
-// checkLabels returns the labels as ints.
+// checkLabels returns the labels as ints, or an error if one is not in 0..classes-1.
 func checkLabels(labels *tensor.Tensor, classes int) ([]int, error) {
 	r := make([]int, len(labels.Data))
 	for i, v := range labels.Data {
@@ -70,7 +70,7 @@ func checkLabels(labels *tensor.Tensor, classes int) ([]int, error) {
 	return r, nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (c CrossEntropy) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	n, classes := in[0].Shape[0], in[0].Shape[1]
 	labels, err := checkLabels(in[1], classes)
@@ -85,7 +85,7 @@ func (c CrossEntropy) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{tensor.Scalar(sum / float64(n))}, nil
 }
 
-// Cost is an estimate, exp as eight.
+// Cost is an estimate in which exp counts as eight operations.
 func (CrossEntropy) Cost(in, _ []ir.Type) ir.Cost { return ops1(12, in[0]) }
 
 // Grad is cross_entropy_dx.

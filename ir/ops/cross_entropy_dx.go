@@ -14,11 +14,12 @@ var _ = ir.Define[CrossEntropyDx]("cross_entropy_dx", "Gradient of cross_entropy
 	ir.Example{Op: CrossEntropyDx{Smoothing: -1}, In: shapes("scalar", "Nx5", "i64:N"), Violates: 3},
 ).ForGradients()
 
-// CrossEntropyDx is dloss * (softmax(logits) - q) / N, q as cross_entropy has it.
+// CrossEntropyDx is dloss * (softmax(logits) - q) / N, with the target distribution q of
+// CrossEntropy.
 //
 // Constraints:
 //
-//	(1) operands dloss, a scalar, logits[N,C] and labels[N] of i64
+//	(1) operands dloss (a scalar), logits[N,C] and labels[N], which are i64
 //	(2) the last two have the same N
 //	(3) 0 <= smoothing < 1
 type CrossEntropyDx struct {
@@ -45,7 +46,7 @@ func (c CrossEntropyDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[1]), nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (c CrossEntropyDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	n, classes := in[1].Shape[0], in[1].Shape[1]
 	labels, err := checkLabels(in[2], classes)
@@ -59,5 +60,5 @@ func (c CrossEntropyDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate, exp as eight.
+// Cost is an estimate in which exp counts as eight operations.
 func (CrossEntropyDx) Cost(in, _ []ir.Type) ir.Cost { return ops1(13, in[1]) }

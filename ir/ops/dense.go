@@ -21,7 +21,7 @@ var _ = ir.Define[Dense]("dense", "Fully connected layer, with bias and activati
 //
 // Constraints:
 //
-//	(1) operands x[N,K], weight[O,K] and, optional, bias[O]
+//	(1) operands x[N,K], weight[O,K] and optionally bias[O]
 //	(2) x and weight have the same K
 //	(3) bias has O elements
 //	(4) act is none, relu, sigmoid or tanh
@@ -52,7 +52,7 @@ func (d Dense) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(x[0], w[0])), nil
 }
 
-// Eval is a sum for each output.
+// Eval computes a sum for each output.
 func (d Dense) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x, w := in[0], in[1]
 	n, k, o := x.Shape[0], x.Shape[1], w.Shape[0]
@@ -76,7 +76,7 @@ func (d Dense) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost counts a multiply-accumulate for each weight and image.
+// Cost counts one multiply-accumulate for each weight and each image.
 func (d Dense) Cost(in, out []ir.Type) ir.Cost {
 	c := ir.Cost{MACs: int64(out[0].Shape.Size()) * int64(in[1].Shape[1])}
 	if len(in) > 2 {
@@ -88,8 +88,8 @@ func (d Dense) Cost(in, out []ir.Type) ir.Cost {
 	return c
 }
 
-// Grad is two matrix products and a sum over N, behind the gradient of the
-// activation.
+// Grad is a matrix product for x, another for the weight, and a sum over N for the bias,
+// all of the gradient before the activation.
 func (d Dense) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	g := d.Act.grad(b, dy[0], n.Out[0])
 	r := []*ir.Value{

@@ -13,8 +13,8 @@ var _ = ir.Define[Div]("div", "Quotient, elementwise.",
 	ir.Example{Op: Div{}, In: shapes("Nx3x4x2", "Nx3x4x3"), Violates: 2},
 )
 
-// Div is a / b, elementwise; shapes broadcast as in numpy: aligned at the last axis,
-// axes of 1 stretch.
+// Div is a / b, elementwise. Shapes broadcast as in numpy: they are aligned at the last
+// axis, and axes of extent 1 stretch.
 //
 // Constraints:
 //
@@ -25,7 +25,7 @@ type Div struct{}
 // Operands are a and b.
 func (Div) Operands() []string { return binarySig.names() }
 
-// Infer returns the shape that they have in common.
+// Infer returns the broadcast shape.
 func (Div) Infer(in []ir.Type) ([]ir.Type, error) { return inferBroadcast("div", binarySig, in) }
 
 // Eval is a / b.
@@ -36,7 +36,7 @@ func (Div) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 // Cost is one operation for each element.
 func (Div) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
-// Grad is dy/b and -dy/b * y, summed where an operand was stretched.
+// Grad is dy/b and -dy/b * y, summed over the axes along which an operand was stretched.
 func (Div) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	da := b.Do(Div{}, dy[0], n.In[1])
 	db := b.Do(Scale{By: -1}, b.Do(Mul{}, da, n.Out[0]))

@@ -11,9 +11,9 @@ var _ = ir.Define[Dropout]("dropout", "Identity; in training it drops elements a
 	ir.Example{Op: Dropout{P: 1}, In: shapes("Nx3"), Violates: 2},
 )
 
-// Dropout returns x: what training drops with probability p it scales by 1/(1-p)
-// there, so that inference has nothing to do (Srivastava 2014, section 10,
-// inverted). Training puts dropout_train in its place.
+// Dropout returns x. Training replaces it by dropout_train, which drops elements with
+// probability p and scales the others by 1/(1-p), so that inference has nothing to do
+// (inverted dropout; Srivastava 2014, section 10).
 //
 // Constraints:
 //
@@ -44,7 +44,7 @@ func checkDrop(op string, p float64) error {
 	return nil
 }
 
-// Eval copies.
+// Eval copies x.
 func (Dropout) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{in[0].Clone()}, nil
 }

@@ -16,23 +16,23 @@ var _ = ir.Define[DropoutTrain]("dropout_train", "Drops elements at random and s
 	ir.Example{Op: DropoutTrain{P: -0.5}, In: shapes("Nx3", "i64:scalar"), Violates: 2},
 ).ForGradients()
 
-// DropoutTrain is x * mask / (1-p), the mask being 0 with probability p and 1
-// otherwise (Srivastava 2014, section 4, scaled as in section 10). Masks are a
-// function of seed, layer, step and the element's place, so that they do not
-// depend on threads, batch chunks or memory layout, and a resumed run draws the
-// same. It is its own gradient.
+// DropoutTrain is x * mask / (1-p). The mask is 0 with probability p and 1 otherwise
+// (Srivastava 2014, section 4, scaled as in section 10). It depends only on seed, layer,
+// step and the element's position. So threads, chunks of a batch and the memory layout
+// do not change it, and a resumed run draws the same masks. The gradient of the op is
+// the same op applied to dy.
 //
-// The generator is Philox4x32-10 (Salmon 2011, section 3.3). Its key is the
-// first 8 bytes of SHA-256(seed as 8 bytes little endian, then the layer's
-// name), as two little-endian words. The element (n, c, s) of x[N,C,...], s its
-// place in the map (y*W + x), uses word c%4 of the block with the counter (s,
-// c/4, n, step mod 2^32): four neighbouring channels share a block, as they share
-// a vector in NCHW16c. The element is dropped where the word is below
-// floor(p * 2^32).
+// The random number generator is Philox4x32-10 (Salmon 2011, section 3.3). Its key is
+// the first 8 bytes of SHA-256(seed as 8 bytes little endian, then the layer's name), as
+// two little-endian words. Element (n, c, s) of x[N,C,...], where s is its position in
+// the map (y*W + x), uses word c%4 of the generator's block with the counter (s, c/4, n,
+// step mod 2^32). So four neighbouring channels share a block of the generator; in the
+// layout NCHW16c they are neighbours in memory. The element is dropped if the word is
+// below floor(p * 2^32).
 //
 // Constraints:
 //
-//	(1) operands x[N,C,...] and step, a scalar i64
+//	(1) operands x[N,C,...] and step (a scalar i64)
 //	(2) 0 <= p < 1
 type DropoutTrain struct {
 	P     float64 `dsl:"p"`
@@ -65,7 +65,7 @@ func (d DropoutTrain) Key() (k [2]uint32) {
 // Threshold returns the word below which an element is dropped.
 func (d DropoutTrain) Threshold() uint32 { return uint32(d.P * (1 << 32)) }
 
-// Eval draws element by element.
+// Eval draws the mask element by element.
 func (d DropoutTrain) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	y := in[0].Clone()
 	key, below := d.Key(), d.Threshold()
@@ -87,7 +87,8 @@ func (d DropoutTrain) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Philox returns the block of a counter: Philox4x32-10 (Salmon 2011).
+// Philox returns the four random words of Philox4x32-10 (Salmon 2011) for a key and a
+// counter.
 func Philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
 	for range 10 {
 		h0, l0 := bits.Mul32(0xD2511F53, ctr[0])
@@ -99,10 +100,10 @@ func Philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
 	return ctr
 }
 
-// Cost is an estimate: the generator's share and a product.
+// Cost is an estimate: a share of the generator's work, and a product.
 func (DropoutTrain) Cost(_, out []ir.Type) ir.Cost { return ops1(20, out[0]) }
 
-// Grad is the same mask on dy.
+// Grad applies the same mask to dy.
 func (d DropoutTrain) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Do(d, dy[0], n.In[1]), nil}
 }

@@ -12,12 +12,12 @@ var _ = ir.Define[Flatten]("flatten", "All axes but the first as one, C before H
 	ir.Example{Op: Flatten{}, In: shapes("N"), Violates: 2},
 )
 
-// Flatten is [N,C,H,W] as [N,C*H*W].
+// Flatten joins all axes except the first: [N,C,H,W] becomes [N,C*H*W].
 //
 // Constraints:
 //
 //	(1) one operand x
-//	(2) x has at least two axes, and the batch is none but the first
+//	(2) x has at least two axes; no axis except the first is the symbolic batch
 type Flatten struct{}
 
 // Operands is x.
@@ -35,7 +35,7 @@ func (Flatten) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(x[0], x[1:].Size())), nil
 }
 
-// Eval copies.
+// Eval copies the elements.
 func (Flatten) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	return []*tensor.Tensor{x.Clone().Reshape(x.Shape[0], tensor.Size(x.Shape[1:]))}, nil

@@ -28,7 +28,7 @@ func (GlobalAvgPool) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(in[0].Shape[0], in[0].Shape[1], 1, 1)), nil
 }
 
-// Eval is a sum and a division.
+// Eval computes a sum and a division.
 func (GlobalAvgPool) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	area := x.Shape[2] * x.Shape[3]

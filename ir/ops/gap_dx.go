@@ -12,7 +12,7 @@ var _ = ir.Define[GlobalAvgPoolDx]("gap_dx", "Gradient of gap.",
 	ir.Example{Op: GlobalAvgPoolDx{In: ir.HW{4, 5}}, In: shapes("Nx3x1x2"), Violates: 3},
 ).ForGradients()
 
-// GlobalAvgPoolDx gives each element of a map dy / (H*W).
+// GlobalAvgPoolDx is dy / (H*W) for each element of the map.
 //
 // Constraints:
 //
@@ -41,7 +41,7 @@ func (g GlobalAvgPoolDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(dy[0], dy[1], g.In[0], g.In[1])), nil
 }
 
-// Eval spreads each dy.
+// Eval writes dy / (H*W) to each element of the map.
 func (g GlobalAvgPoolDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy := in[0]
 	dx := tensor.New(dy.Shape[0], dy.Shape[1], g.In[0], g.In[1])

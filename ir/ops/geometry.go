@@ -2,10 +2,11 @@ package ops
 
 import "github.com/incc-lang/incc/ir"
 
-// extent returns the number of positions of a window of k taps, d apart, moved
-// by s over in elements with pads before and after; 0 or less where it does not
-// fit. With ceil a last window that hangs over the end counts, unless it would
-// start at or after in+before, in the padding behind (Caffe, PyTorch).
+// extent returns the output size of a convolution or pooling along one axis: the number
+// of positions of a kernel of size k, dilation d and stride s on an axis of extent in
+// with padding before and after. It is 0 or less if the kernel does not fit. With ceil,
+// a last window that ends after the padded input counts too, unless it would start in
+// the padding after the input, at in+before or later (as in Caffe and PyTorch).
 func extent(in, k, s, d, before, after int, ceil bool) int {
 	span := in + before + after - ((k-1)*d + 1)
 	if !ceil {
@@ -15,7 +16,7 @@ func extent(in, k, s, d, before, after int, ceil bool) int {
 		return span/s + 1
 	}
 	if span < 0 {
-		// Go's division rounds to zero: -((-a)/s) is the ceiling of a/s.
+		// Go's division rounds towards zero, so -((-a)/s) rounds a/s up for a < 0.
 		return -(-span / s) + 1
 	}
 	out := (span+s-1)/s + 1
@@ -32,7 +33,7 @@ type pool struct {
 	ceil           bool
 }
 
-// infer checks constraints 2 to 4 of the pools and returns the output's height
+// infer checks constraints 2 to 4 of maxpool and avgpool. It returns the output's height
 // and width.
 func (p pool) infer(op string, x ir.Shape) (h, w int, err error) {
 	if !bounded(1, p.kernel[0], p.kernel[1], p.stride[0], p.stride[1]) || !bounded(0, p.pad[:]...) {
@@ -55,9 +56,9 @@ func poolViolation(op string, num int, format string, args ...any) *ir.Constrain
 	return ir.Violation(op, num, 0, format, args...)
 }
 
-// window returns the rows and columns lo..hi-1 of the input under output element
-// (y, x), clipped to the input, and how many elements it holds if the declared
-// padding counts.
+// window returns the window of output element (y, x) on an input of h x w: the rows
+// y0..y1-1 and columns x0..x1-1 that lie in the input, and the number of elements of the
+// window in the padded input.
 func (p pool) window(y, x, h, w int) (y0, y1, x0, x1, padded int) {
 	y0, y1 = y*p.stride[0]-p.pad[0], y*p.stride[0]-p.pad[0]+p.kernel[0]
 	x0, x1 = x*p.stride[1]-p.pad[1], x*p.stride[1]-p.pad[1]+p.kernel[1]
@@ -65,8 +66,8 @@ func (p pool) window(y, x, h, w int) (y0, y1, x0, x1, padded int) {
 	return max(y0, 0), min(y1, h), max(x0, 0), min(x1, w), padded
 }
 
-// around splits a shape at an axis: the product of the axes before, the axis,
-// the product of those behind.
+// around splits a shape at an axis. It returns the product of the extents before the
+// axis, the axis's own extent, and the product of the extents after it.
 func around(shape []int, axis int) (outer, n, inner int) {
 	outer, inner = 1, 1
 	for i, d := range shape {

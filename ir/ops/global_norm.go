@@ -13,15 +13,15 @@ var _ = ir.Define[GlobalNorm]("global_norm", "Euclidean norm of all elements of 
 ).ForGradients()
 
 // GlobalNorm is the square root of the sum of the squares of all elements of all
-// operands: what clip_norm compares with its bound (Pascanu 2013, section 3.2).
-// It is not finite where one element of a gradient is not.
+// operands. clip_norm compares it with its bound (Pascanu 2013, section 3.2). It is not
+// finite if any element is not finite.
 //
 // Constraints:
 //
 //	(1) one or more operands
 type GlobalNorm struct{}
 
-// Operands are x.
+// Operands is x, repeated.
 func (GlobalNorm) Operands() []string { return concatSig.names() }
 
 // Infer returns a scalar.
@@ -32,7 +32,7 @@ func (GlobalNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float()), nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (GlobalNorm) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	s := 0.0
 	for _, x := range in {

@@ -19,7 +19,7 @@ func shapesPerOp() int {
 
 type gradFunc = func(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value
 
-// Every gradient is that of central differences.
+// Every gradient equals the one computed by central differences.
 func TestGrad(t *testing.T) {
 	for _, d := range ir.Defs() {
 		op, ok := d.Default().(ir.Differ)
@@ -40,7 +40,8 @@ func TestGrad(t *testing.T) {
 	}
 }
 
-// checkGrad differentiates a random use of an op, by its Grad or by another one.
+// checkGrad compares the gradient of a random use of an op with central differences. The
+// gradient is that of the op's Grad or of a given function.
 func checkGrad(name string, seed uint64, grad gradFunc) error {
 	r := newDraw(seed)
 	op, in := random[name](r)
@@ -56,8 +57,7 @@ func checkGrad(name string, seed uint64, grad gradFunc) error {
 		return fmt.Errorf("%s of %v: %w", ir.FormatOp(op), in, err)
 	}
 	what := fmt.Sprintf("%s of %v, batch %d, seed %d", ir.FormatOp(op), in, n, seed)
-	// The loss is the sum of outputs times weights; several outputs do not all
-	// take part.
+	// The loss is the sum of outputs times weights. Not all of several outputs take part.
 	dys := make([]*ir.Value, len(node.Out))
 	ws := make([]*tensor.Tensor, len(node.Out))
 	inputs := slices.Clone(xs)

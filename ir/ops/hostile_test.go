@@ -10,7 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// text returns an attribute of a kind as somebody might write it.
+// text returns a random text for an attribute of a kind, valid or not.
 func (r draw) text(kind, usual string) string {
 	if r.IntN(3) > 0 {
 		return usual
@@ -41,8 +41,8 @@ func (r draw) text(kind, usual string) string {
 	return []string{"none", "relu", "sum", "mean", "max", "", "tanh", "x"}[r.IntN(8)]
 }
 
-// Whatever attributes and operands a text asks for, Infer answers with types or
-// an error, never with a panic, and Eval then keeps to the types.
+// For any attributes and operands, Infer returns types or an error and does not panic.
+// If it returns types, Eval returns tensors of these types.
 func TestHostile(t *testing.T) {
 	for _, d := range ir.Defs() {
 		accepted, refused := 0, 0
@@ -99,7 +99,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// attempt infers and, where the types are small, evaluates.
+// attempt calls Infer and, if the types are small, Eval.
 func attempt(op ir.Op, in []ir.Type, r draw) (ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -117,7 +117,7 @@ func attempt(op ir.Op, in []ir.Type, r draw) (ok bool, err error) {
 	for _, ts := range [][]ir.Type{in, out} {
 		for _, x := range ts {
 			if x.Shape.Check() != nil {
-				return false, nil // as Builder.Add refuses it
+				return false, nil // Builder.Add refuses such a shape too
 			}
 			size = max(size, 2*int64(x.Shape.Size()))
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// TestHugeValues evaluates ops on values at the ends of float32's range: the
-// reference neither overflows nor loses what stands beside a huge value.
+// TestHugeValues evaluates ops on values at the limits of float32: the reference does not
+// overflow, and a huge value does not hide small ones.
 func TestHugeValues(t *testing.T) {
 	const big = 3e38
 	ln2 := math.Log(2)

@@ -14,13 +14,13 @@ var _ = ir.Define[LogSoftmaxDx]("log_softmax_dx", "Gradient of log_softmax.",
 	ir.Example{Op: LogSoftmaxDx{Axis: 4}, In: shapes("Nx5", "Nx5"), Violates: 3},
 ).ForGradients()
 
-// LogSoftmaxDx is dy - exp(y) * sum of dy, sums along the axis.
+// LogSoftmaxDx is dy - exp(y) * sum of dy, with the sum along the axis.
 //
 // Constraints:
 //
-//	(1) operands dy and y, log_softmax's output
+//	(1) operands dy and y, the output of log_softmax
 //	(2) both have the same shape
-//	(3) axis is one of theirs, and not the symbolic batch
+//	(3) axis is an axis of both, but not the symbolic batch
 type LogSoftmaxDx struct {
 	Axis int `dsl:"axis,default=1"`
 }
@@ -40,7 +40,7 @@ func (s LogSoftmaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (s LogSoftmaxDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, y := in[0], in[1]
 	dx := dy.Clone()
@@ -57,5 +57,5 @@ func (s LogSoftmaxDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (LogSoftmaxDx) Cost(_, out []ir.Type) ir.Cost { return ops1(11, out[0]) }

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// convShape is the geometry of a convolution and of its two gradients, for
-// shapes that are known.
+// convShape is the geometry of a convolution and of its two gradients, with all sizes
+// known.
 type convShape struct {
 	n, c, h, w int // input
 	o, oh, ow  int // output
@@ -20,17 +20,17 @@ type convShape struct {
 	groups     int
 }
 
-func (s convShape) ic() int { return s.c / s.groups } // input channels of a group
-func (s convShape) oc() int { return s.o / s.groups } // output channels of a group
-func (s convShape) k() int  { return s.ic() * s.kh * s.kw }
+func (s convShape) ic() int { return s.c / s.groups }       // input channels of a group
+func (s convShape) oc() int { return s.o / s.groups }       // output channels of a group
+func (s convShape) k() int  { return s.ic() * s.kh * s.kw } // weights of a filter
 
-// rows is how many output rows are unrolled at a time: a matrix of k x rows*ow
-// that stays in a core's cache.
+// rows returns how many output rows are unrolled at a time. The matrix of k x rows*ow
+// elements must fit into a core's cache.
 func (s convShape) rows() int { return max(1, min(s.oh, (1<<16)/max(1, s.k()*s.ow))) }
 
-// unroll writes the inputs of output rows y0..y1-1 of image n and group g to
-// col[k][pixel]: each row of col is what one weight of a filter is multiplied
-// with (im2col; Chellapilla 2006).
+// unroll writes the input elements that output rows y0..y1-1 of image n and group g need
+// to the matrix col[k][pixel]. Row k of col holds, for each output pixel, the element
+// that weight k of a filter is multiplied with (im2col; Chellapilla 2006).
 func (s convShape) unroll(col, x []float64, n, g, y0, y1 int) {
 	px := (y1 - y0) * s.ow
 	k := 0
@@ -62,7 +62,8 @@ func (s convShape) unroll(col, x []float64, n, g, y0, y1 int) {
 	}
 }
 
-// roll adds col to dx: the transpose of unroll.
+// roll adds each element of col to the element of dx that unroll would read it from. It
+// is the transpose of unroll.
 func (s convShape) roll(dx, col []float64, n, g, y0, y1 int) {
 	px := (y1 - y0) * s.ow
 	k := 0
@@ -89,8 +90,9 @@ func (s convShape) roll(dx, col []float64, n, g, y0, y1 int) {
 	}
 }
 
-// forward is the convolution without bias. Tasks write disjoint elements in a
-// fixed order, so the bits do not depend on the number of threads.
+// forward computes the convolution without bias. Tasks write disjoint elements, and the
+// order of each sum is fixed, so the bits of the result do not depend on the number of
+// threads.
 func (s convShape) forward(x, w []float64) *tensor.Tensor {
 	y := tensor.New(s.n, s.o, s.oh, s.ow)
 	rows := s.rows()
@@ -119,7 +121,7 @@ func (s convShape) forward(x, w []float64) *tensor.Tensor {
 	return y
 }
 
-// weigh adds the rows of col, each times its weight, to out.
+// weigh adds w[k] times row k of col to out, for all k.
 func weigh(out, w, col []float64) {
 	px := len(out)
 	k := 0
@@ -139,7 +141,7 @@ func weigh(out, w, col []float64) {
 	}
 }
 
-// weights is the gradient of the weights, OIHW.
+// weights computes the gradient of the weights, in the order OIHW.
 func (s convShape) weights(dy, x []float64) *tensor.Tensor {
 	dw := tensor.New(s.o, s.ic(), s.kh, s.kw)
 	rows := s.rows()
@@ -171,7 +173,7 @@ func (s convShape) weights(dy, x []float64) *tensor.Tensor {
 	return dw
 }
 
-// data is the gradient of the input.
+// data computes the gradient of the input.
 func (s convShape) data(dy, w []float64) *tensor.Tensor {
 	dx := tensor.New(s.n, s.c, s.h, s.w)
 	rows := s.rows()
@@ -200,8 +202,9 @@ func (s convShape) data(dy, w []float64) *tensor.Tensor {
 	return dx
 }
 
-// parallel runs tasks 0..n-1, each once; worker makes the function that one
-// goroutine runs them with, so that it can have memory of its own.
+// parallel runs the tasks 0..n-1, each once, on several goroutines. Each goroutine calls
+// worker once and runs its tasks with the function that worker returns, so that this
+// function can have its own memory.
 func parallel(n int, worker func() func(task int)) {
 	procs := min(n, runtime.GOMAXPROCS(0))
 	if procs <= 1 {

@@ -16,16 +16,16 @@ var _ = ir.Define[LRN]("lrn", "Local response normalization across channels (Kri
 	ir.Example{Op: LRN{Size: 5, Alpha: 1e-4, Beta: 0.75, K: 0}, In: shapes("Nx5x2x3"), Violates: 3},
 )
 
-// LRN is y[c] = x[c] / s[c]^beta with s[c] = k + alpha/size * sum of x[i]^2 over
-// the channels i from c - (size-1)/2 to c + size/2 (rounded down) that exist
-// (Krizhevsky 2012, section 3.3, with alpha divided by size as ONNX, Caffe and
-// PyTorch do).
+// LRN is y[c] = x[c] / s[c]^beta with s[c] = k + alpha/size * sum of x[i]^2. The sum is
+// over the existing channels i from c - (size-1)/2 to c + size/2, both rounded down.
+// This is Krizhevsky 2012, section 3.3, with alpha divided by size as in ONNX, Caffe
+// and PyTorch.
 //
 // Constraints:
 //
 //	(1) one operand x[N,C,H,W]
 //	(2) size is at least 1
-//	(3) k is above 0, alpha not negative, all of them finite: s stays positive
+//	(3) k is above 0, alpha is not negative, k, alpha and beta are finite; so s is positive
 type LRN struct {
 	Size  int     `dsl:"size"`
 	Alpha float64 `dsl:"alpha,default=0.0001"`
@@ -52,12 +52,12 @@ func (l LRN) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// span returns the channels lo..hi-1 that normalize channel c of n.
+// span returns the channels lo..hi-1 whose squares are summed for channel c of n.
 func (l LRN) span(c, n int) (lo, hi int) {
 	return max(0, c-(l.Size-1)/2), min(n, c+l.Size/2+1)
 }
 
-// norms returns s.
+// norms returns s for each element.
 func (l LRN) norms(x *tensor.Tensor) *tensor.Tensor {
 	s := tensor.New(x.Shape...)
 	outer, n, inner := around(x.Shape, 1)
@@ -78,7 +78,7 @@ func (l LRN) norms(x *tensor.Tensor) *tensor.Tensor {
 	return s
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (l LRN) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	y := l.norms(in[0])
 	for i, s := range y.Data {
@@ -87,7 +87,7 @@ func (l LRN) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost is an estimate: the window, and the power as ten.
+// Cost is an estimate in which the power counts as ten operations.
 func (l LRN) Cost(_, out []ir.Type) ir.Cost {
 	return ops1(min(l.Size, out[0].Shape[1])+12, out[0])
 }

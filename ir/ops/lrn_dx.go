@@ -15,13 +15,14 @@ var _ = ir.Define[LRNDx]("lrn_dx", "Gradient of lrn.",
 ).ForGradients()
 
 // LRNDx is dx[c] = dy[c] * s[c]^-beta - 2*beta*alpha/size * x[c] * sum of
-// dy[i] * x[i] * s[i]^(-beta-1) over the channels i whose window holds c.
+// dy[i] * x[i] * s[i]^(-beta-1). The sum is over the channels i whose window contains c;
+// s is that of LRN.
 //
 // Constraints:
 //
-//	(1) operands dy and x, lrn's input
-//	(2) x fits lrn
-//	(3) dy has the shape of its output
+//	(1) operands dy and x, the input of lrn
+//	(2) lrn accepts x
+//	(3) dy has the shape of lrn's output
 type LRNDx struct {
 	Size  int     `dsl:"size"`
 	Alpha float64 `dsl:"alpha,default=0.0001"`
@@ -35,7 +36,7 @@ func (LRNDx) Operands() []string { return gradXSig.names() }
 // Infer returns the shape of x.
 func (l LRNDx) Infer(in []ir.Type) ([]ir.Type, error) { return inferInput("lrn_dx", LRN(l), in) }
 
-// Eval goes over the windows as lrn does.
+// Eval visits the same windows as lrn.
 func (l LRNDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x := in[0], in[1]
 	s := LRN(l).norms(x)
@@ -58,7 +59,7 @@ func (l LRNDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate: two windows and the power as ten.
+// Cost is an estimate in which the power counts as ten operations.
 func (l LRNDx) Cost(_, out []ir.Type) ir.Cost {
 	return ops1(2*min(l.Size, out[0].Shape[1])+14, out[0])
 }

@@ -14,7 +14,7 @@ var _ = ir.Define[MatMul]("matmul", "Product of two matrices, either of them tra
 	ir.Example{Op: MatMul{}, In: shapes("Nx4", "5x3"), Violates: 2},
 )
 
-// MatMul is the product of a[M,K] and b[K,P]; with trans_a, a is [K,M], with
+// MatMul is the matrix product of a[M,K] and b[K,P]. With trans_a, a is [K,M]; with
 // trans_b, b is [P,K].
 //
 // Constraints:
@@ -31,7 +31,7 @@ var matMulSig = sig("a:** b:**")
 // Operands are a and b.
 func (MatMul) Operands() []string { return matMulSig.names() }
 
-// sizes returns the shapes after transposition: m x k and k2 x p.
+// sizes returns the shapes after transposition: rows x k and k2 x cols.
 func (m MatMul) sizes(a, b []int) (rows, k, k2, cols int) {
 	rows, k, k2, cols = a[0], a[1], b[0], b[1]
 	if m.TransA {
@@ -55,7 +55,7 @@ func (m MatMul) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(rows, cols)), nil
 }
 
-// Eval is a sum for each element.
+// Eval computes a sum for each element.
 func (m MatMul) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	a, b := in[0], in[1]
 	rows, k, _, cols := m.sizes(a.Shape, b.Shape)
@@ -80,13 +80,13 @@ func (m MatMul) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost counts a multiply-accumulate for each element and k.
+// Cost counts K multiply-accumulates for each element of the result.
 func (m MatMul) Cost(in, _ []ir.Type) ir.Cost {
 	rows, k, _, cols := m.sizes(in[0].Shape, in[1].Shape)
 	return ir.Cost{MACs: int64(max(rows, 1)) * int64(max(k, 1)) * int64(max(cols, 1))}
 }
 
-// Grad is two more products.
+// Grad is one matrix product for each operand.
 func (m MatMul) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	d, x, w := dy[0], n.In[0], n.In[1]
 	var dx, dw *ir.Value

@@ -12,8 +12,8 @@ var _ = ir.Define[Max]("max", "Maximum, elementwise, of two or more.",
 	ir.Example{Op: Max{}, In: shapes("Nx3x4x2", "Nx3x4x3"), Violates: 2},
 )
 
-// Max is the largest of its operands; shapes broadcast as in numpy. Ties go to
-// the first operand, NaN propagates.
+// Max is the elementwise maximum of its operands. Shapes broadcast as in numpy. If
+// several operands are the maximum, the first of them gets the gradient. NaN propagates.
 //
 // Constraints:
 //
@@ -24,10 +24,10 @@ type Max struct{}
 // Operands are a, b and so on.
 func (Max) Operands() []string { return manySig.names() }
 
-// Infer returns the shape that they have in common.
+// Infer returns the broadcast shape.
 func (Max) Infer(in []ir.Type) ([]ir.Type, error) { return inferBroadcast("max", manySig, in) }
 
-// Eval compares.
+// Eval compares the operands, from the first to the last.
 func (Max) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return zip(in, func(a, b float64) float64 {
 		if above(b, a) {
@@ -37,7 +37,7 @@ func (Max) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	}), nil
 }
 
-// Cost is one comparison for each element and further operand.
+// Cost is one comparison for each element and each operand after the first.
 func (Max) Cost(in, out []ir.Type) ir.Cost { return ops1(len(in)-1, out[0]) }
 
 // Grad is max_dx.

@@ -12,14 +12,14 @@ var _ = ir.Define[MaxDx]("max_dx", "Gradients of max, one for each operand.",
 	ir.Example{Op: MaxDx{}, In: shapes("Nx3x4x3", "Nx3x4x2", "3x4x2"), Violates: 3},
 ).ForGradients()
 
-// MaxDx gives each dy to the operand that was the largest, the first where
-// several were; where an operand was stretched its gradients add up.
+// MaxDx passes each dy to the operand that was the maximum; if several were, to the
+// first of them. The gradients of an operand that was stretched add up.
 //
 // Constraints:
 //
-//	(1) operands dy and max's two or more
-//	(2) these fit max
-//	(3) dy has the shape of its output
+//	(1) operands dy and the two or more operands of max
+//	(2) max accepts these operands
+//	(3) dy has the shape of max's output
 type MaxDx struct{}
 
 var maxDxSig = sig("dy a b...")
@@ -27,7 +27,7 @@ var maxDxSig = sig("dy a b...")
 // Operands are dy, a, b and so on.
 func (MaxDx) Operands() []string { return maxDxSig.names() }
 
-// Infer returns the shapes of the operands behind dy.
+// Infer returns the shapes of the operands after dy.
 func (MaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := maxDxSig.check("max_dx", in); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (MaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// Eval compares again.
+// Eval finds the maximum again.
 func (MaxDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, xs := in[0], in[1:]
 	out := make([]*tensor.Tensor, len(xs))

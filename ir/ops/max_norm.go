@@ -14,8 +14,8 @@ var _ = ir.Define[MaxNorm]("max_norm", "Weights of each output bounded in norm (
 	ir.Example{Op: MaxNorm{}, In: shapes("4x3"), Violates: 2},
 ).ForGradients()
 
-// MaxNorm scales the weights of each output (the first axis) down to a Euclidean
-// norm of bound, if theirs is larger.
+// MaxNorm limits the Euclidean norm of the weights of each output: if it is larger than
+// bound, they are scaled down to that norm. Outputs are the first axis.
 //
 // Constraints:
 //
@@ -44,7 +44,7 @@ func (m MaxNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// Eval goes over the outputs.
+// Eval scales the weights of one output after another.
 func (m MaxNorm) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	w := in[0].Clone()
 	k := len(w.Data) / w.Shape[0]
@@ -67,5 +67,5 @@ func squares(xs []float64) float64 {
 	return s
 }
 
-// Cost is a square and a product for each element.
+// Cost is one square and one product for each element.
 func (MaxNorm) Cost(in, _ []ir.Type) ir.Cost { return ops1(2, in[0]) }

@@ -13,9 +13,9 @@ var _ = ir.Define[Maxout]("maxout", "Maximum over groups of k feature maps (Good
 	ir.Example{Op: Maxout{Pieces: 4}, In: shapes("Nx6x4x3"), Violates: 3},
 )
 
-// Maxout is y[n,o,...] = max over p < k of x[n,o*k+p,...]: the linear pieces of
-// a unit lie side by side (Goodfellow 2013, equation 2). Ties go to the first
-// piece, NaN propagates.
+// Maxout is y[n,o,...] = max over p < k of x[n,o*k+p,...]: the k linear pieces of a unit
+// are neighbouring channels (Goodfellow 2013, equation 2). If several pieces are the
+// maximum, the first of them gets the gradient. NaN propagates.
 //
 // Constraints:
 //
@@ -46,7 +46,7 @@ func (m Maxout) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(out...)), nil
 }
 
-// checkChannels is constraint 1 of ops on [N,C,...].
+// checkChannels checks constraint 1 of ops whose first operand is [N,C,...].
 func checkChannels(op string, s signature, in []ir.Type) error {
 	if err := s.check(op, in); err != nil {
 		return err
@@ -57,7 +57,7 @@ func checkChannels(op string, s signature, in []ir.Type) error {
 	return nil
 }
 
-// Eval looks for the largest piece.
+// Eval finds the largest piece of each unit.
 func (m Maxout) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	shape := append([]int(nil), x.Shape...)
@@ -69,8 +69,8 @@ func (m Maxout) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// each calls f with the index of each output and the first of its pieces, which
-// are step apart.
+// each calls f for each output element, with its index, the index of its first piece,
+// and the distance between pieces.
 func (m Maxout) each(x []int, f func(out, first, step int)) {
 	outer, c, inner := around(x, 1)
 	for i := range outer {
@@ -82,8 +82,8 @@ func (m Maxout) each(x []int, f func(out, first, step int)) {
 	}
 }
 
-// argmax returns the index of the first largest of n elements that are step
-// apart, or of the first NaN.
+// argmax returns the index of the largest of n elements whose indices are step apart, or
+// the index of the first NaN. If several are the largest, it returns the first.
 func argmax(x []float64, first, step, n int) int {
 	best := first
 	for p := 1; p < n; p++ {
@@ -94,8 +94,8 @@ func argmax(x []float64, first, step, n int) int {
 	return best
 }
 
-// above reports whether v takes the place of best in a maximum in which NaN
-// propagates and ties go to the first.
+// above reports whether v replaces the maximum so far, best. A NaN replaces every
+// number and is never replaced; an equal v does not replace best.
 func above(v, best float64) bool { return v > best || (v != v && best == best) }
 
 // Cost is one comparison for each piece.

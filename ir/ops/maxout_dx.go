@@ -12,14 +12,14 @@ var _ = ir.Define[MaxoutDx]("maxout_dx", "Gradient of maxout.",
 	ir.Example{Op: MaxoutDx{Pieces: 2}, In: shapes("Nx2x4x3", "Nx6x4x3"), Violates: 3},
 ).ForGradients()
 
-// MaxoutDx gives dy to the piece that was the largest, the first where several
-// were.
+// MaxoutDx passes dy to the piece that was the maximum; if several were, to the first of
+// them.
 //
 // Constraints:
 //
-//	(1) operands dy and x, maxout's input
-//	(2) x fits maxout
-//	(3) dy has the shape of its output
+//	(1) operands dy and x, the input of maxout
+//	(2) maxout accepts x
+//	(3) dy has the shape of maxout's output
 type MaxoutDx struct {
 	Pieces int `dsl:"k"`
 }
@@ -32,8 +32,8 @@ func (m MaxoutDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return inferInput("maxout_dx", Maxout(m), in)
 }
 
-// inferInput is Infer of gradients with operands dy and x that return the shape
-// of x: constraints 1 to 3.
+// inferInput implements Infer for gradients that have the operands dy and x and return
+// the shape of x. It checks their constraints 1 to 3.
 func inferInput(op string, forward ir.Op, in []ir.Type) ([]ir.Type, error) {
 	if err := gradXSig.check(op, in); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func inferInput(op string, forward ir.Op, in []ir.Type) ([]ir.Type, error) {
 	return like(in[1]), nil
 }
 
-// Eval looks for the largest piece again.
+// Eval finds the largest piece of each unit again.
 func (m MaxoutDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x := in[0], in[1]
 	dx := tensor.New(x.Shape...)

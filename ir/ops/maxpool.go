@@ -15,10 +15,13 @@ var _ = ir.Define[MaxPool]("maxpool", "Maximum over windows.",
 	ir.Example{Op: MaxPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{2, 2}}, In: shapes("Nx2x2x7"), Violates: 4},
 )
 
-// MaxPool is the largest element of each window; padding never wins. Output
-// height: (H + top + bottom - KH) / SH + 1, rounded down, or with ceil rounded
-// up, whereby a last window that would start at or after H + top is dropped
-// (Caffe, PyTorch). Ties go to the first element in rows, NaN propagates.
+// MaxPool is the largest element of each window. Padding never counts as the maximum. If
+// several elements are the maximum, the first in row-major order gets the gradient. NaN
+// propagates.
+//
+// Output height: (H + top + bottom - KH) / SH + 1, rounded down, or with ceil rounded
+// up; width likewise. With ceil, a last window that would start at H + top or later does
+// not count (as in Caffe and PyTorch).
 //
 // Constraints:
 //
@@ -55,8 +58,9 @@ func inferPool(op string, p pool, in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(x[0], x[1], h, w)), nil
 }
 
-// each calls f with every plane of x and output element: the index of the first
-// element of the plane, the output's index and its window.
+// each calls f for every output element, with the index of the first element of its
+// plane of x, its own index, and its window (see window). It calls f from several
+// goroutines.
 func (p pool) each(x, y []int, f func(plane, out int, y0, y1, x0, x1, padded int)) {
 	parallel(x[0]*x[1], func() func(int) {
 		return func(nc int) {
@@ -70,7 +74,7 @@ func (p pool) each(x, y []int, f func(plane, out int, y0, y1, x0, x1, padded int
 	})
 }
 
-// output returns zeros of the output's shape.
+// output returns a zero tensor of the output's shape.
 func (p pool) output(op string, x []int) (*tensor.Tensor, error) {
 	h, w, err := p.infer(op, x)
 	if err != nil {
@@ -79,7 +83,7 @@ func (p pool) output(op string, x []int) (*tensor.Tensor, error) {
 	return tensor.New(x[0], x[1], h, w), nil
 }
 
-// Eval looks for the largest.
+// Eval finds the largest element of each window.
 func (m MaxPool) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	y, err := m.pool().output("maxpool", x.Shape)
@@ -90,7 +94,8 @@ func (m MaxPool) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// each calls f with the index of every output and that of the element it takes.
+// each calls f for every output element, with the index at of the maximum in x and the
+// index of the output.
 func (m MaxPool) each(x *tensor.Tensor, y []int, f func(at, out int)) {
 	w := x.Shape[3]
 	m.pool().each(x.Shape, y, func(plane, out int, y0, y1, x0, x1, _ int) {

@@ -12,14 +12,15 @@ var _ = ir.Define[MaxPoolDx]("maxpool_dx", "Gradient of maxpool.",
 	ir.Example{Op: MaxPoolDx{Kernel: ir.HW{3, 3}, Stride: ir.HW{2, 2}}, In: shapes("Nx2x3x3", "Nx2x6x7"), Violates: 3},
 ).ForGradients()
 
-// MaxPoolDx gives each dy to the element that was the largest of its window, the
-// first in rows where several were; windows that overlap add up.
+// MaxPoolDx adds each dy to the element that was the maximum of its window; if several
+// were, to the first of them in row-major order. Gradients of overlapping windows add
+// up.
 //
 // Constraints:
 //
-//	(1) operands dy and x, maxpool's input
-//	(2) x fits maxpool
-//	(3) dy has the shape of its output
+//	(1) operands dy and x, the input of maxpool
+//	(2) maxpool accepts x
+//	(3) dy has the shape of maxpool's output
 type MaxPoolDx struct {
 	Kernel ir.HW   `dsl:"kernel"`
 	Stride ir.HW   `dsl:"stride,default=1x1"`
@@ -35,7 +36,7 @@ func (m MaxPoolDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return inferInput("maxpool_dx", MaxPool(m), in)
 }
 
-// Eval looks for the largest again.
+// Eval finds the largest element of each window again.
 func (m MaxPoolDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x := in[0], in[1]
 	dx := tensor.New(x.Shape...)

@@ -13,8 +13,8 @@ var _ = ir.Define[Mul]("mul", "Product, elementwise.",
 	ir.Example{Op: Mul{}, In: shapes("Nx3x4x2", "Nx3x4x3"), Violates: 2},
 )
 
-// Mul is a * b, elementwise; shapes broadcast as in numpy: aligned at the last axis,
-// axes of 1 stretch.
+// Mul is a * b, elementwise. Shapes broadcast as in numpy: they are aligned at the last
+// axis, and axes of extent 1 stretch.
 //
 // Constraints:
 //
@@ -25,7 +25,7 @@ type Mul struct{}
 // Operands are a and b.
 func (Mul) Operands() []string { return binarySig.names() }
 
-// Infer returns the shape that they have in common.
+// Infer returns the broadcast shape.
 func (Mul) Infer(in []ir.Type) ([]ir.Type, error) { return inferBroadcast("mul", binarySig, in) }
 
 // Eval is a * b.
@@ -36,7 +36,8 @@ func (Mul) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 // Cost is one operation for each element.
 func (Mul) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
-// Grad is dy times the other operand, summed where an operand was stretched.
+// Grad is dy times the other operand, summed over the axes along which an operand was
+// stretched.
 func (Mul) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{
 		sumTo(b, b.Do(Mul{}, dy[0], n.In[1]), n.In[0].Type.Shape),

@@ -10,7 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// naiveConv is the definition: seven nested loops.
+// naiveConv computes a convolution by its definition, with seven nested loops.
 func naiveConv(c ops.Conv, x, w, bias *tensor.Tensor, oh, ow int) *tensor.Tensor {
 	oc, ic := w.Shape[0]/c.Groups, w.Shape[1]
 	y := tensor.New(x.Shape[0], w.Shape[0], oh, ow)
@@ -41,8 +41,8 @@ func naiveConv(c ops.Conv, x, w, bias *tensor.Tensor, oh, ow int) *tensor.Tensor
 	return y
 }
 
-// The arranged loops of conv compute the definition, for every kind of geometry
-// and for maps large enough to be cut into bands and parts.
+// The optimized loops of conv agree with the definition, for every kind of geometry and
+// for maps large enough to be divided into several tasks.
 func TestConvIsNaive(t *testing.T) {
 	r := newDraw(11)
 	type use struct {
@@ -78,8 +78,8 @@ func TestConvIsNaive(t *testing.T) {
 	}
 }
 
-// naivePool walks over windows as PyTorch's kernels do: start and end of the
-// window within the padded input, then within the input.
+// naivePool computes windows as PyTorch's kernels do: first start and end within the
+// padded input, then within the input.
 func naivePool(x *tensor.Tensor, k, s ir.HW, p ir.Pads, ceil, average, include bool) *tensor.Tensor {
 	size := func(in, k, s, before, after int) int {
 		f := float64(in+before+after-k) / float64(s)
@@ -102,7 +102,7 @@ func naivePool(x *tensor.Tensor, k, s ir.HW, p ir.Pads, ceil, average, include b
 					for a := i*s[0] - p[0]; a < i*s[0]-p[0]+k[0]; a++ {
 						for b := j*s[1] - p[1]; b < j*s[1]-p[1]+k[1]; b++ {
 							if a >= h+p[2] || b >= w+p[3] {
-								continue // what ceil adds
+								continue // outside of the padding, because of ceil
 							}
 							count++
 							if a >= 0 && a < h && b >= 0 && b < w {
@@ -150,8 +150,7 @@ func TestPoolsAreNaive(t *testing.T) {
 	}
 }
 
-// Values worked by hand, for each sentence of the language that settles what an
-// op means.
+// Values computed by hand, for each rule of the language that defines an op.
 func TestByHand(t *testing.T) {
 	nan := math.NaN()
 	row := func(v ...float64) *tensor.Tensor { return tensor.Of(v, 1, 1, 1, len(v)) }
@@ -237,7 +236,7 @@ func TestBatchNormTrainStatistics(t *testing.T) {
 	}
 }
 
-// Known answers of Philox4x32-10, from Random123's kat_vectors.
+// Known results of Philox4x32-10, from the file kat_vectors of Random123.
 func TestPhilox(t *testing.T) {
 	for _, c := range []struct {
 		ctr  [4]uint32
@@ -254,8 +253,8 @@ func TestPhilox(t *testing.T) {
 	}
 }
 
-// Masks drop the share that they promise, differ between layers, steps and
-// seeds, and do not depend on how many images stand beside one.
+// Masks drop the right share of elements, differ between layers, steps and seeds, and do
+// not depend on the number of images in the batch.
 func TestDropoutMasks(t *testing.T) {
 	x := tensor.New(4, 10, 16, 16)
 	for i := range x.Data {
@@ -298,13 +297,13 @@ func TestDropoutMasks(t *testing.T) {
 			t.Errorf("%d of %g elements are the same, want about 58 %%", same, n)
 		}
 	}
-	// What kernels must reproduce.
+	// Kernels must reproduce this key and this threshold.
 	if k := d.Key(); k != [2]uint32{0xc82161ae, 0xf655a58b} || d.Threshold() != 1288490188 {
 		t.Errorf("key %#x, threshold %d", k, d.Threshold())
 	}
 }
 
-// A label outside of the classes is an error and no panic.
+// A label outside of the classes is an error, not a panic.
 func TestLabels(t *testing.T) {
 	for _, l := range []float64{-1, 3, 0.5, math.NaN(), 1e300} {
 		in := []*tensor.Tensor{tensor.New(1, 3), tensor.Of([]float64{l}, 1)}

@@ -18,12 +18,11 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// inForward are the training ops that stand in a forward pass and so have a
-// gradient themselves.
+// inForward lists the training ops that are part of a forward pass and so have a gradient
+// themselves.
 var inForward = map[string]bool{"batchnorm_train": true, "dropout_train": true}
 
-// Every op keeps the promises that the package's comment makes, on its own
-// examples.
+// On its own examples, every op follows the conventions in the package's comment.
 func TestEveryOp(t *testing.T) {
 	docs := constraints(t)
 	for _, d := range ir.Defs() {
@@ -70,7 +69,7 @@ func violates(t *testing.T, d *ir.Def, i int, e ir.Example) {
 	}
 }
 
-// roundTrip reads the op back from what FormatOp prints.
+// roundTrip checks that the text of FormatOp reads back as the same op.
 func roundTrip(t *testing.T, d *ir.Def, op ir.Op) {
 	t.Helper()
 	words := strings.Fields(ir.FormatOp(op))
@@ -85,8 +84,9 @@ func roundTrip(t *testing.T, d *ir.Def, op ir.Op) {
 	}
 }
 
-// agrees compares what is inferred, for the symbolic batch and for one of 1 and
-// 3, with what is evaluated, and that inputs are neither changed nor returned.
+// agrees checks that the types that Infer returns, for the symbolic batch and for batches
+// of 1 and 3, are the types of Eval's results, and that Eval neither changes nor returns
+// its inputs.
 func agrees(t *testing.T, e ir.Example) {
 	t.Helper()
 	r := newDraw(1)
@@ -151,8 +151,8 @@ func agrees(t *testing.T, e ir.Example) {
 
 var numbered = regexp.MustCompile(`(?m)^\s*\((\d+)\)\s+\S`)
 
-// constraints reads the numbers of the constraints from the comments of the op
-// types, by the op's name: the source is what people read.
+// constraints returns, for each op's name, the numbers of the constraints in the comment of
+// its type. It reads the source files, because these comments are the documentation.
 func constraints(t *testing.T) map[string][]int {
 	fset := token.NewFileSet()
 	entries, err := os.ReadDir(".")

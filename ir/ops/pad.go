@@ -15,7 +15,7 @@ var _ = ir.Define[Pad]("pad", "Rows and columns of a number around feature maps.
 	ir.Example{Op: Pad{Pad: ir.Pads{1, 1, 1, 1}, Value: math.NaN()}, In: shapes("Nx3x4x2"), Violates: 3},
 )
 
-// Pad is x with rows and columns of a number around it.
+// Pad adds rows and columns around each map of x and fills them with a number.
 //
 // Constraints:
 //
@@ -64,7 +64,7 @@ func (p Pad) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Grad cuts the padding off.
+// Grad removes the padding from dy.
 func (p Pad) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	d, x := dy[0], n.In[0].Type.Shape
 	for a := range 2 {

@@ -12,14 +12,14 @@ var _ = ir.Define[PenaltyDx]("penalty_dx", "Gradient with that of an L1 and L2 p
 	ir.Example{Op: PenaltyDx{L1: -1}, In: shapes("4x3", "4x3"), Violates: 3},
 ).ForGradients()
 
-// PenaltyDx is grad + l1 * sign(weight) + l2 * weight: the gradient of l1 * sum
-// |weight| + l2/2 * sum weight^2, the sign of 0 being 0.
+// PenaltyDx is grad + l1 * sign(weight) + l2 * weight, where sign(0) = 0. It adds the
+// gradient of the penalty l1 * sum |weight| + l2/2 * sum weight^2.
 //
 // Constraints:
 //
 //	(1) operands weight and grad
-//	(2) both have one shape
-//	(3) l1 and l2 are not negative and finite
+//	(2) both have the same shape
+//	(3) l1 and l2 are finite and not negative
 type PenaltyDx struct {
 	L1 float64 `dsl:"l1"`
 	L2 float64 `dsl:"l2"`
@@ -41,7 +41,7 @@ func (p PenaltyDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (p PenaltyDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	g := in[1].Clone()
 	for i, w := range in[0].Data {
@@ -56,5 +56,5 @@ func (p PenaltyDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{g}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (PenaltyDx) Cost(in, _ []ir.Type) ir.Cost { return ops1(3, in[0]) }

@@ -9,7 +9,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// draw is a source of small shapes.
+// draw draws small random shapes.
 type draw struct{ *rand.Rand }
 
 func newDraw(seed uint64) draw { return draw{rand.New(rand.NewPCG(seed, 7))} }
@@ -25,7 +25,7 @@ func i64(shape ...int) ir.Type   { return ir.Type{DType: ir.I64, Shape: shape} }
 
 const batch = ir.Batch
 
-// shape is a random shape of 1 to 4 axes with the batch in front.
+// shape returns a random shape of 1 to 4 axes, the first of which is the batch.
 func (r draw) shape(least int) ir.Shape {
 	s := ir.Shape{batch}
 	for range r.in(least, 4) - 1 {
@@ -80,7 +80,7 @@ func broadcasting(op ir.Op, most int) func(draw) (ir.Op, []ir.Type) {
 	return func(r draw) (ir.Op, []ir.Type) { return op, r.broadcasts(r.in(2, most)) }
 }
 
-// random makes a use of each op that has a gradient.
+// random holds, for each op that has a gradient, a function that returns a random use.
 var random = map[string]func(draw) (ir.Op, []ir.Type){
 	"conv": func(r draw) (ir.Op, []ir.Type) {
 		g, ic, oc := r.in(1, 3), r.in(1, 2), r.in(1, 2)
@@ -225,8 +225,8 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 	},
 }
 
-// values draws inputs for an op: whole numbers for integers, variances and what
-// a root is taken of above 0, divisors away from it.
+// values draws inputs for an op: whole numbers for integer operands, numbers above 0 for
+// variances and operands of sqrt, divisors that are not near 0.
 func (r draw) values(op ir.Op, in []ir.Type, n int) []*tensor.Tensor {
 	names := op.(ir.Operander).Operands()
 	ts := make([]*tensor.Tensor, len(in))

@@ -19,7 +19,7 @@ var _ = ir.Define[Reduce]("reduce", "Sum, mean or maximum over axes.",
 	ir.Example{Op: Reduce{Kind: "median", Axes: "1"}, In: shapes("Nx3"), Violates: 3},
 )
 
-// ReduceKind is what reduce does with the elements: sum, mean or max.
+// ReduceKind is the function that reduce computes: sum, mean or max.
 type ReduceKind string
 
 // The kinds.
@@ -43,13 +43,14 @@ func (k *ReduceKind) UnmarshalText(b []byte) error {
 
 func (k ReduceKind) valid() bool { return k == ReduceSum || k == ReduceMean || k == ReduceMax }
 
-// Reduce is the sum, the mean or the maximum over the axes, all axes if none is
-// named; with keep they stay as 1. NaN propagates.
+// Reduce is the sum, the mean or the maximum over some axes, or over all axes if axes is
+// empty. With keep, these axes remain with extent 1; otherwise they are removed. NaN
+// propagates.
 //
 // Constraints:
 //
 //	(1) one operand x
-//	(2) axes are some of x's, each once
+//	(2) axes are axes of x, each at most once
 //	(3) kind is sum, mean or max
 type Reduce struct {
 	Kind ReduceKind `dsl:"kind,default=sum"`
@@ -60,7 +61,7 @@ type Reduce struct {
 // Operands is x.
 func (Reduce) Operands() []string { return unarySig.names() }
 
-// Infer returns the shape of x without the axes, or with 1 in their place.
+// Infer returns the shape of x without the axes, or with keep, with 1 in their place.
 func (r Reduce) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := unarySig.check("reduce", in); err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (r Reduce) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(r.shape(x, axes)...)), nil
 }
 
-// axes returns which axes of rank many go.
+// axes reports, for each of rank axes, whether it is reduced.
 func (r Reduce) axes(rank int) ([]bool, error) {
 	list, err := r.Axes.List()
 	if err != nil {
@@ -110,8 +111,8 @@ func (r Reduce) shape(x []int, gone []bool) ir.Shape {
 	return out
 }
 
-// groups returns the output's shape, where each element of x goes, and how many
-// come together.
+// groups returns the shape of the output, a map from the index of an element of x to the
+// index of the output that it belongs to, and the number of elements for each output.
 func (r Reduce) groups(x []int) (shape ir.Shape, to places, count int, err error) {
 	gone, err := r.axes(len(x))
 	if err != nil {
@@ -129,7 +130,7 @@ func (r Reduce) groups(x []int) (shape ir.Shape, to places, count int, err error
 	return shape, stretched(kept, x), count, nil
 }
 
-// Eval goes over the elements of x in order.
+// Eval visits the elements of x in order.
 func (r Reduce) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	x := in[0]
 	shape, to, count, err := r.groups(x.Shape)
@@ -154,7 +155,8 @@ func (r Reduce) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// first returns the index of the first largest element of each of n groups.
+// first returns, for each of n outputs, the index of the largest of its elements of x,
+// and of the first one if there are several.
 func (r Reduce) first(x *tensor.Tensor, to places, n int) []int {
 	best := make([]int, n)
 	for i := range best {

@@ -13,15 +13,15 @@ var _ = ir.Define[ReduceDx]("reduce_dx", "Gradient of reduce.",
 	ir.Example{Op: ReduceDx{Kind: ReduceSum, Axes: "2"}, In: shapes("Nx4x2", "Nx3x4x2"), Violates: 3},
 ).ForGradients()
 
-// ReduceDx gives dy to each element of a sum, dy/count to those of a mean, and
-// for a maximum dy to the first largest. Of x it needs the shape, and the values
-// for a maximum alone.
+// ReduceDx passes dy to each element of a sum, dy/count to each element of a mean, and
+// dy to the first largest element of a maximum. Sum and mean need only the shape of x,
+// the maximum also its elements.
 //
 // Constraints:
 //
-//	(1) operands dy and x, reduce's input
-//	(2) x fits reduce
-//	(3) dy has the shape of its output
+//	(1) operands dy and x, the input of reduce
+//	(2) reduce accepts x
+//	(3) dy has the shape of reduce's output
 type ReduceDx struct {
 	Kind ReduceKind `dsl:"kind,default=sum"`
 	Axes ir.Ints    `dsl:"axes"`
@@ -36,7 +36,7 @@ func (r ReduceDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return inferInput("reduce_dx", Reduce(r), in)
 }
 
-// Eval goes over the elements of x in order.
+// Eval visits the elements of x in order.
 func (r ReduceDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, x := in[0], in[1]
 	_, to, count, err := Reduce(r).groups(x.Shape)

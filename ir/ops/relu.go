@@ -11,7 +11,7 @@ var _ = ir.Define[ReLU]("relu", "Rectified linear unit (Nair 2010).",
 	ir.Example{Op: ReLU{}, In: shapes("i64:N"), Violates: 1},
 )
 
-// ReLU is max(x, 0) (Nair 2010, section 3); its derivative at 0 is 0, NaN passes.
+// ReLU is max(x, 0) (Nair 2010, section 3). Its derivative at 0 is 0. NaN propagates.
 //
 // Constraints:
 //
@@ -31,10 +31,10 @@ func (ReLU) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (ReLU) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
-// Grad is relu_dx, from the output.
+// Grad is relu_dx, which reads the output.
 func (ReLU) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{ActReLU.grad(b, dy[0], n.Out[0])}
 }

@@ -15,7 +15,7 @@ var _ = ir.Define[ReLUDx]("relu_dx", "Gradient of relu.",
 //
 // Constraints:
 //
-//	(1) operands dy and y, relu's output
+//	(1) operands dy and y, the output of relu
 //	(2) both have the same shape
 type ReLUDx struct{}
 
@@ -25,7 +25,7 @@ func (ReLUDx) Operands() []string { return gradYSig.names() }
 // Infer returns the shape of dy.
 func (ReLUDx) Infer(in []ir.Type) ([]ir.Type, error) { return inferGrad("relu_dx", gradYSig, in) }
 
-// Eval multiplies with the derivative, which the output tells.
+// Eval multiplies dy by the derivative, computed from the output.
 func (ReLUDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dx := in[0].Clone()
 	for i, y := range in[1].Data {
@@ -36,5 +36,5 @@ func (ReLUDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (ReLUDx) Cost(_, out []ir.Type) ir.Cost { return ops1(2, out[0]) }

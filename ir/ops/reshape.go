@@ -17,13 +17,13 @@ var _ = ir.Define[Reshape]("reshape", "The same elements in order under another 
 	ir.Example{Op: Reshape{Shape: "Nx7"}, In: shapes("Nx2x3"), Violates: 3},
 )
 
-// Reshape is the elements of x, in order, under another shape. N in it is the
-// batch: whatever the other axes leave.
+// Reshape is the elements of x, in order, with another shape. An N in the shape is the
+// batch: the number of elements divided by the product of the other axes.
 //
 // Constraints:
 //
 //	(1) one operand x
-//	(2) shape is one, with at most one N, and so is x
+//	(2) the attribute shape is a valid shape; it and the shape of x have at most one N each
 //	(3) both have the same number of elements, for any batch
 type Reshape struct {
 	Shape ir.Dims `dsl:"shape"`
@@ -32,7 +32,7 @@ type Reshape struct {
 // Operands is x.
 func (Reshape) Operands() []string { return unarySig.names() }
 
-// Infer returns the shape; where x is bound to a batch, so is the result.
+// Infer returns the shape. If x has a number in place of N, the result has one too.
 func (r Reshape) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := unarySig.check("reshape", in); err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func batches(s ir.Shape) int {
 	return n
 }
 
-// bind returns s for the elements of x: with N where x has it, otherwise with
-// what is left.
+// bind returns s for the elements of x. If x has no N but s has, the N of s becomes the
+// number that fits. It returns false if the numbers of elements do not fit.
 func (r Reshape) bind(s, x ir.Shape) (ir.Shape, bool) {
 	switch {
 	case x.Symbolic() == s.Symbolic():
@@ -71,7 +71,7 @@ func (r Reshape) bind(s, x ir.Shape) (ir.Shape, bool) {
 	return s.Bind(x.Size() / s.Size()), true
 }
 
-// Eval copies.
+// Eval copies the elements.
 func (r Reshape) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	s, err := r.Shape.Shape()
 	if err != nil {
@@ -84,7 +84,7 @@ func (r Reshape) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{in[0].Clone().Reshape(s...)}, nil
 }
 
-// Grad is a reshape back.
+// Grad reshapes dy to the shape of x.
 func (Reshape) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Do(Reshape{Shape: ir.DimsOf(n.In[0].Type.Shape)}, dy[0])}
 }

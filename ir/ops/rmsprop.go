@@ -17,30 +17,32 @@ var _ = ir.Define[RMSProp]("rmsprop", "Step of RMSProp (Tieleman 2012, lecture 6
 	ir.Example{Op: RMSProp{Rho: 0.9, Momentum: 0.9, LR: 1}, In: shapes("5", "5", "scalar", "5"), Violates: 4},
 ).ForGradients()
 
-// RMSProp divides the gradient by a moving average of its magnitude (Tieleman
-// 2012, lecture 6.5). With g = grad + decay * param, as TensorFlow computes it,
-// with which the Inception networks were trained (Szegedy 2016, section 8, eps =
-// 1): eps is under the root, and the velocity holds the rate of each step.
+// RMSProp divides the gradient by a moving average of its magnitude (Tieleman 2012,
+// lecture 6.5). There are two forms, both with g = grad + decay * param.
+//
+// The default is that of TensorFlow, with which the Inception networks were trained
+// (Szegedy 2016, section 8, eps = 1). eps is added under the root, and each gradient
+// enters the velocity multiplied by the learning rate of its step:
 //
 //	s' = rho * s + (1-rho) * g^2
 //	v' = momentum * v + lr*rate * g / sqrt(s' + eps)
 //	param' = param - v'
 //
-// With Torch, as PyTorch's torch.optim.RMSprop computes it: eps is added to the
-// root, and the rate of this step scales the whole velocity.
+// With torch it is that of PyTorch's torch.optim.RMSprop. eps is added to the root, and
+// the learning rate of the current step multiplies the whole velocity:
 //
 //	s' = rho * s + (1-rho) * g^2
 //	v' = momentum * v + g / (sqrt(s') + eps)
 //	param' = param - lr*rate * v'
 //
-// Outputs are param', s' and, with v, v'.
+// Outputs are param', s' and, if there is an operand v, v'.
 //
 // Constraints:
 //
-//	(1) operands param, grad, rate, a scalar, s and, optional, v
-//	(2) param, grad, s and v have one shape
-//	(3) rho and momentum within 0..1, 1 excluded; eps, decay and lr not negative and finite
-//	(4) momentum needs v
+//	(1) operands param, grad, rate (a scalar), s and optionally v
+//	(2) param, grad, s and v have the same shape
+//	(3) 0 <= rho < 1, 0 <= momentum < 1; eps, decay and lr are finite and not negative
+//	(4) if momentum is not 0, there is an operand v
 type RMSProp struct {
 	Rho      float64 `dsl:"rho,default=0.9"`
 	Eps      float64 `dsl:"eps,default=1"`
@@ -73,7 +75,7 @@ func (r RMSProp) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// Eval is the formulas.
+// Eval computes the formulas.
 func (r RMSProp) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	p, s := in[0].Clone(), in[3].Clone()
 	rate := r.LR * in[2].Data[0]
@@ -97,5 +99,5 @@ func (r RMSProp) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (RMSProp) Cost(in, _ []ir.Type) ir.Cost { return ops1(12, in[0]) }

@@ -50,7 +50,7 @@ func (s Scale) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 // Cost is one multiplication for each element.
 func (Scale) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
-// Grad is the same scale of dy.
+// Grad multiplies dy by the same number.
 func (s Scale) Grad(b *ir.Builder, _ *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Do(s, dy[0])}
 }

@@ -23,19 +23,19 @@ var _ = ir.Define[SGD]("sgd", "Step of gradient descent, with momentum or Nester
 //	param' = param - lr*rate * v'                      (momentum)
 //	param' = param - lr*rate * (g + momentum * v')     (nesterov; Sutskever 2013, section 2)
 //
-// Without a velocity v, v' is g. Outputs are param' and, with v, v'.
+// Without a velocity v, v' is g. Outputs are param' and, if there is an operand v, v'.
 //
 // Constraints:
 //
-//	(1) operands param, grad, rate, a scalar, and, optional, v
-//	(2) param, grad and v have one shape
-//	(3) 0 <= momentum < 1, decay and lr are not negative and finite
-//	(4) momentum needs v
+//	(1) operands param, grad, rate (a scalar) and optionally v
+//	(2) param, grad and v have the same shape
+//	(3) 0 <= momentum < 1; decay and lr are finite and not negative
+//	(4) if momentum is not 0, there is an operand v
 type SGD struct {
 	Momentum float64 `dsl:"momentum"`
 	Nesterov bool    `dsl:"nesterov"`
 	Decay    float64 `dsl:"decay"`        // weight decay
-	LR       float64 `dsl:"lr,default=1"` // factor on the rate
+	LR       float64 `dsl:"lr,default=1"` // factor on the learning rate
 }
 
 var sgdSig = sig("param grad rate:scalar velocity?")
@@ -61,8 +61,8 @@ func (s SGD) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// inferStep is constraints 1 and 2 of the optimizers: grad and the slots, which
-// are the operands from slot on, have the shape of the param.
+// inferStep checks constraints 1 and 2 of the optimizers: grad, and the operands from
+// index slot on, have the shape of the param.
 func inferStep(op string, s signature, in []ir.Type, slot int) error {
 	if err := s.check(op, in); err != nil {
 		return err
@@ -75,8 +75,8 @@ func inferStep(op string, s signature, in []ir.Type, slot int) error {
 	return nil
 }
 
-// checkRates is constraint 3 of the optimizers: shares lie within 0..1, 1
-// excluded, the others are not negative and finite.
+// checkRates checks constraint 3 of the optimizers: each of shares is at least 0 and
+// below 1, each of others is finite and not negative.
 func checkRates(op string, shares, others []float64) error {
 	for _, v := range shares {
 		if !(v >= 0 && v < 1) {
@@ -91,7 +91,7 @@ func checkRates(op string, shares, others []float64) error {
 	return nil
 }
 
-// Eval is the formulas.
+// Eval computes the formulas.
 func (s SGD) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	p := in[0].Clone()
 	rate := s.LR * in[2].Data[0]
@@ -113,5 +113,5 @@ func (s SGD) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (SGD) Cost(in, _ []ir.Type) ir.Cost { return ops1(6, in[0]) }

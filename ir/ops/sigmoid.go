@@ -31,10 +31,10 @@ func (Sigmoid) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (Sigmoid) Cost(_, out []ir.Type) ir.Cost { return ops1(4, out[0]) }
 
-// Grad is sigmoid_dx, from the output.
+// Grad is sigmoid_dx, which reads the output.
 func (Sigmoid) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{ActSigmoid.grad(b, dy[0], n.Out[0])}
 }

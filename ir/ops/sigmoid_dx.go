@@ -15,7 +15,7 @@ var _ = ir.Define[SigmoidDx]("sigmoid_dx", "Gradient of sigmoid.",
 //
 // Constraints:
 //
-//	(1) operands dy and y, sigmoid's output
+//	(1) operands dy and y, the output of sigmoid
 //	(2) both have the same shape
 type SigmoidDx struct{}
 
@@ -25,7 +25,7 @@ func (SigmoidDx) Operands() []string { return gradYSig.names() }
 // Infer returns the shape of dy.
 func (SigmoidDx) Infer(in []ir.Type) ([]ir.Type, error) { return inferGrad("sigmoid_dx", gradYSig, in) }
 
-// Eval multiplies with the derivative, which the output tells.
+// Eval multiplies dy by the derivative, computed from the output.
 func (SigmoidDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dx := in[0].Clone()
 	for i, y := range in[1].Data {
@@ -34,5 +34,5 @@ func (SigmoidDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (SigmoidDx) Cost(_, out []ir.Type) ir.Cost { return ops1(2, out[0]) }

@@ -7,23 +7,23 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// signature is constraint 1 of an op: its operands.
+// signature describes the operands of an op: its constraint 1.
 type signature []operand
 
 type operand struct {
 	name     string // as Operands returns it
 	layout   string // a letter for each axis, "" for a scalar
-	any      bool   // any layout
+	any      bool   // any layout is allowed
 	dtype    ir.DType
-	optional bool
-	many     bool
+	optional bool // may be left out
+	many     bool // may be repeated
 }
 
-// sig reads operands such as "x:NCHW weight:OIHW bias?:O": a name, "?" behind
-// one that may be left out, "..." behind one that repeats, and behind a colon a
-// letter for each axis. N and * may be the symbolic batch, other letters may
-// not. No colon: any shape. "scalar" has no axes; "/i64" behind the layout are
-// integers.
+// sig reads a signature such as "x:NCHW weight:OIHW bias?:O". Each operand is a name,
+// followed by "?" if the operand is optional or "..." if it may be repeated, then a
+// colon and a letter for each axis. N and * may be the symbolic batch, other letters may
+// not. Without a colon, any shape is allowed. The layout "scalar" has no axes. "/i64"
+// after the layout stands for integers.
 func sig(text string) signature {
 	var s signature
 	for _, w := range strings.Fields(text) {
@@ -51,10 +51,10 @@ func (s signature) names() []string {
 	return r
 }
 
-// plain is the name without "?" and "...".
+// plain returns the name without "?" and "...".
 func (a operand) plain() string { return strings.TrimRight(a.name, "?.") }
 
-// check reports operands that do not fit, as a violation of constraint 1.
+// check returns a violation of constraint 1 if the operands do not fit the signature.
 func (s signature) check(op string, in []ir.Type) error {
 	low, high := len(s), len(s)
 	for _, a := range s {
@@ -108,7 +108,7 @@ func (s signature) check(op string, in []ir.Type) error {
 	return nil
 }
 
-// shapes makes the types of an example: "Nx3x8x8", "i64:N".
+// shapes returns the types for an example, from texts such as "Nx3x8x8" and "i64:N".
 func shapes(text ...string) []ir.Type {
 	ts := make([]ir.Type, len(text))
 	for i, s := range text {
@@ -125,8 +125,8 @@ func shapes(text ...string) []ir.Type {
 	return ts
 }
 
-// bounded reports whether every v lies in low..ir.MaxDim: sums and products of a
-// few of them cannot overflow.
+// bounded reports whether every v lies in low..ir.MaxDim. Sums and products of two such
+// numbers do not overflow an int64.
 func bounded(low int, vs ...int) bool {
 	for _, v := range vs {
 		if v < low || v > ir.MaxDim {
@@ -136,10 +136,10 @@ func bounded(low int, vs ...int) bool {
 	return true
 }
 
-// like returns one output of the type of an input.
+// like returns a list of one type, a copy of t.
 func like(t ir.Type) []ir.Type {
 	return []ir.Type{{DType: t.DType, Shape: append(ir.Shape{}, t.Shape...)}}
 }
 
-// ops1 is the cost of an elementwise op: k operations an output element.
+// ops1 returns a cost of k operations for each element of t.
 func ops1(k int, t ir.Type) ir.Cost { return ir.Cost{Ops: int64(k) * int64(t.Shape.Size())} }

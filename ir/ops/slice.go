@@ -18,8 +18,8 @@ var _ = ir.Define[Slice]("slice", "Part of a value along an axis.",
 // Constraints:
 //
 //	(1) one operand x
-//	(2) axis is one of x's, and not the symbolic batch
-//	(3) 0 <= start < stop <= the axis
+//	(2) axis is an axis of x, but not the symbolic batch
+//	(3) 0 <= start < stop <= extent of the axis
 type Slice struct {
 	Axis  int `dsl:"axis,default=1"`
 	Start int `dsl:"start"`
@@ -29,7 +29,7 @@ type Slice struct {
 // Operands is x.
 func (Slice) Operands() []string { return unarySig.names() }
 
-// Infer returns the shape of x with stop-start along the axis.
+// Infer returns the shape of x with the extent stop-start along the axis.
 func (s Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := unarySig.check("slice", in); err != nil {
 		return nil, err
@@ -45,12 +45,12 @@ func (s Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(out...)), nil
 }
 
-// Eval copies.
+// Eval copies the elements.
 func (s Slice) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{cut(in[0], s.Axis, s.Start, s.Stop)}, nil
 }
 
-// cut copies the elements start..stop-1 along an axis.
+// cut returns a copy of the elements start..stop-1 along an axis.
 func cut(x *tensor.Tensor, axis, start, stop int) *tensor.Tensor {
 	shape := append([]int(nil), x.Shape...)
 	shape[axis] = stop - start

@@ -12,13 +12,14 @@ var _ = ir.Define[SliceDx]("slice_dx", "Gradient of slice: zeros around it.",
 	ir.Example{Op: SliceDx{Axis: 1, Start: 4, Size: 5}, In: shapes("Nx2x3x2"), Violates: 3},
 ).ForGradients()
 
-// SliceDx is dy at start along an axis of the given size, zeros elsewhere.
+// SliceDx is a tensor with the extent size along the axis: dy from start on, zeros
+// elsewhere.
 //
 // Constraints:
 //
 //	(1) one operand dy
-//	(2) axis is one of dy's, and not the symbolic batch
-//	(3) dy fits into 0..size-1 from start on
+//	(2) axis is an axis of dy, but not the symbolic batch
+//	(3) start is not negative; start + the extent of dy along the axis is at most size
 type SliceDx struct {
 	Axis  int `dsl:"axis,default=1"`
 	Start int `dsl:"start"`
@@ -30,7 +31,7 @@ var gradSig = sig("dy")
 // Operands is dy.
 func (SliceDx) Operands() []string { return gradSig.names() }
 
-// Infer returns the shape of dy with size along the axis.
+// Infer returns the shape of dy with the extent size along the axis.
 func (s SliceDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := gradSig.check("slice_dx", in); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (s SliceDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(out...)), nil
 }
 
-// Eval copies.
+// Eval copies dy.
 func (s SliceDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	shape := append([]int(nil), in[0].Shape...)
 	shape[s.Axis] = s.Size

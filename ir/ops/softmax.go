@@ -15,13 +15,14 @@ var _ = ir.Define[Softmax]("softmax", "exp(x) over its sum along an axis.",
 	ir.Example{Op: Softmax{Axis: 2}, In: shapes("Nx5"), Violates: 2},
 )
 
-// Softmax is exp(x) / sum of exp(x) along an axis (Bridle 1990), C by default,
-// computed from x minus its maximum.
+// Softmax is exp(x) / sum of exp(x) along an axis, by default axis 1, the channels
+// (Bridle 1990). The maximum along the axis is subtracted from x first, so that exp does
+// not overflow.
 //
 // Constraints:
 //
 //	(1) one operand x
-//	(2) axis is one of x's, and not the symbolic batch
+//	(2) axis is an axis of x, but not the symbolic batch
 type Softmax struct {
 	Axis int `dsl:"axis,default=1"`
 }
@@ -40,7 +41,7 @@ func (s Softmax) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// Eval is exp of log_softmax.
+// Eval computes exp of log_softmax.
 func (s Softmax) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	y := logSoftmax(in[0], s.Axis)
 	for i, v := range y.Data {
@@ -49,7 +50,7 @@ func (s Softmax) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// logSoftmax is x - max - log(sum(exp(x - max))) along an axis.
+// logSoftmax returns x - max - log(sum(exp(x - max))) along an axis.
 func logSoftmax(x *tensor.Tensor, axis int) *tensor.Tensor {
 	y := x.Clone()
 	lines(x.Shape, axis, func(first, step, n int) {
@@ -59,15 +60,15 @@ func logSoftmax(x *tensor.Tensor, axis int) *tensor.Tensor {
 			sum += math.Exp(x.Data[first+i*step] - top)
 		}
 		for i := range n {
-			// In this order: beside a huge top the logarithm would vanish.
+			// Subtract top first: if it is huge, top + log(sum) would round to top.
 			y.Data[first+i*step] = (x.Data[first+i*step] - top) - math.Log(sum)
 		}
 	})
 	return y
 }
 
-// lines calls f for each line of elements along an axis: the first, the distance
-// of neighbours, their number.
+// lines calls f for each line of elements along an axis, with the index of its first
+// element, the distance between neighbours and their number.
 func lines(shape []int, axis int, f func(first, step, n int)) {
 	outer, n, inner := around(shape, axis)
 	for i := range outer {
@@ -77,10 +78,10 @@ func lines(shape []int, axis int, f func(first, step, n int)) {
 	}
 }
 
-// Cost is an estimate, exp as eight.
+// Cost is an estimate in which exp counts as eight operations.
 func (Softmax) Cost(_, out []ir.Type) ir.Cost { return ops1(11, out[0]) }
 
-// Grad is softmax_dx, from the output.
+// Grad is softmax_dx, which reads the output.
 func (s Softmax) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Do(SoftmaxDx(s), dy[0], n.Out[0])}
 }

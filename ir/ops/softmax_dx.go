@@ -12,13 +12,13 @@ var _ = ir.Define[SoftmaxDx]("softmax_dx", "Gradient of softmax.",
 	ir.Example{Op: SoftmaxDx{Axis: 4}, In: shapes("Nx5", "Nx5"), Violates: 3},
 ).ForGradients()
 
-// SoftmaxDx is y * (dy - sum of dy * y), sums along the axis.
+// SoftmaxDx is y * (dy - sum of dy * y), with the sum along the axis.
 //
 // Constraints:
 //
-//	(1) operands dy and y, softmax's output
+//	(1) operands dy and y, the output of softmax
 //	(2) both have the same shape
-//	(3) axis is one of theirs, and not the symbolic batch
+//	(3) axis is an axis of both, but not the symbolic batch
 type SoftmaxDx struct {
 	Axis int `dsl:"axis,default=1"`
 }
@@ -38,7 +38,7 @@ func (s SoftmaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// Eval is the formula.
+// Eval computes the formula.
 func (s SoftmaxDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	dy, y := in[0], in[1]
 	dx := dy.Clone()
@@ -55,5 +55,5 @@ func (s SoftmaxDx) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{dx}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (SoftmaxDx) Cost(_, out []ir.Type) ir.Cost { return ops1(4, out[0]) }

@@ -16,15 +16,15 @@ var _ = ir.Define[Split]("split", "A value cut along an axis into several.",
 	ir.Example{Op: Split{Axis: 1, Sizes: "1,3,1"}, In: shapes("Nx6x3x2"), Violates: 4},
 )
 
-// Split cuts x along an axis into pieces of the given sizes: the reverse of
+// Split cuts x along an axis into pieces of the given sizes. It is the inverse of
 // concat.
 //
 // Constraints:
 //
 //	(1) one operand x
-//	(2) axis is one of x's, and not the symbolic batch
-//	(3) sizes are at least 1 each, and from one to 64 of them
-//	(4) sizes add up to the axis
+//	(2) axis is an axis of x, but not the symbolic batch
+//	(3) there are 1 to 64 sizes, each at least 1
+//	(4) the sizes add up to the extent of the axis
 type Split struct {
 	Axis  int     `dsl:"axis,default=1"`
 	Sizes ir.Ints `dsl:"sizes"`
@@ -60,7 +60,7 @@ func (s Split) Infer(in []ir.Type) ([]ir.Type, error) {
 	return out, nil
 }
 
-// Eval copies.
+// Eval copies the pieces.
 func (s Split) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	sizes, err := s.Sizes.List()
 	if err != nil {
@@ -75,8 +75,8 @@ func (s Split) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
-// Grad is a concat, or where not all outputs lead to the loss, the sum of those
-// that do, each with zeros around it.
+// Grad is a concat of the outputs' gradients. If not all outputs lead to the loss, it is
+// the sum of the gradients of those that do, each extended with zeros to the shape of x.
 func (s Split) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	if !slices.Contains(dy, nil) {
 		return []*ir.Value{b.Do(Concat{Axis: s.Axis}, dy...)}

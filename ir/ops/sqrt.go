@@ -13,8 +13,8 @@ var _ = ir.Define[Sqrt]("sqrt", "Square root.",
 	ir.Example{Op: Sqrt{}, In: shapes("i64:N"), Violates: 1},
 )
 
-// Sqrt is the square root of x, NaN where x is negative. Folded batch norms are
-// written with it: gamma / sqrt(variance + eps).
+// Sqrt is the square root of x; it is NaN for negative x. The pass fold-bn uses it for
+// gamma / sqrt(variance + eps).
 //
 // Constraints:
 //
@@ -36,7 +36,7 @@ func (Sqrt) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost is one operation an element.
+// Cost is one operation for each element.
 func (Sqrt) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
 // Grad is dy / (2 sqrt(x)).

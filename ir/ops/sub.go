@@ -13,8 +13,8 @@ var _ = ir.Define[Sub]("sub", "Difference, elementwise.",
 	ir.Example{Op: Sub{}, In: shapes("Nx3x4x2", "Nx3x4x3"), Violates: 2},
 )
 
-// Sub is a - b, elementwise; shapes broadcast as in numpy: aligned at the last axis,
-// axes of 1 stretch.
+// Sub is a - b, elementwise. Shapes broadcast as in numpy: they are aligned at the last
+// axis, and axes of extent 1 stretch.
 //
 // Constraints:
 //
@@ -25,7 +25,7 @@ type Sub struct{}
 // Operands are a and b.
 func (Sub) Operands() []string { return binarySig.names() }
 
-// Infer returns the shape that they have in common.
+// Infer returns the broadcast shape.
 func (Sub) Infer(in []ir.Type) ([]ir.Type, error) { return inferBroadcast("sub", binarySig, in) }
 
 // Eval is a - b.
@@ -36,7 +36,7 @@ func (Sub) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 // Cost is one operation for each element.
 func (Sub) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
-// Grad is dy and -dy, summed where an operand was stretched.
+// Grad is dy and -dy, summed over the axes along which an operand was stretched.
 func (Sub) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{
 		sumTo(b, dy[0], n.In[0].Type.Shape),

@@ -31,10 +31,10 @@ func (Tanh) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{y}, nil
 }
 
-// Cost is an estimate for each element.
+// Cost is an estimate.
 func (Tanh) Cost(_, out []ir.Type) ir.Cost { return ops1(4, out[0]) }
 
-// Grad is tanh_dx, from the output.
+// Grad is tanh_dx, which reads the output.
 func (Tanh) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	return []*ir.Value{ActTanh.grad(b, dy[0], n.Out[0])}
 }

@@ -13,8 +13,8 @@ var _ = ir.Define[Transpose]("transpose", "Axes in another order.",
 	ir.Example{Op: Transpose{Perm: "0,2,2,1"}, In: shapes("Nx3x4x2"), Violates: 2},
 )
 
-// Transpose is x with its axes in another order: axis i of the result is axis
-// perm[i] of x.
+// Transpose is x with its axes in another order. Axis i of the result is axis perm[i] of
+// x.
 //
 // Constraints:
 //
@@ -27,7 +27,8 @@ type Transpose struct {
 // Operands is x.
 func (Transpose) Operands() []string { return unarySig.names() }
 
-// perm returns the permutation, nil if it is none of that rank.
+// perm returns the permutation, or nil if the attribute is not a permutation of rank
+// axes.
 func (t Transpose) perm(rank int) []int {
 	p, err := t.Perm.List()
 	if err != nil || len(p) != rank {

@@ -8,7 +8,7 @@ var (
 	gradXSig = sig("dy x")
 )
 
-// inferUnary is Infer of ops that keep the shape of their one operand.
+// inferUnary implements Infer for ops with one operand whose result has its shape.
 func inferUnary(op string, in []ir.Type) ([]ir.Type, error) {
 	if err := unarySig.check(op, in); err != nil {
 		return nil, err
@@ -16,8 +16,8 @@ func inferUnary(op string, in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// inferGrad is Infer of gradients whose operands and result have one shape, which
-// is their constraint 2.
+// inferGrad implements Infer for gradients whose operands and result have the same
+// shape. This is their constraint 2.
 func inferGrad(op string, s signature, in []ir.Type) ([]ir.Type, error) {
 	if err := s.check(op, in); err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func inferGrad(op string, s signature, in []ir.Type) ([]ir.Type, error) {
 	return like(in[0]), nil
 }
 
-// inferAxis is constraint 2 of ops that work along an axis.
+// inferAxis checks constraint 2 of ops that work along an axis.
 func inferAxis(op string, axis int, x ir.Shape) error {
 	if axis < 0 || axis >= len(x) {
 		return ir.Violation(op, 2, 0, "axis %d of a shape with %d axes, %v", axis, len(x), x)

@@ -3,7 +3,7 @@
 // package dsl and read by the trainer and the backends.
 package recipe
 
-// Recipe is attached to a graph; a nil field was not given.
+// Recipe is attached to a graph. A field is nil if the spec does not have that part.
 type Recipe struct {
 	SpecHash string  // SHA-256 of the spec's text, hex
 	Input    *Input  // preprocessing
@@ -11,24 +11,26 @@ type Recipe struct {
 	Train    *Train
 }
 
-// Input says what is fed to the graph: (pixel scaled to Lo..Hi - Mean) / Std for
-// each channel, after resizing and cropping.
+// Input says how a picture becomes the graph's input. It is resized, cropped, and then
+// each pixel becomes (p - Mean) / Std, channel by channel, where p is the pixel scaled
+// to Lo..Hi.
 type Input struct {
 	Lo, Hi float64   // range of a pixel before mean and std: 0..255, 0..1, -1..1
-	Mean   []float64 // a channel each, in the network's channel order; empty for none
-	Std    []float64
-	Order  string // "rgb", "bgr" or "grey"
-	Resize int    // shorter side before the crop, in pixels; 0 resizes to the input's size
-	Crop   string // "center" or "none"
+	Mean   []float64 // one number for each channel, in the network's channel order; empty for none
+	Std    []float64 // likewise
+	Order  string    // "rgb", "bgr" or "grey"
+	Resize int       // shorter side before the crop, in pixels; 0 resizes to the input's size
+	Crop   string    // "center" or "none"
 }
 
 // Labels names the classes.
 type Labels struct {
 	Set   string   // imagenet1k, mnist, cifar10, or the name of a file
-	Names []string // in order of the logits; may be empty where the set's names are not at hand
+	Names []string // in the order of the logits; may be empty if the names of the set are not known
 }
 
-// Train is everything that a train block says. Zero values stand for "not said".
+// Train is the content of a train block. A zero value means that the block does not
+// set it.
 type Train struct {
 	Loss      Loss
 	Optimizer Optimizer
@@ -48,7 +50,7 @@ type Loss struct {
 	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
 }
 
-// Optimizer and its constants.
+// Optimizer is the optimizer and its constants.
 type Optimizer struct {
 	Kind     string // sgd, nesterov, adam, adamw, rmsprop, rmsprop_torch
 	LR       float64
@@ -62,37 +64,37 @@ type Optimizer struct {
 
 // Schedule of the learning rate.
 type Schedule struct {
-	Kind   string  // constant, step, poly, exp, cosine, plateau
-	Every  float64 // epochs between steps (step, exp), or of patience (plateau)
-	Factor float64
-	Power  float64 // poly
-	Warmup float64 // epochs of linear warm-up, with any kind
-	Floor  float64 // lowest learning rate
-	At     []float64
+	Kind   string    // constant, step, poly, exp, cosine, plateau
+	Every  float64   // epochs between drops (step, exp), or epochs of patience (plateau)
+	Factor float64   // factor on the learning rate at each drop
+	Power  float64   // poly
+	Warmup float64   // epochs of linear warm-up, with any kind
+	Floor  float64   // lowest learning rate
+	At     []float64 // epochs of the drops (step), in place of Every
 }
 
-// Augment is one statement of augmentation; they apply in order.
+// Augment is one augment statement. Statements apply in order.
 type Augment struct {
-	Crop           int        // side of the random crop, 0 for none
-	Pad            int        // zeros added around before the crop
+	Crop           int        // side of the random crop in pixels, 0 for none
+	Pad            int        // pixels of zeros added on each side before the crop
 	Flip           float64    // probability of a horizontal flip
-	Area           [2]float64 // of a random area crop, as a share; zero for none
+	Area           [2]float64 // smallest and largest area of a random crop, as a share of the picture; zero for none
 	Aspect         [2]float64
 	Brightness     float64
 	Contrast       float64
 	Saturation     float64
 	Lighting       float64 // PCA noise (Krizhevsky 2012)
 	GCN, ZCA       bool    // global contrast normalization and whitening (Goodfellow 2013)
-	Rotate, Shift  float64 // degrees; share of the side
+	Rotate, Shift  float64 // largest rotation in degrees; largest shift as a share of the side
 	MeanStd        bool    // subtract the data set's own mean, divide by its std
 	RandomErase    float64
 	MeanSubtracted bool // subtract the data set's mean image
 }
 
-// Regularize are penalties beside the optimizer's weight decay.
+// Regularize holds penalties in addition to the optimizer's weight decay.
 type Regularize struct {
 	L1, L2  float64
-	MaxNorm float64 // of the weights of one output (Srebro 2005; Goodfellow 2013)
+	MaxNorm float64 // bound on the norm of the weights of one output (Srebro 2005; Goodfellow 2013)
 }
 
 // Clip bounds gradients before the update.
@@ -101,19 +103,19 @@ type Clip struct {
 	Value float64
 }
 
-// Average of weights, used for evaluation.
+// Average is a running average of the weights, used for evaluation.
 type Average struct {
 	Kind  string  // polyak, ema
 	Decay float64 // ema
 }
 
-// EarlyStop ends a run that no longer gains.
+// EarlyStop ends a run whose metric has not improved for Patience epochs.
 type EarlyStop struct {
 	Patience int
 	Metric   string // accuracy, loss
 }
 
-// Run is how long and how.
+// Run holds the batch size, the length of the training and the seed.
 type Run struct {
 	Batch  int
 	Epochs float64

@@ -8,15 +8,18 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Condition gives every weight of the graph values under which a wrong network
-// shows: He initialization, biases and the parameters of batch normalization
-// drawn at random, and each layer scaled on the input x so that its output has a
-// standard deviation of 1.25 (a residual scaled by 0.1 then still has 0.125). (With the weights that networks start to train from,
-// activations fade from layer to layer, the softmax is flat, and networks with
-// wrong padding, eps or order of channels pass a comparison of outputs.)
+// Condition gives every weight of the graph values with which a comparison of outputs
+// finds errors in the network. Weights have He initialization; biases and the
+// parameters of batch normalization are drawn at random. Then each layer is scaled so
+// that for the input x its output has a standard deviation of 1.25 (a residual scaled
+// by 0.1 then still has 0.125).
 //
-// It returns the standard deviation of every value computed, by name, softmax
-// and losses left out; callers assert that they lie in 0.1..10.
+// Initial weights of a training would not do: activations get smaller from layer to
+// layer, the softmax is almost uniform, and a network with a wrong padding, eps or
+// order of channels passes the comparison.
+//
+// It returns the standard deviation of every computed value, by name, except for
+// softmax and losses. Callers check that they lie in 0.1..10.
 func Condition(g *ir.Graph, x *tensor.Tensor, seed int64) (map[string]float64, error) {
 	drawn := map[string]bool{}
 	draw := func(v *ir.Value, lo, hi float64) {
@@ -80,7 +83,7 @@ func Condition(g *ir.Graph, x *tensor.Tensor, seed int64) (map[string]float64, e
 	return std, err
 }
 
-// target is the standard deviation that Condition gives a layer.
+// target is the standard deviation of a layer's output after Condition.
 const target = 1.25
 
 func deviation(t *tensor.Tensor) float64 {

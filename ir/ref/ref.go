@@ -12,18 +12,18 @@ import (
 
 // Options of a run.
 type Options struct {
-	// Keep names further values to return, such as those of labelled parts.
+	// Keep lists further values to return, such as those of labelled parts.
 	Keep []*ir.Value
-	// Seed draws the params that have no data.
+	// Seed is the seed for drawing the params that have no data.
 	Seed int64
-	// Each is called with every value as it is computed. It may change the
-	// tensor: tests that scale weights layer by layer do.
+	// Each is called with every value when it has been computed. It may change the
+	// tensor, and later nodes then read the changed one.
 	Each func(*ir.Value, *tensor.Tensor)
 }
 
-// Run evaluates the graph on its inputs, given in order, and returns outputs,
-// heads, updated params (under the param's value) and what Options.Keep names.
-// The batch is that of the inputs.
+// Run evaluates the graph. inputs are the values of g.Inputs, in order; their batch size
+// is that of the run. The result maps values of the graph to tensors: outputs, heads,
+// the new values of updated params (under Update.Value) and those in Options.Keep.
 func Run(g *ir.Graph, inputs []*tensor.Tensor, opt Options) (map[*ir.Value]*tensor.Tensor, error) {
 	if len(inputs) != len(g.Inputs) {
 		return nil, fmt.Errorf("%s has %d inputs, %d were given", g.Name, len(g.Inputs), len(inputs))
@@ -105,7 +105,8 @@ func Run(g *ir.Graph, inputs []*tensor.Tensor, opt Options) (map[*ir.Value]*tens
 	return res, nil
 }
 
-// Param returns the values of a param: its data, or what its init draws.
+// Param returns the elements of a param in float64: its data, or if it has none, the
+// elements drawn from its init.
 func Param(g *ir.Graph, v *ir.Value, seed int64) *tensor.Tensor {
 	if d := g.Data[v.Name]; d != nil {
 		return tensor.Widen(d)

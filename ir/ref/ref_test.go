@@ -12,7 +12,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// y = 2x + w, w a weight, with a part in the middle, a head and an update.
+// affine is y = 2x + w with a weight w, a head and an update of w. It also returns the
+// value 2x.
 func affine() (*ir.Graph, *ir.Value) {
 	n := irtest.NewNet("affine", 1)
 	x := n.Input("x", ir.Float(ir.Batch, 2))
@@ -44,7 +45,7 @@ func TestRun(t *testing.T) {
 	if len(res) != 4 {
 		t.Errorf("%d values are returned, want 4", len(res))
 	}
-	// Each may change a value, and what reads it sees that.
+	// Each may change a value; later nodes read the changed one.
 	res, err = ref.Run(g, []*tensor.Tensor{x}, ref.Options{Each: func(v *ir.Value, y *tensor.Tensor) {
 		if v == twice {
 			for i := range y.Data {
@@ -57,7 +58,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Params without data are drawn by name and seed, as Materialize draws them.
+// Params without data get the same elements that Materialize draws for the seed.
 func TestSeed(t *testing.T) {
 	run := func(g *ir.Graph, seed int64) float64 {
 		res, err := ref.Run(g, []*tensor.Tensor{tensor.New(1, 2)}, ref.Options{Seed: seed})
@@ -88,7 +89,7 @@ func TestErrors(t *testing.T) {
 	bad("input x is Nx2, a tensor of shape 2 was given", tensor.New(2))
 	g.Nodes[0], g.Nodes[1] = g.Nodes[1], g.Nodes[0]
 	bad("y reads twice before it is computed", tensor.New(1, 2))
-	// Two inputs share one batch.
+	// All inputs must have the same batch size.
 	n := irtest.NewNet("two", 1)
 	g = n.Finish(n.Op("y", ops.Add{}, n.Input("a", ir.Float(ir.Batch, 2)), n.Input("b", ir.Float(ir.Batch, 2))))
 	bad("input b is Nx2, a tensor of shape 2x2 was given", tensor.New(1, 2), tensor.New(2, 2))

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Elem is what an array holds.
+// Elem is the type of an array's elements.
 type Elem interface{ float32 | float64 }
 
 // Dense is an n-dimensional array in row-major order; len(Data) is the product
@@ -17,14 +17,14 @@ type Dense[T Elem] struct {
 	Data  []T
 }
 
-// Tensor is what the reference interpreter computes with. Integers (class
-// indices) are held as whole float64s.
+// Tensor is the type that the reference interpreter computes with. Integers (class
+// indices) are float64s with a whole value.
 type Tensor = Dense[float64]
 
-// F32 is what weights are stored as.
+// F32 is the type in which weights are stored.
 type F32 = Dense[float32]
 
-// Size returns the product of a shape, 1 for rank 0.
+// Size returns the number of elements of a shape: the product of its axes, 1 for rank 0.
 func Size(shape []int) int {
 	n := 1
 	for _, d := range shape {
@@ -36,13 +36,14 @@ func Size(shape []int) int {
 // New returns a zero array of the shape.
 func New(shape ...int) *Tensor { return Make[float64](shape) }
 
-// Make returns a zero array of the shape, which it copies.
+// Make returns a zero array of the shape. It copies shape.
 func Make[T Elem](shape []int) *Dense[T] {
 	return &Dense[T]{Shape: append([]int(nil), shape...), Data: make([]T, Size(shape))}
 }
 
-// Of returns an array over data, which it keeps; it panics if the length is not
-// the product of the shape (a bug of the caller's).
+// Of returns an array of the given elements. It keeps data and does not copy it. It
+// panics if the length of data is not the product of the shape, which is a bug of the
+// caller.
 func Of[T Elem](data []T, shape ...int) *Dense[T] {
 	if len(data) != Size(shape) {
 		panic(fmt.Sprintf("tensor: %d elements for shape %v", len(data), shape))
@@ -58,10 +59,11 @@ func (t *Dense[T]) Clone() *Dense[T] {
 	return &Dense[T]{Shape: append([]int(nil), t.Shape...), Data: append([]T(nil), t.Data...)}
 }
 
-// Reshape returns the same elements under another shape of the same size.
+// Reshape returns an array of another shape that shares t's elements. It panics if the
+// number of elements differs.
 func (t *Dense[T]) Reshape(shape ...int) *Dense[T] { return Of(t.Data, shape...) }
 
-// Index returns the place of an element in Data.
+// Index returns the position in Data of the element at the given indices.
 func (t *Dense[T]) Index(ix ...int) int {
 	o := 0
 	for i, d := range t.Shape {
@@ -70,10 +72,10 @@ func (t *Dense[T]) Index(ix ...int) int {
 	return o
 }
 
-// At returns the element at an index.
+// At returns the element at the given indices.
 func (t *Dense[T]) At(ix ...int) T { return t.Data[t.Index(ix...)] }
 
-// Set sets the element at an index.
+// Set sets the element at the given indices.
 func (t *Dense[T]) Set(v T, ix ...int) { t.Data[t.Index(ix...)] = v }
 
 // Widen returns a float64 copy.
@@ -85,7 +87,8 @@ func Widen(t *F32) *Tensor {
 	return r
 }
 
-// Round returns a float32 copy, each element rounded to nearest even.
+// Round returns a float32 copy. Each element is rounded to the nearest float32, ties to
+// even.
 func Round(t *Tensor) *F32 {
 	r := Make[float32](t.Shape)
 	for i, v := range t.Data {
@@ -94,7 +97,7 @@ func Round(t *Tensor) *F32 {
 	return r
 }
 
-// Strides returns the distance in elements between neighbours of each axis.
+// Strides returns, for each axis, the distance in Data between neighbouring elements.
 func Strides(shape []int) []int {
 	s := make([]int, len(shape))
 	n := 1
@@ -105,8 +108,8 @@ func Strides(shape []int) []int {
 	return s
 }
 
-// MaxDiff returns the largest |a-b| and the largest |b|. A NaN in one array
-// where the other has none, or shapes that differ, give an infinite difference.
+// MaxDiff returns the largest |a-b| and the largest |b|. The difference is infinite if
+// one element is NaN and the other is not, or if the numbers of elements differ.
 func MaxDiff[T Elem](a, b *Dense[T]) (diff, scale float64) {
 	if len(a.Data) != len(b.Data) {
 		return math.Inf(1), 0

@@ -2,11 +2,12 @@
 // loss, gradients and optimizer as ordinary nodes, so that the same passes, plan and
 // kernels serve training and inference.
 //
-// [Gradients] is reverse accumulation (Linnainmaa 1976; Griewank 2008, section
-// 3.2): every op builds its own gradient as graph ([ir.Differ]), and a value that
-// is read several times sums what comes back. [Train] puts it to work: training
-// forms of batch norm and dropout, cross-entropy on the logits, heads by weight,
-// and where a recipe's optimizer is given, the updates.
+// [Gradients] computes gradients by reverse accumulation (Linnainmaa 1976; Griewank 2008,
+// section 3.2). Every op adds the nodes of its own gradient ([ir.Differ]). The gradient of a
+// value with several readers is the sum of what they contribute. [Train] builds the whole
+// step: it replaces batch norm and dropout by their training forms, adds the cross-entropy
+// of the logits and the weighted losses of the heads, the gradients, and the updates by an
+// optimizer.
 package autodiff
 
 import (
@@ -16,11 +17,12 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// Gradients adds to a graph the gradients of a scalar with respect to some of
-// its values and returns them; a value that does not lead to the scalar has none.
-// New nodes take position and part of the node that they differentiate, and are
-// named by it. Only nodes between the values and the scalar are differentiated;
-// a gradient of an operand that is not asked for may remain for Sweep to remove.
+// Gradients adds nodes that compute the gradients of a scalar with respect to the values in
+// of, and returns these gradients. A value that does not lead to the scalar has no entry.
+// New nodes get the position, the part and a name from the node that they differentiate.
+// Only nodes between the values and the scalar are differentiated. Some new nodes may
+// compute gradients that nothing needs; Sweep removes them. Gradients returns an error if
+// loss is not a scalar, or if an op on the way has no gradient.
 func Gradients(b *ir.Builder, loss *ir.Value, of []*ir.Value) (map[*ir.Value]*ir.Value, error) {
 	if len(loss.Type.Shape) != 0 || loss.Type.DType != ir.F32 {
 		return nil, fmt.Errorf("the gradient of %s cannot be taken: it is %v, not a scalar", loss.Name, loss.Type)

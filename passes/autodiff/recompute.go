@@ -120,9 +120,9 @@ func (t *Training) ownPass() map[*ir.Node]bool {
 	return forward
 }
 
-// cheap chooses the nodes of level Cheap.
+// cheap returns the nodes that level Cheap recomputes.
 func cheap(g *ir.Graph, forward map[*ir.Node]bool) map[*ir.Node]bool {
-	wanted := map[*ir.Value]bool{} // by gradients
+	wanted := map[*ir.Value]bool{} // values that nodes outside of the forward pass read
 	for _, n := range g.Nodes {
 		if !forward[n] {
 			for _, v := range n.In {
@@ -143,8 +143,8 @@ func cheap(g *ir.Graph, forward map[*ir.Node]bool) map[*ir.Node]bool {
 	return drop
 }
 
-// isView reports whether an op's result is its operands, side by side or in another
-// shape: the plan lays them there, and a copy would cost what keeping them does.
+// isView reports whether the plan computes an op by placing its operands in memory, side by
+// side or with another shape. Recomputing such a value would not save memory.
 func isView(op ir.Op) bool {
 	switch op.(type) {
 	case ops.Concat, ops.Flatten, ops.Reshape:
@@ -153,12 +153,13 @@ func isView(op ir.Op) bool {
 	return false
 }
 
-// inner chooses the nodes within segments: stretches of the network's own pass that
-// compute size times as many bytes, or more, as cross their end. The last one is
-// needed as soon as it has been computed.
+// inner divides the forward pass into segments and returns the nodes within them, which are
+// recomputed. A segment ends where its values take at least size times as many bytes as the
+// values that later nodes read. The last segment is not recomputed, because the backward
+// pass begins with it.
 func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool {
 	var nodes []*ir.Node
-	last := map[*ir.Value]int{} // reader
+	last := map[*ir.Value]int{} // index of the last reader
 	for _, n := range g.Nodes {
 		if !forward[n] {
 			continue
@@ -184,8 +185,8 @@ func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool
 		}
 	}
 	for _, n := range nodes {
-		// Vectors take no memory to speak of; and a dense layer and its gradient must
-		// see the same one, which is what their weights are packed for.
+		// Vectors take very little memory. Besides, a dense layer and its gradient must read
+		// the same vector, because their weights are packed for its layout.
 		if len(n.Out[0].Type.Shape) != 4 {
 			keep(n)
 		}
@@ -209,7 +210,8 @@ func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool
 				maps++
 			}
 		}
-		// Within a module or a residual block several maps cross.
+		// If later nodes read several maps, this is the middle of a module or a residual
+		// block: do not end a segment here.
 		if size*across > sum || maps > 1 || i+1 == len(nodes) || completes(nodes[i+1], n) {
 			continue
 		}
@@ -227,8 +229,7 @@ func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool
 	return drop
 }
 
-// completes reports whether a node belongs to the one in front, as an activation
-// does to its convolution.
+// completes reports whether n is an activation or a batch norm of the node before it.
 func completes(n, front *ir.Node) bool {
 	switch n.Op.(type) {
 	case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.BatchNormTrain, ops.BatchNorm:
@@ -237,8 +238,8 @@ func completes(n, front *ir.Node) bool {
 	return false
 }
 
-// bytesOf is the memory of a value for one image, none of what does not grow with the
-// batch.
+// bytesOf returns the size of a value for one image in bytes, and 0 if the value has no
+// batch axis.
 func bytesOf(v *ir.Value) int64 {
 	if !v.Type.Shape.Symbolic() {
 		return 0

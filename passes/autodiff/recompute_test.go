@@ -10,8 +10,8 @@ import (
 	"github.com/incc-lang/incc/ir/ref"
 )
 
-// TestRecomputeText shows where copies stand: ahead of the gradient whose result is
-// read together with them.
+// TestRecomputeText checks where copies are: before the gradient whose result is read
+// together with them.
 func TestRecomputeText(t *testing.T) {
 	n := irtest.NewNet("small", 1)
 	x := n.Conv("conv", image(n, 2, 6), 3, hw(3, 3), ops.Conv{Pad: ir.Pads{1, 1, 1, 1}}, true)
@@ -49,7 +49,7 @@ bn/batchnorm_dx bn/gamma.grad bn/beta.grad = batchnorm_dx eps=0.001 bn/relu/relu
 	}
 }
 
-// Networks compute the same numbers at every level, and most compute something twice.
+// Networks compute the same numbers at every level, and most of them recompute something.
 func TestRecompute(t *testing.T) {
 	for name, build := range networks {
 		var want []float64

@@ -12,60 +12,65 @@ import (
 type Options struct {
 	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
 	Seed      int64   // of the dropout masks
-	// Optimizer makes the updates of the weights; nil stops at the gradients,
-	// which then are outputs.
+	// Optimizer computes the updates of the weights. If it is nil, there are no updates,
+	// and the gradients are outputs.
 	Optimizer *recipe.Optimizer
 	Regular   recipe.Regularize
 	Clip      recipe.Clip
-	// Average keeps an average of every trained weight and every running statistic
-	// beside it: "polyak" the mean of all steps, "ema" an exponential one; "" none.
+	// Average also computes an average of every trained weight and every running
+	// statistic: Kind "polyak" is the mean over all steps, "ema" an exponential average,
+	// "" none.
 	Average recipe.Average
-	// Norm asks for the global norm of the gradients, before clipping, as an
-	// output: it is not finite where any gradient is not.
+	// Norm adds an output: the global norm of the gradients before clipping. It is not
+	// finite if an element of a gradient is not.
 	Norm bool
-	// Recompute is what is computed twice to save memory.
+	// Recompute says which values are computed twice to save memory.
 	Recompute Recompute
 }
 
-// FromRecipe returns the options that a recipe asks for.
+// FromRecipe returns the options for a train block.
 func FromRecipe(t *recipe.Train) Options {
 	o := t.Optimizer
 	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true}
 }
 
-// Training is a training graph and its values. Outputs of the graph are, in this
-// order: Loss, Logits, Norm if it was asked for, and without an optimizer the
-// gradients in the order of the params.
+// Training is a training graph and its values. The outputs of the graph are, in this order:
+// Loss, Logits, Norm if Options.Norm is set, and without an optimizer the gradients in the
+// order of the params.
 type Training struct {
 	Graph  *ir.Graph
 	Labels *ir.Value   // input, i64[N]
-	Step   *ir.Value   // input, scalar i64 that counts from 0; nil where nothing reads it
+	Step   *ir.Value   // input, the step's number as a scalar i64, from 0; nil if nothing reads it
 	Rate   *ir.Value   // input, the learning rate, a scalar; nil without an optimizer
-	Loss   *ir.Value   // the sum of Losses by weight, a scalar
-	Losses []*ir.Value // that of the output and then of each head, unweighted
-	Logits *ir.Value   // [N,C], of the main output
+	Loss   *ir.Value   // the weighted sum of Losses, a scalar
+	Losses []*ir.Value // the losses of the output and of each head, without their weights
+	Logits *ir.Value   // the logits of the main output, [N,C]
 	Norm   *ir.Value   // nil unless asked for
-	// Grads are the gradients of the weights (before penalties and clipping) by
-	// the param of Graph; a weight that does not lead to the loss has none.
+	// Grads maps each weight of Graph to its gradient, before penalties and clipping. A
+	// weight that does not lead to the loss has no entry.
 	Grads map[*ir.Value]*ir.Value
-	// Slots are the State params that the optimizer made, in order.
+	// Slots are the State params that the optimizer added, such as velocities.
 	Slots []*ir.Value
-	// Averages are the State params that hold the averages, by the weight or
-	// statistic.
+	// Averages maps each weight or running statistic to the State param that holds its
+	// average.
 	Averages map[*ir.Value]*ir.Value
 }
 
-// Train returns the training graph of a network, which it leaves as it is:
+// Train returns the training graph of a network. It does not change g.
 //
-//   - the loss is softmax cross-entropy on the logits before a trailing softmax,
-//     a head's is added by its weight (Szegedy 2015, section 5: 0.3);
-//   - batchnorm becomes batchnorm_train, its running statistics updates; one
-//     whose statistics are constants stays fixed;
-//   - dropout becomes dropout_train, keyed by its name and the seed;
-//   - the gradient of a weight is called by its name with .grad behind;
-//   - with an optimizer, every weight that leads to the loss gets an update, its
-//     slots are State params called by its name with .velocity, .square or .mean
-//     behind, its average one with .average.
+//   - The loss is the softmax cross-entropy of the logits; a softmax at the end of the
+//     network is left out. The loss of each head is added, times its weight (0.3 in
+//     Szegedy 2015, section 5).
+//   - batchnorm becomes batchnorm_train, and its running statistics get updates. A
+//     batchnorm whose statistics are constants does not change.
+//   - dropout becomes dropout_train. Its mask depends on its name and the seed.
+//   - The gradient of a weight has the weight's name followed by .grad.
+//   - With an optimizer, every weight that leads to the loss gets an update. The
+//     optimizer's slots are State params, named after the weight followed by .velocity,
+//     .square or .mean; its average is named likewise with .average.
+//
+// It returns an error if the network does not have exactly one output, if an output is not
+// one number for each class, or if an op has no gradient.
 func Train(g *ir.Graph, opt Options) (*Training, error) {
 	if len(g.Outputs) != 1 {
 		return nil, fmt.Errorf("%s has %d outputs; training needs exactly one", g.Name, len(g.Outputs))
@@ -111,7 +116,7 @@ func Train(g *ir.Graph, opt Options) (*Training, error) {
 	return t, t.recompute(opt.Recompute)
 }
 
-// step returns the input that counts the steps.
+// step returns the input that holds the step's number. It adds the input at the first call.
 func (t *Training) step(r *ir.Rewriter) *ir.Value {
 	if t.Step == nil {
 		t.Step = r.Input("step", ir.Type{DType: ir.I64, Shape: ir.Shape{}})
@@ -119,7 +124,7 @@ func (t *Training) step(r *ir.Rewriter) *ir.Value {
 	return t.Step
 }
 
-// forward puts the training forms of batch norm and dropout in place.
+// forward replaces batch norm and dropout by their training forms.
 func (t *Training) forward(r *ir.Rewriter, opt Options) error {
 	updated := map[*ir.Value]*ir.Node{}
 	for _, n := range t.Graph.Nodes {
@@ -193,12 +198,12 @@ func (t *Training) loss(r *ir.Rewriter, opt Options) error {
 	return nil
 }
 
-// BeforeSoftmax returns what a softmax at the end of a network is taken of, [N,C] or
-// [N,C,1,1]: v itself where there is none.
+// BeforeSoftmax returns the operand of the softmax or log_softmax that computes v, [N,C] or
+// [N,C,1,1]. It returns v if there is no such op.
 func BeforeSoftmax(v *ir.Value) *ir.Value {
 	x := v
 	if x.Def != nil {
-		// gap -> softmax -> flatten is the same as flatten first.
+		// gap -> softmax -> flatten is the same as gap -> flatten -> softmax.
 		if _, ok := x.Def.Op.(ops.Flatten); ok && trailing(x.Def.In[0]) != nil {
 			x = x.Def.In[0]
 		}
@@ -209,7 +214,8 @@ func BeforeSoftmax(v *ir.Value) *ir.Value {
 	return v
 }
 
-// Logits is BeforeSoftmax as [N,C].
+// Logits returns the result of BeforeSoftmax as [N,C], flattened if necessary. It returns an
+// error for other shapes.
 func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
 	x := BeforeSoftmax(v)
 	s := x.Type.Shape
@@ -222,7 +228,8 @@ func Logits(b *ir.Builder, v *ir.Value) (*ir.Value, error) {
 	return nil, fmt.Errorf("output %s is %v: cross-entropy needs one number for each class, NxC or NxCx1x1; end the network with fc or gap", v.Name, s)
 }
 
-// trailing returns the operand of a softmax over the classes, nil if v is none.
+// trailing returns the operand of the softmax or log_softmax over the classes that computes
+// v, nil if another op computes v.
 func trailing(v *ir.Value) *ir.Value {
 	if v.Def == nil {
 		return nil

@@ -32,7 +32,7 @@ func convBN(n *irtest.Net, name string, x *ir.Value, o int, k ir.HW) *ir.Value {
 	return n.ReLU(n.BatchNorm(name+"/bn", y, 1e-3))
 }
 
-// networks are small ones of each kind of the family.
+// networks are small networks of every kind.
 var networks = map[string]func(n *irtest.Net) *ir.Graph{
 	"nin": func(n *irtest.Net) *ir.Graph {
 		x := image(n, 2, 9)
@@ -110,7 +110,7 @@ var networks = map[string]func(n *irtest.Net) *ir.Graph{
 		x = n.Op("tanh", ops.Tanh{}, x)
 		return n.Finish(n.Op("log_softmax", ops.LogSoftmax{Axis: 1}, n.Dense("fc", x, 3)))
 	},
-	// Activations fused, groups, dilation, asymmetric pads, weights used twice.
+	// Fused activations, groups, dilation, asymmetric pads, weights that two nodes read.
 	"fused": func(n *irtest.Net) *ir.Graph {
 		x := n.Conv("a", image(n, 4, 7), 6, hw(3, 2), ops.Conv{Groups: 2, Pad: ir.Pads{2, 0, 1, 1}, Stride: hw(2, 1), Act: ops.ActReLU}, true)
 		w := n.Weight("shared/weight", ir.Weight, 0, 0.3, 6, 6, 2, 2)
@@ -125,10 +125,10 @@ var networks = map[string]func(n *irtest.Net) *ir.Graph{
 	},
 }
 
-// numeric compares every gradient of a training graph with central differences
-// of its loss, on some elements of each drawn at random. It returns how many it
-// compared; elements at a kink, where the differences to both sides disagree,
-// do not count. Train may be followed by spoil, which makes the gradients wrong.
+// numeric compares every gradient of a training graph with central differences of its loss,
+// for some random elements of each. It returns how many elements it compared. It does not
+// compare elements at a kink, where the differences to the left and to the right disagree.
+// spoil, if it is not nil, is called after Train to make the gradients wrong.
 func numeric(g *ir.Graph, opt Options, seed int64, each int, spoil func(*ir.Node)) (int, error) {
 	t, err := Train(g, opt)
 	if err != nil {
@@ -140,7 +140,7 @@ func numeric(g *ir.Graph, opt Options, seed int64, each int, spoil func(*ir.Node
 		}
 	}
 	tg := t.Graph
-	// Weights become inputs, so that they can be moved in float64.
+	// Turn weights into inputs, so that they can be changed in float64.
 	inputs := irtest.Inputs(tg, 2, seed)
 	index := map[*ir.Value]int{}
 	var weights []*ir.Value
@@ -203,7 +203,7 @@ func numeric(g *ir.Graph, opt Options, seed int64, each int, spoil func(*ir.Node
 	return count, nil
 }
 
-// Gradients of whole networks are those of central differences.
+// Gradients of whole networks agree with central differences.
 func TestNetworks(t *testing.T) {
 	for name, make := range networks {
 		t.Run(name, func(t *testing.T) {
@@ -221,8 +221,7 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// The comparison catches gradients that are wrong only in how they are put
-// together.
+// The comparison also finds gradients of ops that are right but combined in a wrong way.
 func TestNetworkBugs(t *testing.T) {
 	for _, c := range []struct {
 		what, network string
@@ -268,7 +267,7 @@ func TestNetworkBugs(t *testing.T) {
 	}
 }
 
-// Gradients of random networks are those of central differences too.
+// Gradients of random networks agree with central differences.
 func TestRandomNetworks(t *testing.T) {
 	many := int64(longtest.Count(25, 100, 400))
 	compared := 0
@@ -363,8 +362,8 @@ func text(g *ir.Graph) string {
 	return b.String()
 }
 
-// Training by the graph alone lowers the loss with every optimizer, and keeps
-// the running statistics near those of the batches.
+// Running the training graph lowers the loss with every optimizer, and the running statistics
+// approach those of the batches.
 func TestOptimizersLearn(t *testing.T) {
 	for _, o := range []recipe.Optimizer{
 		{Kind: "sgd", LR: 0.1},

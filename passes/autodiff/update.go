@@ -10,11 +10,11 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// update adds penalties, clipping and the optimizer, or makes the gradients
-// outputs.
+// update adds clipping, penalties and the optimizer. Without an optimizer it makes the
+// gradients outputs.
 func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 	g := t.Graph
-	statistics := slices.Clone(g.Updates) // of batch norm
+	statistics := slices.Clone(g.Updates) // the running statistics of batch norms
 	var trained, grads []*ir.Value
 	for _, w := range weights {
 		if d := t.Grads[w]; d != nil {
@@ -61,15 +61,15 @@ func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 		g.Updates = append(g.Updates, ir.Update{Param: w, Value: out})
 		t.average(r, opt.Average, w, out)
 	}
-	// Averaged weights have other activations than the last ones, so their running
-	// statistics are averaged as well.
+	// With averaged weights, activations have other means and variances than with the last
+	// weights. So the running statistics are averaged too.
 	for _, u := range statistics {
 		r.Pos, r.Prefix = u.Param.Param.Pos, u.Param.Name+"/"
 		t.average(r, opt.Average, u.Param, u.Value)
 	}
 }
 
-// average adds the average of a weight or a running statistic, whose new value is
+// average adds the running average of a weight or a running statistic w, whose new value is
 // out.
 func (t *Training) average(r *ir.Rewriter, a recipe.Average, w, out *ir.Value) {
 	op := ops.Average{Decay: 1}
@@ -88,13 +88,13 @@ func (t *Training) average(r *ir.Rewriter, a recipe.Average, w, out *ir.Value) {
 	t.Graph.Updates = append(t.Graph.Updates, ir.Update{Param: s, Value: r.Do(op, s, out, t.step(r))})
 }
 
-// state adds a State param of the shape of a weight that begins at 0.
+// state adds a State param with the shape of a weight. Its initial elements are 0.
 func (t *Training) state(r *ir.Rewriter, w *ir.Value, name string) *ir.Value {
 	return r.Param(w.Name+"."+name, w.Type.Shape, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant}, LR: 1, Pos: w.Param.Pos})
 }
 
-// optimize adds the optimizer's step for a weight and the updates of its slots,
-// and returns the new weight.
+// optimize adds the optimizer's step for the weight w with the gradient d, and the updates
+// of its slots. It returns the new weight.
 func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) *ir.Value {
 	p := w.Param
 	in := []*ir.Value{w, d, t.Rate}

@@ -1,12 +1,13 @@
-// Package cputime measures how long a test's work takes, so that limits on time hold on a
-// busy machine too.
+// Package cputime measures the processor time of a test's work, so that a test with a time
+// limit also passes on a busy machine.
 package cputime
 
 import "time"
 
-// Start begins to measure. The function that it returns gives the processor time that this
-// process has used since, or the time that has passed where that is less: the process may
-// have waited for a processor, and several threads may have worked at once.
+// Start starts a measurement. The function that it returns gives the smaller of two times
+// since Start: the processor time that this process used, and the time that passed. The
+// process may have waited for a processor, so the first may be smaller; several threads may
+// have run at once, so the second may be smaller.
 func Start() (since func() time.Duration) {
 	start, used := time.Now(), processor()
 	return func() time.Duration {

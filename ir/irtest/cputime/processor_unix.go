@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// processor returns the processor time of this process, -1 where it is not known.
+// processor returns the processor time of this process, -1 if it is not known.
 func processor() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -1,6 +1,5 @@
-// Package longtest sets how much work the tests do. Every test that has more than one
-// size asks here, so that the environment variable INCC_LONG means the same in all
-// packages:
+// Package longtest says how much work the tests do. Every test that has a short and a long
+// form calls it, so that the environment variable INCC_LONG means the same in all packages:
 //
 //	INCC_LONG      go test ./... on two cores
 //	unset, empty   less than six minutes: every kind of check, on a part of the cases
@@ -34,10 +33,10 @@ var asked = func() level {
 	}
 }()
 
-// Enabled reports whether INCC_LONG asks for a long form.
+// Enabled reports whether INCC_LONG asks for the long form (1) or the longest form (all).
 func Enabled() bool { return asked >= long }
 
-// All reports whether INCC_LONG asks for the longest form.
+// All reports whether INCC_LONG asks for the longest form (all).
 func All() bool { return asked == all }
 
 // Count returns the number of cases that a test runs: n, longer with INCC_LONG=1, or
