@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 
@@ -28,11 +29,13 @@ func evalCommand() *cli.Command {
    incc eval mnist/lenet --weights lenet.safetensors --data mnist
 
 For the folder of a run, eval uses the spec, the best weights and the data of
-that run.`,
+that run. It prints accuracy, top-5 accuracy (of more than five classes), loss,
+balanced accuracy (the mean recall of the classes), the expected calibration error
+(15 bins), and precision, recall, F1 and the number of images of each class.`,
 		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
-			&cli.Int64Flag{Name: "seed", Value: 1, Hidden: true, Usage: "seed"},
+			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, the surest mistakes first"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
@@ -47,6 +50,9 @@ that run.`,
 				if err := checkConfusion(filepath.Clean(file), spec.file, c.String("weights")); err != nil {
 					return err
 				}
+			}
+			if err := checkWrong(c, spec.file, c.String("weights")); err != nil {
+				return err
 			}
 			if c.String("weights") == "" {
 				return usagef("incc eval needs --weights FILE.safetensors, or the folder of a run as SPEC")
@@ -81,23 +87,31 @@ that run.`,
 			if err != nil {
 				return err
 			}
-			s, err := scoreOf(c, g, set, tr)
+			var wrong mistakes
+			s, err := scoreOf(c, g, set, tr, wrong.collect(set))
 			if err != nil {
 				return err
 			}
 			if math.IsNaN(s.Loss) || math.IsInf(s.Loss, 0) {
 				return &numericalError{fmt.Sprintf("the outputs of %s are not finite numbers for some images: the weights are too large, or not those of this network", g.Name)}
 			}
+			names := classNames(g, set)
 			if file := c.String("confusion"); file != "" {
-				if err := drawConfusion(writeFile, filepath.Clean(file), s.Confusion, classNames(g, set)); err != nil {
+				if err := drawConfusion(writeFile, filepath.Clean(file), s.Confusion, names); err != nil {
 					return err
 				}
 			}
-			if c.Bool("json") {
-				return writeJSON(c.App.Writer, map[string]any{"net": g.Name, "data": src.Name, "split": c.String("split"), "images": s.Images, "accuracy": s.Accuracy, "loss": s.Loss})
+			if file := c.String("wrong"); file != "" {
+				if err := writeOutput(c, file, "", func(w io.Writer) error { return wrong.write(w, names) }); err != nil {
+					return err
+				}
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "%s on %s, %s: %.2f %% of %d images, loss %.4f\n", g.Name, diag.Name(src.Name), c.String("split"), 100*s.Accuracy, s.Images, s.Loss)
-			return err
+			report := evalReport{net: g.Name, data: src.Name, split: c.String("split"), score: s, metrics: s.Confusion.Metrics(), names: names}
+			if c.Bool("json") {
+				return report.writeJSON(c.App.Writer)
+			}
+			report.write(messages(c, c.String("wrong")))
+			return nil
 		},
 	}
 }
@@ -105,19 +119,25 @@ that run.`,
 // evalBatch is the number of images that are evaluated at once.
 const evalBatch = 64
 
-// scoreOf runs the passes of -O2 on a copy of a network, which must have its weights,
-// and evaluates it on the executor.
-func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform) (train.Score, error) {
+// scoreOf evaluates a copy of a network, which must have its weights, on the executor:
+// after the passes and with the options that the command line names. each is as for
+// train.Evaluate.
+func scoreOf(c *cli.Context, g *ir.Graph, set *data.Set, t *data.Transform, each func(i int, logits []float32, p train.Prediction)) (train.Score, error) {
 	h := g.Clone()
-	if _, err := passes.Run(h, passes.Level(2), passes.Options{}); err != nil {
+	if _, err := optimize(c, h, 2, passes.Options{}); err != nil {
 		return train.Score{}, err
 	}
 	h.Outputs[0] = autodiff.BeforeSoftmax(h.Outputs[0])
-	p, err := compileRoom(c, h, cpu.Options{Batch: evalBatch, Threads: c.Int("threads"), ISA: c.String("isa")})
+	o, err := executorOptions(c)
 	if err != nil {
 		return train.Score{}, err
 	}
-	return train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, t, set, nil)
+	o.Batch = evalBatch
+	p, err := compileRoom(c, h, o)
+	if err != nil {
+		return train.Score{}, err
+	}
+	return train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, t, set, each)
 }
 
 // inferrer makes a session of the executor a train.Inferrer.

@@ -156,7 +156,11 @@ type runInfo struct {
 	TrainLoss    float64  `json:"train_loss"`
 	TrainAcc     float64  `json:"train_accuracy"`
 	ValAcc       *float64 `json:"val_accuracy,omitempty"`
+	ValMacroF1   *float64 `json:"val_macro_f1,omitempty"`
+	ValBalanced  *float64 `json:"val_balanced_accuracy,omitempty"`
 	TestAcc      *float64 `json:"test_accuracy,omitempty"`
+	TestMacroF1  *float64 `json:"test_macro_f1,omitempty"`
+	TestBalanced *float64 `json:"test_balanced_accuracy,omitempty"`
 	TestLoss     *float64 `json:"test_loss,omitempty"`
 	TestImages   int      `json:"test_images,omitempty"`
 	WeightsHash  string   `json:"weights_sha256"`

@@ -76,19 +76,23 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 		set = p.val
 	}
 	if set != nil && c.Int("overfit") == 0 {
-		score, err := scoreOf(c, g, set, p.input)
+		score, err := scoreOf(c, g, set, p.input, nil)
 		if err != nil {
 			return err
 		}
 		if err := drawConfusion(writeOwn, filepath.Join(p.dir, "confusion.png"), score.Confusion, classNames(g, set)); err != nil {
 			return err
 		}
+		metrics := score.Confusion.Metrics()
 		if set == p.set.Test {
+			info.TestMacroF1, info.TestBalanced = &metrics.Macro.F1, &metrics.Balanced
 			info.TestAcc, info.TestImages = &score.Accuracy, score.Images
 			if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
 				info.TestLoss = &score.Loss
 			}
 			fmt.Fprintf(w, "test: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
+		} else {
+			info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
 		}
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 )
@@ -257,14 +256,6 @@ func (c *Config) gain(s *State, r Row) {
 	}
 }
 
-// Score is the result of an evaluation.
-type Score struct {
-	Loss      float64 // mean cross-entropy
-	Accuracy  float64
-	Images    int
-	Confusion *Confusion
-}
-
 // Inferrer is the part of an Engine that evaluation needs.
 type Inferrer interface {
 	Batch() int
@@ -273,8 +264,9 @@ type Inferrer interface {
 }
 
 // Evaluate runs a set through the network with the weights as they are. each,
-// if not nil, is called with every image's prediction.
-func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted int)) (Score, error) {
+// if not nil, is called with every image's logits, which it must not keep, and its
+// prediction.
+func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i int, logits []float32, p Prediction)) (Score, error) {
 	classes := e.Classes()
 	if classes < s.Classes {
 		return Score{}, fmt.Errorf("the data has %d classes, the network only %d", s.Classes, classes)
@@ -282,32 +274,23 @@ func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i, predicted
 	batch := e.Batch()
 	images := make([]float32, batch*t.Size())
 	out := make([]float32, batch*classes)
-	r := Score{Images: s.Len(), Confusion: NewConfusion(s.Classes)}
-	loss, correct := 0.0, 0
+	r := newScorer(classes)
 	for lo := 0; lo < s.Len(); lo += batch {
 		n := min(batch, s.Len()-lo)
 		for k := range n {
 			t.Eval(images[k*t.Size():(k+1)*t.Size()], s, lo+k)
 		}
 		if err := e.Logits(out[:n*classes], images[:n*t.Size()], n); err != nil {
-			return r, err
+			return Score{}, err
 		}
 		for k := range n {
 			z := out[k*classes : (k+1)*classes]
-			label := int(s.Labels[lo+k])
-			p := kernel.ArgMax(z)
-			if p == label {
-				correct++
-			}
-			r.Confusion.Add(label, p)
-			loss += crossEntropy(z, label)
-			if each != nil {
-				each(lo+k, p)
+			if p := r.add(z, int(s.Labels[lo+k])); each != nil {
+				each(lo+k, z, p)
 			}
 		}
 	}
-	r.Loss, r.Accuracy = loss/float64(s.Len()), float64(correct)/float64(s.Len())
-	return r, nil
+	return r.score(s.Classes), nil
 }
 
 // crossEntropy is the loss of one image, in float64. It uses functions that round
