@@ -22,7 +22,7 @@ func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "measure a trained network on a data set",
-		UsageText: "incc eval SPEC --weights FILE.safetensors --data DATA [--split test|train]\nincc eval RUN [--split test|train]",
+		UsageText: "incc eval SPEC --weights FILE.safetensors --data DATA [--split PART]\nincc eval RUN [--split PART]",
 		Description: `Example:
 
    incc weights mnist/lenet -o lenet.safetensors
@@ -33,7 +33,7 @@ that run. It prints accuracy, top-5 accuracy (of more than five classes), loss,
 balanced accuracy (the mean recall of the classes), the expected calibration error
 (15 bins), and precision, recall, F1 and the number of images of each class.`,
 		Flags: append(append([]cli.Flag{dataFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
-			&cli.StringFlag{Name: "split", Value: "test", Usage: "`PART` of the data: test or train"},
+			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val where the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
 			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, the surest mistakes first"},
 		}, executorFlags()...), pipelineFlags()...),
@@ -64,16 +64,9 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 			if err != nil {
 				return err
 			}
-			set := src.Test
-			switch c.String("split") {
-			case "test":
-			case "train":
-				set = src.Train
-			default:
-				return usagef("unknown split %s (want test or train)", diag.Quote(c.String("split")))
-			}
-			if set == nil {
-				return fmt.Errorf("%s has no test images; use --split train", src.Name)
+			set, split, err := evalPart(c, g, src, spec.run)
+			if err != nil {
+				return err
 			}
 			if err := fillWeights(c, g); err != nil {
 				return err
@@ -106,7 +99,7 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 					return err
 				}
 			}
-			report := evalReport{net: g.Name, data: src.Name, split: c.String("split"), score: s, metrics: s.Confusion.Metrics(), names: names}
+			report := evalReport{net: g.Name, data: src.Name, split: split, score: s, metrics: s.Confusion.Metrics(), names: names}
 			if c.Bool("json") {
 				return report.writeJSON(c.App.Writer)
 			}

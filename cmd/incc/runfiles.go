@@ -42,22 +42,38 @@ var runOutputs = []string{runLabels, runResults, runSummary, bestWeights, lastWe
 // runBegin is the contents of run.json: the settings that a run was started with,
 // besides its spec. --resume reads it.
 type runBegin struct {
-	Version      string `json:"incc"`
-	Name         string `json:"name"`
-	Data         string `json:"data"`
-	Val          int    `json:"val"` // -1 for the default
-	LimitBatches int    `json:"limit_batches,omitempty"`
-	Overfit      int    `json:"overfit,omitempty"`
-	Init         string `json:"init,omitempty"`
-	Engine       string `json:"engine"`
-	// Identity is only for people to read: --resume compares the identity in the
-	// checkpoint.
+	Version      string         `json:"incc"`
+	Name         string         `json:"name"`
+	Data         string         `json:"data"`
+	Val          validationText `json:"val"`
+	LimitBatches int            `json:"limit_batches,omitempty"`
+	Overfit      int            `json:"overfit,omitempty"`
+	Init         string         `json:"init,omitempty"`
+	Engine       string         `json:"engine"`
+	// Identity is here for people and for incc eval: --resume compares the identity in
+	// the checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`
+}
+
+// validationText is what --val takes, "" for the default. Earlier versions of
+// incc wrote a number, -1 for the default.
+type validationText string
+
+// UnmarshalJSON reads a string or a number.
+func (v *validationText) UnmarshalJSON(b []byte) error {
+	var n int
+	if json.Unmarshal(b, &n) == nil {
+		if *v = ""; n >= 0 {
+			*v = validationText(strconv.Itoa(n))
+		}
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(v))
 }
 
 // flags returns the flags of incc train that start a run with these settings.
 func (b runBegin) flags() map[string]string {
-	return map[string]string{"data": b.Data, "val": strconv.Itoa(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
+	return map[string]string{"data": b.Data, "val": string(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
 		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine}
 }
 
@@ -112,6 +128,9 @@ func parseBegin(text []byte) (b runBegin, err error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return b, err
 	}
+	if _, err := parseValidation(string(b.Val)); err != nil {
+		return b, err
+	}
 	switch {
 	case !plainName(b.Name):
 		return b, fmt.Errorf("name %s is not a plain name", diag.Quote(b.Name))
@@ -121,8 +140,6 @@ func parseBegin(text []byte) (b runBegin, err error) {
 		return b, fmt.Errorf("init %s is not a file", diag.Quote(b.Init))
 	case b.Engine != "cpu" && b.Engine != "ref":
 		return b, fmt.Errorf("unknown engine %s (want cpu or ref)", diag.Quote(b.Engine))
-	case b.Val < -1 || b.Val > math.MaxInt32:
-		return b, fmt.Errorf("val %d (want -1 for the default, or a number of images)", b.Val)
 	case b.LimitBatches < 0 || b.LimitBatches > math.MaxInt32:
 		return b, fmt.Errorf("limit_batches %d (want 0 for no limit, or a number of steps)", b.LimitBatches)
 	case b.Overfit < 0 || b.Overfit > math.MaxInt32:

@@ -74,11 +74,14 @@ func FuzzRunFiles(f *testing.F) {
 	f.Add([]byte("epoch,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n999999999999,,,,,,\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if b, err := parseBegin(text); err == nil {
-			if !plainName(b.Name) || filepath.Base(b.Name) != b.Name || b.Val < -1 || b.LimitBatches < 0 || b.Overfit < 0 {
+			if !plainName(b.Name) || filepath.Base(b.Name) != b.Name || b.LimitBatches < 0 || b.Overfit < 0 {
 				t.Fatalf("%+v", b)
 			}
 			for name, value := range b.flags() {
-				if name == "val" || name == "limit-batches" || name == "overfit" {
+				if _, err := parseValidation(b.flags()["val"]); err != nil {
+					t.Fatal(err)
+				}
+				if name == "limit-batches" || name == "overfit" {
 					if n, err := strconv.Atoi(value); err != nil || n > math.MaxInt32 {
 						t.Fatalf("%s=%s", name, value)
 					}

@@ -26,7 +26,7 @@ with its plots, a confusion matrix, model.onnx, summary.json and checkpoints,
 from which --resume goes on to the same bits; spec.incc there says all that the
 flags said of training. Where a SPEC is wanted, the folder of a run serves: other
 commands then take its weights and data as well. Part of the training images is
-kept for validation (--val); the test images are used once, at the end.`,
+drawn for validation (--val); the test images are used once, at the end.`,
 		Flags: []cli.Flag{
 			dataFlag,
 			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
@@ -36,7 +36,7 @@ kept for validation (--val); the test images are used once, at the end.`,
 			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning `RATE`"},
 			&cli.Int64Flag{Name: "seed", Usage: "`SEED` of initialization, order, augmentation and dropout"},
-			&cli.IntFlag{Name: "val", Value: -1, Usage: "keep the last `N` training images for validation; a twelfth by default"},
+			valFlag,
 			&cli.DurationFlag{Name: "max-time", Usage: "end after this `DURATION`, as after the last epoch"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
 			&cli.IntFlag{Name: "overfit", Usage: "train on the first `N` images only, without augmentation: a network that cannot learn them is broken"},

@@ -14,9 +14,6 @@ func dryRun(w io.Writer, p *prepared) error {
 	b := data.NewBatches(p.input, p.train, p.engine.Batch(), p.recipe.Run.Seed, 0, 0)
 	defer b.Close()
 	x := b.Next()
-	if x == nil {
-		return fmt.Errorf("%d training images do not fill a batch of %d: take a smaller --batch", p.train.Len(), p.engine.Batch())
-	}
 	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
 	if err != nil {
 		return err

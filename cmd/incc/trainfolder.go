@@ -55,12 +55,18 @@ func (p *prepared) begin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	val := c.String("val")
+	if v, err := parseValidation(val); err == nil && v.folder != "" {
+		if val, err = fromAnywhere(v.folder); err != nil {
+			return err
+		}
+	}
 	initial, err := fromAnywhere(c.String("init"), "")
 	if err != nil {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, c.Int("val"), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.id})
+		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.id})
 	})
 	if err != nil {
 		return err

@@ -21,9 +21,9 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 		val = p.val.Len()
 	}
 	id := train.Identity{
-		"incc": version, "spec": "SHA-256 " + p.graph.Recipe.SpecHash, "data": "SHA-256 " + train.DigestData(p.set.Train),
-		"images": fmt.Sprintf("%d for training and %d for validation", p.train.Len(), val),
-		"batch":  fmt.Sprint(p.recipe.Run.Batch), "epochs": trimNumber(p.recipe.Run.Epochs), "seed": fmt.Sprint(p.recipe.Run.Seed), "engine": c.String("engine"),
+		"incc": version, "spec": "SHA-256 " + p.graph.Recipe.SpecHash, "data": dataIdentity(p.set),
+		"images": fmt.Sprintf("%d for training and %d for validation", p.train.Len(), val), "validation": p.division.identity(),
+		"batch": fmt.Sprint(p.recipe.Run.Batch), "epochs": trimNumber(p.recipe.Run.Epochs), "seed": fmt.Sprint(p.recipe.Run.Seed), "engine": c.String("engine"),
 	}
 	if id["engine"] == "cpu" {
 		// AVX2 and AVX-512 give the same bits; the portable kernels give other bits.

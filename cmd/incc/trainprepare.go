@@ -24,8 +24,7 @@ type prepared struct {
 	spec   *source
 	recipe recipe.Train
 	set    *data.Source
-	train  *data.Set
-	val    *data.Set
+	division
 	input  *data.Transform
 	engine train.Engine
 	dir    string
@@ -76,26 +75,12 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.set, err = openData(c, p.graph); err != nil {
 		return nil, err
 	}
-	p.train = p.set.Train
-	if n := c.Int("overfit"); n > 0 {
-		p.train = p.train.Head(n)
-		p.recipe.Augment = deterministic(p.recipe.Augment)
-		p.recipe.Run.Batch = min(p.recipe.Run.Batch, p.train.Len())
-	} else {
-		n := c.Int("val")
-		if n < 0 {
-			n = p.train.Len() / 12
-		}
-		if n >= p.train.Len() {
-			return nil, usagef("--val %d of %d training images leaves none to train on", n, p.train.Len())
-		}
-		if n > 0 {
-			p.train, p.val = p.train.Split(p.train.Len() - n)
-		}
+	if err := p.divide(c); err != nil {
+		return nil, err
 	}
 	in := p.graph.Inputs[0].Type.Shape
-	// Means, deviations and whitening come from all training images, including those
-	// kept for validation, because incc eval does not know which images were kept.
+	// Means, deviations and whitening come from all training images, those drawn for
+	// validation included: incc eval computes the same without the run.
 	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
 		return nil, err
 	}
@@ -115,6 +100,27 @@ func prepare(c *cli.Context) (*prepared, error) {
 	}
 	p.id, err = p.identity(c)
 	return p, err
+}
+
+// divide chooses the images to train on and those to validate with.
+func (p *prepared) divide(c *cli.Context) error {
+	if n := c.Int("overfit"); n > 0 {
+		p.train = p.set.Train.Head(n)
+		p.recipe.Augment = deterministic(p.recipe.Augment)
+		p.recipe.Run.Batch = min(p.recipe.Run.Batch, p.train.Len())
+		return nil
+	}
+	v, err := parseValidation(c.String("val"))
+	if err != nil {
+		return err
+	}
+	if p.division, err = divide(p.set, v, p.recipe.Run.Seed); err != nil {
+		return err
+	}
+	if n := p.train.Len(); p.recipe.Run.Batch > n {
+		return usagef("%d training images do not fill a batch of %d: take --batch %d or less", n, p.recipe.Run.Batch, n)
+	}
+	return nil
 }
 
 // goOn prepares --resume: it sets the flags that were not given to the values that the

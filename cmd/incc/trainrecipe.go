@@ -57,6 +57,7 @@ func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 // flags replace. It returns an error for settings and flags that are out of bounds.
 func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	r := flagged(c, recipeOf(g))
+	v, badVal := parseValidation(c.String("val"))
 	switch {
 	case checkBatch(r.Run.Batch) != nil:
 		return r, usagef("--batch %d (want 1 to %d)", r.Run.Batch, largestBatch)
@@ -64,9 +65,9 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 		return r, usagef("--epochs %g (want a number above 0)", r.Run.Epochs)
 	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):
 		return r, usagef("--lr %g (want a number above 0)", r.Optimizer.LR)
-	case c.Int("val") < -1:
-		return r, usagef("--val %d (want 0 or more; -1 for the default)", c.Int("val"))
-	case c.Int("overfit") > 0 && c.Int("val") > 0:
+	case badVal != nil:
+		return r, usagef("%v", badVal)
+	case c.Int("overfit") > 0 && !v.byDefault() && !v.none():
 		return r, usagef("--overfit does not validate: leave out --val")
 	case c.Duration("max-time") < 0:
 		return r, usagef("--max-time %v (want 0 or more)", c.Duration("max-time"))

@@ -5,14 +5,16 @@ import (
 	"fmt"
 )
 
-// Set holds labelled images of one size, as bytes: image i is
-// Pixels[i*C*H*W : (i+1)*C*H*W] in CHW order.
+// Set holds labelled images of one size, as bytes in CHW order. A part of a set
+// shares the pixels of the whole.
 type Set struct {
 	C, H, W int
 	Pixels  []uint8
-	Labels  []int32
+	Labels  []int32 // of the images, in their order
+	Places  []int32 // image i is the Places[i]-th in Pixels; nil where that is image i itself
 	Classes int
 	Names   []string // of the classes, empty where the files name none
+	Files   []string // of the images, empty where images have no file of their own
 }
 
 // Len is the number of images.
@@ -21,7 +23,19 @@ func (s *Set) Len() int { return len(s.Labels) }
 // Image returns the pixels of image i.
 func (s *Set) Image(i int) []uint8 {
 	n := s.C * s.H * s.W
+	if s.Places != nil {
+		i = int(s.Places[i])
+	}
 	return s.Pixels[i*n : (i+1)*n]
+}
+
+// Counts returns how many images each class has.
+func (s *Set) Counts() []int {
+	n := make([]int, s.Classes)
+	for _, l := range s.Labels {
+		n[l]++
+	}
+	return n
 }
 
 // Source is a data set: its training part and its test part. Test is nil if the files
@@ -51,14 +65,14 @@ func (s *Set) check() error {
 func (s *Set) Head(n int) *Set {
 	n = min(n, s.Len())
 	c := *s
-	c.Pixels, c.Labels = s.Pixels[:n*s.C*s.H*s.W], s.Labels[:n]
+	c.Labels = s.Labels[:n]
+	if s.Files != nil {
+		c.Files = s.Files[:n]
+	}
+	if s.Places != nil {
+		c.Places = s.Places[:n]
+	} else {
+		c.Pixels = s.Pixels[:n*s.C*s.H*s.W]
+	}
 	return &c
-}
-
-// Split divides a set at image n without copying it. The images kept for validation
-// come from the end.
-func (s *Set) Split(n int) (first, rest *Set) {
-	r := *s
-	r.Pixels, r.Labels = s.Pixels[n*s.C*s.H*s.W:], s.Labels[n:]
-	return s.Head(n), &r
 }

@@ -81,6 +81,16 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s belongs to another run:\n   %s", e.Path, strings.Join(l, "\n   "))
 }
 
+// DigestPlaces is the SHA-256 of the numbers of images in a data set.
+func DigestPlaces(places []int32) string {
+	b := make([]byte, 0, 4*len(places))
+	for _, i := range places {
+		b = binary.LittleEndian.AppendUint32(b, uint32(i))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
 // DigestData is the SHA-256 of the images and labels that a run trains on and
 // validates with, as they are in memory: decoded and scaled. Files that hold the
 // same images in another encoding, or under other names in the same order, have
@@ -105,7 +115,9 @@ func DigestData(sets ...*data.Set) string {
 			h.Write(buf[:4*n])
 			labels = labels[n:]
 		}
-		h.Write(s.Pixels)
+		for i := range s.Len() {
+			h.Write(s.Image(i))
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

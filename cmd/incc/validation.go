@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+var valFlag = &cli.StringFlag{Name: "val", Usage: "validate with `PART` of the training images, drawn evenly from every class: a fraction (0.1 or 10%) or a number of images, 0 for none; a twelfth by default"}
+
+// validation says which images a run validates with.
+type validation struct {
+	folder string
+	share  float64 // of the training images, if it is above 0
+	images int     // if there is neither a folder nor a share; -1 for the default
+}
+
+// parseValidation reads what --val takes. What is no number is a folder.
+func parseValidation(s string) (validation, error) {
+	bad := func() (validation, error) {
+		return validation{}, fmt.Errorf("--val %s (want a fraction of the training images, 0.1 or 10%%, a number of them, or a folder)", diag.Name(s))
+	}
+	if s == "" {
+		return validation{images: -1}, nil
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 0 || n > math.MaxInt32 {
+			return bad()
+		}
+		return validation{images: n}, nil
+	}
+	number, percent := strings.CutSuffix(s, "%")
+	x, err := strconv.ParseFloat(number, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange) && !percent && !strings.ContainsRune(s, 0):
+		return validation{folder: s}, nil
+	case err != nil:
+		return bad()
+	case percent:
+		x /= 100
+	}
+	switch {
+	case x == 0:
+		return validation{}, nil
+	case x > 0 && x < 1:
+		return validation{share: x}, nil
+	}
+	return bad()
+}
+
+// none reports whether there is no validation.
+func (v validation) none() bool { return v == validation{} }
+
+// byDefault reports whether --val was not given.
+func (v validation) byDefault() bool { return v == validation{images: -1} }
+
+// count is the number of images to draw from those of a set.
+func (v validation) count(s *data.Set) int {
+	n := s.Len()
+	switch {
+	case v.share > 0:
+		return max(1, int(math.Round(v.share*float64(n))))
+	case v.images >= 0:
+		return v.images
+	}
+	// A twelfth, but one of every class where the classes are not tiny.
+	k := 0
+	for _, c := range s.Counts() {
+		if c > 1 {
+			k++
+		}
+	}
+	if n/12 < k && n >= 4*k {
+		return k
+	}
+	return n / 12
+}
+
+// division is how a data set is divided for a run.
+type division struct {
+	train, val *data.Set // val is nil for none
+	drawn      bool      // val was drawn from the training images
+	seed       int64     // that it was drawn with
+}
+
+// divide divides the training images of a data set as v says.
+func divide(src *data.Source, v validation, seed int64) (division, error) {
+	d := division{train: src.Train, seed: seed}
+	if v.folder != "" {
+		return d, usagef("--val %s: there is no such number of images", diag.Name(v.folder))
+	}
+	if v.none() {
+		return d, nil
+	}
+	n := v.count(src.Train)
+	if n >= src.Train.Len() {
+		return d, usagef("--val %d of %d training images leaves none to train on", n, src.Train.Len())
+	}
+	if n > 0 {
+		d.train, d.val = src.Train.Stratify(n, seed)
+		d.drawn = true
+	}
+	return d, nil
+}
+
+// identity says which images are validated with, for the identity of a run.
+func (d division) identity() string {
+	switch {
+	case d.val == nil:
+		return "none"
+	case d.drawn:
+		return fmt.Sprintf("%d images drawn with seed %d, SHA-256 of their numbers %s", d.val.Len(), d.seed, train.DigestPlaces(d.val.Places))
+	}
+	return "SHA-256 " + train.DigestData(d.val)
+}
+
+// evalPart returns the images that incc eval --split names, and the name of the
+// part: by default the test images, or those for validation where there are none.
+// run is the folder of the run whose network is evaluated, "" for none.
+func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, string, error) {
+	split := c.String("split")
+	switch split {
+	case "":
+		if src.Test != nil {
+			return src.Test, "test", nil
+		}
+		set, err := validationPart(c, g, src, run)
+		if err == nil && set == nil {
+			err = fmt.Errorf("%s has neither test nor validation images; use --split train", src.Name)
+		}
+		return set, "val", err
+	case "test":
+		if src.Test == nil {
+			return nil, "", fmt.Errorf("%s has no test images; use --split val or --split train", src.Name)
+		}
+		return src.Test, split, nil
+	case "val":
+		set, err := validationPart(c, g, src, run)
+		if err == nil && set == nil {
+			err = fmt.Errorf("%s has no validation images; use --split test or --split train", src.Name)
+		}
+		return set, split, err
+	case "train":
+		return src.Train, split, nil
+	}
+	return nil, "", usagef("unknown split %s (want test, val or train)", diag.Quote(split))
+}
+
+// validationPart returns the images that a run validated with, drawn again as the
+// run drew them; without a run, or with other data than the run's, those of the
+// data set itself. It returns nil where there are none.
+func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, error) {
+	if run == "" {
+		return nil, nil
+	}
+	b, err := readBegin(run)
+	if err != nil {
+		return nil, err
+	}
+	if c.String("data") != b.Data || b.Overfit > 0 {
+		return nil, nil
+	}
+	was, ok := b.Identity["validation"]
+	if !ok {
+		return nil, fmt.Errorf("the run in %s was made by an older incc, which does not say which images it validated with; use --split test or --split train", diag.Name(run))
+	}
+	v, err := parseValidation(string(b.Val))
+	if err != nil {
+		return nil, err
+	}
+	d, err := divide(src, v, recipeOf(g).Run.Seed)
+	if err != nil {
+		return nil, err
+	}
+	if d.identity() != was || b.Identity["data"] != dataIdentity(src) {
+		return nil, fmt.Errorf("the images in %s are not those with which the run in %s began, so that its validation images are not known; use --split test or --split train", diag.Name(b.Data), diag.Name(run))
+	}
+	return d.val, nil
+}
+
+// dataIdentity stands for the training images in the identity of a run.
+func dataIdentity(src *data.Source) string { return "SHA-256 " + train.DigestData(src.Train) }
