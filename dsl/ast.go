@@ -2,12 +2,12 @@ package dsl
 
 import "github.com/incc-lang/incc/ir/diag"
 
-// Kind tells the two kinds of files apart.
+// Kind is the kind of a file: net or graph.
 type Kind uint8
 
 const (
-	Net   Kind = iota // pipelines: what a person writes
-	Graph             // the flat form: one op a line, what the IR prints
+	Net   Kind = iota // pipelines, which people write
+	Graph             // the flat form, one op on a line, which Print writes
 )
 
 func (k Kind) String() string {
@@ -17,14 +17,14 @@ func (k Kind) String() string {
 	return "net"
 }
 
-// File is a parsed text. It is complete where [Parse] reported no error; after
-// an error it holds what could be understood, so that later stages can look for
-// more, with pointers nil only where this file says so.
+// File is a parsed text. If [Parse] reported an error, it holds the parts that could be
+// parsed, so that later stages can find more errors. A pointer is nil only if the
+// comments in this file say that it may be.
 type File struct {
 	Path  string
-	Src   []byte // as read, BOM and CR included; spans count bytes of its lines
+	Src   []byte // as read, BOM and CR included; columns of spans count its bytes
 	Kind  Kind
-	Name  *Ident // after net or graph; nil where it is missing
+	Name  *Ident // after net or graph; nil if it is missing
 	Stmts []Stmt // in order of text
 
 	Comments []Comment // in order of text
@@ -33,7 +33,7 @@ type File struct {
 	role []role  // of each token, set by the parser
 }
 
-// Comment is a # and what follows on its line.
+// Comment is a comment, from # to the end of its line.
 type Comment struct {
 	Span diag.Span
 	Text string // with the #
@@ -48,28 +48,28 @@ type Ident struct {
 // Stmt is a statement: *Input, *Labels, *Let, *Default, *Block, *Train and
 // *Line in a net; *Input, *Labels, *Train, *Assign and *Mark in a graph.
 type Stmt interface {
-	// Where is the span that names the statement: its keyword, label or first
-	// call.
+	// Where returns the span that stands for the statement in messages: its keyword,
+	// its label or its first call.
 	Where() diag.Span
 }
 
-// Input is
+// Input is the statement that declares the input of the network and how a picture becomes
+// numbers:
 //
 //	input image 3x224x224 range=0..1 mean=0.485,0.456,0.406
-//
-// what is fed to the graph and how a picture becomes it.
 type Input struct {
 	Kw    diag.Span
 	Name  *Ident
-	Shape *Lit   // Number (one dimension), Kernel (two) or Shape; see [Lit.Shape]
+	Shape *Lit   // a NumberLit (one axis), KernelLit (two) or ShapeLit; see [Lit.Shape]
 	Args  []*Arg // keys only
 }
 
-// Labels is the names of the classes: exactly one of Set, File and Names.
+// Labels is the statement that names the classes. Exactly one of Set, File and Names is
+// set.
 type Labels struct {
 	Kw    diag.Span
 	Set   *Ident   // imagenet1k, mnist, cifar10
-	File  *Lit     // a String: one name a line
+	File  *Lit     // a StringLit, the name of a file with one class on each line
 	Names *Strings // { "cat" "dog" }
 }
 
@@ -79,27 +79,25 @@ type Strings struct {
 	List        []*Lit
 }
 
-// Let is a constant, which -D overrides.
+// Let declares a constant, which -D can override.
 type Let struct {
 	Kw    diag.Span
 	Name  *Ident
-	Value *Lit // Number, Kernel or Name
+	Value *Lit // NumberLit, KernelLit or NameLit
 }
 
-// Default is
+// Default sets keys for one op, or for every op that has the key, until the end of the
+// enclosing braces:
 //
 //	default conv act=relu bn=0.001
 //	default pad=same
-//
-// keys for one op, or for every op that has the key, until the end of the
-// enclosing braces.
 type Default struct {
 	Kw   diag.Span
 	Op   *Ident // nil: for every op
 	Args []*Arg // keys only, at least one
 }
 
-// Block is a reusable part.
+// Block declares a reusable part of a network.
 type Block struct {
 	Kw     diag.Span
 	Name   *Ident
@@ -110,20 +108,20 @@ type Block struct {
 // Param is a parameter of a block.
 type Param struct {
 	Name    *Ident
-	Default *Lit // Number, Kernel or Name; nil without
+	Default *Lit // NumberLit, KernelLit or NameLit; nil if there is no default
 }
 
-// Train is the recipe: one statement a line, each a Call without a Body.
+// Train is the training recipe. Each of its statements is a Call without a Body.
 type Train struct {
 	Kw          diag.Span
 	Open, Close diag.Span
 	Stmts       []*Call
 }
 
-// Line is a pipeline with its label. In the body of concat, add and max it is a
-// branch, everywhere else a part of the sequence.
+// Line is a pipeline with its label. In the body of concat, add and max it is a branch;
+// everywhere else it follows the line before it.
 type Line struct {
-	Label *Ident  // nil without; covers the whole line
+	Label *Ident  // names the whole line; nil if there is no label
 	Calls []*Call // at least one
 }
 
@@ -138,21 +136,21 @@ type Body struct {
 // Braced reports whether the body was written in braces.
 func (b *Body) Braced() bool { return b.Open.IsValid() }
 
-// Call is an op or block with its arguments.
+// Call is an op or block with its arguments:
 //
 //	conv 3x3/2 64 act=relu
 type Call struct {
 	Arrow diag.Span // the -> before it; invalid for the first of a pipeline
 	Name  *Ident
 	Args  []*Arg // positional ones first
-	Body  *Body  // nil without braces
+	Body  *Body  // nil if the call has no braces
 }
 
-// Where is the call's name.
+// Where returns the span of the call's name.
 func (c *Call) Where() diag.Span { return c.Name.Span }
 
-// Span is the part of the call that carets underline: from its name to its last argument
-// without braces, as far as these are on one line.
+// Span returns the part of the call that a message underlines: from its name to its last
+// argument that is not in braces, as far as these are on one line.
 func (c *Call) Span() diag.Span {
 	s := c.Name.Span
 	for _, a := range c.Args {
@@ -163,7 +161,7 @@ func (c *Call) Span() diag.Span {
 	return s
 }
 
-// Positional is the arguments without a key, in order.
+// Positional returns the arguments without a key, in order.
 func (c *Call) Positional() []*Arg {
 	for i, a := range c.Args {
 		if a.Key != nil {
@@ -173,7 +171,7 @@ func (c *Call) Positional() []*Arg {
 	return c.Args
 }
 
-// Keyed finds an argument by its key, nil without.
+// Keyed returns the argument with a key, or nil if there is none.
 func (c *Call) Keyed(key string) *Arg { return keyed(c.Args, key) }
 
 func keyed(args []*Arg, key string) *Arg {
@@ -192,7 +190,7 @@ type Arg struct {
 	Value *Value
 }
 
-// Span is the argument with its key.
+// Span returns the span of the argument, including its key.
 func (a *Arg) Span() diag.Span {
 	if a.Key != nil {
 		return a.Key.Span.To(a.Value.Span)
@@ -200,15 +198,15 @@ func (a *Arg) Span() diag.Span {
 	return a.Value.Span
 }
 
-// Value is one literal, several with commas between, or a pipeline in braces
+// Value is one literal, several literals separated by commas, or pipelines in braces
 // (proj={ … }). Exactly one of Items and Body is set.
 type Value struct {
-	Span  diag.Span // of a Body: its opening brace
+	Span  diag.Span // for a Body, the span of its opening brace
 	Items []*Lit
 	Body  *Body
 }
 
-// Lit returns the literal of a value that is exactly one, else nil.
+// Lit returns the literal if the value is exactly one literal, else nil.
 func (v *Value) Lit() *Lit {
 	if len(v.Items) == 1 {
 		return v.Items[0]
@@ -216,7 +214,7 @@ func (v *Value) Lit() *Lit {
 	return nil
 }
 
-// Raw is the value as written, without blanks; "{…}" for a body.
+// Raw returns the value as written, without blanks; "{…}" for a Body.
 func (v *Value) Raw() string {
 	if v.Body != nil {
 		return "{…}"
@@ -231,15 +229,15 @@ func (v *Value) Raw() string {
 	return s
 }
 
-// LitKind is the form of a word. It does not say whether a name is a parameter, a let
-// or one of a key's words.
+// LitKind is the form of a literal. It does not say what a name means: a parameter, a let
+// or a word that a key accepts.
 type LitKind uint8
 
 const (
 	NameLit    LitKind = iota // relu, n1, bn.gamma; in a graph also 3a/conv_3x3, inf, -inf and nan
 	NumberLit                 // 64, 0.5, 2e-4, -1; always finite
 	KernelLit                 // 7x7, 7x7/2, 3x3/2x1; also the 3x0 of pad=3x0, so a side may be 0
-	ShapeLit                  // 3x224x224, 32x16x5x1: three sides or more
+	ShapeLit                  // 3x224x224, 32x16x5x1: three or more sides
 	RangeLit                  // 0.08..1
 	StringLit                 // "file.txt"
 	StridedLit                // k/2, k/2x1: a parameter that holds a kernel, with a stride; nets only
@@ -249,20 +247,20 @@ func (k LitKind) String() string {
 	return [...]string{"name", "number", "kernel", "shape", "range", "string", "name with a stride"}[k]
 }
 
-// Lit is a word or string.
+// Lit is a literal: a word or string that is used as a value.
 type Lit struct {
 	Kind   LitKind
-	IsInt  bool // Number: written without point and exponent, and an int64
+	IsInt  bool // for a NumberLit: it is written without point and exponent, and below 2^53
 	Span   diag.Span
 	Raw    string  // as written
-	Text   string  // Name: the name; String: unquoted; Strided: the name before the stroke
-	Num    float64 // Number; lower end of a Range
-	Hi     float64 // upper end of a Range
-	Dims   []int   // Kernel: height and width; Shape: all sides
-	Stride []int   // Kernel, Strided: vertical and horizontal; nil where none was written
+	Text   string  // NameLit: the name; StringLit: unquoted; StridedLit: the name before the /
+	Num    float64 // NumberLit: the value; RangeLit: the lower end
+	Hi     float64 // RangeLit: the upper end
+	Dims   []int   // KernelLit: height and width; ShapeLit: all sides
+	Stride []int   // KernelLit, StridedLit: vertical and horizontal; nil if none is written
 }
 
-// Int is the value of a whole number.
+// Int returns the value of a whole number, and false for every other literal.
 func (l *Lit) Int() (int, bool) {
 	if l.Kind != NumberLit || !l.IsInt {
 		return 0, false
@@ -270,7 +268,8 @@ func (l *Lit) Int() (int, bool) {
 	return int(l.Num), true
 }
 
-// Shape reads the literal as the sides of a tensor: 784, 28x28, 1x28x28.
+// Shape returns the sides of a literal that is a shape, such as 784, 28x28 or 1x28x28. It
+// returns false for every other literal.
 func (l *Lit) Shape() ([]int, bool) {
 	switch l.Kind {
 	case NumberLit:
@@ -292,8 +291,8 @@ func (l *Lit) Shape() ([]int, bool) {
 //	c5   = conv x c5.w pad=2,0,2,0
 //	a, b = split x sizes=16,16
 //
-// Inputs, params and constants are Assigns too, of the words input, param and
-// const.
+// Lines that define inputs, params and constants are Assigns too; their Op is input, param
+// or const.
 type Assign struct {
 	Outs []*Ident // at least one
 	Eq   diag.Span
@@ -301,7 +300,7 @@ type Assign struct {
 	Args []*Arg // operands (names) and literals first, then keys
 }
 
-// Mark is a line of a graph that says something of values that exist:
+// Mark is a line of a graph that gives existing values a role:
 //
 //	output prob
 //	head aux1/prob weight=0.3
@@ -311,7 +310,7 @@ type Mark struct {
 	Kw    *Ident   // output, head, update, part
 	Names []*Ident // before the =
 	Eq    diag.Span
-	To    []*Ident // after the =; empty without one
+	To    []*Ident // after the =; empty if there is no =
 	Args  []*Arg   // keys only
 }
 
@@ -324,7 +323,7 @@ func (s *Train) Where() diag.Span   { return s.Kw }
 func (s *Assign) Where() diag.Span  { return s.Outs[0].Span }
 func (s *Mark) Where() diag.Span    { return s.Kw.Span }
 
-// Where is the label, or the first call's name.
+// Where returns the span of the label, or of the first call's name.
 func (s *Line) Where() diag.Span {
 	if s.Label != nil {
 		return s.Label.Span
@@ -332,7 +331,7 @@ func (s *Line) Where() diag.Span {
 	return s.Calls[0].Name.Span
 }
 
-// Span is the pipeline, as far as it is on one line of text.
+// Span returns the span of the pipeline, as far as it is on one line of text.
 func (s *Line) Span() diag.Span {
 	sp := s.Where()
 	for _, c := range s.Calls {
@@ -341,7 +340,7 @@ func (s *Line) Span() diag.Span {
 	return sp
 }
 
-// Each calls f for every statement of type T at the top of the file.
+// Each calls do for every statement of type T at the top level of the file.
 func Each[T Stmt](f *File, do func(T)) {
 	for _, s := range f.Stmts {
 		if t, ok := s.(T); ok {

@@ -13,31 +13,32 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Options of Load.
+// Options are the options of Load.
 type Options struct {
-	// Defines overrides lets: the -D classes=10 of the command line.
+	// Defines overrides the values of lets, by their names. It comes from -D
+	// classes=10 on the command line.
 	Defines map[string]string
-	// ReadFile reads the file of a labels statement, by the name that the spec
-	// gives it. Without it such a statement is an error.
+	// ReadFile reads the file that a labels statement names. If it is nil, such a
+	// statement is an error.
 	ReadFile func(name string) ([]byte, error)
-	// Data supplies the values of a flat graph's constants, which its text names
-	// by shape and hash alone. It may return nil.
+	// Data returns the elements of a param or constant of a flat graph whose text has
+	// only the shape and a hash. It may return nil if it does not have them.
 	Data func(name, hash string) *tensor.F32
-	// Hollow reads a flat graph whose constants' values are not at hand: their
-	// Init keeps the hash, under a kind that draws nothing. Such a graph has
-	// shapes, costs and a text, and cannot be run; [ir.Verify] says so.
+	// Hollow accepts a flat graph although the elements of such params and constants
+	// are missing. Their Init then holds only the hash. Such a graph has shapes, costs
+	// and a text, but it cannot be run, and [ir.Verify] returns an error for it.
 	Hollow bool
 }
 
-// Load reads a spec, net or graph, into a graph. The list holds every problem of
-// the text; the graph is nil where there are errors. name is what diagnostics
-// call the file.
+// Load builds the graph of a spec, which may be a net or a flat graph. It returns all
+// problems of the text. If there are errors among them, the graph is nil. name is the
+// name of the file in diagnostics.
 func Load(name string, src []byte, opt Options) (*ir.Graph, diag.List) {
 	g, diags, _ := load(name, src, opt)
 	return g, diags
 }
 
-// load is Load; lints are the warnings that only Vet reports.
+// load does the work of Load. lints are warnings that only Lint reports.
 func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.List) {
 	f, diags := Parse(name, src)
 	if len(diags) == 1 && diags[0].Code == "E0109" {
@@ -65,8 +66,8 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 	return b.g.Graph(), diags, b.lints
 }
 
-// verify reports what ir.Verify would, so that every graph from Load passes ir.Verify,
-// except for the missing elements of a hollow graph.
+// verify reports the problems that ir.Verify finds, so that every graph from Load passes
+// ir.Verify. It ignores the missing elements of a hollow graph.
 func (b *builder) verify() {
 	cx := context{env: &env{lib: b.lib}, scope: b.root}
 	for _, p := range ir.Problems(b.g.Graph()) {
@@ -84,8 +85,8 @@ func (b *builder) verify() {
 	}
 }
 
-// independent drops problems that may be consequences of a syntax error: those on the
-// same line, about a shape, or about a name that the text declares somewhere.
+// independent drops problems that may be consequences of a syntax error: problems on the
+// same line, problems with shapes, and unknown names that a broken block may declare.
 func independent(found, syntax diag.List, f *File) diag.List {
 	lines := map[int]bool{}
 	for _, d := range syntax {
@@ -119,19 +120,19 @@ type builder struct {
 	g        *ir.Builder
 	lib      *library
 	root     *scope
-	origin   map[*ir.Value]diag.Span // where a value comes from, for shape errors
+	origin   map[*ir.Value]diag.Span // the call that made a value, for errors about shapes
 	undrawn  []undrawn
-	inits    ir.Init // of train, for weights that say nothing
+	inits    ir.Init // the init of train, for weights without one
 	hasInits bool
-	steps    int
-	depth    int
-	stop     bool // a limit was hit; unwind
-	checking bool // a block that is never used: nothing is built
+	steps    int  // calls expanded so far
+	depth    int  // calls that are being expanded
+	stop     bool // a limit was reached: return from all calls
+	checking bool // an unused block is checked: nothing is built
 	input    *Input
-	defs     []*Default        // that were expanded, each once
-	seen     map[*Default]bool // those of defs
-	used     map[*Arg]bool     // their keys that an op took
-	refused  map[string]bool   // names that the file gives to blocks and may not
+	defs     []*Default        // the default statements that were reached, each once
+	seen     map[*Default]bool // the elements of defs
+	used     map[*Arg]bool     // the keys of defaults that an op used
+	refused  map[string]bool   // reserved names that the file gives to blocks
 }
 
 type toldKey struct {
@@ -139,7 +140,8 @@ type toldKey struct {
 	span diag.Span
 }
 
-// undrawn is a weight whose init follows from what reads it.
+// undrawn is a weight whose layer has no init; chooseInits chooses one by the ops that
+// follow node.
 type undrawn struct {
 	param *ir.Value
 	node  *ir.Node
@@ -163,8 +165,8 @@ func newBuilder(f *File, opt Options) *builder {
 	return b
 }
 
-// specHash is the SHA-256 of the text, and of the definitions where there are
-// some: a network with other constants is another one.
+// specHash returns the SHA-256 of the text and of the definitions of -D, because other
+// constants make another network.
 func specHash(src []byte, defines map[string]string) string {
 	h := sha256.New()
 	h.Write(src)
@@ -179,7 +181,7 @@ func specHash(src []byte, defines map[string]string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// headComment is the comment above the first statement, without its #.
+// headComment returns the comments above the net or graph line, without their #.
 func headComment(f *File) string {
 	end := 1 << 30
 	if f.Name != nil {
@@ -200,20 +202,20 @@ type context struct {
 	env    *env
 	def    *defaults
 	scope  *scope
-	suffix string // of the copy of a repeat: _1
-	use    *use   // the block whose body this is
-	part   string // the label at the top of the spec
-	head   diag.Span
+	suffix string    // of names in a copy of a repeat, such as _1
+	use    *use      // the use of the block whose body the call is in, nil for none
+	part   string    // the path of the top-level label
+	head   diag.Span // the head that the call is in, invalid for none
 }
 
-// use is one use of a block.
+// use is a call of a block; outer is the use whose body it is in.
 type use struct {
 	outer *use
 	call  *Call
 	blk   *block
 }
 
-// scope gives out names under a path.
+// scope makes unique names under a path.
 type scope struct {
 	prefix string
 	next   map[string]int // of each name that is taken, the number to try next
@@ -221,7 +223,7 @@ type scope struct {
 
 func newScope(prefix string) *scope { return &scope{prefix, map[string]int{}} }
 
-// fresh returns name, or name_2, name_3 where it is taken, with the path.
+// fresh returns the path with name or, if that is taken, with name_2, name_3 and so on.
 func (s *scope) fresh(name string) string {
 	n := name
 	for i := s.next[name]; s.next[n] > 0; i++ {
@@ -232,11 +234,12 @@ func (s *scope) fresh(name string) string {
 	return s.prefix + n
 }
 
-// inside returns the scope under a name.
+// inside returns the scope for names under a path.
 func (s *scope) inside(path string) *scope { return newScope(path + "/") }
 
-// err reports a problem at the place of cx, once: a second use of a block does not repeat
-// it. A problem inside of the prelude is reported at the use of the block.
+// err reports an error. It reports the same error at the same place only once, although a
+// block may be used several times. An error inside of the prelude is reported at the place
+// in the user's file that uses the block.
 func (b *builder) err(cx context, code string, at diag.Span, format string, args ...any) *diag.Diagnostic {
 	return b.tell(&b.diags, diag.Error, cx, code, at, fmt.Sprintf(format, args...))
 }
@@ -268,7 +271,8 @@ func (b *builder) tell(l *diag.List, sev diag.Severity, cx context, code string,
 	return d
 }
 
-// uses relates where the blocks around a problem are used, the innermost first.
+// uses adds to a diagnostic the places where the blocks around it are used, at most three,
+// innermost first.
 func (b *builder) uses(d *diag.Diagnostic, cx context) *diag.Diagnostic {
 	n := 0
 	for u := cx.use; u != nil && n < 3; u = u.outer {
@@ -375,7 +379,7 @@ func (b *builder) net() {
 	b.lintNet(x, labels, cx)
 }
 
-// lets reads the constants of the file, overridden by Options.Defines.
+// lets reads the lets of the file. Options.Defines overrides their values.
 func (b *builder) lets() {
 	cx := context{env: &env{lib: b.lib}, scope: b.root}
 	defined := map[string]bool{}
@@ -428,7 +432,7 @@ func (b *builder) lets() {
 	}
 }
 
-// defaultOf checks a default and puts it in force.
+// defaultOf checks a default statement and returns the defaults that hold after it.
 func (b *builder) defaultOf(s *Default, cx context) *defaults {
 	d := &defaults{outer: cx.def, args: s.Args, cx: cx, used: b.used}
 	if s.Op != nil {
@@ -461,8 +465,8 @@ func (b *builder) defaultOf(s *Default, cx context) *defaults {
 	return d
 }
 
-// checkKeys demands that a default for every op is a key of some, with a value
-// that one of these takes.
+// checkKeys checks the keys of a default for all ops: some op must have the key, and one
+// of these ops must accept the value.
 func (b *builder) checkKeys(d *defaults, args []*Arg, cx context) {
 	for _, a := range args {
 		var have []*form
@@ -515,7 +519,8 @@ func allKeys() []string {
 	return ks
 }
 
-// line builds a pipeline; a label gives its names a path and its result a Part.
+// line builds a pipeline. Its label begins the paths of the names inside, and names its
+// output as a Part of the graph.
 func (b *builder) line(l *Line, cx context, x *ir.Value) *ir.Value {
 	part := -1
 	if l.Label != nil {
@@ -542,7 +547,7 @@ func (b *builder) line(l *Line, cx context, x *ir.Value) *ir.Value {
 	return x
 }
 
-// sequence builds the lines of a body one after the other.
+// sequence builds the lines of a body; the output of each is the input of the next.
 func (b *builder) sequence(body *Body, cx context, x *ir.Value) *ir.Value {
 	for _, s := range body.Stmts {
 		switch s := s.(type) {
@@ -558,19 +563,20 @@ func (b *builder) sequence(body *Body, cx context, x *ir.Value) *ir.Value {
 	return x
 }
 
-// maxDepth bounds how deep blocks and braces expand: the builder recurses.
+// maxDepth is how deep blocks and braces may nest when they are expanded. There is a limit
+// because the builder is recursive.
 const maxDepth = 2 * MaxNesting
 
-// step counts an expansion against the limits.
+// step counts a call and checks the limits. It returns false if the builder must stop.
 func (b *builder) step(c *Call, cx context) bool {
 	if b.stop {
 		return false
 	}
 	b.steps++
 	switch {
-	case b.full: // nothing more is told
+	case b.full: // no more problems are reported
 		b.stop = true
-	case b.steps > MaxNodes && b.checking: // enough is looked at
+	case b.steps > MaxNodes && b.checking: // unused blocks need not be checked completely
 		b.stop = true
 	case b.steps > MaxNodes:
 		b.tooMany(cx, b.userSpan(cx, c.Span()))
@@ -599,7 +605,7 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 		return b.useBlock(k, c, cx, x)
 	}
 	if b.refused[name] && !cx.env.lib.prelude {
-		return nil // the block is meant, and its name was told
+		return nil // the call means the block; the error in its name has been reported
 	}
 	f := forms()[name]
 	if f == nil {
@@ -621,7 +627,7 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 	return f.build(b, c, a, cx, x)
 }
 
-// unknownOp tells a name that is neither op nor block.
+// unknownOp reports a call of a name that is neither an op nor a known block.
 func (b *builder) unknownOp(c *Call, cx context) {
 	name := c.Name.Name
 	if ks := cx.env.lib.byName[name]; len(ks) > 0 {
@@ -672,8 +678,8 @@ func (b *builder) nearOp(e *diag.Diagnostic, id *Ident, cx context, blocks bool)
 	}
 }
 
-// useBlock expands a block. Its parameters are positional or by name; keys of
-// ops that are no parameters hold as defaults inside of this use.
+// useBlock expands a block. A call gives the parameters by position or by name. Its other
+// keys must be keys of ops; they are defaults inside of this use.
 func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value {
 	k.used = true
 	name := k.ast.Name.Name
@@ -775,8 +781,8 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 	return b.sequence(k.ast.Body, in, x)
 }
 
-// add puts a node into the graph and reports shapes that do not fit. Its name must be
-// fresh in its scope.
+// add adds a node to the graph and returns its value. It reports operands that the op does
+// not accept and then returns nil. The name must come from scope.fresh.
 func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Value) *ir.Value {
 	if len(name) > MaxPath-len("/variance") {
 		b.err(cx, "E0507", b.userSpan(cx, c.Span()), "the name of this layer, a path of labels and blocks, has more than %d bytes", MaxPath-len("/variance")).
@@ -806,7 +812,7 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 	return v
 }
 
-// from relates where a value comes from.
+// from adds to a diagnostic the place of the call that made a value, with a text.
 func (b *builder) from(d *diag.Diagnostic, v *ir.Value, cx context, format string, args ...any) {
 	if v == nil {
 		return
@@ -838,7 +844,7 @@ func (b *builder) inferError(cx context, c *Call, err error, in []*ir.Value) {
 	b.uses(d, cx)
 }
 
-// image is the shape of one image's worth of a value: 64x56x56.
+// image returns the shape of a value without its batch axis: 64x56x56.
 func image(v *ir.Value) string {
 	s := v.Type.Shape
 	if len(s) > 0 && s[0] == ir.Batch {
@@ -847,7 +853,7 @@ func image(v *ir.Value) string {
 	return s.String()
 }
 
-// wantMap tells an input that has no height and width.
+// wantMap reports an error and returns false if the input has no height and width.
 func (b *builder) wantMap(cx context, c *Call, x *ir.Value) bool {
 	if len(x.Type.Shape) == 4 {
 		return true
@@ -860,8 +866,8 @@ func (b *builder) wantMap(cx context, c *Call, x *ir.Value) bool {
 	return false
 }
 
-// chooseInits gives the weights that say nothing the initialization that fits
-// what follows: he_uniform before relu (He 2015), else glorot (sentence 10).
+// chooseInits sets the initialization of the weights whose layers have none: the init of
+// train, else he_uniform before a relu (He 2015), else glorot.
 func (b *builder) chooseInits() {
 	users := b.g.Graph().Users()
 	for _, u := range b.undrawn {

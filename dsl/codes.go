@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Code is a kind of problem as `incc explain` tells it. Wrong is a file that has
-// it, and Right the same file mended: both are tested to be so.
+// Code is a kind of problem, as `incc explain` describes it. Wrong is a file with the
+// problem, Right the same file without it. Tests check both.
 type Code struct {
 	ID    string // "E0206": E an error, W a warning
 	Title string // what is wrong, in one line
@@ -15,15 +15,15 @@ type Code struct {
 	Right string
 }
 
-// Codes is every code in order.
+// Codes returns all codes, sorted.
 func Codes() []Code {
 	all := slices.Concat(codeTables...)
 	slices.SortStableFunc(all, func(a, b Code) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
 
-// ExplainCode is the long form of a code, false for one that does not exist. The
-// case of its letter does not matter.
+// ExplainCode returns the page about a code, and false for a code that does not exist.
+// The letter of the code may be a capital or a small letter.
 func ExplainCode(id string) (string, bool) {
 	for _, c := range Codes() {
 		if strings.EqualFold(c.ID, id) {
@@ -77,7 +77,7 @@ func fill(text string, width int) string {
 // codeTables lists the codes, one table for each stage that reports them.
 var codeTables = [][]Code{lexicalCodes, syntaxCodes, vetCodes, buildCodes, flatCodes, lintCodes}
 
-// lexicalCodes are the scanner's: the text itself.
+// lexicalCodes are the errors that the scanner reports: characters, words and sizes.
 var lexicalCodes = []Code{
 	{"E0101", "a control, bidirectional or invisible character",
 		`Such characters are refused everywhere, in comments and strings too. Some make a text look different from what it says (a bidirectional override can show a spec in another order than incc reads it); others are left behind by a broken editor or a copied web page.
@@ -125,7 +125,7 @@ Delete the character. In a string, write it as an escape: \u202e.`,
 		"net net1 # сеть\nconv 3x3 8\n"},
 }
 
-// syntaxCodes are the parser's: the form of statements.
+// syntaxCodes are the errors that the parser reports: the form of statements.
 var syntaxCodes = []Code{
 	{"E0201", "a file that does not begin with net or graph",
 		`A file begins with net and a name. A file with the flat form of the IR begins with graph and a name. Only comments may come before.`,
@@ -239,7 +239,7 @@ var syntaxCodes = []Code{
 		Text: `A block has at most 64 parameters. The largest block of the papers has 10. Split a block that needs more.`},
 }
 
-// vetCodes are the warnings that need no more than the syntax.
+// vetCodes are the warnings of Vet, which need only the syntax tree.
 var vetCodes = []Code{
 	{"W0101", "a constant that nothing uses",
 		`The let is declared but no argument uses it. Perhaps a use is misspelt, or the layer that used it was removed.`,

@@ -1,6 +1,6 @@
 package dsl
 
-// buildCodes are the builder's: what the words of a net mean.
+// buildCodes are the errors that the builder reports: the meaning of a net.
 var buildCodes = []Code{
 	{"E0301", "branches of concat that differ in height and width",
 		`concat joins its branches over channels: all branches must have the same height and width. Usually one branch has a stride or lacks padding. The caret shows the branch that differs from most others.`,
@@ -125,7 +125,7 @@ var buildCodes = []Code{
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  adam lr=0.001\n}\n"},
 }
 
-// flatCodes are those of flat graphs.
+// flatCodes are the errors in flat graphs.
 var flatCodes = []Code{
 	{"E0701", "an op that does not exist, in a graph",
 		`A graph has only the ops of the IR. Words such as fc, bn and inception exist only in nets and expand to these ops.`,
@@ -165,7 +165,7 @@ var flatCodes = []Code{
 		"graph a\nx = input 3x8x8\nw = param 3x1x1 fill=1\nv = const 3x1x1 fill=2\ny = add x w\noutput y\nupdate w = v\n"},
 }
 
-// lintCodes are the warnings that the built graph gives rise to.
+// lintCodes are the warnings of Lint that need the graph.
 var lintCodes = []Code{
 	{ID: "W0201", Title: "labels that do not fit because of a -D",
 		Text: `The -D changed the number of outputs, so the spec's class names no longer fit. They are left out of the model.`},

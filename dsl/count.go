@@ -7,14 +7,14 @@ import "github.com/incc-lang/incc/ir/diag"
 // up names by the builder's rules. A call that it does not understand counts as one layer,
 // because the builder reports what is wrong with it.
 type counter struct {
-	n     int // so far
-	depth int
-	outer diag.Span // the innermost call in the user's file
-	at    diag.Span // likewise, of what goes over the limit
+	n     int       // layers so far
+	depth int       // calls that are being counted
+	outer diag.Span // the innermost call that is in the user's file
+	at    diag.Span // the value of outer when n exceeded the limit
 }
 
-// countNet reports whether a net expands to more than MaxNodes layers, and where
-// it goes over.
+// countNet reports whether a net expands to more than MaxNodes layers. at is the call that
+// exceeds the limit.
 func (b *builder) countNet() (at diag.Span, over bool) {
 	c := &counter{}
 	lib := &library{lets: b.lib.lets}
@@ -54,7 +54,7 @@ func (c *counter) line(l *Line, e *env) {
 
 func (c *counter) call(k *Call, e *env) {
 	if c.n > MaxNodes || c.depth >= maxDepth {
-		return // it is refused
+		return // the builder reports an error
 	}
 	c.depth++
 	defer func() { c.depth-- }()
@@ -82,7 +82,8 @@ func (c *counter) call(k *Call, e *env) {
 	}
 }
 
-// add counts n more layers, until there are too many.
+// add counts n more layers. When the count exceeds MaxNodes, it notes the place and stops
+// counting.
 func (c *counter) add(n int) {
 	if c.n > MaxNodes {
 		return
@@ -92,7 +93,7 @@ func (c *counter) add(n int) {
 	}
 }
 
-// repeats is how often a repeat builds its body, 0 where that is not known.
+// repeats returns how often a repeat builds its body, or 0 if that is not known.
 func repeats(k *Call, e *env) float64 {
 	a := k.Keyed("times")
 	if pos := k.Positional(); len(pos) > 0 {
@@ -107,7 +108,8 @@ func repeats(k *Call, e *env) float64 {
 	return 0
 }
 
-// meant is the literal that a value is or names, nil where it is none.
+// meant returns the literal of a value. If the value is the name of a parameter or let, it
+// returns the literal of that. It returns nil if there is no single literal.
 func meant(v *Value, e *env) *Lit {
 	if v == nil {
 		return nil
@@ -121,7 +123,7 @@ func meant(v *Value, e *env) *Lit {
 	return l
 }
 
-// bindings are the parameters of a block in a use of it.
+// bindings returns the values of a block's parameters in a call.
 func bindings(blk *Block, k *Call, e *env) map[string]*binding {
 	params := make(map[string]*binding, len(blk.Params))
 	pos := k.Positional()

@@ -17,7 +17,7 @@ type library struct {
 	prelude bool
 }
 
-// add declares a block behind those that are there.
+// add declares a block after the existing ones.
 func (l *library) add(k *Block) {
 	b := &block{ast: k, lib: l, index: len(l.blocks)}
 	l.blocks = append(l.blocks, b)
@@ -27,7 +27,7 @@ func (l *library) add(k *Block) {
 	l.byName[k.Name.Name] = append(l.byName[k.Name.Name], b)
 }
 
-// block is a declared block. It sees the blocks before it.
+// block is a declared block. It can call the blocks that are declared before it.
 type block struct {
 	ast   *Block
 	lib   *library
@@ -59,8 +59,8 @@ func (e *env) find(name string) *binding {
 	return e.lib.lets[name]
 }
 
-// block returns the block of a name that is in sight: of the file itself, before
-// the prelude's.
+// block returns the block with a name, or nil. A block of the file that is declared before
+// this place takes precedence over a block of the prelude.
 func (e *env) block(name string) *block {
 	for _, k := range slices.Backward(e.lib.byName[name]) {
 		if k.index < e.seen {
@@ -76,7 +76,7 @@ func (e *env) block(name string) *block {
 	return nil
 }
 
-// names lists the parameters and lets in sight.
+// names lists the parameters and lets that are known at this place.
 func (e *env) names() []string {
 	var ns []string
 	for n := range e.params {
@@ -89,7 +89,7 @@ func (e *env) names() []string {
 	return ns
 }
 
-// blockNames lists the blocks in sight.
+// blockNames lists the blocks that are known at this place.
 func (e *env) blockNames() []string {
 	var ns []string
 	for _, k := range e.lib.blocks[:e.seen] {
@@ -101,8 +101,8 @@ func (e *env) blockNames() []string {
 	return ns
 }
 
-// look replaces words that name a parameter or let by its value. After a problem, such
-// as a stride on a value that is not a kernel, it reports it and returns an unknown value.
+// look replaces words that name a parameter or let by its value. It reports errors, such
+// as a stride on a value that is not a kernel; the value it returns is then unknown.
 func (b *builder) look(v *Value, cx context) value {
 	r := value{body: v.Body, at: v.Span, items: v.Items}
 	for i, l := range v.Items {
@@ -150,14 +150,14 @@ func (b *builder) look(v *Value, cx context) value {
 	return r
 }
 
-// defaults is a default statement and those in force before it.
+// defaults is a default statement, linked to the defaults that held before it.
 type defaults struct {
 	outer *defaults
 	op    string // "" for every op that has the key
 	args  []*Arg
-	cx    context       // its place
-	used  map[*Arg]bool // by any op, of all defaults of the file
-	found map[opKey]foundDefault
+	cx    context                // where the statement is
+	used  map[*Arg]bool          // builder.used: the keys of all defaults that some op used
+	found map[opKey]foundDefault // earlier results of find
 }
 
 type opKey struct{ op, key string }
@@ -167,8 +167,9 @@ type foundDefault struct {
 	in  *defaults
 }
 
-// find returns the default of an op's key that was written last. It remembers
-// what it found: a file may have many defaults, and every key of every layer asks.
+// find returns the last default for a key of an op, nil if there is none. It stores the
+// result in found, because a file may have many defaults and every layer calls find for
+// each of its keys.
 func (d *defaults) find(op, key string) (*Arg, *defaults) {
 	if d == nil {
 		return nil, nil
@@ -198,16 +199,15 @@ func (d *defaults) find(op, key string) (*Arg, *defaults) {
 	return r.arg, r.in
 }
 
-// bound is the arguments of a call by name, parsed.
+// bound holds the parsed arguments of a call, by name.
 type bound struct {
 	vals  map[string]any
-	at    map[string]diag.Span // the places of explicit and defaulted ones
-	given map[string]bool      // explicitly
-	ok    bool                 // nothing is missing, wrong or unknown
+	at    map[string]diag.Span // the places of arguments in the call or in a default statement
+	given map[string]bool      // the arguments that the call itself gives
+	ok    bool                 // no argument is missing, wrong or unknown
 }
 
-// arg returns an argument, the zero value where it was not given and has no
-// default.
+// arg returns an argument, or the zero value of T if it was not given and has no default.
 func arg[T any](a *bound, name string) T {
 	x, _ := a.vals[name].(T)
 	return x
@@ -215,8 +215,8 @@ func arg[T any](a *bound, name string) T {
 
 func (a *bound) has(name string) bool { _, ok := a.vals[name]; return ok }
 
-// bind reads the arguments of a call: positional ones, keys, defaults in force,
-// standard values.
+// bind parses the arguments of a call: first the positional ones, then the keys, then the
+// values from default statements, then the built-in defaults.
 func (b *builder) bind(f *form, c *Call, cx context) *bound {
 	a := &bound{vals: map[string]any{}, at: map[string]diag.Span{}, given: map[string]bool{}, ok: true}
 	pos := c.Positional()
@@ -239,7 +239,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 		}
 		if v == nil {
 			if s.standard == "" {
-				if meantByKey(c, s.name) { // told below
+				if meantByKey(c, s.name) { // the loop over keys reports it
 					a.ok = false
 					break
 				}
@@ -283,7 +283,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 	return a
 }
 
-// wanted lists the arguments that are missing.
+// wanted describes missing arguments, for a message.
 func wanted(ss []slot) string {
 	var w []string
 	for _, s := range ss {
@@ -292,7 +292,8 @@ func wanted(ss []slot) string {
 	return strings.Join(w, ", ")
 }
 
-// take parses one argument.
+// take parses an argument and stores its value in a. given says that the call itself gives
+// it, not a default statement.
 func (b *builder) take(a *bound, f *form, s slot, arg *Arg, cx context, given bool) {
 	v := b.look(arg.Value, cx)
 	a.at[s.name] = arg.Span()
@@ -310,7 +311,7 @@ func (b *builder) take(a *bound, f *form, s slot, arg *Arg, cx context, given bo
 	a.vals[s.name] = x
 }
 
-// badValue tells a value that its key does not take.
+// badValue reports a value that its key does not accept.
 func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 	at, what := v.at, diag.Quote(v.text())
 	from, label := v.from, v.via+" is "+v.text()+", given here"
@@ -342,13 +343,14 @@ func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 	}
 }
 
-// reservedName says why a parameter or let cannot have a name: the name would mean
-// something else in the place of a value. It returns "" for a name that is allowed. Keys
-// of one letter (the k of lrn) are allowed: values and keys are in different places, and
-// parameters are best called by the letters of the papers.
+// reservedName says what a reserved name means, and returns "" for a name that is not
+// reserved. A block, parameter or let cannot have a reserved name, because that already
+// has a meaning as an op, a key or a value. Keys of one letter (the k of lrn) are not
+// reserved: parameters often have the letters that the papers use, and keys and values
+// cannot be confused.
 func reservedName(name string) string { return reservedNames()[name] }
 
-// reservedNames is what the reserved names mean.
+// reservedNames maps each reserved name to its meaning.
 var reservedNames = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
 	add := func(name, why string) {

@@ -9,8 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// usages are calls as a person would write them, for help texts and explain.
-// Forms that are not here show their positionals and keys.
+// usages are examples of calls, for help texts and Explain. usage makes an example for
+// forms that are not in it.
 var usages = map[string]string{
 	"conv": "conv 3x3/2 64 act=relu", "fc": "fc 1000", "bn": "bn eps=1e-3", "maxpool": "maxpool 3x3/2", "avgpool": "avgpool 3x3/1 include_pad=1",
 	"dropout": "dropout 0.5", "lrn": "lrn 5 alpha=1e-4 beta=0.75 k=1", "reshape": "reshape 1x14x14", "maxout": "maxout 2",
@@ -20,7 +20,7 @@ var usages = map[string]string{
 	"reduce": "reduce kind=mean axes=2,3", "pad": "pad pad=0,0,1,1",
 }
 
-// usage is an example of a form's call.
+// usage returns an example of a call of a form.
 func usage(f *form) string {
 	if s := usages[f.name]; s != "" {
 		return s
@@ -32,7 +32,7 @@ func usage(f *form) string {
 	return s
 }
 
-// blockUsage is a block with its parameters: inception n1 r3 n3 r5 n5 np=32.
+// blockUsage returns the name and parameters of a block: inception n1 r3 n3 r5 n5 np=32.
 func blockUsage(k *Block) string {
 	s := k.Name.Name
 	for _, p := range k.Params {
@@ -234,7 +234,7 @@ func firstSentence(s string) string {
 	return s
 }
 
-// ExplainNames lists what Explain takes, for completion.
+// ExplainNames lists the names that Explain knows, for completion and suggestions.
 func ExplainNames() []string {
 	names := append([]string{}, formNames()...)
 	names = append(names, PreludeBlocks()...)

@@ -17,8 +17,8 @@ type flatReader struct {
 	cx     context
 	out    *ir.Graph
 	values map[string]*ir.Value
-	broken map[string]bool // defined by a line with a problem
-	said   map[*ir.Node]bool
+	broken map[string]bool   // names that a line with an error defines
+	said   map[*ir.Node]bool // nodes whose line has from.part
 }
 
 // flat builds a graph from its flat form.
@@ -65,7 +65,8 @@ func (b *builder) flat() {
 	}
 }
 
-// input reads the statement that says how a picture becomes the first input.
+// input reads the input statement, which gives the preprocessing of an input that a line
+// of the graph defines.
 func (r *flatReader) input(s *Input) {
 	v := r.values[s.Name.Name]
 	dims, _ := s.Shape.Shape()
@@ -112,7 +113,8 @@ func (r *flatReader) assign(s *Assign) {
 	}
 }
 
-// one checks that a line defines one value and has a shape, and returns the shape.
+// one returns the shape on a line that defines an input, param or const. It reports an
+// error if the line defines several values or has no shape.
 func (r *flatReader) one(s *Assign) (ir.Shape, bool) {
 	if len(s.Outs) != 1 {
 		r.err(r.cx, "E0705", s.Outs[1].Span, "%s defines one value", s.Op.Name)
@@ -134,7 +136,8 @@ func (r *flatReader) one(s *Assign) (ir.Shape, bool) {
 	return shape, true
 }
 
-// keys reads the keys of a line and reports those that are not in the list.
+// keys parses the keys of a line, beginning with argument from. It reports keys that are
+// not in known.
 func (r *flatReader) keys(s *Assign, from int, known []slot) *bound {
 	args := s.Args[min(from, len(s.Args)):]
 	if known[0].name == "type" && len(known) > 2 && len(args) > 0 && args[0].Key == nil {
@@ -176,7 +179,8 @@ var (
 	}
 )
 
-// hollowKind is the prefix of an Init's kind that holds only the hash of the elements.
+// hollowKind is the prefix of the kind of an Init that stands for missing elements; their
+// hash follows it. See Options.Hollow.
 const hollowKind ir.InitKind = "hash:"
 
 func anyFloat(l *Lit) (float64, bool) {
@@ -203,7 +207,8 @@ func parseAnyFloats(v *value) (any, bool) {
 	return r, true
 }
 
-// parseFlatInit knows the infinities too, which passes fill constants with.
+// parseFlatInit parses an initialization. The value of constant may be inf, -inf or nan,
+// because passes make such constants.
 func parseFlatInit(v *value) (any, bool) {
 	if len(v.items) == 2 && v.items[0].Text == string(ir.InitConstant) {
 		x, ok := anyFloat(v.items[1])
@@ -335,8 +340,8 @@ func (r *flatReader) assignParam(s *Assign) bool {
 	return true
 }
 
-// value finds a value that is defined above. It reports a missing one, except those of
-// lines with an error of their own.
+// value returns the value with a name. It reports an error if no line above defines the
+// name, unless a line that defines it has an error itself.
 func (r *flatReader) value(at diag.Span, name string) *ir.Value {
 	v := r.values[name]
 	if v == nil && !r.broken[name] && !r.full {
@@ -471,7 +476,7 @@ func (r *flatReader) assignNode(s *Assign) bool {
 	return true
 }
 
-// attrRaw is a value as an attribute reads it.
+// attrRaw returns a value in the form that ir.Def.With parses.
 func attrRaw(v *Value) string {
 	var w []string
 	for _, l := range v.Items {

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Format is the text in its one layout. Where the text has errors, they are the
-// answer.
+// Format returns a text in the standard layout. If the text has errors, it returns only
+// these.
 func Format(path string, src []byte) ([]byte, diag.List) {
 	f, l := Parse(path, src)
 	if l.HasErrors() {
@@ -18,7 +18,7 @@ func Format(path string, src []byte) ([]byte, diag.List) {
 	return f.Format(), l
 }
 
-// Format is the file in its one layout. The file must have been parsed without
+// Format returns the file in the standard layout. The file must have been parsed without
 // errors.
 func (f *File) Format() []byte {
 	p := &printer{src: f.Src, role: f.role}
@@ -28,7 +28,7 @@ func (f *File) Format() []byte {
 	return p.bytes()
 }
 
-// chunk is what is written without blanks inside.
+// chunk is a piece of a row that is written without blanks inside.
 type chunk struct {
 	text []byte
 	role role
@@ -38,9 +38,9 @@ type chunk struct {
 type row struct {
 	indent  int
 	chunks  []chunk
-	comment string // behind the chunks, or alone
-	blank   bool   // an empty line before it
-	more    bool   // continues the statement of the row before
+	comment string // after the chunks
+	blank   bool   // whether an empty line comes before the row
+	more    bool   // whether the row continues the statement of the row before
 }
 
 type printer struct {
@@ -50,25 +50,25 @@ type printer struct {
 	rows   []row
 }
 
-// flowed is a token and its surroundings.
+// flowed is a token with what the formatter must know about its surroundings.
 type flowed struct {
 	token
 	role  role
 	text  string
-	lines int       // line breaks before it
-	semi  bool      // a ; before it
-	multi bool      // of a brace: its contents are on lines of their own
+	lines int       // number of line breaks before it
+	semi  bool      // whether a ; comes before it
+	multi bool      // for a brace: whether its contents have lines of their own
 	after tokenKind // the token before it, comments ignored
 	ahead tokenKind // the token after it, comments ignored
-	in    int       // the { around it, -1 without; of a } its partner
+	in    int       // index of the innermost { around it, -1 for none; for a }, of its {
 }
 
-// flow drops line breaks and semicolons from the tokens and remembers where they
-// were. An arrow at the end of a line moves to where the pipeline goes on, behind
-// the comments between.
+// flow drops line breaks and semicolons from the tokens and notes where they were. It
+// moves an arrow at the end of a line to the beginning of the line on which the pipeline
+// continues, after any comments between.
 func (p *printer) flow(toks []token) {
 	p.flowed = make([]flowed, 0, len(toks))
-	var held *flowed // an arrow that waits for the token behind it
+	var held *flowed // an arrow that waits for the next token that is no comment
 	lines, semi := 0, false
 	for i, t := range toks {
 		switch t.kind {
@@ -109,7 +109,7 @@ func (p *printer) flow(toks []token) {
 	for i := range p.flowed {
 		f := &p.flowed[i]
 		if f.lines > 0 {
-			// Braces around a part on several lines are on several lines too.
+			// If the contents of braces have a line break, so do all braces around them.
 			for j := len(open) - 1; j >= 0 && !p.flowed[open[j]].multi; j-- {
 				p.flowed[open[j]].multi = true
 			}
@@ -131,12 +131,12 @@ func (p *printer) flow(toks []token) {
 // lay divides the tokens into rows.
 func (p *printer) lay() {
 	type level struct {
-		indent int // of statements
-		label  int // width of the current statement's label with its colon and blank
+		indent int // columns before a statement
+		label  int // width of the current statement's label, its colon and a blank
 	}
 	levels := []level{{}}
 	top := func() *level { return &levels[len(levels)-1] }
-	breakNext := false // behind the { of a part on several lines
+	breakNext := false // whether the token before is a { with multi
 	for i, f := range p.flowed {
 		var prev flowed
 		if i > 0 {
@@ -193,14 +193,14 @@ func (p *printer) lay() {
 	}
 }
 
-// inline reports whether token i is in braces on one line, and a ; separates it from the
-// branch before.
+// inline reports whether token i begins a branch, other than the first, in braces that are
+// on one line.
 func (p *printer) inline(i int) bool {
 	f := p.flowed[i]
 	return f.in >= 0 && f.in != i-1 && f.kind != tClose && !p.flowed[f.in].multi
 }
 
-// glued reports whether there is no blank between a and b.
+// glued reports whether the layout has no blank between the neighbours a and b.
 func glued(a, b flowed) bool {
 	switch {
 	case a.kind == tEq:
@@ -217,8 +217,8 @@ func glued(a, b flowed) bool {
 	return false
 }
 
-// align puts neighbouring rows that are lines of a table into columns, and the
-// = of neighbouring assignments below each other.
+// align aligns the arguments of neighbouring rows that form a table in columns, and the =
+// of neighbouring assignments.
 func (p *printer) align() {
 	for i := 0; i < len(p.rows); {
 		j := i + 1
@@ -240,8 +240,8 @@ func (p *printer) align() {
 	}
 }
 
-// assigns is the number of chunks before the = of an assignment, 0 where r is
-// none.
+// assigns returns the number of chunks before the = of an assignment, or 0 if the row is
+// not an assignment.
 func (r *row) assigns() int {
 	if len(r.chunks) == 0 || r.chunks[0].role != rOut || r.more {
 		return 0
@@ -254,8 +254,8 @@ func (r *row) assigns() int {
 	return 0
 }
 
-// widestName is the longest name that others are padded to; longer ones stick
-// out rather than push a whole graph to the right.
+// widestName is the greatest width, in columns, to which names before an = are padded. A
+// longer name moves only its own =.
 const widestName = 24
 
 func alignAssigns(rows []row) {
@@ -274,7 +274,7 @@ func alignAssigns(rows []row) {
 	}
 }
 
-// width is how many columns the first n chunks take.
+// width returns the width of the first n chunks in columns.
 func (r *row) width(n int) int {
 	w := n - 1
 	for _, c := range r.chunks[:n] {
@@ -283,8 +283,8 @@ func (r *row) width(n int) int {
 	return w
 }
 
-// call is the index of the chunk of the row's first call, -1 where the row does
-// not begin with one.
+// call returns the index of the chunk with the row's first call, or -1 if the row does not
+// begin with a call or a label and a call.
 func (r *row) call() int {
 	switch {
 	case r.more || len(r.chunks) == 0:
@@ -296,7 +296,7 @@ func (r *row) call() int {
 	return -1
 }
 
-// args is the number of arguments of the row's first call.
+// args returns the number of arguments of the row's first call.
 func (r *row) args() int {
 	c := r.call()
 	if c < 0 {
@@ -309,7 +309,7 @@ func (r *row) args() int {
 	return n
 }
 
-// key returns the key of a key=value argument, nil if it has none.
+// key returns the key of a key=value argument, or nil for an argument without a key.
 func (c chunk) key() []byte {
 	if c.text[0] == '"' {
 		return nil
@@ -320,6 +320,8 @@ func (c chunk) key() []byte {
 	return nil
 }
 
+// sameTable reports whether two rows belong to one table: the same op, number of arguments
+// and keys.
 func sameTable(a, b *row) bool {
 	ca, cb, n := a.call(), b.call(), a.args()
 	if ca < 0 || ca != cb || a.indent != b.indent || !bytes.Equal(a.chunks[ca].text, b.chunks[cb].text) || n != b.args() {
@@ -333,14 +335,14 @@ func sameTable(a, b *row) bool {
 	return true
 }
 
-// widestCell is the longest argument that makes a column; a table with a longer
-// one stays as it is.
+// widestCell is the greatest width of a column. Tables with a longer argument are not
+// aligned.
 const widestCell = 40
 
 func alignTable(rows []row) {
 	c, n := rows[0].call(), rows[0].args()
 	width := make([]int, c+n+1)
-	numbers := make([]bool, c+n+1) // to the right
+	numbers := make([]bool, c+n+1) // columns of numbers, which are aligned to the right
 	for col := range width {
 		numbers[col] = col > c
 		for i := range rows {
@@ -365,8 +367,8 @@ func alignTable(rows []row) {
 	}
 }
 
-// deepest is the column beyond which nothing is indented: more could not be
-// read, and a small file nested deeply would become a large one.
+// deepest is the greatest indentation in columns. Without a limit, a small file with
+// deeply nested braces would become a large one.
 const deepest = 80
 
 func (p *printer) bytes() []byte {

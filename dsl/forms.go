@@ -8,10 +8,10 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// form describes an op that a pipeline can call: its documentation and the function that
-// builds it. Layers with weights and ops that join branches have a row below. Every other
-// op with one operand and one result gets its form from its tags, so that a new op needs
-// no change here.
+// form describes an op that a pipeline can call: its documentation, its arguments and the
+// function that builds it. Function special lists the forms of layers with weights and of
+// ops that join branches. Every other op with one operand and one result gets its form
+// from its struct tags, so that a new op needs no change here.
 type form struct {
 	name  string
 	doc   string
@@ -19,25 +19,25 @@ type form struct {
 	keys  []slot
 	body  bodyUse
 	build func(b *builder, c *Call, a *bound, cx context, x *ir.Value) *ir.Value
-	def   *ir.Def        // of a form that stands for one op
-	start map[string]any // the defaults of keys, parsed when the forms are made
+	def   *ir.Def        // the op of a form that formOf made, else nil
+	start map[string]any // the parsed defaults of keys
 }
 
-// slot is an argument: what it is called, what it takes, what it is without.
+// slot describes an argument: its name, the values that it accepts, its default.
 type slot struct {
 	name     string
 	kind     *kind
-	standard string // the default as text, "" for a positional that must be given
+	standard string // the default as text; "" for none (a positional argument must then be given)
 	doc      string
 }
 
-// bodyUse tells what braces mean behind a form.
+// bodyUse says what the braces after a call of a form mean.
 type bodyUse uint8
 
 const (
-	noBody   bodyUse = iota
-	branches         // each line is a branch
-	sequence         // the lines follow each other
+	noBody   bodyUse = iota // no braces are allowed
+	branches                // each line is a branch with the same input
+	sequence                // the output of each line is the input of the next
 )
 
 func (f *form) key(name string) *slot {
@@ -84,13 +84,13 @@ var (
 	sPad    = slot{"pad", kPad, "0", "rows and columns of zeros around the input"}
 )
 
-// positionals are the attributes that forms made from an op's tags take without
+// positionals lists, for forms that formOf makes, the attributes that a call gives without
 // a key, in order.
 var positionals = map[string][]string{
 	"dropout": {"p"}, "lrn": {"size"}, "maxout": {"k"}, "reshape": {"shape"}, "transpose": {"perm"}, "scale": {"by"},
 }
 
-// special are the forms with a row of their own.
+// special returns the forms that are not made from the struct tags of an op.
 func special() []*form {
 	layer := func(slots ...[]slot) []slot { return slices.Concat(slots...) }
 	return []*form{
@@ -146,8 +146,8 @@ func special() []*form {
 	}
 }
 
-// The forms are made at first use, when all ops are defined; a variable with an
-// initializer would be a cycle, for building calls forms.
+// The forms are made at their first use, when all ops are defined. A variable with an
+// initializer would be an initialization cycle, because the build functions call forms.
 var (
 	formsOnce sync.Once
 	formTable map[string]*form
@@ -176,8 +176,8 @@ func makeForms() {
 	sort.Strings(formOrder)
 }
 
-// parse reads the default of a key. A text that the key's kind does not accept means that
-// there is no default: the op derives the value.
+// parse parses the default of a key. ok is false if there is none: if the text is empty or
+// the key does not accept it, the op derives the value.
 func (s *slot) parse() (any, bool) {
 	if s.standard == "" {
 		return nil, false
@@ -189,20 +189,19 @@ func (s *slot) parse() (any, bool) {
 	return s.kind.parse(&value{items: []*Lit{l}})
 }
 
-// forms is every form by name.
+// forms returns all forms by name.
 func forms() map[string]*form {
 	formsOnce.Do(makeForms)
 	return formTable
 }
 
-// formNames lists the forms in order of name.
+// formNames lists the names of the forms, sorted.
 func formNames() []string {
 	formsOnce.Do(makeForms)
 	return formOrder
 }
 
-// isUnary reports whether an op takes one value and gives one, as its own
-// examples show.
+// isUnary reports whether an op has one operand and one result, judging by its examples.
 func isUnary(d *ir.Def) bool {
 	for _, e := range d.Examples {
 		if e.Violates != 0 {
@@ -219,8 +218,8 @@ func isUnary(d *ir.Def) bool {
 	return len(d.Examples) > 0
 }
 
-// formOf makes a form from an op's tags. An op with a kernel and a stride takes
-// both as one literal.
+// formOf makes the form of an op from its struct tags. If the op has a kernel and a stride,
+// a call gives both as one literal, such as 3x3/2.
 func formOf(d *ir.Def) *form {
 	f := &form{name: d.Name, doc: d.Doc, def: d, build: (*builder).unary}
 	first := positionals[d.Name]
@@ -251,7 +250,7 @@ func attrOf(d *ir.Def, name string) *ir.Attr {
 	return nil
 }
 
-// elsewhere is what other systems call the forms, for did-you-mean.
+// elsewhere maps names that other systems use for ops to the forms, for suggestions.
 var elsewhere = map[string]string{
 	"convolution": "conv", "conv2d": "conv", "dense": "fc", "linear": "fc", "innerproduct": "fc", "inner_product": "fc", "gemm": "fc",
 	"batchnorm": "bn", "batch_norm": "bn", "batchnormalization": "bn", "globalavgpool": "gap", "global_avg_pool": "gap", "avgpool2d": "avgpool",

@@ -10,17 +10,17 @@ import (
 	irops "github.com/incc-lang/incc/ir/ops"
 )
 
-// branch is one line of concat, add or max and what comes out of it.
+// branch is a line of concat, add or max and its output.
 type branch struct {
 	line *Line
 	out  *ir.Value
 }
 
-// last is the span that a caret shows of a branch: what makes its shape.
+// last returns the span of the branch's last call, which messages underline.
 func (r branch) last() diag.Span { return r.line.Calls[len(r.line.Calls)-1].Span() }
 
-// branches builds the lines of a body over the same input. ok is false where one
-// of them is wrong; each problem has been told.
+// branches builds the lines of a body, all with the input x. ok is false if one of them
+// has an error, which has then been reported.
 func (b *builder) branches(c *Call, cx context, x *ir.Value) (rs []branch, ok bool) {
 	ok = true
 	for _, s := range c.Body.Stmts {
@@ -51,7 +51,7 @@ func values(rs []branch) []*ir.Value {
 	return vs
 }
 
-// usual is the branch whose shape most of the others have, the first of equals.
+// usual returns a branch with the most frequent shape, the first such branch.
 func usual(rs []branch, same func(a, b ir.Shape) bool) branch {
 	type group struct {
 		first branch
@@ -102,7 +102,8 @@ func (b *builder) concat(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
 	return b.add(cx, c, cx.scope.fresh("concat"+cx.suffix), irops.Concat{Axis: 1}, values(rs)...)
 }
 
-// compare tells the branches that are not like most of the others.
+// compare reports every branch whose shape differs from the most frequent shape. It
+// returns whether all are the same. show returns the text of a shape for messages.
 func (b *builder) compare(c *Call, cx context, rs []branch, code string, same func(a, b ir.Shape) bool, show func(*ir.Value) string) bool {
 	main := usual(rs, same)
 	ok := true
@@ -133,7 +134,7 @@ func (b *builder) compare(c *Call, cx context, rs []branch, code string, same fu
 	return ok
 }
 
-// shrinkHelp says how to mend a branch that is smaller than the others.
+// shrinkHelp returns help for a branch whose output is smaller than that of the others.
 func (b *builder) shrinkHelp(l *Line) string {
 	for _, c := range l.Calls {
 		for _, a := range c.Args {
@@ -145,7 +146,7 @@ func (b *builder) shrinkHelp(l *Line) string {
 	return "pad the smaller branch (pad=same keeps height and width)"
 }
 
-// addMax sums branches, or takes their maximum.
+// addMax builds add and max: the sum or maximum of branches, element by element.
 func (b *builder) addMax(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
 	rs, ok := b.branches(c, cx, x)
 	if !ok {
@@ -164,7 +165,7 @@ func (b *builder) addMax(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
 	return b.add(cx, c, cx.scope.fresh(c.Name.Name+cx.suffix), op, values(rs)...)
 }
 
-// residual adds a scaled body to its input.
+// residual builds the sum of the shortcut and the scaled output of its body.
 func (b *builder) residual(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	y := b.sequence(c.Body, cx, x)
 	short := x
@@ -198,7 +199,7 @@ func (b *builder) residual(c *Call, a *bound, cx context, x *ir.Value) *ir.Value
 	return b.act(cx, c, name, arg[string](a, "act"), b.add(cx, c, name, irops.Add{}, short, y))
 }
 
-// repeat builds its body several times; copies are numbered.
+// repeat builds its body several times in a row. The names in each copy end in its number.
 func (b *builder) repeat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	n, ok := a.vals["times"].(int)
 	if !ok {
@@ -209,14 +210,14 @@ func (b *builder) repeat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		cx.suffix = suffix + "_" + strconv.Itoa(i+1)
 		x = b.sequence(c.Body, cx, x)
 		if x == nil {
-			// The copies would say the same.
+			// The other copies would report the same errors.
 			return nil
 		}
 	}
 	return x
 }
 
-// head builds an auxiliary classifier and passes its input through.
+// head builds an auxiliary classifier and returns its input x.
 func (b *builder) head(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	if cx.head.IsValid() {
 		b.err(cx, "E0503", c.Name.Span, "a head inside of another head").Relate(cx.head, "the outer head").WithHelp("heads do not nest")

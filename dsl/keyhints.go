@@ -7,8 +7,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// keysElsewhere are the names that other systems (Keras, PyTorch, Caffe, ONNX)
-// have for keys, with the keys that they may mean here; the op decides which.
+// keysElsewhere maps the name of a setting in other systems (Keras, PyTorch, Caffe, ONNX)
+// to the keys that it may mean in incc. The right one is the one that the op has.
 var keysElsewhere = map[string][]string{
 	"padding": {"pad"}, "pads": {"pad"}, "auto_pad": {"pad"}, "pad_mode": {"pad"}, "border_mode": {"pad"},
 	"activation": {"act"}, "activation_fn": {"act"}, "nonlinearity": {"act"},
@@ -28,7 +28,8 @@ var keysElsewhere = map[string][]string{
 	"normalize": {"mean", "std"}, "loss_weight": {"weight"},
 }
 
-// keyHelp is for keys of other systems that are no keys here.
+// keyHelp maps settings of other systems that are no keys in incc to a hint about how to
+// write them.
 var keyHelp = map[string]string{
 	"stride": "the stride belongs to the kernel: 3x3/2", "strides": "the stride belongs to the kernel: 3x3/2", "subsample": "the stride belongs to the kernel: 3x3/2",
 	"kernel_size": "the kernel comes first, without a key: 3x3", "kernel_shape": "the kernel comes first, without a key: 3x3",
@@ -39,7 +40,7 @@ var keyHelp = map[string]string{
 	"name": "a label names a line: conv1: conv 3x3 64",
 }
 
-// elsewhereKey is the key among names that another system's key means.
+// elsewhereKey returns the key among names that another system calls key.
 func elsewhereKey(key string, names []string) (string, bool) {
 	for _, k := range keysElsewhere[strings.ToLower(key)] {
 		if slices.Contains(names, k) {
@@ -49,8 +50,8 @@ func elsewhereKey(key string, names []string) (string, bool) {
 	return "", false
 }
 
-// hintKey says which of some keys is meant by one that does not exist, or else
-// what to write in its place.
+// hintKey adds help for an unknown key to d: the key among names that was probably
+// meant, or what to write instead. It returns false if it has nothing to add.
 func hintKey(d *diag.Diagnostic, key *Ident, names []string) bool {
 	help, known := keyHelp[strings.ToLower(key.Name)]
 	near, ok := elsewhereKey(key.Name, names)
@@ -68,8 +69,8 @@ func hintKey(d *diag.Diagnostic, key *Ident, names []string) bool {
 	return ok
 }
 
-// meantByKey reports whether a call gives a positional argument under the name
-// that another system has for it.
+// meantByKey reports whether a call gives the positional argument name as key=value,
+// with the key that another system uses for it.
 func meantByKey(c *Call, name string) bool {
 	return slices.ContainsFunc(c.Args, func(a *Arg) bool {
 		if a.Key == nil {

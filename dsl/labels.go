@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// The classes of ILSVRC 2012 in the order that published models have them: for
-// each synset its first WordNet lemma; the three lemmas that would occur twice have
-// different names here.
+// The classes of ILSVRC 2012, in the order of the outputs of published models. The name
+// of a class is the first WordNet lemma of its synset. Three lemmas would occur twice;
+// those classes have other names here.
 //
 //go:embed imagenet1k.txt
 var imagenet1kText string

@@ -9,8 +9,8 @@ import (
 	irops "github.com/incc-lang/incc/ir/ops"
 )
 
-// conv builds conv, with bias, batch normalization, maximum over pieces and
-// activation behind it as nodes of their own; fusing them is for the passes.
+// conv builds a convolution. Batch normalization, the maximum over pieces and the
+// activation become nodes after it; passes may fuse them.
 func (b *builder) conv(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	k, okK := a.vals["kernel"].(kernel)
 	n, okN := a.vals["filters"].(int)
@@ -47,7 +47,7 @@ func (b *builder) conv(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	return l.finish(b.add(cx, c, name, op, l.operands(x, w, n*pieces)...), pieces)
 }
 
-// fc builds a dense layer over what flattening leaves.
+// fc builds a dense layer. It flattens an input that is not a vector.
 func (b *builder) fc(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	n, ok := a.vals["units"].(int)
 	if !a.ok || !ok || x == nil {
@@ -68,7 +68,7 @@ func (b *builder) fc(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	return l.finish(b.add(cx, c, name, irops.Dense{}, l.operands(x, w, n*pieces)...), pieces)
 }
 
-// layer is a layer with weights while it is built.
+// layer holds what is needed to build a layer with weights.
 type layer struct {
 	b    *builder
 	c    *Call
@@ -85,7 +85,8 @@ func (b *builder) layer(c *Call, a *bound, cx context, name string) *layer {
 	return &layer{b: b, c: c, a: a, cx: cx, name: name, bn: arg[batchNorm](a, "bn")}
 }
 
-// param adds a param of the layer. Its rates hold for weights that are trained.
+// param adds a param of the layer. The key lr of the layer applies only to weights, which
+// are trained.
 func (l *layer) param(what string, kind ir.Kind, init ir.Init, shape ...int) *ir.Value {
 	p := ir.Param{Kind: kind, Init: init}
 	if kind == ir.Weight {
@@ -94,7 +95,8 @@ func (l *layer) param(what string, kind ir.Kind, init ir.Init, shape ...int) *ir
 	return l.b.g.Param(l.name+"/"+what, shape, p)
 }
 
-// weight adds the layer's filters, nil where they are too large.
+// weight adds the weight of the layer. It reports an error and returns nil if the weight
+// is too large.
 func (l *layer) weight(shape ir.Shape) *ir.Value {
 	if err := shape.Check(); err != nil {
 		l.b.uses(l.b.err(l.cx, "E0309", l.c.Span(), "the weights of %s are too large: %v", l.c.Name.Name, err), l.cx)
@@ -109,8 +111,8 @@ func (l *layer) weight(shape ir.Shape) *ir.Value {
 	return l.w
 }
 
-// operands are x, the weight and the bias, which is left out where batch
-// normalization follows, unless it is asked for.
+// operands returns x, the weight and the bias with n elements. Without the key bias there
+// is no bias if batch normalization follows.
 func (l *layer) operands(x, w *ir.Value, n int) []*ir.Value {
 	in := []*ir.Value{x, w}
 	bs, said := l.a.vals["bias"].(bias)
@@ -123,8 +125,8 @@ func (l *layer) operands(x, w *ir.Value, n int) []*ir.Value {
 	return in
 }
 
-// finish puts batch normalization, the maximum over pieces and the activation
-// behind the linear map.
+// finish adds batch normalization, the maximum over pieces and the activation after the
+// convolution or dense op y.
 func (l *layer) finish(y *ir.Value, pieces int) *ir.Value {
 	b := l.b
 	if y == nil {
@@ -142,8 +144,8 @@ func (l *layer) finish(y *ir.Value, pieces int) *ir.Value {
 	return b.act(l.cx, l.c, l.name, arg[string](l.a, "act"), y)
 }
 
-// norm adds batch normalization with its params; what is switched off is a
-// constant 1 or 0.
+// norm adds batch normalization with its params. If gamma or beta is off, it is a constant
+// 1 or 0 in place of a weight.
 func (l *layer) norm(x *ir.Value, name string, eps, momentum float64, gamma, beta bool) *ir.Value {
 	c := x.Type.Shape[1]
 	param := func(what string, on bool, start float64) *ir.Value {
@@ -168,7 +170,7 @@ func (b *builder) bn(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	return b.layer(c, a, cx, name).norm(x, name, arg[float64](a, "eps"), arg[float64](a, "momentum"), arg[bool](a, "gamma"), arg[bool](a, "beta"))
 }
 
-// act adds an activation by its word; none adds nothing.
+// act adds the activation that word names. It adds nothing for none.
 func (b *builder) act(cx context, c *Call, name, word string, x *ir.Value) *ir.Value {
 	if x == nil || word == "" || word == "none" {
 		return x
@@ -179,7 +181,7 @@ func (b *builder) act(cx context, c *Call, name, word string, x *ir.Value) *ir.V
 // identity passes its input through.
 func (b *builder) identity(_ *Call, _ *bound, _ context, x *ir.Value) *ir.Value { return x }
 
-// where is the place of an argument, or of the call where it is a standard value.
+// where returns the span of an argument, or of the call if the argument has its default.
 func (a *bound) where(name string, c *Call) diag.Span {
 	if s, ok := a.at[name]; ok {
 		return s
@@ -187,8 +189,9 @@ func (a *bound) where(name string, c *Call) diag.Span {
 	return c.Span()
 }
 
-// pads resolves pad= for an input: same is computed from its height and width.
-// The kernel must fit.
+// pads returns the padding for the input x; it computes same from the height and width of
+// x. It reports an error if the kernel does not fit into the padded input, unless ceil is
+// set.
 func (b *builder) pads(a *bound, cx context, c *Call, x *ir.Value, k kernel, dilation ir.HW, ceil bool) (ir.Pads, bool) {
 	p := arg[padding](a, "pad")
 	in := x.Type.Shape
@@ -216,7 +219,7 @@ func (b *builder) pads(a *bound, cx context, c *Call, x *ir.Value, k kernel, dil
 	return p.pads, true
 }
 
-// unary builds an op of one operand from its own tags.
+// unary builds an op whose form formOf made: an op with one operand.
 func (b *builder) unary(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	f := forms()[c.Name.Name]
 	if !a.ok || x == nil {
@@ -269,5 +272,5 @@ func (b *builder) unary(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	return b.add(cx, c, cx.scope.fresh(name+cx.suffix), op, x)
 }
 
-// mapsOnly reports ops without a kernel that read maps.
+// mapsOnly reports whether an op without a kernel needs an input with height and width.
 func mapsOnly(op string) bool { return op == "gap" || op == "lrn" }

@@ -1,41 +1,46 @@
 package dsl
 
-// A spec is data: whatever it holds, reading it ends soon and in bounded
-// memory, with a result or an error that names the limit.
+// These limits bound the time and memory that reading any text can take. A text that
+// exceeds one gets an error that names the limit.
 const (
-	// MaxFile is the size of a net. The largest spec of the family is 4 KB.
+	// MaxFile is the largest size of a net in bytes. The largest built-in spec has about
+	// 4 KB.
 	MaxFile = 1 << 20
 
-	// MaxGraphFile is the size of a flat graph, which names every weight and
-	// update: a training graph of Inception-ResNet v2 has about a megabyte.
+	// MaxGraphFile is the largest size of a flat graph in bytes. A graph names every
+	// weight and update: a training graph of Inception-ResNet v2 has about a megabyte.
 	MaxGraphFile = 8 << 20
 
-	// MaxTokens is how many words and signs a net has, and MaxGraphTokens a
-	// graph. They bound the tree, whose nodes cost a hundred times the bytes of
-	// the shortest words; a text of ordinary words meets its size first.
+	// MaxTokens is the largest number of words and signs in a net, MaxGraphTokens in a
+	// graph. They bound the memory of the syntax tree, which has about a hundred times
+	// as many bytes as the shortest words. A text of ordinary words reaches the limit on
+	// its size first.
 	MaxTokens      = 1 << 18
 	MaxGraphTokens = 1 << 20
 
-	// MaxNesting is how deep braces nest. The parser recurses once a brace, and
-	// a Go stack that overflows cannot be recovered.
+	// MaxNesting is how deep braces may nest. The parser recurses for every brace, and a
+	// program cannot recover from a stack overflow.
 	MaxNesting = 256
 
-	// MaxName is the length of a name in bytes.
+	// MaxName is the greatest length of a name in bytes.
 	MaxName = 128
 
-	// MaxPath is the length of a value's name in a graph, a path of names.
+	// MaxPath is the greatest length in bytes of a value's name in a graph, which is a
+	// path of names.
 	MaxPath = 1024
 
-	// MaxProblems is how many problems of one file are told.
+	// MaxProblems is how many problems of one file are reported.
 	MaxProblems = 500
 
-	// MaxParams is how many parameters a block has: every use binds all of them.
+	// MaxParams is how many parameters a block may have. Every use of a block takes time
+	// for all of them.
 	MaxParams = 64
 
-	// MaxNodes is how many layers a spec may expand to, and how many nodes.
+	// MaxNodes is how many layers a net may expand to, and how many nodes a graph may
+	// have.
 	MaxNodes = 100_000
 
-	// maxSide bounds a literal's sides, so that an int holds them on every
-	// machine; what a tensor may have is for the ops to say.
+	// maxSide is the largest side in a literal, so that an int can hold it on every
+	// machine. The ops have smaller limits for tensors.
 	maxSide = 1<<31 - 1
 )

@@ -6,9 +6,8 @@ import (
 	irops "github.com/incc-lang/incc/ir/ops"
 )
 
-// Lint is Vet of a text with what only the built graph can tell: the problems of
-// the file and the warnings, sorted. A file with errors has no warnings beside
-// them.
+// Lint parses and builds a text and returns its problems, sorted: the errors or, if there
+// are none, all warnings. These are the warnings of Vet and those that need the graph.
 func Lint(name string, src []byte, opt Options) diag.List {
 	_, diags, lints := load(name, src, opt)
 	if diags.HasErrors() {
@@ -23,8 +22,8 @@ func Lint(name string, src []byte, opt Options) diag.List {
 	return diags
 }
 
-// checkUnused looks for problems inside of blocks that nothing uses, with
-// parameters and an input of which nothing is known.
+// checkUnused reports errors inside of blocks that nothing uses. The values of their
+// parameters and the shape of their input are unknown.
 func (b *builder) checkUnused(cx context) {
 	b.checking = true
 	defer func(stop bool) { b.checking, b.stop = false, stop }(b.stop)
@@ -44,7 +43,7 @@ func (b *builder) checkUnused(cx context) {
 	}
 }
 
-// lintNet warns of what a graph says and hardly means.
+// lintNet reports the warnings that need the whole graph. x is the output of the net.
 func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 	for _, d := range b.defs {
 		for _, a := range d.Args {
@@ -57,7 +56,7 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 			}
 		}
 	}
-	through := map[*ir.Value]*ir.Value{} // of a dropout or flatten: what it passes on
+	through := map[*ir.Value]*ir.Value{} // from the output of a dropout or flatten to its input
 	for _, n := range b.g.Graph().Nodes {
 		before := n.In[0]
 		if v := through[before]; v != nil {
@@ -90,8 +89,8 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 	}
 }
 
-// lintWindow warns of a window that looks at less than it strides over, and of
-// the one-sided padding of a strided convolution.
+// lintWindow warns of a stride that is larger than the kernel, and of a strided
+// convolution whose padding is not the same on both sides.
 func (b *builder) lintWindow(c *Call, a *bound, cx context, k kernel, pads ir.Pads) {
 	for axis := range 2 {
 		if k.stride[axis] > k.size[axis] && k.size[axis] > 1 {

@@ -9,14 +9,14 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// flaw is what is wrong with a word, before it has a place.
+// flaw describes an error in a word, without the place of the word.
 type flaw struct {
 	code, summary, help string
-	instead             string // a replacement, "" without
+	instead             string // a replacement, "" for none
 }
 
-// readLit reads a word as sentence 2 of the language has it: a kernel, a shape,
-// a number or a range where it has that form, else a name.
+// readLit parses a word by its form: a number, range, kernel, shape or, if it has none of
+// these forms, a name.
 func readLit(raw string, kind Kind) (*Lit, *flaw) {
 	l := &Lit{Raw: raw}
 	switch {
@@ -56,8 +56,8 @@ func readLit(raw string, kind Kind) (*Lit, *flaw) {
 	return l, nameFlaw(raw, kind)
 }
 
-// isNumber reports whether raw has the form of a number: digits with at most one
-// point, an optional exponent, an optional minus.
+// isNumber reports whether raw has the form of a number: an optional minus, digits with at
+// most one point, an optional exponent.
 func isNumber(raw string) bool {
 	s := strings.TrimPrefix(raw, "-")
 	digits, points, i := 0, 0, 0
@@ -126,7 +126,7 @@ func (l *Lit) ranged(raw string) *flaw {
 	return nil
 }
 
-// sides reads N x N x ...; a side that no int32 holds becomes -1.
+// sides parses NxNx…. A side larger than maxSide becomes -1, which tooLarge reports.
 func sides(s string) ([]int, bool) {
 	if s == "" || !isDigit(s[0]) || !isDigit(s[len(s)-1]) || strings.Trim(s, "0123456789x") != "" || strings.Contains(s, "xx") {
 		return nil, false
@@ -183,8 +183,8 @@ func plainName(s string) bool {
 	return true
 }
 
-// nameFlaw says why a word that is neither number nor kernel nor range is no
-// name either, nil where it is one.
+// nameFlaw returns nil if a word is a name (in a graph: a path), else what is wrong with
+// it. The word must not be a number, kernel, shape or range.
 func nameFlaw(raw string, kind Kind) *flaw {
 	most := MaxName
 	if kind == Graph {
@@ -231,8 +231,8 @@ func nameFlaw(raw string, kind Kind) *flaw {
 	return nil
 }
 
-// ParseLit reads one literal from outside a file, as for -D classes=10. Its
-// span has no place.
+// ParseLit parses a number, kernel or word that is not in a file, such as the value of -D
+// classes=10. The span of the result is invalid.
 func ParseLit(s string) (*Lit, error) {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; !isWord(c) && c != '-' && c != '+' {
@@ -255,8 +255,8 @@ func ParseLit(s string) (*Lit, error) {
 	return l, nil
 }
 
-// IsName reports whether s may name a label, block, parameter or let: it is not
-// longer than MaxName and reads as nothing else.
+// IsName reports whether s has the form of a name, and not of a number or kernel, and at
+// most MaxName bytes. Only such a word can name a label, block, parameter or let.
 func IsName(s string) bool {
 	if !plainName(s) {
 		return false
@@ -265,8 +265,8 @@ func IsName(s string) bool {
 	return f == nil && l.Kind == NameLit
 }
 
-// GraphName is a value's name as a graph spells it: bare where it reads as a
-// name, in quotes otherwise.
+// GraphName returns a value's name as it is written in a graph: in quotes, unless it has
+// the form of a path.
 func GraphName(name string) string {
 	if len(name) > 0 && name != "-inf" && strings.Trim(name, nameBytes) == "" {
 		if l, f := readLit(name, Graph); f == nil && l.Kind == NameLit {

@@ -12,17 +12,16 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Keywords begin a statement; nothing that a spec declares may be called so.
+// Keywords are the words that begin a statement. A spec cannot declare them as names.
 var Keywords = []string{"net", "graph", "input", "labels", "let", "default", "block", "train"}
 
-// Marks begin a line of a graph that says something of values that exist.
+// Marks are the words that begin a [Mark], a line of a graph.
 var Marks = []string{"output", "head", "update", "part"}
 
 func isKeyword(s string) bool { return slices.Contains(Keywords, s) }
 
-// Parse reads a net or a graph. It reports every problem of the file, never
-// panics, and always returns a File, which after an error holds what could be
-// understood.
+// Parse parses a net or a graph. It returns all syntax errors, and a File even if there
+// are errors; see [File]. It never panics.
 func Parse(path string, src []byte) (*File, diag.List) {
 	f := &File{Path: path, Src: src}
 	most, tokens := MaxFile, MaxTokens
@@ -44,9 +43,8 @@ func Parse(path string, src []byte) (*File, diag.List) {
 	return f, p.diags
 }
 
-// sortProblems sorts problems by their place in the text and drops repeated ones. A
-// brace that is never closed comes first, because it changes how the text after it
-// is read.
+// sortProblems sorts problems by their place in the text. A brace that is never closed
+// comes first, because it is often the cause of the others.
 func sortProblems(l *diag.List) {
 	l.Sort()
 	slices.SortStableFunc(*l, func(a, b *diag.Diagnostic) int {
@@ -61,8 +59,8 @@ func unclosedFirst(d *diag.Diagnostic) int {
 	return 1
 }
 
-// looksLikeGraph reports whether the first word of a text is graph, which
-// decides how large it may be.
+// looksLikeGraph reports whether the first word of a text is graph. Parse calls it before
+// anything else, to choose the limits on the size.
 func looksLikeGraph(src []byte) bool {
 	src = bytes.TrimPrefix(src, []byte(bom))
 	for {
@@ -79,17 +77,17 @@ type parser struct {
 	f     *File
 	toks  []token
 	role  []role
-	pos   int       // of a token that is no comment
-	depth int       // open braces
-	open  []openBox // of those, the innermost last
-	left  bool      // an unclosed brace was told; unwind without telling it again
+	pos   int       // index of the current token, which is never a comment
+	depth int       // number of open braces
+	open  []openBox // the open braces, the innermost last
+	left  bool      // an unclosed brace was reported: return to the top level
 }
 
-// openBox is a brace that waits for its partner.
+// openBox is an opening brace whose closing brace has not been read yet.
 type openBox struct {
 	at     diag.Span
-	indent int       // column of the first token of its line
-	under  diag.Span // the first line inside that is not indented: perhaps it belongs outside
+	indent int       // column of the first token on its line
+	under  diag.Span // the first line inside that is not indented: a } may be missing before it
 }
 
 func (p *parser) comments() {
@@ -129,14 +127,14 @@ func (p *parser) peekAt(n int) token {
 	return p.toks[i]
 }
 
-// place returns the place of a token. For the end of a line or file it is the empty place
-// after the last token: a caret there says that something is missing.
+// place returns the span of a token. For the end of a line or file it returns an empty
+// span after the last token, where something is missing.
 func (p *parser) place(t token) diag.Span {
 	if t.kind != tNewline && t.kind != tEOF {
 		return p.at(t)
 	}
 	if t.kind == tEOF && t.off > 0 {
-		// The end of the file is told at the end of its last line with text.
+		// A message about the end of the file points to the end of the last line with text.
 		i := p.pos
 		for i > 0 && (p.toks[i].kind == tEOF || p.toks[i].kind == tNewline || p.toks[i].kind == tComment) {
 			i--
@@ -153,7 +151,8 @@ func (p *parser) place(t token) diag.Span {
 	return p.span(off, off)
 }
 
-// last returns the place of the token before this one, ignoring line breaks and comments.
+// last returns the span of the token before the current one, ignoring line breaks and
+// comments.
 func (p *parser) last() diag.Span {
 	i := p.pos - 1
 	for i > 0 && (p.toks[i].kind == tNewline || p.toks[i].kind == tComment) {
@@ -186,7 +185,7 @@ func (p *parser) errorf(code string, s diag.Span, format string, args ...any) *d
 	return p.report(code, s, format, args...)
 }
 
-// what describes an unexpected token.
+// what describes the current token, for messages about an unexpected token.
 func (p *parser) what() string {
 	switch t := p.tok(); t.kind {
 	case tWord, tString:
@@ -198,8 +197,8 @@ func (p *parser) what() string {
 	}
 }
 
-// skip skips the rest of a statement, or of a stage if arrows stop it. It skips braces
-// with their contents.
+// skip skips the rest of the statement or, if arrows is set, the rest of the call up to
+// the next arrow. It skips braces with their contents.
 func (p *parser) skip(arrows bool) {
 	for !p.atEnd() && !(arrows && p.kind() == tArrow) {
 		if p.kind() == tOpen {
@@ -210,8 +209,8 @@ func (p *parser) skip(arrows bool) {
 	}
 }
 
-// skipBraces leaves the braces that open here, without recursing; it ends early
-// where a statement of the top begins.
+// skipBraces skips braces with their contents, without recursion. It stops at a statement
+// that is only allowed outside of braces, and reports that the brace is not closed.
 func (p *parser) skipBraces() {
 	open := p.at(p.tok())
 	for depth := 0; p.kind() != tEOF; {
@@ -233,8 +232,8 @@ func (p *parser) skipBraces() {
 	}
 }
 
-// topStatement reports whether the line begins, without indentation, with the keyword of
-// a statement that is only allowed outside of braces.
+// topStatement reports whether the current token is the keyword of a statement that is
+// only allowed outside of braces, at the beginning of a line without indentation.
 func (p *parser) topStatement() bool {
 	t := p.tok()
 	if t.kind != tWord || t.off != p.lines[p.line(t.off)] {
@@ -332,8 +331,8 @@ func (p *parser) header() {
 	p.separators()
 }
 
-// name reads the name of something that is declared. Without a code a missing
-// one is not told.
+// name parses a name that is declared. It reports a missing name with code, unless code is
+// empty.
 func (p *parser) name(code, summary, help string) *Ident {
 	t := p.tok()
 	switch t.kind {
@@ -351,8 +350,8 @@ func (p *parser) name(code, summary, help string) *Ident {
 	return p.declared(t)
 }
 
-// declared checks a word that names something: it must not read as a number,
-// kernel or range, and have no stroke.
+// declared checks a word that is declared as a name: it must not have the form of a
+// number, kernel or range, and must not contain a /.
 func (p *parser) declared(t token) *Ident {
 	raw := p.text(t)
 	id := &Ident{p.at(t), raw}
@@ -379,12 +378,12 @@ func (p *parser) declared(t token) *Ident {
 	return id
 }
 
-// isNumberLabel reports whether a word is made of digits, not too many for a label.
+// isNumberLabel reports whether a word consists of at most MaxName digits.
 func isNumberLabel(s string) bool {
 	return len(s) <= MaxName && strings.Trim(s, "0123456789") == ""
 }
 
-// flaw reports a word that reads as nothing.
+// flaw reports a word that has no valid form.
 func (p *parser) flaw(f *flaw, s diag.Span) {
 	d := p.errorf(f.code, s, "%s", f.summary).WithHelp("%s", f.help)
 	if f.instead != "" {
@@ -392,7 +391,7 @@ func (p *parser) flaw(f *flaw, s diag.Span) {
 	}
 }
 
-// reserved tells a declared name that is a keyword.
+// reserved reports an error if a declared name is a keyword. It returns the name.
 func (p *parser) reserved(id *Ident, what string) *Ident {
 	if id != nil && isKeyword(id.Name) {
 		p.errorf("E0218", id.Span, "a %s cannot be called %q: that begins a statement", what, id.Name)
@@ -400,7 +399,7 @@ func (p *parser) reserved(id *Ident, what string) *Ident {
 	return id
 }
 
-// once tells the second of a statement that a file has once.
+// once reports the second statement of a kind that a file may have only once.
 func (p *parser) once(seen map[string]diag.Span, what string, kw diag.Span) {
 	if first, ok := seen[what]; ok {
 		p.errorf("E0213", kw, "a file has one %s statement", what).Relate(first, "the first is here").
@@ -410,7 +409,7 @@ func (p *parser) once(seen map[string]diag.Span, what string, kw diag.Span) {
 	seen[what] = kw
 }
 
-// top reads one statement outside of all braces.
+// top parses a statement at the top level.
 func (p *parser) top(seen map[string]diag.Span) Stmt {
 	if p.f.Kind == Graph {
 		return p.graphStmt(seen)
@@ -566,8 +565,8 @@ func (p *parser) let() Stmt {
 	return s
 }
 
-// constant reads the value of a let or the default of a parameter: one number,
-// kernel or word.
+// constant parses the value of a let or the default of a parameter: one number, kernel or
+// word. what is "a let" or "a parameter", for messages.
 func (p *parser) constant(what string) *Lit {
 	if !startsValue(p.kind()) || p.topStatement() {
 		p.errorf("E0208", p.last().After(), "a value is missing behind =").WithHelp("%s holds a number, a kernel or a word", what)
@@ -612,7 +611,8 @@ func (p *parser) defaults() Stmt {
 	return s
 }
 
-// keys reads key=value to the end of a statement that takes nothing else.
+// keys parses the keys of a statement that allows only key=value. what is the name of the
+// statement in messages.
 func (p *parser) keys(what string) []*Arg {
 	args, _ := p.args(false)
 	for i, a := range args {
@@ -635,7 +635,7 @@ func (p *parser) block() Stmt {
 		p.skip(false)
 		return nil
 	}
-	glued := "" // a parameter whose = looks like a default's
+	glued := "" // the last parameter with a = without blanks, which gives a default
 	for p.kind() != tEq {
 		switch {
 		case p.kind() == tWord || p.kind() == tBad:
@@ -765,7 +765,7 @@ func (p *parser) train() Stmt {
 	}
 }
 
-// lineOf reads a pipeline with its label, nil where no call could be read.
+// lineOf parses a pipeline with its label. It returns nil if it could not parse any call.
 func (p *parser) lineOf() *Line {
 	l := &Line{}
 	if t := p.tok(); (t.kind == tWord || t.kind == tBad) && p.second() == tColon {
@@ -774,8 +774,8 @@ func (p *parser) lineOf() *Line {
 		if t.kind == tWord && !isNumberLabel(p.text(t)) {
 			l.Label = p.declared(t)
 		} else {
-			// A number may be a label (the rows of the papers' tables are numbered): here
-			// it can be nothing else.
+			// A label may be a whole number, because the papers number the rows of their
+			// tables. Before a colon it cannot be anything else.
 			l.Label = &Ident{p.at(t), p.text(t)}
 		}
 		p.next()
@@ -850,7 +850,8 @@ func (p *parser) junk() {
 	}
 }
 
-// call reads one stage of a pipeline, nil where there is none.
+// call parses an op with its arguments. It reports an error and returns nil if there is
+// no op.
 func (p *parser) call() *Call {
 	t := p.tok()
 	switch t.kind {
@@ -912,7 +913,7 @@ func (p *parser) call() *Call {
 	return c
 }
 
-// args reads arguments, and behind them a body where braces are allowed.
+// args parses arguments and, if body is set, braces after them.
 func (p *parser) args(body bool) (args []*Arg, b *Body) {
 	var keys map[string]diag.Span
 	complained := false
@@ -987,11 +988,11 @@ func (p *parser) bodyValue(open diag.Span) *Value {
 	return nil
 }
 
-// plainKey reports whether s may be a key; unlike other names it may have parts
-// (bn.gamma), but it is no number and no kernel.
+// plainKey reports whether s has the form of a key: that of a name, such as act or
+// bn.gamma.
 func plainKey(s string) bool { return IsName(s) }
 
-// value reads literals with commas between, nil where the first is none.
+// value parses literals separated by commas. It returns nil if there are none.
 func (p *parser) value() *Value {
 	v := &Value{}
 	for {
@@ -1014,7 +1015,7 @@ func (p *parser) value() *Value {
 		}
 		l := p.lit()
 		if l == nil {
-			// Told already; what follows is still worth reading.
+			// The error has been reported; continue with the rest of the list.
 			l = &Lit{Span: p.at(t), Raw: p.text(t), Text: p.text(t)}
 		}
 		v.Items = append(v.Items, l)
@@ -1030,7 +1031,8 @@ func (p *parser) value() *Value {
 	return v
 }
 
-// lit reads one word or string, nil where it reads as nothing.
+// lit parses a word or string. It reports an error and returns nil if the word has no
+// valid form.
 func (p *parser) lit() *Lit {
 	t := p.next()
 	raw := p.text(t)
@@ -1054,7 +1056,7 @@ func (p *parser) lit() *Lit {
 	return l
 }
 
-// badString finds the escape that is none.
+// badString reports the first invalid escape in a string.
 func (p *parser) badString(t token) {
 	raw := p.text(t)
 	rest := raw[1 : len(raw)-1]
@@ -1073,7 +1075,7 @@ func (p *parser) badString(t token) {
 	p.errorf("E0105", p.at(t), "this string cannot be read")
 }
 
-// openBrace consumes the { here and keeps watch over it.
+// openBrace consumes a { and adds it to the open braces.
 func (p *parser) openBrace(s *diag.Span) {
 	t := p.next()
 	*s = p.at(t)
@@ -1096,8 +1098,8 @@ func (p *parser) drop() {
 	p.open = p.open[:len(p.open)-1]
 }
 
-// margin notes whether the line that begins here is indented less than a line
-// inside of the innermost braces should be.
+// margin is called at the beginning of a line. For every open brace it notes the first
+// line that is not indented more than the line of the brace.
 func (p *parser) margin() {
 	at := p.here()
 	for i := range p.open {
@@ -1108,9 +1110,10 @@ func (p *parser) margin() {
 	}
 }
 
-// unclosed reports braces that are still open at the end of the text, or before a
-// statement that is not allowed in braces, and leaves the innermost. The culprit is most
-// likely the outermost brace whose lines are not indented.
+// unclosed is called at the end of the text, or at a statement that is not allowed in
+// braces, while braces are open. It reports one of them and drops the innermost. It reports
+// the outermost brace with a line inside that is not indented, because its } is most likely
+// missing; if there is no such brace, the innermost.
 func (p *parser) unclosed() {
 	if !p.left {
 		culprit := p.open[len(p.open)-1]
@@ -1121,7 +1124,7 @@ func (p *parser) unclosed() {
 			}
 		}
 		if p.badFrom[culprit.at.Line-1] != math.MaxInt {
-			// Half a string on that line may have swallowed the brace.
+			// A string without a closing quote on that line may contain the }.
 			p.left = true
 			p.drop()
 			return
@@ -1138,7 +1141,8 @@ func (p *parser) unclosed() {
 	p.drop()
 }
 
-// body reads { lines }, nil where nesting is too deep.
+// body parses braces with lines inside. It reports an error and returns nil if braces nest
+// too deep.
 func (p *parser) body() *Body {
 	if p.depth >= MaxNesting {
 		p.errorf("E0216", p.here(), "braces nest deeper than %d", MaxNesting).
@@ -1178,7 +1182,7 @@ func (p *parser) body() *Body {
 	}
 }
 
-// inner reads a statement inside of braces: a pipeline or a default.
+// inner parses a statement inside of braces: a pipeline or a default.
 func (p *parser) inner() Stmt {
 	if p.kind() == tWord && p.second() != tColon && p.second() != tArrow && !endsStatement(p.second()) {
 		switch w := p.text(p.tok()); {
@@ -1197,7 +1201,8 @@ func (p *parser) inner() Stmt {
 	return nil
 }
 
-// declaredTwice reports lets, blocks and parameters that share a name.
+// declaredTwice reports two lets, two blocks, two parameters of a block or two values of a
+// graph with the same name.
 func (p *parser) declaredTwice() {
 	lets, blocks := map[string]diag.Span{}, map[string]diag.Span{}
 	tell := func(seen map[string]diag.Span, id *Ident, what string) {

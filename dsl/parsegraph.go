@@ -9,7 +9,7 @@ import (
 
 const assignHelp = "a line of a graph is NAME = OP operands key=value, or begins with output, head, update or part"
 
-// graphStmt reads one line of a flat graph.
+// graphStmt parses a line of a flat graph.
 func (p *parser) graphStmt(seen map[string]diag.Span) Stmt {
 	switch p.kind() {
 	case tWord, tString, tBad:
@@ -47,7 +47,8 @@ func (p *parser) graphStmt(seen map[string]diag.Span) Stmt {
 	return nil
 }
 
-// valueName reads the name of a value, bare or in quotes.
+// valueName parses the name of a value, with or without quotes. missing is the message if
+// there is none.
 func (p *parser) valueName(missing string) *Ident {
 	t := p.tok()
 	switch t.kind {
@@ -123,7 +124,7 @@ func (p *parser) assign() Stmt {
 	return s
 }
 
-// markStmt reads output, head, update and part.
+// markStmt parses a line that begins with output, head, update or part.
 func (p *parser) markStmt() Stmt {
 	t := p.next()
 	s := &Mark{Kw: &Ident{p.at(t), p.text(t)}}
@@ -162,7 +163,7 @@ func (p *parser) markStmt() Stmt {
 		help, ok = "part LABEL = VALUE…", len(s.Names) == 1 && len(s.To) > 0
 	}
 	if !ok && len(p.diags) > before {
-		return nil // told already
+		return nil // an error has been reported
 	}
 	if !ok {
 		p.errorf("E0227", s.Kw.Span, "this line does not have the form of %s", s.Kw.Name).WithHelp("%s", help)

@@ -8,13 +8,14 @@ import (
 //go:embed prelude.incc
 var preludeSource []byte
 
-// PreludePath is what the prelude is called in places of diagnostics.
+// PreludePath is the file name of the prelude in diagnostics.
 const PreludePath = "prelude.incc"
 
-// Prelude is the text of the blocks that every net knows.
+// Prelude returns the text of the prelude: the built-in blocks, which every net can use.
+// The caller must not change it.
 func Prelude() []byte { return preludeSource }
 
-// PreludeBlocks names them, in order of text.
+// PreludeBlocks returns the names of the built-in blocks, in the order of the text.
 func PreludeBlocks() []string {
 	var names []string
 	for _, k := range prelude().blocks {
@@ -23,7 +24,8 @@ func PreludeBlocks() []string {
 	return names
 }
 
-// prelude is the blocks, read once. A prelude that does not parse is a bug.
+// prelude returns the built-in blocks. They are parsed at the first call. A prelude that
+// does not parse is a bug in incc.
 var prelude = sync.OnceValue(func() *library {
 	f, diags := Parse(PreludePath, preludeSource)
 	if diags.HasErrors() {

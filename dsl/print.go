@@ -15,16 +15,16 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Print returns a graph in its flat form, formatted as by Format. Reading the text gives
-// an equal graph, except for places in a spec, the spec's hash, and the bytes of weights.
-// For weights that are drawn the text has the initialization; for weights made by folding
-// it has the shape and a hash.
+// Print returns a graph in the flat form and in the standard layout. Load makes an equal
+// graph of the text, except for positions in a spec, the hash of the spec and the elements
+// of weights. For a weight that is drawn, the text has the initialization; for a weight
+// that folding made, it has the shape and a hash.
 func Print(g *ir.Graph) []byte {
 	p := &flatPrinter{g: g}
 	p.graph()
 	f, diags := Parse(g.Name, []byte(p.String()))
 	if diags.HasErrors() {
-		// A recipe or name that no text could have made.
+		// The graph has a recipe or name that the language cannot express.
 		return []byte(p.String())
 	}
 	return f.Format()
@@ -59,7 +59,8 @@ func (p *flatPrinter) graph() {
 	for i, v := range g.Params {
 		at[v] = i
 	}
-	// Params are printed before the first node that reads them, in their own order.
+	// Params are printed in their order in the graph, each before the first node that
+	// reads it.
 	next := 0
 	upTo := func(i int) {
 		for ; next <= i; next++ {
@@ -97,7 +98,7 @@ func (p *flatPrinter) graph() {
 	}
 }
 
-// plain is a graph's name as one of the language.
+// plain converts any name to one that the language allows.
 func plain(name string) string {
 	if IsName(name) {
 		return name
@@ -117,7 +118,8 @@ func plain(name string) string {
 	return "g" + s
 }
 
-// inputShape prints a shape without its batch, if that is the first axis.
+// inputShape returns the text of a shape without its batch axis, if that is the first axis
+// and the only symbolic one.
 func inputShape(s ir.Shape) string {
 	if len(s) > 1 && s[0] == ir.Batch && !s[1:].Symbolic() {
 		return s[1:].String()
@@ -132,7 +134,7 @@ func typeKey(t ir.Type) []string {
 	return []string{"type=" + t.DType.String()}
 }
 
-// floatText is a number as a graph reads it: with inf, -inf and nan.
+// floatText returns the text of a number in a graph, which may be inf, -inf or nan.
 func floatText(x float64) string {
 	switch {
 	case math.IsNaN(x):
@@ -145,11 +147,13 @@ func floatText(x float64) string {
 	return ir.FormatFloat(x)
 }
 
-// mostByValue is how many elements a constant has at most to be printed in full.
+// mostByValue is the largest number of elements of a constant that Print prints instead of
+// a hash.
 const mostByValue = 16
 
-// standardFactors are the default factors of a param: for weights of conv and fc, for
-// other weights, and for params that are not trained.
+// standardFactors returns the default factors on the learning rate and weight decay of a
+// param: 1 and 1 for weights of conv and fc, 1 and 0 for other weights, 0 and 0 for params
+// that are not trained.
 func standardFactors(kind ir.Kind, shape ir.Shape) (lr, decay float64) {
 	if kind != ir.Weight {
 		return 0, 0
@@ -169,7 +173,7 @@ func (p *flatPrinter) param(v *ir.Value) {
 	words = append(words, typeKey(v.Type)...)
 	data := p.g.Data[v.Name]
 	if q.Kind == ir.Constant && data != nil && !filled(data, q.Init) {
-		q.Init = ir.Init{} // its data is what it is, however that was made
+		q.Init = ir.Init{} // print the data; the initialization no longer describes it
 	}
 	switch {
 	case q.Init.Kind == ir.InitConstant && q.Kind == ir.Constant:
@@ -208,7 +212,7 @@ func (p *flatPrinter) param(v *ir.Value) {
 	p.line(words...)
 }
 
-// filled reports whether all elements are what a constant init says.
+// filled reports whether init is constant and all elements have its value.
 func filled(t *tensor.F32, init ir.Init) bool {
 	if init.Kind != ir.InitConstant {
 		return false
@@ -221,7 +225,8 @@ func filled(t *tensor.F32, init ir.Init) bool {
 	return true
 }
 
-// dataHash is 128 bits of the SHA-256 of the elements, little endian.
+// dataHash returns the first 128 bits of the SHA-256 of the elements, in hexadecimal. The
+// elements are hashed as little-endian float32.
 func dataHash(t *tensor.F32) string {
 	h := sha256.New()
 	var buf [4096]byte
@@ -259,7 +264,8 @@ func (p *flatPrinter) node(n *ir.Node, parts map[string]bool) {
 	p.line(words...)
 }
 
-// partOf is the default part of a node: the part whose name its own name begins with.
+// partOf returns the default part of a node: the first element of the path of its name, if
+// that is a part, else "".
 func partOf(name string, parts map[string]bool) string {
 	if first, _, ok := strings.Cut(name, "/"); ok && parts[first] {
 		return first
@@ -267,8 +273,8 @@ func partOf(name string, parts map[string]bool) string {
 	return ""
 }
 
-// attrWord is a text as a value of a graph: bare where it reads as literals with
-// commas between, else in quotes.
+// attrWord returns the value of an attribute as it is written in a graph: in quotes, unless
+// it consists of literals separated by commas.
 func attrWord(s string) string {
 	switch s {
 	case "+Inf", "-Inf", "NaN":
@@ -363,12 +369,12 @@ func (p *flatPrinter) train(t *recipe.Train) {
 	p.line("}")
 }
 
-// keyTexts prints the keys of a statement whose fields say something.
+// keyTexts returns key=value for each key of a statement whose field is not zero.
 func keyTexts(s *trainStmt, t *recipe.Train, a *recipe.Augment) []string {
 	var words []string
 	for _, k := range s.keys {
 		if s.name == "run" && k.name == "average" {
-			continue // the statement average says it
+			continue // the statement average has this setting
 		}
 		if text := fieldText(k.field(t, a)); text != "" {
 			words = append(words, k.name+"="+text)
@@ -377,8 +383,8 @@ func keyTexts(s *trainStmt, t *recipe.Train, a *recipe.Augment) []string {
 	return words
 }
 
-// fieldText prints the value of a key as a spec has it, "" where the field says
-// nothing.
+// fieldText returns the value of a key as it is written in a spec, or "" if the field is
+// zero.
 func fieldText(field any) string {
 	if reflect.ValueOf(field).Elem().IsZero() {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// inputKeys are the keys of input: how a picture becomes what is fed to the
-// graph (sentence 14).
+// inputKeys are the keys of input, which say how a picture becomes the input of the
+// network.
 var inputKeys = []slot{
 	{"range", kRange, "0..1", "what a pixel's 0..255 is scaled to"},
 	{"mean", kList, "", "subtracted from each channel, after scaling"},
@@ -21,7 +21,7 @@ var inputKeys = []slot{
 	{"crop", word("center", "none"), "center", "what is cut out after resizing"},
 }
 
-// keyed reads keys of a statement that is no op.
+// keyed parses the keys of a statement. what is the name of the statement.
 func (b *builder) keyed(what string, slots []slot, args []*Arg, cx context) *bound {
 	f := &form{name: what, keys: slots}
 	a := &bound{vals: map[string]any{}, at: map[string]diag.Span{}, given: map[string]bool{}, ok: true}
@@ -40,8 +40,8 @@ func (b *builder) keyed(what string, slots []slot, args []*Arg, cx context) *bou
 	return a
 }
 
-// inputOf adds the input of a net and its preprocessing. It is nil where the
-// shape is wrong.
+// inputOf adds the input of a net and its preprocessing. It reports an error and returns
+// nil if the shape is wrong.
 func (b *builder) inputOf(s *Input, cx context) *ir.Value {
 	dims, _ := s.Shape.Shape()
 	shape := append(ir.Shape{ir.Batch}, dims...)
@@ -68,7 +68,8 @@ func (b *builder) inputOf(s *Input, cx context) *ir.Value {
 	return v
 }
 
-// preprocessing reads the keys of input for an image of these sides.
+// preprocessing parses the keys of input. dims is the shape of the input without the
+// batch.
 func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input {
 	a := b.keyed("input", inputKeys, s.Args, cx)
 	channels := 0
@@ -112,7 +113,7 @@ func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input 
 	return r
 }
 
-// labelSets are the names of classes that need no file.
+// labelSets maps the name of a built-in set of labels to the names of its classes.
 var labelSets = map[string][]string{
 	"mnist":      {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
 	"cifar10":    {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
@@ -121,8 +122,8 @@ var labelSets = map[string][]string{
 
 func labelSetNames() []string { return []string{"imagenet1k", "mnist", "cifar10"} }
 
-// labels reads the class names and compares their number with that of the
-// logits; x is the output, nil where it is not known.
+// labels reads the class names and compares their number with the number of outputs. x is
+// the output of the network, nil if it is not known.
 func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 	r := &recipe.Labels{}
 	var at diag.Span
@@ -170,8 +171,8 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 	}
 	if classes := x.Type.Shape.Size(); classes != len(r.Names) {
 		if len(b.opt.Defines) > 0 {
-			// -D classes=10 is meant to change the number of classes; the names
-			// of the others then belong to another network.
+			// The purpose of -D classes=10 is to change the number of classes. The names
+			// of the classes then belong to another network.
 			b.g.Graph().Recipe.Labels = nil
 			d := b.tell(&b.diags, diag.Warning, cx, "W0201", at, fmt.Sprintf("the labels name %d classes, the network with these definitions has %d: they are left out", len(r.Names), classes))
 			b.from(d, x, cx, "the output, %s, comes from here", image(x))
@@ -183,7 +184,8 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 	}
 }
 
-// labelLines reads one name a line.
+// labelLines returns the lines of a file of labels. It returns an error for an empty line
+// or a character that cannot be printed.
 func labelLines(text []byte) ([]string, error) {
 	const most = 1 << 20
 	if len(text) > most {

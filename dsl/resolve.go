@@ -12,10 +12,10 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// Resolve writes overrides into the text of a spec, so that the text describes the
-// whole run: the values of lets from opt.Defines, and the training settings of want
-// that differ from the spec's, except augmentation. The rest of the text, comments
-// included, stays as it is; a text that changes is formatted.
+// Resolve writes overrides into the text of a spec, so that the text completely describes
+// a run: the values of lets from opt.Defines, and the settings in want that differ from
+// those of the spec. It ignores augmentation. If it changes the text, it also formats it;
+// comments stay.
 func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, error) {
 	g, l := Load(name, src, opt)
 	if l.HasErrors() {
@@ -30,7 +30,8 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 	r := &resolver{starts: lineStarts(whole)}
 	r.lets(f, opt.Defines)
 	if g.Recipe.Labels == nil {
-		// Names of other classes than -D makes are dropped, with a warning.
+		// Load dropped the labels, with a warning, because -D changed the number of
+		// outputs.
 		Each(f, func(l *Labels) { r.remove(l.Kw, l.end()) })
 	}
 	Each(f, func(t *Train) { r.train(t, g.Recipe.Train, &want) })
@@ -42,7 +43,8 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 		return nil, fmt.Errorf("%s: the overrides cannot be written into it: %w", name, l.Err())
 	}
 	if len(opt.Defines) > 0 {
-		// A word of -D is a word; in the text it could name another let.
+		// A word in -D is not looked up, but in the text it could name another let. The
+		// new text must give the same graph.
 		opt.Defines = nil
 		h, l := Load(name, text, opt)
 		if l.HasErrors() {
@@ -56,8 +58,9 @@ func Resolve(name string, src []byte, opt Options, want recipe.Train) ([]byte, e
 	return text, nil
 }
 
-// RenameLabels returns a spec whose labels statement names another file, or the
-// spec itself where it names none. The spec must load.
+// RenameLabels returns a spec in which the labels statement names another file. It returns
+// the spec unchanged if that statement names no file. It returns an error for a spec with
+// syntax errors.
 func RenameLabels(name string, src []byte, file string) ([]byte, error) {
 	f, l := Parse(name, src)
 	if l.HasErrors() {
@@ -72,12 +75,13 @@ func RenameLabels(name string, src []byte, file string) ([]byte, error) {
 	return r.apply(src), nil
 }
 
-// resolver collects replacements of stretches of a text.
+// resolver collects edits of a text.
 type resolver struct {
-	starts []int // of lines, in bytes
+	starts []int // byte offset of each line
 	edits  []edit
 }
 
+// edit replaces the bytes from from up to to by text.
 type edit struct {
 	from, to int
 	text     string
@@ -93,7 +97,7 @@ func lineStarts(src []byte) []int {
 	return starts
 }
 
-// at is where a span begins, in bytes.
+// at returns the byte offset at which a span begins.
 func (r *resolver) at(s diag.Span) int { return r.starts[s.Line-1] + s.Col - 1 }
 
 func (r *resolver) replace(s diag.Span, text string) {
@@ -105,7 +109,7 @@ func (r *resolver) remove(first, last diag.Span) {
 	r.edits = append(r.edits, edit{r.at(first), r.at(last.After()), ""})
 }
 
-// end is the last span of the statement.
+// end returns the span of the last token of the statement.
 func (l *Labels) end() diag.Span {
 	switch {
 	case l.Set != nil:
@@ -116,7 +120,7 @@ func (l *Labels) end() diag.Span {
 	return l.Names.Close
 }
 
-// apply makes the edits, of which those at one place stay in their order.
+// apply makes the edits. Edits at the same place keep their order.
 func (r *resolver) apply(src []byte) []byte {
 	slices.SortStableFunc(r.edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
 	var b bytes.Buffer
@@ -138,9 +142,9 @@ func (r *resolver) lets(f *File, defines map[string]string) {
 	})
 }
 
-// train edits a train block from the settings in is to those in want.
+// train adds the edits that change a train block from the settings in is to those in want.
 func (r *resolver) train(t *Train, is, want *recipe.Train) {
-	var stmts []string // that are new
+	var stmts []string // new statements
 	for i := range trainTable {
 		s := &trainTable[i]
 		if s.many || s.group == "optimizer" && s.name != want.Optimizer.Kind {

@@ -14,16 +14,16 @@ import (
 
 const bom = "\xef\xbb\xbf"
 
-// source is a text and its lines, shared by scanner and parser.
+// source is a text with its lines and its problems. The scanner and the parser share it.
 type source struct {
 	path    string
 	src     []byte
 	lines   []int32 // offset of each line's first byte; the first line begins after the BOM
-	badFrom []int   // of each line: the column where the scanner found something wrong
+	badFrom []int   // for each line, the column of the scanner's first error, else MaxInt
 	diags   diag.List
-	full    bool   // MaxProblems reached
-	noStar  bool   // no */ ahead
-	toldIn  [2]int // last line on which parentheses, brackets were told
+	full    bool   // MaxProblems was reached
+	noStar  bool   // the rest of the text has no */
+	toldIn  [2]int // the last lines on which a parenthesis and a bracket were reported
 }
 
 func newSource(path string, src []byte) *source {
@@ -45,7 +45,7 @@ func newSource(path string, src []byte) *source {
 	return s
 }
 
-// line is the index of the line that holds offset off.
+// line returns the index of the line that contains offset off.
 func (s *source) line(off int32) int {
 	i, ok := slices.BinarySearch(s.lines, off)
 	if !ok {
@@ -54,14 +54,14 @@ func (s *source) line(off int32) int {
 	return max(i, 0)
 }
 
-// span is the place of bytes off to end.
+// span returns the span of the bytes from off up to end.
 func (s *source) span(off, end int32) diag.Span {
 	l := s.line(off)
 	return diag.Span{Pos: diag.Pos{File: s.path, Line: l + 1, Col: int(off-s.lines[l]) + 1}, Len: int(end - off)}
 }
 
-// lexical reports a problem that the scanner found, and marks its line: errors of the
-// parser after it on that line are consequences.
+// lexical reports an error that the scanner found, and notes its column in badFrom. The
+// parser then reports no errors after it on that line, since they are consequences.
 func (s *source) lexical(code string, off, end int32, format string, args ...any) *diag.Diagnostic {
 	at := s.span(off, end)
 	s.badFrom[at.Line-1] = min(s.badFrom[at.Line-1], at.Col)
@@ -85,11 +85,11 @@ func isLetter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
 }
 
-// isWord reports whether c goes on with a word.
+// isWord reports whether c can be part of a word.
 func isWord(c byte) bool { return isLetter(c) || isDigit(c) || c == '.' || c == '/' }
 
-// scan cuts the text into at most most tokens and a tEOF. It reports what no
-// grammar allows and goes on.
+// scan divides the text into at most most tokens and a tEOF. It reports characters and
+// strings that are not valid, and continues after them.
 func (s *source) scan(most int) []token {
 	src := s.src
 	var toks []token
@@ -157,7 +157,7 @@ func (s *source) scan(most int) []token {
 
 var signs = map[byte]tokenKind{'{': tOpen, '}': tClose, '=': tEq, ':': tColon, ';': tSemi, ',': tComma}
 
-// lineEnd is the offset of the line break behind off, or of the end.
+// lineEnd returns the offset of the next line break after off, or of the end of the text.
 func (s *source) lineEnd(off int32) int32 {
 	end := off
 	for end < int32(len(s.src)) && s.src[end] != '\n' {
@@ -169,8 +169,8 @@ func (s *source) lineEnd(off int32) int32 {
 	return end
 }
 
-// stringEnd is the offset behind the string at off, or of the end of the line
-// where no quote closes it.
+// stringEnd returns the offset after the string that begins at off. If the line has no
+// closing quote, it returns the end of the line and false.
 func (s *source) stringEnd(off int32) (end int32, closed bool) {
 	for i := off + 1; i < int32(len(s.src)) && s.src[i] != '\n'; i++ {
 		switch s.src[i] {
@@ -185,7 +185,7 @@ func (s *source) stringEnd(off int32) (end int32, closed bool) {
 	return s.lineEnd(off), false
 }
 
-// startsNumber reports whether a minus before off is a number's sign.
+// startsNumber reports whether a minus before off is the sign of a number.
 func (s *source) startsNumber(off int32) bool {
 	rest := s.src[off:]
 	if len(rest) > 0 && (isDigit(rest[0]) || rest[0] == '.') {
@@ -194,13 +194,12 @@ func (s *source) startsNumber(off int32) bool {
 	return strings.HasPrefix(string(rest[:min(len(rest), 4)]), "inf") && (len(rest) == 3 || !isWord(rest[3]))
 }
 
-// word scans the maximal run of word bytes from off. A minus belongs to it where
-// it is a number's sign: at the beginning, behind the .. of a range, and between
-// the e of an exponent and its digits.
+// word scans the word that begins at off. The word includes signs of numbers: at its
+// beginning, after the .. of a range, and between the e of an exponent and its digits.
 func (s *source) word(off int32, emit func(tokenKind, int32, int32)) int32 {
 	src, n := s.src, int32(len(s.src))
 	i := off + 1
-	number := off // where the number that a sign would belong to begins
+	number := off // the beginning of the current number, to which a sign may belong
 	wrong := ""
 	for i < n {
 		c := src[i]
@@ -251,8 +250,8 @@ done:
 	return i
 }
 
-// exponent reports whether b is digits, perhaps with a point, and an e: what the
-// sign of an exponent may follow.
+// exponent reports whether b is the beginning of a number up to the e of its exponent, so
+// that a sign may follow.
 func exponent(b []byte) bool {
 	if len(b) > 0 && b[0] == '-' {
 		b = b[1:]
@@ -268,8 +267,8 @@ func exponent(b []byte) bool {
 	return true
 }
 
-// bad reports a character that begins no token, together with those like it
-// right behind, and returns the offset from which to go on.
+// bad reports a character that cannot begin a token. It reports equal characters that
+// follow directly together with it. It returns the offset at which scanning continues.
 func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 	src := s.src
 	r, size := utf8.DecodeRune(src[off:])
@@ -296,7 +295,7 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 		s.forbidden(r, off, end)
 		return end
 	case unicode.IsLetter(r):
-		// A name in another script: one problem for the whole word.
+		// A name in another script: report the whole word as one problem.
 		for end < int32(len(src)) {
 			r, n := utf8.DecodeRune(src[end:])
 			if !(unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r) || r == '_') {
@@ -411,9 +410,9 @@ var charHelp = map[rune]struct{ help, instead string }{
 	'＝':      {"use an ASCII equals sign", "="},
 }
 
-// forbidden reports whether r is refused everywhere, comments and strings
-// included: controls, and the invisible and bidirectional characters that make
-// a text read otherwise than it is.
+// forbidden reports whether r is not allowed anywhere in a text, comments and strings
+// included. These are control characters, and the invisible and bidirectional characters
+// that can make a text look different from what it says.
 func forbidden(r rune) bool {
 	if r < 0x20 || r == 0x7f {
 		return r != '\t'
@@ -435,8 +434,8 @@ func (s *source) forbidden(r rune, off, end int32) {
 		WithHelp("%s", help).Suggest(s.span(off, end), "")
 }
 
-// checkText reports forbidden characters and broken UTF-8 in a comment or
-// string, one of each kind.
+// checkText reports forbidden characters and invalid UTF-8 in a comment or string. It
+// reports each character only once.
 func (s *source) checkText(off, end int32) {
 	told := map[rune]bool{}
 	for i := off; i < end; {

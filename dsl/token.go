@@ -30,13 +30,13 @@ type token struct {
 	kind     tokenKind
 }
 
-// role tells the formatter what the parser took a token for, where the token itself
-// does not show it.
+// role tells the formatter which part of the grammar a token is, if its kind does not say
+// it. The parser sets it.
 type role uint8
 
 const (
 	rNone     role = iota
-	rSpacedEq      // the = of let, block, assignments and marks: blanks on both sides
+	rSpacedEq      // the = of let, block, assignments and marks, with blanks on both sides
 	rLabel         // the word of a label
 	rCall          // the name of a call, of an op in an assignment
 	rArg           // the first token of an argument

@@ -10,25 +10,26 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// trainStmt is one statement of train: its row of the documentation, of the
-// reader and of the printer.
+// trainStmt describes a statement of train, for the documentation, the parser and the
+// printer.
 type trainStmt struct {
 	name  string
 	doc   string
-	group string   // statements of a group exclude each other; "" for no group
-	many  bool     // may occur several times
-	words []string // of which the first argument is one; nil without
-	word  func(t *recipe.Train) *string
+	group string                        // statements of a group exclude each other; "" for no group
+	many  bool                          // may occur several times
+	words []string                      // the words that the first argument may be; nil for other arguments
+	word  func(t *recipe.Train) *string // the field for the first argument; nil if there is none
 	keys  []trainKey
 }
 
-// trainKey is a key and the field that it fills: a pointer to an int, int64,
-// float64, string, bool, []float64 or [2]float64.
+// trainKey is a key of a statement of train. field returns a pointer to the field of the
+// recipe that it sets: an int, int64, float64, string, bool, []float64 or [2]float64.
 type trainKey struct {
 	slot
 	field func(t *recipe.Train, a *recipe.Augment) any
 }
 
+// optimizer makes the statement of an optimizer with some of the keys.
 func optimizer(name, doc string, keys ...string) trainStmt {
 	all := []trainKey{
 		{slot{"lr", kPositive, "", "learning rate"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.LR }},
@@ -48,8 +49,8 @@ func optimizer(name, doc string, keys ...string) trainStmt {
 	return s
 }
 
-// rmsprop is the statement of a form of RMSProp, which differ in what momentum and
-// eps mean and in PyTorch's default of rho.
+// rmsprop makes the statement of a form of RMSProp. The forms differ in the meaning of
+// momentum and eps, and in the default of rho.
 func rmsprop(name, doc, velocity, eps, rho string) trainStmt {
 	s := optimizer(name, doc, "lr", "momentum", "decay", "rho", "eps")
 	s.key("momentum").doc = "velocity = " + velocity
@@ -58,7 +59,7 @@ func rmsprop(name, doc, velocity, eps, rho string) trainStmt {
 	return s
 }
 
-// num makes a key that fills a field of the recipe.
+// num makes a key that sets a field of the recipe.
 func num(name string, k *kind, doc string, field func(t *recipe.Train) any) trainKey {
 	return trainKey{slot{name, k, "", doc}, func(t *recipe.Train, _ *recipe.Augment) any { return field(t) }}
 }
@@ -68,7 +69,7 @@ func aug(name string, k *kind, doc string, field func(a *recipe.Augment) any) tr
 	return trainKey{slot{name, k, "", doc}, func(_ *recipe.Train, a *recipe.Augment) any { return field(a) }}
 }
 
-// trainTable is every statement of train, in the order in which they print.
+// trainTable lists the statements of train, in the order in which Print prints them.
 var trainTable = []trainStmt{
 	{name: "loss", doc: "What is minimized; xent is softmax cross-entropy on the logits before a trailing softmax.", words: []string{"xent"},
 		word: func(t *recipe.Train) *string { return &t.Loss.Kind },
@@ -144,7 +145,7 @@ func trainNames() []string {
 	return names
 }
 
-// train reads the train block into the recipe.
+// train parses the train block into the recipe.
 func (b *builder) train(s *Train, cx context) {
 	t := &recipe.Train{}
 	b.g.Graph().Recipe.Train = t
@@ -245,8 +246,8 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 		x, ok := a.vals[k.name]
 		if !ok {
 			if f, isNumber := k.field(t, &augment).(*float64); isNumber && k.standard != "" && !a.given[k.name] {
-				// The table's default is a number; an Adam of beta 0 and eps 0 would
-				// divide 0 by 0.
+				// Set the default of the table. Without it, Adam would have eps 0 and
+				// betas 0, and divide 0 by 0.
 				*f, _ = strconv.ParseFloat(k.standard, 64)
 			}
 			continue
@@ -294,7 +295,8 @@ func (s *trainStmt) keyNames() []string {
 	return names
 }
 
-// checkTrain reports missing keys, and keys that the word of a statement does not use.
+// checkTrain reports missing keys of optimizers and schedules, and keys that the kind of
+// schedule does not use.
 func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound, cx context) {
 	need := func(key, why string) {
 		if _, ok := a.vals[key]; !ok && !a.given[key] {

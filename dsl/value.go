@@ -10,18 +10,18 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// value is an argument after its words have been looked up (sentence 3): first a
-// parameter, then a let, then whatever the key makes of it.
+// value is an argument whose words have been replaced by the parameters or lets that they
+// name. The key decides what the other words mean.
 type value struct {
 	items   []*Lit
 	body    *Body
 	at      diag.Span // its place in the call
 	from    diag.Span // where the parameter or let got its value; invalid for a literal
-	via     string    // that parameter or let
-	unknown bool      // the value is not known: its block is only checked, or an error was reported
+	via     string    // the name of that parameter or let
+	unknown bool      // the value is not known: an error was reported, or an unused block is checked
 }
 
-// text is the value as written, for messages.
+// text returns the value as it is written, for messages.
 func (v *value) text() string {
 	if v.body != nil {
 		return "{…}"
@@ -40,7 +40,7 @@ func (v *value) lit() *Lit {
 	return nil
 }
 
-// word is the value as one of a key's words, "" where it is none.
+// word returns the value if it is a single name, else "".
 func (v *value) word() string {
 	if l := v.lit(); l != nil && l.Kind == NameLit {
 		return l.Text
@@ -48,18 +48,19 @@ func (v *value) word() string {
 	return ""
 }
 
-// kind is what a positional argument or key takes. There is one for every sort
-// of value, shared by all ops, statements of train and the documentation.
+// kind describes the values that an argument accepts. Ops, statements of train and the
+// documentation share the kinds below.
 type kind struct {
-	want  string   // "a whole number, 1 or more"
-	words []string // that it knows besides
-	parse func(v *value) (any, bool)
+	want  string                     // describes them in messages: "a whole number, 1 or more"
+	words []string                   // the words among them
+	parse func(v *value) (any, bool) // false for a value that is not accepted
 }
 
 // kernel is a kernel literal: 7x7/2.
 type kernel struct{ size, stride ir.HW }
 
-// padding is the value of pad=: explicit, or computed from the input.
+// padding is the value of pad=. For same and same_lower, the pads are computed from the
+// shape of the input.
 type padding struct {
 	same, lower bool
 	pads        ir.Pads
@@ -110,7 +111,7 @@ func word(words ...string) *kind {
 	}}
 }
 
-// orList is "relu, tanh or none".
+// orList joins words: "relu, tanh or none".
 func orList(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -286,7 +287,7 @@ func initWords() []string {
 	return w
 }
 
-// attrKind is the kind of an op's attribute, by the type of its field.
+// attrKind returns the kind of an op's attribute, by the type of its field.
 func attrKind(a ir.Attr) *kind {
 	switch a.Kind {
 	case "int":
@@ -328,7 +329,7 @@ func attrKind(a ir.Attr) *kind {
 	return &kind{want: "a word", parse: func(v *value) (any, bool) { w := v.word(); return w, w != "" }}
 }
 
-// attrText prints what a kind has parsed as an op's attribute reads it.
+// attrText returns a value that kind.parse returned in the form that ir.Def.With parses.
 func attrText(x any) string {
 	switch x := x.(type) {
 	case int:

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Vet warns of what is legal and hardly meant. The file must have been parsed
-// without errors; prelude is the names of the blocks that every net knows.
+// Vet returns warnings about text that is valid but probably a mistake, sorted. The file
+// must have been parsed without errors. prelude lists the names of the built-in blocks.
 func Vet(f *File, prelude []string) diag.List {
 	v := &vetter{f: f, prelude: prelude}
 	for _, c := range vetChecks {
@@ -19,7 +19,7 @@ func Vet(f *File, prelude []string) diag.List {
 	return v.List
 }
 
-// vetChecks is everything that vet looks at.
+// vetChecks lists the checks of Vet with the codes of their warnings.
 var vetChecks = []struct {
 	code string
 	run  func(*vetter)
@@ -38,10 +38,10 @@ type vetter struct {
 	prelude []string
 }
 
-// Inspect calls visit for every statement, call, argument and literal below the
-// statements of f, parents first; where visit returns false, not for what is
-// inside. Nodes are *Input, *Labels, *Let, *Default, *Block, *Param, *Train,
-// *Line, *Assign, *Mark, *Body, *Call, *Arg and *Lit.
+// Inspect calls visit for every node of the syntax tree, parents before children. If
+// visit returns false for a node, Inspect does not visit the children of that node.
+// Nodes are *Input, *Labels, *Let, *Default, *Block, *Param, *Train, *Line, *Assign,
+// *Mark, *Body, *Call, *Arg and *Lit.
 func Inspect(f *File, visit func(node any) bool) {
 	for _, s := range f.Stmts {
 		inspect(s, visit)
@@ -114,8 +114,8 @@ func inspect(node any, visit func(any) bool) {
 	}
 }
 
-// uses is the names that literals below a node use as values, and those of the
-// ops and blocks it calls.
+// uses returns the names that occur as values below a node, and the names of the ops and
+// blocks that are called there.
 func uses(node any) (values, called map[string]bool) {
 	values, called = map[string]bool{}, map[string]bool{}
 	inspect(node, func(n any) bool {
@@ -208,7 +208,7 @@ func (v *vetter) labelStyle() {
 	})
 }
 
-// goodLabel is name in the style of labels.
+// goodLabel converts a name to the style of labels: small letters, digits, single "_".
 func goodLabel(name string) string {
 	s := strings.ReplaceAll(strings.ToLower(name), ".", "_")
 	for strings.Contains(s, "__") {

@@ -1,9 +1,9 @@
-// Package specgen makes random texts of the incc language, for tests.
+// Package specgen generates random texts in the incc language, for tests.
 //
 // A generated text follows the grammar in dsl/doc.go, in any layout that the grammar
-// allows. It comes with the syntax tree that it must parse to, which the generator
-// writes itself, without a parser. What the words mean is random: most texts are not a
-// sensible network.
+// allows. With it comes the syntax tree that a parser must make of it; the generator
+// writes the tree without using a parser. The words are random: most texts do not describe
+// a sensible network.
 package specgen
 
 import (
@@ -13,33 +13,33 @@ import (
 	"strings"
 )
 
-// Op is an op or block of the language as the generator knows it.
+// Op is an op or block that generated texts call.
 type Op struct {
 	Name string
-	Args [][]string // of each positional argument, literals it may be
+	Args [][]string // for each positional argument, the literals that it may be
 	Keys []Key
-	Body bool // takes braces
+	Body bool // whether braces may follow
 }
 
-// Key is a key of an op with values it may have.
+// Key is a key of an op and the values that it may have.
 type Key struct {
 	Name   string
 	Values []string // literals, or lists with commas
-	Body   bool     // takes braces instead
+	Body   bool     // whether the value is in braces
 }
 
-// Text is a generated text and the tree it must parse to, see [Gen].
+// Text is a generated text and its syntax tree. See [Gen] for the form of the tree.
 type Text struct {
 	Source string
 	Tree   string
 }
 
-// Gen generates. Hits counts what was generated: productions under the names of
-// [Productions], ops under "op NAME", keys under "key OP.NAME".
+// Gen is a generator of texts. Hits counts what it has generated: productions under the
+// names in [Productions], ops under "op NAME", keys under "key OP.NAME".
 //
 // A tree is written in parentheses: (net NAME STMT…), (line LABEL CALL…),
-// (call NAME ARG… BODY), (arg KEY VALUE), with - for what is absent, and
-// literals as KIND:RAW.
+// (call NAME ARG… BODY), (arg KEY VALUE), with - for a part that is absent, and literals
+// as KIND:RAW.
 type Gen struct {
 	Hits map[string]int
 
@@ -49,19 +49,19 @@ type Gen struct {
 	text  strings.Builder
 	tree  strings.Builder
 	eol   string
-	wordy bool // the text ends in a word: a blank must separate the next
+	wordy bool // the text ends in a word, so a blank must come before another word
 	depth int
 	left  int // statements that may still be generated
 	names int
 	used  map[string]bool
 }
 
-// New is a generator for the given ops, the same for the same seed.
+// New returns a generator for the given ops. The same seed gives the same texts.
 func New(seed uint64, ops []Op) *Gen {
 	return &Gen{rng: rand.New(rand.NewPCG(seed, 0x1cc)), ops: ops, Hits: map[string]int{}}
 }
 
-// Productions is the name of everything that a long enough run generates.
+// Productions returns the names of all productions. A long enough run generates each.
 func Productions() []string {
 	return []string{
 		"net", "graph", "input", "labels set", "labels file", "labels names", "let", "default op", "default all",
@@ -79,7 +79,7 @@ func (g *Gen) Net() Text { return g.file("net") }
 // Graph generates a flat graph.
 func (g *Gen) Graph() Text { return g.file("graph") }
 
-// Any generates one or the other, nets more often.
+// Any generates a net or a graph, nets more often.
 func (g *Gen) Any() Text {
 	if g.chance(3) {
 		return g.Graph()
@@ -128,7 +128,7 @@ func (g *Gen) file(kind string) Text {
 	return Text{g.text.String(), g.tree.String()}
 }
 
-// word writes a word or string, with a blank before it where it needs one.
+// word writes a word or string, and blanks before it if they are needed.
 func (g *Gen) word(s string) {
 	if g.wordy {
 		g.text.WriteString(pick(g, []string{" ", " ", " ", "  ", "\t", " \t "}))
@@ -137,7 +137,7 @@ func (g *Gen) word(s string) {
 	g.wordy = true
 }
 
-// sign writes a sign; glued where no blank may stand on either side.
+// sign writes a sign, with or without blanks around it.
 func (g *Gen) sign(s string) {
 	g.blanks()
 	g.text.WriteString(s)
@@ -145,6 +145,7 @@ func (g *Gen) sign(s string) {
 	g.blanks()
 }
 
+// glue writes a sign without blanks around it.
 func (g *Gen) glue(s string) {
 	g.text.WriteString(s)
 	g.wordy = false
@@ -157,7 +158,7 @@ func (g *Gen) blanks() {
 	}
 }
 
-// lineBreak ends the line, perhaps with a comment, perhaps with blank lines.
+// lineBreak ends the line. It may add a comment before and blank lines after.
 func (g *Gen) lineBreak() {
 	g.blanks()
 	if g.chance(6) {
@@ -175,7 +176,8 @@ func (g *Gen) lineBreak() {
 	}
 }
 
-// soft is where a line break means nothing.
+// soft writes some line breaks or none, at a place where they have no meaning. It counts
+// them as what.
 func (g *Gen) soft(what string) {
 	for g.chance(5) {
 		if what != "" {
@@ -185,16 +187,15 @@ func (g *Gen) soft(what string) {
 	}
 }
 
-// sep ends a statement; before a closing brace or the end of the text that may
-// be nothing.
+// sep ends a statement with line breaks or semicolons. The last statement before a closing
+// brace or the end of the text may end without them.
 func (g *Gen) sep(last bool) {
 	if last && g.chance(2) {
 		g.blanks()
 		return
 	}
 	for {
-		// Outside of braces, and where it would have to stand in a column of its
-		// own, a ; is as good as a line break.
+		// A ; is allowed wherever a line break ends a statement.
 		if g.chance(4) {
 			g.hit("semicolon")
 			g.sign(";")
@@ -209,7 +210,7 @@ func (g *Gen) sep(last bool) {
 
 var plainNames = []string{"a", "stem", "3a", "4e", "e4", "x3", "3x", "_", "a.b", "conv_1", "N", "2d", "5b", "x", "1e", "2e_4", "e", "n1", "0.1a", "r35"}
 
-// newName is a name that this text has not declared yet.
+// newName returns a name that this text has not declared yet.
 func (g *Gen) newName() string {
 	n := pick(g, plainNames)
 	if g.used[n] || g.chance(3) {
@@ -220,7 +221,7 @@ func (g *Gen) newName() string {
 	return n
 }
 
-// name writes and notes a name.
+// name writes a name to the text and the tree.
 func (g *Gen) name(before string) string {
 	n := pick(g, plainNames)
 	g.word(n)
@@ -240,8 +241,7 @@ var literals = map[string][]string{
 	"path":          {"3a/conv_1x1", "a/b/c.weight", "-inf", "stem/conv_7x7/bias", "k/2"},
 }
 
-// Kind is the kind of literal that a word without blanks reads as, in the words
-// of the tree.
+// Kind returns the kind of a literal, as it is written in trees. file is "net" or "graph".
 func Kind(raw, file string) string {
 	for kind, list := range literals {
 		if kind == "strided" && file == "graph" || kind == "path" && file == "net" {
@@ -275,7 +275,7 @@ func Kind(raw, file string) string {
 	return "name"
 }
 
-// literal writes and notes one of the given literals.
+// literal writes a literal to the text and the tree.
 func (g *Gen) literal(raw string) {
 	g.word(raw)
 	g.say("%s:%s", Kind(raw, g.kind), raw)
@@ -292,7 +292,7 @@ func (g *Gen) literalOf(kinds ...string) {
 
 var anyLiteral = []string{"number", "number", "range", "kernel", "kernel stride", "shape", "name", "strided", "string"}
 
-// value writes and notes a literal or a list.
+// value writes a random literal or list to the text and the tree.
 func (g *Gen) value() {
 	g.literalOf(anyLiteral...)
 	if g.chance(5) {
@@ -305,7 +305,7 @@ func (g *Gen) value() {
 	}
 }
 
-// values writes a list given as text.
+// values writes a given literal or list to the text and the tree.
 func (g *Gen) values(list string) {
 	if strings.HasPrefix(list, `"`) {
 		g.literal(list)
@@ -327,7 +327,7 @@ func (g *Gen) positional() {
 	g.say(")")
 }
 
-// key writes KEY= and notes the beginning of the argument.
+// key writes KEY= to the text and the beginning of the argument to the tree.
 func (g *Gen) key(k string) {
 	g.hit("keyed")
 	g.word(k)
@@ -336,7 +336,7 @@ func (g *Gen) key(k string) {
 	g.say(" (arg %s ", k)
 }
 
-// keys writes n to n+3 arguments with keys, no key twice.
+// keys writes at most n+3 arguments with keys, each key at most once.
 func (g *Gen) keys(n int) {
 	seen := map[string]bool{}
 	for n += g.rng.IntN(4); n > 0; n-- {
@@ -508,7 +508,7 @@ func (g *Gen) block() {
 	g.say(")")
 }
 
-// body writes and notes braces with what stands in them.
+// body writes braces with their contents to the text and the tree.
 func (g *Gen) body() {
 	g.hit("body")
 	g.depth++
@@ -580,7 +580,7 @@ func (g *Gen) call() {
 	g.word(op.Name)
 	g.say(" (call %s", op.Name)
 	if g.chance(5) {
-		// As no op has it: the syntax does not know the ops.
+		// Arguments that no op has, because the parser does not know the ops.
 		for n := g.rng.IntN(4); n > 0; n-- {
 			g.positional()
 		}
@@ -622,7 +622,7 @@ func (g *Gen) call() {
 	g.say(")")
 }
 
-// valueName writes and notes the name of a value of a graph.
+// valueName writes the name of a value of a graph to the text and the tree.
 func (g *Gen) valueName(n string) {
 	if g.chance(8) {
 		g.hit("quoted name")
@@ -692,7 +692,7 @@ func (g *Gen) assign() {
 	g.say("\n(assign (")
 	first := g.newName()
 	if !g.used["output"] && g.chance(10) {
-		// Keywords are names where = follows.
+		// A keyword before = is an ordinary name.
 		first = "output"
 		g.used[first] = true
 		g.word(first)
