@@ -1,4 +1,5 @@
-// Package files opens files whose paths come from outside of the program. What is
-// not a regular file is refused without waiting for it, and the size of a file is
-// known and bounded before any of it is read.
+// Package files reads and writes files whose paths come from users or from other files.
+// Reading accepts only regular files: it never waits for a pipe or device, and it checks
+// the size of a file before it allocates memory for it. Writing never leaves a file half
+// written, if the file system allows it.
 package files

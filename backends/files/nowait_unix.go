@@ -4,5 +4,6 @@ package files
 
 import "syscall"
 
-// openNoWait keeps open from waiting for the other end of a named pipe.
+// openNoWait is a flag of open, so that it does not wait for the other end of a named
+// pipe.
 const openNoWait = syscall.O_NONBLOCK

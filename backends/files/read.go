@@ -12,8 +12,8 @@ import (
 // ErrNotRegular is wrapped by errors about pipes, devices, sockets and directories.
 var ErrNotRegular = errors.New("want a regular file")
 
-// Regular returns an error that names the kind of a file, or nil for a regular
-// file. name is the path in the error.
+// Regular returns nil for a regular file, else an error that says what kind of file it is.
+// name is the path in the error.
 func Regular(name string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
@@ -55,7 +55,7 @@ func open(path string, dirs bool) (*os.File, fs.FileInfo, error) {
 		}
 		return Regular(path, info)
 	}
-	// Opening some devices has effects, so look before opening.
+	// Opening some devices has side effects, so check the kind of the file before.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +67,7 @@ func open(path string, dirs bool) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// The path may name another file by now.
+	// The path may name another file by now, so check the open file as well.
 	if info, err = f.Stat(); err == nil {
 		err = allowed(info)
 	}
@@ -78,14 +78,14 @@ func open(path string, dirs bool) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// OpenIn opens a file below a root folder, which symbolic links cannot leave,
-// without waiting for the other end of a named pipe. Callers check its kind
-// with Regular.
+// OpenIn opens a file in a root folder. Symbolic links cannot lead out of that folder. It
+// does not wait for the other end of a named pipe. The caller must check the kind of the
+// file with Regular.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDONLY|openNoWait, 0)
 }
 
-// Read reads a regular file of at most limit bytes.
+// Read reads a regular file. It returns an error if the file has more than limit bytes.
 func Read(path string, limit int64) ([]byte, error) {
 	f, size, err := Open(path)
 	if err != nil {
@@ -95,8 +95,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	return read(f, path, size, limit)
 }
 
-// read reads a file of a known size. A file that has grown or shrunk since is an
-// error.
+// read reads a file of a known size. It returns an error if the size has changed.
 func read(r io.Reader, name string, size, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, fmt.Errorf("%s holds %d bytes; at most %d are read", name, size, limit)
@@ -140,12 +139,14 @@ func ReadFS(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return read(f, name, size, limit)
 }
 
-// Dir is os.DirFS whose files are opened as Open does it.
+// Dir returns a folder as a file system, as os.DirFS does, but opens files as Open does:
+// pipes and devices are errors.
 func Dir(path string) fs.FS { return dir(path) }
 
 type dir string
 
-// path returns the path of a name, which must be a valid one of a file system.
+// path returns the path of a name in the file system. It returns an error if fs.ValidPath
+// does not accept the name.
 func (d dir) path(op, name string) (string, error) {
 	local, err := filepath.Localize(name)
 	if err != nil {
@@ -166,7 +167,7 @@ func (d dir) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// Stat implements fs.StatFS: it opens nothing.
+// Stat implements fs.StatFS. It does not open the file.
 func (d dir) Stat(name string) (fs.FileInfo, error) {
 	p, err := d.path("stat", name)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// within fails the test if f takes longer than opening a file may.
+// within fails the test if f does not return within ten seconds.
 func within(t *testing.T, name string, f func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// specials makes files of other kinds in a folder and returns what is said of each.
+// specials makes files in a folder that are not regular, and returns a part of the
+// expected error for each.
 func specials(t *testing.T, dir string) map[string]string {
 	m := map[string]string{"/dev/zero": "is a device"}
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {

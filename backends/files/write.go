@@ -13,18 +13,18 @@ import (
 	"strconv"
 )
 
-// Write writes what the callback gives to the file at path.
+// Write writes a file. The callback write writes the contents.
 //
-// A regular file is written whole or not at all: to a temporary file in the same
-// folder, flushed to the disk, then renamed. Symbolic links are kept; the file
-// that they lead to is the one that is written. A file that exists keeps its
-// permissions and its owner, a new one gets 0666 without the bits of the umask. A
-// file with other hard links is replaced under this name only: the others keep
-// the old content. Where the folder takes no new files, or the owner cannot be
-// kept, an existing file is written in place.
+// A regular file is written completely or not at all: Write writes a temporary file in the
+// same folder, flushes it to the disk and renames it. If the path is a symbolic link, Write
+// replaces the file that the link leads to and keeps the link. An existing file keeps its
+// permissions and owner; a new file gets permissions 0666 minus the umask. If an existing
+// file has other hard links, those keep the old contents. If the folder does not allow new
+// files, or the owner cannot be kept, Write overwrites an existing file in place; after an
+// error that file is incomplete, and the error says so.
 //
-// Everything else (a pipe, a device, an open descriptor such as /dev/stdout or
-// /dev/fd/3) is opened and written to. It is never replaced.
+// Anything that is not a regular file (a pipe, a device, an open descriptor such as
+// /dev/stdout or /dev/fd/3) is opened and written to, and never replaced.
 func Write(path string, write func(io.Writer) error) error {
 	t, err := resolve(path)
 	if err == nil {
@@ -34,10 +34,10 @@ func Write(path string, write func(io.Writer) error) error {
 	return named(err, path)
 }
 
-// Replace is Write for the files of a folder that a program keeps for itself, which
-// may have come from somebody else: a symbolic link at the path is replaced by the
-// file, and what it leads to does not change. Anything else that is not a regular
-// file is an error.
+// Replace writes a file as Write does, except that it does not follow symbolic links: it
+// replaces a link at path by the file. It is for folders that a program manages itself but
+// that somebody else may have prepared. If path is anything other than a link or a regular
+// file, Replace returns an error.
 func Replace(path string, write func(io.Writer) error) error {
 	info, err := Replaceable(path)
 	if err == nil {
@@ -46,8 +46,9 @@ func Replace(path string, write func(io.Writer) error) error {
 	return named(err, path)
 }
 
-// Replaceable refuses a path where Replace writes no file. It returns the regular
-// file there, or nil for a link or nothing.
+// Replaceable returns an error if Replace cannot write to path because of what is there.
+// It returns the file info of a regular file at path, and nil for a link or if there is
+// nothing.
 func Replaceable(path string) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -75,21 +76,21 @@ func (t target) write(write func(io.Writer) error) error {
 	return t.writeInPlace(write)
 }
 
-// Descriptor returns the number of the open file that path names, through links
-// as well: 1 for /dev/stdout. ok is false for every other path.
+// Descriptor returns the descriptor that path names, directly or through links: 1 for
+// /dev/stdout. ok is false if path does not name an open descriptor of this process.
 func Descriptor(path string) (fd int, ok bool) {
 	t, err := resolve(path)
 	return t.fd, err == nil && t.fd >= 0
 }
 
-// Resolve follows the symbolic links of a path to a file that exists or is to be
-// made.
+// Resolve returns the path of a file after all symbolic links. The file itself need not
+// exist.
 func Resolve(path string) (string, error) {
 	t, err := resolve(path)
 	return t.path, named(err, path)
 }
 
-// Same reports whether two paths lead to one file.
+// Same reports whether two paths lead to the same existing file.
 func Same(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -99,20 +100,21 @@ func Same(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// target is what a path leads to.
+// target describes the file that a path leads to.
 type target struct {
 	name    string      // as the user gave it
-	path    string      // behind all symbolic links
+	path    string      // after all symbolic links
 	fd      int         // an open descriptor of this process, else -1
-	info    fs.FileInfo // nil if nothing is there yet
-	inPlace bool        // it cannot be replaced under this path
+	info    fs.FileInfo // nil if the file does not exist
+	inPlace bool        // whether the file must be overwritten in place, not replaced
 }
 
-// maxLinks is how many symbolic links are followed, as Linux has it.
+// maxLinks is how many symbolic links resolve follows. Linux has the same limit.
 const maxLinks = 40
 
-// resolve follows the symbolic links of a path. filepath.EvalSymlinks would not do:
-// a link may lead to a file that is to be made, or to an open descriptor.
+// resolve follows the symbolic links of a path. It does not use filepath.EvalSymlinks for
+// the whole path, because a link may lead to a file that does not exist yet, or to an open
+// descriptor.
 func resolve(path string) (target, error) {
 	at := path
 	for range maxLinks {
@@ -149,7 +151,8 @@ func resolve(path string) (target, error) {
 			return target{fd: -1}, err
 		}
 		if !filepath.IsAbs(link) {
-			// No filepath.Join: it would take the .. of a link out of the text.
+			// filepath.Join would remove a .. of the link together with the element
+			// before it, which may be a link itself.
 			link = real + string(filepath.Separator) + link
 		}
 		at = link
@@ -157,9 +160,9 @@ func resolve(path string) (target, error) {
 	return target{fd: -1}, fmt.Errorf("more than %d symbolic links", maxLinks)
 }
 
-// settle checks that the text of the links led to the file that the system finds
-// under the path. It does not for links of /proc to open files, whose text is only
-// a description: those files are opened under the path itself.
+// settle checks that t, which the text of the links led to, is the file that the system
+// finds at path. It is another file for the links in /proc to open files, whose text only
+// describes the file. settle then returns a target that opens path itself.
 func settle(path string, t target) target {
 	fi, err := os.Stat(path)
 	if err != nil || t.info != nil && os.SameFile(t.info, fi) {
@@ -170,7 +173,8 @@ func settle(path string, t target) target {
 
 var descriptorPath = regexp.MustCompile(`^(?:/dev/fd|/proc/(self|thread-self|\d+)(?:/task/\d+)?/fd)/(\d+)$`)
 
-// descriptor tells whether a path is a name of an open file of this process.
+// descriptor returns the descriptor of this process that a path such as /dev/fd/3 names. ok
+// is false for other paths.
 func descriptor(path string) (fd int, ok bool) {
 	switch path {
 	case "/dev/stdin":
@@ -188,8 +192,8 @@ func descriptor(path string) (fd int, ok bool) {
 	return fd, err == nil
 }
 
-// descriptors keeps the files that descriptorFile made: a file that the garbage
-// collector frees closes its descriptor, which is not ours.
+// descriptors keeps the files that descriptorFile makes, so that the garbage collector does
+// not free them. That would close their descriptors, which belong to others.
 var descriptors []*os.File
 
 func descriptorFile(fd int) *os.File {
@@ -204,7 +208,7 @@ func descriptorFile(fd int) *os.File {
 	return f
 }
 
-// stream writes through a buffer.
+// stream runs the callback with a buffered writer to f.
 func (t target) stream(f *os.File, write func(io.Writer) error) error {
 	b := bufio.NewWriterSize(namedWriter{f, t.name}, 1<<20)
 	if err := write(b); err != nil {
@@ -213,7 +217,7 @@ func (t target) stream(f *os.File, write func(io.Writer) error) error {
 	return b.Flush()
 }
 
-// writeInPlace opens what is there and writes to it.
+// writeInPlace opens the existing file and writes to it.
 func (t target) writeInPlace(write func(io.Writer) error) error {
 	f, err := os.OpenFile(t.path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -229,11 +233,12 @@ func (t target) writeInPlace(write func(io.Writer) error) error {
 	return err
 }
 
-// replace writes a temporary file beside the target and renames it.
+// replace writes a temporary file in the folder of the target and renames it. If it cannot
+// make a suitable temporary file, it overwrites an existing target in place.
 func (t target) replace(write func(io.Writer) error) (err error) {
-	perm := fs.FileMode(0o666) // the system takes the umask off
+	perm := fs.FileMode(0o666) // the system subtracts the umask
 	if t.info != nil {
-		// A file that may not be written may not be replaced either.
+		// A file without write permission must not be replaced either.
 		f, err := os.OpenFile(t.path, os.O_WRONLY, 0)
 		if err != nil {
 			return err
@@ -278,7 +283,8 @@ func (t target) replace(write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), t.path)
 }
 
-// createTemp makes a new file in the folder of path: .NAME.DIGITS. Tests replace it.
+// createTemp makes a new file in the folder of path, called .NAME.DIGITS. Tests replace
+// this function.
 var createTemp = func(path string, perm fs.FileMode) (*os.File, error) {
 	dir, base := filepath.Split(path)
 	if len(base) > 200 { // names have at most 255 bytes
@@ -293,14 +299,14 @@ var createTemp = func(path string, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// callbackError is an error of the callback, which is passed on as it is.
+// callbackError wraps an error that the callback returned, which named does not change.
 type callbackError struct{ err error }
 
 func (e *callbackError) Error() string { return e.err.Error() }
 func (e *callbackError) Unwrap() error { return e.err }
 
-// named has an error of the system name the path that the user gave, in place of
-// the temporary file or the end of a link.
+// named makes an error name the path that the user gave, instead of the temporary file or
+// the end of a link.
 func named(err error, path string) error {
 	var (
 		c *callbackError
@@ -321,7 +327,7 @@ func named(err error, path string) error {
 	return nil
 }
 
-// namedWriter is named for every write.
+// namedWriter is a writer to f whose errors name path; see named.
 type namedWriter struct {
 	f    *os.File
 	path string

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// readOnly tells that a file system takes no writes.
+// readOnly reports whether an error means that the file system is read-only.
 func readOnly(error) bool { return false }
 
-// keepOwner has nothing to do where a file belongs to its folder.
+// keepOwner does nothing on systems where it does not know the owner of a file.
 func keepOwner(*os.File, fs.FileInfo) bool { return true }

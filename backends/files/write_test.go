@@ -21,7 +21,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// holds checks what a file holds, and that nothing temporary is left beside it.
+// holds checks the contents of a file, and that no temporary file is left in its folder.
 func holds(t *testing.T, path, want string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -48,7 +48,7 @@ func TestWriteNewAndOld(t *testing.T) {
 	holds(t, long, "long")
 }
 
-// An error of the callback leaves the old file, and comes through as it is.
+// After an error of the callback the old file is unchanged, and Write returns that error.
 func TestWriteFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
@@ -120,7 +120,7 @@ func TestWriteThroughLinks(t *testing.T) {
 	}
 }
 
-// Another name of a file keeps the content: the file is replaced.
+// Another hard link to a file keeps the old contents, because Write replaces the file.
 func TestWriteHardLink(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
@@ -133,7 +133,7 @@ func TestWriteHardLink(t *testing.T) {
 	holds(t, b, "old")
 }
 
-// A folder that takes no new files: an existing file is written in place.
+// In a folder that does not allow new files, an existing file is overwritten in place.
 func TestWriteInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	must(t, Write(path, text("a longer old content")))
@@ -157,8 +157,8 @@ func TestWriteInPlace(t *testing.T) {
 	}
 }
 
-// TestReplace: a link is replaced and what it leads to is left alone; a directory is
-// an error; a file keeps its permissions.
+// TestReplace: Replace replaces a link and does not change the file that it leads to. A
+// directory is an error. A file keeps its permissions.
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

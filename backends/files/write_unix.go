@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// readOnly tells that a file system takes no writes.
+// readOnly reports whether an error means that the file system is read-only.
 func readOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
-// keepOwner gives a new file the owner of the one that it will replace. Where the
-// system refuses, the owner must be the same already.
+// keepOwner gives the new file f the owner and group of the file that it will replace. It
+// returns false if they differ and the system does not allow the change.
 func keepOwner(f *os.File, old fs.FileInfo) bool {
 	want, ok := old.Sys().(*syscall.Stat_t)
 	if !ok {

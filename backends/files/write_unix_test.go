@@ -60,7 +60,7 @@ func TestWriteFIFO(t *testing.T) {
 	}
 }
 
-// /dev/fd/N is the open file, at its position, through links too.
+// Writing to /dev/fd/N, or to a link to it, continues at the position of the open file.
 func TestWriteDescriptor(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "out")
@@ -112,7 +112,7 @@ func TestWriteOpenFile(t *testing.T) {
 		t.Skipf("the system shows no open files: %v", err)
 	}
 	must(t, os.Remove(file))
-	// What a link to the deleted file says is no path.
+	// The text of a link to a deleted file is not a path.
 	to, err := os.Readlink(proc)
 	must(t, err)
 	if !strings.HasSuffix(to, "(deleted)") {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// maxRank is the most dimensions that NumPy arrays have.
+// maxRank is the largest number of dimensions of a NumPy array.
 const maxRank = 64
 
-// parseHeader reads a header, which is a Python dictionary with three keys:
+// parseHeader parses a header, which is a Python dictionary with three keys:
 //
 //	{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 //
-// Its errors go on after "the header of the NumPy file".
+// The caller puts "the header of the NumPy file" before its errors.
 func parseHeader(text string) (*Array, error) {
 	p := &parser{rest: text}
 	a := &Array{}
@@ -69,7 +69,7 @@ type parser struct{ rest string }
 
 func (p *parser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
 
-// take goes past a token, if it comes next.
+// take skips blanks and then a token, if it comes next. It reports whether it did.
 func (p *parser) take(token string) bool {
 	p.space()
 	rest, ok := strings.CutPrefix(p.rest, token)
@@ -82,7 +82,7 @@ func (p *parser) peek(c byte) bool {
 	return p.rest != "" && p.rest[0] == c
 }
 
-// str reads a string without escapes.
+// str parses a string without escapes.
 func (p *parser) str() (string, error) {
 	for _, quote := range []string{"'", `"`} {
 		if !p.take(quote) {
@@ -108,7 +108,7 @@ func (p *parser) boolean() (bool, error) {
 	return false, fmt.Errorf("has %.20q as fortran_order (want True or False)", p.rest)
 }
 
-// tuple reads a tuple of lengths: (), (3,) or (2, 3).
+// tuple parses a tuple of lengths: (), (3,) or (2, 3).
 func (p *parser) tuple() ([]int, error) {
 	if !p.take("(") {
 		return nil, fmt.Errorf("has %.20q as shape (want a tuple)", p.rest)
@@ -126,7 +126,7 @@ func (p *parser) tuple() ([]int, error) {
 		}
 		shape = append(shape, int(n))
 		p.rest = p.rest[len(digits):]
-		p.take("L") // as Python 2 writes a length
+		p.take("L") // Python 2 writes lengths as 3L
 		if !p.take(",") && !p.peek(')') {
 			return nil, fmt.Errorf("has a shape with %.20q after a length", p.rest)
 		}

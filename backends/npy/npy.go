@@ -1,6 +1,6 @@
-// Package npy reads and writes NumPy's .npy files: one array of numbers with its
-// shape. Files are data: whatever is in one, the answer is an array or a clear error,
-// and nothing is allocated that the size of the file does not account for.
+// Package npy reads and writes NumPy's .npy files, each of which contains one array of
+// numbers. It is safe for untrusted files: a bad file gives an error, and the memory it
+// allocates is proportional to the size of the file.
 package npy
 
 import (
@@ -19,23 +19,23 @@ import (
 
 const magic = "\x93NUMPY"
 
-// maxHeader bounds the text that describes an array: NumPy itself reads 10,000 bytes.
+// maxHeader is the largest size of a header in bytes. NumPy itself reads 10,000.
 const maxHeader = 1 << 16
 
-// Array is an array whose header has been read.
+// Array is an array whose header has been read, but not its elements.
 type Array struct {
 	Shape   []int
-	Type    string // as NumPy writes it, such as <f4
-	Fortran bool   // the first index runs fastest
+	Type    string // of the elements, as NumPy writes it, such as <f4
+	Fortran bool   // whether the first index changes fastest (column-major)
 
 	r       io.Reader
-	n       int // elements
-	decode  func([]byte) float64
-	element int // bytes
+	n       int                  // number of elements
+	decode  func([]byte) float64 // decodes an element
+	element int                  // bytes of an element
 }
 
-// Open reads the header of a file of size bytes. It is an error if the array takes
-// other than the rest of the file.
+// Open reads the header of a file of size bytes. It returns an error if the array does not
+// take exactly the rest of the file, or has no elements.
 func Open(r io.Reader, size int64) (*Array, error) {
 	text, begin, err := readHeader(r, size)
 	if err != nil {
@@ -66,7 +66,7 @@ func Open(r io.Reader, size int64) (*Array, error) {
 	return a, nil
 }
 
-// readHeader returns the text of the header and where the elements begin.
+// readHeader returns the text of the header and the byte offset of the elements.
 func readHeader(r io.Reader, size int64) (text string, begin int64, err error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:10]); err != nil || string(head[:6]) != magic {
@@ -93,7 +93,8 @@ func readHeader(r io.Reader, size int64) (text string, begin int64, err error) {
 	return string(b), begin + n, nil
 }
 
-// setType chooses how elements are decoded.
+// setType sets decode and element by the type of the elements. It returns an error for a
+// type that is not supported.
 func (a *Array) setType() error {
 	t := a.Type
 	var order binary.ByteOrder = binary.LittleEndian
@@ -133,7 +134,8 @@ func (a *Array) setType() error {
 	return nil
 }
 
-// Read reads the elements, in C order whatever the file's is.
+// Read reads the elements and returns the array in C order (row-major), whichever order the
+// file has. It can be called once.
 func (a *Array) Read() (*tensor.Tensor, error) {
 	t := tensor.New(a.Shape...)
 	next := func(int) int { return 0 }
@@ -161,8 +163,8 @@ func (a *Array) Read() (*tensor.Tensor, error) {
 	return t, nil
 }
 
-// fortran returns a function that goes from the place of an element, in C order, to
-// that of the next one in Fortran order.
+// fortran returns a function for visiting an array in Fortran order: from the offset of an
+// element in C order it returns the offset of the next element.
 func fortran(shape []int) func(at int) int {
 	stride := make([]int, len(shape))
 	n := 1
@@ -184,7 +186,7 @@ func fortran(shape []int) func(at int) int {
 	}
 }
 
-// Write writes an array of float32.
+// Write writes an array of float32 as a file of version 1.
 func Write(w io.Writer, t *tensor.F32) error {
 	b := bufio.NewWriterSize(w, 1<<16)
 	shape := make([]string, len(t.Shape))
@@ -196,7 +198,7 @@ func Write(w io.Writer, t *tensor.F32) error {
 		list += ","
 	}
 	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", list)
-	// With what is before it, the header ends at a multiple of 64 bytes.
+	// Blanks make the header end at a multiple of 64 bytes of the file.
 	const before = len(magic) + 4
 	head += strings.Repeat(" ", 63-(before+len(head))%64) + "\n"
 	if len(head) > math.MaxUint16 {

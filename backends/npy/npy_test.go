@@ -131,7 +131,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestBombs: what a header declares is not believed.
+// TestBombs: a header that declares more data than the file has is an error, and little
+// memory is allocated for it.
 func TestBombs(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"a header of 4 GiB":     []byte(magic + "\x02\x00\xff\xff\xff\xff"),

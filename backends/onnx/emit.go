@@ -15,21 +15,21 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// Backend writes ONNX models. The zero value gives opset 17, IR version 8, a
-// symbolic batch, weights inside, no heads.
+// Backend writes ONNX models. The zero value writes opset 17 and IR version 8, with a
+// symbolic batch, the weights in the same file, and no heads.
 type Backend struct {
-	Path     string      // of the model; the graph's name with .onnx by default
-	Opset    int         // 17 by default, up to MaxOpset
-	External bool        // weights go to a second file, Path with .data behind
-	Heads    bool        // auxiliary classifiers become further outputs
-	Dropout  bool        // kept as nodes, which are the identity unless something trains the model
-	Batch    int         // a fixed batch; symbolic, N, by default
-	Outputs  []*ir.Value // further outputs, as tests want of labelled parts
-	Version  string      // of incc, for the metadata
-	Seed     int64       // draws the weights that the graph has no data for
+	Path     string      // path of the model; by default the graph's name with .onnx
+	Opset    int         // DefaultOpset to MaxOpset; 0 for DefaultOpset
+	External bool        // write the weights to a second file, called Path with .data after it
+	Heads    bool        // write the auxiliary classifiers, as further outputs
+	Dropout  bool        // keep dropouts as nodes, which do nothing in inference
+	Batch    int         // a fixed number of images; 0 for the symbolic batch N
+	Outputs  []*ir.Value // further outputs, for tests
+	Version  string      // version of incc, for the metadata
+	Seed     int64       // seed for drawing the weights that have no data in the graph
 }
 
-// Opsets that Emit can write.
+// The oldest (and default) and the newest opset that Emit can write.
 const (
 	DefaultOpset = 17
 	MaxOpset     = maxOpset
@@ -37,10 +37,11 @@ const (
 
 var _ backends.Backend = Backend{}
 
-// Name is onnx.
+// Name returns "onnx".
 func (Backend) Name() string { return "onnx" }
 
-// Supports tells why an op has no place in an ONNX model.
+// Supports returns nil if an op can be written to an ONNX model, else an error that says
+// why not.
 func (Backend) Supports(op ir.Op) error {
 	switch {
 	case table.Has(op):
@@ -55,7 +56,7 @@ func errTrainOnly(op ir.Op) error {
 	return fmt.Errorf("%s is a training op, which ONNX models do not have: compile the network itself", ir.Name(op))
 }
 
-// Emit returns the model's file and, with External, that of its weights.
+// Emit returns the file of the model and, with External, the file of the weights after it.
 func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 	m, err := b.Model(g)
 	if err != nil {
@@ -117,10 +118,10 @@ type emitter struct {
 	g       *ir.Graph
 	opset   int64
 	out     *onnxpb.GraphProto
-	names   map[string]bool      // values of the model
-	as      map[*ir.Value]string // what an IR value is called in the model
+	names   map[string]bool      // the names that are taken in the model
+	as      map[*ir.Value]string // the name of an IR value in the model
 	weights map[string][]float32
-	node    *ir.Node // being emitted
+	node    *ir.Node // the node that is being emitted
 }
 
 func (e *emitter) graph() error {
@@ -143,8 +144,8 @@ func (e *emitter) graph() error {
 	for _, v := range e.g.Inputs {
 		e.as[v] = v.Name
 		info := e.info(v.Name, v.Type)
-		// An image says so, and which of its axes are what (docs/TypeDenotation.md,
-		// docs/DimensionDenotation.md).
+		// Declare that an input with four axes is an image, and the meaning of its axes
+		// (ONNX docs/TypeDenotation.md, docs/DimensionDenotation.md).
 		if d := info.Type.GetTensorType().Shape.Dim; len(d) == 4 {
 			info.Type.Denotation = "IMAGE"
 			for i, name := range []string{"DATA_BATCH", "DATA_CHANNEL", "DATA_FEATURE", "DATA_FEATURE"} {
@@ -203,7 +204,7 @@ func (e *emitter) graph() error {
 	return nil
 }
 
-// need returns every value that the given ones are computed from.
+// need returns the given values and all values that they are computed from.
 func need(roots []*ir.Value) map[*ir.Value]bool {
 	needed := map[*ir.Value]bool{}
 	stack := slices.Clone(roots)
@@ -257,14 +258,15 @@ func (e *emitter) weight(name string, shape ir.Shape, values []float32) {
 	e.weights[name] = values
 }
 
-// floats adds a constant beside the node's own name and returns its name.
+// floats adds a constant for the current node and returns its name, which begins with the
+// name of the node.
 func (e *emitter) floats(what string, shape ir.Shape, values ...float32) string {
 	name := e.fresh(e.node.Out[0].Name + "/" + what)
 	e.weight(name, shape, values)
 	return name
 }
 
-// ints adds a constant list of integers likewise.
+// ints adds a constant list of integers for the current node and returns its name.
 func (e *emitter) ints(what string, values ...int) string {
 	name := e.fresh(e.node.Out[0].Name + "/" + what)
 	t := &onnxpb.TensorProto{Name: name, DataType: int32(onnxpb.TensorProto_INT64), Dims: []int64{int64(len(values))}}
@@ -275,7 +277,7 @@ func (e *emitter) ints(what string, values ...int) string {
 	return name
 }
 
-// fresh returns a name that no value of the model has.
+// fresh returns name or, if it is taken, name_2, name_3 and so on.
 func (e *emitter) fresh(name string) string {
 	s := name
 	for i := 2; e.names[s]; i++ {
@@ -285,14 +287,15 @@ func (e *emitter) fresh(name string) string {
 	return s
 }
 
-// inner declares a value inside of what the node becomes and returns its name.
+// inner declares an intermediate value of the current node, which becomes several ONNX
+// nodes, and returns its name.
 func (e *emitter) inner(what string, t ir.Type) string {
 	name := e.fresh(e.node.Out[0].Name + "/" + what)
 	e.out.ValueInfo = append(e.out.ValueInfo, e.info(name, t))
 	return name
 }
 
-// in names the operands of a node; one that is left out has no name.
+// in returns the names of a node's operands. The name of an omitted operand is "".
 func (e *emitter) in(n *ir.Node) []string {
 	s := make([]string, len(n.In))
 	for i, v := range n.In {
@@ -303,14 +306,14 @@ func (e *emitter) in(n *ir.Node) []string {
 	return s
 }
 
-// result names an output of a node and declares its shape.
+// result declares an output of a node with its shape and returns its name.
 func (e *emitter) result(v *ir.Value) string {
 	e.as[v] = v.Name
 	e.out.ValueInfo = append(e.out.ValueInfo, e.info(v.Name, v.Type))
 	return v.Name
 }
 
-// add appends a node that computes out, and is called like it.
+// add appends an ONNX node that computes out. The node has the name of out.
 func (e *emitter) add(op string, in []string, out string, attrs ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
 	n := &onnxpb.NodeProto{Name: out, OpType: op, Input: in, Output: []string{out}}
 	if e.node != nil {
@@ -331,7 +334,8 @@ func (e *emitter) one(op string, n *ir.Node, attrs ...*onnxpb.AttributeProto) er
 	return nil
 }
 
-// doc tells what a node comes from: the op, the line of the spec, the pass.
+// doc returns the doc string of a node: its op, its line of the spec and the pass that
+// made it.
 func doc(n *ir.Node) string {
 	s := ir.FormatOp(n.Op)
 	if n.Pos.IsValid() {
@@ -363,7 +367,8 @@ func (e *emitter) info(name string, t ir.Type) *onnxpb.ValueInfoProto {
 		TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(elem), Shape: s}}}}
 }
 
-// Attributes. Those at ONNX's default are left out by the rows.
+// The following functions make attributes. Emit does not write attributes that have ONNX's
+// default value.
 
 func attrInt(name string, v int) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: int64(v)}
@@ -381,7 +386,7 @@ func attrFloat(name string, v float64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: float32(v)}
 }
 
-// metadata returns the metadata of a model: incc.* keys, and those keys of
+// metadata returns the metadata of a model: the keys incc.*, and the keys of ONNX
 // docs/MetadataProps.md that apply.
 func metadata(r *recipe.Recipe, version string) []*onnxpb.StringStringEntryProto {
 	var m []*onnxpb.StringStringEntryProto

@@ -21,11 +21,11 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// weighted names the ops whose operands behind the first are weights.
+// weighted lists the ops whose operands after the first are weights.
 var weighted = map[string]bool{"conv": true, "dense": true, "batchnorm": true}
 
-// single is a graph of one op, its weights drawn at random, BN's variance
-// positive. All outputs of the op are outputs of the graph.
+// single returns a graph of one op with random weights (positive for the variance of batch
+// normalization). All results of the op are outputs of the graph.
 func single(t testing.TB, op ir.Op, in []ir.Type, rng *rand.Rand) *ir.Graph {
 	t.Helper()
 	b := ir.NewBuilder("single")
@@ -55,7 +55,7 @@ func single(t testing.TB, op ir.Op, in []ir.Type, rng *rand.Rand) *ir.Graph {
 	return b.Graph()
 }
 
-// feed draws inputs for a batch; where an op wants positive numbers, positive.
+// feed draws random inputs for a batch. If positive is set, they are at least 0.5.
 func feed(g *ir.Graph, batch int, positive bool, rng *rand.Rand) ([]*tensor.Tensor, map[string]*tensor.Tensor) {
 	var list []*tensor.Tensor
 	named := map[string]*tensor.Tensor{}
@@ -74,8 +74,8 @@ func feed(g *ir.Graph, batch int, positive bool, rng *rand.Rand) ([]*tensor.Tens
 	return list, named
 }
 
-// cases are small uses of every op: the examples of the op itself, and more of
-// those with many forms.
+// cases returns small uses of every op: the examples of the op itself, and more for ops
+// with many attributes.
 func cases() (list []struct {
 	op ir.Op
 	in []ir.Type
@@ -120,8 +120,8 @@ func cases() (list []struct {
 	return list
 }
 
-// TestEveryOp emits each op alone and runs it in ONNX Runtime against its own
-// reference evaluation, at the oldest and a newer opset.
+// TestEveryOp emits each op as a model and compares its results in ONNX Runtime with those
+// of the reference interpreter, at the oldest and a newer opset.
 func TestEveryOp(t *testing.T) {
 	ort := onnxtest.StartORT(t)
 	checker := onnxtest.NewChecker(t)
@@ -192,8 +192,8 @@ func TestEveryOp(t *testing.T) {
 	t.Logf("%d ops in %d cases, %d refused", len(ran), len(cases()), refused)
 }
 
-// TestEveryOpHasARow lists the ops that neither go into a model nor are said to
-// belong to training.
+// TestEveryOpHasARow: every op can be written to a model, or its error says that it is a
+// training op.
 func TestEveryOpHasARow(t *testing.T) {
 	trainOnly := 0
 	for _, d := range ir.Defs() {
@@ -213,8 +213,8 @@ func TestEveryOpHasARow(t *testing.T) {
 	}
 }
 
-// network is a small net with everything that a model carries: parts, a head, a
-// dropout, preprocessing, labels.
+// network returns a small network with everything that a model can contain: parts, a head,
+// a dropout, preprocessing, labels.
 func network(t testing.TB) *ir.Graph {
 	t.Helper()
 	b := ir.NewBuilder("small")
@@ -317,8 +317,8 @@ func TestModelOfANetwork(t *testing.T) {
 	}
 }
 
-// TestExtraOutputs asks for values that have no node of their own in the model:
-// an input, a dropout that is gone, a value twice.
+// TestExtraOutputs requests outputs that have no node of their own in the model: an input, a
+// weight, a removed dropout, the same value twice.
 func TestExtraOutputs(t *testing.T) {
 	g := network(t)
 	drop := g.Parts[1].Out
@@ -354,8 +354,8 @@ func TestExtraOutputs(t *testing.T) {
 	}
 }
 
-// TestEmittedFiles holds the file against the decoder, external data and
-// determinism.
+// TestEmittedFiles: emitting twice gives the same bytes, the file can be decoded, and a
+// model with external data is the same model.
 func TestEmittedFiles(t *testing.T) {
 	g := network(t)
 	var first []byte

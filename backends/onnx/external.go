@@ -15,27 +15,26 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// maxExternal bounds the external data of a model, in bytes.
+// maxExternal is the largest size of a model's external data, in bytes.
 const maxExternal = 8 << 30
 
-// Files opens the files of external data that a model names.
+// Files opens the files with external data that a model names.
 type Files interface {
 	Open(location string) (File, error)
 }
 
-// File is an open file of external data.
+// File is an open file with external data.
 type File interface {
 	io.ReaderAt
 	io.Closer
 	Stat() (fs.FileInfo, error)
 }
 
-// Dir is the folder of a model file as Files. A model cannot reach out of it:
-// os.Root resolves names without leaving the folder, symbolic links included.
-// It does open hard links and waits for the writer of a FIFO, so LoadExternal
-// asks for regular files with one name, and files are opened without waiting.
-// (ONNX's own reader needed three fixes: CVE-2022-25882, CVE-2024-27318,
-// CVE-2026-27489.)
+// Dir returns the Files in the folder of a model. A model cannot read files outside of that
+// folder: os.Root does not leave the folder, even through symbolic links. os.Root does not
+// protect against hard links and named pipes. Therefore LoadExternal accepts only regular
+// files without other hard links, and opening a file never waits. (ONNX's own reader needed
+// three fixes for such attacks: CVE-2022-25882, CVE-2024-27318, CVE-2026-27489.)
 func Dir(root *os.Root) Files { return dir{root} }
 
 type dir struct{ root *os.Root }
@@ -51,7 +50,7 @@ func checkLocation(location string) error {
 	return nil
 }
 
-// HasExternal reports whether a model keeps weights in other files.
+// HasExternal reports whether a model stores initializers in other files.
 func HasExternal(m *onnxpb.ModelProto) bool {
 	for _, t := range m.GetGraph().GetInitializer() {
 		if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
@@ -61,7 +60,7 @@ func HasExternal(m *onnxpb.ModelProto) bool {
 	return false
 }
 
-// ExternalBytes is the length of the external data that a model asks for.
+// ExternalBytes returns how many bytes of external data a model needs.
 func ExternalBytes(m *onnxpb.ModelProto) int64 {
 	n := int64(0)
 	for _, t := range m.GetGraph().GetInitializer() {
@@ -75,11 +74,11 @@ func ExternalBytes(m *onnxpb.ModelProto) int64 {
 	return n
 }
 
-// LoadExternal reads the external data of the main graph's initializers into
-// their raw_data. Each must be a region inside a regular file that has no other
-// name, of exactly the length that the tensor's shape asks for; together the
-// regions are no larger than the files, so that a small model cannot ask for the
-// same bytes again and again.
+// LoadExternal reads the external data of the main graph's initializers into their
+// raw_data. The data of a tensor must be in a regular file without other hard links, and
+// have exactly the length that the tensor's shape needs. All tensors together must not need
+// more bytes than the files have, so that a small model cannot take much memory by naming
+// the same bytes many times.
 func LoadExternal(m *onnxpb.ModelProto, from Files) (err error) {
 	type opened struct {
 		File
@@ -138,7 +137,7 @@ func LoadExternal(m *onnxpb.ModelProto, from Files) (err error) {
 	return nil
 }
 
-// region is where a tensor's bytes lie.
+// region is the place of a tensor's data: a file, and the offset and length in bytes.
 type region struct {
 	location       string
 	offset, length int64

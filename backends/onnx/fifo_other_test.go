@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fifo makes a directory where there are no FIFOs: it is refused alike.
+// fifo makes a directory, because this system has no named pipes; it gives the same error.
 func fifo(t *testing.T, path string) {
 	if err := os.Mkdir(path, 0o777); err != nil {
 		t.Fatal(err)

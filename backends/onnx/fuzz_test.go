@@ -16,7 +16,7 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// besideModel serves one file of external data.
+// besideModel provides a file with external data.
 type besideModel struct{ fs.FS }
 
 func (b besideModel) Open(name string) (onnx.File, error) {
@@ -27,7 +27,7 @@ func (b besideModel) Open(name string) (onnx.File, error) {
 	return f.(onnx.File), nil
 }
 
-// fuzzSeeds are models of small networks that hold every kind of layer.
+// fuzzSeeds adds models of small networks with every kind of layer.
 func fuzzSeeds(f *testing.F) {
 	for _, spec := range []string{
 		"net a\ninput image 1x4x4\nconv 3x3 2 pad=1 act=relu -> maxpool 2x2/2 -> lrn 3 -> gap -> fc 3 -> softmax\n",
@@ -36,7 +36,7 @@ func fuzzSeeds(f *testing.F) {
 	} {
 		g, problems := dsl.Load("a.incc", []byte(spec), dsl.Options{})
 		if problems.HasErrors() {
-			continue // a spec that the language no longer takes is no seed
+			continue // the language no longer accepts this spec
 		}
 		for _, b := range []onnx.Backend{{}, {Opset: onnx.MaxOpset, Batch: 2, Dropout: true}, {External: true, Path: "w"}} {
 			files, err := b.Emit(g)
@@ -54,10 +54,10 @@ func fuzzSeeds(f *testing.F) {
 	}
 }
 
-// FuzzImport reads any bytes as a model, with a file of external data beside it, and
-// does with it what incc verify --run does before it computes. Nothing panics,
-// memory stays within 256 MB and 8 times the size, and what Import returns is a
-// graph that Verify of the IR accepts and that can be written again.
+// FuzzImport reads arbitrary bytes as a model and as its external data, and does what incc
+// verify --run does before it computes. It checks that nothing panics, that the memory is at
+// most 256 MB plus 8 times the size of the bytes, and that a graph from Import passes
+// ir.Verify and can be emitted again.
 func FuzzImport(f *testing.F) {
 	fuzzSeeds(f)
 	f.Fuzz(func(t *testing.T, model, data []byte) {
@@ -91,7 +91,7 @@ func importAny(t *testing.T, model, data []byte) {
 		return
 	}
 	if !sound {
-		return // Import checks what it needs only
+		return // Import checks only what it needs
 	}
 	if err := ir.Verify(g); err != nil {
 		t.Fatalf("the graph of a sound model: %v", err)
@@ -116,7 +116,7 @@ func importAny(t *testing.T, model, data []byte) {
 		work += l.Cost.MACs + l.Bytes
 	}
 	if work > 1<<24 {
-		return // passes and plans of large shapes take their time
+		return // passes and plans take long for large shapes
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 		t.Fatalf("passes: %v", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// FuzzScan: what the scan lets pass is decoded within the memory that it promises.
+// FuzzScan: decoding bytes that pass scan takes at most the memory that the limits allow.
 func FuzzScan(f *testing.F) {
 	b, err := proto.Marshal(inline(tiny()))
 	if err != nil {

@@ -15,15 +15,15 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Import turns a model into a graph: every operator that Emit writes, and their
-// near relatives as other exporters write them. The model must pass Verify and
-// have its external data loaded. Weights are shared with the model where they
-// are floats already. Labels, parts and heads are not in a model: what was a head
-// is an output like the others.
+// Import converts a model to a graph. It supports the operators that Emit writes, and
+// similar operators that other exporters write; see Importable. The model must pass Verify,
+// and its external data must be loaded. The graph may share the memory of weights with the
+// model. A model does not contain labels, parts and heads, so a head becomes an ordinary
+// output.
 //
-// The batch may be one symbol, whatever its name. Opsets from 7 on are read. The
-// error lists all nodes that cannot be expressed, not only the first. It wraps
-// ErrUnsupported if the model is valid but uses what Import does not support.
+// A model may have one symbolic size, with any name; it becomes the batch. Opsets from 7 on
+// are supported. The error lists up to 20 nodes that cannot be expressed. It wraps
+// ErrUnsupported if the model is valid but uses something that Import does not support.
 func Import(m *Model) (*ir.Graph, error) {
 	if err := knownOps(m); err != nil {
 		return nil, err
@@ -53,17 +53,18 @@ func Import(m *Model) (*ir.Graph, error) {
 	return g, nil
 }
 
-// ErrUnsupported is wrapped by the errors of Import that say what of a sound model
-// the IR cannot express.
+// ErrUnsupported is wrapped by errors of Import about valid models that the IR cannot
+// express.
 var ErrUnsupported = errors.New("cannot be expressed in the IR")
 
-// unsupported is an error that is ErrUnsupported and says so in its own words.
+// unsupported is an error for which errors.Is(err, ErrUnsupported) holds, with its own
+// text.
 type unsupported struct{ error }
 
 func (unsupported) Is(target error) bool { return target == ErrUnsupported }
 func (u unsupported) Unwrap() error      { return u.error }
 
-// knownOps reports the operators that Import has no row for.
+// knownOps returns an error that lists nodes whose operators Import does not support.
 func knownOps(m *Model) error {
 	var errs []error
 	for i, n := range m.Proto.GetGraph().GetNode() {
@@ -77,8 +78,8 @@ func knownOps(m *Model) error {
 	return unsupported{errors.Join(errs...)}
 }
 
-// InferOutputs returns a model whose outputs have the types that inference finds
-// for them, where they are declared without; the model is not changed.
+// InferOutputs returns a model in which the outputs that are declared without a type have
+// the inferred type. It does not change m.
 func InferOutputs(m *Model) (*Model, error) {
 	up, _, err := upgrade(m)
 	if err != nil {
@@ -116,11 +117,11 @@ func valueInfo(name string, v value) *onnxpb.ValueInfoProto {
 type importer struct {
 	m      *Model
 	old    bool             // the model is older than opset 13
-	known  map[string]value // types of all values, as Verify inferred them
-	batch  string           // the symbol that is the batch
+	known  map[string]value // the types of all values, which the verifier inferred
+	batch  string           // the name of the symbolic size, "" if none was seen
 	b      *ir.Builder
 	values map[string]*ir.Value
-	floats map[string]*onnxpb.TensorProto // FLOAT initializers and constants that no op has read yet as a value
+	floats map[string]*onnxpb.TensorProto // FLOAT initializers and constants, by name
 	node   *node
 }
 
@@ -163,7 +164,8 @@ func (im *importer) graph(g *onnxpb.GraphProto) error {
 	return nil
 }
 
-// safeName is a name as the language has them: ASCII without blanks.
+// safeName converts a name to one that the incc language allows: ASCII letters, digits, _,
+// . and /, at most 128 bytes.
 func safeName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -181,7 +183,8 @@ func safeName(s string) string {
 	return s
 }
 
-// typeOf returns the type of a value as Verify knows it.
+// typeOf returns the type of a value that the verifier inferred. It returns an error if the
+// type is not known or the IR does not support it.
 func (im *importer) typeOf(name string) (ir.Type, error) {
 	v := im.known[name]
 	t := ir.Type{Shape: ir.Shape{}}
@@ -211,8 +214,8 @@ func (im *importer) typeOf(name string) (ir.Type, error) {
 	return t, t.Shape.Check()
 }
 
-// value returns the value of a name; a weight becomes a param when it is first
-// read.
+// value returns the IR value with a name. A weight becomes a param of the given kind when
+// it is first used.
 func (im *importer) value(name string, kind ir.Kind) (*ir.Value, error) {
 	if v := im.values[name]; v != nil {
 		return v, nil
@@ -242,7 +245,8 @@ func (im *importer) value(name string, kind ir.Kind) (*ir.Value, error) {
 	return v, nil
 }
 
-// scalar returns an input that is a single number in the file.
+// scalar returns the value of an input that is a constant FLOAT with one element; ok is
+// false for other inputs.
 func (im *importer) scalar(input int) (float64, bool) {
 	if !im.node.has(input) {
 		return 0, false
@@ -277,7 +281,8 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 	return row(im, im.node)
 }
 
-// apply adds an op on the named inputs of the node and names its outputs.
+// apply adds an op whose operands are the inputs of the node with the given numbers. It
+// skips omitted inputs. The results of the op become the outputs of the node.
 func (im *importer) apply(op ir.Op, inputs ...int) error {
 	var vs []*ir.Value
 	for _, i := range inputs {
@@ -306,7 +311,7 @@ func (im *importer) add(op ir.Op, in ...*ir.Value) error {
 	return nil
 }
 
-// importTable says what each operator becomes.
+// importTable maps each supported operator to the function that imports it.
 var importTable map[string]func(*importer, *node) error
 
 func init() { // a literal would be an initialization cycle through importer.do
@@ -360,8 +365,8 @@ func init() { // a literal would be an initialization cycle through importer.do
 	}
 }
 
-// float returns a FLOAT attribute as the shortest decimal that is the same
-// float32: 0.75 rather than 0.75000001.
+// float returns a FLOAT attribute as float64. It returns the shortest decimal number that
+// rounds to the same float32, so 0.1 stays 0.1.
 func (n *node) float(name string, def float64) float64 {
 	a := n.attr(name)
 	if a == nil {
@@ -378,7 +383,7 @@ func shortest(f float32) float64 {
 	return x
 }
 
-// same imports an operator without attributes as an op on its inputs.
+// same imports an operator as the given op, with the same operands.
 func same(op ir.Op) func(*importer, *node) error {
 	return func(im *importer, n *node) error {
 		var inputs []int
@@ -389,7 +394,8 @@ func same(op ir.Op) func(*importer, *node) error {
 	}
 }
 
-// variadic imports one that is the identity of a single input.
+// variadic imports an operator with one or more inputs, which is the identity if it has
+// only one.
 func variadic(op ir.Op) func(*importer, *node) error {
 	return func(im *importer, n *node) error {
 		if len(n.Input) == 1 {
@@ -405,8 +411,8 @@ func importIdentity(im *importer, n *node) error {
 	return err
 }
 
-// window2D reads the window of a convolution or pool of height and width, with
-// auto_pad resolved. Windows over rows have only a height.
+// window2D returns the kernel, stride, dilation and padding of a convolution or pool over
+// one or two axes. It resolves auto_pad. A window over one axis gets width 1.
 func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads, err error) {
 	x := n.in[0].shape
 	rows := len(x) == 3 && len(kernel) == 1
@@ -450,7 +456,8 @@ func importConv(im *importer, n *node) error {
 	return im.windowed(ops.Conv{Stride: stride, Pad: pad, Dilation: dilation, Groups: int(n.int("group", 1))}, 0, 1, 2)
 }
 
-// importGemm is a dense layer where it can be, a product otherwise.
+// importGemm imports a Gemm as a dense layer if it has that form, else as a matrix product
+// with scales and a sum.
 func importGemm(im *importer, n *node) error {
 	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
 	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
@@ -502,7 +509,8 @@ func importBatchNorm(im *importer, n *node) error {
 	return im.add(ops.BatchNorm{Eps: n.float("epsilon", 1e-5), Momentum: n.float("momentum", 0.9)}, vs...)
 }
 
-// windowed adds a convolution or pool; one of rows is one of maps of width 1.
+// windowed adds a convolution or pool. If its input has only one axis of space, it adds an
+// axis of size 1 (the width) before and removes it after.
 func (im *importer) windowed(op ir.Op, inputs ...int) error {
 	n := im.node
 	if len(n.in[0].shape) != 3 {
@@ -540,8 +548,8 @@ func importMaxPool(im *importer, n *node) error {
 	return im.windowed(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
 }
 
-// importAveragePool refuses ceil_mode with count_include_pad: runtimes disagree
-// whether what ceil adds counts.
+// importAveragePool does not support ceil_mode with count_include_pad, because runtimes
+// disagree whether the padding that ceil_mode adds counts.
 func importAveragePool(im *importer, n *node) error {
 	k, stride, dilation, pad, err := n.window2D(n.attr("kernel_shape").Ints)
 	if err != nil {
@@ -557,8 +565,8 @@ func importAveragePool(im *importer, n *node) error {
 	return im.windowed(ops.AvgPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil, IncludePad: include}, 0)
 }
 
-// softmax is over one axis; before opset 13 it was over all axes from that one
-// on, which were taken as one.
+// softmax imports a Softmax or LogSoftmax over one axis. Before opset 13 it was over all
+// axes from the given one on; these are joined by a reshape.
 func (im *importer) softmax(op func(axis int) ir.Op) error {
 	def := int64(-1)
 	if im.old {
@@ -589,7 +597,8 @@ func (im *importer) softmax(op func(axis int) ir.Op) error {
 	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(s)}, y))
 }
 
-// importMul sees a product with a number of the file as a scale.
+// importMul imports a product with a constant scalar as a scale, every other product as a
+// mul.
 func importMul(im *importer, n *node) error {
 	for i := range 2 {
 		if by, ok := im.scalar(i); ok && len(n.in[i].shape) == 0 && im.values[n.Input[i]] == nil && len(n.in[1-i].shape) > 0 {
@@ -681,7 +690,7 @@ func reduceOf(kind ops.ReduceKind) func(*importer, *node) error {
 	}
 }
 
-// reduceOp reads the axes; nil is a reduction over none.
+// reduceOp returns the op of a reduction, or nil for a reduction over no axes.
 func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
 	var axes []int64
 	if a := n.attr("axes"); a != nil {
@@ -758,7 +767,8 @@ func importTranspose(im *importer, n *node) error {
 	return im.apply(ops.Transpose{Perm: ir.IntsOf(perm...)}, 0)
 }
 
-// importShape imports operators that change only the shape. To [N,K] that is flatten.
+// importShape imports operators that change only the shape, as a flatten if the result is
+// [batch, K], else as a reshape.
 func importShape(im *importer, n *node) error {
 	t, err := im.typeOf(n.Output[0])
 	if err != nil {
@@ -771,14 +781,14 @@ func importShape(im *importer, n *node) error {
 	return im.apply(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, 0)
 }
 
-// reads reports whether anything in the model uses a value.
+// reads reports whether a node or an output of the model uses a value.
 func (im *importer) reads(name string) bool {
 	g := im.m.Proto.Graph
 	return slices.ContainsFunc(g.Node, func(n *onnxpb.NodeProto) bool { return slices.Contains(n.Input, name) }) ||
 		slices.ContainsFunc(g.Output, func(v *onnxpb.ValueInfoProto) bool { return v.Name == name })
 }
 
-// importDropout keeps a dropout for training.
+// importDropout imports a dropout as a dropout, which does nothing in inference.
 func importDropout(im *importer, n *node) error {
 	if len(n.Output) > 1 && n.Output[1] != "" && im.reads(n.Output[1]) {
 		return fmt.Errorf("the second output of a dropout, mask %q, is used: this is not supported", n.Output[1])
@@ -796,7 +806,8 @@ func importDropout(im *importer, n *node) error {
 	return im.apply(ops.Dropout{P: shortest(float32(p))}, 0)
 }
 
-// importConstant keeps a tensor for whoever reads it; integers are known already.
+// importConstant notes a FLOAT constant in floats. The verifier already has the values of
+// INT64 constants.
 func importConstant(im *importer, n *node) error {
 	a := n.Attribute[0]
 	float := func(dims []int64, v ...float32) {
@@ -815,11 +826,11 @@ func importConstant(im *importer, n *node) error {
 	return nil
 }
 
-// Importable reports whether Import knows an operator of ONNX's default domain.
+// Importable reports whether Import supports an operator of ONNX's default domain.
 func Importable(op string) bool { return importTable[op] != nil }
 
-// Bind returns a model whose symbolic axes are all n, so that a model for any batch
-// becomes one for a fixed batch. The given model does not change.
+// Bind returns a model in which all symbolic sizes are n, so that a model for any batch
+// becomes a model for a batch of n images. It does not change m.
 func Bind(m *Model, n int) *Model {
 	bind := func(list []*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto {
 		var bound []*onnxpb.ValueInfoProto

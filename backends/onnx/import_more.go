@@ -11,8 +11,8 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Operators that the IR has no op for and that a few of its ops make up. None
-// of them is what Emit writes.
+// This file imports operators that have no corresponding op in the IR, by combining
+// several ops. Emit writes none of these operators.
 
 func init() {
 	for name, row := range map[string]func(*importer, *node) error{
@@ -46,21 +46,22 @@ func init() {
 	}
 }
 
-// op adds an op; the first error stays with the builder for finish.
+// op adds an op and returns its result. The builder keeps the first error, which finish
+// returns.
 func (im *importer) op(op ir.Op, in ...*ir.Value) *ir.Value { return im.b.Do(op, in...) }
 
 func (im *importer) neg(x *ir.Value) *ir.Value { return im.op(ops.Scale{By: -1}, x) }
 
-// abs is max(x, -x).
+// abs returns max(x, -x).
 func (im *importer) abs(x *ir.Value) *ir.Value    { return im.op(ops.Max{}, x, im.neg(x)) }
 func (im *importer) square(x *ir.Value) *ir.Value { return im.op(ops.Mul{}, x, x) }
 
-// number is a constant of one element for a value of that rank.
+// number returns a constant with one element and the given rank.
 func (im *importer) number(name string, v float64, rank int) *ir.Value {
 	return im.b.Const(safeName(im.node.Output[0]+"/"+name), tensor.Of([]float32{float32(v)}, slices.Repeat([]int{1}, rank)...))
 }
 
-// finish names the result of the node.
+// finish makes v the output of the current node. It returns the builder's error.
 func (im *importer) finish(v *ir.Value) error {
 	if err := im.b.Err(); err != nil {
 		return err
@@ -80,7 +81,7 @@ func (im *importer) operands(n *node) ([]*ir.Value, error) {
 	return vs, nil
 }
 
-// importMin is the negative of the maximum of the negatives.
+// importMin computes the minimum as -max(-x, -y, …).
 func importMin(im *importer, n *node) error {
 	vs, err := im.operands(n)
 	if err != nil {
@@ -106,7 +107,7 @@ func importMean(im *importer, n *node) error {
 	return im.finish(im.op(ops.Scale{By: 1 / float64(len(vs))}, im.op(ops.Add{}, vs...)))
 }
 
-// clip is min(max(x, lo), hi), where infinity bounds nothing.
+// clip returns min(max(x, lo), hi). A bound of infinity has no effect.
 func (im *importer) clip(x *ir.Value, lo, hi float64) *ir.Value {
 	rank := len(x.Type.Shape)
 	switch {
@@ -131,7 +132,7 @@ func importClip(im *importer, n *node) error {
 		if !ok || math.IsNaN(v) {
 			return errors.New("the bounds must be constant numbers")
 		}
-		// The largest float32 is how old exporters write that there is no bound.
+		// Old exporters write the largest float32 for no bound.
 		if math.Abs(v) < math.MaxFloat32 {
 			bounds[i] = v
 		}
@@ -143,7 +144,7 @@ func importClip(im *importer, n *node) error {
 	return im.finish(im.clip(x, bounds[0], bounds[1]))
 }
 
-// importHardSigmoid is alpha x + beta within 0 and 1.
+// importHardSigmoid computes max(0, min(1, alpha x + beta)).
 func importHardSigmoid(im *importer, n *node) error {
 	x, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
@@ -154,7 +155,7 @@ func importHardSigmoid(im *importer, n *node) error {
 	return im.finish(im.clip(y, 0, 1))
 }
 
-// importLeakyRelu is relu(x) - alpha relu(-x): one of the two is always 0.
+// importLeakyRelu computes relu(x) - alpha relu(-x); one of the terms is always 0.
 func importLeakyRelu(im *importer, n *node) error {
 	x, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
@@ -164,7 +165,7 @@ func importLeakyRelu(im *importer, n *node) error {
 	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, x), below))
 }
 
-// importPRelu is the same with a slope that is learnt (He 2015).
+// importPRelu computes relu(x) - slope relu(-x), where slope is a weight (He 2015).
 func importPRelu(im *importer, n *node) error {
 	vs, err := im.operands(n)
 	if err != nil {
@@ -174,7 +175,7 @@ func importPRelu(im *importer, n *node) error {
 	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, vs[0]), below))
 }
 
-// importPow knows small whole exponents that are in the file: products.
+// importPow imports a power with a constant exponent of 1 to 4, as products.
 func importPow(im *importer, n *node) error {
 	e, ok := im.scalar(1)
 	if !ok || e != math.Trunc(e) || e < 1 || e > 4 {
@@ -203,7 +204,8 @@ func importGlobalMaxPool(im *importer, n *node) error {
 	return im.apply(ops.Reduce{Kind: ops.ReduceMax, Axes: ir.IntsOf(2, 3), Keep: true}, 0)
 }
 
-// reduceOn reduces a function of the elements, and takes another of the result.
+// reduceOn imports a reduction of before(x) and applies after, if it is not nil, to the
+// result.
 func reduceOn(kind ops.ReduceKind, before, after func(*importer, *ir.Value) *ir.Value) func(*importer, *node) error {
 	return func(im *importer, n *node) error {
 		op, err := reduceOp(n, kind)
@@ -214,7 +216,7 @@ func reduceOn(kind ops.ReduceKind, before, after func(*importer, *ir.Value) *ir.
 		if err != nil {
 			return err
 		}
-		// Over no axes at all the functions remain.
+		// A reduction over no axes still applies before and after.
 		y := before(im, x)
 		if op != nil {
 			y = im.op(*op, y)
@@ -226,7 +228,8 @@ func reduceOn(kind ops.ReduceKind, before, after func(*importer, *ir.Value) *ir.
 	}
 }
 
-// blocks returns N, C, H, W and the block size of DepthToSpace and SpaceToDepth.
+// blocks returns the input x of a DepthToSpace or SpaceToDepth, its shape s (NCHW) and the
+// block size b.
 func blocks(im *importer, n *node) (x *ir.Value, s ir.Shape, b int, err error) {
 	if x, err = im.value(n.Input[0], ir.Weight); err != nil {
 		return nil, nil, 0, err
@@ -268,10 +271,10 @@ func importSpaceToDepth(im *importer, n *node) error {
 	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1] * b * b, h, w})}, y))
 }
 
-// maxPieces bounds how many slices or copies one node may become.
+// maxPieces is the largest number of slices or copies that one node may become.
 const maxPieces = 1024
 
-// importGather takes slices at indices that are in the file and joins them.
+// importGather imports a gather with constant indices as slices that are joined.
 func importGather(im *importer, n *node) error {
 	indices, ok := n.constInts(1)
 	if !ok || len(indices) == 0 || len(indices) > maxPieces {

@@ -22,7 +22,7 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// reimported is what comes back of a graph's model.
+// reimported emits a graph as a model and imports that.
 func reimported(t testing.TB, g *ir.Graph) (*ir.Graph, error) {
 	t.Helper()
 	m, err := onnx.Backend{Dropout: true}.Model(g)
@@ -39,7 +39,7 @@ func reimported(t testing.TB, g *ir.Graph) (*ir.Graph, error) {
 	return r, nil
 }
 
-// TestImportEveryOp sends each op through a model and back: the same function.
+// TestImportEveryOp emits and imports each op; the results must be the same.
 func TestImportEveryOp(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	compared := 0
@@ -47,7 +47,7 @@ func TestImportEveryOp(t *testing.T) {
 		name := fmt.Sprintf("%s %v", ir.FormatOp(c.op), c.in)
 		g := single(t, c.op, c.in, rng)
 		if _, err := (onnx.Backend{}).Model(g); err != nil {
-			continue // TestEveryOp knows which
+			continue // TestEveryOp checks which ops these are
 		}
 		r, err := reimported(t, g)
 		if err != nil {
@@ -80,8 +80,8 @@ func TestImportEveryOp(t *testing.T) {
 	}
 }
 
-// TestImportSpecs sends every network through a model and back: the same counts,
-// and on small ones the same numbers.
+// TestImportSpecs emits and imports every network. The counts must be the same, and for
+// small networks the outputs.
 func TestImportSpecs(t *testing.T) {
 	ran := 0
 	for _, name := range specs.Names() {
@@ -122,8 +122,8 @@ func TestImportSpecs(t *testing.T) {
 	}
 }
 
-// TestImportForeignForms imports what other exporters write and Emit does not;
-// ONNX Runtime says what it means.
+// TestImportForeignForms imports operators and attributes that other exporters write and
+// Emit does not. The right results come from ONNX Runtime.
 func TestImportForeignForms(t *testing.T) {
 	ort := onnxtest.StartORT(t)
 	i := func(name string, v int64) *onnxpb.AttributeProto {
@@ -247,7 +247,7 @@ func TestImportForeignForms(t *testing.T) {
 			n.Input = append(n.Input, name)
 		}
 		g.Node = []*onnxpb.NodeProto{n}
-		// The output's shape is left open here: rank 0 would say a scalar.
+		// Declare no shape of the output: no axes would mean a scalar.
 		g.Output[0].Type.GetTensorType().Shape = nil
 		name := fmt.Sprintf("%s-%d %s %v %v %v", c.op, m.Proto.OpsetImport[0].Version, c.x, c.floats, c.ints, c.attrs)
 		file := encoded(t, m)

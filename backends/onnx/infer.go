@@ -11,10 +11,10 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// axis is one extent of a shape: a number, a name (the batch), or neither.
+// axis is the size of an axis: a number, a symbol (such as the batch), or unknown.
 type axis struct {
-	n   int64  // 0 where it is not a number
-	sym string // empty where it is not a name
+	n   int64  // 0 if the size is not a number
+	sym string // "" if the size is not a symbol
 }
 
 func (a axis) String() string {
@@ -29,14 +29,14 @@ func (a axis) String() string {
 
 func (a axis) known() bool { return a.n > 0 || a.sym != "" }
 
-// fits reports whether two axes can be the same: an unknown one fits anything.
+// fits reports whether two sizes can be equal. An unknown size fits every size.
 func (a axis) fits(b axis) bool { return !a.known() || !b.known() || a == b }
 
-// value is what is known of a tensor before it is computed.
+// value is what shape inference knows about a tensor.
 type value struct {
-	elem  onnxpb.TensorProto_DataType // UNDEFINED where unknown
-	shape []axis                      // nil where the rank is unknown
-	ints  []int64                     // the elements, where it is a constant of INT64
+	elem  onnxpb.TensorProto_DataType // UNDEFINED if it is unknown
+	shape []axis                      // nil if the rank is unknown
+	ints  []int64                     // the elements of an INT64 constant, else nil
 }
 
 func (v value) ranked() bool { return v.shape != nil }
@@ -63,12 +63,12 @@ func numbers(dims ...int64) []axis {
 	return s
 }
 
-// node is a NodeProto that has passed its schema, with what is known of its
-// inputs.
+// node is a NodeProto with what is known about its inputs. Inference requires that it has
+// passed schema.check.
 type node struct {
 	*onnxpb.NodeProto
-	in    []value // shape nil and elem UNDEFINED for an input left out
-	given []bool
+	in    []value // for an omitted input, shape is nil and elem UNDEFINED
+	given []bool  // false for an omitted input
 }
 
 func (n *node) attr(name string) *onnxpb.AttributeProto {
@@ -89,8 +89,8 @@ func (n *node) int(name string, def int64) int64 {
 
 func (n *node) has(input int) bool { return input < len(n.given) && n.given[input] }
 
-// constInts returns the elements of an input that must be a constant for the
-// shape to be known; ok is false where they are not.
+// constInts returns the elements of an input that is an INT64 constant. ok is false if they
+// are not known.
 func (n *node) constInts(input int) ([]int64, bool) {
 	if !n.has(input) || n.in[input].ints == nil {
 		return nil, false
@@ -98,13 +98,14 @@ func (n *node) constInts(input int) ([]int64, bool) {
 	return n.in[input].ints, true
 }
 
-// unknown is a result of which only the element type is known.
+// unknown returns a result with the element type of the first input and an unknown shape.
 func (n *node) unknown() []value { return []value{{elem: n.in[0].elem}} }
 
-// one is a result of the first input's element type.
+// one returns a result with the element type of the first input.
 func (n *node) one(shape []axis) []value { return []value{{elem: n.in[0].elem, shape: shape}} }
 
-// normAxis makes a negative axis count from the end.
+// normAxis returns the number of an axis. A negative axis counts from the end. It returns an
+// error if the axis does not exist.
 func normAxis(a int64, rank int) (int, error) {
 	if a < int64(-rank) || a >= int64(rank) {
 		return 0, fmt.Errorf("axis %d does not exist in a value of rank %d", a, rank)
@@ -124,7 +125,8 @@ func inferSame(n *node) ([]value, error) {
 	return out, nil
 }
 
-// spatial reads the window attributes that convolutions and pools share.
+// spatial holds the window attributes that convolutions and pools share, one number for
+// each axis of space.
 type spatial struct {
 	kernel, stride, dilation, begin, end []int64
 	auto                                 string
@@ -176,7 +178,7 @@ func (n *node) spatial(kernel []int64) (s spatial, err error) {
 	return s, err
 }
 
-// out returns the extents behind the windows.
+// out returns the sizes of the output along the axes of space.
 func (s spatial) out(in []axis) ([]axis, error) {
 	out := make([]axis, len(in))
 	for i, a := range in {
@@ -380,7 +382,7 @@ func inferMatMul(n *node) ([]value, error) {
 	return n.one(append(batch, m, o)), nil
 }
 
-// broadcast joins two shapes by numpy's rules.
+// broadcast returns the shape that two shapes broadcast to by NumPy's rules.
 func broadcast(a, b []axis) ([]axis, error) {
 	if len(a) < len(b) {
 		a, b = b, a
@@ -394,7 +396,7 @@ func broadcast(a, b []axis) ([]axis, error) {
 		case x.n == 1:
 			out[off+i] = y
 		case !x.known():
-			// Whatever x is, a number other than 1 is what comes out.
+			// If y is a number other than 1, the result is y for every valid x.
 			if y.n > 1 {
 				out[off+i] = y
 			}
@@ -787,8 +789,8 @@ func inferSpaceToDepth(n *node) ([]value, error) {
 	})
 }
 
-// blocks infers what an exchange of channels and blocks of pixels makes of
-// channels, height and width.
+// blocks infers the shape of DepthToSpace and SpaceToDepth. f returns the new channels,
+// height and width for a block size, and false if that does not divide them.
 func (n *node) blocks(f func(c, h, w, b int64) (int64, int64, int64, bool)) ([]value, error) {
 	x, b := n.in[0], n.int("blocksize", 0)
 	if b < 1 || b > 1<<10 {
@@ -900,8 +902,8 @@ func inferTranspose(n *node) ([]value, error) {
 	return n.one(out), nil
 }
 
-// product multiplies axes: the numbers, and the names in order. ok is false where
-// an axis is unknown or the product is out of bounds.
+// product returns the product of sizes: of the numbers, and the sorted symbols. ok is false
+// if a size is unknown or the product exceeds maxElements.
 func product(s []axis) (n int64, syms []string, ok bool) {
 	n = 1
 	for _, a := range s {
@@ -1001,7 +1003,7 @@ func inferReshape(n *node) ([]value, error) {
 	case len(wantSyms) == 0 && len(haveSyms) == 1 && have == want:
 		out[open] = axis{sym: haveSyms[0]}
 	case len(wantSyms) == 0 && len(haveSyms) == 1 && have%want == 0:
-		// A multiple of the batch has no name.
+		// The size is a multiple of the batch, which an axis cannot express.
 	default:
 		return nil, mismatch
 	}
@@ -1042,7 +1044,7 @@ func inferConstant(n *node) ([]value, error) {
 	return []value{{}}, nil // a sparse tensor
 }
 
-// tensorValue is what is known of a tensor that is in the file.
+// tensorValue returns what is known about a tensor that is in the file.
 func tensorValue(t *onnxpb.TensorProto) value {
 	v := value{elem: onnxpb.TensorProto_DataType(t.DataType), shape: numbers(t.Dims...)}
 	if v.elem == onnxpb.TensorProto_INT64 {

@@ -21,19 +21,20 @@ import (
 // so that they are not copied when the model is built or written.
 type Model struct {
 	Proto *onnxpb.ModelProto
-	// Weights holds, by name, the values of FLOAT initializers of the main graph
-	// whose TensorProto has no data of its own. The slices are not copies: they must
-	// not change while the model is written.
+	// Weights holds, by name, the values of FLOAT initializers of the main graph whose
+	// TensorProto has no data itself. The slices are not copied, so they must not change
+	// while the model is written.
 	Weights map[string][]float32
 }
 
-// MaxModel is what protobuf allows a message to be. ONNX Runtime and every
-// other reader in C++ refuse larger ones.
+// MaxModel is the largest size of a model file in bytes: the limit of protobuf for a
+// message. ONNX Runtime and other readers in C++ do not read larger files.
 const MaxModel = math.MaxInt32
 
-// WriteTo writes the model as one file: the bytes that proto.Marshal gives for
-// the message with every weight in its raw_data. Weights pass through a small
-// buffer, little-endian as the standard wants.
+// WriteTo writes the model as one file. The bytes are those that proto.Marshal makes of the
+// message with every weight in its raw_data (little endian). Weights are converted in a
+// small buffer, so that writing needs little memory. It returns an error if the file would
+// be larger than MaxModel.
 func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	s, err := m.layout()
 	if err != nil {
@@ -59,8 +60,8 @@ func (m *Model) Size() (int64, error) {
 	return s.size, nil
 }
 
-// stream is a message in order of its bytes: pieces of encoding and, between
-// them, weights that are still floats.
+// stream is an encoded message in pieces. A piece is encoded bytes or weights that are not
+// encoded yet. size is in bytes.
 type stream struct {
 	parts []part
 	size  int64
@@ -81,7 +82,7 @@ func (s *stream) addFloats(f []float32) {
 	s.size += 4 * int64(len(f))
 }
 
-// wrap adds a message field that holds another stream.
+// wrap adds a field whose value is the message in.
 func (s *stream) wrap(field protowire.Number, in *stream) {
 	b := protowire.AppendTag(nil, field, protowire.BytesType)
 	s.add(protowire.AppendVarint(b, uint64(in.size)))
@@ -89,7 +90,7 @@ func (s *stream) wrap(field protowire.Number, in *stream) {
 	s.size += in.size
 }
 
-// Fields of the messages that are written in pieces.
+// Numbers of the fields that layout writes itself.
 const (
 	modelGraph       = 7
 	graphInitializer = 5
@@ -148,9 +149,9 @@ func (m *Model) layout() (*stream, error) {
 	return s, nil
 }
 
-// splitAt encodes the fields of a message before the given one and those after it.
-// proto.Marshal writes fields in order of number, so the field itself belongs
-// between the two.
+// splitAt encodes the fields of a message with numbers below at (head) and above at (tail).
+// proto.Marshal writes fields in the order of their numbers, so field at belongs between
+// head and tail.
 func splitAt(m proto.Message, at protoreflect.FieldNumber) (head, tail []byte, err error) {
 	r := m.ProtoReflect()
 	h, t := r.New(), r.New()
@@ -197,17 +198,17 @@ func (c *counter) floats(f []float32) {
 	}
 }
 
-// externalAlign is the alignment of tensors in a file of external data: a page,
-// so that readers can map it (ONNX, docs/ExternalData.md).
+// externalAlign is the alignment, in bytes, of tensors in a file of external data: a page,
+// so that readers can map the file into memory (ONNX docs/ExternalData.md).
 const externalAlign = 4096
 
-// externalMin keeps small tensors in the message: biases, and whatever shape
-// inference needs to see.
+// externalMin is the size in bytes below which a tensor stays in the message. Small tensors
+// are biases, and constants that shape inference needs.
 const externalMin = 1024
 
-// Externalize returns the model with the weights of 1 KiB and more replaced by
-// references to a file called location, beside the model's own, and what writes
-// that file. The location is a plain file name.
+// Externalize returns a model in which weights of 1 KiB or more are references to a file
+// with external data, and the contents of that file. location is the name of the file, in
+// the folder of the model. m does not change.
 func (m *Model) Externalize(location string) (*Model, io.WriterTo, error) {
 	if err := checkLocation(location); err != nil {
 		return nil, nil, err
@@ -246,7 +247,7 @@ func (m *Model) Externalize(location string) (*Model, io.WriterTo, error) {
 	return r, d, nil
 }
 
-// shallow copies a message's fields and shares what they refer to.
+// shallow returns a shallow copy of a message.
 func shallow[M proto.Message](m M) M {
 	r := m.ProtoReflect()
 	c := r.New()
@@ -255,7 +256,7 @@ func shallow[M proto.Message](m M) M {
 	return c.Interface().(M)
 }
 
-// externalData writes the tensors of a model at their offsets.
+// externalData is the contents of a file with external data.
 type externalData struct{ parts []externalPart }
 
 type externalPart struct {

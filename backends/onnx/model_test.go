@@ -17,7 +17,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// tiny is a model of two convolutions with all that a model of ours carries.
+// tiny returns a model of two convolutions with everything that models of incc contain.
 func tiny() *Model {
 	info := func(name string, dims ...any) *onnxpb.ValueInfoProto {
 		s := &onnxpb.TensorShapeProto{}
@@ -167,7 +167,7 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errFull }
 
-// TestWritingCopiesNoWeights writes 256 MiB of weights within a few MiB.
+// TestWritingCopiesNoWeights: writing 256 MiB of weights allocates at most 1 MiB.
 func TestWritingCopiesNoWeights(t *testing.T) {
 	m := tiny()
 	w := make([]float32, 64<<20)

@@ -9,9 +9,9 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 )
 
-// table says what each op of the IR becomes. Shapes are static, so there is no
-// auto_pad and no ceil_mode: runtimes disagree about the latter (ONNX Runtime
-// computes some of its cases wrongly), and end padding says the same.
+// table lists the functions that write the ops of the IR as ONNX nodes. They use neither
+// auto_pad, since all shapes are known, nor ceil_mode, since runtimes disagree about it
+// (ONNX Runtime computes some cases wrongly). Padding at the end has the same effect.
 var table = ir.NewTable(
 	// Layers.
 	ir.For(conv),
@@ -52,9 +52,9 @@ var table = ir.NewTable(
 	ir.For(reshape),
 )
 
-// trainOnly reports whether an op belongs to gradients, losses and optimizers:
-// ONNX's training operators never left the preview, and a shipped model has no
-// use for them.
+// trainOnly reports whether an op is only for training (gradients, losses, optimizers). Such
+// ops are not written: the training operators of ONNX are only a preview, and a model for
+// inference does not need them.
 func trainOnly(op ir.Op) bool {
 	if _, loss := op.(ops.CrossEntropy); loss {
 		return true
@@ -63,7 +63,7 @@ func trainOnly(op ir.Op) bool {
 	return d != nil && d.Grad
 }
 
-// simple is the row of an op that maps to one ONNX operator without changes.
+// simple writes an op as one ONNX operator with the same operands and without attributes.
 func simple[T ir.Op](operator string) func(T, *ir.Node, *emitter) error {
 	return func(_ T, n *ir.Node, e *emitter) error { return e.one(operator, n) }
 }
@@ -84,8 +84,7 @@ func dense(op ops.Dense, n *ir.Node, e *emitter) error {
 	return e.activated("Gemm", op.Act, n, attrInt("transB", 1))
 }
 
-// activated emits a node and its activation, which ONNX has as a node of its
-// own.
+// activated emits a node and its fused activation, which is a separate node in ONNX.
 func (e *emitter) activated(operator string, act ops.Act, n *ir.Node, attrs ...*onnxpb.AttributeProto) error {
 	if act == ops.ActNone {
 		return e.one(operator, n, attrs...)
@@ -100,7 +99,7 @@ func (e *emitter) activated(operator string, act ops.Act, n *ir.Node, attrs ...*
 	return nil
 }
 
-// matmul is MatMul, or Gemm where an operand is transposed.
+// matmul writes a MatMul or, if an operand is transposed, a Gemm.
 func matmul(op ops.MatMul, n *ir.Node, e *emitter) error {
 	if !op.TransA && !op.TransB {
 		return e.one("MatMul", n)
@@ -119,9 +118,9 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, e *emitter) error {
 	return e.one("BatchNormalization", n, attrFloat("epsilon", op.Eps), attrFloat("momentum", op.Momentum))
 }
 
-// lrn is LRN. Runtimes support only odd sizes. An even size is written as its
-// formula: the sum over channels as a 1x1 convolution with a band of alpha/size
-// and the bias k.
+// lrn writes an LRN. Runtimes support only odd sizes, so an even size is written as a
+// formula. The sum over neighbouring channels is a 1x1 convolution; its weights are a band
+// matrix of alpha/size, its bias is k.
 func lrn(op ops.LRN, n *ir.Node, e *emitter) error {
 	if op.Size%2 == 1 {
 		return e.one("LRN", n, attrInt("size", op.Size), attrFloat("alpha", op.Alpha), attrFloat("beta", op.Beta), attrFloat("bias", op.K))
@@ -144,15 +143,15 @@ func lrn(op ops.LRN, n *ir.Node, e *emitter) error {
 	return nil
 }
 
-// maxPool pads with minus infinity, so what ceil adds at the end never wins.
+// maxPool pads with minus infinity, so padding for ceil mode does not change the maximum.
 func maxPool(op ops.MaxPool, n *ir.Node, e *emitter) error {
 	p := endPads(op.Kernel, op.Stride, op.Pad, n)
 	return e.one("MaxPool", n, attrInts("kernel_shape", op.Kernel[:]...), strides(op.Stride), pads(p))
 }
 
-// avgPool without include_pad counts only elements of the map, so the extra
-// elements of ceil mode may be padding. With include_pad they would count too, and
-// ONNX cannot count one part of the padding and not the other.
+// avgPool writes the extra elements of ceil mode as padding. Without include_pad, padding
+// does not count in an average. With include_pad all padding would count, but the extra
+// elements of ceil mode must not; ONNX cannot express that, so it is an error.
 func avgPool(op ops.AvgPool, n *ir.Node, e *emitter) error {
 	p := endPads(op.Kernel, op.Stride, op.Pad, n)
 	include := op.IncludePad && op.Pad != (ir.Pads{})
@@ -168,10 +167,10 @@ func avgPool(op ops.AvgPool, n *ir.Node, e *emitter) error {
 	return e.one("AveragePool", n, attrs...)
 }
 
-// endPads returns the padding under which a pool that rounds down gives the
-// output's height and width: where rounding up adds a window, as much more at the
-// end as it hangs over. That is less than the kernel, since the window starts
-// inside.
+// endPads returns the padding with which a pool that rounds sizes down has the height and
+// width of the node's output. If rounding up added a window, the padding at the end grows
+// by the part of the window that lies outside. That part is smaller than the kernel, since
+// the window begins inside.
 func endPads(kernel, stride ir.HW, pad ir.Pads, n *ir.Node) ir.Pads {
 	in, out := n.In[0].Type.Shape[2:], n.Out[0].Type.Shape[2:]
 	for a := range 2 {
@@ -187,7 +186,8 @@ func strides(s ir.HW) *onnxpb.AttributeProto {
 	return attrInts("strides", s[:]...)
 }
 
-// pads are in ONNX's order already: begin of each axis, then end of each.
+// pads makes the attribute pads. The order of ir.Pads is the order of ONNX: the begin of
+// each axis, then the end of each.
 func pads(p ir.Pads) *onnxpb.AttributeProto {
 	if p == (ir.Pads{}) {
 		return nil
@@ -195,7 +195,8 @@ func pads(p ir.Pads) *onnxpb.AttributeProto {
 	return attrInts("pads", p[:]...)
 }
 
-// maxout sees the pieces of a unit as an axis of their own.
+// maxout writes a reshape that makes the pieces of a unit an axis, and a maximum over that
+// axis.
 func maxout(op ops.Maxout, n *ir.Node, e *emitter) error {
 	x := n.In[0].Type
 	pieces := slices.Concat(ir.Shape{x.Shape[0], x.Shape[1] / op.Pieces, op.Pieces}, x.Shape[2:])
@@ -205,7 +206,8 @@ func maxout(op ops.Maxout, n *ir.Node, e *emitter) error {
 	return nil
 }
 
-// dropout does nothing in inference.
+// dropout writes nothing, since a dropout does nothing in inference, unless
+// Backend.Dropout is set.
 func dropout(op ops.Dropout, n *ir.Node, e *emitter) error {
 	if !e.b.Dropout {
 		e.as[n.Out[0]] = e.as[n.In[0]]
@@ -224,7 +226,7 @@ func logSoftmax(op ops.LogSoftmax, n *ir.Node, e *emitter) error {
 	return e.one("LogSoftmax", n, attrInt("axis", op.Axis))
 }
 
-// add is Add, which has two operands, or Sum.
+// add writes an Add for two operands, else a Sum.
 func add(_ ops.Add, n *ir.Node, e *emitter) error {
 	if len(n.In) == 2 {
 		return e.one("Add", n)
@@ -282,8 +284,8 @@ func reduce(op ops.Reduce, n *ir.Node, e *emitter) error {
 	return nil
 }
 
-// reduce emits a reduction. Its axes were an attribute until they became an
-// input: in opset 13 for the sum, in 18 for the others.
+// reduce emits a reduction. The axes are an attribute in older opsets and an input in newer
+// ones: from opset 13 for ReduceSum, from 18 for the others.
 func (e *emitter) reduce(operator, in, out string, keep bool, axes ...int) {
 	keepdims := attrInt("keepdims", 0)
 	if keep {
@@ -311,8 +313,8 @@ func transpose(op ops.Transpose, n *ir.Node, e *emitter) error {
 	return e.one("Transpose", n, attrInts("perm", perm...))
 }
 
-// reshape is Reshape; the empty list of axes that a scalar would need is more
-// than many readers take, and Squeeze says it without.
+// reshape writes a Reshape. A reshape to a scalar would need an empty list of sizes, which
+// many readers do not accept, so it is written as a Squeeze.
 func reshape(_ ops.Reshape, n *ir.Node, e *emitter) error {
 	if len(n.Out[0].Type.Shape) == 0 {
 		return e.one("Squeeze", n)
@@ -322,7 +324,8 @@ func reshape(_ ops.Reshape, n *ir.Node, e *emitter) error {
 	return nil
 }
 
-// target is a shape as Reshape wants it: the batch is whatever the others leave.
+// target returns a shape as an operand of Reshape: -1 for the batch, which Reshape then
+// computes from the other sizes.
 func target(s ir.Shape) []int {
 	t := slices.Clone(s)
 	for i, d := range t {

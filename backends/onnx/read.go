@@ -11,18 +11,19 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// Limits of shapes and tensors in a file, the same as the IR's.
+// Limits of shapes and tensors in a file: rank, size of an axis, number of elements. The IR
+// has the same limits.
 const (
 	maxRank     = 8
 	maxDim      = 1 << 24
 	maxElements = 1 << 31
 )
 
-// Decode reads a model from untrusted bytes. It never panics and needs memory in
-// proportion to the file: a scan of the wire form comes first, and what is
-// decoded is checked: ranks up to 8, axes within 1..2^24, at most 2^31 elements,
-// and no tensor that declares more than its data. Whether the model makes sense
-// is Verify's question. External data is not read: LoadExternal does.
+// Decode decodes a model from untrusted bytes. It never panics, and it needs memory in
+// proportion to the file: it scans the encoding before it decodes. It checks the decoded
+// model: ranks of at most 8, axes of 1 to 2^24, at most 2^31 elements, and no tensor that
+// declares more elements than it has data. It does not check whether the model is valid;
+// Verify does. It does not read external data; LoadExternal does.
 func Decode(b []byte) (*onnxpb.ModelProto, error) {
 	if len(b) == 0 {
 		return nil, errors.New("the file is empty, not an ONNX model")
@@ -34,8 +35,8 @@ func Decode(b []byte) (*onnxpb.ModelProto, error) {
 	if err := proto.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("not an ONNX model: %w", err)
 	}
-	// Almost any few bytes are a protobuf message; a model says its IR version
-	// and has a graph.
+	// Many short byte sequences are protobuf messages. A model must have an IR version
+	// and a graph.
 	if m.IrVersion < 1 || m.Graph == nil {
 		return nil, errors.New("not an ONNX model: it has no ir_version or no graph")
 	}
@@ -54,8 +55,8 @@ func Decode(b []byte) (*onnxpb.ModelProto, error) {
 	return m, nil
 }
 
-// boundGraph checks every tensor and shape of a graph and its subgraphs; the
-// scan has bounded how deep they nest.
+// boundGraph checks every tensor and shape of a graph and its subgraphs. It is recursive;
+// scan has limited how deep graphs nest.
 func boundGraph(g *onnxpb.GraphProto, where string) error {
 	for i, t := range g.Initializer {
 		if err := boundTensor(t); err != nil {
@@ -134,8 +135,8 @@ func boundValues(vs []*onnxpb.ValueInfoProto, where string) error {
 	return nil
 }
 
-// boundDim checks one axis and multiplies it into the number of elements; both
-// factors are below 2^32, so the product cannot overflow.
+// boundDim checks the size of an axis and multiplies elements by it. Both factors are below
+// 2^32, so the product cannot overflow.
 func boundDim(axis int, d int64, elements *int64) error {
 	if d < 1 || d > maxDim {
 		return fmt.Errorf("axis %d is %d, not within 1..%d", axis, d, maxDim)
@@ -146,7 +147,8 @@ func boundDim(axis int, d int64, elements *int64) error {
 	return nil
 }
 
-// elements returns how many elements a tensor declares.
+// elements returns the number of elements of a shape. It returns an error if the shape
+// exceeds a limit.
 func elements(dims []int64) (int64, error) {
 	if len(dims) > maxRank {
 		return 0, fmt.Errorf("%d axes (want at most %d)", len(dims), maxRank)
@@ -175,8 +177,8 @@ func boundSparse(t *onnxpb.SparseTensorProto) error {
 	return nil
 }
 
-// boundTensor checks that a tensor declares no more than it brings along, so that
-// whoever allocates by its dims stays in proportion to the file.
+// boundTensor checks that a tensor has data for all elements that it declares. Memory that
+// is allocated by its shape is then proportional to the file.
 func boundTensor(t *onnxpb.TensorProto) error {
 	n, err := elements(t.Dims)
 	if err != nil {
@@ -195,7 +197,8 @@ func boundTensor(t *onnxpb.TensorProto) error {
 	return nil
 }
 
-// bitsOf is the width of an element in raw_data; strings have none.
+// bitsOf maps a data type to the number of bits of an element in raw_data. Strings are not
+// in it.
 var bitsOf = map[onnxpb.TensorProto_DataType]int64{
 	onnxpb.TensorProto_FLOAT: 32, onnxpb.TensorProto_UINT8: 8, onnxpb.TensorProto_INT8: 8, onnxpb.TensorProto_UINT16: 16,
 	onnxpb.TensorProto_INT16: 16, onnxpb.TensorProto_INT32: 32, onnxpb.TensorProto_INT64: 64, onnxpb.TensorProto_BOOL: 8,
@@ -206,8 +209,8 @@ var bitsOf = map[onnxpb.TensorProto_DataType]int64{
 	onnxpb.TensorProto_FLOAT4E2M1: 4, onnxpb.TensorProto_FLOAT8E8M0: 8, onnxpb.TensorProto_UINT2: 2, onnxpb.TensorProto_INT2: 2,
 }
 
-// present counts the elements that a tensor brings in the message, in whichever
-// field its type allows.
+// present returns the number of elements that a tensor has in raw_data or in the field for
+// its type.
 func present(t *onnxpb.TensorProto) (int64, error) {
 	dt := onnxpb.TensorProto_DataType(t.DataType)
 	if dt == onnxpb.TensorProto_STRING {
@@ -239,8 +242,8 @@ func present(t *onnxpb.TensorProto) (int64, error) {
 	return int64(len(t.Int32Data)), nil
 }
 
-// Floats returns the values of a FLOAT tensor that passed Decode and, if it was
-// external, LoadExternal.
+// Floats returns the elements of a FLOAT tensor. Its data must be in the message: external
+// data must have been loaded by LoadExternal.
 func Floats(t *onnxpb.TensorProto) ([]float32, error) {
 	if onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_FLOAT {
 		return nil, fmt.Errorf("tensor %q is %v, not FLOAT", t.Name, onnxpb.TensorProto_DataType(t.DataType))
@@ -265,7 +268,7 @@ func Floats(t *onnxpb.TensorProto) ([]float32, error) {
 	return f, nil
 }
 
-// Int64s returns the values of an INT64 tensor, as Floats does.
+// Int64s returns the elements of an INT64 tensor, as Floats does for FLOAT.
 func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 	if onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_INT64 {
 		return nil, fmt.Errorf("tensor %q is %v, not INT64", t.Name, onnxpb.TensorProto_DataType(t.DataType))

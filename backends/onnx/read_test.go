@@ -21,7 +21,7 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// nest wraps bytes in a field n times.
+// nest wraps bytes n times in a field with the given number.
 func nest(b []byte, field protowire.Number, n int) []byte {
 	for range n {
 		b = protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), b)
@@ -29,7 +29,7 @@ func nest(b []byte, field protowire.Number, n int) []byte {
 	return b
 }
 
-// spiral nests graph in attribute in node in graph, n times over, in linear time.
+// spiral nests graphs in attributes in nodes in graphs, n times. It takes linear time.
 func spiral(n int) []byte {
 	sizes := make([]int, 0, 3*n)
 	size := 0
@@ -46,7 +46,7 @@ func spiral(n int) []byte {
 	return b
 }
 
-// model wraps a graph's bytes into a model's.
+// model makes the bytes of a model from the bytes of a graph.
 func model(graph []byte) []byte {
 	return append([]byte{0x08, 8}, nest(graph, modelGraph, 1)...)
 }
@@ -84,7 +84,8 @@ func ones(n int, v int64) []int64 {
 	return d
 }
 
-// bombs are files that a decoder would pay dearly for, and what must be said.
+// bombs returns files that would take a decoder much memory or time, and a part of the
+// expected error ("a|b" means either).
 func bombs() []struct {
 	name  string
 	bytes []byte
@@ -162,7 +163,7 @@ func bombs() []struct {
 	}
 }
 
-// seq is a sequence type of sequence types, n deep.
+// seq returns the bytes of n nested sequence types.
 func seq(n int) []byte {
 	sizes := make([]int, 0, 2*n)
 	size := 0
@@ -179,8 +180,8 @@ func seq(n int) []byte {
 	return b
 }
 
-// again repeats what took longer than a second, a few times, and returns the
-// shortest time: on a busy machine a process may just have waited.
+// again repeats f up to four times if it took longer than a second, and returns the shortest
+// time, because another process may have disturbed the first measurement.
 func again(took time.Duration, f func()) time.Duration {
 	for range 4 {
 		if took <= time.Second {
@@ -229,8 +230,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestCostIsAnUpperBound decodes the densest files that the scan lets through:
-// the budget must really cover what protobuf allocates for them.
+// TestCostIsAnUpperBound decodes files that just pass scan, with as many small messages as
+// possible. The limit must cover the memory that protobuf allocates for them.
 func TestCostIsAnUpperBound(t *testing.T) {
 	rep := func(b []byte, n int) []byte { return bytes.Repeat(b, n) }
 	for name, unit := range map[string][]byte{
@@ -275,7 +276,8 @@ func TestCostIsAnUpperBound(t *testing.T) {
 	}
 }
 
-// TestMutatedModels flips, cuts, repeats and splices the bytes of good models.
+// TestMutatedModels decodes and imports valid models in which bits are flipped and bytes
+// are changed, cut off, repeated, removed or inserted.
 func TestMutatedModels(t *testing.T) {
 	n := longtest.Count(20_000, 80_000, 1_000_000)
 	small := encode(t, tiny())
@@ -348,7 +350,7 @@ func TestMutatedModels(t *testing.T) {
 	t.Logf("%d of %d mutants decode, %d import; the slowest took %v", passed, n, imported, worst)
 }
 
-// TestHostileExternalData opens what a model must not be able to open.
+// TestHostileExternalData: a model cannot read files that it must not read as external data.
 func TestHostileExternalData(t *testing.T) {
 	path := t.TempDir()
 	inside := filepath.Join(path, "model")
@@ -442,7 +444,7 @@ func TestHostileExternalData(t *testing.T) {
 	}
 }
 
-// shrinking gives files whose data ends before their size.
+// shrinking opens files whose data ends before the size that Stat reports.
 type shrinking struct{ Files }
 
 func (s shrinking) Open(name string) (File, error) {

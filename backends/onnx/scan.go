@@ -12,19 +12,20 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// Limits of what a file may ask of the decoder. They are far beyond any network
-// (Inception-ResNet v2 has about 900 nodes in 5 levels of messages) and keep a
-// hostile file from costing more than a small multiple of its own size: a valid
-// 10 MB message of empty sub-messages decodes to 1.3 GB without them.
+// Limits on decoding a file. They are far above the needs of any network (Inception-ResNet
+// v2 has about 900 nodes and 5 levels of messages). They limit the memory that decoding a
+// hostile file takes: without them, a valid message of 10 MB that consists of empty
+// messages would take 1.3 GB.
 const (
-	maxDepth   = 64
-	maxNodes   = 100_000 // in all graphs and functions together; initializers likewise
-	costBase   = 128 << 20
-	costFactor = 4 // bytes of memory that a byte of the file may cost besides costBase
+	maxDepth   = 64        // levels of nested messages
+	maxNodes   = 100_000   // nodes in all graphs and functions; also the limit for tensors
+	costBase   = 128 << 20 // bytes of memory that decoding any file may take
+	costFactor = 4         // further bytes of memory for each byte of the file
 )
 
-// scan walks the wire form of a ModelProto without building anything and reports
-// the first thing that breaks a limit. Only bytes that pass are decoded.
+// scan parses the encoding of a ModelProto without building the message. It returns an
+// error at the first place that exceeds a limit. Bytes must pass scan before they are
+// decoded.
 func scan(b []byte) error {
 	s := scanner{budget: costBase + costFactor*int64(len(b))}
 	return s.message(b, modelLayout, 1)
@@ -34,21 +35,21 @@ type scanner struct {
 	budget int64
 	nodes  int
 	inits  int
-	path   []string // fields from the root, for errors
+	path   []string // names of the fields from the model to the current one, for errors
 }
 
-// messageLayout is a message type as the scanner sees it.
+// messageLayout is what the scanner needs to know about a message type.
 type messageLayout struct {
 	name   protoreflect.FullName
-	fields [32]fieldLayout // ONNX's field numbers are below 32
-	cost   int64           // memory of the decoded struct, before its fields
+	fields [32]fieldLayout // by field number; ONNX's numbers are below 32
+	cost   int64           // bytes of the decoded struct, without what its fields refer to
 }
 
 type fieldLayout struct {
 	name    string
 	kind    protoreflect.Kind
 	list    bool
-	elem    int64 // memory of one element of a numeric field
+	elem    int64 // bytes of an element of a numeric field; 0 for other fields
 	wire    protowire.Type
 	message *messageLayout
 }
@@ -61,9 +62,9 @@ func layoutOf(d protoreflect.MessageDescriptor, seen map[protoreflect.FullName]*
 	}
 	l := &messageLayout{name: d.FullName()}
 	seen[d.FullName()] = l
-	// A struct holds the message's state (about 32 bytes) and 8 to 24 bytes a
-	// field; the allocator rounds up and its list holds a pointer, with room to
-	// grow.
+	// An upper bound: a struct has the message's state (about 32 bytes) and 8 to 24 bytes
+	// for each field. The allocator rounds up, and a list of messages has a pointer to it
+	// and spare capacity.
 	l.cost = 64
 	for i := range d.Fields().Len() {
 		f := d.Fields().Get(i)
@@ -145,7 +146,8 @@ func (s *scanner) message(b []byte, l *messageLayout, depth int) error {
 			f = &l.fields[num]
 		}
 		if f == nil || typ != f.wire && (typ != protowire.BytesType || f.elem == 0) {
-			// Kept as unknown bytes, in a slice that grows by doubling.
+			// The decoder keeps the field as unknown bytes, in a slice that grows by
+			// doubling.
 			if err := s.spend(3 * int64(len(field))); err != nil {
 				return err
 			}
@@ -164,7 +166,7 @@ func (s *scanner) field(f *fieldLayout, typ protowire.Type, value []byte, depth 
 	if typ != protowire.BytesType { // one number
 		return s.spend(3 * f.elem)
 	}
-	value, _ = protowire.ConsumeBytes(value) // ConsumeFieldValue has seen that it is whole
+	value, _ = protowire.ConsumeBytes(value) // no error: ConsumeFieldValue has checked it
 	switch {
 	case f.message != nil:
 		return s.message(value, f.message, depth+1)

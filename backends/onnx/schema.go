@@ -9,7 +9,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// Opsets of ai.onnx that Verify knows, and that Emit writes from 17 on.
+// The oldest and the newest opset of ai.onnx that schemas covers.
 const (
 	minOpset = 13
 	maxOpset = 25
@@ -19,8 +19,9 @@ const (
 // converted to it first.
 const OldestChecked = minOpset
 
-// MinIR is the IR version with which each opset came out (onnx's table of
-// versions); a reader of that IR may not know a newer opset.
+// MinIR returns the IR version that was released together with an opset (ONNX
+// docs/Versioning.md). A model must have at least this IR version, because readers of an
+// older IR may not know the opset.
 func MinIR(opset int64) int64 {
 	switch {
 	case opset >= 25:
@@ -39,21 +40,20 @@ func MinIR(opset int64) int64 {
 	return 7
 }
 
-// schema is what the standard says of an operator's form from one opset on, until
-// the next row of the same operator. Types are left to the inference.
+// schema describes an operator from opset since on, until the next schema of the same
+// operator. It does not describe the types of operands; infer checks them.
 type schema struct {
 	since         int64
-	inMin, inMax  int
-	outMin, outMx int
-	attrs         string // name:TYPE, ! for required
-	infer         func(*node) ([]value, error)
+	inMin, inMax  int                          // number of inputs
+	outMin, outMx int                          // number of outputs
+	attrs         string                       // name:TYPE, separated by blanks; TYPE! if required
+	infer         func(*node) ([]value, error) // infers the outputs and checks the inputs
 }
 
 const many = math.MaxInt32
 
-// schemas lists the operators that incc writes and their near relatives, from
-// opset 13 to 25 (onnx, docs/Changelog.md). A test holds the table against the
-// onnx packages that it finds.
+// schemas lists the operators that incc writes and similar ones, for opsets 13 to 25 (ONNX
+// docs/Changelog.md). A test compares the table with the Python package onnx.
 var schemas = map[string][]schema{
 	"Conv":               {{11, 2, 3, 1, 1, "auto_pad:STRING dilations:INTS group:INT kernel_shape:INTS pads:INTS strides:INTS", inferConv}},
 	"Gemm":               {{13, 2, 3, 1, 1, "alpha:FLOAT beta:FLOAT transA:INT transB:INT", inferGemm}},
@@ -114,7 +114,7 @@ var schemas = map[string][]schema{
 		"value_string:STRING value_strings:STRINGS", inferConstant}},
 }
 
-// schemaOf returns the row of an operator that is in force at an opset.
+// schemaOf returns the schema of an operator at an opset, and false if there is none.
 func schemaOf(op string, opset int64) (schema, bool) {
 	var found schema
 	ok := false
@@ -126,7 +126,8 @@ func schemaOf(op string, opset int64) (schema, bool) {
 	return found, ok
 }
 
-// check holds a node against the operator's form.
+// check returns the problems with a node's number of inputs and outputs and its
+// attributes.
 func (s schema) check(n *onnxpb.NodeProto) []string {
 	var problems []string
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
@@ -188,8 +189,8 @@ func (s schema) check(n *onnxpb.NodeProto) []string {
 	return problems
 }
 
-// usedFields names the types of the fields of an attribute that hold something;
-// zero numbers and empty strings cannot be told from nothing.
+// usedFields returns the types of the fields of an attribute that have a value. A field
+// with 0 or an empty string looks the same as one without a value.
 func usedFields(a *onnxpb.AttributeProto) []string {
 	var u []string
 	add := func(used bool, typ onnxpb.AttributeProto_AttributeType) {

@@ -8,8 +8,8 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// DecodeTensor reads a TensorProto of its own, as the test data of ONNX has them
-// (input_0.pb): its shape and values. FLOAT and INT64 are read.
+// DecodeTensor decodes a file that contains one TensorProto, such as input_0.pb in the test
+// data of ONNX. The tensor must be FLOAT or INT64 and must not have external data.
 func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
 	t := &onnxpb.TensorProto{}
 	if err := proto.Unmarshal(b, t); err != nil {

@@ -7,14 +7,14 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// oldestImport is the oldest opset that Import reads: before it broadcasting was
-// an attribute.
+// oldestImport is the oldest opset that Import supports. Before it, broadcasting was an
+// attribute.
 const oldestImport = 7
 
-// upgrade returns a model of an opset from 7 to 12 in the form of opset 13, where
-// axes, bounds and the like are inputs and not attributes; any other model as it
-// is. The model itself does not change. What a softmax means changed as well,
-// which its form does not show: the importer sees to that.
+// upgrade converts a model of opset 7 to 12 to opset 13, in which axes, bounds and similar
+// parameters are inputs instead of attributes. It returns a new model and true. It returns
+// a model of opset 13 or newer unchanged, and false. The meaning of Softmax also changed in
+// opset 13, but its form did not; the importer handles that (importer.old).
 func upgrade(m *Model) (up *Model, old bool, err error) {
 	if m.Proto.GetGraph() == nil {
 		return m, false, nil
@@ -59,8 +59,8 @@ type upgrader struct {
 	names map[string]bool
 }
 
-// attributesToInputs says for each operator which attributes of old opsets became
-// which inputs, in the order of the inputs.
+// attributesToInputs lists, for each operator, the attributes of old opsets that became
+// inputs, in the order of the inputs.
 var attributesToInputs = map[string][]struct {
 	attr  string
 	input int

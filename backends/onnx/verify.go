@@ -9,25 +9,27 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Problem is something wrong in a model.
+// Problem is a defect of a model.
 type Problem struct {
-	Where string // node "3a/conv_1x1", initializer "w", output "probs", model
+	Where string // such as: node "3a/conv_1x1", initializer "w", output "probs", model
 	Msg   string
 }
 
 func (p Problem) String() string { return p.Where + ": " + p.Msg }
 
-// Verify holds a model against the ONNX standard and reports everything that is
-// wrong, nil for a sound one. It checks what runtimes and checkers let pass: that
-// values are defined once, before they are read; that every operator exists at
-// the model's opset with the attributes it is given; that the data of an
-// initializer has exactly the length of its shape; that shapes fit along the
-// whole graph, and that every declared shape is the one that comes out; that
-// names are unique; that nothing is declared for values that do not exist.
+// Verify checks a model against the ONNX standard and returns all defects, nil if there are
+// none. It checks that
 //
-// It knows the operators that incc writes. Others are reported as unknown, and their
-// outputs may have any type. A model of opset 7 to 12 is checked in
-// the form of opset 13, into which Import brings it.
+//   - every value is defined once, before it is used,
+//   - every operator exists in the model's opset, with the attributes that the node has,
+//   - the data of an initializer has exactly the length that its shape needs,
+//   - the shapes of operands fit, and every declared shape is the inferred one,
+//   - names are unique,
+//   - every declared value exists.
+//
+// It knows the operators that incc writes and similar ones (schemas). It reports other
+// operators as unknown and makes no assumption about their outputs. It converts a model of
+// opset 7 to 12 to opset 13 before it checks it.
 func Verify(m *Model) []Problem {
 	up, _, err := upgrade(m)
 	if err != nil {
@@ -36,7 +38,7 @@ func Verify(m *Model) []Problem {
 	return newVerifier(up).problems
 }
 
-// newVerifier verifies a model and keeps the types of its values.
+// newVerifier verifies a model and returns the problems and the types of all values.
 func newVerifier(m *Model) *verifier {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}}
 	v.model()
@@ -46,8 +48,9 @@ func newVerifier(m *Model) *verifier {
 	return v
 }
 
-// Undeclared returns the values of the main graph that nodes compute and that
-// have no complete shape in value_info or among the outputs. Emit leaves none.
+// Undeclared returns the names of the values that nodes of the main graph compute and that
+// have no complete shape in value_info or among the outputs. In models that Emit writes
+// there are none.
 func Undeclared(m *onnxpb.ModelProto) []string {
 	declared := map[string]bool{}
 	for _, v := range slices.Concat(m.GetGraph().GetValueInfo(), m.GetGraph().GetOutput()) {
@@ -68,8 +71,8 @@ func Undeclared(m *onnxpb.ModelProto) []string {
 type verifier struct {
 	m        *Model
 	opset    int64
-	values   map[string]value  // what is known of each value defined so far
-	nodeOf   map[string]string // the node that computes each value of the graph, also later ones
+	values   map[string]value  // what is known about each value that has been defined so far
+	nodeOf   map[string]string // the node that computes each value, for all nodes of the graph
 	problems []Problem
 }
 
@@ -143,8 +146,8 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 		if x.elem == onnxpb.TensorProto_UNDEFINED || !x.ranked() {
 			v.bad(where, "has no element type or no shape")
 		}
-		// An initializer of the same name is the input's default (IR 4 and
-		// later); it must have its type.
+		// An initializer with the same name is the default of the input (since IR 4); it
+		// must have the same type.
 		if w, ok := v.values[in.Name]; ok {
 			if w.elem != x.elem || !fit(w.shape, x.shape) {
 				v.bad(where, "is declared %v %s, its initializer is %v %s", x.elem, shapeString(x.shape), w.elem, shapeString(w.shape))
@@ -186,7 +189,8 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 		}
 	}
 	slices.SortStableFunc(v.problems, func(a, b Problem) int {
-		// The order of a map must not show: value_info problems go last, by name.
+		// Problems of value_info were found in the random order of a map: put them last,
+		// sorted by name.
 		ai, bi := strings.HasPrefix(a.Where, "value_info"), strings.HasPrefix(b.Where, "value_info")
 		switch {
 		case ai && bi:
@@ -275,7 +279,7 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 		return err.Error()
 	}
 	if bits > 0 && bits < 8 {
-		// Elements below a byte are packed; the last integer may hold fewer.
+		// Elements smaller than a byte are packed; the last integer may have unused bits.
 		if have >= n && have-n < 8/bits {
 			return ""
 		}
@@ -286,7 +290,7 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 	return ""
 }
 
-// declarations reads what value_info and the outputs say of values.
+// declarations returns the types that value_info and the outputs declare, by name.
 func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
 	d := map[string]value{}
 	add := func(kind string, vi *onnxpb.ValueInfoProto) {
@@ -296,7 +300,7 @@ func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
 			if old.elem != x.elem || !slices.Equal(old.shape, x.shape) {
 				v.bad(where, "is declared twice, %s and %s", shapeString(old.shape), shapeString(x.shape))
 			} else if kind == "output" && slices.ContainsFunc(g.ValueInfo, func(y *onnxpb.ValueInfoProto) bool { return y.Name == vi.Name }) {
-				return // said in both places, alike
+				return // declared in both places with the same type
 			} else {
 				v.bad(where, "is declared twice")
 			}
@@ -319,7 +323,7 @@ func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
 	return d
 }
 
-// compatible reports whether a declared shape may stand for a computed one.
+// compatible reports whether a declared shape does not contradict an inferred one.
 func compatible(have, declared []axis) bool {
 	return have == nil || declared == nil || fit(have, declared)
 }
@@ -395,7 +399,8 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 	}
 }
 
-// refine fills what inference left open from a declaration.
+// refine returns x, where unknown parts of the type are replaced by those of the
+// declaration d.
 func refine(x, d value) value {
 	if x.elem == onnxpb.TensorProto_UNDEFINED {
 		x.elem = d.elem

@@ -36,8 +36,8 @@ func TestVerifyAcceptsASoundModel(t *testing.T) {
 	}
 }
 
-// TestVerifyFindsDefects damages a sound model in one place at a time. The first
-// ten are those that ONNX Runtime or the onnx package's checker let pass.
+// TestVerifyFindsDefects damages a valid model in one place at a time. ONNX Runtime or the
+// checker of the Python package onnx accepts the first ten.
 func TestVerifyFindsDefects(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -138,7 +138,7 @@ func TestVerifyFindsDefects(t *testing.T) {
 	}
 }
 
-// TestShapeInference runs one operator at a time on declared shapes.
+// TestShapeInference infers the outputs of one operator at a time from declared shapes.
 func TestShapeInference(t *testing.T) {
 	ints := func(name string, v ...int64) *onnxpb.AttributeProto {
 		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS, Ints: v}
@@ -147,7 +147,7 @@ func TestShapeInference(t *testing.T) {
 		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_STRING, S: []byte(v)}
 	}
 	type attrs = []*onnxpb.AttributeProto
-	// Inputs are shapes, or lists of integers in brackets: constants.
+	// Inputs are shapes, or constant lists of integers in brackets.
 	for _, c := range []struct {
 		op    string
 		opset int64
@@ -259,8 +259,7 @@ func TestShapeInference(t *testing.T) {
 	}
 }
 
-// testInfo declares a FLOAT value of a shape like Nx3x8x8, scalar, or ? for one
-// that is not compared.
+// testInfo declares a FLOAT value. shape is a shape such as Nx3x8x8, scalar, or ? for none.
 func testInfo(name, shape string) *onnxpb.ValueInfoProto {
 	tt := &onnxpb.TypeProto_Tensor{ElemType: int32(onnxpb.TensorProto_FLOAT)}
 	if shape != "?" {
@@ -281,8 +280,8 @@ func testInfo(name, shape string) *onnxpb.ValueInfoProto {
 	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: tt}}}
 }
 
-// TestSchemasAgainstOnnx holds the table against the onnx package of Python, as
-// far as the opsets that it knows go.
+// TestSchemasAgainstOnnx compares schemas with the Python package onnx, for the opsets that
+// the installed version knows.
 func TestSchemasAgainstOnnx(t *testing.T) {
 	python := onnxPython(t)
 	var rows []string
@@ -332,7 +331,7 @@ func onnxPython(t *testing.T) string {
 	return python
 }
 
-// A model of an old opset is checked in the form of opset 13, with the same rules.
+// A model of an old opset is converted to opset 13 and checked with the same rules.
 func TestVerifyOldOpsets(t *testing.T) {
 	model := func(opset int64) *Model {
 		m := tiny()

@@ -19,28 +19,28 @@ import (
 	"github.com/incc-lang/incc/codegen/plan"
 )
 
-// Backend runs models of onnx-go on the executor of package cpu: make one with
-// NewBackend, give it to onnx-go's NewModel, decode, set the inputs, Run.
+// Backend runs models of onnx-go on the executor of package cpu. To use it, make one with
+// NewBackend, pass it to onnx-go's NewModel, decode a model, set the inputs and call Run.
 //
-// The first Run compiles the network for the shapes of its inputs, and so does
-// the first one after a shape has changed. Inputs of INT64 (the shape of a
-// Reshape) are compiled in, and inputs that the executor can only take as weights
-// (the filters of a Conv) as well: a Run after their values have changed
-// compiles again.
+// The first Run compiles the network for the shapes of its inputs. INT64 inputs (such as
+// the shape of a Reshape) become constants of the compiled network, and so do inputs that
+// the executor can only use as weights (such as the filters of a Conv). A later Run
+// compiles again if the shape of an input or the value of such a constant has changed.
 //
-// Results are new tensors after every Run. A Backend serves one model and one
-// goroutine.
+// Every Run makes new tensors for its results. A Backend is for one model and must be used
+// by one goroutine at a time.
 type Backend struct {
-	// Opset of the model. onnx-go does not pass it on, and 0 does without: the form
-	// of the operators tells as much as is needed, except for a Softmax over other
-	// axes than the last, which meant something else before opset 13. Such a model
-	// is refused until Opset says which it is. Load fills it in.
+	// Opset is the opset of the model, or 0 if it is not known, because onnx-go does not
+	// pass it to backends. The form of the operators shows what is needed, with one
+	// exception: a Softmax over other axes than the last had another meaning before
+	// opset 13. Run returns an error for a model with such a Softmax if Opset is 0. Load
+	// sets Opset.
 	Opset int64
-	// Options of the executor; Batch is set by Run.
+	// Options are the options of the executor. Run sets Batch.
 	Options cpu.Options
 
 	*recorder
-	outputs []*value // asked for beside what no operation reads
+	outputs []*value // outputs besides those that no operation reads
 	program *program
 	ran     bool
 	err     error
@@ -48,18 +48,18 @@ type Backend struct {
 
 var _ backend.ComputationBackend = (*Backend)(nil)
 
-// NewBackend returns an empty backend, which onnx-go's decoder fills.
+// NewBackend returns an empty backend for onnx-go's decoder.
 //
-// The decoder panics on malformed files, and some files end the program: give it
-// only bytes that you trust or that onnx.Decode has passed, or use Load.
+// The decoder panics on some malformed files and ends the program on others. Use it only
+// for bytes that you trust or that onnx.Decode has accepted, or use Load.
 func NewBackend() *Backend {
 	b := &Backend{recorder: newRecorder()}
 	b.recorder.backend = b
 	return b
 }
 
-// Load decodes a model from untrusted bytes: they pass onnx.Decode before onnx-go
-// sees them. The backend is the one behind the model and knows its opset.
+// Load decodes a model from untrusted bytes, which it checks with onnx.Decode before it
+// passes them to onnx-go. It returns the model and its backend, whose Opset is set.
 func Load(data []byte) (model *onnxgo.Model, b *Backend, err error) {
 	m, err := safe(data)
 	if err != nil {
@@ -91,8 +91,8 @@ func newRecorder() *recorder {
 	return &recorder{WeightedDirectedGraph: simple.NewWeightedDirectedGraph(0, math.Inf(1)), operands: map[int64][]*value{}}
 }
 
-// ApplyOperation records an operation. It returns onnx-go's ErrNotImplemented for
-// one that incc does not know.
+// ApplyOperation records an operation. It returns onnx-go's ErrNotImplemented for an
+// operator that incc does not support.
 func (b *Backend) ApplyOperation(o onnxgo.Operation, ns ...graph.Node) error {
 	if !onnx.Importable(o.Name) {
 		return &onnxgo.ErrNotImplemented{Operator: o.Name, Message: "incc has no such op"}
@@ -104,7 +104,7 @@ func (b *Backend) ApplyOperation(o onnxgo.Operation, ns ...graph.Node) error {
 	return b.recorder.ApplyOperation(o, ns...)
 }
 
-// want makes a value an output; it reports whether it was none.
+// want makes a value an output. It returns false if it already was one.
 func (b *Backend) want(v *value) bool {
 	if slices.Contains(b.outputs, v) {
 		return false
@@ -113,16 +113,16 @@ func (b *Backend) want(v *value) bool {
 	return true
 }
 
-// changed is told of every SetTensor.
+// changed is called after every SetTensor of a decoded model.
 func (b *Backend) changed(v *value) {
 	if b.program != nil && !slices.Contains(b.program.all, v) {
 		b.program = nil // a weight of the model
 	}
 }
 
-// result is the tensor of a value that operations compute. onnx-go does not say
-// which values are outputs, so one that others read is computed when it is first
-// asked for.
+// result returns the tensor of a value that an operation computes. onnx-go does not tell a
+// backend which values are outputs, so a value that other operations read becomes an output
+// when it is first requested; result then runs the model again.
 func (b *Backend) result(v *value) tensor.Tensor {
 	if v.result == nil && b.ran && b.err == nil && b.want(v) {
 		b.program = nil
@@ -136,8 +136,8 @@ func (b *Backend) result(v *value) tensor.Tensor {
 	return v.result
 }
 
-// Run computes the outputs. An error is onnx-go's ErrNotImplemented where the
-// model is sound and incc cannot run it.
+// Run computes the outputs. It returns onnx-go's ErrNotImplemented if the model is valid but
+// incc cannot run it.
 func (b *Backend) Run() error {
 	b.ran, b.err = true, nil
 	for _, v := range b.values {
@@ -158,7 +158,8 @@ func (b *Backend) Run() error {
 	return b.program.run()
 }
 
-// notImplemented makes an error onnx-go's where something is missing here.
+// notImplemented converts an error about something that incc does not support to onnx-go's
+// ErrNotImplemented. It returns other errors unchanged.
 func notImplemented(nodes []Node, err error) error {
 	if !errors.Is(err, onnx.ErrUnsupported) && !errors.Is(err, plan.ErrUnsupported) && !errors.Is(err, form.ErrNone) {
 		return err
@@ -174,9 +175,9 @@ func notImplemented(nodes []Node, err error) error {
 	return &onnxgo.ErrNotImplemented{Operator: op, Message: strings.ReplaceAll(err.Error(), "\n", "; ")}
 }
 
-// inputs returns what the caller has to set. onnx-go adds the values of a model
-// in this order: inputs, declared values and outputs, initializers, others; it
-// sets the tensor of an initializer that is listed among the inputs twice.
+// inputs returns the inputs of the model, which the caller must set. onnx-go adds the values
+// of a model in this order: inputs, declared values and outputs, initializers, others. It
+// sets the tensor of an initializer twice if that is listed among the inputs, too.
 func (b *Backend) inputs() ([]*value, error) {
 	if len(b.nodes) == 0 {
 		return nil, errors.New("the backend holds no model: decode one with onnx.NewModel(backend).UnmarshalBinary")

@@ -24,7 +24,7 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// What a user of onnx-go writes; only the backend is another.
+// This is what a program with onnx-go looks like; only the backend is different.
 func ExampleNewBackend() {
 	data := lenet() // a model.onnx, of a source that is trusted
 
@@ -72,8 +72,8 @@ func decoded(t testing.TB, data []byte) (*onnxgo.Model, *Backend) {
 	return m, b
 }
 
-// TestEverySpec runs the model of every spec, with a symbolic batch and a fixed
-// one, through onnx-go and holds the small ones against the reference.
+// TestEverySpec runs the model of every spec through onnx-go, with a symbolic and with a
+// fixed batch. It compares the results of small networks with the reference interpreter.
 func TestEverySpec(t *testing.T) {
 	long := longtest.Enabled()
 	ran := 0
@@ -122,12 +122,13 @@ func TestEverySpec(t *testing.T) {
 	t.Logf("%d models ran", ran)
 }
 
-// TestRunAgain changes shapes, values and what is asked for between runs.
+// TestRunAgain changes the shapes and values of inputs, and the requested outputs, between
+// runs.
 func TestRunAgain(t *testing.T) {
 	g := module(t)
 	m, b := decoded(t, emit(t, onnx.Backend{Seed: 3}, g))
 	inner := g.Nodes[0].Out[0]
-	g.Outputs = append(g.Outputs, inner) // for the reference alone
+	g.Outputs = append(g.Outputs, inner) // only for the reference interpreter
 	for i, n := range []int{2, 2, 3} {
 		x := tensor.Make[float32](g.Inputs[0].Type.Shape.Bind(n))
 		for j := range x.Data {
@@ -145,7 +146,7 @@ func TestRunAgain(t *testing.T) {
 		if d, ok := onnxtest.Close(tensor.Widen(tensor.Of(out[0].Data().([]float32), w.Shape...)), w); !ok {
 			t.Errorf("run %d: differs by %.2g", i, d)
 		}
-		// A value that others read is computed when it is asked for.
+		// A value that other operations read is computed when it is requested.
 		v, ok := m.GetNodeByName(inner.Name)
 		if !ok {
 			t.Fatalf("no value %s", inner.Name)
@@ -161,7 +162,7 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
-// TestBackendErrors is what a user gets wrong, and no panic.
+// TestBackendErrors: mistakes of a user give errors and no panic.
 func TestBackendErrors(t *testing.T) {
 	want := func(err error, text string) {
 		t.Helper()
@@ -197,8 +198,8 @@ func TestBackendErrors(t *testing.T) {
 	}
 }
 
-// BenchmarkBackends runs the same models in onnx-go on both backends, in turns,
-// and reports the shortest run of each. GoogLeNet is more than gorgonnx can do.
+// BenchmarkBackends runs the same models in onnx-go on both backends, in turns, and reports
+// the shortest run of each. gorgonnx cannot run GoogLeNet.
 func BenchmarkBackends(b *testing.B) {
 	for _, name := range []string{"mnist/lenet", "mnist/nin", "mnist/inception_v1", "googlenet"} {
 		b.Run(name, func(b *testing.B) {
@@ -244,8 +245,8 @@ func BenchmarkBackends(b *testing.B) {
 	}
 }
 
-// Every opset that incc writes runs, and computes what the reference interpreter
-// does.
+// Models of every opset that incc writes run, with the results of the reference
+// interpreter.
 func TestBackendOpsets(t *testing.T) {
 	g := spectest.Load(t, "mnist/lenet")
 	x := ir.Draw("x", ir.Shape{1, 1, 28, 28}, ir.Init{Kind: ir.InitUniform, A: 1}, 1)

@@ -12,13 +12,13 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// gorgonnxOps are the operators that gorgonnx has and computes rightly within
-// what Runnable asks for.
+// gorgonnxOps lists the operators that gorgonnx computes correctly under the conditions
+// that Runnable checks.
 var gorgonnxOps = map[string]bool{"Conv": true, "Gemm": true, "Relu": true, "Sigmoid": true, "Tanh": true, "MaxPool": true, "Concat": true, "Add": true,
 	"Mul": true, "Softmax": true, "Flatten": true, "GlobalAveragePool": true}
 
-// Runnable tells why gorgonnx cannot run a model, or would run it wrongly without
-// saying so; nil if it can.
+// Runnable returns an error if gorgonnx cannot run a model, or would compute wrong numbers
+// without an error.
 func Runnable(m *onnxpb.ModelProto) error {
 	rank := map[string]int{}
 	square := map[string]bool{} // weights whose kernel is square
@@ -45,7 +45,7 @@ func Runnable(m *onnxpb.ModelProto) error {
 		for _, a := range n.Attribute {
 			switch a.Name {
 			case "pads":
-				// It reads the four numbers in another order.
+				// gorgonnx reads the four numbers in another order.
 				if slices.Max(a.Ints) != slices.Min(a.Ints) {
 					return refuse("padding %v, and gorgonnx takes it for another", a.Ints)
 				}
@@ -79,8 +79,9 @@ func Runnable(m *onnxpb.ModelProto) error {
 	return nil
 }
 
-// Run executes a model on inputs in order with gorgonnx and returns the outputs.
-// Call it in a process that may end: some of gorgonnx's failures cannot be caught.
+// Run executes a model with gorgonnx and returns the outputs. inputs are in the order of the
+// model's inputs. Some failures of gorgonnx cannot be caught and end the process, so run it
+// in a child process.
 func Run(b []byte, inputs []*tensor.Dense) (outs []*tensor.Dense, err error) {
 	m, err := onnx.Decode(b)
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// request and reply pass between the test and its child, which is the test's own
-// program with this variable set.
+// The test sends a request to a child process and receives a reply. The child is the test
+// program itself, started with this environment variable.
 const childEnv = "INCC_GORGONNX_CHILD"
 
 type request struct {
@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// inChild runs a model of one input with gorgonnx in a process of its own.
+// inChild runs a model with one input with gorgonnx in a child process.
 func inChild(t testing.TB, model []byte, x *tensor.F32) (*reply, error) {
 	t.Helper()
 	self, err := os.Executable()
@@ -102,9 +102,9 @@ func emit(t testing.TB, b onnx.Backend, g *ir.Graph) []byte {
 	return w.Bytes()
 }
 
-// TestModelsReadBack decodes the model of every spec with onnx-go's decoder and
-// demands the same graph. Its decoder takes a second for every 100 MB of weights, so the
-// largest are left to INCC_LONG=1.
+// TestModelsReadBack decodes the model of every spec with onnx-go's decoder; the result must
+// be the same graph. The decoder takes a second for every 100 MB of weights, so the largest
+// specs run only with INCC_LONG=1.
 func TestModelsReadBack(t *testing.T) {
 	read := 0
 	for _, name := range specs.Names() {
@@ -138,7 +138,7 @@ func TestModelsReadBack(t *testing.T) {
 	t.Logf("%d of %d specs", read, len(specs.Names()))
 }
 
-// TestDiffSeesDifferences changes what was read in one place at a time.
+// TestDiffSeesDifferences changes one part of a graph at a time; Diff must report it.
 func TestDiffSeesDifferences(t *testing.T) {
 	model := emit(t, onnx.Backend{Batch: 1}, spectest.Load(t, "lenet5"))
 	m, err := onnx.Decode(model)
@@ -222,7 +222,7 @@ func TestGorgonnxComputesTheSame(t *testing.T) {
 	}
 }
 
-// module is a narrow Inception module of what gorgonnx can do.
+// module returns a narrow Inception module of ops that gorgonnx can run.
 func module(t testing.TB) *ir.Graph {
 	t.Helper()
 	b := ir.NewBuilder("module")
@@ -250,7 +250,8 @@ func module(t testing.TB) *ir.Graph {
 	return b.Graph()
 }
 
-// TestRunnableRefuses is what gorgonnx would compute wrongly without saying so.
+// TestRunnableRefuses: Runnable returns errors for models that gorgonnx would compute
+// wrongly without an error.
 func TestRunnableRefuses(t *testing.T) {
 	one := ir.HW{1, 1}
 	x := ir.Float(ir.Batch, 4, 8, 8)
@@ -288,7 +289,8 @@ func TestRunnableRefuses(t *testing.T) {
 	}
 }
 
-// TestHostileBytesStopBeforeOnnxGo gives Read what makes onnx-go panic or die.
+// TestHostileBytesStopBeforeOnnxGo passes bytes to Read and Run that would make onnx-go
+// panic or end the program; they must return errors.
 func TestHostileBytesStopBeforeOnnxGo(t *testing.T) {
 	for _, b := range [][]byte{nil, {0x08}, bytes.Repeat([]byte{0x3a, 0}, 5<<20), bytes.Repeat([]byte{0xff}, 100)} {
 		if _, err := Read(b); err == nil {

@@ -17,23 +17,24 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-// program is a model compiled for certain inputs.
+// program is a model that has been compiled for certain shapes and constants.
 type program struct {
-	all     []*value // inputs of the model
-	shapes  [][]int  // of all
-	baked   []any    // of all: the data that was compiled in, nil for what is read at a run
+	all     []*value // the inputs of the model
+	shapes  [][]int  // the shapes of all
+	baked   []any    // for each of all: its elements if it was compiled in as a constant, else nil
 	session *cpu.Session
-	in      []*value // what the session reads
+	in      []*value // the inputs that the session reads
 	out     []output
 }
 
-// output is where a result comes from: the session, an input, or the compiler.
+// output is an output of a program. Its result is an output of the session, an input of the
+// model, or data that the compiler computed.
 type output struct {
 	v     *value
 	shape []int
-	index int // of the session's outputs, -1 for the others
-	input *value
-	data  []float32
+	index int       // the number of the session's output, -1 for the other cases
+	input *value    // the input, or nil
+	data  []float32 // the computed data, or nil
 }
 
 // fits reports whether the program can still be used: the inputs have the shapes, and
@@ -100,8 +101,8 @@ func (p *program) run() error {
 	return nil
 }
 
-// elements returns the elements of a value in order: []float32, []int64, or what
-// its type is.
+// elements returns the elements of a value in row-major order, as []float32 or []int64. It
+// returns an error for other types and for tensors that are not contiguous.
 func elements(v *value) (any, error) {
 	d, ok := v.t.(*tensor.Dense)
 	if !ok {
@@ -138,14 +139,16 @@ func (v *value) title() string {
 	return fmt.Sprintf("%q", v.name)
 }
 
-// unsupported is an error of something that incc cannot do.
+// unsupported makes an error about something that incc does not support; it wraps
+// form.ErrNone.
 func unsupported(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, form.ErrNone)...)
 }
 
-// compile makes a program for the inputs as they are. What it tries in turn:
-// inputs of floats as inputs; all but the first compiled in. And for both, the
-// first axis as the batch; the whole as a single image.
+// compile makes a program for the current shapes of the inputs. First it tries to keep all
+// float inputs as inputs; if that is not supported, it compiles in all but the first. In
+// both cases it tries the first axis as the batch, and then the whole input as one image
+// (package form).
 func (b *Backend) compile(inputs []*value) (*program, error) {
 	var first error
 	floats := 0
@@ -188,7 +191,7 @@ func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
 		}
 		data[i], p.shapes[i] = x, slices.Clone([]int(v.t.Shape()))
 		if bake[i] {
-			// The caller may write into its tensors.
+			// Copy the elements, because the caller may change its tensors.
 			switch x := x.(type) {
 			case []float32:
 				data[i] = slices.Clone(x)
@@ -241,7 +244,7 @@ func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
 	return nil, first
 }
 
-// link compiles a graph and says where each output comes from.
+// link optimizes and compiles a graph and sets session and out.
 func (p *program) link(g *ir.Graph, batch int, outs []*value, shapes [][]int, opt cpu.Options) error {
 	if _, err := passes.Run(g, passes.Level(passes.MaxLevel), passes.Options{}); err != nil {
 		return err
@@ -283,8 +286,8 @@ func (p *program) link(g *ir.Graph, batch int, outs []*value, shapes [][]int, op
 	return nil
 }
 
-// model writes what was recorded as a message, and returns its outputs. Inputs
-// that are compiled in become initializers.
+// model converts the recorded operations to an ONNX model and returns it with its outputs.
+// The inputs for which bake is set become initializers with the elements in data.
 func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, []*value, error) {
 	g := &onnxpb.GraphProto{Name: "onnx-go"}
 	m := &onnx.Model{Proto: &onnxpb.ModelProto{Graph: g}, Weights: map[string][]float32{}}
@@ -329,7 +332,7 @@ func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, 
 		x := &onnxpb.NodeProto{OpType: n.Op}
 		for _, v := range n.in {
 			if v.t == nil && !v.computed && v.name != "" {
-				continue // onnx-go's own, for operations without operands
+				continue // onnx-go makes such a value for operations without operands
 			}
 			if v.t != nil && !v.computed && !isInput[v] && !read[v] {
 				d, err := elements(v)
@@ -368,8 +371,8 @@ func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, 
 	return m, outs, err
 }
 
-// opset is the version of the model, or one at which operators have the form
-// that these have.
+// opset returns Opset or, if that is 0, an opset in which the operators have the form of
+// the given nodes.
 func (b *Backend) opset(nodes []*onnxpb.NodeProto) int64 {
 	if b.Opset != 0 {
 		return b.Opset
@@ -402,9 +405,9 @@ func (b *Backend) opset(nodes []*onnxpb.NodeProto) int64 {
 	return 17
 }
 
-// ambiguous refuses a softmax that means something else at other opsets, where
-// neither the caller nor the form of the operators tells the opset. g is m as
-// Import understood it.
+// ambiguous returns an error if the model has a Softmax whose meaning depends on the opset
+// and the opset is not known, neither from Opset nor from the form of the operators. g is
+// the result of Import for m.
 func (b *Backend) ambiguous(m *onnx.Model, g *ir.Graph) error {
 	const neutral, old = 17, 12
 	softmax := slices.ContainsFunc(b.nodes, func(n Node) bool { return n.Op == "Softmax" || n.Op == "LogSoftmax" })
@@ -416,7 +419,7 @@ func (b *Backend) ambiguous(m *onnx.Model, g *ir.Graph) error {
 	defer func() { version.Version = neutral }()
 	o, err := onnx.Import(m)
 	if err != nil {
-		return nil // so it is not an old model
+		return nil // the model is not valid at the old opset, so there is only one meaning
 	}
 	same := slices.EqualFunc(g.Nodes, o.Nodes, func(x, y *ir.Node) bool { return ir.FormatOp(x.Op) == ir.FormatOp(y.Op) })
 	if !same {
@@ -450,7 +453,7 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
-// attribute is the message of what onnx-go made of one.
+// attribute converts an attribute that onnx-go decoded back to a message.
 func attribute(name string, x any) (*onnxpb.AttributeProto, error) {
 	a := &onnxpb.AttributeProto{Name: name}
 	switch x := x.(type) {

@@ -15,14 +15,14 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// Graph is a model as onnx-go's decoder handed it to its backend.
+// Graph is a model as onnx-go's decoder passed it to its backend.
 type Graph struct {
 	Inputs, Outputs []string
 	Nodes           []Node
-	Tensors         map[string]tensor.Tensor // initializers, and the declared types of other values
+	Tensors         map[string]tensor.Tensor // initializers; for other values, tensors of the declared type
 }
 
-// Node is an operation of it.
+// Node is an operation of a Graph.
 type Node struct {
 	Op      string
 	Attrs   map[string]any
@@ -31,8 +31,8 @@ type Node struct {
 	in, out []*value
 }
 
-// Read decodes a model with onnx-go. A symbolic batch is lost on the way: the
-// decoder leaves out axes without a number.
+// Read decodes a model with onnx-go. The shapes in the result lack a symbolic batch, because
+// onnx-go's decoder omits axes without a number.
 func Read(b []byte) (g *Graph, err error) {
 	if _, err := safe(b); err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func Read(b []byte) (g *Graph, err error) {
 	return g, nil
 }
 
-// maxDeclared bounds the memory, in bytes, of the values that a model declares:
-// onnx-go allocates every one of them while it decodes.
+// maxDeclared is the largest size in bytes of all values that a model declares. onnx-go
+// allocates them all when it decodes a model.
 const maxDeclared = 1 << 32
 
-// safe decodes bytes as onnx.Decode does and demands what onnx-go's decoder needs
-// besides.
+// safe decodes bytes with onnx.Decode and checks further conditions under which onnx-go's
+// decoder is safe.
 func safe(b []byte) (*onnxpb.ModelProto, error) {
 	m, err := onnx.Decode(b)
 	if err != nil {
@@ -91,13 +91,13 @@ func safe(b []byte) (*onnxpb.ModelProto, error) {
 	return m, nil
 }
 
-// recorder is a backend of onnx-go that records all calls. Edges are kept in lists,
-// because a node that reads a value twice has two edges to it, and a gonum graph
-// holds only one.
+// recorder is a backend of onnx-go that records all calls. It keeps edges in its own lists,
+// because a node that reads a value twice has two edges to it, but a gonum graph can have
+// only one.
 type recorder struct {
 	*simple.WeightedDirectedGraph
 	values   []*value
-	operands map[int64][]*value // of the value that an operation computes
+	operands map[int64][]*value // by the ID of a computed value, the operands of its operation
 	nodes    []Node
 	backend  *Backend // the backend that owns the graph, nil for Read
 }
@@ -108,16 +108,16 @@ var (
 	_ onnxgo.DataCarrier = (*value)(nil)
 )
 
-// value is a node of onnx-go's graph: values are its nodes.
+// value is a value of the model. In onnx-go's graph, values are the nodes.
 type value struct {
 	id       int64
 	name     string
 	t        tensor.Tensor
-	result   tensor.Tensor // of the last Run
+	result   tensor.Tensor // the result of the last Run
 	of       *recorder
-	computed bool // by an operation
-	decoded  int  // SetTensor before the first operation came, which is the decoder's
-	given    int  // and after
+	computed bool // whether an operation computes it
+	decoded  int  // number of SetTensor calls before the first operation, by the decoder
+	given    int  // number of SetTensor calls after it, by the user
 }
 
 func (v *value) ID() int64        { return v.id }
@@ -152,7 +152,8 @@ func (r *recorder) AddNode(n graph.Node) {
 }
 
 func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) {
-	// A gonum graph has no edge from a node to itself, a malformed model may.
+	// A gonum graph cannot have an edge from a node to itself; a malformed model may have
+	// one.
 	if e.From().ID() != e.To().ID() {
 		r.WeightedDirectedGraph.SetWeightedEdge(e)
 	}
@@ -174,9 +175,9 @@ func (r *recorder) ApplyOperation(o onnxgo.Operation, ns ...graph.Node) error {
 	return nil
 }
 
-// Diff lists what differs between a model and what onnx-go read, nil if it is
-// the same graph: inputs, outputs, operations with their operands and
-// attributes, and initializers to the bit.
+// Diff lists the differences between a model and the graph that onnx-go read, nil if there
+// are none. It compares inputs, outputs, operations with their operands and attributes, and
+// initializers bit for bit.
 func Diff(m *onnxpb.ModelProto, g *Graph) []string {
 	var d []string
 	differ := func(format string, args ...any) { d = append(d, fmt.Sprintf(format, args...)) }
@@ -254,7 +255,8 @@ func Diff(m *onnxpb.ModelProto, g *Graph) []string {
 	return d
 }
 
-// sameData compares elements to the bit; gorgonia gives a scalar for one element.
+// sameData compares elements bit for bit. have may be a scalar, which gorgonia returns for
+// one element.
 func sameData(want, have any) bool {
 	if f, ok := have.(float32); ok {
 		have = []float32{f}

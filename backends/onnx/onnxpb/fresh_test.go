@@ -29,7 +29,8 @@ func TestGeneratedFileIsFresh(t *testing.T) {
 	}
 }
 
-// TestRegistryNames holds what lets another ONNX package live beside this one.
+// TestRegistryNames checks the names that the messages are registered under; see the package
+// documentation.
 func TestRegistryNames(t *testing.T) {
 	d := (&ModelProto{}).ProtoReflect().Descriptor()
 	if d.FullName() != "incc.onnx.ModelProto" || d.ParentFile().Path() != "incc/onnx.proto" {

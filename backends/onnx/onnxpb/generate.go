@@ -1,6 +1,6 @@
-// Package onnxpb has the protobuf messages of an ONNX model, generated from
-// incc/onnx.proto. They are registered as package incc.onnx of file incc/onnx.proto, so
-// that a program can link other ONNX packages beside this one.
+// Package onnxpb has the protobuf messages of ONNX models, generated from incc/onnx.proto.
+// They are registered under the protobuf package incc.onnx and the file incc/onnx.proto, so
+// that a program can also link other packages with the messages of ONNX.
 package onnxpb
 
 //go:generate go run ./internal/generate

@@ -1,8 +1,8 @@
 // Package onnxtest checks ONNX models in tests with other programs: the checker of the
 // Python package onnx, and ONNX Runtime.
 //
-// Where such a program is not installed, the test is skipped with the command that
-// installs it; with INCC_PEERS_REQUIRED=1, as in CI, the test fails instead.
+// If such a program is not installed, the test is skipped with a message that says how to
+// install it. With INCC_PEERS_REQUIRED=1, as in CI, the test fails instead.
 package onnxtest
 
 import (
@@ -24,13 +24,14 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// python is Debian's, for which python3-onnx is.
+// python is Debian's Python, for which the package python3-onnx exists.
 const python = "/usr/bin/python3"
 
 //go:embed check.py
 var checkSource string
 
-// missing skips or fails a test that lacks a peer.
+// missing skips or fails a test because a program is not installed; see the package
+// documentation.
 func missing(t testing.TB, err error) {
 	t.Helper()
 	if peers.Required() {
@@ -39,8 +40,8 @@ func missing(t testing.TB, err error) {
 	t.Skip(err)
 }
 
-// Write emits a graph into a new folder, which goes with the test, and returns
-// the model's path.
+// Write emits a graph into a new folder, which is deleted after the test, and returns the
+// path of the model.
 func Write(t testing.TB, b onnx.Backend, g *ir.Graph) string {
 	t.Helper()
 	files, err := b.Emit(g)
@@ -63,14 +64,14 @@ func Write(t testing.TB, b onnx.Backend, g *ir.Graph) string {
 	return filepath.Join(dir, filepath.Base(files[0].Path))
 }
 
-// Checker is the onnx package's checker in a process of its own.
+// Checker runs the checker of the Python package onnx in a child process.
 type Checker struct {
 	mu  sync.Mutex
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-// NewChecker starts the checker; it ends with the test.
+// NewChecker starts the checker. It is stopped at the end of the test.
 func NewChecker(t testing.TB) *Checker {
 	t.Helper()
 	if exec.Command(python, "-c", "import onnx").Run() != nil {
@@ -98,8 +99,8 @@ func NewChecker(t testing.TB) *Checker {
 	return &Checker{in: in, out: bufio.NewReader(out)}
 }
 
-// Check returns what the checker, with full_check, has against a model, nil if
-// nothing.
+// Check checks a model with full_check and returns the checker's error, nil if there is
+// none.
 func (c *Checker) Check(path string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +121,8 @@ func (c *Checker) Check(path string) error {
 	return nil
 }
 
-// StartORT starts ONNX Runtime, the newer one where no version is given; it ends
-// with the test.
+// StartORT starts ONNX Runtime in the given version, by default peers.ORT. It is stopped at
+// the end of the test.
 func StartORT(t testing.TB, version ...string) *peers.Peer {
 	t.Helper()
 	v := peers.ORT
@@ -132,12 +133,13 @@ func StartORT(t testing.TB, version ...string) *peers.Peer {
 	return started(t, p, err)
 }
 
-// StartTorch starts PyTorch: a version of peers, or "debian".
+// StartTorch starts PyTorch. version is a version in package peers, or "debian". If it is
+// not installed, the test is skipped.
 func StartTorch(t testing.TB, version string) *peers.Peer {
 	t.Helper()
 	p, err := peers.StartTorch(version)
 	var m *peers.MissingError
-	if errors.As(err, &m) { // 5 GB: never demanded
+	if errors.As(err, &m) { // never required, because it takes 5 GB
 		t.Skip(err)
 	}
 	return started(t, p, err)
@@ -153,14 +155,14 @@ func started(t testing.TB, p *peers.Peer, err error) *peers.Peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// A peer that died has said why where it did.
+		// If the peer ended early, an earlier error has said why.
 		_ = p.Close()
 	})
 	return p
 }
 
-// Run runs a model on inputs by name and returns its outputs by name. Values are
-// rounded to float32.
+// Run runs a model in p. inputs and the result are by name. The inputs are rounded to
+// float32.
 func Run(p *peers.Peer, path string, inputs map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	if _, err := p.Load(path); err != nil {
 		return nil, err
@@ -191,7 +193,8 @@ func Run(p *peers.Peer, path string, inputs map[string]*tensor.Tensor) (map[stri
 	return r, nil
 }
 
-// Infer runs the model that is loaded on its one input and returns the outputs.
+// Infer runs the model that p has loaded, which must have one input, and returns the
+// outputs.
 func Infer(t testing.TB, p *peers.Peer, input peers.Tensor) []peers.Tensor {
 	t.Helper()
 	err := p.Input(input)
@@ -208,13 +211,13 @@ func Infer(t testing.TB, p *peers.Peer, input peers.Tensor) []peers.Tensor {
 	return outs
 }
 
-// Tolerance is how far a model may be from the reference: max|a-b| <= Tolerance *
-// max|b|.
+// Tolerance is the largest allowed error of a result a against the reference b:
+// max|a-b| <= Tolerance * max|b|.
 const Tolerance = 1e-4
 
-// Close reports whether got is as near to the reference as Tolerance demands, and
-// the largest difference relative to the largest element. Another shape is
-// infinitely far.
+// Close reports whether got is within Tolerance of the reference want. It also returns the
+// largest difference, relative to the largest element of want. If the shapes differ, that
+// is infinity.
 func Close(got, want *tensor.Tensor) (relative float64, ok bool) {
 	if got == nil || !ir.Shape(got.Shape).Equal(want.Shape) {
 		return math.Inf(1), false

@@ -15,9 +15,9 @@ import (
 	"github.com/incc-lang/incc/specs/spectest"
 )
 
-// TestTorchGradients takes the gradients of sum(output * seed) for every weight:
-// ours, as a graph on the reference interpreter, against PyTorch's on the emitted
-// model. Forward passes agree in every mode first.
+// TestTorchGradients compares the gradients of sum(output * seed) with respect to every
+// weight: those of autodiff on the reference interpreter with those of PyTorch on the
+// emitted model. It also compares the outputs, in every mode of PyTorch.
 func TestTorchGradients(t *testing.T) {
 	if !longtest.Enabled() {
 		t.Skip("importing PyTorch takes its time: INCC_LONG=1 runs this")
