@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestBrokenBuild compares what is said of texts that parse and cannot be built,
-// to the caret, with testdata/broken/build_*.txt and flat_*.txt. A file is named
-// after the code that it is there for.
+// TestBrokenBuild compares the messages about texts that parse but cannot be built, with
+// their carets, with testdata/broken/build_*.txt and flat_*.txt. The name of a file
+// contains the code that it tests.
 func TestBrokenBuild(t *testing.T) {
 	nets, err := filepath.Glob("testdata/broken/build_*.incc")
 	if err != nil {
@@ -51,7 +51,7 @@ func TestBrokenBuild(t *testing.T) {
 	}
 	for _, c := range append(buildCodes, flatCodes...) {
 		switch c.ID {
-		case "E0409", "E0505", "E0506", "E0507": // TestDefines, TestBuildLimits
+		case "E0409", "E0505", "E0506", "E0507": // tested by TestDefines and TestBuildBombs
 		default:
 			if !told[c.ID] {
 				t.Errorf("no broken text has %s, %s", c.ID, c.Title)

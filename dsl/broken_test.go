@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBroken compares what is said of broken texts, to the caret, with
-// testdata/broken/syntax_*.txt. Each names its code at least once.
+// TestBroken compares the messages about texts with syntax errors, with their carets, with
+// testdata/broken/syntax_*.txt. Every code of a syntax error occurs at least once.
 func TestBroken(t *testing.T) {
 	files, err := filepath.Glob("testdata/broken/syntax_*.incc")
 	if err != nil || len(files) < 40 {
@@ -46,7 +46,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// golden compares with a file, or writes it with -update.
+// golden compares a text with a file or, with -update, writes the file.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {

@@ -7,9 +7,9 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// published is what the networks must have, to the last digit: trained
-// parameters without and with heads, multiply-accumulates, BN statistics without
-// and with heads, receptive field. 0 is not checked.
+// published lists the exact counts of the networks: trained parameters without and with
+// heads, multiply-accumulates, statistics of batch normalization without and with heads,
+// receptive field. A 0 is not checked.
 var published = map[string]struct{ params, heads, macs, headMACs, stats, headStats, rf int64 }{
 	"googlenet":           {6_998_552, 13_378_280, 1_582_671_872, 8_372_224, 0, 0, 715},
 	"googlenet_bn":        {6_624_904, 13_004_888, 1_498_376_192, 0, 14_560, 15_072, 379},

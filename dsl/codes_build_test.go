@@ -10,8 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// TestBuildCodes shows that each code's wrong text has it and that the right one
-// is mended.
+// TestBuildCodes: the wrong text of each code has the problem, and the right one does not.
 func TestBuildCodes(t *testing.T) {
 	for _, table := range [][]Code{buildCodes, flatCodes, lintCodes} {
 		for _, c := range table {
@@ -19,7 +18,7 @@ func TestBuildCodes(t *testing.T) {
 				t.Errorf("%s is not explained", c.ID)
 			}
 			if c.Wrong == "" {
-				continue // TestLimitsOfBuild, TestDefines, TestLabels
+				continue // tested by TestBuildBombs, TestDefines, TestLabels
 			}
 			if l := Lint("wrong.incc", []byte(c.Wrong), Options{}); !has(l, c.ID) {
 				t.Errorf("%s: its wrong text has %v\n%s", c.ID, l, c.Wrong)
@@ -43,8 +42,8 @@ func has(l diag.List, code string) bool {
 	return false
 }
 
-// TestCodesAreListed finds every code that the sources mention in the tables, and
-// the other way round.
+// TestCodesAreListed: every code in the sources is in a table, and the sources use every
+// code in the tables.
 func TestCodesAreListed(t *testing.T) {
 	listed := map[string]bool{}
 	for _, c := range Codes() {

@@ -9,7 +9,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// syntaxCheck is all that needs no more than the syntax.
+// syntaxCheck returns all problems that are found without building the graph.
 func syntaxCheck(src string) diag.List {
 	f, l := Parse("x.incc", []byte(src))
 	if !l.HasErrors() {
@@ -18,7 +18,8 @@ func syntaxCheck(src string) diag.List {
 	return l
 }
 
-// TestCodesOfTheSyntax demands that every example does what its code says.
+// TestCodesOfTheSyntax: the wrong text of each code has the problem, and the right one does
+// not.
 func TestCodesOfTheSyntax(t *testing.T) {
 	for _, c := range slices.Concat(lexicalCodes, syntaxCodes, vetCodes) {
 		if c.Wrong == "" {

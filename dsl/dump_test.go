@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// dump writes the tree of a file as specgen does.
+// dump returns the syntax tree of a file in the form of specgen.Text.Tree.
 func dump(f *File) string {
 	d := &dumper{}
 	d.say("(%s", f.Kind)

@@ -16,8 +16,8 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// differ says in what two graphs differ, "" where they are equal but for places,
-// the spec's hash and the bytes of weights that an initialization draws.
+// differ describes the first difference between two graphs, "" if they are equal. It ignores
+// positions, the hash of the spec and the elements of weights that are drawn.
 func differ(a, b *ir.Graph) string {
 	lines := func(g *ir.Graph) []string {
 		r := []string{"name " + g.Name, "doc " + g.Doc}
@@ -80,7 +80,7 @@ func differ(a, b *ir.Graph) string {
 	return ""
 }
 
-// flatTrip prints a graph, reads it back and compares.
+// flatTrip prints a graph, loads the text and compares the graphs.
 func flatTrip(t *testing.T, g *ir.Graph) []byte {
 	t.Helper()
 	text := Print(g)
@@ -114,7 +114,7 @@ func TestFlatSpecs(t *testing.T) {
 	}
 }
 
-// TestFlatOps prints and reads every op as its own examples use it.
+// TestFlatOps prints and loads graphs of the examples of every op.
 func TestFlatOps(t *testing.T) {
 	for _, d := range ir.Defs() {
 		for i, e := range d.Examples {
@@ -144,7 +144,7 @@ func exampleGraph(t *testing.T, name string, e ir.Example) *ir.Graph {
 	return g
 }
 
-// TestFlatEverything is a graph that has whatever a graph can hold.
+// TestFlatEverything prints and loads a graph with everything that a graph can contain.
 func TestFlatEverything(t *testing.T) {
 	b := ir.NewBuilder("everything")
 	g := b.Graph()
@@ -191,12 +191,12 @@ func TestFlatEverything(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, text)
 		}
 	}
-	// Without the bytes a folded constant is an error that names it.
+	// Without its elements, a constant that folding made is an error that names it.
 	_, diags := Load("graph.incc", []byte(text), Options{})
 	if !slices.ContainsFunc(diags, func(d *diagnostic) bool { return d.Code == "E0707" }) {
 		t.Errorf("no E0707 in %v", diags)
 	}
-	// A golden needs no weights: hollow, the text still reads back to itself.
+	// With Hollow the elements are not needed, and the text is the same again.
 	hollow, diags := Load("graph.incc", []byte(text), Options{Hollow: true})
 	if diags.HasErrors() {
 		t.Fatal(diags)
@@ -211,7 +211,7 @@ func TestFlatEverything(t *testing.T) {
 
 type diagnostic = diag.Diagnostic
 
-// TestFlatRandom prints and reads random networks over every op.
+// TestFlatRandom prints and loads random networks that use every op.
 func TestFlatRandom(t *testing.T) {
 	for seed := range int64(50 * long()) {
 		flatTrip(t, irtest.Random(seed, irtest.Options{}))

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestFormat compares with testdata/fmt/*.incc, which format to themselves.
+// TestFormat formats testdata/fmt/*.in and compares with *.incc. Formatting these does not
+// change them.
 func TestFormat(t *testing.T) {
 	files, err := filepath.Glob("testdata/fmt/*.in")
 	if err != nil || len(files) == 0 {

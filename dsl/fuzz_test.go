@@ -13,8 +13,8 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
-// survives is what holds for every text, whatever it is: reading it ends soon,
-// with a whole tree or with problems that can be shown.
+// survives checks what must hold for every text: parsing it takes little time, and gives a
+// complete tree or problems that can be printed.
 func survives(t *testing.T, src []byte) (ok bool) {
 	t.Helper()
 	since := cputime.Start()
@@ -43,8 +43,7 @@ func survives(t *testing.T, src []byte) (ok bool) {
 	return false
 }
 
-// seeds are texts worth changing: real ones and, as they are near to the
-// border, broken ones.
+// seeds returns texts to mutate: valid ones and ones with errors.
 func seeds(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, pattern := range []string{"testdata/fmt/*.incc", "testdata/broken/*.incc"} {
@@ -65,7 +64,7 @@ func seeds(t testing.TB) [][]byte {
 	return all
 }
 
-// mutator changes texts a little, by bytes and by words.
+// mutator makes small changes to texts, of bytes and of words.
 type mutator struct{ *rand.Rand }
 
 var spare = strings.Fields(`-> -> { } { } = : ; , # " \n \n concat add max residual repeat 10 head weight=0.3 block b n let default
@@ -95,7 +94,7 @@ func (m mutator) bytes(b []byte) []byte {
 		b = append(b[:i], b[i+1:]...)
 	case 3:
 		b = append(b[:i], append([]byte{b[m.IntN(len(b))]}, b[i:]...)...)
-	case 4: // a piece once more, somewhere else
+	case 4: // copy a piece to another place
 		j := min(len(b), i+m.IntN(40))
 		k := m.IntN(len(b))
 		b = append(b[:k], append(append([]byte(nil), b[i:j]...), b[k:]...)...)
@@ -122,7 +121,7 @@ func (m mutator) words(b []byte) []byte {
 		return swap(a, "")
 	case 1:
 		return swap(a, text(a)+" "+text(a))
-	case 2: // one like it from elsewhere
+	case 2: // replace it by another token of the same kind
 		for range 50 {
 			if j = m.IntN(len(toks) - 1); toks[j].kind == a.kind {
 				break
@@ -145,8 +144,8 @@ func (m mutator) words(b []byte) []byte {
 	}
 }
 
-// TestMutated reads texts that are nearly right. A fifth of them must still be
-// right, or the mutations would only test the first error.
+// TestMutated parses texts that are almost valid. A fifth of them must still be valid, or
+// the mutations would only test the first error.
 func TestMutated(t *testing.T) {
 	t.Parallel()
 	m := mutator{rand.New(rand.NewPCG(2, 3))}
@@ -185,9 +184,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestBombs reads texts made to take long or much, of a sixteenth of the size that
-// is allowed, or all of it with INCC_LONG=1. What is linear ends in less than a
-// second on a machine of its own; the limit is for one that is not.
+// TestBombs parses texts that could take much time or memory. They have a sixteenth of the
+// allowed size, or all of it with INCC_LONG=1. Parsing takes linear time, less than a second
+// on an idle machine; the limit here is longer, for a busy one.
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	size := MaxFile / 16

@@ -9,16 +9,16 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// netGen makes random nets that build: it knows the shape at every place. In what
-// it writes every op, block of the prelude and key occurs, and every layout.
+// netGen generates random nets that build, because it knows the shape at every place. It
+// uses every op, block of the prelude, key and layout.
 type netGen struct {
 	*rand.Rand
 	hits    map[string]int
-	c, h, w int // h is 0 behind flatten and fc; c then counts the elements
+	c, h, w int // the current shape; after flatten and fc, h is 0 and c is the number of elements
 	depth   int
 	head    bool
 	left    int
-	blocks  []string // usages of declared blocks that keep the shape
+	blocks  []string // calls of declared blocks that keep the shape
 }
 
 func newNetGen(seed uint64) *netGen {
@@ -28,15 +28,15 @@ func newNetGen(seed uint64) *netGen {
 func (g *netGen) chance(n int) bool           { return g.IntN(n) == 0 }
 func (g *netGen) pick(words ...string) string { return words[g.IntN(len(words))] }
 
-// blank is any white space that may stand within a line.
+// blank returns random white space within a line.
 func (g *netGen) blank() string { return g.pick(" ", " ", " ", "  ", "\t") }
 
-// arrow leads on, in one of the layouts.
+// arrow writes an arrow, in a random layout.
 func (g *netGen) arrow() string {
 	return g.pick(" -> ", " -> ", "->", " ->\n   ", "\n -> ", " -> # here\n", "\n\n\t->\t")
 }
 
-// key writes a key in a third of the cases.
+// key writes a key, with probability 1/3.
 func (g *netGen) key(form, name string, values ...string) string {
 	if !g.chance(3) {
 		return ""
@@ -45,7 +45,7 @@ func (g *netGen) key(form, name string, values ...string) string {
 	return g.blank() + name + "=" + g.pick(values...)
 }
 
-// layerKeys are what conv and fc share.
+// layerKeys writes keys that both conv and fc have.
 func (g *netGen) layerKeys(form string) string {
 	return g.key(form, "bias", "on", "off", "0.2", "1e-3") + g.key(form, "bn", "off", "0.001", "1e-5") +
 		g.key(form, "bn.gamma", "on", "off") + g.key(form, "bn.beta", "on", "off") + g.key(form, "bn.momentum", "0.9", "0.99") +
@@ -54,7 +54,7 @@ func (g *netGen) layerKeys(form string) string {
 		g.key(form, "lr", "0", "2", "0.5") + g.key(form, "decay", "0", "1", "2.5") + g.key(form, "max_norm", "1.9365", "0")
 }
 
-// stage writes one op that fits the shape here.
+// stage writes an op that accepts the current shape.
 func (g *netGen) stage() string {
 	for {
 		names := formNames()
@@ -316,7 +316,7 @@ func (g *netGen) keepSize() string {
 	}
 }
 
-// keepShape writes a pipeline that keeps the channels too.
+// keepShape writes a pipeline that keeps height, width and channels.
 func (g *netGen) keepShape() string {
 	c := g.c
 	s := g.keepSize()
@@ -327,7 +327,7 @@ func (g *netGen) keepShape() string {
 	return s
 }
 
-// net writes a whole net.
+// net writes a complete net.
 func (g *netGen) net() string {
 	g.c, g.h, g.w = 1+g.IntN(4), 4+g.IntN(9), 4+g.IntN(9)
 	g.left, g.blocks = 30, nil
@@ -350,7 +350,7 @@ func (g *netGen) net() string {
 		} else {
 			b.WriteString("start: conv 1x1 n pad=0 act=relu\n")
 		}
-		// own keeps n channels; its uses stand right behind.
+		// The block own has n input and output channels. Calls of it follow at once.
 		for range g.IntN(3) {
 			b.WriteString(g.pick("own 4\n", "own 2 3\n", "own a=3 k=1x1\n", "own 4 k=5x5 act=tanh\n", "repeat 2 { own 3 }\n"))
 			g.hits["own block"]++
@@ -384,11 +384,11 @@ func (g *netGen) net() string {
 	return b.String()
 }
 
-// same2 is what the stride of block wide does to the sizes with pad 1.
+// same2 returns the size after a call of block wide, which has a stride and pad=1.
 func (g *netGen) same2() { g.h, g.w = (g.h+2-3)/2+1, (g.w+2-3)/2+1 }
 
-// TestGeneratedNets builds random nets, formats them and builds them again: fmt
-// keeps the meaning, and both agree with the flat form.
+// TestGeneratedNets builds random nets, formats them and builds them again. The graphs must
+// be the same, and the same as those of the flat form.
 func TestGeneratedNets(t *testing.T) {
 	t.Parallel()
 	g := newNetGen(1)

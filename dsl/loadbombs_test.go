@@ -10,9 +10,8 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
-// TestLoadBombs loads texts that ask for more than is allowed, or for all that is
-// allowed. Each ends within a second on a machine of its own and allocates less
-// than 256 MB and eight times its size.
+// TestLoadBombs loads texts that reach or exceed a limit. Each takes less than a second on
+// an idle machine and allocates less than 256 MB plus eight times its size.
 func TestLoadBombs(t *testing.T) {
 	many := func(s string, n int) string { return strings.Repeat(s, n) }
 	numbered := func(format string, n int) string {
@@ -22,7 +21,7 @@ func TestLoadBombs(t *testing.T) {
 		}
 		return b.String()
 	}
-	part := 8 // of what a file may hold
+	part := 8 // use 1/part of the allowed size
 	if long() > 1 {
 		part = 1
 	}

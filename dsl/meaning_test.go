@@ -15,7 +15,7 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// build loads lines of a net with a small input.
+// build loads a net with a small input and the given lines.
 func build(t *testing.T, lines string) *ir.Graph {
 	t.Helper()
 	return buildWith(t, "net a\ninput x 3x32x32\n"+lines, Options{})
@@ -41,7 +41,7 @@ func names(g *ir.Graph) string {
 	return strings.Join(ns, " ")
 }
 
-// TestNames is sentence 13.
+// TestNames tests the names of layers and weights.
 func TestNames(t *testing.T) {
 	for _, c := range []struct{ text, names, parts string }{
 		{"conv 3x3 8\nconv 3x3/2 8 -> conv 3x3 8", "conv_3x3 conv_3x3_2 conv_3x3_3", ""},
@@ -77,13 +77,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// paramText is what matters of a param besides its shape.
+// paramText describes a param: everything except its shape.
 func paramText(v *ir.Value) string {
 	p := v.Param
 	return fmt.Sprintf("%s %v %v %v lr=%v decay=%v norm=%v", v.Name, v.Type, p.Kind, p.Init, p.LR, p.Decay, p.MaxNorm)
 }
 
-// TestParams is sentences 8 to 10 and 15: bias, bn, maxout, init, rates.
+// TestParams tests the params that bias, bn, maxout, init and the rates give a layer.
 func TestParams(t *testing.T) {
 	const w = "weight"
 	for text, want := range map[string][]string{
@@ -113,7 +113,7 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// ops1 prints a graph's nodes as ops.
+// ops1 returns the ops of a graph's nodes as text.
 func opTexts(g *ir.Graph) []string {
 	var r []string
 	for _, n := range g.Nodes {
@@ -122,7 +122,7 @@ func opTexts(g *ir.Graph) []string {
 	return r
 }
 
-// TestPadding is sentences 6 and 7.
+// TestPadding tests the forms of pad and the padding that same computes.
 func TestPadding(t *testing.T) {
 	for text, want := range map[string]string{
 		"conv 3x3 4":                           "conv Nx4x30x30",
@@ -149,9 +149,8 @@ func TestPadding(t *testing.T) {
 	}
 }
 
-// TestDefaults is sentence 5: a default holds from its line to the end of its
-// braces, reaches into blocks where they are used, and merges key by key; the
-// one that was written last wins.
+// TestDefaults: a default holds from its line to the end of its braces and inside of blocks
+// that are used there. Defaults are merged key by key; the last one takes precedence.
 func TestDefaults(t *testing.T) {
 	act := func(g *ir.Graph) string {
 		var s []string
@@ -185,7 +184,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
-	// The prelude keeps its own padding whatever the defaults are.
+	// Defaults do not change the padding that the prelude sets.
 	g := build(t, "default pad=0\ninception 4 4 4 4 4 4\ninception_3x3 4 4 4 4 4 4 pad=3\ninception_nx1 4 4 4 4 4 4")
 	if got := g.Outputs[0].Type.String(); got != "Nx16x32x32" {
 		t.Error(got)
@@ -196,8 +195,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestPlaces: nodes know the text that asked for them: the call, or, of the
-// prelude's, its use.
+// TestPlaces: the position of a node is its call or, for a node of a block of the prelude,
+// the call of that block.
 func TestPlaces(t *testing.T) {
 	g := build(t, "block b = conv 1x1 3\na: b -> conv 1x1 3\nc: mlpconv 1x1 3 3 3\n")
 	for i, want := range []string{"a.incc:3:11", "a.incc:4:9", "a.incc:5:4", "a.incc:5:4", "a.incc:5:4"} {
@@ -320,7 +319,7 @@ func TestRecipe(t *testing.T) {
 		t.Errorf("\n got %+v %+v\nwant %+v %+v", r.Input, r.Train, want.Input, want.Train)
 	}
 	flatTrip(t, g)
-	// Every field of the recipe can be said.
+	// A spec can set every field of the recipe.
 	all := map[string]bool{}
 	var mark func(path string, v reflect.Value)
 	mark = func(path string, v reflect.Value) {
@@ -385,8 +384,8 @@ func TestDoc(t *testing.T) {
 	}
 }
 
-// TestBuildTime: the largest network of the family takes a few milliseconds; the
-// bound leaves room for a machine that does something else.
+// TestBuildTime: the largest built-in network takes a few milliseconds. The limit is longer,
+// for a busy machine.
 func TestBuildTime(t *testing.T) {
 	src, file, _ := specs.Source("inception_v4")
 	best := time.Hour
@@ -439,7 +438,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: %s", n, text)
 		}
 	}
-	// The row of an op is that of its tags: every attribute and its default.
+	// The form of an op has every attribute of its struct tags, with its default.
 	for _, n := range formNames() {
 		f := forms()[n]
 		if f.def == nil {
@@ -454,7 +453,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestPreludeText: the prelude is laid out as fmt does and known by name.
+// TestPreludeText: the prelude has the standard layout, and its blocks are known by name.
 func TestPreludeText(t *testing.T) {
 	f, l := Format(PreludePath, Prelude())
 	if l.HasErrors() || string(f) != string(Prelude()) {
@@ -465,8 +464,8 @@ func TestPreludeText(t *testing.T) {
 	}
 }
 
-// TestLint: warnings stand in the user's text, and a default that one use of a
-// block takes is used.
+// TestLint: warnings have places in the user's text, and a default counts as used if one use
+// of a block uses it.
 func TestLint(t *testing.T) {
 	for text, want := range map[string]string{
 		"mlpconv 3x3 4 4 4 -> gap":                        "a.incc:3:1 W0203",

@@ -15,7 +15,7 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// buildSeeds are nets and graphs that build, all small.
+// buildSeeds returns small nets and graphs that build.
 func buildSeeds(t testing.TB) [][]byte {
 	var all [][]byte
 	for _, name := range specs.Names() {
@@ -33,8 +33,8 @@ func buildSeeds(t testing.TB) [][]byte {
 	return all
 }
 
-// loads is what holds for every text: it is built or told what is wrong with it,
-// soon and with places, and what is built is a graph.
+// loads checks what must hold for every text: loading it takes little time, and gives a
+// valid graph or errors with places.
 func loads(t *testing.T, src []byte) (parsed, built bool) {
 	t.Helper()
 	since := cputime.Start()
@@ -67,7 +67,7 @@ func loads(t *testing.T, src []byte) (parsed, built bool) {
 	return parsed, false
 }
 
-// TestMutatedBuild changes texts a little and loads them.
+// TestMutatedBuild loads texts with small changes.
 func TestMutatedBuild(t *testing.T) {
 	t.Parallel()
 	all, broken := buildSeeds(t), seeds(t)
@@ -103,8 +103,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestBuildBombs loads small texts that ask for much: each ends within a second
-// on a machine of its own, with an error that names the limit.
+// TestBuildBombs loads small texts that expand to very much. Each takes less than a second
+// on an idle machine and gives an error that names the limit.
 func TestBuildBombs(t *testing.T) {
 	t.Parallel()
 	chain := func(n int, body string) string {
@@ -121,7 +121,7 @@ func TestBuildBombs(t *testing.T) {
 		deepLabels += "residual {\n" + strings.Repeat("a", 120) + ": "
 	}
 	deepLabels += "conv 1x1 3" + strings.Repeat("\n}", 12) + "\n"
-	most := strconv.Itoa(math.MaxInt) // of the machine: 2^31-1 on 32 bits
+	most := strconv.Itoa(math.MaxInt) // depends on the machine: 2^31-1 on 32 bits
 	for name, c := range map[string]struct{ text, code string }{
 		"blocks that double":      {chain(60, "B -> B"), "E0505"},
 		"branches that double":    {chain(60, "add { B; B }"), "E0505"},
@@ -158,7 +158,7 @@ func TestBuildBombs(t *testing.T) {
 	}
 }
 
-// TestGoldenTextsLoad: no text of the syntax's own tests breaks the builder.
+// TestGoldenTextsLoad loads all texts in testdata; loads must hold for them.
 func TestGoldenTextsLoad(t *testing.T) {
 	files, err := filepath.Glob("testdata/*/*.incc")
 	if err != nil || len(files) < 100 {

@@ -7,8 +7,8 @@ import (
 	"github.com/incc-lang/incc/ir"
 )
 
-// TestNumberLabels: a label may be a number in its place, as the rows of the
-// papers' tables are; its name is the same in the flat form.
+// TestNumberLabels: a label may be a whole number, as in the tables of papers. Its name is
+// the same in the flat form.
 func TestNumberLabels(t *testing.T) {
 	const text = `net paper
 input x 3x16x16
@@ -56,7 +56,7 @@ repeat 2 { 3: conv 1x1 4 }
 	if err := ir.Verify(h); err != nil {
 		t.Error(err)
 	}
-	// Elsewhere a number is no name.
+	// In all other places a number cannot be a name.
 	for _, wrong := range []string{"net a\nlet 2 = 3\n", "net a\nblock 2 = relu\n", "net a\ninput x 3x8x8\nrelu -> 2\n", "net a\ninput x 3x8x8\n2.5: relu\n", "net a\ninput x 3x8x8\n3x3: relu\n"} {
 		if _, l := Load("x.incc", []byte(wrong), Options{}); !l.HasErrors() {
 			t.Errorf("no error in %q", wrong)

@@ -43,8 +43,8 @@ func Parse(path string, src []byte) (*File, diag.List) {
 	return f, p.diags
 }
 
-// sortProblems sorts problems by their place in the text. A brace that is never closed
-// comes first, because it is often the cause of the others.
+// sortProblems sorts problems by their place in the text and drops repeated ones. A brace
+// that is never closed comes first, because it is often the cause of the others.
 func sortProblems(l *diag.List) {
 	l.Sort()
 	slices.SortStableFunc(*l, func(a, b *diag.Diagnostic) int {

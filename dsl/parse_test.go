@@ -55,7 +55,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSpans shows every span that diagnostics may need as the text it covers.
+// TestSpans lists the text that every span of a syntax tree covers.
 func TestSpans(t *testing.T) {
 	src := "\ufeffnet  demo\r\n" +
 		"\tinput image 3x4x5 range=0..1 mean = 1, 2 ,3\r\n" +
@@ -143,7 +143,7 @@ func TestParseLit(t *testing.T) {
 	}
 }
 
-// TestGraphName writes names of values and reads them back.
+// TestGraphName writes names of values and parses them.
 func TestGraphName(t *testing.T) {
 	for _, s := range []string{"x", "3a/inception/conv_3x3", "c5.w", "a b", "3x3", "4e1", "-inf", "inf", "", "/x", "x/", "a//b", "n-1", "#", `"`, "ü", "a\nb", "\u202e", "output", "..", "0..1", strings.Repeat("n", MaxPath), "1e999", "k/2"} {
 		src := "graph g\n" + GraphName(s) + " = relu a\n"

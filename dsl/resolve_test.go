@@ -10,8 +10,9 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// TestResolve changes what training flags can of every built-in network: the text
-// that comes out says all of it, of the same network, and says it once and for all.
+// TestResolve writes the settings of all training flags into every built-in network. The new
+// text must describe the same network with these settings, and resolving it again must not
+// change it.
 func TestResolve(t *testing.T) {
 	for _, name := range specs.Names() {
 		src, file, _ := specs.Source(name)
@@ -75,7 +76,7 @@ func TestResolveTexts(t *testing.T) {
 			t.Errorf("%s: %v", c.why, err)
 			continue
 		}
-		// Blank lines are the formatter's.
+		// The formatter may change blank lines.
 		if strings.ReplaceAll(string(got), "\n\n", "\n") != strings.ReplaceAll(c.want, "\n\n", "\n") {
 			t.Errorf("%s:\n%s\nwant\n%s", c.why, got, c.want)
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// TestSameProblemTwice: a problem that is found twice is told once, and no list has a gap
-// in its place.
+// TestSameProblemTwice: a problem that is found twice is reported once, and the list has no
+// nil in place of the second.
 func TestSameProblemTwice(t *testing.T) {
 	at := func(line int) diag.Span { return diag.Span{Pos: diag.Pos{File: "x.incc", Line: line, Col: 1}} }
 	var l diag.List

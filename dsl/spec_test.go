@@ -13,19 +13,18 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// long is the factor by which INCC_LONG makes the random tests longer.
+// long returns the factor by which INCC_LONG=1 makes random tests longer.
 func long() int {
 	return longtest.Count(1, 4, 200)
 }
 
-// show is the problems of a text as a person sees them.
+// show returns the problems of a text as incc prints them.
 func show(path string, src []byte, l diag.List) string {
 	r := diag.Renderer{Sources: diag.Sources{path: src}}
 	return r.String(l)
 }
 
-// ops is what the language is known to have, by the sentences of its
-// description; the syntax itself knows no op.
+// ops lists ops for generated texts. The parser does not know the ops.
 var ops = []specgen.Op{
 	{Name: "conv", Args: [][]string{{"3x3", "7x7/2", "1x7", "k", "k/2"}, {"64", "n1"}}, Keys: []specgen.Key{
 		{Name: "act", Values: []string{"relu", "none", "tanh"}}, {Name: "pad", Values: []string{"same", "3", "3x0", "1,0,1,0"}},
@@ -45,8 +44,8 @@ var ops = []specgen.Op{
 	{Name: "inception", Args: [][]string{{"64"}, {"96"}, {"128"}, {"16"}, {"32"}, {"32"}}},
 }
 
-// roundTrip checks all that a text without errors promises: its layout is stable
-// and means the same.
+// roundTrip checks a text without errors: formatting it keeps its meaning, and formatting
+// it again does not change it.
 func roundTrip(t *testing.T, f *File, src []byte) {
 	t.Helper()
 	want := dump(f)
@@ -74,8 +73,8 @@ func comments(f *File) string {
 	return b.String()
 }
 
-// TestGenerated parses random texts in random layouts back to the tree from
-// which they were made, and formats them.
+// TestGenerated parses random texts in random layouts, compares the trees with those of the
+// generator, and formats the texts.
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	g := specgen.New(1, ops)

@@ -8,8 +8,9 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/cputime"
 )
 
-// TestTexts loads what other tools and other machines make of a text file, and
-// files far above the limit: what is no spec has an error that says why.
+// TestTexts loads texts as other tools and systems save them (CRLF, BOM, other encodings),
+// files that are no text, and files far above the limit. The right code must be reported for
+// those that are not valid.
 func TestTexts(t *testing.T) {
 	const good = "net a\ninput x 3x8x8 # ä\ngap -> fc 2\n"
 	size := MaxGraphFile

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestVet looks at one text with everything that vet knows, and one that uses
-// what it declares in every place where it can be used.
+// TestVet checks a text with every kind of warning, and a text without any, in which
+// declared names are used in every possible place.
 func TestVet(t *testing.T) {
 	src := []byte(`net a
 let unused = 5

@@ -12,7 +12,7 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// An experiment trains what it must, once, and puts the original figures beside.
+// An experiment trains each network once and prints the published results beside its own.
 func TestExperiment(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(5, 6))
@@ -58,8 +58,8 @@ func TestExperiment(t *testing.T) {
 	}
 }
 
-// Every variant has a spec and a folder of its own; every original figure has a
-// network.
+// Every variant has a spec and its own folder. Every published result belongs to a
+// built-in network.
 func TestExperimentsAreWhole(t *testing.T) {
 	for _, e := range experiments {
 		dirs := map[string]bool{}
@@ -87,8 +87,8 @@ func TestExperimentsAreWhole(t *testing.T) {
 	}
 }
 
-// Units come as close to convex functions as the pieces allow: never closer than
-// what is possible, and not much farther.
+// The errors of the fitted units are close to the least possible ones: not smaller, and
+// not much larger.
 func TestMaxoutFigure(t *testing.T) {
 	dir := t.TempDir()
 	code, out, stderr := capture(t, "experiment", "maxout", "--out", dir, "--json")
@@ -120,8 +120,8 @@ func TestMaxoutFigure(t *testing.T) {
 	}
 }
 
-// incc eval has the test images as incc train had them, statistics of the training
-// images and all: the same loss to the last digit.
+// incc eval prepares the test images exactly as incc train did, with the same statistics of
+// the training images, so it computes the same loss to the last digit.
 func TestEvalSeesWhatTrainSaw(t *testing.T) {
 	dir := killable(t)
 	for name, augment := range map[string]string{"white": "gcn=on zca=on", "std": "mean_std=on", "mean": "mean_image=on"} {

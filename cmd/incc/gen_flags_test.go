@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestGenFlags: every flag of gen go changes what is generated or printed. A flag that
-// is added needs a line here.
+// TestGenFlags: every flag of gen go changes the generated files or the output. A new flag
+// needs a line here.
 func TestGenFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const spec = `
@@ -47,8 +47,8 @@ train {
 	}
 	must("weights", "small.incc", "--seed", "9", "-o", "small.safetensors")
 	write("tuning.json", `{"algorithm": {"b1 12x12 16->16 k3x3 s1x1 d1x1 g1": "direct"}}`)
-	// generate returns the files without their first line, which has the command, and
-	// what was printed.
+	// generate returns the generated files, without the first line of Go files, which has
+	// the command, and the output as "printed".
 	generate := func(args ...string) map[string]string {
 		t.Helper()
 		for _, dir := range []string{"out", "other", "shared"} {
@@ -111,7 +111,7 @@ train {
 			if name != "output" {
 				l = append(l, "-o", "out")
 			}
-			if name != "kernel" { // written once
+			if name != "kernel" { // share one runtime, so that it is written only once
 				l = append(l, "--kernel", "runtime")
 			}
 			return append(l, more...)
@@ -128,7 +128,7 @@ train {
 	if code, out := incc("gen", "go", "small.incc", "-o", "out", "--train", "--memory", "100KB"); code != exitError || !strings.Contains(out, "too little") {
 		t.Errorf("--memory less than any step takes: %d, %s", code, out)
 	}
-	// What does not go together is refused.
+	// Flags that exclude each other, and bad values.
 	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--batch", "0"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
 		if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, args...)...); code != exitUsage {
 			t.Errorf("%q: %d, %s", args, code, out)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// goCommand runs the go command in a folder, without a network.
+// goCommand runs the go command in a folder, without access to the network.
 func goCommand(dir string, args ...string) (string, error) {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
@@ -23,7 +23,7 @@ func goCommand(dir string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// moduleAt makes a module with a package in a folder, and one that imports it.
+// moduleAt makes a module with a package in folder, and a package user that imports it.
 func moduleAt(t *testing.T, modLines, importPath, folder string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,8 +43,8 @@ func moduleAt(t *testing.T, modLines, importPath, folder string) string {
 	return dir
 }
 
-// TestImportPaths: gen go takes a folder exactly where the go command builds a
-// package in it and lets another one import it.
+// TestImportPaths: gen go accepts a folder if and only if the go command can build a
+// package in it and another package can import that.
 func TestImportPaths(t *testing.T) {
 	const plain = "module example.com/m\n\ngo 1.24\n"
 	for _, c := range []struct{ mod, folder, path, want string }{ // want is part of the error
@@ -104,8 +104,9 @@ func TestImportPaths(t *testing.T) {
 	}
 }
 
-// TestSkippedFolders: the go command builds these when told to, but leaves them out
-// of ./..., so that go vet and go test ./... would not see the package.
+// TestSkippedFolders: gen go does not accept folders that ./... does not include, because
+// go vet ./... and go test ./... would not find the package. (The go command builds them
+// only if they are named.)
 func TestSkippedFolders(t *testing.T) {
 	for _, folder := range []string{"testdata", "_x", ".x", "a/.b", "testdata/net"} {
 		dir := moduleAt(t, "module example.com/m\n\ngo 1.24\n", "example.com/m/"+folder, folder)
@@ -118,8 +119,8 @@ func TestSkippedFolders(t *testing.T) {
 	}
 }
 
-// TestLeastGo: a module whose version of the language is too old is refused, and so
-// is one that names none, which the go command takes for go 1.16.
+// TestLeastGo: it is an error if go.mod has a version of Go that is too old, or none, which
+// means go 1.16.
 func TestLeastGo(t *testing.T) {
 	for mod, want := range map[string]string{
 		"module example.com/m\n\ngo 1.23\n":     "says go 1.23",
@@ -137,8 +138,8 @@ func TestLeastGo(t *testing.T) {
 	}
 }
 
-// TestStandardPackages: the list holds packages of the standard library only. One
-// that it lacks is of a newer Go.
+// TestStandardPackages: every package in the list is in the standard library. A newer Go may
+// have more packages.
 func TestStandardPackages(t *testing.T) {
 	out, err := goCommand(".", "list", "std")
 	if err != nil {
@@ -239,7 +240,8 @@ var _ = 1
 			clashes = clashes || strings.Contains(s, "redeclared") || strings.Contains(s, "already declared") || strings.Contains(s, "field and method")
 		}}
 		_, _ = conf.Check("p", set, []*ast.File{a, b}, nil)
-		// A path that ends in a version is guessed, as the type checker need not.
+		// clash guesses the package name for a path that ends in a version; the type
+		// checker knows it.
 		if clashes != (c.want != "") && !strings.Contains(c.theirs, "/v2") {
 			t.Errorf("%s: the type checker finds a clash: %v", c.theirs, clashes)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// capture runs a command line in this process.
+// capture runs a command line in this process and returns its exit code and output.
 func capture(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errw bytes.Buffer
@@ -24,8 +24,8 @@ func capture(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errw.String()
 }
 
-// TestHelpExamples runs the example of every command's help, in a directory of
-// its own: an example that does not work is worse than none.
+// TestHelpExamples runs the examples in the help of every command, each in a new folder.
+// They must succeed.
 func TestHelpExamples(t *testing.T) {
 	for _, c := range commands() {
 		if c.Name == "completion" {
@@ -56,7 +56,7 @@ func TestHelpExamples(t *testing.T) {
 	}
 }
 
-// exampleDir makes the files that the examples speak of and goes there.
+// exampleDir makes a folder with the files that the examples use, and changes to it.
 func exampleDir(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -89,8 +89,8 @@ func exampleDir(t *testing.T) {
 	}
 }
 
-// TestFlagsAnywhere puts every flag of every command behind a positional
-// argument: it must arrive as if it stood before.
+// TestFlagsAnywhere puts every flag of every command after a positional argument. reorder
+// must move it before.
 func TestFlagsAnywhere(t *testing.T) {
 	app := newApp(nil, nil, nil)
 	n := 0
@@ -139,7 +139,7 @@ func TestFlagsAnywhere(t *testing.T) {
 	}
 }
 
-// TestCommandsHaveText holds every command and flag to having a description.
+// TestCommandsHaveText: every command and flag has a description.
 func TestCommandsHaveText(t *testing.T) {
 	for _, c := range commands() {
 		if c.Usage == "" || !strings.HasPrefix(c.UsageText, "incc "+c.Name) || c.Description == "" {

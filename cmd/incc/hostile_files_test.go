@@ -9,7 +9,7 @@ import (
 
 const tinySpec = "net tiny\ninput image 1x8x8\nconv 3x3 4 pad=1 act=relu -> gap -> fc 3 -> softmax\n"
 
-// sparse makes a file of n zero bytes that takes no room on the disk.
+// sparse makes a file of n zero bytes that takes no space on the disk.
 func sparse(t *testing.T, path string, n int64) {
 	t.Helper()
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
@@ -20,7 +20,7 @@ func sparse(t *testing.T, path string, n int64) {
 	}
 }
 
-// TestHostileSizes: a file of a terabyte is refused by its size.
+// TestHostileSizes: a file of a terabyte gives an error and is not read.
 func TestHostileSizes(t *testing.T) {
 	setup := func(name string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -52,7 +52,7 @@ func npyFile(header, data string) string {
 	return "\x93NUMPY\x01\x00" + string([]byte{byte(len(header)), byte(len(header) >> 8)}) + header + data
 }
 
-// TestHostileArrays: headers of NumPy files that lie.
+// TestHostileArrays: NumPy files with wrong headers.
 func TestHostileArrays(t *testing.T) {
 	const (
 		right = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8)}"

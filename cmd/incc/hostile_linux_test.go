@@ -7,15 +7,16 @@ import (
 	"syscall"
 )
 
-// limitMemory bounds the address space of this process.
+// limitMemory limits the address space of this process, in bytes.
 func limitMemory(bytes uint64) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
 		panic(err)
 	}
 }
 
-// peakMemory is the largest resident memory that this process has had, in bytes.
-// (The rusage of a child does not tell: there it begins with that of its parent.)
+// peakMemory returns the largest resident memory of this process so far, in bytes. (The
+// rusage of a child process cannot be used, because it begins with the value of its
+// parent.)
 func peakMemory() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// blackPNG makes a grey PNG of one bit a pixel.
+// blackPNG makes a black PNG of w x h pixels with one bit for each pixel.
 func blackPNG(w, h int) string {
 	var b bytes.Buffer
 	b.WriteString("\x89PNG\r\n\x1a\n")
@@ -36,16 +36,16 @@ func blackPNG(w, h int) string {
 	return b.String()
 }
 
-// chunksPNG makes a PNG of one pixel with empty chunks of text.
+// chunksPNG makes a PNG of one pixel with many empty text chunks.
 func chunksPNG(chunks int) string {
-	const head = 33 // bytes before the first of them
+	const head = 33 // bytes before the first text chunk
 	text := "\x00\x00\x00\x00tEXt" + string(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte("tEXt"))))
 	picture := blackPNG(1, 1)
 	return picture[:head] + strings.Repeat(text, chunks) + picture[head:]
 }
 
-// scansJPEG makes a progressive JPEG of 4096 x 4096 grey pixels in some scans, all but
-// the first without content.
+// scansJPEG makes a progressive JPEG of 4096 x 4096 grey pixels with many scans. All scans
+// except the first are empty.
 func scansJPEG(scans int) string {
 	var b strings.Builder
 	b.WriteString("\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64))
@@ -60,7 +60,7 @@ func scansJPEG(scans int) string {
 	return b.String()
 }
 
-// TestHostilePictures: small files of pictures that would take much memory or time.
+// TestHostilePictures: small picture files that would take much memory or time to decode.
 func TestHostilePictures(t *testing.T) {
 	train := "\ntrain {\n  sgd lr=0.1\n  run batch=1 epochs=1\n}\n"
 	files := map[string]string{

@@ -14,30 +14,31 @@ import (
 	"time"
 )
 
-// hostileCase is a command on an input that was made to hurt. It must end with an
-// error that says what is wrong, or with the right result, in little time and
-// memory.
+// hostileCase is a command with a hostile input. It must end with an error that says what is
+// wrong, or with the right result, and take little time and memory.
 type hostileCase struct {
 	name      string
 	setup     func(t *testing.T, dir string) // writes the input into the folder that the command runs in
-	args      []string                       // of incc
-	wantErr   string                         // regular expression that standard error matches; "" for success
-	want      string                         // regular expression that standard output matches
-	maxMillis int                            // of processor time; 0 for 1,000
-	maxMB     int                            // largest resident memory; 0 for 256
+	args      []string                       // the arguments of incc
+	wantErr   string                         // regular expression for standard error; "" if it must succeed
+	want      string                         // regular expression for standard output
+	maxMillis int                            // limit on the processor time in ms; 0 for 1,000
+	maxMB     int                            // limit on the resident memory in MiB; 0 for 256
 }
 
-// addressSpace limits a child, so that a test which fails cannot take the machine
-// down. The Go runtime reserves more than it uses.
+// addressSpace is the limit on the address space of a child process, in bytes. It keeps a
+// failing test from using up the machine's memory. The Go runtime reserves more address
+// space than it uses.
 const addressSpace = 8 << 30
 
-// limitedName is the name under which the test binary runs incc within limits.
+// limitedName is the name of the program with which the test binary runs limitedMain.
 const limitedName = "incc-limited"
 
-// peakEnv names the file that the child writes its largest resident memory into.
+// peakEnv is the environment variable with the path of the file to which the child writes
+// its largest resident memory.
 const peakEnv = "INCC_TEST_PEAK"
 
-// limitedMain is main within limits, for the child of runHostile.
+// limitedMain does the work of main with a limit on memory, in a child of runHostile.
 func limitedMain() {
 	limitMemory(addressSpace)
 	tuneCollector()
@@ -48,7 +49,7 @@ func limitedMain() {
 	os.Exit(code)
 }
 
-// runHostile runs each case in a process and a folder of its own.
+// runHostile runs each case in a new process and a new folder.
 func runHostile(t *testing.T, cases []hostileCase) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -106,7 +107,7 @@ func runHostile(t *testing.T, cases []hostileCase) {
 	}
 }
 
-// write returns a setup that writes files of the given names.
+// write returns a setup that writes files; the keys are their paths.
 func write(files map[string]string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()

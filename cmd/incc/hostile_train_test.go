@@ -12,8 +12,8 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// manyClasses makes a folder of n classes with one picture each, and a network for
-// them.
+// manyClasses returns a setup that makes a folder with n classes of one picture each, and a
+// network for them.
 func manyClasses(n int) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
@@ -34,10 +34,9 @@ func manyClasses(n int) func(*testing.T, string) {
 	}
 }
 
-// TestHostileClasses: a run on thousands of classes ends with its confusion matrix,
-// of which only the pairs that occurred are kept. As a square of numbers and pixels
-// that of 10,000 classes took 9 GB, and that of 2,000 classes 370 MB. INCC_LONG=1
-// takes 10,000.
+// TestHostileClasses: a run with thousands of classes writes its confusion matrix in little
+// memory, because it keeps only the pairs that occurred. A full matrix, with its picture,
+// took 370 MB for 2,000 classes and 9 GB for 10,000. INCC_LONG=1 tests 10,000 classes.
 func TestHostileClasses(t *testing.T) {
 	classes, most := 2000, 128
 	if longtest.Enabled() {
@@ -49,7 +48,8 @@ func TestHostileClasses(t *testing.T) {
 	})
 }
 
-// interrupted makes a folder "run" of a training, and then replaces its checkpoints.
+// interrupted trains into the folder "run", deletes its checkpoints and calls replace for
+// the path of each.
 func interrupted(t *testing.T, dir string, replace func(path string)) {
 	t.Helper()
 	write(map[string]string{"t.incc": "net t\ninput image 1x4x4 range=0..1\nfc 10 -> softmax\ntrain {\n  sgd lr=0.1\n  run batch=8 epochs=1\n}\n",
@@ -70,7 +70,7 @@ func interrupted(t *testing.T, dir string, replace func(path string)) {
 	}
 }
 
-// TestHostileCheckpoints: what --resume finds in place of a checkpoint is refused.
+// TestHostileCheckpoints: --resume gives an error for a file that is not a checkpoint.
 func TestHostileCheckpoints(t *testing.T) {
 	args := []string{"train", "--resume", "run"}
 	resume := func(name, wantErr string, replace func(t *testing.T, path string)) hostileCase {

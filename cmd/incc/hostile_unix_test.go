@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestHostilePipes: a named pipe in place of a file is an error, and nobody waits
-// for its writer.
+// TestHostilePipes: a named pipe in place of a file gives an error, and incc does not wait
+// for a writer.
 func TestHostilePipes(t *testing.T) {
 	setup := func(names ...string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {

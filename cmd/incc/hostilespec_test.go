@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHostileSpecs: texts of a few lines that expand to more than any machine
-// holds, and flat graphs that name what does not exist.
+// TestHostileSpecs: texts of a few lines that expand to huge networks, and incomplete flat
+// graphs.
 func TestHostileSpecs(t *testing.T) {
 	const head = "net a\ninput x 3x8x8\n"
 	const rep = head + "default conv bn=1e-3 act=relu\nblock b = conv 1x1 3 -> conv 1x1 4 -> conv 1x1 5 -> conv 1x1 3\nrepeat 999999 { b }\n"

@@ -22,8 +22,8 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// killedSpec holds what a run must not lose: statistics, momentum, dropout masks,
-// augmentation, the average of the weights, the drops of a plateau.
+// killedSpec has every kind of state that a run must not lose: statistics, momentum, dropout
+// masks, augmentation, the average of the weights, the learning rate of a plateau schedule.
 const killedSpec = `net killed
 input image 1x8x8 range=0..1
 conv 3x3 8 pad=1 act=relu bn=1e-3 -> maxpool 2x2/2 -> dropout 0.2 -> fc 10 -> softmax
@@ -36,7 +36,7 @@ train {
 }
 `
 
-// inccProcess runs this test binary as the command incc, which TestMain makes of it.
+// inccProcess returns a command that runs this test binary as incc; see TestMain.
 func inccProcess(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -46,7 +46,7 @@ func inccProcess(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return &exec.Cmd{Path: exe, Args: append([]string{"incc"}, args...), Dir: dir}
 }
 
-// killable is a folder with a spec and 640 pictures.
+// killable makes a folder with killedSpec and 640 training images.
 func killable(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,8 +75,8 @@ func killable(t *testing.T) string {
 	return dir
 }
 
-// resultOf describes the folder of a run: checksums of its files, its results without
-// the seconds, and the names of all files.
+// resultOf describes the folder of a run: checksums of its files and of its results without
+// the times, and the names of all files.
 func resultOf(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -111,9 +111,9 @@ func resultOf(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestSIGKILL kills a training process at random times and resumes it, again and
-// again: its files end with the bits of a run that was never killed, and no other
-// files are left.
+// TestSIGKILL kills a training process at random times and resumes it, many times. In the
+// end its files must have the same bits as those of a run that was never killed, and there
+// must be no other files.
 func TestSIGKILL(t *testing.T) {
 	want, dir := "", killable(t)
 	args := func(out string, more ...string) []string {
@@ -139,7 +139,7 @@ func TestSIGKILL(t *testing.T) {
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
-			// After the last kill it may end.
+			// After the last kill the process runs to its end.
 			after := time.Duration(r.Float64() * 1.3 * float64(whole))
 			stop := func() bool { return true }
 			if done < kills {
@@ -170,8 +170,8 @@ func TestSIGKILL(t *testing.T) {
 	}
 }
 
-// The first SIGINT or SIGTERM ends a run in order: a checkpoint, exit code 130,
-// and --resume goes on to the same bits.
+// The first SIGINT or SIGTERM ends a run with a checkpoint and exit code 130. --resume
+// continues it, and the result has the same bits.
 func TestInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no such signals")
@@ -208,14 +208,15 @@ func TestInterrupted(t *testing.T) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		if got := resultOf(t, filepath.Join(dir, out)); got != want {
-			// The names of the last two checkpoints may differ, and nothing else.
+			// Only the names of the last two checkpoints may differ.
 			t.Errorf("%v: the run ends with\n%s\nnot with\n%s", sig, got, want)
 		}
 	}
 }
 
-// The second signal ends the process at once, in the middle of a step. A step of the
-// reference interpreter takes long enough to see that the first signal did not.
+// The second signal ends the process at once, in the middle of a step. The test uses the
+// reference interpreter, whose steps take long enough to see that the first signal does not
+// end the process.
 func TestInterruptedTwice(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no such signals")
@@ -260,9 +261,9 @@ func TestInterruptedTwice(t *testing.T) {
 	}
 }
 
-// watched collects what a process prints, and tells when a text has appeared in it.
-// Only one goroutine calls Write, as Stdout and Stderr are the same writer. String
-// must be called after the process has ended.
+// watched collects the output of a process, and closes seen when text has appeared in it.
+// Only one goroutine calls Write, because Stdout and Stderr are the same writer. String must
+// be called after the process has ended.
 type watched struct {
 	said bytes.Buffer
 	text string

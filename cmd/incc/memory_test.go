@@ -19,7 +19,8 @@ func TestParseBytes(t *testing.T) {
 	}
 }
 
-// Without --memory a step is made to fit into what is free; and told where it cannot.
+// Without --memory a training step is made to fit into the free memory. If it cannot fit,
+// there is an error.
 func TestFreeMemory(t *testing.T) {
 	if n, ok := freeMemory(); ok && n < 1<<20 {
 		t.Errorf("%d bytes are free", n)

@@ -14,11 +14,11 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 )
 
-// hostileName would clear the screen, begin a line of its own, and turn the rest of
-// the line around.
+// hostileName would clear the screen, begin a new line and reverse the direction of the
+// text.
 const hostileName = "a\x1b[2J\nincc: all is well\u202e\x07"
 
-// plainText fails on output that a name has got into as it is.
+// plainText fails if an output contains a name that was not escaped.
 func plainText(t *testing.T, what, out string) {
 	t.Helper()
 	for _, r := range out {
@@ -32,8 +32,8 @@ func plainText(t *testing.T, what, out string) {
 	}
 }
 
-// TestHostileNames gives every command that prints names those that a terminal would
-// obey: of files, layers, tensors, labels, models.
+// TestHostileNames gives every command names with control characters: of files, layers,
+// tensors, labels and models. They must be escaped in the output.
 func TestHostileNames(t *testing.T) {
 	t.Chdir(t.TempDir())
 	spec := tinySpec + "labels \"names\"\n"
@@ -70,8 +70,8 @@ func TestHostileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	ok(os.WriteFile("w.st", b.Bytes(), 0o600))
-	// Models whose values, nodes and texts have such names: a sound one and one that
-	// has two problems.
+	// Models whose values, nodes and texts have such names: a valid one, and two with
+	// problems.
 	if code, _, stderr := capture(t, "compile", n+".incc", "-o", "plain.onnx"); code != 0 {
 		t.Fatal(stderr)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 )
 
-// Standard output by any of its names gets the bytes and nothing else. The links
-// of the system stay as they are.
+// An output file that is standard output, by any of its names, contains only the bytes of
+// the file. The links of the system, such as /dev/stdout, are not replaced.
 func TestOutputToStdout(t *testing.T) {
 	dir := t.TempDir()
 	devStdout := "/dev/stdout"
@@ -21,8 +21,8 @@ func TestOutputToStdout(t *testing.T) {
 	if err != nil {
 		t.Skipf("no link %s here: %v", devStdout, err)
 	}
-	// A link of our own with the text of the system's: what would replace a link
-	// replaces this one.
+	// Make a link with the same text as that of the system. If incc replaced links, it
+	// would replace this one.
 	link := filepath.Join(dir, "stdout")
 	if err := os.Symlink(before, link); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestOutputToStdout(t *testing.T) {
 		var out, errw bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errw
 		if name == "/proc/self/fd/1" {
-			// A file in place of a pipe, which has a beginning already.
+			// Redirect to a file that already has a beginning, not to a pipe.
 			f, err := os.Create(filepath.Join(dir, "redirected"))
 			if err != nil {
 				t.Fatal(err)
@@ -86,13 +86,13 @@ func readString(t *testing.T, path string) string {
 	return string(b)
 }
 
-// Commands that write to standard output say what else they have to say on
-// standard error; those that write several files refuse it.
+// Commands that write a file to standard output print their messages to standard error.
+// Commands that write several files give an error.
 func TestOutputOfCommands(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, c := range []struct {
 		args []string
-		out  string // how it begins
+		out  string // beginning of standard output
 		err  string
 	}{
 		{[]string{"weights", "lenet5", "-o", "-"}, "", ""},
@@ -120,8 +120,8 @@ func TestOutputOfCommands(t *testing.T) {
 	}
 }
 
-// The weights of --external lie beside the model that a link leads to, under the
-// name that is in the model.
+// If the output is a link, the file with external weights is in the folder of the file that
+// the link leads to, and the model contains the right name.
 func TestOutputExternalThroughLink(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -142,7 +142,7 @@ func TestOutputExternalThroughLink(t *testing.T) {
 	}
 }
 
-// What a command reads it does not write over.
+// A command does not overwrite a file that it reads.
 func TestOutputOverInput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if code, _, stderr := capture(t, "new", "lenet5", "-o", "a.incc"); code != 0 {
@@ -175,7 +175,7 @@ func TestOutputOverInput(t *testing.T) {
 	}
 }
 
-// A disk that is full leaves the old file, and no other.
+// If the disk is full, the old file is unchanged and no other file is left.
 func TestOutputDiskFull(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -193,7 +193,7 @@ func TestOutputDiskFull(t *testing.T) {
 	if err := os.Symlink(exe, filepath.Join(dir, "incc")); err != nil {
 		t.Skipf("the system makes no symbolic links: %v", err)
 	}
-	// A limit on the size of files stands for the disk.
+	// A limit on the size of files has the same effect as a full disk.
 	cmd := exec.Command(sh, "-c", "ulimit -f 40 && exec ./incc compile lenet5 -o model.onnx")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()

@@ -18,7 +18,7 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
-// photo returns the path of a real photograph; a test without one skips.
+// photo returns the path of a real photograph. If it is not installed, the test is skipped.
 func photo(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(peers.Photos(), name)
@@ -36,7 +36,7 @@ func missing(t *testing.T, err error) {
 	t.Skip(err)
 }
 
-// command runs incc as a user does and demands that it succeeds.
+// command runs incc as a user does and fails the test if it does not succeed.
 func command(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -46,9 +46,9 @@ func command(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// TestPhotograph classifies a photograph by incc run and by ONNX Runtime on the
-// model that incc compile writes, fed with the pixels that the spec's input
-// statement asks for: all 1,000 probabilities agree.
+// TestPhotograph classifies a photograph with incc run and with ONNX Runtime. ONNX Runtime
+// runs the model that incc compile writes, on the input that readInput prepares. All 1,000
+// probabilities must agree.
 func TestPhotograph(t *testing.T) {
 	ort, err := peers.StartORT(peers.ORT)
 	var lacks *peers.MissingError
@@ -95,7 +95,8 @@ func TestPhotograph(t *testing.T) {
 			for i, p := range got.Data {
 				sum += p
 				least = math.Min(least, p)
-				// Each by itself: in a softmax the small ones would hide.
+				// Compare each probability relative to itself, because a difference in a
+				// small one would not show beside the largest.
 				if q := want.Data[i]; math.Abs(p-q) > 1e-3*q {
 					t.Fatalf("class %d: %g, in ONNX Runtime %g", i, p, q)
 				}
@@ -111,8 +112,8 @@ func TestPhotograph(t *testing.T) {
 	}
 }
 
-// sharpen writes weights under which the logits of a picture spread: He
-// initialization throughout, and the last layer scaled to a standard deviation of 2.
+// sharpen writes weights with which the logits of a picture x have a standard deviation of
+// 2: He initialization for all layers, and the last layer scaled.
 func sharpen(t *testing.T, g *ir.Graph, x []float32, path string) {
 	t.Helper()
 	steady(g)

@@ -18,9 +18,9 @@ import (
 
 // block is a fenced block of a Markdown file.
 type block struct {
-	line int    // of its first line of text
-	kind string // sh, console, incc, go
-	name string // the file to save it as, "" for none
+	line int    // number of its first line of text
+	kind string // sh, console, incc or go
+	name string // the name of the file to save it to, or ""
 	text []string
 }
 
@@ -51,9 +51,9 @@ func blocks(t *testing.T, path string) (all []block) {
 	return all
 }
 
-// TestReadme does what README.md says, in an empty folder and in its order: it saves the
-// specs, runs the commands, and compares what they print with what is shown. Networks are
-// trained for one epoch, on made-up digits unless INCC_LONG=1.
+// TestReadme does what README.md says, in an empty folder and in the same order. It saves
+// the specs, runs the commands, and compares their output with the output in the text. It
+// trains networks for one epoch, on artificial digits unless INCC_LONG=1.
 func TestReadme(t *testing.T) {
 	all := blocks(t, "../../README.md")
 	example, err := os.ReadFile("../../backends/cpu/example_test.go")
@@ -99,10 +99,11 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestLanguageTour loads every example of dsl/README.md, which must give no error and no
-// warning unless it is called wrong.incc, and compares what commands print.
+// TestLanguageTour loads every example in dsl/README.md and compares the output of commands
+// with the output in the text. An example must give no error and no warning, unless it is
+// called wrong.incc.
 func TestLanguageTour(t *testing.T) {
-	const front = "net example\ninput image 3x32x32\n" // of examples that are a part of a network
+	const front = "net example\ninput image 3x32x32\n" // put before examples that are a part of a network
 	all := blocks(t, "../../dsl/README.md")
 	t.Chdir(t.TempDir())
 	examples := 0
@@ -162,9 +163,9 @@ func readmeCommand(t *testing.T, root, place, line string) {
 		if out, err := exec.Command("go", args[1:]...).CombinedOutput(); err != nil {
 			t.Errorf("%s: %s: %v\n%s", place, line, err, out)
 		}
-	case line == "go test ./...": // this test is part of it
+	case line == "go test ./...": // this test is a part of it
 	case args[0] == "go":
-		// Of the generated package, or a package of the repository.
+		// The folder is that of a generated package or of a package of the repository.
 		folder := args[len(args)-1]
 		if _, err := os.Stat(folder); err != nil {
 			if _, err := os.Stat(filepath.Join(root, folder)); err != nil {
@@ -185,8 +186,8 @@ func readmeCommand(t *testing.T, root, place, line string) {
 	}
 }
 
-// checkConsole runs the commands behind "$ " and compares what they print with the lines
-// that follow; a line "…" stands for any lines.
+// checkConsole runs the commands after "$ " and compares their output with the lines that
+// follow. A line "…" matches any lines.
 func checkConsole(t *testing.T, file string, b block) {
 	t.Helper()
 	for i := 0; i < len(b.text); {
@@ -207,7 +208,8 @@ func checkConsole(t *testing.T, file string, b block) {
 	}
 }
 
-// matches compares lines, but for blanks at their ends.
+// matches compares lines, ignoring blanks at their ends. A line "…" in want matches any
+// lines.
 func matches(got, want []string) bool {
 	if len(want) == 0 {
 		return len(got) == 0
@@ -237,8 +239,8 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// checkGo checks a block of Go: a program that uses the generated package digits, or lines
-// of the example of package cpu.
+// checkGo checks a block of Go. It is a part of a program that uses the generated package
+// digits, or lines of the example of package cpu.
 func checkGo(t *testing.T, b block, example string) {
 	t.Helper()
 	text := strings.Join(b.text, "\n")
@@ -302,7 +304,7 @@ func writeDigits(t *testing.T, dir string) {
 	}
 }
 
-// writePictures makes n pictures, 1.png and so on.
+// writePictures makes n pictures of 80x60 pixels, 1.png and so on.
 func writePictures(t *testing.T, dir string, n int, blue uint8) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -17,16 +17,16 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Specs of a few lines that need many gigabytes: for weights, for activations, for a
-// step of training.
+// Specs of a few lines that need many gigabytes: for weights, for activations, and for a
+// training step.
 const (
 	hugeWeights     = "net a\ninput x 1x4096x4096\nfc 100 -> softmax\n"
 	hugeActivations = "net a\ninput image 128x4096x4096\nrelu\n"
 	hugeStep        = "net a\ninput image 1x28x28\nconv 1x1 2000 -> gap -> fc 10 -> softmax\ntrain {\n  sgd lr=0.1\n  run batch=4096 epochs=1\n}\n"
 )
 
-// TestHostileNeeds: what a network needs is counted before any of it is taken, by
-// every command that takes it.
+// TestHostileNeeds: every command checks the memory that a network needs before it allocates
+// any of it.
 func TestHostileNeeds(t *testing.T) {
 	setup := func(t *testing.T, dir string) {
 		write(map[string]string{"fc.incc": hugeWeights, "relu.incc": hugeActivations, "step.incc": hugeStep, "go.mod": "module example.com/m\n\ngo 1.26\n"})(t, dir)
@@ -96,12 +96,12 @@ func TestHostileNeeds(t *testing.T) {
 		if strings.HasSuffix(line, "--engine ref") && strings.HasPrefix(line, "train") {
 			want = strings.Replace(want, "GiB for weights", "[KM]iB for weights", 1)
 		}
-		if strings.HasPrefix(line, "gen go") { // its --memory is another limit
+		if strings.HasPrefix(line, "gen go") { // its --memory limits a training step, so the error does not name it
 			want = strings.Replace(want, ": (take a smaller --batch, or )?allow more with --memory SIZE", "", 1)
 		}
 		cases = append(cases, hostileCase{name: line, setup: setup, args: strings.Fields(line), wantErr: want})
 	}
-	// What is small enough still works.
+	// Commands that need little memory succeed.
 	cases = append(cases,
 		hostileCase{name: "compile relu.incc", setup: setup, args: []string{"compile", "relu.incc", "-o", "a.onnx"}, want: "^wrote a.onnx"},
 		hostileCase{name: "weights of 128 MiB", setup: write(map[string]string{"fc.incc": "net a\ninput x 1x1024x1024\nfc 32 -> softmax\n"}),
@@ -113,8 +113,7 @@ func TestHostileNeeds(t *testing.T) {
 	runHostile(t, cases)
 }
 
-// TestHostileExternal: a model of some bytes whose external data is 8 GB of a sparse
-// file.
+// TestHostileExternal: a small model with external data of 8 GiB in a sparse file.
 func TestHostileExternal(t *testing.T) {
 	setup := func(t *testing.T, dir string) {
 		name, n := "w", int64(1<<31)
@@ -131,7 +130,7 @@ func TestHostileExternal(t *testing.T) {
 	runHostile(t, []hostileCase{{name: "sparse", setup: setup, args: []string{"verify", "x.onnx"}, wantErr: `^incc: the external data of x.onnx takes 8.00 GiB; .* are free: allow more with --memory SIZE`}})
 }
 
-// --memory is a limit of its own, and may be more than what is free.
+// --memory replaces the limit, and may be more than the free memory.
 func TestRoomFlag(t *testing.T) {
 	t.Chdir(t.TempDir())
 	defer func(f func() (int64, bool)) { freeMemory = f }(freeMemory)
@@ -146,7 +145,7 @@ func TestRoomFlag(t *testing.T) {
 		{"run lenet5 --input noise --memory 16KB", "; --memory allows 15.6 KiB: allow more with"},
 		{"run lenet5 --input noise --memory much", `--memory: "much" is not a size (want 800MB, 2GiB or 500000000, for example)`},
 		{"bench lenet5 --time 1ms --memory 16MB", ""},
-		// Only the plan knows this one.
+		// Only compileRoom, which knows the plan, finds this one.
 		{"bench lenet5 --time 1ms --batch 4096 --memory 60MB", "at batch 4096; --memory allows 57.2 MiB: take a smaller --batch, or allow more with"},
 	} {
 		code, _, stderr := capture(t, strings.Fields(c.args)...)
@@ -156,19 +155,19 @@ func TestRoomFlag(t *testing.T) {
 	}
 }
 
-// The count of the reference interpreter is what it holds: here 8x8 maps, at most
-// two at once, and the weights that are read from then on.
+// referenceRoom counts the elements that the reference interpreter holds at once: here at
+// most two maps of 8x8, and the weights of the current op.
 func TestReferenceRoom(t *testing.T) {
 	g, problems := dsl.Load("a.incc", []byte("net a\ninput image 1x8x8\nconv 3x3 4 pad=1 -> relu -> conv 3x3 2 pad=1 -> gap -> fc 3\n"), dsl.Options{})
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	// relu is computed while conv's output is held: 2 maps of 4x8x8 for each of 5
-	// images.
+	// The most is needed for relu, which needs the output of conv: 2 maps of 4x8x8 for each
+	// of 5 images.
 	if got := referenceRoom(g, 5); got.activations != 5*2*4*64 || got.weights > 4*9+4 {
 		t.Errorf("%+v", got)
 	}
-	// It is no more than what a run computes in all.
+	// It is less than the number of all elements that a run computes.
 	all := 0
 	if _, err := ref.Run(g, []*tensor.Tensor{noise(g, 5, 1)}, ref.Options{Each: func(_ *ir.Value, x *tensor.Tensor) { all += len(x.Data) }}); err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
-// TestRunLock: while one training holds a folder, another process is refused; a
-// lock file that a killed process left is no obstacle, and none stays behind.
+// TestRunLock: while one training has locked a folder, another gives an error. A lock file
+// that a killed process left does not matter. A training removes its lock file.
 func TestRunLock(t *testing.T) {
 	dir := killable(t)
 	out := filepath.Join(dir, "run")
@@ -44,7 +44,7 @@ func TestRunLock(t *testing.T) {
 	if exists(filepath.Join(out, runLock)) {
 		t.Error("the lock file is left")
 	}
-	// A directory in its place.
+	// A directory in place of the lock file.
 	if err := os.Mkdir(filepath.Join(out, runLock), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func TestRunName(t *testing.T) {
 	}
 }
 
-// FuzzRunFiles: what run.json, results.csv and summary.json hold is read or refused,
-// and what is read is within the bounds of flags.
+// FuzzRunFiles: reading run.json, results.csv and summary.json never panics, and values from
+// run.json are within the bounds of the flags.
 func FuzzRunFiles(f *testing.F) {
 	f.Add([]byte(`{"incc":"0.1.0","name":"lenet","data":"mnist","val":-1,"engine":"cpu","identity":{"data":"x"}}`))
 	f.Add([]byte(`{"name":"../x","data":"/dev/zero","val":99999999999,"limit_batches":-1,"overfit":1e9,"init":"\u0000","engine":"gpu","identity":"0123"}`))
@@ -117,7 +117,7 @@ func FuzzRunFiles(f *testing.F) {
 	})
 }
 
-// Results that hold no number, an infinity or nothing survive the file.
+// Results with NaN and infinity are the same after writing and reading the file.
 func TestResultsRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	rows := []train.Row{{Epoch: 1, Rate: 0.5, TrainLoss: math.NaN(), TrainAcc: 1, ValLoss: math.Inf(1), ValAcc: 0.25, Seconds: 2}, {Epoch: 2, Rate: 1e-30}}

@@ -27,10 +27,10 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs testdata/script/*.txtar, each in a directory of its own, with
-// incc as a user would call it. INCC_UPDATE=1 writes what commands printed into
-// the files. In every directory there is idx, a data set of 32 + 8 pictures of 4x4,
-// and zero.png, the first of them.
+// TestScripts runs testdata/script/*.txtar, each in a new folder, with incc as a user would
+// call it. INCC_UPDATE=1 writes the output of commands into the files. Every folder contains
+// idx, a data set of 32 training and 8 test images of 4x4 pixels, and zero.png, the first
+// training image.
 func TestScripts(t *testing.T) {
 	cache, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "zero.png"), b.Bytes(), 0o644); err != nil {
 				return err
 			}
-			// Scripts that call go share what it has built, and need no network.
+			// Scripts that call go share its build cache and do not use the network.
 			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 			return nil
 		},
@@ -85,7 +85,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// flip changes a bit of byte N of a file: flip FILE N.
+// flip is a command of scripts, flip FILE N, that changes a bit of byte N of a file.
 func flip(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: flip FILE N")
@@ -99,7 +99,7 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(path, b, 0o644))
 }
 
-// idx is a file of bytes in the format of MNIST.
+// idx returns the contents of a file of bytes in the IDX format, which MNIST uses.
 func idx(data []byte, shape ...int) []byte {
 	b := []byte{0, 0, 8, byte(len(shape))}
 	for _, d := range shape {

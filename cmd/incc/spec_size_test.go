@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// A spec is read whole or refused: an error behind two megabytes of comments is found,
-// and a text over the limit is not cut.
+// A spec is read completely or gives an error: an error after two megabytes of comments is
+// found, and a text above the limit is not cut off silently.
 func TestLongSpecsAreReadWhole(t *testing.T) {
 	graph := "graph g\nx = input 3x4x4\ny = relu x\noutput y\n"
 	for name, c := range map[string]struct {
 		comment int
 		end     string
-		want    string // in the error; empty for a spec that is right
+		want    string // a part of the error; "" for a valid spec
 	}{
 		"whole":     {2 << 20, "", ""},
 		"error":     {2 << 20, "z = relu !!!\n", "E0103"},

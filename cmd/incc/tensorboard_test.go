@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestCreateEvents: runs that begin in one second write files of their own.
+// TestCreateEvents: runs that begin in the same second write different files.
 func TestCreateEvents(t *testing.T) {
 	dir, now := t.TempDir(), time.Unix(1000, 0)
 	for _, want := range []string{"events.out.tfevents.1000.incc", "events.out.tfevents.1001.incc"} {

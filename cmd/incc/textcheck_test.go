@@ -10,7 +10,7 @@ func TestNotText(t *testing.T) {
 		{"a.incc", "net a\ninput 1x4x4\nfc 10\n", ""},
 		{"a.incc", "", ""},
 		{"a.incc", "# 网络 ünïcode\nnet a\n", ""},
-		{"a.incc", "# caf\xe9, one byte of Latin-1\nnet a\n", ""}, // the parser names the line
+		{"a.incc", "# caf\xe9, one byte of Latin-1\nnet a\n", ""}, // the parser reports the line
 		{"a.incc", strings.Repeat("x", 7999) + "é", ""},           // cut within a character
 		{"a.incc", "\xff\xfen\x00e\x00t\x00", "is UTF-16 text"},
 		{"a.incc", "net a\x00", "is not a text file"},

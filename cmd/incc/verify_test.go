@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// verify --run runs what onnxgo runs: fixed shapes, operands of other ranks, old
-// opsets. The models in testdata/onnx are from the tests of ONNX and of other
-// readers of it.
+// verify --run runs the same models as package onnxgo: with fixed shapes, operands of
+// different ranks, and old opsets. The models in testdata/onnx come from the tests of ONNX
+// and of other programs that read it.
 func TestVerifyRun(t *testing.T) {
 	dir := t.TempDir()
 	fixed := filepath.Join(dir, "batch 2.onnx")
