@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,8 +30,7 @@ Without an argument it lists what can be explained.`,
 			if !ok {
 				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, dsl.ExplainNames()))
 			}
-			_, err := fmt.Fprint(c.App.Writer, text)
-			return err
+			return say(c.App.Writer, strings.TrimSuffix(text, "\n"))
 		},
 	}
 }

@@ -62,6 +62,7 @@ With --train the package can train as the train block of the spec says. Given th
 same images in the same order, its weights have the same bits as those of incc train.
 
 To generate with go generate: //go:generate go tool incc gen go SPEC -o .
+
 To find stale output in CI: incc gen go ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the package to `DIR`"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,6 +24,9 @@ func interruptible(parent context.Context) (context.Context, func()) {
 		}
 		select {
 		case <-ch:
+			if isTerminal(os.Stdout) {
+				fmt.Println() // ends the line of a progress bar
+			}
 			os.Exit(exitInterrupted)
 		case <-done:
 		}

@@ -84,11 +84,17 @@ func listPasses(c *cli.Context) error {
 		}
 	}
 	t.write(c.App.Writer)
-	fmt.Fprintln(c.App.Writer, `
-exact      the same bits
-rounding   the same function, rounded otherwise
-signature  the kept outputs have the same bits, others go
-redesign   another function of the same shapes: for networks that are still to be trained`)
+	fmt.Fprintln(c.App.Writer)
+	for _, l := range []string{
+		"exact      the same bits",
+		"rounding   the same function, rounded otherwise",
+		"signature  the kept outputs have the same bits, others go",
+		"redesign   another function of the same shapes: for networks that are still to be trained",
+	} {
+		if err := say(c.App.Writer, l); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -134,10 +140,10 @@ func showPasses(c *cli.Context, arg string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "\n%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d\n", g.Name,
+	fmt.Fprintln(w)
+	return say(w, fmt.Sprintf("%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d", g.Name,
 		thousands(params), thousands(macs), thousands(paramsAfter), thousands(macsAfter),
-		countOp(before, "conv"), countOp(after, "conv"))
-	return nil
+		countOp(before, "conv"), countOp(after, "conv")))
 }
 
 // onnxPasses are the options for passes on a network that becomes an ONNX model: slices

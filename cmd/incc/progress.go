@@ -17,6 +17,7 @@ import (
 type progress struct {
 	w        io.Writer
 	bar      bool
+	drawn    bool // the bar is on the last line of the terminal
 	steps    int
 	epochs   float64
 	start    time.Time // when this process began to train the epoch
@@ -39,9 +40,9 @@ func (p *progress) Begin(s *train.State, steps int, epochs float64, finished boo
 	p.last = p.start
 	switch {
 	case finished:
-		fmt.Fprintf(p.w, "the run is finished, after %s: no training is left to do\n", diag.Count(len(s.Rows), "epoch"))
+		p.print(fmt.Sprintf("the run is finished, after %s: no training is left to do", diag.Count(len(s.Rows), "epoch")))
 	case s.Global > 0:
-		fmt.Fprintf(p.w, "going on at epoch %d, step %d of %d\n", s.Epoch+1, s.Step, steps)
+		p.print(fmt.Sprintf("going on at epoch %d, step %d of %d", s.Epoch+1, s.Step, steps))
 	}
 	for _, r := range s.Rows {
 		p.line(r)
@@ -66,21 +67,69 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	p.last = now
 	rate := float64(p.seen) / now.Sub(p.start).Seconds()
 	left := (p.epochs*float64(p.steps) - float64(s.Global)) * float64(images) / rate
-	text := fmt.Sprintf("epoch %d/%s  step %d/%d  loss %.4f  %.0f images/s  %s left", s.Epoch+1, trimFloat(p.epochs), s.Step, p.steps, p.lossAvg, rate, shortTime(left))
+	texts := barTexts{
+		epoch: fmt.Sprintf("epoch %d/%s", s.Epoch+1, trimFloat(p.epochs)), step: fmt.Sprintf("step %d/%d", s.Step, p.steps),
+		loss: fmt.Sprintf("loss %.4f", p.lossAvg), rate: fmt.Sprintf("%.0f images/s", rate), left: shortTime(left) + " left"}
 	if !p.bar {
-		fmt.Fprintln(p.w, text)
+		fmt.Fprintln(p.w, texts.join())
 		return
 	}
-	const width = 24
-	n := width * s.Step / max(1, p.steps)
-	fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %s", strings.Repeat("=", n), strings.Repeat(" ", width-n), text)
+	// A character in the last column would have some terminals begin a new line.
+	fmt.Fprint(p.w, "\r\x1b[K"+texts.bar(float64(s.Step)/float64(max(1, p.steps)), columns(p.w)-1))
+	p.drawn = true
+}
+
+// barTexts are what stands behind the bar.
+type barTexts struct{ epoch, step, loss, rate, left string }
+
+func (t barTexts) join() string {
+	var parts []string
+	for _, s := range []string{t.epoch, t.step, t.loss, t.rate, t.left} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+// bar is a line of at most width characters. What fits is shown: first the epoch, then
+// the time that is left, the loss, a bar, the step and the speed.
+func (t barTexts) bar(done float64, width int) string {
+	const longest, shortest, frame = 24, 8, 3
+	line := ""
+	for _, s := range []barTexts{t, {t.epoch, t.step, t.loss, "", t.left}, {t.epoch, "", t.loss, "", t.left}} {
+		line = s.join()
+		if room := min(longest, width-len(line)-frame); room >= shortest {
+			n := min(room, int(float64(room)*done))
+			return "[" + strings.Repeat("=", n) + strings.Repeat(" ", room-n) + "] " + line
+		}
+	}
+	for _, s := range []string{line, t.epoch + "  " + t.left, t.epoch} {
+		if line = s; len(s) <= width {
+			break
+		}
+	}
+	return line[:max(0, min(len(line), width))]
+}
+
+// clear removes the bar, so that something else can be written.
+func (p *progress) clear() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// end leaves the bar as it is and ends its line: a message follows.
+func (p *progress) end() {
+	if p.drawn {
+		fmt.Fprintln(p.w)
+		p.drawn = false
+	}
 }
 
 // Epoch prints the results of an epoch.
 func (p *progress) Epoch(r train.Row) {
-	if p.bar {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 	p.line(r)
 	if p.onEpoch != nil {
 		if err := p.onEpoch(r); err != nil && p.epochErr == nil {
@@ -91,23 +140,29 @@ func (p *progress) Epoch(r train.Row) {
 }
 
 func (p *progress) line(r train.Row) {
-	val := ""
+	p.clear()
+	text := fmt.Sprintf("epoch %2d  loss %.4f, %.2f %%", r.Epoch, r.TrainLoss, 100*r.TrainAcc)
 	if !math.IsNaN(r.ValAcc) {
-		val = fmt.Sprintf("  validation %.4f, %.2f %%", r.ValLoss, 100*r.ValAcc)
+		text += fmt.Sprintf("  validation %.4f, %.2f %%", r.ValLoss, 100*r.ValAcc)
 	}
-	speed := ""
 	if r.Images > 0 && r.Seconds > 0 {
-		speed = fmt.Sprintf("  %.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds)
+		text += fmt.Sprintf("  %.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds)
 	}
-	fmt.Fprintf(p.w, "epoch %2d  loss %.4f, %.2f %%%s%s\n", r.Epoch, r.TrainLoss, 100*r.TrainAcc, val, speed)
+	p.print(text)
 }
 
 // Note prints a message.
 func (p *progress) Note(text string) {
-	if p.bar {
-		fmt.Fprint(p.w, "\r\x1b[K")
+	p.clear()
+	p.print(text)
+}
+
+// print prints a line; a narrow terminal gets it in several lines.
+func (p *progress) print(text string) {
+	if n := columns(p.w); n > 0 {
+		text = strings.Join(hang(text, n), "\n")
 	}
-	fmt.Fprintln(p.w, text)
+	fmt.Fprintln(p.w, text) // what cannot be shown does not end the run
 }
 
 func trimFloat(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0") }

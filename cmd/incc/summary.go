@@ -36,8 +36,7 @@ leaves out.`,
 			if c.Bool("json") {
 				return writeSummaryJSON(c.App.Writer, g, s)
 			}
-			writeSummary(c.App.Writer, g, s)
-			return nil
+			return writeSummary(c.App.Writer, g, s)
 		},
 	}
 }
@@ -69,7 +68,7 @@ func countText(n int64) string {
 
 // writeSummary prints the table of layers and the totals. Every node of the graph is a
 // row; a bias, normalization or activation has a row of its own.
-func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
+func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
 	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
 	t := newTable("layer", "op", "output", ">params", ">MACs", ">RF", "line")
 	for _, r := range s.Layers {
@@ -89,21 +88,26 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) {
 		t.add("with heads", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
 	}
 	t.write(w)
-	fmt.Fprintf(w, "\n%s of weights, %s of activations for one image", bytesText(4*(s.Params+s.States)), bytesText(s.Activations))
+	text := fmt.Sprintf("%s of weights, %s of activations for one image", bytesText(4*(s.Params+s.States)), bytesText(s.Activations))
 	if s.States > 0 {
-		fmt.Fprintf(w, ", %s BN statistics", thousands(s.States))
+		text += fmt.Sprintf(", %s BN statistics", thousands(s.States))
 		if s.HeadStates > 0 {
-			fmt.Fprintf(w, " (%s with heads)", thousands(s.States+s.HeadStates))
+			text += fmt.Sprintf(" (%s with heads)", thousands(s.States+s.HeadStates))
 		}
 	}
 	fmt.Fprintln(w)
-	if name, rf, jump, ok := lastConv(g, s); ok {
-		at := func(k int) string {
-			return hwText(ir.HW{rf[0] + (k-1)*jump[0], rf[1] + (k-1)*jump[1]})
-		}
-		fmt.Fprintf(w, "On top of %s (jump %s) a 1x1, 3x3 or 5x5 convolution would see %s, %s, %s pixels.\n",
-			name, hwText(jump), at(1), at(3), at(5))
+	if err := say(w, text); err != nil {
+		return err
 	}
+	name, rf, jump, ok := lastConv(g, s)
+	if !ok {
+		return nil
+	}
+	at := func(k int) string {
+		return hwText(ir.HW{rf[0] + (k-1)*jump[0], rf[1] + (k-1)*jump[1]})
+	}
+	return say(w, fmt.Sprintf("On top of %s (jump %s) a 1x1, 3x3 or 5x5 convolution would see %s, %s, %s pixels.",
+		name, hwText(jump), at(1), at(3), at(5)))
 }
 
 // lastConv returns the last convolution, outside heads, whose output is larger than

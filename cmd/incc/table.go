@@ -28,10 +28,18 @@ func (t *table) add(cells ...any) {
 
 func (t *table) rule() { t.rows = append(t.rows, nil) }
 
-func (t *table) write(w io.Writer) {
+// write prints the table. On a terminal it is at most as wide as that: texts are broken
+// into lines, and where even that does not fit, every row becomes a list of its cells.
+func (t *table) write(w io.Writer) { t.writeWidth(w, columns(w)) }
+
+// leastText is the least width of a column of text that is broken into lines.
+const leastText = 12
+
+func (t *table) writeWidth(w io.Writer, limit int) {
 	width := make([]int, len(t.head))
 	right := make([]bool, len(t.head))
 	head := make([]string, len(t.head))
+	total := 2 * (len(t.head) - 1)
 	for i, h := range t.head {
 		head[i], right[i] = strings.CutPrefix(h, ">")
 		width[i] = utf8.RuneCountInString(head[i])
@@ -40,33 +48,103 @@ func (t *table) write(w io.Writer) {
 				width[i] = max(width[i], utf8.RuneCountInString(r[i]))
 			}
 		}
+		total += width[i]
 	}
-	line := func(cells []string) {
-		var b strings.Builder
-		for i, c := range cells {
-			if i > 0 {
-				b.WriteString("  ")
-			}
-			fill := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
-			if right[i] {
-				b.WriteString(fill + c)
-			} else {
-				b.WriteString(c + fill)
+	for limit > 0 && total > limit { // the widest text gives way, a column at a time
+		widest := -1
+		for i := range width {
+			if !right[i] && width[i] > max(leastText, utf8.RuneCountInString(head[i])) && (widest < 0 || width[i] > width[widest]) {
+				widest = i
 			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		if widest < 0 {
+			t.writeList(w, head, limit)
+			return
+		}
+		width[widest]--
+		total--
+	}
+	row := func(cells []string) {
+		lines, height := make([][]string, len(cells)), 1
+		for i, c := range cells {
+			lines[i] = wrap(c, width[i])
+			height = max(height, len(lines[i]))
+		}
+		for k := range height {
+			var b strings.Builder
+			for i := range cells {
+				if i > 0 {
+					b.WriteString("  ")
+				}
+				c := ""
+				if k < len(lines[i]) {
+					c = lines[i][k]
+				}
+				fill := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
+				if right[i] {
+					b.WriteString(fill + c)
+				} else {
+					b.WriteString(c + fill)
+				}
+			}
+			fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		}
 	}
 	rule := make([]string, len(t.head))
 	for i := range rule {
 		rule[i] = strings.Repeat("-", width[i])
 	}
-	line(head)
-	line(rule)
+	row(head)
+	row(rule)
 	for _, r := range t.rows {
 		if r == nil {
 			r = rule
 		}
-		line(r)
+		row(r)
+	}
+}
+
+// writeList prints each row as a list: its first cells, and below them the others behind
+// the heads of their columns, as many in a line as fit.
+func (t *table) writeList(w io.Writer, head []string, limit int) {
+	const indent = "  "
+	for _, r := range t.rows {
+		if r == nil {
+			fmt.Fprintln(w, strings.Repeat("-", min(limit, 20)))
+			continue
+		}
+		name, line := "", ""
+		flush := func() {
+			for i, l := range wrap(line, limit-2*len(indent)) {
+				if i > 0 {
+					l = indent + l
+				}
+				fmt.Fprintln(w, indent+l)
+			}
+		}
+		for i, c := range r {
+			switch pair := head[i] + ": " + c; {
+			case c == "":
+			case utf8.RuneCountInString(name) < 3: // a mark does not name a row
+				name = strings.TrimLeft(name+" "+c, " ")
+				if i+1 < len(r) && len(name) < 3 {
+					continue
+				}
+				for _, l := range hang(name, limit) {
+					fmt.Fprintln(w, l)
+				}
+			case line == "":
+				line = pair
+			case utf8.RuneCountInString(indent+line+indent+pair) <= limit:
+				line += indent + pair
+			default:
+				flush()
+				line = pair
+			}
+		}
+		if line != "" {
+			flush()
+		}
 	}
 }
 

@@ -112,6 +112,7 @@ func trainRun(c *cli.Context) error {
 	cfg.Report = &remembering{pr, &rows}
 	start := time.Now()
 	state, err := train.Run(ctx, p.engine, cfg)
+	pr.end()
 	if pr.epochErr != nil && err == nil {
 		err = pr.epochErr
 	}
