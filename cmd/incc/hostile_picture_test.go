@@ -122,7 +122,7 @@ func TestHostilePictures(t *testing.T) {
 	add("eval, too wide", eval("cut", "wides"), "a/x.png: PNG picture of "+side)
 	add("inspect, too wide", []string{"data", "inspect", "wides"}, "a/x.png: PNG picture of "+side)
 	add("predict, scans", predict("tiny", "scans.jpg"), scans)
-	add("predict, chunks", predict("tiny", "chunks.png"), "PNG picture of more than 65536 chunks")
+	add("predict, chunks", predict("tiny", "chunks.png"), "broken PNG picture: more than 65536 chunks")
 	add("run, scans", input("tiny", "scans.jpg"), scans)
 	add("train, scans", trained("tiny", "scans"), scans)
 	add("eval, scans", eval("tiny", "scans"), scans)

@@ -39,8 +39,8 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		}
 		return noise(g, images, 1), nil
 	}
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
-	case ".npy":
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case ext == ".npy":
 		var err error
 		if t, err = readNPY(path, func(shape []int) error {
 			_, err := inputShape(path, shape, want)
@@ -48,7 +48,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		}); err != nil {
 			return nil, err
 		}
-	case ".pb":
+	case ext == ".pb":
 		b, err := files.Read(path, maxModelBytes)
 		if err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		t = tensor.Widen(tensor.Of(vals, shape...))
-	case ".png", ".jpg", ".jpeg":
+	case data.IsPicture(path):
 		if len(want) != 4 {
 			return nil, fmt.Errorf("%s is a picture, but input %s is %v", diag.Name(path), in.Name, want)
 		}
@@ -72,7 +72,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		}
 		t = tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3]))
 	default:
-		return nil, fmt.Errorf("unknown kind of input %s (want a .npy, .pb, .png or .jpg file)", diag.Quote(path))
+		return nil, fmt.Errorf("unknown kind of input %s (want a .npy or .pb file, or a picture: .png, .jpg, .gif, .bmp, .tiff, .webp)", diag.Quote(path))
 	}
 	shape, err := inputShape(path, t.Shape, want)
 	if err != nil {
@@ -159,8 +159,8 @@ func runCommand() *cli.Command {
 
    incc run mynet.incc --input x.npy --output y.npy
 
-Inputs are NumPy files (.npy), ONNX tensors (.pb) and pictures (.png, .jpg),
-which are prepared as the spec's input statement says. Without --weights the
+Inputs are NumPy files (.npy), ONNX tensors (.pb) and pictures (incc explain
+data names the formats), which are prepared as the spec's input statement says. Without --weights the
 weights are those that incc compile draws from the same seed, so a model file
 and a run agree.`,
 		Flags: append([]cli.Flag{

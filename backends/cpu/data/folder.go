@@ -87,7 +87,7 @@ func listClasses(dir fs.FS, classes []string) (pictures []labelled, names []stri
 		}
 	}
 	if len(names) == 0 {
-		return nil, nil, errors.New("there are no folders (want one for each class, with PNG or JPEG pictures in it)")
+		return nil, nil, errors.New("there are no folders (want one for each class, with pictures in it)")
 	}
 	slices.Sort(names)
 	if classes == nil {
@@ -103,8 +103,7 @@ func listClasses(dir fs.FS, classes []string) (pictures []labelled, names []stri
 			return nil, nil, err
 		}
 		for _, f := range list {
-			switch strings.ToLower(path.Ext(f.Name())) {
-			case ".png", ".jpg", ".jpeg":
+			if IsPicture(f.Name()) {
 				pictures = append(pictures, labelled{path.Join(name, f.Name()), class})
 			}
 		}

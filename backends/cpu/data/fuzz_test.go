@@ -57,8 +57,9 @@ func seeds(f *testing.F, pattern string, add func([]byte)) {
 // FuzzPicture: a picture becomes numbers in the range that its network wants, or an
 // error, in bounded time and memory.
 func FuzzPicture(f *testing.F) {
-	seeds(f, "*.png", func(b []byte) { f.Add(b) })
-	seeds(f, "*.jpg", func(b []byte) { f.Add(b) })
+	for _, kind := range []string{"*.png", "*.jpg", "*.gif", "*.bmp", "*.tiff", "*.webp"} {
+		seeds(f, kind, func(b []byte) { f.Add(b) })
+	}
 	inputs := []struct {
 		in      *recipe.Input
 		c, h, w int

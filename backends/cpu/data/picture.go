@@ -7,9 +7,11 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// DecodePicture reads a PNG or JPEG picture. It refuses one whose decoding would
-// take much memory or time for the size of its file.
-func DecodePicture(file []byte) (image.Image, error) { return decode(file) }
+// DecodePicture reads a picture in one of the formats that Formats names, and turns
+// it as its EXIF orientation says. Of an animation it reads the first frame. It
+// refuses a picture whose decoding would take much memory or time for the size of its
+// file.
+func DecodePicture(file []byte) (image.Image, error) { return decode(file, allFormats...) }
 
 // Fit scales a picture for evaluation: its shorter side to in.Resize and then the
 // middle h x w cut out, or, where in.Resize is 0, straight to h x w. Scaling is

@@ -180,6 +180,8 @@ func isOpaque(img image.Image) bool {
 		return true
 	case *image.YCbCr:
 		return m.SubsampleRatio <= image.YCbCrSubsampleRatio440
+	case interface{ Source() image.Image }: // a view of another picture
+		return isOpaque(m.Source())
 	}
 	return false
 }

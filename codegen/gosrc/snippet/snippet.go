@@ -21,12 +21,17 @@ var Scale string
 //go:embed noise.go
 var noise string
 
-// Budget, Decode and Server are the files of package server, for commands.
+// The files of package server are for commands. Decode, Formats and Orient are for
+// package data of the executor too.
 var (
 	//go:embed server/budget.go
 	Budget string
 	//go:embed server/decode.go
 	Decode string
+	//go:embed server/formats.go
+	Formats string
+	//go:embed server/orient.go
+	Orient string
 	//go:embed server/server.go
 	Server string
 )

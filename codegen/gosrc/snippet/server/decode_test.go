@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
@@ -91,6 +92,21 @@ func pngFile(w, h int, depth, colour, interlace byte) []byte {
 	return b.Bytes()
 }
 
+// gifHead makes the header of a GIF, and nothing else of it.
+func gifHead(w, h int) []byte {
+	return append([]byte("GIF89a"), byte(w), byte(w>>8), byte(h), byte(h>>8), 0, 0, 0)
+}
+
+// gifOf makes a GIF whose frames are those given.
+func gifOf(t testing.TB, w, h int, frames ...*image.Paletted) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, &gif.GIF{Image: frames, Delay: make([]int, len(frames)), Config: image.Config{Width: w, Height: h}}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // jpegFile makes a JPEG without coefficients. Its first scan has all components, the
 // others the first one only. adobe makes its colours RGB.
 func jpegFile(w, h, components, scans int, progressive, adobe bool) []byte {
@@ -170,6 +186,16 @@ func TestExamine(t *testing.T) {
 		"png":              pngOf(t, noise(image.NewRGBA(image.Rect(0, 0, 700, 500)))),
 		"png palette":      pngOf(t, image.NewPaletted(image.Rect(0, 0, 700, 500), color.Palette{color.Black, color.White})),
 	}
+	two := color.Palette{color.Black, color.White, color.Transparent}
+	frame := image.NewPaletted(image.Rect(0, 0, 700, 500), two)
+	for i := range frame.Pix {
+		frame.Pix[i] = byte(i % 3)
+	}
+	files["gif"] = gifOf(t, 700, 500, frame)
+	files["gif of many frames"] = gifOf(t, 700, 500, slices.Repeat([]*image.Paletted{frame}, 20)...)
+	files["gif, interlaced"] = slices.Clone(files["gif"])
+	at := bytes.Index(files["gif"], []byte("\x2c\x00\x00\x00\x00\xbc\x02\xf4\x01"))
+	files["gif, interlaced"][at+9] |= 0x40
 	for _, k := range [][2]byte{{8, 0}, {16, 0}, {8, 2}, {16, 2}, {8, 3}, {8, 4}, {16, 4}, {8, 6}, {16, 6}} {
 		for interlace := range byte(2) {
 			name := fmt.Sprintf("png %d bits, colour %d, interlace %d", k[0], k[1], interlace)
@@ -179,14 +205,14 @@ func TestExamine(t *testing.T) {
 		}
 	}
 	for name, file := range files {
-		cost, err := examine(file)
+		cost, err := examine(file, standard...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := decode(file); err != nil {
+		if _, err := decode(file, standard...); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		runtime.ReadMemStats(&after)
@@ -205,9 +231,15 @@ func TestDecodeRefuses(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"empty":                {nil, "not a PNG or JPEG picture"},
-		"text":                 {[]byte("no picture"), "not a PNG or JPEG picture"},
-		"gif":                  {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00"), "not a PNG or JPEG picture"},
+		"empty":                {nil, "the file is empty"},
+		"text":                 {[]byte("no picture"), "not a PNG, JPEG or GIF picture"},
+		"webp":                 {[]byte("RIFF\x1a\x00\x00\x00WEBPVP8 "), "WebP pictures are not read (want PNG, JPEG or GIF)"},
+		"bmp":                  {[]byte("BM\x00\x00"), "BMP pictures are not read (want PNG, JPEG or GIF)"},
+		"tiff":                 {[]byte("MM\x00*\x00\x00"), "TIFF pictures are not read (want PNG, JPEG or GIF)"},
+		"heic":                 {[]byte("\x00\x00\x00\x1cftypheic\x00\x00"), "HEIC pictures are not read"},
+		"gif without frames":   {gifHead(1, 1), "broken GIF picture"},
+		"gif, too many pixels": {gifHead(1<<13, 1<<12), "8192 x 4096 pixels (at most 16777216"},
+		"gif, frame outside":   {append(gifHead(1, 1), "\x2c\x00\x00\x00\x00\xff\xff\xff\xff\x00\x08\x00"...), "frame bounds larger than image bounds"},
 		"too many pixels":      {pngHead(1<<13, 1<<12), "8192 x 4096 pixels (at most 16777216"},
 		"a wide line":          {pngHead(1<<16, 1), "65536 x 1 pixels"},
 		"a long line":          {pngHead(1, 1<<24), "1 x 16777216 pixels"},
@@ -221,7 +253,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"head only":            {photo[:20], "unexpected EOF"},
 	} {
 		since := cputime.Start()
-		_, err := decode(c.file)
+		_, err := decode(c.file, standard...)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
@@ -233,7 +265,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"100 scans":             jpegFile(8, 8, 1, 100, true, false),
 		"32 scans of 65,536 px": jpegFile(256, 256, 3, 30, true, false),
 	} {
-		if _, err := decode(file); err != nil {
+		if _, err := decode(file, standard...); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -241,7 +273,7 @@ func TestDecodeRefuses(t *testing.T) {
 	noise := bytes.Repeat([]byte("\xff\xda\x00\x02"), 1000)
 	inside := append([]byte("\xff\xd8\xff\xe1\x0f\xa2"), append(noise, photo[2:]...)...)
 	for name, file := range map[string][]byte{"metadata": inside, "behind the end": append(photo[:len(photo):len(photo)], noise...)} {
-		if _, err := decode(file); err != nil {
+		if _, err := decode(file, standard...); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -262,7 +294,7 @@ func TestBombs(t *testing.T) {
 		"progressive grey": jpegFile(1<<12, 1<<12, 1, 32, true, false),
 	} {
 		begin := time.Now()
-		img, err := decode(file)
+		img, err := decode(file, standard...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -300,13 +332,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(pngOf(f, small))
 	f.Add(jpegFile(20, 10, 3, 3, true, false))
 	f.Add(pngFile(5, 7, 16, 2, 1))
+	f.Add(gifOf(f, 9, 5, image.NewPaletted(image.Rect(1, 1, 4, 5), color.Palette{color.Black, color.White})))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		cost, err := examine(file)
+		cost, err := examine(file, standard...)
 		if err != nil || cost > 64<<20 {
 			return
 		}
 		begin := time.Now()
-		_, _ = decode(file)
+		_, _ = decode(file, standard...)
 		if d := time.Since(begin); d > 5*time.Second {
 			t.Errorf("%d bytes take %v", len(file), d)
 		}
@@ -329,10 +362,10 @@ func TestChunks(t *testing.T) {
 		"JPEG, before the scan": func(n int) []byte { return insert(photo, 2, n, comment) },
 		"JPEG, behind the scan": func(n int) []byte { return insert(photo, len(photo)-2, n, comment) },
 	} {
-		if _, err := decode(make(16000)); err != nil {
+		if _, err := decode(make(16000), standard...); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := decode(make(maxChunks + 1)); err == nil || !strings.Contains(err.Error(), "more than 65536") {
+		if _, err := decode(make(maxChunks+1), standard...); err == nil || !strings.Contains(err.Error(), "more than 65536") {
 			t.Errorf("%s: error %v, want one about the number of chunks", name, err)
 		}
 	}

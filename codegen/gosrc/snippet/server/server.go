@@ -295,7 +295,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held
 // answer classifies the picture in a file. It waits for its turn, and until there is
 // memory.
 func (s *server) answer(ctx context.Context, file []byte) (any, error) {
-	cost, err := examine(file)
+	cost, err := examine(file, standard...)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +333,7 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 // what that cost.
 func (s *server) prepared(file []byte, cost int64) ([]float32, error) {
 	defer s.pictures.give(cost)
-	img, err := decode(file)
+	img, err := decode(file, standard...)
 	if err != nil {
 		return nil, err
 	}

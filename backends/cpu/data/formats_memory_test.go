@@ -1,0 +1,179 @@
+package data
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/cputime"
+)
+
+// tiffFile makes a TIFF of little-endian order with long tags, in ascending order, and
+// data behind them. Offsets of the data are counted from its begin.
+func tiffFile(data []byte, tags ...[2]uint32) []byte {
+	const (
+		stripOffsets = 273
+		tileOffsets  = 324
+	)
+	begin := uint32(8 + 2 + 12*len(tags) + 4)
+	b := binary.LittleEndian.AppendUint32([]byte("II*\x00"), 8)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(tags)))
+	for _, t := range tags {
+		b = binary.LittleEndian.AppendUint16(b, uint16(t[0]))
+		b = binary.LittleEndian.AppendUint16(b, 4)
+		b = binary.LittleEndian.AppendUint32(b, 1)
+		if t[0] == stripOffsets || t[0] == tileOffsets {
+			t[1] += begin
+		}
+		b = binary.LittleEndian.AppendUint32(b, t[1])
+	}
+	return append(append(b, 0, 0, 0, 0), data...)
+}
+
+// zeros is n zeros as zlib writes them.
+func zeros(n int) []byte {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	block := make([]byte, 1<<16)
+	for ; n > 0; n -= len(block) {
+		_, _ = w.Write(block[:min(n, len(block))])
+	}
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// deflated makes a grey TIFF of one strip, or of one tile of tw x th pixels.
+func deflated(w, h, tw, th uint32, data []byte) []byte {
+	tags := [][2]uint32{{256, w}, {257, h}, {258, 8}, {259, 8}, {262, 1}}
+	if tw > 0 {
+		tags = append(tags, [2]uint32{322, tw}, [2]uint32{323, th}, [2]uint32{324, 0}, [2]uint32{325, uint32(len(data))})
+	} else {
+		tags = append(tags, [2]uint32{273, 0}, [2]uint32{278, h}, [2]uint32{279, uint32(len(data))})
+	}
+	return tiffFile(data, tags...)
+}
+
+// bmpHead makes the header of a BMP.
+func bmpHead(w, h, bits uint32) []byte {
+	b := []byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00")
+	b = binary.LittleEndian.AppendUint32(b, w)
+	b = binary.LittleEndian.AppendUint32(b, h)
+	b = binary.LittleEndian.AppendUint32(b, 1|bits<<16)
+	return append(b, make([]byte, 24)...)
+}
+
+// riff makes a WebP file of chunks: a name, and what is in it.
+func riff(chunks ...string) []byte {
+	b := []byte("RIFF\x00\x00\x00\x00WEBP")
+	for i := 0; i < len(chunks); i += 2 {
+		b = append(b, chunks[i]...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(chunks[i+1])))
+		b = append(b, chunks[i+1]...)
+		b = append(b, make([]byte, len(chunks[i+1])&1)...)
+	}
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+	return b
+}
+
+// extended is the chunk VP8X of a picture of w x h pixels.
+func extended(flags byte, w, h int) string {
+	w, h = w-1, h-1
+	return string([]byte{flags, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)})
+}
+
+// lossless is the header of the chunk VP8L of a picture of w x h pixels.
+func lossless(w, h uint32) string {
+	return "\x2f" + string(binary.LittleEndian.AppendUint32(nil, (w-1)|(h-1)<<14))
+}
+
+// TestFormatsMemory: decoding allocates at most what examine says.
+func TestFormatsMemory(t *testing.T) {
+	files := map[string][]byte{
+		"tiff, strip":                   deflated(3000, 900, 0, 0, zeros(3000*900)),
+		"tiff, strip of too much":       deflated(3000, 900, 0, 0, zeros(16*3000*900)),
+		"tiff, tile larger than needed": deflated(20, 20, 1024, 1024, zeros(9<<20)),
+		"bmp":                           append(bmpHead(900, 700, 24), make([]byte, 900*700*3)...),
+		"bmp, 32 bits":                  append(bmpHead(900, 700, 32), make([]byte, 900*700*4)...),
+	}
+	for _, kind := range []string{"*.bmp", "*.gif", "*.tiff", "*.webp"} {
+		names, err := filepath.Glob(filepath.Join("testdata", kind))
+		if err != nil || len(names) == 0 {
+			t.Fatal(kind, names, err)
+		}
+		for _, name := range names {
+			if files[name], err = os.ReadFile(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, file := range files {
+		cost, err := examine(file, allFormats...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := DecodePicture(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		if tiffFormat.is(file) {
+			cost *= 2 // the buffer of a block has been smaller ones, which are garbage
+		}
+		if got := int64(after.TotalAlloc - before.TotalAlloc); got > cost {
+			t.Errorf("%s: decoding allocates %d bytes, examine says %d", name, got, cost)
+		}
+	}
+}
+
+// TestFormatsRefuse: pictures that would take too much are refused from their headers,
+// and so are those whose headers promise what the file does not hold.
+func TestFormatsRefuse(t *testing.T) {
+	strips := func(w, h, rows uint32) []byte {
+		return tiffFile(nil, [2]uint32{256, w}, [2]uint32{257, h}, [2]uint32{258, 8}, [2]uint32{259, 8}, [2]uint32{262, 1}, [2]uint32{273, 0}, [2]uint32{278, rows}, [2]uint32{279, 0})
+	}
+	frame := extended(0, 9, 9)[4:] // its width and height
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"bmp, cut":                {append(bmpHead(4096, 4096, 24), make([]byte, 1000)...), "the file is cut short"},
+		"bmp, too many pixels":    {bmpHead(1<<13, 1<<12, 24), "8192 x 4096 pixels (at most 16777216"},
+		"bmp, 16 bits":            {bmpHead(8, 8, 16), "a kind of BMP that is not read"},
+		"bmp, head only":          {bmpHead(8, 8, 24)[:30], "broken BMP picture"},
+		"tiff, too many pixels":   {strips(1<<13, 1<<12, 1), "8192 x 4096 pixels (at most 16777216"},
+		"tiff, many strips":       {strips(1, 65535, 1), "inconsistent header"},
+		"tiff, many tiles":        {deflated(4096, 4096, 8, 8, zeros(1)), "take too long to decode"},
+		"tiff, wide tiles":        {deflated(17, 65535, 1024, 1024, zeros(1)), "take too long to decode"},
+		"tiff, huge tiles":        {deflated(17, 17, 1<<20, 1<<20, zeros(1)), "tiles of 1048576 x 1048576 pixels"},
+		"tiff, tiles of nothing":  {deflated(17, 17, 16, 0, zeros(1)), "tiles of 16 x 0 pixels"},
+		"tiff, large strip":       {deflated(4096, 4096, 0, 0, zeros(1)), "MiB of memory (at most 2"},
+		"tiff, planes":            {tiffFile(nil, [2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 8}, [2]uint32{262, 2}, [2]uint32{284, 2}), "broken TIFF picture"},
+		"tiff, head only":         {[]byte("II*\x00\x08\x00\x00\x00"), "broken TIFF picture"},
+		"webp, head only":         {riff(), "broken WebP picture"},
+		"webp, chunk of too much": {append(riff("VP8X", extended(0, 8, 8)), "VP8 \xf0\xff\xff\x7f"...), "the file is cut short"},
+		"webp, too many pixels":   {riff("VP8X", extended(0, 1<<13, 1<<12)), "8192 x 4096 pixels (at most 16777216"},
+		"webp, many chunks":       {riff(slices.Repeat([]string{"JUNK", ""}, maxChunks+1)...), "more than 65536 chunks"},
+		"webp, parts disagree":    {riff("VP8X", extended(0, 8, 8), "VP8L", lossless(1<<14, 1<<14)), "its parts are of different sizes"},
+		"webp, large and empty":   {riff("VP8L", lossless(1<<12, 1<<12)), "broken WebP picture: unexpected EOF"},
+		"webp, no frames":         {riff("VP8X", extended(2, 8, 8)), "an animation without frames"},
+		"webp, frame outside":     {riff("VP8X", extended(2, 8, 8), "ANMF", "\x00\x00\x00\x00\x00\x00"+frame+"\x00\x00\x00\x00"+"VP8L\x05\x00\x00\x00"+lossless(9, 9)+"\x00"), "the first frame is not within the picture"},
+	} {
+		since := cputime.Start()
+		_, err := DecodePicture(c.file)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		if d := since(); d > time.Second {
+			t.Errorf("%s takes %v", name, d)
+		}
+	}
+}

@@ -1,0 +1,296 @@
+// What the headers of PNG, JPEG and GIF files say about their decoding.
+
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+)
+
+var (
+	pngFormat = format{
+		name:   "PNG",
+		is:     func(file []byte) bool { return bytes.HasPrefix(file, []byte("\x89PNG\r\n\x1a\n")) },
+		size:   pngSize,
+		memory: pngMemory,
+		read:   func(file []byte) (image.Image, error) { return png.Decode(bytes.NewReader(file)) },
+		exif:   func(file []byte) []byte { return pngChunk(file, "eXIf") },
+	}
+	jpegFormat = format{
+		name:   "JPEG",
+		is:     isJPEG,
+		size:   jpegSize,
+		memory: jpegMemory,
+		read:   func(file []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(file)) },
+		exif:   jpegEXIF,
+	}
+	gifFormat = format{
+		name:   "GIF",
+		is:     func(file []byte) bool { return bytes.HasPrefix(file, []byte("GIF8")) },
+		size:   gifSize,
+		memory: gifMemory,
+		read:   readGIF,
+		exif:   func([]byte) []byte { return nil },
+	}
+)
+
+func isJPEG(file []byte) bool { return bytes.HasPrefix(file, []byte("\xff\xd8")) }
+
+var errChunks = fmt.Errorf("more than %d chunks", maxChunks)
+
+func pngSize(file []byte) (w, h int64, err error) {
+	if !fewChunks(file) {
+		return 0, 0, errChunks
+	}
+	c, err := png.DecodeConfig(bytes.NewReader(file))
+	// image/png reports a size that overflows an int of 32 bits as an unsupported
+	// feature; the size is more to the point.
+	if err != nil && len(file) >= 24 && string(file[12:16]) == "IHDR" {
+		w, h := int64(binary.BigEndian.Uint32(file[16:])), int64(binary.BigEndian.Uint32(file[20:]))
+		if w > 0 && h > 0 && (w > maxPixels/h || max(w, h) > maxSide) {
+			return w, h, nil
+		}
+	}
+	return int64(c.Width), int64(c.Height), err
+}
+
+func jpegSize(file []byte) (w, h int64, err error) {
+	if !fewChunks(file) {
+		return 0, 0, errChunks
+	}
+	c, err := jpeg.DecodeConfig(bytes.NewReader(file))
+	return int64(c.Width), int64(c.Height), err
+}
+
+// gifSize is the size of the canvas, which image/gif lets no frame exceed.
+func gifSize(file []byte) (w, h int64, err error) {
+	c, err := gif.DecodeConfig(bytes.NewReader(file))
+	return int64(c.Width), int64(c.Height), err
+}
+
+// gifMemory is examine for a GIF: the first frame, and again for its rows in order.
+func gifMemory(_ []byte, w, h int64) (int64, error) { return 2 * w * h, nil }
+
+// readGIF reads the first frame of a GIF, on its canvas.
+func readGIF(file []byte) (image.Image, error) {
+	c, err := gif.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	img, err := gif.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	return place(img, image.Rect(0, 0, c.Width, c.Height)), nil
+}
+
+// fewChunks reports whether a file has no more than maxChunks chunks. Of a JPEG it
+// counts the segments before the first scan, and jpegMemory all of them.
+func fewChunks(file []byte) bool {
+	if isJPEG(file) {
+		at := 2
+		for range maxChunks + 1 {
+			marker, segment, next := jpegSegment(file, at)
+			if segment == nil || marker == 0xda {
+				return true
+			}
+			at = next
+		}
+		return false
+	}
+	at := int64(8) // behind the signature
+	for range maxChunks + 1 {
+		if at+8 > int64(len(file)) || string(file[at+4:at+8]) == "IEND" {
+			return true
+		}
+		at += 12 + int64(binary.BigEndian.Uint32(file[at:])) // length, name, checksum
+	}
+	return false
+}
+
+// pngChunk returns the data of the first chunk with a name, nil where there is none.
+// The number of chunks is bounded by fewChunks.
+func pngChunk(file []byte, name string) []byte {
+	for at := int64(8); at+8 <= int64(len(file)); {
+		end := at + 8 + int64(binary.BigEndian.Uint32(file[at:]))
+		if end > int64(len(file)) {
+			return nil
+		}
+		switch string(file[at+4 : at+8]) {
+		case name:
+			return file[at+8 : end]
+		case "IEND":
+			return nil
+		}
+		at = end + 4 // behind the checksum
+	}
+	return nil
+}
+
+// pngMemory is examine for a PNG whose header has been read.
+func pngMemory(file []byte, w, h int64) (int64, error) {
+	const depth, interlace = 24, 28 // where they are: IHDR comes first
+	pixel := int64(4)
+	if file[depth] == 16 {
+		pixel = 8
+	}
+	memory := pixel*w*h + 2*pixel*w // and two rows
+	if file[interlace] != 0 {
+		memory = 2*memory + 32*w // its passes are pictures of their own, with rows
+	}
+	return memory, nil
+}
+
+// jpegComponent is a component of a JPEG, such as brightness.
+type jpegComponent struct {
+	id      byte
+	samples int64 // with those that fill up blocks
+	scanned bool
+}
+
+// jpegMemory is examine for a JPEG. It finds segments as image/jpeg does, which is
+// left to tell what is broken.
+func jpegMemory(file []byte, w, h int64) (int64, error) {
+	pixels := w * h
+	var (
+		components       []jpegComponent
+		progressive, rgb bool
+		scans, segments  int
+		work             int64
+	)
+	memory := func() (int64, error) {
+		n := int64(0)
+		for _, c := range components {
+			n += c.samples
+			if progressive {
+				n += 4 * c.samples // coefficients
+			}
+		}
+		if rgb || len(components) == 4 {
+			n += 4 * pixels // converted to RGB or CMYK
+		}
+		return n, nil
+	}
+	for at := 2; ; {
+		marker, segment, next := jpegSegment(file, at)
+		if segment == nil {
+			return memory()
+		}
+		at = next
+		if segments++; segments > maxChunks {
+			return 0, fmt.Errorf("more than %d segments", maxChunks)
+		}
+		switch {
+		case marker == 0xee: // APP14, by Adobe: the colours
+			rgb = rgb || len(segment) >= 12 && string(segment[:5]) == "Adobe" && segment[11] == 0
+		case marker >= 0xc0 && marker <= 0xc2: // SOF: the frame
+			if components != nil {
+				return memory() // a second one is an error of the decoder
+			}
+			progressive = marker == 0xc2
+			if components = jpegFrame(segment); components == nil {
+				return memory()
+			}
+			rgb = rgb || len(components) == 3 && components[0].id == 'R' && components[1].id == 'G' && components[2].id == 'B'
+		case marker == 0xda: // SOS: a scan
+			if len(segment) < 1 || len(segment) < 1+2*int(segment[0]) {
+				return memory()
+			}
+			scans++
+			for i := range int(segment[0]) {
+				for k := range components {
+					c := &components[k]
+					if c.id != segment[1+2*i] {
+						continue
+					}
+					if c.scanned && !progressive {
+						return 0, errors.New("several scans of one component (want a progressive JPEG)")
+					}
+					c.scanned = true
+					work += c.samples
+				}
+			}
+			if scans > maxScans || work > maxSamples {
+				return 0, fmt.Errorf("its scans take too long: there are %d or more (at most %d are read, fewer of a large picture)", scans, maxScans)
+			}
+		}
+	}
+}
+
+// jpegSegment finds the next marker from a position on, its segment without the
+// length, and where to go on. At the end of the picture the segment is nil.
+func jpegSegment(file []byte, at int) (marker byte, segment []byte, next int) {
+	for at+1 < len(file) {
+		if file[at] != 0xff { // compressed data, or what does not belong here
+			at++
+			continue
+		}
+		marker = file[at+1]
+		at += 2
+		if marker == 0 {
+			continue // a 0xff of compressed data
+		}
+		for marker == 0xff && at < len(file) {
+			marker = file[at]
+			at++
+		}
+		switch {
+		case marker == 0xd9: // the end
+			return 0, nil, at
+		case marker >= 0xd0 && marker <= 0xd7: // a restart, without a length
+			continue
+		case at+2 > len(file):
+			return 0, nil, at
+		}
+		n := int(binary.BigEndian.Uint16(file[at:]))
+		if n < 2 || at+n > len(file) {
+			return 0, nil, at
+		}
+		return marker, file[at+2 : at+n : at+n], at + n
+	}
+	return 0, nil, at
+}
+
+// jpegEXIF returns the EXIF data of a JPEG, which is before its first scan.
+func jpegEXIF(file []byte) []byte {
+	for at := 2; ; {
+		marker, segment, next := jpegSegment(file, at)
+		if segment == nil || marker == 0xda {
+			return nil
+		}
+		if data, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && marker == 0xe1 {
+			return data
+		}
+		at = next
+	}
+}
+
+// jpegFrame reads the components of a frame, nil where the decoder reports an error.
+func jpegFrame(segment []byte) []jpegComponent {
+	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) || segment[5] == 0 {
+		return nil
+	}
+	height, width := int64(binary.BigEndian.Uint16(segment[1:])), int64(binary.BigEndian.Uint16(segment[3:]))
+	var l []jpegComponent
+	var across, down int64 // blocks of the first component are counted in these
+	for c := segment[6:]; len(c) > 0; c = c[3:] {
+		h, v := int64(c[1]>>4), int64(c[1]&15)
+		if h < 1 || h > 4 || v < 1 || v > 4 {
+			return nil
+		}
+		if segment[5] == 1 {
+			h, v = 1, 1 // a single component is not subsampled, whatever it says
+		}
+		if l == nil {
+			across, down = (width+8*h-1)/(8*h), (height+8*v-1)/(8*v)
+		}
+		l = append(l, jpegComponent{id: c[0], samples: across * down * 64 * h * v})
+	}
+	return l
+}
