@@ -82,6 +82,17 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	return out, nil
 }
 
+// worksOnly refuses flags that were given but would have no effect: they work under
+// a condition only, such as "with --engine cpu".
+func worksOnly(c *cli.Context, condition string, flags ...string) error {
+	for _, name := range flags {
+		if c.IsSet(name) {
+			return usagef("--%s works %s only", name, condition)
+		}
+	}
+	return nil
+}
+
 func find(cmds []*cli.Command, name string) *cli.Command {
 	for _, c := range cmds {
 		if c.HasName(name) {

@@ -71,6 +71,9 @@ type benchResult struct {
 	Weights    int64        `json:"weight_bytes"`
 	Allocs     float64      `json:"allocs"`
 	Compare    []peerResult `json:"compare,omitempty"`
+	// Plan and Seconds are the steps and the time of each, with --layers.
+	Plan    *plan.Plan `json:"plan,omitempty"`
+	Seconds []float64  `json:"seconds,omitempty"`
 }
 
 // peerResult compares incc with another runtime. Ratio is the median of the ratios
@@ -86,11 +89,28 @@ type peerResult struct {
 	Pairs int     `json:"pairs"`
 }
 
+// checkBench refuses flags that exclude each other or would have no effect.
+func checkBench(c *cli.Context) error {
+	if c.Bool("json") && c.Bool("benchstat") {
+		return usagef("--json and --benchstat exclude each other")
+	}
+	if c.Bool("benchstat") && c.Bool("layers") {
+		return usagef("--benchstat and --layers exclude each other: benchstat does not read the table")
+	}
+	if len(c.StringSlice("compare")) == 0 {
+		return worksOnly(c, "with --compare", "pairs")
+	}
+	return worksOnly(c, "without --compare", "time")
+}
+
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 func bench(c *cli.Context) error {
 	if toStdout(c.String("tune")) && toStdout(c.String("trace")) {
 		return usagef("--tune and --trace cannot both go to standard output")
+	}
+	if err := checkBench(c); err != nil {
+		return err
 	}
 	out := messages(c, c.String("tune"), c.String("trace"))
 	g, o, err := loadForExecutor(c)
@@ -105,7 +125,11 @@ func bench(c *cli.Context) error {
 		if err := writeOutput(c, file, "", func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "wrote %s: %s\n", diag.Name(file), diag.Count(len(t.Algorithm), "convolution"))
+		say := out
+		if c.Bool("json") {
+			say = c.App.ErrWriter
+		}
+		fmt.Fprintf(say, "wrote %s: %s\n", diag.Name(file), diag.Count(len(t.Algorithm), "convolution"))
 		o.Tuning = t
 	}
 	p, err := compileRoom(c, g, o)
@@ -162,14 +186,19 @@ func bench(c *cli.Context) error {
 	}
 	r.GFLOPS = 2 * float64(ir.Summarize(spec).MACs) * float64(o.Batch) / (r.P50 * 1e6)
 	r.PeakShare = r.GFLOPS / r.Peak
+	var steps []float64
+	if c.Bool("layers") {
+		if steps, err = s.StepTimes(in, results, 30); err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			r.Plan, r.Seconds = p.Plan(), steps
+		}
+	}
 	if err := writeBench(c, out, r); err != nil {
 		return err
 	}
-	if c.Bool("layers") {
-		steps, err := s.StepTimes(in, results, 30)
-		if err != nil {
-			return err
-		}
+	if c.Bool("layers") && !c.Bool("json") {
 		fmt.Fprintln(out)
 		if err := p.Plan().Table(out, plan.TableOptions{Measured: steps, Peak: r.Peak}); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -64,7 +65,34 @@ var experiments = []experiment{
 }
 
 // maxoutExperiment needs no data and no run.
-const maxoutExperiment = "maxout"
+const (
+	maxoutExperiment = "maxout"
+	maxoutDoc        = "how close maxout units of k pieces come to convex functions (Goodfellow 2013, figure 1)"
+)
+
+// listExperimentsJSON prints the list of experiments for programs.
+func listExperimentsJSON(w io.Writer) error {
+	type run struct {
+		Label string  `json:"label"`
+		Spec  string  `json:"spec"`
+		LR    float64 `json:"lr,omitempty"`
+	}
+	type entry struct {
+		Name string `json:"name"`
+		Doc  string `json:"doc"`
+		Data string `json:"data,omitempty"`
+		Runs []run  `json:"runs"`
+	}
+	var list []entry
+	for _, e := range experiments {
+		x := entry{Name: e.name, Doc: e.doc, Data: e.data}
+		for _, v := range e.variants {
+			x.Runs = append(x.Runs, run{v.label, v.spec, v.lr})
+		}
+		list = append(list, x)
+	}
+	return writeJSON(w, append(list, entry{Name: maxoutExperiment, Doc: maxoutDoc, Runs: []run{}}))
+}
 
 func experimentCommand() *cli.Command {
 	doc := "Examples:\n\n   incc experiment maxout\n   incc experiment\n\nWithout a name the experiments are listed. One trains what has no finished run below\nDIR/NAME yet, goes on with what was interrupted, draws the curves over each other\nas DIR/NAME/curves.png and .svg, and prints figures beside the original ones."
@@ -83,12 +111,15 @@ func experimentCommand() *cli.Command {
 			memoryFlag, jsonFlag,
 		},
 		Action: func(c *cli.Context) error {
+			if !c.Args().Present() && c.Bool("json") {
+				return listExperimentsJSON(c.App.Writer)
+			}
 			if !c.Args().Present() {
 				t := newTable("name", "what it compares", "data", ">runs")
 				for _, e := range experiments {
 					t.add(e.name, e.doc, e.data, len(e.variants))
 				}
-				t.add(maxoutExperiment, "how close maxout units of k pieces come to convex functions (Goodfellow 2013, figure 1)", "", "")
+				t.add(maxoutExperiment, maxoutDoc, "", "")
 				t.write(c.App.Writer)
 				return nil
 			}
@@ -100,6 +131,9 @@ func experimentCommand() *cli.Command {
 				return err
 			}
 			if name == maxoutExperiment {
+				if err := worksOnly(c, "for experiments that train networks", "data", "epochs", "limit-batches", "threads", "isa", "memory"); err != nil {
+					return err
+				}
 				return maxoutFigure(c, filepath.Join(c.String("out"), name))
 			}
 			i := slices.IndexFunc(experiments, func(e experiment) bool { return e.name == name })

@@ -124,6 +124,9 @@ func showPasses(c *cli.Context, arg string) error {
 	after := ir.Summarize(g)
 	paramsAfter, macsAfter := networkSize(g)
 	w := c.App.Writer
+	if c.Bool("json") {
+		return writeJSON(w, passesJSON{g.Name, c.String("target"), p.String(), stepsJSON(rep), networkJSON{params, macs, countOp(before, "conv")}, networkJSON{paramsAfter, macsAfter, countOp(after, "conv")}})
+	}
 	fmt.Fprintf(w, "target %s, %s\n\n", c.String("target"), pipelineText(c, level, p))
 	t := newTable("pass", ">changes", ">nodes", ">params", ">time")
 	for _, s := range rep.Steps {
@@ -144,6 +147,55 @@ func showPasses(c *cli.Context, arg string) error {
 	return say(w, fmt.Sprintf("%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d", g.Name,
 		thousands(params), thousands(macs), thousands(paramsAfter), thousands(macsAfter),
 		countOp(before, "conv"), countOp(after, "conv")))
+}
+
+// passesJSON is what incc passes SPEC --json prints.
+type passesJSON struct {
+	Net    string      `json:"net"`
+	Target string      `json:"target"`
+	Passes string      `json:"passes"`
+	Steps  []stepJSON  `json:"steps"`
+	Before networkJSON `json:"before"`
+	After  networkJSON `json:"after"`
+}
+
+type networkJSON struct {
+	Params       int64 `json:"params"`
+	MACs         int64 `json:"macs"`
+	Convolutions int   `json:"convolutions"`
+}
+
+// stepJSON is what a pass did. The pairs are before and after.
+type stepJSON struct {
+	Pass      string         `json:"pass"`
+	Skipped   string         `json:"skipped,omitempty"` // the reason
+	Changes   int            `json:"changes"`
+	Nodes     [2]int         `json:"nodes"`
+	Params    [2]int         `json:"params"` // tensors, constants included
+	Seconds   float64        `json:"seconds"`
+	Decisions []decisionJSON `json:"decisions,omitempty"`
+}
+
+type decisionJSON struct {
+	Layer  string   `json:"layer"`
+	Done   bool     `json:"done"`
+	What   string   `json:"what"`
+	Why    string   `json:"why"`
+	Params [2]int64 `json:"params"` // elements
+	MACs   [2]int64 `json:"macs"`
+	Error  float64  `json:"error,omitempty"` // relative, of approximated weights
+}
+
+func stepsJSON(rep *passes.Report) []stepJSON {
+	list := []stepJSON{}
+	for _, s := range rep.Steps {
+		x := stepJSON{Pass: s.Step.String(), Skipped: s.Skipped, Changes: s.Changed, Nodes: s.Nodes, Params: s.Params, Seconds: s.Time.Seconds()}
+		for _, d := range s.Decisions {
+			x.Decisions = append(x.Decisions, decisionJSON{d.Layer, d.Done, d.What, d.Why, d.Params, d.MACs, d.Error})
+		}
+		list = append(list, x)
+	}
+	return list
 }
 
 // onnxPasses are the options for passes on a network that becomes an ONNX model: slices

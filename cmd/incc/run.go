@@ -181,6 +181,11 @@ and a run agree.`,
 			if err := checkTop(c); err != nil {
 				return err
 			}
+			if c.String("engine") == "ref" {
+				if err := worksOnly(c, "with --engine cpu", "threads", "isa", "direct", "tuning"); err != nil {
+					return err
+				}
+			}
 			out := c.String("output")
 			if toStdout(out) && c.Bool("json") {
 				return usagef("--json and --output %s cannot both go to standard output", diag.Name(out))

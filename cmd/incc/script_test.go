@@ -40,27 +40,8 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("INCC_UPDATE") != "",
 		Setup: func(e *testscript.Env) error {
-			dir := filepath.Join(e.WorkDir, "idx")
-			if err := os.Mkdir(dir, 0o755); err != nil {
+			if err := writeIDX(filepath.Join(e.WorkDir, "idx"), 4, 32, 8); err != nil {
 				return err
-			}
-			for _, part := range []struct {
-				name string
-				n    int
-			}{{"train", 32}, {"t10k", 8}} {
-				var pixels, labels []byte
-				for i := range part.n {
-					labels = append(labels, byte(i%10))
-					for p := range 16 {
-						pixels = append(pixels, byte(i*37+p*p*11))
-					}
-				}
-				if err := os.WriteFile(filepath.Join(dir, part.name+"-images-idx3-ubyte"), idx(pixels, part.n, 4, 4), 0o644); err != nil {
-					return err
-				}
-				if err := os.WriteFile(filepath.Join(dir, part.name+"-labels-idx1-ubyte"), idx(labels, part.n), 0o644); err != nil {
-					return err
-				}
 			}
 			img := image.NewGray(image.Rect(0, 0, 4, 4))
 			for i := range img.Pix {
@@ -83,6 +64,33 @@ func TestScripts(t *testing.T) {
 			return err == nil && slices.Contains(kernel.Available(), isa), nil
 		},
 	})
+}
+
+// writeIDX writes a data set in the format of MNIST: pictures of side x side pixels in
+// ten classes.
+func writeIDX(dir string, side, train, test int) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		n    int
+	}{{"train", train}, {"t10k", test}} {
+		var pixels, labels []byte
+		for i := range part.n {
+			labels = append(labels, byte(i%10))
+			for p := range side * side {
+				pixels = append(pixels, byte(i*37+p*p*11))
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, part.name+"-images-idx3-ubyte"), idx(pixels, part.n, side, side), 0o644); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, part.name+"-labels-idx1-ubyte"), idx(labels, part.n), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flip is a command of scripts, flip FILE N, that changes a bit of byte N of a file.

@@ -191,8 +191,8 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 	opt.Norm = true
 	switch e := c.String("engine"); e {
 	case "ref":
-		if c.IsSet("memory") {
-			return usagef("--memory works with --engine cpu only")
+		if err := worksOnly(c, "with --engine cpu", "memory"); err != nil {
+			return err
 		}
 		tr, err := autodiff.Train(p.graph, opt)
 		if err != nil {

@@ -80,6 +80,11 @@ reference interpreter and on the executor; they must agree.`,
 			if err != nil {
 				return err
 			}
+			if !c.Bool("run") {
+				if err := worksOnly(c, "with --run", "seed", "threads", "isa"); err != nil {
+					return err
+				}
+			}
 			m, err := readModel(c, path)
 			if err != nil {
 				return err

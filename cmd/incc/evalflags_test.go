@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestEvalFlags: every flag of eval changes what is printed or written, or is refused.
+// A flag that is added needs a line here.
+func TestEvalFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const spec = "net small\nlet width = 16\ninput image 1x12x12 range=0..1\nc: conv 3x3 width pad=same act=relu -> conv 5x5 width pad=same act=relu\ngap -> fc 10 -> softmax\n"
+	for name, text := range map[string]string{"small.incc": spec, "broken.json": "{"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeIDX("idx", 12, 64, 32); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeIDX("more", 12, 64, 40); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"weights", "small.incc", "-o", "small.safetensors"}, {"weights", "small.incc", "--seed", "2", "-o", "other.safetensors"}} {
+		if code, _, stderr := capture(t, args...); code != exitOK {
+			t.Fatal(stderr)
+		}
+	}
+	// eval returns the exit code, what was printed, and the files that were written.
+	eval := func(args ...string) (code int, text string) {
+		t.Helper()
+		line := append([]string{"eval", "small.incc"}, args...)
+		if !strings.Contains(strings.Join(args, " "), "--weights") {
+			line = append(line, "--weights", "small.safetensors")
+		}
+		if !strings.Contains(strings.Join(args, " "), "--data") {
+			line = append(line, "--data", "idx")
+		}
+		code, stdout, stderr := capture(t, line...)
+		for _, name := range []string{"confusion.png", "confusion.csv", "wrong.csv"} {
+			if _, err := os.Stat(name); err == nil {
+				stdout += "\nwrote " + name
+			}
+		}
+		return code, stdout + stderr
+	}
+	_, plain := eval()
+	tried := map[string]bool{}
+	for _, row := range []struct {
+		args string
+		want string // part of what is printed, "" for anything that is new
+		code int
+	}{
+		{"--data more", "40 images", exitOK},
+		{"--weights other.safetensors", "", exitOK},
+		{"--define width=8", "do not fit", exitError},
+		{"--json", `"accuracy"`, exitOK},
+		{"--memory 1KB", "--memory", exitError},
+		{"--split train", "64 images", exitOK},
+		{"--threads -1", "--threads -1", exitUsage},
+		{"--isa sse", "sse", exitError},
+		{"--tuning broken.json", "not a tuning file", exitError},
+		{"--optimize 3", "unknown level", exitUsage},
+		{"--passes factorize=svd,mid=1,force", "", exitOK},
+		{"--passes no-such-pass", "no-such-pass", exitUsage},
+		{"--dump-after fold-bn", "graph small", exitOK},
+		{"--confusion confusion.png", "wrote confusion.csv", exitOK},
+		{"--wrong wrong.csv", "wrote wrong.csv", exitOK},
+	} {
+		tried[strings.TrimPrefix(strings.Fields(row.args)[0], "--")] = true
+		code, got := eval(strings.Fields(row.args)...)
+		if code != row.code || got == plain || !strings.Contains(got, row.want) {
+			t.Errorf("eval %s exits with %d, want %d, and prints %q, want %q", row.args, code, row.code, got, row.want)
+		}
+	}
+	// These change only how the numbers are rounded: TestFlagsAreRead holds them.
+	tried["direct"] = true
+	for _, f := range evalCommand().Flags {
+		if name := f.Names()[0]; !tried[name] {
+			t.Errorf("no line here shows what eval --%s does", name)
+		}
+	}
+}
