@@ -138,11 +138,7 @@ func experimentCommand() *cli.Command {
 			}
 			i := slices.IndexFunc(experiments, func(e experiment) bool { return e.name == name })
 			if i < 0 {
-				names := []string{maxoutExperiment}
-				for _, e := range experiments {
-					names = append(names, e.name)
-				}
-				return fmt.Errorf("unknown experiment %s%s\nincc experiment lists them", diag.Quote(name), didYouMean(name, names))
+				return fmt.Errorf("unknown experiment %s%s\nincc experiment lists them", diag.Quote(name), didYouMean(name, experimentNames()))
 			}
 			return experiments[i].run(c)
 		},

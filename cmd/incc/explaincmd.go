@@ -28,9 +28,12 @@ Without an argument it lists what can be explained.`,
 			word := c.Args().First()
 			text, ok := dsl.Explain(word)
 			if !ok {
-				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, dsl.ExplainNames()))
+				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, explainNames()))
 			}
 			return say(c.App.Writer, strings.TrimSuffix(text, "\n"))
 		},
 	}
 }
+
+// explainNames lists the words that incc explain takes.
+func explainNames() []string { return dsl.ExplainNames() }

@@ -180,7 +180,11 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		// Only exitCode prints errors and turns them into exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsageError,
+		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				return writeVersion(c.App.Writer)
+			}
 			if c.Args().Present() {
 				return usagef("unknown command %s%s", diag.Quote(c.Args().First()), didYouMean(c.Args().First(), commandNames(c.App)))
 			}
