@@ -50,7 +50,7 @@ func narrow(t *testing.T, name string) {
 	}
 	lanes := 0
 	for _, b := range p.Plan().Buffers {
-		if b.Layout == plan.Lanes {
+		if b.Layout == plan.N16 {
 			lanes++
 		}
 	}

@@ -111,13 +111,13 @@ func verifyErr(g *ir.Graph, batch int, threads ...int) error {
 		}
 		for _, mode := range []struct {
 			direct bool
-			lanes  lanesChoice
-		}{{true, lanesNever}, {false, lanesNever}, {false, lanesAlways}} {
+			lanes  n16Choice
+		}{{true, n16Never}, {false, n16Never}, {false, n16Always}} {
 			direct := mode.direct
 			first := map[bool][][]float32{} // by whether the tier is a vector tier
 			for _, isa := range kernel.Available() {
 				for i, th := range threads {
-					if isa == kernel.Portable && (i > 0 || !direct && mode.lanes == lanesNever) && !testing.Verbose() {
+					if isa == kernel.Portable && (i > 0 || !direct && mode.lanes == n16Never) && !testing.Verbose() {
 						continue // the slowest; the threads are the same code on every tier
 					}
 					where := fmt.Sprintf("%s, %v, %d threads, %d of %d images, %+v", g.Name, isa, th, n, batch, mode)

@@ -20,7 +20,7 @@ type algorithm struct {
 	name string
 	make func(c kernel.Conv, batch int) worker
 	fits func(c kernel.Conv) bool
-	in   plan.Layout            // where it wants its operands: blocked, or in lanes
+	in   plan.Layout            // where it wants its operands: blocked, or in N16
 	only func(l *lowering) bool // which plans it is for; nil for all
 }
 
@@ -37,25 +37,25 @@ var algorithms = []algorithm{
 	{"dense", makeDense, isDense, plan.Blocked, nil},
 	direct,
 	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked, nil},
-	{"winograd line", makeWinogradLine, kernel.WinogradLineFits, plan.Blocked, inference},
+	{"winograd line", makeWinogradLine, kernel.Winograd1DFits, plan.Blocked, inference},
 	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked, inference},
-	{"dense", makeLaneDense, isDense, plan.Lanes, nil},
-	{"direct", makeLaneConv, func(c kernel.Conv) bool { return !isDense(c) }, plan.Lanes, nil},
+	{"dense", makeN16Dense, isDense, plan.N16, nil},
+	{"direct", makeN16Conv, func(c kernel.Conv) bool { return !isDense(c) }, plan.N16, nil},
 }
 
 // isDense reports whether a convolution has one output pixel, that sees all of
 // its input: a dense layer.
 func isDense(c kernel.Conv) bool {
-	return c.H == 1 && c.W == 1 && c.PH == 0 && c.PW == 0 && c.Groups <= 1 && c.DH <= 1 && c.DW <= 1 && !c.Planar && !c.Residual && c.Parts[1].C == 0
+	return c.H == 1 && c.W == 1 && c.PH == 0 && c.PW == 0 && c.Groups <= 1 && c.DH <= 1 && c.DW <= 1 && !c.Planar && !c.Residual && c.Outputs[1].C == 0
 }
 
 func makeMatVec(c kernel.Conv, _ int) worker {
-	return kernel.MatVec{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}
+	return kernel.MatVec{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Outputs[0]}
 }
 
 func makeDense(c kernel.Conv, batch int) worker {
-	d := kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
-	if parts, ok := d.InParts(batch); ok {
+	d := kernel.Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Outputs[0]}.Split(batch)
+	if parts, ok := d.SplitK(batch); ok {
 		return parts
 	}
 	return d
@@ -89,7 +89,7 @@ const (
 	moveNS        = 0.08 // a copy or an elementwise op
 	tapNS         = 0.05 // a tap of a pool
 	tapGradientNS = 0.3  // a tap of a pool's gradient
-	pickedNS      = 0.2  // the same, of one that reads which it was
+	indexedNS     = 0.2  // the same, of one that reads which it was
 	lrnNS         = 0.5
 	lrnGradientNS = 1.5
 	normNS        = 0.3 // batch normalization
@@ -111,9 +111,9 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	ns := 0.0
 	switch k := k.(type) {
 	// These embed the kernel that they serve, and with it its cost.
-	case kernel.LaneRepack:
+	case kernel.N16Repack:
 		c.MACs, ns = 0, scatterNS*float64(k.To.PackedLen())
-	case kernel.LaneSumPixels:
+	case kernel.N16SumPixels:
 		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.WinogradRepack:
 		c.MACs, ns = 0, moveNS*float64(k.PackedLen())
@@ -121,37 +121,37 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case interface{ Cost(images int) float64 }:
 		ns = k.Cost(images)
-	case kernel.Lanes:
+	case kernel.N16:
 		return l.Cost(k.Do.(plan.Kernel), (images+kernel.Block-1)/kernel.Block)
-	case kernel.LanesFromNCHW:
+	case kernel.N16FromNCHW:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
-	case kernel.LanesToNCHW:
+	case kernel.N16ToNCHW:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
-	case kernel.LanesFromBlocked:
+	case kernel.N16FromBlocked:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
-	case kernel.LanesToBlocked:
+	case kernel.N16ToBlocked:
 		ns = transposeNS * float64(k.C*k.H*k.W*images)
 	case kernel.ChannelSums:
 		ns = sumNS * float64(k.Len(images))
-	case kernel.MaxPoolGrad:
+	case kernel.MaxPoolBackward:
 		ns = tapGradientNS
-		if k.Picked {
-			ns = pickedNS
+		if k.Indexed {
+			ns = indexedNS
 		}
 		ns *= float64(k.C * k.H * k.W * k.KH * k.KW * images)
-	case kernel.AvgPoolGrad:
+	case kernel.AvgPoolBackward:
 		ns = tapGradientNS * float64(k.C*k.H*k.W*k.KH*k.KW*images)
-	case kernel.LRNGrad:
+	case kernel.LRNBackward:
 		ns = lrnGradientNS * float64(k.C*k.H*k.W*images)
 	case kernel.BatchNormTrain:
 		ns = normNS * float64(k.C*k.H*k.W*images)
-	case kernel.BatchNormGrad:
+	case kernel.BatchNormBackward:
 		ns = 1.5 * normNS * float64(k.C*k.H*k.W*images)
-	case kernel.ActGrad:
+	case kernel.ActBackward:
 		ns = 1.5 * moveNS * float64(k.C*k.H*k.W*images)
-	case kernel.MaxoutGrad:
+	case kernel.MaxoutBackward:
 		ns = 2 * moveNS * float64(k.C*k.Pieces*k.H*k.W*images)
-	case kernel.SoftmaxGrad:
+	case kernel.SoftmaxBackward:
 		ns = expNS * float64(k.C*k.H*k.W*images)
 	case kernel.Dropout:
 		ns = expNS * float64(k.C*k.H*k.W*images)
@@ -159,11 +159,11 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.CrossEntropy:
 		ns = expNS * float64(k.C*images)
-	case kernel.CrossEntropyGrad:
+	case kernel.CrossEntropyBackward:
 		ns = expNS * float64(k.C*images)
 	case kernel.Repack:
 		ns = scatterNS * float64(k.To.PackedLen())
-	case kernel.SumParts:
+	case kernel.SumPartials:
 		ns = moveNS * float64(k.N*((images+k.Images-1)/k.Images))
 	case kernel.SGD:
 		ns = optimizerNS * float64(k.N)
@@ -209,7 +209,7 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 	case kernel.CopyNCHW:
 		ns = moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.Interleave:
-		for _, p := range k.Parts {
+		for _, p := range k.Inputs {
 			ns += moveNS * float64(p.C*k.H*k.W*images)
 		}
 	case kernel.CopyChannels:

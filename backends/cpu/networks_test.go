@@ -51,7 +51,7 @@ func TestMeasure(t *testing.T) {
 			g = load(t, name, env("INCC_LEVEL", 2))
 		}
 		begin := time.Now()
-		p, err := Compile(g, Options{Batch: batch, Threads: threads, Direct: os.Getenv("INCC_DIRECT") != "", oneByOne: os.Getenv("INCC_ONEBYONE") != "", lanes: lanesChoice(env("INCC_LANES", 0))})
+		p, err := Compile(g, Options{Batch: batch, Threads: threads, Direct: os.Getenv("INCC_DIRECT") != "", oneByOne: os.Getenv("INCC_ONEBYONE") != "", lanes: n16Choice(env("INCC_LANES", 0))})
 		if err != nil {
 			t.Fatal(err)
 		}

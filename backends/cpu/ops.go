@@ -36,7 +36,7 @@ var table = ir.NewTable(
 // lowering implements plan.Lowering with the kernels of package kernel.
 type lowering struct {
 	batch  int
-	lanes  bool // images side by side where there is a kernel for it (lanes.go)
+	lanes  bool // images side by side where there is a kernel for it (n16.go)
 	direct bool // no Winograd
 	tuning *Tuning
 	train  *training // nil for inference
@@ -125,16 +125,16 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 	c, h, w := dst.C, dst.H, dst.W
 	in, out := view(src), view(dst)
 	switch {
-	case src.Layout == plan.Lanes && dst.Layout == plan.Lanes:
-		return kernel.Lanes{Do: kernel.Copy{C: c * kernel.Block, H: h, W: w, In: in, Out: out}}
-	case src.Layout == plan.Lanes && dst.Layout == plan.Blocked:
-		return kernel.LanesToBlocked{C: c, H: h, W: w, In: in, Out: out}
-	case src.Layout == plan.Lanes:
-		return kernel.LanesToNCHW{C: c, H: h, W: w, In: in, Out: out}
-	case dst.Layout == plan.Lanes && src.Layout == plan.Blocked:
-		return kernel.LanesFromBlocked{C: c, H: h, W: w, In: in, Out: out}
-	case dst.Layout == plan.Lanes:
-		return kernel.LanesFromNCHW{C: c, H: h, W: w, In: in, Out: out}
+	case src.Layout == plan.N16 && dst.Layout == plan.N16:
+		return kernel.N16{Do: kernel.Copy{C: c * kernel.Block, H: h, W: w, In: in, Out: out}}
+	case src.Layout == plan.N16 && dst.Layout == plan.Blocked:
+		return kernel.N16ToBlocked{C: c, H: h, W: w, In: in, Out: out}
+	case src.Layout == plan.N16:
+		return kernel.N16ToNCHW{C: c, H: h, W: w, In: in, Out: out}
+	case dst.Layout == plan.N16 && src.Layout == plan.Blocked:
+		return kernel.N16FromBlocked{C: c, H: h, W: w, In: in, Out: out}
+	case dst.Layout == plan.N16:
+		return kernel.N16FromNCHW{C: c, H: h, W: w, In: in, Out: out}
 	case src.Layout == plan.Blocked && dst.Layout == plan.Blocked:
 		if src.Lane() == 0 && dst.Lane() == 0 && (c%kernel.Block == 0 || dst.Ends() && src.Ends()) {
 			return kernel.Copy{C: c, H: h, W: w, In: in, Out: out}
@@ -157,7 +157,7 @@ func (l *lowering) Gather(src, dst []*plan.Tensor) plan.Kernel {
 		if t.Layout != plan.Blocked || dst[i].Layout != plan.Blocked {
 			return nil
 		}
-		k.Parts[i] = kernel.Strand{C: t.C, From: t.Lane(), To: at, In: view(t)}
+		k.Inputs[i] = kernel.InterleaveInput{C: t.C, From: t.Lane(), To: at, In: view(t)}
 		at += t.C
 	}
 	return k
@@ -193,7 +193,7 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias *ir.Value) error {
 	for i, a := range c.Acts {
 		ch, _, _ := chw(c.Wrote[i])
-		k.Parts[i] = kernel.Part{C: ch, Act: act(a)}
+		k.Outputs[i] = kernel.Output{C: ch, Act: act(a)}
 	}
 	k.Residual = c.Residual >= 0
 	k.Scale = float32(c.Scale)
@@ -207,13 +207,13 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 		}
 	}
 	algo := c.l.algorithm(k, layout)
-	if c.Pool != nil && (algo.name != "winograd" || k.Parts[0].Act > kernel.ActReLU) {
+	if c.Pool != nil && (algo.name != "winograd" || k.Outputs[0].Act > kernel.ActReLU) {
 		c.choice = plan.Choice{Apart: true}
 		return nil
 	}
 	c.choice = plan.Choice{Algo: algo.name, In: []plan.Need{in}, Out: needs(own, len(c.Wrote))}
-	if c.Picks {
-		c.choice.Out[1] = c.picks()
+	if c.Indices {
+		c.choice.Out[1] = c.indices()
 	}
 	if k.Residual {
 		c.choice.In = append(c.choice.In, own)
@@ -222,15 +222,15 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 	c.choice.Emit = func(e *plan.Emitter) error {
 		k.In = view(e.In[0])
 		for i := range c.Acts {
-			k.Parts[i].View = view(e.Out[i])
+			k.Outputs[i].View = view(e.Out[i])
 		}
 		if k.Residual {
 			k.Res = view(e.In[1])
 		}
 		do := algo.make(k, c.l.batch)
 		if w, ok := do.(kernel.Winograd); ok && c.Pool != nil {
-			if w.Pool = true; c.Picks {
-				w.Picks = view(e.Out[1])
+			if w.Pool = true; c.Indices {
+				w.Indices = view(e.Out[1])
 			}
 			do = w
 		}
@@ -246,8 +246,8 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 				ws = append(ws, plan.WeightRef{Params: []*ir.Value{bias}, How: kernel.PackBias, Len: do.BiasLen()})
 			}
 		}
-		if do, ok := do.(kernel.DenseParts); ok {
-			t := e.Temp("parts", plan.Packed, do.PartsLen(c.l.batch), 1, 1)
+		if do, ok := do.(kernel.DenseSplitK); ok {
+			t := e.Temp("parts", plan.Packed, do.PartialsLen(c.l.batch), 1, 1)
 			e.Step(do, e.In, list(t), ws...)
 			e.Step(do.Sum(), list(t), e.Out)
 			return nil
@@ -287,13 +287,13 @@ func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 		return unsupported("a product of two activations")
 	}
 	ic, oc := n.In[0].Type.Shape[1], n.Out[0].Type.Shape[1]
-	k := kernel.Conv{IC: ic, H: 1, W: 1, KH: 1, KW: 1, Parts: [4]kernel.Part{{C: oc}}}
+	k := kernel.Conv{IC: ic, H: 1, W: 1, KH: 1, KW: 1, Outputs: [4]kernel.Output{{C: oc}}}
 	how := kernel.PackTransposed
 	if op.TransB {
 		how = kernel.PackWeight
 	}
 	return c.blocked("dense", 0, func(e *plan.Emitter) error {
-		k.In, k.Parts[0].View = view(e.In[0]), view(e.Out[0])
+		k.In, k.Outputs[0].View = view(e.In[0]), view(e.Out[0])
 		k = k.Split(c.l.batch)
 		e.Step(k, e.In, e.Out, plan.WeightRef{Params: []*ir.Value{w}, How: how, Arg: float64(ic), Len: k.PackedLen()})
 		return nil
@@ -308,24 +308,24 @@ func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
 	err := c.byBlock("max pool", 0, func(e *plan.Emitter) error {
 		k := kernel.MaxPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
 			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}
-		if c.Picks {
-			k.Picks, k.PickReLU = view(e.Out[1]), c.PickReLU
+		if c.Indices {
+			k.Indices, k.IndexReLU = view(e.Out[1]), c.IndexReLU
 		}
 		e.Step(c.block(k), e.In, e.Out)
 		return nil
 	})
-	if c.Picks {
-		c.choice.Out[1] = c.picks()
+	if c.Indices {
+		c.choice.Out[1] = c.indices()
 	}
 	return err
 }
 
-// picks is how a max pool leaves what its gradient needs of its input.
-func (c *call) picks() plan.Need {
-	if c.layout() == plan.Lanes {
-		return plan.Need{Layout: plan.LanePicks}
+// indices is how a max pool leaves what its gradient needs of its input.
+func (c *call) indices() plan.Need {
+	if c.layout() == plan.N16 {
+		return plan.Need{Layout: plan.N16Indices}
 	}
-	return plan.Need{Layout: plan.Picks}
+	return plan.Need{Layout: plan.Indices}
 }
 
 func avgPool(op ops.AvgPool, n *ir.Node, c *call) error {
@@ -534,7 +534,7 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	layout := c.byBlock
 	for _, o := range rest {
-		// Lanes are not filled with one of an image's elements: its channels only are
+		// N16 are not filled with one of an image's elements: its channels only are
 		// stretched. And quotients of what lanes without an image hold are not finite.
 		if o.param == nil && (o.stretch == kernel.ByPixel || o.stretch == kernel.ByScalar) || algo == "div" {
 			layout = c.blocked
@@ -698,7 +698,7 @@ func (c *call) slices(axis int, starts []int) error {
 			return nil
 		})
 	}
-	if c.In[0].Layout == plan.Planar || c.In[0].Layout == plan.Lanes {
+	if c.In[0].Layout == plan.Planar || c.In[0].Layout == plan.N16 {
 		c.choice = plan.Choice{Views: starts}
 		return nil
 	}
@@ -731,7 +731,7 @@ func (c *call) reshape() error {
 	if t := c.l.train; t != nil && (t.pixels[c.Read[0]] || t.pixels[c.Wrote[0]]) {
 		return c.pixels()
 	} else if t != nil && t.flat[c.Wrote[0]] {
-		c.choice = plan.Choice{In: []plan.Need{{Layout: plan.Lanes}}, Views: []int{0}}
+		c.choice = plan.Choice{In: []plan.Need{{Layout: plan.N16}}, Views: []int{0}}
 		return nil
 	}
 	c1, h1, w1 := chw(c.Read[0])
@@ -739,7 +739,7 @@ func (c *call) reshape() error {
 	c.choice = plan.Choice{Views: []int{0}}
 	if c1 != c2 || h1 != h2 || w1 != w2 {
 		if c.l.lanes && c.In[0].Layout != plan.Planar && (h1*w1 == 1 || h2*w2 == 1) {
-			return c.lanesReshape()
+			return c.n16Reshape()
 		}
 		c.choice.In = []plan.Need{planar}
 	}

@@ -10,7 +10,7 @@ import (
 // maxDx is the gradient of max over two or three activations of one shape; one of
 // more is written as several, and one that stretches an operand has no kernel.
 func maxDx(op ops.MaxDx, n *ir.Node, c *call) error {
-	k := kernel.MaxGrad{Operands: len(n.In) - 1}
+	k := kernel.MaxBackward{Operands: len(n.In) - 1}
 	if k.Operands > len(k.X) || len(c.Read) != len(n.In) {
 		return unsupported("the gradient of a maximum of %d operands, or of params", k.Operands)
 	}

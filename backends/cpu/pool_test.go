@@ -64,21 +64,21 @@ func pooled(t *testing.T, r *rand.Rand) (g *ir.Graph, alone int) {
 }
 
 // TestFusedPools: a pool is fused to a convolution if it alone reads the map, its
-// gradient reads picks, and the bits are those of the plan that keeps the map; a
+// gradient reads indices, and the bits are those of the plan that keeps the map; a
 // training step is that of the reference.
 func TestFusedPools(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 27))
 	count := longtest.Count(60, 240, 2000)
-	fused, apart, picked, inLanes := 0, 0, 0, 0
+	fused, apart, indexed, inLanes := 0, 0, 0, 0
 	for i := range count {
 		g, alone := pooled(t, r)
 		tr, err := autodiff.Train(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		batch, lanes := 1+r.IntN(5), lanesNever
+		batch, lanes := 1+r.IntN(5), n16Never
 		if r.IntN(8) == 0 {
-			batch, lanes = lanesFrom+r.IntN(20), []lanesChoice{lanesNever, lanesAlways}[r.IntN(2)]
+			batch, lanes = n16From+r.IntN(20), []n16Choice{n16Never, n16Always}[r.IntN(2)]
 		}
 		for _, graph := range []*ir.Graph{g, tr.Graph} {
 			var out [2][][]float32
@@ -94,7 +94,7 @@ func TestFusedPools(t *testing.T) {
 				n := 0
 				for _, s := range p.Plan().Steps {
 					do := s.Do
-					l, lane := do.(kernel.Lanes)
+					l, lane := do.(kernel.N16)
 					if lane {
 						do = l.Do
 					}
@@ -105,9 +105,9 @@ func TestFusedPools(t *testing.T) {
 						}
 					case kernel.MaxPool:
 						apart++
-					case kernel.MaxPoolGrad:
-						if k.Picked {
-							picked++
+					case kernel.MaxPoolBackward:
+						if k.Indexed {
+							indexed++
 							if lane {
 								inLanes++
 							}
@@ -152,8 +152,8 @@ func TestFusedPools(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d pools fused, %d apart, %d gradients from picks, %d of them in lanes", fused, apart, picked, inLanes)
-	if fused < count/2 || apart < count || picked < count || inLanes == 0 {
+	t.Logf("%d pools fused, %d apart, %d gradients from indices, %d of them in lanes", fused, apart, indexed, inLanes)
+	if fused < count/2 || apart < count || indexed < count || inLanes == 0 {
 		t.Error("too few of a kind")
 	}
 }

@@ -42,7 +42,7 @@ type Options struct {
 	Debug bool
 
 	oneByOne bool         // no step runs beside another, for comparison
-	lanes    lanesChoice  // for tests: not what is predicted to be faster
+	lanes    n16Choice    // for tests: not what is predicted to be faster
 	pool     *kernel.Pool // to share, whatever Threads says
 }
 

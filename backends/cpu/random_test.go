@@ -184,9 +184,9 @@ func TestRandomTraining(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		count--
-		for _, opt := range []Options{{Threads: 2, Direct: true}, {Threads: 2}, {Threads: 2, lanes: lanesAlways}} {
+		for _, opt := range []Options{{Threads: 2, Direct: true}, {Threads: 2}, {Threads: 2, lanes: n16Always}} {
 			batch := 1 + int(seed%3)
-			if opt.lanes == lanesAlways {
+			if opt.lanes == n16Always {
 				batch += 16 * int(seed%2)
 			}
 			err := verifyTraining(tr.Graph, batch, 2, opt)

@@ -25,7 +25,7 @@ func TestRandomRecompute(t *testing.T) {
 		}
 		count--
 		nodes := 0
-		for _, o := range []Options{{Threads: 2, Batch: 3}, {Threads: 2, Batch: 20, lanes: lanesAlways}} {
+		for _, o := range []Options{{Threads: 2, Batch: 3}, {Threads: 2, Batch: 20, lanes: n16Always}} {
 			var want [][]float32
 			for level := autodiff.KeepAll; level <= autodiff.MostRecomputed; level++ {
 				tr, err := autodiff.Train(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true, Recompute: level})

@@ -225,7 +225,7 @@ func (s *Session) poison(after int) {
 // fill sets all elements of a buffer, padded lanes included, borders not.
 func (s *Session) fill(b plan.Buffer, x float32) {
 	switch b.Layout {
-	case plan.Packed, plan.Picks, plan.LanePicks:
+	case plan.Packed, plan.Indices, plan.N16Indices:
 		for i := range s.arena.Mem[b.Off : b.Off+b.Len] {
 			s.arena.Mem[b.Off+i] = x
 		}
@@ -250,7 +250,7 @@ func (s *Session) extent(b plan.Buffer) (images, planes, px int) {
 	switch b.Layout {
 	case plan.Blocked:
 		return s.p.plan.Batch, kernel.Blocks(b.C), kernel.Block
-	case plan.Lanes:
+	case plan.N16:
 		return kernel.Blocks(s.p.plan.Batch), b.C, kernel.Block
 	}
 	// A scalar of a training step has no batch.

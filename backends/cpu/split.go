@@ -38,7 +38,7 @@ func score(total float64, sizes []int) float64 {
 // pairSizes are the blocks of every pair of output blocks.
 func pairSizes(c kernel.Conv) []int {
 	var l []int
-	for _, p := range c.Parts {
+	for _, p := range c.Outputs {
 		for b := kernel.Blocks(p.C); b > 0; b -= 2 {
 			l = append(l, min(2, b))
 		}
@@ -107,7 +107,7 @@ func makeWinograd(c kernel.Conv, batch int) worker {
 }
 
 func makeWinogradLine(c kernel.Conv, batch int) worker {
-	k := kernel.WinogradLine{Conv: c}
+	k := kernel.Winograd1D{Conv: c}
 	h, w := k.Grid()
 	k.Tiles, k.Pairs = cutTiles(c, batch*h*w, 10, func(t, p int) float64 {
 		k.Tiles, k.Pairs = t, p
@@ -118,10 +118,10 @@ func makeWinogradLine(c kernel.Conv, batch int) worker {
 
 func makeDepthwise(c kernel.Conv, batch int) worker { return kernel.Depthwise{Conv: c}.Split(batch) }
 
-func makeLaneConv(c kernel.Conv, batch int) worker { return kernel.LaneConv{Conv: c}.Split(batch) }
+func makeN16Conv(c kernel.Conv, batch int) worker { return kernel.N16Conv{Conv: c}.Split(batch) }
 
-func makeLaneDense(c kernel.Conv, batch int) worker {
-	return kernel.LaneDense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0]}.Split(batch)
+func makeN16Dense(c kernel.Conv, batch int) worker {
+	return kernel.N16Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Outputs[0]}.Split(batch)
 }
 
 // winogradBlocks is the most positions x tiles x input blocks of a task: 16

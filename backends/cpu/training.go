@@ -21,7 +21,7 @@ type training struct {
 	// pixels holds flattened maps, and gradients of flattened maps, whose elements are in the
 	// order of kernel.PixelsToVector.
 	pixels map[*ir.Value]bool
-	// flat and mapped are used where convolutions are in lanes. flat holds flattened maps
+	// flat and mapped are used where convolutions are in N16. flat holds flattened maps
 	// that dense layers read in place, as maps; mapped holds flattened gradients that dense
 	// layers write in place, as maps.
 	flat, mapped map[*ir.Value]bool
@@ -45,7 +45,7 @@ func sharing(op ir.Op) bool {
 }
 
 // newTraining finds out how every array without a batch lies.
-// Lanes says whether convolutions are computed in lanes; the values in keep are read as
+// N16 says whether convolutions are computed in N16; the values in keep are read as
 // they are after a run.
 func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 	t := &training{packing: map[*ir.Value]plan.Packing{}, updates: map[*ir.Value]*ir.Value{}, pixels: map[*ir.Value]bool{},
@@ -87,9 +87,9 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 		case ops.Conv:
 			x, y, w := n.In[0].Type.Shape, n.Out[0].Type.Shape, n.In[1].Type.Shape
 			k := kernel.Conv{IC: x[1], H: y[2], W: y[3], KH: w[2], KW: w[3], SH: op.Stride[0], SW: op.Stride[1], DH: op.Dilation[0], DW: op.Dilation[1],
-				PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups, Parts: [4]kernel.Part{{C: y[1]}}}
+				PH: op.Pad[0], PW: op.Pad[1], Groups: op.Groups, Outputs: [4]kernel.Output{{C: y[1]}}}
 			if lanes {
-				k := kernel.LaneConv{Conv: k}
+				k := kernel.N16Conv{Conv: k}
 				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
 			} else {
 				k.Planar = inputs[n.In[0]] && x[1] <= planarChannels && op.Groups == 1
@@ -100,7 +100,7 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 			}
 		case ops.Dense:
 			x, y := n.In[0].Type.Shape, n.Out[0].Type.Shape
-			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Part{C: y[1]}}
+			k := kernel.Dense{C: x[1], H: 1, W: 1, Out: kernel.Output{C: y[1]}}
 			if vs, m, ok := flattened(n, users, roots); ok && lanes {
 				t.flat[vs[0]] = !inputs[vs[0].Def.In[0]]
 				for _, v := range vs[1:] {
@@ -225,7 +225,7 @@ func (c *call) pixels() error {
 	})
 }
 
-// flatDense is a dense layer that reads the maps in lanes that its input is made of.
+// flatDense is a dense layer that reads the maps in N16 that its input is made of.
 func (c *call) flatDense(weight, bias *ir.Value) error {
 	d, ok := c.l.train.dense(weight)
 	if !ok {
@@ -233,10 +233,10 @@ func (c *call) flatDense(weight, bias *ir.Value) error {
 	}
 	d.C, d.H, d.W = chw(c.Read[0].Def.In[0])
 	d.Out.Act = act(c.Acts[0])
-	return c.layouts("dense", []plan.Need{{Layout: plan.Lanes}}, []plan.Need{blocked}, func(e *plan.Emitter) error {
+	return c.layouts("dense", []plan.Need{{Layout: plan.N16}}, []plan.Need{blocked}, func(e *plan.Emitter) error {
 		d.In, d.Out.View = view(e.In[0]), view(e.Out[0])
-		k := kernel.LaneDenseParts{Dense: d}.Split(c.l.batch)
-		parts := e.Temp("parts", plan.Packed, k.PartsLen(c.l.batch), 1, 1)
+		k := kernel.N16DenseSplitK{Dense: d}.Split(c.l.batch)
+		parts := e.Temp("parts", plan.Packed, k.PartialsLen(c.l.batch), 1, 1)
 		e.Step(k, e.In, list(parts), plan.WeightRef{At: e.Param(weight)})
 		ws := []plan.WeightRef{{}}
 		if bias != nil {
@@ -259,7 +259,7 @@ func (t *training) conv(v *ir.Value) (c kernel.Conv, ok bool) {
 	switch k := t.packing[v].By.(type) {
 	case kernel.Conv:
 		return k, true
-	case kernel.LaneConv:
+	case kernel.N16Conv:
 		return k.Conv, true
 	}
 	return c, false
@@ -288,7 +288,7 @@ func (c *call) forwardWeights(e *plan.Emitter, do worker, weight *plan.Tensor) *
 	if !ok {
 		return weight
 	}
-	w.Pool, w.Picks = false, kernel.View{} // it is the same for the weights
+	w.Pool, w.Indices = false, kernel.View{} // it is the same for the weights
 	t := e.Temp("weights", plan.Packed, w.PackedLen(), 1, 1)
 	e.Step(kernel.WinogradRepack{Winograd: w}, list(weight), list(t))
 	return t
@@ -308,7 +308,7 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 	y := n.In[0].Type.Shape
 	f.H, f.W = y[2], y[3]
 	need := plan.Need{Layout: c.layout()}
-	for _, p := range kernel.BackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{}) {
+	for _, p := range kernel.ConvBackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{}) {
 		need.Border = plan.Border{max(need.Border[0], p.PH), max(need.Border[1], p.PW),
 			max(need.Border[2], p.H-1-p.PH+(p.KH-1)*max(1, p.DH)-(y[2]-1)), max(need.Border[3], p.W-1-p.PW+(p.KW-1)*max(1, p.DW)-(y[3]-1))}
 	}
@@ -320,15 +320,15 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 		out = append(out, packed)
 	}
 	return c.layouts(algo, in, out, func(e *plan.Emitter) error {
-		parts, summed := kernel.BackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])), false
+		parts, summed := kernel.ConvBackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0])), false
 		for _, p := range parts {
 			at := func(t *plan.Tensor) *plan.Tensor { return t.Shift(p.Y*view(t).H + p.X*kernel.Block) }
 			in, out := list(e.In[0]), list(at(e.Out[0]))
 			if p.IC == 0 {
 				none := e.Temp("none", plan.Packed, kernel.Block, 1, 1)
 				do := plan.Kernel(p.Conv.Split(c.l.batch))
-				if need.Layout == plan.Lanes {
-					do = makeLaneConv(p.Conv, c.l.batch)
+				if need.Layout == plan.N16 {
+					do = makeN16Conv(p.Conv, c.l.batch)
 				}
 				e.Step(do, in, out, plan.WeightRef{At: none})
 				continue
@@ -339,15 +339,15 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 			}
 			var do worker
 			var w plan.WeightRef
-			if need.Layout == plan.Lanes {
-				do = makeLaneConv(p.Conv, c.l.batch)
+			if need.Layout == plan.N16 {
+				do = makeN16Conv(p.Conv, c.l.batch)
 				w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
-				e.Step(kernel.LaneRepackOf(p.Repack), list(e.Param(weight)), list(w.At))
+				e.Step(kernel.N16RepackOf(p.Repack), list(e.Param(weight)), list(w.At))
 			} else {
 				t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
 				e.Step(p.Repack, list(e.Param(weight)), list(t))
 				algo := direct
-				if p.Parts[0].Step == 0 || p.Parts[0].Step == kernel.Block {
+				if p.Outputs[0].Step == 0 || p.Outputs[0].Step == kernel.Block {
 					algo = c.l.algorithm(p.Conv, plan.Blocked)
 				}
 				if algo.name == "dense" {
@@ -394,35 +394,35 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 	if own.Layout == plan.Blocked {
 		// Winograd's tiles reach farther than the gradient: into zeros, which are cheaper than
 		// copies of such tiles.
-		if wino, ok := c.l.gradient(f).(kernel.WinogradBackwardWeights); ok {
+		if wino, ok := c.l.gradient(f).(kernel.ConvBackwardWeightsWinograd); ok {
 			ends, beside := wino.Border(x[2], x[3])
 			in.Border[2], in.Border[3] = max(in.Border[2], ends[0]), max(in.Border[3], ends[1])
 			dy.Border[2], dy.Border[3] = beside[0], beside[1]
 		}
 	}
 	return c.layouts("backward weights", []plan.Need{dy, in}, []plan.Need{packed}, func(e *plan.Emitter) error {
-		f.In, f.Parts[0].View = view(e.In[1]), view(e.In[0])
+		f.In, f.Outputs[0].View = view(e.In[1]), view(e.In[0])
 		from := list(e.In[1], e.In[0])
-		if own.Layout == plan.Lanes {
-			k := kernel.LaneBackwardWeights{LaneConv: kernel.LaneConv{Conv: f}}.Split(c.l.batch)
-			c.sumOfParts(e, k, k.Count(c.l.batch), k.Groups*kernel.Block, from)
+		if own.Layout == plan.N16 {
+			k := kernel.N16ConvBackwardWeights{N16Conv: kernel.N16Conv{Conv: f}}.Split(c.l.batch)
+			c.sumOfParts(e, k, k.Count(c.l.batch), k.ImageBlocks*kernel.Block, from)
 			return nil
 		}
 		batch := c.l.batch
 		switch k := c.l.gradient(f).(type) {
-		case kernel.RowBackwardWeights:
+		case kernel.ConvBackwardWeightsRows:
 			c.sumOfParts(e, k, k.Count(batch), k.Images, from)
-		case kernel.WinogradBackwardWeights:
+		case kernel.ConvBackwardWeightsWinograd:
 			if n := k.Count(batch); n > 1 {
 				c.sumOfParts(e, k, n, k.Images, from)
 			} else {
 				e.Step(k, from, list(e.Out[0], nil, c.squares(e, k)))
 			}
-		case kernel.BackwardWeightsParts:
+		case kernel.ConvBackwardWeightsSplit:
 			if n := k.Count(batch); n > 1 {
 				c.sumOfParts(e, k, n, k.Images, from)
 			} else {
-				e.Step(k.BackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.BackwardWeights)))
+				e.Step(k.ConvBackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.ConvBackwardWeights)))
 			}
 		}
 		return nil
@@ -432,12 +432,12 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 // gradient chooses the kernel of blocks for the gradient of a convolution's weights, whatever
 // its views are: Winograd where that is predicted to be the fastest.
 func (l *lowering) gradient(f kernel.Conv) plan.Kernel {
-	direct, row := kernel.BackwardWeights{Conv: f}.Split(l.batch), kernel.RowBackwardWeights{Conv: f}.Split(l.batch)
+	direct, row := kernel.ConvBackwardWeights{Conv: f}.Split(l.batch), kernel.ConvBackwardWeightsRows{Conv: f}.Split(l.batch)
 	best, least := plan.Kernel(direct), direct.Cost(l.batch)
 	if row.Fits() {
 		best, least = row, row.Cost(l.batch)
 	}
-	if wino := (kernel.WinogradBackwardWeights{BackwardWeightsParts: direct, Padded: true}); wino.Fits() && !l.direct {
+	if wino := (kernel.ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}); wino.Fits() && !l.direct {
 		if wino = wino.Split(l.batch); wino.Cost(l.batch) < least {
 			best = wino
 		}
@@ -453,7 +453,7 @@ func (c *call) sumOfParts(e *plan.Emitter, k interface {
 }, parts, images int, from []*plan.Tensor) {
 	t := e.Temp("parts", plan.Packed, parts*k.PackedLen(), 1, 1)
 	e.Step(k, from, list(t))
-	sum := kernel.SumParts{N: k.PackedLen(), Images: images}
+	sum := kernel.SumPartials{N: k.PackedLen(), Images: images}
 	e.Step(sum, list(t), list(e.Out[0], c.squares(e, sum)))
 }
 
@@ -491,10 +491,10 @@ func (c *call) denseGradient(op ops.MatMul) error {
 			return unsupported("a product that is no weight's gradient")
 		}
 		if flat := n.In[1]; c.l.train.flat[flat] {
-			return c.layouts("backward weights", []plan.Need{blocked, {Layout: plan.Lanes}}, []plan.Need{packed}, func(e *plan.Emitter) error {
+			return c.layouts("backward weights", []plan.Need{blocked, {Layout: plan.N16}}, []plan.Need{packed}, func(e *plan.Emitter) error {
 				d.C, d.H, d.W = chw(flat.Def.In[0])
 				d.In, d.Out.View = view(e.In[1]), view(e.In[0])
-				k := kernel.LaneDenseBackwardWeights{DenseBackwardWeights: kernel.DenseBackwardWeights{Dense: d}}.Split(c.l.batch)
+				k := kernel.N16DenseBackwardWeights{DenseBackwardWeights: kernel.DenseBackwardWeights{Dense: d}}.Split(c.l.batch)
 				e.Step(k, list(e.In[1], e.In[0]), list(e.Out[0], nil, c.squares(e, k)))
 				return nil
 			})
@@ -527,7 +527,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 // mappedGradient is the gradient of a dense layer of weight w with respect to the maps in
 // lanes that it takes for a vector.
 func (c *call) mappedGradient(w *ir.Value, d kernel.Dense) error {
-	lanes := plan.Need{Layout: plan.Lanes}
+	lanes := plan.Need{Layout: plan.N16}
 	algo := "backward data"
 	if c.Masked {
 		algo += ", relu"
@@ -535,7 +535,7 @@ func (c *call) mappedGradient(w *ir.Value, d kernel.Dense) error {
 	err := c.layouts(algo, needs(lanes, len(c.Read)), needs(lanes, len(c.Wrote)), func(e *plan.Emitter) error {
 		d.C, d.H, d.W = chw(c.Wrote[0])
 		d.In, d.Out.View = view(e.Out[0]), view(e.In[0])
-		k := kernel.LaneDenseBackwardData{Dense: d, ReLU: c.Masked}
+		k := kernel.N16DenseBackwardData{Dense: d, ReLU: c.Masked}
 		if c.Masked {
 			k.Y = view(e.In[1])
 		}
@@ -571,8 +571,8 @@ func (c *call) sumOfPixels() error {
 func sumPixels(e *plan.Emitter, maps, sum *plan.Tensor) {
 	ch, h, w := chw(maps.Value)
 	k := plan.Kernel(kernel.SumPixels{C: ch, H: h, W: w, In: view(maps)})
-	if maps.Layout == plan.Lanes {
-		k = kernel.LaneSumPixels{C: ch, H: h, W: w, In: view(maps)}
+	if maps.Layout == plan.N16 {
+		k = kernel.N16SumPixels{C: ch, H: h, W: w, In: view(maps)}
 	}
 	e.Step(k, list(maps), list(sum))
 }
@@ -582,14 +582,14 @@ func sumPixels(e *plan.Emitter, maps, sum *plan.Tensor) {
 func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
-	k := kernel.MaxPoolGrad{ReLU: c.Masked, Sums: c.Summed, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
-		PH: op.Pad[0], PW: op.Pad[1], Picked: c.Picked}
-	err := c.summed("max pool gradient", 0, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
+	k := kernel.MaxPoolBackward{ReLU: c.Masked, Sums: c.Summed, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+		PH: op.Pad[0], PW: op.Pad[1], Indexed: c.Indexed}
+	err := c.summed("max pool gradient", 0, k.Partials(), func(e *plan.Emitter, to []*plan.Tensor) {
 		k.C, k.DY, k.X, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
 		e.Step(c.block(k), e.In, to)
 	})
-	if c.Picked {
-		c.choice.In[1] = c.picks()
+	if c.Indexed {
+		c.choice.In[1] = c.indices()
 	}
 	return err
 }
@@ -603,7 +603,7 @@ func (c *call) summed(algo string, inPlace, parts int, emit func(e *plan.Emitter
 			return nil
 		}
 		ch, _, _ := chw(c.Wrote[0])
-		k := kernel.ChannelSums{C: ch, Parts: parts, Lanes: e.Out[0].Layout == plan.Lanes}
+		k := kernel.ChannelSums{C: ch, Partials: parts, N16: e.Out[0].Layout == plan.N16}
 		sums := e.Temp("sums", plan.Packed, k.Len(c.l.batch), 1, 1)
 		emit(e, list(e.Out[0], sums))
 		e.Step(k, list(sums), e.Out[1:])
@@ -619,7 +619,7 @@ func avgPoolDx(op ops.AvgPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	_, h, w := chw(n.In[0])
 	return c.byBlock("average pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.AvgPoolGrad{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+		e.Step(c.block(kernel.AvgPoolBackward{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
 			PH: op.Pad[0], PW: op.Pad[1], PB: op.Pad[2], PR: op.Pad[3], IncludePad: op.IncludePad, DY: view(e.In[0]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
@@ -628,7 +628,7 @@ func avgPoolDx(op ops.AvgPoolDx, n *ir.Node, c *call) error {
 func globalAvgPoolDx(op ops.GlobalAvgPoolDx, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.Out[0])
 	return c.byBlock("average pool gradient", 0, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.AvgPoolGrad{C: c.lanes(ch), H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, DY: view(e.In[0]), DX: view(e.Out[0])}), e.In, e.Out)
+		e.Step(c.block(kernel.AvgPoolBackward{C: c.lanes(ch), H: 1, W: 1, IH: ih, IW: iw, KH: ih, KW: iw, SH: 1, SW: 1, DY: view(e.In[0]), DX: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -639,8 +639,8 @@ func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error       { return c.actGradie
 
 func (c *call) actGradient(a kernel.Act) error {
 	ch, h, w := chw(c.Wrote[0])
-	k := kernel.ActGrad{Act: a, Sums: c.Summed, H: h, W: w}
-	return c.summed(a.String()+" gradient", 1, k.Parts(), func(e *plan.Emitter, to []*plan.Tensor) {
+	k := kernel.ActBackward{Act: a, Sums: c.Summed, H: h, W: w}
+	return c.summed(a.String()+" gradient", 1, k.Partials(), func(e *plan.Emitter, to []*plan.Tensor) {
 		k.C, k.DY, k.Y, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
 		e.Step(c.block(k), e.In, to)
 	})
@@ -649,7 +649,7 @@ func (c *call) actGradient(a kernel.Act) error {
 func lrnDx(op ops.LRNDx, n *ir.Node, c *call) error {
 	ch, h, w := chw(n.Out[0])
 	return c.blocked("lrn gradient", 1, func(e *plan.Emitter) error {
-		e.Step(kernel.LRNGrad{C: ch, H: h, W: w, Size: op.Size, Alpha: float32(op.Alpha), Beta: float32(op.Beta), K: float32(op.K),
+		e.Step(kernel.LRNBackward{C: ch, H: h, W: w, Size: op.Size, Alpha: float32(op.Alpha), Beta: float32(op.Beta), K: float32(op.K),
 			DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
 		return nil
 	})
@@ -658,7 +658,7 @@ func lrnDx(op ops.LRNDx, n *ir.Node, c *call) error {
 func maxoutDx(op ops.MaxoutDx, n *ir.Node, c *call) error {
 	ch, h, w := chw(n.In[0])
 	return c.blocked("maxout gradient", 2, func(e *plan.Emitter) error {
-		e.Step(kernel.MaxoutGrad{C: ch, Pieces: op.Pieces, H: h, W: w, DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		e.Step(kernel.MaxoutBackward{C: ch, Pieces: op.Pieces, H: h, W: w, DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
 		return nil
 	})
 }
@@ -674,7 +674,7 @@ func (c *call) softmaxGradient(axis int, log bool) error {
 	}
 	ch, h, w := chw(c.Wrote[0])
 	return c.blocked("softmax gradient", 1, func(e *plan.Emitter) error {
-		e.Step(kernel.SoftmaxGrad{C: ch, H: h, W: w, Log: log, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
+		e.Step(kernel.SoftmaxBackward{C: ch, H: h, W: w, Log: log, DY: view(e.In[0]), Y: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out)
 		return nil
 	})
 }
@@ -723,7 +723,7 @@ func batchNormDx(op ops.BatchNormDx, n *ir.Node, c *call) error {
 		return unsupported("operand %s is computed, not a param", n.In[2].Name)
 	}
 	err := c.layouts("batch norm gradient", []plan.Need{blocked, blocked, packed, packed}, []plan.Need{blocked, packed, packed}, func(e *plan.Emitter) error {
-		e.Step(kernel.BatchNormGrad{C: ch, H: h, W: w, Eps: float32(op.Eps), DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out,
+		e.Step(kernel.BatchNormBackward{C: ch, H: h, W: w, Eps: float32(op.Eps), DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out,
 			plan.WeightRef{At: e.Param(n.In[2])})
 		return nil
 	})
@@ -756,7 +756,7 @@ func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
 
 func crossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
 	ch, _, _ := chw(n.In[1])
-	k := kernel.CrossEntropyGrad{C: ch, Smoothing: float32(op.Smoothing)}
+	k := kernel.CrossEntropyBackward{C: ch, Smoothing: float32(op.Smoothing)}
 	in := []plan.Need{blocked, planar}
 	dloss := c.Param(0)
 	if dloss == nil {

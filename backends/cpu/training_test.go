@@ -165,8 +165,8 @@ func TestTraining(t *testing.T) {
 					t.Fatalf("%s, %v, direct %v: %v", c.name, isa, direct, err)
 				}
 			}
-			// A bound on norms has no kernel for lanes.
-			err := verifyTraining(tr.Graph, 18, 2, Options{ISA: isa.String(), Threads: 2, lanes: lanesAlways})
+			// A bound on norms has no kernel for N16.
+			err := verifyTraining(tr.Graph, 18, 2, Options{ISA: isa.String(), Threads: 2, lanes: n16Always})
 			if err != nil && !(c.name == "bounded" && errors.Is(err, plan.ErrUnsupported)) {
 				t.Fatalf("%s, %v, lanes: %v", c.name, isa, err)
 			}
@@ -224,7 +224,7 @@ func TestTrainingNetworks(t *testing.T) {
 		if name != "lenet5" && !strings.HasPrefix(name, "mnist/") || testing.Short() {
 			continue
 		}
-		if err := verifyTraining(loadTraining(t, name), 19, 1, Options{lanes: lanesAlways}); err != nil {
+		if err := verifyTraining(loadTraining(t, name), 19, 1, Options{lanes: n16Always}); err != nil {
 			t.Errorf("%s, lanes: %.2000s", name, err)
 		}
 	}
@@ -237,12 +237,12 @@ func TestTrainingBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lanes := range []lanesChoice{lanesNever, lanesAlways} {
+	for _, lanes := range []n16Choice{n16Never, n16Always} {
 		trainingBits(t, tr.Graph, lanes)
 	}
 }
 
-func trainingBits(t *testing.T, g *ir.Graph, lanes lanesChoice) {
+func trainingBits(t *testing.T, g *ir.Graph, lanes n16Choice) {
 	const batch = 33
 	var first map[string][]float32
 	for _, isa := range kernel.Available() {
@@ -341,9 +341,9 @@ func TestTrainingSquares(t *testing.T) {
 						t.Errorf("%s: the norm is that of %d sums, of %d that there are", name, k.N, sums)
 					}
 					continue
-				case kernel.SumParts:
+				case kernel.SumPartials:
 					at = 1
-				case kernel.BackwardWeights, kernel.WinogradBackwardWeights, kernel.DenseBackwardWeights, kernel.LaneDenseBackwardWeights:
+				case kernel.ConvBackwardWeights, kernel.ConvBackwardWeightsWinograd, kernel.DenseBackwardWeights, kernel.N16DenseBackwardWeights:
 				default:
 					continue
 				}
@@ -383,7 +383,7 @@ func TestTrainingWinograd(t *testing.T) {
 			}
 			n := 0
 			for _, s := range p.Steps {
-				if _, ok := s.Do.(kernel.WinogradBackwardWeights); ok {
+				if _, ok := s.Do.(kernel.ConvBackwardWeightsWinograd); ok {
 					n++
 				}
 			}
@@ -395,5 +395,5 @@ func TestTrainingWinograd(t *testing.T) {
 	if err := verifyTraining(g, 2, 1, Options{}); err != nil {
 		t.Errorf("%.2000s", err)
 	}
-	trainingBits(t, g, lanesNever)
+	trainingBits(t, g, n16Never)
 }

@@ -82,7 +82,7 @@ func convOf(k plan.Kernel) (kernel.Conv, bool) {
 		return k, true
 	case kernel.Winograd:
 		return k.Conv, true
-	case kernel.WinogradLine:
+	case kernel.Winograd1D:
 		return k.Conv, true
 	}
 	return kernel.Conv{}, false

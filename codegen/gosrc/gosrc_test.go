@@ -267,9 +267,9 @@ func TestSameBytes(t *testing.T) {
 // TestKernelText checks that kernelText prints every field that is not zero, and returns an
 // error for numbers that are not Go constants.
 func TestKernelText(t *testing.T) {
-	k := kernel.Winograd{Conv: kernel.Conv{IC: 3, Planar: true, Scale: 0.25, In: kernel.View{H: 1}, Parts: [4]kernel.Part{{C: 1}, {C: 2, Act: kernel.ActTanh}}}}
+	k := kernel.Winograd{Conv: kernel.Conv{IC: 3, Planar: true, Scale: 0.25, In: kernel.View{H: 1}, Outputs: [4]kernel.Output{{C: 1}, {C: 2, Act: kernel.ActTanh}}}}
 	text, err := kernelText(k)
-	if want := "kernel.Winograd{\nConv: kernel.Conv{IC: 3, Planar: true, In: kernel.View{H: 1}, Parts: [4]kernel.Part{{C: 1}, {C: 2, Act: kernel.ActTanh}}, Scale: 0.25},\n}"; err != nil || text != want {
+	if want := "kernel.Winograd{\nConv: kernel.Conv{IC: 3, Planar: true, In: kernel.View{H: 1}, Outputs: [4]kernel.Output{{C: 1}, {C: 2, Act: kernel.ActTanh}}, Scale: 0.25},\n}"; err != nil || text != want {
 		t.Errorf("%s, %v", text, err)
 	}
 	for _, x := range []float64{math.NaN(), math.Inf(1), math.Copysign(0, -1)} {

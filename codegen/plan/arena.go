@@ -70,7 +70,7 @@ func spanOf(t *Tensor) span {
 	switch r.Layout {
 	case Blocked:
 		lo, hi = ch/Block*Block, (ch+t.C+Block-1)/Block*Block
-	case Lanes:
+	case N16:
 		hi = ch + t.C
 	}
 	return span{r, lo, hi}

@@ -71,14 +71,14 @@ func Check(p *Plan) error {
 // reach returns the range of the arena, lo..hi-1, that readers of a buffer may read, borders
 // included.
 func (b Buffer) reach(batch int) (lo, hi int) {
-	if b.Layout == Planar || b.Layout == Packed || b.Layout.picks() {
+	if b.Layout == Planar || b.Layout == Packed || b.Layout.indices() {
 		return b.Off, b.Off + b.Len
 	}
 	px, n := 1, b.C
 	switch b.Layout {
 	case Blocked:
 		px, n = Block, blocks(b.C)
-	case Lanes:
+	case N16:
 		px, n, batch = Block, b.C, blocks(batch)
 	}
 	if b.View.N < b.View.C {

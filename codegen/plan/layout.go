@@ -21,45 +21,45 @@ const (
 	// Packed is an array without a batch axis, in the order of the kernel that reads it as
 	// weights. It has C float32s.
 	Packed
-	// Lanes stores 16 images together: for each channel and pixel, the elements of the 16
+	// N16 stores 16 images together: for each channel and pixel, the elements of the 16
 	// images are neighbours. Every channel is a block. It is for batches of networks with
 	// few channels, which would not fill blocks of 16 channels. Vectors have height and
 	// width 1. It may have a border. Elements after the last image have finite values.
-	Lanes
-	// Picks says which element of each 2 x 2 window (see pairs) was the maximum of a max
+	N16
+	// Indices says which element of each 2 x 2 window (see pairs) was the maximum of a max
 	// pool. The pool's gradient reads them instead of the pool's input. They are bits: two
 	// float32s for each window and block of 16 channels. No kernel copies them.
-	Picks
-	// LanePicks holds the picks of a map in layout Lanes: two float32s for each window,
+	Indices
+	// N16Indices holds the indices of a map in layout N16: two float32s for each window,
 	// channel and group of 16 images.
-	LanePicks
+	N16Indices
 )
 
 func (l Layout) String() string {
-	return [...]string{"blocked", "planar", "framed", "packed", "lanes", "picks", "lane picks"}[l]
+	return [...]string{"blocked", "planar", "framed", "packed", "n16", "indices", "n16 indices"}[l]
 }
 
 // GoString returns the name of the Go constant.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.Lanes", "plan.Picks", "plan.LanePicks"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.N16", "plan.Indices", "plan.N16Indices"}[l]
 }
 
 // Block is the number of channels in a block of layout Blocked, and the number of images in a
-// block of layout Lanes.
+// block of layout N16.
 const Block = 16
 
-// picksLen is the number of float32s of the picks for one window and one block.
-const picksLen = 2
+// indicesLen is the number of float32s of the indices for one window and one block.
+const indicesLen = 2
 
-// picks reports whether l is Picks or LanePicks.
-func (l Layout) picks() bool { return l == Picks || l == LanePicks }
+// indices reports whether l is Indices or N16Indices.
+func (l Layout) indices() bool { return l == Indices || l == N16Indices }
 
-// lanes reports whether the elements of 16 images are neighbours.
-func (l Layout) lanes() bool { return l == Lanes || l == LanePicks }
+// n16 reports whether the elements of 16 images are neighbours.
+func (l Layout) n16() bool { return l == N16 || l == N16Indices }
 
-// blocky reports whether l is Blocked or Lanes: elements in blocks of 16, with or without a
+// blocky reports whether l is Blocked or N16: elements in blocks of 16, with or without a
 // border.
-func (l Layout) blocky() bool { return l == Blocked || l == Lanes }
+func (l Layout) blocky() bool { return l == Blocked || l == N16 }
 
 // Border is the number of rows or columns of zeros around each map: top, left, bottom, right.
 type Border [4]int
@@ -76,9 +76,9 @@ func (b Border) max(c Border) Border {
 //
 //	Blocked            n*N + (c/16)*C + y*H + x*16 + c%16
 //	Planar, Framed     n*N + c*C + y*H + x
-//	Lanes              (n/16)*N + c*C + y*H + x*16 + n%16
+//	N16              (n/16)*N + c*C + y*H + x*16 + n%16
 //
-// The picks of window (y, x) are y*H + x*2 after the begin of their block.
+// The indices of window (y, x) are y*H + x*2 after the begin of their block.
 type View struct{ N, C, H int }
 
 // Tensor is a value in one layout. When memory has been assigned, it has a place in a
@@ -225,8 +225,8 @@ func (t *Tensor) geometry() (v View, lead int) {
 			v.N = apart(v.N)
 		}
 		lead = (b[0]*pitch + b[1]) * Block
-	case t.Layout.picks():
-		v.H = t.W / 2 * picksLen
+	case t.Layout.indices():
+		v.H = t.W / 2 * indicesLen
 		v.C = t.H / 2 * v.H
 		v.N = t.blocks() * v.C
 	case t.Layout == Framed:
@@ -253,15 +253,15 @@ func (t *Tensor) length() int {
 	if t.vector() {
 		return blocks(t.C) * v.C
 	}
-	if t.Layout.lanes() {
+	if t.Layout.n16() {
 		return blocks(t.batch) * v.N
 	}
 	return t.batch * v.N
 }
 
-// blocks returns the number of blocks of an image, or in layout Lanes, of 16 images.
+// blocks returns the number of blocks of an image, or in layout N16, of 16 images.
 func (t *Tensor) blocks() int {
-	if t.Layout.lanes() {
+	if t.Layout.n16() {
 		return t.C
 	}
 	return blocks(t.C)
@@ -296,7 +296,7 @@ func (t *Tensor) offset() int {
 	if r.Layout == Blocked {
 		return ch/Block*v.C + shift
 	}
-	if r.Layout == Lanes {
+	if r.Layout == N16 {
 		return ch*v.C + shift
 	}
 	return ch + shift

@@ -157,7 +157,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 		u.In = append(u.In, p.have[v][0])
 	}
 	if _, ok := u.Node.Op.(ops.MaxPoolDx); ok {
-		u.Picked = slices.ContainsFunc(p.have[u.Node.In[1]], func(t *Tensor) bool { return t.Layout.picks() })
+		u.Indexed = slices.ContainsFunc(p.have[u.Node.In[1]], func(t *Tensor) bool { return t.Layout.indices() })
 	}
 	c, err := p.low.Lower(u)
 	if err != nil {
@@ -207,7 +207,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 			}
 		}
 		u.Out = append(u.Out, t)
-		p.have[v] = append(p.have[v], t) // picks may come second
+		p.have[v] = append(p.have[v], t) // indices may come second
 	}
 	p.work = append(p.work, item{unit: u})
 	return nil

@@ -37,9 +37,9 @@ type Unit struct {
 	// convolution. Wrote[0] is the pool's output; its input is not written.
 	Pool *ir.Node
 	// The next three are for 2 x 2 max pools in a training step.
-	Picks    bool // also write the picks, the position of each maximum, for the backward pass: the last of Wrote
-	PickReLU bool // the gradient that reads these picks is Masked
-	Picked   bool // Node is a max pool's gradient that reads picks
+	Indices   bool // also write the indices, the position of each maximum, for the backward pass: the last of Wrote
+	IndexReLU bool // the gradient that reads these indices is Masked
+	Indexed   bool // Node is a max pool's gradient that reads indices
 
 	// Ops fused to the gradient of a max pool, ReLU, convolution or dense layer in a
 	// training step:
@@ -213,8 +213,8 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		}
 		return u
 	case ops.MaxPool:
-		if d, masked := f.picks(n); d != nil {
-			u.Picks, u.PickReLU, u.Wrote = true, masked != nil, append(u.Wrote, n.In[0])
+		if d, masked := f.indices(n); d != nil {
+			u.Indices, u.IndexReLU, u.Wrote = true, masked != nil, append(u.Wrote, n.In[0])
 		}
 		return u
 	case ops.MaxPoolDx:
@@ -268,9 +268,9 @@ func pairs(n *ir.Node) bool {
 	return 2*y[2] <= x[2] && 2*y[3] <= x[3]
 }
 
-// picks returns the gradient of a max pool if the pool should write picks for it, else
+// indices returns the gradient of a max pool if the pool should write indices for it, else
 // nil. It also returns the gradient of the ReLU before the pool if it is fused, else nil.
-func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
+func (f *fuser) indices(pool *ir.Node) (gradient, masked *ir.Node) {
 	if !f.train || !pairs(pool) {
 		return nil, nil
 	}
@@ -291,7 +291,7 @@ func (f *fuser) picks(pool *ir.Node) (gradient, masked *ir.Node) {
 }
 
 // pool fuses a max pool to a convolution if nothing else reads the convolution's output.
-// In a training step two readers do not count: the pool's gradient, which can read picks
+// In a training step two readers do not count: the pool's gradient, which can read indices
 // instead, and the gradient of a ReLU that is fused to it.
 func (f *fuser) pool(u *Unit) {
 	if _, ok := u.Node.Op.(ops.Conv); !ok || u.Residual >= 0 {
@@ -308,7 +308,7 @@ func (f *fuser) pool(u *Unit) {
 	if f.roots[v] || m == nil || f.done[m] != nil || !pairs(m) {
 		return
 	}
-	gradient, masked := f.picks(m)
+	gradient, masked := f.indices(m)
 	for _, x := range f.users[v] {
 		if x != m && x != gradient && x != masked {
 			return
@@ -316,7 +316,7 @@ func (f *fuser) pool(u *Unit) {
 	}
 	u.Nodes, u.Pool, u.Wrote = append(u.Nodes, m), m, []*ir.Value{m.Out[0]}
 	if gradient != nil {
-		u.Picks, u.PickReLU, u.Wrote = true, masked != nil, append(u.Wrote, v)
+		u.Indices, u.IndexReLU, u.Wrote = true, masked != nil, append(u.Wrote, v)
 	}
 }
 
@@ -324,8 +324,8 @@ func (f *fuser) pool(u *Unit) {
 func (u *Unit) apart() [2]*Unit {
 	v := u.Pool.In[0]
 	conv := *u
-	conv.In, conv.Nodes, conv.Wrote, conv.Pool, conv.Picks, conv.PickReLU = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{v}, nil, false, false
-	return [2]*Unit{&conv, {Node: u.Pool, Nodes: []*ir.Node{u.Pool}, Read: []*ir.Value{v}, Wrote: u.Wrote, Residual: -1, Scale: 1, Picks: u.Picks, PickReLU: u.PickReLU}}
+	conv.In, conv.Nodes, conv.Wrote, conv.Pool, conv.Indices, conv.IndexReLU = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{v}, nil, false, false
+	return [2]*Unit{&conv, {Node: u.Pool, Nodes: []*ir.Node{u.Pool}, Read: []*ir.Value{v}, Wrote: u.Wrote, Residual: -1, Scale: 1, Indices: u.Indices, IndexReLU: u.IndexReLU}}
 }
 
 // act fuses an activation if it is the only reader of output i.

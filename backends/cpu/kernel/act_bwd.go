@@ -1,6 +1,6 @@
 package kernel
 
-// ActGrad is the gradient of an activation function, from that behind it and the
+// ActBackward is the gradient of an activation function, from that behind it and the
 // function's output:
 //
 //	ActReLU     dy where y > 0 or NaN, otherwise 0
@@ -8,16 +8,16 @@ package kernel
 //	ActTanh     dy * (1 - y*y)
 //
 // Operands: In[0] dy (view DY), In[1] y (view Y); Out[0] dx (view DX), which may
-// be the place of dy; with Sums (of ActReLU) Out[1]: Parts sums of dx over some rows
+// be the place of dy; with Sums (of ActReLU) Out[1]: Partials sums of dx over some rows
 // for every channel block of an image, for a ChannelSums.
-type ActGrad struct {
+type ActBackward struct {
 	Act       Act
 	Sums      bool
 	C, H, W   int
 	DY, Y, DX View
 }
 
-func (e ActGrad) maps() maps {
+func (e ActBackward) maps() maps {
 	rows := rowsPerTask(e.H, 2*e.W)
 	if e.Sums {
 		rows = ceilDiv(rows, sumRows(e.W)) * sumRows(e.W)
@@ -25,12 +25,12 @@ func (e ActGrad) maps() maps {
 	return maps{e.C, e.H, rows}
 }
 
-// Parts is the number of sums that a channel block of an image has.
-func (e ActGrad) Parts() int { return ceilDiv(e.H, sumRows(e.W)) }
+// Partials is the number of sums that a channel block of an image has.
+func (e ActBackward) Partials() int { return ceilDiv(e.H, sumRows(e.W)) }
 
 // row is the same work on so many vectors whose images lie side by side: each block
 // of channels is a row.
-func (e ActGrad) row(images int) (ActGrad, bool) {
+func (e ActBackward) row(images int) (ActBackward, bool) {
 	if e.Sums || e.H*e.W != 1 || e.DY.N != Block || e.Y.N != Block || e.DX.N != Block {
 		return e, false
 	}
@@ -39,7 +39,7 @@ func (e ActGrad) row(images int) (ActGrad, bool) {
 }
 
 // Tasks is images x channel blocks x ranges of rows, or blocks of vectors.
-func (e ActGrad) Tasks(images int) int {
+func (e ActBackward) Tasks(images int) int {
 	if e, ok := e.row(images); ok {
 		return e.maps().tasks(1)
 	}
@@ -47,7 +47,7 @@ func (e ActGrad) Tasks(images int) int {
 }
 
 // Run computes some rows of a channel block.
-func (e ActGrad) Run(w *Worker, task int, a *Args) {
+func (e ActBackward) Run(w *Worker, task int, a *Args) {
 	e, _ = e.row(a.Images)
 	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
@@ -72,10 +72,10 @@ func (e ActGrad) Run(w *Worker, task int, a *Args) {
 }
 
 // sums is Run with Sums.
-func (e ActGrad) sums(v *vecOps, image, block, y0, y1 int, a *Args) {
+func (e ActBackward) sums(v *vecOps, image, block, y0, y1 int, a *Args) {
 	step := sumRows(e.W)
 	for ; y0 < y1; y0 += step {
-		sums := a.Out[1].vector((image*Blocks(e.C)+block)*e.Parts() + y0/step)
+		sums := a.Out[1].vector((image*Blocks(e.C)+block)*e.Partials() + y0/step)
 		clear(sums)
 		rows, width := fuseRows(y0, min(y0+step, y1), e.W, e.DY, e.Y, e.DX)
 		for r := y0; r < y0+rows; r++ {

@@ -1,25 +1,25 @@
 package kernel
 
-// MaxGrad is the gradient of Binary's OpMax over two to three operands of the same
+// MaxBackward is the gradient of Binary's OpMax over two to three operands of the same
 // shape: dy goes to the operand that was the largest, the first where several were,
 // 0 to the others.
 //
 // Operands: In[0] dy (view DY), In[1+i] operand i (view X[i]), i < Operands; Out[i]
 // its gradient (view DX[i]).
-type MaxGrad struct {
+type MaxBackward struct {
 	Operands int
 	C, H, W  int
 	DY       View
 	X, DX    [3]View
 }
 
-func (e MaxGrad) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 16*e.W)} }
+func (e MaxBackward) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 16*e.W)} }
 
 // Tasks is images x channel blocks x ranges of rows.
-func (e MaxGrad) Tasks(images int) int { return e.maps().tasks(images) }
+func (e MaxBackward) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Run computes some rows of a channel block.
-func (e MaxGrad) Run(_ *Worker, task int, a *Args) {
+func (e MaxBackward) Run(_ *Worker, task int, a *Args) {
 	image, block, y0, y1 := e.maps().task(task)
 	for y := y0; y < y1; y++ {
 		dy := e.DY.row(&a.In[0], image, block, y, e.W)

@@ -59,12 +59,12 @@ func (e Maxout) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// MaxoutGrad gives dy to the piece that was the maximum, the first where several
+// MaxoutBackward gives dy to the piece that was the maximum, the first where several
 // were, and 0 to the others.
 //
 // Operands: In[0] dy of C channels (view DY), In[1] Maxout's input of C*Pieces
 // channels (view X); Out[0] dx (view DX), which may be the place of x.
-type MaxoutGrad struct {
+type MaxoutBackward struct {
 	C      int // output channels
 	Pieces int
 	H, W   int
@@ -72,17 +72,17 @@ type MaxoutGrad struct {
 	X, DX  View
 }
 
-func (e MaxoutGrad) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 8*e.W*e.Pieces)} }
+func (e MaxoutBackward) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 8*e.W*e.Pieces)} }
 
 // Tasks is images x output blocks x ranges of rows.
-func (e MaxoutGrad) Tasks(images int) int { return e.maps().tasks(images) }
+func (e MaxoutBackward) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Scratch holds the places of the pieces, which output lane and piece an input lane
 // is, and a block.
-func (e MaxoutGrad) Scratch() int { return (3*e.Pieces + 1) * Block }
+func (e MaxoutBackward) Scratch() int { return (3*e.Pieces + 1) * Block }
 
 // Run computes some rows of the input blocks of an output block.
-func (e MaxoutGrad) Run(w *Worker, task int, a *Args) {
+func (e MaxoutBackward) Run(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
 	n := e.Pieces * Block

@@ -8,16 +8,16 @@ import (
 // interface, as a session does.
 func TestNoAllocation(t *testing.T) {
 	r := newRand(1, 1)
-	c := Conv{IC: 20, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 50, Act: ActSigmoid}, {C: 16, Act: ActReLU}}}
+	c := Conv{IC: 20, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 50, Act: ActSigmoid}, {C: 16, Act: ActReLU}}}
 	k := newConvCase(r, 2, c, 0)
 	planar := c
 	planar.Planar = true
 	kp := newConvCase(r, 2, planar, 0)
-	line := Conv{IC: 20, H: 9, W: 9, KH: 7, KW: 1, PH: 3, Residual: true, Scale: 1, Parts: [4]Part{{C: 50, Act: ActReLU}}}
+	line := Conv{IC: 20, H: 9, W: 9, KH: 7, KW: 1, PH: 3, Residual: true, Scale: 1, Outputs: [4]Output{{C: 50, Act: ActReLU}}}
 	kl := newConvCase(r, 2, line, 0)
 	vec := newAct(3, 100, 1, 1, 0, 0, 0, 0, 0, false)
 	out := newAct(3, 40, 1, 1, 0, 0, 0, 0, 0, false)
-	d := Dense{C: 100, H: 1, W: 1, In: vec.v, Out: Part{C: 40, View: out.v, Act: ActTanh}}
+	d := Dense{C: 100, H: 1, W: 1, In: vec.v, Out: Output{C: 40, View: out.v, Act: ActTanh}}
 	dargs := &Args{Images: 3, Table: d.Table(Portable)}
 	dargs.In[0], dargs.Out[0], dargs.W[0] = vec.Buf, out.Buf, make([]float32, d.PackedLen())
 	m := MatVec{C: 100, H: 1, W: 1, In: d.In, Out: d.Out}
@@ -27,7 +27,7 @@ func TestNoAllocation(t *testing.T) {
 		for _, s := range []struct {
 			kern Kernel
 			k    *convCase
-		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {WinogradLine{Conv: kl.c, Tiles: 9}, kl}, {d, nil}, {m, nil}} {
+		}{{k.c, k}, {kp.c, kp}, {Winograd{Conv: k.c, Tiles: 9}, k}, {Winograd1D{Conv: kl.c, Tiles: 9}, kl}, {d, nil}, {m, nil}} {
 			a := dargs
 			if s.kern == Kernel(m) {
 				a = &margs

@@ -111,7 +111,7 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 		}
 		return m
 	}
-	l := c.lanes()
+	l := c.tapChannels()
 	c.In.H = ((c.W-1)*one(c.SW) + c.KW) * l
 	c.In.C = ((c.H-1)*one(c.SH) + c.KH) * c.In.H
 	c.In.N = ceilDiv(c.IC, l) * c.In.C
@@ -120,10 +120,10 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 	// fit.
 	a := &Args{Images: images}
 	a.In[0] = Buf{benchShared(&benchIn, images*c.In.N, fill), c.PH*c.In.H + c.PW*l}
-	for i, p := range c.Parts {
+	for i, p := range c.Outputs {
 		v := View{H: c.W * Block, C: c.H * c.W * Block}
 		v.N = Blocks(p.C) * v.C
-		c.Parts[i].View = v
+		c.Outputs[i].View = v
 		a.Out[i] = Buf{Mem: benchShared(&benchOut, images*v.N, fill)}
 	}
 	c = c.Split(images)
@@ -131,7 +131,7 @@ func newBenchLayer(name string, isa ISA, images int, c Conv, mk func(Conv) Kerne
 	if w, ok := k.(Winograd); ok {
 		k = w.Split(images)
 	}
-	if w, ok := k.(WinogradLine); ok {
+	if w, ok := k.(Winograd1D); ok {
 		k = w.Split(images)
 	}
 	a.W[0] = benchAlloc(k.(Packer).PackedLen())
@@ -285,7 +285,7 @@ func googleNet(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
 func googleNetShapes() []namedConv {
 	var ls []namedConv
 	add := func(name string, ic, oc, k, s, hw int) {
-		c := Conv{IC: ic, H: hw, W: hw, KH: k, KW: k, SH: s, SW: s, PH: k / 2, PW: k / 2, Planar: ic == 3, Parts: [4]Part{{C: oc, Act: ActReLU}}}
+		c := Conv{IC: ic, H: hw, W: hw, KH: k, KW: k, SH: s, SW: s, PH: k / 2, PW: k / 2, Planar: ic == 3, Outputs: [4]Output{{C: oc, Act: ActReLU}}}
 		ls = append(ls, namedConv{fmt.Sprintf("%s %dx%d/%d %d->%d @%d", name, k, k, s, ic, oc, hw), c})
 	}
 	add("conv1", 3, 64, 7, 2, 112)
@@ -369,8 +369,8 @@ func winograd(c Conv) Kernel {
 	if WinogradFits(c) {
 		return Winograd{Conv: c}
 	}
-	if WinogradLineFits(c) {
-		return WinogradLine{Conv: c}
+	if Winograd1DFits(c) {
+		return Winograd1D{Conv: c}
 	}
 	return c
 }
@@ -383,7 +383,7 @@ func inceptionV3(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
 		{192, 176, 1, 1, 1, 35, 0}, {48, 64, 5, 5, 1, 35, 2}, {64, 96, 3, 3, 1, 35, 1}, {96, 96, 3, 3, 1, 35, 1}, {288, 384, 3, 3, 2, 17, 0},
 		{128, 128, 1, 7, 1, 17, 3}, {192, 192, 7, 1, 1, 17, 3}, {768, 192, 1, 1, 1, 17, 0}, {192, 320, 3, 3, 2, 8, 0}, {448, 384, 3, 3, 1, 8, 1}, {384, 384, 1, 3, 1, 8, 1},
 	} {
-		c := Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.kh, KW: s.kw, SH: s.st, SW: s.st, Planar: s.ic == 3, Parts: [4]Part{{C: s.oc, Act: ActReLU}}}
+		c := Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.kh, KW: s.kw, SH: s.st, SW: s.st, Planar: s.ic == 3, Outputs: [4]Output{{C: s.oc, Act: ActReLU}}}
 		if s.kh > 1 {
 			c.PH = s.pad
 		}
@@ -414,7 +414,7 @@ func BenchmarkGoogLeNetWinograd(b *testing.B) {
 func ninCIFAR(isa ISA, images int, mk func(Conv) Kernel) []*benchLayer {
 	var ls []*benchLayer
 	for _, s := range [][4]int{{3, 192, 5, 32}, {192, 160, 1, 32}, {160, 96, 1, 32}, {96, 192, 5, 16}, {192, 192, 1, 16}, {192, 192, 3, 8}, {192, 192, 1, 8}} {
-		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Planar: s[0] == 3, Parts: [4]Part{{C: s[1], Act: ActReLU}}}
+		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Planar: s[0] == 3, Outputs: [4]Output{{C: s[1], Act: ActReLU}}}
 		ls = append(ls, newBenchLayer(fmt.Sprintf("%dx%d %d->%d @%d", s[2], s[2], s[0], s[1], s[3]), isa, images, c, mk))
 	}
 	return ls
@@ -438,16 +438,16 @@ func BenchmarkBackward(b *testing.B) {
 	const images = 4
 	for _, s := range [][4]int{{64, 192, 3, 56}, {96, 128, 3, 28}, {480, 192, 1, 14}, {96, 208, 3, 14}, {160, 320, 3, 7}} {
 		name := fmt.Sprintf("%dx%d_%d-%d@%d", s[2], s[2], s[0], s[1], s[3])
-		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
+		c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Outputs: [4]Output{{C: s[1]}}}
 		b.Run("weights/"+name, func(b *testing.B) {
 			l := newBenchLayer(name, isa, images, c, direct)
-			benchLayers(b, isa, []*benchLayer{gradientBenchLayer(l, isa, BackwardWeights{Conv: l.conv}.Split(images))})
+			benchLayers(b, isa, []*benchLayer{gradientBenchLayer(l, isa, ConvBackwardWeights{Conv: l.conv}.Split(images))})
 		})
 		b.Run("data/"+name, func(b *testing.B) {
 			h := s[3]
 			x := View{H: h * Block, C: h * h * Block}
 			x.N = Blocks(s[0]) * x.C
-			d := BackwardDataOf(c, h, h, x, x)[0].Conv
+			d := ConvBackwardDataOf(c, h, h, x, x)[0].Conv
 			benchLayers(b, isa, []*benchLayer{newBenchLayer(name, isa, images, d, direct)})
 		})
 	}
@@ -460,7 +460,7 @@ func BenchmarkDense(b *testing.B) {
 	for _, s := range [][3]int{{9216, 4096, 1}, {1024, 1000, 1}, {400, 120, 1}, {9216, 4096, 16}, {4096, 4096, 64}, {400, 120, 128}} {
 		b.Run(fmt.Sprintf("%d-%d/images=%d", s[0], s[1], s[2]), func(b *testing.B) {
 			images := s[2]
-			d := Dense{C: s[0], H: 1, W: 1, Out: Part{C: s[1], View: View{N: Block, C: images * Block}, Act: ActReLU}, In: View{N: Block, C: images * Block}}
+			d := Dense{C: s[0], H: 1, W: 1, Out: Output{C: s[1], View: View{N: Block, C: images * Block}, Act: ActReLU}, In: View{N: Block, C: images * Block}}
 			d = d.Split(images)
 			a := &Args{Images: images, Table: d.Table(isa)}
 			a.In[0].Mem, a.Out[0].Mem = benchAlloc(images*Blocks(s[0])*Block), benchAlloc(images*Blocks(s[1])*Block)

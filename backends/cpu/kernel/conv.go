@@ -12,7 +12,7 @@ import (
 //	out = act(res + Scale*(conv(in) + bias))   with Residual
 //	out = act(conv(in) + bias)                 without
 //
-// ActReLUGrad, of one part without Residual, looks at what In[1] (view Res) holds: the
+// ActReLUBackward, of one part without Residual, looks at what In[1] (view Res) holds: the
 // output of the ReLU whose gradient is taken.
 //
 // Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW);
@@ -20,15 +20,15 @@ import (
 // of any width (pads larger than the kernel included). Stride, dilation and
 // Groups of 0 mean 1.
 //
-// Operands: In[0] input, In[1] residual (view Res), Out[i] the part Parts[i], W[0]
-// as packed by Pack, W[1] as packed by PackBias or nil, Table. With ActReLUGrad Out[1] is
+// Operands: In[0] input, In[1] residual (view Res), Out[i] the part Outputs[i], W[0]
+// as packed by Pack, W[1] as packed by PackBias or nil, Table. With ActReLUBackward Out[1] is
 // the sums of what is written (Sums), or no memory.
 //
-// Parts are the consecutive ranges of output channels: one for an ordinary
+// Outputs are the consecutive ranges of output channels: one for an ordinary
 // convolution, up to four where parallel convolutions over one input have been
 // merged and each writes a place of its own (a slice of a concat, a bordered
 // buffer), with an activation of its own. Residual needs exactly one part. Every
-// part begins a new block; its channels past Part.C are written as zeros, up to
+// part begins a new block; its channels past Output.C are written as zeros, up to
 // the end of its last block.
 //
 // Groups > 1: any channel counts that the groups divide; blocks that a group
@@ -49,7 +49,7 @@ type Conv struct {
 	Groups   int  // must divide IC and the output channels; then one part
 	Planar   bool // the input is NCHW: for the network's input, while its channels are few
 	In       View
-	Parts    [4]Part
+	Outputs  [4]Output
 	Residual bool
 	Res      View
 	Scale    float32 // of the convolution, with Residual
@@ -59,16 +59,16 @@ type Conv struct {
 	Rows, Pairs int
 }
 
-// Part is a range of output channels and where it goes. Parts end at the first
+// Output is a range of output channels and where it goes. Outputs end at the first
 // with C == 0.
-type Part struct {
+type Output struct {
 	C    int
 	View View
 	Act  Act
 	Step int // float32s from a pixel to the next, in the residual too; 0 means 16
 }
 
-func (p *Part) step() int {
+func (p *Output) step() int {
 	if p.Step == 0 {
 		return Block
 	}
@@ -87,7 +87,7 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 // OC is the number of output channels, without the padding of the parts.
 func (c Conv) OC() int {
 	n := 0
-	for _, p := range c.Parts {
+	for _, p := range c.Outputs {
 		n += p.C
 	}
 	return n
@@ -103,14 +103,14 @@ func (c Conv) MACs() int {
 // kernel computes them (planar input is not padded, up to 8 input channels to 8, up to 4 to 4).
 func (c Conv) PaddedMACs() int {
 	n := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		n += (g.hi - g.lo) * g.blocks
 	}
 	return n * Block * c.depth() * c.KH * c.KW * c.H * c.W
 }
 
 // lanes is the number of input channels that lie side by side and make one tap.
-func (c Conv) lanes() int {
+func (c Conv) tapChannels() int {
 	if c.Planar {
 		return 1
 	}
@@ -131,21 +131,21 @@ func (c Conv) depth() int {
 	return Block
 }
 
-// group is one or two blocks of output channels that are computed together.
-type group struct {
+// blockPair is one or two blocks of output channels that are computed together.
+type blockPair struct {
 	part, block, blocks int // the part, its first block there, 1 or 2
 	oc, n               int // first output channel, how many are real
 	lo, hi              int // input blocks (planar: channels) that it reads
 	w, bias             int // where its weights and its bias begin
 }
 
-// groups yields the pairs of output blocks, part by part; a part of an odd number
+// blockPairs yields the pairs of output blocks, part by part; a part of an odd number
 // of blocks ends with a single one.
-func (c Conv) groups(yield func(group) bool) {
+func (c Conv) blockPairs(yield func(blockPair) bool) {
 	gs := one(c.Groups)
 	icg, ocg := c.IC/gs, c.OC()/gs
-	var g group
-	for p, part := range c.Parts {
+	var g blockPair
+	for p, part := range c.Outputs {
 		if part.C == 0 {
 			return
 		}
@@ -154,8 +154,8 @@ func (c Conv) groups(yield func(group) bool) {
 			g.part, g.block, g.blocks = p, b, min(2, Blocks(part.C)-b)
 			g.oc = first + b*Block
 			g.n = min(part.C-b*Block, g.blocks*Block)
-			g.lo = g.oc / ocg * icg / c.lanes()
-			g.hi = ceilDiv(((g.oc+g.n-1)/ocg+1)*icg, c.lanes())
+			g.lo = g.oc / ocg * icg / c.tapChannels()
+			g.hi = ceilDiv(((g.oc+g.n-1)/ocg+1)*icg, c.tapChannels())
 			if !yield(g) {
 				return
 			}
@@ -166,9 +166,9 @@ func (c Conv) groups(yield func(group) bool) {
 	}
 }
 
-func (c Conv) ngroups() int {
+func (c Conv) npairs() int {
 	n := 0
-	for _, p := range c.Parts {
+	for _, p := range c.Outputs {
 		n += ceilDiv(Blocks(p.C), 2)
 	}
 	return n
@@ -177,7 +177,7 @@ func (c Conv) ngroups() int {
 // PackedLen is the length of the packed weights, in float32s.
 func (c Conv) PackedLen() int {
 	n := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		n = g.w + (g.hi-g.lo)*c.depth()*c.KH*c.KW*g.blocks*Block
 	}
 	return n
@@ -191,7 +191,7 @@ func (c Conv) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) 
 // BiasLen is the length of the packed bias, in float32s.
 func (c Conv) BiasLen() int {
 	n := 0
-	for _, p := range c.Parts {
+	for _, p := range c.Outputs {
 		n += Blocks(p.C) * Block
 	}
 	return n
@@ -199,18 +199,18 @@ func (c Conv) BiasLen() int {
 
 // PackBias pads the bias of every part to whole blocks.
 func (c Conv) PackBias(dst, bias []float32) {
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		d := dst[g.bias : g.bias+g.blocks*Block]
 		n := copy(d, bias[g.oc:g.oc+g.n])
 		clear(d[n:])
 	}
 }
 
-// The table of a Conv: taps (bytes from a pixel's first operand), groups, and the
+// The table of a Conv: taps (bytes from a pixel's first operand), block pairs, and the
 // tiles of a task of Rows rows, then those of the last task if it has fewer.
 const (
-	groupInts = 9
-	tileInts  = 7
+	pairInts = 9
+	tileInts = 7
 )
 
 // maxPixels is the largest tile of a tier.
@@ -227,11 +227,11 @@ func maxPixels(isa ISA) int {
 // flat reports whether the rows of input and outputs lie without gaps, so that
 // tiles need not end with them.
 func (c Conv) flat() bool {
-	l := c.lanes()
-	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.second() && c.Res.H != c.W*c.Parts[0].step() {
+	l := c.tapChannels()
+	if one(c.SH) != 1 || one(c.SW) != 1 || c.In.H != c.W*l || c.second() && c.Res.H != c.W*c.Outputs[0].step() {
 		return false
 	}
-	for _, p := range c.Parts {
+	for _, p := range c.Outputs {
 		if p.C > 0 && p.View.H != c.W*p.step() {
 			return false
 		}
@@ -242,7 +242,7 @@ func (c Conv) flat() bool {
 // taps returns where the operands of a pixel are, in bytes from its first one, in
 // the order of the packed weights.
 func (c Conv) taps() []int {
-	l := c.lanes()
+	l := c.tapChannels()
 	t := make([]int, 0, ceilDiv(c.IC, l)*c.KH*c.KW)
 	for b := 0; b < ceilDiv(c.IC, l); b++ {
 		for kh := 0; kh < c.KH; kh++ {
@@ -254,11 +254,11 @@ func (c Conv) taps() []int {
 	return t
 }
 
-// Table returns taps, groups and tiles for a tier.
+// Table returns taps, block pairs and tiles for a tier.
 func (c Conv) Table(isa ISA) []int {
-	l := c.lanes()
+	l := c.tapChannels()
 	t := c.taps()
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		t = append(t, g.part, g.block, g.blocks, g.oc, g.n, g.lo, g.hi, g.w, g.bias)
 	}
 	head := len(t)
@@ -302,9 +302,9 @@ func (c Conv) rows() int {
 
 func (c Conv) pairs() int {
 	if c.Pairs <= 0 {
-		return c.ngroups()
+		return c.npairs()
 	}
-	return min(c.Pairs, c.ngroups())
+	return min(c.Pairs, c.npairs())
 }
 
 // cover cuts h rows of w pixels, in reading order, into tiles of at most
@@ -355,37 +355,37 @@ func findCover(h, w, most int) []int {
 
 // Tasks is images x chunks of rows x chunks of pairs of output blocks.
 func (c Conv) Tasks(images int) int {
-	return images * ceilDiv(c.H, c.rows()) * ceilDiv(c.ngroups(), c.pairs())
+	return images * ceilDiv(c.H, c.rows()) * ceilDiv(c.npairs(), c.pairs())
 }
 
 // Run computes one task: for every pair of output blocks, all tiles of the rows.
 // The weights of a pair stay in L2 meanwhile, or L1, and so do the rows.
 func (c Conv) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	gchunks := ceilDiv(c.npairs(), c.pairs())
 	chunks := ceilDiv(c.H, c.rows())
 	g0 := task % gchunks * c.pairs()
-	g1 := min(g0+c.pairs(), c.ngroups())
+	g1 := min(g0+c.pairs(), c.npairs())
 	y0 := task / gchunks % chunks * c.rows()
 	image := task / gchunks / chunks
 
-	ntaps := ceilDiv(c.IC, c.lanes()) * c.KH * c.KW
-	groups := a.Table[ntaps : ntaps+groupInts*c.ngroups()]
-	head := ntaps + len(groups)
+	ntaps := ceilDiv(c.IC, c.tapChannels()) * c.KH * c.KW
+	pairs := a.Table[ntaps : ntaps+pairInts*c.npairs()]
+	head := ntaps + len(pairs)
 	tiles := a.Table[head+2 : a.Table[head]]
 	if c.H-y0 < c.rows() {
 		tiles = a.Table[a.Table[head]:a.Table[head+1]]
 	}
 	// The first tap of the first pixel; the taps are counted from there.
-	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.lanes()
+	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.tapChannels()
 	for g := g0; g < g1; g++ {
-		r := groups[g*groupInts : (g+1)*groupInts]
+		r := pairs[g*pairInts : (g+1)*pairInts]
 		if w.ISA == Portable {
 			c.runPortable(a, image, y0, in, r, tiles)
 		} else {
 			c.runTiles(w, a, image, y0, in, r, tiles)
 		}
-		part := &c.Parts[r[0]]
-		if part.Act == ActReLUGrad && a.Out[1].Mem != nil {
+		part := &c.Outputs[r[0]]
+		if part.Act == ActReLUBackward && a.Out[1].Mem != nil {
 			for b := r[1]; b < r[1]+r[2]; b++ {
 				sums := a.Out[1].vector((image*Blocks(part.C)+b)*chunks + y0/c.rows())
 				clear(sums)
@@ -412,21 +412,21 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 }
 
 // vectorAct reports whether the activation is not one that the microkernels know.
-func (p *Part) vectorAct() bool { return p.Act == ActSigmoid || p.Act == ActTanh }
+func (p *Output) vectorAct() bool { return p.Act == ActSigmoid || p.Act == ActTanh }
 
 // masked reports whether In[1] says where the result is a gradient, and where 0.
-func (c *Conv) masked() bool { return c.Parts[0].Act == ActReLUGrad }
+func (c *Conv) masked() bool { return c.Outputs[0].Act == ActReLUBackward }
 
 // second reports whether there is an In[1].
 func (c *Conv) second() bool { return c.Residual || c.masked() }
 
 // flags are those of the microkernels for a part.
-func (c *Conv) flags(p *Part) int {
+func (c *Conv) flags(p *Output) int {
 	flags := 0
 	switch p.Act {
 	case ActReLU:
 		flags = tileReLU
-	case ActReLUGrad:
+	case ActReLUBackward:
 		flags = tileMask
 	}
 	if c.Residual {
@@ -437,20 +437,20 @@ func (c *Conv) flags(p *Part) int {
 
 // Sums is what adds up the sums in Out[1]: one of the rows of a task.
 func (c Conv) Sums() ChannelSums {
-	return ChannelSums{C: c.Parts[0].C, Parts: ceilDiv(c.H, c.rows())}
+	return ChannelSums{C: c.Outputs[0].C, Partials: ceilDiv(c.H, c.rows())}
 }
 
 // sum adds up rows x cols pixels of a block that have been written from at on, column by
 // column.
 func (c *Conv) sum(w *Worker, sums []float32, out *Buf, at, rows, cols int) {
 	v := vecFor(w.ISA)
-	v.sumPool(w.sum[:], out.Mem[at:], rows, cols, c.Parts[0].View.H, c.Parts[0].step(), Block, 1)
+	v.sumPool(w.sum[:], out.Mem[at:], rows, cols, c.Outputs[0].View.H, c.Outputs[0].step(), Block, 1)
 	v.add(sums, sums, w.sum[:], Block)
 }
 
 // activate applies such an activation to pixels of a block, and keeps the lanes
 // past the last channel at zero.
-func (p *Part) activate(isa ISA, x []float32, block int) {
+func (p *Output) activate(isa ISA, x []float32, block int) {
 	switch p.Act {
 	case ActSigmoid:
 		vecFor(isa).sigmoid(x, x)
@@ -470,13 +470,13 @@ func float(m []float32, i int) unsafe.Pointer { return unsafe.Pointer(&m[i]) }
 
 // runTiles runs one pair of output blocks by assembly.
 func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
-	part := &c.Parts[r[0]]
+	part := &c.Outputs[r[0]]
 	kk := c.KH * c.KW
 	lo, hi := r[5], r[6]
 	t := &w.tile
 	t.taps = unsafe.Pointer(&a.Table[lo*kk])
 	t.ntaps = (hi - lo) * kk
-	t.ps = 4 * one(c.SW) * c.lanes()
+	t.ps = 4 * one(c.SW) * c.tapChannels()
 	t.ws = r[2] * Block * 4
 	t.kc = c.depth()
 	t.obs = 4 * part.View.C
@@ -492,7 +492,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	near := tileFuncs(w.ISA, blocks, c.Planar)
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
-	pixel, reach := one(c.SW)*c.lanes(), 0
+	pixel, reach := one(c.SW)*c.tapChannels(), 0
 	if t.ntaps > 0 {
 		reach = a.Table[hi*kk-1]/4 + c.depth() - 1
 	}

@@ -1,6 +1,6 @@
 package kernel
 
-// BackwardData is a part of the gradient of a convolution with respect to its
+// ConvBackwardData is a part of the gradient of a convolution with respect to its
 // input. It is an ordinary convolution of dY with the kernel turned by 180 degrees
 // and its input and output channels exchanged. With a stride, every residue of a
 // pixel's row and column modulo the stride meets taps of its own, so there are
@@ -11,17 +11,17 @@ package kernel
 // X*16 added to its Off, W[0] as written by Repack. To add to a gradient that is
 // there already, set Residual, Scale 1 and Res to the part's View, and hand dX over
 // as In[1] too, with the same offset.
-type BackwardData struct {
+type ConvBackwardData struct {
 	Conv
 	Y, X   int // the residue: the first pixel that the part writes
 	Repack Repack
 }
 
-// BackwardDataOf returns the parts of the gradient of c, a convolution of one part
+// ConvBackwardDataOf returns the parts of the gradient of c, a convolution of one part
 // that is not planar, for inputs of h x w pixels. dy is the view of the output's
 // gradient (c.OC channels), dx that of the input's (c.IC channels).
-func BackwardDataOf(c Conv, h, w int, dy, dx View) []BackwardData {
-	var parts []BackwardData
+func ConvBackwardDataOf(c Conv, h, w int, dy, dx View) []ConvBackwardData {
+	var parts []ConvBackwardData
 	for y := range min(one(c.SH), h) {
 		for x := range min(one(c.SW), w) {
 			ny, y0, ty, dh, ph := residue(y, c.KH, one(c.SH), one(c.DH), c.PH)
@@ -30,11 +30,11 @@ func BackwardDataOf(c Conv, h, w int, dy, dx View) []BackwardData {
 				IC: c.OC(), H: ceilDiv(h-y, one(c.SH)), W: ceilDiv(w-x, one(c.SW)), KH: ny, KW: nx, DH: dh, DW: dw, PH: ph, PW: pw,
 				Groups: c.Groups, In: dy,
 			}
-			d.Parts[0] = Part{C: c.IC, View: View{N: dx.N, C: dx.C, H: dx.H * one(c.SH)}, Step: Block * one(c.SW)}
+			d.Outputs[0] = Output{C: c.IC, View: View{N: dx.N, C: dx.C, H: dx.H * one(c.SH)}, Step: Block * one(c.SW)}
 			if ny*nx == 0 { // no tap meets these pixels: the sum of nothing
 				d.IC, d.KH, d.KW, d.PH, d.PW, d.Groups = 0, 1, 1, 0, 0, 0
 			}
-			parts = append(parts, BackwardData{Conv: d, Y: y, X: x, Repack: Repack{From: c, To: d, KH: y0, KW: x0, StepH: ty, StepW: tx}})
+			parts = append(parts, ConvBackwardData{Conv: d, Y: y, X: x, Repack: Repack{From: c, To: d, KH: y0, KW: x0, StepH: ty, StepW: tx}})
 		}
 	}
 	return parts
@@ -42,8 +42,8 @@ func BackwardDataOf(c Conv, h, w int, dy, dx View) []BackwardData {
 
 // Masked returns the part of the gradient in front of the ReLU whose output, of view y,
 // the convolution read: In[1] is that output, at the part's pixel (Y, X) as Out[0] is.
-func (d BackwardData) Masked(y View) BackwardData {
-	d.Parts[0].Act = ActReLUGrad
+func (d ConvBackwardData) Masked(y View) ConvBackwardData {
+	d.Outputs[0].Act = ActReLUBackward
 	d.Res = View{N: y.N, C: y.C, H: y.H * one(d.Repack.From.SH)}
 	return d
 }
@@ -73,7 +73,7 @@ func gcd(a, b int) int {
 	return a
 }
 
-// Repack makes the packed weights of a BackwardData from those of the forward
+// Repack makes the packed weights of a ConvBackwardData from those of the forward
 // convolution: training keeps weights, gradients and the optimizer's state in the
 // forward order, and repacks after every update. In[0] is From's packed weights,
 // Out[0] To's.
@@ -86,20 +86,20 @@ type Repack struct {
 // blocks is the largest number of input blocks that a pair of To reads.
 func (r Repack) blocks() int {
 	most := 1
-	for g := range r.To.groups {
+	for g := range r.To.blockPairs {
 		most = max(most, g.hi-g.lo)
 	}
 	return most
 }
 
 // Tasks is the pairs of To's output blocks x the blocks of its input.
-func (r Repack) Tasks(int) int { return r.To.ngroups() * r.blocks() }
+func (r Repack) Tasks(int) int { return r.To.npairs() * r.blocks() }
 
 // Run repacks the weights of one pair of To's output blocks and one input block.
 func (r Repack) Run(w *Worker, task int, a *Args) {
 	blocks := r.blocks()
 	i := 0
-	for g := range r.To.groups {
+	for g := range r.To.blockPairs {
 		if b := g.lo + task%blocks; i == task/blocks && b < g.hi {
 			r.pack(vecFor(w.ISA), g, b, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
 		}
@@ -108,13 +108,13 @@ func (r Repack) Run(w *Worker, task int, a *Args) {
 }
 
 // pack repacks block b of From's output.
-func (r Repack) pack(v *vecOps, g group, b int, dst, src []float32) {
+func (r Repack) pack(v *vecOps, g blockPair, b int, dst, src []float32) {
 	f := r.From
 	width := g.blocks * Block
 	depth, fdepth := r.To.depth(), f.depth()
 	d := dst[g.w+(b-g.lo)*r.To.KH*r.To.KW*depth*width:]
-	var from group
-	for fg := range f.groups {
+	var from blockPair
+	for fg := range f.blockPairs {
 		if b >= fg.block && b < fg.block+fg.blocks {
 			from = fg
 		}

@@ -45,11 +45,11 @@ func TestBackwardData(t *testing.T) {
 	for i := range count {
 		c := Conv{
 			IC: 1 + r.IntN(40), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
-			PH: r.IntN(4), PW: r.IntN(4), Parts: [4]Part{{C: 1 + r.IntN(70)}},
+			PH: r.IntN(4), PW: r.IntN(4), Outputs: [4]Output{{C: 1 + r.IntN(70)}},
 		}
 		if i%5 == 0 {
 			c.Groups = 1 + r.IntN(4)
-			c.IC, c.Parts[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
+			c.IC, c.Outputs[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
 		}
 		h, w := max(1, (c.KH-1)*one(c.DH)+1-2*c.PH+r.IntN(12)), max(1, (c.KW-1)*one(c.DW)+1-2*c.PW+r.IntN(20))
 		c.H, c.W = (h+2*c.PH-(c.KH-1)*one(c.DH)-1)/c.SH+1, (w+2*c.PW-(c.KW-1)*one(c.DW)-1)/c.SW+1
@@ -95,7 +95,7 @@ func TestBackwardData(t *testing.T) {
 		var simd []float32
 		for isa := range tiers(r) {
 			copy(dx.Mem, before.Mem)
-			for _, p := range BackwardDataOf(c, h, w, dy.v, dx.v) {
+			for _, p := range ConvBackwardDataOf(c, h, w, dy.v, dx.v) {
 				ra := &Args{Images: images}
 				ra.In[0].Mem = packed
 				ra.Out[0].Mem = alignedFloats(p.PackedLen())
@@ -106,7 +106,7 @@ func TestBackwardData(t *testing.T) {
 					runAll(isa, p.Repack, ra)
 				}
 				if accumulate {
-					p.Residual, p.Scale, p.Res = true, 1, p.Parts[0].View
+					p.Residual, p.Scale, p.Res = true, 1, p.Outputs[0].View
 				}
 				if mask != nil {
 					p = p.Masked(mask.v)

@@ -1,12 +1,12 @@
 package kernel
 
-// BackwardWeights is the gradient of a convolution (its Conv, of one part) with
+// ConvBackwardWeights is the gradient of a convolution (its Conv, of one part) with
 // respect to its weights and bias, in the packed order of the forward kernel, with
 // zeros wherever the packed weights are zeros for good: so an optimizer works on
 // packed weights, gradients and state element by element.
 //
 // Operands: In[0] the forward input (with its border, as the forward kernel reads
-// it), In[1] dY in the view of Parts[0], Out[0] dW, of PackedLen floats, Out[1] dB,
+// it), In[1] dY in the view of Outputs[0], Out[0] dW, of PackedLen floats, Out[1] dB,
 // of BiasLen floats, or no memory where there is no bias, Out[2] the sums of the squares of
 // dW, a number a task, or no memory. All are overwritten.
 //
@@ -15,7 +15,7 @@ package kernel
 // on nothing but the operands; they are the same on AVX2 and AVX-512. It takes a
 // strip of pixels at a time, of which two blocks of dY and one of the input stay in
 // the first cache, for all that it owns.
-type BackwardWeights struct {
+type ConvBackwardWeights struct {
 	Conv      // Rows is not used
 	Units int // input blocks (planar: groups of 16 taps) a task at most; 0 takes all
 }
@@ -25,7 +25,7 @@ type BackwardWeights struct {
 const stripPixels = 224
 
 // units is the number of input blocks of a group, or of groups of 16 taps.
-func (c *BackwardWeights) units(g group) int {
+func (c *ConvBackwardWeights) units(g blockPair) int {
 	if c.Planar {
 		return ceilDiv((g.hi-g.lo)*c.KH*c.KW, Block)
 	}
@@ -33,16 +33,16 @@ func (c *BackwardWeights) units(g group) int {
 }
 
 // mostUnits is the units of the group that has most.
-func (c *BackwardWeights) mostUnits() int {
+func (c *ConvBackwardWeights) mostUnits() int {
 	most := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		most = max(most, c.units(g))
 	}
 	return most
 }
 
 // chunks is the number of tasks of the same pairs of output blocks.
-func (c *BackwardWeights) chunks() int {
+func (c *ConvBackwardWeights) chunks() int {
 	if c.Units <= 0 {
 		return 1
 	}
@@ -51,14 +51,14 @@ func (c *BackwardWeights) chunks() int {
 
 // Tasks is chunks of pairs of output blocks x chunks of input blocks, whatever the
 // number of images.
-func (c BackwardWeights) Tasks(int) int { return ceilDiv(c.ngroups(), c.pairs()) * c.chunks() }
+func (c ConvBackwardWeights) Tasks(int) int { return ceilDiv(c.npairs(), c.pairs()) * c.chunks() }
 
 // Scratch holds the sums of the bias.
-func (c BackwardWeights) Scratch() int { return Block }
+func (c ConvBackwardWeights) Scratch() int { return Block }
 
 // strip is how many rows of how many images are done at a time: some rows of one
 // image, or all of several.
-func (c *BackwardWeights) strip() (images, rows int) {
+func (c *ConvBackwardWeights) strip() (images, rows int) {
 	if n := stripPixels / (c.H * c.W); n > 0 {
 		return n, c.H
 	}
@@ -66,14 +66,14 @@ func (c *BackwardWeights) strip() (images, rows int) {
 }
 
 // Table returns the taps, and the pixels of a strip.
-func (c BackwardWeights) Table(ISA) []int {
+func (c ConvBackwardWeights) Table(ISA) []int {
 	t := c.taps()
 	images, rows := c.strip()
-	dy := c.Parts[0].View
+	dy := c.Outputs[0].View
 	for i := range images {
 		for y := range rows {
 			for x := range c.W {
-				t = append(t, 4*(i*c.In.N+y*one(c.SH)*c.In.H+x*one(c.SW)*c.lanes()), 4*(i*dy.N+y*dy.H+x*Block))
+				t = append(t, 4*(i*c.In.N+y*one(c.SH)*c.In.H+x*one(c.SW)*c.tapChannels()), 4*(i*dy.N+y*dy.H+x*Block))
 			}
 		}
 	}
@@ -81,52 +81,52 @@ func (c BackwardWeights) Table(ISA) []int {
 }
 
 // PackedLen is the length of the gradient, in float32s.
-func (c BackwardWeights) PackedLen() int { return c.Conv.PackedLen() }
+func (c ConvBackwardWeights) PackedLen() int { return c.Conv.PackedLen() }
 
-// gradientPart is what a task owns of a pair of output blocks: units u0 to u1 of dw.
-type gradientPart struct {
-	group
+// bwdWeightsPiece is what a task owns of a pair of output blocks: units u0 to u1 of dw.
+type bwdWeightsPiece struct {
+	blockPair
 	dw     []float32
 	u0, u1 int
 }
 
 // owned yields what a task owns.
-func (c *BackwardWeights) owned(task int, a *Args, yield func(gradientPart)) {
+func (c *ConvBackwardWeights) owned(task int, a *Args, yield func(bwdWeightsPiece)) {
 	chunks := c.chunks()
-	pchunks := ceilDiv(c.ngroups(), c.pairs())
+	pchunks := ceilDiv(c.npairs(), c.pairs())
 	pchunk, chunk := task/chunks, task%chunks
 	most := c.mostUnits()
 	i := 0
-	for g := range c.groups {
-		if i >= pchunk*c.ngroups()/pchunks && i < (pchunk+1)*c.ngroups()/pchunks {
+	for g := range c.blockPairs {
+		if i >= pchunk*c.npairs()/pchunks && i < (pchunk+1)*c.npairs()/pchunks {
 			u0, u1 := min(c.units(g), chunk*most/chunks), min(c.units(g), (chunk+1)*most/chunks)
 			n := (g.hi - g.lo) * c.KH * c.KW * c.depth() * g.blocks * Block
-			yield(gradientPart{g, a.Out[0].Mem[a.Out[0].Off+g.w:][:n], u0, u1})
+			yield(bwdWeightsPiece{g, a.Out[0].Mem[a.Out[0].Off+g.w:][:n], u0, u1})
 		}
 		i++
 	}
 }
 
-// gradientStrip is the pixels of some images, from row y on, and how far the next ones
+// bwdWeightsStrip is the pixels of some images, from row y on, and how far the next ones
 // are, in bytes, or 0.
-type gradientStrip struct {
+type bwdWeightsStrip struct {
 	image, y, pixels int
 	xahead, dyahead  int
 }
 
 // strips yields those of so many images.
-func (c *BackwardWeights) strips(n int, yield func(gradientStrip)) {
+func (c *ConvBackwardWeights) strips(n int, yield func(bwdWeightsStrip)) {
 	images, rows := c.strip()
 	for image := 0; image < n; image += images {
 		for y := 0; y < c.H; y += rows {
-			s := gradientStrip{image: image, y: y, pixels: min(images, n-image) * min(rows, c.H-y) * c.W}
+			s := bwdWeightsStrip{image: image, y: y, pixels: min(images, n-image) * min(rows, c.H-y) * c.W}
 			i, r := 0, rows
 			if y+rows >= c.H {
 				i, r = images, -y
 			}
 			if image+i < n || c.Tasks(n) == 1 { // the next task is probably of the next image
 				s.xahead = 4 * (i*c.In.N + r*one(c.SH)*c.In.H)
-				s.dyahead = 4 * (i*c.Parts[0].View.N + r*c.Parts[0].View.H)
+				s.dyahead = 4 * (i*c.Outputs[0].View.N + r*c.Outputs[0].View.H)
 			}
 			yield(s)
 		}
@@ -134,23 +134,23 @@ func (c *BackwardWeights) strips(n int, yield func(gradientStrip)) {
 }
 
 // Run computes one task.
-func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
-	c.owned(task, a, func(p gradientPart) {
+func (c ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
+	c.owned(task, a, func(p bwdWeightsPiece) {
 		clear(c.rows(p))
 	})
-	c.strips(a.Images, func(s gradientStrip) {
-		c.owned(task, a, func(p gradientPart) {
+	c.strips(a.Images, func(s bwdWeightsStrip) {
+		c.owned(task, a, func(p bwdWeightsPiece) {
 			c.gradient(w, a, p, s)
 			s.xahead = 0 // of the input, the first pair has asked for it
 		})
 	})
 	sum := 0.0
-	c.owned(task, a, func(p gradientPart) {
+	c.owned(task, a, func(p bwdWeightsPiece) {
 		if one(c.Groups) > 1 {
 			c.mask(p)
 		}
 		if p.u0 == 0 && a.Out[1].Mem != nil {
-			c.bias(w, p.group, a)
+			c.bias(w, p.blockPair, a)
 		}
 		if a.Out[2].Mem != nil {
 			sum += squareSum(w.ISA, c.rows(p))
@@ -160,7 +160,7 @@ func (c BackwardWeights) Run(w *Worker, task int, a *Args) {
 }
 
 // unitRows is the number of rows of dW of a unit.
-func (c *BackwardWeights) unitRows() int {
+func (c *ConvBackwardWeights) unitRows() int {
 	if c.Planar {
 		return Block
 	}
@@ -168,23 +168,23 @@ func (c *BackwardWeights) unitRows() int {
 }
 
 // rows is what of dW a task owns of a group.
-func (c *BackwardWeights) rows(p gradientPart) []float32 {
+func (c *ConvBackwardWeights) rows(p bwdWeightsPiece) []float32 {
 	per := c.unitRows() * p.blocks * Block
 	return p.dw[min(p.u0*per, len(p.dw)):min(p.u1*per, len(p.dw))]
 }
 
 // gradient adds the products of a strip of pixels.
-func (c *BackwardWeights) gradient(w *Worker, a *Args, p gradientPart, s gradientStrip) {
+func (c *ConvBackwardWeights) gradient(w *Worker, a *Args, p bwdWeightsPiece, s bwdWeightsStrip) {
 	kk := c.KH * c.KW
 	width := p.blocks * Block
-	view := c.Parts[0].View
+	view := c.Outputs[0].View
 	call := &w.grad
 	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, p.dw
 	call.dyat = a.In[1].Off + s.image*view.N + p.block*view.C + s.y*view.H
 	call.dyblock, call.dwrow = 4*view.C, 4*width
-	call.pixels = a.Table[ceilDiv(c.IC, c.lanes())*kk:][:pixelInts*s.pixels]
+	call.pixels = a.Table[ceilDiv(c.IC, c.tapChannels())*kk:][:pixelInts*s.pixels]
 	call.dyahead, call.dwahead, call.begin = s.dyahead, 0, 0
-	x := a.In[0].Off + s.image*c.In.N + (s.y*one(c.SH)-c.PH)*c.In.H - c.PW*c.lanes()
+	x := a.In[0].Off + s.image*c.In.N + (s.y*one(c.SH)-c.PH)*c.In.H - c.PW*c.tapChannels()
 	taps := a.Table[p.lo*kk : p.hi*kk]
 	if c.Planar {
 		call.xat, call.xahead = x, 0
@@ -211,7 +211,7 @@ func (c *BackwardWeights) gradient(w *Worker, a *Args, p gradientPart, s gradien
 }
 
 // mask zeroes what lies in a packed block but belongs to no group's filter.
-func (c *BackwardWeights) mask(p gradientPart) {
+func (c *ConvBackwardWeights) mask(p bwdWeightsPiece) {
 	icg, ocg := c.IC/c.Groups, c.OC()/c.Groups
 	width := p.blocks * Block
 	for i := p.u0 * c.unitRows(); i < min(p.u1*c.unitRows(), len(p.dw)/width); i++ {
@@ -228,8 +228,8 @@ func (c *BackwardWeights) mask(p gradientPart) {
 }
 
 // bias sums dY over the pixels, image by image.
-func (c *BackwardWeights) bias(w *Worker, g group, a *Args) {
-	view := c.Parts[0].View
+func (c *ConvBackwardWeights) bias(w *Worker, g blockPair, a *Args) {
+	view := c.Outputs[0].View
 	sum := vecFor(w.ISA)
 	for b := range g.blocks {
 		d := a.Out[1].Mem[a.Out[1].Off+g.bias+b*Block:][:Block]

@@ -5,82 +5,82 @@
 package kernel
 
 //go:noescape
-func gradient512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 
 //go:noescape
-func gradient256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+func bwdWeights256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gradient512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p1o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p1o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -74,9 +74,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p1o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p1o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p1o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -160,9 +160,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p2o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p2o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -249,9 +249,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p2o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p2o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p2o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -363,9 +363,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p3o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p3o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -471,9 +471,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p3o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p3o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p3o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -613,9 +613,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p4o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p4o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -740,9 +740,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p4o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p4o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p4o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -910,9 +910,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p5o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p5o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1056,9 +1056,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p5o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p5o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p5o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1254,9 +1254,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p6o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p6o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1419,9 +1419,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p6o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p6o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p6o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1645,9 +1645,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p7o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p7o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p7o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -1829,9 +1829,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p7o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p7o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p7o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2083,9 +2083,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p8o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p8o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2286,9 +2286,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p8o2(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o2(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p8o2(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2568,9 +2568,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p8o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o1far(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p8o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -2796,9 +2796,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights512p8o2far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient512p8o2far(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights512p8o2far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3108,9 +3108,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p1o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p1o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p1o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3191,9 +3191,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p2o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p2o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p2o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3301,9 +3301,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p3o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p3o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p3o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3438,9 +3438,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p4o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p4o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p4o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3602,9 +3602,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p5o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p5o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p5o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -3793,9 +3793,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p6o1(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p6o1(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p6o1(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -4011,9 +4011,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p4o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p4o1far(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p4o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -4200,9 +4200,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p5o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p5o1far(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p5o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX
@@ -4416,9 +4416,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func gradient256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
+// func bwdWeights256p6o1far(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow int, dwahead int, begin int, xahead int, dyahead int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gradient256p6o1far(SB), NOSPLIT, $0-96
+TEXT ·bwdWeights256p6o1far(SB), NOSPLIT, $0-96
 	MOVQ    off+8(FP), R10
 	MOVQ    (R10), AX
 	ADDQ    x+0(FP), AX

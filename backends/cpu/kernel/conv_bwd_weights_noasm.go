@@ -2,4 +2,4 @@
 
 package kernel
 
-func (g *gradientCall) run(ISA, int) {}
+func (g *bwdWeightsTile) run(ISA, int) {}

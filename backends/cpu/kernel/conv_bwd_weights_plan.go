@@ -10,7 +10,7 @@ const (
 
 // callCost is the cost of adding so many pixels, cut into strips, to a unit of so
 // many blocks of output channels.
-func (c *BackwardWeights) callCost(blocks, pixels, strips int) float64 {
+func (c *ConvBackwardWeights) callCost(blocks, pixels, strips int) float64 {
 	rows := c.unitRows()
 	calls := rows / 8 // rows at a time
 	if c.depth() < 8 && !c.Planar {
@@ -21,11 +21,11 @@ func (c *BackwardWeights) callCost(blocks, pixels, strips int) float64 {
 
 // taskCost is the cost of a task of so many pairs of output blocks, units and
 // images.
-func (c *BackwardWeights) taskCost(pairs, units, images int) float64 {
+func (c *ConvBackwardWeights) taskCost(pairs, units, images int) float64 {
 	si, sr := c.strip()
 	pixels, strips := images*c.H*c.W, ceilDiv(images, si)*ceilDiv(c.H, sr)
 	cost, n, blocks := float64(taskOverhead), 0, 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		cost += float64(units) * c.callCost(g.blocks, pixels, strips)
 		blocks += g.blocks
 		if n++; n == pairs {
@@ -46,7 +46,7 @@ func (c *BackwardWeights) taskCost(pairs, units, images int) float64 {
 
 // cost is that of so many images on one thread, and of the largest task, in the unit of
 // the model, given that of a task of so many pairs, units and images.
-func (c BackwardWeightsParts) cost(images int, task func(pairs, units, images int) float64) (sum, largest float64) {
+func (c ConvBackwardWeightsSplit) cost(images int, task func(pairs, units, images int) float64) (sum, largest float64) {
 	most := c.mostUnits()
 	units, pairs := c.Units, c.pairs()
 	if units <= 0 {
@@ -56,7 +56,7 @@ func (c BackwardWeightsParts) cost(images int, task func(pairs, units, images in
 	sum = float64(c.Tasks(images)) * largest
 	// Most are smaller.
 	sum *= float64(most) / float64(c.chunks()*units)
-	sum *= float64(c.ngroups()) / float64(ceilDiv(c.ngroups(), pairs)*pairs)
+	sum *= float64(c.npairs()) / float64(ceilDiv(c.npairs(), pairs)*pairs)
 	sum *= float64(images) / float64(c.Count(images)*min(images, c.Images))
 	if n := c.Count(images); n > 1 {
 		sum += taskOverhead + 4*float64((n+1)*c.PackedLen())/gradientL3PerOp
@@ -65,35 +65,35 @@ func (c BackwardWeightsParts) cost(images int, task func(pairs, units, images in
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c BackwardWeightsParts) Cost(images int) float64 {
+func (c ConvBackwardWeightsSplit) Cost(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c BackwardWeights) Cost(images int) float64 {
-	return BackwardWeightsParts{c, images}.Cost(images)
+func (c ConvBackwardWeights) Cost(images int) float64 {
+	return ConvBackwardWeightsSplit{c, images}.Cost(images)
 }
 
 // Split returns c with Pairs and Units chosen, and the images cut into parts, so
 // that 1 to 16 threads are busy evenly when that many images run at once. With
-// as many parts as images are (Count is 1), BackwardWeights alone will do.
-func (c BackwardWeights) Split(images int) BackwardWeightsParts {
+// as many parts as images are (Count is 1), ConvBackwardWeights alone will do.
+func (c ConvBackwardWeights) Split(images int) ConvBackwardWeightsSplit {
 	return c.split(images, c.taskCost)
 }
 
 // split is Split given the cost of a task of so many pairs, units and images.
-func (c BackwardWeights) split(images int, task func(pairs, units, images int) float64) BackwardWeightsParts {
-	var at BackwardWeightsParts
+func (c ConvBackwardWeights) split(images int, task func(pairs, units, images int) float64) ConvBackwardWeightsSplit {
+	var at ConvBackwardWeightsSplit
 	best, most := 0.0, c.mostUnits()
 	for parts := 1; parts <= min(images, gradientParts); parts++ {
-		k := BackwardWeightsParts{BackwardWeights: c, Images: ceilDiv(images, parts)}
+		k := ConvBackwardWeightsSplit{ConvBackwardWeights: c, Images: ceilDiv(images, parts)}
 		if k.Count(images) != parts {
 			continue
 		}
-		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
-			k.Pairs = ceilDiv(c.ngroups(), pchunks)
-			if ceilDiv(c.ngroups(), k.Pairs) != pchunks {
+		for pchunks := 1; pchunks <= c.npairs(); pchunks++ {
+			k.Pairs = ceilDiv(c.npairs(), pchunks)
+			if ceilDiv(c.npairs(), k.Pairs) != pchunks {
 				continue
 			}
 			for chunks := 1; chunks <= min(most, 16); chunks++ {
@@ -118,21 +118,21 @@ func (c BackwardWeights) split(images int, task func(pairs, units, images int) f
 }
 
 const (
-	winoGradInCost  = 150  // a tile of 16 channels of dY to its 36 positions
-	winoGradOutCost = 150  // a register of sums at 36 positions to taps
-	winoPatchCost   = 800  // a block of a tile that reaches past the image: its patch, and transforms of single tiles
-	winoSumCost     = 50   // a block of 16 x 16 sums in and out, and its share of a call
-	winoSumFactor   = 1.15 // of the products, whose operands come from the second cache
+	winoBwdInCost  = 150  // a tile of 16 channels of dY to its 36 positions
+	winoBwdOutCost = 150  // a register of sums at 36 positions to taps
+	winoPatchCost  = 800  // a block of a tile that reaches past the image: its patch, and transforms of single tiles
+	winoSumCost    = 50   // a block of 16 x 16 sums in and out, and its share of a call
+	winoSumFactor  = 1.15 // of the products, whose operands come from the second cache
 )
 
 // taskCost is the cost of a task of so many pairs of output blocks, units and images.
-func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
+func (c *ConvBackwardWeightsWinograd) taskCost(pairs, units, images int) float64 {
 	m := c.m()
 	gh, gw := ceilDiv(c.H, m), ceilDiv(c.W, m)
 	total := images * gh * gw
 	blocks, sums := 0, 0.0
 	n := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		blocks += g.blocks
 		sums += max(float64(g.blocks), 17./16)
 		if n++; n == pairs {
@@ -142,12 +142,12 @@ func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
 	k := *c
 	k.Pairs, k.Units = pairs, units
 	chunks := ceilDiv(total, k.tiles())
-	cost := taskOverhead + float64(total)*float64(units*winoInCost+blocks*winoGradInCost)
+	cost := taskOverhead + float64(total)*float64(units*winoInCost+blocks*winoBwdInCost)
 	if c.patched() {
 		cost += float64(images*(gh*gw-c.H/m*(c.W/m))) * float64(units+blocks) * winoPatchCost
 	}
 	cost += float64(winoArea*units) * (float64(total)*Block*sums*winoSumFactor + float64(chunks*blocks)*winoSumCost)
-	cost += float64(units*blocks*Block) * winoGradOutCost
+	cost += float64(units*blocks*Block) * winoBwdOutCost
 	dw := 4 * Block * units * c.unitRows() * blocks
 	bytes := 2 * dw
 	if l := k.layout(); 4*l.size > 2*l2Bytes {
@@ -158,13 +158,13 @@ func (c *WinogradBackwardWeights) taskCost(pairs, units, images int) float64 {
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c WinogradBackwardWeights) Cost(images int) float64 {
+func (c ConvBackwardWeightsWinograd) Cost(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
 
-// Split returns c with Pairs, Units and Images chosen as BackwardWeights chooses them.
-func (c WinogradBackwardWeights) Split(images int) WinogradBackwardWeights {
-	c.BackwardWeightsParts = c.split(images, c.taskCost)
+// Split returns c with Pairs, Units and Images chosen as ConvBackwardWeights chooses them.
+func (c ConvBackwardWeightsWinograd) Split(images int) ConvBackwardWeightsWinograd {
+	c.ConvBackwardWeightsSplit = c.split(images, c.taskCost)
 	return c
 }

@@ -1,19 +1,19 @@
 package kernel
 
-// RowBackwardWeights is the gradient of a convolution with respect to its weights, as
-// BackwardWeightsParts has it, for convolutions with three columns side by side and a
-// single block of output channels (Fits). BackwardWeights takes a tap at a time and so
+// ConvBackwardWeightsRows is the gradient of a convolution with respect to its weights, as
+// ConvBackwardWeightsSplit has it, for convolutions with three columns side by side and a
+// single block of output channels (Fits). ConvBackwardWeights takes a tap at a time and so
 // loads a number of the input for one multiply-add of a block; here it serves three,
 // and what is read of dY stays for the three columns that it belongs to. Of planar input
 // all nine taps of 3 x 3 are computed at once.
 //
 // Operands: In[0] the forward input (with its border, as the forward kernel reads it),
-// In[1] dY in the view of Parts[0]; Out[0] room for PackedLen numbers for every part
-// of Images images, one behind another, which SumParts adds.
+// In[1] dY in the view of Outputs[0]; Out[0] room for PackedLen numbers for every part
+// of Images images, one behind another, which SumPartials adds.
 //
 // A sum runs over the images, rows and columns of its part in order. So the bits do not
 // depend on threads, and they are the same on AVX2 and AVX-512.
-type RowBackwardWeights struct {
+type ConvBackwardWeightsRows struct {
 	Conv       // Rows and Pairs are not used
 	Images int // a part
 }
@@ -21,22 +21,22 @@ type RowBackwardWeights struct {
 // Fits reports whether the kernel can compute the gradient: of three columns side by
 // side, not of few input channels, whose packed weights lie otherwise, or of planar input
 // and three rows.
-func (c RowBackwardWeights) Fits() bool {
-	return (c.Planar && c.KH == 3 || c.depth() == Block) && one(c.Groups) == 1 && c.OC() <= Block && c.Parts[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
+func (c ConvBackwardWeightsRows) Fits() bool {
+	return (c.Planar && c.KH == 3 || c.depth() == Block) && one(c.Groups) == 1 && c.OC() <= Block && c.Outputs[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
 }
 
 // units is the number of input blocks, of planar input channels.
-func (c *RowBackwardWeights) units() int { return ceilDiv(c.IC, c.lanes()) }
+func (c *ConvBackwardWeightsRows) units() int { return ceilDiv(c.IC, c.tapChannels()) }
 
 // Count is the number of parts of that many images.
-func (c RowBackwardWeights) Count(images int) int { return ceilDiv(images, c.Images) }
+func (c ConvBackwardWeightsRows) Count(images int) int { return ceilDiv(images, c.Images) }
 
 // Tasks is parts x input blocks (planar: channels).
-func (c RowBackwardWeights) Tasks(images int) int { return c.Count(images) * c.units() }
+func (c ConvBackwardWeightsRows) Tasks(images int) int { return c.Count(images) * c.units() }
 
 // rowsAtOnce is how many rows of pixels are done for all taps before the next ones: as
 // many as leave dY and the input in the first cache.
-func (c *RowBackwardWeights) rowsAtOnce() int {
+func (c *ConvBackwardWeightsRows) rowsAtOnce() int {
 	if c.Planar {
 		return c.H // there are no next ones
 	}
@@ -44,14 +44,14 @@ func (c *RowBackwardWeights) rowsAtOnce() int {
 }
 
 // Run computes an input block's part.
-func (c RowBackwardWeights) Run(w *Worker, task int, a *Args) {
+func (c ConvBackwardWeightsRows) Run(w *Worker, task int, a *Args) {
 	part, block := task/c.units(), task%c.units()
 	n := c.KH * 3 * c.depth() * Block // weights of the block
 	dw := a.Out[0].Mem[a.Out[0].Off+part*c.PackedLen()+block*n:][:n]
 	clear(dw)
 	first := part * c.Images
 	step := c.rowsAtOnce()
-	view := c.Parts[0].View
+	view := c.Outputs[0].View
 	for image := first; image < min(first+c.Images, a.Images); image++ {
 		for y := 0; y < c.H; y += step {
 			rows := min(step, c.H-y)
@@ -69,8 +69,8 @@ func (c RowBackwardWeights) Run(w *Worker, task int, a *Args) {
 }
 
 // row adds rows of pixels to the sums of a row of taps, 16 x 16 each.
-func (c *RowBackwardWeights) row(w *Worker, a *Args, x, dy, rows int, dw []float32) {
-	xrow, dyrow := one(c.SH)*c.In.H, c.Parts[0].View.H
+func (c *ConvBackwardWeightsRows) row(w *Worker, a *Args, x, dy, rows int, dw []float32) {
+	xrow, dyrow := one(c.SH)*c.In.H, c.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	if w.ISA == Portable {
 		for y := range rows {
@@ -89,12 +89,12 @@ func (c *RowBackwardWeights) row(w *Worker, a *Args, x, dy, rows int, dw []float
 	// The assembly checks no bounds.
 	_ = src[x+(rows-1)*xrow+(c.W+2)*Block-1]
 	_ = grad[dy+(rows-1)*dyrow+c.W*Block-1]
-	rowGradient(w.ISA, src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
+	bwdRow(w.ISA, src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
 }
 
 // plane adds the pixels of an image to the sums of the taps of a channel, 9 x 16.
-func (c *RowBackwardWeights) plane(w *Worker, a *Args, x, dy int, dw []float32) {
-	tap, xrow, dyrow := one(c.DH)*c.In.H, one(c.SH)*c.In.H, c.Parts[0].View.H
+func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []float32) {
+	tap, xrow, dyrow := one(c.DH)*c.In.H, one(c.SH)*c.In.H, c.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	if w.ISA == Portable {
 		for y := range c.H {
@@ -114,22 +114,22 @@ func (c *RowBackwardWeights) plane(w *Worker, a *Args, x, dy int, dw []float32) 
 	_ = src[x+(c.H-1)*xrow+2*tap+c.W+1]
 	_ = grad[dy+(c.H-1)*dyrow+c.W*Block-1]
 	_ = dw[9*Block-1]
-	planeGradient(w.ISA, src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
+	bwdPlane(w.ISA, src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
 }
 
 // Split returns c with Images chosen for that many images: some 16 parts.
-func (c RowBackwardWeights) Split(images int) RowBackwardWeights {
+func (c ConvBackwardWeightsRows) Split(images int) ConvBackwardWeightsRows {
 	c.Images = ceilDiv(images, 16)
 	return c
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c RowBackwardWeights) Cost(images int) float64 {
+func (c ConvBackwardWeightsRows) Cost(images int) float64 {
 	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
 	if c.Planar {
 		calls = 1
 	}
 	sum := float64(c.KH*c.depth()*3*c.H)*float64(c.W+1) + calls*tileOverhead
-	bytes := 4 * (Block*c.H*c.W + c.lanes()*c.H*one(c.SH)*c.W)
+	bytes := 4 * (Block*c.H*c.W + c.tapChannels()*c.H*one(c.SH)*c.W)
 	return (float64(c.units()) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
 }

@@ -5,17 +5,17 @@
 package kernel
 
 //go:noescape
-func rowgrad512(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+func bwdRow512(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 
 //go:noescape
-func rowgrad256(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+func bwdRow256(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 
-// planegrad512 takes steps in bytes: from a row of taps, of the input and of dy to the next.
+// bwdPlane512 takes steps in bytes: from a row of taps, of the input and of dy to the next.
 //
 //go:noescape
-func planegrad512(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+func bwdPlane512(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 
-// planegrad256 takes steps in bytes: from a row of taps, of the input and of dy to the next.
+// bwdPlane256 takes steps in bytes: from a row of taps, of the input and of dy to the next.
 //
 //go:noescape
-func planegrad256(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+func bwdPlane256(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)

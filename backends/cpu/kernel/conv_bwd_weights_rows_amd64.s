@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func rowgrad512(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+// func bwdRow512(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 // Requires: AVX, AVX512F
-TEXT ·rowgrad512(SB), NOSPLIT, $0-56
+TEXT ·bwdRow512(SB), NOSPLIT, $0-56
 	MOVQ    x+0(FP), AX
 	MOVQ    xrow+8(FP), CX
 	MOVQ    dy+16(FP), BX
@@ -212,9 +212,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func rowgrad256(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+// func bwdRow256(x *float32, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 // Requires: AVX, FMA3
-TEXT ·rowgrad256(SB), NOSPLIT, $0-56
+TEXT ·bwdRow256(SB), NOSPLIT, $0-56
 	MOVQ    x+0(FP), AX
 	MOVQ    xrow+8(FP), CX
 	MOVQ    dy+16(FP), BX
@@ -340,9 +340,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func planegrad512(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+// func bwdPlane512(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·planegrad512(SB), NOSPLIT, $0-64
+TEXT ·bwdPlane512(SB), NOSPLIT, $0-64
 	MOVQ    x+0(FP), AX
 	MOVQ    tap+8(FP), CX
 	MOVQ    xrow+16(FP), DX
@@ -499,9 +499,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func planegrad256(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
+// func bwdPlane256(x *float32, tap int, xrow int, dy *float32, dyrow int, rows int, cols int, acc *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·planegrad256(SB), NOSPLIT, $0-64
+TEXT ·bwdPlane256(SB), NOSPLIT, $0-64
 	MOVQ    x+0(FP), AX
 	MOVQ    tap+8(FP), CX
 	MOVQ    xrow+16(FP), DX

@@ -2,6 +2,6 @@
 
 package kernel
 
-func rowGradient(ISA, []float32, int, int, []float32, int, int, int, int, []float32) {}
+func bwdRow(ISA, []float32, int, int, []float32, int, int, int, int, []float32) {}
 
-func planeGradient(ISA, []float32, int, int, int, []float32, int, int, int, int, []float32) {}
+func bwdPlane(ISA, []float32, int, int, int, []float32, int, int, int, int, []float32) {}

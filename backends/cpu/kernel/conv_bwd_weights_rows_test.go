@@ -12,7 +12,7 @@ func TestRowBackwardWeights(t *testing.T) {
 	r := newRand(6, 9)
 	for size := 2; size <= 67; size++ {
 		c := Conv{IC: 9 + r.IntN(40), H: 1 + r.IntN(9), W: size, KH: 1 + r.IntN(4), KW: 3, SH: 1 + r.IntN(2), SW: 1, DH: r.IntN(3), PH: r.IntN(4), PW: r.IntN(3),
-			Parts: [4]Part{{C: 1 + r.IntN(Block)}}}
+			Outputs: [4]Output{{C: 1 + r.IntN(Block)}}}
 		if size%2 == 0 {
 			c.Planar, c.IC, c.KH = true, 1+r.IntN(5), 3
 		}
@@ -28,7 +28,7 @@ func TestRowBackwardWeights(t *testing.T) {
 		}
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
-		b := RowBackwardWeights{Conv: c}.Split(images)
+		b := ConvBackwardWeightsRows{Conv: c}.Split(images)
 		if size%3 == 0 {
 			b.Images = 1 + r.IntN(images)
 		}
@@ -51,7 +51,7 @@ func TestRowBackwardWeights(t *testing.T) {
 				}
 			}
 			got := make([]float32, b.PackedLen())
-			runAll(isa, SumParts{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
+			runAll(isa, SumPartials{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
 			checkGradient(t, isa, b, got, number, dw, scale)
 			if isa == Portable {
 				continue
@@ -66,13 +66,13 @@ func TestRowBackwardWeights(t *testing.T) {
 
 // TestRowBackwardWeightsFits: what the kernel cannot do it does not take.
 func TestRowBackwardWeightsFits(t *testing.T) {
-	fits := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}}
+	fits := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}}
 	for i, change := range []func(c *Conv){
 		func(c *Conv) { c.KW = 5 }, func(c *Conv) { c.SW = 2 }, func(c *Conv) { c.DW = 2 }, func(c *Conv) { c.IC = 8 }, func(c *Conv) { c.Groups = 2 },
-		func(c *Conv) { c.Parts[0].C = 17 }, func(c *Conv) { c.W = 1 }, func(c *Conv) { c.Planar, c.KH = true, 2 }, func(c *Conv) { c.Parts[1].C = 1 },
+		func(c *Conv) { c.Outputs[0].C = 17 }, func(c *Conv) { c.W = 1 }, func(c *Conv) { c.Planar, c.KH = true, 2 }, func(c *Conv) { c.Outputs[1].C = 1 },
 	} {
 		c := fits
-		if change(&c); !(RowBackwardWeights{Conv: fits}).Fits() || (RowBackwardWeights{Conv: c}).Fits() {
+		if change(&c); !(ConvBackwardWeightsRows{Conv: fits}).Fits() || (ConvBackwardWeightsRows{Conv: c}).Fits() {
 			t.Errorf("change %d: %#v", i, c)
 		}
 	}

@@ -1,28 +1,28 @@
 package kernel
 
-// rowGradient runs the microkernels on the 16 input channels at src[x]; steps are in
+// bwdRow runs the microkernels on the 16 input channels at src[x]; steps are in
 // bytes.
-func rowGradient(isa ISA, src []float32, x, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+func bwdRow(isa ISA, src []float32, x, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
 	if isa == AVX512 {
 		for ic := 0; ic < Block; ic += 8 {
-			rowgrad512(&src[x+ic], xrow, &grad[dy], dyrow, rows, cols, &dw[ic*Block])
+			bwdRow512(&src[x+ic], xrow, &grad[dy], dyrow, rows, cols, &dw[ic*Block])
 		}
 		return
 	}
 	for ic := 0; ic < Block; ic += 4 {
 		for half := 0; half < Block; half += Block / 2 {
-			rowgrad256(&src[x+ic], xrow, &grad[dy+half], dyrow, rows, cols, &dw[ic*Block+half])
+			bwdRow256(&src[x+ic], xrow, &grad[dy+half], dyrow, rows, cols, &dw[ic*Block+half])
 		}
 	}
 }
 
-// planeGradient runs the microkernels on the channel at src[x]; steps are in bytes.
-func planeGradient(isa ISA, src []float32, x, tap, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+// bwdPlane runs the microkernels on the channel at src[x]; steps are in bytes.
+func bwdPlane(isa ISA, src []float32, x, tap, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
 	if isa == AVX512 {
-		planegrad512(&src[x], tap, xrow, &grad[dy], dyrow, rows, cols, &dw[0])
+		bwdPlane512(&src[x], tap, xrow, &grad[dy], dyrow, rows, cols, &dw[0])
 		return
 	}
 	for half := 0; half < Block; half += Block / 2 {
-		planegrad256(&src[x], tap, xrow, &grad[dy+half], dyrow, rows, cols, &dw[half])
+		bwdPlane256(&src[x], tap, xrow, &grad[dy+half], dyrow, rows, cols, &dw[half])
 	}
 }

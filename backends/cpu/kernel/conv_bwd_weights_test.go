@@ -43,16 +43,16 @@ func TestBackwardWeights(t *testing.T) {
 		c := Conv{
 			IC: 1 + r.IntN(40), H: 1 + r.IntN(9), W: 1 + r.IntN(20), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),
 			SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(5), PW: r.IntN(5),
-			Parts: [4]Part{{C: 1 + r.IntN(70)}},
+			Outputs: [4]Output{{C: 1 + r.IntN(70)}},
 		}
 		switch i % 5 {
 		case 0:
 			c.Groups = 1 + r.IntN(4)
-			c.IC, c.Parts[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
+			c.IC, c.Outputs[0].C = c.Groups*(1+r.IntN(20)), c.Groups*(1+r.IntN(20))
 		case 1:
 			c.Planar, c.IC = true, 1+r.IntN(4)
 			if c.IC%2 == 0 {
-				c.Groups, c.Parts[0].C = 2, 2*(1+r.IntN(30))
+				c.Groups, c.Outputs[0].C = 2, 2*(1+r.IntN(30))
 			}
 		}
 		k := newConvCase(r, 1+r.IntN(3), c, i%2)
@@ -72,10 +72,10 @@ func TestBackwardWeights(t *testing.T) {
 		for isa := range tiers(r) {
 			var first, squares []float32
 			for _, cut := range [][2]int{{0, 0}, {1, 1}, {2, 0}, {1, 2}, {0, -1}} {
-				b := BackwardWeights{Conv: c, Units: cut[0]}
+				b := ConvBackwardWeights{Conv: c, Units: cut[0]}
 				b.Pairs = cut[1]
 				if cut[1] < 0 {
-					b = b.Split(k.images).BackwardWeights
+					b = b.Split(k.images).ConvBackwardWeights
 				}
 				a := &Args{Images: k.images, Table: b.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
@@ -127,7 +127,7 @@ func TestBackwardWeightsParts(t *testing.T) {
 	r := newRand(4, 9)
 	for i := range 40 {
 		c := Conv{IC: 1 + r.IntN(20), H: 1 + r.IntN(9), W: 1 + r.IntN(9), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), SH: 1, SW: 1, PH: r.IntN(2), PW: r.IntN(2),
-			Planar: i%3 == 0, Parts: [4]Part{{C: 1 + r.IntN(40)}}}
+			Planar: i%3 == 0, Outputs: [4]Output{{C: 1 + r.IntN(40)}}}
 		if c.Planar {
 			c.IC = 1 + r.IntN(4)
 		}
@@ -135,11 +135,11 @@ func TestBackwardWeightsParts(t *testing.T) {
 		k := newConvCase(r, 1+r.IntN(planned), c, 0)
 		dy := k.out[0]
 		dy.fill(r, false)
-		p := BackwardWeights{Conv: k.c}.Split(planned)
+		p := ConvBackwardWeights{Conv: k.c}.Split(planned)
 		if i%2 == 0 {
 			p.Images = 1 + r.IntN(planned)
 		}
-		b := p.BackwardWeights
+		b := p.ConvBackwardWeights
 		var simd []float32
 		for isa := range tiers(r) {
 			a := &Args{Images: k.images, Table: b.Table(isa)}
@@ -155,7 +155,7 @@ func TestBackwardWeightsParts(t *testing.T) {
 			runAll(isa, p, a)
 			sum := &Args{Images: k.images}
 			sum.In[0].Mem, sum.Out[0].Mem = parts, got
-			add := SumParts{N: b.PackedLen(), Images: p.Images}
+			add := SumPartials{N: b.PackedLen(), Images: p.Images}
 			sum.Out[1].Mem = squaresOf(add, k.images)
 			runAll(isa, add, sum)
 			squares := checkSquares(t, isa, add, sum.Out[1].Mem, got)

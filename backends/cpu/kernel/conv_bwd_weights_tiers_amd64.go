@@ -4,17 +4,17 @@ type gradientFunc = func(x *float32, off *int, dy *float32, dyblock int, pixels 
 
 // The microkernels by number of rows; those called far for as many as are usual.
 var (
-	gradients512o1    = [9]gradientFunc{nil, gradient512p1o1, gradient512p2o1, gradient512p3o1, gradient512p4o1, gradient512p5o1, gradient512p6o1, gradient512p7o1, gradient512p8o1}
-	gradients512o1far = [9]gradientFunc{8: gradient512p8o1far}
-	gradients512o2    = [9]gradientFunc{nil, gradient512p1o2, gradient512p2o2, gradient512p3o2, gradient512p4o2, gradient512p5o2, gradient512p6o2, gradient512p7o2, gradient512p8o2}
-	gradients512o2far = [9]gradientFunc{8: gradient512p8o2far}
-	gradients256      = [9]gradientFunc{nil, gradient256p1o1, gradient256p2o1, gradient256p3o1, gradient256p4o1, gradient256p5o1, gradient256p6o1}
-	gradients256far   = [9]gradientFunc{4: gradient256p4o1far, 5: gradient256p5o1far, 6: gradient256p6o1far}
+	gradients512o1    = [9]gradientFunc{nil, bwdWeights512p1o1, bwdWeights512p2o1, bwdWeights512p3o1, bwdWeights512p4o1, bwdWeights512p5o1, bwdWeights512p6o1, bwdWeights512p7o1, bwdWeights512p8o1}
+	gradients512o1far = [9]gradientFunc{8: bwdWeights512p8o1far}
+	gradients512o2    = [9]gradientFunc{nil, bwdWeights512p1o2, bwdWeights512p2o2, bwdWeights512p3o2, bwdWeights512p4o2, bwdWeights512p5o2, bwdWeights512p6o2, bwdWeights512p7o2, bwdWeights512p8o2}
+	gradients512o2far = [9]gradientFunc{8: bwdWeights512p8o2far}
+	gradients256      = [9]gradientFunc{nil, bwdWeights256p1o1, bwdWeights256p2o1, bwdWeights256p3o1, bwdWeights256p4o1, bwdWeights256p5o1, bwdWeights256p6o1}
+	gradients256far   = [9]gradientFunc{4: bwdWeights256p4o1far, 5: bwdWeights256p5o1far, 6: bwdWeights256p6o1far}
 )
 
 // run computes all rows by blocks output blocks, in as few calls as the registers
 // of the tier allow.
-func (g *gradientCall) run(isa ISA, blocks int) {
+func (g *bwdWeightsTile) run(isa ISA, blocks int) {
 	near, far, once, most := &gradients512o2, &gradients512o2far, blocks, 8
 	switch {
 	case isa == AVX2:

@@ -1,11 +1,11 @@
 package kernel
 
-// gradientCall is the argument block of the microkernel of gradients with respect to
+// bwdWeightsTile is the argument block of the microkernel of gradients with respect to
 // weights: dw[r][o] += sum over n pixels of x[pixel + off[r]] * dy[pixel][o], for up
 // to 16 rows r and one or two blocks of output channels o, a chain of fused multiply-adds for
 // each element, in the order of the pixels; = instead of += where begin is 1. at's are in
 // float32s, the rest in bytes. It lives in the Worker.
-type gradientCall struct {
+type bwdWeightsTile struct {
 	x, dy, dw       []float32
 	xat, dyat, dwat int
 	off             [Block]int
@@ -21,7 +21,7 @@ type gradientCall struct {
 const pixelInts = 2
 
 // add runs the microkernel of the tier for blocks blocks of output channels.
-func (g *gradientCall) add(isa ISA, blocks int) {
+func (g *bwdWeightsTile) add(isa ISA, blocks int) {
 	if isa == Portable {
 		g.runGo(blocks * Block)
 		return
@@ -30,7 +30,7 @@ func (g *gradientCall) add(isa ISA, blocks int) {
 }
 
 // channels sets the rows to n channels that lie side by side.
-func (g *gradientCall) channels(n int) {
+func (g *bwdWeightsTile) channels(n int) {
 	g.rows = n
 	for i := range g.off[:n] {
 		g.off[i] = 4 * i
@@ -39,7 +39,7 @@ func (g *gradientCall) channels(n int) {
 
 // runGo is the microkernel in plain Go: four rows by two output channels at a
 // time, products rounded.
-func (g *gradientCall) runGo(width int) {
+func (g *bwdWeightsTile) runGo(width int) {
 	for r := 0; r < g.rows; r += 4 {
 		var xs [4]int
 		for q := range xs {

@@ -2,15 +2,15 @@ package kernel
 
 import "unsafe"
 
-// WinogradBackwardWeights is the gradient with respect to its weights of a convolution
+// ConvBackwardWeightsWinograd is the gradient with respect to its weights of a convolution
 // that WinogradFits: the adjoint of Winograd, with the same matrices (Lavin and Gray
 // 2016, section 4),
 //
 //	dW = G^T [sum over tiles of (A dY A^T) .* (B^T X B)] G
 //
 // It takes 36 multiplications a tile, where the definition takes 144 (3x3) or 100 (5x5).
-// Operands, parts and tasks are those of BackwardWeightsParts. If there is only one part, its
-// sum is the gradient, and Out[2] holds what it holds for BackwardWeights.
+// Operands, parts and tasks are those of ConvBackwardWeightsSplit. If there is only one part, its
+// sum is the gradient, and Out[2] holds what it holds for ConvBackwardWeights.
 //
 // A task owns some input blocks and some blocks of dY. It goes through the tiles strip by
 // strip, and through each strip three times, for a third of the 36 positions each. It
@@ -20,9 +20,9 @@ import "unsafe"
 // A sum is a chain of fused multiply-adds over the tiles of a part in order. So the bits do
 // not depend on Tiles, Units, Pairs or threads, and are the same on AVX2 and AVX-512. With
 // random operands the error is about 1e-5 of the largest gradient, five times that of
-// BackwardWeights.
-type WinogradBackwardWeights struct {
-	BackwardWeightsParts
+// ConvBackwardWeights.
+type ConvBackwardWeightsWinograd struct {
+	ConvBackwardWeightsSplit
 	// Padded says that the input and dY are followed by as many zeros as Border asks for.
 	// Without it, tiles that reach past the image are copied to scratch memory and padded.
 	Padded bool
@@ -31,48 +31,48 @@ type WinogradBackwardWeights struct {
 
 // Fits reports whether the kernel can compute the gradient. It cannot if there are few
 // input channels, because their weights are packed in another order.
-func (c WinogradBackwardWeights) Fits() bool {
-	return WinogradFits(c.Conv) && c.depth() == Block && c.ngroups() <= winoGradPairs
+func (c ConvBackwardWeightsWinograd) Fits() bool {
+	return WinogradFits(c.Conv) && c.depth() == Block && c.npairs() <= winoBwdPairs
 }
 
 // Table is empty: what the kernel reads lies in rows.
-func (c WinogradBackwardWeights) Table(ISA) []int { return nil }
+func (c ConvBackwardWeightsWinograd) Table(ISA) []int { return nil }
 
 // Border returns how many rows and columns of zeros are read below and to the right of the
 // input and of dY. The input needs at least the forward kernel's border.
-func (c WinogradBackwardWeights) Border(ih, iw int) (in, dy [2]int) {
+func (c ConvBackwardWeightsWinograd) Border(ih, iw int) (in, dy [2]int) {
 	m := c.m()
 	h, w := ceilDiv(c.H, m)*m, ceilDiv(c.W, m)*m
 	return [2]int{max(0, h-1+c.KH-1-c.PH-(ih-1)), max(0, w-1+c.KW-1-c.PW-(iw-1))}, [2]int{h - c.H, w - c.W}
 }
 
 // patched reports whether tiles that reach past the image are copied.
-func (c *WinogradBackwardWeights) patched() bool {
+func (c *ConvBackwardWeightsWinograd) patched() bool {
 	return !c.Padded && (c.H%c.m() != 0 || c.W%c.m() != 0)
 }
 
 // m is the side of a tile of dY.
-func (c *WinogradBackwardWeights) m() int { return winoIn + 1 - c.KH }
+func (c *ConvBackwardWeightsWinograd) m() int { return winoIn + 1 - c.KH }
 
 // mostBlocks is the number of output blocks that a task owns at most.
-func (c *WinogradBackwardWeights) mostBlocks() int {
-	pairs := ceilDiv(c.ngroups(), ceilDiv(c.ngroups(), c.pairs()))
+func (c *ConvBackwardWeightsWinograd) mostBlocks() int {
+	pairs := ceilDiv(c.npairs(), ceilDiv(c.npairs(), c.pairs()))
 	return min(2*pairs, c.BiasLen()/Block)
 }
 
 // unitsAtOnce is the number of input blocks that a task owns at most.
-func (c *WinogradBackwardWeights) unitsAtOnce() int { return ceilDiv(c.mostUnits(), c.chunks()) }
+func (c *ConvBackwardWeightsWinograd) unitsAtOnce() int { return ceilDiv(c.mostUnits(), c.chunks()) }
 
 const (
 	winoPairs         = 3          // of rows of positions: 0 and 5, 1 and 2, 3 and 4
 	winoPairPositions = 2 * winoIn // of a pair
-	winoGradStrip     = 96 << 10   // float32s of input and dY that stay in the second cache beside the sums
+	winoBwdStrip      = 96 << 10   // float32s of input and dY that stay in the second cache beside the sums
 )
 
 // tiles is how many tiles are multiplied at once. If the sums of a third of the positions
 // fit the first-level cache, it is few enough for the tiles to fit beside them. If not, it
 // is enough to make up for fetching the sums.
-func (c *WinogradBackwardWeights) tiles() int {
+func (c *ConvBackwardWeightsWinograd) tiles() int {
 	if c.Tiles > 0 {
 		return c.Tiles
 	}
@@ -88,17 +88,17 @@ func (c *WinogradBackwardWeights) tiles() int {
 }
 
 // stripTiles is how many tiles are done at all positions before the next ones.
-func (c *WinogradBackwardWeights) stripTiles() int {
+func (c *ConvBackwardWeightsWinograd) stripTiles() int {
 	n := c.tiles()
-	return n * max(1, min(winoGradRows/n, winoGradStrip/(n*c.m()*c.m()*Block*(c.unitsAtOnce()+c.mostBlocks()))))
+	return n * max(1, min(winoBwdRows/n, winoBwdStrip/(n*c.m()*c.m()*Block*(c.unitsAtOnce()+c.mostBlocks()))))
 }
 
-// winoGradLayout says where things are in a worker's scratch, in float32s: the input
+// winoBwdLayout says where things are in a worker's scratch, in float32s: the input
 // [position][unit][tile][16] and dY [position][output block][tile][16] of a third of the
 // positions, room for a transform between its two dimensions, the tiles that reach past
 // the image, and the sums [unit][output block], each [pair][position][input channel][16 or, of
 // a pair of blocks, 32]. Strides between positions are odd numbers of cache lines.
-type winoGradLayout struct {
+type winoBwdLayout struct {
 	block              int // from a block's tiles to the next block's
 	xpos, dypos        int // from a position to the next
 	dy, tmp, patches   int // where they begin; the input is at 0
@@ -107,7 +107,7 @@ type winoGradLayout struct {
 	size               int
 }
 
-func (c *WinogradBackwardWeights) layout() (l winoGradLayout) {
+func (c *ConvBackwardWeightsWinograd) layout() (l winoBwdLayout) {
 	units, blocks, m, patches := c.unitsAtOnce(), c.mostBlocks(), c.m(), 0
 	if c.patched() {
 		patches = c.stripTiles()
@@ -126,7 +126,7 @@ func (c *WinogradBackwardWeights) layout() (l winoGradLayout) {
 }
 
 // Scratch is the transformed tiles and the sums.
-func (c WinogradBackwardWeights) Scratch() int { return c.layout().size }
+func (c ConvBackwardWeightsWinograd) Scratch() int { return c.layout().size }
 
 // winoSums is the argument block of the microkernel that adds products of tiles. It
 // lives in the Worker, and the assembly knows its layout.
@@ -143,25 +143,25 @@ type winoSums struct {
 
 // What a task has at most: pairs of output blocks that it owns, and rows of tiles of a strip.
 const (
-	winoGradPairs = 32
-	winoGradRows  = 256
+	winoBwdPairs = 32
+	winoBwdRows  = 256
 )
 
-// winoGradLists is memory for a task's lists. It lives in the Worker, so that a run allocates
+// winoBwdLists is memory for a task's lists. It lives in the Worker, so that a run allocates
 // nothing.
-type winoGradLists struct {
-	owned [winoGradPairs]gradientPart
-	rows  [winoGradRows]winoRow
+type winoBwdLists struct {
+	owned [winoBwdPairs]bwdWeightsPiece
+	rows  [winoBwdRows]winoRow
 }
 
-// winoGradRun is a task under way.
-type winoGradRun struct {
-	winoGradLayout
-	c      WinogradBackwardWeights
+// winoBwdRun is a task under way.
+type winoBwdRun struct {
+	winoBwdLayout
+	c      ConvBackwardWeightsWinograd
 	w      *Worker
 	a      Args // of the part
 	images int  // of the part and those behind it
-	owned  []gradientPart
+	owned  []bwdWeightsPiece
 	lo, hi int // units
 	blocks int // of dY
 	rows   []winoRow
@@ -178,12 +178,12 @@ type winoRow struct {
 }
 
 // Run computes a task of a part.
-func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
-	r, whole := &w.winoGrad, task
+func (c ConvBackwardWeightsWinograd) Run(w *Worker, task int, a *Args) {
+	r, whole := &w.winoBwd, task
 	task, part := c.part(task, a)
-	images := a.Images - whole/c.BackwardWeights.Tasks(a.Images)*c.Images
-	*r = winoGradRun{c: c, w: w, a: part, images: images, owned: w.gradLists.owned[:0], rows: w.gradLists.rows[:0], winoGradLayout: c.layout()}
-	c.owned(task, &r.a, func(p gradientPart) {
+	images := a.Images - whole/c.ConvBackwardWeights.Tasks(a.Images)*c.Images
+	*r = winoBwdRun{c: c, w: w, a: part, images: images, owned: w.winoBwdLists.owned[:0], rows: w.winoBwdLists.rows[:0], winoBwdLayout: c.layout()}
+	c.owned(task, &r.a, func(p bwdWeightsPiece) {
 		r.owned = append(r.owned, p)
 		r.lo, r.hi = p.u0, p.u1
 		r.blocks += p.blocks
@@ -207,7 +207,7 @@ func (c WinogradBackwardWeights) Run(w *Worker, task int, a *Args) {
 
 // cut lists the rows that hold n tiles from tile first on, counting through all images, and
 // fills the patches. A row is split where a new group of Tiles tiles begins.
-func (r *winoGradRun) cut(first, n, chunk int) {
+func (r *winoBwdRun) cut(first, n, chunk int) {
 	c, m := &r.c, r.c.m()
 	gh, gw, patched, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.patched(), 0
 	inside := gw
@@ -219,7 +219,7 @@ func (r *winoGradRun) cut(first, n, chunk int) {
 	for i := 0; i < n; {
 		t := winoRow{first: i, n: 1, patch: -1,
 			x:  c.In.at(&r.a.In[0], image, r.lo, ty*m-c.PH, tx*m-c.PW),
-			dy: c.Parts[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
+			dy: c.Outputs[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
 		if rows, cols := min(m, c.H-ty*m), min(m, c.W-tx*m); patched && (rows < m || cols < m) {
 			t.patch = r.patches + patches*r.patch
 			patches++
@@ -251,10 +251,10 @@ type winoAsk struct {
 
 // askFor says that a strip of n tiles from next on is to be asked for. It may be of the images
 // behind those of the part, which the next task is probably of.
-func (r *winoGradRun) askFor(next, n int) {
+func (r *winoBwdRun) askFor(next, n int) {
 	c, m := &r.c, r.c.m()
 	gh, gw, images := ceilDiv(c.H, m), ceilDiv(c.W, m), r.images
-	if c.BackwardWeights.Tasks(images) > 1 {
+	if c.ConvBackwardWeights.Tasks(images) > 1 {
 		images = r.a.Images
 	}
 	last := min(next+n, images*gh*gw) - 1
@@ -265,7 +265,7 @@ func (r *winoGradRun) askFor(next, n int) {
 }
 
 // ask returns where the next lines are that are to be asked for, so many or fewer.
-func (r *winoGradRun) ask(lines int) unsafe.Pointer {
+func (r *winoBwdRun) ask(lines int) unsafe.Pointer {
 	q, c, m := &r.asks, &r.c, r.c.m()
 	for q.left <= 0 {
 		if q.image > q.last {
@@ -283,7 +283,7 @@ func (r *winoGradRun) ask(lines int) unsafe.Pointer {
 			q.mem, q.at = r.a.In[0].Mem, c.In.at(&r.a.In[0], q.image, r.lo+u, first-c.PH, -c.PW)
 			q.left = (min(to*m, c.H) + c.KH - 1 - first) * c.In.H / Block
 		} else {
-			view := c.Parts[0].View
+			view := c.Outputs[0].View
 			q.mem, q.at = r.a.In[1].Mem, view.at(&r.a.In[1], q.image, r.owned[0].block+u-(r.hi-r.lo), q.from*m, 0)
 			q.left = (min(to*m, c.H) - q.from*m) * view.H / Block
 		}
@@ -300,13 +300,13 @@ func (r *winoGradRun) ask(lines int) unsafe.Pointer {
 
 // fill writes the patch of a tile that has so many rows and columns of dY, with zeros
 // past the image.
-func (r *winoGradRun) fill(t *winoRow, rows, cols int) {
+func (r *winoBwdRun) fill(t *winoRow, rows, cols int) {
 	c, m, to := &r.c, r.c.m(), r.w.Scratch[t.patch:][:r.patch]
 	for u := range r.hi - r.lo {
 		fillPatch(to[u*winoArea*Block:], r.a.In[0].Mem[t.x+u*c.In.C:], c.In.H, winoIn, rows+c.KH-1, cols+c.KW-1)
 	}
 	to = to[(r.hi-r.lo)*winoArea*Block:]
-	view := c.Parts[0].View
+	view := c.Outputs[0].View
 	for b := range r.blocks {
 		fillPatch(to[b*m*m*Block:], r.a.In[1].Mem[t.dy+b*view.C:], view.H, m, rows, cols)
 	}
@@ -314,8 +314,8 @@ func (r *winoGradRun) fill(t *winoRow, rows, cols int) {
 
 // transform makes a pair of rows of positions of the next tiles to be multiplied, and
 // returns the rows of those that follow.
-func (r *winoGradRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
-	c, m, view, scratch := &r.c, r.c.m(), r.c.Parts[0].View, r.w.Scratch
+func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
+	c, m, view, scratch := &r.c, r.c.m(), r.c.Outputs[0].View, r.w.Scratch
 	units := r.hi - r.lo
 	r.done, r.tiles = rows[0].first, 0
 	for len(rows) > 0 && r.tiles < chunk {
@@ -332,20 +332,20 @@ func (r *winoGradRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 		for u := range units {
 			from, to := x+u*xblock, u*r.block+r.tiles*Block
 			if r.w.ISA == Portable {
-				winoGradXGo(pair, xmem[from:], xrow, scratch[to:], r.xpos, s.n, m)
+				winoBwdXGo(pair, xmem[from:], xrow, scratch[to:], r.xpos, s.n, m)
 				continue
 			}
 			_ = xmem[from+(winoIn-1)*xrow+(winoIn+(s.n-1)*m)*Block-1] // the assembly checks no bounds
-			winoGradX(r.w.ISA, pair, &xmem[from], 4*xrow, &scratch[to], 4*r.xpos, s.n, 4*m*Block)
+			winoBwdX(r.w.ISA, pair, &xmem[from], 4*xrow, &scratch[to], 4*r.xpos, s.n, 4*m*Block)
 		}
 		for b := range r.blocks {
 			from, to := dy+b*dyblock, r.dy+b*r.block+r.tiles*Block
 			if r.w.ISA == Portable {
-				winoGradDYGo(m, pair, dymem[from:], dyrow, scratch[to:], r.dypos, s.n)
+				winoBwdDYGo(m, pair, dymem[from:], dyrow, scratch[to:], r.dypos, s.n)
 				continue
 			}
 			_ = dymem[from+(m-1)*dyrow+s.n*m*Block-1]
-			winoGradDY(r.w.ISA, m, pair, &dymem[from], 4*dyrow, &scratch[to], 4*r.dypos, s.n)
+			winoBwdDY(r.w.ISA, m, pair, &dymem[from], 4*dyrow, &scratch[to], 4*r.dypos, s.n)
 		}
 		r.tiles += s.n
 	}
@@ -353,7 +353,7 @@ func (r *winoGradRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 }
 
 // multiply adds the products at a pair of rows of positions, of all units and blocks.
-func (r *winoGradRun) multiply(pair int, begin bool) {
+func (r *winoBwdRun) multiply(pair int, begin bool) {
 	s, units := &r.w.sums, r.hi-r.lo
 	s.n, s.xnext, s.dynext, s.next = units, 4*r.block, 0, 4*r.unit
 	if units == 1 { // so many positions in one call
@@ -384,7 +384,7 @@ func (r *winoGradRun) multiply(pair int, begin bool) {
 }
 
 // add adds products of a pair of blocks of dY.
-func (r *winoGradRun) add(sum, x, dy, blocks int) {
+func (r *winoBwdRun) add(sum, x, dy, blocks int) {
 	s, scratch, width := &r.w.sums, r.w.Scratch, blocks*Block
 	if r.w.ISA == Portable {
 		for i := range s.n {
@@ -393,7 +393,7 @@ func (r *winoGradRun) add(sum, x, dy, blocks int) {
 				clear(at)
 			}
 			for b := range blocks {
-				winoGradSumGo(scratch[x+i*s.xnext/4:], scratch[dy+i*s.dynext/4+b*r.block:], at[b*Block:], width, r.tiles)
+				winoBwdSumGo(scratch[x+i*s.xnext/4:], scratch[dy+i*s.dynext/4+b*r.block:], at[b*Block:], width, r.tiles)
 			}
 		}
 		return
@@ -406,12 +406,12 @@ func (r *winoGradRun) add(sum, x, dy, blocks int) {
 	for b := 0; b < blocks; b += once {
 		s.x, s.dy, s.sum = float(scratch, x), float(scratch, dy+b*r.block), float(scratch, sum+b*Block)
 		s.ask = r.ask(s.n * s.tiles)
-		winoGradSum(r.w.ISA, once, s)
+		winoBwdSum(r.w.ISA, once, s)
 	}
 }
 
 // transformBack makes the gradient of the sums, and the sum of its squares if that is wanted.
-func (r *winoGradRun) transformBack(wanted bool) (sum float64) {
+func (r *winoBwdRun) transformBack(wanted bool) (sum float64) {
 	side, scratch, block := r.c.KH, r.w.Scratch, 0
 	for _, p := range r.owned {
 		n := Block * p.blocks * Block // weights of a unit and a tap
@@ -419,9 +419,9 @@ func (r *winoGradRun) transformBack(wanted bool) (sum float64) {
 			src := scratch[r.sums+u*r.unit+block*winoArea*r.sumpos:][:winoArea*p.blocks*r.sumpos]
 			dst := p.dw[(r.lo+u)*side*side*n:][:side*side*n]
 			if r.w.ISA == Portable {
-				winoGradOutGo(side, src, p.blocks*r.sumpos, dst, n)
+				winoBwdOutGo(side, src, p.blocks*r.sumpos, dst, n)
 			} else {
-				winoGradOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
+				winoBwdOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
 			}
 			if wanted {
 				sum += squareSum(r.w.ISA, dst)

@@ -4,121 +4,121 @@
 
 package kernel
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX512p0(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX512p0(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX512p1(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX512p1(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX512p2(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX512p2(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m4p0(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m4p0(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m4p1(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m4p1(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m4p2(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m4p2(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m2p0(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m2p0(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m2p1(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m2p1(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY512m2p2(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY512m2p2(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
+// winoBwdOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
 //
 //go:noescape
-func winoGradOut512r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+func winoBwdOut512r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 
-// winoGradOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
+// winoBwdOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
 //
 //go:noescape
-func winoGradOut512r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+func winoBwdOut512r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX256p0(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX256p0(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX256p1(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX256p1(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
+// winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func winoGradX256p2(src *float32, row int, dst *float32, pos int, n int, step int)
+func winoBwdX256p2(src *float32, row int, dst *float32, pos int, n int, step int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m4p0(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m4p0(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m4p1(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m4p1(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m4p2(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m4p2(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m2p0(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m2p0(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m2p1(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m2p1(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
+// winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.
 //
 //go:noescape
-func winoGradDY256m2p2(src *float32, row int, dst *float32, pos int, n int)
+func winoBwdDY256m2p2(src *float32, row int, dst *float32, pos int, n int)
 
-// winoGradOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
+// winoBwdOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
 //
 //go:noescape
-func winoGradOut256r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+func winoBwdOut256r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 
-// winoGradOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
+// winoBwdOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.
 //
 //go:noescape
-func winoGradOut256r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+func winoBwdOut256r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 
 //go:noescape
-func winoGradSum512o1(t *byte)
+func winoBwdSum512o1(t *byte)
 
 //go:noescape
-func winoGradSum512o2(t *byte)
+func winoBwdSum512o2(t *byte)
 
 //go:noescape
-func winoGradSum256(t *byte)
+func winoBwdSum256(t *byte)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func winoGradX512p0(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX512p0(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradX512p0(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX512p0(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -136,9 +136,9 @@ tile:
 DATA winoGradXFour512p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour512p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradX512p1(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX512p1(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradX512p1(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX512p1(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -238,9 +238,9 @@ tile:
 DATA winoGradXFour512p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour512p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradX512p2(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX512p2(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradX512p2(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX512p2(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -346,9 +346,9 @@ tile:
 DATA winoGradXFour512p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour512p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m4p0(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m4p0(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m4p0(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m4p0(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -427,9 +427,9 @@ GLOBL winoGradTwo512m4p0<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m4p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m4p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m4p1(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m4p1(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m4p1(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m4p1(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -528,9 +528,9 @@ GLOBL winoGradTwo512m4p1<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m4p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m4p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m4p2(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m4p2(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m4p2(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m4p2(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -633,9 +633,9 @@ GLOBL winoGradTwo512m4p2<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m4p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m4p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m2p0(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m2p0(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m2p0(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m2p0(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -694,9 +694,9 @@ GLOBL winoGradTwo512m2p0<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m2p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m2p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m2p1(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m2p1(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m2p1(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m2p1(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -761,9 +761,9 @@ GLOBL winoGradTwo512m2p1<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m2p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m2p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY512m2p2(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY512m2p2(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winoGradDY512m2p2(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY512m2p2(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -830,9 +830,9 @@ GLOBL winoGradTwo512m2p2<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour512m2p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour512m2p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradOut512r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+// func winoBwdOut512r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 // Requires: AVX, AVX512F
-TEXT ·winoGradOut512r3(SB), NOSPLIT, $0-48
+TEXT ·winoBwdOut512r3(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -1063,9 +1063,9 @@ GLOBL winoGradSmall512r3<>(SB), RODATA|NOPTR, $4
 DATA winoGradTwelfth512r3<>+0(SB)/4, $0x3daaaaab
 GLOBL winoGradTwelfth512r3<>(SB), RODATA|NOPTR, $4
 
-// func winoGradOut512r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+// func winoBwdOut512r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 // Requires: AVX, AVX512F
-TEXT ·winoGradOut512r5(SB), NOSPLIT, $0-48
+TEXT ·winoBwdOut512r5(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -1401,9 +1401,9 @@ GLOBL winoGradThird512r5<>(SB), RODATA|NOPTR, $4
 DATA winoGradTwoThirds512r5<>+0(SB)/4, $0x3f2aaaab
 GLOBL winoGradTwoThirds512r5<>(SB), RODATA|NOPTR, $4
 
-// func winoGradX256p0(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX256p0(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, FMA3
-TEXT ·winoGradX256p0(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX256p0(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -1639,9 +1639,9 @@ tile:
 DATA winoGradXFour256p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour256p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradX256p1(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX256p1(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, FMA3
-TEXT ·winoGradX256p1(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX256p1(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -1865,9 +1865,9 @@ tile:
 DATA winoGradXFour256p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour256p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradX256p2(src *float32, row int, dst *float32, pos int, n int, step int)
+// func winoBwdX256p2(src *float32, row int, dst *float32, pos int, n int, step int)
 // Requires: AVX, FMA3
-TEXT ·winoGradX256p2(SB), NOSPLIT, $0-48
+TEXT ·winoBwdX256p2(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2115,9 +2115,9 @@ tile:
 DATA winoGradXFour256p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradXFour256p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m4p0(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m4p0(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m4p0(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m4p0(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2248,9 +2248,9 @@ GLOBL winoGradTwo256m4p0<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m4p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m4p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m4p1(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m4p1(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m4p1(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m4p1(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2421,9 +2421,9 @@ GLOBL winoGradTwo256m4p1<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m4p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m4p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m4p2(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m4p2(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m4p2(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m4p2(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2602,9 +2602,9 @@ GLOBL winoGradTwo256m4p2<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m4p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m4p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m2p0(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m2p0(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m2p0(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m2p0(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2695,9 +2695,9 @@ GLOBL winoGradTwo256m2p0<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m2p0<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m2p0<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m2p1(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m2p1(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m2p1(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m2p1(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2800,9 +2800,9 @@ GLOBL winoGradTwo256m2p1<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m2p1<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m2p1<>(SB), RODATA|NOPTR, $4
 
-// func winoGradDY256m2p2(src *float32, row int, dst *float32, pos int, n int)
+// func winoBwdDY256m2p2(src *float32, row int, dst *float32, pos int, n int)
 // Requires: AVX, FMA3
-TEXT ·winoGradDY256m2p2(SB), NOSPLIT, $0-40
+TEXT ·winoBwdDY256m2p2(SB), NOSPLIT, $0-40
 	MOVQ         src+0(FP), AX
 	MOVQ         row+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -2909,9 +2909,9 @@ GLOBL winoGradTwo256m2p2<>(SB), RODATA|NOPTR, $4
 DATA winoGradFour256m2p2<>+0(SB)/4, $0x40800000
 GLOBL winoGradFour256m2p2<>(SB), RODATA|NOPTR, $4
 
-// func winoGradOut256r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+// func winoBwdOut256r3(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 // Requires: AVX, FMA3
-TEXT ·winoGradOut256r3(SB), NOSPLIT, $0-48
+TEXT ·winoBwdOut256r3(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -3142,9 +3142,9 @@ GLOBL winoGradSmall256r3<>(SB), RODATA|NOPTR, $4
 DATA winoGradTwelfth256r3<>+0(SB)/4, $0x3daaaaab
 GLOBL winoGradTwelfth256r3<>(SB), RODATA|NOPTR, $4
 
-// func winoGradOut256r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
+// func winoBwdOut256r5(src *float32, pos int, dst *float32, tap int, n int, tmp *float32)
 // Requires: AVX, FMA3
-TEXT ·winoGradOut256r5(SB), NOSPLIT, $0-48
+TEXT ·winoBwdOut256r5(SB), NOSPLIT, $0-48
 	MOVQ         src+0(FP), AX
 	MOVQ         pos+8(FP), BX
 	MOVQ         dst+16(FP), CX
@@ -3480,9 +3480,9 @@ GLOBL winoGradThird256r5<>(SB), RODATA|NOPTR, $4
 DATA winoGradTwoThirds256r5<>+0(SB)/4, $0x3f2aaaab
 GLOBL winoGradTwoThirds256r5<>(SB), RODATA|NOPTR, $4
 
-// func winoGradSum512o1(t *byte)
+// func winoBwdSum512o1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·winoGradSum512o1(SB), NOSPLIT, $0-8
+TEXT ·winoBwdSum512o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
 	MOVQ 8(DI), BX
@@ -3615,9 +3615,9 @@ tile0:
 	VZEROUPPER
 	RET
 
-// func winoGradSum512o2(t *byte)
+// func winoBwdSum512o2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·winoGradSum512o2(SB), NOSPLIT, $0-8
+TEXT ·winoBwdSum512o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
 	MOVQ 8(DI), BX
@@ -3861,9 +3861,9 @@ tile8:
 	VZEROUPPER
 	RET
 
-// func winoGradSum256(t *byte)
+// func winoBwdSum256(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·winoGradSum256(SB), NOSPLIT, $0-8
+TEXT ·winoBwdSum256(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), AX
 	MOVQ 8(DI), BX

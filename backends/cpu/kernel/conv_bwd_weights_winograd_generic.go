@@ -1,10 +1,10 @@
 package kernel
 
-// What WinogradBackwardWeights needs in plain Go, in the same order of operations as the
+// What ConvBackwardWeightsWinograd needs in plain Go, in the same order of operations as the
 // assembly (_asm/winodw.go), products rounded.
 
-// winoGradXGo transforms tiles of the input to a pair of rows of positions.
-func winoGradXGo(pair int, src []float32, row int, dst []float32, pos, n, m int) {
+// winoBwdXGo transforms tiles of the input to a pair of rows of positions.
+func winoBwdXGo(pair int, src []float32, row int, dst []float32, pos, n, m int) {
 	var t [winoArea][Block]float32 // of which two rows are used
 	for tile := range n {
 		for x := range winoIn {
@@ -33,8 +33,8 @@ func winoGradXGo(pair int, src []float32, row int, dst []float32, pos, n, m int)
 	}
 }
 
-// winoGradDYGo transforms tiles of dY to a pair of rows of positions.
-func winoGradDYGo(m, pair int, src []float32, row int, dst []float32, pos, n int) {
+// winoBwdDYGo transforms tiles of dY to a pair of rows of positions.
+func winoBwdDYGo(m, pair int, src []float32, row int, dst []float32, pos, n int) {
 	var t [winoPairPositions][Block]float32
 	for tile := range n {
 		for l := range Block {
@@ -44,11 +44,11 @@ func winoGradDYGo(m, pair int, src []float32, row int, dst []float32, pos, n int
 				for i := range m {
 					y[i] = src[i*row+(tile*m+x)*Block+l]
 				}
-				u := winoGradDY1(m, y)
+				u := winoBwdDY1(m, y)
 				rows[0][x], rows[1][x] = u[winoPairRows[pair][0]], u[winoPairRows[pair][1]]
 			}
 			for i, y := range rows {
-				for x, v := range winoGradDY1(m, y) {
+				for x, v := range winoBwdDY1(m, y) {
 					t[i*winoIn+x][l] = v
 				}
 			}
@@ -62,8 +62,8 @@ func winoGradDYGo(m, pair int, src []float32, row int, dst []float32, pos, n int
 // winoPairRows are the rows of positions of a pair.
 var winoPairRows = [winoPairs][2]int{{0, 5}, {1, 2}, {3, 4}}
 
-// winoGradDY1 is one dimension of it.
-func winoGradDY1(m int, y [4]float32) [winoIn]float32 {
+// winoBwdDY1 is one dimension of it.
+func winoBwdDY1(m int, y [4]float32) [winoIn]float32 {
 	e, o, f, p := y[0], y[1], y[0], y[1]
 	if m == 4 {
 		e, o = y[0]+y[2], y[1]+y[3]
@@ -72,9 +72,9 @@ func winoGradDY1(m int, y [4]float32) [winoIn]float32 {
 	return [winoIn]float32{y[0], e + o, e - o, f + float32(2*p), f - float32(2*p), y[m-1]}
 }
 
-// winoGradOutGo transforms the sums of n weights at every position, whose rows lie in the
+// winoBwdOutGo transforms the sums of n weights at every position, whose rows lie in the
 // order of pairs, to those of taps.
-func winoGradOutGo(r int, src []float32, pos int, dst []float32, n int) {
+func winoBwdOutGo(r int, src []float32, pos int, dst []float32, n int) {
 	for l := range n {
 		var t [winoIn][5]float32
 		for i := range winoIn {
@@ -82,10 +82,10 @@ func winoGradOutGo(r int, src []float32, pos int, dst []float32, n int) {
 			for x := range m {
 				m[x] = src[(i*winoIn+x)*pos+l]
 			}
-			t[winoPairRows[i/2][i%2]] = winoGradOut1(r, m)
+			t[winoPairRows[i/2][i%2]] = winoBwdOut1(r, m)
 		}
 		for x := range r {
-			g := winoGradOut1(r, [winoIn]float32{t[0][x], t[1][x], t[2][x], t[3][x], t[4][x], t[5][x]})
+			g := winoBwdOut1(r, [winoIn]float32{t[0][x], t[1][x], t[2][x], t[3][x], t[4][x], t[5][x]})
 			for y := range r {
 				dst[(y*r+x)*n+l] = g[y]
 			}
@@ -93,8 +93,8 @@ func winoGradOutGo(r int, src []float32, pos int, dst []float32, n int) {
 	}
 }
 
-// winoGradOut1 is one dimension of it.
-func winoGradOut1(r int, m [winoIn]float32) (g [5]float32) {
+// winoBwdOut1 is one dimension of it.
+func winoBwdOut1(r int, m [winoIn]float32) (g [5]float32) {
 	const sixth, small, twelfth, third = float32(1. / 6), float32(1. / 24), float32(1. / 12), float32(1. / 3)
 	a, b := (m[1]+m[2])*-sixth, (m[1]-m[2])*-sixth
 	u, v := m[3]+m[4], m[3]-m[4]
@@ -110,9 +110,9 @@ func winoGradOut1(r int, m [winoIn]float32) (g [5]float32) {
 	return g
 }
 
-// winoGradSumGo adds the products of tiles of 16 channels of the input and a block of dY
+// winoBwdSumGo adds the products of tiles of 16 channels of the input and a block of dY
 // to a sum whose rows are so far apart.
-func winoGradSumGo(x, dy, sum []float32, row, tiles int) {
+func winoBwdSumGo(x, dy, sum []float32, row, tiles int) {
 	for i := range Block {
 		s := (*[Block]float32)(sum[i*row:])
 		for t := range tiles {

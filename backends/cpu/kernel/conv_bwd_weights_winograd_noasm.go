@@ -2,10 +2,10 @@
 
 package kernel
 
-func winoGradX(ISA, int, *float32, int, *float32, int, int, int) {}
+func winoBwdX(ISA, int, *float32, int, *float32, int, int, int) {}
 
-func winoGradDY(ISA, int, int, *float32, int, *float32, int, int) {}
+func winoBwdDY(ISA, int, int, *float32, int, *float32, int, int) {}
 
-func winoGradOutTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}
+func winoBwdOutTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}
 
-func winoGradSum(ISA, int, *winoSums) {}
+func winoBwdSum(ISA, int, *winoSums) {}

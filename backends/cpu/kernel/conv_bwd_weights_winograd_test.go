@@ -22,7 +22,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 	for i := range count {
 		side := 3 + 2*r.IntN(2)
 		c := Conv{IC: 9 + r.IntN(60), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: side, KW: side, SH: 1, SW: 1, PH: r.IntN(side + 2), PW: r.IntN(side + 2),
-			Parts: [4]Part{{C: 1 + r.IntN(80)}}}
+			Outputs: [4]Output{{C: 1 + r.IntN(80)}}}
 		images := 1 + r.IntN(5)
 		k := newConvCase(r, images, c, i%2)
 		c = k.c
@@ -34,12 +34,12 @@ func TestWinogradBackwardWeights(t *testing.T) {
 		}
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
-		b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: c}, 1 + r.IntN(images)}, Padded: i%3 == 0}
+		b := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: c}, 1 + r.IntN(images)}, Padded: i%3 == 0}
 		if b.Padded {
 			below, beside := b.Border(k.in.h, k.in.w)
 			k.in = k.in.wider(max(below[0], k.in.bottom), max(below[1], k.in.rght))
 			dy = dy.wider(max(beside[0], dy.bottom), max(beside[1], dy.rght))
-			b.In, b.Parts[0].View = k.in.v, dy.v
+			b.In, b.Outputs[0].View = k.in.v, dy.v
 		}
 		if !b.Fits() {
 			t.Fatalf("%#v does not fit", b)
@@ -69,9 +69,9 @@ func TestWinogradBackwardWeights(t *testing.T) {
 					}
 				}
 				got := make([]float32, b.PackedLen())
-				runAll(isa, SumParts{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
+				runAll(isa, SumPartials{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
 				// checkGradient allows 3e-6.
-				checkGradient(t, isa, b, got, number, dw, 3e-6/winoGradientError(side, images*ceilDiv(c.H, b.m())*ceilDiv(c.W, b.m())))
+				checkGradient(t, isa, b, got, number, dw, 3e-6/winoBwdientError(side, images*ceilDiv(c.H, b.m())*ceilDiv(c.W, b.m())))
 				if first != nil && !reflect.DeepEqual(bits(first), bits(parts)) {
 					t.Fatalf("%v: other bits with other units, pairs and tiles\n%#v", isa, b)
 				}
@@ -89,7 +89,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 	}
 }
 
-// winoGradientError bounds the error of WinogradBackwardWeights with r x r taps over a number
+// winoBwdientError bounds the error of ConvBackwardWeightsWinograd with r x r taps over a number
 // of tiles, of inputs and dY that are uniform between -1 and 1. It is 6 standard deviations
 // of what independent roundings give:
 //
@@ -102,7 +102,7 @@ func TestWinogradBackwardWeights(t *testing.T) {
 //
 // So tap (i, j) has the roundings of a product times amplify(i)*amplify(j), where amplify(j)^2
 // is the sum over k of (G_kj*|A_k|*|B_k|)^2.
-func winoGradientError(r, tiles int) float64 {
+func winoBwdientError(r, tiles int) float64 {
 	inputs := [winoIn]float64{4*4 + 5*5 + 1, 4*4 + 4*4 + 1 + 1, 4*4 + 4*4 + 1 + 1, 2*2 + 1 + 2*2 + 1, 2*2 + 1 + 2*2 + 1, 4*4 + 5*5 + 1} // |B_k|^2
 	most := 0.0
 	for tap := range r {
@@ -110,12 +110,12 @@ func winoGradientError(r, tiles int) float64 {
 		for k := range winoIn {
 			var unit [winoIn]float32
 			unit[k] = 1
-			g := float64(winoGradOut1(r, unit)[tap])
+			g := float64(winoBwdOut1(r, unit)[tap])
 			outputs := 0.0 // |A_k|^2
 			for x := range winoIn + 1 - r {
 				var y [4]float32
 				y[x] = 1
-				a := float64(winoGradDY1(winoIn+1-r, y)[k])
+				a := float64(winoBwdDY1(winoIn+1-r, y)[k])
 				outputs += a * a
 			}
 			sum += g * g * inputs[k] * outputs
@@ -136,7 +136,7 @@ func winoGradientError(r, tiles int) float64 {
 func TestWinogradBackwardWeightsError(t *testing.T) {
 	for _, s := range [][5]int{{16, 16, 28, 3, 32}, {16, 16, 14, 3, 32}, {64, 32, 28, 3, 4}, {192, 32, 7, 3, 4}, {16, 32, 28, 5, 4}} {
 		images := s[4]
-		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], SH: 1, SW: 1, PH: s[3] / 2, PW: s[3] / 2, Parts: [4]Part{{C: s[1]}}}
+		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], SH: 1, SW: 1, PH: s[3] / 2, PW: s[3] / 2, Outputs: [4]Output{{C: s[1]}}}
 		k := newConvCase(newRand(1, 1), images, c, 0)
 		c = k.c
 		k.out[0].fill(newRand(1, 2), false)
@@ -148,8 +148,8 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 		c.Pack(number, k.w)
 		for isa := range tiers(nil) {
 			line := fmt.Sprintf("%v %dx%d %d->%d @%d, %d images:", isa, c.KH, c.KW, s[0], s[1], s[2], images)
-			b := BackwardWeights{Conv: c}
-			wino := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{b, images}}
+			b := ConvBackwardWeights{Conv: c}
+			wino := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{b, images}}
 			for _, kern := range []Kernel{b, wino} {
 				got := make([]float32, c.PackedLen())
 				runAll(isa, kern, &Args{Images: images, Table: kern.(Tabler).Table(isa), In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: got}}})
@@ -163,7 +163,7 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 				line += fmt.Sprintf(" %.1e", worst/largest)
 				bound := 6 * u * largest * math.Sqrt(float64(images*c.H*c.W)/3)
 				if kern == Kernel(wino) {
-					bound = winoGradientError(c.KH, images*ceilDiv(c.H, wino.m())*ceilDiv(c.W, wino.m()))
+					bound = winoBwdientError(c.KH, images*ceilDiv(c.H, wino.m())*ceilDiv(c.W, wino.m()))
 				}
 				if !(worst <= bound) {
 					t.Errorf("%T on %v: error %g, more than %g", kern, isa, worst, bound)
@@ -176,8 +176,8 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 
 // TestWinogradBackwardWeightsAllocates: not even the first task of a worker allocates.
 func TestWinogradBackwardWeightsAllocates(t *testing.T) {
-	k := newConvCase(newRand(1, 1), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Parts: [4]Part{{C: 100}}}, 0)
-	b := WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights{Conv: k.c}, 3}}
+	k := newConvCase(newRand(1, 1), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Outputs: [4]Output{{C: 100}}}, 0)
+	b := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: k.c}, 3}}
 	a := &Args{Images: 3, In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: make([]float32, b.PackedLen())}}}
 	least := uint64(math.MaxUint64) // others may allocate meanwhile
 	for range 5 {
@@ -196,9 +196,9 @@ func TestWinogradBackwardWeightsAllocates(t *testing.T) {
 // TestWinogradBackwardWeightsFits: what the kernel cannot do it does not take.
 func TestWinogradBackwardWeightsFits(t *testing.T) {
 	fits := func(c Conv) bool {
-		return WinogradBackwardWeights{BackwardWeightsParts: BackwardWeightsParts{BackwardWeights: BackwardWeights{Conv: c}}}.Fits()
+		return ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights: ConvBackwardWeights{Conv: c}}}.Fits()
 	}
-	good := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}}
+	good := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}}
 	for i, change := range []func(c *Conv){
 		func(c *Conv) { c.KW = 5 }, func(c *Conv) { c.SW = 2 }, func(c *Conv) { c.DH = 2 }, func(c *Conv) { c.IC = 8 }, func(c *Conv) { c.Groups = 2 },
 		func(c *Conv) { c.Planar = true }, func(c *Conv) { c.KH, c.KW = 4, 4 },

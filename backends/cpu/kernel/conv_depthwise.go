@@ -8,7 +8,7 @@ type Depthwise struct{ Conv }
 
 // DepthwiseFits reports whether Depthwise computes such a convolution.
 func DepthwiseFits(c Conv) bool {
-	return c.Groups == c.IC && c.OC() == c.IC && c.Parts[1].C == 0 && !c.Planar
+	return c.Groups == c.IC && c.OC() == c.IC && c.Outputs[1].C == 0 && !c.Planar
 }
 
 // PackedLen is the length of the packed weights, in float32s.
@@ -35,14 +35,14 @@ func (c Depthwise) Table(ISA) []int {
 
 // Run computes one task.
 func (c Depthwise) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	gchunks := ceilDiv(c.npairs(), c.pairs())
 	chunks := ceilDiv(c.H, c.rows())
 	b0 := task % gchunks * c.pairs() * 2
 	b1 := min(b0+c.pairs()*2, Blocks(c.IC))
 	y0 := task / gchunks % chunks * c.rows()
 	y1 := min(y0+c.rows(), c.H)
 	image := task / gchunks / chunks
-	part := &c.Parts[0]
+	part := &c.Outputs[0]
 	flags := 0
 	if part.Act == ActReLU {
 		flags |= tileReLU

@@ -4,9 +4,9 @@ package kernel
 // before they are added (float32(a*b) + c), so that no compiler fuses them and
 // the bits are the same on every architecture.
 func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
-	part := &c.Parts[r[0]]
+	part := &c.Outputs[r[0]]
 	kk := c.KH * c.KW
-	lanes := c.lanes()
+	lanes := c.tapChannels()
 	taps := a.Table[r[5]*kk : r[6]*kk]
 	width := r[2] * Block
 	weights := a.W[0][r[7] : r[7]+len(taps)*c.depth()*width]
@@ -47,7 +47,7 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 					if c.Residual {
 						v = float32(c.Scale*v) + a.In[1].Mem[pr[q]+rt+i]
 					}
-					if part.Act == ActReLU && v < 0 || part.Act == ActReLUGrad && a.In[1].Mem[pr[q]+rt+i] <= 0 {
+					if part.Act == ActReLU && v < 0 || part.Act == ActReLUBackward && a.In[1].Mem[pr[q]+rt+i] <= 0 {
 						v = 0
 					}
 					out[po[q]+at+i] = v

@@ -26,7 +26,7 @@ type actBuf struct {
 	n, c, h, w   int
 	top, left    int
 	bottom, rght int
-	lanes        bool  // n groups of 16 images, each channel a block: c is 16 times theirs
+	lanes        bool  // n blocks of 16 images, each channel a block: c is 16 times theirs
 	guard        []int // indexes that must still be canaries
 }
 
@@ -94,14 +94,14 @@ func alignedFloats(n int) []float32 {
 	return b[o : o+n : o+n]
 }
 
-// newLaneAct is newAct for images that lie in lanes.
-func newLaneAct(images, c, h, w, top, left, bottom, right, gap int) *actBuf {
-	b := newAct(groupsOf(images), c*Block, h, w, top, left, bottom, right, gap, false)
+// newN16Act is newAct for images that lie in N16.
+func newN16Act(images, c, h, w, top, left, bottom, right, gap int) *actBuf {
+	b := newAct(imageBlocks(images), c*Block, h, w, top, left, bottom, right, gap, false)
 	b.lanes = true
 	return b
 }
 
-// at is an element, by image and channel also where these lie in lanes.
+// at is an element, by image and channel also where these lie in N16.
 func (b *actBuf) at(n, c, y, x int, planar bool) *float32 {
 	if b.lanes {
 		n, c = n/Block, c*Block+n%Block
@@ -168,10 +168,10 @@ func newConvCase(r *rand.Rand, images int, c Conv, gap int) *convCase {
 	return layConvCase(r, images, c, gap, newAct)
 }
 
-// newLaneCase is newConvCase for images that lie in lanes.
-func newLaneCase(r *rand.Rand, images int, c Conv, gap int) *convCase {
+// newN16Case is newConvCase for images that lie in N16.
+func newN16Case(r *rand.Rand, images int, c Conv, gap int) *convCase {
 	return layConvCase(r, images, c, gap, func(n, c, h, w, top, left, bottom, right, gap int, _ bool) *actBuf {
-		return newLaneAct(n, c, h, w, top, left, bottom, right, gap)
+		return newN16Act(n, c, h, w, top, left, bottom, right, gap)
 	})
 }
 
@@ -183,7 +183,7 @@ func layConvCase(r *rand.Rand, images int, c Conv, gap int, newAct func(n, c, h,
 	k.in = newAct(images, c.IC, h, w, c.PH, c.PW, max(0, ih-c.PH-h), max(0, iw-c.PW-w), gap, c.Planar)
 	k.in.fill(r, c.Planar)
 	c.In = k.in.v
-	for i, p := range c.Parts {
+	for i, p := range c.Outputs {
 		if p.C == 0 {
 			continue
 		}
@@ -192,7 +192,7 @@ func layConvCase(r *rand.Rand, images int, c Conv, gap int, newAct func(n, c, h,
 			border = 0
 		}
 		k.out[i] = newAct(images, p.C, c.H, c.W, border, border, border, border, gap, false)
-		c.Parts[i].View = k.out[i].v
+		c.Outputs[i].View = k.out[i].v
 	}
 	if c.second() {
 		k.res = newAct(images, c.OC(), c.H, c.W, 0, 0, 0, 0, gap, false)
@@ -250,8 +250,8 @@ func (k *convCase) reference() []float64 {
 	for n := range k.images {
 		for o := range c.OC() {
 			part, first := 0, 0
-			for o-first >= c.Parts[part].C {
-				first += c.Parts[part].C
+			for o-first >= c.Outputs[part].C {
+				first += c.Outputs[part].C
 				part++
 			}
 			for y := range c.H {
@@ -274,7 +274,7 @@ func (k *convCase) reference() []float64 {
 					if c.masked() && *k.res.at(n, o, y, x, false) <= 0 {
 						s = 0
 					}
-					ref = append(ref, activated(c.Parts[part].Act, s))
+					ref = append(ref, activated(c.Outputs[part].Act, s))
 				}
 			}
 		}
@@ -287,7 +287,7 @@ func (k *convCase) got() []float32 {
 	var g []float32
 	for n := range k.images {
 		for i, o := range k.out {
-			for c := range k.c.Parts[i].C {
+			for c := range k.c.Outputs[i].C {
 				for y := range k.c.H {
 					for x := range k.c.W {
 						g = append(g, *o.at(n, c, y, x, false))
@@ -376,12 +376,12 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 				case Winograd:
 					s.Tiles = 0
 					kern = s.Split(k.images)
-				case WinogradLine:
+				case Winograd1D:
 					s.Tiles = 0
 					kern = s.Split(k.images)
 				case Depthwise:
 					kern = s.Split(k.images)
-				case LaneConv:
+				case N16Conv:
 					kern = s.Split(k.images)
 				}
 			}
@@ -423,9 +423,9 @@ func direct(c Conv) Kernel { return c }
 func TestConvSizes(t *testing.T) {
 	for n := 1; n <= 67; n++ {
 		r := newRand(uint64(n), 1)
-		c := Conv{IC: n, H: 1 + n%5, W: n, KH: 1, KW: 1, Parts: [4]Part{{C: 68 - n, Act: ActReLU}}}
+		c := Conv{IC: n, H: 1 + n%5, W: n, KH: 1, KW: 1, Outputs: [4]Output{{C: 68 - n, Act: ActReLU}}}
 		newConvCase(r, 1+n%2, c, n%2).check(t, direct, 2e-6)
-		c = Conv{IC: 3, H: n, W: 3 + n%4, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: n}}}
+		c = Conv{IC: 3, H: n, W: 3 + n%4, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: n}}}
 		newConvCase(r, 1, c, 1-n%2).check(t, direct, 2e-6)
 	}
 }
@@ -439,19 +439,19 @@ func TestConvRandom(t *testing.T) {
 			KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
 		}
 		c.PH, c.PW = r.IntN(c.KH+2), r.IntN(c.KW+2) // larger than the kernel, too
-		c.Parts[0] = Part{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}
 		switch r.IntN(6) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()
 		case 1:
-			c.Parts[1] = Part{C: 1 + r.IntN(40)}
-			c.Parts[2] = Part{C: 1 + r.IntN(40), Act: ActReLU}
+			c.Outputs[1] = Output{C: 1 + r.IntN(40)}
+			c.Outputs[2] = Output{C: 1 + r.IntN(40), Act: ActReLU}
 		case 2:
 			c.Planar, c.IC = true, 1+r.IntN(4)
 		case 3:
 			c.Groups = 1 + r.IntN(6)
 			c.IC = c.Groups * (1 + r.IntN(20))
-			c.Parts[0].C = c.Groups * (1 + r.IntN(20))
+			c.Outputs[0].C = c.Groups * (1 + r.IntN(20))
 		}
 		newConvCase(r, 1+r.IntN(2), c, r.IntN(2)).check(t, direct, 4e-6)
 	}
@@ -461,7 +461,7 @@ func TestConvRandom(t *testing.T) {
 // portable tier on every architecture and GOAMD64 level, those of both SIMD tiers
 // on every machine.
 func TestConvBits(t *testing.T) {
-	c := Conv{IC: 33, H: 13, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.17, Parts: [4]Part{{C: 40, Act: ActReLU}}}
+	c := Conv{IC: 33, H: 13, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.17, Outputs: [4]Output{{C: 40, Act: ActReLU}}}
 	k := newConvCase(fixedRand(11, 12), 1, c, 0)
 	for isa := range tiers(nil) {
 		h := fnv.New32a()
@@ -486,7 +486,7 @@ func TestConvBits(t *testing.T) {
 // panic, on every tier, and not read or write past them.
 func TestConvChecksBounds(t *testing.T) {
 	for _, planar := range []bool{false, true} {
-		c := Conv{IC: 16, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Planar: planar, Parts: [4]Part{{C: 48}}}
+		c := Conv{IC: 16, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Planar: planar, Outputs: [4]Output{{C: 48}}}
 		k := newConvCase(newRand(1, 1), 1, c, 0)
 		k.pack(k.c)
 		for isa := range tiers(nil) {

@@ -5,7 +5,7 @@ import "unsafe"
 // Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
 // (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications a tile,
 // where Conv takes 144 or 100. Stride, dilation and Groups must be 1, the input not
-// planar, and Part.Step 0. Operands, parts, epilogue and the input's border are those of
+// planar, and Output.Step 0. Operands, parts, epilogue and the input's border are those of
 // Conv; tiles that reach past the border read zeros.
 //
 // A task transforms Tiles tiles of all input channels, then for each of its pairs
@@ -18,13 +18,13 @@ import "unsafe"
 //
 // With Pool it is a MaxPool of windows of 2 x 2 behind the convolution as well
 // (conv_winograd_pool.go): Out[0] and the one part's view are those of the pool's output, of
-// H/2 x W/2 pixels, and Out[1] has its picks (view Picks), if it has memory: with
-// ActReLU those of PickReLU.
+// H/2 x W/2 pixels, and Out[1] has its indices (view Indices), if it has memory: with
+// ActReLU those of IndexReLU.
 type Winograd struct {
-	Conv       // Rows is not used
-	Tiles int  // output tiles a task, counted through all images
-	Pool  bool // not with Residual, ActReLUGrad, or an activation of its own call
-	Picks View
+	Conv         // Rows is not used
+	Tiles   int  // output tiles a task, counted through all images
+	Pool    bool // not with Residual, ActReLUBackward, or an activation of its own call
+	Indices View
 }
 
 // WinogradFits reports whether Winograd computes such a convolution.
@@ -55,19 +55,19 @@ func (c Winograd) tiles() int {
 // Tasks is chunks of tiles x chunks of pairs of output blocks.
 func (c Winograd) Tasks(images int) int {
 	h, w := c.grid()
-	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.ngroups(), c.pairs())
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.npairs(), c.pairs())
 }
 
 // Sums is what adds up the sums in Out[1]: one of the tiles of a task.
 func (c Winograd) Sums() ChannelSums {
 	h, w := c.grid()
-	return ChannelSums{C: c.Parts[0].C, Parts: 1, Tiles: h * w, Task: c.tiles()}
+	return ChannelSums{C: c.Outputs[0].C, Partials: 1, Tiles: h * w, Task: c.tiles()}
 }
 
 // PackedLen is the length of the transformed weights, in float32s.
 func (c Winograd) PackedLen() int {
 	n := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		n += g.blocks
 	}
 	return n * Block * c.depths() * winoArea
@@ -115,7 +115,7 @@ func (c Winograd) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts
 // tiles at the image's edge. Strides between positions are odd numbers of cache lines,
 // so that the 36 of them fall into different sets.
 type winoLayout struct {
-	area             int // positions: 36, or 10 of WinogradLine
+	area             int // positions: 36, or 10 of Winograd1D
 	block            int // from a block's tiles to the next block's, in V and M
 	vpos, mpos       int // from a position to the next
 	prod, tmp        int // where M and tmp begin; V is at 0
@@ -146,7 +146,7 @@ func (c Winograd) layout() (l winoLayout) {
 // inPlace reports whether M takes V's place: with one block of output channels no
 // other product reads V after it, and half as much memory goes through the first
 // cache.
-func (c Winograd) inPlace() bool { return c.ngroups() == 1 && Blocks(c.OC()) == 1 }
+func (c Winograd) inPlace() bool { return c.npairs() == 1 && Blocks(c.OC()) == 1 }
 
 // Scratch is V, M and the patches of a chunk.
 func (c Winograd) Scratch() int { return c.layout().size }
@@ -162,16 +162,16 @@ func (c Winograd) Table(ISA) []int {
 
 // Run computes one task.
 func (c Winograd) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.ngroups(), c.pairs())
+	gchunks := ceilDiv(c.npairs(), c.pairs())
 	g0 := task % gchunks * c.pairs()
-	g1 := min(g0+c.pairs(), c.ngroups())
+	g1 := min(g0+c.pairs(), c.npairs())
 	gh, gw := c.grid()
 	r := &w.wino
 	*r = winoRun{c: c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
 	r.transformIn()
 	i := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
 			if c.Pool {
@@ -255,7 +255,7 @@ func (r *winoRun) inTiles(src []float32, at, row, dst, n int) {
 
 // multiply computes M for a pair of output blocks: 36 or 10 products, each a 1x1
 // convolution whose pixels are the tiles.
-func (r *winoRun) multiply(g group) {
+func (r *winoRun) multiply(g blockPair) {
 	k := r.c.depths()
 	width := g.blocks * Block
 	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
@@ -344,7 +344,7 @@ func (r *winoRun) products(weights []float32, width, blocks int) {
 }
 
 // bias is that of a block of a pair.
-func (r *winoRun) bias(g group, b int) []float32 {
+func (r *winoRun) bias(g blockPair, b int) []float32 {
 	if r.a.W[1] == nil {
 		return zeroBias[:Block]
 	}
@@ -352,13 +352,13 @@ func (r *winoRun) bias(g group, b int) []float32 {
 }
 
 // transformOut writes a pair of output blocks.
-func (r *winoRun) transformOut(g group) {
-	m, part, out := r.c.m(), &r.c.Parts[g.part], r.a.Out[g.part]
+func (r *winoRun) transformOut(g blockPair) {
+	m, part, out := r.c.m(), &r.c.Outputs[g.part], r.a.Out[g.part]
 	inside := r.c.W / m
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		var sums []float32
-		if part.Act == ActReLUGrad && r.a.Out[1].Mem != nil {
+		if part.Act == ActReLUBackward && r.a.Out[1].Mem != nil {
 			sums = r.a.Out[1].vector(r.first/r.c.tiles()*Blocks(part.C) + g.block + b)
 			clear(sums)
 		}
@@ -406,7 +406,7 @@ func (r *winoRun) transformOut(g group) {
 	}
 }
 
-func (r *winoRun) outTiles(part *Part, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
+func (r *winoRun) outTiles(part *Output, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
 	flags := r.c.flags(part)
 	if r.c.Pool {
 		flags |= tileNear

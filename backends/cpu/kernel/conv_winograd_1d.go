@@ -1,40 +1,40 @@
 package kernel
 
-// WinogradLine is a 1x7 or 7x1 convolution by the one-dimensional F(4, 7): 10
+// Winograd1D is a 1x7 or 7x1 convolution by the one-dimensional F(4, 7): 10
 // multiplications for 28 (points 0, 1, -1, 2, -2, 1/2, -1/2, 3/4, -3/4 and
 // infinity, which of the choices tried had the smallest error). Inception v3, v4
 // and Inception-ResNet v2 have a quarter of their work there. What is said of
 // Winograd holds for it too; a tile is four outputs of a row (1x7) or of a column
 // (7x1), and the weights become 10/7 as many.
-type WinogradLine struct {
+type Winograd1D struct {
 	Conv      // Rows is not used
 	Tiles int // output tiles a task, counted through all images
 }
 
-// WinogradLineFits reports whether WinogradLine computes such a convolution.
-func WinogradLineFits(c Conv) bool {
-	return (c.KH == 1 && c.KW == lineTaps || c.KH == lineTaps && c.KW == 1) && one(c.SH) == 1 && one(c.SW) == 1 &&
+// Winograd1DFits reports whether Winograd1D computes such a convolution.
+func Winograd1DFits(c Conv) bool {
+	return (c.KH == 1 && c.KW == wino1dTaps || c.KH == wino1dTaps && c.KW == 1) && one(c.SH) == 1 && one(c.SW) == 1 &&
 		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar && !c.masked() // its epilogue knows no mask
 }
 
 const (
-	lineTaps = 7
-	lineTile = 4                       // outputs
-	lineIn   = lineTile + lineTaps - 1 // inputs, products
+	wino1dTaps = 7
+	wino1dTile = 4                           // outputs
+	wino1dIn   = wino1dTile + wino1dTaps - 1 // inputs, products
 )
 
-// linePoints are the points of the pairs; 0 and infinity come to them.
-var linePoints = [4]float64{1, 2, 0.5, 0.75}
+// wino1dPoints are the points of the pairs; 0 and infinity come to them.
+var wino1dPoints = [4]float64{1, 2, 0.5, 0.75}
 
 // Grid is the number of rows and columns of tiles in an image.
-func (c WinogradLine) Grid() (h, w int) {
-	if c.KW == lineTaps {
-		return c.H, ceilDiv(c.W, lineTile)
+func (c Winograd1D) Grid() (h, w int) {
+	if c.KW == wino1dTaps {
+		return c.H, ceilDiv(c.W, wino1dTile)
 	}
-	return ceilDiv(c.H, lineTile), c.W
+	return ceilDiv(c.H, wino1dTile), c.W
 }
 
-func (c WinogradLine) tiles() int {
+func (c Winograd1D) tiles() int {
 	if c.Tiles > 0 {
 		return c.Tiles
 	}
@@ -43,24 +43,24 @@ func (c WinogradLine) tiles() int {
 }
 
 // Tasks is chunks of tiles x chunks of pairs of output blocks.
-func (c WinogradLine) Tasks(images int) int {
+func (c Winograd1D) Tasks(images int) int {
 	h, w := c.Grid()
-	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.ngroups(), c.pairs())
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.npairs(), c.pairs())
 }
 
 // PackedLen is the length of the transformed weights, in float32s.
-func (c WinogradLine) PackedLen() int {
+func (c Winograd1D) PackedLen() int {
 	n := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		n += g.blocks
 	}
-	return n * Block * Blocks(c.IC) * c.depth() * lineIn
+	return n * Block * Blocks(c.IC) * c.depth() * wino1dIn
 }
 
-// lineMatrix is the weight transform, lineIn rows of lineTaps.
-var lineMatrix = func() (m []float64) {
+// wino1dMatrix is the weight transform, wino1dIn rows of wino1dTaps.
+var wino1dMatrix = func() (m []float64) {
 	points := []float64{0}
-	for _, p := range linePoints {
+	for _, p := range wino1dPoints {
 		points = append(points, p, -p)
 	}
 	for i, p := range points {
@@ -70,7 +70,7 @@ var lineMatrix = func() (m []float64) {
 				v /= p - q
 			}
 		}
-		for range lineTaps {
+		for range wino1dTaps {
 			m = append(m, v)
 			v *= p
 		}
@@ -80,25 +80,25 @@ var lineMatrix = func() (m []float64) {
 
 // Pack transforms weights in OIHW order, in float64, and rounds once. The order is
 // [pair][position][input channel][16 or 32 output channels].
-func (c WinogradLine) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
+func (c Winograd1D) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
 
-func (c WinogradLine) layout() (l winoLayout) {
-	l.area = lineIn
+func (c Winograd1D) layout() (l winoLayout) {
+	l.area = wino1dIn
 	l.block = c.tiles() * Block
 	l.vpos = Blocks(c.IC)*l.block | Block
 	l.mpos = 2*l.block | Block
-	l.prod = lineIn * l.vpos
-	l.patch = l.prod + lineIn*l.mpos
-	l.res = l.patch + lineIn*l.block
-	l.size = l.res + lineTile*l.block
+	l.prod = wino1dIn * l.vpos
+	l.patch = l.prod + wino1dIn*l.mpos
+	l.res = l.patch + wino1dIn*l.block
+	l.size = l.res + wino1dTile*l.block
 	return l
 }
 
 // Scratch is V, M and the patches of a chunk.
-func (c WinogradLine) Scratch() int { return c.layout().size }
+func (c Winograd1D) Scratch() int { return c.layout().size }
 
 // Table returns the offsets of the input blocks in V, in bytes.
-func (c WinogradLine) Table(ISA) []int {
+func (c Winograd1D) Table(ISA) []int {
 	t := make([]int, Blocks(c.IC))
 	for b := range t {
 		t[b] = 4 * b * c.layout().block
@@ -107,98 +107,98 @@ func (c WinogradLine) Table(ISA) []int {
 }
 
 // Run computes one task.
-func (c WinogradLine) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.ngroups(), c.pairs())
+func (c Winograd1D) Run(w *Worker, task int, a *Args) {
+	gchunks := ceilDiv(c.npairs(), c.pairs())
 	g0 := task % gchunks * c.pairs()
-	g1 := min(g0+c.pairs(), c.ngroups())
+	g1 := min(g0+c.pairs(), c.npairs())
 	gh, gw := c.Grid()
 	r := &w.wino
 	*r = winoRun{c: Winograd{Conv: c.Conv}, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
-	r.linesIn()
+	r.wino1dTransformIn()
 	i := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
-			r.linesOut(g)
+			r.wino1dTransformOut(g)
 		}
 		i++
 	}
 }
 
-// lineRun returns where tile i lies, how many tiles from it on one call transforms (run),
+// wino1dRun returns where tile i lies, how many tiles from it on one call transforms (run),
 // and how many of a tile's n elements (10 inputs or 4 outputs) exist (valid): fewer at the
 // end of the image.
-func (r *winoRun) lineRun(i, n int) (image, y, x, run, valid int) {
+func (r *winoRun) wino1dRun(i, n int) (image, y, x, run, valid int) {
 	image, a, b := r.at(i)
-	if r.c.KW == lineTaps {
-		size := r.c.W + n - lineTile
-		valid, run = min(n, size-b*lineTile), 1
+	if r.c.KW == wino1dTaps {
+		size := r.c.W + n - wino1dTile
+		valid, run = min(n, size-b*wino1dTile), 1
 		if valid == n {
-			run = min((size-n)/lineTile+1-b, r.n-i)
+			run = min((size-n)/wino1dTile+1-b, r.n-i)
 		}
-		return image, a, b * lineTile, run, valid
+		return image, a, b * wino1dTile, run, valid
 	}
-	return image, a * lineTile, b, min(r.gw-b, r.n-i), min(n, r.c.H+n-lineTile-a*lineTile)
+	return image, a * wino1dTile, b, min(r.gw-b, r.n-i), min(n, r.c.H+n-wino1dTile-a*wino1dTile)
 }
 
-// linesIn fills V.
-func (r *winoRun) linesIn() {
+// wino1dTransformIn fills V.
+func (r *winoRun) wino1dTransformIn() {
 	in, view := r.a.In[0], r.c.In
 	for i := 0; i < r.n; {
-		image, y, x, run, valid := r.lineRun(i, lineIn)
+		image, y, x, run, valid := r.wino1dRun(i, wino1dIn)
 		src := in.Off + image*view.N + (y-r.c.PH)*view.H + (x-r.c.PW)*Block
 		step, next := view.H, Block
-		if r.c.KW == lineTaps {
-			step, next = Block, lineTile*Block
+		if r.c.KW == wino1dTaps {
+			step, next = Block, wino1dTile*Block
 		}
 		for b := range Blocks(r.c.IC) {
 			dst := b*r.block + i*Block
-			if valid == lineIn {
-				r.lineTilesIn(in.Mem, src+b*view.C, step, dst, run, next)
+			if valid == wino1dIn {
+				r.wino1dTilesIn(in.Mem, src+b*view.C, step, dst, run, next)
 				continue
 			}
 			row := run * Block // run is 1 along rows
-			patch := r.scratch[r.patch : r.patch+lineIn*row]
+			patch := r.scratch[r.patch : r.patch+wino1dIn*row]
 			for e := range valid {
 				at := src + b*view.C + e*step
 				copy(patch[e*row:], in.Mem[at:at+row])
 			}
 			clear(patch[valid*row:])
-			r.lineTilesIn(r.scratch, r.patch, row, dst, run, Block)
+			r.wino1dTilesIn(r.scratch, r.patch, row, dst, run, Block)
 		}
 		i += run
 	}
 }
 
-func (r *winoRun) lineTilesIn(src []float32, at, step, dst, n, next int) {
+func (r *winoRun) wino1dTilesIn(src []float32, at, step, dst, n, next int) {
 	if r.w.ISA == Portable {
-		lineInGo(src[at:], step, r.scratch[dst:], r.vpos, n, next)
+		wino1dInGo(src[at:], step, r.scratch[dst:], r.vpos, n, next)
 		return
 	}
-	lineInTiles(r.w.ISA, &src[at], 4*step, &r.scratch[dst], 4*r.vpos, n, 4*next)
+	wino1dInTiles(r.w.ISA, &src[at], 4*step, &r.scratch[dst], 4*r.vpos, n, 4*next)
 }
 
-// linesOut writes a pair of output blocks.
-func (r *winoRun) linesOut(g group) {
-	part, out, res := &r.c.Parts[g.part], r.a.Out[g.part], r.a.In[1]
+// wino1dTransformOut writes a pair of output blocks.
+func (r *winoRun) wino1dTransformOut(g blockPair) {
+	part, out, res := &r.c.Outputs[g.part], r.a.Out[g.part], r.a.In[1]
 	flags := r.c.flags(part)
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		for i := 0; i < r.n; {
-			image, y, x, run, valid := r.lineRun(i, lineTile)
+			image, y, x, run, valid := r.wino1dRun(i, wino1dTile)
 			src := r.prod + b*r.block + i*Block
-			to := lineOutArgs{dst: out.Mem, at: out.Off + image*part.View.N + (g.block+b)*part.View.C + y*part.View.H + x*Block, step: part.View.H, next: Block,
+			to := wino1dOutArgs{dst: out.Mem, at: out.Off + image*part.View.N + (g.block+b)*part.View.C + y*part.View.H + x*Block, step: part.View.H, next: Block,
 				res: res.Mem, rat: res.Off + image*r.c.Res.N + (g.block+b)*r.c.Res.C + y*r.c.Res.H + x*Block, rstep: r.c.Res.H, rnext: Block}
-			if r.c.KW == lineTaps {
-				to.step, to.next, to.rstep, to.rnext = Block, lineTile*Block, Block, lineTile*Block
+			if r.c.KW == wino1dTaps {
+				to.step, to.next, to.rstep, to.rnext = Block, wino1dTile*Block, Block, wino1dTile*Block
 			}
 			if !r.c.Residual {
 				to.res, to.rat = bias, 0 // not read
 			}
 			final := to
 			row := run * Block
-			if valid < lineTile {
+			if valid < wino1dTile {
 				to.dst, to.at, to.step, to.next = r.scratch, r.patch, row, Block
 				if r.c.Residual {
 					for e := range valid {
@@ -209,21 +209,21 @@ func (r *winoRun) linesOut(g group) {
 				}
 			}
 			if r.w.ISA == Portable {
-				lineOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Scale, flags, run)
+				wino1dOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Scale, flags, run)
 			} else {
-				lineOutTiles(r.w.ISA, &r.scratch[src], 4*r.mpos, &to, &bias[0], r.c.Scale, flags, run)
+				wino1dOutTiles(r.w.ISA, &r.scratch[src], 4*r.mpos, &to, &bias[0], r.c.Scale, flags, run)
 			}
 			for e := range valid {
-				if valid < lineTile {
+				if valid < wino1dTile {
 					copy(out.Mem[final.at+e*final.step:][:row], r.scratch[r.patch+e*row:])
 				}
-				if part.vectorAct() && r.c.KW != lineTaps {
+				if part.vectorAct() && r.c.KW != wino1dTaps {
 					part.activate(r.w.ISA, out.Mem[final.at+e*final.step:][:row], g.block+b)
 				}
 			}
-			if part.vectorAct() && r.c.KW == lineTaps {
+			if part.vectorAct() && r.c.KW == wino1dTaps {
 				n := valid * Block
-				if valid == lineTile {
+				if valid == wino1dTile {
 					n *= run
 				}
 				part.activate(r.w.ISA, out.Mem[final.at:][:n], g.block+b)
@@ -233,20 +233,20 @@ func (r *winoRun) linesOut(g group) {
 	}
 }
 
-// lineOutArgs says where results go and where their residual is, in float32s.
-type lineOutArgs struct {
+// wino1dOutArgs says where results go and where their residual is, in float32s.
+type wino1dOutArgs struct {
 	dst               []float32
 	at, step, next    int
 	res               []float32
 	rat, rstep, rnext int
 }
 
-// lineR and lineQ are the coefficients of the polynomials of the input transform
+// wino1dR and wino1dQ are the coefficients of the polynomials of the input transform
 // (_asm/wino1d.go): of R, and of Q for every pair.
-var lineR, lineQ = func() (r [4]float32, q [4][3]float32) {
+var wino1dR, wino1dQ = func() (r [4]float32, q [4][3]float32) {
 	polynomial := func(skip int) []float64 {
 		c := []float64{1}
-		for i, p := range linePoints {
+		for i, p := range wino1dPoints {
 			if i == skip {
 				continue
 			}
@@ -270,10 +270,10 @@ var lineR, lineQ = func() (r [4]float32, q [4][3]float32) {
 	return r, q
 }()
 
-func lineInGo(src []float32, step int, dst []float32, pos, n, next int) {
+func wino1dInGo(src []float32, step int, dst []float32, pos, n, next int) {
 	for t := range n {
 		for l := range Block {
-			var x [lineIn]float32
+			var x [wino1dIn]float32
 			for i := range x {
 				x[i] = src[t*next+i*step+l]
 			}
@@ -285,9 +285,9 @@ func lineInGo(src []float32, step int, dst []float32, pos, n, next int) {
 				}
 				return s
 			}
-			d[0], d[9*pos] = sum(lineR[:], 0), sum(lineR[:], 1)
-			for i, p := range linePoints {
-				e, o := sum(lineQ[i][:], 2), sum(lineQ[i][:], 1)
+			d[0], d[9*pos] = sum(wino1dR[:], 0), sum(wino1dR[:], 1)
+			for i, p := range wino1dPoints {
+				e, o := sum(wino1dQ[i][:], 2), sum(wino1dQ[i][:], 1)
 				d[(1+2*i)*pos] = e + float32(float32(p)*o)
 				d[(2+2*i)*pos] = e - float32(float32(p)*o)
 			}
@@ -295,13 +295,13 @@ func lineInGo(src []float32, step int, dst []float32, pos, n, next int) {
 	}
 }
 
-func lineOutGo(src []float32, pos int, to *lineOutArgs, bias []float32, scale float32, flags, n int) {
+func wino1dOutGo(src []float32, pos int, to *wino1dOutArgs, bias []float32, scale float32, flags, n int) {
 	for t := range n {
 		for l := range Block {
 			m := func(i int) float32 { return src[i*pos+t*Block+l] }
-			var y [lineTile]float32
+			var y [wino1dTile]float32
 			y[0] = m(0)
-			for i, p := range linePoints {
+			for i, p := range wino1dPoints {
 				s, d := m(1+2*i)+m(2+2*i), m(1+2*i)-m(2+2*i)
 				y[0] += s
 				if i == 0 {

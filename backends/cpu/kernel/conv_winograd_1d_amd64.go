@@ -4,22 +4,22 @@
 
 package kernel
 
-// lineIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.
+// wino1dIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func lineIn512(src *float32, step int, dst *float32, pos int, n int, next int)
+func wino1dIn512(src *float32, step int, dst *float32, pos int, n int, next int)
 
-// lineOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.
+// wino1dOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.
 //
 //go:noescape
-func lineOut512(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
+func wino1dOut512(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
 
-// lineIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.
+// wino1dIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.
 //
 //go:noescape
-func lineIn256(src *float32, step int, dst *float32, pos int, n int, next int)
+func wino1dIn256(src *float32, step int, dst *float32, pos int, n int, next int)
 
-// lineOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.
+// wino1dOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.
 //
 //go:noescape
-func lineOut256(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
+func wino1dOut256(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)

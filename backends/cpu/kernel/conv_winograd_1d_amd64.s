@@ -406,9 +406,9 @@ DATA lineTable<>+1592(SB)/4, $0x3ed80000
 DATA lineTable<>+1596(SB)/4, $0x3ed80000
 GLOBL lineTable<>(SB), RODATA|NOPTR, $1600
 
-// func lineIn512(src *float32, step int, dst *float32, pos int, n int, next int)
+// func wino1dIn512(src *float32, step int, dst *float32, pos int, n int, next int)
 // Requires: AVX, AVX512F
-TEXT ·lineIn512(SB), NOSPLIT, $0-48
+TEXT ·wino1dIn512(SB), NOSPLIT, $0-48
 	MOVQ src+0(FP), AX
 	MOVQ step+8(FP), BX
 	MOVQ dst+16(FP), CX
@@ -518,9 +518,9 @@ tile:
 	VZEROUPPER
 	RET
 
-// func lineOut512(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
+// func wino1dOut512(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·lineOut512(SB), NOSPLIT, $0-96
+TEXT ·wino1dOut512(SB), NOSPLIT, $0-96
 	MOVQ src+0(FP), AX
 	MOVQ pos+8(FP), DX
 	MOVQ dst+16(FP), CX
@@ -625,9 +625,9 @@ storeh0:
 	VZEROUPPER
 	RET
 
-// func lineIn256(src *float32, step int, dst *float32, pos int, n int, next int)
+// func wino1dIn256(src *float32, step int, dst *float32, pos int, n int, next int)
 // Requires: AVX, FMA3
-TEXT ·lineIn256(SB), NOSPLIT, $0-48
+TEXT ·wino1dIn256(SB), NOSPLIT, $0-48
 	MOVQ src+0(FP), AX
 	MOVQ step+8(FP), BX
 	MOVQ dst+16(FP), CX
@@ -831,9 +831,9 @@ tile:
 	VZEROUPPER
 	RET
 
-// func lineOut256(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
+// func wino1dOut256(src *float32, pos int, dst *float32, step int, next int, bias *float32, res *float32, resStep int, resNext int, scale float32, flags int, n int)
 // Requires: AVX, FMA3
-TEXT ·lineOut256(SB), NOSPLIT, $0-96
+TEXT ·wino1dOut256(SB), NOSPLIT, $0-96
 	MOVQ src+0(FP), AX
 	MOVQ pos+8(FP), DX
 	MOVQ dst+16(FP), CX

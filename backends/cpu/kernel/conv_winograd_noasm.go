@@ -9,8 +9,8 @@ func winoOutTiles(ISA, int, *float32, int, *float32, int, *float32, *float32, in
 
 func winoWeightTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}
 
-func lineInTiles(ISA, *float32, int, *float32, int, int, int) {}
+func wino1dInTiles(ISA, *float32, int, *float32, int, int, int) {}
 
-func lineOutTiles(ISA, *float32, int, *lineOutArgs, *float32, float32, int, int) {}
+func wino1dOutTiles(ISA, *float32, int, *wino1dOutArgs, *float32, float32, int, int) {}
 
 func winoProductFuncs(ISA, int) *[15]func(*byte) { return nil }

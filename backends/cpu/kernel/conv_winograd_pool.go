@@ -8,8 +8,8 @@ const poolTiles = 8
 // window crosses a tile's edge. An odd last row or column, which no window covers, is
 // computed and dropped. The convolution's output is only written to the worker's scratch,
 // some tiles at a time.
-func (r *winoRun) poolOut(g group) {
-	m, part, v := r.c.m(), &r.c.Parts[g.part], vecFor(r.w.ISA)
+func (r *winoRun) poolOut(g blockPair) {
+	m, part, v := r.c.m(), &r.c.Outputs[g.part], vecFor(r.w.ISA)
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		for i := 0; i < r.n; {
@@ -25,7 +25,7 @@ func (r *winoRun) poolOut(g group) {
 			y0, x0 := ty*m/2, tx*m/2
 			for y := range h {
 				at := part.View.at(&r.a.Out[0], image, g.block+b, y0+y, x0)
-				v.pool2(r.a.Out[0].Mem[at:at+w*Block:at+w*Block], r.c.Picks.picks(&r.a.Out[1], image, g.block+b, y0+y, x0, w),
+				v.pool2(r.a.Out[0].Mem[at:at+w*Block:at+w*Block], r.c.Indices.indices(&r.a.Out[1], image, g.block+b, y0+y, x0, w),
 					r.scratch[r.rows+2*y*row:], row, part.Act == ActReLU)
 			}
 		}

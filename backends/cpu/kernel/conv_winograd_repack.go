@@ -7,7 +7,7 @@ package kernel
 type WinogradRepack struct{ Winograd }
 
 // Tasks is pairs of output blocks x input blocks.
-func (c WinogradRepack) Tasks(int) int { return c.ngroups() * Blocks(c.IC) }
+func (c WinogradRepack) Tasks(int) int { return c.npairs() * Blocks(c.IC) }
 
 // Scratch is room for a transform between its two dimensions.
 func (c WinogradRepack) Scratch() int { return winoIn * 5 * Block }
@@ -18,7 +18,7 @@ func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
 	b, r := task%icb, c.KH
 	depth := c.depth()
 	i := 0
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		if i++; i-1 != task/icb {
 			continue
 		}

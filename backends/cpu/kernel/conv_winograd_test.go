@@ -24,12 +24,12 @@ func TestWinogradRandom(t *testing.T) {
 	for range count {
 		k := 3 + 2*r.IntN(2)
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: r.IntN(k + 2), PW: r.IntN(k + 2)}
-		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
 		switch r.IntN(4) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()
 		case 1:
-			c.Parts[1] = Part{C: 1 + r.IntN(40)}
+			c.Outputs[1] = Output{C: 1 + r.IntN(40)}
 		}
 		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, wino, 3e-5)
 	}
@@ -41,9 +41,9 @@ func TestWinogradNarrow(t *testing.T) {
 	r := newRand(4, 4)
 	for n := 1; n <= 67; n++ {
 		c := Conv{IC: 1 + r.IntN(Block), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 3, KW: 3, PH: 1, PW: 1}
-		c.Parts[0] = Part{C: 1 + r.IntN(Block), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(Block), Act: Act(r.IntN(4))}
 		if c.IC <= Block/2 {
-			c.Parts[0].C = 1 + r.IntN(2*Block)
+			c.Outputs[0].C = 1 + r.IntN(2*Block)
 		}
 		if n%2 == 0 {
 			c.KH, c.KW, c.PH, c.PW = 5, 5, 2, 2
@@ -56,11 +56,11 @@ func TestWinogradNarrow(t *testing.T) {
 // the shapes of networks, against float64.
 func TestWinogradError(t *testing.T) {
 	for _, s := range [][4]int{{64, 32, 28, 3}, {192, 32, 14, 3}, {96, 64, 35, 3}, {192, 16, 14, 5}, {192, 32, 17, 7}} {
-		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], PH: s[3] / 2, PW: s[3] / 2, Parts: [4]Part{{C: s[1]}}}
+		c := Conv{IC: s[0], H: s[2], W: s[2], KH: s[3], KW: s[3], PH: s[3] / 2, PW: s[3] / 2, Outputs: [4]Output{{C: s[1]}}}
 		wino := func(c Conv) Kernel { return Winograd{Conv: c, Tiles: 28} }
-		if c.KH == lineTaps {
+		if c.KH == wino1dTaps {
 			c.KH, c.PH = 1, 0
-			wino = func(c Conv) Kernel { return WinogradLine{Conv: c, Tiles: 28} }
+			wino = func(c Conv) Kernel { return Winograd1D{Conv: c, Tiles: 28} }
 		}
 		k := newConvCase(newRand(1, 1), 1, c, 0)
 		ref := k.reference()
@@ -86,7 +86,7 @@ func TestWinogradRepack(t *testing.T) {
 	r := newRand(2, 2)
 	for i := range 20 {
 		k := 3 + 2*(i%2)
-		c := Winograd{Conv: Conv{IC: 1 + r.IntN(67), H: 9, W: 9, KH: k, KW: k, Parts: [4]Part{{C: 1 + r.IntN(67)}, {C: i % 30}}}}
+		c := Winograd{Conv: Conv{IC: 1 + r.IntN(67), H: 9, W: 9, KH: k, KW: k, Outputs: [4]Output{{C: 1 + r.IntN(67)}, {C: i % 30}}}}
 		weight := make([]float32, c.OC()*c.IC*k*k)
 		for i := range weight {
 			weight[i] = r.Float32()*2 - 1
@@ -133,13 +133,13 @@ func TestWinogradLine(t *testing.T) {
 		if i%2 == 0 {
 			c.KH, c.KW, c.PH, c.PW = c.KW, c.KH, c.PW, c.PH
 		}
-		c.Parts[0] = Part{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
 		switch r.IntN(4) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()
 		case 1:
-			c.Parts[1] = Part{C: 1 + r.IntN(40)}
+			c.Outputs[1] = Output{C: 1 + r.IntN(40)}
 		}
-		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, func(c Conv) Kernel { return WinogradLine{Conv: c, Tiles: 7 * c.Rows} }, 3e-5)
+		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, func(c Conv) Kernel { return Winograd1D{Conv: c, Tiles: 7 * c.Rows} }, 3e-5)
 	}
 }

@@ -34,21 +34,21 @@ func winoWeightTiles(isa ISA, r int, src *float32, tap int, dst *float32, pos, n
 	}
 }
 
-func lineInTiles(isa ISA, src *float32, step int, dst *float32, pos, n, next int) {
+func wino1dInTiles(isa ISA, src *float32, step int, dst *float32, pos, n, next int) {
 	if isa == AVX512 {
-		lineIn512(src, step, dst, pos, n, next)
+		wino1dIn512(src, step, dst, pos, n, next)
 		return
 	}
-	lineIn256(src, step, dst, pos, n, next)
+	wino1dIn256(src, step, dst, pos, n, next)
 }
 
-func lineOutTiles(isa ISA, src *float32, pos int, to *lineOutArgs, bias *float32, scale float32, flags, n int) {
+func wino1dOutTiles(isa ISA, src *float32, pos int, to *wino1dOutArgs, bias *float32, scale float32, flags, n int) {
 	dst, res := &to.dst[to.at], &to.res[to.rat]
 	if isa == AVX512 {
-		lineOut512(src, pos, dst, 4*to.step, 4*to.next, bias, res, 4*to.rstep, 4*to.rnext, scale, flags, n)
+		wino1dOut512(src, pos, dst, 4*to.step, 4*to.next, bias, res, 4*to.rstep, 4*to.rnext, scale, flags, n)
 		return
 	}
-	lineOut256(src, pos, dst, 4*to.step, 4*to.next, bias, res, 4*to.rstep, 4*to.rnext, scale, flags, n)
+	wino1dOut256(src, pos, dst, 4*to.step, 4*to.next, bias, res, 4*to.rstep, 4*to.rnext, scale, flags, n)
 }
 
 // The products of Winograd by number of tiles.

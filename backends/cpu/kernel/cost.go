@@ -42,10 +42,10 @@ func (c Conv) rowsCost(rows, blocks, k int) float64 {
 // taskCost is the cost of a task of rows rows by pairs pairs of output blocks.
 func (c Conv) taskCost(rows, pairs int) float64 {
 	cost := float64(taskOverhead)
-	slab := 4 * ceilDiv(c.IC, c.lanes()) * ((rows-1)*one(c.SH) + (c.KH-1)*one(c.DH) + 1) * max(c.In.H, c.W*c.lanes())
+	slab := 4 * ceilDiv(c.IC, c.tapChannels()) * ((rows-1)*one(c.SH) + (c.KH-1)*one(c.DH) + 1) * max(c.In.H, c.W*c.tapChannels())
 	n, weights := 0, 0
 	lastK, lastBlocks, last := 0, 0, 0.0 // mostly all pairs are alike
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		k := (g.hi - g.lo) * c.depth() * c.KH * c.KW
 		if k != lastK || g.blocks != lastBlocks {
 			lastK, lastBlocks, last = k, g.blocks, c.rowsCost(rows, g.blocks, k)
@@ -77,7 +77,7 @@ func (c Conv) Cost(images int) float64 {
 	if last := c.H % c.rows(); last > 0 {
 		sum += c.taskCost(last, c.pairs())
 	}
-	return max(sum*float64(images)*float64(c.ngroups())/float64(c.pairs()), streaming(c)) / costNS
+	return max(sum*float64(images)*float64(c.npairs())/float64(c.pairs()), streaming(c)) / costNS
 }
 
 // splitThreads are the numbers of threads that Split cares for, and how much.
@@ -96,9 +96,9 @@ func (c Conv) Split(images int) Conv {
 			break
 		}
 		c.Rows = ceilDiv(c.H, chunks)
-		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
-			c.Pairs = ceilDiv(c.ngroups(), pchunks)
-			if ceilDiv(c.ngroups(), c.Pairs) != pchunks {
+		for pchunks := 1; pchunks <= c.npairs(); pchunks++ {
+			c.Pairs = ceilDiv(c.npairs(), pchunks)
+			if ceilDiv(c.npairs(), c.Pairs) != pchunks {
 				continue
 			}
 			tasks, cost := c.Tasks(images), c.taskCost(c.rows(), c.pairs())
@@ -112,7 +112,7 @@ func (c Conv) Split(images int) Conv {
 			}
 			// A short last chunk costs less than the formula above says.
 			score *= float64(c.H) / float64(ceilDiv(c.H, c.Rows)*c.Rows)
-			score *= float64(c.ngroups()) / float64(pchunks*c.Pairs)
+			score *= float64(c.npairs()) / float64(pchunks*c.Pairs)
 			if best == 0 || score < best {
 				best, at = score, c
 			}
@@ -137,7 +137,7 @@ type winoShape struct {
 
 var (
 	winoPlane = winoShape{winoArea, winoInCost, winoOutCost, winoV}
-	winoLine  = winoShape{lineIn, 80, 55, winoV}
+	winoLine  = winoShape{wino1dIn, 80, 55, winoV}
 )
 
 // taskCost is the cost of a task of n tiles by pairs pairs of output blocks.
@@ -147,7 +147,7 @@ func (s *winoShape) taskCost(c *Conv, n, pairs int) float64 {
 	cost := taskOverhead + float64(n*icb)*s.in
 	count := 0
 	tiles := balanced(n, 14)
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		for _, p := range tiles {
 			cost += float64(s.positions) * tileCost(p, g.blocks, depths)
 		}
@@ -166,7 +166,7 @@ func (s *winoShape) cost(c *Conv, total, tiles int, p Packer) float64 {
 	if last := total % tiles; last > 0 {
 		sum += s.taskCost(c, last, c.pairs())
 	}
-	return max(sum*float64(c.ngroups())/float64(c.pairs()), streaming(p)) / costNS
+	return max(sum*float64(c.npairs())/float64(c.pairs()), streaming(p)) / costNS
 }
 
 // split chooses tiles and pairs a task for total tiles.
@@ -174,9 +174,9 @@ func (s *winoShape) split(c *Conv, total int) (tiles, pairs int) {
 	best := 0.0
 	most := min(total, max(7, min(56, s.floats/(s.positions*Blocks(c.IC)*Block))))
 	for n := min(7, total); n <= most; n++ {
-		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
-			p := ceilDiv(c.ngroups(), pchunks)
-			if ceilDiv(c.ngroups(), p) != pchunks {
+		for pchunks := 1; pchunks <= c.npairs(); pchunks++ {
+			p := ceilDiv(c.npairs(), pchunks)
+			if ceilDiv(c.npairs(), p) != pchunks {
 				continue
 			}
 			tasks, cost := ceilDiv(total, n)*pchunks, s.taskCost(c, n, p)
@@ -185,7 +185,7 @@ func (s *winoShape) split(c *Conv, total int) (tiles, pairs int) {
 				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
 			}
 			score *= float64(total) / float64(ceilDiv(total, n)*n)
-			score *= float64(c.ngroups()) / float64(pchunks*p)
+			score *= float64(c.npairs()) / float64(pchunks*p)
 			if best == 0 || score < best {
 				best, tiles, pairs = score, n, p
 			}
@@ -213,14 +213,14 @@ func (c Winograd) Split(images int) Winograd {
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c WinogradLine) Cost(images int) float64 {
+func (c Winograd1D) Cost(images int) float64 {
 	h, w := c.Grid()
 	return winoLine.cost(&c.Conv, images*h*w, c.tiles(), c)
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 16 threads are busy
 // evenly when that many images run at once.
-func (c WinogradLine) Split(images int) WinogradLine {
+func (c Winograd1D) Split(images int) Winograd1D {
 	h, w := c.Grid()
 	c.Tiles, c.Pairs = winoLine.split(&c.Conv, images*h*w)
 	return c
@@ -269,9 +269,9 @@ func (d Dense) Split(images int) Dense {
 		if d.Images > 14 && d.Images-14 >= images {
 			break
 		}
-		for pchunks := 1; pchunks <= c.ngroups(); pchunks++ {
-			d.Pairs = ceilDiv(c.ngroups(), pchunks)
-			if ceilDiv(c.ngroups(), d.Pairs) != pchunks {
+		for pchunks := 1; pchunks <= c.npairs(); pchunks++ {
+			d.Pairs = ceilDiv(c.npairs(), pchunks)
+			if ceilDiv(c.npairs(), d.Pairs) != pchunks {
 				continue
 			}
 			n := min(d.Images, images)
@@ -310,39 +310,39 @@ func (c Depthwise) Cost(images int) float64 {
 // evenly when that many images run at once: some 16 tasks of whole pairs, and
 // of all rows where there are pairs enough.
 func (c Depthwise) Split(images int) Depthwise {
-	pchunks := min(c.ngroups(), max(1, 16/images))
-	c.Pairs = ceilDiv(c.ngroups(), pchunks)
-	tasks := images * ceilDiv(c.ngroups(), c.Pairs)
+	pchunks := min(c.npairs(), max(1, 16/images))
+	c.Pairs = ceilDiv(c.npairs(), pchunks)
+	tasks := images * ceilDiv(c.npairs(), c.Pairs)
 	c.Rows = ceilDiv(c.H, min(c.H, max(1, ceilDiv(16, tasks))))
 	return c
 }
 
-// laneTileCost is the cost of a tile of p pixels by n output channels over k taps. Its
+// n16TileCost is the cost of a tile of p pixels by n output channels over k taps. Its
 // loads of the input come from the second-level cache for the most part.
-func laneTileCost(p, n, k int) float64 {
+func n16TileCost(p, n, k int) float64 {
 	return float64(k)*max(float64(p*n), 4+float64(n)*0.5+float64(p)) + 30 + 2*float64(p*n)
 }
 
-// laneRunCost is the cost of a run of the microkernels over rows x pixels.
-func laneRunCost(rows, pixels, n, k int) float64 {
+// n16RunCost is the cost of a run of the microkernels over rows x pixels.
+func n16RunCost(rows, pixels, n, k int) float64 {
 	tiles := ceilDiv(pixels, 6)
 	p := ceilDiv(pixels, tiles)
 	first := pixels - tiles*(p-1)
-	cost := float64(first) * laneTileCost(p, n, k)
+	cost := float64(first) * n16TileCost(p, n, k)
 	if first < tiles {
-		cost += float64(tiles-first) * laneTileCost(p-1, n, k)
+		cost += float64(tiles-first) * n16TileCost(p-1, n, k)
 	}
 	return cost * float64(rows)
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c LaneConv) Cost(images int) float64 {
+func (c N16Conv) Cost(images int) float64 {
 	k := c.ntaps()
 	group := 0.0
 	lastN, last := 0, 0.0
 	for q := range c.quads {
 		if q.n != lastN {
-			lastN, last = q.n, laneRunCost(c.H, c.W, q.n, k)
+			lastN, last = q.n, n16RunCost(c.H, c.W, q.n, k)
 		}
 		group += last
 	}
@@ -350,13 +350,13 @@ func (c LaneConv) Cost(images int) float64 {
 	// What it writes goes to the third cache, and what it reads comes from there.
 	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*max(c.H*one(c.SH)*c.W*one(c.SW), c.KH*c.KW))
 	group += float64(bytes)/l3PerOp + float64(chunks)*taskOverhead
-	return max(group*float64(groupsOf(images)), float64(4*c.PackedLen())/ramPerOp) / costNS
+	return max(group*float64(imageBlocks(images)), float64(4*c.PackedLen())/ramPerOp) / costNS
 }
 
 // Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
 // evenly when that many images run at once: some 16 tasks, of whole rows.
-func (c LaneConv) Split(images int) LaneConv {
-	groups := groupsOf(images)
+func (c N16Conv) Split(images int) N16Conv {
+	groups := imageBlocks(images)
 	chunks := min(c.H, max(1, 16/groups))
 	// The rows of a task should stay in the second cache while all output channels
 	// go over them.
@@ -370,67 +370,67 @@ func (c LaneConv) Split(images int) LaneConv {
 
 // taskCost is the cost of a task of so many quads of output channels and groups of
 // images: all of its input is read once, a few taps after another.
-func (d LaneDense) taskCost(quads, groups int) float64 {
+func (d N16Dense) taskCost(quads, groups int) float64 {
 	k := d.C * d.H * d.W
-	return taskOverhead + float64(quads)*laneRunCost(1, groups, laneChannels, k)*1.15 + reading(4*Block*k*groups)
+	return taskOverhead + float64(quads)*n16RunCost(1, groups, n16Channels, k)*1.15 + reading(4*Block*k*groups)
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (d LaneDense) Cost(images int) float64 {
+func (d N16Dense) Cost(images int) float64 {
 	k := d.C * d.H * d.W
 	cost := 0.0
-	for o := 0; o < d.Out.C; o += laneChannels {
-		cost += laneRunCost(1, groupsOf(images), min(laneChannels, d.Out.C-o), k) * 1.15
+	for o := 0; o < d.Out.C; o += n16Channels {
+		cost += n16RunCost(1, imageBlocks(images), min(n16Channels, d.Out.C-o), k) * 1.15
 	}
 	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
 }
 
-// laneProductCost is the cost of a product of so many rows and taps for all groups.
-func laneProductCost(groups, rows, taps int) float64 {
+// n16GemmCost is the cost of a product of so many rows and taps for all groups.
+func n16GemmCost(groups, rows, taps int) float64 {
 	cost := 0.0
-	for _, n := range balanced(groups, laneProductGroups(AVX512)) {
-		cost += float64(rows) / laneProductRows * laneTileCost(n, laneProductRows, taps)
+	for _, n := range balanced(groups, n16GemmBlocks(AVX512)) {
+		cost += float64(rows) / n16ProductRows * n16TileCost(n, n16ProductRows, taps)
 	}
 	return cost
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (d LaneDenseBackwardData) Cost(images int) float64 {
-	groups, inputs, arrays := groupsOf(images), d.C*d.H*d.W, 1
+func (d N16DenseBackwardData) Cost(images int) float64 {
+	groups, inputs, arrays := imageBlocks(images), d.C*d.H*d.W, 1
 	if d.ReLU {
 		arrays = 2
 	}
-	cost := laneProductCost(groups, inputs, d.Out.C) + float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
+	cost := n16GemmCost(groups, inputs, d.Out.C) + float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
 	return max(cost, float64(4*d.Out.C*inputs)/ramPerOp) / costNS
 }
 
 // taskCost is the cost of a task: what it reads and writes, half of it hidden.
-func (k LaneDenseParts) taskCost(images int) float64 {
+func (k N16DenseSplitK) taskCost(images int) float64 {
 	l := k.part(images)
 	groups, pairs := k.cut(l)
-	rows, inputs := min(pairs*2*Block, k.Out.C), ceilDiv(k.C*k.H*k.W, k.Parts)
+	rows, inputs := min(pairs*2*Block, k.Out.C), ceilDiv(k.C*k.H*k.W, k.Splits)
 	bytes := 4 * (groups*Block*inputs + rows*inputs + groups*Block*rows)
-	return taskOverhead + laneProductCost(groups, rows, inputs) + float64(bytes)/l3PerOp/2
+	return taskOverhead + n16GemmCost(groups, rows, inputs) + float64(bytes)/l3PerOp/2
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (k LaneDenseParts) Cost(images int) float64 {
+func (k N16DenseSplitK) Cost(images int) float64 {
 	return max(float64(k.Tasks(images))*k.taskCost(images), float64(4*k.Out.C*k.C*k.H*k.W)/ramPerOp) / costNS
 }
 
-// Split returns k with Parts, Groups and Pairs chosen so that 1 to 16 threads are busy
+// Split returns k with Splits, ImageBlocks and Pairs chosen so that 1 to 16 threads are busy
 // evenly when that many images run at once. Chunks of groups read the weights again and
 // again, chunks of pairs the inputs, and parts are written and read.
-func (k LaneDenseParts) Split(images int) LaneDenseParts {
+func (k N16DenseSplitK) Split(images int) N16DenseSplitK {
 	best, at := 0.0, k
 	l := k.part(images)
 	for _, chunks := range chunksOf(l.groups) {
 		for _, pchunks := range chunksOf(l.pairs()) {
-			k.Groups, k.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
-			if k.Groups > laneProductGroups(AVX512) && k.Groups%laneProductGroups(AVX512) != 0 {
+			k.ImageBlocks, k.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
+			if k.ImageBlocks > n16GemmBlocks(AVX512) && k.ImageBlocks%n16GemmBlocks(AVX512) != 0 {
 				continue
 			}
-			for k.Parts = 1; k.Parts <= 16 && (k.Parts == 1 || k.C*k.H*k.W/k.Parts >= 2*Block); k.Parts++ {
+			for k.Splits = 1; k.Splits <= 16 && (k.Splits == 1 || k.C*k.H*k.W/k.Splits >= 2*Block); k.Splits++ {
 				tasks := k.Tasks(images)
 				sum, cost := k.Sum().Cost(images)*costNS, k.taskCost(images)
 				score := 0.0
@@ -458,21 +458,21 @@ func chunksOf(n int) (l []int) {
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds: the parts
 // come from another core's caches, one after another.
-func (k LaneDenseSum) Cost(images int) float64 {
-	return float64(4*(k.Parts+1)*k.Out.C*Block*groupsOf(images)) / (l3PerOp / 2) / costNS
+func (k N16DenseSplitKSum) Cost(images int) float64 {
+	return float64(4*(k.Splits+1)*k.Out.C*Block*imageBlocks(images)) / (l3PerOp / 2) / costNS
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (d LaneDenseBackwardWeights) Cost(images int) float64 { return d.flat().Cost(images) }
+func (d N16DenseBackwardWeights) Cost(images int) float64 { return d.flat().Cost(images) }
 
-// Split returns d with Quads and Groups chosen so that 1 to 8 threads are busy
+// Split returns d with Quads and ImageBlocks chosen so that 1 to 8 threads are busy
 // evenly when that many images run at once. Every chunk of output channels reads
 // the input anew, so chunks are as large as that allows.
-func (d LaneDense) Split(images int) LaneDense {
-	all, best, at := groupsOf(images), 0.0, d
+func (d N16Dense) Split(images int) N16Dense {
+	all, best, at := imageBlocks(images), 0.0, d
 	for gchunks := 1; gchunks <= all; gchunks++ {
-		d.Groups = ceilDiv(all, gchunks)
-		if ceilDiv(all, d.Groups) != gchunks || d.Groups > laneDenseGroups || gchunks > 1 && d.Groups < min(all, laneDenseLeast) {
+		d.ImageBlocks = ceilDiv(all, gchunks)
+		if ceilDiv(all, d.ImageBlocks) != gchunks || d.ImageBlocks > n16DenseMost || gchunks > 1 && d.ImageBlocks < min(all, n16DenseLeast) {
 			continue
 		}
 		for qchunks := 1; qchunks <= min(d.quads(), 16); qchunks++ {
@@ -480,13 +480,13 @@ func (d LaneDense) Split(images int) LaneDense {
 			if ceilDiv(d.quads(), d.Quads) != qchunks {
 				continue
 			}
-			tasks, cost := gchunks*qchunks, d.taskCost(d.Quads, d.Groups)
+			tasks, cost := gchunks*qchunks, d.taskCost(d.Quads, d.ImageBlocks)
 			score := 0.0
 			for _, t := range splitThreads {
 				score += t.weight * cost * float64(ceilDiv(tasks, t.threads)*t.threads)
 			}
 			score *= float64(d.quads()) / float64(qchunks*d.Quads)
-			score *= float64(all) / float64(gchunks*d.Groups)
+			score *= float64(all) / float64(gchunks*d.ImageBlocks)
 			if best == 0 || score < best {
 				best, at = score, d
 			}
@@ -507,41 +507,41 @@ func (d Dense) rereads(images int) int {
 	if in <= l2Bytes {
 		return 0
 	}
-	times := ceilDiv(c.ngroups(), c.pairs())
+	times := ceilDiv(c.npairs(), c.pairs())
 	if Blocks(d.Out.C)*Block <= images {
 		times = ceilDiv(images, d.images())
 	}
 	return (times - 1) * in
 }
 
-// InParts returns the kernel that computes the layer in parts of its sums, with as
+// SplitK returns the kernel that computes the layer in parts of its sums, with as
 // many of them as make 1 to 16 threads busy alike, if that costs less than what Split
 // chose: it reads nothing twice but writes and reads the parts, which stay in the
 // second cache while a task adds to one.
-func (d Dense) InParts(images int) (k DenseParts, ok bool) {
-	k = DenseParts{Dense: d}
+func (d Dense) SplitK(images int) (k DenseSplitK, ok bool) {
+	k = DenseSplitK{Dense: d}
 	k.Pairs, k.Images = 0, 0
 	taps, part := Blocks(d.C)*d.H*d.W, 4*k.partLen(images)
 	if part > l2Bytes/2 {
 		return k, false
 	}
 	best, parts := 0.0, 0
-	for k.Parts = 2; k.Parts <= min(16, taps/densePartTaps*2); k.Parts++ {
-		cost := d.Cost(images)*costNS/float64(k.Parts) + taskOverhead + float64(2*part)/l3PerOp
+	for k.Splits = 2; k.Splits <= min(16, taps/densePartTaps*2); k.Splits++ {
+		cost := d.Cost(images)*costNS/float64(k.Splits) + taskOverhead + float64(2*part)/l3PerOp
 		score := 0.0
 		for _, t := range splitThreads {
-			score += t.weight * cost * float64(ceilDiv(k.Parts, t.threads)*t.threads)
+			score += t.weight * cost * float64(ceilDiv(k.Splits, t.threads)*t.threads)
 		}
 		if best == 0 || score < best {
-			best, parts = score, k.Parts
+			best, parts = score, k.Splits
 		}
 	}
-	k.Parts = parts
+	k.Splits = parts
 	again, once := d.rereads(images), 4*(d.PackedLen()+taps*Block*images)
 	return k, parts > 0 && again-2*parts*part > once/4
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (k DenseSum) Cost(images int) float64 {
-	return float64(4*(k.Parts+1)*Blocks(k.Out.C)*Block*images) / l3PerOp / costNS
+func (k DenseSplitKSum) Cost(images int) float64 {
+	return float64(4*(k.Splits+1)*Blocks(k.Out.C)*Block*images) / l3PerOp / costNS
 }

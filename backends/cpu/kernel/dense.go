@@ -22,7 +22,7 @@ import "unsafe"
 type Dense struct {
 	C, H, W int
 	In      View
-	Out     Part
+	Out     Output
 
 	// How the work is cut into tasks: pairs of output blocks and images a task;
 	// 0 takes all pairs and 56 images. Split chooses them. The result does not
@@ -32,7 +32,7 @@ type Dense struct {
 
 // conv is the convolution with a kernel as large as the image that Dense is.
 func (d Dense) conv() Conv {
-	return Conv{IC: d.C, H: 1, W: 1, KH: d.H, KW: d.W, In: d.In, Parts: [4]Part{d.Out}, Pairs: d.Pairs}
+	return Conv{IC: d.C, H: 1, W: 1, KH: d.H, KW: d.W, In: d.In, Outputs: [4]Output{d.Out}, Pairs: d.Pairs}
 }
 
 // MACs is the number of multiply-accumulates of an image, without those of padded
@@ -65,14 +65,14 @@ func (d Dense) images() int {
 // Tasks is chunks of images x chunks of pairs of output blocks, in the order of task.
 func (d Dense) Tasks(images int) int {
 	c := d.conv()
-	return ceilDiv(images, d.images()) * ceilDiv(c.ngroups(), c.pairs())
+	return ceilDiv(images, d.images()) * ceilDiv(c.npairs(), c.pairs())
 }
 
 // task is the first image and the first pair of a task. Of weights and input what is
 // larger is read once, what is smaller again and again.
 func (d Dense) task(task, images int) (image, pair int) {
 	c := d.conv()
-	ichunks, pchunks := ceilDiv(images, d.images()), ceilDiv(c.ngroups(), c.pairs())
+	ichunks, pchunks := ceilDiv(images, d.images()), ceilDiv(c.npairs(), c.pairs())
 	i, p := task%ichunks, task/ichunks
 	if Blocks(d.Out.C)*Block <= images {
 		i, p = task/pchunks, task%pchunks
@@ -90,7 +90,7 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 	c := d.conv()
 	i0, g0 := d.task(task, a.Images)
 	n := min(d.images(), a.Images-i0)
-	g1 := min(g0+c.pairs(), c.ngroups())
+	g1 := min(g0+c.pairs(), c.npairs())
 	per := denseTaps
 	if n <= maxPixels(w.ISA) {
 		per = len(a.Table)

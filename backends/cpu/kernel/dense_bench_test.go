@@ -19,7 +19,7 @@ func BenchmarkDenseTraining(b *testing.B) {
 	team := pool.NewTeam(isa, 1<<20)
 	for _, s := range [][3]int{{6272, 196, 28}, {3136, 120, 14}, {784, 500, 7}, {500, 500, 1}, {400, 120, 5}} {
 		x, y := View{N: Block, C: images * Block}, View{N: Block, C: images * Block}
-		d := Dense{C: s[0], H: 1, W: 1, In: x, Out: Part{C: s[1], View: y, Act: ActReLU}}.Split(images)
+		d := Dense{C: s[0], H: 1, W: 1, In: x, Out: Output{C: s[1], View: y, Act: ActReLU}}.Split(images)
 		in, out := benchAlloc(images*Blocks(s[0])*Block), benchAlloc(images*Blocks(s[1])*Block)
 		dx, dy := benchAlloc(len(in)), benchAlloc(len(out))
 		w, bias, dw := benchAlloc(d.PackedLen()), benchAlloc(d.BiasLen()), benchAlloc(d.PackedLen())
@@ -36,8 +36,8 @@ func BenchmarkDenseTraining(b *testing.B) {
 			a    *Args
 		}
 		steps := []step{{"forward", d, &Args{Images: images, Table: d.Table(isa), In: [4]Buf{{Mem: in}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{w, bias}}}}
-		if parts, ok := d.InParts(images); ok {
-			mem := benchAlloc(parts.PartsLen(images))
+		if parts, ok := d.SplitK(images); ok {
+			mem := benchAlloc(parts.PartialsLen(images))
 			steps[0].name, steps[0].k, steps[0].a.Out[0].Mem = "parts", parts, mem
 			steps = append(steps, step{"sum", parts.Sum(), &Args{Images: images, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: out}}}})
 		}
@@ -46,23 +46,23 @@ func BenchmarkDenseTraining(b *testing.B) {
 			{"weights", weights, &Args{Images: images, Table: weights.Table(isa), In: [4]Buf{{Mem: in}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
 		}...)
 		if s[2] > 1 {
-			// The same over maps of s[2] x s[2] in lanes, masked as the gradient of a ReLU's output is.
+			// The same over maps of s[2] x s[2] in N16, masked as the gradient of a ReLU's output is.
 			c, size := s[0]/(s[2]*s[2]), s[2]
 			maps := View{N: s[0]*Block + 5*Block, C: size * size * Block, H: size * Block}
 			l := Dense{C: c, H: size, W: size, In: maps, Out: d.Out}
-			x2, dx2 := benchAlloc(groupsOf(images)*maps.N), benchAlloc(groupsOf(images)*maps.N)
+			x2, dx2 := benchAlloc(imageBlocks(images)*maps.N), benchAlloc(imageBlocks(images)*maps.N)
 			dy2, sums := benchAlloc(images*s[1]), benchAlloc(1<<16)
-			parts := LaneDenseParts{Dense: l}.Split(images)
-			mem := benchAlloc(parts.PartsLen(images))
+			parts := N16DenseSplitK{Dense: l}.Split(images)
+			mem := benchAlloc(parts.PartialsLen(images))
 			back := l
 			back.Out.View = View{N: s[1] * Block, C: Block, H: Block}
-			masked := LaneDenseBackwardData{Dense: back, ReLU: true, Y: maps}
-			laneWeights := LaneDenseBackwardWeights{DenseBackwardWeights{Dense: l}}.Split(images)
+			masked := N16DenseBackwardData{Dense: back, ReLU: true, Y: maps}
+			n16Weights := N16DenseBackwardWeights{DenseBackwardWeights{Dense: l}}.Split(images)
 			steps = append(steps, []step{
 				{"lanes", parts, &Args{Images: images, In: [4]Buf{{Mem: x2}}, Out: [4]Buf{{Mem: mem}}, W: [4][]float32{w}}},
 				{"sum", parts.Sum(), &Args{Images: images, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: out}}, W: [4][]float32{nil, bias}}},
 				{"data", masked, &Args{Images: images, In: [4]Buf{{Mem: dy2}, {Mem: x2}}, Out: [4]Buf{{Mem: dx2}, {Mem: sums}}, W: [4][]float32{w}}},
-				{"weights", laneWeights, &Args{Images: images, Table: laneWeights.Table(isa), In: [4]Buf{{Mem: x2}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
+				{"weights", n16Weights, &Args{Images: images, Table: n16Weights.Table(isa), In: [4]Buf{{Mem: x2}, {Mem: dy}}, Out: [4]Buf{{Mem: dw}}}},
 			}...)
 		}
 		times := make([]time.Duration, len(steps))

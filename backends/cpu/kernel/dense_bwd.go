@@ -122,7 +122,7 @@ func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
 // input once and goes over its pairs with a few of them at a time: dY is what it reads again
 // and again, so that has to stay in the second cache.
 func (d DenseBackwardWeights) Split(images int) DenseBackwardWeights {
-	n := d.conv().ngroups()
+	n := d.conv().npairs()
 	d.PairRanges = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
 	d.TapRanges = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, d.PairRanges))
 	if d.TapRanges*d.PairRanges < denseChunks {
@@ -162,7 +162,7 @@ type denseInputs struct {
 func (d DenseBackwardWeights) run(w *Worker, task int, a *Args, x denseInputs, strip []int) {
 	pchunks, chunks := one(d.PairRanges), one(d.TapRanges)
 	pchunk, chunk := task%pchunks, task/pchunks
-	pairs, taps := d.conv().ngroups(), d.ntaps()
+	pairs, taps := d.conv().npairs(), d.ntaps()
 	g0, g1 := pairs*pchunk/pchunks, pairs*(pchunk+1)/pchunks
 	t0, t1 := taps*chunk/chunks, taps*(chunk+1)/chunks
 	view, depth := d.Out.View, d.conv().depth()
@@ -222,7 +222,7 @@ func (d DenseBackwardWeights) run(w *Worker, task int, a *Args, x denseInputs, s
 
 // channels sets the call's offsets to those of a tap's inputs. What stands past the last
 // one for the padding of the weights is any of them.
-func (x denseInputs) channels(call *gradientCall, t int) {
+func (x denseInputs) channels(call *bwdWeightsTile, t int) {
 	own := x.taps[t*x.each : min((t+1)*x.each, len(x.taps))]
 	for i := range call.off[:call.rows] {
 		call.off[i] = own[min(i, len(own)-1)] - own[0]

@@ -16,11 +16,11 @@ import "unsafe"
 type MatVec struct {
 	C, H, W int
 	In      View
-	Out     Part
+	Out     Output
 }
 
 func (m MatVec) conv() Conv {
-	return Conv{IC: m.C, H: 1, W: 1, KH: m.H, KW: m.W, In: m.In, Parts: [4]Part{m.Out}}
+	return Conv{IC: m.C, H: 1, W: 1, KH: m.H, KW: m.W, In: m.In, Outputs: [4]Output{m.Out}}
 }
 
 // strip is the width of a block's strip: how many output channels its weights are
@@ -152,7 +152,7 @@ func (m MatVec) packParts() []packPart {
 	row, k := m.C*m.H*m.W, m.depth()
 	var parts []packPart
 	for b := range Blocks(m.Out.C) {
-		g := group{oc: b * Block, n: min(Block, m.Out.C-b*Block), blocks: 1, hi: Blocks(m.C), w: b * Block * k}
+		g := blockPair{oc: b * Block, n: min(Block, m.Out.C-b*Block), blocks: 1, hi: Blocks(m.C), w: b * Block * k}
 		width := m.strip(b)
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: g.w, packed: k * width,
 			pack: func(dst, src []float32, s *packScratch) {

@@ -18,7 +18,7 @@ func TestMatVec(t *testing.T) {
 	r := newRand(5, 7)
 	for n := 1; n <= 67; n++ {
 		for _, oc := range []int{n, 1 + r.IntN(67)} {
-			m := MatVec{C: n, H: 1, W: 1, Out: Part{C: oc, Act: Act(r.IntN(4))}}
+			m := MatVec{C: n, H: 1, W: 1, Out: Output{C: oc, Act: Act(r.IntN(4))}}
 			if oc == n { // the other size at random
 				m.C = 1 + r.IntN(67)
 			}
@@ -89,7 +89,7 @@ func TestMatVec(t *testing.T) {
 func TestMatVecNaN(t *testing.T) {
 	for _, oc := range []int{3, 7, 16} {
 		in, out := newAct(1, 9, 1, 1, 0, 0, 0, 0, 0, false), newAct(1, oc, 1, 1, 0, 0, 0, 0, 0, false)
-		m := MatVec{C: 9, H: 1, W: 1, In: in.v, Out: Part{C: oc, View: out.v, Act: ActReLU}}
+		m := MatVec{C: 9, H: 1, W: 1, In: in.v, Out: Output{C: oc, View: out.v, Act: ActReLU}}
 		a := &Args{Images: 1, Table: m.Table(Portable)}
 		a.In[0], a.Out[0], a.W[0] = in.Buf, out.Buf, alignedFloats(m.PackedLen())
 		for o := range oc {
@@ -109,7 +109,7 @@ func TestMatVecNaN(t *testing.T) {
 }
 
 func BenchmarkMatVec(b *testing.B) {
-	for _, c := range []MatVec{{C: 784, H: 1, W: 1, Out: Part{C: 500}}, {C: 8, H: 28, W: 28, Out: Part{C: 196}}, {C: 1024, H: 1, W: 1, Out: Part{C: 1000}}} {
+	for _, c := range []MatVec{{C: 784, H: 1, W: 1, Out: Output{C: 500}}, {C: 8, H: 28, W: 28, Out: Output{C: 196}}, {C: 1024, H: 1, W: 1, Out: Output{C: 1000}}} {
 		in, out := newAct(1, c.C, c.H, c.W, 0, 0, 0, 0, 0, false), newAct(1, c.Out.C, 1, 1, 0, 0, 0, 0, 0, false)
 		c.In, c.Out.View = in.v, out.v
 		a := &Args{Images: 1, Table: c.Table(Portable)}

@@ -1,16 +1,16 @@
 package kernel
 
-// DenseParts is Dense in parts of its sums: a task goes over some of the inputs for all
-// images and outputs, and DenseSum adds what they leave. So every weight and every
+// DenseSplitK is Dense in parts of its sums: a task goes over some of the inputs for all
+// images and outputs, and DenseSplitKSum adds what they leave. So every weight and every
 // input is read once. Tasks of some outputs and images, as Dense has, read the whole of
 // both again and again, which costs half of the time where neither stays in the second
 // cache.
 //
-// Operands are those of Dense, but Out[0] has room for PartsLen numbers, and the
-// activation is DenseSum's.
-type DenseParts struct {
+// Operands are those of Dense, but Out[0] has room for PartialsLen numbers, and the
+// activation is DenseSplitKSum's.
+type DenseSplitK struct {
 	Dense
-	Parts int
+	Splits int
 }
 
 // densePartTaps is about how many taps a part does at a time for all its outputs and
@@ -19,19 +19,19 @@ type DenseParts struct {
 const densePartTaps = 32
 
 // partLen is the length of a part: blocks of 16 outputs of all images side by side.
-func (k DenseParts) partLen(images int) int { return Blocks(k.Out.C) * Block * images }
+func (k DenseSplitK) partLen(images int) int { return Blocks(k.Out.C) * Block * images }
 
-// PartsLen is the length of the sums of all parts, in float32s.
-func (k DenseParts) PartsLen(images int) int { return k.Parts * k.partLen(images) }
+// PartialsLen is the length of the sums of all parts, in float32s.
+func (k DenseSplitK) PartialsLen(images int) int { return k.Splits * k.partLen(images) }
 
 // Sum is the kernel that adds the parts.
-func (k DenseParts) Sum() DenseSum { return DenseSum{Parts: k.Parts, Out: k.Out} }
+func (k DenseSplitK) Sum() DenseSplitKSum { return DenseSplitKSum{Splits: k.Splits, Out: k.Out} }
 
 // Tasks is the parts.
-func (k DenseParts) Tasks(int) int { return k.Parts }
+func (k DenseSplitK) Tasks(int) int { return k.Splits }
 
 // Run computes a part; the first one begins with the bias.
-func (k DenseParts) Run(w *Worker, part int, a *Args) {
+func (k DenseSplitK) Run(w *Worker, part int, a *Args) {
 	d, b := k.Dense, *a
 	d.Out.View = View{N: Block, C: Block * a.Images}
 	d.Out.Act = ActNone
@@ -40,31 +40,33 @@ func (k DenseParts) Run(w *Worker, part int, a *Args) {
 		b.W[1] = nil
 	}
 	taps := len(a.Table)
-	r := denseRange{n: a.Images, g1: d.conv().ngroups(), t0: taps * part / k.Parts, t1: taps * (part + 1) / k.Parts}
+	r := denseRange{n: a.Images, g1: d.conv().npairs(), t0: taps * part / k.Splits, t1: taps * (part + 1) / k.Splits}
 	r.per = ceilDiv(r.t1-r.t0, ceilDiv(r.t1-r.t0, densePartTaps))
 	d.sum(w, &b, r)
 }
 
-// DenseSum adds the parts that a DenseParts leaves, in their order, and applies the
+// DenseSplitKSum adds the parts that a DenseSplitK leaves, in their order, and applies the
 // activation.
 //
 // Operands: In[0] the parts, Out[0] the output.
-type DenseSum struct {
-	Parts int
-	Out   Part
+type DenseSplitKSum struct {
+	Splits int
+	Out    Output
 }
 
-// denseSumImages is how many images of an output block a task of DenseSum adds.
+// denseSumImages is how many images of an output block a task of DenseSplitKSum adds.
 const denseSumImages = 64
 
 // Tasks is output blocks x chunks of images.
-func (k DenseSum) Tasks(images int) int { return Blocks(k.Out.C) * ceilDiv(images, denseSumImages) }
+func (k DenseSplitKSum) Tasks(images int) int {
+	return Blocks(k.Out.C) * ceilDiv(images, denseSumImages)
+}
 
 // Scratch is for outputs that do not lie side by side.
-func (k DenseSum) Scratch() int { return denseSumImages * Block }
+func (k DenseSplitKSum) Scratch() int { return denseSumImages * Block }
 
 // Run computes one task.
-func (k DenseSum) Run(w *Worker, task int, a *Args) {
+func (k DenseSplitKSum) Run(w *Worker, task int, a *Args) {
 	chunks := ceilDiv(a.Images, denseSumImages)
 	block, i0 := task/chunks, task%chunks*denseSumImages
 	n := min(denseSumImages, a.Images-i0)
@@ -78,7 +80,7 @@ func (k DenseSum) Run(w *Worker, task int, a *Args) {
 	}
 	v := vecFor(w.ISA)
 	copy(sum, part(0))
-	for p := 1; p < k.Parts; p++ {
+	for p := 1; p < k.Splits; p++ {
 		v.add(sum, sum, part(p), Block)
 	}
 	if k.Out.Act == ActReLU {

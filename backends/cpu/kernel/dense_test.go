@@ -13,7 +13,7 @@ func TestDense(t *testing.T) {
 		if n%13 == 0 {
 			images = denseStrip + 3 // several strips
 		}
-		d := Dense{C: n, H: 1, W: 1, Out: Part{C: 1 + r.IntN(100), Act: Act(r.IntN(4))}}
+		d := Dense{C: n, H: 1, W: 1, Out: Output{C: 1 + r.IntN(100), Act: Act(r.IntN(4))}}
 		switch n % 3 {
 		case 1:
 			d.H, d.W, d.C = 1+r.IntN(5), 1+r.IntN(5), 1+n/4
@@ -127,11 +127,11 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 		if parts > taps {
 			continue
 		}
-		k := DenseParts{d, parts}
+		k := DenseSplitK{d, parts}
 		k.Pairs, k.Images = 0, 0
 		var simd []float32
 		for isa := range tiers(nil) {
-			mem := alignedFloats(k.PartsLen(images) + 1)
+			mem := alignedFloats(k.PartialsLen(images) + 1)
 			for i := range mem {
 				mem[i] = canary
 			}
@@ -139,7 +139,7 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 			b.Out[0] = Buf{Mem: mem}
 			runAll(isa, k, &b)
 			if math.Float32bits(mem[len(mem)-1]) != math.Float32bits(canary) {
-				t.Fatalf("%v: parts are longer than PartsLen says\n%#v", isa, k)
+				t.Fatalf("%v: parts are longer than PartialsLen says\n%#v", isa, k)
 			}
 			clearOutputs(out, images, d.Out.C)
 			runAll(isa, k.Sum(), &Args{Images: images, In: b.Out, Out: [4]Buf{out.Buf}})

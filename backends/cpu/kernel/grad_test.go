@@ -21,7 +21,7 @@ func TestActGrad(t *testing.T) {
 	r := newRand(30)
 	for size := 1; size <= 67; size++ {
 		for act := ActNone; act <= ActTanh; act++ {
-			k := ActGrad{Act: act, C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
+			k := ActBackward{Act: act, C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
 			dy, y, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(special(r)), newBox(r, 2, k.C, k.H, k.W)
 			if act != ActReLU {
 				y.fill(r.Float32)
@@ -67,11 +67,11 @@ func TestActGrad(t *testing.T) {
 					if in == dy {
 						d = o
 					}
-					return &Args{Images: 2, In: [4]Buf{d.buf, y.buf}, Out: [4]Buf{o.buf, newSums(2, k.C, k.Parts())}}, o
+					return &Args{Images: 2, In: [4]Buf{d.buf, y.buf}, Out: [4]Buf{o.buf, newSums(2, k.C, k.Partials())}}, o
 				}, ref, 0)
 			}
 			k.DX = dx.view
-			sumsOnAllTiers(t, r, k, ChannelSums{C: k.C, Parts: k.Parts()}, 2, func() *Args {
+			sumsOnAllTiers(t, r, k, ChannelSums{C: k.C, Partials: k.Partials()}, 2, func() *Args {
 				return &Args{Images: 2, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{dx.clone().buf}}
 			}, sums, 0)
 		}
@@ -88,7 +88,7 @@ func newSums(images, c, parts int) Buf {
 func TestActGradOfVectors(t *testing.T) {
 	r := newRand(36)
 	for size := 1; size <= 67; size++ {
-		k := ActGrad{Act: ActReLU, C: 1 + r.IntN(70), H: 1, W: 1}
+		k := ActBackward{Act: ActReLU, C: 1 + r.IntN(70), H: 1, W: 1}
 		room := size + r.IntN(3)
 		vectors := func() *box {
 			b := newBox(r, size, k.C, 1, 1)
@@ -117,7 +117,7 @@ func TestActGradOfVectors(t *testing.T) {
 func TestMaxoutGrad(t *testing.T) {
 	r := newRand(31)
 	for size := 1; size <= 67; size++ {
-		k := MaxoutGrad{C: size, Pieces: 1 + r.IntN(5), H: 1 + r.IntN(2), W: 1 + r.IntN(5)}
+		k := MaxoutBackward{C: size, Pieces: 1 + r.IntN(5), H: 1 + r.IntN(2), W: 1 + r.IntN(5)}
 		values := func() float32 { return float32(r.IntN(4)) }
 		dy, x, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C*k.Pieces, k.H, k.W).fill(values), newBox(r, 2, k.C*k.Pieces, k.H, k.W)
 		k.DY, k.X, k.DX = dy.view, x.view, dx.view
@@ -149,7 +149,7 @@ func TestPoolGrads(t *testing.T) {
 	r := newRand(32)
 	for size := 1; size <= 67; size++ {
 		for range 2 {
-			p := AvgPoolGrad{C: 1 + r.IntN(40), IH: 1 + r.IntN(9), IW: size, KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3),
+			p := AvgPoolBackward{C: 1 + r.IntN(40), IH: 1 + r.IntN(9), IW: size, KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3),
 				DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(5), PW: r.IntN(5), PB: r.IntN(5), PR: r.IntN(5), IncludePad: r.IntN(2) == 0}
 			if r.IntN(2) == 0 { // windows that have a primitive of their own
 				p.KH, p.KW, p.DW, p.PW, p.PR, p.SW = 1+r.IntN(3), 3, 1, r.IntN(2), r.IntN(2), 1+r.IntN(2)
@@ -164,7 +164,7 @@ func TestPoolGrads(t *testing.T) {
 				p.H, p.W = p.IH/2, p.IW/2 // inside of the map
 			}
 			if r.IntN(8) == 0 {
-				p = AvgPoolGrad{C: p.C, IH: p.IH, IW: p.IW, KH: p.IH, KW: p.IW, H: 1, W: 1, SH: 1, SW: 1}
+				p = AvgPoolBackward{C: p.C, IH: p.IH, IW: p.IW, KH: p.IH, KW: p.IW, H: 1, W: 1, SH: 1, SW: 1}
 				dh, dw = 1, 1
 			}
 			dy, x, dx := newBox(r, 2, p.C, p.H, p.W).fill(normal(r)), newBox(r, 2, p.C, p.IH, p.IW).fill(func() float32 { return float32(r.IntN(4)) }), newBox(r, 2, p.C, p.IH, p.IW)
@@ -172,7 +172,7 @@ func TestPoolGrads(t *testing.T) {
 				x.fill(func() float32 { return float32(r.IntN(4) - 2) })
 			}
 			p.DY, p.DX = dy.view, dx.view
-			m := MaxPoolGrad{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW, PH: p.PH, PW: p.PW, DY: p.DY, X: x.view, DX: p.DX}
+			m := MaxPoolBackward{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW, PH: p.PH, PW: p.PW, DY: p.DY, X: x.view, DX: p.DX}
 			index := func(n, c, y, x int) int { return ((n*p.C+c)*p.IH+y)*p.IW + x }
 			maxGrad, avgGrad := make([]float64, 2*p.C*p.IH*p.IW), make([]float64, 2*p.C*p.IH*p.IW)
 			reluGrad, sums := make([]float64, 2*p.C*p.IH*p.IW), make([]exactSum, p.C)
@@ -222,10 +222,10 @@ func TestPoolGrads(t *testing.T) {
 			m.Sums = true
 			onAllTiers(t, r, m, func() (*Args, *box) {
 				a, o := args()
-				a.Out[1] = newSums(2, m.C, m.Parts())
+				a.Out[1] = newSums(2, m.C, m.Partials())
 				return a, o
 			}, func(n, c, y, x int) float64 { return reluGrad[index(n, c, y, x)] }, 1e-5)
-			sumsOnAllTiers(t, r, m, ChannelSums{C: m.C, Parts: m.Parts()}, 2, func() *Args {
+			sumsOnAllTiers(t, r, m, ChannelSums{C: m.C, Partials: m.Partials()}, 2, func() *Args {
 				a, _ := args()
 				return a
 			}, sums, 16*u) // an element of dx is itself a sum of up to 16
@@ -238,7 +238,7 @@ func TestPoolGrads(t *testing.T) {
 func TestMaxPoolGradOfOdd(t *testing.T) {
 	r := newRand(37)
 	for size := 2; size <= 67; size++ {
-		m := MaxPoolGrad{C: 1 + r.IntN(40), IH: 2 + r.IntN(5), IW: size, KH: 2, KW: 2, SH: 2, SW: 2, ReLU: size%2 == 0}
+		m := MaxPoolBackward{C: 1 + r.IntN(40), IH: 2 + r.IntN(5), IW: size, KH: 2, KW: 2, SH: 2, SW: 2, ReLU: size%2 == 0}
 		if size%3 == 0 {
 			m.KH, m.KW = 3, 3
 		}
@@ -274,8 +274,8 @@ func TestChannelSumsOfLanes(t *testing.T) {
 	r := newRand(38)
 	for size := 1; size <= 67; size++ {
 		images := 1 + r.IntN(40)
-		groups := groupsOf(images)
-		k := ActGrad{Act: ActReLU, Sums: true, C: size * Block, H: 1 + r.IntN(9), W: 1 + r.IntN(40)}
+		groups := imageBlocks(images)
+		k := ActBackward{Act: ActReLU, Sums: true, C: size * Block, H: 1 + r.IntN(9), W: 1 + r.IntN(40)}
 		dy, y, dx := newBox(r, groups, k.C, k.H, k.W).fill(normal(r)), newBox(r, groups, k.C, k.H, k.W).fill(normal(r)), newBox(r, groups, k.C, k.H, k.W)
 		k.DY, k.Y, k.DX = dy.view, y.view, dx.view
 		sums := make([]exactSum, size)
@@ -284,7 +284,7 @@ func TestChannelSumsOfLanes(t *testing.T) {
 				sums[c/Block].add(float64(*p))
 			}
 		})
-		sumsOnAllTiers(t, r, Lanes{k}, ChannelSums{C: size, Parts: k.Parts(), Lanes: true}, images, func() *Args {
+		sumsOnAllTiers(t, r, N16{k}, ChannelSums{C: size, Partials: k.Partials(), N16: true}, images, func() *Args {
 			return &Args{Images: images, In: [4]Buf{dy.buf, y.buf}, Out: [4]Buf{dx.clone().buf}}
 		}, sums, 0)
 	}
@@ -293,7 +293,7 @@ func TestChannelSumsOfLanes(t *testing.T) {
 func TestLRNGrad(t *testing.T) {
 	r := newRand(33)
 	for size := 1; size <= 67; size++ {
-		k := LRNGrad{C: size, H: 1 + r.IntN(2), W: 1 + r.IntN(10), Size: []int{5, 3, 1, 4, 2, 9, 19}[size%7], Alpha: 0.7, Beta: 0.75, K: float32(1 + r.IntN(2))}
+		k := LRNBackward{C: size, H: 1 + r.IntN(2), W: 1 + r.IntN(10), Size: []int{5, 3, 1, 4, 2, 9, 19}[size%7], Alpha: 0.7, Beta: 0.75, K: float32(1 + r.IntN(2))}
 		if size%5 == 0 {
 			k.Beta = 0.5 + r.Float32()
 		}
@@ -423,7 +423,7 @@ func checkBatchNorm(t *testing.T, r *rand.Rand, images, c, h, w int, offset floa
 		boundB[ch] = (sumBound(h, w) + u) * over(func(n, y, x int) float64 { return math.Abs(dy.at(n, ch, y, x)) })
 		boundG[ch] = (sumBound(h, w) + 6*u) * over(func(n, y, x int) float64 { return math.Abs(gz(n, y, x)) })
 	}
-	g := BatchNormGrad{C: c, H: h, W: w, Eps: eps, DY: dy.view, X: in.view, DX: dx.view}
+	g := BatchNormBackward{C: c, H: h, W: w, Eps: eps, DY: dy.view, X: in.view, DX: dx.view}
 	onAllTiersWithin(t, r, g, func() (*Args, *box) {
 		o := dx.clone()
 		dgamma, dbeta = newVector(c), newVector(c)
@@ -511,7 +511,7 @@ func TestCrossEntropy(t *testing.T) {
 				t.Fatalf("%v: loss of %d classes is %v, want %g", isa, c, loss, want)
 			}
 		}
-		k := CrossEntropyGrad{C: c, Smoothing: smoothing, Weight: 0.3, In: in.view, Out: out.view}
+		k := CrossEntropyBackward{C: c, Smoothing: smoothing, Weight: 0.3, In: in.view, Out: out.view}
 		onAllTiers(t, r, k, func() (*Args, *box) {
 			o := out.clone()
 			return &Args{Images: images, In: [4]Buf{{[]float32{2}, 0}, in.buf, {labels, 3}}, Out: [4]Buf{o.buf}}, o
@@ -533,7 +533,7 @@ func TestSoftmaxGrad(t *testing.T) {
 	r := newRand(36)
 	for size := 1; size <= 67; size++ {
 		for _, log := range []bool{false, true} {
-			k := SoftmaxGrad{C: size, H: 1 + r.IntN(3), W: 1 + r.IntN(3), Log: log}
+			k := SoftmaxBackward{C: size, H: 1 + r.IntN(3), W: 1 + r.IntN(3), Log: log}
 			dy, y, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(func() float32 { return r.Float32() - 0.5 }), newBox(r, 2, k.C, k.H, k.W)
 			k.DY, k.Y, k.DX = dy.view, y.view, dx.view
 			ref := func(n, c, h, w int) float64 {
@@ -591,7 +591,7 @@ func TestWeightedSum(t *testing.T) {
 func TestMaxGradAndFill(t *testing.T) {
 	r := newRand(38)
 	for size := 1; size <= 67; size++ {
-		k := MaxGrad{Operands: 2 + r.IntN(2), C: 1 + r.IntN(40), H: 1 + r.IntN(3), W: size}
+		k := MaxBackward{Operands: 2 + r.IntN(2), C: 1 + r.IntN(40), H: 1 + r.IntN(3), W: size}
 		dy := newBox(r, 2, k.C, k.H, k.W).fill(normal(r))
 		var x, dx [3]*box
 		for i := range k.Operands {

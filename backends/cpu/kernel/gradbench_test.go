@@ -43,7 +43,7 @@ func BenchmarkGradientCall(b *testing.B) {
 	}
 }
 
-func gradientBenchLayer(l *benchLayer, isa ISA, k BackwardWeightsParts) *benchLayer {
+func gradientBenchLayer(l *benchLayer, isa ISA, k ConvBackwardWeightsSplit) *benchLayer {
 	a := &Args{Images: l.args.Images, Table: k.Table(isa)}
 	a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
 	a.Out[0].Mem = benchAlloc(k.Count(a.Images) * k.PackedLen())
@@ -57,10 +57,10 @@ func BenchmarkGradientSplits(b *testing.B) {
 	for _, i := range []int{0, 1, 2, 3, 15, 17, 43, 53, 50} {
 		s := googleNetShapes()[i]
 		l := newBenchLayer(s.name, isa, images, s.c, direct)
-		chosen := BackwardWeights{Conv: l.conv}.Split(images)
+		chosen := ConvBackwardWeights{Conv: l.conv}.Split(images)
 		ws := newWorkers(isa, []*benchLayer{gradientBenchLayer(l, isa, chosen)})
 		d := newDuo()
-		measure := func(mark string, k BackwardWeightsParts) {
+		measure := func(mark string, k ConvBackwardWeightsSplit) {
 			g := gradientBenchLayer(l, isa, k)
 			var p benchPeak
 			t := timeMin(isa, 10*time.Millisecond, &p, func() { g.runDuo(d, ws) })
@@ -74,9 +74,9 @@ func BenchmarkGradientSplits(b *testing.B) {
 		for _, parts := range []int{1, 2, 4, 8, 16} {
 			for _, pairs := range []int{1, 2, 3, 6, 12} {
 				for _, units := range []int{1, 2, 4, 8, 16, 30, 52} {
-					k := BackwardWeightsParts{BackwardWeights: BackwardWeights{Conv: l.conv}, Images: images / parts}
+					k := ConvBackwardWeightsSplit{ConvBackwardWeights: ConvBackwardWeights{Conv: l.conv}, Images: images / parts}
 					k.Pairs, k.Units = pairs, units
-					if pairs > k.ngroups() || units > k.mostUnits() || k.Tasks(images)%2 != 0 || k.Tasks(images) > 64 {
+					if pairs > k.npairs() || units > k.mostUnits() || k.Tasks(images)%2 != 0 || k.Tasks(images) > 64 {
 						continue
 					}
 					measure(" ", k)
@@ -98,7 +98,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 		{96, 192, 5, 16, 32}, {192, 192, 3, 8, 32}, {96, 192, 5, 16, 128}, {192, 192, 3, 8, 128}} {
 		images := s[4]
 		b.Run(fmt.Sprintf("%dx%d_%d-%d@%d/images=%d", s[2], s[2], s[0], s[1], s[3], images), func(b *testing.B) {
-			c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Parts: [4]Part{{C: s[1]}}}
+			c := Conv{IC: s[0], H: s[3], W: s[3], KH: s[2], KW: s[2], PH: s[2] / 2, PW: s[2] / 2, Outputs: [4]Output{{C: s[1]}}}
 			l := newBenchLayer("", isa, images, c, direct)
 			type coster interface {
 				Kernel
@@ -106,17 +106,17 @@ func BenchmarkWeightGradients(b *testing.B) {
 				Count(images int) int
 				Cost(images int) float64
 			}
-			direct := BackwardWeights{Conv: l.conv}.Split(images)
-			wino := WinogradBackwardWeights{BackwardWeightsParts: direct, Padded: true}.Split(images)
+			direct := ConvBackwardWeights{Conv: l.conv}.Split(images)
+			wino := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}.Split(images)
 			// As a plan lays its operands out.
 			m := wino.m()
 			wino.In.H = (ceilDiv(c.W, m)*m + c.KW - 1) * Block
 			wino.In.C = (ceilDiv(c.H, m)*m + c.KH - 1) * wino.In.H
 			wino.In.N = Blocks(c.IC) * wino.In.C
-			wino.Parts[0].View = View{H: ceilDiv(c.W, m) * m * Block, C: ceilDiv(c.H, m) * m * ceilDiv(c.W, m) * m * Block}
-			wino.Parts[0].View.N = Blocks(c.OC()) * wino.Parts[0].View.C
+			wino.Outputs[0].View = View{H: ceilDiv(c.W, m) * m * Block, C: ceilDiv(c.H, m) * m * ceilDiv(c.W, m) * m * Block}
+			wino.Outputs[0].View.N = Blocks(c.OC()) * wino.Outputs[0].View.C
 			kernels := []coster{wino, direct}
-			if k := (RowBackwardWeights{Conv: l.conv}).Split(images); k.Fits() {
+			if k := (ConvBackwardWeightsRows{Conv: l.conv}).Split(images); k.Fits() {
 				kernels = append(kernels, k)
 			}
 			least, peak := make([]float64, len(kernels)), benchPeak{}
@@ -125,7 +125,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 					in, dy := l.args.In[0], l.args.Out[0]
 					if i == 0 {
 						in = Buf{benchShared(&benchIn, images*wino.In.N, nil), c.PH*wino.In.H + c.PW*Block}
-						dy = Buf{Mem: benchShared(&benchOut, images*wino.Parts[0].View.N, nil)}
+						dy = Buf{Mem: benchShared(&benchOut, images*wino.Outputs[0].View.N, nil)}
 					}
 					g := &benchLayer{kern: k, args: &Args{Images: images, In: [4]Buf{in, dy}, Out: [4]Buf{{Mem: benchAlloc(k.Count(images) * k.PackedLen())}}}}
 					if t, ok := k.(Tabler); ok {
@@ -145,7 +145,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 			}
 			b.ReportMetric(100*2*float64(l.conv.MACs()*images)/1e9/least[1]/peak.gflops, "%peak-direct")
 			if os.Getenv("INCC_LAYERS") == "1" {
-				w := kernels[0].(WinogradBackwardWeights)
+				w := kernels[0].(ConvBackwardWeightsWinograd)
 				fmt.Fprintf(os.Stderr, "pairs %d units %d images %d tiles %d scratch %d KB; direct: pairs %d units %d images %d\n", w.Pairs, w.Units, w.Images, w.tiles(), w.Scratch()/256, direct.Pairs, direct.Units, direct.Images)
 			}
 		})

@@ -284,7 +284,7 @@ func activated(act Act, x float64) float64 {
 }
 
 // denseReference is a dense layer's definition, over maps of c x h x w.
-func denseReference(images, c, h, w int, out Part, in *actBuf, weights, bias []float32) (ref []float64) {
+func denseReference(images, c, h, w int, out Output, in *actBuf, weights, bias []float32) (ref []float64) {
 	for i := range images {
 		for o := range out.C {
 			s := float64(bias[o])

@@ -8,8 +8,8 @@
 // instruction set that a kernel uses (ISA).
 //
 // Two terms recur. A block is 16 channels of a pixel, side by side in memory (NCHW16c).
-// In lanes means that 16 images, instead of 16 channels, lie side by side; types whose
-// names begin with Lane compute on that layout.
+// N16 is the layout NCHW16n, in which 16 images instead of 16 channels lie side by side;
+// kernels whose names begin with N16 compute on it.
 package kernel
 
 // Block is the number of channels that lie side by side in the NCHW16c layout.
@@ -68,19 +68,19 @@ type Worker struct {
 	ISA     ISA
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
-	tile        tile // parameters of the assembly call under way
-	strip       matVecStrip
-	lane        laneTile
-	laneGrad    laneGradient
-	laneProduct laneProductTile
-	lanes       laneRun // the task under way whose lanes are images
-	sum         [Block]float32
-	wino        winoRun // the Winograd task under way
-	product     winoProduct
-	sums        winoSums
-	winoGrad    winoGradRun
-	gradLists   winoGradLists
-	grad        gradientCall
+	tile         tile // parameters of the assembly call under way
+	strip        matVecStrip
+	lane         n16Tile
+	n16Backward  n16BackwardTile
+	n16Gemm      n16GemmTile
+	lanes        n16Run // the task under way whose lanes are images
+	sum          [Block]float32
+	wino         winoRun // the Winograd task under way
+	product      winoProduct
+	sums         winoSums
+	winoBwd      winoBwdRun
+	winoBwdLists winoBwdLists
+	grad         bwdWeightsTile
 
 	team    *Team  // that it is of (threads.go)
 	members int    // workers of the run under way
@@ -124,20 +124,20 @@ type Act uint8
 
 // The activations. ActReLU lets NaN pass, as the reference does.
 //
-// ActReLUGrad is for gradients: 0 where the output of a ReLU is neither above 0 nor NaN,
-// as ActGrad has it. Conv, Winograd and LaneConv know it, whose output is then the
+// ActReLUBackward is for gradients: 0 where the output of a ReLU is neither above 0 nor NaN,
+// as ActBackward has it. Conv, Winograd and N16Conv know it, whose output is then the
 // gradient in front of that ReLU.
 const (
 	ActNone Act = iota
 	ActReLU
 	ActSigmoid
 	ActTanh
-	ActReLUGrad
+	ActReLUBackward
 )
 
 // GoString prints the name as a generated program writes it.
 func (a Act) GoString() string {
-	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLUGrad"}[a]
+	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLUBackward"}[a]
 }
 
 func (a Act) String() string {

@@ -71,13 +71,13 @@ func (k CrossEntropy) Run(w *Worker, _ int, a *Args) {
 	a.Out[0].Mem[a.Out[0].Off] = float32(total / float64(a.Images))
 }
 
-// CrossEntropyGrad is the gradient of CrossEntropy: dloss * (softmax(logits) - q) /
+// CrossEntropyBackward is the gradient of CrossEntropy: dloss * (softmax(logits) - q) /
 // images.
 //
 // Operands: In[0] dloss, one number, or no memory for 1; In[1] logits (view In),
 // In[2] labels as in CrossEntropy; Out[0] the gradient (view Out), which may be the
 // logits' place.
-type CrossEntropyGrad struct {
+type CrossEntropyBackward struct {
 	C         int
 	Smoothing float32
 	Weight    float32 // factor on dloss, of a head (0 means 1)
@@ -85,13 +85,13 @@ type CrossEntropyGrad struct {
 }
 
 // Tasks is images.
-func (k CrossEntropyGrad) Tasks(images int) int { return images }
+func (k CrossEntropyBackward) Tasks(images int) int { return images }
 
 // Scratch holds the logits of an image and their exponentials.
-func (k CrossEntropyGrad) Scratch() int { return 2 * Blocks(k.C) * Block }
+func (k CrossEntropyBackward) Scratch() int { return 2 * Blocks(k.C) * Block }
 
 // Run computes an image.
-func (k CrossEntropyGrad) Run(w *Worker, image int, a *Args) {
+func (k CrossEntropyBackward) Run(w *Worker, image int, a *Args) {
 	_, e, _, sum := logits(w, k.In, &a.In[1], image, k.C)
 	f := 1 / float32(a.Images)
 	if k.Weight != 0 {
@@ -119,25 +119,25 @@ func (k CrossEntropyGrad) Run(w *Worker, image int, a *Args) {
 	}
 }
 
-// SoftmaxGrad is the gradient of Softmax, dx = y*(dy - sum of dy*y), or with Log of
+// SoftmaxBackward is the gradient of Softmax, dx = y*(dy - sum of dy*y), or with Log of
 // its logarithm, dx = dy - exp(y)*sum of dy; sums over the channels of a pixel, in
 // float64.
 //
 // Operands: In[0] dy (view DY), In[1] Softmax's output y (view Y); Out[0] dx (view
 // DX), which may be the place of dy.
-type SoftmaxGrad struct {
+type SoftmaxBackward struct {
 	C, H, W   int
 	Log       bool
 	DY, Y, DX View
 }
 
-func (s SoftmaxGrad) bands() bands { return bands{s.H, rowsPerTask(s.H, 16*s.W*Blocks(s.C))} }
+func (s SoftmaxBackward) bands() bands { return bands{s.H, rowsPerTask(s.H, 16*s.W*Blocks(s.C))} }
 
 // Tasks is images x ranges of rows.
-func (s SoftmaxGrad) Tasks(images int) int { return s.bands().tasks(images) }
+func (s SoftmaxBackward) Tasks(images int) int { return s.bands().tasks(images) }
 
 // Run computes some rows.
-func (s SoftmaxGrad) Run(_ *Worker, task int, a *Args) {
+func (s SoftmaxBackward) Run(_ *Worker, task int, a *Args) {
 	image, y0, y1 := s.bands().task(task)
 	for y := y0; y < y1; y++ {
 		for x := range s.W {

@@ -5,220 +5,220 @@
 package kernel
 
 //go:noescape
-func lane512p1o1(t *byte)
+func n16Conv512p1o1(t *byte)
 
 //go:noescape
-func lane512p2o1(t *byte)
+func n16Conv512p2o1(t *byte)
 
 //go:noescape
-func lane512p3o1(t *byte)
+func n16Conv512p3o1(t *byte)
 
 //go:noescape
-func lane512p4o1(t *byte)
+func n16Conv512p4o1(t *byte)
 
 //go:noescape
-func lane512p5o1(t *byte)
+func n16Conv512p5o1(t *byte)
 
 //go:noescape
-func lane512p6o1(t *byte)
+func n16Conv512p6o1(t *byte)
 
 //go:noescape
-func lane512p1o2(t *byte)
+func n16Conv512p1o2(t *byte)
 
 //go:noescape
-func lane512p2o2(t *byte)
+func n16Conv512p2o2(t *byte)
 
 //go:noescape
-func lane512p3o2(t *byte)
+func n16Conv512p3o2(t *byte)
 
 //go:noescape
-func lane512p4o2(t *byte)
+func n16Conv512p4o2(t *byte)
 
 //go:noescape
-func lane512p5o2(t *byte)
+func n16Conv512p5o2(t *byte)
 
 //go:noescape
-func lane512p6o2(t *byte)
+func n16Conv512p6o2(t *byte)
 
 //go:noescape
-func lane512p1o3(t *byte)
+func n16Conv512p1o3(t *byte)
 
 //go:noescape
-func lane512p2o3(t *byte)
+func n16Conv512p2o3(t *byte)
 
 //go:noescape
-func lane512p3o3(t *byte)
+func n16Conv512p3o3(t *byte)
 
 //go:noescape
-func lane512p4o3(t *byte)
+func n16Conv512p4o3(t *byte)
 
 //go:noescape
-func lane512p5o3(t *byte)
+func n16Conv512p5o3(t *byte)
 
 //go:noescape
-func lane512p6o3(t *byte)
+func n16Conv512p6o3(t *byte)
 
 //go:noescape
-func lane512p1o4(t *byte)
+func n16Conv512p1o4(t *byte)
 
 //go:noescape
-func lane512p2o4(t *byte)
+func n16Conv512p2o4(t *byte)
 
 //go:noescape
-func lane512p3o4(t *byte)
+func n16Conv512p3o4(t *byte)
 
 //go:noescape
-func lane512p4o4(t *byte)
+func n16Conv512p4o4(t *byte)
 
 //go:noescape
-func lane512p5o4(t *byte)
+func n16Conv512p5o4(t *byte)
 
 //go:noescape
-func lane512p6o4(t *byte)
+func n16Conv512p6o4(t *byte)
 
 //go:noescape
-func lane256p1o1(t *byte)
+func n16Conv256p1o1(t *byte)
 
 //go:noescape
-func lane256p2o1(t *byte)
+func n16Conv256p2o1(t *byte)
 
 //go:noescape
-func lane256p3o1(t *byte)
+func n16Conv256p3o1(t *byte)
 
 //go:noescape
-func lane256p1o2(t *byte)
+func n16Conv256p1o2(t *byte)
 
 //go:noescape
-func lane256p2o2(t *byte)
+func n16Conv256p2o2(t *byte)
 
 //go:noescape
-func lane256p3o2(t *byte)
+func n16Conv256p3o2(t *byte)
 
 //go:noescape
-func lane256p1o3(t *byte)
+func n16Conv256p1o3(t *byte)
 
 //go:noescape
-func lane256p2o3(t *byte)
+func n16Conv256p2o3(t *byte)
 
 //go:noescape
-func lane256p3o3(t *byte)
+func n16Conv256p3o3(t *byte)
 
 //go:noescape
-func lane256p1o4(t *byte)
+func n16Conv256p1o4(t *byte)
 
 //go:noescape
-func lane256p2o4(t *byte)
+func n16Conv256p2o4(t *byte)
 
 //go:noescape
-func lane256p3o4(t *byte)
+func n16Conv256p3o4(t *byte)
 
 //go:noescape
-func lanegrad512p1o1(t *byte)
+func n16Bwd512p1o1(t *byte)
 
 //go:noescape
-func lanegrad512p2o1(t *byte)
+func n16Bwd512p2o1(t *byte)
 
 //go:noescape
-func lanegrad512p3o1(t *byte)
+func n16Bwd512p3o1(t *byte)
 
 //go:noescape
-func lanegrad512p4o1(t *byte)
+func n16Bwd512p4o1(t *byte)
 
 //go:noescape
-func lanegrad512p5o1(t *byte)
+func n16Bwd512p5o1(t *byte)
 
 //go:noescape
-func lanegrad512p6o1(t *byte)
+func n16Bwd512p6o1(t *byte)
 
 //go:noescape
-func lanegrad512p1o2(t *byte)
+func n16Bwd512p1o2(t *byte)
 
 //go:noescape
-func lanegrad512p2o2(t *byte)
+func n16Bwd512p2o2(t *byte)
 
 //go:noescape
-func lanegrad512p3o2(t *byte)
+func n16Bwd512p3o2(t *byte)
 
 //go:noescape
-func lanegrad512p4o2(t *byte)
+func n16Bwd512p4o2(t *byte)
 
 //go:noescape
-func lanegrad512p5o2(t *byte)
+func n16Bwd512p5o2(t *byte)
 
 //go:noescape
-func lanegrad512p6o2(t *byte)
+func n16Bwd512p6o2(t *byte)
 
 //go:noescape
-func lanegrad512p1o3(t *byte)
+func n16Bwd512p1o3(t *byte)
 
 //go:noescape
-func lanegrad512p2o3(t *byte)
+func n16Bwd512p2o3(t *byte)
 
 //go:noescape
-func lanegrad512p3o3(t *byte)
+func n16Bwd512p3o3(t *byte)
 
 //go:noescape
-func lanegrad512p4o3(t *byte)
+func n16Bwd512p4o3(t *byte)
 
 //go:noescape
-func lanegrad512p5o3(t *byte)
+func n16Bwd512p5o3(t *byte)
 
 //go:noescape
-func lanegrad512p6o3(t *byte)
+func n16Bwd512p6o3(t *byte)
 
 //go:noescape
-func lanegrad512p1o4(t *byte)
+func n16Bwd512p1o4(t *byte)
 
 //go:noescape
-func lanegrad512p2o4(t *byte)
+func n16Bwd512p2o4(t *byte)
 
 //go:noescape
-func lanegrad512p3o4(t *byte)
+func n16Bwd512p3o4(t *byte)
 
 //go:noescape
-func lanegrad512p4o4(t *byte)
+func n16Bwd512p4o4(t *byte)
 
 //go:noescape
-func lanegrad512p5o4(t *byte)
+func n16Bwd512p5o4(t *byte)
 
 //go:noescape
-func lanegrad512p6o4(t *byte)
+func n16Bwd512p6o4(t *byte)
 
 //go:noescape
-func lanegrad256p1o1(t *byte)
+func n16Bwd256p1o1(t *byte)
 
 //go:noescape
-func lanegrad256p2o1(t *byte)
+func n16Bwd256p2o1(t *byte)
 
 //go:noescape
-func lanegrad256p3o1(t *byte)
+func n16Bwd256p3o1(t *byte)
 
 //go:noescape
-func lanegrad256p1o2(t *byte)
+func n16Bwd256p1o2(t *byte)
 
 //go:noescape
-func lanegrad256p2o2(t *byte)
+func n16Bwd256p2o2(t *byte)
 
 //go:noescape
-func lanegrad256p3o2(t *byte)
+func n16Bwd256p3o2(t *byte)
 
 //go:noescape
-func lanegrad256p1o3(t *byte)
+func n16Bwd256p1o3(t *byte)
 
 //go:noescape
-func lanegrad256p2o3(t *byte)
+func n16Bwd256p2o3(t *byte)
 
 //go:noescape
-func lanegrad256p3o3(t *byte)
+func n16Bwd256p3o3(t *byte)
 
 //go:noescape
-func lanegrad256p1o4(t *byte)
+func n16Bwd256p1o4(t *byte)
 
 //go:noescape
-func lanegrad256p2o4(t *byte)
+func n16Bwd256p2o4(t *byte)
 
 //go:noescape
-func lanegrad256p3o4(t *byte)
+func n16Bwd256p3o4(t *byte)
 
 //go:noescape
 func transposeAVX2(dst []float32, src []float32, dstStep int, srcStep int, rows int, cols int)

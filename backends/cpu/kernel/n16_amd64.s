@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func lane512p1o1(t *byte)
+// func n16Conv512p1o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -130,9 +130,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p2o1(t *byte)
+// func n16Conv512p2o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p2o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -266,9 +266,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p3o1(t *byte)
+// func n16Conv512p3o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p3o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -412,9 +412,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p4o1(t *byte)
+// func n16Conv512p4o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p4o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -574,9 +574,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p5o1(t *byte)
+// func n16Conv512p5o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p5o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p5o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -746,9 +746,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p6o1(t *byte)
+// func n16Conv512p6o1(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p6o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p6o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -934,9 +934,9 @@ mask:
 	LEAQ       (R8)(R8*4), R10
 	JMP        store
 
-// func lane512p1o2(t *byte)
+// func n16Conv512p1o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -1074,9 +1074,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p2o2(t *byte)
+// func n16Conv512p2o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p2o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -1233,9 +1233,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p3o2(t *byte)
+// func n16Conv512p3o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p3o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -1411,9 +1411,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p4o2(t *byte)
+// func n16Conv512p4o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p4o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p4o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -1614,9 +1614,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p5o2(t *byte)
+// func n16Conv512p5o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p5o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p5o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -1836,9 +1836,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p6o2(t *byte)
+// func n16Conv512p6o2(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p6o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p6o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -2083,9 +2083,9 @@ mask:
 	LEAQ       (R8)(R8*4), R10
 	JMP        store
 
-// func lane512p1o3(t *byte)
+// func n16Conv512p1o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -2237,9 +2237,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p2o3(t *byte)
+// func n16Conv512p2o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p2o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p2o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -2419,9 +2419,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p3o3(t *byte)
+// func n16Conv512p3o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p3o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p3o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -2629,9 +2629,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p4o3(t *byte)
+// func n16Conv512p4o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p4o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p4o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -2873,9 +2873,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p5o3(t *byte)
+// func n16Conv512p5o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p5o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p5o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -3145,9 +3145,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p6o3(t *byte)
+// func n16Conv512p6o3(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p6o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p6o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -3451,9 +3451,9 @@ mask:
 	LEAQ       (R8)(R8*4), R10
 	JMP        store
 
-// func lane512p1o4(t *byte)
+// func n16Conv512p1o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -3619,9 +3619,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p2o4(t *byte)
+// func n16Conv512p2o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p2o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p2o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -3824,9 +3824,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p3o4(t *byte)
+// func n16Conv512p3o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p3o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p3o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -4066,9 +4066,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane512p4o4(t *byte)
+// func n16Conv512p4o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p4o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p4o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -4351,9 +4351,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p5o4(t *byte)
+// func n16Conv512p5o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p5o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p5o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -4673,9 +4673,9 @@ mask:
 	LEAQ       (R8)(R8*2), R9
 	JMP        store
 
-// func lane512p6o4(t *byte)
+// func n16Conv512p6o4(t *byte)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·lane512p6o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv512p6o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5038,9 +5038,9 @@ mask:
 	LEAQ       (R8)(R8*4), R10
 	JMP        store
 
-// func lane256p1o1(t *byte)
+// func n16Conv256p1o1(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5164,9 +5164,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p2o1(t *byte)
+// func n16Conv256p2o1(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p2o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5300,9 +5300,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p3o1(t *byte)
+// func n16Conv256p3o1(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p3o1(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5446,9 +5446,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p1o2(t *byte)
+// func n16Conv256p1o2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5586,9 +5586,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p2o2(t *byte)
+// func n16Conv256p2o2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p2o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5745,9 +5745,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p3o2(t *byte)
+// func n16Conv256p3o2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p3o2(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -5923,9 +5923,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p1o3(t *byte)
+// func n16Conv256p1o3(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -6077,9 +6077,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p2o3(t *byte)
+// func n16Conv256p2o3(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p2o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p2o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -6259,9 +6259,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p3o3(t *byte)
+// func n16Conv256p3o3(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p3o3(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p3o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -6469,9 +6469,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p1o4(t *byte)
+// func n16Conv256p1o4(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -6637,9 +6637,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p2o4(t *byte)
+// func n16Conv256p2o4(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p2o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p2o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -6842,9 +6842,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lane256p3o4(t *byte)
+// func n16Conv256p3o4(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lane256p3o4(SB), NOSPLIT, $0-8
+TEXT ·n16Conv256p3o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ (DI), R13
 	MOVQ R13, 168(DI)
@@ -7084,9 +7084,9 @@ mask:
 	MOVQ       80(DI), R8
 	JMP        store
 
-// func lanegrad512p1o1(t *byte)
+// func n16Bwd512p1o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p1o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7126,9 +7126,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p2o1(t *byte)
+// func n16Bwd512p2o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p2o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p2o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7174,9 +7174,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p3o1(t *byte)
+// func n16Bwd512p3o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p3o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p3o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7228,9 +7228,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p4o1(t *byte)
+// func n16Bwd512p4o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p4o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p4o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7288,9 +7288,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p5o1(t *byte)
+// func n16Bwd512p5o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p5o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p5o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7354,9 +7354,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p6o1(t *byte)
+// func n16Bwd512p6o1(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p6o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p6o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7426,9 +7426,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p1o2(t *byte)
+// func n16Bwd512p1o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p1o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7472,9 +7472,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p2o2(t *byte)
+// func n16Bwd512p2o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p2o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p2o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7527,9 +7527,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p3o2(t *byte)
+// func n16Bwd512p3o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p3o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p3o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7591,9 +7591,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p4o2(t *byte)
+// func n16Bwd512p4o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p4o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p4o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7664,9 +7664,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p5o2(t *byte)
+// func n16Bwd512p5o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p5o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p5o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7746,9 +7746,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p6o2(t *byte)
+// func n16Bwd512p6o2(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p6o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p6o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7837,9 +7837,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p1o3(t *byte)
+// func n16Bwd512p1o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p1o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7887,9 +7887,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p2o3(t *byte)
+// func n16Bwd512p2o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p2o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p2o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -7949,9 +7949,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p3o3(t *byte)
+// func n16Bwd512p3o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p3o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p3o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8023,9 +8023,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p4o3(t *byte)
+// func n16Bwd512p4o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p4o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p4o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8109,9 +8109,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p5o3(t *byte)
+// func n16Bwd512p5o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p5o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p5o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8207,9 +8207,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p6o3(t *byte)
+// func n16Bwd512p6o3(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p6o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p6o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8317,9 +8317,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p1o4(t *byte)
+// func n16Bwd512p1o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p1o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8371,9 +8371,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p2o4(t *byte)
+// func n16Bwd512p2o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p2o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p2o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8440,9 +8440,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p3o4(t *byte)
+// func n16Bwd512p3o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p3o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p3o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8524,9 +8524,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p4o4(t *byte)
+// func n16Bwd512p4o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p4o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p4o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8623,9 +8623,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p5o4(t *byte)
+// func n16Bwd512p5o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p5o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p5o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8737,9 +8737,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad512p6o4(t *byte)
+// func n16Bwd512p6o4(t *byte)
 // Requires: AVX, AVX512F
-TEXT ·lanegrad512p6o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd512p6o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Z0
@@ -8866,9 +8866,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p1o1(t *byte)
+// func n16Bwd256p1o1(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p1o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -8908,9 +8908,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p2o1(t *byte)
+// func n16Bwd256p2o1(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p2o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p2o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -8956,9 +8956,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p3o1(t *byte)
+// func n16Bwd256p3o1(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p3o1(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p3o1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9010,9 +9010,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p1o2(t *byte)
+// func n16Bwd256p1o2(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p1o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9056,9 +9056,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p2o2(t *byte)
+// func n16Bwd256p2o2(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p2o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p2o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9111,9 +9111,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p3o2(t *byte)
+// func n16Bwd256p3o2(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p3o2(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p3o2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9175,9 +9175,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p1o3(t *byte)
+// func n16Bwd256p1o3(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p1o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9225,9 +9225,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p2o3(t *byte)
+// func n16Bwd256p2o3(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p2o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p2o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9287,9 +9287,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p3o3(t *byte)
+// func n16Bwd256p3o3(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p3o3(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p3o3(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9361,9 +9361,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p1o4(t *byte)
+// func n16Bwd256p1o4(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p1o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9415,9 +9415,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p2o4(t *byte)
+// func n16Bwd256p2o4(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p2o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p2o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0
@@ -9484,9 +9484,9 @@ col:
 	VZEROUPPER
 	RET
 
-// func lanegrad256p3o4(t *byte)
+// func n16Bwd256p3o4(t *byte)
 // Requires: AVX, FMA3
-TEXT ·lanegrad256p3o4(SB), NOSPLIT, $0-8
+TEXT ·n16Bwd256p3o4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), DI
 	MOVQ    72(DI), R13
 	VMOVUPS (R13), Y0

@@ -1,6 +1,6 @@
 package kernel
 
-// LaneConv is Conv on activations in lanes: it computes 16 images at once, where Conv
+// N16Conv is Conv on activations in N16: it computes 16 images at once, where Conv
 // computes 16 output channels. The formula, the epilogue and the operands are Conv's. It
 // suits batches of narrow networks: channels need no padding to 16, and a part of a
 // concat may begin at any channel.
@@ -11,19 +11,19 @@ package kernel
 //
 // Rows is the number of output rows of a task, Pairs its number of groups of four output
 // channels. Planar must be false.
-type LaneConv struct{ Conv }
+type N16Conv struct{ Conv }
 
 // Sums is what adds up the sums in Out[1]: one of the rows of a task.
-func (c LaneConv) Sums() ChannelSums {
-	return ChannelSums{C: c.Parts[0].C, Parts: ceilDiv(c.H, c.rows()), Lanes: true}
+func (c N16Conv) Sums() ChannelSums {
+	return ChannelSums{C: c.Outputs[0].C, Partials: ceilDiv(c.H, c.rows()), N16: true}
 }
 
-// groupsOf is the number of groups of 16 images.
-func groupsOf(images int) int { return ceilDiv(images, Block) }
+// imageBlocks is the number of blocks of 16 images.
+func imageBlocks(images int) int { return ceilDiv(images, Block) }
 
 // quad is up to four output channels that are computed together.
 type quad struct {
-	part    int // of Parts
+	part    int // of Outputs
 	channel int // the first, in the part
 	oc      int // in all
 	n       int
@@ -32,14 +32,14 @@ type quad struct {
 
 // quads yields the output channels in fours: a part and a group of channels (of a
 // grouped convolution) end with what is left.
-func (c LaneConv) quads(yield func(quad) bool) {
+func (c N16Conv) quads(yield func(quad) bool) {
 	gs := one(c.Groups)
 	icg, ocg := c.IC/gs, c.OC()/gs
 	q := quad{}
-	for p := range c.Parts {
+	for p := range c.Outputs {
 		q.part = p
-		for q.channel = 0; q.channel < c.Parts[p].C; q.channel += q.n {
-			q.n = min(laneChannels, c.Parts[p].C-q.channel, ocg-q.oc%ocg)
+		for q.channel = 0; q.channel < c.Outputs[p].C; q.channel += q.n {
+			q.n = min(n16Channels, c.Outputs[p].C-q.channel, ocg-q.oc%ocg)
 			q.lo = q.oc / ocg * icg
 			if !yield(q) {
 				return
@@ -49,7 +49,7 @@ func (c LaneConv) quads(yield func(quad) bool) {
 	}
 }
 
-func (c LaneConv) nquads() int {
+func (c N16Conv) nquads() int {
 	n := 0
 	for range c.quads {
 		n++
@@ -58,7 +58,7 @@ func (c LaneConv) nquads() int {
 }
 
 // quadsAtOnce is how many quads a task takes.
-func (c LaneConv) quadsAtOnce() int {
+func (c N16Conv) quadsAtOnce() int {
 	if c.Pairs <= 0 {
 		return c.nquads()
 	}
@@ -66,15 +66,15 @@ func (c LaneConv) quadsAtOnce() int {
 }
 
 // ntaps is the number of taps of a result.
-func (c LaneConv) ntaps() int { return c.IC / one(c.Groups) * c.KH * c.KW }
+func (c N16Conv) ntaps() int { return c.IC / one(c.Groups) * c.KH * c.KW }
 
 // PackedLen is the length of the packed weights, in float32s, rounded up to whole
 // blocks: optimizers work by the block.
-func (c LaneConv) PackedLen() int { return Blocks(c.OC()*c.ntaps()) * Block }
+func (c N16Conv) PackedLen() int { return Blocks(c.OC()*c.ntaps()) * Block }
 
 // Pack writes weights in OIHW order into dst: quad by quad, tap by tap, the output
 // channels of a quad side by side.
-func (c LaneConv) Pack(dst, weight []float32) {
+func (c N16Conv) Pack(dst, weight []float32) {
 	k := c.ntaps()
 	for q := range c.quads {
 		d := dst[q.oc*k:]
@@ -88,17 +88,17 @@ func (c LaneConv) Pack(dst, weight []float32) {
 }
 
 // BiasLen is the length of the packed bias, in float32s.
-func (c LaneConv) BiasLen() int { return c.OC() }
+func (c N16Conv) BiasLen() int { return c.OC() }
 
 // PackBias copies the bias.
-func (c LaneConv) PackBias(dst, bias []float32) { copy(dst, bias) }
+func (c N16Conv) PackBias(dst, bias []float32) { copy(dst, bias) }
 
 // PaddedMACs is MACs: the channels are what they are.
-func (c LaneConv) PaddedMACs() int { return c.MACs() }
+func (c N16Conv) PaddedMACs() int { return c.MACs() }
 
 // Table returns the taps of the first group, in bytes, and then the quads.
-func (c LaneConv) Table(ISA) []int {
-	t := c.In.laneTaps(c.IC/one(c.Groups), c.KH, c.KW, one(c.DH), one(c.DW))
+func (c N16Conv) Table(ISA) []int {
+	t := c.In.n16Taps(c.IC/one(c.Groups), c.KH, c.KW, one(c.DH), one(c.DW))
 	for q := range c.quads {
 		t = append(t, q.part, q.channel, q.oc, q.n, q.lo)
 	}
@@ -107,8 +107,8 @@ func (c LaneConv) Table(ISA) []int {
 
 const quadInts = 5
 
-// laneTaps returns where the operands of a pixel are, in bytes from its first one.
-func (v View) laneTaps(ic, kh, kw, dh, dw int) []int {
+// n16Taps returns where the operands of a pixel are, in bytes from its first one.
+func (v View) n16Taps(ic, kh, kw, dh, dw int) []int {
 	t := make([]int, 0, ic*kh*kw)
 	for c := range ic {
 		for i := range kh {
@@ -120,13 +120,13 @@ func (v View) laneTaps(ic, kh, kw, dh, dw int) []int {
 	return t
 }
 
-// Tasks is groups of images x chunks of rows x chunks of quads.
-func (c LaneConv) Tasks(images int) int {
-	return groupsOf(images) * ceilDiv(c.H, c.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
+// Tasks is image blocks x chunks of rows x chunks of quads.
+func (c N16Conv) Tasks(images int) int {
+	return imageBlocks(images) * ceilDiv(c.H, c.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
 }
 
 // Run computes some rows of some output channels of 16 images.
-func (c LaneConv) Run(w *Worker, task int, a *Args) {
+func (c N16Conv) Run(w *Worker, task int, a *Args) {
 	nq := (len(a.Table) - c.ntaps()) / quadInts
 	per := nq
 	if c.Pairs > 0 {
@@ -139,7 +139,7 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 	rows := min(c.rows(), c.H-y0)
 	k := c.ntaps()
 	l := &w.lanes
-	*l = laneRun{taps: a.Table[:k], in: a.In[0].Mem, res: a.In[1].Mem, rows: rows, pixels: c.W,
+	*l = n16Run{taps: a.Table[:k], in: a.In[0].Mem, res: a.In[1].Mem, rows: rows, pixels: c.W,
 		inRow: one(c.SH) * c.In.H, ps: one(c.SW) * Block, resRow: c.Res.H, resC: c.Res.C, addRes: c.Residual, scale: c.Scale}
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*Block
 	quads := a.Table[k:]
@@ -147,28 +147,28 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 		r := quads[q*quadInts:][:quadInts]
 		// What follows with as many channels that read the same is done with it.
 		l.quads = 1
-		for q+l.quads < min(q0+per, nq) && (l.quads+1)*laneChannels <= len(laneZeros) {
+		for q+l.quads < min(q0+per, nq) && (l.quads+1)*n16Channels <= len(n16Zeros) {
 			if s := quads[(q+l.quads)*quadInts:]; s[0] != r[0] || s[3] != r[3] || s[4] != r[4] {
 				break
 			}
 			l.quads++
 		}
 		all := r[3] * l.quads
-		part := &c.Parts[r[0]]
+		part := &c.Outputs[r[0]]
 		out := &a.Out[r[0]]
 		l.at = in + r[4]*c.In.C
 		l.w, l.wQuad, l.channels = a.W[0][r[2]*k:][:all*k], r[3]*k, r[3]
 		if a.W[1] != nil {
 			l.bias = a.W[1][r[2]:][:all]
 		} else {
-			l.bias = laneZeros[:all]
+			l.bias = n16Zeros[:all]
 		}
 		l.out, l.to = out.Mem, part.View.at(out, image, r[1], y0, 0)
 		l.outRow, l.outC, l.ops = part.View.H, part.View.C, part.step()
 		if c.second() {
 			l.from = c.Res.at(&a.In[1], image, r[1], y0, 0)
 		}
-		l.relu, l.mask = part.Act == ActReLU, part.Act == ActReLUGrad
+		l.relu, l.mask = part.Act == ActReLU, part.Act == ActReLUBackward
 		l.rows, l.pixels = rows, c.W
 		if l.inRow == c.W*l.ps && l.outRow == c.W*l.ops && (!c.second() || l.resRow == l.outRow) {
 			l.rows, l.pixels = 1, rows*c.W
@@ -200,5 +200,5 @@ func (c LaneConv) Run(w *Worker, task int, a *Args) {
 	l.in, l.out, l.res = nil, nil, nil
 }
 
-// laneZeros is the bias of channels that have none.
-var laneZeros [256]float32
+// n16Zeros is the bias of channels that have none.
+var n16Zeros [256]float32

@@ -2,41 +2,41 @@ package kernel
 
 import "unsafe"
 
-// LaneBackwardWeights is the gradient of a LaneConv with respect to its weights, in
+// N16ConvBackwardWeights is the gradient of an N16Conv with respect to its weights, in
 // their packed order: the images are cut into parts, Groups groups of 16 each, which
-// are tasks of their own and which SumParts adds.
+// are tasks of their own and which SumPartials adds.
 //
 // Operands: In[0] the forward input (with its border, as the forward kernel reads
-// it), In[1] dY in the view of Parts[0], of which lanes without an image are zeros;
+// it), In[1] dY in the view of Outputs[0], of which lanes without an image are zeros;
 // Out[0] room for PackedLen numbers for every part, one behind another.
 //
 // Every lane has a sum of its own over the groups and pixels of a part, in order,
 // and the 16 of them are added by the tree 8, 4, 2, 1: so the bits do not depend on
 // threads, and they are the same on AVX2 and AVX-512. The field Pairs is the output
 // channels, in fours, of a task.
-type LaneBackwardWeights struct {
-	LaneConv
-	Groups int // groups of images a part; 0 means 1
+type N16ConvBackwardWeights struct {
+	N16Conv
+	ImageBlocks int // blocks of 16 images a part; 0 means 1
 }
 
 // Count is the number of parts of that many images.
-func (c LaneBackwardWeights) Count(images int) int {
-	return ceilDiv(groupsOf(images), one(c.Groups))
+func (c N16ConvBackwardWeights) Count(images int) int {
+	return ceilDiv(imageBlocks(images), one(c.ImageBlocks))
 }
 
 // Tasks is parts x chunks of output channels.
-func (c LaneBackwardWeights) Tasks(images int) int {
+func (c N16ConvBackwardWeights) Tasks(images int) int {
 	return c.Count(images) * ceilDiv(c.nquads(), c.quadsAtOnce())
 }
 
 // Scratch holds the sums of a task, and a square of them.
-func (c LaneBackwardWeights) Scratch() int {
-	return (c.quadsAtOnce()*laneChannels*c.ntaps()+2*Block)*Block + 2*Block
+func (c N16ConvBackwardWeights) Scratch() int {
+	return (c.quadsAtOnce()*n16Channels*c.ntaps()+2*Block)*Block + 2*Block
 }
 
-// laneGradient is the argument block of the microkernel; the assembly knows its
+// n16BackwardTile is the argument block of the microkernel; the assembly knows its
 // layout. It lives in the Worker.
-type laneGradient struct {
+type n16BackwardTile struct {
 	x           unsafe.Pointer // the first pixel of tap 0
 	off         unsafe.Pointer // *int: the taps, in bytes
 	xstep, xrow int            // bytes from a pixel, a row, to the next
@@ -51,18 +51,18 @@ type laneGradient struct {
 	rowsLeft int
 }
 
-// laneGradientTaps is how many taps a tile has, on every tier: their sums lie
+// n16BackwardTaps is how many taps a tile has, on every tier: their sums lie
 // together.
-const laneGradientTaps = 6
+const n16BackwardTaps = 6
 
 // rowsAtOnce is how many rows of pixels are done for all taps before the next ones:
 // as many as leave dY in the first cache.
-func (c *LaneBackwardWeights) rowsAtOnce() int {
-	return max(1, (24<<10)/(4*Block*c.W*min(c.OC(), c.quadsAtOnce()*laneChannels)))
+func (c *N16ConvBackwardWeights) rowsAtOnce() int {
+	return max(1, (24<<10)/(4*Block*c.W*min(c.OC(), c.quadsAtOnce()*n16Channels)))
 }
 
 // Run computes some output channels' part.
-func (c LaneBackwardWeights) Run(w *Worker, task int, a *Args) {
+func (c N16ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
 	k := c.ntaps()
 	quads := a.Table[k:]
 	nq := len(quads) / quadInts
@@ -74,18 +74,18 @@ func (c LaneBackwardWeights) Run(w *Worker, task int, a *Args) {
 	part := task / chunks
 	q0 := task % chunks * per
 	q1 := min(q0+per, nq)
-	g0, g1 := part*one(c.Groups), min((part+1)*one(c.Groups), groupsOf(a.Images))
+	g0, g1 := part*one(c.ImageBlocks), min((part+1)*one(c.ImageBlocks), imageBlocks(a.Images))
 	first := quads[q0*quadInts+2] // its first output channel
 	last := quads[(q1-1)*quadInts:]
 	sums := w.Scratch[:(last[2]+last[3]-first)*k*Block]
 	clear(sums)
-	view, step := c.Parts[0].View, c.rowsAtOnce()
+	view, step := c.Outputs[0].View, c.rowsAtOnce()
 	for group := g0; group < g1; group++ {
 		for y := 0; y < c.H; y += step {
 			rows := min(step, c.H-y)
 			x := a.In[0].Off + group*c.In.N + (y*one(c.SH)-c.PH)*c.In.H - c.PW*Block
-			for t := 0; t < k; t += laneGradientTaps {
-				taps := a.Table[t:min(t+laneGradientTaps, k)]
+			for t := 0; t < k; t += n16BackwardTaps {
+				taps := a.Table[t:min(t+n16BackwardTaps, k)]
 				for q := q0; q < q1; q++ {
 					r := quads[q*quadInts:][:quadInts]
 					at := ((r[2]-first)*k + t*r[3]) * Block // its tiles lie one behind another
@@ -102,8 +102,8 @@ func (c LaneBackwardWeights) Run(w *Worker, task int, a *Args) {
 }
 
 // tile adds rows of pixels to the sums of some channels and taps, [channel][tap].
-func (c *LaneBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []int, channels int, acc []float32) {
-	view := c.Parts[0].View
+func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []int, channels int, acc []float32) {
+	view := c.Outputs[0].View
 	ps, xrow := one(c.SW)*Block, one(c.SH)*c.In.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	if w.ISA == Portable {
@@ -129,23 +129,23 @@ func (c *LaneBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []i
 	}
 	_ = src[x+(rows-1)*xrow+(c.W-1)*ps+reach+Block-1]
 	_ = grad[dy+(channels-1)*view.C+(rows-1)*view.H+c.W*Block-1]
-	t := &w.laneGrad
+	t := &w.n16Backward
 	t.xstep, t.xrow, t.dyC, t.dyRow, t.rows, t.cols = 4*ps, 4*xrow, 4*view.C, 4*view.H, rows, c.W
 	if w.ISA == AVX512 {
 		t.x, t.off, t.dy, t.acc = float(src, x), unsafe.Pointer(&taps[0]), float(grad, dy), float(acc, 0)
-		laneGradientFunc(w.ISA, channels, len(taps))((*byte)(unsafe.Pointer(t)))
+		n16BackwardFunc(w.ISA, channels, len(taps))((*byte)(unsafe.Pointer(t)))
 		return
 	}
 	// Half of the lanes and three taps at a time, whose sums are brought together.
 	for q := 0; q < len(taps); q += 3 {
 		n := min(3, len(taps)-q)
-		buf := w.Scratch[len(w.Scratch)-(laneChannels*3+2)*Block:]
+		buf := w.Scratch[len(w.Scratch)-(n16Channels*3+2)*Block:]
 		for i := range channels {
 			copy(buf[i*n*Block:(i+1)*n*Block], acc[(i*len(taps)+q)*Block:])
 		}
 		for half := 0; half < Block; half += Block / 2 {
 			t.x, t.off, t.dy, t.acc = float(src, x+half), unsafe.Pointer(&taps[q]), float(grad, dy+half), float(buf, half)
-			laneGradientFunc(w.ISA, channels, n)((*byte)(unsafe.Pointer(t)))
+			n16BackwardFunc(w.ISA, channels, n)((*byte)(unsafe.Pointer(t)))
 		}
 		for i := range channels {
 			copy(acc[(i*len(taps)+q)*Block:(i*len(taps)+q+n)*Block], buf[i*n*Block:])
@@ -155,7 +155,7 @@ func (c *LaneBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []i
 
 // reduce adds the 16 lanes of every sum and puts it where the packed weights have
 // it.
-func (c *LaneBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []int, first int) {
+func (c *N16ConvBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []int, first int) {
 	v, k := vecFor(w.ISA), c.ntaps()
 	end := len(sums)
 	// A square of 16 sums is turned, so that the tree is one over rows.
@@ -180,8 +180,8 @@ func (c *LaneBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []int
 	for ; len(quads) > 0; quads = quads[quadInts:] {
 		n := quads[3]
 		s, d := sums[(quads[2]-first)*k:], dst[quads[2]*k:]
-		for t := 0; t < k; t += laneGradientTaps {
-			p := min(laneGradientTaps, k-t)
+		for t := 0; t < k; t += n16BackwardTaps {
+			p := min(n16BackwardTaps, k-t)
 			for i := range n {
 				for q := range p {
 					d[(t+q)*n+i] = s[t*n+i*p+q]
@@ -193,11 +193,11 @@ func (c *LaneBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []int
 
 // Split returns c with Groups and Pairs chosen for that many images: some 16 parts,
 // and output channels such that the sums of a task stay in the second cache.
-func (c LaneBackwardWeights) Split(images int) LaneBackwardWeights {
-	groups := groupsOf(images)
-	c.Groups = ceilDiv(groups, 16)
+func (c N16ConvBackwardWeights) Split(images int) N16ConvBackwardWeights {
+	groups := imageBlocks(images)
+	c.ImageBlocks = ceilDiv(groups, 16)
 	const most = 64 << 10 // float32s
-	c.Pairs = max(1, min(c.nquads(), most/(laneChannels*c.ntaps()*Block)))
+	c.Pairs = max(1, min(c.nquads(), most/(n16Channels*c.ntaps()*Block)))
 	if parts := c.Count(images); parts < 8 {
 		c.Pairs = min(c.Pairs, ceilDiv(c.nquads(), ceilDiv(8, parts)))
 	}
@@ -205,39 +205,39 @@ func (c LaneBackwardWeights) Split(images int) LaneBackwardWeights {
 }
 
 // Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c LaneBackwardWeights) Cost(images int) float64 {
+func (c N16ConvBackwardWeights) Cost(images int) float64 {
 	k := c.ntaps()
 	cost := 0.0
-	for t := 0; t < k; t += laneGradientTaps {
-		p := min(laneGradientTaps, k-t)
+	for t := 0; t < k; t += n16BackwardTaps {
+		p := min(n16BackwardTaps, k-t)
 		for q := range c.quads {
 			cost += float64(c.H*c.W)*max(float64(p*q.n), float64(p+q.n)) + float64(ceilDiv(c.H, c.rowsAtOnce()))*tileOverhead
 		}
 	}
 	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*c.H*one(c.SH)*c.W*one(c.SW))
-	cost += float64(bytes)/l3PerOp + 8*float64(c.OC()*k)/float64(one(c.Groups)) + taskOverhead
-	return cost * float64(groupsOf(images)) / costNS
+	cost += float64(bytes)/l3PerOp + 8*float64(c.OC()*k)/float64(one(c.ImageBlocks)) + taskOverhead
+	return cost * float64(imageBlocks(images)) / costNS
 }
 
-// LaneRepack makes the packed weights of a gradient's convolution in lanes (that of a
-// BackwardData) from those of the forward convolution. In[0] is From's packed
+// N16Repack makes the packed weights of a gradient's convolution in N16 (that of a
+// ConvBackwardData) from those of the forward convolution. In[0] is From's packed
 // weights, Out[0] To's.
-type LaneRepack struct {
-	From, To     LaneConv
+type N16Repack struct {
+	From, To     N16Conv
 	KH, KW       int // the last taps of To are these of From
 	StepH, StepW int // and the ones before are so much further
 }
 
-// LaneRepackOf is a part's Repack for lanes.
-func LaneRepackOf(r Repack) LaneRepack {
-	return LaneRepack{From: LaneConv{r.From}, To: LaneConv{r.To}, KH: r.KH, KW: r.KW, StepH: r.StepH, StepW: r.StepW}
+// N16RepackOf is a part's Repack for N16.
+func N16RepackOf(r Repack) N16Repack {
+	return N16Repack{From: N16Conv{r.From}, To: N16Conv{r.To}, KH: r.KH, KW: r.KW, StepH: r.StepH, StepW: r.StepW}
 }
 
 // Tasks is 1.
-func (r LaneRepack) Tasks(int) int { return 1 }
+func (r N16Repack) Tasks(int) int { return 1 }
 
 // Run repacks.
-func (r LaneRepack) Run(_ *Worker, _ int, a *Args) {
+func (r N16Repack) Run(_ *Worker, _ int, a *Args) {
 	src, dst := a.In[0].Mem[a.In[0].Off:], a.Out[0].Mem[a.Out[0].Off:]
 	f, t := r.From, r.To
 	fk, tk := f.ntaps(), t.ntaps()
@@ -249,8 +249,8 @@ func (r LaneRepack) Run(_ *Worker, _ int, a *Args) {
 			// Where it lies in its quad: those of a group begin anew.
 			ocg := f.OC() / one(f.Groups)
 			in := o % ocg
-			n := min(laneChannels, ocg-in/laneChannels*laneChannels)
-			s := src[(o-in%laneChannels)*fk+in%laneChannels:]
+			n := min(n16Channels, ocg-in/n16Channels*n16Channels)
+			s := src[(o-in%n16Channels)*fk+in%n16Channels:]
 			for kh := range t.KH {
 				for kw := range t.KW {
 					k := (r.KH+(t.KH-1-kh)*r.StepH)*f.KW + r.KW + (t.KW-1-kw)*r.StepW
@@ -265,32 +265,32 @@ func (r LaneRepack) Run(_ *Worker, _ int, a *Args) {
 	clear(dst[t.OC()*tk : t.PackedLen()])
 }
 
-// LaneSumPixels is the gradient of a bias: the sum of an activation in lanes over
+// N16SumPixels is the gradient of a bias: the sum of an activation in N16 over
 // pixels and images, a number a channel, padded to whole blocks. Lanes without an
 // image must be zeros.
 //
 // Operands: In[0] input (view In); Out[0] the sums.
-type LaneSumPixels struct {
+type N16SumPixels struct {
 	C, H, W int
 	In      View
 }
 
 // Tasks is blocks of channels.
-func (k LaneSumPixels) Tasks(int) int { return Blocks(k.C) }
+func (k N16SumPixels) Tasks(int) int { return Blocks(k.C) }
 
 // Scratch holds two blocks.
-func (k LaneSumPixels) Scratch() int { return 2 * Block }
+func (k N16SumPixels) Scratch() int { return 2 * Block }
 
 // Run sums the channels of a block, group by group: by columns, then over the groups,
 // then over the lanes.
-func (k LaneSumPixels) Run(w *Worker, task int, a *Args) {
+func (k N16SumPixels) Run(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	out := a.Out[0].Mem[a.Out[0].Off+task*Block:][:Block]
 	clear(out)
 	sum, part := w.Scratch[:Block], w.Scratch[Block:2*Block]
 	for c := range min(Block, k.C-task*Block) {
 		clear(sum)
-		for group := range groupsOf(a.Images) {
+		for group := range imageBlocks(a.Images) {
 			v.sumPool(part, a.In[0].Mem[k.In.at(&a.In[0], group, task*Block+c, 0, 0):], k.H, k.W, k.In.H, Block, Block, 1)
 			v.add(sum, sum, part, Block)
 		}

@@ -9,33 +9,33 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestLaneGradientLayout compares the struct with what the assembly assumes.
-func TestLaneGradientLayout(t *testing.T) {
-	checkLayout[laneGradient](t, 13)
+// TestN16GradientLayout compares the struct with what the assembly assumes.
+func TestN16GradientLayout(t *testing.T) {
+	checkLayout[n16BackwardTile](t, 13)
 }
 
 func narrowConv(r *rand.Rand, groups bool) Conv {
 	c := Conv{
 		IC: 1 + r.IntN(9), H: 1 + r.IntN(6), W: 1 + r.IntN(12), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),
 		SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(4), PW: r.IntN(4),
-		Parts: [4]Part{{C: 1 + r.IntN(20)}},
+		Outputs: [4]Output{{C: 1 + r.IntN(20)}},
 	}
 	if groups {
 		c.Groups = 1 + r.IntN(4)
-		c.IC, c.Parts[0].C = c.Groups*(1+r.IntN(4)), c.Groups*(1+r.IntN(6))
+		c.IC, c.Outputs[0].C = c.Groups*(1+r.IntN(4)), c.Groups*(1+r.IntN(6))
 	}
 	return c
 }
 
-func TestLaneBackwardWeights(t *testing.T) {
+func TestN16BackwardWeights(t *testing.T) {
 	r := newRand(4, 9)
 	count := longtest.Count(60, 240, 3000)
 	for i := range count {
 		images := 1 + r.IntN(40)
-		k := newLaneCase(r, images, narrowConv(r, i%5 == 0), i%2)
-		c, dy := LaneConv{k.c}, k.out[0]
+		k := newN16Case(r, images, narrowConv(r, i%5 == 0), i%2)
+		c, dy := N16Conv{k.c}, k.out[0]
 		dy.fill(r, false)
-		for n := images; n < groupsOf(images)*Block; n++ { // no images
+		for n := images; n < imageBlocks(images)*Block; n++ { // no images
 			for o := range c.OC() {
 				for y := range c.H {
 					for x := range c.W {
@@ -55,12 +55,12 @@ func TestLaneBackwardWeights(t *testing.T) {
 		for isa := range tiers(r) {
 			var first []float32
 			for _, pairs := range []int{0, 1, 2, -1} {
-				b := LaneBackwardWeights{LaneConv: c, Groups: 1 + i%3}
+				b := N16ConvBackwardWeights{N16Conv: c, ImageBlocks: 1 + i%3}
 				b.Pairs = max(0, pairs)
 				if pairs < 0 {
-					groups := b.Groups
+					groups := b.ImageBlocks
 					b = b.Split(images)
-					b.Groups = groups
+					b.ImageBlocks = groups
 				}
 				a := &Args{Images: images, Table: b.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
@@ -78,7 +78,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 				sum := &Args{Images: images}
 				got := alignedFloats(b.PackedLen())
 				sum.In[0], sum.Out[0] = a.Out[0], Buf{Mem: got}
-				runAll(isa, SumParts{N: b.PackedLen(), Images: b.Groups * Block}, sum)
+				runAll(isa, SumPartials{N: b.PackedLen(), Images: b.ImageBlocks * Block}, sum)
 				checkGradient(t, isa, b, got, number, dw, scale)
 				if first != nil && !reflect.DeepEqual(bits(first), bits(got)) {
 					t.Fatalf("%v: other bits with %d pairs\n%#v", isa, pairs, b)
@@ -86,7 +86,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 				first = got
 			}
 			a := &Args{Images: images}
-			bias := LaneSumPixels{C: c.OC(), H: c.H, W: c.W, In: dy.v}
+			bias := N16SumPixels{C: c.OC(), H: c.H, W: c.W, In: dy.v}
 			a.In[0], a.Out[0].Mem = dy.Buf, alignedFloats(Blocks(c.OC())*Block)
 			runAll(isa, bias, a)
 			for o, g := range a.Out[0].Mem {
@@ -110,7 +110,7 @@ func TestLaneBackwardWeights(t *testing.T) {
 	}
 }
 
-func TestLaneBackwardData(t *testing.T) {
+func TestN16BackwardData(t *testing.T) {
 	r := newRand(9, 8)
 	count := longtest.Count(60, 240, 3000)
 	for i := range count {
@@ -122,25 +122,25 @@ func TestLaneBackwardData(t *testing.T) {
 		for i := range weight {
 			weight[i] = (r.Float32()*2 - 1) / float32(math.Sqrt(float64(len(weight)/c.IC)))
 		}
-		packed := alignedFloats(LaneConv{c}.PackedLen())
-		LaneConv{c}.Pack(packed, weight)
+		packed := alignedFloats(N16Conv{c}.PackedLen())
+		N16Conv{c}.Pack(packed, weight)
 		const border = 8 // more than any of these needs
-		dy := newLaneAct(images, c.OC(), c.H, c.W, border, border, border+3*4, border+3*4, 1)
+		dy := newN16Act(images, c.OC(), c.H, c.W, border, border, border+3*4, border+3*4, 1)
 		dy.fill(r, false)
-		dx := newLaneAct(images, c.IC, h, w, 1, 0, 0, 1, 0)
+		dx := newN16Act(images, c.IC, h, w, 1, 0, 0, 1, 0)
 		ref := inputGradient(c, images, h, w, weight, dy, nil)
 		var simd []float32
 		for isa, r := range tiers(r) {
 			dx.fill(r, false)
-			for _, p := range BackwardDataOf(c, h, w, dy.v, dx.v) {
-				do := LaneConv{p.Conv}.Split(images)
+			for _, p := range ConvBackwardDataOf(c, h, w, dy.v, dx.v) {
+				do := N16Conv{p.Conv}.Split(images)
 				ra := &Args{Images: images}
 				ra.In[0].Mem, ra.Out[0].Mem = packed, alignedFloats(do.PackedLen()+guardLen)
 				for i := range ra.Out[0].Mem {
 					ra.Out[0].Mem[i] = canary
 				}
 				if p.IC > 0 {
-					runAll(isa, LaneRepackOf(p.Repack), ra)
+					runAll(isa, N16RepackOf(p.Repack), ra)
 				}
 				for j, v := range ra.Out[0].Mem {
 					if (math.Float32bits(v) == math.Float32bits(canary)) != (j >= do.PackedLen() || p.IC == 0) {

@@ -2,10 +2,10 @@ package kernel
 
 import "unsafe"
 
-// laneTile is the argument block of the microkernels whose lanes are images:
+// n16Tile is the argument block of the microkernels whose lanes are images:
 // rows x tiles tiles of some pixels by one to four output channels. It lives in
 // the Worker, as tile does, and the assembly knows its layout.
-type laneTile struct {
+type n16Tile struct {
 	in             unsafe.Pointer // the first pixel
 	taps           unsafe.Pointer // *int: offsets in bytes, added to a pixel's place
 	ntaps          int
@@ -31,12 +31,12 @@ type laneTile struct {
 	rowsLeft, quadsLeft      int
 }
 
-// laneChannels is how many output channels a tile has at most: as many weights
+// n16Channels is how many output channels a tile has at most: as many weights
 // stand side by side.
-const laneChannels = 4
+const n16Channels = 4
 
-// lanePixels is how many pixels a tile of a tier has at most.
-func lanePixels(isa ISA) int {
+// n16Pixels is how many pixels a tile of a tier has at most.
+func n16Pixels(isa ISA) int {
 	switch isa {
 	case AVX512:
 		return 6
@@ -46,14 +46,14 @@ func lanePixels(isa ISA) int {
 	return 1
 }
 
-// laneRun is the work of one call on the microkernels: rows x pixels pixels of
+// n16Run is the work of one call on the microkernels: rows x pixels pixels of
 // some output channels.
-type laneRun struct {
+type n16Run struct {
 	in, out, res      []float32
 	at, to, from      int // the first pixel: in in, out, res
 	taps              []int
 	w, bias           []float32
-	channels          int // 1 to laneChannels
+	channels          int // 1 to n16Channels
 	quads             int // as many times: their weights are wQuad apart, their outputs follow
 	wQuad             int
 	rows, pixels      int
@@ -66,7 +66,7 @@ type laneRun struct {
 	scale             float32
 }
 
-func (l *laneRun) run(w *Worker) {
+func (l *n16Run) run(w *Worker) {
 	if w.ISA == Portable || len(l.taps) == 0 { // a sum of nothing: the assembly has a tap at least
 		l.portable()
 		return
@@ -107,7 +107,7 @@ func (l *laneRun) run(w *Worker) {
 	_ = l.w[(l.quads-1)*l.wQuad+len(l.taps)*l.channels-1]
 	_ = l.bias[l.channels*l.quads-1]
 	// The first tiles have p pixels, the others one less.
-	most := lanePixels(w.ISA)
+	most := n16Pixels(w.ISA)
 	tiles := ceilDiv(l.pixels, most)
 	p := ceilDiv(l.pixels, tiles)
 	first := l.pixels - tiles*(p-1)
@@ -125,7 +125,7 @@ func (l *laneRun) run(w *Worker) {
 				if second {
 					t.res = float(l.res, l.from+half+x*l.ops)
 				}
-				laneFunc(w.ISA, l.channels, p)((*byte)(unsafe.Pointer(t)))
+				n16Func(w.ISA, l.channels, p)((*byte)(unsafe.Pointer(t)))
 			}
 			x, p = x+n*p, p-1
 		}
@@ -134,7 +134,7 @@ func (l *laneRun) run(w *Worker) {
 }
 
 // portable computes one output channel and pixel after another.
-func (l *laneRun) portable() {
+func (l *n16Run) portable() {
 	for o := range l.channels * l.quads {
 		first := o/l.channels*l.wQuad + o%l.channels
 		for y := range l.rows {

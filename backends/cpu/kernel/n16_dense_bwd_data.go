@@ -1,6 +1,6 @@
 package kernel
 
-// LaneDenseBackwardData is DenseBackwardData whose vectors are images: dY and dX lie in
+// N16DenseBackwardData is DenseBackwardData whose vectors are images: dY and dX lie in
 // lanes, dX as the map of C x H x W that the layer takes for a vector. With ReLU dX is
 // the gradient in front of the ReLU that made that map, 0 where the map is neither above 0
 // nor NaN.
@@ -13,49 +13,49 @@ package kernel
 // kernel, and nothing is transposed. Every result is one chain of fused multiply-adds
 // over the output channels. Lanes without an image are computed as well, and hold what
 // zeros give.
-type LaneDenseBackwardData struct {
+type N16DenseBackwardData struct {
 	Dense
 	ReLU bool
 	Y    View
 }
 
-// laneDataInputs is about how many inputs a task has: their weights stay in the second
-// cache for all groups of images.
-const laneDataInputs = 66
+// n16DataInputs is about how many inputs a task has: their weights stay in the second
+// cache for all image blocks.
+const n16DataInputs = 66
 
 // cut is how many channels a task has, and into how many parts their maps are cut.
-func (d LaneDenseBackwardData) cut() (channels, parts int) {
+func (d N16DenseBackwardData) cut() (channels, parts int) {
 	pixels := d.H * d.W
-	return max(1, laneDataInputs/pixels), ceilDiv(pixels, laneDataInputs)
+	return max(1, n16DataInputs/pixels), ceilDiv(pixels, n16DataInputs)
 }
 
 // Sums is what adds up the sums in Out[1].
-func (d LaneDenseBackwardData) Sums() ChannelSums {
+func (d N16DenseBackwardData) Sums() ChannelSums {
 	_, parts := d.cut()
-	return ChannelSums{C: d.C, Parts: parts, Lanes: true}
+	return ChannelSums{C: d.C, Partials: parts, N16: true}
 }
 
 // Tasks is chunks of channels x parts of their maps.
-func (d LaneDenseBackwardData) Tasks(int) int {
+func (d N16DenseBackwardData) Tasks(int) int {
 	channels, parts := d.cut()
 	return ceilDiv(d.C, channels) * parts
 }
 
 // Table is empty: dY is a vector, and the weights have no gaps.
-func (d LaneDenseBackwardData) Table(ISA) []int { return nil }
+func (d N16DenseBackwardData) Table(ISA) []int { return nil }
 
-// laneDataTask is a part of the maps of some channels.
-type laneDataTask struct {
-	LaneDenseBackwardData
+// n16DataTask is a part of the maps of some channels.
+type n16DataTask struct {
+	N16DenseBackwardData
 	part, parts int
 	from, to    int // inputs
 	run         int // so many inputs, from a multiple of it on, lie side by side in dX and in the map
 }
 
 // Run computes one task.
-func (d LaneDenseBackwardData) Run(w *Worker, task int, a *Args) {
+func (d N16DenseBackwardData) Run(w *Worker, task int, a *Args) {
 	channels, parts := d.cut()
-	t := laneDataTask{LaneDenseBackwardData: d, part: task % parts, parts: parts}
+	t := n16DataTask{N16DenseBackwardData: d, part: task % parts, parts: parts}
 	pixels := d.H * d.W
 	c0 := task / parts * channels
 	c1 := min(c0+channels, d.C)
@@ -64,7 +64,7 @@ func (d LaneDenseBackwardData) Run(w *Worker, task int, a *Args) {
 	if d.ReLU {
 		t.run = min(t.run, d.Y.inRun(d.C, d.H, d.W))
 	}
-	groups := groupsOf(a.Images)
+	groups := imageBlocks(a.Images)
 	if a.Out[1].Mem != nil {
 		t.run = min(t.run, pixels)
 		for g := range groups {
@@ -73,14 +73,14 @@ func (d LaneDenseBackwardData) Run(w *Worker, task int, a *Args) {
 			}
 		}
 	}
-	for g, calls := 0, ceilDiv(groups, laneProductGroups(w.ISA)); g < groups; calls-- {
+	for g, calls := 0, ceilDiv(groups, n16GemmBlocks(w.ISA)); g < groups; calls-- {
 		n := ceilDiv(groups-g, calls)
 		t.groups(w, a, g, n)
 		g += n
 	}
 }
 
-// inRun is how many elements of a map of c x h x w that lies in lanes lie side by side.
+// inRun is how many elements of a map of c x h x w that lies in N16 lie side by side.
 func (v View) inRun(c, h, w int) int {
 	switch {
 	case h > 1 && v.H != w*Block:
@@ -92,16 +92,16 @@ func (v View) inRun(c, h, w int) int {
 }
 
 // sums is which vector of the sums is that of a channel.
-func (t *laneDataTask) sums(group, channel int) int { return (group*t.C+channel)*t.parts + t.part }
+func (t *n16DataTask) sums(group, channel int) int { return (group*t.C+channel)*t.parts + t.part }
 
-// groups computes the inputs of n groups of images: all of them for some output channels
+// groups computes the inputs of n image blocks: all of them for some output channels
 // before the next ones.
-func (t *laneDataTask) groups(w *Worker, a *Args, g, n int) {
+func (t *n16DataTask) groups(w *Worker, a *Args, g, n int) {
 	const pair = 2 * Block
-	p := laneProduct{xTap: t.Out.View.C, xGroup: t.Out.View.N, groups: n, wRow: pair, wTap: 1, wPart: t.packedRows() * pair, taps: pair,
+	p := n16Gemm{xTap: t.Out.View.C, xGroup: t.Out.View.N, groups: n, wRow: pair, wTap: 1, wPart: t.packedRows() * pair, taps: pair,
 		outGroup: t.In.N, yGroup: t.Y.N}
 	whole := t.Out.C / pair
-	near := max(1, laneProductNear/(4*pair*Block*n))
+	near := max(1, n16ProductNear/(4*pair*Block*n))
 	for pairs, calls := 0, max(1, ceilDiv(whole, near)); calls > 0; calls-- {
 		p.parts, p.acc = ceilDiv(whole-pairs, calls), pairs > 0
 		if calls == 1 {
@@ -111,7 +111,7 @@ func (t *laneDataTask) groups(w *Worker, a *Args, g, n int) {
 		p.x = a.In[0].Mem[t.Out.View.at(&a.In[0], g, pairs*pair, 0, 0):]
 		for i := t.from; i < t.to; i += p.rows {
 			p.rows = min(t.to-i, t.run-i%t.run)
-			p.ahead = p.rows / ceilDiv(p.rows, laneProductRows) * pair // the next tile's
+			p.ahead = p.rows / ceilDiv(p.rows, n16ProductRows) * pair // the next tile's
 			if p.parts > 0 {
 				p.w = a.W[0][pairs*p.wPart+i*pair:]
 			}

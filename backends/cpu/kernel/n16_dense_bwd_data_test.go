@@ -8,19 +8,19 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestLaneProductLayout compares the struct with what the assembly assumes.
-func TestLaneProductLayout(t *testing.T) {
-	checkLayout[laneProductTile](t, 29)
+// TestN16ProductLayout compares the struct with what the assembly assumes.
+func TestN16ProductLayout(t *testing.T) {
+	checkLayout[n16GemmTile](t, 29)
 }
 
-// TestLaneDenseBackwardData compares with the definition: the tiers among one another, with
+// TestN16DenseBackwardData compares with the definition: the tiers among one another, with
 // the mask and without, and the sums.
-func TestLaneDenseBackwardData(t *testing.T) {
+func TestN16DenseBackwardData(t *testing.T) {
 	r := newRand(61)
 	count := longtest.Count(120, 480, 3000)
 	for i := range count {
 		images := []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150}[r.IntN(10)]
-		d := LaneDenseBackwardData{Dense: Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Part{C: 1 + r.IntN(70)}}, ReLU: i%2 == 0}
+		d := N16DenseBackwardData{Dense: Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Output{C: 1 + r.IntN(70)}}, ReLU: i%2 == 0}
 		switch r.IntN(6) {
 		case 0: // several calls a task
 			d.Out.C = 200 + r.IntN(300)
@@ -29,9 +29,9 @@ func TestLaneDenseBackwardData(t *testing.T) {
 			d.C, d.H, d.W = 1+r.IntN(60), 1, 1+r.IntN(3)
 		}
 		border, gap := r.IntN(3), r.IntN(2)
-		dx := newLaneAct(images, d.C, d.H, d.W, border, border, border, border, gap)
-		y := newLaneAct(images, d.C, d.H, d.W, 0, r.IntN(2), 0, 0, r.IntN(2))
-		dy := newLaneAct(images, d.Out.C, 1, 1, 0, 0, 0, r.IntN(2), r.IntN(2))
+		dx := newN16Act(images, d.C, d.H, d.W, border, border, border, border, gap)
+		y := newN16Act(images, d.C, d.H, d.W, 0, r.IntN(2), 0, 0, r.IntN(2))
+		dy := newN16Act(images, d.Out.C, 1, 1, 0, 0, 0, r.IntN(2), r.IntN(2))
 		d.In, d.Y, d.Out.View = dx.v, y.v, dy.v
 		odd := special(r)
 		for n := range images { // what is past them has zeros
@@ -68,7 +68,7 @@ func TestLaneDenseBackwardData(t *testing.T) {
 				t.Fatalf("%v: %v\n%#v", isa, err, d)
 			}
 			var got []float32
-			for n := range groupsOf(images) * Block {
+			for n := range imageBlocks(images) * Block {
 				for in := range inputs {
 					c, py, px := in/pixels, in%pixels/d.W, in%d.W
 					want := 0.0
@@ -105,20 +105,20 @@ func TestLaneDenseBackwardData(t *testing.T) {
 	}
 }
 
-// TestLaneDenseBackwardDataBits: DenseBackwardData has the same chains of fused multiply-adds.
-func TestLaneDenseBackwardDataBits(t *testing.T) {
+// TestN16DenseBackwardDataBits: DenseBackwardData has the same chains of fused multiply-adds.
+func TestN16DenseBackwardDataBits(t *testing.T) {
 	r := newRand(62)
 	const images = 40
-	d := LaneDenseBackwardData{Dense: Dense{C: 3, H: 5, W: 7, Out: Part{C: 111}}}
+	d := N16DenseBackwardData{Dense: Dense{C: 3, H: 5, W: 7, Out: Output{C: 111}}}
 	inputs := d.C * d.H * d.W
-	flat := Dense{C: inputs, H: 1, W: 1, In: View{N: Block, C: Block * images}, Out: Part{C: d.Out.C, View: View{N: Block, C: Block * images}}}
+	flat := Dense{C: inputs, H: 1, W: 1, In: View{N: Block, C: Block * images}, Out: Output{C: d.Out.C, View: View{N: Block, C: Block * images}}}
 	packed := alignedFloats(flat.PackedLen())
 	weight := make([]float32, inputs*d.Out.C)
 	for i := range weight {
 		weight[i] = r.Float32() - 0.5
 	}
 	flat.Pack(packed, weight)
-	dx, dy := newLaneAct(images, d.C, d.H, d.W, 0, 0, 0, 0, 0), newLaneAct(images, d.Out.C, 1, 1, 0, 0, 0, 0, 0)
+	dx, dy := newN16Act(images, d.C, d.H, d.W, 0, 0, 0, 0, 0), newN16Act(images, d.Out.C, 1, 1, 0, 0, 0, 0, 0)
 	d.In, d.Out.View = dx.v, dy.v
 	blocked, dxBlocked := alignedFloats(Blocks(d.Out.C)*Block*images), alignedFloats(Blocks(inputs)*Block*images)
 	for n := range images {

@@ -9,8 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// laneDenseCase is a dense layer over a map in lanes, as a training step has it.
-type laneDenseCase struct {
+// n16DenseCase is a dense layer over a map in N16, as a training step has it.
+type n16DenseCase struct {
 	images       int
 	d            Dense // over the map; its Out.View is blocked
 	flat         Dense // over the map as a vector
@@ -19,9 +19,9 @@ type laneDenseCase struct {
 	packed       []float32
 }
 
-func newLaneDenseCase(r *rand.Rand) *laneDenseCase {
-	k := &laneDenseCase{images: []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150, 260}[r.IntN(11)]}
-	k.d = Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Part{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}}
+func newN16DenseCase(r *rand.Rand) *n16DenseCase {
+	k := &n16DenseCase{images: []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150, 260}[r.IntN(11)]}
+	k.d = Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Output{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}}
 	switch r.IntN(6) {
 	case 0: // several calls a part, whose inputs do not stay near together
 		k.d.C, k.d.H, k.d.W = 20+r.IntN(20), 7, 9
@@ -30,7 +30,7 @@ func newLaneDenseCase(r *rand.Rand) *laneDenseCase {
 		k.d.C, k.d.H, k.d.W = 1+r.IntN(3), 1, 1+r.IntN(3)
 	}
 	border := r.IntN(3)
-	k.x = newLaneAct(k.images, k.d.C, k.d.H, k.d.W, border, border, border, border, r.IntN(2))
+	k.x = newN16Act(k.images, k.d.C, k.d.H, k.d.W, border, border, border, border, r.IntN(2))
 	k.d.In = k.x.v
 	k.out = newAct(k.images, k.d.Out.C, 1, 1, 0, 0, 0, 0, r.IntN(2), false)
 	k.d.Out.View = k.out.v
@@ -53,20 +53,20 @@ func newLaneDenseCase(r *rand.Rand) *laneDenseCase {
 	return k
 }
 
-func (k *laneDenseCase) inputs() int { return k.d.C * k.d.H * k.d.W }
+func (k *n16DenseCase) inputs() int { return k.d.C * k.d.H * k.d.W }
 
 // in is input i of image n.
-func (k *laneDenseCase) in(n, i int) *float32 {
+func (k *n16DenseCase) in(n, i int) *float32 {
 	return k.x.at(n, i/(k.d.H*k.d.W), i/k.d.W%k.d.H, i%k.d.W, false)
 }
 
-// TestLaneDenseParts compares with the definition, and the bits of all ways to cut the
+// TestN16DenseParts compares with the definition, and the bits of all ways to cut the
 // images and of all tiers but the portable one.
-func TestLaneDenseParts(t *testing.T) {
+func TestN16DenseParts(t *testing.T) {
 	r := newRand(63)
 	count := longtest.Count(80, 320, 2000)
 	for range count {
-		k := newLaneDenseCase(r)
+		k := newN16DenseCase(r)
 		inputs := k.inputs()
 		ref := make([]float64, 0, k.images*k.d.Out.C)
 		for n := range k.images {
@@ -81,12 +81,12 @@ func TestLaneDenseParts(t *testing.T) {
 		first := map[int][]float32{}
 		for isa := range tiers(r) {
 			for _, cut := range [][3]int{{1, 0, 0}, {2, 1, 1}, {3, 4, 2}, {3, 0, 1}, {3, 3, 0}, {-1, 0, 0}} {
-				p := LaneDenseParts{Dense: k.d, Parts: min(cut[0], inputs), Groups: cut[1]}
+				p := N16DenseSplitK{Dense: k.d, Splits: min(cut[0], inputs), ImageBlocks: cut[1]}
 				p.Pairs = cut[2]
 				if cut[0] < 0 {
 					p = p.Split(k.images)
 				}
-				mem := alignedFloats(p.PartsLen(k.images) + 1)
+				mem := alignedFloats(p.PartialsLen(k.images) + 1)
 				fill(mem, poison)
 				runAll(isa, p, &Args{Images: k.images, In: [4]Buf{k.x.Buf}, Out: [4]Buf{{Mem: mem}}, W: [4][]float32{k.packed}})
 				for i, x := range mem {
@@ -113,20 +113,20 @@ func TestLaneDenseParts(t *testing.T) {
 				if isa == Portable {
 					continue
 				}
-				if first[p.Parts] != nil && !reflect.DeepEqual(bits(first[p.Parts]), bits(got)) {
+				if first[p.Splits] != nil && !reflect.DeepEqual(bits(first[p.Splits]), bits(got)) {
 					t.Fatalf("%v: other bits than before\n%#v", isa, p)
 				}
-				first[p.Parts] = got
+				first[p.Splits] = got
 			}
 		}
 	}
 }
 
-// TestLaneDenseBackwardWeights: the bits are those of DenseBackwardWeights on every tier.
-func TestLaneDenseBackwardWeights(t *testing.T) {
+// TestN16DenseBackwardWeights: the bits are those of DenseBackwardWeights on every tier.
+func TestN16DenseBackwardWeights(t *testing.T) {
 	r := newRand(64)
 	for range 60 {
-		k := newLaneDenseCase(r)
+		k := newN16DenseCase(r)
 		inputs := k.inputs()
 		blocked := newAct(k.images, inputs, 1, 1, 0, 0, 0, 0, r.IntN(2), false)
 		for n := range k.images {
@@ -137,14 +137,14 @@ func TestLaneDenseBackwardWeights(t *testing.T) {
 				*k.out.at(n, o, 0, 0, false) = r.Float32() - 0.5
 			}
 		}
-		for n := k.images; n < groupsOf(k.images)*Block; n++ { // no images: not to be read
+		for n := k.images; n < imageBlocks(k.images)*Block; n++ { // no images: not to be read
 			for i := range inputs {
 				*k.in(n, i) = canary
 			}
 		}
 		flat := DenseBackwardWeights{Dense: k.flat}.Split(k.images)
 		flat.In, flat.Out.View = blocked.v, k.out.v
-		lanes := LaneDenseBackwardWeights{DenseBackwardWeights{Dense: k.d}}.Split(k.images)
+		lanes := N16DenseBackwardWeights{DenseBackwardWeights{Dense: k.d}}.Split(k.images)
 		for isa := range tiers(r) {
 			want, got := alignedFloats(k.flat.PackedLen()), alignedFloats(k.flat.PackedLen()+1)
 			fill(got, poison)

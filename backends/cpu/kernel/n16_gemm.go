@@ -2,29 +2,29 @@ package kernel
 
 import "unsafe"
 
-// laneProductRows is the most rows of a tile of a laneProduct, and laneProductGroups the most
-// groups of 16 images.
-const laneProductRows = 6
+// n16ProductRows is the most rows of a tile of an n16Gemm, and n16GemmBlocks the most
+// blocks of 16 images.
+const n16ProductRows = 6
 
-func laneProductGroups(isa ISA) int {
+func n16GemmBlocks(isa ISA) int {
 	if isa == AVX512 {
 		return 4
 	}
 	return 1
 }
 
-// laneProductNear is how many bytes of x a laneProduct goes over at most: they stay in the
+// n16ProductNear is how many bytes of x an n16Gemm goes over at most: they stay in the
 // first cache for all rows.
-const laneProductNear = 24 << 10
+const n16ProductNear = 24 << 10
 
-// laneProduct is a product of dense layers whose vectors are images: of some groups of 16
+// n16Gemm is a product of dense layers whose vectors are images: of some groups of 16
 // images
 //
 //	out[row][group] = sum over taps of x[tap][group] * w[row][tap]
 //
 // as one chain of fused multiply-adds each. The taps come in parts of as many each, and a
 // rest. Distances are in float32s.
-type laneProduct struct {
+type n16Gemm struct {
 	x         []float32 // from the first tap of the first group on
 	xTap      int       // from a tap to the next
 	xGroup    int       // from a group to the next
@@ -51,9 +51,9 @@ type laneProduct struct {
 	sumsGroup int
 }
 
-// laneProductTile is the argument block of the microkernel; the assembly knows its layout.
+// n16GemmTile is the argument block of the microkernel; the assembly knows its layout.
 // It lives in the Worker. Distances are in bytes.
-type laneProductTile struct {
+type n16GemmTile struct {
 	x            unsafe.Pointer
 	xTap, xGroup int
 	w            unsafe.Pointer
@@ -79,7 +79,7 @@ type laneProductTile struct {
 	aheadAt      int
 }
 
-func (p *laneProduct) run(w *Worker) {
+func (p *n16Gemm) run(w *Worker) {
 	// The assembly checks no bounds: the farthest elements are looked at here, so that a
 	// wrong plan panics and corrupts nothing.
 	_ = p.x[(p.groups-1)*p.xGroup+(p.parts*p.taps+p.rest-1)*p.xTap+Block-1]
@@ -98,7 +98,7 @@ func (p *laneProduct) run(w *Worker) {
 		p.portable()
 		return
 	}
-	t := &w.laneProduct
+	t := &w.n16Gemm
 	t.x, t.xTap, t.xGroup = float(p.x, 0), 4*p.xTap, 4*p.xGroup
 	t.wRow, t.wTap, t.wPart, t.taps, t.parts = 4*p.wRow, 4*p.wTap, 4*p.wPart, p.taps, p.parts
 	t.rest, t.restRow = p.rest, 4*p.restRow
@@ -113,7 +113,7 @@ func (p *laneProduct) run(w *Worker) {
 		t.sums, t.sumsGroup = float(p.sums, 0), 4*p.sumsGroup
 	}
 	// The first tiles have o rows, the others one less.
-	tiles := ceilDiv(p.rows, laneProductRows)
+	tiles := ceilDiv(p.rows, n16ProductRows)
 	o := ceilDiv(p.rows, tiles)
 	first := p.rows - tiles*(o-1)
 	at := 0
@@ -129,7 +129,7 @@ func (p *laneProduct) run(w *Worker) {
 			if p.mask {
 				t.y = float(p.y, at*Block)
 			}
-			laneProductFunc(w.ISA, o, p.groups)((*byte)(unsafe.Pointer(t)))
+			n16GemmFunc(w.ISA, o, p.groups)((*byte)(unsafe.Pointer(t)))
 			t.ahead += n * t.aheadTile
 		}
 		at, o = at+n*o, o-1
@@ -137,7 +137,7 @@ func (p *laneProduct) run(w *Worker) {
 }
 
 // portable computes two rows and four images at a time, whose sums stay in registers.
-func (p *laneProduct) portable() {
+func (p *n16Gemm) portable() {
 	for g := range p.groups {
 		for i := 0; i < p.rows; i += 2 {
 			j := min(i+1, p.rows-1)
@@ -172,7 +172,7 @@ func (p *laneProduct) portable() {
 }
 
 // add adds what some taps give to four images of two rows, whose weights are at a and b.
-func (p *laneProduct) add(acc [2][4]float32, at int, w []float32, a, b, taps int) [2][4]float32 {
+func (p *n16Gemm) add(acc [2][4]float32, at int, w []float32, a, b, taps int) [2][4]float32 {
 	a0, a1, a2, a3 := acc[0][0], acc[0][1], acc[0][2], acc[0][3]
 	b0, b1, b2, b3 := acc[1][0], acc[1][1], acc[1][2], acc[1][3]
 	for range taps {
@@ -192,7 +192,7 @@ func (p *laneProduct) add(acc [2][4]float32, at int, w []float32, a, b, taps int
 }
 
 // masked zeroes four images of a row where y has it, and adds them to the sums.
-func (p *laneProduct) masked(acc *[4]float32, g, row, l int) {
+func (p *n16Gemm) masked(acc *[4]float32, g, row, l int) {
 	sums := (*[4]float32)(p.sums[g*p.sumsGroup+l:])
 	for i, y := range (*[4]float32)(p.y[g*p.yGroup+row*Block+l:]) {
 		if y <= 0 {

@@ -5,91 +5,91 @@
 package kernel
 
 //go:noescape
-func laneproduct512p1o1(t *byte)
+func n16Gemm512p1o1(t *byte)
 
 //go:noescape
-func laneproduct512p2o1(t *byte)
+func n16Gemm512p2o1(t *byte)
 
 //go:noescape
-func laneproduct512p3o1(t *byte)
+func n16Gemm512p3o1(t *byte)
 
 //go:noescape
-func laneproduct512p4o1(t *byte)
+func n16Gemm512p4o1(t *byte)
 
 //go:noescape
-func laneproduct512p1o2(t *byte)
+func n16Gemm512p1o2(t *byte)
 
 //go:noescape
-func laneproduct512p2o2(t *byte)
+func n16Gemm512p2o2(t *byte)
 
 //go:noescape
-func laneproduct512p3o2(t *byte)
+func n16Gemm512p3o2(t *byte)
 
 //go:noescape
-func laneproduct512p4o2(t *byte)
+func n16Gemm512p4o2(t *byte)
 
 //go:noescape
-func laneproduct512p1o3(t *byte)
+func n16Gemm512p1o3(t *byte)
 
 //go:noescape
-func laneproduct512p2o3(t *byte)
+func n16Gemm512p2o3(t *byte)
 
 //go:noescape
-func laneproduct512p3o3(t *byte)
+func n16Gemm512p3o3(t *byte)
 
 //go:noescape
-func laneproduct512p4o3(t *byte)
+func n16Gemm512p4o3(t *byte)
 
 //go:noescape
-func laneproduct512p1o4(t *byte)
+func n16Gemm512p1o4(t *byte)
 
 //go:noescape
-func laneproduct512p2o4(t *byte)
+func n16Gemm512p2o4(t *byte)
 
 //go:noescape
-func laneproduct512p3o4(t *byte)
+func n16Gemm512p3o4(t *byte)
 
 //go:noescape
-func laneproduct512p4o4(t *byte)
+func n16Gemm512p4o4(t *byte)
 
 //go:noescape
-func laneproduct512p1o5(t *byte)
+func n16Gemm512p1o5(t *byte)
 
 //go:noescape
-func laneproduct512p2o5(t *byte)
+func n16Gemm512p2o5(t *byte)
 
 //go:noescape
-func laneproduct512p3o5(t *byte)
+func n16Gemm512p3o5(t *byte)
 
 //go:noescape
-func laneproduct512p4o5(t *byte)
+func n16Gemm512p4o5(t *byte)
 
 //go:noescape
-func laneproduct512p1o6(t *byte)
+func n16Gemm512p1o6(t *byte)
 
 //go:noescape
-func laneproduct512p2o6(t *byte)
+func n16Gemm512p2o6(t *byte)
 
 //go:noescape
-func laneproduct512p3o6(t *byte)
+func n16Gemm512p3o6(t *byte)
 
 //go:noescape
-func laneproduct512p4o6(t *byte)
+func n16Gemm512p4o6(t *byte)
 
 //go:noescape
-func laneproduct256p1o1(t *byte)
+func n16Gemm256p1o1(t *byte)
 
 //go:noescape
-func laneproduct256p1o2(t *byte)
+func n16Gemm256p1o2(t *byte)
 
 //go:noescape
-func laneproduct256p1o3(t *byte)
+func n16Gemm256p1o3(t *byte)
 
 //go:noescape
-func laneproduct256p1o4(t *byte)
+func n16Gemm256p1o4(t *byte)
 
 //go:noescape
-func laneproduct256p1o5(t *byte)
+func n16Gemm256p1o5(t *byte)
 
 //go:noescape
-func laneproduct256p1o6(t *byte)
+func n16Gemm256p1o6(t *byte)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func laneproduct512p1o1(t *byte)
+// func n16Gemm512p1o1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -151,9 +151,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o1(t *byte)
+// func n16Gemm512p2o1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o1(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -317,9 +317,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o1(t *byte)
+// func n16Gemm512p3o1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o1(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -502,9 +502,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o1(t *byte)
+// func n16Gemm512p4o1(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o1(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -712,9 +712,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p1o2(t *byte)
+// func n16Gemm512p1o2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -879,9 +879,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o2(t *byte)
+// func n16Gemm512p2o2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o2(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -1077,9 +1077,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o2(t *byte)
+// func n16Gemm512p3o2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o2(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -1306,9 +1306,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o2(t *byte)
+// func n16Gemm512p4o2(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o2(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -1572,9 +1572,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p1o3(t *byte)
+// func n16Gemm512p1o3(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -1759,9 +1759,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o3(t *byte)
+// func n16Gemm512p2o3(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o3(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -1989,9 +1989,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o3(t *byte)
+// func n16Gemm512p3o3(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o3(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -2262,9 +2262,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o3(t *byte)
+// func n16Gemm512p4o3(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o3(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -2584,9 +2584,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p1o4(t *byte)
+// func n16Gemm512p1o4(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -2791,9 +2791,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o4(t *byte)
+// func n16Gemm512p2o4(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o4(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -3053,9 +3053,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o4(t *byte)
+// func n16Gemm512p3o4(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o4(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -3370,9 +3370,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o4(t *byte)
+// func n16Gemm512p4o4(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o4(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -3748,9 +3748,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p1o5(t *byte)
+// func n16Gemm512p1o5(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o5(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -3975,9 +3975,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o5(t *byte)
+// func n16Gemm512p2o5(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o5(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -4269,9 +4269,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o5(t *byte)
+// func n16Gemm512p3o5(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o5(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -4630,9 +4630,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o5(t *byte)
+// func n16Gemm512p4o5(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o5(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -5064,9 +5064,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p1o6(t *byte)
+// func n16Gemm512p1o6(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p1o6(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p1o6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -5311,9 +5311,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p2o6(t *byte)
+// func n16Gemm512p2o6(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p2o6(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p2o6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -5637,9 +5637,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p3o6(t *byte)
+// func n16Gemm512p3o6(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p3o6(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p3o6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -6042,9 +6042,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct512p4o6(t *byte)
+// func n16Gemm512p4o6(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·laneproduct512p4o6(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm512p4o6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -6532,9 +6532,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o1(t *byte)
+// func n16Gemm256p1o1(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o1(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -6698,9 +6698,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o2(t *byte)
+// func n16Gemm256p1o2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o2(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -6896,9 +6896,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o3(t *byte)
+// func n16Gemm256p1o3(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o3(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -7126,9 +7126,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o4(t *byte)
+// func n16Gemm256p1o4(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o4(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -7388,9 +7388,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o5(t *byte)
+// func n16Gemm256p1o5(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o5(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)
@@ -7682,9 +7682,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func laneproduct256p1o6(t *byte)
+// func n16Gemm256p1o6(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·laneproduct256p1o6(SB), NOSPLIT, $0-8
+TEXT ·n16Gemm256p1o6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
 	MOVQ 24(DI), CX
 	MOVQ CX, 192(DI)

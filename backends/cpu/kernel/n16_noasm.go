@@ -4,6 +4,6 @@ package kernel
 
 // These have nothing to offer: Portable is the only tier here.
 
-func laneFunc(ISA, int, int) func(*byte)         { return nil }
-func laneGradientFunc(ISA, int, int) func(*byte) { return nil }
-func laneProductFunc(ISA, int, int) func(*byte)  { return nil }
+func n16Func(ISA, int, int) func(*byte)         { return nil }
+func n16BackwardFunc(ISA, int, int) func(*byte) { return nil }
+func n16GemmFunc(ISA, int, int) func(*byte)     { return nil }

@@ -3,67 +3,67 @@ package kernel
 // These kernels convert activations to and from lanes (16 images side by side) by
 // transposing.
 
-// LanesFromNCHW brings the images of a planar activation side by side: a network's
+// N16FromNCHW brings the images of a planar activation side by side: a network's
 // input, or what a reshape left. Lanes without an image are zeros.
 //
 // Operands: In[0] planar input, Out[0] output, which may not share memory.
-type LanesFromNCHW struct {
+type N16FromNCHW struct {
 	C, H, W int
 	In, Out View
 }
 
-// LanesToNCHW makes a planar activation of one in lanes.
+// N16ToNCHW makes a planar activation of one in N16.
 //
 // Operands: In[0] input, Out[0] planar output, which may not share memory.
-type LanesToNCHW struct {
+type N16ToNCHW struct {
 	C, H, W int
 	In, Out View
 }
 
-// LanesFromBlocked brings the images of an NCHW16c activation side by side.
+// N16FromBlocked brings the images of an NCHW16c activation side by side.
 //
 // Operands: In[0] input, Out[0] output, which may not share memory.
-type LanesFromBlocked struct {
+type N16FromBlocked struct {
 	C, H, W int
 	In, Out View
 }
 
-// LanesToBlocked makes NCHW16c of an activation in lanes, padded channels zero.
+// N16ToBlocked makes NCHW16c of an activation in N16, padded channels zero.
 //
 // Operands: In[0] input, Out[0] output, which may not share memory.
-type LanesToBlocked struct {
+type N16ToBlocked struct {
 	C, H, W int
 	In, Out View
 }
 
-// lanePlanes cuts the work into groups of images x channels x ranges of rows.
-func lanePlanes(c, h, w int) maps { return maps{c * Block, h, rowsPerTask(h, 2*w)} }
+// n16Planes cuts the work into image blocks x channels x ranges of rows.
+func n16Planes(c, h, w int) maps { return maps{c * Block, h, rowsPerTask(h, 2*w)} }
 
-// laneBlocks cuts the work into groups of images x blocks of channels x ranges of rows.
-func laneBlocks(c, h, w int) maps { return maps{c, h, rowsPerTask(h, 32*w)} }
+// n16Blocks cuts the work into image blocks x blocks of channels x ranges of rows.
+func n16Blocks(c, h, w int) maps { return maps{c, h, rowsPerTask(h, 32*w)} }
 
-// Tasks is groups of images x channels x ranges of rows.
-func (k LanesFromNCHW) Tasks(images int) int {
-	return lanePlanes(k.C, k.H, k.W).tasks(groupsOf(images))
+// Tasks is image blocks x channels x ranges of rows.
+func (k N16FromNCHW) Tasks(images int) int {
+	return n16Planes(k.C, k.H, k.W).tasks(imageBlocks(images))
 }
 
-// Tasks is groups of images x channels x ranges of rows.
-func (k LanesToNCHW) Tasks(images int) int {
-	return lanePlanes(k.C, k.H, k.W).tasks(groupsOf(images))
+// Tasks is image blocks x channels x ranges of rows.
+func (k N16ToNCHW) Tasks(images int) int {
+	return n16Planes(k.C, k.H, k.W).tasks(imageBlocks(images))
 }
 
-// Tasks is groups of images x channel blocks x ranges of rows.
-func (k LanesFromBlocked) Tasks(images int) int {
-	return laneBlocks(k.C, k.H, k.W).tasks(groupsOf(images))
+// Tasks is image blocks x channel blocks x ranges of rows.
+func (k N16FromBlocked) Tasks(images int) int {
+	return n16Blocks(k.C, k.H, k.W).tasks(imageBlocks(images))
 }
 
-// Tasks is groups of images x channel blocks x ranges of rows.
-func (k LanesToBlocked) Tasks(images int) int {
-	return laneBlocks(k.C, k.H, k.W).tasks(groupsOf(images))
+// Tasks is image blocks x channel blocks x ranges of rows.
+func (k N16ToBlocked) Tasks(images int) int {
+	return n16Blocks(k.C, k.H, k.W).tasks(imageBlocks(images))
 }
 
-// inGroup is how many images a group has.
-func inGroup(images, group int) int { return min(Block, images-group*Block) }
+// inImageBlock is how many images a group has.
+func inImageBlock(images, group int) int { return min(Block, images-group*Block) }
 
 // fromPlanes transposes n images of elements side by side to elements of 16 images
 // side by side.
@@ -106,9 +106,9 @@ func (v *vecOps) toPlanes(dst, src []float32, step, images, n int) {
 }
 
 // Run reorders some rows of a channel of 16 images.
-func (k LanesFromNCHW) Run(w *Worker, task int, a *Args) {
-	group, c, y0, y1 := lanePlanes(k.C, k.H, k.W).task(task)
-	images := inGroup(a.Images, group)
+func (k N16FromNCHW) Run(w *Worker, task int, a *Args) {
+	group, c, y0, y1 := n16Planes(k.C, k.H, k.W).task(task)
+	images := inImageBlock(a.Images, group)
 	rows, width := y1-y0, k.W
 	if k.In.H == k.W && k.Out.H == k.W*Block {
 		rows, width = 1, rows*k.W
@@ -125,9 +125,9 @@ func (k LanesFromNCHW) Run(w *Worker, task int, a *Args) {
 }
 
 // Run reorders some rows of a channel of 16 images.
-func (k LanesToNCHW) Run(w *Worker, task int, a *Args) {
-	group, c, y0, y1 := lanePlanes(k.C, k.H, k.W).task(task)
-	images := inGroup(a.Images, group)
+func (k N16ToNCHW) Run(w *Worker, task int, a *Args) {
+	group, c, y0, y1 := n16Planes(k.C, k.H, k.W).task(task)
+	images := inImageBlock(a.Images, group)
 	rows, width := y1-y0, k.W
 	if k.Out.H == k.W && k.In.H == k.W*Block {
 		rows, width = 1, rows*k.W
@@ -144,9 +144,9 @@ func (k LanesToNCHW) Run(w *Worker, task int, a *Args) {
 }
 
 // Run reorders some rows of a block of channels of 16 images.
-func (k LanesFromBlocked) Run(w *Worker, task int, a *Args) {
-	group, block, y0, y1 := laneBlocks(k.C, k.H, k.W).task(task)
-	images, channels := inGroup(a.Images, group), min(Block, k.C-block*Block)
+func (k N16FromBlocked) Run(w *Worker, task int, a *Args) {
+	group, block, y0, y1 := n16Blocks(k.C, k.H, k.W).task(task)
+	images, channels := inImageBlock(a.Images, group), min(Block, k.C-block*Block)
 	v := vecFor(w.ISA)
 	for y := y0; y < y1; y++ {
 		for x := range k.W {
@@ -167,9 +167,9 @@ func (k LanesFromBlocked) Run(w *Worker, task int, a *Args) {
 }
 
 // Run reorders some rows of a block of channels of 16 images.
-func (k LanesToBlocked) Run(w *Worker, task int, a *Args) {
-	group, block, y0, y1 := laneBlocks(k.C, k.H, k.W).task(task)
-	images, channels := inGroup(a.Images, group), min(Block, k.C-block*Block)
+func (k N16ToBlocked) Run(w *Worker, task int, a *Args) {
+	group, block, y0, y1 := n16Blocks(k.C, k.H, k.W).task(task)
+	images, channels := inImageBlock(a.Images, group), min(Block, k.C-block*Block)
 	v := vecFor(w.ISA)
 	for y := y0; y < y1; y++ {
 		for x := range k.W {

@@ -7,26 +7,26 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestLaneTileLayout compares the struct with what the assembly assumes.
-func TestLaneTileLayout(t *testing.T) {
-	checkLayout[laneTile](t, 31)
+// TestN16TileLayout compares the struct with what the assembly assumes.
+func TestN16TileLayout(t *testing.T) {
+	checkLayout[n16Tile](t, 31)
 }
 
-func inLanes(c Conv) Kernel { return LaneConv{c} }
+func inLanes(c Conv) Kernel { return N16Conv{c} }
 
-func TestLaneConvSizes(t *testing.T) {
+func TestN16ConvSizes(t *testing.T) {
 	for n := 1; n <= 67; n++ {
 		r := newRand(uint64(n), 2)
-		c := Conv{IC: n, H: 1 + n%3, W: 1 + n%7, KH: 1, KW: 1, Parts: [4]Part{{C: 1 + n%9, Act: ActReLU}}}
-		newLaneCase(r, 1+n%35, c, n%2).check(t, inLanes, 2e-6)
-		c = Conv{IC: 2, H: 1 + n%4, W: n, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 3}}}
-		newLaneCase(r, 1+n%18, c, 1-n%2).check(t, inLanes, 2e-6)
-		c = Conv{IC: 1, H: 2, W: 2, KH: 1, KW: 2, Parts: [4]Part{{C: n}}}
-		newLaneCase(r, n, c, n%2).check(t, inLanes, 2e-6)
+		c := Conv{IC: n, H: 1 + n%3, W: 1 + n%7, KH: 1, KW: 1, Outputs: [4]Output{{C: 1 + n%9, Act: ActReLU}}}
+		newN16Case(r, 1+n%35, c, n%2).check(t, inLanes, 2e-6)
+		c = Conv{IC: 2, H: 1 + n%4, W: n, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 3}}}
+		newN16Case(r, 1+n%18, c, 1-n%2).check(t, inLanes, 2e-6)
+		c = Conv{IC: 1, H: 2, W: 2, KH: 1, KW: 2, Outputs: [4]Output{{C: n}}}
+		newN16Case(r, n, c, n%2).check(t, inLanes, 2e-6)
 	}
 }
 
-func TestLaneConvRandom(t *testing.T) {
+func TestN16ConvRandom(t *testing.T) {
 	r := newRand(8, 7)
 	count := longtest.Count(60, 240, 3000)
 	for range count {
@@ -35,27 +35,27 @@ func TestLaneConvRandom(t *testing.T) {
 			KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
 		}
 		c.PH, c.PW = r.IntN(c.KH+2), r.IntN(c.KW+2)
-		c.Parts[0] = Part{C: 1 + r.IntN(20), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(20), Act: Act(r.IntN(4))}
 		switch r.IntN(5) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()
 		case 1:
-			c.Parts[1] = Part{C: 1 + r.IntN(9)}
-			c.Parts[2] = Part{C: 1 + r.IntN(9), Act: ActReLU}
+			c.Outputs[1] = Output{C: 1 + r.IntN(9)}
+			c.Outputs[2] = Output{C: 1 + r.IntN(9), Act: ActReLU}
 		case 2:
 			c.Groups = 1 + r.IntN(4)
 			c.IC = c.Groups * (1 + r.IntN(5))
-			c.Parts[0].C = c.Groups * (1 + r.IntN(6))
+			c.Outputs[0].C = c.Groups * (1 + r.IntN(6))
 		}
-		newLaneCase(r, 1+r.IntN(33), c, r.IntN(2)).check(t, inLanes, 4e-6)
+		newN16Case(r, 1+r.IntN(33), c, r.IntN(2)).check(t, inLanes, 4e-6)
 	}
 }
 
-// TestLaneConvChecksBounds: as TestConvChecksBounds.
-func TestLaneConvChecksBounds(t *testing.T) {
-	c := Conv{IC: 3, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 5}}}
-	k := newLaneCase(newRand(1, 1), 16, c, 0)
-	kern := LaneConv{k.c}
+// TestN16ConvChecksBounds: as TestConvChecksBounds.
+func TestN16ConvChecksBounds(t *testing.T) {
+	c := Conv{IC: 3, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 5}}}
+	k := newN16Case(newRand(1, 1), 16, c, 0)
+	kern := N16Conv{k.c}
 	k.pack(kern)
 	for isa := range tiers(nil) {
 		for short := range 3 {
@@ -78,17 +78,17 @@ func TestLaneConvChecksBounds(t *testing.T) {
 	}
 }
 
-func TestLaneDense(t *testing.T) {
+func TestN16Dense(t *testing.T) {
 	for n := 1; n <= 67; n++ {
 		r := newRand(uint64(n), 3)
-		c := Conv{IC: 1 + n%5, H: 1, W: 1, KH: 1 + n%4, KW: 1 + n%7, Parts: [4]Part{{C: n, Act: Act(n % 4)}}}
+		c := Conv{IC: 1 + n%5, H: 1, W: 1, KH: 1 + n%4, KW: 1 + n%7, Outputs: [4]Output{{C: n, Act: Act(n % 4)}}}
 		if n%9 == 0 {
 			c.IC, c.KH, c.KW = 3*n, 1, 1
 		}
 		images := 1 + 3*n%130
-		k := newLaneCase(r, images, c, n%2)
+		k := newN16Case(r, images, c, n%2)
 		k.check(t, func(c Conv) Kernel {
-			d := LaneDense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Parts[0], Quads: c.Pairs, Groups: c.Rows}
+			d := N16Dense{C: c.IC, H: c.KH, W: c.KW, In: c.In, Out: c.Outputs[0], Quads: c.Pairs, ImageBlocks: c.Rows}
 			if c.Rows < 0 {
 				d = d.Split(images)
 			}
@@ -121,8 +121,8 @@ func TestTranspose(t *testing.T) {
 	}
 }
 
-// TestLaneReorders copies planar and blocked activations to lanes and back.
-func TestLaneReorders(t *testing.T) {
+// TestN16Reorders copies planar and blocked activations to lanes and back.
+func TestN16Reorders(t *testing.T) {
 	for n := 1; n <= 67; n++ {
 		r := newRand(uint64(n))
 		images, c, h, w := 1+r.IntN(40), 1+r.IntN(40), 1+r.IntN(4), n
@@ -135,7 +135,7 @@ func TestLaneReorders(t *testing.T) {
 		planar.fill(r, true)
 		blocked.fill(r, false)
 		for isa := range tiers(r) {
-			lanes := newLaneAct(images, c, h, w, 2*gap, gap, gap, gap, gap)
+			lanes := newN16Act(images, c, h, w, 2*gap, gap, gap, gap, gap)
 			run := func(k Kernel, in, out *actBuf) {
 				a := &Args{Images: images}
 				a.In[0], a.Out[0] = in.Buf, out.Buf
@@ -162,43 +162,43 @@ func TestLaneReorders(t *testing.T) {
 			}
 			empty := func(what string) {
 				t.Helper()
-				for i := images; i < groupsOf(images)*Block; i++ {
+				for i := images; i < imageBlocks(images)*Block; i++ {
 					if v := *lanes.at(i, c-1, h-1, w-1, false); v != 0 {
 						t.Fatalf("%v: %s: a lane without an image holds %g", isa, what, v)
 					}
 				}
 			}
-			run(LanesFromNCHW{C: c, H: h, W: w, In: planar.v, Out: lanes.v}, planar, lanes)
+			run(N16FromNCHW{C: c, H: h, W: w, In: planar.v, Out: lanes.v}, planar, lanes)
 			same("planar to lanes", planar, lanes, true, false)
 			empty("planar to lanes")
 			back := newAct(images, c, h, w, 0, 0, 0, 0, gap, true)
-			run(LanesToNCHW{C: c, H: h, W: w, In: lanes.v, Out: back.v}, lanes, back)
+			run(N16ToNCHW{C: c, H: h, W: w, In: lanes.v, Out: back.v}, lanes, back)
 			same("lanes to planar", planar, back, true, true)
 			block := newAct(images, c, h, w, gap, gap, 0, gap, gap, false)
-			run(LanesToBlocked{C: c, H: h, W: w, In: lanes.v, Out: block.v}, lanes, block)
+			run(N16ToBlocked{C: c, H: h, W: w, In: lanes.v, Out: block.v}, lanes, block)
 			same("lanes to blocked", planar, block, true, false)
-			run(LanesFromBlocked{C: c, H: h, W: w, In: blocked.v, Out: lanes.v}, blocked, lanes)
+			run(N16FromBlocked{C: c, H: h, W: w, In: blocked.v, Out: lanes.v}, blocked, lanes)
 			same("blocked to lanes", blocked, lanes, false, false)
 			empty("blocked to lanes")
 		}
 	}
 }
 
-// BenchmarkLaneConv measures the shapes of specs/mnist.
-func BenchmarkLaneConv(b *testing.B) {
+// BenchmarkN16Conv measures the shapes of specs/mnist.
+func BenchmarkN16Conv(b *testing.B) {
 	for _, c := range []Conv{
-		{IC: 1, H: 28, W: 28, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}},
-		{IC: 16, H: 28, W: 28, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}},
-		{IC: 16, H: 28, W: 28, KH: 1, KW: 1, Parts: [4]Part{{C: 4}, {C: 4}, {C: 4}}},
-		{IC: 4, H: 28, W: 28, KH: 5, KW: 5, PH: 2, PW: 2, Parts: [4]Part{{C: 4}}},
-		{IC: 4, H: 28, W: 28, KH: 3, KW: 1, PH: 1, Parts: [4]Part{{C: 4}}},
-		{IC: 16, H: 14, W: 14, KH: 3, KW: 3, PH: 1, PW: 1, Parts: [4]Part{{C: 16}}},
-		{IC: 16, H: 1, W: 1, KH: 7, KW: 7, Parts: [4]Part{{C: 500}}},
+		{IC: 1, H: 28, W: 28, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}},
+		{IC: 16, H: 28, W: 28, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}},
+		{IC: 16, H: 28, W: 28, KH: 1, KW: 1, Outputs: [4]Output{{C: 4}, {C: 4}, {C: 4}}},
+		{IC: 4, H: 28, W: 28, KH: 5, KW: 5, PH: 2, PW: 2, Outputs: [4]Output{{C: 4}}},
+		{IC: 4, H: 28, W: 28, KH: 3, KW: 1, PH: 1, Outputs: [4]Output{{C: 4}}},
+		{IC: 16, H: 14, W: 14, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}},
+		{IC: 16, H: 1, W: 1, KH: 7, KW: 7, Outputs: [4]Output{{C: 500}}},
 	} {
-		k := newLaneCase(newRand(1), 128, c, 0)
-		var kern Kernel = LaneConv{k.c}.Split(128)
+		k := newN16Case(newRand(1), 128, c, 0)
+		var kern Kernel = N16Conv{k.c}.Split(128)
 		if c.H == 1 {
-			kern = LaneDense{C: c.IC, H: c.KH, W: c.KW, In: k.c.In, Out: k.c.Parts[0]}.Split(128)
+			kern = N16Dense{C: c.IC, H: c.KH, W: c.KW, In: k.c.In, Out: k.c.Outputs[0]}.Split(128)
 		}
 		k.pack(kern.(Packer))
 		for _, isa := range Available()[1:] {

@@ -135,7 +135,7 @@ func (k BatchNormRunning) Run(_ *Worker, _ int, a *Args) {
 	}
 }
 
-// BatchNormGrad is the gradient of BatchNormTrain (Ioffe 2015, section 3, the
+// BatchNormBackward is the gradient of BatchNormTrain (Ioffe 2015, section 3, the
 // chain rule simplified). With r = 1/sqrt(v + Eps) and z = (x - m)*r:
 //
 //	dbeta = sum dy   dgamma = sum dy*z   dx = gamma*r * (dy - mean(dy) - z*mean(dy*z))
@@ -143,20 +143,20 @@ func (k BatchNormRunning) Run(_ *Worker, _ int, a *Args) {
 // Operands: In[0] dy (view DY), In[1] the input x (view X), In[2] m, In[3] v; W[0]
 // gamma, padded to whole blocks, or nil for 1; Out[0] dx (view DX), which may be
 // the place of dy; Out[1] dgamma and Out[2] dbeta, a vector of whole blocks each.
-type BatchNormGrad struct {
+type BatchNormBackward struct {
 	C, H, W   int
 	Eps       float32
 	DY, X, DX View
 }
 
 // Tasks is channel blocks.
-func (k BatchNormGrad) Tasks(images int) int { return Blocks(k.C) }
+func (k BatchNormBackward) Tasks(images int) int { return Blocks(k.C) }
 
 // Scratch holds some blocks of coefficients and sums.
-func (k BatchNormGrad) Scratch() int { return 6 * Block }
+func (k BatchNormBackward) Scratch() int { return 6 * Block }
 
 // Run computes a channel block of all images.
-func (k BatchNormGrad) Run(w *Worker, block int, a *Args) {
+func (k BatchNormBackward) Run(w *Worker, block int, a *Args) {
 	v := vecFor(w.ISA)
 	coef, acc := w.Scratch[:4*Block], w.Scratch[4*Block:6*Block]
 	mean := coef[:Block]
@@ -237,8 +237,8 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 	}
 }
 
-// ChannelSums adds up what a kernel with Sums has left of each channel, Parts blocks
-// for every channel block of an image: the gradient of a bias. With Lanes that kernel
+// ChannelSums adds up what a kernel with Sums has left of each channel, Partials blocks
+// for every channel block of an image: the gradient of a bias. With N16 that kernel
 // was one over activations whose lanes are images, and a block of it one channel.
 //
 // With Task the blocks are not of images but of a kernel's tasks of so many tiles, of
@@ -246,28 +246,28 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 //
 // Operands: In[0] the blocks, in the order of image, channel block and part; Out[0] a
 // vector of whole blocks. Sums run in float64 but for those of few parts, over images and
-// parts in order and then, with Lanes, over the lanes.
+// parts in order and then, with N16, over the lanes.
 type ChannelSums struct {
-	C, Parts    int
-	Lanes       bool
+	C, Partials int
+	N16         bool
 	Tiles, Task int
 }
 
 // Len is the length of the sums of so many images, in float32s.
 func (k ChannelSums) Len(images int) int {
 	blocks := Blocks(k.C)
-	if k.Lanes {
+	if k.N16 {
 		blocks = k.C
 	}
-	return k.groups(images) * blocks * k.Parts * Block
+	return k.groups(images) * blocks * k.Partials * Block
 }
 
 // groups is the number of images, groups of 16 or tasks of tiles that have sums of their
 // own.
 func (k ChannelSums) groups(images int) int {
 	switch {
-	case k.Lanes:
-		return groupsOf(images)
+	case k.N16:
+		return imageBlocks(images)
 	case k.Task > 0:
 		return ceilDiv(images*k.Tiles, k.Task)
 	}
@@ -280,7 +280,7 @@ func (k ChannelSums) Tasks(int) int { return Blocks(k.C) }
 // Run adds up a channel block.
 func (k ChannelSums) Run(w *Worker, block int, a *Args) {
 	out := a.Out[0].vector(block)
-	if !k.Lanes {
+	if !k.N16 {
 		sum := k.sum(w, a, k.groups(a.Images), block, Blocks(k.C))
 		for i := range out {
 			out[i] = float32(sum[i])
@@ -303,9 +303,9 @@ const fewParts = 16
 // sum adds up the parts of block i of n.
 func (k ChannelSums) sum(w *Worker, a *Args, groups, i, n int) (sum [Block]float64) {
 	for group := range groups {
-		at := a.In[0].Off + (group*n+i)*k.Parts*Block
-		for p := 0; p < k.Parts; p += fewParts {
-			row := a.In[0].Mem[at+p*Block:][:min(fewParts, k.Parts-p)*Block]
+		at := a.In[0].Off + (group*n+i)*k.Partials*Block
+		for p := 0; p < k.Partials; p += fewParts {
+			row := a.In[0].Mem[at+p*Block:][:min(fewParts, k.Partials-p)*Block]
 			if len(row) > Block {
 				vecFor(w.ISA).sumRow(w.sum[:], row)
 				row = w.sum[:]

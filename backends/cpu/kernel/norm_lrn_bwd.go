@@ -1,6 +1,6 @@
 package kernel
 
-// LRNGrad is the gradient of LRN, whose fields it shares. With s = K + Alpha/Size *
+// LRNBackward is the gradient of LRN, whose fields it shares. With s = K + Alpha/Size *
 // the window's squares, made again from x:
 //
 //	dx[c] = dy[c]*s[c]**-Beta - 2*Beta*Alpha/Size * x[c] * sum of dy[i]*x[i]*s[i]**(-Beta-1)
@@ -9,32 +9,32 @@ package kernel
 //
 // Operands: In[0] dy (view DY), In[1] LRN's input x (view X); Out[0] dx (view DX),
 // which may be the place of dy or x.
-type LRNGrad struct {
+type LRNBackward struct {
 	C, H, W        int
 	Size           int
 	Alpha, Beta, K float32
 	DY, X, DX      View
 }
 
-func (l LRNGrad) bands() bands { return bands{l.H, rowsPerTask(l.H, 16*l.W*Blocks(l.C))} }
+func (l LRNBackward) bands() bands { return bands{l.H, rowsPerTask(l.H, 16*l.W*Blocks(l.C))} }
 
 // Tasks is images x ranges of rows.
-func (l LRNGrad) Tasks(images int) int { return l.bands().tasks(images) }
+func (l LRNBackward) Tasks(images int) int { return l.bands().tasks(images) }
 
 // squares are those of x; terms, in the same shape of mirrored windows, what the
 // sum of dx is of.
-func (l LRNGrad) squares() squares { return newSquares(l.C, l.W, l.Size, (l.Size-1)/2) }
-func (l LRNGrad) terms() squares   { return newSquares(l.C, l.W, l.Size, l.Size/2) }
+func (l LRNBackward) squares() squares { return newSquares(l.C, l.W, l.Size, (l.Size-1)/2) }
+func (l LRNBackward) terms() squares   { return newSquares(l.C, l.W, l.Size, l.Size/2) }
 
 // Scratch holds squares, terms, and dy*s**-Beta of all channels of some pixels, and
 // the scales of a block.
-func (l LRNGrad) Scratch() int {
+func (l LRNBackward) Scratch() int {
 	q, t := l.squares(), l.terms()
 	return q.len() + t.len() + (Blocks(l.C)+1)*q.pixels*Block
 }
 
 // Run computes some rows.
-func (l LRNGrad) Run(w *Worker, task int, a *Args) {
+func (l LRNBackward) Run(w *Worker, task int, a *Args) {
 	v, q, t := vecFor(w.ISA), l.squares(), l.terms()
 	sq := w.Scratch[:q.len()]
 	terms := w.Scratch[q.len():][:t.len()]

@@ -2,7 +2,7 @@ package kernel
 
 // The steps of the optimizers. Param, gradient and slots are arrays of N numbers
 // in one and the same order, whatever it is, from their Off on. Param and slots are
-// updated in place. Lanes that are zero in all of them stay zero unless Eps is.
+// updated in place. N16 that are zero in all of them stay zero unless Eps is.
 
 // chunk is how many numbers a task of an elementwise step has.
 const chunk = 8192

@@ -8,7 +8,7 @@ import (
 func TestMaxNormPacked(t *testing.T) {
 	r := newRand(41)
 	for size := 1; size <= 67; size++ {
-		c := Conv{IC: 1 + r.IntN(40), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), Planar: size%5 == 0, Parts: [4]Part{{C: size}}}
+		c := Conv{IC: 1 + r.IntN(40), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), Planar: size%5 == 0, Outputs: [4]Output{{C: size}}}
 		per := c.IC * c.KH * c.KW
 		weight, want := make([]float32, size*per), make([]float32, size*per)
 		bound := float32(math.Sqrt(float64(per)))

@@ -44,7 +44,7 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 	case PackBNScale, PackBNShift:
 		gamma, beta, mean, variance := src[0], src[1], src[2], src[3]
 		clear(dst)
-		n := lanesOf(k)
+		n := n16Of(k)
 		for i := range gamma {
 			s := float64(gamma[i]) / math.Sqrt(float64(variance[i])+arg)
 			if how == PackBNShift {
@@ -63,7 +63,7 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 			if how == PackReciprocal {
 				x = 1 / x
 			}
-			if lanesOf(k) > 1 {
+			if n16Of(k) > 1 {
 				fill(dst[i*Block:(i+1)*Block], x)
 				continue
 			}
@@ -103,10 +103,10 @@ func UnpackFrom(packed, dst []float32, how string, arg float64, k Kernel) error 
 	return nil
 }
 
-// lanesOf is how often a kernel wants every number: once for each of 16 images where
+// n16Of is how often a kernel wants every number: once for each of 16 images where
 // these lie side by side.
-func lanesOf(k Kernel) int {
-	if _, ok := k.(Lanes); ok {
+func n16Of(k Kernel) int {
+	if _, ok := k.(N16); ok {
 		return Block
 	}
 	return 1

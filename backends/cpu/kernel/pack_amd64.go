@@ -22,7 +22,7 @@ func packWino512r5(src *float32, matrix *float64, dst *float32, pos int, step in
 // packLine transforms n filters of 7 taps by the 10 x 7 matrix. pos and step are those of packWino.
 //
 //go:noescape
-func packLine512(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
+func packWino1d512(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
 
 // packScale multiplies 16*n elements by one or more factors, one after another, in float64.
 //
@@ -42,4 +42,4 @@ func packWino256r5(src *float32, matrix *float64, dst *float32, pos int, step in
 // packLine transforms n filters of 7 taps by the 10 x 7 matrix. pos and step are those of packWino.
 //
 //go:noescape
-func packLine256(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
+func packWino1d256(src *float32, matrix *float64, dst *float32, pos int, step int, n int)

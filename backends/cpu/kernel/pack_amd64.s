@@ -323,9 +323,9 @@ row:
 	VZEROUPPER
 	RET
 
-// func packLine512(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
+// func packWino1d512(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·packLine512(SB), NOSPLIT, $0-48
+TEXT ·packWino1d512(SB), NOSPLIT, $0-48
 	MOVQ   src+0(FP), AX
 	MOVQ   matrix+8(FP), BX
 	MOVQ   dst+16(FP), CX
@@ -899,9 +899,9 @@ row:
 	VZEROUPPER
 	RET
 
-// func packLine256(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
+// func packWino1d256(src *float32, matrix *float64, dst *float32, pos int, step int, n int)
 // Requires: AVX
-TEXT ·packLine256(SB), NOSPLIT, $0-48
+TEXT ·packWino1d256(SB), NOSPLIT, $0-48
 	MOVQ   src+0(FP), AX
 	MOVQ   matrix+8(FP), BX
 	MOVQ   dst+16(FP), CX

@@ -17,13 +17,13 @@ func packParts(k Kernel) []packPart {
 		return k.packParts()
 	case Dense:
 		return k.conv().packParts()
-	case DenseParts:
+	case DenseSplitK:
 		return k.conv().packParts()
 	case MatVec:
 		return k.packParts()
 	case Winograd:
 		return k.packParts()
-	case WinogradLine:
+	case Winograd1D:
 		return k.packParts()
 	}
 	return nil
@@ -103,7 +103,7 @@ func (s *packScratch) columns(filters []float32, channels, kk, rows int, f func(
 func (c Conv) packParts() []packPart {
 	var parts []packPart
 	row := c.IC / one(c.Groups) * c.KH * c.KW
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row,
 			dst: g.w, packed: (g.hi - g.lo) * c.depth() * c.KH * c.KW * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
@@ -112,7 +112,7 @@ func (c Conv) packParts() []packPart {
 }
 
 // packGroup packs the filters of a pair of output blocks.
-func (c Conv) packGroup(dst, filters []float32, g group, s *packScratch) {
+func (c Conv) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 	gs := one(c.Groups)
 	icg, ocg := c.IC/gs, c.OC()/gs
 	kk := c.KH * c.KW
@@ -125,7 +125,7 @@ func (c Conv) packGroup(dst, filters []float32, g group, s *packScratch) {
 		q := (g.oc + j) / ocg
 		n := min(g.n, (j/Block+1)*Block, (q+1)*ocg-g.oc) - j
 		src := filters[j*icg*kk : (j+n)*icg*kk]
-		first := q*icg - g.lo*c.lanes() // channel, counted from those that the pair reads
+		first := q*icg - g.lo*c.tapChannels() // channel, counted from those that the pair reads
 		if kk == 1 || c.Planar {
 			s.transpose(dst[first*kk*width+j:], width, src, icg*kk, icg*kk, n)
 		} else {
@@ -146,14 +146,14 @@ func (c Conv) packGroup(dst, filters []float32, g group, s *packScratch) {
 func (c Winograd) packParts() []packPart {
 	var parts []packPart
 	row, pos := c.IC*c.KH*c.KH, winoArea*c.depths()
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
 	}
 	return parts
 }
 
-func (c Winograd) packGroup(dst, filters []float32, g group, s *packScratch) {
+func (c Winograd) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 	r := c.KH
 	matrix := winoMatrix(r)
 	s.transformed(dst, filters, g, c.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
@@ -170,7 +170,7 @@ func (c Winograd) packGroup(dst, filters []float32, g group, s *packScratch) {
 
 // transformed packs the filters of a pair of output blocks by a transform from
 // taps to positions, in the order [position][input channel][output channel].
-func (s *packScratch) transformed(dst, filters []float32, g group, ic, depths, taps, positions int, transform func(src, dst []float32, pos, step, n int)) {
+func (s *packScratch) transformed(dst, filters []float32, g blockPair, ic, depths, taps, positions int, transform func(src, dst []float32, pos, step, n int)) {
 	width := g.blocks * Block
 	if ic < depths {
 		for p := range positions {
@@ -213,40 +213,40 @@ func winoPackGo(r int, src []float32, g []float64, dst []float32, pos, step, n i
 	}
 }
 
-func (c WinogradLine) packParts() []packPart {
+func (c Winograd1D) packParts() []packPart {
 	var parts []packPart
-	row, pos := c.IC*lineTaps, lineIn*Blocks(c.IC)*c.depth()
-	for g := range c.groups {
+	row, pos := c.IC*wino1dTaps, wino1dIn*Blocks(c.IC)*c.depth()
+	for g := range c.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
 	}
 	return parts
 }
 
-func (c WinogradLine) packGroup(dst, filters []float32, g group, s *packScratch) {
-	s.transformed(dst, filters, g, c.IC, Blocks(c.IC)*c.depth(), lineTaps, lineIn, func(src, dst []float32, pos, step, n int) {
+func (c Winograd1D) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
+	s.transformed(dst, filters, g, c.IC, Blocks(c.IC)*c.depth(), wino1dTaps, wino1dIn, func(src, dst []float32, pos, step, n int) {
 		if s.isa == Portable {
-			linePackGo(src, lineMatrix, dst, pos, step, n)
+			wino1dPackGo(src, wino1dMatrix, dst, pos, step, n)
 			return
 		}
-		packLineTiles(s.isa, src, lineMatrix, dst, pos, step, n)
+		packWino1dTiles(s.isa, src, wino1dMatrix, dst, pos, step, n)
 	})
 }
 
-// linePackGo is winoPackGo of WinogradLine.
-func linePackGo(src []float32, g []float64, dst []float32, pos, step, n int) {
+// wino1dPackGo is winoPackGo of Winograd1D.
+func wino1dPackGo(src []float32, g []float64, dst []float32, pos, step, n int) {
 	for ; n > 0; n-- {
 		for l := range Block {
-			for p := range lineIn {
+			for p := range wino1dIn {
 				sum := 0.0
-				for i := range lineTaps {
-					sum += float64(g[p*lineTaps+i] * float64(src[i*Block+l]))
+				for i := range wino1dTaps {
+					sum += float64(g[p*wino1dTaps+i] * float64(src[i*Block+l]))
 				}
 				dst[p*pos+l] = float32(sum)
 			}
 		}
 		if n > 1 {
-			src, dst = src[lineTaps*Block:], dst[step:]
+			src, dst = src[wino1dTaps*Block:], dst[step:]
 		}
 	}
 }

@@ -16,13 +16,13 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 	case Conv:
 		gs := one(k.Groups)
 		icg, ocg, kk := k.IC/gs, k.OC()/gs, k.KH*k.KW
-		for g := range k.groups {
+		for g := range k.blockPairs {
 			d := out[g.w:]
 			for b := g.lo; b < g.hi; b++ {
 				for t := range kk {
 					for l := range k.depth() {
 						for j := range g.blocks * Block {
-							ic, o := b*k.lanes()+l, g.oc+j
+							ic, o := b*k.tapChannels()+l, g.oc+j
 							if j < g.n && ic < k.IC && o/ocg == ic/icg {
 								d[0] = weight[(o*icg+ic%icg)*kk+t]
 							}
@@ -81,14 +81,14 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 			}
 			return at
 		})
-	case WinogradLine:
-		naivelyTransformed(k.Conv, out, Blocks(k.IC)*k.depth(), lineIn, func(j, ic int) []float32 {
-			w := weight[(j*k.IC+ic)*lineTaps:][:lineTaps]
+	case Winograd1D:
+		naivelyTransformed(k.Conv, out, Blocks(k.IC)*k.depth(), wino1dIn, func(j, ic int) []float32 {
+			w := weight[(j*k.IC+ic)*wino1dTaps:][:wino1dTaps]
 			var at []float32
-			for p := range lineIn {
+			for p := range wino1dIn {
 				s := 0.0
 				for i, v := range w {
-					s += float64(lineMatrix[p*lineTaps+i] * float64(v))
+					s += float64(wino1dMatrix[p*wino1dTaps+i] * float64(v))
 				}
 				at = append(at, float32(s))
 			}
@@ -99,7 +99,7 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 }
 
 func naivelyTransformed(c Conv, out []float32, depths, positions int, filter func(o, ic int) []float32) {
-	for g := range c.groups {
+	for g := range c.blockPairs {
 		width := g.blocks * Block
 		for j := range g.n {
 			for ic := range c.IC {
@@ -119,7 +119,7 @@ func TestPack(t *testing.T) {
 	count := longtest.Count(200, 800, 5000)
 	kinds := map[string]int{}
 	for range count {
-		c := Conv{IC: 1 + r.IntN(67), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), H: 1, W: 1, Parts: [4]Part{{C: 1 + r.IntN(67)}}}
+		c := Conv{IC: 1 + r.IntN(67), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), H: 1, W: 1, Outputs: [4]Output{{C: 1 + r.IntN(67)}}}
 		var k Kernel
 		switch r.IntN(7) {
 		case 0:
@@ -131,23 +131,23 @@ func TestPack(t *testing.T) {
 		case 2:
 			c.Groups = 1 + r.IntN(4)
 			c.IC *= c.Groups
-			c.Parts[0].C *= c.Groups
+			c.Outputs[0].C *= c.Groups
 			k = c
 		case 3:
 			c.KH = 3 + 2*r.IntN(2)
 			c.KW = c.KH
-			c.Parts[1].C = r.IntN(40)
+			c.Outputs[1].C = r.IntN(40)
 			k = Winograd{Conv: c}
 		case 4:
-			c.KH, c.KW = 1, lineTaps
+			c.KH, c.KW = 1, wino1dTaps
 			if r.IntN(2) == 0 {
 				c.KH, c.KW = c.KW, c.KH
 			}
-			k = WinogradLine{Conv: c}
+			k = Winograd1D{Conv: c}
 		case 5:
-			k = MatVec{C: c.IC, H: c.KH, W: c.KW, Out: c.Parts[0]}
+			k = MatVec{C: c.IC, H: c.KH, W: c.KW, Out: c.Outputs[0]}
 		default:
-			c.Parts[1].C = r.IntN(40)
+			c.Outputs[1].C = r.IntN(40)
 			k = c
 		}
 		kinds[fmt.Sprintf("%T", k)]++

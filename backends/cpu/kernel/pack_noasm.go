@@ -6,4 +6,4 @@ func packScaleBlocks(ISA, []float32, []float32, []float64) {}
 
 func packWinoTiles(ISA, int, []float32, []float64, []float32, int, int, int, []float64) {}
 
-func packLineTiles(ISA, []float32, []float64, []float32, int, int, int) {}
+func packWino1dTiles(ISA, []float32, []float64, []float32, int, int, int) {}

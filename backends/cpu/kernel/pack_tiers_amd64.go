@@ -27,11 +27,11 @@ func packWinoTiles(isa ISA, r int, src []float32, g []float64, dst []float32, po
 	}
 }
 
-func packLineTiles(isa ISA, src []float32, g []float64, dst []float32, pos, step, n int) {
-	_, _, _ = src[n*lineTaps*Block-1], g[lineIn*lineTaps-1], dst[(lineIn-1)*pos+(n-1)*step+Block-1]
+func packWino1dTiles(isa ISA, src []float32, g []float64, dst []float32, pos, step, n int) {
+	_, _, _ = src[n*wino1dTaps*Block-1], g[wino1dIn*wino1dTaps-1], dst[(wino1dIn-1)*pos+(n-1)*step+Block-1]
 	if isa == AVX512 {
-		packLine512(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
+		packWino1d512(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
 		return
 	}
-	packLine256(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
+	packWino1d256(&src[0], &g[0], &dst[0], 4*pos, 4*step, n)
 }

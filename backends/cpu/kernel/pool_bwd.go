@@ -1,20 +1,20 @@
 package kernel
 
-// MaxPoolGrad is the gradient of MaxPool, whose fields it shares: dy goes to the
+// MaxPoolBackward is the gradient of MaxPool, whose fields it shares: dy goes to the
 // element that was the maximum of its window, the first in reading order where
 // several were; windows that overlap add up, in reading order of the output.
 //
 // With ReLU x is what a ReLU made, and dx the gradient in front of that: dy counts
 // where the maximum is > 0 or NaN.
 //
-// Operands: In[0] dy (view DY), In[1] the pool's input x (view X), or with Picked the
-// picks (view X) that the pool left, for windows of 2 x 2, one beside the other: with
-// ReLU those of PickReLU. Out[0] dx (view DX), which may not share memory; with Sums
-// (and ReLU) Out[1]: Parts sums of dx over the windows of some rows for every channel
+// Operands: In[0] dy (view DY), In[1] the pool's input x (view X), or with Indexed the
+// indices (view X) that the pool left, for windows of 2 x 2, one beside the other: with
+// ReLU those of IndexReLU. Out[0] dx (view DX), which may not share memory; with Sums
+// (and ReLU) Out[1]: Partials sums of dx over the windows of some rows for every channel
 // block of an image, for a ChannelSums.
-type MaxPoolGrad struct {
+type MaxPoolBackward struct {
 	ReLU, Sums     bool
-	Picked         bool
+	Indexed        bool
 	C              int // channels
 	H, W           int // rows and columns of dy
 	IH, IW         int // of x and dx
@@ -23,25 +23,25 @@ type MaxPoolGrad struct {
 	DY, X, DX      View
 }
 
-func (p MaxPoolGrad) window() window {
+func (p MaxPoolBackward) window() window {
 	return window{p.H, p.W, p.IH, p.IW, p.KH, p.KW, one(p.SH), one(p.SW), one(p.DH), one(p.DW), p.PH, p.PW}
 }
 
-func (p MaxPoolGrad) maps() maps { return maps{p.C, 1, 1} }
+func (p MaxPoolBackward) maps() maps { return maps{p.C, 1, 1} }
 
 // Tasks is images x channel blocks.
-func (p MaxPoolGrad) Tasks(images int) int { return p.maps().tasks(images) }
+func (p MaxPoolBackward) Tasks(images int) int { return p.maps().tasks(images) }
 
-// Parts is the number of sums that a channel block of an image has.
-func (p MaxPoolGrad) Parts() int { return ceilDiv(p.H, sumRows(p.W)) }
+// Partials is the number of sums that a channel block of an image has.
+func (p MaxPoolBackward) Partials() int { return ceilDiv(p.H, sumRows(p.W)) }
 
 // sums is where those of a row are added up.
-func (p MaxPoolGrad) sums(w *Worker, a *Args, task, y int) []float32 {
+func (p MaxPoolBackward) sums(w *Worker, a *Args, task, y int) []float32 {
 	if !p.Sums {
 		return w.Scratch[2*p.W*Block:][:Block]
 	}
 	step := sumRows(p.W)
-	sums := a.Out[1].vector(task*p.Parts() + y/step)
+	sums := a.Out[1].vector(task*p.Partials() + y/step)
 	if y%step == 0 {
 		clear(sums)
 	}
@@ -50,10 +50,10 @@ func (p MaxPoolGrad) sums(w *Worker, a *Args, task, y int) []float32 {
 
 // Scratch holds the maxima of a row, what is left of dy there, and sums that nobody
 // wants.
-func (p MaxPoolGrad) Scratch() int { return (2*p.W + 1) * Block }
+func (p MaxPoolBackward) Scratch() int { return (2*p.W + 1) * Block }
 
 // Run computes a channel block of an image.
-func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
+func (p MaxPoolBackward) Run(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, _, _ := p.maps().task(task)
 	g := p.window()
@@ -97,15 +97,15 @@ func (p MaxPoolGrad) Run(w *Worker, task int, a *Args) {
 }
 
 // runPairs is Run for such windows.
-func (p MaxPoolGrad) runPairs(w *Worker, task int, a *Args) {
+func (p MaxPoolBackward) runPairs(w *Worker, task int, a *Args) {
 	v := vecFor(w.ISA)
 	image, block, _, _ := p.maps().task(task)
 	for y := range p.H {
 		dx := p.DX.pairRows(&a.Out[0], image, block, y, p.W)
 		dy := p.DY.row(&a.In[0], image, block, y, p.W)
 		switch {
-		case p.Picked:
-			v.maxPoolPickedGrad2(dx, p.X.picks(&a.In[1], image, block, y, 0, p.W), dy, p.sums(w, a, task, y), p.DX.H)
+		case p.Indexed:
+			v.maxPoolIndexedBackward2(dx, p.X.indices(&a.In[1], image, block, y, 0, p.W), dy, p.sums(w, a, task, y), p.DX.H)
 		case p.ReLU:
 			v.maxPoolReluGrad2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
 		default:
@@ -122,12 +122,12 @@ func (p MaxPoolGrad) runPairs(w *Worker, task int, a *Args) {
 	}
 }
 
-// AvgPoolGrad is the gradient of AvgPool, whose fields it shares: every element of
+// AvgPoolBackward is the gradient of AvgPool, whose fields it shares: every element of
 // a window gets dy over the window's divisor; windows that overlap add up, in
 // reading order of the output.
 //
 // Operands: In[0] dy (view DY); Out[0] dx (view DX), which may not share memory.
-type AvgPoolGrad struct {
+type AvgPoolBackward struct {
 	C              int // channels
 	H, W           int // rows and columns of dy
 	IH, IW         int // of dx
@@ -138,18 +138,18 @@ type AvgPoolGrad struct {
 	DY, DX         View
 }
 
-func (p AvgPoolGrad) forward() AvgPool {
+func (p AvgPoolBackward) forward() AvgPool {
 	return AvgPool{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW,
 		PH: p.PH, PW: p.PW, PB: p.PB, PR: p.PR, IncludePad: p.IncludePad}
 }
 
-func (p AvgPoolGrad) maps() maps { return maps{p.C, 1, 1} }
+func (p AvgPoolBackward) maps() maps { return maps{p.C, 1, 1} }
 
 // Tasks is images x channel blocks.
-func (p AvgPoolGrad) Tasks(images int) int { return p.maps().tasks(images) }
+func (p AvgPoolBackward) Tasks(images int) int { return p.maps().tasks(images) }
 
 // Run computes a channel block of an image.
-func (p AvgPoolGrad) Run(w *Worker, task int, a *Args) {
+func (p AvgPoolBackward) Run(w *Worker, task int, a *Args) {
 	f := p.forward()
 	v, g := vecFor(w.ISA), f.window()
 	image, block, _, _ := p.maps().task(task)

@@ -8,9 +8,9 @@ import "math"
 // window gives -Inf. Stride and dilation of 0 mean 1. Rounding up (ceil) only shows in a
 // larger H and W.
 //
-// Operands: In[0] input, Out[0] output, which may not share memory; Out[1] picks (view
-// Picks), if it has memory: for windows of 2 x 2, one beside the other, which element
-// of each is the maximum. With PickReLU, for a gradient in front of the ReLU that made
+// Operands: In[0] input, Out[0] output, which may not share memory; Out[1] indices (view
+// Indices), if it has memory: for windows of 2 x 2, one beside the other, which element
+// of each is the maximum. With IndexReLU, for a gradient in front of the ReLU that made
 // the input, none where the maximum is <= 0.
 type MaxPool struct {
 	C              int // channels
@@ -19,8 +19,8 @@ type MaxPool struct {
 	KH, KW, SH, SW int
 	DH, DW, PH, PW int
 	In, Out        View
-	Picks          View
-	PickReLU       bool
+	Indices        View
+	IndexReLU      bool
 }
 
 func (p MaxPool) window() window {
@@ -38,8 +38,8 @@ func (p MaxPool) Run(w *Worker, task int, a *Args) {
 	image, block, y0, y1 := p.maps().task(task)
 	if g.pairs() {
 		for y := y0; y < y1; y++ {
-			v.pool2(p.Out.row(&a.Out[0], image, block, y, p.W), p.Picks.picks(&a.Out[1], image, block, y, 0, p.W),
-				p.In.pairRows(&a.In[0], image, block, y, p.W), p.In.H, p.PickReLU)
+			v.pool2(p.Out.row(&a.Out[0], image, block, y, p.W), p.Indices.indices(&a.Out[1], image, block, y, 0, p.W),
+				p.In.pairRows(&a.In[0], image, block, y, p.W), p.In.H, p.IndexReLU)
 		}
 		return
 	}

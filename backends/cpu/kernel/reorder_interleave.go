@@ -4,18 +4,18 @@ package kernel
 // another, at any offset, as CopyChannels does with one: a concat of narrow branches
 // in one step.
 //
-// Operands: In[i] the activation of Parts[i], Out[0] output, which may not share
+// Operands: In[i] the activation of Inputs[i], Out[0] output, which may not share
 // memory with them.
 type Interleave struct {
-	H, W  int
-	Parts [4]Strand
-	Last  bool // the last part ends the output: the lanes behind it are zeroed
-	Out   View
+	H, W   int
+	Inputs [4]InterleaveInput
+	Last   bool // the last part ends the output: the lanes behind it are zeroed
+	Out    View
 }
 
-// Strand is a range of channels and where it goes. They end at the first with C == 0
+// InterleaveInput is a range of channels and where it goes. They end at the first with C == 0
 // and follow one another in the output.
-type Strand struct {
+type InterleaveInput struct {
 	C        int
 	From, To int // first channel, in its input and in the output
 	In       View
@@ -23,8 +23,8 @@ type Strand struct {
 
 // span is the output's channels that are written: lo..hi-1.
 func (k *Interleave) span() (lo, hi int) {
-	lo = k.Parts[0].To
-	for _, p := range k.Parts {
+	lo = k.Inputs[0].To
+	for _, p := range k.Inputs {
 		if p.C > 0 {
 			hi = p.To + p.C
 		}
@@ -53,8 +53,8 @@ func (k Interleave) Run(_ *Worker, task int, a *Args) {
 	_, end := k.span()
 	for y := y0; y < y1; y++ {
 		dst := k.Out.row(&a.Out[0], image, block, y, k.W)
-		for i := range k.Parts {
-			p := &k.Parts[i]
+		for i := range k.Inputs {
+			p := &k.Inputs[i]
 			lo, hi := max(p.To, block*Block), min(p.To+p.C, (block+1)*Block)
 			for c := lo; c < hi; {
 				from := c - p.To + p.From

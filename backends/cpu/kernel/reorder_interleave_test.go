@@ -21,7 +21,7 @@ func TestInterleave(t *testing.T) {
 			from := r.IntN(20)
 			b := newBox(r, images, from+c+r.IntN(5), h, w).fill(normal(r))
 			in = append(in, b)
-			k.Parts[i] = Strand{C: c, From: from % Block, To: at - first, In: b.view}
+			k.Inputs[i] = InterleaveInput{C: c, From: from % Block, To: at - first, In: b.view}
 			at += c
 		}
 		k.Last = r.IntN(2) == 0
@@ -31,7 +31,7 @@ func TestInterleave(t *testing.T) {
 		}
 		before := newBox(r, images, end, h, w).fill(normal(r))
 		k.Out = before.view
-		lo := first + k.Parts[0].To
+		lo := first + k.Inputs[0].To
 		onAllTiers(t, r, k, func() (*Args, *box) {
 			a := &Args{Images: images}
 			for i, b := range in {
@@ -42,7 +42,7 @@ func TestInterleave(t *testing.T) {
 			a.Out[0].Off += first / Block * before.view.C
 			return a, out
 		}, func(n, c, y, x int) float64 {
-			for i, p := range k.Parts[:count] {
+			for i, p := range k.Inputs[:count] {
 				if g := c - first - p.To; g >= 0 && g < p.C {
 					return in[i].at(n, p.From+g, y, x)
 				}

@@ -167,9 +167,9 @@ func TestPackAll(t *testing.T) {
 		}
 		return x
 	}
-	conv := Conv{IC: 40, KH: 3, KW: 3, H: 5, W: 5, Parts: [4]Part{{C: 70}, {C: 33}}}
-	line := Conv{IC: 20, KH: 7, KW: 1, H: 5, W: 5, Parts: [4]Part{{C: 90}}}
-	dense := Dense{C: 40, H: 3, W: 3, Out: Part{C: 100}}
+	conv := Conv{IC: 40, KH: 3, KW: 3, H: 5, W: 5, Outputs: [4]Output{{C: 70}, {C: 33}}}
+	line := Conv{IC: 20, KH: 7, KW: 1, H: 5, W: 5, Outputs: [4]Output{{C: 90}}}
+	dense := Dense{C: 40, H: 3, W: 3, Out: Output{C: 100}}
 	list := []struct {
 		how string
 		arg float64
@@ -180,10 +180,10 @@ func TestPackAll(t *testing.T) {
 		{PackWeight, 0, conv, [][]float32{numbers(103 * 40 * 9)}, conv.PackedLen()},
 		{PackBias, 0, conv, [][]float32{numbers(103)}, conv.BiasLen()},
 		{PackWeight, 0, Winograd{Conv: conv}, [][]float32{numbers(103 * 40 * 9)}, Winograd{Conv: conv}.PackedLen()},
-		{PackWeight, 0, WinogradLine{Conv: line}, [][]float32{numbers(90 * 20 * 7)}, WinogradLine{Conv: line}.PackedLen()},
+		{PackWeight, 0, Winograd1D{Conv: line}, [][]float32{numbers(90 * 20 * 7)}, Winograd1D{Conv: line}.PackedLen()},
 		{PackWeight, 0, dense, [][]float32{numbers(100 * 360)}, dense.PackedLen()},
-		{PackWeight, 0, DenseParts{dense, 2}, [][]float32{numbers(100 * 360)}, dense.PackedLen()},
-		{PackTransposed, 360, Dense{C: 360, H: 1, W: 1, Out: Part{C: 100}}, [][]float32{numbers(100 * 360)}, Dense{C: 360, H: 1, W: 1, Out: Part{C: 100}}.PackedLen()},
+		{PackWeight, 0, DenseSplitK{dense, 2}, [][]float32{numbers(100 * 360)}, dense.PackedLen()},
+		{PackTransposed, 360, Dense{C: 360, H: 1, W: 1, Out: Output{C: 100}}, [][]float32{numbers(100 * 360)}, Dense{C: 360, H: 1, W: 1, Out: Output{C: 100}}.PackedLen()},
 		{PackBNScale, 1e-3, Affine{C: 20}, [][]float32{numbers(20), numbers(20), numbers(20), numbers(20)}, 32},
 		{PackBNShift, 1e-3, Affine{C: 20}, [][]float32{numbers(20), numbers(20), numbers(20), numbers(20)}, 32},
 		{PackFill, 0.25, nil, nil, 16},
@@ -227,7 +227,7 @@ func TestPackAll(t *testing.T) {
 // TestPackAllErrors: what a source has to say is told with the array's name, of the
 // first piece that failed, and other arrays are packed all the same.
 func TestPackAllErrors(t *testing.T) {
-	conv := Conv{IC: 16, KH: 1, KW: 1, H: 5, W: 5, Parts: [4]Part{{C: 320}}}
+	conv := Conv{IC: 16, KH: 1, KW: 1, H: 5, W: 5, Outputs: [4]Output{{C: 320}}}
 	good := make([]float32, conv.PackedLen())
 	fill(good, poison)
 	row := func(at int) error { return fmt.Errorf("no element %d", at) }

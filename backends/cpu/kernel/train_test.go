@@ -242,10 +242,10 @@ func TestNorms(t *testing.T) {
 // it.
 func TestKernelsAreValues(t *testing.T) {
 	for _, k := range []Kernel{
-		Activation{Act: ActReLU}, ActGrad{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolGrad{}, BatchNormGrad{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
-		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyGrad{}, Dropout{}, FromNCHW{},
-		LaneDenseBackwardData{}, LaneDenseBackwardWeights{}, LaneDenseParts{}, LaneDenseSum{}, LRN{}, LRNGrad{}, Maxout{}, MaxoutGrad{}, MaxGrad{}, MaxPool{}, MaxPoolGrad{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, RowBackwardWeights{}, SGD{},
-		Softmax{}, SoftmaxGrad{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{}, WinogradBackwardWeights{},
+		Activation{Act: ActReLU}, ActBackward{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolBackward{}, BatchNormBackward{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
+		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyBackward{}, Dropout{}, FromNCHW{},
+		N16DenseBackwardData{}, N16DenseBackwardWeights{}, N16DenseSplitK{}, N16DenseSplitKSum{}, LRN{}, LRNBackward{}, Maxout{}, MaxoutBackward{}, MaxBackward{}, MaxPool{}, MaxPoolBackward{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, ConvBackwardWeightsRows{}, SGD{},
+		Softmax{}, SoftmaxBackward{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{}, ConvBackwardWeightsWinograd{},
 	} {
 		if k != k { // panics where it is not comparable
 			t.Errorf("%#v is not itself", k)

@@ -26,10 +26,10 @@ type vecOps struct {
 	sumPool func(dst, src []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
 	maxPool2 func(dst, src []float32, rowStep int) // windows of 2 x 2, one beside the other
-	// The same, and picks say which element of each window is the maximum (pool_indices.go); the
-	// relu form picks none where the maximum is <= 0. If the result is not 0, the input had
-	// a NaN and dst and picks are wrong. Portable always returns 0.
-	maxPoolPicks2, maxPoolReluPicks2 func(dst, picks, src []float32, rowStep int) (nan int)
+	// The same, and indices say which element of each window is the maximum (pool_indices.go); the
+	// relu form indices none where the maximum is <= 0. If the result is not 0, the input had
+	// a NaN and dst and indices are wrong. Portable always returns 0.
+	maxPoolIndices2, maxPoolReluIndices2 func(dst, indices, src []float32, rowStep int) (nan int)
 
 	// The same for rows of w windows of three columns, which share the columns' maxima or
 	// sums; nil on tiers without such a primitive. maxPool3 may lose a NaN; its result is
@@ -63,8 +63,8 @@ type vecOps struct {
 	// With relu, dy counts where the maximum is > 0 or NaN, and is added to acc.
 	maxPoolGrad2     func(dx, x, dy []float32, rowStep, dxRowStep int)
 	maxPoolReluGrad2 func(dx, x, dy, acc []float32, rowStep, dxRowStep int)
-	// The same given the picks: dy counts where there is one, and is added to acc.
-	maxPoolPickedGrad2 func(dx, picks, dy, acc []float32, dxRowStep int)
+	// The same given the indices: dy counts where there is one, and is added to acc.
+	maxPoolIndexedBackward2 func(dx, indices, dy, acc []float32, dxRowStep int)
 	// The same as maxPoolGrad where the maxima are known and none is NaN.
 	maxPoolSpread  func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	maxPoolSpread3 func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int) // 3 x 3, no dilation
@@ -343,15 +343,15 @@ func init() {
 		pairs(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
 	o.maxPool2 = func(dst, src []float32, rowStep int) { o.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
-	o.maxPoolPicks2 = func(dst, picks, src []float32, rowStep int) int {
-		maxPoolPicksGo(dst, picks, src, rowStep, false)
+	o.maxPoolIndices2 = func(dst, indices, src []float32, rowStep int) int {
+		maxPoolIndicesGo(dst, indices, src, rowStep, false)
 		return 0
 	}
-	o.maxPoolReluPicks2 = func(dst, picks, src []float32, rowStep int) int {
-		maxPoolPicksGo(dst, picks, src, rowStep, true)
+	o.maxPoolReluIndices2 = func(dst, indices, src []float32, rowStep int) int {
+		maxPoolIndicesGo(dst, indices, src, rowStep, true)
 		return 0
 	}
-	o.maxPoolPickedGrad2 = maxPoolPickedGradGo
+	o.maxPoolIndexedBackward2 = maxPoolIndexedBackwardGo
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
 	}

@@ -158,11 +158,11 @@ func opsSumAVX512(src []float32) float32
 //go:noescape
 func opsMaxoutAVX512(dst []float32, src []float32, at []float32)
 
-// opsMaxoutGradAVX512 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
+// opsMaxoutBackwardAVX512 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxoutGradAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+func opsMaxoutBackwardAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
 // opsReluGradAVX512 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -188,41 +188,41 @@ func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
 //go:noescape
 func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
 
-// opsMaxPoolGradAVX512 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
+// opsMaxPoolBackwardAVX512 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+func opsMaxPoolBackwardAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 
-// opsMaxPoolGrad2AVX512 is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
+// opsMaxPoolBackward2AVX512 is MaxPoolBackward for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolGrad2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+func opsMaxPoolBackward2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolReluGrad2AVX512 is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolReluGrad2AVX512 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolPicks2AVX512 is MaxPool2, and writes to picks where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
+// opsMaxPoolIndices2AVX512 is MaxPool2, and writes to indices where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+func opsMaxPoolIndices2AVX512(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 
-// opsMaxPoolReluPicks2AVX512 is MaxPoolPicks2, with no bit where the largest is not > 0.
+// opsMaxPoolReluIndices2AVX512 is MaxPoolIndices2, with no bit where the largest is not > 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolReluPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+func opsMaxPoolReluIndices2AVX512(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 
-// opsMaxPoolPickedGrad2AVX512 writes each block of dy, in the lanes of their picks, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are picked at all to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolIndexedBackward2AVX512 writes each block of dy, in the lanes of their indices, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are indexed at all to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolPickedGrad2AVX512(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+func opsMaxPoolIndexedBackward2AVX512(dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int)
 
 // opsMaxPoolSpreadAVX512 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -482,11 +482,11 @@ func opsSumAVX2(src []float32) float32
 //go:noescape
 func opsMaxoutAVX2(dst []float32, src []float32, at []float32)
 
-// opsMaxoutGradAVX2 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
+// opsMaxoutBackwardAVX2 gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxoutGradAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+func opsMaxoutBackwardAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
 // opsReluGradAVX2 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -512,41 +512,41 @@ func opsSigmoidGradAVX2(dx []float32, dy []float32, y []float32)
 //go:noescape
 func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
 
-// opsMaxPoolGradAVX2 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
+// opsMaxPoolBackwardAVX2 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+func opsMaxPoolBackwardAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 
-// opsMaxPoolGrad2AVX2 is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
+// opsMaxPoolBackward2AVX2 is MaxPoolBackward for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolGrad2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+func opsMaxPoolBackward2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolReluGrad2AVX2 is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolReluGrad2AVX2 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
 func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolPicks2AVX2 is MaxPool2, and writes to picks where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
+// opsMaxPoolIndices2AVX2 is MaxPool2, and writes to indices where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+func opsMaxPoolIndices2AVX2(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 
-// opsMaxPoolReluPicks2AVX2 is MaxPoolPicks2, with no bit where the largest is not > 0.
+// opsMaxPoolReluIndices2AVX2 is MaxPoolIndices2, with no bit where the largest is not > 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolReluPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+func opsMaxPoolReluIndices2AVX2(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 
-// opsMaxPoolPickedGrad2AVX2 writes each block of dy, in the lanes of their picks, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are picked at all to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolIndexedBackward2AVX2 writes each block of dy, in the lanes of their indices, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are indexed at all to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolPickedGrad2AVX2(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+func opsMaxPoolIndexedBackward2AVX2(dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int)
 
 // opsMaxPoolSpreadAVX2 adds each block of dy to the places in dx where x is the window's maximum, a block of most, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1839,9 +1839,9 @@ done34_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxoutGradAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+// func opsMaxoutBackwardAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxoutGradAVX512(SB), NOSPLIT, $0-176
+TEXT ·opsMaxoutBackwardAVX512(SB), NOSPLIT, $0-176
 	MOVQ dx_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ dy_base+48(FP), DX
@@ -2040,9 +2040,9 @@ done42_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolGradAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// func opsMaxPoolBackwardAVX512(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxPoolGradAVX512(SB), NOSPLIT, $0-120
+TEXT ·opsMaxPoolBackwardAVX512(SB), NOSPLIT, $0-120
 	MOVQ dx_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ dy_base+48(FP), DX
@@ -2116,9 +2116,9 @@ done43_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolGrad2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+// func opsMaxPoolBackward2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxPoolGrad2AVX512(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolBackward2AVX512(SB), NOSPLIT, $0-88
 	MOVQ   dx_base+0(FP), AX
 	MOVQ   x_base+24(FP), CX
 	MOVQ   dy_base+48(FP), DX
@@ -2253,11 +2253,11 @@ done47_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// func opsMaxPoolIndices2AVX512(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxPoolPicks2AVX512(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolIndices2AVX512(SB), NOSPLIT, $0-88
 	MOVQ   dst_base+0(FP), AX
-	MOVQ   picks_base+24(FP), CX
+	MOVQ   indices_base+24(FP), CX
 	MOVQ   src_base+48(FP), DX
 	MOVQ   dst_len+8(FP), BX
 	SHRQ   $0x04, BX
@@ -2307,11 +2307,11 @@ done48_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolReluPicks2AVX512(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// func opsMaxPoolReluIndices2AVX512(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxPoolReluPicks2AVX512(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolReluIndices2AVX512(SB), NOSPLIT, $0-88
 	MOVQ   dst_base+0(FP), AX
-	MOVQ   picks_base+24(FP), CX
+	MOVQ   indices_base+24(FP), CX
 	MOVQ   src_base+48(FP), DX
 	MOVQ   dst_len+8(FP), BX
 	SHRQ   $0x04, BX
@@ -2361,11 +2361,11 @@ done49_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolPickedGrad2AVX512(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+// func opsMaxPoolIndexedBackward2AVX512(dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·opsMaxPoolPickedGrad2AVX512(SB), NOSPLIT, $0-104
+TEXT ·opsMaxPoolIndexedBackward2AVX512(SB), NOSPLIT, $0-104
 	MOVQ    dx_base+0(FP), AX
-	MOVQ    picks_base+24(FP), CX
+	MOVQ    indices_base+24(FP), CX
 	MOVQ    dy_base+48(FP), DX
 	MOVQ    dy_len+56(FP), BX
 	SHRQ    $0x04, BX
@@ -5232,9 +5232,9 @@ done104_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxoutGradAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
+// func opsMaxoutBackwardAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 // Requires: AVX, AVX2
-TEXT ·opsMaxoutGradAVX2(SB), NOSPLIT, $0-176
+TEXT ·opsMaxoutBackwardAVX2(SB), NOSPLIT, $0-176
 	MOVQ dx_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ dy_base+48(FP), DX
@@ -5491,9 +5491,9 @@ done112_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolGradAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
+// func opsMaxPoolBackwardAVX2(dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int)
 // Requires: AVX
-TEXT ·opsMaxPoolGradAVX2(SB), NOSPLIT, $0-120
+TEXT ·opsMaxPoolBackwardAVX2(SB), NOSPLIT, $0-120
 	MOVQ dx_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ dy_base+48(FP), DX
@@ -5585,9 +5585,9 @@ done113_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolGrad2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
+// func opsMaxPoolBackward2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 // Requires: AVX
-TEXT ·opsMaxPoolGrad2AVX2(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolBackward2AVX2(SB), NOSPLIT, $0-88
 	MOVQ   dx_base+0(FP), AX
 	MOVQ   x_base+24(FP), CX
 	MOVQ   dy_base+48(FP), DX
@@ -5793,11 +5793,11 @@ done117_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// func opsMaxPoolIndices2AVX2(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 // Requires: AVX
-TEXT ·opsMaxPoolPicks2AVX2(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolIndices2AVX2(SB), NOSPLIT, $0-88
 	MOVQ   dst_base+0(FP), AX
-	MOVQ   picks_base+24(FP), CX
+	MOVQ   indices_base+24(FP), CX
 	MOVQ   src_base+48(FP), DX
 	MOVQ   dst_len+8(FP), BX
 	SHRQ   $0x04, BX
@@ -5887,11 +5887,11 @@ done118_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolReluPicks2AVX2(dst []float32, picks []float32, src []float32, rowStep int) (nan int)
+// func opsMaxPoolReluIndices2AVX2(dst []float32, indices []float32, src []float32, rowStep int) (nan int)
 // Requires: AVX
-TEXT ·opsMaxPoolReluPicks2AVX2(SB), NOSPLIT, $0-88
+TEXT ·opsMaxPoolReluIndices2AVX2(SB), NOSPLIT, $0-88
 	MOVQ   dst_base+0(FP), AX
-	MOVQ   picks_base+24(FP), CX
+	MOVQ   indices_base+24(FP), CX
 	MOVQ   src_base+48(FP), DX
 	MOVQ   dst_len+8(FP), BX
 	SHRQ   $0x04, BX
@@ -5981,11 +5981,11 @@ done119_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolPickedGrad2AVX2(dx []float32, picks []float32, dy []float32, acc []float32, dxRowStep int)
+// func opsMaxPoolIndexedBackward2AVX2(dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·opsMaxPoolPickedGrad2AVX2(SB), NOSPLIT, $0-104
+TEXT ·opsMaxPoolIndexedBackward2AVX2(SB), NOSPLIT, $0-104
 	MOVQ    dx_base+0(FP), AX
-	MOVQ    picks_base+24(FP), CX
+	MOVQ    indices_base+24(FP), CX
 	MOVQ    dy_base+48(FP), DX
 	MOVQ    dy_len+56(FP), BX
 	SHRQ    $0x04, BX

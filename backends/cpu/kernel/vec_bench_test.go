@@ -157,21 +157,21 @@ func BenchmarkTraining(b *testing.B) {
 		return a
 	}
 	b.Run("reluGrad", func(b *testing.B) {
-		benchmarkKernel(b, ActGrad{Act: ActReLU, C: 64, H: 56, W: 56, DY: v, Y: v, DX: v}, 2*n, n, two(n, n))
+		benchmarkKernel(b, ActBackward{Act: ActReLU, C: 64, H: 56, W: 56, DY: v, Y: v, DX: v}, 2*n, n, two(n, n))
 	})
 	b.Run("maxPoolGrad3x3_2", func(b *testing.B) {
 		a := onePlace(n+nb, nb)
 		a.In[1] = Buf{Mem: a.In[0].Mem, Off: n}
-		benchmarkKernel(b, MaxPoolGrad{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, X: big, DX: big}, n+nb, nb, a)
+		benchmarkKernel(b, MaxPoolBackward{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, X: big, DX: big}, n+nb, nb, a)
 	})
 	b.Run("maxPoolGrad3x3_1", func(b *testing.B) {
-		benchmarkKernel(b, MaxPoolGrad{C: 64, H: 56, W: 56, IH: 56, IW: 56, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
+		benchmarkKernel(b, MaxPoolBackward{C: 64, H: 56, W: 56, IH: 56, IW: 56, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
 	})
 	b.Run("avgPoolGrad3x3_2", func(b *testing.B) {
-		benchmarkKernel(b, AvgPoolGrad{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, DX: big}, n, nb, onePlace(n, nb))
+		benchmarkKernel(b, AvgPoolBackward{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, DX: big}, n, nb, onePlace(n, nb))
 	})
 	b.Run("lrnGrad", func(b *testing.B) {
-		benchmarkKernel(b, LRNGrad{C: 64, H: 56, W: 56, Size: 5, Alpha: 1e-4, Beta: 0.75, K: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
+		benchmarkKernel(b, LRNBackward{C: 64, H: 56, W: 56, Size: 5, Alpha: 1e-4, Beta: 0.75, K: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
 	})
 	b.Run("batchNorm", func(b *testing.B) {
 		a := onePlace(n, n+2*64)
@@ -183,7 +183,7 @@ func BenchmarkTraining(b *testing.B) {
 		for i := range 2 {
 			a.Out[1+i], a.In[2+i] = Buf{Mem: a.Out[0].Mem, Off: 3*n + 64*i}, Buf{Mem: a.Out[0].Mem, Off: 3*n + 128 + 64*i}
 		}
-		benchmarkKernel(b, BatchNormGrad{C: 64, H: 56, W: 56, Eps: 1e-3, DY: v, X: v, DX: v}, 2*n, n, a)
+		benchmarkKernel(b, BatchNormBackward{C: 64, H: 56, W: 56, Eps: 1e-3, DY: v, X: v, DX: v}, 2*n, n, a)
 	})
 	b.Run("sumPixels", func(b *testing.B) {
 		benchmarkKernel(b, SumPixels{C: 64, H: 56, W: 56, In: v}, n, 0, onePlace(n, 64))
@@ -198,7 +198,7 @@ func BenchmarkTraining(b *testing.B) {
 		v1, n1 := dense(96, 32, 32)
 		a := onePlace(n1+n2, n2)
 		a.In[1] = Buf{Mem: a.In[0].Mem, Off: n1}
-		benchmarkKernel(b, MaxoutGrad{C: 96, Pieces: 2, H: 32, W: 32, DY: v1, X: v2, DX: v2}, n1+n2, n2, a)
+		benchmarkKernel(b, MaxoutBackward{C: 96, Pieces: 2, H: 32, W: 32, DY: v1, X: v2, DX: v2}, n1+n2, n2, a)
 	})
 	const params = 1 << 20
 	b.Run("sgd", func(b *testing.B) {

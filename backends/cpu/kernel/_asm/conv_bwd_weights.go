@@ -36,7 +36,7 @@ func gradients() {
 
 func gradient(bits, p, ob int, far bool) {
 	v, width, halves := vectors(bits)
-	name := fmt.Sprintf("gradient%dp%do%d", bits, p, ob)
+	name := fmt.Sprintf("bwdWeights%dp%do%d", bits, p, ob)
 	if far {
 		name += "far"
 	}

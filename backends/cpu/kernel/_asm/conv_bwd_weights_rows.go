@@ -8,23 +8,23 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// rowGradients are the gradients of the weights of three columns side by side, of one
+// bwdRows are the gradients of the weights of three columns side by side, of one
 // block of output channels: a number of the input is loaded once for all three.
-func rowGradients() {
-	rowGradient(512, 8)
-	rowGradient(256, 4) // half of the output channels: the caller comes twice
-	planeGradient(512)
-	planeGradient(256)
+func bwdRows() {
+	bwdRow(512, 8)
+	bwdRow(256, 4) // half of the output channels: the caller comes twice
+	bwdPlane(512)
+	bwdPlane(256)
 }
 
-// planeGradient is acc[kh][t] += x[row*s+kh][col+t] * dy[row][col] over rows and columns
+// bwdPlane is acc[kh][t] += x[row*s+kh][col+t] * dy[row][col] over rows and columns
 // (2 at least), for the 3 x 3 taps (kh, t) of a channel whose pixels lie side by side. All
 // of dy is read once, and comes from far away.
-func planeGradient(bits int) {
+func bwdPlane(bits int) {
 	v, _, _ := vectors(bits)
-	TEXT(fmt.Sprintf("planegrad%d", bits), NOSPLIT, "func(x *float32, tap, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)")
+	TEXT(fmt.Sprintf("bwdPlane%d", bits), NOSPLIT, "func(x *float32, tap, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("planegrad%d takes steps in bytes: from a row of taps, of the input and of dy to the next.", bits))
+	Doc(fmt.Sprintf("bwdPlane%d takes steps in bytes: from a row of taps, of the input and of dy to the next.", bits))
 	x, dy, tap, xrow, dyrow, rows, k := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R12
 	px, pd, cols, at := reg.R8, reg.R9, reg.R10, reg.R11
 	acc, d, b := v[:9], v[9:12], v[12:15]
@@ -118,14 +118,14 @@ func planeGradient(bits int) {
 	RET()
 }
 
-// dyAhead is how far ahead of its use planeGradient asks for a line of dy.
+// dyAhead is how far ahead of its use bwdPlane asks for a line of dy.
 const dyAhead = 1024
 
-// rowGradient is acc[i][t] += x[row][col+t][i] * dy[row][col] over rows and columns (2
+// bwdRow is acc[i][t] += x[row][col+t][i] * dy[row][col] over rows and columns (2
 // at least), for ics channels i of the input and the taps t = 0..2.
-func rowGradient(bits, ics int) {
+func bwdRow(bits, ics int) {
 	v, _, _ := vectors(bits)
-	TEXT(fmt.Sprintf("rowgrad%d", bits), NOSPLIT, "func(x *float32, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)")
+	TEXT(fmt.Sprintf("bwdRow%d", bits), NOSPLIT, "func(x *float32, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)")
 	Pragma("noescape")
 	x, dy, xrow, dyrow, rows, k := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI
 	px, pd, cols, at := reg.R8, reg.R9, reg.R10, reg.R11

@@ -8,36 +8,36 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// winoGradients are what the gradient with respect to the weights takes: the transforms
+// winoBackwards are what the gradient with respect to the weights takes: the transforms
 // of the input and of dY to two rows of positions at a time (0 and 5, 1 and 2, 3 and 4, a
 // pair of whose results have most of their operations in common), so that what comes of
 // several tiles stays in the first cache; the products summed over tiles; and the adjoint
 // of the weight transform for their sums.
-func winoGradients() {
+func winoBackwards() {
 	for _, bits := range []int{512, 256} {
 		for pair := range 3 {
-			winoGradX(bits, pair)
+			winoBwdX(bits, pair)
 		}
 		for _, m := range []int{4, 2} {
 			for pair := range 3 {
-				winoGradDY(bits, m, pair)
+				winoBwdDY(bits, m, pair)
 			}
 		}
-		winoGradOut(bits, 3)
-		winoGradOut(bits, 5)
+		winoBwdOut(bits, 3)
+		winoBwdOut(bits, 5)
 	}
-	winoGradSum(512, 1)
-	winoGradSum(512, 2)
-	winoGradSum(256, 1)
+	winoBwdSum(512, 1)
+	winoBwdSum(512, 2)
+	winoBwdSum(256, 1)
 }
 
-// winoGradX transforms n tiles of 6x6 pixels x 16 channels to a pair of rows of positions,
+// winoBwdX transforms n tiles of 6x6 pixels x 16 channels to a pair of rows of positions,
 // as winoIn does, but first the columns and then the rows.
-func winoGradX(bits, pair int) {
+func winoBwdX(bits, pair int) {
 	v, width, halves := vectors(bits)
-	TEXT(fmt.Sprintf("winoGradX%dp%d", bits, pair), NOSPLIT, "func(src *float32, row int, dst *float32, pos, n, step int)")
+	TEXT(fmt.Sprintf("winoBwdX%dp%d", bits, pair), NOSPLIT, "func(src *float32, row int, dst *float32, pos, n, step int)")
 	Pragma("noescape")
-	Doc("winoGradX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.")
+	Doc("winoBwdX transforms n tiles. row, pos and step are bytes: from a row to the next, from a position of the result to the next, from a tile to the next.")
 	src, row, row3, row5, dst, pos, pos3, pos5, n, step, d := reg.RAX, reg.RBX, reg.R8, reg.R9, reg.RCX, reg.RDX, reg.R10, reg.R11, reg.RSI, reg.RDI, reg.R12
 	Load(Param("src"), src)
 	Load(Param("row"), row)
@@ -143,17 +143,17 @@ func multiple(base, step, three, five reg.GPPhysical, i, disp int) Mem {
 	return m
 }
 
-// winoGradDY transforms n tiles of m x m pixels x 16 channels of dY to a pair of rows of
+// winoBwdDY transforms n tiles of m x m pixels x 16 channels of dY to a pair of rows of
 // positions: first the columns, then the rows.
 //
 //	m = 4:  e = y0+y2  o = y1+y3  f = y0+4y2  p = y1+4y3
 //	m = 2:  e = f = y0  o = p = y1
 //	u0 = y0  u1 = e+o  u2 = e-o  u3 = f+2p  u4 = f-2p  u5 = the last y
-func winoGradDY(bits, m, pair int) {
+func winoBwdDY(bits, m, pair int) {
 	v, width, halves := vectors(bits)
-	TEXT(fmt.Sprintf("winoGradDY%dm%dp%d", bits, m, pair), NOSPLIT, "func(src *float32, row int, dst *float32, pos, n int)")
+	TEXT(fmt.Sprintf("winoBwdDY%dm%dp%d", bits, m, pair), NOSPLIT, "func(src *float32, row int, dst *float32, pos, n int)")
 	Pragma("noescape")
-	Doc("winoGradDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.")
+	Doc("winoBwdDY transforms n tiles that lie side by side. row and pos are bytes: from a row to the next, from a position of the result to the next.")
 	src, row, row3, row5, dst, pos, pos3, pos5, n, d := reg.RAX, reg.RBX, reg.R8, reg.R9, reg.RCX, reg.RDX, reg.R10, reg.R11, reg.RSI, reg.R12
 	Load(Param("src"), src)
 	Load(Param("row"), row)
@@ -242,18 +242,18 @@ func winoGradDY(bits, m, pair int) {
 	RET()
 }
 
-// winoGradOut transforms n vectors of sums at 36 positions, whose rows lie in the order of
+// winoBwdOut transforms n vectors of sums at 36 positions, whose rows lie in the order of
 // pairs, to r x r taps: first the rows, by way of tmp (6r blocks), then the columns.
 //
 //	s = m1+m2  d = m1-m2  u = m3+m4  v = m3-m4
 //	a = -s/6   b = -d/6
 //	g0 = (m0/4+a) + u/24  g1 = b + v/12  g2 = a + u/6
 //	r = 3: g2 += m5        r = 5: g3 = b + v/3  g4 = (m5+a) + 2u/3
-func winoGradOut(bits, r int) {
+func winoBwdOut(bits, r int) {
 	v, width, _ := vectors(bits)
-	TEXT(fmt.Sprintf("winoGradOut%dr%d", bits, r), NOSPLIT, "func(src *float32, pos int, dst *float32, tap, n int, tmp *float32)")
+	TEXT(fmt.Sprintf("winoBwdOut%dr%d", bits, r), NOSPLIT, "func(src *float32, pos int, dst *float32, tap, n int, tmp *float32)")
 	Pragma("noescape")
-	Doc("winoGradOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.")
+	Doc("winoBwdOut transforms n vectors. pos and tap are bytes: from a position of the sums to the next, from a tap of the result to the next.")
 	src, pos, dst, tap, n, tmp, s, p3, p5, p6 := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12
 	t1, t3, t5 := reg.RDI, reg.R13, reg.R15
 	Load(Param("src"), src)
@@ -352,7 +352,7 @@ const (
 	sAsk    = 88
 )
 
-// winoGradSum adds the products of tiles of 16 channels of the input and ob blocks of
+// winoBwdSum adds the products of tiles of 16 channels of the input and ob blocks of
 // dY (on AVX2 one, in two registers), one sum of n after another:
 //
 //	sum[i][o] += sum over tiles of x[tile][i] * dy[tile][o]
@@ -361,9 +361,9 @@ const (
 // with zeros if begin is set. It asks for a cache line from ask on for each tile of each sum:
 // what comes from farther than the second cache comes in time only if it is asked for evenly
 // while something is computed.
-func winoGradSum(bits, ob int) {
+func winoBwdSum(bits, ob int) {
 	v, width, halves := vectors(bits)
-	name := fmt.Sprintf("winoGradSum%d", bits)
+	name := fmt.Sprintf("winoBwdSum%d", bits)
 	if bits == 512 {
 		name += fmt.Sprintf("o%d", ob)
 	}

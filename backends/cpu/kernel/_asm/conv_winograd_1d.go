@@ -10,7 +10,7 @@ import (
 )
 
 // The points of F(4, 7): 0, plus and minus these, and infinity.
-var linePoints = [4]float64{1, 2, 0.5, 0.75}
+var wino1dPoints = [4]float64{1, 2, 0.5, 0.75}
 
 // lines are the transforms of the one-dimensional F(4, 7), for 1x7 and 7x1
 // kernels. Its constants are exact in float32; each stands sixteen times in a
@@ -59,14 +59,14 @@ func lines() {
 		return c[:len(c)-1]
 	}
 	var squares []float64
-	for _, p := range linePoints {
+	for _, p := range wino1dPoints {
 		squares = append(squares, p*p)
 	}
 	// The table comes before the functions that use it.
 	for _, x := range polynomial(squares) {
 		constant(x)
 	}
-	for i, p := range linePoints {
+	for i, p := range wino1dPoints {
 		others := append(append([]float64(nil), squares[:i]...), squares[i+1:]...)
 		for _, x := range append(polynomial(others), p, p*p, p*p*p) {
 			constant(x)
@@ -75,9 +75,9 @@ func lines() {
 
 	for _, bits := range []int{512, 256} {
 		v, width, halves := vectors(bits)
-		TEXT(fmt.Sprintf("lineIn%d", bits), NOSPLIT, "func(src *float32, step int, dst *float32, pos, n, next int)")
+		TEXT(fmt.Sprintf("wino1dIn%d", bits), NOSPLIT, "func(src *float32, step int, dst *float32, pos, n, next int)")
 		Pragma("noescape")
-		Doc("lineIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.")
+		Doc("wino1dIn transforms n tiles of 10 blocks. step, pos and next are bytes: from a block to the next, from a position of the result to the next, from a tile to the next.")
 		src, step, dst, pos, n, next, s, d := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8, reg.R9
 		Load(Param("src"), src)
 		Load(Param("step"), step)
@@ -112,7 +112,7 @@ func lines() {
 			}
 			sum(e, polynomial(squares), 0)
 			store(e, false)
-			for i, p := range linePoints {
+			for i, p := range wino1dPoints {
 				others := append(append([]float64(nil), squares[:i]...), squares[i+1:]...)
 				sum(e, polynomial(others), 2)
 				sum(odd, polynomial(others), 1)
@@ -132,9 +132,9 @@ func lines() {
 		VZEROUPPER()
 		RET()
 
-		TEXT(fmt.Sprintf("lineOut%d", bits), NOSPLIT, "func(src *float32, pos int, dst *float32, step, next int, bias, res *float32, resStep, resNext int, scale float32, flags, n int)")
+		TEXT(fmt.Sprintf("wino1dOut%d", bits), NOSPLIT, "func(src *float32, pos int, dst *float32, step, next int, bias, res *float32, resStep, resNext int, scale float32, flags, n int)")
 		Pragma("noescape")
-		Doc("lineOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.")
+		Doc("wino1dOut transforms n results of 10 positions to 4 blocks, step bytes apart, with the epilogue.")
 		bias, res, rstep, rnext, flags := reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11
 		step, next = reg.RBX, reg.RSI
 		n, s, d = reg.R12, reg.R13, reg.R13
@@ -174,7 +174,7 @@ func lines() {
 			VMOVAPS(m[1], t[2])
 			VADDPS(m[9], m[2], t[3])
 			for i := 1; i < 4; i++ {
-				p := linePoints[i]
+				p := wino1dPoints[i]
 				VFMADD231PS(constant(p), m[2*i+2], t[1])
 				VFMADD231PS(constant(p*p), m[2*i+1], t[2])
 				VFMADD231PS(constant(p*p*p), m[2*i+2], t[3])

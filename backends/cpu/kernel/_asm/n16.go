@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Byte offsets of the fields of kernel.laneTile; a test there compares them.
+// Byte offsets of the fields of kernel.n16Tile; a test there compares them.
 const (
 	lIn = 8 * iota
 	lTaps
@@ -64,7 +64,7 @@ func lanes() {
 // others.
 func lane(bits, p, o int) {
 	v, _, _ := vectors(bits)
-	TEXT(fmt.Sprintf("lane%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
+	TEXT(fmt.Sprintf("n16Conv%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	in, out, taps, nt, w := reg.RAX, reg.RBX, reg.RDX, reg.RSI, reg.RCX
 	ps, ps3, ps5, a, tiles, k := reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Byte offsets of the fields of kernel.laneGradient; a test there compares them.
+// Byte offsets of the fields of kernel.n16BackwardTile; a test there compares them.
 const (
 	gX = 8 * iota
 	gOff
@@ -25,27 +25,27 @@ const (
 	gRowsLeft
 )
 
-// laneGradients are the gradients with respect to the weights where vectors are
+// n16Gradients are the gradients with respect to the weights where vectors are
 // images: o output channels by p taps, summed over rows x cols pixels, an image a
 // lane.
 //
 //	acc[i][q] += sum over pixels of dy[i][pixel] * x[pixel + off[q]]
-func laneGradients() {
+func n16Gradients() {
 	for o := 1; o <= 4; o++ {
 		for p := 1; p <= 6; p++ {
-			laneGradient(512, p, o)
+			n16BackwardTile(512, p, o)
 		}
 	}
 	for o := 1; o <= 4; o++ {
 		for p := 1; p <= 3; p++ {
-			laneGradient(256, p, o)
+			n16BackwardTile(256, p, o)
 		}
 	}
 }
 
-func laneGradient(bits, p, o int) {
+func n16BackwardTile(bits, p, o int) {
 	v, _, _ := vectors(bits)
-	TEXT(fmt.Sprintf("lanegrad%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
+	TEXT(fmt.Sprintf("n16Bwd%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	bases := []reg.GPPhysical{reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.R8}[:p]
 	i, d, c1, c3, k, tq := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.RDI

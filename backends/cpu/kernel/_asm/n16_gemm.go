@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Byte offsets of the fields of kernel.laneProductTile; a test there compares them.
+// Byte offsets of the fields of kernel.n16GemmTile; a test there compares them.
 const (
 	mX = 8 * iota
 	mXs
@@ -41,28 +41,28 @@ const (
 	mAheadAt
 )
 
-// laneProducts are the products of dense layers whose vectors are images: tiles of p
-// groups of 16 images by o rows of the result.
+// n16Products are the products of dense layers whose vectors are images: tiles of p
+// blocks of 16 images by o rows of the result.
 //
 //	out[row][group] += sum over taps of x[tap][group] * w[row][tap]
 //
 // Weights lie as far apart as said, from row to row and from tap to tap, so they may be
 // read in any order and nothing is turned. Taps come in parts of as many each, whose
 // weights are further apart, and a rest with weights of its own.
-func laneProducts() {
+func n16Products() {
 	for o := 1; o <= 6; o++ {
 		for p := 1; p <= 4; p++ {
-			laneProduct(512, p, o)
+			n16Gemm(512, p, o)
 		}
 	}
 	for o := 1; o <= 6; o++ {
-		laneProduct(256, 1, o)
+		n16Gemm(256, 1, o)
 	}
 }
 
-func laneProduct(bits, p, o int) {
+func n16Gemm(bits, p, o int) {
 	v, width, halves := vectors(bits)
-	TEXT(fmt.Sprintf("laneproduct%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
+	TEXT(fmt.Sprintf("n16Gemm%dp%do%d", bits, p, o), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	tq, x, w, k := reg.RDI, reg.RAX, reg.RBX, reg.RCX
 	xs, ps, ps3, ws, ws3, ws5 := reg.RDX, reg.RSI, reg.R8, reg.R9, reg.R10, reg.R11

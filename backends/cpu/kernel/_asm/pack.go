@@ -174,7 +174,7 @@ func store(bits int, x, zero reg.VecPhysical, d, pos reg.Register) {
 // positions.
 func packLine(bits int) {
 	v, width, parts := doubles(bits)
-	TEXT(fmt.Sprintf("packLine%d", bits), NOSPLIT, "func(src *float32, matrix *float64, dst *float32, pos, step, n int)")
+	TEXT(fmt.Sprintf("packWino1d%d", bits), NOSPLIT, "func(src *float32, matrix *float64, dst *float32, pos, step, n int)")
 	Pragma("noescape")
 	Doc("packLine transforms n filters of 7 taps by the 10 x 7 matrix. pos and step are those of packWino.")
 	src, g, dst, pos, step, n, d, part := reg.RAX, reg.RBX, reg.RCX, reg.RDX, reg.RSI, reg.RDI, reg.R8, reg.R9

@@ -252,7 +252,7 @@ func defineConstants() {
 	def("philox1", 0xcd9e8d57)
 	def("weyl0", 0x9e3779b9)
 	def("weyl1", 0xbb67ae85)
-	each("laneBits", func(i int) uint32 { return 1 << (i % 8) })
+	each("n16Bits", func(i int) uint32 { return 1 << (i % 8) })
 	each("pixels", func(i int) uint32 { return uint32(i % 4) })
 	each("quads", func(i int) uint32 { return uint32(i / 4) })
 }

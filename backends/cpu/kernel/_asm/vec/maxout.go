@@ -73,7 +73,7 @@ func maxout() {
 		end()
 	}()
 
-	text("MaxoutGrad", "func(dx, x, dy, at, lane, piece, best []float32, dxStep int)",
+	text("MaxoutBackward", "func(dx, x, dy, at, lane, piece, best []float32, dxStep int)",
 		"gives dy to the piece of x that is the maximum: lane and piece say, for each lane of dx's blocks (dxStep float32s apart), which lane of dy it belongs to and which piece it is. len(dy) counts, best is a block of scratch.")
 	dx, x, dy, a, best, n := ptr("dx"), ptr("x"), ptr("dy"), ptr("at"), ptr("best"), blocks("dy")
 	size := Load(Param("at").Len(), GP64())

@@ -162,7 +162,7 @@ func overTaps(colStep reg.Register, begins, rowSteps []reg.GPVirtual, body func(
 }
 
 func poolGradients() {
-	text("MaxPoolGrad", "func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)",
+	text("MaxPoolBackward", "func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)",
 		"adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.")
 	func() {
 		dx, x, dy, n := ptr("dx"), ptr("x"), ptr("dy"), blocks("dy")
@@ -242,10 +242,10 @@ func poolGradients() {
 		}
 		end()
 	}
-	pairs("MaxPoolGrad2", "func(dx, x, dy []float32, rowStep, dxRowStep int)",
-		"is MaxPoolGrad for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.", false)
+	pairs("MaxPoolBackward2", "func(dx, x, dy []float32, rowStep, dxRowStep int)",
+		"is MaxPoolBackward for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.", false)
 	pairs("MaxPoolReluGrad2", "func(dx, x, dy, acc []float32, rowStep, dxRowStep int)",
-		"is MaxPoolGrad2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.", true)
+		"is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.", true)
 
 	pickingPools()
 

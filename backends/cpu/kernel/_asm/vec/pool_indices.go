@@ -6,9 +6,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Picks say which element of each window of 2 x 2 a max pool took: for each block of
+// Indices say which element of each window of 2 x 2 a max pool took: for each block of
 // its output four times 16 bits, a bit a lane, for the elements in reading order.
-const picksBytes = 8
+const indicesBytes = 8
 
 // pick is where the bits of element i of a window lie.
 func pick(p reg.Register, i int) Mem { return Mem{Base: p, Disp: 2 * i} }
@@ -37,8 +37,8 @@ func loadMask(from Mem) mask {
 	for i := range m {
 		y := YMM()
 		VPBROADCASTB(from.Offset(i), y)
-		VPAND(at(constant("laneBits"), i), y, y)
-		VPCMPEQD(at(constant("laneBits"), i), y, y)
+		VPAND(at(constant("n16Bits"), i), y, y)
+		VPCMPEQD(at(constant("n16Bits"), i), y, y)
 		m[i] = y
 	}
 	return m
@@ -58,8 +58,8 @@ func cmpWhere(pred int, a, b vec, m mask) mask {
 // remember what they took, and their gradient, which needs no more.
 func pickingPools() {
 	pool := func(name, doc string, relu bool) {
-		text(name, "func(dst, picks, src []float32, rowStep int) (nan int)", doc)
-		d, p, src, n := ptr("dst"), ptr("picks"), ptr("src"), blocks("dst")
+		text(name, "func(dst, indices, src []float32, rowStep int) (nan int)", doc)
+		d, p, src, n := ptr("dst"), ptr("indices"), ptr("src"), blocks("dst")
 		src1 := GP64()
 		MOVQ(src, src1)
 		ADDQ(step("rowStep"), src1)
@@ -89,19 +89,19 @@ func pickingPools() {
 			advance(src, 2)
 			advance(src1, 2)
 			advance(d, 1)
-			ADDQ(Imm(picksBytes), p)
+			ADDQ(Imm(indicesBytes), p)
 		})
 		r := GP64()
 		any(seen, r)
 		Store(r, ReturnIndex(0))
 		end()
 	}
-	pool("MaxPoolPicks2", "is MaxPool2, and writes to picks where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.", false)
-	pool("MaxPoolReluPicks2", "is MaxPoolPicks2, with no bit where the largest is not > 0.", true)
+	pool("MaxPoolIndices2", "is MaxPool2, and writes to indices where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.", false)
+	pool("MaxPoolReluIndices2", "is MaxPoolIndices2, with no bit where the largest is not > 0.", true)
 
-	text("MaxPoolPickedGrad2", "func(dx, picks, dy, acc []float32, dxRowStep int)",
-		"writes each block of dy, in the lanes of their picks, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are picked at all to acc, a block, one after another. len(dy) counts.")
-	dx, p, dy, n := ptr("dx"), ptr("picks"), ptr("dy"), blocks("dy")
+	text("MaxPoolIndexedBackward2", "func(dx, indices, dy, acc []float32, dxRowStep int)",
+		"writes each block of dy, in the lanes of their indices, to the places of its window of 2 x 2 in dx, 0 elsewhere, and adds the lanes that are indexed at all to acc, a block, one after another. len(dy) counts.")
+	dx, p, dy, n := ptr("dx"), ptr("indices"), ptr("dy"), blocks("dy")
 	dx1 := GP64()
 	MOVQ(dx, dx1)
 	ADDQ(step("dxRowStep"), dx1)
@@ -131,7 +131,7 @@ func pickingPools() {
 		advance(dx, 2)
 		advance(dx1, 2)
 		advance(dy, 1)
-		ADDQ(Imm(picksBytes), p)
+		ADDQ(Imm(indicesBytes), p)
 	})
 	store(acc, mem(ptr("acc"), 0))
 	end()

@@ -8,19 +8,19 @@ import (
 )
 
 // A network with few channels wastes most of each block of 16 channels. A batch of its
-// images can be laid out in lanes instead: 16 images side by side (plan.Lanes). A change
+// images can be laid out in N16 instead: 16 images side by side (plan.N16). A change
 // of layout transposes the whole activation, so one layout is chosen for the whole graph:
 // both plans are made, and the one with the lower predicted time is taken. Ops without a
-// kernel for lanes keep their own layout, with copies before and after, which the
+// kernel for N16 keep their own layout, with copies before and after, which the
 // prediction counts.
 
 const (
-	// lanesFrom is the batch from which on lanes are filled.
-	lanesFrom = kernel.Block
-	// lanesChannels is the most channels of a convolution's output of a graph for
+	// n16From is the batch from which on lanes are filled.
+	n16From = kernel.Block
+	// n16MaxChannels is the most channels of a convolution's output of a graph for
 	// which lanes are looked at: they have no blocking for the caches of wide layers,
 	// and no Winograd.
-	lanesChannels = 64
+	n16MaxChannels = 64
 )
 
 // layout is the one that a unit is given whose kernels know both. In training
@@ -28,7 +28,7 @@ const (
 // which are better one behind another.
 func (c *call) layout() plan.Layout {
 	if c.l.lanes && (c.l.train == nil || len(c.Read) > 0 && len(c.Read[0].Type.Shape) == 4) {
-		return plan.Lanes
+		return plan.N16
 	}
 	return plan.Blocked
 }
@@ -36,7 +36,7 @@ func (c *call) layout() plan.Layout {
 // lanes is the number of channels as a kernel counts them that takes each block by
 // itself.
 func (c *call) lanes(channels int) int {
-	if c.choice.Out[0].Layout == plan.Lanes {
+	if c.choice.Out[0].Layout == plan.N16 {
 		return channels * kernel.Block
 	}
 	return channels
@@ -44,14 +44,14 @@ func (c *call) lanes(channels int) int {
 
 // block is such a kernel, over what the call has chosen.
 func (c *call) block(k kernel.Kernel) plan.Kernel {
-	if c.choice.Out[0].Layout == plan.Lanes {
-		return kernel.Lanes{Do: k}
+	if c.choice.Out[0].Layout == plan.N16 {
+		return kernel.N16{Do: k}
 	}
 	return k
 }
 
 // byBlock sets a choice for a kernel that takes each block by itself (lanes, block):
-// whose operands may be blocked or in lanes.
+// whose operands may be blocked or in N16.
 func (c *call) byBlock(algo string, inPlace int, emit func(*plan.Emitter) error) error {
 	if err := c.blocked(algo, inPlace, emit); err != nil {
 		return err
@@ -61,22 +61,22 @@ func (c *call) byBlock(algo string, inPlace int, emit func(*plan.Emitter) error)
 	return nil
 }
 
-// lanesReshape makes a vector of a map in lanes, or a map of a vector: what lies
-// without gaps is a vector as it is. A vector is in lanes for inference, blocked in
+// n16Reshape makes a vector of a map in N16, or a map of a vector: what lies
+// without gaps is a vector as it is. A vector is in N16 for inference, blocked in
 // training.
-func (c *call) lanesReshape() error {
+func (c *call) n16Reshape() error {
 	ch, h, w := chw(c.Read[0])
 	flat := c.Wrote[0] // the vector
 	if h*w == 1 {
 		ch, h, w = chw(c.Wrote[0])
 		flat = c.Read[0]
 	}
-	vector := plan.Need{Layout: plan.Lanes}
+	vector := plan.Need{Layout: plan.N16}
 	if c.l.train != nil {
 		vector = blocked
 	}
 	n, _, _ := chw(flat)
-	in, out := plan.Need{Layout: plan.Lanes}, vector
+	in, out := plan.Need{Layout: plan.N16}, vector
 	if flat == c.Read[0] {
 		in, out = out, in
 	}
@@ -92,9 +92,9 @@ func (c *call) lanesReshape() error {
 			return kernel.View{N: v.N, C: h * w * kernel.Block, H: w * kernel.Block}
 		}
 		copyTo := func(from, to kernel.View) plan.Kernel {
-			return kernel.Lanes{Do: kernel.Copy{C: ch * kernel.Block, H: h, W: w, In: from, Out: to}}
+			return kernel.N16{Do: kernel.Copy{C: ch * kernel.Block, H: h, W: w, In: from, Out: to}}
 		}
-		if v.Layout == plan.Lanes {
+		if v.Layout == plan.N16 {
 			if m == e.In[0] {
 				e.Step(copyTo(maps, rows(view(v))), e.In, e.Out)
 			} else {
@@ -105,17 +105,17 @@ func (c *call) lanesReshape() error {
 		at, gaps := m, maps != rows(maps)
 		lanes := kernel.View{N: maps.N, C: kernel.Block, H: kernel.Block}
 		if gaps {
-			at = e.Temp("flat", plan.Lanes, n, 1, 1)
+			at = e.Temp("flat", plan.N16, n, 1, 1)
 			lanes = view(at)
 		}
 		if m == e.In[0] {
 			if gaps {
 				e.Step(copyTo(maps, rows(lanes)), e.In, list(at))
 			}
-			e.Step(kernel.LanesToBlocked{C: n, H: 1, W: 1, In: lanes, Out: view(v)}, list(at), e.Out)
+			e.Step(kernel.N16ToBlocked{C: n, H: 1, W: 1, In: lanes, Out: view(v)}, list(at), e.Out)
 			return nil
 		}
-		e.Step(kernel.LanesFromBlocked{C: n, H: 1, W: 1, In: view(v), Out: lanes}, e.In, list(at))
+		e.Step(kernel.N16FromBlocked{C: n, H: 1, W: 1, In: view(v), Out: lanes}, e.In, list(at))
 		if gaps {
 			e.Step(copyTo(rows(lanes), maps), list(at), e.Out)
 		}
@@ -124,28 +124,28 @@ func (c *call) lanesReshape() error {
 	return nil
 }
 
-// lanesChoice says whether a plan has lanes.
-type lanesChoice int8
+// n16Choice says whether a plan has lanes.
+type n16Choice int8
 
 const (
-	lanesPredicted lanesChoice = iota // if that is predicted to be faster
-	lanesNever
-	lanesAlways
+	n16Predicted n16Choice = iota // if that is predicted to be faster
+	n16Never
+	n16Always
 )
 
 // chooseLayout plans a graph in the layout that is predicted to be faster. A tuning
 // file names kernels of blocks, so a graph that has one keeps to them.
-func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice lanesChoice) (*plan.Plan, error) {
+func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice n16Choice) (*plan.Plan, error) {
 	wide := *l
 	wide.lanes = true
 	if o.Train {
 		wide.train = newTraining(g, true, o.Keep)
 	}
-	if choice == lanesAlways {
+	if choice == n16Always {
 		return plan.New(g, &wide, o)
 	}
 	pl, err := plan.New(g, l, o)
-	if err != nil || choice == lanesNever || l.tuning != nil || !narrow(g, o.Batch) {
+	if err != nil || choice == n16Never || l.tuning != nil || !narrow(g, o.Batch) {
 		return pl, err
 	}
 	if other, err := plan.New(g, &wide, o); err == nil && seconds(other) < seconds(pl) {
@@ -156,7 +156,7 @@ func chooseLayout(g *ir.Graph, l *lowering, o plan.Options, choice lanesChoice) 
 
 // narrow reports whether lanes may be worth while.
 func narrow(g *ir.Graph, batch int) bool {
-	if batch < lanesFrom {
+	if batch < n16From {
 		return false
 	}
 	found := false
@@ -164,7 +164,7 @@ func narrow(g *ir.Graph, batch int) bool {
 		if _, ok := n.Op.(ops.Conv); !ok {
 			continue
 		}
-		if s := n.Out[0].Type.Shape; len(s) != 4 || s[1] > lanesChannels {
+		if s := n.Out[0].Type.Shape; len(s) != 4 || s[1] > n16MaxChannels {
 			return false
 		}
 		found = true
