@@ -50,7 +50,7 @@ func (r *report) stepsOf(name string, batch, threads int) error {
 	sum, predicted := 0.0, 0.0
 	for i, st := range step.Plan().Steps {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", st.Do), "kernel.")
-		if l, ok := st.Do.(kernel.Lanes); ok {
+		if l, ok := st.Do.(kernel.N16); ok {
 			kind = strings.TrimPrefix(fmt.Sprintf("%T in lanes", l.Do), "kernel.")
 		}
 		share := ""
