@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Write writes a file. The callback write writes the contents.
@@ -109,6 +111,14 @@ type target struct {
 	inPlace bool        // whether the file must be overwritten in place, not replaced
 }
 
+// noFolderError reports that a file cannot be written because its folder does not exist.
+type noFolderError struct{ dir string }
+
+func (e *noFolderError) Error() string {
+	return fmt.Sprintf("there is no folder %s: make it first, or name another", diag.Name(e.dir))
+}
+func (e *noFolderError) Unwrap() error { return fs.ErrNotExist }
+
 // maxLinks is how many symbolic links resolve follows. Linux has the same limit.
 const maxLinks = 40
 
@@ -130,6 +140,9 @@ func resolve(path string) (target, error) {
 			dir = "."
 		}
 		real, err := filepath.EvalSymlinks(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = &noFolderError{filepath.Clean(dir)}
+		}
 		if err != nil {
 			return target{fd: -1}, err
 		}

@@ -140,7 +140,13 @@ func compile(c *cli.Context) error {
 	}
 	clock.lap("writing")
 	params, macs := networkSize(g)
-	fmt.Fprintf(said, "wrote %s: %s parameters, %s MACs, input %s\n", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
+	text := fmt.Sprintf("wrote %s: %s parameters, %s MACs, input %s", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
+	if err := say(said, text); err != nil {
+		return err
+	}
+	if err := sayDrawn(c, said); err != nil {
+		return err
+	}
 	if c.Bool("timing") {
 		clock.write(said)
 	}

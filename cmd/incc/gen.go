@@ -137,8 +137,50 @@ func genGo(c *cli.Context) error {
 			size = len(f.data)
 		}
 	}
-	fmt.Fprintf(c.App.Writer, "wrote package %s: import %s; %s of weights\n", dest.pkg, strconv.Quote(dest.importPath), bytesText(int64(size)))
-	return nil
+	if err := say(c.App.Writer, fmt.Sprintf("wrote package %s: import %s; %s of weights", dest.pkg, strconv.Quote(dest.importPath), bytesText(int64(size)))); err != nil {
+		return err
+	}
+	if err := sayRemoved(c, dest, stale); err != nil {
+		return err
+	}
+	return sayDrawn(c, c.App.Writer)
+}
+
+// sayRemoved lists the files that an earlier incc gen go wrote and that are not part of
+// the package any more.
+func sayRemoved(c *cli.Context, dest *destination, removed []string) error {
+	if len(removed) == 0 {
+		return nil
+	}
+	var names, flags []string
+	runtime := 0 // files of the run time
+	for _, p := range removed {
+		flag := ""
+		if filepath.Dir(p) == dest.runtimeDir {
+			runtime++
+			continue
+		}
+		names = append(names, shortPath(p))
+		switch {
+		case strings.HasSuffix(p, "_test.go"):
+			flag = "--test"
+		case filepath.Base(filepath.Dir(filepath.Dir(p))) == "cmd":
+			flag = "--main"
+		case strings.HasPrefix(filepath.Base(p), "train"):
+			flag = "--train"
+		}
+		if flag != "" && !c.Bool(strings.TrimPrefix(flag, "--")) && !slices.Contains(flags, flag) {
+			flags = append(flags, flag)
+		}
+	}
+	if runtime > 0 {
+		names = append(names, diag.Count(runtime, "file")+" of the run time")
+	}
+	text := "removed " + strings.Join(names, ", ") + ", written by an earlier incc gen go"
+	if len(flags) > 0 {
+		text += ": add " + strings.Join(flags, " ") + " to have them again"
+	}
+	return say(c.App.Writer, text)
 }
 
 // goPackage generates all files of the package, in memory.

@@ -25,6 +25,14 @@ var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from
 // file of --weights or, without one, are drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
 
+// sayDrawn says that the weights of a written model are random, if they are.
+func sayDrawn(c *cli.Context, w io.Writer) error {
+	if c.String("weights") != "" {
+		return nil
+	}
+	return say(w, "its weights are drawn at random: --weights FILE, or the folder of a run in place of the spec, takes trained ones")
+}
+
 // fillForInference drops the auxiliary classifiers and then does as fillWeights.
 func fillForInference(c *cli.Context, g *ir.Graph) error {
 	return fill(c, g, dropHeads(g))
