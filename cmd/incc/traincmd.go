@@ -31,6 +31,7 @@ drawn for validation (--val); the test images are used once, at the end.`,
 			dataFlag,
 			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
+			&cli.BoolFlag{Name: "force", Usage: "move the run that DIR holds to DIR.1, and begin a new one; nothing is deleted"},
 			&cli.BoolFlag{Name: "resume-changed", Usage: "with --resume, go on though the data, the engine, the spec or the version of incc changed"},
 			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
@@ -69,6 +70,9 @@ func trainRun(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		p.introduce(w)
 		return dryRun(w, p)
+	}
+	if err := p.moveAside(c); err != nil {
+		return err
 	}
 	unlock, err := lockRun(p.dir)
 	if err != nil {

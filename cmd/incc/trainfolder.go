@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // check returns an error if a run cannot start in its folder or, with --resume, cannot
@@ -35,8 +39,13 @@ func (p *prepared) check(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if rows, err := readResults(p.dir); err == nil && len(rows) > 0 || len(checkpoints) > 0 {
-			return fmt.Errorf("%s holds a run of %d epochs: go on with --resume, or choose another folder with --out", p.dir, len(rows))
+		rows, err := readResults(p.dir)
+		if err == nil && len(rows) > 0 || len(checkpoints) > 0 {
+			kind, goOn := "", "continue it with --resume, "
+			if exists(filepath.Join(p.dir, runSummary)) {
+				kind, goOn = "finished ", ""
+			}
+			return fmt.Errorf("%s holds a %srun of %s: %schoose another folder with --out DIR, or add --force, which moves this one to %s", diag.Name(p.dir), kind, diag.Count(len(rows), "epoch"), goOn, diag.Name(asideFolder(p.dir)))
 		}
 		return nil
 	}
@@ -46,6 +55,64 @@ func (p *prepared) check(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// asideFolder returns the name that --force gives to the folder of a run: the first of
+// DIR.1, DIR.2 and so on that is free.
+func asideFolder(dir string) string {
+	dir = filepath.Clean(dir)
+	for n := 1; ; n++ {
+		name := fmt.Sprintf("%s.%d", dir, n)
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) || n == 1<<20 {
+			return name
+		}
+	}
+}
+
+// moveAside makes room for a new run by --force: it renames the folder of the run that
+// is there. Nothing is deleted. Without a run in the folder it does nothing.
+func (p *prepared) moveAside(c *cli.Context) error {
+	if !c.Bool("force") || c.Bool("resume") || !exists(filepath.Join(p.dir, runStart)) {
+		return nil
+	}
+	for _, flag := range []string{"init", "data", "val"} {
+		if inside(c.String(flag), p.dir) {
+			return usagef("--force would move %s away, which --%s names: move it to another place first, or choose another folder with --out", diag.Name(c.String(flag)), flag)
+		}
+	}
+	unlock, err := lockRun(p.dir) // not while another process trains there
+	if err != nil {
+		return err
+	}
+	unlock() // Windows does not rename a folder with an open file
+	aside := asideFolder(p.dir)
+	if err := os.Rename(p.dir, aside); err != nil {
+		return fmt.Errorf("the run cannot be moved aside: %w", err)
+	}
+	return say(c.App.Writer, fmt.Sprintf("moved the run in %s to %s", diag.Name(p.dir), diag.Name(aside)))
+}
+
+// inside reports whether a path exists and leads into a folder.
+func inside(path, dir string) bool {
+	if path == "" || !exists(path) {
+		return false
+	}
+	a, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	b, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false
+	}
+	if a, err = filepath.Abs(a); err != nil {
+		return false
+	}
+	if b, err = filepath.Abs(b); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(b, a)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // begin writes the files that are known before the first step: run.json, labels.txt and

@@ -37,6 +37,9 @@ type prepared struct {
 // prepare reads the spec, the flags and the data, and makes the engine. It writes no
 // file.
 func prepare(c *cli.Context) (*prepared, error) {
+	if c.Bool("force") && c.Bool("resume") {
+		return nil, usagef("--force begins a new run and --resume continues one: leave one of them out")
+	}
 	if c.Bool("resume-changed") && !c.Bool("resume") {
 		return nil, usagef("--resume-changed works with --resume only")
 	}
