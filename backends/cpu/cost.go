@@ -161,6 +161,10 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = expNS * float64(k.C*images)
 	case kernel.CrossEntropyBackward:
 		ns = expNS * float64(k.C*images)
+	case kernel.WeightedCrossEntropy:
+		ns = 2 * expNS * float64(k.C*images)
+	case kernel.WeightedCrossEntropyBackward:
+		ns = 2 * expNS * float64(k.C*images)
 	case kernel.Repack:
 		ns = scatterNS * float64(k.To.PackedLen())
 	case kernel.SumPartials:

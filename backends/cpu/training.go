@@ -116,6 +116,10 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 			if len(n.In) > 2 {
 				vector(n.In[2])
 			}
+		case ops.CrossEntropy:
+			if len(n.In) > 2 {
+				vector(n.In[2])
+			}
 		case ops.BatchNormTrain:
 			for _, v := range n.In[1:] {
 				vector(v)
@@ -748,6 +752,9 @@ func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
 		return unsupported("a loss, outside of training")
 	}
 	ch, _, _ := chw(n.In[0])
+	if len(n.In) > 2 || op.Gamma > 0 {
+		return weightedCrossEntropy(op, n, c)
+	}
 	return c.layouts("loss", []plan.Need{blocked, planar}, []plan.Need{planar}, func(e *plan.Emitter) error {
 		e.Step(kernel.CrossEntropy{C: ch, Smoothing: float32(op.Smoothing), In: view(e.In[0])}, e.In, e.Out)
 		return nil
@@ -756,6 +763,9 @@ func crossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
 
 func crossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
 	ch, _, _ := chw(n.In[1])
+	if len(n.In) > 3 || op.Gamma > 0 {
+		return weightedCrossEntropyDx(op, n, c)
+	}
 	k := kernel.CrossEntropyBackward{C: ch, Smoothing: float32(op.Smoothing)}
 	in := []plan.Need{blocked, planar}
 	dloss := c.Param(0)
@@ -769,6 +779,46 @@ func crossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
 			from = append(list(e.Param(dloss)), from...)
 		}
 		e.Step(k, from, e.Out)
+		return nil
+	})
+}
+
+// weightedCrossEntropy is crossEntropy with weights of the classes, which are a
+// constant, or gamma.
+func weightedCrossEntropy(op ops.CrossEntropy, n *ir.Node, c *call) error {
+	ch, _, _ := chw(n.In[0])
+	if len(n.In) > 2 && c.Param(2) == nil {
+		return unsupported("weights of classes that are computed")
+	}
+	return c.layouts("loss", []plan.Need{blocked, planar}, []plan.Need{planar}, func(e *plan.Emitter) error {
+		in := e.In
+		if len(n.In) > 2 {
+			in = append(slices.Clone(in), e.Param(n.In[2]))
+		}
+		e.Step(kernel.WeightedCrossEntropy{C: ch, Smoothing: float32(op.Smoothing), Gamma: float32(op.Gamma), In: view(e.In[0])}, in, e.Out)
+		return nil
+	})
+}
+
+func weightedCrossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
+	ch, _, _ := chw(n.In[1])
+	if len(n.In) > 3 && c.Param(3) == nil {
+		return unsupported("weights of classes that are computed")
+	}
+	need := []plan.Need{blocked, planar}
+	dloss := c.Param(0)
+	if dloss == nil {
+		need = append([]plan.Need{planar}, need...)
+	}
+	return c.layouts("loss gradient", need, []plan.Need{blocked}, func(e *plan.Emitter) error {
+		in := e.In
+		if dloss != nil {
+			in = append(list(e.Param(dloss)), in...)
+		}
+		if len(n.In) > 3 {
+			in = append(slices.Clone(in), e.Param(n.In[3]))
+		}
+		e.Step(kernel.WeightedCrossEntropyBackward{C: ch, Smoothing: float32(op.Smoothing), Gamma: float32(op.Gamma), In: view(e.In[len(e.In)-2]), Out: view(e.Out[0])}, in, e.Out)
 		return nil
 	})
 }

@@ -147,6 +147,9 @@ func TestTraining(t *testing.T) {
 	}{
 		{"sgd", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Norm: true}},
 		{"momentum", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9, Decay: 1e-3}, Smoothing: 0.1}},
+		{"weights of classes", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Smoothing: 0.1, ClassWeights: []float64{0.5, 1, 3}, Norm: true}},
+		{"focal", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Gamma: 2, Norm: true}},
+		{"focal with weights", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd"}, Gamma: 0.5, ClassWeights: []float64{0.5, 1, 3}}},
 		{"nesterov", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9}, Clip: recipe.Clip{Norm: 0.5}}},
 		{"rmsprop_torch", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop_torch", Rho: 0.99, Eps: 1, Momentum: 0.9}}},
 		{"rmsprop", autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "rmsprop", Rho: 0.9, Eps: 1, Momentum: 0.9}, Clip: recipe.Clip{Value: 0.01}}},

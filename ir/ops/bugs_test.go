@@ -322,6 +322,11 @@ var bugs = map[string][]bug{
 	},
 	"cross_entropy": {
 		{"smoothing forgotten", editing(func(c *ops.CrossEntropyDx) { c.Smoothing = 0 })},
+		{"another gamma", editing(func(c *ops.CrossEntropyDx) {
+			if c.Gamma > 0 {
+				c.Gamma++
+			}
+		})},
 		{"a sum over the batch", after(func(b *ir.Builder, n *ir.Node, r []*ir.Value) {
 			ones := b.Do(ops.Reduce{Kind: ops.ReduceSum}, b.Do(ops.Softmax{Axis: 1}, n.In[0]))
 			r[0] = b.Do(ops.Mul{}, r[0], ones)

@@ -119,8 +119,8 @@ func checkGrad(name string, seed uint64, grad gradFunc) error {
 	}
 	const eps = 1e-6
 	for i, x := range xs {
-		if in[i].DType == ir.I64 {
-			continue
+		if in[i].DType == ir.I64 || name == "cross_entropy" && i == 2 {
+			continue // integers, and weights of classes, which nothing trains
 		}
 		for j, v := range x.Data {
 			x.Data[j] = v + eps

@@ -189,6 +189,8 @@ func TestByHand(t *testing.T) {
 		{"dense adds its bias", ops.Dense{Act: ops.ActReLU}, []*tensor.Tensor{mat(1, 1, 2), mat(2, 3, 4, -5, 1), vec(1, 1)}, []float64{12, 0}},
 		{"cross-entropy", ops.CrossEntropy{}, []*tensor.Tensor{mat(2, 0, math.Log(3), math.Log(3), 0), vec(1, 1)}, []float64{(-math.Log(0.75) - math.Log(0.25)) / 2}},
 		{"label smoothing", ops.CrossEntropy{Smoothing: 0.2}, []*tensor.Tensor{mat(1, 0, math.Log(3)), vec(1)}, []float64{-0.9*math.Log(0.75) - 0.1*math.Log(0.25)}},
+		{"weights of classes", ops.CrossEntropy{}, []*tensor.Tensor{mat(2, 0, math.Log(3), 0, math.Log(3)), vec(1, 0), vec(2, 6)}, []float64{(-6*math.Log(0.75) - 2*math.Log(0.25)) / 8}},
+		{"focal loss", ops.CrossEntropy{Gamma: 2}, []*tensor.Tensor{mat(2, 0, math.Log(3), 0, math.Log(3)), vec(1, 0), vec(2, 6)}, []float64{(-6*0.0625*math.Log(0.75) - 2*0.5625*math.Log(0.25)) / 8}},
 		{"concat then split order", ops.Concat{Axis: 1}, []*tensor.Tensor{col(1, 2), col(3)}, []float64{1, 2, 3}},
 		{"max of two, tie to the first", ops.Max{}, []*tensor.Tensor{vec(1, nan, 3), vec(2, 2, nan)}, []float64{2, nan, nan}},
 		{"momentum", ops.SGD{Momentum: 0.5, Decay: 0.1, LR: 2}, []*tensor.Tensor{vec(10), vec(3), tensor.Scalar(0.1), vec(4)}, []float64{10 - 0.2*6}},

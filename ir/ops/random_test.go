@@ -221,7 +221,12 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 		return ops.LogSoftmax{Axis: r.axis(s)}, []ir.Type{float(s...)}
 	},
 	"cross_entropy": func(r draw) (ir.Op, []ir.Type) {
-		return ops.CrossEntropy{Smoothing: float64(r.IntN(2)) * r.Float64()}, []ir.Type{float(batch, r.in(2, 6)), i64(batch)}
+		classes := r.in(2, 6)
+		in := []ir.Type{float(batch, classes), i64(batch), float(classes)}[:2+r.IntN(2)]
+		if r.IntN(3) == 0 {
+			return ops.CrossEntropy{Gamma: 0.5 + 2*r.Float64()}, in
+		}
+		return ops.CrossEntropy{Smoothing: float64(r.IntN(2)) * r.Float64()}, in
 	},
 }
 
@@ -240,7 +245,7 @@ func (r draw) values(op ir.Op, in []ir.Type, n int) []*tensor.Tensor {
 				v = float64(r.IntN(in[i-1].Shape[1]))
 			case t.DType == ir.I64:
 				v = float64(r.IntN(1000))
-			case name == "variance", ir.Name(op) == "sqrt":
+			case name == "variance", name == "weights?", ir.Name(op) == "sqrt":
 				v = 0.5 + v*v
 			case ir.Name(op) == "div" && i == 1 && v < 0:
 				v -= 0.5

@@ -2,16 +2,22 @@ package autodiff
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // Options of Train.
 type Options struct {
 	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
-	Seed      int64   // of the dropout masks
+	// ClassWeights are the weights of the classes in the loss; nil for ones.
+	ClassWeights []float64
+	// Gamma, if above 0, makes the loss the focal loss (Lin 2017).
+	Gamma float64
+	Seed  int64 // of the dropout masks
 	// Optimizer computes the updates of the weights. If it is nil, there are no updates,
 	// and the gradients are outputs.
 	Optimizer *recipe.Optimizer
@@ -160,13 +166,29 @@ func isState(v *ir.Value) bool { return v.Param != nil && v.Param.Kind == ir.Sta
 // loss adds the losses of the output and the heads.
 func (t *Training) loss(r *ir.Rewriter, opt Options) error {
 	g := t.Graph
+	var weights *ir.Value
+	if len(opt.ClassWeights) > 0 {
+		for class, w := range opt.ClassWeights {
+			if !(w > 0) || math.IsInf(w, 0) {
+				return fmt.Errorf("the loss gives class %d the weight %g, want a number above 0", class, w)
+			}
+		}
+		weights = r.Const(r.Fresh("class_weights"), tensor.Round(tensor.Of(opt.ClassWeights, len(opt.ClassWeights))))
+	}
 	one := func(v *ir.Value, weight float64) (logits, weighted *ir.Value, err error) {
 		r.Prefix = v.Name + "/"
 		logits, err = Logits(r.Builder, v)
 		if err != nil {
 			return nil, nil, err
 		}
-		l := r.Do(ops.CrossEntropy{Smoothing: opt.Smoothing}, logits, t.Labels)
+		if n := len(opt.ClassWeights); n > 0 && n != logits.Type.Shape[1] {
+			return nil, nil, fmt.Errorf("the loss has weights for %d classes, output %s gives %d", n, v.Name, logits.Type.Shape[1])
+		}
+		in := []*ir.Value{logits, t.Labels}
+		if weights != nil {
+			in = append(in, weights)
+		}
+		l := r.Do(ops.CrossEntropy{Smoothing: opt.Smoothing, Gamma: opt.Gamma}, in...)
 		t.Losses = append(t.Losses, l)
 		if weight != 1 {
 			l = r.Do(ops.Scale{By: weight}, l)

@@ -209,8 +209,8 @@ func TestNetworks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := make(irtest.NewNet(name, 5))
 			before := len(g.Nodes)
-			for seed, s := range []float64{0, 0.1} {
-				if n, err := numeric(g, Options{Smoothing: s, Seed: 3}, int64(seed), 12, nil); err != nil || n < 50 {
+			for seed, opt := range []Options{{Seed: 3}, {Smoothing: 0.1, Seed: 3}, {Gamma: 2, Seed: 3}} {
+				if n, err := numeric(g, opt, int64(seed), 12, nil); err != nil || n < 50 {
 					t.Errorf("%d compared: %v", n, err)
 				}
 			}

@@ -245,7 +245,7 @@ func TestKernelsAreValues(t *testing.T) {
 		Activation{Act: ActReLU}, ActBackward{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolBackward{}, BatchNormBackward{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
 		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyBackward{}, Dropout{}, FromNCHW{},
 		N16DenseBackwardData{}, N16DenseBackwardWeights{}, N16DenseSplitK{}, N16DenseSplitKSum{}, LRN{}, LRNBackward{}, Maxout{}, MaxoutBackward{}, MaxBackward{}, MaxPool{}, MaxPoolBackward{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, ConvBackwardWeightsRows{}, SGD{},
-		Softmax{}, SoftmaxBackward{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedSum{}, ConvBackwardWeightsWinograd{},
+		Softmax{}, SoftmaxBackward{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedCrossEntropy{}, WeightedCrossEntropyBackward{}, WeightedSum{}, ConvBackwardWeightsWinograd{},
 	} {
 		if k != k { // panics where it is not comparable
 			t.Errorf("%#v is not itself", k)
