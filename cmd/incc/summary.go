@@ -13,16 +13,21 @@ func summaryCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "summary",
 		Usage:     "show the layers with their shapes, parameters, MACs and receptive fields",
-		UsageText: "incc summary SPEC [-D NAME=VALUE] [--json]",
+		UsageText: "incc summary SPEC [--depth N] [-D NAME=VALUE] [--json]",
 		Description: `Example:
 
    incc summary googlenet
+   incc summary googlenet --depth 1
+
+--depth 1 makes one row of each block and of each layer outside of blocks, as the
+tables of papers do; --depth 0 one of each part, --depth 2 opens the blocks, and so
+on. Its column depth counts the layers with weights that follow each other.
 
 The receptive field (RF) is in pixels of the input, height x width where they
 differ. MACs are multiply-accumulates of convolutions and dense layers for one
 image. Layers marked with * belong to auxiliary classifiers, which inference
 leaves out.`,
-		Flags: []cli.Flag{defineFlag, jsonFlag},
+		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.IntFlag{Name: "depth", Value: -1, Usage: "fold parts and blocks that are nested deeper than `N` into one row; by default every layer is a row"}},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
@@ -33,6 +38,16 @@ leaves out.`,
 				return err
 			}
 			s := ir.Summarize(g)
+			if c.IsSet("depth") {
+				if c.Int("depth") < 0 {
+					return usagef("--depth %d (want 0 or more)", c.Int("depth"))
+				}
+				rows := foldSummary(g, s, c.Int("depth"))
+				if c.Bool("json") {
+					return writeFoldedJSON(c.App.Writer, g, s, rows)
+				}
+				return writeFolded(c.App.Writer, g, s, rows)
+			}
 			if c.Bool("json") {
 				return writeSummaryJSON(c.App.Writer, g, s)
 			}
@@ -50,12 +65,13 @@ func hwText(k ir.HW) string {
 }
 
 // shapeText returns the shape of a type without its batch axis: 64x112x112.
-func shapeText(t ir.Type) string {
-	s := t.Shape
+func shapeText(t ir.Type) string { return withoutBatch(t.Shape).String() }
+
+func withoutBatch(s ir.Shape) ir.Shape {
 	if len(s) > 0 && s[0] == ir.Batch {
-		s = s[1:]
+		return s[1:]
 	}
-	return s.String()
+	return s
 }
 
 // countText returns a number with commas, or "" for 0.
@@ -95,7 +111,9 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
 			text += fmt.Sprintf(" (%s with heads)", thousands(s.States+s.HeadStates))
 		}
 	}
-	fmt.Fprintln(w)
+	if err := writeField(w, g, s); err != nil {
+		return err
+	}
 	if err := say(w, text); err != nil {
 		return err
 	}
@@ -143,7 +161,7 @@ type summaryJSON struct {
 	BNStatsHeads    int64       `json:"bn_stats_with_heads"`
 	ActivationBytes int64       `json:"activation_bytes"`
 	ReceptiveField  [2]int      `json:"receptive_field"`
-	Layers          []layerJSON `json:"layers"`
+	Layers          []layerJSON `json:"layers,omitempty"`
 }
 
 type layerJSON struct {
@@ -164,11 +182,7 @@ func summarize(g *ir.Graph, s ir.Summary) summaryJSON {
 		MACsWithHeads: s.MACs + s.HeadMACs, BNStats: s.States, BNStatsHeads: s.States + s.HeadStates,
 		ActivationBytes: s.Activations, ReceptiveField: s.RF}
 	for _, r := range s.Layers {
-		sh := r.Out.Shape
-		if len(sh) > 0 && sh[0] == ir.Batch {
-			sh = sh[1:]
-		}
-		j.Layers = append(j.Layers, layerJSON{Name: r.Name, Op: r.Op, Output: sh, Params: r.Params, MACs: r.Cost.MACs,
+		j.Layers = append(j.Layers, layerJSON{Name: r.Name, Op: r.Op, Output: withoutBatch(r.Out.Shape), Params: r.Params, MACs: r.Cost.MACs,
 			ReceptiveField: r.RF, Head: r.Head, Part: r.Part, File: r.Pos.File, Line: r.Pos.Line})
 	}
 	return j
