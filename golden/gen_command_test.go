@@ -73,18 +73,12 @@ func TestGeneratedCommands(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(inModule(t, dir, nil, exe, "predict", "mnist/nin", "--weights", "nin.safetensors", "--top", "3", "--json", pngFile, jpegFile)), "\n") {
 		var x struct {
 			Picture string
-			Top     []struct {
-				Class int
-				Label string
-				Value float64
-			}
+			Top     []prediction
 		}
 		if err := json.Unmarshal([]byte(line), &x); err != nil || len(x.Top) != 3 {
 			t.Fatalf("%s: %v", line, err)
 		}
-		for _, p := range x.Top {
-			want[x.Picture] = append(want[x.Picture], prediction{p.Class, p.Label, p.Value})
-		}
+		want[x.Picture] = x.Top
 	}
 	for _, store := range []string{"embed", "file"} {
 		t.Run(store, func(t *testing.T) {

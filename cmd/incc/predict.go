@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/ir"
-	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 )
@@ -22,81 +23,144 @@ func predictCommand() *cli.Command {
    incc weights mnist/nin -o nin.safetensors
    incc predict mnist/nin --weights nin.safetensors digit.png
 
-Pictures (.png, .jpg) are scaled, cropped and normalized as the spec's input
-statement says; the k most likely classes of each are printed, with the names
-of the spec's labels statement.`,
+PICTURE is a file, a folder (the pictures in it and in its folders are
+classified; hidden files are not), or a pattern such as 'pets/*.jpg'. incc
+explain data names the formats. Pictures are scaled, cropped and normalized as
+the spec's input statement says. NumPy files (.npy) and ONNX tensors (.pb) are
+taken as they are.
+
+Of one picture the 5 most likely classes are printed. Of several, and of a
+folder or pattern, each has a line with its most likely class. Classes have the
+names of the spec's labels statement, which a run has from the folders of its
+pictures; without labels they are numbers, from 0.
+
+--json prints a JSON object in a line for each picture, with the keys picture
+and top; each of top has the keys class, label and score, as the answers of a
+generated program have. --csv prints a table with the columns picture, rank,
+class, label, score and error.
+
+A picture that cannot be read is named with the reason (in JSON with the key
+error). The others are classified, and the exit code is 1.`,
 		Flags: append(append([]cli.Flag{
-			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` most likely classes"},
+			&cli.IntFlag{Name: "top", Usage: "print the `K` most likely classes: by default 5, and 1 in a table or line"},
+			&cli.BoolFlag{Name: "csv", Usage: "print a table as CSV"},
 			defineFlag, seedFlag, weightsFlag, jsonFlag, roomFlag,
 		}, executorFlags()...), pipelineFlags()...),
-		Action: func(c *cli.Context) error {
-			if c.NArg() < 2 {
-				return usagef("incc predict needs a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
-			}
-			if err := checkTop(c); err != nil {
-				return err
-			}
-			g, _, err := load(c, c.Args().First())
-			if err != nil {
-				return err
-			}
-			if c.String("weights") == "" {
-				return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")
-			}
-			if err := checkRoom(c, g, use{batch: 1, executor: true, inputs: true}); err != nil {
-				return err
-			}
-			file, done, err := weightsLater(c, g)
-			defer done()
-			if err != nil {
-				return err
-			}
-			if keys := fromTheData(g); keys != "" {
-				fmt.Fprintf(c.App.ErrWriter, "note: this network is trained on images after %s, which predict cannot do without the training images: expect wrong answers; incc eval does it\n", keys)
-			}
-			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
-				return err
-			}
-			o, err := executorOptions(c)
-			if err != nil {
-				return err
-			}
-			o.Weights = file
-			p, err := compileRoom(c, g, o)
-			if err != nil {
-				return err
-			}
-			s := p.NewSession()
-			out := g.Outputs[0]
-			y := make([]float32, out.Type.Shape.Size())
-			for _, path := range c.Args().Tail() {
-				x, err := readInput(g, path)
-				if err != nil {
-					return err
-				}
-				if x.Shape[0] != 1 {
-					return fmt.Errorf("%s holds %d images; incc run takes batches", path, x.Shape[0])
-				}
-				if err := s.Run([][]float32{tensor.Round(x).Data}, [][]float32{y}); err != nil {
-					return err
-				}
-				row := make([]float64, len(y))
-				for i, v := range y {
-					row[i] = float64(v)
-				}
-				top := topK(g, row, c.Int("top"))
-				if c.Bool("json") {
-					if err := writeLineJSON(c.App.Writer, map[string]any{"picture": path, "top": top}); err != nil {
-						return err
-					}
-					continue
-				}
-				fmt.Fprintln(c.App.Writer, diag.Printable(path))
-				writeTop(c.App.Writer, out.Name, top)
-			}
-			return nil
-		},
+		Action: predict,
 	}
+}
+
+func predict(c *cli.Context) error {
+	if c.NArg() < 2 {
+		return usagef("incc predict needs a SPEC and at least one PICTURE\n   %s", c.Command.UsageText)
+	}
+	if c.IsSet("top") && c.Int("top") < 1 {
+		return checkTop(c)
+	}
+	if c.Bool("json") && c.Bool("csv") {
+		return usagef("--json and --csv are two forms of the output: choose one")
+	}
+	g, _, err := load(c, c.Args().First())
+	if err != nil {
+		return err
+	}
+	if c.String("weights") == "" {
+		return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")
+	}
+	if err := checkRoom(c, g, use{batch: 1, executor: true, inputs: true}); err != nil {
+		return err
+	}
+	file, done, err := weightsLater(c, g)
+	defer done()
+	if err != nil {
+		return err
+	}
+	notes := predictNotes(g)
+	if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
+		return err
+	}
+	o, err := executorOptions(c)
+	if err != nil {
+		return err
+	}
+	o.Weights = file
+	p, err := compileRoom(c, g, o)
+	if err != nil {
+		return err
+	}
+	list, found, skipped := pictureFiles(c.Args().Tail())
+	if s := skippedText(skipped); s != "" {
+		notes = append(notes, s)
+	}
+	for _, n := range notes {
+		fmt.Fprintln(c.App.ErrWriter, "note: "+n)
+	}
+	out := newPredictions(c, g, list, found)
+	s := p.NewSession()
+	y := make([]float32, g.Outputs[0].Type.Shape.Size())
+	var last error
+	failed := 0
+	for _, f := range list {
+		var top []topLine
+		if f.err == nil {
+			top, f.err = predictOne(g, s, f.path, y, out.top)
+		}
+		if f.err != nil {
+			failed++
+			last = withPath(f.path, f.err)
+			if len(list) > 1 {
+				fmt.Fprintf(c.App.ErrWriter, "incc: %s\n", errorText(last, f.path))
+			}
+		}
+		if err := out.write(f, top); err != nil {
+			return err
+		}
+	}
+	if failed > 0 && len(list) > 1 {
+		return fmt.Errorf("%d of %d pictures cannot be read", failed, len(list))
+	}
+	return last
+}
+
+// predictOne classifies a picture. y is room for the output.
+func predictOne(g *ir.Graph, s *cpu.Session, path string, y []float32, k int) ([]topLine, error) {
+	x, err := readPictureOrTensor(g, path)
+	if err != nil {
+		return nil, err
+	}
+	if x.Shape[0] != 1 {
+		return nil, fmt.Errorf("the file holds %d images; incc run takes batches", x.Shape[0])
+	}
+	if err := s.Run([][]float32{tensor.Round(x).Data}, [][]float32{y}); err != nil {
+		return nil, err
+	}
+	row := make([]float64, len(y))
+	for i, v := range y {
+		row[i] = float64(v)
+	}
+	return topK(g, row, k), nil
+}
+
+// readPictureOrTensor reads a .npy or .pb file as readInput does, and any other file
+// as a picture, whatever its name.
+func readPictureOrTensor(g *ir.Graph, path string) (*tensor.Tensor, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npy", ".pb":
+		return readInput(g, path)
+	}
+	return readPicture(g, path)
+}
+
+// predictNotes are the reasons to take the classes of a network with care.
+func predictNotes(g *ir.Graph) []string {
+	var notes []string
+	if keys := fromTheData(g); keys != "" {
+		notes = append(notes, "this network is trained on images after "+keys+", which predict cannot do without the training images: expect wrong answers; incc eval does it")
+	}
+	if lab := g.Recipe.Labels; lab == nil || len(lab.Names) == 0 {
+		notes = append(notes, fmt.Sprintf("%s has no labels, so classes are numbers, 0 to %d; a labels statement in the spec names them", g.Name, g.Outputs[0].Type.Shape.Size()-1))
+	}
+	return notes
 }
 
 // fromTheData lists the steps of the recipe's augment statements that predict cannot

@@ -29,7 +29,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
 	want := in.Type.Shape
 	var t *tensor.Tensor
-	if n, ok := strings.CutPrefix(path, "noise"); ok {
+	if n, ok := strings.CutPrefix(path, "noise"); ok && (n == "" || n[0] == ':') {
 		images := 1
 		if n != "" {
 			var err error
@@ -59,18 +59,11 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		}
 		t = tensor.Widen(tensor.Of(vals, shape...))
 	case data.IsPicture(path):
-		if len(want) != 4 {
-			return nil, fmt.Errorf("%s is a picture, but input %s is %v", diag.Name(path), in.Name, want)
-		}
-		b, err := files.Read(path, data.MaxPictureFile)
+		x, err := readPicture(g, path)
 		if err != nil {
-			return nil, err
+			return nil, withPath(path, err)
 		}
-		x, err := data.Load(b, g.Recipe.Input, want[1], want[2], want[3])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		t = tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3]))
+		return x, nil
 	default:
 		return nil, fmt.Errorf("unknown kind of input %s (want a .npy or .pb file, or a picture: .png, .jpg, .gif, .bmp, .tiff, .webp)", diag.Quote(path))
 	}
@@ -79,6 +72,24 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	return t.Reshape(shape...), nil
+}
+
+// readPicture reads a picture and prepares it as the spec says: a batch of one.
+func readPicture(g *ir.Graph, path string) (*tensor.Tensor, error) {
+	in := g.Inputs[0]
+	want := in.Type.Shape
+	if len(want) != 4 {
+		return nil, fmt.Errorf("%s is a picture, but input %s is %v", diag.Name(path), in.Name, want)
+	}
+	b, err := files.Read(path, data.MaxPictureFile)
+	if err != nil {
+		return nil, err
+	}
+	x, err := data.Load(b, g.Recipe.Input, want[1], want[2], want[3])
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3])), nil
 }
 
 // inputShape returns the shape of an array with its batch axis, which is 1 if the array

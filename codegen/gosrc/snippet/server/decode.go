@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"strings"
 )
 
@@ -56,7 +57,9 @@ func decode(file []byte, formats ...*format) (img image.Image, err error) {
 		}
 	}()
 	f := formatOf(file, formats)
-	if img, err = f.read(file); err != nil {
+	if img, err = f.read(file); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("broken %s picture: %w: the file is cut short", f.name, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("broken %s picture: %w", f.name, err)
 	}
 	return turn(img, orientation(f.exif(file))), nil
