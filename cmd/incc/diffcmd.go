@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/ir"
@@ -15,129 +17,123 @@ func diffCommand() *cli.Command {
 
    incc diff mnist/inception_v1 mnist/inception_v3
 
-Layers are matched by their names. < marks one that only A has, > one that only
-B has, ! one that differs.`,
+Blocks and layers are matched by what they compute and by their place, then by their
+names. A block in the place of another one is one row with the counts of both; blocks
+of one name that differ inside are compared layer by layer.
+
+< marks what only A has, > what only B has, ! what differs, ~ what is equal but
+called otherwise. Layers are not listed if only their receptive field differs.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show equal layers too"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
 				return usagef("incc diff needs two specs, not %d\n   %s", c.NArg(), c.Command.UsageText)
 			}
-			var sum [2]ir.Summary
-			var names [2]string
+			var d diff
 			for i := range 2 {
 				g, _, err := load(c, c.Args().Get(i))
 				if err != nil {
 					return err
 				}
-				sum[i], names[i] = ir.Summarize(g), g.Name
+				d.sum[i], d.graphs[i], d.files[i] = ir.Summarize(g), g, c.Args().Get(i)
 			}
-			rows := alignLayers(sum[0].Layers, sum[1].Layers)
+			d.rows = openBlocks(alignUnits(diffUnits(d.graphs[0], d.sum[0]), diffUnits(d.graphs[1], d.sum[1])))
 			if c.Bool("json") {
-				return writeDiffJSON(c, sum, names, rows)
+				return d.writeJSON(c)
 			}
-			t := newTable("", "layer", names[0], ">params", ">MACs", ">RF", names[1], ">params", ">MACs", ">RF")
-			for _, r := range rows {
-				cells := []any{r.mark(), "", "", "", "", "", "", "", "", ""}
-				for i, l := range []*ir.Layer{r.a, r.b} {
-					if l != nil {
-						cells[1] = l.Name
-						copy(cells[2+4*i:], []any{shapeText(l.Out), countText(l.Params), countText(l.Cost.MACs), hwText(l.RF)})
-					}
-				}
-				if r.mark() != "" || c.Bool("all") {
-					t.add(cells...)
-				}
-			}
-			t.rule()
-			a, b := sum[0], sum[1]
-			t.add("", "total", "", thousands(a.Params), thousands(a.MACs), hwText(a.RF), "", thousands(b.Params), thousands(b.MACs), hwText(b.RF))
-			if a.HeadParams+b.HeadParams > 0 {
-				t.add("", "with heads", "", thousands(a.Params+a.HeadParams), thousands(a.MACs+a.HeadMACs), "",
-					"", thousands(b.Params+b.HeadParams), thousands(b.MACs+b.HeadMACs), "")
-			}
-			t.write(c.App.Writer)
+			d.write(c)
 			return nil
 		},
 	}
 }
 
-type diffRow struct{ a, b *ir.Layer }
+// diff is the comparison of two networks.
+type diff struct {
+	files  [2]string // as the user named them
+	graphs [2]*ir.Graph
+	sum    [2]ir.Summary
+	rows   []diffRow
+}
 
-// mark tells how the layers of a row differ; it is empty where they are equal.
-func (r diffRow) mark() string {
+// name is that of a row: both names if they differ.
+func (r diffRow) name() string {
 	switch {
 	case r.b == nil:
-		return "<"
-	case r.a == nil:
-		return ">"
-	case r.a.Op != r.b.Op || !r.a.Out.Equal(r.b.Out) || r.a.Params != r.b.Params || r.a.Cost != r.b.Cost || r.a.RF != r.b.RF:
-		return "!"
+		return r.a.Name
+	case r.a == nil || r.a.Name == r.b.Name:
+		return r.b.Name
+	}
+	if dir := r.a.Name[:strings.LastIndex(r.a.Name, "/")+1]; dir != "" && strings.HasPrefix(r.b.Name, dir) {
+		return r.a.Name + " -> " + r.b.Name[len(dir):]
+	}
+	return r.a.Name + " -> " + r.b.Name
+}
+
+// change says in words what differs.
+func (r diffRow) change() string {
+	switch r.mark() {
+	case "<":
+		return r.a.what()
+	case ">":
+		return r.b.what()
+	case "!":
+		return strings.Join(changes(r.a, r.b), ", ")
 	}
 	return ""
 }
 
-// alignLayers matches layers by name, in an order that keeps both: the longest
-// common subsequence of names.
-func alignLayers(a, b []ir.Layer) []diffRow {
-	n := make([][]int32, len(a)+1)
-	for i := range n {
-		n[i] = make([]int32, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i].Name == b[j].Name {
-				n[i][j] = n[i+1][j+1] + 1
-			} else {
-				n[i][j] = max(n[i+1][j], n[i][j+1])
+func (d *diff) write(c *cli.Context) {
+	t := newTable("", "layer", "change", d.files[0], ">params", ">MACs", ">RF", d.files[1], ">params", ">MACs", ">RF")
+	for _, r := range d.rows {
+		if r.mark() == "" && !c.Bool("all") {
+			continue
+		}
+		name := r.name()
+		if r.a != nil && r.a.Head || r.b != nil && r.b.Head {
+			name += " *"
+		}
+		cells := []any{r.mark(), name, r.change(), "", "", "", "", "", "", "", ""}
+		for i, u := range []*diffUnit{r.a, r.b} {
+			if u != nil {
+				copy(cells[3+4*i:], []any{shapeText(u.Out), countText(u.Params), countText(u.MACs), hwText(u.RF)})
 			}
 		}
+		t.add(cells...)
 	}
-	var rows []diffRow
-	i, j := 0, 0
-	for i < len(a) || j < len(b) {
-		switch {
-		case i < len(a) && j < len(b) && a[i].Name == b[j].Name:
-			rows = append(rows, diffRow{&a[i], &b[j]})
-			i, j = i+1, j+1
-		case j == len(b) || (i < len(a) && n[i+1][j] >= n[i][j+1]):
-			rows = append(rows, diffRow{&a[i], nil})
-			i++
-		default:
-			rows = append(rows, diffRow{nil, &b[j]})
-			j++
-		}
+	t.rule()
+	a, b := d.sum[0], d.sum[1]
+	t.add("", "total", "", "", thousands(a.Params), thousands(a.MACs), hwText(a.RF), "", thousands(b.Params), thousands(b.MACs), hwText(b.RF))
+	if a.HeadParams+b.HeadParams > 0 {
+		t.add("", "with heads", "", "", thousands(a.Params+a.HeadParams), thousands(a.MACs+a.HeadMACs), "",
+			"", thousands(b.Params+b.HeadParams), thousands(b.MACs+b.HeadMACs), "")
 	}
-	return rows
+	t.write(c.App.Writer)
 }
 
-func writeDiffJSON(c *cli.Context, sum [2]ir.Summary, names [2]string, rows []diffRow) error {
+func (d *diff) writeJSON(c *cli.Context) error {
 	type row struct {
-		Mark string `json:"mark"`
-		Name string `json:"name"`
-		A    any    `json:"a,omitempty"`
-		B    any    `json:"b,omitempty"`
+		Mark   string   `json:"mark"`
+		Name   string   `json:"name"`
+		Change string   `json:"change,omitempty"`
+		A      *rowJSON `json:"a,omitempty"`
+		B      *rowJSON `json:"b,omitempty"`
 	}
 	var out struct {
-		A, B summaryJSON
-		Rows []row `json:"rows"`
+		Files [2]string `json:"files"`
+		A, B  summaryJSON
+		Rows  []row `json:"rows"`
 	}
-	out.A, out.B = summarize(&ir.Graph{Name: names[0]}, sum[0]), summarize(&ir.Graph{Name: names[1]}, sum[1])
-	byName := func(ls []layerJSON) map[string]layerJSON {
-		m := map[string]layerJSON{}
-		for _, l := range ls {
-			m[l.Name] = l
-		}
-		return m
-	}
-	ma, mb := byName(out.A.Layers), byName(out.B.Layers)
-	out.A.Layers, out.B.Layers = nil, nil
-	for _, r := range rows {
-		x := row{Mark: r.mark()}
-		if r.a != nil {
-			x.Name, x.A = r.a.Name, ma[r.a.Name]
-		}
-		if r.b != nil {
-			x.Name, x.B = r.b.Name, mb[r.b.Name]
+	out.Files, out.A, out.B = d.files, summarize(d.graphs[0], d.sum[0]), summarize(d.graphs[1], d.sum[1])
+	out.A.Layers, out.B.Layers = nil, nil // the rows tell them
+	for _, r := range d.rows {
+		x := row{Mark: r.mark(), Name: r.name(), Change: r.change()}
+		for _, side := range []struct {
+			u  *diffUnit
+			to **rowJSON
+		}{{r.a, &x.A}, {r.b, &x.B}} {
+			if side.u != nil {
+				j := jsonOfRow(side.u.summaryRow)
+				*side.to = &j
+			}
 		}
 		out.Rows = append(out.Rows, x)
 	}

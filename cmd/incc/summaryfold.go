@@ -213,8 +213,12 @@ func writeFoldedJSON(w io.Writer, g *ir.Graph, s ir.Summary, rows []*summaryRow)
 	j := foldedJSON{summaryJSON: summarize(g, s), Depth: depthOf(g, s)}
 	j.Layers = nil // the rows are in their place
 	for _, r := range rows {
-		j.Rows = append(j.Rows, rowJSON{Name: r.Name, Op: r.op(), Output: withoutBatch(r.Out.Shape), Layers: r.Layers, Depth: r.Depth,
-			Params: r.Params, MACs: r.MACs, OwnField: r.Field, ReceptiveField: r.RF, Head: r.Head})
+		j.Rows = append(j.Rows, jsonOfRow(r))
 	}
 	return writeJSON(w, j)
+}
+
+func jsonOfRow(r *summaryRow) rowJSON {
+	return rowJSON{Name: r.Name, Op: r.op(), Output: withoutBatch(r.Out.Shape), Layers: r.Layers, Depth: r.Depth,
+		Params: r.Params, MACs: r.MACs, OwnField: r.Field, ReceptiveField: r.RF, Head: r.Head}
 }
