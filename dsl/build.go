@@ -56,6 +56,7 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 		b.diags = independent(b.diags, diags, f)
 	case !b.diags.HasErrors():
 		b.verify()
+		b.checkParts()
 	}
 	diags = append(diags, b.diags...)
 	sortProblems(&diags)
@@ -133,6 +134,7 @@ type builder struct {
 	seen     map[*Default]bool // the elements of defs
 	used     map[*Arg]bool     // the keys of defaults that an op used
 	refused  map[string]bool   // reserved names that the file gives to blocks
+	named    []namedPart       // the parts that statements of train name
 }
 
 type toldKey struct {

@@ -116,13 +116,17 @@ var buildCodes = []Code{
 		"net a\ninput x 1x28x28\nlabels mnist\nfc 11 -> softmax\n",
 		"net a\ninput x 1x28x28\nlabels mnist\nfc 10 -> softmax\n"},
 	{"E0606", "a statement that train does not have",
-		`The statements of train are loss, an optimizer (sgd, nesterov, adam, adamw, rmsprop, rmsprop_torch), schedule, init, augment, regularize, clip, average, early_stop and run.`,
+		`The statements of train are loss, an optimizer (sgd, nesterov, adam, adamw, rmsprop, rmsprop_torch), schedule, init, freeze, rate, augment, regularize, clip, average, early_stop and run.`,
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  optimizer sgd lr=0.1\n}\n",
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  sgd lr=0.1\n}\n"},
 	{"E0607", "a second statement of which train has only one",
-		`train has each statement at most once, except augment. It has one optimizer.`,
+		`train has each statement at most once, except augment, freeze and rate. It has one optimizer. A statement names a part at most once.`,
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  sgd lr=0.1\n  adam lr=0.001\n}\n",
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  adam lr=0.001\n}\n"},
+	{"E0608", "a part that the network does not have",
+		`freeze and rate name parts of the network. A part is a label of the net, or in quotes the path of a block or layer, as incc summary prints it: "3a/conv_1x1".`,
+		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stam\n}\n",
+		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stem\n}\n"},
 }
 
 // flatCodes are the errors in flat graphs.

@@ -134,6 +134,8 @@
 //   - A weight whose layer has no init gets the init of train. Without that it gets
 //     he_uniform if a relu follows the layer (directly or after batch normalization), else
 //     glorot.
+//   - The parts that freeze and rate of train name are labels, or paths below labels in
+//     quotes. They are never lets. In a graph a path needs no quotes.
 //   - If a -D changes the number of outputs, so that the labels no longer fit, they are
 //     dropped with a warning.
 //   - The hash of the spec is the hash of its text and of the definitions of -D, if there

@@ -172,6 +172,9 @@ func explainTrainStmt(s *trainStmt) string {
 	if s.name == "init" {
 		t += " INITIALIZATION"
 	}
+	if s.about != nil {
+		t += " PART…"
+	}
 	if len(s.keys) > 0 {
 		t += " KEY=VALUE…"
 	}
@@ -184,7 +187,7 @@ func explainTrainStmt(s *trainStmt) string {
 }
 
 func explainTrain() string {
-	s := "train { … }\n\n" + fill("How the network is trained, one statement a line; at most one of each, but augment. Values may be lets.", 80) + "\nstatements:\n"
+	s := "train { … }\n\n" + fill("How the network is trained, one statement a line; at most one of each, but augment, freeze and rate. Values may be lets.", 80) + "\nstatements:\n"
 	for _, t := range trainTable {
 		s += fmt.Sprintf("  %-11s %s\n", t.name, t.doc)
 	}

@@ -348,6 +348,10 @@ func (p *flatPrinter) train(t *recipe.Train) {
 	for i := range trainTable {
 		s := &trainTable[i]
 		switch {
+		case s.about != nil:
+			for _, one := range s.about.each(t) {
+				p.line(s.aboutText(one)...)
+			}
 		case s.many:
 			for i := range t.Augment {
 				p.line(append([]string{s.name}, keyTexts(s, t, &t.Augment[i])...)...)

@@ -147,6 +147,10 @@ func (r *resolver) train(t *Train, is, want *recipe.Train) {
 	var stmts []string // new statements
 	for i := range trainTable {
 		s := &trainTable[i]
+		if s.about != nil {
+			stmts = append(stmts, r.about(s, t, is, want)...)
+			continue
+		}
 		if s.many || s.group == "optimizer" && s.name != want.Optimizer.Kind {
 			continue
 		}
@@ -195,4 +199,24 @@ func (r *resolver) train(t *Train, is, want *recipe.Train) {
 		text = "\n" + text
 	}
 	r.replace(t.Close.Before(), text)
+}
+
+// about removes the statements about parts where others are wanted, and returns those.
+func (r *resolver) about(s *trainStmt, t *Train, is, want *recipe.Train) []string {
+	texts := func(t *recipe.Train) (l []string) {
+		for _, one := range s.about.each(t) {
+			l = append(l, strings.Join(s.aboutText(one), " "))
+		}
+		return l
+	}
+	stmts := texts(want)
+	if slices.Equal(texts(is), stmts) {
+		return nil
+	}
+	for _, c := range t.Stmts {
+		if c.Name.Name == s.name {
+			r.remove(c.Name.Span, c.Span())
+		}
+	}
+	return stmts
 }

@@ -53,6 +53,39 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestResolveFreeze replaces statements about parts.
+func TestResolveFreeze(t *testing.T) {
+	const head = "net a\ninput x 1x4x4\n\na: fc 3\nb: fc 3\n"
+	for _, c := range []struct {
+		text, want string
+		freeze     []recipe.Freeze
+	}{
+		{head, head + "\ntrain {\n  freeze a\n}\n", []recipe.Freeze{{Parts: []string{"a"}}}},
+		{head + "\ntrain {\n  sgd lr=1\n  freeze a until=2  # first\n  freeze \"b/fc\"\n}\n", head + "\ntrain {\n  sgd lr=1\n  # first\n\n  freeze \"a/fc\" b until=3\n}\n", []recipe.Freeze{{Parts: []string{"a/fc", "b"}, Until: 3}}},
+		{head + "\ntrain {\n  freeze a\n  sgd lr=1\n}\n", head + "\ntrain {\n  sgd lr=1\n}\n", nil},
+		{head + "\ntrain { freeze a; sgd lr=1 }\n", head + "\ntrain { sgd lr=1 }\n", nil},
+	} {
+		g, l := Load("a.incc", []byte(c.text), Options{})
+		if l.HasErrors() {
+			t.Fatal(l)
+		}
+		var want recipe.Train
+		if g.Recipe.Train != nil {
+			want = *g.Recipe.Train
+		}
+		want.Freeze = c.freeze
+		got, err := Resolve("a.incc", []byte(c.text), Options{}, want)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		blank := func(s string) string { return strings.ReplaceAll(s, "\n\n", "\n") }
+		if blank(string(got)) != blank(c.want) {
+			t.Errorf("%s\n--- became\n%s\n--- want\n%s", c.text, got, c.want)
+		}
+	}
+}
+
 func TestResolveTexts(t *testing.T) {
 	want := recipe.Train{Optimizer: recipe.Optimizer{Kind: "sgd", LR: 0.5, Momentum: 0.9}, Run: recipe.Run{Batch: 8, Epochs: 3, Seed: 4}}
 	const head = "net a\ninput x 1x4x4\nlet n = 3  # of classes\n\no: fc n\n"

@@ -20,6 +20,7 @@ type trainStmt struct {
 	words []string                      // the words that the first argument may be; nil for other arguments
 	word  func(t *recipe.Train) *string // the field for the first argument; nil if there is none
 	keys  []trainKey
+	about *aboutParts // of a statement whose arguments are parts of the network; nil for others
 }
 
 // trainKey is a key of a statement of train. field returns a pointer to the field of the
@@ -94,6 +95,8 @@ var trainTable = []trainStmt{
 		}},
 	{name: "init", doc: "How weights start that do not say it themselves: " + initForms() + ".",
 		word: func(t *recipe.Train) *string { return &t.Init }},
+	freezeStmt(),
+	rateStmt(),
 	{name: "augment", doc: "Changes of the training images; several statements apply in order.", many: true,
 		keys: []trainKey{
 			aug("pad", kSide, "zeros around the image before the crop", func(a *recipe.Augment) any { return &a.Pad }),
@@ -195,6 +198,8 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 	}
 	pos := c.Positional()
 	switch {
+	case row.about != nil:
+		b.partsOf(row, c, t, cx)
 	case row.word == nil:
 		if len(pos) > 0 {
 			d := b.err(cx, "E0403", pos[0].Span(), "%s takes only key=value: %s has no =", row.name, diag.Quote(pos[0].Value.Raw()))

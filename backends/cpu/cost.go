@@ -147,6 +147,8 @@ func (l *lowering) Cost(k plan.Kernel, images int) plan.Cost {
 		ns = normNS * float64(k.C*k.H*k.W*images)
 	case kernel.BatchNormBackward:
 		ns = 1.5 * normNS * float64(k.C*k.H*k.W*images)
+	case kernel.BatchNormFold:
+		ns = expNS * float64(k.C)
 	case kernel.ActBackward:
 		ns = 1.5 * moveNS * float64(k.C*k.H*k.W*images)
 	case kernel.MaxoutBackward:

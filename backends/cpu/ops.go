@@ -366,9 +366,17 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
 	ch, h, w := chw(n.In[0])
 	return c.byBlock("affine", 1, func(e *plan.Emitter) error {
 		k := kernel.Affine{C: c.lanes(ch), H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
-		e.Step(c.block(k), e.In, e.Out,
-			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNScale, Arg: op.Eps, Len: k.PackedLen()},
-			plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNShift, Arg: op.Eps, Len: k.BiasLen()})
+		if c.l.train == nil {
+			e.Step(c.block(k), e.In, e.Out,
+				plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNScale, Arg: op.Eps, Len: k.PackedLen()},
+				plan.WeightRef{Params: n.In[1:5], How: kernel.PackBNShift, Arg: op.Eps, Len: k.BiasLen()})
+			return nil
+		}
+		// The params of a training step are where they can be set between steps.
+		fold := kernel.BatchNormFold{C: ch, Repeat: c.lanes(ch) / ch, Eps: op.Eps}
+		scale, shift := e.Temp("scale", plan.Packed, fold.PackedLen(), 1, 1), e.Temp("shift", plan.Packed, fold.PackedLen(), 1, 1)
+		e.Step(fold, []*plan.Tensor{e.Param(n.In[1]), e.Param(n.In[2]), e.Param(n.In[3]), e.Param(n.In[4])}, []*plan.Tensor{scale, shift})
+		e.Step(c.block(k), e.In, e.Out, plan.WeightRef{At: scale}, plan.WeightRef{At: shift})
 		return nil
 	})
 }

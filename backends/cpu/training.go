@@ -120,6 +120,10 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 			if len(n.In) > 2 {
 				vector(n.In[2])
 			}
+		case ops.BatchNorm:
+			for _, v := range n.In[1:] {
+				vector(v)
+			}
 		case ops.BatchNormTrain:
 			for _, v := range n.In[1:] {
 				vector(v)

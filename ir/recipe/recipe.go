@@ -3,6 +3,8 @@
 // package dsl and read by the trainer and the backends.
 package recipe
 
+import "slices"
+
 // Recipe is attached to a graph. A field is nil if the spec does not have that part.
 type Recipe struct {
 	SpecHash string  // SHA-256 of the spec's text, hex
@@ -36,6 +38,8 @@ type Train struct {
 	Optimizer Optimizer
 	Schedule  Schedule
 	Init      string // default initialization by name, as on an op
+	Freeze    []Freeze
+	Rates     []Rate
 	Augment   []Augment
 	Regular   Regularize
 	Clip      Clip
@@ -71,6 +75,19 @@ type Schedule struct {
 	Warmup float64   // epochs of linear warm-up, with any kind
 	Floor  float64   // lowest learning rate
 	At     []float64 // epochs of the drops (step), in place of Every
+}
+
+// Freeze names parts of the network that keep their weights and the running statistics
+// of their batch norms. A part is the path of a label, a block or a layer.
+type Freeze struct {
+	Parts []string
+	Until int // the last epoch in which they are frozen; 0 for all epochs
+}
+
+// Rate scales the learning rate of parts of the network.
+type Rate struct {
+	Parts []string
+	By    float64
 }
 
 // Augment is one augment statement. Statements apply in order.
@@ -120,4 +137,28 @@ type Run struct {
 	Batch  int
 	Epochs float64
 	Seed   int64
+}
+
+// Frozen returns the parts that are frozen in an epoch, counted from 0.
+func (t *Train) Frozen(epoch int) []string {
+	var parts []string
+	for _, f := range t.Freeze {
+		if f.Until == 0 || epoch < f.Until {
+			parts = append(parts, f.Parts...)
+		}
+	}
+	return parts
+}
+
+// Unfreezes returns the epochs, counted from 0 and in rising order, that begin with
+// fewer frozen parts than the epoch before.
+func (t *Train) Unfreezes() []int {
+	var at []int
+	for _, f := range t.Freeze {
+		if f.Until > 0 {
+			at = append(at, f.Until)
+		}
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
 }

@@ -12,6 +12,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -84,7 +85,11 @@ func Gradients(b *ir.Builder, loss *ir.Value, of []*ir.Value) (map[*ir.Value]*ir
 		if !ok {
 			return nil, fmt.Errorf("%s: %s has no gradient", n.Out[0].Name, ir.Name(n.Op))
 		}
-		for j, g := range d.Grad(b, n, dy) {
+		grad := d.Grad
+		if isFixedNorm(n, active) {
+			grad = fixedNormGrad
+		}
+		for j, g := range grad(b, n, dy) {
 			if v := n.In[j]; g != nil && active[v] {
 				terms[v] = append(terms[v], g)
 			}
@@ -101,4 +106,18 @@ func Gradients(b *ir.Builder, loss *ir.Value, of []*ir.Value) (map[*ir.Value]*ir
 		}
 	}
 	return r, b.Err()
+}
+
+// isFixedNorm reports whether a node is a batch norm of which only x is differentiated:
+// one that keeps its weights and statistics.
+func isFixedNorm(n *ir.Node, active map[*ir.Value]bool) bool {
+	_, ok := n.Op.(ops.BatchNorm)
+	return ok && !slices.ContainsFunc(n.In[1:], func(v *ir.Value) bool { return active[v] })
+}
+
+// fixedNormGrad is the gradient dy * gamma / sqrt(variance + eps) of such a batch norm:
+// the batch norm of dy with beta and mean 0.
+func fixedNormGrad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
+	zero := b.Fill(n.Out[0].Name+"/zero", 0, n.In[1].Type.Shape...)
+	return []*ir.Value{b.Do(n.Op, dy[0], n.In[1], zero, zero, n.In[4]), nil, nil, nil, nil}
 }

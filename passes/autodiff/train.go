@@ -30,14 +30,20 @@ type Options struct {
 	// Norm adds an output: the global norm of the gradients before clipping. It is not
 	// finite if an element of a gradient is not.
 	Norm bool
+	// Freeze names parts of the network (ir.Under) that keep their weights, and the
+	// running statistics of their batch norms, which compute as in inference.
+	Freeze []string
+	// Rates scale the learning rates of parts.
+	Rates []recipe.Rate
 	// Recompute says which values are computed twice to save memory.
 	Recompute Recompute
 }
 
-// FromRecipe returns the options for a train block.
+// FromRecipe returns the options for the first epoch of a train block.
 func FromRecipe(t *recipe.Train) Options {
 	o := t.Optimizer
-	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true}
+	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true,
+		Freeze: t.Frozen(0), Rates: t.Rates}
 }
 
 // Training is a training graph and its values. The outputs of the graph are, in this order:
@@ -68,15 +74,18 @@ type Training struct {
 //     network is left out. The loss of each head is added, times its weight (0.3 in
 //     Szegedy 2015, section 5).
 //   - batchnorm becomes batchnorm_train, and its running statistics get updates. A
-//     batchnorm whose statistics are constants does not change.
-//   - dropout becomes dropout_train. Its mask depends on its name and the seed.
+//     batchnorm whose statistics are constants or frozen does not change.
+//   - dropout becomes dropout_train, also in frozen parts (as in Keras; PyTorch leaves it
+//     to the user). Its mask depends on its name and the seed.
+//   - Frozen weights have no gradient, and nothing is computed that only their gradients
+//     need. A head that leads only to frozen weights is left out of the loss.
 //   - The gradient of a weight has the weight's name followed by .grad.
 //   - With an optimizer, every weight that leads to the loss gets an update. The
 //     optimizer's slots are State params, named after the weight followed by .velocity,
 //     .square or .mean; its average is named likewise with .average.
 //
 // It returns an error if the network does not have exactly one output, if an output is not
-// one number for each class, or if an op has no gradient.
+// one number for each class, if an op has no gradient, or if every weight is frozen.
 func Train(g *ir.Graph, opt Options) (*Training, error) {
 	if len(g.Outputs) != 1 {
 		return nil, fmt.Errorf("%s has %d outputs; training needs exactly one", g.Name, len(g.Outputs))
@@ -85,17 +94,15 @@ func Train(g *ir.Graph, opt Options) (*Training, error) {
 	g = t.Graph
 	r := ir.Rewrite(g, "autodiff")
 	t.Labels = r.Input("labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})
+	weights, err := trained(g, opt)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.forward(r, opt); err != nil {
 		return nil, err
 	}
 	if err := t.loss(r, opt); err != nil {
 		return nil, err
-	}
-	var weights []*ir.Value
-	for _, p := range g.Params {
-		if p.Param.Kind == ir.Weight {
-			weights = append(weights, p)
-		}
 	}
 	grads, err := Gradients(r.Builder, t.Loss, weights)
 	if err != nil {
@@ -138,7 +145,7 @@ func (t *Training) forward(r *ir.Rewriter, opt Options) error {
 		switch op := n.Op.(type) {
 		case ops.BatchNorm:
 			mean, variance := n.In[3], n.In[4]
-			if !isState(mean) || !isState(variance) {
+			if !isState(mean) || !isState(variance) || opt.frozen(mean) && opt.frozen(variance) {
 				continue
 			}
 			if m := updated[mean]; m != nil {

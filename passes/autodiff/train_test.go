@@ -177,6 +177,12 @@ func numeric(g *ir.Graph, opt Options, seed int64, each int, spoil func(*ir.Node
 	count := 0
 	for _, w := range weights {
 		d := t.Grads[w]
+		if opt.frozen(w) {
+			if d != nil {
+				return 0, fmt.Errorf("%s is frozen and has a gradient", w.Name)
+			}
+			continue
+		}
 		if d == nil {
 			return 0, fmt.Errorf("%s has no gradient", w.Name)
 		}

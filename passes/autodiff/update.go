@@ -50,7 +50,7 @@ func (t *Training) update(r *ir.Rewriter, opt Options, weights []*ir.Value) {
 		if pen := (ops.PenaltyDx{L1: opt.Regular.L1 * p.Decay, L2: opt.Regular.L2 * p.Decay}); pen != (ops.PenaltyDx{}) {
 			d = r.Do(pen, w, d)
 		}
-		out := t.optimize(r, *opt.Optimizer, w, d)
+		out := t.optimize(r, *opt.Optimizer, w, d, opt.rate(w))
 		bound := p.MaxNorm
 		if bound == 0 && p.Decay > 0 {
 			bound = opt.Regular.MaxNorm
@@ -94,8 +94,8 @@ func (t *Training) state(r *ir.Rewriter, w *ir.Value, name string) *ir.Value {
 }
 
 // optimize adds the optimizer's step for the weight w with the gradient d, and the updates
-// of its slots. It returns the new weight.
-func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) *ir.Value {
+// of its slots. rate is the factor on the learning rate. It returns the new weight.
+func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value, rate float64) *ir.Value {
 	p := w.Param
 	in := []*ir.Value{w, d, t.Rate}
 	var slots []*ir.Value
@@ -111,18 +111,18 @@ func (t *Training) optimize(r *ir.Rewriter, o recipe.Optimizer, w, d *ir.Value) 
 		if o.Momentum > 0 {
 			slot("velocity")
 		}
-		op = ops.SGD{Momentum: o.Momentum, Nesterov: o.Kind == "nesterov", Decay: decay, LR: p.LR}
+		op = ops.SGD{Momentum: o.Momentum, Nesterov: o.Kind == "nesterov", Decay: decay, LR: rate}
 	case "rmsprop", "rmsprop_torch":
 		slot("square")
 		if o.Momentum > 0 {
 			slot("velocity")
 		}
-		op = ops.RMSProp{Rho: o.Rho, Eps: o.Eps, Momentum: o.Momentum, Decay: decay, LR: p.LR, Torch: o.Kind == "rmsprop_torch"}
+		op = ops.RMSProp{Rho: o.Rho, Eps: o.Eps, Momentum: o.Momentum, Decay: decay, LR: rate, Torch: o.Kind == "rmsprop_torch"}
 	case "adam", "adamw":
 		in = append(in, t.step(r))
 		slot("mean")
 		slot("square")
-		op = ops.Adam{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: decay, Decoupled: o.Kind == "adamw", LR: p.LR}
+		op = ops.Adam{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: decay, Decoupled: o.Kind == "adamw", LR: rate}
 	case "":
 		r.Fail(errors.New("the recipe names no optimizer: add a line such as \"sgd lr=0.01 momentum=0.9\" to train"))
 		return w

@@ -242,7 +242,7 @@ func TestNorms(t *testing.T) {
 // it.
 func TestKernelsAreValues(t *testing.T) {
 	for _, k := range []Kernel{
-		Activation{Act: ActReLU}, ActBackward{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolBackward{}, BatchNormBackward{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
+		Activation{Act: ActReLU}, ActBackward{}, Adam{}, Affine{}, Average{}, AvgPool{}, AvgPoolBackward{}, BatchNormBackward{}, BatchNormFold{}, BatchNormRunning{}, BatchNormTrain{}, ChannelSums{},
 		Binary{Op: OpMax, Stretch: ByPixel}, ClipNorm{}, ClipValue{}, Copy{}, CopyChannels{}, CopyNCHW{}, CrossEntropy{}, CrossEntropyBackward{}, Dropout{}, FromNCHW{},
 		N16DenseBackwardData{}, N16DenseBackwardWeights{}, N16DenseSplitK{}, N16DenseSplitKSum{}, LRN{}, LRNBackward{}, Maxout{}, MaxoutBackward{}, MaxBackward{}, MaxPool{}, MaxPoolBackward{}, NormOfSums{}, Pad{}, Penalty{}, Permute{}, PixelsToVector{}, Reduce{Op: ReduceMax}, RMSProp{}, ConvBackwardWeightsRows{}, SGD{},
 		Softmax{}, SoftmaxBackward{}, SquareSums{}, SumPixels{}, ToNCHW{}, WeightedCrossEntropy{}, WeightedCrossEntropyBackward{}, WeightedSum{}, ConvBackwardWeightsWinograd{},

@@ -13,6 +13,7 @@ import (
 type CPU struct {
 	t      *cpu.Trainer
 	params []Param
+	idle   idle
 }
 
 // NewCPU makes the engine of a network; weights without data are drawn. Batch and
@@ -40,6 +41,9 @@ func NewCPU(g *ir.Graph, opt autodiff.Options, batch int, seed int64, o cpu.Opti
 	for _, p := range t.Params() {
 		e.params = append(e.params, Param{Name: p.Name, Shape: p.Shape, Slot: p.Slot, Average: p.Average})
 	}
+	var more []Param
+	e.idle, more = idleParams(g, e.params)
+	e.params = append(e.params, more...)
 	return e, nil
 }
 
@@ -62,10 +66,20 @@ func (e *CPU) Logits(dst, images []float32, n int) error { return e.t.Logits(dst
 func (e *CPU) Params() []Param { return e.params }
 
 // Get copies a param's values.
-func (e *CPU) Get(name string, dst []float32) error { return e.t.Get(name, dst) }
+func (e *CPU) Get(name string, dst []float32) error {
+	if e.idle[name] != nil {
+		return e.idle.get(name, dst)
+	}
+	return e.t.Get(name, dst)
+}
 
 // Set replaces a param's values.
-func (e *CPU) Set(name string, src []float32) error { return e.t.Set(name, src) }
+func (e *CPU) Set(name string, src []float32) error {
+	if e.idle[name] != nil {
+		return e.idle.set(name, src)
+	}
+	return e.t.Set(name, src)
+}
 
 // Trainer returns the underlying trainer, with its programs and the plan of a step.
 func (e *CPU) Trainer() *cpu.Trainer { return e.t }

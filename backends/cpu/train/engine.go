@@ -60,6 +60,8 @@ type Reference struct {
 	tr    *autodiff.Training
 	slots map[string]bool
 	avg   map[string]string // of a weight's name
+	idle  idle
+	more  []Param // those of idle
 	// stepped: there was a step, so the averages hold values.
 	stepped bool
 }
@@ -82,6 +84,7 @@ func NewReference(g *ir.Graph, opt autodiff.Options, batch int, seed int64) (*Re
 		e.slots[a.Name] = true
 		e.avg[w.Name] = a.Name
 	}
+	e.idle, e.more = idleParams(g, e.Params())
 	return e, nil
 }
 
@@ -173,11 +176,14 @@ func (e *Reference) Params() []Param {
 			ps = append(ps, Param{v.Name, v.Type.Shape, e.slots[v.Name], e.avg[v.Name]})
 		}
 	}
-	return ps
+	return append(ps, e.more...)
 }
 
 // Get copies a param's values.
 func (e *Reference) Get(name string, dst []float32) error {
+	if e.idle[name] != nil {
+		return e.idle.get(name, dst)
+	}
 	d := e.tr.Graph.Data[name]
 	if d == nil || len(d.Data) != len(dst) {
 		return fmt.Errorf("param %s does not have %d values", name, len(dst))
@@ -188,6 +194,9 @@ func (e *Reference) Get(name string, dst []float32) error {
 
 // Set replaces a param's values.
 func (e *Reference) Set(name string, src []float32) error {
+	if e.idle[name] != nil {
+		return e.idle.set(name, src)
+	}
 	d := e.tr.Graph.Data[name]
 	if d == nil || len(d.Data) != len(src) {
 		return fmt.Errorf("param %s does not have %d values", name, len(src))
