@@ -311,7 +311,11 @@ func loadCheckpoint(fs FS, path string, run Identity, steps int, e Engine) (*Sta
 		return nil, err
 	}
 	defer f.Close()
-	if most := checkpointBytes(params); size > most {
+	most := checkpointBytes(params)
+	if _, ok := e.(*Phased); ok {
+		most *= 4 // a phase may have two slots and an average for each weight
+	}
+	if size > most {
 		return nil, fmt.Errorf("it has %d bytes, a checkpoint of this run at most %d", size, most)
 	}
 	s, t, err := parseCheckpoint(f, size)
@@ -327,6 +331,10 @@ func loadCheckpoint(fs FS, path string, run Identity, steps int, e Engine) (*Sta
 	if err := s.check(steps, e.Batch()); err != nil {
 		return nil, err
 	}
+	if err := phase(e, s.Epoch, steps); err != nil {
+		return nil, err
+	}
+	params = e.Params()
 	var want []kernel.TensorInfo
 	for _, p := range params {
 		want = append(want, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})

@@ -88,6 +88,9 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 	if steps == 0 {
 		return nil, fmt.Errorf("%d training images do not fill a batch of %d: take a smaller batch", c.Train.Len(), batch)
 	}
+	if err := phase(e, 0, steps); err != nil {
+		return nil, err
+	}
 	s, changed, err := c.begin(e, steps)
 	if err != nil {
 		return nil, err
@@ -214,6 +217,9 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 		if err := WriteWeights(c.FS, filepath.Join(c.Dir, "best.safetensors"), e, c.Meta); err != nil {
 			return false, err
 		}
+	}
+	if err := phase(e, s.Epoch, steps); err != nil {
+		return false, err
 	}
 	if err := WriteCheckpoint(c.FS, c.Dir, e, s); err != nil {
 		return false, err
