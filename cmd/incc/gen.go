@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -325,6 +326,9 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 // computes the losses of three steps on noise, for the test of the package.
 func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error) {
 	r := n.recipe
+	if len(r.Unfreezes()) > 0 {
+		return nil, errors.New("--train: the generated trainer cannot unfreeze parts after an epoch: leave until= out of the freeze statements")
+	}
 	opt := autodiff.FromRecipe(&r)
 	if c.IsSet("memory") { // without --memory all is kept: a package must not depend on the memory of this machine
 		if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {

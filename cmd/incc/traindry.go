@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
-	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
 // dryRun trains two steps and prints the loss and the time of a step. It writes no file.
@@ -26,7 +25,7 @@ func dryRun(w io.Writer, p *prepared) error {
 	}
 	d := time.Since(start)
 	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms", st.Loss, st.Norm, float64(d.Microseconds())/1000)
-	if e, ok := p.engine.(*train.CPU); ok {
+	if e, ok := p.engine.(interface{ Memory() int64 }); ok && e.Memory() > 0 {
 		fmt.Fprintf(w, ", %s of memory", bytesText(e.Memory()))
 	}
 	fmt.Fprintf(w, "; %d steps an epoch, about %s for all\nnothing was written\n", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))

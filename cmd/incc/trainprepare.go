@@ -7,14 +7,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
-	"github.com/incc-lang/incc/passes/autodiff"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -25,13 +23,14 @@ type prepared struct {
 	recipe recipe.Train
 	set    *data.Source
 	division
-	input  *data.Transform
-	engine train.Engine
-	dir    string
-	name   string
-	id     train.Identity
-	labels []byte // the contents of the file of class names that the spec names, nil if it names none
-	memory string // a sentence about the memory of a step for the user, or ""
+	input   *data.Transform
+	engine  train.Engine
+	dir     string
+	name    string
+	id      train.Identity
+	labels  []byte   // the contents of the file of class names that the spec names, nil if it names none
+	initial *initial // what --init took; nil without the flag
+	memory  string   // a sentence about the memory of a step for the user, or ""
 }
 
 // prepare reads the spec, the flags and the data, and makes the engine. It writes no
@@ -87,10 +86,8 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.input, err = data.NewTransform(p.set.Train, p.graph.Recipe.Input, p.recipe.Augment, in[1], in[2], in[3]); err != nil {
 		return nil, err
 	}
-	if file := c.String("init"); file != "" {
-		if err := loadWeights(p.graph, file, nil); err != nil {
-			return nil, err
-		}
+	if err := p.initialize(c); err != nil {
+		return nil, err
 	}
 	if err := p.newEngine(c); err != nil {
 		return nil, err
@@ -185,44 +182,6 @@ func (p *prepared) resolve(c *cli.Context) error {
 	return err
 }
 
-// newEngine makes the engine of --engine. It returns an error if a step does not fit
-// into memory.
-func (p *prepared) newEngine(c *cli.Context) (err error) {
-	r := p.recipe
-	opt := autodiff.FromRecipe(&r)
-	opt.Seed = r.Run.Seed
-	opt.Norm = true
-	switch e := c.String("engine"); e {
-	case "ref":
-		if err := worksOnly(c, "with --engine cpu", "memory"); err != nil {
-			return err
-		}
-		tr, err := autodiff.Train(p.graph, opt)
-		if err != nil {
-			return err
-		}
-		if err := checkRoom(c, tr.Graph, use{batch: r.Run.Batch, weights: 2, reference: 1}); err != nil {
-			return err
-		}
-		if p.engine, err = train.NewReference(p.graph, opt, r.Run.Batch, r.Run.Seed); err != nil {
-			return err
-		}
-	case "cpu":
-		// This checks the weights outside the step; fitMemory counts the step.
-		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
-			return err
-		}
-		o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa")}
-		if p.memory, err = fitMemory(c, p.graph, &opt, r.Run.Batch, o); err != nil {
-			return err
-		}
-		p.engine, err = train.NewCPU(p.graph, opt, r.Run.Batch, r.Run.Seed, o)
-	default:
-		return usagef("unknown engine %s (want cpu or ref)", diag.Quote(e))
-	}
-	return err
-}
-
 // introduce prints the sizes of the network and data, and the main settings.
 func (p *prepared) introduce(w io.Writer) {
 	s := ir.Summarize(p.graph)
@@ -238,6 +197,10 @@ func (p *prepared) introduce(w io.Writer) {
 		epochs = trimFloat(p.recipe.Run.Epochs) + " epochs"
 	}
 	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, epochs, p.recipe.Run.Seed, diag.Name(p.dir))
+	if p.initial != nil {
+		p.initial.introduce(w, p.graph, p.recipe.Frozen(0))
+	}
+	p.introduceFrozen(w)
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)
 	}

@@ -35,7 +35,7 @@ func recipeOf(g *ir.Graph) recipe.Train {
 	return r
 }
 
-// flagged returns a recipe in which the flags --epochs, --batch, --lr and --seed replace
+// flagged returns a recipe in which the flags --epochs, --batch, --lr, --seed and --freeze replace
 // settings, if they are given.
 func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	if c.IsSet("epochs") {
@@ -49,6 +49,9 @@ func flagged(c *cli.Context, r recipe.Train) recipe.Train {
 	}
 	if c.IsSet("seed") {
 		r.Run.Seed = c.Int64("seed")
+	}
+	if c.IsSet("freeze") {
+		r.Freeze = frozenByFlag(c)
 	}
 	return r
 }
@@ -77,7 +80,7 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 			return r, usagef("--%s %d (want 0 or more)", name, n)
 		}
 	}
-	return r, nil
+	return r, checkFrozen(c, g)
 }
 
 // deterministic returns the augmentations without the parts that use random numbers.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+var freezeFlag = &cli.StringSliceFlag{Name: "freeze", Usage: "do not train these `PARTS`, labels or paths of layers with commas between: they keep their weights and batch norm statistics. This replaces the freeze statements of the spec; \"\" freezes nothing"}
+
+// frozenByFlag returns the freeze statement that --freeze stands for, nil for none.
+func frozenByFlag(c *cli.Context) []recipe.Freeze {
+	var parts []string
+	for _, p := range c.StringSlice("freeze") {
+		if p = strings.TrimSpace(p); p != "" && !slices.Contains(parts, p) {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []recipe.Freeze{{Parts: parts}}
+}
+
+// checkFrozen returns an error if a part that --freeze names does not exist.
+func checkFrozen(c *cli.Context, g *ir.Graph) error {
+	paths := g.PartPaths()
+	for _, f := range frozenByFlag(c) {
+		for _, p := range f.Parts {
+			if !slices.Contains(paths, p) {
+				near := didYouMean(p, paths)
+				if near == "" {
+					near = "; it has " + strings.Join(g.PartNames(), ", ")
+				}
+				return usagef("--freeze: %s has no part %s%s", g.Name, diag.Quote(p), near)
+			}
+		}
+	}
+	return nil
+}
+
+// introduceFrozen prints what is not trained.
+func (p *prepared) introduceFrozen(w io.Writer) {
+	if len(p.recipe.Freeze) == 0 {
+		return
+	}
+	var l []string
+	for _, f := range p.recipe.Freeze {
+		text := diag.Printable(strings.Join(f.Parts, ", "))
+		if f.Until > 0 {
+			text += fmt.Sprintf(" (until epoch %d)", f.Until)
+		}
+		l = append(l, text)
+	}
+	frozen, all := 0, 0
+	parts := p.recipe.Frozen(0)
+	for _, v := range p.graph.Params {
+		if v.Param.Kind != ir.Weight {
+			continue
+		}
+		n := v.Type.Shape.Size()
+		all += n
+		if ir.UnderAny(v.Name, parts) {
+			frozen += n
+		}
+	}
+	fmt.Fprintf(w, "frozen: %s; %s of %s parameters are trained\n", strings.Join(l, ", "), thousands(int64(all-frozen)), thousands(int64(all)))
+	if p.initial == nil {
+		fmt.Fprintln(w, "the frozen parts are drawn at random: --init begins with trained weights")
+	}
+}
