@@ -75,6 +75,54 @@ func RenameLabels(name string, src []byte, file string) ([]byte, error) {
 	return r.apply(src), nil
 }
 
+// AddLabels returns a spec with a labels statement that names the classes, behind
+// the last input statement. The spec must load and have no labels statement.
+func AddLabels(name string, src []byte, classes []string) ([]byte, error) {
+	f, l := Parse(name, src)
+	if l.HasErrors() {
+		return nil, l.Err()
+	}
+	before := f.Name.Span // a graph may have no input statement
+	Each(f, func(i *Input) { before = i.end() })
+	r := &resolver{starts: lineStarts(src)}
+	end := r.at(before.After())
+	line := end + len(src[end:])
+	if n := bytes.IndexByte(src[end:], '\n'); n >= 0 {
+		line = end + n
+	}
+	text := "\n" + labelsText(classes)
+	if rest := bytes.TrimSpace(src[end:line]); len(rest) == 0 || rest[0] == '#' {
+		end = line // a comment stays with the input
+	} else {
+		text = "; " + text[1:] // more statements are on the line
+	}
+	r.edits = append(r.edits, edit{end, end, text})
+	out, l := Format(name, r.apply(src))
+	if l.HasErrors() {
+		return nil, fmt.Errorf("%s: the names of the classes cannot be written into it: %w", name, l.Err())
+	}
+	return out, nil
+}
+
+// labelsText is a labels statement, on several lines where it is long.
+func labelsText(classes []string) string {
+	const width = 100
+	var b strings.Builder
+	b.WriteString("labels {")
+	column := b.Len()
+	for _, c := range classes {
+		q := strconv.Quote(c)
+		if column+1+len(q) > width {
+			b.WriteString("\n ")
+			column = 1
+		}
+		b.WriteString(" " + q)
+		column += 1 + len(q)
+	}
+	b.WriteString(" }")
+	return b.String()
+}
+
 // resolver collects edits of a text.
 type resolver struct {
 	starts []int // byte offset of each line
@@ -107,6 +155,17 @@ func (r *resolver) replace(s diag.Span, text string) {
 // remove deletes the text from the beginning of one span to the end of another.
 func (r *resolver) remove(first, last diag.Span) {
 	r.edits = append(r.edits, edit{r.at(first), r.at(last.After()), ""})
+}
+
+// end returns the span of the last token of the statement.
+func (i *Input) end() diag.Span {
+	switch n := len(i.Args); {
+	case n > 0:
+		return i.Args[n-1].Span()
+	case i.Shape != nil:
+		return i.Shape.Span
+	}
+	return i.Name.Span
 }
 
 // end returns the span of the last token of the statement.

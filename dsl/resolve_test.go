@@ -132,3 +132,55 @@ func TestResolveTexts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAddLabels: the statement is in its place, the names are read again as they
+// were, and the network and the comments stay.
+func TestAddLabels(t *testing.T) {
+	many := strings.Fields(strings.Repeat("Staffordshire-Bullterrier ", 30))
+	for _, c := range []struct {
+		text, want string
+		names      []string
+	}{
+		{"net a\ninput x 1x4x4\nfc 2\n", "net a\ninput x 1x4x4\nlabels { \"cat\" \"dog\" }\nfc 2\n", []string{"cat", "dog"}},
+		{"net a\ninput x 1x4x4 range=0..1  # pixels\n\nfc 2", "net a\ninput x 1x4x4 range=0..1  # pixels\nlabels { \"a\\\"b\\\\\" \"É 中\" }\n\nfc 2\n", []string{`a"b\`, "É 中"}},
+		{"net a; input x 1x4x4 range=0..1 ; fc 2", "", []string{"cat", "dog"}},
+		{"net a\ninput x 1x4x4; fc 30", "", many},
+		{"flat", "", []string{"cat", "dog"}},
+		{"flat with an input statement", "", []string{"cat", "dog"}},
+	} {
+		if strings.HasPrefix(c.text, "flat") {
+			statement := ""
+			if c.text != "flat" {
+				statement = " range=0..1"
+			}
+			g, l := Load("a.incc", []byte("net a\ninput x 1x4x4"+statement+"\nfc 2\n"), Options{})
+			if l.HasErrors() {
+				t.Fatal(l)
+			}
+			c.text = string(Print(g))
+		}
+		was, l := Load("a.incc", []byte(c.text), Options{})
+		if l.HasErrors() {
+			t.Fatal(l)
+		}
+		got, err := AddLabels("a.incc", []byte(c.text), c.names)
+		if err != nil || c.want != "" && string(got) != c.want {
+			t.Errorf("%q becomes\n%s\nwant\n%s%v", c.text, got, c.want, err)
+			continue
+		}
+		is, l := Load("a.incc", got, Options{})
+		if l.HasErrors() || is.Recipe.Labels == nil || !reflect.DeepEqual(is.Recipe.Labels.Names, c.names) {
+			t.Errorf("%s\n%v", got, l)
+			continue
+		}
+		for line := range strings.Lines(string(got)) {
+			if len(line) > 105 {
+				t.Errorf("a line of %d characters", len(line))
+			}
+		}
+		is.Recipe, was.Recipe = &recipe.Recipe{}, &recipe.Recipe{}
+		if !bytes.Equal(Print(is), Print(was)) {
+			t.Errorf("another network now:\n%s", got)
+		}
+	}
+}

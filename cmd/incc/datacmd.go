@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +14,6 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
-	"github.com/incc-lang/incc/ir/diag"
 )
 
 func dataCommand() *cli.Command {
@@ -26,12 +26,17 @@ func dataCommand() *cli.Command {
    incc data inspect mnist --sheet mnist.png`,
 		Subcommands: []*cli.Command{{
 			Name:      "inspect",
-			Usage:     "print counts, sizes and a histogram; draw a contact sheet",
-			UsageText: "incc data inspect DATA [--sheet FILE.png] [--side N]",
+			Usage:     "print how a run divides the data, class by class; draw a contact sheet",
+			UsageText: "incc data inspect DATA [--val PART] [--sheet FILE.png] [--side N]",
 			Description: `Example:
 
-   incc data inspect mnist --sheet mnist.png`,
+   incc data inspect mnist --sheet mnist.png
+
+The table shows how incc train would divide the data with the same --val and
+--seed: into images to train on, to validate with, and to test with at the end.`,
 			Flags: []cli.Flag{
+				valFlag, strictFlag,
+				&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the run, with which validation images are drawn"},
 				&cli.StringFlag{Name: "sheet", Usage: "draw images of every class into a PNG `FILE`"},
 				&cli.IntFlag{Name: "side", Value: 64, Usage: "scale pictures of a folder to `N` pixels"},
 				jsonFlag,
@@ -58,82 +63,104 @@ func inspectData(c *cli.Context) error {
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	src, err := readData(c.Context, name, g, func(s string) { fmt.Fprintln(c.App.ErrWriter, s) })
+	v, err := parseValidation(c.String("val"))
+	if err != nil {
+		return usagef("%v", err)
+	}
+	d, err := findData(c, name)
 	if err != nil {
 		return err
 	}
-	type part struct {
-		Part   string    `json:"part"`
-		Images int       `json:"images"`
-		Shape  ir.Shape  `json:"shape"`
-		Counts []int     `json:"counts"`
-		Mean   []float64 `json:"mean"`
+	src, err := d.read(c, g)
+	if err != nil {
+		return err
 	}
-	var parts []part
-	for _, p := range []struct {
-		name string
-		set  *data.Set
-	}{{"train", src.Train}, {"test", src.Test}} {
-		if p.set == nil {
-			continue
+	run, err := divide(c, g, src, v, c.Int64("seed"))
+	if err != nil {
+		return err
+	}
+	parts := []dataPart{newPart("train", run.train)}
+	if run.val != nil {
+		p := newPart("val", run.val)
+		if run.drawn {
+			p.Seed = &run.seed
 		}
-		x := part{Part: p.name, Images: p.set.Len(), Shape: ir.Shape{p.set.C, p.set.H, p.set.W}, Counts: make([]int, p.set.Classes), Mean: make([]float64, p.set.C)}
-		for _, l := range p.set.Labels {
-			x.Counts[l]++
-		}
-		n := p.set.H * p.set.W
-		for i := range p.set.Len() {
-			for k, v := range p.set.Image(i) {
-				x.Mean[k/n] += float64(v)
-			}
-		}
-		for k := range x.Mean {
-			x.Mean[k] /= float64(n * p.set.Len())
-		}
-		parts = append(parts, x)
+		parts = append(parts, p)
+	}
+	if src.Test != nil {
+		parts = append(parts, newPart("test", src.Test))
 	}
 	if c.Bool("json") {
-		if err := writeJSON(out, parts); err != nil {
-			return err
-		}
+		err = writeJSON(out, parts)
 	} else {
-		for _, p := range parts {
-			fmt.Fprintf(out, "%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
-			for _, m := range p.Mean {
-				fmt.Fprintf(out, " %.1f", m)
-			}
-			fmt.Fprintln(out)
-		}
-		most := 0
-		for _, k := range parts[0].Counts {
-			most = max(most, k)
-		}
-		head := []string{"class", ">train"}
-		if len(parts) > 1 {
-			head = append(head, ">test")
-		}
-		t := newTable(append(head, "")...)
-		for k := range parts[0].Counts {
-			label := fmt.Sprint(k)
-			if k < len(src.Train.Names) {
-				label += " " + diag.Printable(src.Train.Names[k])
-			}
-			cells := []any{label, parts[0].Counts[k]}
-			if len(parts) > 1 {
-				n := 0
-				if k < len(parts[1].Counts) {
-					n = parts[1].Counts[k]
-				}
-				cells = append(cells, n)
-			}
-			t.add(append(cells, strings.Repeat("#", 40*parts[0].Counts[k]/max(1, most)))...)
-		}
-		t.write(out)
+		writeParts(out, parts)
+	}
+	if err != nil {
+		return err
 	}
 	if file := c.String("sheet"); file != "" {
 		return writeOutput(c, file, "a PNG file", func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) })
 	}
 	return nil
+}
+
+// dataPart is what incc data inspect prints of a part of a data set.
+type dataPart struct {
+	Part    string    `json:"part"`
+	Images  int       `json:"images"`
+	Seed    *int64    `json:"seed,omitempty"` // with which the images were drawn from those for training
+	Shape   ir.Shape  `json:"shape"`
+	Classes []string  `json:"classes,omitempty"`
+	Counts  []int     `json:"counts"` // of the classes
+	Mean    []float64 `json:"mean"`   // of the pixels, for each channel
+}
+
+func newPart(name string, s *data.Set) dataPart {
+	p := dataPart{Part: name, Images: s.Len(), Shape: ir.Shape{s.C, s.H, s.W}, Classes: s.Names, Counts: s.Counts(), Mean: make([]float64, s.C)}
+	n := s.H * s.W
+	for i := range s.Len() {
+		for k, v := range s.Image(i) {
+			p.Mean[k/n] += float64(v)
+		}
+	}
+	for k := range p.Mean {
+		p.Mean[k] /= float64(n * max(1, s.Len()))
+	}
+	return p
+}
+
+// writeParts prints a sentence for each part, and a table of the classes.
+func writeParts(w io.Writer, parts []dataPart) {
+	head := []string{"class"}
+	for _, p := range parts {
+		fmt.Fprintf(w, "%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
+		for _, m := range p.Mean {
+			fmt.Fprintf(w, " %.1f", m)
+		}
+		if p.Seed != nil {
+			fmt.Fprintf(w, "; drawn from every class with seed %d", *p.Seed)
+		}
+		fmt.Fprintln(w)
+		head = append(head, ">"+p.Part)
+	}
+	most := max(1, slices.Max(parts[0].Counts))
+	t := newTable(append(head, "")...)
+	for k := range parts[0].Counts {
+		label := fmt.Sprint(k)
+		if k < len(parts[0].Classes) {
+			label += " " + parts[0].Classes[k]
+		}
+		cells := []any{label}
+		for _, p := range parts {
+			n := 0
+			if k < len(p.Counts) {
+				n = p.Counts[k]
+			}
+			cells = append(cells, n)
+		}
+		t.add(append(cells, strings.Repeat("#", 24*parts[0].Counts[k]/most))...)
+	}
+	t.write(w)
 }
 
 // contactSheet draws the first images of each class, one row for each class.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"image"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,6 +23,22 @@ func TestEvalFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := writeIDX("more", 12, 64, 40); err != nil {
+		t.Fatal(err)
+	}
+	// Two pictures of each class, and a broken one.
+	for k := range 10 {
+		dir := filepath.Join("pictures", fmt.Sprint(k))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		picture := pngOf(image.NewGray(image.Rect(0, 0, 12, 12)))
+		for _, name := range []string{"a.png", "b.png"} {
+			if err := os.WriteFile(filepath.Join(dir, name), picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join("pictures", "0", "c.png"), []byte("no picture"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"weights", "small.incc", "-o", "small.safetensors"}, {"weights", "small.incc", "--seed", "2", "-o", "other.safetensors"}} {
@@ -53,6 +72,7 @@ func TestEvalFlags(t *testing.T) {
 		code int
 	}{
 		{"--data more", "40 images", exitOK},
+		{"--strict --data pictures", "1 of 21 pictures cannot be read", exitError},
 		{"--weights other.safetensors", "", exitOK},
 		{"--define width=8", "do not fit", exitError},
 		{"--json", `"accuracy"`, exitOK},

@@ -65,7 +65,7 @@ func TestHostilePictures(t *testing.T) {
 	train := "\ntrain {\n  sgd lr=0.1\n  run batch=1 epochs=1\n}\n"
 	files := map[string]string{
 		"tiny.incc":     tinySpec + train,
-		"cut.incc":      "net cut\ninput image 3x32x32 range=0..1 resize=36 crop=center\nconv 3x3 4 pad=1 -> gap -> fc 10 -> softmax\n" + train,
+		"cut.incc":      "net cut\ninput image 3x32x32 range=0..1 resize=36 crop=center\nconv 3x3 4 pad=1 -> gap -> fc 3 -> softmax\n" + train,
 		"two.incc":      strings.Replace(tinySpec, "1x8x8", "2x8x8", 1) + train,
 		"four.incc":     strings.Replace(tinySpec, "1x8x8", "4x8x8", 1) + train,
 		"wide.png":      blackPNG(1<<24, 1),
@@ -83,7 +83,10 @@ func TestHostilePictures(t *testing.T) {
 	if err := png.Encode(&photo, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
 		t.Fatal(err)
 	}
-	files["photos/a/x.png"], files["photo.png"] = photo.String(), photo.String()
+	// The networks have three outputs, so the data sets have three classes.
+	for _, name := range []string{"photo.png", "photos/a/x.png", "photos/b/x.png", "photos/c/x.png", "set/c/x.png", "wides/b/x.png", "wides/c/x.png", "scans/b/x.png", "scans/c/x.png"} {
+		files[name] = photo.String()
+	}
 	setup := func(t *testing.T, dir string) {
 		write(files)(t, dir)
 		for _, spec := range []string{"tiny", "cut", "two", "four"} {

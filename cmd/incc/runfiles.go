@@ -50,6 +50,7 @@ type runBegin struct {
 	Overfit      int            `json:"overfit,omitempty"`
 	Init         string         `json:"init,omitempty"`
 	Engine       string         `json:"engine"`
+	Classes      []string       `json:"classes,omitempty"` // names of the outputs
 	// Identity is here for people and for incc eval: --resume compares the identity in
 	// the checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`

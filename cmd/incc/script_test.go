@@ -36,6 +36,9 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if scriptsFrom, err = os.Getwd(); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("INCC_UPDATE") != "",
@@ -58,7 +61,7 @@ func TestScripts(t *testing.T) {
 			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip, "pictures": makePictures},
 		Condition: func(cond string) (bool, error) {
 			isa, err := kernel.ParseISA(cond)
 			return err == nil && slices.Contains(kernel.Available(), isa), nil
@@ -92,6 +95,9 @@ func writeIDX(dir string, side, train, test int) error {
 	}
 	return nil
 }
+
+// scriptsFrom is the folder of this package.
+var scriptsFrom string
 
 // flip is a command of scripts, flip FILE N, that changes a bit of byte N of a file.
 func flip(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -28,7 +29,7 @@ flags said of training. Where a SPEC is wanted, the folder of a run serves: othe
 commands then take its weights and data as well. Part of the training images is
 drawn for validation (--val); the test images are used once, at the end.`,
 		Flags: []cli.Flag{
-			dataFlag,
+			dataFlag, strictFlag,
 			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
 			&cli.BoolFlag{Name: "force", Usage: "move the run that DIR holds to DIR.1, and begin a new one; nothing is deleted"},
@@ -40,7 +41,7 @@ drawn for validation (--val); the test images are used once, at the end.`,
 			valFlag,
 			&cli.DurationFlag{Name: "max-time", Usage: "end after this `DURATION`, as after the last epoch"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
-			&cli.IntFlag{Name: "overfit", Usage: "train on the first `N` images only, without augmentation: a network that cannot learn them is broken"},
+			&cli.IntFlag{Name: "overfit", Usage: "train on only `N` images of all classes, without augmentation: a network that cannot learn them is broken"},
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
 			initFlag, initStrictFlag, freezeFlag,
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
@@ -67,6 +68,13 @@ func trainRun(c *cli.Context) error {
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
 		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
+	if len(p.classes) > 0 {
+		names, err := json.Marshal(p.classes)
+		if err != nil {
+			return err
+		}
+		cfg.Meta["classes"] = string(names)
+	}
 	if c.Bool("dry-run") {
 		p.introduce(w)
 		return dryRun(w, p)

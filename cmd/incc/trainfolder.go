@@ -118,7 +118,7 @@ func inside(path, dir string) bool {
 // begin writes the files that are known before the first step: run.json, labels.txt and
 // spec.incc. It writes run.json first, because that file marks the folder of a run.
 func (p *prepared) begin(c *cli.Context) error {
-	dataset, err := fromAnywhere(p.set.Name, "mnist", "fashion-mnist")
+	dataset, err := datasetPath(p.set.Name)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (p *prepared) begin(c *cli.Context) error {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.id})
+		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.classes, p.id})
 	})
 	if err != nil {
 		return err
@@ -151,6 +151,9 @@ func (p *prepared) begin(c *cli.Context) error {
 	}
 	return removeLeftovers(p.dir)
 }
+
+// datasetPath makes the path of a data set absolute.
+func datasetPath(name string) (string, error) { return fromAnywhere(name, "mnist", "fashion-mnist") }
 
 // fromAnywhere makes a path absolute, so that it is valid in any current folder. It
 // does not change a path that is one of names.

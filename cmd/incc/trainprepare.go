@@ -28,6 +28,7 @@ type prepared struct {
 	dir     string
 	name    string
 	id      train.Identity
+	classes []string // names of the outputs, empty if neither the spec nor the data names them
 	labels  []byte   // the contents of the file of class names that the spec names, nil if it names none
 	initial *initial // what --init took; nil without the flag
 	memory  string   // a sentence about the memory of a step for the user, or ""
@@ -71,10 +72,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.recipe, err = overrides(c, p.graph); err != nil {
 		return nil, err
 	}
-	if err := p.resolve(c); err != nil {
-		return nil, err
-	}
-	if p.set, err = openData(c, p.graph); err != nil {
+	if err := p.open(c); err != nil {
 		return nil, err
 	}
 	if err := p.divide(c); err != nil {
@@ -102,10 +100,61 @@ func prepare(c *cli.Context) (*prepared, error) {
 	return p, err
 }
 
+// open finds the data, fits the classes of network and data to each other, and reads
+// the images.
+func (p *prepared) open(c *cli.Context) error {
+	outputs, err := classifier(p.graph)
+	if err != nil {
+		return err
+	}
+	d, err := findData(c, c.String("data"))
+	if err != nil {
+		return err
+	}
+	_, classes := d.classes()
+	changed, err := setClasses(c, p.spec, outputs, classes)
+	if err != nil {
+		return err
+	}
+	if changed {
+		defs, err := defines(c)
+		if err != nil {
+			return err
+		}
+		if p.graph, err = build(c, p.spec, defs); err != nil {
+			return err
+		}
+		if outputs, err = classifier(p.graph); err != nil {
+			return err
+		}
+	}
+	if err := p.resolve(c); err != nil {
+		return err
+	}
+	m, err := matchClasses(d, p.graph, outputs, false)
+	if err != nil {
+		return err
+	}
+	if m.moved {
+		say(c.App.ErrWriter, "note: the classes have the order of the labels in the spec, not that of the folders")
+	}
+	if p.graph.Recipe.Labels == nil && len(m.names) > 0 {
+		if p.spec.text, err = dsl.AddLabels(p.spec.file, p.spec.text, m.names); err != nil {
+			return err
+		}
+		if p.graph, err = build(c, p.spec, nil); err != nil {
+			return err
+		}
+	}
+	p.classes = m.names
+	p.set, err = d.forNetwork(c, p.graph, m)
+	return err
+}
+
 // divide chooses the images to train on and those to validate with.
 func (p *prepared) divide(c *cli.Context) error {
 	if n := c.Int("overfit"); n > 0 {
-		p.train = p.set.Train.Head(n)
+		_, p.train = p.set.Train.Stratify(min(n, p.set.Train.Len()), p.recipe.Run.Seed)
 		p.recipe.Augment = deterministic(p.recipe.Augment)
 		p.recipe.Run.Batch = min(p.recipe.Run.Batch, p.train.Len())
 		return nil
@@ -114,7 +163,7 @@ func (p *prepared) divide(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.division, err = divide(p.set, v, p.recipe.Run.Seed); err != nil {
+	if p.division, err = divide(c, p.graph, p.set, v, p.recipe.Run.Seed); err != nil {
 		return err
 	}
 	if n := p.train.Len(); p.recipe.Run.Batch > n {

@@ -15,7 +15,7 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-var valFlag = &cli.StringFlag{Name: "val", Usage: "validate with `PART` of the training images, drawn evenly from every class: a fraction (0.1 or 10%) or a number of images, 0 for none; a twelfth by default"}
+var valFlag = &cli.StringFlag{Name: "val", Usage: "validate with `PART` of the training images, drawn evenly from every class: a fraction (0.1 or 10%) or a number of images, 0 for none; or with the pictures of a folder. By default with those in the folder val of the data, else with a twelfth"}
 
 // validation says which images a run validates with.
 type validation struct {
@@ -92,13 +92,21 @@ type division struct {
 	seed       int64     // that it was drawn with
 }
 
-// divide divides the training images of a data set as v says.
-func divide(src *data.Source, v validation, seed int64) (division, error) {
-	d := division{train: src.Train, seed: seed}
-	if v.folder != "" {
-		return d, usagef("--val %s: there is no such number of images", diag.Name(v.folder))
+// divide divides the images of a data set as v says. The pictures of a folder that v
+// names are read for the network g.
+func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed int64) (d division, err error) {
+	d = division{train: src.Train, seed: seed}
+	if src.Val != nil && !v.byDefault() {
+		say(c.App.ErrWriter, "note: the validation images of the data are not used, as --val names others")
 	}
-	if v.none() {
+	switch {
+	case v.none():
+		return d, nil
+	case v.folder != "":
+		d.val, err = validationFolder(c, v.folder, g, src.Train)
+		return d, err
+	case v.byDefault() && src.Val != nil:
+		d.val = src.Val
 		return d, nil
 	}
 	n := v.count(src.Train)
@@ -160,13 +168,19 @@ func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.
 // data set itself. It returns nil where there are none.
 func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, error) {
 	if run == "" {
-		return nil, nil
+		return src.Val, nil
 	}
 	b, err := readBegin(run)
 	if err != nil {
 		return nil, err
 	}
-	if c.String("data") != b.Data || b.Overfit > 0 {
+	name, err := datasetPath(c.String("data"))
+	switch {
+	case err != nil:
+		return nil, err
+	case name != b.Data:
+		return src.Val, nil
+	case b.Overfit > 0:
 		return nil, nil
 	}
 	was, ok := b.Identity["validation"]
@@ -177,7 +191,7 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 	if err != nil {
 		return nil, err
 	}
-	d, err := divide(src, v, recipeOf(g).Run.Seed)
+	d, err := divide(c, g, src, v, recipeOf(g).Run.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,11 @@ func (s *Set) Counts() []int {
 	return n
 }
 
-// Source is a data set: its training part and its test part. Test is nil if the files
-// have no test part.
+// Source is a data set: its training part, and its validation part and test part,
+// which are nil where the files have none.
 type Source struct {
-	Name        string
-	Train, Test *Set
+	Name             string
+	Train, Val, Test *Set
 }
 
 // check returns an error if pixels, labels and classes do not agree.

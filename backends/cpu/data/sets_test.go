@@ -6,10 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"image"
-	"image/color"
-	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/incc-lang/incc/ir/recipe"
 )
 
 func idx(shape []int, data []byte) []byte {
@@ -136,48 +130,6 @@ func TestReadCIFAR(t *testing.T) {
 	hundred := fstest.MapFS{"train.bin": {Data: rec}, "test.bin": {Data: rec}}
 	if s, err = ReadCIFAR(hundred); err != nil || s.Train.Labels[0] != 99 || s.Train.Classes != 100 {
 		t.Errorf("CIFAR-100: %v", err)
-	}
-}
-
-func TestReadFolder(t *testing.T) {
-	pic := func(c color.Color) *fstest.MapFile {
-		img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
-		for i := range 64 {
-			img.Set(i%8, i/8, c)
-		}
-		var b bytes.Buffer
-		if err := png.Encode(&b, img); err != nil {
-			t.Fatal(err)
-		}
-		return &fstest.MapFile{Data: b.Bytes()}
-	}
-	dir := fstest.MapFS{
-		"train/red/1.png":  pic(color.NRGBA{255, 0, 0, 255}),
-		"train/blue/1.png": pic(color.NRGBA{0, 0, 255, 255}),
-		"train/blue/x.txt": {Data: []byte("no picture")},
-		"val/red/1.png":    pic(color.NRGBA{255, 0, 0, 255}),
-	}
-	s, err := ReadFolder(dir, &recipe.Input{Order: "rgb"}, 3, 4, 4, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Join(s.Train.Names, " ") != "blue red" || s.Train.Len() != 2 || s.Train.Image(0)[2*16] != 255 || s.Test.Labels[0] != 1 {
-		t.Errorf("read as %v: %+v", s.Train.Names, s.Train)
-	}
-	// The training part takes 96 bytes, the other one 48.
-	for limit, ok := range map[int64]bool{144: true, 143: false, 96: false, 95: false} {
-		if _, err := ReadFolder(dir, nil, 3, 4, 4, limit); (err == nil) != ok || err != nil && !errors.Is(err, ErrMemory) {
-			t.Errorf("%d bytes are free: %v", limit, err)
-		}
-	}
-	for _, channels := range []int{0, 2, 4} {
-		if _, err := ReadFolder(dir, nil, channels, 4, 4, 0); err == nil || !strings.Contains(err.Error(), "channels") {
-			t.Errorf("%d channels: %v", channels, err)
-		}
-	}
-	dir["val/green/1.png"] = pic(color.NRGBA{0, 255, 0, 255})
-	if _, err := ReadFolder(dir, nil, 3, 4, 4, 0); err == nil {
-		t.Error("a class that was not trained on was read")
 	}
 }
 
