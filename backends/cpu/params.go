@@ -32,7 +32,7 @@ func (s *Session) Param(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	by, _ := st.By.(kernel.Kernel)
+	by, _ := st.By.(kernel.Runner)
 	out := make([]float32, st.Shape.Size())
 	return out, kernel.UnpackFrom(s.state.Mem[st.Off:st.Off+st.Len], out, st.How, st.Arg, by)
 }
@@ -46,6 +46,6 @@ func (s *Session) SetParam(name string, values []float32) error {
 	if len(values) != st.Shape.Size() {
 		return fmt.Errorf("%w: %s (%v) has %d elements, %d were given", ErrInput, name, st.Shape, st.Shape.Size(), len(values))
 	}
-	by, _ := st.By.(kernel.Kernel)
+	by, _ := st.By.(kernel.Runner)
 	return kernel.PackInto(s.state.Mem[st.Off:st.Off+st.Len], st.How, st.Arg, by, values)
 }

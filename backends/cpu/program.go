@@ -122,7 +122,7 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 		if t, ok := s.Do.(kernel.Scratcher); ok {
 			p.scratch = max(p.scratch, t.Scratch())
 		}
-		if _, ok := s.Do.(kernel.Kernel); !ok {
+		if _, ok := s.Do.(kernel.Runner); !ok {
 			return nil, fmt.Errorf("compile %s: %T is no kernel", g.Name, s.Do)
 		}
 		if i == 0 || s.Phase != pl.Steps[i-1].Phase {
@@ -191,12 +191,12 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 func (p *Program) pack(k *known) error {
 	var list []kernel.Packing
 	for _, w := range p.plan.Weights {
-		by, _ := p.plan.Steps[w.Step].Do.(kernel.Kernel)
+		by, _ := p.plan.Steps[w.Step].Do.(kernel.Runner)
 		list = append(list, kernel.Packing{Name: strings.Join(w.Params, ", "), Dst: p.weights.Mem[w.Off : w.Off+w.Len], How: w.How, Arg: w.Arg, By: by,
 			From: func() ([]kernel.Stream, error) { return k.streams(w.Params...) }})
 	}
 	for _, s := range p.plan.State {
-		by, _ := s.By.(kernel.Kernel)
+		by, _ := s.By.(kernel.Runner)
 		list = append(list, kernel.Packing{Name: s.Name, Dst: p.state.Mem[s.Off : s.Off+s.Len], How: s.How, Arg: s.Arg, By: by,
 			From: func() ([]kernel.Stream, error) { return k.streams(s.Name) }})
 	}

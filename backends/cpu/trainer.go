@@ -291,7 +291,7 @@ func (t *Trainer) firstNonFinite(n int) string {
 	found := ""
 	t.run(n, func(w *kernel.Worker) {
 		for i := range pl.Steps[:pl.Changes] {
-			w.Do(pl.Steps[i].Do.(kernel.Kernel), &t.s.args[i])
+			w.Do(pl.Steps[i].Do.(kernel.Runner), &t.s.args[i])
 			if w.ID == 0 && found == "" {
 				for _, b := range pl.Steps[i].Writes {
 					if !finite(t.s.arena.Mem[pl.Buffers[b].Off:][:pl.Buffers[b].Len]) {

@@ -441,12 +441,12 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 // its views are: Winograd where that is predicted to be the fastest.
 func (l *lowering) gradient(f kernel.Conv) plan.Kernel {
 	direct, row := kernel.ConvBackwardWeights{Conv: f}.Split(l.batch), kernel.ConvBackwardWeightsRows{Conv: f}.Split(l.batch)
-	best, least := plan.Kernel(direct), direct.Cost(l.batch)
+	best, least := plan.Kernel(direct), direct.Cost(l.batch).NS
 	if row.Fits() {
-		best, least = row, row.Cost(l.batch)
+		best, least = row, row.Cost(l.batch).NS
 	}
 	if wino := (kernel.ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}); wino.Fits() && !l.direct {
-		if wino = wino.Split(l.batch); wino.Cost(l.batch) < least {
+		if wino = wino.Split(l.batch); wino.Cost(l.batch).NS < least {
 			best = wino
 		}
 	}

@@ -339,8 +339,8 @@ func benchLayers(b *testing.B, isa ISA, ls []*benchLayer) {
 			if verbose {
 				gf := 2 * float64(l.conv.PaddedMACs()) * float64(l.args.Images) / 1e9
 				cost := 0.0
-				if c, ok := l.kern.(interface{ Cost(int) float64 }); ok {
-					cost = c.Cost(l.args.Images) / 1e9
+				if c, ok := l.kern.(interface{ nanoseconds(int) float64 }); ok {
+					cost = c.nanoseconds(l.args.Images) / 1e9
 				}
 				predicted += cost
 				fmt.Fprintf(os.Stderr, "%-28s %8.1f us %5.1f %%  two %8.1f us %5.1f %%  predicted %8.1f us  rows %d pairs %d tasks %d\n", l.name, t1[i]*1e6, 100*gf/t1[i]/p.gflops,
@@ -474,7 +474,7 @@ func BenchmarkDense(b *testing.B) {
 			ws := newWorkers(isa, []*benchLayer{l})
 			one := timeMin(isa, 200*time.Millisecond, &p, func() { l.run(ws[0]) })
 			b.ReportMetric(float64(4*d.PackedLen())/one/1e9, "GB/s/1thr")
-			b.ReportMetric(d.Cost(images)/1e6, "ms-predicted")
+			b.ReportMetric(d.nanoseconds(images)/1e6, "ms-predicted")
 		})
 	}
 }

@@ -64,15 +64,15 @@ func (c ConvBackwardWeightsSplit) cost(images int, task func(pairs, units, image
 	return sum, largest
 }
 
-// Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c ConvBackwardWeightsSplit) Cost(images int) float64 {
+// nanoseconds predicts the time for a number of images on one thread.
+func (c ConvBackwardWeightsSplit) nanoseconds(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
 
-// Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c ConvBackwardWeights) Cost(images int) float64 {
-	return ConvBackwardWeightsSplit{c, images}.Cost(images)
+// nanoseconds predicts the time for a number of images on one thread.
+func (c ConvBackwardWeights) nanoseconds(images int) float64 {
+	return ConvBackwardWeightsSplit{c, images}.nanoseconds(images)
 }
 
 // Split returns c with Pairs and Units chosen, and the images cut into parts, so
@@ -157,8 +157,8 @@ func (c *ConvBackwardWeightsWinograd) taskCost(pairs, units, images int) float64
 	return cost + float64(bytes)/gradientL3PerOp + float64(4*Block*images*c.H*c.W*(units+blocks))/l3PerOp
 }
 
-// Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c ConvBackwardWeightsWinograd) Cost(images int) float64 {
+// nanoseconds predicts the time for a number of images on one thread.
+func (c ConvBackwardWeightsWinograd) nanoseconds(images int) float64 {
 	sum, _ := c.cost(images, c.taskCost)
 	return sum / costNS
 }
@@ -168,3 +168,49 @@ func (c ConvBackwardWeightsWinograd) Split(images int) ConvBackwardWeightsWinogr
 	c.ConvBackwardWeightsSplit = c.split(images, c.taskCost)
 	return c
 }
+
+// Split returns c with Images chosen for that many images: some 16 parts.
+func (c ConvBackwardWeightsRows) Split(images int) ConvBackwardWeightsRows {
+	c.Images = ceilDiv(images, 16)
+	return c
+}
+
+// nanoseconds predicts the time for a number of images on one thread.
+func (c ConvBackwardWeightsRows) nanoseconds(images int) float64 {
+	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
+	if c.Planar {
+		calls = 1
+	}
+	sum := float64(c.KH*c.depth()*3*c.H)*float64(c.W+1) + calls*tileOverhead
+	bytes := 4 * (Block*c.H*c.W + c.tapChannels()*c.H*one(c.SH)*c.W)
+	return (float64(c.units()) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
+}
+
+// Cost is that of the gradient.
+func (c ConvBackwardWeights) Cost(images int) Cost {
+	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
+}
+
+// Cost is that of the gradient.
+func (c ConvBackwardWeightsSplit) Cost(images int) Cost {
+	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+}
+
+// Cost is that of the gradient.
+func (c ConvBackwardWeightsWinograd) Cost(images int) Cost {
+	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+}
+
+// Cost is that of the gradient.
+func (c ConvBackwardWeightsRows) Cost(images int) Cost {
+	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+}
+
+// Cost is that of the sum.
+func (k SumPartials) Cost(images int) Cost {
+	n := ceilDiv(images, k.Images)
+	return Cost{FLOPs: k.N * n, Bytes: 4 * k.N * (n + 1), NS: moveNS * float64(k.N*n)}
+}
+
+// Cost is that of the reorder.
+func (r Repack) Cost(int) Cost { return perElement(r.To.PackedLen(), 0, 2, scatterNS) }

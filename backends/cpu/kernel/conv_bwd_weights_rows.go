@@ -116,20 +116,3 @@ func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []floa
 	_ = dw[9*Block-1]
 	bwdPlane(w.ISA, src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
 }
-
-// Split returns c with Images chosen for that many images: some 16 parts.
-func (c ConvBackwardWeightsRows) Split(images int) ConvBackwardWeightsRows {
-	c.Images = ceilDiv(images, 16)
-	return c
-}
-
-// Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c ConvBackwardWeightsRows) Cost(images int) float64 {
-	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
-	if c.Planar {
-		calls = 1
-	}
-	sum := float64(c.KH*c.depth()*3*c.H)*float64(c.W+1) + calls*tileOverhead
-	bytes := 4 * (Block*c.H*c.W + c.tapChannels()*c.H*one(c.SH)*c.W)
-	return (float64(c.units()) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
-}

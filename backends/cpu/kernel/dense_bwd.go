@@ -118,19 +118,6 @@ const (
 // ntaps is the number of taps of the Dense.
 func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
 
-// Split returns d with its ranges chosen for that many images. A task reads its taps of the
-// input once and goes over its pairs with a few of them at a time: dY is what it reads again
-// and again, so that has to stay in the second cache.
-func (d DenseBackwardWeights) Split(images int) DenseBackwardWeights {
-	n := d.conv().npairs()
-	d.PairRanges = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
-	d.TapRanges = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, d.PairRanges))
-	if d.TapRanges*d.PairRanges < denseChunks {
-		d.PairRanges = min(n, ceilDiv(denseChunks, d.TapRanges))
-	}
-	return d
-}
-
 // Tasks is ranges of taps x ranges of pairs of output blocks.
 func (d DenseBackwardWeights) Tasks(int) int { return one(d.PairRanges) * one(d.TapRanges) }
 

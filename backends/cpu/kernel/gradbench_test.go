@@ -68,7 +68,7 @@ func BenchmarkGradientSplits(b *testing.B) {
 				t += 0
 			}
 			fmt.Fprintf(os.Stderr, "%-28s %s pairs %2d units %2d images %2d tasks %3d dW %4d KB: %7.0f us %5.1f %%  predicted %7.0f\n", s.name, mark, k.Pairs, k.Units, k.Images, k.Tasks(images), k.PackedLen()*4/1024,
-				t*1e6, 50*2*float64(l.conv.MACs()*images)/1e9/t/p.gflops, k.Cost(images)/1e3/2)
+				t*1e6, 50*2*float64(l.conv.MACs()*images)/1e9/t/p.gflops, k.nanoseconds(images)/1e3/2)
 		}
 		measure("*", chosen)
 		for _, parts := range []int{1, 2, 4, 8, 16} {
@@ -104,7 +104,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 				Kernel
 				PackedLen() int
 				Count(images int) int
-				Cost(images int) float64
+				nanoseconds(images int) float64
 			}
 			direct := ConvBackwardWeights{Conv: l.conv}.Split(images)
 			wino := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}.Split(images)
@@ -141,7 +141,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 			for i, k := range kernels {
 				name := reflect.TypeOf(k).Name()
 				b.ReportMetric(least[i]*1e6, name+"-us")
-				b.ReportMetric(k.Cost(images)/1e3, name+"-predicted-us")
+				b.ReportMetric(k.nanoseconds(images)/1e3, name+"-predicted-us")
 			}
 			b.ReportMetric(100*2*float64(l.conv.MACs()*images)/1e9/least[1]/peak.gflops, "%peak-direct")
 			if os.Getenv("INCC_LAYERS") == "1" {

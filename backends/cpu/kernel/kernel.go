@@ -1,8 +1,9 @@
 // Package kernel is the run time of a compiled network: the kernels, the detection of
 // the instruction set, the worker pool, and memory for activations and weights. It uses
-// only the standard library and is copied whole into generated packages.
+// only the standard library and is copied into generated packages. README.md describes the
+// layouts, the families of kernels, and how to add one.
 //
-// A kernel is a comparable struct (Kernel). The planner sets all of its fields. A program
+// A kernel is a comparable struct (Runner). The planner sets all of its fields. A program
 // packs its weights and computes its offset tables once (Packer, Tabler). A run then
 // allocates nothing, and the only choice that depends on the machine is the tier: the
 // instruction set that a kernel uses (ISA).
@@ -89,31 +90,32 @@ type Worker struct {
 	helped  bool   // it did others' work when there last was some: they may be away
 }
 
-// Kernel is one piece of work of a plan: a comparable struct whose fields are
-// all that was decided when planning (shapes, strides, tiles, epilogue) and
-// which prints with %#v as the Go expression that makes it.
+// Runner is a kernel as a run sees it: a comparable struct whose fields are all that was
+// decided when planning (shapes, strides, tiles, epilogue) and which prints with %#v as the
+// Go expression that makes it. Every Runner of this package is a Kernel, which states its
+// cost as well (cost_plan.go).
 //
 // Tasks are independent: no two of them write the same element, none reads what
 // another writes, and the result of a task does not depend on the worker that
 // runs it. So the bits are the same for any number of threads.
-type Kernel interface {
+type Runner interface {
 	Tasks(images int) int
 	Run(w *Worker, task int, a *Args)
 }
 
-// Scratcher is a Kernel that needs scratch memory, in float32s for each worker.
+// Scratcher is a kernel that needs scratch memory, in float32s for each worker.
 type Scratcher interface {
 	Scratch() int
 }
 
-// Packer is a Kernel whose weights are stored in an order of its own. The order
+// Packer is a kernel whose weights are stored in an order of its own. The order
 // is the same for every ISA: one packed copy serves all of them.
 type Packer interface {
 	PackedLen() int             // float32s
 	Pack(dst, weight []float32) // weight in OIHW (or the op's own order); dst is written completely
 }
 
-// Tabler is a Kernel that walks a table of offsets. A program asks for it once,
+// Tabler is a kernel that walks a table of offsets. A program asks for it once,
 // when it is created, and hands it over in Args.Table.
 type Tabler interface {
 	Table(isa ISA) []int

@@ -4,7 +4,7 @@ package kernel
 // block alike and must not read Args.Images: pools, activations, elementwise ops, copies.
 // To it, 16 images are one image and each of their channels is a block, so its C is 16
 // times the number of channels.
-type N16 struct{ Do Kernel }
+type N16 struct{ Do Runner }
 
 // Tasks is Do's for the blocks of 16 images.
 func (l N16) Tasks(images int) int { return l.Do.Tasks(imageBlocks(images)) }

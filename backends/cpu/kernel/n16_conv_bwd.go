@@ -191,34 +191,6 @@ func (c *N16ConvBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []
 	}
 }
 
-// Split returns c with Groups and Pairs chosen for that many images: some 16 parts,
-// and output channels such that the sums of a task stay in the second cache.
-func (c N16ConvBackwardWeights) Split(images int) N16ConvBackwardWeights {
-	groups := imageBlocks(images)
-	c.ImageBlocks = ceilDiv(groups, 16)
-	const most = 64 << 10 // float32s
-	c.Pairs = max(1, min(c.nquads(), most/(n16Channels*c.ntaps()*Block)))
-	if parts := c.Count(images); parts < 8 {
-		c.Pairs = min(c.Pairs, ceilDiv(c.nquads(), ceilDiv(8, parts)))
-	}
-	return c
-}
-
-// Cost predicts the time for a number of images on one thread, in nanoseconds.
-func (c N16ConvBackwardWeights) Cost(images int) float64 {
-	k := c.ntaps()
-	cost := 0.0
-	for t := 0; t < k; t += n16BackwardTaps {
-		p := min(n16BackwardTaps, k-t)
-		for q := range c.quads {
-			cost += float64(c.H*c.W)*max(float64(p*q.n), float64(p+q.n)) + float64(ceilDiv(c.H, c.rowsAtOnce()))*tileOverhead
-		}
-	}
-	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*c.H*one(c.SH)*c.W*one(c.SW))
-	cost += float64(bytes)/l3PerOp + 8*float64(c.OC()*k)/float64(one(c.ImageBlocks)) + taskOverhead
-	return cost * float64(imageBlocks(images)) / costNS
-}
-
 // N16Repack makes the packed weights of a gradient's convolution in N16 (that of a
 // ConvBackwardData) from those of the forward convolution. In[0] is From's packed
 // weights, Out[0] To's.

@@ -14,13 +14,6 @@ func (d N16DenseBackwardWeights) flat() DenseBackwardWeights {
 	return d.DenseBackwardWeights
 }
 
-// Split returns d with its ranges chosen for that many images.
-func (d N16DenseBackwardWeights) Split(images int) N16DenseBackwardWeights {
-	f := d.flat().Split(images)
-	d.PairRanges, d.TapRanges = f.PairRanges, f.TapRanges
-	return d
-}
-
 // Table returns where the inputs are, and the images of a strip.
 func (d N16DenseBackwardWeights) Table(ISA) []int {
 	t := d.In.n16Taps(d.C, d.H, d.W, 1, 1)

@@ -19,7 +19,7 @@ const (
 
 // PackInto writes one array of weights that k reads into dst: src are the values
 // that it is made from, in row-major order, and how is one of the constants above.
-func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32) error {
+func PackInto(dst []float32, how string, arg float64, k Runner, src ...[]float32) error {
 	switch how {
 	case PackWeight, PackTransposed:
 		p, ok := k.(Packer)
@@ -79,7 +79,7 @@ func PackInto(dst []float32, how string, arg float64, k Kernel, src ...[]float32
 // UnpackFrom is the way back for arrays that PackInto only reorders: it reads dst
 // out of what was packed. Where an element lies it finds out by packing numbers,
 // an element's index in two digits, since a float32 holds no more than 24 bits.
-func UnpackFrom(packed, dst []float32, how string, arg float64, k Kernel) error {
+func UnpackFrom(packed, dst []float32, how string, arg float64, k Runner) error {
 	const base = 1 << 20
 	digits := make([]float32, len(dst))
 	low, high := make([]float32, len(packed)), make([]float32, len(packed))
@@ -105,7 +105,7 @@ func UnpackFrom(packed, dst []float32, how string, arg float64, k Kernel) error 
 
 // n16Of is how often a kernel wants every number: once for each of 16 images where
 // these lie side by side.
-func n16Of(k Kernel) int {
+func n16Of(k Runner) int {
 	if _, ok := k.(N16); ok {
 		return Block
 	}

@@ -15,7 +15,7 @@ type Packing struct {
 	Dst  []float32
 	How  string
 	Arg  float64
-	By   Kernel
+	By   Runner
 	// From returns the sources. It is called once, on any goroutine; nil if there are
 	// none.
 	From func() ([]Stream, error)

@@ -11,7 +11,7 @@ type packPart struct {
 // packParts returns the packing of a kernel's weights as independent parts, or nil if it
 // cannot be divided. It matches exact types: a type that embeds Conv may have its own Pack,
 // so it must not inherit packParts.
-func packParts(k Kernel) []packPart {
+func packParts(k Runner) []packPart {
 	switch k := k.(type) {
 	case Conv:
 		return k.packParts()

@@ -154,12 +154,12 @@ type Team struct {
 // order, a cache that is too small for all of them would lose each part just before it is
 // needed again.
 type Turner interface {
-	Kernel
+	Runner
 	Turns()
 }
 
 // back reports whether the run under way takes the kernel's tasks from the last on.
-func (w *Worker) back(k Kernel) bool {
+func (w *Worker) back(k Runner) bool {
 	_, ok := k.(Turner)
 	return ok && w.team.back
 }
@@ -253,7 +253,7 @@ func (w *Worker) finish(units, of int) {
 // worker begins with a fixed range of them, so that what one step left in a
 // processor's cache is what its next step finds there. A worker that has finished its own
 // tasks takes tasks of the others.
-func (w *Worker) Do(k Kernel, a *Args) {
+func (w *Worker) Do(k Runner, a *Args) {
 	if w.members == 1 {
 		w.RunTasks(k, a, 0, k.Tasks(a.Images))
 		return
@@ -264,7 +264,7 @@ func (w *Worker) Do(k Kernel, a *Args) {
 
 // Job is one kernel of several that run beside each other.
 type Job struct {
-	Do     Kernel
+	Do     Runner
 	Args   *Args
 	Weight int // what one of its tasks costs compared with the others' (0 means 1)
 }
@@ -393,7 +393,7 @@ func (w *Worker) run(jobs []Job, lo, hi int) {
 
 // RunTasks runs tasks lo to hi-1 of a kernel, in the order that the run under way takes
 // them in (Turner).
-func (w *Worker) RunTasks(k Kernel, a *Args, lo, hi int) {
+func (w *Worker) RunTasks(k Runner, a *Args, lo, hi int) {
 	if w.back(k) {
 		for t := hi - 1; t >= lo; t-- {
 			k.Run(w, t, a)
