@@ -62,14 +62,10 @@ func Explain(name string) (text string, ok bool) {
 			return explainBlock(k), true
 		}
 	}
-	switch name {
-	case "input":
-		return "input NAME CxHxW KEY=VALUE…\n\n" + fill("What the network reads, and how a picture becomes it: (pixel scaled to range - mean) / std, after resizing and cropping. This happens outside of the graph; models carry it as metadata.", 80) +
-			"\n  " + "input image 3x224x224 range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256\n" + explainSlots("keys", inputKeys), true
-	case "labels":
-		return "labels SET | \"FILE\" | { \"NAME\" … }\n\n" + fill("The names of the classes, as many as the network has outputs. Sets: "+orList(labelSetNames())+". A file holds one name a line.", 80), true
-	case "train":
-		return explainTrain(), true
+	for _, p := range statementPages() {
+		if p.name == name {
+			return p.page(), true
+		}
 	}
 	for i := range trainTable {
 		if trainTable[i].name == name {
@@ -186,14 +182,6 @@ func explainTrainStmt(s *trainStmt) string {
 	return t + explainSlots("keys", slots)
 }
 
-func explainTrain() string {
-	s := "train { … }\n\n" + fill("How the network is trained, one statement a line; at most one of each, but augment, freeze and rate. Values may be lets.", 80) + "\nstatements:\n"
-	for _, t := range trainTable {
-		s += fmt.Sprintf("  %-11s %s\n", t.name, t.doc)
-	}
-	return s
-}
-
 // explainAll lists what Explain knows.
 func explainAll() string {
 	var b strings.Builder
@@ -205,27 +193,26 @@ func explainAll() string {
 	for _, k := range prelude().blocks {
 		fmt.Fprintf(&b, "  %s\n", blockUsage(k.ast))
 	}
-	b.WriteString("\nstatements: input, labels, train")
-	for _, n := range trainNames() {
-		b.WriteString(", " + n)
-	}
-	b.WriteString("\n\nops that only the flat form has:\n ")
-	col := 0
+	b.WriteString("\nstatements:\n" + listing(statementNames()))
+	b.WriteString("\nstatements of train { … }:\n" + listing(trainNames()))
+	var flat []string
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil {
-			if col+len(d.Name) > 78 {
-				b.WriteString("\n ")
-				col = 0
-			}
-			b.WriteString(" " + d.Name)
-			col += len(d.Name) + 1
+			flat = append(flat, d.Name)
 		}
 	}
-	b.WriteString("\n\ncodes of diagnostics:\n")
+	b.WriteString("\nops that only the flat form has:\n" + listing(flat))
+	b.WriteString("\ncodes of diagnostics:\n")
 	for _, c := range Codes() {
 		fmt.Fprintf(&b, "  %s  %s\n", c.ID, c.Title)
 	}
 	return b.String()
+}
+
+// listing prints names in lines of at most 80 columns.
+func listing(names []string) string {
+	lines := strings.Split(strings.TrimSuffix(fill(strings.Join(names, " "), 78), "\n"), "\n")
+	return "  " + strings.Join(lines, "\n  ") + "\n"
 }
 
 func firstSentence(s string) string {
@@ -241,7 +228,7 @@ func firstSentence(s string) string {
 func ExplainNames() []string {
 	names := append([]string{}, formNames()...)
 	names = append(names, PreludeBlocks()...)
-	names = append(names, "input", "labels", "train")
+	names = append(names, statementNames()...)
 	names = append(names, trainNames()...)
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil && !slices.Contains(names, d.Name) {

@@ -8,16 +8,21 @@ import (
 
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/specs"
 )
 
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "explain an op, a statement or the code of an error",
-		UsageText: "incc explain [OP | CODE]",
+		Usage:     "explain an op, statement, block, pass, built-in network or the code of an error",
+		UsageText: "incc explain [WORD]",
 		Description: `Example:
 
    incc explain conv
+   incc explain let
+   incc explain fold-bn
+   incc explain googlenet
    incc explain E0301
 
 Without an argument it lists what can be explained.`,
@@ -26,7 +31,7 @@ Without an argument it lists what can be explained.`,
 				return usagef("incc explain needs one word, not %d", c.NArg())
 			}
 			word := c.Args().First()
-			text, ok := dsl.Explain(word)
+			text, ok := explain(word)
 			if !ok {
 				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, explainNames()))
 			}
@@ -36,4 +41,97 @@ Without an argument it lists what can be explained.`,
 }
 
 // explainNames lists the words that incc explain takes.
-func explainNames() []string { return dsl.ExplainNames() }
+func explainNames() []string {
+	return append(append(dsl.ExplainNames(), passNames(false)...), specs.Names()...)
+}
+
+// explain returns the page about a word. Without one it lists all words.
+func explain(word string) (text string, ok bool) {
+	text, ok = dsl.Explain(word)
+	switch {
+	case word == "":
+		head, codes, _ := strings.Cut(text, "\ncodes of diagnostics:")
+		list := func(names []string) string {
+			return "  " + strings.Join(wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
+		}
+		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ncodes of diagnostics:" + codes, true
+	case ok:
+		return text, true
+	}
+	if p := passes.Lookup(word); p != nil {
+		return explainPass(p), true
+	}
+	if text, _, ok := specs.Source(word); ok {
+		return explainSpec(word, text), true
+	}
+	return "", false
+}
+
+// contracts say what passes keep.
+var contracts = [...]struct {
+	contract passes.Contract
+	text     string
+}{
+	{passes.Exact, "the same bits"},
+	{passes.Rounding, "the same function, rounded otherwise"},
+	{passes.Signature, "the kept outputs have the same bits, others go"},
+	{passes.Redesign, "another function of the same shapes: for networks that are still to be trained"},
+}
+
+func explainPass(p *passes.Pass) string {
+	var b strings.Builder
+	doc := "A pass that " + p.Doc
+	if p.Ref != "" {
+		doc += " (" + p.Ref + ")"
+	}
+	fmt.Fprintf(&b, "%s\n\n%s.\n", p.Name, strings.Join(wrap(doc, helpWidth), "\n"))
+	for _, c := range contracts {
+		if c.contract == p.Contract {
+			b.WriteString("\n" + strings.Join(wrap(fmt.Sprintf("%s: %s.", c.contract, c.text), helpWidth), "\n") + "\n")
+		}
+	}
+	if n, ok := passes.LevelOf(p); ok {
+		fmt.Fprintf(&b, "It runs from -O%d on, or by --passes %s.\n", n, p.Name)
+	} else {
+		fmt.Fprintf(&b, "It runs only by name: --passes %s.\n", p.Name)
+	}
+	if p.Inference {
+		b.WriteString("It is for inference: a network that is still to be trained does not get it.\n")
+	}
+	arguments := func(head, mark string, list []passes.Arg) {
+		if len(list) == 0 {
+			return
+		}
+		var rows [][2]string
+		for _, a := range list {
+			name := mark + a.Name
+			if mark == "," {
+				name += "=" + a.Default
+			}
+			rows = append(rows, [2]string{name, a.Doc})
+		}
+		fmt.Fprintf(&b, "\n%s:\n  %s\n", head, strings.ReplaceAll(twoColumns(rows, helpWidth-2), "\n", "\n  "))
+	}
+	arguments("variants, the first by default", p.Name+"=", p.Variants)
+	arguments("arguments, behind a comma", ",", p.Args)
+	fmt.Fprintf(&b, "\n  incc passes googlenet --passes %s\n", p.Name)
+	return b.String()
+}
+
+// explainSpec is the comment at the head of a built-in network.
+func explainSpec(name string, text []byte) string {
+	var words []string
+	for line := range strings.Lines(string(text)) {
+		c, ok := strings.CutPrefix(line, "#")
+		if !ok {
+			break
+		}
+		if c = strings.TrimSpace(c); strings.HasPrefix(c, "Counts:") {
+			words = append(words, "\n")
+		}
+		words = append(words, strings.Fields(c)...)
+	}
+	about, counts, _ := strings.Cut(strings.Join(words, " "), "\n")
+	fill := func(s string) string { return strings.Join(wrap(strings.TrimSpace(s), helpWidth), "\n") + "\n" }
+	return fmt.Sprintf("%s\n\n%s\n%s\n  incc summary %s --depth 1\n  incc new %s -o mine.incc\n", name, fill(about), fill(counts), name, name)
+}

@@ -85,13 +85,8 @@ func listPasses(c *cli.Context) error {
 	}
 	t.write(c.App.Writer)
 	fmt.Fprintln(c.App.Writer)
-	for _, l := range []string{
-		"exact      the same bits",
-		"rounding   the same function, rounded otherwise",
-		"signature  the kept outputs have the same bits, others go",
-		"redesign   another function of the same shapes: for networks that are still to be trained",
-	} {
-		if err := say(c.App.Writer, l); err != nil {
+	for _, k := range contracts {
+		if err := say(c.App.Writer, fmt.Sprintf("%-9s  %s", k.contract, k.text)); err != nil {
 			return err
 		}
 	}
