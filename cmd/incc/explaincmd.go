@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "explain an op, statement, block, pass, built-in network or the code of an error",
+		Usage:     "explain an op, statement, block, pass, built-in network, topic or the code of an error",
 		UsageText: "incc explain [WORD]",
 		Description: `Example:
 
@@ -24,6 +26,7 @@ func explainCommand() *cli.Command {
    incc explain fold-bn
    incc explain googlenet
    incc explain E0301
+   incc explain data
 
 Without an argument it lists what can be explained.`,
 		Action: func(c *cli.Context) error {
@@ -42,7 +45,7 @@ Without an argument it lists what can be explained.`,
 
 // explainNames lists the words that incc explain takes.
 func explainNames() []string {
-	return append(append(dsl.ExplainNames(), passNames(false)...), specs.Names()...)
+	return slices.Concat(dsl.ExplainNames(), passNames(false), specs.Names(), slices.Sorted(maps.Keys(topics)))
 }
 
 // explain returns the page about a word. Without one it lists all words.
@@ -54,12 +57,15 @@ func explain(word string) (text string, ok bool) {
 		list := func(names []string) string {
 			return "  " + strings.Join(wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
 		}
-		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ncodes of diagnostics:" + codes, true
+		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ntopics:\n" + listTopics() + "\ncodes of diagnostics:" + codes, true
 	case ok:
 		return text, true
 	}
 	if p := passes.Lookup(word); p != nil {
 		return explainPass(p), true
+	}
+	if page := topics[word]; page != nil {
+		return page(), true
 	}
 	if text, _, ok := specs.Source(word); ok {
 		return explainSpec(word, text), true

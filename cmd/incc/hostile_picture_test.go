@@ -104,7 +104,7 @@ func TestHostilePictures(t *testing.T) {
 		return []string{"eval", spec + ".incc", "--weights", spec + ".st", "--data", set, "--split", "train"}
 	}
 	const (
-		side     = `16777216 x 1 pixels \(at most 16777216 are read, and 65535 on a side\)`
+		side     = `16777216 x 1 pixels \(at most 67108864 are read, and 65535 on a side\)`
 		scans    = "scans take too long"
 		channels = `the network wants [24] channels, a picture has 1 \(grey\) or 3 \(colour\)`
 	)

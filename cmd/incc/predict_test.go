@@ -209,3 +209,16 @@ func TestPredict(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainData: the page names what the decoder reads, and is in the list of pages.
+func TestExplainData(t *testing.T) {
+	page := command(t, "explain", "data")
+	for _, want := range strings.Fields("PNG JPEG GIF BMP TIFF WebP EXIF Opacity") {
+		if !strings.Contains(page, want) {
+			t.Errorf("incc explain data does not mention %s", want)
+		}
+	}
+	if list := command(t, "explain"); !strings.Contains(list, "\ntopics:\n  data ") {
+		t.Error("incc explain does not list the topic data")
+	}
+}

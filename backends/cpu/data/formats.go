@@ -150,7 +150,7 @@ func tiffMemory(file []byte, w, h int64) (int64, error) {
 	blocks := ((w + bw - 1) / bw) * ((h + bh - 1) / bh)
 	// As many bytes of a block are decompressed as its pixels could take at most.
 	block := 8 * bw * bh
-	if blocks > maxChunks || blocks*block > 16*maxPixels {
+	if blocks > maxChunks || blocks*block > 256<<20 {
 		return 0, fmt.Errorf("%d blocks of %d x %d pixels take too long to decode", blocks, bw, bh)
 	}
 	if c := tag(tiffCompression); c <= 1 { // none

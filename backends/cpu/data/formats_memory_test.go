@@ -146,10 +146,10 @@ func TestFormatsRefuse(t *testing.T) {
 		want string
 	}{
 		"bmp, cut":                {append(bmpHead(4096, 4096, 24), make([]byte, 1000)...), "the file is cut short"},
-		"bmp, too many pixels":    {bmpHead(1<<13, 1<<12, 24), "8192 x 4096 pixels (at most 16777216"},
+		"bmp, too many pixels":    {bmpHead(1<<14, 1<<13, 24), "16384 x 8192 pixels (at most 67108864"},
 		"bmp, 16 bits":            {bmpHead(8, 8, 16), "a kind of BMP that is not read"},
 		"bmp, head only":          {bmpHead(8, 8, 24)[:30], "broken BMP picture"},
-		"tiff, too many pixels":   {strips(1<<13, 1<<12, 1), "8192 x 4096 pixels (at most 16777216"},
+		"tiff, too many pixels":   {strips(1<<14, 1<<13, 1), "16384 x 8192 pixels (at most 67108864"},
 		"tiff, many strips":       {strips(1, 65535, 1), "inconsistent header"},
 		"tiff, many tiles":        {deflated(4096, 4096, 8, 8, zeros(1)), "take too long to decode"},
 		"tiff, wide tiles":        {deflated(17, 65535, 1024, 1024, zeros(1)), "take too long to decode"},
@@ -160,7 +160,7 @@ func TestFormatsRefuse(t *testing.T) {
 		"tiff, head only":         {[]byte("II*\x00\x08\x00\x00\x00"), "broken TIFF picture"},
 		"webp, head only":         {riff(), "broken WebP picture"},
 		"webp, chunk of too much": {append(riff("VP8X", extended(0, 8, 8)), "VP8 \xf0\xff\xff\x7f"...), "the file is cut short"},
-		"webp, too many pixels":   {riff("VP8X", extended(0, 1<<13, 1<<12)), "8192 x 4096 pixels (at most 16777216"},
+		"webp, too many pixels":   {riff("VP8X", extended(0, 1<<14, 1<<13)), "16384 x 8192 pixels (at most 67108864"},
 		"webp, many chunks":       {riff(slices.Repeat([]string{"JUNK", ""}, maxChunks+1)...), "more than 65536 chunks"},
 		"webp, parts disagree":    {riff("VP8X", extended(0, 8, 8), "VP8L", lossless(1<<14, 1<<14)), "its parts are of different sizes"},
 		"webp, large and empty":   {riff("VP8L", lossless(1<<12, 1<<12)), "broken WebP picture: unexpected EOF"},

@@ -14,14 +14,14 @@ import (
 
 // Limits of a picture.
 const (
-	maxPixels = 16 << 20
+	maxPixels = 64 << 20  // of a large camera
 	maxSide   = 1<<16 - 1 // JPEG knows no longer one
 	maxMemory = 224 << 20 // bytes that decoding takes, beside 8 for each of the file
 	// Every scan of a progressive JPEG goes through all pixels again, even where it
 	// is only a few bytes. Usual files have some 10 scans, and pass each component
 	// four to six times.
 	maxScans   = 100
-	maxSamples = 32 * maxPixels
+	maxSamples = 512 << 20
 	// Chunks of a PNG and segments of a JPEG take time even where they are empty. A
 	// file of 64 MiB has some 8,000 to 16,000 of usual size.
 	maxChunks = 1 << 16
