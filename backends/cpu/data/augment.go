@@ -403,23 +403,35 @@ func sincos(a float64) (sin, cos float64) {
 	return s, c
 }
 
+// pixel is what a channel of the network makes of the pixels of a set.
+func (t *Transform) pixel(c int) kernel.Pixel {
+	mean, std := 0.0, 1.0
+	if len(t.in.Mean) == t.c {
+		mean = t.in.Mean[c]
+	}
+	if len(t.in.Std) == t.c {
+		std = t.in.Std[c]
+	}
+	return kernel.NewPixel(t.in.Lo, t.in.Hi, mean, std)
+}
+
+// setChannel is the channel of a set, in the order red, green, blue, that becomes
+// channel c of the network.
+func (t *Transform) setChannel(c int) int {
+	if t.c == 3 && t.in.Order == "bgr" {
+		return 2 - c
+	}
+	return c
+}
+
 // finish scales to the range, normalizes, and writes the network's order of
 // channels.
 func (t *Transform) finish(dst []float32, f frame) {
 	n := t.h * t.w
 	for c := range t.c {
-		mean, std := 0.0, 1.0
-		if len(t.in.Mean) == t.c {
-			mean = t.in.Mean[c]
-		}
-		if len(t.in.Std) == t.c {
-			std = t.in.Std[c]
-		}
-		pixel := kernel.NewPixel(t.in.Lo, t.in.Hi, mean, std)
-		src := f.px[c*n : (c+1)*n]
-		if t.c == 3 && t.in.Order == "bgr" {
-			src = f.px[(2-c)*n : (3-c)*n]
-		}
+		pixel := t.pixel(c)
+		from := t.setChannel(c)
+		src := f.px[from*n : (from+1)*n]
 		out := dst[c*n : (c+1)*n]
 		for i, v := range src {
 			out[i] = pixel.Number(v)

@@ -196,13 +196,14 @@ func (p *Pictures) readOne(name string, dst []uint8, r Reading, room *gate) erro
 	if err != nil {
 		return err
 	}
-	return planeBytes(dst, Fit(img, r.Input, r.H, r.W), r.Input, r.C)
+	return planeBytes(dst, Fit(img, r.Input, r.H, r.W), r.C)
 }
 
-// planeBytes writes a picture as CHW bytes in the channel order of in.
-func planeBytes(dst []uint8, img *image.NRGBA, in *recipe.Input, channels int) error {
+// planeBytes writes a picture as CHW bytes: red, green and blue, or grey. Transform
+// makes the order of channels that the network wants.
+func planeBytes(dst []uint8, img *image.NRGBA, channels int) error {
 	x := make([]float32, len(dst))
-	raw := recipe.Input{Lo: 0, Hi: 255, Order: in.Order}
+	raw := recipe.Input{Lo: 0, Hi: 255}
 	if err := Planes(x, img, &raw, channels); err != nil {
 		return err
 	}
