@@ -135,6 +135,9 @@ type builder struct {
 	used     map[*Arg]bool     // the keys of defaults that an op used
 	refused  map[string]bool   // reserved names that the file gives to blocks
 	named    []namedPart       // the parts that statements of train name
+	// weightsAt is the place of the loss's weights of the classes, in weightsIn.
+	weightsAt diag.Span
+	weightsIn context
 }
 
 type toldKey struct {
@@ -374,6 +377,7 @@ func (b *builder) net() {
 	if labels != nil {
 		b.labels(labels, x, cx)
 	}
+	b.checkClassWeights(x)
 	if b.diags.HasErrors() {
 		return
 	}

@@ -378,7 +378,7 @@ func (g *netGen) net() string {
 		b.WriteString("labels { \"a\" \"b\"\n\"c\" }\n")
 	}
 	if g.chance(3) {
-		b.WriteString("train {\n loss xent " + g.pick("", "smoothing=0.1") + "\n" + g.pick("sgd lr=0.1 momentum=0.9", "adamw lr=1e-3 decay=0.01", "rmsprop lr=0.045 rho=0.9 eps=1", "rmsprop_torch lr=0.01 momentum=0.9") +
+		b.WriteString("train {\n loss " + g.pick("xent", "xent smoothing=0.1", "xent weights=balanced", "focal gamma=0.5 weights=balanced") + "\n" + g.pick("sgd lr=0.1 momentum=0.9", "adamw lr=1e-3 decay=0.01", "rmsprop lr=0.045 rho=0.9 eps=1", "rmsprop_torch lr=0.01 momentum=0.9") +
 			"\n schedule " + g.pick("cosine warmup=2", "step at=10,20 factor=0.1", "plateau every=3 factor=0.5") + " ; run batch=32 epochs=2\n}\n")
 	}
 	return b.String()

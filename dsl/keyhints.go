@@ -24,7 +24,7 @@ var keysElsewhere = map[string][]string{
 	"ceil_mode": {"ceil"}, "count_include_pad": {"include_pad"}, "local_size": {"size"}, "depth_radius": {"size"},
 	"times": {"times"}, "learning_rate": {"lr"}, "base_lr": {"lr"}, "lr_mult": {"lr"},
 	"weight_decay": {"decay"}, "decay_mult": {"decay"}, "l2": {"decay"}, "kernel_regularizer": {"decay"},
-	"beta_1": {"beta1"}, "beta_2": {"beta2"}, "batch_size": {"batch"}, "label_smoothing": {"smoothing"}, "nb_epoch": {"epochs"}, "num_epochs": {"epochs"},
+	"beta_1": {"beta1"}, "beta_2": {"beta2"}, "batch_size": {"batch"}, "label_smoothing": {"smoothing"}, "class_weight": {"weights"}, "class_weights": {"weights"}, "nb_epoch": {"epochs"}, "num_epochs": {"epochs"},
 	"normalize": {"mean", "std"}, "loss_weight": {"weight"},
 }
 

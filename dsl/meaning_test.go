@@ -333,7 +333,7 @@ func TestRecipe(t *testing.T) {
 		}
 		all[path] = all[path] || !v.IsZero()
 	}
-	for _, text := range []string{"adam lr=1 beta1=0.5 beta2=0.6 eps=1 decay=1\nschedule poly power=2 every=3", "rmsprop lr=1 rho=0.9 momentum=0.5\nschedule exp every=2 factor=0.5"} {
+	for _, text := range []string{"loss xent weights=balanced\nadam lr=1 beta1=0.5 beta2=0.6 eps=1 decay=1\nschedule poly power=2 every=3", "loss focal gamma=2 weights=1,2,3\nrmsprop lr=1 rho=0.9 momentum=0.5\nschedule exp every=2 factor=0.5"} {
 		f, l := Load("a.incc", []byte("net a\ninput x 3x4x4\nfc 3\ntrain {\n"+strings.Replace(text, " every=3", "", 1)+"\n}\n"), Options{})
 		if l.HasErrors() {
 			t.Fatal(l)
@@ -349,6 +349,10 @@ func TestRecipe(t *testing.T) {
 		"adamw lr=1 beta1=0 decay=.1":   {Optimizer: recipe.Optimizer{Kind: "adamw", LR: 1, Beta2: .999, Eps: 1e-8, Decay: .1}},
 		"rmsprop lr=1 eps=1":            {Optimizer: recipe.Optimizer{Kind: "rmsprop", LR: 1, Rho: .9, Eps: 1}},
 		"rmsprop_torch lr=1":            {Optimizer: recipe.Optimizer{Kind: "rmsprop_torch", LR: 1, Rho: .99, Eps: 1e-8}},
+		"loss focal":                    {Loss: recipe.Loss{Kind: "focal", Gamma: 2}},
+		"loss focal gamma=0.5":          {Loss: recipe.Loss{Kind: "focal", Gamma: 0.5}},
+		"loss xent weights=balanced":    {Loss: recipe.Loss{Kind: "xent", Weights: recipe.ClassWeights{Balanced: true}}},
+		"loss xent weights=1,2.5,0.5":   {Loss: recipe.Loss{Kind: "xent", Weights: recipe.ClassWeights{Values: []float64{1, 2.5, 0.5}}}},
 		"average ema":                   {Average: recipe.Average{Kind: "ema", Decay: .999}},
 		"average ema decay=0.5":         {Average: recipe.Average{Kind: "ema", Decay: .5}},
 		"run epochs=2 average=ema":      {Run: recipe.Run{Epochs: 2}, Average: recipe.Average{Kind: "ema", Decay: .999}},

@@ -406,6 +406,11 @@ func fieldText(field any) string {
 		return *f
 	case *[]float64:
 		return floats(*f)
+	case *recipe.ClassWeights:
+		if f.Balanced {
+			return "balanced"
+		}
+		return floats(f.Values)
 	case *[2]float64:
 		return floatText(f[0]) + ".." + floatText(f[1])
 	}

@@ -72,9 +72,13 @@ func aug(name string, k *kind, doc string, field func(a *recipe.Augment) any) tr
 
 // trainTable lists the statements of train, in the order in which Print prints them.
 var trainTable = []trainStmt{
-	{name: "loss", doc: "What is minimized; xent is softmax cross-entropy on the logits before a trailing softmax.", words: []string{"xent"},
+	{name: "loss", doc: "What is minimized. xent is softmax cross-entropy on the logits before a trailing softmax; focal multiplies it by (1 - probability of the label)^gamma (Lin 2017). With weights the mean over a batch is divided by the sum of the labels' weights.", words: []string{"xent", "focal"},
 		word: func(t *recipe.Train) *string { return &t.Loss.Kind },
-		keys: []trainKey{num("smoothing", kBelowOne, "label smoothing (Szegedy 2016, section 7)", func(t *recipe.Train) any { return &t.Loss.Smoothing })}},
+		keys: []trainKey{
+			num("smoothing", kBelowOne, "of xent: label smoothing (Szegedy 2016, section 7)", func(t *recipe.Train) any { return &t.Loss.Smoothing }),
+			num("gamma", kPositive, "of focal; 2 where it is not said", func(t *recipe.Train) any { return &t.Loss.Gamma }),
+			num("weights", kClassWeights, "of the classes, in their order: 1,2.5,1; balanced is images / (classes * images of the class)", func(t *recipe.Train) any { return &t.Loss.Weights }),
+		}},
 	optimizer("sgd", "Stochastic gradient descent with momentum.", "lr", "momentum", "decay"),
 	optimizer("nesterov", "The same with Nesterov's momentum.", "lr", "momentum", "decay"),
 	optimizer("adam", "Adam (Kingma 2015); decay is added to the gradient.", "lr", "decay", "beta1", "beta2", "eps"),
@@ -184,10 +188,16 @@ func (b *builder) train(s *Train, cx context) {
 		first[group] = c
 		b.trainStmt(row, c, t, cx)
 	}
+	if t.Loss.Kind == "focal" && t.Loss.Gamma == 0 {
+		t.Loss.Gamma = focalGamma
+	}
 	if t.Average.Kind == "ema" && t.Average.Decay == 0 {
 		t.Average.Decay = emaDecay
 	}
 }
+
+// focalGamma is the default gamma of the focal loss, the one that Lin 2017 found best.
+const focalGamma = 2
 
 // emaDecay is the default decay of an exponential average.
 const emaDecay = 0.999
@@ -273,6 +283,9 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 			*f = x.(string)
 		case *[]float64:
 			*f = x.([]float64)
+		case *recipe.ClassWeights:
+			*f = x.(recipe.ClassWeights)
+			b.weightsAt, b.weightsIn = a.at[k.name], cx
 		case *[2]float64:
 			*f = x.([2]float64)
 		}
@@ -281,6 +294,20 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 		t.Augment = append(t.Augment, augment)
 	}
 	b.checkTrain(row, c, t, a, cx)
+}
+
+// checkClassWeights reports weights of the loss that are more or fewer than the classes.
+func (b *builder) checkClassWeights(x *ir.Value) {
+	t := b.g.Graph().Recipe.Train
+	if t == nil || len(t.Loss.Weights.Values) == 0 || x == nil || len(x.Type.Shape) < 2 {
+		return
+	}
+	weights := len(t.Loss.Weights.Values)
+	if classes := x.Type.Shape.Size(); classes != weights {
+		d := b.err(b.weightsIn, "E0405", b.weightsAt, "the loss has %d weights, the network %d classes", weights, classes)
+		b.from(d, x, b.weightsIn, "the output, %s, comes from here", image(x))
+		d.WithHelp("write %d weights, or weights=balanced", classes)
+	}
 }
 
 func (s *trainStmt) key(name string) *trainKey {
@@ -310,6 +337,13 @@ func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound,
 	}
 	if row.group == "optimizer" {
 		need("lr", row.name)
+	}
+	if row.name == "loss" {
+		for key, kind := range map[string]string{"smoothing": "xent", "gamma": "focal"} {
+			if a.given[key] && t.Loss.Kind != "" && t.Loss.Kind != kind {
+				b.err(cx, "E0404", a.at[key], "loss %s has no key %s", t.Loss.Kind, key).WithHelp("that is a key of loss %s", kind)
+			}
+		}
 	}
 	if row.name != "schedule" || t.Schedule.Kind == "" {
 		return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
 )
 
 // value is an argument whose words have been replaced by the parameters or lets that they
@@ -142,7 +143,8 @@ var (
 		r, ok := parseRange(v)
 		return r, ok && r.([2]float64)[0] > 0
 	}}
-	kList = &kind{want: "numbers with commas between", parse: parseList}
+	kList         = &kind{want: "numbers with commas between", parse: parseList}
+	kClassWeights = &kind{want: "balanced, or a number above 0 for each class with commas between", words: []string{"balanced"}, parse: parseWeights}
 )
 
 func parseSwitch(v *value) (any, bool) {
@@ -265,6 +267,19 @@ func parseList(v *value) (any, bool) {
 		r = append(r, l.Num)
 	}
 	return r, len(r) > 0
+}
+
+// parseWeights reads the weights of the classes in a loss.
+func parseWeights(v *value) (any, bool) {
+	if v.word() == "balanced" {
+		return recipe.ClassWeights{Balanced: true}, true
+	}
+	list, ok := parseList(v)
+	w := recipe.ClassWeights{Values: list.([]float64)}
+	for _, x := range w.Values {
+		ok = ok && x > 0 && !math.IsInf(x, 0)
+	}
+	return w, ok
 }
 
 func initForms() string {

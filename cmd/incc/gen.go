@@ -329,6 +329,9 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 	if len(r.Unfreezes()) > 0 {
 		return nil, errors.New("--train: the generated trainer cannot unfreeze parts after an epoch: leave until= out of the freeze statements")
 	}
+	if r.Loss.Weights.Balanced {
+		return nil, usagef("--train: the weights of loss weights=balanced come from the training images, which a package does not have; write them as numbers: weights=1,2.5,1")
+	}
 	opt := autodiff.FromRecipe(&r)
 	if c.IsSet("memory") { // without --memory all is kept: a package must not depend on the memory of this machine
 		if _, err := fitMemory(c, n.spec, &opt, r.Run.Batch, cpu.Options{}); err != nil {

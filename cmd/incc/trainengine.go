@@ -36,7 +36,7 @@ func (p *prepared) newEngine(c *cli.Context) (err error) {
 // an error if the step does not fit into memory.
 func (p *prepared) options(c *cli.Context, epoch int) (autodiff.Options, error) {
 	r := p.recipe
-	opt := autodiff.FromRecipe(&r)
+	opt := p.lossOptions(autodiff.FromRecipe(&r))
 	opt.Freeze = r.Frozen(epoch)
 	opt.Seed = r.Run.Seed
 	opt.Norm = true

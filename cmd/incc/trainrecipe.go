@@ -5,8 +5,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 // recipeOf returns the recipe of a spec, with defaults for the settings that the spec
@@ -33,6 +35,15 @@ func recipeOf(g *ir.Graph) recipe.Train {
 		r.Run.Seed = 1
 	}
 	return r
+}
+
+// lossOptions adds weights of the classes that balance the training images, where the
+// recipe asks for that.
+func (p *prepared) lossOptions(opt autodiff.Options) autodiff.Options {
+	if p.recipe.Loss.Weights.Balanced {
+		opt.ClassWeights = train.BalancedWeights(p.train, autodiff.BeforeSoftmax(p.graph.Outputs[0]).Type.Shape.Size())
+	}
+	return opt
 }
 
 // flagged returns a recipe in which the flags --epochs, --batch, --lr, --seed and --freeze replace

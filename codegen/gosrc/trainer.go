@@ -52,6 +52,7 @@ type trainer struct {
 	Averages   bool
 	Dropout    bool
 	Orders     []string // Go expressions: kernels that define the order of weights in memory
+	HasValues  bool     // a constant has Values
 	Params     []paramLine
 	Packings   []packingLine
 	StateText  string
@@ -105,7 +106,24 @@ type paramLine struct {
 	Order                 int    // index into Orders + 1, 0 for none
 	Kind                  string // weight, slot, constant
 	Init                  string // Go expression: initial elements of slots and constants, "" for 0
+	Values                string // Go expression: all elements of a constant, "" where they are alike
 	Average               int    // index + 1 of the average of a weight, 0 for none
+}
+
+// maxLiteral bounds the elements of a constant that is written as Go, such as the
+// weights of the classes in the loss.
+const maxLiteral = 1 << 16
+
+// numbers32 returns the elements of a list of float32 as Go.
+func numbers32(xs []float32) (string, error) {
+	l := make([]string, len(xs))
+	for i, x := range xs {
+		var err error
+		if l[i], err = number32(x); err != nil {
+			return "", err
+		}
+	}
+	return "[]float32{" + strings.Join(l, ", ") + "}", nil
 }
 
 // newTrainer returns the trainer for a training step. Errors about steps that are not
@@ -172,6 +190,12 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	r.Losses = "the mean cross-entropy of the images"
 	if s := t.Recipe.Loss.Smoothing; s > 0 {
 		r.Losses += fmt.Sprintf(" with labels smoothed by %g", s)
+	}
+	if l := t.Recipe.Loss; l.Gamma > 0 {
+		r.Losses += fmt.Sprintf(", as focal loss with gamma %g", l.Gamma)
+	}
+	if len(t.Recipe.Loss.Weights.Values) > 0 {
+		r.Losses += ", weighted by class"
 	}
 	if t.Heads {
 		r.Losses += ", to which those of the auxiliary heads are added by their weights"
@@ -339,7 +363,12 @@ func (r *trainer) params(d *description, t *Training) error {
 				l.Kind = "slot"
 			}
 			x, ok := oneNumber(t.Graph, v)
-			if !ok {
+			if d := t.Graph.Data[s.Name]; !ok && d != nil && v.Param.Kind == ir.Constant && len(d.Data) <= maxLiteral {
+				if l.Values, err = numbers32(d.Data); err != nil {
+					return err
+				}
+				r.HasValues = true
+			} else if !ok {
 				return refuse("param %s of the training step begins with many numbers", comment(s.Name))
 			}
 			if x != 0 {

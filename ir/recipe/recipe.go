@@ -50,8 +50,16 @@ type Train struct {
 
 // Loss of the main output and the heads.
 type Loss struct {
-	Kind      string  // "xent": softmax cross-entropy on the logits before a trailing softmax
-	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
+	Kind      string  // "xent": softmax cross-entropy on the logits before a trailing softmax; "focal" (Lin 2017)
+	Smoothing float64 // label smoothing (Szegedy 2016, section 7), of xent
+	Gamma     float64 // of focal: the factor (1 - probability of the label)^gamma
+	Weights   ClassWeights
+}
+
+// ClassWeights are the weights of the classes in the loss; zero for ones.
+type ClassWeights struct {
+	Balanced bool      // images / (classes * images of the class), counted in the training images
+	Values   []float64 // in the order of the classes, all above 0
 }
 
 // Optimizer is the optimizer and its constants.

@@ -39,10 +39,11 @@ type Options struct {
 	Recompute Recompute
 }
 
-// FromRecipe returns the options for the first epoch of a train block.
+// FromRecipe returns the options for the first epoch of a train block. Weights of classes
+// that are to be balanced depend on the images: the caller sets them.
 func FromRecipe(t *recipe.Train) Options {
 	o := t.Optimizer
-	return Options{Smoothing: t.Loss.Smoothing, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true,
+	return Options{Smoothing: t.Loss.Smoothing, ClassWeights: t.Loss.Weights.Values, Gamma: t.Loss.Gamma, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true,
 		Freeze: t.Frozen(0), Rates: t.Rates}
 }
 
@@ -180,7 +181,7 @@ func (t *Training) loss(r *ir.Rewriter, opt Options) error {
 				return fmt.Errorf("the loss gives class %d the weight %g, want a number above 0", class, w)
 			}
 		}
-		weights = r.Const(r.Fresh("class_weights"), tensor.Round(tensor.Of(opt.ClassWeights, len(opt.ClassWeights))))
+		weights = r.Const("class_weights", tensor.Round(tensor.Of(opt.ClassWeights, len(opt.ClassWeights))))
 	}
 	one := func(v *ir.Value, weight float64) (logits, weighted *ir.Value, err error) {
 		r.Prefix = v.Name + "/"
