@@ -188,11 +188,11 @@ func maxoutFigure(c *cli.Context, dir string) error {
 	}
 	errors, bound = []chart.Curve{e}, []chart.Curve{least}
 	fits := func(title string, curves []chart.Curve) chart.Panel {
-		return chart.Panel{Title: title, X: chart.Axis{Label: "x"}, Y: chart.Axis{Label: "unit", Max: chart.At(1.25)}, Curves: curves, Legend: chart.Corner{Top: true, Middle: true}}
+		return chart.Panel{Title: title, X: chart.Axis{Label: "x"}, Y: chart.Axis{Label: "unit"}, Curves: curves}
 	}
 	p1, p2 := fits("rectifier and absolute value", exact), fits("x² by k pieces", close)
 	p3 := chart.Panel{Title: "largest error on x²", X: chart.Axis{Label: "pieces k", Ticks: []float64{1, 2, 4, 8, 12, 16}},
-		Y: chart.Axis{Label: "error", Log: true, Min: chart.At(1e-3), Max: chart.At(1)}, Curves: append(errors, bound...), Legend: chart.Corner{Top: true}}
+		Y: chart.Axis{Label: "error", Log: true, Min: chart.At(1e-3), Max: chart.At(1)}, Curves: append(errors, bound...)}
 	curves := filepath.Join(dir, "curves")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

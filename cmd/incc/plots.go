@@ -31,13 +31,37 @@ func series(rows []train.Row, y func(train.Row) float64) []chart.Point {
 	return p
 }
 
-// panel makes a chart of curves over epochs or steps. The axis of a loss begins at zero.
+// panel returns a chart of curves over epochs or steps. Numbers above zero that span more
+// than a power of ten get a logarithmic axis; the axes of others, except those of
+// accuracies, begin at zero.
 func panel(title, xlabel, ylabel string, curves []chart.Curve) chart.Panel {
 	p := chart.Panel{Title: title, X: chart.Axis{Label: xlabel, Whole: true}, Y: chart.Axis{Label: ylabel}, Curves: curves}
-	if ylabel == "loss" {
-		p.Y.Min, p.Legend.Top = chart.At(0), true
+	if ylabel == accuracyLabel {
+		return p
+	}
+	least, most := math.Inf(1), math.Inf(-1)
+	for _, c := range curves {
+		for _, q := range c.Points {
+			least, most = min(least, q.Y), max(most, q.Y)
+		}
+	}
+	switch {
+	case least > 0 && most > 10*least:
+		p.Y.Log = true
+	case least >= 0:
+		p.Y.Min = chart.At(0)
 	}
 	return p
+}
+
+const accuracyLabel = "accuracy, %"
+
+// perCent returns points with a part of 1 as per cent.
+func perCent(points []chart.Point) []chart.Point {
+	for i := range points {
+		points[i].Y *= 100
+	}
+	return points
 }
 
 // drawPanels writes charts side by side as PATH.png and PATH.svg.
@@ -56,12 +80,14 @@ func drawRun(dir, name string, rows []train.Row) error {
 			{Name: "training", Points: series(rows, training)},
 			{Name: "validation", Points: series(rows, validation), Dash: chart.Dashed, Colour: 1}}
 	}
-	rate := panel("", "epoch", "learning rate", []chart.Curve{{Points: series(rows, func(r train.Row) float64 { return r.Rate }), Colour: 2}})
-	rate.Y.Min = chart.At(0)
+	accuracies := both(func(r train.Row) float64 { return r.TrainAcc }, func(r train.Row) float64 { return r.ValAcc })
+	for _, c := range accuracies {
+		perCent(c.Points)
+	}
 	return drawPanels(writeOwn, filepath.Join(dir, "results"),
 		panel(name, "epoch", "loss", both(func(r train.Row) float64 { return r.TrainLoss }, func(r train.Row) float64 { return r.ValLoss })),
-		panel("", "epoch", "accuracy", both(func(r train.Row) float64 { return r.TrainAcc }, func(r train.Row) float64 { return r.ValAcc })),
-		rate)
+		panel("", "epoch", accuracyLabel, accuracies),
+		panel("", "epoch", "learning rate", []chart.Curve{{Points: series(rows, func(r train.Row) float64 { return r.Rate }), Colour: 2}}))
 }
 
 // classNames returns the names of the classes from the spec or, if it has none, from
@@ -157,12 +183,12 @@ func drawCompare(path string, names []string, runs [][]train.Row) error {
 	var loss, acc []chart.Curve
 	for i, rows := range runs {
 		loss = append(loss, chart.Curve{Name: names[i], Points: series(rows, func(r train.Row) float64 { return r.TrainLoss }), Colour: i})
-		acc = append(acc, chart.Curve{Name: names[i], Points: series(rows, func(r train.Row) float64 { return r.TrainAcc }), Colour: i})
-		if v := series(rows, func(r train.Row) float64 { return r.ValAcc }); len(v) > 0 {
+		acc = append(acc, chart.Curve{Name: names[i], Points: perCent(series(rows, func(r train.Row) float64 { return r.TrainAcc })), Colour: i})
+		if v := perCent(series(rows, func(r train.Row) float64 { return r.ValAcc })); len(v) > 0 {
 			acc = append(acc, chart.Curve{Name: names[i] + ", validation", Points: v, Dash: chart.Dashed, Colour: i})
 		}
 	}
-	if err := drawPanels(writeFile, path, panel("training loss", "epoch", "loss", loss), panel("accuracy", "epoch", "accuracy", acc)); err != nil {
+	if err := drawPanels(writeFile, path, panel("training loss", "epoch", "loss", loss), panel("accuracy", "epoch", accuracyLabel, acc)); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
 	return nil
@@ -199,9 +225,9 @@ func (e experiment) draw(path string, all []outcome) error {
 	for i, o := range all {
 		losses = append(losses, chart.Curve{Name: o.label, Points: scaled(o.rows, loss), Colour: i},
 			chart.Curve{Name: o.label + ", original", Points: original(o.original, func(r originalRow) float64 { return r.Loss }), Dash: chart.Dashed, Marks: chart.Rings, Colour: i})
-		training = append(training, chart.Curve{Name: o.label, Points: scaled(o.rows, func(r train.Row) float64 { return r.TrainAcc }), Colour: i},
-			chart.Curve{Name: o.label + ", original", Points: original(o.original, func(r originalRow) float64 { return r.Accuracy }), Dash: chart.Dashed, Marks: chart.Rings, Colour: i})
-		validation = append(validation, chart.Curve{Name: o.label, Points: scaled(o.rows, func(r train.Row) float64 { return r.ValAcc }), Colour: i})
+		training = append(training, chart.Curve{Name: o.label, Points: perCent(scaled(o.rows, func(r train.Row) float64 { return r.TrainAcc })), Colour: i},
+			chart.Curve{Name: o.label + ", original", Points: perCent(original(o.original, func(r originalRow) float64 { return r.Accuracy })), Dash: chart.Dashed, Marks: chart.Rings, Colour: i})
+		validation = append(validation, chart.Curve{Name: o.label, Points: perCent(scaled(o.rows, func(r train.Row) float64 { return r.ValAcc })), Colour: i})
 	}
-	return drawPanels(writeOwn, path, panel(title, xlabel, "loss", losses), panel("training accuracy", xlabel, "accuracy", training), panel("validation accuracy", xlabel, "accuracy", validation))
+	return drawPanels(writeOwn, path, panel(title, xlabel, "loss", losses), panel("training accuracy", xlabel, accuracyLabel, training), panel("validation accuracy", xlabel, accuracyLabel, validation))
 }

@@ -4,6 +4,7 @@ package chart
 import (
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-analyze/charts/chartdraw"
@@ -50,20 +51,16 @@ type Axis struct {
 // At is a bound of an Axis.
 func At(x float64) *float64 { return &x }
 
-// Corner is where a legend is: at the bottom right, unless it says otherwise.
-type Corner struct{ Top, Left, Middle bool }
-
-// Panel is one chart.
+// Panel is one chart. The names of its curves are beside their ends.
 type Panel struct {
 	Title  string
 	X, Y   Axis
 	Curves []Curve
-	Legend Corner
 }
 
 // Width and Height are the size of a panel in pixels.
 const (
-	Width  = 550
+	Width  = 620
 	Height = 440
 )
 
@@ -103,7 +100,7 @@ func (c Panel) draw(p pen, x0 int) {
 		widest = max(widest, p.width(t.label, tickSize))
 	}
 	top, bottom := margin+26, Height-margin-40
-	left, right := x0+margin+28+widest, x0+Width-margin-6
+	left, right := x0+margin+28+widest, x0+Width-margin-6-c.legendWidth(p)
 	xs.from, xs.to = float64(left), float64(right)
 	ys.from, ys.to = float64(bottom), float64(top)
 
@@ -126,7 +123,7 @@ func (c Panel) draw(p pen, x0 int) {
 	for _, curve := range c.Curves {
 		curve.draw(p, xs, ys)
 	}
-	c.legend(p, left, top, right, bottom)
+	c.legend(p, xs, ys, top, right, bottom)
 }
 
 func (c Curve) draw(p pen, xs, ys scale) {
@@ -142,7 +139,7 @@ func (c Curve) draw(p pen, xs, ys scale) {
 		xy = append(xy, round(q.X), round(q.Y))
 	}
 	p.line(colour, 2, c.Dash, xy...)
-	if c.Marks == None {
+	if !c.marked() {
 		return
 	}
 	for _, q := range at {
@@ -152,6 +149,13 @@ func (c Curve) draw(p pen, xs, ys scale) {
 			p.circle(round(q.X), round(q.Y), 2.5, colour, colour)
 		}
 	}
+}
+
+// marked reports whether the points of a curve have marks. Many dots would hide the line
+// and its dashes.
+func (c Curve) marked() bool {
+	const crowded = 40
+	return c.Marks == Rings || c.Marks == Dots && len(c.Points) <= crowded
 }
 
 // simplified leaves out points that are less than half a pixel beside the line through
@@ -180,43 +184,88 @@ func simplified(at []Point) []Point {
 	return append(head[:len(head)-1:len(head)-1], simplified(at[far:])...)
 }
 
-// legend names the curves in a corner of the box.
-func (c Panel) legend(p pen, left, top, right, bottom int) {
-	const size, row, sample, gap = 10.0, 18, 28, 8
-	widest, rows := 0, 0
+// The parts of a line of the legend, in pixels, and the size of its text in points.
+const (
+	legendText   = 10.0
+	legendGap    = 6
+	legendSample = 22
+	legendRow    = 16
+)
+
+// named lists the curves that the legend names.
+func (c Panel) named() []Curve {
+	var list []Curve
 	for _, curve := range c.Curves {
 		if curve.Name != "" && len(curve.Points) > 0 {
-			widest = max(widest, p.width(curve.Name, size))
-			rows++
+			list = append(list, curve)
 		}
 	}
-	if rows == 0 {
-		return
+	return list
+}
+
+// legendWidth is the room that the names of the curves take beside the box.
+func (c Panel) legendWidth(p pen) int {
+	widest := 0
+	for _, curve := range c.named() {
+		widest = max(widest, p.width(curve.Name, legendText)+legendSample+3*legendGap)
 	}
-	w, h := widest+sample+3*gap, rows*row+gap
-	x, y := right-w-gap, bottom-h-gap
-	if c.Legend.Left {
-		x = left + gap
+	return widest
+}
+
+// legend names the curves to the right of the box, each at the height where it ends, as
+// far as the names do not overlap.
+func (c Panel) legend(p pen, xs, ys scale, top, right, bottom int) {
+	type entry struct {
+		Curve
+		y int
 	}
-	if c.Legend.Middle {
-		x = (left + right - w) / 2
-	}
-	if c.Legend.Top {
-		y = top + gap
-	}
-	p.rect(x, y, w, h, drawing.Color{R: 255, G: 255, B: 255, A: 215})
-	y += gap/2 + row/2
-	for _, curve := range c.Curves {
-		if curve.Name == "" || len(curve.Points) == 0 {
-			continue
+	var list []entry
+	for _, curve := range c.named() {
+		for i := len(curve.Points) - 1; i >= 0; i-- {
+			if q := curve.Points[i]; xs.shows(q.X) && ys.shows(q.Y) {
+				list = append(list, entry{curve, min(max(ys.at(q.Y), top), bottom)})
+				break
+			}
 		}
-		colour := palette[curve.Colour%len(palette)]
-		p.line(colour, 2, curve.Dash, x+gap, y, x+gap+sample, y)
-		if curve.Marks == Rings {
-			p.circle(x+gap+sample/2, y, 4, colour, white)
+	}
+	slices.SortStableFunc(list, func(a, b entry) int { return a.y - b.y })
+	at := make([]int, len(list))
+	for i, e := range list {
+		at[i] = e.y
+	}
+	spread(at, top, bottom)
+	x := right + legendGap
+	for i, e := range list {
+		colour := palette[e.Colour%len(palette)]
+		p.line(colour, 2, e.Dash, x, at[i], x+legendSample, at[i])
+		switch {
+		case e.Marks == Rings:
+			p.circle(x+legendSample/2, at[i], 4, colour, white)
+		case e.marked():
+			p.circle(x+legendSample/2, at[i], 2.5, colour, colour)
 		}
-		p.text(curve.Name, x+2*gap+sample, y, size, 0, begin)
-		y += row
+		p.text(e.Name, x+legendSample+legendGap, at[i], legendText, 0, begin)
+	}
+}
+
+// spread moves sorted places apart, so that they are a row of the legend from each other
+// and between two bounds, as far as there is room.
+func spread(at []int, low, high int) {
+	row := legendRow
+	if n := len(at); n > 1 {
+		row = min(row, (high-low)/(n-1))
+	}
+	for i := 1; i < len(at); i++ {
+		at[i] = max(at[i], at[i-1]+row)
+	}
+	for i := len(at) - 1; i >= 0; i-- {
+		at[i] = min(at[i], high-(len(at)-1-i)*row)
+		if i+1 < len(at) {
+			at[i] = min(at[i], at[i+1]-row)
+		}
+	}
+	for i := range at {
+		at[i] = max(at[i], low+i*row)
 	}
 }
 
@@ -241,6 +290,7 @@ type scale struct {
 	axis      Axis
 	low, high float64 // in logarithms on a logarithmic axis
 	from, to  float64 // pixels of low and high
+	every     float64 // distance between the ticks, once settle has chosen it
 }
 
 func (s *scale) value(v float64) float64 {
@@ -260,17 +310,33 @@ func (s *scale) include(v float64) {
 	s.low, s.high = min(s.low, s.value(v)), max(s.high, s.value(v))
 }
 
-// settle fixes the bounds: those that are given, else those of the points with a
-// little room around them.
+// settle fixes the bounds: those that are given, else ticks that enclose the points. An
+// axis with given ticks or whole numbers has a little room around the points instead.
 func (s *scale) settle() {
 	if s.low > s.high { // no points
-		s.low, s.high = 0, 1
+		s.low, s.high = s.value(1), s.value(10)
+		if !s.axis.Log {
+			s.low = 0
+			s.high = 1
+		}
 	}
 	room := 0.03 * (s.high - s.low)
 	if room == 0 {
-		room = max(0.5, 0.1*math.Abs(s.low))
+		if room = 0.1 * math.Abs(s.low); room == 0 {
+			room = 0.5
+		}
 	}
-	s.low, s.high = s.low-room, s.high+room
+	switch {
+	case s.axis.Ticks != nil || s.axis.Whole:
+		s.low, s.high = s.low-room, s.high+room
+	case s.axis.Log:
+		s.low, s.high = logBelow(s.low), logAbove(s.high)
+		if s.low == s.high {
+			s.low, s.high = s.low-room, s.high+room
+		}
+	case s.low == s.high:
+		s.low, s.high = s.low-room, s.high+room
+	}
 	if s.axis.Min != nil {
 		s.low = s.value(*s.axis.Min)
 	}
@@ -280,6 +346,54 @@ func (s *scale) settle() {
 	if s.high <= s.low {
 		s.high = s.low + 1
 	}
+	if !s.axis.Log && !s.axis.Whole && s.axis.Ticks == nil {
+		step := s.step()
+		s.every = step // wider bounds do not change it
+		if s.axis.Min == nil {
+			s.low = step * math.Floor(s.low/step+1e-9)
+		}
+		if s.axis.Max == nil {
+			s.high = step * math.Ceil(s.high/step-1e-9)
+		}
+	}
+}
+
+// logBelow returns the largest logarithm of 1, 2 or 5 times a power of ten that is not
+// above x.
+func logBelow(x float64) float64 {
+	const near = 1e-9
+	best := math.Floor(x + near)
+	for _, k := range []float64{2, 5} {
+		if v := math.Floor(x+near) + math.Log10(k); v <= x+near {
+			best = v
+		}
+	}
+	return best
+}
+
+// logAbove returns the smallest logarithm of 1, 2 or 5 times a power of ten that is not
+// below x.
+func logAbove(x float64) float64 {
+	const near = 1e-9
+	d := math.Floor(x - near)
+	for _, k := range []float64{1, 2, 5} {
+		if v := d + math.Log10(k); v >= x-near {
+			return v
+		}
+	}
+	return d + 1
+}
+
+// step is the distance between the ticks of an axis that is not logarithmic.
+func (s *scale) step() float64 {
+	if s.every > 0 {
+		return s.every
+	}
+	step := niceStep((s.high - s.low) / 6)
+	if s.axis.Whole {
+		step = max(1, step)
+	}
+	return step
 }
 
 // pixel returns where a value is on the canvas, and at the pixel there.
@@ -309,19 +423,33 @@ func (s *scale) ticks() (ts []tick) {
 		for _, v := range s.axis.Ticks {
 			add(v, number(v))
 		}
-	case s.axis.Log: // 1, 2 and 5 of every decade
-		for d := math.Floor(s.low); d <= s.high; d++ {
-			for _, k := range []float64{1, 2, 5} {
-				add(k*math.Pow(10, d), number(k*math.Pow(10, d)))
+	case s.axis.Log:
+		// 1, 2 and 5 of every decade, or only 1 of some decades if there are many.
+		few, every := []float64{1, 2, 5}, 1
+		if decades := s.high - s.low; decades > 3 {
+			few, every = few[:1], int(math.Ceil(decades/6))
+		} else if decades < 0.7 {
+			few = []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}
+		}
+		for d := int(math.Floor(s.low)); float64(d) <= s.high; d++ {
+			if d%every != 0 {
+				continue
+			}
+			for _, k := range few {
+				v := k * math.Pow(10, float64(d))
+				add(v, number(v))
 			}
 		}
 	default:
-		step := niceStep((s.high - s.low) / 6)
-		if s.axis.Whole {
-			step = max(1, step)
-		}
-		for k := math.Ceil(s.low/step-1e-9) + 0; k*step <= s.high+1e-9*step; k++ {
-			add(k*step, number(k*step))
+		step := s.step()
+		// All numbers have as many decimals as the step.
+		decimals := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
+		for k := math.Ceil(s.low/step - 1e-9); k*step <= s.high+1e-9*step; k++ {
+			label := strconv.FormatFloat(k*step+0, 'f', decimals, 64)
+			if decimals > 6 || math.Abs(k*step) >= 1e7 {
+				label = number(k * step)
+			}
+			add(k*step, label)
 		}
 	}
 	return ts
@@ -331,7 +459,7 @@ func (s *scale) ticks() (ts []tick) {
 func niceStep(x float64) float64 {
 	p := math.Pow(10, math.Floor(math.Log10(x)))
 	for _, k := range []float64{1, 2, 5} {
-		if k*p >= x {
+		if k*p >= x*(1-1e-9) {
 			return k * p
 		}
 	}

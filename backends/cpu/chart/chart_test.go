@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,10 +25,10 @@ func sample() []Panel {
 	}
 	loss = append(loss, Point{9, math.NaN()}, Point{10, math.Inf(1)})
 	return []Panel{
-		{Title: "training of net_1 <&>", X: Axis{Label: "epoch", Whole: true}, Y: Axis{Label: "loss", Min: At(0)}, Legend: Corner{Top: true},
+		{Title: "training of net_1 <&>", X: Axis{Label: "epoch", Whole: true}, Y: Axis{Label: "loss", Min: At(0)},
 			Curves: []Curve{{Name: "training", Points: loss}, {Name: "validation, größer", Points: acc, Dash: Dashed, Colour: 1, Marks: Rings}}},
 		{X: Axis{Label: "epoch", Whole: true}, Y: Axis{Label: "accuracy"}, Curves: []Curve{{Name: "one", Points: acc[:1], Colour: 2}, {Name: "none"}}},
-		{Title: "largest error", X: Axis{Label: "pieces k", Ticks: []float64{1, 2, 4, 8}}, Y: Axis{Label: "error", Log: true, Min: At(1e-3), Max: At(1)}, Legend: Corner{Top: true, Left: true},
+		{Title: "largest error", X: Axis{Label: "pieces k", Ticks: []float64{1, 2, 4, 8}}, Y: Axis{Label: "error", Log: true, Min: At(1e-3), Max: At(1)},
 			Curves: []Curve{{Name: "least possible", Points: append(errors, Point{3, 0}), Marks: None, Colour: 3}}},
 		{},
 	}
@@ -88,8 +89,8 @@ func TestTicks(t *testing.T) {
 	}{
 		{scale{axis: Axis{Whole: true}, low: 1, high: 3}, "1 2 3"},
 		{scale{axis: Axis{Whole: true}, low: 0.9, high: 100.1}, "20 40 60 80 100"},
-		{scale{low: 0, high: 1}, "0 0.2 0.4 0.6 0.8 1"},
-		{scale{low: -0.031, high: 0.2}, "0 0.05 0.1 0.15 0.2"},
+		{scale{low: 0, high: 1}, "0.0 0.2 0.4 0.6 0.8 1.0"},
+		{scale{low: -0.031, high: 0.2}, "0.00 0.05 0.10 0.15 0.20"},
 		{scale{axis: Axis{Log: true}, low: -3, high: -2}, "0.001 0.002 0.005 0.01"},
 		{scale{axis: Axis{Ticks: []float64{1, 4, 9}}, low: 0, high: 5}, "1 4"},
 	} {
@@ -99,6 +100,58 @@ func TestTicks(t *testing.T) {
 		}
 		if s := strings.Join(got, " "); s != c.want {
 			t.Errorf("%v to %v: %s, want %s", c.s.low, c.s.high, s, c.want)
+		}
+	}
+}
+
+// TestSettle: an axis begins and ends at a tick.
+func TestSettle(t *testing.T) {
+	for _, c := range []struct {
+		axis      Axis
+		low, high float64 // of the points
+		want      string
+	}{
+		{Axis{}, 0.8, 0.98, "0.80 0.85 0.90 0.95 1.00"},
+		{Axis{}, 0.5, 0.5, "0.44 0.46 0.48 0.50 0.52 0.54 0.56"},
+		{Axis{Min: At(0)}, 0.06, 0.6, "0.0 0.1 0.2 0.3 0.4 0.5 0.6"},
+		{Axis{Min: At(0)}, 0.01, 0.01, "0.000 0.002 0.004 0.006 0.008 0.010 0.012"},
+		{Axis{}, -3, 1234, "-500 0 500 1000 1500"},
+		{Axis{Log: true}, 0.007, 4.7, "0.005 0.01 0.02 0.05 0.1 0.2 0.5 1 2 5"},
+		{Axis{Log: true}, 1e-7, 3, "1e-06 0.0001 0.01 1"},
+		{Axis{Whole: true}, 1, 10, "2 4 6 8 10"},
+		{Axis{Whole: true}, 1, 1, "1"},
+	} {
+		s := scale{axis: c.axis, low: math.Inf(1), high: math.Inf(-1)}
+		s.include(c.low)
+		s.include(c.high)
+		s.settle()
+		var got []string
+		ticks := s.ticks()
+		for _, tick := range ticks {
+			got = append(got, tick.label)
+		}
+		if g := strings.Join(got, " "); g != c.want {
+			t.Errorf("%+v, %g to %g: %s, want %s", c.axis, c.low, c.high, g, c.want)
+		}
+		if first, last := ticks[0].value, ticks[len(ticks)-1].value; !c.axis.Whole && !c.axis.Log && (math.Abs(first-s.low) > 1e-9 || math.Abs(last-s.high) > 1e-9) {
+			t.Errorf("%g to %g: the axis goes from %g to %g, its ticks from %g to %g", c.low, c.high, s.low, s.high, first, last)
+		}
+	}
+}
+
+// TestSpread: names keep their distance and stay between the bounds.
+func TestSpread(t *testing.T) {
+	for _, c := range []struct{ in, want []int }{
+		{[]int{50}, []int{50}},
+		{[]int{50, 52}, []int{50, 66}},
+		{[]int{95, 98, 100}, []int{68, 84, 100}},
+		{[]int{0, 0, 100}, []int{0, 16, 100}},
+		{[]int{10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10}, []int{0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100}},
+	} {
+		got := slices.Clone(c.in)
+		spread(got, 0, 100)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v becomes %v, want %v", c.in, got, c.want)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (r *report) growth() error {
 // drawGrowth draws time against work, both logarithmic: a line parallel to the diagonal
 // is a constant rate.
 func drawGrowth(path string, curves map[string][]chart.Point) error {
-	p := chart.Panel{Title: "GoogLeNet without LRN", X: chart.Axis{Label: "GMACs", Log: true}, Y: chart.Axis{Label: "ms", Log: true}, Legend: chart.Corner{Top: true, Left: true}}
+	p := chart.Panel{Title: "GoogLeNet without LRN", X: chart.Axis{Label: "GMACs", Log: true}, Y: chart.Axis{Label: "ms", Log: true}}
 	for i, engine := range []string{"incc", "ONNX Runtime"} {
 		for j, series := range []string{"batch", "picture", "depth"} {
 			name := engine + ", " + series
