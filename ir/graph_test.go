@@ -53,11 +53,11 @@ func TestVerify(t *testing.T) {
 		{"a value has no name", func(g *ir.Graph) { g.Value("mul").Name = "" }},
 		{"two values are called conv", func(g *ir.Graph) { g.Value("mul").Name = "conv" }},
 		{"x: axis 1 of shape Nx0x5x5 is 0", func(g *ir.Graph) { g.Value("x").Type.Shape[1] = 0 }},
-		{"input x is also something else", func(g *ir.Graph) { g.Value("x").Param = &ir.Param{} }},
-		{"param two is not one", func(g *ir.Graph) { g.Value("two").Param = nil }},
+		{"input x is also a param or the output of a node", func(g *ir.Graph) { g.Value("x").Param = &ir.Param{} }},
+		{"param two is not marked as a param", func(g *ir.Graph) { g.Value("two").Param = nil }},
 		{"param bn/beta has the batch among its axes: N", func(g *ir.Graph) { g.Value("bn/beta").Type.Shape[0] = ir.Batch }},
-		{"param conv/bias is 3, its data 4", func(g *ir.Graph) { g.Data["conv/bias"] = tensor.Make[float32]([]int{4}) }},
-		{"param conv/bias is 3, its data has 2 elements", func(g *ir.Graph) { g.Data["conv/bias"].Data = g.Data["conv/bias"].Data[:2] }},
+		{"param conv/bias has shape 3, but its data has shape 4", func(g *ir.Graph) { g.Data["conv/bias"] = tensor.Make[float32]([]int{4}) }},
+		{"param conv/bias has shape 3, but its data has 2 elements", func(g *ir.Graph) { g.Data["conv/bias"].Data = g.Data["conv/bias"].Data[:2] }},
 		{"constant two has no data", func(g *ir.Graph) { g.Value("two").Param.Init.Kind = ir.InitHe }},
 		{"param bn/mean has neither data nor an initialization", func(g *ir.Graph) {
 			delete(g.Data, "bn/mean")
@@ -65,13 +65,13 @@ func TestVerify(t *testing.T) {
 		}},
 		{"node 0 (conv) has no output", func(g *ir.Graph) { g.Nodes[0].Out = nil }},
 		{"was never defined", func(g *ir.Graph) { node(g, "bn/next").Op = undefined{} }},
-		{"mul reads nothing", func(g *ir.Graph) { node(g, "mul").In[0] = nil }},
+		{"mul reads a missing operand", func(g *ir.Graph) { node(g, "mul").In[0] = nil }},
 		{"bn reads conv, which is not computed before it", func(g *ir.Graph) { g.Nodes[0], g.Nodes[1] = g.Nodes[1], g.Nodes[0] }},
 		{"mul reads stranger, which is not computed before it", func(g *ir.Graph) {
 			node(g, "mul").In[0] = &ir.Value{Name: "stranger", Type: ir.Float(ir.Batch, 3, 3, 3)}
 		}},
-		{"mul does not know the node that computes it", func(g *ir.Graph) { g.Value("mul").Index = 1 }},
-		{"conv: conv: weight 3x1x3x3 takes 1 channels, the input has 2 (conv constraint 3)", func(g *ir.Graph) {
+		{"the fields Def and Index of mul do not name the node that computes it", func(g *ir.Graph) { g.Value("mul").Index = 1 }},
+		{"conv: conv: weight 3x1x3x3 takes 1 channels, but the input has 2 (conv constraint 3)", func(g *ir.Graph) {
 			g.Value("conv/weight").Type.Shape[1] = 1
 			g.Data["conv/weight"] = tensor.Make[float32]([]int{3, 1, 3, 3})
 		}},
@@ -79,14 +79,14 @@ func TestVerify(t *testing.T) {
 			n := node(g, "conv")
 			n.Out = append(n.Out, &ir.Value{Name: "more", Def: n, Index: 1})
 		}},
-		{"mul is Nx3x3x4, mul makes it Nx3x3x3", func(g *ir.Graph) { g.Value("mul").Type.Shape[3] = 4 }},
+		{"mul has type Nx3x3x4, but mul computes type Nx3x3x3", func(g *ir.Graph) { g.Value("mul").Type.Shape[3] = 4 }},
 		{"an output is not a value of the graph", func(g *ir.Graph) { g.Outputs[0] = &ir.Value{Name: "o"} }},
 		{"an output is not a value of the graph", func(g *ir.Graph) { g.Heads[0].Value = nil }},
-		{"an update is of no param", func(g *ir.Graph) { g.Updates[0].Param = g.Value("mul") }},
+		{"an update changes a value that is not a param of the graph", func(g *ir.Graph) { g.Updates[0].Param = g.Value("mul") }},
 		{"update of bn/mean (3) by conv (Nx3x3x3)", func(g *ir.Graph) { g.Updates[0].Value = g.Value("conv") }},
 		{"bn/mean is updated twice", func(g *ir.Graph) { g.Updates = append(g.Updates, g.Updates[0]) }},
 		{"two is a const and cannot be updated", func(g *ir.Graph) { g.Updates[0] = ir.Update{Param: g.Value("two"), Value: g.Value("two")} }},
-		{"part a is not a value of the graph", func(g *ir.Graph) { g.Parts[0].Out = nil }},
+		{"the result of part a is not a value of the graph", func(g *ir.Graph) { g.Parts[0].Out = nil }},
 	} {
 		g := small()
 		c.spoil(g)
@@ -97,8 +97,8 @@ func TestVerify(t *testing.T) {
 	}
 	g := small()
 	g.Value("mul").Index, g.Parts[0].Out = 1, nil
-	if s := ir.Verify(g).Error(); !strings.Contains(s, "mul does not know") || !strings.Contains(s, "part a") {
-		t.Errorf("not every problem is told: %s", s)
+	if s := ir.Verify(g).Error(); !strings.Contains(s, "Index of mul") || !strings.Contains(s, "part a") {
+		t.Errorf("not every problem is reported: %s", s)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestSort(t *testing.T) {
 	}
 	g = small()
 	g.Nodes = slices.Delete(g.Nodes, 1, 2)
-	if err := ir.Sort(g); err == nil || !strings.Contains(err.Error(), "whose node is not in it") {
+	if err := ir.Sort(g); err == nil || !strings.Contains(err.Error(), "whose node is not in the graph") {
 		t.Errorf("a node that is missing: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestReplace(t *testing.T) {
 		t.Errorf("an inner value changed its name: %s, %s", same.Name, mul.Name)
 	}
 	if users := r.Users(same); len(users) != 2 || users[0].Out[0].Name != "mul" || users[1].Out[0].Name != "fc/flatten" {
-		t.Errorf("readers are not kept up: %d", len(users))
+		t.Errorf("the readers are not up to date: %d", len(users))
 	}
 	gone := r.Sweep()
 	if err := r.Finish(); err != nil {
@@ -185,7 +185,7 @@ func TestReplace(t *testing.T) {
 	// Sweep removes three nodes (the old fc, the old bn, mul) and four params (gamma,
 	// beta, variance, two). The update of mean needs mean.
 	if gone != 7 || g.Value("bn/mean") == nil || g.Value("two") != nil || g.Data["bn/gamma"] != nil {
-		t.Errorf("%d swept", gone)
+		t.Errorf("Sweep removed %d nodes and params", gone)
 	}
 	r = ir.Rewrite(g, "test")
 	r.Replace(g.Value("conv"), g.Value("fc"))
@@ -200,7 +200,7 @@ func TestSweep(t *testing.T) {
 	g := small()
 	r := ir.Rewrite(g, "test")
 	if n := r.Sweep(); n != 0 {
-		t.Errorf("%d swept of a graph without waste", n)
+		t.Errorf("Sweep removed %d nodes and params that are needed", n)
 	}
 	g.Outputs, g.Updates = []*ir.Value{g.Value("head")}, nil
 	g.Heads = nil
@@ -398,7 +398,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("%v %v %v", ok, err, seen)
 	}
 	if ok, _ := tab.Do(g.Nodes[0], 0); ok || tab.Has(ops.Tanh{}) || !tab.Has(ops.ReLU{}) {
-		t.Error("a row for an op that has none")
+		t.Error("the table has a row for an op without one")
 	}
 	if m := tab.Missing(); slices.Contains(m, "relu") || !slices.Contains(m, "conv") || len(m) != len(ir.Defs())-1 {
 		t.Errorf("missing: %v", m)

@@ -86,7 +86,7 @@ func ParseInit(s string) (Init, error) {
 		return Init{}, fmt.Errorf("%q is not a number", num)
 	}
 	if a < 0 && InitKind(kind) != InitConstant {
-		return Init{}, fmt.Errorf("%s must not be negative", kind)
+		return Init{}, fmt.Errorf("the number of %s must not be negative", kind)
 	}
 	return Init{InitKind(kind), a}, nil
 }

@@ -258,7 +258,7 @@ func Sort(g *Graph) error {
 			}
 			j, ok := at[v.Def]
 			if !ok {
-				return fmt.Errorf("%w: %s reads %s, whose node is not in it", ErrGraph, n.Out[0].Name, v.Name)
+				return fmt.Errorf("%w: %s reads %s, whose node is not in the graph", ErrGraph, n.Out[0].Name, v.Name)
 			}
 			switch done[j] {
 			case 0:

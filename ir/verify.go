@@ -61,13 +61,13 @@ func Problems(g *Graph) []*Problem {
 	for _, v := range g.Inputs {
 		add(v)
 		if v.Def != nil || v.Param != nil {
-			bad("input %s is also something else", v.Name)
+			bad("input %s is also a param or the output of a node", v.Name)
 		}
 	}
 	for _, v := range g.Params {
 		add(v)
 		if v.Param == nil || v.Def != nil {
-			bad("param %s is not one", v.Name)
+			bad("param %s is not marked as a param, or is the output of a node", v.Name)
 			continue
 		}
 		if v.Type.Shape.Symbolic() {
@@ -75,15 +75,15 @@ func Problems(g *Graph) []*Problem {
 		}
 		switch d := g.Data[v.Name]; {
 		case d != nil && !slices.Equal(d.Shape, v.Type.Shape):
-			bad("param %s is %v, its data %v", v.Name, v.Type, Shape(d.Shape))
+			bad("param %s has shape %v, but its data has shape %v", v.Name, v.Type, Shape(d.Shape))
 		case d != nil && len(d.Data) != tensor.Size(d.Shape):
-			bad("param %s is %v, its data has %d elements", v.Name, v.Type, len(d.Data))
+			bad("param %s has shape %v, but its data has %d elements", v.Name, v.Type, len(d.Data))
 		case d == nil && v.Param.Kind == Constant && v.Param.Init.Kind != InitConstant:
 			bad("constant %s has no data", v.Name).NoData = true
 		case d == nil && v.Param.Init.Kind == "":
 			bad("param %s has neither data nor an initialization", v.Name).NoData = true
 		case d == nil && !v.Param.Init.known():
-			bad("param %s has no data, and its initialization %s draws none", v.Name, v.Param.Init).NoData = true
+			bad("param %s has no data, and its initialization %s is unknown", v.Name, v.Param.Init).NoData = true
 		}
 	}
 	for i, n := range g.Nodes {
@@ -100,7 +100,7 @@ func Problems(g *Graph) []*Problem {
 		ok := true
 		for j, v := range n.In {
 			if v == nil || !known[v] {
-				name := "nothing"
+				name := "a missing operand"
 				if v != nil {
 					name = v.Name
 				}
@@ -113,7 +113,7 @@ func Problems(g *Graph) []*Problem {
 		for j, v := range n.Out {
 			add(v)
 			if v.Def != n || v.Index != j {
-				bad("%s does not know the node that computes it", v.Name)
+				bad("the fields Def and Index of %s do not name the node that computes it", v.Name)
 			}
 		}
 		if !ok {
@@ -131,7 +131,7 @@ func Problems(g *Graph) []*Problem {
 		}
 		for j, t := range out {
 			if !t.Equal(n.Out[j].Type) {
-				bad("%s is %v, %s makes it %v", n.Out[j].Name, n.Out[j].Type, Name(n.Op), t)
+				bad("%s has type %v, but %s computes type %v", n.Out[j].Name, n.Out[j].Type, Name(n.Op), t)
 			}
 		}
 	}
@@ -145,7 +145,7 @@ func Problems(g *Graph) []*Problem {
 	for _, u := range g.Updates {
 		at = nil
 		if u.Param == nil || u.Param.Param == nil || !known[u.Param] {
-			bad("an update is of no param")
+			bad("an update changes a value that is not a param of the graph")
 			continue
 		}
 		at = u.Param
@@ -157,13 +157,13 @@ func Problems(g *Graph) []*Problem {
 		}
 		updated[u.Param] = true
 		if u.Value != nil && !u.Param.Type.Equal(u.Value.Type) {
-			bad("update of %s (%v) by %s (%v)", u.Param.Name, u.Param.Type, u.Value.Name, u.Value.Type)
+			bad("update of %s (%v) by %s (%v): the types differ", u.Param.Name, u.Param.Type, u.Value.Name, u.Value.Type)
 		}
 	}
 	at = nil
 	for _, p := range g.Parts {
 		if p.Out == nil || !known[p.Out] {
-			bad("part %s is not a value of the graph", p.Name)
+			bad("the result of part %s is not a value of the graph", p.Name)
 		}
 	}
 	return found

@@ -136,19 +136,19 @@ func (d *Difference) compare(before, after []seen) error {
 		return n
 	}
 	if a, b := outputs(before), outputs(after); a != b {
-		return fmt.Errorf("pass %s: the network had %d outputs and has %d", d.Step, a, b)
+		return fmt.Errorf("pass %s: the network had %d outputs and now has %d", d.Step, a, b)
 	}
 	d.Compared = d.Step.Pass.Contract != Redesign
 	for _, s := range after {
 		was, ok := old[s.key]
 		if !ok {
-			return fmt.Errorf("pass %s: %s (%s) is new", d.Step, s.key, diag.Printable(s.name))
+			return fmt.Errorf("pass %s: %s (%s) did not exist before the pass", d.Step, s.key, diag.Printable(s.name))
 		}
 		if s.key[0] != 'p' && s.name != was.name {
-			return fmt.Errorf("pass %s: %s was called %s and is called %s", d.Step, s.key, diag.Printable(was.name), diag.Printable(s.name))
+			return fmt.Errorf("pass %s: %s was called %s and is now called %s", d.Step, s.key, diag.Printable(was.name), diag.Printable(s.name))
 		}
 		if !ir.Shape(s.x.Shape).Equal(was.x.Shape) {
-			return fmt.Errorf("pass %s: %s (%s) was %v and is %v", d.Step, s.key, diag.Printable(s.name), ir.Shape(was.x.Shape), ir.Shape(s.x.Shape))
+			return fmt.Errorf("pass %s: %s (%s) had shape %v and now has shape %v", d.Step, s.key, diag.Printable(s.name), ir.Shape(was.x.Shape), ir.Shape(s.x.Shape))
 		}
 		if !d.Compared {
 			continue
@@ -183,7 +183,7 @@ func randomInputs(g *ir.Graph, c CheckOptions) []*tensor.Tensor {
 // WriteDifferences prints the result of Check as a table.
 func WriteDifferences(w io.Writer, table []Difference) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "pass\tcontract\trewrites\tlargest difference\tof the largest\tin")
+	fmt.Fprintln(tw, "pass\tcontract\trewrites\tlargest difference\trelative\tvalue")
 	for _, d := range table {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t", d.Step, d.Step.Pass.Contract, d.Changed)
 		switch {

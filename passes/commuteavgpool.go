@@ -15,11 +15,11 @@ import (
 // is always applied after the pool.
 var CommuteAvgPool = Pass{
 	Name:     "commute-avgpool",
-	Doc:      "moves a 1x1 convolution before the average pool that it reads, where that costs less",
+	Doc:      "moves a 1x1 convolution before the average pool that it reads, if that costs less",
 	Ref:      "linearity; the module of Szegedy 2016, figure 5",
 	Contract: Rounding,
 	After: []Constraint{
-		{"fold-bn", "a batch norm behind the projection would end up behind the pool, far from its weights"},
+		{"fold-bn", "otherwise the batch norm of a moved convolution would be after the pool, and could not be folded into the weights"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		st := statics{}

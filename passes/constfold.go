@@ -23,10 +23,10 @@ var ConstFold = Pass{
 	Doc:      "evaluates what is computed from constants and weights that have data",
 	Contract: Rounding,
 	After: []Constraint{
-		{"fold-bn", "its weights should be rounded once, at the end"},
-		{"commute-avgpool", "its weights should be rounded once, at the end"},
-		{"fold-linear", "its weights should be rounded once, at the end"},
-		{"merge-siblings", "its weights should be rounded once, at the end"},
+		{"fold-bn", "const-fold should round its new weights only once, at the end"},
+		{"commute-avgpool", "const-fold should round its new weights only once, at the end"},
+		{"fold-linear", "const-fold should round its new weights only once, at the end"},
+		{"merge-siblings", "const-fold should round its new weights only once, at the end"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		f := &folder{r: r, train: o.Train, env: map[*ir.Value]*tensor.Tensor{}, readers: map[*ir.Value]int{}}

@@ -14,7 +14,7 @@ import (
 // are equal if their ops are equal and they read the same values.
 var CSE = Pass{
 	Name:     "cse",
-	Doc:      "computes equal expressions once, and keeps equal constants once",
+	Doc:      "computes equal expressions only once, and keeps only one of equal constants",
 	Contract: Exact,
 	Run: func(r *ir.Rewriter, o Options) error {
 		g := r.Graph()

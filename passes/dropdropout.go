@@ -9,7 +9,7 @@ import (
 // scales the activations.
 var DropDropout = Pass{
 	Name:      "drop-dropout",
-	Doc:       "removes dropout, the identity in inference",
+	Doc:       "removes dropout, which is the identity in inference",
 	Ref:       "Srivastava 2014, section 10 (inverted dropout)",
 	Contract:  Exact,
 	Inference: true,

@@ -6,7 +6,7 @@ import "github.com/incc-lang/incc/ir"
 // the middle of the network.
 var DropHeads = Pass{
 	Name:      "drop-heads",
-	Doc:       "removes auxiliary classifiers, which serve training alone",
+	Doc:       "removes auxiliary classifiers, which only training needs",
 	Ref:       "Szegedy 2015, section 5",
 	Contract:  Signature,
 	Inference: true,

@@ -60,6 +60,6 @@ func TestSymmetricEigen(t *testing.T) {
 		}
 	}
 	if _, _, err := symmetricEigen([]float64{1, math.NaN(), math.NaN(), 1}, 2); err == nil {
-		t.Error("NaN has eigenvalues")
+		t.Error("a matrix with NaN has eigenvalues")
 	}
 }

@@ -12,16 +12,16 @@ import (
 // is, if there are fewer weights, and if the cost model estimates a lower cost.
 var Factorize = Pass{
 	Name:     "factorize",
-	Doc:      "makes an n x 1 and a 1 x n convolution of an n x n",
+	Doc:      "replaces an n x n convolution by an n x 1 and a 1 x n convolution",
 	Ref:      "Szegedy 2016, section 3.2",
 	Contract: Redesign,
-	After:    []Constraint{{"stack-3x3", "there is no 5x5 left to stack behind it"}},
+	After:    []Constraint{{"stack-3x3", "factorize would leave no 5x5 convolution for stack-3x3"}},
 	Variants: []Arg{
-		{"retrain", "an activation between the two: another function, for a topology that is to be trained", ""},
-		{"svd", "no activation between: the best approximation of the trained layer by a truncated SVD, mid its rank", ""},
+		{"retrain", "with an activation between the two: another function, so the network must be trained afterwards", ""},
+		{"svd", "without an activation between the two: the best approximation of the trained layer (truncated SVD); mid is the rank", ""},
 	},
 	Args: append(withDefault(redesignArgs, "mid", "in"),
-		Arg{"max-error", "of svd: the smallest rank whose relative error of the layer's weights is not above it, instead of mid", ""}),
+		Arg{"max-error", "for svd, instead of mid: use the smallest rank for which the relative error of the layer's weights is at most this number", ""}),
 	Run: func(r *ir.Rewriter, o Options) error {
 		d, err := newRedesigner(r, o)
 		if err != nil {
@@ -31,14 +31,14 @@ var Factorize = Pass{
 			return factorizeSVD(d)
 		}
 		if o.Arg("max-error") != "" || d.mid == "full" {
-			return errors.New("max-error and mid=full are for factorize=svd: a layer that is to be trained has no error yet")
+			return errors.New("max-error and mid=full need factorize=svd: without trained weights there is no approximation error")
 		}
 		for _, n := range r.Nodes() {
 			l, ok := convLayer(r, n)
 			if !ok || l.kernel()[0] == 1 || l.kernel()[1] == 1 || !d.wants(l.kernel()) {
 				continue
 			}
-			if err := d.untrained("factorize=svd carries them over, or redesign the topology and then train"); err != nil {
+			if err := d.untrained("use factorize=svd, which approximates them, or redesign the topology and then train"); err != nil {
 				return err
 			}
 			if p, pays, why := factorize(d, l); d.consider(l, p, pays, why) {

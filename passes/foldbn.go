@@ -14,14 +14,14 @@ import (
 // for each channel. So the layer before it gets the weights w*s and the bias b*s + t.
 var FoldBN = Pass{
 	Name:      "fold-bn",
-	Doc:       "makes batch norms part of the weights before or behind them, else a scale and a shift",
+	Doc:       "folds batch norms into the weights before or after them, or replaces them by a scale and a shift",
 	Ref:       "Ioffe 2015, section 3.1 and algorithm 2; Jacob 2018, section 3.2",
 	Contract:  Rounding,
 	Inference: true,
 	After: []Constraint{
-		{"drop-dropout", "a dropout between convolution and batch norm hides one from the other"},
-		{"stack-3x3", "a redesign repeats the layer's batch norm"},
-		{"factorize", "a redesign repeats the layer's batch norm"},
+		{"drop-dropout", "a dropout between a convolution and a batch norm would prevent the folding"},
+		{"stack-3x3", "a redesign copies the layer's batch norm, which fold-bn would remove"},
+		{"factorize", "a redesign copies the layer's batch norm, which fold-bn would remove"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		f := &bnFolder{r: r, st: statics{}, eps: map[float64][]*ir.Value{}}

@@ -14,13 +14,13 @@ import (
 // padding: its padding is 0, while the joined convolution would compute A 0 + a there.
 var FoldLinear = Pass{
 	Name:     "fold-linear",
-	Doc:      "makes one layer of two that no activation separates, and folds constant factors into weights",
+	Doc:      "joins two layers without an activation between them into one, and folds constant factors into weights",
 	Ref:      "linearity; Ding 2021 (diverse branch block), section 3.2, transform III",
 	Contract: Rounding,
 	// In training, every step would compute the product of weights again.
 	Inference: true,
 	After: []Constraint{
-		{"fold-bn", "a batch norm stands between"},
+		{"fold-bn", "a batch norm between the two layers would prevent the folding"},
 		{"factorize", "what a linear factorization splits would be multiplied out again"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {

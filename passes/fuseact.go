@@ -10,13 +10,13 @@ import (
 // negative.
 var FuseAct = Pass{
 	Name:     "fuse-act",
-	Doc:      "makes the activation the epilogue of the convolution or dense layer before it",
+	Doc:      "makes an activation part of the convolution or dense layer before it",
 	Ref:      "Chen 2018 (TVM), section 3",
 	Contract: Exact,
 	After: []Constraint{
-		{"stack-3x3", "a redesign looks for the layer's activation behind it"},
-		{"factorize", "a redesign looks for the layer's activation behind it"},
-		{"fold-bn", "a batch norm stands between convolution and activation"},
+		{"stack-3x3", "a redesign should see the layer's activation as a node of its own"},
+		{"factorize", "a redesign should see the layer's activation as a node of its own"},
+		{"fold-bn", "a batch norm between convolution and activation would prevent the fusion"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		// An activation may follow another one, so repeat until nothing changes. Each round

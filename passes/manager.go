@@ -58,7 +58,7 @@ func Run(g *ir.Graph, p Pipeline, o Options) (*Report, error) {
 func runStep(g *ir.Graph, s Step, o Options) (StepReport, error) {
 	sr := StepReport{Step: s, Nodes: [2]int{len(g.Nodes), len(g.Nodes)}, Params: [2]int{len(g.Params), len(g.Params)}}
 	if s.Pass.Inference && o.Train {
-		const why = "it takes weights for final, and the network is to be trained"
+		const why = "it needs final weights, but the network will be trained"
 		if !s.level {
 			return sr, fmt.Errorf("pass %s: %s", s.Pass.Name, why)
 		}

@@ -17,13 +17,13 @@ import (
 // none), the merged convolution has no activation, and there is one after each slice.
 var MergeSiblings = Pass{
 	Name:     "merge-siblings",
-	Doc:      "makes one convolution of parallel 1x1 convolutions over one input, read as slices",
+	Doc:      "joins parallel 1x1 convolutions that read the same value into one, whose output is sliced",
 	Ref:      "Szegedy 2015, figure 2b; Jia 2019 (TASO), section 2",
 	Contract: Rounding,
 	After: []Constraint{
-		{"cse", "equal convolutions should become one, not be concatenated"},
-		{"commute-avgpool", "the projection it moves before a pool joins its siblings"},
-		{"fold-linear", "behind the merge a 1x1 reads a slice and no convolution"},
+		{"cse", "equal convolutions should become one and not be concatenated"},
+		{"commute-avgpool", "the convolution that it moves before a pool can then be merged with its siblings"},
+		{"fold-linear", "after the merge, a 1x1 convolution reads a slice and not a convolution"},
 	},
 	Run: func(r *ir.Rewriter, o Options) error {
 		if w, ok := o.Cost.(Work); ok && o.step.Named() {

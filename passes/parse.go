@@ -97,7 +97,7 @@ func Parse(text string) (Pipeline, error) {
 			n := len(p)
 			p = without(p, pass)
 			if len(p) == n {
-				return nil, fmt.Errorf("passes: -%s removes a pass that the list does not have before it", name)
+				return nil, fmt.Errorf("passes: -%[1]s: there is no %[1]s before it in the list", name)
 			}
 			continue
 		}

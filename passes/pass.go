@@ -108,7 +108,7 @@ type Decision struct {
 }
 
 func (d Decision) String() string {
-	verb := "left"
+	verb := "kept"
 	if d.Done {
 		verb = "rewrote"
 	}

@@ -204,7 +204,7 @@ func TestCheckFindsWrongPasses(t *testing.T) {
 			found = err != nil || !table[0].Kept()
 		}
 		if !found {
-			t.Errorf("%s was not found out", name)
+			t.Errorf("Check does not find the error of %s", name)
 		}
 	}
 }

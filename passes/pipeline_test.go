@@ -36,7 +36,7 @@ func TestLevels(t *testing.T) {
 		}
 	}
 	if names(Level(-1)) != names(Level(0)) || names(Level(9)) != names(Level(2)) {
-		t.Error("levels beyond the ends are not those at the ends")
+		t.Error("a level below 0 is not level 0, or one above MaxLevel is not MaxLevel")
 	}
 }
 
@@ -95,10 +95,10 @@ func TestParse(t *testing.T) {
 		{"mid=8", `unknown pass "mid"`},
 		{"O2,mid=8", `unknown pass "mid"`},
 		{"O1=3", "O1 takes no value"},
-		{"dce,-cse", "removes a pass that the list does not have before it"},
+		{"dce,-cse", "there is no cse before it in the list"},
 		{"-nope", `unknown pass "nope"`},
 		{"O3", `unknown pass "O3"`},
-		{"merge-siblings,commute-avgpool", "merge-siblings must run after commute-avgpool: the projection"},
+		{"merge-siblings,commute-avgpool", "merge-siblings must run after commute-avgpool: the convolution"},
 		{"O2,stack-3x3", "must run after stack-3x3: a redesign"},
 		{"fold-bn\x1b[31m", `"fold-bn\x1b[31m"`},
 	} {
@@ -166,7 +166,7 @@ func TestTrain(t *testing.T) {
 		}
 	}
 	if _, err := Run(randomNet(1), Pipeline{{Pass: &FoldBN}}, Options{Train: true}); err == nil {
-		t.Error("fold-bn by name runs on a network that is to be trained")
+		t.Error("fold-bn, asked for by name, runs on a network that will be trained")
 	}
 }
 
@@ -258,9 +258,9 @@ func TestWriteDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `pass       contract  rewrites  largest difference  of the largest  in
-fold-bn    rounding  2         1e-07               5e-08           y
-fuse-act   exact     1         1                   0.5             y  BROKEN
+	want := `pass       contract  rewrites  largest difference  relative  value
+fold-bn    rounding  2         1e-07               5e-08     y
+fuse-act   exact     1         1                   0.5       y  BROKEN
 stack-3x3  redesign  1         another function
 cse        exact     0
 `

@@ -13,9 +13,9 @@ import (
 
 // redesignArgs are the arguments that the redesigns share.
 var redesignArgs = []Arg{
-	{"mid", "channels between the two: in, out, or a number", ""},
-	{"only", "kernels to look at, joined by +, such as 5x5 or 3x3+5x5", ""},
-	{"force", "also where the cost model says that it does not pay", ""},
+	{"mid", "channels between the two convolutions: in, out or a number", ""},
+	{"only", "redesign only layers with these kernels, joined by +, such as 5x5 or 3x3+5x5", ""},
+	{"force", "also redesign layers that would not cost less", ""},
 }
 
 // layer is a convolution with the batch norm and the activation that follow it.
@@ -143,7 +143,7 @@ func (d *redesigner) refuse(l layer) string {
 	case l.conv.Groups != 1:
 		return fmt.Sprintf("it has %d groups", l.conv.Groups)
 	case l.weight.Param == nil || (l.bias != nil && l.bias.Param == nil):
-		return "its weights are an expression"
+		return "its weights are computed by nodes"
 	case d.uses[l.weight] != 1:
 		return "it shares its weights with another layer"
 	}
@@ -198,7 +198,7 @@ func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error
 		}
 	}
 	if want := l.n.Out[0].Type; !in.Equal(want) {
-		return 0, 0, fmt.Errorf("it would make %v of what is %v", in, want)
+		return 0, 0, fmt.Errorf("its output would be %v instead of %v", in, want)
 	}
 	return cost, macs, nil
 }
@@ -263,7 +263,7 @@ func (d *redesigner) decide(l layer, p plan, reason string, pays bool, why strin
 	case d.force:
 		dec.Done, dec.Why = true, "forced, though "+why
 	case pays:
-		dec.Why = fmt.Sprintf("%s, but the cost model prices it at %.3g of what it was", why, cost/before)
+		dec.Why = fmt.Sprintf("%s, but the cost model predicts %.3g times the cost", why, cost/before)
 	default:
 		dec.Why = why
 	}

@@ -24,7 +24,7 @@ func WriteDecisions(w io.Writer, ds []Decision) error {
 	fmt.Fprintln(tw, strings.Join(append(head, "why"), "\t"))
 	var params, macs [2]int64
 	for _, d := range ds {
-		verb := "left"
+		verb := "kept"
 		if d.Done {
 			verb = "done"
 		}
@@ -42,7 +42,7 @@ func WriteDecisions(w io.Writer, ds []Decision) error {
 			macs[i] += d.MACs[j]
 		}
 	}
-	row := []string{"together", "", "", change(params), change(macs)}
+	row := []string{"total", "", "", change(params), change(macs)}
 	if approximates {
 		row = append(row, "")
 	}

@@ -10,7 +10,7 @@ import (
 // field, 18 weights for each pair of channels instead of 25, and one more activation.
 var Stack3x3 = Pass{
 	Name:     "stack-3x3",
-	Doc:      "makes two 3x3 convolutions of a 5x5, an activation between them",
+	Doc:      "replaces a 5x5 convolution by two 3x3 convolutions with an activation between them",
 	Ref:      "Szegedy 2016, section 3.1; Ioffe 2015, section 4.2.1",
 	Contract: Redesign,
 	Args:     withDefault(redesignArgs, "mid", "out"),

@@ -47,7 +47,7 @@ func factorizeSVD(d *redesigner) error {
 		}
 	}
 	if candidates > 0 && len(jobs) == 0 {
-		return errors.New("there are no weights to carry over: give trained ones (--weights), or use factorize=retrain")
+		return errors.New("factorize=svd needs trained weights: give them with --weights, or use factorize=retrain")
 	}
 	// Decompose the layers on several threads, then replace them in order.
 	var wg sync.WaitGroup

@@ -165,7 +165,7 @@ func TestRedesignErrors(t *testing.T) {
 		want   string
 	}{
 		{"factorize=svd", false, "factorize=retrain"},
-		{"factorize=retrain", true, "factorize=svd carries them over"},
+		{"factorize=retrain", true, "use factorize=svd"},
 		{"stack-3x3", true, "redesign the topology, then train"},
 		{"factorize,mid=0", false, "mid=0"},
 		{"factorize,mid=full", false, "mid=full"},

@@ -66,15 +66,15 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 	d := &description{Options: opt, Plan: p}
 	switch {
 	case p.Train:
-		return nil, refuse("a training step")
+		return nil, refuse("the plan is one for a training step (want one for inference)")
 	case len(p.Inputs) != 1 || len(p.Outputs) != 1:
-		return nil, refuse("%d inputs and %d outputs, where a package has one of each", len(p.Inputs), len(p.Outputs))
+		return nil, refuse("%d inputs and %d outputs (want one of each)", len(p.Inputs), len(p.Outputs))
 	case len(p.Kept) > 0:
 		return nil, refuse("values that are kept after a run")
 	case p.Inputs[0].Fixed || p.Outputs[0].Fixed:
 		return nil, refuse("an input or output without a batch")
 	case !token.IsIdentifier(opt.Package) || opt.Package == "_" || comment(opt.Package) != opt.Package:
-		return nil, fmt.Errorf("%s is not the name of a package", quote(opt.Package))
+		return nil, fmt.Errorf("%s is not a valid package name", quote(opt.Package))
 	}
 	d.Input, d.Output = p.Inputs[0].Size, p.Outputs[0].Size
 	if s := p.Inputs[0].Shape; len(s) == 4 {

@@ -328,7 +328,7 @@ func (f *foldPrinter) expression(v *ir.Value) (string, error) {
 			return fmt.Sprintf("%s.Sum(%s)", in[0], join("[]int{"+dims+"}", ints(axes))), nil
 		}
 	}
-	return "", refuse("it is computed from others by %s", ir.Name(v.Def.Op))
+	return "", refuse("it is computed by %s", ir.Name(v.Def.Op))
 }
 
 func join(a, b string) string {

@@ -135,11 +135,11 @@ func execute(name string, d *description) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, name+".tmpl", d); err != nil {
-		return nil, fmt.Errorf("printing %s: %w", name, err)
+		return nil, fmt.Errorf("generating %s: %w", name, err)
 	}
 	src, err := format.Source(b.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("what was printed of %s is not Go (a bug of incc): %w", name, err)
+		return nil, fmt.Errorf("the generated code of %s is not valid Go (a bug of incc): %w", name, err)
 	}
 	return src, nil
 }

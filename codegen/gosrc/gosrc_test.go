@@ -249,7 +249,7 @@ func TestVerify(t *testing.T) {
 		head,
 	} {
 		if verify("x", []byte(src), want) == nil {
-			t.Errorf("verify takes\n%s", src)
+			t.Errorf("verify accepts\n%s", src)
 		}
 	}
 }
@@ -279,7 +279,7 @@ func TestKernelText(t *testing.T) {
 		}
 	}
 	if _, err := kernelText(3); err == nil {
-		t.Error("an int is no kernel")
+		t.Error("kernelText accepts an int")
 	}
 }
 

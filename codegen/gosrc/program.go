@@ -134,7 +134,7 @@ func (r *program) steps() error {
 					*l.edge = append(*l.edge, fmt.Sprintf("%s.args[%d].%s[%d]", r.Recv, i, l.name, j))
 					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
 				default:
-					return fmt.Errorf("step %s: an operand among the params", comment(s.Name))
+					return fmt.Errorf("step %s has an operand among the params, which only training has", comment(s.Name))
 				}
 				n = j + 1
 			}

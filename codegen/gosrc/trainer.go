@@ -132,11 +132,11 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 	p := t.Plan
 	switch {
 	case !p.Train:
-		return nil, fmt.Errorf("the plan of a training step is one of inference")
+		return nil, fmt.Errorf("the plan is one for inference (want one for a training step)")
 	case !d.Classes:
-		return nil, refuse("training wants a number for each class")
+		return nil, refuse("training needs a network whose output is one number for each class")
 	case t.Logits.Type.Shape.Size() != d.Output:
-		return nil, refuse("the training step tells %d classes apart, the network %d", t.Logits.Type.Shape.Size(), d.Output)
+		return nil, refuse("the training step has %d classes, but the network has %d", t.Logits.Type.Shape.Size(), d.Output)
 	}
 	r := &trainer{Recipe: t.Recipe, Counts: t.Step != nil, Averages: len(t.Averages) > 0, Golden: t.Golden,
 		StateText: bytesText(p.StateLen), ArenaText: bytesText(p.Arena)}
@@ -167,7 +167,7 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 		return nil, err
 	}
 	if len(r.Edges.Out) > 0 {
-		return nil, refuse("a training step with other outputs than loss, logits and norm")
+		return nil, refuse("a training step that has outputs besides loss, logits and norm")
 	}
 	r.sections(g, t)
 	if err := r.params(d, t); err != nil {
@@ -333,7 +333,7 @@ func (r *trainer) params(d *description, t *Training) error {
 	for i, s := range r.Plan.State {
 		v := values[s.Name]
 		if v == nil {
-			return fmt.Errorf("the plan has a param %s, which the graph does not", quote(s.Name))
+			return fmt.Errorf("the plan has a param %s, which the graph does not have", quote(s.Name))
 		}
 		placed[s.Name], index[s.Name] = true, i
 		l := paramLine{Name: quote(s.Name), Shape: dimsText(s.Shape), At: s.Off, Len: s.Len, How: quote(s.How), Kind: "weight"}
@@ -369,7 +369,7 @@ func (r *trainer) params(d *description, t *Training) error {
 				}
 				r.HasValues = true
 			} else if !ok {
-				return refuse("param %s of the training step begins with many numbers", comment(s.Name))
+				return refuse("param %s of the training step has different initial elements", comment(s.Name))
 			}
 			if x != 0 {
 				if l.Init, err = number32(x); err != nil {
@@ -394,7 +394,7 @@ func (r *trainer) params(d *description, t *Training) error {
 	// Inference reads a file that the trainer wrote, so training must have all its weights.
 	for _, v := range d.weights.stored {
 		if i, ok := index[v.Name]; !ok || r.Params[i].Kind != "weight" {
-			return refuse("weight %s of inference is none of training", comment(v.Name))
+			return refuse("weight %s of inference is not a weight of training", comment(v.Name))
 		}
 	}
 	return nil
@@ -430,7 +430,7 @@ func (r *trainer) constants(t *Training) error {
 		return err
 	}
 	if len(w.stored) > 0 || len(w.Folds) > 0 {
-		return refuse("the training step reads %s as it is in the file", comment(w.stored[0].Name))
+		return refuse("the training step reads %s directly from the file", comment(w.stored[0].Name))
 	}
 	r.Packings = w.Packings
 	return nil

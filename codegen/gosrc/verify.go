@@ -20,7 +20,7 @@ func verify(path string, src []byte, want []string) error {
 	}
 	f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		return bug("the generated code is not Go: %v", err)
+		return bug("the generated code is not valid Go: %v", err)
 	}
 	have := declarations(f)
 	want = slices.Clone(want)

@@ -41,7 +41,7 @@ func Check(p *Plan) error {
 	}
 	for i, s := range p.Steps {
 		if i > 0 && s.Phase != p.Steps[i-1].Phase && s.Phase != p.Steps[i-1].Phase+1 {
-			bad("step %s is in phase %d after one of %d", s.Name, s.Phase, p.Steps[i-1].Phase)
+			bad("step %s is in phase %d, after a step in phase %d", s.Name, s.Phase, p.Steps[i-1].Phase)
 		}
 		for _, ids := range [2][]int{s.Reads, s.Writes} {
 			for _, id := range ids {
@@ -54,7 +54,7 @@ func Check(p *Plan) error {
 	for _, s := range p.Steps[:p.Changes] {
 		for _, o := range s.Out {
 			if o.Space == Params {
-				bad("step %s changes params before all has been computed", s.Name)
+				bad("step %s changes params before the last part of the plan, which may do so", s.Name)
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func TestConcatCopiesWhatDoesNotFit(t *testing.T) {
 		}
 	}
 	if copies != 4 {
-		t.Errorf("%d copies, want all four parts: 7 channels, behind them no multiple of 16\n%v", copies, p)
+		t.Errorf("%d copies, want all four parts: after the one of 7 channels no part begins at a multiple of 16\n%v", copies, p)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestArenaIsSmall(t *testing.T) {
 		over, least = over+p.Arena, least+most
 	}
 	if float64(over) > 1.9*float64(least) {
-		t.Errorf("arenas take %.2f times what lives at once", float64(over)/float64(least))
+		t.Errorf("arenas are %.2f times the largest total size of buffers that live at the same time", float64(over)/float64(least))
 	}
 }
 

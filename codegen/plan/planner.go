@@ -12,7 +12,7 @@ import (
 // planned; it wraps ErrUnsupported if an op or a shape is not supported.
 func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 	if opt.Batch < 1 {
-		return nil, fmt.Errorf("plan %s: a batch of %d images", g.Name, opt.Batch)
+		return nil, fmt.Errorf("plan %s: a batch of %d images (want at least 1)", g.Name, opt.Batch)
 	}
 	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}, params: map[*ir.Value]*Tensor{}}
 	for _, f := range []func() error{p.lower, p.outputs, p.keep, p.updates, p.place, p.emit} {
@@ -127,10 +127,10 @@ func (p *planner) updates() error {
 	p.work = append(work, last...)
 	for _, u := range p.g.Updates {
 		if len(p.have[u.Value]) == 0 {
-			return fmt.Errorf("%s is to become %s, which no step computes: %w", u.Param.Name, u.Value.Name, ErrUnsupported)
+			return fmt.Errorf("the new value of %s is %s, which no step computes: %w", u.Param.Name, u.Value.Name, ErrUnsupported)
 		}
 		if r, _ := p.have[u.Value][0].root(); r != p.params[u.Param] {
-			return fmt.Errorf("%s cannot be changed in its place by %s: %w", u.Param.Name, ir.Name(u.Value.Def.Op), ErrUnsupported)
+			return fmt.Errorf("%s cannot be updated in place by %s: %w", u.Param.Name, ir.Name(u.Value.Def.Op), ErrUnsupported)
 		}
 	}
 	return nil
@@ -429,7 +429,7 @@ func (p *planner) settle() error {
 	var err error
 	all(func(t *Tensor) {
 		if r, _ := t.root(); r.border != (Border{}) && !r.Layout.blocky() && r.Layout != Framed && err == nil {
-			err = fmt.Errorf("%s is %v and cannot have a border", r.Name, r.Layout)
+			err = fmt.Errorf("%s has the layout %v, which cannot have a border", r.Name, r.Layout)
 		}
 	})
 	return err

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Add]("add", "Sum, elementwise, of two or more.",
+var _ = ir.Define[Add]("add", "Elementwise sum of two or more values.",
 	ir.Example{Op: Add{}, In: shapes("Nx3x4x2", "Nx3x4x2", "Nx3x4x2")},
 	ir.Example{Op: Add{}, In: shapes("Nx3x1x2", "3x4x1")},
 	ir.Example{Op: Add{}, In: shapes("3", "Nx3")},

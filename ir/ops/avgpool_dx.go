@@ -53,7 +53,7 @@ func (a AvgPoolDx) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("avgpool_dx", 2, -1, "%v", err)
 	}
 	if h != dy[2] || w != dy[3] {
-		return nil, ir.Violation("avgpool_dx", 3, 0, "dy is %v, the output was %dx%d", dy, h, w)
+		return nil, ir.Violation("avgpool_dx", 3, 0, "dy has shape %v, but the output of avgpool is %dx%d", dy, h, w)
 	}
 	return like(ir.Float(dy[0], dy[1], a.In[0], a.In[1])), nil
 }

@@ -51,13 +51,13 @@ func (n BatchNorm) check(op string, s signature, in []ir.Type, x int) error {
 	for i, t := range in {
 		switch {
 		case i <= x && !t.Shape.Equal(in[0].Shape):
-			return ir.Violation(op, 2, i, "%s is %v, %s %v", s[i].name, t.Shape, s[0].name, in[0].Shape)
+			return ir.Violation(op, 2, i, "%s has shape %v, but %s has shape %v", s[i].name, t.Shape, s[0].name, in[0].Shape)
 		case i > x && t.Shape[0] != in[0].Shape[1]:
 			return ir.Violation(op, 2, i, "%s has %d elements for %d channels", s[i].name, t.Shape[0], in[0].Shape[1])
 		}
 	}
 	if !(n.Eps >= 0) || math.IsInf(n.Eps, 0) || !(n.Momentum >= 0 && n.Momentum <= 1) {
-		return ir.Violation(op, 3, -1, "eps %g must not be negative, momentum %g must be within 0..1", n.Eps, n.Momentum)
+		return ir.Violation(op, 3, -1, "eps=%g must be finite and not negative, momentum=%g must be within 0..1", n.Eps, n.Momentum)
 	}
 	return nil
 }

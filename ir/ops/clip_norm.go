@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[ClipNorm]("clip_norm", "Gradient scaled down where the norm of all is too large (Pascanu 2013, algorithm 1).",
+var _ = ir.Define[ClipNorm]("clip_norm", "Gradient, scaled down if the norm of all gradients is above a bound (Pascanu 2013, algorithm 1).",
 	ir.Example{Op: ClipNorm{Bound: 0.5}, In: shapes("4x3", "scalar")},
 	ir.Example{Op: ClipNorm{Bound: 1}, In: shapes("4x3", "1"), Violates: 1},
 	ir.Example{Op: ClipNorm{}, In: shapes("4x3", "scalar"), Violates: 2},
@@ -35,7 +35,7 @@ func (c ClipNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if !(c.Bound > 0) || math.IsInf(c.Bound, 0) {
-		return nil, ir.Violation("clip_norm", 2, -1, "bound=%g is not above 0", c.Bound)
+		return nil, ir.Violation("clip_norm", 2, -1, "bound=%g (want a finite number above 0)", c.Bound)
 	}
 	return like(in[0]), nil
 }

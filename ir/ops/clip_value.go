@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[ClipValue]("clip_value", "Elements bounded in magnitude.",
+var _ = ir.Define[ClipValue]("clip_value", "Elements limited to -bound..bound.",
 	ir.Example{Op: ClipValue{Bound: 0.5}, In: shapes("4x3")},
 	ir.Example{Op: ClipValue{Bound: 1}, In: nil, Violates: 1},
 	ir.Example{Op: ClipValue{}, In: shapes("4x3"), Violates: 2},
@@ -32,7 +32,7 @@ func (c ClipValue) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if !(c.Bound > 0) || math.IsInf(c.Bound, 0) {
-		return nil, ir.Violation("clip_value", 2, -1, "bound=%g is not above 0", c.Bound)
+		return nil, ir.Violation("clip_value", 2, -1, "bound=%g (want a finite number above 0)", c.Bound)
 	}
 	return like(in[0]), nil
 }

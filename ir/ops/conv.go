@@ -61,10 +61,10 @@ func (c Conv) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if len(in) > 2 && in[2].Shape[0] != w[0] {
-		return nil, ir.Violation("conv", 6, 2, "bias has %d elements, weight makes %d outputs", in[2].Shape[0], w[0])
+		return nil, ir.Violation("conv", 6, 2, "bias has %d elements, but weight has %d filters", in[2].Shape[0], w[0])
 	}
 	if !c.Act.valid() {
-		return nil, ir.Violation("conv", 7, -1, "no activation is called %q", string(c.Act)).WithHelp("use none, relu, sigmoid or tanh")
+		return nil, ir.Violation("conv", 7, -1, "unknown activation %q", string(c.Act)).WithHelp("use none, relu, sigmoid or tanh")
 	}
 	return like(ir.Float(x[0], w[0], oh, ow)), nil
 }
@@ -76,7 +76,7 @@ func (c Conv) geometry(op string, x, w ir.Shape) (oh, ow int, err error) {
 		return 0, 0, ir.Violation(op, 2, -1, "stride %v, dilation %v and groups %d must be at least 1, pad %v at least 0, all at most %d", c.Stride, c.Dilation, c.Groups, c.Pad, ir.MaxDim)
 	}
 	if w[1]*c.Groups != x[1] {
-		v := ir.Violation(op, 3, 1, "weight %v takes %d channels, the input has %d", w, w[1]*c.Groups, x[1])
+		v := ir.Violation(op, 3, 1, "weight %v takes %d channels, but the input has %d", w, w[1]*c.Groups, x[1])
 		if c.Groups > 1 {
 			v = v.WithHelp("%d groups of %d channels each", c.Groups, w[1])
 		}

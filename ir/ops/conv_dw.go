@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[ConvDw]("conv_dw", "Gradient of a convolution's weights.",
+var _ = ir.Define[ConvDw]("conv_dw", "Gradient of a convolution's weights (backward weights).",
 	ir.Example{Op: ConvDw{Stride: ir.HW{2, 1}, Pad: ir.Pads{1, 0, 0, 2}, Dilation: ir.HW{1, 2}, Groups: 2, Kernel: ir.HW{3, 3}}, In: shapes("Nx4x3x4", "Nx6x7x6")},
 	ir.Example{Op: ConvDw{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, Kernel: ir.HW{3, 3}}, In: shapes("Nx4x5x5", "7x7"), Violates: 1},
 	ir.Example{Op: ConvDw{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 2, Kernel: ir.HW{3, 3}}, In: shapes("Nx4x5x5", "Nx3x7x7"), Violates: 2},
@@ -44,15 +44,15 @@ func (c ConvDw) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	dy, x := in[0].Shape, in[1].Shape
 	if !bounded(1, c.Kernel[0], c.Kernel[1], c.Groups) || x[1]%c.Groups != 0 {
-		return nil, ir.Violation("conv_dw", 2, -1, "kernel=%v and groups=%d must be at least 1 and divide the %d channels", c.Kernel, c.Groups, x[1])
+		return nil, ir.Violation("conv_dw", 2, -1, "kernel=%v and groups=%d must be at least 1, and groups must divide the %d channels", c.Kernel, c.Groups, x[1])
 	}
 	w := ir.Shape{dy[1], x[1] / c.Groups, c.Kernel[0], c.Kernel[1]}
 	oh, ow, err := c.conv().geometry("conv_dw", x, w)
 	if err != nil {
-		return nil, ir.Violation("conv_dw", 2, 1, "no such conv: %v", err)
+		return nil, ir.Violation("conv_dw", 2, 1, "conv does not accept these attributes: %v", err)
 	}
 	if want := (ir.Shape{x[0], dy[1], oh, ow}); !want.Equal(dy) {
-		return nil, ir.Violation("conv_dw", 3, 0, "dy is %v, that conv makes %v", dy, want)
+		return nil, ir.Violation("conv_dw", 3, 0, "dy has shape %v, but the output of conv has shape %v", dy, want)
 	}
 	return like(ir.Float(w...)), nil
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[ConvDx]("conv_dx", "Gradient of a convolution's input.",
+var _ = ir.Define[ConvDx]("conv_dx", "Gradient of a convolution's input (backward data).",
 	ir.Example{Op: ConvDx{Stride: ir.HW{2, 1}, Pad: ir.Pads{1, 0, 0, 2}, Dilation: ir.HW{1, 2}, Groups: 2, In: ir.HW{7, 6}}, In: shapes("Nx4x3x4", "4x3x3x3")},
 	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, In: ir.HW{7, 6}}, In: shapes("Nx4x5", "4x3x3x3"), Violates: 1},
 	ir.Example{Op: ConvDx{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, In: shapes("Nx4x5x5", "4x3x3x3"), Violates: 2},
@@ -52,10 +52,10 @@ func (c ConvDx) Infer(in []ir.Type) ([]ir.Type, error) {
 	x := ir.Shape{dy[0], w[1] * c.Groups, c.In[0], c.In[1]}
 	oh, ow, err := c.conv().geometry("conv_dx", x, w)
 	if err != nil {
-		return nil, ir.Violation("conv_dx", 2, 1, "no such conv: %v", err)
+		return nil, ir.Violation("conv_dx", 2, 1, "conv does not accept these attributes: %v", err)
 	}
 	if want := (ir.Shape{dy[0], w[0], oh, ow}); !want.Equal(dy) {
-		return nil, ir.Violation("conv_dx", 3, 0, "dy is %v, that conv makes %v", dy, want)
+		return nil, ir.Violation("conv_dx", 3, 0, "dy has shape %v, but the output of conv has shape %v", dy, want)
 	}
 	return like(ir.Float(x...)), nil
 }

@@ -61,7 +61,7 @@ func (c CrossEntropy) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("cross_entropy", 2, 1, "logits are %v and labels are %v: the numbers of images differ", in[0].Shape, in[1].Shape)
 	}
 	if !(c.Smoothing >= 0 && c.Smoothing < 1) {
-		return nil, ir.Violation("cross_entropy", 3, -1, "smoothing %g is not within 0..1, 1 excluded", c.Smoothing)
+		return nil, ir.Violation("cross_entropy", 3, -1, "smoothing=%g (want at least 0 and below 1)", c.Smoothing)
 	}
 	if len(in) > 2 && in[2].Shape[0] != in[0].Shape[1] {
 		return nil, ir.Violation("cross_entropy", 4, 2, "%d weights for %d classes", in[2].Shape[0], in[0].Shape[1])

@@ -41,13 +41,13 @@ func (d Dense) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	x, w := in[0].Shape, in[1].Shape
 	if x[1] != w[1] {
-		return nil, ir.Violation("dense", 2, 1, "weight %v takes %d inputs, there are %d", w, w[1], x[1])
+		return nil, ir.Violation("dense", 2, 1, "weight %v takes %d inputs, but x has %d", w, w[1], x[1])
 	}
 	if len(in) > 2 && in[2].Shape[0] != w[0] {
-		return nil, ir.Violation("dense", 3, 2, "bias has %d elements, weight makes %d outputs", in[2].Shape[0], w[0])
+		return nil, ir.Violation("dense", 3, 2, "bias has %d elements, but weight has %d outputs", in[2].Shape[0], w[0])
 	}
 	if !d.Act.valid() {
-		return nil, ir.Violation("dense", 4, -1, "no activation is called %q", string(d.Act)).WithHelp("use none, relu, sigmoid or tanh")
+		return nil, ir.Violation("dense", 4, -1, "unknown activation %q", string(d.Act)).WithHelp("use none, relu, sigmoid or tanh")
 	}
 	return like(ir.Float(x[0], w[0])), nil
 }

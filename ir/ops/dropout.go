@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Dropout]("dropout", "Identity; in training it drops elements at random (Srivastava 2014).",
+var _ = ir.Define[Dropout]("dropout", "Identity in inference; drops elements at random in training (Srivastava 2014).",
 	ir.Example{Op: Dropout{P: 0.5}, In: shapes("Nx3x4x2")},
 	ir.Example{Op: Dropout{P: 0.5}, In: nil, Violates: 1},
 	ir.Example{Op: Dropout{P: 1}, In: shapes("Nx3"), Violates: 2},
@@ -39,7 +39,7 @@ func (d Dropout) Infer(in []ir.Type) ([]ir.Type, error) {
 
 func checkDrop(op string, p float64) error {
 	if !(p >= 0 && p < 1) {
-		return ir.Violation(op, 2, -1, "probability %g is not within 0..1, 1 excluded", p)
+		return ir.Violation(op, 2, -1, "p=%g (want at least 0 and below 1)", p)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Flatten]("flatten", "All axes but the first as one, C before H before W.",
+var _ = ir.Define[Flatten]("flatten", "Joins all axes except the first into one, in the order C, H, W.",
 	ir.Example{Op: Flatten{}, In: shapes("Nx3x4x2")},
 	ir.Example{Op: Flatten{}, In: shapes("Nx3")},
 	ir.Example{Op: Flatten{}, In: nil, Violates: 1},

@@ -109,7 +109,7 @@ func attempt(op ir.Op, in []ir.Type, r draw) (ok bool, err error) {
 	out, bad := op.Infer(in)
 	if bad != nil {
 		if bad.Error() == "" {
-			return false, fmt.Errorf("an error without words")
+			return false, fmt.Errorf("an error without text")
 		}
 		return false, nil
 	}

@@ -35,7 +35,7 @@ func (s LogSoftmaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if err := inferAxis("log_softmax_dx", s.Axis, in[0].Shape); err != nil {
-		return nil, ir.Violation("log_softmax_dx", 3, 0, "axis %d of %v", s.Axis, in[0].Shape)
+		return nil, ir.Violation("log_softmax_dx", 3, 0, "axis %d of %v does not exist or is the batch", s.Axis, in[0].Shape)
 	}
 	return out, nil
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Max]("max", "Maximum, elementwise, of two or more.",
+var _ = ir.Define[Max]("max", "Elementwise maximum of two or more values.",
 	ir.Example{Op: Max{}, In: shapes("Nx3x4x2", "Nx3x4x2", "Nx3x4x2")},
 	ir.Example{Op: Max{}, In: shapes("Nx3x1x2", "3x4x1")},
 	ir.Example{Op: Max{}, In: shapes("Nx3x4x2"), Violates: 1},

@@ -37,7 +37,7 @@ func (MaxDx) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("max_dx", 2, -1, "%v", err)
 	}
 	if !y[0].Shape.Equal(in[0].Shape) {
-		return nil, ir.Violation("max_dx", 3, 0, "dy is %v, the output was %v", in[0].Shape, y[0].Shape)
+		return nil, ir.Violation("max_dx", 3, 0, "dy has shape %v, but the output of max has shape %v", in[0].Shape, y[0].Shape)
 	}
 	out := make([]ir.Type, len(in)-1)
 	for i, t := range in[1:] {

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[MaxNorm]("max_norm", "Weights of each output bounded in norm (Srebro 2005; Srivastava 2014, section 5.1).",
+var _ = ir.Define[MaxNorm]("max_norm", "Weights, scaled down so that the norm of those of each output is at most a bound (Srebro 2005; Srivastava 2014, section 5.1).",
 	ir.Example{Op: MaxNorm{Bound: 0.5}, In: shapes("4x3x2x2")},
 	ir.Example{Op: MaxNorm{Bound: 1}, In: shapes("4x3")},
 	ir.Example{Op: MaxNorm{Bound: 1}, In: shapes("scalar"), Violates: 1},
@@ -36,10 +36,10 @@ func (m MaxNorm) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if len(in[0].Shape) == 0 {
-		return nil, ir.Violation("max_norm", 1, 0, "weight is a scalar, want O,...")
+		return nil, ir.Violation("max_norm", 1, 0, "weight is a scalar (want [O,...])")
 	}
 	if !(m.Bound > 0) || math.IsInf(m.Bound, 0) {
-		return nil, ir.Violation("max_norm", 2, -1, "bound=%g is not above 0", m.Bound)
+		return nil, ir.Violation("max_norm", 2, -1, "bound=%g (want a finite number above 0)", m.Bound)
 	}
 	return like(in[0]), nil
 }

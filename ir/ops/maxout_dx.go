@@ -43,7 +43,7 @@ func inferInput(op string, forward ir.Op, in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation(op, 2, 1, "%v", err)
 	}
 	if !y[0].Shape.Equal(in[0].Shape) {
-		return nil, ir.Violation(op, 3, 0, "dy is %v, the output was %v", in[0].Shape, y[0].Shape)
+		return nil, ir.Violation(op, 3, 0, "dy has shape %v, but the output of the forward op has shape %v", in[0].Shape, y[0].Shape)
 	}
 	return like(in[1]), nil
 }

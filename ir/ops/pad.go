@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Pad]("pad", "Rows and columns of a number around feature maps.",
+var _ = ir.Define[Pad]("pad", "Adds rows and columns with a given number around feature maps.",
 	ir.Example{Op: Pad{Pad: ir.Pads{1, 2, 0, 3}, Value: 0.5}, In: shapes("Nx3x4x2")},
 	ir.Example{Op: Pad{}, In: shapes("Nx3x4x2")},
 	ir.Example{Op: Pad{Pad: ir.Pads{1, 1, 1, 1}}, In: shapes("Nx3"), Violates: 1},
@@ -36,7 +36,7 @@ func (p Pad) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if !bounded(0, p.Pad[:]...) {
-		return nil, ir.Violation("pad", 2, -1, "pad %v must be from 0 to %d", p.Pad, ir.MaxDim).WithHelp("slice cuts rows and columns off")
+		return nil, ir.Violation("pad", 2, -1, "pad %v must be from 0 to %d", p.Pad, ir.MaxDim).WithHelp("to cut rows and columns off, use slice")
 	}
 	if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
 		return nil, ir.Violation("pad", 3, -1, "value=%g is not a finite number", p.Value)

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[PenaltyDx]("penalty_dx", "Gradient with that of an L1 and L2 penalty on the weights.",
+var _ = ir.Define[PenaltyDx]("penalty_dx", "Gradient, plus the gradient of an L1 and L2 penalty on the weights.",
 	ir.Example{Op: PenaltyDx{L1: 0.5, L2: 0.1}, In: shapes("4x3", "4x3")},
 	ir.Example{Op: PenaltyDx{L1: 1}, In: shapes("4x3"), Violates: 1},
 	ir.Example{Op: PenaltyDx{L1: 1}, In: shapes("4x3", "3x4"), Violates: 2},

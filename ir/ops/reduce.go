@@ -72,7 +72,7 @@ func (r Reduce) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("reduce", 2, -1, "axes %q of a shape with %d axes, %v: want each at most once, from 0 to %d", string(r.Axes), len(x), x, len(x)-1)
 	}
 	if !r.Kind.valid() {
-		return nil, ir.Violation("reduce", 3, -1, "no reduction is called %q", string(r.Kind)).WithHelp("use sum, mean or max")
+		return nil, ir.Violation("reduce", 3, -1, "unknown reduction %q", string(r.Kind)).WithHelp("use sum, mean or max")
 	}
 	return like(ir.Float(r.shape(x, axes)...)), nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Reshape]("reshape", "The same elements in order under another shape.",
+var _ = ir.Define[Reshape]("reshape", "The same elements, in order, with another shape.",
 	ir.Example{Op: Reshape{Shape: "Nx1x14x14"}, In: shapes("Nx196")},
 	ir.Example{Op: Reshape{Shape: "Nx6"}, In: shapes("Nx2x3")},
 	ir.Example{Op: Reshape{Shape: "3x2"}, In: shapes("6")},
@@ -79,7 +79,7 @@ func (r Reshape) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	}
 	s, ok := r.bind(s, in[0].Shape)
 	if !ok {
-		return nil, fmt.Errorf("reshape: %v as %s", ir.Shape(in[0].Shape), r.Shape)
+		return nil, fmt.Errorf("reshape: %v cannot become %s", ir.Shape(in[0].Shape), r.Shape)
 	}
 	return []*tensor.Tensor{in[0].Clone().Reshape(s...)}, nil
 }

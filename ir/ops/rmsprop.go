@@ -66,7 +66,7 @@ func (r RMSProp) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if r.Momentum > 0 && len(in) < 5 {
-		return nil, ir.Violation("rmsprop", 4, -1, "momentum %g needs a velocity", r.Momentum)
+		return nil, ir.Violation("rmsprop", 4, -1, "momentum=%g needs the operand velocity", r.Momentum)
 	}
 	out := append(like(in[0]), like(in[0])...)
 	if len(in) > 4 {

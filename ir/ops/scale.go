@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Scale]("scale", "Product with a number (residual scaling: Szegedy 2017, section 3.3).",
+var _ = ir.Define[Scale]("scale", "Multiplies by a number (residual scaling: Szegedy 2017, section 3.3).",
 	ir.Example{Op: Scale{By: 0.17}, In: shapes("Nx3x4x2")},
 	ir.Example{Op: Scale{By: -2}, In: shapes("Nx3")},
 	ir.Example{Op: Scale{By: 1}, In: nil, Violates: 1},

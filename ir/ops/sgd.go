@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[SGD]("sgd", "Step of gradient descent, with momentum or Nesterov's (Sutskever 2013, section 2).",
+var _ = ir.Define[SGD]("sgd", "Step of gradient descent, with momentum or Nesterov momentum (Sutskever 2013, section 2).",
 	ir.Example{Op: SGD{Momentum: 0.9, Decay: 5e-4, LR: 2}, In: shapes("4x3x2x2", "4x3x2x2", "scalar", "4x3x2x2")},
 	ir.Example{Op: SGD{LR: 1}, In: shapes("5", "5", "scalar")},
 	ir.Example{Op: SGD{Momentum: 0.9, Nesterov: true, LR: 1}, In: shapes("5", "5", "scalar", "5")},
@@ -52,7 +52,7 @@ func (s SGD) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if s.Momentum > 0 && len(in) < 4 {
-		return nil, ir.Violation("sgd", 4, -1, "momentum %g needs a velocity", s.Momentum)
+		return nil, ir.Violation("sgd", 4, -1, "momentum=%g needs the operand velocity", s.Momentum)
 	}
 	out := like(in[0])
 	if len(in) > 3 {
@@ -69,7 +69,7 @@ func inferStep(op string, s signature, in []ir.Type, slot int) error {
 	}
 	for i, t := range in {
 		if (i == 1 || i >= slot) && !t.Shape.Equal(in[0].Shape) {
-			return ir.Violation(op, 2, i, "%s is %v, %s %v", s[i].plain(), t.Shape, s[0].name, in[0].Shape)
+			return ir.Violation(op, 2, i, "%s has shape %v, but %s has shape %v", s[i].plain(), t.Shape, s[0].name, in[0].Shape)
 		}
 	}
 	return nil
@@ -80,12 +80,12 @@ func inferStep(op string, s signature, in []ir.Type, slot int) error {
 func checkRates(op string, shares, others []float64) error {
 	for _, v := range shares {
 		if !(v >= 0 && v < 1) {
-			return ir.Violation(op, 3, -1, "%g is not within 0..1, 1 excluded", v)
+			return ir.Violation(op, 3, -1, "an attribute is %g (want at least 0 and below 1)", v)
 		}
 	}
 	for _, v := range others {
 		if !(v >= 0) || math.IsInf(v, 0) {
-			return ir.Violation(op, 3, -1, "%g is negative or not finite", v)
+			return ir.Violation(op, 3, -1, "an attribute is %g (want a finite number that is not negative)", v)
 		}
 	}
 	return nil

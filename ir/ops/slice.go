@@ -39,7 +39,7 @@ func (s Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if s.Start < 0 || s.Start >= s.Stop || s.Stop > out[s.Axis] {
-		return nil, ir.Violation("slice", 3, 0, "%d..%d is not part of axis %d of %v", s.Start, s.Stop, s.Axis, in[0].Shape)
+		return nil, ir.Violation("slice", 3, 0, "start=%d and stop=%d are not within axis %d of %v (want 0 <= start < stop <= its extent)", s.Start, s.Stop, s.Axis, in[0].Shape)
 	}
 	out[s.Axis] = s.Stop - s.Start
 	return like(ir.Float(out...)), nil

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[SliceDx]("slice_dx", "Gradient of slice: zeros around it.",
+var _ = ir.Define[SliceDx]("slice_dx", "Gradient of slice: dy, extended with zeros.",
 	ir.Example{Op: SliceDx{Axis: 1, Start: 1, Size: 5}, In: shapes("Nx2x3x2")},
 	ir.Example{Op: SliceDx{Axis: 1, Start: 1, Size: 5}, In: nil, Violates: 1},
 	ir.Example{Op: SliceDx{Axis: 0, Start: 1, Size: 5}, In: shapes("Nx2x3x2"), Violates: 2},

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Softmax]("softmax", "exp(x) over its sum along an axis.",
+var _ = ir.Define[Softmax]("softmax", "exp(x) divided by its sum along an axis.",
 	ir.Example{Op: Softmax{Axis: 1}, In: shapes("Nx5")},
 	ir.Example{Op: Softmax{Axis: 1}, In: shapes("Nx3x2x2")},
 	ir.Example{Op: Softmax{Axis: 3}, In: shapes("Nx3x2x4")},

@@ -7,7 +7,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Split]("split", "A value cut along an axis into several.",
+var _ = ir.Define[Split]("split", "Cuts a value along an axis into several.",
 	ir.Example{Op: Split{Axis: 1, Sizes: "1,3,2"}, In: shapes("Nx6x3x2")},
 	ir.Example{Op: Split{Axis: 2, Sizes: "3"}, In: shapes("Nx6x3x2")},
 	ir.Example{Op: Split{Axis: 1, Sizes: "1,3,2"}, In: nil, Violates: 1},

@@ -5,7 +5,7 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var _ = ir.Define[Sub]("sub", "Difference, elementwise.",
+var _ = ir.Define[Sub]("sub", "Elementwise difference.",
 	ir.Example{Op: Sub{}, In: shapes("Nx3x4x2", "Nx3x4x2")},
 	ir.Example{Op: Sub{}, In: shapes("Nx3x1x2", "3x4x1")},
 	ir.Example{Op: Sub{}, In: shapes("Nx3", "1x3")},

@@ -24,7 +24,7 @@ func inferGrad(op string, s signature, in []ir.Type) ([]ir.Type, error) {
 	}
 	for i, t := range in[1:] {
 		if !t.Shape.Equal(in[0].Shape) {
-			return nil, ir.Violation(op, 2, i+1, "%s is %v, %s %v", s[i+1].name, t.Shape, s[0].name, in[0].Shape)
+			return nil, ir.Violation(op, 2, i+1, "%s has shape %v, but %s has shape %v", s[i+1].name, t.Shape, s[0].name, in[0].Shape)
 		}
 	}
 	return like(in[0]), nil
@@ -33,10 +33,10 @@ func inferGrad(op string, s signature, in []ir.Type) ([]ir.Type, error) {
 // inferAxis checks constraint 2 of ops that work along an axis.
 func inferAxis(op string, axis int, x ir.Shape) error {
 	if axis < 0 || axis >= len(x) {
-		return ir.Violation(op, 2, 0, "axis %d of a shape with %d axes, %v", axis, len(x), x)
+		return ir.Violation(op, 2, 0, "there is no axis %d: the shape has %d axes, %v", axis, len(x), x)
 	}
 	if x[axis] == ir.Batch {
-		return ir.Violation(op, 2, 0, "axis %d of %v is the batch", axis, x)
+		return ir.Violation(op, 2, 0, "axis %d of %v is the batch (want another axis)", axis, x)
 	}
 	return nil
 }

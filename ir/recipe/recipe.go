@@ -77,8 +77,8 @@ type Optimizer struct {
 // Schedule of the learning rate.
 type Schedule struct {
 	Kind   string    // constant, step, poly, exp, cosine, plateau
-	Every  float64   // epochs between drops (step, exp), or epochs of patience (plateau)
-	Factor float64   // factor on the learning rate at each drop
+	Every  float64   // epochs between drops (step), epochs for one Factor (exp), or epochs of patience (plateau)
+	Factor float64   // factor on the learning rate at each drop (step, plateau), or in Every epochs (exp)
 	Power  float64   // poly
 	Warmup float64   // epochs of linear warm-up, with any kind
 	Floor  float64   // lowest learning rate

@@ -39,7 +39,7 @@ func Condition(g *ir.Graph, x *tensor.Tensor, seed int64) (map[string]float64, e
 		case "conv", "dense":
 			w := n.In[1]
 			if w.Param == nil {
-				return nil, fmt.Errorf("%s: its weight is computed", n.Out[0].Name)
+				return nil, fmt.Errorf("%s: its weight is computed by a node (want a param)", n.Out[0].Name)
 			}
 			g.Data[w.Name] = ir.Draw(w.Name, w.Type.Shape, ir.Init{Kind: ir.InitHe}, seed)
 			if len(n.In) > 2 {

@@ -343,7 +343,7 @@ inputs image labels step rate
 	}
 	for _, n := range tr.Graph.Nodes {
 		if n.By != "autodiff" && slices.Contains([]string{"bn", "drop"}, n.Out[0].Name) {
-			t.Errorf("%s does not say who changed it", n.Out[0].Name)
+			t.Errorf("%s does not name the pass that changed it", n.Out[0].Name)
 		}
 	}
 }
@@ -459,6 +459,6 @@ func TestErrors(t *testing.T) {
 	b := ir.NewBuilder("g")
 	v := b.Input("x", ir.Float(2))
 	if _, err := Gradients(b, v, []*ir.Value{v}); err == nil {
-		t.Error("gradients of what is no scalar")
+		t.Error("Gradients accepts a loss that is not a scalar")
 	}
 }

@@ -1,6 +1,6 @@
 package snippet
 
-// Noise is n numbers in -1..1 that are the same on every machine.
+// Noise returns n pseudorandom numbers in -1..1. They are the same on every machine.
 func Noise(n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {

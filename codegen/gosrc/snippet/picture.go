@@ -1,20 +1,21 @@
-// How a picture becomes the input of the network: scaled, cut out, and written as
-// planes of numbers.
+// This file turns a picture into the input of the network: it scales and crops the picture,
+// and writes its pixels as numbers, channel by channel.
 
 package snippet
 
 import "image"
 
-// picture says what the network wants of a picture.
+// picture says how a picture becomes the input of the network.
 type picture struct {
-	c, h, w   int       // channels, 1 or 3, rows and columns
-	resize    int       // the shorter side before the middle is cut out; 0 scales to h x w
-	lo, hi    float64   // what pixels 0 and 255 become
-	mean, std []float64 // of each channel, subtracted and divided by then; empty for none
-	bgr       bool      // blue comes first
+	c, h, w   int       // channels (1 or 3), rows and columns
+	resize    int       // length of the shorter side before the crop, in pixels; 0 scales to h x w without a crop
+	lo, hi    float64   // the numbers for pixel values 0 and 255, before mean and std
+	mean, std []float64 // for each channel, mean is subtracted, and the result divided by std; empty for none
+	bgr       bool      // the order of channels is blue, green, red
 }
 
-// prepare writes a picture of at least one pixel as c planes of h x w numbers.
+// prepare writes a picture, which must have at least one pixel, to dst as c planes of h x w
+// numbers.
 func (p *picture) prepare(dst []float32, img image.Image) {
 	scaled := fit(img, p.resize, p.w, p.h)
 	for c := range p.c {

@@ -14,8 +14,8 @@ import (
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// pictures of every kind that is decoded, and some that are not, of w x h pixels
-// somewhere on the plane.
+// pictures returns pictures of w x h pixels of every type that decoders return, and of other
+// types, with various origins.
 func pictures(w, h int) map[string]image.Image {
 	r := rand.New(rand.NewPCG(uint64(w), uint64(h)))
 	rect := image.Rect(3, 5, 3+w, 5+h)
@@ -62,8 +62,8 @@ func pictures(w, h int) map[string]image.Image {
 	return m
 }
 
-// fitted is fit by another program: the picture is scaled as a whole, and the middle
-// cut out.
+// fitted computes the result of fit with golang.org/x/image/draw: it scales the whole picture
+// and crops the middle.
 func fitted(img image.Image, resize, w, h int) *image.NRGBA {
 	b := img.Bounds()
 	sw, sh := w, h
@@ -85,7 +85,7 @@ func fitted(img image.Image, resize, w, h int) *image.NRGBA {
 	return out
 }
 
-// TestFit: scaling gives the pixels of golang.org/x/image/draw.
+// TestFit checks that scaling gives the same pixels as golang.org/x/image/draw.
 func TestFit(t *testing.T) {
 	for _, c := range []struct{ resize, w, h int }{{0, 24, 24}, {28, 24, 24}, {0, 29, 17}, {40, 29, 17}, {8, 29, 17}, {60, 5, 3}, {1, 1, 1}, {0, 1, 1}, {7, 1, 9}} {
 		for _, size := range [][2]int{{1, 1}, {28, 28}, {100, 60}, {31, 200}, {7, 5}, {17, 1}, {1, 30}, {60, 2}} {
@@ -101,7 +101,8 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// TestPicture: the input of a generated package has the bits of the executor's.
+// TestPicture checks that the input that a generated package computes from a picture has the
+// same bits as that of the executor.
 func TestPicture(t *testing.T) {
 	for _, c := range []struct {
 		p  picture
@@ -131,8 +132,8 @@ func TestPicture(t *testing.T) {
 	}
 }
 
-// TestLongPicture: what scaling a line of pixels takes does not depend on how long
-// the line is, and the middle of it is what is seen.
+// TestLongPicture checks that the memory for scaling a picture of one line does not depend on
+// its length, and that the result is its middle.
 func TestLongPicture(t *testing.T) {
 	const long = 1 << 17
 	for _, resize := range []int{0, 64} {
@@ -159,7 +160,7 @@ func TestLongPicture(t *testing.T) {
 	}
 }
 
-// TestNoise pins the first numbers: golden vectors rest on them.
+// TestNoise compares the first numbers with fixed ones, because golden vectors depend on them.
 func TestNoise(t *testing.T) {
 	x := Noise(1000)
 	lo, hi := 0.0, 0.0

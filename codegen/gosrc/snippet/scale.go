@@ -1,5 +1,6 @@
-// How a picture is scaled: bilinear over the area that a pixel of the result covers.
-// The memory that this takes depends on the result and on one row of the source.
+// This file scales a picture. The filter is bilinear; for a smaller result it is widened to
+// the area that a pixel of the result covers. The memory that scaling needs depends only on
+// the size of the result and on one row of the source.
 
 package snippet
 
@@ -9,13 +10,14 @@ import (
 	"math"
 )
 
-// fit scales a picture of at least one pixel: its shorter side to resize pixels, of
-// which the middle w x h are returned; or, where resize is 0, straight to w x h.
+// fit scales a picture, which must have at least one pixel, to w x h. If resize is not 0, it
+// scales the shorter side to resize pixels, keeps the aspect ratio, and crops the middle
+// w x h.
 func fit(img image.Image, resize, w, h int) *image.NRGBA {
 	size := img.Bounds().Size()
 	sw, sh := int64(w), int64(h)
 	if resize > 0 {
-		// The shorter side becomes resize, the other keeps the aspect, rounded down.
+		// The longer side keeps the aspect ratio, rounded down.
 		short := int64(min(size.X, size.Y))
 		sw = max(int64(resize)*int64(size.X)/short, sw)
 		sh = max(int64(resize)*int64(size.Y)/short, sh)
@@ -23,23 +25,24 @@ func fit(img image.Image, resize, w, h int) *image.NRGBA {
 	return scale(img, newAxis(size.X, sw, (sw-int64(w))/2, w), newAxis(size.Y, sh, (sh-int64(h))/2, h))
 }
 
-// axis says how much of each row or column of a picture goes into those of the
-// result: a tent as wide as the distance of two pixels, of the source or the result,
-// whichever is more, so that shrinking does not alias.
+// axis holds, for the rows or the columns, the weights of the source's pixels in each pixel of
+// the result. The filter is a triangle. Its half width is the distance between two pixels of
+// the source or of the result, whichever is larger, so that a smaller result has no aliasing.
 type axis struct {
-	n           int       // pixels of the source
-	step, reach float64   // of a pixel of the result, in pixels of the source
-	first       int64     // pixel of the whole result that comes first
-	from, to    []int     // the pixels of the source that go into each pixel of the result
-	inverse     []float64 // of the sum of their weights
-	kept        [][]float64
+	n           int         // number of pixels of the source
+	step, reach float64     // distance between pixels of the result, and half width of the filter, in pixels of the source
+	first       int64       // first pixel of the scaled picture that is part of the result (after the crop)
+	from, to    []int       // pixels from..to-1 of the source are needed for each pixel of the result
+	inverse     []float64   // 1 / sum of their weights
+	kept        [][]float64 // their weights; nil if they are computed for every row
 }
 
-// maxKept is the longest side whose weights are kept in place of computed for
-// every row.
+// maxKept is the longest side, in pixels, whose weights are kept. For a longer side they are
+// computed again for every row.
 const maxKept = 1 << 16
 
-// newAxis weighs n pixels for those from first of the m of the result.
+// newAxis returns the axis for scaling n pixels to m pixels, of which the result contains
+// count, beginning with the given first one.
 func newAxis(n int, m, first int64, count int) *axis {
 	a := &axis{n: n, step: float64(n) / float64(m), first: first}
 	a.reach = max(a.step, 1)
@@ -60,10 +63,11 @@ func newAxis(n int, m, first int64, count int) *axis {
 	return a
 }
 
-// center is where pixel i lies in the source.
+// center returns the position in the source of the centre of pixel i of the result.
 func (a *axis) center(i int) float64 { return float64((float64(a.first+int64(i))+0.5)*a.step) - 0.5 }
 
-// weight is that of a pixel of the source, not positive where it does not count.
+// weight returns the weight of pixel at of the source for a filter around center. It is not
+// positive if the pixel is outside of the filter.
 func (a *axis) weight(center float64, at int) float64 {
 	d := math.Abs(center - float64(at))
 	if a.step > 1 {
@@ -72,7 +76,7 @@ func (a *axis) weight(center float64, at int) float64 {
 	return 1 - d
 }
 
-// span is the pixels of the source that go into pixel i.
+// span returns the range of pixels of the source, from..to-1, with a weight for pixel i.
 func (a *axis) span(i int) (from, to int) {
 	c := a.center(i)
 	from, to = max(int(math.Floor(c-a.reach)), 0), min(int(math.Ceil(c+a.reach)), a.n)
@@ -85,7 +89,7 @@ func (a *axis) span(i int) (from, to int) {
 	return from, to
 }
 
-// compute appends the weights of the pixels that go into pixel i.
+// compute appends to w the weights of these pixels for pixel i.
 func (a *axis) compute(w []float64, i int) []float64 {
 	c := a.center(i)
 	for at := a.from[i]; at < a.to[i]; at++ {
@@ -94,11 +98,10 @@ func (a *axis) compute(w []float64, i int) []float64 {
 	return w
 }
 
-// rgba is a colour, premultiplied with its opacity.
+// rgba is a colour: red, green and blue, multiplied by the opacity, and the opacity.
 type rgba [4]float64
 
-// scale scales a picture along both axes. Colours are blended premultiplied with
-// their opacity.
+// scale scales a picture along both axes. It averages colours multiplied by their opacity.
 func scale(img image.Image, across, down *axis) *image.NRGBA {
 	w, h := len(across.inverse), len(down.inverse)
 	scaled := image.NewNRGBA(image.Rect(0, 0, w, h))
@@ -107,7 +110,7 @@ func scale(img image.Image, across, down *axis) *image.NRGBA {
 	row, narrow := make([]color.RGBA64, right-left), make([]rgba, w)
 	read := rowReader(img, left)
 	opaque := isOpaque(img)
-	// Rows of the result under way: sums[i] is that of row first+i.
+	// sums[i] is the sum for row first+i of the result, which is not complete yet.
 	var sums, idle [][]rgba
 	first := 0
 	for y := top; y < bottom; y++ {
@@ -136,7 +139,7 @@ func scale(img image.Image, across, down *axis) *image.NRGBA {
 	return scaled
 }
 
-// rowReader returns a function that reads part of a row of a picture.
+// rowReader returns a function that reads row y of a picture, from column left on, to dst.
 func rowReader(img image.Image, left int) func(dst []color.RGBA64, y int) {
 	b := img.Bounds()
 	at := func(x, y int) color.RGBA64 {
@@ -146,7 +149,7 @@ func rowReader(img image.Image, left int) func(dst []color.RGBA64, y int) {
 	if m, ok := img.(image.RGBA64Image); ok {
 		at = m.RGBA64At
 	}
-	switch m := img.(type) { // the two that are decoded most, for speed
+	switch m := img.(type) { // faster code for two frequent types
 	case *image.Gray:
 		return func(dst []color.RGBA64, y int) {
 			row := m.Pix[y*m.Stride+left:]
@@ -171,7 +174,7 @@ func rowReader(img image.Image, left int) func(dst []color.RGBA64, y int) {
 	}
 }
 
-// isOpaque reports whether the type of a picture has no opacity.
+// isOpaque reports whether a picture is of a type without transparency.
 func isOpaque(img image.Image) bool {
 	switch m := img.(type) {
 	case *image.Gray:
@@ -184,7 +187,7 @@ func isOpaque(img image.Image) bool {
 	return false
 }
 
-// narrowRow scales a row, whose first pixel is number left of the source.
+// narrowRow scales a row of the source horizontally. row[0] is pixel left of the source.
 func narrowRow(dst []rgba, row []color.RGBA64, left int, across *axis, opaque bool) {
 	var buf []float64
 	for x := range dst {
@@ -218,7 +221,7 @@ func addRow(sum, row []rgba, weight float64) {
 	}
 }
 
-// finishRow writes a row of the result.
+// finishRow writes row y of the result. It multiplies the sums by f.
 func finishRow(dst *image.NRGBA, y int, sum []rgba, f float64) {
 	for x, s := range sum {
 		a := s[3]
@@ -226,7 +229,7 @@ func finishRow(dst *image.NRGBA, y int, sum []rgba, f float64) {
 	}
 }
 
-// level rounds 0..1 to 0..65535.
+// level maps 0..1 to 0..65535, rounded and clipped.
 func level(x float64) uint16 {
 	return uint16(min(max(int32(float64(0xffff*x)+0.5), 0), 0xffff))
 }

@@ -1,5 +1,5 @@
-// Package snippet holds Go files that generated packages take along with no change
-// but the name of their package. They are compiled and tested like any other code.
+// Package snippet holds Go files that are copied into generated packages. Only the package
+// clause of a copy differs. Here the files are compiled and tested like any other code.
 package snippet
 
 import (
@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Picture is picture.go: a decoded picture becomes the input of a network. It needs
-// Scale in its package.
+// Picture is the text of picture.go, which turns a decoded picture into the input of a
+// network. Its package must also contain Scale.
 //
 //go:embed picture.go
 var Picture string
 
-// Scale is scale.go: a decoded picture is scaled.
+// Scale is the text of scale.go, which scales a decoded picture.
 //
 //go:embed scale.go
 var Scale string
@@ -21,8 +21,8 @@ var Scale string
 //go:embed noise.go
 var noise string
 
-// The files of package server are for commands. Decode, Formats and Orient are for
-// package data of the executor too.
+// The texts of the files of package server, for generated commands. Package data of the
+// executor has copies of Decode, Formats and Orient too.
 var (
 	//go:embed server/budget.go
 	Budget string
@@ -36,14 +36,14 @@ var (
 	Server string
 )
 
-// As gives a file another package name.
+// As returns the text of a file with another package name.
 func As(file, pkg string) string {
 	head, rest, _ := strings.Cut(file, "\npackage ")
 	_, body, _ := strings.Cut(rest, "\n")
 	return head + "\npackage " + pkg + "\n" + body
 }
 
-// NoiseFunc is the text of Noise.
+// NoiseFunc returns the source text of the function Noise.
 func NoiseFunc() string {
 	_, body, _ := strings.Cut(noise, "package snippet\n")
 	return strings.TrimSpace(body) + "\n"

@@ -1,4 +1,5 @@
-// What requests share: memory, and turns.
+// This file shares limited resources among requests: bytes of memory, and the number of
+// requests that are computed at the same time.
 
 package server
 
@@ -11,11 +12,12 @@ import (
 
 var (
 	errFull  = errors.New("too many requests are waiting")
-	errLarge = errors.New("the picture needs more memory than the server may use for all")
+	errLarge = errors.New("the picture needs more memory than the server may use for all requests")
 )
 
-// budget is a number of bytes, or of anything else, that requests share. A request that asks for more than
-// is free waits, behind those that came before it.
+// budget is a number of units (bytes, or requests at the same time) that requests share. A
+// request that needs more than is free must wait. Requests are served in the order in which
+// they came.
 type budget struct {
 	mu      sync.Mutex
 	total   int64
@@ -26,15 +28,16 @@ type budget struct {
 
 type waiter struct {
 	n    int64
-	done chan struct{} // closed when it has what it waits for
+	done chan struct{} // closed when the waiter has got its n units
 }
 
 func newBudget(total int64, most int) *budget {
 	return &budget{total: total, free: total, most: most}
 }
 
-// take waits until n are free and takes them. It returns errFull if too many
-// are waiting, errLarge if n exceeds the whole budget, and the error of ctx.
+// take waits until n units are free and takes them. It returns errFull if too many requests
+// are waiting, errLarge if n is more than the whole budget, and the error of ctx when ctx is
+// done.
 func (b *budget) take(ctx context.Context, n int64) error {
 	b.mu.Lock()
 	switch {
@@ -62,13 +65,13 @@ func (b *budget) take(ctx context.Context, n int64) error {
 	if i := slices.Index(b.waiting, w); i >= 0 {
 		b.waiting = slices.Delete(b.waiting, i, i+1)
 	} else {
-		b.free += w.n // it came at the same moment
+		b.free += w.n // the waiter got its units at the same moment: return them
 	}
 	b.wake()
 	return ctx.Err()
 }
 
-// try takes n if they are free and nobody waits for them.
+// try takes n units if they are free and no request is waiting. It reports whether it did.
 func (b *budget) try(n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +82,7 @@ func (b *budget) try(n int64) bool {
 	return true
 }
 
-// give returns n.
+// give returns n units to the budget.
 func (b *budget) give(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +90,8 @@ func (b *budget) give(n int64) {
 	b.wake()
 }
 
-// wake serves the first waiters as far as there is enough. The lock is held.
+// wake gives units to the waiters, from the first on, as long as enough are free. The caller
+// holds the lock.
 func (b *budget) wake() {
 	for len(b.waiting) > 0 && b.waiting[0].n <= b.free {
 		b.free -= b.waiting[0].n
@@ -96,7 +100,7 @@ func (b *budget) wake() {
 	}
 }
 
-// idle reports whether nobody has taken anything.
+// idle reports whether all units are free.
 func (b *budget) idle() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// waitFor waits until so many wait for a budget.
+// waitFor waits until n requests wait for a budget.
 func waitFor(t *testing.T, b *budget, n int) {
 	t.Helper()
 	for range 1000 {
@@ -22,11 +22,11 @@ func waitFor(t *testing.T, b *budget, n int) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	t.Fatalf("%d never wait", n)
+	t.Fatalf("there are never %d waiting requests", n)
 }
 
-// TestBudgetOrder: a small request does not overtake a large one that waits, and one
-// that gives up makes room for those behind it.
+// TestBudgetOrder checks that a small request does not overtake a large one that waits, and
+// that the next ones are served when a request gives up.
 func TestBudgetOrder(t *testing.T) {
 	b := newBudget(10, 2)
 	bg := context.Background()
@@ -46,7 +46,7 @@ func TestBudgetOrder(t *testing.T) {
 		t.Errorf("a third one waits: %v", err)
 	}
 	if b.try(1) {
-		t.Error("try overtakes those who wait")
+		t.Error("try overtakes requests that wait")
 	}
 	cancel()
 	if err := <-large; !errors.Is(err, context.Canceled) {
@@ -65,8 +65,8 @@ func TestBudgetOrder(t *testing.T) {
 	}
 }
 
-// TestBudgetBound: however requests come and give up, no more is taken than there is,
-// and all of it comes back.
+// TestBudgetBound checks that requests that come and give up at random never take more than
+// the budget, and that all of it is returned.
 func TestBudgetBound(t *testing.T) {
 	b := newBudget(100, 20)
 	var used, most atomic.Int64

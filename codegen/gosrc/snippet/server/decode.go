@@ -1,5 +1,5 @@
-// How the file of a picture is decoded: what decoding takes is known before it
-// begins, whatever the file holds.
+// This file decodes pictures from files that may be hostile. It determines how much memory
+// and work a picture needs before it decodes it.
 
 package server
 
@@ -14,45 +14,45 @@ import (
 
 // Limits of a picture.
 const (
-	maxPixels = 64 << 20  // of a large camera
-	maxSide   = 1<<16 - 1 // JPEG knows no longer one
-	maxMemory = 224 << 20 // bytes that decoding takes, beside 8 for each of the file
-	// Every scan of a progressive JPEG goes through all pixels again, even where it
-	// is only a few bytes. Usual files have some 10 scans, and pass each component
-	// four to six times.
+	maxPixels = 64 << 20  // as in pictures of a large camera
+	maxSide   = 1<<16 - 1 // pixels; the longest side of a JPEG
+	maxMemory = 224 << 20 // bytes that decoding may take, in addition to 8 for each byte of the file
+	// Every scan of a progressive JPEG visits all pixels again, even if the scan has only a
+	// few bytes. Usual files have about 10 scans, four to six for each component.
 	maxScans   = 100
-	maxSamples = 512 << 20
-	// Chunks of a PNG and segments of a JPEG take time even where they are empty. A
-	// file of 64 MiB has some 8,000 to 16,000 of usual size.
+	maxSamples = 512 << 20 // of all scans together
+	// Chunks of a PNG and segments of a JPEG take time even if they are empty. A file of
+	// 64 MiB with chunks of usual sizes has 8,000 to 16,000 of them.
 	maxChunks = 1 << 16
 )
 
-// format is a kind of file that holds a picture.
+// format is a file format for pictures.
 type format struct {
 	name string
-	is   func(file []byte) bool // by its first bytes
-	// size reads the width and height in pixels from the headers. The errors of the
-	// decoder's package are passed on.
+	is   func(file []byte) bool // reports whether a file has the format, by its first bytes
+	// size reads the width and height in pixels from the headers. It returns errors of
+	// the decoder's package unchanged.
 	size func(file []byte) (w, h int64, err error)
-	// memory returns at most how many bytes of memory decoding a picture of w x h
-	// pixels takes, from the headers. Too much work is an error.
+	// memory returns an upper bound for the bytes of memory that decoding a picture of
+	// w x h pixels takes. It reads only headers. It returns an error if decoding would
+	// need too much work.
 	memory func(file []byte, w, h int64) (int64, error)
 	read   func(file []byte) (image.Image, error)
-	exif   func(file []byte) []byte // the EXIF data, a TIFF file of its own; nil for none
+	exif   func(file []byte) []byte // returns the EXIF data, which has the form of a TIFF file; nil for none
 }
 
-// standard are the formats that the standard library decodes.
+// standard lists the formats that the standard library decodes.
 var standard = []*format{&pngFormat, &jpegFormat, &gifFormat}
 
-// decode reads a picture of one of some formats, if examine has no objection. Of an
-// animation it reads the first frame. The picture is turned as its EXIF orientation
-// says.
+// decode decodes a picture that has one of the formats. It returns an error if the picture
+// exceeds a limit. It returns the first frame of an animation. It turns the picture according
+// to its EXIF orientation.
 func decode(file []byte, formats ...*format) (img image.Image, err error) {
 	if _, err := examine(file, formats...); err != nil {
 		return nil, err
 	}
 	defer func() {
-		if r := recover(); r != nil { // a fault of the decoder
+		if r := recover(); r != nil { // a bug of the decoder
 			img, err = nil, fmt.Errorf("the picture cannot be decoded: %v", r)
 		}
 	}()
@@ -65,8 +65,8 @@ func decode(file []byte, formats ...*format) (img image.Image, err error) {
 	return turn(img, orientation(f.exif(file))), nil
 }
 
-// examine returns at most how many bytes of memory decoding a picture takes, from
-// its headers. A picture that would take too much memory or work is an error.
+// examine returns an upper bound for the bytes of memory that decoding a picture takes. It
+// reads only headers. It returns an error if the picture would need too much memory or work.
 func examine(file []byte, formats ...*format) (int64, error) {
 	f := formatOf(file, formats)
 	if f == nil {
@@ -85,12 +85,12 @@ func examine(file []byte, formats ...*format) (int64, error) {
 	}
 	memory += 1 << 17 // tables and buffers
 	if most := maxMemory + 8*int64(len(file)); memory > most {
-		return 0, fmt.Errorf("%s picture of %d x %d pixels: decoding its %d bytes takes %d MiB of memory (at most %d)", f.name, w, h, len(file), memory>>20, most>>20)
+		return 0, fmt.Errorf("%s picture of %d x %d pixels: decoding its %d bytes takes %d MiB of memory (at most %d MiB are allowed)", f.name, w, h, len(file), memory>>20, most>>20)
 	}
 	return memory, nil
 }
 
-// formatOf returns the format of a file, nil for one that is not among formats.
+// formatOf returns the format of a file, nil if it is none of the given ones.
 func formatOf(file []byte, formats []*format) *format {
 	for _, f := range formats {
 		if f.is(file) {
@@ -100,7 +100,7 @@ func formatOf(file []byte, formats []*format) *format {
 	return nil
 }
 
-// unknownFormat is the error for a file that is of none of the formats.
+// unknownFormat returns the error for a file that has none of the formats.
 func unknownFormat(file []byte, formats []*format) error {
 	if len(file) == 0 {
 		return errors.New("the file is empty")

@@ -41,10 +41,10 @@ func pngOf(t testing.TB, img image.Image) []byte {
 	return b.Bytes()
 }
 
-// pngHead makes the header of a grey PNG, and nothing else of it.
+// pngHead returns the header of a grey PNG, without the rest.
 func pngHead(w, h int) []byte { return pngFile(w, h, 8, 0, 0xff)[:33] }
 
-// pngFile makes a PNG of zeros, of any kind.
+// pngFile returns a PNG of any kind whose pixels are 0.
 func pngFile(w, h int, depth, colour, interlace byte) []byte {
 	var b bytes.Buffer
 	b.WriteString("\x89PNG\r\n\x1a\n")
@@ -61,7 +61,7 @@ func pngFile(w, h int, depth, colour, interlace byte) []byte {
 		chunk("PLTE", make([]byte, 3))
 	}
 	if colour == 0 || colour == 2 {
-		chunk("tRNS", make([]byte, 2+2*colour)) // makes it a picture with opacity
+		chunk("tRNS", make([]byte, 2+2*colour)) // a tRNS chunk adds transparency
 	}
 	var z bytes.Buffer
 	c := zlib.NewWriter(&z)
@@ -92,12 +92,12 @@ func pngFile(w, h int, depth, colour, interlace byte) []byte {
 	return b.Bytes()
 }
 
-// gifHead makes the header of a GIF, and nothing else of it.
+// gifHead returns the header of a GIF, without the rest.
 func gifHead(w, h int) []byte {
 	return append([]byte("GIF89a"), byte(w), byte(w>>8), byte(h), byte(h>>8), 0, 0, 0)
 }
 
-// gifOf makes a GIF whose frames are those given.
+// gifOf returns a GIF with the given frames.
 func gifOf(t testing.TB, w, h int, frames ...*image.Paletted) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -107,8 +107,8 @@ func gifOf(t testing.TB, w, h int, frames ...*image.Paletted) []byte {
 	return b.Bytes()
 }
 
-// jpegFile makes a JPEG without coefficients. Its first scan has all components, the
-// others the first one only. adobe makes its colours RGB.
+// jpegFile returns a JPEG without coefficients. Its first scan contains all components, the
+// other scans only the first one. With adobe its colours are RGB.
 func jpegFile(w, h, components, scans int, progressive, adobe bool) []byte {
 	var b bytes.Buffer
 	b.WriteString("\xff\xd8")
@@ -125,15 +125,15 @@ func jpegFile(w, h, components, scans int, progressive, adobe bool) []byte {
 		segment(0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")...)
 	}
 	segment(0xdb, make([]byte, 65)...)
-	run := byte(0) // an end of block
+	run := byte(0) // end of block
 	if progressive {
 		segment(0xc2, frame...)
-		run = 0xe0 // of 1<<14 blocks and more
+		run = 0xe0 // end of band: 1<<14 blocks or more
 	} else {
 		segment(0xc0, frame...)
 	}
 	for class, value := range []byte{0, run} {
-		// One code, a single bit.
+		// A table with a single code of one bit.
 		segment(0xc4, append(append([]byte{byte(class << 4), 1}, make([]byte, 15)...), value)...)
 	}
 	blocks := ((w + 7) / 8) * ((h + 7) / 8)
@@ -161,8 +161,8 @@ func jpegFile(w, h, components, scans int, progressive, adobe bool) []byte {
 	return b.Bytes()
 }
 
-// TestExamine: decoding allocates at most what examine says, and not much less for
-// pictures of the kind that takes the most.
+// TestExamine checks that decoding allocates at most what examine returns, and for pictures
+// that need the most memory, not much less.
 func TestExamine(t *testing.T) {
 	noise := func(img *image.RGBA) *image.RGBA {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -224,7 +224,8 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// TestDecodeRefuses: pictures that would take too much are refused from their headers.
+// TestDecodeRefuses checks that broken pictures are errors, and that pictures that need too
+// much memory or work are refused before they are decoded.
 func TestDecodeRefuses(t *testing.T) {
 	photo := jpegOf(t, image.NewRGBA(image.Rect(0, 0, 64, 48)))
 	for name, c := range map[string]struct {
@@ -245,7 +246,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a long line":          {pngHead(1, 1<<24), "1 x 16777216 pixels"},
 		"16 bits, interlaced":  {pngFile(1<<12, 1<<12, 16, 6, 1), "takes 256 MiB of memory (at most 2"},
 		"large progressive":    {jpegFile(1<<12, 1<<12, 4, 1, true, false), "takes 384 MiB of memory"},
-		"101 scans":            {jpegFile(8, 8, 1, 101, true, false), "101 or more (at most 100 are read"},
+		"101 scans":            {jpegFile(8, 8, 1, 101, true, false), "101 or more (want at most 100"},
 		"3000 large scans":     {jpegFile(4096, 4096, 1, 3000, true, false), "33 or more"},
 		"2 sequential scans":   {jpegFile(8, 8, 1, 2, false, false), "several scans"},
 		"scans of a component": {jpegFile(8, 8, 3, 3, false, false), "several scans"},
@@ -269,7 +270,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// What looks like scans in a segment of metadata, or behind the end, is none.
+	// Bytes that look like scans, in a segment of metadata or after the end, do not count.
 	noise := bytes.Repeat([]byte("\xff\xda\x00\x02"), 1000)
 	inside := append([]byte("\xff\xd8\xff\xe1\x0f\xa2"), append(noise, photo[2:]...)...)
 	for name, file := range map[string][]byte{"metadata": inside, "behind the end": append(photo[:len(photo):len(photo)], noise...)} {
@@ -279,8 +280,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestBombs: a picture of the largest size that is decoded, made to take long and
-// small to send, ends in a few seconds at the worst.
+// TestBombs checks that the largest allowed pictures, made such that the file is small and
+// decoding takes long, are decoded in a few seconds at most.
 func TestBombs(t *testing.T) {
 	if os.Getenv("INCC_LONG") == "" {
 		t.Skip("decodes tens of millions of pixels several times; INCC_LONG=1 does")
@@ -326,8 +327,8 @@ func TestReadPicture(t *testing.T) {
 	}
 }
 
-// FuzzDecode: no file makes the decoder panic, take more memory than examine says, or
-// more than a moment.
+// FuzzDecode checks that no file makes the decoder panic, need more memory than examine
+// returns, or take long.
 func FuzzDecode(f *testing.F) {
 	small := image.NewRGBA(image.Rect(0, 0, 9, 5))
 	f.Add(jpegOf(f, small))
@@ -348,8 +349,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestChunks: a picture of very many empty chunks or segments is refused, wherever
-// they are, and one of thousands is read.
+// TestChunks checks that a picture with too many empty chunks or segments is refused, wherever
+// they are, and that one with thousands is decoded.
 func TestChunks(t *testing.T) {
 	picture := pngOf(t, image.NewGray(image.Rect(0, 0, 3, 3)))
 	photo := jpegOf(t, image.NewGray(image.Rect(0, 0, 3, 3)))

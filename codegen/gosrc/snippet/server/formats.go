@@ -1,4 +1,5 @@
-// What the headers of PNG, JPEG and GIF files say about their decoding.
+// This file reads from the headers of PNG, JPEG and GIF files how much memory and work their
+// decoding needs.
 
 package server
 
@@ -49,8 +50,8 @@ func pngSize(file []byte) (w, h int64, err error) {
 		return 0, 0, errChunks
 	}
 	c, err := png.DecodeConfig(bytes.NewReader(file))
-	// image/png reports a size that overflows an int of 32 bits as an unsupported
-	// feature; the size is more to the point.
+	// image/png reports a size that overflows a 32-bit int as an unsupported feature. Return
+	// the size instead, so that the error names it.
 	if err != nil && len(file) >= 24 && string(file[12:16]) == "IHDR" {
 		w, h := int64(binary.BigEndian.Uint32(file[16:])), int64(binary.BigEndian.Uint32(file[20:]))
 		if w > 0 && h > 0 && (w > maxPixels/h || max(w, h) > maxSide) {
@@ -68,16 +69,17 @@ func jpegSize(file []byte) (w, h int64, err error) {
 	return int64(c.Width), int64(c.Height), err
 }
 
-// gifSize is the size of the canvas, which image/gif lets no frame exceed.
+// gifSize returns the size of the canvas. image/gif refuses frames that are larger.
 func gifSize(file []byte) (w, h int64, err error) {
 	c, err := gif.DecodeConfig(bytes.NewReader(file))
 	return int64(c.Width), int64(c.Height), err
 }
 
-// gifMemory is examine for a GIF: the first frame, and again for its rows in order.
+// gifMemory returns the memory that decoding a GIF takes: for the first frame, and for a copy
+// of it with its rows in order.
 func gifMemory(_ []byte, w, h int64) (int64, error) { return 2 * w * h, nil }
 
-// readGIF reads the first frame of a GIF, on its canvas.
+// readGIF returns the first frame of a GIF at its place on the canvas.
 func readGIF(file []byte) (image.Image, error) {
 	c, err := gif.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
@@ -90,8 +92,8 @@ func readGIF(file []byte) (image.Image, error) {
 	return place(img, image.Rect(0, 0, c.Width, c.Height)), nil
 }
 
-// fewChunks reports whether a file has no more than maxChunks chunks. Of a JPEG it
-// counts the segments before the first scan, and jpegMemory all of them.
+// fewChunks reports whether a file has at most maxChunks chunks. For a JPEG it counts only the
+// segments before the first scan; jpegMemory counts all of them.
 func fewChunks(file []byte) bool {
 	if isJPEG(file) {
 		at := 2
@@ -104,7 +106,7 @@ func fewChunks(file []byte) bool {
 		}
 		return false
 	}
-	at := int64(8) // behind the signature
+	at := int64(8) // after the signature
 	for range maxChunks + 1 {
 		if at+8 > int64(len(file)) || string(file[at+4:at+8]) == "IEND" {
 			return true
@@ -114,8 +116,8 @@ func fewChunks(file []byte) bool {
 	return false
 }
 
-// pngChunk returns the data of the first chunk with a name, nil where there is none.
-// The number of chunks is bounded by fewChunks.
+// pngChunk returns the data of the first chunk with a name, nil if there is none. The caller
+// must have checked the number of chunks with fewChunks.
 func pngChunk(file []byte, name string) []byte {
 	for at := int64(8); at+8 <= int64(len(file)); {
 		end := at + 8 + int64(binary.BigEndian.Uint32(file[at:]))
@@ -128,21 +130,21 @@ func pngChunk(file []byte, name string) []byte {
 		case "IEND":
 			return nil
 		}
-		at = end + 4 // behind the checksum
+		at = end + 4 // after the checksum
 	}
 	return nil
 }
 
-// pngMemory is examine for a PNG whose header has been read.
+// pngMemory returns the memory that decoding a PNG takes. The header must have been checked.
 func pngMemory(file []byte, w, h int64) (int64, error) {
-	const depth, interlace = 24, 28 // where they are: IHDR comes first
+	const depth, interlace = 24, 28 // positions in the file: IHDR is the first chunk
 	pixel := int64(4)
 	if file[depth] == 16 {
 		pixel = 8
 	}
-	memory := pixel*w*h + 2*pixel*w // and two rows
+	memory := pixel*w*h + 2*pixel*w // the picture and two rows
 	if file[interlace] != 0 {
-		memory = 2*memory + 32*w // its passes are pictures of their own, with rows
+		memory = 2*memory + 32*w // each pass is decoded as a picture with two rows
 	}
 	return memory, nil
 }
@@ -150,12 +152,13 @@ func pngMemory(file []byte, w, h int64) (int64, error) {
 // jpegComponent is a component of a JPEG, such as brightness.
 type jpegComponent struct {
 	id      byte
-	samples int64 // with those that fill up blocks
+	samples int64 // number of samples, including those that fill up blocks
 	scanned bool
 }
 
-// jpegMemory is examine for a JPEG. It finds segments as image/jpeg does, which is
-// left to tell what is broken.
+// jpegMemory returns the memory that decoding a JPEG takes, and checks the number of scans and
+// segments. It finds segments in the same way as image/jpeg. It does not report broken files;
+// image/jpeg does that.
 func jpegMemory(file []byte, w, h int64) (int64, error) {
 	pixels := w * h
 	var (
@@ -187,11 +190,11 @@ func jpegMemory(file []byte, w, h int64) (int64, error) {
 			return 0, fmt.Errorf("more than %d segments", maxChunks)
 		}
 		switch {
-		case marker == 0xee: // APP14, by Adobe: the colours
+		case marker == 0xee: // APP14: Adobe's colour transform
 			rgb = rgb || len(segment) >= 12 && string(segment[:5]) == "Adobe" && segment[11] == 0
 		case marker >= 0xc0 && marker <= 0xc2: // SOF: the frame
 			if components != nil {
-				return memory() // a second one is an error of the decoder
+				return memory() // the decoder reports a second frame as an error
 			}
 			progressive = marker == 0xc2
 			if components = jpegFrame(segment); components == nil {
@@ -217,24 +220,25 @@ func jpegMemory(file []byte, w, h int64) (int64, error) {
 				}
 			}
 			if scans > maxScans || work > maxSamples {
-				return 0, fmt.Errorf("its scans take too long: there are %d or more (at most %d are read, fewer of a large picture)", scans, maxScans)
+				return 0, fmt.Errorf("its scans take too long to decode: it has %d or more (want at most %d, and fewer for a large picture)", scans, maxScans)
 			}
 		}
 	}
 }
 
-// jpegSegment finds the next marker from a position on, its segment without the
-// length, and where to go on. At the end of the picture the segment is nil.
+// jpegSegment finds the next marker at or after a position. It returns the marker, the content
+// of its segment, and the position after the segment. The segment is nil at the end of the
+// picture.
 func jpegSegment(file []byte, at int) (marker byte, segment []byte, next int) {
 	for at+1 < len(file) {
-		if file[at] != 0xff { // compressed data, or what does not belong here
+		if file[at] != 0xff { // compressed data or garbage
 			at++
 			continue
 		}
 		marker = file[at+1]
 		at += 2
 		if marker == 0 {
-			continue // a 0xff of compressed data
+			continue // a byte 0xff of compressed data
 		}
 		for marker == 0xff && at < len(file) {
 			marker = file[at]
@@ -257,7 +261,7 @@ func jpegSegment(file []byte, at int) (marker byte, segment []byte, next int) {
 	return 0, nil, at
 }
 
-// jpegEXIF returns the EXIF data of a JPEG, which is before its first scan.
+// jpegEXIF returns the EXIF data of a JPEG, nil if there is none before its first scan.
 func jpegEXIF(file []byte) []byte {
 	for at := 2; ; {
 		marker, segment, next := jpegSegment(file, at)
@@ -271,21 +275,22 @@ func jpegEXIF(file []byte) []byte {
 	}
 }
 
-// jpegFrame reads the components of a frame, nil where the decoder reports an error.
+// jpegFrame reads the components of a frame. It returns nil if the frame is broken; the decoder
+// reports the error.
 func jpegFrame(segment []byte) []jpegComponent {
 	if len(segment) < 6 || len(segment) != 6+3*int(segment[5]) || segment[5] == 0 {
 		return nil
 	}
 	height, width := int64(binary.BigEndian.Uint16(segment[1:])), int64(binary.BigEndian.Uint16(segment[3:]))
 	var l []jpegComponent
-	var across, down int64 // blocks of the first component are counted in these
+	var across, down int64 // size of the picture in units of the first component's blocks
 	for c := segment[6:]; len(c) > 0; c = c[3:] {
 		h, v := int64(c[1]>>4), int64(c[1]&15)
 		if h < 1 || h > 4 || v < 1 || v > 4 {
 			return nil
 		}
 		if segment[5] == 1 {
-			h, v = 1, 1 // a single component is not subsampled, whatever it says
+			h, v = 1, 1 // a single component is never subsampled; the decoder ignores h and v
 		}
 		if l == nil {
 			across, down = (width+8*h-1)/(8*h), (height+8*v-1)/(8*v)

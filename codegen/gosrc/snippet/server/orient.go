@@ -1,5 +1,5 @@
-// Which side of a picture is up. The pixels of a picture are not copied for it: a
-// view of it exchanges their places.
+// This file turns and mirrors a picture according to its EXIF orientation. It does not copy
+// pixels: the result is a view of the picture that maps positions.
 
 package server
 
@@ -9,8 +9,8 @@ import (
 	"image/color"
 )
 
-// orientation reads the EXIF orientation, 1 to 8. It is 1, for a picture that is as
-// it should be seen, where the data has none that is valid.
+// orientation returns the EXIF orientation, 1 to 8. It returns 1, for a picture that needs no
+// change, if the data contains no valid orientation.
 func orientation(exif []byte) int {
 	if o, ok := tiffTag(exif, 0x112); ok && o >= 1 && o <= 8 {
 		return int(o)
@@ -18,7 +18,8 @@ func orientation(exif []byte) int {
 	return 1
 }
 
-// tiffTag reads the first number of a tag in the first directory of a TIFF file.
+// tiffTag returns the first number of a tag in the first directory of a TIFF file. ok is false
+// if there is no such tag or the file is broken.
 func tiffTag(file []byte, tag uint16) (uint32, bool) {
 	if len(file) < 8 {
 		return 0, false
@@ -48,7 +49,7 @@ func tiffTag(file []byte, tag uint16) (uint32, bool) {
 			return 0, false
 		}
 		number := entry[8:]
-		if width*count > 4 { // it is elsewhere
+		if width*count > 4 { // the entry holds the offset of the numbers
 			place := int64(order.Uint32(number))
 			if place+width > size {
 				return 0, false
@@ -66,14 +67,14 @@ func tiffTag(file []byte, tag uint16) (uint32, bool) {
 	return 0, false
 }
 
-// turned is a picture as its EXIF orientation, 2 to 8, wants it seen.
+// turned is a view of a picture, turned and mirrored according to an EXIF orientation, 2 to 8.
 type turned struct {
 	img         image.RGBA64Image
 	orientation int
 	min, size   image.Point // of img
 }
 
-// turn returns a picture as an EXIF orientation wants it seen.
+// turn returns a picture, turned and mirrored according to an EXIF orientation.
 func turn(img image.Image, orientation int) image.Image {
 	m, ok := img.(image.RGBA64Image)
 	if !ok || orientation == 1 {
@@ -82,24 +83,24 @@ func turn(img image.Image, orientation int) image.Image {
 	return &turned{m, orientation, m.Bounds().Min, m.Bounds().Size()}
 }
 
-// Source is the picture that is turned.
+// Source returns the original picture.
 func (t *turned) Source() image.Image { return t.img }
 
 func (t *turned) ColorModel() color.Model { return t.img.ColorModel() }
 
 func (t *turned) Bounds() image.Rectangle {
-	if t.orientation >= 5 { // by a quarter
+	if t.orientation >= 5 { // rows and columns are exchanged
 		return image.Rect(0, 0, t.size.Y, t.size.X)
 	}
 	return image.Rectangle{Max: t.size}
 }
 
-// place is where the pixel at x, y lies in img.
+// place returns the position in img of the pixel x, y of the view.
 func (t *turned) place(x, y int) (int, int) {
 	if t.orientation >= 5 {
 		x, y = y, x
 	}
-	// What is left is mirrored: by columns, by rows, or both.
+	// Then columns, rows or both are mirrored.
 	switch t.orientation {
 	case 2, 3, 7, 8:
 		x = t.size.X - 1 - x
@@ -115,13 +116,13 @@ func (t *turned) At(x, y int) color.Color { return t.img.At(t.place(x, y)) }
 
 func (t *turned) RGBA64At(x, y int) color.RGBA64 { return t.img.RGBA64At(t.place(x, y)) }
 
-// placed is a picture on a larger canvas that is transparent.
+// placed is a picture on a larger transparent canvas.
 type placed struct {
 	image.RGBA64Image
 	canvas image.Rectangle
 }
 
-// place puts a picture on a canvas.
+// place returns a picture on a canvas. It returns img itself if that fills the canvas.
 func place(img image.Image, canvas image.Rectangle) image.Image {
 	m, ok := img.(image.RGBA64Image)
 	if !ok || img.Bounds() == canvas {

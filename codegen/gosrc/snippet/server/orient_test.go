@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// exif makes EXIF data with an orientation.
+// exif returns EXIF data with an orientation.
 func exif(order binary.AppendByteOrder, orientation uint16) []byte {
 	b := []byte("MM\x00*")
 	if order == binary.AppendByteOrder(binary.LittleEndian) {
@@ -25,8 +25,8 @@ func exif(order binary.AppendByteOrder, orientation uint16) []byte {
 	return append(b, make([]byte, 6)...)
 }
 
-// TestOrientation: where the corners of a picture go, as the EXIF standard says: to
-// what side row 0 and column 0 of the file belong.
+// TestOrientation compares the positions of all pixels with the EXIF standard, which says at
+// which sides of the picture row 0 and column 0 of the file are.
 func TestOrientation(t *testing.T) {
 	//   0 1 2
 	//   3 4 5
@@ -71,8 +71,8 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// TestOrientationOfBrokenData: EXIF data that ends anywhere, or points to anywhere, is
-// no orientation and no panic.
+// TestOrientationOfBrokenData checks that broken EXIF data does not make orientation panic, and
+// that data that is cut off gives orientation 1.
 func TestOrientationOfBrokenData(t *testing.T) {
 	whole := exif(binary.LittleEndian, 6)
 	if got := orientation(whole); got != 6 {
@@ -94,8 +94,8 @@ func TestOrientationOfBrokenData(t *testing.T) {
 	}
 }
 
-// TestGIFCanvas: a frame lies where it belongs on the canvas, and the rest of the
-// canvas is transparent. Of several frames the first is read.
+// TestGIFCanvas checks that a frame is at its place on the canvas, that the rest of the canvas
+// is transparent, and that the first of several frames is read.
 func TestGIFCanvas(t *testing.T) {
 	colours := color.Palette{color.Black, color.White}
 	white := image.NewPaletted(image.Rect(2, 1, 4, 2), colours)

@@ -1,4 +1,5 @@
-// The server: who may ask, how much at once, and how it ends.
+// This file is the HTTP server: which requests it accepts, how many at the same time, and how
+// it stops.
 
 package server
 
@@ -29,48 +30,48 @@ import (
 const (
 	maxConnections = 1024
 	maxHeader      = 16 << 10
-	freeBody       = 64 << 10 // bytes of a body that every connection may hold
-	largePicture   = 8 << 20  // bytes of memory; larger ones have a queue of their own
+	freeBody       = 64 << 10 // bytes of a body that every connection may use without asking the budget
+	largePicture   = 8 << 20  // bytes of memory; pictures that need more have a queue of their own
 
 	headerTime = 5 * time.Second  // to send the header of a request
 	bodyTime   = 15 * time.Second // to send a request
-	queueTime  = 15 * time.Second // to wait for others
-	answerTime = 60 * time.Second // for all that comes after the header
+	queueTime  = 15 * time.Second // to wait for other requests
+	answerTime = 60 * time.Second // for everything after the header
 	idleTime   = 30 * time.Second // between the requests of a connection
 
-	// After the signal that ends the program:
-	graceTime    = 250 * time.Millisecond // connections are accepted
-	lastBodyTime = 3 * time.Second        // bodies are read
-	stopTime     = 40 * time.Second       // requests are answered
+	// Times after the signal that stops the server:
+	graceTime    = 250 * time.Millisecond // to accept connections
+	lastBodyTime = 3 * time.Second        // to read bodies
+	stopTime     = 40 * time.Second       // to answer requests
 )
 
-// network is what the server needs of a network.
+// network holds the functions and sizes of a network that the server needs.
 type network struct {
 	imageLen   int   // float32s of an image
-	memory     int64 // bytes of the sessions that it will make
+	memory     int64 // bytes of all sessions
 	preprocess func(dst []float32, img image.Image) error
-	classify   func(image []float32) (any, error) // what is answered, for JSON
+	classify   func(image []float32) (any, error) // returns the answer, which is sent as JSON
 }
 
-// limits are what the server was told.
+// limits are the limits from the command line.
 type limits struct {
 	memory int64    // bytes for bodies and pictures
-	queue  int      // requests that may wait for others, and as many with large pictures
-	hosts  []string // names of the server, other than those of this machine
+	queue  int      // number of requests that may wait, and of further ones with large pictures
+	hosts  []string // names of the server, in addition to localhost and loopback addresses
 }
 
-// server answers requests.
+// server answers requests to classify pictures.
 type server struct {
 	network
 	hosts    []string
 	bodies   *budget // memory of bodies beyond freeBody
-	turns    *budget // requests that are computed at once
-	large    *budget // the same for large pictures, which small ones do not wait for
-	pictures *budget // memory of pictures and what they become
+	turns    *budget // number of requests that are computed at the same time
+	large    *budget // the same for large pictures, so that small ones do not wait for them
+	pictures *budget // memory of decoded pictures and of inputs
 
-	open     atomic.Int64 // requests that have no answer yet
+	open     atomic.Int64 // number of requests without an answer yet
 	stopping atomic.Bool
-	dirty    atomic.Bool // much memory has been used since the last release
+	dirty    atomic.Bool // requests have used much memory since the last release
 	mu       sync.Mutex
 	reading  map[*http.ResponseController]bool // requests whose body is being read
 }
@@ -128,8 +129,8 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 		}
 		break
 	}
-	// Connections that the system has made before the signal are still accepted, and
-	// their requests answered.
+	// Accept connections that the system established before the signal, and answer their
+	// requests.
 	s.stopping.Store(true)
 	s.hurry()
 	time.Sleep(graceTime)
@@ -143,7 +144,7 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// release gives memory back to the system where much was used and nothing is.
+// release returns memory to the system if requests have used much of it and none uses any now.
 func (s *server) release() {
 	if s.dirty.Load() && s.bodies.idle() && s.pictures.idle() {
 		s.dirty.Store(false)
@@ -151,7 +152,7 @@ func (s *server) release() {
 	}
 }
 
-// hurry gives the bodies that are being read a last moment.
+// hurry sets a deadline for the bodies that are being read.
 func (s *server) hurry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,10 +178,10 @@ func (s *server) handler() http.Handler {
 	})
 }
 
-// allowed reports an error for requests that a page of another site has had a browser
-// send: to this server under a name of that site's (DNS rebinding), or under its own
-// name (cross-site request forgery). A host that -host names may have any port and
-// https: a proxy can be in front of the server.
+// allowed returns an error for requests that a page of another site made a browser send. Such
+// a request uses a name of the other site for this server (DNS rebinding), or this server's
+// own name (cross-site request forgery). A host in -host may have any port and https, because
+// a proxy may be in front of the server.
 func (s *server) allowed(r *http.Request) error {
 	host, port := r.Host, "80"
 	if h, p, err := net.SplitHostPort(host); err == nil {
@@ -195,11 +196,11 @@ func (s *server) allowed(r *http.Request) error {
 		return fmt.Errorf("host %q is on port %s and this server on port %d; allow it with -host", r.Host, port, a.Port)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return errors.New("a request from another site")
+		return errors.New("requests from pages of other sites are not allowed")
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) &&
 		(!named || !strings.EqualFold(origin, "https://"+r.Host)) {
-		return fmt.Errorf("a request from another site, %q", origin)
+		return fmt.Errorf("requests from pages of other sites are not allowed (this one is from %q)", origin)
 	}
 	return nil
 }
@@ -222,7 +223,7 @@ func (s *server) classifyPicture(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 }
 
-// fail answers with an error.
+// fail answers a request with the status and the text for an error.
 func fail(w http.ResponseWriter, err error) {
 	code := http.StatusBadRequest
 	var large *http.MaxBytesError
@@ -230,7 +231,7 @@ func fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		w.Header().Set("Retry-After", "1")
-		code, err = http.StatusServiceUnavailable, errors.New("the server has too much to do")
+		code, err = http.StatusServiceUnavailable, errors.New("the server is busy; try again later")
 	case errors.Is(err, errLarge), errors.As(err, &large):
 		code = http.StatusRequestEntityTooLarge
 	case errors.As(err, &slow) && slow.Timeout():
@@ -239,9 +240,9 @@ func fail(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), code)
 }
 
-// body reads the body of a request. What it holds of the budget is the caller's to
-// give back, with an error too. It never waits for memory: others may wait for what
-// it holds.
+// body reads the body of a request. The caller must return held units to s.bodies, also after
+// an error. body never waits for memory, because other requests may wait for memory that this
+// one holds.
 func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held int64, err error) {
 	most := min(maxFile, s.bodies.total-1)
 	if r.ContentLength > most {
@@ -259,8 +260,8 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held
 		delete(s.reading, c)
 		s.mu.Unlock()
 		if err == nil {
-			// Behind the body the end of this time would pass for the end of the
-			// connection.
+			// The deadline is only for the body. If it passed later, the server would
+			// believe that the connection has ended.
 			_ = c.SetReadDeadline(time.Time{})
 		}
 	}()
@@ -292,8 +293,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held
 	}
 }
 
-// answer classifies the picture in a file. It waits for its turn, and until there is
-// memory.
+// answer classifies the picture in a file. Before that it waits for its turn and for memory.
 func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	cost, err := examine(file, standard...)
 	if err != nil {
@@ -303,7 +303,7 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	cost += 64 * int64(size.Width+size.Height) // scaling: a row, and weights of both sides
+	cost += 64 * int64(size.Width+size.Height) // for scaling: one row, and the weights of both axes
 	input := 4 * int64(s.imageLen)
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
@@ -329,8 +329,8 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	return s.classify(x)
 }
 
-// prepared decodes a picture and makes it the network's input; then it gives back
-// what that cost.
+// prepared decodes a picture and converts it to the network's input. Then it returns the memory
+// cost to the budget.
 func (s *server) prepared(file []byte, cost int64) ([]float32, error) {
 	defer s.pictures.give(cost)
 	img, err := decode(file, standard...)
@@ -341,7 +341,8 @@ func (s *server) prepared(file []byte, cost int64) ([]float32, error) {
 	return x, s.preprocess(x, img)
 }
 
-// limitListener accepts a connection when few enough are open.
+// limitListener waits, before it accepts a connection, until fewer than cap(free) connections
+// are open.
 type limitListener struct {
 	net.Listener
 	free chan struct{}
@@ -369,7 +370,7 @@ func (c *limitConn) Close() error {
 	return err
 }
 
-// loopback refuses addresses that other machines reach.
+// loopback returns an error if other machines can reach the address.
 func loopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -381,10 +382,11 @@ func loopback(address string) error {
 	return nil
 }
 
-// maxFile bounds the bytes of a picture's file.
+// maxFile is the largest size of a picture's file in bytes.
 const maxFile = 64 << 20
 
-// readPicture reads a picture's file.
+// readPicture reads the file of a picture. It returns an error if the file is too large or is
+// not a regular file.
 func readPicture(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -393,7 +395,7 @@ func readPicture(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, errors.New("not a regular file")
 	case info.Size() > maxFile:
-		return nil, fmt.Errorf("the file has %d bytes; at most %d are read", info.Size(), maxFile)
+		return nil, fmt.Errorf("the file has %d bytes (want at most %d)", info.Size(), maxFile)
 	}
 	return os.ReadFile(path)
 }

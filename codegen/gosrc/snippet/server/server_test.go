@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// testNetwork answers with the sum of a picture's pixels, when it may.
+// testNetwork returns a network that answers with the sum of a picture's pixels, as soon as
+// the test lets it.
 func testNetwork(may <-chan struct{}) network {
 	return network{
 		imageLen: 4,
@@ -38,7 +39,7 @@ func testNetwork(may <-chan struct{}) network {
 
 func gray(t testing.TB, w int) []byte { return pngOf(t, image.NewGray(image.Rect(0, 0, w, 3))) }
 
-// TestAllowed: requests that a page of another site makes a browser send are refused.
+// TestAllowed checks that requests that pages of other sites make a browser send are refused.
 func TestAllowed(t *testing.T) {
 	s := newServer(testNetwork(nil), limits{memory: 64 << 20, queue: 1, hosts: []string{"photos.example"}})
 	h := s.handler()
@@ -98,7 +99,8 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// TestAnswers: each kind of request has its status, and nothing is held in the end.
+// TestAnswers checks the status for each kind of request, and that all budgets are free at
+// the end.
 func TestAnswers(t *testing.T) {
 	s := newServer(testNetwork(nil), limits{memory: 16 << 20, queue: 1})
 	h := s.handler()
@@ -128,10 +130,10 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %s", name, w.Code, c.want, w.Body)
 		}
 		if !s.bodies.idle() || !s.turns.idle() || !s.pictures.idle() || s.open.Load() != 0 || len(s.reading) > 0 {
-			t.Fatalf("%s: something is still held", name)
+			t.Fatalf("%s: a budget is not free at the end", name)
 		}
 	}
-	// Others hold what a large body needs.
+	// Other requests hold the memory that a large body needs.
 	if !s.bodies.try(s.bodies.total) {
 		t.Fatal("the memory of bodies is not free")
 	}
@@ -147,8 +149,8 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("broken off") }
 
-// TestQueue: as many requests as are told are computed and wait; the next is answered
-// at once that it may come again.
+// TestQueue checks that no more requests than the limits allow are computed and wait. A further
+// request gets status 503 at once.
 func TestQueue(t *testing.T) {
 	may := make(chan struct{})
 	s := newServer(testNetwork(may), limits{memory: 64 << 20, queue: 3})
@@ -168,13 +170,13 @@ func TestQueue(t *testing.T) {
 	if w := ask(small); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("one too many: status %d, %v", w.Code, w.Header())
 	}
-	// A client that goes away leaves the queue.
+	// A client that closes the connection leaves the queue.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r := httptest.NewRequest("POST", "http://localhost/classify", bytes.NewReader(gray(t, 7))).WithContext(ctx)
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	waitFor(t, s.turns, 3)
-	// Large pictures have turns of their own.
+	// Large pictures have a queue of their own.
 	if !s.large.idle() {
 		t.Error("small pictures take the turns of large ones")
 	}
@@ -190,13 +192,12 @@ func TestQueue(t *testing.T) {
 		}
 	}
 	if !s.turns.idle() || !s.large.idle() || !s.pictures.idle() {
-		t.Error("something is still held")
+		t.Error("a budget is not free at the end")
 	}
 }
 
-// TestStop: requests that the server has when it is told to stop are answered, those
-// that are being read or wait among them, and those that come on a connection that was
-// there before.
+// TestStop checks that a server that stops answers all requests that it has, including those
+// that are being read or wait, and requests that come on existing connections.
 func TestStop(t *testing.T) {
 	may := make(chan struct{})
 	s := newServer(testNetwork(may), limits{memory: 64 << 20, queue: 100})
@@ -226,7 +227,7 @@ func TestStop(t *testing.T) {
 			}
 		}()
 	}
-	// One that has sent half, and one that sends no more than that.
+	// One client has sent half of a request and will send the rest; another will not.
 	half := func() net.Conn {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
@@ -238,7 +239,7 @@ func TestStop(t *testing.T) {
 	ends, never := half(), half()
 	defer ends.Close()
 	defer never.Close()
-	// And one that has not begun.
+	// Another client has not begun to send.
 	late, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +279,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestConnections: no more connections are accepted than are told.
+// TestConnections checks that no more connections are accepted than the limit allows.
 func TestConnections(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -311,7 +312,7 @@ func TestConnections(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	first.Close()
-	first.Close() // counts once
+	first.Close() // closing twice counts once
 	<-accepted
 	if len(l.free) != 2 {
 		t.Errorf("%d connections are counted", len(l.free))
