@@ -29,7 +29,7 @@ func listTopics() string {
 func explainData() string {
 	return `data sets and pictures that incc train, eval, predict and data inspect read
 
-` + explainFormats()
+` + explainLayouts() + explainFormats()
 }
 
 // explainFormats is the part about the files of pictures.

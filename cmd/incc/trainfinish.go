@@ -93,6 +93,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			fmt.Fprintf(w, "test: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		} else {
 			info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
+			fmt.Fprintf(w, "validation: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		}
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {

@@ -127,6 +127,9 @@ func (p *prepared) open(c *cli.Context) error {
 		if outputs, err = classifier(p.graph); err != nil {
 			return err
 		}
+		if p.recipe, err = overrides(c, p.graph); err != nil {
+			return err
+		}
 	}
 	if err := p.resolve(c); err != nil {
 		return err

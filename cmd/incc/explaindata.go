@@ -1,0 +1,49 @@
+package main
+
+// explainLayouts is the part of the page about data sets that is not about the files
+// of pictures.
+func explainLayouts() string {
+	return `mnist, fashion-mnist
+  The published division into images for training and for the test.
+a folder of pictures, in one folder for each class
+  pictures/cat/1.png
+  pictures/dog/walking/2.jpg
+  The names of the folders are those of the classes. Folders inside the folder of
+  a class belong to the class.
+a folder of parts, each with one folder for each class
+  pictures/train/cat/1.png
+  pictures/val/cat/2.png
+  pictures/test/cat/3.png
+  The first is trained on, the second validated with after each epoch, the third
+  tested with once, at the end. val and test may be missing. Other names are
+  training, valid, validation and testing, in small or capital letters.
+a folder of IDX files
+  train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same two with t10k in
+  place of train for the test; each may be compressed (.gz).
+a folder of CIFAR's binary files
+  data_batch_1.bin to data_batch_5.bin and test_batch.bin, or those of CIFAR-100,
+  train.bin and test.bin.
+
+Validation
+
+Validation images are those in the folder val. Without it they are drawn from the
+training images by the seed of the run, the same share of every class: a twelfth,
+or what --val says. --val 0.1 and --val 10% are fractions, --val 500 is a number
+of images, --val DIR a folder with one folder for each class. incc data inspect
+DATA prints how a run would divide the data.
+
+Classes
+
+Where a spec has labels, they are compared with the names of the folders: they must
+be the same, in any order. Where it has none, the spec of the run gets the names of
+the folders. A network needs one output for each class; if the spec has a let that
+is called classes, incc train sets it to their number.
+
+Files
+
+Hidden files and files of other kinds are left out and counted. Pictures that
+cannot be read are left out and listed; more than a tenth of them is an error, and
+with --strict each one is.
+
+`
+}
