@@ -34,7 +34,7 @@ drawn for validation (--val); the test images are used once, at the end.`,
 			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
 			&cli.BoolFlag{Name: "force", Usage: "move the run that DIR holds to DIR.1, and begin a new one; nothing is deleted"},
 			&cli.BoolFlag{Name: "resume-changed", Usage: "with --resume, go on though the data, the engine, the spec or the version of incc changed"},
-			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
+			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs; with --resume, for N in all: a finished run is trained further. The learning rate goes on by the schedule for N epochs, so that of cosine and poly rises"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning `RATE`"},
 			&cli.Int64Flag{Name: "seed", Usage: "`SEED` of initialization, order, augmentation and dropout"},
@@ -90,6 +90,7 @@ func trainRun(c *cli.Context) error {
 	if err := p.check(c); err != nil {
 		return err
 	}
+	cfg.MayChange = p.mayChange
 	p.introduce(w)
 	cfg.Start = func(s *train.State) error {
 		if err := p.checkBest(c, s, cfg.Meta); err != nil {

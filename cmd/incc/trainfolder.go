@@ -26,6 +26,9 @@ import (
 func (p *prepared) check(c *cli.Context) error {
 	old, err := files.Read(filepath.Join(p.dir, runSpec), maxSpecBytes)
 	if c.Bool("resume") {
+		if err == nil && p.extends(c, old) {
+			return nil
+		}
 		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
 			if p.spec.run != "" {
 				return fmt.Errorf("these flags change the spec of the run in %s: leave them out to go on as it was begun, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir)
@@ -43,7 +46,7 @@ func (p *prepared) check(c *cli.Context) error {
 		if err == nil && len(rows) > 0 || len(checkpoints) > 0 {
 			kind, goOn := "", "continue it with --resume, "
 			if exists(filepath.Join(p.dir, runSummary)) {
-				kind, goOn = "finished ", ""
+				kind, goOn = "finished ", "train it further with --resume --epochs N, "
 			}
 			return fmt.Errorf("%s holds a %srun of %s: %schoose another folder with --out DIR, or add --force, which moves this one to %s", diag.Name(p.dir), kind, diag.Count(len(rows), "epoch"), goOn, diag.Name(asideFolder(p.dir)))
 		}

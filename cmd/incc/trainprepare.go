@@ -23,15 +23,16 @@ type prepared struct {
 	recipe recipe.Train
 	set    *data.Source
 	division
-	input   *data.Transform
-	engine  train.Engine
-	dir     string
-	name    string
-	id      train.Identity
-	classes []string // names of the outputs, empty if neither the spec nor the data names them
-	labels  []byte   // the contents of the file of class names that the spec names, nil if it names none
-	initial *initial // what --init took; nil without the flag
-	memory  string   // a sentence about the memory of a step for the user, or ""
+	input     *data.Transform
+	engine    train.Engine
+	dir       string
+	name      string
+	id        train.Identity
+	classes   []string          // names of the outputs, empty if neither the spec nor the data names them
+	labels    []byte            // the contents of the file of class names that the spec names, nil if it names none
+	mayChange map[string]string // what the identity of the checkpoint may differ in (train.Config)
+	initial   *initial          // what --init took; nil without the flag
+	memory    string            // a sentence about the memory of a step for the user, or ""
 }
 
 // prepare reads the spec, the flags and the data, and makes the engine. It writes no

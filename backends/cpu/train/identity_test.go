@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/recipe"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/ir"
@@ -53,6 +56,59 @@ func TestChangedIdentity(t *testing.T) {
 		// The runs that went on have removed it.
 		clear(fs.files)
 		fs.files[path] = &memFile{fs: fs, data: file}
+	}
+}
+
+// TestExtendedRun trains a finished run further: the weights are those of a run of that
+// many epochs from the beginning, where the schedule does not depend on their number.
+// Another change is refused all the same.
+func TestExtendedRun(t *testing.T) {
+	of := func(fs FS, epochs float64) Config {
+		c := testConfig(t, fs)
+		c.Recipe.Schedule = recipe.Schedule{}
+		c.Epochs, c.Identity = epochs, maps.Clone(testIdentity)
+		c.Identity["epochs"], c.Identity["spec"] = fmt.Sprint(epochs), fmt.Sprint("text of ", epochs)
+		return c
+	}
+	whole := testEngine(t)
+	if _, err := Run(context.Background(), whole, of(newMemFS(), 4)); err != nil {
+		t.Fatal(err)
+	}
+	fs := newMemFS()
+	if _, err := Run(context.Background(), testEngine(t), of(fs, 2)); err != nil {
+		t.Fatal(err)
+	}
+	c := of(fs, 4)
+	c.Resume = true
+	var changed *ChangedError
+	for _, may := range []map[string]string{nil, {"epochs": ""}, {"epochs": "", "spec": "another text"}} {
+		c.MayChange = may
+		if _, err := Run(context.Background(), testEngine(t), c); !errors.As(err, &changed) {
+			t.Fatalf("%v: %v", may, err)
+		}
+	}
+	c.MayChange = map[string]string{"epochs": "", "spec": "text of 2"}
+	other := c
+	other.Identity = maps.Clone(c.Identity)
+	other.Identity["data"] = "stripes"
+	if _, err := Run(context.Background(), testEngine(t), other); !errors.As(err, &changed) {
+		t.Fatal(err)
+	}
+	e := testEngine(t)
+	s, err := Run(context.Background(), e, c)
+	if err != nil || len(s.Rows) != 4 || s.Run["epochs"] != "4" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if fingerprint(t, e) != fingerprint(t, whole) {
+		t.Error("the extended run ends with other weights")
+	}
+	// A run that early_stop ended has its patience again.
+	c.Recipe.EarlyStop, c.Report = recipe.EarlyStop{Patience: 2}, silent{}
+	for _, before := range []int{1, 2} {
+		s := &State{Stale: before}
+		if c.extend(s, testSteps); s.Stale != []int{0, 1, 0}[before] {
+			t.Errorf("%d epochs without gain became %d", before, s.Stale)
+		}
 	}
 }
 

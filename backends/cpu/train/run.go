@@ -26,10 +26,13 @@ type Config struct {
 	Identity Identity
 	// AcceptChanged goes on from a checkpoint whose identity differs.
 	AcceptChanged bool
-	Epochs        float64       // a fraction ends within an epoch
-	Limit         int           // steps of an epoch at most, 0 for all
-	MaxTime       time.Duration // 0 for no bound; after it the run ends as after its last epoch
-	Resume        bool          // from the last checkpoint, where there is one
+	// MayChange names what the identity of a checkpoint may have had in another form, and
+	// that form, "" for any: a run is extended by "epochs", for example.
+	MayChange map[string]string
+	Epochs    float64       // a fraction ends within an epoch
+	Limit     int           // steps of an epoch at most, 0 for all
+	MaxTime   time.Duration // 0 for no bound; after it the run ends as after its last epoch
+	Resume    bool          // from the last checkpoint, where there is one
 	// Start, if not nil, is called when the checkpoint is read, before the first
 	// step: until then nothing is written into Dir. It gets the state of the checkpoint.
 	Start func(*State) error
@@ -152,15 +155,50 @@ func (c *Config) begin(e Engine, steps int) (s *State, changed bool, err error) 
 	if c.AcceptChanged {
 		want = nil
 	}
-	if s, err = readCheckpoint(c.FS, c.Dir, want, steps, e, c.Report.Note); err != nil {
+	s, err = readCheckpoint(c.FS, c.Dir, want, steps, e, c.Report.Note)
+	var other *ChangedError
+	extended := errors.As(err, &other) && c.allows(other)
+	if extended {
+		s, err = readCheckpoint(c.FS, c.Dir, nil, steps, e, c.Report.Note)
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	changes := c.Identity.Changes(s.Run)
 	for _, x := range changes {
-		c.Report.Note("going on with a change: " + x.String())
+		if _, ok := c.MayChange[x.Name]; !ok || c.MayChange[x.Name] == "" {
+			c.Report.Note("going on with a change: " + x.String())
+		}
+	}
+	if extended {
+		c.extend(s, steps)
 	}
 	s.Run = c.Identity
 	return s, len(changes) > 0, nil
+}
+
+// allows reports whether a checkpoint differs only in what MayChange names.
+func (c *Config) allows(e *ChangedError) bool {
+	for _, x := range e.Changes {
+		if was, ok := c.MayChange[x.Name]; !ok || was != "" && was != x.Was {
+			return false
+		}
+	}
+	return !e.Unknown
+}
+
+// extend readies the state of a run for a number of epochs that it was not begun with.
+// The learning rate goes on by the schedule for the new number of epochs.
+func (c *Config) extend(s *State, steps int) {
+	if n := len(s.Rows); n > 0 && s.Step == 0 {
+		if was, is := s.Rows[n-1].Rate, c.rate(s, steps); math.Abs(is-was) > 0.01*was {
+			c.Report.Note(fmt.Sprintf("the schedule is that of %g epochs now: the learning rate goes on at %.3g, the last epoch ended at %.3g", c.Epochs, is, was))
+		}
+	}
+	if stale(s, c.Recipe.EarlyStop) {
+		s.Stale = 0
+		c.Report.Note(fmt.Sprintf("early_stop had ended the run: it has %d epochs again to gain", c.Recipe.EarlyStop.Patience))
+	}
 }
 
 func stale(s *State, e recipe.EarlyStop) bool { return e.Patience > 0 && s.Stale >= e.Patience }
