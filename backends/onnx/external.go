@@ -122,10 +122,10 @@ func LoadExternal(m *onnxpb.ModelProto, from Files) (err error) {
 		}
 		// offset and length are below 2^62, so the sum cannot overflow.
 		if x.offset+x.length > f.size {
-			return fail(fmt.Errorf("%q holds %d bytes, bytes %d to %d are asked for", x.location, f.size, x.offset, x.offset+x.length))
+			return fail(fmt.Errorf("%q holds %d bytes, but the tensor needs bytes %d to %d", x.location, f.size, x.offset, x.offset+x.length))
 		}
 		if asked += x.length; asked > total || asked > maxExternal {
-			return fail(fmt.Errorf("the tensors ask for more bytes (%d) than the files hold (%d) or than %d", asked, total, int64(maxExternal)))
+			return fail(fmt.Errorf("the tensors need more bytes (%d) than the files hold (%d) or than the limit of %d", asked, total, int64(maxExternal)))
 		}
 		t.RawData = make([]byte, x.length)
 		if _, err := io.ReadFull(io.NewSectionReader(f, x.offset, x.length), t.RawData); err != nil {
@@ -180,7 +180,7 @@ func parseExternal(t *onnxpb.TensorProto) (region, error) {
 		r.length = want
 	}
 	if r.length != want {
-		return r, fmt.Errorf("length is %d bytes, the shape needs %d", r.length, want)
+		return r, fmt.Errorf("length is %d bytes, but the shape needs %d", r.length, want)
 	}
 	return r, nil
 }

@@ -432,7 +432,7 @@ func (n *node) window2D(kernel []int64) (k, stride, dilation ir.HW, pad ir.Pads,
 		if strings.HasPrefix(s.auto, "SAME") {
 			in := int(x[2+a].n)
 			if in == 0 {
-				return k, stride, dilation, pad, fmt.Errorf("auto_pad=%s needs axes of known size", s.auto)
+				return k, stride, dilation, pad, fmt.Errorf("auto_pad=%s needs axes with known sizes", s.auto)
 			}
 			total := max(0, ((in+stride[a]-1)/stride[a]-1)*stride[a]+(k[a]-1)*dilation[a]+1-in)
 			pad[a], pad[2+a] = total/2, total-total/2

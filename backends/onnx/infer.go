@@ -192,7 +192,7 @@ func (s spatial) out(in []axis) ([]axis, error) {
 		window := (s.kernel[i]-1)*s.dilation[i] + 1
 		padded := a.n + s.begin[i] + s.end[i]
 		if padded < window {
-			return nil, fmt.Errorf("a window of %d does not fit into %d (%d and padding) along axis %d", window, padded, a.n, i+2)
+			return nil, fmt.Errorf("a window of %d does not fit into %d (%d plus padding) along axis %d", window, padded, a.n, i+2)
 		}
 		out[i].n = (padded-window)/s.stride[i] + 1
 		if s.ceil && (padded-window)%s.stride[i] != 0 && out[i].n*s.stride[i] < a.n+s.begin[i] {
@@ -208,14 +208,14 @@ func inferConv(n *node) ([]value, error) {
 		return n.unknown(), nil
 	}
 	if len(x.shape) < 3 || len(x.shape) != len(w.shape) {
-		return nil, fmt.Errorf("input %s and weights %s want the same rank of 3 or more", shapeString(x.shape), shapeString(w.shape))
+		return nil, fmt.Errorf("input %s and weights %s must have the same rank, 3 or more", shapeString(x.shape), shapeString(w.shape))
 	}
 	group := n.int("group", 1)
 	if group < 1 {
 		return nil, fmt.Errorf("group=%d (want 1 or more)", group)
 	}
 	if c, i := x.shape[1].n, w.shape[1].n; c > 0 && i > 0 && c != i*group {
-		return nil, fmt.Errorf("the weights %s with group=%d are for %d channels, the input %s has %d", shapeString(w.shape), group, i*group, shapeString(x.shape), c)
+		return nil, fmt.Errorf("the weights %s with group=%d need %d channels, but the input %s has %d", shapeString(w.shape), group, i*group, shapeString(x.shape), c)
 	}
 	if o := w.shape[0].n; o > 0 && o%group != 0 {
 		return nil, fmt.Errorf("%d filters do not divide into %d groups", o, group)
@@ -303,7 +303,7 @@ func inferBatchNorm(n *node) ([]value, error) {
 	}
 	for i, name := range []string{"scale", "bias", "mean", "variance"} {
 		if p := n.in[i+1]; p.ranked() && (len(p.shape) != 1 || !p.shape[0].fits(x.shape[1])) {
-			return nil, fmt.Errorf("%s is %s, the input %s has %v channels", name, shapeString(p.shape), shapeString(x.shape), x.shape[1])
+			return nil, fmt.Errorf("%s is %s, but the input %s has %v channels", name, shapeString(p.shape), shapeString(x.shape), x.shape[1])
 		}
 	}
 	out := n.one(x.shape)
@@ -338,7 +338,7 @@ func inferGemm(n *node) ([]value, error) {
 		return n.unknown(), nil
 	}
 	if len(a.shape) != 2 || len(b.shape) != 2 {
-		return nil, fmt.Errorf("%s times %s: both want rank 2", shapeString(a.shape), shapeString(b.shape))
+		return nil, fmt.Errorf("%s times %s: both must have rank 2", shapeString(a.shape), shapeString(b.shape))
 	}
 	m, k := a.shape[0], a.shape[1]
 	if n.int("transA", 0) != 0 {
@@ -349,7 +349,7 @@ func inferGemm(n *node) ([]value, error) {
 		k2, o = o, k2
 	}
 	if !k.fits(k2) {
-		return nil, fmt.Errorf("%s times %s: inner extents %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
+		return nil, fmt.Errorf("%s times %s: the inner sizes %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
 	}
 	out := []axis{m, o}
 	if n.has(2) && n.in[2].ranked() {
@@ -368,12 +368,12 @@ func inferMatMul(n *node) ([]value, error) {
 		return n.unknown(), nil
 	}
 	if len(a.shape) < 2 || len(b.shape) < 2 {
-		return nil, fmt.Errorf("%s times %s: both want rank 2 or more here", shapeString(a.shape), shapeString(b.shape))
+		return nil, fmt.Errorf("%s times %s: both must have rank 2 or more", shapeString(a.shape), shapeString(b.shape))
 	}
 	m, k := a.shape[len(a.shape)-2], a.shape[len(a.shape)-1]
 	k2, o := b.shape[len(b.shape)-2], b.shape[len(b.shape)-1]
 	if !k.fits(k2) {
-		return nil, fmt.Errorf("%s times %s: inner extents %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
+		return nil, fmt.Errorf("%s times %s: the inner sizes %v and %v differ", shapeString(a.shape), shapeString(b.shape), k, k2)
 	}
 	batch, err := broadcast(a.shape[:len(a.shape)-2], b.shape[:len(b.shape)-2])
 	if err != nil {
@@ -427,7 +427,7 @@ func inferBroadcast(n *node) ([]value, error) {
 	out := n.in[0].shape
 	for i, v := range n.in[1:] {
 		if v.elem != n.in[0].elem && n.OpType != "Pow" {
-			return nil, fmt.Errorf("input %d is %v, the first is %v", i+1, v.elem, n.in[0].elem)
+			return nil, fmt.Errorf("input %d is %v, but the first is %v", i+1, v.elem, n.in[0].elem)
 		}
 		if out == nil || v.shape == nil {
 			out = nil
@@ -445,13 +445,13 @@ func inferConcat(n *node) ([]value, error) {
 	first := n.in[0]
 	for i, v := range n.in {
 		if v.elem != first.elem {
-			return nil, fmt.Errorf("input %d is %v, the first is %v", i, v.elem, first.elem)
+			return nil, fmt.Errorf("input %d is %v, but the first is %v", i, v.elem, first.elem)
 		}
 		if !v.ranked() {
 			return n.unknown(), nil
 		}
 		if len(v.shape) != len(first.shape) {
-			return nil, fmt.Errorf("input %d is %s, the first is %s: ranks differ", i, shapeString(v.shape), shapeString(first.shape))
+			return nil, fmt.Errorf("input %d is %s, but the first is %s: the ranks differ", i, shapeString(v.shape), shapeString(first.shape))
 		}
 	}
 	ax, err := normAxis(n.int("axis", 0), len(first.shape))
@@ -467,14 +467,14 @@ func inferConcat(n *node) ([]value, error) {
 			case j == ax:
 				out[j].n += v.shape[j].n
 			case !out[j].fits(v.shape[j]):
-				return nil, fmt.Errorf("input %d is %s, the first is %s: they differ beside axis %d", i+1, shapeString(v.shape), shapeString(first.shape), ax)
+				return nil, fmt.Errorf("input %d is %s, but the first is %s: they differ in an axis other than %d", i+1, shapeString(v.shape), shapeString(first.shape), ax)
 			case !out[j].known():
 				out[j] = v.shape[j]
 			}
 		}
 	}
 	if out[ax].n > maxDim {
-		return nil, fmt.Errorf("axis %d becomes %d, more than %d", ax, out[ax].n, maxDim)
+		return nil, fmt.Errorf("axis %d becomes %d (at most %d)", ax, out[ax].n, maxDim)
 	}
 	return n.one(out), nil
 }
@@ -583,7 +583,7 @@ func inferSplit(n *node) ([]value, error) {
 			left -= s
 		}
 		if left != 0 {
-			return nil, fmt.Errorf("sizes %v leave %d of %d over", sizes, left, total)
+			return nil, fmt.Errorf("the sum of the sizes %v is %d less than the axis of %d", sizes, left, total)
 		}
 		if len(sizes) != len(n.Output) {
 			return nil, fmt.Errorf("%d sizes for %d outputs", len(sizes), len(n.Output))
@@ -800,7 +800,7 @@ func (n *node) blocks(f func(c, h, w, b int64) (int64, int64, int64, bool)) ([]v
 		return n.unknown(), nil
 	}
 	if len(x.shape) != 4 {
-		return nil, fmt.Errorf("input %s is not of channels, height and width", shapeString(x.shape))
+		return nil, fmt.Errorf("input %s does not have channels, height and width", shapeString(x.shape))
 	}
 	for _, a := range x.shape[1:] {
 		if a.n == 0 {
@@ -1012,7 +1012,7 @@ func inferReshape(n *node) ([]value, error) {
 
 func inferConstant(n *node) ([]value, error) {
 	if len(n.Attribute) != 1 {
-		return nil, fmt.Errorf("%d attributes, want the one value", len(n.Attribute))
+		return nil, fmt.Errorf("%d attributes (want one)", len(n.Attribute))
 	}
 	a := n.Attribute[0]
 	one := func(t onnxpb.TensorProto_DataType, dims ...int64) []value {

@@ -122,7 +122,7 @@ func (m *Model) layout() (*stream, error) {
 			values, ok := m.Weights[t.Name]
 			switch {
 			case ok && len(t.RawData) > 0:
-				return nil, fmt.Errorf("initializer %q has values in the message and beside it", t.Name)
+				return nil, fmt.Errorf("initializer %q has values both inside and outside of its message", t.Name)
 			case ok:
 				used++
 				b := protowire.AppendTag(nil, tensorRawData, protowire.BytesType)
@@ -144,7 +144,7 @@ func (m *Model) layout() (*stream, error) {
 		return nil, fmt.Errorf("%d weights have no initializer, or more than one", len(m.Weights)-used)
 	}
 	if s.size > MaxModel {
-		return nil, fmt.Errorf("the model takes %d bytes and a protobuf file holds %d: write the weights to a file of their own (external data)", s.size, MaxModel)
+		return nil, fmt.Errorf("the model takes %d bytes, but a protobuf file can hold only %d: write the weights to a separate file (external data)", s.size, MaxModel)
 	}
 	return s, nil
 }

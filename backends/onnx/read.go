@@ -192,7 +192,7 @@ func boundTensor(t *onnxpb.TensorProto) error {
 		return err
 	}
 	if have < n {
-		return fmt.Errorf("declares %d elements and has %d", n, have)
+		return fmt.Errorf("declares %d elements but has %d", n, have)
 	}
 	return nil
 }
@@ -254,12 +254,12 @@ func Floats(t *onnxpb.TensorProto) ([]float32, error) {
 	}
 	if len(t.RawData) == 0 {
 		if int64(len(t.FloatData)) != n {
-			return nil, fmt.Errorf("tensor %q declares %d elements and has %d", t.Name, n, len(t.FloatData))
+			return nil, fmt.Errorf("tensor %q declares %d elements but has %d", t.Name, n, len(t.FloatData))
 		}
 		return t.FloatData, nil
 	}
 	if int64(len(t.RawData)) != 4*n {
-		return nil, fmt.Errorf("tensor %q declares %d elements and has %d bytes", t.Name, n, len(t.RawData))
+		return nil, fmt.Errorf("tensor %q declares %d elements but has %d bytes", t.Name, n, len(t.RawData))
 	}
 	f := make([]float32, n)
 	for i := range f {
@@ -285,7 +285,7 @@ func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 		}
 	}
 	if int64(len(v)) != n {
-		return nil, fmt.Errorf("tensor %q declares %d elements and has %d", t.Name, n, len(v))
+		return nil, fmt.Errorf("tensor %q declares %d elements but has %d", t.Name, n, len(v))
 	}
 	return v, nil
 }

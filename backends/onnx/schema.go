@@ -177,7 +177,7 @@ func (s schema) check(n *onnxpb.NodeProto) []string {
 			bad("attribute %q is %v, want %s", a.Name, a.Type, f.typ)
 		default:
 			if used := usedFields(a); slices.ContainsFunc(used, func(t string) bool { return t != f.typ }) {
-				bad("attribute %q is %s and has values of %s", a.Name, f.typ, strings.Join(used, ", "))
+				bad("attribute %q has the type %s but values of the type %s", a.Name, f.typ, strings.Join(used, ", "))
 			}
 		}
 	}

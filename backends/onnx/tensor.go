@@ -16,7 +16,7 @@ func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
 		return nil, nil, fmt.Errorf("not an ONNX tensor: %w", err)
 	}
 	if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
-		return nil, nil, fmt.Errorf("tensor %q keeps its data in another file", t.Name)
+		return nil, nil, fmt.Errorf("the data of tensor %q are in another file", t.Name)
 	}
 	if _, err := elements(t.Dims); err != nil {
 		return nil, nil, fmt.Errorf("tensor %q: %w", t.Name, err)

@@ -114,7 +114,7 @@ func (u *upgrader) node(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 			x.Input = append(x.Input, "")
 		}
 		if x.Input[rows[row].input] != "" {
-			return nil, fmt.Errorf("%s is given as an attribute and as an input", a.Name)
+			return nil, fmt.Errorf("%s is given both as an attribute and as an input", a.Name)
 		}
 		x.Input[rows[row].input] = t.Name
 		u.g.Initializer = append(u.g.Initializer, t)

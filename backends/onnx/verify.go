@@ -112,7 +112,7 @@ func (v *verifier) model() {
 	case v.opset < minOpset || v.opset > maxOpset:
 		v.bad("model", "opset %d is not supported (want %d to %d)", v.opset, minOpset, maxOpset)
 	case p.IrVersion < MinIR(v.opset):
-		v.bad("model", "opset %d needs IR version %d, the model says %d", v.opset, MinIR(v.opset), p.IrVersion)
+		v.bad("model", "opset %d needs IR version %d, but the model has %d", v.opset, MinIR(v.opset), p.IrVersion)
 	}
 	keys := map[string]bool{}
 	for _, e := range p.MetadataProps {
@@ -150,7 +150,7 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 		// must have the same type.
 		if w, ok := v.values[in.Name]; ok {
 			if w.elem != x.elem || !fit(w.shape, x.shape) {
-				v.bad(where, "is declared %v %s, its initializer is %v %s", x.elem, shapeString(x.shape), w.elem, shapeString(w.shape))
+				v.bad(where, "is declared %v %s, but its initializer is %v %s", x.elem, shapeString(x.shape), w.elem, shapeString(w.shape))
 			}
 			continue
 		}
@@ -234,16 +234,16 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 	dt := onnxpb.TensorProto_DataType(t.DataType)
 	bits, ok := bitsOf[dt]
 	if !ok && dt != onnxpb.TensorProto_STRING {
-		return fmt.Sprintf("data type %d is not one of ONNX's", t.DataType)
+		return fmt.Sprintf("data type %d does not exist in ONNX", t.DataType)
 	}
 	if w, beside := v.m.Weights[t.Name]; beside {
 		switch {
 		case dt != onnxpb.TensorProto_FLOAT:
-			return fmt.Sprintf("is %v and its weights are FLOAT", dt)
+			return fmt.Sprintf("is %v, but its weights are FLOAT", dt)
 		case t.DataLocation == onnxpb.TensorProto_EXTERNAL:
-			return "is external and has weights as well"
+			return "is external but also has weights"
 		case int64(len(w)) != n:
-			return fmt.Sprintf("declares %s, %d elements, and has %d weights", shapeString(numbers(t.Dims...)), n, len(w))
+			return fmt.Sprintf("declares %s, %d elements, but has %d weights", shapeString(numbers(t.Dims...)), n, len(w))
 		}
 		return ""
 	}
@@ -252,7 +252,7 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 			return "external data: " + err.Error()
 		}
 		if len(t.RawData) > 0 {
-			return "is external and has raw_data as well"
+			return "is external but also has raw_data"
 		}
 		return ""
 	}
@@ -267,10 +267,10 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 	}
 	if len(t.RawData) > 0 {
 		if dt == onnxpb.TensorProto_STRING {
-			return "is of strings and has raw_data"
+			return "is a tensor of strings but has raw_data"
 		}
 		if want := (n*bits + 7) / 8; int64(len(t.RawData)) != want {
-			return fmt.Sprintf("declares %s of %v, %d bytes, and has %d bytes of raw_data", shapeString(numbers(t.Dims...)), dt, want, len(t.RawData))
+			return fmt.Sprintf("declares %s of %v, %d bytes, but has %d bytes of raw_data", shapeString(numbers(t.Dims...)), dt, want, len(t.RawData))
 		}
 		return ""
 	}
@@ -285,7 +285,7 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 		}
 	}
 	if have != n {
-		return fmt.Sprintf("declares %s, %d elements, and has %d", shapeString(numbers(t.Dims...)), n, have)
+		return fmt.Sprintf("declares %s, %d elements, but has %d", shapeString(numbers(t.Dims...)), n, have)
 	}
 	return ""
 }
@@ -308,7 +308,7 @@ func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
 		}
 		d[vi.Name] = x
 		if have, ok := v.values[vi.Name]; ok && (have.elem != x.elem || !compatible(have.shape, x.shape)) {
-			v.bad(where, "is declared %v %s, it is %v %s", x.elem, shapeString(x.shape), have.elem, shapeString(have.shape))
+			v.bad(where, "is declared %v %s, but it is %v %s", x.elem, shapeString(x.shape), have.elem, shapeString(have.shape))
 		}
 	}
 	for _, vi := range g.ValueInfo {
@@ -389,9 +389,9 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 		if d, ok := declared[name]; ok {
 			switch {
 			case outs[i].elem != onnxpb.TensorProto_UNDEFINED && d.elem != outs[i].elem:
-				v.bad(where, "computes %q as %v, it is declared %v", name, outs[i].elem, d.elem)
+				v.bad(where, "computes %q as %v, but it is declared %v", name, outs[i].elem, d.elem)
 			case !compatible(outs[i].shape, d.shape):
-				v.bad(where, "computes %q of shape %s, it is declared %s", name, shapeString(outs[i].shape), shapeString(d.shape))
+				v.bad(where, "computes %q of shape %s, but it is declared %s", name, shapeString(outs[i].shape), shapeString(d.shape))
 			}
 			outs[i] = refine(outs[i], d)
 		}

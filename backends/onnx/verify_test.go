@@ -44,23 +44,23 @@ func TestVerifyFindsDefects(t *testing.T) {
 		damage func(m *Model, g *onnxpb.GraphProto)
 		want   string
 	}{
-		{"wrong declared shape inside", func(m *Model, g *onnxpb.GraphProto) { setDim(g.ValueInfo[0], 1, 5) }, `computes "c1" of shape Nx4x8x8, it is declared Nx5x8x8`},
-		{"wrong declared output shape", func(m *Model, g *onnxpb.GraphProto) { setDim(g.Output[0], 2, 7) }, `computes "c2" of shape Nx5x6x6, it is declared Nx5x7x6`},
+		{"wrong declared shape inside", func(m *Model, g *onnxpb.GraphProto) { setDim(g.ValueInfo[0], 1, 5) }, `computes "c1" of shape Nx4x8x8, but it is declared Nx5x8x8`},
+		{"wrong declared output shape", func(m *Model, g *onnxpb.GraphProto) { setDim(g.Output[0], 2, 7) }, `computes "c2" of shape Nx5x6x6, but it is declared Nx5x7x6`},
 		{"batch declared as a number", func(m *Model, g *onnxpb.GraphProto) { setDim(g.ValueInfo[1], 0, 2) }, `is declared 2x4x8x8`},
 		{"unsorted nodes", func(m *Model, g *onnxpb.GraphProto) { g.Node[0], g.Node[1] = g.Node[1], g.Node[0] }, `nodes must be in order`},
 		{"raw_data too short", func(m *Model, g *onnxpb.GraphProto) {
 			delete(m.Weights, "c2/weight")
 			g.Initializer[2].RawData = make([]byte, 4*5*4*9-4)
-		}, `720 bytes, and has 716 bytes of raw_data`},
+		}, `720 bytes, but has 716 bytes of raw_data`},
 		{"raw_data too long", func(m *Model, g *onnxpb.GraphProto) {
 			delete(m.Weights, "c2/weight")
 			g.Initializer[2].RawData = make([]byte, 4*5*4*9+4)
-		}, `720 bytes, and has 724 bytes of raw_data`},
-		{"weights of the wrong length", func(m *Model, g *onnxpb.GraphProto) { m.Weights["c1/bias"] = make([]float32, 3) }, `4 elements, and has 3 weights`},
-		{"weights of another type", func(m *Model, g *onnxpb.GraphProto) { g.Initializer[1].DataType = int32(onnxpb.TensorProto_DOUBLE) }, `is DOUBLE and its weights are FLOAT`},
+		}, `720 bytes, but has 724 bytes of raw_data`},
+		{"weights of the wrong length", func(m *Model, g *onnxpb.GraphProto) { m.Weights["c1/bias"] = make([]float32, 3) }, `4 elements, but has 3 weights`},
+		{"weights of another type", func(m *Model, g *onnxpb.GraphProto) { g.Initializer[1].DataType = int32(onnxpb.TensorProto_DOUBLE) }, `is DOUBLE, but its weights are FLOAT`},
 		{"conv weights for another input", func(m *Model, g *onnxpb.GraphProto) {
 			g.Initializer[2].Dims = []int64{5, 2, 3, 6}
-		}, `are for 2 channels, the input Nx4x8x8 has 4`},
+		}, `need 2 channels, but the input Nx4x8x8 has 4`},
 		{"conv bias for other filters", func(m *Model, g *onnxpb.GraphProto) {
 			g.Initializer[1].Dims = []int64{2, 2}
 		}, `the bias is 2x2, want 4`},
@@ -72,7 +72,7 @@ func TestVerifyFindsDefects(t *testing.T) {
 		}, `strides=[0 1]: 0 is not within`},
 		{"group that does not divide", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[0].Attribute = append(g.Node[0].Attribute, intAttr("group", 3))
-		}, `group=3 are for 9 channels`},
+		}, `group=3 need 9 channels`},
 		{"kernel larger than the map", func(m *Model, g *onnxpb.GraphProto) {
 			setDim(g.Input[0], 2, 0)
 			setDim(g.Input[0], 2, 1)
@@ -88,7 +88,7 @@ func TestVerifyFindsDefects(t *testing.T) {
 			g.Node[1].Attribute = append(g.Node[1].Attribute, intAttr("axis", 1))
 		}, `the operator has none`},
 		{"attribute of another type", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1] = intAttr("pads", 1) }, `attribute "pads" is INT, want INTS`},
-		{"attribute with two values", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1].F = 1 }, `has values of FLOAT, INTS`},
+		{"attribute with two values", func(m *Model, g *onnxpb.GraphProto) { g.Node[0].Attribute[1].F = 1 }, `values of the type FLOAT, INTS`},
 		{"required attribute missing", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].OpType = "LRN" }, `attribute size is missing`},
 		{"attribute of a later opset", func(m *Model, g *onnxpb.GraphProto) {
 			g.Node[1].OpType, g.Node[1].Attribute = "Split", []*onnxpb.AttributeProto{intAttr("axis", 1), intAttr("num_outputs", 1)}
@@ -110,7 +110,7 @@ func TestVerifyFindsDefects(t *testing.T) {
 		{"value_info twice", func(m *Model, g *onnxpb.GraphProto) { g.ValueInfo = append(g.ValueInfo, g.ValueInfo[0]) }, `is declared twice`},
 		{"output of another type", func(m *Model, g *onnxpb.GraphProto) {
 			g.Output[0].Type.GetTensorType().ElemType = int32(onnxpb.TensorProto_INT64)
-		}, `as FLOAT, it is declared INT64`},
+		}, `as FLOAT, but it is declared INT64`},
 		{"no outputs", func(m *Model, g *onnxpb.GraphProto) { g.Output = nil }, `has no outputs`},
 		{"no graph name", func(m *Model, g *onnxpb.GraphProto) { g.Name = "" }, `graph: has no name`},
 		{"no opset", func(m *Model, g *onnxpb.GraphProto) { m.Proto.OpsetImport = nil }, `imports no opset`},
@@ -169,7 +169,7 @@ func TestShapeInference(t *testing.T) {
 		{"AveragePool", 19, "Nx3x8x8", attrs{ints("kernel_shape", 2, 2), ints("dilations", 2, 2)}, "Nx3x6x6"},
 		{"GlobalAveragePool", 17, "Nx3x8x8", nil, "Nx3x1x1"},
 		{"Gemm", 17, "Nx12 5x12 5", attrs{intAttr("transB", 1)}, "Nx5"},
-		{"Gemm", 17, "Nx12 5x12", nil, "!inner extents"},
+		{"Gemm", 17, "Nx12 5x12", nil, "!inner sizes"},
 		{"Gemm", 17, "Nx12 12x5 4", nil, "!does not broadcast"},
 		{"MatMul", 17, "7xNx12 12x5", nil, "7xNx5"},
 		{"Add", 17, "Nx3x8x8 1x3x1x1", nil, "Nx3x8x8"},

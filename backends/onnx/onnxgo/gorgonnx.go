@@ -47,7 +47,7 @@ func Runnable(m *onnxpb.ModelProto) error {
 			case "pads":
 				// gorgonnx reads the four numbers in another order.
 				if slices.Max(a.Ints) != slices.Min(a.Ints) {
-					return refuse("padding %v, and gorgonnx takes it for another", a.Ints)
+					return refuse("padding %v: gorgonnx reads the numbers in another order", a.Ints)
 				}
 				if n.OpType == "Conv" && slices.Max(a.Ints) > 0 && !square[n.Input[1]] {
 					return refuse("a padded kernel that is not square")
@@ -62,7 +62,7 @@ func Runnable(m *onnxpb.ModelProto) error {
 				}
 			case "axis":
 				if n.OpType == "Softmax" && (a.I != 1 || rank[n.Input[0]] != 2) {
-					return refuse("axis %d of rank %d: gorgonnx takes all axes behind as one", a.I, rank[n.Input[0]])
+					return refuse("axis %d of rank %d: gorgonnx joins this axis and all later ones", a.I, rank[n.Input[0]])
 				}
 			}
 		}
@@ -70,7 +70,7 @@ func Runnable(m *onnxpb.ModelProto) error {
 			seen := map[string]bool{}
 			for _, in := range n.Input {
 				if seen[in] {
-					return refuse("reads %s twice, and gorgonnx once", in)
+					return refuse("reads %s twice, but gorgonnx reads it once", in)
 				}
 				seen[in] = true
 			}
@@ -101,7 +101,7 @@ func Run(b []byte, inputs []*tensor.Dense) (outs []*tensor.Dense, err error) {
 		return nil, fmt.Errorf("onnx-go: %w", err)
 	}
 	if len(inputs) != len(model.Input) {
-		return nil, fmt.Errorf("the model has %d inputs, %d were given", len(model.Input), len(inputs))
+		return nil, fmt.Errorf("the model has %d inputs, but %d were given", len(model.Input), len(inputs))
 	}
 	for i, x := range inputs {
 		if err := model.SetInput(i, x); err != nil {

@@ -259,9 +259,9 @@ func TestRunnableRefuses(t *testing.T) {
 		"padding":              ops.MaxPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{2, 2}, Ceil: true},
 		"no such operator":     ops.AvgPool{Kernel: ir.HW{2, 2}, Stride: one},
 		"no such":              ops.LRN{Size: 3, Alpha: 1, Beta: 1, K: 1},
-		"all axes behind":      ops.Softmax{Axis: 1},
-		"and gorgonnx once":    ops.Concat{Axis: 1},
-		"twice, and gorgonnx ": ops.Add{},
+		"joins this axis":      ops.Softmax{Axis: 1},
+		"gorgonnx reads it":    ops.Concat{Axis: 1},
+		"twice, but gorgonnx ": ops.Add{},
 	} {
 		b := ir.NewBuilder("g")
 		in := []*ir.Value{b.Input("x", x)}

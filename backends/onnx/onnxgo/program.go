@@ -109,7 +109,7 @@ func elements(v *value) (any, error) {
 		return nil, fmt.Errorf("%s is a %T, want a *tensor.Dense", v.title(), v.t)
 	}
 	if d.IsMasked() || !d.DataOrder().IsRowMajor() || d.DataOrder().IsTransposed() || d.RequiresIterator() {
-		return nil, fmt.Errorf("%s is a view, masked, or not row-major: give a plain tensor, such as Materialize makes of a view", v.title())
+		return nil, fmt.Errorf("%s is a view, masked, or not row-major: use a plain tensor; Materialize makes one from a view", v.title())
 	}
 	want := ir.Shape(d.Shape()).Size()
 	n := -1
@@ -267,7 +267,7 @@ func (p *program) link(g *ir.Graph, batch int, outs []*value, shapes [][]int, op
 				x.index = len(computed)
 				computed = append(computed, o)
 			} else {
-				return unsupported("output %s is another one under a second name", x.v.title())
+				return unsupported("output %s is the same value as another output", x.v.title())
 			}
 		}
 		p.out = append(p.out, x)
@@ -423,7 +423,7 @@ func (b *Backend) ambiguous(m *onnx.Model, g *ir.Graph) error {
 	}
 	same := slices.EqualFunc(g.Nodes, o.Nodes, func(x, y *ir.Node) bool { return ir.FormatOp(x.Op) == ir.FormatOp(y.Op) })
 	if !same {
-		return errors.New("a Softmax over inner axes: what it means changed at opset 13, and onnx-go does not tell the opset: set Backend.Opset or use Load")
+		return errors.New("a Softmax over inner axes: its meaning changed at opset 13, but onnx-go does not report the opset: set Backend.Opset or use Load")
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func safe(b []byte) (*onnxpb.ModelProto, error) {
 	}
 	for _, t := range m.Graph.Initializer {
 		if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
-			return nil, fmt.Errorf("initializer %q is stored in another file; onnx-go cannot read it", t.Name)
+			return nil, fmt.Errorf("initializer %q is stored in another file, which onnx-go cannot read", t.Name)
 		}
 	}
 	return m, nil
@@ -205,10 +205,10 @@ func Diff(m *onnxpb.ModelProto, g *Graph) []string {
 			shape[i] = int(n)
 		}
 		if !slices.Equal([]int(x.Shape()), shape) {
-			differ("initializer %s is %v, read as %v", t.Name, shape, x.Shape())
+			differ("initializer %s is %v, but onnx-go read it as %v", t.Name, shape, x.Shape())
 		}
 		if !sameData(want, x.Data()) {
-			differ("initializer %s has other values", t.Name)
+			differ("onnx-go read other values for initializer %s", t.Name)
 		}
 	}
 	var in, out []string
@@ -221,19 +221,19 @@ func Diff(m *onnxpb.ModelProto, g *Graph) []string {
 		out = append(out, v.Name)
 	}
 	if !slices.Equal(in, g.Inputs) || !slices.Equal(out, g.Outputs) {
-		differ("inputs %v and outputs %v, read as %v and %v", in, out, g.Inputs, g.Outputs)
+		differ("the inputs are %v and the outputs are %v, but onnx-go read %v and %v", in, out, g.Inputs, g.Outputs)
 	}
 	if len(g.Nodes) != len(m.Graph.Node) {
-		differ("%d nodes, read as %d", len(m.Graph.Node), len(g.Nodes))
+		differ("the graph has %d nodes, but onnx-go read %d", len(m.Graph.Node), len(g.Nodes))
 		return d
 	}
 	for i, n := range m.Graph.Node {
 		x := g.Nodes[i]
 		if n.OpType != x.Op || !slices.Equal(n.Input, x.In) || !slices.Equal(n.Output, x.Out) {
-			differ("node %s %s(%v) -> %v, read as %s(%v) -> %v", n.Name, n.OpType, n.Input, n.Output, x.Op, x.In, x.Out)
+			differ("node %s is %s(%v) -> %v, but onnx-go read it as %s(%v) -> %v", n.Name, n.OpType, n.Input, n.Output, x.Op, x.In, x.Out)
 		}
 		if len(n.Attribute) != len(x.Attrs) {
-			differ("node %s has %d attributes, read as %d", n.Name, len(n.Attribute), len(x.Attrs))
+			differ("node %s has %d attributes, but onnx-go read %d", n.Name, len(n.Attribute), len(x.Attrs))
 		}
 		for _, a := range n.Attribute {
 			var want any
@@ -248,7 +248,7 @@ func Diff(m *onnxpb.ModelProto, g *Graph) []string {
 				want = string(a.S)
 			}
 			if !reflect.DeepEqual(want, x.Attrs[a.Name]) {
-				differ("node %s: %s is %v, read as %v", n.Name, a.Name, want, x.Attrs[a.Name])
+				differ("node %s: %s is %v, but onnx-go read it as %v", n.Name, a.Name, want, x.Attrs[a.Name])
 			}
 		}
 	}
