@@ -355,7 +355,7 @@ func (b *builder) net() {
 			cx.def = b.defaultOf(s, cx)
 		case *Line:
 			if b.input == nil {
-				b.err(cx, "E0501", s.Where(), "the net has no input").WithHelp("say what the first layer reads, as in: input image 3x224x224 range=0..1")
+				b.err(cx, "E0501", s.Where(), "the net has no input").WithHelp("declare it, as in: input image 3x224x224 range=0..1")
 				b.input = &Input{}
 			}
 			last = s
@@ -403,7 +403,7 @@ func (b *builder) lets() {
 			defined[name] = true
 			lit, err := ParseLit(text)
 			if err == nil && lit.Kind != NumberLit && lit.Kind != KernelLit && lit.Kind != NameLit {
-				err = fmt.Errorf("a let holds a number, a kernel or a word")
+				err = fmt.Errorf("the value of a let is a number, a kernel or a word")
 			}
 			if err != nil {
 				b.err(cx, "E0409", diag.Span{}, "-D %s=%s: %v", diag.Printable(name), diag.Printable(text), err)
@@ -431,7 +431,7 @@ func (b *builder) lets() {
 		if near := diag.DidYouMean(n, cx.env.names()); near != "" {
 			d.WithHelp("%s", near)
 		} else if all := cx.env.names(); len(all) > 0 {
-			d.WithHelp("it has %s", strings.Join(all, ", "))
+			d.WithHelp("its lets are %s", strings.Join(all, ", "))
 		} else {
 			d.WithHelp("declare it: let %s = %s", n, b.opt.Defines[n])
 		}
@@ -445,7 +445,7 @@ func (b *builder) defaultOf(s *Default, cx context) *defaults {
 		d.op = s.Op.Name
 		f := forms()[d.op]
 		if f == nil {
-			e := b.err(cx, "E0401", s.Op.Span, "a default is for an op, and none is called %s", diag.Quote(d.op))
+			e := b.err(cx, "E0401", s.Op.Span, "no op is called %s, so it cannot have a default", diag.Quote(d.op))
 			if cx.env.block(d.op) != nil {
 				e.WithHelp("%s is a block; its parameters may have defaults: block %s n=64 = …", d.op, d.op)
 			} else {
@@ -627,7 +627,7 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 		b.err(cx, "E0407", c.Body.Open, "%s takes no braces", name).WithHelp("continue with ->")
 		return nil
 	case f.body != noBody && c.Body == nil:
-		b.err(cx, "E0407", c.Span().After(), "%s wants braces", name).WithHelp("for example: %s", usage(f))
+		b.err(cx, "E0407", c.Span().After(), "%s needs braces", name).WithHelp("for example: %s", usage(f))
 		return nil
 	}
 	return f.build(b, c, a, cx, x)
@@ -638,7 +638,7 @@ func (b *builder) unknownOp(c *Call, cx context) {
 	name := c.Name.Name
 	if ks := cx.env.lib.byName[name]; len(ks) > 0 {
 		b.err(cx, "E0401", c.Name.Span, "the block %s is used before it is declared", name).
-			Relate(ks[0].ast.Name.Span, "it is declared here").WithHelp("a block sees the blocks above it and does not call itself")
+			Relate(ks[0].ast.Name.Span, "it is declared here").WithHelp("a block can call only blocks that are declared above it")
 		return
 	}
 	later := (*Block)(nil)
@@ -653,18 +653,18 @@ func (b *builder) unknownOp(c *Call, cx context) {
 		return
 	}
 	if d := ir.Lookup(name); d != nil {
-		e := b.err(cx, "E0401", c.Name.Span, "%s cannot stand in a pipeline", name)
+		e := b.err(cx, "E0401", c.Name.Span, "%s cannot be called in a pipeline", name)
 		if alt := elsewhere[name]; alt != "" {
 			e.WithHelp("write %s", alt).Suggest(c.Name.Span, alt)
 		} else {
-			e.WithHelp("it does not make one value of one: it exists in the flat form of a graph")
+			e.WithHelp("it does not have one operand and one result; it exists only in flat graphs")
 		}
 		return
 	}
 	e := b.err(cx, "E0401", c.Name.Span, "no op or block is called %s", diag.Quote(name))
 	b.nearOp(e, c.Name, cx, true)
 	if bind := cx.env.find(name); bind != nil {
-		e.Relate(bind.from, "%s is a value, which cannot stand in the place of an op", name)
+		e.Relate(bind.from, "%s is a value, not an op", name)
 	}
 }
 
@@ -771,7 +771,7 @@ func (b *builder) useBlock(k *block, c *Call, cx context, x *ir.Value) *ir.Value
 		}
 	}
 	if len(missing) > 0 {
-		b.err(cx, "E0402", c.Span().After(), "%s wants %s", name, strings.Join(missing, ", ")).
+		b.err(cx, "E0402", c.Span().After(), "%s needs %s", name, strings.Join(missing, ", ")).
 			Relate(k.ast.Name.Span, "declared here").WithHelp("as in: %s", blockUsage(k.ast))
 	}
 	in := context{
@@ -810,8 +810,8 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 	v := n.Out[0]
 	b.origin[v] = at
 	if s := v.Type.Shape; len(s) < 2 || s[0] != ir.Batch || s[1:].Symbolic() {
-		d := b.err(cx, "E0308", c.Span(), "%s makes %v of %v: in a pipeline the first axis is the batch and the second the channels", c.Name.Name, v.Type, in[0].Type)
-		d.WithHelp("leave axis 0 alone, and another axis beside it")
+		d := b.err(cx, "E0308", c.Span(), "%s makes %v of %v, but in a pipeline the first axis must be the batch and the second the channels", c.Name.Name, v.Type, in[0].Type)
+		d.WithHelp("do not change axis 0, and keep at least one other axis")
 		b.uses(d, cx)
 		return nil
 	}
@@ -864,7 +864,7 @@ func (b *builder) wantMap(cx context, c *Call, x *ir.Value) bool {
 	if len(x.Type.Shape) == 4 {
 		return true
 	}
-	d := b.err(cx, "E0304", c.Span(), "%s wants a map with height and width, its input is %s", c.Name.Name, image(x)).
+	d := b.err(cx, "E0304", c.Span(), "%s needs an input with height and width, but its input is %s", c.Name.Name, image(x)).
 		WithLabel("reads %s", image(x))
 	b.from(d, x, cx, "its input comes from here")
 	d.WithHelp("put it before flatten and fc, or reshape the input: reshape 1x14x14")

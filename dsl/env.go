@@ -127,12 +127,12 @@ func (b *builder) look(v *Value, cx context) value {
 		lit.Span = l.Span
 		if l.Kind == StridedLit {
 			if lit.Kind != KernelLit || lit.Stride != nil {
-				d := b.err(cx, "E0406", l.Span, "%s stands for %s, which takes no stride", diag.Quote(l.Text), diag.Quote(lit.Raw)).
+				d := b.err(cx, "E0406", l.Span, "%s is %s, which cannot have a stride", diag.Quote(l.Text), diag.Quote(lit.Raw)).
 					Relate(bind.from, "%s is given here", l.Text)
 				if lit.Kind == KernelLit {
-					d.WithHelp("it has one already")
+					d.WithHelp("it already has a stride")
 				} else {
-					d.WithHelp("only a kernel such as 3x3 takes a stride")
+					d.WithHelp("only a kernel such as 3x3 can have a stride")
 				}
 				r.unknown = true
 				continue
@@ -243,7 +243,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 					a.ok = false
 					break
 				}
-				d := b.err(cx, "E0402", c.Span().After(), "%s wants %s", f.name, wanted(f.pos[i:]))
+				d := b.err(cx, "E0402", c.Span().After(), "%s needs %s", f.name, wanted(f.pos[i:]))
 				d.WithHelp("for example: %s", usage(f))
 				a.ok = false
 				break
@@ -260,7 +260,7 @@ func (b *builder) bind(f *form, c *Call, cx context) *bound {
 			}
 			d := b.err(cx, "E0404", arg.Key.Span, "%s has no key %s", f.name, diag.Quote(arg.Key.Name))
 			if !hintKey(d, arg.Key, append(f.posNames(), f.keyNames()...)) && len(f.keys) > 0 {
-				d.WithHelp("it has %s", strings.Join(f.keyNames(), ", "))
+				d.WithHelp("its keys are %s", strings.Join(f.keyNames(), ", "))
 			}
 			a.ok = false
 			continue
@@ -370,13 +370,13 @@ var reservedNames = sync.OnceValue(func() map[string]string {
 				add(s.name, "a key of "+n)
 			}
 			for _, w := range s.kind.words {
-				add(w, "a word that "+s.name+" of "+n+" knows")
+				add(w, "a value of the key "+s.name+" of "+n)
 			}
 		}
 	}
 	for _, s := range trainTable {
 		for _, w := range s.words {
-			add(w, "a word that "+s.name+" knows")
+			add(w, "a value of "+s.name)
 		}
 	}
 	return m

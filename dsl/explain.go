@@ -75,7 +75,7 @@ func Explain(name string) (text string, ok bool) {
 	if d := ir.Lookup(name); d != nil {
 		return explainOp(d), true
 	}
-	return fmt.Sprintf("nothing is called %q; %s", name, didYouMeanPage(name)), false
+	return fmt.Sprintf("there is no page about %q; %s", name, didYouMeanPage(name)), false
 }
 
 func explainForm(f *form) string {
@@ -135,7 +135,7 @@ func explainBlock(k *block) string {
 	for _, l := range src[from : k.ast.Kw.Line-1] {
 		doc = append(doc, strings.TrimPrefix(strings.TrimPrefix(l, "#"), " "))
 	}
-	s := blockUsage(k.ast) + "\n\n" + fill(strings.Join(doc, " "), 80) + "\nA block of the prelude:\n\n"
+	s := blockUsage(k.ast) + "\n\n" + fill(strings.Join(doc, " "), 80) + "\nA built-in block:\n\n"
 	for _, l := range src[k.ast.Kw.Line-1 : to] {
 		s += "  " + l + "\n"
 	}
@@ -146,9 +146,9 @@ func explainBlock(k *block) string {
 func explainOp(d *ir.Def) string {
 	s := d.Name + "\n\n" + fill(d.Doc, 80)
 	if d.Grad {
-		s += "\nMade for gradients and training; pipelines cannot name it.\n"
+		s += "\nOnly for gradients and training: a pipeline cannot call it.\n"
 	} else {
-		s += "\nAn op of the flat form; pipelines cannot name it.\n"
+		s += "\nOnly for the flat form: a pipeline cannot call it.\n"
 	}
 	if o, ok := d.Default().(ir.Operander); ok {
 		s += "\noperands: " + strings.Join(o.Operands(), " ") + "\n"
@@ -189,7 +189,7 @@ func explainAll() string {
 	for _, n := range formNames() {
 		fmt.Fprintf(&b, "  %-12s %s\n", n, firstSentence(forms()[n].doc))
 	}
-	b.WriteString("\nblocks of the prelude:\n")
+	b.WriteString("\nbuilt-in blocks:\n")
 	for _, k := range prelude().blocks {
 		fmt.Fprintf(&b, "  %s\n", blockUsage(k.ast))
 	}
@@ -202,7 +202,7 @@ func explainAll() string {
 		}
 	}
 	b.WriteString("\nops that only the flat form has:\n" + listing(flat))
-	b.WriteString("\ncodes of diagnostics:\n")
+	b.WriteString("\ncodes of errors and warnings:\n")
 	for _, c := range Codes() {
 		fmt.Fprintf(&b, "  %s  %s\n", c.ID, c.Title)
 	}

@@ -61,7 +61,7 @@ func (b *builder) flat() {
 	marked := false
 	Each(b.file, func(m *Mark) { marked = marked || m.Kw.Name != "part" })
 	if !marked && b.file.Name != nil {
-		b.err(r.cx, "E0708", b.file.Name.Span, "the graph has no output").WithHelp("name the values that it is to compute: output NAME")
+		b.err(r.cx, "E0708", b.file.Name.Span, "the graph has no output").WithHelp("add a line that names the outputs: output NAME")
 	}
 }
 
@@ -121,7 +121,7 @@ func (r *flatReader) one(s *Assign) (ir.Shape, bool) {
 		return nil, false
 	}
 	if len(s.Args) == 0 || s.Args[0].Key != nil || s.Args[0].Value.Lit() == nil {
-		r.err(r.cx, "E0706", s.Op.Span.After(), "%s wants a shape", s.Op.Name).WithHelp("as in: %s = %s 64x3x7x7; a single number is scalar", s.Outs[0].Name, s.Op.Name)
+		r.err(r.cx, "E0706", s.Op.Span.After(), "%s needs a shape", s.Op.Name).WithHelp("as in: %s = %s 64x3x7x7; a single number is scalar", s.Outs[0].Name, s.Op.Name)
 		return nil, false
 	}
 	a := s.Args[0]
@@ -151,7 +151,7 @@ func (r *flatReader) keys(s *Assign, from int, known []slot) *bound {
 }
 
 var (
-	sType     = slot{"type", word("f32", "i64"), "f32", "of the elements"}
+	sType     = slot{"type", word("f32", "i64"), "f32", "type of the elements"}
 	kWeights  = &kind{want: "an initialization: " + initForms(), words: initWords(), parse: parseFlatInit}
 	kAnyFloat = &kind{want: "a number, inf, -inf or nan", parse: func(v *value) (any, bool) {
 		l := v.lit()
@@ -160,22 +160,22 @@ var (
 		}
 		return anyFloat(l)
 	}}
-	inputLine = []slot{sType, {"batch", kSwitch, "on", "whether the batch stands before the shape"}}
-	kElements = &kind{want: "numbers with commas between", parse: parseAnyFloats}
+	inputLine = []slot{sType, {"batch", kSwitch, "on", "whether a batch axis comes before the shape"}}
+	kElements = &kind{want: "numbers separated by commas", parse: parseAnyFloats}
 	paramLine = []slot{sType,
-		{"init", kWeights, "", "how it starts"},
-		{"fill", kAnyFloat, "", "what all its elements are"},
+		{"init", kWeights, "", "initialization"},
+		{"fill", kAnyFloat, "", "value of all elements"},
 		{"hash", &kind{want: "a hash in quotes", parse: func(v *value) (any, bool) {
 			l := v.lit()
 			if l == nil || l.Kind != StringLit {
 				return "", false
 			}
 			return l.Text, true
-		}}, "", "of its elements, which are not in the text"},
-		{"state", kSwitch, "off", "changed by updates alone"},
-		{"lr", kAnyFloat, "", "factor on the learning rate: 1 where it is trained"},
-		{"decay", kAnyFloat, "", "factor on the weight decay: 1 for trained weights of more than one axis"},
-		{"max_norm", kNonNeg, "", "bound on the norm of the weights of one output"},
+		}}, "", "hash of the elements, which are not in the text"},
+		{"state", kSwitch, "off", "whether only updates change it"},
+		{"lr", kAnyFloat, "", "factor on the learning rate; default 1 if it is trained"},
+		{"decay", kAnyFloat, "", "factor on the weight decay; default 1 for trained weights with more than one axis"},
+		{"max_norm", kNonNeg, "", "largest norm of the weights of one output"},
 	}
 )
 
@@ -327,7 +327,7 @@ func (r *flatReader) assignParam(s *Assign) bool {
 			r.out.Data[id.Name] = t
 		}
 	} else if from == 0 {
-		what, how := "param", "init=he, say, or fill=, hash= or the elements themselves"
+		what, how := "param", "init=, fill=, hash= or the elements themselves"
 		if p.Kind == ir.Constant {
 			what, how = "constant", "fill=, hash= or the elements themselves"
 		}
@@ -374,7 +374,7 @@ func (r *flatReader) assignNode(s *Assign) bool {
 			names = append(names, d.Name)
 		}
 		if f := forms()[s.Op.Name]; f != nil {
-			e.WithHelp("%s exists in pipelines and expands to ops", s.Op.Name)
+			e.WithHelp("%s exists only in nets, where it expands to ops of a graph", s.Op.Name)
 		} else if near, ok := diag.Nearest(s.Op.Name, names); ok {
 			e.WithHelp("did you mean %s?", near).Suggest(s.Op.Span, near)
 		}
@@ -464,7 +464,7 @@ func (r *flatReader) assignNode(s *Assign) bool {
 		return false
 	}
 	if len(out) != len(s.Outs) {
-		r.err(r.cx, "E0705", s.Outs[0].Span.To(s.Outs[len(s.Outs)-1].Span), "%s gives %s, but %s before the =", s.Op.Name, diag.Count(len(out), "value"), diag.Count(len(s.Outs), "name"))
+		r.err(r.cx, "E0705", s.Outs[0].Span.To(s.Outs[len(s.Outs)-1].Span), "%s gives %s, but there must be as many names before the =, not %d", s.Op.Name, diag.Count(len(out), "value"), len(s.Outs))
 		return false
 	}
 	for i, id := range s.Outs {
@@ -508,9 +508,9 @@ func (r *flatReader) attrError(d *ir.Def, s *Assign, spans map[string]diag.Span,
 	if near, ok := diag.Nearest(e.Attr, names); ok {
 		x.WithHelp("did you mean %s?", near)
 	} else if f := forms()[d.Name]; f != nil && f.key(e.Attr) != nil {
-		x.WithHelp("%s= exists in pipelines; in a graph it is an op of its own", e.Attr)
+		x.WithHelp("%s= exists only in nets; in a graph it is a separate op", e.Attr)
 	} else if len(names) > 0 {
-		x.WithHelp("it has %s", strings.Join(names, ", "))
+		x.WithHelp("its attributes are %s", strings.Join(names, ", "))
 	}
 }
 
@@ -531,7 +531,7 @@ func (r *flatReader) mark(m *Mark) {
 	case "output":
 		r.out.Outputs = append(r.out.Outputs, vals(m.Names)...)
 	case "head":
-		a := r.keyed("head", []slot{{"weight", kAnyFloat, "0.3", "of its loss"}}, m.Args, r.cx)
+		a := r.keyed("head", []slot{{"weight", kAnyFloat, "0.3", "weight of its loss"}}, m.Args, r.cx)
 		w, said := a.vals["weight"].(float64)
 		if !said {
 			w = 0.3
@@ -550,7 +550,7 @@ func (r *flatReader) mark(m *Mark) {
 			break
 		}
 		if !p[0].Type.Equal(v[0].Type) {
-			r.err(r.cx, "E0708", m.To[0].Span, "%s is %v, its new value %s is %v", diag.Quote(p[0].Name), p[0].Type, diag.Quote(v[0].Name), v[0].Type)
+			r.err(r.cx, "E0708", m.To[0].Span, "%s is %v, but its new value %s is %v", diag.Quote(p[0].Name), p[0].Type, diag.Quote(v[0].Name), v[0].Type)
 			break
 		}
 		r.out.Updates = append(r.out.Updates, ir.Update{Param: p[0], Value: v[0]})

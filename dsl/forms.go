@@ -66,21 +66,21 @@ func (f *form) posNames() []string {
 }
 
 var (
-	sInit  = slot{"init", kInit, "", "how the weights start: he_uniform before relu, else glorot"}
+	sInit  = slot{"init", kInit, "", "initialization of the weights; default he_uniform before relu, else glorot"}
 	sRates = []slot{
 		{"lr", kNonNeg, "1", "factor on the learning rate of its weights"},
 		{"decay", kNonNeg, "1", "factor on the weight decay of its weights"},
-		{"max_norm", kNonNeg, "0", "bound on the norm of the weights of one output, 0 for none"},
+		{"max_norm", kNonNeg, "0", "largest norm of the weights of one output; 0 for no limit"},
 	}
 	sBN = []slot{
 		{"bn", kBN, "off", "batch normalization with this epsilon, before act"},
-		{"bn.gamma", kSwitch, "on", "whether batch normalization scales"},
-		{"bn.beta", kSwitch, "on", "whether batch normalization shifts"},
-		{"bn.momentum", kBelowOne, "0.9", "running = m * running + (1 - m) * batch"},
+		{"bn.gamma", kSwitch, "on", "whether batch normalization multiplies by gamma"},
+		{"bn.beta", kSwitch, "on", "whether batch normalization adds beta"},
+		{"bn.momentum", kBelowOne, "0.9", "running statistics = m * running + (1 - m) * batch"},
 	}
-	sBias   = slot{"bias", kBias, "", "without: on, but off where bn is on"}
-	sAct    = slot{"act", kAct, "none", "activation, last of all"}
-	sPieces = slot{"maxout", kCount, "1", "linear pieces of each output, of which the maximum counts"}
+	sBias   = slot{"bias", kBias, "", "default off if bn is on, else on"}
+	sAct    = slot{"act", kAct, "none", "activation, applied last"}
+	sPieces = slot{"maxout", kCount, "1", "linear pieces of each output, which is their maximum"}
 	sPad    = slot{"pad", kPad, "0", "rows and columns of zeros around the input"}
 )
 
@@ -95,52 +95,52 @@ func special() []*form {
 	layer := func(slots ...[]slot) []slot { return slices.Concat(slots...) }
 	return []*form{
 		{
-			name: "conv", doc: "Convolution, then bias, batch normalization, maximum over pieces, activation, in this order.",
-			pos: []slot{{"kernel", kKernel, "", "height x width, and / the stride"}, {"filters", kCount, "", "channels of the output"}},
+			name: "conv", doc: "Convolution, followed by bias, batch normalization, maxout and activation, in this order.",
+			pos: []slot{{"kernel", kKernel, "", "height x width, with the stride after a /"}, {"filters", kCount, "", "number of output channels"}},
 			keys: layer([]slot{sPad,
-				{"dilation", kPair, "1x1", "distance between the taps of the kernel"},
-				{"groups", kCount, "1", "channels are cut into this many groups that do not mix"},
+				{"dilation", kPair, "1x1", "distance between the elements of the kernel"},
+				{"groups", kCount, "1", "number of groups of channels, which are convolved separately"},
 				sBias}, sBN, []slot{sPieces, sAct, sInit}, sRates),
 			build: (*builder).conv,
 		},
 		{
-			name: "fc", doc: "Dense layer over the flattened input (CxHxW in this order), then bias, batch normalization, maximum over pieces, activation.",
-			pos:   []slot{{"units", kCount, "", "outputs"}},
+			name: "fc", doc: "Dense layer on the flattened input (CxHxW in this order), followed by bias, batch normalization, maxout and activation.",
+			pos:   []slot{{"units", kCount, "", "number of outputs"}},
 			keys:  layer([]slot{sBias}, sBN, []slot{sPieces, sAct, sInit}, sRates),
 			build: (*builder).fc,
 		},
 		{
-			name: "bn", doc: "Batch normalization that stands alone (Ioffe and Szegedy 2015).",
+			name: "bn", doc: "Batch normalization as a layer of its own (Ioffe and Szegedy 2015).",
 			keys: []slot{
 				{"eps", kPositive, "1e-05", "added to the variance"},
-				{"momentum", kBelowOne, "0.9", "running = m * running + (1 - m) * batch"},
-				{"gamma", kSwitch, "on", "whether it scales"},
-				{"beta", kSwitch, "on", "whether it shifts"},
+				{"momentum", kBelowOne, "0.9", "running statistics = m * running + (1 - m) * batch"},
+				{"gamma", kSwitch, "on", "whether it multiplies by gamma"},
+				{"beta", kSwitch, "on", "whether it adds beta"},
 				{"lr", kNonNeg, "1", "factor on the learning rate of gamma and beta"},
 			},
 			build: (*builder).bn,
 		},
-		{name: "identity", doc: "Passes its input through: a branch that changes nothing.", build: (*builder).identity},
-		{name: "concat", doc: "Each line is a branch over the same input; the results are joined over channels, in order of text.", body: branches, build: (*builder).concat},
-		{name: "add", doc: "Each line is a branch over the same input; the results, of equal shapes, are summed.", body: branches, build: (*builder).addMax},
-		{name: "max", doc: "Each line is a branch over the same input; the maximum of the results, of equal shapes.", body: branches, build: (*builder).addMax},
+		{name: "identity", doc: "Returns its input unchanged, for example as a branch.", build: (*builder).identity},
+		{name: "concat", doc: "Joins the outputs of branches along the channels, in the order of the lines. Each line is a branch with the same input.", body: branches, build: (*builder).concat},
+		{name: "add", doc: "Adds the outputs of branches, which must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
+		{name: "max", doc: "Takes the maximum of the outputs of branches, element by element; they must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
 		{
-			name: "residual", doc: "Input + scale * body, then act (Szegedy 2016, section 3.3); equal shapes are demanded.",
+			name: "residual", doc: "Input + scale * body, then act (Szegedy 2016, section 3.3). The input and the output of the body must have equal shapes.",
 			keys: []slot{
-				{"scale", kNumber, "1", "factor on the body's result"},
+				{"scale", kNumber, "1", "factor on the output of the body"},
 				{"act", kAct, "none", "activation of the sum"},
-				{"proj", kPipeline, "", "a pipeline for the shortcut, proj={ … }: without, the input itself"},
+				{"proj", kPipeline, "", "pipeline of the shortcut, proj={ … }; default the input itself"},
 			},
 			body: sequence, build: (*builder).residual,
 		},
 		{
-			name: "repeat", doc: "The body so many times in a row, each with weights of its own.",
-			pos:  []slot{{"times", kCount, "", "how often"}},
+			name: "repeat", doc: "Repeats the body several times in a row, each time with new weights.",
+			pos:  []slot{{"times", kCount, "", "number of copies"}},
 			body: sequence, build: (*builder).repeat,
 		},
 		{
-			name: "head", doc: "An auxiliary classifier (Szegedy 2015, section 5): passes its input through and adds the output NAME/head, a loss in training, gone for inference.",
-			keys: []slot{{"weight", kNonNeg, "0.3", "of its loss, where the main output's is 1"}},
+			name: "head", doc: "An auxiliary classifier (Szegedy 2015, section 5). It returns its input unchanged. The output of its body, NAME/head, has a loss in training and is left out for inference.",
+			keys: []slot{{"weight", kNonNeg, "0.3", "weight of its loss; the main output has weight 1"}},
 			body: sequence, build: (*builder).head,
 		},
 	}
@@ -225,7 +225,7 @@ func formOf(d *ir.Def) *form {
 	first := positionals[d.Name]
 	window := attrOf(d, "kernel") != nil && attrOf(d, "stride") != nil
 	if window {
-		f.pos = append(f.pos, slot{"kernel", kKernel, "", "height x width, and / the stride"})
+		f.pos = append(f.pos, slot{"kernel", kKernel, "", "height x width, with the stride after a /"})
 	}
 	for _, name := range first {
 		if a := attrOf(d, name); a != nil {

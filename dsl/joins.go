@@ -139,7 +139,7 @@ func (b *builder) shrinkHelp(l *Line) string {
 	for _, c := range l.Calls {
 		for _, a := range c.Args {
 			if lit := a.Value.Lit(); a.Value.Body == nil && lit != nil && len(lit.Stride) == 2 && (lit.Stride[0] > 1 || lit.Stride[1] > 1) {
-				return "drop the stride, or give every branch /" + strconv.Itoa(lit.Stride[0])
+				return "remove the stride, or give every branch the stride /" + strconv.Itoa(lit.Stride[0])
 			}
 		}
 	}
@@ -177,7 +177,7 @@ func (b *builder) residual(c *Call, a *bound, cx context, x *ir.Value) *ir.Value
 		return nil
 	}
 	if !short.Type.Equal(y.Type) {
-		d := b.err(cx, "E0303", c.Span(), "a residual adds equal shapes: its body makes %s, the shortcut is %s", image(y), image(short))
+		d := b.err(cx, "E0303", c.Span(), "a residual needs equal shapes: its body makes %s, but the shortcut is %s", image(y), image(short))
 		b.from(d, y, cx, "the body ends here with %s", image(y))
 		b.from(d, short, cx, "the shortcut, %s, comes from here", image(short))
 		if proj == nil {
@@ -220,7 +220,7 @@ func (b *builder) repeat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 // head builds an auxiliary classifier and returns its input x.
 func (b *builder) head(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	if cx.head.IsValid() {
-		b.err(cx, "E0503", c.Name.Span, "a head inside of another head").Relate(cx.head, "the outer head").WithHelp("heads do not nest")
+		b.err(cx, "E0503", c.Name.Span, "a head inside of another head").Relate(cx.head, "the outer head").WithHelp("heads cannot nest")
 	}
 	in := cx
 	in.head = c.Name.Span
@@ -231,7 +231,7 @@ func (b *builder) head(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		return x
 	}
 	if y == x || y.Def == nil {
-		b.err(cx, "E0504", c.Span(), "the head computes nothing").WithHelp("it is a classifier of its own: head { gap -> fc 10 -> softmax }")
+		b.err(cx, "E0504", c.Span(), "the head computes nothing").WithHelp("write a classifier in it: head { gap -> fc 10 -> softmax }")
 		return x
 	}
 	y.Name = path

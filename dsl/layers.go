@@ -245,7 +245,7 @@ func (b *builder) unary(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		}
 		attrs["pad"] = pads.String()
 	} else if p, ok := a.vals["pad"].(padding); ok && p.same {
-		b.err(cx, "E0405", a.where("pad", c), "pad of %s must be a padding without same: there is no kernel", f.name)
+		b.err(cx, "E0405", a.where("pad", c), "pad of %s cannot be same: the op has no kernel", f.name)
 		return nil
 	}
 	op, err := f.def.With(attrs)

@@ -48,9 +48,9 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 	for _, d := range b.defs {
 		for _, a := range d.Args {
 			if !b.used[a] {
-				what := "no op that has this key stands below it"
+				what := "no op below it uses it"
 				if d.Op != nil {
-					what = "no " + d.Op.Name + " that says nothing else stands below it"
+					what = "no " + d.Op.Name + " below it uses it"
 				}
 				b.warn(cx, "W0202", a.Span(), "the default %s=%s changes nothing: %s", a.Key.Name, a.Value.Raw(), what).WithHelp("delete it")
 			}

@@ -39,7 +39,7 @@ func readLit(raw string, kind Kind) (*Lit, *flaw) {
 	if kind == Net && stroke {
 		switch {
 		case isNumber(head):
-			f := &flaw{code: "E0106", summary: diag.Quote(raw) + " is no number: there is no arithmetic"}
+			f := &flaw{code: "E0106", summary: diag.Quote(raw) + " is not a number: there is no arithmetic"}
 			if a, err := strconv.ParseFloat(head, 64); err == nil && isNumber(stride) {
 				if b, err := strconv.ParseFloat(stride, 64); err == nil && b != 0 {
 					f.instead = strconv.FormatFloat(a/b, 'g', 10, 64)
@@ -113,7 +113,7 @@ func (l *Lit) ranged(raw string) *flaw {
 	l.Kind = RangeLit
 	lo, hi, _ := strings.Cut(raw, "..")
 	if !isNumber(lo) || !isNumber(hi) {
-		return &flaw{code: "E0106", summary: diag.Quote(raw) + " is no range", help: "a range is LOW..HIGH, two numbers: 0.08..1"}
+		return &flaw{code: "E0106", summary: diag.Quote(raw) + " is not a range", help: "a range is LOW..HIGH, two numbers: 0.08..1"}
 	}
 	var a, b Lit
 	if f := a.number(lo); f != nil {

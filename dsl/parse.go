@@ -287,7 +287,7 @@ func (p *parser) endStatement() {
 	case tColon:
 		p.errorf("E0219", p.here(), "a ':' may only follow a label at the beginning of a line")
 	default:
-		p.errorf("E0203", p.here(), "%s is too much: the statement was complete before it", p.what()).
+		p.errorf("E0203", p.here(), "unexpected %s: the statement is already complete", p.what()).
 			WithHelp("begin a new line")
 	}
 	p.skip(false)
@@ -362,7 +362,7 @@ func (p *parser) declared(t token) *Ident {
 		p.errorf("E0218", id.Span, "a name cannot contain '/': %s", diag.Quote(raw)).
 			WithHelp("incc joins the parts of a path with '/', so a name cannot contain it")
 	case f == nil || f.code == "E0107":
-		d := p.errorf("E0217", id.Span, "%s reads as a %s, so it cannot be a name", diag.Quote(raw), l.Kind)
+		d := p.errorf("E0217", id.Span, "%s has the form of a %s, so it cannot be a name", diag.Quote(raw), l.Kind)
 		alt := "_" + raw
 		if l.Kind == NumberLit && strings.ContainsAny(raw, "eE") {
 			alt = strings.NewReplacer("e", "e_", "E", "E_").Replace(raw)
@@ -370,7 +370,7 @@ func (p *parser) declared(t token) *Ident {
 			alt = "k" + raw
 		}
 		if IsName(alt) {
-			d.WithHelp("write %s, say", alt)
+			d.WithHelp("write %s, for example", alt)
 		}
 	default:
 		p.flaw(f, id.Span)
@@ -402,7 +402,7 @@ func (p *parser) reserved(id *Ident, what string) *Ident {
 // once reports the second statement of a kind that a file may have only once.
 func (p *parser) once(seen map[string]diag.Span, what string, kw diag.Span) {
 	if first, ok := seen[what]; ok {
-		p.errorf("E0213", kw, "a file has one %s statement", what).Relate(first, "the first is here").
+		p.errorf("E0213", kw, "a file can have only one %s statement", what).Relate(first, "the first is here").
 			WithHelp("delete one of the two")
 		return
 	}
@@ -418,7 +418,7 @@ func (p *parser) top(seen map[string]diag.Span) Stmt {
 		kw := p.at(p.tok())
 		switch w := p.text(p.tok()); w {
 		case "net", "graph":
-			p.errorf("E0213", kw, "a file holds one %s", p.f.Kind).WithHelp("put the second one into a file of its own")
+			p.errorf("E0213", kw, "a file can have only one %s", p.f.Kind).WithHelp("put the second one into another file")
 			p.skip(false)
 			return nil
 		case "input":
@@ -518,7 +518,7 @@ func (p *parser) strings() *Strings {
 		case tClose:
 			p.closeBrace(&s.Close)
 			if len(s.List) == 0 {
-				p.errorf("E0215", s.Open.To(s.Close), "no class is named between the braces").WithHelp(`labels { "cat" "dog" }`)
+				p.errorf("E0215", s.Open.To(s.Close), "the braces contain no class names").WithHelp(`labels { "cat" "dog" }`)
 			}
 			return s
 		case tEOF:
@@ -551,7 +551,7 @@ func (p *parser) let() Stmt {
 		return nil
 	}
 	if p.kind() != tEq {
-		p.errorf("E0208", p.here(), "let %s wants = and a value", s.Name.Name).WithHelp(help)
+		p.errorf("E0208", p.here(), "let %s needs = and a value", s.Name.Name).WithHelp(help)
 		p.skip(false)
 		return nil
 	}
@@ -569,7 +569,7 @@ func (p *parser) let() Stmt {
 // word. what is "a let" or "a parameter", for messages.
 func (p *parser) constant(what string) *Lit {
 	if !startsValue(p.kind()) || p.topStatement() {
-		p.errorf("E0208", p.last().After(), "a value is missing behind =").WithHelp("%s holds a number, a kernel or a word", what)
+		p.errorf("E0208", p.last().After(), "a value is missing after =").WithHelp("the value of %s is a number, a kernel or a word", what)
 		p.skip(false)
 		return nil
 	}
@@ -584,7 +584,7 @@ func (p *parser) constant(what string) *Lit {
 			what2 = "a list"
 			p.skip(false)
 		}
-		p.errorf("E0220", l.Span, "%s holds a number, a kernel or a word, not %s", what, what2)
+		p.errorf("E0220", l.Span, "the value of %s is a number, a kernel or a word, not %s", what, what2)
 		return nil
 	}
 	return l
@@ -675,7 +675,7 @@ func (p *parser) block() Stmt {
 		default:
 			d := p.errorf("E0202", p.here(), "a parameter's name is expected, not %s", p.what())
 			if p.kind() == tComma {
-				d.WithHelp("parameters have blanks between them, no commas").Suggest(p.here(), " ")
+				d.WithHelp("separate parameters by blanks, not by commas").Suggest(p.here(), " ")
 			} else {
 				d.WithHelp(help)
 			}
@@ -708,7 +708,7 @@ func (p *parser) block() Stmt {
 func (p *parser) train() Stmt {
 	s := &Train{Kw: p.at(p.next())}
 	if p.kind() != tOpen {
-		p.errorf("E0225", p.here(), "train wants braces").WithHelp("train {, then one statement a line, then }")
+		p.errorf("E0225", p.here(), "train needs braces").WithHelp("write train {, then one statement on each line, then }")
 		p.skip(false)
 		return nil
 	}
@@ -835,13 +835,13 @@ func (p *parser) junk() {
 		p.errorf("E0219", p.here(), "a ':' may only follow a label at the beginning of a line").
 			WithHelp("a label covers its whole line; give this part a line of its own")
 	case tOpen:
-		p.errorf("E0225", p.here(), "a call has one pair of braces").WithHelp("continue with ->, or begin a new line")
+		p.errorf("E0225", p.here(), "a call can have only one pair of braces").WithHelp("continue with ->, or begin a new line")
 	case tEq:
 		p.errorf("E0209", p.here(), "a key is missing before =").WithHelp("key=value, as in act=relu")
 	case tComma:
-		p.errorf("E0208", p.here(), "a value is missing before the comma").WithHelp("a list is values with commas between: 0.485,0.456,0.406")
+		p.errorf("E0208", p.here(), "a value is missing before the comma").WithHelp("a list is values separated by commas: 0.485,0.456,0.406")
 	default:
-		d := p.errorf("E0203", p.here(), "behind the closing brace comes -> or a new line, not %s", p.what())
+		d := p.errorf("E0203", p.here(), "after the closing brace, -> or a new line is expected, not %s", p.what())
 		if p.kind() == tWord && p.second() == tEq {
 			d.WithHelp("arguments come before the braces")
 		} else {
@@ -859,7 +859,7 @@ func (p *parser) call() *Call {
 	case tBad:
 	case tOpen:
 		p.errorf("E0204", p.here(), "an op is missing before these braces").
-			WithHelp("concat, add, max, residual, repeat or head; a sequence needs no braces")
+			WithHelp("put concat, add, max, residual, repeat or head before them; a sequence needs no braces")
 		p.skipBraces()
 		return nil
 	default:
@@ -930,7 +930,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 			a.Eq = p.at(p.next())
 			p.skipNewlines()
 			if p.topStatement() {
-				p.errorf("E0208", a.Eq, "a value is missing behind %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
+				p.errorf("E0208", a.Eq, "a value is missing after %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
 				return args, nil
 			}
 			if first, ok := keys[a.Key.Name]; ok {
@@ -953,7 +953,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 				continue
 			}
 			if !startsValue(p.kind()) {
-				p.errorf("E0208", a.Eq, "a value is missing behind %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
+				p.errorf("E0208", a.Eq, "a value is missing after %s=", a.Key.Name).WithHelp("key=value, as in act=relu")
 				p.skip(true)
 				return args, nil
 			}
@@ -966,7 +966,7 @@ func (p *parser) args(body bool) (args []*Arg, b *Body) {
 			if !complained {
 				complained = true
 				d := p.errorf("E0210", a.Value.Span, "%s has no key but follows key=value", diag.Quote(a.Value.Raw())).
-					WithHelp("values without a key come first")
+					WithHelp("put values without a key first")
 				if n := len(args); n > 0 && args[n-1].Key != nil && args[n-1].Eq.Line != args[n-1].Value.Span.Line {
 					d.Relate(args[n-1].Eq, "the value of this key was read from the next line")
 				}
@@ -997,8 +997,8 @@ func (p *parser) value() *Value {
 	v := &Value{}
 	for {
 		if !startsValue(p.kind()) {
-			p.errorf("E0208", p.here(), "a value is missing behind the comma").
-				WithHelp("a list is values with commas between: 0.485,0.456,0.406")
+			p.errorf("E0208", p.here(), "a value is missing after the comma").
+				WithHelp("a list is values separated by commas: 0.485,0.456,0.406")
 			for p.kind() == tComma {
 				p.next()
 			}
@@ -1009,7 +1009,7 @@ func (p *parser) value() *Value {
 		}
 		t := p.tok()
 		if t.kind == tWord && len(v.Items) > 0 && p.second() == tEq {
-			p.errorf("E0208", p.span(p.toks[p.pos-1].off, p.toks[p.pos-1].end), "a value is missing behind the comma").
+			p.errorf("E0208", p.span(p.toks[p.pos-1].off, p.toks[p.pos-1].end), "a value is missing after the comma").
 				WithHelp("delete the comma before %s=", p.text(t))
 			break
 		}
@@ -1158,7 +1158,7 @@ func (p *parser) body() *Body {
 			p.closeBrace(&b.Close)
 			if len(b.Stmts) == 0 {
 				p.errorf("E0215", b.Open.To(b.Close), "the braces are empty").
-					WithHelp("a body is at least one op; identity passes its input through")
+					WithHelp("a body needs at least one op; identity returns its input unchanged")
 			}
 			return b
 		}

@@ -24,7 +24,7 @@ func (p *parser) graphStmt(seen map[string]diag.Span) Stmt {
 	}
 	switch {
 	case w == "net" || w == "graph":
-		p.errorf("E0213", kw, "a file holds one graph").WithHelp("put the second one into a file of its own")
+		p.errorf("E0213", kw, "a file can have only one graph").WithHelp("put the second one into another file")
 	case w == "let" || w == "default" || w == "block":
 		p.errorf("E0214", kw, "%s belongs to a net; a graph is flat", w).WithHelp(assignHelp)
 	case w == "input":
@@ -56,7 +56,7 @@ func (p *parser) valueName(missing string) *Ident {
 		if l, f := readLit(p.text(t), Graph); f != nil {
 			p.flaw(f, p.at(t))
 		} else if l.Kind != NameLit {
-			p.errorf("E0217", p.at(t), "%s reads as a %s, so it cannot name a value", diag.Quote(l.Raw), l.Kind).
+			p.errorf("E0217", p.at(t), "%s has the form of a %s, so it cannot name a value", diag.Quote(l.Raw), l.Kind).
 				WithHelp("put it into quotes: %q", l.Raw).Suggest(p.at(t), strconv.Quote(l.Raw))
 		}
 		p.next()
@@ -95,7 +95,7 @@ func (p *parser) assign() Stmt {
 		p.next()
 	}
 	if p.kind() != tEq {
-		p.errorf("E0226", p.here(), "= is missing behind the names").WithHelp(assignHelp)
+		p.errorf("E0226", p.here(), "= is missing after the names").WithHelp(assignHelp)
 		p.skip(false)
 		return nil
 	}
@@ -104,7 +104,7 @@ func (p *parser) assign() Stmt {
 	p.skipNewlines()
 	t := p.tok()
 	if t.kind != tWord && t.kind != tBad || t.kind == tWord && !IsName(p.text(t)) || p.second() == tEq {
-		p.errorf("E0226", p.here(), "an op is expected behind =, not %s", p.what()).WithHelp(assignHelp)
+		p.errorf("E0226", p.here(), "an op is expected after =, not %s", p.what()).WithHelp(assignHelp)
 		p.skip(false)
 		return nil
 	}
@@ -114,7 +114,7 @@ func (p *parser) assign() Stmt {
 	s.Args, _ = p.args(false)
 	switch p.kind() {
 	case tArrow:
-		p.errorf("E0214", p.here(), "a pipeline belongs to a net; a graph has one op a line").
+		p.errorf("E0214", p.here(), "a pipeline belongs to a net; a graph has one op on each line").
 			WithHelp("give the result of each op a name")
 		p.skip(false)
 	case tOpen:

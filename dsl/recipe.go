@@ -13,12 +13,12 @@ import (
 // inputKeys are the keys of input, which say how a picture becomes the input of the
 // network.
 var inputKeys = []slot{
-	{"range", kRange, "0..1", "what a pixel's 0..255 is scaled to"},
+	{"range", kRange, "0..1", "range to which pixels of 0..255 are scaled"},
 	{"mean", kList, "", "subtracted from each channel, after scaling"},
 	{"std", kList, "", "each channel is divided by it, after mean"},
-	{"order", word("rgb", "bgr", "grey"), "", "order of the channels: rgb for 3, grey for 1"},
-	{"resize", kCount, "", "shorter side before the crop, in pixels: without, the input's size"},
-	{"crop", word("center", "none"), "center", "what is cut out after resizing"},
+	{"order", word("rgb", "bgr", "grey"), "", "order of the channels; default rgb for 3 channels, grey for 1"},
+	{"resize", kCount, "", "shorter side after resizing, in pixels; default the size of the input"},
+	{"crop", word("center", "none"), "center", "part that is cut out after resizing"},
 }
 
 // keyed parses the keys of a statement. what is the name of the statement.
@@ -30,7 +30,7 @@ func (b *builder) keyed(what string, slots []slot, args []*Arg, cx context) *bou
 		if s == nil {
 			d := b.err(cx, "E0404", arg.Key.Span, "%s has no key %s", what, diag.Quote(arg.Key.Name))
 			if !hintKey(d, arg.Key, f.keyNames()) {
-				d.WithHelp("it has %s", strings.Join(f.keyNames(), ", "))
+				d.WithHelp("its keys are %s", strings.Join(f.keyNames(), ", "))
 			}
 			a.ok = false
 			continue
@@ -53,11 +53,11 @@ func (b *builder) inputOf(s *Input, cx context) *ir.Value {
 	case 1, 3:
 	case 2:
 		fixed := "1x" + s.Shape.Raw
-		b.err(cx, "E0601", s.Shape.Span, "an input is channels x height x width, %s has two sides", s.Shape.Raw).
+		b.err(cx, "E0601", s.Shape.Span, "an input is channels x height x width, but %s has two sides", s.Shape.Raw).
 			WithHelp("a grey picture has one channel: %s", fixed).Suggest(s.Shape.Span, fixed)
 		return nil
 	default:
-		b.err(cx, "E0601", s.Shape.Span, "an input is channels x height x width, %s has %d sides", s.Shape.Raw, len(dims)).
+		b.err(cx, "E0601", s.Shape.Span, "an input is channels x height x width, but %s has %d sides", s.Shape.Raw, len(dims)).
 			WithHelp("the batch is not part of the shape: every net runs for any number of images")
 		return nil
 	}
@@ -102,7 +102,7 @@ func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input 
 	}
 	want := map[string]int{"rgb": 3, "bgr": 3, "grey": 1}
 	if n := want[r.Order]; n != 0 && channels != 0 && n != channels {
-		b.err(cx, "E0604", a.at["order"], "order=%s has %s, the input has %d", r.Order, diag.Count(n, "channel"), channels)
+		b.err(cx, "E0604", a.at["order"], "order=%s has %s, but the input has %d", r.Order, diag.Count(n, "channel"), channels)
 	}
 	if r.Order == "" {
 		r.Order = map[int]string{1: "grey", 3: "rgb"}[channels]
@@ -136,7 +136,7 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 			if near, ok := diag.Nearest(s.Set.Name, labelSetNames()); ok {
 				d.WithHelp("did you mean %s?", near).Suggest(at, near)
 			} else {
-				d.WithHelp(`there are %s; a file is given in quotes: labels "names.txt"`, strings.Join(labelSetNames(), ", "))
+				d.WithHelp(`the known sets are %s; the name of a file is in quotes: labels "names.txt"`, strings.Join(labelSetNames(), ", "))
 			}
 			return
 		}
@@ -154,7 +154,7 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 		}
 		if err != nil {
 			b.err(cx, "E0603", at, "the labels cannot be read: %s", diag.Printable(err.Error())).
-				WithHelp("the name is relative to the spec's folder; the file holds one class a line")
+				WithHelp("the path is relative to the spec's folder; the file has one class on each line")
 			return
 		}
 	case s.Names != nil:
@@ -174,11 +174,11 @@ func (b *builder) labels(s *Labels, x *ir.Value, cx context) {
 			// The purpose of -D classes=10 is to change the number of classes. The names
 			// of the classes then belong to another network.
 			b.g.Graph().Recipe.Labels = nil
-			d := b.tell(&b.diags, diag.Warning, cx, "W0201", at, fmt.Sprintf("the labels name %d classes, the network with these definitions has %d: they are left out", len(r.Names), classes))
+			d := b.tell(&b.diags, diag.Warning, cx, "W0201", at, fmt.Sprintf("the labels name %d classes, but the network with these definitions has %d: they are left out", len(r.Names), classes))
 			b.from(d, x, cx, "the output, %s, comes from here", image(x))
 			return
 		}
-		d := b.err(cx, "E0605", at, "the labels name %d classes, the network has %d", len(r.Names), classes)
+		d := b.err(cx, "E0605", at, "the labels name %d classes, but the network has %d", len(r.Names), classes)
 		b.from(d, x, cx, "the output, %s, comes from here", image(x))
 		d.WithHelp("let the last layer have %d outputs, or name %d classes", len(r.Names), classes)
 	}

@@ -236,7 +236,7 @@ done:
 	switch wrong {
 	case "-":
 		fixed := strings.ReplaceAll(raw, "-", "_")
-		s.lexical("E0103", off, i, "a name has no '-': %s", diag.Quote(raw)).
+		s.lexical("E0103", off, i, "a name cannot contain '-': %s", diag.Quote(raw)).
 			WithHelp("names are made of letters, digits, '_' and '.': write %s", diag.Quote(fixed)).
 			Suggest(s.span(off, i), fixed)
 		emit(tBad, off, i)
@@ -339,7 +339,7 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 		if i := bytes.IndexAny(line, "'‘’“”\"\n"); i >= 0 && line[i] != '\n' {
 			_, size := utf8.DecodeRune(line[i:])
 			stop := end + int32(i+size)
-			s.lexical("E0103", off, stop, "a string has straight double quotes").
+			s.lexical("E0103", off, stop, "a string needs straight double quotes").
 				Suggest(s.span(off, stop), strconv.Quote(string(line[:i])))
 			emit(tBad, off, stop)
 			return stop
@@ -393,7 +393,7 @@ var charHelp = map[rune]struct{ help, instead string }{
 	'<':      {"a pipeline's arrow is written -> and points to the right", ""},
 	'|':      {"a pipeline's arrow is written ->; write branches in concat { … }, one on each line", ""},
 	'%':      {"write a share as a number: 0.4", ""},
-	'$':      {"a let or parameter is used by its bare name", ""},
+	'$':      {"write the name of a let or parameter without $", ""},
 	'\\':     {"a line that begins with -> continues the previous one; no \\ is needed", ""},
 	'`':      {"a string has double quotes", ""},
 	'→':      {"a pipeline's arrow is written ->", "->"},
@@ -424,11 +424,11 @@ func (s *source) forbidden(r rune, off, end int32) {
 	what, help := "control character", "delete it"
 	switch {
 	case r == '\r':
-		help = "lines end with LF or CRLF; this CR stands alone"
+		help = "lines end with LF or CRLF; this is a CR without LF"
 	case unicode.Is(unicode.Bidi_Control, r):
-		what, help = "bidirectional character", "it makes the text read in another order than it is written: delete it"
+		what, help = "bidirectional character", "it changes the order in which the text is shown: delete it"
 	case r >= 0xa0:
-		what, help = "invisible character", "it cannot be seen and changes what is written: delete it"
+		what, help = "invisible character", "it cannot be seen but changes the text: delete it"
 	}
 	s.lexical("E0101", off, end, "the %s U+%04X is not allowed anywhere, comments included", what, r).
 		WithHelp("%s", help).Suggest(s.span(off, end), "")

@@ -36,9 +36,9 @@ func optimizer(name, doc string, keys ...string) trainStmt {
 		{slot{"lr", kPositive, "", "learning rate"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.LR }},
 		{slot{"momentum", kBelowOne, "0", "velocity = momentum * velocity + gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Momentum }},
 		{slot{"decay", kNonNeg, "0", "weight decay of conv and fc weights"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Decay }},
-		{slot{"beta1", kBelowOne, "0.9", "moving average of the gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta1 }},
-		{slot{"beta2", kBelowOne, "0.999", "moving average of its square"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta2 }},
-		{slot{"rho", kBelowOne, "0.9", "moving average of the squared gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Rho }},
+		{slot{"beta1", kBelowOne, "0.9", "decay rate of the average of the gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta1 }},
+		{slot{"beta2", kBelowOne, "0.999", "decay rate of the average of the squared gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Beta2 }},
+		{slot{"rho", kBelowOne, "0.9", "decay rate of the average of the squared gradient"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Rho }},
 		{slot{"eps", kPositive, "1e-8", "added to the denominator"}, func(t *recipe.Train, _ *recipe.Augment) any { return &t.Optimizer.Eps }},
 	}
 	s := trainStmt{name: name, doc: doc, group: "optimizer"}
@@ -80,24 +80,24 @@ var trainTable = []trainStmt{
 			num("weights", kClassWeights, "of the classes, in their order: 1,2.5,1; balanced is images / (classes * images of the class)", func(t *recipe.Train) any { return &t.Loss.Weights }),
 		}},
 	optimizer("sgd", "Stochastic gradient descent with momentum.", "lr", "momentum", "decay"),
-	optimizer("nesterov", "The same with Nesterov's momentum.", "lr", "momentum", "decay"),
+	optimizer("nesterov", "Stochastic gradient descent with Nesterov momentum.", "lr", "momentum", "decay"),
 	optimizer("adam", "Adam (Kingma 2015); decay is added to the gradient.", "lr", "decay", "beta1", "beta2", "eps"),
 	optimizer("adamw", "Adam with decoupled weight decay (Loshchilov 2019).", "lr", "decay", "beta1", "beta2", "eps"),
 	rmsprop("rmsprop", "RMSProp (Tieleman 2012) as TensorFlow computes it: eps is under the root, the velocity holds the learning rate. Inception v3 uses rho=0.9 eps=1.",
 		"momentum * velocity + lr * gradient / sqrt(average + eps)", "added to the average under the root", "0.9"),
 	rmsprop("rmsprop_torch", "RMSProp as PyTorch's torch.optim.RMSprop computes it: eps is added to the root, the learning rate scales the whole velocity.",
 		"momentum * velocity + gradient / (sqrt(average) + eps)", "added to the root of the average", "0.99"),
-	{name: "schedule", doc: "The learning rate by epoch.", words: []string{"constant", "step", "poly", "exp", "cosine", "plateau"},
+	{name: "schedule", doc: "How the learning rate changes over the epochs.", words: []string{"constant", "step", "poly", "exp", "cosine", "plateau"},
 		word: func(t *recipe.Train) *string { return &t.Schedule.Kind },
 		keys: []trainKey{
-			num("every", kPositive, "epochs between steps (step, exp), or of patience (plateau)", func(t *recipe.Train) any { return &t.Schedule.Every }),
-			num("factor", kPositive, "at each step", func(t *recipe.Train) any { return &t.Schedule.Factor }),
-			num("power", kPositive, "of poly: (1 - epoch/epochs)^power", func(t *recipe.Train) any { return &t.Schedule.Power }),
-			num("warmup", kNonNeg, "epochs of linear warm-up, with any kind", func(t *recipe.Train) any { return &t.Schedule.Warmup }),
+			num("every", kPositive, "epochs between steps (step, exp), or epochs without improvement (plateau)", func(t *recipe.Train) any { return &t.Schedule.Every }),
+			num("factor", kPositive, "factor on the learning rate at each step", func(t *recipe.Train) any { return &t.Schedule.Factor }),
+			num("power", kPositive, "exponent of poly: (1 - epoch/epochs)^power", func(t *recipe.Train) any { return &t.Schedule.Power }),
+			num("warmup", kNonNeg, "epochs of linear warm-up, for every kind of schedule", func(t *recipe.Train) any { return &t.Schedule.Warmup }),
 			num("floor", kNonNeg, "lowest learning rate", func(t *recipe.Train) any { return &t.Schedule.Floor }),
-			num("at", kList, "epochs of the steps, in place of every", func(t *recipe.Train) any { return &t.Schedule.At }),
+			num("at", kList, "epochs of the steps, instead of every", func(t *recipe.Train) any { return &t.Schedule.At }),
 		}},
-	{name: "init", doc: "How weights start that do not say it themselves: " + initForms() + ".",
+	{name: "init", doc: "Initialization of the weights whose layers have no init: " + initForms() + ".",
 		word: func(t *recipe.Train) *string { return &t.Init }},
 	freezeStmt(),
 	rateStmt(),
@@ -105,41 +105,41 @@ var trainTable = []trainStmt{
 		keys: []trainKey{
 			aug("pad", kSide, "zeros around the image before the crop", func(a *recipe.Augment) any { return &a.Pad }),
 			aug("crop", kCount, "side of a random crop", func(a *recipe.Augment) any { return &a.Crop }),
-			aug("area", kSpread, "of the crop, as a share of the image", func(a *recipe.Augment) any { return &a.Area }),
-			aug("aspect", kSpread, "of the crop, width to height", func(a *recipe.Augment) any { return &a.Aspect }),
+			aug("area", kSpread, "area of a random crop, as a share of the image", func(a *recipe.Augment) any { return &a.Area }),
+			aug("aspect", kSpread, "aspect ratio of a random crop, width / height", func(a *recipe.Augment) any { return &a.Aspect }),
 			aug("flip", kShare, "probability of a horizontal flip", func(a *recipe.Augment) any { return &a.Flip }),
-			aug("brightness", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Brightness }),
-			aug("contrast", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Contrast }),
-			aug("saturation", kShare, "changed by up to this share", func(a *recipe.Augment) any { return &a.Saturation }),
+			aug("brightness", kShare, "largest change of the brightness, as a share", func(a *recipe.Augment) any { return &a.Brightness }),
+			aug("contrast", kShare, "largest change of the contrast, as a share", func(a *recipe.Augment) any { return &a.Contrast }),
+			aug("saturation", kShare, "largest change of the saturation, as a share", func(a *recipe.Augment) any { return &a.Saturation }),
 			aug("lighting", kNonNeg, "standard deviation of PCA noise (Krizhevsky 2012, section 4.1)", func(a *recipe.Augment) any { return &a.Lighting }),
 			aug("gcn", kSwitch, "global contrast normalization (Goodfellow 2013)", func(a *recipe.Augment) any { return &a.GCN }),
 			aug("zca", kSwitch, "whitening (Goodfellow 2013)", func(a *recipe.Augment) any { return &a.ZCA }),
-			aug("rotate", kNonNeg, "by up to this many degrees", func(a *recipe.Augment) any { return &a.Rotate }),
-			aug("shift", kShare, "by up to this share of the side", func(a *recipe.Augment) any { return &a.Shift }),
-			aug("mean_std", kSwitch, "subtract the data set's own mean, divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
-			aug("mean_image", kSwitch, "subtract the data set's mean image", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
+			aug("rotate", kNonNeg, "largest rotation, in degrees", func(a *recipe.Augment) any { return &a.Rotate }),
+			aug("shift", kShare, "largest shift, as a share of the side", func(a *recipe.Augment) any { return &a.Shift }),
+			aug("mean_std", kSwitch, "subtract the mean of the data set and divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
+			aug("mean_image", kSwitch, "subtract the mean image of the data set", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
 			aug("erase", kShare, "probability that a random rectangle is erased", func(a *recipe.Augment) any { return &a.RandomErase }),
 		}},
-	{name: "regularize", doc: "Penalties beside the optimizer's weight decay.", keys: []trainKey{
+	{name: "regularize", doc: "Penalties in addition to the weight decay of the optimizer.", keys: []trainKey{
 		num("l1", kNonNeg, "factor on the sum of absolute weights", func(t *recipe.Train) any { return &t.Regular.L1 }),
 		num("l2", kNonNeg, "factor on half the sum of squares", func(t *recipe.Train) any { return &t.Regular.L2 }),
-		num("max_norm", kNonNeg, "bound on the norm of the weights of one output", func(t *recipe.Train) any { return &t.Regular.MaxNorm }),
+		num("max_norm", kNonNeg, "largest norm of the weights of one output", func(t *recipe.Train) any { return &t.Regular.MaxNorm }),
 	}},
-	{name: "clip", doc: "Bounds on the gradients before the update.", keys: []trainKey{
-		num("norm", kPositive, "of all gradients together", func(t *recipe.Train) any { return &t.Clip.Norm }),
-		num("value", kPositive, "of each element", func(t *recipe.Train) any { return &t.Clip.Value }),
+	{name: "clip", doc: "Limits on the gradients before the update.", keys: []trainKey{
+		num("norm", kPositive, "largest norm of all gradients together", func(t *recipe.Train) any { return &t.Clip.Norm }),
+		num("value", kPositive, "largest absolute value of each element", func(t *recipe.Train) any { return &t.Clip.Value }),
 	}},
-	{name: "average", doc: "Averages of the weights and of batch norm's running statistics, used for evaluation and in weight files. Step t, counted from 0, moves them by average += r * (value - average): with r = 1/(t+1) for polyak, the mean of all steps, and r = max(1-decay, 1/(t+1)) for ema, the mean at first and then exponential.", words: []string{"polyak", "ema"},
+	{name: "average", doc: "Averages of the weights and of the running statistics of batch normalization, for evaluation and in files of weights. Step t, counted from 0, computes average += r * (value - average). For polyak, r is 1/(t+1): the average is the mean of all steps. For ema, r is max(1-decay, 1/(t+1)): the average is the mean at first, and then an exponential average.", words: []string{"polyak", "ema"},
 		word: func(t *recipe.Train) *string { return &t.Average.Kind },
-		keys: []trainKey{num("decay", kBelowOne, "of ema; 0.999 where it is not said", func(t *recipe.Train) any { return &t.Average.Decay })}},
-	{name: "early_stop", doc: "Ends a run that gains no more.", keys: []trainKey{
-		num("patience", kCount, "epochs without gain", func(t *recipe.Train) any { return &t.EarlyStop.Patience }),
-		num("metric", word("accuracy", "loss"), "what must gain", func(t *recipe.Train) any { return &t.EarlyStop.Metric }),
+		keys: []trainKey{num("decay", kBelowOne, "decay rate of ema; default 0.999", func(t *recipe.Train) any { return &t.Average.Decay })}},
+	{name: "early_stop", doc: "Ends a run that no longer improves.", keys: []trainKey{
+		num("patience", kCount, "epochs without improvement", func(t *recipe.Train) any { return &t.EarlyStop.Patience }),
+		num("metric", word("accuracy", "loss"), "what must improve", func(t *recipe.Train) any { return &t.EarlyStop.Metric }),
 	}},
-	{name: "run", doc: "How long and how.", keys: []trainKey{
-		num("batch", kCount, "images a step", func(t *recipe.Train) any { return &t.Run.Batch }),
+	{name: "run", doc: "Length, batch size and seed of a run.", keys: []trainKey{
+		num("batch", kCount, "images in each step", func(t *recipe.Train) any { return &t.Run.Batch }),
 		num("epochs", kPositive, "passes over the data", func(t *recipe.Train) any { return &t.Run.Epochs }),
-		num("seed", kSeed, "of initialization, order, augmentation and dropout", func(t *recipe.Train) any { return &t.Run.Seed }),
+		num("seed", kSeed, "seed of initialization, order, augmentation and dropout", func(t *recipe.Train) any { return &t.Run.Seed }),
 		num("average", word("polyak", "ema"), "short for the statement average", func(t *recipe.Train) any { return &t.Average.Kind }),
 	}},
 }
@@ -169,7 +169,7 @@ func (b *builder) train(s *Train, cx context) {
 			if near, ok := diag.Nearest(c.Name.Name, trainNames()); ok {
 				d.WithHelp("did you mean %s?", near).Suggest(c.Name.Span, near)
 			} else {
-				d.WithHelp("it has %s", strings.Join(trainNames(), ", "))
+				d.WithHelp("its statements are %s", strings.Join(trainNames(), ", "))
 			}
 			continue
 		}
@@ -182,7 +182,7 @@ func (b *builder) train(s *Train, cx context) {
 			if row.group != "" {
 				what = row.group
 			}
-			b.err(cx, "E0607", c.Name.Span, "train has one %s", what).Relate(old.Name.Span, "the first is here").WithHelp("delete one of the two")
+			b.err(cx, "E0607", c.Name.Span, "train can have only one %s", what).Relate(old.Name.Span, "the first is here").WithHelp("delete one of the two")
 			continue
 		}
 		first[group] = c
@@ -216,7 +216,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 			if k := row.key(pos[0].Value.Raw()); k != nil && k.kind == kSwitch {
 				d.WithHelp("write %s=on", k.name).Suggest(pos[0].Span(), k.name+"=on")
 			} else {
-				d.WithHelp("it has %s", strings.Join(row.keyNames(), ", "))
+				d.WithHelp("its keys are %s", strings.Join(row.keyNames(), ", "))
 			}
 		}
 	case len(pos) != 1:
@@ -228,7 +228,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 		if len(pos) > 1 {
 			at = pos[1].Span()
 		}
-		b.err(cx, "E0402", at, "%s wants one value without a key: %s", row.name, k.want)
+		b.err(cx, "E0402", at, "%s needs one value without a key: %s", row.name, k.want)
 	default:
 		k := kInit
 		if row.words != nil {
@@ -332,7 +332,7 @@ func (s *trainStmt) keyNames() []string {
 func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound, cx context) {
 	need := func(key, why string) {
 		if _, ok := a.vals[key]; !ok && !a.given[key] {
-			b.err(cx, "E0402", c.Span().After(), "%s wants %s=", why, key)
+			b.err(cx, "E0402", c.Span().After(), "%s needs %s=", why, key)
 		}
 	}
 	if row.group == "optimizer" {
@@ -354,7 +354,7 @@ func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound,
 	}[t.Schedule.Kind]
 	for _, k := range row.keys {
 		if a.given[k.name] && !slices.Contains(uses, k.name) {
-			b.err(cx, "E0404", a.at[k.name], "schedule %s has no key %s", t.Schedule.Kind, k.name).WithHelp("it has %s", strings.Join(uses, ", "))
+			b.err(cx, "E0404", a.at[k.name], "schedule %s has no key %s", t.Schedule.Kind, k.name).WithHelp("its keys are %s", strings.Join(uses, ", "))
 		}
 	}
 	switch t.Schedule.Kind {
@@ -362,11 +362,11 @@ func (b *builder) checkTrain(row *trainStmt, c *Call, t *recipe.Train, a *bound,
 		need("factor", "schedule "+t.Schedule.Kind)
 	}
 	if t.Schedule.Kind == "step" && !a.given["every"] && !a.given["at"] {
-		b.err(cx, "E0402", c.Span().After(), "schedule step wants every= or at=").WithHelp("schedule step every=8 factor=0.96")
+		b.err(cx, "E0402", c.Span().After(), "schedule step needs every= or at=").WithHelp("schedule step every=8 factor=0.96")
 	}
 	for i, e := range t.Schedule.At {
 		if e <= 0 || i > 0 && e <= t.Schedule.At[i-1] {
-			b.err(cx, "E0405", a.at["at"], "at of schedule is epochs in rising order")
+			b.err(cx, "E0405", a.at["at"], "at of schedule must be a list of epochs in rising order")
 			break
 		}
 	}

@@ -127,8 +127,8 @@ var (
 	kNumber   = &kind{want: "a number", parse: real(func(float64) bool { return true })}
 	kPositive = &kind{want: "a number above 0", parse: real(func(x float64) bool { return x > 0 })}
 	kNonNeg   = &kind{want: "a number, 0 or more", parse: real(func(x float64) bool { return x >= 0 })}
-	kShare    = &kind{want: "a number from 0 up to 1", parse: real(func(x float64) bool { return x >= 0 && x <= 1 })}
-	kBelowOne = &kind{want: "a number from 0 up to but not 1", parse: real(func(x float64) bool { return x >= 0 && x < 1 })}
+	kShare    = &kind{want: "a number from 0 to 1", parse: real(func(x float64) bool { return x >= 0 && x <= 1 })}
+	kBelowOne = &kind{want: "a number from 0 up to, but not including, 1", parse: real(func(x float64) bool { return x >= 0 && x < 1 })}
 	kSwitch   = &kind{want: "on or off", words: []string{"on", "off"}, parse: parseSwitch}
 	kAct      = word("relu", "sigmoid", "tanh", "none")
 	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}
@@ -143,7 +143,7 @@ var (
 		r, ok := parseRange(v)
 		return r, ok && r.([2]float64)[0] > 0
 	}}
-	kList         = &kind{want: "numbers with commas between", parse: parseList}
+	kList         = &kind{want: "numbers separated by commas", parse: parseList}
 	kClassWeights = &kind{want: "balanced, or a number above 0 for each class with commas between", words: []string{"balanced"}, parse: parseWeights}
 )
 
@@ -329,7 +329,7 @@ func attrKind(a ir.Attr) *kind {
 			return ir.DimsOf(s), s.Check() == nil
 		}}
 	case "ints":
-		return &kind{want: "whole numbers with commas between", parse: func(v *value) (any, bool) {
+		return &kind{want: "whole numbers separated by commas", parse: func(v *value) (any, bool) {
 			var r []int
 			for _, l := range v.items {
 				n, ok := l.Int()

@@ -189,8 +189,8 @@ func (v *vetter) unusedParams() {
 func (v *vetter) shadowedBlocks() {
 	Each(v.f, func(b *Block) {
 		if slices.Contains(v.prelude, b.Name.Name) {
-			v.Warnf("W0104", b.Name.Span, "block %s hides the prelude's", b.Name.Name).
-				WithHelp("give it another name, or use the one that is there")
+			v.Warnf("W0104", b.Name.Span, "block %s hides the built-in block of that name", b.Name.Name).
+				WithHelp("give it another name, or use the built-in block")
 		}
 	})
 }
@@ -240,11 +240,11 @@ func (v *vetter) repeatedLabels() {
 			case !ok:
 				seen[key] = l.Label
 			case first.Name == l.Label.Name:
-				v.Warnf("W0106", l.Label.Span, "the label %s stands here twice", l.Label.Name).
-					Relate(first.Span, "the first is here").WithHelp("give each part a name of its own")
+				v.Warnf("W0106", l.Label.Span, "the label %s occurs twice here", l.Label.Name).
+					Relate(first.Span, "the first is here").WithHelp("give each part a different name")
 			default:
 				v.Warnf("W0106", l.Label.Span, "the labels %s and %s are nearly the same", first.Name, l.Label.Name).
-					Relate(first.Span, "the other is here").WithHelp("give each part a name of its own")
+					Relate(first.Span, "the other is here").WithHelp("give each part a different name")
 			}
 		}
 	}

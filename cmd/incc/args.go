@@ -82,12 +82,13 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	return out, nil
 }
 
-// worksOnly refuses flags that were given but would have no effect: they work under
-// a condition only, such as "with --engine cpu".
+// worksOnly returns a usage error if one of the flags is given. The caller calls it when
+// the flags would have no effect; condition says when they have one, such as "with
+// --engine cpu".
 func worksOnly(c *cli.Context, condition string, flags ...string) error {
 	for _, name := range flags {
 		if c.IsSet(name) {
-			return usagef("--%s works %s only", name, condition)
+			return usagef("--%s can only be used %s", name, condition)
 		}
 	}
 	return nil

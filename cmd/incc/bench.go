@@ -25,25 +25,26 @@ import (
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bench",
-		Usage:     "time a network on the executor, beside ONNX Runtime where asked",
+		Usage:     "measure the speed of a network, and compare it with ONNX Runtime",
 		UsageText: "incc bench SPEC [--batch N] [--compare ort] [--layers]",
 		Description: `Example:
 
    incc bench mnist/nin
    incc bench mnist/nin --layers --batch 4
 
-Prints percentiles of the time of a batch, the rate counted as direct
-convolution, and its share of the peak of fused multiply-adds measured before
-and after (the larger counts). --compare ort runs ONNX Runtime on the model
-that incc compile writes, in turns with incc, in one run; the ratio is the
-median of pairs. go run ./backends/cpu/peers/install installs it.`,
+Prints percentiles of the time of a batch and the rate in GFLOP/s, for which all
+convolutions count as direct. The rate is compared with the peak of fused
+multiply-adds, which is measured before and after (the larger value is used).
+--compare ort runs incc and ONNX Runtime in turns, the latter on the model that incc
+compile writes. The ratio is the median of pairs of runs. The command go run
+./backends/cpu/peers/install installs ONNX Runtime.`,
 		Flags: append(append([]cli.Flag{
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "`N` images at once"},
-			&cli.StringSliceFlag{Name: "compare", Usage: "run `PEER` ort, ort-1.20.1 or another version beside it; may be given again"},
-			&cli.IntFlag{Name: "pairs", Value: 30, Usage: "`N` pairs of turns in a comparison"},
-			&cli.DurationFlag{Name: "time", Value: 2 * time.Second, Usage: "measure for this `DURATION` where nothing is compared"},
+			&cli.StringSliceFlag{Name: "compare", Usage: "compare with `PEER`: ort, or a version such as ort-1.20.1; can be repeated"},
+			&cli.IntFlag{Name: "pairs", Value: 30, Usage: "compare `N` pairs of runs"},
+			&cli.DurationFlag{Name: "time", Value: 2 * time.Second, Usage: "measure for `DURATION`, if nothing is compared"},
 			&cli.BoolFlag{Name: "layers", Usage: "print the time of each step"},
-			&cli.StringFlag{Name: "tune", Usage: "time every convolution by every algorithm and write the fastest to `FILE`, for --tuning"},
+			&cli.StringFlag{Name: "tune", Usage: "time every algorithm for every convolution and write the fastest ones to `FILE`, for --tuning"},
 			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
 			profileFlag,
@@ -146,7 +147,7 @@ func bench(c *cli.Context) error {
 	}
 	for _, y := range results[0] {
 		if math.IsNaN(float64(y)) {
-			return &numericalError{"the network computes NaN on noise; give it weights"}
+			return &numericalError{"the network computes NaN for an input of noise: use trained weights (--weights FILE)"}
 		}
 	}
 	stop, err := profile(c)

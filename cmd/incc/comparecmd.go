@@ -16,7 +16,7 @@ import (
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "draw the curves of several runs over each other",
+		Usage:     "draw the curves of several runs into one chart",
 		UsageText: "incc compare RUN RUN... [-o FILE] [--json]",
 		Description: `Example:
 
@@ -26,7 +26,7 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "compare", Usage: "write `FILE`.png and FILE.svg"}, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return usagef("incc compare wants the folders of one or more runs")
+				return usagef("incc compare needs the folders of one or more runs")
 			}
 			if err := notStdout("output", c.String("output"), "a PNG and an SVG file"); err != nil {
 				return err

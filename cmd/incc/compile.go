@@ -25,9 +25,9 @@ func compileCommand() *cli.Command {
 
    incc compile mynet.incc -o mynet.onnx
 
-Without --weights they are drawn from --seed, as the spec's init says. With
---verify the network is run on the reference interpreter before and after every
-pass, and the largest difference of each is printed.`,
+Without --weights, random weights are drawn from --seed with the initialization of
+the spec. --verify runs the network on the reference interpreter before and after
+every pass, and prints the largest difference for each.`,
 		Flags: append([]cli.Flag{
 			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag, roomFlag,
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ONNX `OPSET`, %d to %d", onnx.DefaultOpset, onnx.MaxOpset)},
@@ -176,7 +176,7 @@ func fitsModel(c *cli.Context, g *ir.Graph) error {
 		}
 	}
 	if size > onnx.MaxModel {
-		return fmt.Errorf("the weights of %s take %s and an ONNX file holds %s: write them to a second file with --external", diag.Name(g.Name), bytesText(size), bytesText(onnx.MaxModel))
+		return fmt.Errorf("the weights of %s take %s, but an ONNX file can hold only %s: write them to a second file with --external", diag.Name(g.Name), bytesText(size), bytesText(onnx.MaxModel))
 	}
 	return nil
 }

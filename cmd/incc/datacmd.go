@@ -38,7 +38,7 @@ The table shows how incc train would divide the data with the same --val and
 				valFlag, strictFlag,
 				&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the run, with which validation images are drawn"},
 				&cli.StringFlag{Name: "sheet", Usage: "draw images of every class into a PNG `FILE`"},
-				&cli.IntFlag{Name: "side", Value: 64, Usage: "scale pictures of a folder to `N` pixels"},
+				&cli.IntFlag{Name: "side", Value: 64, Usage: "scale pictures of a folder to `N` x N pixels"},
 				jsonFlag,
 			},
 			Action: inspectData,

@@ -22,8 +22,8 @@ import (
 )
 
 var (
-	dataFlag   = &cli.StringFlag{Name: "data", Usage: "`DATA` to use: mnist, fashion-mnist, or a folder: of pictures in one folder a class, of IDX files, or of CIFAR's binary files; incc explain data says more"}
-	strictFlag = &cli.BoolFlag{Name: "strict", Usage: "a picture that cannot be read is an error; otherwise it is left out"}
+	dataFlag   = &cli.StringFlag{Name: "data", Usage: "`DATA` is mnist, fashion-mnist, or a folder with pictures in one folder for each class, with IDX files, or with CIFAR's binary files; see incc explain data"}
+	strictFlag = &cli.BoolFlag{Name: "strict", Usage: "end with an error if a picture cannot be read, instead of leaving it out"}
 )
 
 // fashionDir is the folder in which Debian's package dataset-fashion-mnist installs the
@@ -44,7 +44,7 @@ func findData(c *cli.Context, name string) (*dataset, error) {
 	var err error
 	switch name {
 	case "":
-		return nil, usagef("say what to use: --data mnist, --data fashion-mnist or --data FOLDER")
+		return nil, usagef("missing --data (want --data mnist, --data fashion-mnist or --data FOLDER)")
 	case "mnist":
 		dir, err := data.MNISTDir(c.Context, func(s string) { fmt.Fprintln(c.App.ErrWriter, s) })
 		if err != nil {
@@ -54,7 +54,7 @@ func findData(c *cli.Context, name string) (*dataset, error) {
 		return d, err
 	case "fashion-mnist":
 		if _, err := os.Stat(fashionDir); err != nil {
-			return nil, errors.New("Fashion-MNIST is not here: install Debian's package dataset-fashion-mnist, or put its four files into a folder and name that: --data FOLDER")
+			return nil, errors.New("Fashion-MNIST is not installed: install Debian's package dataset-fashion-mnist, or put its four files into a folder and use --data FOLDER")
 		}
 		d.source, err = data.ReadMNIST(files.Dir(fashionDir))
 		return d, err
@@ -98,7 +98,7 @@ func (d *dataset) read(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 		d.source.Name = d.name
 		a, b := d.source.Train, d.source.Test
 		if b != nil && (a.C != b.C || a.H != b.H || a.W != b.W || b.Classes > a.Classes) {
-			return nil, fmt.Errorf("%s: its test images are %dx%dx%d of %d classes, its training images %dx%dx%d of %d", diag.Printable(d.name), b.C, b.H, b.W, b.Classes, a.C, a.H, a.W, a.Classes)
+			return nil, fmt.Errorf("%s: its test images are %dx%dx%d of %d classes, but its training images are %dx%dx%d of %d", diag.Printable(d.name), b.C, b.H, b.W, b.Classes, a.C, a.H, a.W, a.Classes)
 		}
 		return d.source, nil
 	}

@@ -35,14 +35,14 @@ type tierPeak struct {
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "doctor",
-		Usage:     "show what the executor finds on this machine",
+		Usage:     "show the processor, memory and instruction sets that the executor can use",
 		UsageText: "incc doctor [--json]",
 		Description: `Example:
 
    incc doctor
 
-The peak is that of fused multiply-adds, measured now: what incc bench compares
-with. INCC_ISA=portable|avx2|avx512 forces a tier.`,
+The peak is the rate of fused multiply-adds, which is measured now; incc bench
+compares with it. INCC_ISA=portable|avx2|avx512 selects the tier (instruction set).`,
 		Flags: []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {

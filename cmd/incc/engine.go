@@ -13,16 +13,16 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-var engineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
+var engineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute with `ENGINE`: cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
 // executorFlags returns the flags of commands that use the executor; executorOptions
 // reads them.
 func executorFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-		&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable; the best that the machine has by default"},
-		&cli.BoolFlag{Name: "direct", Usage: "keep to direct convolution, no Winograd"},
-		&cli.StringFlag{Name: "tuning", Usage: "choose algorithms as `FILE` says, which incc bench --tune wrote"},
+		&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable; by default the best that the machine has"},
+		&cli.BoolFlag{Name: "direct", Usage: "use only direct convolution, not Winograd"},
+		&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes"},
 	}
 }
 
@@ -73,7 +73,7 @@ const largestBatch = 4096
 
 func checkBatch(n int) error {
 	if n < 1 || n > largestBatch {
-		return fmt.Errorf("a batch of %d images (want 1 to %d)", n, largestBatch)
+		return fmt.Errorf("a batch cannot have %d images (want 1 to %d)", n, largestBatch)
 	}
 	return nil
 }

@@ -32,9 +32,9 @@ that run. It prints accuracy, top-5 accuracy (of more than five classes), loss,
 balanced accuracy (the mean recall of the classes), the expected calibration error
 (15 bins), and precision, recall, F1 and the number of images of each class.`,
 		Flags: append(append([]cli.Flag{dataFlag, strictFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
-			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val where the data has no test part"},
+			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val if the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
-			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, the surest mistakes first"},
+			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")

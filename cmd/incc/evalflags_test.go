@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestEvalFlags: every flag of eval changes what is printed or written, or is refused.
-// A flag that is added needs a line here.
+// TestEvalFlags: every flag of eval changes the output or a file, or causes an error. A new
+// flag needs a line here.
 func TestEvalFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const spec = "net small\nlet width = 16\ninput image 1x12x12 range=0..1\nc: conv 3x3 width pad=same act=relu -> conv 5x5 width pad=same act=relu\ngap -> fc 10 -> softmax\n"
@@ -94,7 +94,7 @@ func TestEvalFlags(t *testing.T) {
 			t.Errorf("eval %s exits with %d, want %d, and prints %q, want %q", row.args, code, row.code, got, row.want)
 		}
 	}
-	// These change only how the numbers are rounded: TestFlagsAreRead holds them.
+	// These change only the rounding of the numbers. TestFlagsAreRead covers them.
 	tried["direct"] = true
 	for _, f := range evalCommand().Flags {
 		if name := f.Names()[0]; !tried[name] {

@@ -20,7 +20,7 @@ type evalReport struct {
 
 // The limits of the table of classes.
 const (
-	classesTo  = 40 // of more classes, only the worst are printed
+	classesTo  = 40 // if there are more classes, only the worst ones are printed
 	worstShown = 20
 	classRunes = 30 // longer names are cut, so that the table fits 80 columns
 )
@@ -59,7 +59,7 @@ func (r evalReport) write(w io.Writer) {
 	}
 }
 
-// hasTop5 reports whether top-5 accuracy says anything.
+// hasTop5 reports whether top-5 accuracy is meaningful: with more than five classes.
 func (r evalReport) hasTop5() bool { return r.score.Top5 > 0 || r.score.Confusion.Classes() > 5 }
 
 // writeJSON prints the report for programs.
@@ -87,7 +87,7 @@ func (r evalReport) writeJSON(w io.Writer) error {
 	return writeJSON(w, out)
 }
 
-// nameOf is the name of a class, "" where it has none.
+// nameOf returns the name of a class, or "" if it has none.
 func nameOf(names []string, class int) string {
 	if class >= 0 && class < len(names) {
 		return names[class]
@@ -95,7 +95,7 @@ func nameOf(names []string, class int) string {
 	return ""
 }
 
-// shortened cuts a text to a number of runes.
+// shortened cuts a text after a number of runes.
 func shortened(text string, runes int) string {
 	if r := []rune(text); len(r) > runes {
 		return string(r[:runes-1]) + "…"

@@ -20,7 +20,7 @@ type mistake struct {
 	score, labelScore       float64 // the softmax of the predicted class and of the label
 }
 
-// mistakes are those of an evaluation.
+// mistakes are the wrongly classified images of an evaluation.
 type mistakes []mistake
 
 // collect returns the function for train.Evaluate that adds the mistakes among the
@@ -55,8 +55,8 @@ func (m mistakes) write(w io.Writer, names []string) error {
 	return c.Error()
 }
 
-// checkWrong refuses a file for --wrong that would replace an input or a file of a
-// run, and standard output where JSON goes there.
+// checkWrong returns an error if the file of --wrong would replace an input or a file of
+// a run, or if it is standard output and --json is given.
 func checkWrong(c *cli.Context, inputs ...string) error {
 	file := c.String("wrong")
 	switch {

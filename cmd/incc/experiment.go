@@ -95,19 +95,19 @@ func listExperimentsJSON(w io.Writer) error {
 }
 
 func experimentCommand() *cli.Command {
-	doc := "Examples:\n\n   incc experiment maxout\n   incc experiment\n\nWithout a name the experiments are listed. One trains what has no finished run below\nDIR/NAME yet, goes on with what was interrupted, draws the curves over each other\nas DIR/NAME/curves.png and .svg, and prints figures beside the original ones."
+	doc := "Examples:\n\n   incc experiment maxout\n   incc experiment\n\nWithout a NAME, it lists the experiments. With a NAME, it trains the networks that have\nno finished run in DIR/NAME yet, and resumes interrupted runs. Then it draws all curves\ninto DIR/NAME/curves.png and .svg, and prints the results next to the published ones."
 	return &cli.Command{
 		Name:        "experiment",
 		Usage:       "train the networks of an experiment, and draw and compare them",
 		UsageText:   "incc experiment [NAME] [--out DIR] [--epochs N]",
 		Description: doc,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Value: "runs", Usage: "put everything into folders below `DIR`"},
-			&cli.StringFlag{Name: "data", Usage: "`DATA` in place of the experiment's own, as incc train takes it"},
+			&cli.StringFlag{Name: "out", Value: "runs", Usage: "write everything into folders in `DIR`"},
+			&cli.StringFlag{Name: "data", Usage: "use `DATA` instead of the experiment's data set; see incc train"},
 			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
-			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
+			&cli.IntFlag{Name: "limit-batches", Usage: "train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
 			memoryFlag, jsonFlag,
 		},
 		Action: func(c *cli.Context) error {

@@ -53,11 +53,11 @@ func explain(word string) (text string, ok bool) {
 	text, ok = dsl.Explain(word)
 	switch {
 	case word == "":
-		head, codes, _ := strings.Cut(text, "\ncodes of diagnostics:")
+		head, codes, _ := strings.Cut(text, "\ncodes of errors and warnings:")
 		list := func(names []string) string {
 			return "  " + strings.Join(wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
 		}
-		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ntopics:\n" + listTopics() + "\ncodes of diagnostics:" + codes, true
+		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ntopics:\n" + listTopics() + "\ncodes of errors and warnings:" + codes, true
 	case ok:
 		return text, true
 	}
@@ -79,9 +79,9 @@ var contracts = [...]struct {
 	text     string
 }{
 	{passes.Exact, "the same bits"},
-	{passes.Rounding, "the same function, rounded otherwise"},
-	{passes.Signature, "the kept outputs have the same bits, others go"},
-	{passes.Redesign, "another function of the same shapes: for networks that are still to be trained"},
+	{passes.Rounding, "the same function, with other rounding errors"},
+	{passes.Signature, "kept outputs have the same bits, other outputs are removed"},
+	{passes.Redesign, "another function with the same shapes, for networks that are trained afterwards"},
 }
 
 func explainPass(p *passes.Pass) string {

@@ -14,7 +14,7 @@ import (
 )
 
 // TestFlagsAreRead: the code that a command can reach reads the value of every flag
-// that the command declares. A flag that nobody reads is accepted and does nothing.
+// that the command declares. A flag that no code reads would be accepted and ignored.
 func TestFlagsAreRead(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestFlagsAreRead(t *testing.T) {
 	}
 }
 
-// TestFlagsAreReadFinds: the test above finds a flag that nobody reads, and no other.
+// TestFlagsAreReadFinds: the test above reports a flag that no code reads, and no other.
 func TestFlagsAreReadFinds(t *testing.T) {
 	var code flagReads
 	code.parse(t, "made.go", `package main
@@ -62,8 +62,8 @@ func commands() []*cli.Command { return []*cli.Command{oneCommand(), twoCommand(
 	}
 }
 
-// flagReads is what the functions of a package read and refer to. Methods are told
-// apart by their name only.
+// flagReads lists the flags that each function of a package reads, and the functions that
+// it refers to. Methods are distinguished only by their names.
 type flagReads struct {
 	funcs, methods map[string][]*ast.FuncDecl
 }
@@ -88,7 +88,7 @@ func (r *flagReads) parse(t *testing.T, name, text string) {
 	}
 }
 
-// unread lists the flags of commands that no code reads which the command can reach.
+// unread lists the flags that are not read by any code that their command can reach.
 func (r *flagReads) unread(t *testing.T, commands []*cli.Command) (list []string) {
 	var check func(prefix string, c *cli.Command)
 	check = func(prefix string, c *cli.Command) {
@@ -108,8 +108,8 @@ func (r *flagReads) unread(t *testing.T, commands []*cli.Command) (list []string
 	return list
 }
 
-// reachedFrom returns the names of flags that are read by the function which makes a
-// command, and by all that it refers to.
+// reachedFrom returns the names of the flags that are read by the function that makes a
+// command, and by all functions that it refers to, directly or not.
 func (r *flagReads) reachedFrom(t *testing.T, command string) map[string]bool {
 	t.Helper()
 	// These lead to all commands.
@@ -156,7 +156,7 @@ func (r *flagReads) reachedFrom(t *testing.T, command string) map[string]bool {
 	return reads
 }
 
-// makesCommand reports whether a function holds a literal of a cli.Command of a name.
+// makesCommand reports whether a function has a literal of a cli.Command with a given name.
 func makesCommand(fn *ast.FuncDecl, name string) bool {
 	found := false
 	if fn.Type.Results == nil {
@@ -169,7 +169,7 @@ func makesCommand(fn *ast.FuncDecl, name string) bool {
 		}
 		for _, e := range lit.Elts {
 			if kv, ok := e.(*ast.KeyValueExpr); ok && isIdent(kv.Key, "Name") && literal(kv.Value) == name {
-				// A flag has a name too, but no Action and no Subcommands.
+				// The literal of a flag also has a name, but no Action and no Subcommands.
 				found = found || slices.ContainsFunc(lit.Elts, func(e ast.Expr) bool {
 					kv, ok := e.(*ast.KeyValueExpr)
 					return ok && (isIdent(kv.Key, "Action") || isIdent(kv.Key, "Subcommands"))
@@ -184,8 +184,8 @@ func makesCommand(fn *ast.FuncDecl, name string) bool {
 // readers are the methods of a cli.Context that return the value of a flag.
 var readers = []string{"String", "Bool", "Int", "Int64", "Float64", "Duration", "StringSlice", "Value"}
 
-// addReads adds the flags that a function reads by name. Where the name is not a
-// literal, all literals of the function count.
+// addReads adds the flags that a function reads by name. If a name is not a literal, all
+// string literals of the function count as names.
 func addReads(reads map[string]bool, body *ast.BlockStmt) {
 	byVariable := false
 	ast.Inspect(body, func(n ast.Node) bool {
@@ -217,7 +217,7 @@ func isIdent(e ast.Expr, name string) bool {
 	return ok && id.Name == name
 }
 
-// literal is the text of a string literal, "" for other expressions.
+// literal returns the text of a string literal, or "" for other expressions.
 func literal(e ast.Expr) string {
 	if l, ok := e.(*ast.BasicLit); ok && l.Kind == token.STRING {
 		s, _ := strconv.Unquote(l.Value)

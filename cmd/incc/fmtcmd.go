@@ -22,7 +22,7 @@ func fmtCommand() *cli.Command {
 Without a flag the result is printed. - reads standard input.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the result back to the file"},
-			&cli.BoolFlag{Name: "check", Usage: "print the names of files that are not in the layout, and exit 1"},
+			&cli.BoolFlag{Name: "check", Usage: "print the names of files that incc fmt would change, and exit with 1"},
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
@@ -70,13 +70,13 @@ Without a flag the result is printed. - reads standard input.`,
 func vetCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "vet",
-		Usage:     "report mistakes and doubtful things in specs",
+		Usage:     "report errors in specs, and warn of probable mistakes",
 		UsageText: "incc vet [-D NAME=VALUE] [--json] SPEC...",
 		Description: `Example:
 
    incc vet mynet.incc
 
-Exits with 1 where there is anything to report.`,
+Exits with 1 if there is anything to report.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {

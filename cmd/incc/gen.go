@@ -48,7 +48,7 @@ func genCommand() *cli.Command {
 func genGoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "go",
-		Usage:     "generate a Go package that infers, and trains, with nothing but the Go tool chain",
+		Usage:     "generate a Go package for inference and training that needs only the Go tool chain",
 		UsageText: "incc gen go SPEC -o DIR [--weights FILE.safetensors] [--train] [--main] [--test]",
 		Description: `Example:
 
@@ -56,7 +56,7 @@ func genGoCommand() *cli.Command {
 
 DIR must be inside a Go module. The package is named after the Go files in DIR, or
 after the folder. It contains the plan that the executor runs, the weights, and a
-copy of the run time in DIR/internal/kernel; several packages can share one copy
+copy of the runtime in DIR/internal/kernel; several packages can share one copy
 (--kernel). go.mod does not change.
 
 With --train the package can train as the train block of the spec says. Given the
@@ -68,7 +68,7 @@ To find stale output in CI: incc gen go ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the package to `DIR`"},
 			&cli.StringFlag{Name: "package", Usage: "call the package `NAME`"},
-			&cli.StringFlag{Name: "kernel", Usage: "put the run time in `DIR`, which several packages can share"},
+			&cli.StringFlag{Name: "kernel", Usage: "put the runtime into `DIR`, which several packages can share"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "keep the weights `WHERE`: embed (in the program) or file (beside it)"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
@@ -77,7 +77,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.BoolFlag{Name: "test", Usage: "add a test with golden numbers"},
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
 			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
-			&cli.StringFlag{Name: "tuning", Usage: "choose the algorithms of inference from `FILE`, which incc bench --tune wrote"},
+			&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes, for inference"},
 			defineFlag, seedFlag, weightsFlag,
 		}, pipelineFlags()...),
 		Action: genGo,
@@ -103,7 +103,7 @@ func genGo(c *cli.Context) error {
 		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
 	}
 	if c.IsSet("memory") && !c.Bool("train") {
-		return usagef("--memory needs --train")
+		return usagef("--memory can only be used with --train")
 	}
 	dest, err := findDestination(c.String("output"), c.String("kernel"), c.String("package"))
 	if err != nil {

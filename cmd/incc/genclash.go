@@ -54,7 +54,7 @@ func (d *destination) checkClashes(files []genFile) error {
 			return err
 		}
 		if dir == d.runtimeDir && len(theirs) > 0 {
-			return fmt.Errorf("%s holds Go files of others, such as %s; the run time needs a folder of its own: choose one with --kernel", shortPath(dir), diag.Quote(theirs[0].file))
+			return fmt.Errorf("%s has Go files that incc did not generate, such as %s; the runtime needs its own folder: choose one with --kernel", shortPath(dir), diag.Quote(theirs[0].file))
 		}
 		if len(theirs) > 0 {
 			if err := clash(dir, folders[dir], theirs); err != nil {

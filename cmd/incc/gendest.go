@@ -65,7 +65,7 @@ func findDestination(dir, runtimeDir, pkg string) (*destination, error) {
 	switch {
 	case pkg != "":
 		if !token.IsIdentifier(pkg) || !packageName.MatchString(pkg) || strings.HasSuffix(pkg, "_test") || pkg == "init" || pkg == "documentation" {
-			return nil, usagef("--package=%s cannot be the name of a Go package that others import", diag.Printable(pkg))
+			return nil, usagef("--package=%s is not a valid name for a Go package that other packages import", diag.Printable(pkg))
 		}
 		if have != "" && have != pkg {
 			return nil, fmt.Errorf("%s holds package %s, not %s", diag.Printable(dir), have, pkg)

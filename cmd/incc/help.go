@@ -10,13 +10,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// helpWidth is the width of help where the terminal is not narrower.
+// helpWidth is the width of help, unless the terminal is narrower.
 const helpWidth = 80
 
 func init() { cli.HelpPrinter = printHelp }
 
 // printHelp writes the help of incc or of a command so that it fits the terminal. The
-// templates of urfave/cli do not: they write all texts of flags behind the longest flag.
+// templates of urfave/cli do not: their column of texts starts after the longest flag.
 func printHelp(w io.Writer, _ string, data any) {
 	width := helpWidth
 	if n := columns(w); n > 0 {
@@ -79,8 +79,8 @@ func helpText(data any, width int) string {
 	return b.String()
 }
 
-// usageLines fits a usage text: its lines that begin with incc are command lines, which
-// are not joined.
+// usageLines fits a usage text to the width. It does not join lines that begin with
+// incc, because these are command lines.
 func usageLines(text string, width int) string {
 	var out []string
 	for _, par := range strings.Split(text, "\n\n") {
@@ -97,8 +97,8 @@ func usageLines(text string, width int) string {
 	return strings.Join(out, "\n\n")
 }
 
-// twoColumns writes names and what they mean. A name that is longer than the first column
-// has its text in the line below.
+// twoColumns writes names and their meanings. If a name is longer than the first column,
+// its text starts in the next line.
 func twoColumns(rows [][2]string, width int) string {
 	const gap = 2
 	first, limit := 0, width/3
@@ -127,8 +127,8 @@ func twoColumns(rows [][2]string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// flagText is a flag with its value, and what it does. A default that only says that
-// the flag is absent is left out.
+// flagText returns a flag with the name of its value, and the text that explains it. It
+// omits a default that only means that the flag is not set.
 func flagText(f cli.Flag) [2]string {
 	var names []string
 	for _, n := range f.Names() {

@@ -67,8 +67,8 @@ func TestHostileArrays(t *testing.T) {
 		{name: "empty header", setup: file(npyFile("", "")), args: args, wantErr: `x\.npy: the header of the NumPy file does not begin with \{`},
 		{name: "header of 4 GiB", setup: file("\x93NUMPY\x02\x00\xff\xff\xff\xff"), args: args, wantErr: "declares a header of 4294967295 bytes"},
 		{name: "16 GiB", setup: file(npyFile(huge, "1234")), args: args, wantErr: "does not fit in a file of"},
-		{name: "another shape", setup: file(npyFile(right, strings.Repeat("x", 64))), args: args, wantErr: `x\.npy holds an array of shape 8x8, the network wants Nx1x8x8`},
-		{name: "another shape of a gigabyte", args: args, wantErr: "the network wants", setup: func(t *testing.T, dir string) {
+		{name: "another shape", setup: file(npyFile(right, strings.Repeat("x", 64))), args: args, wantErr: `x\.npy holds an array of shape 8x8, but the network needs Nx1x8x8`},
+		{name: "another shape of a gigabyte", args: args, wantErr: "the network needs", setup: func(t *testing.T, dir string) {
 			head := npyFile("{'descr': '|u1', 'fortran_order': False, 'shape': (1024, 1048576)}", "")
 			file(head)(t, dir)
 			if err := os.Truncate(filepath.Join(dir, "x.npy"), int64(len(head))+1<<30); err != nil {

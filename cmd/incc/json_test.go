@@ -37,8 +37,8 @@ var jsonLines = []string{
 	"version",
 }
 
-// TestJSON: what a command prints with --json is JSON, on standard output or, for the
-// problems of a spec, on standard error.
+// TestJSON: with --json a command prints JSON, to standard output or, for the problems of
+// a spec, to standard error.
 func TestJSON(t *testing.T) {
 	exampleDir(t)
 	if err := writeIDX("idx", 28, 20, 10); err != nil {
@@ -83,7 +83,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// checkJSON reports text that is not a sequence of at least so many JSON values.
+// checkJSON fails the test if a text is not a sequence of at least the given number of
+// JSON values.
 func checkJSON(t *testing.T, line, text string, least int) {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(text))

@@ -198,13 +198,13 @@ func TestInterrupted(t *testing.T) {
 		}
 		err := c.Wait()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "--resume goes on") {
+		if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "--resume continues") {
 			t.Fatalf("%v: %v\n%s", sig, err, said)
 		}
 		if names, _ := filepath.Glob(filepath.Join(dir, out, "checkpoint-*.safetensors")); len(names) == 0 {
 			t.Errorf("%v: no checkpoint", sig)
 		}
-		if text, err := inccProcess(t, dir, args(out, "--resume")...).CombinedOutput(); err != nil || !strings.Contains(string(text), "going on at epoch") && !strings.Contains(string(text), "the run is finished") {
+		if text, err := inccProcess(t, dir, args(out, "--resume")...).CombinedOutput(); err != nil || !strings.Contains(string(text), "continuing at epoch") && !strings.Contains(string(text), "the run is finished") {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		if got := resultOf(t, filepath.Join(dir, out)); got != want {

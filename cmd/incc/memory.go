@@ -15,9 +15,9 @@ import (
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
-var memoryFlag = &cli.StringFlag{Name: "memory", Usage: "let a training step take at most `SIZE`, such as 800MB or 2GiB, of memory: to fit, activations are computed twice instead of kept; the results are the same bits"}
+var memoryFlag = &cli.StringFlag{Name: "memory", Usage: "limit the memory of a training step to `SIZE`, such as 800MB or 2GiB: to fit, activations are computed twice instead of kept, with the same results bit for bit"}
 
-var roomFlag = &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE`, such as 800MB or 2GiB, of memory; by default what is free"}
+var roomFlag = &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 800MB or 2GiB; by default the free memory"}
 
 // units maps the name of a unit, in lower case, to its size in bytes.
 var units = map[string]float64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}

@@ -22,11 +22,11 @@ func passesCommand() *cli.Command {
    incc passes
    incc passes googlenet -O2
 
-With a SPEC it runs them and prints what each one did, layer by layer. The target
-decides what a change costs: for onnx, as incc compile runs them, slices and joins
-copy memory; for cpu, as incc run and incc gen go do, they are free.`,
+With a SPEC, it runs the passes and prints what each one did, layer by layer. The
+target decides what a change costs: for onnx (incc compile), slices and joins copy
+memory; for cpu (incc run, incc gen go), they cost nothing.`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run them as for `TARGET` cpu or onnx"},
+			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run the passes for `TARGET`: cpu or onnx"},
 			headsFlag, jsonFlag, defineFlag}, pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -237,9 +237,9 @@ func countOp(s ir.Summary, op string) int {
 
 func pipelineFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "optimize", Aliases: []string{"O"}, Value: -1, DefaultText: "1 for compile, else 2", Usage: "optimization `LEVEL` 0, 1 or 2: 1 keeps every bit, 2 rounds otherwise"},
+		&cli.IntFlag{Name: "optimize", Aliases: []string{"O"}, Value: -1, DefaultText: "1 for compile, else 2", Usage: "optimization `LEVEL`: 0, 1 (results have the same bits) or 2 (with other rounding errors)"},
 		&cli.StringFlag{Name: "passes", Usage: "run this `LIST` of passes instead: fold-bn,merge-siblings or O1,factorize=retrain (incc passes)"},
-		&cli.StringFlag{Name: "dump-after", Usage: "print the graph as `PASS` leaves it, to standard error; all for every pass"},
+		&cli.StringFlag{Name: "dump-after", Usage: "print the graph after `PASS`, or after every pass (all), to standard error"},
 	}
 }
 

@@ -23,7 +23,7 @@ func planCommand() *cli.Command {
    incc plan mnist/nin
    incc plan mnist/nin --measure
 
-Each line is a step: what it computes and how, where its operands lie, and the
+Each line is a step: what it computes and how, where its operands are, and the
 time that the cost model predicts for one thread. --measure runs it and adds
 the times of this machine and the share of its peak.`,
 		Flags: append(append([]cli.Flag{

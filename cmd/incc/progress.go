@@ -42,7 +42,7 @@ func (p *progress) Begin(s *train.State, steps int, epochs float64, finished boo
 	case finished:
 		p.print(fmt.Sprintf("the run is finished, after %s: no training is left to do", diag.Count(len(s.Rows), "epoch")))
 	case s.Global > 0:
-		p.print(fmt.Sprintf("going on at epoch %d, step %d of %d", s.Epoch+1, s.Step, steps))
+		p.print(fmt.Sprintf("continuing at epoch %d, step %d of %d", s.Epoch+1, s.Step, steps))
 	}
 	for _, r := range s.Rows {
 		p.line(r)
@@ -74,12 +74,12 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 		fmt.Fprintln(p.w, texts.join())
 		return
 	}
-	// A character in the last column would have some terminals begin a new line.
+	// Some terminals start a new line after a character in the last column.
 	fmt.Fprint(p.w, "\r\x1b[K"+texts.bar(float64(s.Step)/float64(max(1, p.steps)), columns(p.w)-1))
 	p.drawn = true
 }
 
-// barTexts are what stands behind the bar.
+// barTexts are the texts after the bar.
 type barTexts struct{ epoch, step, loss, rate, left string }
 
 func (t barTexts) join() string {
@@ -92,8 +92,9 @@ func (t barTexts) join() string {
 	return strings.Join(parts, "  ")
 }
 
-// bar is a line of at most width characters. What fits is shown: first the epoch, then
-// the time that is left, the loss, a bar, the step and the speed.
+// bar returns a line of at most width characters. It has as many of these parts as fit,
+// in this order of importance: the epoch, the time that is left, the loss, a bar, the
+// step and the speed.
 func (t barTexts) bar(done float64, width int) string {
 	const longest, shortest, frame = 24, 8, 3
 	line := ""
@@ -112,7 +113,7 @@ func (t barTexts) bar(done float64, width int) string {
 	return line[:max(0, min(len(line), width))]
 }
 
-// clear removes the bar, so that something else can be written.
+// clear removes the bar, so that other text can be written in its line.
 func (p *progress) clear() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -120,7 +121,7 @@ func (p *progress) clear() {
 	}
 }
 
-// end leaves the bar as it is and ends its line: a message follows.
+// end ends the line of the bar without removing the bar, so that a message can follow.
 func (p *progress) end() {
 	if p.drawn {
 		fmt.Fprintln(p.w)
@@ -157,12 +158,12 @@ func (p *progress) Note(text string) {
 	p.print(text)
 }
 
-// print prints a line; a narrow terminal gets it in several lines.
+// print prints a line. On a narrow terminal it breaks the line.
 func (p *progress) print(text string) {
 	if n := columns(p.w); n > 0 {
 		text = strings.Join(hang(text, n), "\n")
 	}
-	fmt.Fprintln(p.w, text) // what cannot be shown does not end the run
+	fmt.Fprintln(p.w, text) // an error of the terminal does not end the run
 }
 
 func trimFloat(x float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0") }

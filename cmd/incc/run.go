@@ -104,7 +104,7 @@ func inputShape(path string, shape []int, want ir.Shape) ([]int, error) {
 		ok = ok && (want[i] == ir.Batch || want[i] == full[i])
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s holds an array of shape %v, the network wants %v", path, ir.Shape(shape), want)
+		return nil, fmt.Errorf("%s holds an array of shape %v, but the network needs %v", path, ir.Shape(shape), want)
 	}
 	return full, nil
 }
@@ -175,10 +175,10 @@ data names the formats), which are prepared as the spec's input statement says. 
 weights are those that incc compile draws from the same seed, so a model file
 and a run agree.`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`, or make it: noise, noise:8 for eight images"},
+			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`; noise makes a random image, noise:8 eight of them"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
-			&cli.StringFlag{Name: "part", Usage: "give the output of a labelled `PART` instead of the last"},
+			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART` instead of the last"},
 			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(executorFlags(), pipelineFlags()...)...),
 		Action: func(c *cli.Context) error {

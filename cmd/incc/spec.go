@@ -68,7 +68,7 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 	}
 	if looksLikePath {
 		if err == nil {
-			err = fmt.Errorf("%s is a directory: neither a spec nor the folder of a run, which has a %s", arg, runSpec)
+			err = fmt.Errorf("%s is a directory, but not the folder of a run: it has no %s", arg, runSpec)
 		}
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func readSpec(file string) (*source, error) {
 	dir := filepath.Dir(file)
 	return &source{file: file, text: text, open: func(name string) ([]byte, error) {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
-			return nil, fmt.Errorf("a spec may name only files beside it, not %s", diag.Quote(name))
+			return nil, fmt.Errorf("a spec can only name files in its own folder, not %s", diag.Quote(name))
 		}
 		return files.Read(filepath.Join(dir, filepath.FromSlash(name)), maxNamedBytes)
 	}}, err
@@ -123,7 +123,7 @@ func oneArg(c *cli.Context, what string) (string, error) {
 var (
 	defineFlag = &cli.StringSliceFlag{Name: "define", Aliases: []string{"D"}, Usage: "override a let of the spec: `NAME=VALUE`"}
 	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, for programs"}
-	seedFlag   = &cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of weights that are drawn, the same for every command by default"}
+	seedFlag   = &cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of random weights; the default is the same for every command"}
 	outFlag    = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`"}
 	headsFlag  = &cli.BoolFlag{Name: "heads", Usage: "keep the auxiliary classifiers"}
 )
@@ -195,4 +195,4 @@ func useColor(w io.Writer) bool {
 	return ok && isTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-var errNoOutput = errors.New("say where to write: -o FILE")
+var errNoOutput = errors.New("missing -o FILE, the file to write")

@@ -58,7 +58,7 @@ func specsCommand() *cli.Command {
 func newCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "new",
-		Usage:     "copy a built-in network out, to change it",
+		Usage:     "copy a built-in network to a file, to change it",
 		UsageText: "incc new NAME [-o FILE]",
 		Description: `Example:
 

@@ -9,8 +9,8 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// table prints rows in aligned columns. A header that begins with > (which is not
-// printed) aligns its column to the right.
+// table prints rows in aligned columns. The sign > at the start of a header is not
+// printed; it aligns the column to the right.
 type table struct {
 	head []string
 	rows [][]string // a nil row is a rule
@@ -28,11 +28,11 @@ func (t *table) add(cells ...any) {
 
 func (t *table) rule() { t.rows = append(t.rows, nil) }
 
-// write prints the table. On a terminal it is at most as wide as that: texts are broken
-// into lines, and where even that does not fit, every row becomes a list of its cells.
+// write prints the table. If it is too wide for the terminal, write breaks texts into
+// lines. If it is still too wide, write prints every row as a list of its cells.
 func (t *table) write(w io.Writer) { t.writeWidth(w, columns(w)) }
 
-// leastText is the least width of a column of text that is broken into lines.
+// leastText is the smallest width of a column whose text is broken into lines.
 const leastText = 12
 
 func (t *table) writeWidth(w io.Writer, limit int) {
@@ -50,7 +50,7 @@ func (t *table) writeWidth(w io.Writer, limit int) {
 		}
 		total += width[i]
 	}
-	for limit > 0 && total > limit { // the widest text gives way, a column at a time
+	for limit > 0 && total > limit { // make the widest column of text narrower, by one character each time
 		widest := -1
 		for i := range width {
 			if !right[i] && width[i] > max(leastText, utf8.RuneCountInString(head[i])) && (widest < 0 || width[i] > width[widest]) {
@@ -104,8 +104,8 @@ func (t *table) writeWidth(w io.Writer, limit int) {
 	}
 }
 
-// writeList prints each row as a list: its first cells, and below them the others behind
-// the heads of their columns, as many in a line as fit.
+// writeList prints each row as a list: first its name, and below it the other cells, each
+// after the header of its column, with as many in a line as fit.
 func (t *table) writeList(w io.Writer, head []string, limit int) {
 	const indent = "  "
 	for _, r := range t.rows {

@@ -13,10 +13,10 @@ import (
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// columns is the width of the terminal behind w in characters. It is asked for each
-// time, so that a terminal may change its size. A terminal that does not tell its size
-// has that of the variable COLUMNS, else 80 columns. 0 means that there is no limit: w
-// is a file, a pipe or a buffer.
+// columns returns the width, in characters, of the terminal that w writes to. It asks the
+// terminal at every call, because the user may change the size. For a terminal of unknown
+// size it returns the value of the variable COLUMNS, or 80. It returns 0, which means no
+// limit, if w is a file, a pipe or a buffer.
 func columns(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok || !isTerminal(f) {
@@ -31,7 +31,7 @@ func columns(w io.Writer) int {
 	return 80
 }
 
-// say prints a text and a line break. On a terminal its lines are made to fit.
+// say prints a text and a line break. On a terminal it breaks lines that are too long.
 func say(w io.Writer, text string) error {
 	if n := columns(w); n > 0 {
 		text = fit(text, n)
@@ -40,13 +40,14 @@ func say(w io.Writer, text string) error {
 	return err
 }
 
-// wrap breaks a text into lines of at most width characters: at spaces, else behind one
-// of the characters / , _ - and ., else anywhere. Runs of spaces inside a line stay.
+// wrap breaks a text into lines of at most width characters: at spaces, otherwise after
+// one of the characters / , _ - and ., otherwise anywhere. It keeps several spaces inside
+// a line.
 func wrap(text string, width int) []string {
 	width = max(1, width)
 	var lines []string
 	for utf8.RuneCountInString(text) > width {
-		var end, next int // of the line; of the rest
+		var end, next int // the end of the line; the start of the rest
 		for i, n := 0, 0; i < len(text) && n <= width; n++ {
 			r, size := utf8.DecodeRuneInString(text[i:])
 			if r == ' ' && strings.TrimSpace(text[:i]) != "" {
@@ -71,10 +72,10 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// fit makes the lines of a text at most width characters long. Lines at the left edge are
-// paragraphs, which are filled anew if one of their lines is too long. Indented lines and
-// lines with columns, which two spaces separate, are examples and tables: each is broken
-// on its own, with its continuation indented.
+// fit breaks a text into lines of at most width characters. Lines at the left edge form
+// paragraphs; if a line of a paragraph is too long, fit breaks the whole paragraph again.
+// Indented lines, and lines with columns (separated by two spaces), are examples and
+// tables: fit breaks each of them separately and indents its continuation.
 func fit(text string, width int) string {
 	var out, paragraph []string
 	flush := func() {
@@ -99,8 +100,8 @@ func fit(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// hang breaks a line whose continuation is indented by two columns more than the line,
-// or as far as the second column of the line, which two spaces separate from the first.
+// hang breaks a line. It indents the continuation by two columns more than the line, or
+// to the second column of the line (the text after two spaces).
 func hang(line string, width int) []string {
 	if utf8.RuneCountInString(line) <= width {
 		return []string{line}

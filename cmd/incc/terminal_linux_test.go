@@ -17,8 +17,8 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
-// terminal is a pseudo-terminal: a program writes to the file, and what a user would
-// see is collected.
+// terminal is a pseudo-terminal: a program writes to the file, and a goroutine collects
+// the text that a user would see.
 type terminal struct {
 	file  *os.File
 	outer *os.File
@@ -71,7 +71,7 @@ func (tt *terminal) resize(t *testing.T, columns int) {
 	}
 }
 
-// text ends the terminal and returns all that was written to it.
+// text closes the terminal and returns all text that was written to it.
 func (tt *terminal) text() string {
 	tt.file.Close()
 	select {
@@ -85,8 +85,8 @@ func (tt *terminal) text() string {
 
 var clearLine = regexp.MustCompile(`\r(\x1b\[K)?`)
 
-// checkWidth fails on a line that is wider than the terminal. Each state of the bar
-// counts as a line, and it must leave the last column free.
+// checkWidth fails the test if a line is wider than the terminal. Each state of the bar
+// counts as a line, and must leave the last column free.
 func checkWidth(t *testing.T, what, text string, columns int) {
 	t.Helper()
 	if strings.TrimSpace(text) == "" {
@@ -106,7 +106,7 @@ func checkWidth(t *testing.T, what, text string, columns int) {
 	}
 }
 
-// TestTerminalWidth prints help and tables on terminals of three widths.
+// TestTerminalWidth prints help texts and tables on terminals of three widths.
 func TestTerminalWidth(t *testing.T) {
 	lines := [][]string{{"-h"}, {"gen", "go", "-h"}, {"data", "inspect", "-h"},
 		{"summary", "googlenet"}, {"summary", "mnist/inception_v1"}, {"diff", "mnist/inception_v1", "mnist/inception_v3"}, {"specs"}, {"passes"}, {"experiment"},
@@ -178,7 +178,7 @@ func TestTerminalInterrupt(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 600 { // until the bar is there
+	for range 600 { // until the bar is shown
 		tt.mu.Lock()
 		ready := strings.Contains(tt.seen.String(), "\x1b[K[")
 		tt.mu.Unlock()

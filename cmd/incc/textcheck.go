@@ -19,15 +19,15 @@ func notText(file string, b []byte) error {
 	nul := bytes.IndexByte(head, 0) >= 0
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		return fmt.Errorf("%s is UTF-16 text, and a spec is UTF-8: save it as UTF-8", name)
+		return fmt.Errorf("%s is UTF-16 text, but a spec must be UTF-8: save it as UTF-8", name)
 	case !nul && badBytes(head) <= len(head)/10:
 		return nil
 	case looksLikeONNX(file, b):
-		return fmt.Errorf("%s looks like an ONNX model, and a spec is text: incc verify %s checks a model", name, name)
+		return fmt.Errorf("%s looks like an ONNX model, but a spec is text: incc verify %s checks a model", name, name)
 	case looksLikeWeights(b):
-		return fmt.Errorf("%s looks like a safetensors file of weights, and a spec is text: name the spec, and the weights with --weights", name)
+		return fmt.Errorf("%s looks like a safetensors file of weights, but a spec is text: name the spec, and the weights with --weights", name)
 	}
-	return fmt.Errorf("%s is not a text file, as a spec is", name)
+	return fmt.Errorf("%s is not a text file, so it is not a spec", name)
 }
 
 // badBytes counts the bytes that are not part of a UTF-8 character.

@@ -15,46 +15,46 @@ import (
 func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "train",
-		Usage:     "train a network; leave its weights, curves and ONNX model in a folder",
+		Usage:     "train a network; write its weights, curves and ONNX model into a folder",
 		UsageText: "incc train SPEC --data DATA [--out DIR] [--resume]\nincc train --resume DIR",
 		Description: `Example:
 
    incc train mnist/lenet --data mnist --epochs 2
 
-The train block of the spec says how; flags override it. The folder, runs/NAME
-by default, gets the weights (best.safetensors, last.safetensors), results.csv
-with its plots, a confusion matrix, model.onnx, summary.json and checkpoints,
-from which --resume goes on to the same bits; spec.incc there says all that the
-flags said of training. Where a SPEC is wanted, the folder of a run serves: other
-commands then take its weights and data as well. Part of the training images is
-drawn for validation (--val); the test images are used once, at the end.`,
+The train block of the spec has the settings; flags override it. The results go into
+a folder, by default runs/NAME: weights (best.safetensors, last.safetensors),
+results.csv with plots, a confusion matrix, model.onnx and summary.json. spec.incc
+there includes the settings of flags. --resume continues from a checkpoint in the
+folder, with the same results bit for bit. Other commands accept the folder of a run
+in place of a SPEC, and then use its weights and data as well. Part of the training
+images is drawn for validation (--val); the test images are used once, at the end.`,
 		Flags: []cli.Flag{
 			dataFlag, strictFlag,
-			&cli.StringFlag{Name: "out", Usage: "put everything into `DIR`; runs/NAME by default"},
-			&cli.BoolFlag{Name: "resume", Usage: "go on from the last checkpoint in the folder"},
-			&cli.BoolFlag{Name: "force", Usage: "move the run that DIR holds to DIR.1, and begin a new one; nothing is deleted"},
-			&cli.BoolFlag{Name: "resume-changed", Usage: "with --resume, go on though the data, the engine, the spec or the version of incc changed"},
-			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs; with --resume, for N in all: a finished run is trained further. The learning rate goes on by the schedule for N epochs, so that of cosine and poly rises"},
-			&cli.IntFlag{Name: "batch", Usage: "`N` images a step"},
+			&cli.StringFlag{Name: "out", Usage: "write everything into `DIR`; runs/NAME by default"},
+			&cli.BoolFlag{Name: "resume", Usage: "continue from the last checkpoint in the folder"},
+			&cli.BoolFlag{Name: "force", Usage: "move the run that DIR holds to DIR.1, and start a new one; nothing is deleted"},
+			&cli.BoolFlag{Name: "resume-changed", Usage: "with --resume, continue even if the data, the engine, the spec or the version of incc has changed"},
+			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs; with --resume, for N in all, so that a finished run is trained further. The schedule of the learning rate is then that of N epochs, so with cosine and poly the rate rises"},
+			&cli.IntFlag{Name: "batch", Usage: "train on `N` images in each step"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning `RATE`"},
 			&cli.Int64Flag{Name: "seed", Usage: "`SEED` of initialization, order, augmentation and dropout"},
 			valFlag,
-			&cli.DurationFlag{Name: "max-time", Usage: "end after this `DURATION`, as after the last epoch"},
-			&cli.IntFlag{Name: "limit-batches", Usage: "at most `N` steps an epoch"},
+			&cli.DurationFlag{Name: "max-time", Usage: "end the training after `DURATION`, as after the last epoch"},
+			&cli.IntFlag{Name: "limit-batches", Usage: "train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "overfit", Usage: "train on only `N` images of all classes, without augmentation: a network that cannot learn them is broken"},
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
 			initFlag, initStrictFlag, freezeFlag,
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and try a step; nothing is written"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print the settings and try a step, but write no files"},
 			memoryFlag, defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
 		},
 		Action: trainRun,
 	}
 }
 
-var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute on the `ENGINE` cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
+var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute with `ENGINE`: cpu (the SIMD executor) or ref (the reference interpreter: float64, slow)"}
 
 // trainRun is the action of incc train.
 func trainRun(c *cli.Context) error {
@@ -133,12 +133,12 @@ func trainRun(c *cli.Context) error {
 	var changed *train.ChangedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
-		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume goes on from it\n", diag.Name(p.dir))
+		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume continues from it\n", diag.Name(p.dir))
 		return &reported{exitInterrupted}
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}
 	case errors.As(err, &changed):
-		return fmt.Errorf("%w\ngo on from it all the same by --resume-changed, or begin a new run by --out DIR", err)
+		return fmt.Errorf("%w\nadd --resume-changed to continue from it in spite of that, or start a new run with --out DIR", err)
 	case err != nil:
 		return err
 	}

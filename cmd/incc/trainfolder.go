@@ -31,9 +31,9 @@ func (p *prepared) check(c *cli.Context) error {
 		}
 		if err == nil && !bytes.Equal(old, p.spec.text) && !c.Bool("resume-changed") {
 			if p.spec.run != "" {
-				return fmt.Errorf("these flags change the spec of the run in %s: leave them out to go on as it was begun, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir)
+				return fmt.Errorf("these flags change the spec of the run in %s: leave them out to continue without the change, add --resume-changed to continue with it, or start a new run with --out DIR", p.dir)
 			}
-			return fmt.Errorf("%s holds a run of another spec than %s with these flags: go on as it was begun by incc train --resume %s, add --resume-changed to go on with the change, or begin a new run by --out DIR", p.dir, p.spec.file, p.dir)
+			return fmt.Errorf("%s holds a run of another spec than %s with these flags: continue it unchanged with incc train --resume %s, add --resume-changed to continue with the change, or start a new run with --out DIR", p.dir, p.spec.file, p.dir)
 		}
 		return nil
 	}
@@ -54,7 +54,7 @@ func (p *prepared) check(c *cli.Context) error {
 	}
 	for _, name := range append([]string{runSpec}, runOutputs...) {
 		if exists(filepath.Join(p.dir, name)) {
-			return fmt.Errorf("%s has a file %s that belongs to no run, and a run would overwrite it: choose another folder with --out", p.dir, name)
+			return fmt.Errorf("%s has a file %s that does not belong to a run, and a run would overwrite it: choose another folder with --out", p.dir, name)
 		}
 	}
 	return nil
@@ -215,8 +215,8 @@ func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]str
 	case err == nil:
 		return nil
 	case s.BestAt == s.Epoch && s.Step == 0:
-		fmt.Fprintf(c.App.Writer, "the best weights cannot be used: %v; they are written again from the checkpoint\n", err)
+		fmt.Fprintf(c.App.Writer, "the best weights cannot be used: %v; writing them again from the checkpoint\n", err)
 		return train.WriteWeights(train.Disk{}, best, p.engine, meta)
 	}
-	return fmt.Errorf("the best weights so far, those of epoch %d, cannot be used: %w\nput a good copy of the file back, or begin a new run by --out DIR", s.BestAt, err)
+	return fmt.Errorf("the best weights so far, those of epoch %d, cannot be used: %w\nrestore a good copy of the file, or start a new run with --out DIR", s.BestAt, err)
 }

@@ -42,7 +42,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 		return nil, usagef("--force begins a new run and --resume continues one: leave one of them out")
 	}
 	if c.Bool("resume-changed") && !c.Bool("resume") {
-		return nil, usagef("--resume-changed works with --resume only")
+		return nil, usagef("--resume-changed can only be used with --resume")
 	}
 	arg := c.String("out")
 	if err := notStdout("out", arg, "the folder of a run"); err != nil {
@@ -180,7 +180,7 @@ func (p *prepared) divide(c *cli.Context) error {
 // run was started with. Without --resume it returns an error.
 func (p *prepared) goOn(c *cli.Context, dir string) error {
 	if !c.Bool("resume") {
-		return usagef("%s holds a run: go on with it by --resume, or begin a new one from its spec, %s", dir, p.spec.file)
+		return usagef("%s holds a run: continue it with --resume, or start a new one from its spec, %s", dir, p.spec.file)
 	}
 	b, err := readBegin(dir)
 	if err != nil {

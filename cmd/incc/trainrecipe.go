@@ -82,7 +82,7 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	case badVal != nil:
 		return r, usagef("%v", badVal)
 	case c.Int("overfit") > 0 && !v.byDefault() && !v.none():
-		return r, usagef("--overfit does not validate: leave out --val")
+		return r, usagef("--overfit trains without validation images: leave out --val")
 	case c.Duration("max-time") < 0:
 		return r, usagef("--max-time %v (want 0 or more)", c.Duration("max-time"))
 	}

@@ -24,7 +24,7 @@ type validation struct {
 	images int     // if there is neither a folder nor a share; -1 for the default
 }
 
-// parseValidation reads what --val takes. What is no number is a folder.
+// parseValidation parses the value of --val. A value that is not a number is a folder.
 func parseValidation(s string) (validation, error) {
 	bad := func() (validation, error) {
 		return validation{}, fmt.Errorf("--val %s (want a fraction of the training images, 0.1 or 10%%, a number of them, or a folder)", diag.Name(s))
@@ -57,13 +57,13 @@ func parseValidation(s string) (validation, error) {
 	return bad()
 }
 
-// none reports whether there is no validation.
+// none reports whether the run does not validate.
 func (v validation) none() bool { return v == validation{} }
 
 // byDefault reports whether --val was not given.
 func (v validation) byDefault() bool { return v == validation{images: -1} }
 
-// count is the number of images to draw from those of a set.
+// count returns the number of images to draw from a set.
 func (v validation) count(s *data.Set) int {
 	n := s.Len()
 	switch {
@@ -72,7 +72,7 @@ func (v validation) count(s *data.Set) int {
 	case v.images >= 0:
 		return v.images
 	}
-	// A twelfth, but one of every class where the classes are not tiny.
+	// A twelfth, but at least one image of every class unless the classes are tiny.
 	k := 0
 	for _, c := range s.Counts() {
 		if c > 1 {
@@ -85,15 +85,15 @@ func (v validation) count(s *data.Set) int {
 	return n / 12
 }
 
-// division is how a data set is divided for a run.
+// division is the split of a data set for a run.
 type division struct {
 	train, val *data.Set // val is nil for none
-	drawn      bool      // val was drawn from the training images
-	seed       int64     // that it was drawn with
+	drawn      bool      // whether val was drawn from the training images
+	seed       int64     // the seed of the drawing
 }
 
-// divide divides the images of a data set as v says. The pictures of a folder that v
-// names are read for the network g.
+// divide splits the images of a data set according to v. If v names a folder, its
+// pictures are read in the size that the network g needs.
 func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed int64) (d division, err error) {
 	d = division{train: src.Train, seed: seed}
 	if src.Val != nil && !v.byDefault() {
@@ -120,7 +120,7 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 	return d, nil
 }
 
-// identity says which images are validated with, for the identity of a run.
+// identity describes the images for validation, for the identity of a run.
 func (d division) identity() string {
 	switch {
 	case d.val == nil:
@@ -132,8 +132,8 @@ func (d division) identity() string {
 }
 
 // evalPart returns the images that incc eval --split names, and the name of the
-// part: by default the test images, or those for validation where there are none.
-// run is the folder of the run whose network is evaluated, "" for none.
+// part: by default the test images, or the validation images if there are no test
+// images. run is the folder of the run whose network is evaluated, or "".
 func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, string, error) {
 	split := c.String("split")
 	switch split {
@@ -163,9 +163,9 @@ func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.
 	return nil, "", usagef("unknown split %s (want test, val or train)", diag.Quote(split))
 }
 
-// validationPart returns the images that a run validated with, drawn again as the
-// run drew them; without a run, or with other data than the run's, those of the
-// data set itself. It returns nil where there are none.
+// validationPart returns the images that a run validated with: it draws them again in
+// the same way. Without a run, or with data other than those of the run, it returns the
+// validation images of the data set. It returns nil if there are none.
 func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, error) {
 	if run == "" {
 		return src.Val, nil
@@ -185,7 +185,7 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 	}
 	was, ok := b.Identity["validation"]
 	if !ok {
-		return nil, fmt.Errorf("the run in %s was made by an older incc, which does not say which images it validated with; use --split test or --split train", diag.Name(run))
+		return nil, fmt.Errorf("the run in %s was made by an older incc, which did not record its validation images; use --split test or --split train", diag.Name(run))
 	}
 	v, err := parseValidation(string(b.Val))
 	if err != nil {
@@ -196,10 +196,10 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 		return nil, err
 	}
 	if d.identity() != was || b.Identity["data"] != dataIdentity(src) {
-		return nil, fmt.Errorf("the images in %s are not those with which the run in %s began, so that its validation images are not known; use --split test or --split train", diag.Name(b.Data), diag.Name(run))
+		return nil, fmt.Errorf("the images in %s have changed since the run in %s was started, so its validation images are unknown; use --split test or --split train", diag.Name(b.Data), diag.Name(run))
 	}
 	return d.val, nil
 }
 
-// dataIdentity stands for the training images in the identity of a run.
+// dataIdentity identifies the training images in the identity of a run.
 func dataIdentity(src *data.Source) string { return "SHA-256 " + train.DigestData(src.Train) }

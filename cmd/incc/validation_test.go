@@ -22,8 +22,8 @@ func TestParseValidation(t *testing.T) {
 	}
 }
 
-// TestValidationCount: a share is rounded, and by default each class has an image
-// in the validation part where it can spare one.
+// TestValidationCount: a share is rounded to a number of images, and by default the
+// validation part has an image of every class, unless the classes are tiny.
 func TestValidationCount(t *testing.T) {
 	set := func(counts ...int) *data.Set {
 		s := &data.Set{Classes: len(counts)}

@@ -64,15 +64,14 @@ func verifyCommand() *cli.Command {
    incc verify mynet.onnx
    incc verify mynet.onnx --run
 
-Checks order, names, shapes, attributes and the lengths of weights, with rules
-of its own: what other checkers and runtimes let pass is reported as well.
---run reads the model back as a network and computes it on noise, on the
-reference interpreter and on the executor; they must agree.`,
+Checks the order of nodes, names, shapes, attributes and the lengths of weights. It
+also reports defects that other checkers and runtimes accept. --run runs the model on
+noise, on the reference interpreter and on the executor, and compares the results.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "run", Usage: "run the model on the reference interpreter and the executor"},
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels of `ISA` avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
 			roomFlag,
 		},
 		Action: func(c *cli.Context) error {
@@ -162,7 +161,7 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	}
 	t.write(c.App.Writer)
 	if bad {
-		return &numericalError{"the executor and the reference interpreter do not agree"}
+		return &numericalError{"the results of the executor and of the reference interpreter do not agree"}
 	}
 	return nil
 }

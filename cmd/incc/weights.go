@@ -257,11 +257,11 @@ func weightsCommand() *cli.Command {
 
    incc weights mnist/nin -o nin.safetensors
 
-The weights are those that every command draws from the same --seed.
---conditioned draws others, for comparing programs: each layer is scaled on
-noise so that activations neither fade nor grow, and normalization has
-statistics of its own; with the weights that training starts from, the output
-of a deep network is flat and tells little.`,
+Every command draws the same weights from the same --seed. --conditioned draws other
+weights, for comparing programs: each layer is scaled so that the activations for
+noise keep their size from layer to layer, and normalization has random parameters.
+With the weights that training starts from, all outputs of a deep network are almost
+equal, so comparing them shows little.`,
 		Flags: []cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
