@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
 )
 
 // classMap says which output of a network each class of a data set belongs to.
@@ -119,6 +121,24 @@ func (m classMap) apply(s *data.Set) {
 		s.Classes = len(m.names)
 	}
 	s.Names = m.names
+}
+
+// nameClasses gives a network without labels the names of the classes that a file of
+// weights was trained on, if the file has them. A file that cannot be read is the
+// business of the code that reads the weights.
+func nameClasses(g *ir.Graph, weights string) {
+	if g.Recipe.Labels != nil || weights == "" || len(g.Outputs) != 1 {
+		return
+	}
+	f, file, err := openWeights(weights)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	var names []string
+	if json.Unmarshal([]byte(file.Metadata()["classes"]), &names) == nil && len(names) > 0 && len(names) == g.Outputs[0].Type.Shape.Size() {
+		g.Recipe.Labels = &recipe.Labels{Names: names}
+	}
 }
 
 // setClasses sets the let classes of a spec to the number of classes of the data, if

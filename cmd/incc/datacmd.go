@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 func dataCommand() *cli.Command {
@@ -129,6 +130,13 @@ func newPart(name string, s *data.Set) dataPart {
 	return p
 }
 
+// The widths of two columns, in characters: with three parts of up to 9,999,999
+// images of a class the table fits 80 columns.
+const (
+	labelWidth = 30
+	barWidth   = 20
+)
+
 // writeParts prints a sentence for each part, and a table of the classes.
 func writeParts(w io.Writer, parts []dataPart) {
 	head := []string{"class"}
@@ -148,9 +156,9 @@ func writeParts(w io.Writer, parts []dataPart) {
 	for k := range parts[0].Counts {
 		label := fmt.Sprint(k)
 		if k < len(parts[0].Classes) {
-			label += " " + parts[0].Classes[k]
+			label += " " + diag.Printable(parts[0].Classes[k])
 		}
-		cells := []any{label}
+		cells := []any{shortened(label, labelWidth)}
 		for _, p := range parts {
 			n := 0
 			if k < len(p.Counts) {
@@ -158,7 +166,7 @@ func writeParts(w io.Writer, parts []dataPart) {
 			}
 			cells = append(cells, n)
 		}
-		t.add(append(cells, strings.Repeat("#", 24*parts[0].Counts[k]/most))...)
+		t.add(append(cells, strings.Repeat("#", barWidth*parts[0].Counts[k]/most))...)
 	}
 	t.write(w)
 }

@@ -159,6 +159,9 @@ func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 		return nil, nil, err
 	}
 	g, err := build(c, src, defs)
+	if err == nil {
+		nameClasses(g, c.String("weights"))
+	}
 	return g, src, err
 }
 
