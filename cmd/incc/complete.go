@@ -142,9 +142,13 @@ func completions(app *cli.App, words []string, cur string) []string {
 	return argumentValues(name, len(before))
 }
 
+// specsAndRuns lists what may be named as a network.
+func specsAndRuns() []string {
+	return append(append(specs.Names(), runFolders()...), completeSpecs)
+}
+
 // argumentValues lists what the positional argument number n of a command may be.
 func argumentValues(command string, n int) []string {
-	specsAndRuns := func() []string { return append(append(specs.Names(), runFolders()...), completeSpecs) }
 	last := 1 // arguments that a command takes
 	var values []string
 	switch command {
@@ -194,6 +198,8 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 	switch name := f.Names()[0]; name {
 	case "data":
 		return append(dataNames(), completeFiles)
+	case "spec":
+		return specsAndRuns()
 	case "passes":
 		return listed(append([]string{"O0", "O1", "O2"}, passNames(true)...))
 	case "dump-after":

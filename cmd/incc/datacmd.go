@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
 	"image/png"
 	"io"
 	"slices"
@@ -28,18 +26,27 @@ func dataCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name:      "inspect",
 			Usage:     "print how a run divides the data, class by class; draw a contact sheet",
-			UsageText: "incc data inspect DATA [--val PART] [--sheet FILE.png] [--side N]",
+			UsageText: "incc data inspect DATA [--val PART] [--sheet FILE.png] [--side N]\nincc data inspect DATA --spec SPEC [--augmented FILE.png]",
 			Description: `Example:
 
    incc data inspect mnist --sheet mnist.png
 
 The table shows how incc train would divide the data with the same --val and
---seed: into images to train on, to validate with, and to test with at the end.`,
+--seed: into images to train on, to validate with, and to test with at the end.
+
+With --spec pictures are read as that network reads them. --augmented draws some
+of them as it sees them: scaled for evaluation, and as its train block changes
+them in the first epochs (augment, without mixing of pictures).
+
+   incc data inspect pictures --spec pets.incc --augmented seen.png`,
 			Flags: []cli.Flag{
 				valFlag, strictFlag,
 				&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the run, with which validation images are drawn"},
 				&cli.StringFlag{Name: "sheet", Usage: "draw images of every class into a PNG `FILE`"},
-				&cli.IntFlag{Name: "side", Value: 64, Usage: "scale pictures of a folder to `N` x N pixels"},
+				&cli.StringFlag{Name: "augmented", Usage: "draw images as the network of --spec sees them into a PNG `FILE`"},
+				&cli.StringFlag{Name: "spec", Usage: "read pictures as `SPEC` does, which may be the folder of a run, and take its seed"},
+				defineFlag,
+				&cli.IntFlag{Name: "side", Value: 64, Usage: "without --spec: scale pictures of a folder to `N` x N pixels"},
 				jsonFlag,
 			},
 			Action: inspectData,
@@ -52,16 +59,16 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := messages(c, c.String("sheet"))
-	if toStdout(c.String("sheet")) && c.Bool("json") {
-		return usagef("--json and --sheet cannot both go to standard output")
+	sheet, augmented := c.String("sheet"), c.String("augmented")
+	out := messages(c, sheet, augmented)
+	switch {
+	case (toStdout(sheet) || toStdout(augmented)) && c.Bool("json"), toStdout(sheet) && toStdout(augmented):
+		return usagef("only one of --json, --sheet and --augmented can go to standard output")
+	case augmented != "" && c.String("spec") == "":
+		return usagef("--augmented needs --spec SPEC: the network and its train block say how pictures are changed")
 	}
-	side := c.Int("side")
-	if side < 1 || side > 1024 {
-		return usagef("--side is %d (want 1 to 1024)", side)
-	}
-	g, problems := dsl.Load("", fmt.Appendf(nil, "net inspect\ninput image 3x%dx%d\nfc 10\n", side, side), dsl.Options{})
-	if err := problems.Err(); err != nil {
+	g, seed, err := inspectNetwork(c)
+	if err != nil {
 		return err
 	}
 	v, err := parseValidation(c.String("val"))
@@ -76,7 +83,7 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	run, err := divide(c, g, src, v, c.Int64("seed"))
+	run, err := divide(c, g, src, v, seed)
 	if err != nil {
 		return err
 	}
@@ -99,10 +106,53 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if file := c.String("sheet"); file != "" {
-		return writeOutput(c, file, "a PNG file", func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) })
+	if sheet != "" {
+		if err := writeOutput(c, sheet, "a PNG file", func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) }); err != nil {
+			return err
+		}
 	}
-	return nil
+	if augmented == "" {
+		return nil
+	}
+	in := g.Inputs[0].Type.Shape
+	t, err := data.NewTransform(src.Train, g.Recipe.Input, recipeOf(g).Augment, in[1], in[2], in[3])
+	if err != nil {
+		return err
+	}
+	return writeOutput(c, augmented, "a PNG file", func(w io.Writer) error {
+		return png.Encode(w, augmentedSheet(t, run.train, in[1], in[2], in[3], seed))
+	})
+}
+
+// inspectNetwork is the network that pictures are read for, and the seed of its run: of
+// --spec, or one made for --side.
+func inspectNetwork(c *cli.Context) (*ir.Graph, int64, error) {
+	seed := c.Int64("seed")
+	if spec := c.String("spec"); spec != "" {
+		if c.IsSet("side") {
+			return nil, 0, usagef("--spec says how large pictures become: leave --side out")
+		}
+		g, _, err := load(c, spec)
+		if err != nil {
+			return nil, 0, err
+		}
+		if _, err := classifier(g); err != nil {
+			return nil, 0, err
+		}
+		if !c.IsSet("seed") {
+			seed = recipeOf(g).Run.Seed
+		}
+		return g, seed, nil
+	}
+	if c.IsSet("define") {
+		return nil, 0, usagef("-D needs --spec SPEC, whose values it sets")
+	}
+	side := c.Int("side")
+	if side < 1 || side > 1024 {
+		return nil, 0, usagef("--side is %d (want 1 to 1024)", side)
+	}
+	g, problems := dsl.Load("", fmt.Appendf(nil, "net inspect\ninput image 3x%dx%d\nfc 10\n", side, side), dsl.Options{})
+	return g, seed, problems.Err()
 }
 
 // dataPart is what incc data inspect prints of a part of a data set.
@@ -169,33 +219,4 @@ func writeParts(w io.Writer, parts []dataPart) {
 		t.add(append(cells, strings.Repeat("#", barWidth*parts[0].Counts[k]/most))...)
 	}
 	t.write(w)
-}
-
-// contactSheet draws the first images of each class, one row for each class.
-func contactSheet(s *data.Set) image.Image {
-	const columns, gap = 16, 2
-	rows := min(s.Classes, 40)
-	img := image.NewRGBA(image.Rect(0, 0, columns*(s.W+gap)+gap, rows*(s.H+gap)+gap))
-	for i := range img.Pix {
-		img.Pix[i] = 255
-	}
-	filled := make([]int, rows)
-	n := s.H * s.W
-	for i := range s.Len() {
-		k := int(s.Labels[i])
-		if k >= rows || filled[k] == columns {
-			continue
-		}
-		x0, y0 := gap+filled[k]*(s.W+gap), gap+k*(s.H+gap)
-		filled[k]++
-		px := s.Image(i)
-		for p := range n {
-			c := color.RGBA{px[p], px[p], px[p], 255}
-			if s.C == 3 {
-				c.G, c.B = px[n+p], px[2*n+p]
-			}
-			img.SetRGBA(x0+p%s.W, y0+p/s.W, c)
-		}
-	}
-	return img
 }

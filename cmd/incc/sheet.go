@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"slices"
+
+	"github.com/incc-lang/incc/backends/cpu/chart"
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// sheet is a table of small pictures of one size, with the name of each row on the left.
+type sheet struct {
+	c, h, w int      // of a picture: channels, rows, columns
+	heads   []string // of the columns; none where it is empty
+	rows    []sheetRow
+	foot    string // a line below the table
+}
+
+type sheetRow struct {
+	name     string
+	pictures [][]uint8 // CHW bytes
+}
+
+const (
+	sheetColumns = 16 // pictures of a class
+	sheetRows    = 40
+	sheetText    = 13  // pixels of a letter
+	sheetName    = 180 // pixels of the widest name of a row
+	sheetLeast   = 48  // pixels of the side of a picture; smaller ones are enlarged
+)
+
+// draw draws the table. Small pictures are enlarged by a whole number.
+func (s *sheet) draw() image.Image {
+	const gap = 4
+	text := chart.NewWriter(sheetText)
+	zoom := max(1, (sheetLeast+max(s.h, s.w)-1)/max(s.h, s.w))
+	h, w := max(s.h*zoom, text.Height), s.w*zoom
+	for _, head := range s.heads {
+		w = max(w, text.Width(head))
+	}
+	name, columns := 0, len(s.heads)
+	for _, r := range s.rows {
+		name, columns = max(name, text.Width(r.name)), max(columns, len(r.pictures))
+	}
+	left, top := gap, gap
+	if name > 0 {
+		left += min(name, sheetName) + 2*gap
+	}
+	if len(s.heads) > 0 {
+		top += text.Height + gap
+	}
+	width, height := left+columns*(w+gap), top+len(s.rows)*(h+gap)
+	if s.foot != "" {
+		width, height = max(width, text.Width(s.foot)+2*gap), height+text.Height+gap
+	}
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+	}
+	for i, head := range s.heads {
+		text.Write(img, image.Pt(left+i*(w+gap), gap), head)
+	}
+	for i, r := range s.rows {
+		y := top + i*(h+gap)
+		text.Write(img, image.Pt(gap, y+(h-text.Height)/2), text.Fit(r.name, sheetName))
+		for k, p := range r.pictures {
+			s.picture(img, image.Pt(left+k*(w+gap), y), zoom, p)
+		}
+	}
+	if s.foot != "" {
+		text.Write(img, image.Pt(gap, height-text.Height-gap), s.foot)
+	}
+	return img
+}
+
+// picture draws a picture with its upper left corner at a point.
+func (s *sheet) picture(dst *image.RGBA, at image.Point, zoom int, p []uint8) {
+	n := s.h * s.w
+	for y := range s.h * zoom {
+		for x := range s.w * zoom {
+			i := y/zoom*s.w + x/zoom
+			c := color.RGBA{p[i], p[i], p[i], 255}
+			if s.c == 3 {
+				c.G, c.B = p[n+i], p[2*n+i]
+			}
+			dst.SetRGBA(at.X+x, at.Y+y, c)
+		}
+	}
+}
+
+// className names a class as in tables.
+func className(names []string, class int) string {
+	if class < len(names) {
+		return diag.Printable(names[class])
+	}
+	return fmt.Sprintf("class %d", class)
+}
+
+// firstOfClasses returns the first images of each class, at most some of each of the
+// first classes.
+func firstOfClasses(s *data.Set, classes, some int) [][]int {
+	list := make([][]int, min(s.Classes, classes))
+	for i, k := range s.Labels {
+		if int(k) < len(list) && len(list[k]) < some {
+			list[k] = append(list[k], i)
+		}
+	}
+	return list
+}
+
+// contactSheet draws the first images of each class, one row for each class.
+func contactSheet(s *data.Set) image.Image {
+	sh := sheet{c: s.C, h: s.H, w: s.W}
+	for class, images := range firstOfClasses(s, sheetRows, sheetColumns) {
+		row := sheetRow{name: className(s.Names, class)}
+		for _, i := range images {
+			row.pictures = append(row.pictures, s.Image(i))
+		}
+		sh.rows = append(sh.rows, row)
+	}
+	if more := s.Classes - len(sh.rows); more > 0 {
+		sh.foot = fmt.Sprintf("and %d more classes", more)
+	}
+	return sh.draw()
+}
+
+// augmentedSheet draws pictures as the network sees them: a row begins with the picture
+// as it is for evaluation, and goes on with those of the first epochs of a run with the
+// seed. t has been made for networks of c x h x w.
+func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) image.Image {
+	const epochs, rows = 8, 12
+	sh := sheet{c: c, h: h, w: w, heads: []string{"evaluation"}}
+	var images []int
+	for _, l := range firstOfClasses(s, rows, max(1, rows/max(1, s.Classes))) {
+		images = append(images, l...)
+	}
+	x := make([]float32, t.Size())
+	see := func(k int) {
+		p := make([]uint8, t.Size())
+		t.View(p, x)
+		sh.rows[k].pictures = append(sh.rows[k].pictures, p)
+	}
+	for k, i := range images {
+		sh.rows = append(sh.rows, sheetRow{name: className(s.Names, int(s.Labels[i]))})
+		t.Eval(x, s, i)
+		see(k)
+	}
+	for epoch := range epochs {
+		sh.heads = append(sh.heads, fmt.Sprintf("epoch %d", epoch+1))
+		order := data.Order(s.Len(), seed, epoch)
+		for k, i := range images {
+			// What is drawn for an image depends on its place in the epoch.
+			t.Train(x, s, i, data.NewDraws(seed, epoch, slices.Index(order, int32(i))))
+			see(k)
+		}
+	}
+	return sh.draw()
+}

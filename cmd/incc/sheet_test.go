@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/chart"
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/ir/recipe"
+)
+
+// TestAugmentedSheet: the columns of epochs are the pictures that a run gets in its
+// first epochs.
+func TestAugmentedSheet(t *testing.T) {
+	const side, classes, images, seed = 48, 3, 9, 5 // not enlarged
+	s := &data.Set{C: 3, H: side, W: side, Classes: classes, Names: []string{"ä", "b", "c"}, Pixels: make([]uint8, images*3*side*side)}
+	for i := range s.Pixels {
+		s.Pixels[i] = uint8(i * 31 / 7)
+	}
+	for i := range images {
+		s.Labels = append(s.Labels, int32(i%classes))
+	}
+	in := &recipe.Input{Lo: 0, Hi: 1, Mean: []float64{.5, .4, .3}, Std: []float64{.2, .3, .4}, Order: "bgr"}
+	tr, err := data.NewTransform(s, in, []recipe.Augment{{Flip: .5, Rotate: 20, Brightness: .3}}, 3, side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := augmentedSheet(tr, s, 3, side, side, seed)
+	// Names are on the left and heads above, so pictures are counted from the right and
+	// from below. A column is as wide as its head where that is wider.
+	wide := max(side, chart.NewWriter(sheetText).Width("evaluation"))
+	rows, columns := images, 1+8
+	b := img.Bounds()
+	if b.Dy() < rows*side || b.Dx() < columns*side {
+		t.Fatalf("%v", b)
+	}
+	at := func(row, column, x, y int) color.Color {
+		return img.At(b.Dx()-(columns-column)*(wide+4)+x, b.Dy()-(rows-row)*(side+4)+y)
+	}
+	for epoch := range 2 {
+		batches := data.NewBatches(tr, s, 1, seed, epoch, 0)
+		order := data.Order(images, seed, epoch)
+		for step := range images {
+			batch := batches.Next()
+			want := make([]uint8, tr.Size())
+			tr.View(want, batch.Images)
+			i := int(order[step])
+			row := i/classes + i%classes*(images/classes)
+			for _, p := range []image.Point{{0, 0}, {20, 7}, {47, 47}, {3, 40}} {
+				k := p.Y*side + p.X
+				w := color.RGBA{want[k], want[side*side+k], want[2*side*side+k], 255}
+				if got := at(row, 1+epoch, p.X, p.Y); got != w {
+					t.Fatalf("epoch %d, image %d: pixel %v is %v, want %v", epoch, i, p, got, w)
+				}
+			}
+			batches.Done(batch)
+		}
+		batches.Close()
+	}
+}
+
+// TestSheets: the flags of incc data inspect that draw, and what they refuse.
+func TestSheets(t *testing.T) {
+	predictPets(t)
+	for _, dir := range []string{"set/one", "set/Zwei ö", "set/three"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a.png", "b.png", "c.png"} {
+			b, err := os.ReadFile("pets/red.png")
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), b, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	command(t, "data", "inspect", "set", "--sheet", "s.png")
+	command(t, "data", "inspect", "set", "--spec", "pets.incc", "--augmented", "a.png", "--seed", "3")
+	for _, name := range []string{"s.png", "a.png"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(bytes.NewReader(b))
+		if err != nil || img.Bounds().Dx() < 150 {
+			t.Fatalf("%s: %v %v", name, img, err)
+		}
+		ink := 0 // dark pixels: the names of classes
+		for y := range img.Bounds().Dy() {
+			for x := range 40 {
+				if r, g, b, _ := img.At(x, y).RGBA(); max(r, g, b) < 0x6000 {
+					ink++
+				}
+			}
+		}
+		if ink < 50 {
+			t.Errorf("%s shows no names of classes", name)
+		}
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"--augmented needs --spec SPEC", []string{"--augmented", "a.png"}},
+		{"--spec says how large pictures become", []string{"--spec", "pets.incc", "--side", "9"}},
+		{"-D needs --spec SPEC", []string{"-D", "x=1"}},
+		{"only one of --json, --sheet and --augmented can go to standard output", []string{"--spec", "pets.incc", "--augmented", "-", "--sheet", "-"}},
+		{"only one of --json", []string{"--spec", "pets.incc", "--augmented", "-", "--json"}},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(append([]string{"incc", "data", "inspect", "set"}, c.args...), nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), c.want) {
+			t.Errorf("%q exits %d: %s, want %s", c.args, code, &errs, c.want)
+		}
+	}
+}
