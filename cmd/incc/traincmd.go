@@ -44,6 +44,7 @@ images is drawn for validation (--val); the test images are used once, at the en
 			&cli.IntFlag{Name: "overfit", Usage: "train on only `N` images of all classes, without augmentation: a network that cannot learn them is broken"},
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
 			initFlag, initStrictFlag, freezeFlag,
+			&cli.BoolFlag{Name: "keep-diverging", Usage: "go on where the loss stays above ten times its first value, which ends a run otherwise"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the settings and try a step, but write no files"},
 			memoryFlag, defineFlag, trainEngineFlag, profileFlag,
@@ -66,7 +67,7 @@ func trainRun(c *cli.Context) error {
 	ctx, stop := interruptible(c.Context)
 	defer stop()
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
-		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"),
+		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"), KeepDiverging: c.Bool("keep-diverging"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
 	if len(p.classes) > 0 {
 		names, err := json.Marshal(p.classes)
@@ -130,6 +131,7 @@ func trainRun(c *cli.Context) error {
 		err = pr.epochErr
 	}
 	var nf *train.NonFiniteError
+	var diverged *train.DivergedError
 	var changed *train.ChangedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
@@ -137,6 +139,8 @@ func trainRun(c *cli.Context) error {
 		return &reported{exitInterrupted}
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}
+	case errors.As(err, &diverged):
+		return &numericalError{err.Error() + "; --keep-diverging goes on all the same"}
 	case errors.As(err, &changed):
 		return fmt.Errorf("%w\nadd --resume-changed to continue from it in spite of that, or start a new run with --out DIR", err)
 	case err != nil:

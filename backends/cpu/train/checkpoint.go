@@ -22,18 +22,19 @@ import (
 // State is the progress of a run. With the params of the engine it is all that the
 // next steps depend on.
 type State struct {
-	Run     Identity  `json:"run"`
-	Epoch   int       `json:"epoch"`    // complete ones
-	Step    int       `json:"step"`     // complete steps of the epoch after them
-	Steps   int       `json:"steps"`    // of a whole epoch
-	Global  int64     `json:"global"`   // complete steps of the run
-	LossSum float64   `json:"loss_sum"` // over the steps of the epoch in work
-	Correct int       `json:"correct"`  // images of the epoch in work
-	Drops   int       `json:"drops"`    // of the learning rate on plateaus
-	Stale   int       `json:"stale"`    // epochs since the best one
-	Best    jsonFloat `json:"best"`     // value of the watched metric
-	BestAt  int       `json:"best_at"`  // epoch of the best value, counted from 1; -1 for none
-	Rows    []Row     `json:"rows"`
+	Run     Identity   `json:"run"`
+	Epoch   int        `json:"epoch"`    // complete ones
+	Step    int        `json:"step"`     // complete steps of the epoch after them
+	Steps   int        `json:"steps"`    // of a whole epoch
+	Global  int64      `json:"global"`   // complete steps of the run
+	LossSum float64    `json:"loss_sum"` // over the steps of the epoch in work
+	Correct int        `json:"correct"`  // images of the epoch in work
+	Drops   int        `json:"drops"`    // of the learning rate on plateaus
+	Stale   int        `json:"stale"`    // epochs since the best one
+	Best    jsonFloat  `json:"best"`     // value of the watched metric
+	BestAt  int        `json:"best_at"`  // epoch of the best value, counted from 1; -1 for none
+	Window  LossWindow `json:"window"`   // tells whether the loss diverges
+	Rows    []Row      `json:"rows"`
 }
 
 // check reports numbers that no run can have written, whose epochs have that many
@@ -65,6 +66,9 @@ func (s *State) check(steps, batch int) error {
 		return bad("epoch %d of %d is the best", s.BestAt, s.Epoch)
 	case math.IsNaN(float64(s.Best)):
 		return bad("the best value is not a number")
+	}
+	if err := s.Window.check(); err != nil {
+		return bad("%v", err)
 	}
 	for i, r := range s.Rows {
 		if r.Epoch != i+1 || r.Images < 0 || !(r.Seconds >= 0) || math.IsInf(r.Seconds, 0) {

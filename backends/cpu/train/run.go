@@ -33,6 +33,8 @@ type Config struct {
 	Limit     int           // steps of an epoch at most, 0 for all
 	MaxTime   time.Duration // 0 for no bound; after it the run ends as after its last epoch
 	Resume    bool          // from the last checkpoint, where there is one
+	// KeepDiverging goes on where the loss rises and stays high.
+	KeepDiverging bool
 	// Start, if not nil, is called when the checkpoint is read, before the first
 	// step: until then nothing is written into Dir. It gets the state of the checkpoint.
 	Start func(*State) error
@@ -224,6 +226,10 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 		s.LossSum += st.Loss
 		s.Correct += st.Correct
 		c.Report.Step(s, st, e.Batch())
+		window := min(steps, divergeWindow)
+		if mean, diverged := s.Window.add(st.Loss, window, e.Classes()); diverged && !c.KeepDiverging {
+			return false, &DivergedError{Step: s.Global - 1, Epoch: s.Epoch, Loss: mean, First: s.Window.First, Window: window}
+		}
 		stop := ctx.Err() != nil || (c.stopHere != nil && c.stopHere(s.Global))
 		over = c.MaxTime > 0 && time.Since(begin) >= c.MaxTime
 		if stop || (over && s.Step < steps) || (c.Every > 0 && s.Step%c.Every == 0 && s.Step < steps) {
