@@ -16,7 +16,13 @@ type table struct {
 	rows [][]string // a nil row is a rule
 }
 
-func newTable(head ...string) *table { return &table{head: head} }
+func newTable(head ...string) *table {
+	t := &table{}
+	for _, h := range head {
+		t.head = append(t.head, diag.Printable(h)) // some are names of files
+	}
+	return t
+}
 
 func (t *table) add(cells ...any) {
 	row := make([]string, len(t.head))
