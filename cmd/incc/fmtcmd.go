@@ -76,6 +76,10 @@ func vetCommand() *cli.Command {
 
    incc vet mynet.incc
 
+All errors of a spec are reported at once, except those that may only follow from a
+syntax error, such as a brace that is never closed: correct that first. Warnings
+come only for a spec without errors.
+
 Exits with 1 if there is anything to report.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag},
 		Action: func(c *cli.Context) error {

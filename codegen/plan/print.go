@@ -109,6 +109,8 @@ func (p *Plan) Phases() int {
 func size(float32s int) string {
 	n := 4 * float64(float32s)
 	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", n/(1<<30))
 	case n >= 1<<20:
 		return fmt.Sprintf("%.2f MiB", n/(1<<20))
 	case n >= 1<<10:
