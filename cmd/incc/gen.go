@@ -226,7 +226,11 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	for _, f := range pkg.Files {
 		files = append(files, genFile{path: filepath.Join(dest.dir, filepath.FromSlash(f.Path)), data: f.Data})
 	}
-	runtime, err := gosrc.Runtime(kernel.Sources, version)
+	users := pkg.Files
+	if c.String("kernel") != "" {
+		users = nil // other packages may share the copy
+	}
+	runtime, err := gosrc.Runtime(kernel.Sources, version, users)
 	if err != nil {
 		return nil, err
 	}

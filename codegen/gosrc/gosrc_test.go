@@ -286,7 +286,7 @@ func TestKernelText(t *testing.T) {
 // TestRuntime checks that the generated run time has no tests and no go:embed, and that its
 // files say that they are generated.
 func TestRuntime(t *testing.T) {
-	files, err := Runtime(kernel.Sources, "0.1.0")
+	files, err := Runtime(kernel.Sources, "0.1.0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

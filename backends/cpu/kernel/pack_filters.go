@@ -8,26 +8,24 @@ type packPart struct {
 	pack         func(dst, src []float32, s *packScratch)
 }
 
+// partPacker is a kernel whose weights are packed as independent parts. A type with a Pack
+// of its own that embeds a partPacker has a packParts of its own.
+type partPacker interface{ packParts() []packPart }
+
 // packParts returns the packing of a kernel's weights as independent parts, or nil if it
-// cannot be divided. It matches exact types: a type that embeds Conv may have its own Pack,
-// so it must not inherit packParts.
+// cannot be divided.
 func packParts(k Runner) []packPart {
-	switch k := k.(type) {
-	case Conv:
-		return k.packParts()
-	case Dense:
-		return k.conv().packParts()
-	case DenseSplitK:
-		return k.conv().packParts()
-	case MatVec:
-		return k.packParts()
-	case Winograd:
-		return k.packParts()
-	case Winograd1D:
-		return k.packParts()
+	if p, ok := k.(partPacker); ok {
+		return p.packParts()
 	}
 	return nil
 }
+
+func (d Dense) packParts() []packPart { return d.conv().packParts() }
+
+func (c Depthwise) packParts() []packPart { return nil }
+
+func (c N16Conv) packParts() []packPart { return nil }
 
 // packAll packs all parts.
 func packAll(dst, weight []float32, parts []packPart) {

@@ -226,6 +226,29 @@ var portableOps = vecOps{
 	},
 }
 
+// maxPoolBackward2Go is maxPoolGrad2, and maxPoolReluGrad2 with relu, in portable Go.
+func maxPoolBackward2Go(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu bool) {
+	for o := 0; o < len(dy); o += Block {
+		for l := range Block {
+			in, out, d := x[2*o+l:], dx[2*o+l:], dy[o+l]
+			best, to := in[0], 0
+			for i := range 4 {
+				if v := in[i/2*rowStep+i%2*Block]; above(v, best) {
+					best, to = v, i
+				}
+				out[i/2*dxRowStep+i%2*Block] = 0
+			}
+			if relu {
+				if best <= 0 {
+					d = 0
+				}
+				acc[l] += d
+			}
+			out[to/2*dxRowStep+to%2*Block] += d
+		}
+	}
+}
+
 func init() {
 	o := &portableOps
 	o.div = zip(func(a, b float32) float32 { return a / b })
@@ -315,32 +338,11 @@ func init() {
 			}
 		}
 	}
-	pairs := func(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu bool) {
-		for o := 0; o < len(dy); o += Block {
-			for l := range Block {
-				in, out, d := x[2*o+l:], dx[2*o+l:], dy[o+l]
-				best, to := in[0], 0
-				for i := range 4 {
-					if v := in[i/2*rowStep+i%2*Block]; above(v, best) {
-						best, to = v, i
-					}
-					out[i/2*dxRowStep+i%2*Block] = 0
-				}
-				if relu {
-					if best <= 0 {
-						d = 0
-					}
-					acc[l] += d
-				}
-				out[to/2*dxRowStep+to%2*Block] += d
-			}
-		}
-	}
 	o.maxPoolGrad2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
-		pairs(dx, x, dy, nil, rowStep, dxRowStep, false)
+		maxPoolBackward2Go(dx, x, dy, nil, rowStep, dxRowStep, false)
 	}
 	o.maxPoolReluGrad2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
-		pairs(dx, x, dy, acc, rowStep, dxRowStep, true)
+		maxPoolBackward2Go(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
 	o.maxPool2 = func(dst, src []float32, rowStep int) { o.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
 	o.maxPoolIndices2 = func(dst, indices, src []float32, rowStep int) int {

@@ -2,7 +2,11 @@ package kernel
 
 // vectorize puts the assembly into the table.
 func vectorize() {
-	z := &vecTable[AVX512]
+	vectorizeAVX512(&vecTable[AVX512])
+	vectorizeAVX2(&vecTable[AVX2])
+}
+
+func vectorizeAVX512(z *vecOps) {
 	z.relu = opsReluAVX512
 	z.exp = opsExpAVX512
 	z.sigmoid = opsSigmoidAVX512
@@ -58,8 +62,9 @@ func vectorize() {
 	z.rmspropTorch = opsRmspropTorchAVX512
 	z.adam = opsAdamAVX512
 	z.toward = opsTowardAVX512
+}
 
-	y := &vecTable[AVX2]
+func vectorizeAVX2(y *vecOps) {
 	y.relu = opsReluAVX2
 	y.exp = opsExpAVX2
 	y.sigmoid = opsSigmoidAVX2
