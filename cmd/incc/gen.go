@@ -68,7 +68,7 @@ To find stale output in CI: incc gen go ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the package to `DIR`"},
 			&cli.StringFlag{Name: "package", Usage: "call the package `NAME`"},
-			&cli.StringFlag{Name: "kernel", Usage: "put the runtime into `DIR`, which several packages can share"},
+			&cli.StringFlag{Name: "kernel", Usage: "put the whole runtime into `DIR`, which several packages can share"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "keep the weights `WHERE`: embed (in the program) or file (beside it)"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},

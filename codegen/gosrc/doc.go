@@ -22,4 +22,11 @@
 // same input gives the same bytes on every platform: the output contains no time and no
 // absolute path, and does not depend on the order of a map. The names of the files do not
 // act as build constraints.
+//
+// # What of the runtime a package carries
+//
+// A package has a copy of package kernel. It holds the declarations and the functions of
+// assembly that the package's own files reach (closure.go): no training code for an inference,
+// no assembly of kernels that the plan does not have. A copy that several packages share holds
+// all of it.
 package gosrc

@@ -28,8 +28,8 @@ func (e ActBackward) maps() maps {
 // Partials is the number of sums that a channel block of an image has.
 func (e ActBackward) Partials() int { return ceilDiv(e.H, sumRows(e.W)) }
 
-// row is the same work on so many vectors whose images lie side by side: each block
-// of channels is a row.
+// row returns the same work as one map, for vectors that lie side by side: each block of
+// channels is a row, whose pixels are the images.
 func (e ActBackward) row(images int) (ActBackward, bool) {
 	if e.Sums || e.H*e.W != 1 || e.DY.N != Block || e.Y.N != Block || e.DX.N != Block {
 		return e, false

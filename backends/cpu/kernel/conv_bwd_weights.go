@@ -114,7 +114,7 @@ type bwdWeightsStrip struct {
 	xahead, dyahead  int
 }
 
-// strips yields those of so many images.
+// strips yields the strips of n images.
 func (c *ConvBackwardWeights) strips(n int, yield func(bwdWeightsStrip)) {
 	images, rows := c.strip()
 	for image := 0; image < n; image += images {

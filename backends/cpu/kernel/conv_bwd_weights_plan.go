@@ -8,8 +8,8 @@ const (
 	gradientParts    = 16  // of images, at most
 )
 
-// callCost is the cost of adding so many pixels, cut into strips, to a unit of so
-// many blocks of output channels.
+// callCost is the cost of adding a number of pixels, cut into strips, to a unit of a number
+// of blocks of output channels.
 func (c *ConvBackwardWeights) callCost(blocks, pixels, strips int) float64 {
 	rows := c.unitRows()
 	calls := rows / 8 // rows at a time
@@ -19,8 +19,8 @@ func (c *ConvBackwardWeights) callCost(blocks, pixels, strips int) float64 {
 	return float64(pixels*rows)*max(float64(blocks), 11./8) + float64(calls*strips)*gradientOverhead
 }
 
-// taskCost is the cost of a task of so many pairs of output blocks, units and
-// images.
+// taskCost is the cost of a task, given how many pairs of output blocks, units and images
+// it takes.
 func (c *ConvBackwardWeights) taskCost(pairs, units, images int) float64 {
 	si, sr := c.strip()
 	pixels, strips := images*c.H*c.W, ceilDiv(images, si)*ceilDiv(c.H, sr)
@@ -44,8 +44,8 @@ func (c *ConvBackwardWeights) taskCost(pairs, units, images int) float64 {
 	return cost + float64(bytes)/gradientL3PerOp
 }
 
-// cost is that of so many images on one thread, and of the largest task, in the unit of
-// the model, given that of a task of so many pairs, units and images.
+// cost returns the cost of all images on one thread, and that of the largest task, in the
+// unit of the model. task is the cost of a task.
 func (c ConvBackwardWeightsSplit) cost(images int, task func(pairs, units, images int) float64) (sum, largest float64) {
 	most := c.mostUnits()
 	units, pairs := c.Units, c.pairs()
@@ -82,7 +82,7 @@ func (c ConvBackwardWeights) Split(images int) ConvBackwardWeightsSplit {
 	return c.split(images, c.taskCost)
 }
 
-// split is Split given the cost of a task of so many pairs, units and images.
+// split is Split for a given cost of a task.
 func (c ConvBackwardWeights) split(images int, task func(pairs, units, images int) float64) ConvBackwardWeightsSplit {
 	var at ConvBackwardWeightsSplit
 	best, most := 0.0, c.mostUnits()
@@ -125,7 +125,8 @@ const (
 	winoSumFactor  = 1.15 // of the products, whose operands come from the second cache
 )
 
-// taskCost is the cost of a task of so many pairs of output blocks, units and images.
+// taskCost is the cost of a task, given how many pairs of output blocks, units and images
+// it takes.
 func (c *ConvBackwardWeightsWinograd) taskCost(pairs, units, images int) float64 {
 	m := c.m()
 	gh, gw := ceilDiv(c.H, m), ceilDiv(c.W, m)

@@ -264,7 +264,7 @@ func (r *winoBwdRun) askFor(next, n int) {
 	}
 }
 
-// ask returns where the next lines are that are to be asked for, so many or fewer.
+// ask returns the address of the next cache lines to prefetch, at most lines of them.
 func (r *winoBwdRun) ask(lines int) unsafe.Pointer {
 	q, c, m := &r.asks, &r.c, r.c.m()
 	for q.left <= 0 {
@@ -298,8 +298,7 @@ func (r *winoBwdRun) ask(lines int) unsafe.Pointer {
 	return p
 }
 
-// fill writes the patch of a tile that has so many rows and columns of dY, with zeros
-// past the image.
+// fill writes the patch of a tile of rows x cols pixels of dY, with zeros past the image.
 func (r *winoBwdRun) fill(t *winoRow, rows, cols int) {
 	c, m, to := &r.c, r.c.m(), r.w.Scratch[t.patch:][:r.patch]
 	for u := range r.hi - r.lo {
@@ -356,7 +355,7 @@ func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 func (r *winoBwdRun) multiply(pair int, begin bool) {
 	s, units := &r.w.sums, r.hi-r.lo
 	s.n, s.xnext, s.dynext, s.next = units, 4*r.block, 0, 4*r.unit
-	if units == 1 { // so many positions in one call
+	if units == 1 { // several positions in one call
 		s.n, s.xnext, s.dynext = winoIn, 4*r.xpos, 4*r.dypos
 	}
 	positions := winoPairPositions

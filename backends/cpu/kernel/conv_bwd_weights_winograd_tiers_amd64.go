@@ -42,7 +42,7 @@ func winoBwdOutTiles(isa ISA, r int, src *float32, pos int, dst *float32, tap, n
 	}
 }
 
-// winoBwdSum runs the microkernel for so many output blocks (AVX2: one).
+// winoBwdSum runs the microkernel for a number of output blocks (AVX2: one).
 func winoBwdSum(isa ISA, blocks int, s *winoSums) {
 	t := (*byte)(unsafe.Pointer(s))
 	switch {

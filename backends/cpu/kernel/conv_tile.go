@@ -43,7 +43,7 @@ const (
 // few at a time: GoogLeNet's convolutions of 7x7 maps take a sixth less time.
 const aheadTiles = 4
 
-// firstTiles returns the microkernels for the first n of so many tiles over weights that
+// firstTiles returns the microkernels for the first n of the tiles over weights that
 // may have to come from far away, and prepares them to ask for those at next. There
 // need not be any: a prefetch of what does not exist does nothing.
 func (t *tile) firstTiles(isa ISA, blocks int, planar bool, tiles int, next uintptr) (f *[15]func(*byte), n int) {

@@ -231,7 +231,7 @@ func (r *winoRun) transformIn() {
 	}
 }
 
-// fillPatch writes side x side pixels, of which so many rows and columns are those of src.
+// fillPatch writes side x side pixels: the first rows and columns from src, zeros beyond.
 func fillPatch(dst, src []float32, row, side, rows, cols int) {
 	for y := range side {
 		for x := range side {

@@ -60,7 +60,7 @@ var (
 	winoProducts256 = [15]func(*byte){nil, winoProduct256p1, winoProduct256p2, winoProduct256p3, winoProduct256p4, winoProduct256p5, winoProduct256p6}
 )
 
-// winoProductFuncs returns the products for so many output blocks at once.
+// winoProductFuncs returns the products for a number of output blocks at once.
 func winoProductFuncs(isa ISA, blocks int) *[15]func(*byte) {
 	if isa == AVX2 {
 		return &winoProducts256

@@ -1,6 +1,6 @@
 package kernel
 
-// matVecFunc returns the microkernel for a strip of so many output channels.
+// matVecFunc returns the microkernel for a strip of a number of output channels.
 func matVecFunc(isa ISA, width int) func(*byte) {
 	switch {
 	case isa == AVX2 && width == Block:

@@ -44,7 +44,7 @@ func (d N16Dense) quadsAtOnce() int {
 	return min(d.Quads, d.quads())
 }
 
-// groups is how many image blocks a task takes of so many.
+// groups is how many of all image blocks a task takes.
 func (d N16Dense) groups(all int) int {
 	if d.ImageBlocks <= 0 {
 		return all

@@ -49,7 +49,7 @@ type n16DataTask struct {
 	N16DenseBackwardData
 	part, parts int
 	from, to    int // inputs
-	run         int // so many inputs, from a multiple of it on, lie side by side in dX and in the map
+	run         int // inputs that lie side by side in dX and in the map, from a multiple of run on
 }
 
 // Run computes one task.

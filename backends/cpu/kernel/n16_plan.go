@@ -51,8 +51,8 @@ func (c N16Conv) Split(images int) N16Conv {
 	return c
 }
 
-// taskCost is the cost of a task of so many quads of output channels and groups of
-// images: all of its input is read once, a few taps after another.
+// taskCost is the cost of a task of a number of quads of output channels and of image blocks.
+// All of its input is read once, a few taps at a time.
 func (d N16Dense) taskCost(quads, groups int) float64 {
 	k := d.C * d.H * d.W
 	return taskOverhead + float64(quads)*n16RunCost(1, groups, n16Channels, k)*1.15 + reading(4*Block*k*groups)
@@ -68,7 +68,7 @@ func (d N16Dense) nanoseconds(images int) float64 {
 	return max(cost, float64(4*d.PackedLen())/ramPerOp) / costNS
 }
 
-// n16GemmCost is the cost of a product of so many rows and taps for all groups.
+// n16GemmCost is the cost of the product of rows x taps weights with all image blocks.
 func n16GemmCost(groups, rows, taps int) float64 {
 	cost := 0.0
 	for _, n := range balanced(groups, n16GemmBlocks(AVX512)) {

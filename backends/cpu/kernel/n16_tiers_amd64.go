@@ -38,7 +38,7 @@ var (
 	n16Gemm256 = [7]func(*byte){nil, n16Gemm256p1o1, n16Gemm256p1o2, n16Gemm256p1o3, n16Gemm256p1o4, n16Gemm256p1o5, n16Gemm256p1o6}
 )
 
-// n16Func returns the microkernel for so many output channels and pixels.
+// n16Func returns the microkernel for a number of output channels and pixels.
 func n16Func(isa ISA, channels, pixels int) func(*byte) {
 	if isa == AVX2 {
 		return n16Tiles256[channels][pixels]
@@ -46,7 +46,7 @@ func n16Func(isa ISA, channels, pixels int) func(*byte) {
 	return n16Tiles512[channels][pixels]
 }
 
-// n16BackwardFunc returns the microkernel for so many output channels and taps.
+// n16BackwardFunc returns the microkernel for a number of output channels and taps.
 func n16BackwardFunc(isa ISA, channels, taps int) func(*byte) {
 	if isa == AVX2 {
 		return n16Backward256[channels][taps]
@@ -54,7 +54,7 @@ func n16BackwardFunc(isa ISA, channels, taps int) func(*byte) {
 	return n16Backward512[channels][taps]
 }
 
-// n16GemmFunc returns the microkernel for so many rows and image blocks.
+// n16GemmFunc returns the microkernel for a number of rows and image blocks.
 func n16GemmFunc(isa ISA, rows, groups int) func(*byte) {
 	if isa == AVX2 {
 		return n16Gemm256[rows]

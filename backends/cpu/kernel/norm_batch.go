@@ -237,12 +237,12 @@ func (k SumPixels) Run(w *Worker, block int, a *Args) {
 	}
 }
 
-// ChannelSums adds up what a kernel with Sums has left of each channel, Partials blocks
-// for every channel block of an image: the gradient of a bias. With N16 that kernel
-// was one over activations whose lanes are images, and a block of it one channel.
+// ChannelSums adds up the partial sums that a kernel with the method Sums has written:
+// Partials blocks for every channel block of an image. The result is the gradient of a bias.
+// With N16 the layout of that kernel is N16, and a block of 16 sums is of one channel.
 //
-// With Task the blocks are not of images but of a kernel's tasks of so many tiles, of
-// which an image has Tiles.
+// With Task the kernel has not written sums for each image but for each of its tasks, which
+// are Task tiles; an image has Tiles of them.
 //
 // Operands: In[0] the blocks, in the order of image, channel block and part; Out[0] a
 // vector of whole blocks. Sums run in float64 but for those of few parts, over images and
@@ -253,7 +253,7 @@ type ChannelSums struct {
 	Tiles, Task int
 }
 
-// Len is the length of the sums of so many images, in float32s.
+// Len is the length of the sums of a number of images, in float32s.
 func (k ChannelSums) Len(images int) int {
 	blocks := Blocks(k.C)
 	if k.N16 {

@@ -63,9 +63,9 @@ type share struct {
 // a time.
 const maxUnits = 1<<16 - 1
 
-// NewPool makes a pool of so many threads, the caller's among them; 0 or less
-// means as many as Go may use (GOMAXPROCS, at most the number of CPUs). More
-// threads than that are possible and yield to each other instead of spinning.
+// NewPool makes a pool of a number of threads, one of which is the caller. 0 or less means
+// as many as Go may use (GOMAXPROCS, at most the number of CPUs). More threads than that are
+// possible; they yield to each other instead of spinning.
 func NewPool(threads int) *Pool {
 	cpus := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	if threads <= 0 {
@@ -165,7 +165,7 @@ func (w *Worker) back(k Runner) bool {
 }
 
 // NewTeam makes a team whose workers run kernels of the tier and have scratch
-// memory of so many float32s each: the largest Scratch of the plan's kernels.
+// memory of scratch float32s each: the largest Scratch of the plan's kernels.
 func (p *Pool) NewTeam(isa ISA, scratch int) *Team {
 	// A cache line pair between the scratch memories keeps the prefetcher of
 	// one thread out of the other's.
@@ -238,8 +238,8 @@ func (w *Worker) Barrier() {
 	w.finish(1, w.members)
 }
 
-// finish adds to the finished units of w's phase, of so many in all, and returns
-// when it is done.
+// finish adds to the finished units of w's phase, which has of units in all. It returns when
+// all are finished.
 func (w *Worker) finish(units, of int) {
 	c := w.team.pool.crew
 	w.phase++
@@ -432,8 +432,8 @@ func (e *event) signal() {
 	e.wake()
 }
 
-// add adds parts, of so many that make the counter count, and reports whether it
-// has. The parts are then none again.
+// add adds parts. When there are of parts, it counts one event, begins again with no parts,
+// and returns true.
 func (e *event) add(parts, of int) bool {
 	for {
 		n := e.n.Load()

@@ -27,7 +27,7 @@ type vecOps struct {
 
 	maxPool2 func(dst, src []float32, rowStep int) // windows of 2 x 2, one beside the other
 	// The same, and indices say which element of each window is the maximum (pool_indices.go); the
-	// relu form indices none where the maximum is <= 0. If the result is not 0, the input had
+	// relu form names no element where the maximum is <= 0. If the result is not 0, the input had
 	// a NaN and dst and indices are wrong. Portable always returns 0.
 	maxPoolIndices2, maxPoolReluIndices2 func(dst, indices, src []float32, rowStep int) (nan int)
 
