@@ -65,10 +65,11 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 				at := a.In[1].Off + image*c.Res.N + b*c.Res.C + y*c.Res.H
 				res = a.In[1].Mem[at : at+c.W*Block]
 			}
+			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Scale, flags: flags}
 			if w.ISA == Portable {
-				depthwiseGo(a.In[0].Mem, src, one(c.SW)*Block, a.Table, weights, bias, dst, res, c.Scale, flags)
+				row.runGo()
 			} else {
-				depthwise(w.ISA, &a.In[0].Mem[src], 4*one(c.SW)*Block, &a.Table[0], len(a.Table), &weights[0], &bias[0], &dst[0], &res[0], c.Scale, flags, c.W)
+				row.run(w.ISA)
 			}
 			if part.vectorAct() {
 				part.activate(w.ISA, dst, b)
@@ -77,11 +78,26 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// depthwiseGo is a row of one block in plain Go.
-func depthwiseGo(in []float32, src, step int, taps []int, w, bias, dst, res []float32, scale float32, flags int) {
+// depthwiseRow is a row of one block of channels.
+type depthwiseRow struct {
+	in    []float32
+	src   int   // where the first pixel reads its first tap
+	step  int   // float32s from a pixel's input to the next's
+	taps  []int // bytes from the first
+	w     []float32
+	bias  []float32
+	dst   []float32
+	res   []float32 // the residual; not read without the flag for it
+	scale float32
+	flags int
+}
+
+// runGo computes it in plain Go.
+func (r *depthwiseRow) runGo() {
+	in, src, w, dst := r.in, r.src, r.w, r.dst
 	for i := 0; i < len(dst); i += Block {
-		acc := [Block]float32(bias)
-		for k, tap := range taps {
+		acc := [Block]float32(r.bias)
+		for k, tap := range r.taps {
 			x := (*[Block]float32)(in[src+tap>>2:])
 			wk := (*[Block]float32)(w[k*Block:])
 			for l := range acc {
@@ -89,14 +105,14 @@ func depthwiseGo(in []float32, src, step int, taps []int, w, bias, dst, res []fl
 			}
 		}
 		for l, v := range acc {
-			if flags&tileRes != 0 {
-				v = float32(scale*v) + res[i+l]
+			if r.flags&tileRes != 0 {
+				v = float32(r.scale*v) + r.res[i+l]
 			}
-			if flags&tileReLU != 0 && v < 0 {
+			if r.flags&tileReLU != 0 && v < 0 {
 				v = 0
 			}
 			dst[i+l] = v
 		}
-		src += step
+		src += r.step
 	}
 }

@@ -1,9 +1,9 @@
 package kernel
 
-func depthwise(isa ISA, src *float32, step int, taps *int, ntaps int, w, bias, dst, res *float32, scale float32, flags, n int) {
+func (r *depthwiseRow) run(isa ISA) {
+	f := depthwise256
 	if isa == AVX512 {
-		depthwise512(src, step, taps, ntaps, w, bias, dst, res, scale, flags, n)
-		return
+		f = depthwise512
 	}
-	depthwise256(src, step, taps, ntaps, w, bias, dst, res, scale, flags, n)
+	f(&r.in[r.src], 4*r.step, &r.taps[0], len(r.taps), &r.w[0], &r.bias[0], &r.dst[0], &r.res[0], r.scale, r.flags, len(r.dst)/Block)
 }

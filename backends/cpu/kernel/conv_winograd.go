@@ -406,6 +406,22 @@ func (r *winoRun) transformOut(g blockPair) {
 	}
 }
 
+// winoOutCall is a call of the output transform: n tiles that lie side by side, with the
+// epilogue. Strides are in float32s.
+type winoOutCall struct {
+	src    []float32 // the products of the tiles at the first position
+	pos    int       // from a position to the next
+	dst    []float32
+	row    int // from a row of dst to the next
+	bias   []float32
+	res    []float32 // the residual or mask; not read without flags for it
+	resRow int
+	scale  float32
+	flags  int
+	n      int
+	tmp    []float32 // room for a transform between its two dimensions
+}
+
 func (r *winoRun) outTiles(part *Output, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
 	flags := r.c.flags(part)
 	if r.c.Pool {
@@ -414,9 +430,11 @@ func (r *winoRun) outTiles(part *Output, src int, dst []float32, at, row int, bi
 	if !r.c.second() {
 		res, rat = bias, 0 // not read
 	}
+	call := winoOutCall{src: r.scratch[src:], pos: r.mpos, dst: dst[at:], row: row, bias: bias, res: res[rat:], resRow: rrow,
+		scale: r.c.Scale, flags: flags, n: n, tmp: r.scratch[r.tmp:]}
 	if r.w.ISA == Portable {
-		winoOutGo(r.c.m(), r.scratch[src:], r.mpos, dst[at:], row, bias, res[rat:], rrow, r.c.Scale, flags, n)
+		call.runGo(r.c.m())
 		return
 	}
-	winoOutTiles(r.w.ISA, r.c.m(), &r.scratch[src], 4*r.mpos, &dst[at], 4*row, &bias[0], &res[rat], 4*rrow, r.c.Scale, flags, n, &r.scratch[r.tmp])
+	call.run(r.w.ISA, r.c.m())
 }

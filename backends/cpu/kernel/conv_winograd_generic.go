@@ -39,11 +39,13 @@ func winoIn1(t *[winoArea][Block]float32, at, step int) {
 	}
 }
 
-func winoOutGo(m int, src []float32, pos int, dst []float32, row int, bias, res []float32, resRow int, scale float32, flags, n int) {
+// runGo is run in plain Go.
+func (c *winoOutCall) runGo(m int) {
+	src, dst, res, bias := c.src, c.dst, c.res, c.bias
 	var t [winoArea][Block]float32
-	for tile := range n {
+	for tile := range c.n {
 		for p := range t {
-			copy(t[p][:], src[p*pos+tile*Block:][:Block])
+			copy(t[p][:], src[p*c.pos+tile*Block:][:Block])
 		}
 		for y := range winoIn {
 			winoOut1(&t, y*winoIn, 1, m)
@@ -51,13 +53,13 @@ func winoOutGo(m int, src []float32, pos int, dst []float32, row int, bias, res 
 		for x := range m {
 			winoOut1(&t, x, winoIn, m)
 			for y := range m {
-				d := dst[y*row+(tile*m+x)*Block:][:Block]
+				d := dst[y*c.row+(tile*m+x)*Block:][:Block]
 				for l, v := range t[y*winoIn+x] {
 					v += bias[l]
-					if flags&tileRes != 0 {
-						v = float32(scale*v) + res[y*resRow+(tile*m+x)*Block+l]
+					if c.flags&tileRes != 0 {
+						v = float32(c.scale*v) + res[y*c.resRow+(tile*m+x)*Block+l]
 					}
-					if flags&tileReLU != 0 && v < 0 || flags&tileMask != 0 && res[y*resRow+(tile*m+x)*Block+l] <= 0 {
+					if c.flags&tileReLU != 0 && v < 0 || c.flags&tileMask != 0 && res[y*c.resRow+(tile*m+x)*Block+l] <= 0 {
 						v = 0
 					}
 					d[l] = v

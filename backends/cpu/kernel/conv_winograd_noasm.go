@@ -4,8 +4,7 @@ package kernel
 
 func winoInTiles(ISA, *float32, int, *float32, int, int, int, *float32) {}
 
-func winoOutTiles(ISA, int, *float32, int, *float32, int, *float32, *float32, int, float32, int, int, *float32) {
-}
+func (*winoOutCall) run(ISA, int) {}
 
 func winoWeightTiles(ISA, int, *float32, int, *float32, int, int, *float32) {}
 

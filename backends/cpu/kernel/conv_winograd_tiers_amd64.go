@@ -8,17 +8,18 @@ func winoInTiles(isa ISA, src *float32, row int, dst *float32, pos, n, step int,
 	winoIn256(src, row, dst, pos, n, step, tmp)
 }
 
-func winoOutTiles(isa ISA, m int, src *float32, pos int, dst *float32, row int, bias, res *float32, resRow int, scale float32, flags, n int, tmp *float32) {
+// run transforms tiles of m x m pixels.
+func (c *winoOutCall) run(isa ISA, m int) {
+	f := winoOut256m2
 	switch {
 	case isa == AVX512 && m == 4:
-		winoOut512m4(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+		f = winoOut512m4
 	case isa == AVX512:
-		winoOut512m2(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+		f = winoOut512m2
 	case m == 4:
-		winoOut256m4(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
-	default:
-		winoOut256m2(src, pos, dst, row, bias, res, resRow, scale, flags, n, tmp)
+		f = winoOut256m4
 	}
+	f(&c.src[0], 4*c.pos, &c.dst[0], 4*c.row, &c.bias[0], &c.res[0], 4*c.resRow, c.scale, c.flags, c.n, &c.tmp[0])
 }
 
 func winoWeightTiles(isa ISA, r int, src *float32, tap int, dst *float32, pos, n int, tmp *float32) {
