@@ -15,6 +15,7 @@ import (
 // Their output is one or more JSON values and nothing else.
 var jsonLines = []string{
 	"summary mynet.incc",
+	"summary mynet.incc --depth 1",
 	"run mynet.incc --input noise:2",
 	"predict mnist/nin --weights nin.safetensors digit.png",
 	"bench mynet.incc --time 1ms",

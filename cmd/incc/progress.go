@@ -98,14 +98,15 @@ func (t barTexts) join() string {
 func (t barTexts) bar(done float64, width int) string {
 	const longest, shortest, frame = 24, 8, 3
 	line := ""
-	for _, s := range []barTexts{t, {t.epoch, t.step, t.loss, "", t.left}, {t.epoch, "", t.loss, "", t.left}} {
+	short := barTexts{strings.TrimPrefix(t.epoch, "epoch "), "", t.loss, "", t.left}
+	for _, s := range []barTexts{t, {t.epoch, t.step, t.loss, "", t.left}, {t.epoch, "", t.loss, "", t.left}, short} {
 		line = s.join()
 		if room := min(longest, width-len(line)-frame); room >= shortest {
 			n := min(room, int(float64(room)*done))
 			return "[" + strings.Repeat("=", n) + strings.Repeat(" ", room-n) + "] " + line
 		}
 	}
-	for _, s := range []string{line, t.epoch + "  " + t.left, t.epoch} {
+	for _, s := range []string{barTexts{t.epoch, "", t.loss, "", t.left}.join(), line, t.epoch + "  " + t.left, t.epoch} {
 		if line = s; len(s) <= width {
 			break
 		}
@@ -142,14 +143,23 @@ func (p *progress) Epoch(r train.Row) {
 
 func (p *progress) line(r train.Row) {
 	p.clear()
-	text := fmt.Sprintf("epoch %2d  loss %.4f, %.2f %%", r.Epoch, r.TrainLoss, 100*r.TrainAcc)
+	parts := []string{fmt.Sprintf("epoch %2d  loss %.4f, %.2f %%", r.Epoch, r.TrainLoss, 100*r.TrainAcc)}
 	if !math.IsNaN(r.ValAcc) {
-		text += fmt.Sprintf("  validation %.4f, %.2f %%", r.ValLoss, 100*r.ValAcc)
+		parts = append(parts, fmt.Sprintf("validation %.4f, %.2f %%", r.ValLoss, 100*r.ValAcc))
 	}
 	if r.Images > 0 && r.Seconds > 0 {
-		text += fmt.Sprintf("  %.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds)
+		parts = append(parts, fmt.Sprintf("%.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds))
 	}
-	p.print(text)
+	line, limit := parts[0], columns(p.w)
+	for _, s := range parts[1:] {
+		if next := line + "  " + s; limit == 0 || len(next) <= limit {
+			line = next
+			continue
+		}
+		p.print(line)
+		line = "  " + s
+	}
+	p.print(line)
 }
 
 // Note prints a message.
