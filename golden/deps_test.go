@@ -19,7 +19,7 @@ import (
 //
 // Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
-ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/cpu/kernel, backends/files, specs: NONE
+ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/cpu/kernel, specs: NONE
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 
@@ -52,15 +52,16 @@ backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
 backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.com/owulveryck/onnx-go/..., gonum.org/v1/gonum/graph/..., gorgonia.org/..., google.golang.org/protobuf/...
 
 # Reads and writes whatever a path names.
-backends/files: NONE
+backends/files: ir/diag
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
 backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
 backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
-# Eigenvectors for whitening and colours.
-backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat
-backends/cpu/chart:        github.com/go-analyze/charts/chartdraw/...
+# Eigenvectors for whitening and colours; BMP, TIFF and WebP.
+backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat, golang.org/x/image/...
+# Text along an axis: freetype is what charts draws with.
+backends/cpu/chart:        github.com/go-analyze/charts/chartdraw/..., github.com/golang/freetype/..., golang.org/x/image/...
 # Graphs of fixed shapes, as the executor wants them.
 backends/cpu/form:         ir/...
 backends/cpu/peers:        NONE

@@ -1,6 +1,7 @@
 package gosrc
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -61,6 +62,8 @@ type trainer struct {
 	Updates    []string // functions that change params, in order
 	NetQuoted  string
 	HashQuoted string
+	// ClassNames is a JSON array of the names of the classes, quoted; "" without names.
+	ClassNames string
 	Golden     []float32
 
 	stored []*ir.Value // params that the file of weights must hold
@@ -182,6 +185,13 @@ func newTrainer(d *description, g *ir.Graph, t *Training) (*trainer, error) {
 		r.HashQuoted = quote("")
 	}
 	r.NetQuoted = quote(g.Name)
+	if len(d.Labels) > 0 {
+		names, err := json.Marshal(d.Labels)
+		if err != nil {
+			return nil, err
+		}
+		r.ClassNames = quote(string(names))
+	}
 	for _, n := range t.Graph.Nodes {
 		if _, ok := n.Op.(ops.DropoutTrain); ok {
 			r.Dropout = true
