@@ -143,7 +143,7 @@ func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.
 		}
 		set, err := validationPart(c, g, src, run)
 		if err == nil && set == nil {
-			err = fmt.Errorf("%s has neither test nor validation images; use --split train", src.Name)
+			err = fmt.Errorf("%s has neither test nor validation images; --split train takes all its images", src.Name)
 		}
 		return set, "val", err
 	case "test":
