@@ -3,10 +3,13 @@ package golden
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -15,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +51,43 @@ func writePictures(t *testing.T, dir string) (pngFile, jpegFile string) {
 		}
 	}
 	return pngFile, jpegFile
+}
+
+// writeTurned writes a picture twice: with the EXIF orientation 6, which turns it a
+// quarter to the right, and as a GIF whose pixels are turned.
+func writeTurned(t *testing.T, pngFile string) (turned [2]string) {
+	t.Helper()
+	file, err := os.ReadFile(pngFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := img.Bounds().Size()
+	right := image.NewPaletted(image.Rect(0, 0, size.Y, size.X), color.Palette{color.NRGBA{0, 0, 0, 255}, color.NRGBA{250, 250, 125, 255}})
+	for y := range size.Y {
+		for x := range size.X {
+			right.Set(size.Y-1-y, x, img.At(x, y))
+		}
+	}
+	var b bytes.Buffer
+	if err := gif.Encode(&b, right, nil); err != nil {
+		t.Fatal(err)
+	}
+	const head = 33 // bytes before the chunks of the picture
+	chunk := []byte("eXIfMM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00")
+	with := binary.BigEndian.AppendUint32(slices.Clone(file[:head]), uint32(len(chunk)-4))
+	with = binary.BigEndian.AppendUint32(append(with, chunk...), crc32.ChecksumIEEE(chunk))
+	with = append(with, file[head:]...)
+	for i, data := range [][]byte{with, b.Bytes()} {
+		turned[i] = strings.TrimSuffix(pngFile, ".png") + []string{"_orientation.png", "_turned.gif"}[i]
+		if err := os.WriteFile(turned[i], data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return turned
 }
 
 // TestGeneratedCommands builds the commands of packages, with their weights inside
@@ -109,6 +150,21 @@ func TestGeneratedCommands(t *testing.T) {
 			}
 			if out != text {
 				t.Errorf("the program prints\n%s, incc predict says\n%s", out, text)
+			}
+			// A picture that says how to turn it is that picture turned; what cannot be read
+			// does not keep the program from the others.
+			turned, webp := writeTurned(t, pngFile), filepath.Join(dir, "x.webp")
+			if err := os.WriteFile(webp, []byte("RIFF\x04\x00\x00\x00WEBP"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := exec.Command(program, "-k", "3", webp, turned[0], turned[1]).CombinedOutput()
+			if err == nil || !strings.Contains(string(got), "WebP pictures are not read (want PNG, JPEG or GIF)") || !strings.Contains(string(got), "1 of 3 pictures cannot be classified") {
+				t.Errorf("the program ends with %v: %s", err, got)
+			}
+			_, rest, _ := strings.Cut(string(got), turned[0]+"\n")
+			first, rest, _ := strings.Cut(rest, turned[1]+"\n")
+			if len(first) < 30 || !strings.HasPrefix(rest, first) {
+				t.Errorf("a picture that is turned by its orientation has other classes than one that is turned:\n%s", got)
 			}
 			for _, args := range [][]string{{}, {"nothere.png"}, {filepath.Join(dir, "go.mod")}, {"-http", "0.0.0.0:0"}, {"-http", "8080"}, {"-nosuchflag"},
 				{dir}, {"-k", "0", pngFile}, {"-host", "x", pngFile}, {"-memory", "64", pngFile}, {"-queue", "1", pngFile}, {"-http", "127.0.0.1:0", pngFile}, {"-http", "127.0.0.1:0", "-memory", "8"}, {"-http", "127.0.0.1:0", "-queue", "-1"}} {

@@ -46,6 +46,11 @@ file = bytearray(file.getvalue())
 file[file.index(b"Adobe") + 11] = 2
 pathlib.Path("ycck.jpg").write_bytes(file)
 
+# Some programs leave out Adobe's marker.
+file = pathlib.Path("cmyk.jpg").read_bytes()
+at = file.index(b"\xff\xee")
+pathlib.Path("cmyk_unmarked.jpg").write_bytes(file[:at] + file[at + 2 + int.from_bytes(file[at + 2 : at + 4], "big") :])
+
 
 # Pillow writes no PNG of 16 bits with colours.
 def chunk(name, data):

@@ -12,6 +12,8 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
+	"strings"
 )
 
 var (
@@ -28,7 +30,7 @@ var (
 		is:     isJPEG,
 		size:   jpegSize,
 		memory: jpegMemory,
-		read:   func(file []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(file)) },
+		read:   readJPEG,
 		exif:   jpegEXIF,
 	}
 	gifFormat = format{
@@ -67,6 +69,22 @@ func jpegSize(file []byte) (w, h int64, err error) {
 	}
 	c, err := jpeg.DecodeConfig(bytes.NewReader(file))
 	return int64(c.Width), int64(c.Height), err
+}
+
+// readJPEG reads a JPEG. CMYK is stored inverted. image/jpeg refuses it without Adobe's
+// marker, which says so and which some programs leave out.
+func readJPEG(file []byte) (image.Image, error) {
+	const start, adobe = 2, "\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+	for at := start; ; {
+		marker, segment, next := jpegSegment(file, at)
+		switch {
+		case segment == nil, marker == 0xda, marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")):
+			return jpeg.Decode(bytes.NewReader(file))
+		case marker >= 0xc0 && marker <= 0xc2 && len(jpegFrame(segment)) == 4:
+			return jpeg.Decode(io.MultiReader(strings.NewReader(adobe), bytes.NewReader(file[start:])))
+		}
+		at = next
+	}
 }
 
 // gifSize returns the size of the canvas. image/gif refuses frames that are larger.
