@@ -142,22 +142,31 @@ func checkConfusion(path string, inputs ...string) error {
 			return usagef("--confusion %s would replace %s, a file of a run: choose another name, such as test.png", diag.Printable(path), diag.Quote(f))
 		}
 	}
-	f, _, err := files.Open(table)
+	other, err := otherFile(table, confusionColumns)
+	if err == nil && other {
+		err = usagef("--confusion %s would replace %s, which is not the table of a confusion matrix: choose another name", diag.Printable(path), diag.Quote(table))
+	}
+	return err
+}
+
+// otherFile reports whether there is a file at path that is neither empty nor a CSV
+// table with these columns.
+func otherFile(path string, columns []string) (bool, error) {
+	f, _, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
-	want := strings.Join(confusionColumns, ",") + "\n"
+	want := strings.Join(columns, ",") + "\n"
 	head := make([]byte, len(want))
-	if n, err := io.ReadFull(f, head); n > 0 && string(head) != want {
-		return usagef("--confusion %s would replace %s, which is not the table of a confusion matrix: choose another name", diag.Printable(path), diag.Quote(table))
-	} else if n == 0 && err != io.EOF {
-		return err
+	n, err := io.ReadFull(f, head)
+	if n == 0 && err != io.EOF {
+		return false, err
 	}
-	return nil
+	return n > 0 && string(head) != want, nil
 }
 
 // writeConfusion writes the counts of a confusion matrix as CSV: one line for each pair

@@ -46,6 +46,7 @@ images is drawn for validation (--val); the test images are used once, at the en
 			initFlag, initStrictFlag, freezeFlag,
 			&cli.BoolFlag{Name: "keep-diverging", Usage: "go on where the loss stays above ten times its first value, which ends a run otherwise"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
+			&cli.BoolFlag{Name: "find-lr", Usage: "look for a learning rate by a range test of 100 steps: print a suggestion, draw lr.png and write lr.csv, into --out DIR or the current folder; nothing is trained"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the settings and try a step, but write no files"},
 			memoryFlag, defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
@@ -59,6 +60,9 @@ var trainEngineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "comp
 
 // trainRun is the action of incc train.
 func trainRun(c *cli.Context) error {
+	if err := checkFindLR(c); err != nil {
+		return err
+	}
 	p, err := prepare(c)
 	if err != nil {
 		return err
@@ -66,6 +70,9 @@ func trainRun(c *cli.Context) error {
 	w := c.App.Writer
 	ctx, stop := interruptible(c.Context)
 	defer stop()
+	if c.Bool("find-lr") {
+		return findLR(ctx, c, p)
+	}
 	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
 		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"), KeepDiverging: c.Bool("keep-diverging"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
