@@ -14,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/specs"
 )
 
 const trunkText = `stem: conv 3x3 20 pad=1 bn=1e-3 act=relu -> maxpool 2x2/2
@@ -223,5 +224,54 @@ func TestFrozenParamsAreSet(t *testing.T) {
 		if got, err := y[name].Step(images, labels, 0.1, 0); err != nil || got != want {
 			t.Errorf("%s: %+v, want %+v, %v", name, got, want, err)
 		}
+	}
+}
+
+// TestFrozenTrunkOfGoogLeNet: if only the last layer of GoogLeNet is trained, a step has
+// the multiply-accumulates of inference, and those of the layer's backward pass.
+func TestFrozenTrunkOfGoogLeNet(t *testing.T) {
+	const batch = 32
+	text, file, _ := specs.Source("googlenet")
+	g, l := dsl.Load(file, text, dsl.Options{})
+	if l.HasErrors() {
+		t.Fatal(l)
+	}
+	var trunk []string
+	for _, p := range g.PartPaths() {
+		if !strings.HasPrefix(p, "top") {
+			trunk = append(trunk, p)
+		}
+	}
+	macs := func(g *ir.Graph) (macs int64, seconds float64) {
+		p, err := cpu.Plan(g, cpu.Options{Batch: batch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Steps {
+			macs += s.Cost.MACs
+			seconds += s.Cost.Seconds
+		}
+		return macs, seconds
+	}
+	step := func(freeze []string) *ir.Graph {
+		tr, err := autodiff.Train(g, autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true, Freeze: freeze})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr.Graph
+	}
+	whole, wholeTime := macs(step(nil))
+	head, headTime := macs(step(trunk))
+	main := g.Clone()
+	main.Heads = nil
+	ir.Rewrite(main, "test").Sweep()
+	infer, inferTime := macs(main)
+	t.Logf("MACs of %d images: inference %d, a step of the last layer %d, of all %d; predicted ms %.0f, %.0f, %.0f", batch, infer, head, whole, 1e3*inferTime, 1e3*headTime, 1e3*wholeTime)
+	// The backward pass of the last layer: 1024 x 1000 weights for each image.
+	if extra := head - infer; extra < 0 || extra > batch*1024*1000 {
+		t.Errorf("a step of the last layer has %d multiply-accumulates more than inference", extra)
+	}
+	if whole < 2*infer {
+		t.Errorf("a whole step has %d multiply-accumulates, inference %d", whole, infer)
 	}
 }
