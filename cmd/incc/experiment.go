@@ -17,6 +17,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -30,6 +31,8 @@ type experiment struct {
 	// heads: the training loss includes auxiliary heads, so the validation loss is
 	// drawn instead.
 	heads bool
+	// transfer is set if the runs train on few images, some of them from trained weights.
+	transfer *transfer
 }
 
 // variant is one run of an experiment.
@@ -37,6 +40,9 @@ type variant struct {
 	label string
 	spec  string  // a built-in network
 	lr    float64 // learning rate; 0 for that of the spec
+	from  bool    // begins with the weights of the experiment's first network (transfer)
+	// freeze names the parts that are not trained.
+	freeze []string
 }
 
 // dir returns the name of the folder of the run.
@@ -44,6 +50,12 @@ func (v variant) dir() string {
 	d := runName("specs/" + v.spec + ".incc")
 	if v.lr != 0 {
 		d += "_lr" + trimNumber(v.lr)
+	}
+	if v.from {
+		d += "_from"
+	}
+	if len(v.freeze) > 0 {
+		d += "_without_" + strings.Join(v.freeze, "_")
 	}
 	return d
 }
@@ -62,6 +74,7 @@ var experiments = []experiment{
 		variants: []variant{{label: "without, rate 0.01", spec: "fashion/inception", lr: 0.01}, {label: "with, rate 0.01", spec: "fashion/inception_bn", lr: 0.01}, {label: "with, rate 0.1", spec: "fashion/inception_bn", lr: 0.1}}},
 	{name: "heads", doc: "nine Inception modules on top of each other, with and without auxiliary classifiers (Szegedy 2015, section 5)", data: "mnist", epochs: 12, limit: 100, heads: true,
 		variants: []variant{{label: "without heads", spec: "mnist/deep"}, {label: "with two heads", spec: "mnist/deep_heads"}}},
+	transferExperiment,
 }
 
 // maxoutExperiment needs no data and no run.
@@ -104,6 +117,7 @@ func experimentCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "runs", Usage: "write everything into folders in `DIR`"},
 			&cli.StringFlag{Name: "data", Usage: "use `DATA` instead of the experiment's data set; see incc train"},
+			&cli.StringFlag{Name: "source", Usage: "train the first network of the experiment transfer on `DATA` instead of Fashion-MNIST"},
 			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
@@ -131,7 +145,7 @@ func experimentCommand() *cli.Command {
 				return err
 			}
 			if name == maxoutExperiment {
-				if err := worksOnly(c, "for experiments that train networks", "data", "epochs", "limit-batches", "threads", "isa", "memory"); err != nil {
+				if err := worksOnly(c, "for experiments that train networks", "data", "source", "epochs", "limit-batches", "threads", "isa", "memory"); err != nil {
 					return err
 				}
 				return maxoutFigure(c, filepath.Join(c.String("out"), name))
@@ -164,6 +178,14 @@ func (e experiment) run(c *cli.Context) error {
 		e.limit = c.Int("limit-batches")
 	}
 	dir := filepath.Join(c.String("out"), e.name)
+	if e.transfer != nil {
+		var err error
+		if e.data, err = e.transfer.prepare(c, e, dir); err != nil {
+			return err
+		}
+	} else if err := worksOnly(c, "for the experiment transfer", "source"); err != nil {
+		return err
+	}
 	var all []outcome
 	for _, v := range e.variants {
 		o, err := e.train(c, v, filepath.Join(dir, v.dir()))
@@ -191,8 +213,10 @@ func (e experiment) run(c *cli.Context) error {
 // train trains a variant, unless its folder holds the finished run already.
 func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err error) {
 	o.variant = v
-	if o.original, err = originalsOf(v.spec); err != nil {
-		return o, err
+	if e.transfer == nil { // the article trained on all images
+		if o.original, err = originalsOf(v.spec); err != nil {
+			return o, err
+		}
 	}
 	if o.info, err = readSummaryFile(dir); err != nil {
 		args := []string{"incc", "train", v.spec, "--data", e.data, "--out", dir, "--epochs", trimNumber(e.epochs), "--limit-batches", strconv.Itoa(e.limit)}
@@ -201,6 +225,9 @@ func (e experiment) train(c *cli.Context, v variant, dir string) (o outcome, err
 		}
 		if v.lr != 0 {
 			args = append(args, "--lr", trimNumber(v.lr))
+		}
+		if e.transfer != nil {
+			args = append(args, e.transfer.flags(v, filepath.Dir(dir))...)
 		}
 		for _, flag := range []string{"threads", "isa", "memory"} {
 			if c.IsSet(flag) {
@@ -247,6 +274,12 @@ func (e experiment) specHash(v variant) (string, error) {
 	r.Run.Epochs = e.epochs
 	if v.lr != 0 {
 		r.Optimizer.LR = v.lr
+	}
+	if e.transfer != nil {
+		r.Run.Batch = transferBatch
+	}
+	if len(v.freeze) > 0 {
+		r.Freeze = []recipe.Freeze{{Parts: v.freeze}}
 	}
 	text, err := dsl.Resolve(file, src, dsl.Options{}, r)
 	sum := sha256.Sum256(text)
