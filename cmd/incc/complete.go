@@ -196,7 +196,7 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return names
 	}
 	switch name := f.Names()[0]; name {
-	case "data":
+	case "data", "source":
 		return append(dataNames(), completeFiles)
 	case "spec":
 		return specsAndRuns()
