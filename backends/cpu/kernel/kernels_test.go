@@ -5,7 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"path/filepath"
 	"math"
 	"strings"
 	"testing"
@@ -58,11 +58,18 @@ var moves = map[string]bool{
 // images do not cost less.
 func TestKernelsStateTheirCost(t *testing.T) {
 	missing := map[string]bool{}
-	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range pkgs["kernel"].Files {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, d := range f.Decls {
 			if m, ok := d.(*ast.FuncDecl); ok && m.Name.Name == "Run" && m.Recv != nil && m.Type.Params.NumFields() == 3 {
 				if recv, ok := m.Recv.List[0].Type.(*ast.Ident); ok {
