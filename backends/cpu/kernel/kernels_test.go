@@ -5,8 +5,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path/filepath"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 )
