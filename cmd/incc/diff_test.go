@@ -61,7 +61,7 @@ func TestDiff(t *testing.T) {
 		{"inception 8 8 16 4 8 8", "conv 3x3 40", "! mid/inception -> conv_3x3 14 layers -> conv 3x3"},
 		// The numbers of a module: its layers are compared.
 		{"inception 8 8 16 4 8 8", "inception 8 12 16 4 8 8", "! mid/inception/b3/conv_1x1 outputs 8 -> 12\n! mid/inception/b3/conv_3x3 inputs 8 -> 12"},
-		// What is new, what is gone, what is called otherwise.
+		// Layers that are new, removed, or renamed.
 		{"conv 3x3 16 -> maxpool 2x2/2\nmid", "conv 3x3 16 -> lrn 5 -> maxpool 2x2/2\nmid", "> stem/lrn lrn"},
 		{"last: conv 1x1 32 -> conv 3x3 32", "last: conv 3x3 32", "< last/conv_1x1 conv 1x1\n! last/conv_3x3 inputs 32 -> 40"},
 		{"last:", "end:", "~ last/conv_1x1 -> end/conv_1x1\n~ last/conv_3x3 -> end/conv_3x3"},

@@ -14,7 +14,7 @@ type diffUnit struct {
 	part   string
 	shape  string      // the op of every node and the shapes of its weights
 	own    string      // the same without what follows from the input: the width of weights on that side
-	layers []*diffUnit // of a block: what is inside
+	layers []*diffUnit // the layers of a block; nil for a layer
 }
 
 // diffUnits lists what --depth 1 of incc summary shows, with the layers of blocks.

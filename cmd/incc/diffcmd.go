@@ -21,8 +21,9 @@ Blocks and layers are matched by what they compute and by their place, then by t
 names. A block in the place of another one is one row with the counts of both; blocks
 of one name that differ inside are compared layer by layer.
 
-< marks what only A has, > what only B has, ! what differs, ~ what is equal but
-called otherwise. Layers are not listed if only their receptive field differs.`,
+The first column has < for layers that only A has, > for layers that only B has, !
+for layers that differ, and ~ for equal layers with different names. Layers that
+differ only in their receptive field are not listed.`,
 		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show equal layers too"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
@@ -54,7 +55,7 @@ type diff struct {
 	rows   []diffRow
 }
 
-// name is that of a row: both names if they differ.
+// name returns the name of a row: both names if they differ.
 func (r diffRow) name() string {
 	switch {
 	case r.b == nil:

@@ -187,7 +187,7 @@ func writeField(w io.Writer, g *ir.Graph, s ir.Summary) error {
 	if name == "" {
 		return nil
 	}
-	return say(w, fmt.Sprintf("The receptive field of the whole network, %s, is that of %s, its last map of more than one pixel.", hwText(s.RF), name))
+	return say(w, fmt.Sprintf("The network has a receptive field of %s pixels, at %s, its last map larger than 1x1.", hwText(s.RF), name))
 }
 
 type foldedJSON struct {
