@@ -60,11 +60,11 @@ func (e ActBackward) Run(w *Worker, task int, a *Args) {
 		dx, dy, y := e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width)
 		switch e.Act {
 		case ActReLU:
-			v.reluGrad(dx, dy, y)
+			v.reluBackward(dx, dy, y)
 		case ActSigmoid:
-			v.sigmoidGrad(dx, dy, y)
+			v.sigmoidBackward(dx, dy, y)
 		case ActTanh:
-			v.tanhGrad(dx, dy, y)
+			v.tanhBackward(dx, dy, y)
 		default:
 			copy(dx, dy)
 		}
@@ -79,7 +79,7 @@ func (e ActBackward) sums(v *vecOps, image, block, y0, y1 int, a *Args) {
 		clear(sums)
 		rows, width := fuseRows(y0, min(y0+step, y1), e.W, e.DY, e.Y, e.DX)
 		for r := y0; r < y0+rows; r++ {
-			v.reluGradSum(e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width), sums)
+			v.reluBackwardSum(e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width), sums)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (e MaxoutBackward) Run(w *Worker, task int, a *Args) {
 	rows, width := fuseRows(y0, y1, e.W, e.DY, e.X, e.DX)
 	for y := y0; y < y0+rows; y++ {
 		dx, x := inputs(e.DX, &a.Out[0], e.C, e.Pieces, image, block, y, width), inputs(e.X, &a.In[1], e.C, e.Pieces, image, block, y, width)
-		v.maxoutGrad(dx, x, e.DY.row(&a.In[0], image, block, y, width), at, lane[:used*Block], piece, best, e.DX.C)
+		v.maxoutBackward(dx, x, e.DY.row(&a.In[0], image, block, y, width), at, lane[:used*Block], piece, best, e.DX.C)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestPoolGrads(t *testing.T) {
 			m := MaxPoolBackward{C: p.C, H: p.H, W: p.W, IH: p.IH, IW: p.IW, KH: p.KH, KW: p.KW, SH: p.SH, SW: p.SW, DH: p.DH, DW: p.DW, PH: p.PH, PW: p.PW, DY: p.DY, X: x.view, DX: p.DX}
 			index := func(n, c, y, x int) int { return ((n*p.C+c)*p.IH+y)*p.IW + x }
 			maxGrad, avgGrad := make([]float64, 2*p.C*p.IH*p.IW), make([]float64, 2*p.C*p.IH*p.IW)
-			reluGrad, sums := make([]float64, 2*p.C*p.IH*p.IW), make([]exactSum, p.C)
+			reluBackward, sums := make([]float64, 2*p.C*p.IH*p.IW), make([]exactSum, p.C)
 			for n := range 2 {
 				for c := range p.C {
 					for y := range p.H {
@@ -200,7 +200,7 @@ func TestPoolGrads(t *testing.T) {
 							if at >= 0 {
 								maxGrad[at] += dy.at(n, c, y, xx)
 								if best > 0 {
-									reluGrad[at] += dy.at(n, c, y, xx)
+									reluBackward[at] += dy.at(n, c, y, xx)
 									sums[c].add(dy.at(n, c, y, xx))
 								}
 							}
@@ -218,13 +218,13 @@ func TestPoolGrads(t *testing.T) {
 			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return maxGrad[index(n, c, y, x)] }, 1e-5)
 			onAllTiers(t, r, p, args, func(n, c, y, x int) float64 { return avgGrad[index(n, c, y, x)] }, 1e-5)
 			m.ReLU = true
-			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return reluGrad[index(n, c, y, x)] }, 1e-5)
+			onAllTiers(t, r, m, args, func(n, c, y, x int) float64 { return reluBackward[index(n, c, y, x)] }, 1e-5)
 			m.Sums = true
 			onAllTiers(t, r, m, func() (*Args, *box) {
 				a, o := args()
 				a.Out[1] = newSums(2, m.C, m.Partials())
 				return a, o
-			}, func(n, c, y, x int) float64 { return reluGrad[index(n, c, y, x)] }, 1e-5)
+			}, func(n, c, y, x int) float64 { return reluBackward[index(n, c, y, x)] }, 1e-5)
 			sumsOnAllTiers(t, r, m, ChannelSums{C: m.C, Partials: m.Partials()}, 2, func() *Args {
 				a, _ := args()
 				return a

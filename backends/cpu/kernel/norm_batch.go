@@ -196,7 +196,7 @@ func (k BatchNormBackward) Run(w *Worker, block int, a *Args) {
 	h, width := fuseRows(0, k.H, k.W, k.DY, k.X, k.DX)
 	for n := range a.Images {
 		for y := range h {
-			v.bnGrad(k.DX.row(&a.Out[0], n, block, y, width), k.DY.row(&a.In[0], n, block, y, width), k.X.row(&a.In[1], n, block, y, width), coef)
+			v.batchNormBackward(k.DX.row(&a.Out[0], n, block, y, width), k.DY.row(&a.In[0], n, block, y, width), k.X.row(&a.In[1], n, block, y, width), coef)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (l LRNBackward) Run(w *Worker, task int, a *Args) {
 				}
 			}
 			for b := range Blocks(l.C) {
-				v.lrnGrad(row(l.DX, &a.Out[0], b), g[b*q.pixels*Block:], row(l.X, &a.In[1], b), terms[t.first(b):], t.step, l.Size, factor)
+				v.lrnBackward(row(l.DX, &a.Out[0], b), g[b*q.pixels*Block:], row(l.X, &a.In[1], b), terms[t.first(b):], t.step, l.Size, factor)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func (p MaxPoolBackward) Run(w *Worker, task int, a *Args) {
 					v.maxPool(most, x, r.kh, r.kw, row, col, pix)
 				}
 				d = left[lo:hi]
-				v.reluGradSum(d, dy[lo:hi], most, sums)
+				v.reluBackwardSum(d, dy[lo:hi], most, sums)
 			}
 			switch {
 			case known && r.kh == 3 && r.kw == 3 && col == Block:
@@ -90,7 +90,7 @@ func (p MaxPoolBackward) Run(w *Worker, task int, a *Args) {
 			case known:
 				v.maxPoolSpread(dx, x, most, d, r.kh, r.kw, row, dxRow, col, pix)
 			default:
-				v.maxPoolGrad(dx, x, d, r.kh, r.kw, row, dxRow, col, pix)
+				v.maxPoolBackward(dx, x, d, r.kh, r.kw, row, dxRow, col, pix)
 			}
 		})
 	}
@@ -107,9 +107,9 @@ func (p MaxPoolBackward) runPairs(w *Worker, task int, a *Args) {
 		case p.Indexed:
 			v.maxPoolIndexedBackward2(dx, p.X.indices(&a.In[1], image, block, y, 0, p.W), dy, p.sums(w, a, task, y), p.DX.H)
 		case p.ReLU:
-			v.maxPoolReluGrad2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
+			v.maxPoolReluBackward2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.sums(w, a, task, y), p.X.H, p.DX.H)
 		default:
-			v.maxPoolGrad2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.X.H, p.DX.H)
+			v.maxPoolBackward2(dx, p.X.pairRows(&a.In[1], image, block, y, p.W), dy, p.X.H, p.DX.H)
 		}
 		if 2*p.W < p.IW {
 			for i := range 2 {

@@ -46,35 +46,35 @@ type vecOps struct {
 	excess func(src []float32) float32 // the sum of x-x: 0 if all are finite, else NaN
 
 	// at holds integers: for each piece and lane a place in src, from the pixel on;
-	// for maxoutGrad, lane and piece say what each lane of an input block is.
-	maxout     func(dst, src, at []float32)
-	maxoutGrad func(dx, x, dy, at, lane, piece, best []float32, dxStep int)
+	// for maxoutBackward, lane and piece say what each lane of an input block is.
+	maxout         func(dst, src, at []float32)
+	maxoutBackward func(dx, x, dy, at, lane, piece, best []float32, dxStep int)
 
 	transpose func(dst, src []float32, dstStep, srcStep, rows, cols int) // multiples of 8: dst[c*dstStep+r] = src[r*srcStep+c]
 
 	// Training.
-	reluGrad, sigmoidGrad, tanhGrad func(dx, dy, y []float32)
-	reluGradSum                     func(dx, dy, y, acc []float32) // and adds the blocks of dx to acc, in order
+	reluBackward, sigmoidBackward, tanhBackward func(dx, dy, y []float32)
+	reluBackwardSum                             func(dx, dy, y, acc []float32) // and adds the blocks of dx to acc, in order
 
-	maxPoolGrad func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
+	maxPoolBackward func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	// The same for windows of 2 x 2, one beside the other: every place of dx is written.
 	// With relu, dy counts where the maximum is > 0 or NaN, and is added to acc.
-	maxPoolGrad2     func(dx, x, dy []float32, rowStep, dxRowStep int)
-	maxPoolReluGrad2 func(dx, x, dy, acc []float32, rowStep, dxRowStep int)
+	maxPoolBackward2     func(dx, x, dy []float32, rowStep, dxRowStep int)
+	maxPoolReluBackward2 func(dx, x, dy, acc []float32, rowStep, dxRowStep int)
 	// The same given the indices: dy counts where there is one, and is added to acc.
 	maxPoolIndexedBackward2 func(dx, indices, dy, acc []float32, dxRowStep int)
-	// The same as maxPoolGrad where the maxima are known and none is NaN.
+	// The same as maxPoolBackward where the maxima are known and none is NaN.
 	maxPoolSpread  func(dx, x, most, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int)
 	maxPoolSpread3 func(dx, x, most, dy []float32, rowStep, dxRowStep, pixStep int) // 3 x 3, no dilation
 	spreadAdd      func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32)
 
-	sumRow func(acc, src []float32)         // one block: the sum of all
-	devRow func(acc, src, mean []float32)   // of (src-mean)**2
-	dotRow func(acc, dy, x, mean []float32) // two blocks: of dy, of dy*(x-mean)
-	bnGrad func(dst, dy, x, coef []float32) // (x-coef0)*coef2 + (dy*coef1 + coef3), blocks
+	sumRow            func(acc, src []float32)         // one block: the sum of all
+	devRow            func(acc, src, mean []float32)   // of (src-mean)**2
+	dotRow            func(acc, dy, x, mean []float32) // two blocks: of dy, of dy*(x-mean)
+	batchNormBackward func(dst, dy, x, coef []float32) // (x-coef0)*coef2 + (dy*coef1 + coef3), blocks
 
-	lrnTerms34 func(g, t, dy, x, s []float32, step int) // g = dy/s**0.75, t = g*x/s by blocks step apart
-	lrnGrad    func(dst, g, x, t []float32, step, size int, factor float32)
+	lrnTerms34  func(g, t, dy, x, s []float32, step int) // g = dy/s**0.75, t = g*x/s by blocks step apart
+	lrnBackward func(dst, g, x, t []float32, step, size int, factor float32)
 
 	dropout func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32)
 

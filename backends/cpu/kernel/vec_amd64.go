@@ -164,29 +164,29 @@ func opsMaxoutAVX512(dst []float32, src []float32, at []float32)
 //go:noescape
 func opsMaxoutBackwardAVX512(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
-// opsReluGradAVX512 is dx = dy where y > 0 or NaN, else 0.
+// opsReluBackwardAVX512 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
+func opsReluBackwardAVX512(dx []float32, dy []float32, y []float32)
 
-// opsReluGradSumAVX512 is ReluGrad, and adds the blocks of dx to acc, a block, one after another.
+// opsReluBackwardSumAVX512 is ReluBackward, and adds the blocks of dx to acc, a block, one after another.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsReluGradSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
+func opsReluBackwardSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
 
-// opsSigmoidGradAVX512 is dx = dy * (y * (1-y)).
+// opsSigmoidBackwardAVX512 is dx = dy * (y * (1-y)).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
+func opsSigmoidBackwardAVX512(dx []float32, dy []float32, y []float32)
 
-// opsTanhGradAVX512 is dx = dy * (1 - y*y).
+// opsTanhBackwardAVX512 is dx = dy * (1 - y*y).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+func opsTanhBackwardAVX512(dx []float32, dy []float32, y []float32)
 
 // opsMaxPoolBackwardAVX512 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -200,11 +200,11 @@ func opsMaxPoolBackwardAVX512(dx []float32, x []float32, dy []float32, kh int, k
 //go:noescape
 func opsMaxPoolBackward2AVX512(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolReluGrad2AVX512 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolReluBackward2AVX512 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+func opsMaxPoolReluBackward2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
 // opsMaxPoolIndices2AVX512 is MaxPool2, and writes to indices where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -260,11 +260,11 @@ func opsDevRowAVX512(acc []float32, src []float32, mean []float32)
 //go:noescape
 func opsDotRowAVX512(acc []float32, dy []float32, x []float32, mean []float32)
 
-// opsBnGradAVX512 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
+// opsBatchNormBackwardAVX512 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsBnGradAVX512(dst []float32, dy []float32, x []float32, coef []float32)
+func opsBatchNormBackwardAVX512(dst []float32, dy []float32, x []float32, coef []float32)
 
 // opsSumSquaresAVX512 is the sum of squares: 64 partial sums, then blocks 2 and 1 apart, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -278,11 +278,11 @@ func opsSumSquaresAVX512(src []float32) float32
 //go:noescape
 func opsLrnTerms34AVX512(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
 
-// opsLrnGradAVX512 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
+// opsLrnBackwardAVX512 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsLrnGradAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+func opsLrnBackwardAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
 
 // opsDropoutAVX512 is dst = src*scale, 0 where the element's word of Philox4x32-10 is below the bound; see Dropout.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -488,29 +488,29 @@ func opsMaxoutAVX2(dst []float32, src []float32, at []float32)
 //go:noescape
 func opsMaxoutBackwardAVX2(dx []float32, x []float32, dy []float32, at []float32, lane []float32, piece []float32, best []float32, dxStep int)
 
-// opsReluGradAVX2 is dx = dy where y > 0 or NaN, else 0.
+// opsReluBackwardAVX2 is dx = dy where y > 0 or NaN, else 0.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsReluGradAVX2(dx []float32, dy []float32, y []float32)
+func opsReluBackwardAVX2(dx []float32, dy []float32, y []float32)
 
-// opsReluGradSumAVX2 is ReluGrad, and adds the blocks of dx to acc, a block, one after another.
+// opsReluBackwardSumAVX2 is ReluBackward, and adds the blocks of dx to acc, a block, one after another.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsReluGradSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
+func opsReluBackwardSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
 
-// opsSigmoidGradAVX2 is dx = dy * (y * (1-y)).
+// opsSigmoidBackwardAVX2 is dx = dy * (y * (1-y)).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsSigmoidGradAVX2(dx []float32, dy []float32, y []float32)
+func opsSigmoidBackwardAVX2(dx []float32, dy []float32, y []float32)
 
-// opsTanhGradAVX2 is dx = dy * (1 - y*y).
+// opsTanhBackwardAVX2 is dx = dy * (1 - y*y).
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
+func opsTanhBackwardAVX2(dx []float32, dy []float32, y []float32)
 
 // opsMaxPoolBackwardAVX2 adds each block of dy to the places in dx where x is the largest of the window, the first in reading order; steps in float32s. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -524,11 +524,11 @@ func opsMaxPoolBackwardAVX2(dx []float32, x []float32, dy []float32, kh int, kw 
 //go:noescape
 func opsMaxPoolBackward2AVX2(dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int)
 
-// opsMaxPoolReluGrad2AVX2 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
+// opsMaxPoolReluBackward2AVX2 is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+func opsMaxPoolReluBackward2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 
 // opsMaxPoolIndices2AVX2 is MaxPool2, and writes to indices where the largest of each window is, the first in reading order: 16 bits for each of the four. If the result is not 0 there was a NaN, and both are wrong.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -584,11 +584,11 @@ func opsDevRowAVX2(acc []float32, src []float32, mean []float32)
 //go:noescape
 func opsDotRowAVX2(acc []float32, dy []float32, x []float32, mean []float32)
 
-// opsBnGradAVX2 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
+// opsBatchNormBackwardAVX2 is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsBnGradAVX2(dst []float32, dy []float32, x []float32, coef []float32)
+func opsBatchNormBackwardAVX2(dst []float32, dy []float32, x []float32, coef []float32)
 
 // opsSumSquaresAVX2 is the sum of squares: 64 partial sums, then blocks 2 and 1 apart, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
@@ -602,11 +602,11 @@ func opsSumSquaresAVX2(src []float32) float32
 //go:noescape
 func opsLrnTerms34AVX2(g []float32, t []float32, dy []float32, x []float32, s []float32, step int)
 
-// opsLrnGradAVX2 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
+// opsLrnBackwardAVX2 is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
 //go:noescape
-func opsLrnGradAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+func opsLrnBackwardAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
 
 // opsDropoutAVX2 is dst = src*scale, 0 where the element's word of Philox4x32-10 is below the bound; see Dropout.
 // len(dst), or that of the first slice, is a multiple of 16.

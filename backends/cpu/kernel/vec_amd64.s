@@ -1921,9 +1921,9 @@ done36_1:
 	VZEROUPPER
 	RET
 
-// func opsReluGradAVX512(dx []float32, dy []float32, y []float32)
+// func opsReluBackwardAVX512(dx []float32, dy []float32, y []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsReluGradAVX512(SB), NOSPLIT, $0-72
+TEXT ·opsReluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -1949,9 +1949,9 @@ done39_1:
 	VZEROUPPER
 	RET
 
-// func opsReluGradSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
+// func opsReluBackwardSumAVX512(dx []float32, dy []float32, y []float32, acc []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsReluGradSumAVX512(SB), NOSPLIT, $0-96
+TEXT ·opsReluBackwardSumAVX512(SB), NOSPLIT, $0-96
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    y_base+48(FP), DX
@@ -1982,9 +1982,9 @@ done40_1:
 	VZEROUPPER
 	RET
 
-// func opsSigmoidGradAVX512(dx []float32, dy []float32, y []float32)
+// func opsSigmoidBackwardAVX512(dx []float32, dy []float32, y []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsSigmoidGradAVX512(SB), NOSPLIT, $0-72
+TEXT ·opsSigmoidBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -2011,9 +2011,9 @@ done41_1:
 	VZEROUPPER
 	RET
 
-// func opsTanhGradAVX512(dx []float32, dy []float32, y []float32)
+// func opsTanhBackwardAVX512(dx []float32, dy []float32, y []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsTanhGradAVX512(SB), NOSPLIT, $0-72
+TEXT ·opsTanhBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -2181,9 +2181,9 @@ done46_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolReluGrad2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+// func opsMaxPoolReluBackward2AVX512(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 // Requires: AVX, AVX512F
-TEXT ·opsMaxPoolReluGrad2AVX512(SB), NOSPLIT, $0-112
+TEXT ·opsMaxPoolReluBackward2AVX512(SB), NOSPLIT, $0-112
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dy_base+48(FP), DX
@@ -2742,9 +2742,9 @@ done58_1:
 	VZEROUPPER
 	RET
 
-// func opsBnGradAVX512(dst []float32, dy []float32, x []float32, coef []float32)
+// func opsBatchNormBackwardAVX512(dst []float32, dy []float32, x []float32, coef []float32)
 // Requires: AVX, AVX512F
-TEXT ·opsBnGradAVX512(SB), NOSPLIT, $0-96
+TEXT ·opsBatchNormBackwardAVX512(SB), NOSPLIT, $0-96
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
@@ -2898,9 +2898,9 @@ done61_1:
 	VZEROUPPER
 	RET
 
-// func opsLrnGradAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+// func opsLrnBackwardAVX512(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
 // Requires: AVX, AVX512F
-TEXT ·opsLrnGradAVX512(SB), NOSPLIT, $0-116
+TEXT ·opsLrnBackwardAVX512(SB), NOSPLIT, $0-116
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
@@ -5343,9 +5343,9 @@ done106_1:
 	VZEROUPPER
 	RET
 
-// func opsReluGradAVX2(dx []float32, dy []float32, y []float32)
+// func opsReluBackwardAVX2(dx []float32, dy []float32, y []float32)
 // Requires: AVX
-TEXT ·opsReluGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·opsReluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -5377,9 +5377,9 @@ done109_1:
 	VZEROUPPER
 	RET
 
-// func opsReluGradSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
+// func opsReluBackwardSumAVX2(dx []float32, dy []float32, y []float32, acc []float32)
 // Requires: AVX
-TEXT ·opsReluGradSumAVX2(SB), NOSPLIT, $0-96
+TEXT ·opsReluBackwardSumAVX2(SB), NOSPLIT, $0-96
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    y_base+48(FP), DX
@@ -5419,9 +5419,9 @@ done110_1:
 	VZEROUPPER
 	RET
 
-// func opsSigmoidGradAVX2(dx []float32, dy []float32, y []float32)
+// func opsSigmoidBackwardAVX2(dx []float32, dy []float32, y []float32)
 // Requires: AVX
-TEXT ·opsSigmoidGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·opsSigmoidBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -5455,9 +5455,9 @@ done111_1:
 	VZEROUPPER
 	RET
 
-// func opsTanhGradAVX2(dx []float32, dy []float32, y []float32)
+// func opsTanhBackwardAVX2(dx []float32, dy []float32, y []float32)
 // Requires: AVX
-TEXT ·opsTanhGradAVX2(SB), NOSPLIT, $0-72
+TEXT ·opsTanhBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
@@ -5683,9 +5683,9 @@ done116_1:
 	VZEROUPPER
 	RET
 
-// func opsMaxPoolReluGrad2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
+// func opsMaxPoolReluBackward2AVX2(dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int)
 // Requires: AVX
-TEXT ·opsMaxPoolReluGrad2AVX2(SB), NOSPLIT, $0-112
+TEXT ·opsMaxPoolReluBackward2AVX2(SB), NOSPLIT, $0-112
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dy_base+48(FP), DX
@@ -6534,9 +6534,9 @@ done128_1:
 	VZEROUPPER
 	RET
 
-// func opsBnGradAVX2(dst []float32, dy []float32, x []float32, coef []float32)
+// func opsBatchNormBackwardAVX2(dst []float32, dy []float32, x []float32, coef []float32)
 // Requires: AVX
-TEXT ·opsBnGradAVX2(SB), NOSPLIT, $0-96
+TEXT ·opsBatchNormBackwardAVX2(SB), NOSPLIT, $0-96
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
@@ -6759,9 +6759,9 @@ done131_1:
 	VZEROUPPER
 	RET
 
-// func opsLrnGradAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
+// func opsLrnBackwardAVX2(dst []float32, g []float32, x []float32, t []float32, step int, size int, factor float32)
 // Requires: AVX
-TEXT ·opsLrnGradAVX2(SB), NOSPLIT, $0-116
+TEXT ·opsLrnBackwardAVX2(SB), NOSPLIT, $0-116
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX

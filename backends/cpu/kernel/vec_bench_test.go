@@ -156,7 +156,7 @@ func BenchmarkTraining(b *testing.B) {
 		a.In[1] = Buf{Mem: a.In[0].Mem, Off: in}
 		return a
 	}
-	b.Run("reluGrad", func(b *testing.B) {
+	b.Run("reluBackward", func(b *testing.B) {
 		benchmarkKernel(b, ActBackward{Act: ActReLU, C: 64, H: 56, W: 56, DY: v, Y: v, DX: v}, 2*n, n, two(n, n))
 	})
 	b.Run("maxPoolGrad3x3_2", func(b *testing.B) {
@@ -170,7 +170,7 @@ func BenchmarkTraining(b *testing.B) {
 	b.Run("avgPoolGrad3x3_2", func(b *testing.B) {
 		benchmarkKernel(b, AvgPoolBackward{C: 64, H: 56, W: 56, IH: 112, IW: 112, KH: 3, KW: 3, SH: 2, SW: 2, DY: v, DX: big}, n, nb, onePlace(n, nb))
 	})
-	b.Run("lrnGrad", func(b *testing.B) {
+	b.Run("lrnBackward", func(b *testing.B) {
 		benchmarkKernel(b, LRNBackward{C: 64, H: 56, W: 56, Size: 5, Alpha: 1e-4, Beta: 0.75, K: 1, DY: v, X: v, DX: v}, 2*n, n, two(n, n))
 	})
 	b.Run("batchNorm", func(b *testing.B) {

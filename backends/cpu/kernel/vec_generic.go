@@ -140,7 +140,7 @@ var portableOps = vecOps{
 	},
 }
 
-// maxPoolBackward2Go is maxPoolGrad2, and maxPoolReluGrad2 with relu, in portable Go.
+// maxPoolBackward2Go is maxPoolBackward2, and maxPoolReluBackward2 with relu, in portable Go.
 func maxPoolBackward2Go(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu bool) {
 	for o := 0; o < len(dy); o += Block {
 		for l := range Block {
@@ -184,7 +184,7 @@ func init() {
 			}
 		}
 	}
-	o.maxoutGrad = func(dx, x, dy, at, lane, piece, best []float32, dxStep int) {
+	o.maxoutBackward = func(dx, x, dy, at, lane, piece, best []float32, dxStep int) {
 		for o := 0; o < len(dy); o += Block {
 			for l := range Block {
 				m := x[o+int(Int(at, l))]
@@ -211,7 +211,7 @@ func init() {
 			}
 		}
 	}
-	o.reluGrad = func(dx, dy, y []float32) {
+	o.reluBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			if v <= 0 {
 				dx[i] = 0
@@ -220,23 +220,23 @@ func init() {
 			}
 		}
 	}
-	o.reluGradSum = func(dx, dy, y, acc []float32) {
-		o.reluGrad(dx, dy, y)
+	o.reluBackwardSum = func(dx, dy, y, acc []float32) {
+		o.reluBackward(dx, dy, y)
 		for i, v := range dx {
 			acc[i%Block] += v
 		}
 	}
-	o.sigmoidGrad = func(dx, dy, y []float32) {
+	o.sigmoidBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			dx[i] = dy[i] * (v * (1 - v))
 		}
 	}
-	o.tanhGrad = func(dx, dy, y []float32) {
+	o.tanhBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			dx[i] = dy[i] * (1 - float32(v*v))
 		}
 	}
-	o.maxPoolGrad = func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
+	o.maxPoolBackward = func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		for o := 0; o < len(dy); o += Block {
 			at := o / Block * pixStep
 			for l := range Block {
@@ -252,10 +252,10 @@ func init() {
 			}
 		}
 	}
-	o.maxPoolGrad2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
+	o.maxPoolBackward2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
 		maxPoolBackward2Go(dx, x, dy, nil, rowStep, dxRowStep, false)
 	}
-	o.maxPoolReluGrad2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
+	o.maxPoolReluBackward2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
 		maxPoolBackward2Go(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
 	o.maxPool2 = func(dst, src []float32, rowStep int) { o.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
@@ -269,10 +269,10 @@ func init() {
 	}
 	o.maxPoolIndexedBackward2 = maxPoolIndexedBackwardGo
 	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
-		o.maxPoolGrad(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
+		o.maxPoolBackward(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
 	}
 	o.maxPoolSpread3 = func(dx, x, _, dy []float32, rowStep, dxRowStep, pixStep int) {
-		o.maxPoolGrad(dx, x, dy, 3, 3, rowStep, dxRowStep, Block, pixStep)
+		o.maxPoolBackward(dx, x, dy, 3, 3, rowStep, dxRowStep, Block, pixStep)
 	}
 	o.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
 		for o := 0; o < len(dy); o += Block {
@@ -306,7 +306,7 @@ func init() {
 			acc[Block+i%Block] += float32(d * (x[i] - mean[i%Block]))
 		}
 	}
-	o.bnGrad = func(dst, dy, x, coef []float32) {
+	o.batchNormBackward = func(dst, dy, x, coef []float32) {
 		for i := range dst {
 			l := i % Block
 			dst[i] = float32((x[i]-coef[l])*coef[2*Block+l]) + (float32(dy[i]*coef[Block+l]) + coef[3*Block+l])
@@ -320,7 +320,7 @@ func init() {
 			t[i/Block*step+i%Block] = float32(g[i]*x[i]) * float32(r*r)
 		}
 	}
-	o.lrnGrad = func(dst, g, x, t []float32, step, size int, factor float32) {
+	o.lrnBackward = func(dst, g, x, t []float32, step, size int, factor float32) {
 		for i := range dst {
 			var sum float32
 			for _, v := range t[i/Block*step+i%Block:][:size] {

@@ -92,12 +92,12 @@ func gradients() {
 		})
 		end()
 	}
-	gradient("ReluGrad", "is dx = dy where y > 0 or NaN, else 0.", func(dy, y vec) vec {
+	gradient("ReluBackward", "is dx = dy where y > 0 or NaN, else 0.", func(dy, y vec) vec {
 		z := zero()
 		m := cmp(cmpNLE, y, z)
 		return merge(z, dy, m)
 	})
-	text("ReluGradSum", "func(dx, dy, y, acc []float32)", "is ReluGrad, and adds the blocks of dx to acc, a block, one after another.")
+	text("ReluBackwardSum", "func(dx, dy, y, acc []float32)", "is ReluBackward, and adds the blocks of dx to acc, a block, one after another.")
 	func() {
 		d, a, b, n := ptr("dx"), ptr("dy"), ptr("y"), blocks("dx")
 		acc := load(mem(ptr("acc"), 0))
@@ -113,13 +113,13 @@ func gradients() {
 		store(acc, mem(ptr("acc"), 0))
 		end()
 	}()
-	gradient("SigmoidGrad", "is dx = dy * (y * (1-y)).", func(dy, y vec) vec {
+	gradient("SigmoidBackward", "is dx = dy * (y * (1-y)).", func(dy, y vec) vec {
 		one := load(constant("one"))
 		sub(one, one, y)
 		mul(y, y, one)
 		return mul(dy, dy, y)
 	})
-	gradient("TanhGrad", "is dx = dy * (1 - y*y).", func(dy, y vec) vec {
+	gradient("TanhBackward", "is dx = dy * (1 - y*y).", func(dy, y vec) vec {
 		one := load(constant("one"))
 		mul(y, y, y)
 		sub(one, one, y)
@@ -244,7 +244,7 @@ func poolGradients() {
 	}
 	pairs("MaxPoolBackward2", "func(dx, x, dy []float32, rowStep, dxRowStep int)",
 		"is MaxPoolBackward for windows of 2 x 2, one beside the other: it writes every place of dx. len(dy) counts.", false)
-	pairs("MaxPoolReluGrad2", "func(dx, x, dy, acc []float32, rowStep, dxRowStep int)",
+	pairs("MaxPoolReluBackward2", "func(dx, x, dy, acc []float32, rowStep, dxRowStep int)",
 		"is MaxPoolBackward2 of dy where the window's maximum is > 0 or NaN, 0 elsewhere, and adds those blocks to acc, a block, one after another. len(dy) counts.", true)
 
 	pickingPools()
@@ -379,7 +379,7 @@ func sums() {
 		end()
 	}()
 
-	text("BnGrad", "func(dst, dy, x, coef []float32)", "is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.")
+	text("BatchNormBackward", "func(dst, dy, x, coef []float32)", "is dst = (x-coef0)*coef2 + (dy*coef1 + coef3), coef being four blocks.")
 	func() {
 		d, p, q, n := ptr("dst"), ptr("dy"), ptr("x"), blocks("dst")
 		c := ptr("coef")
@@ -447,7 +447,7 @@ func lrnGradient() {
 		end()
 	}()
 
-	text("LrnGrad", "func(dst, g, x, t []float32, step, size int, factor float32)",
+	text("LrnBackward", "func(dst, g, x, t []float32, step, size int, factor float32)",
 		"is dst = g - x*factor * the sum of size numbers from t on, which moves by step float32s a block.")
 	func() {
 		d, g, x, tp, n := ptr("dst"), ptr("g"), ptr("x"), ptr("t"), blocks("dst")
