@@ -19,7 +19,10 @@ import (
 //
 // Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
-ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/cpu/kernel, specs: NONE
+ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/safetensors, specs: NONE
+
+# Generated packages have what they need of both.
+backends/cpu/kernel: backends/safetensors
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 
@@ -56,8 +59,8 @@ backends/files: ir/diag
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
-backends/cpu:              backends/cpu/kernel, codegen/plan, ir/...
-backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, codegen/plan, ir/..., passes, passes/autodiff
+backends/cpu:              backends/cpu/kernel, backends/safetensors, codegen/plan, ir/...
+backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/safetensors, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours; BMP, TIFF and WebP.
 backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat, golang.org/x/image/...
 # Text along an axis: freetype is what charts draws with.
@@ -70,7 +73,7 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/files, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
+cmd/incc: backends, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"

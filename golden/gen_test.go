@@ -22,6 +22,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
@@ -333,7 +334,7 @@ func readWeights(t *testing.T, g *ir.Graph, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tensors, err := kernel.OpenTensors(f, info.Size())
+	tensors, err := safetensors.OpenTensors(f, info.Size())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -87,7 +88,7 @@ func Prepared(g *ir.Graph, seed int64) (*ir.Graph, error) {
 // use.
 type known struct {
 	data   map[string]*tensor.F32
-	file   *kernel.Tensors // may be nil
+	file   *safetensors.Tensors // may be nil
 	seed   int64
 	params map[string]*ir.Value
 	def    map[*ir.Value]*ir.Node // of those that are computed
@@ -177,7 +178,7 @@ func (k *known) param(v *ir.Value) (kernel.Stream, error) {
 			if !slices.Equal(info.Shape, v.Type.Shape) {
 				return kernel.Stream{}, fmt.Errorf("%s is %v in the file, %v in the network", v.Name, ir.Shape(info.Shape), v.Type.Shape)
 			}
-			return k.file.Stream(v.Name)
+			return kernel.TensorStream(k.file, v.Name)
 		}
 	}
 	draw := ir.Drawer(v.Name, v.Type.Shape, v.Param.Init, k.seed)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/passes"
 )
@@ -30,13 +31,13 @@ func TestWeightsFromFile(t *testing.T) {
 			}
 		}
 		var file bytes.Buffer
-		var infos []kernel.TensorInfo
+		var infos []safetensors.TensorInfo
 		for _, v := range g.Params {
 			if v.Param.Kind != ir.Constant {
-				infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
+				infos = append(infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 			}
 		}
-		w, err := kernel.NewTensorWriter(&file, nil, infos)
+		w, err := safetensors.NewTensorWriter(&file, nil, infos)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,7 @@ func TestWeightsFromFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		tensors, err := kernel.OpenTensors(bytes.NewReader(file.Bytes()), int64(file.Len()))
+		tensors, err := safetensors.OpenTensors(bytes.NewReader(file.Bytes()), int64(file.Len()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestWeightsFromFile(t *testing.T) {
 		}
 
 		// A file that became shorter, and one that does not fit.
-		cut, err := kernel.OpenTensors(bytes.NewReader(file.Bytes()[:file.Len()-8]), int64(file.Len()))
+		cut, err := safetensors.OpenTensors(bytes.NewReader(file.Bytes()[:file.Len()-8]), int64(file.Len()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestWeightsFromFile(t *testing.T) {
 	}
 }
 
-func drawnStream(g *ir.Graph, file *kernel.Tensors, name string) ([]kernel.Stream, error) {
+func drawnStream(g *ir.Graph, file *safetensors.Tensors, name string) ([]kernel.Stream, error) {
 	_, k := prepare(g)
 	k.file = file
 	return k.streams(name)

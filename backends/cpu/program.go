@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 )
@@ -30,7 +31,7 @@ type Options struct {
 	// Weights is a file that params without data are read from, if it has them: while
 	// they are packed, a piece at a time, so that they never lie in memory as a whole.
 	// The file is not needed after Compile.
-	Weights *kernel.Tensors
+	Weights *safetensors.Tensors
 	// KeepParts keeps the values of labelled parts readable after a run
 	// (Session.Part), at the cost of memory and copies.
 	KeepParts bool

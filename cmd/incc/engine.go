@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
@@ -40,7 +40,7 @@ func executorOptions(c *cli.Context) (cpu.Options, error) {
 
 // evaluate runs the network on a batch and returns the value out. The executor reads
 // weights without data in g from file, if file is not nil.
-func evaluate(c *cli.Context, g *ir.Graph, file *kernel.Tensors, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
+func evaluate(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
 	switch e := c.String("engine"); e {
 	case "ref":
 		res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{Keep: []*ir.Value{out}, Seed: c.Int64("seed")})

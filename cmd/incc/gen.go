@@ -17,6 +17,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
@@ -230,21 +231,21 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	if c.String("kernel") != "" {
 		users = nil // other packages may share the copy
 	}
-	runtime, err := gosrc.Runtime(kernel.Sources, version, users)
+	runtime, err := gosrc.Runtime(version, users, kernel.Sources, safetensors.Sources)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range runtime {
 		files = append(files, genFile{path: filepath.Join(dest.runtimeDir, f.Path), data: f.Data})
 	}
-	var infos []kernel.TensorInfo
+	var infos []safetensors.TensorInfo
 	var data [][]float32
 	for _, v := range pkg.Stored {
 		x := n.values[v.Name]
 		if x == nil {
 			return nil, fmt.Errorf("weight %s has no values", v.Name)
 		}
-		infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
+		infos = append(infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 		data = append(data, x.Data)
 	}
 	meta := map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}
@@ -254,9 +255,9 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	files = append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), data: b, weights: true})
 	if opt.Golden != nil {
-		infos, data := []kernel.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, [][]float32{opt.Golden}
+		infos, data := []safetensors.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, [][]float32{opt.Golden}
 		if t := opt.Train; t != nil {
-			infos, data = append(infos, kernel.TensorInfo{Name: "losses", Shape: []int{len(t.Golden)}}), append(data, t.Golden)
+			infos, data = append(infos, safetensors.TensorInfo{Name: "losses", Shape: []int{len(t.Golden)}}), append(data, t.Golden)
 		}
 		b, err := tensorFile(nil, infos, data)
 		if err != nil {
@@ -401,9 +402,9 @@ func golden(g *ir.Graph, o cpu.Options) ([]float32, error) {
 
 // tensorFile returns a safetensors file as bytes. data[i] holds the elements of
 // infos[i].
-func tensorFile(meta map[string]string, infos []kernel.TensorInfo, data [][]float32) ([]byte, error) {
+func tensorFile(meta map[string]string, infos []safetensors.TensorInfo, data [][]float32) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := kernel.NewTensorWriter(&b, meta, infos)
+	w, err := safetensors.NewTensorWriter(&b, meta, infos)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/safetensors"
 )
 
 // hostileName would clear the screen, begin a new line and reverse the direction of the
@@ -59,7 +59,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	// Weights whose tensors have such names.
 	var b bytes.Buffer
-	w, err := kernel.NewTensorWriter(&b, map[string]string{n: n}, []kernel.TensorInfo{{Name: n, Shape: []int{1}}})
+	w, err := safetensors.NewTensorWriter(&b, map[string]string{n: n}, []safetensors.TensorInfo{{Name: n, Shape: []int{1}}})
 	if err == nil {
 		err = w.Float32s(n, []float32{1})
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -219,7 +219,7 @@ and a run agree.`,
 			if err != nil {
 				return err
 			}
-			var file *kernel.Tensors
+			var file *safetensors.Tensors
 			if c.String("engine") == "cpu" {
 				var done func()
 				file, done, err = weightsLater(c, g)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -108,7 +108,7 @@ func neighbour(path string) string {
 
 // openTensors opens a file of weights: safetensors, or an ONNX model if its name ends
 // with .onnx. done closes it.
-func openTensors(c *cli.Context, path string) (file *kernel.Tensors, done func(), err error) {
+func openTensors(c *cli.Context, path string) (file *safetensors.Tensors, done func(), err error) {
 	if !strings.EqualFold(filepath.Ext(path), ".onnx") {
 		f, file, err := openWeights(path)
 		if err != nil {
@@ -127,8 +127,8 @@ func openTensors(c *cli.Context, path string) (file *kernel.Tensors, done func()
 }
 
 // modelTensors returns the float32 initializers of an ONNX model.
-func modelTensors(m *onnx.Model) (*kernel.Tensors, error) {
-	var infos []kernel.TensorInfo
+func modelTensors(m *onnx.Model) (*safetensors.Tensors, error) {
+	var infos []safetensors.TensorInfo
 	var values [][]float32
 	for _, t := range m.Proto.GetGraph().GetInitializer() {
 		if onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_FLOAT {
@@ -142,11 +142,11 @@ func modelTensors(m *onnx.Model) (*kernel.Tensors, error) {
 		for _, d := range t.Dims {
 			shape = append(shape, int(d))
 		}
-		infos = append(infos, kernel.TensorInfo{Name: t.Name, Shape: shape})
+		infos = append(infos, safetensors.TensorInfo{Name: t.Name, Shape: shape})
 		values = append(values, x)
 	}
 	var b bytes.Buffer
-	w, err := kernel.NewTensorWriter(&b, nil, infos)
+	w, err := safetensors.NewTensorWriter(&b, nil, infos)
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +158,12 @@ func modelTensors(m *onnx.Model) (*kernel.Tensors, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return kernel.OpenTensors(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	return safetensors.OpenTensors(bytes.NewReader(b.Bytes()), int64(b.Len()))
 }
 
 // takeWeights gives the network all tensors of a file that have the name and the shape
 // of a weight or statistic. It returns an error if there are none.
-func takeWeights(g *ir.Graph, path string, file *kernel.Tensors) (*initial, error) {
+func takeWeights(g *ir.Graph, path string, file *safetensors.Tensors) (*initial, error) {
 	r := &initial{path: path, random: map[string]bool{}}
 	params := map[string]bool{}
 	for _, v := range g.Params {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
@@ -57,7 +57,7 @@ func dropHeads(g *ir.Graph) map[string]bool {
 // it draws weights that the file does not have. If a pass redesigns the network by the
 // values of weights, however, weightsLater reads or draws them at once and returns no
 // file. The caller must call done, which closes the file. file is nil without --weights.
-func weightsLater(c *cli.Context, g *ir.Graph) (file *kernel.Tensors, done func(), err error) {
+func weightsLater(c *cli.Context, g *ir.Graph) (file *safetensors.Tensors, done func(), err error) {
 	none := func() {}
 	pipeline, err := pipelineOf(c, 2)
 	if err != nil {
@@ -125,12 +125,12 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 	return misfitError(g, path, bad)
 }
 
-func openWeights(path string) (*os.File, *kernel.Tensors, error) {
+func openWeights(path string) (*os.File, *safetensors.Tensors, error) {
 	f, size, err := files.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := kernel.OpenTensors(f, size)
+	file, err := safetensors.OpenTensors(f, size)
 	if err != nil {
 		f.Close()
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
@@ -140,7 +140,7 @@ func openWeights(path string) (*os.File, *kernel.Tensors, error) {
 
 // misfits lists the differences between the names and shapes in a file and those of the
 // graph, as sentences. See loadWeights for what is allowed.
-func misfits(g *ir.Graph, file *kernel.Tensors, passOver map[string]bool) (bad []string) {
+func misfits(g *ir.Graph, file *safetensors.Tensors, passOver map[string]bool) (bad []string) {
 	heads := headParams(g)
 	params := map[string]*ir.Value{}
 	var names []string
@@ -164,7 +164,7 @@ func misfits(g *ir.Graph, file *kernel.Tensors, passOver map[string]bool) (bad [
 		}
 		have[name] = true
 		switch t.DType {
-		case kernel.F32, kernel.F64, kernel.F16, kernel.BF16:
+		case safetensors.F32, safetensors.F64, safetensors.F16, safetensors.BF16:
 		default:
 			bad = append(bad, fmt.Sprintf("%s holds %s, not floating-point numbers", name, t.DType))
 		}
@@ -222,15 +222,15 @@ func headParams(g *ir.Graph) map[*ir.Value]bool {
 // the order of the graph. Those without values in the graph are drawn from the seed, one
 // piece at a time.
 func writeWeights(w io.Writer, g *ir.Graph, seed int64, meta map[string]string) error {
-	var infos []kernel.TensorInfo
+	var infos []safetensors.TensorInfo
 	var params []*ir.Value
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant {
 			params = append(params, v)
-			infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
+			infos = append(infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 		}
 	}
-	tw, err := kernel.NewTensorWriter(w, meta, infos)
+	tw, err := safetensors.NewTensorWriter(w, meta, infos)
 	if err != nil {
 		return err
 	}

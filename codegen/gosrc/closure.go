@@ -10,7 +10,6 @@ import (
 	"go/token"
 	"go/types"
 	"io"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -74,28 +73,27 @@ func (nothing) Import(p string) (*types.Package, error) {
 	return pkg, nil
 }
 
-// readRuntime reads the Go files of a run time, for all targets.
-func readRuntime(src fs.FS, names []string) (*runtimeSource, error) {
+// readRuntime reads the Go files of a runtime, for all targets.
+func readRuntime(src map[string][]byte) (*runtimeSource, error) {
 	c := &runtimeSource{files: map[string]*sourceFile{}, needs: map[string][]use{}, methods: map[string][]string{}}
 	fset := token.NewFileSet()
+	names := slices.Sorted(maps.Keys(src))
 	for _, name := range names {
 		if path.Ext(name) != ".go" {
 			continue
 		}
-		b, err := fs.ReadFile(src, name)
+		f, err := parser.ParseFile(fset, name, src[name], parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}
-		f, err := parser.ParseFile(fset, name, b, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		c.files[name] = &sourceFile{name: name, src: b, fset: fset, ast: f}
+		c.files[name] = &sourceFile{name: name, src: src[name], fset: fset, ast: f}
 	}
 	for _, t := range targets {
 		ctx := build.Default
 		ctx.GOOS, ctx.GOARCH = t[0], t[1]
-		ctx.OpenFile = func(p string) (io.ReadCloser, error) { return src.Open(path.Base(strings.ReplaceAll(p, `\`, "/"))) }
+		ctx.OpenFile = func(p string) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(src[path.Base(strings.ReplaceAll(p, `\`, "/"))])), nil
+		}
 		var files []*ast.File
 		var own []*sourceFile
 		for _, name := range names {

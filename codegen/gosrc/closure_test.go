@@ -7,28 +7,26 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // kernelNames are the types of package kernel that have the method Run.
 func kernelNames(t *testing.T) (names []string) {
 	t.Helper()
-	list, err := runtimeNames(kernel.Sources)
+	src, err := flatten([]fs.FS{kernel.Sources, safetensors.Sources})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := regexp.MustCompile(`(?m)^func \(\w+ \*?(\w+)\) Run\(\w+ \*Worker, `)
-	for _, name := range list {
-		b, err := kernel.Sources.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, b := range src {
 		for _, m := range run.FindAllSubmatch(b, -1) {
 			names = append(names, string(m[1]))
 		}
@@ -43,11 +41,11 @@ func kernelNames(t *testing.T) (names []string) {
 // TestClosureOfEveryKernel checks the closure of a package that has one kernel only: on every
 // target it has all that it names, and the functions of assembly are those that are declared.
 func TestClosureOfEveryKernel(t *testing.T) {
-	names, err := runtimeNames(kernel.Sources)
+	src, err := flatten([]fs.FS{kernel.Sources, safetensors.Sources})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := readRuntime(kernel.Sources, names)
+	r, err := readRuntime(src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +59,8 @@ func TestClosureOfEveryKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		var files []File
-		for _, name := range names {
-			src, err := kernel.Sources.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := c.file(name, src)
+		for name, text := range src {
+			b, err := c.file(name, text)
 			if err != nil {
 				t.Fatalf("%s: %v", k, err)
 			}
@@ -151,13 +145,13 @@ var steps = [...]kernel.Runner{kernel.Conv{}, kernel.Winograd{}, kernel.MaxPool{
 
 func load(file []byte) error {
 	t, err := kernel.ParseTensors(file)
-	_, err = t.Stream("w")
+	_, err = kernel.TensorStream(t, "w")
 	return kernel.PackAll(nil)
 }
 
 func run(t *kernel.Team) { t.Run(func(w *kernel.Worker) { w.Do(nil, nil) }) }
 `
-	files, err := Runtime(kernel.Sources, "0.1.0", []File{{"p.go", []byte(user)}})
+	files, err := Runtime("0.1.0", []File{{"p.go", []byte(user)}}, kernel.Sources, safetensors.Sources)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 // Package kernel is the run time of a compiled network: the kernels, the detection of
 // the instruction set, the worker pool, and memory for activations and weights. It uses
-// only the standard library and is copied into generated packages. README.md describes the
-// layouts, the families of kernels, and how to add one.
+// only the standard library and package safetensors. Generated packages have a copy of what
+// they need of it. README.md describes the layouts, the families of kernels, and how to add
+// one.
 //
 // A kernel is a comparable struct (Runner). The planner sets all of its fields. A program
 // packs its weights and computes its offset tables once (Packer, Tabler). A run then

@@ -1,6 +1,10 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/backends/safetensors"
+)
 
 // Stream is an array of weights that is read a range at a time, where packing
 // needs it, from where it comes: a file, memory, or a function. Rows of it may be
@@ -55,21 +59,14 @@ func StreamWide(x []float64) Stream { return Stream{[]streamPart{{n: len(x), wid
 // Stream is the elements of f, which it keeps.
 func (f Fold) Stream() Stream { return StreamWide(f.Data) }
 
-// Stream is the elements of a tensor in row-major order, read and checked as
-// ReadAt does when they are asked for.
-func (t *Tensors) Stream(name string) (Stream, error) {
-	info, err := t.find(name)
+// TensorStream is the elements of a tensor in row-major order, read and checked when they
+// are asked for.
+func TensorStream(t *safetensors.Tensors, name string) (Stream, error) {
+	s, err := t.Source(name)
 	if err != nil {
 		return Stream{}, err
 	}
-	p := streamPart{n: info.Elements()}
-	if v := t.floats(info); v != nil {
-		p.data = v
-		p.check = func(v []float32, at int) error { return finite(info.Name, v, at) }
-	} else {
-		p.read = func(dst []float32, at int) error { return t.read(dst, info, at) }
-	}
-	return Stream{[]streamPart{p}, p.n}, nil
+	return Stream{[]streamPart{{n: s.N, data: s.Data, check: s.Check, read: s.Read}}, s.N}, nil
 }
 
 // StreamJoin is streams one behind another.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/incc-lang/incc/backends/safetensors"
 )
 
 // randomStream is a stream and what it holds, computed as a whole: from memory, a
@@ -47,21 +49,21 @@ func randomStream(t *testing.T, r *rand.Rand, depth int) (Stream, []float64) {
 		}), widened()
 	case 3:
 		var file bytes.Buffer
-		w, err := NewTensorWriter(&file, nil, []TensorInfo{{Name: "x", Shape: []int{n}}})
+		w, err := safetensors.NewTensorWriter(&file, nil, []safetensors.TensorInfo{{Name: "x", Shape: []int{n}}})
 		if err == nil {
 			err = w.Float32s("x", x)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ParseTensors(file.Bytes())
+		f, err := safetensors.ParseTensors(file.Bytes())
 		if r.IntN(2) == 0 {
-			f, err = OpenTensors(bytes.NewReader(file.Bytes()), int64(file.Len()))
+			f, err = safetensors.OpenTensors(bytes.NewReader(file.Bytes()), int64(file.Len()))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := f.Stream("x")
+		s, err := TensorStream(f, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,61 +258,3 @@ func TestPackAllErrors(t *testing.T) {
 		t.Error("an array was not packed because of another")
 	}
 }
-
-// TestTensorsReadAt reads ranges of every type; a number that is not finite is told
-// by its place in the tensor, and a file that has become shorter is an error.
-func TestTensorsReadAt(t *testing.T) {
-	var file bytes.Buffer
-	w, err := NewTensorWriter(&file, nil, []TensorInfo{{Name: "x", Shape: []int{3, 5}}, {Name: "h", DType: BF16, Shape: []int{4}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := make([]float32, 15)
-	for i := range x {
-		x[i] = float32(i)
-	}
-	if err := w.Float32s("x", x); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Bytes("h", []byte{0x80, 0x3f, 0x00, 0x40, 0xc0, 0x7f, 0x80, 0x40}); err != nil { // 1, 2, NaN, 4
-		t.Fatal(err)
-	}
-	b := file.Bytes()
-	mem, err := ParseTensors(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src := &shrinking{b: b}
-	behind, err := OpenTensors(src, int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []*Tensors{mem, behind} {
-		got := make([]float32, 4)
-		if err := f.ReadAt(got, "x", 7); err != nil || !slices.Equal(got, x[7:11]) {
-			t.Errorf("%v, %v", got, err)
-		}
-		if err := f.ReadAt(got[:2], "h", 0); err != nil || !slices.Equal(got[:2], []float32{1, 2}) {
-			t.Errorf("%v, %v", got, err)
-		}
-		if err := f.ReadAt(got[:1], "h", 3); err != nil || got[0] != 4 {
-			t.Errorf("%v, %v", got, err)
-		}
-		if err := f.ReadAt(got[:3], "h", 1); err == nil || !strings.Contains(err.Error(), `element 2 of tensor "h" is NaN`) {
-			t.Error(err)
-		}
-		for _, at := range []int{-1, 12, math.MaxInt} {
-			if err := f.ReadAt(got, "x", at); err == nil {
-				t.Errorf("reads four elements from number %d on", at)
-			}
-		}
-	}
-	src.b = b[:len(b)-20]
-	if err := behind.ReadAt(x[:5], "x", 10); err == nil || !strings.Contains(err.Error(), "unexpected EOF") {
-		t.Error(err)
-	}
-}
-
-type shrinking struct{ b []byte }
-
-func (s *shrinking) ReadAt(p []byte, off int64) (int, error) { return readerAt(s.b).ReadAt(p, off) }

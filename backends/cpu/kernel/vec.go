@@ -43,7 +43,6 @@ type vecOps struct {
 	sum    func(src []float32) float32
 	expSum func(dst, src []float32, shift float32) float32
 	divBy  func(dst, src []float32, by float32)
-	excess func(src []float32) float32 // the sum of x-x: 0 if all are finite, else NaN
 
 	// at holds integers: for each piece and lane a place in src, from the pixel on;
 	// for maxoutBackward, lane and piece say what each lane of an input block is.

@@ -140,12 +140,6 @@ func opsExpSumAVX512(dst []float32, src []float32, shift float32) float32
 //go:noescape
 func opsDivByAVX512(dst []float32, src []float32, by float32)
 
-// opsExcessAVX512 is the sum of x-x: 0 if all are finite, else NaN.
-// len(dst), or that of the first slice, is a multiple of 16.
-//
-//go:noescape
-func opsExcessAVX512(src []float32) float32
-
 // opsSumAVX512 is the sum: 16 partial sums, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -463,12 +457,6 @@ func opsExpSumAVX2(dst []float32, src []float32, shift float32) float32
 //
 //go:noescape
 func opsDivByAVX2(dst []float32, src []float32, by float32)
-
-// opsExcessAVX2 is the sum of x-x: 0 if all are finite, else NaN.
-// len(dst), or that of the first slice, is a multiple of 16.
-//
-//go:noescape
-func opsExcessAVX2(src []float32) float32
 
 // opsSumAVX2 is the sum: 16 partial sums, then lanes 8, 4, 2, 1 apart.
 // len(dst), or that of the first slice, is a multiple of 16.

@@ -1715,57 +1715,6 @@ done31_1:
 	VZEROUPPER
 	RET
 
-// func opsExcessAVX512(src []float32) float32
-// Requires: AVX, AVX512F
-TEXT ·opsExcessAVX512(SB), NOSPLIT, $0-28
-	MOVQ   src_base+0(FP), AX
-	MOVQ   src_len+8(FP), CX
-	SHRQ   $0x04, CX
-	VPXORD Z0, Z0, Z0
-
-loop32_4:
-	CMPQ    CX, $0x04
-	JLT     done32_4
-	VMOVUPS (AX), Z1
-	VSUBPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	VMOVUPS 64(AX), Z1
-	VSUBPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	VMOVUPS 128(AX), Z1
-	VSUBPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	VMOVUPS 192(AX), Z1
-	VSUBPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x04, CX
-	JMP     loop32_4
-
-done32_4:
-loop32_1:
-	CMPQ    CX, $0x01
-	JLT     done32_1
-	VMOVUPS (AX), Z1
-	VSUBPS  Z1, Z1, Z1
-	VADDPS  Z1, Z0, Z0
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, CX
-	JMP     loop32_1
-
-done32_1:
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X1, X0, X0
-	VMOVHLPS      X0, X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VADDPS        X1, X0, X0
-	VMOVSS        X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
 // func opsSumAVX512(src []float32) float32
 // Requires: AVX, AVX512F
 TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
@@ -1774,15 +1723,15 @@ TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop33_1:
+loop32_1:
 	CMPQ   CX, $0x01
-	JLT    done33_1
+	JLT    done32_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop33_1
+	JMP    loop32_1
 
-done33_1:
+done32_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1805,9 +1754,9 @@ TEXT ·opsMaxoutAVX512(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop34_1:
+loop33_1:
 	CMPQ       BX, $0x01
-	JLT        done34_1
+	JLT        done33_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Z0
@@ -1815,10 +1764,10 @@ loop34_1:
 	KXNORW     K1, K1, K1
 	VGATHERDPS (CX)(Z0*4), K1, Z1
 
-piece35:
+piece34:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces35
+	JLE        pieces34
 	VMOVUPS    (DI), Z0
 	VPXORD     Z2, Z2, Z2
 	KXNORW     K2, K2, K2
@@ -1826,16 +1775,16 @@ piece35:
 	VCMPPS     $0x03, Z2, Z2, K3
 	VMAXPS     Z1, Z2, Z1
 	VMOVAPS    Z2, K3, Z1
-	JMP        piece35
+	JMP        piece34
 
-pieces35:
+pieces34:
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop34_1
+	JMP     loop33_1
 
-done34_1:
+done33_1:
 	VZEROUPPER
 	RET
 
@@ -1853,9 +1802,9 @@ TEXT ·opsMaxoutBackwardAVX512(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop36_1:
+loop35_1:
 	CMPQ       DI, $0x01
-	JLT        done36_1
+	JLT        done35_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Z0
@@ -1865,10 +1814,10 @@ loop36_1:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 
-piece37:
+piece36:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces37
+	JLE        pieces36
 	VMOVUPS    (R10), Z0
 	VPXORD     Z4, Z4, Z4
 	KXNORW     K2, K2, K2
@@ -1879,9 +1828,9 @@ piece37:
 	KANDW      K3, K4, K3
 	VMOVAPS    Z4, K3, Z1
 	VMOVAPS    Z3, K3, Z2
-	JMP        piece37
+	JMP        piece36
 
-pieces37:
+pieces36:
 	VMOVUPS Z2, (SI)
 	MOVQ    lane_base+96(FP), R10
 	MOVQ    piece_base+120(FP), R11
@@ -1889,9 +1838,9 @@ pieces37:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop38_1:
+loop37_1:
 	CMPQ       R13, $0x01
-	JLT        done38_1
+	JLT        done37_1
 	VMOVUPS    (R10), Z0
 	VPXORD     Z5, Z5, Z5
 	KXNORW     K5, K5, K5
@@ -1908,16 +1857,16 @@ loop38_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop38_1
+	JMP        loop37_1
 
-done38_1:
+done37_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop36_1
+	JMP  loop35_1
 
-done36_1:
+done35_1:
 	VZEROUPPER
 	RET
 
@@ -1930,9 +1879,9 @@ TEXT ·opsReluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop39_1:
+loop38_1:
 	CMPQ    BX, $0x01
-	JLT     done39_1
+	JLT     done38_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VPXORD  Z2, Z2, Z2
@@ -1943,9 +1892,9 @@ loop39_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop39_1
+	JMP     loop38_1
 
-done39_1:
+done38_1:
 	VZEROUPPER
 	RET
 
@@ -1961,9 +1910,9 @@ TEXT ·opsReluBackwardSumAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS (SI), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop40_1:
+loop39_1:
 	CMPQ      BX, $0x01
-	JLT       done40_1
+	JLT       done39_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   (DX), Z3
 	VCMPPS    $0x06, Z1, Z3, K1
@@ -1974,9 +1923,9 @@ loop40_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop40_1
+	JMP       loop39_1
 
-done40_1:
+done39_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -1991,9 +1940,9 @@ TEXT ·opsSigmoidBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop41_1:
+loop40_1:
 	CMPQ    BX, $0x01
-	JLT     done41_1
+	JLT     done40_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -2005,9 +1954,9 @@ loop41_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop40_1
 
-done41_1:
+done40_1:
 	VZEROUPPER
 	RET
 
@@ -2020,9 +1969,9 @@ TEXT ·opsTanhBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop42_1:
+loop41_1:
 	CMPQ    BX, $0x01
-	JLT     done42_1
+	JLT     done41_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -2034,9 +1983,9 @@ loop42_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop42_1
+	JMP     loop41_1
 
-done42_1:
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -2055,20 +2004,20 @@ TEXT ·opsMaxPoolBackwardAVX512(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop43_1:
+loop42_1:
 	CMPQ    BX, $0x01
-	JLT     done43_1
+	JLT     done42_1
 	VMOVUPS (CX), Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows44:
+rows43:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols44:
+cols43:
 	VMOVUPS (R12), Z3
 	VCMPPS  $0x06, Z0, Z3, K1
 	VCMPPS  $0x07, Z0, Z0, K2
@@ -2078,20 +2027,20 @@ cols44:
 	VADDPS  opsConstants<>+0(SB), Z2, Z2
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols44
+	JNE     cols43
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     rows44
+	JNE     rows43
 	VMOVUPS (DX), Z0
 	VPXORD  Z4, Z4, Z4
 	MOVQ    AX, R11
 	MOVQ    kh+72(FP), R9
 
-rows45:
+rows44:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols45:
+cols44:
 	VMOVUPS (R12), Z3
 	VADDPS  Z0, Z3, Z5
 	VCMPPS  $0x00, Z4, Z1, K1
@@ -2100,19 +2049,19 @@ cols45:
 	VADDPS  opsConstants<>+0(SB), Z4, Z4
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols45
+	JNE     cols44
 	ADDQ    DI, R11
 	DECQ    R9
-	JNE     rows45
+	JNE     rows44
 	MOVQ    pixStep+112(FP), R9
 	SHLQ    $0x02, R9
 	ADDQ    R9, CX
 	ADDQ    R9, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x01, BX
-	JMP     loop43_1
+	JMP     loop42_1
 
-done43_1:
+done42_1:
 	VZEROUPPER
 	RET
 
@@ -2134,9 +2083,9 @@ TEXT ·opsMaxPoolBackward2AVX512(SB), NOSPLIT, $0-88
 	ADDQ   R8, DI
 	VPXORD Z0, Z0, Z0
 
-loop46_1:
+loop45_1:
 	CMPQ      BX, $0x01
-	JLT       done46_1
+	JLT       done45_1
 	VMOVUPS   (CX), Z1
 	VMOVUPS   64(CX), Z2
 	VCMPPS    $0x06, Z1, Z2, K1
@@ -2175,9 +2124,9 @@ loop46_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop46_1
+	JMP       loop45_1
 
-done46_1:
+done45_1:
 	VZEROUPPER
 	RET
 
@@ -2201,9 +2150,9 @@ TEXT ·opsMaxPoolReluBackward2AVX512(SB), NOSPLIT, $0-112
 	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop47_1:
+loop46_1:
 	CMPQ      BX, $0x01
-	JLT       done47_1
+	JLT       done46_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   64(CX), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
@@ -2245,9 +2194,9 @@ loop47_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop47_1
+	JMP       loop46_1
 
-done47_1:
+done46_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2268,9 +2217,9 @@ TEXT ·opsMaxPoolIndices2AVX512(SB), NOSPLIT, $0-88
 	VPXORD Z0, Z0, Z0
 	VCMPPS $0x03, Z0, Z0, K1
 
-loop48_1:
+loop47_1:
 	CMPQ    BX, $0x01
-	JLT     done48_1
+	JLT     done47_1
 	VMOVUPS (DX), Z1
 	VMOVUPS 64(DX), Z2
 	VMOVUPS (SI), Z3
@@ -2299,9 +2248,9 @@ loop48_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x08, CX
 	SUBQ    $0x01, BX
-	JMP     loop48_1
+	JMP     loop47_1
 
-done48_1:
+done47_1:
 	KMOVW K1, AX
 	MOVQ  AX, nan+80(FP)
 	VZEROUPPER
@@ -2322,9 +2271,9 @@ TEXT ·opsMaxPoolReluIndices2AVX512(SB), NOSPLIT, $0-88
 	VPXORD Z0, Z0, Z0
 	VCMPPS $0x03, Z0, Z0, K1
 
-loop49_1:
+loop48_1:
 	CMPQ    BX, $0x01
-	JLT     done49_1
+	JLT     done48_1
 	VMOVUPS (DX), Z1
 	VMOVUPS 64(DX), Z2
 	VMOVUPS (SI), Z3
@@ -2353,9 +2302,9 @@ loop49_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x08, CX
 	SUBQ    $0x01, BX
-	JMP     loop49_1
+	JMP     loop48_1
 
-done49_1:
+done48_1:
 	KMOVW K1, AX
 	MOVQ  AX, nan+80(FP)
 	VZEROUPPER
@@ -2380,9 +2329,9 @@ TEXT ·opsMaxPoolIndexedBackward2AVX512(SB), NOSPLIT, $0-104
 	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop50_1:
+loop49_1:
 	CMPQ       BX, $0x01
-	JLT        done50_1
+	JLT        done49_1
 	VMOVUPS    (DX), Z2
 	VADDPS     Z1, Z2, Z3
 	KMOVW      (CX), K1
@@ -2411,9 +2360,9 @@ loop50_1:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x08, CX
 	SUBQ       $0x01, BX
-	JMP        loop50_1
+	JMP        loop49_1
 
-done50_1:
+done49_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2435,9 +2384,9 @@ TEXT ·opsMaxPoolSpreadAVX512(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop51_1:
+loop50_1:
 	CMPQ    SI, $0x01
-	JLT     done51_1
+	JLT     done50_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2445,12 +2394,12 @@ loop51_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows52:
+rows51:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols52:
+cols51:
 	VMOVUPS (R13), Z2
 	VCMPPS  $0x00, Z0, Z2, K2
 	KANDW   K2, K1, K2
@@ -2461,11 +2410,11 @@ cols52:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols52
+	JNE     cols51
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows52
+	JNE     rows51
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -2473,9 +2422,9 @@ cols52:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop51_1
+	JMP     loop50_1
 
-done51_1:
+done50_1:
 	VZEROUPPER
 	RET
 
@@ -2503,9 +2452,9 @@ TEXT ·opsMaxPoolSpread3AVX512(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop53_1:
+loop52_1:
 	CMPQ    SI, $0x01
-	JLT     done53_1
+	JLT     done52_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2580,9 +2529,9 @@ loop53_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop53_1
+	JMP     loop52_1
 
-done53_1:
+done52_1:
 	VZEROUPPER
 	RET
 
@@ -2601,34 +2550,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop54_1:
+loop53_1:
 	CMPQ    DX, $0x01
-	JLT     done54_1
+	JLT     done53_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows55:
+rows54:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols55:
+cols54:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols55
+	JNE     cols54
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows55
+	JNE     rows54
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop54_1
+	JMP     loop53_1
 
-done54_1:
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -2640,27 +2589,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop56_4:
+loop55_4:
 	CMPQ   CX, $0x04
-	JLT    done56_4
+	JLT    done55_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop56_4
+	JMP    loop55_4
 
-done56_4:
-loop56_1:
+done55_4:
+loop55_1:
 	CMPQ   CX, $0x01
-	JLT    done56_1
+	JLT    done55_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop56_1
+	JMP    loop55_1
 
-done56_1:
+done55_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2676,9 +2625,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop57_2:
+loop56_2:
 	CMPQ    CX, $0x02
-	JLT     done57_2
+	JLT     done56_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2689,21 +2638,21 @@ loop57_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop57_2
+	JMP     loop56_2
 
-done57_2:
-loop57_1:
+done56_2:
+loop56_1:
 	CMPQ    CX, $0x01
-	JLT     done57_1
+	JLT     done56_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop57_1
+	JMP     loop56_1
 
-done57_1:
+done56_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2721,9 +2670,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop58_1:
+loop57_1:
 	CMPQ    DX, $0x01
-	JLT     done58_1
+	JLT     done57_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2733,9 +2682,9 @@ loop58_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop58_1
+	JMP     loop57_1
 
-done58_1:
+done57_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2756,9 +2705,9 @@ TEXT ·opsBatchNormBackwardAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop59_1:
+loop58_1:
 	CMPQ    BX, $0x01
-	JLT     done59_1
+	JLT     done58_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2771,9 +2720,9 @@ loop59_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop59_1
+	JMP     loop58_1
 
-done59_1:
+done58_1:
 	VZEROUPPER
 	RET
 
@@ -2788,9 +2737,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
-loop60_4:
+loop59_4:
 	CMPQ    CX, $0x04
-	JLT     done60_4
+	JLT     done59_4
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -2805,20 +2754,20 @@ loop60_4:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop60_4
+	JMP     loop59_4
 
-done60_4:
-loop60_1:
+done59_4:
+loop59_1:
 	CMPQ    CX, $0x01
-	JLT     done60_1
+	JLT     done59_1
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop60_1
+	JMP     loop59_1
 
-done60_1:
+done59_1:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2847,9 +2796,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop61_1:
+loop60_1:
 	CMPQ    DI, $0x01
-	JLT     done61_1
+	JLT     done60_1
 	VMOVUPS (SI), Z0
 	VMOVUPS opsConstants<>+960(SB), Z1
 	VMINPS  Z0, Z1, Z0
@@ -2892,9 +2841,9 @@ loop61_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop61_1
+	JMP     loop60_1
 
-done61_1:
+done60_1:
 	VZEROUPPER
 	RET
 
@@ -2912,18 +2861,18 @@ TEXT ·opsLrnBackwardAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop62_1:
+loop61_1:
 	CMPQ   SI, $0x01
-	JLT    done62_1
+	JLT    done61_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps63:
+taps62:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps63
+	JNE     taps62
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2935,9 +2884,9 @@ taps63:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop62_1
+	JMP     loop61_1
 
-done62_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2954,9 +2903,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group64:
+group63:
 	CMPQ         DX, $0x00
-	JLE          done64
+	JLE          done63
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+2112(SB), Z0, Z0
@@ -3195,7 +3144,7 @@ group64:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done64
+	JLE          done63
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -3204,7 +3153,7 @@ group64:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done64
+	JLE          done63
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -3213,7 +3162,7 @@ group64:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done64
+	JLE          done63
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -3225,9 +3174,9 @@ group64:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group64
+	JMP          group63
 
-done64:
+done63:
 	VZEROUPPER
 	RET
 
@@ -3241,9 +3190,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop65_1:
+loop64_1:
 	CMPQ         AX, $0x01
-	JLT          done65_1
+	JLT          done64_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3262,9 +3211,9 @@ loop65_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop65_1
+	JMP          loop64_1
 
-done65_1:
+done64_1:
 	VZEROUPPER
 	RET
 
@@ -3278,9 +3227,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop66_1:
+loop65_1:
 	CMPQ         AX, $0x01
-	JLT          done66_1
+	JLT          done65_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3301,9 +3250,9 @@ loop66_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop66_1
+	JMP          loop65_1
 
-done66_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3318,9 +3267,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop67_1:
+loop66_1:
 	CMPQ         AX, $0x01
-	JLT          done67_1
+	JLT          done66_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3352,9 +3301,9 @@ loop67_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop67_1
+	JMP          loop66_1
 
-done67_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3369,9 +3318,9 @@ TEXT ·opsRmspropTorchAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop68_1:
+loop67_1:
 	CMPQ         AX, $0x01
-	JLT          done68_1
+	JLT          done67_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3403,9 +3352,9 @@ loop68_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop68_1
+	JMP          loop67_1
 
-done68_1:
+done67_1:
 	VZEROUPPER
 	RET
 
@@ -3420,9 +3369,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop69_1:
+loop68_1:
 	CMPQ         AX, $0x01
-	JLT          done69_1
+	JLT          done68_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3460,9 +3409,9 @@ loop69_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop69_1
+	JMP          loop68_1
 
-done69_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -3475,9 +3424,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop70_1:
+loop69_1:
 	CMPQ    DX, $0x01
-	JLT     done70_1
+	JLT     done69_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -3487,9 +3436,9 @@ loop70_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop70_1
+	JMP     loop69_1
 
-done70_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3503,9 +3452,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop71_4:
+loop70_4:
 	CMPQ    DX, $0x04
-	JLT     done71_4
+	JLT     done70_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3533,12 +3482,12 @@ loop71_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop71_4
+	JMP     loop70_4
 
-done71_4:
-loop71_1:
+done70_4:
+loop70_1:
 	CMPQ    DX, $0x01
-	JLT     done71_1
+	JLT     done70_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3548,9 +3497,9 @@ loop71_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop71_1
+	JMP     loop70_1
 
-done71_1:
+done70_1:
 	VZEROUPPER
 	RET
 
@@ -3562,9 +3511,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop72_1:
+loop71_1:
 	CMPQ    DX, $0x01
-	JLT     done72_1
+	JLT     done71_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -3640,9 +3589,9 @@ loop72_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop72_1
+	JMP     loop71_1
 
-done72_1:
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3654,9 +3603,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop73_1:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done73_1
+	JLT     done72_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1600(SB), Y0, Y0
@@ -3740,9 +3689,9 @@ loop73_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop73_1
+	JMP     loop72_1
 
-done73_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3754,9 +3703,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop74_1:
+loop73_1:
 	CMPQ      DX, $0x01
-	JLT       done74_1
+	JLT       done73_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3880,9 +3829,9 @@ loop74_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop74_1
+	JMP       loop73_1
 
-done74_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3900,9 +3849,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop75_4:
+loop74_4:
 	CMPQ    DX, $0x04
-	JLT     done75_4
+	JLT     done74_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3938,12 +3887,12 @@ loop75_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop75_4
+	JMP     loop74_4
 
-done75_4:
-loop75_1:
+done74_4:
+loop74_1:
 	CMPQ    DX, $0x01
-	JLT     done75_1
+	JLT     done74_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3955,15 +3904,47 @@ loop75_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop75_1
+	JMP     loop74_1
 
-done75_1:
+done74_1:
 	VZEROUPPER
 	RET
 
 // func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
 TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop75_1:
+	CMPQ    BX, $0x01
+	JLT     done75_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop75_1
+
+done75_1:
+	VZEROUPPER
+	RET
+
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3979,8 +3960,8 @@ loop76_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3993,9 +3974,9 @@ done76_1:
 	VZEROUPPER
 	RET
 
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4011,8 +3992,8 @@ loop77_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4025,9 +4006,9 @@ done77_1:
 	VZEROUPPER
 	RET
 
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4043,8 +4024,8 @@ loop78_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4057,9 +4038,9 @@ done78_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4075,8 +4056,8 @@ loop79_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4086,38 +4067,6 @@ loop79_1:
 	JMP     loop79_1
 
 done79_1:
-	VZEROUPPER
-	RET
-
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop80_1:
-	CMPQ    BX, $0x01
-	JLT     done80_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
-	JMP     loop80_1
-
-done80_1:
 	VZEROUPPER
 	RET
 
@@ -4132,9 +4081,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop81_1:
+loop80_1:
 	CMPQ      BX, $0x01
-	JLT       done81_1
+	JLT       done80_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4151,9 +4100,9 @@ loop81_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop81_1
+	JMP       loop80_1
 
-done81_1:
+done80_1:
 	VZEROUPPER
 	RET
 
@@ -4168,9 +4117,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop82_2:
+loop81_2:
 	CMPQ    BX, $0x02
-	JLT     done82_2
+	JLT     done81_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4195,12 +4144,12 @@ loop82_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop82_2
+	JMP     loop81_2
 
-done82_2:
-loop82_1:
+done81_2:
+loop81_1:
 	CMPQ    BX, $0x01
-	JLT     done82_1
+	JLT     done81_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4215,9 +4164,9 @@ loop82_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop82_1
+	JMP     loop81_1
 
-done82_1:
+done81_1:
 	VZEROUPPER
 	RET
 
@@ -4237,19 +4186,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop83_1:
+loop82_1:
 	CMPQ    DX, $0x01
-	JLT     done83_1
+	JLT     done82_1
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols84:
+cols83:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows84:
+rows83:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -4260,18 +4209,18 @@ rows84:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows84
+	JNE       rows83
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols84
+	JNE       cols83
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop83_1
+	JMP       loop82_1
 
-done83_1:
+done82_1:
 	VZEROUPPER
 	RET
 
@@ -4287,9 +4236,9 @@ TEXT ·opsMaxPool2AVX2(SB), NOSPLIT, $0-56
 	SHLQ $0x02, SI
 	ADDQ SI, BX
 
-loop85_1:
+loop84_1:
 	CMPQ      DX, $0x01
-	JLT       done85_1
+	JLT       done84_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (BX), Y2
@@ -4322,9 +4271,9 @@ loop85_1:
 	ADDQ      $0x00000080, BX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop85_1
+	JMP       loop84_1
 
-done85_1:
+done84_1:
 	VZEROUPPER
 	RET
 
@@ -4346,31 +4295,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop86_1:
+loop85_1:
 	CMPQ   DX, $0x01
-	JLT    done86_1
+	JLT    done85_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols87:
+cols86:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows87:
+rows86:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows87
+	JNE     rows86
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols87
+	JNE     cols86
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -4378,9 +4327,9 @@ rows87:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop86_1
+	JMP     loop85_1
 
-done86_1:
+done85_1:
 	VZEROUPPER
 	RET
 
@@ -4395,7 +4344,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row88:
+row87:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -4407,7 +4356,7 @@ row88:
 	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun88
+	JEQ     begun87
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -4430,10 +4379,10 @@ row88:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun88:
+begun87:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two88
+	JEQ     two87
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4454,9 +4403,9 @@ begun88:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop89_1:
+loop88_1:
 	CMPQ    R9, $0x01
-	JLT     done89_1
+	JLT     done88_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -4488,22 +4437,22 @@ loop89_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop89_1
+	JMP     loop88_1
 
-done89_1:
+done88_1:
 	CMPQ    SI, $0x00
-	JEQ     end88
+	JEQ     end87
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end88
+	JMP     end87
 
-two88:
-loop90_1:
+two87:
+loop89_1:
 	CMPQ    R9, $0x01
-	JLT     done90_1
+	JLT     done89_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4552,11 +4501,11 @@ loop90_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop90_1
+	JMP     loop89_1
 
-done90_1:
+done89_1:
 	CMPQ    SI, $0x00
-	JEQ     end88
+	JEQ     end87
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4582,7 +4531,7 @@ done90_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end88:
+end87:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -4590,7 +4539,7 @@ end88:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row88
+	JNE       row87
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -4609,7 +4558,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row91:
+row90:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -4633,7 +4582,7 @@ row91:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two91
+	JEQ     two90
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4648,9 +4597,9 @@ row91:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop92_1:
+loop91_1:
 	CMPQ    R8, $0x01
-	JLT     done92_1
+	JLT     done91_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -4678,15 +4627,15 @@ loop92_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop92_1
+	JMP     loop91_1
 
-done92_1:
-	JMP end91
+done91_1:
+	JMP end90
 
-two91:
-loop93_1:
+two90:
+loop92_1:
 	CMPQ    R8, $0x01
-	JLT     done93_1
+	JLT     done92_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4725,10 +4674,10 @@ loop93_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop93_1
+	JMP     loop92_1
 
-done93_1:
-end91:
+done92_1:
+end90:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4736,7 +4685,7 @@ end91:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row91
+	JNE  row90
 	VZEROUPPER
 	RET
 
@@ -4750,9 +4699,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop94_1:
+loop93_1:
 	CMPQ    DX, $0x01
-	JLT     done94_1
+	JLT     done93_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4762,9 +4711,9 @@ loop94_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop94_1
+	JMP     loop93_1
 
-done94_1:
+done93_1:
 	VZEROUPPER
 	RET
 
@@ -4784,20 +4733,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop95_1:
+loop94_1:
 	CMPQ   BX, $0x01
-	JLT    done95_1
+	JLT    done94_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps96:
+taps95:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps96
+	JNE     taps95
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4864,9 +4813,9 @@ taps96:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop95_1
+	JMP     loop94_1
 
-done95_1:
+done94_1:
 	VZEROUPPER
 	RET
 
@@ -4885,20 +4834,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop97_1:
+loop96_1:
 	CMPQ   DX, $0x01
-	JLT    done97_1
+	JLT    done96_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps98:
+taps97:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps98
+	JNE     taps97
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4908,9 +4857,9 @@ taps98:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop97_1
+	JMP     loop96_1
 
-done97_1:
+done96_1:
 	VZEROUPPER
 	RET
 
@@ -4923,16 +4872,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 
-loop99_1:
+loop98_1:
 	CMPQ   CX, $0x01
-	JLT    done99_1
+	JLT    done98_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop99_1
+	JMP    loop98_1
 
-done99_1:
+done98_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4956,9 +4905,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop100_1:
+loop99_1:
 	CMPQ    DX, $0x01
-	JLT     done100_1
+	JLT     done99_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -5038,9 +4987,9 @@ loop100_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop100_1
+	JMP     loop99_1
 
-done100_1:
+done99_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5062,9 +5011,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop101_1:
+loop100_1:
 	CMPQ    DX, $0x01
-	JLT     done101_1
+	JLT     done100_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -5074,75 +5023,9 @@ loop101_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop101_1
+	JMP     loop100_1
 
-done101_1:
-	VZEROUPPER
-	RET
-
-// func opsExcessAVX2(src []float32) float32
-// Requires: AVX
-TEXT ·opsExcessAVX2(SB), NOSPLIT, $0-28
-	MOVQ   src_base+0(FP), AX
-	MOVQ   src_len+8(FP), CX
-	SHRQ   $0x04, CX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-
-loop102_4:
-	CMPQ    CX, $0x04
-	JLT     done102_4
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	VSUBPS  Y2, Y2, Y2
-	VSUBPS  Y3, Y3, Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS 64(AX), Y2
-	VMOVUPS 96(AX), Y3
-	VSUBPS  Y2, Y2, Y2
-	VSUBPS  Y3, Y3, Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS 128(AX), Y2
-	VMOVUPS 160(AX), Y3
-	VSUBPS  Y2, Y2, Y2
-	VSUBPS  Y3, Y3, Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS 192(AX), Y2
-	VMOVUPS 224(AX), Y3
-	VSUBPS  Y2, Y2, Y2
-	VSUBPS  Y3, Y3, Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	ADDQ    $0x00000100, AX
-	SUBQ    $0x04, CX
-	JMP     loop102_4
-
-done102_4:
-loop102_1:
-	CMPQ    CX, $0x01
-	JLT     done102_1
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	VSUBPS  Y2, Y2, Y2
-	VSUBPS  Y3, Y3, Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, CX
-	JMP     loop102_1
-
-done102_1:
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VMOVHLPS     X0, X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSS       X0, ret+24(FP)
+done100_1:
 	VZEROUPPER
 	RET
 
@@ -5155,16 +5038,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop103_1:
+loop101_1:
 	CMPQ   CX, $0x01
-	JLT    done103_1
+	JLT    done101_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop103_1
+	JMP    loop101_1
 
-done103_1:
+done101_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5186,9 +5069,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop104_1:
+loop102_1:
 	CMPQ       BX, $0x01
-	JLT        done104_1
+	JLT        done102_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -5200,10 +5083,10 @@ loop104_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece105:
+piece103:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces105
+	JLE        pieces103
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -5218,17 +5101,17 @@ piece105:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece105
+	JMP        piece103
 
-pieces105:
+pieces103:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop104_1
+	JMP     loop102_1
 
-done104_1:
+done102_1:
 	VZEROUPPER
 	RET
 
@@ -5246,9 +5129,9 @@ TEXT ·opsMaxoutBackwardAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop106_1:
+loop104_1:
 	CMPQ       DI, $0x01
-	JLT        done106_1
+	JLT        done104_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -5264,10 +5147,10 @@ loop106_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece107:
+piece105:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces107
+	JLE        pieces105
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -5288,9 +5171,9 @@ piece107:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece107
+	JMP        piece105
 
-pieces107:
+pieces105:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -5299,9 +5182,9 @@ pieces107:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop108_1:
+loop106_1:
 	CMPQ       R13, $0x01
-	JLT        done108_1
+	JLT        done106_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -5330,16 +5213,16 @@ loop108_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop108_1
+	JMP        loop106_1
 
-done108_1:
+done106_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop106_1
+	JMP  loop104_1
 
-done106_1:
+done104_1:
 	VZEROUPPER
 	RET
 
@@ -5352,9 +5235,9 @@ TEXT ·opsReluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop109_1:
+loop107_1:
 	CMPQ      BX, $0x01
-	JLT       done109_1
+	JLT       done107_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -5371,9 +5254,9 @@ loop109_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop109_1
+	JMP       loop107_1
 
-done109_1:
+done107_1:
 	VZEROUPPER
 	RET
 
@@ -5391,9 +5274,9 @@ TEXT ·opsReluBackwardSumAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop110_1:
+loop108_1:
 	CMPQ    BX, $0x01
-	JLT     done110_1
+	JLT     done108_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (DX), Y6
@@ -5410,9 +5293,9 @@ loop110_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop110_1
+	JMP     loop108_1
 
-done110_1:
+done108_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5428,9 +5311,9 @@ TEXT ·opsSigmoidBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop111_1:
+loop109_1:
 	CMPQ    BX, $0x01
-	JLT     done111_1
+	JLT     done109_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5449,9 +5332,9 @@ loop111_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop111_1
+	JMP     loop109_1
 
-done111_1:
+done109_1:
 	VZEROUPPER
 	RET
 
@@ -5464,9 +5347,9 @@ TEXT ·opsTanhBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop112_1:
+loop110_1:
 	CMPQ    BX, $0x01
-	JLT     done112_1
+	JLT     done110_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5485,9 +5368,9 @@ loop112_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop112_1
+	JMP     loop110_1
 
-done112_1:
+done110_1:
 	VZEROUPPER
 	RET
 
@@ -5506,9 +5389,9 @@ TEXT ·opsMaxPoolBackwardAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop113_1:
+loop111_1:
 	CMPQ    BX, $0x01
-	JLT     done113_1
+	JLT     done111_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -5518,11 +5401,11 @@ loop113_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows114:
+rows112:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols114:
+cols112:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -5539,10 +5422,10 @@ cols114:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols114
+	JNE       cols112
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows114
+	JNE       rows112
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -5550,11 +5433,11 @@ cols114:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows115:
+rows113:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols115:
+cols113:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -5569,19 +5452,19 @@ cols115:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols115
+	JNE       cols113
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows115
+	JNE       rows113
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop113_1
+	JMP       loop111_1
 
-done113_1:
+done111_1:
 	VZEROUPPER
 	RET
 
@@ -5604,9 +5487,9 @@ TEXT ·opsMaxPoolBackward2AVX2(SB), NOSPLIT, $0-88
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop116_1:
+loop114_1:
 	CMPQ      BX, $0x01
-	JLT       done116_1
+	JLT       done114_1
 	VMOVUPS   (CX), Y2
 	VMOVUPS   32(CX), Y3
 	VMOVUPS   64(CX), Y4
@@ -5677,9 +5560,9 @@ loop116_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop116_1
+	JMP       loop114_1
 
-done116_1:
+done114_1:
 	VZEROUPPER
 	RET
 
@@ -5705,9 +5588,9 @@ TEXT ·opsMaxPoolReluBackward2AVX2(SB), NOSPLIT, $0-112
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop117_1:
+loop115_1:
 	CMPQ      BX, $0x01
-	JLT       done117_1
+	JLT       done115_1
 	VMOVUPS   (CX), Y4
 	VMOVUPS   32(CX), Y5
 	VMOVUPS   64(CX), Y6
@@ -5784,9 +5667,9 @@ loop117_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop117_1
+	JMP       loop115_1
 
-done117_1:
+done115_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5810,9 +5693,9 @@ TEXT ·opsMaxPoolIndices2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop118_1:
+loop116_1:
 	CMPQ      BX, $0x01
-	JLT       done118_1
+	JLT       done116_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5878,9 +5761,9 @@ loop118_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop118_1
+	JMP       loop116_1
 
-done118_1:
+done116_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -5904,9 +5787,9 @@ TEXT ·opsMaxPoolReluIndices2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop119_1:
+loop117_1:
 	CMPQ      BX, $0x01
-	JLT       done119_1
+	JLT       done117_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5972,9 +5855,9 @@ loop119_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop119_1
+	JMP       loop117_1
 
-done119_1:
+done117_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -6002,9 +5885,9 @@ TEXT ·opsMaxPoolIndexedBackward2AVX2(SB), NOSPLIT, $0-104
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop120_1:
+loop118_1:
 	CMPQ         BX, $0x01
-	JLT          done120_1
+	JLT          done118_1
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VADDPS       Y2, Y4, Y6
@@ -6068,9 +5951,9 @@ loop120_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x08, CX
 	SUBQ         $0x01, BX
-	JMP          loop120_1
+	JMP          loop118_1
 
-done120_1:
+done118_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6093,9 +5976,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop121_1:
+loop119_1:
 	CMPQ    SI, $0x01
-	JLT     done121_1
+	JLT     done119_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -6106,12 +5989,12 @@ loop121_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows122:
+rows120:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols122:
+cols120:
 	VMOVUPS (R13), Y6
 	VMOVUPS 32(R13), Y7
 	VCMPPS  $0x00, Y0, Y6, Y6
@@ -6131,11 +6014,11 @@ cols122:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols122
+	JNE     cols120
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows122
+	JNE     rows120
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -6143,9 +6026,9 @@ cols122:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop121_1
+	JMP     loop119_1
 
-done121_1:
+done119_1:
 	VZEROUPPER
 	RET
 
@@ -6173,9 +6056,9 @@ TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop123_1:
+loop121_1:
 	CMPQ    SI, $0x01
-	JLT     done123_1
+	JLT     done121_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -6333,9 +6216,9 @@ loop123_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop123_1
+	JMP     loop121_1
 
-done123_1:
+done121_1:
 	VZEROUPPER
 	RET
 
@@ -6355,9 +6238,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop124_1:
+loop122_1:
 	CMPQ    DX, $0x01
-	JLT     done124_1
+	JLT     done122_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -6365,11 +6248,11 @@ loop124_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows125:
+rows123:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols125:
+cols123:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -6378,16 +6261,16 @@ cols125:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols125
+	JNE     cols123
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows125
+	JNE     rows123
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop124_1
+	JMP     loop122_1
 
-done124_1:
+done122_1:
 	VZEROUPPER
 	RET
 
@@ -6400,9 +6283,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop126_4:
+loop124_4:
 	CMPQ   CX, $0x04
-	JLT    done126_4
+	JLT    done124_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -6413,19 +6296,19 @@ loop126_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop126_4
+	JMP    loop124_4
 
-done126_4:
-loop126_1:
+done124_4:
+loop124_1:
 	CMPQ   CX, $0x01
-	JLT    done126_1
+	JLT    done124_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop126_1
+	JMP    loop124_1
 
-done126_1:
+done124_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6444,9 +6327,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop127_2:
+loop125_2:
 	CMPQ    CX, $0x02
-	JLT     done127_2
+	JLT     done125_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6465,12 +6348,12 @@ loop127_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop127_2
+	JMP     loop125_2
 
-done127_2:
-loop127_1:
+done125_2:
+loop125_1:
 	CMPQ    CX, $0x01
-	JLT     done127_1
+	JLT     done125_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6481,9 +6364,9 @@ loop127_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop127_1
+	JMP     loop125_1
 
-done127_1:
+done125_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6505,9 +6388,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop128_1:
+loop126_1:
 	CMPQ    DX, $0x01
-	JLT     done128_1
+	JLT     done126_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -6523,9 +6406,9 @@ loop128_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop128_1
+	JMP     loop126_1
 
-done128_1:
+done126_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6552,9 +6435,9 @@ TEXT ·opsBatchNormBackwardAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop129_1:
+loop127_1:
 	CMPQ    BX, $0x01
-	JLT     done129_1
+	JLT     done127_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -6575,9 +6458,9 @@ loop129_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop129_1
+	JMP     loop127_1
 
-done129_1:
+done127_1:
 	VZEROUPPER
 	RET
 
@@ -6596,9 +6479,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-loop130_4:
+loop128_4:
 	CMPQ    CX, $0x04
-	JLT     done130_4
+	JLT     done128_4
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6625,12 +6508,12 @@ loop130_4:
 	VADDPS  Y9, Y7, Y7
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop130_4
+	JMP     loop128_4
 
-done130_4:
-loop130_1:
+done128_4:
+loop128_1:
 	CMPQ    CX, $0x01
-	JLT     done130_1
+	JLT     done128_1
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6639,9 +6522,9 @@ loop130_1:
 	VADDPS  Y9, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop130_1
+	JMP     loop128_1
 
-done130_1:
+done128_1:
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
 	VADDPS       Y6, Y2, Y2
@@ -6672,9 +6555,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop131_1:
+loop129_1:
 	CMPQ    DI, $0x01
-	JLT     done131_1
+	JLT     done129_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS opsConstants<>+960(SB), Y2
@@ -6753,9 +6636,9 @@ loop131_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop131_1
+	JMP     loop129_1
 
-done131_1:
+done129_1:
 	VZEROUPPER
 	RET
 
@@ -6774,20 +6657,20 @@ TEXT ·opsLrnBackwardAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop132_1:
+loop130_1:
 	CMPQ   SI, $0x01
-	JLT    done132_1
+	JLT    done130_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps133:
+taps131:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps133
+	JNE     taps131
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -6805,9 +6688,9 @@ taps133:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop132_1
+	JMP     loop130_1
 
-done132_1:
+done130_1:
 	VZEROUPPER
 	RET
 
@@ -6820,9 +6703,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group134:
+group132:
 	CMPQ         DX, $0x00
-	JLE          done134
+	JLE          done132
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+2112(SB), Y0, Y0
@@ -7268,7 +7151,7 @@ group134:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done134
+	JLE          done132
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1600(SB), Y4, Y4
@@ -7282,7 +7165,7 @@ group134:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done134
+	JLE          done132
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y5, Y5
@@ -7296,7 +7179,7 @@ group134:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done134
+	JLE          done132
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y0, Y0
@@ -7313,9 +7196,9 @@ group134:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group134
+	JMP          group132
 
-done134:
+done132:
 	VZEROUPPER
 	RET
 
@@ -7329,9 +7212,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop135_1:
+loop133_1:
 	CMPQ         AX, $0x01
-	JLT          done135_1
+	JLT          done133_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7364,9 +7247,9 @@ loop135_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop135_1
+	JMP          loop133_1
 
-done135_1:
+done133_1:
 	VZEROUPPER
 	RET
 
@@ -7380,9 +7263,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop136_1:
+loop134_1:
 	CMPQ         AX, $0x01
-	JLT          done136_1
+	JLT          done134_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7419,9 +7302,9 @@ loop136_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop136_1
+	JMP          loop134_1
 
-done136_1:
+done134_1:
 	VZEROUPPER
 	RET
 
@@ -7436,9 +7319,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop137_1:
+loop135_1:
 	CMPQ         AX, $0x01
-	JLT          done137_1
+	JLT          done135_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7496,9 +7379,9 @@ loop137_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop137_1
+	JMP          loop135_1
 
-done137_1:
+done135_1:
 	VZEROUPPER
 	RET
 
@@ -7513,9 +7396,9 @@ TEXT ·opsRmspropTorchAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop138_1:
+loop136_1:
 	CMPQ         AX, $0x01
-	JLT          done138_1
+	JLT          done136_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7573,9 +7456,9 @@ loop138_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop138_1
+	JMP          loop136_1
 
-done138_1:
+done136_1:
 	VZEROUPPER
 	RET
 
@@ -7590,9 +7473,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop139_1:
+loop137_1:
 	CMPQ         AX, $0x01
-	JLT          done139_1
+	JLT          done137_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7662,9 +7545,9 @@ loop139_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop139_1
+	JMP          loop137_1
 
-done139_1:
+done137_1:
 	VZEROUPPER
 	RET
 
@@ -7678,9 +7561,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop140_1:
+loop138_1:
 	CMPQ    DX, $0x01
-	JLT     done140_1
+	JLT     done138_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -7696,9 +7579,9 @@ loop140_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop140_1
+	JMP     loop138_1
 
-done140_1:
+done138_1:
 	VZEROUPPER
 	RET
 

@@ -213,18 +213,3 @@ func BenchmarkTraining(b *testing.B) {
 		benchmarkKernel(b, Adam{N: params, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}, 4*params, 3*params, a)
 	})
 }
-
-func BenchmarkSafetensors(b *testing.B) {
-	const n = 7 << 20
-	file := writeTensors(b, nil, []TensorInfo{{Name: "w", Shape: []int{n}}}, map[string][]float32{"w": NewArena(n).Mem})
-	b.SetBytes(4 * n)
-	for b.Loop() {
-		ts, err := ParseTensors(file)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := ts.Float32s("w"); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -166,13 +166,6 @@ func maxPoolBackward2Go(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu b
 func init() {
 	o := &portableOps
 	o.div = zip(func(a, b float32) float32 { return a / b })
-	o.excess = func(src []float32) float32 {
-		var sum float32
-		for _, x := range src {
-			sum += x - x
-		}
-		return sum
-	}
 	o.maxout = func(dst, src, at []float32) {
 		for o := 0; o < len(dst); o += Block {
 			for l := range Block {

@@ -33,7 +33,6 @@ func vectorizeAVX512(z *vecOps) {
 	z.sum = opsSumAVX512
 	z.expSum = opsExpSumAVX512
 	z.divBy = opsDivByAVX512
-	z.excess = opsExcessAVX512
 	z.maxout = opsMaxoutAVX512
 	z.maxoutBackward = opsMaxoutBackwardAVX512
 	z.transpose = transposeAVX2
@@ -91,7 +90,6 @@ func vectorizeAVX2(y *vecOps) {
 	y.sum = opsSumAVX2
 	y.expSum = opsExpSumAVX2
 	y.divBy = opsDivByAVX2
-	y.excess = opsExcessAVX2
 	y.maxout = opsMaxoutAVX2
 	y.maxoutBackward = opsMaxoutBackwardAVX2
 	y.transpose = transposeAVX2

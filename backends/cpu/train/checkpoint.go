@@ -16,7 +16,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/safetensors"
 )
 
 // State is the progress of a run. With the params of the engine it is all that the
@@ -184,7 +184,7 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 	if err := fs.Replaceable(path); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	err = kernel.WriteFile(fs, path, func(w io.Writer) error {
+	err = safetensors.WriteFile(fs, path, func(w io.Writer) error {
 		buf := bufio.NewWriterSize(w, 1<<20)
 		if err := encodeCheckpoint(buf, e.Params(), values, string(state)); err != nil {
 			return err
@@ -208,15 +208,15 @@ func WriteCheckpoint(fs FS, dir string, e Engine, s *State) error {
 
 // encodeCheckpoint writes the bytes of a checkpoint.
 func encodeCheckpoint(w io.Writer, params []Param, values [][]float32, state string) error {
-	infos := make([]kernel.TensorInfo, 0, len(params))
+	infos := make([]safetensors.TensorInfo, 0, len(params))
 	h := sha256.New()
 	_, _ = io.WriteString(h, state)
 	for i, p := range params {
-		infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+		infos = append(infos, safetensors.TensorInfo{Name: p.Name, Shape: p.Shape})
 		hashFloats(h, p.Name, values[i])
 	}
 	meta := map[string]string{stateKey: state, sumKey: hex.EncodeToString(h.Sum(nil))}
-	return kernel.EncodeTensors(w, meta, infos, func(dst []float32, i int) error {
+	return safetensors.EncodeTensors(w, meta, infos, func(dst []float32, i int) error {
 		copy(dst, values[i])
 		return nil
 	})
@@ -339,9 +339,9 @@ func loadCheckpoint(fs FS, path string, run Identity, steps int, e Engine) (*Sta
 		return nil, err
 	}
 	params = e.Params()
-	var want []kernel.TensorInfo
+	var want []safetensors.TensorInfo
 	for _, p := range params {
-		want = append(want, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+		want = append(want, safetensors.TensorInfo{Name: p.Name, Shape: p.Shape})
 	}
 	if err := t.Match(want); err != nil {
 		return nil, err
@@ -367,8 +367,8 @@ func loadCheckpoint(fs FS, path string, run Identity, steps int, e Engine) (*Sta
 
 // parseCheckpoint reads the state of a checkpoint, opens its tensors, and compares
 // both with the checksum.
-func parseCheckpoint(file io.ReaderAt, size int64) (*State, *kernel.Tensors, error) {
-	t, err := kernel.OpenTensors(file, size)
+func parseCheckpoint(file io.ReaderAt, size int64) (*State, *safetensors.Tensors, error) {
+	t, err := safetensors.OpenTensors(file, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -401,18 +401,18 @@ func WriteWeights(fs FS, path string, e Engine, meta map[string]string) error {
 	if err := fs.Replaceable(path); err != nil {
 		return err
 	}
-	var infos []kernel.TensorInfo
+	var infos []safetensors.TensorInfo
 	var source []string
 	for _, p := range e.Params() {
 		if p.Slot {
 			continue
 		}
-		infos = append(infos, kernel.TensorInfo{Name: p.Name, Shape: p.Shape})
+		infos = append(infos, safetensors.TensorInfo{Name: p.Name, Shape: p.Shape})
 		if p.Average != "" {
 			source = append(source, p.Average)
 		} else {
 			source = append(source, p.Name)
 		}
 	}
-	return kernel.WriteTensors(fs, path, meta, infos, func(dst []float32, i int) error { return e.Get(source[i], dst) })
+	return safetensors.WriteTensors(fs, path, meta, infos, func(dst []float32, i int) error { return e.Get(source[i], dst) })
 }

@@ -3,14 +3,14 @@ package train
 import (
 	"io"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/safetensors"
 )
 
 // FS is the part of a file system that a run needs. Generated trainers write the
 // same way.
 type FS interface {
-	kernel.FS
+	safetensors.FS
 	// Open opens a regular file for reading and returns its size.
 	Open(path string) (ReadFile, int64, error)
 	// Replaceable refuses a path where something exists that is neither a regular file
@@ -25,11 +25,11 @@ type ReadFile interface {
 }
 
 // File is a file that is being written.
-type File = kernel.File
+type File = safetensors.File
 
-// Disk is the real file system. Unlike kernel.Disk it opens nothing but regular
+// Disk is the real file system. Unlike safetensors.Disk it opens nothing but regular
 // files.
-type Disk struct{ kernel.Disk }
+type Disk struct{ safetensors.Disk }
 
 // Open implements FS. A named pipe or a device is an error.
 func (Disk) Open(path string) (ReadFile, int64, error) { return files.Open(path) }

@@ -19,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/peers"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 )
 
@@ -226,13 +227,13 @@ func (r *report) genRow(t *table, incc, name string) error {
 // image.
 func writeGenModule(dir, incc string, n net, g *ir.Graph, image []float32) error {
 	source, weights := filepath.Join(dir, "net.incc"), filepath.Join(dir, "weights")
-	var infos []kernel.TensorInfo
+	var infos []safetensors.TensorInfo
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant {
-			infos = append(infos, kernel.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
+			infos = append(infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
 		}
 	}
-	if err := kernel.WriteTensors(kernel.Disk{}, weights, nil, infos, func(dst []float32, i int) error {
+	if err := safetensors.WriteTensors(safetensors.Disk{}, weights, nil, infos, func(dst []float32, i int) error {
 		copy(dst, g.Data[infos[i].Name].Data)
 		return nil
 	}); err != nil {

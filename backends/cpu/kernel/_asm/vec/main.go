@@ -865,22 +865,6 @@ func softmax() {
 		end()
 	}()
 
-	text("Excess", "func(src []float32) float32", "is the sum of x-x: 0 if all are finite, else NaN.")
-	func() {
-		s, n := ptr("src"), blocks("src")
-		acc := zero()
-		loop(n, []int{4, 1}, func(u int) {
-			for i := range u {
-				x := load(mem(s, i))
-				sub(x, x, x)
-				add(acc, acc, x)
-			}
-			advance(s, u)
-		})
-		result(lanes(VADDPS, acc))
-		end()
-	}()
-
 	text("Sum", "func(src []float32) float32", "is the sum: 16 partial sums, then lanes 8, 4, 2, 1 apart.")
 	func() {
 		s, n := ptr("src"), blocks("src")

@@ -1,4 +1,4 @@
-package kernel
+package safetensors
 
 import (
 	"bufio"

@@ -1,0 +1,4 @@
+package safetensors
+
+// TestFile is writeTensors for tests that import package kernel.
+var TestFile = writeTensors
