@@ -266,7 +266,7 @@ func isRunFile(path string) bool {
 	return runFile.MatchString(filepath.Base(path)) && exists(filepath.Join(filepath.Dir(path), runStart))
 }
 
-// leftover matches the temporary names that writeOwn and kernel.WriteFile use for
+// leftover matches the temporary names that writeOwn and safetensors.WriteFile use for
 // the files of a run.
 var leftover = regexp.MustCompile(`^\.(spec\.incc|labels\.txt|run\.json|results\.(csv|png|svg)|confusion\.(csv|png)|model\.onnx|summary\.json)\.\d+$|\.safetensors\.tmp$`)
 
