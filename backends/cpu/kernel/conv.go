@@ -10,24 +10,23 @@ import (
 //	out = act(res + Scale*(conv(in) + bias))   with Residual
 //	out = act(conv(in) + bias)                 without
 //
-// ActReLUBackward, of one part without Residual, looks at what In[1] (view Res) holds: the
-// output of the ReLU whose gradient is taken.
+// ActReLUBackward, with one output and without Residual, reads In[1] (view Res): the output of
+// the ReLU whose gradient is taken.
 //
 // Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW);
 // what lies outside of the image is read from the physical border, which may be
 // of any width (pads larger than the kernel included). Stride, dilation and
 // Groups of 0 mean 1.
 //
-// Operands: In[0] input, In[1] residual (view Res), Out[i] the part Outputs[i], W[0]
+// Operands: In[0] input, In[1] residual (view Res), Out[i] what Outputs[i] names, W[0]
 // as packed by Pack, W[1] as packed by PackBias or nil, Table. With ActReLUBackward Out[1] is
 // the sums of what is written (Sums), or no memory.
 //
-// Outputs are the consecutive ranges of output channels: one for an ordinary
-// convolution, up to four where parallel convolutions over one input have been
-// merged and each writes a place of its own (a slice of a concat, a bordered
-// buffer), with an activation of its own. Residual needs exactly one part. Every
-// part begins a new block; its channels past Output.C are written as zeros, up to
-// the end of its last block.
+// Outputs are consecutive ranges of output channels. An ordinary convolution has one. Parallel
+// convolutions over one input that have been merged have up to four: each writes to a place of
+// its own (a slice of a concat, a bordered buffer) and has an activation of its own. Residual
+// needs exactly one. Every output begins a new block. Channels past Output.C, up to the end of
+// its last block, are written as zeros.
 //
 // Groups > 1: any channel counts that the groups divide; blocks that a group
 // shares with others are filled up with zero weights, so widths of a multiple of
@@ -57,8 +56,8 @@ type Conv struct {
 	Rows, Pairs int
 }
 
-// Output is a range of output channels and where it goes. Outputs end at the first
-// with C == 0.
+// Output is a range of output channels and the place to which it is written. Outputs end at
+// the first with C == 0.
 type Output struct {
 	C    int
 	View View
@@ -82,7 +81,7 @@ func one(n int) int {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// OC is the number of output channels, without the padding of the parts.
+// OC is the number of output channels, without the padding of the outputs.
 func (c Conv) OC() int {
 	n := 0
 	for _, p := range c.Outputs {
@@ -131,14 +130,14 @@ func (c Conv) depth() int {
 
 // blockPair is one or two blocks of output channels that are computed together.
 type blockPair struct {
-	part, block, blocks int // the part, its first block there, 1 or 2
+	part, block, blocks int // index of the output, the first block in it, 1 or 2
 	oc, n               int // first output channel, how many are real
 	lo, hi              int // input blocks (planar: channels) that it reads
 	w, bias             int // where its weights and its bias begin
 }
 
-// blockPairs yields the pairs of output blocks, part by part; a part of an odd number
-// of blocks ends with a single one.
+// blockPairs yields the pairs of output blocks, output by output. An output with an odd number
+// of blocks ends with a single block.
 func (c Conv) blockPairs(yield func(blockPair) bool) {
 	gs := one(c.Groups)
 	icg, ocg := c.IC/gs, c.OC()/gs
@@ -195,7 +194,7 @@ func (c Conv) BiasLen() int {
 	return n
 }
 
-// PackBias pads the bias of every part to whole blocks.
+// PackBias pads the bias of every output to whole blocks.
 func (c Conv) PackBias(dst, bias []float32) {
 	for g := range c.blockPairs {
 		d := dst[g.bias : g.bias+g.blocks*Block]

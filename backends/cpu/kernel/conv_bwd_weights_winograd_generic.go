@@ -1,7 +1,7 @@
 package kernel
 
 // What ConvBackwardWeightsWinograd needs in plain Go, in the same order of operations as the
-// assembly (_asm/winodw.go), products rounded.
+// assembly (_asm/conv_bwd_weights_winograd.go), products rounded.
 
 // winoBwdXGo transforms tiles of the input to a pair of rows of positions.
 func winoBwdXGo(pair int, src []float32, row int, dst []float32, pos, n, m int) {

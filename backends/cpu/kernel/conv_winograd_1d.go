@@ -242,7 +242,7 @@ type wino1dOutArgs struct {
 }
 
 // wino1dR and wino1dQ are the coefficients of the polynomials of the input transform
-// (_asm/wino1d.go): of R, and of Q for every pair.
+// (_asm/conv_winograd_1d.go): of R, and of Q for every pair.
 var wino1dR, wino1dQ = func() (r [4]float32, q [4][3]float32) {
 	polynomial := func(skip int) []float64 {
 		c := []float64{1}

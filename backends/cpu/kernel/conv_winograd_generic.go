@@ -1,7 +1,7 @@
 package kernel
 
 // The transforms in plain Go, in the same order of operations as the assembly
-// (_asm/wino.go), products rounded.
+// (_asm/conv_winograd.go), products rounded.
 
 func winoInGo(src []float32, row int, dst []float32, pos, n, m int) {
 	var t [winoArea][Block]float32

@@ -55,7 +55,7 @@ func winoWeightsGo(r int, src []float32, tap int, dst []float32, pos, n int) {
 	}
 }
 
-// winoWeights1 is one dimension of it, in the order of _asm/wino.go.
+// winoWeights1 is one dimension of it, in the order of _asm/conv_winograd.go.
 func winoWeights1(r int, g [5]float32) [winoIn]float32 {
 	e, o := g[0]+g[2], g[1]
 	f, p := g[0]+float32(4*g[2]), g[1]+g[1]

@@ -94,7 +94,7 @@ type Worker struct {
 // Runner is a kernel as a run sees it: a comparable struct whose fields are all that was
 // decided when planning (shapes, strides, tiles, epilogue) and which prints with %#v as the
 // Go expression that makes it. Every Runner of this package is a Kernel, which states its
-// cost as well (cost_plan.go).
+// cost as well, in a file that only the planner needs.
 //
 // Tasks are independent: no two of them write the same element, none reads what
 // another writes, and the result of a task does not depend on the worker that
