@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image/png"
 	"io"
 	"math"
 	"path/filepath"
@@ -35,6 +36,7 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val if the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
 			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first"},
+			&cli.StringFlag{Name: "sheet", Usage: "draw the images that were classified wrong into a PNG `FILE`, a row for each pair of classes"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
@@ -98,11 +100,16 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 					return err
 				}
 			}
+			if file := c.String("sheet"); file != "" {
+				if err := writeOutput(c, file, "a PNG file", func(w io.Writer) error { return png.Encode(w, wrong.sheet(set, names).draw()) }); err != nil {
+					return err
+				}
+			}
 			report := evalReport{net: g.Name, data: src.Name, split: split, score: s, metrics: s.Confusion.Metrics(), names: names}
 			if c.Bool("json") {
 				return report.writeJSON(c.App.Writer)
 			}
-			report.write(messages(c, c.String("wrong")))
+			report.write(messages(c, c.String("wrong"), c.String("sheet")))
 			return nil
 		},
 	}

@@ -57,7 +57,7 @@ func TestEvalFlags(t *testing.T) {
 			line = append(line, "--data", "idx")
 		}
 		code, stdout, stderr := capture(t, line...)
-		for _, name := range []string{"confusion.png", "confusion.csv", "wrong.csv"} {
+		for _, name := range []string{"confusion.png", "confusion.csv", "wrong.csv", "wrong.png"} {
 			if _, err := os.Stat(name); err == nil {
 				stdout += "\nwrote " + name
 			}
@@ -87,6 +87,7 @@ func TestEvalFlags(t *testing.T) {
 		{"--dump-after fold-bn", "graph small", exitOK},
 		{"--confusion confusion.png", "wrote confusion.csv", exitOK},
 		{"--wrong wrong.csv", "wrote wrong.csv", exitOK},
+		{"--sheet wrong.png", "wrote wrong.png", exitOK},
 	} {
 		tried[strings.TrimPrefix(strings.Fields(row.args)[0], "--")] = true
 		code, got := eval(strings.Fields(row.args)...)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 // mistake is an image that was classified wrong.
 type mistake struct {
 	image, label, predicted int
+	file                    string  // of the image, "" if it has none of its own
 	score, labelScore       float64 // the softmax of the predicted class and of the label
 }
 
@@ -28,7 +30,11 @@ type mistakes []mistake
 func (m *mistakes) collect(set *data.Set) func(i int, logits []float32, p train.Prediction) {
 	return func(i int, logits []float32, p train.Prediction) {
 		if label := int(set.Labels[i]); p.Class != label {
-			*m = append(*m, mistake{i, label, p.Class, p.Score, train.Probability(logits, label)})
+			x := mistake{image: i, label: label, predicted: p.Class, score: p.Score, labelScore: train.Probability(logits, label)}
+			if i < len(set.Files) {
+				x.file = set.Files[i]
+			}
+			*m = append(*m, x)
 		}
 	}
 }
@@ -41,7 +47,7 @@ func (m mistakes) surest() mistakes {
 }
 
 // wrongColumns are the columns of the file of --wrong.
-var wrongColumns = []string{"image", "label", "label_name", "predicted", "predicted_name", "score", "label_score"}
+var wrongColumns = []string{"image", "file", "label", "label_name", "predicted", "predicted_name", "score", "label_score"}
 
 // write writes the mistakes as CSV. image is the position in the part of the data
 // set, counted from 0.
@@ -49,23 +55,64 @@ func (m mistakes) write(w io.Writer, names []string) error {
 	c := csv.NewWriter(w)
 	_ = c.Write(wrongColumns)
 	for _, x := range m.surest() {
-		_ = c.Write([]string{strconv.Itoa(x.image), strconv.Itoa(x.label), nameOf(names, x.label), strconv.Itoa(x.predicted), nameOf(names, x.predicted), cell(x.score), cell(x.labelScore)})
+		_ = c.Write([]string{strconv.Itoa(x.image), x.file, strconv.Itoa(x.label), nameOf(names, x.label), strconv.Itoa(x.predicted), nameOf(names, x.predicted), cell(x.score), cell(x.labelScore)})
 	}
 	c.Flush()
 	return c.Error()
 }
 
-// checkWrong returns an error if the file of --wrong would replace an input or a file of
-// a run, or if it is standard output and --json is given.
-func checkWrong(c *cli.Context, inputs ...string) error {
-	file := c.String("wrong")
-	switch {
-	case file == "":
-		return nil
-	case toStdout(file) && c.Bool("json"):
-		return usagef("--json and --wrong %s cannot both go to standard output", diag.Printable(file))
-	case isRunFile(file):
-		return usagef("--wrong %s would replace a file of a run: choose another name, such as wrong.csv", diag.Printable(file))
+// sheet makes a table of the mistakes: a row for each pair of label and prediction, the
+// most frequent first, with the mistakes whose score is highest.
+func (m mistakes) sheet(set *data.Set, names []string) *sheet {
+	type pair struct{ label, predicted int }
+	byPair := map[pair]mistakes{}
+	var pairs []pair
+	for _, x := range m.surest() {
+		p := pair{x.label, x.predicted}
+		if byPair[p] == nil {
+			pairs = append(pairs, p)
+		}
+		byPair[p] = append(byPair[p], x)
 	}
-	return notAnInput("wrong", file, inputs...)
+	slices.SortStableFunc(pairs, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(len(byPair[b]), len(byPair[a])), cmp.Compare(a.label, b.label), cmp.Compare(a.predicted, b.predicted))
+	})
+	sh := &sheet{c: set.C, h: set.H, w: set.W}
+	for _, p := range pairs[:min(len(pairs), sheetRows)] {
+		row := sheetRow{name: fmt.Sprintf("%d: %s as %s", len(byPair[p]), className(names, p.label), className(names, p.predicted))}
+		for _, x := range byPair[p][:min(len(byPair[p]), sheetColumns)] {
+			row.pictures = append(row.pictures, set.Image(x.image))
+		}
+		sh.rows = append(sh.rows, row)
+	}
+	switch more := len(pairs) - len(sh.rows); {
+	case len(pairs) == 0:
+		sh.foot = "no image was classified wrong"
+	case more > 0:
+		sh.foot = fmt.Sprintf("and %d more pairs of classes", more)
+	}
+	return sh
+}
+
+// checkWrong returns an error if the file of --wrong or --sheet would replace an input or
+// a file of a run, or if two results would go to standard output.
+func checkWrong(c *cli.Context, inputs ...string) error {
+	for _, f := range []struct{ flag, example string }{{"wrong", "wrong.csv"}, {"sheet", "wrong.png"}} {
+		file := c.String(f.flag)
+		switch {
+		case file == "":
+			continue
+		case toStdout(file) && c.Bool("json"):
+			return usagef("--json and --%s %s cannot both go to standard output", f.flag, diag.Printable(file))
+		case isRunFile(file):
+			return usagef("--%s %s would replace a file of a run: choose another name, such as %s", f.flag, diag.Printable(file), f.example)
+		}
+		if err := notAnInput(f.flag, file, inputs...); err != nil {
+			return err
+		}
+	}
+	if toStdout(c.String("wrong")) && toStdout(c.String("sheet")) {
+		return usagef("--wrong and --sheet cannot both go to standard output")
+	}
+	return nil
 }
