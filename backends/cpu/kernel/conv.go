@@ -43,7 +43,7 @@ type Conv struct {
 	SH, SW   int  // stride
 	DH, DW   int  // dilation
 	PH, PW   int  // padding above and to the left
-	Groups   int  // must divide IC and the output channels; then one part
+	Groups   int  // must divide IC and the output channels; then one output
 	Planar   bool // the input is NCHW: for the network's input, while its channels are few
 	In       View
 	Outputs  [4]Output
@@ -180,7 +180,7 @@ func (c Conv) PackedLen() int {
 	return n
 }
 
-// Pack writes weights in OIHW order (O over all parts, I = IC/Groups) into dst, in
+// Pack writes weights in OIHW order (O over all outputs, I = IC/Groups) into dst, in
 // the order [pair of output blocks][input block][tap][input channel][16 or 32 output
 // channels].
 func (c Conv) Pack(dst, weight []float32) { packAll(dst, weight, c.packParts()) }
@@ -284,7 +284,7 @@ func (c *Conv) masked() bool { return c.Outputs[0].Act == ActReLUBackward }
 // second reports whether there is an In[1].
 func (c *Conv) second() bool { return c.Residual || c.masked() }
 
-// flags are those of the microkernels for a part.
+// flags are those of the microkernels for an output.
 func (c *Conv) flags(p *Output) int {
 	flags := 0
 	switch p.Act {

@@ -17,7 +17,7 @@ type ConvBackwardData struct {
 	Repack Repack
 }
 
-// ConvBackwardDataOf returns the parts of the gradient of c, a convolution of one part
+// ConvBackwardDataOf returns the parts of the gradient of c, a convolution with one output
 // that is not planar, for inputs of h x w pixels. dy is the view of the output's
 // gradient (c.OC channels), dx that of the input's (c.IC channels).
 func ConvBackwardDataOf(c Conv, h, w int, dy, dx View) []ConvBackwardData {

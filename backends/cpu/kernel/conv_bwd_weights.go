@@ -1,6 +1,6 @@
 package kernel
 
-// ConvBackwardWeights is the gradient of a convolution (its Conv, of one part) with
+// ConvBackwardWeights is the gradient of a convolution (its Conv, with one output) with
 // respect to its weights and bias, in the packed order of the forward kernel, with
 // zeros wherever the packed weights are zeros for good: so an optimizer works on
 // packed weights, gradients and state element by element.

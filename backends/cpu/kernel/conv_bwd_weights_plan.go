@@ -75,9 +75,9 @@ func (c ConvBackwardWeights) nanoseconds(images int) float64 {
 	return ConvBackwardWeightsSplit{c, images}.nanoseconds(images)
 }
 
-// Split returns c with Pairs and Units chosen, and the images cut into parts, so
-// that 1 to 16 threads are busy evenly when that many images run at once. With
-// as many parts as images are (Count is 1), ConvBackwardWeights alone will do.
+// Split returns c with Pairs and Units chosen, and the images cut into parts, so that 1 to 16
+// threads have about equal work when that many images run at once. If there is one part
+// (Count is 1), the ConvBackwardWeights in it computes the same without a SumPartials.
 func (c ConvBackwardWeights) Split(images int) ConvBackwardWeightsSplit {
 	return c.split(images, c.taskCost)
 }

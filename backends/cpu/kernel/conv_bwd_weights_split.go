@@ -26,7 +26,7 @@ func (c ConvBackwardWeightsSplit) Run(w *Worker, task int, a *Args) {
 	c.ConvBackwardWeights.Run(w, task, &b)
 }
 
-// part is the task of ConvBackwardWeights that a task is, and the operands of its part.
+// part returns the task of ConvBackwardWeights that task is, and the operands of its part.
 func (c *ConvBackwardWeightsSplit) part(task int, a *Args) (int, Args) {
 	n := c.ConvBackwardWeights.Tasks(a.Images)
 	part := task / n
@@ -40,10 +40,10 @@ func (c *ConvBackwardWeightsSplit) part(task int, a *Args) (int, Args) {
 	return task % n, b
 }
 
-// SumPartials adds the parts of a packed array of N numbers (whole blocks), one for so
-// many images each, in their order.
+// SumPartials adds the partial sums of a packed array of N numbers (whole blocks), one for
+// every Images images, in their order.
 //
-// Operands: In[0] the parts, one behind another; Out[0] their sum, Out[1] the sums of its
+// Operands: In[0] the partial sums, one behind another; Out[0] their sum, Out[1] the sums of its
 // squares, a number a task as SquareSums has them, or no memory.
 type SumPartials struct {
 	N      int

@@ -1,7 +1,7 @@
 package kernel
 
 // Depthwise is a convolution in which every channel has a filter of its own: Conv
-// with Groups, IC and the channels of its one part equal, and the same operands,
+// with Groups, IC and the channels of its one output equal, and the same operands,
 // border, epilogue and tasks. The input is not planar. It is bound by the loads:
 // about a third of the peak.
 type Depthwise struct{ Conv }

@@ -5,7 +5,7 @@ import "unsafe"
 // Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
 // (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications a tile,
 // where Conv takes 144 or 100. Stride, dilation and Groups must be 1, the input not
-// planar, and Output.Step 0. Operands, parts, epilogue and the input's border are those of
+// planar, and Output.Step 0. Operands, outputs, epilogue and the input's border are those of
 // Conv; tiles that reach past the border read zeros.
 //
 // A task transforms Tiles tiles of all input channels, then for each of its pairs
@@ -17,7 +17,7 @@ import "unsafe"
 // same on AVX2 and AVX-512.
 //
 // With Pool it is a MaxPool of windows of 2 x 2 behind the convolution as well
-// (conv_winograd_pool.go): Out[0] and the one part's view are those of the pool's output, of
+// (conv_winograd_pool.go): Out[0] and the view of the only output are those of the pool's output, of
 // H/2 x W/2 pixels, and Out[1] has its indices (view Indices), if it has memory: with
 // ActReLU those of IndexReLU.
 type Winograd struct {
