@@ -23,6 +23,7 @@ type source struct {
 	diags   diag.List
 	full    bool   // MaxProblems was reached
 	noStar  bool   // the rest of the text has no */
+	noText  int    // number of forbidden characters (E0101) and places without UTF-8 (E0102)
 	toldIn  [2]int // the last lines on which a parenthesis and a bracket were reported
 }
 
@@ -60,11 +61,24 @@ func (s *source) span(off, end int32) diag.Span {
 	return diag.Span{Pos: diag.Pos{File: s.path, Line: l + 1, Col: int(off-s.lines[l]) + 1}, Len: int(end - off)}
 }
 
+// maxNoText is the largest number of forbidden characters and places without UTF-8 that
+// are reported. A file with more is probably not a text.
+const maxNoText = 20
+
 // lexical reports an error that the scanner found, and notes its column in badFrom. The
 // parser then reports no errors after it on that line, since they are consequences.
 func (s *source) lexical(code string, off, end int32, format string, args ...any) *diag.Diagnostic {
 	at := s.span(off, end)
 	s.badFrom[at.Line-1] = min(s.badFrom[at.Line-1], at.Col)
+	if code == "E0101" || code == "E0102" {
+		s.noText++
+		if s.noText == maxNoText+1 {
+			s.report(code, at, "more such characters follow: only the first %d of this file are reported", maxNoText).WithHelp("is this file a text?")
+		}
+		if s.noText > maxNoText {
+			return &diag.Diagnostic{}
+		}
+	}
 	return s.report(code, at, format, args...)
 }
 

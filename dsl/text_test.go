@@ -57,3 +57,23 @@ func TestTexts(t *testing.T) {
 		}
 	}
 }
+
+// TestManyBadCharacters counts the problems of a file of control characters: the first
+// maxNoText, and one that says that more follow.
+func TestManyBadCharacters(t *testing.T) {
+	for _, text := range []string{strings.Repeat("\x01 ", 300), strings.Repeat("a \xe4\n", 300), strings.Repeat("# \x01\n", 300)} {
+		n, more := 0, 0
+		_, l := Load("x.incc", []byte("net a\n"+text), Options{})
+		for _, d := range l {
+			if d.Code == "E0101" || d.Code == "E0102" {
+				n++
+			}
+			if strings.Contains(d.Error(), "only the first 20") {
+				more++
+			}
+		}
+		if n != maxNoText+1 || more != 1 {
+			t.Errorf("%q: %d problems, %d that more follow", text[:8], n, more)
+		}
+	}
+}

@@ -16,18 +16,53 @@ import (
 func notText(file string, b []byte) error {
 	name := diag.Printable(file)
 	head := b[:min(len(b), 8000)]
-	nul := bytes.IndexByte(head, 0) >= 0
+	text := bytes.IndexByte(head, 0) < 0 && badBytes(head) <= len(head)/10 && controls(b[:min(len(b), 1024)]) <= 8
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
 		return fmt.Errorf("%s is UTF-16 text, but a spec must be UTF-8: save it as UTF-8", name)
-	case !nul && badBytes(head) <= len(head)/10:
+	case beginsLikeONNX(b), !text && strings.EqualFold(filepath.Ext(file), ".onnx"):
+		return fmt.Errorf("%s is an ONNX model, not a spec: incc verify %s --run runs it, incc train SPEC --init %s takes its weights", name, name, name)
+	case text:
 		return nil
-	case looksLikeONNX(file, b):
-		return fmt.Errorf("%s looks like an ONNX model, but a spec is text: incc verify %s checks a model", name, name)
 	case looksLikeWeights(b):
 		return fmt.Errorf("%s looks like a safetensors file of weights, but a spec is text: name the spec, and the weights with --weights", name)
 	}
+	for _, k := range binaries {
+		if strings.HasPrefix(string(b[min(len(b), k.at):]), k.magic) {
+			return fmt.Errorf("%s looks like %s, but a spec is text", name, k.what)
+		}
+	}
 	return fmt.Errorf("%s is not a text file, so it is not a spec", name)
+}
+
+// binaries are kinds of files that a user may name in place of a spec, with the bytes
+// that they have at an offset.
+var binaries = []struct {
+	at          int
+	magic, what string
+}{
+	{0, "\xff\xd8\xff", "a JPEG picture"},
+	{0, "\x89PNG\r\n\x1a\n", "a PNG picture"},
+	{0, "GIF8", "a GIF picture"},
+	{0, "BM", "a BMP picture"},
+	{0, "II*\x00", "a TIFF picture"},
+	{0, "MM\x00*", "a TIFF picture"},
+	{8, "WEBP", "a WebP picture"},
+	{0, "\x93NUMPY", "a NumPy array"},
+	{0, "PK\x03\x04", "a ZIP archive or a PyTorch checkpoint"},
+	{0, "\x1f\x8b", "a gzip archive"},
+	{0, "%PDF-", "a PDF document"},
+}
+
+// controls counts the control characters that a text does not have.
+func controls(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < ' ' && !strings.ContainsRune("\t\n\v\f\r", rune(c)) || c == 0x7f {
+			n++
+		}
+	}
+	return n
 }
 
 // badBytes counts the bytes that are not part of a UTF-8 character.
@@ -43,10 +78,10 @@ func badBytes(b []byte) int {
 	return n
 }
 
-// looksLikeONNX reports whether a file has the extension .onnx or begins like an ONNX
-// model: with the field ir_version, a small number.
-func looksLikeONNX(file string, b []byte) bool {
-	return strings.EqualFold(filepath.Ext(file), ".onnx") || len(b) > 2 && b[0] == 1<<3 && b[1] > 0 && b[1] < 32 && b[2] == 2<<3|2
+// beginsLikeONNX reports whether a file begins like an ONNX model: with the field
+// ir_version, a small number, and a field that may follow it.
+func beginsLikeONNX(b []byte) bool {
+	return len(b) > 2 && b[0] == 1<<3 && b[1] > 0 && b[1] < 32 && (b[2]&7 == 2 || b[2]&7 == 0) && b[2]>>3 >= 2 && b[2]>>3 <= 25
 }
 
 // looksLikeWeights reports whether a file begins like a safetensors file: with the
