@@ -33,8 +33,8 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, bar: ok && isTerminal(f)}
 }
 
-// Begin prints at which epoch and step the training continues, and the results of
-// earlier epochs.
+// Begin prints at which epoch and step the training continues, and a line about
+// the earlier epochs.
 func (p *progress) Begin(s *train.State, steps int, epochs float64, finished bool) {
 	p.steps, p.epochs, p.start = steps, epochs, time.Now()
 	p.last = p.start
@@ -44,9 +44,25 @@ func (p *progress) Begin(s *train.State, steps int, epochs float64, finished boo
 	case s.Global > 0:
 		p.print(fmt.Sprintf("continuing at epoch %d, step %d of %d", s.Epoch+1, s.Step, steps))
 	}
-	for _, r := range s.Rows {
-		p.line(r)
+	if text := soFar(s); text != "" {
+		p.print(text)
 	}
+}
+
+// soFar describes the epochs that a run has behind it, or returns "" if there are none.
+func soFar(s *train.State) string {
+	text := diag.Count(len(s.Rows), "epoch") + " so far"
+	if len(s.Rows) == 0 {
+		return ""
+	}
+	if i := s.BestAt - 1; i >= 0 && i < len(s.Rows) {
+		kind, acc := "validation", s.Rows[i].ValAcc
+		if math.IsNaN(acc) {
+			kind, acc = "training", s.Rows[i].TrainAcc
+		}
+		text += fmt.Sprintf(", best %.2f %% (%s) at epoch %d", 100*acc, kind, s.BestAt)
+	}
+	return text
 }
 
 // Step updates the bar, at most ten times a second.

@@ -140,6 +140,7 @@ func trainRun(c *cli.Context) error {
 	var nf *train.NonFiniteError
 	var diverged *train.DivergedError
 	var changed *train.ChangedError
+	var trained *train.TrainedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
 		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume continues from it\n", diag.Name(p.dir))
@@ -150,6 +151,8 @@ func trainRun(c *cli.Context) error {
 		return &numericalError{err.Error() + "; --keep-diverging goes on all the same"}
 	case errors.As(err, &changed):
 		return fmt.Errorf("%w\nadd --resume-changed to continue from it in spite of that, or start a new run with --out DIR", err)
+	case errors.As(err, &trained):
+		return fmt.Errorf("%w: nothing was changed; give --epochs more, or leave it out", err)
 	case err != nil:
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,14 +33,34 @@ func (id *Identity) UnmarshalJSON(b []byte) error {
 // identity does not have the name.
 type Change struct{ Name, Was, Is string }
 
+// changedWords say in words that a value has changed that is a hash, or has one.
+var changedWords = map[string]string{
+	"data":       "the images changed",
+	"spec":       "the spec changed",
+	"validation": "the validation images changed",
+	"init":       "the initial weights changed",
+}
+
+// String describes the change for people, with the first digits of hashes.
 func (c Change) String() string {
+	was, is := shortHashes(c.Was), shortHashes(c.Is)
+	words, ok := changedWords[c.Name]
 	switch {
 	case c.Was == "":
-		return fmt.Sprintf("%s is %s, was not set", c.Name, c.Is)
+		return fmt.Sprintf("%s is %s, was not set", c.Name, is)
 	case c.Is == "":
-		return fmt.Sprintf("%s was %s, is not set", c.Name, c.Was)
+		return fmt.Sprintf("%s was %s, is not set", c.Name, was)
+	case ok && (was != c.Was || is != c.Is):
+		return fmt.Sprintf("%s: %s before, %s now", words, was, is)
 	}
-	return fmt.Sprintf("%s was %s, is %s", c.Name, c.Was, c.Is)
+	return fmt.Sprintf("%s was %s, is %s", c.Name, was, is)
+}
+
+var hashes = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+// shortHashes shortens the hashes in a text to eight digits.
+func shortHashes(text string) string {
+	return hashes.ReplaceAllStringFunc(text, func(h string) string { return h[:8] })
 }
 
 // Changes lists what differs from an earlier identity, ordered by name.
@@ -74,9 +95,13 @@ func (e *ChangedError) Error() string {
 	if e.Unknown {
 		return e.Path + " was written by an older incc, which did not record the data, the engine and the spec of its run"
 	}
+	// Other images are another drawing of those for validation, too: one line says both.
+	images := slices.ContainsFunc(e.Changes, func(c Change) bool { return c.Name == "images" })
 	var l []string
 	for _, c := range e.Changes {
-		l = append(l, c.String())
+		if c.Name != "validation" || !images {
+			l = append(l, c.String())
+		}
 	}
 	return fmt.Sprintf("%s belongs to another run:\n   %s", e.Path, strings.Join(l, "\n   "))
 }

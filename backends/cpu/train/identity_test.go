@@ -59,6 +59,24 @@ func TestChangedIdentity(t *testing.T) {
 	}
 }
 
+func TestChangeText(t *testing.T) {
+	a, b := strings.Repeat("0123456789abcdef", 4), strings.Repeat("fedcba9876543210", 4)
+	for _, x := range []struct {
+		change Change
+		want   string
+	}{
+		{Change{"data", "SHA-256 " + a, "SHA-256 " + b}, "the images changed: SHA-256 01234567 before, SHA-256 fedcba98 now"},
+		{Change{"spec", "SHA-256 " + a, "SHA-256 " + b}, "the spec changed: SHA-256 01234567 before, SHA-256 fedcba98 now"},
+		{Change{"init", "", "SHA-256 " + b}, "init is SHA-256 fedcba98, was not set"},
+		{Change{"batch", "8", "16"}, "batch was 8, is 16"},
+		{Change{"seed", "12345678901", "1"}, "seed was 12345678901, is 1"},
+	} {
+		if got := x.change.String(); got != x.want {
+			t.Errorf("%q, want %q", got, x.want)
+		}
+	}
+}
+
 // TestExtendedRun trains a finished run further: the weights are those of a run of that
 // many epochs from the beginning, where the schedule does not depend on their number.
 // Another change is refused all the same.
@@ -93,6 +111,16 @@ func TestExtendedRun(t *testing.T) {
 	other.Identity["data"] = "stripes"
 	if _, err := Run(context.Background(), testEngine(t), other); !errors.As(err, &changed) {
 		t.Fatal(err)
+	}
+	if err := error(changed); strings.Contains(err.Error(), "epochs") || strings.Contains(err.Error(), "spec") || !strings.Contains(err.Error(), "data was bars, is stripes") {
+		t.Errorf("the error names changes that are allowed: %v", err)
+	}
+	fewer := of(fs, 1)
+	fewer.Resume, fewer.MayChange = true, c.MayChange
+	fewer.Start = func(*State) error { t.Error("a run of fewer epochs was begun"); return nil }
+	var trained *TrainedError
+	if _, err := Run(context.Background(), testEngine(t), fewer); !errors.As(err, &trained) || err.Error() != "2 epochs are trained already, so the run cannot end after 1" {
+		t.Errorf("fewer epochs: %v", err)
 	}
 	e := testEngine(t)
 	s, err := Run(context.Background(), e, c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
@@ -111,7 +112,7 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 			return nil, err
 		}
 	}
-	end := int64(math.Round(c.Epochs * float64(steps)))
+	end := c.lastStep(steps)
 	finished := s.Global >= end || stale(s, c.Recipe.EarlyStop)
 	c.Report.Begin(s, steps, c.Epochs, finished)
 	begin := time.Now()
@@ -163,8 +164,14 @@ func (c *Config) begin(e Engine, steps int) (s *State, changed bool, err error) 
 	if extended {
 		s, err = readCheckpoint(c.FS, c.Dir, nil, steps, e, c.Report.Note)
 	}
+	if other != nil && err != nil { // the error is about what may not change
+		other.Changes = slices.DeleteFunc(other.Changes, c.mayChange)
+	}
 	if err != nil {
 		return nil, false, err
+	}
+	if s.Global > c.lastStep(steps) {
+		return nil, false, &TrainedError{Epochs: float64(s.Global) / float64(steps), Wanted: c.Epochs}
 	}
 	changes := c.Identity.Changes(s.Run)
 	for _, x := range changes {
@@ -181,12 +188,27 @@ func (c *Config) begin(e Engine, steps int) (s *State, changed bool, err error) 
 
 // allows reports whether a checkpoint differs only in what MayChange names.
 func (c *Config) allows(e *ChangedError) bool {
-	for _, x := range e.Changes {
-		if was, ok := c.MayChange[x.Name]; !ok || was != "" && was != x.Was {
-			return false
-		}
+	return !e.Unknown && !slices.ContainsFunc(e.Changes, func(x Change) bool { return !c.mayChange(x) })
+}
+
+// mayChange reports whether MayChange names a change.
+func (c *Config) mayChange(x Change) bool {
+	was, ok := c.MayChange[x.Name]
+	return ok && (was == "" || was == x.Was)
+}
+
+// lastStep returns the number of steps of the whole run.
+func (c *Config) lastStep(steps int) int64 { return int64(math.Round(c.Epochs * float64(steps))) }
+
+// TrainedError says that a run cannot go on to an end that it has passed already.
+type TrainedError struct{ Epochs, Wanted float64 }
+
+func (e *TrainedError) Error() string {
+	unit, verb := "epochs", "are"
+	if e.Epochs == 1 {
+		unit, verb = "epoch", "is"
 	}
-	return !e.Unknown
+	return fmt.Sprintf("%.4g %s %s trained already, so the run cannot end after %.4g", e.Epochs, unit, verb, e.Wanted)
 }
 
 // extend readies the state of a run for a number of epochs that it was not begun with.
