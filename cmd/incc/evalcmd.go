@@ -31,11 +31,14 @@ func evalCommand() *cli.Command {
 For the folder of a run, eval uses the spec, the best weights and the data of
 that run. It prints accuracy, top-5 accuracy (of more than five classes), loss,
 balanced accuracy (the mean recall of the classes), the expected calibration error
-(15 bins), and precision, recall, F1 and the number of images of each class.`,
+(15 bins), and precision, recall, F1 and the number of images of each class.
+
+In the files of --wrong and --confusion class is a number and label its name, as in
+those of incc predict. image is the position in the part of the data, counted from 0.`,
 		Flags: append(append([]cli.Flag{dataFlag, strictFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val if the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
-			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first"},
+			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first; the column file has the paths of pictures in their folder"},
 			&cli.StringFlag{Name: "sheet", Usage: "draw the images that were classified wrong into a PNG `FILE`, a row for each pair of classes"},
 		}, executorFlags()...), pipelineFlags()...),
 		Action: func(c *cli.Context) error {

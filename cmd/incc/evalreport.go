@@ -78,8 +78,19 @@ func (r evalReport) writeJSON(w io.Writer) error {
 	for i, x := range m.Classes {
 		classes[i] = class{x, nameOf(r.names, x.Class)}
 	}
+	type cell struct {
+		Class          int    `json:"class"`
+		Label          string `json:"label,omitempty"`
+		PredictedClass int    `json:"predicted_class"`
+		PredictedLabel string `json:"predicted_label,omitempty"`
+		Count          int    `json:"count"`
+	}
+	cells := []cell{}
+	for _, x := range s.Confusion.Cells() {
+		cells = append(cells, cell{x.Label, nameOf(r.names, x.Label), x.Predicted, nameOf(r.names, x.Predicted), x.Count})
+	}
 	out := map[string]any{"net": r.net, "data": r.data, "split": r.split, "images": s.Images, "accuracy": s.Accuracy, "loss": s.Loss,
-		"balanced_accuracy": m.Balanced, "calibration_error": s.Calibration, "classes": classes, "confusion": s.Confusion.Cells(),
+		"balanced_accuracy": m.Balanced, "calibration_error": s.Calibration, "classes": classes, "confusion": cells,
 		"macro": average{m.Macro.Precision, m.Macro.Recall, m.Macro.F1}, "weighted": average{m.Weighted.Precision, m.Weighted.Recall, m.Weighted.F1}}
 	if r.hasTop5() {
 		out["top5"] = s.Top5

@@ -17,9 +17,11 @@ import (
 
 // mistake is an image that was classified wrong.
 type mistake struct {
-	image, label, predicted int
-	file                    string  // of the image, "" if it has none of its own
-	score, labelScore       float64 // the softmax of the predicted class and of the label
+	i                 int    // the image in the set of the evaluation
+	image             int    // its position in the part of the data set, counted from 0
+	file              string // its path in the data folder, "" if it has no file of its own
+	label, predicted  int
+	score, labelScore float64 // the softmax of the predicted class and of the label
 }
 
 // mistakes are the wrongly classified images of an evaluation.
@@ -30,11 +32,7 @@ type mistakes []mistake
 func (m *mistakes) collect(set *data.Set) func(i int, logits []float32, p train.Prediction) {
 	return func(i int, logits []float32, p train.Prediction) {
 		if label := int(set.Labels[i]); p.Class != label {
-			x := mistake{image: i, label: label, predicted: p.Class, score: p.Score, labelScore: train.Probability(logits, label)}
-			if i < len(set.Files) {
-				x.file = set.Files[i]
-			}
-			*m = append(*m, x)
+			*m = append(*m, mistake{i, set.Place(i), set.File(i), label, p.Class, p.Score, train.Probability(logits, label)})
 		}
 	}
 }
@@ -47,10 +45,9 @@ func (m mistakes) surest() mistakes {
 }
 
 // wrongColumns are the columns of the file of --wrong.
-var wrongColumns = []string{"image", "file", "label", "label_name", "predicted", "predicted_name", "score", "label_score"}
+var wrongColumns = []string{"image", "file", "class", "label", "predicted_class", "predicted_label", "score", "class_score"}
 
-// write writes the mistakes as CSV. image is the position in the part of the data
-// set, counted from 0.
+// write writes the mistakes as CSV.
 func (m mistakes) write(w io.Writer, names []string) error {
 	c := csv.NewWriter(w)
 	_ = c.Write(wrongColumns)
@@ -81,7 +78,7 @@ func (m mistakes) sheet(set *data.Set, names []string) *sheet {
 	for _, p := range pairs[:min(len(pairs), sheetRows)] {
 		row := sheetRow{name: fmt.Sprintf("%d: %s as %s", len(byPair[p]), className(names, p.label), className(names, p.predicted))}
 		for _, x := range byPair[p][:min(len(byPair[p]), sheetColumns)] {
-			row.pictures = append(row.pictures, set.Image(x.image))
+			row.pictures = append(row.pictures, set.Image(x.i))
 		}
 		sh.rows = append(sh.rows, row)
 	}

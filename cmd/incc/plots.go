@@ -122,7 +122,10 @@ func confusionTable(picture string) string {
 }
 
 // confusionColumns are the columns of the table.
-var confusionColumns = []string{"label", "label_name", "predicted", "predicted_name", "count"}
+var confusionColumns = []string{"class", "label", "predicted_class", "predicted_label", "count"}
+
+// oldConfusionColumns are those of the tables of earlier versions.
+var oldConfusionColumns = []string{"label", "label_name", "predicted", "predicted_name", "count"}
 
 // checkConfusion returns an error if a confusion matrix at path would replace another
 // kind of file: a file of a run, one of the inputs of the command, or another table.
@@ -143,6 +146,9 @@ func checkConfusion(path string, inputs ...string) error {
 		}
 	}
 	other, err := otherFile(table, confusionColumns)
+	if err == nil && other {
+		other, err = otherFile(table, oldConfusionColumns)
+	}
 	if err == nil && other {
 		err = usagef("--confusion %s would replace %s, which is not the table of a confusion matrix: choose another name", diag.Printable(path), diag.Quote(table))
 	}

@@ -29,6 +29,23 @@ func (s *Set) Image(i int) []uint8 {
 	return s.Pixels[i*n : (i+1)*n]
 }
 
+// Place is the position of image i in the part of the data set that it was chosen from,
+// counted from 0.
+func (s *Set) Place(i int) int {
+	if s.Places != nil {
+		return int(s.Places[i])
+	}
+	return i
+}
+
+// File is the path of image i in its data folder, "" if it has no file of its own.
+func (s *Set) File(i int) string {
+	if i < len(s.Files) {
+		return s.Files[i]
+	}
+	return ""
+}
+
 // Counts returns how many images each class has.
 func (s *Set) Counts() []int {
 	n := make([]int, s.Classes)

@@ -78,3 +78,18 @@ func TestStratify(t *testing.T) {
 		t.Error("none is drawn")
 	}
 }
+
+// A part of a part of a set knows the files and the first places of its images.
+func TestSubsetFiles(t *testing.T) {
+	s := &Set{C: 1, H: 1, W: 1, Classes: 2, Pixels: []uint8{0, 1, 2, 3}, Labels: []int32{0, 1, 0, 1}, Files: []string{"a/0.png", "b/1.png", "a/2.png", "b/3.png"}}
+	p := s.Subset([]int32{3, 1, 2}).Subset([]int32{0, 2}).Head(2)
+	for i, want := range []int{3, 2} {
+		if p.Place(i) != want || p.File(i) != s.Files[want] || int(p.Image(i)[0]) != want {
+			t.Errorf("image %d is number %d, %q, want %d, %q", i, p.Place(i), p.File(i), want, s.Files[want])
+		}
+	}
+	s.Files = nil
+	if got := s.Subset([]int32{1}).File(0); got != "" {
+		t.Errorf("an image without a file has %q", got)
+	}
+}

@@ -15,9 +15,9 @@ type Confusion struct {
 
 // ConfusionCell is one pair of a Confusion.
 type ConfusionCell struct {
-	Label     int `json:"label"`
-	Predicted int `json:"predicted"`
-	Count     int `json:"count"` // at least 1
+	Label     int
+	Predicted int
+	Count     int // at least 1
 }
 
 // NewConfusion returns an empty confusion matrix of the given number of classes.
