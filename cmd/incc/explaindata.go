@@ -32,6 +32,12 @@ or what --val says. --val 0.1 and --val 10% are fractions, --val 500 is a number
 of images, --val DIR a folder with one folder for each class. incc data inspect
 DATA prints how a run would divide the data.
 
+The best weights of a run are those of the epoch with the highest validation
+accuracy (or the lowest loss, with early_stop metric=loss). Of epochs with the same
+accuracy, the one with the lower validation loss is the best. With few validation
+images the accuracy has coarse steps: incc train says so where they are fewer than
+50, or than 10 for each class.
+
 Classes
 
 Where a spec has labels, they are compared with the names of the folders: they must

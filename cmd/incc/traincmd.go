@@ -27,7 +27,9 @@ results.csv with plots, a confusion matrix, model.onnx and summary.json. spec.in
 there includes the settings of flags. --resume continues from a checkpoint in the
 folder, with the same results bit for bit. Other commands accept the folder of a run
 in place of a SPEC, and then use its weights and data as well. Part of the training
-images is drawn for validation (--val); the test images are used once, at the end.`,
+images is drawn for validation (--val); the test images are used once, at the end.
+The best weights are those of the epoch with the highest validation accuracy; of
+equal ones, that with the lower validation loss.`,
 		Flags: []cli.Flag{
 			dataFlag, strictFlag,
 			&cli.StringFlag{Name: "out", Usage: "write everything into `DIR`; runs/NAME by default"},

@@ -254,6 +254,11 @@ func (p *prepared) introduce(w io.Writer) {
 		p.initial.introduce(w, p.graph, p.recipe.Frozen(0))
 	}
 	p.introduceFrozen(w)
+	if p.val != nil {
+		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" {
+			fmt.Fprintln(w, note)
+		}
+	}
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)
 	}

@@ -120,6 +120,15 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 	return d, nil
 }
 
+// coarseNote says that an accuracy on so few validation images is coarse, "" where they
+// are many.
+func coarseNote(images, classes int) string {
+	if images == 0 || images >= 50 && images >= 10*classes {
+		return ""
+	}
+	return fmt.Sprintf("note: the validation accuracy is coarse: it has %s, of %s; --val can give more", diag.Count(images, "image"), diag.Count(classes, "class"))
+}
+
 // identity describes the images for validation, for the identity of a run.
 func (d division) identity() string {
 	switch {

@@ -51,3 +51,15 @@ func TestValidationCount(t *testing.T) {
 		}
 	}
 }
+
+// TestCoarseNote: fewer than 50 validation images, or than 10 of a class, get a note.
+func TestCoarseNote(t *testing.T) {
+	for _, c := range []struct {
+		images, classes int
+		noted           bool
+	}{{49, 2, true}, {50, 2, false}, {50, 5, false}, {59, 6, true}, {60, 6, false}, {1, 1, true}, {0, 3, false}, {5000, 10, false}} {
+		if got := coarseNote(c.images, c.classes); got != "" != c.noted {
+			t.Errorf("%d images of %d classes: %q", c.images, c.classes, got)
+		}
+	}
+}

@@ -30,9 +30,9 @@ type State struct {
 	LossSum float64    `json:"loss_sum"` // over the steps of the epoch in work
 	Correct int        `json:"correct"`  // images of the epoch in work
 	Drops   int        `json:"drops"`    // of the learning rate on plateaus
-	Stale   int        `json:"stale"`    // epochs since the best one
+	Stale   int        `json:"stale"`    // epochs since the watched metric last gained
 	Best    jsonFloat  `json:"best"`     // value of the watched metric
-	BestAt  int        `json:"best_at"`  // epoch of the best value, counted from 1; -1 for none
+	BestAt  int        `json:"best_at"`  // epoch of the best value, of several that with the lowest loss, counted from 1; -1 for none
 	Window  LossWindow `json:"window"`   // tells whether the loss diverges
 	Rows    []Row      `json:"rows"`
 }

@@ -304,7 +304,9 @@ func (c *Config) rate(s *State, steps int) float64 {
 }
 
 // gain updates the best epoch so far: by validation results if there are some, else
-// by those of training.
+// by those of training. Of epochs with the same accuracy the one with the lower loss is
+// the best: few images tell weights apart only coarsely. For early_stop and the plateau
+// schedule that is no gain of the metric.
 func (c *Config) gain(s *State, r Row) {
 	acc, loss := r.ValAcc, r.ValLoss
 	if c.Val == nil {
@@ -320,6 +322,15 @@ func (c *Config) gain(s *State, r Row) {
 	if s.BestAt < 0 || m > float64(s.Best) {
 		s.Best, s.BestAt, s.Stale = jsonFloat(m), r.Epoch, 0
 		return
+	}
+	if i := s.BestAt - 1; m == float64(s.Best) && i < len(s.Rows) {
+		was := s.Rows[i].ValLoss
+		if c.Val == nil {
+			was = s.Rows[i].TrainLoss
+		}
+		if loss < was || math.IsNaN(was) && !math.IsNaN(loss) {
+			s.BestAt = r.Epoch
+		}
 	}
 	s.Stale++
 	every := int(c.Recipe.Schedule.Every)
