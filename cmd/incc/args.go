@@ -17,6 +17,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
 	}
+	args = helpOf(app, args)
 	head, rest := args[:1:1], args[1:]
 	cmds, flags := app.Commands, app.Flags
 	name := ""
@@ -80,6 +81,23 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		out = append(append(out, "--"), pos...)
 	}
 	return out, nil
+}
+
+// helpOf turns "help COMMAND SUBCOMMAND" into "COMMAND SUBCOMMAND -h": the help command of
+// urfave/cli looks only at one argument.
+func helpOf(app *cli.App, args []string) []string {
+	if len(args) < 4 || args[1] != "help" && args[1] != "h" {
+		return args
+	}
+	cmds, names := app.Commands, args[2:]
+	for _, name := range names {
+		c := find(cmds, name)
+		if c == nil {
+			return args
+		}
+		cmds = c.Subcommands
+	}
+	return append(append(args[:1:1], names...), "-h")
 }
 
 // worksOnly returns a usage error if one of the flags is given. The caller calls it when

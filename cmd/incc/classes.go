@@ -173,12 +173,21 @@ func setClasses(c *cli.Context, spec *source, outputs, classes int) (bool, error
 	case own:
 		return false, nil
 	case given:
-		return false, fmt.Errorf("-D classes=%s, but %s has %d classes: leave it out, or take -D classes=%[3]d", defs["classes"], diag.Printable(c.String("data")), classes)
+		return false, fmt.Errorf("-D classes=%s, but %s has %s: leave it out, or take -D classes=%d", defs["classes"], diag.Printable(c.String("data")), classCount(classes), classes)
+	case found && classes == 1:
+		return false, fmt.Errorf("%s has pictures of one class only, but a network tells two or more apart: name the folder that has a folder for each class", diag.Name(c.String("data")))
 	case found:
 		say(c.App.ErrWriter, fmt.Sprintf("classes=%d: the data has %[1]d classes, the spec says %d (-D classes=N sets another number)", classes, outputs))
 		return true, c.Set("define", fmt.Sprintf("classes=%d", classes))
 	case other != "":
-		return false, fmt.Errorf("%s has %d classes, the network has %s: take -D %s=%[2]d, if that let is the number of classes", diag.Printable(c.String("data")), classes, diag.Count(outputs, "output"), other)
+		return false, fmt.Errorf("%s has %s, the network has %s: take -D %s=%d, if that let is the number of classes", diag.Printable(c.String("data")), classCount(classes), diag.Count(outputs, "output"), other, classes)
 	}
 	return false, nil
+}
+
+func classCount(n int) string {
+	if n == 1 {
+		return "1 class"
+	}
+	return fmt.Sprintf("%d classes", n)
 }

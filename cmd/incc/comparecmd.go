@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +23,8 @@ func compareCommand() *cli.Command {
 
    incc compare runs/lenet runs/nin -o lenet-nin
 
-Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
+Writes FILE.png and FILE.svg (compare by default) and prints a table. -o
+lenet-nin.png means the same as -o lenet-nin.`,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "compare", Usage: "write `FILE`.png and FILE.svg"}, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
@@ -48,15 +50,22 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 				}
 				names, runs, infos = append(names, filepath.Base(filepath.Clean(dir))), append(runs, rows), append(infos, info)
 			}
-			if err := drawCompare(c.String("output"), names, runs); err != nil {
+			out := c.String("output") // the name of the files without their extensions
+			if ext := filepath.Ext(out); strings.EqualFold(ext, ".png") || strings.EqualFold(ext, ".svg") {
+				out = strings.TrimSuffix(out, ext)
+			}
+			if out == "" || strings.HasSuffix(out, string(filepath.Separator)) {
+				return usagef("-o %s is not the name of a file", diag.Quote(c.String("output")))
+			}
+			if err := drawCompare(out, names, runs); err != nil {
 				return err
 			}
 			if c.Bool("json") {
-				out := map[string]any{}
+				results := map[string]any{}
 				for i, n := range names {
-					out[n] = map[string]any{"summary": infos[i], "epochs": runs[i]}
+					results[n] = map[string]any{"summary": infos[i], "epochs": runs[i]}
 				}
-				return writeJSON(c.App.Writer, out)
+				return writeJSON(c.App.Writer, results)
 			}
 			t := newTable("run", ">params", ">epochs", ">s an epoch", ">loss, epoch 1", ">accuracy", ">loss, last", ">accuracy", ">validation", ">test")
 			for i, rows := range runs {
@@ -76,7 +85,7 @@ Writes FILE.png and FILE.svg (compare by default) and prints a table.`,
 					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), test)
 			}
 			t.write(c.App.Writer)
-			_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(c.String("output")+".png"), diag.Name(c.String("output")+".svg"))
+			_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(out+".png"), diag.Name(out+".svg"))
 			return err
 		},
 	}

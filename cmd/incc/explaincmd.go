@@ -64,6 +64,9 @@ func explain(word string) (text string, ok bool) {
 	if p := passes.Lookup(word); p != nil {
 		return explainPass(p), true
 	}
+	if name, ok := topicNames[word]; ok {
+		word = name
+	}
 	if page := topics[word]; page != nil {
 		return page(), true
 	}

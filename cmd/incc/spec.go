@@ -68,9 +68,12 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 	}
 	if looksLikePath {
 		if err == nil {
-			err = fmt.Errorf("%s is a directory, but not the folder of a run: it has no %s", arg, runSpec)
+			err = fmt.Errorf("%s is a folder, but not of a run: it has no %s", diag.Name(arg), runSpec)
 		}
 		return nil, err
+	}
+	if err == nil { // arg is the name of a folder
+		return nil, fmt.Errorf("%s is a folder, but not of a run: it has no %s", diag.Name(arg), runSpec)
 	}
 	return nil, fmt.Errorf("there is no file and no built-in network %s%s\nincc specs lists the built-in ones", diag.Quote(arg), didYouMean(arg, specs.Names()))
 }

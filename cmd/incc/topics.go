@@ -15,6 +15,9 @@ var topics = map[string]func() string{
 	"data": explainData,
 }
 
+// topicNames are other words for a topic.
+var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data"}
+
 // listTopics lists the pages of topics with their first lines.
 func listTopics() string {
 	var b strings.Builder

@@ -53,6 +53,8 @@ func parseValidation(s string) (validation, error) {
 		return validation{}, nil
 	case x > 0 && x < 1:
 		return validation{share: x}, nil
+	case percent && x == 1:
+		return validation{}, usagef("--val 100%% leaves no images to train on: take a smaller part, such as --val 10%%")
 	}
 	return bad()
 }
