@@ -123,7 +123,7 @@ func bench(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := writeOutput(c, file, "", func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
+		if err := writeOutput(c, file, jsonFile, func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
 			return err
 		}
 		say := out
@@ -210,7 +210,7 @@ func bench(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return writeOutput(c, file, "", func(w io.Writer) error { return writeTrace(w, p.Plan(), events) })
+		return writeOutput(c, file, jsonFile, func(w io.Writer) error { return writeTrace(w, p.Plan(), events) })
 	}
 	return nil
 }

@@ -33,6 +33,11 @@ lenet-nin.png means the same as -o lenet-nin.`,
 			if err := notStdout("output", c.String("output"), "a PNG and an SVG file"); err != nil {
 				return err
 			}
+			for ext, kind := range map[string]outputKind{".png": pngFile, ".svg": svgFile} {
+				if err := checkOutput(c.String("output")+ext, kind); err != nil {
+					return err
+				}
+			}
 			var names []string
 			var runs [][]train.Row
 			var infos []runInfo

@@ -69,6 +69,9 @@ func compile(c *cli.Context) error {
 	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
 		return err
 	}
+	if err := checkOutput(out, onnxFile); err != nil {
+		return err
+	}
 	if err := fitsModel(c, g); err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func compile(c *cli.Context) error {
 	if c.Bool("external") {
 		err = writeFiles(writeFile, filepath.Dir(path), emitted)
 	} else {
-		err = writeOutput(c, out, "an ONNX model", func(w io.Writer) error { _, err := emitted[0].WriteTo(w); return err })
+		err = writeOutput(c, out, onnxFile, func(w io.Writer) error { _, err := emitted[0].WriteTo(w); return err })
 	}
 	if err != nil {
 		return err

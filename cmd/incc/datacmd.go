@@ -67,6 +67,13 @@ func inspectData(c *cli.Context) error {
 	case augmented != "" && c.String("spec") == "":
 		return usagef("--augmented needs --spec SPEC: the network and its train block say how pictures are changed")
 	}
+	for _, path := range []string{sheet, augmented} {
+		if path != "" {
+			if err := checkOutput(path, pngFile); err != nil {
+				return err
+			}
+		}
+	}
 	g, seed, err := inspectNetwork(c)
 	if err != nil {
 		return err
@@ -107,7 +114,7 @@ func inspectData(c *cli.Context) error {
 		return err
 	}
 	if sheet != "" {
-		if err := writeOutput(c, sheet, "a PNG file", func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) }); err != nil {
+		if err := writeOutput(c, sheet, pngFile, func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) }); err != nil {
 			return err
 		}
 	}
@@ -119,7 +126,7 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeOutput(c, augmented, "a PNG file", func(w io.Writer) error {
+	return writeOutput(c, augmented, pngFile, func(w io.Writer) error {
 		return png.Encode(w, augmentedSheet(t, run.train, in[1], in[2], in[3], seed))
 	})
 }

@@ -99,12 +99,12 @@ those of incc predict. image is the position in the part of the data, counted fr
 				}
 			}
 			if file := c.String("wrong"); file != "" {
-				if err := writeOutput(c, file, "", func(w io.Writer) error { return wrong.write(w, names) }); err != nil {
+				if err := writeOutput(c, file, csvFile, func(w io.Writer) error { return wrong.write(w, names) }); err != nil {
 					return err
 				}
 			}
 			if file := c.String("sheet"); file != "" {
-				if err := writeOutput(c, file, "a PNG file", func(w io.Writer) error { return png.Encode(w, wrong.sheet(set, names).draw()) }); err != nil {
+				if err := writeOutput(c, file, pngFile, func(w io.Writer) error { return png.Encode(w, wrong.sheet(set, names).draw()) }); err != nil {
 					return err
 				}
 			}

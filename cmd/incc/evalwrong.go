@@ -94,7 +94,10 @@ func (m mistakes) sheet(set *data.Set, names []string) *sheet {
 // checkWrong returns an error if the file of --wrong or --sheet would replace an input or
 // a file of a run, or if two results would go to standard output.
 func checkWrong(c *cli.Context, inputs ...string) error {
-	for _, f := range []struct{ flag, example string }{{"wrong", "wrong.csv"}, {"sheet", "wrong.png"}} {
+	for _, f := range []struct {
+		flag, example string
+		kind          outputKind
+	}{{"wrong", "wrong.csv", csvFile}, {"sheet", "wrong.png", pngFile}} {
 		file := c.String(f.flag)
 		switch {
 		case file == "":
@@ -105,6 +108,9 @@ func checkWrong(c *cli.Context, inputs ...string) error {
 			return usagef("--%s %s would replace a file of a run: choose another name, such as %s", f.flag, diag.Printable(file), f.example)
 		}
 		if err := notAnInput(f.flag, file, inputs...); err != nil {
+			return err
+		}
+		if err := checkOutput(file, f.kind); err != nil {
 			return err
 		}
 	}

@@ -34,15 +34,17 @@ func toStdout(path string) bool {
 	return ok && fd == 1
 }
 
-// writeOutput writes the result of a command to path, which may be standard output. If
-// the result is not text, binary describes it, for example "an ONNX model":
-// writeOutput then returns an error if standard output is a terminal.
-func writeOutput(c *cli.Context, path, binary string, write func(io.Writer) error) error {
+// writeOutput writes the result of a command to path, which may be standard output. It
+// refuses what checkOutput refuses, and to write a result that is not text to a terminal.
+func writeOutput(c *cli.Context, path string, kind outputKind, write func(io.Writer) error) error {
 	if !toStdout(path) {
+		if err := checkOutput(path, kind); err != nil {
+			return err
+		}
 		return writeFile(path, write)
 	}
-	if f, ok := c.App.Writer.(*os.File); ok && binary != "" && isTerminal(f) {
-		return fmt.Errorf("standard output is a terminal, and %s is not text: redirect it, or name a file", binary)
+	if f, ok := c.App.Writer.(*os.File); ok && !kind.text && isTerminal(f) {
+		return fmt.Errorf("standard output is a terminal, and %s is not text: redirect it, or name a file", kind.name)
 	}
 	return write(c.App.Writer)
 }

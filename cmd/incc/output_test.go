@@ -183,7 +183,7 @@ func TestOutputDiskFull(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "model.onnx")
-	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("\x08old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	exe, err := os.Executable()
@@ -200,7 +200,7 @@ func TestOutputDiskFull(t *testing.T) {
 	if err == nil || cmd.ProcessState.ExitCode() != exitError || !strings.Contains(string(out), "incc: write model.onnx: ") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if s := readString(t, path); s != "old" {
+	if s := readString(t, path); s != "\x08old" {
 		t.Errorf("%d bytes are in the file", len(s))
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {

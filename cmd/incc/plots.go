@@ -145,6 +145,11 @@ func checkConfusion(path string, inputs ...string) error {
 			return usagef("--confusion %s would replace %s, a file of a run: choose another name, such as test.png", diag.Printable(path), diag.Quote(f))
 		}
 	}
+	if !isConfusion(path) {
+		if err := checkOutput(path, pngFile); err != nil {
+			return err
+		}
+	}
 	other, err := otherFile(table, confusionColumns)
 	if err == nil && other {
 		other, err = otherFile(table, oldConfusionColumns)

@@ -263,7 +263,7 @@ func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 
 func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	if path := c.String("output"); path != "" {
-		if err := writeOutput(c, path, "a .npy file", func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
+		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
 			return err
 		}
 	}

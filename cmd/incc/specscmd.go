@@ -80,7 +80,7 @@ func newCommand() *cli.Command {
 			if fi, err := os.Stat(out); err == nil && fi.Mode().IsRegular() && !toStdout(out) && !c.Bool("force") {
 				return fmt.Errorf("%s exists already; choose another name with -o, or overwrite it with --force", diag.Quote(out))
 			}
-			if err := writeOutput(c, out, "", func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil || toStdout(out) {
+			if err := writeOutput(c, out, specFile, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil || toStdout(out) {
 				return err
 			}
 			_, err = fmt.Fprintf(c.App.Writer, "wrote %s; incc summary %s shows it\n", diag.Name(out), word(out))

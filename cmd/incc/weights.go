@@ -293,7 +293,7 @@ equal, so comparing them shows little.`,
 				}
 			}
 			meta := map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}
-			return writeOutput(c, c.String("output"), "a safetensors file", func(w io.Writer) error { return writeWeights(w, g, c.Int64("seed"), meta) })
+			return writeOutput(c, c.String("output"), tensorsFile, func(w io.Writer) error { return writeWeights(w, g, c.Int64("seed"), meta) })
 		},
 	}
 }

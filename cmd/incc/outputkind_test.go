@@ -1,0 +1,51 @@
+package main
+
+import (
+	"image"
+	"os"
+	"strings"
+	"testing"
+)
+
+// An output replaces an older one of its kind, but no file of a run, no file of another
+// kind, and it has no name that belongs to another kind.
+func TestOutputKinds(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("run", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	picture := string(pngOf(image.NewGray(image.Rect(0, 0, 2, 2))))
+	for name, text := range map[string]string{"photo.jpg": "\xff\xd8\xff\xe0", "photo": "\xff\xd8\xff\xe0", "jpeg.png": "\xff\xd8\xff\xe0", "old.png": picture, "old.onnx": "\x08\x0a", "png.onnx": picture,
+		"notes": "text", "table.csv": "a,b\n", "empty.png": "", "run/run.json": "{}", "run/results.png": picture, "run/confusion.png": picture} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		path string
+		kind outputKind
+		want string // part of the error, "" for none
+	}{
+		{"-", pngFile, ""}, {"new.png", pngFile, ""}, {"new", onnxFile, ""}, {"old.png", pngFile, ""}, {"empty.png", pngFile, ""}, {"old.onnx", onnxFile, ""}, {"table.csv", csvFile, ""}, {"run/other.png", pngFile, ""},
+		{"photo.jpg", pngFile, "ends in .png"}, {"new.JPG", onnxFile, "ends in .onnx"}, {"old.png", onnxFile, "ends in .onnx"}, {"table.csv", jsonFile, "ends in .json"},
+		{"photo", pngFile, "another kind"}, {"jpeg.png", pngFile, "another kind"}, {"png.onnx", onnxFile, "another kind"}, {"notes", npyOutput, "another kind"}, {"notes", tensorsFile, "another kind"}, {"photo", csvFile, "another kind"},
+		{"run/results.png", pngFile, "a file of a run"}, {"run/model.onnx", onnxFile, "a file of a run"}, {"run/confusion.png", pngFile, "a file of a run"},
+	} {
+		err := checkOutput(c.path, c.kind)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s as %s: %v, want %q", c.kind.name, c.path, err, c.want)
+		}
+	}
+	// The commands use it, and leave the files as they are.
+	for _, args := range [][]string{
+		{"compile", "lenet5", "-o", "photo.jpg"}, {"compile", "lenet5", "-o", "png.onnx"}, {"weights", "lenet5", "-o", "notes"}, {"run", "lenet5", "--input", "noise", "-o", "photo"},
+		{"compare", "run", "-o", "run/results"}, {"compare", "run", "-o", "jpeg"}, {"data", "inspect", "mnist", "--sheet", "photo.jpg"},
+	} {
+		if code, _, stderr := capture(t, args...); code != exitUsage || !strings.Contains(stderr, "would ") {
+			t.Errorf("%q exits with %d: %s", args, code, stderr)
+		}
+	}
+	if readString(t, "png.onnx") != picture || readString(t, "photo.jpg") != "\xff\xd8\xff\xe0" || readString(t, "notes") != "text" {
+		t.Error("a file was replaced")
+	}
+}
