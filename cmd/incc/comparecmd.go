@@ -33,11 +33,6 @@ lenet-nin.png means the same as -o lenet-nin.`,
 			if err := notStdout("output", c.String("output"), "a PNG and an SVG file"); err != nil {
 				return err
 			}
-			for ext, kind := range map[string]outputKind{".png": pngFile, ".svg": svgFile} {
-				if err := checkOutput(c.String("output")+ext, kind); err != nil {
-					return err
-				}
-			}
 			var names []string
 			var runs [][]train.Row
 			var infos []runInfo
@@ -61,6 +56,11 @@ lenet-nin.png means the same as -o lenet-nin.`,
 			}
 			if out == "" || strings.HasSuffix(out, string(filepath.Separator)) {
 				return usagef("-o %s is not the name of a file", diag.Quote(c.String("output")))
+			}
+			for ext, kind := range map[string]outputKind{".png": pngFile, ".svg": svgFile} {
+				if err := checkOutput(out+ext, kind); err != nil {
+					return err
+				}
 			}
 			if err := drawCompare(out, names, runs); err != nil {
 				return err

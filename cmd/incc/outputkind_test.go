@@ -16,7 +16,7 @@ func TestOutputKinds(t *testing.T) {
 	}
 	picture := string(pngOf(image.NewGray(image.Rect(0, 0, 2, 2))))
 	for name, text := range map[string]string{"photo.jpg": "\xff\xd8\xff\xe0", "photo": "\xff\xd8\xff\xe0", "jpeg.png": "\xff\xd8\xff\xe0", "old.png": picture, "old.onnx": "\x08\x0a", "png.onnx": picture,
-		"notes": "text", "table.csv": "a,b\n", "empty.png": "", "run/run.json": "{}", "run/results.png": picture, "run/confusion.png": picture} {
+		"notes": "text", "table.csv": "a,b\n", "empty.png": "", "run/run.json": "{}", "run/results.csv": strings.Join(resultColumns, ",") + "\n", "run/results.png": picture, "run/confusion.png": picture} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestOutputKinds(t *testing.T) {
 	// The commands use it, and leave the files as they are.
 	for _, args := range [][]string{
 		{"compile", "lenet5", "-o", "photo.jpg"}, {"compile", "lenet5", "-o", "png.onnx"}, {"weights", "lenet5", "-o", "notes"}, {"run", "lenet5", "--input", "noise", "-o", "photo"},
-		{"compare", "run", "-o", "run/results"}, {"compare", "run", "-o", "jpeg"}, {"data", "inspect", "mnist", "--sheet", "photo.jpg"},
+		{"compare", "run", "-o", "run/results"}, {"compare", "run", "-o", "run/results.png"}, {"compare", "run", "-o", "jpeg"}, {"data", "inspect", "mnist", "--sheet", "photo.jpg"},
 	} {
 		if code, _, stderr := capture(t, args...); code != exitUsage || !strings.Contains(stderr, "would ") {
 			t.Errorf("%q exits with %d: %s", args, code, stderr)
