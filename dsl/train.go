@@ -76,7 +76,7 @@ var trainTable = []trainStmt{
 		word: func(t *recipe.Train) *string { return &t.Loss.Kind },
 		keys: []trainKey{
 			num("smoothing", kBelowOne, "of xent: label smoothing (Szegedy 2016, section 7)", func(t *recipe.Train) any { return &t.Loss.Smoothing }),
-			num("gamma", kPositive, "of focal; 2 where it is not said", func(t *recipe.Train) any { return &t.Loss.Gamma }),
+			num("gamma", kGamma, "of focal; 2 by default", func(t *recipe.Train) any { return &t.Loss.Gamma }),
 			num("weights", kClassWeights, "of the classes, in their order: 1,2.5,1; balanced is images / (classes * images of the class)", func(t *recipe.Train) any { return &t.Loss.Weights }),
 		}},
 	optimizer("sgd", "Stochastic gradient descent with momentum.", "lr", "momentum", "decay"),

@@ -129,6 +129,8 @@ var (
 	kNonNeg   = &kind{want: "a number, 0 or more", parse: real(func(x float64) bool { return x >= 0 })}
 	kShare    = &kind{want: "a number from 0 to 1", parse: real(func(x float64) bool { return x >= 0 && x <= 1 })}
 	kBelowOne = &kind{want: "a number from 0 up to, but not including, 1", parse: real(func(x float64) bool { return x >= 0 && x < 1 })}
+	// Of the focal loss. Above 100 the loss of a float32 is 0.
+	kGamma    = &kind{want: "a number above 0, at most 100", parse: real(func(x float64) bool { return x > 0 && x <= 100 })}
 	kSwitch   = &kind{want: "on or off", words: []string{"on", "off"}, parse: parseSwitch}
 	kAct      = word("relu", "sigmoid", "tanh", "none")
 	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}

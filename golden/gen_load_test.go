@@ -53,7 +53,7 @@ func bombPNG(w, h int) []byte {
 	return b.Bytes()
 }
 
-// bombJPEG is a grey progressive JPEG of so many scans, each of them empty.
+// bombJPEG is a grey progressive JPEG with the given number of scans, each of them empty.
 func bombJPEG(w, h, scans int) []byte {
 	var b bytes.Buffer
 	segment := func(marker byte, data ...byte) {

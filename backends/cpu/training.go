@@ -602,8 +602,8 @@ func maxPoolDx(op ops.MaxPoolDx, n *ir.Node, c *call) error {
 	return err
 }
 
-// summed is byBlock for a gradient that may leave sums, so many parts of each channel
-// block of an image: they are added up behind it.
+// summed is byBlock for a gradient whose kernel may also leave sums over pixels: parts
+// sums for each channel block of an image. A step behind it adds them up.
 func (c *call) summed(algo string, inPlace, parts int, emit func(e *plan.Emitter, to []*plan.Tensor)) error {
 	err := c.byBlock(algo, inPlace, func(e *plan.Emitter) error {
 		if !c.Summed {

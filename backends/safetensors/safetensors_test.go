@@ -281,7 +281,7 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// rawFile is a file of that header and so many bytes of data.
+// rawFile makes a file of a header and data bytes of data.
 func rawFile(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, data)...)

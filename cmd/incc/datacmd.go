@@ -74,6 +74,9 @@ func inspectData(c *cli.Context) error {
 			}
 		}
 	}
+	if samePath(sheet, augmented) {
+		return usagef("--sheet and --augmented name the same file")
+	}
 	g, seed, err := inspectNetwork(c)
 	if err != nil {
 		return err
@@ -89,6 +92,11 @@ func inspectData(c *cli.Context) error {
 	src, err := d.read(c, g)
 	if err != nil {
 		return err
+	}
+	for _, f := range []struct{ flag, path string }{{"sheet", sheet}, {"augmented", augmented}} {
+		if err := checkBesidePictures(f.flag, f.path, name, src.Train); err != nil {
+			return err
+		}
 	}
 	run, err := divide(c, g, src, v, seed)
 	if err != nil {

@@ -68,6 +68,11 @@ those of incc predict. image is the position in the part of the data, counted fr
 			if err != nil {
 				return err
 			}
+			for _, flag := range []string{"confusion", "wrong", "sheet"} {
+				if err := checkBesidePictures(flag, c.String(flag), c.String("data"), src.Train); err != nil {
+					return err
+				}
+			}
 			set, split, err := evalPart(c, g, src, spec.run)
 			if err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -112,6 +113,14 @@ func checkWrong(c *cli.Context, inputs ...string) error {
 		}
 		if err := checkOutput(file, f.kind); err != nil {
 			return err
+		}
+	}
+	if file := c.String("confusion"); file != "" {
+		stem := strings.TrimSuffix(file, ".png")
+		for _, flag := range []string{"wrong", "sheet"} {
+			if samePath(c.String(flag), file) || samePath(c.String(flag), stem+".csv") {
+				return usagef("--confusion and --%s would write the same file", flag)
+			}
 		}
 	}
 	if toStdout(c.String("wrong")) && toStdout(c.String("sheet")) {

@@ -31,6 +31,13 @@ func frozenByFlag(c *cli.Context) []recipe.Freeze {
 
 // checkFrozen returns an error if a part that --freeze names does not exist.
 func checkFrozen(c *cli.Context, g *ir.Graph) error {
+	if list := c.StringSlice("freeze"); len(list) > 1 || len(list) == 1 && strings.Contains(list[0], ",") {
+		for _, p := range list {
+			if strings.TrimSpace(p) == "" {
+				return usagef("--freeze: a part has no name (want names with commas between; --freeze \"\" freezes nothing)")
+			}
+		}
+	}
 	paths := g.PartPaths()
 	for _, f := range frozenByFlag(c) {
 		for _, p := range f.Parts {

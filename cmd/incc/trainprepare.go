@@ -97,6 +97,9 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.dir = c.String("out"); p.dir == "" {
 		p.dir = filepath.Join("runs", p.name)
 	}
+	if err := checkBesidePictures("out", filepath.Join(p.dir, "confusion.png"), c.String("data"), p.set.Train); err != nil {
+		return nil, err
+	}
 	p.id, err = p.identity(c)
 	return p, err
 }
@@ -172,6 +175,9 @@ func (p *prepared) divide(c *cli.Context) error {
 	}
 	if n := p.train.Len(); p.recipe.Run.Batch > n {
 		return usagef("%d training images do not fill a batch of %d: take --batch %d or less", n, p.recipe.Run.Batch, n)
+	}
+	if steps := p.train.Len() / p.recipe.Run.Batch; p.recipe.Run.Epochs*float64(steps) < 0.5 {
+		return usagef("--epochs %g is less than one of the %d steps of an epoch", p.recipe.Run.Epochs, steps)
 	}
 	return nil
 }

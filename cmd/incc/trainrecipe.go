@@ -75,8 +75,8 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	switch {
 	case checkBatch(r.Run.Batch) != nil:
 		return r, usagef("--batch %d (want 1 to %d)", r.Run.Batch, largestBatch)
-	case !(r.Run.Epochs > 0) || math.IsInf(r.Run.Epochs, 0):
-		return r, usagef("--epochs %g (want a number above 0)", r.Run.Epochs)
+	case !(r.Run.Epochs > 0) || r.Run.Epochs > mostEpochs:
+		return r, usagef("--epochs %g (want a number above 0, at most %g)", r.Run.Epochs, float64(mostEpochs))
 	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):
 		return r, usagef("--lr %g (want a number above 0)", r.Optimizer.LR)
 	case badVal != nil:
@@ -93,6 +93,9 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	}
 	return r, checkFrozen(c, g)
 }
+
+// mostEpochs keeps the number of steps far from where an int64 ends.
+const mostEpochs = 1e9
 
 // deterministic returns the augmentations without the parts that use random numbers.
 func deterministic(augs []recipe.Augment) []recipe.Augment {

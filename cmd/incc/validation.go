@@ -104,6 +104,8 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 	switch {
 	case v.none():
 		return d, nil
+	case v.folder != "" && samePath(v.folder, c.String("data")):
+		return d, usagef("--val names the folder of the data: its pictures are those to train on; leave out --val, or name a fraction, a number or another folder")
 	case v.folder != "":
 		d.val, err = validationFolder(c, v.folder, g, src.Train)
 		return d, err

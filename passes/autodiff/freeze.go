@@ -44,7 +44,7 @@ func trained(g *ir.Graph, opt Options) ([]*ir.Value, error) {
 		}
 	}
 	if !active[g.Outputs[0]] {
-		return nil, fmt.Errorf("%s: freeze leaves no weight that leads to the output: nothing can be trained", g.Name)
+		return nil, fmt.Errorf("%s: freeze leaves no weight to train before the output: freeze fewer parts", g.Name)
 	}
 	var heads []ir.Head
 	for _, h := range g.Heads {

@@ -28,8 +28,7 @@ func NewWriter(size int) *Writer {
 // Width is how many pixels a text is wide.
 func (w *Writer) Width(s string) int { return font.MeasureString(w.face, s).Ceil() }
 
-// Fit returns a text that is at most so many pixels wide: shortened at its end, if it
-// must be.
+// Fit shortens a text at its end until it is at most width pixels wide.
 func (w *Writer) Fit(s string, width int) string {
 	if w.Width(s) <= width {
 		return s

@@ -150,11 +150,14 @@ func tiffMemory(file []byte, w, h int64) (int64, error) {
 	blocks := ((w + bw - 1) / bw) * ((h + bh - 1) / bh)
 	// As many bytes of a block are decompressed as its pixels could take at most.
 	block := 8 * bw * bh
-	if blocks > maxChunks || blocks*block > 256<<20 {
-		return 0, fmt.Errorf("%d blocks of %d x %d pixels take too long to decode", blocks, bw, bh)
-	}
-	if c := tag(tiffCompression); c <= 1 { // none
+	switch tag(tiffCompression) {
+	case 0, 1: // none
 		block = min(block, int64(len(file)))
+	case tiffGroup3, tiffGroup4: // exact: one bit a pixel
+		block = (bw + 7) / 8 * bh
+	}
+	if blocks > maxChunks || blocks*block > 256<<20 {
+		return 0, fmt.Errorf("its strips or tiles, %d of %d x %d pixels, are too many or too large for this compression: save it with strips of fewer rows, or as PNG", blocks, bw, bh)
 	}
 	return pixel*w*h + 3*block + 64*blocks, nil
 }

@@ -102,6 +102,12 @@ func TestFormatsMemory(t *testing.T) {
 		"bmp":                           append(bmpHead(900, 700, 24), make([]byte, 900*700*3)...),
 		"bmp, 32 bits":                  append(bmpHead(900, 700, 32), make([]byte, 900*700*4)...),
 	}
+	// A page of A4 at 600 dots per inch, 4960 x 7016 pixels in one strip, as scanners write it.
+	page, err := os.ReadFile("testdata/large/facsimile.tif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["tiff, facsimile"] = page
 	for _, kind := range []string{"*.bmp", "*.gif", "*.tiff", "*.webp"} {
 		names, err := filepath.Glob(filepath.Join("testdata", kind))
 		if err != nil || len(names) == 0 {
@@ -151,10 +157,11 @@ func TestFormatsRefuse(t *testing.T) {
 		"bmp, head only":          {bmpHead(8, 8, 24)[:30], "broken BMP picture"},
 		"tiff, too many pixels":   {strips(1<<14, 1<<13, 1), "16384 x 8192 pixels (at most 67108864"},
 		"tiff, many strips":       {strips(1, 65535, 1), "inconsistent header"},
-		"tiff, many tiles":        {deflated(4096, 4096, 8, 8, zeros(1)), "take too long to decode"},
-		"tiff, wide tiles":        {deflated(17, 65535, 1024, 1024, zeros(1)), "take too long to decode"},
+		"tiff, many tiles":        {deflated(4096, 4096, 8, 8, zeros(1)), "are too many or too large"},
+		"tiff, wide tiles":        {deflated(17, 65535, 1024, 1024, zeros(1)), "are too many or too large"},
 		"tiff, huge tiles":        {deflated(17, 17, 1<<20, 1<<20, zeros(1)), "tiles of 1048576 x 1048576 pixels"},
 		"tiff, tiles of nothing":  {deflated(17, 17, 16, 0, zeros(1)), "tiles of 16 x 0 pixels"},
+		"tiff, huge strip":        {deflated(4960, 7016, 0, 0, zeros(1)), "save it with strips of fewer rows"},
 		"tiff, large strip":       {deflated(4096, 4096, 0, 0, zeros(1)), "MiB of memory (at most 2"},
 		"tiff, planes":            {tiffFile(nil, [2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 8}, [2]uint32{262, 2}, [2]uint32{284, 2}), "broken TIFF picture"},
 		"tiff, head only":         {[]byte("II*\x00\x08\x00\x00\x00"), "broken TIFF picture"},

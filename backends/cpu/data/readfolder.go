@@ -213,7 +213,7 @@ func planeBytes(dst []uint8, img *image.NRGBA, channels int) error {
 	return nil
 }
 
-// gate lets work pass as long as it takes no more than so many bytes together.
+// gate bounds the bytes of memory that tasks which run at once take together.
 type gate struct {
 	mu   sync.Mutex
 	cond *sync.Cond

@@ -70,7 +70,7 @@ func newAct(n, c, h, w, top, left, bottom, right, gap int, planar bool) *actBuf 
 	return b
 }
 
-// wider is a copy of b with so many rows and columns of zeros below and to the right.
+// wider is a copy of b with more zeros around it: bottom rows below and right columns to the right.
 func (b *actBuf) wider(bottom, right int) *actBuf {
 	w := newAct(b.n, b.c, b.h, b.w, b.top, b.left, bottom, right, 1, false)
 	for i := range b.n {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkGradientCall is the bare microkernel of the gradient with respect to weights:
-// so many pixels, with operands in the first cache, or going through so many blocks of
-// input and taps that they come from the second.
+// BenchmarkGradientCall measures the bare microkernel of backward weights. The operands
+// are in the first cache, or, with more blocks of input and taps, in the second.
 func BenchmarkGradientCall(b *testing.B) {
 	isa := benchISA(b)
 	for _, s := range []struct{ pixels, units, taps, blocks int }{

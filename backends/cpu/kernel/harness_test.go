@@ -252,8 +252,8 @@ func special(r *rand.Rand) func() float32 {
 	}
 }
 
-// checkLayout compares an argument block with what the assembly assumes: so many
-// fields, 8 bytes from one to the next.
+// checkLayout compares an argument block with what the assembly assumes: the number of
+// fields, and 8 bytes from one to the next.
 func checkLayout[T any](t *testing.T, fields int) {
 	t.Helper()
 	if unsafe.Sizeof(uintptr(0)) != 8 {

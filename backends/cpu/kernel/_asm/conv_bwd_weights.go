@@ -16,9 +16,9 @@ import (
 //
 //	dw[i][o] += sum over pixels of x[pixel + off[i]] * dy[pixel][o]
 //
-// or = where begin is set. They ask for the rows dwahead bytes on, which are written next:
-// those may come from memory. Those called far ask for the pixels so many bytes ahead, of the next call for these
-// rows and blocks: they come from memory.
+// or = where begin is set. They prefetch the rows that are written next, dwahead bytes
+// further, as those may come from memory. The functions called far also prefetch the
+// pixels of the next call for the same rows and blocks, which come from memory.
 func gradients() {
 	for p := 1; p <= 8; p++ {
 		gradient(512, p, 1, false)
