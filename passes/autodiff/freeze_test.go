@@ -95,7 +95,7 @@ func TestFrozenHeads(t *testing.T) {
 
 func TestFreezeAll(t *testing.T) {
 	g := networks["nin"](irtest.NewNet("nin", 5))
-	if _, err := Train(g, Options{Freeze: []string{"conv1", "cccp1", "cccp2", "conv2", "cccp4"}}); err == nil || !strings.Contains(err.Error(), "nothing can be trained") {
+	if _, err := Train(g, Options{Freeze: []string{"conv1", "cccp1", "cccp2", "conv2", "cccp4"}}); err == nil || !strings.Contains(err.Error(), "freeze fewer parts") {
 		t.Error(err)
 	}
 }
