@@ -58,9 +58,10 @@ func (b *builder) flat() {
 	if input != nil {
 		r.input(input)
 	}
-	marked := false
-	Each(b.file, func(m *Mark) { marked = marked || m.Kw.Name != "part" })
-	if !marked && b.file.Name != nil {
+	// Heads are left out of what runs and of the files that are written.
+	output := false
+	Each(b.file, func(m *Mark) { output = output || m.Kw.Name == "output" })
+	if !output && b.file.Name != nil {
 		b.err(r.cx, "E0708", b.file.Name.Span, "the graph has no output").WithHelp("add a line that names the outputs: output NAME")
 	}
 }
