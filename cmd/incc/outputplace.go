@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir/diag"
 )
 
@@ -18,19 +18,25 @@ func checkBesidePictures(flag, path, folder string, set *data.Set) error {
 	if path == "" || toStdout(path) || len(set.Files) == 0 {
 		return nil
 	}
-	root, err := realPath(folder)
-	if err != nil {
-		return err
-	}
-	file, err := realPath(path)
-	if err != nil {
-		return err
-	}
-	inside, err := filepath.Rel(root, file)
-	if err == nil && filepath.IsLocal(inside) && strings.ContainsRune(inside, filepath.Separator) {
+	if rel, ok := relativeInside(path, folder); ok && strings.ContainsRune(rel, filepath.Separator) {
 		return usagef("--%s: %s lies among the pictures of %s: choose a folder outside of the data", flag, diag.Quote(path), diag.Printable(folder))
 	}
 	return nil
+}
+
+// relativeInside returns the path of a file relative to a folder that it lies in, after symbolic
+// links. The file need not exist. ok is false for files elsewhere.
+func relativeInside(path, folder string) (rel string, ok bool) {
+	file, err := realPath(path)
+	if err != nil {
+		return "", false
+	}
+	root, err := realPath(folder)
+	if err != nil {
+		return "", false
+	}
+	rel, err = filepath.Rel(root, file)
+	return rel, err == nil && filepath.IsLocal(rel)
 }
 
 // realPath makes a path absolute and follows symbolic links in the part of it that exists.
@@ -55,10 +61,8 @@ func samePath(a, b string) bool {
 	if a == "" || b == "" || toStdout(a) || toStdout(b) {
 		return false
 	}
-	if x, err := os.Stat(a); err == nil {
-		if y, err := os.Stat(b); err == nil {
-			return os.SameFile(x, y)
-		}
+	if files.Same(a, b) {
+		return true
 	}
 	x, errX := realPath(a)
 	y, errY := realPath(b)

@@ -100,22 +100,8 @@ func inside(path, dir string) bool {
 	if path == "" || !exists(path) {
 		return false
 	}
-	a, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return false
-	}
-	b, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return false
-	}
-	if a, err = filepath.Abs(a); err != nil {
-		return false
-	}
-	if b, err = filepath.Abs(b); err != nil {
-		return false
-	}
-	rel, err := filepath.Rel(b, a)
-	return err == nil && filepath.IsLocal(rel)
+	_, ok := relativeInside(path, dir)
+	return ok
 }
 
 // begin writes the files that are known before the first step: run.json, labels.txt and

@@ -11,6 +11,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -104,7 +105,7 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 	switch {
 	case v.none():
 		return d, nil
-	case v.folder != "" && samePath(v.folder, c.String("data")):
+	case v.folder != "" && files.Same(v.folder, c.String("data")):
 		return d, usagef("--val names the folder of the data: its pictures are those to train on; leave out --val, or name a fraction, a number or another folder")
 	case v.folder != "":
 		d.val, err = validationFolder(c, v.folder, g, src.Train)
