@@ -7,11 +7,11 @@
 // Both are installed once, into the folder $INCC_PEERS or, without this variable, into the
 // folder incc/peers of the user's cache:
 //
-//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.32.0 and 1.20.1, by pip
 //	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 //
-// ONNX Runtime is the shared library of npm's package onnxruntime-node, called by the C
+// ONNX Runtime is the shared library of pip's package onnxruntime, called by the C
 // program ort/ort.c. PyTorch is called by torch/server.py, either 2.15.0 in an environment
 // of its own or Debian's python3-torch (1.13) under /usr/bin/python3. Both programs read
 // the same commands from standard input and answer on standard output, and they measure

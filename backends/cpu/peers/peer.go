@@ -20,10 +20,13 @@ import (
 // Versions that the install command installs. Results and times are compared with the
 // newer ONNX Runtime; the older one is measured too because its LRN is faster.
 const (
-	ORT    = "1.30.0"
+	ORT    = "1.32.0"
 	OldORT = "1.20.1"
 	Torch  = "2.15.0"
 )
+
+// ORTHeldToAVX2 is the newest ONNX Runtime without its AVX-512 kernels: see [HoldToAVX2].
+const ORTHeldToAVX2 = ORT + "-avx2"
 
 //go:embed ort/ort.c
 var ortSource []byte

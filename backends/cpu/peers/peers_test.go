@@ -121,12 +121,25 @@ func testForward(t *testing.T, p *Peer) {
 	}
 }
 
+// TestHoldToAVX2 changes what stands behind every XGETBV that asks, and nothing else.
+func TestHoldToAVX2(t *testing.T) {
+	xgetbv := "\x0f\x01\xd0"
+	lib := []byte("a" + xgetbv + "\x89\xc0b" + xgetbv + "c" + xgetbv + "\x89\xc0")
+	must(t, HoldToAVX2(lib))
+	if want := "a" + xgetbv + "\x24\x1fb" + xgetbv + "c" + xgetbv + "\x24\x1f"; string(lib) != want {
+		t.Errorf("got %q, want %q", lib, want)
+	}
+	if err := HoldToAVX2([]byte("a" + xgetbv)); err == nil {
+		t.Error("a library that asks in no known way is accepted")
+	}
+}
+
 func TestONNXRuntime(t *testing.T) {
-	for _, v := range []string{ORT, OldORT} {
+	for _, v := range []string{ORT, OldORT, ORTHeldToAVX2} {
 		t.Run(v, func(t *testing.T) {
 			p, err := StartORT(v)
 			p = running(t, p, err)
-			if got, err := p.command("version"); err != nil || got != v {
+			if got, err := p.command("version"); err != nil || got != strings.TrimSuffix(v, "-avx2") {
 				t.Errorf("version %q, %v", got, err)
 			}
 			testForward(t, p)

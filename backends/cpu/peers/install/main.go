@@ -2,7 +2,7 @@
 // PyTorch) and test photographs into the folder of [peers.Dir]. What is there already
 // is kept.
 //
-//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.30.0 and 1.20.1, by npm
+//	go run ./backends/cpu/peers/install          # ONNX Runtime 1.32.0 and 1.20.1, by pip
 //	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 package main
@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/incc-lang/incc/backends/cpu/peers"
 )
@@ -33,6 +32,9 @@ func main() {
 				if err == nil {
 					err = ort(v)
 				}
+			}
+			if err == nil {
+				err = ortHeldToAVX2()
 			}
 		case "photos":
 			err = photos()
@@ -58,49 +60,93 @@ func run(name string, args ...string) error {
 	return nil
 }
 
-// ort takes the shared library out of npm's package. The package's install script does not
-// run, because it would download GPU libraries from another host.
+// wheel downloads the wheel of a package by pip into a new folder below peers.Dir and opens
+// it. The function that it returns removes the folder.
+func wheel(requirement string, args ...string) (*zip.ReadCloser, func(), error) {
+	if err := os.MkdirAll(peers.Dir(), 0o777); err != nil {
+		return nil, nil, err
+	}
+	tmp, err := os.MkdirTemp(peers.Dir(), "pip")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() { os.RemoveAll(tmp) }
+	args = append([]string{"-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", tmp}, args...)
+	if err := run("python3", append(args, requirement)...); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
+	if err == nil && len(names) != 1 {
+		err = fmt.Errorf("pip downloaded %d wheels of %s", len(names), requirement)
+	}
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	z, err := zip.OpenReader(names[0])
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return z, func() { z.Close(); remove() }, nil
+}
+
+// ort takes the shared library out of pip's wheel.
 func ort(version string) error {
 	lib := peers.ORTLibrary(version)
 	if _, err := os.Stat(lib); err == nil {
 		fmt.Println("ONNX Runtime", version, "is installed")
 		return nil
 	}
-	arch, ok := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
-	if !ok || runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		return fmt.Errorf("cannot install ONNX Runtime for %s/%s (want linux/amd64 or linux/arm64)", runtime.GOOS, runtime.GOARCH)
 	}
-	if err := os.MkdirAll(peers.Dir(), 0o777); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(peers.Dir(), "npm")
+	// The library does not depend on the version of Python, but the wheel's name does.
+	z, remove, err := wheel("onnxruntime=="+version, "--python-version", "3.11")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	if err := run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix", tmp, "onnxruntime-node@"+version); err != nil {
-		return err
-	}
-	found := ""
-	err = filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, filepath.Join("linux", arch, "libonnxruntime.so.1")) {
-			found = path
-		}
-		return err
-	})
+	defer remove()
+	b, err := fs.ReadFile(z, "onnxruntime/capi/libonnxruntime.so."+version)
 	if err != nil {
-		return err
+		return fmt.Errorf("the wheel of onnxruntime %s: %w", version, err)
 	}
-	if found == "" {
-		return fmt.Errorf("onnxruntime-node %s has no library for linux/%s", version, arch)
-	}
-	if err := os.MkdirAll(filepath.Dir(lib), 0o777); err != nil {
-		return err
-	}
-	if err := os.Rename(found, lib); err != nil {
+	if err := write(lib, b); err != nil {
 		return err
 	}
 	fmt.Println("ONNX Runtime", version, "installed")
+	return nil
+}
+
+// write writes a file whole or not at all.
+func write(path string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".part", b, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".part", path)
+}
+
+// ortHeldToAVX2 writes a copy of the newest ONNX Runtime that does not use AVX-512.
+func ortHeldToAVX2() error {
+	lib := peers.ORTLibrary(peers.ORTHeldToAVX2)
+	if _, err := os.Stat(lib); err == nil || runtime.GOARCH != "amd64" {
+		return nil
+	}
+	b, err := os.ReadFile(peers.ORTLibrary(peers.ORT))
+	if err != nil {
+		return err
+	}
+	if err := peers.HoldToAVX2(b); err != nil {
+		return err
+	}
+	if err := write(lib, b); err != nil {
+		return err
+	}
+	fmt.Println("ONNX Runtime", peers.ORT, "held to AVX2 installed")
 	return nil
 }
 
@@ -122,25 +168,13 @@ func photos() error {
 	if err := os.MkdirAll(peers.Photos(), 0o777); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(peers.Dir(), "pip")
+	z, remove, err := wheel("scikit-image")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	if err := run("python3", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", tmp, "scikit-image"); err != nil {
-		return err
-	}
-	wheels, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
-	if err != nil || len(wheels) != 1 {
-		return fmt.Errorf("pip downloaded %d wheels of scikit-image: %v", len(wheels), err)
-	}
-	wheel, err := zip.OpenReader(wheels[0])
-	if err != nil {
-		return err
-	}
-	defer wheel.Close()
+	defer remove()
 	for _, name := range photographs {
-		b, err := fs.ReadFile(wheel, "skimage/data/"+name)
+		b, err := fs.ReadFile(z, "skimage/data/"+name)
 		if err != nil {
 			return err
 		}

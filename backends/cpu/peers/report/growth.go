@@ -72,7 +72,7 @@ func (r *report) growth() error {
 			if err != nil {
 				return err
 			}
-			them, err := r.theirs(peers.ORT, n, "O1", x.batch, r.threads)
+			them, err := r.theirs(newest(isa), n, "O1", x.batch, r.threads)
 			if err != nil {
 				return err
 			}

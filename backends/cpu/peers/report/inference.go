@@ -20,20 +20,24 @@ func (r *report) inference() error {
 		batch    int
 		versions []string
 	}
-	both, newest := []string{peers.ORT, peers.OldORT}, []string{peers.ORT}
+	latest := []string{newest(isa())}
+	both := latest
+	if latest[0] == peers.ORT { // the old one cannot be held to AVX2
+		both = append(both, peers.OldORT)
+	}
 	rows := []row{
-		{"googlenet", []string{withoutLRN, ""}, "googlenet without LRN", 1, newest},
-		{"googlenet", []string{withoutLRN, ""}, "googlenet without LRN", 16, newest},
+		{"googlenet", []string{withoutLRN, ""}, "googlenet without LRN", 1, latest},
+		{"googlenet", []string{withoutLRN, ""}, "googlenet without LRN", 16, latest},
 		{"googlenet", nil, "googlenet", 1, both},
 		{"googlenet", nil, "googlenet", 16, both},
 	}
 	for _, name := range []string{"googlenet_bn", "inception_v2", "inception_v3", "inception_v4", "inception_resnet_v2"} {
-		rows = append(rows, row{name, nil, name, 1, newest})
+		rows = append(rows, row{name, nil, name, 1, latest})
 	}
-	rows = append(rows, row{"nin_cifar10", nil, "nin_cifar10", 1, newest}, row{"nin_cifar10", nil, "nin_cifar10", 32, newest})
+	rows = append(rows, row{"nin_cifar10", nil, "nin_cifar10", 1, latest}, row{"nin_cifar10", nil, "nin_cifar10", 32, latest})
 	for _, name := range specs.Names() {
 		if strings.HasPrefix(name, "mnist/") {
-			rows = append(rows, row{name, nil, name, 1, newest}, row{name, nil, name, 128, newest})
+			rows = append(rows, row{name, nil, name, 1, latest}, row{name, nil, name, 128, latest})
 		}
 	}
 	threads := r.counts()

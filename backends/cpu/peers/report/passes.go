@@ -39,7 +39,7 @@ func (r *report) passes() error {
 					return fmt.Errorf("%s: %w", stage.name, err)
 				}
 				sides = append(sides, us)
-				them, err := r.theirs(peers.ORT, n, stage.pipeline, 1, r.threads)
+				them, err := r.theirs(newest(isa()), n, stage.pipeline, 1, r.threads)
 				if err != nil {
 					return fmt.Errorf("%s: %w", stage.name, err)
 				}

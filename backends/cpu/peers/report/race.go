@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/peers"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -62,6 +64,15 @@ func (r *report) ours(n net, pipeline string, o cpu.Options) (*side, error) {
 	s.macs, err = r.macs(n)
 	s.macs *= int64(p.Batch())
 	return s, err
+}
+
+// newest returns the version of ONNX Runtime that incc on a tier is compared with: the
+// newest, held to AVX2 where incc is.
+func newest(isa kernel.ISA) string {
+	if isa == kernel.AVX2 && slices.Contains(kernel.Available(), kernel.AVX512) {
+		return peers.ORTHeldToAVX2
+	}
+	return peers.ORT
 }
 
 // theirs returns ONNX Runtime as a side.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
 
 // sections are the parts of the report, in the order of the document. The names of rows
@@ -18,6 +20,22 @@ func (r *report) measure(section string) error {
 	}[section]()
 }
 
+// onAVX2 ends the name of a section that was measured with INCC_ISA=avx2. It stands beside
+// the section of the machine's best tier.
+const onAVX2 = "-avx2"
+
+// held says whether incc is held to AVX2 by INCC_ISA. ONNX Runtime is too, then.
+func held() bool { return os.Getenv("INCC_ISA") == kernel.AVX2.String() }
+
+// order lists the names of sections in the order of the document.
+func order() []string {
+	var names []string
+	for _, s := range sections {
+		names = append(names, s, s+onAVX2)
+	}
+	return names
+}
+
 // progress counts the rows of a section.
 type progress struct{ rows, measured int }
 
@@ -27,6 +45,10 @@ func (r *report) publish(section, title, text string, body ...string) error {
 	p := r.rows[section]
 	if p.measured == 0 {
 		return nil
+	}
+	name := section
+	if held() && section != "tiers" {
+		name, title = section+onAVX2, title+", AVX2"
 	}
 	s := fmt.Sprintf("## %s\n\n%s\n\n%s\n\n%s", title, r.source(section), text, strings.Join(body, "\n"))
 	fmt.Fprintf(r.out, "\n%s", s)
@@ -40,7 +62,7 @@ func (r *report) publish(section, title, text string, body ...string) error {
 	if err != nil {
 		return err
 	}
-	whole, err := replaceSection(string(old), section, s)
+	whole, err := replaceSection(string(old), name, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.readme, err)
 	}
@@ -73,7 +95,7 @@ func replaceSection(doc, section, text string) (string, error) {
 	begins, ends := strings.Count(doc, beginOf(section)), strings.Count(doc, endOf(section))
 	if begins == 0 && ends == 0 {
 		at, known := len(doc), false
-		for _, next := range sections {
+		for _, next := range order() {
 			if i := strings.Index(doc, beginOf(next)); known && i >= 0 {
 				at = i
 				break

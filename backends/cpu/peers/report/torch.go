@@ -157,7 +157,7 @@ func (r *report) torchInference() error {
 			if err != nil {
 				return err
 			}
-			ort, err := r.theirs(peers.ORT, n, "O1", x.batch, r.threads)
+			ort, err := r.theirs(newest(isa()), n, "O1", x.batch, r.threads)
 			if err != nil {
 				return err
 			}
