@@ -20,7 +20,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"flag"
@@ -175,16 +174,29 @@ func (r *report) machine() string {
 // processor names the processor, the system and the version of Go.
 func processor() string {
 	model := runtime.GOARCH
-	if f, err := os.Open("/proc/cpuinfo"); err == nil {
-		defer f.Close()
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if key, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if m := processorName(string(b)); m != "" {
+			model = m
 		}
 	}
 	return fmt.Sprintf("%s, %d processors, %s/%s, %s", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// processorName returns the name in the text of /proc/cpuinfo with family and model,
+// because a cloud's name, as "AMD EPYC", does not say which generation it is.
+func processorName(cpuinfo string) string {
+	first, _, _ := strings.Cut(cpuinfo, "\n\n")
+	field := map[string]string{}
+	for _, line := range strings.Split(first, "\n") {
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			field[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	name := field["model name"]
+	if name != "" && field["cpu family"] != "" && field["model"] != "" {
+		name += fmt.Sprintf(" (family %s, model %s)", field["cpu family"], field["model"])
+	}
+	return name
 }
 
 // table is a Markdown table that grows row by row.

@@ -139,3 +139,15 @@ func TestDocument(t *testing.T) {
 		}
 	}
 }
+
+func TestProcessorName(t *testing.T) {
+	for text, want := range map[string]string{
+		"processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 3\n": "AMD EPYC (family 26, model 2)",
+		"model name\t: Other\n": "Other",
+		"":                      "",
+	} {
+		if got := processorName(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
