@@ -3,7 +3,6 @@ package dsl
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -278,7 +277,7 @@ func alignAssigns(rows []row) {
 func (r *row) width(n int) int {
 	w := n - 1
 	for _, c := range r.chunks[:n] {
-		w += utf8.RuneCount(c.text)
+		w += diag.Width(string(c.text))
 	}
 	return w
 }
@@ -347,7 +346,7 @@ func alignTable(rows []row) {
 		numbers[col] = col > c
 		for i := range rows {
 			t := rows[i].chunks[col].text
-			width[col] = max(width[col], utf8.RuneCount(t))
+			width[col] = max(width[col], diag.Width(string(t)))
 			numbers[col] = numbers[col] && isNumber(string(bytes.TrimSuffix(t, []byte(";"))))
 		}
 		if width[col] > widestCell {
@@ -357,7 +356,7 @@ func alignTable(rows []row) {
 	for i := range rows {
 		for col := range width {
 			t := &rows[i].chunks[col].text
-			pad := bytes.Repeat([]byte(" "), width[col]-utf8.RuneCount(*t))
+			pad := bytes.Repeat([]byte(" "), width[col]-diag.Width(string(*t)))
 			if numbers[col] {
 				*t = append(pad, *t...)
 			} else {

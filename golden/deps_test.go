@@ -19,7 +19,11 @@ import (
 //
 // Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
-ir/diag, ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/safetensors, specs: NONE
+ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/safetensors, specs: NONE
+
+# How many columns a terminal uses for a character, from the tables of Unicode.
+ir/diag:     github.com/mattn/go-runewidth
+ir/diag/fit: ir/diag
 
 # Generated packages have what they need of both.
 backends/cpu/kernel: backends/safetensors

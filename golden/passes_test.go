@@ -50,7 +50,7 @@ func TestPasses(t *testing.T) {
 			after := string(dsl.Print(g))
 			var decisions strings.Builder
 			if ds := rep.Decisions(); len(ds) > 0 {
-				if err := passes.WriteDecisions(&decisions, ds); err != nil {
+				if err := passes.WriteDecisions(&decisions, ds, 0); err != nil {
 					t.Fatal(err)
 				}
 			}

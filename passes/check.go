@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"text/tabwriter"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/diag/fit"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -180,24 +180,23 @@ func randomInputs(g *ir.Graph, c CheckOptions) []*tensor.Tensor {
 	return in
 }
 
-// WriteDifferences prints the result of Check as a table.
-func WriteDifferences(w io.Writer, table []Difference) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "pass\tcontract\trewrites\tlargest difference\trelative\tvalue")
+// WriteDifferences prints the result of Check as a table, in lines of at most so many columns;
+// 0 is no limit.
+func WriteDifferences(w io.Writer, table []Difference, columns int) error {
+	t := fit.NewTable("pass", "contract", ">rewrites", ">largest difference", ">relative", "value")
 	for _, d := range table {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t", d.Step, d.Step.Pass.Contract, d.Changed)
+		row := []any{d.Step, d.Step.Pass.Contract, d.Changed}
 		switch {
 		case d.Compared:
 			verdict := ""
 			if !d.Kept() {
 				verdict = "  BROKEN"
 			}
-			fmt.Fprintf(tw, "%.3g\t%.3g\t%s%s\n", d.Max, d.Relative(), diag.Printable(d.Value), verdict)
+			row = append(row, fmt.Sprintf("%.3g", d.Max), fmt.Sprintf("%.3g", d.Relative()), d.Value+verdict)
 		case d.Changed > 0:
-			fmt.Fprint(tw, "another function\t\t\n")
-		default:
-			fmt.Fprint(tw, "\t\t\n")
+			row = append(row, "another function")
 		}
+		t.Add(row...)
 	}
-	return tw.Flush()
+	return t.Write(w, columns)
 }

@@ -254,15 +254,16 @@ func TestWriteDifferences(t *testing.T) {
 		{Step: Step{Pass: &FuseAct}, Changed: 1, Compared: true, Value: "y", Max: 1, Scale: 2},
 		{Step: Step{Pass: &Stack3x3}, Changed: 1},
 		{Step: Step{Pass: &CSE}},
-	})
+	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `pass       contract  rewrites  largest difference  relative  value
-fold-bn    rounding  2         1e-07               5e-08     y
-fuse-act   exact     1         1                   0.5       y  BROKEN
-stack-3x3  redesign  1         another function
-cse        exact     0
+---------  --------  --------  ------------------  --------  ---------
+fold-bn    rounding         2               1e-07     5e-08  y
+fuse-act   exact            1                   1       0.5  y  BROKEN
+stack-3x3  redesign         1    another function
+cse        exact            0
 `
 	var got strings.Builder
 	for line := range strings.Lines(b.String()) {

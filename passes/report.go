@@ -3,36 +3,34 @@ package passes
 import (
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 
-	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/diag/fit"
 )
 
 // WriteDecisions prints a table of the layers that a pass considered, one on each line, with
-// the decision, the reason, and at the end the sums.
-func WriteDecisions(w io.Writer, ds []Decision) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// the decision, the reason, and at the end the sums. Lines have at most so many columns, 0 is
+// no limit.
+func WriteDecisions(w io.Writer, ds []Decision, columns int) error {
 	approximates := false
 	for _, d := range ds {
 		approximates = approximates || d.Error != 0
 	}
-	head := []string{"layer", "", "what", "params", "MACs"}
+	head := []string{"layer", "", "what", ">params", ">MACs"}
 	if approximates {
-		head = append(head, "error")
+		head = append(head, ">error")
 	}
-	fmt.Fprintln(tw, strings.Join(append(head, "why"), "\t"))
+	t := fit.NewTable(append(head, "why")...)
 	var params, macs [2]int64
 	for _, d := range ds {
 		verb := "kept"
 		if d.Done {
 			verb = "done"
 		}
-		row := []string{diag.Printable(d.Layer), verb, d.What, change(d.Params), change(d.MACs)}
+		row := []any{d.Layer, verb, d.What, change(d.Params), change(d.MACs)}
 		if approximates {
 			row = append(row, fmt.Sprintf("%.3g", d.Error))
 		}
-		fmt.Fprintln(tw, strings.Join(append(row, d.Why), "\t"))
+		t.Add(append(row, d.Why)...)
 		for i := range 2 {
 			j := i
 			if !d.Done {
@@ -42,12 +40,10 @@ func WriteDecisions(w io.Writer, ds []Decision) error {
 			macs[i] += d.MACs[j]
 		}
 	}
-	row := []string{"total", "", "", change(params), change(macs)}
-	if approximates {
-		row = append(row, "")
-	}
-	fmt.Fprintln(tw, strings.Join(append(row, ""), "\t"))
-	return tw.Flush()
+	t.Rule()
+	row := []any{"total", "", "", change(params), change(macs)}
+	t.Add(row...)
+	return t.Write(w, columns)
 }
 
 func change(n [2]int64) string {

@@ -201,7 +201,7 @@ func bench(c *cli.Context) error {
 	}
 	if c.Bool("layers") && !c.Bool("json") {
 		fmt.Fprintln(out)
-		if err := p.Plan().Table(out, plan.TableOptions{Measured: steps, Peak: r.Peak}); err != nil {
+		if err := p.Plan().Table(out, plan.TableOptions{Measured: steps, Peak: r.Peak, Columns: columns(out)}); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ lenet-nin.png means the same as -o lenet-nin.`,
 				for _, r := range rows {
 					seconds += r.Seconds / float64(len(rows))
 				}
-				t.add(names[i], countText(infos[i].Params), len(rows), fmt.Sprintf("%.1f", seconds), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
+				t.Add(names[i], countText(infos[i].Params), len(rows), fmt.Sprintf("%.1f", seconds), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
 					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), test)
 			}
 			t.write(c.App.Writer)

@@ -110,7 +110,7 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	if ds := rep.Decisions(); len(ds) > 0 {
-		if err := passes.WriteDecisions(c.App.ErrWriter, ds); err != nil {
+		if err := passes.WriteDecisions(c.App.ErrWriter, ds, columns(c.App.ErrWriter)); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func compile(c *cli.Context) error {
 	clock.lap("ONNX")
 	said := messages(c, out)
 	if checked != nil {
-		if err := passes.WriteDifferences(said, checked); err != nil {
+		if err := passes.WriteDifferences(said, checked, columns(said)); err != nil {
 			return err
 		}
 		for _, d := range checked {
@@ -233,7 +233,7 @@ var processStart = time.Now()
 func (s *stopwatch) write(w io.Writer) {
 	t := newTable("stage", ">ms")
 	for i, n := range s.names {
-		t.add(n, fmt.Sprintf("%.1f", float64(s.times[i].Microseconds())/1000))
+		t.Add(n, fmt.Sprintf("%.1f", float64(s.times[i].Microseconds())/1000))
 	}
 	t.write(w)
 }

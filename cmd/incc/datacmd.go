@@ -223,7 +223,7 @@ func writeParts(w io.Writer, parts []dataPart) {
 		if k < len(parts[0].Classes) {
 			label += " " + diag.Printable(parts[0].Classes[k])
 		}
-		cells := []any{shortened(label, labelWidth)}
+		cells := []any{diag.Shorten(label, labelWidth)}
 		for _, p := range parts {
 			n := 0
 			if k < len(p.Counts) {
@@ -231,7 +231,7 @@ func writeParts(w io.Writer, parts []dataPart) {
 			}
 			cells = append(cells, n)
 		}
-		t.add(append(cells, strings.Repeat("#", barWidth*parts[0].Counts[k]/most))...)
+		t.Add(append(cells, strings.Repeat("#", barWidth*parts[0].Counts[k]/most))...)
 	}
 	t.write(w)
 }

@@ -98,13 +98,13 @@ func (d *diff) write(c *cli.Context) {
 				copy(cells[3+4*i:], []any{shapeText(u.Out), countText(u.Params), countText(u.MACs), hwText(u.RF)})
 			}
 		}
-		t.add(cells...)
+		t.Add(cells...)
 	}
-	t.rule()
+	t.Rule()
 	a, b := d.sum[0], d.sum[1]
-	t.add("", "total", "", "", thousands(a.Params), thousands(a.MACs), hwText(a.RF), "", thousands(b.Params), thousands(b.MACs), hwText(b.RF))
+	t.Add("", "total", "", "", thousands(a.Params), thousands(a.MACs), hwText(a.RF), "", thousands(b.Params), thousands(b.MACs), hwText(b.RF))
 	if a.HeadParams+b.HeadParams > 0 {
-		t.add("", "with heads", "", "", thousands(a.Params+a.HeadParams), thousands(a.MACs+a.HeadMACs), "",
+		t.Add("", "with heads", "", "", thousands(a.Params+a.HeadParams), thousands(a.MACs+a.HeadMACs), "",
 			"", thousands(b.Params+b.HeadParams), thousands(b.MACs+b.HeadMACs), "")
 	}
 	t.write(c.App.Writer)

@@ -74,7 +74,7 @@ compares with it. INCC_ISA=portable|avx2|avx512 selects the tier (instruction se
 				if p.Chosen {
 					chosen = "used"
 				}
-				t.add(p.ISA, fmt.Sprintf("%.1f GFLOP/s", p.One), fmt.Sprintf("%.1f GFLOP/s", p.All), chosen)
+				t.Add(p.ISA, fmt.Sprintf("%.1f GFLOP/s", p.One), fmt.Sprintf("%.1f GFLOP/s", p.All), chosen)
 			}
 			t.write(w)
 			return nil

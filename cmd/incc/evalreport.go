@@ -22,7 +22,7 @@ type evalReport struct {
 const (
 	classesTo  = 40 // if there are more classes, only the worst ones are printed
 	worstShown = 20
-	classRunes = 30 // longer names are cut, so that the table fits 80 columns
+	classWidth = 30 // longer names are cut, so that the table fits 80 columns
 )
 
 // write prints the report for people.
@@ -41,16 +41,16 @@ func (r evalReport) write(w io.Writer) {
 	}
 	t := newTable("class", ">precision", ">recall", ">F1", ">support")
 	add := func(name string, m train.ClassMetrics) {
-		t.add(name, percent(m.Precision), percent(m.Recall), percent(m.F1), thousands(int64(m.Support)))
+		t.Add(name, percent(m.Precision), percent(m.Recall), percent(m.F1), thousands(int64(m.Support)))
 	}
 	for _, m := range shown {
 		name := fmt.Sprint(m.Class)
 		if label := nameOf(r.names, m.Class); label != "" && label != name {
 			name += " " + diag.Printable(label)
 		}
-		add(shortened(name, classRunes), m)
+		add(diag.Shorten(name, classWidth), m)
 	}
-	t.rule()
+	t.Rule()
 	add("macro average", r.metrics.Macro)
 	add("weighted average", r.metrics.Weighted)
 	t.write(w)
@@ -104,12 +104,4 @@ func nameOf(names []string, class int) string {
 		return names[class]
 	}
 	return ""
-}
-
-// shortened cuts a text after a number of runes.
-func shortened(text string, runes int) string {
-	if r := []rune(text); len(r) > runes {
-		return string(r[:runes-1]) + "…"
-	}
-	return text
 }

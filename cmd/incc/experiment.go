@@ -131,9 +131,9 @@ func experimentCommand() *cli.Command {
 			if !c.Args().Present() {
 				t := newTable("name", "what it compares", "data", ">runs")
 				for _, e := range experiments {
-					t.add(e.name, e.doc, e.data, len(e.variants))
+					t.Add(e.name, e.doc, e.data, len(e.variants))
 				}
-				t.add(maxoutExperiment, maxoutDoc, "", "")
+				t.Add(maxoutExperiment, maxoutDoc, "", "")
 				t.write(c.App.Writer)
 				return nil
 			}
@@ -303,7 +303,7 @@ func (e experiment) print(c *cli.Context, all []outcome) {
 		if o.info.TestAcc != nil {
 			test = *o.info.TestAcc
 		}
-		t.add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", loss(first)), percent(first.TrainAcc),
+		t.Add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", loss(first)), percent(first.TrainAcc),
 			fmt.Sprintf("%.4f", loss(last)), percent(last.TrainAcc), percent(best), percent(test))
 	}
 	fmt.Fprintln(c.App.Writer)
@@ -313,12 +313,12 @@ func (e experiment) print(c *cli.Context, all []outcome) {
 		for _, w := range o.original {
 			if e.limit == 0 && w.Epoch <= len(o.rows) {
 				r := o.rows[w.Epoch-1]
-				t.add(o.label, w.Epoch, fmt.Sprintf("%.4f", r.TrainLoss), fmt.Sprintf("%.4f", w.Loss), percent(r.TrainAcc), percent(w.Accuracy),
+				t.Add(o.label, w.Epoch, fmt.Sprintf("%.4f", r.TrainLoss), fmt.Sprintf("%.4f", w.Loss), percent(r.TrainAcc), percent(w.Accuracy),
 					fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), trimNumber(w.Seconds))
 			}
 		}
 	}
-	if len(t.rows) > 0 {
+	if t.Rows() > 0 {
 		fmt.Fprintln(c.App.Writer)
 		t.write(c.App.Writer)
 	}

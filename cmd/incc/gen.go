@@ -318,7 +318,7 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 	}
 	if redesigned {
 		n.graph, n.values = n.folded, n.folded.Data
-		return n, passes.WriteDecisions(c.App.ErrWriter, rep.Decisions())
+		return n, passes.WriteDecisions(c.App.ErrWriter, rep.Decisions(), columns(c.App.ErrWriter))
 	}
 	if n.graph, _, err = load(c, arg); err != nil {
 		return nil, err

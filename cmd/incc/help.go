@@ -5,9 +5,11 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/diag/fit"
 )
 
 // helpWidth is the width of help, unless the terminal is narrower.
@@ -61,9 +63,9 @@ func helpText(data any, width int) string {
 		}
 	}
 	inner := width - len(indent)
-	section("NAME", strings.Join(wrap(name+" - "+usage, inner), "\n"))
+	section("NAME", strings.Join(fit.Wrap(name+" - "+usage, inner), "\n"))
 	section("USAGE", usageLines(text, inner))
-	section("DESCRIPTION", fit(description, inner))
+	section("DESCRIPTION", fit.Text(description, inner))
 	var rows [][2]string
 	for _, c := range cmds {
 		if c.Name != "help" { // -h does the same, and every command would list it
@@ -85,12 +87,12 @@ func usageLines(text string, width int) string {
 	var out []string
 	for _, par := range strings.Split(text, "\n\n") {
 		if !strings.HasPrefix(par, "incc ") {
-			out = append(out, fit(par, width))
+			out = append(out, fit.Text(par, width))
 			continue
 		}
 		var lines []string
 		for _, l := range strings.Split(par, "\n") {
-			lines = append(lines, hang(l, width)...)
+			lines = append(lines, fit.Hang(l, width)...)
 		}
 		out = append(out, strings.Join(lines, "\n"))
 	}
@@ -103,7 +105,7 @@ func twoColumns(rows [][2]string, width int) string {
 	const gap = 2
 	first, limit := 0, width/3
 	for _, r := range rows {
-		if n := utf8.RuneCountInString(r[0]); n <= limit {
+		if n := diag.Width(r[0]); n <= limit {
 			first = max(first, n)
 		}
 	}
@@ -113,12 +115,12 @@ func twoColumns(rows [][2]string, width int) string {
 	}
 	var out []string
 	for _, r := range rows {
-		lines := wrap(r[1], width-at)
-		if n := utf8.RuneCountInString(r[0]); n+gap <= at {
+		lines := fit.Wrap(r[1], width-at)
+		if n := diag.Width(r[0]); n+gap <= at {
 			out = append(out, r[0]+strings.Repeat(" ", at-n)+lines[0])
 			lines = lines[1:]
 		} else {
-			out = append(out, hang(r[0], width)...)
+			out = append(out, fit.Hang(r[0], width)...)
 		}
 		for _, l := range lines {
 			out = append(out, strings.Repeat(" ", at)+l)

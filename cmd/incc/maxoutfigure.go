@@ -209,7 +209,7 @@ func maxoutFigure(c *cli.Context, dir string) error {
 		if f.Function == square.name {
 			least = 1 / (2 * float64(f.Pieces*f.Pieces))
 		}
-		t.add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
+		t.Add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
 	}
 	t.write(c.App.Writer)
 	_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(curves+".png"), diag.Name(curves+".svg"))

@@ -75,12 +75,12 @@ func listPasses(c *cli.Context) error {
 		if p.Ref != "" {
 			doc += " (" + p.Ref + ")"
 		}
-		t.add(p.Name, levelText(p), p.Contract, doc)
+		t.Add(p.Name, levelText(p), p.Contract, doc)
 		for _, v := range p.Variants {
-			t.add("  ="+v.Name, "", "", v.Doc)
+			t.Add("  ="+v.Name, "", "", v.Doc)
 		}
 		for _, a := range p.Args {
-			t.add("  ,"+a.Name+"="+a.Default, "", "", a.Doc)
+			t.Add("  ,"+a.Name+"="+a.Default, "", "", a.Doc)
 		}
 	}
 	t.write(c.App.Writer)
@@ -126,15 +126,15 @@ func showPasses(c *cli.Context, arg string) error {
 	t := newTable("pass", ">changes", ">nodes", ">params", ">time")
 	for _, s := range rep.Steps {
 		if s.Skipped != "" {
-			t.add(s.Step, "left out", "", "", "")
+			t.Add(s.Step, "left out", "", "", "")
 			continue
 		}
-		t.add(s.Step, s.Changed, fmt.Sprintf("%d -> %d", s.Nodes[0], s.Nodes[1]), fmt.Sprintf("%d -> %d", s.Params[0], s.Params[1]), s.Time.Round(1000))
+		t.Add(s.Step, s.Changed, fmt.Sprintf("%d -> %d", s.Nodes[0], s.Nodes[1]), fmt.Sprintf("%d -> %d", s.Params[0], s.Params[1]), s.Time.Round(1000))
 	}
 	t.write(w)
 	if ds := rep.Decisions(); len(ds) > 0 {
 		fmt.Fprintln(w)
-		if err := passes.WriteDecisions(w, ds); err != nil {
+		if err := passes.WriteDecisions(w, ds, columns(w)); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ the times of this machine and the share of its peak.`,
 				if c.Bool("json") {
 					return writeLineJSON(c.App.Writer, p)
 				}
-				return p.Table(c.App.Writer, plan.TableOptions{Buffers: c.Bool("buffers")})
+				return p.Table(c.App.Writer, plan.TableOptions{Buffers: c.Bool("buffers"), Columns: columns(c.App.Writer)})
 			}
 			p, err := compileRoom(c, g, o)
 			if err != nil {
@@ -62,7 +62,7 @@ the times of this machine and the share of its peak.`,
 				return writeLineJSON(c.App.Writer, map[string]any{"plan": p.Plan(), "seconds": times, "peak_gflops": peak, "threads": p.Threads()})
 			}
 			fmt.Fprintf(c.App.Writer, "%s, %d threads, peak %.1f GFLOP/s\n", p.ISA(), p.Threads(), peak)
-			return p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: times, Peak: peak, Buffers: c.Bool("buffers")})
+			return p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: times, Peak: peak, Buffers: c.Bool("buffers"), Columns: columns(c.App.Writer)})
 		},
 	}
 }

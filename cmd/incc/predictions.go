@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +20,7 @@ type predictions struct {
 	json  bool   // an object in a line for each picture
 	lines bool   // a line for each picture
 	name  string // of the network's output
-	width int    // of the longest path, in characters
+	width int    // of the longest path, in columns
 	csv   *csv.Writer
 	// The names of the columns are written.
 	headed bool
@@ -52,7 +50,7 @@ func newPredictions(c *cli.Context, g *ir.Graph, list []pictureFile, found bool)
 	}
 	const widest = 48 // longer paths move what is behind them
 	for _, f := range list {
-		p.width = min(max(p.width, utf8.RuneCountInString(diag.Printable(f.path))), widest)
+		p.width = min(max(p.width, diag.Width(diag.Printable(f.path))), widest)
 	}
 	return p
 }
@@ -84,7 +82,7 @@ func (p *predictions) write(f pictureFile, top []topLine) error {
 		return nil
 	}
 	path := diag.Printable(f.path)
-	line := path + strings.Repeat(" ", max(0, p.width-utf8.RuneCountInString(path)))
+	line := diag.Pad(path, p.width)
 	for _, t := range top {
 		label := diag.Printable(t.Label)
 		if label == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/diag/fit"
 )
 
 // progress shows the progress of a training: on a terminal as a bar, elsewhere as a
@@ -187,7 +188,7 @@ func (p *progress) Note(text string) {
 // print prints a line. On a narrow terminal it breaks the line.
 func (p *progress) print(text string) {
 	if n := columns(p.w); n > 0 {
-		text = strings.Join(hang(text, n), "\n")
+		text = strings.Join(fit.Hang(text, n), "\n")
 	}
 	fmt.Fprintln(p.w, text) // an error of the terminal does not end the run
 }

@@ -156,7 +156,7 @@ func topK(g *ir.Graph, x []float64, k int) []topLine {
 func writeTop(w io.Writer, name string, top []topLine) {
 	t := newTable(">class", "label", ">"+name)
 	for _, l := range top {
-		t.add(l.Class, diag.Printable(l.Label), fmt.Sprintf("%.6f", l.Value))
+		t.Add(l.Class, diag.Printable(l.Label), fmt.Sprintf("%.6f", l.Value))
 	}
 	t.write(w)
 }

@@ -47,7 +47,7 @@ func specsCommand() *cli.Command {
 			}
 			t := newTable("name", "input", ">params", ">MACs", "what it is")
 			for _, e := range list {
-				t.add(e.Name, e.Input, thousands(e.Params), thousands(e.MACs), e.Doc)
+				t.Add(e.Name, e.Input, thousands(e.Params), thousands(e.MACs), e.Doc)
 			}
 			t.write(c.App.Writer)
 			return nil

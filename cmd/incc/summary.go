@@ -96,12 +96,12 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
 		if r.Pos.IsValid() {
 			line = fmt.Sprint(r.Pos.Line)
 		}
-		t.add(name, r.Op, shapeText(r.Out), countText(r.Params), countText(r.Cost.MACs), hwText(r.RF), line)
+		t.Add(name, r.Op, shapeText(r.Out), countText(r.Params), countText(r.Cost.MACs), hwText(r.RF), line)
 	}
-	t.rule()
-	t.add("total", "", "", thousands(s.Params), thousands(s.MACs), hwText(s.RF), "")
+	t.Rule()
+	t.Add("total", "", "", thousands(s.Params), thousands(s.MACs), hwText(s.RF), "")
 	if s.HeadParams > 0 {
-		t.add("with heads", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
+		t.Add("with heads", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
 	}
 	t.write(w)
 	text := fmt.Sprintf("%s of weights, %s of activations for one image", bytesText(4*(s.Params+s.States)), bytesText(s.Activations))

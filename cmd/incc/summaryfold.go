@@ -151,12 +151,12 @@ func writeFolded(w io.Writer, g *ir.Graph, s ir.Summary, rows []*summaryRow) err
 		if r.Depth > 0 {
 			depth = fmt.Sprint(r.Depth)
 		}
-		t.add(name, r.op(), shapeText(r.Out), depth, countText(r.Params), countText(r.MACs), hwText(r.Field), hwText(r.RF))
+		t.Add(name, r.op(), shapeText(r.Out), depth, countText(r.Params), countText(r.MACs), hwText(r.Field), hwText(r.RF))
 	}
-	t.rule()
-	t.add("total", "", "", fmt.Sprint(depthOf(g, s)), thousands(s.Params), thousands(s.MACs), "", hwText(s.RF))
+	t.Rule()
+	t.Add("total", "", "", fmt.Sprint(depthOf(g, s)), thousands(s.Params), thousands(s.MACs), "", hwText(s.RF))
 	if s.HeadParams > 0 {
-		t.add("with heads", "", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
+		t.Add("with heads", "", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
 	}
 	t.write(w)
 	return writeField(w, g, s)

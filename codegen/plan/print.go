@@ -6,7 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/incc-lang/incc/ir/diag/fit"
 )
 
 // String prints the plan for people: its steps, then its memory.
@@ -22,6 +23,7 @@ type TableOptions struct {
 	Measured []float64 // measured seconds of each step; nil for no such column
 	Peak     float64   // peak GFLOP/s, to print the share of it that each step reaches; 0 for no such column
 	Buffers  bool      // also print the buffers
+	Columns  int       // the largest width of a line; 0 for no limit
 }
 
 // Table prints the steps, one on each line: algorithm, operands and predicted time.
@@ -33,19 +35,22 @@ func (p *Plan) Table(w io.Writer, opt TableOptions) error {
 	if p.Solo {
 		what += " on one thread"
 	}
-	if _, err := fmt.Fprintf(w, "plan %s: %s, batch %d, %d steps in %d phases, arena %s, weights %s\n\n",
-		p.Name, what, p.Batch, len(p.Steps), p.Phases(), size(p.Arena), size(p.Packed)); err != nil {
+	text := fmt.Sprintf("plan %s: %s, batch %d, %d steps in %d phases, arena %s, weights %s",
+		p.Name, what, p.Batch, len(p.Steps), p.Phases(), size(p.Arena), size(p.Packed))
+	if opt.Columns > 0 {
+		text = fit.Text(text, opt.Columns)
+	}
+	if _, err := fmt.Fprintf(w, "%s\n\n", text); err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	head := "part\tstep\talgorithm\tshape\tin\tout\tphase\ttasks\tMMAC\tpredicted µs"
+	head := []string{"part", "step", "algorithm", "shape", "in", "out", ">phase", ">tasks", ">MMAC", ">predicted µs"}
 	if opt.Measured != nil {
-		head += "\tmeasured µs"
+		head = append(head, ">measured µs")
 		if opt.Peak > 0 {
-			head += "\t% of peak"
+			head = append(head, ">% of peak")
 		}
 	}
-	fmt.Fprintln(t, head)
+	t := fit.NewTable(head...)
 	var predicted, measured float64
 	var macs int64
 	for _, sec := range p.Sections {
@@ -55,39 +60,38 @@ func (p *Plan) Table(w io.Writer, opt TableOptions) error {
 			if i == sec.First {
 				part = sec.Name
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%s\t%s\t%d\t%d\t%.2f\t%.1f", part, s.Name, s.Algo, s.Shape,
-				operands(s.In), operands(s.Out), s.Phase, s.Do.Tasks(p.Batch), float64(s.Cost.MACs)/1e6, s.Cost.Seconds*1e6)
+			row := []any{part, s.Name, s.Algo, s.Shape, operands(s.In), operands(s.Out), s.Phase, s.Do.Tasks(p.Batch),
+				fmt.Sprintf("%.2f", float64(s.Cost.MACs)/1e6), fmt.Sprintf("%.1f", s.Cost.Seconds*1e6)}
 			if opt.Measured != nil {
-				fmt.Fprintf(t, "\t%.1f", opt.Measured[i]*1e6)
+				row = append(row, fmt.Sprintf("%.1f", opt.Measured[i]*1e6))
 				measured += opt.Measured[i]
 				if opt.Peak > 0 {
-					fmt.Fprint(t, "\t"+share(s.Cost.MACs, opt.Measured[i], opt.Peak))
+					row = append(row, share(s.Cost.MACs, opt.Measured[i], opt.Peak))
 				}
 			}
-			fmt.Fprintln(t)
+			t.Add(row...)
 			predicted += s.Cost.Seconds
 			macs += s.Cost.MACs
 		}
 	}
-	fmt.Fprintf(t, "total\t\t\t\t\t\t\t\t%.2f\t%.1f", float64(macs)/1e6, predicted*1e6)
+	t.Rule()
+	row := []any{"total", "", "", "", "", "", "", "", fmt.Sprintf("%.2f", float64(macs)/1e6), fmt.Sprintf("%.1f", predicted*1e6)}
 	if opt.Measured != nil {
-		fmt.Fprintf(t, "\t%.1f", measured*1e6)
+		row = append(row, fmt.Sprintf("%.1f", measured*1e6))
 		if opt.Peak > 0 {
-			fmt.Fprint(t, "\t"+share(macs, measured, opt.Peak))
+			row = append(row, share(macs, measured, opt.Peak))
 		}
 	}
-	fmt.Fprintln(t)
-	if err := t.Flush(); err != nil {
+	t.Add(row...)
+	if err := t.Write(w, opt.Columns); err != nil || !opt.Buffers {
 		return err
 	}
-	if !opt.Buffers {
-		return nil
-	}
-	fmt.Fprintln(t, "\nbuffer\tlayout\tchannels\tmap\tborder\toffset\tlength\tphases")
+	fmt.Fprintln(w)
+	t = fit.NewTable("buffer", "layout", ">channels", ">map", "border", ">offset", ">length", "phases")
 	for _, b := range p.Buffers {
-		fmt.Fprintf(t, "%s\t%v\t%d\t%dx%d\t%v\t%d\t%s\t%d..%d\n", b.Name, b.Layout, b.C, b.H, b.W, b.Border, b.Off, size(b.Len), b.First, b.Last)
+		t.Add(b.Name, b.Layout, b.C, fmt.Sprintf("%dx%d", b.H, b.W), b.Border, b.Off, size(b.Len), fmt.Sprintf("%d..%d", b.First, b.Last))
 	}
-	return t.Flush()
+	return t.Write(w, opt.Columns)
 }
 
 func share(macs int64, seconds, peak float64) string {

@@ -1,46 +1,48 @@
 package diag
 
-import "unicode"
+import (
+	"strings"
+	"unicode/utf8"
 
-// wide holds ranges of runes that terminals show in two columns: East Asian Width W and F
-// of Unicode 15. Ranges are joined if only unassigned code points lie between them.
-var wide = [...][2]rune{
-	{0x1100, 0x115f}, {0x231a, 0x231b}, {0x2329, 0x232a}, {0x23e9, 0x23ec}, {0x23f0, 0x23f0}, {0x23f3, 0x23f3},
-	{0x25fd, 0x25fe}, {0x2614, 0x2615}, {0x2648, 0x2653}, {0x267f, 0x267f}, {0x2693, 0x2693}, {0x26a1, 0x26a1},
-	{0x26aa, 0x26ab}, {0x26bd, 0x26be}, {0x26c4, 0x26c5}, {0x26ce, 0x26ce}, {0x26d4, 0x26d4}, {0x26ea, 0x26ea},
-	{0x26f2, 0x26f3}, {0x26f5, 0x26f5}, {0x26fa, 0x26fa}, {0x26fd, 0x26fd}, {0x2705, 0x2705}, {0x270a, 0x270b},
-	{0x2728, 0x2728}, {0x274c, 0x274c}, {0x274e, 0x274e}, {0x2753, 0x2755}, {0x2757, 0x2757}, {0x2795, 0x2797},
-	{0x27b0, 0x27b0}, {0x27bf, 0x27bf}, {0x2b1b, 0x2b1c}, {0x2b50, 0x2b50}, {0x2b55, 0x2b55}, {0x2e80, 0x303e},
-	{0x3041, 0x33ff}, {0x3400, 0x4dbf}, {0x4e00, 0xa4cf}, {0xa960, 0xa97f}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
-	{0xfe10, 0xfe19}, {0xfe30, 0xfe6f}, {0xff01, 0xff60}, {0xffe0, 0xffe6}, {0x16fe0, 0x18aff}, {0x1aff0, 0x1b2ff},
-	{0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf}, {0x1f18e, 0x1f18e}, {0x1f191, 0x1f19a}, {0x1f200, 0x1f320},
-	{0x1f32d, 0x1f335}, {0x1f337, 0x1f37c}, {0x1f37e, 0x1f393}, {0x1f3a0, 0x1f3ca}, {0x1f3cf, 0x1f3d3},
-	{0x1f3e0, 0x1f3f0}, {0x1f3f4, 0x1f3f4}, {0x1f3f8, 0x1f43e}, {0x1f440, 0x1f440}, {0x1f442, 0x1f4fc},
-	{0x1f4ff, 0x1f53d}, {0x1f54b, 0x1f567}, {0x1f57a, 0x1f57a}, {0x1f595, 0x1f596}, {0x1f5a4, 0x1f5a4},
-	{0x1f5fb, 0x1f64f}, {0x1f680, 0x1f6c5}, {0x1f6cc, 0x1f6cc}, {0x1f6d0, 0x1f6d7}, {0x1f6dc, 0x1f6df},
-	{0x1f6eb, 0x1f6ec}, {0x1f6f4, 0x1f6fc}, {0x1f7e0, 0x1f7eb}, {0x1f90c, 0x1f93a}, {0x1f93c, 0x1f945},
-	{0x1f947, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
-}
+	"github.com/mattn/go-runewidth"
+)
+
+// screen is the same for every locale: a character of ambiguous width takes one column.
+var screen = &runewidth.Condition{StrictEmojiNeutral: true}
 
 // columns returns how many columns a terminal uses for a printable rune.
-func columns(r rune) int {
-	if r < 0x300 {
-		return 1
-	}
-	if unicode.In(r, unicode.Mn, unicode.Me) {
-		return 0
-	}
-	lo, hi := 0, len(wide)
-	for lo < hi {
-		m := (lo + hi) / 2
-		if r > wide[m][1] {
-			lo = m + 1
-		} else {
-			hi = m
+func columns(r rune) int { return screen.RuneWidth(r) }
+
+// Width returns how many columns of a terminal a printable text takes: two for a Chinese
+// or Japanese character, none for a combining accent (Unicode Standard Annex 11).
+func Width(s string) int { return screen.StringWidth(s) }
+
+// Cut divides a text behind as many characters as fit into some columns, but behind one
+// at least. A letter with its accents is one character.
+func Cut(s string, columns int) (head, rest string) {
+	if head = screen.Truncate(s, columns, ""); head == "" && s != "" {
+		_, n := utf8.DecodeRuneInString(s)
+		for n < len(s) {
+			r, size := utf8.DecodeRuneInString(s[n:])
+			if screen.RuneWidth(r) > 0 {
+				break
+			}
+			n += size
 		}
+		head = s[:n]
 	}
-	if lo < len(wide) && r >= wide[lo][0] {
-		return 2
+	return head, s[len(head):]
+}
+
+// Shorten cuts a text that takes more than some columns, and ends it with an ellipsis.
+func Shorten(s string, columns int) string {
+	if Width(s) <= columns {
+		return s
 	}
-	return 1
+	return strings.TrimRight(screen.Truncate(s, columns-1, ""), " ") + "…"
+}
+
+// Pad adds spaces to the end of a text until it takes some columns.
+func Pad(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-Width(s)))
 }
