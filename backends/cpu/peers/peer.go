@@ -23,7 +23,20 @@ const (
 	ORT    = "1.32.0"
 	OldORT = "1.20.1"
 	Torch  = "2.15.0"
+
+	OpenVINO = "2026.4.1"
 )
+
+// Title returns the name and version of a peer for a table.
+func Title(version string) string {
+	switch version {
+	case OpenVINO:
+		return "OpenVINO " + version
+	case Torch:
+		return "PyTorch " + version
+	}
+	return "ONNX Runtime " + strings.TrimSuffix(version, "-avx2")
+}
 
 // ORTHeldToAVX2 is the newest ONNX Runtime without its AVX-512 kernels: see [HoldToAVX2].
 const ORTHeldToAVX2 = ORT + "-avx2"
@@ -31,8 +44,14 @@ const ORTHeldToAVX2 = ORT + "-avx2"
 //go:embed ort/ort.c
 var ortSource []byte
 
+//go:embed protocol/protocol.py
+var protocolSource string
+
 //go:embed torch/server.py
 var torchSource string
+
+//go:embed openvino/server.py
+var openvinoSource string
 
 // MissingError says that a peer is not installed and how to install it.
 type MissingError struct{ What, How string }
@@ -59,6 +78,11 @@ func ORTLibrary(version string) string {
 // TorchPython returns the interpreter of the environment of a version of PyTorch.
 func TorchPython(version string) string {
 	return filepath.Join(Dir(), "torch-"+version, "bin", "python")
+}
+
+// OpenVINOPython returns the interpreter of the environment of OpenVINO.
+func OpenVINOPython() string {
+	return filepath.Join(Dir(), "openvino-"+OpenVINO, "bin", "python")
 }
 
 // Photos returns the folder that photographs are installed into.
@@ -134,7 +158,7 @@ func StartTorch(version string) (*Peer, error) {
 	if exec.Command(python, "-I", "-c", "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('onnx')").Run() != nil {
 		return nil, &MissingError{"PyTorch " + version, how}
 	}
-	p, err := start("torch "+version, exec.Command(python, "-c", torchSource))
+	p, err := start("torch "+version, exec.Command(python, "-c", protocolSource+torchSource))
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +168,21 @@ func StartTorch(version string) (*Peer, error) {
 	}
 	p.Name = "torch " + v
 	return p, nil
+}
+
+// StartOpenVINO starts a server that calls OpenVINO. With avx2, oneDNN, which has its
+// convolutions and matrix products, is held to AVX2; a few of OpenVINO's own smaller kernels
+// are not. The error is a *MissingError if OpenVINO is not installed.
+func StartOpenVINO(avx2 bool) (*Peer, error) {
+	python := OpenVINOPython()
+	if _, err := os.Stat(python); err != nil {
+		return nil, &MissingError{"OpenVINO " + OpenVINO, "go run ./backends/cpu/peers/install openvino"}
+	}
+	cmd := exec.Command(python, "-I", "-c", protocolSource+openvinoSource)
+	if avx2 {
+		cmd.Env = append(os.Environ(), "ONEDNN_MAX_CPU_ISA=AVX2")
+	}
+	return start("openvino "+OpenVINO, cmd)
 }
 
 func start(name string, cmd *exec.Cmd) (*Peer, error) {

@@ -147,6 +147,17 @@ func TestONNXRuntime(t *testing.T) {
 	}
 }
 
+func TestOpenVINO(t *testing.T) {
+	for _, avx2 := range []bool{false, true} {
+		p, err := StartOpenVINO(avx2)
+		p = running(t, p, err)
+		if got, err := p.command("version"); err != nil || !strings.HasPrefix(got, OpenVINO) {
+			t.Errorf("version %q, %v", got, err)
+		}
+		testForward(t, p)
+	}
+}
+
 func TestPyTorch(t *testing.T) {
 	versions := []string{Torch}
 	if longtest.Enabled() {

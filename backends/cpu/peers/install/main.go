@@ -1,9 +1,10 @@
 // Command install downloads the programs that incc is compared with (ONNX Runtime,
-// PyTorch) and test photographs into the folder of [peers.Dir]. What is there already
+// OpenVINO, PyTorch) and test photographs into the folder of [peers.Dir]. What is there already
 // is kept.
 //
 //	go run ./backends/cpu/peers/install          # ONNX Runtime 1.32.0 and 1.20.1, by pip
 //	go run ./backends/cpu/peers/install photos   # photographs out of scikit-image, by pip, 14 MB
+//	go run ./backends/cpu/peers/install openvino # OpenVINO 2026.4.1, by pip, 280 MB
 //	go run ./backends/cpu/peers/install torch    # PyTorch 2.15.0, by pip, 5 GB
 package main
 
@@ -39,9 +40,11 @@ func main() {
 		case "photos":
 			err = photos()
 		case "torch":
-			err = torch(peers.Torch)
+			err = environment("PyTorch "+peers.Torch, peers.TorchPython(peers.Torch), "import torch, onnx, numpy", "torch=="+peers.Torch, "numpy", "onnx")
+		case "openvino":
+			err = environment("OpenVINO "+peers.OpenVINO, peers.OpenVINOPython(), "import openvino, numpy", "openvino=="+peers.OpenVINO, "numpy")
 		default:
-			fmt.Fprintf(os.Stderr, "install: unknown name %q\nusage: install [ort] [photos] [torch]\n", w)
+			fmt.Fprintf(os.Stderr, "install: unknown name %q\nusage: install [ort] [photos] [openvino] [torch]\n", w)
 			os.Exit(2)
 		}
 		if err != nil {
@@ -186,12 +189,11 @@ func photos() error {
 	return nil
 }
 
-// torch installs PyTorch into a virtual environment of its own. An incomplete one is
-// removed first.
-func torch(version string) error {
-	python := peers.TorchPython(version)
-	if exec.Command(python, "-c", "import torch, onnx, numpy").Run() == nil {
-		fmt.Println("PyTorch", version, "is installed")
+// environment installs packages of pip into a virtual environment of their own, whose
+// interpreter is python. An incomplete one, in which the statement fails, is removed first.
+func environment(name, python, statement string, packages ...string) error {
+	if exec.Command(python, "-c", statement).Run() == nil {
+		fmt.Println(name, "is installed")
 		return nil
 	}
 	dir := filepath.Dir(filepath.Dir(python))
@@ -201,9 +203,9 @@ func torch(version string) error {
 	if err := run("python3", "-m", "venv", dir); err != nil {
 		return err
 	}
-	if err := run(python, "-m", "pip", "install", "-q", "torch=="+version, "numpy", "onnx"); err != nil {
+	if err := run(python, append([]string{"-m", "pip", "install", "-q"}, packages...)...); err != nil {
 		return err
 	}
-	fmt.Println("PyTorch", version, "installed")
+	fmt.Println(name, "installed")
 	return nil
 }

@@ -75,14 +75,20 @@ func newest(isa kernel.ISA) string {
 	return peers.ORT
 }
 
-// theirs returns ONNX Runtime as a side.
+// theirs returns ONNX Runtime or OpenVINO of a version as a side. OpenVINO is held to AVX2
+// where incc is by INCC_ISA.
 func (r *report) theirs(version string, n net, pipeline string, batch, threads int) (*side, error) {
 	path, g, err := r.model(n, pipeline, batch)
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(path)
-	p, err := peers.StartORT(version)
+	var p *peers.Peer
+	if version == peers.OpenVINO {
+		p, err = peers.StartOpenVINO(held())
+	} else {
+		p, err = peers.StartORT(version)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 """A server around PyTorch with the protocol of ort.c, for forward passes, gradients and training steps.
 
-    python3 server.py
+protocol/protocol.py stands in front of this file when it runs.
 
 It reads an ONNX model and runs it as torch functional calls on parameters, so every network that incc
 emits can be trained in PyTorch as well. Commands beyond those of ort.c:
@@ -18,8 +18,6 @@ emits can be trained in PyTorch as well. Commands beyond those of ort.c:
 The loss takes the logits: where an output is a softmax, what goes into it.
 """
 
-import resource
-import sys
 import time
 import warnings
 
@@ -30,9 +28,6 @@ import torch.nn.functional as F
 from onnx import numpy_helper
 
 warnings.filterwarnings("ignore")
-
-OUT = sys.stdout.buffer  # of the protocol
-
 
 def attributes(node):
     return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -275,7 +270,7 @@ class Network(torch.nn.Module):
         return [v[o] for o in self.logits], [v[o] for o in self.outputs]
 
 
-class Server:
+class Server(Protocol):
     def __init__(self):
         self.threads, self.mode, self.lr, self.training, self.heads = 1, "default", 0.01, False, []
         self.net = None
@@ -292,19 +287,13 @@ class Server:
         self.sgd = torch.optim.SGD(self.net.parameters(), lr=self.lr, momentum=0.9)
         return "ok %d" % (time.perf_counter_ns() - t)
 
-    def input(self, args):
-        name, kind, rank, *dims = args
-        dims = [int(d) for d in dims]
-        dtype = {"1": np.float32, "7": np.int64}[kind]
-        n = int(np.prod(dims, dtype=np.int64)) * np.dtype(dtype).itemsize
-        data = sys.stdin.buffer.read(n)
-        x = torch.from_numpy(np.frombuffer(data, dtype).reshape(dims).copy())
+    def input(self, name, data):
+        x = torch.from_numpy(data)
         if self.mode == "channels_last" and x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         if self.mode == "double" and x.dtype == torch.float32:
             x = x.double()
         self.values[name] = x
-        return "ok"
 
     def args(self):
         if self.net is None:
@@ -340,26 +329,8 @@ class Server:
         self.loss(args).backward()
         self.sgd.step()
 
-    @staticmethod
-    def timed(n, f):
-        ns = []
-        for _ in range(n):
-            t = time.perf_counter_ns()
-            f()
-            ns.append(str(time.perf_counter_ns() - t))
-        return " ".join(["ok"] + ns)
-
-    @staticmethod
-    def tensors(named):
-        out = OUT
-        out.write(b"ok %d\n" % len(named))
-        for name, x in named:
-            x = x.detach().contiguous().numpy()
-            if x.dtype == np.float64:
-                x = x.astype(np.float32)
-            kind = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}[x.dtype]
-            out.write((" ".join([name, str(kind), str(x.ndim)] + [str(d) for d in x.shape]) + "\n").encode())
-            out.write(np.ascontiguousarray(x).tobytes())
+    def send(self, named):
+        return self.tensors([(name, x.detach().float().contiguous().numpy() if x.dtype == torch.float64 else x.detach().contiguous().numpy()) for name, x in named])
 
     def do(self, cmd, args):
         if cmd == "version":
@@ -387,8 +358,6 @@ class Server:
             return "ok"
         if cmd == "load":
             return self.load(" ".join(args))
-        if cmd == "in":
-            return self.input(args)
         if cmd == "run":
             return self.timed(int(args[0]), self.forward)
         if cmd == "step":
@@ -398,31 +367,12 @@ class Server:
         if cmd == "out":
             if self.last is None:
                 raise ValueError("the model has not run")
-            return self.tensors(list(zip(self.net.outputs, self.last)))
+            return self.send(list(zip(self.net.outputs, self.last)))
         if cmd == "grads":
-            return self.tensors(self.gradients)
+            return self.send(self.gradients)
         if cmd == "weights":
-            return self.tensors([(n, getattr(self.net, k)) for n, k in self.net.place.items()])
-        if cmd == "rss":
-            return "ok %d" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-        raise ValueError("bad command: " + cmd)
+            return self.send([(n, getattr(self.net, k)) for n, k in self.net.place.items()])
+        return super().do(cmd, args)
 
 
-def main():
-    s, out = Server(), OUT
-    sys.stdout = sys.stderr  # whatever a library prints
-    for line in iter(sys.stdin.buffer.readline, b""):
-        cmd, *args = line.decode().rstrip("\n").split(" ")
-        if cmd == "quit":
-            return
-        try:
-            reply = s.do(cmd, args)
-        except Exception as e:  # whatever it is, the driver wants to know
-            reply = "error %s: %s" % (type(e).__name__, " ".join(str(e).split()))
-        if reply is not None:
-            out.write(reply.encode() + b"\n")
-        out.flush()
-
-
-if __name__ == "__main__":
-    main()
+serve(Server())
