@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -79,18 +78,8 @@ func notAnInput(flag, path string, inputs ...string) error {
 }
 
 // maxOutputBytes is the largest source file, in bytes, that a command reads before it
-// replaces the file. Files of weights may be larger: see holds.
+// replaces the file. Files of weights may be larger: see genFile.onDisk.
 const maxOutputBytes = 256 << 20
 
 // readOutput reads a source file that a command may replace.
 func readOutput(path string) ([]byte, error) { return files.Read(path, maxOutputBytes) }
-
-// holds reports whether a file contains exactly these bytes. It does not read a file
-// of another size.
-func holds(path string, data []byte) bool {
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) {
-		return false
-	}
-	old, err := files.Read(path, int64(len(data)))
-	return err == nil && bytes.Equal(old, data)
-}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -23,7 +21,6 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
-	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
@@ -133,13 +130,13 @@ func genGo(c *cli.Context) error {
 	if err := writeChanged(files, stale); err != nil {
 		return err
 	}
-	size := 0
+	size := int64(0)
 	for _, f := range files {
-		if f.weights {
-			size = len(f.data)
+		if f.weights != nil {
+			size = f.size()
 		}
 	}
-	if err := say(c.App.Writer, fmt.Sprintf("wrote package %s: import %s; %s of weights", dest.pkg, strconv.Quote(dest.importPath), bytesText(int64(size)))); err != nil {
+	if err := say(c.App.Writer, fmt.Sprintf("wrote package %s: import %s; %s of weights", dest.pkg, strconv.Quote(dest.importPath), bytesText(size))); err != nil {
 		return err
 	}
 	if err := sayRemoved(c, dest, stale); err != nil {
@@ -185,7 +182,9 @@ func sayRemoved(c *cli.Context, dest *destination, removed []string) error {
 	return say(c.App.Writer, text)
 }
 
-// goPackage generates all files of the package, in memory.
+// goPackage generates all files of the package. Their contents are in memory, except for
+// weights that are drawn at random: these are drawn last, so that the garbage of what comes
+// before is gone by then.
 func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error) {
 	n, err := genNetwork(c, arg)
 	if err != nil {
@@ -210,7 +209,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 		opt.Weights = dest.pkg + ".safetensors"
 	}
 	if c.Bool("test") {
-		if opt.Golden, err = golden(n.folded, o); err != nil {
+		if opt.Golden, err = n.golden(o); err != nil {
 			return nil, err
 		}
 	}
@@ -238,61 +237,49 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	for _, f := range runtime {
 		files = append(files, genFile{path: filepath.Join(dest.runtimeDir, f.Path), data: f.Data})
 	}
-	var infos []safetensors.TensorInfo
-	var data [][]float32
-	for _, v := range pkg.Stored {
-		x := n.values[v.Name]
-		if x == nil {
-			return nil, fmt.Errorf("weight %s has no values", v.Name)
-		}
-		infos = append(infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
-		data = append(data, x.Data)
-	}
-	meta := map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}
-	b, err := tensorFile(meta, infos, data)
-	if err != nil {
-		return nil, err
-	}
-	files = append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), data: b, weights: true})
 	if opt.Golden != nil {
-		infos, data := []safetensors.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, [][]float32{opt.Golden}
+		x := weightsFile{infos: []safetensors.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, data: [][]float32{opt.Golden}}
 		if t := opt.Train; t != nil {
-			infos, data = append(infos, safetensors.TensorInfo{Name: "losses", Shape: []int{len(t.Golden)}}), append(data, t.Golden)
+			x.infos, x.data = append(x.infos, safetensors.TensorInfo{Name: "losses", Shape: []int{len(t.Golden)}}), append(x.data, t.Golden)
 		}
-		b, err := tensorFile(nil, infos, data)
+		b, err := x.bytes()
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, genFile{path: filepath.Join(dest.dir, "testdata", "golden_incc.safetensors"), data: b})
 	}
-	return files, nil
+	w, err := n.stored(pkg)
+	if err != nil {
+		return nil, err
+	}
+	return append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), weights: w}), nil
 }
 
 // network holds the forms of a network that a package is generated from.
 type network struct {
-	src    *source
-	spec   *ir.Graph              // as the spec describes it
-	graph  *ir.Graph              // after the passes, which saw no weights: what they fold stays an expression over the weights of the spec
-	folded *ir.Graph              // after the same passes with weights: what they fold is a value
-	values map[string]*tensor.F32 // the weights, by name
-	seed   int64
-	recipe recipe.Train
+	src        *source
+	spec       *ir.Graph // as the spec describes it, with the weights of --weights
+	graph      *ir.Graph // after the passes, which saw no weights: what they fold stays an expression over the weights of the spec
+	redesigned bool      // a pass changed the layers to suit the weights: graph has its own weights
+	pipeline   []passes.Step
+	seed       int64
+	recipe     recipe.Train
 }
 
 // genNetwork loads the network of a spec. If a pass changes the layers to suit the
-// weights, graph and folded are both the changed network, with its weights.
+// weights, graph is the changed network, with its weights.
 func genNetwork(c *cli.Context, arg string) (*network, error) {
-	pipeline, err := pipelineOf(c, 2)
-	if err != nil {
+	n := &network{seed: c.Int64("seed")}
+	var err error
+	if n.pipeline, err = pipelineOf(c, 2); err != nil {
 		return nil, err
 	}
-	n := &network{seed: c.Int64("seed")}
 	if n.spec, n.src, err = load(c, arg); err != nil {
 		return nil, err
 	}
-	redesigned := slices.ContainsFunc(pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
+	n.redesigned = slices.ContainsFunc(n.pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 	if c.Bool("train") {
-		if redesigned {
+		if n.redesigned {
 			return nil, usagef("--train cannot be combined with passes that redesign the network by its weights")
 		}
 		// incc train uses the seed of the recipe as well, unless --seed is given.
@@ -309,22 +296,36 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 			return nil, err
 		}
 	}
-	ir.Materialize(n.spec, n.seed)
-	n.values = maps.Clone(n.spec.Data)
-	n.folded = n.spec.Clone()
-	rep, err := optimize(c, n.folded, 2, passes.Options{})
-	if err != nil {
+	if n.redesigned {
+		ir.Materialize(n.spec, n.seed)
+		n.graph = n.spec
+	} else if n.graph, _, err = load(c, arg); err != nil {
 		return nil, err
 	}
-	if redesigned {
-		n.graph, n.values = n.folded, n.folded.Data
-		return n, passes.WriteDecisions(c.App.ErrWriter, rep.Decisions(), columns(c.App.ErrWriter))
+	rep, err := optimize(c, n.graph, 2, passes.Options{})
+	if err == nil && n.redesigned {
+		err = passes.WriteDecisions(c.App.ErrWriter, rep.Decisions(), columns(c.App.ErrWriter))
 	}
-	if n.graph, _, err = load(c, arg); err != nil {
-		return nil, err
-	}
-	_, err = passes.Run(n.graph, pipeline, passes.Options{})
 	return n, err
+}
+
+// stored returns the file of weights of a package.
+func (n *network) stored(pkg *gosrc.Package) (*weightsFile, error) {
+	g := n.spec
+	if n.redesigned {
+		g = n.graph
+	}
+	ir.Materialize(g, n.seed)
+	f := &weightsFile{meta: map[string]string{"incc": version, "net": n.graph.Name, "spec": n.graph.Recipe.SpecHash}}
+	for _, v := range pkg.Stored {
+		x := g.Data[v.Name]
+		if x == nil {
+			return nil, fmt.Errorf("weight %s has no values", v.Name)
+		}
+		f.infos = append(f.infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
+		f.data = append(f.data, x.Data)
+	}
+	return f, nil
 }
 
 // training plans a step of training, as incc train does. If golden is set, it also
@@ -389,7 +390,15 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 
 // golden returns the output of the network for one image of noise. It uses the portable
 // kernels, which give the same bits on every machine.
-func golden(g *ir.Graph, o cpu.Options) ([]float32, error) {
+func (n *network) golden(o cpu.Options) ([]float32, error) {
+	ir.Materialize(n.spec, n.seed)
+	g := n.graph
+	if !n.redesigned { // as the package computes it, but with what depends on weights folded
+		g = n.spec.Clone()
+		if _, err := passes.Run(g, n.pipeline, passes.Options{}); err != nil {
+			return nil, err
+		}
+	}
 	o.ISA = kernel.Portable.String()
 	p, err := cpu.Compile(g, o)
 	if err != nil {
@@ -398,22 +407,6 @@ func golden(g *ir.Graph, o cpu.Options) ([]float32, error) {
 	in, out := p.Plan().Inputs[0], p.Plan().Outputs[0]
 	y := make([]float32, out.Size)
 	return y, p.NewSession().Run([][]float32{snippet.Noise(in.Size)}, [][]float32{y})
-}
-
-// tensorFile returns a safetensors file as bytes. data[i] holds the elements of
-// infos[i].
-func tensorFile(meta map[string]string, infos []safetensors.TensorInfo, data [][]float32) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := safetensors.NewTensorWriter(&b, meta, infos)
-	if err != nil {
-		return nil, err
-	}
-	for i, t := range infos {
-		if err := w.Float32s(t.Name, data[i]); err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), w.Close()
 }
 
 // genCommandLine returns the arguments of incc gen go that generate the package again:
@@ -470,7 +463,7 @@ func word(s string) string {
 // stale files.
 func writeChanged(files []genFile, stale []string) error {
 	for _, f := range files {
-		if holds(f.path, f.data) {
+		if f.onDisk() {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {

@@ -15,13 +15,13 @@ import (
 func checkFresh(w io.Writer, files []genFile, stale []string) error {
 	differ := 0
 	for _, f := range files {
-		if holds(f.path, f.data) {
+		if f.onDisk() {
 			continue
 		}
 		differ++
 		name := shortPath(f.path)
-		if info, err := os.Stat(f.path); f.weights && err == nil {
-			fmt.Fprintf(w, "%s differs: %d bytes on the disk, %d generated\n", name, info.Size(), len(f.data))
+		if info, err := os.Stat(f.path); f.weights != nil && err == nil {
+			fmt.Fprintf(w, "%s differs: %d bytes on the disk, %d generated\n", name, info.Size(), f.size())
 			continue
 		}
 		old, err := readOutput(f.path)

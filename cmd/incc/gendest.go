@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"go/token"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,18 +11,6 @@ import (
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/ir/diag"
 )
-
-// genFile is a generated file: its path on the disk and its contents.
-type genFile struct {
-	path    string
-	data    []byte
-	weights bool // whether it is the file of weights of the package
-}
-
-func (f *genFile) writeTo(w io.Writer) error {
-	_, err := w.Write(f.data)
-	return err
-}
 
 // destination says where a package and its copy of the runtime are written.
 type destination struct {
@@ -110,14 +97,14 @@ func packageIn(dir string) (string, error) {
 // file of weights in a folder without a generated package.
 func (d *destination) checkWeights(files []genFile, read string) error {
 	for _, f := range files {
-		if !f.weights {
+		if f.weights == nil {
 			continue
 		}
 		there, err := os.Stat(f.path)
 		if err != nil {
 			return nil
 		}
-		if holds(f.path, f.data) {
+		if f.onDisk() {
 			return nil
 		}
 		if info, err := os.Stat(read); read != "" && err == nil && os.SameFile(info, there) {
