@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -291,9 +292,10 @@ func attrWord(s string) string {
 	return s
 }
 
+// recipe prints the statements input, labels and train.
 func (p *flatPrinter) recipe(r *recipe.Recipe) {
 	if r.Input != nil && len(p.g.Inputs) > 0 {
-		p.input(r.Input, p.g.Inputs[0])
+		p.line(inputWords(r.Input, p.g.Inputs[0])...)
 	}
 	if l := r.Labels; l != nil {
 		switch {
@@ -310,11 +312,16 @@ func (p *flatPrinter) recipe(r *recipe.Recipe) {
 		}
 	}
 	if r.Train != nil {
-		p.train(r.Train)
+		p.line("train {")
+		for _, s := range trainWords(r.Train) {
+			p.line(s.words()...)
+		}
+		p.line("}")
 	}
 }
 
-func (p *flatPrinter) input(r *recipe.Input, v *ir.Value) {
+// inputWords are the words of an input statement.
+func inputWords(r *recipe.Input, v *ir.Value) []string {
 	words := []string{"input", plain(v.Name), inputShape(v.Type.Shape), "range=" + floatText(r.Lo) + ".." + floatText(r.Hi)}
 	list := func(key string, xs []float64) {
 		if len(xs) > 0 {
@@ -332,7 +339,7 @@ func (p *flatPrinter) input(r *recipe.Input, v *ir.Value) {
 	if r.Crop != "" {
 		words = append(words, "crop="+r.Crop)
 	}
-	p.line(words...)
+	return words
 }
 
 func floats(xs []float64) string {
@@ -343,34 +350,46 @@ func floats(xs []float64) string {
 	return strings.Join(w, ",")
 }
 
-func (p *flatPrinter) train(t *recipe.Train) {
-	p.line("train {")
+// trainLine is a statement of a train block as it is printed.
+type trainLine struct {
+	stmt *trainStmt
+	args []string // words and parts of the network
+	keys []string // key=value
+}
+
+func (l trainLine) words() []string { return slices.Concat([]string{l.stmt.name}, l.args, l.keys) }
+
+// trainWords returns the statements that make a train block of a recipe, in the order of
+// trainTable.
+func trainWords(t *recipe.Train) []trainLine {
+	var list []trainLine
 	for i := range trainTable {
 		s := &trainTable[i]
 		switch {
 		case s.about != nil:
 			for _, one := range s.about.each(t) {
-				p.line(s.aboutText(one)...)
+				args, keys := s.aboutText(one)
+				list = append(list, trainLine{s, args, keys})
 			}
 		case s.many:
 			for i := range t.Augment {
-				p.line(append([]string{s.name}, keyTexts(s, t, &t.Augment[i])...)...)
+				list = append(list, trainLine{stmt: s, keys: keyTexts(s, t, &t.Augment[i])})
 			}
 		case s.group == "optimizer":
 			if t.Optimizer.Kind == s.name {
-				p.line(append([]string{s.name}, keyTexts(s, t, nil)...)...)
+				list = append(list, trainLine{stmt: s, keys: keyTexts(s, t, nil)})
 			}
 		case s.word != nil:
 			if w := *s.word(t); w != "" {
-				p.line(append([]string{s.name, w}, keyTexts(s, t, nil)...)...)
+				list = append(list, trainLine{s, []string{w}, keyTexts(s, t, nil)})
 			}
 		default:
 			if keys := keyTexts(s, t, nil); len(keys) > 0 {
-				p.line(append([]string{s.name}, keys...)...)
+				list = append(list, trainLine{stmt: s, keys: keys})
 			}
 		}
 	}
-	p.line("}")
+	return list
 }
 
 // keyTexts returns key=value for each key of a statement whose field is not zero.

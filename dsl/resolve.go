@@ -264,7 +264,8 @@ func (r *resolver) train(t *Train, is, want *recipe.Train) {
 func (r *resolver) about(s *trainStmt, t *Train, is, want *recipe.Train) []string {
 	texts := func(t *recipe.Train) (l []string) {
 		for _, one := range s.about.each(t) {
-			l = append(l, strings.Join(s.aboutText(one), " "))
+			args, keys := s.aboutText(one)
+			l = append(l, strings.Join(slices.Concat([]string{s.name}, args, keys), " "))
 		}
 		return l
 	}

@@ -137,11 +137,11 @@ func partWord(path string, kind Kind) string {
 	return attrWord(path)
 }
 
-// aboutText prints the only statement of a recipe about parts.
-func (s *trainStmt) aboutText(t *recipe.Train) []string {
-	words := []string{s.name}
+// aboutText returns the arguments and the keys of the only statement of a recipe about
+// parts.
+func (s *trainStmt) aboutText(t *recipe.Train) (args, keys []string) {
 	for _, p := range *s.about.parts(t) {
-		words = append(words, partWord(p, Net))
+		args = append(args, partWord(p, Net))
 	}
 	for _, k := range s.keys {
 		text := fieldText(k.field(t, nil))
@@ -149,8 +149,8 @@ func (s *trainStmt) aboutText(t *recipe.Train) []string {
 			text = "0" // a rate of 0 says something
 		}
 		if text != "" {
-			words = append(words, k.name+"="+text)
+			keys = append(keys, k.name+"="+text)
 		}
 	}
-	return words
+	return args, keys
 }

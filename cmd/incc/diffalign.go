@@ -12,21 +12,26 @@ import (
 type diffUnit struct {
 	*summaryRow
 	part   string
-	shape  string      // the op of every node and the shapes of its weights
+	inits  bool        // whether the initialization of the weights counts
+	shape  string      // the op of every node, and the shapes and settings of its weights
 	own    string      // the same without what follows from the input: the width of weights on that side
 	layers []*diffUnit // the layers of a block; nil for a layer
 }
 
-// diffUnits lists what --depth 1 of incc summary shows, with the layers of blocks.
-func diffUnits(g *ir.Graph, s ir.Summary) []*diffUnit {
+// diffUnits lists what --depth 1 of incc summary shows, with the layers of blocks. inits
+// says whether the initialization of weights counts.
+func diffUnits(g *ir.Graph, s ir.Summary, inits bool) []*diffUnit {
 	parts := map[*ir.Node]string{}
 	for _, n := range g.Nodes {
 		parts[n] = n.Part
 	}
 	unit := func(r *summaryRow) *diffUnit {
-		u := &diffUnit{summaryRow: r, part: parts[r.nodes[0]]}
+		u := &diffUnit{summaryRow: r, part: parts[r.nodes[0]], inits: inits}
 		for _, n := range r.nodes {
 			op := ir.FormatOp(n.Op)
+			for _, a := range paramAttrs(n, inits) {
+				op += " " + a.name + "=" + a.text
+			}
 			u.shape += op
 			u.own += op + weightText(n, false)
 			for _, v := range n.In {
@@ -88,8 +93,28 @@ func weightAttrs(n *ir.Node) []diffAttr {
 	return nil
 }
 
+// paramAttrs says how the weights of a node begin, where inits is set, and learn.
+func paramAttrs(n *ir.Node, inits bool) []diffAttr {
+	var list []diffAttr
+	for i, v := range n.In {
+		if v.Param == nil || v.Param.Kind != ir.Weight {
+			continue
+		}
+		prefix := baseName(v.Name) + " "
+		if i == 1 && hasWeights(n) {
+			prefix = ""
+		}
+		if inits {
+			list = append(list, diffAttr{prefix + "init", v.Param.Init.String()})
+		}
+		list = append(list, diffAttr{prefix + "lr", ir.FormatFloat(v.Param.LR)},
+			diffAttr{prefix + "decay", ir.FormatFloat(v.Param.Decay)}, diffAttr{prefix + "max_norm", ir.FormatFloat(v.Param.MaxNorm)})
+	}
+	return list
+}
+
 // layerAttrs are all attributes of a node.
-func layerAttrs(n *ir.Node) []diffAttr {
+func layerAttrs(n *ir.Node, inits bool) []diffAttr {
 	list := weightAttrs(n)
 	for _, a := range ir.AttrsOf(n.Op) {
 		text := a.Text
@@ -98,7 +123,7 @@ func layerAttrs(n *ir.Node) []diffAttr {
 		}
 		list = append(list, diffAttr{a.Name, text})
 	}
-	return list
+	return append(list, paramAttrs(n, inits)...)
 }
 
 // main is the node that a unit is called after, else its first.
@@ -115,7 +140,7 @@ func (u *diffUnit) what() string {
 		return u.op()
 	}
 	text := ir.Name(u.main().Op)
-	for _, a := range layerAttrs(u.main()) {
+	for _, a := range layerAttrs(u.main(), u.inits) {
 		if a.name == "kernel" {
 			text += " " + a.text
 		}
@@ -149,14 +174,11 @@ func changes(a, b *diffUnit) []string {
 		if len(list) == 0 && a.Out.String() != b.Out.String() {
 			list = append(list, "output "+shapeText(a.Out)+" -> "+shapeText(b.Out))
 		}
-		if len(list) > 4 {
-			list = append(list[:4], "…")
-		}
 		return list
 	case a.Block || b.Block || ir.Name(a.main().Op) != ir.Name(b.main().Op):
 		return []string{a.what() + " -> " + b.what()}
 	}
-	list := nodeChanges(a.main(), b.main())
+	list := nodeChanges(a, b, a.main(), b.main())
 	x, y := a.attached(), b.attached()
 	find := func(list []*ir.Node, op string) *ir.Node {
 		if i := slices.IndexFunc(list, func(n *ir.Node) bool { return ir.Name(n.Op) == op }); i >= 0 {
@@ -169,7 +191,7 @@ func changes(a, b *diffUnit) []string {
 		if m := find(y, op); m == nil {
 			list = append(list, "no "+op)
 		} else {
-			for _, c := range nodeChanges(n, m) {
+			for _, c := range nodeChanges(a, b, n, m) {
 				list = append(list, op+" "+c)
 			}
 		}
@@ -185,12 +207,12 @@ func changes(a, b *diffUnit) []string {
 	return list
 }
 
-// nodeChanges lists the attributes that differ between two nodes of one op.
-func nodeChanges(a, b *ir.Node) []string {
+// nodeChanges lists the attributes that differ between two nodes of one op in two units.
+func nodeChanges(u, v *diffUnit, a, b *ir.Node) []string {
 	var list []string
 	op := ir.Name(a.Op)
-	other := layerAttrs(b)
-	for _, x := range layerAttrs(a) {
+	other := layerAttrs(b, v.inits)
+	for _, x := range layerAttrs(a, u.inits) {
 		i := slices.IndexFunc(other, func(y diffAttr) bool { return y.name == x.name })
 		if i < 0 || other[i].text == x.text {
 			continue

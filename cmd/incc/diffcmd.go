@@ -5,17 +5,21 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 )
 
 func diffCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "diff",
-		Usage:     "compare two specs layer by layer",
+		Usage:     "compare two specs: statements and layers",
 		UsageText: "incc diff SPEC_A SPEC_B [-D NAME=VALUE] [--all] [--json]",
 		Description: `Example:
 
    incc diff mnist/inception_v1 mnist/inception_v3
+
+First it lists the lets and the statements input, labels and train that differ, with
+the values of both specs; defaults count as if they were written.
 
 Blocks and layers are matched by what they compute and by their place, then by their
 names. A block in the place of another one is one row with the counts of both; blocks
@@ -24,20 +28,27 @@ of one name that differ inside are compared layer by layer.
 The first column has < for layers that only A has, > for layers that only B has, !
 for layers that differ, and ~ for equal layers with different names. Layers that
 differ only in their receptive field are not listed.`,
-		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show equal layers too"}},
+		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show what is equal too"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
 				return usagef("incc diff needs two specs, not %d\n   %s", c.NArg(), c.Command.UsageText)
 			}
 			var d diff
 			for i := range 2 {
-				g, _, err := load(c, c.Args().Get(i))
+				g, src, err := load(c, c.Args().Get(i))
 				if err != nil {
 					return err
 				}
+				defs, err := defines(c)
+				if err != nil {
+					return err
+				}
+				d.settings[i] = append(dsl.Settings(src.text, g, dsl.Options{Defines: defs}), labelSettings(g.Recipe.Labels)...)
 				d.sum[i], d.graphs[i], d.files[i] = ir.Summarize(g), g, c.Args().Get(i)
 			}
-			d.rows = openBlocks(alignUnits(diffUnits(d.graphs[0], d.sum[0]), diffUnits(d.graphs[1], d.sum[1])))
+			// Where the train blocks name other initializations, that is said once.
+			inits := trainInit(d.graphs[0]) == trainInit(d.graphs[1])
+			d.rows = openBlocks(alignUnits(diffUnits(d.graphs[0], d.sum[0], inits), diffUnits(d.graphs[1], d.sum[1], inits)))
 			if c.Bool("json") {
 				return d.writeJSON(c)
 			}
@@ -53,6 +64,16 @@ type diff struct {
 	graphs [2]*ir.Graph
 	sum    [2]ir.Summary
 	rows   []diffRow
+
+	settings [2][]dsl.Setting
+}
+
+// trainInit is the initialization that the train block of a spec names, or "".
+func trainInit(g *ir.Graph) string {
+	if t := g.Recipe.Train; t != nil {
+		return t.Init
+	}
+	return ""
 }
 
 // name returns the name of a row: both names if they differ.
@@ -83,6 +104,7 @@ func (r diffRow) change() string {
 }
 
 func (d *diff) write(c *cli.Context) {
+	d.writeSettings(c.App.Writer, c.Bool("all"))
 	t := newTable("", "layer", "change", d.files[0], ">params", ">MACs", ">RF", d.files[1], ">params", ">MACs", ">RF")
 	for _, r := range d.rows {
 		if r.mark() == "" && !c.Bool("all") {
@@ -119,9 +141,13 @@ func (d *diff) writeJSON(c *cli.Context) error {
 		B      *rowJSON `json:"b,omitempty"`
 	}
 	var out struct {
-		Files [2]string `json:"files"`
-		A, B  summaryJSON
-		Rows  []row `json:"rows"`
+		Files    [2]string `json:"files"`
+		A, B     summaryJSON
+		Settings []diffSetting `json:"settings"`
+		Rows     []row         `json:"rows"`
+	}
+	if out.Settings = d.changedSettings(c.Bool("all")); out.Settings == nil {
+		out.Settings = []diffSetting{}
 	}
 	out.Files, out.A, out.B = d.files, summarize(d.graphs[0], d.sum[0]), summarize(d.graphs[1], d.sum[1])
 	out.A.Layers, out.B.Layers = nil, nil // the rows tell them
