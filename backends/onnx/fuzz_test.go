@@ -102,7 +102,7 @@ func importAny(t *testing.T, model, data []byte) {
 			t.Fatalf("the model written again: %v", problems)
 		}
 	}
-	if fixed, err := onnx.Import(onnx.Bind(m, 1)); err == nil {
+	if fixed, err := onnx.ImportWith(onnx.Bind(m, 1), onnx.ImportOptions{FixedBatch: true}); err == nil {
 		for _, rewrite := range form.All {
 			if h, _, err := rewrite(fixed); err == nil {
 				if err := ir.Verify(h); err != nil {

@@ -11,28 +11,45 @@ import (
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// Import converts a model to a graph. It supports the operators that Emit writes, and
-// similar operators that other exporters write; see Importable. The model must pass Verify,
-// and its external data must be loaded. The graph may share the memory of weights with the
-// model. A model does not contain labels, parts and heads, so a head becomes an ordinary
-// output.
+// Import converts a model to a graph with default options; see ImportWith.
+func Import(m *Model) (*ir.Graph, error) { return ImportWith(m, ImportOptions{}) }
+
+// ImportWith converts a model to a graph. It supports the operators that Emit writes, and
+// similar operators that other exporters write; see Importable. Nodes whose result depends
+// only on constants and on shapes are computed. The model need not pass Verify: what does not
+// change the numbers is accepted, such as wrong declarations of values, and nodes that no
+// output needs. Its external data must be loaded. The graph may share the memory of weights
+// with the model. A model does not contain labels, parts and heads, so a head becomes an
+// ordinary output.
 //
-// A model may have one symbolic size, with any name; it becomes the batch. Opsets from 7 on
-// are supported. The error lists up to 20 nodes that cannot be expressed. It wraps
-// ErrUnsupported if the model is valid but uses something that Import does not support.
-func Import(m *Model) (*ir.Graph, error) {
-	if err := knownOps(m); err != nil {
-		return nil, err
+// A model may have one symbolic size, with any name; it becomes the batch. Real numbers of
+// other types than FLOAT are read as FLOAT. Opsets from 7 on are supported. An error about
+// operators that cannot be expressed lists all of them. It wraps ErrUnsupported if the model
+// is valid but uses something that ImportWith does not support.
+func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
+	if m.Proto == nil || m.Proto.Graph == nil {
+		return nil, errors.New("the model is empty")
+	}
+	given := m
+	m, err := o.prepare(m)
+	if err != nil {
+		return nil, unsupported{err}
 	}
 	m, old, err := upgrade(m)
 	if err != nil {
 		return nil, err
 	}
-	v := newVerifier(m)
+	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
+	v.run()
+	im := &importer{m: m, old: old, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
+	if err := im.unsupported(v.nodes); err != nil {
+		return nil, unsupported{err}
+	}
 	if len(v.problems) > 0 {
 		var errs []error
 		for i, p := range v.problems {
@@ -42,14 +59,25 @@ func Import(m *Model) (*ir.Graph, error) {
 			}
 			errs = append(errs, errors.New(p.String()))
 		}
-		return nil, errors.Join(errs...)
+		err := errors.Join(errs...)
+		if len(Verify(given)) == 0 {
+			err = unsupported{err}
+		}
+		return nil, err
 	}
-	im := &importer{m: m, old: old, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}, floats: map[string]*onnxpb.TensorProto{}}
-	if err := im.graph(m.Proto.Graph); err != nil {
+	if err := im.graph(m.Proto.Graph, v.nodes); err != nil {
 		return nil, unsupported{err}
 	}
 	g := im.b.Graph()
 	g.Doc = m.Proto.Graph.DocString
+	r := ir.Rewrite(g, "import")
+	r.Sweep()
+	if err := r.Finish(); err != nil {
+		return nil, err
+	}
+	if !o.FixedBatch {
+		g = freeBatch(g)
+	}
 	return g, nil
 }
 
@@ -64,18 +92,53 @@ type unsupported struct{ error }
 func (unsupported) Is(target error) bool { return target == ErrUnsupported }
 func (u unsupported) Unwrap() error      { return u.error }
 
-// knownOps returns an error that lists nodes whose operators Import does not support.
-func knownOps(m *Model) error {
+// unsupported returns an error that lists the operators that are not supported, with the
+// number of nodes of each and the names of the first.
+func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
+	var order []string
+	where := map[string][]string{}
+	for i, n := range nodes {
+		foreign := n.Domain != "" && n.Domain != "ai.onnx"
+		if !foreign && importTable[n.OpType] != nil || im.folded(n) {
+			continue
+		}
+		op := diag.Name(n.OpType)
+		if foreign {
+			op = diag.Name(n.Domain + "." + n.OpType)
+		}
+		if where[op] == nil {
+			order = append(order, op)
+		}
+		where[op] = append(where[op], nodeName(n, i))
+	}
 	var errs []error
-	for i, n := range m.Proto.GetGraph().GetNode() {
-		if importTable[n.OpType] == nil && (n.Domain == "" || n.Domain == "ai.onnx") && len(errs) < 20 {
-			errs = append(errs, fmt.Errorf("%s: the IR has no such op", nodeName(n, i)))
+	for _, op := range order {
+		list := where[op]
+		text := fmt.Sprintf("%s: the IR has no such op", list[0])
+		if len(list) > 1 {
+			text = fmt.Sprintf("%s, in %d nodes: the IR has no such op: %s", op, len(list), strings.Join(list[:min(3, len(list))], ", "))
+		}
+		if len(list) > 3 {
+			text += ", …"
+		}
+		if len(errs) == 20 {
+			errs = append(errs, fmt.Errorf("and %d more operators", len(order)-20))
+			break
+		}
+		errs = append(errs, errors.New(text))
+	}
+	return errors.Join(errs...)
+}
+
+// folded reports whether the elements of all outputs of a node are known, so that it needs no
+// op.
+func (im *importer) folded(n *onnxpb.NodeProto) bool {
+	for _, o := range n.Output {
+		if v := im.known[o]; o != "" && v.ints == nil && v.syms == nil && v.floats == nil {
+			return false
 		}
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return unsupported{errors.Join(errs...)}
+	return true
 }
 
 // InferOutputs returns a model in which the outputs that are declared without a type have
@@ -121,19 +184,20 @@ type importer struct {
 	batch  string           // the name of the symbolic size, "" if none was seen
 	b      *ir.Builder
 	values map[string]*ir.Value
-	floats map[string]*onnxpb.TensorProto // FLOAT initializers and constants, by name
+	failed map[string]bool // values of nodes that could not be imported
 	node   *node
 }
 
-func (im *importer) graph(g *onnxpb.GraphProto) error {
+func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error {
 	if len(g.SparseInitializer) > 0 {
 		return errors.New("sparse initializers are not supported")
 	}
+	weights := map[string]bool{}
 	for _, t := range g.Initializer {
-		im.floats[t.Name] = t
+		weights[t.Name] = true
 	}
 	for _, in := range g.Input {
-		if im.floats[in.Name] != nil { // an initializer that is listed among the inputs
+		if weights[in.Name] { // an initializer that is listed among the inputs
 			continue
 		}
 		t, err := im.typeOf(in.Name)
@@ -143,12 +207,25 @@ func (im *importer) graph(g *onnxpb.GraphProto) error {
 		im.values[in.Name] = im.b.Input(safeName(in.Name), t)
 	}
 	var problems []error
-	for i, n := range g.Node {
-		if err := im.do(n); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
-			if len(problems) == 20 || im.b.Err() != nil {
-				break
+	im.failed = map[string]bool{}
+	for i, n := range nodes {
+		if im.folded(n) {
+			continue
+		}
+		// A node that reads the result of one with a problem has no problem of its own.
+		err := error(nil)
+		lost := slices.ContainsFunc(n.Input, func(s string) bool { return im.failed[s] })
+		if !lost {
+			if err = im.do(n); err == nil {
+				continue
 			}
+			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
+		}
+		for _, o := range n.Output {
+			im.failed[o] = true
+		}
+		if len(problems) == 20 || im.b.Err() != nil {
+			break
 		}
 	}
 	if len(problems) > 0 {
@@ -220,20 +297,20 @@ func (im *importer) value(name string, kind ir.Kind) (*ir.Value, error) {
 	if v := im.values[name]; v != nil {
 		return v, nil
 	}
-	t := im.floats[name]
-	if t == nil {
+	k := im.known[name]
+	switch {
+	case k.floats == nil && k.elem != onnxpb.TensorProto_FLOAT && k.elem != onnxpb.TensorProto_UNDEFINED:
+		return nil, fmt.Errorf("%q holds %v, which the IR does not compute with", name, k.elem)
+	case k.floats == nil:
 		return nil, fmt.Errorf("%q is not available: the node that computes it is not supported", name)
 	}
-	data, ok := im.m.Weights[name]
-	if !ok {
-		var err error
-		if data, err = Floats(t); err != nil {
-			return nil, err
-		}
+	data, err := k.floats.get(im.m.Weights)
+	if err != nil {
+		return nil, err
 	}
-	shape := ir.Shape{}
-	for _, d := range t.Dims {
-		shape = append(shape, int(d))
+	shape := ir.Shape(dimsOf(k.shape))
+	if err := shape.Check(); err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
 	}
 	p := ir.Param{Kind: kind, LR: 1}
 	if kind == ir.Weight && len(shape) > 1 {
@@ -251,17 +328,9 @@ func (im *importer) scalar(input int) (float64, bool) {
 	if !im.node.has(input) {
 		return 0, false
 	}
-	name := im.node.Input[input]
-	t := im.floats[name]
-	if t == nil || onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_FLOAT {
-		return 0, false
-	}
-	data, ok := im.m.Weights[name]
+	data, ok := im.node.constFloats(input)
 	if !ok {
-		var err error
-		if data, err = Floats(t); err != nil {
-			return 0, false
-		}
+		return 0, false
 	}
 	if len(data) != 1 {
 		return 0, false
@@ -274,7 +343,7 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 	if row == nil {
 		return errors.New("operator is not supported")
 	}
-	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input))}
+	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: im.m.Weights}
 	for i, name := range n.Input {
 		im.node.in[i], im.node.given[i] = im.known[name], name != ""
 	}
@@ -800,30 +869,15 @@ func importDropout(im *importer, n *node) error {
 			return errors.New("the ratio must be constant")
 		}
 	}
-	if n.has(2) {
+	if train, ok := n.constInts(2); n.has(2) && (!ok || len(train) != 1 || train[0] != 0) {
 		return errors.New("training_mode is not supported")
 	}
 	return im.apply(ops.Dropout{P: shortest(float32(p))}, 0)
 }
 
-// importConstant notes a FLOAT constant in floats. The verifier already has the values of
-// INT64 constants.
+// importConstant returns an error: a constant of a type that the IR supports has been folded.
 func importConstant(im *importer, n *node) error {
-	a := n.Attribute[0]
-	float := func(dims []int64, v ...float32) {
-		im.floats[n.Output[0]] = &onnxpb.TensorProto{Name: n.Output[0], DataType: int32(onnxpb.TensorProto_FLOAT), Dims: dims, FloatData: v}
-	}
-	switch {
-	case a.Name == "value":
-		im.floats[n.Output[0]] = a.T
-	case a.Name == "value_float":
-		float(nil, a.F)
-	case a.Name == "value_floats":
-		float([]int64{int64(len(a.Floats))}, slices.Clone(a.Floats)...)
-	case im.known[n.Output[0]].elem != onnxpb.TensorProto_INT64:
-		return fmt.Errorf("attribute %q is not supported", a.Name)
-	}
-	return nil
+	return fmt.Errorf("constants of %v are not supported", im.known[n.Output[0]].elem)
 }
 
 // Importable reports whether Import supports an operator of ONNX's default domain.
@@ -836,8 +890,8 @@ func Bind(m *Model, n int) *Model {
 		var bound []*onnxpb.ValueInfoProto
 		for _, v := range list {
 			v = proto.CloneOf(v)
-			for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
-				if d.GetDimParam() != "" {
+			for i, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+				if d.GetDimParam() != "" || i == 0 && d.GetDimValue() <= 0 {
 					d.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}
 				}
 			}

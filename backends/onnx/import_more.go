@@ -267,7 +267,11 @@ func importSpaceToDepth(im *importer, n *node) error {
 	}
 	h, w := s[2]/b, s[3]/b
 	y := im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1], h, b, w, b})}, x)
-	y = im.op(ops.Transpose{Perm: ir.IntsOf(0, 3, 5, 1, 2, 4)}, y)
+	perm := []int{0, 3, 5, 1, 2, 4}
+	if a := n.attr("mode"); a != nil && string(a.S) == "CRD" { // since opset 28
+		perm = []int{0, 1, 3, 5, 2, 4}
+	}
+	y = im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, y)
 	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1] * b * b, h, w})}, y))
 }
 

@@ -13,21 +13,24 @@ import (
 
 // axis is the size of an axis: a number, a symbol (such as the batch), or unknown.
 type axis struct {
-	n   int64  // 0 if the size is not a number
-	sym string // "" if the size is not a symbol
+	n    int64  // 0 if the size is not a number above 0
+	sym  string // "" if the size is not a symbol
+	none bool   // the size is 0: the value has no elements
 }
 
 func (a axis) String() string {
 	switch {
 	case a.n > 0:
 		return strconv.FormatInt(a.n, 10)
+	case a.none:
+		return "0"
 	case a.sym != "":
 		return a.sym
 	}
 	return "?"
 }
 
-func (a axis) known() bool { return a.n > 0 || a.sym != "" }
+func (a axis) known() bool { return a.n > 0 || a.none || a.sym != "" }
 
 // fits reports whether two sizes can be equal. An unknown size fits every size.
 func (a axis) fits(b axis) bool { return !a.known() || !b.known() || a == b }
@@ -36,7 +39,10 @@ func (a axis) fits(b axis) bool { return !a.known() || !b.known() || a == b }
 type value struct {
 	elem  onnxpb.TensorProto_DataType // UNDEFINED if it is unknown
 	shape []axis                      // nil if the rank is unknown
-	ints  []int64                     // the elements of an INT64 constant, else nil
+	// What is known about the elements, for constants. At most one of these is not nil.
+	ints   []int64   // of integers and bools, where all are numbers
+	syms   []integer // of integers and bools, where some depend on symbols
+	floats *floats   // of FLOAT
 }
 
 func (v value) ranked() bool { return v.shape != nil }
@@ -58,7 +64,7 @@ func shapeString(s []axis) string {
 func numbers(dims ...int64) []axis {
 	s := make([]axis, len(dims))
 	for i, d := range dims {
-		s[i] = axis{n: d}
+		s[i] = axis{n: d, none: d == 0}
 	}
 	return s
 }
@@ -69,6 +75,8 @@ type node struct {
 	*onnxpb.NodeProto
 	in    []value // for an omitted input, shape is nil and elem UNDEFINED
 	given []bool  // false for an omitted input
+
+	weights map[string][]float32 // Model.Weights
 }
 
 func (n *node) attr(name string) *onnxpb.AttributeProto {
@@ -89,13 +97,23 @@ func (n *node) int(name string, def int64) int64 {
 
 func (n *node) has(input int) bool { return input < len(n.given) && n.given[input] }
 
-// constInts returns the elements of an input that is an INT64 constant. ok is false if they
+// constInts returns the elements of an input that is a constant of integers. ok is false if they
 // are not known.
 func (n *node) constInts(input int) ([]int64, bool) {
 	if !n.has(input) || n.in[input].ints == nil {
 		return nil, false
 	}
 	return n.in[input].ints, true
+}
+
+// constFloats returns the elements of an input that is a constant of FLOAT. ok is false if
+// they are not known.
+func (n *node) constFloats(input int) ([]float32, bool) {
+	if !n.has(input) || n.in[input].floats == nil {
+		return nil, false
+	}
+	f, err := n.in[input].floats.get(n.weights)
+	return f, err == nil
 }
 
 // unknown returns a result with the element type of the first input and an unknown shape.
@@ -462,6 +480,9 @@ func inferConcat(n *node) ([]value, error) {
 	for i, v := range n.in[1:] {
 		for j := range out {
 			switch {
+			case j == ax && v.shape[j].none:
+			case j == ax && out[j].none:
+				out[j] = v.shape[j]
 			case j == ax && (out[j].n == 0 || v.shape[j].n == 0):
 				out[j] = axis{}
 			case j == ax:
@@ -537,9 +558,7 @@ func inferSlice(n *node) ([]value, error) {
 			}
 			out[ax].n = ceilDiv(lo-hi, -steps[i])
 		}
-		if out[ax].n < 1 {
-			return nil, fmt.Errorf("axis %d would be empty: the slice is %d:%d of %d", ax, starts[i], ends[i], d)
-		}
+		out[ax].none = out[ax].n == 0
 	}
 	return n.one(out), nil
 }
@@ -613,43 +632,50 @@ func inferSplit(n *node) ([]value, error) {
 	return outs, nil
 }
 
-func inferReduce(n *node) ([]value, error) {
+// reducedAxes reports for each axis whether a reduction removes it. The result is nil if the
+// axes are not known.
+func (n *node) reducedAxes() ([]bool, error) {
 	x := n.in[0]
-	if !x.ranked() {
-		return n.unknown(), nil
-	}
 	var axes []int64
 	if a := n.attr("axes"); a != nil {
 		axes = a.Ints
 	} else if n.has(1) {
 		var ok bool
 		if axes, ok = n.constInts(1); !ok {
-			return n.unknown(), nil
+			return nil, nil
 		}
 	}
-	if len(axes) == 0 {
-		if n.int("noop_with_empty_axes", 0) != 0 {
-			return n.one(x.shape), nil
-		}
-		for i := range x.shape {
-			axes = append(axes, int64(i))
+	if !x.ranked() {
+		return nil, nil
+	}
+	gone := make([]bool, len(x.shape))
+	if len(axes) == 0 && n.int("noop_with_empty_axes", 0) == 0 {
+		for i := range gone {
+			gone[i] = true
 		}
 	}
-	drop := map[int]bool{}
 	for _, a := range axes {
 		ax, err := normAxis(a, len(x.shape))
 		if err != nil {
 			return nil, err
 		}
-		if drop[ax] {
+		if gone[ax] {
 			return nil, fmt.Errorf("axis %d is reduced twice", ax)
 		}
-		drop[ax] = true
+		gone[ax] = true
+	}
+	return gone, nil
+}
+
+func inferReduce(n *node) ([]value, error) {
+	gone, err := n.reducedAxes()
+	if gone == nil || err != nil {
+		return n.unknown(), err
 	}
 	out := []axis{}
-	for i, a := range x.shape {
+	for i, a := range n.in[0].shape {
 		switch {
-		case !drop[i]:
+		case !gone[i]:
 			out = append(out, a)
 		case n.int("keepdims", 1) != 0:
 			out = append(out, axis{n: 1})
@@ -784,6 +810,9 @@ func inferDepthToSpace(n *node) ([]value, error) {
 }
 
 func inferSpaceToDepth(n *node) ([]value, error) {
+	if a := n.attr("mode"); a != nil && string(a.S) != "DCR" && string(a.S) != "CRD" {
+		return nil, fmt.Errorf("mode=%q is none of DCR, CRD", a.S)
+	}
 	return n.blocks(func(c, h, w, b int64) (int64, int64, int64, bool) {
 		return c * b * b, h / b, w / b, h%b == 0 && w%b == 0
 	})
@@ -826,7 +855,7 @@ func inferGather(n *node) ([]value, error) {
 	if r := len(x.shape) - 1 + len(at.shape); r > maxRank {
 		return nil, fmt.Errorf("%d axes (want at most %d)", r, maxRank)
 	}
-	return n.one(slices.Concat(x.shape[:ax], at.shape, x.shape[ax+1:])), nil
+	return n.one(append([]axis{}, slices.Concat(x.shape[:ax], at.shape, x.shape[ax+1:])...)), nil
 }
 
 func inferTile(n *node) ([]value, error) {
@@ -949,7 +978,7 @@ func inferFlatten(n *node) ([]value, error) {
 
 func inferReshape(n *node) ([]value, error) {
 	x := n.in[0]
-	target, ok := n.constInts(1)
+	target, ok := n.constIntegers(1)
 	if !ok {
 		return n.unknown(), nil
 	}
@@ -960,21 +989,21 @@ func inferReshape(n *node) ([]value, error) {
 	open := -1
 	for i, t := range target {
 		switch {
-		case t == -1 && open >= 0:
-			return nil, fmt.Errorf("shape %v has more than one -1", target)
-		case t == -1:
+		case t == number(-1) && open >= 0:
+			return nil, fmt.Errorf("shape %s has more than one -1", integersString(target))
+		case t == number(-1):
 			open = i
-		case t == 0 && n.int("allowzero", 0) == 0:
+		case t == number(0) && n.int("allowzero", 0) == 0:
 			if x.ranked() && i >= len(x.shape) {
-				return nil, fmt.Errorf("shape %v keeps axis %d of a value of rank %d", target, i, len(x.shape))
+				return nil, fmt.Errorf("shape %s keeps axis %d of a value of rank %d", integersString(target), i, len(x.shape))
 			}
 			if x.ranked() {
 				out[i] = x.shape[i]
 			}
-		case t < 1 || t > maxDim:
-			return nil, fmt.Errorf("shape %v: %d is not within 1..%d", target, t, maxDim)
+		case t.isNumber() && (t.c < 0 || t.c > maxDim):
+			return nil, fmt.Errorf("shape %s: %d is not within 1..%d", integersString(target), t.c, maxDim)
 		default:
-			out[i] = axis{n: t}
+			out[i] = t.axis()
 		}
 	}
 	if !x.ranked() {
@@ -989,7 +1018,7 @@ func inferReshape(n *node) ([]value, error) {
 	if !ok1 || !ok2 {
 		return n.one(out), nil
 	}
-	mismatch := fmt.Errorf("%s does not reshape to %v", shapeString(x.shape), target)
+	mismatch := fmt.Errorf("%s does not reshape to %s", shapeString(x.shape), integersString(target))
 	switch {
 	case open < 0:
 		if have != want || !slices.Equal(haveSyms, wantSyms) {
@@ -1002,8 +1031,8 @@ func inferReshape(n *node) ([]value, error) {
 		out[open] = axis{n: have / want}
 	case len(wantSyms) == 0 && len(haveSyms) == 1 && have == want:
 		out[open] = axis{sym: haveSyms[0]}
-	case len(wantSyms) == 0 && len(haveSyms) == 1 && have%want == 0:
-		// The size is a multiple of the batch, which an axis cannot express.
+	case len(wantSyms) == 0 && have%want == 0:
+		// The size is a multiple of a symbol, which an axis cannot express.
 	default:
 		return nil, mismatch
 	}
@@ -1025,9 +1054,13 @@ func inferConstant(n *node) ([]value, error) {
 		}
 		return []value{tensorValue(a.T)}, nil
 	case "value_float":
-		return one(onnxpb.TensorProto_FLOAT), nil
+		v := one(onnxpb.TensorProto_FLOAT)
+		v[0].floats = &floats{data: []float32{a.F}}
+		return v, nil
 	case "value_floats":
-		return one(onnxpb.TensorProto_FLOAT, int64(len(a.Floats))), nil
+		v := one(onnxpb.TensorProto_FLOAT, int64(len(a.Floats)))
+		v[0].floats = &floats{data: a.Floats}
+		return v, nil
 	case "value_int":
 		v := one(onnxpb.TensorProto_INT64)
 		v[0].ints = []int64{a.I}
@@ -1035,6 +1068,9 @@ func inferConstant(n *node) ([]value, error) {
 	case "value_ints":
 		v := one(onnxpb.TensorProto_INT64, int64(len(a.Ints)))
 		v[0].ints = a.Ints
+		if v[0].ints == nil {
+			v[0].ints = []int64{}
+		}
 		return v, nil
 	case "value_string":
 		return one(onnxpb.TensorProto_STRING), nil
@@ -1047,12 +1083,13 @@ func inferConstant(n *node) ([]value, error) {
 // tensorValue returns what is known about a tensor that is in the file.
 func tensorValue(t *onnxpb.TensorProto) value {
 	v := value{elem: onnxpb.TensorProto_DataType(t.DataType), shape: numbers(t.Dims...)}
-	if v.elem == onnxpb.TensorProto_INT64 {
-		if ints, err := Int64s(t); err == nil {
+	switch {
+	case v.elem == onnxpb.TensorProto_FLOAT:
+		v.floats = &floats{tensor: t}
+	case t.DataLocation == onnxpb.TensorProto_EXTERNAL:
+	default:
+		if ints, err := integers(t); err == nil {
 			v.ints = ints
-			if v.ints == nil {
-				v.ints = []int64{}
-			}
 		}
 	}
 	return v

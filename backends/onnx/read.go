@@ -21,7 +21,7 @@ const (
 
 // Decode decodes a model from untrusted bytes. It never panics, and it needs memory in
 // proportion to the file: it scans the encoding before it decodes. It checks the decoded
-// model: ranks of at most 8, axes of 1 to 2^24, at most 2^31 elements, and no tensor that
+// model: ranks of at most 8, axes of 0 to 2^24, at most 2^31 elements, and no tensor that
 // declares more elements than it has data. It does not check whether the model is valid;
 // Verify does. It does not read external data; LoadExternal does.
 func Decode(b []byte) (*onnxpb.ModelProto, error) {
@@ -124,7 +124,7 @@ func boundValues(vs []*onnxpb.ValueInfoProto, where string) error {
 		elements := int64(1)
 		for a, d := range s.GetDim() {
 			x, ok := d.Value.(*onnxpb.TensorShapeProto_Dimension_DimValue)
-			if !ok {
+			if !ok || x.DimValue <= 0 { // many exporters write 0 or -1 for a size that they do not know
 				continue
 			}
 			if err := boundDim(a, x.DimValue, &elements); err != nil {
@@ -138,8 +138,8 @@ func boundValues(vs []*onnxpb.ValueInfoProto, where string) error {
 // boundDim checks the size of an axis and multiplies elements by it. Both factors are below
 // 2^32, so the product cannot overflow.
 func boundDim(axis int, d int64, elements *int64) error {
-	if d < 1 || d > maxDim {
-		return fmt.Errorf("axis %d is %d, not within 1..%d", axis, d, maxDim)
+	if d < 0 || d > maxDim {
+		return fmt.Errorf("axis %d is %d, not within 0..%d", axis, d, maxDim)
 	}
 	if *elements *= d; *elements > maxElements {
 		return fmt.Errorf("more than %d elements", int64(maxElements))

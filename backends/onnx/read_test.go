@@ -141,7 +141,6 @@ func bombs() []struct {
 		{"tensor of 2^24 x 2^24", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 24, 1 << 24}}), "elements"},
 		{"tensor of 1 GB without data", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{1 << 14, 1 << 14}}), "has 0"},
 		{"tensor with negative axis", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{-1}}), "axis"},
-		{"tensor with an axis of 0", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: []int64{0}}), "axis"},
 		{"tensor of rank 9", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: ones(9, 1), FloatData: []float32{1}}), "axes"},
 		{"tensor of rank 100,000", withTensor(&onnxpb.TensorProto{Name: "w", DataType: float, Dims: ones(100_000, 1), FloatData: []float32{1}}), "axes"},
 		{"tensor of no type", withTensor(&onnxpb.TensorProto{Name: "w", Dims: []int64{1}}), "data type"},
@@ -158,8 +157,6 @@ func bombs() []struct {
 		{"input of rank 9", withShape(ones(9, 1)...), "axes"},
 		{"input of 2^48 elements", withShape(1<<24, 1<<24), "elements"},
 		{"input with axis 2^63-1", withShape(1<<63 - 1), "axis"},
-		{"input with axis -1", withShape(-1), "axis"},
-		{"input with axis 0", withShape(0), "axis"},
 	}
 }
 

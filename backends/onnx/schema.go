@@ -9,11 +9,16 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// The oldest and the newest opset of ai.onnx that schemas covers.
+// Opsets of ai.onnx: the oldest and the newest that schemas covers, and the newest that Emit
+// writes.
 const (
-	minOpset = 13
-	maxOpset = 25
+	minOpset    = 13
+	newestOpset = 28
+	maxOpset    = 25
 )
+
+// maxIR is the newest IR version that Verify knows.
+const maxIR = 14
 
 // OldestChecked is the oldest opset that Verify checks directly. Older models are
 // converted to it first.
@@ -24,6 +29,8 @@ const OldestChecked = minOpset
 // older IR may not know the opset.
 func MinIR(opset int64) int64 {
 	switch {
+	case opset >= 28:
+		return 14
 	case opset >= 25:
 		return 13
 	case opset >= 24:
@@ -52,7 +59,7 @@ type schema struct {
 
 const many = math.MaxInt32
 
-// schemas lists the operators that incc writes and similar ones, for opsets 13 to 25 (ONNX
+// schemas lists the operators that incc writes and similar ones, for opsets 13 to 28 (ONNX
 // docs/Changelog.md). A test compares the table with the Python package onnx.
 var schemas = map[string][]schema{
 	"Conv":               {{11, 2, 3, 1, 1, "auto_pad:STRING dilations:INTS group:INT kernel_shape:INTS pads:INTS strides:INTS", inferConv}},
@@ -72,44 +79,82 @@ var schemas = map[string][]schema{
 	"MaxPool":            {{12, 1, 1, 1, 2, "auto_pad:STRING ceil_mode:INT dilations:INTS kernel_shape:INTS! pads:INTS storage_order:INT strides:INTS", inferPool}},
 	"AveragePool": {{11, 1, 1, 1, 1, "auto_pad:STRING ceil_mode:INT count_include_pad:INT kernel_shape:INTS! pads:INTS strides:INTS", inferPool},
 		{19, 1, 1, 1, 1, "auto_pad:STRING ceil_mode:INT count_include_pad:INT dilations:INTS kernel_shape:INTS! pads:INTS strides:INTS", inferPool}},
-	"GlobalAveragePool": {{1, 1, 1, 1, 1, "", inferGlobalPool}},
-	"GlobalMaxPool":     {{1, 1, 1, 1, 1, "", inferGlobalPool}},
-	"Concat":            {{13, 1, many, 1, 1, "axis:INT!", inferConcat}},
-	"Slice":             {{13, 3, 5, 1, 1, "", inferSlice}},
-	"Split":             {{13, 1, 2, 1, many, "axis:INT", inferSplit}, {18, 1, 2, 1, many, "axis:INT num_outputs:INT", inferSplit}},
-	"Add":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
-	"Sub":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
-	"Mul":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
-	"Div":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
-	"Pow":               {{13, 2, 2, 1, 1, "", inferBroadcast}},
-	"Max":               {{13, 1, many, 1, 1, "", inferBroadcast}},
-	"Min":               {{13, 1, many, 1, 1, "", inferBroadcast}},
-	"Sum":               {{13, 1, many, 1, 1, "", inferBroadcast}},
-	"ReduceMax":         {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"ReduceMean":        {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"ReduceSum":         {{13, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"Pad":               {{13, 2, 3, 1, 1, "mode:STRING", inferPad}, {18, 2, 4, 1, 1, "mode:STRING", inferPad}},
-	"ReduceMin":         {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"ReduceL1":          {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"ReduceSumSquare":   {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
-	"Mean":              {{13, 1, many, 1, 1, "", inferBroadcast}},
-	"LeakyRelu":         {{6, 1, 1, 1, 1, "alpha:FLOAT", inferSame}},
-	"HardSigmoid":       {{6, 1, 1, 1, 1, "alpha:FLOAT beta:FLOAT", inferSame}},
-	"PRelu":             {{9, 2, 2, 1, 1, "", inferPRelu}},
-	"DepthToSpace":      {{13, 1, 1, 1, 1, "blocksize:INT! mode:STRING", inferDepthToSpace}},
-	"SpaceToDepth":      {{13, 1, 1, 1, 1, "blocksize:INT!", inferSpaceToDepth}},
-	"Gather":            {{13, 2, 2, 1, 1, "axis:INT", inferGather}},
-	"Tile":              {{13, 2, 2, 1, 1, "", inferTile}},
-	"ConstantOfShape":   {{9, 1, 1, 1, 1, "value:TENSOR", inferConstantOfShape}},
-	"Unsqueeze":         {{13, 2, 2, 1, 1, "", inferUnsqueeze}},
-	"Squeeze":           {{13, 1, 2, 1, 1, "", inferSqueeze}},
-	"Transpose":         {{13, 1, 1, 1, 1, "perm:INTS", inferTranspose}},
-	"Dropout":           {{13, 1, 3, 1, 2, "seed:INT", inferSame}},
-	"Flatten":           {{13, 1, 1, 1, 1, "axis:INT", inferFlatten}},
-	"Reshape":           {{13, 2, 2, 1, 1, "", inferReshape}, {14, 2, 2, 1, 1, "allowzero:INT", inferReshape}},
-	"Softmax":           {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
-	"LogSoftmax":        {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
-	"Clip":              {{13, 1, 3, 1, 1, "", inferSame}},
+	"GlobalAveragePool":     {{1, 1, 1, 1, 1, "", inferGlobalPool}},
+	"GlobalMaxPool":         {{1, 1, 1, 1, 1, "", inferGlobalPool}},
+	"Concat":                {{13, 1, many, 1, 1, "axis:INT!", inferConcat}},
+	"Slice":                 {{13, 3, 5, 1, 1, "", inferSlice}},
+	"Split":                 {{13, 1, 2, 1, many, "axis:INT", inferSplit}, {18, 1, 2, 1, many, "axis:INT num_outputs:INT", inferSplit}},
+	"Add":                   {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Sub":                   {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Mul":                   {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Div":                   {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Pow":                   {{13, 2, 2, 1, 1, "", inferBroadcast}},
+	"Max":                   {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"Min":                   {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"Sum":                   {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"ReduceMax":             {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceMean":            {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceSum":             {{13, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"Pad":                   {{13, 2, 3, 1, 1, "mode:STRING", inferPad}, {18, 2, 4, 1, 1, "mode:STRING", inferPad}},
+	"ReduceMin":             {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceL1":              {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceSumSquare":       {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"Mean":                  {{13, 1, many, 1, 1, "", inferBroadcast}},
+	"LeakyRelu":             {{6, 1, 1, 1, 1, "alpha:FLOAT", inferSame}},
+	"HardSigmoid":           {{6, 1, 1, 1, 1, "alpha:FLOAT beta:FLOAT", inferSame}},
+	"PRelu":                 {{9, 2, 2, 1, 1, "", inferPRelu}},
+	"DepthToSpace":          {{13, 1, 1, 1, 1, "blocksize:INT! mode:STRING", inferDepthToSpace}},
+	"SpaceToDepth":          {{13, 1, 1, 1, 1, "blocksize:INT!", inferSpaceToDepth}, {28, 1, 1, 1, 1, "blocksize:INT! mode:STRING", inferSpaceToDepth}},
+	"Gather":                {{13, 2, 2, 1, 1, "axis:INT", inferGather}},
+	"Tile":                  {{13, 2, 2, 1, 1, "", inferTile}},
+	"ConstantOfShape":       {{9, 1, 1, 1, 1, "value:TENSOR", inferConstantOfShape}},
+	"Unsqueeze":             {{13, 2, 2, 1, 1, "", inferUnsqueeze}},
+	"Squeeze":               {{13, 1, 2, 1, 1, "", inferSqueeze}},
+	"Transpose":             {{13, 1, 1, 1, 1, "perm:INTS", inferTranspose}},
+	"Dropout":               {{13, 1, 3, 1, 2, "seed:INT", inferSame}},
+	"Flatten":               {{13, 1, 1, 1, 1, "axis:INT", inferFlatten}},
+	"Reshape":               {{13, 2, 2, 1, 1, "", inferReshape}, {14, 2, 2, 1, 1, "allowzero:INT", inferReshape}},
+	"Softmax":               {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
+	"LogSoftmax":            {{13, 1, 1, 1, 1, "axis:INT", inferSoftmax}},
+	"Clip":                  {{13, 1, 3, 1, 1, "", inferSame}},
+	"Shape":                 {{13, 1, 1, 1, 1, "", inferShapeOf}, {15, 1, 1, 1, 1, "end:INT start:INT", inferShapeOf}},
+	"Size":                  {{13, 1, 1, 1, 1, "", inferSize}},
+	"Cast":                  {{13, 1, 1, 1, 1, "to:INT!", inferCast}, {19, 1, 1, 1, 1, "saturate:INT to:INT!", inferCast}, {24, 1, 1, 1, 1, "round_mode:STRING saturate:INT to:INT!", inferCast}},
+	"CastLike":              {{15, 2, 2, 1, 1, "", inferCast}, {19, 2, 2, 1, 1, "saturate:INT", inferCast}, {24, 2, 2, 1, 1, "round_mode:STRING saturate:INT", inferCast}},
+	"Range":                 {{11, 3, 3, 1, 1, "", inferRange}, {27, 3, 3, 1, 1, "stash_type:INT", inferRange}},
+	"Expand":                {{13, 2, 2, 1, 1, "", inferExpand}},
+	"Where":                 {{9, 3, 3, 1, 1, "", inferWhere}},
+	"Equal":                 {{13, 2, 2, 1, 1, "", inferCompare}},
+	"Less":                  {{13, 2, 2, 1, 1, "", inferCompare}},
+	"LessOrEqual":           {{12, 2, 2, 1, 1, "", inferCompare}},
+	"Greater":               {{13, 2, 2, 1, 1, "", inferCompare}},
+	"GreaterOrEqual":        {{12, 2, 2, 1, 1, "", inferCompare}},
+	"And":                   {{7, 2, 2, 1, 1, "", inferCompare}},
+	"Or":                    {{7, 2, 2, 1, 1, "", inferCompare}},
+	"Xor":                   {{7, 2, 2, 1, 1, "", inferCompare}},
+	"Not":                   {{1, 1, 1, 1, 1, "", inferBool}},
+	"Mod":                   {{13, 2, 2, 1, 1, "fmod:INT", inferBroadcast}},
+	"Sign":                  {{13, 1, 1, 1, 1, "", inferSame}},
+	"Floor":                 {{13, 1, 1, 1, 1, "", inferSame}},
+	"Ceil":                  {{13, 1, 1, 1, 1, "", inferSame}},
+	"Round":                 {{11, 1, 1, 1, 1, "", inferSame}},
+	"Reciprocal":            {{13, 1, 1, 1, 1, "", inferSame}},
+	"Erf":                   {{13, 1, 1, 1, 1, "", inferSame}},
+	"Sin":                   {{7, 1, 1, 1, 1, "", inferSame}},
+	"Cos":                   {{7, 1, 1, 1, 1, "", inferSame}},
+	"ReduceProd":            {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"ReduceL2":              {{13, 1, 1, 1, 1, "axes:INTS keepdims:INT", inferReduce}, {18, 1, 2, 1, 1, "keepdims:INT noop_with_empty_axes:INT", inferReduce}},
+	"NonZero":               {{13, 1, 1, 1, 1, "", inferNonZero}},
+	"ArgMax":                {{13, 1, 1, 1, 1, "axis:INT keepdims:INT select_last_index:INT", inferArg}},
+	"ArgMin":                {{13, 1, 1, 1, 1, "axis:INT keepdims:INT select_last_index:INT", inferArg}},
+	"HardSwish":             {{14, 1, 1, 1, 1, "", inferSame}},
+	"Gelu":                  {{20, 1, 1, 1, 1, "approximate:STRING", inferSame}},
+	"Swish":                 {{24, 1, 1, 1, 1, "alpha:FLOAT", inferSame}},
+	"InstanceNormalization": {{6, 3, 3, 1, 1, "epsilon:FLOAT", inferNorm}},
+	"LayerNormalization":    {{17, 2, 3, 1, 3, "axis:INT epsilon:FLOAT stash_type:INT", inferNorm}},
+	"LpNormalization":       {{1, 1, 1, 1, 1, "axis:INT p:INT", inferSame}},
+	"Resize": {{13, 1, 4, 1, 1, "coordinate_transformation_mode:STRING cubic_coeff_a:FLOAT exclude_outside:INT extrapolation_value:FLOAT mode:STRING nearest_mode:STRING", inferResize},
+		{18, 1, 4, 1, 1, "antialias:INT axes:INTS coordinate_transformation_mode:STRING cubic_coeff_a:FLOAT exclude_outside:INT extrapolation_value:FLOAT keep_aspect_ratio_policy:STRING mode:STRING nearest_mode:STRING", inferResize}},
 	"Constant": {{13, 0, 0, 1, 1, "sparse_value:SPARSE_TENSOR value:TENSOR value_float:FLOAT value_floats:FLOATS value_int:INT value_ints:INTS " +
 		"value_string:STRING value_strings:STRINGS", inferConstant}},
 }

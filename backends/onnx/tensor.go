@@ -9,7 +9,7 @@ import (
 )
 
 // DecodeTensor decodes a file that contains one TensorProto, such as input_0.pb in the test
-// data of ONNX. The tensor must be FLOAT or INT64 and must not have external data.
+// data of ONNX. The tensor must hold real numbers, integers or bools, and must not have external data.
 func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
 	t := &onnxpb.TensorProto{}
 	if err := proto.Unmarshal(b, t); err != nil {
@@ -24,12 +24,17 @@ func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
 	for _, d := range t.Dims {
 		shape = append(shape, int(d))
 	}
-	if onnxpb.TensorProto_DataType(t.DataType) == onnxpb.TensorProto_INT64 {
-		v, err := Int64s(t)
+	switch dt := onnxpb.TensorProto_DataType(t.DataType); {
+	case integral(dt):
+		v, err := integers(t)
 		for _, x := range v {
 			data = append(data, float32(x))
 		}
 		return shape, data, err
+	case isFloat(dt) && dt != onnxpb.TensorProto_FLOAT:
+		if t, err = asFloat(t); err != nil {
+			return nil, nil, err
+		}
 	}
 	data, err = Floats(t)
 	return shape, data, err

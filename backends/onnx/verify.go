@@ -41,11 +41,16 @@ func Verify(m *Model) []Problem {
 // newVerifier verifies a model and returns the problems and the types of all values.
 func newVerifier(m *Model) *verifier {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}}
-	v.model()
-	if m.Proto.GetGraph() != nil {
-		v.graph(m.Proto.Graph)
-	}
+	v.run()
 	return v
+}
+
+func (v *verifier) run() {
+	v.model()
+	if g := v.m.Proto.GetGraph(); g != nil {
+		v.folder = newFolder(g)
+		v.graph(g)
+	}
 }
 
 // Undeclared returns the names of the values that nodes of the main graph compute and that
@@ -74,6 +79,13 @@ type verifier struct {
 	values   map[string]value  // what is known about each value that has been defined so far
 	nodeOf   map[string]string // the node that computes each value, for all nodes of the graph
 	problems []Problem
+	folder   *folder
+
+	// lenient is set by Import. It accepts what does not change the numbers, such as wrong
+	// declarations, and operators without a schema, whose results are then unknown.
+	lenient bool
+	nodes   []*onnxpb.NodeProto // the nodes, where the branch that an If takes is in its place
+	inlined int                 // nodes of such branches
 }
 
 func (v *verifier) bad(where, format string, args ...any) {
@@ -89,8 +101,8 @@ func (v *verifier) model() {
 	if p.Graph == nil {
 		v.bad("model", "has no graph")
 	}
-	if p.IrVersion < 3 || p.IrVersion > 13 {
-		v.bad("model", "ir_version is %d, not within 3..13", p.IrVersion)
+	if !v.lenient && (p.IrVersion < 3 || p.IrVersion > maxIR) {
+		v.bad("model", "ir_version is %d, not within 3..%d", p.IrVersion, maxIR)
 	}
 	seen := map[string]bool{}
 	for _, o := range p.OpsetImport {
@@ -98,7 +110,7 @@ func (v *verifier) model() {
 		if d == "ai.onnx" {
 			d = ""
 		}
-		if seen[d] {
+		if seen[d] && !v.lenient {
 			v.bad("model", "imports domain %q twice", o.Domain)
 		}
 		seen[d] = true
@@ -109,14 +121,14 @@ func (v *verifier) model() {
 	switch {
 	case !seen[""]:
 		v.bad("model", "imports no opset of ai.onnx")
-	case v.opset < minOpset || v.opset > maxOpset:
-		v.bad("model", "opset %d is not supported (want %d to %d)", v.opset, minOpset, maxOpset)
-	case p.IrVersion < MinIR(v.opset):
+	case v.opset < minOpset || v.opset > newestOpset:
+		v.bad("model", "opset %d is not supported (want %d to %d)", v.opset, oldestImport, newestOpset)
+	case p.IrVersion < MinIR(v.opset) && !v.lenient:
 		v.bad("model", "opset %d needs IR version %d, but the model has %d", v.opset, MinIR(v.opset), p.IrVersion)
 	}
 	keys := map[string]bool{}
 	for _, e := range p.MetadataProps {
-		if keys[e.Key] {
+		if keys[e.Key] && !v.lenient {
 			v.bad("model", "metadata %q is given twice", e.Key)
 		}
 		keys[e.Key] = true
@@ -136,27 +148,33 @@ func (v *verifier) define(where, name string, x value) {
 }
 
 func (v *verifier) graph(g *onnxpb.GraphProto) {
-	if g.Name == "" {
+	if g.Name == "" && !v.lenient {
 		v.bad("graph", "has no name")
 	}
 	v.initializers(g)
 	for _, in := range g.Input {
 		where := fmt.Sprintf("input %q", in.Name)
 		x := declaredValue(in)
+		if v.lenient && x.elem == onnxpb.TensorProto_UNDEFINED && v.values[in.Name].ranked() {
+			continue
+		}
 		if x.elem == onnxpb.TensorProto_UNDEFINED || !x.ranked() {
 			v.bad(where, "has no element type or no shape")
 		}
 		// An initializer with the same name is the default of the input (since IR 4); it
 		// must have the same type.
 		if w, ok := v.values[in.Name]; ok {
-			if w.elem != x.elem || !fit(w.shape, x.shape) {
+			if !v.lenient && (w.elem != x.elem || !fit(w.shape, x.shape)) {
 				v.bad(where, "is declared %v %s, but its initializer is %v %s", x.elem, shapeString(x.shape), w.elem, shapeString(w.shape))
 			}
 			continue
 		}
 		v.define(where, in.Name, x)
 	}
-	declared := v.declarations(g)
+	var declared map[string]value
+	if !v.lenient {
+		declared = v.declarations(g)
+	}
 	for i, n := range g.Node {
 		for _, o := range n.Output {
 			if _, ok := v.nodeOf[o]; !ok {
@@ -166,7 +184,7 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 	}
 	names := map[string]bool{}
 	for i, n := range g.Node {
-		if n.Name != "" && names[n.Name] {
+		if n.Name != "" && names[n.Name] && !v.lenient {
 			v.bad(nodeName(n, i), "another node has the same name")
 		}
 		names[n.Name] = true
@@ -204,6 +222,66 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 	})
 }
 
+// branch replaces an If whose condition is known by the nodes of the branch that it takes.
+// It returns false if the condition is not known, or if the branch declares weights that
+// are not FLOAT or integers.
+func (v *verifier) branch(n *onnxpb.NodeProto, x *node, where string) bool {
+	if len(x.in) != 1 || len(x.in[0].ints) != 1 {
+		return false
+	}
+	name := "else_branch"
+	if x.in[0].ints[0] != 0 {
+		name = "then_branch"
+	}
+	a := x.attr(name)
+	if a == nil || a.G == nil || len(a.G.Output) != len(n.Output) {
+		return false
+	}
+	if v.inlined += len(a.G.Node) + 1; v.inlined > maxNodes {
+		return false
+	}
+	// Names inside a branch are its own. Values of the graph around it keep their names.
+	names := map[string]string{}
+	own := func(s string) string {
+		if s != "" {
+			names[s] = fmt.Sprintf("%s/%s/%d", n.Output[0], s, v.inlined)
+		}
+		return names[s]
+	}
+	use := func(s string) string {
+		if r, ok := names[s]; ok {
+			return r
+		}
+		return s
+	}
+	for _, t := range a.G.Initializer {
+		if isFloat(onnxpb.TensorProto_DataType(t.DataType)) && t.DataType != int32(onnxpb.TensorProto_FLOAT) {
+			var err error
+			if t, err = asFloat(t); err != nil {
+				return false
+			}
+		}
+		v.define(where, own(t.Name), tensorValue(t))
+	}
+	for i, b := range a.G.Node {
+		c := shallow(b)
+		c.Input, c.Output = nil, nil
+		for _, s := range b.Input {
+			c.Input = append(c.Input, use(s))
+		}
+		for _, s := range b.Output {
+			c.Output = append(c.Output, own(s))
+		}
+		v.node(c, where+", "+nodeName(b, i), nil)
+	}
+	for i, o := range a.G.Output {
+		if n.Output[i] != "" {
+			v.node(&onnxpb.NodeProto{OpType: "Identity", Input: []string{use(o.Name)}, Output: []string{n.Output[i]}}, where, nil)
+		}
+	}
+	return true
+}
+
 func nodeName(n *onnxpb.NodeProto, i int) string {
 	if n.Name != "" {
 		return fmt.Sprintf("node %q (%s)", n.Name, diag.Name(n.OpType))
@@ -218,7 +296,11 @@ func (v *verifier) initializers(g *onnxpb.GraphProto) {
 		if msg := v.initializer(t); msg != "" {
 			v.bad(where, "%s", msg)
 		}
-		v.define(where, t.Name, tensorValue(t))
+		x := tensorValue(t)
+		if w, ok := v.m.Weights[t.Name]; ok {
+			x.floats = &floats{data: w}
+		}
+		v.define(where, t.Name, x)
 	}
 	for _, t := range g.SparseInitializer {
 		v.define(fmt.Sprintf("sparse initializer %q", t.GetValues().GetName()), t.GetValues().GetName(),
@@ -334,14 +416,14 @@ func declaredValue(vi *onnxpb.ValueInfoProto) value {
 	if t.GetShape() != nil {
 		x.shape = []axis{}
 		for _, d := range t.Shape.Dim {
-			x.shape = append(x.shape, axis{n: d.GetDimValue(), sym: d.GetDimParam()})
+			x.shape = append(x.shape, axis{n: max(0, d.GetDimValue()), sym: d.GetDimParam()})
 		}
 	}
 	return x
 }
 
 func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]value) {
-	x := &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input))}
+	x := &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: v.m.Weights}
 	ok := true
 	for i, name := range n.Input {
 		if name == "" {
@@ -361,10 +443,15 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 		}
 	}
 	outs := make([]value, len(n.Output))
+	foreign := n.Domain != "" && n.Domain != "ai.onnx"
 	switch s, known := schemaOf(n.OpType, v.opset); {
-	case n.Domain != "" && n.Domain != "ai.onnx":
+	case v.lenient && (foreign || !known):
+		if n.OpType == "If" && ok && v.branch(n, x, where) {
+			return
+		}
+	case foreign:
 		v.bad(where, "domain %q is not supported", n.Domain)
-	case v.opset < minOpset || v.opset > maxOpset:
+	case v.opset < minOpset || v.opset > newestOpset:
 	case !known:
 		v.bad(where, "is not a known operator of opset %d", v.opset)
 	default:
@@ -381,7 +468,11 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 			break
 		}
 		copy(outs, got)
+		if err := v.folder.fold(x, outs[:min(len(got), len(outs))]); err != nil {
+			v.bad(where, "%v", err)
+		}
 	}
+	v.nodes = append(v.nodes, n)
 	for i, name := range n.Output {
 		if name == "" {
 			continue

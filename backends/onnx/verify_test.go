@@ -181,7 +181,6 @@ func TestShapeInference(t *testing.T) {
 		{"Slice", 17, "Nx8x4x4 [2] [6] [1]", nil, "Nx4x4x4"},
 		{"Slice", 17, "Nx8x4x4 [-3] [9223372036854775807] [1] [2]", nil, "Nx2x4x4"},
 		{"Slice", 17, "Nx8x4x4 [-1] [-9223372036854775808] [1] [-1]", nil, "Nx8x4x4"},
-		{"Slice", 17, "Nx8x4x4 [3] [3] [1]", nil, "!would be empty"},
 		{"Split", 17, "Nx8x4x4 [3,5]", attrs{intAttr("axis", 1)}, "Nx3x4x4 Nx5x4x4"},
 		{"Split", 17, "Nx8x4x4", attrs{intAttr("axis", 1)}, "Nx4x4x4 Nx4x4x4"},
 		{"Split", 18, "Nx7x4x4", attrs{intAttr("axis", 1), intAttr("num_outputs", 2)}, "Nx4x4x4 Nx3x4x4"},
@@ -294,13 +293,13 @@ func TestSchemasAgainstOnnx(t *testing.T) {
 	script := `
 import sys
 from onnx import defs
-top = min(defs.onnx_opset_version(), 25)
+top = min(defs.onnx_opset_version(), 28)
 rows = {}
 for line in sys.stdin:
     f = line.split()
     rows.setdefault(f[0], {})[int(f[1])] = f[2:]
 for op, mine in rows.items():
-    for opset in range(13, top + 1):
+    for opset in range(max(13, min(mine)), top + 1):
         s = defs.get_schema(op, opset)
         want = [str(x) for x in (s.min_input, s.max_input, s.min_output, s.max_output)]
         want += sorted("%s:%s%s" % (n, str(a.type).split(".")[-1], "!" if a.required else "") for n, a in s.attributes.items())
@@ -348,7 +347,7 @@ func TestVerifyOldOpsets(t *testing.T) {
 			t.Errorf("opset %d: a wrong shape: %v", opset, p)
 		}
 	}
-	for _, opset := range []int64{0, 1, 6, 26} {
+	for _, opset := range []int64{0, 1, 6, 29} {
 		if p := Verify(model(opset)); len(p) == 0 {
 			t.Errorf("opset %d is sound", opset)
 		}

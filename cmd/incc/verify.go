@@ -175,7 +175,7 @@ func compileModel(c *cli.Context, m *onnx.Model, g *ir.Graph) (*cpu.Program, err
 	if err == nil || !errors.Is(err, plan.ErrUnsupported) {
 		return first, err
 	}
-	fixed, importErr := onnx.Import(onnx.Bind(m, 1))
+	fixed, importErr := onnx.ImportWith(onnx.Bind(m, 1), onnx.ImportOptions{FixedBatch: true})
 	if importErr != nil {
 		return nil, err
 	}

@@ -207,7 +207,7 @@ func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := onnx.Import(m)
+	g, err := onnx.ImportWith(m, onnx.ImportOptions{FixedBatch: true})
 	if err != nil {
 		return nil, err
 	}
@@ -417,7 +417,7 @@ func (b *Backend) ambiguous(m *onnx.Model, g *ir.Graph) error {
 	}
 	version.Version = old
 	defer func() { version.Version = neutral }()
-	o, err := onnx.Import(m)
+	o, err := onnx.ImportWith(m, onnx.ImportOptions{FixedBatch: true})
 	if err != nil {
 		return nil // the model is not valid at the old opset, so there is only one meaning
 	}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/form"
+	"github.com/incc-lang/incc/backends/npy"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
+	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes"
+)
+
+// compare imports the model of a case, runs it, and compares the outputs.
+func compare(dir string) result {
+	b, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		return result{Status: crash, Reason: err.Error()}
+	}
+	p, err := onnx.Decode(b)
+	if err != nil {
+		return refusal(err)
+	}
+	want, in, err := data(dir, p)
+	if err != nil {
+		return refusal(err)
+	}
+	g, err := onnx.Import(&onnx.Model{Proto: p})
+	if err != nil {
+		return refusal(err)
+	}
+	inputs, err := match(g, in)
+	if err != nil {
+		return refusal(err)
+	}
+	got, err := execute(p, g, inputs, want)
+	r := result{Status: pass}
+	if errors.Is(err, plan.ErrUnsupported) {
+		r = result{Status: refOnly, Reason: reason(err)}
+		got, err = interpret(g, inputs)
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	rtol, atol := 1e-4, 0.0
+	if t, err := os.ReadFile(filepath.Join(dir, "rtol.txt")); err == nil {
+		if _, err := fmt.Sscan(string(t), &rtol, &atol); err != nil {
+			return result{Status: crash, Reason: err.Error()}
+		}
+		rtol, atol = max(rtol, 1e-4), max(atol, 1e-7)
+	}
+	for i, w := range want {
+		if w == nil {
+			return refusal(fmt.Errorf("output %d is no tensor", i))
+		}
+		if !ir.Shape(got[i].Shape).Equal(w.Shape) {
+			return result{Status: wrong, Reason: fmt.Sprintf("output %d is %v, want %v", i, ir.Shape(got[i].Shape), ir.Shape(w.Shape))}
+		}
+		if len(w.Data) == 0 {
+			continue
+		}
+		d, scale := tensor.MaxDiff(got[i], w)
+		if d == 0 {
+			continue
+		}
+		r.Diff = max(r.Diff, d/scale)
+		if !(d <= rtol*scale+atol) {
+			r.Status, r.Reason = wrong, ""
+			if exact, err := interpret(g, inputs); err == nil && ir.Shape(exact[i].Shape).Equal(w.Shape) {
+				d1, _ := tensor.MaxDiff(got[i], exact[i])
+				d2, _ := tensor.MaxDiff(w, exact[i])
+				r.Reason = fmt.Sprintf("from float64 the executor differs by %.1g, the expected output by %.1g", d1/scale, d2/scale)
+			}
+			return r
+		}
+	}
+	return r
+}
+
+// execute runs a graph on the executor.
+func execute(model *onnxpb.ModelProto, g *ir.Graph, in, want []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	opt := cpu.Options{Batch: 1}
+	for i, v := range g.Inputs {
+		if s := v.Type.Shape; len(s) > 0 && s[0] == ir.Batch {
+			opt.Batch = max(opt.Batch, in[i].Shape[0])
+		}
+		if v.Type.DType != ir.F32 {
+			return nil, fmt.Errorf("an input of integers: %w", plan.ErrUnsupported)
+		}
+	}
+	g = g.Clone()
+	fold, err := passes.Parse("const-fold")
+	if err == nil {
+		_, err = passes.Run(g, fold, passes.Options{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := cpu.Compile(g, opt)
+	for _, rewrite := range form.All {
+		if err == nil || !errors.Is(err, plan.ErrUnsupported) {
+			break
+		}
+		fixed, formErr := onnx.ImportWith(onnx.Bind(&onnx.Model{Proto: model}, opt.Batch), onnx.ImportOptions{FixedBatch: true})
+		if formErr == nil {
+			_, formErr = passes.Run(fixed, fold, passes.Options{})
+		}
+		if formErr != nil {
+			break
+		}
+		h, batch, formErr := rewrite(fixed)
+		if formErr != nil {
+			continue
+		}
+		o := opt
+		o.Batch = batch
+		if q, formErr := cpu.Compile(h, o); formErr == nil {
+			p, err = q, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rounded, outs [][]float32
+	for _, x := range in {
+		rounded = append(rounded, tensor.Round(x).Data)
+	}
+	for _, w := range want {
+		if w == nil {
+			return nil, fmt.Errorf("an output that is no tensor: %w", plan.ErrUnsupported)
+		}
+		outs = append(outs, make([]float32, len(w.Data)))
+	}
+	if err := p.NewSession().Run(rounded, outs); err != nil {
+		return nil, err
+	}
+	var got []*tensor.Tensor
+	for i, v := range g.Outputs {
+		n := 1
+		if len(want[i].Shape) > 0 {
+			n = want[i].Shape[0]
+		}
+		got = append(got, tensor.Widen(tensor.Of(outs[i], v.Type.Shape.Bind(n)...)))
+	}
+	return got, nil
+}
+
+// interpret runs a graph on the reference interpreter.
+func interpret(g *ir.Graph, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	res, err := ref.Run(g, in, ref.Options{})
+	if err != nil {
+		return nil, err
+	}
+	var got []*tensor.Tensor
+	for _, v := range g.Outputs {
+		got = append(got, res[v])
+	}
+	return got, nil
+}
+
+// data reads the outputs and the inputs of a case, the inputs by name.
+func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[string]*tensor.Tensor, err error) {
+	in = map[string]*tensor.Tensor{}
+	if x, err := readNpy(filepath.Join(dir, "in.npy")); err == nil {
+		in[p.Graph.Input[0].Name] = x
+	}
+	for i, v := range p.Graph.Input {
+		if x, err := readTensor(filepath.Join(dir, fmt.Sprintf("in_%d.pb", i))); err == nil {
+			in[v.Name] = x
+		}
+	}
+	for i := range p.Graph.Output {
+		x, err := readNpy(filepath.Join(dir, fmt.Sprintf("out_%d.npy", i)))
+		if errors.Is(err, os.ErrNotExist) {
+			x, err = readTensor(filepath.Join(dir, fmt.Sprintf("out_%d.pb", i)))
+		}
+		if err != nil {
+			x = nil
+		}
+		want = append(want, x)
+	}
+	return want, in, nil
+}
+
+// match returns the inputs in the order of the graph. Names in the graph are those of the
+// model, where characters that incc does not allow are replaced.
+func match(g *ir.Graph, in map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
+	var list []*tensor.Tensor
+	for _, v := range g.Inputs {
+		x := in[v.Name]
+		if x == nil {
+			for name, y := range in {
+				if unsafe.ReplaceAllString(name, "_") == v.Name {
+					x = y
+				}
+			}
+		}
+		if x == nil {
+			return nil, fmt.Errorf("input %q has no data", v.Name)
+		}
+		list = append(list, x)
+	}
+	return list, nil
+}
+
+var unsafe = regexp.MustCompile(`[^a-zA-Z0-9_./]`)
+
+func readNpy(path string) (*tensor.Tensor, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	a, err := npy.Open(f, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	return a.Read()
+}
+
+func readTensor(path string) (*tensor.Tensor, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	shape, values, err := onnx.DecodeTensor(b)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Widen(tensor.Of(values, shape...)), nil
+}
+
+func refusal(err error) result { return result{Status: refused, Reason: reason(err)} }
+
+var place = regexp.MustCompile(`node (\d+|"[^"]*") \(([A-Za-z]+)\)`)
+
+// reason returns the first line of an error without the names of nodes, which differ from
+// case to case.
+func reason(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	text = place.ReplaceAllString(text, "$2")
+	if i := strings.Index(text, ": the IR has no such op"); i > 0 {
+		text = text[:i] + ": the IR has no such op"
+	}
+	return text
+}
