@@ -102,16 +102,22 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	parts := []dataPart{newPart("train", run.train)}
-	if run.val != nil {
-		p := newPart("val", run.val)
-		if run.drawn {
+	var parts []dataPart
+	for _, part := range []struct {
+		name string
+		set  *data.Set
+	}{{"train", run.train}, {"val", run.val}, {"test", src.Test}} {
+		if part.set == nil {
+			continue
+		}
+		p, err := newPart(part.name, part.set)
+		if err != nil {
+			return err
+		}
+		if part.name == "val" && run.drawn {
 			p.Seed = &run.seed
 		}
 		parts = append(parts, p)
-	}
-	if src.Test != nil {
-		parts = append(parts, newPart("test", src.Test))
 	}
 	if c.Bool("json") {
 		err = writeJSON(out, parts)
@@ -122,7 +128,11 @@ func inspectData(c *cli.Context) error {
 		return err
 	}
 	if sheet != "" {
-		if err := writeOutput(c, sheet, pngFile, func(w io.Writer) error { return png.Encode(w, contactSheet(src.Train)) }); err != nil {
+		img, err := contactSheet(src.Train)
+		if err != nil {
+			return err
+		}
+		if err := writeOutput(c, sheet, pngFile, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 			return err
 		}
 	}
@@ -134,9 +144,11 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeOutput(c, augmented, pngFile, func(w io.Writer) error {
-		return png.Encode(w, augmentedSheet(t, run.train, in[1], in[2], in[3], seed))
-	})
+	img, err := augmentedSheet(t, run.train, in[1], in[2], in[3], seed)
+	if err != nil {
+		return err
+	}
+	return writeOutput(c, augmented, pngFile, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
 // inspectNetwork is the network that pictures are read for, and the seed of its run: of
@@ -181,18 +193,19 @@ type dataPart struct {
 	Mean    []float64 `json:"mean"`   // of the pixels, for each channel
 }
 
-func newPart(name string, s *data.Set) dataPart {
+func newPart(name string, s *data.Set) (dataPart, error) {
 	p := dataPart{Part: name, Images: s.Len(), Shape: ir.Shape{s.C, s.H, s.W}, Classes: s.Names, Counts: s.Counts(), Mean: make([]float64, s.C)}
 	n := s.H * s.W
-	for i := range s.Len() {
-		for k, v := range s.Image(i) {
+	err := s.Each(func(_ int, pixels []uint8) error {
+		for k, v := range pixels {
 			p.Mean[k/n] += float64(v)
 		}
-	}
+		return nil
+	})
 	for k := range p.Mean {
 		p.Mean[k] /= float64(n * max(1, s.Len()))
 	}
-	return p
+	return p, err
 }
 
 // The widths of two columns, in characters: with three parts of up to 9,999,999

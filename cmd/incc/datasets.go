@@ -102,7 +102,7 @@ func (d *dataset) read(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 		}
 		return d.source, nil
 	}
-	src, err := readPictures(c, d.folder, d.name, g)
+	src, err := readPictures(c, d.folder, d.name, g, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +110,9 @@ func (d *dataset) read(c *cli.Context, g *ir.Graph) (*data.Source, error) {
 	return src, nil
 }
 
-// readPictures reads the pictures of a folder. Notes tell what is left out.
-func readPictures(c *cli.Context, f *data.Folder, name string, g *ir.Graph) (*data.Source, error) {
+// readPictures reads the pictures of a folder. Notes tell what is left out. The images of
+// other folders hold so many bytes in memory.
+func readPictures(c *cli.Context, f *data.Folder, name string, g *ir.Graph, held int64) (*data.Source, error) {
 	note := func(format string, args ...any) {
 		say(c.App.ErrWriter, fmt.Sprintf("note: "+format, args...))
 	}
@@ -132,9 +133,16 @@ func readPictures(c *cli.Context, f *data.Folder, name string, g *ir.Graph) (*da
 		note("%s: left out %s that are not pictures in a class folder: %s", diag.Printable(name), diag.Count(total, "file"), strings.Join(kinds, ", "))
 	}
 	in := g.Inputs[0].Type.Shape
-	free, _ := freeMemory()
+	if err := data.CheckChannels(in[1]); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	cache, err := pictureCache(c, f.Len(), in, held)
+	if err != nil {
+		return nil, err
+	}
+	limitGarbage()
 	progress, done := readingProgress(c.App.ErrWriter)
-	src, bad, err := f.Read(data.Reading{Input: g.Recipe.Input, C: in[1], H: in[2], W: in[3], Memory: free, Strict: c.Bool("strict"), Progress: progress})
+	src, bad, err := f.Read(data.Reading{Input: g.Recipe.Input, C: in[1], H: in[2], W: in[3], Cache: cache, Strict: c.Bool("strict"), Progress: progress})
 	done()
 	if err != nil {
 		mend := ""
@@ -220,7 +228,8 @@ func (d *dataset) forNetwork(c *cli.Context, g *ir.Graph, m classMap) (*data.Sou
 
 // validationFolder reads the pictures of --val FOLDER, whose classes are among those
 // of the training images.
-func validationFolder(c *cli.Context, folder string, g *ir.Graph, train *data.Set) (*data.Set, error) {
+func validationFolder(c *cli.Context, folder string, g *ir.Graph, whole *data.Source) (*data.Set, error) {
+	train := whole.Train
 	if fi, err := os.Stat(folder); err != nil || !fi.IsDir() {
 		return nil, usagef("--val %s is neither a fraction (0.1 or 10%%), a number of images nor a folder", diag.Name(folder))
 	}
@@ -231,7 +240,7 @@ func validationFolder(c *cli.Context, folder string, g *ir.Graph, train *data.Se
 	if err != nil {
 		return nil, fmt.Errorf("--val %s: %w", diag.Printable(folder), err)
 	}
-	src, err := readPictures(c, f, folder, g)
+	src, err := readPictures(c, f, folder, g, heldBytes(whole))
 	if err != nil {
 		return nil, err
 	}

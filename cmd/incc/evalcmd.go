@@ -109,7 +109,11 @@ those of incc predict. image is the position in the part of the data, counted fr
 				}
 			}
 			if file := c.String("sheet"); file != "" {
-				if err := writeOutput(c, file, pngFile, func(w io.Writer) error { return png.Encode(w, wrong.sheet(set, names).draw()) }); err != nil {
+				sheet, err := wrong.sheet(set, names)
+				if err != nil {
+					return err
+				}
+				if err := writeOutput(c, file, pngFile, func(w io.Writer) error { return png.Encode(w, sheet.draw()) }); err != nil {
 					return err
 				}
 			}

@@ -61,7 +61,7 @@ func (m mistakes) write(w io.Writer, names []string) error {
 
 // sheet makes a table of the mistakes: a row for each pair of label and prediction, the
 // most frequent first, with the mistakes whose score is highest.
-func (m mistakes) sheet(set *data.Set, names []string) *sheet {
+func (m mistakes) sheet(set *data.Set, names []string) (*sheet, error) {
 	type pair struct{ label, predicted int }
 	byPair := map[pair]mistakes{}
 	var pairs []pair
@@ -79,7 +79,11 @@ func (m mistakes) sheet(set *data.Set, names []string) *sheet {
 	for _, p := range pairs[:min(len(pairs), sheetRows)] {
 		row := sheetRow{name: fmt.Sprintf("%d: %s as %s", len(byPair[p]), className(names, p.label), className(names, p.predicted))}
 		for _, x := range byPair[p][:min(len(byPair[p]), sheetColumns)] {
-			row.pictures = append(row.pictures, set.Image(x.i))
+			px, err := set.Image(x.i)
+			if err != nil {
+				return nil, err
+			}
+			row.pictures = append(row.pictures, px)
 		}
 		sh.rows = append(sh.rows, row)
 	}
@@ -89,7 +93,7 @@ func (m mistakes) sheet(set *data.Set, names []string) *sheet {
 	case more > 0:
 		sh.foot = fmt.Sprintf("and %d more pairs of classes", more)
 	}
-	return sh
+	return sh, nil
 }
 
 // checkWrong returns an error if the file of --wrong or --sheet would replace an input or

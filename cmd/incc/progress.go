@@ -84,9 +84,13 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	p.last = now
 	rate := float64(p.seen) / now.Sub(p.start).Seconds()
 	left := (p.epochs*float64(p.steps) - float64(s.Global)) * float64(images) / rate
+	wait := ""
+	if share := s.Waited / now.Sub(p.start).Seconds(); share > noticedWait {
+		wait = fmt.Sprintf("%.0f %% waiting for images", 100*share)
+	}
 	texts := barTexts{
 		epoch: fmt.Sprintf("epoch %d/%s", s.Epoch+1, trimFloat(p.epochs)), step: fmt.Sprintf("step %d/%d", s.Step, p.steps),
-		loss: fmt.Sprintf("loss %.4f", p.lossAvg), rate: fmt.Sprintf("%.0f images/s", rate), left: shortTime(left) + " left"}
+		loss: fmt.Sprintf("loss %.4f", p.lossAvg), rate: fmt.Sprintf("%.0f images/s", rate), left: shortTime(left) + " left", wait: wait}
 	if !p.bar {
 		fmt.Fprintln(p.w, texts.join())
 		return
@@ -96,12 +100,16 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	p.drawn = true
 }
 
+// noticedWait is the share of the time of the steps from which on it is said that they wait
+// for images.
+const noticedWait = 0.05
+
 // barTexts are the texts after the bar.
-type barTexts struct{ epoch, step, loss, rate, left string }
+type barTexts struct{ epoch, step, loss, rate, left, wait string }
 
 func (t barTexts) join() string {
 	var parts []string
-	for _, s := range []string{t.epoch, t.step, t.loss, t.rate, t.left} {
+	for _, s := range []string{t.epoch, t.step, t.loss, t.rate, t.left, t.wait} {
 		if s != "" {
 			parts = append(parts, s)
 		}
@@ -111,19 +119,19 @@ func (t barTexts) join() string {
 
 // bar returns a line of at most width characters. It has as many of these parts as fit,
 // in this order of importance: the epoch, the time that is left, the loss, a bar, the
-// step and the speed.
+// step, the speed, and how long steps wait.
 func (t barTexts) bar(done float64, width int) string {
 	const longest, shortest, frame = 24, 8, 3
 	line := ""
-	short := barTexts{strings.TrimPrefix(t.epoch, "epoch "), "", t.loss, "", t.left}
-	for _, s := range []barTexts{t, {t.epoch, t.step, t.loss, "", t.left}, {t.epoch, "", t.loss, "", t.left}, short} {
+	short := barTexts{epoch: strings.TrimPrefix(t.epoch, "epoch "), loss: t.loss, left: t.left}
+	for _, s := range []barTexts{t, {t.epoch, t.step, t.loss, t.rate, t.left, ""}, {t.epoch, t.step, t.loss, "", t.left, ""}, {epoch: t.epoch, loss: t.loss, left: t.left}, short} {
 		line = s.join()
 		if room := min(longest, width-len(line)-frame); room >= shortest {
 			n := min(room, int(float64(room)*done))
 			return "[" + strings.Repeat("=", n) + strings.Repeat(" ", room-n) + "] " + line
 		}
 	}
-	for _, s := range []string{barTexts{t.epoch, "", t.loss, "", t.left}.join(), line, t.epoch + "  " + t.left, t.epoch} {
+	for _, s := range []string{barTexts{epoch: t.epoch, loss: t.loss, left: t.left}.join(), line, t.epoch + "  " + t.left, t.epoch} {
 		if line = s; len(s) <= width {
 			break
 		}
@@ -166,6 +174,9 @@ func (p *progress) line(r train.Row) {
 	}
 	if r.Images > 0 && r.Seconds > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds))
+		if share := r.Waited / r.Seconds; share > noticedWait {
+			parts = append(parts, fmt.Sprintf("%.0f %% waiting for images", 100*share))
+		}
 	}
 	line, limit := parts[0], columns(p.w)
 	for _, s := range parts[1:] {

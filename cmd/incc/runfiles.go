@@ -171,6 +171,7 @@ type runInfo struct {
 	LimitBatches int      `json:"limit_batches,omitempty"`
 	ValImages    int      `json:"val_images"`
 	TrainSeconds float64  `json:"train_seconds"`
+	WaitSeconds  float64  `json:"wait_seconds"` // of TrainSeconds: for images that were not ready
 	TrainLoss    float64  `json:"train_loss"`
 	TrainAcc     float64  `json:"train_accuracy"`
 	ValAcc       *float64 `json:"val_accuracy,omitempty"`
@@ -191,8 +192,9 @@ func cell(x float64) string {
 	return strconv.FormatFloat(x, 'g', 8, 64)
 }
 
-// resultColumns are the columns of results.csv.
-var resultColumns = []string{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}
+// resultColumns are the columns of results.csv. Earlier versions of incc did not write the
+// last one.
+var resultColumns = []string{"epoch", "learning_rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds", "wait_seconds"}
 
 // writeResults writes the rows of a run to results.csv, completely or not at all.
 func writeResults(dir string, rows []train.Row) error {
@@ -200,7 +202,7 @@ func writeResults(dir string, rows []train.Row) error {
 		c := csv.NewWriter(w)
 		records := [][]string{resultColumns}
 		for _, r := range rows {
-			records = append(records, []string{strconv.Itoa(r.Epoch), cell(r.Rate), cell(r.TrainLoss), cell(r.TrainAcc), cell(r.ValLoss), cell(r.ValAcc), strconv.FormatFloat(r.Seconds, 'f', 3, 64)})
+			records = append(records, []string{strconv.Itoa(r.Epoch), cell(r.Rate), cell(r.TrainLoss), cell(r.TrainAcc), cell(r.ValLoss), cell(r.ValAcc), strconv.FormatFloat(r.Seconds, 'f', 3, 64), strconv.FormatFloat(r.Waited, 'f', 3, 64)})
 		}
 		return c.WriteAll(records)
 	})
@@ -223,7 +225,6 @@ func readResults(dir string) ([]train.Row, error) {
 // parseResults parses results.csv. An empty cell becomes NaN.
 func parseResults(text []byte) ([]train.Row, error) {
 	r := csv.NewReader(bytes.NewReader(text))
-	r.FieldsPerRecord = len(resultColumns)
 	records, err := r.ReadAll()
 	if err != nil {
 		return nil, err
@@ -231,7 +232,7 @@ func parseResults(text []byte) ([]train.Row, error) {
 	var rows []train.Row
 	for i, rec := range records {
 		if i == 0 {
-			if !slices.Equal(rec, resultColumns) {
+			if !slices.Equal(rec, resultColumns) && !slices.Equal(rec, resultColumns[:len(resultColumns)-1]) {
 				return nil, fmt.Errorf("line 1: want the columns %s", strings.Join(resultColumns, ","))
 			}
 			continue
@@ -240,8 +241,8 @@ func parseResults(text []byte) ([]train.Row, error) {
 		if err != nil || epoch != i {
 			return nil, fmt.Errorf("line %d: epoch %s, want %d", i+1, diag.Quote(rec[0]), i)
 		}
-		num := [7]float64{}
-		for k := 1; k < len(num); k++ {
+		num := [8]float64{}
+		for k := 1; k < len(rec); k++ {
 			if num[k] = math.NaN(); rec[k] == "" {
 				continue
 			}
@@ -249,7 +250,7 @@ func parseResults(text []byte) ([]train.Row, error) {
 				return nil, fmt.Errorf("line %d: %s %s is not a number", i+1, resultColumns[k], diag.Quote(rec[k]))
 			}
 		}
-		rows = append(rows, train.Row{Epoch: epoch, Rate: num[1], TrainLoss: num[2], TrainAcc: num[3], ValLoss: num[4], ValAcc: num[5], Seconds: num[6]})
+		rows = append(rows, train.Row{Epoch: epoch, Rate: num[1], TrainLoss: num[2], TrainAcc: num[3], ValLoss: num[4], ValAcc: num[5], Seconds: num[6], Waited: num[7]})
 	}
 	return rows, nil
 }

@@ -112,25 +112,29 @@ func firstOfClasses(s *data.Set, classes, some int) [][]int {
 }
 
 // contactSheet draws the first images of each class, one row for each class.
-func contactSheet(s *data.Set) image.Image {
+func contactSheet(s *data.Set) (image.Image, error) {
 	sh := sheet{c: s.C, h: s.H, w: s.W}
 	for class, images := range firstOfClasses(s, sheetRows, sheetColumns) {
 		row := sheetRow{name: className(s.Names, class)}
 		for _, i := range images {
-			row.pictures = append(row.pictures, s.Image(i))
+			px, err := s.Image(i)
+			if err != nil {
+				return nil, err
+			}
+			row.pictures = append(row.pictures, px)
 		}
 		sh.rows = append(sh.rows, row)
 	}
 	if more := s.Classes - len(sh.rows); more > 0 {
 		sh.foot = fmt.Sprintf("and %d more classes", more)
 	}
-	return sh.draw()
+	return sh.draw(), nil
 }
 
 // augmentedSheet draws pictures as the network sees them: a row begins with the picture
 // as it is for evaluation, and goes on with those of the first epochs of a run with the
 // seed. t has been made for networks of c x h x w.
-func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) image.Image {
+func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) (image.Image, error) {
 	const epochs, rows = 8, 12
 	sh := sheet{c: c, h: h, w: w, heads: []string{"evaluation"}}
 	var images []int
@@ -145,7 +149,9 @@ func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) ima
 	}
 	for k, i := range images {
 		sh.rows = append(sh.rows, sheetRow{name: className(s.Names, int(s.Labels[i]))})
-		t.Eval(x, s, i)
+		if err := t.Eval(x, s, i); err != nil {
+			return nil, err
+		}
 		see(k)
 	}
 	for epoch := range epochs {
@@ -153,9 +159,11 @@ func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) ima
 		order := data.Order(s.Len(), seed, epoch)
 		for k, i := range images {
 			// What is drawn for an image depends on its place in the epoch.
-			t.Train(x, s, i, data.NewDraws(seed, epoch, slices.Index(order, int32(i))))
+			if err := t.Train(x, s, i, data.NewDraws(seed, epoch, slices.Index(order, int32(i)))); err != nil {
+				return nil, err
+			}
 			see(k)
 		}
 	}
-	return sh.draw()
+	return sh.draw(), nil
 }

@@ -31,7 +31,10 @@ func TestAugmentedSheet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := augmentedSheet(tr, s, 3, side, side, seed)
+	img, err := augmentedSheet(tr, s, 3, side, side, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Names are on the left and heads above, so pictures are counted from the right and
 	// from below. A column is as wide as its head where that is wider.
 	wide := max(side, chart.NewWriter(sheetText).Width("evaluation"))
@@ -47,7 +50,10 @@ func TestAugmentedSheet(t *testing.T) {
 		batches := data.NewBatches(tr, s, 1, seed, epoch, 0)
 		order := data.Order(images, seed, epoch)
 		for step := range images {
-			batch := batches.Next()
+			batch, err := batches.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
 			want := make([]uint8, tr.Size())
 			tr.View(want, batch.Images)
 			i := int(order[step])

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -50,7 +51,7 @@ equal ones, that with the lower validation loss.`,
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
 			&cli.BoolFlag{Name: "find-lr", Usage: "look for a learning rate by a range test of 100 steps: print a suggestion, draw lr.png and write lr.csv, into --out DIR or the current folder; nothing is trained"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the settings and try a step, but write no files"},
-			memoryFlag, defineFlag, trainEngineFlag, profileFlag,
+			memoryFlag, cacheFlag, defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
 		},
@@ -156,9 +157,17 @@ func trainRun(c *cli.Context) error {
 	case errors.As(err, &trained):
 		return fmt.Errorf("%w: nothing was changed; give --epochs more, or leave it out", err)
 	case err != nil:
-		return err
+		return p.withPicture(err)
 	}
-	return p.finish(c, state, time.Since(start))
+	return p.withPicture(p.finish(c, state, time.Since(start)))
+}
+
+// withPicture adds to an error about a picture how to go on.
+func (p *prepared) withPicture(err error) error {
+	if picture := (*data.PictureError)(nil); errors.As(err, &picture) {
+		return fmt.Errorf("%w\na checkpoint is in %s: put the picture back as it was, and --resume continues from it", err, diag.Name(p.dir))
+	}
+	return err
 }
 
 // remembering is a progress that also collects the results of all epochs, including

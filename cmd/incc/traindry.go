@@ -12,7 +12,10 @@ import (
 func dryRun(w io.Writer, p *prepared) error {
 	b := data.NewBatches(p.input, p.train, p.engine.Batch(), p.recipe.Run.Seed, 0, 0)
 	defer b.Close()
-	x := b.Next()
+	x, err := b.Next()
+	if err != nil {
+		return err
+	}
 	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
 	if err != nil {
 		return err

@@ -53,13 +53,13 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err != nil {
 		return err
 	}
-	seconds := 0.0
+	seconds, waited := 0.0, 0.0
 	for _, r := range s.Rows {
-		seconds += r.Seconds
+		seconds, waited = seconds+r.Seconds, waited+r.Waited
 	}
 	total := ir.Summarize(g)
 	info := runInfo{Name: p.name, Net: g.Name, Spec: g.Recipe.SpecHash, Data: p.set.Name, Version: version, Engine: c.String("engine"), Batch: p.recipe.Run.Batch,
-		Seed: p.recipe.Run.Seed, Params: total.Params + total.HeadParams, Epochs: len(s.Rows), BestEpoch: s.BestAt, TrainImages: p.train.Len(), LimitBatches: c.Int("limit-batches"), TrainSeconds: seconds, WeightsHash: sum}
+		Seed: p.recipe.Run.Seed, Params: total.Params + total.HeadParams, Epochs: len(s.Rows), BestEpoch: s.BestAt, TrainImages: p.train.Len(), LimitBatches: c.Int("limit-batches"), TrainSeconds: seconds, WaitSeconds: waited, WeightsHash: sum}
 	if n := len(s.Rows); n > 0 {
 		last := s.Rows[n-1]
 		info.TrainLoss, info.TrainAcc = last.TrainLoss, last.TrainAcc
@@ -109,6 +109,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err := writeSummaryFile(p.dir, info); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s\n", diag.Name(p.dir), shortTime(took.Seconds()))
+	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s", diag.Name(p.dir), shortTime(took.Seconds()))
+	if seconds > 0 {
+		fmt.Fprintf(w, "; steps waited %.1f of %.1f s for images (%.0f %%)", waited, seconds, 100*waited/seconds)
+	}
+	fmt.Fprintln(w)
 	return nil
 }

@@ -115,6 +115,11 @@ func (p *prepared) open(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if v, err := parseValidation(c.String("val")); d.folder == nil && err == nil && v.folder == "" {
+		if err := worksOnly(c, "with a folder of pictures", "cache"); err != nil {
+			return err
+		}
+	}
 	_, classes := d.classes()
 	changed, err := setClasses(c, p.spec, outputs, classes)
 	if err != nil {
@@ -264,6 +269,9 @@ func (p *prepared) introduce(w io.Writer) {
 		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" {
 			fmt.Fprintln(w, note)
 		}
+	}
+	if note := decodedAgain(p.train, p.val); note != "" {
+		fmt.Fprintln(w, note)
 	}
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)

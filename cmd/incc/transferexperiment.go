@@ -86,7 +86,11 @@ func firstOfEach(set *data.Set, n int) (*data.Set, error) {
 		if have[l] < n {
 			have[l]++
 			few.Labels = append(few.Labels, l)
-			few.Pixels = append(few.Pixels, set.Image(i)...)
+			px, err := set.Image(i)
+			if err != nil {
+				return nil, err
+			}
+			few.Pixels = append(few.Pixels, px...)
 		}
 	}
 	for class, k := range have {
@@ -120,7 +124,11 @@ func writeImages(folder, part string, s *data.Set) error {
 	}
 	pixels, labels := header(s.Len(), s.H, s.W), header(s.Len())
 	for i, l := range s.Labels {
-		pixels = append(pixels, s.Image(i)...)
+		px, err := s.Image(i)
+		if err != nil {
+			return err
+		}
+		pixels = append(pixels, px...)
 		labels = append(labels, byte(l))
 	}
 	for name, b := range map[string][]byte{"images-idx3-ubyte": pixels, "labels-idx1-ubyte": labels} {

@@ -42,8 +42,8 @@ func TestTransferImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, l := range few.Labels {
-		if src.Train.Labels[i] != l || !slices.Equal(src.Train.Image(i), few.Image(i)) {
-			t.Fatalf("image %d is %v of class %d, want %v of %d", i, src.Train.Image(i), src.Train.Labels[i], few.Image(i), l)
+		if src.Train.Labels[i] != l || !slices.Equal(pixelsOf(src.Train, i), pixelsOf(few, i)) {
+			t.Fatalf("image %d is %v of class %d, want %v of %d", i, pixelsOf(src.Train, i), src.Train.Labels[i], pixelsOf(few, i), l)
 		}
 	}
 	if src.Test.Len() != 9 {
@@ -106,4 +106,10 @@ func TestTransferExperiment(t *testing.T) {
 	if code, _, stderr := capture(t, "experiment", "inception", "--source", dir); code == 0 || !strings.Contains(stderr, "--source works for the experiment transfer only") {
 		t.Errorf("exits with %d: %s", code, stderr)
 	}
+}
+
+// pixelsOf returns the pixels of an image of a set that is in memory.
+func pixelsOf(s *data.Set, i int) []uint8 {
+	n := s.C * s.H * s.W
+	return s.Pixels[s.Place(i)*n : (s.Place(i)+1)*n]
 }

@@ -108,7 +108,7 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 	case v.folder != "" && files.Same(v.folder, c.String("data")):
 		return d, usagef("--val names the folder of the data: its pictures are those to train on; leave out --val, or name a fraction, a number or another folder")
 	case v.folder != "":
-		d.val, err = validationFolder(c, v.folder, g, src.Train)
+		d.val, err = validationFolder(c, v.folder, g, src)
 		return d, err
 	case v.byDefault() && src.Val != nil:
 		d.val = src.Val

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestBar(t *testing.T) {
-	texts := barTexts{"epoch 1/3", "step 430/859", "loss 1.0540", "20427 images/s", "0:08 left"}
+	texts := barTexts{"epoch 1/3", "step 430/859", "loss 1.0540", "20427 images/s", "0:08 left", "12 % waiting for images"}
 	for _, c := range []struct {
 		width int
 		want  string

@@ -57,32 +57,37 @@ func NewTransform(train *Set, in *recipe.Input, augs []recipe.Augment, c, h, w i
 	if (zca || meanImage) && (train.H != h || train.W != w) {
 		return nil, fmt.Errorf("whitening and the mean image need images of the network's size: they are %dx%d (want %dx%d)", train.H, train.W, h, w)
 	}
+	var err error
 	if light && c == 3 {
-		t.colours = principalColours(train)
+		t.colours, err = principalColours(train)
 	}
-	if meanStd {
-		t.shift, t.scale = channelStats(train, &t.in)
+	if meanStd && err == nil {
+		t.shift, t.scale, err = channelStats(train, &t.in)
 	}
-	if meanImage {
-		t.mean = t.meanImage(train)
+	if meanImage && err == nil {
+		t.mean, err = t.meanImage(train)
 	}
-	if zca {
-		w, err := newWhitening(t, train)
-		if err != nil {
-			return nil, err
-		}
-		t.white = w
+	if zca && err == nil {
+		t.white, err = newWhitening(t, train)
 	}
-	return t, nil
+	return t, err
 }
 
 // Size is the number of floats of one input.
 func (t *Transform) Size() int { return t.c * t.h * t.w }
 
-// Eval writes an image as it is, scaled to the network's size.
-func (t *Transform) Eval(dst []float32, s *Set, i int) {
-	f := newFrame(s, i)
-	if s.H != t.h || s.W != t.w {
+// Eval writes an image as it is, scaled to the network's size. Its errors are those of
+// Set.Image.
+func (t *Transform) Eval(dst []float32, s *Set, i int) error {
+	px, err := s.Image(i)
+	if err == nil {
+		t.eval(dst, newFrame(s, px))
+	}
+	return err
+}
+
+func (t *Transform) eval(dst []float32, f frame) {
+	if f.h != t.h || f.w != t.w {
 		// The shorter side to the resize of the input statement, then the middle.
 		if r := t.in.Resize; r > 0 {
 			if f.h <= f.w {
@@ -98,9 +103,14 @@ func (t *Transform) Eval(dst []float32, s *Set, i int) {
 	t.finish(dst, f)
 }
 
-// Train writes an image with the recipe's augmentation, drawn from r.
-func (t *Transform) Train(dst []float32, s *Set, i int, r *Draws) {
-	f := newFrame(s, i)
+// Train writes an image with the recipe's augmentation, drawn from r. Its errors are those
+// of Set.Image.
+func (t *Transform) Train(dst []float32, s *Set, i int, r *Draws) error {
+	px, err := s.Image(i)
+	if err != nil {
+		return err
+	}
+	f := newFrame(s, px)
 	for k := range t.augs {
 		f = t.augment(f, &t.augs[k], r)
 	}
@@ -108,6 +118,7 @@ func (t *Transform) Train(dst []float32, s *Set, i int, r *Draws) {
 		f = f.resize(0, 0, float64(f.h), float64(f.w), t.h, t.w)
 	}
 	t.finish(dst, f)
+	return nil
 }
 
 // Draws hands out the random numbers of one image, in order.
@@ -141,9 +152,10 @@ type frame struct {
 	px      []float32
 }
 
-func newFrame(s *Set, i int) frame {
-	f := frame{s.C, s.H, s.W, make([]float32, s.C*s.H*s.W)}
-	for k, v := range s.Image(i) {
+// newFrame is an image of a set, whose pixels it copies.
+func newFrame(s *Set, pixels []uint8) frame {
+	f := frame{s.C, s.H, s.W, make([]float32, len(pixels))}
+	for k, v := range pixels {
 		f.px[k] = float32(v)
 	}
 	return f

@@ -20,6 +20,13 @@ func testSet(n, c, h, w int) *Set {
 	return s
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOrderIsAPermutation(t *testing.T) {
 	for _, n := range []int{1, 2, 17, 1000} {
 		p := Order(n, 5, 3)
@@ -37,13 +44,16 @@ func TestOrderIsAPermutation(t *testing.T) {
 }
 
 // collect runs an epoch from a step on and returns all that came.
-func collect(t *testing.T, tr *Transform, s *Set, first, procs int) (images []float32, labels []int32) {
+func collect(t *testing.T, tr Inputs, s *Set, first, procs int) (images []float32, labels []int32) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	b := NewBatches(tr, s, 7, 9, 2, first)
 	defer b.Close()
 	for step := first; ; step++ {
-		x := b.Next()
+		x, err := b.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if x == nil {
 			return images, labels
 		}
@@ -78,7 +88,7 @@ func TestBatchesAreTheSame(t *testing.T) {
 		t.Error("an epoch that goes on at step 5 has other batches")
 	}
 	plain := make([]float32, tr.Size())
-	tr.Eval(plain, s, int(Order(100, 9, 2)[0]))
+	must(t, tr.Eval(plain, s, int(Order(100, 9, 2)[0])))
 	if slices.Equal(plain, images[:tr.Size()]) {
 		t.Error("augmentation changed nothing")
 	}
@@ -98,9 +108,9 @@ func TestEvalIsThePixels(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, y := make([]float32, 20), make([]float32, 20)
-	tr.Eval(x, s, 2)
-	tr.Train(y, s, 2, NewDraws(1, 0, 0))
-	for i, p := range s.Image(2) {
+	must(t, tr.Eval(x, s, 2))
+	must(t, tr.Train(y, s, 2, NewDraws(1, 0, 0)))
+	for i, p := range s.pixels(2) {
 		want := (float64(p)/255 - .25) / .5
 		if math.Abs(float64(x[i])-want) > 1e-6 || x[i] != y[i] {
 			t.Fatalf("pixel %d is %g and %g, want %g", i, x[i], y[i], want)
@@ -115,7 +125,7 @@ func TestBGR(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := make([]float32, 3)
-	tr.Eval(x, s, 0)
+	must(t, tr.Eval(x, s, 0))
 	if x[0] != 29 || x[1] != 18 || x[2] != 7 {
 		t.Errorf("%v", x)
 	}
@@ -123,7 +133,7 @@ func TestBGR(t *testing.T) {
 
 func TestCropAndFlip(t *testing.T) {
 	s := testSet(1, 1, 4, 4)
-	f := newFrame(s, 0)
+	f := newFrame(s, s.pixels(0))
 	g := f.cut(-1, -2, 4, 4)
 	if g.px[0] != 0 || g.px[4+2] != f.px[0] || g.px[15] != f.px[2*4+1] {
 		t.Errorf("cut: %v of %v", g.px, f.px)
@@ -169,7 +179,7 @@ func TestStatistics(t *testing.T) {
 	x := make([]float32, 108)
 	moments := func(tr *Transform) (mean, variance, cross float64) {
 		for i := range s.Len() {
-			tr.Eval(x, s, i)
+			must(t, tr.Eval(x, s, i))
 			for j, v := range x {
 				mean += float64(v)
 				variance += float64(v) * float64(v)

@@ -6,7 +6,8 @@ import (
 )
 
 // Set holds labelled images of one size, as bytes in CHW order. A part of a set
-// shares the pixels of the whole.
+// shares the pixels of the whole. Those of a large folder of pictures are not all in
+// memory (Reading.Cache): Pixels is then nil, and Image decodes them.
 type Set struct {
 	C, H, W int
 	Pixels  []uint8
@@ -15,17 +16,25 @@ type Set struct {
 	Classes int
 	Names   []string // of the classes, empty where the files name none
 	Files   []string // of the images, empty where images have no file of their own
+	album   *album   // where Pixels is nil
 }
 
 // Len is the number of images.
 func (s *Set) Len() int { return len(s.Labels) }
 
-// Image returns the pixels of image i.
-func (s *Set) Image(i int) []uint8 {
-	n := s.C * s.H * s.W
-	if s.Places != nil {
-		i = int(s.Places[i])
+// Image returns the pixels of image i, which the caller must not change. The error of a
+// picture that has changed since the set was read is a *PictureError.
+func (s *Set) Image(i int) ([]uint8, error) {
+	if s.album != nil {
+		return s.album.image(s.Place(i))
 	}
+	return s.pixels(i), nil
+}
+
+// pixels is Image for a set that is in memory.
+func (s *Set) pixels(i int) []uint8 {
+	n := s.C * s.H * s.W
+	i = s.Place(i)
 	return s.Pixels[i*n : (i+1)*n]
 }
 
@@ -67,7 +76,7 @@ func (s *Set) check() error {
 	if s.Len() == 0 {
 		return errors.New("no images")
 	}
-	if want := s.Len() * s.C * s.H * s.W; len(s.Pixels) != want {
+	if want := s.Len() * s.C * s.H * s.W; s.album == nil && len(s.Pixels) != want {
 		return fmt.Errorf("%d bytes of pixels for %d images of %dx%dx%d", len(s.Pixels), s.Len(), s.C, s.H, s.W)
 	}
 	for i, l := range s.Labels {
@@ -86,9 +95,10 @@ func (s *Set) Head(n int) *Set {
 	if s.Files != nil {
 		c.Files = s.Files[:n]
 	}
-	if s.Places != nil {
+	switch {
+	case s.Places != nil:
 		c.Places = s.Places[:n]
-	} else {
+	case s.album == nil:
 		c.Pixels = s.Pixels[:n*s.C*s.H*s.W]
 	}
 	return &c

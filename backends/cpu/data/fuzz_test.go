@@ -226,7 +226,7 @@ func FuzzFolder(f *testing.F) {
 	f.Add("\n/\x00/\xff/ ", "../x.png")
 	f.Fuzz(func(t *testing.T, dirs, files string) {
 		d := tree{strings.Split(dirs, "/"), strings.Split(files, "/"), picture}
-		s, err := readFolder(d, Reading{C: 1, H: 2, W: 2, Memory: math.MaxInt64})
+		s, err := readFolder(d, Reading{C: 1, H: 2, W: 2, Cache: math.MaxInt64})
 		if err != nil {
 			return
 		}

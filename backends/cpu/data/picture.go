@@ -34,17 +34,10 @@ func CheckChannels(channels int) error {
 // mean) / std, in the channel order that in says. channels is 1 or 3, and dst
 // holds channels * height * width floats. Grey is ITU-R 601 luma.
 func Planes(dst []float32, img *image.NRGBA, in *recipe.Input, channels int) error {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	if len(dst) != channels*h*w {
-		return fmt.Errorf("%d floats for %d planes of %d x %d", len(dst), channels, h, w)
-	}
 	for _, v := range [][]float64{in.Mean, in.Std} {
 		if len(v) != 0 && len(v) != channels {
 			return fmt.Errorf("%d means or standard deviations for %d channels", len(v), channels)
 		}
-	}
-	if err := CheckChannels(channels); err != nil {
-		return err
 	}
 	from := [3]int{0, 1, 2} // channel of the network -> byte of the pixel
 	if in.Order == "bgr" {
@@ -54,18 +47,33 @@ func Planes(dst []float32, img *image.NRGBA, in *recipe.Input, channels int) err
 	if lo == hi {
 		lo, hi = 0, 255
 	}
+	return planes(dst, img, channels, from, func(c int, p uint8) float32 {
+		v := lo + (hi-lo)*float64(p)/255
+		if len(in.Mean) > 0 {
+			v -= in.Mean[c]
+		}
+		if len(in.Std) > 0 {
+			v /= in.Std[c]
+		}
+		return float32(v)
+	})
+}
+
+// planes writes a picture into dst as CHW planes. from is the byte of a pixel (red, green,
+// blue) that each channel is made of, and value what channel c makes of it.
+func planes[T uint8 | float32](dst []T, img *image.NRGBA, channels int, from [3]int, value func(c int, p uint8) T) error {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	if err := CheckChannels(channels); err != nil {
+		return err
+	}
+	if len(dst) != channels*h*w {
+		return fmt.Errorf("%d values for %d planes of %d x %d", len(dst), channels, h, w)
+	}
 	for c := range channels {
 		// One table for each channel: 256 values are all there is.
-		var table [256]float32
+		var table [256]T
 		for p := range table {
-			v := lo + (hi-lo)*float64(p)/255
-			if len(in.Mean) > 0 {
-				v -= in.Mean[c]
-			}
-			if len(in.Std) > 0 {
-				v /= in.Std[c]
-			}
-			table[p] = float32(v)
+			table[p] = value(c, uint8(p))
 		}
 		plane := dst[c*h*w : (c+1)*h*w]
 		for y := range h {

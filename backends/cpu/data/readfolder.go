@@ -1,17 +1,15 @@
 package data
 
 import (
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"image"
-	"io/fs"
 	"math"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/recipe"
 )
@@ -19,18 +17,20 @@ import (
 // MaxPictureFile bounds the bytes of one picture's file.
 const MaxPictureFile = 64 << 20
 
-// ErrMemory is wrapped by errors about a data set that does not fit in memory.
-var ErrMemory = errors.New("not enough memory")
-
 // Reading says how the pictures of a folder are read.
 type Reading struct {
 	Input   *recipe.Input // how they are scaled; nil for the default
 	C, H, W int           // of the images that they become
-	Memory  int64         // bytes that all images may take; 0 for no limit
-	Strict  bool          // a picture that cannot be read is an error
+	// Cache is how many bytes of images are held in memory. The other images are decoded
+	// again each time they are needed.
+	Cache  int64
+	Strict bool // a picture that cannot be read is an error
 	// Progress, if not nil, is called after each picture, by one goroutine at a time.
 	Progress func(done, total int)
 }
+
+// size is the bytes of an image.
+func (r *Reading) size() int { return r.C * r.H * r.W }
 
 // Unreadable is a picture that cannot be read.
 type Unreadable struct {
@@ -65,8 +65,8 @@ func (u Unreadable) String() string {
 
 // Read reads the pictures of a folder and scales each to c x h x w, as Fit does it.
 // Pictures that cannot be read are left out and returned; where they are more than
-// a tenth, or r.Strict is set, the error is an *UnreadableError. Where the images
-// would take more than r.Memory bytes it reads none.
+// a tenth, or r.Strict is set, the error is an *UnreadableError. All pictures are decoded
+// once, whether r.Cache has room for their images or not.
 func (f *Folder) Read(r Reading) (*Source, []Unreadable, error) {
 	if err := CheckChannels(r.C); err != nil {
 		return nil, nil, err
@@ -74,21 +74,9 @@ func (f *Folder) Read(r Reading) (*Source, []Unreadable, error) {
 	if r.Input == nil {
 		r.Input = &recipe.Input{}
 	}
-	parts := []*Pictures{f.Train, f.Val, f.Test}
-	total := 0
-	for _, p := range parts {
-		if p != nil {
-			total += p.Len()
-		}
-	}
-	limit := int64(math.MaxInt)
-	if r.Memory > 0 {
-		limit = min(r.Memory, limit)
-	}
-	size := int64(r.C) * int64(r.H) * int64(r.W)
-	if int64(total) > limit/size {
-		return nil, nil, fmt.Errorf("%w: %d pictures scaled to %dx%dx%d take %d MiB, %d MiB are free", ErrMemory, total, r.C, r.H, r.W, int64(total)*size>>20, limit>>20)
-	}
+	parts, total := []*Pictures{f.Train, f.Val, f.Test}, f.Len()
+	hold := f.share(int(min(min(r.Cache, math.MaxInt)/int64(r.size()), int64(total))))
+	room := newGate(decodingMemory)
 	if progress, done := r.Progress, 0; progress != nil {
 		var mu sync.Mutex
 		r.Progress = func(int, int) {
@@ -104,7 +92,7 @@ func (f *Folder) Read(r Reading) (*Source, []Unreadable, error) {
 		if p == nil {
 			continue
 		}
-		set, failed := p.read(r)
+		set, failed := p.read(r, hold[i], room)
 		set.Classes, set.Names = len(f.Classes), f.Classes
 		*[]**Set{&s.Train, &s.Val, &s.Test}[i] = set
 		bad = append(bad, failed...)
@@ -131,118 +119,98 @@ func (f *Folder) Read(r Reading) (*Source, []Unreadable, error) {
 	return s, bad, nil
 }
 
+// Len is the number of pictures of all parts.
+func (f *Folder) Len() int {
+	n := 0
+	for _, p := range []*Pictures{f.Train, f.Val, f.Test} {
+		if p != nil {
+			n += p.Len()
+		}
+	}
+	return n
+}
+
+// share divides a number of images to hold in memory among the parts: the same share of
+// the images for training and of those for validation, which every epoch reads, and what
+// is left of the images for the test.
+func (f *Folder) share(hold int) (held [3]int) {
+	train, val := f.Train.Len(), 0
+	if f.Val != nil {
+		val = f.Val.Len()
+	}
+	n := min(hold, train+val)
+	held[0] = int(int64(n) * int64(train) / int64(train+val))
+	held[1], held[2] = n-held[0], hold-n
+	return held
+}
+
 // decodingMemory bounds the memory in bytes that pictures take while they are being
 // decoded at the same time. One that takes more is decoded with no other.
 const decodingMemory = 512 << 20
 
-// read reads the pictures on all processors. The order of the images, and of those
-// that cannot be read, is that of the list.
-func (p *Pictures) read(r Reading) (*Set, []Unreadable) {
-	size := r.C * r.H * r.W
-	s := &Set{C: r.C, H: r.H, W: r.W, Pixels: make([]uint8, len(p.list)*size)}
-	errs := make([]error, len(p.list))
-	room := newGate(decodingMemory)
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), len(p.list)) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for i := range next {
-				errs[i] = p.readOne(p.list[i].path, s.Pixels[i*size:(i+1)*size], r, room)
-				if r.Progress != nil {
-					r.Progress(0, 0)
-				}
-			}
-		}()
+// read reads the pictures on all processors, and holds some of the images in memory. The
+// order of the images, and of those that cannot be read, is that of the list.
+func (p *Pictures) read(r Reading, hold int, room *gate) (*Set, []Unreadable) {
+	size, n := r.size(), len(p.list)
+	a := &album{dir: p.dir, reading: r, slots: make([]int32, n), held: make([]uint8, hold*size), room: room}
+	if hold < n {
+		a.sums = make([][sha256.Size]byte, n)
 	}
-	for i := range p.list {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	// Those that are held are spread evenly, so that each class, and each part that is
+	// drawn from the images, has its share of them.
+	slot := func(i int) int { return int(int64(i) * int64(hold) / int64(n)) }
+	errs := make([]error, n)
+	scratch := sync.Pool{New: func() any { b := make([]uint8, size); return &b }}
+	parallel(n, runtime.GOMAXPROCS(0), func(i int) {
+		var px []uint8
+		if at := slot(i); at < slot(i+1) {
+			a.slots[i], px = int32(at), a.held[at*size:(at+1)*size]
+		} else {
+			b := scratch.Get().(*[]uint8)
+			defer scratch.Put(b)
+			a.slots[i], px = -1, *b
+		}
+		errs[i] = readOne(p.dir, p.list[i].path, px, r, room)
+		if a.sums != nil && errs[i] == nil {
+			a.sums[i] = sha256.Sum256(px)
+		}
+		if r.Progress != nil {
+			r.Progress(0, 0)
+		}
+	})
+	return p.gather(a, errs)
+}
+
+// gather makes the set of the images that were read.
+func (p *Pictures) gather(a *album, errs []error) (*Set, []Unreadable) {
+	size := a.reading.size()
+	s := &Set{C: a.reading.C, H: a.reading.H, W: a.reading.W}
 	var bad []Unreadable
-	n := 0
 	for i, f := range p.list {
 		if errs[i] != nil {
 			bad = append(bad, Unreadable{f.path, errs[i]})
 			continue
 		}
-		if n < i {
-			copy(s.Pixels[n*size:(n+1)*size], s.Pixels[i*size:(i+1)*size])
-		}
+		n := s.Len()
 		s.Labels, s.Files = append(s.Labels, int32(f.class)), append(s.Files, f.path)
-		n++
-	}
-	s.Pixels = slices.Clip(s.Pixels[:n*size])
-	return s, bad
-}
-
-func (p *Pictures) readOne(name string, dst []uint8, r Reading, room *gate) error {
-	b, err := files.ReadFS(p.dir, name, MaxPictureFile)
-	if err != nil {
-		if e := (*fs.PathError)(nil); errors.As(err, &e) {
-			err = e.Err // the list names the file
+		switch {
+		case a.sums != nil:
+			a.slots[n], a.sums[n] = a.slots[i], a.sums[i]
+		case n < i:
+			copy(a.held[n*size:(n+1)*size], a.held[i*size:(i+1)*size])
 		}
-		return err
 	}
-	memory, err := examine(b, allFormats...)
-	if err != nil {
-		return err
+	if a.sums == nil { // all are held
+		s.Pixels = slices.Clip(a.held[:s.Len()*size])
+		return s, bad
 	}
-	memory = room.enter(memory)
-	defer room.leave(memory)
-	img, err := DecodePicture(b)
-	if err != nil {
-		return err
-	}
-	return planeBytes(dst, Fit(img, r.Input, r.H, r.W), r.C)
+	a.paths, a.slots, a.sums = s.Files, a.slots[:s.Len()], a.sums[:s.Len()]
+	s.album = a
+	return s, bad
 }
 
 // planeBytes writes a picture as CHW bytes: red, green and blue, or grey. Transform
 // makes the order of channels that the network wants.
 func planeBytes(dst []uint8, img *image.NRGBA, channels int) error {
-	x := make([]float32, len(dst))
-	raw := recipe.Input{Lo: 0, Hi: 255}
-	if err := Planes(x, img, &raw, channels); err != nil {
-		return err
-	}
-	for i, v := range x {
-		dst[i] = uint8(v)
-	}
-	return nil
-}
-
-// gate bounds the bytes of memory that tasks which run at once take together.
-type gate struct {
-	mu   sync.Mutex
-	cond *sync.Cond
-	size int64
-	free int64
-}
-
-func newGate(size int64) *gate {
-	g := &gate{size: size, free: size}
-	g.cond = sync.NewCond(&g.mu)
-	return g
-}
-
-// enter waits until n bytes are free, and takes them. It returns how many to give
-// back: work larger than the gate takes all.
-func (g *gate) enter(n int64) int64 {
-	n = min(n, g.size)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.free < n {
-		g.cond.Wait()
-	}
-	g.free -= n
-	return n
-}
-
-func (g *gate) leave(n int64) {
-	g.mu.Lock()
-	g.free += n
-	g.mu.Unlock()
-	g.cond.Broadcast()
+	return planes(dst, img, channels, [3]int{0, 1, 2}, func(_ int, v uint8) uint8 { return v })
 }

@@ -92,7 +92,7 @@ func TestReadMNIST(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Train.Len() != 2 || s.Train.H != 2 || s.Train.W != 3 || s.Train.Labels[0] != 9 || s.Train.Image(1)[0] != 7 || s.Test.Image(0)[0] != 6 {
+	if s.Train.Len() != 2 || s.Train.H != 2 || s.Train.W != 3 || s.Train.Labels[0] != 9 || s.Train.pixels(1)[0] != 7 || s.Test.pixels(0)[0] != 6 {
 		t.Errorf("read as %+v, %+v", s.Train, s.Test)
 	}
 	for name, f := range map[string][]byte{
@@ -119,7 +119,7 @@ func TestReadCIFAR(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Train.Len() != 10 || s.Train.Labels[9] != 4 || s.Train.Image(9)[0] != 4 || s.Test.Len() != 2 || s.Train.Names[3] != "cat" {
+	if s.Train.Len() != 10 || s.Train.Labels[9] != 4 || s.Train.pixels(9)[0] != 4 || s.Test.Len() != 2 || s.Train.Names[3] != "cat" {
 		t.Errorf("CIFAR-10 reads as %d and %d images", s.Train.Len(), s.Test.Len())
 	}
 	dir["test_batch.bin"].Data = dir["test_batch.bin"].Data[1:]

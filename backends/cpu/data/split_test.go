@@ -47,7 +47,7 @@ func TestStratify(t *testing.T) {
 	seen := map[byte]bool{}
 	for _, p := range []*Set{train, val} {
 		for i := range p.Len() {
-			v := p.Image(i)[0]
+			v := p.pixels(i)[0]
 			if seen[v] {
 				t.Fatalf("image %d is drawn twice", v)
 			}
@@ -67,11 +67,11 @@ func TestStratify(t *testing.T) {
 		t.Error("another seed draws the same")
 	}
 	// A part of a part.
-	if h := train.Head(3); h.Len() != 3 || h.Image(2)[0] != train.Image(2)[0] {
+	if h := train.Head(3); h.Len() != 3 || h.pixels(2)[0] != train.pixels(2)[0] {
 		t.Error("Head")
 	}
 	sub := val.Subset([]int32{5, 0})
-	if sub.Image(0)[0] != val.Image(5)[0] || sub.Image(1)[0] != val.Image(0)[0] {
+	if sub.pixels(0)[0] != val.pixels(5)[0] || sub.pixels(1)[0] != val.pixels(0)[0] {
 		t.Error("Subset")
 	}
 	if rest, none := s.Stratify(0, 1); none.Len() != 0 || rest.Len() != 100 {
@@ -84,7 +84,7 @@ func TestSubsetFiles(t *testing.T) {
 	s := &Set{C: 1, H: 1, W: 1, Classes: 2, Pixels: []uint8{0, 1, 2, 3}, Labels: []int32{0, 1, 0, 1}, Files: []string{"a/0.png", "b/1.png", "a/2.png", "b/3.png"}}
 	p := s.Subset([]int32{3, 1, 2}).Subset([]int32{0, 2}).Head(2)
 	for i, want := range []int{3, 2} {
-		if p.Place(i) != want || p.File(i) != s.Files[want] || int(p.Image(i)[0]) != want {
+		if p.Place(i) != want || p.File(i) != s.Files[want] || int(p.pixels(i)[0]) != want {
 			t.Errorf("image %d is number %d, %q, want %d, %q", i, p.Place(i), p.File(i), want, s.Files[want])
 		}
 	}

@@ -11,25 +11,26 @@ import (
 
 // channelStats returns the mean of each channel of a set in network input units,
 // in the network's order, and 1 over its standard deviation.
-func channelStats(s *Set, in *recipe.Input) (mean, scale []float32) {
+func channelStats(s *Set, in *recipe.Input) (mean, scale []float32, err error) {
 	n := s.H * s.W
 	k := (in.Hi - in.Lo) / 255
+	// Sums of whole numbers: exact in any order.
+	sums, squares := make([]uint64, s.C), make([]uint64, s.C)
+	err = s.Each(func(_ int, px []uint8) error {
+		for i, v := range px {
+			sums[i/n] += uint64(v)
+			squares[i/n] += uint64(v) * uint64(v)
+		}
+		return nil
+	})
 	for c := range s.C {
 		src := c
 		if s.C == 3 && in.Order == "bgr" {
 			src = 2 - c
 		}
-		// Sums of whole numbers: exact in any order.
-		var sum, sq uint64
-		for i := range s.Len() {
-			for _, v := range s.Image(i)[src*n : (src+1)*n] {
-				sum += uint64(v)
-				sq += uint64(v) * uint64(v)
-			}
-		}
 		count := float64(n * s.Len())
-		m := float64(sum) / count
-		variance := float64(sq)/count - float64(m*m)
+		m := float64(sums[src]) / count
+		variance := float64(squares[src])/count - float64(m*m)
 		lo, std := in.Lo, 1.0
 		if len(in.Mean) == s.C {
 			lo -= in.Mean[c]
@@ -40,24 +41,25 @@ func channelStats(s *Set, in *recipe.Input) (mean, scale []float32) {
 		mean = append(mean, float32((float64(m*k)+lo)/std))
 		scale = append(scale, float32(std/(k*math.Sqrt(math.Max(variance, 1e-12)))))
 	}
-	return mean, scale
+	return mean, scale, err
 }
 
 // meanImage is the mean of the set's images as the network would see them.
-func (t *Transform) meanImage(s *Set) []float32 {
+func (t *Transform) meanImage(s *Set) ([]float32, error) {
 	sum := make([]float64, t.Size())
 	x := make([]float32, t.Size())
-	for i := range s.Len() {
-		t.Eval(x, s, i)
+	err := s.Each(func(_ int, px []uint8) error {
+		t.eval(x, newFrame(s, px))
 		for j, v := range x {
 			sum[j] += float64(v)
 		}
-	}
+		return nil
+	})
 	m := make([]float32, len(sum))
 	for j, v := range sum {
 		m[j] = float32(v / float64(s.Len()))
 	}
-	return m
+	return m, err
 }
 
 // contrastNormalize subtracts an image's own mean and divides by its norm, times
@@ -105,12 +107,16 @@ func newWhitening(t *Transform, s *Set) (*whitening, error) {
 	rows := make([]float64, 0, n*min(s.Len(), 10000))
 	x := make([]float32, n)
 	count := min(s.Len(), 10000)
-	for i := range count {
-		t.Eval(x, s, i*s.Len()/count)
+	err := s.each(count, func(k int) int { return k * s.Len() / count }, func(_ int, px []uint8) error {
+		t.eval(x, newFrame(s, px))
 		for j, v := range x {
 			mean[j] += float64(v) / float64(count)
 			rows = append(rows, float64(v))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for i := range count {
 		for j := range n {
@@ -167,13 +173,12 @@ type colours struct {
 	std     [3]float64    // along it, in 0..255
 }
 
-func principalColours(s *Set) *colours {
+func principalColours(s *Set) (*colours, error) {
 	n := s.H * s.W
 	var sum [3]float64
 	var sq [3][3]float64
 	count := 0.0
-	for i := range s.Len() {
-		im := s.Image(i)
+	err := s.Each(func(_ int, im []uint8) error {
 		for p := 0; p < n; p += 7 {
 			count++
 			for a := range 3 {
@@ -183,7 +188,8 @@ func principalColours(s *Set) *colours {
 				}
 			}
 		}
-	}
+		return nil
+	})
 	cov := mat.NewSymDense(3, nil)
 	for a := range 3 {
 		for b := a; b < 3; b++ {
@@ -192,8 +198,8 @@ func principalColours(s *Set) *colours {
 	}
 	var eig mat.EigenSym
 	c := &colours{}
-	if !eig.Factorize(cov, true) {
-		return c
+	if err != nil || !eig.Factorize(cov, true) {
+		return c, err
 	}
 	var v mat.Dense
 	eig.VectorsTo(&v)
@@ -203,7 +209,7 @@ func principalColours(s *Set) *colours {
 			c.vectors[k][a] = v.At(a, k)
 		}
 	}
-	return c
+	return c, nil
 }
 
 // shift adds a random multiple of each component to every pixel.

@@ -20,7 +20,7 @@ func TestFolderOrder(t *testing.T) {
 	file := encode(t, img)
 	for _, order := range []string{"", "rgb", "bgr"} {
 		in := &recipe.Input{Lo: 0, Hi: 1, Mean: []float64{.1, .2, .3}, Std: []float64{.5, .25, .125}, Order: order}
-		src, err := readFolder(fstest.MapFS{"a/1.png": {Data: file}}, Reading{Input: in, C: 3, H: 2, W: 2, Memory: 1 << 20})
+		src, err := readFolder(fstest.MapFS{"a/1.png": {Data: file}}, Reading{Input: in, C: 3, H: 2, W: 2, Cache: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestFolderOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make([]float32, 12)
-			tr.Eval(got, src.Train, 0)
+			must(t, tr.Eval(got, src.Train, 0))
 			if augs == nil {
 				want, err := Load(file, in, 3, 2, 2)
 				if err != nil {

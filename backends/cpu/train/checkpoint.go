@@ -24,7 +24,7 @@ import (
 type State struct {
 	Run     Identity   `json:"run"`
 	Epoch   int        `json:"epoch"`    // complete ones
-	Step    int        `json:"step"`     // complete steps of the epoch after them
+	Step    int        `json:"step"`     // complete steps of the epoch after them: all of them where it is not evaluated yet
 	Steps   int        `json:"steps"`    // of a whole epoch
 	Global  int64      `json:"global"`   // complete steps of the run
 	LossSum float64    `json:"loss_sum"` // over the steps of the epoch in work
@@ -35,6 +35,10 @@ type State struct {
 	BestAt  int        `json:"best_at"`  // epoch of the best value, of several that with the lowest loss, counted from 1; -1 for none
 	Window  LossWindow `json:"window"`   // tells whether the loss diverges
 	Rows    []Row      `json:"rows"`
+
+	// Waited is how many seconds the steps of the epoch in work have waited for their
+	// images, in this process.
+	Waited float64 `json:"-"`
 }
 
 // check reports numbers that no run can have written, whose epochs have that many
@@ -48,7 +52,7 @@ func (s *State) check(steps, batch int) error {
 		return bad("an epoch had %d steps, now it has %d: only a new run can begin with these weights (--init)", s.Steps, steps)
 	case s.Epoch < 0 || s.Epoch > math.MaxInt32:
 		return bad("%d complete epochs", s.Epoch)
-	case s.Step < 0 || s.Step >= steps:
+	case s.Step < 0 || s.Step > steps:
 		return bad("step %d of an epoch of %d", s.Step, steps)
 	case s.Global > math.MaxInt32:
 		return bad("%d steps, more than %d", s.Global, math.MaxInt32)
@@ -71,7 +75,7 @@ func (s *State) check(steps, batch int) error {
 		return bad("%v", err)
 	}
 	for i, r := range s.Rows {
-		if r.Epoch != i+1 || r.Images < 0 || !(r.Seconds >= 0) || math.IsInf(r.Seconds, 0) {
+		if r.Epoch != i+1 || r.Images < 0 || !(r.Seconds >= 0) || math.IsInf(r.Seconds, 0) || !(r.Waited >= 0) || math.IsInf(r.Waited, 0) {
 			return bad("the results of epoch %d are those of epoch %d, with %d images in %g s", i+1, r.Epoch, r.Images, r.Seconds)
 		}
 	}
@@ -98,6 +102,7 @@ type Row struct {
 	ValAcc    float64 `json:"val_acc"`
 	Seconds   float64 `json:"seconds"` // of training, without evaluation
 	Images    int     `json:"images"`
+	Waited    float64 `json:"waited"` // of Seconds: for images that were not ready
 }
 
 // jsonFloat is a float64 that JSON can hold: NaN and infinities are strings.
@@ -137,11 +142,12 @@ type rowJSON struct {
 	ValAcc    jsonFloat `json:"val_acc"`
 	Seconds   jsonFloat `json:"seconds"`
 	Images    int       `json:"images"`
+	Waited    jsonFloat `json:"waited"`
 }
 
 // MarshalJSON writes NaN as a string.
 func (r Row) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rowJSON{r.Epoch, jsonFloat(r.Rate), jsonFloat(r.TrainLoss), jsonFloat(r.TrainAcc), jsonFloat(r.ValLoss), jsonFloat(r.ValAcc), jsonFloat(r.Seconds), r.Images})
+	return json.Marshal(rowJSON{r.Epoch, jsonFloat(r.Rate), jsonFloat(r.TrainLoss), jsonFloat(r.TrainAcc), jsonFloat(r.ValLoss), jsonFloat(r.ValAcc), jsonFloat(r.Seconds), r.Images, jsonFloat(r.Waited)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -150,7 +156,7 @@ func (r *Row) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*r = Row{j.Epoch, float64(j.Rate), float64(j.TrainLoss), float64(j.TrainAcc), float64(j.ValLoss), float64(j.ValAcc), float64(j.Seconds), j.Images}
+	*r = Row{j.Epoch, float64(j.Rate), float64(j.TrainLoss), float64(j.TrainAcc), float64(j.ValLoss), float64(j.ValAcc), float64(j.Seconds), j.Images, float64(j.Waited)}
 	return nil
 }
 

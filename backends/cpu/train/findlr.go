@@ -16,7 +16,7 @@ type RateRange struct {
 	Steps    int
 	Seed     int64 // of order and augmentation
 	Train    *data.Set
-	Input    *data.Transform
+	Input    data.Inputs
 }
 
 // DefaultRateRange are the bounds of fastai.
@@ -48,7 +48,11 @@ func (r RateRange) Search(ctx context.Context, e Engine, each func(p RatePoint))
 		b := data.NewBatches(r.Input, r.Train, e.Batch(), r.Seed, epoch, 0)
 		for i := 0; i < perEpoch && len(points) < r.Steps; i++ {
 			step := len(points)
-			x := b.Next()
+			x, err := b.Next()
+			if err != nil {
+				b.Close()
+				return points, false, err
+			}
 			st, err := e.Step(x.Images, x.Labels, float32(r.rate(step)), int64(step))
 			b.Done(x)
 			if err == nil && ctx.Err() != nil {

@@ -116,10 +116,9 @@ func DigestPlaces(places []int32) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// DigestData is the SHA-256 of the images and labels that a run trains on and
-// validates with, as they are in memory: decoded and scaled. Files that hold the
-// same images in another encoding, or under other names in the same order, have
-// the same digest.
+// DigestData is the SHA-256 of the labels that a run trains on and validates with, and of
+// the SHA-256 of each image, decoded and scaled. Files that hold the same images in
+// another encoding, or under other names in the same order, have the same digest.
 func DigestData(sets ...*data.Set) string {
 	h := sha256.New()
 	var buf [4096]byte
@@ -141,7 +140,8 @@ func DigestData(sets ...*data.Set) string {
 			labels = labels[n:]
 		}
 		for i := range s.Len() {
-			h.Write(s.Image(i))
+			sum := s.Sum(i)
+			h.Write(sum[:])
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

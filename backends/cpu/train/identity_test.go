@@ -184,7 +184,7 @@ func TestForgedState(t *testing.T) {
 		{`"epoch":1,"step"`, `"epoch":1e99,"step"`},
 		{`"epoch":1,"step"`, `"epoch":9223372036854775807,"step"`},
 		{`"step":2`, `"step":-2`},
-		{`"step":2`, `"step":6`},
+		{`"step":2`, `"step":7`},
 		{`"step":2`, `"step":9223372036854775807`},
 		{`"steps":6`, `"steps":0`},
 		{`"steps":6`, `"steps":7`},

@@ -79,7 +79,10 @@ func TestPhases(t *testing.T) {
 		for _, epoch := range epochs {
 			b := data.NewBatches(c.Input, c.Train, 8, c.Seed, epoch, 0)
 			for range testSteps {
-				x := b.Next()
+				x, err := b.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
 				if _, err := own.Step(x.Images, x.Labels, .02, step); err != nil {
 					t.Fatal(err)
 				}

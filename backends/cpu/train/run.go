@@ -22,7 +22,7 @@ type Config struct {
 	Seed   int64
 	Train  *data.Set
 	Val    *data.Set // nil for none
-	Input  *data.Transform
+	Input  data.Inputs
 	// Identity tells runs apart: a checkpoint of another one is refused.
 	Identity Identity
 	// AcceptChanged goes on from a checkpoint whose identity differs.
@@ -113,10 +113,13 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		}
 	}
 	end := c.lastStep(steps)
-	finished := s.Global >= end || stale(s, c.Recipe.EarlyStop)
+	// A run can have been interrupted after the last step of an epoch, before the epoch was
+	// evaluated.
+	left := func() bool { return (s.Global < end || s.Step > 0) && !stale(s, c.Recipe.EarlyStop) }
+	finished := !left()
 	c.Report.Begin(s, steps, c.Epochs, finished)
 	begin := time.Now()
-	for s.Global < end && !stale(s, c.Recipe.EarlyStop) {
+	for left() {
 		timeOver, err := epoch(ctx, e, &c, s, steps, end, begin)
 		if err != nil {
 			return s, err
@@ -234,7 +237,13 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 	start := time.Now()
 	first := s.Step
 	for s.Step < steps && s.Global < end {
-		x := b.Next()
+		waiting := time.Now()
+		x, err := b.Next()
+		waited := time.Since(waiting)
+		if err != nil {
+			return false, c.keep(e, s, err)
+		}
+		s.Waited += waited.Seconds()
 		st, err := e.Step(x.Images, x.Labels, float32(c.rate(s, steps)), s.Global)
 		b.Done(x)
 		if err != nil {
@@ -267,18 +276,18 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 		}
 	}
 	row := Row{Epoch: s.Epoch + 1, Rate: c.rate(s, steps), TrainLoss: s.LossSum / float64(s.Step), TrainAcc: float64(s.Correct) / float64(s.Step*e.Batch()),
-		ValLoss: math.NaN(), ValAcc: math.NaN(), Seconds: time.Since(start).Seconds(), Images: (s.Step - first) * e.Batch()}
+		ValLoss: math.NaN(), ValAcc: math.NaN(), Seconds: time.Since(start).Seconds(), Images: (s.Step - first) * e.Batch(), Waited: s.Waited}
 	if c.Val != nil {
 		v, err := Evaluate(e, c.Input, c.Val, nil)
 		if err != nil {
-			return false, err
+			return false, c.keep(e, s, err)
 		}
 		row.ValLoss, row.ValAcc = v.Loss, v.Accuracy
 	}
 	c.gain(s, row)
 	s.Rows = append(s.Rows, row)
 	s.Epoch++
-	s.Step, s.LossSum, s.Correct = 0, 0, 0
+	s.Step, s.LossSum, s.Correct, s.Waited = 0, 0, 0, 0
 	if s.BestAt == row.Epoch {
 		if err := WriteWeights(c.FS, filepath.Join(c.Dir, "best.safetensors"), e, c.Meta); err != nil {
 			return false, err
@@ -295,6 +304,18 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 		return false, ErrInterrupted
 	}
 	return c.MaxTime > 0 && time.Since(begin) >= c.MaxTime, nil
+}
+
+// keep writes a checkpoint where a picture ends the run. It returns the error of the
+// picture, or another error as it is.
+func (c *Config) keep(e Engine, s *State, err error) error {
+	if p := (*data.PictureError)(nil); !errors.As(err, &p) {
+		return err
+	}
+	if failed := WriteCheckpoint(c.FS, c.Dir, e, s); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
 }
 
 // rate is the learning rate of the next step.
@@ -349,31 +370,32 @@ type Inferrer interface {
 // Evaluate runs a set through the network with the weights as they are. each,
 // if not nil, is called with every image's logits, which it must not keep, and its
 // prediction.
-func Evaluate(e Inferrer, t *data.Transform, s *data.Set, each func(i int, logits []float32, p Prediction)) (Score, error) {
+func Evaluate(e Inferrer, t data.Inputs, s *data.Set, each func(i int, logits []float32, p Prediction)) (Score, error) {
 	classes := e.Classes()
 	if classes < s.Classes {
 		return Score{}, fmt.Errorf("the data has %d classes, the network only %d", s.Classes, classes)
 	}
-	batch := e.Batch()
-	images := make([]float32, batch*t.Size())
-	out := make([]float32, batch*classes)
+	out := make([]float32, e.Batch()*classes)
 	r := newScorer(classes)
-	for lo := 0; lo < s.Len(); lo += batch {
-		n := min(batch, s.Len()-lo)
-		for k := range n {
-			t.Eval(images[k*t.Size():(k+1)*t.Size()], s, lo+k)
+	b := data.NewEvaluation(t, s, e.Batch())
+	defer b.Close()
+	for {
+		x, err := b.Next()
+		if x == nil || err != nil {
+			return r.score(s.Classes), err
 		}
-		if err := e.Logits(out[:n*classes], images[:n*t.Size()], n); err != nil {
+		n := len(x.Labels)
+		if err := e.Logits(out[:n*classes], x.Images, n); err != nil {
 			return Score{}, err
 		}
-		for k := range n {
+		for k, label := range x.Labels {
 			z := out[k*classes : (k+1)*classes]
-			if p := r.add(z, int(s.Labels[lo+k])); each != nil {
-				each(lo+k, z, p)
+			if p := r.add(z, int(label)); each != nil {
+				each(x.Step*e.Batch()+k, z, p)
 			}
 		}
+		b.Done(x)
 	}
-	return r.score(s.Classes), nil
 }
 
 // crossEntropy is the loss of one image, in float64. It uses functions that round
