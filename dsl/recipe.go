@@ -120,6 +120,9 @@ var labelSets = map[string][]string{
 	"imagenet1k": imagenet1k(),
 }
 
+// IsLabelSet reports whether a labels statement can name the classes by this word.
+func IsLabelSet(name string) bool { return labelSets[name] != nil }
+
 func labelSetNames() []string { return []string{"imagenet1k", "mnist", "cifar10"} }
 
 // labels reads the class names and compares their number with the number of outputs. x is

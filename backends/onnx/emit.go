@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
-	"github.com/incc-lang/incc/ir/recipe"
 )
 
 // Backend writes ONNX models. The zero value writes opset 17 and IR version 8, with a
@@ -384,51 +382,4 @@ func attrInts(name string, v ...int) *onnxpb.AttributeProto {
 
 func attrFloat(name string, v float64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: float32(v)}
-}
-
-// metadata returns the metadata of a model: the keys incc.*, and the keys of ONNX
-// docs/MetadataProps.md that apply.
-func metadata(r *recipe.Recipe, version string) []*onnxpb.StringStringEntryProto {
-	var m []*onnxpb.StringStringEntryProto
-	add := func(key, value string) {
-		if value != "" {
-			m = append(m, &onnxpb.StringStringEntryProto{Key: key, Value: value})
-		}
-	}
-	add("incc.version", version)
-	if r == nil {
-		return m
-	}
-	add("incc.spec_sha256", r.SpecHash)
-	if in := r.Input; in != nil {
-		list := func(v []float64) string {
-			s := make([]string, len(v))
-			for i, x := range v {
-				s[i] = ir.FormatFloat(x)
-			}
-			return strings.Join(s, ",")
-		}
-		add("incc.input.range", ir.FormatFloat(in.Lo)+".."+ir.FormatFloat(in.Hi))
-		add("incc.input.mean", list(in.Mean))
-		add("incc.input.std", list(in.Std))
-		add("incc.input.order", in.Order)
-		if in.Resize > 0 {
-			add("incc.input.resize", strconv.Itoa(in.Resize))
-		}
-		add("incc.input.crop", in.Crop)
-		add("Image.BitmapPixelFormat", map[string]string{"rgb": "Rgb8", "bgr": "Bgr8", "grey": "Gray8"}[in.Order])
-		if len(in.Mean) == 0 && len(in.Std) == 0 {
-			add("Image.NominalPixelRange", map[[2]float64]string{{0, 255}: "NominalRange_0_255", {0, 1}: "Normalized_0_1", {-1, 1}: "Normalized_1_1"}[[2]float64{in.Lo, in.Hi}])
-		}
-	}
-	if l := r.Labels; l != nil {
-		add("incc.labels", l.Set)
-		if len(l.Names) > 0 {
-			b, err := json.Marshal(l.Names)
-			if err == nil { // strings always encode
-				add("incc.classes", string(b))
-			}
-		}
-	}
-	return m
 }

@@ -35,12 +35,20 @@ type File interface {
 // protect against hard links and named pipes. Therefore LoadExternal accepts only regular
 // files without other hard links, and opening a file never waits. (ONNX's own reader needed
 // three fixes for such attacks: CVE-2022-25882, CVE-2024-27318, CVE-2026-27489.)
-func Dir(root *os.Root) Files { return dir{root} }
+func Dir(root *os.Root) Files { return DirBelow(root, ".") }
 
-type dir struct{ root *os.Root }
+// DirBelow returns the Files of a model in a folder below root; below is the path of that
+// folder. Symbolic links may lead to any place in root, as they do in the caches of model
+// hubs, whose models and data are links to a folder beside them.
+func DirBelow(root *os.Root, below string) Files { return dir{root, below} }
+
+type dir struct {
+	root  *os.Root
+	below string
+}
 
 func (d dir) Open(location string) (File, error) {
-	return files.OpenIn(d.root, location)
+	return files.OpenIn(d.root, filepath.Join(d.below, filepath.FromSlash(location)))
 }
 
 func checkLocation(location string) error {

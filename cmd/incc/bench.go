@@ -49,7 +49,7 @@ compile writes. The ratio is the median of pairs of runs. The command go run
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
 			profileFlag,
 			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
-		}, executorFlags()...), pipelineFlags()...),
+		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: bench,
 	}
 }
@@ -263,11 +263,11 @@ func compare(c *cli.Context, arg, name string, in [][]float32, once func() error
 		}
 		v = name[4:]
 	}
-	g, _, err := load(c, arg)
+	g, src, err := load(c, arg)
 	if err != nil {
 		return none, nil, err
 	}
-	if c.String("weights") == "" {
+	if !src.trained(c) {
 		steady(g)
 	}
 	if err := fillWeights(c, g); err != nil {

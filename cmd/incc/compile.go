@@ -28,14 +28,14 @@ func compileCommand() *cli.Command {
 Without --weights, random weights are drawn from --seed with the initialization of
 the spec. --verify runs the network on the reference interpreter before and after
 every pass, and prints the largest difference for each.`,
-		Flags: append([]cli.Flag{
+		Flags: append(append([]cli.Flag{
 			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag, roomFlag,
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ONNX `OPSET`, %d to %d", onnx.DefaultOpset, onnx.MaxOpset)},
 			&cli.BoolFlag{Name: "external", Usage: "put the weights into a second file, FILE.onnx.data"},
 			&cli.IntFlag{Name: "batch", Usage: "fix the batch to `N` images; any number by default"},
 			&cli.BoolFlag{Name: "verify", Usage: "compare the network before and after every pass"},
 			&cli.BoolFlag{Name: "timing", Usage: "print how long each stage took"},
-		}, pipelineFlags()...),
+		}, pipelineFlags()...), modelFlags()...),
 		Action: compile,
 	}
 }
@@ -147,7 +147,7 @@ func compile(c *cli.Context) error {
 	if err := say(said, text); err != nil {
 		return err
 	}
-	if err := sayDrawn(c, said); err != nil {
+	if err := sayDrawn(said, src.trained(c)); err != nil {
 		return err
 	}
 	if c.Bool("timing") {

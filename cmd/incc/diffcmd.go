@@ -28,7 +28,7 @@ of one name that differ inside are compared layer by layer.
 The first column has < for layers that only A has, > for layers that only B has, !
 for layers that differ, and ~ for equal layers with different names. Layers that
 differ only in their receptive field are not listed.`,
-		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show what is equal too"}},
+		Flags: append([]cli.Flag{defineFlag, jsonFlag, &cli.BoolFlag{Name: "all", Usage: "show what is equal too"}}, modelFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
 				return usagef("incc diff needs two specs, not %d\n   %s", c.NArg(), c.Command.UsageText)

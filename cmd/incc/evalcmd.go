@@ -40,7 +40,7 @@ those of incc predict. image is the position in the part of the data, counted fr
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
 			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first; the column file has the paths of pictures in their folder"},
 			&cli.StringFlag{Name: "sheet", Usage: "draw the images that were classified wrong into a PNG `FILE`, a row for each pair of classes"},
-		}, executorFlags()...), pipelineFlags()...),
+		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
@@ -58,7 +58,7 @@ those of incc predict. image is the position in the part of the data, counted fr
 			if err := checkWrong(c, spec.file, c.String("weights")); err != nil {
 				return err
 			}
-			if c.String("weights") == "" {
+			if !spec.trained(c) {
 				return usagef("incc eval needs --weights FILE.safetensors, or the folder of a run as SPEC")
 			}
 			if err := checkRoom(c, g, use{batch: evalBatch, weights: 2, executor: true}); err != nil {

@@ -77,7 +77,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
 			&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes, for inference"},
 			defineFlag, seedFlag, weightsFlag,
-		}, pipelineFlags()...),
+		}, append(pipelineFlags(), modelFlags()...)...),
 		Action: genGo,
 	}
 }
@@ -142,7 +142,7 @@ func genGo(c *cli.Context) error {
 	if err := sayRemoved(c, dest, stale); err != nil {
 		return err
 	}
-	return sayDrawn(c, c.App.Writer)
+	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
 }
 
 // sayRemoved lists the files that an earlier incc gen go wrote and that are not part of
@@ -203,7 +203,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	opt := gosrc.Options{
 		Version: version, Command: genCommandLine(c, arg), Package: dest.pkg, ImportPath: dest.importPath, Runtime: dest.runtimePath,
-		Source: portablePath(n.src.file), Embed: c.String("store") == "embed", Drawn: c.String("weights") == "", Main: c.Bool("main"), Weights: "weights.safetensors",
+		Source: portablePath(n.src.file), Embed: c.String("store") == "embed", Drawn: !n.src.trained(c), Main: c.Bool("main"), Weights: "weights.safetensors",
 	}
 	if !opt.Embed {
 		opt.Weights = dest.pkg + ".safetensors"
@@ -299,6 +299,8 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 	if n.redesigned {
 		ir.Materialize(n.spec, n.seed)
 		n.graph = n.spec
+	} else if n.src.model {
+		n.graph = withoutWeights(n.spec)
 	} else if n.graph, _, err = load(c, arg); err != nil {
 		return nil, err
 	}
@@ -326,6 +328,18 @@ func (n *network) stored(pkg *gosrc.Package) (*weightsFile, error) {
 		f.data = append(f.data, x.Data)
 	}
 	return f, nil
+}
+
+// withoutWeights returns a copy of a graph in which only constants have values.
+func withoutWeights(g *ir.Graph) *ir.Graph {
+	g = g.Clone()
+	for _, v := range g.Params {
+		if v.Param.Kind != ir.Constant {
+			delete(g.Data, v.Name)
+			v.Param.Init = ir.Init{Kind: ir.InitConstant} // a graph is not valid without one or the other
+		}
+	}
+	return g
 }
 
 // training plans a step of training, as incc train does. If golden is set, it also

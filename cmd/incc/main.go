@@ -165,7 +165,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:      "incc",
 		Usage:     "a compiler for Inception, NIN and Maxout networks",
-		UsageText: "incc COMMAND [flags] SPEC\n\nSPEC is the path of a .incc file, the name of a built-in network (incc specs), or\nthe folder of a training run, whose weights are then used.",
+		UsageText: "incc COMMAND [flags] SPEC\n\nSPEC is the path of a .incc file or of an ONNX model, the name of a built-in\nnetwork (incc specs), or the folder of a training run, whose weights are then used.",
 		Description: `Compile GoogLeNet to an ONNX model, and look at its layers:
 
    incc compile googlenet -o googlenet.onnx

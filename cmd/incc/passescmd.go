@@ -27,7 +27,7 @@ target decides what a change costs: for onnx (incc compile), slices and joins co
 memory; for cpu (incc run, incc gen go), they cost nothing.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run the passes for `TARGET`: cpu or onnx"},
-			headsFlag, jsonFlag, defineFlag}, pipelineFlags()...),
+			headsFlag, jsonFlag, defineFlag}, append(pipelineFlags(), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				arg, err := oneArg(c, "SPEC")

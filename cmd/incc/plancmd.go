@@ -31,7 +31,7 @@ the times of this machine and the share of its peak.`,
 			&cli.BoolFlag{Name: "measure", Usage: "run the steps and print their times"},
 			&cli.BoolFlag{Name: "buffers", Usage: "list the buffers and when they live"},
 			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
-		}, executorFlags()...), pipelineFlags()...),
+		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			g, o, err := loadForExecutor(c)
 			if err != nil {
@@ -83,12 +83,12 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 		return nil, o, err
 	}
 	o.Batch = c.Int("batch")
-	g, _, err := load(c, arg)
+	g, src, err := load(c, arg)
 	if err != nil {
 		return nil, o, err
 	}
 	if c.Command.Name == "plan" && !c.Bool("measure") {
-		return planOnly(c, g, o)
+		return planOnly(c, g, src, o)
 	}
 	u := use{batch: o.Batch, weights: 2, executor: true, inputs: true}
 	if len(c.StringSlice("compare")) > 0 {
@@ -97,7 +97,7 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 	if err := checkRoom(c, g, u); err != nil {
 		return nil, o, err
 	}
-	if c.String("weights") == "" {
+	if !src.trained(c) {
 		steady(g)
 	}
 	if err := fillWeights(c, g); err != nil {
@@ -109,7 +109,7 @@ func loadForExecutor(c *cli.Context) (*ir.Graph, cpu.Options, error) {
 
 // planOnly runs the passes on a network that is only planned, not run. It reads or draws
 // weights only if a pass redesigns the network by their values.
-func planOnly(c *cli.Context, g *ir.Graph, o cpu.Options) (*ir.Graph, cpu.Options, error) {
+func planOnly(c *cli.Context, g *ir.Graph, src *source, o cpu.Options) (*ir.Graph, cpu.Options, error) {
 	p, err := pipelineOf(c, 2)
 	if err != nil {
 		return nil, o, err
@@ -119,7 +119,7 @@ func planOnly(c *cli.Context, g *ir.Graph, o cpu.Options) (*ir.Graph, cpu.Option
 			return nil, o, err
 		}
 	}
-	if c.String("weights") == "" {
+	if !src.trained(c) {
 		steady(g)
 	}
 	_, done, err := weightsLater(c, g)

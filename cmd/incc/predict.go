@@ -45,7 +45,7 @@ error). The others are classified, and the exit code is 1.`,
 			&cli.IntFlag{Name: "top", Usage: "print the `K` most likely classes: by default 5, and 1 in a table or line"},
 			&cli.BoolFlag{Name: "csv", Usage: "print a table as CSV"},
 			defineFlag, seedFlag, weightsFlag, jsonFlag, roomFlag,
-		}, executorFlags()...), pipelineFlags()...),
+		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: predict,
 	}
 }
@@ -60,11 +60,16 @@ func predict(c *cli.Context) error {
 	if c.Bool("json") && c.Bool("csv") {
 		return usagef("--json and --csv are two forms of the output: choose one")
 	}
-	g, _, err := load(c, c.Args().First())
+	g, src, err := load(c, c.Args().First())
 	if err != nil {
 		return err
 	}
-	if c.String("weights") == "" {
+	if src.model {
+		if _, err := classifier(g); err != nil {
+			return err
+		}
+	}
+	if !src.trained(c) {
 		return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")
 	}
 	if err := checkRoom(c, g, use{batch: 1, executor: true, inputs: true}); err != nil {
@@ -76,6 +81,10 @@ func predict(c *cli.Context) error {
 		return err
 	}
 	notes := predictNotes(g)
+	if src.model {
+		notes = append(notes, modelNotes(g, src)...)
+		probabilities(g)
+	}
 	if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 		return err
 	}
@@ -158,7 +167,7 @@ func predictNotes(g *ir.Graph) []string {
 		notes = append(notes, "this network is trained on images after "+keys+", which predict cannot do without the training images: expect wrong answers; incc eval does it")
 	}
 	if lab := g.Recipe.Labels; lab == nil || len(lab.Names) == 0 {
-		notes = append(notes, fmt.Sprintf("%s has no labels, so classes are numbers, 0 to %d; a labels statement in the spec names them", g.Name, g.Outputs[0].Type.Shape.Size()-1))
+		notes = append(notes, fmt.Sprintf("%s has no labels, so classes are numbers, 0 to %d; a labels statement in the spec, or --labels for an ONNX model, names them", g.Name, g.Outputs[0].Type.Shape.Size()-1))
 	}
 	return notes
 }

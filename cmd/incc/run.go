@@ -180,7 +180,7 @@ and a run agree.`,
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
 			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART` instead of the last"},
 			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag, roomFlag,
-		}, append(executorFlags(), pipelineFlags()...)...),
+		}, append(append(executorFlags(), pipelineFlags()...), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {

@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip, "pictures": makePictures},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip, "pictures": makePictures, "bare": bareModel},
 		Condition: func(cond string) (bool, error) {
 			isa, err := kernel.ParseISA(cond)
 			return err == nil && slices.Contains(kernel.Available(), isa), nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +25,14 @@ type source struct {
 	text []byte
 	open func(name string) ([]byte, error) // reads a file that the spec names, from the folder of the spec
 	run  string                            // if the user named the folder of a run, that folder, else ""
+
+	model   bool // file is an ONNX model, whose weights are in the graph; there is no text
+	guessed bool // neither the model nor --image says how a picture becomes the input
 }
+
+// trained reports whether a network has weights that were not drawn at random: those of
+// --weights or of the ONNX model itself.
+func (s *source) trained(c *cli.Context) bool { return s.model || c.String("weights") != "" }
 
 // maxSpecBytes is the number of bytes that incc reads of a spec at most: one more than
 // dsl.Parse accepts, so that dsl.Parse reports a larger spec as too large.
@@ -144,11 +152,17 @@ func defines(c *cli.Context) (map[string]string, error) {
 	return m, nil
 }
 
-// load builds the network of the spec that arg names. If the spec has errors, load
-// prints all problems and returns the error *reported. If arg is the folder of a run,
-// load also sets --weights and --data, unless they are given; see flagsOfRun.
+// load builds the network of the spec or ONNX model that arg names. If the spec has
+// errors, load prints all problems and returns the error *reported. If arg is the folder
+// of a run, load also sets --weights and --data, unless they are given; see flagsOfRun.
 func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
+	if isModel(arg) {
+		return loadModel(c, arg)
+	}
 	src, err := readSource(c, arg)
+	if err == nil && !slices.ContainsFunc(c.Args().Slice(), isModel) { // incc diff takes two
+		err = worksOnly(c, "with an ONNX model", "image", "labels", "root")
+	}
 	if err != nil {
 		return nil, nil, err
 	}

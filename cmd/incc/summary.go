@@ -27,7 +27,7 @@ The receptive field (RF) is in pixels of the input, height x width where they
 differ. MACs are multiply-accumulates of convolutions and dense layers for one
 image. Layers marked with * belong to auxiliary classifiers, which inference
 leaves out.`,
-		Flags: []cli.Flag{defineFlag, jsonFlag, &cli.IntFlag{Name: "depth", Value: -1, Usage: "fold parts and blocks that are nested deeper than `N` into one row; by default every layer is a row"}},
+		Flags: append([]cli.Flag{defineFlag, jsonFlag, &cli.IntFlag{Name: "depth", Value: -1, Usage: "fold parts and blocks that are nested deeper than `N` into one row; by default every layer is a row"}}, modelFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {

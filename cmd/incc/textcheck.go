@@ -15,13 +15,12 @@ import (
 // reports them with their line.
 func notText(file string, b []byte) error {
 	name := diag.Printable(file)
-	head := b[:min(len(b), 8000)]
-	text := bytes.IndexByte(head, 0) < 0 && badBytes(head) <= len(head)/10 && controls(b[:min(len(b), 1024)]) <= 8
+	text := looksLikeText(b)
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
 		return fmt.Errorf("%s is UTF-16 text, but a spec must be UTF-8: save it as UTF-8", name)
 	case beginsLikeONNX(b), !text && strings.EqualFold(filepath.Ext(file), ".onnx"):
-		return fmt.Errorf("%s is an ONNX model, not a spec: incc verify %s --run runs it, incc train SPEC --init %s takes its weights", name, name, name)
+		return fmt.Errorf("%s is an ONNX model, and this command takes the text of a spec only: incc summary %s shows its layers, incc train SPEC --init %s takes its weights", name, name, name)
 	case text:
 		return nil
 	case looksLikeWeights(b):
@@ -33,6 +32,12 @@ func notText(file string, b []byte) error {
 		}
 	}
 	return fmt.Errorf("%s is not a text file, so it is not a spec", name)
+}
+
+// looksLikeText reports whether the beginning of a file may be that of a text.
+func looksLikeText(b []byte) bool {
+	head := b[:min(len(b), 8000)]
+	return bytes.IndexByte(head, 0) < 0 && badBytes(head) <= len(head)/10 && controls(b[:min(len(b), 1024)]) <= 8
 }
 
 // binaries are kinds of files that a user may name in place of a spec, with the bytes

@@ -65,6 +65,9 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.graph, p.spec, err = load(c, arg); err != nil {
 		return nil, err
 	}
+	if p.spec.model {
+		return nil, usagef("incc train needs a spec, and %s is an ONNX model; incc train SPEC --init %s begins with the weights of the model", diag.Name(arg), diag.Name(arg))
+	}
 	if dir := p.spec.run; dir != "" {
 		if err := p.goOn(c, dir); err != nil {
 			return nil, err

@@ -3,14 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/form"
-	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -19,40 +16,6 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 )
-
-// maxModelBytes is the largest size of a protobuf message, in bytes.
-const maxModelBytes = 1<<31 - 1
-
-// readModel reads an ONNX model with its external data. It returns an error if the
-// external data does not fit into memory.
-func readModel(c *cli.Context, path string) (*onnx.Model, error) {
-	b, err := files.Read(path, maxModelBytes)
-	if err != nil {
-		return nil, err
-	}
-	m, err := onnx.Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if onnx.HasExternal(m) {
-		l, err := roomLimit(c)
-		if err != nil {
-			return nil, err
-		}
-		if n := onnx.ExternalBytes(m); n > l.bytes {
-			return nil, fmt.Errorf("the external data of %s takes %s; %s: allow more with --memory SIZE", diag.Name(path), bytesText(n), l)
-		}
-		root, err := os.OpenRoot(filepath.Dir(path))
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		if err := onnx.LoadExternal(m, onnx.Dir(root)); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return &onnx.Model{Proto: m}, nil
-}
 
 func verifyCommand() *cli.Command {
 	return &cli.Command{
@@ -72,7 +35,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
-			roomFlag,
+			roomFlag, rootFlag,
 		},
 		Action: func(c *cli.Context) error {
 			path, err := oneArg(c, "FILE.onnx")

@@ -25,9 +25,9 @@ var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from
 // file of --weights or, without one, are drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
 
-// sayDrawn says that the weights of a written model are random, if they are.
-func sayDrawn(c *cli.Context, w io.Writer) error {
-	if c.String("weights") != "" {
+// sayDrawn says that the weights of a written model are random, unless they were trained.
+func sayDrawn(w io.Writer, trained bool) error {
+	if trained {
 		return nil
 	}
 	return say(w, "its weights are drawn at random: --weights FILE, or the folder of a run in place of the spec, takes trained ones")
@@ -262,7 +262,7 @@ weights, for comparing programs: each layer is scaled so that the activations fo
 noise keep their size from layer to layer, and normalization has random parameters.
 With the weights that training starts from, all outputs of a deep network are almost
 equal, so comparing them shows little.`,
-		Flags: []cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}},
+		Flags: append([]cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}}, modelFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
