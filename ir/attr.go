@@ -47,6 +47,14 @@ func (p Pads) String() string {
 	return fmt.Sprintf("%d,%d,%d,%d", t, l, b, r)
 }
 
+// Plus returns the sum of two paddings, side by side.
+func (p Pads) Plus(q Pads) Pads {
+	for i := range p {
+		p[i] += q[i]
+	}
+	return p
+}
+
 // MarshalText prints the pads as String does.
 func (p Pads) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 

@@ -418,12 +418,12 @@ func init() { // a literal would be an initialization cycle through importer.do
 			}
 			return variadic(ops.Concat{Axis: axis})(im, n)
 		},
-		"Slice":      importSlice,
 		"Split":      importSplit,
 		"ReduceSum":  reduceOf(ops.ReduceSum),
-		"ReduceMean": reduceOf(ops.ReduceMean),
+		"ReduceMean": importReduceMean,
+		"Cast":       importCast,
+		"CastLike":   importCast,
 		"ReduceMax":  reduceOf(ops.ReduceMax),
-		"Pad":        importPad,
 		"Transpose":  importTranspose,
 		"Flatten":    importShape,
 		"Reshape":    importShape,
@@ -522,6 +522,17 @@ func importConv(im *importer, n *node) error {
 	if err != nil {
 		return err
 	}
+	if x, more, ok := im.padBefore(n, 0); ok {
+		vs := []*ir.Value{x}
+		for i := 1; i < len(n.Input) && n.has(i); i++ {
+			v, err := im.value(n.Input[i], ir.Weight)
+			if err != nil {
+				return err
+			}
+			vs = append(vs, v)
+		}
+		return im.add(ops.Conv{Stride: stride, Pad: pad.Plus(more), Dilation: dilation, Groups: int(n.int("group", 1))}, vs...)
+	}
 	return im.windowed(ops.Conv{Stride: stride, Pad: pad, Dilation: dilation, Groups: int(n.int("group", 1))}, 0, 1, 2)
 }
 
@@ -611,10 +622,85 @@ func importMaxPool(im *importer, n *node) error {
 	if err != nil {
 		return err
 	}
-	if dilation != (ir.HW{1, 1}) || len(n.Output) > 1 {
-		return errors.New("dilations and a second output are not supported")
+	if len(n.Output) > 1 && n.Output[1] != "" && im.reads(n.Output[1]) {
+		return fmt.Errorf("the second output, indices %q, is used: this is not supported", n.Output[1])
 	}
-	return im.windowed(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: n.int("ceil_mode", 0) != 0}, 0)
+	ceil := n.int("ceil_mode", 0) != 0
+	if dilation != (ir.HW{1, 1}) {
+		return im.dilatedMaxPool(n, k, stride, dilation, pad)
+	}
+	if x, more, ok := im.padBefore(n, math.Inf(-1)); ok && !ceil {
+		sum := pad.Plus(more)
+		if sum[0] < k[0] && sum[2] < k[0] && sum[1] < k[1] && sum[3] < k[1] {
+			return im.add(ops.MaxPool{Kernel: k, Stride: stride, Pad: sum}, x)
+		}
+	}
+	return im.windowed(ops.MaxPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil}, 0)
+}
+
+// dilatedMaxPool takes the maximum of slices, one for each element of the window.
+func (im *importer) dilatedMaxPool(n *node, k, stride, dilation ir.HW, pad ir.Pads) error {
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	out, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	if len(x.Type.Shape) != 4 || k[0]*k[1] > maxPieces {
+		return fmt.Errorf("dilations of a window of %v over %v are not supported", k, x.Type.Shape)
+	}
+	for a := range 2 { // rounding sizes up takes more padding
+		pad[2+a] = max(pad[2+a], (out.Shape[2+a]-1)*stride[a]+(k[a]-1)*dilation[a]+1-x.Type.Shape[2+a]-pad[a])
+	}
+	if pad != (ir.Pads{}) {
+		x = im.op(ops.Pad{Pad: pad, Value: -math.MaxFloat32}, x)
+	}
+	var parts []*ir.Value
+	for i := range k[0] {
+		for j := range k[1] {
+			y := x
+			for a, at := range []int{i * dilation[0], j * dilation[1]} {
+				rows := make([]int, out.Shape[2+a])
+				for r := range rows {
+					rows[r] = at + r*stride[a]
+				}
+				if y, err = im.take(y, 2+a, rows, "window"); err != nil {
+					return err
+				}
+			}
+			parts = append(parts, y)
+		}
+	}
+	if len(parts) == 1 {
+		return im.finish(parts[0])
+	}
+	return im.finish(im.op(ops.Max{}, parts...))
+}
+
+// padBefore returns the input of a constant padding whose result is the first input of a
+// node, if the value fits: a convolution or pool can take over the padding. A pool for the
+// maximum (value -Inf) takes over a padding with 0 after a ReLU.
+func (im *importer) padBefore(n *node, value float64) (x *ir.Value, p ir.Pads, ok bool) {
+	v := im.values[n.Input[0]]
+	if v == nil || v.Def == nil || len(v.Type.Shape) != 4 {
+		return nil, p, false
+	}
+	op, isPad := v.Def.Op.(ops.Pad)
+	if !isPad {
+		return nil, p, false
+	}
+	x = v.Def.In[0]
+	ok = op.Value == value
+	if math.IsInf(value, -1) {
+		relu := false
+		if x.Def != nil {
+			_, relu = x.Def.Op.(ops.ReLU)
+		}
+		ok = op.Value <= -math.MaxFloat32 || op.Value == 0 && relu
+	}
+	return x, op.Pad, ok
 }
 
 // importAveragePool does not support ceil_mode with count_include_pad, because runtimes
@@ -630,6 +716,12 @@ func importAveragePool(im *importer, n *node) error {
 	ceil, include := n.int("ceil_mode", 0) != 0, n.int("count_include_pad", 0) != 0
 	if ceil && include && pad != (ir.Pads{}) {
 		return errors.New("ceil_mode with count_include_pad: runtimes disagree about what it means")
+	}
+	if x, more, ok := im.padBefore(n, 0); ok && !ceil && (include || pad == (ir.Pads{})) {
+		sum := pad.Plus(more)
+		if sum[0] < k[0] && sum[2] < k[0] && sum[1] < k[1] && sum[3] < k[1] {
+			return im.add(ops.AvgPool{Kernel: k, Stride: stride, Pad: sum, IncludePad: true}, x)
+		}
 	}
 	return im.windowed(ops.AvgPool{Kernel: k, Stride: stride, Pad: pad, Ceil: ceil, IncludePad: include}, 0)
 }
@@ -677,59 +769,6 @@ func importMul(im *importer, n *node) error {
 	return im.apply(ops.Mul{}, 0, 1)
 }
 
-func importSlice(im *importer, n *node) error {
-	starts, ok1 := n.constInts(1)
-	ends, ok2 := n.constInts(2)
-	axes, ok3 := n.constInts(3)
-	steps, ok4 := n.constInts(4)
-	if !ok1 || !ok2 || n.has(3) && !ok3 || n.has(4) && !ok4 {
-		return errors.New("the bounds must be constants")
-	}
-	if len(ends) != len(starts) || n.has(3) && len(axes) != len(starts) || n.has(4) && len(steps) != len(starts) {
-		return errors.New("starts, ends, axes and steps differ in length")
-	}
-	v, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	im.values[n.Output[0]] = v
-	for i := range starts {
-		a := int64(i)
-		if n.has(3) {
-			a = axes[i]
-		}
-		axis, err := normAxis(a, len(n.in[0].shape))
-		if err != nil {
-			return err
-		}
-		if n.has(4) && steps[i] != 1 {
-			return fmt.Errorf("a step of %d is not supported", steps[i])
-		}
-		d := n.in[0].shape[axis].n
-		if d == 0 {
-			if starts[i] == 0 && ends[i] >= math.MaxInt32 {
-				continue
-			}
-			return errors.New("slicing the batch is not supported")
-		}
-		lo, hi := starts[i], ends[i]
-		if lo < 0 {
-			lo = max(lo, -d) + d
-		}
-		if hi < 0 {
-			hi = max(hi, -d) + d
-		}
-		op := ops.Slice{Axis: axis, Start: int(min(lo, d)), Stop: int(min(hi, d))}
-		if op.Start == 0 && op.Stop == int(d) {
-			continue
-		}
-		if err := im.add(op, im.values[n.Output[0]]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func importSplit(im *importer, n *node) error {
 	axis, err := normAxis(n.int("axis", 0), len(n.in[0].shape))
 	if err != nil {
@@ -759,6 +798,38 @@ func reduceOf(kind ops.ReduceKind) func(*importer, *node) error {
 	}
 }
 
+// importReduceMean imports a mean over height and width as a global pool.
+func importReduceMean(im *importer, n *node) error {
+	gone, err := n.reducedAxes()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(gone, []bool{false, false, true, true}) {
+		return reduceOf(ops.ReduceMean)(im, n)
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	y := im.op(ops.GlobalAvgPool{}, x)
+	if n.int("keepdims", 1) == 0 {
+		y = im.op(ops.Flatten{}, y)
+	}
+	return im.finish(y)
+}
+
+// importCast imports a cast between types of real numbers, all of which are FLOAT here.
+func importCast(im *importer, n *node) error {
+	from, to := n.in[0].elem, im.known[n.Output[0]].elem
+	if n.OpType == "CastLike" && len(n.in) > 1 {
+		to = n.in[1].elem
+	}
+	if from != onnxpb.TensorProto_FLOAT || to != onnxpb.TensorProto_FLOAT {
+		return fmt.Errorf("a cast of %v to %v is not supported", from, to)
+	}
+	return importIdentity(im, n)
+}
+
 // reduceOp returns the op of a reduction, or nil for a reduction over no axes.
 func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
 	var axes []int64
@@ -781,45 +852,6 @@ func reduceOp(n *node, kind ops.ReduceKind) (*ops.Reduce, error) {
 		}
 	}
 	return &ops.Reduce{Kind: kind, Axes: ir.IntsOf(list...), Keep: n.int("keepdims", 1) != 0}, nil
-}
-
-func importPad(im *importer, n *node) error {
-	if a := n.attr("mode"); a != nil && string(a.S) != "constant" {
-		return fmt.Errorf("mode %q is not supported", a.S)
-	}
-	pads, ok := n.constInts(1)
-	axes, okAxes := n.constInts(3)
-	if !ok || n.has(3) && !okAxes {
-		return errors.New("the padding must be constant")
-	}
-	value := 0.0
-	if n.has(2) {
-		if value, ok = im.scalar(2); !ok {
-			return errors.New("the value must be constant")
-		}
-	}
-	if !n.has(3) {
-		for i := range len(pads) / 2 {
-			axes = append(axes, int64(i))
-		}
-	}
-	if len(pads) != 2*len(axes) {
-		return fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
-	}
-	op := ops.Pad{Value: shortest(float32(value))}
-	for i, a := range axes {
-		axis, err := normAxis(a, len(n.in[0].shape))
-		if err != nil {
-			return err
-		}
-		lo, hi := pads[i], pads[len(axes)+i]
-		if axis >= 2 && axis < 4 {
-			op.Pad[axis-2], op.Pad[axis] = int(lo), int(hi)
-		} else if lo != 0 || hi != 0 {
-			return fmt.Errorf("padding of axis %d is not supported", axis)
-		}
-	}
-	return im.apply(op, 0)
 }
 
 func importTranspose(im *importer, n *node) error {

@@ -38,7 +38,6 @@ func init() {
 		"ReduceSumSquare": reduceOn(ops.ReduceSum, (*importer).square, nil),
 		"DepthToSpace":    importDepthToSpace,
 		"SpaceToDepth":    importSpaceToDepth,
-		"Gather":          importGather,
 		"Tile":            importTile,
 		"ConstantOfShape": importConstantOfShape,
 	} {
@@ -277,41 +276,6 @@ func importSpaceToDepth(im *importer, n *node) error {
 
 // maxPieces is the largest number of slices or copies that one node may become.
 const maxPieces = 1024
-
-// importGather imports a gather with constant indices as slices that are joined.
-func importGather(im *importer, n *node) error {
-	indices, ok := n.constInts(1)
-	if !ok || len(indices) == 0 || len(indices) > maxPieces {
-		return fmt.Errorf("the indices must be constants, 1 to %d of them", maxPieces)
-	}
-	out, err := im.typeOf(n.Output[0])
-	if err != nil {
-		return err
-	}
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	axis, err := normAxis(n.int("axis", 0), len(x.Type.Shape))
-	if err != nil {
-		return err
-	}
-	d := x.Type.Shape[axis]
-	if d == ir.Batch {
-		return errors.New("gathering from the batch is not supported")
-	}
-	parts := make([]*ir.Value, len(indices))
-	for i, at := range indices {
-		if at < 0 {
-			at += int64(d)
-		}
-		if at < 0 || at >= int64(d) {
-			return fmt.Errorf("index %d is out of range for an axis of %d", indices[i], d)
-		}
-		parts[i] = im.op(ops.Slice{Axis: axis, Start: int(at), Stop: int(at) + 1}, x)
-	}
-	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(out.Shape)}, im.op(ops.Concat{Axis: axis}, parts...)))
-}
 
 func importTile(im *importer, n *node) error {
 	repeats, ok := n.constInts(1)

@@ -75,7 +75,44 @@ var attributesToInputs = map[string][]struct {
 	"Dropout":   {{"ratio", 1}},
 }
 
+// resize converts an Upsample, or a Resize of opset 10, which has the inputs x and scales.
+func (u *upgrader) resize(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
+	x := &onnxpb.NodeProto{Name: n.Name, OpType: "Resize", DocString: n.DocString, Output: n.Output, Attribute: []*onnxpb.AttributeProto{
+		{Name: "coordinate_transformation_mode", Type: onnxpb.AttributeProto_STRING, S: []byte("asymmetric")},
+		{Name: "nearest_mode", Type: onnxpb.AttributeProto_STRING, S: []byte("floor")}}}
+	in := n.Input
+	for _, a := range n.Attribute {
+		switch {
+		case a.Name == "scales" && len(in) == 1 && len(a.Floats) > 0:
+			t := &onnxpb.TensorProto{Name: u.fresh(n.Output, a.Name), DataType: int32(onnxpb.TensorProto_FLOAT), Dims: []int64{int64(len(a.Floats))}, FloatData: a.Floats}
+			u.g.Initializer = append(u.g.Initializer, t)
+			in = []string{in[0], t.Name}
+			for _, f := range a.Floats {
+				if f < 1 {
+					return nil, fmt.Errorf("scales=%v: scales below 1 are not supported in opset 7 to 10", a.Floats)
+				}
+			}
+		case a.Name == "mode" && a.Type == onnxpb.AttributeProto_STRING:
+			b := shallow(a)
+			if string(a.S) == "bilinear" {
+				b.S = []byte("linear")
+			}
+			x.Attribute = append(x.Attribute, b)
+		default:
+			return nil, fmt.Errorf("attribute %q is not supported here", a.Name)
+		}
+	}
+	if len(in) != 2 {
+		return nil, fmt.Errorf("%d inputs and scales (want two)", len(in))
+	}
+	x.Input = []string{in[0], "", in[1]}
+	return x, nil
+}
+
 func (u *upgrader) node(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
+	if (n.Domain == "" || n.Domain == "ai.onnx") && (n.OpType == "Upsample" || n.OpType == "Resize" && len(n.Input) == 2) {
+		return u.resize(n)
+	}
 	rows := attributesToInputs[n.OpType]
 	if n.Domain != "" && n.Domain != "ai.onnx" || rows == nil && n.OpType != "BatchNormalization" {
 		return n, nil

@@ -1,0 +1,534 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// This file imports operators that compute each element along one axis from a few elements
+// along the same axis: resizing, padding, and selecting. Each is a product with a matrix.
+
+func init() {
+	importTable["Resize"] = importResize
+	importTable["Pad"] = importPad
+	importTable["Slice"] = importSlice
+	importTable["Gather"] = importGather
+}
+
+// mapping says how the elements along an axis become others: element o is the sum of
+// weights[o][i] times element i, plus bias.
+type mapping struct {
+	in   int
+	rows [][]tap
+	bias []float32 // nil for 0
+}
+
+type tap struct {
+	at     int
+	weight float64
+}
+
+// selection maps element o to element at[o].
+func selection(in int, at []int) mapping {
+	m := mapping{in: in}
+	for _, i := range at {
+		m.rows = append(m.rows, []tap{{i, 1}})
+	}
+	return m
+}
+
+// maxMapping bounds the elements of the matrix of a mapping.
+const maxMapping = 1 << 22
+
+// along applies a mapping to an axis of x, which must not be the batch. It adds a convolution
+// with a kernel of 1x1 over an x in which the axis stands in place of the channels.
+func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Value, error) {
+	s := x.Type.Shape
+	if axis < 1 || len(s) < 2 || s[axis] != m.in {
+		return nil, fmt.Errorf("axis %d of %v is not supported here", axis, s)
+	}
+	if len(m.rows)*m.in > maxMapping {
+		return nil, fmt.Errorf("axis %d of %v becomes %d elements: that is too large", axis, s, len(m.rows))
+	}
+	weights := make([]float32, len(m.rows)*m.in)
+	for o, row := range m.rows {
+		for _, t := range row {
+			weights[o*m.in+t.at] += float32(t.weight)
+		}
+	}
+	name := safeName(im.node.Output[0] + "/" + what)
+	in := []*ir.Value{nil, im.b.Const(name, tensor.Of(weights, len(m.rows), m.in, 1, 1))}
+	if m.bias != nil {
+		in = append(in, im.b.Const(name+"_bias", tensor.Of(m.bias, len(m.rows))))
+	}
+	// Bring x to four axes with the axis in front of the others, and back.
+	perm := []int{0, axis}
+	for i := 1; i < len(s); i++ {
+		if i != axis {
+			perm = append(perm, i)
+		}
+	}
+	moved := make(ir.Shape, len(s))
+	back := make([]int, len(s))
+	for i, p := range perm {
+		moved[i], back[p] = s[p], i
+	}
+	if axis != 1 {
+		x = im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, x)
+	}
+	flat := ir.Shape{moved[0], moved[1], 1, moved[2:].Size()}
+	if len(s) == 4 {
+		flat = moved
+	}
+	if !flat.Equal(moved) {
+		x = im.op(ops.Reshape{Shape: ir.DimsOf(flat)}, x)
+	}
+	in[0] = x
+	y := im.op(ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, in...)
+	if !flat.Equal(moved) {
+		moved[1] = len(m.rows)
+		y = im.op(ops.Reshape{Shape: ir.DimsOf(moved)}, y)
+	}
+	if axis != 1 {
+		y = im.op(ops.Transpose{Perm: ir.IntsOf(back...)}, y)
+	}
+	return y, im.b.Err()
+}
+
+// take returns the elements of x along an axis that at names, as a slice if they are
+// neighbours, as joined slices if they are few, else by a mapping.
+func (im *importer) take(x *ir.Value, axis int, at []int, what string) (*ir.Value, error) {
+	d := x.Type.Shape[axis]
+	runs := 1
+	for i := 1; i < len(at); i++ {
+		if at[i] != at[i-1]+1 {
+			runs++
+		}
+	}
+	if runs == 1 && at[0] == 0 && len(at) == d {
+		return x, nil
+	}
+	if runs > 16 && axis > 0 {
+		return im.along(x, axis, selection(d, at), what)
+	}
+	if runs > maxPieces {
+		return nil, fmt.Errorf("%d pieces of axis %d: that is too much", runs, axis)
+	}
+	var parts []*ir.Value
+	for i := 0; i < len(at); {
+		j := i + 1
+		for j < len(at) && at[j] == at[j-1]+1 {
+			j++
+		}
+		parts = append(parts, im.op(ops.Slice{Axis: axis, Start: at[i], Stop: at[j-1] + 1}, x))
+		i = j
+	}
+	y := parts[0]
+	if len(parts) > 1 {
+		y = im.op(ops.Concat{Axis: axis}, parts...)
+	}
+	return y, im.b.Err()
+}
+
+func importGather(im *importer, n *node) error {
+	indices, ok := n.constInts(1)
+	if !ok || len(indices) == 0 || len(indices) > maxInts {
+		return fmt.Errorf("the indices must be constants, 1 to %d of them", maxInts)
+	}
+	out, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	axis, err := normAxis(n.int("axis", 0), len(x.Type.Shape))
+	if err != nil {
+		return err
+	}
+	d := x.Type.Shape[axis]
+	if d == ir.Batch {
+		return errors.New("gathering from the batch is not supported")
+	}
+	at := make([]int, len(indices))
+	for i, j := range indices {
+		if j < 0 {
+			j += int64(d)
+		}
+		if j < 0 || j >= int64(d) {
+			return fmt.Errorf("index %d is out of range for an axis of %d", indices[i], d)
+		}
+		at[i] = int(j)
+	}
+	y, err := im.take(x, axis, at, "select")
+	if err != nil {
+		return err
+	}
+	return im.finish(im.reshaped(y, out.Shape))
+}
+
+// reshaped returns v with a shape.
+func (im *importer) reshaped(v *ir.Value, s ir.Shape) *ir.Value {
+	if v.Type.Shape.Equal(s) {
+		return v
+	}
+	return im.op(ops.Reshape{Shape: ir.DimsOf(s)}, v)
+}
+
+func importSlice(im *importer, n *node) error {
+	starts, ok1 := n.constInts(1)
+	ends, ok2 := n.constIntegers(2)
+	axes, ok3 := n.constInts(3)
+	steps, ok4 := n.constInts(4)
+	if !ok1 || !ok2 || n.has(3) && !ok3 || n.has(4) && !ok4 {
+		return errors.New("the bounds must be constants")
+	}
+	if len(ends) != len(starts) || n.has(3) && len(axes) != len(starts) || n.has(4) && len(steps) != len(starts) {
+		return errors.New("starts, ends, axes and steps differ in length")
+	}
+	v, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	for i := range starts {
+		a, step := int64(i), int64(1)
+		if n.has(3) {
+			a = axes[i]
+		}
+		if n.has(4) {
+			step = steps[i]
+		}
+		axis, err := normAxis(a, len(n.in[0].shape))
+		if err != nil {
+			return err
+		}
+		d := n.in[0].shape[axis].n
+		if d == 0 { // the whole batch is no slice
+			if c, ok := ends[i].compare(sizeOf(n.in[0].shape[axis])); ok && c >= 0 && starts[i] == 0 && step == 1 {
+				continue
+			}
+			return errors.New("slicing the batch is not supported")
+		}
+		if !ends[i].isNumber() {
+			return errors.New("the bounds must be constants")
+		}
+		at := sliced(d, starts[i], ends[i].c, step)
+		if len(at) == 0 {
+			return fmt.Errorf("axis %d would be empty", axis)
+		}
+		if v, err = im.take(v, axis, at, "select"); err != nil {
+			return err
+		}
+	}
+	return im.finish(v)
+}
+
+// sliced returns the positions of an axis of size d that a slice takes.
+func sliced(d, lo, hi, step int64) []int {
+	if lo < 0 {
+		lo = max(lo, -d) + d
+	}
+	if hi < 0 {
+		hi = max(hi, -d-1) + d
+	}
+	var at []int
+	if step > 0 {
+		for i := lo; i < min(hi, d); i += min(step, d) {
+			at = append(at, int(i))
+		}
+		return at
+	}
+	for i := min(lo, d-1); i > min(hi, d-1); i -= min(-step, d) {
+		at = append(at, int(i))
+	}
+	return at
+}
+
+// importPad imports constant padding of height and width as a pad, and every other padding by
+// mappings. A negative padding crops.
+func importPad(im *importer, n *node) error {
+	mode := "constant"
+	if a := n.attr("mode"); a != nil {
+		mode = string(a.S)
+	}
+	pads, ok := n.constInts(1)
+	axes, okAxes := n.constInts(3)
+	if !ok || n.has(3) && !okAxes {
+		return errors.New("the padding must be constant")
+	}
+	value := 0.0
+	if n.has(2) && mode == "constant" {
+		if value, ok = im.scalar(2); !ok {
+			return errors.New("the value must be constant")
+		}
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	s := x.Type.Shape
+	if !n.has(3) {
+		for i := range len(pads) / 2 {
+			axes = append(axes, int64(i))
+		}
+	}
+	if len(pads) != 2*len(axes) {
+		return fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
+	}
+	lo, hi := make([]int, len(s)), make([]int, len(s))
+	var padded []int
+	for i, a := range axes {
+		axis, err := normAxis(a, len(s))
+		if err != nil {
+			return err
+		}
+		lo[axis], hi[axis] = int(pads[i]), int(pads[len(axes)+i])
+		if lo[axis] == 0 && hi[axis] == 0 {
+			continue
+		}
+		if s[axis] == ir.Batch || axis == 0 {
+			return fmt.Errorf("padding of axis %d is not supported", axis)
+		}
+		padded = append(padded, axis)
+	}
+	slices.Sort(padded)
+	if y, ok := im.constantPad(x, mode, lo, hi, padded, value); ok {
+		return im.finish(y)
+	}
+	for _, axis := range padded {
+		m, err := padding(mode, s[axis], lo[axis], hi[axis], float32(value))
+		if err != nil {
+			return err
+		}
+		if x, err = im.along(x, axis, m, "pad"); err != nil {
+			return err
+		}
+	}
+	return im.finish(x)
+}
+
+// constantPad pads two axes with a constant, which become height and width by a transposition
+// where they are others. It returns false if a pad cannot express the padding.
+func (im *importer) constantPad(x *ir.Value, mode string, lo, hi, padded []int, value float64) (*ir.Value, bool) {
+	if mode != "constant" || len(x.Type.Shape) != 4 || len(padded) > 2 || slices.Min(append(slices.Clone(lo), hi...)) < 0 {
+		return nil, false
+	}
+	var perm []int
+	for a := range 4 {
+		if !slices.Contains(padded, a) {
+			perm = append(perm, a)
+		}
+	}
+	for a := 3; len(padded) < 2 && a > 0; a-- {
+		if i := slices.Index(perm, a); !slices.Contains(padded, a) {
+			perm = slices.Delete(perm, i, i+1)
+			padded = append(padded, a)
+		}
+	}
+	slices.Sort(padded)
+	perm = append(perm, padded...)
+	back := make([]int, 4)
+	for i, p := range perm {
+		back[p] = i
+	}
+	h, w := padded[0], padded[1]
+	op := ops.Pad{Pad: ir.Pads{lo[h], lo[w], hi[h], hi[w]}, Value: shortest(float32(value))}
+	if h == 2 && w == 3 {
+		return im.op(op, x), true
+	}
+	y := im.op(op, im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, x))
+	return im.op(ops.Transpose{Perm: ir.IntsOf(back...)}, y), true
+}
+
+// padding returns the mapping of a padding of an axis of size d.
+func padding(mode string, d, lo, hi int, value float32) (mapping, error) {
+	if lo < -maxDim || hi < -maxDim || lo > maxInts || hi > maxInts || d+lo+hi < 1 || d+lo+hi > maxInts {
+		return mapping{}, fmt.Errorf("pads %d and %d of %d elements are not supported", lo, hi, d)
+	}
+	m := mapping{in: d}
+	for o := -lo; o < d+hi; o++ {
+		i := o
+		switch mode {
+		case "reflect":
+			if d == 1 {
+				i = 0
+			}
+			for d > 1 && (i < 0 || i >= d) {
+				if i < 0 {
+					i = -i
+				}
+				if i >= d {
+					i = 2*(d-1) - i
+				}
+			}
+		case "edge":
+			i = max(0, min(i, d-1))
+		case "wrap":
+			i = (i%d + d) % d
+		case "constant":
+			if i < 0 || i >= d {
+				if m.bias == nil && value != 0 {
+					m.bias = make([]float32, d+lo+hi)
+				}
+				if value != 0 {
+					m.bias[o+lo] = value
+				}
+				m.rows = append(m.rows, nil)
+				continue
+			}
+		default:
+			return m, fmt.Errorf("mode %q is not supported", mode)
+		}
+		m.rows = append(m.rows, []tap{{i, 1}})
+	}
+	return m, nil
+}
+
+// importResize imports a resizing of any axes but the batch. It is separable, so that each
+// axis has a mapping of its own.
+func importResize(im *importer, n *node) error {
+	text := func(name, def string) string {
+		if a := n.attr(name); a != nil {
+			return string(a.S)
+		}
+		return def
+	}
+	r := resizing{mode: text("mode", "nearest"), coordinates: text("coordinate_transformation_mode", "half_pixel"),
+		nearest: text("nearest_mode", "round_prefer_floor"), a: n.float("cubic_coeff_a", -0.75), exclude: n.int("exclude_outside", 0) != 0}
+	scales, sizes, err := n.resizeFactors()
+	if err != nil {
+		return err
+	}
+	if sizes == nil {
+		return errors.New("the scales or sizes must be constants")
+	}
+	if p := text("keep_aspect_ratio_policy", "stretch"); p != "stretch" {
+		return fmt.Errorf("keep_aspect_ratio_policy=%s is not supported", p)
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	for axis, size := range sizes {
+		in := n.in[0].shape[axis]
+		if size == in && scales[axis] == 1 {
+			continue
+		}
+		if in.n == 0 || size.n == 0 {
+			return fmt.Errorf("resizing axis %d, %v, to %v is not supported", axis, in, size)
+		}
+		if n.int("antialias", 0) != 0 && scales[axis] < 1 {
+			return errors.New("antialias=1 is not supported where a size shrinks")
+		}
+		if in.n*size.n > maxMapping {
+			return fmt.Errorf("resizing axis %d from %v to %v: that is too large", axis, in, size)
+		}
+		m, err := r.mapping(int(in.n), int(size.n), float32(scales[axis]))
+		if err != nil {
+			return err
+		}
+		if x, err = im.along(x, axis, m, "resize"); err != nil {
+			return err
+		}
+	}
+	return im.finish(x)
+}
+
+// resizing holds the attributes of a Resize.
+type resizing struct {
+	mode, coordinates, nearest string
+	a                          float64 // coefficient of cubic interpolation
+	exclude                    bool
+}
+
+// mapping returns the weights along one axis. Coordinates are computed in float32, as in ONNX
+// Runtime.
+func (r resizing) mapping(in, out int, scale float32) (mapping, error) {
+	m := mapping{in: in}
+	for o := range out {
+		var at float32
+		half := (float32(o)+0.5)/scale - 0.5
+		switch r.coordinates {
+		case "half_pixel":
+			at = half
+		case "half_pixel_symmetric":
+			center := float32(in) / 2
+			at = center*(1-float32(out)/(scale*float32(in))) + half
+		case "pytorch_half_pixel":
+			if out > 1 {
+				at = half
+			}
+		case "align_corners":
+			if out > 1 {
+				at = float32(o) * float32(in-1) / float32(out-1)
+			}
+		case "asymmetric":
+			at = float32(o) / scale
+		case "tf_half_pixel_for_nn":
+			at = (float32(o) + 0.5) / scale
+		default:
+			return m, fmt.Errorf("coordinate_transformation_mode %q is not supported", r.coordinates)
+		}
+		row, err := r.row(float64(at), in)
+		if err != nil {
+			return m, err
+		}
+		m.rows = append(m.rows, row)
+	}
+	return m, nil
+}
+
+// row returns the weights of an element at a coordinate of the input.
+func (r resizing) row(at float64, in int) ([]tap, error) {
+	inside := func(i int) int { return max(0, min(i, in-1)) }
+	switch r.mode {
+	case "nearest":
+		switch r.nearest {
+		case "round_prefer_floor":
+			at = math.Ceil(at - 0.5)
+		case "round_prefer_ceil":
+			at = math.Floor(at + 0.5)
+		case "floor":
+			at = math.Floor(at)
+		case "ceil":
+			at = math.Ceil(at)
+		default:
+			return nil, fmt.Errorf("nearest_mode %q is not supported", r.nearest)
+		}
+		return []tap{{inside(int(at)), 1}}, nil
+	case "linear":
+		i := int(math.Floor(at))
+		f := at - math.Floor(at)
+		return []tap{{inside(i), 1 - f}, {inside(i + 1), f}}, nil
+	case "cubic":
+		i := int(math.Floor(at))
+		f := at - math.Floor(at)
+		a := r.a
+		near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }
+		far := func(t float64) float64 { return ((a*t-5*a)*t+8*a)*t - 4*a }
+		row := []tap{{i - 1, far(1 + f)}, {i, near(f)}, {i + 1, near(1 - f)}, {i + 2, far(2 - f)}}
+		sum := 0.0
+		for j := range row {
+			if r.exclude && inside(row[j].at) != row[j].at {
+				row[j].weight = 0
+			}
+			sum += row[j].weight
+			row[j].at = inside(row[j].at)
+		}
+		if r.exclude {
+			for j := range row {
+				row[j].weight /= sum
+			}
+		}
+		return row, nil
+	}
+	return nil, fmt.Errorf("mode %q is not supported (want %s)", r.mode, strings.Join([]string{"nearest", "linear", "cubic"}, ", "))
+}
