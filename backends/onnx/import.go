@@ -78,7 +78,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	if !o.FixedBatch {
 		g = freeBatch(g)
 	}
-	return g, nil
+	return sinkTransposes(g)
 }
 
 // ErrUnsupported is wrapped by errors of Import about valid models that the IR cannot
