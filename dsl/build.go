@@ -58,6 +58,9 @@ func load(name string, src []byte, opt Options) (g *ir.Graph, diags, lints diag.
 		b.verify()
 		b.checkParts()
 	}
+	if !syntax && !b.diags.HasErrors() {
+		b.checkTrained()
+	}
 	diags = append(diags, b.diags...)
 	sortProblems(&diags)
 	b.lints.Sort()
@@ -135,6 +138,7 @@ type builder struct {
 	used     map[*Arg]bool     // the keys of defaults that an op used
 	refused  map[string]bool   // reserved names that the file gives to blocks
 	named    []namedPart       // the parts that statements of train name
+	mixes    bool              // an augment statement mixes pictures
 	// weightsAt is the place of the loss's weights of the classes, in weightsIn.
 	weightsAt diag.Span
 	weightsIn context

@@ -127,6 +127,10 @@ var buildCodes = []Code{
 		`freeze and rate name parts of the network. A part is a label of the net, or in quotes the path of a block or layer, as incc summary prints it: "3a/conv_1x1".`,
 		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stam\n}\n",
 		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stem\n}\n"},
+	{"E0609", "statements of train that leave nothing to train",
+		`All weights before the output are frozen, or rate gives all that are not frozen the factor 0. A run would not change the network.`,
+		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stem top\n}\n",
+		"net a\ninput x 1x28x28\nstem: conv 3x3 8\ntop: gap -> fc 10\ntrain {\n  sgd lr=0.1\n  freeze stem\n}\n"},
 }
 
 // flatCodes are the errors in flat graphs.

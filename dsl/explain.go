@@ -44,7 +44,7 @@ func blockUsage(k *Block) string {
 	return s
 }
 
-// Explain returns the page about an op, a block of the prelude, a statement or the code
+// Explain returns the page about an op, a block of the prelude, a statement, some keys of augment or the code
 // of a diagnostic. Without a name it lists them all. ok is false for an unknown name; the
 // text then suggests similar names.
 func Explain(name string) (text string, ok bool) {
@@ -70,6 +70,11 @@ func Explain(name string) (text string, ok bool) {
 	for i := range trainTable {
 		if trainTable[i].name == name {
 			return explainTrainStmt(&trainTable[i]), true
+		}
+	}
+	for _, p := range mixPages {
+		if p.name == name {
+			return p.page(), true
 		}
 	}
 	if d := ir.Lookup(name); d != nil {
@@ -195,6 +200,7 @@ func explainAll() string {
 	}
 	b.WriteString("\nstatements:\n" + listing(statementNames()))
 	b.WriteString("\nstatements of train { … }:\n" + listing(trainNames()))
+	b.WriteString("\nkeys of augment:\n" + listing(mixNames()))
 	var flat []string
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil {
@@ -230,6 +236,7 @@ func ExplainNames() []string {
 	names = append(names, PreludeBlocks()...)
 	names = append(names, statementNames()...)
 	names = append(names, trainNames()...)
+	names = append(names, mixNames()...)
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil && !slices.Contains(names, d.Name) {
 			names = append(names, d.Name)

@@ -293,9 +293,9 @@ func TestLabels(t *testing.T) {
 }
 
 func TestRecipe(t *testing.T) {
-	g := buildWith(t, "net a\nlet rate = 0.1\ninput image 3x224x224 range=-1..1 mean=0.5 std=1,2,3 order=bgr resize=256 crop=center\na: fc 3\nb: fc 3 -> softmax\n"+
+	g := buildWith(t, "net a\nlet rate = 0.1\ninput image 3x224x224 range=-1..1 mean=0.5 std=1,2,3 order=bgr resize=256 crop=center\na: fc 3\nb: fc 3\nc: fc 3 -> softmax\n"+
 		"train {\n loss xent smoothing=0.1\n nesterov lr=rate momentum=0.9 decay=1e-4\n schedule step at=10,20 factor=0.1 warmup=2 floor=1e-5\n init he\n freeze a until=2\n freeze \"b/fc\"\n rate b by=0\n rate a \"a/fc\" by=0.5\n"+
-		" augment pad=4 crop=224 flip=0.5\n augment area=0.08..1 aspect=0.75..1.333 brightness=0.1 contrast=0.2 saturation=0.3 lighting=0.1 gcn=on zca=1 rotate=10 shift=0.1 mean_std=on mean_image=on erase=0.2\n"+
+		" augment pad=4 crop=224 flip=0.5\n augment area=0.08..1 aspect=0.75..1.333 brightness=0.1 contrast=0.2 saturation=0.3 lighting=0.1 gcn=on zca=1 rotate=10 shift=0.1 mean_std=on mean_image=on erase=0.2 mixup=0.2 cutmix=1 mix_prob=0.8\n"+
 		" regularize l1=1e-5 l2=1e-4 max_norm=2\n clip norm=2 value=1\n average ema decay=0.99\n early_stop patience=5 metric=accuracy\n run batch=32 epochs=2.5 seed=-7\n}\n", Options{})
 	r := *g.Recipe
 	r.SpecHash = ""
@@ -309,7 +309,7 @@ func TestRecipe(t *testing.T) {
 			Freeze:    []recipe.Freeze{{Parts: []string{"a"}, Until: 2}, {Parts: []string{"b/fc"}}},
 			Rates:     []recipe.Rate{{Parts: []string{"b"}}, {Parts: []string{"a", "a/fc"}, By: 0.5}},
 			Augment: []recipe.Augment{{Pad: 4, Crop: 224, Flip: 0.5}, {Area: [2]float64{0.08, 1}, Aspect: [2]float64{0.75, 1.333}, Brightness: 0.1, Contrast: 0.2,
-				Saturation: 0.3, Lighting: 0.1, GCN: true, ZCA: true, Rotate: 10, Shift: 0.1, MeanStd: true, MeanSubtracted: true, RandomErase: 0.2}},
+				Saturation: 0.3, Lighting: 0.1, GCN: true, ZCA: true, Rotate: 10, Shift: 0.1, MeanStd: true, MeanSubtracted: true, RandomErase: 0.2, Mixup: 0.2, CutMix: 1, MixProb: 0.8}},
 			Regular:   recipe.Regularize{L1: 1e-5, L2: 1e-4, MaxNorm: 2},
 			Clip:      recipe.Clip{Norm: 2, Value: 1},
 			Average:   recipe.Average{Kind: "ema", Decay: 0.99},

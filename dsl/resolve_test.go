@@ -55,7 +55,7 @@ func TestResolve(t *testing.T) {
 
 // TestResolveFreeze replaces statements about parts.
 func TestResolveFreeze(t *testing.T) {
-	const head = "net a\ninput x 1x4x4\n\na: fc 3\nb: fc 3\n"
+	const head = "net a\ninput x 1x4x4\n\na: fc 3\nb: fc 3\nc: fc 3\n"
 	for _, c := range []struct {
 		text, want string
 		freeze     []recipe.Freeze

@@ -101,7 +101,7 @@ var trainTable = []trainStmt{
 		word: func(t *recipe.Train) *string { return &t.Init }},
 	freezeStmt(),
 	rateStmt(),
-	{name: "augment", doc: "Changes of the training images; several statements apply in order.", many: true,
+	{name: "augment", doc: "Changes of the training images; several statements apply in order. mixup and cutmix mix the pictures of a batch in pairs, after all other changes: incc explain mixup.", many: true,
 		keys: []trainKey{
 			aug("pad", kSide, "zeros around the image before the crop", func(a *recipe.Augment) any { return &a.Pad }),
 			aug("crop", kCount, "side of a random crop", func(a *recipe.Augment) any { return &a.Crop }),
@@ -119,6 +119,9 @@ var trainTable = []trainStmt{
 			aug("mean_std", kSwitch, "subtract the mean of the data set and divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
 			aug("mean_image", kSwitch, "subtract the mean image of the data set", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
 			aug("erase", kShare, "probability that a random rectangle is erased", func(a *recipe.Augment) any { return &a.RandomErase }),
+			aug("mixup", kAlpha, "alpha of mixup (Zhang 2018): blend pictures, a share of each from Beta(alpha, alpha)", func(a *recipe.Augment) any { return &a.Mixup }),
+			aug("cutmix", kAlpha, "alpha of CutMix (Yun 2019): paste a rectangle of another picture", func(a *recipe.Augment) any { return &a.CutMix }),
+			aug("mix_prob", kChance, "probability that a batch is mixed; 1 by default", func(a *recipe.Augment) any { return &a.MixProb }),
 		}},
 	{name: "regularize", doc: "Penalties in addition to the weight decay of the optimizer.", keys: []trainKey{
 		num("l1", kNonNeg, "factor on the sum of absolute weights", func(t *recipe.Train) any { return &t.Regular.L1 }),
@@ -291,6 +294,7 @@ func (b *builder) trainStmt(row *trainStmt, c *Call, t *recipe.Train, cx context
 		}
 	}
 	if row.name == "augment" {
+		b.checkMixing(c, a, cx)
 		t.Augment = append(t.Augment, augment)
 	}
 	b.checkTrain(row, c, t, a, cx)
@@ -307,6 +311,26 @@ func (b *builder) checkClassWeights(x *ir.Value) {
 		d := b.err(b.weightsIn, "E0405", b.weightsAt, "the loss has %d weights, the network %d classes", weights, classes)
 		b.from(d, x, b.weightsIn, "the output, %s, comes from here", image(x))
 		d.WithHelp("write %d weights, or weights=balanced", classes)
+	}
+}
+
+// checkMixing reports mixing of pictures in a second statement, and a probability without
+// mixing.
+func (b *builder) checkMixing(c *Call, a *bound, cx context) {
+	on := false
+	for _, key := range []string{"mixup", "cutmix"} {
+		if !a.given[key] {
+			continue
+		}
+		if b.mixes && !on {
+			b.err(cx, "E0607", a.at[key], "another augment statement mixes pictures already").
+				WithHelp("write mixup and cutmix into one statement: each batch then gets one of them")
+		}
+		on = true
+	}
+	b.mixes = b.mixes || on
+	if a.given["mix_prob"] && !on {
+		b.err(cx, "E0402", c.Span().After(), "mix_prob needs mixup= or cutmix= in the same statement").WithHelp("augment mixup=0.2 mix_prob=0.5")
 	}
 }
 

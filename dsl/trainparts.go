@@ -71,7 +71,7 @@ func (b *builder) partsOf(row *trainStmt, c *Call, t *recipe.Train, cx context) 
 	row.about.add(t)
 	pos := c.Positional()
 	if len(pos) == 0 {
-		b.err(cx, "E0402", c.Name.Span.After(), "%s wants the parts of the network that it is about", row.name).
+		b.err(cx, "E0402", c.Name.Span.After(), "%s needs the name of a part of the network", row.name).
 			WithHelp("a part is a label of the net, as in: %s stem", row.name)
 	}
 	for _, a := range pos {
@@ -94,7 +94,7 @@ func (b *builder) partsOf(row *trainStmt, c *Call, t *recipe.Train, cx context) 
 		}
 	}
 	if row.name == "rate" && c.Keyed("by") == nil {
-		b.err(cx, "E0402", c.Span().After(), "rate wants by=").WithHelp("by=0.1 trains the parts at a tenth of the learning rate")
+		b.err(cx, "E0402", c.Span().After(), "rate needs by=").WithHelp("by=0.1 trains the parts at a tenth of the learning rate")
 	}
 }
 
@@ -116,6 +116,53 @@ func (b *builder) checkParts() {
 		} else {
 			d.WithHelp("it has %s", partList(g))
 		}
+	}
+}
+
+// checkTrained reports freeze and rate statements that leave nothing to train in the
+// first epoch, in which most is frozen.
+func (b *builder) checkTrained() {
+	g := b.g.Graph()
+	t := g.Recipe.Train
+	if t == nil || len(b.named) == 0 {
+		return
+	}
+	frozen := t.Frozen(0)
+	last := func(parts []string, stmt string) namedPart {
+		var l namedPart
+		for _, n := range b.named {
+			if n.stmt == stmt && slices.Contains(parts, n.path) {
+				l = n
+			}
+		}
+		return l
+	}
+	var at namedPart
+	switch {
+	case !g.Trains(nil, nil): // not by these statements
+		return
+	case !g.Trains(frozen, nil):
+		at = last(frozen, "freeze")
+	case !g.Trains(frozen, t.Rates):
+		var stopped []string
+		for _, r := range t.Rates {
+			if r.By == 0 {
+				stopped = append(stopped, r.Parts...)
+			}
+		}
+		at = last(stopped, "rate")
+	default:
+		return
+	}
+	if at.stmt == "" {
+		return // the engine of the training reports it
+	}
+	cx := context{env: &env{lib: b.lib}, scope: b.root}
+	d := b.err(cx, "E0609", at.at, "with this %s statement nothing is trained", at.stmt)
+	if at.stmt == "rate" {
+		d.WithHelp("leave out a part, or write by= with a number above 0")
+	} else {
+		d.WithHelp("leave out a part: at least one part has to be trained")
 	}
 }
 

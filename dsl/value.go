@@ -130,7 +130,10 @@ var (
 	kShare    = &kind{want: "a number from 0 to 1", parse: real(func(x float64) bool { return x >= 0 && x <= 1 })}
 	kBelowOne = &kind{want: "a number from 0 up to, but not including, 1", parse: real(func(x float64) bool { return x >= 0 && x < 1 })}
 	// Of the focal loss. Above 100 the loss of a float32 is 0.
-	kGamma    = &kind{want: "a number above 0, at most 100", parse: real(func(x float64) bool { return x > 0 && x <= 100 })}
+	kGamma = &kind{want: "a number above 0, at most 100", parse: real(func(x float64) bool { return x > 0 && x <= 100 })}
+	// Of a beta distribution. Below, nearly all shares are 0 or 1; above, all are near 1/2.
+	kAlpha    = &kind{want: "a number from 0.001 to 1000", parse: real(func(x float64) bool { return x >= 0.001 && x <= 1000 })}
+	kChance   = &kind{want: "a number above 0, at most 1", parse: real(func(x float64) bool { return x > 0 && x <= 1 })}
 	kSwitch   = &kind{want: "on or off", words: []string{"on", "off"}, parse: parseSwitch}
 	kAct      = word("relu", "sigmoid", "tanh", "none")
 	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}
@@ -146,7 +149,7 @@ var (
 		return r, ok && r.([2]float64)[0] > 0
 	}}
 	kList         = &kind{want: "numbers separated by commas", parse: parseList}
-	kClassWeights = &kind{want: "balanced, or a number above 0 for each class with commas between", words: []string{"balanced"}, parse: parseWeights}
+	kClassWeights = &kind{want: "balanced, or one number above 0 for each class, separated by commas", words: []string{"balanced"}, parse: parseWeights}
 )
 
 func parseSwitch(v *value) (any, bool) {

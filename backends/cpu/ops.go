@@ -480,8 +480,15 @@ func div(op ops.Div, n *ir.Node, c *call) error {
 // does. One of a pair may be stretched; a param lies among the weights.
 func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	out := c.Wrote[0].Type.Shape
-	if len(out) == 0 && op == kernel.OpAdd {
-		return c.sumOfScalars(slices.Repeat([]float64{1}, len(c.Read))...)
+	if len(out) == 0 {
+		switch {
+		case op == kernel.OpAdd:
+			return c.sumOfScalars(slices.Repeat([]float64{1}, len(c.Node.In))...)
+		case op == kernel.OpSub && len(c.Node.In) == 2:
+			return c.sumOfScalars(1, -1)
+		case op == kernel.OpMul && len(c.Node.In) == 2:
+			return c.scalars("product", kernel.Product{})
+		}
 	}
 	if len(c.Read) == 0 {
 		return unsupported("an op on params alone: fold it first")

@@ -13,6 +13,8 @@ import (
 type TrainingGraph struct {
 	Graph  *ir.Graph   // with updates
 	Labels *ir.Value   // input, i64[N]
+	Others *ir.Value   // input, i64[N], the labels of pictures mixed in; nil where none are
+	Share  *ir.Value   // input, the share of Labels; nil without Others
 	Step   *ir.Value   // input, i64 scalar that counts from 0; nil where nothing reads it
 	Rate   *ir.Value   // input, the learning rate
 	Loss   *ir.Value   // output, a scalar
@@ -33,6 +35,7 @@ type Trainer struct {
 	in, out [][]float32
 	image   int       // index into in
 	labels  []float32 // of a full batch
+	others  []float32 // likewise, nil where no pictures are mixed
 	body    func(w *kernel.Worker)
 
 	loss, norm, logits []float32 // among out
@@ -83,6 +86,8 @@ func CompileTraining(tg TrainingGraph, net *ir.Graph, opt Options) (*Trainer, er
 		return nil, fmt.Errorf("train %s: the graph has no updates", net.Name)
 	case tg.Loss == nil || tg.Logits == nil || tg.Norm == nil || tg.Labels == nil || tg.Rate == nil:
 		return nil, fmt.Errorf("train %s: labels, rate, loss, logits and norm must be given", net.Name)
+	case (tg.Others == nil) != (tg.Share == nil):
+		return nil, fmt.Errorf("train %s: other labels and their share must be given together", net.Name)
 	case len(net.Inputs) != 1 || len(net.Outputs) != 1:
 		return nil, fmt.Errorf("train %s: %d inputs and %d outputs, want one of each", net.Name, len(net.Inputs), len(net.Outputs))
 	}
@@ -120,7 +125,9 @@ func (t *Trainer) bind() error {
 		switch v {
 		case t.tg.Labels:
 			t.labels = make([]float32, pl.Batch)
-		case t.tg.Step, t.tg.Rate:
+		case t.tg.Others:
+			t.others = make([]float32, pl.Batch)
+		case t.tg.Step, t.tg.Rate, t.tg.Share:
 			t.in[i] = make([]float32, 1)
 		default:
 			if t.image >= 0 {
@@ -210,7 +217,17 @@ func (t *Trainer) Params() []TrainerParam { return t.params }
 // masks, Adam and averages depend on it. Nothing is allocated, unless the step
 // is not finite.
 func (t *Trainer) Step(images []float32, labels []int32, rate float32, step int64) (StepStats, error) {
+	return t.StepMixed(images, labels, labels, 1, rate, step)
+}
+
+// StepMixed is Step on pictures that are mixed in pairs: picture i shows labels[i] by that
+// share, above 0 and at most 1, and others[i] by the rest. Correct counts labels. A share
+// below 1 needs a graph with Others.
+func (t *Trainer) StepMixed(images []float32, labels, others []int32, share, rate float32, step int64) (StepStats, error) {
 	if err := t.feed(images, labels, rate, step); err != nil {
+		return StepStats{}, err
+	}
+	if err := t.feedMixed(labels, others, share); err != nil {
 		return StepStats{}, err
 	}
 	n, classes := len(labels), t.Classes()
@@ -236,6 +253,9 @@ func (t *Trainer) StepTimes(images []float32, labels []int32, runs int) ([]float
 	if err := t.feed(images, labels, 0, 0); err != nil {
 		return nil, err
 	}
+	if err := t.feedMixed(labels, labels, 1); err != nil {
+		return nil, err
+	}
 	best, err := t.s.StepTimes(t.in, t.out, runs)
 	t.stale = true
 	t.in[t.image] = nil
@@ -252,12 +272,8 @@ func (t *Trainer) feed(images []float32, labels []int32, rate float32, step int6
 	if step < 0 || step > math.MaxInt32 {
 		return fmt.Errorf("%w: step %d", ErrInput, step)
 	}
-	classes := t.Classes()
-	for i, l := range labels {
-		if l < 0 || int(l) >= classes {
-			return fmt.Errorf("%w: label %d, of %d classes", ErrInput, l, classes)
-		}
-		kernel.PutInt(t.labels, i, l)
+	if err := t.putLabels(t.labels, labels); err != nil {
+		return err
 	}
 	for i, v := range t.tg.Graph.Inputs {
 		switch v {
@@ -267,9 +283,48 @@ func (t *Trainer) feed(images []float32, labels []int32, rate float32, step int6
 			kernel.PutInt(t.in[i], 0, int32(step))
 		case t.tg.Rate:
 			t.in[i][0] = rate
+		case t.tg.Others, t.tg.Share:
 		default:
 			t.in[i] = images
 		}
+	}
+	return nil
+}
+
+// feedMixed is feed for the inputs of mixed pictures.
+func (t *Trainer) feedMixed(labels, others []int32, share float32) error {
+	switch {
+	case !(share > 0 && share <= 1):
+		return fmt.Errorf("%w: a share of %g, want one above 0 and at most 1", ErrInput, share)
+	case len(others) != len(labels):
+		return fmt.Errorf("%w: %d labels and %d others", ErrInput, len(labels), len(others))
+	case t.tg.Others == nil && share < 1:
+		return fmt.Errorf("%w: the step was not compiled for mixed pictures", ErrInput)
+	case t.tg.Others == nil:
+		return nil
+	}
+	if err := t.putLabels(t.others, others); err != nil {
+		return err
+	}
+	for i, v := range t.tg.Graph.Inputs {
+		switch v {
+		case t.tg.Others:
+			t.in[i] = t.others[:len(others)]
+		case t.tg.Share:
+			t.in[i][0] = share
+		}
+	}
+	return nil
+}
+
+// putLabels checks labels and writes them where a step reads them.
+func (t *Trainer) putLabels(dst []float32, labels []int32) error {
+	classes := t.Classes()
+	for i, l := range labels {
+		if l < 0 || int(l) >= classes {
+			return fmt.Errorf("%w: label %d, of %d classes", ErrInput, l, classes)
+		}
+		kernel.PutInt(dst, i, l)
 	}
 	return nil
 }

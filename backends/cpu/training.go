@@ -827,17 +827,38 @@ func weightedCrossEntropyDx(op ops.CrossEntropyDx, n *ir.Node, c *call) error {
 	})
 }
 
-// sumOfScalars is the sum of the unit's operands by weight: losses.
+// sumOfScalars is the sum of the node's operands by weight: losses.
 func (c *call) sumOfScalars(weights ...float64) error {
-	if len(c.Read) != len(weights) || len(weights) > 4 {
+	if len(c.Node.In) != len(weights) || len(weights) > 4 {
 		return unsupported("a sum of %d losses", len(weights))
 	}
 	var k kernel.WeightedSum
 	for i, w := range weights {
 		k.Weights[i] = float32(w)
 	}
-	return c.layouts("sum", needs(planar, len(c.Read)), []plan.Need{planar}, func(e *plan.Emitter) error {
-		e.Step(k, e.In, e.Out)
+	return c.scalars("sum", k)
+}
+
+// scalars is a kernel whose operands are the node's, numbers that are computed or params.
+func (c *call) scalars(algo string, k plan.Kernel) error {
+	switch {
+	case len(c.Read) == 0:
+		return unsupported("an op on params alone: fold it first")
+	case len(c.Read) < len(c.Node.In) && c.l.train == nil:
+		return unsupported("a param beside a number that is computed")
+	}
+	return c.layouts(algo, needs(planar, len(c.Read)), []plan.Need{planar}, func(e *plan.Emitter) error {
+		var from []*plan.Tensor
+		read := 0
+		for _, v := range c.Node.In {
+			if v.Param != nil {
+				from = append(from, e.Param(v))
+				continue
+			}
+			from = append(from, e.In[read])
+			read++
+		}
+		e.Step(k, from, e.Out)
 		return nil
 	})
 }

@@ -36,7 +36,8 @@ The table shows how incc train would divide the data with the same --val and
 
 With --spec pictures are read as that network reads them. --augmented draws some
 of them as it sees them: scaled for evaluation, and as its train block changes
-them in the first epochs (augment, without mixing of pictures).
+them in the first epochs (augment). Pictures that mixup and cutmix mixed have the
+label with the larger share and that share below them, and then the other label.
 
    incc data inspect pictures --spec pets.incc --augmented seen.png`,
 			Flags: []cli.Flag{
@@ -140,11 +141,12 @@ func inspectData(c *cli.Context) error {
 		return nil
 	}
 	in := g.Inputs[0].Type.Shape
-	t, err := data.NewTransform(src.Train, g.Recipe.Input, recipeOf(g).Augment, in[1], in[2], in[3])
+	r := recipeOf(g)
+	t, err := data.NewTransform(src.Train, g.Recipe.Input, r.Augment, in[1], in[2], in[3])
 	if err != nil {
 		return err
 	}
-	img, err := augmentedSheet(t, run.train, in[1], in[2], in[3], seed)
+	img, err := augmentedSheet(t, run.train, in[1], in[2], in[3], min(r.Run.Batch, run.train.Len()), seed)
 	if err != nil {
 		return err
 	}

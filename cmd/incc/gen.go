@@ -349,6 +349,9 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 	if len(r.Unfreezes()) > 0 {
 		return nil, errors.New("--train: the generated trainer cannot unfreeze parts after an epoch: leave until= out of the freeze statements")
 	}
+	if recipe.MixingOf(r.Augment).On() {
+		return nil, usagef("--train: the generated trainer takes one label for each picture, so it cannot mix pictures: leave mixup and cutmix out of the augment statement")
+	}
 	if r.Loss.Weights.Balanced {
 		return nil, usagef("--train: the weights of loss weights=balanced come from the training images, which a package does not have; write them as numbers: weights=1,2.5,1")
 	}

@@ -22,6 +22,7 @@ type sheet struct {
 type sheetRow struct {
 	name     string
 	pictures [][]uint8 // CHW bytes
+	below    []string  // a line below each picture; nil for none
 }
 
 const (
@@ -29,6 +30,7 @@ const (
 	sheetRows    = 40
 	sheetText    = 13  // pixels of a letter
 	sheetName    = 180 // pixels of the widest name of a row
+	sheetBelow   = 150 // pixels of the widest line below a picture
 	sheetLeast   = 48  // pixels of the side of a picture; smaller ones are enlarged
 )
 
@@ -41,8 +43,11 @@ func (s *sheet) draw() image.Image {
 	for _, head := range s.heads {
 		w = max(w, text.Width(head))
 	}
-	name, columns := 0, len(s.heads)
+	name, columns, lines := 0, len(s.heads), 0
 	for _, r := range s.rows {
+		for _, line := range r.below {
+			lines, w = text.Height, max(w, min(text.Width(line), sheetBelow))
+		}
 		name, columns = max(name, text.Width(r.name)), max(columns, len(r.pictures))
 	}
 	left, top := gap, gap
@@ -52,7 +57,7 @@ func (s *sheet) draw() image.Image {
 	if len(s.heads) > 0 {
 		top += text.Height + gap
 	}
-	width, height := left+columns*(w+gap), top+len(s.rows)*(h+gap)
+	width, height := left+columns*(w+gap), top+len(s.rows)*(h+lines+gap)
 	if s.foot != "" {
 		width, height = max(width, text.Width(s.foot)+2*gap), height+text.Height+gap
 	}
@@ -64,10 +69,13 @@ func (s *sheet) draw() image.Image {
 		text.Write(img, image.Pt(left+i*(w+gap), gap), head)
 	}
 	for i, r := range s.rows {
-		y := top + i*(h+gap)
+		y := top + i*(h+lines+gap)
 		text.Write(img, image.Pt(gap, y+(h-text.Height)/2), text.Fit(r.name, sheetName))
 		for k, p := range r.pictures {
 			s.picture(img, image.Pt(left+k*(w+gap), y), zoom, p)
+			if k < len(r.below) {
+				text.Write(img, image.Pt(left+k*(w+gap), y+h), text.Fit(r.below[k], w))
+			}
 		}
 	}
 	if s.foot != "" {
@@ -133,8 +141,8 @@ func contactSheet(s *data.Set) (image.Image, error) {
 
 // augmentedSheet draws pictures as the network sees them: a row begins with the picture
 // as it is for evaluation, and goes on with those of the first epochs of a run with the
-// seed. t has been made for networks of c x h x w.
-func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) (image.Image, error) {
+// seed and batches of that many pictures. t has been made for networks of c x h x w.
+func augmentedSheet(t *data.Transform, s *data.Set, c, h, w, batch int, seed int64) (image.Image, error) {
 	const epochs, rows = 8, 12
 	sh := sheet{c: c, h: h, w: w, heads: []string{"evaluation"}}
 	var images []int
@@ -142,28 +150,40 @@ func augmentedSheet(t *data.Transform, s *data.Set, c, h, w int, seed int64) (im
 		images = append(images, l...)
 	}
 	x := make([]float32, t.Size())
-	see := func(k int) {
+	see := func(k int, below string) {
 		p := make([]uint8, t.Size())
 		t.View(p, x)
 		sh.rows[k].pictures = append(sh.rows[k].pictures, p)
+		if t.Mixes() {
+			sh.rows[k].below = append(sh.rows[k].below, below)
+		}
 	}
 	for k, i := range images {
 		sh.rows = append(sh.rows, sheetRow{name: className(s.Names, int(s.Labels[i]))})
 		if err := t.Eval(x, s, i); err != nil {
 			return nil, err
 		}
-		see(k)
+		see(k, "")
 	}
 	for epoch := range epochs {
 		sh.heads = append(sh.heads, fmt.Sprintf("epoch %d", epoch+1))
 		order := data.Order(s.Len(), seed, epoch)
 		for k, i := range images {
 			// What is drawn for an image depends on its place in the epoch.
-			if err := t.Train(x, s, i, data.NewDraws(seed, epoch, slices.Index(order, int32(i)))); err != nil {
+			l, err := t.TrainAt(x, s, order, batch, seed, epoch, slices.Index(order, int32(i)))
+			if err != nil {
 				return nil, err
 			}
-			see(k)
+			see(k, mixedText(s.Names, l))
 		}
 	}
 	return sh.draw(), nil
+}
+
+// mixedText names the labels of a mixed picture; "" for one that is not mixed.
+func mixedText(names []string, l data.MixedLabels) string {
+	if l.Share == 1 {
+		return ""
+	}
+	return fmt.Sprintf("%s %.0f%%, %s", className(names, int(l.Label)), 100*l.Share, className(names, int(l.Other)))
 }

@@ -16,8 +16,13 @@ import (
 )
 
 // TestAugmentedSheet: the columns of epochs are the pictures that a run gets in its
-// first epochs.
+// first epochs, mixed in the batches of the run where its recipe mixes.
 func TestAugmentedSheet(t *testing.T) {
+	t.Run("alone", func(t *testing.T) { augmentedSheetOf(t, 1, recipe.Augment{Flip: .5, Rotate: 20, Brightness: .3}) })
+	t.Run("mixed", func(t *testing.T) { augmentedSheetOf(t, 4, recipe.Augment{Flip: .5, Mixup: 1, CutMix: 1, MixProb: .8}) })
+}
+
+func augmentedSheetOf(t *testing.T, size int, a recipe.Augment) {
 	const side, classes, images, seed = 48, 3, 9, 5 // not enlarged
 	s := &data.Set{C: 3, H: side, W: side, Classes: classes, Names: []string{"ä", "b", "c"}, Pixels: make([]uint8, images*3*side*side)}
 	for i := range s.Pixels {
@@ -27,47 +32,76 @@ func TestAugmentedSheet(t *testing.T) {
 		s.Labels = append(s.Labels, int32(i%classes))
 	}
 	in := &recipe.Input{Lo: 0, Hi: 1, Mean: []float64{.5, .4, .3}, Std: []float64{.2, .3, .4}, Order: "bgr"}
-	tr, err := data.NewTransform(s, in, []recipe.Augment{{Flip: .5, Rotate: 20, Brightness: .3}}, 3, side, side)
+	tr, err := data.NewTransform(s, in, []recipe.Augment{a}, 3, side, side)
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := augmentedSheet(tr, s, 3, side, side, seed)
+	img, err := augmentedSheet(tr, s, 3, side, side, size, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Names are on the left and heads above, so pictures are counted from the right and
 	// from below. A column is as wide as its head where that is wider.
-	wide := max(side, chart.NewWriter(sheetText).Width("evaluation"))
+	text := chart.NewWriter(sheetText)
+	wide, high := max(side, text.Width("evaluation")), side
+	if tr.Mixes() {
+		high += text.Height
+	}
 	rows, columns := images, 1+8
 	b := img.Bounds()
+	if tr.Mixes() { // a line below a picture may be wider than that; the name of a row is short
+		wide = (b.Dx()-4-text.Width("ä")-8)/columns - 4
+	}
 	if b.Dy() < rows*side || b.Dx() < columns*side {
 		t.Fatalf("%v", b)
 	}
 	at := func(row, column, x, y int) color.Color {
-		return img.At(b.Dx()-(columns-column)*(wide+4)+x, b.Dy()-(rows-row)*(side+4)+y)
+		return img.At(b.Dx()-(columns-column)*(wide+4)+x, b.Dy()-(rows-row)*(high+4)+y)
 	}
+	mixed := 0
 	for epoch := range 2 {
-		batches := data.NewBatches(tr, s, 1, seed, epoch, 0)
+		batches := data.NewBatches(tr, s, size, seed, epoch, 0)
 		order := data.Order(images, seed, epoch)
-		for step := range images {
+		for {
 			batch, err := batches.Next()
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := make([]uint8, tr.Size())
-			tr.View(want, batch.Images)
-			i := int(order[step])
-			row := i/classes + i%classes*(images/classes)
-			for _, p := range []image.Point{{0, 0}, {20, 7}, {47, 47}, {3, 40}} {
-				k := p.Y*side + p.X
-				w := color.RGBA{want[k], want[side*side+k], want[2*side*side+k], 255}
-				if got := at(row, 1+epoch, p.X, p.Y); got != w {
-					t.Fatalf("epoch %d, image %d: pixel %v is %v, want %v", epoch, i, p, got, w)
+			if batch == nil {
+				break
+			}
+			if batch.Others != nil {
+				mixed++
+			}
+			for n := range size {
+				want := make([]uint8, tr.Size())
+				tr.View(want, batch.Images[n*tr.Size():][:tr.Size()])
+				i := int(order[batch.Step*size+n])
+				row := i/classes + i%classes*(images/classes)
+				for _, p := range []image.Point{{0, 0}, {20, 7}, {47, 47}, {3, 40}} {
+					k := p.Y*side + p.X
+					w := color.RGBA{want[k], want[side*side+k], want[2*side*side+k], 255}
+					if got := at(row, 1+epoch, p.X, p.Y); got != w {
+						t.Fatalf("epoch %d, image %d: pixel %v is %v, want %v", epoch, i, p, got, w)
+					}
 				}
 			}
 			batches.Done(batch)
 		}
 		batches.Close()
+	}
+	if tr.Mixes() != (mixed > 0) {
+		t.Errorf("%d batches are mixed", mixed)
+	}
+}
+
+// TestMixedText: a mixed picture names both of its labels.
+func TestMixedText(t *testing.T) {
+	names := []string{"cat", "dog"}
+	for want, l := range map[string]data.MixedLabels{"": {Label: 1, Other: 1, Share: 1}, "dog 70%, cat": {Label: 1, Other: 0, Share: .7}, "cat 55%, class 2": {Label: 0, Other: 2, Share: .55}} {
+		if got := mixedText(names, l); got != want {
+			t.Errorf("%+v is %q, want %q", l, got, want)
+		}
 	}
 }
 

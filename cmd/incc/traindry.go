@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
 )
 
 // dryRun trains two steps and prints the loss and the time of a step. It writes no file.
@@ -16,14 +17,14 @@ func dryRun(w io.Writer, p *prepared) error {
 	if err != nil {
 		return err
 	}
-	st, err := p.engine.Step(x.Images, x.Labels, float32(p.recipe.Optimizer.LR), 0)
+	st, err := train.StepOn(p.engine, x, float32(p.recipe.Optimizer.LR), 0)
 	if err != nil {
 		return err
 	}
 	// The first step is slower, as it touches its memory for the first time; the second
 	// one is timed.
 	start := time.Now()
-	if _, err := p.engine.Step(x.Images, x.Labels, 0, 1); err != nil {
+	if _, err := train.StepOn(p.engine, x, 0, 1); err != nil {
 		return err
 	}
 	d := time.Since(start)

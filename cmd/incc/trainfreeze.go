@@ -17,16 +17,21 @@ var freezeFlag = &cli.StringSliceFlag{Name: "freeze", Usage: "do not train these
 
 // frozenByFlag returns the freeze statement that --freeze stands for, nil for none.
 func frozenByFlag(c *cli.Context) []recipe.Freeze {
-	var parts []string
+	parts := frozenParts(c)
+	if len(parts) == 0 {
+		return nil
+	}
+	return []recipe.Freeze{{Parts: parts}}
+}
+
+// frozenParts lists the parts that --freeze names.
+func frozenParts(c *cli.Context) (parts []string) {
 	for _, p := range c.StringSlice("freeze") {
 		if p = strings.TrimSpace(p); p != "" && !slices.Contains(parts, p) {
 			parts = append(parts, p)
 		}
 	}
-	if len(parts) == 0 {
-		return nil
-	}
-	return []recipe.Freeze{{Parts: parts}}
+	return parts
 }
 
 // checkFrozen returns an error if a part that --freeze names does not exist.
@@ -39,16 +44,18 @@ func checkFrozen(c *cli.Context, g *ir.Graph) error {
 		}
 	}
 	paths := g.PartPaths()
-	for _, f := range frozenByFlag(c) {
-		for _, p := range f.Parts {
-			if !slices.Contains(paths, p) {
-				near := didYouMean(p, paths)
-				if near == "" {
-					near = "; it has " + strings.Join(g.PartNames(), ", ")
-				}
-				return usagef("--freeze: %s has no part %s%s", g.Name, diag.Quote(p), near)
+	parts := frozenParts(c)
+	for _, p := range parts {
+		if !slices.Contains(paths, p) {
+			near := didYouMean(p, paths)
+			if near == "" {
+				near = "; it has " + strings.Join(g.PartNames(), ", ")
 			}
+			return usagef("--freeze: %s has no part %s%s", g.Name, diag.Quote(p), near)
 		}
+	}
+	if len(parts) > 0 && !g.Trains(parts, recipeOf(g).Rates) {
+		return usagef("--freeze %s leaves nothing to train: leave out a part", diag.Printable(strings.Join(parts, ",")))
 	}
 	return nil
 }

@@ -268,6 +268,9 @@ func (p *prepared) introduce(w io.Writer) {
 		p.initial.introduce(w, p.graph, p.recipe.Frozen(0))
 	}
 	p.introduceFrozen(w)
+	if recipe.MixingOf(p.recipe.Augment).On() {
+		fmt.Fprintln(w, "training pictures are mixed: the accuracy of training counts the label with the larger share")
+	}
 	if p.val != nil {
 		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" {
 			fmt.Fprintln(w, note)

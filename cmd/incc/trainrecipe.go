@@ -75,6 +75,8 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	switch {
 	case checkBatch(r.Run.Batch) != nil:
 		return r, usagef("--batch %d (want 1 to %d)", r.Run.Batch, largestBatch)
+	case r.Run.Batch == 1 && recipe.MixingOf(r.Augment).On() && c.Int("overfit") == 0:
+		return r, usagef("a batch of 1 picture has no other one that mixup or cutmix could mix it with: take --batch 2 or more")
 	case !(r.Run.Epochs > 0) || r.Run.Epochs > mostEpochs:
 		return r, usagef("--epochs %g (want a number above 0, at most %g)", r.Run.Epochs, float64(mostEpochs))
 	case !(r.Optimizer.LR > 0) || math.IsInf(r.Optimizer.LR, 0):

@@ -114,6 +114,33 @@ type Augment struct {
 	MeanStd        bool    // subtract the data set's own mean, divide by its std
 	RandomErase    float64
 	MeanSubtracted bool // subtract the data set's mean image
+	// Mixing of pictures; one statement at most sets it, and it comes after all else.
+	Mixup   float64 // alpha of mixup (Zhang 2018), 0 for none
+	CutMix  float64 // alpha of CutMix (Yun 2019), 0 for none
+	MixProb float64 // probability that a batch is mixed; 0 stands for 1
+}
+
+// Mixing is how the pictures of a batch are mixed in pairs, by mixup or CutMix.
+type Mixing struct {
+	Mixup, CutMix float64 // alpha of the beta distribution that the share of a picture is drawn from; 0 for never
+	Prob          float64 // probability that a batch is mixed
+}
+
+// On reports whether some batches are mixed.
+func (m Mixing) On() bool { return m.Mixup > 0 || m.CutMix > 0 }
+
+// MixingOf returns the mixing that augment statements ask for, the zero value for none.
+func MixingOf(augs []Augment) Mixing {
+	for _, a := range augs {
+		m := Mixing{a.Mixup, a.CutMix, a.MixProb}
+		if m.Prob == 0 {
+			m.Prob = 1
+		}
+		if m.On() {
+			return m
+		}
+	}
+	return Mixing{}
 }
 
 // Regularize holds penalties in addition to the optimizer's weight decay.

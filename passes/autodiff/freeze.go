@@ -10,15 +10,7 @@ import (
 func (o *Options) frozen(v *ir.Value) bool { return ir.UnderAny(v.Name, o.Freeze) }
 
 // rate is the factor on the learning rate of a weight.
-func (o *Options) rate(v *ir.Value) float64 {
-	by := v.Param.LR
-	for _, r := range o.Rates {
-		if ir.UnderAny(v.Name, r.Parts) {
-			by *= r.By
-		}
-	}
-	return by
-}
+func (o *Options) rate(v *ir.Value) float64 { return ir.RateOf(v, o.Rates) }
 
 // trained lists the weights that are not frozen. It takes the heads that lead to none of
 // them off the graph: their losses are the same in every step but for dropout.
@@ -31,20 +23,15 @@ func trained(g *ir.Graph, opt Options) ([]*ir.Value, error) {
 			active[p] = true
 		}
 	}
+	g.Downstream(active)
+	if opt.Optimizer != nil && active[g.Outputs[0]] && !g.Trains(opt.Freeze, opt.Rates) {
+		return nil, fmt.Errorf("%s: the factor on the learning rate is 0 for all weights before the output that are not frozen, so nothing would be trained: raise a by= of the rate statements or an lr= of the layers", g.Name)
+	}
 	if len(opt.Freeze) == 0 {
 		return weights, nil
 	}
-	for _, n := range g.Nodes {
-		for _, v := range n.In {
-			if active[v] {
-				for _, o := range n.Out {
-					active[o] = true
-				}
-			}
-		}
-	}
 	if !active[g.Outputs[0]] {
-		return nil, fmt.Errorf("%s: freeze leaves no weight to train before the output: freeze fewer parts", g.Name)
+		return nil, fmt.Errorf("%s: all weights before the output are frozen, so nothing would be trained: freeze fewer parts", g.Name)
 	}
 	var heads []ir.Head
 	for _, h := range g.Heads {

@@ -121,3 +121,26 @@ func TestRates(t *testing.T) {
 		t.Errorf("not seen: %v", want)
 	}
 }
+
+// Where nothing would be trained, Train says so.
+func TestNothingToTrain(t *testing.T) {
+	g := networks["nin"](irtest.NewNet("nin", 5))
+	all := g.PartNames()
+	sgd := &recipe.Optimizer{Kind: "sgd"}
+	for name, c := range map[string]struct {
+		opt  Options
+		want string // of the error, "" for none
+	}{
+		"frozen":            {Options{Optimizer: sgd, Freeze: all}, "all weights before the output are frozen"},
+		"rate 0":            {Options{Optimizer: sgd, Rates: []recipe.Rate{{Parts: all}}}, "the factor on the learning rate is 0 for all weights"},
+		"frozen and rate 0": {Options{Optimizer: sgd, Freeze: all[1:], Rates: []recipe.Rate{{Parts: all[:1]}}}, "the factor on the learning rate is 0 for all weights"},
+		"rate 0 but one":    {Options{Optimizer: sgd, Rates: []recipe.Rate{{Parts: all[1:]}}}, ""},
+		"frozen but one":    {Options{Optimizer: sgd, Freeze: all[1:]}, ""},
+		"only gradients":    {Options{Rates: []recipe.Rate{{Parts: all}}}, ""},
+	} {
+		_, err := Train(g, c.opt)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

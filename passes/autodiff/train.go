@@ -15,6 +15,9 @@ type Options struct {
 	Smoothing float64 // label smoothing (Szegedy 2016, section 7)
 	// ClassWeights are the weights of the classes in the loss; nil for ones.
 	ClassWeights []float64
+	// Mix says that pictures are mixed in pairs (mixup, CutMix): the loss is the mean of
+	// the losses for both labels, weighted by the shares of the two pictures.
+	Mix bool
 	// Gamma, if above 0, makes the loss the focal loss (Lin 2017).
 	Gamma float64
 	Seed  int64 // of the dropout masks
@@ -43,7 +46,7 @@ type Options struct {
 // that are to be balanced depend on the images: the caller sets them.
 func FromRecipe(t *recipe.Train) Options {
 	o := t.Optimizer
-	return Options{Smoothing: t.Loss.Smoothing, ClassWeights: t.Loss.Weights.Values, Gamma: t.Loss.Gamma, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true,
+	return Options{Mix: recipe.MixingOf(t.Augment).On(), Smoothing: t.Loss.Smoothing, ClassWeights: t.Loss.Weights.Values, Gamma: t.Loss.Gamma, Seed: t.Run.Seed, Optimizer: &o, Regular: t.Regular, Clip: t.Clip, Average: t.Average, Norm: true,
 		Freeze: t.Frozen(0), Rates: t.Rates}
 }
 
@@ -53,6 +56,8 @@ func FromRecipe(t *recipe.Train) Options {
 type Training struct {
 	Graph  *ir.Graph
 	Labels *ir.Value   // input, i64[N]
+	Others *ir.Value   // input, i64[N], the labels of the pictures mixed in; nil without Options.Mix
+	Share  *ir.Value   // input, a scalar, the share of Labels in the loss; that of Others is 1 - Share; nil without Options.Mix
 	Step   *ir.Value   // input, the step's number as a scalar i64, from 0; nil if nothing reads it
 	Rate   *ir.Value   // input, the learning rate, a scalar; nil without an optimizer
 	Loss   *ir.Value   // the weighted sum of Losses, a scalar
@@ -74,6 +79,10 @@ type Training struct {
 //   - The loss is the softmax cross-entropy of the logits; a softmax at the end of the
 //     network is left out. The loss of each head is added, times its weight (0.3 in
 //     Szegedy 2015, section 5).
+//   - With Options.Mix each loss is Share * loss(Labels) + (1-Share) * loss(Others), as in
+//     the papers on mixup (Zhang 2018) and CutMix (Yun 2019). Without weights of classes
+//     this is the cross-entropy with the labels mixed by the same shares. Weights of classes
+//     divide the loss for each label by the sum of its weights.
 //   - batchnorm becomes batchnorm_train, and its running statistics get updates. A
 //     batchnorm whose statistics are constants or frozen does not change.
 //   - dropout becomes dropout_train, also in frozen parts (as in Keras; PyTorch leaves it
@@ -95,6 +104,10 @@ func Train(g *ir.Graph, opt Options) (*Training, error) {
 	g = t.Graph
 	r := ir.Rewrite(g, "autodiff")
 	t.Labels = r.Input("labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})
+	if opt.Mix {
+		t.Others = r.Input("other_labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})
+		t.Share = r.Input("share", ir.Float())
+	}
 	weights, err := trained(g, opt)
 	if err != nil {
 		return nil, err
@@ -192,11 +205,18 @@ func (t *Training) loss(r *ir.Rewriter, opt Options) error {
 		if n := len(opt.ClassWeights); n > 0 && n != logits.Type.Shape[1] {
 			return nil, nil, fmt.Errorf("the loss has weights for %d classes, output %s gives %d", n, v.Name, logits.Type.Shape[1])
 		}
-		in := []*ir.Value{logits, t.Labels}
-		if weights != nil {
-			in = append(in, weights)
+		against := func(labels *ir.Value) *ir.Value {
+			in := []*ir.Value{logits, labels}
+			if weights != nil {
+				in = append(in, weights)
+			}
+			return r.Do(ops.CrossEntropy{Smoothing: opt.Smoothing, Gamma: opt.Gamma}, in...)
 		}
-		l := r.Do(ops.CrossEntropy{Smoothing: opt.Smoothing, Gamma: opt.Gamma}, in...)
+		l := against(t.Labels)
+		if opt.Mix {
+			others := against(t.Others)
+			l = r.Do(ops.Add{}, others, r.Do(ops.Mul{}, r.Do(ops.Sub{}, l, others), t.Share))
+		}
 		t.Losses = append(t.Losses, l)
 		if weight != 1 {
 			l = r.Do(ops.Scale{By: weight}, l)

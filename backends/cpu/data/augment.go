@@ -18,6 +18,7 @@ type Transform struct {
 	set     *Set
 	in      recipe.Input
 	augs    []recipe.Augment
+	mixing  recipe.Mixing
 	mean    []float32 // image subtracted, in network input units; nil for none
 	scale   []float32 // a channel each, 1/std of the set; nil for none
 	shift   []float32 // a channel each, subtracted first
@@ -33,7 +34,7 @@ func NewTransform(train *Set, in *recipe.Input, augs []recipe.Augment, c, h, w i
 	if train.C != c {
 		return nil, fmt.Errorf("the images have %d channels, the network wants %d", train.C, c)
 	}
-	t := &Transform{c: c, h: h, w: w, set: train, augs: augs, in: recipe.Input{Lo: 0, Hi: 1}}
+	t := &Transform{c: c, h: h, w: w, set: train, augs: augs, mixing: recipe.MixingOf(augs), in: recipe.Input{Lo: 0, Hi: 1}}
 	if in != nil {
 		t.in = *in
 	}
@@ -75,6 +76,9 @@ func NewTransform(train *Set, in *recipe.Input, augs []recipe.Augment, c, h, w i
 
 // Size is the number of floats of one input.
 func (t *Transform) Size() int { return t.c * t.h * t.w }
+
+// Mixes reports whether pictures of a training batch may be mixed.
+func (t *Transform) Mixes() bool { return t.mixing.On() }
 
 // Eval writes an image as it is, scaled to the network's size. Its errors are those of
 // Set.Image.

@@ -31,6 +31,10 @@ type Batch struct {
 	Step   int // of the epoch
 	Images []float32
 	Labels []int32
+	// Others are the labels of the pictures that were mixed in (mixup, CutMix); nil for a
+	// batch that is not mixed. Labels have the share Share, from 0.5 to 1, Others the rest.
+	Others []int32
+	Share  float32
 
 	left   atomic.Int32 // images that are not ready yet
 	mu     sync.Mutex
@@ -49,6 +53,7 @@ type Batches struct {
 	next  int
 	chunk int // images that a goroutine prepares in one go
 	fill  func(dst []float32, place int) (label int32, err error)
+	mix   func(step int) (mix, bool) // how a batch is mixed; nil for never
 	ready []chan *Batch
 	free  chan *Batch
 	stop  chan struct{}
@@ -66,10 +71,14 @@ type Batches struct {
 // drop_last does: every step then has the same size.
 func NewBatches(t Inputs, s *Set, batch int, seed int64, epoch, first int) *Batches {
 	order := Order(s.Len(), seed, epoch)
+	var mixing func(step int) (mix, bool)
+	if t, ok := t.(*Transform); ok && t.Mixes() {
+		mixing = func(step int) (mix, bool) { return t.mix(seed, epoch, step) }
+	}
 	return newBatches(t.Size(), s, batch, s.Len()/batch*batch, first, func(dst []float32, place int) (int32, error) {
 		i := int(order[place])
 		return s.Labels[i], t.Train(dst, s, i, NewDraws(seed, epoch, place))
-	})
+	}, mixing)
 }
 
 // NewEvaluation begins an evaluation: all images in their order, without augmentation. The
@@ -77,11 +86,11 @@ func NewBatches(t Inputs, s *Set, batch int, seed int64, epoch, first int) *Batc
 func NewEvaluation(t Inputs, s *Set, batch int) *Batches {
 	return newBatches(t.Size(), s, batch, s.Len(), 0, func(dst []float32, i int) (int32, error) {
 		return s.Labels[i], t.Eval(dst, s, i)
-	})
+	}, nil)
 }
 
-func newBatches(size int, s *Set, batch, count, first int, fill func(dst []float32, place int) (int32, error)) *Batches {
-	b := &Batches{size: size, batch: batch, count: count, steps: (count + batch - 1) / batch, next: first, turn: first, fill: fill, stop: make(chan struct{})}
+func newBatches(size int, s *Set, batch, count, first int, fill func(dst []float32, place int) (int32, error), mixing func(step int) (mix, bool)) *Batches {
+	b := &Batches{size: size, batch: batch, count: count, steps: (count + batch - 1) / batch, next: first, turn: first, fill: fill, mix: mixing, stop: make(chan struct{})}
 	const ahead = 4
 	b.free = make(chan *Batch, ahead+1)
 	for range min(ahead+1, b.steps-first) {
@@ -119,6 +128,11 @@ func (b *Batches) prepare() {
 			}
 		}
 		if x.left.Add(int32(from-to)) == 0 {
+			if b.mix != nil && x.err == nil {
+				if m, ok := b.mix(x.Step); ok {
+					m.batch(x)
+				}
+			}
 			b.ready[x.Step] <- x
 		}
 	}
@@ -140,6 +154,7 @@ func (b *Batches) take() (x *Batch, from, to int) {
 		}
 		n := min(b.batch, b.count-b.turn*b.batch)
 		x.Step, x.Images, x.Labels, x.err = b.turn, x.Images[:n*b.size], x.Labels[:n], nil
+		x.Others, x.Share = nil, 1
 		x.left.Store(int32(n))
 		b.filling, b.place = x, 0
 		b.turn++

@@ -586,6 +586,10 @@ func TestWeightedSum(t *testing.T) {
 	if out[1] != 5 || !isPoison(out[0]) || !isPoison(out[2]) {
 		t.Errorf("%v", out)
 	}
+	Product{}.Run(nil, 0, &Args{In: [4]Buf{{[]float32{0, 3}, 1}, {[]float32{-0.5}, 0}}, Out: [4]Buf{{out, 1}}})
+	if out[1] != -1.5 || !isPoison(out[0]) || !isPoison(out[2]) {
+		t.Errorf("%v", out)
+	}
 }
 
 func TestMaxGradAndFill(t *testing.T) {

@@ -37,7 +37,7 @@ func samples() []Kernel {
 		Activation{Act: ActReLU, C: 20, H: 3, W: 3}, Activation{Act: ActTanh, C: 20, H: 3, W: 3}, ActBackward{Act: ActReLU, C: 20, H: 3, W: 3}, Affine{C: 20, H: 3, W: 3},
 		Binary{Op: OpMax, Stretch: ByPixel, C: 20, H: 3, W: 3}, MaxBackward{C: 20, H: 3, W: 3}, Maxout{C: 20, H: 3, W: 3, Pieces: 2}, MaxoutBackward{C: 20, H: 3, W: 3, Pieces: 2},
 		Softmax{C: 20, H: 1, W: 1}, SoftmaxBackward{C: 20, H: 1, W: 1}, Dropout{C: 20, H: 3, W: 3},
-		CrossEntropy{C: 20}, WeightedCrossEntropy{C: 20}, WeightedCrossEntropyBackward{C: 20}, CrossEntropyBackward{C: 20}, WeightedSum{Weights: [4]float32{1, 0.3}},
+		CrossEntropy{C: 20}, WeightedCrossEntropy{C: 20}, WeightedCrossEntropyBackward{C: 20}, CrossEntropyBackward{C: 20}, WeightedSum{Weights: [4]float32{1, 0.3}}, Product{},
 		SGD{N: 100}, RMSProp{N: 100}, Adam{N: 100}, Average{N: 100}, AverageRate{}, Penalty{N: 100}, SquareSums{N: 100}, NormOfSums{N: 3}, ClipNorm{N: 100}, ClipValue{N: 100},
 		MaxNormPacked{Blocks: 2, K: 9},
 		Copy{C: 20, H: 3, W: 3}, CopyChannels{C: 20, H: 3, W: 3}, CopyNCHW{C: 20, H: 3, W: 3}, Pad{C: 20, H: 3, W: 3}, FromNCHW{C: 20, H: 3, W: 3}, ToNCHW{C: 20, H: 3, W: 3},

@@ -168,6 +168,20 @@ func (s SoftmaxBackward) Run(_ *Worker, task int, a *Args) {
 	}
 }
 
+// Product multiplies two numbers: the loss for a label and the share of that label in a
+// mixed picture.
+//
+// Operands: In[0] and In[1] the numbers; Out[0] their product.
+type Product struct{}
+
+// Tasks is 1.
+func (Product) Tasks(int) int { return 1 }
+
+// Run multiplies.
+func (Product) Run(_ *Worker, _ int, a *Args) {
+	a.Out[0].Mem[a.Out[0].Off] = a.In[0].Mem[a.In[0].Off] * a.In[1].Mem[a.In[1].Off]
+}
+
 // WeightedSum adds numbers by weight: the losses of an output and its heads
 // (Szegedy 2015, section 5).
 //

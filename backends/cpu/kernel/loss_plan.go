@@ -6,6 +6,9 @@ func (k CrossEntropy) Cost(images int) Cost { return perElement(k.C*images, 4, 1
 // Cost is that of the gradient.
 func (k CrossEntropyBackward) Cost(images int) Cost { return perElement(k.C*images, 5, 2, expNS) }
 
+// Cost is that of the product.
+func (Product) Cost(int) Cost { return perElement(1, 2, 1, sumNS) }
+
 // Cost is that of the sum.
 func (k WeightedSum) Cost(int) Cost { return perElement(len(k.Weights), 2, 1, sumNS) }
 

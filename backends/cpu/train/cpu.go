@@ -32,7 +32,7 @@ func NewCPU(g *ir.Graph, opt autodiff.Options, batch int, seed int64, o cpu.Opti
 	ir.Materialize(tr.Graph, seed)
 	g.Outputs, g.Heads = []*ir.Value{logits(g)}, nil
 	o.Batch, o.Seed = batch, seed
-	t, err := cpu.CompileTraining(cpu.TrainingGraph{Graph: tr.Graph, Labels: tr.Labels, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss,
+	t, err := cpu.CompileTraining(cpu.TrainingGraph{Graph: tr.Graph, Labels: tr.Labels, Others: tr.Others, Share: tr.Share, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss,
 		Logits: tr.Logits, Norm: tr.Norm, Slots: tr.Slots, Averages: tr.Averages}, g, o)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,12 @@ func (e *CPU) Classes() int { return e.t.Classes() }
 
 // Step computes a step and, if it is finite, changes the weights.
 func (e *CPU) Step(images []float32, labels []int32, rate float32, step int64) (Stats, error) {
-	s, err := e.t.Step(images, labels, rate, step)
+	return e.StepMixed(images, labels, labels, 1, rate, step)
+}
+
+// StepMixed is Step on pictures that are mixed.
+func (e *CPU) StepMixed(images []float32, labels, others []int32, share, rate float32, step int64) (Stats, error) {
+	s, err := e.t.StepMixed(images, labels, others, share, rate, step)
 	return Stats{Loss: s.Loss, Norm: s.Norm, Correct: s.Correct, Layer: s.Layer}, err
 }
 

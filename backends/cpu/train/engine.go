@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ref"
@@ -34,12 +35,24 @@ type Engine interface {
 	// Step computes loss and gradients of a batch, and, if both are finite,
 	// updates the weights; if not, it leaves them as they were.
 	Step(images []float32, labels []int32, rate float32, step int64) (Stats, error)
+	// StepMixed is Step on pictures that are mixed in pairs: picture i shows
+	// labels[i] by that share, above 0 and at most 1, and others[i] by the rest.
+	// Correct counts labels. A share below 1 needs an engine of a recipe that mixes.
+	StepMixed(images []float32, labels, others []int32, share, rate float32, step int64) (Stats, error)
 	// Params lists weights, running statistics and the optimizer's slots with
 	// their shapes, in order.
 	Params() []Param
 	// Get copies the values of a param, Set replaces them.
 	Get(name string, dst []float32) error
 	Set(name string, src []float32) error
+}
+
+// StepOn computes a step on a batch, mixed or not.
+func StepOn(e Engine, b *data.Batch, rate float32, step int64) (Stats, error) {
+	if b.Others == nil {
+		return e.Step(b.Images, b.Labels, rate, step)
+	}
+	return e.StepMixed(b.Images, b.Labels, b.Others, b.Share, rate, step)
 }
 
 // Param is a tensor that an engine holds.
@@ -96,16 +109,27 @@ func (e *Reference) Classes() int { return logits(e.infer).Type.Shape.Size() }
 
 // Step computes and updates in float64.
 func (e *Reference) Step(images []float32, labels []int32, rate float32, step int64) (Stats, error) {
+	return e.StepMixed(images, labels, labels, 1, rate, step)
+}
+
+// StepMixed is Step on pictures that are mixed.
+func (e *Reference) StepMixed(images []float32, labels, others []int32, share, rate float32, step int64) (Stats, error) {
+	switch {
+	case !(share > 0 && share <= 1) || len(others) != len(labels):
+		return Stats{}, fmt.Errorf("a share of %g of %d labels and %d others", share, len(labels), len(others))
+	case e.tr.Others == nil && share < 1:
+		return Stats{}, fmt.Errorf("this engine was not made for mixed pictures")
+	}
 	g := e.tr.Graph
 	var in []*tensor.Tensor
 	for _, v := range g.Inputs {
 		switch v {
 		case e.tr.Labels:
-			t := tensor.New(len(labels))
-			for i, l := range labels {
-				t.Data[i] = float64(l)
-			}
-			in = append(in, t)
+			in = append(in, labelTensor(labels))
+		case e.tr.Others:
+			in = append(in, labelTensor(others))
+		case e.tr.Share:
+			in = append(in, tensor.Scalar(float64(share)))
 		case e.tr.Step:
 			in = append(in, tensor.Scalar(float64(step)))
 		case e.tr.Rate:
@@ -137,6 +161,14 @@ func (e *Reference) Step(images []float32, labels []int32, rate float32, step in
 		e.evaluateWith(v.Name)
 	}
 	return s, nil
+}
+
+func labelTensor(labels []int32) *tensor.Tensor {
+	t := tensor.New(len(labels))
+	for i, l := range labels {
+		t.Data[i] = float64(l)
+	}
+	return t
 }
 
 // evaluateWith gives the evaluating network a param's average, or its value if it has

@@ -53,7 +53,7 @@ func (r RateRange) Search(ctx context.Context, e Engine, each func(p RatePoint))
 				b.Close()
 				return points, false, err
 			}
-			st, err := e.Step(x.Images, x.Labels, float32(r.rate(step)), int64(step))
+			st, err := StepOn(e, x, float32(r.rate(step)), int64(step))
 			b.Done(x)
 			if err == nil && ctx.Err() != nil {
 				err = ErrInterrupted

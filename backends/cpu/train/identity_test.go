@@ -317,6 +317,9 @@ func (e *still) Logits(dst, images []float32, n int) error { clear(dst); return 
 func (e *still) Step([]float32, []int32, float32, int64) (Stats, error) {
 	return Stats{Loss: 1, Norm: 1}, nil
 }
+func (e *still) StepMixed([]float32, []int32, []int32, float32, float32, int64) (Stats, error) {
+	return Stats{Loss: 1, Norm: 1}, nil
+}
 func (e *still) Params() []Param                      { return stillParams }
 func (e *still) Get(name string, dst []float32) error { copy(dst, e.values[name]); return nil }
 func (e *still) Set(name string, src []float32) error { copy(e.values[name], src); return nil }

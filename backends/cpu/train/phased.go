@@ -89,8 +89,16 @@ func handOver(from, to Engine) error {
 
 // Step counts the steps of the optimizer and of averages from the beginning of the phase.
 func (e *Phased) Step(images []float32, labels []int32, rate float32, step int64) (Stats, error) {
-	return e.Engine.Step(images, labels, rate, step-int64(e.begun)*int64(e.steps))
+	return e.Engine.Step(images, labels, rate, e.own(step))
 }
+
+// StepMixed is Step on pictures that are mixed.
+func (e *Phased) StepMixed(images []float32, labels, others []int32, share, rate float32, step int64) (Stats, error) {
+	return e.Engine.StepMixed(images, labels, others, share, rate, e.own(step))
+}
+
+// own is the step of the phase at a step of the run.
+func (e *Phased) own(step int64) int64 { return step - int64(e.begun)*int64(e.steps) }
 
 // Memory is the bytes of a step of this phase, 0 if they are not known.
 func (e *Phased) Memory() int64 {

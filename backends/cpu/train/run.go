@@ -244,7 +244,7 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 			return false, c.keep(e, s, err)
 		}
 		s.Waited += waited.Seconds()
-		st, err := e.Step(x.Images, x.Labels, float32(c.rate(s, steps)), s.Global)
+		st, err := StepOn(e, x, float32(c.rate(s, steps)), s.Global)
 		b.Done(x)
 		if err != nil {
 			return false, err
