@@ -309,6 +309,7 @@ func walk(d ast.Decl, visit func(owner string, n ast.Node)) {
 
 // members are the nodes of a declaration that belong to a field of a membered struct: the
 // field itself, statements of init and vectorize... that set it, and elements of portableOps.
+// A statement of init that sets an element of a table belongs to the table.
 func members(d ast.Decl) map[ast.Node]string {
 	m := map[ast.Node]string{}
 	switch d := d.(type) {
@@ -318,8 +319,13 @@ func members(d ast.Decl) map[ast.Node]string {
 		}
 		for _, s := range d.Body.List {
 			if a, ok := s.(*ast.AssignStmt); ok && a.Tok == token.ASSIGN && len(a.Lhs) == 1 {
-				if sel, ok := a.Lhs[0].(*ast.SelectorExpr); ok {
-					m[s] = "vecOps." + sel.Sel.Name
+				switch l := a.Lhs[0].(type) {
+				case *ast.SelectorExpr:
+					m[s] = "vecOps." + l.Sel.Name
+				case *ast.IndexExpr: // a tier's entry of a table
+					if table, ok := l.X.(*ast.Ident); ok {
+						m[s] = table.Name
+					}
 				}
 			}
 		}
@@ -439,6 +445,20 @@ func (c *closure) close() {
 	}
 }
 
+// empty reports whether a function is an init of which nothing is needed.
+func (c *closure) empty(d *ast.FuncDecl) bool {
+	if declName(d) != "init" {
+		return false
+	}
+	in := members(d)
+	for _, s := range d.Body.List {
+		if name, ok := in[s]; !ok || c.need[name] {
+			return false
+		}
+	}
+	return true
+}
+
 // span is a part of a file, in bytes.
 type span struct{ from, to int }
 
@@ -473,7 +493,7 @@ func (c *closure) print(f *sourceFile) ([]byte, error) {
 		}
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if c.need[declName(d)] {
+			if c.need[declName(d)] && !c.empty(d) {
 				kept = append(kept, keep(d.Doc, d))
 			}
 		case *ast.GenDecl:

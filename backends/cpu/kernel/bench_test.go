@@ -191,14 +191,12 @@ func timeMin(isa ISA, d time.Duration, p *benchPeak, f func()) float64 {
 // stay in the first-level cache (64 channels) or the second (512), and how many
 // operations it is.
 func benchTile(b *testing.B, isa ISA, channels int) (call func(), ops float64) {
-	p, blocks := maxPixels(isa), 2
-	if isa == Portable {
+	tier := &tileTiers[isa]
+	if tier.portable() {
 		b.Skip("assembly only")
 	}
-	if isa == AVX2 {
-		blocks = 1
-	}
-	f := tileFuncs(isa, blocks, false)[p]
+	p, blocks := tier.pixels, tier.blocks
+	f := tier.tile[blocks-1][p]
 	in, out, weights := benchAlloc(p*channels), benchAlloc(p*2*Block), benchAlloc(2*Block*channels)
 	taps := make([]int, channels/Block)
 	for i := range taps {

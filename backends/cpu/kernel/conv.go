@@ -243,7 +243,7 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.tapChannels()
 	for g := g0; g < g1; g++ {
 		r := pairs[g*pairInts : (g+1)*pairInts]
-		if w.ISA == Portable {
+		if tileTiers[w.ISA].portable() {
 			c.runPortable(a, image, y0, in, r, tiles)
 		} else {
 			c.runTiles(w, a, image, y0, in, r, tiles)
@@ -295,6 +295,9 @@ func (c *Conv) flags(p *Output) int {
 	}
 	if c.Residual {
 		flags |= tileRes
+	}
+	if c.Planar {
+		flags |= tilePlanar
 	}
 	return flags
 }
@@ -349,11 +352,8 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	step := part.step()
 	t.ops = 4 * step
 	t.flags = c.flags(part)
-	blocks := r[2] // at once
-	if w.ISA == AVX2 {
-		blocks = 1
-	}
-	near := tileFuncs(w.ISA, blocks, c.Planar)
+	tier := &tileTiers[w.ISA]
+	blocks := min(r[2], tier.blocks) // at once
 	out := &a.Out[r[0]]
 	src := a.In[0].Mem
 	pixel, reach := one(c.SW)*c.tapChannels(), 0
@@ -375,7 +375,7 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		}
 		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
 		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
-		kernels, first := t.firstTiles(w.ISA, blocks, c.Planar, len(tiles)/tileInts, next)
+		first := t.first(len(tiles)/tileInts, next)
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
 			// The assembly checks no bounds: the farthest elements are looked at here,
 			// so that a wrong plan panics and corrupts nothing.
@@ -390,10 +390,11 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*step)
 				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}
-			kernels[l[0]]((*byte)(unsafe.Pointer(t)))
+			t.run(tier, blocks, l[0])
 			if first--; first == 0 {
-				kernels = near
+				t.near()
 			}
 		}
+		t.near()
 	}
 }

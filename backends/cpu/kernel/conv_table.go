@@ -12,17 +12,6 @@ const (
 	tileInts = 7
 )
 
-// maxPixels is the largest tile of a tier.
-func maxPixels(isa ISA) int {
-	switch isa {
-	case AVX512:
-		return 14
-	case AVX2:
-		return 6
-	}
-	return 3
-}
-
 // flat reports whether the rows of input and outputs lie without gaps, so that
 // tiles need not end with them.
 func (c Conv) flat() bool {

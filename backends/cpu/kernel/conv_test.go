@@ -13,11 +13,6 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestTileLayout compares the struct with what the assembly assumes.
-func TestTileLayout(t *testing.T) {
-	checkLayout[tile](t, 19)
-}
-
 // act is an activation in memory for tests: a view, its border, guard zones of
 // NaN on all sides that no kernel may read or write.
 type actBuf struct {

@@ -6,7 +6,7 @@ import "unsafe"
 // (AVX-512; 6 for AVX2) times one or two blocks of 16 output channels, summed over
 // a table of taps, 16 input channels (or one, for planar input) each. It lives
 // in the Worker, so that calls through function tables allocate nothing. The
-// assembly knows its layout.
+// assembly knows its fields by go_asm.h.
 type tile struct {
 	a, b       unsafe.Pointer // first pixel of the first half (pixels 0..ceil(P/2)-1) and of the second
 	w          unsafe.Pointer // packed weights: [tap][input channel][16 or 32 output channels]
@@ -19,20 +19,39 @@ type tile struct {
 	resA, resB unsafe.Pointer
 	rbs        int // bytes from a residual block to the next
 	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
-	flags      int // tileReLU, tileRes, tileAcc, tileMask
+	flags      int // tileReLU, tileRes, tileAcc, tileMask, tileFar, tileAhead, tilePlanar
 	scale      float32
 	ops        int     // bytes from an output pixel to the next, and from one of the residual
 	kc         int     // input channels a tap: 4, 8 or 16
-	ahead      uintptr // what the microkernels of that name ask for next
+	ahead      uintptr // what tileAhead asks for next
 }
 
 const (
-	tileReLU = 1 << iota // max(0, x), NaN passes
-	tileRes              // out = act(res + scale*x)
-	tileAcc              // begin with what out holds, not with the bias
-	tileMask             // out = x where res is above 0 or NaN, otherwise 0
-	tileNear             // Winograd's: what is written is in the first cache already
+	tileReLU   = 1 << iota // max(0, x), NaN passes
+	tileRes                // out = act(res + scale*x)
+	tileAcc                // begin with what out holds, not with the bias
+	tileMask               // out = x where res is above 0 or NaN, otherwise 0
+	tileNear               // Winograd's: what is written is in the first cache already
+	tileFar                // ask early for the weights, which come from far away
+	tileAhead              // ask for weights that other tiles will read, from ahead on
+	tilePlanar             // a tap is one input channel
 )
+
+// tileTier is what a tier has for direct convolutions and dense layers.
+type tileTier struct {
+	pixels int                // of a tile, at most
+	blocks int                // of 16 output channels in a tile, at most
+	tile   [2][15]func(*byte) // the microkernels, by blocks - 1 and by pixels; none: plain Go
+}
+
+// tileTiers are the tiers. Files of a processor set those that have microkernels.
+var tileTiers = [...]tileTier{Portable: {pixels: 3, blocks: 2}, AVX512: {}}
+
+// portable reports whether the tier computes tiles in plain Go.
+func (t *tileTier) portable() bool { return t.tile[0][1] == nil }
+
+// maxPixels is the largest tile of a tier.
+func maxPixels(isa ISA) int { return tileTiers[isa].pixels }
 
 // aheadTiles is how many tiles over the same weights ask for some that follow, which
 // other tiles will read: each for a quarter as many as it reads itself.
@@ -43,13 +62,23 @@ const (
 // few at a time: GoogLeNet's convolutions of 7x7 maps take a sixth less time.
 const aheadTiles = 4
 
-// firstTiles returns the microkernels for the first n of the tiles over weights that
-// may have to come from far away, and prepares them to ask for those at next. There
-// need not be any: a prefetch of what does not exist does nothing.
-func (t *tile) firstTiles(isa ISA, blocks int, planar bool, tiles int, next uintptr) (f *[15]func(*byte), n int) {
+// first sets the flag of the first n of the tiles over weights that may have to come
+// from far away: they ask for those at next, if there are several. There need not be
+// any: a prefetch of what does not exist does nothing. near takes the flag away again.
+func (t *tile) first(tiles int, next uintptr) (n int) {
 	if tiles < 2 {
-		return farTileFuncs(isa, blocks, planar), 1
+		t.flags |= tileFar
+		return 1
 	}
 	t.ahead = next
-	return aheadTileFuncs(isa, blocks, planar), aheadTiles
+	t.flags |= tileAhead
+	return aheadTiles
+}
+
+// near says that the weights are near for the tiles that follow.
+func (t *tile) near() { t.flags &^= tileFar | tileAhead }
+
+// run calls the microkernel for p pixels and as many blocks of output channels.
+func (t *tile) run(tier *tileTier, blocks, p int) {
+	tier.tile[blocks-1][p]((*byte)(unsafe.Pointer(t)))
 }

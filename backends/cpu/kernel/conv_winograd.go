@@ -259,7 +259,6 @@ func (r *winoRun) multiply(g blockPair) {
 	k := r.c.depths()
 	width := g.blocks * Block
 	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
-	blocks, most := g.blocks, maxPixels(r.w.ISA)
 	if len(weights) <= winoFewWeights && r.w.ISA != Portable {
 		r.products(weights, width, g.blocks)
 		return
@@ -269,10 +268,8 @@ func (r *winoRun) multiply(g blockPair) {
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
 	t.ops, t.kc = 4*Block, r.c.depth()
 	t.bias = unsafe.Pointer(&zeroBias)
-	if r.w.ISA == AVX2 {
-		blocks = 1
-	}
-	far, near := farTileFuncs(r.w.ISA, blocks, false), tileFuncs(r.w.ISA, blocks, false)
+	tier := &tileTiers[r.w.ISA]
+	blocks := min(g.blocks, tier.blocks)
 	for pos := range r.area {
 		u := weights[pos*k*width:][:k*width]
 		v, out := pos*r.vpos, r.prod+pos*r.mpos
@@ -282,7 +279,8 @@ func (r *winoRun) multiply(g blockPair) {
 		}
 		for b := 0; b < g.blocks; b += blocks {
 			t.w = float(u, b*Block)
-			calls, kernels := ceilDiv(r.n, most), far
+			calls := ceilDiv(r.n, tier.pixels)
+			t.flags |= tileFar
 			for i := 0; i < r.n; calls-- {
 				p := ceilDiv(r.n-i, calls)
 				half := (p + 1) / 2
@@ -293,8 +291,8 @@ func (r *winoRun) multiply(g blockPair) {
 				t.b = float(r.scratch, v+(i+half)*Block)
 				t.outA = float(r.scratch, out+b*r.block+i*Block)
 				t.outB = float(r.scratch, out+b*r.block+(i+half)*Block)
-				kernels[p]((*byte)(unsafe.Pointer(t)))
-				kernels = near
+				t.run(tier, blocks, p)
+				t.near()
 				i += p
 			}
 		}

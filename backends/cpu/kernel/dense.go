@@ -161,9 +161,9 @@ type densePart struct {
 }
 
 func (p *densePart) run(w *Worker) {
-	most := maxPixels(w.ISA)
-	if w.ISA == Portable {
-		p.runGo(most)
+	tier := &tileTiers[w.ISA]
+	if tier.portable() {
+		p.runGo(tier.pixels)
 		return
 	}
 	t := &w.tile
@@ -177,19 +177,16 @@ func (p *densePart) run(w *Worker) {
 	if p.relu {
 		t.flags |= tileReLU
 	}
-	blocks := p.width / Block
-	if w.ISA == AVX2 {
-		blocks = 1
-	}
-	far, near := farTileFuncs(w.ISA, blocks, false), tileFuncs(w.ISA, blocks, false)
+	blocks := min(p.width/Block, tier.blocks)
 	for b := 0; b < p.width/Block; b += blocks {
 		t.w, t.bias = float(p.w, b*Block), float(p.bias, b*Block)
-		calls, kernels := ceilDiv(p.n, most), far
-		ask := 1
-		if p.near {
-			kernels = near
-		} else if p.next != nil {
-			kernels, ask = t.firstTiles(w.ISA, blocks, false, calls, uintptr(unsafe.Pointer(p.next))+uintptr(4*b*Block))
+		calls, ask := ceilDiv(p.n, tier.pixels), 1
+		switch {
+		case p.near:
+		case p.next != nil:
+			ask = t.first(calls, uintptr(unsafe.Pointer(p.next))+uintptr(4*b*Block))
+		default:
+			t.flags |= tileFar
 		}
 		for i := 0; i < p.n; calls-- {
 			n := ceilDiv(p.n-i, calls)
@@ -200,12 +197,13 @@ func (p *densePart) run(w *Worker) {
 			t.a, t.b = float(p.in, p.at+i*p.ps), float(p.in, p.at+(i+half)*p.ps)
 			t.outA = float(p.out, p.to+b*p.block+i*p.step)
 			t.outB = float(p.out, p.to+b*p.block+(i+half)*p.step)
-			kernels[n]((*byte)(unsafe.Pointer(t)))
+			t.run(tier, blocks, n)
 			if ask--; ask == 0 {
-				kernels = near
+				t.near()
 			}
 			i += n
 		}
+		t.near()
 	}
 }
 

@@ -1,6 +1,6 @@
 package kernel
 
-//go:generate go -C _asm run . -part conv_tile -out ../conv_tile_amd64.s -stubs ../conv_tile_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part conv_tile
 //go:generate go -C _asm run . -part conv_winograd -out ../conv_winograd_amd64.s -stubs ../conv_winograd_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part conv_winograd_1d -out ../conv_winograd_1d_amd64.s -stubs ../conv_winograd_1d_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part conv_depthwise -out ../conv_depthwise_amd64.s -stubs ../conv_depthwise_amd64.go -pkg kernel
@@ -11,5 +11,5 @@ package kernel
 //go:generate go -C _asm run . -part n16_gemm -out ../n16_gemm_amd64.s -stubs ../n16_gemm_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part dense_matvec -out ../dense_matvec_amd64.s -stubs ../dense_matvec_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part peak -out ../peak_amd64.s -stubs ../peak_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part peak
 //go:generate go -C _asm/vec run . -out ../../vec_amd64.s -stubs ../../vec_amd64.go -pkg kernel

@@ -70,6 +70,56 @@ func TestAssemblyIsFresh(t *testing.T) {
 	}
 }
 
+// TestMicrokernelsAreFresh runs the generator of the microkernels, which needs no module but its
+// own, and compares.
+func TestMicrokernelsAreFresh(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	src, err := os.ReadFile("gen.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	exe := filepath.Join(dir, "generator")
+	if out, err := exec.Command("go", "-C", "_asm/micro", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the generator: %v\n%s", err, out)
+	}
+	n := 0
+	for line := range strings.Lines(string(src)) {
+		part, ok := strings.CutPrefix(strings.TrimSpace(line), "//go:generate go -C _asm/micro run . -part ")
+		if !ok {
+			continue
+		}
+		if out, err := exec.Command(exe, "-part", part, "-dir", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", part, err, out)
+		}
+		for _, f := range []string{"_amd64.s", "_amd64.go", "_arm64.s", "_arm64.go"} {
+			want, err := os.ReadFile(filepath.Join(dir, part+f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(part + f); err != nil || !bytes.Equal(want, got) {
+				t.Errorf("%s is stale: run go generate in backends/cpu/kernel (%v)", part+f, err)
+			}
+			n++
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d generated files found", n)
+	}
+}
+
+// TestAssembler runs the tests of the microkernels' assembler, a module of its own.
+func TestAssembler(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	if out, err := exec.Command("go", "-C", "_asm/micro", "test", "./...").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func afterFirstLine(b []byte) []byte {
 	_, rest, _ := bytes.Cut(b, []byte("\n"))
 	return rest

@@ -37,7 +37,6 @@ func zeros(bits int, regs []reg.VecPhysical) {
 
 // parts are the files that are generated, by the name that -part takes.
 var parts = map[string][]func(){
-	"conv_tile":                 {tiles},
 	"conv_winograd":             {winograds},
 	"conv_winograd_1d":          {lines},
 	"conv_depthwise":            {depthwises},
@@ -48,7 +47,6 @@ var parts = map[string][]func(){
 	"n16_gemm":                  {n16Products},
 	"dense_matvec":              {matVecs},
 	"pack":                      {packs},
-	"peak":                      {peaks},
 }
 
 func main() {

@@ -1,0 +1,198 @@
+package vasm
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/a64"
+)
+
+// arm64 prints NEON. Go's assembler has names for few of its instructions, so most are words
+// that package a64 encodes.
+type arm64 struct{ k *Func }
+
+// arm64Regs lists the general registers that a function may use: R18 belongs to the platform,
+// R27 to the assembler, R28 to the goroutine, R29 and R30 to the frame. R26 is this printer's.
+func arm64Regs() (l []Reg) {
+	for i := range 27 {
+		if i != 18 && i != armTemp {
+			l = append(l, Reg(i))
+		}
+	}
+	return l
+}
+
+const armTemp = 26
+
+func (m *arm64) r(r Reg) string { return fmt.Sprintf("R%d", r) }
+
+func (m *arm64) w(w a64.Word) { m.k.op("%v", w) }
+
+// a is an address for an instruction of Go's assembler.
+func (m *arm64) a(a Addr) string {
+	if a.Index != noReg {
+		panic("arm64 has no such address")
+	}
+	s := a.Field
+	switch {
+	case a.Disp != 0 && s != "":
+		s += fmt.Sprintf("+%d", a.Disp)
+	case a.Disp != 0:
+		s = fmt.Sprint(a.Disp)
+	}
+	return s + "(" + m.r(a.Base) + ")"
+}
+
+// place is an address for a word.
+func place(a Addr) (a64.X, int) {
+	if a.Index != noReg || a.Field != "" {
+		panic("a64 has no such address")
+	}
+	return a64.X(a.Base), a.Disp
+}
+
+func (m *arm64) load(d []V, a Addr) {
+	x, off := place(a)
+	for ; len(d) > 1; d, off = d[2:], off+32 {
+		m.w(a64.LoadPair(a64.V(d[0]), a64.V(d[1]), x, off))
+	}
+	if len(d) == 1 {
+		m.w(a64.LoadQ(a64.V(d[0]), x, off))
+	}
+}
+
+func (m *arm64) store(s []V, a Addr) {
+	x, off := place(a)
+	for ; len(s) > 1; s, off = s[2:], off+32 {
+		m.w(a64.StorePair(a64.V(s[0]), a64.V(s[1]), x, off))
+	}
+	if len(s) == 1 {
+		m.w(a64.StoreQ(a64.V(s[0]), x, off))
+	}
+}
+
+func (m *arm64) three(op string, d, a, b V) { m.w(a64.Three(op, a64.V(d), a64.V(a), a64.V(b))) }
+
+func (m *arm64) copyV(d, s V)  { m.three("orr", d, s, s) }
+func (m *arm64) zero(d V)      { m.w(a64.Clear(a64.V(d))) }
+func (m *arm64) fma(d, a, b V) { m.three("fmla", d, a, b) }
+
+// The sum grows in a temporary, since FMLA overwrites what it adds to.
+func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
+	for i := 0; i < len(d); i += 2 {
+		pair := d[i:min(i+2, len(d))]
+		t := make([]V, len(pair))
+		for j := range t {
+			t[j] = m.k.temp()
+		}
+		m.load(t, a.Plus(16*i))
+		for j, v := range pair {
+			m.w(a64.Element("fmla", a64.V(t[j]), a64.V(v), a64.V(scale), 0))
+			m.copyV(v, t[j])
+		}
+	}
+}
+
+// FMAX would make +0 of -0, so lanes below zero are cleared instead.
+func (m *arm64) maxZero(d, zero V) {
+	t := m.k.temp()
+	m.w(a64.Zero("fcmlt", a64.V(t), a64.V(d)))
+	m.three("bic", d, d, t)
+}
+
+func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
+	for i := 0; i < len(d); i += 2 {
+		pair := d[i:min(i+2, len(d))]
+		t := make([]V, len(pair))
+		for j := range t {
+			t[j] = m.k.temp()
+		}
+		m.load(t, a.Plus(16*i))
+		for j, v := range pair {
+			m.w(a64.Zero("fcmle", a64.V(t[j]), a64.V(t[j])))
+			m.three("bic", v, v, t[j])
+		}
+	}
+}
+
+// broadcast fills element 0 alone where the value is used by element: scaleAdd does so.
+func (m *arm64) broadcast(d V, a Addr) {
+	m.k.op("FMOVS %s, F%d", m.a(a), d)
+	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
+}
+
+// loadScalars loads a register of each line and, behind four scalars, moves on.
+func (m *arm64) loadScalars(s *Scalars) {
+	for q, v := range s.v {
+		if s.n == 4 {
+			m.w(a64.LoadQIndex(a64.V(v), a64.X(s.l.ptr[q]), a64.X(s.l.off)))
+		} else {
+			m.w(a64.LoadSIndex(a64.V(v), a64.X(s.l.ptr[q]), a64.X(s.l.off)))
+		}
+	}
+	if s.n == 4 {
+		m.addInt(s.l.off, 16)
+	}
+}
+
+func (m *arm64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
+	for i, d := range acc {
+		m.w(a64.Element("fmla", a64.V(d), a64.V(weights[i]), a64.V(x.v[line]), element))
+	}
+}
+
+func (m *arm64) prefetch(level int, a Addr) {
+	x, off := place(a)
+	m.w(a64.Prefetch(level, false, x, off))
+}
+
+func (m *arm64) arg(d Reg, name string, off int) { m.k.op("MOVD %s+%d(FP), %s", name, off, m.r(d)) }
+func (m *arm64) loadInt(d Reg, a Addr)           { m.k.op("MOVD %s, %s", m.a(a), m.r(d)) }
+func (m *arm64) storeInt(s Reg, a Addr)          { m.k.op("MOVD %s, %s", m.r(s), m.a(a)) }
+
+func (m *arm64) addMem(d Reg, a Addr) {
+	m.loadInt(armTemp, a)
+	m.add(d, armTemp)
+}
+
+func (m *arm64) move(d, s Reg) { m.k.op("MOVD %s, %s", m.r(s), m.r(d)) }
+func (m *arm64) add(d, s Reg)  { m.k.op("ADD %s, %s", m.r(s), m.r(d)) }
+
+func (m *arm64) addScaled(d, a, s Reg, scale int) {
+	shift := map[int]int{1: 0, 2: 1, 4: 2, 8: 3}[scale]
+	if shift == 0 {
+		m.k.op("ADD %s, %s, %s", m.r(s), m.r(a), m.r(d))
+		return
+	}
+	m.k.op("ADD %s<<%d, %s, %s", m.r(s), shift, m.r(a), m.r(d))
+}
+
+func (m *arm64) addInt(d Reg, n int)        { m.k.op("ADD $%d, %s", n, m.r(d)) }
+func (m *arm64) andMask(d Reg, mask string) { m.k.op("AND $%s, %s", mask, m.r(d)) }
+
+func (m *arm64) jump(label string) { m.k.op("JMP %s", label) }
+
+func (m *arm64) jumpIfZero(r Reg, zero bool, label string) {
+	if zero {
+		m.k.op("CBZ %s, %s", m.r(r), label)
+	} else {
+		m.k.op("CBNZ %s, %s", m.r(r), label)
+	}
+}
+
+func (m *arm64) jumpIfMask(r Reg, mask string, any bool, label string) {
+	m.k.op("TST $%s, %s", mask, m.r(r))
+	if any {
+		m.k.op("BNE %s", label)
+	} else {
+		m.k.op("BEQ %s", label)
+	}
+}
+
+func (m *arm64) subtractJump(r Reg, n int, label string) {
+	m.k.op("SUBS $%d, %s", n, m.r(r))
+	m.k.op("BNE %s", label)
+}
+
+func (m *arm64) align(int) {}
+
+func (m *arm64) ret() { m.k.op("RET") }

@@ -1,0 +1,95 @@
+package vasm
+
+import "fmt"
+
+// Load and Store move registers that lie side by side in memory.
+func (k *Func) Load(d []V, a Addr)  { k.load(d, a) }
+func (k *Func) Store(s []V, a Addr) { k.store(s, a) }
+
+// Copy is d = s.
+func (k *Func) Copy(d, s []V) {
+	for i := range d {
+		k.copyV(d[i], s[i])
+	}
+}
+
+// Zero is d = 0.
+func (k *Func) Zero(d ...V) {
+	for _, v := range d {
+		k.zero(v)
+	}
+}
+
+// FMA is d += a*b with one rounding.
+func (k *Func) FMA(d, a, b V) { k.fma(d, a, b) }
+
+// ScaleAdd is d = scale*d + what lies at a, with one rounding. NEON takes two temporaries a
+// register.
+func (k *Func) ScaleAdd(d []V, scale V, a Addr) { k.scaleAdd(d, scale, a) }
+
+// MaxZero is d = max(d, 0); NaN and -0 pass. zero holds zeros.
+func (k *Func) MaxZero(d []V, zero V) {
+	for _, v := range d {
+		k.maxZero(v, zero)
+	}
+}
+
+// KeepPositive zeroes d where what lies at a is neither above zero nor NaN. zero holds zeros.
+// It asks for what lies ahead bytes further, if that is not 0. n tells the calls that follow one
+// another apart, so that they do not wait for one another.
+func (k *Func) KeepPositive(d []V, a Addr, zero V, n, ahead int) {
+	if ahead > 0 {
+		k.prefetch(1, a.Plus(ahead))
+	}
+	k.keepPositive(d, a, zero, n)
+}
+
+// Broadcast fills d with the float32 at a.
+func (k *Func) Broadcast(d V, a Addr) { k.broadcast(d, a) }
+
+// Prefetch asks for a line into the cache of that level (1 or 2).
+func (k *Func) Prefetch(level int, a Addr) { k.prefetch(level, a) }
+
+// Arg loads a parameter into a register of its own.
+func (k *Func) Arg(name string) Reg {
+	off, ok := k.args[name]
+	if !ok {
+		panic("no parameter " + name)
+	}
+	d := k.Reg()
+	k.arg(d, name, off)
+	return d
+}
+
+// LoadInt, StoreInt and AddMem move or add an integer of 64 bits in memory.
+func (k *Func) LoadInt(d Reg, a Addr)  { k.loadInt(d, a) }
+func (k *Func) StoreInt(s Reg, a Addr) { k.storeInt(s, a) }
+func (k *Func) AddMem(d Reg, a Addr)   { k.addMem(d, a) }
+
+// NewInt is LoadInt into a register of its own.
+func (k *Func) NewInt(a Addr) Reg {
+	d := k.Reg()
+	k.loadInt(d, a)
+	return d
+}
+
+// Move is d = s, Add d += s, AddInt d += n, AddScaled d = a + s*scale (1, 2, 4 or 8).
+func (k *Func) Move(d, s Reg)                    { k.move(d, s) }
+func (k *Func) Add(d, s Reg)                     { k.add(d, s) }
+func (k *Func) AddInt(d Reg, n int)              { k.addInt(d, n) }
+func (k *Func) AddScaled(d, a, s Reg, scale int) { k.addScaled(d, a, s, scale) }
+
+// AndMask is d &= mask, an expression of constants.
+func (k *Func) AndMask(d Reg, mask string) { k.andMask(d, mask) }
+
+// Label is a place to jump to; Jump goes there, the others if r is zero, is not, has any bit of the
+// mask (an expression of constants), or none.
+func (k *Func) Label(l string)                { fmt.Fprintf(&k.f.text, "%s:\n", l) }
+func (k *Func) Jump(l string)                 { k.jump(l) }
+func (k *Func) IfZero(r Reg, l string)        { k.jumpIfZero(r, true, l) }
+func (k *Func) IfNotZero(r Reg, l string)     { k.jumpIfZero(r, false, l) }
+func (k *Func) IfAny(r Reg, mask, l string)   { k.jumpIfMask(r, mask, true, l) }
+func (k *Func) IfNone(r Reg, mask, l string)  { k.jumpIfMask(r, mask, false, l) }
+func (k *Func) Repeat(r Reg, n int, l string) { k.subtractJump(r, n, l) } // r -= n, and jumps unless it is 0
+func (k *Func) Align(n int)                   { k.align(n) }              // a loop begins at a multiple of n bytes (amd64)
+func (k *Func) Return()                       { k.ret() }
