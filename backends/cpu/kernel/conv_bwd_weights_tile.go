@@ -22,11 +22,64 @@ const pixelInts = 2
 
 // add runs the microkernel of the tier for blocks blocks of output channels.
 func (g *bwdWeightsTile) add(isa ISA, blocks int) {
-	if isa == Portable {
+	tier := &bwdWeightsTiers[isa]
+	if tier.blocks == 0 {
 		g.runGo(blocks * Block)
 		return
 	}
-	g.run(isa, blocks)
+	g.run(tier, blocks)
+}
+
+type bwdWeightsFunc = func(x *float32, off *int, dy *float32, dyblock int, pixels *int, n int, dw *float32, dwrow, dwahead, begin, xahead, dyahead int)
+
+// bwdWeightsTier is what a tier has for gradients with respect to weights: microkernels by
+// blocks - 1 and by rows, and for some numbers of rows such that ask for pixels far away.
+type bwdWeightsTier struct {
+	rows, blocks int // at most
+	near, far    [2][9]bwdWeightsFunc
+}
+
+// bwdWeightsTiers are the tiers. Files of a processor set those that have microkernels.
+var bwdWeightsTiers [isas]bwdWeightsTier
+
+// run computes all rows by blocks output blocks, in as few calls as the registers
+// of the tier allow.
+func (g *bwdWeightsTile) run(tier *bwdWeightsTier, blocks int) {
+	once := min(blocks, tier.blocks)
+	near, far := &tier.near[once-1], &tier.far[once-1]
+	if g.xahead == 0 && g.dyahead == 0 {
+		far = near
+	}
+	n := len(g.pixels) / pixelInts
+	if n == 0 {
+		return
+	}
+	for b := 0; b < blocks; b += once {
+		calls, dy := ceilDiv(g.rows, tier.rows), g.dyat+b*g.dyblock/4
+		for r := 0; r < g.rows; calls-- {
+			p := ceilDiv(g.rows-r, calls)
+			add := near[p]
+			if r == 0 && far[p] != nil {
+				add = far[p]
+			}
+			// The farthest elements are looked at here, so that a wrong plan panics and
+			// corrupts nothing.
+			dw := g.dwat + r*g.dwrow/4 + b*Block
+			_ = g.dw[dw+(p-1)*g.dwrow/4+once*Block-1]
+			_ = g.x[g.xat+(g.off[r+p-1]+g.pixels[len(g.pixels)-2])/4]
+			_ = g.dy[dy+((once-1)*g.dyblock+g.pixels[len(g.pixels)-1])/4+Block-1]
+			ahead := p * g.dwrow // the next rows
+			switch {
+			case r+p < g.rows:
+			case b+once < blocks:
+				ahead = 4*once*Block - r*g.dwrow
+			default:
+				ahead = g.dwahead - r*g.dwrow - 4*b*Block
+			}
+			add(&g.x[g.xat], &g.off[r], &g.dy[dy], g.dyblock, &g.pixels[0], n, &g.dw[dw], g.dwrow, ahead, g.begin, g.xahead, g.dyahead)
+			r += p
+		}
+	}
 }
 
 // channels sets the rows to n channels that lie side by side.

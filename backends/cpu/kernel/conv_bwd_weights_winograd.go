@@ -317,6 +317,7 @@ func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 	c, m, view, scratch := &r.c, r.c.m(), r.c.Outputs[0].View, r.w.Scratch
 	units := r.hi - r.lo
 	r.done, r.tiles = rows[0].first, 0
+	tier := &winoBwdTiers[r.w.ISA]
 	for len(rows) > 0 && r.tiles < chunk {
 		s := &rows[0]
 		rows = rows[1:]
@@ -330,26 +331,41 @@ func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 		}
 		for u := range units {
 			from, to := x+u*xblock, u*r.block+r.tiles*Block
-			if r.w.ISA == Portable {
+			if tier.x[pair] == nil {
 				winoBwdXGo(pair, xmem[from:], xrow, scratch[to:], r.xpos, s.n, m)
 				continue
 			}
 			_ = xmem[from+(winoIn-1)*xrow+(winoIn+(s.n-1)*m)*Block-1] // the assembly checks no bounds
-			winoBwdX(r.w.ISA, pair, &xmem[from], 4*xrow, &scratch[to], 4*r.xpos, s.n, 4*m*Block)
+			tier.x[pair](&xmem[from], 4*xrow, &scratch[to], 4*r.xpos, s.n, 4*m*Block)
 		}
 		for b := range r.blocks {
 			from, to := dy+b*dyblock, r.dy+b*r.block+r.tiles*Block
-			if r.w.ISA == Portable {
+			if tier.dy[m/4][pair] == nil {
 				winoBwdDYGo(m, pair, dymem[from:], dyrow, scratch[to:], r.dypos, s.n)
 				continue
 			}
 			_ = dymem[from+(m-1)*dyrow+s.n*m*Block-1]
-			winoBwdDY(r.w.ISA, m, pair, &dymem[from], 4*dyrow, &scratch[to], 4*r.dypos, s.n)
+			tier.dy[m/4][pair](&dymem[from], 4*dyrow, &scratch[to], 4*r.dypos, s.n)
 		}
 		r.tiles += s.n
 	}
 	return rows
 }
+
+// winoBwdTier is what a tier has for them: the transforms of x and of dY by pair of rows of
+// positions, dY's by the size of its tiles too (2 and 4), that of the sums by the side of the kernel
+// (3 and 5), and the sums of products by output blocks - 1.
+type winoBwdTier struct {
+	lanes  int // of a vector
+	blocks int // output blocks at once
+	x      [winoPairs]func(src *float32, row int, dst *float32, pos, n, step int)
+	dy     [2][winoPairs]func(src *float32, row int, dst *float32, pos, n int)
+	out    [2]func(src *float32, pos int, dst *float32, tap, n int, tmp *float32)
+	sum    [2]func(*byte)
+}
+
+// winoBwdTiers are the tiers. Files of a processor set those that have microkernels.
+var winoBwdTiers [isas]winoBwdTier
 
 // multiply adds the products at a pair of rows of positions, of all units and blocks.
 func (r *winoBwdRun) multiply(pair int, begin bool) {
@@ -385,7 +401,8 @@ func (r *winoBwdRun) multiply(pair int, begin bool) {
 // add adds products of a pair of blocks of dY.
 func (r *winoBwdRun) add(sum, x, dy, blocks int) {
 	s, scratch, width := &r.w.sums, r.w.Scratch, blocks*Block
-	if r.w.ISA == Portable {
+	tier := &winoBwdTiers[r.w.ISA]
+	if tier.blocks == 0 {
 		for i := range s.n {
 			at := scratch[sum+i*s.next/4:][:Block*width]
 			if s.begin != 0 {
@@ -398,29 +415,27 @@ func (r *winoBwdRun) add(sum, x, dy, blocks int) {
 		return
 	}
 	s.row = 4 * width
-	once := blocks
-	if r.w.ISA == AVX2 {
-		once = 1
-	}
+	once := min(blocks, tier.blocks)
 	for b := 0; b < blocks; b += once {
 		s.x, s.dy, s.sum = float(scratch, x), float(scratch, dy+b*r.block), float(scratch, sum+b*Block)
 		s.ask = r.ask(s.n * s.tiles)
-		winoBwdSum(r.w.ISA, once, s)
+		tier.sum[once-1]((*byte)(unsafe.Pointer(s)))
 	}
 }
 
 // transformBack makes the gradient of the sums, and the sum of its squares if that is wanted.
 func (r *winoBwdRun) transformBack(wanted bool) (sum float64) {
 	side, scratch, block := r.c.KH, r.w.Scratch, 0
+	tier := &winoBwdTiers[r.w.ISA]
 	for _, p := range r.owned {
 		n := Block * p.blocks * Block // weights of a unit and a tap
 		for u := range r.hi - r.lo {
 			src := scratch[r.sums+u*r.unit+block*winoArea*r.sumpos:][:winoArea*p.blocks*r.sumpos]
 			dst := p.dw[(r.lo+u)*side*side*n:][:side*side*n]
-			if r.w.ISA == Portable {
+			if f := tier.out[side/5]; f == nil {
 				winoBwdOutGo(side, src, p.blocks*r.sumpos, dst, n)
 			} else {
-				winoBwdOutTiles(r.w.ISA, side, &src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n, &scratch[r.tmp])
+				f(&src[0], 4*p.blocks*r.sumpos, &dst[0], 4*n, n/tier.lanes, &scratch[r.tmp])
 			}
 			if wanted {
 				sum += squareSum(r.w.ISA, dst)

@@ -66,11 +66,7 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 				res = a.In[1].Mem[at : at+c.W*Block]
 			}
 			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Scale, flags: flags}
-			if w.ISA == Portable {
-				row.runGo()
-			} else {
-				row.run(w.ISA)
-			}
+			row.run(depthwiseTiers[w.ISA])
 			if part.vectorAct() {
 				part.activate(w.ISA, dst, b)
 			}
@@ -90,6 +86,20 @@ type depthwiseRow struct {
 	res   []float32 // the residual; not read without the flag for it
 	scale float32
 	flags int
+}
+
+type depthwiseFunc = func(src *float32, step int, taps *int, ntaps int, w, bias, dst, res *float32, scale float32, flags, n int)
+
+// depthwiseTiers are the microkernels, where a tier has one: files of a processor set them.
+var depthwiseTiers [isas]depthwiseFunc
+
+// run computes the row by a tier's microkernel, or in plain Go.
+func (r *depthwiseRow) run(f depthwiseFunc) {
+	if f == nil {
+		r.runGo()
+		return
+	}
+	f(&r.in[r.src], 4*r.step, &r.taps[0], len(r.taps), &r.w[0], &r.bias[0], &r.dst[0], &r.res[0], r.scale, r.flags, len(r.dst)/Block)
 }
 
 // runGo computes it in plain Go.

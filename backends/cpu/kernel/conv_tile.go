@@ -3,7 +3,7 @@ package kernel
 import "unsafe"
 
 // tile is the argument block of the GEMM-like microkernels: up to 14 pixels
-// (AVX-512; 6 for AVX2) times one or two blocks of 16 output channels, summed over
+// (AVX-512; 6 for AVX2 and NEON) times one or two blocks of 16 output channels, summed over
 // a table of taps, 16 input channels (or one, for planar input) each. It lives
 // in the Worker, so that calls through function tables allocate nothing. The
 // assembly knows its fields by go_asm.h.
@@ -18,7 +18,7 @@ type tile struct {
 	obs        int // bytes from an output block to the next
 	resA, resB unsafe.Pointer
 	rbs        int // bytes from a residual block to the next
-	ws         int // bytes from an input channel's weights to the next (AVX2: 64 or 128)
+	ws         int // bytes from an input channel's weights to the next (AVX2, NEON: 64 or 128)
 	flags      int // tileReLU, tileRes, tileAcc, tileMask, tileFar, tileAhead, tilePlanar
 	scale      float32
 	ops        int     // bytes from an output pixel to the next, and from one of the residual
@@ -45,7 +45,7 @@ type tileTier struct {
 }
 
 // tileTiers are the tiers. Files of a processor set those that have microkernels.
-var tileTiers = [...]tileTier{Portable: {pixels: 3, blocks: 2}, AVX512: {}}
+var tileTiers = [isas]tileTier{Portable: {pixels: 3, blocks: 2}}
 
 // portable reports whether the tier computes tiles in plain Go.
 func (t *tileTier) portable() bool { return t.tile[0][1] == nil }

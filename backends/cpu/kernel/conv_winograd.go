@@ -246,12 +246,27 @@ func fillPatch(dst, src []float32, row, side, rows, cols int) {
 }
 
 func (r *winoRun) inTiles(src []float32, at, row, dst, n int) {
-	if r.w.ISA == Portable {
+	f := winoTiers[r.w.ISA].in
+	if f == nil {
 		winoInGo(src[at:], row, r.scratch[dst:], r.vpos, n, r.c.m())
 		return
 	}
-	winoInTiles(r.w.ISA, &src[at], 4*row, &r.scratch[dst], 4*r.vpos, n, 4*r.c.m()*Block, &r.scratch[r.tmp])
+	f(&src[at], 4*row, &r.scratch[dst], 4*r.vpos, n, 4*r.c.m()*Block, &r.scratch[r.tmp])
 }
+
+type winoOutFunc = func(src *float32, pos int, dst *float32, row int, bias, res *float32, resRow int, scale float32, flags, n int, tmp *float32)
+
+// winoTier is what a tier has for Winograd: the transform of the input, that of the output by
+// the size of its tiles (2 and 4), and the products at all positions by output blocks - 1 and
+// by tiles, of as many as tileTier says.
+type winoTier struct {
+	in      func(src *float32, row int, dst *float32, pos, n, step int, tmp *float32)
+	out     [2]winoOutFunc
+	product [2][15]func(*byte)
+}
+
+// winoTiers are the tiers. Files of a processor set those that have microkernels.
+var winoTiers [isas]winoTier
 
 // multiply computes M for a pair of output blocks: 36 or 10 products, each a 1x1
 // convolution whose pixels are the tiles.
@@ -259,7 +274,7 @@ func (r *winoRun) multiply(g blockPair) {
 	k := r.c.depths()
 	width := g.blocks * Block
 	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
-	if len(weights) <= winoFewWeights && r.w.ISA != Portable {
+	if len(weights) <= winoFewWeights && winoTiers[r.w.ISA].product[0][1] != nil {
 		r.products(weights, width, g.blocks)
 		return
 	}
@@ -273,7 +288,7 @@ func (r *winoRun) multiply(g blockPair) {
 	for pos := range r.area {
 		u := weights[pos*k*width:][:k*width]
 		v, out := pos*r.vpos, r.prod+pos*r.mpos
-		if r.w.ISA == Portable {
+		if tier.portable() {
 			r.multiplyGo(u, width, v, out)
 			continue
 		}
@@ -324,13 +339,11 @@ func (r *winoRun) products(weights []float32, width, blocks int) {
 	p.positions, p.vpos, p.wpos, p.outPos = r.area, 4*r.vpos, 4*k*width, 4*r.mpos
 	p.blocks, p.block, p.kc = len(r.a.Table), 4*r.block, r.c.depth()
 	p.ws, p.obs = 4*width, 4*r.block
-	at := blocks // at once
-	if r.w.ISA == AVX2 {
-		at = 1
-	}
-	kernels := winoProductFuncs(r.w.ISA, at)
+	most := maxPixels(r.w.ISA)
+	at := min(blocks, tileTiers[r.w.ISA].blocks) // at once
+	kernels := &winoTiers[r.w.ISA].product[at-1]
 	for b := 0; b < blocks; b += at {
-		calls := ceilDiv(r.n, maxPixels(r.w.ISA))
+		calls := ceilDiv(r.n, most)
 		for i := 0; i < r.n; calls-- {
 			n := ceilDiv(r.n-i, calls)
 			p.v, p.w = float(r.scratch, i*Block), float(weights, b*Block)
@@ -430,9 +443,14 @@ func (r *winoRun) outTiles(part *Output, src int, dst []float32, at, row int, bi
 	}
 	call := winoOutCall{src: r.scratch[src:], pos: r.mpos, dst: dst[at:], row: row, bias: bias, res: res[rat:], resRow: rrow,
 		scale: r.c.Scale, flags: flags, n: n, tmp: r.scratch[r.tmp:]}
-	if r.w.ISA == Portable {
-		call.runGo(r.c.m())
+	call.run(winoTiers[r.w.ISA].out[r.c.m()/4], r.c.m())
+}
+
+// run transforms tiles of m x m pixels by a microkernel, or in plain Go.
+func (c *winoOutCall) run(f winoOutFunc, m int) {
+	if f == nil {
+		c.runGo(m)
 		return
 	}
-	call.run(r.w.ISA, r.c.m())
+	f(&c.src[0], 4*c.pos, &c.dst[0], 4*c.row, &c.bias[0], &c.res[0], 4*c.resRow, c.scale, c.flags, c.n, &c.tmp[0])
 }

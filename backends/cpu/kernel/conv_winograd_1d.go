@@ -172,11 +172,12 @@ func (r *winoRun) wino1dTransformIn() {
 }
 
 func (r *winoRun) wino1dTilesIn(src []float32, at, step, dst, n, next int) {
-	if r.w.ISA == Portable {
+	f := wino1dTiers[r.w.ISA].in
+	if f == nil {
 		wino1dInGo(src[at:], step, r.scratch[dst:], r.vpos, n, next)
 		return
 	}
-	wino1dInTiles(r.w.ISA, &src[at], 4*step, &r.scratch[dst], 4*r.vpos, n, 4*next)
+	f(&src[at], 4*step, &r.scratch[dst], 4*r.vpos, n, 4*next)
 }
 
 // wino1dTransformOut writes a pair of output blocks.
@@ -208,10 +209,10 @@ func (r *winoRun) wino1dTransformOut(g blockPair) {
 					to.res, to.rat, to.rstep, to.rnext = r.scratch, r.res, row, Block
 				}
 			}
-			if r.w.ISA == Portable {
+			if f := wino1dTiers[r.w.ISA].out; f == nil {
 				wino1dOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Scale, flags, run)
 			} else {
-				wino1dOutTiles(r.w.ISA, &r.scratch[src], 4*r.mpos, &to, &bias[0], r.c.Scale, flags, run)
+				f(&r.scratch[src], 4*r.mpos, &to.dst[to.at], 4*to.step, 4*to.next, &bias[0], &to.res[to.rat], 4*to.rstep, 4*to.rnext, r.c.Scale, flags, run)
 			}
 			for e := range valid {
 				if valid < wino1dTile {
@@ -232,6 +233,15 @@ func (r *winoRun) wino1dTransformOut(g blockPair) {
 		}
 	}
 }
+
+// wino1dTier is what a tier has for the transforms.
+type wino1dTier struct {
+	in  func(src *float32, step int, dst *float32, pos, n, next int)
+	out func(src *float32, pos int, dst *float32, step, next int, bias, res *float32, resStep, resNext int, scale float32, flags, n int)
+}
+
+// wino1dTiers are the tiers. Files of a processor set those that have microkernels.
+var wino1dTiers [isas]wino1dTier
 
 // wino1dOutArgs says where results go and where their residual is, in float32s.
 type wino1dOutArgs struct {

@@ -26,13 +26,25 @@ func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
 		src := a.In[0].Mem[a.In[0].Off+g.w+b*r*r*depth*width:][:r*r*depth*width]
 		pos := icb * depth * width
 		dst := a.Out[0].Mem[a.Out[0].Off+winoArea*icb*depth*g.bias+b*depth*width:][:(winoArea-1)*pos+depth*width]
-		if w.ISA == Portable {
+		tier := &winoWeightsTiers[w.ISA]
+		f := tier.transform[r/5]
+		if f == nil {
 			winoWeightsGo(r, src, depth*width, dst, pos, depth*width)
 			return
 		}
-		winoWeightTiles(w.ISA, r, &src[0], 4*depth*width, &dst[0], 4*pos, depth*width, &w.Scratch[0])
+		f(&src[0], 4*depth*width, &dst[0], 4*pos, depth*width/tier.lanes, &w.Scratch[0])
 	}
 }
+
+// winoWeightsTier is what a tier has for the transform, of n vectors of so many lanes: for kernels
+// of 3x3 and of 5x5.
+type winoWeightsTier struct {
+	lanes     int
+	transform [2]func(src *float32, tap int, dst *float32, pos, n int, tmp *float32)
+}
+
+// winoWeightsTiers are the tiers. Files of a processor set those that have microkernels.
+var winoWeightsTiers [isas]winoWeightsTier
 
 // winoWeightsGo is the transform of n filters side by side in plain Go.
 func winoWeightsGo(r int, src []float32, tap int, dst []float32, pos, n int) {

@@ -13,11 +13,6 @@ import (
 // numbers of tiles.
 func wino(c Conv) Kernel { return Winograd{Conv: c, Tiles: 7 * c.Rows} }
 
-// TestWinoProductLayout compares the struct with what the assembly assumes.
-func TestWinoProductLayout(t *testing.T) {
-	checkLayout[winoProduct](t, 12)
-}
-
 func TestWinogradRandom(t *testing.T) {
 	r := newRand(4, 3)
 	count := longtest.Count(40, 160, 3000)

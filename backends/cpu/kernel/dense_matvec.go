@@ -105,7 +105,8 @@ func (m MatVec) Run(w *Worker, task int, a *Args) {
 	at := a.Out[0].Off + image*m.Out.View.N + b*m.Out.View.C
 	out := a.Out[0].Mem[at:][:Block]
 	kc := m.conv().depth()
-	if w.ISA == Portable {
+	f := matVecTiers[w.ISA][width/8]
+	if f == nil {
 		m.runGo(out, bias, a.In[0].Mem[in:], a.Table, kc, weights, width)
 	} else {
 		_ = a.In[0].Mem[in+a.Table[len(a.Table)-1]/4+kc-1] // the assembly checks no bounds
@@ -119,12 +120,16 @@ func (m MatVec) Run(w *Worker, task int, a *Args) {
 		if m.Out.Act == ActReLU {
 			s.flags = tileReLU
 		}
-		matVecFunc(w.ISA, width)((*byte)(unsafe.Pointer(s)))
+		f((*byte)(unsafe.Pointer(s)))
 	}
 	if m.Out.vectorAct() {
 		m.Out.activate(w.ISA, out, b)
 	}
 }
+
+// matVecTiers are the microkernels for strips of 4, 8 and 16 output channels, where a tier has
+// them: files of a processor set them.
+var matVecTiers [isas][3]func(*byte)
 
 func (m MatVec) runGo(out, bias, x []float32, taps []int, kc int, w []float32, width int) {
 	var sums [4][Block]float32

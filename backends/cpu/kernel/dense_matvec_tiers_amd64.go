@@ -1,18 +1,6 @@
 package kernel
 
-// matVecFunc returns the microkernel for a strip of a number of output channels.
-func matVecFunc(isa ISA, width int) func(*byte) {
-	switch {
-	case isa == AVX2 && width == Block:
-		return matVec256w16
-	case isa == AVX2 && width == 8:
-		return matVec256w8
-	case isa == AVX2:
-		return matVec256w4
-	case width == Block:
-		return matVec512w16
-	case width == 8:
-		return matVec512w8
-	}
-	return matVec512w4
+func init() {
+	matVecTiers[AVX512] = [3]func(*byte){matVec512w4, matVec512w8, matVec512w16}
+	matVecTiers[AVX2] = [3]func(*byte){matVec256w4, matVec256w8, matVec256w16}
 }

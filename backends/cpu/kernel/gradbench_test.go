@@ -31,7 +31,7 @@ func BenchmarkGradientCall(b *testing.B) {
 					for range n {
 						for k := range s.units * s.taps {
 							c.xat, c.dwat = k/s.taps*xn+k%s.taps*Block, k*Block*width
-							c.run(isa, s.blocks)
+							c.add(isa, s.blocks)
 						}
 					}
 				})

@@ -11,14 +11,17 @@ import (
 // every architecture and at every GOAMD64 level.
 type ISA uint8
 
-// The tiers, from the slowest to the fastest.
+// The tiers; those of one architecture from the slowest to the fastest.
 const (
 	Portable ISA = iota
 	AVX2         // with FMA3
 	AVX512       // F, VL, DQ and BW
+	NEON         // of arm64
+
+	isas = iota // how many
 )
 
-var isaNames = [...]string{"portable", "avx2", "avx512"}
+var isaNames = [...]string{"portable", "avx2", "avx512", "neon"}
 
 func (i ISA) String() string {
 	if int(i) < len(isaNames) {
@@ -36,6 +39,8 @@ func (i ISA) GoString() string {
 		return "kernel.AVX2"
 	case AVX512:
 		return "kernel.AVX512"
+	case NEON:
+		return "kernel.NEON"
 	}
 	return fmt.Sprintf("kernel.ISA(%d)", uint8(i))
 }

@@ -12,20 +12,20 @@ import (
 )
 
 func TestISA(t *testing.T) {
-	for _, isa := range []ISA{Portable, AVX2, AVX512} {
+	for _, isa := range []ISA{Portable, AVX2, AVX512, NEON} {
 		got, err := ParseISA(strings.ToUpper(isa.String()))
 		if ok := slices.Contains(Available(), isa); ok != (err == nil) || ok && got != isa {
 			t.Errorf("ParseISA(%v) = %v, %v", isa, got, err)
 		}
 	}
-	if _, err := ParseISA("avx10"); err == nil || !strings.Contains(err.Error(), "portable, avx2, avx512") {
+	if _, err := ParseISA("avx10"); err == nil || !strings.Contains(err.Error(), "portable, avx2, avx512, neon") {
 		t.Errorf("an unknown name: %v", err)
 	}
 	t.Setenv("INCC_ISA", "portable")
 	if isa, err := Best(); isa != Portable || err != nil {
 		t.Errorf("forced to portable: %v, %v", isa, err)
 	}
-	t.Setenv("INCC_ISA", "neon")
+	t.Setenv("INCC_ISA", "avx3")
 	if _, err := Best(); err == nil || !strings.HasPrefix(err.Error(), "INCC_ISA: ") {
 		t.Errorf("forced to what does not exist: %v", err)
 	}

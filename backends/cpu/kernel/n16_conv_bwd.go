@@ -101,12 +101,23 @@ func (c N16ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
 	}
 }
 
+// n16BwdTier is what a tier has for them: microkernels by output channels and by taps.
+type n16BwdTier struct {
+	taps  int // at most
+	lanes int // images at once
+	tile  [n16Channels + 1][7]func(*byte)
+}
+
+// n16BwdTiers are the tiers. Files of a processor set those that have microkernels.
+var n16BwdTiers [isas]n16BwdTier
+
 // tile adds rows of pixels to the sums of some channels and taps, [channel][tap].
 func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []int, channels int, acc []float32) {
 	view := c.Outputs[0].View
 	ps, xrow := one(c.SW)*Block, one(c.SH)*c.In.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
-	if w.ISA == Portable {
+	tier := &n16BwdTiers[w.ISA]
+	if tier.taps == 0 {
 		for i := range channels {
 			for q, tap := range taps {
 				s := (*[Block]float32)(acc[(i*len(taps)+q)*Block:])
@@ -131,21 +142,21 @@ func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps 
 	_ = grad[dy+(channels-1)*view.C+(rows-1)*view.H+c.W*Block-1]
 	t := &w.n16Backward
 	t.xstep, t.xrow, t.dyC, t.dyRow, t.rows, t.cols = 4*ps, 4*xrow, 4*view.C, 4*view.H, rows, c.W
-	if w.ISA == AVX512 {
+	if tier.lanes == Block {
 		t.x, t.off, t.dy, t.acc = float(src, x), unsafe.Pointer(&taps[0]), float(grad, dy), float(acc, 0)
-		n16BackwardFunc(w.ISA, channels, len(taps))((*byte)(unsafe.Pointer(t)))
+		tier.tile[channels][len(taps)]((*byte)(unsafe.Pointer(t)))
 		return
 	}
-	// Half of the lanes and three taps at a time, whose sums are brought together.
-	for q := 0; q < len(taps); q += 3 {
-		n := min(3, len(taps)-q)
+	// Some of the lanes and taps at a time, whose sums are brought together.
+	for q := 0; q < len(taps); q += tier.taps {
+		n := min(tier.taps, len(taps)-q)
 		buf := w.Scratch[len(w.Scratch)-(n16Channels*3+2)*Block:]
 		for i := range channels {
 			copy(buf[i*n*Block:(i+1)*n*Block], acc[(i*len(taps)+q)*Block:])
 		}
-		for half := 0; half < Block; half += Block / 2 {
+		for half := 0; half < Block; half += tier.lanes {
 			t.x, t.off, t.dy, t.acc = float(src, x+half), unsafe.Pointer(&taps[q]), float(grad, dy+half), float(buf, half)
-			n16BackwardFunc(w.ISA, channels, n)((*byte)(unsafe.Pointer(t)))
+			tier.tile[channels][n]((*byte)(unsafe.Pointer(t)))
 		}
 		for i := range channels {
 			copy(acc[(i*len(taps)+q)*Block:(i*len(taps)+q+n)*Block], buf[i*n*Block:])

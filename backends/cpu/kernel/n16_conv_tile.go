@@ -35,16 +35,16 @@ type n16Tile struct {
 // stand side by side.
 const n16Channels = 4
 
-// n16Pixels is how many pixels a tile of a tier has at most.
-func n16Pixels(isa ISA) int {
-	switch isa {
-	case AVX512:
-		return 6
-	case AVX2:
-		return 3
-	}
-	return 1
+// n16Tier is what a tier has for convolutions whose lanes are images: microkernels by output
+// channels and by pixels.
+type n16Tier struct {
+	pixels int // of a tile, at most
+	lanes  int // images at once
+	tile   [n16Channels + 1][7]func(*byte)
 }
+
+// n16Tiers are the tiers. Files of a processor set those that have microkernels.
+var n16Tiers = [isas]n16Tier{Portable: {pixels: 1}}
 
 // n16Run is the work of one call on the microkernels: rows x pixels pixels of
 // some output channels.
@@ -67,7 +67,8 @@ type n16Run struct {
 }
 
 func (l *n16Run) run(w *Worker) {
-	if w.ISA == Portable || len(l.taps) == 0 { // a sum of nothing: the assembly has a tap at least
+	tier := &n16Tiers[w.ISA]
+	if tier.lanes == 0 || len(l.taps) == 0 { // a sum of nothing: the assembly has a tap at least
 		l.portable()
 		return
 	}
@@ -107,15 +108,10 @@ func (l *n16Run) run(w *Worker) {
 	_ = l.w[(l.quads-1)*l.wQuad+len(l.taps)*l.channels-1]
 	_ = l.bias[l.channels*l.quads-1]
 	// The first tiles have p pixels, the others one less.
-	most := n16Pixels(w.ISA)
-	tiles := ceilDiv(l.pixels, most)
+	tiles := ceilDiv(l.pixels, tier.pixels)
 	p := ceilDiv(l.pixels, tiles)
 	first := l.pixels - tiles*(p-1)
-	step := Block
-	if w.ISA == AVX2 {
-		step = Block / 2
-	}
-	for half := 0; half < Block; half += step {
+	for half := 0; half < Block; half += tier.lanes {
 		x := 0
 		for _, n := range [2]int{first, tiles - first} {
 			if n > 0 {
@@ -125,7 +121,7 @@ func (l *n16Run) run(w *Worker) {
 				if second {
 					t.res = float(l.res, l.from+half+x*l.ops)
 				}
-				n16Func(w.ISA, l.channels, p)((*byte)(unsafe.Pointer(t)))
+				tier.tile[l.channels][p]((*byte)(unsafe.Pointer(t)))
 			}
 			x, p = x+n*p, p-1
 		}

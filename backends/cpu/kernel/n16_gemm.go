@@ -6,12 +6,20 @@ import "unsafe"
 // blocks of 16 images.
 const n16ProductRows = 6
 
-func n16GemmBlocks(isa ISA) int {
-	if isa == AVX512 {
-		return 4
-	}
-	return 1
+// n16GemmMost is the most of n16GemmBlocks on any tier: plans are made for it.
+const n16GemmMost = 4
+
+func n16GemmBlocks(isa ISA) int { return max(1, n16GemmTiers[isa].blocks) }
+
+// n16GemmTier is what a tier has for products of dense layers: microkernels by rows and by
+// blocks of 16 images.
+type n16GemmTier struct {
+	blocks int // of images, at most
+	tile   [n16ProductRows + 1][5]func(*byte)
 }
+
+// n16GemmTiers are the tiers. Files of a processor set those that have microkernels.
+var n16GemmTiers [isas]n16GemmTier
 
 // n16ProductNear is how many bytes of x an n16Gemm goes over at most: they stay in the
 // first cache for all rows.
@@ -94,7 +102,8 @@ func (p *n16Gemm) run(w *Worker) {
 		_ = p.y[(p.groups-1)*p.yGroup+p.rows*Block-1]
 		_ = p.sums[(p.groups-1)*p.sumsGroup+Block-1]
 	}
-	if w.ISA == Portable {
+	tier := &n16GemmTiers[w.ISA]
+	if tier.blocks == 0 {
 		p.portable()
 		return
 	}
@@ -129,7 +138,7 @@ func (p *n16Gemm) run(w *Worker) {
 			if p.mask {
 				t.y = float(p.y, at*Block)
 			}
-			n16GemmFunc(w.ISA, o, p.groups)((*byte)(unsafe.Pointer(t)))
+			tier.tile[o][p.groups]((*byte)(unsafe.Pointer(t)))
 			t.ahead += n * t.aheadTile
 		}
 		at, o = at+n*o, o-1

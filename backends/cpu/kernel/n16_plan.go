@@ -71,7 +71,7 @@ func (d N16Dense) nanoseconds(images int) float64 {
 // n16GemmCost is the cost of the product of rows x taps weights with all image blocks.
 func n16GemmCost(groups, rows, taps int) float64 {
 	cost := 0.0
-	for _, n := range balanced(groups, n16GemmBlocks(AVX512)) {
+	for _, n := range balanced(groups, n16GemmMost) {
 		cost += float64(rows) / n16ProductRows * n16TileCost(n, n16ProductRows, taps)
 	}
 	return cost
@@ -110,7 +110,7 @@ func (k N16DenseSplitK) Split(images int) N16DenseSplitK {
 	for _, chunks := range chunksOf(l.groups) {
 		for _, pchunks := range chunksOf(l.pairs()) {
 			k.ImageBlocks, k.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
-			if k.ImageBlocks > n16GemmBlocks(AVX512) && k.ImageBlocks%n16GemmBlocks(AVX512) != 0 {
+			if k.ImageBlocks > n16GemmMost && k.ImageBlocks%n16GemmMost != 0 {
 				continue
 			}
 			for k.Splits = 1; k.Splits <= 16 && (k.Splits == 1 || k.C*k.H*k.W/k.Splits >= 2*Block); k.Splits++ {

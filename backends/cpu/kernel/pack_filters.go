@@ -155,16 +155,26 @@ func (c Winograd) packGroup(dst, filters []float32, g blockPair, s *packScratch)
 	r := c.KH
 	matrix := winoMatrix(r)
 	s.transformed(dst, filters, g, c.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
-		if s.isa == Portable {
+		f := packWinoTiers[s.isa][r/5]
+		if f == nil {
 			winoPackGo(r, src, matrix, dst, pos, step, n)
 			return
 		}
 		if s.tmp == nil {
 			s.tmp = make([]float64, winoIn*5*8)
 		}
-		packWinoTiles(s.isa, r, src, matrix, dst, pos, step, n, s.tmp)
+		// The assembly checks no bounds.
+		_, _, _ = src[n*r*r*Block-1], matrix[winoIn*r-1], dst[(winoArea-1)*pos+(n-1)*step+Block-1]
+		f(&src[0], &matrix[0], &dst[0], 4*pos, 4*step, n, &s.tmp[0])
 	})
 }
+
+// packWinoTiers are the microkernels of that transform for kernels of 3x3 and 5x5, where a tier has
+// them, packWino1dTiers those of Winograd1D: files of a processor set them.
+var (
+	packWinoTiers   [isas][2]func(src *float32, g *float64, dst *float32, pos, step, n int, tmp *float64)
+	packWino1dTiers [isas]func(src *float32, g *float64, dst *float32, pos, step, n int)
+)
 
 // transformed packs the filters of a pair of output blocks by a transform from
 // taps to positions, in the order [position][input channel][output channel].
@@ -223,11 +233,14 @@ func (c Winograd1D) packParts() []packPart {
 
 func (c Winograd1D) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 	s.transformed(dst, filters, g, c.IC, Blocks(c.IC)*c.depth(), wino1dTaps, wino1dIn, func(src, dst []float32, pos, step, n int) {
-		if s.isa == Portable {
+		f := packWino1dTiers[s.isa]
+		if f == nil {
 			wino1dPackGo(src, wino1dMatrix, dst, pos, step, n)
 			return
 		}
-		packWino1dTiles(s.isa, src, wino1dMatrix, dst, pos, step, n)
+		// The assembly checks no bounds.
+		_, _, _ = src[n*wino1dTaps*Block-1], wino1dMatrix[wino1dIn*wino1dTaps-1], dst[(wino1dIn-1)*pos+(n-1)*step+Block-1]
+		f(&src[0], &wino1dMatrix[0], &dst[0], 4*pos, 4*step, n)
 	})
 }
 

@@ -92,7 +92,7 @@ type peakTier struct {
 }
 
 // peakTiers are the tiers. Files of a processor set theirs.
-var peakTiers = [...]peakTier{Portable: {peakPortable, 16}, AVX512: {}}
+var peakTiers = [isas]peakTier{Portable: {peakPortable, 16}}
 
 // peakPortable is eight sums of products, in the form that the portable kernels
 // have.

@@ -205,11 +205,16 @@ func (p streamPart) widened(dst []float32, at int) {
 	}
 }
 
+// packScaleTiers are the microkernels of packScale for n blocks, where a tier has one: files of a
+// processor set them.
+var packScaleTiers [isas]func(dst, src *float32, n int, by *float64, nby int)
+
 // packScale multiplies src by factors, one after another in float64, into dst, which
 // may be src.
 func packScale(isa ISA, dst, src []float32, by []float64) {
-	if n := len(dst) / Block * Block; isa != Portable && n > 0 {
-		packScaleBlocks(isa, dst[:n], src, by)
+	if f, n := packScaleTiers[isa], len(dst)/Block*Block; f != nil && n > 0 {
+		_ = src[:n] // the assembly checks no bounds
+		f(&dst[0], &src[0], n/Block, &by[0], len(by))
 		dst, src = dst[n:], src[n:]
 	}
 	for i := range dst {

@@ -83,6 +83,6 @@ type vecOps struct {
 	toward                      func(dst, src []float32, rate float32)
 }
 
-var vecTable [AVX512 + 1]vecOps // filled by init
+var vecTable [isas]vecOps // filled by init
 
 func vecFor(isa ISA) *vecOps { return &vecTable[isa] }

@@ -395,7 +395,9 @@ func init() {
 			dst[i] += float32((x - dst[i]) * rate)
 		}
 	}
-	vecTable = [...]vecOps{*o, *o, *o}
+	for i := range vecTable {
+		vecTable[i] = *o
+	}
 	vectorize()
 }
 

@@ -19,7 +19,6 @@ func winograds() {
 		winoWeights(bits, 3)
 		winoWeights(bits, 5)
 	}
-	winoProducts()
 }
 
 func vectors(bits int) ([]reg.VecPhysical, int, int) {

@@ -40,6 +40,16 @@ func convTiles(f *vasm.File, t *vasm.Tier) {
 	}
 }
 
+// weightRegs is how many registers of the weights of ob blocks a kernel holds at a time: all of
+// them, or on NEON as many as are free, in pairs.
+func weightRegs(k *vasm.Func, ob int) int {
+	n := ob * k.Tier.Per
+	if k.Tier == vasm.NEON {
+		return min(n, k.Free()&^1)
+	}
+	return n
+}
+
 // convTile is a tile of p pixels x ob blocks of 16 output channels: its accumulators, some
 // registers of weights, the rest for the pixels. A tap is 4, 8 or 16 consecutive input channels, or
 // one with tilePlanar. Every output element is one chain of fused multiply-adds, the same on
@@ -88,11 +98,8 @@ func convTile(k *vasm.Func, p, ob int, asks bool) {
 	}
 	rows := k.Rows(field("w"), fixed, field("ws"))
 	x := k.Scalars(in, 4)
-	held := min(ob*per, k.Free()&^1) // registers of weights at a time
-	if k.Free() < ob*per && k.Tier.Arch == "amd64" {
-		panic("no registers for the weights")
-	}
-	weights := k.Vs(held)
+	weights := k.Vs(weightRegs(k, ob))
+	held := len(weights)
 	k.Temps(4)
 	mac := func(x *vasm.Scalars, u int) {
 		for c := 0; c < ob*per; c += held {

@@ -17,8 +17,9 @@ import (
 // parts are the files, by the name that -part takes; each function describes what it says for a
 // tier.
 var parts = map[string]func(f *vasm.File, t *vasm.Tier){
-	"conv_tile": convTiles,
-	"peak":      peaks,
+	"conv_tile":             convTiles,
+	"conv_winograd_product": winoProducts,
+	"peak":                  peaks,
 }
 
 func main() {

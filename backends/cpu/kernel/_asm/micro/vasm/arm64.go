@@ -123,13 +123,17 @@ func (m *arm64) broadcast(d V, a Addr) {
 // loadScalars loads a register of each line and, behind four scalars, moves on.
 func (m *arm64) loadScalars(s *Scalars) {
 	for q, v := range s.v {
+		if s.l.fixed > 0 {
+			m.load([]V{v}, s.l.At(q, 0))
+			continue
+		}
 		if s.n == 4 {
 			m.w(a64.LoadQIndex(a64.V(v), a64.X(s.l.ptr[q]), a64.X(s.l.off)))
 		} else {
 			m.w(a64.LoadSIndex(a64.V(v), a64.X(s.l.ptr[q]), a64.X(s.l.off)))
 		}
 	}
-	if s.n == 4 {
+	if s.n == 4 && s.l.fixed == 0 {
 		m.addInt(s.l.off, 16)
 	}
 }

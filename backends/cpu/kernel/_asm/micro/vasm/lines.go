@@ -13,6 +13,12 @@ type Lines struct {
 	step5    Reg
 	ptr      []Reg
 	off      Reg
+	fixed    int // a step that is a number: all places are displacements from atA
+}
+
+// FixedLines are n places a number of bytes apart, from a register on, which Advance moves.
+func (k *Func) FixedLines(n int, base Reg, step int) *Lines {
+	return &Lines{k: k, n: n, atA: base, fixed: step}
 }
 
 // Lines takes the registers for n places.
@@ -69,7 +75,11 @@ func (l *Lines) Seek(offset Addr) {
 
 // Advance moves all places by bytes. After Seek.
 func (l *Lines) Advance(bytes int) {
-	if l.ptr != nil {
+	switch {
+	case l.fixed > 0:
+		l.k.addInt(l.atA, bytes)
+		return
+	case l.ptr != nil:
 		l.k.addInt(l.off, bytes)
 		return
 	}
@@ -110,7 +120,10 @@ func (l *Lines) Add(a Addr) {
 
 // At is place q, disp bytes further. On arm64 it is that of Point.
 func (l *Lines) At(q, disp int) Addr {
-	if l.ptr != nil {
+	switch {
+	case l.fixed > 0:
+		return At(l.atA, l.fixed*q+disp)
+	case l.ptr != nil:
 		return At(l.ptr[q], disp)
 	}
 	base := l.atA
@@ -155,7 +168,7 @@ func (s *Scalars) Of(n int) *Scalars { return &Scalars{s.l, n, s.v} }
 func (s *Scalars) Release() { s.l.k.Release(s.v...) }
 
 // Load gets the scalars from where the lines are; on arm64 the lines then move behind them, if
-// there are four.
+// there are four and the lines are not fixed.
 func (s *Scalars) Load() {
 	if s.v != nil {
 		s.l.k.machine.(*arm64).loadScalars(s)
@@ -164,7 +177,7 @@ func (s *Scalars) Load() {
 
 // Done moves the lines behind four scalars, where Load has not.
 func (s *Scalars) Done() {
-	if s.v == nil {
+	if s.v == nil || s.l.fixed > 0 {
 		s.l.Advance(4 * s.n)
 	}
 }
@@ -190,13 +203,27 @@ type Rows struct {
 func (k *Func) Rows(first Addr, bytes int, step Addr) *Rows {
 	r := &Rows{k: k, p: k.NewInt(first), bytes: bytes}
 	if bytes == 0 {
-		r.step = k.NewInt(step)
-		if k.Tier.Arch == "amd64" {
-			r.step3 = k.Reg()
-			k.addScaled(r.step3, r.step, r.step, 2)
-		}
+		r.steps(step)
 	}
 	return r
+}
+
+// RowsAt takes rows that are as many bytes apart as an integer in memory says. Seek goes to the first.
+func (k *Func) RowsAt(step Addr) *Rows {
+	r := &Rows{k: k, p: k.Reg()}
+	r.steps(step)
+	return r
+}
+
+// Seek goes to the row that a register holds the place of.
+func (r *Rows) Seek(first Reg) { r.k.move(r.p, first) }
+
+func (r *Rows) steps(step Addr) {
+	r.step = r.k.NewInt(step)
+	if r.k.Tier.Arch == "amd64" {
+		r.step3 = r.k.Reg()
+		r.k.addScaled(r.step3, r.step, r.step, 2)
+	}
 }
 
 // At is a place in row u (0 to 3). Rows are visited in order.

@@ -1,0 +1,3 @@
+package kernel
+
+func init() { peakTiers[NEON] = peakTier{peakNEON, 16 * 4 * 2} }
