@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Batch   int    // the most images of a run, 0 for 1
 	Threads int    // 0 for the pool that programs share, of GOMAXPROCS threads
-	ISA     string // avx512, avx2, portable; "" for INCC_ISA or else the best that there is
+	ISA     string // avx512, avx2, neon, portable; "" for INCC_ISA or else the best that there is
 	Direct  bool   // keep to direct convolution
 	Seed    int64  // of weights that have no data
 	Tuning  *Tuning

@@ -207,7 +207,7 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 	case "optimize":
 		return []string{"0", "1", "2"}
 	case "isa":
-		return []string{kernel.AVX512.String(), kernel.AVX2.String(), kernel.Portable.String()}
+		return []string{kernel.AVX512.String(), kernel.AVX2.String(), kernel.NEON.String(), kernel.Portable.String()}
 	case "engine":
 		return []string{"cpu", "ref"}
 	case "store":

@@ -20,7 +20,7 @@ var engineFlag = &cli.StringFlag{Name: "engine", Value: "cpu", Usage: "compute w
 func executorFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-		&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable; by default the best that the machine has"},
+		&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2, neon or portable; by default the best that the machine has"},
 		&cli.BoolFlag{Name: "direct", Usage: "use only direct convolution, not Winograd"},
 		&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes"},
 	}

@@ -121,7 +121,7 @@ func experimentCommand() *cli.Command {
 			&cli.Float64Flag{Name: "epochs", Usage: "train for `N` epochs"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2, neon or portable"},
 			memoryFlag, jsonFlag,
 		},
 		Action: func(c *cli.Context) error {

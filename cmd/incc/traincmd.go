@@ -53,7 +53,7 @@ equal ones, that with the lower validation loss.`,
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the settings and try a step, but write no files"},
 			memoryFlag, cacheFlag, defineFlag, trainEngineFlag, profileFlag,
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2, neon or portable"},
 		},
 		Action: trainRun,
 	}

@@ -26,7 +26,8 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 		"batch": fmt.Sprint(p.recipe.Run.Batch), "epochs": trimNumber(p.recipe.Run.Epochs), "seed": fmt.Sprint(p.recipe.Run.Seed), "engine": c.String("engine"),
 	}
 	if id["engine"] == "cpu" {
-		// AVX2 and AVX-512 give the same bits; the portable kernels give other bits.
+		// AVX2 and AVX-512 give the same bits; the portable kernels give other bits, and so does
+		// NEON while some of its kernels are portable.
 		isa, err := kernel.Best()
 		if name := c.String("isa"); name != "" {
 			isa, err = kernel.ParseISA(name)
@@ -35,8 +36,8 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 			return nil, err
 		}
 		id["engine"] = "cpu with vector kernels"
-		if isa == kernel.Portable {
-			id["engine"] = "cpu with portable kernels"
+		if isa == kernel.Portable || isa == kernel.NEON {
+			id["engine"] = fmt.Sprintf("cpu with %v kernels", isa)
 		}
 	}
 	for _, name := range []string{"limit-batches", "overfit"} {

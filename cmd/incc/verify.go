@@ -34,7 +34,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 			&cli.BoolFlag{Name: "run", Usage: "run the model on the reference interpreter and the executor"},
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
-			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2 or portable"},
+			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2, neon or portable"},
 			roomFlag, rootFlag,
 		},
 		Action: func(c *cli.Context) error {

@@ -86,7 +86,7 @@ func checkTarget(t *testing.T, k string, files []File, goos, goarch string) {
 	text := map[string]bool{}
 	for _, f := range files {
 		base, _, _ := strings.Cut(f.Path, ".")
-		if strings.HasSuffix(base, "_amd64") && goarch != "amd64" || strings.HasSuffix(base, "_linux") && goos != "linux" {
+		if strings.HasSuffix(base, "_amd64") && goarch != "amd64" || strings.HasSuffix(base, "_arm64") && goarch != "arm64" || strings.HasSuffix(base, "_linux") && goos != "linux" {
 			continue
 		}
 		if strings.HasSuffix(f.Path, ".s") {

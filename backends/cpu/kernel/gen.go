@@ -2,9 +2,9 @@ package kernel
 
 //go:generate go -C _asm/micro run . -part conv_tile
 //go:generate go -C _asm/micro run . -part conv_winograd_product
-//go:generate go -C _asm run . -part conv_winograd -out ../conv_winograd_amd64.s -stubs ../conv_winograd_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part conv_winograd_1d -out ../conv_winograd_1d_amd64.s -stubs ../conv_winograd_1d_amd64.go -pkg kernel
-//go:generate go -C _asm run . -part conv_depthwise -out ../conv_depthwise_amd64.s -stubs ../conv_depthwise_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part conv_winograd
+//go:generate go -C _asm/micro run . -part conv_winograd_1d
+//go:generate go -C _asm/micro run . -part conv_depthwise
 //go:generate go -C _asm run . -part conv_bwd_weights -out ../conv_bwd_weights_amd64.s -stubs ../conv_bwd_weights_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part conv_bwd_weights_rows -out ../conv_bwd_weights_rows_amd64.s -stubs ../conv_bwd_weights_rows_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part conv_bwd_weights_winograd -out ../conv_bwd_weights_winograd_amd64.s -stubs ../conv_bwd_weights_winograd_amd64.go -pkg kernel

@@ -59,3 +59,36 @@ func maskBy(m Mem, zero, r reg.VecPhysical, tmps []reg.VecPhysical, n, ahead int
 	VCMPPS(Imm(notAtLeast), m, zero, t)
 	VANDPS(t, r, r)
 }
+
+func vectors(bits int) ([]reg.VecPhysical, int, int) {
+	if bits == 512 {
+		return zmm, 64, 1
+	}
+	return ymm, 32, 2
+}
+
+// constant broadcasts a float32 given by its bits.
+func constant(name string, v uint32, to reg.VecPhysical) {
+	m := GLOBL("wino"+name, RODATA|NOPTR)
+	DATA(0, U32(v))
+	VBROADCASTSS(m, to)
+}
+
+// winoIn1 is one dimension of it, given a register that holds fours. x is consumed, f and
+// g too; the results are in the registers returned.
+func winoIn1(x []reg.VecPhysical, f, g, four reg.VecPhysical) []reg.VecPhysical {
+	VSUBPS(x[2], x[4], f)          // f = x4-x2
+	VSUBPS(x[2], x[0], x[0])       // x0-x2
+	VFMADD213PS(f, four, x[0])     // t0
+	VSUBPS(x[1], x[3], g)          // g = x3-x1
+	VSUBPS(x[3], x[5], x[5])       // x5-x3
+	VFNMADD231PS(g, four, x[5])    // t5
+	VFNMADD213PS(x[4], four, x[2]) // x4-4x2
+	VFNMADD213PS(x[3], four, x[1]) // x3-4x1
+	VADDPS(x[1], x[2], x[3])       // t1
+	VSUBPS(x[1], x[2], x[4])       // t2
+	VADDPS(g, g, g)                // 2(x3-x1)
+	VADDPS(g, f, x[1])             // t3
+	VSUBPS(g, f, x[2])             // t4
+	return []reg.VecPhysical{x[0], x[3], x[4], x[1], x[2], x[5]}
+}

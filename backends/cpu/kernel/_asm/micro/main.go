@@ -17,7 +17,10 @@ import (
 // parts are the files, by the name that -part takes; each function describes what it says for a
 // tier.
 var parts = map[string]func(f *vasm.File, t *vasm.Tier){
+	"conv_depthwise":        depthwises,
 	"conv_tile":             convTiles,
+	"conv_winograd":         winograds,
+	"conv_winograd_1d":      winograds1D,
 	"conv_winograd_product": winoProducts,
 	"peak":                  peaks,
 }

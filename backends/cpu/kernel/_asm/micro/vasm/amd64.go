@@ -1,6 +1,9 @@
 package vasm
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // amd64 prints AVX-512 and AVX2.
 type amd64 struct{ k *Func }
@@ -65,6 +68,32 @@ func (m *amd64) zero(d V) {
 
 func (m *amd64) fma(d, a, b V) { m.k.op("VFMADD231PS %s, %s, %s", m.v(b), m.v(a), m.v(d)) }
 
+func (m *amd64) fnma(d, a, b V) { m.k.op("VFNMADD231PS %s, %s, %s", m.v(b), m.v(a), m.v(d)) }
+
+func (m *amd64) fmaMem(d, a V, b Addr) { m.k.op("VFMADD231PS %s, %s, %s", m.a(b), m.v(a), m.v(d)) }
+
+func (m *amd64) fmaConst(d, a V, c float32, negative bool) {
+	op := "VFMADD231PS"
+	if negative {
+		op = "VFNMADD231PS"
+	}
+	m.k.op("%s %s, %s, %s", op, m.k.f.bytesOf(math.Float32bits(c), 16), m.v(a), m.v(d))
+}
+
+func (m *amd64) loadConsts([]float32) {}
+
+func (m *amd64) arith(op string, d, a, b V) {
+	m.k.op("%s %s, %s, %s", map[string]string{"add": "VADDPS", "sub": "VSUBPS", "mul": "VMULPS"}[op], m.v(b), m.v(a), m.v(d))
+}
+
+func (m *amd64) constant(d V, c float32) {
+	m.k.op("VBROADCASTSS %s, %s", m.k.f.bytesOf(math.Float32bits(c), 1), m.v(d))
+}
+
+func (m *amd64) broadcastArg(d V, name string, off int) {
+	m.k.op("VBROADCASTSS %s+%d(FP), %s", name, off, m.v(d))
+}
+
 func (m *amd64) scaleAdd(d []V, scale V, a Addr) {
 	for i, v := range d {
 		m.k.op("VFMADD213PS %s, %s, %s", m.a(a.Plus(i*m.k.Tier.bytes())), m.v(scale), m.v(v))
@@ -120,6 +149,21 @@ func (m *amd64) addScaled(d, a, s Reg, scale int) {
 
 func (m *amd64) addInt(d Reg, n int)        { m.k.op("ADDQ $%d, %s", n, m.r(d)) }
 func (m *amd64) andMask(d Reg, mask string) { m.k.op("ANDQ $%s, %s", mask, m.r(d)) }
+
+func (m *amd64) leaInt(d, s Reg, n int) { m.k.op("LEAQ %d(%s), %s", n, m.r(s), m.r(d)) }
+func (m *amd64) setInt(d Reg, n int)    { m.k.op("MOVQ $%d, %s", n, m.r(d)) }
+func (m *amd64) sub(d, s Reg)           { m.k.op("SUBQ %s, %s", m.r(s), m.r(d)) }
+func (m *amd64) mulInt(d, s Reg, n int) { m.k.op("IMUL3Q $%d, %s, %s", n, m.r(s), m.r(d)) }
+func (m *amd64) shiftLeft(d Reg, n int) { m.k.op("SHLQ $%d, %s", n, m.r(d)) }
+
+func (m *amd64) jumpCompare(r Reg, n int, less bool, label string) {
+	m.k.op("CMPQ %s, $%d", m.r(r), n)
+	if less {
+		m.k.op("JLT %s", label)
+	} else {
+		m.k.op("JGE %s", label)
+	}
+}
 
 func (m *amd64) jump(label string) { m.k.op("JMP %s", label) }
 

@@ -2,6 +2,7 @@ package vasm
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/a64"
 )
@@ -42,16 +43,20 @@ func (m *arm64) a(a Addr) string {
 	return s + "(" + m.r(a.Base) + ")"
 }
 
-// place is an address for a word.
-func place(a Addr) (a64.X, int) {
-	if a.Index != noReg || a.Field != "" {
+// place is an address for a word. With an index it is computed first.
+func (m *arm64) place(a Addr) (a64.X, int) {
+	if a.Field != "" {
 		panic("a64 has no such address")
+	}
+	if a.Index != noReg {
+		m.addScaled(armTemp, a.Base, a.Index, a.Scale)
+		return armTemp, a.Disp
 	}
 	return a64.X(a.Base), a.Disp
 }
 
 func (m *arm64) load(d []V, a Addr) {
-	x, off := place(a)
+	x, off := m.place(a)
 	for ; len(d) > 1; d, off = d[2:], off+32 {
 		m.w(a64.LoadPair(a64.V(d[0]), a64.V(d[1]), x, off))
 	}
@@ -61,7 +66,7 @@ func (m *arm64) load(d []V, a Addr) {
 }
 
 func (m *arm64) store(s []V, a Addr) {
-	x, off := place(a)
+	x, off := m.place(a)
 	for ; len(s) > 1; s, off = s[2:], off+32 {
 		m.w(a64.StorePair(a64.V(s[0]), a64.V(s[1]), x, off))
 	}
@@ -75,6 +80,57 @@ func (m *arm64) three(op string, d, a, b V) { m.w(a64.Three(op, a64.V(d), a64.V(
 func (m *arm64) copyV(d, s V)  { m.three("orr", d, s, s) }
 func (m *arm64) zero(d V)      { m.w(a64.Clear(a64.V(d))) }
 func (m *arm64) fma(d, a, b V) { m.three("fmla", d, a, b) }
+
+func (m *arm64) fnma(d, a, b V) { m.three("fmls", d, a, b) }
+
+func (m *arm64) fmaMem(d, a V, b Addr) {
+	t := m.k.temp()
+	m.load([]V{t}, b)
+	m.fma(d, a, t)
+}
+
+func (m *arm64) arith(op string, d, a, b V) { m.three("f"+op, d, a, b) }
+
+func (m *arm64) constant(d V, c float32) {
+	m.k.op("MOVD $0x%08x, %s", math.Float32bits(c), m.r(armTemp))
+	m.k.op("VMOV %s, V%d.S4", m.r(armTemp), d)
+}
+
+// loadConsts puts four constants into a register.
+func (m *arm64) loadConsts(c []float32) {
+	m.k.consts, m.k.element = map[float32]V{}, map[float32]int{}
+	var v V
+	n := 0
+	for _, x := range c {
+		if _, ok := m.k.consts[x]; ok {
+			continue
+		}
+		if n%4 == 0 {
+			v = m.k.V()
+		}
+		m.k.op("MOVD $0x%08x, %s", math.Float32bits(x), m.r(armTemp))
+		m.k.op("VMOV %s, V%d.S[%d]", m.r(armTemp), v, n%4)
+		m.k.consts[x], m.k.element[x] = v, n%4
+		n++
+	}
+}
+
+func (m *arm64) fmaConst(d, a V, c float32, negative bool) {
+	v, ok := m.k.consts[c]
+	if !ok {
+		panic("a constant that LoadConsts has not loaded")
+	}
+	op := "fmla"
+	if negative {
+		op = "fmls"
+	}
+	m.w(a64.Element(op, a64.V(d), a64.V(a), a64.V(v), m.k.element[c]))
+}
+
+func (m *arm64) broadcastArg(d V, name string, off int) {
+	m.k.op("FMOVS %s+%d(FP), F%d", name, off, d)
+	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
+}
 
 // The sum grows in a temporary, since FMLA overwrites what it adds to.
 func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
@@ -145,7 +201,7 @@ func (m *arm64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
 }
 
 func (m *arm64) prefetch(level int, a Addr) {
-	x, off := place(a)
+	x, off := m.place(a)
 	m.w(a64.Prefetch(level, false, x, off))
 }
 
@@ -172,6 +228,26 @@ func (m *arm64) addScaled(d, a, s Reg, scale int) {
 
 func (m *arm64) addInt(d Reg, n int)        { m.k.op("ADD $%d, %s", n, m.r(d)) }
 func (m *arm64) andMask(d Reg, mask string) { m.k.op("AND $%s, %s", mask, m.r(d)) }
+
+func (m *arm64) leaInt(d, s Reg, n int) { m.k.op("ADD $%d, %s, %s", n, m.r(s), m.r(d)) }
+func (m *arm64) setInt(d Reg, n int)    { m.k.op("MOVD $%d, %s", n, m.r(d)) }
+func (m *arm64) sub(d, s Reg)           { m.k.op("SUB %s, %s", m.r(s), m.r(d)) }
+
+func (m *arm64) mulInt(d, s Reg, n int) {
+	m.k.op("MOVD $%d, %s", n, m.r(armTemp))
+	m.k.op("MUL %s, %s, %s", m.r(armTemp), m.r(s), m.r(d))
+}
+
+func (m *arm64) shiftLeft(d Reg, n int) { m.k.op("LSL $%d, %s", n, m.r(d)) }
+
+func (m *arm64) jumpCompare(r Reg, n int, less bool, label string) {
+	m.k.op("CMP $%d, %s", n, m.r(r))
+	if less {
+		m.k.op("BLT %s", label)
+	} else {
+		m.k.op("BGE %s", label)
+	}
+}
 
 func (m *arm64) jump(label string) { m.k.op("JMP %s", label) }
 

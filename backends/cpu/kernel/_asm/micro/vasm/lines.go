@@ -130,17 +130,40 @@ func (l *Lines) At(q, disp int) Addr {
 	if q >= l.half {
 		base, q = l.atB, q-l.half
 	}
-	a := Addr{Base: base, Index: l.step, Scale: q, Disp: disp}
+	return Multiples{l.step, l.step3, l.step5}.At(base, q, disp)
+}
+
+// Multiples are a step, three and five times it: registers with which a place q steps (0 to 6)
+// from a base is one address. Those that are not needed may be any.
+type Multiples struct{ step, step3, step5 Reg }
+
+// Multiples takes the registers for up to most steps, and computes them from the step.
+func (k *Func) Multiples(step Reg, most int) Multiples {
+	m := Multiples{step: step}
+	if most >= 3 {
+		m.step3 = k.Reg()
+		k.addScaled(m.step3, step, step, 2)
+	}
+	if most >= 5 {
+		m.step5 = k.Reg()
+		k.addScaled(m.step5, step, step, 4)
+	}
+	return m
+}
+
+// At is the place q steps and disp bytes behind the base.
+func (m Multiples) At(base Reg, q, disp int) Addr {
+	a := Addr{Base: base, Index: m.step, Scale: q, Disp: disp}
 	switch q {
 	case 0:
 		return At(base, disp)
 	case 1, 2, 4:
 	case 3, 6:
-		a.Index, a.Scale = l.step3, q/3
+		a.Index, a.Scale = m.step3, q/3
 	case 5:
-		a.Index, a.Scale = l.step5, 1
+		a.Index, a.Scale = m.step5, 1
 	default:
-		panic("a half has at most 7 places")
+		panic("no more than 6 steps")
 	}
 	return a
 }

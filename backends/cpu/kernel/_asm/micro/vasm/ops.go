@@ -23,6 +23,31 @@ func (k *Func) Zero(d ...V) {
 // FMA is d += a*b with one rounding.
 func (k *Func) FMA(d, a, b V) { k.fma(d, a, b) }
 
+// FMAMem is FMA with what lies at b, FNMA d -= a*b with one rounding.
+func (k *Func) FMAMem(d, a V, b Addr) { k.fmaMem(d, a, b) }
+func (k *Func) FNMA(d, a, b V)        { k.fnma(d, a, b) }
+
+// FMAConst is d += a*c, FNMAConst d -= a*c, each with one rounding, for one of the constants that
+// LoadConsts has loaded: on amd64 they stay in memory, on arm64 they are elements of registers.
+func (k *Func) FMAConst(d, a V, c float32)  { k.fmaConst(d, a, c, false) }
+func (k *Func) FNMAConst(d, a V, c float32) { k.fmaConst(d, a, c, true) }
+func (k *Func) LoadConsts(c []float32)      { k.loadConsts(c) }
+
+// Vector operations with one rounding each.
+func (k *Func) AddV(d, a, b V) { k.arith("add", d, a, b) }
+func (k *Func) SubV(d, a, b V) { k.arith("sub", d, a, b) }
+func (k *Func) MulV(d, a, b V) { k.arith("mul", d, a, b) }
+
+// Constant fills a register of its own.
+func (k *Func) Constant(c float32) V {
+	d := k.V()
+	k.constant(d, c)
+	return d
+}
+
+// BroadcastArg fills d with a parameter of type float32.
+func (k *Func) BroadcastArg(d V, name string) { k.broadcastArg(d, name, k.args[name]) }
+
 // ScaleAdd is d = scale*d + what lies at a, with one rounding. NEON takes two temporaries a
 // register.
 func (k *Func) ScaleAdd(d []V, scale V, a Addr) { k.scaleAdd(d, scale, a) }
@@ -42,6 +67,23 @@ func (k *Func) KeepPositive(d []V, a Addr, zero V, n, ahead int) {
 		k.prefetch(1, a.Plus(ahead))
 	}
 	k.keepPositive(d, a, zero, n)
+}
+
+// Parts calls body for a register of a block, and on tiers whose blocks have several loops over
+// them: body works at the beginning of a block, and these pointers move from register to register.
+// Afterwards they point behind the block. n is a register to count with.
+func (k *Func) Parts(n Reg, label string, pointers []Reg, body func()) {
+	if k.Tier.Per > 1 {
+		k.Set(n, k.Tier.Per)
+		k.Label(label)
+	}
+	body()
+	for _, p := range pointers {
+		k.AddInt(p, k.Tier.bytes())
+	}
+	if k.Tier.Per > 1 {
+		k.Repeat(n, 1, label)
+	}
 }
 
 // Broadcast fills d with the float32 at a.
@@ -78,6 +120,17 @@ func (k *Func) Move(d, s Reg)                    { k.move(d, s) }
 func (k *Func) Add(d, s Reg)                     { k.add(d, s) }
 func (k *Func) AddInt(d Reg, n int)              { k.addInt(d, n) }
 func (k *Func) AddScaled(d, a, s Reg, scale int) { k.addScaled(d, a, s, scale) }
+
+// Set is d = n, Lea d = s + n, Sub d -= s, MulInt d = s*n, ShiftLeft d <<= n.
+func (k *Func) Set(d Reg, n int)       { k.setInt(d, n) }
+func (k *Func) Lea(d, s Reg, n int)    { k.leaInt(d, s, n) }
+func (k *Func) Sub(d, s Reg)           { k.sub(d, s) }
+func (k *Func) MulInt(d, s Reg, n int) { k.mulInt(d, s, n) }
+func (k *Func) ShiftLeft(d Reg, n int) { k.shiftLeft(d, n) }
+
+// IfLess and IfAtLeast jump if r compares so with n.
+func (k *Func) IfLess(r Reg, n int, l string)    { k.jumpCompare(r, n, true, l) }
+func (k *Func) IfAtLeast(r Reg, n int, l string) { k.jumpCompare(r, n, false, l) }
 
 // AndMask is d &= mask, an expression of constants.
 func (k *Func) AndMask(d Reg, mask string) { k.andMask(d, mask) }
