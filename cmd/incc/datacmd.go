@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"image/png"
 	"io"
@@ -33,6 +34,8 @@ func dataCommand() *cli.Command {
 
 The table shows how incc train would divide the data with the same --val and
 --seed: into images to train on, to validate with, and to test with at the end.
+For pictures of a folder it also says how many files have which format, and the
+sizes of the smallest and the largest, as they are turned by their orientation.
 
 With --spec pictures are read as that network reads them. --augmented draws some
 of them as it sees them: scaled for evaluation, and as its train block changes
@@ -186,17 +189,57 @@ func inspectNetwork(c *cli.Context) (*ir.Graph, int64, error) {
 
 // dataPart is what incc data inspect prints of a part of a data set.
 type dataPart struct {
-	Part    string    `json:"part"`
-	Images  int       `json:"images"`
-	Seed    *int64    `json:"seed,omitempty"` // with which the images were drawn from those for training
-	Shape   ir.Shape  `json:"shape"`
-	Classes []string  `json:"classes,omitempty"`
-	Counts  []int     `json:"counts"` // of the classes
-	Mean    []float64 `json:"mean"`   // of the pixels, for each channel
+	Part    string        `json:"part"`
+	Images  int           `json:"images"`
+	Seed    *int64        `json:"seed,omitempty"` // with which the images were drawn from those for training
+	Shape   ir.Shape      `json:"shape"`
+	Classes []string      `json:"classes,omitempty"`
+	Counts  []int         `json:"counts"`            // of the classes
+	Mean    []float64     `json:"mean"`              // of the pixels, for each channel
+	Formats []formatCount `json:"formats,omitempty"` // of the files that the images come from
+}
+
+// formatCount is what incc data inspect prints of the files of one format.
+type formatCount struct {
+	Format   string `json:"format"`
+	Files    int    `json:"files"`
+	Smallest [2]int `json:"smallest"` // width and height in pixels of the picture with the fewest
+	Largest  [2]int `json:"largest"`  // with the most
+}
+
+// countFormats counts the files of each format, the most frequent first.
+func countFormats(s *data.Set) []formatCount {
+	var l []formatCount
+	for _, o := range s.Originals {
+		size := [2]int{o.Size.X, o.Size.Y}
+		k := slices.IndexFunc(l, func(f formatCount) bool { return f.Format == o.Format })
+		if k < 0 {
+			k, l = len(l), append(l, formatCount{o.Format, 0, size, size})
+		}
+		f := &l[k]
+		if f.Files++; size[0]*size[1] < f.Smallest[0]*f.Smallest[1] {
+			f.Smallest = size
+		}
+		if size[0]*size[1] > f.Largest[0]*f.Largest[1] {
+			f.Largest = size
+		}
+	}
+	slices.SortFunc(l, func(a, b formatCount) int {
+		return cmp.Or(cmp.Compare(b.Files, a.Files), cmp.Compare(a.Format, b.Format))
+	})
+	return l
+}
+
+func (f formatCount) String() string {
+	text := fmt.Sprintf("%s %s of %d x %d", thousands(int64(f.Files)), f.Format, f.Smallest[0], f.Smallest[1])
+	if f.Largest != f.Smallest {
+		text += fmt.Sprintf(" to %d x %d", f.Largest[0], f.Largest[1])
+	}
+	return text + " pixels"
 }
 
 func newPart(name string, s *data.Set) (dataPart, error) {
-	p := dataPart{Part: name, Images: s.Len(), Shape: ir.Shape{s.C, s.H, s.W}, Classes: s.Names, Counts: s.Counts(), Mean: make([]float64, s.C)}
+	p := dataPart{Part: name, Images: s.Len(), Shape: ir.Shape{s.C, s.H, s.W}, Classes: s.Names, Counts: s.Counts(), Mean: make([]float64, s.C), Formats: countFormats(s)}
 	n := s.H * s.W
 	err := s.Each(func(_ int, pixels []uint8) error {
 		for k, v := range pixels {
@@ -229,6 +272,9 @@ func writeParts(w io.Writer, parts []dataPart) {
 			fmt.Fprintf(w, "; drawn from every class with seed %d", *p.Seed)
 		}
 		fmt.Fprintln(w)
+		for _, f := range p.Formats {
+			fmt.Fprintf(w, "   %v\n", f)
+		}
 		head = append(head, ">"+p.Part)
 	}
 	most := max(1, slices.Max(parts[0].Counts))

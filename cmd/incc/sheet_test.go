@@ -161,3 +161,21 @@ func TestSheets(t *testing.T) {
 		}
 	}
 }
+
+// TestCountFormats: the most frequent format is the first, with the sizes of its smallest
+// and its largest picture.
+func TestCountFormats(t *testing.T) {
+	at := func(format string, w, h int) data.Original {
+		return data.Original{Format: format, Size: image.Pt(w, h)}
+	}
+	s := &data.Set{Originals: []data.Original{at("PNG", 5, 7), at("JPEG", 640, 480), at("JPEG", 3000, 4000), at("GIF", 1, 1), at("JPEG", 100, 2000)}}
+	want := []string{"3 JPEG of 100 x 2000 to 3000 x 4000 pixels", "1 GIF of 1 x 1 pixels", "1 PNG of 5 x 7 pixels"}
+	for i, f := range countFormats(s) {
+		if f.String() != want[i] {
+			t.Errorf("%v, want %s", f, want[i])
+		}
+	}
+	if l := countFormats(&data.Set{}); len(l) != 0 {
+		t.Errorf("%v of images without files", l)
+	}
+}

@@ -131,7 +131,7 @@ func coarseNote(images, classes int) string {
 	if images == 0 || images >= 50 && images >= 10*classes {
 		return ""
 	}
-	return fmt.Sprintf("note: the validation accuracy is coarse: it has %s, of %s; --val can give more", diag.Count(images, "image"), diag.Count(classes, "class"))
+	return fmt.Sprintf("note: the validation accuracy is coarse: it has %s, of %s; --val can give more", diag.Count(images, "image"), classCount(classes))
 }
 
 // identity describes the images for validation, for the identity of a run.

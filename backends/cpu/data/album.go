@@ -48,7 +48,7 @@ func (a *album) image(i int) ([]uint8, error) {
 		return a.held[at*size : (at+1)*size], nil
 	}
 	px := make([]uint8, size)
-	err := readOne(a.dir, a.paths[i], px, a.reading, a.room)
+	_, err := readOne(a.dir, a.paths[i], px, a.reading, a.room)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = ErrGone
@@ -138,25 +138,26 @@ func parallel(n, workers int, f func(i int)) {
 }
 
 // readOne decodes and scales a picture into the bytes of an image.
-func readOne(dir fs.FS, name string, dst []uint8, r Reading, room *gate) error {
+func readOne(dir fs.FS, name string, dst []uint8, r Reading, room *gate) (o Original, err error) {
 	b, err := files.ReadFS(dir, name, MaxPictureFile)
 	if err != nil {
 		if e := (*fs.PathError)(nil); errors.As(err, &e) {
 			err = e.Err // the caller names the file
 		}
-		return err
+		return o, err
 	}
 	memory, err := examine(b, allFormats...)
 	if err != nil {
-		return err
+		return o, err
 	}
 	memory = room.enter(memory)
 	defer room.leave(memory)
 	img, err := DecodePicture(b)
 	if err != nil {
-		return err
+		return o, err
 	}
-	return planeBytes(dst, Fit(img, r.Input, r.H, r.W), r.C)
+	o = Original{formatOf(b, allFormats).name, img.Bounds().Size()}
+	return o, planeBytes(dst, Fit(img, r.Input, r.H, r.W), r.C)
 }
 
 // gate bounds the bytes of memory that tasks which run at once take together.

@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"image"
 )
 
 // Set holds labelled images of one size, as bytes in CHW order. A part of a set
@@ -16,7 +17,16 @@ type Set struct {
 	Classes int
 	Names   []string // of the classes, empty where the files name none
 	Files   []string // of the images, empty where images have no file of their own
-	album   *album   // where Pixels is nil
+	// Originals are the pictures that the images were made of, empty where images have no
+	// file of their own.
+	Originals []Original
+	album     *album // where Pixels is nil
+}
+
+// Original is the picture that an image was scaled from.
+type Original struct {
+	Format string // as in Formats
+	Size   image.Point
 }
 
 // Len is the number of images.
@@ -94,6 +104,9 @@ func (s *Set) Head(n int) *Set {
 	c.Labels = s.Labels[:n]
 	if s.Files != nil {
 		c.Files = s.Files[:n]
+	}
+	if s.Originals != nil {
+		c.Originals = s.Originals[:n]
 	}
 	switch {
 	case s.Places != nil:

@@ -159,7 +159,7 @@ func (p *Pictures) read(r Reading, hold int, room *gate) (*Set, []Unreadable) {
 	// Those that are held are spread evenly, so that each class, and each part that is
 	// drawn from the images, has its share of them.
 	slot := func(i int) int { return int(int64(i) * int64(hold) / int64(n)) }
-	errs := make([]error, n)
+	originals, errs := make([]Original, n), make([]error, n)
 	scratch := sync.Pool{New: func() any { b := make([]uint8, size); return &b }}
 	parallel(n, runtime.GOMAXPROCS(0), func(i int) {
 		var px []uint8
@@ -170,7 +170,7 @@ func (p *Pictures) read(r Reading, hold int, room *gate) (*Set, []Unreadable) {
 			defer scratch.Put(b)
 			a.slots[i], px = -1, *b
 		}
-		errs[i] = readOne(p.dir, p.list[i].path, px, r, room)
+		originals[i], errs[i] = readOne(p.dir, p.list[i].path, px, r, room)
 		if a.sums != nil && errs[i] == nil {
 			a.sums[i] = sha256.Sum256(px)
 		}
@@ -178,11 +178,11 @@ func (p *Pictures) read(r Reading, hold int, room *gate) (*Set, []Unreadable) {
 			r.Progress(0, 0)
 		}
 	})
-	return p.gather(a, errs)
+	return p.gather(a, originals, errs)
 }
 
 // gather makes the set of the images that were read.
-func (p *Pictures) gather(a *album, errs []error) (*Set, []Unreadable) {
+func (p *Pictures) gather(a *album, originals []Original, errs []error) (*Set, []Unreadable) {
 	size := a.reading.size()
 	s := &Set{C: a.reading.C, H: a.reading.H, W: a.reading.W}
 	var bad []Unreadable
@@ -193,6 +193,7 @@ func (p *Pictures) gather(a *album, errs []error) (*Set, []Unreadable) {
 		}
 		n := s.Len()
 		s.Labels, s.Files = append(s.Labels, int32(f.class)), append(s.Files, f.path)
+		s.Originals = append(s.Originals, originals[i])
 		switch {
 		case a.sums != nil:
 			a.slots[n], a.sums[n] = a.slots[i], a.sums[i]

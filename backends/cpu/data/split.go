@@ -14,7 +14,7 @@ const splitStream = 0xA0000003
 // Subset returns some of the images as a set that shares their memory.
 func (s *Set) Subset(images []int32) *Set {
 	c := *s
-	c.Labels, c.Places, c.Files = make([]int32, len(images)), make([]int32, len(images)), nil
+	c.Labels, c.Places, c.Files, c.Originals = make([]int32, len(images)), make([]int32, len(images)), nil, nil
 	for k, i := range images {
 		c.Labels[k], c.Places[k] = s.Labels[i], i
 		if s.Places != nil {
@@ -22,6 +22,9 @@ func (s *Set) Subset(images []int32) *Set {
 		}
 		if s.Files != nil {
 			c.Files = append(c.Files, s.Files[i])
+		}
+		if s.Originals != nil {
+			c.Originals = append(c.Originals, s.Originals[i])
 		}
 	}
 	return &c
