@@ -25,8 +25,12 @@ ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/safetensor
 ir/diag:     github.com/mattn/go-runewidth
 ir/diag/fit: ir/diag
 
-# Generated packages have what they need of both.
-backends/cpu/kernel: backends/safetensors
+# The run time: generated packages have what they need of it.
+backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar: NONE
+backends/cpu/random: backends/cpu/scalar
+backends/cpu/epochs: backends/cpu/random
+backends/cpu/kernel: backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/safetensors
+backends/cpu/sources: backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 
@@ -64,10 +68,10 @@ backends/files: ir/diag
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
-backends/cpu:              backends/cpu/kernel, backends/safetensors, codegen/plan, ir/...
-backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/safetensors, codegen/plan, ir/..., passes, passes/autodiff
+backends/cpu:              backends/cpu/kernel, backends/cpu/threads, backends/cpu/memory, backends/safetensors, codegen/plan, ir/...
+backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors, codegen/plan, ir/..., passes, passes/autodiff
 # Eigenvectors for whitening and colours; BMP, TIFF and WebP.
-backends/cpu/data:         backends/files, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat, golang.org/x/image/...
+backends/cpu/data:         backends/files, backends/cpu/epochs, backends/cpu/random, backends/cpu/scalar, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat, golang.org/x/image/...
 # Text along an axis: freetype is what charts draws with.
 backends/cpu/chart:        github.com/go-analyze/charts/chartdraw/..., github.com/golang/freetype/..., golang.org/x/image/...
 # Graphs of fixed shapes, as the executor wants them.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/memory"
+	"github.com/incc-lang/incc/backends/cpu/threads"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -42,9 +44,9 @@ type Options struct {
 	// in the result. It also parallelizes steps that are too short to benefit.
 	Debug bool
 
-	oneByOne bool         // no step runs beside another, for comparison
-	lanes    n16Choice    // for tests: not what is predicted to be faster
-	pool     *kernel.Pool // to share, whatever Threads says
+	oneByOne bool          // no step runs beside another, for comparison
+	lanes    n16Choice     // for tests: not what is predicted to be faster
+	pool     *threads.Pool // to share, whatever Threads says
 }
 
 // MaxBatch and MaxThreads bound what Options may ask for, so that a slip of the
@@ -63,9 +65,9 @@ var ErrInput = errors.New("does not fit the network")
 type Program struct {
 	plan    *plan.Plan
 	isa     kernel.ISA
-	pool    *kernel.Pool
-	weights *kernel.Arena
-	state   *kernel.Arena // what the params of a training step begin with
+	pool    *threads.Pool
+	weights *memory.Arena
+	state   *memory.Arena // what the params of a training step begin with
 	tables  [][]int       // of each step
 	scratch int           // float32s for a worker
 	phases  []phase
@@ -102,7 +104,7 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err := opt.fits(g, pl); err != nil {
 		return nil, err
 	}
-	p := &Program{plan: pl, isa: isa, weights: kernel.NewArena(pl.Packed), state: kernel.NewArena(pl.StateLen), debug: opt.Debug}
+	p := &Program{plan: pl, isa: isa, weights: memory.NewArena(pl.Packed), state: memory.NewArena(pl.StateLen), debug: opt.Debug}
 	if err := p.pack(known); err != nil {
 		return nil, fmt.Errorf("compile %s: %w", g.Name, err)
 	}
@@ -110,9 +112,9 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	case opt.pool != nil:
 		p.pool = opt.pool
 	case opt.Threads > 0:
-		p.pool = kernel.NewPool(opt.Threads)
+		p.pool = threads.NewPool(opt.Threads)
 	default:
-		p.pool = kernel.DefaultPool()
+		p.pool = threads.DefaultPool()
 	}
 	for i, s := range pl.Steps {
 		var table []int
@@ -214,8 +216,10 @@ func (p *Program) ISA() kernel.ISA { return p.isa }
 func (p *Program) Threads() int { return p.pool.Threads() }
 
 // PeakMeter returns a function that measures the peak of the program's threads at the
-// clock that they have at that moment (kernel.Pool.PeakMeter).
-func (p *Program) PeakMeter(d time.Duration) func() float64 { return p.pool.PeakMeter(p.isa, d) }
+// clock that they have at that moment (kernel.PeakMeter).
+func (p *Program) PeakMeter(d time.Duration) func() float64 {
+	return kernel.PeakMeter(p.pool, p.isa, d)
+}
 
 // Batch is the most images of a run.
 func (p *Program) Batch() int { return p.plan.Batch }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/memory"
 	"github.com/incc-lang/incc/codegen/plan"
 )
 
@@ -15,8 +16,8 @@ import (
 type Session struct {
 	p     *Program
 	team  *kernel.Team
-	arena *kernel.Arena
-	state *kernel.Arena // the params of a training step
+	arena *memory.Arena
+	state *memory.Arena // the params of a training step
 	args  []kernel.Args
 	jobs  [][]kernel.Job // of each phase
 	edges []edge
@@ -44,8 +45,8 @@ type part struct {
 // NewSession returns a session. All memory that runs need is taken here.
 func (p *Program) NewSession() *Session {
 	pl := p.plan
-	s := &Session{p: p, team: p.pool.NewTeam(p.isa, p.scratch), arena: kernel.NewArena(pl.Arena), args: make([]kernel.Args, len(pl.Steps)), parts: map[string]*part{}}
-	s.state = kernel.NewArena(pl.StateLen)
+	s := &Session{p: p, team: kernel.NewTeam(p.pool, p.isa, p.scratch), arena: memory.NewArena(pl.Arena), args: make([]kernel.Args, len(pl.Steps)), parts: map[string]*part{}}
+	s.state = memory.NewArena(pl.StateLen)
 	copy(s.state.Mem, p.state.Mem)
 	for i, st := range pl.Steps {
 		a := &s.args[i]

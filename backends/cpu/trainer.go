@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/threads"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -93,7 +94,7 @@ func CompileTraining(tg TrainingGraph, net *ir.Graph, opt Options) (*Trainer, er
 	}
 	opt.Batch = max(1, opt.Batch)
 	if opt.pool == nil && opt.Threads > 0 {
-		opt.pool = kernel.NewPool(opt.Threads)
+		opt.pool = threads.NewPool(opt.Threads)
 	}
 	t := &Trainer{tg: tg, seed: opt.Seed, at: map[string]int{}}
 	var err error

@@ -7,7 +7,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/random"
 	"github.com/incc-lang/incc/backends/safetensors"
 )
 
@@ -16,7 +16,7 @@ import (
 func TestSafetensorsBytesArePinned(t *testing.T) {
 	const pinned = "cf26c585c3ee4fb227448cafbcce05fea1461a6c58672fedb291223ea2fcbb00"
 	weights := make([]float32, 2*3*16)
-	kernel.NewRand(9, 0, 0, 1).FillNormal(weights, 0, 0.1, 0)
+	random.NewRand(9, 0, 0, 1).FillNormal(weights, 0, 0.1, 0)
 	infos := []safetensors.TensorInfo{
 		{Name: "conv/weight", Shape: []int{2, 3, 16}},
 		{Name: "conv/bias", Shape: []int{4}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/sources"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/gosrc"
@@ -230,7 +231,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	if c.String("kernel") != "" {
 		users = nil // other packages may share the copy
 	}
-	runtime, err := gosrc.Runtime(version, users, kernel.Sources, safetensors.Sources)
+	runtime, err := gosrc.Runtime(version, users, sources.Runtime())
 	if err != nil {
 		return nil, err
 	}

@@ -7,21 +7,19 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
-	"github.com/incc-lang/incc/backends/safetensors"
+	"github.com/incc-lang/incc/backends/cpu/sources"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // kernelNames are the types of package kernel that have the method Run.
 func kernelNames(t *testing.T) (names []string) {
 	t.Helper()
-	src, err := flatten([]fs.FS{kernel.Sources, safetensors.Sources})
+	src, err := flatten(sources.Runtime())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +39,7 @@ func kernelNames(t *testing.T) (names []string) {
 // TestClosureOfEveryKernel checks the closure of a package that has one kernel only: on every
 // target it has all that it names, and the functions of assembly are those that are declared.
 func TestClosureOfEveryKernel(t *testing.T) {
-	src, err := flatten([]fs.FS{kernel.Sources, safetensors.Sources})
+	src, err := flatten(sources.Runtime())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +149,7 @@ func load(file []byte) error {
 
 func run(t *kernel.Team) { t.Run(func(w *kernel.Worker) { w.Do(nil, nil) }) }
 `
-	files, err := Runtime("0.1.0", []File{{"p.go", []byte(user)}}, kernel.Sources, safetensors.Sources)
+	files, err := Runtime("0.1.0", []File{{"p.go", []byte(user)}}, sources.Runtime())
 	if err != nil {
 		t.Fatal(err)
 	}

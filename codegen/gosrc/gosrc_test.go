@@ -13,7 +13,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
-	"github.com/incc-lang/incc/backends/safetensors"
+	"github.com/incc-lang/incc/backends/cpu/sources"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
@@ -287,7 +287,7 @@ func TestKernelText(t *testing.T) {
 // TestRuntime checks that the generated run time has no tests and no go:embed, and that its
 // files say that they are generated.
 func TestRuntime(t *testing.T) {
-	files, err := Runtime("0.1.0", nil, kernel.Sources, safetensors.Sources)
+	files, err := Runtime("0.1.0", nil, sources.Runtime())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,19 +3,23 @@ package gosrc
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"maps"
-	"regexp"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Runtime returns the files of the runtime, sorted by name: one package of what the sources
-// hold, which are those of package kernel and of the packages that it imports. Each file gets
-// a first line with the version. With users, the Go files of a package, the files hold only
-// the declarations and the assembly that these files reach. A runtime that several packages
-// share is made without users, and holds all.
-func Runtime(version string, users []File, sources ...fs.FS) ([]File, error) {
+// Runtime returns the files of a copy of the run time, sorted by name: one package of what the
+// packages of sources hold, which are given by import path. Each file gets a first line with the
+// version. The files hold only the declarations and the assembly that users reach: Go files that
+// import the copy as package kernel. Without users, they hold all.
+func Runtime(version string, users []File, sources map[string]fs.FS) ([]File, error) {
 	src, err := flatten(sources)
 	if err != nil {
 		return nil, err
@@ -45,17 +49,12 @@ func Runtime(version string, users []File, sources ...fs.FS) ([]File, error) {
 	return files, nil
 }
 
-var (
-	packageClause = regexp.MustCompile(`(?m)^(?:(?://[^\n]*\n)*)package (\w+)$`)
-	localImport   = regexp.MustCompile(`(?m)^\t"github\.com/incc-lang/incc/backends/(\w+)"\n`)
-)
-
-// flatten makes one package, called kernel, of several: the first and packages that it imports.
-// Their files have different names, and so have their declarations.
-func flatten(sources []fs.FS) (map[string][]byte, error) {
+// flatten makes one package, called kernel, of the packages of the run time. Their files have
+// different names, and so have their declarations.
+func flatten(sources map[string]fs.FS) (map[string][]byte, error) {
 	out := map[string][]byte{}
-	for i, src := range sources {
-		list, err := fs.ReadDir(src, ".")
+	for _, pkg := range slices.Sorted(maps.Keys(sources)) {
+		list, err := fs.ReadDir(sources[pkg], ".")
 		if err != nil {
 			return nil, err
 		}
@@ -66,24 +65,102 @@ func flatten(sources []fs.FS) (map[string][]byte, error) {
 				continue // embed and generate the others
 			case strings.HasSuffix(name, "_plan.go") || strings.HasPrefix(name, "peak"):
 				continue // for planning and for measuring
-			case strings.HasSuffix(name, "_test.go"):
-				return nil, fmt.Errorf("the runtime holds the test %s", name)
 			case out[name] != nil:
 				return nil, fmt.Errorf("two packages of the runtime have a file %s", name)
 			}
-			b, err := fs.ReadFile(src, name)
+			b, err := fs.ReadFile(sources[pkg], name)
 			if err != nil {
 				return nil, err
 			}
 			b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
-			if i > 0 {
-				b = packageClause.ReplaceAll(b, []byte("package kernel"))
+			if path.Ext(name) == ".go" {
+				if b, err = unqualify(name, b, sources); err != nil {
+					return nil, err
+				}
 			}
-			for _, m := range localImport.FindAllSubmatch(b, -1) {
-				b = regexp.MustCompile(`\b`+string(m[1])+`\.([A-Z])`).ReplaceAll(b, []byte("$1"))
-			}
-			out[name] = localImport.ReplaceAll(b, nil)
+			out[name] = b
 		}
 	}
 	return out, nil
+}
+
+// unqualify makes a file of a package of the run time one of package kernel, in which all of
+// them are: it does not import the others any more, and names what they declare without their
+// names.
+func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error) {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, name, src, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	e := editor{fset: fset, src: src}
+	e.replace(f.Name.Pos(), f.Name.End(), "kernel")
+	local := map[string]bool{} // names of imported packages
+	for _, im := range f.Imports {
+		p, err := strconv.Unquote(im.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		if sources[p] != nil {
+			local[path.Base(p)] = true
+			e.replace(im.Pos(), im.End(), "")
+		}
+	}
+	if len(local) == len(f.Imports) {
+		for _, d := range f.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.IMPORT {
+				e.replace(g.Pos(), g.End(), "")
+			}
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			// What the parser resolves is declared in the file.
+			if x, ok := sel.X.(*ast.Ident); ok && local[x.Name] && x.Obj == nil {
+				e.replace(x.Pos(), sel.Sel.Pos(), "")
+			}
+		}
+		return true
+	})
+	if len(local) == 0 {
+		return e.bytes(), nil
+	}
+	return format.Source(e.bytes())
+}
+
+// editor replaces parts of a Go file.
+type editor struct {
+	fset  *token.FileSet
+	src   []byte
+	edits []edit
+}
+
+type edit struct {
+	from, to int // in bytes
+	text     string
+}
+
+// replace replaces what is between two places. Edits may be within one another; then the outer
+// one counts.
+func (e *editor) replace(from, to token.Pos, text string) {
+	e.edits = append(e.edits, edit{e.fset.Position(from).Offset, e.fset.Position(to).Offset, text})
+}
+
+func (e *editor) bytes() []byte {
+	slices.SortFunc(e.edits, func(a, b edit) int {
+		if a.from != b.from {
+			return a.from - b.from
+		}
+		return b.to - a.to
+	})
+	var out []byte
+	at := 0
+	for _, x := range e.edits {
+		if x.from < at {
+			continue
+		}
+		out = append(append(out, e.src[at:x.from]...), x.text...)
+		at = x.to
+	}
+	return append(out, e.src[at:]...)
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/epochs"
+	"github.com/incc-lang/incc/backends/cpu/random"
+	"github.com/incc-lang/incc/backends/cpu/scalar"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
@@ -127,17 +129,17 @@ func (t *Transform) Train(dst []float32, s *Set, i int, r *Draws) error {
 
 // Draws hands out the random numbers of one image, in order.
 type Draws struct {
-	r kernel.Rand
+	r random.Rand
 	n uint64
 }
 
 // NewDraws returns the random numbers of the image at a place of an epoch.
 func NewDraws(seed int64, epoch, place int) *Draws {
-	return &Draws{r: kernel.NewRand(uint64(seed), uint32(epoch), uint32(place), augmentStream)}
+	return &Draws{r: random.NewRand(uint64(seed), uint32(epoch), uint32(place), augmentStream)}
 }
 
 // augmentStream numbers the random stream of augmentation. Other streams are for
-// kernel.Order and for dropout.
+// epochs.Order and for dropout.
 const augmentStream = 0xA0000001
 
 // Float returns a number that is uniform in [0, 1).
@@ -294,7 +296,7 @@ func (t *Transform) randomArea(f frame, a *recipe.Augment, r *Draws) frame {
 		area := r.between(a.Area[0], a.Area[1]) * float64(f.h*f.w)
 		// Aspects are drawn evenly on the logarithmic scale; exp and log are those
 		// of the kernels, the same on every machine.
-		q := float64(kernel.Exp(float32(r.between(float64(kernel.Log(float32(lo))), float64(kernel.Log(float32(hi)))))))
+		q := float64(scalar.Exp(float32(r.between(float64(scalar.Log(float32(lo))), float64(scalar.Log(float32(hi)))))))
 		w, h := math.Sqrt(area*q), math.Sqrt(area/q)
 		if int(w) >= 1 && int(h) >= 1 && w <= float64(f.w) && h <= float64(f.h) {
 			y, x := r.Float()*(float64(f.h)-h), r.Float()*(float64(f.w)-w)
@@ -420,7 +422,7 @@ func sincos(a float64) (sin, cos float64) {
 }
 
 // pixel is what a channel of the network makes of the pixels of a set.
-func (t *Transform) pixel(c int) kernel.Pixel {
+func (t *Transform) pixel(c int) epochs.Pixel {
 	mean, std := 0.0, 1.0
 	if len(t.in.Mean) == t.c {
 		mean = t.in.Mean[c]
@@ -428,7 +430,7 @@ func (t *Transform) pixel(c int) kernel.Pixel {
 	if len(t.in.Std) == t.c {
 		std = t.in.Std[c]
 	}
-	return kernel.NewPixel(t.in.Lo, t.in.Hi, mean, std)
+	return epochs.NewPixel(t.in.Lo, t.in.Hi, mean, std)
 }
 
 // setChannel is the channel of a set, in the order red, green, blue, that becomes

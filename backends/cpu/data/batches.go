@@ -5,14 +5,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/epochs"
 )
 
 // Order returns the order of n images in an epoch: a permutation that depends only on
 // seed and epoch.
 func Order(n int, seed int64, epoch int) []int32 {
 	p := make([]int32, n)
-	kernel.Order(p, seed, epoch)
+	epochs.Order(p, seed, epoch)
 	return p
 }
 

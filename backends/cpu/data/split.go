@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/random"
 )
 
-// splitStream is the stream of kernel.Rand that Stratify draws from. Augmentation,
+// splitStream is the stream of random.Rand that Stratify draws from. Augmentation,
 // dropout and the order of an epoch have other streams of the same seed.
 const splitStream = 0xA0000003
 
@@ -56,7 +56,7 @@ func (s *Set) Stratify(n int, seed int64) (rest, drawn *Set) {
 
 // shuffled returns 0..n-1 in an order that depends on the seed (Fisher and Yates).
 func shuffled(n int, seed int64) []int32 {
-	r := kernel.NewRand(uint64(seed), 0, 0, splitStream)
+	r := random.NewRand(uint64(seed), 0, 0, splitStream)
 	p := make([]int32, n)
 	for i := range p {
 		p[i] = int32(i)

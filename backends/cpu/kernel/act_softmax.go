@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/incc-lang/incc/backends/cpu/scalar"
+)
 
 // Softmax is the softmax over the channels of every pixel, or its logarithm. A
 // dense layer's logits are a map of one pixel.
@@ -38,7 +42,7 @@ func (s Softmax) Run(w *Worker, task int, a *Args) {
 			if s.Log {
 				fill(one, m)
 				v.sub(e, x, one, 0)
-				fill(one, Log(sum))
+				fill(one, scalar.Log(sum))
 				v.sub(e, e, one, 0)
 			} else {
 				v.divBy(e, e, sum)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/incc-lang/incc/backends/cpu/memory"
 )
 
 // benchISA is the tier of the benchmarks: the best, or INCC_ISA.
@@ -75,13 +77,13 @@ type benchLayer struct {
 }
 
 var benchArena struct {
-	*Arena
+	*memory.Arena
 	off int
 }
 
 func benchAlloc(n int) []float32 {
 	if benchArena.Arena == nil {
-		benchArena.Arena = NewArena(192 << 20)
+		benchArena.Arena = memory.NewArena(192 << 20)
 	}
 	o := benchArena.off
 	benchArena.off = (o + n + 1023) &^ 15

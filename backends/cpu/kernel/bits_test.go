@@ -4,6 +4,8 @@ import (
 	"hash/fnv"
 	"math"
 	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/random"
 )
 
 // TestPinnedBits pins what portable Go computes, so that a compiler that fuses a
@@ -17,7 +19,7 @@ func TestPinnedBits(t *testing.T) {
 	dv, dsize := dense(c, 1, 1)
 	draw := func(stream uint32, size, channels int, scale float32) []float32 {
 		m := make([]float32, size)
-		NewRand(9, 0, 0, stream).FillNormal(m, 0, scale, 0)
+		random.NewRand(9, 0, 0, stream).FillNormal(m, 0, scale, 0)
 		for i := range m { // zeros in the padded lanes
 			block := i / (size / n / Blocks(channels)) % Blocks(channels)
 			if block*Block+i%Block >= channels {

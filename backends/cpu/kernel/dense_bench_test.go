@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/threads"
 )
 
 // BenchmarkDenseTraining is a training step's part of the dense layers of the MNIST networks on two
@@ -14,9 +16,9 @@ import (
 func BenchmarkDenseTraining(b *testing.B) {
 	isa := benchISA(b)
 	const images = 128
-	pool := NewPool(2)
+	pool := threads.NewPool(2)
 	defer pool.Close()
-	team := pool.NewTeam(isa, 1<<20)
+	team := NewTeam(pool, isa, 1<<20)
 	for _, s := range [][3]int{{6272, 196, 28}, {3136, 120, 14}, {784, 500, 7}, {500, 500, 1}, {400, 120, 5}} {
 		x, y := View{N: Block, C: images * Block}, View{N: Block, C: images * Block}
 		d := Dense{C: s[0], H: 1, W: 1, In: x, Out: Output{C: s[1], View: y, Act: ActReLU}}.Split(images)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/threads"
 )
 
 // TestMatVecLayout compares the struct with what the assembly assumes.
@@ -116,9 +118,9 @@ func BenchmarkMatVec(b *testing.B) {
 		a.In[0], a.Out[0], a.W[0] = in.Buf, out.Buf, alignedFloats(c.PackedLen())
 		for isa := range tiers(nil) {
 			b.Run(isa.String(), func(b *testing.B) {
-				p := NewPool(1)
+				p := threads.NewPool(1)
 				defer p.Close()
-				t := p.NewTeam(isa, 0)
+				t := NewTeam(p, isa, 0)
 				body := func(w *Worker) { w.Do(c, a) }
 				b.SetBytes(int64(4 * c.PackedLen()))
 				for range b.N {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/incc-lang/incc/backends/cpu/random"
 )
 
 // newVector is a vector of whole blocks without gaps.
@@ -567,7 +569,7 @@ func TestDropout(t *testing.T) {
 		step := make([]float32, 1)
 		PutInt(step, 0, int32(r.Uint32()))
 		ref := func(n, c, y, x int) float64 {
-			f := philox([4]uint32{uint32(y*k.W + x), uint32(c / 4), uint32(n), uint32(Int(step, 0))}, k.Key)
+			f := random.Philox([4]uint32{uint32(y*k.W + x), uint32(c / 4), uint32(n), uint32(Int(step, 0))}, k.Key)
 			if f[c%4] < k.Below {
 				return 0
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/incc-lang/incc/backends/cpu/threads"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
@@ -47,14 +48,14 @@ func TestPeak(t *testing.T) {
 
 func TestPeakMeter(t *testing.T) {
 	for _, isa := range Available() {
-		pool := NewPool(2)
-		meter := pool.PeakMeter(isa, time.Millisecond)
+		pool := threads.NewPool(2)
+		meter := PeakMeter(pool, isa, time.Millisecond)
 		p := meter()
 		t.Logf("%v: %.1f GFLOP/s", isa, p)
 		if p < 0.05 || p > 4000 {
 			t.Errorf("%v: %g GFLOP/s on two threads", isa, p)
 		}
-		pool.NewTeam(isa, 0).Run(func(w *Worker) {
+		NewTeam(pool, isa, 0).Run(func(w *Worker) {
 			if w.ID == 0 && meter() != 0 {
 				t.Error("a busy pool has a peak")
 			}

@@ -1,8 +1,8 @@
-// Package kernel is the run time of a compiled network: the kernels, the detection of
-// the instruction set, the worker pool, and memory for activations and weights. It uses
-// only the standard library and package safetensors. Generated packages have a copy of what
-// they need of it. README.md describes the layouts, the families of kernels, and how to add
-// one.
+// Package kernel holds the kernels of a compiled network, the detection of the instruction set,
+// and the packing of weights. It uses only the standard library and the other packages of the
+// run time: threads, memory, scalar, random and safetensors. Generated packages have a copy of
+// what they need of these and of package epochs. README.md describes the layouts, the families
+// of kernels, and how to add one.
 //
 // A kernel is a comparable struct (Runner). The planner sets all of its fields. A program
 // packs its weights and computes its offset tables once (Packer, Tabler). A run then
@@ -13,6 +13,8 @@
 // N16 is the layout NCHW16n, in which 16 images instead of 16 channels lie side by side;
 // kernels whose names begin with N16 compute on it.
 package kernel
+
+import "github.com/incc-lang/incc/backends/cpu/threads"
 
 // Block is the number of channels that lie side by side in the NCHW16c layout.
 // Every tier uses it, so that one plan, one arena and one packed copy of the
@@ -84,11 +86,10 @@ type Worker struct {
 	winoBwdLists winoBwdLists
 	grad         bwdWeightsTile
 
-	team    *Team  // that it is of (threads.go)
-	members int    // workers of the run under way
-	phase   uint32 // of the run under way, that it is at
-	job     [1]Job // of Do
-	helped  bool   // it did others' work when there last was some: they may be away
+	team   *Team // that it is of (team.go)
+	thread *threads.Thread
+	job    [1]Job  // of Do
+	jobs   jobList // of DoAll
 }
 
 // Runner is a kernel as a run sees it: a comparable struct whose fields are all that was

@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/incc-lang/incc/backends/cpu/scalar"
+)
 
 // Integers (labels, a step's number) lie in an arena as the 32 bits of an int32
 // in a float32's place.
@@ -58,7 +62,7 @@ func (k CrossEntropy) Run(w *Worker, _ int, a *Args) {
 			break
 		}
 		// -sum q*(x - most - log sum), and the q sum to 1.
-		l := float64(most) + float64(Log(sum)) - float64((1-float64(k.Smoothing))*float64(x[label]))
+		l := float64(most) + float64(scalar.Log(sum)) - float64((1-float64(k.Smoothing))*float64(x[label]))
 		if k.Smoothing != 0 {
 			all := 0.0
 			for _, v := range x[:k.C] {
@@ -159,7 +163,7 @@ func (s SoftmaxBackward) Run(_ *Worker, task int, a *Args) {
 				case c >= s.C:
 					*dx = 0
 				case s.Log:
-					*dx = dy - float32(Exp(y)*t)
+					*dx = dy - float32(scalar.Exp(y)*t)
 				default:
 					*dx = y * (dy - t)
 				}

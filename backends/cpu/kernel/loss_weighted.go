@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/incc-lang/incc/backends/cpu/scalar"
+)
 
 // WeightedCrossEntropy is CrossEntropy with a weight for each class, or the focal loss
 // (Lin 2017): the sum of the losses of the images, divided by the sum of the weights of
@@ -47,7 +51,7 @@ func (k WeightedCrossEntropy) Run(w *Worker, _ int, a *Args) {
 			total += float64(l * powerOf(rest, k.Gamma))
 			continue
 		}
-		log := float64(Log(sum))
+		log := float64(scalar.Log(sum))
 		low := float64(k.Smoothing) / float64(k.C)
 		for c, v := range x[:k.C] {
 			q := low
@@ -179,8 +183,8 @@ func logShare(x, most, sum float32, rest float64) float64 {
 	if rest < 1.0/256 {
 		return -float64(rest * (1 + float64(rest*(1.0/2+float64(rest*(1.0/3+float64(rest/4)))))))
 	}
-	return float64(x) - float64(most) - float64(Log(sum))
+	return float64(x) - float64(most) - float64(scalar.Log(sum))
 }
 
 // powerOf is x^y for x >= 0 and y > 0.
-func powerOf(x float64, y float32) float64 { return float64(Exp(y * Log(float32(x)))) }
+func powerOf(x float64, y float32) float64 { return float64(scalar.Exp(y * scalar.Log(float32(x)))) }

@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/incc-lang/incc/backends/cpu/scalar"
+
 // BatchNormTrain normalizes each channel by the mean m and the biased variance v
 // of the batch (Ioffe 2015, algorithm 1): out = (in - m) / sqrt(v + Eps) * gamma +
 // beta. Stretches of pixels are summed in float32, 16 channels side by side, and
@@ -48,7 +50,7 @@ func (k BatchNormTrain) Run(w *Worker, block int, a *Args) {
 	}
 	for i := range variance {
 		variance[i] = float32(dev[i] / count)
-		scale[i] = 1 / Sqrt(variance[i]+k.Eps)
+		scale[i] = 1 / scalar.Sqrt(variance[i]+k.Eps)
 		if a.W[0] != nil {
 			scale[i] *= a.W[0][block*Block+i]
 		}
@@ -182,7 +184,7 @@ func (k BatchNormBackward) Run(w *Worker, block int, a *Args) {
 			}
 			continue
 		}
-		r := 1 / Sqrt(variance[i]+k.Eps)
+		r := 1 / scalar.Sqrt(variance[i]+k.Eps)
 		gamma := float32(1)
 		if a.W[0] != nil {
 			gamma = a.W[0][c]

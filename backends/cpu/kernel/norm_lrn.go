@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/incc-lang/incc/backends/cpu/scalar"
+
 // LRN is local response normalization across channels (Krizhevsky 2012, 3.3),
 // with alpha divided by the size as ONNX, Caffe and PyTorch have it:
 //
@@ -51,7 +53,7 @@ func (l LRN) Run(w *Worker, task int, a *Args) {
 				t := scale[:n*Block]
 				v.lrnScale(t, sq[q.first(b):], q.step, l.Size, alpha, l.K)
 				for i, s := range t {
-					dst[i] = src[i] / Pow(s, l.Beta)
+					dst[i] = src[i] / scalar.Pow(s, l.Beta)
 				}
 			}
 		}

@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/incc-lang/incc/backends/cpu/scalar"
+
 // LRNBackward is the gradient of LRN, whose fields it shares. With s = K + Alpha/Size *
 // the window's squares, made again from x:
 //
@@ -63,7 +65,7 @@ func (l LRNBackward) Run(w *Worker, task int, a *Args) {
 					continue
 				}
 				for i, si := range s {
-					gb[i] = dy[i] / Pow(si, l.Beta)
+					gb[i] = dy[i] / scalar.Pow(si, l.Beta)
 					terms[t.own(b)+i/Block*t.step+i%Block] = gb[i] * in[i] / si
 				}
 			}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/threads"
 )
 
 // Peak measures the rate of single-precision fused multiply-adds (Portable:
@@ -49,9 +51,9 @@ func Peak(isa ISA, threads int, d time.Duration) float64 {
 // the host, and its share of what this function says right after it does not.
 //
 // The function says 0 if the pool is busy with another run.
-func (p *Pool) PeakMeter(isa ISA, d time.Duration) func() float64 {
-	t := p.NewTeam(isa, 0)
-	rates := make([]float64, p.threads)
+func PeakMeter(p *threads.Pool, isa ISA, d time.Duration) func() float64 {
+	t := NewTeam(p, isa, 0)
+	rates := make([]float64, p.Threads())
 	body := func(w *Worker) {
 		w.Barrier()
 		rates[w.ID] = peakSlice(isa, d)

@@ -38,3 +38,15 @@ func TestTopK(t *testing.T) {
 		}
 	}
 }
+
+func TestArgMax(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		x    []float64
+		want int
+	}{{[]float64{1}, 0}, {[]float64{1, 3, 3, 2}, 1}, {[]float64{-2, -1}, 1}, {[]float64{1, nan, 5, nan}, 1}, {[]float64{nan, 1}, 0}} {
+		if got := ArgMax(c.x); got != c.want {
+			t.Errorf("ArgMax(%v) = %d, want %d", c.x, got, c.want)
+		}
+	}
+}

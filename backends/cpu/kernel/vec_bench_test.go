@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/incc-lang/incc/backends/cpu/memory"
+	"github.com/incc-lang/incc/backends/cpu/random"
 )
 
 // The benchmarks report bytes a second of what a kernel must at least read and
@@ -20,7 +23,7 @@ var triadMem = func() func() [3][]float32 {
 	return func() [3][]float32 {
 		if m[0] == nil {
 			for i := range m {
-				m[i] = NewArena(4 << 20).Mem
+				m[i] = memory.NewArena(4 << 20).Mem
 				fill(m[i], 1)
 			}
 		}
@@ -42,7 +45,7 @@ func benchmarkKernel(b *testing.B, k Kernel, in, out int, a *Args) {
 			if s, ok := k.(Scratcher); ok {
 				n = s.Scratch()
 			}
-			w := &Worker{ISA: isa, Scratch: NewArena(n + 1).Mem, members: 1}
+			w := &Worker{ISA: isa, Scratch: memory.NewArena(n + 1).Mem}
 			best := triad(isa)
 			tasks := k.Tasks(1)
 			for i := 0; b.Loop(); i++ {
@@ -63,8 +66,8 @@ func benchmarkKernel(b *testing.B, k Kernel, in, out int, a *Args) {
 }
 
 func onePlace(in, out int) *Args {
-	mem := NewArena(in + out).Mem
-	r := NewRand(1, 0, 0, 0)
+	mem := memory.NewArena(in + out).Mem
+	r := random.NewRand(1, 0, 0, 0)
 	r.FillNormal(mem[:in], 0, 1, 0)
 	return &Args{Images: 1, In: [4]Buf{{Mem: mem}}, Out: [4]Buf{{Mem: mem, Off: in}}}
 }

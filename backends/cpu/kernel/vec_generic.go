@@ -2,6 +2,9 @@ package kernel
 
 import (
 	"math"
+
+	"github.com/incc-lang/incc/backends/cpu/random"
+	"github.com/incc-lang/incc/backends/cpu/scalar"
 )
 
 var portableOps = vecOps{
@@ -12,17 +15,17 @@ var portableOps = vecOps{
 	},
 	exp: func(dst, src []float32) {
 		for i, x := range src[:len(dst)] {
-			dst[i] = Exp(x)
+			dst[i] = scalar.Exp(x)
 		}
 	},
 	sigmoid: func(dst, src []float32) {
 		for i, x := range src[:len(dst)] {
-			dst[i] = sigmoid(x)
+			dst[i] = scalar.Sigmoid(x)
 		}
 	},
 	tanh: func(dst, src []float32) {
 		for i, x := range src[:len(dst)] {
-			dst[i] = tanh(x)
+			dst[i] = scalar.Tanh(x)
 		}
 	},
 	affine: func(dst, src, scale, shift []float32) {
@@ -89,7 +92,7 @@ var portableOps = vecOps{
 	},
 	lrn34: func(dst, src, sq []float32, step, size int, alpha, k float32) {
 		for i, x := range src[:len(dst)] {
-			dst[i] = x * invPow34(lrnScaleOf(sq[i/Block*step+i%Block:], size, alpha, k))
+			dst[i] = x * scalar.InvPow34(lrnScaleOf(sq[i/Block*step+i%Block:], size, alpha, k))
 		}
 	},
 	lrnScale: func(dst, sq []float32, step, size int, alpha, k float32) {
@@ -128,7 +131,7 @@ var portableOps = vecOps{
 	expSum: func(dst, src []float32, shift float32) float32 {
 		var acc [Block]float32
 		for i, x := range src[:len(dst)] {
-			dst[i] = Exp(x - shift)
+			dst[i] = scalar.Exp(x - shift)
 			acc[i%Block] += dst[i]
 		}
 		return sumLanes(&acc)
@@ -307,7 +310,7 @@ func init() {
 	}
 	o.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {
 		for i := range g {
-			y := invPow34(s[i])
+			y := scalar.InvPow34(s[i])
 			r := float32(min(s[i], math.MaxFloat32)*y) * y // the inverse of the square root
 			g[i] = dy[i] * y
 			t[i/Block*step+i%Block] = float32(g[i]*x[i]) * float32(r*r)
@@ -324,7 +327,7 @@ func init() {
 	}
 	o.dropout = func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32) {
 		for i := 0; i < len(dst); i += 4 {
-			f := philox([4]uint32{place + uint32(i/Block), quad + uint32(i%Block/4), image, step}, [2]uint32{key0, key1})
+			f := random.Philox([4]uint32{place + uint32(i/Block), quad + uint32(i%Block/4), image, step}, [2]uint32{key0, key1})
 			for j, u := range f {
 				if u < below {
 					dst[i+j] = 0
@@ -368,7 +371,7 @@ func init() {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[2])
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
-			v[i] = float32(v[i]*coef[1]) + float32(d*coef[0])/Sqrt(s[i]+coef[5])
+			v[i] = float32(v[i]*coef[1]) + float32(d*coef[0])/scalar.Sqrt(s[i]+coef[5])
 			p[i] -= v[i]
 		}
 	}
@@ -376,7 +379,7 @@ func init() {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[2])
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
-			v[i] = float32(v[i]*coef[1]) + d/(Sqrt(s[i])+coef[5])
+			v[i] = float32(v[i]*coef[1]) + d/(scalar.Sqrt(s[i])+coef[5])
 			p[i] -= float32(v[i] * coef[0])
 		}
 	}
@@ -387,7 +390,7 @@ func init() {
 			d := g[i] + float32(p[i]*coef[7])
 			m[i] = float32(m[i]*coef[1]) + float32(d*coef[2])
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
-			p[i] = float32(p[i]*coef[8]) - float32(m[i]*coef[0])/(Sqrt(float32(s[i]*coef[5]))+coef[6])
+			p[i] = float32(p[i]*coef[8]) - float32(m[i]*coef[0])/(scalar.Sqrt(float32(s[i]*coef[5]))+coef[6])
 		}
 	}
 	o.toward = func(dst, src []float32, rate float32) {

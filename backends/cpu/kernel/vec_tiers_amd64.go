@@ -119,5 +119,3 @@ func vectorizeAVX2(y *vecOps) {
 	y.adam = opsAdamAVX2
 	y.toward = opsTowardAVX2
 }
-
-func pause() { opsPause() }

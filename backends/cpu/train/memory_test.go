@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu"
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/random"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
@@ -111,7 +111,7 @@ func twoSteps(t *testing.T, e *CPU, g *ir.Graph) {
 	t.Helper()
 	size := g.Inputs[0].Type.Shape.Size()
 	images, labels := make([]float32, e.Batch()*size), make([]int32, e.Batch())
-	r := kernel.NewRand(1, 2, 3, 4)
+	r := random.NewRand(1, 2, 3, 4)
 	for step := range int64(2) {
 		r.FillUniform(images, 0, 1, uint64(step)*uint64(len(images)))
 		for i := range labels {

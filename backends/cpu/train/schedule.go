@@ -3,15 +3,15 @@ package train
 import (
 	"math"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/epochs"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// ScheduleOf returns the learning rate schedule of a recipe, for a run of the given
-// number of epochs.
-func ScheduleOf(t *recipe.Train, epochs float64) kernel.Schedule {
+// ScheduleOf returns the learning rate schedule of a recipe, for a run of length
+// epochs.
+func ScheduleOf(t *recipe.Train, length float64) epochs.Schedule {
 	s := t.Schedule
-	return kernel.Schedule{Kind: s.Kind, Base: t.Optimizer.LR, Epochs: epochs, Every: s.Every, Factor: s.Factor, Power: s.Power, Warmup: s.Warmup, Floor: s.Floor, At: s.At}
+	return epochs.Schedule{Kind: s.Kind, Base: t.Optimizer.LR, Epochs: length, Every: s.Every, Factor: s.Factor, Power: s.Power, Warmup: s.Warmup, Floor: s.Floor, At: s.At}
 }
 
 // exp is e^x. It halves x until 20 terms of the series are exact, then squares the

@@ -1,16 +1,17 @@
-package kernel
+// Package epochs is what a training run does between its files and its steps: which images a
+// step takes, how their pixels become numbers, and the learning rate.
+package epochs
 
-// What a training run does between its files and its steps: which images a step
-// takes, and how their pixels become numbers.
+import "github.com/incc-lang/incc/backends/cpu/random"
 
-// orderStream is the stream of Rand that Order draws from; seeds are shared.
+// orderStream is the stream of random.Rand that Order draws from; seeds are shared.
 const orderStream = 0xA0000002
 
 // Order fills p with the order of len(p) images in an epoch: a permutation of
 // 0..len(p)-1 that depends on its length, the seed and the epoch alone (Fisher and
 // Yates).
 func Order(p []int32, seed int64, epoch int) {
-	r := NewRand(uint64(seed), uint32(epoch), 0, orderStream)
+	r := random.NewRand(uint64(seed), uint32(epoch), 0, orderStream)
 	for i := range p {
 		p[i] = int32(i)
 	}

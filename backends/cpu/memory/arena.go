@@ -1,4 +1,5 @@
-package kernel
+// Package memory gives memory for activations and weights.
+package memory
 
 import "unsafe"
 

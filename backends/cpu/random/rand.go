@@ -1,6 +1,12 @@
-package kernel
+// Package random draws random numbers by counter: any number of a stream can be drawn by any
+// thread, in any order.
+package random
 
-import "math"
+import (
+	"math"
+
+	"github.com/incc-lang/incc/backends/cpu/scalar"
+)
 
 // Rand is a counter-based random generator, Philox4x32-10 (Salmon et al., Parallel
 // random numbers: as easy as 1, 2, 3, 2011). Its numbers depend on the key, the
@@ -19,11 +25,11 @@ func NewRand(seed uint64, epoch, step, layer uint32) Rand {
 // Four returns the four words of a counter: the numbers 4*i to 4*i+3 of the
 // stream.
 func (r Rand) Four(i uint32) [4]uint32 {
-	return philox([4]uint32{i, r.stream[0], r.stream[1], r.stream[2]}, r.key)
+	return Philox([4]uint32{i, r.stream[0], r.stream[1], r.stream[2]}, r.key)
 }
 
-// philox is ten rounds of Philox4x32.
-func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+// Philox is ten rounds of Philox4x32.
+func Philox(c [4]uint32, k [2]uint32) [4]uint32 {
 	for range 10 {
 		p, q := 0xd2511f53*uint64(c[0]), 0xcd9e8d57*uint64(c[2])
 		c = [4]uint32{uint32(q>>32) ^ c[1] ^ k[0], uint32(q), uint32(p>>32) ^ c[3] ^ k[1], uint32(p)}
@@ -45,8 +51,8 @@ func unit(u uint32) float32 { return float32(u>>8) * 0x1p-24 }
 // normals makes two normal numbers of two words (Box and Muller 1958).
 func normals(a, b uint32) (x, y float32) {
 	u := (float64(a) + 0.5) * 0x1p-32 // never 0
-	r := math.Sqrt(-2 * float64(Log(float32(u))))
-	s, c := sincos2pi(float64(b) * 0x1p-32)
+	r := math.Sqrt(-2 * float64(scalar.Log(float32(u))))
+	s, c := scalar.SinCos2Pi(float64(b) * 0x1p-32)
 	return float32(r * c), float32(r * s)
 }
 

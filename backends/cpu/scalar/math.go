@@ -1,13 +1,9 @@
-package kernel
-
-import "math"
-
-// The functions of this file are the run time's own exp, log, tanh and
-// logistic function, because math.Exp and its kin pick an algorithm by CPU and
-// by architecture. Every product that is followed by a sum is rounded by an
+// Package scalar has functions of one float32 that give the same bits on every machine: exp,
+// log, tanh, the logistic function, and powers. Packages math of different processors take
+// different algorithms. Every product that is followed by a sum is rounded by an
 // explicit conversion, so that no compiler fuses the two and the results are
 // the same bits on every architecture and at every GOAMD64 level. The vector
-// versions take the same steps in the same order and give the same bits too.
+// versions of package kernel take the same steps in the same order and give the same bits.
 //
 // Largest errors, found against float64 on all exponents (math_test.go):
 //
@@ -15,6 +11,9 @@ import "math"
 //	Log      0.9 ulp
 //	Sigmoid  2.5 ulp where the result is normal
 //	Tanh     1.5 ulp
+package scalar
+
+import "math"
 
 const (
 	expMagic = 12582912.0 // 1.5 * 2^23: adding it rounds to the nearest integer
@@ -101,8 +100,8 @@ func Log(x float32) float32 {
 	return y + float32(f*ln2Hi)
 }
 
-// sigmoid returns 1 / (1 + e**-x).
-func sigmoid(x float32) float32 {
+// Sigmoid returns 1 / (1 + e**-x).
+func Sigmoid(x float32) float32 {
 	return 1 / (1 + Exp(-x))
 }
 
@@ -115,9 +114,9 @@ const (
 	tanhC4    = -3.33332819422e-1
 )
 
-// tanh returns the hyperbolic tangent: an odd polynomial below 0.625, above it
+// Tanh returns the hyperbolic tangent: an odd polynomial below 0.625, above it
 // 1 - 2/(e**2x + 1).
-func tanh(x float32) float32 {
+func Tanh(x float32) float32 {
 	a := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
 	if a < tanhSmall {
 		z := x * x
@@ -138,7 +137,7 @@ func Sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 // |y*log x| * 2^-24.
 func Pow(x, y float32) float32 { return Exp(y * Log(x)) }
 
-// invPow34 is s**-0.75, the power of AlexNet's and GoogLeNet's LRN, for s > 0, within
+// InvPow34 is s**-0.75, the power of AlexNet's and GoogLeNet's LRN, for s > 0, within
 // 1.2e-7 of it: the exponent's bits give it within 4.5 %, and two steps of
 //
 //	y += y*(d/4 + d*d*5/32), d = 1 - s**3*y**4
@@ -146,7 +145,7 @@ func Pow(x, y float32) float32 { return Exp(y * Log(x)) }
 // each leave about the cube of the error. Multiplications take a fourth of the time
 // of the divider, which two square roots and a quotient wait for. An infinite s
 // counts as the largest number.
-func invPow34(s float32) float32 {
+func InvPow34(s float32) float32 {
 	if s > math.MaxFloat32 {
 		s = math.MaxFloat32
 	}
@@ -160,9 +159,9 @@ func invPow34(s float32) float32 {
 	return y
 }
 
-// sincos2pi returns sin and cos of 2*pi*u for 0 <= u < 1, in float64: Taylor
+// SinCos2Pi returns sin and cos of 2*pi*u for 0 <= u < 1, in float64: Taylor
 // polynomials on an eighth of the circle, far better than a float32 needs.
-func sincos2pi(u float64) (sin, cos float64) {
+func SinCos2Pi(u float64) (sin, cos float64) {
 	q := int(u * 8)  // octant
 	q = (q + 1) >> 1 // nearest quarter
 	r := (u - float64(q)*0.25) * (2 * math.Pi)

@@ -1,4 +1,4 @@
-package kernel
+package memory
 
 import (
 	"fmt"
@@ -40,7 +40,9 @@ func TestArenaGetsHugePages(t *testing.T) {
 		t.Skip("no transparent huge pages here")
 	}
 	a := NewArena(64 << 20 / 4).Mem
-	fill(a, 1)
+	for i := range a {
+		a[i] = 1
+	}
 	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Skip(err)

@@ -1,4 +1,4 @@
-package kernel
+package epochs
 
 import (
 	"math"
@@ -43,18 +43,6 @@ func TestPixel(t *testing.T) {
 	} {
 		if got := c.p.Number(c.v); math.Abs(float64(got-c.want)) > 1e-6 {
 			t.Errorf("%+v makes %g of %g, want %g", c.p, got, c.v, c.want)
-		}
-	}
-}
-
-func TestArgMax(t *testing.T) {
-	nan := math.NaN()
-	for _, c := range []struct {
-		x    []float64
-		want int
-	}{{[]float64{1}, 0}, {[]float64{1, 3, 3, 2}, 1}, {[]float64{-2, -1}, 1}, {[]float64{1, nan, 5, nan}, 1}, {[]float64{nan, 1}, 0}} {
-		if got := ArgMax(c.x); got != c.want {
-			t.Errorf("ArgMax(%v) = %d, want %d", c.x, got, c.want)
 		}
 	}
 }

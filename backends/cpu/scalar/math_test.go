@@ -1,4 +1,4 @@
-package kernel
+package scalar
 
 import (
 	"math"
@@ -35,8 +35,8 @@ func TestMathULP(t *testing.T) {
 		{"exp", Exp, math.Exp, -110, 95, 1},
 		{"log", Log, math.Log, 0, math.MaxFloat32, 0.9},
 		{"log near 1", Log, math.Log, 0.4, 2.5, 0.9},
-		{"sigmoid", sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, -86, 100, 2.5},
-		{"tanh", tanh, math.Tanh, -12, 12, 1.5},
+		{"sigmoid", Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, -86, 100, 2.5},
+		{"tanh", Tanh, math.Tanh, -12, 12, 1.5},
 		{"sqrt", Sqrt, math.Sqrt, 0, math.MaxFloat32, 0.5},
 	}
 	for _, c := range cases {
@@ -70,8 +70,8 @@ func TestMathSpecials(t *testing.T) {
 	}{
 		{"exp(-inf)", Exp(-inf), 0}, {"exp(inf)", Exp(inf), inf}, {"exp(0)", Exp(0), 1}, {"exp(nan)", Exp(nan), nan},
 		{"log(0)", Log(0), -inf}, {"log(-1)", Log(-1), nan}, {"log(inf)", Log(inf), inf}, {"log(1)", Log(1), 0}, {"log(nan)", Log(nan), nan},
-		{"sigmoid(-inf)", sigmoid(-inf), 0}, {"sigmoid(inf)", sigmoid(inf), 1}, {"sigmoid(0)", sigmoid(0), 0.5},
-		{"tanh(inf)", tanh(inf), 1}, {"tanh(-inf)", tanh(-inf), -1}, {"tanh(0)", tanh(0), 0}, {"tanh(nan)", tanh(nan), nan},
+		{"sigmoid(-inf)", Sigmoid(-inf), 0}, {"sigmoid(inf)", Sigmoid(inf), 1}, {"sigmoid(0)", Sigmoid(0), 0.5},
+		{"tanh(inf)", Tanh(inf), 1}, {"tanh(-inf)", Tanh(-inf), -1}, {"tanh(0)", Tanh(0), 0}, {"tanh(nan)", Tanh(nan), nan},
 	} {
 		if c.got != c.want && !(c.got != c.got && c.want != c.want) {
 			t.Errorf("%s = %g, want %g", c.name, c.got, c.want)
@@ -82,39 +82,10 @@ func TestMathSpecials(t *testing.T) {
 func TestSincos2pi(t *testing.T) {
 	for i := range 100000 {
 		u := float64(i) / 100000
-		s, c := sincos2pi(u)
+		s, c := SinCos2Pi(u)
 		ws, wc := math.Sincos(2 * math.Pi * u)
 		if math.Abs(s-ws) > 1e-9 || math.Abs(c-wc) > 1e-9 {
-			t.Fatalf("sincos2pi(%g) = %g, %g; want %g, %g", u, s, c, ws, wc)
-		}
-	}
-}
-
-// TestVectorMathBits compares the tiers' functions with the scalar ones on numbers
-// of all exponents.
-func TestVectorMathBits(t *testing.T) {
-	var x []float32
-	for b := uint64(0); b < 1<<32; b += 65521 {
-		x = append(x, math.Float32frombits(uint32(b)))
-	}
-	for i := range 20000 {
-		x = append(x, float32(i-10000)/90)
-	}
-	x = x[:len(x)/Block*Block]
-	for isa := range tiers(nil) {
-		v := vecFor(isa)
-		for name, f := range map[string]struct {
-			vector func(dst, src []float32)
-			scalar func(float32) float32
-		}{"exp": {v.exp, Exp}, "sigmoid": {v.sigmoid, sigmoid}, "tanh": {v.tanh, tanh}, "relu": {v.relu, relu}} {
-			got, want := make([]float32, len(x)), make([]float32, len(x))
-			f.vector(got, x)
-			for i := range x {
-				want[i] = f.scalar(x[i])
-			}
-			if err := sameBits(got, want); err != nil {
-				t.Errorf("%v %s: %v", isa, name, err)
-			}
+			t.Fatalf("SinCos2Pi(%g) = %g, %g; want %g, %g", u, s, c, ws, wc)
 		}
 	}
 }
@@ -124,15 +95,15 @@ func TestInvPow34(t *testing.T) {
 	for bits := uint32(0x00800000); bits < 0x7f800000; bits += 9973 {
 		s := math.Float32frombits(bits)
 		want := math.Pow(float64(s), -0.75)
-		worst = max(worst, math.Abs(float64(invPow34(s))/want-1))
+		worst = max(worst, math.Abs(float64(InvPow34(s))/want-1))
 	}
 	if worst > 1.3e-7 {
 		t.Errorf("a relative error of %g", worst)
 	}
-	if y := invPow34(float32(math.Inf(1))); y <= 0 || y > 1e-28 {
+	if y := InvPow34(float32(math.Inf(1))); y <= 0 || y > 1e-28 {
 		t.Errorf("%g for an infinite sum", y)
 	}
-	if y := invPow34(float32(math.NaN())); y == y {
+	if y := InvPow34(float32(math.NaN())); y == y {
 		t.Errorf("%g for a sum that is none", y)
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
+
+	"github.com/incc-lang/incc/backends/cpu/threads"
 )
 
 // marks is a kernel that counts how often each task ran.
@@ -17,11 +20,11 @@ func (m marks) Run(w *Worker, task int, a *Args) {
 
 // TestTeamOrder runs steps of which each needs all of the one before.
 func TestTeamOrder(t *testing.T) {
-	for _, threads := range []int{1, 2, 3, 4, 8} {
-		t.Run(fmt.Sprint(threads), func(t *testing.T) {
-			p := NewPool(threads)
+	for _, number := range []int{1, 2, 3, 4, 8} {
+		t.Run(fmt.Sprint(number), func(t *testing.T) {
+			p := threads.NewPool(number)
 			defer p.Close()
-			team := p.NewTeam(Portable, 100)
+			team := NewTeam(p, Portable, 100)
 			const n = 97
 			shared := make([]int, n)
 			run := 0
@@ -48,9 +51,9 @@ func TestTeamOrder(t *testing.T) {
 }
 
 func TestDoAndDoAllRunEveryTaskOnce(t *testing.T) {
-	for _, threads := range []int{1, 2, 3, 5} {
-		p := NewPool(threads)
-		team := p.NewTeam(Portable, 0)
+	for _, number := range []int{1, 2, 3, 5} {
+		p := threads.NewPool(number)
+		team := NewTeam(p, Portable, 0)
 		sizes := []int{1, 7, 2, 30, 3, 1}
 		var jobs []Job
 		for i, n := range sizes {
@@ -66,7 +69,7 @@ func TestDoAndDoAllRunEveryTaskOnce(t *testing.T) {
 		for i, j := range jobs {
 			for task, v := range j.Args.Out[0].Mem {
 				if v != 3 {
-					t.Errorf("%d threads, job %d, task %d ran %g times of 3", threads, i, task, v)
+					t.Errorf("%d threads, job %d, task %d ran %g times of 3", number, i, task, v)
 				}
 			}
 		}
@@ -88,12 +91,12 @@ func (o orders) Run(w *Worker, task int, a *Args) { (*o.seen)[w.ID] = append((*o
 // next. With several threads others may take from a share, so that the order is not
 // certain, but every task runs once.
 func TestTurns(t *testing.T) {
-	for _, threads := range []int{1, 2, 3} {
-		p := NewPool(threads)
-		team := p.NewTeam(Portable, 0)
+	for _, number := range []int{1, 2, 3} {
+		p := threads.NewPool(number)
+		team := NewTeam(p, Portable, 0)
 		k, a := orders{7, new([][]int)}, &Args{Images: 1}
 		for run := range 100 {
-			*k.seen = make([][]int, threads)
+			*k.seen = make([][]int, number)
 			team.Run(func(w *Worker) { w.Do(k, a) })
 			var all [7]int
 			for _, l := range *k.seen {
@@ -102,9 +105,9 @@ func TestTurns(t *testing.T) {
 				}
 			}
 			if all != [7]int{1, 1, 1, 1, 1, 1, 1} {
-				t.Fatalf("%d threads, run %d: %v", threads, run, *k.seen)
+				t.Fatalf("%d threads, run %d: %v", number, run, *k.seen)
 			}
-			if threads > 1 {
+			if number > 1 {
 				continue
 			}
 			want := []int{6, 5, 4, 3, 2, 1, 0}
@@ -117,24 +120,15 @@ func TestTurns(t *testing.T) {
 		}
 		p.Close()
 	}
-	// What a worker takes of its own share, and what others take of it.
-	l := list{tasks: 10, weight: 10, members: 1, unit: 1, jobs: []Job{{Do: orders{N: 10}, Args: &Args{}}}}
-	var s share
-	if lo, hi := s.take(1, &l, 0, true); lo != 0 || hi != 3 {
-		t.Errorf("from the front: %d to %d", lo, hi)
-	}
-	if lo, hi := s.take(1, &l, 0, false); lo != 8 || hi != 10 {
-		t.Errorf("from the back: %d to %d", lo, hi)
-	}
 }
 
 // TestAbsentWorkers keeps the other workers out of a run until the caller's has come
 // to its end: it does their work, and they find it done.
 func TestAbsentWorkers(t *testing.T) {
-	for _, threads := range []int{2, 3, 5} {
-		p := NewPool(threads)
-		team := p.NewTeam(Portable, 0)
-		many := maxUnits + 77 // more tasks than units
+	for _, number := range []int{2, 3, 5} {
+		p := threads.NewPool(number)
+		team := NewTeam(p, Portable, 0)
+		many := 1<<16 + 77 // more tasks than threads.Thread.Do gives out one by one
 		sizes := []int{1, 40, 0, 3, many}
 		var jobs []Job
 		for i, n := range sizes {
@@ -160,7 +154,7 @@ func TestAbsentWorkers(t *testing.T) {
 		for i, j := range jobs {
 			for task, v := range j.Args.Out[0].Mem {
 				if v != 3*runs {
-					t.Fatalf("%d threads, job %d, task %d ran %g times of %d", threads, i, task, v, 3*runs)
+					t.Fatalf("%d threads, job %d, task %d ran %g times of %d", number, i, task, v, 3*runs)
 				}
 			}
 		}
@@ -168,41 +162,15 @@ func TestAbsentWorkers(t *testing.T) {
 	}
 }
 
-// TestPhasesBeginAgain makes the numbers of phases run out.
-func TestPhasesBeginAgain(t *testing.T) {
-	p := NewPool(3)
-	defer p.Close()
-	team := p.NewTeam(Portable, 0)
-	a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
-	body := func(w *Worker) {
-		for range 3 {
-			w.Do(marks{64}, a)
-		}
-	}
-	team.Run(body)
-	p.phase.n.Store((1<<30 - 4) << 32)
-	for range 9 {
-		team.Run(body)
-	}
-	if n := p.phase.count(); n > 1<<20 {
-		t.Errorf("phase %d", n)
-	}
-	for i, v := range a.Out[0].Mem {
-		if v != 30 {
-			t.Errorf("task %d ran %g times of 30", i, v)
-		}
-	}
-}
-
 // TestBusyPool lets several sessions use one pool at once.
 func TestBusyPool(t *testing.T) {
-	p := NewPool(2)
+	p := threads.NewPool(2)
 	defer p.Close()
 	var wg sync.WaitGroup
 	var alone atomic.Int32
 	for g := range 4 {
 		wg.Go(func() {
-			team := p.NewTeam(Portable, 16)
+			team := NewTeam(p, Portable, 16)
 			a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
 			body := func(w *Worker) {
 				for range 10 {
@@ -227,8 +195,8 @@ func TestBusyPool(t *testing.T) {
 }
 
 func TestClosedPoolRunsAlone(t *testing.T) {
-	p := NewPool(2)
-	team := p.NewTeam(Portable, 0)
+	p := threads.NewPool(2)
+	team := NewTeam(p, Portable, 0)
 	p.Close()
 	p.Close()
 	n := 0
@@ -239,9 +207,9 @@ func TestClosedPoolRunsAlone(t *testing.T) {
 }
 
 func TestRunAllocatesNothing(t *testing.T) {
-	p := NewPool(2)
+	p := threads.NewPool(2)
 	defer p.Close()
-	team := p.NewTeam(Portable, 0)
+	team := NewTeam(p, Portable, 0)
 	a := &Args{Images: 1, Out: [4]Buf{{Mem: make([]float32, 64)}}}
 	body := func(w *Worker) { w.Do(marks{64}, a) }
 	if n := testing.AllocsPerRun(100, func() { team.Run(body) }); n != 0 {
@@ -249,10 +217,13 @@ func TestRunAllocatesNothing(t *testing.T) {
 	}
 }
 
+// aligned reports whether a slice begins at a multiple of 64 bytes.
+func aligned(s []float32) bool { return uintptr(unsafe.Pointer(&s[0]))%64 == 0 }
+
 func TestScratchIsApartAndAligned(t *testing.T) {
 	for _, n := range []int{0, 1, 16, 1000, 600_000} {
-		p := NewPool(3)
-		team := p.NewTeam(Portable, n)
+		p := threads.NewPool(3)
+		team := NewTeam(p, Portable, n)
 		for i := range team.workers {
 			s := team.workers[i].Scratch
 			if len(s) < n || len(s) > 0 && !aligned(s) {
@@ -274,9 +245,9 @@ func TestScratchIsApartAndAligned(t *testing.T) {
 }
 
 func BenchmarkForkJoin(b *testing.B) {
-	p := NewPool(2)
+	p := threads.NewPool(2)
 	defer p.Close()
-	team := p.NewTeam(Portable, 0)
+	team := NewTeam(p, Portable, 0)
 	b.Run("run", func(b *testing.B) {
 		body := func(*Worker) {}
 		for range b.N {

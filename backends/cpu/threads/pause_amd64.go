@@ -1,0 +1,6 @@
+package threads
+
+// pause tells the processor that this thread spins.
+//
+//go:noescape
+func pause()
