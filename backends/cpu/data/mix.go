@@ -3,12 +3,13 @@ package data
 import (
 	"math"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/random"
+	"github.com/incc-lang/incc/backends/cpu/scalar"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
-// mixStream is the stream of kernel.Rand that the mixing of a batch draws from.
+// mixStream is the stream of random.Rand that the mixing of a batch draws from.
 const mixStream = 0xA0000004
 
 // mix is how the pictures of one batch are mixed. Picture i of n is paired with picture
@@ -30,7 +31,7 @@ func drawMix(m recipe.Mixing, h, w int, seed int64, epoch, step int) (x mix, ok 
 	if !m.On() {
 		return mix{}, false
 	}
-	d := &Draws{r: kernel.NewRand(uint64(seed), uint32(epoch), uint32(step), mixStream)}
+	d := &Draws{r: random.NewRand(uint64(seed), uint32(epoch), uint32(step), mixStream)}
 	if d.Float() >= m.Prob {
 		return mix{}, false
 	}
@@ -138,7 +139,7 @@ func (t *Transform) TrainAt(dst []float32, s *Set, order []int32, batch int, see
 // distribution in their sum.
 func (d *Draws) beta(alpha float64) float64 {
 	difference := d.logGamma(alpha) - d.logGamma(alpha)
-	return 1 / (1 + float64(kernel.Exp(float32(min(max(-difference, -80), 80)))))
+	return 1 / (1 + float64(scalar.Exp(float32(min(max(-difference, -80), 80)))))
 }
 
 // logGamma draws from the gamma distribution of a shape above 0 and scale 1, and returns
