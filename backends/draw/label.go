@@ -1,0 +1,167 @@
+package draw
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// line is a line of text in a box.
+type line struct {
+	text string
+	bold bool
+}
+
+// kindOf returns the class that decides the colour of a layer's box.
+func kindOf(n *ir.Node) string {
+	switch ir.Name(n.Op) {
+	case "conv":
+		return "conv"
+	case "dense":
+		return "dense"
+	case "maxpool", "avgpool", "gap", "pad":
+		return "pool"
+	case "lrn", "batchnorm", "dropout":
+		return "norm"
+	case "concat", "add", "max", "maxout", "mul", "sub":
+		return "join"
+	case "softmax", "log_softmax":
+		return "out"
+	}
+	return "act"
+}
+
+// describe returns the lines of a box: the first layer with kernel, stride and channels, the
+// layers that follow it, and the shape of the result without its batch.
+func describe(nodes []*ir.Node) []line {
+	lines := []line{{text: layerText(nodes[0]), bold: true}}
+	var rest []string
+	if act := fusedAct(nodes[0]); act != "" {
+		rest = append(rest, act)
+	}
+	for _, n := range nodes[1:] {
+		switch name := ir.Name(n.Op); name {
+		case "batchnorm":
+			rest = append(rest, "bn")
+		default:
+			rest = append(rest, name)
+		}
+	}
+	if len(rest) > 0 {
+		lines = append(lines, line{text: strings.Join(rest, ", ")})
+	}
+	last := nodes[len(nodes)-1].Out
+	shapes := make([]string, len(last))
+	for i, v := range last {
+		shapes[i] = shapeText(v.Type.Shape)
+	}
+	return append(lines, line{text: strings.Join(shapes, ", ")})
+}
+
+// layerText names a layer as the language writes it: conv 3x3/2 64.
+func layerText(n *ir.Node) string {
+	switch op := n.Op.(type) {
+	case ops.Conv:
+		w := n.In[1].Type.Shape // OIHW
+		s := fmt.Sprintf("conv %dx%d%s %d", w[2], w[3], strideText(op.Stride), w[0])
+		switch in := n.In[0].Type.Shape[1]; {
+		case op.Groups > 1 && op.Groups == in:
+			s += " depthwise"
+		case op.Groups > 1:
+			s += fmt.Sprintf(" groups=%d", op.Groups)
+		}
+		if op.Dilation != (ir.HW{1, 1}) {
+			s += " dilation=" + hwText(op.Dilation)
+		}
+		return s
+	case ops.MaxPool:
+		return "maxpool " + op.Kernel.String() + strideText(op.Stride)
+	case ops.AvgPool:
+		return "avgpool " + op.Kernel.String() + strideText(op.Stride)
+	case ops.Dense:
+		return fmt.Sprintf("fc %d", n.Out[0].Type.Shape[1])
+	case ops.LRN:
+		return fmt.Sprintf("lrn %d", op.Size)
+	}
+	name := ir.Name(n.Op)
+	if name == "batchnorm" {
+		return "bn"
+	}
+	return name
+}
+
+// fusedAct returns the activation that a pass has put into a layer, or "".
+func fusedAct(n *ir.Node) string {
+	var act ops.Act
+	switch op := n.Op.(type) {
+	case ops.Conv:
+		act = op.Act
+	case ops.Dense:
+		act = op.Act
+	}
+	if act == "none" {
+		return ""
+	}
+	return string(act)
+}
+
+func strideText(s ir.HW) string {
+	if s == (ir.HW{1, 1}) {
+		return ""
+	}
+	return "/" + hwText(s)
+}
+
+func hwText(k ir.HW) string {
+	if k[0] == k[1] {
+		return strconv.Itoa(k[0])
+	}
+	return k.String()
+}
+
+// shapeText returns a shape without its batch axis: 64x112x112.
+func shapeText(s ir.Shape) string {
+	if len(s) > 0 && s[0] == ir.Batch {
+		s = s[1:]
+	}
+	return s.String()
+}
+
+// noteOf says what a box stands for: its path, result and cost.
+func noteOf(it *item, out ir.Shape, o Options) string {
+	s := fmt.Sprintf("%s: output %s", it.path, shapeText(out))
+	if it.sum.params > 0 {
+		s += ", " + plural64(it.sum.params, "parameter")
+	}
+	if it.sum.macs > 0 {
+		s += ", " + thousands(it.sum.macs) + " MACs"
+	}
+	if it.sum.micros > 0 {
+		s += fmt.Sprintf(", %.1f µs", it.sum.micros)
+	}
+	if it.line > 0 {
+		s += fmt.Sprintf(", line %d", it.line)
+	}
+	return s
+}
+
+func plural(n int, what string) string { return plural64(int64(n), what) }
+
+func plural64(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return thousands(n) + " " + what + "s"
+}
+
+// thousands returns a number with commas.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
