@@ -157,6 +157,21 @@ func plural64(n int64, what string) string {
 	return thousands(n) + " " + what + "s"
 }
 
+// short returns a number in three digits: 164k, 3.57M.
+func short(n int64) string {
+	x, unit := float64(n), ""
+	for _, u := range []string{"k", "M", "G"} {
+		if x < 999.5 {
+			break
+		}
+		x, unit = x/1000, u
+	}
+	if unit == "" {
+		return strconv.FormatInt(n, 10)
+	}
+	return strconv.FormatFloat(x, 'g', 3, 64) + unit
+}
+
 // thousands returns a number with commas.
 func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"math"
 	"slices"
 	"sort"
 )
@@ -85,8 +86,8 @@ func (l *layout) layered(nodes []int, s, t int) block {
 	arrange(spots, layers)
 	width := spread(spots, layers)
 
-	y := 0.0
-	middle := make([]float64, last+1)
+	y := layerGap - gapY // edges enter as curves too
+	tops, bottoms := make([]float64, last+1), make([]float64, last+1)
 	for d, layer := range layers {
 		h := 0.0
 		for _, i := range layer {
@@ -99,7 +100,7 @@ func (l *layout) layered(nodes []int, s, t int) block {
 				l.x[v], l.y[v] = spots[i].x, y+(h-l.width(v).h)/2
 			}
 		}
-		middle[d] = y + h/2
+		tops[d], bottoms[d] = y, y+h
 		y += h + layerGap
 	}
 	for e, ps := range passes {
@@ -109,11 +110,13 @@ func (l *layout) layered(nodes []int, s, t int) block {
 			if e[0] != s {
 				d = depth[e[0]] + 1 + k
 			}
-			points = append(points, point{spots[i].x + spots[i].axis, middle[d]})
+			// Beside the items of a layer the edge leads straight down.
+			x := spots[i].x + spots[i].axis
+			points = append(points, point{x, tops[d]}, point{x, bottoms[d]})
 		}
 		l.curves[e] = points
 	}
-	return block{width, y - layerGap, width / 2}
+	return block{width, y - gapY, width / 2}
 }
 
 // arrange orders the spots of each layer by the mean place of their neighbours, from the top
@@ -223,7 +226,7 @@ func pull(spots []spot, layer []int) {
 		}
 	}
 	for _, p := range pieces {
-		x := p.x
+		x := math.Round(4*p.x) / 4 // numbers that the layout computes with exactly
 		for k := p.from; k < p.to; k++ {
 			spots[layer[k]].x = x
 			x += spots[layer[k]].w + gapX

@@ -43,9 +43,8 @@ func (d *Drawing) PDF(w io.Writer) error {
 			p.rect(r)
 		}
 	}
-	heat := heatOf(d.rects)
 	for _, t := range d.texts {
-		p.text(t, heat(t.x, t.y))
+		p.text(t)
 	}
 	return f.Output(w)
 }
@@ -91,8 +90,8 @@ func (p *pdf) edge(l polyline) {
 	}
 }
 
-func (p *pdf) text(t label, heat int) {
-	c := rgb(textColour(t, heat))
+func (p *pdf) text(t label) {
+	c := rgb(textColour(t))
 	p.f.SetTextColor(int(c.R), int(c.G), int(c.B))
 	style := ""
 	if t.bold {

@@ -40,38 +40,19 @@ func (d *Drawing) PNG(w io.Writer, scale float64) error {
 			p.rect(r)
 		}
 	}
-	heat := heatOf(d.rects)
 	for _, t := range d.texts {
-		if err := p.text(t, heat); err != nil {
+		if err := p.text(t); err != nil {
 			return err
 		}
 	}
 	return png.Encode(w, p.img)
 }
 
-// heatOf returns a function that says on which step of the colours for numbers a point lies.
-func heatOf(rects []rect) func(x, y float64) int {
-	var hot []rect
-	for _, r := range rects {
-		if r.heat > 0 {
-			hot = append(hot, r)
-		}
-	}
-	return func(x, y float64) int {
-		for _, r := range hot {
-			if x >= r.x && x <= r.x+r.w && y >= r.y && y <= r.y+r.h {
-				return r.heat
-			}
-		}
-		return 0
-	}
-}
-
 // textColour is the colour of a text on a light page.
-func textColour(t label, heat int) string {
+func textColour(t label) string {
 	switch {
-	case heat > 0:
-		return heatText(heat)
+	case t.heat > 0:
+		return heatText(t.heat)
 	case t.class == "detail":
 		return detailLight
 	}
@@ -163,7 +144,7 @@ func (p *painter) edge(l polyline) {
 	}
 }
 
-func (p *painter) text(t label, heat func(x, y float64) int) error {
+func (p *painter) text(t label) error {
 	c := freetype.NewContext()
 	c.SetDPI(72)
 	c.SetFont(fontOf(t.bold))
@@ -171,7 +152,7 @@ func (p *painter) text(t label, heat func(x, y float64) int) error {
 	c.SetClip(p.img.Bounds())
 	c.SetDst(p.img)
 	c.SetHinting(font.HintingNone)
-	c.SetSrc(image.NewUniform(rgb(textColour(t, heat(t.x, t.y)))))
+	c.SetSrc(image.NewUniform(rgb(textColour(t))))
 	x := t.x
 	if t.middle {
 		x -= t.width / 2

@@ -79,6 +79,7 @@ type label struct {
 	bold       bool
 	middle     bool
 	class      string
+	heat       int // of the box that it stands in
 }
 
 // heatSteps is the number of colours for numbers.
@@ -233,7 +234,8 @@ func (s *scene) item(it *item, x, y float64, framed bool) {
 }
 
 func (s *scene) box(it *item, x, y float64) {
-	s.d.rects = append(s.d.rects, rect{x: x, y: y, w: it.w, h: it.h, class: it.kind, heat: s.heat(s.o.value(it.sum)), path: it.path, note: it.note, line: it.line})
+	heat := s.heat(s.o.value(it.sum))
+	s.d.rects = append(s.d.rects, rect{x: x, y: y, w: it.w, h: it.h, class: it.kind, heat: heat, path: it.path, note: it.note, line: it.line})
 	top := y + (it.h-leading*float64(len(it.lines)))/2
 	for i, l := range it.lines {
 		text := cut(l.text, it.w-8, textSize, l.bold)
@@ -241,7 +243,7 @@ func (s *scene) box(it *item, x, y float64) {
 		if i > 0 {
 			class = "detail"
 		}
-		s.d.texts = append(s.d.texts, label{x: x + it.w/2, y: top + leading*float64(i) + 11.5, size: textSize, width: textWidth(text, textSize, l.bold), text: text, bold: l.bold, middle: true, class: class})
+		s.d.texts = append(s.d.texts, label{x: x + it.w/2, y: top + leading*float64(i) + 11.5, size: textSize, width: textWidth(text, textSize, l.bold), text: text, bold: l.bold, middle: true, class: class, heat: heat})
 	}
 }
 

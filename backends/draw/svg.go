@@ -72,7 +72,7 @@ func style() string {
 	write(true)
 	b.WriteString("}")
 	for i, c := range heats {
-		fmt.Fprintf(&b, ".h%d{fill:%s}text.h%d{fill:%s}", i+1, c, i+1, heatText(i+1))
+		fmt.Fprintf(&b, ".h%d{fill:%s}.t%d{fill:%s}", i+1, c, i+1, heatText(i+1))
 	}
 	return b.String()
 }
@@ -120,6 +120,9 @@ func (d *Drawing) SVG(w io.Writer) error {
 	}
 	for _, t := range d.texts {
 		class, anchor := t.class, ""
+		if t.heat > 0 {
+			class = fmt.Sprintf("t%d", t.heat)
+		}
 		if t.bold {
 			class += " bold"
 		}

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"math"
 	"sync"
 
 	"github.com/golang/freetype/truetype"
@@ -36,8 +37,9 @@ func fontOf(bold bool) *truetype.Font {
 	return fonts()[0]
 }
 
-// textWidth returns the width of a text in pixels. A character that the Go fonts lack counts
-// as wide as it is high, which other fonts do not exceed.
+// textWidth returns the width of a text in pixels, as a multiple of a quarter: with such
+// numbers the layout computes the same on every machine. A character that the Go fonts lack
+// counts as wide as it is high, which other fonts do not exceed.
 func textWidth(s string, size float64, bold bool) float64 {
 	f := fontOf(bold)
 	scale := fixed.Int26_6(f.FUnitsPerEm())
@@ -50,7 +52,7 @@ func textWidth(s string, size float64, bold bool) float64 {
 		}
 		w += float64(f.HMetric(scale, i).AdvanceWidth) / float64(scale) * size
 	}
-	return w
+	return math.Ceil(4*w) / 4
 }
 
 // cut shortens a text to a width; an ellipsis stands for what is missing.

@@ -1,7 +1,6 @@
 package draw
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
@@ -127,8 +126,19 @@ func tree(g *ir.Graph, s ir.Summary, o Options) *item {
 	root := &item{title: g.Name, kids: []*item{}}
 	frames := map[string]*item{"": root}
 	parent := map[*item]*item{}
+	within := map[string]bool{} // the paths that names continue
+	for _, it := range all {
+		for i, c := range it.path {
+			if c == '/' {
+				within[it.path[:i]] = true
+			}
+		}
+	}
 	for _, it := range all {
 		dirs := strings.Split(it.path, "/")
+		if within[it.path] {
+			dirs = append(dirs, "") // h0/fc stands in one frame with h0/fc/maxout
+		}
 		at, path := root, ""
 		if it.kind != "input" {
 			for _, d := range dirs[:len(dirs)-1] {
@@ -192,7 +202,7 @@ func (b *builder) inside(it, frame *item) bool {
 // more than one value that enters or leaves, gives its items to the frame around it; a frame
 // deeper than Options.Collapse becomes a box.
 func (b *builder) shape(f *item, depth int) {
-	if f.path != "" && b.o.Collapse > 0 && depth >= b.o.Collapse {
+	if f.path != "" && b.o.Collapse > 0 && depth >= b.o.Collapse && b.closed(f) {
 		b.fold(f)
 		return
 	}
@@ -223,25 +233,35 @@ func (b *builder) shape(f *item, depth int) {
 	}
 }
 
+// closed says whether at most one value enters a frame and one leaves it.
+func (b *builder) closed(f *item) bool {
+	in, out := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	for _, r := range b.reads {
+		switch a, c := b.inside(r.from, f), b.inside(r.to, f); {
+		case c && !a:
+			in[r.value] = true
+		case a && !c:
+			out[r.value] = true
+		}
+	}
+	return len(in) <= 1 && len(out) <= 1
+}
+
 // drawn says whether a frame is drawn.
 func (b *builder) drawn(f *item, depth int) bool {
-	in, out := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	if !b.closed(f) {
+		return false
+	}
 	from, to := map[*item]int{}, map[*item]int{}
 	for _, r := range b.reads {
 		a, c := b.inside(r.from, f), b.inside(r.to, f)
 		switch {
 		case c && !a:
-			in[r.value] = true
 			from[f]++
-		case a && !c:
-			out[r.value] = true
 		case a && c:
 			from[b.kidOf(r.from, f)]++
 			to[b.kidOf(r.to, f)]++
 		}
-	}
-	if len(in) > 1 || len(out) > 1 {
-		return false
 	}
 	if depth == 1 {
 		return true
@@ -290,7 +310,7 @@ func (b *builder) fold(f *item) {
 	f.nodes, f.kids, f.kind = nodes, nil, "group"
 	f.lines = []line{
 		{text: f.title, bold: true},
-		{text: fmt.Sprintf("%s, %s", plural(f.sum.layers, "layer"), plural64(f.sum.params, "parameter"))},
+		{text: plural(f.sum.layers, "layer") + ", " + short(f.sum.params) + " parameters"},
 		{text: shapeText(out.Type.Shape)},
 	}
 	f.note = noteOf(f, out.Type.Shape, b.o)

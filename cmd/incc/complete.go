@@ -210,6 +210,10 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return []string{kernel.AVX512.String(), kernel.AVX2.String(), kernel.NEON.String(), kernel.Portable.String()}
 	case "engine":
 		return []string{"cpu", "ref"}
+	case "direction":
+		return []string{"down", "right"}
+	case "colour":
+		return drawColours
 	case "store":
 		return []string{"embed", "file"}
 	case "target":

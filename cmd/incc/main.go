@@ -212,6 +212,7 @@ func commands() []*cli.Command {
 	cmds := []*cli.Command{
 		compileCommand(),
 		summaryCommand(),
+		drawCommand(),
 		runCommand(),
 		predictCommand(),
 		benchCommand(),
