@@ -18,6 +18,7 @@ var licences = []struct {
 	allowed bool
 }{
 	{"FreeType", []string{"your choice of exactly one", "FreeType License", "GNU General Public License"}, true}, // we choose the FreeType License
+	{"OFL-1.1", []string{"SIL OPEN FONT LICENSE", "Version 1.1", "taken under the SIL Open Font License"}, true}, // of GNU Unifont, which has the GPL as another choice
 	{"AGPL", []string{"GNU AFFERO GENERAL PUBLIC LICENSE"}, false},
 	{"LGPL", []string{"GNU LESSER GENERAL PUBLIC LICENSE"}, false},
 	{"GPL", []string{"GNU GENERAL PUBLIC LICENSE"}, false},
@@ -44,8 +45,8 @@ func licenceOf(text string) (name string, allowed bool) {
 	return "unknown", false
 }
 
-// TestLicences lists the licence of every module that is linked into incc, by the
-// licence files in the folders of its linked packages and above them. All are permissive.
+// TestLicences lists the licence of every module that is linked into incc, and of the font
+// that is copied into it, by the licence files in the folders of its linked packages and above them. All are permissive.
 // Generated packages link nothing beside the standard library ([TestGeneratedPackages]).
 func TestLicences(t *testing.T) {
 	cmd := moduleCommand("..", []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"}, "go", "list", "-deps",
@@ -66,6 +67,9 @@ func TestLicences(t *testing.T) {
 			files[name] = append(files[name], licenceFiles(t, dir, false)...)
 		}
 		files[name] = append(files[name], licenceFiles(t, root, false)...)
+	}
+	for _, p := range licenceFiles(t, "../backends/cpu/chart/unifont", true) { // of what is copied here
+		files["backends/cpu/chart/unifont"] = append(files["backends/cpu/chart/unifont"], p)
 	}
 	if len(files) < 8 {
 		t.Fatalf("only %d modules are linked:\n%s", len(files), out)

@@ -45,6 +45,14 @@ be the same, in any order. Where it has none, the spec of the run gets the names
 the folders. A network needs one output for each class; if the spec has a let that
 is called classes, incc train sets it to their number.
 
+Charts, confusion matrices and sheets show names in European alphabets, Chinese,
+Japanese and Korean. A class whose name has other characters has its number there;
+the tables beside them have every name.
+
+CSV files have names as they are, in quotes where RFC 4180 wants that. To a
+spreadsheet a name that begins with = + - or @ is a formula: import such columns as
+text before you open files with names from people whom you do not trust.
+
 Files
 
 Hidden files and files of other kinds are left out and counted. Pictures that

@@ -99,9 +99,9 @@ func (s *sheet) picture(dst *image.RGBA, at image.Point, zoom int, p []uint8) {
 	}
 }
 
-// className names a class as in tables.
+// className names a class on a picture: by its number where the name cannot be drawn.
 func className(names []string, class int) string {
-	if class < len(names) {
+	if class < len(names) && chart.Drawable(diag.Printable(names[class])) {
 		return diag.Printable(names[class])
 	}
 	return fmt.Sprintf("class %d", class)

@@ -65,10 +65,10 @@ const (
 )
 
 // WritePNG draws panels side by side.
-func WritePNG(w io.Writer, panels ...Panel) error { return write(w, chartdraw.PNG, panels) }
+func WritePNG(w io.Writer, panels ...Panel) error { return write(w, chartdraw.PNG, false, panels) }
 
 // WriteSVG draws panels side by side.
-func WriteSVG(w io.Writer, panels ...Panel) error { return write(w, chartdraw.SVG, panels) }
+func WriteSVG(w io.Writer, panels ...Panel) error { return write(w, chartdraw.SVG, true, panels) }
 
 var (
 	ink     = drawing.Color{R: 40, G: 40, B: 40, A: 255}
@@ -78,9 +78,9 @@ var (
 		{R: 230, G: 140, B: 20, A: 255}, {R: 23, G: 160, B: 175, A: 255}, {R: 140, G: 86, B: 75, A: 255}, {R: 205, G: 100, B: 175, A: 255}}
 )
 
-func write(w io.Writer, canvas chartdraw.RendererProvider, panels []Panel) error {
+func write(w io.Writer, canvas chartdraw.RendererProvider, svg bool, panels []Panel) error {
 	width := Width * max(1, len(panels))
-	p := pen{Renderer: canvas(width, Height)}
+	p := pen{Renderer: canvas(width, Height), svg: svg}
 	p.SetDPI(drawing.DefaultDPI)
 	p.SetFont(chartdraw.GetDefaultFont())
 	p.rect(0, 0, width, Height, white)

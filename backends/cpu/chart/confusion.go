@@ -4,10 +4,12 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/go-analyze/charts/chartdraw"
 	"github.com/go-analyze/charts/chartdraw/drawing"
+
+	"github.com/incc-lang/incc/backends/cpu/chart/unifont"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Cell is how often one class was taken for another, or for itself.
@@ -18,12 +20,13 @@ const (
 	gridSide  = 720 // pixels of the matrix; more classes than that share pixels
 	countsTo  = 24  // classes whose counts are written into the cells
 	namesTo   = 60  // classes whose names are written at the sides
-	nameRunes = 24  // longer names are cut
+	nameWidth = 24  // longer names are cut; a Chinese character counts as two
 )
 
 // WriteConfusionPNG draws a confusion matrix: rows are labels, columns predictions. A
 // cell is the darker, the larger its part of the row: blue on the diagonal, red
-// elsewhere. Names and counts are written where they fit. The picture is about 1000
+// elsewhere. Names and counts are written where they fit; a
+// class whose name has characters that cannot be drawn has its number. The picture is about 1000
 // pixels wide and high at most: of more than 720 classes, several share a row.
 func WriteConfusionPNG(w io.Writer, classes int, cells []Cell, names []string) error {
 	const margin, labels, numbers = 10, 26, 30
@@ -39,8 +42,8 @@ func WriteConfusionPNG(w io.Writer, classes int, cells []Cell, names []string) e
 	if classes <= namesTo {
 		for k := range classes {
 			name := strconv.Itoa(k)
-			if k < len(names) {
-				name = cut(names[k])
+			if k < len(names) && Drawable(names[k]) && (side >= unifont.Height || !pictures(names[k])) {
+				name = diag.Shorten(names[k], nameWidth)
 			}
 			called = append(called, name)
 			side0 = max(side0, p.width(name, nameSize)+8)
@@ -120,12 +123,4 @@ func shade(v float64, right bool) drawing.Color {
 		return drawing.Color{R: uint8(255 - 215*v), G: uint8(255 - 175*v), B: uint8(255 - 75*v), A: 255}
 	}
 	return drawing.Color{R: 255, G: uint8(255 - 215*v), B: uint8(255 - 215*v), A: 255}
-}
-
-// cut shortens a name that would not fit beside the matrix.
-func cut(name string) string {
-	if utf8.RuneCountInString(name) <= nameRunes {
-		return name
-	}
-	return string([]rune(name)[:nameRunes-1]) + "…"
 }
