@@ -54,6 +54,9 @@ func errTrainOnly(op ir.Op) error {
 	return fmt.Errorf("%s is a training op, which ONNX models do not have: compile the network itself", ir.Name(op))
 }
 
+// ExternalSuffix is added to the name of a model for that of the file with its weights.
+const ExternalSuffix = ".data"
+
 // Emit returns the file of the model and, with External, the file of the weights after it.
 func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 	m, err := b.Model(g)
@@ -70,7 +73,7 @@ func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 		}
 		return []backends.File{{Path: path, WriterTo: m}}, nil
 	}
-	data := path + ".data"
+	data := path + ExternalSuffix
 	location := data[strings.LastIndexAny(data, `/\`)+1:]
 	m, w, err := m.Externalize(location)
 	if err != nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -71,6 +73,11 @@ func compile(c *cli.Context) error {
 	}
 	if err := checkOutput(out, onnxFile); err != nil {
 		return err
+	}
+	if c.Bool("external") {
+		if err := checkExternal(path, src.file, c.String("weights")); err != nil {
+			return err
+		}
 	}
 	if err := fitsModel(c, g); err != nil {
 		return err
@@ -154,6 +161,26 @@ func compile(c *cli.Context) error {
 		clock.write(said)
 	}
 	return nil
+}
+
+// checkExternal returns an error if the second file of --external, with the weights of the
+// model at path, would replace a file that is not the second file of that model.
+func checkExternal(path string, inputs ...string) error {
+	second := path + onnx.ExternalSuffix
+	if err := notAnInput("external", second, inputs...); err != nil {
+		return err
+	}
+	if isRunFile(second) {
+		return usagef("--external would replace %s, a file of a run: choose another name or folder", diag.Quote(second))
+	}
+	if info, err := os.Stat(second); err != nil || info.Mode().IsRegular() && info.Size() == 0 {
+		return nil // there is nothing to lose, or writing tells what is wrong
+	}
+	const most = 64 << 20 // a model without its weights is far smaller
+	if model, err := files.Read(path, most); err == nil && bytes.Contains(model, []byte(filepath.Base(second))) {
+		return nil
+	}
+	return usagef("--external would replace %s, which is not the second file of a model %s: choose another name, or delete that file first", diag.Quote(second), diag.Quote(path))
 }
 
 // fitsModel returns an error if the weights of a network do not fit into one ONNX

@@ -16,7 +16,7 @@ import (
 // outputKind is a kind of file that a command writes under a name that the user gives.
 type outputKind struct {
 	name string // with its article
-	ext  string // of such files
+	ext  string // of such files, if they have one
 	text bool
 	is   func(head []byte) bool // whether a file with this beginning is of the kind
 }
@@ -30,6 +30,7 @@ var (
 	// The length of the header, in 8 bytes, is before its JSON object.
 	tensorsFile = outputKind{"a safetensors file", ".safetensors", false, func(h []byte) bool { return len(h) > 8 && h[8] == '{' }}
 	jsonFile    = outputKind{"a JSON file", ".json", true, func(h []byte) bool { return slices.Contains([]byte("{["), h[0]) }}
+	profileFile = outputKind{"a CPU profile", ".gz", false, begins("\x1f\x8b")} // compressed
 	csvFile     = outputKind{"a CSV file", ".csv", true, isText}
 	specFile    = outputKind{"a spec", ".incc", true, isText}
 )

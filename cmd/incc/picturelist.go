@@ -96,14 +96,15 @@ func folderPictures(folder string, skipped map[string]int) (list []pictureFile) 
 
 // withPath is an error that names the file that it is about.
 func withPath(path string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) && pe.Path == path && err == error(pe) { // without the name of the system call
-		return fmt.Errorf("%s: %w", path, pe.Err)
-	}
 	if strings.Contains(err.Error(), path) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", path, err)
+}
+
+// errorReason is the text of an error about a file, without the name of the file at its start.
+func errorReason(path string, err error) string {
+	return strings.TrimPrefix(withoutCall(err), path+": ")
 }
 
 // skippedText says what pictureFiles has skipped, "" where that is nothing.

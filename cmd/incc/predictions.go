@@ -69,7 +69,7 @@ func (p *predictions) write(f pictureFile, top []topLine) error {
 			line.Top = append(line.Top, prediction{t.Class, t.Label, float32(t.Value)})
 		}
 		if f.err != nil {
-			line.Error = f.err.Error()
+			line.Error = errorReason(f.path, f.err)
 		}
 		return writeLineJSON(p.w, line)
 	case p.csv != nil:
@@ -108,7 +108,7 @@ func (p *predictions) writeCSV(f pictureFile, top []topLine) error {
 		}
 	}
 	if f.err != nil {
-		if err := p.csv.Write([]string{printable(f.path), "", "", "", "", printable(f.err.Error())}); err != nil {
+		if err := p.csv.Write([]string{printable(f.path), "", "", "", "", printable(errorReason(f.path, f.err))}); err != nil {
 			return err
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -114,6 +116,9 @@ const maxRunFile = 16 << 20
 func readBegin(dir string) (b runBegin, err error) {
 	path := filepath.Join(dir, runStart)
 	text, err := files.Read(path, maxRunFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, fmt.Errorf("%s has no %s, which incc train writes when a run begins: its settings and data are not known, so it cannot be continued; %s there can begin a new run", dir, runStart, runSpec)
+	}
 	if err != nil {
 		return b, err
 	}
@@ -212,8 +217,17 @@ func writeResults(dir string, rows []train.Row) error {
 func readResults(dir string) ([]train.Row, error) {
 	path := filepath.Join(dir, runResults)
 	text, err := files.Read(path, maxRunFile)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+	case !exists(dir):
+		return nil, fmt.Errorf("there is no folder %s", dir)
+	case exists(filepath.Join(dir, runStart)):
+		return nil, fmt.Errorf("the run in %s has not finished an epoch yet: it has no %s", dir, runResults)
+	default:
+		return nil, fmt.Errorf("%s is not the folder of a run: it has no %s", dir, runResults)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is not the folder of a run: %w", dir, err)
+		return nil, err
 	}
 	rows, err := parseResults(text)
 	if err != nil {

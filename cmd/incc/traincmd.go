@@ -66,10 +66,21 @@ func trainRun(c *cli.Context) error {
 	if err := checkFindLR(c); err != nil {
 		return err
 	}
+	if err := checkProfile(c); err != nil {
+		return err
+	}
 	p, err := prepare(c)
 	if err != nil {
 		return err
 	}
+	if err := checkBesidePictures("cpuprofile", c.String("cpuprofile"), c.String("data"), p.set.Train); err != nil {
+		return err
+	}
+	stopProfile, err := profile(c)
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
 	w := c.App.Writer
 	ctx, stop := interruptible(c.Context)
 	defer stop()
@@ -109,11 +120,6 @@ func trainRun(c *cli.Context) error {
 		}
 		return p.begin(c)
 	}
-	stopProfile, err := profile(c)
-	if err != nil {
-		return err
-	}
-	defer stopProfile()
 	pr := newProgress(w)
 	var board *tensorboard
 	if c.Bool("tensorboard") {

@@ -26,7 +26,7 @@ func checkFindLR(c *cli.Context) error {
 	if !c.Bool("find-lr") {
 		return nil
 	}
-	return worksOnly(c, "without --find-lr", "resume", "resume-changed", "force", "epochs", "lr", "max-time", "limit-batches", "checkpoint-every", "keep-diverging", "tensorboard", "dry-run", "profile")
+	return worksOnly(c, "without --find-lr", "resume", "resume-changed", "force", "epochs", "lr", "max-time", "limit-batches", "checkpoint-every", "keep-diverging", "tensorboard", "dry-run")
 }
 
 // findLR looks for a learning rate (--find-lr). It writes lr.png and lr.csv and no run.
@@ -35,15 +35,23 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 	dir := "."
 	if c.IsSet("out") {
 		dir = p.dir
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	}
+	picture, table := filepath.Join(dir, "lr.png"), filepath.Join(dir, "lr.csv")
+	for file, kind := range map[string]outputKind{picture: pngFile, table: csvFile} {
+		if err := checkOutput(file, kind); err != nil {
+			return err
+		}
+		if err := checkBesidePictures("find-lr", file, c.String("data"), p.set.Train); err != nil {
 			return err
 		}
 	}
-	picture, table := filepath.Join(dir, "lr.png"), filepath.Join(dir, "lr.csv")
 	if other, err := otherFile(table, rateColumns); err != nil {
 		return err
 	} else if other {
 		return fmt.Errorf("--find-lr would replace %s, which is not the table of such a search: name another folder with --out DIR", diag.Quote(table))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
 	r := train.DefaultRateRange
 	r.Seed, r.Train, r.Input = p.recipe.Run.Seed, p.train, p.input

@@ -27,7 +27,7 @@ func NewWriter(size int) *Writer {
 	face := truetype.NewFace(chartdraw.GetDefaultFont(), &truetype.Options{Size: float64(size)})
 	m := face.Metrics()
 	base := max(unifont.Base, m.Ascent.Ceil())
-	return &Writer{face, base, base + max(unifont.Height-unifont.Base, (m.Height - m.Ascent).Ceil())}
+	return &Writer{face, base, base + max(unifont.Height-unifont.Base, (m.Height-m.Ascent).Ceil())}
 }
 
 // Width is how many pixels a text is wide.
