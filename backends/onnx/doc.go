@@ -8,9 +8,16 @@
 //	read.go        decodes a model within limits
 //	external.go    reads external data
 //	import.go      converts a model to a graph of the IR
-//	import_more.go converts operators that need several ops
+//	import_more.go, import_axis.go, import_norm.go  convert operators that need several ops
+//	tolerate.go    removes what does not change the numbers before a model is imported
+//	fold.go        computes nodes whose inputs are constants or shapes; constant.go has integers
+//	               that depend on the batch
+//	layout.go      moves transpositions of a graph so that they cancel
+//	freebatch.go   makes a model for a fixed number of images one for any number
+//	conformance    measures what Import reads, with a table
 //	upgrade.go     converts models of opsets 7 to 12 to opset 13
-//	verify.go      the verifier; infer.go infers shapes, schema.go lists operators
+//	verify.go      the verifier; infer.go and infer_more.go infer shapes, schema.go lists
+//	               operators
 //
 // Verify is needed because two widely used checkers miss defects. ONNX Runtime accepts
 // wrong declared shapes and nodes out of order. The checker of the Python package onnx

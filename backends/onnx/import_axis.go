@@ -431,6 +431,9 @@ func importResize(im *importer, n *node) error {
 		if in.n*size.n > maxMapping {
 			return fmt.Errorf("resizing axis %d from %v to %v: that is too large", axis, in, size)
 		}
+		if exact := float64(float32(in.n) * float32(scales[axis])); r.coordinates == "align_corners" && exact != float64(size.n) {
+			return fmt.Errorf("align_corners with a size of %g, which is not a whole number: runtimes disagree about what it means", exact)
+		}
 		m, err := r.mapping(int(in.n), int(size.n), float32(scales[axis]))
 		if err != nil {
 			return err

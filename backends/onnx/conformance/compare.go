@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/form"
@@ -35,6 +38,18 @@ func compare(dir string) result {
 		return refusal(err)
 	}
 	g, err := onnx.Import(&onnx.Model{Proto: p})
+	for _, fixed := range []func(int, *onnxpb.ValueInfoProto) bool{isInteger, isParameter} {
+		if err == nil || !strings.Contains(dir, "nodes") {
+			break
+		}
+		baked, changed := bake(dir, p, fixed)
+		if !changed {
+			continue
+		}
+		if h, bakedErr := onnx.Import(&onnx.Model{Proto: baked}); bakedErr == nil {
+			g, p, err = h, baked, nil
+		}
+	}
 	if err != nil {
 		return refusal(err)
 	}
@@ -72,7 +87,9 @@ func compare(dir string) result {
 		if d == 0 {
 			continue
 		}
-		r.Diff = max(r.Diff, d/scale)
+		if r.Diff = max(r.Diff, d/scale); math.IsInf(r.Diff, 0) || math.IsNaN(r.Diff) {
+			return result{Status: wrong, Reason: "a number is not finite, or all should be 0"}
+		}
 		if !(d <= rtol*scale+atol) {
 			r.Status, r.Reason = wrong, ""
 			if exact, err := interpret(g, inputs); err == nil && ir.Shape(exact[i].Shape).Equal(w.Shape) {
@@ -84,6 +101,30 @@ func compare(dir string) result {
 		}
 	}
 	return r
+}
+
+func isInteger(_ int, v *onnxpb.ValueInfoProto) bool {
+	return v.GetType().GetTensorType().GetElemType() != int32(onnxpb.TensorProto_FLOAT)
+}
+
+func isParameter(i int, _ *onnxpb.ValueInfoProto) bool { return i > 0 }
+
+// bake returns a model in which some inputs are constants. A node test passes all operands of
+// an operator as inputs, also such as the axes, which are constants in networks.
+func bake(dir string, p *onnxpb.ModelProto, fixed func(int, *onnxpb.ValueInfoProto) bool) (*onnxpb.ModelProto, bool) {
+	q := proto.CloneOf(p)
+	q.Graph.Input = nil
+	for i, v := range p.Graph.Input {
+		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("in_%d.pb", i)))
+		t := new(onnxpb.TensorProto)
+		if err == nil && fixed(i, v) && proto.Unmarshal(b, t) == nil {
+			t.Name = v.Name
+			q.Graph.Initializer = append(q.Graph.Initializer, t)
+			continue
+		}
+		q.Graph.Input = append(q.Graph.Input, v)
+	}
+	return q, len(q.Graph.Input) < len(p.Graph.Input)
 }
 
 // execute runs a graph on the executor.
