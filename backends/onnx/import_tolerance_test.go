@@ -161,7 +161,9 @@ func TestImportTolerates(t *testing.T) {
 		{"empty tensor that nothing reads", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) {
 			g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: "roi", DataType: 1, Dims: []int64{0}})
 		}},
-		{"a node that nothing reads", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) { g.Node = append(g.Node, op("Hardmax", "x", "unread")) }},
+		{"a node that nothing reads", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) {
+			g.Node = append(g.Node, op("Hardmax", "x", "unread"))
+		}},
 		{"a mask that nothing reads", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) {
 			g.Node[1].Output[0] = "r"
 			g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: "train", DataType: int32(onnxpb.TensorProto_BOOL), Int32Data: []int32{0}})
