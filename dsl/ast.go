@@ -240,11 +240,11 @@ const (
 	ShapeLit                  // 3x224x224, 32x16x5x1: three or more sides
 	RangeLit                  // 0.08..1
 	StringLit                 // "file.txt"
-	StridedLit                // k/2, k/2x1: a parameter that holds a kernel, with a stride; nets only
+	StridedLit                // k/2, 3x3/s, k/s: a kernel or its stride is a parameter; nets only
 )
 
 func (k LitKind) String() string {
-	return [...]string{"name", "number", "kernel", "shape", "range", "string", "name with a stride"}[k]
+	return [...]string{"name", "number", "kernel", "shape", "range", "string", "kernel with a stride"}[k]
 }
 
 // Lit is a literal: a word or string that is used as a value.
@@ -253,10 +253,11 @@ type Lit struct {
 	IsInt  bool // for a NumberLit: it is written without point and exponent, and below 2^53
 	Span   diag.Span
 	Raw    string  // as written
-	Text   string  // NameLit: the name; StringLit: unquoted; StridedLit: the name before the /
+	Text   string  // NameLit: the name; StringLit: unquoted; StridedLit: the name before the /, "" for Dims
+	By     string  // StridedLit: the name behind the /, "" for Stride
 	Num    float64 // NumberLit: the value; RangeLit: the lower end
 	Hi     float64 // RangeLit: the upper end
-	Dims   []int   // KernelLit: height and width; ShapeLit: all sides
+	Dims   []int   // KernelLit, StridedLit: height and width; ShapeLit: all sides
 	Stride []int   // KernelLit, StridedLit: vertical and horizontal; nil if none is written
 }
 

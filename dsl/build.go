@@ -10,6 +10,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	irops "github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
@@ -877,7 +878,7 @@ func (b *builder) wantMap(cx context, c *Call, x *ir.Value) bool {
 }
 
 // chooseInits sets the initialization of the weights whose layers have none: the init of
-// train, else he_uniform before a relu (He 2015), else glorot.
+// train, else he_uniform before a relu and its relatives (He 2015), else glorot.
 func (b *builder) chooseInits() {
 	users := b.g.Graph().Users()
 	for _, u := range b.undrawn {
@@ -890,10 +891,10 @@ func (b *builder) chooseInits() {
 		for v != nil {
 			next := (*ir.Value)(nil)
 			for _, n := range users[v] {
-				switch ir.Name(n.Op) {
-				case "relu":
+				switch n.Op.(type) {
+				case irops.ReLU, irops.Clip, irops.LeakyReLU, irops.SiLU, irops.HardSwish, irops.GELU:
 					kind = ir.InitHeUniform
-				case "batchnorm":
+				case irops.BatchNorm:
 					next = n.Out[0]
 				}
 			}

@@ -32,7 +32,8 @@
 //	stride  = digits [ "x" digits ] .
 //	shape   = digits "x" digits "x" digits { "x" digits } .    3x224x224
 //	name    = every other word of letters, digits, "_" and inner "." .
-//	strided = name "/" stride .                         k/2; only in a net
+//	strided = ( name | size ) "/" ( name | stride ) .   k/2, 3x3/s, k/s: a kernel or stride
+//	                                                    that is a parameter; only in a net
 //	path    = name { "/" name } .                       3a/conv_1x1; only in a graph
 //
 // A name has at most [MaxName] bytes, a path [MaxPath]. So 4e is a name but 4e1 is a
@@ -65,7 +66,7 @@
 //	Value     = Literal { "," Literal } .
 //	Literal   = number | range | kernel | shape | name | strided | string .
 //
-// In the body of concat, add and max each Line is a branch with the same input. In every
+// In the body of concat, add, mul and max each Line is a branch with the same input. In every
 // other body, and at the top level, the output of each Line is the input of the next. A
 // keyword (net graph input labels let default block train) cannot be declared as a name;
 // it begins its statement unless ":" or "->" follows. A call has each key at most once.
@@ -130,9 +131,10 @@
 //   - repeat adds no element to the paths of names. It adds numbers to the names directly
 //     inside of its body. residual names its sum residual, and its scale and activation
 //     residual/scale and residual/relu.
-//   - A concat, add or max with one branch is the same as that branch.
+//   - A concat, add, mul or max with one branch is the same as that branch.
 //   - A weight whose layer has no init gets the init of train. Without that it gets
-//     he_uniform if a relu follows the layer (directly or after batch normalization), else
+//     he_uniform if a relu, clip, leaky_relu, silu, hardswish or gelu follows the layer
+//     (directly or after batch normalization), else
 //     glorot.
 //   - The parts that freeze and rate of train name are labels, or paths below labels in
 //     quotes. They are never lets. In a graph a path needs no quotes.

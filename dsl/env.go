@@ -106,48 +106,97 @@ func (e *env) blockNames() []string {
 func (b *builder) look(v *Value, cx context) value {
 	r := value{body: v.Body, at: v.Span, items: v.Items}
 	for i, l := range v.Items {
-		if l.Kind != NameLit && l.Kind != StridedLit {
-			continue
-		}
-		bind := cx.env.find(l.Text)
-		if bind == nil {
-			if l.Kind == StridedLit {
-				b.err(cx, "E0406", l.Span, "no parameter or let is called %s", diag.Quote(l.Text)).
-					WithHelp("%s", diag.DidYouMean(l.Text, cx.env.names())).
-					WithHelp("%s means: the kernel that a parameter or let holds, with a stride", l.Raw)
-				r.unknown = true
+		var lit *Lit
+		var bind *binding
+		switch l.Kind {
+		case NameLit:
+			if bind = cx.env.find(l.Text); bind == nil {
+				continue
 			}
-			continue
-		}
-		if bind.lit == nil {
-			r.unknown = true
-			continue
-		}
-		lit := *bind.lit
-		lit.Span = l.Span
-		if l.Kind == StridedLit {
-			if lit.Kind != KernelLit || lit.Stride != nil {
-				d := b.err(cx, "E0406", l.Span, "%s is %s, which cannot have a stride", diag.Quote(l.Text), diag.Quote(lit.Raw)).
-					Relate(bind.from, "%s is given here", l.Text)
-				if lit.Kind == KernelLit {
-					d.WithHelp("it already has a stride")
-				} else {
-					d.WithHelp("only a kernel such as 3x3 can have a stride")
-				}
+			if lit = bind.lit; lit == nil {
 				r.unknown = true
 				continue
 			}
-			lit.Stride = l.Stride
-			_, stride, _ := strings.Cut(l.Raw, "/")
-			lit.Raw += "/" + stride
+		case StridedLit:
+			if lit, bind = b.strided(l, cx); lit == nil {
+				r.unknown = true
+				continue
+			}
+		default:
+			continue
 		}
+		found := *lit
+		found.Span = l.Span
 		if r.via == "" {
 			r.items = slices.Clone(r.items)
 			r.from, r.via = bind.from, l.Text
+			if l.Text == "" {
+				r.via = l.By
+			}
 		}
-		r.items[i] = &lit
+		r.items[i] = &found
 	}
 	return r
+}
+
+// strided returns the kernel that k/2, 3x3/s or k/s means, and the parameter or let of its
+// kernel or, if the kernel is written out, of its stride. It returns nil if one of them is
+// unknown or wrong, which it then reports.
+func (b *builder) strided(l *Lit, cx context) (*Lit, *binding) {
+	k, s, _ := strings.Cut(l.Raw, "/")
+	r := &Lit{Kind: KernelLit, Dims: l.Dims, Stride: l.Stride}
+	var from *binding
+	find := func(name string) *Lit {
+		bind := cx.env.find(name)
+		if bind == nil {
+			b.err(cx, "E0406", l.Span, "no parameter or let is called %s", diag.Quote(name)).
+				WithHelp("%s", diag.DidYouMean(name, cx.env.names())).
+				WithHelp("%s means: the kernel %s with the stride %s, where a name is a parameter or let", l.Raw, k, s)
+			return nil
+		}
+		if from == nil {
+			from = bind
+		}
+		return bind.lit // nil if its value is wrong, which has been reported
+	}
+	wrong := func(name string, lit *Lit, what, help string) {
+		b.err(cx, "E0406", l.Span, "%s is %s, which cannot %s", diag.Quote(name), diag.Quote(lit.Raw), what).
+			Relate(cx.env.find(name).from, "%s is given here", name).
+			WithHelp("%s", help)
+	}
+	if l.Text != "" {
+		lit := find(l.Text)
+		switch {
+		case lit == nil:
+			return nil, nil
+		case lit.Kind != KernelLit:
+			wrong(l.Text, lit, "have a stride", "only a kernel such as 3x3 can have a stride")
+			return nil, nil
+		case lit.Stride != nil:
+			wrong(l.Text, lit, "have a stride", "it already has a stride")
+			return nil, nil
+		}
+		r.Dims, k = lit.Dims, lit.Raw
+	}
+	if l.By != "" {
+		lit := find(l.By)
+		if lit == nil {
+			return nil, nil
+		}
+		n, whole := lit.Int()
+		switch {
+		case whole && n >= 1:
+			r.Stride = []int{n, n}
+		case lit.Kind == KernelLit && lit.Stride == nil:
+			r.Stride = lit.Dims
+		default:
+			wrong(l.By, lit, "be a stride", "a stride is one number or two, such as 2 or 2x1")
+			return nil, nil
+		}
+		s = lit.Raw
+	}
+	r.Raw = k + "/" + s
+	return r, from
 }
 
 // defaults is a default statement, linked to the defaults that held before it.

@@ -15,6 +15,7 @@ var usages = map[string]string{
 	"conv": "conv 3x3/2 64 act=relu", "fc": "fc 1000", "bn": "bn eps=1e-3", "maxpool": "maxpool 3x3/2", "avgpool": "avgpool 3x3/1 include_pad=1",
 	"dropout": "dropout 0.5", "lrn": "lrn 5 alpha=1e-4 beta=0.75 k=1", "reshape": "reshape 1x14x14", "maxout": "maxout 2",
 	"concat": "concat { conv 1x1 64; conv 3x3 64 }", "add": "add { conv 1x1 64; conv 3x3 64 pad=1 }", "max": "max { conv 1x1 64; conv 3x3 64 pad=1 }",
+	"mul": "mul { identity; gap -> conv 1x1 16 act=relu -> conv 1x1 64 act=sigmoid }", "clip": "clip -1 1",
 	"residual": "residual scale=0.17 act=relu { conv 3x3 64 pad=1 }", "repeat": "repeat 10 { conv 3x3 64 pad=1 }",
 	"head": "head weight=0.3 { gap -> fc 10 -> softmax }", "transpose": "transpose 0,1,3,2", "scale": "scale 0.17", "slice": "slice start=0 stop=16",
 	"reduce": "reduce kind=mean axes=2,3", "pad": "pad pad=0,0,1,1",

@@ -66,7 +66,7 @@ func (f *form) posNames() []string {
 }
 
 var (
-	sInit  = slot{"init", kInit, "", "initialization of the weights; default he_uniform before relu, else glorot"}
+	sInit  = slot{"init", kInit, "", "initialization of the weights; default he_uniform before relu and its relatives, else glorot"}
 	sRates = []slot{
 		{"lr", kNonNeg, "1", "factor on the learning rate of its weights"},
 		{"decay", kNonNeg, "1", "factor on the weight decay of its weights"},
@@ -87,7 +87,7 @@ var (
 // positionals lists, for forms that formOf makes, the attributes that a call gives without
 // a key, in order.
 var positionals = map[string][]string{
-	"dropout": {"p"}, "lrn": {"size"}, "maxout": {"k"}, "reshape": {"shape"}, "transpose": {"perm"}, "scale": {"by"},
+	"dropout": {"p"}, "lrn": {"size"}, "maxout": {"k"}, "reshape": {"shape"}, "transpose": {"perm"}, "scale": {"by"}, "clip": {"min", "max"},
 }
 
 // special returns the forms that are not made from the struct tags of an op.
@@ -99,7 +99,7 @@ func special() []*form {
 			pos: []slot{{"kernel", kKernel, "", "height x width, with the stride after a /"}, {"filters", kCount, "", "number of output channels"}},
 			keys: layer([]slot{sPad,
 				{"dilation", kPair, "1x1", "distance between the elements of the kernel"},
-				{"groups", kCount, "1", "number of groups of channels, which are convolved separately"},
+				{"groups", kGroups, "1", "number of groups of channels, which are convolved separately; depthwise for a group for each input channel"},
 				sBias}, sBN, []slot{sPieces, sAct, sInit}, sRates),
 			build: (*builder).conv,
 		},
@@ -124,6 +124,8 @@ func special() []*form {
 		{name: "concat", doc: "Joins the outputs of branches along the channels, in the order of the lines. Each line is a branch with the same input.", body: branches, build: (*builder).concat},
 		{name: "add", doc: "Adds the outputs of branches, which must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
 		{name: "max", doc: "Takes the maximum of the outputs of branches, element by element; they must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
+		{name: "mul", doc: "Multiplies the outputs of branches, element by element. A branch may have height and width 1, as a gate for each channel (squeeze and excitation, Hu 2018). Each line is a branch with the same input.", body: branches, build: (*builder).mul},
+		{name: "relu6", doc: "Rectified linear unit limited to 6: clip 0 6 (Krizhevsky 2010).", build: (*builder).relu6},
 		{
 			name: "residual", doc: "Input + scale * body, then act (Szegedy 2016, section 3.3). The input and the output of the body must have equal shapes.",
 			keys: []slot{
@@ -257,4 +259,5 @@ var elsewhere = map[string]string{
 	"maxpool2d": "maxpool", "max_pool": "maxpool", "avg_pool": "avgpool", "average_pool": "avgpool", "concatenate": "concat", "merge": "concat",
 	"cat": "concat", "sum": "add", "eltwise": "add", "maximum": "max", "localresponsenorm": "lrn", "logsoftmax": "log_softmax", "drop": "dropout",
 	"view": "reshape", "shortcut": "residual", "skip": "residual", "branch": "concat", "parallel": "concat", "aux": "head", "loop": "repeat",
+	"multiply": "mul", "gate": "mul", "swish": "silu", "hard_swish": "hardswish", "hard_sigmoid": "hardsigmoid", "leakyrelu": "leaky_relu", "clamp": "clip", "hardtanh": "clip",
 }

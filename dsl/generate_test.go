@@ -49,7 +49,7 @@ func (g *netGen) key(form, name string, values ...string) string {
 func (g *netGen) layerKeys(form string) string {
 	return g.key(form, "bias", "on", "off", "0.2", "1e-3") + g.key(form, "bn", "off", "0.001", "1e-5") +
 		g.key(form, "bn.gamma", "on", "off") + g.key(form, "bn.beta", "on", "off") + g.key(form, "bn.momentum", "0.9", "0.99") +
-		g.key(form, "maxout", "1", "2", "3") + g.key(form, "act", "none", "relu", "sigmoid", "tanh") +
+		g.key(form, "maxout", "1", "2", "3") + g.key(form, "act", "none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu_tanh") +
 		g.key(form, "init", "he", "he_uniform", "glorot", "xavier", "gaussian,0.05", "uniform,0.1", "constant,0.5", "trunc,0.01") +
 		g.key(form, "lr", "0", "2", "0.5") + g.key(form, "decay", "0", "1", "2.5") + g.key(form, "max_norm", "1.9365", "0")
 }
@@ -104,6 +104,8 @@ func (g *netGen) call(name string) (string, bool) {
 		}
 		if filters%2 == 0 && g.c%2 == 0 {
 			keys += g.key("conv", "groups", "1", "2")
+		} else if filters == g.c {
+			keys += g.key("conv", "groups", "depthwise")
 		}
 		g.hits["key conv.pad"]++
 		g.c = filters
@@ -291,8 +293,25 @@ func (g *netGen) call(name string) (string, bool) {
 			return "", false
 		}
 		return g.pick(g.blocks...), true
-	case "relu", "sigmoid", "tanh", "identity", "sqrt":
+	case "relu", "sigmoid", "tanh", "identity", "sqrt", "relu6", "silu", "hardswish":
 		return name, true
+	case "clip":
+		return "clip " + g.pick("0 6", "-1 1", "-0.5 2e1"), true
+	case "gelu":
+		return name + g.key(name, "tanh", "on", "0"), true
+	case "hardsigmoid":
+		return name + g.key(name, "alpha", "0.2") + g.key(name, "beta", "0.4"), true
+	case "leaky_relu":
+		return name + g.key(name, "alpha", "0.1", "0"), true
+	case "mul":
+		if !isMap || !deep {
+			return "", false
+		}
+		s := "mul { " + g.keepShape() + g.pick("; ", "\n")
+		if g.chance(2) {
+			return s + fmt.Sprintf("gap -> conv 1x1 %d act=sigmoid pad=0 }", g.c), true
+		}
+		return s + "identity }", true
 	}
 	return "", false
 }

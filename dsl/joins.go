@@ -165,6 +165,52 @@ func (b *builder) addMax(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
 	return b.add(cx, c, cx.scope.fresh(c.Name.Name+cx.suffix), op, values(rs)...)
 }
 
+// mul builds the product of branches: element by element, or a gate for each channel or
+// pixel where a branch has height and width 1 or one channel.
+func (b *builder) mul(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
+	rs, ok := b.branches(c, cx, x)
+	if !ok {
+		return nil
+	}
+	y := rs[0]
+	for _, r := range rs[1:] { // the output has the shape of the largest branch
+		if r.out.Type.Shape.Size() > y.out.Type.Shape.Size() {
+			y = r
+		}
+	}
+	for _, r := range rs {
+		if s, t := r.out.Type.Shape, y.out.Type.Shape; !gates(s, t) {
+			d := b.err(cx, "E0302", r.last(), "branches of mul do not fit").WithLabel("this branch is %s", image(r.out))
+			d.Relate(y.last(), "this one is %s", image(y.out))
+			d.WithHelp("give them equal shapes, or make one of them a gate: height and width 1 (gap), or one channel")
+			b.uses(d, cx)
+			ok = false
+		}
+	}
+	if !ok {
+		return nil
+	}
+	v := rs[0].out
+	for _, r := range rs[1:] {
+		if v = b.add(cx, c, cx.scope.fresh("mul"+cx.suffix), irops.Mul{}, v, r.out); v == nil {
+			return nil
+		}
+	}
+	return v
+}
+
+// gates reports whether a value of shape s can be stretched to t over height and width, or
+// over the channels.
+func gates(s, t ir.Shape) bool {
+	if s.Equal(t) {
+		return true
+	}
+	if len(s) != 4 || len(t) != 4 {
+		return false
+	}
+	return s[1] == t[1] && s[2] == 1 && s[3] == 1 || s[1] == 1 && s[2] == t[2] && s[3] == t[3]
+}
+
 // residual builds the sum of the shortcut and the scaled output of its body.
 func (b *builder) residual(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	y := b.sequence(c.Body, cx, x)

@@ -22,6 +22,9 @@ func (b *builder) conv(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	}
 	in := x.Type.Shape
 	groups, dilation, pieces := arg[int](a, "groups"), arg[ir.HW](a, "dilation"), arg[int](a, "maxout")
+	if groups == 0 {
+		groups = in[1] // depthwise
+	}
 	pads, ok := b.pads(a, cx, c, x, k, dilation, false)
 	if !ok {
 		return nil
@@ -175,7 +178,15 @@ func (b *builder) act(cx context, c *Call, name, word string, x *ir.Value) *ir.V
 	if x == nil || word == "" || word == "none" {
 		return x
 	}
-	return b.add(cx, c, name+"/"+word, ir.Lookup(word).Default(), x)
+	return b.add(cx, c, name+"/"+word, irops.Act(word).Op(), x)
+}
+
+// relu6 builds the clip that act=relu6 means.
+func (b *builder) relu6(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
+	if x == nil {
+		return nil
+	}
+	return b.add(cx, c, cx.scope.fresh(c.Name.Name+cx.suffix), irops.ActReLU6.Op(), x)
 }
 
 // identity passes its input through.

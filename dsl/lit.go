@@ -31,7 +31,10 @@ func readLit(raw string, kind Kind) (*Lit, *flaw) {
 		if len(dims) > 2 {
 			l.Kind = ShapeLit
 		}
-		if stroke {
+		switch {
+		case stroke && kind == Net && len(dims) == 2 && strideName(stride):
+			l.Kind, l.By = StridedLit, stride
+		case stroke:
 			return l, l.stride(stride)
 		}
 		return l, tooLarge(raw, dims)
@@ -49,6 +52,10 @@ func readLit(raw string, kind Kind) (*Lit, *flaw) {
 			return l, f
 		case plainName(head):
 			l.Kind, l.Text = StridedLit, head
+			if strideName(stride) {
+				l.By = stride
+				return l, nil
+			}
 			return l, l.stride(stride)
 		}
 	}
@@ -170,6 +177,12 @@ func (l *Lit) stride(s string) *flaw {
 	return tooLarge(l.Raw, append(dims, l.Dims...))
 }
 
+// strideName reports whether the word behind the / of a kernel is a name.
+func strideName(s string) bool {
+	_, isSides := sides(s)
+	return plainName(s) && !isSides && !isNumber(s) && !isDigit(s[0])
+}
+
 // plainName reports whether s is a name: letters, digits, _ and inner points.
 func plainName(s string) bool {
 	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
@@ -243,7 +256,7 @@ func ParseLit(s string) (*Lit, error) {
 		return nil, fmt.Errorf("a value is missing")
 	}
 	l, f := readLit(s, Net)
-	if f == nil && l.Kind == NameLit && !plainName(s) {
+	if f == nil && (l.Kind == NameLit && !plainName(s) || l.By != "") {
 		f = &flaw{summary: diag.Quote(s) + " is neither a number nor a kernel nor a word"}
 	}
 	if f != nil {

@@ -117,15 +117,15 @@ func TestSpans(t *testing.T) {
 
 func TestLiterals(t *testing.T) {
 	f := parse(t, `net a
-x 64 -1 0.5 2e-4 1E3 .5 5. 007 9007199254740993 3x0 7x7/2 3x3/2x1 3x224x224 -1..0.5 1e-3..2e+1 relu k/2 k/2x1 "a\tb"
+x 64 -1 0.5 2e-4 1E3 .5 5. 007 9007199254740993 3x0 7x7/2 3x3/2x1 3x224x224 -1..0.5 1e-3..2e+1 relu k/2 k/2x1 3x3/s k/s "a\tb"
 `)
 	var got strings.Builder
 	for _, a := range f.Stmts[0].(*Line).Calls[0].Args {
 		l := a.Value.Lit()
 		n, whole := l.Int()
 		dims, shaped := l.Shape()
-		fmt.Fprintf(&got, "%s: %v, text %q, num %v..%v, dims %v/%v, int %v %v, shape %v %v\n",
-			l.Raw, l.Kind, l.Text, l.Num, l.Hi, l.Dims, l.Stride, n, whole, dims, shaped)
+		fmt.Fprintf(&got, "%s: %v, text %q, by %q, num %v..%v, dims %v/%v, int %v %v, shape %v %v\n",
+			l.Raw, l.Kind, l.Text, l.By, l.Num, l.Hi, l.Dims, l.Stride, n, whole, dims, shaped)
 	}
 	golden(t, "testdata/literals.txt", got.String())
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	irops "github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 )
 
@@ -112,6 +113,15 @@ func word(words ...string) *kind {
 	}}
 }
 
+// actWords lists the activations that the key act accepts.
+func actWords() []string {
+	var ws []string
+	for _, a := range irops.Acts() {
+		ws = append(ws, string(a))
+	}
+	return append(ws, "none")
+}
+
 // orList joins words: "relu, tanh or none".
 func orList(words []string) string {
 	if len(words) < 2 {
@@ -122,6 +132,7 @@ func orList(words []string) string {
 
 var (
 	kCount    = &kind{want: "a whole number, 1 or more", parse: whole(1, ir.MaxDim)}
+	kGroups   = &kind{want: "a whole number, 1 or more, or depthwise", words: []string{"depthwise"}, parse: parseGroups}
 	kSide     = &kind{want: "a whole number, 0 or more", parse: whole(0, ir.MaxDim)}
 	kSeed     = &kind{want: "a whole number", parse: whole(math.MinInt, math.MaxInt)}
 	kNumber   = &kind{want: "a number", parse: real(func(float64) bool { return true })}
@@ -135,7 +146,7 @@ var (
 	kAlpha    = &kind{want: "a number from 0.001 to 1000", parse: real(func(x float64) bool { return x >= 0.001 && x <= 1000 })}
 	kChance   = &kind{want: "a number above 0, at most 1", parse: real(func(x float64) bool { return x > 0 && x <= 1 })}
 	kSwitch   = &kind{want: "on or off", words: []string{"on", "off"}, parse: parseSwitch}
-	kAct      = word("relu", "sigmoid", "tanh", "none")
+	kAct      = word(actWords()...)
 	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}
 	kPad      = &kind{want: "a padding: P, PHxPW, T,L,B,R, same or same_lower", words: []string{"same", "same_lower"}, parse: parsePad}
 	kPair     = &kind{want: "a pair such as 2x2, or one number for both", parse: parsePair}
@@ -158,6 +169,14 @@ func parseSwitch(v *value) (any, bool) {
 	}
 	w := v.word()
 	return w == "on", w == "on" || w == "off"
+}
+
+// parseGroups returns 0 for depthwise.
+func parseGroups(v *value) (any, bool) {
+	if v.word() == "depthwise" {
+		return 0, true
+	}
+	return kCount.parse(v)
 }
 
 func parseKernel(v *value) (any, bool) {

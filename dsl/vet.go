@@ -124,7 +124,7 @@ func uses(node any) (values, called map[string]bool) {
 			called[n.Name.Name] = true
 		case *Lit:
 			if n.Kind == NameLit || n.Kind == StridedLit {
-				values[n.Text] = true
+				values[n.Text], values[n.By] = true, true
 			}
 		}
 		return true

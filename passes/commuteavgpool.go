@@ -75,7 +75,7 @@ func commutePays(o Options, l linear, p *ir.Node, pool ops.AvgPool) bool {
 		after += c
 	}
 	if l.act != ops.ActNone {
-		c, _, _ := o.price(opOf(l.act), y)
+		c, _, _ := o.price(l.act.Op(), y)
 		after += c
 	}
 	return after < before
@@ -97,7 +97,7 @@ func commute(r *ir.Rewriter, l linear, p *ir.Node, pool ops.AvgPool) *ir.Node {
 		y = add(r, name+"/biased", ops.Add{}, y, alongAxis(r, l.bias, 4, 1))
 	}
 	if l.act != ops.ActNone {
-		y = add(r, name+"/act", opOf(l.act), y)
+		y = add(r, name+"/act", l.act.Op(), y)
 	}
 	succeed(r, l.n.Out[0], y)
 	r.Remove(l.n, p)

@@ -47,8 +47,8 @@ func (w Work) Cost(op ir.Op, in, out []ir.Type) float64 {
 	return c
 }
 
-// free lists the ops that cost nothing without Copies: views, dropout, and activations
-// that are fused to a convolution.
+// free lists the ops that cost nothing without Copies: views, dropout, and (below)
+// activations that are fused to a convolution.
 var free = map[reflect.Type]bool{
 	reflect.TypeFor[ops.Slice]():   true,
 	reflect.TypeFor[ops.Split]():   true,
@@ -56,9 +56,12 @@ var free = map[reflect.Type]bool{
 	reflect.TypeFor[ops.Reshape](): true,
 	reflect.TypeFor[ops.Flatten](): true,
 	reflect.TypeFor[ops.Dropout](): true,
-	reflect.TypeFor[ops.ReLU]():    true,
-	reflect.TypeFor[ops.Sigmoid](): true,
-	reflect.TypeFor[ops.Tanh]():    true,
+}
+
+func init() {
+	for _, a := range ops.Acts() {
+		free[reflect.TypeOf(a.Op())] = true
+	}
 }
 
 // price infers the result of op and estimates its cost. ok is false if the op does not

@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"math"
+
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 )
@@ -103,12 +105,14 @@ func notNegative(v *ir.Value, look int) bool {
 		return false
 	}
 	switch op := v.Def.Op.(type) {
-	case ops.ReLU, ops.Sigmoid, ops.Softmax:
+	case ops.ReLU, ops.Sigmoid, ops.HardSigmoid, ops.Softmax:
 		return true
+	case ops.Clip:
+		return op.Min >= 0 && !math.Signbit(op.Min)
 	case ops.Conv:
-		return op.Act == ops.ActReLU || op.Act == ops.ActSigmoid
+		return op.Act.NotNegative()
 	case ops.Dense:
-		return op.Act == ops.ActReLU || op.Act == ops.ActSigmoid
+		return op.Act.NotNegative()
 	case ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.Slice, ops.Split, ops.Reshape, ops.Flatten, ops.Dropout:
 		return notNegative(v.Def.In[0], look-1)
 	case ops.Concat, ops.Max:

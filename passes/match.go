@@ -175,26 +175,7 @@ func actOf(n *ir.Node) ops.Act {
 	if n == nil {
 		return ops.ActNone
 	}
-	switch n.Op.(type) {
-	case ops.ReLU:
-		return ops.ActReLU
-	case ops.Sigmoid:
-		return ops.ActSigmoid
-	case ops.Tanh:
-		return ops.ActTanh
-	}
-	return ops.ActNone
-}
-
-// opOf returns the op of an activation; it must not be ActNone.
-func opOf(a ops.Act) ir.Op {
-	switch a {
-	case ops.ActSigmoid:
-		return ops.Sigmoid{}
-	case ops.ActTanh:
-		return ops.Tanh{}
-	}
-	return ops.ReLU{}
+	return ops.ActOf(n.Op)
 }
 
 // layerName returns the common prefix of the names of a layer's weights: the name of its

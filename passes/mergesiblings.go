@@ -69,7 +69,7 @@ func cheapest(o Options, x ir.Type, op ops.Conv, ls []linear) []linear {
 		return nil
 	}
 	sets := [][]linear{ls}
-	for _, a := range []ops.Act{ops.ActNone, ops.ActReLU, ops.ActSigmoid, ops.ActTanh} {
+	for _, a := range append(ops.Acts(), ops.ActNone) {
 		var same []linear
 		for _, l := range ls {
 			if l.act == a {
@@ -120,7 +120,7 @@ func saves(o Options, x ir.Type, op ops.Conv, ls []linear) float64 {
 		saved -= c
 		at += l.outs()
 		if l.act != act {
-			c, _, _ := o.price(opOf(l.act), part)
+			c, _, _ := o.price(l.act.Op(), part)
 			saved -= c
 		}
 	}
@@ -165,7 +165,7 @@ func merge(r *ir.Rewriter, op ops.Conv, ls []linear) {
 		part := add(r, out.Name+"/slice", ops.Slice{Axis: 1, Start: at, Stop: at + l.outs()}, y)
 		at += l.outs()
 		if l.act != act {
-			part = add(r, out.Name+"/act", opOf(l.act), part)
+			part = add(r, out.Name+"/act", l.act.Op(), part)
 		}
 		succeed(r, out, part)
 	}

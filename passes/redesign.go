@@ -194,7 +194,7 @@ func (p plan) types(d *redesigner, l layer) (cost float64, macs int64, err error
 			cost += d.o.cost().Cost(l.bn.Op, []ir.Type{in, v, v, v, v}, out)
 		}
 		if l.act == ops.ActNone && l.af != ops.ActNone {
-			cost += d.o.cost().Cost(opOf(l.af), out, out)
+			cost += d.o.cost().Cost(l.af.Op(), out, out)
 		}
 	}
 	if want := l.n.Out[0].Type; !in.Equal(want) {
@@ -291,7 +291,7 @@ func (d *redesigner) apply(l layer, p plan) {
 		}
 	}
 	if l.act == ops.ActNone && l.af != ops.ActNone {
-		y = add(r, firstName+"/"+string(l.af), opOf(l.af), y)
+		y = add(r, firstName+"/"+string(l.af), l.af.Op(), y)
 	}
 	// The batch norm and activation after the layer now belong to the second convolution.
 	if l.bn != nil {

@@ -19,7 +19,7 @@ var table = ir.NewTable(
 	// Channels.
 	ir.For(lrn), ir.For(batchNorm), ir.For(maxout), ir.For(softmax), ir.For(logSoftmax),
 	// Elementwise.
-	ir.For(relu), ir.For(sigmoid), ir.For(tanh), ir.For(scale),
+	ir.For(relu), ir.For(sigmoid), ir.For(tanh), ir.For(clip), ir.For(silu), ir.For(hardSwish), ir.For(hardSigmoid), ir.For(gelu), ir.For(leakyReLU), ir.For(scale),
 	ir.For(add), ir.For(sub), ir.For(mul), ir.For(div), ir.For(maximum),
 	// Places: free where they can be.
 	ir.For(concat), ir.For(slice), ir.For(split), ir.For(flatten), ir.For(reshape), ir.For(dropout),
@@ -29,7 +29,8 @@ var table = ir.NewTable(
 	// Training: forms of ops that only it has, gradients, optimizers (training.go).
 	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
 	ir.For(convDx), ir.For(convDw), ir.For(maxPoolDx), ir.For(avgPoolDx), ir.For(globalAvgPoolDx),
-	ir.For(reluDx), ir.For(sigmoidDx), ir.For(tanhDx), ir.For(lrnDx), ir.For(batchNormDx), ir.For(maxoutDx), ir.For(softmaxDx), ir.For(logSoftmaxDx), ir.For(sliceDx), ir.For(maxDx),
+	ir.For(reluDx), ir.For(sigmoidDx), ir.For(tanhDx), ir.For(clipDx), ir.For(siluDx), ir.For(hardSwishDx), ir.For(hardSigmoidDx), ir.For(geluDx), ir.For(leakyReLUDx),
+	ir.For(lrnDx), ir.For(batchNormDx), ir.For(maxoutDx), ir.For(softmaxDx), ir.For(logSoftmaxDx), ir.For(sliceDx), ir.For(maxDx),
 	ir.For(globalNorm), ir.For(clipNorm), ir.For(clipValue), ir.For(penaltyDx), ir.For(maxNorm), ir.For(sgd), ir.For(rmsProp), ir.For(adam), ir.For(average),
 )
 
@@ -112,10 +113,22 @@ func act(a ops.Act) kernel.Act {
 	switch a {
 	case ops.ActReLU:
 		return kernel.ActReLU
+	case ops.ActReLU6:
+		return kernel.ActReLU6
 	case ops.ActSigmoid:
 		return kernel.ActSigmoid
 	case ops.ActTanh:
 		return kernel.ActTanh
+	case ops.ActSiLU:
+		return kernel.ActSiLU
+	case ops.ActHardSwish:
+		return kernel.ActHardSwish
+	case ops.ActHardSigmoid:
+		return kernel.ActHardSigmoid
+	case ops.ActGELU:
+		return kernel.ActGELU
+	case ops.ActGELUTanh:
+		return kernel.ActGELUTanh
 	}
 	return kernel.ActNone
 }
@@ -439,14 +452,38 @@ func permuteOf(s ir.Shape) kernel.Permute {
 
 // Elementwise.
 
-func relu(op ops.ReLU, n *ir.Node, c *call) error       { return c.activation(kernel.ActReLU) }
-func sigmoid(op ops.Sigmoid, n *ir.Node, c *call) error { return c.activation(kernel.ActSigmoid) }
-func tanh(op ops.Tanh, n *ir.Node, c *call) error       { return c.activation(kernel.ActTanh) }
+func relu(op ops.ReLU, n *ir.Node, c *call) error       { return c.activation(kernel.ActReLU, 0, 0) }
+func sigmoid(op ops.Sigmoid, n *ir.Node, c *call) error { return c.activation(kernel.ActSigmoid, 0, 0) }
+func tanh(op ops.Tanh, n *ir.Node, c *call) error       { return c.activation(kernel.ActTanh, 0, 0) }
+func silu(op ops.SiLU, n *ir.Node, c *call) error       { return c.activation(kernel.ActSiLU, 0, 0) }
+func hardSwish(op ops.HardSwish, n *ir.Node, c *call) error {
+	return c.activation(kernel.ActHardSwish, 0, 0)
+}
 
-func (c *call) activation(a kernel.Act) error {
+func clip(op ops.Clip, n *ir.Node, c *call) error {
+	if ops.ActOf(op) == ops.ActReLU6 {
+		return c.activation(kernel.ActReLU6, 0, 0)
+	}
+	return c.activation(kernel.ActClip, op.Min, op.Max)
+}
+
+func hardSigmoid(op ops.HardSigmoid, n *ir.Node, c *call) error {
+	return c.activation(kernel.ActHardSigmoid, op.Alpha, op.Beta)
+}
+
+func gelu(op ops.GELU, n *ir.Node, c *call) error {
+	return c.activation(act(ops.ActOf(op)), 0, 0)
+}
+
+func leakyReLU(op ops.LeakyReLU, n *ir.Node, c *call) error {
+	return c.activation(kernel.ActLeakyReLU, op.Alpha, 0)
+}
+
+// activation applies an activation with the parameters A and B of kernel.Activation.
+func (c *call) activation(act kernel.Act, a, b float64) error {
 	ch, h, w := chw(c.Read[0])
-	return c.byBlock(a.String(), 1, func(e *plan.Emitter) error {
-		e.Step(c.block(kernel.Activation{Act: a, C: c.lanes(ch), H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
+	return c.byBlock(act.String(), 1, func(e *plan.Emitter) error {
+		e.Step(c.block(kernel.Activation{Act: act, A: float32(a), B: float32(b), C: c.lanes(ch), H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}), e.In, e.Out)
 		return nil
 	})
 }
@@ -499,7 +536,7 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	if len(c.Node.In) == 1 {
 		if last != kernel.ActNone {
-			return c.activation(last)
+			return c.activation(last, 0, 0)
 		}
 		c.choice = plan.Choice{Views: []int{0}}
 		return nil

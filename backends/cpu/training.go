@@ -641,14 +641,34 @@ func globalAvgPoolDx(op ops.GlobalAvgPoolDx, n *ir.Node, c *call) error {
 	})
 }
 
-func reluDx(op ops.ReLUDx, n *ir.Node, c *call) error       { return c.actGradient(kernel.ActReLU) }
-func sigmoidDx(op ops.SigmoidDx, n *ir.Node, c *call) error { return c.actGradient(kernel.ActSigmoid) }
-func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error       { return c.actGradient(kernel.ActTanh) }
+func reluDx(op ops.ReLUDx, n *ir.Node, c *call) error { return c.actGradient(kernel.ActReLU, 0, 0) }
+func sigmoidDx(op ops.SigmoidDx, n *ir.Node, c *call) error {
+	return c.actGradient(kernel.ActSigmoid, 0, 0)
+}
+func tanhDx(op ops.TanhDx, n *ir.Node, c *call) error { return c.actGradient(kernel.ActTanh, 0, 0) }
+func siluDx(op ops.SiLUDx, n *ir.Node, c *call) error { return c.actGradient(kernel.ActSiLU, 0, 0) }
+func hardSwishDx(op ops.HardSwishDx, n *ir.Node, c *call) error {
+	return c.actGradient(kernel.ActHardSwish, 0, 0)
+}
+func clipDx(op ops.ClipDx, n *ir.Node, c *call) error {
+	return c.actGradient(kernel.ActClip, op.Min, op.Max)
+}
+func hardSigmoidDx(op ops.HardSigmoidDx, n *ir.Node, c *call) error {
+	return c.actGradient(kernel.ActHardSigmoid, op.Alpha, op.Beta)
+}
+func geluDx(op ops.GELUDx, n *ir.Node, c *call) error {
+	return c.actGradient(act(ops.ActOf(ops.GELU(op))), 0, 0)
+}
+func leakyReLUDx(op ops.LeakyReLUDx, n *ir.Node, c *call) error {
+	return c.actGradient(kernel.ActLeakyReLU, op.Alpha, 0)
+}
 
-func (c *call) actGradient(a kernel.Act) error {
+// actGradient is the gradient of an activation with the parameters a and b of
+// kernel.ActBackward.
+func (c *call) actGradient(act kernel.Act, a, b float64) error {
 	ch, h, w := chw(c.Wrote[0])
-	k := kernel.ActBackward{Act: a, Sums: c.Summed, H: h, W: w}
-	return c.summed(a.String()+" gradient", 1, k.Partials(), func(e *plan.Emitter, to []*plan.Tensor) {
+	k := kernel.ActBackward{Act: act, A: float32(a), B: float32(b), Sums: c.Summed, H: h, W: w}
+	return c.summed(act.String()+" gradient", 1, k.Partials(), func(e *plan.Emitter, to []*plan.Tensor) {
 		k.C, k.DY, k.Y, k.DX = c.lanes(ch), view(e.In[0]), view(e.In[1]), view(e.Out[0])
 		e.Step(c.block(k), e.In, to)
 	})

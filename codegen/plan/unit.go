@@ -334,16 +334,11 @@ func (f *fuser) act(u *Unit, i int) {
 	if m == nil || u.Acts[i] != ops.ActNone {
 		return
 	}
-	switch m.Op.(type) {
-	case ops.ReLU:
-		u.Acts[i] = ops.ActReLU
-	case ops.Sigmoid:
-		u.Acts[i] = ops.ActSigmoid
-	case ops.Tanh:
-		u.Acts[i] = ops.ActTanh
-	default:
+	a := ops.ActOf(m.Op)
+	if a == ops.ActNone {
 		return
 	}
+	u.Acts[i] = a
 	u.Nodes = append(u.Nodes, m)
 	u.Wrote[i] = m.Out[0]
 }

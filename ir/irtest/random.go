@@ -145,7 +145,7 @@ func (g *gen) conv(x *ir.Value) *ir.Value {
 		o = d * g.in(1, max(1, 32/d))
 	}
 	if g.opt.Fused {
-		op.Act = []ops.Act{ops.ActNone, ops.ActReLU, ops.ActReLU, ops.ActSigmoid, ops.ActTanh}[g.IntN(5)]
+		op.Act = append(ops.Acts(), ops.ActNone, ops.ActReLU)[g.IntN(len(ops.Acts())+2)]
 	}
 	if !g.allowed(op) {
 		return nil
@@ -214,6 +214,9 @@ func (g *gen) act(x *ir.Value) *ir.Value {
 			return x
 		}
 		op = ops.Maxout{Pieces: k}
+	case 4:
+		op = []ir.Op{ops.Clip{Max: 6}, ops.Clip{Min: -0.5, Max: 0.75}, ops.SiLU{}, ops.HardSwish{}, ops.ActHardSigmoid.Op(), ops.HardSigmoid{Alpha: 0.2, Beta: 0.5},
+			ops.GELU{}, ops.GELU{Tanh: true}, ops.LeakyReLU{Alpha: 0.1}}[g.IntN(9)]
 	}
 	y, _ := g.try(ir.Name(op), op, x)
 	return y

@@ -128,6 +128,41 @@ var bugs = map[string][]bug{
 		{"that of sigmoid", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.SigmoidDx{}, dy, y) })},
 		{"from the input", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value { return b.Do(ops.TanhDx{}, dy, x) })},
 	},
+	"clip": {
+		{"dy everywhere", only(dyOnly)},
+		{"that of relu", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.ReLUDx{}, dy, y) })},
+		{"below the lower bound too", editing(func(c *ops.ClipDx) { c.Min -= 1 })},
+		{"above the upper bound too", editing(func(c *ops.ClipDx) { c.Max += 1 })},
+	},
+	"silu": {
+		{"the derivative of sigmoid only", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.SigmoidDx{}, dy, y) })},
+		{"from the output", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.SiLUDx{}, dy, y) })},
+		{"sigmoid", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value {
+			return b.Do(ops.Mul{}, dy, b.Do(ops.Sigmoid{}, x))
+		})},
+	},
+	"hardswish": {
+		{"dy", only(dyOnly)},
+		{"from the output", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.HardSwishDx{}, dy, y) })},
+		{"that of silu", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value { return b.Do(ops.SiLUDx{}, dy, x) })},
+	},
+	"hardsigmoid": {
+		{"dy", only(dyOnly)},
+		{"alpha forgotten", editing(func(h *ops.HardSigmoidDx) { h.Alpha = 1 })},
+		{"from the input", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value {
+			return b.Do(ops.HardSigmoidDx{Alpha: 0.3, Beta: 0.5}, dy, x)
+		})},
+	},
+	"gelu": {
+		{"from the output", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.GELUDx{}, dy, y) })},
+		{"the other form", editing(func(g *ops.GELUDx) { g.Tanh = !g.Tanh })},
+		{"that of silu", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value { return b.Do(ops.SiLUDx{}, dy, x) })},
+	},
+	"leaky_relu": {
+		{"dy", only(dyOnly)},
+		{"that of relu", only(func(b *ir.Builder, dy, _, y *ir.Value) *ir.Value { return b.Do(ops.ReLUDx{}, dy, y) })},
+		{"half of alpha", editing(func(l *ops.LeakyReLUDx) { l.Alpha /= 2 })},
+	},
 	"sqrt": {
 		{"one half forgotten", scaled(0, 2)},
 		{"from the input", only(func(b *ir.Builder, dy, x, _ *ir.Value) *ir.Value {

@@ -64,7 +64,7 @@ func (c Conv) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("conv", 6, 2, "bias has %d elements, but weight has %d filters", in[2].Shape[0], w[0])
 	}
 	if !c.Act.valid() {
-		return nil, ir.Violation("conv", 7, -1, "unknown activation %q", string(c.Act)).WithHelp("use none, relu, sigmoid or tanh")
+		return nil, ir.Violation("conv", 7, -1, "unknown activation %q", string(c.Act)).WithHelp("use %s", actWords())
 	}
 	return like(ir.Float(x[0], w[0], oh, ow)), nil
 }
@@ -137,9 +137,14 @@ func (c Conv) Window(in []ir.Type) (kernel, stride, dilation ir.HW) {
 }
 
 // Grad is conv_dx for x, conv_dw for the weight, and a sum over N, H and W for the bias,
-// all of the gradient before the activation.
+// all of the gradient before the activation. Where that needs the activation's input, the
+// convolution is computed a second time.
 func (c Conv) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
-	d := c.Act.grad(b, dy[0], n.Out[0])
+	d := c.Act.grad(b, dy[0], n.Out[0], func() *ir.Value {
+		linear := c
+		linear.Act = ActNone
+		return b.Do(linear, n.In...)
+	})
 	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape
 	r := []*ir.Value{
 		b.Do(ConvDx{Stride: c.Stride, Pad: c.Pad, Dilation: c.Dilation, Groups: c.Groups, In: ir.HW{x[2], x[3]}}, d, n.In[1]),

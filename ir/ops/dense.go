@@ -47,7 +47,7 @@ func (d Dense) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("dense", 3, 2, "bias has %d elements, but weight has %d outputs", in[2].Shape[0], w[0])
 	}
 	if !d.Act.valid() {
-		return nil, ir.Violation("dense", 4, -1, "unknown activation %q", string(d.Act)).WithHelp("use none, relu, sigmoid or tanh")
+		return nil, ir.Violation("dense", 4, -1, "unknown activation %q", string(d.Act)).WithHelp("use %s", actWords())
 	}
 	return like(ir.Float(x[0], w[0])), nil
 }
@@ -89,9 +89,10 @@ func (d Dense) Cost(in, out []ir.Type) ir.Cost {
 }
 
 // Grad is a matrix product for x, another for the weight, and a sum over N for the bias,
-// all of the gradient before the activation.
+// all of the gradient before the activation. Where that needs the activation's input, the
+// layer is computed a second time.
 func (d Dense) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
-	g := d.Act.grad(b, dy[0], n.Out[0])
+	g := d.Act.grad(b, dy[0], n.Out[0], func() *ir.Value { return b.Do(Dense{}, n.In...) })
 	r := []*ir.Value{
 		b.Do(MatMul{}, g, n.In[1]),
 		b.Do(MatMul{TransA: true}, g, n.In[0]),

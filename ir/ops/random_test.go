@@ -55,7 +55,8 @@ func (r draw) broadcasts(n int) []ir.Type {
 func (r draw) axis(s ir.Shape) int { return r.in(1, len(s)-1) }
 
 func (r draw) act() ops.Act {
-	return []ops.Act{ops.ActNone, ops.ActReLU, ops.ActSigmoid, ops.ActTanh}[r.IntN(4)]
+	all := append(ops.Acts(), ops.ActNone)
+	return all[r.IntN(len(all))]
 }
 
 func (r draw) pool() (k, s ir.HW, p ir.Pads, ceil bool, x ir.Type) {
@@ -118,6 +119,18 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 		return m, []ir.Type{float(a...), float(b...)}
 	},
 	"relu": unary(ops.ReLU{}), "sigmoid": unary(ops.Sigmoid{}), "tanh": unary(ops.Tanh{}), "sqrt": unary(ops.Sqrt{}),
+	"silu": unary(ops.SiLU{}), "hardswish": unary(ops.HardSwish{}),
+	"clip": func(r draw) (ir.Op, []ir.Type) {
+		lo := r.NormFloat64()
+		return ops.Clip{Min: lo, Max: lo + 0.1 + r.Float64()}, []ir.Type{float(r.shape(1)...)}
+	},
+	"hardsigmoid": func(r draw) (ir.Op, []ir.Type) {
+		return ops.HardSigmoid{Alpha: r.NormFloat64(), Beta: r.Float64()}, []ir.Type{float(r.shape(1)...)}
+	},
+	"gelu": func(r draw) (ir.Op, []ir.Type) { return ops.GELU{Tanh: r.coin()}, []ir.Type{float(r.shape(1)...)} },
+	"leaky_relu": func(r draw) (ir.Op, []ir.Type) {
+		return ops.LeakyReLU{Alpha: r.Float64()}, []ir.Type{float(r.shape(1)...)}
+	},
 	"maxout": func(r draw) (ir.Op, []ir.Type) {
 		s := r.shape(2)
 		k := r.in(2, 4)

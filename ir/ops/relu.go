@@ -36,5 +36,5 @@ func (ReLU) Cost(_, out []ir.Type) ir.Cost { return ops1(1, out[0]) }
 
 // Grad is relu_dx, which reads the output.
 func (ReLU) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
-	return []*ir.Value{ActReLU.grad(b, dy[0], n.Out[0])}
+	return []*ir.Value{b.Do(ReLUDx{}, dy[0], n.Out[0])}
 }

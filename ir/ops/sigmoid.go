@@ -36,5 +36,5 @@ func (Sigmoid) Cost(_, out []ir.Type) ir.Cost { return ops1(4, out[0]) }
 
 // Grad is sigmoid_dx, which reads the output.
 func (Sigmoid) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
-	return []*ir.Value{ActSigmoid.grad(b, dy[0], n.Out[0])}
+	return []*ir.Value{b.Do(SigmoidDx{}, dy[0], n.Out[0])}
 }

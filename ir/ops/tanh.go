@@ -36,5 +36,5 @@ func (Tanh) Cost(_, out []ir.Type) ir.Cost { return ops1(4, out[0]) }
 
 // Grad is tanh_dx, which reads the output.
 func (Tanh) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
-	return []*ir.Value{ActTanh.grad(b, dy[0], n.Out[0])}
+	return []*ir.Value{b.Do(TanhDx{}, dy[0], n.Out[0])}
 }

@@ -232,7 +232,7 @@ func inner(g *ir.Graph, forward map[*ir.Node]bool, size int64) map[*ir.Node]bool
 // completes reports whether n is an activation or a batch norm of the node before it.
 func completes(n, front *ir.Node) bool {
 	switch n.Op.(type) {
-	case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.BatchNormTrain, ops.BatchNorm:
+	case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.Clip, ops.SiLU, ops.HardSwish, ops.HardSigmoid, ops.GELU, ops.LeakyReLU, ops.BatchNormTrain, ops.BatchNorm:
 		return n.In[0].Def == front
 	}
 	return false

@@ -72,7 +72,7 @@ func Single(g *ir.Graph) (*ir.Graph, int, error) {
 		rank := len(node.In[0].Type.Shape)
 		op := node.Op
 		switch o := op.(type) {
-		case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.Sqrt, ops.Scale, ops.Dropout:
+		case ops.ReLU, ops.Sigmoid, ops.Tanh, ops.Clip, ops.SiLU, ops.HardSwish, ops.HardSigmoid, ops.GELU, ops.LeakyReLU, ops.Sqrt, ops.Scale, ops.Dropout:
 		case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max:
 			for i := range in {
 				in[i] = aligned(b, in[i], out)

@@ -1,10 +1,12 @@
 package kernel
 
-// Activation is an activation function on its own.
+// Activation is an activation function on its own. ActClip limits to A..B; ActHardSigmoid has
+// alpha A and beta B, ActLeakyReLU alpha A.
 //
 // Operands: In[0] input, Out[0] output, which may be the input's place.
 type Activation struct {
 	Act     Act
+	A, B    float32
 	C, H, W int
 	In, Out View
 }
@@ -16,21 +18,13 @@ func (e Activation) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Run computes some rows of a channel block.
 func (e Activation) Run(w *Worker, task int, a *Args) {
-	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
 	rows, width := fuseRows(y0, y1, e.W, e.In, e.Out)
 	for y := y0; y < y0+rows; y++ {
 		dst, src := e.Out.row(&a.Out[0], image, block, y, width), e.In.row(&a.In[0], image, block, y, width)
-		switch e.Act {
-		case ActReLU:
-			v.relu(dst, src)
-		case ActSigmoid:
-			v.sigmoid(dst, src)
+		w.activate(e.Act, e.A, e.B, dst, src)
+		if e.Act.atZero() {
 			clearLanes(dst, e.C, block)
-		case ActTanh:
-			v.tanh(dst, src)
-		default:
-			copy(dst, src)
 		}
 	}
 }
@@ -74,8 +68,8 @@ func (e Affine) Run(w *Worker, task int, a *Args) {
 	for y := y0; y < y0+rows; y++ {
 		dst := e.Out.row(&a.Out[0], image, block, y, width)
 		v.affine(dst, e.In.row(&a.In[0], image, block, y, width), scale, shift)
-		v.apply(e.Act, dst)
-		if e.Act == ActSigmoid {
+		w.apply(e.Act, dst)
+		if e.Act.atZero() {
 			clearLanes(dst, e.C, block)
 		}
 	}
@@ -203,8 +197,8 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 		default:
 			op(dst, x, b, 0)
 		}
-		v.apply(e.Act, dst)
-		if e.Act == ActSigmoid || e.Stretch == ByPixel || e.Stretch == ByScalar || e.Op == OpDiv {
+		w.apply(e.Act, dst)
+		if e.Act.atZero() || e.Stretch == ByPixel || e.Stretch == ByScalar || e.Op == OpDiv {
 			clearLanes(dst, e.C, block)
 		}
 	}

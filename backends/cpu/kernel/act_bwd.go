@@ -1,17 +1,23 @@
 package kernel
 
 // ActBackward is the gradient of an activation function, from that behind it and the
-// function's output:
+// function's output y or, for ActSiLU, ActHardSwish, ActGELU and ActGELUTanh, its input:
 //
-//	ActReLU     dy where y > 0 or NaN, otherwise 0
-//	ActSigmoid  dy * y * (1 - y)
-//	ActTanh     dy * (1 - y*y)
+//	ActReLU         dy where y > 0 or NaN, otherwise 0
+//	ActSigmoid      dy * y * (1 - y)
+//	ActTanh         dy * (1 - y*y)
+//	ActClip         dy where A < y < B or NaN, otherwise 0; ActReLU6 has 0 and 6
+//	ActHardSigmoid  A * dy where 0 < y < 1 or NaN, otherwise 0
+//	ActLeakyReLU    dy where y > 0 or NaN, otherwise A * dy
 //
-// Operands: In[0] dy (view DY), In[1] y (view Y); Out[0] dx (view DX), which may
+// The others are dy times the derivative (package ops).
+//
+// Operands: In[0] dy (view DY), In[1] y or the input (view Y); Out[0] dx (view DX), which may
 // be the place of dy; with Sums (of ActReLU) Out[1]: Partials sums of dx over some rows
 // for every channel block of an image, for a ChannelSums.
 type ActBackward struct {
 	Act       Act
+	A, B      float32
 	Sums      bool
 	C, H, W   int
 	DY, Y, DX View
@@ -49,25 +55,15 @@ func (e ActBackward) Tasks(images int) int {
 // Run computes some rows of a channel block.
 func (e ActBackward) Run(w *Worker, task int, a *Args) {
 	e, _ = e.row(a.Images)
-	v := vecFor(w.ISA)
 	image, block, y0, y1 := e.maps().task(task)
 	if e.Sums {
-		e.sums(v, image, block, y0, y1, a)
+		e.sums(vecFor(w.ISA), image, block, y0, y1, a)
 		return
 	}
 	rows, width := fuseRows(y0, y1, e.W, e.DY, e.Y, e.DX)
 	for r := y0; r < y0+rows; r++ {
 		dx, dy, y := e.DX.row(&a.Out[0], image, block, r, width), e.DY.row(&a.In[0], image, block, r, width), e.Y.row(&a.In[1], image, block, r, width)
-		switch e.Act {
-		case ActReLU:
-			v.reluBackward(dx, dy, y)
-		case ActSigmoid:
-			v.sigmoidBackward(dx, dy, y)
-		case ActTanh:
-			v.tanhBackward(dx, dy, y)
-		default:
-			copy(dx, dy)
-		}
+		w.actBackward(e.Act, e.A, e.B, dx, dy, y)
 	}
 }
 

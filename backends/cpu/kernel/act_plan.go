@@ -33,9 +33,12 @@ func (k Softmax) Cost(images int) Cost { return perElement(k.C*k.H*k.W*images, 4
 
 // Cost is that of the activation.
 func (k Activation) Cost(images int) Cost {
-	c := perElement(k.C*k.H*k.W*images, 1, 2, moveNS)
-	if k.Act != ActReLU {
-		c.NS *= expNS / moveNS
+	ns := expNS
+	switch k.Act {
+	case ActReLU:
+		ns = moveNS
+	case ActReLU6, ActClip, ActHardSigmoid, ActHardSwish, ActLeakyReLU:
+		ns = 3 * moveNS
 	}
-	return c
+	return perElement(k.C*k.H*k.W*images, 1, 2, ns)
 }

@@ -2,29 +2,49 @@ package kernel
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
-func actRef(a Act, x float64) float64 {
-	switch {
-	case a == ActReLU && x < 0:
-		return 0
-	case a == ActSigmoid:
-		return 1 / (1 + math.Exp(-x))
-	case a == ActTanh:
-		return math.Tanh(x)
+// actParams draws parameters for the activations that have some.
+func actParams(r *rand.Rand, act Act) (a, b float32) {
+	switch act {
+	case ActClip:
+		a = float32(r.IntN(5) - 3)
+		return a, a + float32(1+r.IntN(3))
+	case ActHardSigmoid:
+		return float32(1+r.IntN(5)) / 8, float32(r.IntN(3)) / 4
+	case ActLeakyReLU:
+		return float32(r.IntN(9)) / 8, 0
 	}
-	return x
+	return 0, 0
+}
+
+// finiteOr returns values whose infinities are replaced, for functions such as x * sigmoid(x)
+// that are not defined there.
+func finiteOr(values func() float32, instead float32) func() float32 {
+	return func() float32 {
+		if x := values(); !math.IsInf(float64(x), 0) {
+			return x
+		}
+		return instead
+	}
 }
 
 func TestActivation(t *testing.T) {
 	r := newRand(2)
 	for size := 1; size <= 67; size++ {
-		for act := ActNone; act <= ActTanh; act++ {
+		for act := ActNone; act < ActReLUBackward; act++ {
 			k := Activation{Act: act, C: 1 + r.IntN(40), H: 1 + r.IntN(5), W: size}
-			in, out := newBox(r, 2, k.C, k.H, k.W).fill(special(r)), newBox(r, 2, k.C, k.H, k.W)
+			k.A, k.B = actParams(r, act)
+			values := special(r)
+			switch act {
+			case ActSiLU, ActHardSwish, ActGELU, ActGELUTanh, ActLeakyReLU:
+				values = finiteOr(values, -3.5)
+			}
+			in, out := newBox(r, 2, k.C, k.H, k.W).fill(values), newBox(r, 2, k.C, k.H, k.W)
 			k.In, k.Out = in.view, out.view
-			ref := func(n, c, y, x int) float64 { return actRef(act, in.at(n, c, y, x)) }
+			ref := func(n, c, y, x int) float64 { return activatedBy(act, float64(k.A), float64(k.B), in.at(n, c, y, x)) }
 			onAllTiers(t, r, k, func() (*Args, *box) {
 				o := out.clone()
 				return &Args{Images: 2, In: [4]Buf{in.clone().buf}, Out: [4]Buf{o.buf}}, o
@@ -38,10 +58,30 @@ func TestActivation(t *testing.T) {
 	}
 }
 
+// The composed functions are as exact as a float32 can be over the range in which they are
+// curved, also where the result is small.
+func TestActivationRange(t *testing.T) {
+	const n = 4096
+	w := &Worker{ISA: Available()[0]}
+	for act := ActReLU6; act < ActClip; act++ {
+		x, y := make([]float32, n), make([]float32, n)
+		for i := range x {
+			x[i] = 24*float32(i)/n - 12
+		}
+		w.activate(act, hardSlope, hardShift, y, x)
+		for i, got := range y {
+			want := activated(act, float64(x[i]))
+			if !(math.Abs(float64(got)-want) <= 2e-6*math.Abs(want)+1e-7) {
+				t.Fatalf("%v of %g is %g, want %g", act, x[i], got, want)
+			}
+		}
+	}
+}
+
 func TestAffine(t *testing.T) {
 	r := newRand(3)
 	for size := 1; size <= 67; size++ {
-		k := Affine{Act: Act(r.IntN(4)), C: 1 + r.IntN(40), H: 1 + r.IntN(5), W: size}
+		k := Affine{Act: fusedAct(r), C: 1 + r.IntN(40), H: 1 + r.IntN(5), W: size}
 		in, out := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W)
 		k.In, k.Out = in.view, out.view
 		var w [2][]float32
@@ -59,7 +99,7 @@ func TestAffine(t *testing.T) {
 			o := out.clone()
 			return &Args{Images: 2, In: [4]Buf{in.clone().buf}, Out: [4]Buf{o.buf}, W: [4][]float32{w[0], w[1]}}, o
 		}, func(n, c, y, x int) float64 {
-			return actRef(k.Act, in.at(n, c, y, x)*float64(scale[c])+float64(shift[c]))
+			return activated(k.Act, in.at(n, c, y, x)*float64(scale[c])+float64(shift[c]))
 		}, 2e-6)
 	}
 }
@@ -69,7 +109,7 @@ func TestBinary(t *testing.T) {
 	for size := 1; size <= 67; size++ {
 		for op := OpAdd; op <= OpDiv; op++ {
 			for how := BySame; how <= ByScalar; how++ {
-				k := Binary{Op: op, Stretch: how, Swap: r.IntN(2) == 0, Act: Act(r.IntN(4)), C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
+				k := Binary{Op: op, Stretch: how, Swap: r.IntN(2) == 0, Act: fusedAct(r), C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
 				if op == OpMax || op == OpAdd || op == OpDiv {
 					k.Swap = false
 				}
@@ -78,7 +118,7 @@ func TestBinary(t *testing.T) {
 				}
 				values := normal(r)
 				if op == OpMax {
-					values = special(r)
+					values = finiteOr(special(r), -3.5)
 				}
 				c, h, w := k.C, k.H, k.W
 				switch how {
@@ -122,7 +162,7 @@ func TestBinary(t *testing.T) {
 					case OpDiv:
 						p /= q
 					}
-					return actRef(k.Act, p)
+					return activated(k.Act, p)
 				}, 2e-6)
 			}
 		}

@@ -260,14 +260,18 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 			continue
 		}
 		for b := r[1]; b < r[1]+r[2]; b++ {
-			for y := y0; y < min(y0+c.rows(), c.H); y++ {
+			y1, width := min(y0+c.rows(), c.H), c.W
+			if part.step() == Block && part.View.H == c.W*Block { // no gaps between rows
+				y1, width = y0+1, (y1-y0)*c.W
+			}
+			for y := y0; y < y1; y++ {
 				at := a.Out[r[0]].Off + image*part.View.N + b*part.View.C + y*part.View.H
-				for n := c.W; n > 0; n-- { // pixel by pixel, or the row at once
+				for n := width; n > 0; n-- { // pixel by pixel, or the row at once
 					run := 1
 					if part.step() == Block {
 						run, n = n, 1
 					}
-					part.activate(w.ISA, a.Out[r[0]].Mem[at:at+run*Block], b)
+					part.activate(w, a.Out[r[0]].Mem[at:at+run*Block], b)
 					at += part.step()
 				}
 			}
@@ -276,7 +280,7 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 }
 
 // vectorAct reports whether the activation is not one that the microkernels know.
-func (p *Output) vectorAct() bool { return p.Act == ActSigmoid || p.Act == ActTanh }
+func (p *Output) vectorAct() bool { return p.Act > ActReLU && p.Act != ActReLUBackward }
 
 // masked reports whether In[1] says where the result is a gradient, and where 0.
 func (c *Conv) masked() bool { return c.Outputs[0].Act == ActReLUBackward }
@@ -287,10 +291,10 @@ func (c *Conv) second() bool { return c.Residual || c.masked() }
 // flags are those of the microkernels for an output.
 func (c *Conv) flags(p *Output) int {
 	flags := 0
-	switch p.Act {
-	case ActReLU:
+	switch {
+	case p.Act.rectifies():
 		flags = tileReLU
-	case ActReLUBackward:
+	case p.Act == ActReLUBackward:
 		flags = tileMask
 	}
 	if c.Residual {
@@ -316,18 +320,22 @@ func (c *Conv) sum(w *Worker, sums []float32, out *Buf, at, rows, cols int) {
 }
 
 // activate applies such an activation to pixels of a block, and keeps the lanes
-// past the last channel at zero.
-func (p *Output) activate(isa ISA, x []float32, block int) {
+// past the last channel at zero. What the microkernels know of it they have done.
+func (p *Output) activate(w *Worker, x []float32, block int) {
+	p.finish(w, x)
+	if p.Act.atZero() {
+		clearLanes(x, p.C, block)
+	}
+}
+
+// finish is activate for pixels whose lanes are not channels.
+func (p *Output) finish(w *Worker, x []float32) {
 	switch p.Act {
-	case ActSigmoid:
-		vecFor(isa).sigmoid(x, x)
-		if lanes := p.C - block*Block; lanes < Block {
-			for i := 0; i < len(x); i += Block {
-				clear(x[i+lanes : i+Block])
-			}
-		}
-	case ActTanh:
-		vecFor(isa).tanh(x, x)
+	case ActReLU:
+	case ActReLU6:
+		vecFor(w.ISA).atMost(x, x, actMinus6[:])
+	default:
+		w.apply(p.Act, x)
 	}
 }
 

@@ -44,7 +44,7 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 	image := task / gchunks / chunks
 	part := &c.Outputs[0]
 	flags := 0
-	if part.Act == ActReLU {
+	if part.Act.rectifies() {
 		flags |= tileReLU
 	}
 	if c.Residual {
@@ -68,7 +68,7 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Scale, flags: flags}
 			row.run(depthwiseTiers[w.ISA])
 			if part.vectorAct() {
-				part.activate(w.ISA, dst, b)
+				part.activate(w, dst, b)
 			}
 		}
 	}

@@ -10,7 +10,7 @@ func TestDepthwise(t *testing.T) {
 		c := Conv{
 			IC: n, Groups: n, H: 1 + r.IntN(9), W: 1 + r.IntN(40), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
 			SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3), PH: r.IntN(7), PW: r.IntN(7),
-			Outputs: [4]Output{{C: n, Act: Act(r.IntN(4))}},
+			Outputs: [4]Output{{C: n, Act: fusedAct(r)}},
 		}
 		if n%3 == 0 {
 			c.Residual, c.Scale = true, r.Float32()

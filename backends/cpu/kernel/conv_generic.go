@@ -47,7 +47,7 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 					if c.Residual {
 						v = float32(c.Scale*v) + a.In[1].Mem[pr[q]+rt+i]
 					}
-					if part.Act == ActReLU && v < 0 || part.Act == ActReLUBackward && a.In[1].Mem[pr[q]+rt+i] <= 0 {
+					if part.Act.rectifies() && v < 0 || part.Act == ActReLUBackward && a.In[1].Mem[pr[q]+rt+i] <= 0 {
 						v = 0
 					}
 					out[po[q]+at+i] = v

@@ -434,7 +434,7 @@ func TestConvRandom(t *testing.T) {
 			KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
 		}
 		c.PH, c.PW = r.IntN(c.KH+2), r.IntN(c.KW+2) // larger than the kernel, too
-		c.Outputs[0] = Output{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(70), Act: fusedAct(r)}
 		switch r.IntN(6) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()

@@ -385,7 +385,7 @@ func (r *winoRun) transformOut(g blockPair) {
 				if part.vectorAct() {
 					for y := range m {
 						at := dst + y*part.View.H
-						part.activate(r.w.ISA, out.Mem[at:at+run*m*Block], g.block+b)
+						part.activate(r.w, out.Mem[at:at+run*m*Block], g.block+b)
 					}
 				}
 				if sums != nil {
@@ -406,7 +406,7 @@ func (r *winoRun) transformOut(g blockPair) {
 				row := out.Mem[dst+y*part.View.H:][:cols*Block]
 				copy(row, r.scratch[at:])
 				if part.vectorAct() {
-					part.activate(r.w.ISA, row, g.block+b)
+					part.activate(r.w, row, g.block+b)
 				}
 			}
 			if sums != nil {

@@ -219,7 +219,7 @@ func (r *winoRun) wino1dTransformOut(g blockPair) {
 					copy(out.Mem[final.at+e*final.step:][:row], r.scratch[r.patch+e*row:])
 				}
 				if part.vectorAct() && r.c.KW != wino1dTaps {
-					part.activate(r.w.ISA, out.Mem[final.at+e*final.step:][:row], g.block+b)
+					part.activate(r.w, out.Mem[final.at+e*final.step:][:row], g.block+b)
 				}
 			}
 			if part.vectorAct() && r.c.KW == wino1dTaps {
@@ -227,7 +227,7 @@ func (r *winoRun) wino1dTransformOut(g blockPair) {
 				if valid == wino1dTile {
 					n *= run
 				}
-				part.activate(r.w.ISA, out.Mem[final.at:][:n], g.block+b)
+				part.activate(r.w, out.Mem[final.at:][:n], g.block+b)
 			}
 			i += run
 		}

@@ -19,7 +19,7 @@ func TestWinogradRandom(t *testing.T) {
 	for range count {
 		k := 3 + 2*r.IntN(2)
 		c := Conv{IC: 1 + r.IntN(67), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: r.IntN(k + 2), PW: r.IntN(k + 2)}
-		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: fusedAct(r)}
 		switch r.IntN(4) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()
@@ -36,7 +36,7 @@ func TestWinogradNarrow(t *testing.T) {
 	r := newRand(4, 4)
 	for n := 1; n <= 67; n++ {
 		c := Conv{IC: 1 + r.IntN(Block), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: 3, KW: 3, PH: 1, PW: 1}
-		c.Outputs[0] = Output{C: 1 + r.IntN(Block), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(Block), Act: fusedAct(r)}
 		if c.IC <= Block/2 {
 			c.Outputs[0].C = 1 + r.IntN(2*Block)
 		}
@@ -128,7 +128,7 @@ func TestWinogradLine(t *testing.T) {
 		if i%2 == 0 {
 			c.KH, c.KW, c.PH, c.PW = c.KW, c.KH, c.PW, c.PH
 		}
-		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: fusedAct(r)}
 		switch r.IntN(4) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()

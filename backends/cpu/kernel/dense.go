@@ -102,7 +102,7 @@ func (d Dense) Run(w *Worker, task int, a *Args) {
 	for b := 2 * g0; b < min(2*g1, Blocks(d.Out.C)); b++ {
 		for i := range n {
 			at := a.Out[0].Off + (i0+i)*d.Out.View.N + b*d.Out.View.C
-			d.Out.activate(w.ISA, a.Out[0].Mem[at:at+Block], b)
+			d.Out.activate(w, a.Out[0].Mem[at:at+Block], b)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (d Dense) sum(w *Worker, a *Args, r denseRange) {
 			p := densePart{depth: depth, taps: a.Table[t0:t1], w: a.W[0][weights(g, t0):weights(g, t1)], width: width(g), bias: bias,
 				in: a.In[0].Mem, at: a.In[0].Off + r.i0*d.In.N, ps: d.In.N, n: r.n, out: a.Out[0].Mem,
 				to: a.Out[0].Off + r.i0*d.Out.View.N + 2*g*d.Out.View.C, block: d.Out.View.C, step: d.Out.View.N,
-				resume: t0 > r.t0, relu: t1 == len(a.Table) && d.Out.Act == ActReLU}
+				resume: t0 > r.t0, relu: t1 == len(a.Table) && d.Out.Act.rectifies()}
 			if g+1 < r.g1 {
 				p.next = &a.W[0][weights(g+1, t0)]
 			} else if t1 < r.t1 {

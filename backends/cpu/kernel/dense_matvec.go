@@ -117,13 +117,13 @@ func (m MatVec) Run(w *Worker, task int, a *Args) {
 		if width == 8 {
 			s.lanes = unsafe.Pointer(&matVecLanes8)
 		}
-		if m.Out.Act == ActReLU {
+		if m.Out.Act.rectifies() {
 			s.flags = tileReLU
 		}
 		f((*byte)(unsafe.Pointer(s)))
 	}
 	if m.Out.vectorAct() {
-		m.Out.activate(w.ISA, out, b)
+		m.Out.activate(w, out, b)
 	}
 }
 
@@ -144,7 +144,7 @@ func (m MatVec) runGo(out, bias, x []float32, taps []int, kc int, w []float32, w
 	}
 	for j := range Block {
 		v := float32(float32(sums[0][j]+sums[1][j])+float32(sums[2][j]+sums[3][j])) + bias[j]
-		if m.Out.Act == ActReLU {
+		if m.Out.Act.rectifies() {
 			v = relu(v)
 		}
 		out[j] = v

@@ -20,7 +20,7 @@ func TestMatVec(t *testing.T) {
 	r := newRand(5, 7)
 	for n := 1; n <= 67; n++ {
 		for _, oc := range []int{n, 1 + r.IntN(67)} {
-			m := MatVec{C: n, H: 1, W: 1, Out: Output{C: oc, Act: Act(r.IntN(4))}}
+			m := MatVec{C: n, H: 1, W: 1, Out: Output{C: oc, Act: fusedAct(r)}}
 			if oc == n { // the other size at random
 				m.C = 1 + r.IntN(67)
 			}

@@ -83,10 +83,10 @@ func (k DenseSplitKSum) Run(w *Worker, task int, a *Args) {
 	for p := 1; p < k.Splits; p++ {
 		v.add(sum, sum, part(p), Block)
 	}
-	if k.Out.Act == ActReLU {
+	if k.Out.Act.rectifies() {
 		v.relu(sum, sum)
 	}
-	k.Out.activate(w.ISA, sum, block)
+	k.Out.activate(w, sum, block)
 	if view.N != Block {
 		for i := range n {
 			copy(a.Out[0].Mem[at+i*view.N:][:Block], sum[i*Block:])

@@ -13,7 +13,7 @@ func TestDense(t *testing.T) {
 		if n%13 == 0 {
 			images = denseStrip + 3 // several strips
 		}
-		d := Dense{C: n, H: 1, W: 1, Out: Output{C: 1 + r.IntN(100), Act: Act(r.IntN(4))}}
+		d := Dense{C: n, H: 1, W: 1, Out: Output{C: 1 + r.IntN(100), Act: fusedAct(r)}}
 		switch n % 3 {
 		case 1:
 			d.H, d.W, d.C = 1+r.IntN(5), 1+r.IntN(5), 1+n/4

@@ -19,29 +19,77 @@ func newVector(c int) *box {
 
 func (b *box) vectorAt(c int) float64 { return b.at(0, c, 0, 0) }
 
+// actDerivative is the derivative of an activation by z, its output or input as ActBackward
+// says.
+func actDerivative(act Act, p, q, z float64) float64 {
+	between := func(low, high float64) float64 {
+		if z <= low || z >= high {
+			return 0
+		}
+		return 1
+	}
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	switch act {
+	case ActReLU:
+		if z <= 0 {
+			return 0
+		}
+	case ActSigmoid:
+		return z * (1 - z)
+	case ActTanh:
+		return 1 - z*z
+	case ActReLU6:
+		return between(0, 6)
+	case ActClip:
+		return between(p, q)
+	case ActHardSigmoid:
+		return p * between(0, 1)
+	case ActLeakyReLU:
+		if z <= 0 {
+			return p
+		}
+	case ActSiLU:
+		return sigmoid(z) + z*sigmoid(z)*sigmoid(-z)
+	case ActHardSwish:
+		switch {
+		case z <= -3:
+			return 0
+		case z < 3:
+			return z/3 + 0.5
+		}
+	case ActGELU:
+		return math.Erfc(-z/math.Sqrt2)/2 + z*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	case ActGELUTanh:
+		k := math.Sqrt(8 / math.Pi)
+		s := sigmoid(k * (z + 0.044715*z*z*z))
+		return s + z*s*(1-s)*k*(1+3*0.044715*z*z)
+	}
+	return 1
+}
+
 func TestActGrad(t *testing.T) {
 	r := newRand(30)
 	for size := 1; size <= 67; size++ {
-		for act := ActNone; act <= ActTanh; act++ {
+		for act := ActNone; act < ActReLUBackward; act++ {
 			k := ActBackward{Act: act, C: 1 + r.IntN(40), H: 1 + r.IntN(4), W: size}
+			k.A, k.B = actParams(r, act)
 			dy, y, dx := newBox(r, 2, k.C, k.H, k.W).fill(normal(r)), newBox(r, 2, k.C, k.H, k.W).fill(special(r)), newBox(r, 2, k.C, k.H, k.W)
-			if act != ActReLU {
+			switch act {
+			case ActReLU:
+			case ActReLU6, ActClip, ActHardSigmoid, ActLeakyReLU: // the corners often
+				y.fill(func() float32 { return float32(r.IntN(8)) - 1 })
+			case ActSiLU, ActHardSwish, ActGELU, ActGELUTanh:
+				y.fill(func() float32 { return 3 * float32(r.NormFloat64()) })
+			default:
 				y.fill(r.Float32)
 			}
 			k.DY, k.Y, k.DX = dy.view, y.view, dx.view
 			ref := func(n, c, h, w int) float64 {
 				d, v := dy.at(n, c, h, w), y.at(n, c, h, w)
-				switch act {
-				case ActReLU:
-					if v <= 0 {
-						return 0
-					}
-				case ActSigmoid:
-					return d * v * (1 - v)
-				case ActTanh:
-					return d * (1 - v*v)
+				if act == ActReLU && v <= 0 {
+					return 0
 				}
-				return d
+				return d * actDerivative(act, float64(k.A), float64(k.B), v)
 			}
 			onAllTiers(t, r, k, func() (*Args, *box) {
 				o := dx.clone()

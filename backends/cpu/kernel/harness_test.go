@@ -270,8 +270,20 @@ func checkLayout[T any](t *testing.T, fields int) {
 	}
 }
 
-// activated is an activation's definition.
-func activated(act Act, x float64) float64 {
+// fusedAct draws an activation without parameters.
+func fusedAct(r *rand.Rand) Act {
+	if r.IntN(2) == 0 {
+		return Act(r.IntN(int(ActTanh) + 1))
+	}
+	return Act(r.IntN(int(ActClip)))
+}
+
+// activated is the definition of an activation without parameters.
+func activated(act Act, x float64) float64 { return activatedBy(act, 1./6, 0.5, x) }
+
+// activatedBy is the definition of an activation whose parameters are p and q.
+func activatedBy(act Act, p, q, x float64) float64 {
+	hard := func(alpha, beta float64) float64 { return min(max(alpha*x+beta, 0), 1) }
 	switch act {
 	case ActReLU:
 		return max(x, 0)
@@ -279,6 +291,22 @@ func activated(act Act, x float64) float64 {
 		return 1 / (1 + math.Exp(-x))
 	case ActTanh:
 		return math.Tanh(x)
+	case ActReLU6:
+		return min(max(x, 0), 6)
+	case ActSiLU:
+		return x / (1 + math.Exp(-x))
+	case ActHardSwish:
+		return x * hard(1./6, 0.5)
+	case ActHardSigmoid:
+		return hard(p, q)
+	case ActGELU:
+		return x / 2 * math.Erfc(-x/math.Sqrt2)
+	case ActGELUTanh:
+		return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+	case ActClip:
+		return min(max(x, p), q)
+	case ActLeakyReLU:
+		return max(x, 0) + p*min(x, 0)
 	}
 	return x
 }

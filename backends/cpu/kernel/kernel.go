@@ -79,6 +79,7 @@ type Worker struct {
 	n16Gemm      n16GemmTile
 	lanes        n16Run // the task under way whose lanes are images
 	sum          [Block]float32
+	act          actTemps
 	wino         winoRun // the Winograd task under way
 	product      winoProduct
 	sums         winoSums
@@ -126,7 +127,9 @@ type Tabler interface {
 // Act is an activation function in a kernel's epilogue.
 type Act uint8
 
-// The activations. ActReLU lets NaN pass, as the reference does.
+// The activations, as package ops defines them. All let NaN pass. ActHardSigmoid is that with
+// alpha 1/6 and beta 1/2, except in Activation and ActBackward, which have parameters.
+// ActClip and ActLeakyReLU occur in these two only.
 //
 // ActReLUBackward is for gradients: 0 where the output of a ReLU is neither above 0 nor NaN,
 // as ActBackward has it. Conv, Winograd and N16Conv know it, whose output is then the
@@ -136,14 +139,23 @@ const (
 	ActReLU
 	ActSigmoid
 	ActTanh
+	ActReLU6
+	ActSiLU
+	ActHardSwish
+	ActHardSigmoid
+	ActGELU
+	ActGELUTanh
+	ActClip
+	ActLeakyReLU
 	ActReLUBackward
 )
 
 // GoString prints the name as a generated program writes it.
 func (a Act) GoString() string {
-	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLUBackward"}[a]
+	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLU6", "kernel.ActSiLU", "kernel.ActHardSwish",
+		"kernel.ActHardSigmoid", "kernel.ActGELU", "kernel.ActGELUTanh", "kernel.ActClip", "kernel.ActLeakyReLU", "kernel.ActReLUBackward"}[a]
 }
 
 func (a Act) String() string {
-	return [...]string{"none", "relu", "sigmoid", "tanh", "relu gradient"}[a]
+	return [...]string{"none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu by tanh", "clip", "leaky relu", "relu gradient"}[a]
 }

@@ -34,7 +34,7 @@ func samples() []Kernel {
 		AvgPool{C: 20, H: 3, W: 3, KH: 2, KW: 2}, AvgPoolBackward{C: 20, H: 3, W: 3, KH: 2, KW: 2},
 		LRN{C: 20, H: 3, W: 3, Size: 5}, LRNBackward{C: 20, H: 3, W: 3, Size: 5}, BatchNormTrain{C: 20, H: 3, W: 3}, BatchNormBackward{C: 20, H: 3, W: 3},
 		BatchNormFold{C: 20}, BatchNormRunning{C: 20, Pixels: 9}, SumPixels{C: 20, H: 3, W: 3}, N16SumPixels{C: 20, H: 3, W: 3}, ChannelSums{C: 20, Partials: 2},
-		Activation{Act: ActReLU, C: 20, H: 3, W: 3}, Activation{Act: ActTanh, C: 20, H: 3, W: 3}, ActBackward{Act: ActReLU, C: 20, H: 3, W: 3}, Affine{C: 20, H: 3, W: 3},
+		Activation{Act: ActReLU, C: 20, H: 3, W: 3}, Activation{Act: ActTanh, C: 20, H: 3, W: 3}, Activation{Act: ActClip, A: -1, B: 2, C: 20, H: 3, W: 3}, ActBackward{Act: ActReLU, C: 20, H: 3, W: 3}, Affine{C: 20, H: 3, W: 3},
 		Binary{Op: OpMax, Stretch: ByPixel, C: 20, H: 3, W: 3}, MaxBackward{C: 20, H: 3, W: 3}, Maxout{C: 20, H: 3, W: 3, Pieces: 2}, MaxoutBackward{C: 20, H: 3, W: 3, Pieces: 2},
 		Softmax{C: 20, H: 1, W: 1}, SoftmaxBackward{C: 20, H: 1, W: 1}, Dropout{C: 20, H: 3, W: 3},
 		CrossEntropy{C: 20}, WeightedCrossEntropy{C: 20}, WeightedCrossEntropyBackward{C: 20}, CrossEntropyBackward{C: 20}, WeightedSum{Weights: [4]float32{1, 0.3}}, Product{},

@@ -168,7 +168,7 @@ func (c N16Conv) Run(w *Worker, task int, a *Args) {
 		if c.second() {
 			l.from = c.Res.at(&a.In[1], image, r[1], y0, 0)
 		}
-		l.relu, l.mask = part.Act == ActReLU, part.Act == ActReLUBackward
+		l.relu, l.mask = part.Act.rectifies(), part.Act == ActReLUBackward
 		l.rows, l.pixels = rows, c.W
 		if l.inRow == c.W*l.ps && l.outRow == c.W*l.ops && (!c.second() || l.resRow == l.outRow) {
 			l.rows, l.pixels = 1, rows*c.W
@@ -190,7 +190,7 @@ func (c N16Conv) Run(w *Worker, task int, a *Args) {
 						if l.ops == Block {
 							run, n = n, 1
 						}
-						vecFor(w.ISA).apply(part.Act, out.Mem[at:at+run*Block])
+						part.finish(w, out.Mem[at:at+run*Block])
 						at += l.ops
 					}
 				}

@@ -85,7 +85,7 @@ func (d N16Dense) Run(w *Worker, task int, a *Args) {
 	taps := n16DenseTaps(l.pixels)
 	for t0 := 0; t0 < k; t0 += taps {
 		t1 := min(t0+taps, k)
-		l.taps, l.acc, l.relu = a.Table[t0:t1], t0 > 0, t1 == k && d.Out.Act == ActReLU
+		l.taps, l.acc, l.relu = a.Table[t0:t1], t0 > 0, t1 == k && d.Out.Act.rectifies()
 		// Whole quads first, then what is left of the channels.
 		for q := q0; q < q1; q += l.quads {
 			o := q * n16Channels
@@ -107,7 +107,7 @@ func (d N16Dense) Run(w *Worker, task int, a *Args) {
 	if d.Out.vectorAct() {
 		for g := g0; g < g0+l.pixels; g++ {
 			for o := q0 * n16Channels; o < min(q1*n16Channels, d.Out.C); o++ {
-				vecFor(w.ISA).apply(d.Out.Act, d.Out.View.row(out, g, o, 0, 1))
+				d.Out.finish(w, d.Out.View.row(out, g, o, 0, 1))
 			}
 		}
 	}

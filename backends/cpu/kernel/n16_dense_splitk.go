@@ -161,10 +161,10 @@ func (k N16DenseSplitKSum) Run(w *Worker, task int, a *Args) {
 			if a.W[1] != nil {
 				v.add(out, out, a.W[1][block*Block:][:Block], 0)
 			}
-			if k.Out.Act == ActReLU {
+			if k.Out.Act.rectifies() {
 				v.relu(out, out)
 			}
-			k.Out.activate(w.ISA, out, block)
+			k.Out.activate(w, out, block)
 			if &out[0] == &own[0] {
 				for i := range images {
 					copy(a.Out[0].Mem[at+i*view.N:][:Block], own[i*Block:])

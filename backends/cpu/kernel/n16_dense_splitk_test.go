@@ -21,7 +21,7 @@ type n16DenseCase struct {
 
 func newN16DenseCase(r *rand.Rand) *n16DenseCase {
 	k := &n16DenseCase{images: []int{1, 5, 16, 17, 33, 48, 64, 70, 128, 150, 260}[r.IntN(11)]}
-	k.d = Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Output{C: 1 + r.IntN(70), Act: Act(r.IntN(4))}}
+	k.d = Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Output{C: 1 + r.IntN(70), Act: fusedAct(r)}}
 	switch r.IntN(6) {
 	case 0: // several calls a part, whose inputs do not stay near together
 		k.d.C, k.d.H, k.d.W = 20+r.IntN(20), 7, 9

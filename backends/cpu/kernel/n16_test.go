@@ -35,7 +35,7 @@ func TestN16ConvRandom(t *testing.T) {
 			KH: 1 + r.IntN(5), KW: 1 + r.IntN(5), SH: 1 + r.IntN(3), SW: 1 + r.IntN(3), DH: r.IntN(3), DW: r.IntN(3),
 		}
 		c.PH, c.PW = r.IntN(c.KH+2), r.IntN(c.KW+2)
-		c.Outputs[0] = Output{C: 1 + r.IntN(20), Act: Act(r.IntN(4))}
+		c.Outputs[0] = Output{C: 1 + r.IntN(20), Act: fusedAct(r)}
 		switch r.IntN(5) {
 		case 0:
 			c.Residual, c.Scale = true, r.Float32()

@@ -77,15 +77,3 @@ func clearLanes(row []float32, c, block int) {
 		clear(row[n:Block])
 	}
 }
-
-// apply applies an activation in place.
-func (v *vecOps) apply(a Act, row []float32) {
-	switch a {
-	case ActReLU:
-		v.relu(row, row)
-	case ActSigmoid:
-		v.sigmoid(row, row)
-	case ActTanh:
-		v.tanh(row, row)
-	}
-}

@@ -254,7 +254,7 @@ func Kind(raw, file string) string {
 			case "path":
 				return "name"
 			case "strided":
-				return "name with a stride"
+				return "kernel with a stride"
 			}
 			return kind
 		}
