@@ -375,6 +375,10 @@ func attrInt(name string, v int) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: int64(v)}
 }
 
+func attrString(name, v string) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_STRING, S: []byte(v)}
+}
+
 func attrInts(name string, v ...int) *onnxpb.AttributeProto {
 	a := &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS}
 	for _, x := range v {

@@ -47,6 +47,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
 	im := &importer{m: m, old: old, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
+	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
 		return nil, unsupported{err}
 	}
@@ -99,7 +100,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 	where := map[string][]string{}
 	for i, n := range nodes {
 		foreign := n.Domain != "" && n.Domain != "ai.onnx"
-		if !foreign && importTable[n.OpType] != nil || im.folded(n) {
+		if !foreign && importTable[n.OpType] != nil || im.folded(n) || im.within[n] {
 			continue
 		}
 		op := diag.Name(n.OpType)
@@ -186,6 +187,9 @@ type importer struct {
 	values map[string]*ir.Value
 	failed map[string]bool // values of nodes that could not be imported
 	node   *node
+
+	gelu   map[string]string          // the results of gelus that are written by way of Erf, and their inputs
+	within map[*onnxpb.NodeProto]bool // the nodes inside of these, which are left out
 }
 
 func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error {
@@ -209,7 +213,7 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 	var problems []error
 	im.failed = map[string]bool{}
 	for i, n := range nodes {
-		if im.folded(n) {
+		if im.folded(n) || im.within[n] {
 			continue
 		}
 		// A node that reads the result of one with a problem has no problem of its own.
@@ -347,6 +351,13 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 	for i, name := range n.Input {
 		im.node.in[i], im.node.given[i] = im.known[name], name != ""
 	}
+	if x, ok := im.gelu[n.Output[0]]; ok {
+		v, err := im.value(x, ir.Weight)
+		if err != nil {
+			return err
+		}
+		return im.add(ops.GELU{}, v)
+	}
 	return row(im, im.node)
 }
 
@@ -398,6 +409,11 @@ func init() { // a literal would be an initialization cycle through importer.do
 		"Relu":              same(ops.ReLU{}),
 		"Sigmoid":           same(ops.Sigmoid{}),
 		"Tanh":              same(ops.Tanh{}),
+		"Clip":              importClip,
+		"HardSigmoid":       importHardSigmoid,
+		"HardSwish":         same(ops.HardSwish{}),
+		"LeakyRelu":         importLeakyRelu,
+		"Gelu":              importGelu,
 		"Sqrt":              same(ops.Sqrt{}),
 		"Softmax": func(im *importer, n *node) error {
 			return im.softmax(func(a int) ir.Op { return ops.Softmax{Axis: a} })
@@ -758,13 +774,16 @@ func (im *importer) softmax(op func(axis int) ir.Op) error {
 	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(s)}, y))
 }
 
-// importMul imports a product with a constant scalar as a scale, every other product as a
-// mul.
+// importMul imports a product with a constant scalar as a scale, that of a value and its
+// sigmoid as a silu, every other product as a mul.
 func importMul(im *importer, n *node) error {
 	for i := range 2 {
 		if by, ok := im.scalar(i); ok && len(n.in[i].shape) == 0 && im.values[n.Input[i]] == nil && len(n.in[1-i].shape) > 0 {
 			return im.apply(ops.Scale{By: shortest(float32(by))}, 1-i)
 		}
+	}
+	if op, x := im.selfGate(n); op != nil {
+		return im.add(op, x)
 	}
 	return im.apply(ops.Mul{}, 0, 1)
 }

@@ -27,9 +27,6 @@ func init() {
 		},
 		"Min":             importMin,
 		"Mean":            importMean,
-		"Clip":            importClip,
-		"HardSigmoid":     importHardSigmoid,
-		"LeakyRelu":       importLeakyRelu,
 		"PRelu":           importPRelu,
 		"Pow":             importPow,
 		"GlobalMaxPool":   importGlobalMaxPool,
@@ -104,64 +101,6 @@ func importMean(im *importer, n *node) error {
 		return im.finish(vs[0])
 	}
 	return im.finish(im.op(ops.Scale{By: 1 / float64(len(vs))}, im.op(ops.Add{}, vs...)))
-}
-
-// clip returns min(max(x, lo), hi). A bound of infinity has no effect.
-func (im *importer) clip(x *ir.Value, lo, hi float64) *ir.Value {
-	rank := len(x.Type.Shape)
-	switch {
-	case lo == 0:
-		x = im.op(ops.ReLU{}, x)
-	case !math.IsInf(lo, -1):
-		x = im.op(ops.Max{}, x, im.number("min", lo, rank))
-	}
-	if !math.IsInf(hi, 1) {
-		x = im.neg(im.op(ops.Max{}, im.neg(x), im.number("max", -hi, rank)))
-	}
-	return x
-}
-
-func importClip(im *importer, n *node) error {
-	bounds := [2]float64{math.Inf(-1), math.Inf(1)}
-	for i := range bounds {
-		if !n.has(1 + i) {
-			continue
-		}
-		v, ok := im.scalar(1 + i)
-		if !ok || math.IsNaN(v) {
-			return errors.New("the bounds must be constant numbers")
-		}
-		// Old exporters write the largest float32 for no bound.
-		if math.Abs(v) < math.MaxFloat32 {
-			bounds[i] = v
-		}
-	}
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	return im.finish(im.clip(x, bounds[0], bounds[1]))
-}
-
-// importHardSigmoid computes max(0, min(1, alpha x + beta)).
-func importHardSigmoid(im *importer, n *node) error {
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	alpha, beta := n.float("alpha", 0.2), n.float("beta", 0.5)
-	y := im.op(ops.Add{}, im.op(ops.Scale{By: alpha}, x), im.number("beta", beta, len(x.Type.Shape)))
-	return im.finish(im.clip(y, 0, 1))
-}
-
-// importLeakyRelu computes relu(x) - alpha relu(-x); one of the terms is always 0.
-func importLeakyRelu(im *importer, n *node) error {
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	below := im.op(ops.Scale{By: n.float("alpha", 0.01)}, im.op(ops.ReLU{}, im.neg(x)))
-	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, x), below))
 }
 
 // importPRelu computes relu(x) - slope relu(-x), where slope is a weight (He 2015).

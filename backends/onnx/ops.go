@@ -26,9 +26,15 @@ var table = ir.NewTable(
 	ir.For(dropout),
 
 	// Activations.
-	ir.For(simple[ops.ReLU]("Relu")),
-	ir.For(simple[ops.Sigmoid]("Sigmoid")),
-	ir.For(simple[ops.Tanh]("Tanh")),
+	ir.For(activation[ops.ReLU]),
+	ir.For(activation[ops.Sigmoid]),
+	ir.For(activation[ops.Tanh]),
+	ir.For(activation[ops.Clip]),
+	ir.For(activation[ops.SiLU]),
+	ir.For(activation[ops.HardSwish]),
+	ir.For(activation[ops.HardSigmoid]),
+	ir.For(activation[ops.GELU]),
+	ir.For(activation[ops.LeakyReLU]),
 	ir.For(softmax),
 	ir.For(logSoftmax),
 
@@ -89,14 +95,9 @@ func (e *emitter) activated(operator string, act ops.Act, n *ir.Node, attrs ...*
 	if act == ops.ActNone {
 		return e.one(operator, n, attrs...)
 	}
-	name, ok := map[ops.Act]string{ops.ActReLU: "Relu", ops.ActSigmoid: "Sigmoid", ops.ActTanh: "Tanh"}[act]
-	if !ok {
-		return fmt.Errorf("the ONNX backend has no activation %q", act)
-	}
 	linear := e.inner("linear", n.Out[0].Type)
 	e.add(operator, e.in(n), linear, attrs...)
-	e.add(name, []string{linear}, e.result(n.Out[0]))
-	return nil
+	return e.activation(act.Op(), linear, n.Out[0])
 }
 
 // matmul writes a MatMul or, if an operand is transposed, a Gemm.
