@@ -35,10 +35,8 @@ func newFolder(g *onnxpb.GraphProto) *folder {
 	return &folder{left: foldBase + foldFactor*n}
 }
 
-var errFoldBudget = errors.New("computing the constants of this model takes too much work")
-
 // fold sets the elements of the outputs of a node that can be computed. outs are the
-// inferred outputs.
+// inferred outputs. It leaves them unknown where memory would not suffice.
 func (f *folder) fold(n *node, outs []value) error {
 	do := foldTable[n.OpType]
 	if do == nil || len(outs) == 0 {
@@ -69,9 +67,10 @@ func (f *folder) fold(n *node, outs []value) error {
 		case n.OpType == "BatchNormalization":
 			bytes = 4
 		}
-		if f.left -= bytes * size; f.left < 0 {
-			return errFoldBudget
+		if bytes*size > f.left {
+			return nil
 		}
+		f.left -= bytes * size
 	}
 	return do(f, n, outs)
 }

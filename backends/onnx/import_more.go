@@ -37,6 +37,7 @@ func init() {
 		"SpaceToDepth":    importSpaceToDepth,
 		"Tile":            importTile,
 		"ConstantOfShape": importConstantOfShape,
+		"Expand":          importExpand,
 	} {
 		importTable[name] = row
 	}
@@ -236,13 +237,14 @@ func importTile(im *importer, n *node) error {
 	return im.finish(x)
 }
 
+// importConstantOfShape imports a constant that is too large to be folded.
 func importConstantOfShape(im *importer, n *node) error {
 	t, err := im.typeOf(n.Output[0])
 	if err != nil {
 		return err
 	}
-	if t.Shape.Symbolic() || t.Shape.Size() > 1<<24 {
-		return fmt.Errorf("a constant of %v is not supported", t.Shape)
+	if t.Shape.Symbolic() || t.DType != ir.F32 {
+		return fmt.Errorf("a constant of %v is not supported", t)
 	}
 	v := float32(0)
 	if a := n.attr("value"); a != nil {
@@ -252,5 +254,31 @@ func importConstantOfShape(im *importer, n *node) error {
 		}
 		v = data[0]
 	}
-	return im.finish(im.b.Const(safeName(n.Output[0]), tensor.Of(slices.Repeat([]float32{v}, t.Shape.Size()), t.Shape...)))
+	return im.finish(im.b.Fill(safeName(n.Output[0]), shortest(v), t.Shape...))
+}
+
+// importExpand stretches axes of 1, by mappings.
+func importExpand(im *importer, n *node) error {
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	t, err := im.typeOf(n.Output[0])
+	if err != nil {
+		return err
+	}
+	s := append(slices.Repeat(ir.Shape{1}, max(0, len(t.Shape)-len(x.Type.Shape))), x.Type.Shape...)
+	y := im.reshaped(x, s)
+	for axis, d := range t.Shape {
+		if s[axis] == d {
+			continue
+		}
+		if d == ir.Batch {
+			return errors.New("stretching to the batch is not supported")
+		}
+		if y, err = im.along(y, axis, selection(1, make([]int, d)), "expand"); err != nil {
+			return err
+		}
+	}
+	return im.finish(y)
 }

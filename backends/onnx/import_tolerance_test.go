@@ -170,6 +170,10 @@ func TestImportTolerates(t *testing.T) {
 			g.Node = append(g.Node, op("Dropout", "r _ train", "y mask"))
 		}},
 		{"weights among the inputs", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) { g.Input = append(g.Input, declare("w", "4x3x3x3")) }},
+		{"an unread weight among the inputs", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) {
+			g.Initializer = append(g.Initializer, noise("unread", 2))
+			g.Input = append(g.Input, declare("unread", "2"))
+		}},
 		{"a second domain", func(m *onnxpb.ModelProto, g *onnxpb.GraphProto) {
 			m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: "ai.onnx.ml", Version: 3})
 		}},

@@ -135,8 +135,11 @@ func (o ImportOptions) inputs(c *onnxpb.GraphProto, inputs []*onnxpb.ValueInfoPr
 	used := len(o.Input) == 0
 	var open []string
 	for _, in := range inputs {
+		if weights[in.Name] { // the default of an input: the input is not one of the network
+			continue
+		}
 		v := declaredValue(in)
-		if weights[in.Name] || !v.ranked() {
+		if !v.ranked() {
 			c.Input = append(c.Input, in)
 			continue
 		}

@@ -25,7 +25,7 @@ func upgrade(m *Model) (up *Model, old bool, err error) {
 	}
 	opset := m.Proto.OpsetImport[at].Version
 	if opset < oldestImport {
-		return nil, false, fmt.Errorf("opset %d is not supported (want %d to %d): convert the model to a newer one", opset, oldestImport, maxOpset)
+		return nil, false, fmt.Errorf("opset %d is not supported (want %d to %d): convert the model to a newer one", opset, oldestImport, newestOpset)
 	}
 	g := m.Proto.Graph
 	u := &upgrader{names: map[string]bool{}, g: &onnxpb.GraphProto{Name: g.Name, DocString: g.DocString, Input: g.Input, Output: g.Output, ValueInfo: g.ValueInfo,

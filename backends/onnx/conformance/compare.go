@@ -212,7 +212,16 @@ func interpret(g *ir.Graph, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[string]*tensor.Tensor, err error) {
 	in = map[string]*tensor.Tensor{}
 	if x, err := readNpy(filepath.Join(dir, "in.npy")); err == nil {
-		in[p.Graph.Input[0].Name] = x
+		weights := map[string]bool{}
+		for _, t := range p.Graph.Initializer {
+			weights[t.Name] = true
+		}
+		for _, v := range p.Graph.Input {
+			if !weights[v.Name] {
+				in[v.Name] = x
+				break
+			}
+		}
 	}
 	for i, v := range p.Graph.Input {
 		if x, err := readTensor(filepath.Join(dir, fmt.Sprintf("in_%d.pb", i))); err == nil {
