@@ -398,7 +398,7 @@ func init() { // a literal would be an initialization cycle through importer.do
 	importTable = map[string]func(*importer, *node) error{
 		"Conv":               importConv,
 		"Gemm":               importGemm,
-		"MatMul":             same(ops.MatMul{}),
+		"MatMul":             importMatMul,
 		"BatchNormalization": importBatchNorm,
 		"LRN": func(im *importer, n *node) error {
 			return im.apply(ops.LRN{Size: int(n.int("size", 0)), Alpha: n.float("alpha", 1e-4), Beta: n.float("beta", 0.75), K: n.float("bias", 1)}, 0)

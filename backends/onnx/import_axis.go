@@ -64,11 +64,19 @@ func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Va
 		}
 	}
 	name := safeName(im.node.Output[0] + "/" + what)
-	in := []*ir.Value{nil, im.b.Const(name, tensor.Of(weights, len(m.rows), m.in, 1, 1))}
+	in := []*ir.Value{im.b.Const(name, tensor.Of(weights, len(m.rows), m.in, 1, 1))}
 	if m.bias != nil {
 		in = append(in, im.b.Const(name+"_bias", tensor.Of(m.bias, len(m.rows))))
 	}
+	return im.pointwise(x, axis, in...)
+}
+
+// pointwise multiplies x along an axis, which must not be the batch, with weights
+// (out x in x 1 x 1) and adds a bias, if there is one: a convolution over an x in which the
+// axis stands in place of the channels.
+func (im *importer) pointwise(x *ir.Value, axis int, weights ...*ir.Value) (*ir.Value, error) {
 	// Bring x to four axes with the axis in front of the others, and back.
+	s := x.Type.Shape
 	perm := []int{0, axis}
 	for i := 1; i < len(s); i++ {
 		if i != axis {
@@ -87,19 +95,42 @@ func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Va
 	if len(s) == 4 {
 		flat = moved
 	}
-	if !flat.Equal(moved) {
-		x = im.op(ops.Reshape{Shape: ir.DimsOf(flat)}, x)
-	}
-	in[0] = x
-	y := im.op(ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, in...)
-	if !flat.Equal(moved) {
-		moved[1] = len(m.rows)
-		y = im.op(ops.Reshape{Shape: ir.DimsOf(moved)}, y)
-	}
+	x = im.reshaped(x, flat)
+	y := im.op(ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, append([]*ir.Value{x}, weights...)...)
+	moved[1] = weights[0].Type.Shape[0]
+	y = im.reshaped(y, moved)
 	if axis != 1 {
 		y = im.op(ops.Transpose{Perm: ir.IntsOf(back...)}, y)
 	}
 	return y, im.b.Err()
+}
+
+// importMatMul imports the product of a value of more than two axes with a weight as a
+// convolution along the last axis.
+func importMatMul(im *importer, n *node) error {
+	a, b := n.in[0].shape, n.in[1].shape
+	data, ok := n.constFloats(1)
+	if len(a) <= 2 || len(b) != 2 || !ok {
+		return im.apply(ops.MatMul{}, 0, 1)
+	}
+	x, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	k, p := int(b[0].n), int(b[1].n)
+	w := make([]float32, k*p)
+	for i := range k {
+		for j := range p {
+			w[j*k+i] = data[i*p+j]
+		}
+	}
+	v := im.b.Param(safeName(n.Input[1]), ir.Shape{p, k, 1, 1}, ir.Param{Kind: ir.Weight, LR: 1, Decay: 1})
+	im.b.Graph().Data[v.Name] = tensor.Of(w, p, k, 1, 1)
+	y, err := im.pointwise(x, len(a)-1, v)
+	if err != nil {
+		return err
+	}
+	return im.finish(y)
 }
 
 // take returns the elements of x along an axis that at names, as a slice if they are

@@ -161,6 +161,8 @@ func TestImportForeignForms(t *testing.T) {
 		{op: "Gemm", x: "2x5", floats: []string{"5x4", "2x4"}, attrs: attrs{f("alpha", 0.5), f("beta", 2)}},
 		{op: "Gemm", x: "5x2", floats: []string{"4x5", "1"}, attrs: attrs{i("transA", 1), i("transB", 1)}},
 		{op: "Gemm", x: "2x5", floats: []string{"4x5", "4"}, attrs: attrs{i("transB", 1), f("beta", 0)}},
+		{op: "MatMul", x: "2x3x4x5", floats: []string{"5x6"}},
+		{op: "MatMul", x: "2x3x5", floats: []string{"5x6"}},
 		{op: "Mul", x: "2x3x4x4", floats: []string{"3x1x1"}},
 		{op: "Mul", x: "2x3", floats: []string{"scalar"}},
 		{op: "Sub", x: "2x3", floats: []string{"scalar"}},
