@@ -84,7 +84,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 
 // ErrUnsupported is wrapped by errors of Import about valid models that the IR cannot
 // express.
-var ErrUnsupported = errors.New("cannot be expressed in the IR")
+var ErrUnsupported = errors.New("not supported by incc")
 
 // unsupported is an error for which errors.Is(err, ErrUnsupported) holds, with its own
 // text.

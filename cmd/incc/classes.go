@@ -39,7 +39,7 @@ func matchClasses(d *dataset, g *ir.Graph, outputs int, some bool) (classMap, er
 		}
 		m.names = labels
 	case len(names) > 0 && n != outputs || n > outputs:
-		return m, fmt.Errorf("%s has %d classes, %s has %s: let the last layer have %d", diag.Printable(d.name), n, diag.Name(g.Name), diag.Count(outputs, "output"), n)
+		return m, fmt.Errorf("%s has %d classes, %s has %s: give the last layer %d outputs", diag.Printable(d.name), n, diag.Name(g.Name), diag.Count(outputs, "output"), n)
 	default:
 		m.names = slices.Concat(labels, names) // one of them is empty
 	}
@@ -84,7 +84,7 @@ func sameClasses(d *dataset, net string, labels []string, some bool) error {
 	list(strange, func(s string) string {
 		text := fmt.Sprintf("the labels have no %s", diag.Quote(s))
 		if near, ok := diag.Nearest(s, missing); ok {
-			text += fmt.Sprintf(", did you mean it by %s?", diag.Quote(near))
+			text += fmt.Sprintf("; did you mean %s?", diag.Quote(near))
 		}
 		return text
 	})
@@ -98,13 +98,13 @@ func sameClasses(d *dataset, net string, labels []string, some bool) error {
 	}
 	switch {
 	case len(names) == len(labels):
-		b.WriteString("\nmake the names in the labels statement those of the folders, in any order, or rename the folders")
+		b.WriteString("\nwrite the names of the folders into the labels statement, in any order, or rename the folders")
 	case some:
-		b.WriteString("\nrename the folders as the network names its classes")
+		b.WriteString("\nrename the folders to the names that the network gives its classes")
 	case len(names) > len(labels):
-		fmt.Fprintf(&b, "\nadd to the labels statement what is missing and let the last layer have %d outputs, or take the folder away", len(names))
+		fmt.Fprintf(&b, "\nadd the missing names to the labels statement and give the last layer %d outputs, or delete the folder", len(names))
 	default:
-		fmt.Fprintf(&b, "\nadd pictures, or take the names out of the labels statement and let the last layer have %d outputs", len(names))
+		fmt.Fprintf(&b, "\nadd pictures, or delete the names from the labels statement and give the last layer %d outputs", len(names))
 	}
 	return fmt.Errorf("%s", b.String())
 }
@@ -173,14 +173,14 @@ func setClasses(c *cli.Context, spec *source, outputs, classes int) (bool, error
 	case own:
 		return false, nil
 	case given:
-		return false, fmt.Errorf("-D classes=%s, but %s has %s: leave it out, or take -D classes=%d", defs["classes"], diag.Printable(c.String("data")), classCount(classes), classes)
+		return false, fmt.Errorf("-D classes=%s, but %s has %s: leave it out, or write -D classes=%d", defs["classes"], diag.Printable(c.String("data")), classCount(classes), classes)
 	case found && classes == 1:
 		return false, fmt.Errorf("%s has pictures of one class only, but a network tells two or more apart: name the folder that has a folder for each class", diag.Name(c.String("data")))
 	case found:
 		say(c.App.ErrWriter, fmt.Sprintf("classes=%d: the data has %[1]d classes, the spec says %d (-D classes=N sets another number)", classes, outputs))
 		return true, c.Set("define", fmt.Sprintf("classes=%d", classes))
 	case other != "":
-		return false, fmt.Errorf("%s has %s, the network has %s: take -D %s=%d, if that let is the number of classes", diag.Printable(c.String("data")), classCount(classes), diag.Count(outputs, "output"), other, classes)
+		return false, fmt.Errorf("%s has %s, the network has %s: if this let is the number of classes, write -D %s=%d", diag.Printable(c.String("data")), classCount(classes), diag.Count(outputs, "output"), other, classes)
 	}
 	return false, nil
 }

@@ -19,7 +19,7 @@ import (
 
 // ErrUnsupported is wrapped by errors about graphs that cannot be planned, because an op has
 // no lowering or a shape has no layout.
-var ErrUnsupported = errors.New("cannot be planned")
+var ErrUnsupported = errors.New("not supported")
 
 // Kernel is the code of a step with its constant arguments. It is a comparable value. %#v
 // prints it as a Go expression.
