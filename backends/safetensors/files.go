@@ -120,11 +120,17 @@ func WriteFile(disk FS, path string, write func(io.Writer) error) error {
 }
 
 // WriteTensors writes a safetensors file of float32s so that the old file or the
-// new one is there after a crash. get writes the values of tensor i into dst.
+// new one is there after a crash. get writes the values of tensor i into dst; it is called
+// twice for each, and returns the same values. The file has a checksum (see
+// [Tensors.Verify]).
 func WriteTensors(disk FS, path string, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	sum, err := checksumOf(tensors, get)
+	if err != nil {
+		return err
+	}
 	return WriteFile(disk, path, func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 1<<20)
-		if err := EncodeTensors(b, meta, tensors, get); err != nil {
+		if err := encode(b, meta, sum, tensors, get); err != nil {
 			return err
 		}
 		return b.Flush()
@@ -148,20 +154,30 @@ func SaveTensors(path string, meta map[string]string, tensors []TensorInfo, get 
 	return WriteTensors(Disk{}, path, meta, tensors, get)
 }
 
-// EncodeTensors writes what WriteTensors writes.
+// EncodeTensors writes what WriteTensors writes, without a checksum. It calls get once for
+// each tensor.
 func EncodeTensors(w io.Writer, meta map[string]string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
-	t, err := NewTensorWriter(w, meta, tensors)
+	return encode(w, meta, "", tensors, get)
+}
+
+func encode(w io.Writer, meta map[string]string, sum string, tensors []TensorInfo, get func(dst []float32, i int) error) error {
+	t, err := newTensorWriter(w, meta, sum, tensors)
 	if err != nil {
 		return err
 	}
 	for i, in := range tensors {
-		v := make([]float32, in.Elements())
-		if err := get(v, i); err != nil {
-			return err
-		}
-		if err := t.Float32s(in.Name, v); err != nil {
+		if err := t.copy(in, i, get); err != nil {
 			return err
 		}
 	}
 	return t.Close()
+}
+
+// copy writes tensor i, whose values get returns.
+func (t *TensorWriter) copy(in TensorInfo, i int, get func(dst []float32, i int) error) error {
+	v := make([]float32, in.Elements())
+	if err := get(v, i); err != nil {
+		return err
+	}
+	return t.Float32s(in.Name, v)
 }

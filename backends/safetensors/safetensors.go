@@ -10,6 +10,9 @@
 // format knows, no key occurs twice, the tensors' bytes follow each other without
 // gap or overlap from the first byte of the data to the last, dtype times shape
 // is the number of bytes, and numbers that are read as float32 are finite.
+//
+// Files of [WriteTensors] and [SaveTensors] have a checksum in their metadata, which
+// [Tensors.Verify] compares with the data.
 package safetensors
 
 import (

@@ -24,12 +24,28 @@ type TensorWriter struct {
 }
 
 // NewTensorWriter writes the header: metadata (may be nil) and the tensors' names,
-// types (F32 where empty) and shapes.
+// types (F32 where empty) and shapes. A checksum in the metadata, which would be that of
+// another file, is left out.
 func NewTensorWriter(w io.Writer, metadata map[string]string, tensors []TensorInfo) (*TensorWriter, error) {
+	return newTensorWriter(w, metadata, "", tensors)
+}
+
+// newTensorWriter is NewTensorWriter with a checksum, "" for none.
+func newTensorWriter(w io.Writer, metadata map[string]string, sum string, tensors []TensorInfo) (*TensorWriter, error) {
 	fail := func(format string, args ...any) (*TensorWriter, error) {
 		return nil, fmt.Errorf("safetensors: "+format, args...)
 	}
 	h := []byte{'{'}
+	if _, other := metadata[checksumKey]; other || sum != "" {
+		own := map[string]string{}
+		for k, v := range metadata {
+			own[k] = v
+		}
+		if delete(own, checksumKey); sum != "" {
+			own[checksumKey] = sum
+		}
+		metadata = own
+	}
 	if len(metadata) > 0 {
 		h = append(h, `"__metadata__":{`...)
 		keys := make([]string, 0, len(metadata))

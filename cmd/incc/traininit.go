@@ -114,6 +114,10 @@ func openTensors(c *cli.Context, path string) (file *safetensors.Tensors, done f
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := verified(path, file); err != nil {
+			f.Close()
+			return nil, nil, err
+		}
 		return file, func() { f.Close() }, nil
 	}
 	m, err := readModel(c, path)

@@ -75,9 +75,13 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *safetensors.Tensors, done 
 	if err != nil {
 		return nil, none, err
 	}
-	if bad := misfits(g, file, passOver); len(bad) > 0 {
+	err = misfitError(g, path, misfits(g, file, passOver))
+	if err == nil {
+		err = verified(path, file)
+	}
+	if err != nil {
 		f.Close()
-		return nil, none, misfitError(g, path, bad)
+		return nil, none, err
 	}
 	return file, func() { f.Close() }, nil
 }
@@ -110,6 +114,11 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 	}
 	defer f.Close()
 	bad := misfits(g, file, passOver)
+	if len(bad) == 0 {
+		if err := verified(path, file); err != nil {
+			return err
+		}
+	}
 	for _, v := range g.Params {
 		info, ok := file.Info(v.Name)
 		if v.Param.Kind == ir.Constant || !ok || !slices.Equal(info.Shape, v.Type.Shape) {
@@ -136,6 +145,14 @@ func openWeights(path string) (*os.File, *safetensors.Tensors, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, file, nil
+}
+
+// verified compares the tensors of a file with its checksum, if it has one.
+func verified(path string, file *safetensors.Tensors) error {
+	if err := file.Verify(); err != nil {
+		return fmt.Errorf("%s: %w", diag.Name(path), err)
+	}
+	return nil
 }
 
 // misfits lists the differences between the names and shapes in a file and those of the
