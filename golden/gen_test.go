@@ -88,9 +88,8 @@ func moduleCommand(dir string, env []string, name string, args ...string) *exec.
 // [TestGeneratedNetworks] have it.
 const sharedKernel = "--kernel=./net/internal/inccrt"
 
-// newModule returns a user's empty module. Its folder is the same in every test, and
-// so is the place of the run time in it: Go compiles the run time for the first test
-// and takes it from the build cache for the others. The go line is the oldest that gen
+// newModule returns a user's empty module. Its folder is the same in every test, so that
+// Go takes what it compiled for one test from the build cache for another. The go line is the oldest that gen
 // go takes, so that go vet reports what is newer.
 func newModule(t *testing.T) string {
 	t.Helper()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
-	"github.com/incc-lang/incc/backends/cpu/sources"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/gosrc"
@@ -54,9 +53,13 @@ func genGoCommand() *cli.Command {
    incc gen go googlenet --weights googlenet.safetensors -o ./googlenet
 
 DIR must be inside a Go module. The package is named after the Go files in DIR, or
-after the folder. It contains the plan that the executor runs, the weights, and a
-copy of the runtime in DIR/internal/kernel; several packages can share one copy
-(--kernel). go.mod does not change.
+after the folder. It contains the plan that the executor runs, the weights, and in
+DIR/internal/kernel a copy of what it needs of the runtime. go.mod does not change.
+
+Several packages can share one copy: with --kernel the copy holds what all Go files
+of the module need that import it. With --runtime=module there is no copy: the package
+imports github.com/incc-lang/incc, which go.mod must then require, in the version of
+the incc that generates.
 
 With --train the package can train as the train block of the spec says. Given the
 same images in the same order, its weights have the same bits as those of incc train.
@@ -67,7 +70,8 @@ To find stale output in CI: incc gen go ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the package to `DIR`"},
 			&cli.StringFlag{Name: "package", Usage: "call the package `NAME`"},
-			&cli.StringFlag{Name: "kernel", Usage: "put the whole runtime into `DIR`, which several packages can share"},
+			&cli.StringFlag{Name: "kernel", Usage: "put the copy of the runtime into `DIR`, which several packages can share"},
+			&cli.StringFlag{Name: "runtime", Value: "copy", Usage: "`HOW` the package gets the runtime: copy, or module (imports from github.com/incc-lang/incc)"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "keep the weights `WHERE`: embed (in the program) or file (beside it)"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
@@ -100,6 +104,12 @@ func genGo(c *cli.Context) error {
 	store := c.String("store")
 	if store != "embed" && store != "file" {
 		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
+	}
+	switch how := c.String("runtime"); {
+	case how != "copy" && how != "module":
+		return usagef("unknown --runtime %s (want copy or module)", diag.Quote(how))
+	case how == "module" && c.IsSet("kernel"):
+		return usagef("--kernel names the folder of a copy of the runtime, and with --runtime=module there is none")
 	}
 	if c.IsSet("memory") && !c.Bool("train") {
 		return usagef("--memory can only be used with --train")
@@ -142,6 +152,11 @@ func genGo(c *cli.Context) error {
 	}
 	if err := sayRemoved(c, dest, stale); err != nil {
 		return err
+	}
+	if c.String("runtime") == "module" && !dest.module.hasIncc {
+		if err := say(c.App.Writer, fmt.Sprintf("go.mod does not require incc: go get %s@v%s", inccModule, version)); err != nil {
+			return err
+		}
 	}
 	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
 }
@@ -223,20 +238,9 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	if err != nil {
 		return nil, err
 	}
-	var files []genFile
-	for _, f := range pkg.Files {
-		files = append(files, genFile{path: filepath.Join(dest.dir, filepath.FromSlash(f.Path)), data: f.Data})
-	}
-	users := pkg.Files
-	if c.String("kernel") != "" {
-		users = nil // other packages may share the copy
-	}
-	runtime, err := gosrc.Runtime(version, users, sources.Runtime())
+	files, err := dest.withRuntime(pkg.Files, c.String("runtime") == "module")
 	if err != nil {
 		return nil, err
-	}
-	for _, f := range runtime {
-		files = append(files, genFile{path: filepath.Join(dest.runtimeDir, f.Path), data: f.Data})
 	}
 	if opt.Golden != nil {
 		x := weightsFile{infos: []safetensors.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, data: [][]float32{opt.Golden}}
@@ -443,7 +447,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 	if c.IsSet("optimize") {
 		l = append(l, "-O"+strconv.Itoa(c.Int("optimize")))
 	}
-	for _, name := range []string{"passes", "seed", "batch", "store", "package", "memory"} {
+	for _, name := range []string{"passes", "seed", "batch", "store", "package", "memory", "runtime"} {
 		if c.IsSet(name) {
 			add(name, fmt.Sprint(c.Value(name)))
 		}

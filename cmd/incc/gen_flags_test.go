@@ -82,6 +82,7 @@ train {
 		"output":     {[]string{"-o", "out"}, []string{"-o", "other"}},
 		"package":    {nil, []string{"--package", "nets"}},
 		"kernel":     {nil, []string{"--kernel", "shared"}},
+		"runtime":    {nil, []string{"--runtime", "module"}},
 		"batch":      {nil, []string{"--batch", "3"}},
 		"store":      {nil, []string{"--store", "file"}},
 		"train":      {nil, []string{"--train"}},
@@ -111,8 +112,8 @@ train {
 			if name != "output" {
 				l = append(l, "-o", "out")
 			}
-			if name != "kernel" { // share one runtime, so that it is written only once
-				l = append(l, "--kernel", "runtime")
+			if name != "kernel" && name != "runtime" { // the runtime need not be written each time
+				l = append(l, "--runtime", "module")
 			}
 			return append(l, more...)
 		}
@@ -120,16 +121,16 @@ train {
 			t.Errorf("%q changes nothing", row.with)
 		}
 	}
-	generate("small.incc", "-o", "out", "--kernel", "runtime")
-	must("gen", "go", "small.incc", "-o", "out", "--kernel", "runtime", "--check")
-	if code, out := incc("gen", "go", "small.incc", "-o", "out", "--kernel", "runtime", "--seed", "2", "--check"); code != exitError || !strings.Contains(out, "stale") {
+	generate("small.incc", "-o", "out", "--runtime", "module")
+	must("gen", "go", "small.incc", "-o", "out", "--runtime", "module", "--check")
+	if code, out := incc("gen", "go", "small.incc", "-o", "out", "--runtime", "module", "--seed", "2", "--check"); code != exitError || !strings.Contains(out, "stale") {
 		t.Errorf("--check of other weights: %d, %s", code, out)
 	}
 	if code, out := incc("gen", "go", "small.incc", "-o", "out", "--train", "--memory", "100KB"); code != exitError || !strings.Contains(out, "too little") {
 		t.Errorf("--memory less than any step takes: %d, %s", code, out)
 	}
 	// Flags that exclude each other, and bad values.
-	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--batch", "0"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
+	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--runtime", "linked"}, {"--runtime", "module", "--kernel", "runtime"}, {"--batch", "0"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
 		if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, args...)...); code != exitUsage {
 			t.Errorf("%q: %d, %s", args, code, out)
 		}

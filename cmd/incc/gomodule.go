@@ -29,8 +29,9 @@ const maxGoFile = 64 << 20
 
 // goModule is a Go module on the disk.
 type goModule struct {
-	root string // folder of its go.mod
-	path string
+	root    string // folder of its go.mod
+	path    string
+	hasIncc bool // it is incc or requires it
 }
 
 // findModule finds the go.mod of a folder, in it or in the nearest parent that has one.
@@ -64,7 +65,8 @@ func readModule(file string, text []byte) (*goModule, error) {
 	if f.Module == nil {
 		return nil, fmt.Errorf("%s has no module line", name)
 	}
-	m := &goModule{filepath.Dir(file), f.Module.Mod.Path}
+	m := &goModule{root: filepath.Dir(file), path: f.Module.Mod.Path}
+	m.hasIncc = m.path == inccModule || slices.ContainsFunc(f.Require, func(r *modfile.Require) bool { return r.Mod.Path == inccModule })
 	if err := module.CheckImportPath(m.path); err != nil {
 		return nil, fmt.Errorf("%s: Go refuses the module path %s: %w", name, diag.Quote(m.path), reason(err))
 	}

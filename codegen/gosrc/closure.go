@@ -13,6 +13,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,8 +33,8 @@ var membered = map[string]bool{"Worker": true, "vecOps": true}
 // known are methods that packages of the standard library call.
 var known = []string{"String", "GoString", "Error", "Unwrap", "Is", "As", "Read", "ReadAt", "Write", "Close", "Len", "Less", "Swap"}
 
-// targets are an operating system and a processor for each variant of a file.
-var targets = [][2]string{{"linux", "amd64"}, {"windows", "amd64"}, {"linux", "arm64"}, {"windows", "arm64"}}
+// targets are operating systems and processors. Each file is built for one of them at least.
+var targets = [][2]string{{"linux", "amd64"}, {"windows", "arm64"}, {"linux", "386"}}
 
 // runtimeSource is the Go code of a run time, and what its declarations need. Names are those
 // of functions, types, variables and constants; T.m is a method of T, or a field of a membered
@@ -119,13 +120,18 @@ func readRuntime(src map[string][]byte) (*runtimeSource, error) {
 		}
 		c.read(pkg, own, info)
 	}
+	for _, name := range names {
+		if f := c.files[name]; f != nil && f.uses == nil {
+			return nil, fmt.Errorf("%s of the run time is built for none of %v: add a target (a bug of incc)", name, targets)
+		}
+	}
 	return c, nil
 }
 
-// closure finds what some Go files need.
-func (r *runtimeSource) closure(users []File) (*closure, error) {
+// closure finds what some Go files need that import the run time from a path.
+func (r *runtimeSource) closure(importPath string, users []File) (*closure, error) {
 	c := &closure{runtimeSource: r, called: map[string]bool{}, need: map[string]bool{}}
-	if err := c.users(users); err != nil {
+	if err := c.users(importPath, users); err != nil {
 		return nil, err
 	}
 	c.close()
@@ -384,8 +390,8 @@ func (c *closure) want(name string) {
 	}
 }
 
-// users adds what Go files need that import the run time under its name.
-func (c *closure) users(files []File) error {
+// users adds what Go files need that import the run time from a path.
+func (c *closure) users(importPath string, files []File) error {
 	for _, f := range files {
 		if path.Ext(f.Path) != ".go" {
 			continue
@@ -394,9 +400,13 @@ func (c *closure) users(files []File) error {
 		if err != nil {
 			return err
 		}
+		name, err := importName(tree, importPath)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
 		ast.Inspect(tree, func(n ast.Node) bool {
 			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "kernel" {
+				if x, ok := sel.X.(*ast.Ident); ok && name != "" && x.Name == name {
 					c.want(sel.Sel.Name)
 				} else {
 					c.called[sel.Sel.Name] = true
@@ -406,6 +416,24 @@ func (c *closure) users(files []File) error {
 		})
 	}
 	return nil
+}
+
+// importName returns the name under which a file imports the run time, "" if it does not.
+func importName(f *ast.File, importPath string) (string, error) {
+	for _, im := range f.Imports {
+		if p, err := strconv.Unquote(im.Path.Value); err != nil || p != importPath {
+			continue
+		}
+		switch {
+		case im.Name == nil:
+			return "kernel", nil
+		case im.Name.Name == ".":
+			return "", fmt.Errorf("it imports %s under the name ., so that incc cannot see what it needs: import it under another name", importPath)
+		case im.Name.Name != "_":
+			return im.Name.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // close finds all that is needed.

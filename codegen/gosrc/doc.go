@@ -23,10 +23,11 @@
 // absolute path, and does not depend on the order of a map. The names of the files do not
 // act as build constraints.
 //
-// # What of the runtime a package carries
+// # What of the run time a package carries
 //
-// A package has a copy of package kernel. It holds the declarations and the functions of
-// assembly that the package's own files reach (closure.go): no training code for an inference,
-// no assembly of kernels that the plan does not have. A copy that several packages share holds
-// all of it.
+// A package has a copy of what it needs of the run time: package kernel and the packages that it
+// imports, as one package. The copy holds the declarations and the functions of assembly that the
+// package's own files reach (closure.go): no training code for an inference, no assembly of
+// kernels that the plan does not have. A copy that several packages share holds what all of them
+// reach. A package may also have no copy and import incc's packages (ImportRuntime).
 package gosrc

@@ -287,9 +287,16 @@ func TestKernelText(t *testing.T) {
 // TestRuntime checks that the generated run time has no tests and no go:embed, and that its
 // files say that they are generated.
 func TestRuntime(t *testing.T) {
-	files, err := Runtime("0.1.0", nil, sources.Runtime())
+	user := "package p\n\nimport rt \"x/kernel\"\n\nvar steps = [...]rt.Runner{"
+	for _, k := range kernelNames(t) {
+		user += "rt." + k + "{}, "
+	}
+	files, err := Runtime("0.1.0", "x/kernel", []File{{"p.go", []byte(user + "}\n")}}, sources.Runtime())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := Runtime("0.1.0", "x/kernel", []File{{"dot.go", []byte("package p\n\nimport . \"x/kernel\"\n")}}, sources.Runtime()); err == nil || !strings.Contains(err.Error(), "dot.go: it imports x/kernel under the name .") {
+		t.Errorf("a file that imports the run time under the name . gives %v", err)
 	}
 	asm := 0
 	for _, f := range files {
@@ -312,5 +319,54 @@ func TestRuntime(t *testing.T) {
 	}
 	if asm == 0 || len(files) < 40 {
 		t.Errorf("%d files, %d of assembly", len(files), asm)
+	}
+}
+
+// TestImportRuntime: what a file names of a copy of the run time, it names of the packages that
+// declare it, and a package whose name the file uses for something else gets another one.
+func TestImportRuntime(t *testing.T) {
+	const src = `package p
+
+import (
+	"os"
+
+	"x/kernel"
+)
+
+func f(s *kernel.Schedule, w *kernel.Worker) *kernel.Arena {
+	random := kernel.NewRand(1, 2, 3, 4)
+	os.Exit(int(random.Uint32(0)))
+	return kernel.NewArena(3)
+}
+`
+	const want = `package p
+
+import (
+	"os"
+
+	"github.com/incc-lang/incc/backends/cpu/epochs"
+	"github.com/incc-lang/incc/backends/cpu/kernel"
+	"github.com/incc-lang/incc/backends/cpu/memory"
+	inccrandom "github.com/incc-lang/incc/backends/cpu/random"
+)
+
+func f(s *epochs.Schedule, w *kernel.Worker) *memory.Arena {
+	random := inccrandom.NewRand(1, 2, 3, 4)
+	os.Exit(int(random.Uint32(0)))
+	return memory.NewArena(3)
+}
+`
+	files, err := ImportRuntime([]File{{"p.go", []byte(src)}, {"q.go", []byte("package p\n")}, {"w.txt", []byte("kernel")}}, "x/kernel", sources.Runtime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(files[0].Data); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if string(files[1].Data) != "package p\n" || string(files[2].Data) != "kernel" {
+		t.Errorf("files that do not import the run time are changed: %s", files[1:])
+	}
+	if _, err := ImportRuntime([]File{{"p.go", []byte("package p\n\nimport \"x/kernel\"\n\nvar x = kernel.NoSuchThing\n")}}, "x/kernel", sources.Runtime()); err == nil || !strings.Contains(err.Error(), "NoSuchThing") {
+		t.Errorf("a name that no package declares gives %v", err)
 	}
 }

@@ -18,25 +18,23 @@ import (
 // Runtime returns the files of a copy of the run time, sorted by name: one package of what the
 // packages of sources hold, which are given by import path. Each file gets a first line with the
 // version. The files hold only the declarations and the assembly that users reach: Go files that
-// import the copy as package kernel. Without users, they hold all.
-func Runtime(version string, users []File, sources map[string]fs.FS) ([]File, error) {
+// import the copy from importPath.
+func Runtime(version, importPath string, users []File, sources map[string]fs.FS) ([]File, error) {
 	src, err := flatten(sources)
 	if err != nil {
 		return nil, err
 	}
-	if users != nil {
-		r, err := readRuntime(src)
-		if err != nil {
+	r, err := readRuntime(src)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.closure(importPath, users)
+	if err != nil {
+		return nil, err
+	}
+	for name, b := range src {
+		if src[name], err = c.file(name, b); err != nil {
 			return nil, err
-		}
-		c, err := r.closure(users)
-		if err != nil {
-			return nil, err
-		}
-		for name, b := range src {
-			if src[name], err = c.file(name, b); err != nil {
-				return nil, err
-			}
 		}
 	}
 	var files []File
@@ -126,41 +124,4 @@ func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error
 		return e.bytes(), nil
 	}
 	return format.Source(e.bytes())
-}
-
-// editor replaces parts of a Go file.
-type editor struct {
-	fset  *token.FileSet
-	src   []byte
-	edits []edit
-}
-
-type edit struct {
-	from, to int // in bytes
-	text     string
-}
-
-// replace replaces what is between two places. Edits may be within one another; then the outer
-// one counts.
-func (e *editor) replace(from, to token.Pos, text string) {
-	e.edits = append(e.edits, edit{e.fset.Position(from).Offset, e.fset.Position(to).Offset, text})
-}
-
-func (e *editor) bytes() []byte {
-	slices.SortFunc(e.edits, func(a, b edit) int {
-		if a.from != b.from {
-			return a.from - b.from
-		}
-		return b.to - a.to
-	})
-	var out []byte
-	at := 0
-	for _, x := range e.edits {
-		if x.from < at {
-			continue
-		}
-		out = append(append(out, e.src[at:x.from]...), x.text...)
-		at = x.to
-	}
-	return append(out, e.src[at:]...)
 }
