@@ -42,6 +42,10 @@ ir/irtest: ir, ir/ops, ir/ref, ir/tensor, ir/recipe
 
 # Language, passes and code generation do not know each other.
 dsl:                       ir/...
+# The server for editors.
+dsl/lsp:                   dsl, ir/...
+# Writes the grammar for editors.
+dsl/editors/generate:      dsl
 dsl/internal/specgen:      dsl, ir/...
 # A tool of tests.
 specs/spectest:            dsl, ir, specs
@@ -86,7 +90,7 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/draw, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
+cmd/incc: backends, backends/draw, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"

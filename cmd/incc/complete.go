@@ -168,7 +168,7 @@ func argumentValues(command string, n int) []string {
 		values = []string{completeFiles}
 	case "fmt", "vet":
 		values, last = []string{completeSpecs}, n+1
-	case "version", "doctor", "specs":
+	case "version", "doctor", "specs", "lsp":
 		last = 0
 	case "diff":
 		values, last = specsAndRuns(), 2

@@ -243,6 +243,7 @@ func commands() []*cli.Command {
 		weightsCommand(),
 		genCommand(),
 		doctorCommand(),
+		lspCommand(),
 		completionCommand(),
 		versionCommand(),
 	}
