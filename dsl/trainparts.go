@@ -25,7 +25,7 @@ type aboutParts struct {
 func freezeStmt() trainStmt {
 	last := func(t *recipe.Train) *recipe.Freeze { return &t.Freeze[len(t.Freeze)-1] }
 	return trainStmt{name: "freeze", many: true,
-		doc:  "Parts of the network that are not trained: they keep their weights and the running statistics of their batch norms, which then compute as in inference. Their dropout stays on. Nothing is computed backwards below the last part that is trained. A part is a label, or in quotes the path of a block or layer: freeze stem 3a \"3b/conv_1x1\".",
+		doc:  "Parts of the network that are not trained: they keep their weights and the running statistics of their batch norms, which then compute as in inference. Their dropout stays on. Nothing is computed backwards below the last part that is trained. If the parts at the begin of the network are frozen and pictures are not augmented, incc train --cache-features computes what they make of each image only once. A part is a label, or in quotes the path of a block or layer: freeze stem 3a \"3b/conv_1x1\".",
 		keys: []trainKey{num("until", kCount, "the last epoch in which they are frozen; the next one begins with the optimizer's slots at 0", func(t *recipe.Train) any { return &last(t).Until })},
 		about: &aboutParts{
 			add:   func(t *recipe.Train) { t.Freeze = append(t.Freeze, recipe.Freeze{}) },

@@ -141,7 +141,7 @@ func readPictures(c *cli.Context, f *data.Folder, name string, g *ir.Graph, held
 		return nil, err
 	}
 	limitGarbage()
-	progress, done := readingProgress(c.App.ErrWriter)
+	progress, done := readingProgress(c.App.ErrWriter, "read %d of %d pictures")
 	src, bad, err := f.Read(data.Reading{Input: g.Recipe.Input, C: in[1], H: in[2], W: in[3], Cache: cache, Strict: c.Bool("strict"), Progress: progress})
 	done()
 	if err != nil {
@@ -179,8 +179,8 @@ func quoteList(names []string) string {
 }
 
 // readingProgress shows on a terminal how many pictures were read, where there are
-// many. done ends the line.
-func readingProgress(w io.Writer) (progress func(done, total int), done func()) {
+// many, or what else text says of two numbers. done ends the line.
+func readingProgress(w io.Writer, text string) (progress func(done, total int), done func()) {
 	if columns(w) == 0 {
 		return nil, func() {}
 	}
@@ -188,7 +188,7 @@ func readingProgress(w io.Writer) (progress func(done, total int), done func()) 
 	return func(n, total int) {
 			if now := time.Now(); now.Sub(last) >= 200*time.Millisecond {
 				last, shown = now, true
-				fmt.Fprintf(w, "\r\x1b[Kread %d of %d pictures", n, total)
+				fmt.Fprintf(w, "\r\x1b[K"+text, n, total)
 			}
 		}, func() {
 			if shown {

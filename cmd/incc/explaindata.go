@@ -59,5 +59,14 @@ Hidden files and files of other kinds are left out and counted. Pictures that
 cannot be read are left out and listed; more than a tenth of them is an error, and
 with --strict each one is.
 
+Memory
+
+All pictures are decoded when a run begins. As many of them as --cache allows (by
+default half of the free memory) stay in memory, scaled to the size that the network
+takes. The others are decoded again in each epoch while the steps are computed. The
+results are the same bits. A picture that is gone by then, or has other pixels, ends
+the run with an error; --resume continues from its checkpoint. At its end a run says
+how long its steps waited for images, as does the column wait_seconds of results.csv.
+
 `
 }

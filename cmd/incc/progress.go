@@ -85,7 +85,7 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	rate := float64(p.seen) / now.Sub(p.start).Seconds()
 	left := (p.epochs*float64(p.steps) - float64(s.Global)) * float64(images) / rate
 	wait := ""
-	if share := s.Waited / now.Sub(p.start).Seconds(); share > noticedWait {
+	if share := s.Waited / now.Sub(p.start).Seconds(); share > noticedWait && s.Waited > noticedSeconds {
 		wait = fmt.Sprintf("%.0f %% waiting for images", 100*share)
 	}
 	texts := barTexts{
@@ -100,9 +100,11 @@ func (p *progress) Step(s *train.State, st train.Stats, images int) {
 	p.drawn = true
 }
 
-// noticedWait is the share of the time of the steps from which on it is said that they wait
-// for images.
-const noticedWait = 0.05
+// From this share of their time on, and this time, it is said that steps wait for images.
+const (
+	noticedWait    = 0.05
+	noticedSeconds = 0.5
+)
 
 // barTexts are the texts after the bar.
 type barTexts struct{ epoch, step, loss, rate, left, wait string }
@@ -174,7 +176,7 @@ func (p *progress) line(r train.Row) {
 	}
 	if r.Images > 0 && r.Seconds > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f s, %.0f images/s", r.Seconds, float64(r.Images)/r.Seconds))
-		if share := r.Waited / r.Seconds; share > noticedWait {
+		if share := r.Waited / r.Seconds; share > noticedWait && r.Waited > noticedSeconds {
 			parts = append(parts, fmt.Sprintf("%.0f %% waiting for images", 100*share))
 		}
 	}

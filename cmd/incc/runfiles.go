@@ -51,6 +51,7 @@ type runBegin struct {
 	LimitBatches int            `json:"limit_batches,omitempty"`
 	Overfit      int            `json:"overfit,omitempty"`
 	Init         string         `json:"init,omitempty"`
+	Features     bool           `json:"cache_features,omitempty"`
 	Engine       string         `json:"engine"`
 	Classes      []string       `json:"classes,omitempty"` // names of the outputs
 	// Identity is here for people and for incc eval: --resume compares the identity in
@@ -77,7 +78,7 @@ func (v *validationText) UnmarshalJSON(b []byte) error {
 // flags returns the flags of incc train that start a run with these settings.
 func (b runBegin) flags() map[string]string {
 	return map[string]string{"data": b.Data, "val": string(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
-		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine}
+		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine, "cache-features": strconv.FormatBool(b.Features)}
 }
 
 // flagsOfRun sets --weights and --data to the best weights and the data of the run in

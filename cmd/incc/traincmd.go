@@ -46,7 +46,7 @@ equal ones, that with the lower validation loss.`,
 			&cli.IntFlag{Name: "limit-batches", Usage: "train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "overfit", Usage: "train on only `N` images of all classes, without augmentation: a network that cannot learn them is broken"},
 			&cli.IntFlag{Name: "checkpoint-every", Usage: "write a checkpoint every `N` steps, besides those at the end of epochs"},
-			initFlag, initStrictFlag, freezeFlag,
+			initFlag, initStrictFlag, freezeFlag, cacheFeaturesFlag,
 			&cli.BoolFlag{Name: "keep-diverging", Usage: "go on where the loss stays above ten times its first value, which ends a run otherwise"},
 			&cli.BoolFlag{Name: "tensorboard", Usage: "write an event file for TensorBoard"},
 			&cli.BoolFlag{Name: "find-lr", Usage: "look for a learning rate by a range test of 100 steps: print a suggestion, draw lr.png and write lr.csv, into --out DIR or the current folder; nothing is trained"},
@@ -87,7 +87,7 @@ func trainRun(c *cli.Context) error {
 	if c.Bool("find-lr") {
 		return findLR(ctx, c, p)
 	}
-	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.input, Identity: p.id,
+	cfg := train.Config{Dir: p.dir, FS: train.Disk{}, Recipe: p.recipe, Seed: p.recipe.Run.Seed, Train: p.train, Val: p.val, Input: p.inputs(), Identity: p.id,
 		Epochs: p.recipe.Run.Epochs, Limit: c.Int("limit-batches"), MaxTime: c.Duration("max-time"), Resume: c.Bool("resume"), AcceptChanged: c.Bool("resume-changed"), Every: c.Int("checkpoint-every"), KeepDiverging: c.Bool("keep-diverging"),
 		Meta: map[string]string{"incc": version, "net": p.graph.Name, "spec": p.graph.Recipe.SpecHash}}
 	if len(p.classes) > 0 {
@@ -118,7 +118,13 @@ func trainRun(c *cli.Context) error {
 		if err := p.checkBest(c, s, cfg.Meta); err != nil {
 			return err
 		}
-		return p.begin(c)
+		if err := p.begin(c); err != nil {
+			return err
+		}
+		if cfg.Finished(p.engine.Batch(), s) {
+			return nil
+		}
+		return p.computeFeatures(ctx, c)
 	}
 	pr := newProgress(w)
 	var board *tensorboard

@@ -55,7 +55,7 @@ func (p *prepared) options(c *cli.Context, epoch int) (autodiff.Options, error) 
 		if err := checkRoom(c, p.graph, use{batch: r.Run.Batch, weights: 3}); err != nil {
 			return opt, err
 		}
-		said, err := fitMemory(c, p.graph, &opt, r.Run.Batch, p.cpuOptions(c))
+		said, err := fitMemory(c, p.trained(), &opt, r.Run.Batch, p.cpuOptions(c))
 		if said != "" {
 			p.memory = said
 		}
@@ -78,6 +78,9 @@ func (p *prepared) engineOf(c *cli.Context, epoch int) (train.Engine, error) {
 	r := p.recipe.Run
 	if c.String("engine") == "ref" {
 		return train.NewReference(p.graph, opt, r.Batch, r.Seed)
+	}
+	if p.cut != nil {
+		return p.topEngine(opt, p.cpuOptions(c))
 	}
 	return train.NewCPU(p.graph, opt, r.Batch, r.Seed, p.cpuOptions(c))
 }

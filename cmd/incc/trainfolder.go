@@ -122,7 +122,7 @@ func (p *prepared) begin(c *cli.Context) error {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, c.String("engine"), p.classes, p.id})
+		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, c.String("engine"), p.classes, p.id})
 	})
 	if err != nil {
 		return err

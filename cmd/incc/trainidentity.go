@@ -45,6 +45,9 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 			id[name] = fmt.Sprint(n)
 		}
 	}
+	if p.cut != nil {
+		id["cache-features"] = "true" // the same results but for rounding
+	}
 	if file := c.String("init"); file != "" {
 		sum, err := fileHash(file)
 		if err != nil {

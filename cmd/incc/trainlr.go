@@ -54,7 +54,10 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 		return err
 	}
 	r := train.DefaultRateRange
-	r.Seed, r.Train, r.Input = p.recipe.Run.Seed, p.train, p.input
+	r.Seed, r.Train, r.Input = p.recipe.Run.Seed, p.train, p.inputs()
+	if err := p.computeFeatures(ctx, c); err != nil {
+		return err
+	}
 	points, diverged, err := r.Search(ctx, p.engine, nil)
 	if errors.Is(err, train.ErrInterrupted) {
 		fmt.Fprintln(c.App.ErrWriter, "interrupted; nothing was written")

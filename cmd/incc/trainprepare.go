@@ -32,6 +32,7 @@ type prepared struct {
 	labels    []byte            // the contents of the file of class names that the spec names, nil if it names none
 	mayChange map[string]string // what the identity of the checkpoint may differ in (train.Config)
 	initial   *initial          // what --init took; nil without the flag
+	cut       *cut              // nil without --cache-features
 	memory    string            // a sentence about the memory of a step for the user, or ""
 }
 
@@ -89,6 +90,9 @@ func prepare(c *cli.Context) (*prepared, error) {
 		return nil, err
 	}
 	if err := p.initialize(c); err != nil {
+		return nil, err
+	}
+	if err := p.cutTrunk(c); err != nil {
 		return nil, err
 	}
 	if err := p.newEngine(c); err != nil {

@@ -87,10 +87,7 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		c.Report = silent{}
 	}
 	batch := e.Batch()
-	steps := c.Train.Len() / batch
-	if c.Limit > 0 {
-		steps = min(steps, c.Limit)
-	}
+	steps := c.steps(batch)
 	if steps == 0 {
 		return nil, fmt.Errorf("%d training images do not fill a batch of %d: take a smaller batch", c.Train.Len(), batch)
 	}
@@ -113,13 +110,10 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		}
 	}
 	end := c.lastStep(steps)
-	// A run can have been interrupted after the last step of an epoch, before the epoch was
-	// evaluated.
-	left := func() bool { return (s.Global < end || s.Step > 0) && !stale(s, c.Recipe.EarlyStop) }
-	finished := !left()
+	finished := c.Finished(batch, s)
 	c.Report.Begin(s, steps, c.Epochs, finished)
 	begin := time.Now()
-	for left() {
+	for !c.Finished(batch, s) {
 		timeOver, err := epoch(ctx, e, &c, s, steps, end, begin)
 		if err != nil {
 			return s, err
@@ -136,6 +130,22 @@ func Run(ctx context.Context, e Engine, c Config) (*State, error) {
 		return s, err
 	}
 	return s, nil
+}
+
+// steps is the number of steps of an epoch.
+func (c *Config) steps(batch int) int {
+	n := c.Train.Len() / batch
+	if c.Limit > 0 {
+		n = min(n, c.Limit)
+	}
+	return n
+}
+
+// Finished reports whether a run in this state has nothing left to train and to evaluate.
+// A run can have been interrupted after the last step of an epoch, before the epoch was
+// evaluated.
+func (c *Config) Finished(batch int, s *State) bool {
+	return s.Global >= c.lastStep(c.steps(batch)) && s.Step == 0 || stale(s, c.Recipe.EarlyStop)
 }
 
 // begin makes the folder and returns the state that the run goes on from; changed
