@@ -22,7 +22,7 @@ receptive fields; completes, finds and renames names; formats, folds and outline
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			return lsp.Serve(c.App.Reader, c.App.Writer, lsp.Info{Name: "incc", Version: version})
+			return lsp.Serve(c.App.Reader, c.App.Writer, lsp.Info{Name: "incc", Version: version}, readBeside)
 		},
 	}
 }

@@ -89,13 +89,15 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 // readSpec reads the spec in a file.
 func readSpec(file string) (*source, error) {
 	text, err := readText(file)
-	dir := filepath.Dir(file)
-	return &source{file: file, text: text, open: func(name string) ([]byte, error) {
-		if !filepath.IsLocal(filepath.FromSlash(name)) {
-			return nil, fmt.Errorf("a spec can only name files in its own folder, not %s", diag.Quote(name))
-		}
-		return files.Read(filepath.Join(dir, filepath.FromSlash(name)), maxNamedBytes)
-	}}, err
+	return &source{file: file, text: text, open: func(name string) ([]byte, error) { return readBeside(file, name) }}, err
+}
+
+// readBeside reads a file that a spec names, from the folder of the spec.
+func readBeside(spec, name string) ([]byte, error) {
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return nil, fmt.Errorf("a spec can only name files in its own folder, not %s", diag.Quote(name))
+	}
+	return files.Read(filepath.Join(filepath.Dir(spec), filepath.FromSlash(name)), maxNamedBytes)
 }
 
 func exists(file string) bool {

@@ -26,7 +26,7 @@ func start(t *testing.T) *client {
 	fromServer, toClient := io.Pipe()
 	c := &client{t: t, conn: &conn{in: bufio.NewReader(fromServer), out: toServer}, in: toServer, done: make(chan error, 1), answer: make(chan message), note: make(chan message, 1000)}
 	go func() {
-		err := Serve(fromClient, toClient, Info{Name: "incc"})
+		err := Serve(fromClient, toClient, Info{Name: "incc"}, nil)
 		fromClient.Close()
 		toClient.Close()
 		c.done <- err

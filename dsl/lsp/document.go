@@ -3,7 +3,6 @@ package lsp
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,6 +17,7 @@ import (
 type document struct {
 	uri  string
 	text *text
+	read ReadFile // may be nil
 
 	parse  sync.Once
 	file   *dsl.File
@@ -31,9 +31,6 @@ type document struct {
 	resolve sync.Once
 	names   []site
 }
-
-// maxLabels is the size of a file of labels, in bytes, that is read.
-const maxLabels = 1 << 20
 
 // path returns the file of a document, "" if it is no file.
 func (d *document) path() string {
@@ -54,17 +51,10 @@ func (d *document) readBeside(name string) ([]byte, error) {
 	if p == "" {
 		return nil, fmt.Errorf("the text is not saved, so %s has no folder", diag.Quote(name))
 	}
-	if !filepath.IsLocal(filepath.FromSlash(name)) {
-		return nil, fmt.Errorf("a spec can only name files in its own folder, not %s", diag.Quote(name))
+	if d.read == nil {
+		return nil, fmt.Errorf("this server reads no files, such as %s", diag.Quote(name))
 	}
-	p = filepath.Join(filepath.Dir(p), filepath.FromSlash(name))
-	switch info, err := os.Stat(p); {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxLabels:
-		return nil, fmt.Errorf("%s is not a file of at most %d bytes", diag.Quote(name), maxLabels)
-	}
-	return os.ReadFile(p)
+	return d.read(p, name)
 }
 
 // name is the name of the text in messages.

@@ -355,6 +355,23 @@ func TestEverywhere(t *testing.T) {
 	}
 }
 
+// TestLabels reads the file of labels beside a saved spec.
+func TestLabels(t *testing.T) {
+	text := newText([]byte("net a\ninput image 1x8x8\nlabels \"names.txt\"\nfc 2 -> softmax\n"), false)
+	read := func(spec, name string) ([]byte, error) {
+		if filepath.ToSlash(spec) != "/a b/net.incc" || name != "names.txt" {
+			t.Errorf("reads %q, %q", spec, name)
+		}
+		return []byte("cat\ndog\n"), nil
+	}
+	for uri, want := range map[string]int{"file:///a%20b/net.incc": 0, "untitled:1": 1} {
+		d := &document{uri: uri, text: text, read: read}
+		if l := d.diagnostics(); len(l) != want {
+			t.Errorf("%s: %+v", uri, l)
+		}
+	}
+}
+
 // TestBroken sends what no editor should.
 func TestBroken(t *testing.T) {
 	c := start(t)
@@ -388,12 +405,12 @@ func TestBroken(t *testing.T) {
 		t.Errorf("the editor is gone: %v", err)
 	}
 	for _, in := range []string{"Content-Length: -1\r\n\r\n", "Content-Length: 99999999999\r\n\r\n", "Hello\r\n\r\n", "X: y\r\n\r\n", "Content-Length: 10\r\n\r\n{}", strings.Repeat("x", 1<<20)} {
-		if err := Serve(strings.NewReader(in), io.Discard, Info{}); err == nil {
+		if err := Serve(strings.NewReader(in), io.Discard, Info{}, nil); err == nil {
 			t.Errorf("%.40q is served", in)
 		}
 	}
 	var out bytes.Buffer
-	if err := Serve(strings.NewReader("Content-Length: 3\r\n\r\nnot"), &out, Info{}); err != nil || !strings.Contains(out.String(), fmt.Sprint(parseError)) {
+	if err := Serve(strings.NewReader("Content-Length: 3\r\n\r\nnot"), &out, Info{}, nil); err != nil || !strings.Contains(out.String(), fmt.Sprint(parseError)) {
 		t.Errorf("a message that is no JSON: %v, %q", err, out.String())
 	}
 }

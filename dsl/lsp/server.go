@@ -15,10 +15,15 @@ type Info struct {
 	Version string `json:"version,omitempty"`
 }
 
+// ReadFile reads a file that a spec names, such as a list of labels, from the folder of the
+// spec at path. Package lsp opens no files itself.
+type ReadFile func(spec, name string) ([]byte, error)
+
 // server holds what it knows of one editor.
 type server struct {
 	conn     *conn
 	info     Info
+	read     ReadFile
 	ready    bool // initialize has been answered
 	shutdown bool
 	utf8     bool
@@ -32,9 +37,9 @@ var ErrNoShutdown = errors.New("the editor ended without shutdown")
 
 // Serve answers an editor until it sends exit or closes the stream. Requests are answered in
 // the order in which they come; the problems of a text are reported when no message waits, so
-// that fast typing does not queue work.
-func Serve(in io.Reader, out io.Writer, info Info) error {
-	s := &server{conn: &conn{in: bufio.NewReaderSize(in, 64<<10), out: out}, info: info, docs: map[string]*document{}}
+// that fast typing does not queue work. Without read, a spec that names a file has an error.
+func Serve(in io.Reader, out io.Writer, info Info, read ReadFile) error {
+	s := &server{conn: &conn{in: bufio.NewReaderSize(in, 64<<10), out: out}, info: info, read: read, docs: map[string]*document{}}
 	type item struct {
 		content []byte
 		err     error
@@ -155,7 +160,7 @@ func (s *server) notified(m message) {
 
 // set gives a document a text, whose problems are reported later.
 func (s *server) set(uri string, t *text) {
-	s.docs[uri] = &document{uri: uri, text: t}
+	s.docs[uri] = &document{uri: uri, text: t, read: s.read}
 	if !slices.Contains(s.changed, uri) {
 		s.changed = append(s.changed, uri)
 	}
