@@ -60,6 +60,17 @@ func checkFrozen(c *cli.Context, g *ir.Graph) error {
 	return nil
 }
 
+// introduceRates prints the factors on the learning rates of parts.
+func (p *prepared) introduceRates(w io.Writer) {
+	var l []string
+	for _, r := range p.recipe.Rates {
+		l = append(l, fmt.Sprintf("%s %g", diag.Printable(strings.Join(r.Parts, ", ")), r.By))
+	}
+	if len(l) > 0 {
+		fmt.Fprintf(w, "factors on the learning rate: %s\n", strings.Join(l, "; "))
+	}
+}
+
 // introduceFrozen prints what is not trained.
 func (p *prepared) introduceFrozen(w io.Writer) {
 	if len(p.recipe.Freeze) == 0 {

@@ -271,6 +271,7 @@ func (p *prepared) introduce(w io.Writer) {
 	if p.initial != nil {
 		p.initial.introduce(w, p.graph, p.recipe.Frozen(0))
 	}
+	p.introduceRates(w)
 	p.introduceFrozen(w)
 	if recipe.MixingOf(p.recipe.Augment).On() {
 		fmt.Fprintln(w, "training pictures are mixed: the accuracy of training counts the label with the larger share")

@@ -185,6 +185,16 @@ func (t *Train) Frozen(epoch int) []string {
 	return parts
 }
 
+// Unfrozen returns the parts that are trained from an epoch on, counted from 0, and were
+// frozen in the epoch before.
+func (t *Train) Unfrozen(epoch int) []string {
+	if epoch < 1 {
+		return nil
+	}
+	still := t.Frozen(epoch)
+	return slices.DeleteFunc(t.Frozen(epoch-1), func(p string) bool { return slices.Contains(still, p) })
+}
+
 // Unfreezes returns the epochs, counted from 0 and in rising order, that begin with
 // fewer frozen parts than the epoch before.
 func (t *Train) Unfreezes() []int {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
@@ -310,6 +311,9 @@ func epoch(ctx context.Context, e Engine, c *Config, s *State, steps int, end in
 		return false, err
 	}
 	c.Report.Epoch(row)
+	if parts := c.Recipe.Unfrozen(s.Epoch); len(parts) > 0 && s.Global < end {
+		c.Report.Note(fmt.Sprintf("from epoch %d on, %s trained too", s.Epoch+1, strings.Join(parts, ", ")+verb(len(parts))))
+	}
 	if ctx.Err() != nil {
 		return false, ErrInterrupted
 	}
@@ -326,6 +330,13 @@ func (c *Config) keep(e Engine, s *State, err error) error {
 		return errors.Join(err, failed)
 	}
 	return err
+}
+
+func verb(n int) string {
+	if n == 1 {
+		return " is"
+	}
+	return " are"
 }
 
 // rate is the learning rate of the next step.
