@@ -90,6 +90,29 @@ func writeTurned(t *testing.T, pngFile string) (turned [2]string) {
 	return turned
 }
 
+// pictureFolder makes a folder with pictures in folders, a hidden one and a text.
+func pictureFolder(t *testing.T, pngFile, jpegFile string) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, from := range map[string]string{"one.png": pngFile, "in/deep/three.png": pngFile, "in/two.jpg": jpegFile, ".hidden.png": pngFile, "notes.txt": ""} {
+		var b []byte
+		if from != "" {
+			var err error
+			if b, err = os.ReadFile(from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
 // TestGeneratedCommands builds the commands of packages, with their weights inside
 // and beside them, and uses them: pictures from files and over HTTP have the
 // classes of incc predict, and what cannot be is refused.
@@ -141,15 +164,28 @@ func TestGeneratedCommands(t *testing.T) {
 				}
 			}
 			out := inModule(t, dir, nil, program, "-k", "3", pngFile, jpegFile)
-			text := ""
-			for _, name := range []string{pngFile, jpegFile} {
-				text += name + "\n"
-				for _, p := range want[name] {
-					text += fmt.Sprintf("%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
-				}
-			}
-			if out != text {
+			if text := inModule(t, dir, nil, exe, "predict", "mnist/nin", "--weights", "nin.safetensors", "--top", "3", pngFile, jpegFile); out != text {
 				t.Errorf("the program prints\n%s, incc predict says\n%s", out, text)
+			}
+			// One picture, a folder and a pattern, for people and for programs.
+			text := pngFile + "\n"
+			for _, p := range want[pngFile] {
+				text += fmt.Sprintf("%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
+			}
+			if out := inModule(t, dir, nil, program, "-k", "3", pngFile); out != text {
+				t.Errorf("the program prints\n%s, want\n%s", out, text)
+			}
+			folder := pictureFolder(t, pngFile, jpegFile)
+			for _, form := range [][]string{nil, {"--csv"}, {"--json"}} {
+				for _, names := range [][]string{{folder}, {filepath.Join(folder, "*", "*.jpg"), filepath.Join(folder, "one.png"), filepath.Join(folder, "no*")}} {
+					got, gotErr := exec.Command(program, append(slices.Clone(form), names...)...).Output()
+					cmd := exec.Command(exe, append(append([]string{"predict", "mnist/nin", "--weights", "nin.safetensors"}, form...), names...)...)
+					cmd.Dir = dir
+					want, wantErr := cmd.Output()
+					if string(got) != string(want) || len(got) == 0 || (gotErr == nil) != (wantErr == nil) {
+						t.Errorf("%q of %q: the program ends with %v and prints\n%s\nincc predict ends with %v and prints\n%s", form, names, gotErr, got, wantErr, want)
+					}
+				}
 			}
 			// A picture that says how to turn it is that picture turned; what cannot be read
 			// does not keep the program from the others.
@@ -161,18 +197,23 @@ func TestGeneratedCommands(t *testing.T) {
 			if err == nil || !strings.Contains(string(got), "WebP pictures are not read (want PNG, JPEG or GIF)") || !strings.Contains(string(got), "1 of 3 pictures cannot be classified") {
 				t.Errorf("the program ends with %v: %s", err, got)
 			}
-			_, rest, _ := strings.Cut(string(got), turned[0]+"\n")
-			first, rest, _ := strings.Cut(rest, turned[1]+"\n")
-			if len(first) < 30 || !strings.HasPrefix(rest, first) {
+			_, rest, _ := strings.Cut(string(got), turned[0]+" ")
+			first, rest, _ := strings.Cut(rest, "\n"+turned[1])
+			if first = strings.TrimSpace(first); len(first) < 24 || !strings.HasPrefix(strings.TrimSpace(rest), first) {
 				t.Errorf("a picture that is turned by its orientation has other classes than one that is turned:\n%s", got)
 			}
 			for _, args := range [][]string{{}, {"nothere.png"}, {filepath.Join(dir, "go.mod")}, {"-http", "0.0.0.0:0"}, {"-http", "8080"}, {"-nosuchflag"},
-				{dir}, {"-k", "0", pngFile}, {"-host", "x", pngFile}, {"-memory", "64", pngFile}, {"-queue", "1", pngFile}, {"-http", "127.0.0.1:0", pngFile}, {"-http", "127.0.0.1:0", "-memory", "8"}, {"-http", "127.0.0.1:0", "-queue", "-1"}} {
+				{t.TempDir()}, {"-csv", "-json", pngFile}, {"-csv", "-http", "127.0.0.1:0"}, {"-k", "0", pngFile}, {"-host", "x", pngFile}, {"-memory", "64", pngFile}, {"-queue", "1", pngFile}, {"-http", "127.0.0.1:0", pngFile}, {"-http", "127.0.0.1:0", "-memory", "8"}, {"-http", "127.0.0.1:0", "-queue", "-1"}} {
 				if out, err := exec.Command(program, args...).CombinedOutput(); err == nil {
 					t.Errorf("%q works: %s", args, out)
 				}
 			}
 			if store == "embed" {
+				user := "package embed\n\nimport (\n\t\"fmt\"\n\t\"testing\"\n)\n\nfunc TestLabels(t *testing.T) {\n\tLabels()[0] = \"changed\"\n\tif got := fmt.Sprint(Labels()); got != \"[0 1 2 3 4 5 6 7 8 9]\" {\n\t\tt.Error(got)\n\t}\n}\n"
+				if err := os.WriteFile(filepath.Join(dir, "net", store, "labels_test.go"), []byte(user), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				inModule(t, dir, nil, "go", "test", "-run", "TestLabels", pkg)
 				t.Run("load", func(t *testing.T) { serverLoad(t, program) })
 			}
 			url, stop := startServer(t, program)

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
@@ -97,7 +98,7 @@ func predict(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, found, skipped := pictureFiles(c.Args().Tail())
+	list, found, skipped := pictureFiles(c.Args().Tail(), data.IsPicture, data.Formats)
 	if s := skippedText(skipped); s != "" {
 		notes = append(notes, s)
 	}

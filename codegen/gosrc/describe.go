@@ -315,7 +315,7 @@ func (d *description) declared(file string) []string {
 		if d.Classes {
 			add("const", "Classes")
 			add("type", "Prediction")
-			add("func", "Session.Classify", "Model.Classify")
+			add("func", "Labels", "Session.Classify", "Model.Classify")
 			if d.Labels != nil {
 				add("var", "labels")
 			}
@@ -381,11 +381,11 @@ func (d *description) declared(file string) []string {
 		}
 	case "main":
 		l = []string{"package main"}
-		imports("errors", "flag", "fmt", "io", "os", "runtime", "strconv", "strings", d.ImportPath)
+		imports("errors", "flag", "fmt", "io", "os", "runtime", "strings", d.ImportPath)
 		if !d.Embed {
 			imports("path/filepath")
 		}
-		add("func", "main", "run", "classify", "checkUse", "printable", "forServer")
+		add("func", "main", "run", "classify", "checkUse", "forServer")
 	}
 	return l
 }

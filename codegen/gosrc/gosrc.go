@@ -92,9 +92,10 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 	}
 	if opt.Main {
 		dir := "cmd/" + opt.Package + "/"
-		copies = append(copies, copied{dir + "budget_incc.go", "main", snippet.Budget},
+		copies = append(copies, copied{dir + "answers_incc.go", "main", snippet.Answers}, copied{dir + "budget_incc.go", "main", snippet.Budget},
 			copied{dir + "decode_incc.go", "main", snippet.Decode}, copied{dir + "formats_incc.go", "main", snippet.Formats},
-			copied{dir + "orient_incc.go", "main", snippet.Orient}, copied{dir + "server_incc.go", "main", snippet.Server})
+			copied{dir + "orient_incc.go", "main", snippet.Orient}, copied{dir + "pictures_incc.go", "main", snippet.Pictures},
+			copied{dir + "server_incc.go", "main", snippet.Server})
 	}
 	for _, c := range copies {
 		src := []byte(d.Header() + "\n\n" + snippet.As(c.text, c.pkg))

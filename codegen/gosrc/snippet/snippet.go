@@ -22,8 +22,10 @@ var Scale string
 var noise string
 
 // The texts of the files of package server, for generated commands. Package data of the
-// executor has copies of Decode, Formats and Orient too.
+// executor has copies of Decode, Formats and Orient too, and the command incc of Pictures.
 var (
+	//go:embed server/answers.go
+	Answers string
 	//go:embed server/budget.go
 	Budget string
 	//go:embed server/decode.go
@@ -32,6 +34,8 @@ var (
 	Formats string
 	//go:embed server/orient.go
 	Orient string
+	//go:embed server/pictures.go
+	Pictures string
 	//go:embed server/server.go
 	Server string
 )
