@@ -24,7 +24,6 @@ var table = ir.NewTable(
 	// Places: free where they can be.
 	ir.For(concat), ir.For(slice), ir.For(split), ir.For(flatten), ir.For(reshape), ir.For(dropout),
 	ir.For(pad), ir.For(transpose), ir.For(reduce),
-	// Of params alone, which are folded before; the loss is a training step's.
 	ir.For(sqrt),
 	// Training: forms of ops that only it has, gradients, optimizers (training.go).
 	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
@@ -507,10 +506,13 @@ func maximum(op ops.Max, n *ir.Node, c *call) error { return c.binary(kernel.OpM
 
 // div is a multiplication where the divisor is a param.
 func div(op ops.Div, n *ir.Node, c *call) error {
-	if c.Param(1) == nil {
-		return unsupported("a division by an activation")
+	if c.Param(1) != nil {
+		return c.binary(kernel.OpMul, "div")
 	}
-	return c.binary(kernel.OpMul, "div")
+	if n.In[0].Param != nil || !n.In[0].Type.Shape.Equal(n.Out[0].Type.Shape) {
+		return unsupported("a division of %v by an activation, %v", n.In[0].Type.Shape, n.In[1].Type.Shape)
+	}
+	return c.binary(kernel.OpDiv, "div")
 }
 
 // binary folds the operands of an elementwise op from the left, as the reference
@@ -661,9 +663,7 @@ func stretch(s, out ir.Shape, param bool) (b kernel.Broadcast, ok bool) {
 	return 0, false
 }
 
-func sqrt(op ops.Sqrt, n *ir.Node, c *call) error {
-	return unsupported("a square root of activations")
-}
+func sqrt(op ops.Sqrt, n *ir.Node, c *call) error { return c.activation(kernel.ActSqrt, 0, 0) }
 
 // Places.
 

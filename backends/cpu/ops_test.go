@@ -123,9 +123,7 @@ func TestEveryOpHasAKernel(t *testing.T) {
 // unsupportedExamples are those examples of ops that cannot be run, with what the
 // error says; all others must.
 var unsupportedExamples = map[string]string{
-	"sqrt":                   "square root of activations",
 	"cross_entropy":          "outside of training",
-	"div":                    "division by an activation",
 	"matmul":                 "product of two activations",
 	"transpose perm=1,0":     "transposition of the batch",
 	"transpose perm=2,0,3,1": "transposition of the batch",

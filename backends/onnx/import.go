@@ -898,7 +898,14 @@ func importShape(im *importer, n *node) error {
 	if len(t.Shape) == 2 && len(x) > 2 && t.Shape[0] == ir.Batch && x[0].sym != "" {
 		return im.apply(ops.Flatten{}, 0)
 	}
-	return im.apply(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, 0)
+	v, err := im.value(n.Input[0], ir.Weight)
+	if err != nil {
+		return err
+	}
+	if v = unshaped(v, t.Shape); v.Type.Shape.Equal(t.Shape) {
+		return im.finish(v)
+	}
+	return im.add(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, v)
 }
 
 // reads reports whether a node or an output of the model uses a value.

@@ -206,12 +206,27 @@ func importGather(im *importer, n *node) error {
 	return im.finish(im.reshaped(y, out.Shape))
 }
 
-// reshaped returns v with a shape.
+// reshaped returns v with a shape. It takes the place of a reshape that made v.
 func (im *importer) reshaped(v *ir.Value, s ir.Shape) *ir.Value {
-	if v.Type.Shape.Equal(s) {
+	if v = unshaped(v, s); v.Type.Shape.Equal(s) {
 		return v
 	}
 	return im.op(ops.Reshape{Shape: ir.DimsOf(s)}, v)
+}
+
+// unshaped returns a value with the same elements in the same order as v, of which the shape s
+// can be made: the input of the reshape that made v, or v.
+func unshaped(v *ir.Value, s ir.Shape) *ir.Value {
+	if v.Def == nil {
+		return v
+	}
+	switch v.Def.Op.(type) {
+	case ops.Reshape, ops.Flatten:
+		if x := v.Def.In[0]; x.Type.Shape.Symbolic() == s.Symbolic() {
+			return x
+		}
+	}
+	return v
 }
 
 func importSlice(im *importer, n *node) error {

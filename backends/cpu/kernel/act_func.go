@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // The activation functions that have no vector primitive of their own are composed of
 // others here, a chunk of a row at a time. So they have the same bits on every tier.
 
@@ -115,6 +117,10 @@ func (t *actTemps) forward(v *vecOps, a Act, dst, src []float32) {
 		v.mul(tail, tail, minus, Block)
 		v.relu(dst, src)
 		v.add(dst, dst, tail, Block)
+	case ActSqrt:
+		for i, z := range src {
+			dst[i] = float32(math.Sqrt(float64(z))) // one instruction, rounded to the nearest float32
+		}
 	case ActGELUTanh: // (1 + tanh(z))/2 is sigmoid(2z)
 		v.geluPower(x, src)
 		v.sigmoid(x, x)

@@ -305,6 +305,8 @@ func activatedBy(act Act, p, q, x float64) float64 {
 		return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 	case ActClip:
 		return min(max(x, p), q)
+	case ActSqrt:
+		return math.Sqrt(x)
 	case ActLeakyReLU:
 		return max(x, 0) + p*min(x, 0)
 	}

@@ -129,7 +129,7 @@ type Act uint8
 
 // The activations, as package ops defines them. All let NaN pass. ActHardSigmoid is that with
 // alpha 1/6 and beta 1/2, except in Activation and ActBackward, which have parameters.
-// ActClip and ActLeakyReLU occur in these two only.
+// ActClip and ActLeakyReLU occur in these two only, ActSqrt in Activation only.
 //
 // ActReLUBackward is for gradients: 0 where the output of a ReLU is neither above 0 nor NaN,
 // as ActBackward has it. Conv, Winograd and N16Conv know it, whose output is then the
@@ -148,14 +148,15 @@ const (
 	ActClip
 	ActLeakyReLU
 	ActReLUBackward
+	ActSqrt
 )
 
 // GoString prints the name as a generated program writes it.
 func (a Act) GoString() string {
 	return [...]string{"kernel.ActNone", "kernel.ActReLU", "kernel.ActSigmoid", "kernel.ActTanh", "kernel.ActReLU6", "kernel.ActSiLU", "kernel.ActHardSwish",
-		"kernel.ActHardSigmoid", "kernel.ActGELU", "kernel.ActGELUTanh", "kernel.ActClip", "kernel.ActLeakyReLU", "kernel.ActReLUBackward"}[a]
+		"kernel.ActHardSigmoid", "kernel.ActGELU", "kernel.ActGELUTanh", "kernel.ActClip", "kernel.ActLeakyReLU", "kernel.ActReLUBackward", "kernel.ActSqrt"}[a]
 }
 
 func (a Act) String() string {
-	return [...]string{"none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu by tanh", "clip", "leaky relu", "relu gradient"}[a]
+	return [...]string{"none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu by tanh", "clip", "leaky relu", "relu gradient", "sqrt"}[a]
 }
