@@ -27,13 +27,13 @@ func loadSmall(t *testing.T, name string) *ir.Graph {
 }
 
 // networkNames lists the built-in networks that a test compares: all with INCC_LONG=1,
-// else without seven large ones, whose kinds of layers others have.
+// else without some large ones, whose kinds of layers others have.
 func networkNames() []string {
 	if long {
 		return specs.Names()
 	}
 	return slices.DeleteFunc(specs.Names(), func(name string) bool {
-		return slices.Contains([]string{"inception_resnet_v2", "inception_v3", "inception_v4", "maxout_cifar10", "nin_imagenet", "vgg16", "zfnet"}, name)
+		return slices.Contains([]string{"densenet121", "inception_resnet_v2", "inception_v3", "inception_v4", "maxout_cifar10", "mobilenet_v1", "nin_imagenet", "resnet50", "resnext50", "vgg16", "zfnet"}, name)
 	})
 }
 
