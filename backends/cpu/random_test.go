@@ -49,18 +49,22 @@ func randomNet(t testing.TB, seed uint64) *ir.Graph {
 			op.Groups = 2
 		}
 		if r.IntN(6) == 0 {
-			op.Act = []ops.Act{ops.ActReLU, ops.ActSigmoid, ops.ActTanh}[r.IntN(3)]
+			op.Act = ops.Acts()[r.IntN(len(ops.Acts()))]
 		}
 		return b.conv(name("conv"), x, oc, k, op)
 	}
 	act := func(x *ir.Value) *ir.Value {
-		switch r.IntN(6) {
+		switch r.IntN(8) {
 		case 0, 1, 2:
 			return b.op(name("relu"), ops.ReLU{}, x)
 		case 3:
 			return b.op(name("tanh"), ops.Tanh{}, x)
 		case 4:
 			return b.op(name("sigmoid"), ops.Sigmoid{}, x)
+		case 5:
+			return b.op(name("act"), ops.Acts()[r.IntN(len(ops.Acts()))].Op(), x)
+		case 6:
+			return b.op(name("act"), []ir.Op{ops.Clip{Min: -0.5, Max: 1}, ops.HardSigmoid{Alpha: 0.2, Beta: 0.5}, ops.LeakyReLU{Alpha: 0.1}}[r.IntN(3)], x)
 		}
 		return x
 	}
@@ -85,7 +89,14 @@ func randomNet(t testing.TB, seed uint64) *ir.Graph {
 	}
 	for i := range 3 + r.IntN(4) {
 		s := x.Type.Shape
-		switch r.IntN(11) {
+		switch r.IntN(12) {
+		case 11: // squeeze and excitation
+			y := conv(b.op(name("gap"), ops.GlobalAvgPool{}, x), width(), true)
+			y = b.op(name("gate"), []ir.Op{ops.Sigmoid{}, ops.ActHardSigmoid.Op()}[r.IntN(2)], b.conv(name("conv"), act(y), s[1], ir.HW{1, 1}, ops.Conv{}))
+			if r.IntN(2) == 0 {
+				x, y = y, x
+			}
+			x = b.op(name("mul"), ops.Mul{}, x, y)
 		case 0, 1: // an inception module
 			var in []*ir.Value
 			for range 2 + r.IntN(3) {

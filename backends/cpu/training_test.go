@@ -177,9 +177,98 @@ func TestTraining(t *testing.T) {
 	}
 }
 
+// activations is a network with every activation, each behind a convolution and once behind
+// a batch norm, and with gates for channels.
+func activations(t testing.TB) *ir.Graph {
+	b := newNet(t, "activations")
+	x := b.op("tanh", ops.Tanh{}, b.conv("stem", b.image(3, 9, 7), 20, ir.HW{3, 3}, ops.Conv{Pad: ir.Pads{1, 1, 1, 1}}))
+	var outs []*ir.Value
+	all := []ir.Op{ops.Clip{Min: -0.5, Max: 0.75}, ops.HardSigmoid{Alpha: 0.2, Beta: 0.4}, ops.LeakyReLU{Alpha: 0.1}}
+	for _, a := range ops.Acts() {
+		all = append(all, a.Op())
+	}
+	for i, op := range all {
+		name := fmt.Sprint("act", i)
+		y := b.conv(name+"/conv", x, 5+3*i, ir.HW{1, 1}, ops.Conv{})
+		if i%2 == 0 {
+			c := y.Type.Shape[1]
+			state := func(s string, v float64) *ir.Value {
+				return b.Param(name+"/"+s, ir.Shape{c}, ir.Param{Kind: ir.State, Init: ir.Init{Kind: ir.InitConstant, A: v}})
+			}
+			y = b.op(name+"/bn", ops.BatchNorm{Eps: 1e-3, Momentum: 0.9}, y, b.vector(name+"/gamma", c), b.vector(name+"/beta", c), state("mean", 0), state("variance", 1))
+		}
+		y = b.op(name, op, y)
+		if i%3 == 0 { // squeeze and excitation
+			g := b.op(name+"/gate", ops.ActHardSigmoid.Op(), b.conv(name+"/excite", b.op(name+"/gap", ops.GlobalAvgPool{}, y), y.Type.Shape[1], ir.HW{1, 1}, ops.Conv{}))
+			y = b.op(name+"/mul", ops.Mul{}, y, g)
+		}
+		outs = append(outs, y)
+	}
+	x = b.op("gap", ops.GlobalAvgPool{}, b.op("concat", ops.Concat{Axis: 1}, outs...))
+	x = b.op("gelu", ops.GELU{}, b.dense("f1", b.op("flat", ops.Flatten{}, x), 20))
+	return b.done(b.op("probs", ops.Softmax{Axis: 1}, b.dense("f2", x, 3)))
+}
+
+// TestTrainingActivations trains the network of all activations on every tier. The level of
+// recomputation does not change its bits (TestRandomRecompute).
+func TestTrainingActivations(t *testing.T) {
+	tr, err := autodiff.Train(activations(t), autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "sgd", Momentum: 0.9}, Norm: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, isa := range kernel.Available() {
+		for _, lanes := range []n16Choice{n16Never, n16Always} {
+			if err := verifyTraining(tr.Graph, 5, 2, Options{ISA: isa.String(), Threads: 2, lanes: lanes}); err != nil {
+				t.Fatalf("%v, lanes %v: %.3000s", isa, lanes, err)
+			}
+		}
+	}
+}
+
+// TestTrainingBaselines compares a step of residual networks and MobileNets with the reference.
+// The networks are made small: lines of the spec are replaced, by the beginning of their label.
+func TestTrainingBaselines(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines map[string]string // "" removes the line
+	}{
+		{"resnet50", map[string]string{"conv2": "first 16 64 1 -> next 16 64", "conv3": "first 24 96 2 -> next 24 96", "conv4": "first 32 128 2", "conv5": ""}},
+		{"resnext50", map[string]string{"conv2": "first 32 64 1 -> next 32 64", "conv3": "first 64 128 2", "conv4": "", "conv5": ""}},
+		{"mobilenet_v2", map[string]string{"b4": "", "b5": "", "b6": "", "b7": "", "conv2": "conv 1x1 64"}},
+	} {
+		source, file, _ := specs.Source(c.name)
+		var text []string
+		replaced := 0
+		for line := range strings.Lines(string(source)) {
+			label, _, _ := strings.Cut(line, ":")
+			if short, ok := c.lines[label]; ok {
+				replaced++
+				if line = label + ": " + short + "\n"; short == "" {
+					continue
+				}
+			}
+			if !strings.HasPrefix(line, "labels") {
+				text = append(text, line)
+			}
+		}
+		if replaced != len(c.lines) {
+			t.Fatalf("%s has %d of the lines %v", file, replaced, c.lines)
+		}
+		small := strings.NewReplacer("3x224x224", "3x48x48", "classes = 1000", "classes = 3").Replace(strings.Join(text, ""))
+		if err := verifyTraining(trainingOf(t, spectest.Build(t, file, small)), 3, 1, Options{Threads: 2}); err != nil {
+			t.Errorf("%s: %.2000s", c.name, err)
+		}
+	}
+}
+
 // loadTraining builds the training step of a network of specs/.
 func loadTraining(t testing.TB, name string) *ir.Graph {
-	g := spectest.Load(t, name)
+	return trainingOf(t, spectest.Load(t, name))
+}
+
+// trainingOf builds the training step of a network, which it changes.
+func trainingOf(t testing.TB, g *ir.Graph) *ir.Graph {
+	t.Helper()
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{Train: true, KeepHeads: true}); err != nil {
 		t.Fatal(err)
 	}
