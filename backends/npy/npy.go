@@ -37,13 +37,9 @@ type Array struct {
 // Open reads the header of a file of size bytes. It returns an error if the array does not
 // take exactly the rest of the file, or has no elements.
 func Open(r io.Reader, size int64) (*Array, error) {
-	text, begin, err := readHeader(r, size)
+	a, begin, err := Header(r, size)
 	if err != nil {
 		return nil, err
-	}
-	a, err := parseHeader(text)
-	if err != nil {
-		return nil, fmt.Errorf("the header of the NumPy file %w", err)
 	}
 	a.r = r
 	if err := a.setType(); err != nil {
@@ -64,6 +60,20 @@ func Open(r io.Reader, size int64) (*Array, error) {
 	}
 	a.n = int(n)
 	return a, nil
+}
+
+// Header reads the header of a file of size bytes: the shape, the type and the order of the
+// elements, which begin at byte begin. It does not check that the type is supported or that
+// the elements are there. Read must not be called.
+func Header(r io.Reader, size int64) (a *Array, begin int64, err error) {
+	text, begin, err := readHeader(r, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	if a, err = parseHeader(text); err != nil {
+		return nil, 0, fmt.Errorf("the header of the NumPy file %w", err)
+	}
+	return a, begin, nil
 }
 
 // readHeader returns the text of the header and the byte offset of the elements.

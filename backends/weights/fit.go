@@ -1,0 +1,223 @@
+package weights
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/safetensors"
+	"github.com/incc-lang/incc/backends/weights/arrays"
+	"github.com/incc-lang/incc/backends/weights/names"
+	"github.com/incc-lang/incc/ir"
+)
+
+// Fitted are the weights of a file under the names that a network has for them.
+type Fitted struct {
+	// Tensors has the names and shapes of the network, where a tensor was matched, and its
+	// own name otherwise.
+	Tensors *safetensors.Tensors
+	// How says how the names were matched: "" if the file has the names of the network.
+	How string
+	// Names maps the name of each weight of the network that was matched to the name of its
+	// tensor in the file.
+	Names map[string]string
+}
+
+// Fit gives the tensors of a file the names of the weights of a network. A tensor is
+// matched, by the first of these that applies,
+//
+//   - by the map, from names of weights in the network to names in the file, which may be
+//     nil;
+//   - by its name, if the file has names of the network;
+//   - by a table of package names, if one has all names of the file and the network has
+//     their weights;
+//   - by order and shape: layer by layer, if the layers of the file have the shapes of those
+//     of the network in the same order.
+//
+// Counters of normalization (num_batches_tracked) are left out, as is the prefix "module."
+// or "_orig_mod." that wrappers of a model put before every name. A weight of a dense layer
+// may be a convolution of size 1 in the file, and the other way round. Keras' kernels are
+// transposed.
+//
+// Fit is no check: what could not be matched keeps its name, and shapes may differ. It
+// returns an error only for a map that names what does not exist, and for a file that no
+// table can hold.
+func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
+	list := strip(f.Arrays)
+	r := &Fitted{Names: map[string]string{}}
+	params := map[string]*ir.Value{}
+	for _, v := range g.Params {
+		if v.Param.Kind != ir.Constant {
+			params[v.Name] = v
+		}
+	}
+	free := map[string]arrays.Array{} // by name
+	for _, a := range list {
+		free[a.Name] = a
+	}
+	if err := r.byMap(rename, params, free); err != nil {
+		return nil, err
+	}
+	if exact := r.exact(params, free); !exact {
+		r.byTable(params, list, free)
+		if len(r.Names) == len(rename) {
+			r.byOrder(g, list)
+		}
+	} else if len(rename) == 0 && len(list) == len(f.Arrays) && f.tensors != nil {
+		r.Tensors = f.tensors
+		return r, nil
+	}
+	var err error
+	r.Tensors, err = r.table(f, params, list)
+	return r, err
+}
+
+// strip leaves out the counters of normalization, and the prefixes of wrappers.
+func strip(list []arrays.Array) []arrays.Array {
+	list = slices.DeleteFunc(slices.Clone(list), func(a arrays.Array) bool {
+		return strings.HasSuffix(a.Name, "num_batches_tracked") && len(a.Shape) == 0
+	})
+	for _, prefix := range []string{"_orig_mod.", "module."} {
+		if slices.ContainsFunc(list, func(a arrays.Array) bool { return !strings.HasPrefix(a.Name, prefix) }) {
+			continue
+		}
+		for i := range list {
+			list[i].Name = strings.TrimPrefix(list[i].Name, prefix)
+		}
+	}
+	return list
+}
+
+func (r *Fitted) byMap(rename map[string]string, params map[string]*ir.Value, free map[string]arrays.Array) error {
+	for param, name := range rename {
+		if params[param] == nil {
+			return fmt.Errorf("the map names %q, which is no weight of the network", param)
+		}
+		if _, ok := free[name]; !ok {
+			return fmt.Errorf("the map gives %q the tensor %q, which is not in the file or is given twice", param, name)
+		}
+		r.Names[param] = name
+		delete(free, name)
+		r.How = "by the map"
+	}
+	return nil
+}
+
+// exact matches equal names. It reports whether there are any.
+func (r *Fitted) exact(params map[string]*ir.Value, free map[string]arrays.Array) bool {
+	found := false
+	for name := range params {
+		if _, ok := free[name]; ok && r.Names[name] == "" {
+			r.Names[name] = name
+			delete(free, name)
+			found = true
+		}
+	}
+	return found
+}
+
+// byTable matches by a table that has every name of the file, and of whose weights the
+// network has some.
+func (r *Fitted) byTable(params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) {
+	for _, t := range names.Tables() {
+		if slices.ContainsFunc(list, func(a arrays.Array) bool { return t.Param(a.Name) == "" }) {
+			continue
+		}
+		found := map[string]string{}
+		for name := range free {
+			param := t.Param(name)
+			if v := params[param]; v != nil && sameButOnes(free[name].Shape, v.Type.Shape) && r.Names[param] == "" {
+				found[param] = name
+			}
+		}
+		if len(found)*2 < len(free) { // a network of another kind whose layers have some of the names
+			continue
+		}
+		for param, name := range found {
+			r.Names[param] = name
+		}
+		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s", t.Library, t.Class))
+		return
+	}
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + " and " + b
+}
+
+// sameButOnes reports whether two shapes are equal after trailing axes of 1 are dropped.
+func sameButOnes(a, b []int) bool {
+	cut := func(s []int) []int {
+		for len(s) > 1 && s[len(s)-1] == 1 {
+			s = s[:len(s)-1]
+		}
+		return s
+	}
+	return slices.Equal(cut(a), cut(b))
+}
+
+// table makes the table of tensors: those that were matched under their new names.
+func (r *Fitted) table(f *File, params map[string]*ir.Value, list []arrays.Array) (*safetensors.Tensors, error) {
+	param := map[string]string{} // by the name in the file
+	for p, name := range r.Names {
+		param[name] = p
+	}
+	var out []arrays.Array
+	for _, a := range list {
+		if p := param[a.Name]; p != "" {
+			a = shaped(a, params[p].Type.Shape)
+			a.Name = p
+		}
+		out = append(out, a)
+	}
+	return arrays.Tensors(f.Meta, out)
+}
+
+// shaped returns an array with the shape that the network has for it, if the array is the
+// same but for axes of 1 or, of Keras, for the order of the axes.
+func shaped(a arrays.Array, want ir.Shape) arrays.Array {
+	if p := kerasOrder(a); p != nil {
+		a = transposed(a, p)
+	}
+	if sameButOnes(a.Shape, want) {
+		a.Shape = want
+	}
+	return a
+}
+
+// kerasOrder returns the axes of a kernel of Keras in the order of incc, nil for other
+// arrays: height x width x in x out become out x in x height x width, in x out become out x
+// in, and height x width x in x 1 of a depthwise convolution become in x 1 x height x width.
+func kerasOrder(a arrays.Array) []int {
+	name := a.Name[strings.LastIndexAny(a.Name, "/.")+1:]
+	switch {
+	case name == "depthwise_kernel" && len(a.Shape) == 4:
+		return []int{2, 3, 0, 1}
+	case name == "kernel" && len(a.Shape) == 4:
+		return []int{3, 2, 0, 1}
+	case name == "kernel" && len(a.Shape) == 2:
+		return []int{1, 0}
+	}
+	return nil
+}
+
+// transposed returns an array with its axes in another order: axis i is axis order[i] of a.
+func transposed(a arrays.Array, order []int) arrays.Array {
+	stride, step := make([]int64, len(a.Shape)), int64(1)
+	for i := len(a.Shape) - 1; i >= 0; i-- {
+		stride[i] = step
+		step *= int64(a.Shape[i])
+	}
+	var shape []int
+	var to []int64
+	for _, i := range order {
+		shape, to = append(shape, a.Shape[i]), append(to, stride[i])
+	}
+	b := a
+	b.Shape = shape
+	b.Data = arrays.Strided(a.Data, a.Bytes(), a.DType.Size(), 0, shape, to)
+	return b
+}
