@@ -126,7 +126,7 @@ func (r *Fitted) byTable(params map[string]*ir.Value, list []arrays.Array, free 
 		found := map[string]string{}
 		for name := range free {
 			param := t.Param(name)
-			if v := params[param]; v != nil && sameButOnes(free[name].Shape, v.Type.Shape) && r.Names[param] == "" {
+			if params[param] != nil && r.Names[param] == "" {
 				found[param] = name
 			}
 		}
@@ -173,7 +173,7 @@ func (r *Fitted) table(f *File, params map[string]*ir.Value, list []arrays.Array
 		}
 		out = append(out, a)
 	}
-	return arrays.Tensors(f.Meta, out)
+	return arrays.Tensors(nil, out)
 }
 
 // shaped returns an array with the shape that the network has for it, if the array is the

@@ -48,7 +48,7 @@ compile writes. The ratio is the median of pairs of runs. The command go run
 			&cli.BoolFlag{Name: "benchstat", Usage: "print lines that benchstat reads"},
 			&cli.StringFlag{Name: "trace", Usage: "write a trace of one run to `FILE`, for ui.perfetto.dev or chrome://tracing"},
 			profileFlag,
-			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
+			defineFlag, jsonFlag, seedFlag, weightsFlag, mapFlag, roomFlag,
 		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: bench,
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	readweights "github.com/incc-lang/incc/backends/weights"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -130,13 +131,16 @@ func nameClasses(g *ir.Graph, weights string) {
 	if g.Recipe.Labels != nil || weights == "" || len(g.Outputs) != 1 {
 		return
 	}
-	f, file, err := openWeights(weights)
+	if isModel(weights) {
+		return
+	}
+	f, err := readweights.Open(weights)
 	if err != nil {
 		return
 	}
 	defer f.Close()
 	var names []string
-	if json.Unmarshal([]byte(file.Metadata()["classes"]), &names) == nil && len(names) > 0 && len(names) == g.Outputs[0].Type.Shape.Size() {
+	if json.Unmarshal([]byte(f.Meta["classes"]), &names) == nil && len(names) > 0 && len(names) == g.Outputs[0].Type.Shape.Size() {
 		g.Recipe.Labels = &recipe.Labels{Names: names}
 	}
 }

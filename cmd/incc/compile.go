@@ -31,7 +31,7 @@ Without --weights, random weights are drawn from --seed with the initialization 
 the spec. --verify runs the network on the reference interpreter before and after
 every pass, and prints the largest difference for each.`,
 		Flags: append(append([]cli.Flag{
-			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag, roomFlag,
+			outFlag, defineFlag, headsFlag, seedFlag, weightsFlag, mapFlag, roomFlag,
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ONNX `OPSET`, %d to %d", onnx.DefaultOpset, onnx.MaxOpset)},
 			&cli.BoolFlag{Name: "external", Usage: "put the weights into a second file, FILE.onnx.data"},
 			&cli.IntFlag{Name: "batch", Usage: "fix the batch to `N` images; any number by default"},

@@ -35,7 +35,7 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 
 In the files of --wrong and --confusion class is a number and label its name, as in
 those of incc predict. image is the position in the part of the data, counted from 0.`,
-		Flags: append(append([]cli.Flag{dataFlag, strictFlag, weightsFlag, defineFlag, jsonFlag, roomFlag,
+		Flags: append(append([]cli.Flag{dataFlag, strictFlag, weightsFlag, mapFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val if the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},
 			&cli.StringFlag{Name: "wrong", Usage: "write the images that were classified wrong to a CSV `FILE`, those with the highest score first; the column file has the paths of pictures in their folder"},

@@ -81,7 +81,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
 			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
 			&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes, for inference"},
-			defineFlag, seedFlag, weightsFlag,
+			defineFlag, seedFlag, weightsFlag, mapFlag,
 		}, append(pipelineFlags(), modelFlags()...)...),
 		Action: genGo,
 	}
@@ -297,7 +297,7 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 		return nil, err
 	}
 	if path := c.String("weights"); path != "" {
-		if err := loadWeights(n.spec, path, nil); err != nil {
+		if err := loadWeights(c, n.spec, path); err != nil {
 			return nil, err
 		}
 	}

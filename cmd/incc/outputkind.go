@@ -33,6 +33,7 @@ var (
 	profileFile = outputKind{"a CPU profile", ".gz", false, begins("\x1f\x8b")} // compressed
 	csvFile     = outputKind{"a CSV file", ".csv", true, isText}
 	specFile    = outputKind{"a spec", ".incc", true, isText}
+	mapFile     = outputKind{"a map of names", ".txt", true, isText}
 )
 
 func begins(s string) func([]byte) bool {

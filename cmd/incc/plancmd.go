@@ -30,7 +30,7 @@ the times of this machine and the share of its peak.`,
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "plan for `N` images"},
 			&cli.BoolFlag{Name: "measure", Usage: "run the steps and print their times"},
 			&cli.BoolFlag{Name: "buffers", Usage: "list the buffers and when they live"},
-			defineFlag, jsonFlag, seedFlag, weightsFlag, roomFlag,
+			defineFlag, jsonFlag, seedFlag, weightsFlag, mapFlag, roomFlag,
 		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			g, o, err := loadForExecutor(c)

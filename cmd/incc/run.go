@@ -179,7 +179,7 @@ and a run agree.`,
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
 			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART` instead of the last"},
-			defineFlag, seedFlag, weightsFlag, jsonFlag, engineFlag, roomFlag,
+			defineFlag, seedFlag, weightsFlag, mapFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(append(executorFlags(), pipelineFlags()...), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")

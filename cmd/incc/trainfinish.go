@@ -46,7 +46,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err != nil {
 		return err
 	}
-	if err := loadWeights(g, best, nil); err != nil {
+	if err := loadWeights(c, g, best); err != nil {
 		return err
 	}
 	sum, err := fileHash(best)

@@ -196,7 +196,7 @@ func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]str
 		return err
 	}
 	best := filepath.Join(p.dir, bestWeights)
-	err = loadWeights(g, best, nil)
+	err = loadWeights(c, g, best)
 	switch {
 	case err == nil:
 		return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -22,7 +19,7 @@ import (
 
 // Flags about the weights that a training begins with.
 var (
-	initFlag       = &cli.StringFlag{Name: "init", Usage: "begin with the weights in `FROM`: a safetensors file, an ONNX model, or the folder of a run. A weight of another shape, such as those of a head for other classes, is drawn at random"}
+	initFlag       = &cli.StringFlag{Name: "init", Usage: "begin with the weights in `FROM`: a safetensors, PyTorch, NumPy or ONNX file of weights, or the folder of a run. A weight of another shape, such as those of a head for other classes, is drawn at random"}
 	initStrictFlag = &cli.BoolFlag{Name: "init-strict", Usage: "with --init, accept only weights that have exactly the names and shapes of the network"}
 )
 
@@ -54,11 +51,14 @@ func (p *prepared) initialize(c *cli.Context) error {
 	if err := c.Set("init", path); err != nil {
 		return err
 	}
-	file, done, err := openTensors(c, path)
+	file, done, err := openWeights(c, p.graph, path)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if err := verified(path, file); err != nil {
+		return err
+	}
 	if c.Bool("init-strict") {
 		if bad := misfits(p.graph, file, nil); len(bad) > 0 {
 			return fmt.Errorf("--init-strict: %w", misfitError(p.graph, path, bad))
@@ -76,7 +76,7 @@ func (p *prepared) initialize(c *cli.Context) error {
 func weightsPath(path string) (string, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("--init: there is no file and no folder %s%s (want a safetensors file, an ONNX model or the folder of a run)", diag.Name(path), neighbour(path))
+		return "", fmt.Errorf("--init: there is no file and no folder %s%s (want a file of weights or the folder of a run)", diag.Name(path), neighbour(path))
 	}
 	if err != nil || !fi.IsDir() {
 		return path, err
@@ -104,65 +104,6 @@ func neighbour(path string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %s?", diag.Name(filepath.Join(filepath.Dir(path), s)))
-}
-
-// openTensors opens a file of weights: safetensors, or an ONNX model if its name ends
-// with .onnx. done closes it.
-func openTensors(c *cli.Context, path string) (file *safetensors.Tensors, done func(), err error) {
-	if !strings.EqualFold(filepath.Ext(path), ".onnx") {
-		f, file, err := openWeights(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := verified(path, file); err != nil {
-			f.Close()
-			return nil, nil, err
-		}
-		return file, func() { f.Close() }, nil
-	}
-	m, err := readModel(c, path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if file, err = modelTensors(m); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return file, func() {}, nil
-}
-
-// modelTensors returns the float32 initializers of an ONNX model.
-func modelTensors(m *onnx.Model) (*safetensors.Tensors, error) {
-	var infos []safetensors.TensorInfo
-	var values [][]float32
-	for _, t := range m.Proto.GetGraph().GetInitializer() {
-		if onnxpb.TensorProto_DataType(t.DataType) != onnxpb.TensorProto_FLOAT {
-			continue // indices and shapes; no weights
-		}
-		x, err := onnx.Floats(t)
-		if err != nil {
-			return nil, err
-		}
-		var shape ir.Shape
-		for _, d := range t.Dims {
-			shape = append(shape, int(d))
-		}
-		infos = append(infos, safetensors.TensorInfo{Name: t.Name, Shape: shape})
-		values = append(values, x)
-	}
-	var b bytes.Buffer
-	w, err := safetensors.NewTensorWriter(&b, nil, infos)
-	if err != nil {
-		return nil, err
-	}
-	for i, x := range values {
-		if err := w.Float32s(infos[i].Name, x); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return safetensors.OpenTensors(bytes.NewReader(b.Bytes()), int64(b.Len()))
 }
 
 // takeWeights gives the network all tensors of a file that have the name and the shape

@@ -3,14 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -19,11 +17,14 @@ import (
 	"github.com/incc-lang/incc/passes"
 )
 
-var weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from a safetensors `FILE` instead of drawing them"}
+var (
+	weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from `FILE` instead of drawing them: safetensors, PyTorch (.pt, .pth), NumPy (.npz) or ONNX; incc explain weights says more"}
+	mapFlag     = &cli.StringFlag{Name: "map", Usage: "match weights with tensors of other names as `FILE` says; incc weights map writes a draft"}
+)
 
 // fillWeights gives every parameter of the graph its values. They come from the
 // file of --weights or, without one, are drawn from the seed.
-func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, nil) }
+func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, false) }
 
 // sayDrawn says that the weights of a written model are random, unless they were trained.
 func sayDrawn(w io.Writer, trained bool) error {
@@ -35,7 +36,7 @@ func sayDrawn(w io.Writer, trained bool) error {
 
 // fillForInference drops the auxiliary classifiers and then does as fillWeights.
 func fillForInference(c *cli.Context, g *ir.Graph) error {
-	return fill(c, g, dropHeads(g))
+	return fill(c, g, true)
 }
 
 // dropHeads drops the auxiliary classifiers. It is called before weights are drawn or
@@ -66,24 +67,25 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *safetensors.Tensors, done 
 	if redesigns(pipeline) {
 		return nil, none, fillForInference(c, g)
 	}
-	passOver := dropHeads(g)
 	path := c.String("weights")
 	if path == "" {
+		dropHeads(g)
 		return nil, none, nil
 	}
-	f, file, err := openWeights(path)
+	file, done, err = openWeights(c, g, path) // the file may have the heads: their names are matched, too
 	if err != nil {
 		return nil, none, err
 	}
+	passOver := dropHeads(g)
 	err = misfitError(g, path, misfits(g, file, passOver))
 	if err == nil {
 		err = verified(path, file)
 	}
 	if err != nil {
-		f.Close()
+		done()
 		return nil, none, err
 	}
-	return file, func() { f.Close() }, nil
+	return file, done, nil
 }
 
 // redesigns reports whether a pipeline has a pass that makes another network, which
@@ -92,27 +94,45 @@ func redesigns(p passes.Pipeline) bool {
 	return slices.ContainsFunc(p, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 }
 
-// fill reads the weights of --weights, except those in passOver, and draws the rest.
-func fill(c *cli.Context, g *ir.Graph, passOver map[string]bool) error {
+// fill reads the weights of --weights and draws the rest. If drop is set, it drops the
+// auxiliary classifiers first.
+func fill(c *cli.Context, g *ir.Graph, drop bool) error {
+	var passOver map[string]bool
 	if path := c.String("weights"); path != "" {
-		if err := loadWeights(g, path, passOver); err != nil {
+		file, done, err := openWeights(c, g, path)
+		if err != nil {
 			return err
 		}
+		defer done()
+		if drop {
+			passOver = dropHeads(g)
+		}
+		if err := readWeights(g, path, file, passOver); err != nil {
+			return err
+		}
+	} else if drop {
+		dropHeads(g)
 	}
 	ir.Materialize(g, c.Int64("seed"))
 	return nil
 }
 
-// loadWeights reads the weights and statistics of a graph from a safetensors file. The
-// file must hold all of them, with the shapes of the graph, and no other tensors; the
-// error lists what does not fit. Only weights of heads may be missing. Tensors whose
-// names are in passOver are ignored.
-func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
-	f, file, err := openWeights(path)
+// loadWeights reads the weights and statistics of a graph from a file of weights; see
+// readWeights.
+func loadWeights(c *cli.Context, g *ir.Graph, path string) error {
+	file, done, err := openWeights(c, g, path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer done()
+	return readWeights(g, path, file, nil)
+}
+
+// readWeights reads the weights and statistics of a graph from an open file. The file must
+// hold all of them, with the shapes of the graph, and no other tensors; the error lists
+// what does not fit. Only weights of heads may be missing. Tensors whose names are in
+// passOver are ignored.
+func readWeights(g *ir.Graph, path string, file *safetensors.Tensors, passOver map[string]bool) error {
 	bad := misfits(g, file, passOver)
 	if len(bad) == 0 {
 		if err := verified(path, file); err != nil {
@@ -132,19 +152,6 @@ func loadWeights(g *ir.Graph, path string, passOver map[string]bool) error {
 		g.Data[v.Name] = tensor.Of(data, v.Type.Shape...)
 	}
 	return misfitError(g, path, bad)
-}
-
-func openWeights(path string) (*os.File, *safetensors.Tensors, error) {
-	f, size, err := files.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	file, err := safetensors.OpenTensors(f, size)
-	if err != nil {
-		f.Close()
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, file, nil
 }
 
 // verified compares the tensors of a file with its checksum, if it has one.
@@ -207,13 +214,14 @@ func misfitError(g *ir.Graph, path string, bad []string) error {
 		return nil
 	}
 	sort.Strings(bad)
+	total := len(bad)
 	const most = 50
 	more := ""
 	if len(bad) > most {
 		more = fmt.Sprintf("\n   and %d more", len(bad)-most)
 		bad = bad[:most]
 	}
-	return fmt.Errorf("the weights of %s do not fit %s:\n   %s%s", path, g.Name, strings.Join(bad, "\n   "), more)
+	return fmt.Errorf("the weights of %s do not fit %s:\n   %s%s%s", path, g.Name, strings.Join(bad, "\n   "), more, mapHint(total))
 }
 
 // headParams returns the parameters that only auxiliary classifiers use.
@@ -279,7 +287,8 @@ weights, for comparing programs: each layer is scaled so that the activations fo
 noise keep their size from layer to layer, and normalization has random parameters.
 With the weights that training starts from, all outputs of a deep network are almost
 equal, so comparing them shows little.`,
-		Flags: append([]cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}}, modelFlags()...),
+		Subcommands: []*cli.Command{weightsMapCommand(), weightsExportCommand()},
+		Flags:       append([]cli.Flag{defineFlag, seedFlag, outFlag, roomFlag, &cli.BoolFlag{Name: "conditioned", Usage: "scale the layers for comparisons (runs the reference interpreter once)"}}, modelFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {

@@ -24,8 +24,12 @@ func fit(img image.Image, resize, w, h int) *image.NRGBA {
 		sw = max(int64(resize)*int64(size.X)/short, sw)
 		sh = max(int64(resize)*int64(size.Y)/short, sh)
 	}
-	return scale(img, newAxis(size.X, sw, (sw-int64(w))/2, w), newAxis(size.Y, sh, (sh-int64(h))/2, h))
+	return scale(img, newAxis(size.X, sw, middle(sw-int64(w)), w), newAxis(size.Y, sh, middle(sh-int64(h)), h))
 }
+
+// middle returns how many of the pixels that a crop takes away are before the crop: half of
+// them, and for an odd number the even one of the two halves, as in torchvision.
+func middle(rest int64) int64 { return rest/2 + rest/2%2*(rest%2) }
 
 // axis holds, for the rows or the columns, the weights of the source's pixels in each pixel of
 // the result. The filter is a triangle. Its half width is the distance between two pixels of
