@@ -63,7 +63,7 @@ backends:                  ir/...
 # form: a model for a fixed number of images becomes one for any number.
 # Fonts, lines and PDF.
 backends/draw:             ir/..., codeberg.org/go-pdf/fpdf, github.com/golang/freetype/..., golang.org/x/image/...
-backends/onnx:             backends, backends/files, backends/cpu/form, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
+backends/onnx:             backends, backends/files, backends/safetensors, backends/weights/arrays, backends/cpu/form, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
 # Tools of tests: ONNX Runtime and the ONNX checker as child processes.
 backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
 # onnx-go and all that comes with it stay out of everything else.
@@ -71,6 +71,14 @@ backends/onnx/onnxgo:      backends/..., codegen/plan, ir/..., passes, github.co
 
 # Reads and writes whatever a path names.
 backends/files: ir/diag
+
+# Files of weights, a folder for each kind; ONNX models have weights, too.
+backends/weights/arrays:   backends/safetensors
+backends/weights/zipfile:  ir/diag
+backends/weights/pytorch:  backends/safetensors, backends/weights/arrays, backends/weights/zipfile, ir/diag
+backends/weights/npz:      backends/safetensors, backends/npy, backends/weights/arrays, backends/weights/zipfile, ir/diag
+backends/weights/names:    NONE
+backends/weights:          backends/files, backends/safetensors, backends/onnx, backends/weights/..., ir
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
@@ -90,7 +98,7 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-cmd/incc: backends, backends/draw, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., codegen/..., dsl, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
+cmd/incc: backends, backends/draw, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"
