@@ -200,6 +200,10 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return append(dataNames(), completeFiles)
 	case "spec":
 		return specsAndRuns()
+	case "names":
+		return []string{"torchvision"}
+	case "labels":
+		return []string{"imagenet1k", "mnist", "cifar10", completeFiles}
 	case "passes":
 		return listed(append([]string{"O0", "O1", "O2"}, passNames(true)...))
 	case "dump-after":

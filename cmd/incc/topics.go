@@ -12,11 +12,12 @@ import (
 // topics are the pages that incc explain has beside those about the language. The
 // first line of a page says what it is about.
 var topics = map[string]func() string{
-	"data": explainData,
+	"data":    explainData,
+	"weights": explainWeights,
 }
 
 // topicNames are other words for a topic.
-var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data"}
+var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "onnx": "weights", "map": "weights"}
 
 // listTopics lists the pages of topics with their first lines.
 func listTopics() string {

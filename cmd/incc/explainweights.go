@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/weights/names"
+)
+
+// explainWeights is the page about files of weights and models.
+func explainWeights() string {
+	var b strings.Builder
+	for _, t := range names.Tables() {
+		fmt.Fprintf(&b, "  %-14s %s.models.%s\n", t.Spec, t.Library, t.Class)
+	}
+	return `files of weights, and models that others trained
+
+--weights and train --init read these files. incc tells them by their contents,
+never runs code from a file, and reads no more memory than a file has bytes.
+
+  safetensors   .safetensors
+  PyTorch       .pt, .pth: what torch.save wrote of model.state_dict(), in ZIP
+                archives and in the form before PyTorch 1.6; also a checkpoint, a
+                dictionary in which state_dict, model_state_dict or model is one.
+                A whole model (torch.save(model)) is a Python program: save its
+                state_dict
+  NumPy         .npz of numpy.savez and numpy.savez_compressed
+  ONNX          the initializers of a model
+  Keras         not .h5 and .keras. In Python:
+                numpy.savez("w.npz", **{w.path: w.numpy() for w in model.weights})
+
+float64, float16 and bfloat16 become float32. Counters of normalization
+(num_batches_tracked) are left out, and so is a prefix "module." of all names.
+
+Names
+
+A file may call the weights otherwise than the spec. incc matches them by the
+first of these that applies, and says which did:
+
+  1 --map FILE, with lines WEIGHT = TENSOR for some or all weights
+  2 the names of the spec, as incc weights and incc train write them
+  3 the names of a class that a built-in spec describes (below)
+  4 the order and the shapes of the layers, if those of the file and the spec are
+    the same in the same order. Two layers of one shape may be exchanged: compare
+    an answer. Keras' kernels are transposed
+
+incc weights map SPEC FILE -o MAP.txt writes what it found as a draft of a map.
+incc weights export SPEC --weights FILE -o FILE.safetensors writes weights under
+the names of the class, for PyTorch.
+
+` + b.String() + `
+The files of these classes work with the spec: incc predict googlenet_bn --weights
+googlenet-1378be20.pth cat.jpg. The input statement prepares pictures as
+torchvision does, but scaling rounds once, not after each axis, so that a pixel
+may differ by 1 of 255. JPEG decoders differ, too.
+
+Models
+
+Every command takes an ONNX model in place of a spec, with its own weights.
+A model that incc compile wrote says how pictures are prepared and what the
+classes are called. For others, --image says it in the words of the input
+statement (incc explain input), and --labels names the classes:
+
+  incc predict resnet.onnx --labels imagenet1k --image 'range=0..1 \
+    mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256 crop=center' cat.jpg
+
+--image 3x224x224 fixes a size that the model leaves open. External data must be in
+the folder of the model. If both are symbolic links, as in the caches of model hubs,
+--root DIR names a folder that holds what they point to.
+`
+}
