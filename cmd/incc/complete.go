@@ -200,6 +200,8 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return append(dataNames(), completeFiles)
 	case "spec":
 		return specsAndRuns()
+	case "runtime":
+		return []string{"copy", "module"}
 	case "names":
 		return []string{"torchvision"}
 	case "labels":
