@@ -8,9 +8,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io/fs"
-	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -180,23 +180,28 @@ func TestPictureChanges(t *testing.T) {
 	}
 }
 
-// slow is a file system whose pictures open when they are let.
+// slow is a file system that counts the pictures that are opened, and can make them wait.
 type slow struct {
 	fstest.MapFS
-	let chan struct{} // one for each picture; nil lets all
+	opened atomic.Int32
+	wait   atomic.Bool
+	let    chan struct{} // closed when they need not wait any more
 }
 
 func (s *slow) Open(name string) (fs.File, error) {
-	if strings.HasSuffix(name, ".jpg") && s.let != nil {
-		<-s.let
+	if strings.HasSuffix(name, ".jpg") {
+		s.opened.Add(1)
+		if s.wait.Load() {
+			<-s.let
+		}
 	}
 	return s.MapFS.Open(name)
 }
 
 // TestCloseWhileDecoding: Close ends the goroutines of an epoch, those that wait for room
-// and those that are decoding, without waiting for the rest of the epoch.
+// and those that are decoding, without decoding the rest of the epoch.
 func TestCloseWhileDecoding(t *testing.T) {
-	dir := &slow{MapFS: photographs(t, 30)}
+	dir := &slow{MapFS: photographs(t, 60), let: make(chan struct{})}
 	s, err := readFolder(dir, Reading{C: 3, H: 16, W: 16})
 	if err != nil {
 		t.Fatal(err)
@@ -205,25 +210,25 @@ func TestCloseWhileDecoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const procs = 3
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-	dir.let = make(chan struct{}, 100)
-	b := NewBatches(tr, s.Train, 2, 1, 0, 0)
-	dir.let <- struct{}{}
-	dir.let <- struct{}{}
+	const batch, buffers = 2, 5
+	dir.opened.Store(0)
+	b := NewBatches(tr, s.Train, batch, 1, 0, 0)
 	x, err := b.Next()
-	if err != nil || x == nil || len(x.Labels) != 2 {
+	if err != nil || x == nil || len(x.Labels) != batch {
 		t.Fatal(x, err)
 	}
+	dir.wait.Store(true)
+	b.Done(x) // there is room for another batch
 	closed := make(chan struct{})
 	go func() { b.Close(); close(closed) }()
 	<-b.stop
-	for range procs { // those that are being decoded
-		dir.let <- struct{}{}
-	}
+	close(dir.let)
 	select {
 	case <-closed:
 	case <-time.After(time.Minute):
 		t.Fatal("Close does not return")
+	}
+	if n := dir.opened.Load(); n > (buffers+1)*batch {
+		t.Errorf("%d of %d pictures were opened", n, s.Train.Len())
 	}
 }

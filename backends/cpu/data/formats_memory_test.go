@@ -146,6 +146,10 @@ func TestFormatsRefuse(t *testing.T) {
 	strips := func(w, h, rows uint32) []byte {
 		return tiffFile(nil, [2]uint32{256, w}, [2]uint32{257, h}, [2]uint32{258, 8}, [2]uint32{259, 8}, [2]uint32{262, 1}, [2]uint32{273, 0}, [2]uint32{278, rows}, [2]uint32{279, 0})
 	}
+	type t2 = [2]uint32
+	kind := func(tags ...t2) []byte {
+		return tiffFile(nil, append([]t2{{256, 8}, {257, 8}, {258, 8}}, tags...)...)
+	}
 	frame := extended(0, 9, 9)[4:] // its width and height
 	for name, c := range map[string]struct {
 		file []byte
@@ -163,7 +167,21 @@ func TestFormatsRefuse(t *testing.T) {
 		"tiff, tiles of nothing":  {deflated(17, 17, 16, 0, zeros(1)), "tiles of 16 x 0 pixels"},
 		"tiff, huge strip":        {deflated(4960, 7016, 0, 0, zeros(1)), "save it with strips of fewer rows"},
 		"tiff, large strip":       {deflated(4096, 4096, 0, 0, zeros(1)), "MiB of memory (at most 2"},
-		"tiff, planes":            {tiffFile(nil, [2]uint32{256, 8}, [2]uint32{257, 8}, [2]uint32{258, 8}, [2]uint32{262, 2}, [2]uint32{284, 2}), "broken TIFF picture"},
+		"tiff, planes":            {kind(t2{262, 2}, t2{284, 2}), "TIFF picture of 8 x 8 pixels: TIFFs with each colour stored by itself (planar configuration 2) are not read: save it as PNG"},
+		"tiff, CMYK":              {kind(t2{262, 5}, t2{277, 4}), "TIFFs of CMYK colours are not read: save it as PNG"},
+		"tiff, YCbCr":             {kind(t2{262, 6}, t2{277, 3}), "TIFFs of YCbCr colours are not read"},
+		"tiff, JPEG":              {kind(t2{259, 7}, t2{262, 6}, t2{277, 3}), "TIFFs with JPEG compression are not read"},
+		"tiff, Zstandard":         {kind(t2{259, 50000}, t2{262, 2}), "TIFFs with Zstandard compression are not read"},
+		"tiff, compression":       {kind(t2{259, 9}, t2{262, 1}), "TIFFs with compression 9 are not read"},
+		"tiff, floats":            {kind(t2{262, 1}, t2{339, 3}), "TIFFs of floating-point numbers are not read"},
+		"tiff, signs":             {kind(t2{262, 1}, t2{339, 2}), "TIFFs of numbers with a sign are not read"},
+		"tiff, grey and alpha":    {kind(t2{262, 1}, t2{277, 2}), "grey TIFFs with transparency are not read"},
+		"tiff, five numbers":      {kind(t2{262, 2}, t2{277, 5}), "TIFFs of 5 numbers for each pixel are not read"},
+		"tiff, bits":              {tiffFile(nil, t2{256, 8}, t2{257, 8}, t2{258, 32}, t2{262, 1}), "TIFFs of 32 bits for each number are not read"},
+		"tiff, no size":           {tiffFile(nil, t2{258, 32}, t2{262, 1}), "TIFF picture of 0 x 0 pixels"},
+		"tiff, huge and CMYK":     {tiffFile(nil, t2{256, 1 << 31}, t2{257, 1 << 31}, t2{262, 5}), "2147483648 x 2147483648 pixels (at most"},
+		"tiff, BigTIFF":           {[]byte("II+\x00\x08\x00\x00\x00"), "a BigTIFF, which is not read: save it as a plain TIFF or as PNG"},
+		"tiff, BigTIFF, big":      {[]byte("MM\x00+\x00\x08\x00\x00"), "a BigTIFF, which is not read"},
 		"tiff, head only":         {[]byte("II*\x00\x08\x00\x00\x00"), "broken TIFF picture"},
 		"webp, head only":         {riff(), "broken WebP picture"},
 		"webp, chunk of too much": {append(riff("VP8X", extended(0, 8, 8)), "VP8 \xf0\xff\xff\x7f"...), "the file is cut short"},
