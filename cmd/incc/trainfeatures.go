@@ -43,7 +43,7 @@ func (p *prepared) cutTrunk(c *cli.Context) error {
 	case len(p.recipe.Unfreezes()) > 0:
 		return usagef("--cache-features needs parts that stay frozen for the whole run: leave until= out of the freeze statement")
 	case !reflect.DeepEqual(p.recipe.Augment, deterministic(p.recipe.Augment)):
-		return usagef("--cache-features needs the same images in each epoch: leave augment out of the train block, but for normalization (meanstd, mean, gcn, zca)")
+		return usagef("--cache-features needs the same images in each epoch: leave augment out of the train block, but for normalization (mean_std, mean_image, gcn, zca)")
 	}
 	trunk, top, err := autodiff.Cut(p.graph, frozen)
 	if err != nil {

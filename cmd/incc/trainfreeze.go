@@ -79,7 +79,10 @@ func (p *prepared) introduceFrozen(w io.Writer) {
 	var l []string
 	for _, f := range p.recipe.Freeze {
 		text := diag.Printable(strings.Join(f.Parts, ", "))
-		if f.Until > 0 {
+		switch epochs := p.recipe.Run.Epochs; {
+		case f.Until > 0 && float64(f.Until) >= epochs:
+			text += fmt.Sprintf(" (until epoch %d, so in the whole run: it has %g)", f.Until, epochs)
+		case f.Until > 0:
 			text += fmt.Sprintf(" (until epoch %d)", f.Until)
 		}
 		l = append(l, text)
