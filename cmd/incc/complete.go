@@ -324,23 +324,39 @@ const bashCompletion = `_incc_complete() {
 complete -o filenames -F _incc_complete incc
 `
 
+// zshCompletion works sourced after compinit, and as the file _incc in a folder of fpath.
 const zshCompletion = `#compdef incc
 _incc() {
   local -a opts
   opts=("${(@f)$(${words[1,CURRENT-1]} "${words[CURRENT]}" --generate-bash-completion 2>/dev/null)}")
   compadd -- ${opts:#:*}
   if (( ${opts[(I):files]} )); then
+    [[ $PREFIX == -*=* ]] && compset -P 1 '*='
     _files
   elif (( ${opts[(I):specs]} )); then
     _files -g '*.incc'
   fi
 }
-compdef _incc incc
+if [[ "${funcstack[1]}" == "_incc" ]]; then
+  _incc "$@"
+else
+  compdef _incc incc
+fi
 `
 
 const fishCompletion = `function __incc_complete
   set -l words (commandline -opc)
-  $words (commandline -ct) --generate-bash-completion 2>/dev/null | string match -v ':*'
+  set -l word (commandline -ct)
+  set -l found ($words $word --generate-bash-completion 2>/dev/null)
+  string match -v -- ':*' $found
+  if contains -- :files $found
+    set -l flag (string match -r -- '^--?[^=]*=' $word)
+    for path in (__fish_complete_path (string replace -r -- '^--?[^=]*=' '' $word))
+      echo "$flag$path"
+    end
+  else if contains -- :specs $found
+    __fish_complete_suffix .incc
+  end
 end
-complete -c incc -a '(__incc_complete)'
+complete -c incc -f -a '(__incc_complete)'
 `

@@ -101,35 +101,74 @@ func TestCompletionOfEveryFlag(t *testing.T) {
 	walk(commands())
 }
 
-// TestBashCompletion asks bash itself.
-func TestBashCompletion(t *testing.T) {
-	bash, err := exec.LookPath("bash")
+// shellCompletion runs a script of a shell that may be missing, in a folder with the files
+// some.incc and weights.safetensors and with incc in its PATH, and compares what it prints.
+func shellCompletion(t *testing.T, shell string, args []string, script, want string) {
+	t.Helper()
+	path, err := exec.LookPath(shell)
 	if err != nil {
-		t.Skip("there is no bash")
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"some.incc", "weights.safetensors"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		t.Skipf("there is no %s", shell)
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "incc() { (exec -a incc '" + exe + "' \"$@\"); }\n" + bashCompletion + `
+	dir, bin := t.TempDir(), t.TempDir()
+	for _, name := range []string{"some.incc", "weights.safetensors"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(exe, filepath.Join(bin, "incc")); err != nil {
+		t.Skipf("there are no links: %v", err)
+	}
+	cmd := exec.Command(path, append(args, script)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "HOME="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+		t.Errorf("%v, %s\nwant %s", err, out, want)
+	}
+}
+
+// TestBashCompletion asks bash itself.
+func TestBashCompletion(t *testing.T) {
+	shellCompletion(t, "bash", []string{"-c"}, bashCompletion+`
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); COMPREPLY=(); _incc_complete; echo "${COMPREPLY[*]}"; }
 try incc summary mnist/inception_v
 try incc summary some
 try incc compile googlenet --weights we
 try incc compile googlenet --passes fold-b
 try incc train x --data = fash
-`
-	cmd := exec.Command(bash, "-c", script)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	want := "mnist/inception_v1 mnist/inception_v2 mnist/inception_v3\nsome.incc\nweights.safetensors\nfold-bn\nfashion-mnist\n"
-	if err != nil || string(out) != want {
-		t.Errorf("%v, %s\nwant %s", err, out, want)
+`, "mnist/inception_v1 mnist/inception_v2 mnist/inception_v3\nsome.incc\nweights.safetensors\nfold-bn\nfashion-mnist\n")
+}
+
+// TestFishCompletion asks fish itself.
+func TestFishCompletion(t *testing.T) {
+	script := fishCompletion
+	for _, line := range []string{"summ", "summary mnist/inception_v", "summary some", "verify we", "compile googlenet --weights we", "compile googlenet --weights=we",
+		"compile googlenet --passes fold-b", "train x --data=fash", "specs s"} {
+		script += "complete -C 'incc " + line + "' | string replace -r '\\t.*' ''\necho .\n"
 	}
+	shellCompletion(t, "fish", []string{"--no-config", "-c"}, script, "summary\n.\nmnist/inception_v1\nmnist/inception_v2\nmnist/inception_v3\n.\nsome.incc\n.\nweights.safetensors\n.\nweights.safetensors\n.\n"+
+		"--weights=weights.safetensors\n.\nfold-bn\n.\n--data=fashion-mnist\n.\n.\n")
+}
+
+// TestZshCompletion runs the function of zsh with the words of a line, and prints what it
+// hands to the line editor: words, of which zsh takes those that fit, and files.
+func TestZshCompletion(t *testing.T) {
+	shellCompletion(t, "zsh", []string{"-f", "-c"}, `
+compdef() { }
+compadd() { shift; print -r -- ${(M)@:#${PREFIX}*} }
+compset() { PREFIX=${PREFIX#*=} }
+_files() { print -r -- files $* of $PREFIX }
+`+zshCompletion+`
+try() { words=("$@"); CURRENT=$#; PREFIX=${words[CURRENT]}; _incc }
+try incc summ
+try incc summary mnist/inception_v
+try incc summary some
+try incc compile googlenet --weights we
+try incc compile googlenet --weights=we
+try incc compile googlenet --passes fold-b
+try incc train x --data=fash
+`, "summary\nmnist/inception_v1 mnist/inception_v2 mnist/inception_v3\nfiles -g *.incc of mnist/inception_v\n\nfiles -g *.incc of some\n\nfiles of we\n\nfiles of we\nfold-bn\n--data=fashion-mnist\nfiles of fash\n")
 }
