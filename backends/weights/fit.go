@@ -59,7 +59,7 @@ func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
 		return nil, err
 	}
 	if exact := r.exact(params, free); !exact {
-		r.byTable(params, list, free)
+		r.byTable(g.Name, params, list, free)
 		if len(r.Names) == len(rename) {
 			r.byOrder(g, list)
 		}
@@ -118,8 +118,8 @@ func (r *Fitted) exact(params map[string]*ir.Value, free map[string]arrays.Array
 
 // byTable matches by a table that has every name of the file, and of whose weights the
 // network has some.
-func (r *Fitted) byTable(params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) {
-	for _, t := range names.Tables() {
+func (r *Fitted) byTable(net string, params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) {
+	for _, t := range names.For(net) {
 		if slices.ContainsFunc(list, func(a arrays.Array) bool { return t.Param(a.Name) == "" }) {
 			continue
 		}

@@ -162,7 +162,7 @@ The network must have the layers of the built-in spec that describes the class.`
 // tableFor returns the table of a library that has the names of all weights of a network.
 func tableFor(g *ir.Graph, library string) (*names.Table, error) {
 	var specs []string
-	for _, t := range names.Tables() {
+	for _, t := range names.For(g.Name) {
 		if t.Library != library {
 			continue
 		}

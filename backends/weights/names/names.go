@@ -92,6 +92,20 @@ func (t *Table) pair(param, tensor string) {
 	t.tensor[param], t.param[tensor] = tensor, param
 }
 
+// For returns all tables, that of the spec with the given name first: classes of one family,
+// such as ResNets, share names.
+func For(spec string) []*Table {
+	var first, rest []*Table
+	for _, t := range Tables() {
+		if t.Spec == spec {
+			first = append(first, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	return append(first, rest...)
+}
+
 // Tensor returns the name that a weight of the spec has in the class, "" if the table does
 // not have the weight.
 func (t *Table) Tensor(param string) string { return t.tensor[param] }

@@ -13,7 +13,10 @@ warnings.simplefilter("ignore")
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
 torch.manual_seed(0)
 
-for spec, name, args in [("googlenet_bn", "googlenet", {"init_weights": False}), ("inception_v3", "inception_v3", {"init_weights": False}), ("vgg16", "vgg16", {"init_weights": False})]:
+plain, quick = {}, {"init_weights": False}
+for spec, name, args in [("googlenet_bn", "googlenet", quick), ("inception_v3", "inception_v3", quick), ("vgg16", "vgg16", quick),
+                         ("resnet50", "resnet50", plain), ("resnext50", "resnext50_32x4d", plain), ("mobilenet_v2", "mobilenet_v2", plain),
+                         ("densenet121", "densenet121", plain), ("squeezenet", "squeezenet1_1", plain)]:
     model = getattr(torchvision.models, name)(weights=None, **args)
     with open(f"torchvision_{spec}.txt", "w") as f:
         print(f"# torchvision.models.{name}().state_dict(), by make.py", file=f)

@@ -77,7 +77,8 @@ func fitted(img image.Image, resize, w, h int) *image.NRGBA {
 	}
 	scaled := image.NewNRGBA(image.Rect(0, 0, sw, sh))
 	draw.BiLinear.Scale(scaled, scaled.Bounds(), img, b, draw.Src, nil)
-	x, y := (sw-w)/2, (sh-h)/2
+	half := func(n int) int { return int(math.RoundToEven(float64(n) / 2)) } // as torchvision's center_crop
+	x, y := half(sw-w), half(sh-h)
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range h {
 		copy(out.Pix[i*out.Stride:], scaled.Pix[(y+i)*scaled.Stride+4*x:][:4*w])
