@@ -135,7 +135,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 // op.
 func (im *importer) folded(n *onnxpb.NodeProto) bool {
 	for _, o := range n.Output {
-		if v := im.known[o]; o != "" && v.ints == nil && v.syms == nil && v.floats == nil {
+		if v := im.known[o]; o != "" && v.ints == nil && v.syms == nil && v.floats == nil && v.ramp == nil {
 			return false
 		}
 	}
@@ -185,7 +185,8 @@ type importer struct {
 	batch  string           // the name of the symbolic size, "" if none was seen
 	b      *ir.Builder
 	values map[string]*ir.Value
-	failed map[string]bool // values of nodes that could not be imported
+	failed map[string]bool      // values of nodes that could not be imported
+	flat   map[string]*ir.Value // by the name of a value that is a batch in one axis, the batch
 	node   *node
 
 	gelu   map[string]string          // the results of gelus that are written by way of Erf, and their inputs
@@ -892,6 +893,9 @@ func importTranspose(im *importer, n *node) error {
 func importShape(im *importer, n *node) error {
 	t, err := im.typeOf(n.Output[0])
 	if err != nil {
+		if im.flatten(n) {
+			return nil
+		}
 		return err
 	}
 	x := n.in[0].shape

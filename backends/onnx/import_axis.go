@@ -169,6 +169,9 @@ func (im *importer) take(x *ir.Value, axis int, at []int, what string) (*ir.Valu
 }
 
 func importGather(im *importer, n *node) error {
+	if ok, err := im.gatherImages(n); ok || err != nil {
+		return err
+	}
 	indices, ok := n.constInts(1)
 	if !ok || len(indices) == 0 || len(indices) > maxInts {
 		return fmt.Errorf("the indices must be constants, 1 to %d of them", maxInts)

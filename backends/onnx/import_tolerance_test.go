@@ -301,6 +301,10 @@ func TestImportFoldsShapes(t *testing.T) {
 		{"an If whose condition is known", tensors{ints("two", 2), scalarInt("six", 6)}, []*onnxpb.NodeProto{
 			op("Shape", "x", "s"), op("Gather", "s two", "h"), op("Squeeze", "h", "h0"), op("Equal", "h0 six", "is"),
 			op("If", "is", "y", attribute("then_branch", branch(op("Relu", "x", "r"), op("Neg", "r", "out"))), attribute("else_branch", branch(op("Hardmax", "x", "out"))))}},
+		{"a batch in one axis, gathered by computed positions", tensors{ints("flat", -1), scalarInt("zero", 0), scalarInt("one", 1), scalarInt("four", 4), ints("at", 1, 2, 3), ints("first", 0),
+			{Name: "channels", DataType: int32(onnxpb.TensorProto_INT64), Dims: []int64{1, 4, 1, 1}, Int64Data: []int64{0, 1, 2, 3}}}, []*onnxpb.NodeProto{
+			op("GlobalAveragePool", "x", "p"), op("Reshape", "p flat", "f"), op("Shape", "x", "s"), op("Gather", "s zero", "n"), op("Range", "zero n one", "i"),
+			op("Mul", "i four", "i4"), op("Unsqueeze", "i4 at", "u"), op("Add", "u channels", "a"), op("Gather", "f a", "y")}},
 		{"tile, split and transpose of weights", tensors{noise("w", 2, 4), ints("repeats", 2, 3), ints("sizes", 1, 3), ints("shape", 4, 3)}, []*onnxpb.NodeProto{
 			op("Tile", "w repeats", "t"), op("Transpose", "t", "tt"), op("Split", "tt sizes", "a b", attribute("axis", 1)), op("Reshape", "b _", "c")}},
 	} {

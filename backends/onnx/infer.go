@@ -43,6 +43,7 @@ type value struct {
 	ints   []int64   // of integers and bools, where all are numbers
 	syms   []integer // of integers and bools, where some depend on symbols
 	floats *floats   // of FLOAT
+	ramp   *ramp     // of integers whose first axis is a symbol
 }
 
 func (v value) ranked() bool { return v.shape != nil }

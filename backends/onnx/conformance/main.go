@@ -135,12 +135,13 @@ func child(dir string) {
 
 // The results of a case.
 const (
-	pass    = "pass"      // the executor agrees
-	refOnly = "reference" // imported; the reference interpreter agrees, the executor does not run it
-	refused = "refused"
-	wrong   = "wrong"
-	crash   = "crash"
-	noModel = "no model" // the exporter or ONNX Runtime fails
+	pass       = "pass"         // the executor agrees
+	passDirect = "pass, direct" // the executor agrees with direct convolutions
+	refOnly    = "reference"    // imported; the reference interpreter agrees, the executor does not run it
+	refused    = "refused"
+	wrong      = "wrong"
+	crash      = "crash"
+	noModel    = "no model" // the exporter or ONNX Runtime fails
 )
 
 type result struct {
@@ -155,7 +156,7 @@ func (r result) String() string {
 }
 
 func diffText(r result) string {
-	if r.Status == pass || r.Status == refOnly || r.Status == wrong {
+	if r.Status == pass || r.Status == passDirect || r.Status == refOnly || r.Status == wrong {
 		return fmt.Sprintf("%.1g", r.Diff)
 	}
 	return ""
