@@ -46,7 +46,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	}
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
-	im := &importer{m: m, old: old, known: v.values, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
+	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
 	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
 		return nil, unsupported{err}
@@ -186,6 +186,9 @@ type importer struct {
 	b      *ir.Builder
 	values map[string]*ir.Value
 	failed map[string]bool      // values of nodes that could not be imported
+	nodes  []*onnxpb.NodeProto  // all nodes that are imported
+	used   map[string]bool      // what they read, see reads
+	mapped int                  // elements of the matrices of mappings
 	flat   map[string]*ir.Value // by the name of a value that is a batch in one axis, the batch
 	node   *node
 
@@ -221,7 +224,10 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 		err := error(nil)
 		lost := slices.ContainsFunc(n.Input, func(s string) bool { return im.failed[s] })
 		if !lost {
-			if err = im.do(n); err == nil {
+			if err = im.do(n); err == nil && len(im.b.Graph().Nodes) > maxNodes {
+				return fmt.Errorf("%s: the model becomes more than %d ops", nodeName(n, i), maxNodes)
+			}
+			if err == nil {
 				continue
 			}
 			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
@@ -914,9 +920,16 @@ func importShape(im *importer, n *node) error {
 
 // reads reports whether a node or an output of the model uses a value.
 func (im *importer) reads(name string) bool {
-	g := im.m.Proto.Graph
-	return slices.ContainsFunc(g.Node, func(n *onnxpb.NodeProto) bool { return slices.Contains(n.Input, name) }) ||
-		slices.ContainsFunc(g.Output, func(v *onnxpb.ValueInfoProto) bool { return v.Name == name })
+	if im.used == nil {
+		im.used = map[string]bool{}
+		for _, n := range im.nodes {
+			readsOf(n, func(s string) { im.used[s] = true })
+		}
+		for _, o := range im.m.Proto.Graph.Output {
+			im.used[o.Name] = true
+		}
+	}
+	return im.used[name]
 }
 
 // importDropout imports a dropout as a dropout, which does nothing in inference.

@@ -44,8 +44,12 @@ func selection(in int, at []int) mapping {
 	return m
 }
 
-// maxMapping bounds the elements of the matrix of a mapping.
-const maxMapping = 1 << 22
+// maxMapping bounds the elements of the matrix of a mapping, and maxMappings those of all
+// mappings of a model.
+const (
+	maxMapping  = 1 << 22
+	maxMappings = 1 << 24
+)
 
 // along applies a mapping to an axis of x, which must not be the batch. It adds a convolution
 // with a kernel of 1x1 over an x in which the axis stands in place of the channels.
@@ -56,6 +60,9 @@ func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Va
 	}
 	if len(m.rows)*m.in > maxMapping {
 		return nil, fmt.Errorf("axis %d of %v becomes %d elements: that is too large", axis, s, len(m.rows))
+	}
+	if im.mapped += len(m.rows) * m.in; im.mapped > maxMappings {
+		return nil, fmt.Errorf("the matrices for resizing, padding and selecting take more than %d numbers", maxMappings)
 	}
 	weights := make([]float32, len(m.rows)*m.in)
 	for o, row := range m.rows {
