@@ -197,15 +197,15 @@ func readingProgress(w io.Writer, text string) (progress func(done, total int), 
 		}
 }
 
-// openData reads a data set for the evaluation of a network.
-func openData(c *cli.Context, g *ir.Graph) (*data.Source, error) {
+// openData reads a data set for the evaluation of a network. run is as for dataOfRun.
+func openData(c *cli.Context, g *ir.Graph, run string) (*data.Source, error) {
 	outputs, err := classifier(g)
 	if err != nil {
 		return nil, err
 	}
 	d, err := findData(c, c.String("data"))
 	if err != nil {
-		return nil, err
+		return nil, dataOfRun(err, run)
 	}
 	m, err := matchClasses(d, g, outputs, true)
 	if err != nil {

@@ -46,9 +46,14 @@ those of incc predict. image is the position in the part of the data, counted fr
 			if err != nil {
 				return err
 			}
+			named := c.IsSet("data")
 			g, spec, err := load(c, arg)
 			if err != nil {
 				return err
+			}
+			dataOf := spec.run
+			if named {
+				dataOf = ""
 			}
 			if file := c.String("confusion"); file != "" {
 				if err := checkConfusion(filepath.Clean(file), spec.file, c.String("weights")); err != nil {
@@ -64,7 +69,7 @@ those of incc predict. image is the position in the part of the data, counted fr
 			if err := checkRoom(c, g, use{batch: evalBatch, weights: 2, executor: true}); err != nil {
 				return err
 			}
-			src, err := openData(c, g)
+			src, err := openData(c, g, dataOf)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -121,7 +120,7 @@ func exitCode(err error, args []string, stderr io.Writer) int {
 // errorText returns the text of an error for the terminal. Paths and arguments with
 // unusual characters are quoted, and no control sequence reaches the terminal.
 func errorText(err error, args ...string) string {
-	text := strings.TrimRight(withoutCall(err), "\n")
+	text := strings.TrimRight(plainError(err), "\n")
 	names := append(pathsOf(err), args...)
 	for _, arg := range args {
 		if _, value, ok := strings.Cut(arg, "="); ok {
@@ -139,36 +138,6 @@ func errorText(err error, args ...string) string {
 		lines[i] = diag.Printable(l)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// withoutCall is the text of an error without the names of system calls that only look at
-// a file: "stat x: no such file or directory" begins with "x:".
-func withoutCall(err error) string {
-	text := err.Error()
-	if pe := (*fs.PathError)(nil); errors.As(err, &pe) && slices.Contains([]string{"stat", "lstat", "open"}, pe.Op) {
-		text = strings.Replace(text, pe.Error(), pe.Path+": "+pe.Err.Error(), 1)
-	}
-	return text
-}
-
-// pathsOf lists the paths in the file errors (fs.PathError, os.LinkError) that err
-// wraps.
-func pathsOf(err error) []string {
-	switch e := err.(type) {
-	case *fs.PathError:
-		return []string{e.Path}
-	case *os.LinkError:
-		return []string{e.Old, e.New}
-	case interface{ Unwrap() error }:
-		return pathsOf(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var list []string
-		for _, x := range e.Unwrap() {
-			list = append(list, pathsOf(x)...)
-		}
-		return list
-	}
-	return nil
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {

@@ -111,7 +111,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	}
 	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s", diag.Name(p.dir), shortTime(took.Seconds()))
 	if seconds > 0 {
-		fmt.Fprintf(w, "; steps waited %.1f s for images, %.0f %% of their time", waited, 100*waited/seconds)
+		fmt.Fprintf(w, "; steps waited %.1f s for images", waited)
+	}
+	if seconds >= 1 {
+		fmt.Fprintf(w, ", %.0f %% of their time", 100*waited/seconds)
 	}
 	fmt.Fprintln(w)
 	return nil

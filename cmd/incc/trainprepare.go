@@ -32,6 +32,7 @@ type prepared struct {
 	labels    []byte            // the contents of the file of class names that the spec names, nil if it names none
 	mayChange map[string]string // what the identity of the checkpoint may differ in (train.Config)
 	initial   *initial          // what --init took; nil without the flag
+	dataOf    string            // the folder of the run that names the data; "" where the user does
 	cut       *cut              // nil without --cache-features
 	memory    string            // a sentence about the memory of a step for the user, or ""
 }
@@ -63,8 +64,12 @@ func prepare(c *cli.Context) (*prepared, error) {
 	}
 	p := &prepared{}
 	var err error
+	named := c.IsSet("data") // load sets it for the folder of a run
 	if p.graph, p.spec, err = load(c, arg); err != nil {
 		return nil, err
+	}
+	if !named {
+		p.dataOf = p.spec.run
 	}
 	if p.spec.model {
 		return nil, usagef("incc train needs a spec, and %s is an ONNX model; incc train SPEC --init %s begins with the weights of the model", diag.Name(arg), diag.Name(arg))
@@ -120,7 +125,7 @@ func (p *prepared) open(c *cli.Context) error {
 	}
 	d, err := findData(c, c.String("data"))
 	if err != nil {
-		return err
+		return dataOfRun(err, p.dataOf)
 	}
 	if v, err := parseValidation(c.String("val")); d.folder == nil && err == nil && v.folder == "" {
 		if err := worksOnly(c, "with a folder of pictures", "cache"); err != nil {
