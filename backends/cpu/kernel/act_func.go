@@ -25,7 +25,7 @@ const (
 var (
 	actOne, actMinusOne = lanesOf(1), lanesOf(-1)
 	actHalf, actSixth   = lanesOf(hardShift), lanesOf(hardSlope)
-	actMinus6           = lanesOf(-6)
+	actSix              = lanesOf(6)
 
 	actOnes = func() (x [actChunk]float32) {
 		for i := range x {
@@ -92,12 +92,10 @@ func (t *actTemps) forward(v *vecOps, a Act, dst, src []float32) {
 	switch a {
 	case ActReLU6:
 		v.relu(dst, src)
-		v.atMost(dst, dst, actMinus6[:])
+		v.min(dst, dst, actSix[:], 0)
 	case ActClip:
 		v.max(dst, src, t.a[:], 0)
-		v.mul(t.b[:], t.b[:], actMinusOne[:], 0)
-		v.atMost(dst, dst, t.b[:])
-		v.mul(t.b[:], t.b[:], actMinusOne[:], 0)
+		v.min(dst, dst, t.b[:], 0)
 	case ActHardSigmoid:
 		v.hardSigmoid(dst, src, t.a[:], t.b[:])
 	case ActHardSwish:
@@ -128,18 +126,11 @@ func (t *actTemps) forward(v *vecOps, a Act, dst, src []float32) {
 	}
 }
 
-// atMost is dst = min(src, limit), given a block of -limit.
-func (v *vecOps) atMost(dst, src, minusLimit []float32) {
-	v.mul(dst, src, actMinusOne[:], 0)
-	v.max(dst, dst, minusLimit, 0)
-	v.mul(dst, dst, actMinusOne[:], 0)
-}
-
 // hardSigmoid is dst = min(max(alpha*src + beta, 0), 1).
 func (v *vecOps) hardSigmoid(dst, src, alpha, beta []float32) {
 	v.affine(dst, src, alpha, beta)
 	v.relu(dst, dst)
-	v.atMost(dst, dst, actMinusOne[:])
+	v.min(dst, dst, actOne[:], 0)
 }
 
 // The complementary error function as a power of e times t = 1/(1 + z/2), within 1.2e-7 of
@@ -158,8 +149,7 @@ func (t *actTemps) normalTail(v *vecOps, x []float32) (tail, minus []float32) {
 	n := len(x)
 	r, tail, minus := t.t[:n], t.u[:n], t.s[:n]
 	v.mul(minus, x, actMinusOne[:], 0)
-	v.max(minus, minus, x, Block)
-	v.mul(minus, minus, actMinusOne[:], 0)
+	v.min(minus, minus, x, Block)
 	v.max(minus, minus, tailEnd[:], 0)
 	v.affine(r, minus, erfcSlope[:], actOne[:])
 	v.div(r, actOnes[:n], r, Block)

@@ -38,7 +38,7 @@ func (k Activation) Cost(images int) Cost {
 	case ActReLU:
 		ns = moveNS
 	case ActReLU6, ActClip, ActHardSigmoid, ActHardSwish, ActLeakyReLU:
-		ns = 3 * moveNS
+		ns = 2 * moveNS
 	}
 	return perElement(k.C*k.H*k.W*images, 1, 2, ns)
 }

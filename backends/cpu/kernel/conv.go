@@ -333,7 +333,7 @@ func (p *Output) finish(w *Worker, x []float32) {
 	switch p.Act {
 	case ActReLU:
 	case ActReLU6:
-		vecFor(w.ISA).atMost(x, x, actMinus6[:])
+		vecFor(w.ISA).min(x, x, actSix[:], 0)
 	default:
 		w.apply(p.Act, x)
 	}

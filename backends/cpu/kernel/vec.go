@@ -13,7 +13,7 @@ type vecOps struct {
 	affine  func(dst, src, scale, shift []float32)
 
 	// b moves by step float32s a block: 16, or 0 to repeat one block.
-	add, sub, subFrom, mul, div, max func(dst, a, b []float32, step int)
+	add, sub, subFrom, mul, div, max, min func(dst, a, b []float32, step int)
 
 	addScaled func(dst, a, b []float32, scale float32) // a + scale*b
 

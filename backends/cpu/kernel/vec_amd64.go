@@ -68,6 +68,12 @@ func opsDivAVX512(dst []float32, a []float32, b []float32, step int)
 //go:noescape
 func opsMaxAVX512(dst []float32, a []float32, b []float32, step int)
 
+// opsMinAVX512 is dst = min(a, b): a on ties, NaN propagates. b moves by step float32s a block: 16, or 0 to repeat one block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMinAVX512(dst []float32, a []float32, b []float32, step int)
+
 // opsAddScaledAVX512 is dst = a + scale*b.
 // len(dst), or that of the first slice, is a multiple of 16.
 //
@@ -385,6 +391,12 @@ func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
 //
 //go:noescape
 func opsMaxAVX2(dst []float32, a []float32, b []float32, step int)
+
+// opsMinAVX2 is dst = min(a, b): a on ties, NaN propagates. b moves by step float32s a block: 16, or 0 to repeat one block.
+// len(dst), or that of the first slice, is a multiple of 16.
+//
+//go:noescape
+func opsMinAVX2(dst []float32, a []float32, b []float32, step int)
 
 // opsAddScaledAVX2 is dst = a + scale*b.
 // len(dst), or that of the first slice, is a multiple of 16.

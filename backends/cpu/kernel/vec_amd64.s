@@ -1028,6 +1028,36 @@ done11_1:
 	VZEROUPPER
 	RET
 
+// func opsMinAVX512(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX, AVX512F
+TEXT ·opsMinAVX512(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop12_1:
+	CMPQ    BX, $0x01
+	JLT     done12_1
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VCMPPS  $0x03, Z1, Z1, K1
+	VMINPS  Z0, Z1, Z0
+	VMOVAPS Z1, K1, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop12_1
+
+done12_1:
+	VZEROUPPER
+	RET
+
 // func opsAddScaledAVX512(dst []float32, a []float32, b []float32, scale float32)
 // Requires: AVX, AVX512F
 TEXT ·opsAddScaledAVX512(SB), NOSPLIT, $0-76
@@ -1038,9 +1068,9 @@ TEXT ·opsAddScaledAVX512(SB), NOSPLIT, $0-76
 	SHRQ         $0x04, BX
 	VBROADCASTSS scale+72(FP), Z0
 
-loop12_2:
+loop13_2:
 	CMPQ    BX, $0x02
-	JLT     done12_2
+	JLT     done13_2
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (CX), Z2
@@ -1055,12 +1085,12 @@ loop12_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop12_2
+	JMP     loop13_2
 
-done12_2:
-loop12_1:
+done13_2:
+loop13_1:
 	CMPQ    BX, $0x01
-	JLT     done12_1
+	JLT     done13_1
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (CX), Z2
@@ -1070,9 +1100,9 @@ loop12_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop12_1
+	JMP     loop13_1
 
-done12_1:
+done13_1:
 	VZEROUPPER
 	RET
 
@@ -1092,35 +1122,35 @@ TEXT ·opsMaxPoolAVX512(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop13_1:
+loop14_1:
 	CMPQ    DX, $0x01
-	JLT     done13_1
+	JLT     done14_1
 	VMOVUPS opsConstants<>+1728(SB), Z0
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols14:
+cols15:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows14:
+rows15:
 	VMOVUPS (R13), Z1
 	VCMPPS  $0x03, Z1, Z1, K1
 	VMAXPS  Z0, Z1, Z0
 	VMOVAPS Z1, K1, Z0
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows14
+	JNE     rows15
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols14
+	JNE     cols15
 	VMOVUPS Z0, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop13_1
+	JMP     loop14_1
 
-done13_1:
+done14_1:
 	VZEROUPPER
 	RET
 
@@ -1136,9 +1166,9 @@ TEXT ·opsMaxPool2AVX512(SB), NOSPLIT, $0-56
 	SHLQ $0x02, SI
 	ADDQ SI, BX
 
-loop15_1:
+loop16_1:
 	CMPQ    DX, $0x01
-	JLT     done15_1
+	JLT     done16_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x03, Z1, Z1, K1
@@ -1157,9 +1187,9 @@ loop15_1:
 	ADDQ    $0x00000080, BX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop15_1
+	JMP     loop16_1
 
-done15_1:
+done16_1:
 	VZEROUPPER
 	RET
 
@@ -1180,35 +1210,35 @@ TEXT ·opsSumPoolAVX512(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop16_1:
+loop17_1:
 	CMPQ   DX, $0x01
-	JLT    done16_1
+	JLT    done17_1
 	VPXORD Z1, Z1, Z1
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols17:
+cols18:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VPXORD Z2, Z2, Z2
 
-rows17:
+rows18:
 	VADDPS  (R13), Z2, Z2
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows17
+	JNE     rows18
 	VADDPS  Z2, Z1, Z1
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols17
+	JNE     cols18
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop16_1
+	JMP     loop17_1
 
-done16_1:
+done17_1:
 	VZEROUPPER
 	RET
 
@@ -1222,7 +1252,7 @@ TEXT ·opsMaxPool3AVX512(SB), NOSPLIT, $0-128
 	MOVQ   right+112(FP), SI
 	VPXORD Z0, Z0, Z0
 
-row18:
+row19:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -1233,7 +1263,7 @@ row18:
 	VMOVUPS opsConstants<>+1728(SB), Z1
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun18
+	JEQ     begun19
 	VMOVUPS (R8), Z1
 	VMOVUPS (R10), Z2
 	VADDPS  Z2, Z1, Z3
@@ -1247,10 +1277,10 @@ row18:
 	ADDQ    $0x00000040, R11
 	VMOVAPS Z1, Z1
 
-begun18:
+begun19:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two18
+	JEQ     two19
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1263,9 +1293,9 @@ begun18:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop19_1:
+loop20_1:
 	CMPQ    R9, $0x01
-	JLT     done19_1
+	JLT     done20_1
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS (R8), Z3
 	VMOVUPS (R10), Z4
@@ -1284,20 +1314,20 @@ loop19_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, R9
-	JMP     loop19_1
+	JMP     loop20_1
 
-done19_1:
+done20_1:
 	CMPQ    SI, $0x00
-	JEQ     end18
+	JEQ     end19
 	VMAXPS  Z1, Z2, Z1
 	VMOVUPS Z1, (DI)
 	ADDQ    $0x00000040, DI
-	JMP     end18
+	JMP     end19
 
-two18:
-loop20_1:
+two19:
+loop21_1:
 	CMPQ    R9, $0x01
-	JLT     done20_1
+	JLT     done21_1
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1326,11 +1356,11 @@ loop20_1:
 	ADDQ    $0x00000040, DI
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, R9
-	JMP     loop20_1
+	JMP     loop21_1
 
-done20_1:
+done21_1:
 	CMPQ    SI, $0x00
-	JEQ     end18
+	JEQ     end19
 	VMOVUPS (R8), Z2
 	VMOVUPS (R10), Z3
 	VADDPS  Z3, Z2, Z4
@@ -1346,7 +1376,7 @@ done20_1:
 	VMOVUPS Z1, (DI)
 	ADDQ    $0x00000040, DI
 
-end18:
+end19:
 	MOVQ   srcRow+64(FP), DI
 	SHLQ   $0x02, DI
 	ADDQ   DI, CX
@@ -1354,7 +1384,7 @@ end18:
 	SHLQ   $0x02, DI
 	ADDQ   DI, AX
 	DECQ   DX
-	JNE    row18
+	JNE    row19
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	MOVQ   AX, nan+120(FP)
@@ -1370,7 +1400,7 @@ TEXT ·opsSumPool3AVX512(SB), NOSPLIT, $0-108
 	MOVQ         stride+96(FP), BX
 	VBROADCASTSS scale+104(FP), Z0
 
-row21:
+row22:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -1388,7 +1418,7 @@ row21:
 	ADDQ    $0x00000040, R10
 	VMOVAPS Z1, Z1
 	CMPQ    BX, $0x02
-	JEQ     two21
+	JEQ     two22
 	VMOVUPS (DI), Z2
 	VMOVUPS (R9), Z3
 	VADDPS  Z3, Z2, Z2
@@ -1398,9 +1428,9 @@ row21:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop22_1:
+loop23_1:
 	CMPQ    R8, $0x01
-	JLT     done22_1
+	JLT     done23_1
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS (DI), Z3
 	VMOVUPS (R9), Z4
@@ -1417,15 +1447,15 @@ loop22_1:
 	VMOVAPS Z2, Z1
 	VMOVAPS Z3, Z2
 	SUBQ    $0x01, R8
-	JMP     loop22_1
+	JMP     loop23_1
 
-done22_1:
-	JMP end21
+done23_1:
+	JMP end22
 
-two21:
-loop23_1:
+two22:
+loop24_1:
 	CMPQ    R8, $0x01
-	JLT     done23_1
+	JLT     done24_1
 	VMOVUPS (DI), Z2
 	VMOVUPS (R9), Z3
 	VADDPS  Z3, Z2, Z2
@@ -1449,10 +1479,10 @@ loop23_1:
 	ADDQ    $0x00000040, SI
 	VMOVAPS Z2, Z1
 	SUBQ    $0x01, R8
-	JMP     loop23_1
+	JMP     loop24_1
 
-done23_1:
-end21:
+done24_1:
+end22:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -1460,7 +1490,7 @@ end21:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row21
+	JNE  row22
 	VZEROUPPER
 	RET
 
@@ -1474,18 +1504,18 @@ TEXT ·opsSquareAVX512(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop24_1:
+loop25_1:
 	CMPQ    DX, $0x01
-	JLT     done24_1
+	JLT     done25_1
 	VMOVUPS (CX), Z0
 	VMULPS  Z0, Z0, Z0
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop24_1
+	JMP     loop25_1
 
-done24_1:
+done25_1:
 	VZEROUPPER
 	RET
 
@@ -1503,18 +1533,18 @@ TEXT ·opsLrn34AVX512(SB), NOSPLIT, $0-96
 	VBROADCASTSS alpha+88(FP), Z0
 	VBROADCASTSS k+92(FP), Z1
 
-loop25_1:
+loop26_1:
 	CMPQ   BX, $0x01
-	JLT    done25_1
+	JLT    done26_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VPXORD Z2, Z2, Z2
 
-taps26:
+taps27:
 	VADDPS  (R9), Z2, Z2
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps26
+	JNE     taps27
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS opsConstants<>+960(SB), Z3
@@ -1550,9 +1580,9 @@ taps26:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop25_1
+	JMP     loop26_1
 
-done25_1:
+done26_1:
 	VZEROUPPER
 	RET
 
@@ -1569,27 +1599,27 @@ TEXT ·opsLrnScaleAVX512(SB), NOSPLIT, $0-72
 	VBROADCASTSS alpha+64(FP), Z0
 	VBROADCASTSS k+68(FP), Z1
 
-loop27_1:
+loop28_1:
 	CMPQ   DX, $0x01
-	JLT    done27_1
+	JLT    done28_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VPXORD Z2, Z2, Z2
 
-taps28:
+taps29:
 	VADDPS  (R8), Z2, Z2
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps28
+	JNE     taps29
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop27_1
+	JMP     loop28_1
 
-done27_1:
+done28_1:
 	VZEROUPPER
 	RET
 
@@ -1601,15 +1631,15 @@ TEXT ·opsMaxOfAVX512(SB), NOSPLIT, $0-28
 	SHRQ    $0x04, CX
 	VMOVUPS opsConstants<>+1728(SB), Z0
 
-loop29_1:
+loop30_1:
 	CMPQ   CX, $0x01
-	JLT    done29_1
+	JLT    done30_1
 	VMAXPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop29_1
+	JMP    loop30_1
 
-done29_1:
+done30_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1632,9 +1662,9 @@ TEXT ·opsExpSumAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS shift+48(FP), Z0
 	VPXORD       Z1, Z1, Z1
 
-loop30_1:
+loop31_1:
 	CMPQ    DX, $0x01
-	JLT     done30_1
+	JLT     done31_1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMOVUPS opsConstants<>+128(SB), Z3
@@ -1676,9 +1706,9 @@ loop30_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop30_1
+	JMP     loop31_1
 
-done30_1:
+done31_1:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1700,18 +1730,18 @@ TEXT ·opsDivByAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS by+48(FP), Z0
 
-loop31_1:
+loop32_1:
 	CMPQ    DX, $0x01
-	JLT     done31_1
+	JLT     done32_1
 	VMOVUPS (CX), Z1
 	VDIVPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop31_1
+	JMP     loop32_1
 
-done31_1:
+done32_1:
 	VZEROUPPER
 	RET
 
@@ -1723,15 +1753,15 @@ TEXT ·opsSumAVX512(SB), NOSPLIT, $0-28
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop32_1:
+loop33_1:
 	CMPQ   CX, $0x01
-	JLT    done32_1
+	JLT    done33_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop32_1
+	JMP    loop33_1
 
-done32_1:
+done33_1:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1754,9 +1784,9 @@ TEXT ·opsMaxoutAVX512(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop33_1:
+loop34_1:
 	CMPQ       BX, $0x01
-	JLT        done33_1
+	JLT        done34_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Z0
@@ -1764,10 +1794,10 @@ loop33_1:
 	KXNORW     K1, K1, K1
 	VGATHERDPS (CX)(Z0*4), K1, Z1
 
-piece34:
+piece35:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces34
+	JLE        pieces35
 	VMOVUPS    (DI), Z0
 	VPXORD     Z2, Z2, Z2
 	KXNORW     K2, K2, K2
@@ -1775,16 +1805,16 @@ piece34:
 	VCMPPS     $0x03, Z2, Z2, K3
 	VMAXPS     Z1, Z2, Z1
 	VMOVAPS    Z2, K3, Z1
-	JMP        piece34
+	JMP        piece35
 
-pieces34:
+pieces35:
 	VMOVUPS Z1, (AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop33_1
+	JMP     loop34_1
 
-done33_1:
+done34_1:
 	VZEROUPPER
 	RET
 
@@ -1802,9 +1832,9 @@ TEXT ·opsMaxoutBackwardAVX512(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop35_1:
+loop36_1:
 	CMPQ       DI, $0x01
-	JLT        done35_1
+	JLT        done36_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Z0
@@ -1814,10 +1844,10 @@ loop35_1:
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 
-piece36:
+piece37:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces36
+	JLE        pieces37
 	VMOVUPS    (R10), Z0
 	VPXORD     Z4, Z4, Z4
 	KXNORW     K2, K2, K2
@@ -1828,9 +1858,9 @@ piece36:
 	KANDW      K3, K4, K3
 	VMOVAPS    Z4, K3, Z1
 	VMOVAPS    Z3, K3, Z2
-	JMP        piece36
+	JMP        piece37
 
-pieces36:
+pieces37:
 	VMOVUPS Z2, (SI)
 	MOVQ    lane_base+96(FP), R10
 	MOVQ    piece_base+120(FP), R11
@@ -1838,9 +1868,9 @@ pieces36:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop37_1:
+loop38_1:
 	CMPQ       R13, $0x01
-	JLT        done37_1
+	JLT        done38_1
 	VMOVUPS    (R10), Z0
 	VPXORD     Z5, Z5, Z5
 	KXNORW     K5, K5, K5
@@ -1857,16 +1887,16 @@ loop37_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop37_1
+	JMP        loop38_1
 
-done37_1:
+done38_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop35_1
+	JMP  loop36_1
 
-done35_1:
+done36_1:
 	VZEROUPPER
 	RET
 
@@ -1879,9 +1909,9 @@ TEXT ·opsReluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop38_1:
+loop39_1:
 	CMPQ    BX, $0x01
-	JLT     done38_1
+	JLT     done39_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VPXORD  Z2, Z2, Z2
@@ -1892,9 +1922,9 @@ loop38_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop38_1
+	JMP     loop39_1
 
-done38_1:
+done39_1:
 	VZEROUPPER
 	RET
 
@@ -1910,9 +1940,9 @@ TEXT ·opsReluBackwardSumAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS (SI), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop39_1:
+loop40_1:
 	CMPQ      BX, $0x01
-	JLT       done39_1
+	JLT       done40_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   (DX), Z3
 	VCMPPS    $0x06, Z1, Z3, K1
@@ -1923,9 +1953,9 @@ loop39_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop39_1
+	JMP       loop40_1
 
-done39_1:
+done40_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -1940,9 +1970,9 @@ TEXT ·opsSigmoidBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop40_1:
+loop41_1:
 	CMPQ    BX, $0x01
-	JLT     done40_1
+	JLT     done41_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1954,9 +1984,9 @@ loop40_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop40_1
+	JMP     loop41_1
 
-done40_1:
+done41_1:
 	VZEROUPPER
 	RET
 
@@ -1969,9 +1999,9 @@ TEXT ·opsTanhBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop41_1:
+loop42_1:
 	CMPQ    BX, $0x01
-	JLT     done41_1
+	JLT     done42_1
 	VMOVUPS (CX), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS opsConstants<>+0(SB), Z2
@@ -1983,9 +2013,9 @@ loop41_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop41_1
+	JMP     loop42_1
 
-done41_1:
+done42_1:
 	VZEROUPPER
 	RET
 
@@ -2004,20 +2034,20 @@ TEXT ·opsMaxPoolBackwardAVX512(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop42_1:
+loop43_1:
 	CMPQ    BX, $0x01
-	JLT     done42_1
+	JLT     done43_1
 	VMOVUPS (CX), Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows43:
+rows44:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols43:
+cols44:
 	VMOVUPS (R12), Z3
 	VCMPPS  $0x06, Z0, Z3, K1
 	VCMPPS  $0x07, Z0, Z0, K2
@@ -2027,20 +2057,20 @@ cols43:
 	VADDPS  opsConstants<>+0(SB), Z2, Z2
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols43
+	JNE     cols44
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     rows43
+	JNE     rows44
 	VMOVUPS (DX), Z0
 	VPXORD  Z4, Z4, Z4
 	MOVQ    AX, R11
 	MOVQ    kh+72(FP), R9
 
-rows44:
+rows45:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols44:
+cols45:
 	VMOVUPS (R12), Z3
 	VADDPS  Z0, Z3, Z5
 	VCMPPS  $0x00, Z4, Z1, K1
@@ -2049,19 +2079,19 @@ cols44:
 	VADDPS  opsConstants<>+0(SB), Z4, Z4
 	ADDQ    R8, R12
 	DECQ    R10
-	JNE     cols44
+	JNE     cols45
 	ADDQ    DI, R11
 	DECQ    R9
-	JNE     rows44
+	JNE     rows45
 	MOVQ    pixStep+112(FP), R9
 	SHLQ    $0x02, R9
 	ADDQ    R9, CX
 	ADDQ    R9, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x01, BX
-	JMP     loop42_1
+	JMP     loop43_1
 
-done42_1:
+done43_1:
 	VZEROUPPER
 	RET
 
@@ -2083,9 +2113,9 @@ TEXT ·opsMaxPoolBackward2AVX512(SB), NOSPLIT, $0-88
 	ADDQ   R8, DI
 	VPXORD Z0, Z0, Z0
 
-loop45_1:
+loop46_1:
 	CMPQ      BX, $0x01
-	JLT       done45_1
+	JLT       done46_1
 	VMOVUPS   (CX), Z1
 	VMOVUPS   64(CX), Z2
 	VCMPPS    $0x06, Z1, Z2, K1
@@ -2124,9 +2154,9 @@ loop45_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop45_1
+	JMP       loop46_1
 
-done45_1:
+done46_1:
 	VZEROUPPER
 	RET
 
@@ -2150,9 +2180,9 @@ TEXT ·opsMaxPoolReluBackward2AVX512(SB), NOSPLIT, $0-112
 	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop46_1:
+loop47_1:
 	CMPQ      BX, $0x01
-	JLT       done46_1
+	JLT       done47_1
 	VMOVUPS   (CX), Z2
 	VMOVUPS   64(CX), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
@@ -2194,9 +2224,9 @@ loop46_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop46_1
+	JMP       loop47_1
 
-done46_1:
+done47_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2217,9 +2247,9 @@ TEXT ·opsMaxPoolIndices2AVX512(SB), NOSPLIT, $0-88
 	VPXORD Z0, Z0, Z0
 	VCMPPS $0x03, Z0, Z0, K1
 
-loop47_1:
+loop48_1:
 	CMPQ    BX, $0x01
-	JLT     done47_1
+	JLT     done48_1
 	VMOVUPS (DX), Z1
 	VMOVUPS 64(DX), Z2
 	VMOVUPS (SI), Z3
@@ -2248,9 +2278,9 @@ loop47_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x08, CX
 	SUBQ    $0x01, BX
-	JMP     loop47_1
+	JMP     loop48_1
 
-done47_1:
+done48_1:
 	KMOVW K1, AX
 	MOVQ  AX, nan+80(FP)
 	VZEROUPPER
@@ -2271,9 +2301,9 @@ TEXT ·opsMaxPoolReluIndices2AVX512(SB), NOSPLIT, $0-88
 	VPXORD Z0, Z0, Z0
 	VCMPPS $0x03, Z0, Z0, K1
 
-loop48_1:
+loop49_1:
 	CMPQ    BX, $0x01
-	JLT     done48_1
+	JLT     done49_1
 	VMOVUPS (DX), Z1
 	VMOVUPS 64(DX), Z2
 	VMOVUPS (SI), Z3
@@ -2302,9 +2332,9 @@ loop48_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x08, CX
 	SUBQ    $0x01, BX
-	JMP     loop48_1
+	JMP     loop49_1
 
-done48_1:
+done49_1:
 	KMOVW K1, AX
 	MOVQ  AX, nan+80(FP)
 	VZEROUPPER
@@ -2329,9 +2359,9 @@ TEXT ·opsMaxPoolIndexedBackward2AVX512(SB), NOSPLIT, $0-104
 	VMOVUPS (R8), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop49_1:
+loop50_1:
 	CMPQ       BX, $0x01
-	JLT        done49_1
+	JLT        done50_1
 	VMOVUPS    (DX), Z2
 	VADDPS     Z1, Z2, Z3
 	KMOVW      (CX), K1
@@ -2360,9 +2390,9 @@ loop49_1:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x08, CX
 	SUBQ       $0x01, BX
-	JMP        loop49_1
+	JMP        loop50_1
 
-done49_1:
+done50_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2384,9 +2414,9 @@ TEXT ·opsMaxPoolSpreadAVX512(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop50_1:
+loop51_1:
 	CMPQ    SI, $0x01
-	JLT     done50_1
+	JLT     done51_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2394,12 +2424,12 @@ loop50_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows51:
+rows52:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols51:
+cols52:
 	VMOVUPS (R13), Z2
 	VCMPPS  $0x00, Z0, Z2, K2
 	KANDW   K2, K1, K2
@@ -2410,11 +2440,11 @@ cols51:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols51
+	JNE     cols52
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows51
+	JNE     rows52
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -2422,9 +2452,9 @@ cols51:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop50_1
+	JMP     loop51_1
 
-done50_1:
+done51_1:
 	VZEROUPPER
 	RET
 
@@ -2452,9 +2482,9 @@ TEXT ·opsMaxPoolSpread3AVX512(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop52_1:
+loop53_1:
 	CMPQ    SI, $0x01
-	JLT     done52_1
+	JLT     done53_1
 	VMOVUPS (DX), Z0
 	VMOVUPS (BX), Z1
 	VCMPPS  $0x00, Z0, Z0, K1
@@ -2529,9 +2559,9 @@ loop52_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop52_1
+	JMP     loop53_1
 
-done52_1:
+done53_1:
 	VZEROUPPER
 	RET
 
@@ -2550,34 +2580,34 @@ TEXT ·opsSpreadAddAVX512(SB), NOSPLIT, $0-92
 	SHLQ         $0x02, DI
 	VBROADCASTSS scale+88(FP), Z0
 
-loop53_1:
+loop54_1:
 	CMPQ    DX, $0x01
-	JLT     done53_1
+	JLT     done54_1
 	VMOVUPS (CX), Z1
 	VMULPS  Z0, Z1, Z1
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows54:
+rows55:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols54:
+cols55:
 	VMOVUPS (R11), Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols54
+	JNE     cols55
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows54
+	JNE     rows55
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop53_1
+	JMP     loop54_1
 
-done53_1:
+done54_1:
 	VZEROUPPER
 	RET
 
@@ -2589,27 +2619,27 @@ TEXT ·opsSumRowAVX512(SB), NOSPLIT, $0-48
 	SHRQ   $0x04, CX
 	VPXORD Z0, Z0, Z0
 
-loop55_4:
+loop56_4:
 	CMPQ   CX, $0x04
-	JLT    done55_4
+	JLT    done56_4
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z0, Z0
 	VADDPS 128(AX), Z0, Z0
 	VADDPS 192(AX), Z0, Z0
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop55_4
+	JMP    loop56_4
 
-done55_4:
-loop55_1:
+done56_4:
+loop56_1:
 	CMPQ   CX, $0x01
-	JLT    done55_1
+	JLT    done56_1
 	VADDPS (AX), Z0, Z0
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop55_1
+	JMP    loop56_1
 
-done55_1:
+done56_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z0, (AX)
 	VZEROUPPER
@@ -2625,9 +2655,9 @@ TEXT ·opsDevRowAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS (DX), Z0
 	VPXORD  Z1, Z1, Z1
 
-loop56_2:
+loop57_2:
 	CMPQ    CX, $0x02
-	JLT     done56_2
+	JLT     done57_2
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
@@ -2638,21 +2668,21 @@ loop56_2:
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop56_2
+	JMP     loop57_2
 
-done56_2:
-loop56_1:
+done57_2:
+loop57_1:
 	CMPQ    CX, $0x01
-	JLT     done56_1
+	JLT     done57_1
 	VMOVUPS (AX), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z2, Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop56_1
+	JMP     loop57_1
 
-done56_1:
+done57_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VZEROUPPER
@@ -2670,9 +2700,9 @@ TEXT ·opsDotRowAVX512(SB), NOSPLIT, $0-96
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 
-loop57_1:
+loop58_1:
 	CMPQ    DX, $0x01
-	JLT     done57_1
+	JLT     done58_1
 	VMOVUPS (AX), Z3
 	VMOVUPS (CX), Z4
 	VADDPS  Z3, Z1, Z1
@@ -2682,9 +2712,9 @@ loop57_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop57_1
+	JMP     loop58_1
 
-done57_1:
+done58_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Z1, (AX)
 	VMOVUPS Z2, 64(AX)
@@ -2705,9 +2735,9 @@ TEXT ·opsBatchNormBackwardAVX512(SB), NOSPLIT, $0-96
 	VMOVUPS 128(SI), Z2
 	VMOVUPS 192(SI), Z3
 
-loop58_1:
+loop59_1:
 	CMPQ    BX, $0x01
-	JLT     done58_1
+	JLT     done59_1
 	VMOVUPS (DX), Z4
 	VSUBPS  Z0, Z4, Z4
 	VMULPS  Z2, Z4, Z4
@@ -2720,9 +2750,9 @@ loop58_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop58_1
+	JMP     loop59_1
 
-done58_1:
+done59_1:
 	VZEROUPPER
 	RET
 
@@ -2737,9 +2767,9 @@ TEXT ·opsSumSquaresAVX512(SB), NOSPLIT, $0-28
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
-loop59_4:
+loop60_4:
 	CMPQ    CX, $0x04
-	JLT     done59_4
+	JLT     done60_4
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -2754,20 +2784,20 @@ loop59_4:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop59_4
+	JMP     loop60_4
 
-done59_4:
-loop59_1:
+done60_4:
+loop60_1:
 	CMPQ    CX, $0x01
-	JLT     done59_1
+	JLT     done60_1
 	VMOVUPS (AX), Z4
 	VMULPS  Z4, Z4, Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop59_1
+	JMP     loop60_1
 
-done59_1:
+done60_1:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2796,9 +2826,9 @@ TEXT ·opsLrnTerms34AVX512(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop60_1:
+loop61_1:
 	CMPQ    DI, $0x01
-	JLT     done60_1
+	JLT     done61_1
 	VMOVUPS (SI), Z0
 	VMOVUPS opsConstants<>+960(SB), Z1
 	VMINPS  Z0, Z1, Z0
@@ -2841,9 +2871,9 @@ loop60_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop60_1
+	JMP     loop61_1
 
-done60_1:
+done61_1:
 	VZEROUPPER
 	RET
 
@@ -2861,18 +2891,18 @@ TEXT ·opsLrnBackwardAVX512(SB), NOSPLIT, $0-116
 	MOVQ         size+104(FP), R8
 	VBROADCASTSS factor+112(FP), Z0
 
-loop61_1:
+loop62_1:
 	CMPQ   SI, $0x01
-	JLT    done61_1
+	JLT    done62_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VPXORD Z1, Z1, Z1
 
-taps62:
+taps63:
 	VADDPS  (R10), Z1, Z1
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps62
+	JNE     taps63
 	VMOVUPS (DX), Z2
 	VMULPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2884,9 +2914,9 @@ taps62:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop61_1
+	JMP     loop62_1
 
-done61_1:
+done62_1:
 	VZEROUPPER
 	RET
 
@@ -2903,9 +2933,9 @@ TEXT ·opsDropoutAVX512(SB), NOSPLIT, $0-80
 	KMOVW BX, K2
 	MOVL  place+56(FP), BX
 
-group63:
+group64:
 	CMPQ         DX, $0x00
-	JLE          done63
+	JLE          done64
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Z0
 	VPADDD       opsConstants<>+2112(SB), Z0, Z0
@@ -3144,7 +3174,7 @@ group63:
 	VMOVAPS      Z1, K3, Z10
 	VMOVUPS      Z10, (AX)
 	CMPQ         DX, $0x01
-	JLE          done63
+	JLE          done64
 	VMOVUPS      64(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z7, Z7
 	VMULPS       Z9, Z5, Z5
@@ -3153,7 +3183,7 @@ group63:
 	VMOVAPS      Z2, K3, Z5
 	VMOVUPS      Z5, 64(AX)
 	CMPQ         DX, $0x02
-	JLE          done63
+	JLE          done64
 	VMOVUPS      128(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z8, Z8
 	VMULPS       Z9, Z5, Z5
@@ -3162,7 +3192,7 @@ group63:
 	VMOVAPS      Z3, K3, Z5
 	VMOVUPS      Z5, 128(AX)
 	CMPQ         DX, $0x03
-	JLE          done63
+	JLE          done64
 	VMOVUPS      192(CX), Z5
 	VPXORD       opsConstants<>+1600(SB), Z0, Z0
 	VMULPS       Z9, Z5, Z5
@@ -3174,9 +3204,9 @@ group63:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group63
+	JMP          group64
 
-done63:
+done64:
 	VZEROUPPER
 	RET
 
@@ -3190,9 +3220,9 @@ TEXT ·opsSgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop64_1:
+loop65_1:
 	CMPQ         AX, $0x01
-	JLT          done64_1
+	JLT          done65_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3211,9 +3241,9 @@ loop64_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop64_1
+	JMP          loop65_1
 
-done64_1:
+done65_1:
 	VZEROUPPER
 	RET
 
@@ -3227,9 +3257,9 @@ TEXT ·opsNesterovAVX512(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop65_1:
+loop66_1:
 	CMPQ         AX, $0x01
-	JLT          done65_1
+	JLT          done66_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3250,9 +3280,9 @@ loop65_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop65_1
+	JMP          loop66_1
 
-done65_1:
+done66_1:
 	VZEROUPPER
 	RET
 
@@ -3267,9 +3297,9 @@ TEXT ·opsRmspropAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop66_1:
+loop67_1:
 	CMPQ         AX, $0x01
-	JLT          done66_1
+	JLT          done67_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3301,9 +3331,9 @@ loop66_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop66_1
+	JMP          loop67_1
 
-done66_1:
+done67_1:
 	VZEROUPPER
 	RET
 
@@ -3318,9 +3348,9 @@ TEXT ·opsRmspropTorchAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop67_1:
+loop68_1:
 	CMPQ         AX, $0x01
-	JLT          done67_1
+	JLT          done68_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3352,9 +3382,9 @@ loop67_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop67_1
+	JMP          loop68_1
 
-done67_1:
+done68_1:
 	VZEROUPPER
 	RET
 
@@ -3369,9 +3399,9 @@ TEXT ·opsAdamAVX512(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop68_1:
+loop69_1:
 	CMPQ         AX, $0x01
-	JLT          done68_1
+	JLT          done69_1
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
@@ -3409,9 +3439,9 @@ loop68_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop68_1
+	JMP          loop69_1
 
-done68_1:
+done69_1:
 	VZEROUPPER
 	RET
 
@@ -3424,9 +3454,9 @@ TEXT ·opsTowardAVX512(SB), NOSPLIT, $0-52
 	SHRQ         $0x04, DX
 	VBROADCASTSS rate+48(FP), Z0
 
-loop69_1:
+loop70_1:
 	CMPQ    DX, $0x01
-	JLT     done69_1
+	JLT     done70_1
 	VMOVUPS (AX), Z1
 	VMOVUPS (CX), Z2
 	VSUBPS  Z1, Z2, Z2
@@ -3436,9 +3466,9 @@ loop69_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop69_1
+	JMP     loop70_1
 
-done69_1:
+done70_1:
 	VZEROUPPER
 	RET
 
@@ -3452,9 +3482,9 @@ TEXT ·opsReluAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop70_4:
+loop71_4:
 	CMPQ    DX, $0x04
-	JLT     done70_4
+	JLT     done71_4
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3482,12 +3512,12 @@ loop70_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop70_4
+	JMP     loop71_4
 
-done70_4:
-loop70_1:
+done71_4:
+loop71_1:
 	CMPQ    DX, $0x01
-	JLT     done70_1
+	JLT     done71_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMAXPS  Y2, Y0, Y2
@@ -3497,9 +3527,9 @@ loop70_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop70_1
+	JMP     loop71_1
 
-done70_1:
+done71_1:
 	VZEROUPPER
 	RET
 
@@ -3511,9 +3541,9 @@ TEXT ·opsExpAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop71_1:
+loop72_1:
 	CMPQ    DX, $0x01
-	JLT     done71_1
+	JLT     done72_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS opsConstants<>+128(SB), Y2
@@ -3589,9 +3619,9 @@ loop71_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop71_1
+	JMP     loop72_1
 
-done71_1:
+done72_1:
 	VZEROUPPER
 	RET
 
@@ -3603,9 +3633,9 @@ TEXT ·opsSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop72_1:
+loop73_1:
 	CMPQ    DX, $0x01
-	JLT     done72_1
+	JLT     done73_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  opsConstants<>+1600(SB), Y0, Y0
@@ -3689,9 +3719,9 @@ loop72_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop72_1
+	JMP     loop73_1
 
-done72_1:
+done73_1:
 	VZEROUPPER
 	RET
 
@@ -3703,9 +3733,9 @@ TEXT ·opsTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	SHRQ $0x04, DX
 
-loop73_1:
+loop74_1:
 	CMPQ      DX, $0x01
-	JLT       done73_1
+	JLT       done74_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMULPS    Y0, Y0, Y4
@@ -3829,9 +3859,9 @@ loop73_1:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop73_1
+	JMP       loop74_1
 
-done73_1:
+done74_1:
 	VZEROUPPER
 	RET
 
@@ -3849,9 +3879,9 @@ TEXT ·opsAffineAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS (BX), Y2
 	VMOVUPS 32(BX), Y3
 
-loop74_4:
+loop75_4:
 	CMPQ    DX, $0x04
-	JLT     done74_4
+	JLT     done75_4
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3887,12 +3917,12 @@ loop74_4:
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, DX
-	JMP     loop74_4
+	JMP     loop75_4
 
-done74_4:
-loop74_1:
+done75_4:
+loop75_1:
 	CMPQ    DX, $0x01
-	JLT     done74_1
+	JLT     done75_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -3904,47 +3934,15 @@ loop74_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop74_1
-
-done74_1:
-	VZEROUPPER
-	RET
-
-// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
-// Requires: AVX
-TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
-	MOVQ dst_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	SHRQ $0x04, BX
-	MOVQ step+72(FP), SI
-	SHLQ $0x02, SI
-
-loop75_1:
-	CMPQ    BX, $0x01
-	JLT     done75_1
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS 32(DX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, DX
-	ADDQ    $0x00000040, AX
-	SUBQ    $0x01, BX
 	JMP     loop75_1
 
 done75_1:
 	VZEROUPPER
 	RET
 
-// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsAddAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3960,8 +3958,8 @@ loop76_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y2, Y0, Y0
-	VSUBPS  Y3, Y1, Y1
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -3974,9 +3972,9 @@ done76_1:
 	VZEROUPPER
 	RET
 
-// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -3992,8 +3990,8 @@ loop77_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VSUBPS  Y0, Y2, Y0
-	VSUBPS  Y1, Y3, Y1
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4006,9 +4004,9 @@ done77_1:
 	VZEROUPPER
 	RET
 
-// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsSubFromAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsSubFromAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4024,8 +4022,8 @@ loop78_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VMULPS  Y2, Y0, Y0
-	VMULPS  Y3, Y1, Y1
+	VSUBPS  Y0, Y2, Y0
+	VSUBPS  Y1, Y3, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4038,9 +4036,9 @@ done78_1:
 	VZEROUPPER
 	RET
 
-// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// func opsMulAVX2(dst []float32, a []float32, b []float32, step int)
 // Requires: AVX
-TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+TEXT ·opsMulAVX2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
@@ -4056,8 +4054,8 @@ loop79_1:
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
-	VDIVPS  Y2, Y0, Y0
-	VDIVPS  Y3, Y1, Y1
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x00000040, CX
@@ -4067,6 +4065,38 @@ loop79_1:
 	JMP     loop79_1
 
 done79_1:
+	VZEROUPPER
+	RET
+
+// func opsDivAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsDivAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop80_1:
+	CMPQ    BX, $0x01
+	JLT     done80_1
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VDIVPS  Y2, Y0, Y0
+	VDIVPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    SI, DX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x01, BX
+	JMP     loop80_1
+
+done80_1:
 	VZEROUPPER
 	RET
 
@@ -4081,9 +4111,9 @@ TEXT ·opsMaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ step+72(FP), SI
 	SHLQ $0x02, SI
 
-loop80_1:
+loop81_1:
 	CMPQ      BX, $0x01
-	JLT       done80_1
+	JLT       done81_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -4100,9 +4130,45 @@ loop80_1:
 	ADDQ      SI, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop80_1
+	JMP       loop81_1
 
-done80_1:
+done81_1:
+	VZEROUPPER
+	RET
+
+// func opsMinAVX2(dst []float32, a []float32, b []float32, step int)
+// Requires: AVX
+TEXT ·opsMinAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
+	MOVQ step+72(FP), SI
+	SHLQ $0x02, SI
+
+loop82_1:
+	CMPQ      BX, $0x01
+	JLT       done82_1
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   (DX), Y2
+	VMOVUPS   32(DX), Y3
+	VCMPPS    $0x03, Y2, Y2, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VMINPS    Y0, Y2, Y0
+	VMINPS    Y1, Y3, Y1
+	VBLENDVPS Y4, Y2, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   Y0, (AX)
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      $0x00000040, CX
+	ADDQ      SI, DX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x01, BX
+	JMP       loop82_1
+
+done82_1:
 	VZEROUPPER
 	RET
 
@@ -4117,9 +4183,9 @@ TEXT ·opsAddScaledAVX2(SB), NOSPLIT, $0-76
 	VBROADCASTSS scale+72(FP), Y0
 	VBROADCASTSS scale+72(FP), Y1
 
-loop81_2:
+loop83_2:
 	CMPQ    BX, $0x02
-	JLT     done81_2
+	JLT     done83_2
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4144,12 +4210,12 @@ loop81_2:
 	ADDQ    $0x00000080, DX
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, BX
-	JMP     loop81_2
+	JMP     loop83_2
 
-done81_2:
-loop81_1:
+done83_2:
+loop83_1:
 	CMPQ    BX, $0x01
-	JLT     done81_1
+	JLT     done83_1
 	VMOVUPS (DX), Y2
 	VMOVUPS 32(DX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -4164,9 +4230,9 @@ loop81_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop81_1
+	JMP     loop83_1
 
-done81_1:
+done83_1:
 	VZEROUPPER
 	RET
 
@@ -4186,19 +4252,19 @@ TEXT ·opsMaxPoolAVX2(SB), NOSPLIT, $0-88
 	MOVQ pixStep+80(FP), R9
 	SHLQ $0x02, R9
 
-loop82_1:
+loop84_1:
 	CMPQ    DX, $0x01
-	JLT     done82_1
+	JLT     done84_1
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 	MOVQ    SI, R11
 	MOVQ    CX, R12
 
-cols83:
+cols85:
 	MOVQ BX, R10
 	MOVQ R12, R13
 
-rows83:
+rows85:
 	VMOVUPS   (R13), Y2
 	VMOVUPS   32(R13), Y3
 	VCMPPS    $0x03, Y2, Y2, Y4
@@ -4209,18 +4275,18 @@ rows83:
 	VBLENDVPS Y5, Y3, Y1, Y1
 	ADDQ      DI, R13
 	DECQ      R10
-	JNE       rows83
+	JNE       rows85
 	ADDQ      R8, R12
 	DECQ      R11
-	JNE       cols83
+	JNE       cols85
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	ADDQ      R9, CX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop82_1
+	JMP       loop84_1
 
-done82_1:
+done84_1:
 	VZEROUPPER
 	RET
 
@@ -4236,9 +4302,9 @@ TEXT ·opsMaxPool2AVX2(SB), NOSPLIT, $0-56
 	SHLQ $0x02, SI
 	ADDQ SI, BX
 
-loop84_1:
+loop86_1:
 	CMPQ      DX, $0x01
-	JLT       done84_1
+	JLT       done86_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (BX), Y2
@@ -4271,9 +4337,9 @@ loop84_1:
 	ADDQ      $0x00000080, BX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, DX
-	JMP       loop84_1
+	JMP       loop86_1
 
-done84_1:
+done86_1:
 	VZEROUPPER
 	RET
 
@@ -4295,31 +4361,31 @@ TEXT ·opsSumPoolAVX2(SB), NOSPLIT, $0-92
 	MOVQ         pixStep+80(FP), R9
 	SHLQ         $0x02, R9
 
-loop85_1:
+loop87_1:
 	CMPQ   DX, $0x01
-	JLT    done85_1
+	JLT    done87_1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   SI, R11
 	MOVQ   CX, R12
 
-cols86:
+cols88:
 	MOVQ   BX, R10
 	MOVQ   R12, R13
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-rows86:
+rows88:
 	VADDPS  (R13), Y4, Y4
 	VADDPS  32(R13), Y5, Y5
 	ADDQ    DI, R13
 	DECQ    R10
-	JNE     rows86
+	JNE     rows88
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	ADDQ    R8, R12
 	DECQ    R11
-	JNE     cols86
+	JNE     cols88
 	VMULPS  Y0, Y2, Y2
 	VMULPS  Y1, Y3, Y3
 	VMOVUPS Y2, (AX)
@@ -4327,9 +4393,9 @@ rows86:
 	ADDQ    R9, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop85_1
+	JMP     loop87_1
 
-done85_1:
+done87_1:
 	VZEROUPPER
 	RET
 
@@ -4344,7 +4410,7 @@ TEXT ·opsMaxPool3AVX2(SB), NOSPLIT, $0-128
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-row87:
+row89:
 	MOVQ    AX, DI
 	MOVQ    CX, R8
 	MOVQ    row1+80(FP), R10
@@ -4356,7 +4422,7 @@ row87:
 	VMOVUPS opsConstants<>+1760(SB), Y3
 	MOVQ    left+104(FP), R12
 	CMPQ    R12, $0x01
-	JEQ     begun87
+	JEQ     begun89
 	VMOVUPS (R8), Y2
 	VMOVUPS 32(R8), Y3
 	VMOVUPS (R10), Y4
@@ -4379,10 +4445,10 @@ row87:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 
-begun87:
+begun89:
 	SUBQ    SI, R9
 	CMPQ    BX, $0x02
-	JEQ     two87
+	JEQ     two89
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4403,9 +4469,9 @@ begun87:
 	ADDQ    $0x00000040, R10
 	ADDQ    $0x00000040, R11
 
-loop88_1:
+loop90_1:
 	CMPQ    R9, $0x01
-	JLT     done88_1
+	JLT     done90_1
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS (R8), Y6
@@ -4437,22 +4503,22 @@ loop88_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R9
-	JMP     loop88_1
+	JMP     loop90_1
 
-done88_1:
+done90_1:
 	CMPQ    SI, $0x00
-	JEQ     end87
+	JEQ     end89
 	VMAXPS  Y2, Y4, Y2
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
-	JMP     end87
+	JMP     end89
 
-two87:
-loop89_1:
+two89:
+loop91_1:
 	CMPQ    R9, $0x01
-	JLT     done89_1
+	JLT     done91_1
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4501,11 +4567,11 @@ loop89_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R9
-	JMP     loop89_1
+	JMP     loop91_1
 
-done89_1:
+done91_1:
 	CMPQ    SI, $0x00
-	JEQ     end87
+	JEQ     end89
 	VMOVUPS (R8), Y4
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (R10), Y6
@@ -4531,7 +4597,7 @@ done89_1:
 	VMOVUPS Y3, 32(DI)
 	ADDQ    $0x00000040, DI
 
-end87:
+end89:
 	MOVQ      srcRow+64(FP), DI
 	SHLQ      $0x02, DI
 	ADDQ      DI, CX
@@ -4539,7 +4605,7 @@ end87:
 	SHLQ      $0x02, DI
 	ADDQ      DI, AX
 	DECQ      DX
-	JNE       row87
+	JNE       row89
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VCMPPS    $0x03, Y1, Y1, Y1
 	VORPS     Y0, Y1, Y0
@@ -4558,7 +4624,7 @@ TEXT ·opsSumPool3AVX2(SB), NOSPLIT, $0-108
 	VBROADCASTSS scale+104(FP), Y0
 	VBROADCASTSS scale+104(FP), Y1
 
-row90:
+row92:
 	MOVQ    AX, SI
 	MOVQ    CX, DI
 	MOVQ    row1+80(FP), R9
@@ -4582,7 +4648,7 @@ row90:
 	VMOVAPS Y2, Y2
 	VMOVAPS Y3, Y3
 	CMPQ    BX, $0x02
-	JEQ     two90
+	JEQ     two92
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4597,9 +4663,9 @@ row90:
 	ADDQ    $0x00000040, R9
 	ADDQ    $0x00000040, R10
 
-loop91_1:
+loop93_1:
 	CMPQ    R8, $0x01
-	JLT     done91_1
+	JLT     done93_1
 	VADDPS  Y4, Y2, Y2
 	VADDPS  Y5, Y3, Y3
 	VMOVUPS (DI), Y6
@@ -4627,15 +4693,15 @@ loop91_1:
 	VMOVAPS Y6, Y4
 	VMOVAPS Y7, Y5
 	SUBQ    $0x01, R8
-	JMP     loop91_1
+	JMP     loop93_1
 
-done91_1:
-	JMP end90
+done93_1:
+	JMP end92
 
-two90:
-loop92_1:
+two92:
+loop94_1:
 	CMPQ    R8, $0x01
-	JLT     done92_1
+	JLT     done94_1
 	VMOVUPS (DI), Y4
 	VMOVUPS 32(DI), Y5
 	VMOVUPS (R9), Y6
@@ -4674,10 +4740,10 @@ loop92_1:
 	VMOVAPS Y4, Y2
 	VMOVAPS Y5, Y3
 	SUBQ    $0x01, R8
-	JMP     loop92_1
+	JMP     loop94_1
 
-done92_1:
-end90:
+done94_1:
+end92:
 	MOVQ srcRow+64(FP), SI
 	SHLQ $0x02, SI
 	ADDQ SI, CX
@@ -4685,7 +4751,7 @@ end90:
 	SHLQ $0x02, SI
 	ADDQ SI, AX
 	DECQ DX
-	JNE  row90
+	JNE  row92
 	VZEROUPPER
 	RET
 
@@ -4699,9 +4765,9 @@ TEXT ·opsSquareAVX2(SB), NOSPLIT, $0-56
 	MOVQ step+48(FP), BX
 	SHLQ $0x02, BX
 
-loop93_1:
+loop95_1:
 	CMPQ    DX, $0x01
-	JLT     done93_1
+	JLT     done95_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMULPS  Y0, Y0, Y0
@@ -4711,9 +4777,9 @@ loop93_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    BX, AX
 	SUBQ    $0x01, DX
-	JMP     loop93_1
+	JMP     loop95_1
 
-done93_1:
+done95_1:
 	VZEROUPPER
 	RET
 
@@ -4733,20 +4799,20 @@ TEXT ·opsLrn34AVX2(SB), NOSPLIT, $0-96
 	VBROADCASTSS k+92(FP), Y2
 	VBROADCASTSS k+92(FP), Y3
 
-loop94_1:
+loop96_1:
 	CMPQ   BX, $0x01
-	JLT    done94_1
+	JLT    done96_1
 	MOVQ   DI, R8
 	MOVQ   DX, R9
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps95:
+taps97:
 	VADDPS  (R9), Y4, Y4
 	VADDPS  32(R9), Y5, Y5
 	ADDQ    $0x04, R9
 	DECQ    R8
-	JNE     taps95
+	JNE     taps97
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4813,9 +4879,9 @@ taps95:
 	ADDQ    $0x00000040, AX
 	ADDQ    SI, DX
 	SUBQ    $0x01, BX
-	JMP     loop94_1
+	JMP     loop96_1
 
-done94_1:
+done96_1:
 	VZEROUPPER
 	RET
 
@@ -4834,20 +4900,20 @@ TEXT ·opsLrnScaleAVX2(SB), NOSPLIT, $0-72
 	VBROADCASTSS k+68(FP), Y2
 	VBROADCASTSS k+68(FP), Y3
 
-loop96_1:
+loop98_1:
 	CMPQ   DX, $0x01
-	JLT    done96_1
+	JLT    done98_1
 	MOVQ   SI, DI
 	MOVQ   CX, R8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-taps97:
+taps99:
 	VADDPS  (R8), Y4, Y4
 	VADDPS  32(R8), Y5, Y5
 	ADDQ    $0x04, R8
 	DECQ    DI
-	JNE     taps97
+	JNE     taps99
 	VMULPS  Y0, Y4, Y4
 	VMULPS  Y1, Y5, Y5
 	VADDPS  Y2, Y4, Y4
@@ -4857,9 +4923,9 @@ taps97:
 	ADDQ    $0x00000040, AX
 	ADDQ    BX, CX
 	SUBQ    $0x01, DX
-	JMP     loop96_1
+	JMP     loop98_1
 
-done96_1:
+done98_1:
 	VZEROUPPER
 	RET
 
@@ -4872,16 +4938,16 @@ TEXT ·opsMaxOfAVX2(SB), NOSPLIT, $0-28
 	VMOVUPS opsConstants<>+1728(SB), Y0
 	VMOVUPS opsConstants<>+1760(SB), Y1
 
-loop98_1:
+loop100_1:
 	CMPQ   CX, $0x01
-	JLT    done98_1
+	JLT    done100_1
 	VMAXPS (AX), Y0, Y0
 	VMAXPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop98_1
+	JMP    loop100_1
 
-done98_1:
+done100_1:
 	VMAXPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X0
@@ -4905,9 +4971,9 @@ TEXT ·opsExpSumAVX2(SB), NOSPLIT, $0-60
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 
-loop99_1:
+loop101_1:
 	CMPQ    DX, $0x01
-	JLT     done99_1
+	JLT     done101_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -4987,9 +5053,9 @@ loop99_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop99_1
+	JMP     loop101_1
 
-done99_1:
+done101_1:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5011,9 +5077,9 @@ TEXT ·opsDivByAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS by+48(FP), Y0
 	VBROADCASTSS by+48(FP), Y1
 
-loop100_1:
+loop102_1:
 	CMPQ    DX, $0x01
-	JLT     done100_1
+	JLT     done102_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VDIVPS  Y0, Y2, Y2
@@ -5023,9 +5089,9 @@ loop100_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop100_1
+	JMP     loop102_1
 
-done100_1:
+done102_1:
 	VZEROUPPER
 	RET
 
@@ -5038,16 +5104,16 @@ TEXT ·opsSumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop101_1:
+loop103_1:
 	CMPQ   CX, $0x01
-	JLT    done101_1
+	JLT    done103_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop101_1
+	JMP    loop103_1
 
-done101_1:
+done103_1:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -5069,9 +5135,9 @@ TEXT ·opsMaxoutAVX2(SB), NOSPLIT, $0-72
 	SHRQ $0x04, BX
 	MOVQ at_len+56(FP), SI
 
-loop102_1:
+loop104_1:
 	CMPQ       BX, $0x01
-	JLT        done102_1
+	JLT        done104_1
 	MOVQ       DX, DI
 	MOVQ       SI, R8
 	VMOVUPS    (DI), Y0
@@ -5083,10 +5149,10 @@ loop102_1:
 	VPCMPEQD   Y0, Y0, Y0
 	VGATHERDPS Y0, (CX)(Y1*4), Y3
 
-piece103:
+piece105:
 	ADDQ       $0x00000040, DI
 	SUBQ       $0x10, R8
-	JLE        pieces103
+	JLE        pieces105
 	VMOVUPS    (DI), Y0
 	VMOVUPS    32(DI), Y1
 	VXORPS     Y4, Y4, Y4
@@ -5101,17 +5167,17 @@ piece103:
 	VMAXPS     Y3, Y5, Y3
 	VBLENDVPS  Y0, Y4, Y2, Y2
 	VBLENDVPS  Y1, Y5, Y3, Y3
-	JMP        piece103
+	JMP        piece105
 
-pieces103:
+pieces105:
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop102_1
+	JMP     loop104_1
 
-done102_1:
+done104_1:
 	VZEROUPPER
 	RET
 
@@ -5129,9 +5195,9 @@ TEXT ·opsMaxoutBackwardAVX2(SB), NOSPLIT, $0-176
 	MOVQ dxStep+168(FP), R9
 	SHLQ $0x02, R9
 
-loop104_1:
+loop106_1:
 	CMPQ       DI, $0x01
-	JLT        done104_1
+	JLT        done106_1
 	MOVQ       BX, R10
 	MOVQ       R8, R11
 	VMOVUPS    (R10), Y0
@@ -5147,10 +5213,10 @@ loop104_1:
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
 
-piece105:
+piece107:
 	ADDQ       $0x00000040, R10
 	SUBQ       $0x10, R11
-	JLE        pieces105
+	JLE        pieces107
 	VMOVUPS    (R10), Y6
 	VMOVUPS    32(R10), Y7
 	VXORPS     Y8, Y8, Y8
@@ -5171,9 +5237,9 @@ piece105:
 	VBLENDVPS  Y7, Y9, Y3, Y3
 	VBLENDVPS  Y6, Y4, Y0, Y0
 	VBLENDVPS  Y7, Y5, Y1, Y1
-	JMP        piece105
+	JMP        piece107
 
-pieces105:
+pieces107:
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	MOVQ    lane_base+96(FP), R10
@@ -5182,9 +5248,9 @@ pieces105:
 	SHRQ    $0x04, R13
 	MOVQ    AX, R12
 
-loop106_1:
+loop108_1:
 	CMPQ       R13, $0x01
-	JLT        done106_1
+	JLT        done108_1
 	VMOVUPS    (R10), Y0
 	VMOVUPS    32(R10), Y1
 	VXORPS     Y2, Y2, Y2
@@ -5213,16 +5279,16 @@ loop106_1:
 	ADDQ       $0x00000040, R11
 	ADDQ       R9, R12
 	SUBQ       $0x01, R13
-	JMP        loop106_1
+	JMP        loop108_1
 
-done106_1:
+done108_1:
 	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	SUBQ $0x01, DI
-	JMP  loop104_1
+	JMP  loop106_1
 
-done104_1:
+done106_1:
 	VZEROUPPER
 	RET
 
@@ -5235,9 +5301,9 @@ TEXT ·opsReluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop107_1:
+loop109_1:
 	CMPQ      BX, $0x01
-	JLT       done107_1
+	JLT       done109_1
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VMOVUPS   (DX), Y2
@@ -5254,9 +5320,9 @@ loop107_1:
 	ADDQ      $0x00000040, DX
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x01, BX
-	JMP       loop107_1
+	JMP       loop109_1
 
-done107_1:
+done109_1:
 	VZEROUPPER
 	RET
 
@@ -5274,9 +5340,9 @@ TEXT ·opsReluBackwardSumAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop108_1:
+loop110_1:
 	CMPQ    BX, $0x01
-	JLT     done108_1
+	JLT     done110_1
 	VMOVUPS (CX), Y4
 	VMOVUPS 32(CX), Y5
 	VMOVUPS (DX), Y6
@@ -5293,9 +5359,9 @@ loop108_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop108_1
+	JMP     loop110_1
 
-done108_1:
+done110_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5311,9 +5377,9 @@ TEXT ·opsSigmoidBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop109_1:
+loop111_1:
 	CMPQ    BX, $0x01
-	JLT     done109_1
+	JLT     done111_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5332,9 +5398,9 @@ loop109_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop109_1
+	JMP     loop111_1
 
-done109_1:
+done111_1:
 	VZEROUPPER
 	RET
 
@@ -5347,9 +5413,9 @@ TEXT ·opsTanhBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	SHRQ $0x04, BX
 
-loop110_1:
+loop112_1:
 	CMPQ    BX, $0x01
-	JLT     done110_1
+	JLT     done112_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VMOVUPS (DX), Y2
@@ -5368,9 +5434,9 @@ loop110_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop110_1
+	JMP     loop112_1
 
-done110_1:
+done112_1:
 	VZEROUPPER
 	RET
 
@@ -5389,9 +5455,9 @@ TEXT ·opsMaxPoolBackwardAVX2(SB), NOSPLIT, $0-120
 	MOVQ colStep+104(FP), R8
 	SHLQ $0x02, R8
 
-loop111_1:
+loop113_1:
 	CMPQ    BX, $0x01
-	JLT     done111_1
+	JLT     done113_1
 	VMOVUPS (CX), Y0
 	VMOVUPS 32(CX), Y1
 	VXORPS  Y2, Y2, Y2
@@ -5401,11 +5467,11 @@ loop111_1:
 	MOVQ    CX, R11
 	MOVQ    kh+72(FP), R9
 
-rows112:
+rows114:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols112:
+cols114:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VCMPPS    $0x06, Y0, Y6, Y8
@@ -5422,10 +5488,10 @@ cols112:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols112
+	JNE       cols114
 	ADDQ      SI, R11
 	DECQ      R9
-	JNE       rows112
+	JNE       rows114
 	VMOVUPS   (DX), Y0
 	VMOVUPS   32(DX), Y1
 	VXORPS    Y4, Y4, Y4
@@ -5433,11 +5499,11 @@ cols112:
 	MOVQ      AX, R11
 	MOVQ      kh+72(FP), R9
 
-rows113:
+rows115:
 	MOVQ kw+80(FP), R10
 	MOVQ R11, R12
 
-cols113:
+cols115:
 	VMOVUPS   (R12), Y6
 	VMOVUPS   32(R12), Y7
 	VADDPS    Y0, Y6, Y8
@@ -5452,19 +5518,19 @@ cols113:
 	VADDPS    opsConstants<>+32(SB), Y5, Y5
 	ADDQ      R8, R12
 	DECQ      R10
-	JNE       cols113
+	JNE       cols115
 	ADDQ      DI, R11
 	DECQ      R9
-	JNE       rows113
+	JNE       rows115
 	MOVQ      pixStep+112(FP), R9
 	SHLQ      $0x02, R9
 	ADDQ      R9, CX
 	ADDQ      R9, AX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop111_1
+	JMP       loop113_1
 
-done111_1:
+done113_1:
 	VZEROUPPER
 	RET
 
@@ -5487,9 +5553,9 @@ TEXT ·opsMaxPoolBackward2AVX2(SB), NOSPLIT, $0-88
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop114_1:
+loop116_1:
 	CMPQ      BX, $0x01
-	JLT       done114_1
+	JLT       done116_1
 	VMOVUPS   (CX), Y2
 	VMOVUPS   32(CX), Y3
 	VMOVUPS   64(CX), Y4
@@ -5560,9 +5626,9 @@ loop114_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop114_1
+	JMP       loop116_1
 
-done114_1:
+done116_1:
 	VZEROUPPER
 	RET
 
@@ -5588,9 +5654,9 @@ TEXT ·opsMaxPoolReluBackward2AVX2(SB), NOSPLIT, $0-112
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop115_1:
+loop117_1:
 	CMPQ      BX, $0x01
-	JLT       done115_1
+	JLT       done117_1
 	VMOVUPS   (CX), Y4
 	VMOVUPS   32(CX), Y5
 	VMOVUPS   64(CX), Y6
@@ -5667,9 +5733,9 @@ loop115_1:
 	ADDQ      $0x00000080, DI
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x01, BX
-	JMP       loop115_1
+	JMP       loop117_1
 
-done115_1:
+done117_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5693,9 +5759,9 @@ TEXT ·opsMaxPoolIndices2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop116_1:
+loop118_1:
 	CMPQ      BX, $0x01
-	JLT       done116_1
+	JLT       done118_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5761,9 +5827,9 @@ loop116_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop116_1
+	JMP       loop118_1
 
-done116_1:
+done118_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -5787,9 +5853,9 @@ TEXT ·opsMaxPoolReluIndices2AVX2(SB), NOSPLIT, $0-88
 	VCMPPS $0x03, Y0, Y0, Y2
 	VCMPPS $0x03, Y1, Y1, Y3
 
-loop117_1:
+loop119_1:
 	CMPQ      BX, $0x01
-	JLT       done117_1
+	JLT       done119_1
 	VMOVUPS   (DX), Y4
 	VMOVUPS   32(DX), Y5
 	VMOVUPS   64(DX), Y6
@@ -5855,9 +5921,9 @@ loop117_1:
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x08, CX
 	SUBQ      $0x01, BX
-	JMP       loop117_1
+	JMP       loop119_1
 
-done117_1:
+done119_1:
 	VORPS     Y2, Y3, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, nan+80(FP)
@@ -5885,9 +5951,9 @@ TEXT ·opsMaxPoolIndexedBackward2AVX2(SB), NOSPLIT, $0-104
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop118_1:
+loop120_1:
 	CMPQ         BX, $0x01
-	JLT          done118_1
+	JLT          done120_1
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VADDPS       Y2, Y4, Y6
@@ -5951,9 +6017,9 @@ loop118_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x08, CX
 	SUBQ         $0x01, BX
-	JMP          loop118_1
+	JMP          loop120_1
 
-done118_1:
+done120_1:
 	MOVQ    acc_base+72(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -5976,9 +6042,9 @@ TEXT ·opsMaxPoolSpreadAVX2(SB), NOSPLIT, $0-144
 	MOVQ colStep+128(FP), R9
 	SHLQ $0x02, R9
 
-loop119_1:
+loop121_1:
 	CMPQ    SI, $0x01
-	JLT     done119_1
+	JLT     done121_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -5989,12 +6055,12 @@ loop119_1:
 	MOVQ    AX, R14
 	MOVQ    kh+96(FP), R10
 
-rows120:
+rows122:
 	MOVQ kw+104(FP), R11
 	MOVQ R12, R13
 	MOVQ R14, R15
 
-cols120:
+cols122:
 	VMOVUPS (R13), Y6
 	VMOVUPS 32(R13), Y7
 	VCMPPS  $0x00, Y0, Y6, Y6
@@ -6014,11 +6080,11 @@ cols120:
 	ADDQ    R9, R13
 	ADDQ    R9, R15
 	DECQ    R11
-	JNE     cols120
+	JNE     cols122
 	ADDQ    DI, R12
 	ADDQ    R8, R14
 	DECQ    R10
-	JNE     rows120
+	JNE     rows122
 	MOVQ    pixStep+136(FP), R10
 	SHLQ    $0x02, R10
 	ADDQ    R10, CX
@@ -6026,9 +6092,9 @@ cols120:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop119_1
+	JMP     loop121_1
 
-done119_1:
+done121_1:
 	VZEROUPPER
 	RET
 
@@ -6056,9 +6122,9 @@ TEXT ·opsMaxPoolSpread3AVX2(SB), NOSPLIT, $0-120
 	MOVQ R12, DI
 	ADDQ R8, DI
 
-loop121_1:
+loop123_1:
 	CMPQ    SI, $0x01
-	JLT     done121_1
+	JLT     done123_1
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS (BX), Y2
@@ -6216,9 +6282,9 @@ loop121_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x01, SI
-	JMP     loop121_1
+	JMP     loop123_1
 
-done121_1:
+done123_1:
 	VZEROUPPER
 	RET
 
@@ -6238,9 +6304,9 @@ TEXT ·opsSpreadAddAVX2(SB), NOSPLIT, $0-92
 	VBROADCASTSS scale+88(FP), Y0
 	VBROADCASTSS scale+88(FP), Y1
 
-loop122_1:
+loop124_1:
 	CMPQ    DX, $0x01
-	JLT     done122_1
+	JLT     done124_1
 	VMOVUPS (CX), Y2
 	VMOVUPS 32(CX), Y3
 	VMULPS  Y0, Y2, Y2
@@ -6248,11 +6314,11 @@ loop122_1:
 	MOVQ    AX, R10
 	MOVQ    kh+48(FP), R8
 
-rows123:
+rows125:
 	MOVQ kw+56(FP), R9
 	MOVQ R10, R11
 
-cols123:
+cols125:
 	VMOVUPS (R11), Y4
 	VMOVUPS 32(R11), Y5
 	VADDPS  Y2, Y4, Y4
@@ -6261,16 +6327,16 @@ cols123:
 	VMOVUPS Y5, 32(R11)
 	ADDQ    SI, R11
 	DECQ    R9
-	JNE     cols123
+	JNE     cols125
 	ADDQ    BX, R10
 	DECQ    R8
-	JNE     rows123
+	JNE     rows125
 	ADDQ    DI, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop122_1
+	JMP     loop124_1
 
-done122_1:
+done124_1:
 	VZEROUPPER
 	RET
 
@@ -6283,9 +6349,9 @@ TEXT ·opsSumRowAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-loop124_4:
+loop126_4:
 	CMPQ   CX, $0x04
-	JLT    done124_4
+	JLT    done126_4
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VADDPS 64(AX), Y0, Y0
@@ -6296,19 +6362,19 @@ loop124_4:
 	VADDPS 224(AX), Y1, Y1
 	ADDQ   $0x00000100, AX
 	SUBQ   $0x04, CX
-	JMP    loop124_4
+	JMP    loop126_4
 
-done124_4:
-loop124_1:
+done126_4:
+loop126_1:
 	CMPQ   CX, $0x01
-	JLT    done124_1
+	JLT    done126_1
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	ADDQ   $0x00000040, AX
 	SUBQ   $0x01, CX
-	JMP    loop124_1
+	JMP    loop126_1
 
-done124_1:
+done126_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
@@ -6327,9 +6393,9 @@ TEXT ·opsDevRowAVX2(SB), NOSPLIT, $0-72
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-loop125_2:
+loop127_2:
 	CMPQ    CX, $0x02
-	JLT     done125_2
+	JLT     done127_2
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6348,12 +6414,12 @@ loop125_2:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x02, CX
-	JMP     loop125_2
+	JMP     loop127_2
 
-done125_2:
-loop125_1:
+done127_2:
+loop127_1:
 	CMPQ    CX, $0x01
-	JLT     done125_1
+	JLT     done127_1
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 	VSUBPS  Y0, Y4, Y4
@@ -6364,9 +6430,9 @@ loop125_1:
 	VADDPS  Y5, Y3, Y3
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop125_1
+	JMP     loop127_1
 
-done125_1:
+done127_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6388,9 +6454,9 @@ TEXT ·opsDotRowAVX2(SB), NOSPLIT, $0-96
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 
-loop126_1:
+loop128_1:
 	CMPQ    DX, $0x01
-	JLT     done126_1
+	JLT     done128_1
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 	VMOVUPS (CX), Y8
@@ -6406,9 +6472,9 @@ loop126_1:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x01, DX
-	JMP     loop126_1
+	JMP     loop128_1
 
-done126_1:
+done128_1:
 	MOVQ    acc_base+0(FP), AX
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 32(AX)
@@ -6435,9 +6501,9 @@ TEXT ·opsBatchNormBackwardAVX2(SB), NOSPLIT, $0-96
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
 
-loop127_1:
+loop129_1:
 	CMPQ    BX, $0x01
-	JLT     done127_1
+	JLT     done129_1
 	VMOVUPS (DX), Y8
 	VMOVUPS 32(DX), Y9
 	VSUBPS  Y0, Y8, Y8
@@ -6458,9 +6524,9 @@ loop127_1:
 	ADDQ    $0x00000040, DX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, BX
-	JMP     loop127_1
+	JMP     loop129_1
 
-done127_1:
+done129_1:
 	VZEROUPPER
 	RET
 
@@ -6479,9 +6545,9 @@ TEXT ·opsSumSquaresAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-loop128_4:
+loop130_4:
 	CMPQ    CX, $0x04
-	JLT     done128_4
+	JLT     done130_4
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6508,12 +6574,12 @@ loop128_4:
 	VADDPS  Y9, Y7, Y7
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x04, CX
-	JMP     loop128_4
+	JMP     loop130_4
 
-done128_4:
-loop128_1:
+done130_4:
+loop130_1:
 	CMPQ    CX, $0x01
-	JLT     done128_1
+	JLT     done130_1
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
 	VMULPS  Y8, Y8, Y8
@@ -6522,9 +6588,9 @@ loop128_1:
 	VADDPS  Y9, Y1, Y1
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, CX
-	JMP     loop128_1
+	JMP     loop130_1
 
-done128_1:
+done130_1:
 	VADDPS       Y4, Y0, Y0
 	VADDPS       Y5, Y1, Y1
 	VADDPS       Y6, Y2, Y2
@@ -6555,9 +6621,9 @@ TEXT ·opsLrnTerms34AVX2(SB), NOSPLIT, $0-128
 	MOVQ step+120(FP), R8
 	SHLQ $0x02, R8
 
-loop129_1:
+loop131_1:
 	CMPQ    DI, $0x01
-	JLT     done129_1
+	JLT     done131_1
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS opsConstants<>+960(SB), Y2
@@ -6636,9 +6702,9 @@ loop129_1:
 	ADDQ    $0x00000040, SI
 	ADDQ    R8, CX
 	SUBQ    $0x01, DI
-	JMP     loop129_1
+	JMP     loop131_1
 
-done129_1:
+done131_1:
 	VZEROUPPER
 	RET
 
@@ -6657,20 +6723,20 @@ TEXT ·opsLrnBackwardAVX2(SB), NOSPLIT, $0-116
 	VBROADCASTSS factor+112(FP), Y0
 	VBROADCASTSS factor+112(FP), Y1
 
-loop130_1:
+loop132_1:
 	CMPQ   SI, $0x01
-	JLT    done130_1
+	JLT    done132_1
 	MOVQ   R8, R9
 	MOVQ   BX, R10
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-taps131:
+taps133:
 	VADDPS  (R10), Y2, Y2
 	VADDPS  32(R10), Y3, Y3
 	ADDQ    $0x04, R10
 	DECQ    R9
-	JNE     taps131
+	JNE     taps133
 	VMOVUPS (DX), Y4
 	VMOVUPS 32(DX), Y5
 	VMULPS  Y0, Y4, Y4
@@ -6688,9 +6754,9 @@ taps131:
 	ADDQ    $0x00000040, DX
 	ADDQ    DI, BX
 	SUBQ    $0x01, SI
-	JMP     loop130_1
+	JMP     loop132_1
 
-done130_1:
+done132_1:
 	VZEROUPPER
 	RET
 
@@ -6703,9 +6769,9 @@ TEXT ·opsDropoutAVX2(SB), NOSPLIT, $0-80
 	SHRQ $0x04, DX
 	MOVL place+56(FP), BX
 
-group132:
+group134:
 	CMPQ         DX, $0x00
-	JLE          done132
+	JLE          done134
 	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
 	VPADDD       opsConstants<>+2112(SB), Y0, Y0
@@ -7151,7 +7217,7 @@ group132:
 	VMOVUPS      Y10, (AX)
 	VMOVUPS      Y11, 32(AX)
 	CMPQ         DX, $0x01
-	JLE          done132
+	JLE          done134
 	VMOVUPS      64(CX), Y1
 	VMOVUPS      96(CX), Y7
 	VPXOR        opsConstants<>+1600(SB), Y4, Y4
@@ -7165,7 +7231,7 @@ group132:
 	VMOVUPS      Y1, 64(AX)
 	VMOVUPS      Y7, 96(AX)
 	CMPQ         DX, $0x02
-	JLE          done132
+	JLE          done134
 	VMOVUPS      128(CX), Y1
 	VMOVUPS      160(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y5, Y5
@@ -7179,7 +7245,7 @@ group132:
 	VMOVUPS      Y1, 128(AX)
 	VMOVUPS      Y4, 160(AX)
 	CMPQ         DX, $0x03
-	JLE          done132
+	JLE          done134
 	VMOVUPS      192(CX), Y1
 	VMOVUPS      224(CX), Y4
 	VPXOR        opsConstants<>+1600(SB), Y0, Y0
@@ -7196,9 +7262,9 @@ group132:
 	ADDQ         $0x00000100, AX
 	ADDL         $0x04, BX
 	SUBQ         $0x04, DX
-	JMP          group132
+	JMP          group134
 
-done132:
+done134:
 	VZEROUPPER
 	RET
 
@@ -7212,9 +7278,9 @@ TEXT ·opsSgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop133_1:
+loop135_1:
 	CMPQ         AX, $0x01
-	JLT          done133_1
+	JLT          done135_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7247,9 +7313,9 @@ loop133_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop133_1
+	JMP          loop135_1
 
-done133_1:
+done135_1:
 	VZEROUPPER
 	RET
 
@@ -7263,9 +7329,9 @@ TEXT ·opsNesterovAVX2(SB), NOSPLIT, $0-96
 	MOVQ v_base+48(FP), BX
 	MOVQ coef_base+72(FP), SI
 
-loop134_1:
+loop136_1:
 	CMPQ         AX, $0x01
-	JLT          done134_1
+	JLT          done136_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7302,9 +7368,9 @@ loop134_1:
 	ADDQ         $0x00000040, DX
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x01, AX
-	JMP          loop134_1
+	JMP          loop136_1
 
-done134_1:
+done136_1:
 	VZEROUPPER
 	RET
 
@@ -7319,9 +7385,9 @@ TEXT ·opsRmspropAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop135_1:
+loop137_1:
 	CMPQ         AX, $0x01
-	JLT          done135_1
+	JLT          done137_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7379,9 +7445,9 @@ loop135_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop135_1
+	JMP          loop137_1
 
-done135_1:
+done137_1:
 	VZEROUPPER
 	RET
 
@@ -7396,9 +7462,9 @@ TEXT ·opsRmspropTorchAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop136_1:
+loop138_1:
 	CMPQ         AX, $0x01
-	JLT          done136_1
+	JLT          done138_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7456,9 +7522,9 @@ loop136_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop136_1
+	JMP          loop138_1
 
-done136_1:
+done138_1:
 	VZEROUPPER
 	RET
 
@@ -7473,9 +7539,9 @@ TEXT ·opsAdamAVX2(SB), NOSPLIT, $0-120
 	MOVQ s_base+72(FP), SI
 	MOVQ coef_base+96(FP), DI
 
-loop137_1:
+loop139_1:
 	CMPQ         AX, $0x01
-	JLT          done137_1
+	JLT          done139_1
 	VMOVUPS      (CX), Y0
 	VMOVUPS      32(CX), Y1
 	VMOVUPS      (DX), Y2
@@ -7545,9 +7611,9 @@ loop137_1:
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x01, AX
-	JMP          loop137_1
+	JMP          loop139_1
 
-done137_1:
+done139_1:
 	VZEROUPPER
 	RET
 
@@ -7561,9 +7627,9 @@ TEXT ·opsTowardAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS rate+48(FP), Y1
 
-loop138_1:
+loop140_1:
 	CMPQ    DX, $0x01
-	JLT     done138_1
+	JLT     done140_1
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMOVUPS (CX), Y4
@@ -7579,9 +7645,9 @@ loop138_1:
 	ADDQ    $0x00000040, CX
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x01, DX
-	JMP     loop138_1
+	JMP     loop140_1
 
-done138_1:
+done140_1:
 	VZEROUPPER
 	RET
 

@@ -39,6 +39,7 @@ var portableOps = vecOps{
 	subFrom: zip(func(a, b float32) float32 { return b - a }),
 	mul:     zip(func(a, b float32) float32 { return a * b }),
 	max:     zip(maxOf2),
+	min:     zip(func(a, b float32) float32 { return -maxOf2(-a, -b) }),
 	addScaled: func(dst, a, b []float32, scale float32) {
 		b = b[:len(dst)]
 		for i, x := range a[:len(dst)] {

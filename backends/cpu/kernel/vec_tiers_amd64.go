@@ -18,6 +18,7 @@ func vectorizeAVX512(z *vecOps) {
 	z.mul = opsMulAVX512
 	z.div = opsDivAVX512
 	z.max = opsMaxAVX512
+	z.min = opsMinAVX512
 	z.addScaled = opsAddScaledAVX512
 	z.maxPool = opsMaxPoolAVX512
 	z.sumPool = opsSumPoolAVX512
@@ -75,6 +76,7 @@ func vectorizeAVX2(y *vecOps) {
 	y.mul = opsMulAVX2
 	y.div = opsDivAVX2
 	y.max = opsMaxAVX2
+	y.min = opsMinAVX2
 	y.addScaled = opsAddScaledAVX2
 	y.maxPool = opsMaxPoolAVX2
 	y.sumPool = opsSumPoolAVX2

@@ -168,6 +168,13 @@ func maxInto(dst, x vec) vec {
 	return merge(dst, x, m)
 }
 
+// minInto is dst = x where x < dst or x is NaN: ties keep dst, NaN stays.
+func minInto(dst, x vec) vec {
+	m := cmp(cmpUnord, x, x)
+	bin(VMINPS, dst, x, dst)
+	return merge(dst, x, m)
+}
+
 // lanes reduces a block in the fixed order 8, 4, 2, 1 and leaves the result in
 // lane 0.
 func lanes(op func(...Op), v vec) reg.VecVirtual {
@@ -466,6 +473,7 @@ func elementwise() {
 	binary("Mul", "is dst = a * b.", func(x, y vec) vec { return mul(x, x, y) })
 	binary("Div", "is dst = a / b.", func(x, y vec) vec { return div(x, x, y) })
 	binary("Max", "is dst = max(a, b): a on ties, NaN propagates.", func(x, y vec) vec { return maxInto(x, y) })
+	binary("Min", "is dst = min(a, b): a on ties, NaN propagates.", func(x, y vec) vec { return minInto(x, y) })
 
 	text("AddScaled", "func(dst, a, b []float32, scale float32)", "is dst = a + scale*b.")
 	func() {
