@@ -78,7 +78,7 @@ backends/weights/zipfile:  ir/diag
 backends/weights/pytorch:  backends/safetensors, backends/weights/arrays, backends/weights/zipfile, ir/diag
 backends/weights/npz:      backends/safetensors, backends/npy, backends/weights/arrays, backends/weights/zipfile, ir/diag
 backends/weights/names:    NONE
-backends/weights:          backends/files, backends/safetensors, backends/onnx, backends/weights/..., ir
+backends/weights:          backends/files, backends/safetensors, backends/onnx, backends/weights/..., ir, ir/diag, ir/tensor
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor

@@ -103,7 +103,7 @@ func pairs(into, of []group, conv bool, found map[string]string) bool {
 
 // graphGroups lists the layers of a network.
 func graphGroups(g *ir.Graph) []group {
-	heads := headOnly(g)
+	heads := HeadParams(g)
 	var list []group
 	at := map[string]int{} // of a layer and kind, the index in list plus 1
 	for _, v := range g.Params {
@@ -128,22 +128,6 @@ func graphGroups(g *ir.Graph) []group {
 		}
 	}
 	return list
-}
-
-// headOnly returns the params that only auxiliary classifiers use.
-func headOnly(g *ir.Graph) map[*ir.Value]bool {
-	main := g.Clone()
-	main.Heads = nil
-	ir.Rewrite(main, "").Sweep()
-	kept := map[string]bool{}
-	for _, v := range main.Params {
-		kept[v.Name] = true
-	}
-	only := map[*ir.Value]bool{}
-	for _, v := range g.Params {
-		only[v] = !kept[v.Name]
-	}
-	return only
 }
 
 // fileGroups lists the layers of a file. It reports false if a name does not say what the

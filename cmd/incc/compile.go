@@ -13,6 +13,7 @@ import (
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
+	readweights "github.com/incc-lang/incc/backends/weights"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
@@ -197,7 +198,7 @@ func fitsModel(c *cli.Context, g *ir.Graph) error {
 	}
 	var heads map[*ir.Value]bool
 	if !c.Bool("heads") {
-		heads = headParams(g)
+		heads = readweights.HeadParams(g)
 	}
 	size := int64(0)
 	for _, v := range g.Params {

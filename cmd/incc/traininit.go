@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/safetensors"
+	readweights "github.com/incc-lang/incc/backends/weights"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -60,7 +61,7 @@ func (p *prepared) initialize(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("init-strict") {
-		if bad := misfits(p.graph, file, nil); len(bad) > 0 {
+		if bad := readweights.Misfits(p.graph, file, nil); len(bad) > 0 {
 			return fmt.Errorf("--init-strict: %w", misfitError(p.graph, path, bad))
 		}
 	}
@@ -143,7 +144,7 @@ func takeWeights(g *ir.Graph, path string, file *safetensors.Tensors) (*initial,
 		r.random[v.Name] = true
 	}
 	if r.taken == 0 {
-		return nil, fmt.Errorf("--init: no tensor fits: %w", misfitError(g, path, misfits(g, file, nil)))
+		return nil, fmt.Errorf("--init: no tensor fits: %w", misfitError(g, path, readweights.Misfits(g, file, nil)))
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/safetensors"
+	readweights "github.com/incc-lang/incc/backends/weights"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
@@ -44,7 +46,7 @@ func fillForInference(c *cli.Context, g *ir.Graph) error {
 // that only they used.
 func dropHeads(g *ir.Graph) map[string]bool {
 	passOver := map[string]bool{}
-	for v := range headParams(g) {
+	for v := range readweights.HeadParams(g) {
 		passOver[v.Name] = true
 	}
 	g.Heads = nil
@@ -77,7 +79,7 @@ func weightsLater(c *cli.Context, g *ir.Graph) (file *safetensors.Tensors, done 
 		return nil, none, err
 	}
 	passOver := dropHeads(g)
-	err = misfitError(g, path, misfits(g, file, passOver))
+	err = misfitError(g, path, readweights.Misfits(g, file, passOver))
 	if err == nil {
 		err = verified(path, file)
 	}
@@ -133,25 +135,18 @@ func loadWeights(c *cli.Context, g *ir.Graph, path string) error {
 // what does not fit. Only weights of heads may be missing. Tensors whose names are in
 // passOver are ignored.
 func readWeights(g *ir.Graph, path string, file *safetensors.Tensors, passOver map[string]bool) error {
-	bad := misfits(g, file, passOver)
-	if len(bad) == 0 {
-		if err := verified(path, file); err != nil {
-			return err
-		}
+	if err := misfitError(g, path, readweights.Misfits(g, file, passOver)); err != nil {
+		return err
 	}
-	for _, v := range g.Params {
-		info, ok := file.Info(v.Name)
-		if v.Param.Kind == ir.Constant || !ok || !slices.Equal(info.Shape, v.Type.Shape) {
-			continue
-		}
-		data, err := file.Float32s(v.Name)
-		if err != nil {
-			bad = append(bad, fmt.Sprintf("%s: %v", v.Name, err))
-			continue
-		}
-		g.Data[v.Name] = tensor.Of(data, v.Type.Shape...)
+	if err := verified(path, file); err != nil {
+		return err
 	}
-	return misfitError(g, path, bad)
+	err := readweights.Read(g, file, passOver)
+	var bad *readweights.MisfitError
+	if errors.As(err, &bad) { // numbers that are not finite
+		return misfitError(g, path, bad.List)
+	}
+	return err
 }
 
 // verified compares the tensors of a file with its checksum, if it has one.
@@ -160,52 +155,6 @@ func verified(path string, file *safetensors.Tensors) error {
 		return fmt.Errorf("%s: %w", diag.Name(path), err)
 	}
 	return nil
-}
-
-// misfits lists the differences between the names and shapes in a file and those of the
-// graph, as sentences. See loadWeights for what is allowed.
-func misfits(g *ir.Graph, file *safetensors.Tensors, passOver map[string]bool) (bad []string) {
-	heads := headParams(g)
-	params := map[string]*ir.Value{}
-	var names []string
-	for _, v := range g.Params {
-		if v.Param.Kind != ir.Constant {
-			params[v.Name] = v
-			names = append(names, v.Name)
-		}
-	}
-	have := map[string]bool{}
-	var there []string
-	for _, t := range file.All() {
-		name := t.Name
-		there = append(there, name)
-		v := params[name]
-		if v == nil {
-			if !passOver[name] {
-				bad = append(bad, fmt.Sprintf("%s is not a weight of %s%s", diag.Quote(name), g.Name, didYouMean(name, names)))
-			}
-			continue
-		}
-		have[name] = true
-		switch t.DType {
-		case safetensors.F32, safetensors.F64, safetensors.F16, safetensors.BF16:
-		default:
-			bad = append(bad, fmt.Sprintf("%s holds %s, not floating-point numbers", name, t.DType))
-		}
-		if !slices.Equal(t.Shape, v.Type.Shape) {
-			bad = append(bad, fmt.Sprintf("%s is %v in the file, %v in %s", name, ir.Shape(t.Shape), v.Type.Shape, g.Name))
-		}
-	}
-	for _, name := range names {
-		if !have[name] && !heads[params[name]] {
-			near := ""
-			if s, ok := diag.Nearest(name, there); ok && params[s] == nil {
-				near = fmt.Sprintf(" (the file has %s)", diag.Quote(s))
-			}
-			bad = append(bad, fmt.Sprintf("%s is not in the file%s", name, near))
-		}
-	}
-	return bad
 }
 
 // misfitError returns an error that lists at most 50 misfits, or nil if there are none.
@@ -222,25 +171,6 @@ func misfitError(g *ir.Graph, path string, bad []string) error {
 		bad = bad[:most]
 	}
 	return fmt.Errorf("the weights of %s do not fit %s:\n   %s%s%s", path, g.Name, strings.Join(bad, "\n   "), more, mapHint(total))
-}
-
-// headParams returns the parameters that only auxiliary classifiers use.
-func headParams(g *ir.Graph) map[*ir.Value]bool {
-	main := g.Clone()
-	main.Heads = nil
-	r := ir.Rewrite(main, "")
-	r.Sweep()
-	kept := map[string]bool{}
-	for _, v := range main.Params {
-		kept[v.Name] = true
-	}
-	only := map[*ir.Value]bool{}
-	for _, v := range g.Params {
-		if !kept[v.Name] {
-			only[v] = true
-		}
-	}
-	return only
 }
 
 // writeWeights writes every weight and statistic of the graph as a safetensors file, in
