@@ -68,6 +68,9 @@ func Single(g *ir.Graph) (*ir.Graph, int, error) {
 	}
 	for _, node := range g.Nodes {
 		in := mapped(values, node.In)
+		if !slices.ContainsFunc(in, func(v *ir.Value) bool { return v.Param == nil }) { // it would get no axis in front
+			return nil, 0, fmt.Errorf("%s of params alone, fold it first: %w", ir.Name(node.Op), ErrNone)
+		}
 		out := node.Out[0].Type.Shape
 		rank := len(node.In[0].Type.Shape)
 		op := node.Op
