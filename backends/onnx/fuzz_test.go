@@ -8,9 +8,12 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/passes"
@@ -54,12 +57,35 @@ func fuzzSeeds(f *testing.F) {
 	}
 }
 
+// foreignSeeds adds models of other exporters, with computed shapes.
+func foreignSeeds(f *testing.F) {
+	type tensors = []*onnxpb.TensorProto
+	for _, m := range []*onnxpb.ModelProto{
+		small(),
+		foreignModel(17, "Nx4x6x5", tensors{scalarInt("zero", 0), ints("at", 0), ints("rest", -1)}, op("Shape", "x", "s"), op("Gather", "s zero", "n"),
+			op("Unsqueeze", "n at", "n1"), op("Concat", "n1 rest", "to", attribute("axis", 0)), op("Reshape", "x to", "y")),
+		foreignModel(17, "Nx2x4x6", tensors{ints("sizes", 2, 2, 7, 3), ints("pads", 0, 0, 1, 1, 0, 0, 1, 1)}, op("Resize", "x _ _ sizes", "r", attribute("mode", "cubic")),
+			op("Pad", "r pads", "y", attribute("mode", "reflect"))),
+		foreignModel(17, "2x2x4x6", tensors{scalarInt("no", 0)}, op("Cast", "no", "is", attribute("to", int(onnxpb.TensorProto_BOOL))),
+			op("If", "is", "y", attribute("then_branch", branch(op("Relu", "x", "out"))), attribute("else_branch", branch(op("Neg", "x", "out"))))),
+		foreignModel(17, "Nx6x5x4", nil, op("Transpose", "x", "c", attribute("perm", []int64{0, 3, 1, 2})), op("LpNormalization", "c", "l"),
+			op("Transpose", "l", "y", attribute("perm", []int64{0, 2, 3, 1}))),
+	} {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, []byte{})
+	}
+}
+
 // FuzzImport reads arbitrary bytes as a model and as its external data, and does what incc
 // verify --run does before it computes. It checks that nothing panics, that the memory is at
 // most 256 MB plus 8 times the size of the bytes, and that a graph from Import passes
 // ir.Verify and can be emitted again.
 func FuzzImport(f *testing.F) {
 	fuzzSeeds(f)
+	foreignSeeds(f)
 	f.Fuzz(func(t *testing.T, model, data []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
