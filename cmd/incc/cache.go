@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -50,18 +50,18 @@ func pictureCache(c *cli.Context, pictures int, in ir.Shape, held int64) (int64,
 	return n, nil
 }
 
-// limitGarbage lets the garbage collector keep this process within the memory that is
-// free. Without that it would wait until there is as much garbage as there are images in
-// memory. It does nothing if the user has set a limit (GOMEMLIMIT).
-func limitGarbage() {
+// limitGarbage keeps the garbage of this process below an eighth of the free memory while it
+// holds that many bytes of images. Without that the garbage collector would wait until
+// there is as much garbage as there are images. It does nothing if the user has set when
+// to collect garbage (GOGC).
+func limitGarbage(held int64) {
 	free, ok := freeMemory()
-	if !ok || debug.SetMemoryLimit(-1) != math.MaxInt64 {
+	if !ok || free <= 0 || held <= free/8 || os.Getenv("GOGC") != "" {
 		return
 	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	if used := int64(m.Sys - m.HeapReleased); free > 0 {
-		debug.SetMemoryLimit(used + free - free/8)
+	percent := int(max(5, 100*(free/8)/held))
+	if was := debug.SetGCPercent(percent); was < percent {
+		debug.SetGCPercent(was)
 	}
 }
 

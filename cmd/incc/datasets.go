@@ -140,7 +140,7 @@ func readPictures(c *cli.Context, f *data.Folder, name string, g *ir.Graph, held
 	if err != nil {
 		return nil, err
 	}
-	limitGarbage()
+	limitGarbage(min(cache, int64(f.Len())*int64(in[1]*in[2]*in[3])))
 	progress, done := readingProgress(c.App.ErrWriter, "read %d of %d pictures")
 	src, bad, err := f.Read(data.Reading{Input: g.Recipe.Input, C: in[1], H: in[2], W: in[3], Cache: cache, Strict: c.Bool("strict"), Progress: progress})
 	done()
