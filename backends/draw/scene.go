@@ -14,6 +14,8 @@ type Options struct {
 	Part     string // draw this part or block alone, by its path, as in 3a or 3a/inception
 	NoHeads  bool   // leave out auxiliary classifiers
 	Colour   Colour
+	// Mark says which layers stand out, by the names of their values.
+	Mark func(name string) bool
 	// Micros is the measured time of the layers for one image, in microseconds, by the
 	// names of their values, for ByTime.
 	Micros map[string]float64
@@ -40,6 +42,7 @@ type Drawing struct {
 	rects  []rect
 	lines  []polyline
 	texts  []label
+	boxes  []Box
 }
 
 // Counts returns how many boxes, frames and edges the drawing has.
@@ -55,6 +58,21 @@ func (d *Drawing) Counts() (boxes, frames, edges int) {
 	return boxes, frames, len(d.lines)
 }
 
+// Box is what a drawing knows of one of its boxes or frames.
+type Box struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`           // conv, pool, ... or frame
+	Line   int    `json:"line,omitempty"` // of the spec
+	Output string `json:"output,omitempty"`
+	Params int64  `json:"params"`
+	MACs   int64  `json:"macs"`
+	Layers int    `json:"layers"`
+	Field  string `json:"field,omitempty"` // receptive field, in pixels of the input
+}
+
+// Boxes lists the boxes and frames in the order in which SVG draws them.
+func (d *Drawing) Boxes() []Box { return d.boxes }
+
 // rect is a box, a frame, or a field of the legend, which has no path.
 type rect struct {
 	x, y, w, h float64
@@ -62,6 +80,7 @@ type rect struct {
 	heat       int    // 0, or 1 to heatSteps where the colour stands for a number
 	path, note string
 	line       int
+	mark       bool
 }
 
 type polyline struct {
@@ -217,6 +236,7 @@ func (s *scene) item(it *item, x, y float64, framed bool) {
 		return
 	}
 	if framed {
+		s.d.boxes = append(s.d.boxes, it.facts())
 		s.d.rects = append(s.d.rects, rect{x: x, y: y, w: it.w, h: it.h, class: "frame", path: it.path, note: it.path, line: it.line})
 		text := cut(it.title, it.w-2*padding, titleSize, true)
 		s.d.texts = append(s.d.texts, label{x: x + padding, y: y + 17, size: titleSize, width: textWidth(text, titleSize, true), text: text, bold: true, class: "title"})
@@ -233,9 +253,55 @@ func (s *scene) item(it *item, x, y float64, framed bool) {
 	}
 }
 
+func (s *scene) marked(it *item) bool {
+	for _, n := range it.nodes {
+		if s.o.Mark != nil && s.o.Mark(n.Out[0].Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// facts describes an item.
+func (it *item) facts() Box {
+	b := Box{Path: it.path, Kind: it.kind, Line: it.line}
+	if it.frame() {
+		b.Kind = "frame"
+	}
+	sum := it.total()
+	b.Params, b.MACs, b.Layers, b.Output, b.Field = sum.params, sum.macs, sum.layers, it.output(), hwText(sum.field)
+	if sum.layers == 0 {
+		b.Field = ""
+	}
+	return b
+}
+
+func (it *item) total() sums {
+	if !it.frame() {
+		return it.sum
+	}
+	var s sums
+	for _, k := range it.kids {
+		s.add(k.total())
+	}
+	return s
+}
+
+// output is the shape that an item makes, that of its last box for a frame.
+func (it *item) output() string {
+	if it.frame() {
+		return it.kids[len(it.kids)-1].output()
+	}
+	if len(it.lines) == 0 {
+		return ""
+	}
+	return it.lines[len(it.lines)-1].text
+}
+
 func (s *scene) box(it *item, x, y float64) {
 	heat := s.heat(s.o.value(it.sum))
-	s.d.rects = append(s.d.rects, rect{x: x, y: y, w: it.w, h: it.h, class: it.kind, heat: heat, path: it.path, note: it.note, line: it.line})
+	s.d.rects = append(s.d.rects, rect{x: x, y: y, w: it.w, h: it.h, class: it.kind, heat: heat, path: it.path, note: it.note, line: it.line, mark: s.marked(it)})
+	s.d.boxes = append(s.d.boxes, it.facts())
 	top := y + (it.h-leading*float64(len(it.lines)))/2
 	for i, l := range it.lines {
 		text := cut(l.text, it.w-8, textSize, l.bold)

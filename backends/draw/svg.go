@@ -47,8 +47,8 @@ const (
 	edgeLight, edgeDark     = "#5d6673", "#8b95a3"
 )
 
-// style is the style sheet, for light and for dark pages.
-func style() string {
+// Style is the style sheet of SVG, for light and for dark pages.
+func Style() string {
 	var b strings.Builder
 	write := func(dark bool) {
 		text, detail, edge := textLight, detailLight, edgeLight
@@ -66,7 +66,7 @@ func style() string {
 			}
 		}
 	}
-	b.WriteString("text{font-family:Go,'Helvetica Neue',Helvetica,Arial,sans-serif}.bold{font-weight:bold}.edge{fill:none;stroke-width:1.3}.aux{stroke-dasharray:5 3}.frame{stroke-width:1;stroke-dasharray:2 2}")
+	b.WriteString("text{font-family:Go,'Helvetica Neue',Helvetica,Arial,sans-serif}.bold{font-weight:bold}.edge{fill:none;stroke-width:1.3}.aux{stroke-dasharray:5 3}.frame{stroke-width:1;stroke-dasharray:2 2}.mark{stroke-width:3}")
 	write(false)
 	b.WriteString("@media (prefers-color-scheme:dark){")
 	write(true)
@@ -92,10 +92,17 @@ func escape(s string) string {
 // SVG writes the drawing as a document of its own. Each text is set to the width that the
 // layout has for it, so that it fits with every font.
 func (d *Drawing) SVG(w io.Writer) error {
+	return d.svg(w, "<style>"+Style()+"</style>\n")
+}
+
+// InlineSVG writes the drawing for a page that has the style sheet [Style].
+func (d *Drawing) InlineSVG(w io.Writer) error { return d.svg(w, "") }
+
+func (d *Drawing) svg(w io.Writer, style string) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%s\" height=\"%s\" viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"%s\">\n",
 		num(d.Width), num(d.Height), num(d.Width), num(d.Height), escape(d.Name))
-	fmt.Fprintf(&b, "<title>%s</title>\n<style>%s</style>\n", escape(d.Name), style())
+	fmt.Fprintf(&b, "<title>%s</title>\n%s", escape(d.Name), style)
 	fmt.Fprintf(&b, "<rect class=\"page\" width=\"%s\" height=\"%s\"/>\n", num(d.Width), num(d.Height))
 	for _, r := range d.rects {
 		if r.class == "frame" {
@@ -141,6 +148,9 @@ func (d *Drawing) svgRect(b *bytes.Buffer, r rect) {
 	class := r.class
 	if r.heat > 0 {
 		class += fmt.Sprintf(" h%d", r.heat)
+	}
+	if r.mark {
+		class += " mark"
 	}
 	radius := "3"
 	if r.class == "frame" {

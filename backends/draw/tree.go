@@ -36,6 +36,7 @@ type sums struct {
 	params, macs int64
 	layers       int
 	micros       float64 // measured time
+	field        ir.HW   // receptive field of the last layer
 }
 
 func (s *sums) add(t sums) {
@@ -43,6 +44,7 @@ func (s *sums) add(t sums) {
 	s.macs += t.macs
 	s.layers += t.layers
 	s.micros += t.micros
+	s.field = t.field
 }
 
 func (it *item) frame() bool { return it.kids != nil }
@@ -81,7 +83,7 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 			all = append(all, it)
 		}
 		it.nodes = append(it.nodes, n)
-		it.sum.add(sums{l.Params, l.Cost.MACs, 1, o.Micros[n.Out[0].Name]})
+		it.sum.add(sums{l.Params, l.Cost.MACs, 1, o.Micros[n.Out[0].Name], l.RF})
 		for _, v := range n.Out {
 			made[v] = it
 		}

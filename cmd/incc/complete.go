@@ -162,6 +162,8 @@ func argumentValues(command string, n int) []string {
 		values = specs.Names()
 	case "compare":
 		values, last = append(runFolders(), completeFiles), n+1
+	case "view":
+		values, last = specsAndRuns(), n+1
 	case "data inspect":
 		values = append(dataNames(), completeFiles)
 	case "verify":

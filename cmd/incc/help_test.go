@@ -6,6 +6,7 @@ import (
 	imagepng "image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,11 @@ func TestHelpExamples(t *testing.T) {
 			}
 			exampleDir(t)
 			for _, l := range lines {
-				code, _, stderr := capture(t, strings.Fields(l)[1:]...)
+				args := strings.Fields(l)[1:]
+				if args[0] == "view" && !slices.Contains(args, "-o") {
+					args = append(args, "-o", "served.html") // it would serve until it is stopped
+				}
+				code, _, stderr := capture(t, args...)
 				if code != 0 {
 					t.Errorf("%s\nexits with %d: %s", l, code, stderr)
 				}

@@ -192,6 +192,7 @@ func commands() []*cli.Command {
 		compileCommand(),
 		summaryCommand(),
 		drawCommand(),
+		viewCommand(),
 		runCommand(),
 		predictCommand(),
 		benchCommand(),

@@ -24,6 +24,7 @@ type outputKind struct {
 var (
 	pngFile   = outputKind{"a PNG file", ".png", false, begins("\x89PNG\r\n\x1a\n")}
 	svgFile   = outputKind{"an SVG file", ".svg", true, begins("<")}
+	htmlFile  = outputKind{"an HTML page", ".html", true, begins("<!doctype html>")}
 	pdfFile   = outputKind{"a PDF file", ".pdf", false, begins("%PDF-")}
 	npyOutput = outputKind{"a .npy file", ".npy", false, begins("\x93NUMPY")}
 	onnxFile  = outputKind{"an ONNX model", ".onnx", false, begins("\x08")} // its first field, ir_version
@@ -54,7 +55,7 @@ func isText(head []byte) bool {
 // otherExtensions are those of files that no output may be called by, besides those of
 // other kinds of outputs.
 var otherExtensions = []string{".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".go", ".gz", ".zip",
-	pngFile.ext, svgFile.ext, pdfFile.ext, npyOutput.ext, onnxFile.ext, tensorsFile.ext, jsonFile.ext, csvFile.ext, specFile.ext}
+	pngFile.ext, svgFile.ext, pdfFile.ext, htmlFile.ext, npyOutput.ext, onnxFile.ext, tensorsFile.ext, jsonFile.ext, csvFile.ext, specFile.ext}
 
 // checkOutput returns an error if the name of an output is that of another kind of file,
 // or if the output would replace a file of a run or a file of another kind.

@@ -1,0 +1,253 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/specs"
+)
+
+func load(text []byte) (*ir.Graph, diag.List) { return dsl.Load("net.incc", text, dsl.Options{}) }
+
+// editable is a text that a test changes while the page shows it.
+type editable struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (e *editable) set(s string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.text = s
+}
+
+func (e *editable) get() ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return []byte(e.text), nil
+}
+
+func builtin(t *testing.T, name string) string {
+	t.Helper()
+	text, _, ok := specs.Source(name)
+	if !ok {
+		t.Fatal(name)
+	}
+	return string(text)
+}
+
+// serve serves a source and returns the address of the page.
+func serve(t *testing.T, src Source) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewServer(src, l.Addr().(*net.TCPAddr))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s.URL(l.Addr())
+}
+
+func row(epoch int, loss, acc float64) map[string]Value {
+	return map[string]Value{"epoch": Value(epoch), "rate": 0.1, "train_loss": Value(loss), "train_acc": Value(acc), "val_loss": Value(math.NaN()), "val_acc": Value(acc - 0.1), "rate_images": 100}
+}
+
+// TestBrowser drives the page in a real browser: every tab, a change of the text, an error in
+// it, a run in progress, and names that would be markup.
+func TestBrowser(t *testing.T) {
+	b := chromium(t)
+	const hostile = `<script>document.title="hacked"</script><img src=x onerror="document.title='hacked'">`
+	text := &editable{text: builtin(t, "googlenet")}
+	var mu sync.Mutex
+	runs := []Run{{Name: "first " + hostile, State: "running", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.3), row(2, 1, 0.6)}}}
+	url := serve(t, Source{Title: "net " + hostile, Text: text.get, Load: load, Runs: func() ([]Run, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]Run(nil), runs...), nil
+	}})
+	b.open(url)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 90`)
+	b.wait(`document.getElementById("live").textContent === "live"`)
+	b.screenshot("network")
+	// A click on a box marks its line; a click on a line marks its boxes.
+	b.eval(`[...document.querySelectorAll("#drawing rect")].find(r => r.dataset.path === "4b/inception/b3/conv_3x3").dispatchEvent(new MouseEvent("click", {bubbles: true}))`)
+	b.wait(`document.querySelector(".row.on").innerText.includes("4b: inception")`)
+	if got := b.eval(`document.getElementById("facts").innerText.replace(/\s+/g, " ")`); !strings.Contains(got, "4b/inception/b3/conv_3x3 output 224x14x14 parameters 226,016 MACs 44,255,232") {
+		t.Errorf("facts of a box: %s", got)
+	}
+	b.eval(`[...document.querySelectorAll(".row")].find(r => r.innerText.includes("5a: inception")).click()`)
+	if n := b.eval(`document.querySelectorAll("rect.hit").length`); n != "8" {
+		t.Errorf("the line of 5a marks %s boxes, want 8", n)
+	}
+	b.eval(`(() => { const s = document.getElementById("search"); s.value = "3b"; s.dispatchEvent(new Event("input")); })()`)
+	if n := b.eval(`document.querySelectorAll("#drawing rect:not(.faint):not(.frame)[data-path]").length`); n != "9" {
+		t.Errorf("a search for 3b leaves %s boxes, want 9", n)
+	}
+	b.eval(`(() => { const s = document.getElementById("collapse"); s.value = "1"; s.dispatchEvent(new Event("change")); })()`)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length === 12`)
+	// Saving the file draws it again; an error shows beside the last drawing.
+	text.set(strings.Replace(builtin(t, "googlenet"), "5b: inception", "5bb: inception", 1))
+	b.wait(`[...document.querySelectorAll("#drawing rect[data-path]")].some(r => r.dataset.path === "5bb")`)
+	text.set(strings.Replace(builtin(t, "googlenet"), "act=relu", "act=rellu", 1))
+	b.wait(`document.getElementById("problems").innerText.includes("rellu") && document.querySelectorAll("#drawing rect[data-path]").length === 12`)
+	text.set(builtin(t, "mnist/inception_v1"))
+	b.wait(`document.getElementById("problems").innerText === "" && [...document.querySelectorAll("#drawing rect[data-path]")].some(r => r.dataset.path === "c2")`)
+	// The passes.
+	b.eval(`document.getElementById("tab-passes").click()`)
+	b.eval(`[...document.querySelectorAll("#stages tbody tr")].find(r => r.innerText.includes("merge-siblings")).click()`)
+	b.wait(`document.querySelectorAll("#after rect.mark").length > 0 && document.getElementById("stage").innerText.includes("joins parallel 1x1")`)
+	b.screenshot("passes")
+	// A run goes on while the page is open.
+	b.eval(`document.getElementById("tab-runs").click()`)
+	b.wait(`document.querySelectorAll("#charts canvas").length === 4 && document.querySelector("#table tbody").innerText.includes("running")`)
+	mu.Lock()
+	runs[0].Rows = append(runs[0].Rows, row(3, 0.5, 0.8))
+	runs[0].State, runs[0].Best = "finished", 3
+	runs = append(runs, Run{Name: "second", State: "stopped", Facts: [][2]string{{"seed", "1"}}, Rows: []map[string]Value{row(1, 3, 0.2)}})
+	mu.Unlock()
+	b.wait(`document.querySelectorAll("#table tbody tr").length === 2 && document.querySelector("#table tbody").innerText.includes("finished")`)
+	b.screenshot("runs")
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": true}, nil)
+	b.eval(`document.getElementById("tab-network").click()`)
+	if w := b.eval(`document.documentElement.scrollWidth`); w != "320" {
+		t.Errorf("the page is %s pixels wide on a screen of 320", w)
+	}
+	b.screenshot("narrow")
+	if title := b.eval(`document.title`); title == "hacked" || !strings.Contains(title, "<script>") {
+		t.Errorf("the title is %q", title)
+	}
+	// The confusion matrix that the run has not: a 404 is no error of the page.
+	kept := b.errors[:0]
+	for _, e := range b.errors {
+		if !strings.Contains(e, "api/confusion") {
+			kept = append(kept, e)
+		}
+	}
+	b.errors = kept
+	b.quiet(url)
+}
+
+// TestFile opens the page as one file.
+func TestFile(t *testing.T) {
+	b := chromium(t)
+	file := filepath.Join(t.TempDir(), "page.html")
+	var out bytes.Buffer
+	text := "net a # </script><script>document.title='hacked'</script>\n" + strings.Join(strings.Split(builtin(t, "inception_resnet_v2"), "\n")[4:], "\n")
+	src := Source{Title: "a", Text: func() ([]byte, error) { return []byte(text), nil }, Load: load,
+		Runs: func() ([]Run, error) {
+			return []Run{{Name: "r", State: "finished", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.3), row(2, 1, 0.4)}}}, nil
+		}}
+	if err := WritePage(&out, src, View{}); err != nil {
+		t.Fatal(err)
+	}
+	if out.Len() > 3<<20 {
+		t.Errorf("the page has %d bytes", out.Len())
+	}
+	if err := os.WriteFile(file, out.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.open("file://" + filepath.ToSlash(file))
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 300`)
+	b.eval(`document.getElementById("tab-runs").click()`)
+	b.wait(`document.querySelectorAll("#charts canvas").length === 4`)
+	if title := b.eval(`document.title`); title != "a - incc" {
+		t.Errorf("title %q", title)
+	}
+	b.quiet("file://")
+}
+
+func must(t *testing.T, e *editable) *ir.Graph {
+	t.Helper()
+	b, err := e.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, l := load(b)
+	if l.HasErrors() {
+		t.Fatal(l)
+	}
+	return g
+}
+
+// TestRequests answers the page and nothing else.
+func TestRequests(t *testing.T) {
+	text := &editable{text: builtin(t, "lenet5")}
+	src := Source{Title: "lenet5", Text: text.get, Load: load, Runs: func() ([]Run, error) { return nil, errors.New("a broken run") }, Picture: func(int) ([]byte, error) { return nil, os.ErrNotExist }}
+	loopback := NewServer(src, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
+	public := NewServer(src, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80})
+	if public.token == "" || len(public.token) < 20 || !strings.Contains(public.URL(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80}), "token="+public.token) {
+		t.Errorf("the token is %q", public.token)
+	}
+	ask := func(s *Server, method, target string, header ...string) *http.Response {
+		r := httptest.NewRequest(method, target, nil)
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w.Result()
+	}
+	for _, c := range []struct {
+		s              *Server
+		method, target string
+		header         []string
+		code           int
+	}{
+		{loopback, "GET", "http://127.0.0.1:80/", nil, 200},
+		{loopback, "GET", "http://localhost:80/draw.css", nil, 200},
+		{loopback, "GET", "http://evil.example:80/", nil, 403},
+		{loopback, "GET", "http://127.0.0.1:81/", nil, 403},
+		{loopback, "GET", "http://127.0.0.1:80/api/network", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{loopback, "GET", "http://127.0.0.1:80/api/network", []string{"Sec-Fetch-Site", "same-origin"}, 200},
+		{loopback, "GET", "http://127.0.0.1:80/api/network?colour=red", nil, 400},
+		{loopback, "GET", "http://127.0.0.1:80/api/network?stage=999&collapse=99999&direction=up", nil, 200},
+		{loopback, "GET", "http://127.0.0.1:80/api/runs", nil, 500},
+		{loopback, "GET", "http://127.0.0.1:80/api/confusion?run=7", nil, 404},
+		{loopback, "POST", "http://127.0.0.1:80/api/network", nil, 405},
+		{loopback, "GET", "http://127.0.0.1:80/uPlot.LICENSE", nil, 404},
+		{loopback, "GET", "http://127.0.0.1:80/..%2fview.go", nil, 404},
+		{public, "GET", "http://10.0.0.1:80/", nil, 403},
+		{public, "GET", "http://10.0.0.1:80/?token=wrong", nil, 403},
+		{public, "GET", "http://10.0.0.1:80/?token=" + public.token, nil, 200},
+		{public, "GET", "http://10.0.0.1:80/app.js", []string{"Cookie", cookie + "=" + public.token}, 200},
+	} {
+		r := ask(c.s, c.method, c.target, c.header...)
+		if r.StatusCode != c.code {
+			t.Errorf("%s %s %q: %d, want %d", c.method, c.target, c.header, r.StatusCode, c.code)
+		}
+		if p := r.Header.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
+			t.Errorf("%s: policy %q", c.target, p)
+		}
+	}
+	b, err := io.ReadAll(ask(loopback, "GET", "http://127.0.0.1:80/api/network?stage=4").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n Network
+	if err := json.Unmarshal(b, &n); err != nil || len(n.Stages) < 5 || n.SVG == "" || strings.Contains(n.SVG, "<style") || n.Stages[0].Params != ir.Summarize(must(t, text)).Params {
+		t.Errorf("network: %v, %d stages", err, len(n.Stages))
+	}
+}
