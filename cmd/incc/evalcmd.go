@@ -55,6 +55,12 @@ those of incc predict. image is the position in the part of the data, counted fr
 			if named {
 				dataOf = ""
 			}
+			if spec.model {
+				if _, err := classifier(g); err != nil {
+					return err
+				}
+				takePictures(g)
+			}
 			if file := c.String("confusion"); file != "" {
 				if err := checkConfusion(filepath.Clean(file), spec.file, c.String("weights")); err != nil {
 					return err

@@ -225,7 +225,7 @@ func describe(c *cli.Context, g *ir.Graph, m *onnx.Model, keys string) (guessed 
 	if len(g.Inputs) != 1 || len(g.Outputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || len(g.Outputs[0].Type.Shape) < 2 {
 		return false, worksOnly(c, "with models that have one picture as input and one output", "image", "labels")
 	}
-	in, classes := withoutBatch(g.Inputs[0].Type.Shape), withoutBatch(g.Outputs[0].Type.Shape).Size()
+	in, classes := withoutBatch(channelsFirst(g.Inputs[0].Type.Shape)), withoutBatch(g.Outputs[0].Type.Shape).Size()
 	if keys == "" {
 		keys = onnx.InputKeys(m)
 	}
@@ -261,6 +261,31 @@ func imageRecipe(statements, classes string, open func(string) ([]byte, error)) 
 		return nil, problems.Err()
 	}
 	return g.Recipe, nil
+}
+
+// channelsFirst returns the shape of a picture with its channels before its height and
+// width. Keras' models have them behind.
+func channelsFirst(s ir.Shape) ir.Shape {
+	if len(s) == 4 && (s[3] == 1 || s[3] == 3) && s[1] != 1 && s[1] != 3 {
+		return ir.Shape{s[0], s[3], s[1], s[2]}
+	}
+	return s
+}
+
+// takePictures makes a model whose picture has its channels behind its height and width
+// take them before, as incc prepares pictures.
+func takePictures(g *ir.Graph) {
+	old := g.Inputs[0]
+	s := channelsFirst(old.Type.Shape)
+	if s.Equal(old.Type.Shape) {
+		return
+	}
+	in := &ir.Value{Name: old.Name, Type: ir.Type{DType: old.Type.DType, Shape: s}}
+	b := ir.Extend(g)
+	old.Name = b.Fresh(old.Name + "/channels_last")
+	old.Def = &ir.Node{Op: ops.Transpose{Perm: "0,2,3,1"}, In: []*ir.Value{in}, Out: []*ir.Value{old}}
+	g.Inputs[0] = in
+	g.Nodes = append([]*ir.Node{old.Def}, g.Nodes...)
 }
 
 // modelNotes says what incc assumes about an ONNX model that classifies pictures.

@@ -69,6 +69,7 @@ func predict(c *cli.Context) error {
 		if _, err := classifier(g); err != nil {
 			return err
 		}
+		takePictures(g)
 	}
 	if !src.trained(c) {
 		return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")

@@ -35,7 +35,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the noise"},
 			&cli.IntFlag{Name: "threads", Usage: "run on `N` threads; GOMAXPROCS by default"},
 			&cli.StringFlag{Name: "isa", Usage: "use the kernels for `ISA`: avx512, avx2, neon or portable"},
-			roomFlag, rootFlag,
+			roomFlag, rootFlag, imageFlag,
 		},
 		Action: func(c *cli.Context) error {
 			path, err := oneArg(c, "FILE.onnx")
@@ -43,7 +43,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 				return err
 			}
 			if !c.Bool("run") {
-				if err := worksOnly(c, "with --run", "seed", "threads", "isa"); err != nil {
+				if err := worksOnly(c, "with --run", "seed", "threads", "isa", "image"); err != nil {
 					return err
 				}
 			}
@@ -61,6 +61,13 @@ noise, on the reference interpreter and on the executor, and compares the result
 			gr := m.Proto.Graph
 			if _, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %s\n", diag.Name(path), len(gr.Node), len(gr.Initializer), opsetText(m)); err != nil || !c.Bool("run") {
 				return err
+			}
+			keys, err := imageKeys(c, &m)
+			if err != nil {
+				return fmt.Errorf("%s: %w", diag.Name(path), err)
+			}
+			if keys != "" {
+				return usagef("--image of incc verify takes a size only, such as 3x224x224: the input is noise")
 			}
 			return runModel(c, path, m)
 		},
