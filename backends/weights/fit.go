@@ -21,6 +21,8 @@ type Fitted struct {
 	// Names maps the name of each weight of the network that was matched to the name of its
 	// tensor in the file.
 	Names map[string]string
+	// Table is the table by which names were matched, or nil.
+	Table *names.Table
 }
 
 // Fit gives the tensors of a file the names of the weights of a network. A tensor is
@@ -136,6 +138,7 @@ func (r *Fitted) byTable(net string, params map[string]*ir.Value, list []arrays.
 		for param, name := range found {
 			r.Names[param] = name
 		}
+		r.Table = t
 		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s", t.Library, t.Class))
 		return
 	}

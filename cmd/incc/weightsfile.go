@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -42,7 +43,23 @@ func openWeights(c *cli.Context, g *ir.Graph, path string) (file *safetensors.Te
 	if fit.How != "" {
 		fmt.Fprintf(c.App.ErrWriter, "note: %s of %s are matched %s\n", diag.Count(len(fit.Names), "weight"), diag.Name(path), fit.How)
 	}
+	if t := fit.Table; t != nil && !preparesAs(g, t.Input) {
+		fmt.Fprintf(c.App.ErrWriter, "note: %s's pretrained %s wants other pictures than the input statement of %s makes: for its weights, write the keys %s\n", t.Library, t.Class, diag.Name(g.Name), t.Input)
+	}
 	return fit.Tensors, func() { f.Close() }, nil
+}
+
+// preparesAs reports whether the input statement of a network prepares pictures as one with
+// the given keys, apart from the size.
+func preparesAs(g *ir.Graph, keys string) bool {
+	if len(g.Inputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || g.Recipe.Input == nil {
+		return true
+	}
+	r, err := imageRecipe(fmt.Sprintf("input image %s %s", withoutBatch(g.Inputs[0].Type.Shape), keys), "", nil)
+	if err != nil {
+		return true // a size that has no such preparation
+	}
+	return reflect.DeepEqual(r.Input, g.Recipe.Input)
 }
 
 // openWeightsFile opens a file of weights.

@@ -11,8 +11,10 @@ import (
 
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/npy"
+	"github.com/incc-lang/incc/backends/weights/names"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/specs/spectest"
 )
 
 // sequentialSpec is the network of backends/weights/testdata/tiny*, which make.py there made.
@@ -118,6 +120,17 @@ func TestForeignWeights(t *testing.T) {
 	_, errs = inccRun(t, exitError, "run", spec, "--weights", data("bad_system.pth"), "-i", data("tiny_x.npy"))
 	if !strings.Contains(errs, "bad_system.pth: the pickle uses posix.system, which could run any code") {
 		t.Errorf("a pickle that runs code: %q", errs)
+	}
+}
+
+// TestInputOfTables: the built-in specs prepare pictures as the pretrained weights want them,
+// but for VGG-16, whose spec does as the paper.
+func TestInputOfTables(t *testing.T) {
+	for _, table := range names.Tables() {
+		g := spectest.Load(t, table.Spec)
+		if got, want := preparesAs(g, table.Input), table.Spec != "vgg16"; got != want || table.Input == "" {
+			t.Errorf("%s: prepares pictures as the weights of %s want them: %v, want %v", table.Spec, table.Class, got, want)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type Table struct {
 	Spec    string // its name, without .incc
 	Library string // torchvision
 	Class   string // its constructor: googlenet
+	Input   string // how pictures become the input of the pretrained weights, in the keys of the input statement of a spec
 	Layers  []Layer
 
 	tensor, param map[string]string
@@ -66,6 +67,9 @@ func (t *Table) parse(text string) error {
 			continue
 		case f[0] == "class" && len(f) == 2 && t.Class == "":
 			t.Class = f[1]
+			continue
+		case f[0] == "input" && t.Input == "":
+			t.Input = strings.Join(f[1:], " ")
 			continue
 		case len(f) < 2 || len(f) > 3:
 			return fmt.Errorf("%s: %q is not a layer and one or two modules", t.Spec, line)
