@@ -46,6 +46,11 @@ func describe(nodes []*ir.Node) []line {
 		switch name := ir.Name(n.Op); name {
 		case "batchnorm":
 			rest = append(rest, "bn")
+		case "clip":
+			if c, ok := n.Op.(ops.Clip); ok && c.Min == 0 && c.Max == 6 {
+				name = "relu6"
+			}
+			rest = append(rest, name)
 		default:
 			rest = append(rest, name)
 		}
