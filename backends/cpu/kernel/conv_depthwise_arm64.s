@@ -20,58 +20,37 @@ TEXT ·depthwiseNEON(SB), NOSPLIT, $0-88
 many:
 	CMP $4, R9
 	BLT endmany
-	WORD $0xad4004a0 // ldp q0, q1, [x5]
-	WORD $0xad410ca2 // ldp q2, q3, [x5, #32]
-	WORD $0xad4014a4 // ldp q4, q5, [x5]
-	WORD $0xad411ca6 // ldp q6, q7, [x5, #32]
-	WORD $0xad4024a8 // ldp q8, q9, [x5]
-	WORD $0xad412caa // ldp q10, q11, [x5, #32]
-	WORD $0xad4034ac // ldp q12, q13, [x5]
-	WORD $0xad413cae // ldp q14, q15, [x5, #32]
+	WORD $0xad4004a0; WORD $0xad410ca2 // ldp q0, q1, [x5]; ldp q2, q3, [x5, #32]
+	WORD $0xad4014a4; WORD $0xad411ca6 // ldp q4, q5, [x5]; ldp q6, q7, [x5, #32]
+	WORD $0xad4024a8; WORD $0xad412caa // ldp q8, q9, [x5]; ldp q10, q11, [x5, #32]
+	WORD $0xad4034ac; WORD $0xad413cae // ldp q12, q13, [x5]; ldp q14, q15, [x5, #32]
 	MOVD R2, R11
 	MOVD R3, R12
 tapmany:
 	MOVD (R11), R10
 	ADD R0, R10
 	ADD $8, R11
-	WORD $0xad404490 // ldp q16, q17, [x4]
-	WORD $0xad414c92 // ldp q18, q19, [x4, #32]
+	WORD $0xad404490; WORD $0xad414c92 // ldp q16, q17, [x4]; ldp q18, q19, [x4, #32]
 	ADD $64, R4
-	WORD $0x3dc00156 // ldr q22, [x10]
-	WORD $0x4e36ce00 // fmla v0.4s, v16.4s, v22.4s
-	WORD $0x3dc00557 // ldr q23, [x10, #16]
-	WORD $0x4e37ce21 // fmla v1.4s, v17.4s, v23.4s
-	WORD $0x3dc00958 // ldr q24, [x10, #32]
-	WORD $0x4e38ce42 // fmla v2.4s, v18.4s, v24.4s
-	WORD $0x3dc00d55 // ldr q21, [x10, #48]
-	WORD $0x4e35ce63 // fmla v3.4s, v19.4s, v21.4s
+	WORD $0x3dc00156; WORD $0x4e36ce00 // ldr q22, [x10]; fmla v0.4s, v16.4s, v22.4s
+	WORD $0x3dc00557; WORD $0x4e37ce21 // ldr q23, [x10, #16]; fmla v1.4s, v17.4s, v23.4s
+	WORD $0x3dc00958; WORD $0x4e38ce42 // ldr q24, [x10, #32]; fmla v2.4s, v18.4s, v24.4s
+	WORD $0x3dc00d55; WORD $0x4e35ce63 // ldr q21, [x10, #48]; fmla v3.4s, v19.4s, v21.4s
 	ADD R1, R10
-	WORD $0x3dc00156 // ldr q22, [x10]
-	WORD $0x4e36ce04 // fmla v4.4s, v16.4s, v22.4s
-	WORD $0x3dc00557 // ldr q23, [x10, #16]
-	WORD $0x4e37ce25 // fmla v5.4s, v17.4s, v23.4s
-	WORD $0x3dc00958 // ldr q24, [x10, #32]
-	WORD $0x4e38ce46 // fmla v6.4s, v18.4s, v24.4s
-	WORD $0x3dc00d55 // ldr q21, [x10, #48]
-	WORD $0x4e35ce67 // fmla v7.4s, v19.4s, v21.4s
+	WORD $0x3dc00156; WORD $0x4e36ce04 // ldr q22, [x10]; fmla v4.4s, v16.4s, v22.4s
+	WORD $0x3dc00557; WORD $0x4e37ce25 // ldr q23, [x10, #16]; fmla v5.4s, v17.4s, v23.4s
+	WORD $0x3dc00958; WORD $0x4e38ce46 // ldr q24, [x10, #32]; fmla v6.4s, v18.4s, v24.4s
+	WORD $0x3dc00d55; WORD $0x4e35ce67 // ldr q21, [x10, #48]; fmla v7.4s, v19.4s, v21.4s
 	ADD R1, R10
-	WORD $0x3dc00156 // ldr q22, [x10]
-	WORD $0x4e36ce08 // fmla v8.4s, v16.4s, v22.4s
-	WORD $0x3dc00557 // ldr q23, [x10, #16]
-	WORD $0x4e37ce29 // fmla v9.4s, v17.4s, v23.4s
-	WORD $0x3dc00958 // ldr q24, [x10, #32]
-	WORD $0x4e38ce4a // fmla v10.4s, v18.4s, v24.4s
-	WORD $0x3dc00d55 // ldr q21, [x10, #48]
-	WORD $0x4e35ce6b // fmla v11.4s, v19.4s, v21.4s
+	WORD $0x3dc00156; WORD $0x4e36ce08 // ldr q22, [x10]; fmla v8.4s, v16.4s, v22.4s
+	WORD $0x3dc00557; WORD $0x4e37ce29 // ldr q23, [x10, #16]; fmla v9.4s, v17.4s, v23.4s
+	WORD $0x3dc00958; WORD $0x4e38ce4a // ldr q24, [x10, #32]; fmla v10.4s, v18.4s, v24.4s
+	WORD $0x3dc00d55; WORD $0x4e35ce6b // ldr q21, [x10, #48]; fmla v11.4s, v19.4s, v21.4s
 	ADD R1, R10
-	WORD $0x3dc00156 // ldr q22, [x10]
-	WORD $0x4e36ce0c // fmla v12.4s, v16.4s, v22.4s
-	WORD $0x3dc00557 // ldr q23, [x10, #16]
-	WORD $0x4e37ce2d // fmla v13.4s, v17.4s, v23.4s
-	WORD $0x3dc00958 // ldr q24, [x10, #32]
-	WORD $0x4e38ce4e // fmla v14.4s, v18.4s, v24.4s
-	WORD $0x3dc00d55 // ldr q21, [x10, #48]
-	WORD $0x4e35ce6f // fmla v15.4s, v19.4s, v21.4s
+	WORD $0x3dc00156; WORD $0x4e36ce0c // ldr q22, [x10]; fmla v12.4s, v16.4s, v22.4s
+	WORD $0x3dc00557; WORD $0x4e37ce2d // ldr q23, [x10, #16]; fmla v13.4s, v17.4s, v23.4s
+	WORD $0x3dc00958; WORD $0x4e38ce4e // ldr q24, [x10, #32]; fmla v14.4s, v18.4s, v24.4s
+	WORD $0x3dc00d55; WORD $0x4e35ce6f // ldr q21, [x10, #48]; fmla v15.4s, v19.4s, v21.4s
 	SUBS $1, R12
 	BNE tapmany
 	MOVD R3, R12
@@ -79,97 +58,39 @@ tapmany:
 	SUB R12, R4
 	TST $const_tileRes, R8
 	BEQ actmany
-	FMOVS scale+64(FP), F20
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
-	WORD $0xad405cf6 // ldp q22, q23, [x7]
-	WORD $0x4f941016 // fmla v22.4s, v0.4s, v20.s[0]
-	WORD $0x4eb61ec0 // orr v0.16b, v22.16b, v22.16b
-	WORD $0x4f941037 // fmla v23.4s, v1.4s, v20.s[0]
-	WORD $0x4eb71ee1 // orr v1.16b, v23.16b, v23.16b
-	WORD $0xad4154f8 // ldp q24, q21, [x7, #32]
-	WORD $0x4f941058 // fmla v24.4s, v2.4s, v20.s[0]
-	WORD $0x4eb81f02 // orr v2.16b, v24.16b, v24.16b
-	WORD $0x4f941075 // fmla v21.4s, v3.4s, v20.s[0]
-	WORD $0x4eb51ea3 // orr v3.16b, v21.16b, v21.16b
-	WORD $0xad425cf6 // ldp q22, q23, [x7, #64]
-	WORD $0x4f941096 // fmla v22.4s, v4.4s, v20.s[0]
-	WORD $0x4eb61ec4 // orr v4.16b, v22.16b, v22.16b
-	WORD $0x4f9410b7 // fmla v23.4s, v5.4s, v20.s[0]
-	WORD $0x4eb71ee5 // orr v5.16b, v23.16b, v23.16b
-	WORD $0xad4354f8 // ldp q24, q21, [x7, #96]
-	WORD $0x4f9410d8 // fmla v24.4s, v6.4s, v20.s[0]
-	WORD $0x4eb81f06 // orr v6.16b, v24.16b, v24.16b
-	WORD $0x4f9410f5 // fmla v21.4s, v7.4s, v20.s[0]
-	WORD $0x4eb51ea7 // orr v7.16b, v21.16b, v21.16b
-	WORD $0xad445cf6 // ldp q22, q23, [x7, #128]
-	WORD $0x4f941116 // fmla v22.4s, v8.4s, v20.s[0]
-	WORD $0x4eb61ec8 // orr v8.16b, v22.16b, v22.16b
-	WORD $0x4f941137 // fmla v23.4s, v9.4s, v20.s[0]
-	WORD $0x4eb71ee9 // orr v9.16b, v23.16b, v23.16b
-	WORD $0xad4554f8 // ldp q24, q21, [x7, #160]
-	WORD $0x4f941158 // fmla v24.4s, v10.4s, v20.s[0]
-	WORD $0x4eb81f0a // orr v10.16b, v24.16b, v24.16b
-	WORD $0x4f941175 // fmla v21.4s, v11.4s, v20.s[0]
-	WORD $0x4eb51eab // orr v11.16b, v21.16b, v21.16b
-	WORD $0xad465cf6 // ldp q22, q23, [x7, #192]
-	WORD $0x4f941196 // fmla v22.4s, v12.4s, v20.s[0]
-	WORD $0x4eb61ecc // orr v12.16b, v22.16b, v22.16b
-	WORD $0x4f9411b7 // fmla v23.4s, v13.4s, v20.s[0]
-	WORD $0x4eb71eed // orr v13.16b, v23.16b, v23.16b
-	WORD $0xad4754f8 // ldp q24, q21, [x7, #224]
-	WORD $0x4f9411d8 // fmla v24.4s, v14.4s, v20.s[0]
-	WORD $0x4eb81f0e // orr v14.16b, v24.16b, v24.16b
-	WORD $0x4f9411f5 // fmla v21.4s, v15.4s, v20.s[0]
-	WORD $0x4eb51eaf // orr v15.16b, v21.16b, v21.16b
+	FMOVS scale+64(FP), F20; WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	WORD $0xad405cf6; WORD $0x4f941016; WORD $0x4eb61ec0; WORD $0x4f941037; WORD $0x4eb71ee1; WORD $0xad4154f8; WORD $0x4f941058; WORD $0x4eb81f02; WORD $0x4f941075; WORD $0x4eb51ea3 // ldp q22, q23, [x7]; fmla v22.4s, v0.4s, v20.s[0]; orr v0.16b, v22.16b, v22.16b; fmla v23.4s, v1.4s, v20.s[0]; orr v1.16b, v23.16b, v23.16b; ldp q24, q21, [x7, #32]; fmla v24.4s, v2.4s, v20.s[0]; orr v2.16b, v24.16b, v24.16b; fmla v21.4s, v3.4s, v20.s[0]; orr v3.16b, v21.16b, v21.16b
+	WORD $0xad425cf6; WORD $0x4f941096; WORD $0x4eb61ec4; WORD $0x4f9410b7; WORD $0x4eb71ee5; WORD $0xad4354f8; WORD $0x4f9410d8; WORD $0x4eb81f06; WORD $0x4f9410f5; WORD $0x4eb51ea7 // ldp q22, q23, [x7, #64]; fmla v22.4s, v4.4s, v20.s[0]; orr v4.16b, v22.16b, v22.16b; fmla v23.4s, v5.4s, v20.s[0]; orr v5.16b, v23.16b, v23.16b; ldp q24, q21, [x7, #96]; fmla v24.4s, v6.4s, v20.s[0]; orr v6.16b, v24.16b, v24.16b; fmla v21.4s, v7.4s, v20.s[0]; orr v7.16b, v21.16b, v21.16b
+	WORD $0xad445cf6; WORD $0x4f941116; WORD $0x4eb61ec8; WORD $0x4f941137; WORD $0x4eb71ee9; WORD $0xad4554f8; WORD $0x4f941158; WORD $0x4eb81f0a; WORD $0x4f941175; WORD $0x4eb51eab // ldp q22, q23, [x7, #128]; fmla v22.4s, v8.4s, v20.s[0]; orr v8.16b, v22.16b, v22.16b; fmla v23.4s, v9.4s, v20.s[0]; orr v9.16b, v23.16b, v23.16b; ldp q24, q21, [x7, #160]; fmla v24.4s, v10.4s, v20.s[0]; orr v10.16b, v24.16b, v24.16b; fmla v21.4s, v11.4s, v20.s[0]; orr v11.16b, v21.16b, v21.16b
+	WORD $0xad465cf6; WORD $0x4f941196; WORD $0x4eb61ecc; WORD $0x4f9411b7; WORD $0x4eb71eed; WORD $0xad4754f8; WORD $0x4f9411d8; WORD $0x4eb81f0e; WORD $0x4f9411f5; WORD $0x4eb51eaf // ldp q22, q23, [x7, #192]; fmla v22.4s, v12.4s, v20.s[0]; orr v12.16b, v22.16b, v22.16b; fmla v23.4s, v13.4s, v20.s[0]; orr v13.16b, v23.16b, v23.16b; ldp q24, q21, [x7, #224]; fmla v24.4s, v14.4s, v20.s[0]; orr v14.16b, v24.16b, v24.16b; fmla v21.4s, v15.4s, v20.s[0]; orr v15.16b, v21.16b, v21.16b
 actmany:
 	TST $const_tileReLU, R8
 	BEQ storemany
 	WORD $0x6f00e414 // movi v20.2d, #0000000000000000
-	WORD $0x4ea0e816 // fcmlt v22.4s, v0.4s, #0.0
-	WORD $0x4e761c00 // bic v0.16b, v0.16b, v22.16b
-	WORD $0x4ea0e837 // fcmlt v23.4s, v1.4s, #0.0
-	WORD $0x4e771c21 // bic v1.16b, v1.16b, v23.16b
-	WORD $0x4ea0e858 // fcmlt v24.4s, v2.4s, #0.0
-	WORD $0x4e781c42 // bic v2.16b, v2.16b, v24.16b
-	WORD $0x4ea0e875 // fcmlt v21.4s, v3.4s, #0.0
-	WORD $0x4e751c63 // bic v3.16b, v3.16b, v21.16b
-	WORD $0x4ea0e896 // fcmlt v22.4s, v4.4s, #0.0
-	WORD $0x4e761c84 // bic v4.16b, v4.16b, v22.16b
-	WORD $0x4ea0e8b7 // fcmlt v23.4s, v5.4s, #0.0
-	WORD $0x4e771ca5 // bic v5.16b, v5.16b, v23.16b
-	WORD $0x4ea0e8d8 // fcmlt v24.4s, v6.4s, #0.0
-	WORD $0x4e781cc6 // bic v6.16b, v6.16b, v24.16b
-	WORD $0x4ea0e8f5 // fcmlt v21.4s, v7.4s, #0.0
-	WORD $0x4e751ce7 // bic v7.16b, v7.16b, v21.16b
-	WORD $0x4ea0e916 // fcmlt v22.4s, v8.4s, #0.0
-	WORD $0x4e761d08 // bic v8.16b, v8.16b, v22.16b
-	WORD $0x4ea0e937 // fcmlt v23.4s, v9.4s, #0.0
-	WORD $0x4e771d29 // bic v9.16b, v9.16b, v23.16b
-	WORD $0x4ea0e958 // fcmlt v24.4s, v10.4s, #0.0
-	WORD $0x4e781d4a // bic v10.16b, v10.16b, v24.16b
-	WORD $0x4ea0e975 // fcmlt v21.4s, v11.4s, #0.0
-	WORD $0x4e751d6b // bic v11.16b, v11.16b, v21.16b
-	WORD $0x4ea0e996 // fcmlt v22.4s, v12.4s, #0.0
-	WORD $0x4e761d8c // bic v12.16b, v12.16b, v22.16b
-	WORD $0x4ea0e9b7 // fcmlt v23.4s, v13.4s, #0.0
-	WORD $0x4e771dad // bic v13.16b, v13.16b, v23.16b
-	WORD $0x4ea0e9d8 // fcmlt v24.4s, v14.4s, #0.0
-	WORD $0x4e781dce // bic v14.16b, v14.16b, v24.16b
-	WORD $0x4ea0e9f5 // fcmlt v21.4s, v15.4s, #0.0
-	WORD $0x4e751def // bic v15.16b, v15.16b, v21.16b
+	WORD $0x4ea0e816; WORD $0x4e761c00 // fcmlt v22.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v22.16b
+	WORD $0x4ea0e837; WORD $0x4e771c21 // fcmlt v23.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v23.16b
+	WORD $0x4ea0e858; WORD $0x4e781c42 // fcmlt v24.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v24.16b
+	WORD $0x4ea0e875; WORD $0x4e751c63 // fcmlt v21.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v21.16b
+	WORD $0x4ea0e896; WORD $0x4e761c84 // fcmlt v22.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v22.16b
+	WORD $0x4ea0e8b7; WORD $0x4e771ca5 // fcmlt v23.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v23.16b
+	WORD $0x4ea0e8d8; WORD $0x4e781cc6 // fcmlt v24.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v24.16b
+	WORD $0x4ea0e8f5; WORD $0x4e751ce7 // fcmlt v21.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v21.16b
+	WORD $0x4ea0e916; WORD $0x4e761d08 // fcmlt v22.4s, v8.4s, #0.0; bic v8.16b, v8.16b, v22.16b
+	WORD $0x4ea0e937; WORD $0x4e771d29 // fcmlt v23.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v23.16b
+	WORD $0x4ea0e958; WORD $0x4e781d4a // fcmlt v24.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v24.16b
+	WORD $0x4ea0e975; WORD $0x4e751d6b // fcmlt v21.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v21.16b
+	WORD $0x4ea0e996; WORD $0x4e761d8c // fcmlt v22.4s, v12.4s, #0.0; bic v12.16b, v12.16b, v22.16b
+	WORD $0x4ea0e9b7; WORD $0x4e771dad // fcmlt v23.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v23.16b
+	WORD $0x4ea0e9d8; WORD $0x4e781dce // fcmlt v24.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v24.16b
+	WORD $0x4ea0e9f5; WORD $0x4e751def // fcmlt v21.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v21.16b
 storemany:
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	WORD $0xad0424c8 // stp q8, q9, [x6, #128]
-	WORD $0xad052cca // stp q10, q11, [x6, #160]
-	WORD $0xad0634cc // stp q12, q13, [x6, #192]
-	WORD $0xad073cce // stp q14, q15, [x6, #224]
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	WORD $0xad0424c8; WORD $0xad052cca // stp q8, q9, [x6, #128]; stp q10, q11, [x6, #160]
+	WORD $0xad0634cc; WORD $0xad073cce // stp q12, q13, [x6, #192]; stp q14, q15, [x6, #224]
 	ADD $256, R6
 	ADD $256, R7
-	MOVD $4, R26
-	MUL R26, R1, R10
+	MOVD $4, R26; MUL R26, R1, R10
 	ADD R10, R0
 	ADD $-4, R9
 	JMP many
@@ -177,25 +98,19 @@ endmany:
 single:
 	CMP $1, R9
 	BLT endsingle
-	WORD $0xad4004a0 // ldp q0, q1, [x5]
-	WORD $0xad410ca2 // ldp q2, q3, [x5, #32]
+	WORD $0xad4004a0; WORD $0xad410ca2 // ldp q0, q1, [x5]; ldp q2, q3, [x5, #32]
 	MOVD R2, R11
 	MOVD R3, R12
 tapsingle:
 	MOVD (R11), R10
 	ADD R0, R10
 	ADD $8, R11
-	WORD $0xad404490 // ldp q16, q17, [x4]
-	WORD $0xad414c92 // ldp q18, q19, [x4, #32]
+	WORD $0xad404490; WORD $0xad414c92 // ldp q16, q17, [x4]; ldp q18, q19, [x4, #32]
 	ADD $64, R4
-	WORD $0x3dc00156 // ldr q22, [x10]
-	WORD $0x4e36ce00 // fmla v0.4s, v16.4s, v22.4s
-	WORD $0x3dc00557 // ldr q23, [x10, #16]
-	WORD $0x4e37ce21 // fmla v1.4s, v17.4s, v23.4s
-	WORD $0x3dc00958 // ldr q24, [x10, #32]
-	WORD $0x4e38ce42 // fmla v2.4s, v18.4s, v24.4s
-	WORD $0x3dc00d55 // ldr q21, [x10, #48]
-	WORD $0x4e35ce63 // fmla v3.4s, v19.4s, v21.4s
+	WORD $0x3dc00156; WORD $0x4e36ce00 // ldr q22, [x10]; fmla v0.4s, v16.4s, v22.4s
+	WORD $0x3dc00557; WORD $0x4e37ce21 // ldr q23, [x10, #16]; fmla v1.4s, v17.4s, v23.4s
+	WORD $0x3dc00958; WORD $0x4e38ce42 // ldr q24, [x10, #32]; fmla v2.4s, v18.4s, v24.4s
+	WORD $0x3dc00d55; WORD $0x4e35ce63 // ldr q21, [x10, #48]; fmla v3.4s, v19.4s, v21.4s
 	SUBS $1, R12
 	BNE tapsingle
 	MOVD R3, R12
@@ -203,37 +118,21 @@ tapsingle:
 	SUB R12, R4
 	TST $const_tileRes, R8
 	BEQ actsingle
-	FMOVS scale+64(FP), F20
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
-	WORD $0xad405cf6 // ldp q22, q23, [x7]
-	WORD $0x4f941016 // fmla v22.4s, v0.4s, v20.s[0]
-	WORD $0x4eb61ec0 // orr v0.16b, v22.16b, v22.16b
-	WORD $0x4f941037 // fmla v23.4s, v1.4s, v20.s[0]
-	WORD $0x4eb71ee1 // orr v1.16b, v23.16b, v23.16b
-	WORD $0xad4154f8 // ldp q24, q21, [x7, #32]
-	WORD $0x4f941058 // fmla v24.4s, v2.4s, v20.s[0]
-	WORD $0x4eb81f02 // orr v2.16b, v24.16b, v24.16b
-	WORD $0x4f941075 // fmla v21.4s, v3.4s, v20.s[0]
-	WORD $0x4eb51ea3 // orr v3.16b, v21.16b, v21.16b
+	FMOVS scale+64(FP), F20; WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	WORD $0xad405cf6; WORD $0x4f941016; WORD $0x4eb61ec0; WORD $0x4f941037; WORD $0x4eb71ee1; WORD $0xad4154f8; WORD $0x4f941058; WORD $0x4eb81f02; WORD $0x4f941075; WORD $0x4eb51ea3 // ldp q22, q23, [x7]; fmla v22.4s, v0.4s, v20.s[0]; orr v0.16b, v22.16b, v22.16b; fmla v23.4s, v1.4s, v20.s[0]; orr v1.16b, v23.16b, v23.16b; ldp q24, q21, [x7, #32]; fmla v24.4s, v2.4s, v20.s[0]; orr v2.16b, v24.16b, v24.16b; fmla v21.4s, v3.4s, v20.s[0]; orr v3.16b, v21.16b, v21.16b
 actsingle:
 	TST $const_tileReLU, R8
 	BEQ storesingle
 	WORD $0x6f00e414 // movi v20.2d, #0000000000000000
-	WORD $0x4ea0e816 // fcmlt v22.4s, v0.4s, #0.0
-	WORD $0x4e761c00 // bic v0.16b, v0.16b, v22.16b
-	WORD $0x4ea0e837 // fcmlt v23.4s, v1.4s, #0.0
-	WORD $0x4e771c21 // bic v1.16b, v1.16b, v23.16b
-	WORD $0x4ea0e858 // fcmlt v24.4s, v2.4s, #0.0
-	WORD $0x4e781c42 // bic v2.16b, v2.16b, v24.16b
-	WORD $0x4ea0e875 // fcmlt v21.4s, v3.4s, #0.0
-	WORD $0x4e751c63 // bic v3.16b, v3.16b, v21.16b
+	WORD $0x4ea0e816; WORD $0x4e761c00 // fcmlt v22.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v22.16b
+	WORD $0x4ea0e837; WORD $0x4e771c21 // fcmlt v23.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v23.16b
+	WORD $0x4ea0e858; WORD $0x4e781c42 // fcmlt v24.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v24.16b
+	WORD $0x4ea0e875; WORD $0x4e751c63 // fcmlt v21.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v21.16b
 storesingle:
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
 	ADD $64, R6
 	ADD $64, R7
-	MOVD $1, R26
-	MUL R26, R1, R10
+	MOVD $1, R26; MUL R26, R1, R10
 	ADD R10, R0
 	ADD $-1, R9
 	JMP single

@@ -14,14 +14,12 @@ TEXT ·tileNEONp1o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R7
 	BNE resume
 	MOVD tile_bias(R0), R6
-	WORD $0xad4004c0 // ldp q0, q1, [x6]
-	WORD $0xad410cc2 // ldp q2, q3, [x6, #32]
+	WORD $0xad4004c0; WORD $0xad410cc2 // ldp q0, q1, [x6]; ldp q2, q3, [x6, #32]
 	JMP start
 resume:
 	MOVD tile_ops(R0), R1
 	MOVD tile_outA(R0), R2
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
 start:
 	CBZ R5, end
 	MOVD tile_ps(R0), R1
@@ -41,37 +39,21 @@ channels:
 asked:
 	WORD $0x3ce36844 // ldr q4, [x2, x3]
 	ADD $16, R3
-	WORD $0xad401905 // ldp q5, q6, [x8]
-	WORD $0xad412107 // ldp q7, q8, [x8, #32]
+	WORD $0xad401905; WORD $0xad412107 // ldp q5, q6, [x8]; ldp q7, q8, [x8, #32]
 	WORD $0xf9840100 // prfm pldl1keep, [x8, #2048]
-	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
-	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
-	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
-	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	WORD $0x4f8410a0; WORD $0x4f8410c1; WORD $0x4f8410e2; WORD $0x4f841103 // fmla v0.4s, v5.4s, v4.s[0]; fmla v1.4s, v6.4s, v4.s[0]; fmla v2.4s, v7.4s, v4.s[0]; fmla v3.4s, v8.4s, v4.s[0]
 	ADD R9, R8
-	WORD $0xad401905 // ldp q5, q6, [x8]
-	WORD $0xad412107 // ldp q7, q8, [x8, #32]
+	WORD $0xad401905; WORD $0xad412107 // ldp q5, q6, [x8]; ldp q7, q8, [x8, #32]
 	WORD $0xf9840100 // prfm pldl1keep, [x8, #2048]
-	WORD $0x4fa410a0 // fmla v0.4s, v5.4s, v4.s[1]
-	WORD $0x4fa410c1 // fmla v1.4s, v6.4s, v4.s[1]
-	WORD $0x4fa410e2 // fmla v2.4s, v7.4s, v4.s[1]
-	WORD $0x4fa41103 // fmla v3.4s, v8.4s, v4.s[1]
+	WORD $0x4fa410a0; WORD $0x4fa410c1; WORD $0x4fa410e2; WORD $0x4fa41103 // fmla v0.4s, v5.4s, v4.s[1]; fmla v1.4s, v6.4s, v4.s[1]; fmla v2.4s, v7.4s, v4.s[1]; fmla v3.4s, v8.4s, v4.s[1]
 	ADD R9, R8
-	WORD $0xad401905 // ldp q5, q6, [x8]
-	WORD $0xad412107 // ldp q7, q8, [x8, #32]
+	WORD $0xad401905; WORD $0xad412107 // ldp q5, q6, [x8]; ldp q7, q8, [x8, #32]
 	WORD $0xf9840100 // prfm pldl1keep, [x8, #2048]
-	WORD $0x4f8418a0 // fmla v0.4s, v5.4s, v4.s[2]
-	WORD $0x4f8418c1 // fmla v1.4s, v6.4s, v4.s[2]
-	WORD $0x4f8418e2 // fmla v2.4s, v7.4s, v4.s[2]
-	WORD $0x4f841903 // fmla v3.4s, v8.4s, v4.s[2]
+	WORD $0x4f8418a0; WORD $0x4f8418c1; WORD $0x4f8418e2; WORD $0x4f841903 // fmla v0.4s, v5.4s, v4.s[2]; fmla v1.4s, v6.4s, v4.s[2]; fmla v2.4s, v7.4s, v4.s[2]; fmla v3.4s, v8.4s, v4.s[2]
 	ADD R9, R8
-	WORD $0xad401905 // ldp q5, q6, [x8]
-	WORD $0xad412107 // ldp q7, q8, [x8, #32]
+	WORD $0xad401905; WORD $0xad412107 // ldp q5, q6, [x8]; ldp q7, q8, [x8, #32]
 	WORD $0xf9840100 // prfm pldl1keep, [x8, #2048]
-	WORD $0x4fa418a0 // fmla v0.4s, v5.4s, v4.s[3]
-	WORD $0x4fa418c1 // fmla v1.4s, v6.4s, v4.s[3]
-	WORD $0x4fa418e2 // fmla v2.4s, v7.4s, v4.s[3]
-	WORD $0x4fa41903 // fmla v3.4s, v8.4s, v4.s[3]
+	WORD $0x4fa418a0; WORD $0x4fa418c1; WORD $0x4fa418e2; WORD $0x4fa41903 // fmla v0.4s, v5.4s, v4.s[3]; fmla v1.4s, v6.4s, v4.s[3]; fmla v2.4s, v7.4s, v4.s[3]; fmla v3.4s, v8.4s, v4.s[3]
 	ADD R9, R8
 	SUBS $4, R6
 	BNE channels
@@ -83,13 +65,9 @@ planar:
 	MOVD (R4), R3
 	ADD $8, R4
 	WORD $0xbc636844 // ldr s4, [x2, x3]
-	WORD $0xad401905 // ldp q5, q6, [x8]
-	WORD $0xad412107 // ldp q7, q8, [x8, #32]
+	WORD $0xad401905; WORD $0xad412107 // ldp q5, q6, [x8]; ldp q7, q8, [x8, #32]
 	WORD $0xf9840100 // prfm pldl1keep, [x8, #2048]
-	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
-	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
-	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
-	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	WORD $0x4f8410a0; WORD $0x4f8410c1; WORD $0x4f8410e2; WORD $0x4f841103 // fmla v0.4s, v5.4s, v4.s[0]; fmla v1.4s, v6.4s, v4.s[0]; fmla v2.4s, v7.4s, v4.s[0]; fmla v3.4s, v8.4s, v4.s[0]
 	ADD R9, R8
 	SUBS $1, R5
 	BNE planar
@@ -98,51 +76,27 @@ end:
 	MOVD tile_flags(R0), R7
 	TST $const_tileRes, R7
 	BEQ act
-	FMOVS tile_scale(R0), F4
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	FMOVS tile_scale(R0), F4; WORD $0x4e040484 // dup v4.4s, v4.s[0]
 	MOVD tile_resA(R0), R2
-	WORD $0xad401c46 // ldp q6, q7, [x2]
-	WORD $0x4f841006 // fmla v6.4s, v0.4s, v4.s[0]
-	WORD $0x4ea61cc0 // orr v0.16b, v6.16b, v6.16b
-	WORD $0x4f841027 // fmla v7.4s, v1.4s, v4.s[0]
-	WORD $0x4ea71ce1 // orr v1.16b, v7.16b, v7.16b
-	WORD $0xad411448 // ldp q8, q5, [x2, #32]
-	WORD $0x4f841048 // fmla v8.4s, v2.4s, v4.s[0]
-	WORD $0x4ea81d02 // orr v2.16b, v8.16b, v8.16b
-	WORD $0x4f841065 // fmla v5.4s, v3.4s, v4.s[0]
-	WORD $0x4ea51ca3 // orr v3.16b, v5.16b, v5.16b
+	WORD $0xad401c46; WORD $0x4f841006; WORD $0x4ea61cc0; WORD $0x4f841027; WORD $0x4ea71ce1; WORD $0xad411448; WORD $0x4f841048; WORD $0x4ea81d02; WORD $0x4f841065; WORD $0x4ea51ca3 // ldp q6, q7, [x2]; fmla v6.4s, v0.4s, v4.s[0]; orr v0.16b, v6.16b, v6.16b; fmla v7.4s, v1.4s, v4.s[0]; orr v1.16b, v7.16b, v7.16b; ldp q8, q5, [x2, #32]; fmla v8.4s, v2.4s, v4.s[0]; orr v2.16b, v8.16b, v8.16b; fmla v5.4s, v3.4s, v4.s[0]; orr v3.16b, v5.16b, v5.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store
 	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
 	TST $const_tileMask, R7
 	BNE mask
-	WORD $0x4ea0e806 // fcmlt v6.4s, v0.4s, #0.0
-	WORD $0x4e661c00 // bic v0.16b, v0.16b, v6.16b
-	WORD $0x4ea0e827 // fcmlt v7.4s, v1.4s, #0.0
-	WORD $0x4e671c21 // bic v1.16b, v1.16b, v7.16b
-	WORD $0x4ea0e848 // fcmlt v8.4s, v2.4s, #0.0
-	WORD $0x4e681c42 // bic v2.16b, v2.16b, v8.16b
-	WORD $0x4ea0e865 // fcmlt v5.4s, v3.4s, #0.0
-	WORD $0x4e651c63 // bic v3.16b, v3.16b, v5.16b
+	WORD $0x4ea0e806; WORD $0x4e661c00 // fcmlt v6.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	WORD $0x4ea0e827; WORD $0x4e671c21 // fcmlt v7.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v7.16b
+	WORD $0x4ea0e848; WORD $0x4e681c42 // fcmlt v8.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v8.16b
+	WORD $0x4ea0e865; WORD $0x4e651c63 // fcmlt v5.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v5.16b
 store:
 	MOVD tile_outA(R0), R2
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
 	WORD $0xf9802040 // prfm pldl1keep, [x2, #64]
-	WORD $0xad401c46 // ldp q6, q7, [x2]
-	WORD $0x6ea0d8c6 // fcmle v6.4s, v6.4s, #0.0
-	WORD $0x4e661c00 // bic v0.16b, v0.16b, v6.16b
-	WORD $0x6ea0d8e7 // fcmle v7.4s, v7.4s, #0.0
-	WORD $0x4e671c21 // bic v1.16b, v1.16b, v7.16b
-	WORD $0xad411448 // ldp q8, q5, [x2, #32]
-	WORD $0x6ea0d908 // fcmle v8.4s, v8.4s, #0.0
-	WORD $0x4e681c42 // bic v2.16b, v2.16b, v8.16b
-	WORD $0x6ea0d8a5 // fcmle v5.4s, v5.4s, #0.0
-	WORD $0x4e651c63 // bic v3.16b, v3.16b, v5.16b
+	WORD $0xad401c46; WORD $0x6ea0d8c6; WORD $0x4e661c00; WORD $0x6ea0d8e7; WORD $0x4e671c21; WORD $0xad411448; WORD $0x6ea0d908; WORD $0x4e681c42; WORD $0x6ea0d8a5; WORD $0x4e651c63 // ldp q6, q7, [x2]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b; ldp q8, q5, [x2, #32]; fcmle v8.4s, v8.4s, #0.0; bic v2.16b, v2.16b, v8.16b; fcmle v5.4s, v5.4s, #0.0; bic v3.16b, v3.16b, v5.16b
 	JMP store
 ask:
 	TST $const_tileFar, R7
@@ -169,8 +123,7 @@ TEXT ·tileNEONp2o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R8
 	BNE resume
 	MOVD tile_bias(R0), R7
-	WORD $0xad4004e0 // ldp q0, q1, [x7]
-	WORD $0xad410ce2 // ldp q2, q3, [x7, #32]
+	WORD $0xad4004e0; WORD $0xad410ce2 // ldp q0, q1, [x7]; ldp q2, q3, [x7, #32]
 	WORD $0x4ea01c04 // orr v4.16b, v0.16b, v0.16b
 	WORD $0x4ea11c25 // orr v5.16b, v1.16b, v1.16b
 	WORD $0x4ea21c46 // orr v6.16b, v2.16b, v2.16b
@@ -180,10 +133,8 @@ resume:
 	MOVD tile_ops(R0), R1
 	MOVD tile_outA(R0), R2
 	MOVD tile_outB(R0), R3
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
-	WORD $0xad401464 // ldp q4, q5, [x3]
-	WORD $0xad411c66 // ldp q6, q7, [x3, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
+	WORD $0xad401464; WORD $0xad411c66 // ldp q4, q5, [x3]; ldp q6, q7, [x3, #32]
 start:
 	CBZ R6, end
 	MOVD tile_ps(R0), R1
@@ -205,53 +156,25 @@ asked:
 	WORD $0x3ce46848 // ldr q8, [x2, x4]
 	WORD $0x3ce46869 // ldr q9, [x3, x4]
 	ADD $16, R4
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
 	WORD $0xf9840120 // prfm pldl1keep, [x9, #2048]
-	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
-	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
-	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
-	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
-	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
-	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
-	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
-	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	WORD $0x4f881140; WORD $0x4f881161; WORD $0x4f881182; WORD $0x4f8811a3 // fmla v0.4s, v10.4s, v8.s[0]; fmla v1.4s, v11.4s, v8.s[0]; fmla v2.4s, v12.4s, v8.s[0]; fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144; WORD $0x4f891165; WORD $0x4f891186; WORD $0x4f8911a7 // fmla v4.4s, v10.4s, v9.s[0]; fmla v5.4s, v11.4s, v9.s[0]; fmla v6.4s, v12.4s, v9.s[0]; fmla v7.4s, v13.4s, v9.s[0]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
 	WORD $0xf9840120 // prfm pldl1keep, [x9, #2048]
-	WORD $0x4fa81140 // fmla v0.4s, v10.4s, v8.s[1]
-	WORD $0x4fa81161 // fmla v1.4s, v11.4s, v8.s[1]
-	WORD $0x4fa81182 // fmla v2.4s, v12.4s, v8.s[1]
-	WORD $0x4fa811a3 // fmla v3.4s, v13.4s, v8.s[1]
-	WORD $0x4fa91144 // fmla v4.4s, v10.4s, v9.s[1]
-	WORD $0x4fa91165 // fmla v5.4s, v11.4s, v9.s[1]
-	WORD $0x4fa91186 // fmla v6.4s, v12.4s, v9.s[1]
-	WORD $0x4fa911a7 // fmla v7.4s, v13.4s, v9.s[1]
+	WORD $0x4fa81140; WORD $0x4fa81161; WORD $0x4fa81182; WORD $0x4fa811a3 // fmla v0.4s, v10.4s, v8.s[1]; fmla v1.4s, v11.4s, v8.s[1]; fmla v2.4s, v12.4s, v8.s[1]; fmla v3.4s, v13.4s, v8.s[1]
+	WORD $0x4fa91144; WORD $0x4fa91165; WORD $0x4fa91186; WORD $0x4fa911a7 // fmla v4.4s, v10.4s, v9.s[1]; fmla v5.4s, v11.4s, v9.s[1]; fmla v6.4s, v12.4s, v9.s[1]; fmla v7.4s, v13.4s, v9.s[1]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
 	WORD $0xf9840120 // prfm pldl1keep, [x9, #2048]
-	WORD $0x4f881940 // fmla v0.4s, v10.4s, v8.s[2]
-	WORD $0x4f881961 // fmla v1.4s, v11.4s, v8.s[2]
-	WORD $0x4f881982 // fmla v2.4s, v12.4s, v8.s[2]
-	WORD $0x4f8819a3 // fmla v3.4s, v13.4s, v8.s[2]
-	WORD $0x4f891944 // fmla v4.4s, v10.4s, v9.s[2]
-	WORD $0x4f891965 // fmla v5.4s, v11.4s, v9.s[2]
-	WORD $0x4f891986 // fmla v6.4s, v12.4s, v9.s[2]
-	WORD $0x4f8919a7 // fmla v7.4s, v13.4s, v9.s[2]
+	WORD $0x4f881940; WORD $0x4f881961; WORD $0x4f881982; WORD $0x4f8819a3 // fmla v0.4s, v10.4s, v8.s[2]; fmla v1.4s, v11.4s, v8.s[2]; fmla v2.4s, v12.4s, v8.s[2]; fmla v3.4s, v13.4s, v8.s[2]
+	WORD $0x4f891944; WORD $0x4f891965; WORD $0x4f891986; WORD $0x4f8919a7 // fmla v4.4s, v10.4s, v9.s[2]; fmla v5.4s, v11.4s, v9.s[2]; fmla v6.4s, v12.4s, v9.s[2]; fmla v7.4s, v13.4s, v9.s[2]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
 	WORD $0xf9840120 // prfm pldl1keep, [x9, #2048]
-	WORD $0x4fa81940 // fmla v0.4s, v10.4s, v8.s[3]
-	WORD $0x4fa81961 // fmla v1.4s, v11.4s, v8.s[3]
-	WORD $0x4fa81982 // fmla v2.4s, v12.4s, v8.s[3]
-	WORD $0x4fa819a3 // fmla v3.4s, v13.4s, v8.s[3]
-	WORD $0x4fa91944 // fmla v4.4s, v10.4s, v9.s[3]
-	WORD $0x4fa91965 // fmla v5.4s, v11.4s, v9.s[3]
-	WORD $0x4fa91986 // fmla v6.4s, v12.4s, v9.s[3]
-	WORD $0x4fa919a7 // fmla v7.4s, v13.4s, v9.s[3]
+	WORD $0x4fa81940; WORD $0x4fa81961; WORD $0x4fa81982; WORD $0x4fa819a3 // fmla v0.4s, v10.4s, v8.s[3]; fmla v1.4s, v11.4s, v8.s[3]; fmla v2.4s, v12.4s, v8.s[3]; fmla v3.4s, v13.4s, v8.s[3]
+	WORD $0x4fa91944; WORD $0x4fa91965; WORD $0x4fa91986; WORD $0x4fa919a7 // fmla v4.4s, v10.4s, v9.s[3]; fmla v5.4s, v11.4s, v9.s[3]; fmla v6.4s, v12.4s, v9.s[3]; fmla v7.4s, v13.4s, v9.s[3]
 	ADD R10, R9
 	SUBS $4, R7
 	BNE channels
@@ -264,17 +187,10 @@ planar:
 	ADD $8, R5
 	WORD $0xbc646848 // ldr s8, [x2, x4]
 	WORD $0xbc646869 // ldr s9, [x3, x4]
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
 	WORD $0xf9840120 // prfm pldl1keep, [x9, #2048]
-	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
-	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
-	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
-	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
-	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
-	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
-	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
-	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	WORD $0x4f881140; WORD $0x4f881161; WORD $0x4f881182; WORD $0x4f8811a3 // fmla v0.4s, v10.4s, v8.s[0]; fmla v1.4s, v11.4s, v8.s[0]; fmla v2.4s, v12.4s, v8.s[0]; fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144; WORD $0x4f891165; WORD $0x4f891186; WORD $0x4f8911a7 // fmla v4.4s, v10.4s, v9.s[0]; fmla v5.4s, v11.4s, v9.s[0]; fmla v6.4s, v12.4s, v9.s[0]; fmla v7.4s, v13.4s, v9.s[0]
 	ADD R10, R9
 	SUBS $1, R6
 	BNE planar
@@ -283,85 +199,38 @@ end:
 	MOVD tile_flags(R0), R8
 	TST $const_tileRes, R8
 	BEQ act
-	FMOVS tile_scale(R0), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS tile_scale(R0), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	MOVD tile_resA(R0), R2
 	MOVD tile_resB(R0), R3
-	WORD $0xad402c4a // ldp q10, q11, [x2]
-	WORD $0x4f88100a // fmla v10.4s, v0.4s, v8.s[0]
-	WORD $0x4eaa1d40 // orr v0.16b, v10.16b, v10.16b
-	WORD $0x4f88102b // fmla v11.4s, v1.4s, v8.s[0]
-	WORD $0x4eab1d61 // orr v1.16b, v11.16b, v11.16b
-	WORD $0xad41244c // ldp q12, q9, [x2, #32]
-	WORD $0x4f88104c // fmla v12.4s, v2.4s, v8.s[0]
-	WORD $0x4eac1d82 // orr v2.16b, v12.16b, v12.16b
-	WORD $0x4f881069 // fmla v9.4s, v3.4s, v8.s[0]
-	WORD $0x4ea91d23 // orr v3.16b, v9.16b, v9.16b
-	WORD $0xad402c6a // ldp q10, q11, [x3]
-	WORD $0x4f88108a // fmla v10.4s, v4.4s, v8.s[0]
-	WORD $0x4eaa1d44 // orr v4.16b, v10.16b, v10.16b
-	WORD $0x4f8810ab // fmla v11.4s, v5.4s, v8.s[0]
-	WORD $0x4eab1d65 // orr v5.16b, v11.16b, v11.16b
-	WORD $0xad41246c // ldp q12, q9, [x3, #32]
-	WORD $0x4f8810cc // fmla v12.4s, v6.4s, v8.s[0]
-	WORD $0x4eac1d86 // orr v6.16b, v12.16b, v12.16b
-	WORD $0x4f8810e9 // fmla v9.4s, v7.4s, v8.s[0]
-	WORD $0x4ea91d27 // orr v7.16b, v9.16b, v9.16b
+	WORD $0xad402c4a; WORD $0x4f88100a; WORD $0x4eaa1d40; WORD $0x4f88102b; WORD $0x4eab1d61; WORD $0xad41244c; WORD $0x4f88104c; WORD $0x4eac1d82; WORD $0x4f881069; WORD $0x4ea91d23 // ldp q10, q11, [x2]; fmla v10.4s, v0.4s, v8.s[0]; orr v0.16b, v10.16b, v10.16b; fmla v11.4s, v1.4s, v8.s[0]; orr v1.16b, v11.16b, v11.16b; ldp q12, q9, [x2, #32]; fmla v12.4s, v2.4s, v8.s[0]; orr v2.16b, v12.16b, v12.16b; fmla v9.4s, v3.4s, v8.s[0]; orr v3.16b, v9.16b, v9.16b
+	WORD $0xad402c6a; WORD $0x4f88108a; WORD $0x4eaa1d44; WORD $0x4f8810ab; WORD $0x4eab1d65; WORD $0xad41246c; WORD $0x4f8810cc; WORD $0x4eac1d86; WORD $0x4f8810e9; WORD $0x4ea91d27 // ldp q10, q11, [x3]; fmla v10.4s, v4.4s, v8.s[0]; orr v4.16b, v10.16b, v10.16b; fmla v11.4s, v5.4s, v8.s[0]; orr v5.16b, v11.16b, v11.16b; ldp q12, q9, [x3, #32]; fmla v12.4s, v6.4s, v8.s[0]; orr v6.16b, v12.16b, v12.16b; fmla v9.4s, v7.4s, v8.s[0]; orr v7.16b, v9.16b, v9.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R8
 	BEQ store
 	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
 	TST $const_tileMask, R8
 	BNE mask
-	WORD $0x4ea0e80a // fcmlt v10.4s, v0.4s, #0.0
-	WORD $0x4e6a1c00 // bic v0.16b, v0.16b, v10.16b
-	WORD $0x4ea0e82b // fcmlt v11.4s, v1.4s, #0.0
-	WORD $0x4e6b1c21 // bic v1.16b, v1.16b, v11.16b
-	WORD $0x4ea0e84c // fcmlt v12.4s, v2.4s, #0.0
-	WORD $0x4e6c1c42 // bic v2.16b, v2.16b, v12.16b
-	WORD $0x4ea0e869 // fcmlt v9.4s, v3.4s, #0.0
-	WORD $0x4e691c63 // bic v3.16b, v3.16b, v9.16b
-	WORD $0x4ea0e88a // fcmlt v10.4s, v4.4s, #0.0
-	WORD $0x4e6a1c84 // bic v4.16b, v4.16b, v10.16b
-	WORD $0x4ea0e8ab // fcmlt v11.4s, v5.4s, #0.0
-	WORD $0x4e6b1ca5 // bic v5.16b, v5.16b, v11.16b
-	WORD $0x4ea0e8cc // fcmlt v12.4s, v6.4s, #0.0
-	WORD $0x4e6c1cc6 // bic v6.16b, v6.16b, v12.16b
-	WORD $0x4ea0e8e9 // fcmlt v9.4s, v7.4s, #0.0
-	WORD $0x4e691ce7 // bic v7.16b, v7.16b, v9.16b
+	WORD $0x4ea0e80a; WORD $0x4e6a1c00 // fcmlt v10.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v10.16b
+	WORD $0x4ea0e82b; WORD $0x4e6b1c21 // fcmlt v11.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v11.16b
+	WORD $0x4ea0e84c; WORD $0x4e6c1c42 // fcmlt v12.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v12.16b
+	WORD $0x4ea0e869; WORD $0x4e691c63 // fcmlt v9.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v9.16b
+	WORD $0x4ea0e88a; WORD $0x4e6a1c84 // fcmlt v10.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v10.16b
+	WORD $0x4ea0e8ab; WORD $0x4e6b1ca5 // fcmlt v11.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v11.16b
+	WORD $0x4ea0e8cc; WORD $0x4e6c1cc6 // fcmlt v12.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v12.16b
+	WORD $0x4ea0e8e9; WORD $0x4e691ce7 // fcmlt v9.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v9.16b
 store:
 	MOVD tile_outA(R0), R2
 	MOVD tile_outB(R0), R3
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
-	WORD $0xad001464 // stp q4, q5, [x3]
-	WORD $0xad011c66 // stp q6, q7, [x3, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
 	MOVD tile_resB(R0), R3
 	WORD $0xf9804040 // prfm pldl1keep, [x2, #128]
-	WORD $0xad402c4a // ldp q10, q11, [x2]
-	WORD $0x6ea0d94a // fcmle v10.4s, v10.4s, #0.0
-	WORD $0x4e6a1c00 // bic v0.16b, v0.16b, v10.16b
-	WORD $0x6ea0d96b // fcmle v11.4s, v11.4s, #0.0
-	WORD $0x4e6b1c21 // bic v1.16b, v1.16b, v11.16b
-	WORD $0xad41244c // ldp q12, q9, [x2, #32]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1c42 // bic v2.16b, v2.16b, v12.16b
-	WORD $0x6ea0d929 // fcmle v9.4s, v9.4s, #0.0
-	WORD $0x4e691c63 // bic v3.16b, v3.16b, v9.16b
+	WORD $0xad402c4a; WORD $0x6ea0d94a; WORD $0x4e6a1c00; WORD $0x6ea0d96b; WORD $0x4e6b1c21; WORD $0xad41244c; WORD $0x6ea0d98c; WORD $0x4e6c1c42; WORD $0x6ea0d929; WORD $0x4e691c63 // ldp q10, q11, [x2]; fcmle v10.4s, v10.4s, #0.0; bic v0.16b, v0.16b, v10.16b; fcmle v11.4s, v11.4s, #0.0; bic v1.16b, v1.16b, v11.16b; ldp q12, q9, [x2, #32]; fcmle v12.4s, v12.4s, #0.0; bic v2.16b, v2.16b, v12.16b; fcmle v9.4s, v9.4s, #0.0; bic v3.16b, v3.16b, v9.16b
 	WORD $0xf9804060 // prfm pldl1keep, [x3, #128]
-	WORD $0xad402c6a // ldp q10, q11, [x3]
-	WORD $0x6ea0d94a // fcmle v10.4s, v10.4s, #0.0
-	WORD $0x4e6a1c84 // bic v4.16b, v4.16b, v10.16b
-	WORD $0x6ea0d96b // fcmle v11.4s, v11.4s, #0.0
-	WORD $0x4e6b1ca5 // bic v5.16b, v5.16b, v11.16b
-	WORD $0xad41246c // ldp q12, q9, [x3, #32]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1cc6 // bic v6.16b, v6.16b, v12.16b
-	WORD $0x6ea0d929 // fcmle v9.4s, v9.4s, #0.0
-	WORD $0x4e691ce7 // bic v7.16b, v7.16b, v9.16b
+	WORD $0xad402c6a; WORD $0x6ea0d94a; WORD $0x4e6a1c84; WORD $0x6ea0d96b; WORD $0x4e6b1ca5; WORD $0xad41246c; WORD $0x6ea0d98c; WORD $0x4e6c1cc6; WORD $0x6ea0d929; WORD $0x4e691ce7 // ldp q10, q11, [x3]; fcmle v10.4s, v10.4s, #0.0; bic v4.16b, v4.16b, v10.16b; fcmle v11.4s, v11.4s, #0.0; bic v5.16b, v5.16b, v11.16b; ldp q12, q9, [x3, #32]; fcmle v12.4s, v12.4s, #0.0; bic v6.16b, v6.16b, v12.16b; fcmle v9.4s, v9.4s, #0.0; bic v7.16b, v7.16b, v9.16b
 	JMP store
 ask:
 	TST $const_tileFar, R8
@@ -388,8 +257,7 @@ TEXT ·tileNEONp3o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R9
 	BNE resume
 	MOVD tile_bias(R0), R8
-	WORD $0xad400500 // ldp q0, q1, [x8]
-	WORD $0xad410d02 // ldp q2, q3, [x8, #32]
+	WORD $0xad400500; WORD $0xad410d02 // ldp q0, q1, [x8]; ldp q2, q3, [x8, #32]
 	WORD $0x4ea01c04 // orr v4.16b, v0.16b, v0.16b
 	WORD $0x4ea11c25 // orr v5.16b, v1.16b, v1.16b
 	WORD $0x4ea21c46 // orr v6.16b, v2.16b, v2.16b
@@ -404,12 +272,9 @@ resume:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_outB(R0), R4
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
-	WORD $0xad401464 // ldp q4, q5, [x3]
-	WORD $0xad411c66 // ldp q6, q7, [x3, #32]
-	WORD $0xad402488 // ldp q8, q9, [x4]
-	WORD $0xad412c8a // ldp q10, q11, [x4, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
+	WORD $0xad401464; WORD $0xad411c66 // ldp q4, q5, [x3]; ldp q6, q7, [x3, #32]
+	WORD $0xad402488; WORD $0xad412c8a // ldp q8, q9, [x4]; ldp q10, q11, [x4, #32]
 start:
 	CBZ R7, end
 	MOVD tile_ps(R0), R1
@@ -433,69 +298,29 @@ asked:
 	WORD $0x3ce5686d // ldr q13, [x3, x5]
 	WORD $0x3ce5688e // ldr q14, [x4, x5]
 	ADD $16, R5
-	WORD $0xad40414f // ldp q15, q16, [x10]
-	WORD $0xad414951 // ldp q17, q18, [x10, #32]
+	WORD $0xad40414f; WORD $0xad414951 // ldp q15, q16, [x10]; ldp q17, q18, [x10, #32]
 	WORD $0xf9840140 // prfm pldl1keep, [x10, #2048]
-	WORD $0x4f8c11e0 // fmla v0.4s, v15.4s, v12.s[0]
-	WORD $0x4f8c1201 // fmla v1.4s, v16.4s, v12.s[0]
-	WORD $0x4f8c1222 // fmla v2.4s, v17.4s, v12.s[0]
-	WORD $0x4f8c1243 // fmla v3.4s, v18.4s, v12.s[0]
-	WORD $0x4f8d11e4 // fmla v4.4s, v15.4s, v13.s[0]
-	WORD $0x4f8d1205 // fmla v5.4s, v16.4s, v13.s[0]
-	WORD $0x4f8d1226 // fmla v6.4s, v17.4s, v13.s[0]
-	WORD $0x4f8d1247 // fmla v7.4s, v18.4s, v13.s[0]
-	WORD $0x4f8e11e8 // fmla v8.4s, v15.4s, v14.s[0]
-	WORD $0x4f8e1209 // fmla v9.4s, v16.4s, v14.s[0]
-	WORD $0x4f8e122a // fmla v10.4s, v17.4s, v14.s[0]
-	WORD $0x4f8e124b // fmla v11.4s, v18.4s, v14.s[0]
+	WORD $0x4f8c11e0; WORD $0x4f8c1201; WORD $0x4f8c1222; WORD $0x4f8c1243 // fmla v0.4s, v15.4s, v12.s[0]; fmla v1.4s, v16.4s, v12.s[0]; fmla v2.4s, v17.4s, v12.s[0]; fmla v3.4s, v18.4s, v12.s[0]
+	WORD $0x4f8d11e4; WORD $0x4f8d1205; WORD $0x4f8d1226; WORD $0x4f8d1247 // fmla v4.4s, v15.4s, v13.s[0]; fmla v5.4s, v16.4s, v13.s[0]; fmla v6.4s, v17.4s, v13.s[0]; fmla v7.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e11e8; WORD $0x4f8e1209; WORD $0x4f8e122a; WORD $0x4f8e124b // fmla v8.4s, v15.4s, v14.s[0]; fmla v9.4s, v16.4s, v14.s[0]; fmla v10.4s, v17.4s, v14.s[0]; fmla v11.4s, v18.4s, v14.s[0]
 	ADD R11, R10
-	WORD $0xad40414f // ldp q15, q16, [x10]
-	WORD $0xad414951 // ldp q17, q18, [x10, #32]
+	WORD $0xad40414f; WORD $0xad414951 // ldp q15, q16, [x10]; ldp q17, q18, [x10, #32]
 	WORD $0xf9840140 // prfm pldl1keep, [x10, #2048]
-	WORD $0x4fac11e0 // fmla v0.4s, v15.4s, v12.s[1]
-	WORD $0x4fac1201 // fmla v1.4s, v16.4s, v12.s[1]
-	WORD $0x4fac1222 // fmla v2.4s, v17.4s, v12.s[1]
-	WORD $0x4fac1243 // fmla v3.4s, v18.4s, v12.s[1]
-	WORD $0x4fad11e4 // fmla v4.4s, v15.4s, v13.s[1]
-	WORD $0x4fad1205 // fmla v5.4s, v16.4s, v13.s[1]
-	WORD $0x4fad1226 // fmla v6.4s, v17.4s, v13.s[1]
-	WORD $0x4fad1247 // fmla v7.4s, v18.4s, v13.s[1]
-	WORD $0x4fae11e8 // fmla v8.4s, v15.4s, v14.s[1]
-	WORD $0x4fae1209 // fmla v9.4s, v16.4s, v14.s[1]
-	WORD $0x4fae122a // fmla v10.4s, v17.4s, v14.s[1]
-	WORD $0x4fae124b // fmla v11.4s, v18.4s, v14.s[1]
+	WORD $0x4fac11e0; WORD $0x4fac1201; WORD $0x4fac1222; WORD $0x4fac1243 // fmla v0.4s, v15.4s, v12.s[1]; fmla v1.4s, v16.4s, v12.s[1]; fmla v2.4s, v17.4s, v12.s[1]; fmla v3.4s, v18.4s, v12.s[1]
+	WORD $0x4fad11e4; WORD $0x4fad1205; WORD $0x4fad1226; WORD $0x4fad1247 // fmla v4.4s, v15.4s, v13.s[1]; fmla v5.4s, v16.4s, v13.s[1]; fmla v6.4s, v17.4s, v13.s[1]; fmla v7.4s, v18.4s, v13.s[1]
+	WORD $0x4fae11e8; WORD $0x4fae1209; WORD $0x4fae122a; WORD $0x4fae124b // fmla v8.4s, v15.4s, v14.s[1]; fmla v9.4s, v16.4s, v14.s[1]; fmla v10.4s, v17.4s, v14.s[1]; fmla v11.4s, v18.4s, v14.s[1]
 	ADD R11, R10
-	WORD $0xad40414f // ldp q15, q16, [x10]
-	WORD $0xad414951 // ldp q17, q18, [x10, #32]
+	WORD $0xad40414f; WORD $0xad414951 // ldp q15, q16, [x10]; ldp q17, q18, [x10, #32]
 	WORD $0xf9840140 // prfm pldl1keep, [x10, #2048]
-	WORD $0x4f8c19e0 // fmla v0.4s, v15.4s, v12.s[2]
-	WORD $0x4f8c1a01 // fmla v1.4s, v16.4s, v12.s[2]
-	WORD $0x4f8c1a22 // fmla v2.4s, v17.4s, v12.s[2]
-	WORD $0x4f8c1a43 // fmla v3.4s, v18.4s, v12.s[2]
-	WORD $0x4f8d19e4 // fmla v4.4s, v15.4s, v13.s[2]
-	WORD $0x4f8d1a05 // fmla v5.4s, v16.4s, v13.s[2]
-	WORD $0x4f8d1a26 // fmla v6.4s, v17.4s, v13.s[2]
-	WORD $0x4f8d1a47 // fmla v7.4s, v18.4s, v13.s[2]
-	WORD $0x4f8e19e8 // fmla v8.4s, v15.4s, v14.s[2]
-	WORD $0x4f8e1a09 // fmla v9.4s, v16.4s, v14.s[2]
-	WORD $0x4f8e1a2a // fmla v10.4s, v17.4s, v14.s[2]
-	WORD $0x4f8e1a4b // fmla v11.4s, v18.4s, v14.s[2]
+	WORD $0x4f8c19e0; WORD $0x4f8c1a01; WORD $0x4f8c1a22; WORD $0x4f8c1a43 // fmla v0.4s, v15.4s, v12.s[2]; fmla v1.4s, v16.4s, v12.s[2]; fmla v2.4s, v17.4s, v12.s[2]; fmla v3.4s, v18.4s, v12.s[2]
+	WORD $0x4f8d19e4; WORD $0x4f8d1a05; WORD $0x4f8d1a26; WORD $0x4f8d1a47 // fmla v4.4s, v15.4s, v13.s[2]; fmla v5.4s, v16.4s, v13.s[2]; fmla v6.4s, v17.4s, v13.s[2]; fmla v7.4s, v18.4s, v13.s[2]
+	WORD $0x4f8e19e8; WORD $0x4f8e1a09; WORD $0x4f8e1a2a; WORD $0x4f8e1a4b // fmla v8.4s, v15.4s, v14.s[2]; fmla v9.4s, v16.4s, v14.s[2]; fmla v10.4s, v17.4s, v14.s[2]; fmla v11.4s, v18.4s, v14.s[2]
 	ADD R11, R10
-	WORD $0xad40414f // ldp q15, q16, [x10]
-	WORD $0xad414951 // ldp q17, q18, [x10, #32]
+	WORD $0xad40414f; WORD $0xad414951 // ldp q15, q16, [x10]; ldp q17, q18, [x10, #32]
 	WORD $0xf9840140 // prfm pldl1keep, [x10, #2048]
-	WORD $0x4fac19e0 // fmla v0.4s, v15.4s, v12.s[3]
-	WORD $0x4fac1a01 // fmla v1.4s, v16.4s, v12.s[3]
-	WORD $0x4fac1a22 // fmla v2.4s, v17.4s, v12.s[3]
-	WORD $0x4fac1a43 // fmla v3.4s, v18.4s, v12.s[3]
-	WORD $0x4fad19e4 // fmla v4.4s, v15.4s, v13.s[3]
-	WORD $0x4fad1a05 // fmla v5.4s, v16.4s, v13.s[3]
-	WORD $0x4fad1a26 // fmla v6.4s, v17.4s, v13.s[3]
-	WORD $0x4fad1a47 // fmla v7.4s, v18.4s, v13.s[3]
-	WORD $0x4fae19e8 // fmla v8.4s, v15.4s, v14.s[3]
-	WORD $0x4fae1a09 // fmla v9.4s, v16.4s, v14.s[3]
-	WORD $0x4fae1a2a // fmla v10.4s, v17.4s, v14.s[3]
-	WORD $0x4fae1a4b // fmla v11.4s, v18.4s, v14.s[3]
+	WORD $0x4fac19e0; WORD $0x4fac1a01; WORD $0x4fac1a22; WORD $0x4fac1a43 // fmla v0.4s, v15.4s, v12.s[3]; fmla v1.4s, v16.4s, v12.s[3]; fmla v2.4s, v17.4s, v12.s[3]; fmla v3.4s, v18.4s, v12.s[3]
+	WORD $0x4fad19e4; WORD $0x4fad1a05; WORD $0x4fad1a26; WORD $0x4fad1a47 // fmla v4.4s, v15.4s, v13.s[3]; fmla v5.4s, v16.4s, v13.s[3]; fmla v6.4s, v17.4s, v13.s[3]; fmla v7.4s, v18.4s, v13.s[3]
+	WORD $0x4fae19e8; WORD $0x4fae1a09; WORD $0x4fae1a2a; WORD $0x4fae1a4b // fmla v8.4s, v15.4s, v14.s[3]; fmla v9.4s, v16.4s, v14.s[3]; fmla v10.4s, v17.4s, v14.s[3]; fmla v11.4s, v18.4s, v14.s[3]
 	ADD R11, R10
 	SUBS $4, R8
 	BNE channels
@@ -509,21 +334,11 @@ planar:
 	WORD $0xbc65684c // ldr s12, [x2, x5]
 	WORD $0xbc65686d // ldr s13, [x3, x5]
 	WORD $0xbc65688e // ldr s14, [x4, x5]
-	WORD $0xad40414f // ldp q15, q16, [x10]
-	WORD $0xad414951 // ldp q17, q18, [x10, #32]
+	WORD $0xad40414f; WORD $0xad414951 // ldp q15, q16, [x10]; ldp q17, q18, [x10, #32]
 	WORD $0xf9840140 // prfm pldl1keep, [x10, #2048]
-	WORD $0x4f8c11e0 // fmla v0.4s, v15.4s, v12.s[0]
-	WORD $0x4f8c1201 // fmla v1.4s, v16.4s, v12.s[0]
-	WORD $0x4f8c1222 // fmla v2.4s, v17.4s, v12.s[0]
-	WORD $0x4f8c1243 // fmla v3.4s, v18.4s, v12.s[0]
-	WORD $0x4f8d11e4 // fmla v4.4s, v15.4s, v13.s[0]
-	WORD $0x4f8d1205 // fmla v5.4s, v16.4s, v13.s[0]
-	WORD $0x4f8d1226 // fmla v6.4s, v17.4s, v13.s[0]
-	WORD $0x4f8d1247 // fmla v7.4s, v18.4s, v13.s[0]
-	WORD $0x4f8e11e8 // fmla v8.4s, v15.4s, v14.s[0]
-	WORD $0x4f8e1209 // fmla v9.4s, v16.4s, v14.s[0]
-	WORD $0x4f8e122a // fmla v10.4s, v17.4s, v14.s[0]
-	WORD $0x4f8e124b // fmla v11.4s, v18.4s, v14.s[0]
+	WORD $0x4f8c11e0; WORD $0x4f8c1201; WORD $0x4f8c1222; WORD $0x4f8c1243 // fmla v0.4s, v15.4s, v12.s[0]; fmla v1.4s, v16.4s, v12.s[0]; fmla v2.4s, v17.4s, v12.s[0]; fmla v3.4s, v18.4s, v12.s[0]
+	WORD $0x4f8d11e4; WORD $0x4f8d1205; WORD $0x4f8d1226; WORD $0x4f8d1247 // fmla v4.4s, v15.4s, v13.s[0]; fmla v5.4s, v16.4s, v13.s[0]; fmla v6.4s, v17.4s, v13.s[0]; fmla v7.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e11e8; WORD $0x4f8e1209; WORD $0x4f8e122a; WORD $0x4f8e124b // fmla v8.4s, v15.4s, v14.s[0]; fmla v9.4s, v16.4s, v14.s[0]; fmla v10.4s, v17.4s, v14.s[0]; fmla v11.4s, v18.4s, v14.s[0]
 	ADD R11, R10
 	SUBS $1, R7
 	BNE planar
@@ -532,119 +347,49 @@ end:
 	MOVD tile_flags(R0), R9
 	TST $const_tileRes, R9
 	BEQ act
-	FMOVS tile_scale(R0), F12
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS tile_scale(R0), F12; WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	MOVD tile_resA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_resB(R0), R4
-	WORD $0xad403c4e // ldp q14, q15, [x2]
-	WORD $0x4f8c100e // fmla v14.4s, v0.4s, v12.s[0]
-	WORD $0x4eae1dc0 // orr v0.16b, v14.16b, v14.16b
-	WORD $0x4f8c102f // fmla v15.4s, v1.4s, v12.s[0]
-	WORD $0x4eaf1de1 // orr v1.16b, v15.16b, v15.16b
-	WORD $0xad413450 // ldp q16, q13, [x2, #32]
-	WORD $0x4f8c1050 // fmla v16.4s, v2.4s, v12.s[0]
-	WORD $0x4eb01e02 // orr v2.16b, v16.16b, v16.16b
-	WORD $0x4f8c106d // fmla v13.4s, v3.4s, v12.s[0]
-	WORD $0x4ead1da3 // orr v3.16b, v13.16b, v13.16b
-	WORD $0xad403c6e // ldp q14, q15, [x3]
-	WORD $0x4f8c108e // fmla v14.4s, v4.4s, v12.s[0]
-	WORD $0x4eae1dc4 // orr v4.16b, v14.16b, v14.16b
-	WORD $0x4f8c10af // fmla v15.4s, v5.4s, v12.s[0]
-	WORD $0x4eaf1de5 // orr v5.16b, v15.16b, v15.16b
-	WORD $0xad413470 // ldp q16, q13, [x3, #32]
-	WORD $0x4f8c10d0 // fmla v16.4s, v6.4s, v12.s[0]
-	WORD $0x4eb01e06 // orr v6.16b, v16.16b, v16.16b
-	WORD $0x4f8c10ed // fmla v13.4s, v7.4s, v12.s[0]
-	WORD $0x4ead1da7 // orr v7.16b, v13.16b, v13.16b
-	WORD $0xad403c8e // ldp q14, q15, [x4]
-	WORD $0x4f8c110e // fmla v14.4s, v8.4s, v12.s[0]
-	WORD $0x4eae1dc8 // orr v8.16b, v14.16b, v14.16b
-	WORD $0x4f8c112f // fmla v15.4s, v9.4s, v12.s[0]
-	WORD $0x4eaf1de9 // orr v9.16b, v15.16b, v15.16b
-	WORD $0xad413490 // ldp q16, q13, [x4, #32]
-	WORD $0x4f8c1150 // fmla v16.4s, v10.4s, v12.s[0]
-	WORD $0x4eb01e0a // orr v10.16b, v16.16b, v16.16b
-	WORD $0x4f8c116d // fmla v13.4s, v11.4s, v12.s[0]
-	WORD $0x4ead1dab // orr v11.16b, v13.16b, v13.16b
+	WORD $0xad403c4e; WORD $0x4f8c100e; WORD $0x4eae1dc0; WORD $0x4f8c102f; WORD $0x4eaf1de1; WORD $0xad413450; WORD $0x4f8c1050; WORD $0x4eb01e02; WORD $0x4f8c106d; WORD $0x4ead1da3 // ldp q14, q15, [x2]; fmla v14.4s, v0.4s, v12.s[0]; orr v0.16b, v14.16b, v14.16b; fmla v15.4s, v1.4s, v12.s[0]; orr v1.16b, v15.16b, v15.16b; ldp q16, q13, [x2, #32]; fmla v16.4s, v2.4s, v12.s[0]; orr v2.16b, v16.16b, v16.16b; fmla v13.4s, v3.4s, v12.s[0]; orr v3.16b, v13.16b, v13.16b
+	WORD $0xad403c6e; WORD $0x4f8c108e; WORD $0x4eae1dc4; WORD $0x4f8c10af; WORD $0x4eaf1de5; WORD $0xad413470; WORD $0x4f8c10d0; WORD $0x4eb01e06; WORD $0x4f8c10ed; WORD $0x4ead1da7 // ldp q14, q15, [x3]; fmla v14.4s, v4.4s, v12.s[0]; orr v4.16b, v14.16b, v14.16b; fmla v15.4s, v5.4s, v12.s[0]; orr v5.16b, v15.16b, v15.16b; ldp q16, q13, [x3, #32]; fmla v16.4s, v6.4s, v12.s[0]; orr v6.16b, v16.16b, v16.16b; fmla v13.4s, v7.4s, v12.s[0]; orr v7.16b, v13.16b, v13.16b
+	WORD $0xad403c8e; WORD $0x4f8c110e; WORD $0x4eae1dc8; WORD $0x4f8c112f; WORD $0x4eaf1de9; WORD $0xad413490; WORD $0x4f8c1150; WORD $0x4eb01e0a; WORD $0x4f8c116d; WORD $0x4ead1dab // ldp q14, q15, [x4]; fmla v14.4s, v8.4s, v12.s[0]; orr v8.16b, v14.16b, v14.16b; fmla v15.4s, v9.4s, v12.s[0]; orr v9.16b, v15.16b, v15.16b; ldp q16, q13, [x4, #32]; fmla v16.4s, v10.4s, v12.s[0]; orr v10.16b, v16.16b, v16.16b; fmla v13.4s, v11.4s, v12.s[0]; orr v11.16b, v13.16b, v13.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R9
 	BEQ store
 	WORD $0x6f00e40c // movi v12.2d, #0000000000000000
 	TST $const_tileMask, R9
 	BNE mask
-	WORD $0x4ea0e80e // fcmlt v14.4s, v0.4s, #0.0
-	WORD $0x4e6e1c00 // bic v0.16b, v0.16b, v14.16b
-	WORD $0x4ea0e82f // fcmlt v15.4s, v1.4s, #0.0
-	WORD $0x4e6f1c21 // bic v1.16b, v1.16b, v15.16b
-	WORD $0x4ea0e850 // fcmlt v16.4s, v2.4s, #0.0
-	WORD $0x4e701c42 // bic v2.16b, v2.16b, v16.16b
-	WORD $0x4ea0e86d // fcmlt v13.4s, v3.4s, #0.0
-	WORD $0x4e6d1c63 // bic v3.16b, v3.16b, v13.16b
-	WORD $0x4ea0e88e // fcmlt v14.4s, v4.4s, #0.0
-	WORD $0x4e6e1c84 // bic v4.16b, v4.16b, v14.16b
-	WORD $0x4ea0e8af // fcmlt v15.4s, v5.4s, #0.0
-	WORD $0x4e6f1ca5 // bic v5.16b, v5.16b, v15.16b
-	WORD $0x4ea0e8d0 // fcmlt v16.4s, v6.4s, #0.0
-	WORD $0x4e701cc6 // bic v6.16b, v6.16b, v16.16b
-	WORD $0x4ea0e8ed // fcmlt v13.4s, v7.4s, #0.0
-	WORD $0x4e6d1ce7 // bic v7.16b, v7.16b, v13.16b
-	WORD $0x4ea0e90e // fcmlt v14.4s, v8.4s, #0.0
-	WORD $0x4e6e1d08 // bic v8.16b, v8.16b, v14.16b
-	WORD $0x4ea0e92f // fcmlt v15.4s, v9.4s, #0.0
-	WORD $0x4e6f1d29 // bic v9.16b, v9.16b, v15.16b
-	WORD $0x4ea0e950 // fcmlt v16.4s, v10.4s, #0.0
-	WORD $0x4e701d4a // bic v10.16b, v10.16b, v16.16b
-	WORD $0x4ea0e96d // fcmlt v13.4s, v11.4s, #0.0
-	WORD $0x4e6d1d6b // bic v11.16b, v11.16b, v13.16b
+	WORD $0x4ea0e80e; WORD $0x4e6e1c00 // fcmlt v14.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v14.16b
+	WORD $0x4ea0e82f; WORD $0x4e6f1c21 // fcmlt v15.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v15.16b
+	WORD $0x4ea0e850; WORD $0x4e701c42 // fcmlt v16.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v16.16b
+	WORD $0x4ea0e86d; WORD $0x4e6d1c63 // fcmlt v13.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v13.16b
+	WORD $0x4ea0e88e; WORD $0x4e6e1c84 // fcmlt v14.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v14.16b
+	WORD $0x4ea0e8af; WORD $0x4e6f1ca5 // fcmlt v15.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v15.16b
+	WORD $0x4ea0e8d0; WORD $0x4e701cc6 // fcmlt v16.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v16.16b
+	WORD $0x4ea0e8ed; WORD $0x4e6d1ce7 // fcmlt v13.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v13.16b
+	WORD $0x4ea0e90e; WORD $0x4e6e1d08 // fcmlt v14.4s, v8.4s, #0.0; bic v8.16b, v8.16b, v14.16b
+	WORD $0x4ea0e92f; WORD $0x4e6f1d29 // fcmlt v15.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v15.16b
+	WORD $0x4ea0e950; WORD $0x4e701d4a // fcmlt v16.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v16.16b
+	WORD $0x4ea0e96d; WORD $0x4e6d1d6b // fcmlt v13.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v13.16b
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_outB(R0), R4
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
-	WORD $0xad001464 // stp q4, q5, [x3]
-	WORD $0xad011c66 // stp q6, q7, [x3, #32]
-	WORD $0xad002488 // stp q8, q9, [x4]
-	WORD $0xad012c8a // stp q10, q11, [x4, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_resB(R0), R4
 	WORD $0xf9806040 // prfm pldl1keep, [x2, #192]
-	WORD $0xad403c4e // ldp q14, q15, [x2]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c00 // bic v0.16b, v0.16b, v14.16b
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1c21 // bic v1.16b, v1.16b, v15.16b
-	WORD $0xad413450 // ldp q16, q13, [x2, #32]
-	WORD $0x6ea0da10 // fcmle v16.4s, v16.4s, #0.0
-	WORD $0x4e701c42 // bic v2.16b, v2.16b, v16.16b
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c63 // bic v3.16b, v3.16b, v13.16b
+	WORD $0xad403c4e; WORD $0x6ea0d9ce; WORD $0x4e6e1c00; WORD $0x6ea0d9ef; WORD $0x4e6f1c21; WORD $0xad413450; WORD $0x6ea0da10; WORD $0x4e701c42; WORD $0x6ea0d9ad; WORD $0x4e6d1c63 // ldp q14, q15, [x2]; fcmle v14.4s, v14.4s, #0.0; bic v0.16b, v0.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v1.16b, v1.16b, v15.16b; ldp q16, q13, [x2, #32]; fcmle v16.4s, v16.4s, #0.0; bic v2.16b, v2.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v3.16b, v3.16b, v13.16b
 	WORD $0xf9806060 // prfm pldl1keep, [x3, #192]
-	WORD $0xad403c6e // ldp q14, q15, [x3]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c84 // bic v4.16b, v4.16b, v14.16b
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1ca5 // bic v5.16b, v5.16b, v15.16b
-	WORD $0xad413470 // ldp q16, q13, [x3, #32]
-	WORD $0x6ea0da10 // fcmle v16.4s, v16.4s, #0.0
-	WORD $0x4e701cc6 // bic v6.16b, v6.16b, v16.16b
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1ce7 // bic v7.16b, v7.16b, v13.16b
+	WORD $0xad403c6e; WORD $0x6ea0d9ce; WORD $0x4e6e1c84; WORD $0x6ea0d9ef; WORD $0x4e6f1ca5; WORD $0xad413470; WORD $0x6ea0da10; WORD $0x4e701cc6; WORD $0x6ea0d9ad; WORD $0x4e6d1ce7 // ldp q14, q15, [x3]; fcmle v14.4s, v14.4s, #0.0; bic v4.16b, v4.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v5.16b, v5.16b, v15.16b; ldp q16, q13, [x3, #32]; fcmle v16.4s, v16.4s, #0.0; bic v6.16b, v6.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v7.16b, v7.16b, v13.16b
 	WORD $0xf9806080 // prfm pldl1keep, [x4, #192]
-	WORD $0xad403c8e // ldp q14, q15, [x4]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1d08 // bic v8.16b, v8.16b, v14.16b
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1d29 // bic v9.16b, v9.16b, v15.16b
-	WORD $0xad413490 // ldp q16, q13, [x4, #32]
-	WORD $0x6ea0da10 // fcmle v16.4s, v16.4s, #0.0
-	WORD $0x4e701d4a // bic v10.16b, v10.16b, v16.16b
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1d6b // bic v11.16b, v11.16b, v13.16b
+	WORD $0xad403c8e; WORD $0x6ea0d9ce; WORD $0x4e6e1d08; WORD $0x6ea0d9ef; WORD $0x4e6f1d29; WORD $0xad413490; WORD $0x6ea0da10; WORD $0x4e701d4a; WORD $0x6ea0d9ad; WORD $0x4e6d1d6b // ldp q14, q15, [x4]; fcmle v14.4s, v14.4s, #0.0; bic v8.16b, v8.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v9.16b, v9.16b, v15.16b; ldp q16, q13, [x4, #32]; fcmle v16.4s, v16.4s, #0.0; bic v10.16b, v10.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v11.16b, v11.16b, v13.16b
 	JMP store
 ask:
 	TST $const_tileFar, R9
@@ -671,8 +416,7 @@ TEXT ·tileNEONp4o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R10
 	BNE resume
 	MOVD tile_bias(R0), R9
-	WORD $0xad400520 // ldp q0, q1, [x9]
-	WORD $0xad410d22 // ldp q2, q3, [x9, #32]
+	WORD $0xad400520; WORD $0xad410d22 // ldp q0, q1, [x9]; ldp q2, q3, [x9, #32]
 	WORD $0x4ea01c04 // orr v4.16b, v0.16b, v0.16b
 	WORD $0x4ea11c25 // orr v5.16b, v1.16b, v1.16b
 	WORD $0x4ea21c46 // orr v6.16b, v2.16b, v2.16b
@@ -692,14 +436,10 @@ resume:
 	ADD R1, R2, R3
 	MOVD tile_outB(R0), R4
 	ADD R1, R4, R5
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
-	WORD $0xad401464 // ldp q4, q5, [x3]
-	WORD $0xad411c66 // ldp q6, q7, [x3, #32]
-	WORD $0xad402488 // ldp q8, q9, [x4]
-	WORD $0xad412c8a // ldp q10, q11, [x4, #32]
-	WORD $0xad4034ac // ldp q12, q13, [x5]
-	WORD $0xad413cae // ldp q14, q15, [x5, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
+	WORD $0xad401464; WORD $0xad411c66 // ldp q4, q5, [x3]; ldp q6, q7, [x3, #32]
+	WORD $0xad402488; WORD $0xad412c8a // ldp q8, q9, [x4]; ldp q10, q11, [x4, #32]
+	WORD $0xad4034ac; WORD $0xad413cae // ldp q12, q13, [x5]; ldp q14, q15, [x5, #32]
 start:
 	CBZ R8, end
 	MOVD tile_ps(R0), R1
@@ -725,85 +465,33 @@ asked:
 	WORD $0x3ce66892 // ldr q18, [x4, x6]
 	WORD $0x3ce668b3 // ldr q19, [x5, x6]
 	ADD $16, R6
-	WORD $0xad405574 // ldp q20, q21, [x11]
-	WORD $0xad415d76 // ldp q22, q23, [x11, #32]
+	WORD $0xad405574; WORD $0xad415d76 // ldp q20, q21, [x11]; ldp q22, q23, [x11, #32]
 	WORD $0xf9840160 // prfm pldl1keep, [x11, #2048]
-	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
-	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
-	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
-	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
-	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
-	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
-	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
-	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
-	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
-	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
-	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
-	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
+	WORD $0x4f901280; WORD $0x4f9012a1; WORD $0x4f9012c2; WORD $0x4f9012e3 // fmla v0.4s, v20.4s, v16.s[0]; fmla v1.4s, v21.4s, v16.s[0]; fmla v2.4s, v22.4s, v16.s[0]; fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284; WORD $0x4f9112a5; WORD $0x4f9112c6; WORD $0x4f9112e7 // fmla v4.4s, v20.4s, v17.s[0]; fmla v5.4s, v21.4s, v17.s[0]; fmla v6.4s, v22.4s, v17.s[0]; fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288; WORD $0x4f9212a9; WORD $0x4f9212ca; WORD $0x4f9212eb // fmla v8.4s, v20.4s, v18.s[0]; fmla v9.4s, v21.4s, v18.s[0]; fmla v10.4s, v22.4s, v18.s[0]; fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c; WORD $0x4f9312ad; WORD $0x4f9312ce; WORD $0x4f9312ef // fmla v12.4s, v20.4s, v19.s[0]; fmla v13.4s, v21.4s, v19.s[0]; fmla v14.4s, v22.4s, v19.s[0]; fmla v15.4s, v23.4s, v19.s[0]
 	ADD R12, R11
-	WORD $0xad405574 // ldp q20, q21, [x11]
-	WORD $0xad415d76 // ldp q22, q23, [x11, #32]
+	WORD $0xad405574; WORD $0xad415d76 // ldp q20, q21, [x11]; ldp q22, q23, [x11, #32]
 	WORD $0xf9840160 // prfm pldl1keep, [x11, #2048]
-	WORD $0x4fb01280 // fmla v0.4s, v20.4s, v16.s[1]
-	WORD $0x4fb012a1 // fmla v1.4s, v21.4s, v16.s[1]
-	WORD $0x4fb012c2 // fmla v2.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e3 // fmla v3.4s, v23.4s, v16.s[1]
-	WORD $0x4fb11284 // fmla v4.4s, v20.4s, v17.s[1]
-	WORD $0x4fb112a5 // fmla v5.4s, v21.4s, v17.s[1]
-	WORD $0x4fb112c6 // fmla v6.4s, v22.4s, v17.s[1]
-	WORD $0x4fb112e7 // fmla v7.4s, v23.4s, v17.s[1]
-	WORD $0x4fb21288 // fmla v8.4s, v20.4s, v18.s[1]
-	WORD $0x4fb212a9 // fmla v9.4s, v21.4s, v18.s[1]
-	WORD $0x4fb212ca // fmla v10.4s, v22.4s, v18.s[1]
-	WORD $0x4fb212eb // fmla v11.4s, v23.4s, v18.s[1]
-	WORD $0x4fb3128c // fmla v12.4s, v20.4s, v19.s[1]
-	WORD $0x4fb312ad // fmla v13.4s, v21.4s, v19.s[1]
-	WORD $0x4fb312ce // fmla v14.4s, v22.4s, v19.s[1]
-	WORD $0x4fb312ef // fmla v15.4s, v23.4s, v19.s[1]
+	WORD $0x4fb01280; WORD $0x4fb012a1; WORD $0x4fb012c2; WORD $0x4fb012e3 // fmla v0.4s, v20.4s, v16.s[1]; fmla v1.4s, v21.4s, v16.s[1]; fmla v2.4s, v22.4s, v16.s[1]; fmla v3.4s, v23.4s, v16.s[1]
+	WORD $0x4fb11284; WORD $0x4fb112a5; WORD $0x4fb112c6; WORD $0x4fb112e7 // fmla v4.4s, v20.4s, v17.s[1]; fmla v5.4s, v21.4s, v17.s[1]; fmla v6.4s, v22.4s, v17.s[1]; fmla v7.4s, v23.4s, v17.s[1]
+	WORD $0x4fb21288; WORD $0x4fb212a9; WORD $0x4fb212ca; WORD $0x4fb212eb // fmla v8.4s, v20.4s, v18.s[1]; fmla v9.4s, v21.4s, v18.s[1]; fmla v10.4s, v22.4s, v18.s[1]; fmla v11.4s, v23.4s, v18.s[1]
+	WORD $0x4fb3128c; WORD $0x4fb312ad; WORD $0x4fb312ce; WORD $0x4fb312ef // fmla v12.4s, v20.4s, v19.s[1]; fmla v13.4s, v21.4s, v19.s[1]; fmla v14.4s, v22.4s, v19.s[1]; fmla v15.4s, v23.4s, v19.s[1]
 	ADD R12, R11
-	WORD $0xad405574 // ldp q20, q21, [x11]
-	WORD $0xad415d76 // ldp q22, q23, [x11, #32]
+	WORD $0xad405574; WORD $0xad415d76 // ldp q20, q21, [x11]; ldp q22, q23, [x11, #32]
 	WORD $0xf9840160 // prfm pldl1keep, [x11, #2048]
-	WORD $0x4f901a80 // fmla v0.4s, v20.4s, v16.s[2]
-	WORD $0x4f901aa1 // fmla v1.4s, v21.4s, v16.s[2]
-	WORD $0x4f901ac2 // fmla v2.4s, v22.4s, v16.s[2]
-	WORD $0x4f901ae3 // fmla v3.4s, v23.4s, v16.s[2]
-	WORD $0x4f911a84 // fmla v4.4s, v20.4s, v17.s[2]
-	WORD $0x4f911aa5 // fmla v5.4s, v21.4s, v17.s[2]
-	WORD $0x4f911ac6 // fmla v6.4s, v22.4s, v17.s[2]
-	WORD $0x4f911ae7 // fmla v7.4s, v23.4s, v17.s[2]
-	WORD $0x4f921a88 // fmla v8.4s, v20.4s, v18.s[2]
-	WORD $0x4f921aa9 // fmla v9.4s, v21.4s, v18.s[2]
-	WORD $0x4f921aca // fmla v10.4s, v22.4s, v18.s[2]
-	WORD $0x4f921aeb // fmla v11.4s, v23.4s, v18.s[2]
-	WORD $0x4f931a8c // fmla v12.4s, v20.4s, v19.s[2]
-	WORD $0x4f931aad // fmla v13.4s, v21.4s, v19.s[2]
-	WORD $0x4f931ace // fmla v14.4s, v22.4s, v19.s[2]
-	WORD $0x4f931aef // fmla v15.4s, v23.4s, v19.s[2]
+	WORD $0x4f901a80; WORD $0x4f901aa1; WORD $0x4f901ac2; WORD $0x4f901ae3 // fmla v0.4s, v20.4s, v16.s[2]; fmla v1.4s, v21.4s, v16.s[2]; fmla v2.4s, v22.4s, v16.s[2]; fmla v3.4s, v23.4s, v16.s[2]
+	WORD $0x4f911a84; WORD $0x4f911aa5; WORD $0x4f911ac6; WORD $0x4f911ae7 // fmla v4.4s, v20.4s, v17.s[2]; fmla v5.4s, v21.4s, v17.s[2]; fmla v6.4s, v22.4s, v17.s[2]; fmla v7.4s, v23.4s, v17.s[2]
+	WORD $0x4f921a88; WORD $0x4f921aa9; WORD $0x4f921aca; WORD $0x4f921aeb // fmla v8.4s, v20.4s, v18.s[2]; fmla v9.4s, v21.4s, v18.s[2]; fmla v10.4s, v22.4s, v18.s[2]; fmla v11.4s, v23.4s, v18.s[2]
+	WORD $0x4f931a8c; WORD $0x4f931aad; WORD $0x4f931ace; WORD $0x4f931aef // fmla v12.4s, v20.4s, v19.s[2]; fmla v13.4s, v21.4s, v19.s[2]; fmla v14.4s, v22.4s, v19.s[2]; fmla v15.4s, v23.4s, v19.s[2]
 	ADD R12, R11
-	WORD $0xad405574 // ldp q20, q21, [x11]
-	WORD $0xad415d76 // ldp q22, q23, [x11, #32]
+	WORD $0xad405574; WORD $0xad415d76 // ldp q20, q21, [x11]; ldp q22, q23, [x11, #32]
 	WORD $0xf9840160 // prfm pldl1keep, [x11, #2048]
-	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
-	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
-	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
-	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
-	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
-	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
-	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
-	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
-	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
-	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
-	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
-	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
-	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
-	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
-	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
-	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
+	WORD $0x4fb01a80; WORD $0x4fb01aa1; WORD $0x4fb01ac2; WORD $0x4fb01ae3 // fmla v0.4s, v20.4s, v16.s[3]; fmla v1.4s, v21.4s, v16.s[3]; fmla v2.4s, v22.4s, v16.s[3]; fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84; WORD $0x4fb11aa5; WORD $0x4fb11ac6; WORD $0x4fb11ae7 // fmla v4.4s, v20.4s, v17.s[3]; fmla v5.4s, v21.4s, v17.s[3]; fmla v6.4s, v22.4s, v17.s[3]; fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88; WORD $0x4fb21aa9; WORD $0x4fb21aca; WORD $0x4fb21aeb // fmla v8.4s, v20.4s, v18.s[3]; fmla v9.4s, v21.4s, v18.s[3]; fmla v10.4s, v22.4s, v18.s[3]; fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c; WORD $0x4fb31aad; WORD $0x4fb31ace; WORD $0x4fb31aef // fmla v12.4s, v20.4s, v19.s[3]; fmla v13.4s, v21.4s, v19.s[3]; fmla v14.4s, v22.4s, v19.s[3]; fmla v15.4s, v23.4s, v19.s[3]
 	ADD R12, R11
 	SUBS $4, R9
 	BNE channels
@@ -818,25 +506,12 @@ planar:
 	WORD $0xbc666871 // ldr s17, [x3, x6]
 	WORD $0xbc666892 // ldr s18, [x4, x6]
 	WORD $0xbc6668b3 // ldr s19, [x5, x6]
-	WORD $0xad405574 // ldp q20, q21, [x11]
-	WORD $0xad415d76 // ldp q22, q23, [x11, #32]
+	WORD $0xad405574; WORD $0xad415d76 // ldp q20, q21, [x11]; ldp q22, q23, [x11, #32]
 	WORD $0xf9840160 // prfm pldl1keep, [x11, #2048]
-	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
-	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
-	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
-	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
-	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
-	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
-	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
-	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
-	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
-	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
-	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
-	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
+	WORD $0x4f901280; WORD $0x4f9012a1; WORD $0x4f9012c2; WORD $0x4f9012e3 // fmla v0.4s, v20.4s, v16.s[0]; fmla v1.4s, v21.4s, v16.s[0]; fmla v2.4s, v22.4s, v16.s[0]; fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284; WORD $0x4f9112a5; WORD $0x4f9112c6; WORD $0x4f9112e7 // fmla v4.4s, v20.4s, v17.s[0]; fmla v5.4s, v21.4s, v17.s[0]; fmla v6.4s, v22.4s, v17.s[0]; fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288; WORD $0x4f9212a9; WORD $0x4f9212ca; WORD $0x4f9212eb // fmla v8.4s, v20.4s, v18.s[0]; fmla v9.4s, v21.4s, v18.s[0]; fmla v10.4s, v22.4s, v18.s[0]; fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c; WORD $0x4f9312ad; WORD $0x4f9312ce; WORD $0x4f9312ef // fmla v12.4s, v20.4s, v19.s[0]; fmla v13.4s, v21.4s, v19.s[0]; fmla v14.4s, v22.4s, v19.s[0]; fmla v15.4s, v23.4s, v19.s[0]
 	ADD R12, R11
 	SUBS $1, R8
 	BNE planar
@@ -845,103 +520,46 @@ end:
 	MOVD tile_flags(R0), R10
 	TST $const_tileRes, R10
 	BEQ act
-	FMOVS tile_scale(R0), F16
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS tile_scale(R0), F16; WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVD tile_resA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_resB(R0), R4
 	ADD R1, R4, R5
-	WORD $0xad404c52 // ldp q18, q19, [x2]
-	WORD $0x4f901012 // fmla v18.4s, v0.4s, v16.s[0]
-	WORD $0x4eb21e40 // orr v0.16b, v18.16b, v18.16b
-	WORD $0x4f901033 // fmla v19.4s, v1.4s, v16.s[0]
-	WORD $0x4eb31e61 // orr v1.16b, v19.16b, v19.16b
-	WORD $0xad414454 // ldp q20, q17, [x2, #32]
-	WORD $0x4f901054 // fmla v20.4s, v2.4s, v16.s[0]
-	WORD $0x4eb41e82 // orr v2.16b, v20.16b, v20.16b
-	WORD $0x4f901071 // fmla v17.4s, v3.4s, v16.s[0]
-	WORD $0x4eb11e23 // orr v3.16b, v17.16b, v17.16b
-	WORD $0xad404c72 // ldp q18, q19, [x3]
-	WORD $0x4f901092 // fmla v18.4s, v4.4s, v16.s[0]
-	WORD $0x4eb21e44 // orr v4.16b, v18.16b, v18.16b
-	WORD $0x4f9010b3 // fmla v19.4s, v5.4s, v16.s[0]
-	WORD $0x4eb31e65 // orr v5.16b, v19.16b, v19.16b
-	WORD $0xad414474 // ldp q20, q17, [x3, #32]
-	WORD $0x4f9010d4 // fmla v20.4s, v6.4s, v16.s[0]
-	WORD $0x4eb41e86 // orr v6.16b, v20.16b, v20.16b
-	WORD $0x4f9010f1 // fmla v17.4s, v7.4s, v16.s[0]
-	WORD $0x4eb11e27 // orr v7.16b, v17.16b, v17.16b
-	WORD $0xad404c92 // ldp q18, q19, [x4]
-	WORD $0x4f901112 // fmla v18.4s, v8.4s, v16.s[0]
-	WORD $0x4eb21e48 // orr v8.16b, v18.16b, v18.16b
-	WORD $0x4f901133 // fmla v19.4s, v9.4s, v16.s[0]
-	WORD $0x4eb31e69 // orr v9.16b, v19.16b, v19.16b
-	WORD $0xad414494 // ldp q20, q17, [x4, #32]
-	WORD $0x4f901154 // fmla v20.4s, v10.4s, v16.s[0]
-	WORD $0x4eb41e8a // orr v10.16b, v20.16b, v20.16b
-	WORD $0x4f901171 // fmla v17.4s, v11.4s, v16.s[0]
-	WORD $0x4eb11e2b // orr v11.16b, v17.16b, v17.16b
-	WORD $0xad404cb2 // ldp q18, q19, [x5]
-	WORD $0x4f901192 // fmla v18.4s, v12.4s, v16.s[0]
-	WORD $0x4eb21e4c // orr v12.16b, v18.16b, v18.16b
-	WORD $0x4f9011b3 // fmla v19.4s, v13.4s, v16.s[0]
-	WORD $0x4eb31e6d // orr v13.16b, v19.16b, v19.16b
-	WORD $0xad4144b4 // ldp q20, q17, [x5, #32]
-	WORD $0x4f9011d4 // fmla v20.4s, v14.4s, v16.s[0]
-	WORD $0x4eb41e8e // orr v14.16b, v20.16b, v20.16b
-	WORD $0x4f9011f1 // fmla v17.4s, v15.4s, v16.s[0]
-	WORD $0x4eb11e2f // orr v15.16b, v17.16b, v17.16b
+	WORD $0xad404c52; WORD $0x4f901012; WORD $0x4eb21e40; WORD $0x4f901033; WORD $0x4eb31e61; WORD $0xad414454; WORD $0x4f901054; WORD $0x4eb41e82; WORD $0x4f901071; WORD $0x4eb11e23 // ldp q18, q19, [x2]; fmla v18.4s, v0.4s, v16.s[0]; orr v0.16b, v18.16b, v18.16b; fmla v19.4s, v1.4s, v16.s[0]; orr v1.16b, v19.16b, v19.16b; ldp q20, q17, [x2, #32]; fmla v20.4s, v2.4s, v16.s[0]; orr v2.16b, v20.16b, v20.16b; fmla v17.4s, v3.4s, v16.s[0]; orr v3.16b, v17.16b, v17.16b
+	WORD $0xad404c72; WORD $0x4f901092; WORD $0x4eb21e44; WORD $0x4f9010b3; WORD $0x4eb31e65; WORD $0xad414474; WORD $0x4f9010d4; WORD $0x4eb41e86; WORD $0x4f9010f1; WORD $0x4eb11e27 // ldp q18, q19, [x3]; fmla v18.4s, v4.4s, v16.s[0]; orr v4.16b, v18.16b, v18.16b; fmla v19.4s, v5.4s, v16.s[0]; orr v5.16b, v19.16b, v19.16b; ldp q20, q17, [x3, #32]; fmla v20.4s, v6.4s, v16.s[0]; orr v6.16b, v20.16b, v20.16b; fmla v17.4s, v7.4s, v16.s[0]; orr v7.16b, v17.16b, v17.16b
+	WORD $0xad404c92; WORD $0x4f901112; WORD $0x4eb21e48; WORD $0x4f901133; WORD $0x4eb31e69; WORD $0xad414494; WORD $0x4f901154; WORD $0x4eb41e8a; WORD $0x4f901171; WORD $0x4eb11e2b // ldp q18, q19, [x4]; fmla v18.4s, v8.4s, v16.s[0]; orr v8.16b, v18.16b, v18.16b; fmla v19.4s, v9.4s, v16.s[0]; orr v9.16b, v19.16b, v19.16b; ldp q20, q17, [x4, #32]; fmla v20.4s, v10.4s, v16.s[0]; orr v10.16b, v20.16b, v20.16b; fmla v17.4s, v11.4s, v16.s[0]; orr v11.16b, v17.16b, v17.16b
+	WORD $0xad404cb2; WORD $0x4f901192; WORD $0x4eb21e4c; WORD $0x4f9011b3; WORD $0x4eb31e6d; WORD $0xad4144b4; WORD $0x4f9011d4; WORD $0x4eb41e8e; WORD $0x4f9011f1; WORD $0x4eb11e2f // ldp q18, q19, [x5]; fmla v18.4s, v12.4s, v16.s[0]; orr v12.16b, v18.16b, v18.16b; fmla v19.4s, v13.4s, v16.s[0]; orr v13.16b, v19.16b, v19.16b; ldp q20, q17, [x5, #32]; fmla v20.4s, v14.4s, v16.s[0]; orr v14.16b, v20.16b, v20.16b; fmla v17.4s, v15.4s, v16.s[0]; orr v15.16b, v17.16b, v17.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R10
 	BEQ store
 	WORD $0x6f00e410 // movi v16.2d, #0000000000000000
 	TST $const_tileMask, R10
 	BNE mask
-	WORD $0x4ea0e812 // fcmlt v18.4s, v0.4s, #0.0
-	WORD $0x4e721c00 // bic v0.16b, v0.16b, v18.16b
-	WORD $0x4ea0e833 // fcmlt v19.4s, v1.4s, #0.0
-	WORD $0x4e731c21 // bic v1.16b, v1.16b, v19.16b
-	WORD $0x4ea0e854 // fcmlt v20.4s, v2.4s, #0.0
-	WORD $0x4e741c42 // bic v2.16b, v2.16b, v20.16b
-	WORD $0x4ea0e871 // fcmlt v17.4s, v3.4s, #0.0
-	WORD $0x4e711c63 // bic v3.16b, v3.16b, v17.16b
-	WORD $0x4ea0e892 // fcmlt v18.4s, v4.4s, #0.0
-	WORD $0x4e721c84 // bic v4.16b, v4.16b, v18.16b
-	WORD $0x4ea0e8b3 // fcmlt v19.4s, v5.4s, #0.0
-	WORD $0x4e731ca5 // bic v5.16b, v5.16b, v19.16b
-	WORD $0x4ea0e8d4 // fcmlt v20.4s, v6.4s, #0.0
-	WORD $0x4e741cc6 // bic v6.16b, v6.16b, v20.16b
-	WORD $0x4ea0e8f1 // fcmlt v17.4s, v7.4s, #0.0
-	WORD $0x4e711ce7 // bic v7.16b, v7.16b, v17.16b
-	WORD $0x4ea0e912 // fcmlt v18.4s, v8.4s, #0.0
-	WORD $0x4e721d08 // bic v8.16b, v8.16b, v18.16b
-	WORD $0x4ea0e933 // fcmlt v19.4s, v9.4s, #0.0
-	WORD $0x4e731d29 // bic v9.16b, v9.16b, v19.16b
-	WORD $0x4ea0e954 // fcmlt v20.4s, v10.4s, #0.0
-	WORD $0x4e741d4a // bic v10.16b, v10.16b, v20.16b
-	WORD $0x4ea0e971 // fcmlt v17.4s, v11.4s, #0.0
-	WORD $0x4e711d6b // bic v11.16b, v11.16b, v17.16b
-	WORD $0x4ea0e992 // fcmlt v18.4s, v12.4s, #0.0
-	WORD $0x4e721d8c // bic v12.16b, v12.16b, v18.16b
-	WORD $0x4ea0e9b3 // fcmlt v19.4s, v13.4s, #0.0
-	WORD $0x4e731dad // bic v13.16b, v13.16b, v19.16b
-	WORD $0x4ea0e9d4 // fcmlt v20.4s, v14.4s, #0.0
-	WORD $0x4e741dce // bic v14.16b, v14.16b, v20.16b
-	WORD $0x4ea0e9f1 // fcmlt v17.4s, v15.4s, #0.0
-	WORD $0x4e711def // bic v15.16b, v15.16b, v17.16b
+	WORD $0x4ea0e812; WORD $0x4e721c00 // fcmlt v18.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v18.16b
+	WORD $0x4ea0e833; WORD $0x4e731c21 // fcmlt v19.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v19.16b
+	WORD $0x4ea0e854; WORD $0x4e741c42 // fcmlt v20.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v20.16b
+	WORD $0x4ea0e871; WORD $0x4e711c63 // fcmlt v17.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v17.16b
+	WORD $0x4ea0e892; WORD $0x4e721c84 // fcmlt v18.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v18.16b
+	WORD $0x4ea0e8b3; WORD $0x4e731ca5 // fcmlt v19.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v19.16b
+	WORD $0x4ea0e8d4; WORD $0x4e741cc6 // fcmlt v20.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v20.16b
+	WORD $0x4ea0e8f1; WORD $0x4e711ce7 // fcmlt v17.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v17.16b
+	WORD $0x4ea0e912; WORD $0x4e721d08 // fcmlt v18.4s, v8.4s, #0.0; bic v8.16b, v8.16b, v18.16b
+	WORD $0x4ea0e933; WORD $0x4e731d29 // fcmlt v19.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v19.16b
+	WORD $0x4ea0e954; WORD $0x4e741d4a // fcmlt v20.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v20.16b
+	WORD $0x4ea0e971; WORD $0x4e711d6b // fcmlt v17.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v17.16b
+	WORD $0x4ea0e992; WORD $0x4e721d8c // fcmlt v18.4s, v12.4s, #0.0; bic v12.16b, v12.16b, v18.16b
+	WORD $0x4ea0e9b3; WORD $0x4e731dad // fcmlt v19.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v19.16b
+	WORD $0x4ea0e9d4; WORD $0x4e741dce // fcmlt v20.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v20.16b
+	WORD $0x4ea0e9f1; WORD $0x4e711def // fcmlt v17.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v17.16b
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
 	MOVD tile_outB(R0), R4
 	ADD R1, R4, R5
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
-	WORD $0xad001464 // stp q4, q5, [x3]
-	WORD $0xad011c66 // stp q6, q7, [x3, #32]
-	WORD $0xad002488 // stp q8, q9, [x4]
-	WORD $0xad012c8a // stp q10, q11, [x4, #32]
-	WORD $0xad0034ac // stp q12, q13, [x5]
-	WORD $0xad013cae // stp q14, q15, [x5, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
+	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
@@ -949,49 +567,13 @@ mask:
 	MOVD tile_resB(R0), R4
 	ADD R1, R4, R5
 	WORD $0xf9808040 // prfm pldl1keep, [x2, #256]
-	WORD $0xad404c52 // ldp q18, q19, [x2]
-	WORD $0x6ea0da52 // fcmle v18.4s, v18.4s, #0.0
-	WORD $0x4e721c00 // bic v0.16b, v0.16b, v18.16b
-	WORD $0x6ea0da73 // fcmle v19.4s, v19.4s, #0.0
-	WORD $0x4e731c21 // bic v1.16b, v1.16b, v19.16b
-	WORD $0xad414454 // ldp q20, q17, [x2, #32]
-	WORD $0x6ea0da94 // fcmle v20.4s, v20.4s, #0.0
-	WORD $0x4e741c42 // bic v2.16b, v2.16b, v20.16b
-	WORD $0x6ea0da31 // fcmle v17.4s, v17.4s, #0.0
-	WORD $0x4e711c63 // bic v3.16b, v3.16b, v17.16b
+	WORD $0xad404c52; WORD $0x6ea0da52; WORD $0x4e721c00; WORD $0x6ea0da73; WORD $0x4e731c21; WORD $0xad414454; WORD $0x6ea0da94; WORD $0x4e741c42; WORD $0x6ea0da31; WORD $0x4e711c63 // ldp q18, q19, [x2]; fcmle v18.4s, v18.4s, #0.0; bic v0.16b, v0.16b, v18.16b; fcmle v19.4s, v19.4s, #0.0; bic v1.16b, v1.16b, v19.16b; ldp q20, q17, [x2, #32]; fcmle v20.4s, v20.4s, #0.0; bic v2.16b, v2.16b, v20.16b; fcmle v17.4s, v17.4s, #0.0; bic v3.16b, v3.16b, v17.16b
 	WORD $0xf9808060 // prfm pldl1keep, [x3, #256]
-	WORD $0xad404c72 // ldp q18, q19, [x3]
-	WORD $0x6ea0da52 // fcmle v18.4s, v18.4s, #0.0
-	WORD $0x4e721c84 // bic v4.16b, v4.16b, v18.16b
-	WORD $0x6ea0da73 // fcmle v19.4s, v19.4s, #0.0
-	WORD $0x4e731ca5 // bic v5.16b, v5.16b, v19.16b
-	WORD $0xad414474 // ldp q20, q17, [x3, #32]
-	WORD $0x6ea0da94 // fcmle v20.4s, v20.4s, #0.0
-	WORD $0x4e741cc6 // bic v6.16b, v6.16b, v20.16b
-	WORD $0x6ea0da31 // fcmle v17.4s, v17.4s, #0.0
-	WORD $0x4e711ce7 // bic v7.16b, v7.16b, v17.16b
+	WORD $0xad404c72; WORD $0x6ea0da52; WORD $0x4e721c84; WORD $0x6ea0da73; WORD $0x4e731ca5; WORD $0xad414474; WORD $0x6ea0da94; WORD $0x4e741cc6; WORD $0x6ea0da31; WORD $0x4e711ce7 // ldp q18, q19, [x3]; fcmle v18.4s, v18.4s, #0.0; bic v4.16b, v4.16b, v18.16b; fcmle v19.4s, v19.4s, #0.0; bic v5.16b, v5.16b, v19.16b; ldp q20, q17, [x3, #32]; fcmle v20.4s, v20.4s, #0.0; bic v6.16b, v6.16b, v20.16b; fcmle v17.4s, v17.4s, #0.0; bic v7.16b, v7.16b, v17.16b
 	WORD $0xf9808080 // prfm pldl1keep, [x4, #256]
-	WORD $0xad404c92 // ldp q18, q19, [x4]
-	WORD $0x6ea0da52 // fcmle v18.4s, v18.4s, #0.0
-	WORD $0x4e721d08 // bic v8.16b, v8.16b, v18.16b
-	WORD $0x6ea0da73 // fcmle v19.4s, v19.4s, #0.0
-	WORD $0x4e731d29 // bic v9.16b, v9.16b, v19.16b
-	WORD $0xad414494 // ldp q20, q17, [x4, #32]
-	WORD $0x6ea0da94 // fcmle v20.4s, v20.4s, #0.0
-	WORD $0x4e741d4a // bic v10.16b, v10.16b, v20.16b
-	WORD $0x6ea0da31 // fcmle v17.4s, v17.4s, #0.0
-	WORD $0x4e711d6b // bic v11.16b, v11.16b, v17.16b
+	WORD $0xad404c92; WORD $0x6ea0da52; WORD $0x4e721d08; WORD $0x6ea0da73; WORD $0x4e731d29; WORD $0xad414494; WORD $0x6ea0da94; WORD $0x4e741d4a; WORD $0x6ea0da31; WORD $0x4e711d6b // ldp q18, q19, [x4]; fcmle v18.4s, v18.4s, #0.0; bic v8.16b, v8.16b, v18.16b; fcmle v19.4s, v19.4s, #0.0; bic v9.16b, v9.16b, v19.16b; ldp q20, q17, [x4, #32]; fcmle v20.4s, v20.4s, #0.0; bic v10.16b, v10.16b, v20.16b; fcmle v17.4s, v17.4s, #0.0; bic v11.16b, v11.16b, v17.16b
 	WORD $0xf98080a0 // prfm pldl1keep, [x5, #256]
-	WORD $0xad404cb2 // ldp q18, q19, [x5]
-	WORD $0x6ea0da52 // fcmle v18.4s, v18.4s, #0.0
-	WORD $0x4e721d8c // bic v12.16b, v12.16b, v18.16b
-	WORD $0x6ea0da73 // fcmle v19.4s, v19.4s, #0.0
-	WORD $0x4e731dad // bic v13.16b, v13.16b, v19.16b
-	WORD $0xad4144b4 // ldp q20, q17, [x5, #32]
-	WORD $0x6ea0da94 // fcmle v20.4s, v20.4s, #0.0
-	WORD $0x4e741dce // bic v14.16b, v14.16b, v20.16b
-	WORD $0x6ea0da31 // fcmle v17.4s, v17.4s, #0.0
-	WORD $0x4e711def // bic v15.16b, v15.16b, v17.16b
+	WORD $0xad404cb2; WORD $0x6ea0da52; WORD $0x4e721d8c; WORD $0x6ea0da73; WORD $0x4e731dad; WORD $0xad4144b4; WORD $0x6ea0da94; WORD $0x4e741dce; WORD $0x6ea0da31; WORD $0x4e711def // ldp q18, q19, [x5]; fcmle v18.4s, v18.4s, #0.0; bic v12.16b, v12.16b, v18.16b; fcmle v19.4s, v19.4s, #0.0; bic v13.16b, v13.16b, v19.16b; ldp q20, q17, [x5, #32]; fcmle v20.4s, v20.4s, #0.0; bic v14.16b, v14.16b, v20.16b; fcmle v17.4s, v17.4s, #0.0; bic v15.16b, v15.16b, v17.16b
 	JMP store
 ask:
 	TST $const_tileFar, R10
@@ -1018,8 +600,7 @@ TEXT ·tileNEONp5o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R11
 	BNE resume
 	MOVD tile_bias(R0), R10
-	WORD $0xad400540 // ldp q0, q1, [x10]
-	WORD $0xad410d42 // ldp q2, q3, [x10, #32]
+	WORD $0xad400540; WORD $0xad410d42 // ldp q0, q1, [x10]; ldp q2, q3, [x10, #32]
 	WORD $0x4ea01c04 // orr v4.16b, v0.16b, v0.16b
 	WORD $0x4ea11c25 // orr v5.16b, v1.16b, v1.16b
 	WORD $0x4ea21c46 // orr v6.16b, v2.16b, v2.16b
@@ -1044,16 +625,11 @@ resume:
 	ADD R1, R3, R4
 	MOVD tile_outB(R0), R5
 	ADD R1, R5, R6
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
-	WORD $0xad401464 // ldp q4, q5, [x3]
-	WORD $0xad411c66 // ldp q6, q7, [x3, #32]
-	WORD $0xad402488 // ldp q8, q9, [x4]
-	WORD $0xad412c8a // ldp q10, q11, [x4, #32]
-	WORD $0xad4034ac // ldp q12, q13, [x5]
-	WORD $0xad413cae // ldp q14, q15, [x5, #32]
-	WORD $0xad4044d0 // ldp q16, q17, [x6]
-	WORD $0xad414cd2 // ldp q18, q19, [x6, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
+	WORD $0xad401464; WORD $0xad411c66 // ldp q4, q5, [x3]; ldp q6, q7, [x3, #32]
+	WORD $0xad402488; WORD $0xad412c8a // ldp q8, q9, [x4]; ldp q10, q11, [x4, #32]
+	WORD $0xad4034ac; WORD $0xad413cae // ldp q12, q13, [x5]; ldp q14, q15, [x5, #32]
+	WORD $0xad4044d0; WORD $0xad414cd2 // ldp q16, q17, [x6]; ldp q18, q19, [x6, #32]
 start:
 	CBZ R9, end
 	MOVD tile_ps(R0), R1
@@ -1081,101 +657,37 @@ asked:
 	WORD $0x3ce768b7 // ldr q23, [x5, x7]
 	WORD $0x3ce768d8 // ldr q24, [x6, x7]
 	ADD $16, R7
-	WORD $0xad406999 // ldp q25, q26, [x12]
-	WORD $0xad41719b // ldp q27, q28, [x12, #32]
+	WORD $0xad406999; WORD $0xad41719b // ldp q25, q26, [x12]; ldp q27, q28, [x12, #32]
 	WORD $0xf9840180 // prfm pldl1keep, [x12, #2048]
-	WORD $0x4f941320 // fmla v0.4s, v25.4s, v20.s[0]
-	WORD $0x4f941341 // fmla v1.4s, v26.4s, v20.s[0]
-	WORD $0x4f941362 // fmla v2.4s, v27.4s, v20.s[0]
-	WORD $0x4f941383 // fmla v3.4s, v28.4s, v20.s[0]
-	WORD $0x4f951324 // fmla v4.4s, v25.4s, v21.s[0]
-	WORD $0x4f951345 // fmla v5.4s, v26.4s, v21.s[0]
-	WORD $0x4f951366 // fmla v6.4s, v27.4s, v21.s[0]
-	WORD $0x4f951387 // fmla v7.4s, v28.4s, v21.s[0]
-	WORD $0x4f961328 // fmla v8.4s, v25.4s, v22.s[0]
-	WORD $0x4f961349 // fmla v9.4s, v26.4s, v22.s[0]
-	WORD $0x4f96136a // fmla v10.4s, v27.4s, v22.s[0]
-	WORD $0x4f96138b // fmla v11.4s, v28.4s, v22.s[0]
-	WORD $0x4f97132c // fmla v12.4s, v25.4s, v23.s[0]
-	WORD $0x4f97134d // fmla v13.4s, v26.4s, v23.s[0]
-	WORD $0x4f97136e // fmla v14.4s, v27.4s, v23.s[0]
-	WORD $0x4f97138f // fmla v15.4s, v28.4s, v23.s[0]
-	WORD $0x4f981330 // fmla v16.4s, v25.4s, v24.s[0]
-	WORD $0x4f981351 // fmla v17.4s, v26.4s, v24.s[0]
-	WORD $0x4f981372 // fmla v18.4s, v27.4s, v24.s[0]
-	WORD $0x4f981393 // fmla v19.4s, v28.4s, v24.s[0]
+	WORD $0x4f941320; WORD $0x4f941341; WORD $0x4f941362; WORD $0x4f941383 // fmla v0.4s, v25.4s, v20.s[0]; fmla v1.4s, v26.4s, v20.s[0]; fmla v2.4s, v27.4s, v20.s[0]; fmla v3.4s, v28.4s, v20.s[0]
+	WORD $0x4f951324; WORD $0x4f951345; WORD $0x4f951366; WORD $0x4f951387 // fmla v4.4s, v25.4s, v21.s[0]; fmla v5.4s, v26.4s, v21.s[0]; fmla v6.4s, v27.4s, v21.s[0]; fmla v7.4s, v28.4s, v21.s[0]
+	WORD $0x4f961328; WORD $0x4f961349; WORD $0x4f96136a; WORD $0x4f96138b // fmla v8.4s, v25.4s, v22.s[0]; fmla v9.4s, v26.4s, v22.s[0]; fmla v10.4s, v27.4s, v22.s[0]; fmla v11.4s, v28.4s, v22.s[0]
+	WORD $0x4f97132c; WORD $0x4f97134d; WORD $0x4f97136e; WORD $0x4f97138f // fmla v12.4s, v25.4s, v23.s[0]; fmla v13.4s, v26.4s, v23.s[0]; fmla v14.4s, v27.4s, v23.s[0]; fmla v15.4s, v28.4s, v23.s[0]
+	WORD $0x4f981330; WORD $0x4f981351; WORD $0x4f981372; WORD $0x4f981393 // fmla v16.4s, v25.4s, v24.s[0]; fmla v17.4s, v26.4s, v24.s[0]; fmla v18.4s, v27.4s, v24.s[0]; fmla v19.4s, v28.4s, v24.s[0]
 	ADD R13, R12
-	WORD $0xad406999 // ldp q25, q26, [x12]
-	WORD $0xad41719b // ldp q27, q28, [x12, #32]
+	WORD $0xad406999; WORD $0xad41719b // ldp q25, q26, [x12]; ldp q27, q28, [x12, #32]
 	WORD $0xf9840180 // prfm pldl1keep, [x12, #2048]
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4fb41341 // fmla v1.4s, v26.4s, v20.s[1]
-	WORD $0x4fb41362 // fmla v2.4s, v27.4s, v20.s[1]
-	WORD $0x4fb41383 // fmla v3.4s, v28.4s, v20.s[1]
-	WORD $0x4fb51324 // fmla v4.4s, v25.4s, v21.s[1]
-	WORD $0x4fb51345 // fmla v5.4s, v26.4s, v21.s[1]
-	WORD $0x4fb51366 // fmla v6.4s, v27.4s, v21.s[1]
-	WORD $0x4fb51387 // fmla v7.4s, v28.4s, v21.s[1]
-	WORD $0x4fb61328 // fmla v8.4s, v25.4s, v22.s[1]
-	WORD $0x4fb61349 // fmla v9.4s, v26.4s, v22.s[1]
-	WORD $0x4fb6136a // fmla v10.4s, v27.4s, v22.s[1]
-	WORD $0x4fb6138b // fmla v11.4s, v28.4s, v22.s[1]
-	WORD $0x4fb7132c // fmla v12.4s, v25.4s, v23.s[1]
-	WORD $0x4fb7134d // fmla v13.4s, v26.4s, v23.s[1]
-	WORD $0x4fb7136e // fmla v14.4s, v27.4s, v23.s[1]
-	WORD $0x4fb7138f // fmla v15.4s, v28.4s, v23.s[1]
-	WORD $0x4fb81330 // fmla v16.4s, v25.4s, v24.s[1]
-	WORD $0x4fb81351 // fmla v17.4s, v26.4s, v24.s[1]
-	WORD $0x4fb81372 // fmla v18.4s, v27.4s, v24.s[1]
-	WORD $0x4fb81393 // fmla v19.4s, v28.4s, v24.s[1]
+	WORD $0x4fb41320; WORD $0x4fb41341; WORD $0x4fb41362; WORD $0x4fb41383 // fmla v0.4s, v25.4s, v20.s[1]; fmla v1.4s, v26.4s, v20.s[1]; fmla v2.4s, v27.4s, v20.s[1]; fmla v3.4s, v28.4s, v20.s[1]
+	WORD $0x4fb51324; WORD $0x4fb51345; WORD $0x4fb51366; WORD $0x4fb51387 // fmla v4.4s, v25.4s, v21.s[1]; fmla v5.4s, v26.4s, v21.s[1]; fmla v6.4s, v27.4s, v21.s[1]; fmla v7.4s, v28.4s, v21.s[1]
+	WORD $0x4fb61328; WORD $0x4fb61349; WORD $0x4fb6136a; WORD $0x4fb6138b // fmla v8.4s, v25.4s, v22.s[1]; fmla v9.4s, v26.4s, v22.s[1]; fmla v10.4s, v27.4s, v22.s[1]; fmla v11.4s, v28.4s, v22.s[1]
+	WORD $0x4fb7132c; WORD $0x4fb7134d; WORD $0x4fb7136e; WORD $0x4fb7138f // fmla v12.4s, v25.4s, v23.s[1]; fmla v13.4s, v26.4s, v23.s[1]; fmla v14.4s, v27.4s, v23.s[1]; fmla v15.4s, v28.4s, v23.s[1]
+	WORD $0x4fb81330; WORD $0x4fb81351; WORD $0x4fb81372; WORD $0x4fb81393 // fmla v16.4s, v25.4s, v24.s[1]; fmla v17.4s, v26.4s, v24.s[1]; fmla v18.4s, v27.4s, v24.s[1]; fmla v19.4s, v28.4s, v24.s[1]
 	ADD R13, R12
-	WORD $0xad406999 // ldp q25, q26, [x12]
-	WORD $0xad41719b // ldp q27, q28, [x12, #32]
+	WORD $0xad406999; WORD $0xad41719b // ldp q25, q26, [x12]; ldp q27, q28, [x12, #32]
 	WORD $0xf9840180 // prfm pldl1keep, [x12, #2048]
-	WORD $0x4f941b20 // fmla v0.4s, v25.4s, v20.s[2]
-	WORD $0x4f941b41 // fmla v1.4s, v26.4s, v20.s[2]
-	WORD $0x4f941b62 // fmla v2.4s, v27.4s, v20.s[2]
-	WORD $0x4f941b83 // fmla v3.4s, v28.4s, v20.s[2]
-	WORD $0x4f951b24 // fmla v4.4s, v25.4s, v21.s[2]
-	WORD $0x4f951b45 // fmla v5.4s, v26.4s, v21.s[2]
-	WORD $0x4f951b66 // fmla v6.4s, v27.4s, v21.s[2]
-	WORD $0x4f951b87 // fmla v7.4s, v28.4s, v21.s[2]
-	WORD $0x4f961b28 // fmla v8.4s, v25.4s, v22.s[2]
-	WORD $0x4f961b49 // fmla v9.4s, v26.4s, v22.s[2]
-	WORD $0x4f961b6a // fmla v10.4s, v27.4s, v22.s[2]
-	WORD $0x4f961b8b // fmla v11.4s, v28.4s, v22.s[2]
-	WORD $0x4f971b2c // fmla v12.4s, v25.4s, v23.s[2]
-	WORD $0x4f971b4d // fmla v13.4s, v26.4s, v23.s[2]
-	WORD $0x4f971b6e // fmla v14.4s, v27.4s, v23.s[2]
-	WORD $0x4f971b8f // fmla v15.4s, v28.4s, v23.s[2]
-	WORD $0x4f981b30 // fmla v16.4s, v25.4s, v24.s[2]
-	WORD $0x4f981b51 // fmla v17.4s, v26.4s, v24.s[2]
-	WORD $0x4f981b72 // fmla v18.4s, v27.4s, v24.s[2]
-	WORD $0x4f981b93 // fmla v19.4s, v28.4s, v24.s[2]
+	WORD $0x4f941b20; WORD $0x4f941b41; WORD $0x4f941b62; WORD $0x4f941b83 // fmla v0.4s, v25.4s, v20.s[2]; fmla v1.4s, v26.4s, v20.s[2]; fmla v2.4s, v27.4s, v20.s[2]; fmla v3.4s, v28.4s, v20.s[2]
+	WORD $0x4f951b24; WORD $0x4f951b45; WORD $0x4f951b66; WORD $0x4f951b87 // fmla v4.4s, v25.4s, v21.s[2]; fmla v5.4s, v26.4s, v21.s[2]; fmla v6.4s, v27.4s, v21.s[2]; fmla v7.4s, v28.4s, v21.s[2]
+	WORD $0x4f961b28; WORD $0x4f961b49; WORD $0x4f961b6a; WORD $0x4f961b8b // fmla v8.4s, v25.4s, v22.s[2]; fmla v9.4s, v26.4s, v22.s[2]; fmla v10.4s, v27.4s, v22.s[2]; fmla v11.4s, v28.4s, v22.s[2]
+	WORD $0x4f971b2c; WORD $0x4f971b4d; WORD $0x4f971b6e; WORD $0x4f971b8f // fmla v12.4s, v25.4s, v23.s[2]; fmla v13.4s, v26.4s, v23.s[2]; fmla v14.4s, v27.4s, v23.s[2]; fmla v15.4s, v28.4s, v23.s[2]
+	WORD $0x4f981b30; WORD $0x4f981b51; WORD $0x4f981b72; WORD $0x4f981b93 // fmla v16.4s, v25.4s, v24.s[2]; fmla v17.4s, v26.4s, v24.s[2]; fmla v18.4s, v27.4s, v24.s[2]; fmla v19.4s, v28.4s, v24.s[2]
 	ADD R13, R12
-	WORD $0xad406999 // ldp q25, q26, [x12]
-	WORD $0xad41719b // ldp q27, q28, [x12, #32]
+	WORD $0xad406999; WORD $0xad41719b // ldp q25, q26, [x12]; ldp q27, q28, [x12, #32]
 	WORD $0xf9840180 // prfm pldl1keep, [x12, #2048]
-	WORD $0x4fb41b20 // fmla v0.4s, v25.4s, v20.s[3]
-	WORD $0x4fb41b41 // fmla v1.4s, v26.4s, v20.s[3]
-	WORD $0x4fb41b62 // fmla v2.4s, v27.4s, v20.s[3]
-	WORD $0x4fb41b83 // fmla v3.4s, v28.4s, v20.s[3]
-	WORD $0x4fb51b24 // fmla v4.4s, v25.4s, v21.s[3]
-	WORD $0x4fb51b45 // fmla v5.4s, v26.4s, v21.s[3]
-	WORD $0x4fb51b66 // fmla v6.4s, v27.4s, v21.s[3]
-	WORD $0x4fb51b87 // fmla v7.4s, v28.4s, v21.s[3]
-	WORD $0x4fb61b28 // fmla v8.4s, v25.4s, v22.s[3]
-	WORD $0x4fb61b49 // fmla v9.4s, v26.4s, v22.s[3]
-	WORD $0x4fb61b6a // fmla v10.4s, v27.4s, v22.s[3]
-	WORD $0x4fb61b8b // fmla v11.4s, v28.4s, v22.s[3]
-	WORD $0x4fb71b2c // fmla v12.4s, v25.4s, v23.s[3]
-	WORD $0x4fb71b4d // fmla v13.4s, v26.4s, v23.s[3]
-	WORD $0x4fb71b6e // fmla v14.4s, v27.4s, v23.s[3]
-	WORD $0x4fb71b8f // fmla v15.4s, v28.4s, v23.s[3]
-	WORD $0x4fb81b30 // fmla v16.4s, v25.4s, v24.s[3]
-	WORD $0x4fb81b51 // fmla v17.4s, v26.4s, v24.s[3]
-	WORD $0x4fb81b72 // fmla v18.4s, v27.4s, v24.s[3]
-	WORD $0x4fb81b93 // fmla v19.4s, v28.4s, v24.s[3]
+	WORD $0x4fb41b20; WORD $0x4fb41b41; WORD $0x4fb41b62; WORD $0x4fb41b83 // fmla v0.4s, v25.4s, v20.s[3]; fmla v1.4s, v26.4s, v20.s[3]; fmla v2.4s, v27.4s, v20.s[3]; fmla v3.4s, v28.4s, v20.s[3]
+	WORD $0x4fb51b24; WORD $0x4fb51b45; WORD $0x4fb51b66; WORD $0x4fb51b87 // fmla v4.4s, v25.4s, v21.s[3]; fmla v5.4s, v26.4s, v21.s[3]; fmla v6.4s, v27.4s, v21.s[3]; fmla v7.4s, v28.4s, v21.s[3]
+	WORD $0x4fb61b28; WORD $0x4fb61b49; WORD $0x4fb61b6a; WORD $0x4fb61b8b // fmla v8.4s, v25.4s, v22.s[3]; fmla v9.4s, v26.4s, v22.s[3]; fmla v10.4s, v27.4s, v22.s[3]; fmla v11.4s, v28.4s, v22.s[3]
+	WORD $0x4fb71b2c; WORD $0x4fb71b4d; WORD $0x4fb71b6e; WORD $0x4fb71b8f // fmla v12.4s, v25.4s, v23.s[3]; fmla v13.4s, v26.4s, v23.s[3]; fmla v14.4s, v27.4s, v23.s[3]; fmla v15.4s, v28.4s, v23.s[3]
+	WORD $0x4fb81b30; WORD $0x4fb81b51; WORD $0x4fb81b72; WORD $0x4fb81b93 // fmla v16.4s, v25.4s, v24.s[3]; fmla v17.4s, v26.4s, v24.s[3]; fmla v18.4s, v27.4s, v24.s[3]; fmla v19.4s, v28.4s, v24.s[3]
 	ADD R13, R12
 	SUBS $4, R10
 	BNE channels
@@ -1191,29 +703,13 @@ planar:
 	WORD $0xbc676896 // ldr s22, [x4, x7]
 	WORD $0xbc6768b7 // ldr s23, [x5, x7]
 	WORD $0xbc6768d8 // ldr s24, [x6, x7]
-	WORD $0xad406999 // ldp q25, q26, [x12]
-	WORD $0xad41719b // ldp q27, q28, [x12, #32]
+	WORD $0xad406999; WORD $0xad41719b // ldp q25, q26, [x12]; ldp q27, q28, [x12, #32]
 	WORD $0xf9840180 // prfm pldl1keep, [x12, #2048]
-	WORD $0x4f941320 // fmla v0.4s, v25.4s, v20.s[0]
-	WORD $0x4f941341 // fmla v1.4s, v26.4s, v20.s[0]
-	WORD $0x4f941362 // fmla v2.4s, v27.4s, v20.s[0]
-	WORD $0x4f941383 // fmla v3.4s, v28.4s, v20.s[0]
-	WORD $0x4f951324 // fmla v4.4s, v25.4s, v21.s[0]
-	WORD $0x4f951345 // fmla v5.4s, v26.4s, v21.s[0]
-	WORD $0x4f951366 // fmla v6.4s, v27.4s, v21.s[0]
-	WORD $0x4f951387 // fmla v7.4s, v28.4s, v21.s[0]
-	WORD $0x4f961328 // fmla v8.4s, v25.4s, v22.s[0]
-	WORD $0x4f961349 // fmla v9.4s, v26.4s, v22.s[0]
-	WORD $0x4f96136a // fmla v10.4s, v27.4s, v22.s[0]
-	WORD $0x4f96138b // fmla v11.4s, v28.4s, v22.s[0]
-	WORD $0x4f97132c // fmla v12.4s, v25.4s, v23.s[0]
-	WORD $0x4f97134d // fmla v13.4s, v26.4s, v23.s[0]
-	WORD $0x4f97136e // fmla v14.4s, v27.4s, v23.s[0]
-	WORD $0x4f97138f // fmla v15.4s, v28.4s, v23.s[0]
-	WORD $0x4f981330 // fmla v16.4s, v25.4s, v24.s[0]
-	WORD $0x4f981351 // fmla v17.4s, v26.4s, v24.s[0]
-	WORD $0x4f981372 // fmla v18.4s, v27.4s, v24.s[0]
-	WORD $0x4f981393 // fmla v19.4s, v28.4s, v24.s[0]
+	WORD $0x4f941320; WORD $0x4f941341; WORD $0x4f941362; WORD $0x4f941383 // fmla v0.4s, v25.4s, v20.s[0]; fmla v1.4s, v26.4s, v20.s[0]; fmla v2.4s, v27.4s, v20.s[0]; fmla v3.4s, v28.4s, v20.s[0]
+	WORD $0x4f951324; WORD $0x4f951345; WORD $0x4f951366; WORD $0x4f951387 // fmla v4.4s, v25.4s, v21.s[0]; fmla v5.4s, v26.4s, v21.s[0]; fmla v6.4s, v27.4s, v21.s[0]; fmla v7.4s, v28.4s, v21.s[0]
+	WORD $0x4f961328; WORD $0x4f961349; WORD $0x4f96136a; WORD $0x4f96138b // fmla v8.4s, v25.4s, v22.s[0]; fmla v9.4s, v26.4s, v22.s[0]; fmla v10.4s, v27.4s, v22.s[0]; fmla v11.4s, v28.4s, v22.s[0]
+	WORD $0x4f97132c; WORD $0x4f97134d; WORD $0x4f97136e; WORD $0x4f97138f // fmla v12.4s, v25.4s, v23.s[0]; fmla v13.4s, v26.4s, v23.s[0]; fmla v14.4s, v27.4s, v23.s[0]; fmla v15.4s, v28.4s, v23.s[0]
+	WORD $0x4f981330; WORD $0x4f981351; WORD $0x4f981372; WORD $0x4f981393 // fmla v16.4s, v25.4s, v24.s[0]; fmla v17.4s, v26.4s, v24.s[0]; fmla v18.4s, v27.4s, v24.s[0]; fmla v19.4s, v28.4s, v24.s[0]
 	ADD R13, R12
 	SUBS $1, R9
 	BNE planar
@@ -1222,125 +718,54 @@ end:
 	MOVD tile_flags(R0), R11
 	TST $const_tileRes, R11
 	BEQ act
-	FMOVS tile_scale(R0), F20
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	FMOVS tile_scale(R0), F20; WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD tile_resA(R0), R2
 	ADD R1, R2, R3
 	ADD R1, R3, R4
 	MOVD tile_resB(R0), R5
 	ADD R1, R5, R6
-	WORD $0xad405c56 // ldp q22, q23, [x2]
-	WORD $0x4f941016 // fmla v22.4s, v0.4s, v20.s[0]
-	WORD $0x4eb61ec0 // orr v0.16b, v22.16b, v22.16b
-	WORD $0x4f941037 // fmla v23.4s, v1.4s, v20.s[0]
-	WORD $0x4eb71ee1 // orr v1.16b, v23.16b, v23.16b
-	WORD $0xad415458 // ldp q24, q21, [x2, #32]
-	WORD $0x4f941058 // fmla v24.4s, v2.4s, v20.s[0]
-	WORD $0x4eb81f02 // orr v2.16b, v24.16b, v24.16b
-	WORD $0x4f941075 // fmla v21.4s, v3.4s, v20.s[0]
-	WORD $0x4eb51ea3 // orr v3.16b, v21.16b, v21.16b
-	WORD $0xad405c76 // ldp q22, q23, [x3]
-	WORD $0x4f941096 // fmla v22.4s, v4.4s, v20.s[0]
-	WORD $0x4eb61ec4 // orr v4.16b, v22.16b, v22.16b
-	WORD $0x4f9410b7 // fmla v23.4s, v5.4s, v20.s[0]
-	WORD $0x4eb71ee5 // orr v5.16b, v23.16b, v23.16b
-	WORD $0xad415478 // ldp q24, q21, [x3, #32]
-	WORD $0x4f9410d8 // fmla v24.4s, v6.4s, v20.s[0]
-	WORD $0x4eb81f06 // orr v6.16b, v24.16b, v24.16b
-	WORD $0x4f9410f5 // fmla v21.4s, v7.4s, v20.s[0]
-	WORD $0x4eb51ea7 // orr v7.16b, v21.16b, v21.16b
-	WORD $0xad405c96 // ldp q22, q23, [x4]
-	WORD $0x4f941116 // fmla v22.4s, v8.4s, v20.s[0]
-	WORD $0x4eb61ec8 // orr v8.16b, v22.16b, v22.16b
-	WORD $0x4f941137 // fmla v23.4s, v9.4s, v20.s[0]
-	WORD $0x4eb71ee9 // orr v9.16b, v23.16b, v23.16b
-	WORD $0xad415498 // ldp q24, q21, [x4, #32]
-	WORD $0x4f941158 // fmla v24.4s, v10.4s, v20.s[0]
-	WORD $0x4eb81f0a // orr v10.16b, v24.16b, v24.16b
-	WORD $0x4f941175 // fmla v21.4s, v11.4s, v20.s[0]
-	WORD $0x4eb51eab // orr v11.16b, v21.16b, v21.16b
-	WORD $0xad405cb6 // ldp q22, q23, [x5]
-	WORD $0x4f941196 // fmla v22.4s, v12.4s, v20.s[0]
-	WORD $0x4eb61ecc // orr v12.16b, v22.16b, v22.16b
-	WORD $0x4f9411b7 // fmla v23.4s, v13.4s, v20.s[0]
-	WORD $0x4eb71eed // orr v13.16b, v23.16b, v23.16b
-	WORD $0xad4154b8 // ldp q24, q21, [x5, #32]
-	WORD $0x4f9411d8 // fmla v24.4s, v14.4s, v20.s[0]
-	WORD $0x4eb81f0e // orr v14.16b, v24.16b, v24.16b
-	WORD $0x4f9411f5 // fmla v21.4s, v15.4s, v20.s[0]
-	WORD $0x4eb51eaf // orr v15.16b, v21.16b, v21.16b
-	WORD $0xad405cd6 // ldp q22, q23, [x6]
-	WORD $0x4f941216 // fmla v22.4s, v16.4s, v20.s[0]
-	WORD $0x4eb61ed0 // orr v16.16b, v22.16b, v22.16b
-	WORD $0x4f941237 // fmla v23.4s, v17.4s, v20.s[0]
-	WORD $0x4eb71ef1 // orr v17.16b, v23.16b, v23.16b
-	WORD $0xad4154d8 // ldp q24, q21, [x6, #32]
-	WORD $0x4f941258 // fmla v24.4s, v18.4s, v20.s[0]
-	WORD $0x4eb81f12 // orr v18.16b, v24.16b, v24.16b
-	WORD $0x4f941275 // fmla v21.4s, v19.4s, v20.s[0]
-	WORD $0x4eb51eb3 // orr v19.16b, v21.16b, v21.16b
+	WORD $0xad405c56; WORD $0x4f941016; WORD $0x4eb61ec0; WORD $0x4f941037; WORD $0x4eb71ee1; WORD $0xad415458; WORD $0x4f941058; WORD $0x4eb81f02; WORD $0x4f941075; WORD $0x4eb51ea3 // ldp q22, q23, [x2]; fmla v22.4s, v0.4s, v20.s[0]; orr v0.16b, v22.16b, v22.16b; fmla v23.4s, v1.4s, v20.s[0]; orr v1.16b, v23.16b, v23.16b; ldp q24, q21, [x2, #32]; fmla v24.4s, v2.4s, v20.s[0]; orr v2.16b, v24.16b, v24.16b; fmla v21.4s, v3.4s, v20.s[0]; orr v3.16b, v21.16b, v21.16b
+	WORD $0xad405c76; WORD $0x4f941096; WORD $0x4eb61ec4; WORD $0x4f9410b7; WORD $0x4eb71ee5; WORD $0xad415478; WORD $0x4f9410d8; WORD $0x4eb81f06; WORD $0x4f9410f5; WORD $0x4eb51ea7 // ldp q22, q23, [x3]; fmla v22.4s, v4.4s, v20.s[0]; orr v4.16b, v22.16b, v22.16b; fmla v23.4s, v5.4s, v20.s[0]; orr v5.16b, v23.16b, v23.16b; ldp q24, q21, [x3, #32]; fmla v24.4s, v6.4s, v20.s[0]; orr v6.16b, v24.16b, v24.16b; fmla v21.4s, v7.4s, v20.s[0]; orr v7.16b, v21.16b, v21.16b
+	WORD $0xad405c96; WORD $0x4f941116; WORD $0x4eb61ec8; WORD $0x4f941137; WORD $0x4eb71ee9; WORD $0xad415498; WORD $0x4f941158; WORD $0x4eb81f0a; WORD $0x4f941175; WORD $0x4eb51eab // ldp q22, q23, [x4]; fmla v22.4s, v8.4s, v20.s[0]; orr v8.16b, v22.16b, v22.16b; fmla v23.4s, v9.4s, v20.s[0]; orr v9.16b, v23.16b, v23.16b; ldp q24, q21, [x4, #32]; fmla v24.4s, v10.4s, v20.s[0]; orr v10.16b, v24.16b, v24.16b; fmla v21.4s, v11.4s, v20.s[0]; orr v11.16b, v21.16b, v21.16b
+	WORD $0xad405cb6; WORD $0x4f941196; WORD $0x4eb61ecc; WORD $0x4f9411b7; WORD $0x4eb71eed; WORD $0xad4154b8; WORD $0x4f9411d8; WORD $0x4eb81f0e; WORD $0x4f9411f5; WORD $0x4eb51eaf // ldp q22, q23, [x5]; fmla v22.4s, v12.4s, v20.s[0]; orr v12.16b, v22.16b, v22.16b; fmla v23.4s, v13.4s, v20.s[0]; orr v13.16b, v23.16b, v23.16b; ldp q24, q21, [x5, #32]; fmla v24.4s, v14.4s, v20.s[0]; orr v14.16b, v24.16b, v24.16b; fmla v21.4s, v15.4s, v20.s[0]; orr v15.16b, v21.16b, v21.16b
+	WORD $0xad405cd6; WORD $0x4f941216; WORD $0x4eb61ed0; WORD $0x4f941237; WORD $0x4eb71ef1; WORD $0xad4154d8; WORD $0x4f941258; WORD $0x4eb81f12; WORD $0x4f941275; WORD $0x4eb51eb3 // ldp q22, q23, [x6]; fmla v22.4s, v16.4s, v20.s[0]; orr v16.16b, v22.16b, v22.16b; fmla v23.4s, v17.4s, v20.s[0]; orr v17.16b, v23.16b, v23.16b; ldp q24, q21, [x6, #32]; fmla v24.4s, v18.4s, v20.s[0]; orr v18.16b, v24.16b, v24.16b; fmla v21.4s, v19.4s, v20.s[0]; orr v19.16b, v21.16b, v21.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R11
 	BEQ store
 	WORD $0x6f00e414 // movi v20.2d, #0000000000000000
 	TST $const_tileMask, R11
 	BNE mask
-	WORD $0x4ea0e816 // fcmlt v22.4s, v0.4s, #0.0
-	WORD $0x4e761c00 // bic v0.16b, v0.16b, v22.16b
-	WORD $0x4ea0e837 // fcmlt v23.4s, v1.4s, #0.0
-	WORD $0x4e771c21 // bic v1.16b, v1.16b, v23.16b
-	WORD $0x4ea0e858 // fcmlt v24.4s, v2.4s, #0.0
-	WORD $0x4e781c42 // bic v2.16b, v2.16b, v24.16b
-	WORD $0x4ea0e875 // fcmlt v21.4s, v3.4s, #0.0
-	WORD $0x4e751c63 // bic v3.16b, v3.16b, v21.16b
-	WORD $0x4ea0e896 // fcmlt v22.4s, v4.4s, #0.0
-	WORD $0x4e761c84 // bic v4.16b, v4.16b, v22.16b
-	WORD $0x4ea0e8b7 // fcmlt v23.4s, v5.4s, #0.0
-	WORD $0x4e771ca5 // bic v5.16b, v5.16b, v23.16b
-	WORD $0x4ea0e8d8 // fcmlt v24.4s, v6.4s, #0.0
-	WORD $0x4e781cc6 // bic v6.16b, v6.16b, v24.16b
-	WORD $0x4ea0e8f5 // fcmlt v21.4s, v7.4s, #0.0
-	WORD $0x4e751ce7 // bic v7.16b, v7.16b, v21.16b
-	WORD $0x4ea0e916 // fcmlt v22.4s, v8.4s, #0.0
-	WORD $0x4e761d08 // bic v8.16b, v8.16b, v22.16b
-	WORD $0x4ea0e937 // fcmlt v23.4s, v9.4s, #0.0
-	WORD $0x4e771d29 // bic v9.16b, v9.16b, v23.16b
-	WORD $0x4ea0e958 // fcmlt v24.4s, v10.4s, #0.0
-	WORD $0x4e781d4a // bic v10.16b, v10.16b, v24.16b
-	WORD $0x4ea0e975 // fcmlt v21.4s, v11.4s, #0.0
-	WORD $0x4e751d6b // bic v11.16b, v11.16b, v21.16b
-	WORD $0x4ea0e996 // fcmlt v22.4s, v12.4s, #0.0
-	WORD $0x4e761d8c // bic v12.16b, v12.16b, v22.16b
-	WORD $0x4ea0e9b7 // fcmlt v23.4s, v13.4s, #0.0
-	WORD $0x4e771dad // bic v13.16b, v13.16b, v23.16b
-	WORD $0x4ea0e9d8 // fcmlt v24.4s, v14.4s, #0.0
-	WORD $0x4e781dce // bic v14.16b, v14.16b, v24.16b
-	WORD $0x4ea0e9f5 // fcmlt v21.4s, v15.4s, #0.0
-	WORD $0x4e751def // bic v15.16b, v15.16b, v21.16b
-	WORD $0x4ea0ea16 // fcmlt v22.4s, v16.4s, #0.0
-	WORD $0x4e761e10 // bic v16.16b, v16.16b, v22.16b
-	WORD $0x4ea0ea37 // fcmlt v23.4s, v17.4s, #0.0
-	WORD $0x4e771e31 // bic v17.16b, v17.16b, v23.16b
-	WORD $0x4ea0ea58 // fcmlt v24.4s, v18.4s, #0.0
-	WORD $0x4e781e52 // bic v18.16b, v18.16b, v24.16b
-	WORD $0x4ea0ea75 // fcmlt v21.4s, v19.4s, #0.0
-	WORD $0x4e751e73 // bic v19.16b, v19.16b, v21.16b
+	WORD $0x4ea0e816; WORD $0x4e761c00 // fcmlt v22.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v22.16b
+	WORD $0x4ea0e837; WORD $0x4e771c21 // fcmlt v23.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v23.16b
+	WORD $0x4ea0e858; WORD $0x4e781c42 // fcmlt v24.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v24.16b
+	WORD $0x4ea0e875; WORD $0x4e751c63 // fcmlt v21.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v21.16b
+	WORD $0x4ea0e896; WORD $0x4e761c84 // fcmlt v22.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v22.16b
+	WORD $0x4ea0e8b7; WORD $0x4e771ca5 // fcmlt v23.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v23.16b
+	WORD $0x4ea0e8d8; WORD $0x4e781cc6 // fcmlt v24.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v24.16b
+	WORD $0x4ea0e8f5; WORD $0x4e751ce7 // fcmlt v21.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v21.16b
+	WORD $0x4ea0e916; WORD $0x4e761d08 // fcmlt v22.4s, v8.4s, #0.0; bic v8.16b, v8.16b, v22.16b
+	WORD $0x4ea0e937; WORD $0x4e771d29 // fcmlt v23.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v23.16b
+	WORD $0x4ea0e958; WORD $0x4e781d4a // fcmlt v24.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v24.16b
+	WORD $0x4ea0e975; WORD $0x4e751d6b // fcmlt v21.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v21.16b
+	WORD $0x4ea0e996; WORD $0x4e761d8c // fcmlt v22.4s, v12.4s, #0.0; bic v12.16b, v12.16b, v22.16b
+	WORD $0x4ea0e9b7; WORD $0x4e771dad // fcmlt v23.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v23.16b
+	WORD $0x4ea0e9d8; WORD $0x4e781dce // fcmlt v24.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v24.16b
+	WORD $0x4ea0e9f5; WORD $0x4e751def // fcmlt v21.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v21.16b
+	WORD $0x4ea0ea16; WORD $0x4e761e10 // fcmlt v22.4s, v16.4s, #0.0; bic v16.16b, v16.16b, v22.16b
+	WORD $0x4ea0ea37; WORD $0x4e771e31 // fcmlt v23.4s, v17.4s, #0.0; bic v17.16b, v17.16b, v23.16b
+	WORD $0x4ea0ea58; WORD $0x4e781e52 // fcmlt v24.4s, v18.4s, #0.0; bic v18.16b, v18.16b, v24.16b
+	WORD $0x4ea0ea75; WORD $0x4e751e73 // fcmlt v21.4s, v19.4s, #0.0; bic v19.16b, v19.16b, v21.16b
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
 	ADD R1, R3, R4
 	MOVD tile_outB(R0), R5
 	ADD R1, R5, R6
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
-	WORD $0xad001464 // stp q4, q5, [x3]
-	WORD $0xad011c66 // stp q6, q7, [x3, #32]
-	WORD $0xad002488 // stp q8, q9, [x4]
-	WORD $0xad012c8a // stp q10, q11, [x4, #32]
-	WORD $0xad0034ac // stp q12, q13, [x5]
-	WORD $0xad013cae // stp q14, q15, [x5, #32]
-	WORD $0xad0044d0 // stp q16, q17, [x6]
-	WORD $0xad014cd2 // stp q18, q19, [x6, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
+	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
+	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
@@ -1349,60 +774,15 @@ mask:
 	MOVD tile_resB(R0), R5
 	ADD R1, R5, R6
 	WORD $0xf980a040 // prfm pldl1keep, [x2, #320]
-	WORD $0xad405c56 // ldp q22, q23, [x2]
-	WORD $0x6ea0dad6 // fcmle v22.4s, v22.4s, #0.0
-	WORD $0x4e761c00 // bic v0.16b, v0.16b, v22.16b
-	WORD $0x6ea0daf7 // fcmle v23.4s, v23.4s, #0.0
-	WORD $0x4e771c21 // bic v1.16b, v1.16b, v23.16b
-	WORD $0xad415458 // ldp q24, q21, [x2, #32]
-	WORD $0x6ea0db18 // fcmle v24.4s, v24.4s, #0.0
-	WORD $0x4e781c42 // bic v2.16b, v2.16b, v24.16b
-	WORD $0x6ea0dab5 // fcmle v21.4s, v21.4s, #0.0
-	WORD $0x4e751c63 // bic v3.16b, v3.16b, v21.16b
+	WORD $0xad405c56; WORD $0x6ea0dad6; WORD $0x4e761c00; WORD $0x6ea0daf7; WORD $0x4e771c21; WORD $0xad415458; WORD $0x6ea0db18; WORD $0x4e781c42; WORD $0x6ea0dab5; WORD $0x4e751c63 // ldp q22, q23, [x2]; fcmle v22.4s, v22.4s, #0.0; bic v0.16b, v0.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v1.16b, v1.16b, v23.16b; ldp q24, q21, [x2, #32]; fcmle v24.4s, v24.4s, #0.0; bic v2.16b, v2.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v3.16b, v3.16b, v21.16b
 	WORD $0xf980a060 // prfm pldl1keep, [x3, #320]
-	WORD $0xad405c76 // ldp q22, q23, [x3]
-	WORD $0x6ea0dad6 // fcmle v22.4s, v22.4s, #0.0
-	WORD $0x4e761c84 // bic v4.16b, v4.16b, v22.16b
-	WORD $0x6ea0daf7 // fcmle v23.4s, v23.4s, #0.0
-	WORD $0x4e771ca5 // bic v5.16b, v5.16b, v23.16b
-	WORD $0xad415478 // ldp q24, q21, [x3, #32]
-	WORD $0x6ea0db18 // fcmle v24.4s, v24.4s, #0.0
-	WORD $0x4e781cc6 // bic v6.16b, v6.16b, v24.16b
-	WORD $0x6ea0dab5 // fcmle v21.4s, v21.4s, #0.0
-	WORD $0x4e751ce7 // bic v7.16b, v7.16b, v21.16b
+	WORD $0xad405c76; WORD $0x6ea0dad6; WORD $0x4e761c84; WORD $0x6ea0daf7; WORD $0x4e771ca5; WORD $0xad415478; WORD $0x6ea0db18; WORD $0x4e781cc6; WORD $0x6ea0dab5; WORD $0x4e751ce7 // ldp q22, q23, [x3]; fcmle v22.4s, v22.4s, #0.0; bic v4.16b, v4.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v5.16b, v5.16b, v23.16b; ldp q24, q21, [x3, #32]; fcmle v24.4s, v24.4s, #0.0; bic v6.16b, v6.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v7.16b, v7.16b, v21.16b
 	WORD $0xf980a080 // prfm pldl1keep, [x4, #320]
-	WORD $0xad405c96 // ldp q22, q23, [x4]
-	WORD $0x6ea0dad6 // fcmle v22.4s, v22.4s, #0.0
-	WORD $0x4e761d08 // bic v8.16b, v8.16b, v22.16b
-	WORD $0x6ea0daf7 // fcmle v23.4s, v23.4s, #0.0
-	WORD $0x4e771d29 // bic v9.16b, v9.16b, v23.16b
-	WORD $0xad415498 // ldp q24, q21, [x4, #32]
-	WORD $0x6ea0db18 // fcmle v24.4s, v24.4s, #0.0
-	WORD $0x4e781d4a // bic v10.16b, v10.16b, v24.16b
-	WORD $0x6ea0dab5 // fcmle v21.4s, v21.4s, #0.0
-	WORD $0x4e751d6b // bic v11.16b, v11.16b, v21.16b
+	WORD $0xad405c96; WORD $0x6ea0dad6; WORD $0x4e761d08; WORD $0x6ea0daf7; WORD $0x4e771d29; WORD $0xad415498; WORD $0x6ea0db18; WORD $0x4e781d4a; WORD $0x6ea0dab5; WORD $0x4e751d6b // ldp q22, q23, [x4]; fcmle v22.4s, v22.4s, #0.0; bic v8.16b, v8.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v9.16b, v9.16b, v23.16b; ldp q24, q21, [x4, #32]; fcmle v24.4s, v24.4s, #0.0; bic v10.16b, v10.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v11.16b, v11.16b, v21.16b
 	WORD $0xf980a0a0 // prfm pldl1keep, [x5, #320]
-	WORD $0xad405cb6 // ldp q22, q23, [x5]
-	WORD $0x6ea0dad6 // fcmle v22.4s, v22.4s, #0.0
-	WORD $0x4e761d8c // bic v12.16b, v12.16b, v22.16b
-	WORD $0x6ea0daf7 // fcmle v23.4s, v23.4s, #0.0
-	WORD $0x4e771dad // bic v13.16b, v13.16b, v23.16b
-	WORD $0xad4154b8 // ldp q24, q21, [x5, #32]
-	WORD $0x6ea0db18 // fcmle v24.4s, v24.4s, #0.0
-	WORD $0x4e781dce // bic v14.16b, v14.16b, v24.16b
-	WORD $0x6ea0dab5 // fcmle v21.4s, v21.4s, #0.0
-	WORD $0x4e751def // bic v15.16b, v15.16b, v21.16b
+	WORD $0xad405cb6; WORD $0x6ea0dad6; WORD $0x4e761d8c; WORD $0x6ea0daf7; WORD $0x4e771dad; WORD $0xad4154b8; WORD $0x6ea0db18; WORD $0x4e781dce; WORD $0x6ea0dab5; WORD $0x4e751def // ldp q22, q23, [x5]; fcmle v22.4s, v22.4s, #0.0; bic v12.16b, v12.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v13.16b, v13.16b, v23.16b; ldp q24, q21, [x5, #32]; fcmle v24.4s, v24.4s, #0.0; bic v14.16b, v14.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v15.16b, v15.16b, v21.16b
 	WORD $0xf980a0c0 // prfm pldl1keep, [x6, #320]
-	WORD $0xad405cd6 // ldp q22, q23, [x6]
-	WORD $0x6ea0dad6 // fcmle v22.4s, v22.4s, #0.0
-	WORD $0x4e761e10 // bic v16.16b, v16.16b, v22.16b
-	WORD $0x6ea0daf7 // fcmle v23.4s, v23.4s, #0.0
-	WORD $0x4e771e31 // bic v17.16b, v17.16b, v23.16b
-	WORD $0xad4154d8 // ldp q24, q21, [x6, #32]
-	WORD $0x6ea0db18 // fcmle v24.4s, v24.4s, #0.0
-	WORD $0x4e781e52 // bic v18.16b, v18.16b, v24.16b
-	WORD $0x6ea0dab5 // fcmle v21.4s, v21.4s, #0.0
-	WORD $0x4e751e73 // bic v19.16b, v19.16b, v21.16b
+	WORD $0xad405cd6; WORD $0x6ea0dad6; WORD $0x4e761e10; WORD $0x6ea0daf7; WORD $0x4e771e31; WORD $0xad4154d8; WORD $0x6ea0db18; WORD $0x4e781e52; WORD $0x6ea0dab5; WORD $0x4e751e73 // ldp q22, q23, [x6]; fcmle v22.4s, v22.4s, #0.0; bic v16.16b, v16.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v17.16b, v17.16b, v23.16b; ldp q24, q21, [x6, #32]; fcmle v24.4s, v24.4s, #0.0; bic v18.16b, v18.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v19.16b, v19.16b, v21.16b
 	JMP store
 ask:
 	TST $const_tileFar, R11
@@ -1429,8 +809,7 @@ TEXT ·tileNEONp6o1(SB), NOSPLIT, $0-8
 	TST $const_tileAcc, R12
 	BNE resume
 	MOVD tile_bias(R0), R11
-	WORD $0xad400560 // ldp q0, q1, [x11]
-	WORD $0xad410d62 // ldp q2, q3, [x11, #32]
+	WORD $0xad400560; WORD $0xad410d62 // ldp q0, q1, [x11]; ldp q2, q3, [x11, #32]
 	WORD $0x4ea01c04 // orr v4.16b, v0.16b, v0.16b
 	WORD $0x4ea11c25 // orr v5.16b, v1.16b, v1.16b
 	WORD $0x4ea21c46 // orr v6.16b, v2.16b, v2.16b
@@ -1460,18 +839,12 @@ resume:
 	MOVD tile_outB(R0), R5
 	ADD R1, R5, R6
 	ADD R1, R6, R7
-	WORD $0xad400440 // ldp q0, q1, [x2]
-	WORD $0xad410c42 // ldp q2, q3, [x2, #32]
-	WORD $0xad401464 // ldp q4, q5, [x3]
-	WORD $0xad411c66 // ldp q6, q7, [x3, #32]
-	WORD $0xad402488 // ldp q8, q9, [x4]
-	WORD $0xad412c8a // ldp q10, q11, [x4, #32]
-	WORD $0xad4034ac // ldp q12, q13, [x5]
-	WORD $0xad413cae // ldp q14, q15, [x5, #32]
-	WORD $0xad4044d0 // ldp q16, q17, [x6]
-	WORD $0xad414cd2 // ldp q18, q19, [x6, #32]
-	WORD $0xad4054f4 // ldp q20, q21, [x7]
-	WORD $0xad415cf6 // ldp q22, q23, [x7, #32]
+	WORD $0xad400440; WORD $0xad410c42 // ldp q0, q1, [x2]; ldp q2, q3, [x2, #32]
+	WORD $0xad401464; WORD $0xad411c66 // ldp q4, q5, [x3]; ldp q6, q7, [x3, #32]
+	WORD $0xad402488; WORD $0xad412c8a // ldp q8, q9, [x4]; ldp q10, q11, [x4, #32]
+	WORD $0xad4034ac; WORD $0xad413cae // ldp q12, q13, [x5]; ldp q14, q15, [x5, #32]
+	WORD $0xad4044d0; WORD $0xad414cd2 // ldp q16, q17, [x6]; ldp q18, q19, [x6, #32]
+	WORD $0xad4054f4; WORD $0xad415cf6 // ldp q20, q21, [x7]; ldp q22, q23, [x7, #32]
 start:
 	CBZ R10, end
 	MOVD tile_ps(R0), R1
@@ -1503,115 +876,67 @@ asked:
 	ADD $16, R8
 	WORD $0xad407dbe // ldp q30, q31, [x13]
 	WORD $0xf98401a0 // prfm pldl1keep, [x13, #2048]
-	WORD $0x4f9813c0 // fmla v0.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e1 // fmla v1.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c4 // fmla v4.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e5 // fmla v5.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13c8 // fmla v8.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13e9 // fmla v9.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13cc // fmla v12.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ed // fmla v13.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d0 // fmla v16.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f1 // fmla v17.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d4 // fmla v20.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f5 // fmla v21.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c0; WORD $0x4f9813e1 // fmla v0.4s, v30.4s, v24.s[0]; fmla v1.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c4; WORD $0x4f9913e5 // fmla v4.4s, v30.4s, v25.s[0]; fmla v5.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13c8; WORD $0x4f9a13e9 // fmla v8.4s, v30.4s, v26.s[0]; fmla v9.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13cc; WORD $0x4f9b13ed // fmla v12.4s, v30.4s, v27.s[0]; fmla v13.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d0; WORD $0x4f9c13f1 // fmla v16.4s, v30.4s, v28.s[0]; fmla v17.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d4; WORD $0x4f9d13f5 // fmla v20.4s, v30.4s, v29.s[0]; fmla v21.4s, v31.4s, v29.s[0]
 	WORD $0xad417dbe // ldp q30, q31, [x13, #32]
-	WORD $0x4f9813c2 // fmla v2.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e3 // fmla v3.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c6 // fmla v6.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e7 // fmla v7.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13ca // fmla v10.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13eb // fmla v11.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13ce // fmla v14.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ef // fmla v15.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d2 // fmla v18.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f3 // fmla v19.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d6 // fmla v22.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f7 // fmla v23.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c2; WORD $0x4f9813e3 // fmla v2.4s, v30.4s, v24.s[0]; fmla v3.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c6; WORD $0x4f9913e7 // fmla v6.4s, v30.4s, v25.s[0]; fmla v7.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ca; WORD $0x4f9a13eb // fmla v10.4s, v30.4s, v26.s[0]; fmla v11.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13ce; WORD $0x4f9b13ef // fmla v14.4s, v30.4s, v27.s[0]; fmla v15.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d2; WORD $0x4f9c13f3 // fmla v18.4s, v30.4s, v28.s[0]; fmla v19.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d6; WORD $0x4f9d13f7 // fmla v22.4s, v30.4s, v29.s[0]; fmla v23.4s, v31.4s, v29.s[0]
 	ADD R14, R13
 	WORD $0xad407dbe // ldp q30, q31, [x13]
 	WORD $0xf98401a0 // prfm pldl1keep, [x13, #2048]
-	WORD $0x4fb813c0 // fmla v0.4s, v30.4s, v24.s[1]
-	WORD $0x4fb813e1 // fmla v1.4s, v31.4s, v24.s[1]
-	WORD $0x4fb913c4 // fmla v4.4s, v30.4s, v25.s[1]
-	WORD $0x4fb913e5 // fmla v5.4s, v31.4s, v25.s[1]
-	WORD $0x4fba13c8 // fmla v8.4s, v30.4s, v26.s[1]
-	WORD $0x4fba13e9 // fmla v9.4s, v31.4s, v26.s[1]
-	WORD $0x4fbb13cc // fmla v12.4s, v30.4s, v27.s[1]
-	WORD $0x4fbb13ed // fmla v13.4s, v31.4s, v27.s[1]
-	WORD $0x4fbc13d0 // fmla v16.4s, v30.4s, v28.s[1]
-	WORD $0x4fbc13f1 // fmla v17.4s, v31.4s, v28.s[1]
-	WORD $0x4fbd13d4 // fmla v20.4s, v30.4s, v29.s[1]
-	WORD $0x4fbd13f5 // fmla v21.4s, v31.4s, v29.s[1]
+	WORD $0x4fb813c0; WORD $0x4fb813e1 // fmla v0.4s, v30.4s, v24.s[1]; fmla v1.4s, v31.4s, v24.s[1]
+	WORD $0x4fb913c4; WORD $0x4fb913e5 // fmla v4.4s, v30.4s, v25.s[1]; fmla v5.4s, v31.4s, v25.s[1]
+	WORD $0x4fba13c8; WORD $0x4fba13e9 // fmla v8.4s, v30.4s, v26.s[1]; fmla v9.4s, v31.4s, v26.s[1]
+	WORD $0x4fbb13cc; WORD $0x4fbb13ed // fmla v12.4s, v30.4s, v27.s[1]; fmla v13.4s, v31.4s, v27.s[1]
+	WORD $0x4fbc13d0; WORD $0x4fbc13f1 // fmla v16.4s, v30.4s, v28.s[1]; fmla v17.4s, v31.4s, v28.s[1]
+	WORD $0x4fbd13d4; WORD $0x4fbd13f5 // fmla v20.4s, v30.4s, v29.s[1]; fmla v21.4s, v31.4s, v29.s[1]
 	WORD $0xad417dbe // ldp q30, q31, [x13, #32]
-	WORD $0x4fb813c2 // fmla v2.4s, v30.4s, v24.s[1]
-	WORD $0x4fb813e3 // fmla v3.4s, v31.4s, v24.s[1]
-	WORD $0x4fb913c6 // fmla v6.4s, v30.4s, v25.s[1]
-	WORD $0x4fb913e7 // fmla v7.4s, v31.4s, v25.s[1]
-	WORD $0x4fba13ca // fmla v10.4s, v30.4s, v26.s[1]
-	WORD $0x4fba13eb // fmla v11.4s, v31.4s, v26.s[1]
-	WORD $0x4fbb13ce // fmla v14.4s, v30.4s, v27.s[1]
-	WORD $0x4fbb13ef // fmla v15.4s, v31.4s, v27.s[1]
-	WORD $0x4fbc13d2 // fmla v18.4s, v30.4s, v28.s[1]
-	WORD $0x4fbc13f3 // fmla v19.4s, v31.4s, v28.s[1]
-	WORD $0x4fbd13d6 // fmla v22.4s, v30.4s, v29.s[1]
-	WORD $0x4fbd13f7 // fmla v23.4s, v31.4s, v29.s[1]
+	WORD $0x4fb813c2; WORD $0x4fb813e3 // fmla v2.4s, v30.4s, v24.s[1]; fmla v3.4s, v31.4s, v24.s[1]
+	WORD $0x4fb913c6; WORD $0x4fb913e7 // fmla v6.4s, v30.4s, v25.s[1]; fmla v7.4s, v31.4s, v25.s[1]
+	WORD $0x4fba13ca; WORD $0x4fba13eb // fmla v10.4s, v30.4s, v26.s[1]; fmla v11.4s, v31.4s, v26.s[1]
+	WORD $0x4fbb13ce; WORD $0x4fbb13ef // fmla v14.4s, v30.4s, v27.s[1]; fmla v15.4s, v31.4s, v27.s[1]
+	WORD $0x4fbc13d2; WORD $0x4fbc13f3 // fmla v18.4s, v30.4s, v28.s[1]; fmla v19.4s, v31.4s, v28.s[1]
+	WORD $0x4fbd13d6; WORD $0x4fbd13f7 // fmla v22.4s, v30.4s, v29.s[1]; fmla v23.4s, v31.4s, v29.s[1]
 	ADD R14, R13
 	WORD $0xad407dbe // ldp q30, q31, [x13]
 	WORD $0xf98401a0 // prfm pldl1keep, [x13, #2048]
-	WORD $0x4f981bc0 // fmla v0.4s, v30.4s, v24.s[2]
-	WORD $0x4f981be1 // fmla v1.4s, v31.4s, v24.s[2]
-	WORD $0x4f991bc4 // fmla v4.4s, v30.4s, v25.s[2]
-	WORD $0x4f991be5 // fmla v5.4s, v31.4s, v25.s[2]
-	WORD $0x4f9a1bc8 // fmla v8.4s, v30.4s, v26.s[2]
-	WORD $0x4f9a1be9 // fmla v9.4s, v31.4s, v26.s[2]
-	WORD $0x4f9b1bcc // fmla v12.4s, v30.4s, v27.s[2]
-	WORD $0x4f9b1bed // fmla v13.4s, v31.4s, v27.s[2]
-	WORD $0x4f9c1bd0 // fmla v16.4s, v30.4s, v28.s[2]
-	WORD $0x4f9c1bf1 // fmla v17.4s, v31.4s, v28.s[2]
-	WORD $0x4f9d1bd4 // fmla v20.4s, v30.4s, v29.s[2]
-	WORD $0x4f9d1bf5 // fmla v21.4s, v31.4s, v29.s[2]
+	WORD $0x4f981bc0; WORD $0x4f981be1 // fmla v0.4s, v30.4s, v24.s[2]; fmla v1.4s, v31.4s, v24.s[2]
+	WORD $0x4f991bc4; WORD $0x4f991be5 // fmla v4.4s, v30.4s, v25.s[2]; fmla v5.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bc8; WORD $0x4f9a1be9 // fmla v8.4s, v30.4s, v26.s[2]; fmla v9.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bcc; WORD $0x4f9b1bed // fmla v12.4s, v30.4s, v27.s[2]; fmla v13.4s, v31.4s, v27.s[2]
+	WORD $0x4f9c1bd0; WORD $0x4f9c1bf1 // fmla v16.4s, v30.4s, v28.s[2]; fmla v17.4s, v31.4s, v28.s[2]
+	WORD $0x4f9d1bd4; WORD $0x4f9d1bf5 // fmla v20.4s, v30.4s, v29.s[2]; fmla v21.4s, v31.4s, v29.s[2]
 	WORD $0xad417dbe // ldp q30, q31, [x13, #32]
-	WORD $0x4f981bc2 // fmla v2.4s, v30.4s, v24.s[2]
-	WORD $0x4f981be3 // fmla v3.4s, v31.4s, v24.s[2]
-	WORD $0x4f991bc6 // fmla v6.4s, v30.4s, v25.s[2]
-	WORD $0x4f991be7 // fmla v7.4s, v31.4s, v25.s[2]
-	WORD $0x4f9a1bca // fmla v10.4s, v30.4s, v26.s[2]
-	WORD $0x4f9a1beb // fmla v11.4s, v31.4s, v26.s[2]
-	WORD $0x4f9b1bce // fmla v14.4s, v30.4s, v27.s[2]
-	WORD $0x4f9b1bef // fmla v15.4s, v31.4s, v27.s[2]
-	WORD $0x4f9c1bd2 // fmla v18.4s, v30.4s, v28.s[2]
-	WORD $0x4f9c1bf3 // fmla v19.4s, v31.4s, v28.s[2]
-	WORD $0x4f9d1bd6 // fmla v22.4s, v30.4s, v29.s[2]
-	WORD $0x4f9d1bf7 // fmla v23.4s, v31.4s, v29.s[2]
+	WORD $0x4f981bc2; WORD $0x4f981be3 // fmla v2.4s, v30.4s, v24.s[2]; fmla v3.4s, v31.4s, v24.s[2]
+	WORD $0x4f991bc6; WORD $0x4f991be7 // fmla v6.4s, v30.4s, v25.s[2]; fmla v7.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bca; WORD $0x4f9a1beb // fmla v10.4s, v30.4s, v26.s[2]; fmla v11.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bce; WORD $0x4f9b1bef // fmla v14.4s, v30.4s, v27.s[2]; fmla v15.4s, v31.4s, v27.s[2]
+	WORD $0x4f9c1bd2; WORD $0x4f9c1bf3 // fmla v18.4s, v30.4s, v28.s[2]; fmla v19.4s, v31.4s, v28.s[2]
+	WORD $0x4f9d1bd6; WORD $0x4f9d1bf7 // fmla v22.4s, v30.4s, v29.s[2]; fmla v23.4s, v31.4s, v29.s[2]
 	ADD R14, R13
 	WORD $0xad407dbe // ldp q30, q31, [x13]
 	WORD $0xf98401a0 // prfm pldl1keep, [x13, #2048]
-	WORD $0x4fb81bc0 // fmla v0.4s, v30.4s, v24.s[3]
-	WORD $0x4fb81be1 // fmla v1.4s, v31.4s, v24.s[3]
-	WORD $0x4fb91bc4 // fmla v4.4s, v30.4s, v25.s[3]
-	WORD $0x4fb91be5 // fmla v5.4s, v31.4s, v25.s[3]
-	WORD $0x4fba1bc8 // fmla v8.4s, v30.4s, v26.s[3]
-	WORD $0x4fba1be9 // fmla v9.4s, v31.4s, v26.s[3]
-	WORD $0x4fbb1bcc // fmla v12.4s, v30.4s, v27.s[3]
-	WORD $0x4fbb1bed // fmla v13.4s, v31.4s, v27.s[3]
-	WORD $0x4fbc1bd0 // fmla v16.4s, v30.4s, v28.s[3]
-	WORD $0x4fbc1bf1 // fmla v17.4s, v31.4s, v28.s[3]
-	WORD $0x4fbd1bd4 // fmla v20.4s, v30.4s, v29.s[3]
-	WORD $0x4fbd1bf5 // fmla v21.4s, v31.4s, v29.s[3]
+	WORD $0x4fb81bc0; WORD $0x4fb81be1 // fmla v0.4s, v30.4s, v24.s[3]; fmla v1.4s, v31.4s, v24.s[3]
+	WORD $0x4fb91bc4; WORD $0x4fb91be5 // fmla v4.4s, v30.4s, v25.s[3]; fmla v5.4s, v31.4s, v25.s[3]
+	WORD $0x4fba1bc8; WORD $0x4fba1be9 // fmla v8.4s, v30.4s, v26.s[3]; fmla v9.4s, v31.4s, v26.s[3]
+	WORD $0x4fbb1bcc; WORD $0x4fbb1bed // fmla v12.4s, v30.4s, v27.s[3]; fmla v13.4s, v31.4s, v27.s[3]
+	WORD $0x4fbc1bd0; WORD $0x4fbc1bf1 // fmla v16.4s, v30.4s, v28.s[3]; fmla v17.4s, v31.4s, v28.s[3]
+	WORD $0x4fbd1bd4; WORD $0x4fbd1bf5 // fmla v20.4s, v30.4s, v29.s[3]; fmla v21.4s, v31.4s, v29.s[3]
 	WORD $0xad417dbe // ldp q30, q31, [x13, #32]
-	WORD $0x4fb81bc2 // fmla v2.4s, v30.4s, v24.s[3]
-	WORD $0x4fb81be3 // fmla v3.4s, v31.4s, v24.s[3]
-	WORD $0x4fb91bc6 // fmla v6.4s, v30.4s, v25.s[3]
-	WORD $0x4fb91be7 // fmla v7.4s, v31.4s, v25.s[3]
-	WORD $0x4fba1bca // fmla v10.4s, v30.4s, v26.s[3]
-	WORD $0x4fba1beb // fmla v11.4s, v31.4s, v26.s[3]
-	WORD $0x4fbb1bce // fmla v14.4s, v30.4s, v27.s[3]
-	WORD $0x4fbb1bef // fmla v15.4s, v31.4s, v27.s[3]
-	WORD $0x4fbc1bd2 // fmla v18.4s, v30.4s, v28.s[3]
-	WORD $0x4fbc1bf3 // fmla v19.4s, v31.4s, v28.s[3]
-	WORD $0x4fbd1bd6 // fmla v22.4s, v30.4s, v29.s[3]
-	WORD $0x4fbd1bf7 // fmla v23.4s, v31.4s, v29.s[3]
+	WORD $0x4fb81bc2; WORD $0x4fb81be3 // fmla v2.4s, v30.4s, v24.s[3]; fmla v3.4s, v31.4s, v24.s[3]
+	WORD $0x4fb91bc6; WORD $0x4fb91be7 // fmla v6.4s, v30.4s, v25.s[3]; fmla v7.4s, v31.4s, v25.s[3]
+	WORD $0x4fba1bca; WORD $0x4fba1beb // fmla v10.4s, v30.4s, v26.s[3]; fmla v11.4s, v31.4s, v26.s[3]
+	WORD $0x4fbb1bce; WORD $0x4fbb1bef // fmla v14.4s, v30.4s, v27.s[3]; fmla v15.4s, v31.4s, v27.s[3]
+	WORD $0x4fbc1bd2; WORD $0x4fbc1bf3 // fmla v18.4s, v30.4s, v28.s[3]; fmla v19.4s, v31.4s, v28.s[3]
+	WORD $0x4fbd1bd6; WORD $0x4fbd1bf7 // fmla v22.4s, v30.4s, v29.s[3]; fmla v23.4s, v31.4s, v29.s[3]
 	ADD R14, R13
 	SUBS $4, R11
 	BNE channels
@@ -1630,31 +955,19 @@ planar:
 	WORD $0xbc6868fd // ldr s29, [x7, x8]
 	WORD $0xad407dbe // ldp q30, q31, [x13]
 	WORD $0xf98401a0 // prfm pldl1keep, [x13, #2048]
-	WORD $0x4f9813c0 // fmla v0.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e1 // fmla v1.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c4 // fmla v4.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e5 // fmla v5.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13c8 // fmla v8.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13e9 // fmla v9.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13cc // fmla v12.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ed // fmla v13.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d0 // fmla v16.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f1 // fmla v17.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d4 // fmla v20.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f5 // fmla v21.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c0; WORD $0x4f9813e1 // fmla v0.4s, v30.4s, v24.s[0]; fmla v1.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c4; WORD $0x4f9913e5 // fmla v4.4s, v30.4s, v25.s[0]; fmla v5.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13c8; WORD $0x4f9a13e9 // fmla v8.4s, v30.4s, v26.s[0]; fmla v9.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13cc; WORD $0x4f9b13ed // fmla v12.4s, v30.4s, v27.s[0]; fmla v13.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d0; WORD $0x4f9c13f1 // fmla v16.4s, v30.4s, v28.s[0]; fmla v17.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d4; WORD $0x4f9d13f5 // fmla v20.4s, v30.4s, v29.s[0]; fmla v21.4s, v31.4s, v29.s[0]
 	WORD $0xad417dbe // ldp q30, q31, [x13, #32]
-	WORD $0x4f9813c2 // fmla v2.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e3 // fmla v3.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c6 // fmla v6.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e7 // fmla v7.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13ca // fmla v10.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13eb // fmla v11.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13ce // fmla v14.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ef // fmla v15.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d2 // fmla v18.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f3 // fmla v19.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d6 // fmla v22.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f7 // fmla v23.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c2; WORD $0x4f9813e3 // fmla v2.4s, v30.4s, v24.s[0]; fmla v3.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c6; WORD $0x4f9913e7 // fmla v6.4s, v30.4s, v25.s[0]; fmla v7.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ca; WORD $0x4f9a13eb // fmla v10.4s, v30.4s, v26.s[0]; fmla v11.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13ce; WORD $0x4f9b13ef // fmla v14.4s, v30.4s, v27.s[0]; fmla v15.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d2; WORD $0x4f9c13f3 // fmla v18.4s, v30.4s, v28.s[0]; fmla v19.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d6; WORD $0x4f9d13f7 // fmla v22.4s, v30.4s, v29.s[0]; fmla v23.4s, v31.4s, v29.s[0]
 	ADD R14, R13
 	SUBS $1, R10
 	BNE planar
@@ -1663,128 +976,49 @@ end:
 	MOVD tile_flags(R0), R12
 	TST $const_tileRes, R12
 	BEQ act
-	FMOVS tile_scale(R0), F24
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	FMOVS tile_scale(R0), F24; WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD tile_resA(R0), R2
 	ADD R1, R2, R3
 	ADD R1, R3, R4
 	MOVD tile_resB(R0), R5
 	ADD R1, R5, R6
 	ADD R1, R6, R7
-	WORD $0xad406c5a // ldp q26, q27, [x2]
-	WORD $0x4f98101a // fmla v26.4s, v0.4s, v24.s[0]
-	WORD $0x4eba1f40 // orr v0.16b, v26.16b, v26.16b
-	WORD $0x4f98103b // fmla v27.4s, v1.4s, v24.s[0]
-	WORD $0x4ebb1f61 // orr v1.16b, v27.16b, v27.16b
-	WORD $0xad41645c // ldp q28, q25, [x2, #32]
-	WORD $0x4f98105c // fmla v28.4s, v2.4s, v24.s[0]
-	WORD $0x4ebc1f82 // orr v2.16b, v28.16b, v28.16b
-	WORD $0x4f981079 // fmla v25.4s, v3.4s, v24.s[0]
-	WORD $0x4eb91f23 // orr v3.16b, v25.16b, v25.16b
-	WORD $0xad406c7a // ldp q26, q27, [x3]
-	WORD $0x4f98109a // fmla v26.4s, v4.4s, v24.s[0]
-	WORD $0x4eba1f44 // orr v4.16b, v26.16b, v26.16b
-	WORD $0x4f9810bb // fmla v27.4s, v5.4s, v24.s[0]
-	WORD $0x4ebb1f65 // orr v5.16b, v27.16b, v27.16b
-	WORD $0xad41647c // ldp q28, q25, [x3, #32]
-	WORD $0x4f9810dc // fmla v28.4s, v6.4s, v24.s[0]
-	WORD $0x4ebc1f86 // orr v6.16b, v28.16b, v28.16b
-	WORD $0x4f9810f9 // fmla v25.4s, v7.4s, v24.s[0]
-	WORD $0x4eb91f27 // orr v7.16b, v25.16b, v25.16b
-	WORD $0xad406c9a // ldp q26, q27, [x4]
-	WORD $0x4f98111a // fmla v26.4s, v8.4s, v24.s[0]
-	WORD $0x4eba1f48 // orr v8.16b, v26.16b, v26.16b
-	WORD $0x4f98113b // fmla v27.4s, v9.4s, v24.s[0]
-	WORD $0x4ebb1f69 // orr v9.16b, v27.16b, v27.16b
-	WORD $0xad41649c // ldp q28, q25, [x4, #32]
-	WORD $0x4f98115c // fmla v28.4s, v10.4s, v24.s[0]
-	WORD $0x4ebc1f8a // orr v10.16b, v28.16b, v28.16b
-	WORD $0x4f981179 // fmla v25.4s, v11.4s, v24.s[0]
-	WORD $0x4eb91f2b // orr v11.16b, v25.16b, v25.16b
-	WORD $0xad406cba // ldp q26, q27, [x5]
-	WORD $0x4f98119a // fmla v26.4s, v12.4s, v24.s[0]
-	WORD $0x4eba1f4c // orr v12.16b, v26.16b, v26.16b
-	WORD $0x4f9811bb // fmla v27.4s, v13.4s, v24.s[0]
-	WORD $0x4ebb1f6d // orr v13.16b, v27.16b, v27.16b
-	WORD $0xad4164bc // ldp q28, q25, [x5, #32]
-	WORD $0x4f9811dc // fmla v28.4s, v14.4s, v24.s[0]
-	WORD $0x4ebc1f8e // orr v14.16b, v28.16b, v28.16b
-	WORD $0x4f9811f9 // fmla v25.4s, v15.4s, v24.s[0]
-	WORD $0x4eb91f2f // orr v15.16b, v25.16b, v25.16b
-	WORD $0xad406cda // ldp q26, q27, [x6]
-	WORD $0x4f98121a // fmla v26.4s, v16.4s, v24.s[0]
-	WORD $0x4eba1f50 // orr v16.16b, v26.16b, v26.16b
-	WORD $0x4f98123b // fmla v27.4s, v17.4s, v24.s[0]
-	WORD $0x4ebb1f71 // orr v17.16b, v27.16b, v27.16b
-	WORD $0xad4164dc // ldp q28, q25, [x6, #32]
-	WORD $0x4f98125c // fmla v28.4s, v18.4s, v24.s[0]
-	WORD $0x4ebc1f92 // orr v18.16b, v28.16b, v28.16b
-	WORD $0x4f981279 // fmla v25.4s, v19.4s, v24.s[0]
-	WORD $0x4eb91f33 // orr v19.16b, v25.16b, v25.16b
-	WORD $0xad406cfa // ldp q26, q27, [x7]
-	WORD $0x4f98129a // fmla v26.4s, v20.4s, v24.s[0]
-	WORD $0x4eba1f54 // orr v20.16b, v26.16b, v26.16b
-	WORD $0x4f9812bb // fmla v27.4s, v21.4s, v24.s[0]
-	WORD $0x4ebb1f75 // orr v21.16b, v27.16b, v27.16b
-	WORD $0xad4164fc // ldp q28, q25, [x7, #32]
-	WORD $0x4f9812dc // fmla v28.4s, v22.4s, v24.s[0]
-	WORD $0x4ebc1f96 // orr v22.16b, v28.16b, v28.16b
-	WORD $0x4f9812f9 // fmla v25.4s, v23.4s, v24.s[0]
-	WORD $0x4eb91f37 // orr v23.16b, v25.16b, v25.16b
+	WORD $0xad406c5a; WORD $0x4f98101a; WORD $0x4eba1f40; WORD $0x4f98103b; WORD $0x4ebb1f61; WORD $0xad41645c; WORD $0x4f98105c; WORD $0x4ebc1f82; WORD $0x4f981079; WORD $0x4eb91f23 // ldp q26, q27, [x2]; fmla v26.4s, v0.4s, v24.s[0]; orr v0.16b, v26.16b, v26.16b; fmla v27.4s, v1.4s, v24.s[0]; orr v1.16b, v27.16b, v27.16b; ldp q28, q25, [x2, #32]; fmla v28.4s, v2.4s, v24.s[0]; orr v2.16b, v28.16b, v28.16b; fmla v25.4s, v3.4s, v24.s[0]; orr v3.16b, v25.16b, v25.16b
+	WORD $0xad406c7a; WORD $0x4f98109a; WORD $0x4eba1f44; WORD $0x4f9810bb; WORD $0x4ebb1f65; WORD $0xad41647c; WORD $0x4f9810dc; WORD $0x4ebc1f86; WORD $0x4f9810f9; WORD $0x4eb91f27 // ldp q26, q27, [x3]; fmla v26.4s, v4.4s, v24.s[0]; orr v4.16b, v26.16b, v26.16b; fmla v27.4s, v5.4s, v24.s[0]; orr v5.16b, v27.16b, v27.16b; ldp q28, q25, [x3, #32]; fmla v28.4s, v6.4s, v24.s[0]; orr v6.16b, v28.16b, v28.16b; fmla v25.4s, v7.4s, v24.s[0]; orr v7.16b, v25.16b, v25.16b
+	WORD $0xad406c9a; WORD $0x4f98111a; WORD $0x4eba1f48; WORD $0x4f98113b; WORD $0x4ebb1f69; WORD $0xad41649c; WORD $0x4f98115c; WORD $0x4ebc1f8a; WORD $0x4f981179; WORD $0x4eb91f2b // ldp q26, q27, [x4]; fmla v26.4s, v8.4s, v24.s[0]; orr v8.16b, v26.16b, v26.16b; fmla v27.4s, v9.4s, v24.s[0]; orr v9.16b, v27.16b, v27.16b; ldp q28, q25, [x4, #32]; fmla v28.4s, v10.4s, v24.s[0]; orr v10.16b, v28.16b, v28.16b; fmla v25.4s, v11.4s, v24.s[0]; orr v11.16b, v25.16b, v25.16b
+	WORD $0xad406cba; WORD $0x4f98119a; WORD $0x4eba1f4c; WORD $0x4f9811bb; WORD $0x4ebb1f6d; WORD $0xad4164bc; WORD $0x4f9811dc; WORD $0x4ebc1f8e; WORD $0x4f9811f9; WORD $0x4eb91f2f // ldp q26, q27, [x5]; fmla v26.4s, v12.4s, v24.s[0]; orr v12.16b, v26.16b, v26.16b; fmla v27.4s, v13.4s, v24.s[0]; orr v13.16b, v27.16b, v27.16b; ldp q28, q25, [x5, #32]; fmla v28.4s, v14.4s, v24.s[0]; orr v14.16b, v28.16b, v28.16b; fmla v25.4s, v15.4s, v24.s[0]; orr v15.16b, v25.16b, v25.16b
+	WORD $0xad406cda; WORD $0x4f98121a; WORD $0x4eba1f50; WORD $0x4f98123b; WORD $0x4ebb1f71; WORD $0xad4164dc; WORD $0x4f98125c; WORD $0x4ebc1f92; WORD $0x4f981279; WORD $0x4eb91f33 // ldp q26, q27, [x6]; fmla v26.4s, v16.4s, v24.s[0]; orr v16.16b, v26.16b, v26.16b; fmla v27.4s, v17.4s, v24.s[0]; orr v17.16b, v27.16b, v27.16b; ldp q28, q25, [x6, #32]; fmla v28.4s, v18.4s, v24.s[0]; orr v18.16b, v28.16b, v28.16b; fmla v25.4s, v19.4s, v24.s[0]; orr v19.16b, v25.16b, v25.16b
+	WORD $0xad406cfa; WORD $0x4f98129a; WORD $0x4eba1f54; WORD $0x4f9812bb; WORD $0x4ebb1f75; WORD $0xad4164fc; WORD $0x4f9812dc; WORD $0x4ebc1f96; WORD $0x4f9812f9; WORD $0x4eb91f37 // ldp q26, q27, [x7]; fmla v26.4s, v20.4s, v24.s[0]; orr v20.16b, v26.16b, v26.16b; fmla v27.4s, v21.4s, v24.s[0]; orr v21.16b, v27.16b, v27.16b; ldp q28, q25, [x7, #32]; fmla v28.4s, v22.4s, v24.s[0]; orr v22.16b, v28.16b, v28.16b; fmla v25.4s, v23.4s, v24.s[0]; orr v23.16b, v25.16b, v25.16b
 act:
 	TST $(const_tileReLU|const_tileMask), R12
 	BEQ store
 	WORD $0x6f00e418 // movi v24.2d, #0000000000000000
 	TST $const_tileMask, R12
 	BNE mask
-	WORD $0x4ea0e81a // fcmlt v26.4s, v0.4s, #0.0
-	WORD $0x4e7a1c00 // bic v0.16b, v0.16b, v26.16b
-	WORD $0x4ea0e83b // fcmlt v27.4s, v1.4s, #0.0
-	WORD $0x4e7b1c21 // bic v1.16b, v1.16b, v27.16b
-	WORD $0x4ea0e85c // fcmlt v28.4s, v2.4s, #0.0
-	WORD $0x4e7c1c42 // bic v2.16b, v2.16b, v28.16b
-	WORD $0x4ea0e879 // fcmlt v25.4s, v3.4s, #0.0
-	WORD $0x4e791c63 // bic v3.16b, v3.16b, v25.16b
-	WORD $0x4ea0e89a // fcmlt v26.4s, v4.4s, #0.0
-	WORD $0x4e7a1c84 // bic v4.16b, v4.16b, v26.16b
-	WORD $0x4ea0e8bb // fcmlt v27.4s, v5.4s, #0.0
-	WORD $0x4e7b1ca5 // bic v5.16b, v5.16b, v27.16b
-	WORD $0x4ea0e8dc // fcmlt v28.4s, v6.4s, #0.0
-	WORD $0x4e7c1cc6 // bic v6.16b, v6.16b, v28.16b
-	WORD $0x4ea0e8f9 // fcmlt v25.4s, v7.4s, #0.0
-	WORD $0x4e791ce7 // bic v7.16b, v7.16b, v25.16b
-	WORD $0x4ea0e91a // fcmlt v26.4s, v8.4s, #0.0
-	WORD $0x4e7a1d08 // bic v8.16b, v8.16b, v26.16b
-	WORD $0x4ea0e93b // fcmlt v27.4s, v9.4s, #0.0
-	WORD $0x4e7b1d29 // bic v9.16b, v9.16b, v27.16b
-	WORD $0x4ea0e95c // fcmlt v28.4s, v10.4s, #0.0
-	WORD $0x4e7c1d4a // bic v10.16b, v10.16b, v28.16b
-	WORD $0x4ea0e979 // fcmlt v25.4s, v11.4s, #0.0
-	WORD $0x4e791d6b // bic v11.16b, v11.16b, v25.16b
-	WORD $0x4ea0e99a // fcmlt v26.4s, v12.4s, #0.0
-	WORD $0x4e7a1d8c // bic v12.16b, v12.16b, v26.16b
-	WORD $0x4ea0e9bb // fcmlt v27.4s, v13.4s, #0.0
-	WORD $0x4e7b1dad // bic v13.16b, v13.16b, v27.16b
-	WORD $0x4ea0e9dc // fcmlt v28.4s, v14.4s, #0.0
-	WORD $0x4e7c1dce // bic v14.16b, v14.16b, v28.16b
-	WORD $0x4ea0e9f9 // fcmlt v25.4s, v15.4s, #0.0
-	WORD $0x4e791def // bic v15.16b, v15.16b, v25.16b
-	WORD $0x4ea0ea1a // fcmlt v26.4s, v16.4s, #0.0
-	WORD $0x4e7a1e10 // bic v16.16b, v16.16b, v26.16b
-	WORD $0x4ea0ea3b // fcmlt v27.4s, v17.4s, #0.0
-	WORD $0x4e7b1e31 // bic v17.16b, v17.16b, v27.16b
-	WORD $0x4ea0ea5c // fcmlt v28.4s, v18.4s, #0.0
-	WORD $0x4e7c1e52 // bic v18.16b, v18.16b, v28.16b
-	WORD $0x4ea0ea79 // fcmlt v25.4s, v19.4s, #0.0
-	WORD $0x4e791e73 // bic v19.16b, v19.16b, v25.16b
-	WORD $0x4ea0ea9a // fcmlt v26.4s, v20.4s, #0.0
-	WORD $0x4e7a1e94 // bic v20.16b, v20.16b, v26.16b
-	WORD $0x4ea0eabb // fcmlt v27.4s, v21.4s, #0.0
-	WORD $0x4e7b1eb5 // bic v21.16b, v21.16b, v27.16b
-	WORD $0x4ea0eadc // fcmlt v28.4s, v22.4s, #0.0
-	WORD $0x4e7c1ed6 // bic v22.16b, v22.16b, v28.16b
-	WORD $0x4ea0eaf9 // fcmlt v25.4s, v23.4s, #0.0
-	WORD $0x4e791ef7 // bic v23.16b, v23.16b, v25.16b
+	WORD $0x4ea0e81a; WORD $0x4e7a1c00 // fcmlt v26.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v26.16b
+	WORD $0x4ea0e83b; WORD $0x4e7b1c21 // fcmlt v27.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v27.16b
+	WORD $0x4ea0e85c; WORD $0x4e7c1c42 // fcmlt v28.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v28.16b
+	WORD $0x4ea0e879; WORD $0x4e791c63 // fcmlt v25.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v25.16b
+	WORD $0x4ea0e89a; WORD $0x4e7a1c84 // fcmlt v26.4s, v4.4s, #0.0; bic v4.16b, v4.16b, v26.16b
+	WORD $0x4ea0e8bb; WORD $0x4e7b1ca5 // fcmlt v27.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v27.16b
+	WORD $0x4ea0e8dc; WORD $0x4e7c1cc6 // fcmlt v28.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v28.16b
+	WORD $0x4ea0e8f9; WORD $0x4e791ce7 // fcmlt v25.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v25.16b
+	WORD $0x4ea0e91a; WORD $0x4e7a1d08 // fcmlt v26.4s, v8.4s, #0.0; bic v8.16b, v8.16b, v26.16b
+	WORD $0x4ea0e93b; WORD $0x4e7b1d29 // fcmlt v27.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v27.16b
+	WORD $0x4ea0e95c; WORD $0x4e7c1d4a // fcmlt v28.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v28.16b
+	WORD $0x4ea0e979; WORD $0x4e791d6b // fcmlt v25.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v25.16b
+	WORD $0x4ea0e99a; WORD $0x4e7a1d8c // fcmlt v26.4s, v12.4s, #0.0; bic v12.16b, v12.16b, v26.16b
+	WORD $0x4ea0e9bb; WORD $0x4e7b1dad // fcmlt v27.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v27.16b
+	WORD $0x4ea0e9dc; WORD $0x4e7c1dce // fcmlt v28.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v28.16b
+	WORD $0x4ea0e9f9; WORD $0x4e791def // fcmlt v25.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v25.16b
+	WORD $0x4ea0ea1a; WORD $0x4e7a1e10 // fcmlt v26.4s, v16.4s, #0.0; bic v16.16b, v16.16b, v26.16b
+	WORD $0x4ea0ea3b; WORD $0x4e7b1e31 // fcmlt v27.4s, v17.4s, #0.0; bic v17.16b, v17.16b, v27.16b
+	WORD $0x4ea0ea5c; WORD $0x4e7c1e52 // fcmlt v28.4s, v18.4s, #0.0; bic v18.16b, v18.16b, v28.16b
+	WORD $0x4ea0ea79; WORD $0x4e791e73 // fcmlt v25.4s, v19.4s, #0.0; bic v19.16b, v19.16b, v25.16b
+	WORD $0x4ea0ea9a; WORD $0x4e7a1e94 // fcmlt v26.4s, v20.4s, #0.0; bic v20.16b, v20.16b, v26.16b
+	WORD $0x4ea0eabb; WORD $0x4e7b1eb5 // fcmlt v27.4s, v21.4s, #0.0; bic v21.16b, v21.16b, v27.16b
+	WORD $0x4ea0eadc; WORD $0x4e7c1ed6 // fcmlt v28.4s, v22.4s, #0.0; bic v22.16b, v22.16b, v28.16b
+	WORD $0x4ea0eaf9; WORD $0x4e791ef7 // fcmlt v25.4s, v23.4s, #0.0; bic v23.16b, v23.16b, v25.16b
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1792,18 +1026,12 @@ store:
 	MOVD tile_outB(R0), R5
 	ADD R1, R5, R6
 	ADD R1, R6, R7
-	WORD $0xad000440 // stp q0, q1, [x2]
-	WORD $0xad010c42 // stp q2, q3, [x2, #32]
-	WORD $0xad001464 // stp q4, q5, [x3]
-	WORD $0xad011c66 // stp q6, q7, [x3, #32]
-	WORD $0xad002488 // stp q8, q9, [x4]
-	WORD $0xad012c8a // stp q10, q11, [x4, #32]
-	WORD $0xad0034ac // stp q12, q13, [x5]
-	WORD $0xad013cae // stp q14, q15, [x5, #32]
-	WORD $0xad0044d0 // stp q16, q17, [x6]
-	WORD $0xad014cd2 // stp q18, q19, [x6, #32]
-	WORD $0xad0054f4 // stp q20, q21, [x7]
-	WORD $0xad015cf6 // stp q22, q23, [x7, #32]
+	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
+	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
+	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
+	WORD $0xad0054f4; WORD $0xad015cf6 // stp q20, q21, [x7]; stp q22, q23, [x7, #32]
 	RET
 mask:
 	MOVD tile_resA(R0), R2
@@ -1813,71 +1041,17 @@ mask:
 	ADD R1, R5, R6
 	ADD R1, R6, R7
 	WORD $0xf980c040 // prfm pldl1keep, [x2, #384]
-	WORD $0xad406c5a // ldp q26, q27, [x2]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1c00 // bic v0.16b, v0.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1c21 // bic v1.16b, v1.16b, v27.16b
-	WORD $0xad41645c // ldp q28, q25, [x2, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1c42 // bic v2.16b, v2.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791c63 // bic v3.16b, v3.16b, v25.16b
+	WORD $0xad406c5a; WORD $0x6ea0db5a; WORD $0x4e7a1c00; WORD $0x6ea0db7b; WORD $0x4e7b1c21; WORD $0xad41645c; WORD $0x6ea0db9c; WORD $0x4e7c1c42; WORD $0x6ea0db39; WORD $0x4e791c63 // ldp q26, q27, [x2]; fcmle v26.4s, v26.4s, #0.0; bic v0.16b, v0.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v1.16b, v1.16b, v27.16b; ldp q28, q25, [x2, #32]; fcmle v28.4s, v28.4s, #0.0; bic v2.16b, v2.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v3.16b, v3.16b, v25.16b
 	WORD $0xf980c060 // prfm pldl1keep, [x3, #384]
-	WORD $0xad406c7a // ldp q26, q27, [x3]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1c84 // bic v4.16b, v4.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1ca5 // bic v5.16b, v5.16b, v27.16b
-	WORD $0xad41647c // ldp q28, q25, [x3, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1cc6 // bic v6.16b, v6.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791ce7 // bic v7.16b, v7.16b, v25.16b
+	WORD $0xad406c7a; WORD $0x6ea0db5a; WORD $0x4e7a1c84; WORD $0x6ea0db7b; WORD $0x4e7b1ca5; WORD $0xad41647c; WORD $0x6ea0db9c; WORD $0x4e7c1cc6; WORD $0x6ea0db39; WORD $0x4e791ce7 // ldp q26, q27, [x3]; fcmle v26.4s, v26.4s, #0.0; bic v4.16b, v4.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v5.16b, v5.16b, v27.16b; ldp q28, q25, [x3, #32]; fcmle v28.4s, v28.4s, #0.0; bic v6.16b, v6.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v7.16b, v7.16b, v25.16b
 	WORD $0xf980c080 // prfm pldl1keep, [x4, #384]
-	WORD $0xad406c9a // ldp q26, q27, [x4]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1d08 // bic v8.16b, v8.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1d29 // bic v9.16b, v9.16b, v27.16b
-	WORD $0xad41649c // ldp q28, q25, [x4, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1d4a // bic v10.16b, v10.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791d6b // bic v11.16b, v11.16b, v25.16b
+	WORD $0xad406c9a; WORD $0x6ea0db5a; WORD $0x4e7a1d08; WORD $0x6ea0db7b; WORD $0x4e7b1d29; WORD $0xad41649c; WORD $0x6ea0db9c; WORD $0x4e7c1d4a; WORD $0x6ea0db39; WORD $0x4e791d6b // ldp q26, q27, [x4]; fcmle v26.4s, v26.4s, #0.0; bic v8.16b, v8.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v9.16b, v9.16b, v27.16b; ldp q28, q25, [x4, #32]; fcmle v28.4s, v28.4s, #0.0; bic v10.16b, v10.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v11.16b, v11.16b, v25.16b
 	WORD $0xf980c0a0 // prfm pldl1keep, [x5, #384]
-	WORD $0xad406cba // ldp q26, q27, [x5]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1d8c // bic v12.16b, v12.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1dad // bic v13.16b, v13.16b, v27.16b
-	WORD $0xad4164bc // ldp q28, q25, [x5, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1dce // bic v14.16b, v14.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791def // bic v15.16b, v15.16b, v25.16b
+	WORD $0xad406cba; WORD $0x6ea0db5a; WORD $0x4e7a1d8c; WORD $0x6ea0db7b; WORD $0x4e7b1dad; WORD $0xad4164bc; WORD $0x6ea0db9c; WORD $0x4e7c1dce; WORD $0x6ea0db39; WORD $0x4e791def // ldp q26, q27, [x5]; fcmle v26.4s, v26.4s, #0.0; bic v12.16b, v12.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v13.16b, v13.16b, v27.16b; ldp q28, q25, [x5, #32]; fcmle v28.4s, v28.4s, #0.0; bic v14.16b, v14.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v15.16b, v15.16b, v25.16b
 	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0xad406cda // ldp q26, q27, [x6]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1e10 // bic v16.16b, v16.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1e31 // bic v17.16b, v17.16b, v27.16b
-	WORD $0xad4164dc // ldp q28, q25, [x6, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1e52 // bic v18.16b, v18.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791e73 // bic v19.16b, v19.16b, v25.16b
+	WORD $0xad406cda; WORD $0x6ea0db5a; WORD $0x4e7a1e10; WORD $0x6ea0db7b; WORD $0x4e7b1e31; WORD $0xad4164dc; WORD $0x6ea0db9c; WORD $0x4e7c1e52; WORD $0x6ea0db39; WORD $0x4e791e73 // ldp q26, q27, [x6]; fcmle v26.4s, v26.4s, #0.0; bic v16.16b, v16.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v17.16b, v17.16b, v27.16b; ldp q28, q25, [x6, #32]; fcmle v28.4s, v28.4s, #0.0; bic v18.16b, v18.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v19.16b, v19.16b, v25.16b
 	WORD $0xf980c0e0 // prfm pldl1keep, [x7, #384]
-	WORD $0xad406cfa // ldp q26, q27, [x7]
-	WORD $0x6ea0db5a // fcmle v26.4s, v26.4s, #0.0
-	WORD $0x4e7a1e94 // bic v20.16b, v20.16b, v26.16b
-	WORD $0x6ea0db7b // fcmle v27.4s, v27.4s, #0.0
-	WORD $0x4e7b1eb5 // bic v21.16b, v21.16b, v27.16b
-	WORD $0xad4164fc // ldp q28, q25, [x7, #32]
-	WORD $0x6ea0db9c // fcmle v28.4s, v28.4s, #0.0
-	WORD $0x4e7c1ed6 // bic v22.16b, v22.16b, v28.16b
-	WORD $0x6ea0db39 // fcmle v25.4s, v25.4s, #0.0
-	WORD $0x4e791ef7 // bic v23.16b, v23.16b, v25.16b
+	WORD $0xad406cfa; WORD $0x6ea0db5a; WORD $0x4e7a1e94; WORD $0x6ea0db7b; WORD $0x4e7b1eb5; WORD $0xad4164fc; WORD $0x6ea0db9c; WORD $0x4e7c1ed6; WORD $0x6ea0db39; WORD $0x4e791ef7 // ldp q26, q27, [x7]; fcmle v26.4s, v26.4s, #0.0; bic v20.16b, v20.16b, v26.16b; fcmle v27.4s, v27.4s, #0.0; bic v21.16b, v21.16b, v27.16b; ldp q28, q25, [x7, #32]; fcmle v28.4s, v28.4s, #0.0; bic v22.16b, v22.16b, v28.16b; fcmle v25.4s, v25.4s, #0.0; bic v23.16b, v23.16b, v25.16b
 	JMP store
 ask:
 	TST $const_tileFar, R12

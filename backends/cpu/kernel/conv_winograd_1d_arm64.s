@@ -251,36 +251,23 @@ part:
 	WORD $0x4e23d610 // fadd v16.4s, v16.4s, v3.4s
 	TST $const_tileRes, R9
 	BEQ act
-	FMOVS scale+72(FP), F3
-	WORD $0x4e040463 // dup v3.4s, v3.s[0]
+	FMOVS scale+72(FP), F3; WORD $0x4e040463 // dup v3.4s, v3.s[0]
 	MOVD R6, R11
-	WORD $0x3dc00172 // ldr q18, [x11]
-	WORD $0x4f8311b2 // fmla v18.4s, v13.4s, v3.s[0]
-	WORD $0x4eb21e4d // orr v13.16b, v18.16b, v18.16b
+	WORD $0x3dc00172; WORD $0x4f8311b2; WORD $0x4eb21e4d // ldr q18, [x11]; fmla v18.4s, v13.4s, v3.s[0]; orr v13.16b, v18.16b, v18.16b
 	ADD R7, R11
-	WORD $0x3dc00173 // ldr q19, [x11]
-	WORD $0x4f8311d3 // fmla v19.4s, v14.4s, v3.s[0]
-	WORD $0x4eb31e6e // orr v14.16b, v19.16b, v19.16b
+	WORD $0x3dc00173; WORD $0x4f8311d3; WORD $0x4eb31e6e // ldr q19, [x11]; fmla v19.4s, v14.4s, v3.s[0]; orr v14.16b, v19.16b, v19.16b
 	ADD R7, R11
-	WORD $0x3dc00174 // ldr q20, [x11]
-	WORD $0x4f8311f4 // fmla v20.4s, v15.4s, v3.s[0]
-	WORD $0x4eb41e8f // orr v15.16b, v20.16b, v20.16b
+	WORD $0x3dc00174; WORD $0x4f8311f4; WORD $0x4eb41e8f // ldr q20, [x11]; fmla v20.4s, v15.4s, v3.s[0]; orr v15.16b, v20.16b, v20.16b
 	ADD R7, R11
-	WORD $0x3dc00171 // ldr q17, [x11]
-	WORD $0x4f831211 // fmla v17.4s, v16.4s, v3.s[0]
-	WORD $0x4eb11e30 // orr v16.16b, v17.16b, v17.16b
+	WORD $0x3dc00171; WORD $0x4f831211; WORD $0x4eb11e30 // ldr q17, [x11]; fmla v17.4s, v16.4s, v3.s[0]; orr v16.16b, v17.16b, v17.16b
 act:
 	TST $const_tileReLU, R9
 	BEQ store
 	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
-	WORD $0x4ea0e9b2 // fcmlt v18.4s, v13.4s, #0.0
-	WORD $0x4e721dad // bic v13.16b, v13.16b, v18.16b
-	WORD $0x4ea0e9d3 // fcmlt v19.4s, v14.4s, #0.0
-	WORD $0x4e731dce // bic v14.16b, v14.16b, v19.16b
-	WORD $0x4ea0e9f4 // fcmlt v20.4s, v15.4s, #0.0
-	WORD $0x4e741def // bic v15.16b, v15.16b, v20.16b
-	WORD $0x4ea0ea11 // fcmlt v17.4s, v16.4s, #0.0
-	WORD $0x4e711e10 // bic v16.16b, v16.16b, v17.16b
+	WORD $0x4ea0e9b2; WORD $0x4e721dad // fcmlt v18.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v18.16b
+	WORD $0x4ea0e9d3; WORD $0x4e731dce // fcmlt v19.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v19.16b
+	WORD $0x4ea0e9f4; WORD $0x4e741def // fcmlt v20.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v20.16b
+	WORD $0x4ea0ea11; WORD $0x4e711e10 // fcmlt v17.4s, v16.4s, #0.0; bic v16.16b, v16.16b, v17.16b
 store:
 	MOVD R2, R11
 	WORD $0x3d80016d // str q13, [x11]

@@ -17,8 +17,7 @@ TEXT ·winoInNEON(SB), NOSPLIT, $0-56
 	ADD R3<<1, R3, R9
 	ADD R9, R9
 	ADD $-64, R5
-	MOVD $0x40800000, R26
-	VMOV R26, V0.S4
+	MOVD $0x40800000, R26; VMOV R26, V0.S4
 tile:
 	MOVD $4, R10
 part:
@@ -392,12 +391,9 @@ TEXT ·winoOutNEONm4(SB), NOSPLIT, $0-88
 	MOVD flags+64(FP), R7
 	MOVD n+72(FP), R8
 	MOVD tmp+80(FP), R9
-	MOVD $0x40000000, R26
-	VMOV R26, V9.S4
-	MOVD $0x40800000, R26
-	VMOV R26, V10.S4
-	MOVD $0x41000000, R26
-	VMOV R26, V11.S4
+	MOVD $0x40000000, R26; VMOV R26, V9.S4
+	MOVD $0x40800000, R26; VMOV R26, V10.S4
+	MOVD $0x41000000, R26; VMOV R26, V11.S4
 tile:
 	MOVD $4, R12
 part:
@@ -581,24 +577,15 @@ part:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act0
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $0, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x4f88100d // fmla v13.4s, v0.4s, v8.s[0]
-	WORD $0x4ead1da0 // orr v0.16b, v13.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x4f88100d; WORD $0x4ead1da0 // ldr q13, [x10]; fmla v13.4s, v0.4s, v8.s[0]; orr v0.16b, v13.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x4f88102e // fmla v14.4s, v1.4s, v8.s[0]
-	WORD $0x4eae1dc1 // orr v1.16b, v14.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x4f88102e; WORD $0x4eae1dc1 // ldr q14, [x10]; fmla v14.4s, v1.4s, v8.s[0]; orr v1.16b, v14.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x4f8810cf // fmla v15.4s, v6.4s, v8.s[0]
-	WORD $0x4eaf1de6 // orr v6.16b, v15.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x4f8810cf; WORD $0x4eaf1de6 // ldr q15, [x10]; fmla v15.4s, v6.4s, v8.s[0]; orr v6.16b, v15.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x4f8810ac // fmla v12.4s, v5.4s, v8.s[0]
-	WORD $0x4eac1d85 // orr v5.16b, v12.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x4f8810ac; WORD $0x4eac1d85 // ldr q12, [x10]; fmla v12.4s, v5.4s, v8.s[0]; orr v5.16b, v12.16b, v12.16b
 act0:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store0
@@ -606,21 +593,13 @@ act0:
 	TST $const_tileMask, R7
 	BEQ relu0
 	ADD $0, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x10]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // ldr q14, [x10]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x6ea0d9ef; WORD $0x4e6f1cc6 // ldr q15, [x10]; fcmle v15.4s, v15.4s, #0.0; bic v6.16b, v6.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x6ea0d98c; WORD $0x4e6c1ca5 // ldr q12, [x10]; fcmle v12.4s, v12.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
@@ -631,14 +610,10 @@ act0:
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store0
 relu0:
-	WORD $0x4ea0e80d // fcmlt v13.4s, v0.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
-	WORD $0x4ea0e82e // fcmlt v14.4s, v1.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
-	WORD $0x4ea0e8cf // fcmlt v15.4s, v6.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
-	WORD $0x4ea0e8ac // fcmlt v12.4s, v5.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x4ea0e80d; WORD $0x4e6d1c00 // fcmlt v13.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	WORD $0x4ea0e82e; WORD $0x4e6e1c21 // fcmlt v14.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v14.16b
+	WORD $0x4ea0e8cf; WORD $0x4e6f1cc6 // fcmlt v15.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v15.16b
+	WORD $0x4ea0e8ac; WORD $0x4e6c1ca5 // fcmlt v12.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 store0:
 	ADD $0, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -684,24 +659,15 @@ near0:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act1
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $64, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x4f88100d // fmla v13.4s, v0.4s, v8.s[0]
-	WORD $0x4ead1da0 // orr v0.16b, v13.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x4f88100d; WORD $0x4ead1da0 // ldr q13, [x10]; fmla v13.4s, v0.4s, v8.s[0]; orr v0.16b, v13.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x4f88102e // fmla v14.4s, v1.4s, v8.s[0]
-	WORD $0x4eae1dc1 // orr v1.16b, v14.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x4f88102e; WORD $0x4eae1dc1 // ldr q14, [x10]; fmla v14.4s, v1.4s, v8.s[0]; orr v1.16b, v14.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x4f8810cf // fmla v15.4s, v6.4s, v8.s[0]
-	WORD $0x4eaf1de6 // orr v6.16b, v15.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x4f8810cf; WORD $0x4eaf1de6 // ldr q15, [x10]; fmla v15.4s, v6.4s, v8.s[0]; orr v6.16b, v15.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x4f8810ac // fmla v12.4s, v5.4s, v8.s[0]
-	WORD $0x4eac1d85 // orr v5.16b, v12.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x4f8810ac; WORD $0x4eac1d85 // ldr q12, [x10]; fmla v12.4s, v5.4s, v8.s[0]; orr v5.16b, v12.16b, v12.16b
 act1:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store1
@@ -709,21 +675,13 @@ act1:
 	TST $const_tileMask, R7
 	BEQ relu1
 	ADD $64, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x10]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // ldr q14, [x10]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x6ea0d9ef; WORD $0x4e6f1cc6 // ldr q15, [x10]; fcmle v15.4s, v15.4s, #0.0; bic v6.16b, v6.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x6ea0d98c; WORD $0x4e6c1ca5 // ldr q12, [x10]; fcmle v12.4s, v12.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
@@ -734,14 +692,10 @@ act1:
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store1
 relu1:
-	WORD $0x4ea0e80d // fcmlt v13.4s, v0.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
-	WORD $0x4ea0e82e // fcmlt v14.4s, v1.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
-	WORD $0x4ea0e8cf // fcmlt v15.4s, v6.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
-	WORD $0x4ea0e8ac // fcmlt v12.4s, v5.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x4ea0e80d; WORD $0x4e6d1c00 // fcmlt v13.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	WORD $0x4ea0e82e; WORD $0x4e6e1c21 // fcmlt v14.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v14.16b
+	WORD $0x4ea0e8cf; WORD $0x4e6f1cc6 // fcmlt v15.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v15.16b
+	WORD $0x4ea0e8ac; WORD $0x4e6c1ca5 // fcmlt v12.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 store1:
 	ADD $64, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -787,24 +741,15 @@ near1:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act2
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $128, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x4f88100d // fmla v13.4s, v0.4s, v8.s[0]
-	WORD $0x4ead1da0 // orr v0.16b, v13.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x4f88100d; WORD $0x4ead1da0 // ldr q13, [x10]; fmla v13.4s, v0.4s, v8.s[0]; orr v0.16b, v13.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x4f88102e // fmla v14.4s, v1.4s, v8.s[0]
-	WORD $0x4eae1dc1 // orr v1.16b, v14.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x4f88102e; WORD $0x4eae1dc1 // ldr q14, [x10]; fmla v14.4s, v1.4s, v8.s[0]; orr v1.16b, v14.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x4f8810cf // fmla v15.4s, v6.4s, v8.s[0]
-	WORD $0x4eaf1de6 // orr v6.16b, v15.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x4f8810cf; WORD $0x4eaf1de6 // ldr q15, [x10]; fmla v15.4s, v6.4s, v8.s[0]; orr v6.16b, v15.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x4f8810ac // fmla v12.4s, v5.4s, v8.s[0]
-	WORD $0x4eac1d85 // orr v5.16b, v12.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x4f8810ac; WORD $0x4eac1d85 // ldr q12, [x10]; fmla v12.4s, v5.4s, v8.s[0]; orr v5.16b, v12.16b, v12.16b
 act2:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store2
@@ -812,21 +757,13 @@ act2:
 	TST $const_tileMask, R7
 	BEQ relu2
 	ADD $128, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x10]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // ldr q14, [x10]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x6ea0d9ef; WORD $0x4e6f1cc6 // ldr q15, [x10]; fcmle v15.4s, v15.4s, #0.0; bic v6.16b, v6.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x6ea0d98c; WORD $0x4e6c1ca5 // ldr q12, [x10]; fcmle v12.4s, v12.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
@@ -837,14 +774,10 @@ act2:
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store2
 relu2:
-	WORD $0x4ea0e80d // fcmlt v13.4s, v0.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
-	WORD $0x4ea0e82e // fcmlt v14.4s, v1.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
-	WORD $0x4ea0e8cf // fcmlt v15.4s, v6.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
-	WORD $0x4ea0e8ac // fcmlt v12.4s, v5.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x4ea0e80d; WORD $0x4e6d1c00 // fcmlt v13.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	WORD $0x4ea0e82e; WORD $0x4e6e1c21 // fcmlt v14.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v14.16b
+	WORD $0x4ea0e8cf; WORD $0x4e6f1cc6 // fcmlt v15.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v15.16b
+	WORD $0x4ea0e8ac; WORD $0x4e6c1ca5 // fcmlt v12.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 store2:
 	ADD $128, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -890,24 +823,15 @@ near2:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act3
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $192, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x4f88100d // fmla v13.4s, v0.4s, v8.s[0]
-	WORD $0x4ead1da0 // orr v0.16b, v13.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x4f88100d; WORD $0x4ead1da0 // ldr q13, [x10]; fmla v13.4s, v0.4s, v8.s[0]; orr v0.16b, v13.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x4f88102e // fmla v14.4s, v1.4s, v8.s[0]
-	WORD $0x4eae1dc1 // orr v1.16b, v14.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x4f88102e; WORD $0x4eae1dc1 // ldr q14, [x10]; fmla v14.4s, v1.4s, v8.s[0]; orr v1.16b, v14.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x4f8810cf // fmla v15.4s, v6.4s, v8.s[0]
-	WORD $0x4eaf1de6 // orr v6.16b, v15.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x4f8810cf; WORD $0x4eaf1de6 // ldr q15, [x10]; fmla v15.4s, v6.4s, v8.s[0]; orr v6.16b, v15.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x4f8810ac // fmla v12.4s, v5.4s, v8.s[0]
-	WORD $0x4eac1d85 // orr v5.16b, v12.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x4f8810ac; WORD $0x4eac1d85 // ldr q12, [x10]; fmla v12.4s, v5.4s, v8.s[0]; orr v5.16b, v12.16b, v12.16b
 act3:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store3
@@ -915,21 +839,13 @@ act3:
 	TST $const_tileMask, R7
 	BEQ relu3
 	ADD $192, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x10]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014e // ldr q14, [x10]
-	WORD $0x6ea0d9ce // fcmle v14.4s, v14.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
+	WORD $0x3dc0014e; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // ldr q14, [x10]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
 	ADD R6, R10
-	WORD $0x3dc0014f // ldr q15, [x10]
-	WORD $0x6ea0d9ef // fcmle v15.4s, v15.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
+	WORD $0x3dc0014f; WORD $0x6ea0d9ef; WORD $0x4e6f1cc6 // ldr q15, [x10]; fcmle v15.4s, v15.4s, #0.0; bic v6.16b, v6.16b, v15.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x6ea0d98c; WORD $0x4e6c1ca5 // ldr q12, [x10]; fcmle v12.4s, v12.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
@@ -940,14 +856,10 @@ act3:
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store3
 relu3:
-	WORD $0x4ea0e80d // fcmlt v13.4s, v0.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
-	WORD $0x4ea0e82e // fcmlt v14.4s, v1.4s, #0.0
-	WORD $0x4e6e1c21 // bic v1.16b, v1.16b, v14.16b
-	WORD $0x4ea0e8cf // fcmlt v15.4s, v6.4s, #0.0
-	WORD $0x4e6f1cc6 // bic v6.16b, v6.16b, v15.16b
-	WORD $0x4ea0e8ac // fcmlt v12.4s, v5.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x4ea0e80d; WORD $0x4e6d1c00 // fcmlt v13.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	WORD $0x4ea0e82e; WORD $0x4e6e1c21 // fcmlt v14.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v14.16b
+	WORD $0x4ea0e8cf; WORD $0x4e6f1cc6 // fcmlt v15.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v15.16b
+	WORD $0x4ea0e8ac; WORD $0x4e6c1ca5 // fcmlt v12.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 store3:
 	ADD $192, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -995,8 +907,7 @@ TEXT ·winoOutNEONm2(SB), NOSPLIT, $0-88
 	MOVD flags+64(FP), R7
 	MOVD n+72(FP), R8
 	MOVD tmp+80(FP), R9
-	MOVD $0x40000000, R26
-	VMOV R26, V9.S4
+	MOVD $0x40000000, R26; VMOV R26, V9.S4
 tile:
 	MOVD $4, R12
 part:
@@ -1152,16 +1063,11 @@ part:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act0
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $0, R5, R10
-	WORD $0x3dc0014b // ldr q11, [x10]
-	WORD $0x4f88100b // fmla v11.4s, v0.4s, v8.s[0]
-	WORD $0x4eab1d60 // orr v0.16b, v11.16b, v11.16b
+	WORD $0x3dc0014b; WORD $0x4f88100b; WORD $0x4eab1d60 // ldr q11, [x10]; fmla v11.4s, v0.4s, v8.s[0]; orr v0.16b, v11.16b, v11.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x4f8810ac // fmla v12.4s, v5.4s, v8.s[0]
-	WORD $0x4eac1d85 // orr v5.16b, v12.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x4f8810ac; WORD $0x4eac1d85 // ldr q12, [x10]; fmla v12.4s, v5.4s, v8.s[0]; orr v5.16b, v12.16b, v12.16b
 act0:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store0
@@ -1169,23 +1075,17 @@ act0:
 	TST $const_tileMask, R7
 	BEQ relu0
 	ADD $0, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x6ea0d9ad // fcmle v13.4s, v13.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x10]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014a // ldr q10, [x10]
-	WORD $0x6ea0d94a // fcmle v10.4s, v10.4s, #0.0
-	WORD $0x4e6a1ca5 // bic v5.16b, v5.16b, v10.16b
+	WORD $0x3dc0014a; WORD $0x6ea0d94a; WORD $0x4e6a1ca5 // ldr q10, [x10]; fcmle v10.4s, v10.4s, #0.0; bic v5.16b, v5.16b, v10.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store0
 relu0:
-	WORD $0x4ea0e80b // fcmlt v11.4s, v0.4s, #0.0
-	WORD $0x4e6b1c00 // bic v0.16b, v0.16b, v11.16b
-	WORD $0x4ea0e8ac // fcmlt v12.4s, v5.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x4ea0e80b; WORD $0x4e6b1c00 // fcmlt v11.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v11.16b
+	WORD $0x4ea0e8ac; WORD $0x4e6c1ca5 // fcmlt v12.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 store0:
 	ADD $0, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -1219,16 +1119,11 @@ near0:
 	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
 	TST $const_tileRes, R7
 	BEQ act1
-	FMOVS scale+56(FP), F8
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	FMOVS scale+56(FP), F8; WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	ADD $64, R5, R10
-	WORD $0x3dc0014d // ldr q13, [x10]
-	WORD $0x4f88100d // fmla v13.4s, v0.4s, v8.s[0]
-	WORD $0x4ead1da0 // orr v0.16b, v13.16b, v13.16b
+	WORD $0x3dc0014d; WORD $0x4f88100d; WORD $0x4ead1da0 // ldr q13, [x10]; fmla v13.4s, v0.4s, v8.s[0]; orr v0.16b, v13.16b, v13.16b
 	ADD R6, R10
-	WORD $0x3dc0014a // ldr q10, [x10]
-	WORD $0x4f8810aa // fmla v10.4s, v5.4s, v8.s[0]
-	WORD $0x4eaa1d45 // orr v5.16b, v10.16b, v10.16b
+	WORD $0x3dc0014a; WORD $0x4f8810aa; WORD $0x4eaa1d45 // ldr q10, [x10]; fmla v10.4s, v5.4s, v8.s[0]; orr v5.16b, v10.16b, v10.16b
 act1:
 	TST $(const_tileReLU|const_tileMask), R7
 	BEQ store1
@@ -1236,23 +1131,17 @@ act1:
 	TST $const_tileMask, R7
 	BEQ relu1
 	ADD $64, R5, R10
-	WORD $0x3dc0014b // ldr q11, [x10]
-	WORD $0x6ea0d96b // fcmle v11.4s, v11.4s, #0.0
-	WORD $0x4e6b1c00 // bic v0.16b, v0.16b, v11.16b
+	WORD $0x3dc0014b; WORD $0x6ea0d96b; WORD $0x4e6b1c00 // ldr q11, [x10]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b
 	ADD R6, R10
-	WORD $0x3dc0014c // ldr q12, [x10]
-	WORD $0x6ea0d98c // fcmle v12.4s, v12.4s, #0.0
-	WORD $0x4e6c1ca5 // bic v5.16b, v5.16b, v12.16b
+	WORD $0x3dc0014c; WORD $0x6ea0d98c; WORD $0x4e6c1ca5 // ldr q12, [x10]; fcmle v12.4s, v12.4s, #0.0; bic v5.16b, v5.16b, v12.16b
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	ADD R6, R10
 	WORD $0xf9800140 // prfm pldl1keep, [x10]
 	JMP store1
 relu1:
-	WORD $0x4ea0e80d // fcmlt v13.4s, v0.4s, #0.0
-	WORD $0x4e6d1c00 // bic v0.16b, v0.16b, v13.16b
-	WORD $0x4ea0e8aa // fcmlt v10.4s, v5.4s, #0.0
-	WORD $0x4e6a1ca5 // bic v5.16b, v5.16b, v10.16b
+	WORD $0x4ea0e80d; WORD $0x4e6d1c00 // fcmlt v13.4s, v0.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	WORD $0x4ea0e8aa; WORD $0x4e6a1ca5 // fcmlt v10.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v10.16b
 store1:
 	ADD $64, R2, R11
 	WORD $0x3d800160 // str q0, [x11]
@@ -1292,14 +1181,10 @@ TEXT ·winoWeightsNEONr3(SB), NOSPLIT, $0-48
 	ADD R3<<2, R3, R9
 	ADD R3<<1, R3, R7
 	ADD R7, R7
-	MOVD $0x3e800000, R26
-	VMOV R26, V0.S4
-	MOVD $0xbe2aaaab, R26
-	VMOV R26, V1.S4
-	MOVD $0x3d2aaaab, R26
-	VMOV R26, V2.S4
-	MOVD $0x40800000, R26
-	VMOV R26, V3.S4
+	MOVD $0x3e800000, R26; VMOV R26, V0.S4
+	MOVD $0xbe2aaaab, R26; VMOV R26, V1.S4
+	MOVD $0x3d2aaaab, R26; VMOV R26, V2.S4
+	MOVD $0x40800000, R26; VMOV R26, V3.S4
 vector:
 	MOVD R0, R6
 	WORD $0x3dc000c4 // ldr q4, [x6]
@@ -1396,8 +1281,7 @@ vector:
 	WORD $0x3dc000a4 // ldr q4, [x5]
 	WORD $0x3dc010a5 // ldr q5, [x5, #64]
 	WORD $0x3dc020a6 // ldr q6, [x5, #128]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1406,26 +1290,21 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD R7, R6
 	WORD $0x3dc030a4 // ldr q4, [x5, #192]
 	WORD $0x3dc040a5 // ldr q5, [x5, #256]
 	WORD $0x3dc050a6 // ldr q6, [x5, #320]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1434,26 +1313,21 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD R7, R6
 	WORD $0x3dc060a4 // ldr q4, [x5, #384]
 	WORD $0x3dc070a5 // ldr q5, [x5, #448]
 	WORD $0x3dc080a6 // ldr q6, [x5, #512]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1462,26 +1336,21 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD R7, R6
 	WORD $0x3dc090a4 // ldr q4, [x5, #576]
 	WORD $0x3dc0a0a5 // ldr q5, [x5, #640]
 	WORD $0x3dc0b0a6 // ldr q6, [x5, #704]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1490,26 +1359,21 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD R7, R6
 	WORD $0x3dc0c0a4 // ldr q4, [x5, #768]
 	WORD $0x3dc0d0a5 // ldr q5, [x5, #832]
 	WORD $0x3dc0e0a6 // ldr q6, [x5, #896]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1518,26 +1382,21 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD R7, R6
 	WORD $0x3dc0f0a4 // ldr q4, [x5, #960]
 	WORD $0x3dc100a5 // ldr q5, [x5, #1024]
 	WORD $0x3dc110a6 // ldr q6, [x5, #1088]
-	ADD R9, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R9, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e26d487 // fadd v7.4s, v4.4s, v6.4s
 	WORD $0x4ea41c89 // orr v9.16b, v4.16b, v4.16b
 	WORD $0x4e23ccc9 // fmla v9.4s, v6.4s, v3.4s
@@ -1546,20 +1405,16 @@ vector:
 	WORD $0x3d8000c4 // str q4, [x6]
 	WORD $0x4e25d4e6 // fadd v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4ea5d4e6 // fsub v6.4s, v7.4s, v5.4s
 	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4e2ad526 // fadd v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R8, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	WORD $0x4eaad526 // fsub v6.4s, v9.4s, v10.4s
 	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800346 // str q6, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800346 // str q6, [x26]
 	ADD $16, R0
 	ADD $16, R2
 	SUBS $1, R4
@@ -1578,18 +1433,12 @@ TEXT ·winoWeightsNEONr5(SB), NOSPLIT, $0-48
 	ADD R3<<2, R3, R9
 	ADD R3<<1, R3, R7
 	ADD R7, R7
-	MOVD $0x3e800000, R26
-	VMOV R26, V0.S4
-	MOVD $0xbe2aaaab, R26
-	VMOV R26, V1.S4
-	MOVD $0x3d2aaaab, R26
-	VMOV R26, V2.S4
-	MOVD $0x40800000, R26
-	VMOV R26, V3.S4
-	MOVD $0x41000000, R26
-	VMOV R26, V4.S4
-	MOVD $0x41800000, R26
-	VMOV R26, V5.S4
+	MOVD $0x3e800000, R26; VMOV R26, V0.S4
+	MOVD $0xbe2aaaab, R26; VMOV R26, V1.S4
+	MOVD $0x3d2aaaab, R26; VMOV R26, V2.S4
+	MOVD $0x40800000, R26; VMOV R26, V3.S4
+	MOVD $0x41000000, R26; VMOV R26, V4.S4
+	MOVD $0x41800000, R26; VMOV R26, V5.S4
 vector:
 	MOVD R0, R6
 	WORD $0x3dc000c6 // ldr q6, [x6]
@@ -1850,8 +1699,7 @@ vector:
 	WORD $0x3dc020a8 // ldr q8, [x5, #128]
 	WORD $0x3dc030a9 // ldr q9, [x5, #192]
 	WORD $0x3dc040aa // ldr q10, [x5, #256]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -1864,28 +1712,23 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD R7, R6
 	WORD $0x3dc050a6 // ldr q6, [x5, #320]
 	WORD $0x3dc060a7 // ldr q7, [x5, #384]
 	WORD $0x3dc070a8 // ldr q8, [x5, #448]
 	WORD $0x3dc080a9 // ldr q9, [x5, #512]
 	WORD $0x3dc090aa // ldr q10, [x5, #576]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -1898,28 +1741,23 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD R7, R6
 	WORD $0x3dc0a0a6 // ldr q6, [x5, #640]
 	WORD $0x3dc0b0a7 // ldr q7, [x5, #704]
 	WORD $0x3dc0c0a8 // ldr q8, [x5, #768]
 	WORD $0x3dc0d0a9 // ldr q9, [x5, #832]
 	WORD $0x3dc0e0aa // ldr q10, [x5, #896]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -1932,28 +1770,23 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD R7, R6
 	WORD $0x3dc0f0a6 // ldr q6, [x5, #960]
 	WORD $0x3dc100a7 // ldr q7, [x5, #1024]
 	WORD $0x3dc110a8 // ldr q8, [x5, #1088]
 	WORD $0x3dc120a9 // ldr q9, [x5, #1152]
 	WORD $0x3dc130aa // ldr q10, [x5, #1216]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -1966,28 +1799,23 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD R7, R6
 	WORD $0x3dc140a6 // ldr q6, [x5, #1280]
 	WORD $0x3dc150a7 // ldr q7, [x5, #1344]
 	WORD $0x3dc160a8 // ldr q8, [x5, #1408]
 	WORD $0x3dc170a9 // ldr q9, [x5, #1472]
 	WORD $0x3dc180aa // ldr q10, [x5, #1536]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -2000,28 +1828,23 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD R7, R6
 	WORD $0x3dc190a6 // ldr q6, [x5, #1600]
 	WORD $0x3dc1a0a7 // ldr q7, [x5, #1664]
 	WORD $0x3dc1b0a8 // ldr q8, [x5, #1728]
 	WORD $0x3dc1c0a9 // ldr q9, [x5, #1792]
 	WORD $0x3dc1d0aa // ldr q10, [x5, #1856]
-	ADD R9, R6, R26
-	WORD $0x3d80034a // str q10, [x26]
+	ADD R9, R6, R26; WORD $0x3d80034a // str q10, [x26]
 	WORD $0x4e28d4cb // fadd v11.4s, v6.4s, v8.4s
 	WORD $0x4ea61ccd // orr v13.16b, v6.16b, v6.16b
 	WORD $0x4e23cd0d // fmla v13.4s, v8.4s, v3.4s
@@ -2034,20 +1857,16 @@ vector:
 	WORD $0x3d8000c6 // str q6, [x6]
 	WORD $0x4e2cd568 // fadd v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eacd568 // fsub v8.4s, v11.4s, v12.4s
 	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	ADD R3<<1, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<1, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4e2ed5a8 // fadd v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R8, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R8, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	WORD $0x4eaed5a8 // fsub v8.4s, v13.4s, v14.4s
 	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	ADD R3<<2, R6, R26
-	WORD $0x3d800348 // str q8, [x26]
+	ADD R3<<2, R6, R26; WORD $0x3d800348 // str q8, [x26]
 	ADD $16, R0
 	ADD $16, R2
 	SUBS $1, R4

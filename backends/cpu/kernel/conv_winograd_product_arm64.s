@@ -26,50 +26,29 @@ block:
 	MOVD winoProduct_kc(R0), R7
 channels:
 	WORD $0x3dc000c4 // ldr q4, [x6]
-	WORD $0xad401925 // ldp q5, q6, [x9]
-	WORD $0xad412127 // ldp q7, q8, [x9, #32]
-	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
-	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
-	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
-	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	WORD $0xad401925; WORD $0xad412127 // ldp q5, q6, [x9]; ldp q7, q8, [x9, #32]
+	WORD $0x4f8410a0; WORD $0x4f8410c1; WORD $0x4f8410e2; WORD $0x4f841103 // fmla v0.4s, v5.4s, v4.s[0]; fmla v1.4s, v6.4s, v4.s[0]; fmla v2.4s, v7.4s, v4.s[0]; fmla v3.4s, v8.4s, v4.s[0]
 	ADD R10, R9
-	WORD $0xad401925 // ldp q5, q6, [x9]
-	WORD $0xad412127 // ldp q7, q8, [x9, #32]
-	WORD $0x4fa410a0 // fmla v0.4s, v5.4s, v4.s[1]
-	WORD $0x4fa410c1 // fmla v1.4s, v6.4s, v4.s[1]
-	WORD $0x4fa410e2 // fmla v2.4s, v7.4s, v4.s[1]
-	WORD $0x4fa41103 // fmla v3.4s, v8.4s, v4.s[1]
+	WORD $0xad401925; WORD $0xad412127 // ldp q5, q6, [x9]; ldp q7, q8, [x9, #32]
+	WORD $0x4fa410a0; WORD $0x4fa410c1; WORD $0x4fa410e2; WORD $0x4fa41103 // fmla v0.4s, v5.4s, v4.s[1]; fmla v1.4s, v6.4s, v4.s[1]; fmla v2.4s, v7.4s, v4.s[1]; fmla v3.4s, v8.4s, v4.s[1]
 	ADD R10, R9
-	WORD $0xad401925 // ldp q5, q6, [x9]
-	WORD $0xad412127 // ldp q7, q8, [x9, #32]
-	WORD $0x4f8418a0 // fmla v0.4s, v5.4s, v4.s[2]
-	WORD $0x4f8418c1 // fmla v1.4s, v6.4s, v4.s[2]
-	WORD $0x4f8418e2 // fmla v2.4s, v7.4s, v4.s[2]
-	WORD $0x4f841903 // fmla v3.4s, v8.4s, v4.s[2]
+	WORD $0xad401925; WORD $0xad412127 // ldp q5, q6, [x9]; ldp q7, q8, [x9, #32]
+	WORD $0x4f8418a0; WORD $0x4f8418c1; WORD $0x4f8418e2; WORD $0x4f841903 // fmla v0.4s, v5.4s, v4.s[2]; fmla v1.4s, v6.4s, v4.s[2]; fmla v2.4s, v7.4s, v4.s[2]; fmla v3.4s, v8.4s, v4.s[2]
 	ADD R10, R9
-	WORD $0xad401925 // ldp q5, q6, [x9]
-	WORD $0xad412127 // ldp q7, q8, [x9, #32]
-	WORD $0x4fa418a0 // fmla v0.4s, v5.4s, v4.s[3]
-	WORD $0x4fa418c1 // fmla v1.4s, v6.4s, v4.s[3]
-	WORD $0x4fa418e2 // fmla v2.4s, v7.4s, v4.s[3]
-	WORD $0x4fa41903 // fmla v3.4s, v8.4s, v4.s[3]
+	WORD $0xad401925; WORD $0xad412127 // ldp q5, q6, [x9]; ldp q7, q8, [x9, #32]
+	WORD $0x4fa418a0; WORD $0x4fa418c1; WORD $0x4fa418e2; WORD $0x4fa41903 // fmla v0.4s, v5.4s, v4.s[3]; fmla v1.4s, v6.4s, v4.s[3]; fmla v2.4s, v7.4s, v4.s[3]; fmla v3.4s, v8.4s, v4.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET
@@ -100,68 +79,34 @@ block:
 channels:
 	WORD $0x3dc000c8 // ldr q8, [x6]
 	WORD $0x3dc010c9 // ldr q9, [x6, #64]
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
-	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
-	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
-	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
-	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
-	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
-	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
-	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
-	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
+	WORD $0x4f881140; WORD $0x4f881161; WORD $0x4f881182; WORD $0x4f8811a3 // fmla v0.4s, v10.4s, v8.s[0]; fmla v1.4s, v11.4s, v8.s[0]; fmla v2.4s, v12.4s, v8.s[0]; fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144; WORD $0x4f891165; WORD $0x4f891186; WORD $0x4f8911a7 // fmla v4.4s, v10.4s, v9.s[0]; fmla v5.4s, v11.4s, v9.s[0]; fmla v6.4s, v12.4s, v9.s[0]; fmla v7.4s, v13.4s, v9.s[0]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
-	WORD $0x4fa81140 // fmla v0.4s, v10.4s, v8.s[1]
-	WORD $0x4fa81161 // fmla v1.4s, v11.4s, v8.s[1]
-	WORD $0x4fa81182 // fmla v2.4s, v12.4s, v8.s[1]
-	WORD $0x4fa811a3 // fmla v3.4s, v13.4s, v8.s[1]
-	WORD $0x4fa91144 // fmla v4.4s, v10.4s, v9.s[1]
-	WORD $0x4fa91165 // fmla v5.4s, v11.4s, v9.s[1]
-	WORD $0x4fa91186 // fmla v6.4s, v12.4s, v9.s[1]
-	WORD $0x4fa911a7 // fmla v7.4s, v13.4s, v9.s[1]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
+	WORD $0x4fa81140; WORD $0x4fa81161; WORD $0x4fa81182; WORD $0x4fa811a3 // fmla v0.4s, v10.4s, v8.s[1]; fmla v1.4s, v11.4s, v8.s[1]; fmla v2.4s, v12.4s, v8.s[1]; fmla v3.4s, v13.4s, v8.s[1]
+	WORD $0x4fa91144; WORD $0x4fa91165; WORD $0x4fa91186; WORD $0x4fa911a7 // fmla v4.4s, v10.4s, v9.s[1]; fmla v5.4s, v11.4s, v9.s[1]; fmla v6.4s, v12.4s, v9.s[1]; fmla v7.4s, v13.4s, v9.s[1]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
-	WORD $0x4f881940 // fmla v0.4s, v10.4s, v8.s[2]
-	WORD $0x4f881961 // fmla v1.4s, v11.4s, v8.s[2]
-	WORD $0x4f881982 // fmla v2.4s, v12.4s, v8.s[2]
-	WORD $0x4f8819a3 // fmla v3.4s, v13.4s, v8.s[2]
-	WORD $0x4f891944 // fmla v4.4s, v10.4s, v9.s[2]
-	WORD $0x4f891965 // fmla v5.4s, v11.4s, v9.s[2]
-	WORD $0x4f891986 // fmla v6.4s, v12.4s, v9.s[2]
-	WORD $0x4f8919a7 // fmla v7.4s, v13.4s, v9.s[2]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
+	WORD $0x4f881940; WORD $0x4f881961; WORD $0x4f881982; WORD $0x4f8819a3 // fmla v0.4s, v10.4s, v8.s[2]; fmla v1.4s, v11.4s, v8.s[2]; fmla v2.4s, v12.4s, v8.s[2]; fmla v3.4s, v13.4s, v8.s[2]
+	WORD $0x4f891944; WORD $0x4f891965; WORD $0x4f891986; WORD $0x4f8919a7 // fmla v4.4s, v10.4s, v9.s[2]; fmla v5.4s, v11.4s, v9.s[2]; fmla v6.4s, v12.4s, v9.s[2]; fmla v7.4s, v13.4s, v9.s[2]
 	ADD R10, R9
-	WORD $0xad402d2a // ldp q10, q11, [x9]
-	WORD $0xad41352c // ldp q12, q13, [x9, #32]
-	WORD $0x4fa81940 // fmla v0.4s, v10.4s, v8.s[3]
-	WORD $0x4fa81961 // fmla v1.4s, v11.4s, v8.s[3]
-	WORD $0x4fa81982 // fmla v2.4s, v12.4s, v8.s[3]
-	WORD $0x4fa819a3 // fmla v3.4s, v13.4s, v8.s[3]
-	WORD $0x4fa91944 // fmla v4.4s, v10.4s, v9.s[3]
-	WORD $0x4fa91965 // fmla v5.4s, v11.4s, v9.s[3]
-	WORD $0x4fa91986 // fmla v6.4s, v12.4s, v9.s[3]
-	WORD $0x4fa919a7 // fmla v7.4s, v13.4s, v9.s[3]
+	WORD $0xad402d2a; WORD $0xad41352c // ldp q10, q11, [x9]; ldp q12, q13, [x9, #32]
+	WORD $0x4fa81940; WORD $0x4fa81961; WORD $0x4fa81982; WORD $0x4fa819a3 // fmla v0.4s, v10.4s, v8.s[3]; fmla v1.4s, v11.4s, v8.s[3]; fmla v2.4s, v12.4s, v8.s[3]; fmla v3.4s, v13.4s, v8.s[3]
+	WORD $0x4fa91944; WORD $0x4fa91965; WORD $0x4fa91986; WORD $0x4fa919a7 // fmla v4.4s, v10.4s, v9.s[3]; fmla v5.4s, v11.4s, v9.s[3]; fmla v6.4s, v12.4s, v9.s[3]; fmla v7.4s, v13.4s, v9.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET
@@ -197,86 +142,39 @@ channels:
 	WORD $0x3dc000cc // ldr q12, [x6]
 	WORD $0x3dc010cd // ldr q13, [x6, #64]
 	WORD $0x3dc020ce // ldr q14, [x6, #128]
-	WORD $0xad40412f // ldp q15, q16, [x9]
-	WORD $0xad414931 // ldp q17, q18, [x9, #32]
-	WORD $0x4f8c11e0 // fmla v0.4s, v15.4s, v12.s[0]
-	WORD $0x4f8c1201 // fmla v1.4s, v16.4s, v12.s[0]
-	WORD $0x4f8c1222 // fmla v2.4s, v17.4s, v12.s[0]
-	WORD $0x4f8c1243 // fmla v3.4s, v18.4s, v12.s[0]
-	WORD $0x4f8d11e4 // fmla v4.4s, v15.4s, v13.s[0]
-	WORD $0x4f8d1205 // fmla v5.4s, v16.4s, v13.s[0]
-	WORD $0x4f8d1226 // fmla v6.4s, v17.4s, v13.s[0]
-	WORD $0x4f8d1247 // fmla v7.4s, v18.4s, v13.s[0]
-	WORD $0x4f8e11e8 // fmla v8.4s, v15.4s, v14.s[0]
-	WORD $0x4f8e1209 // fmla v9.4s, v16.4s, v14.s[0]
-	WORD $0x4f8e122a // fmla v10.4s, v17.4s, v14.s[0]
-	WORD $0x4f8e124b // fmla v11.4s, v18.4s, v14.s[0]
+	WORD $0xad40412f; WORD $0xad414931 // ldp q15, q16, [x9]; ldp q17, q18, [x9, #32]
+	WORD $0x4f8c11e0; WORD $0x4f8c1201; WORD $0x4f8c1222; WORD $0x4f8c1243 // fmla v0.4s, v15.4s, v12.s[0]; fmla v1.4s, v16.4s, v12.s[0]; fmla v2.4s, v17.4s, v12.s[0]; fmla v3.4s, v18.4s, v12.s[0]
+	WORD $0x4f8d11e4; WORD $0x4f8d1205; WORD $0x4f8d1226; WORD $0x4f8d1247 // fmla v4.4s, v15.4s, v13.s[0]; fmla v5.4s, v16.4s, v13.s[0]; fmla v6.4s, v17.4s, v13.s[0]; fmla v7.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e11e8; WORD $0x4f8e1209; WORD $0x4f8e122a; WORD $0x4f8e124b // fmla v8.4s, v15.4s, v14.s[0]; fmla v9.4s, v16.4s, v14.s[0]; fmla v10.4s, v17.4s, v14.s[0]; fmla v11.4s, v18.4s, v14.s[0]
 	ADD R10, R9
-	WORD $0xad40412f // ldp q15, q16, [x9]
-	WORD $0xad414931 // ldp q17, q18, [x9, #32]
-	WORD $0x4fac11e0 // fmla v0.4s, v15.4s, v12.s[1]
-	WORD $0x4fac1201 // fmla v1.4s, v16.4s, v12.s[1]
-	WORD $0x4fac1222 // fmla v2.4s, v17.4s, v12.s[1]
-	WORD $0x4fac1243 // fmla v3.4s, v18.4s, v12.s[1]
-	WORD $0x4fad11e4 // fmla v4.4s, v15.4s, v13.s[1]
-	WORD $0x4fad1205 // fmla v5.4s, v16.4s, v13.s[1]
-	WORD $0x4fad1226 // fmla v6.4s, v17.4s, v13.s[1]
-	WORD $0x4fad1247 // fmla v7.4s, v18.4s, v13.s[1]
-	WORD $0x4fae11e8 // fmla v8.4s, v15.4s, v14.s[1]
-	WORD $0x4fae1209 // fmla v9.4s, v16.4s, v14.s[1]
-	WORD $0x4fae122a // fmla v10.4s, v17.4s, v14.s[1]
-	WORD $0x4fae124b // fmla v11.4s, v18.4s, v14.s[1]
+	WORD $0xad40412f; WORD $0xad414931 // ldp q15, q16, [x9]; ldp q17, q18, [x9, #32]
+	WORD $0x4fac11e0; WORD $0x4fac1201; WORD $0x4fac1222; WORD $0x4fac1243 // fmla v0.4s, v15.4s, v12.s[1]; fmla v1.4s, v16.4s, v12.s[1]; fmla v2.4s, v17.4s, v12.s[1]; fmla v3.4s, v18.4s, v12.s[1]
+	WORD $0x4fad11e4; WORD $0x4fad1205; WORD $0x4fad1226; WORD $0x4fad1247 // fmla v4.4s, v15.4s, v13.s[1]; fmla v5.4s, v16.4s, v13.s[1]; fmla v6.4s, v17.4s, v13.s[1]; fmla v7.4s, v18.4s, v13.s[1]
+	WORD $0x4fae11e8; WORD $0x4fae1209; WORD $0x4fae122a; WORD $0x4fae124b // fmla v8.4s, v15.4s, v14.s[1]; fmla v9.4s, v16.4s, v14.s[1]; fmla v10.4s, v17.4s, v14.s[1]; fmla v11.4s, v18.4s, v14.s[1]
 	ADD R10, R9
-	WORD $0xad40412f // ldp q15, q16, [x9]
-	WORD $0xad414931 // ldp q17, q18, [x9, #32]
-	WORD $0x4f8c19e0 // fmla v0.4s, v15.4s, v12.s[2]
-	WORD $0x4f8c1a01 // fmla v1.4s, v16.4s, v12.s[2]
-	WORD $0x4f8c1a22 // fmla v2.4s, v17.4s, v12.s[2]
-	WORD $0x4f8c1a43 // fmla v3.4s, v18.4s, v12.s[2]
-	WORD $0x4f8d19e4 // fmla v4.4s, v15.4s, v13.s[2]
-	WORD $0x4f8d1a05 // fmla v5.4s, v16.4s, v13.s[2]
-	WORD $0x4f8d1a26 // fmla v6.4s, v17.4s, v13.s[2]
-	WORD $0x4f8d1a47 // fmla v7.4s, v18.4s, v13.s[2]
-	WORD $0x4f8e19e8 // fmla v8.4s, v15.4s, v14.s[2]
-	WORD $0x4f8e1a09 // fmla v9.4s, v16.4s, v14.s[2]
-	WORD $0x4f8e1a2a // fmla v10.4s, v17.4s, v14.s[2]
-	WORD $0x4f8e1a4b // fmla v11.4s, v18.4s, v14.s[2]
+	WORD $0xad40412f; WORD $0xad414931 // ldp q15, q16, [x9]; ldp q17, q18, [x9, #32]
+	WORD $0x4f8c19e0; WORD $0x4f8c1a01; WORD $0x4f8c1a22; WORD $0x4f8c1a43 // fmla v0.4s, v15.4s, v12.s[2]; fmla v1.4s, v16.4s, v12.s[2]; fmla v2.4s, v17.4s, v12.s[2]; fmla v3.4s, v18.4s, v12.s[2]
+	WORD $0x4f8d19e4; WORD $0x4f8d1a05; WORD $0x4f8d1a26; WORD $0x4f8d1a47 // fmla v4.4s, v15.4s, v13.s[2]; fmla v5.4s, v16.4s, v13.s[2]; fmla v6.4s, v17.4s, v13.s[2]; fmla v7.4s, v18.4s, v13.s[2]
+	WORD $0x4f8e19e8; WORD $0x4f8e1a09; WORD $0x4f8e1a2a; WORD $0x4f8e1a4b // fmla v8.4s, v15.4s, v14.s[2]; fmla v9.4s, v16.4s, v14.s[2]; fmla v10.4s, v17.4s, v14.s[2]; fmla v11.4s, v18.4s, v14.s[2]
 	ADD R10, R9
-	WORD $0xad40412f // ldp q15, q16, [x9]
-	WORD $0xad414931 // ldp q17, q18, [x9, #32]
-	WORD $0x4fac19e0 // fmla v0.4s, v15.4s, v12.s[3]
-	WORD $0x4fac1a01 // fmla v1.4s, v16.4s, v12.s[3]
-	WORD $0x4fac1a22 // fmla v2.4s, v17.4s, v12.s[3]
-	WORD $0x4fac1a43 // fmla v3.4s, v18.4s, v12.s[3]
-	WORD $0x4fad19e4 // fmla v4.4s, v15.4s, v13.s[3]
-	WORD $0x4fad1a05 // fmla v5.4s, v16.4s, v13.s[3]
-	WORD $0x4fad1a26 // fmla v6.4s, v17.4s, v13.s[3]
-	WORD $0x4fad1a47 // fmla v7.4s, v18.4s, v13.s[3]
-	WORD $0x4fae19e8 // fmla v8.4s, v15.4s, v14.s[3]
-	WORD $0x4fae1a09 // fmla v9.4s, v16.4s, v14.s[3]
-	WORD $0x4fae1a2a // fmla v10.4s, v17.4s, v14.s[3]
-	WORD $0x4fae1a4b // fmla v11.4s, v18.4s, v14.s[3]
+	WORD $0xad40412f; WORD $0xad414931 // ldp q15, q16, [x9]; ldp q17, q18, [x9, #32]
+	WORD $0x4fac19e0; WORD $0x4fac1a01; WORD $0x4fac1a22; WORD $0x4fac1a43 // fmla v0.4s, v15.4s, v12.s[3]; fmla v1.4s, v16.4s, v12.s[3]; fmla v2.4s, v17.4s, v12.s[3]; fmla v3.4s, v18.4s, v12.s[3]
+	WORD $0x4fad19e4; WORD $0x4fad1a05; WORD $0x4fad1a26; WORD $0x4fad1a47 // fmla v4.4s, v15.4s, v13.s[3]; fmla v5.4s, v16.4s, v13.s[3]; fmla v6.4s, v17.4s, v13.s[3]; fmla v7.4s, v18.4s, v13.s[3]
+	WORD $0x4fae19e8; WORD $0x4fae1a09; WORD $0x4fae1a2a; WORD $0x4fae1a4b // fmla v8.4s, v15.4s, v14.s[3]; fmla v9.4s, v16.4s, v14.s[3]; fmla v10.4s, v17.4s, v14.s[3]; fmla v11.4s, v18.4s, v14.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	WORD $0xad0424c8 // stp q8, q9, [x6, #128]
-	WORD $0xad052cca // stp q10, q11, [x6, #160]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	WORD $0xad0424c8; WORD $0xad052cca // stp q8, q9, [x6, #128]; stp q10, q11, [x6, #160]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET
@@ -317,104 +215,44 @@ channels:
 	WORD $0x3dc010d1 // ldr q17, [x6, #64]
 	WORD $0x3dc020d2 // ldr q18, [x6, #128]
 	WORD $0x3dc030d3 // ldr q19, [x6, #192]
-	WORD $0xad405534 // ldp q20, q21, [x9]
-	WORD $0xad415d36 // ldp q22, q23, [x9, #32]
-	WORD $0x4f901280 // fmla v0.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a1 // fmla v1.4s, v21.4s, v16.s[0]
-	WORD $0x4f9012c2 // fmla v2.4s, v22.4s, v16.s[0]
-	WORD $0x4f9012e3 // fmla v3.4s, v23.4s, v16.s[0]
-	WORD $0x4f911284 // fmla v4.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
-	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
-	WORD $0x4f9112e7 // fmla v7.4s, v23.4s, v17.s[0]
-	WORD $0x4f921288 // fmla v8.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
-	WORD $0x4f9212eb // fmla v11.4s, v23.4s, v18.s[0]
-	WORD $0x4f93128c // fmla v12.4s, v20.4s, v19.s[0]
-	WORD $0x4f9312ad // fmla v13.4s, v21.4s, v19.s[0]
-	WORD $0x4f9312ce // fmla v14.4s, v22.4s, v19.s[0]
-	WORD $0x4f9312ef // fmla v15.4s, v23.4s, v19.s[0]
+	WORD $0xad405534; WORD $0xad415d36 // ldp q20, q21, [x9]; ldp q22, q23, [x9, #32]
+	WORD $0x4f901280; WORD $0x4f9012a1; WORD $0x4f9012c2; WORD $0x4f9012e3 // fmla v0.4s, v20.4s, v16.s[0]; fmla v1.4s, v21.4s, v16.s[0]; fmla v2.4s, v22.4s, v16.s[0]; fmla v3.4s, v23.4s, v16.s[0]
+	WORD $0x4f911284; WORD $0x4f9112a5; WORD $0x4f9112c6; WORD $0x4f9112e7 // fmla v4.4s, v20.4s, v17.s[0]; fmla v5.4s, v21.4s, v17.s[0]; fmla v6.4s, v22.4s, v17.s[0]; fmla v7.4s, v23.4s, v17.s[0]
+	WORD $0x4f921288; WORD $0x4f9212a9; WORD $0x4f9212ca; WORD $0x4f9212eb // fmla v8.4s, v20.4s, v18.s[0]; fmla v9.4s, v21.4s, v18.s[0]; fmla v10.4s, v22.4s, v18.s[0]; fmla v11.4s, v23.4s, v18.s[0]
+	WORD $0x4f93128c; WORD $0x4f9312ad; WORD $0x4f9312ce; WORD $0x4f9312ef // fmla v12.4s, v20.4s, v19.s[0]; fmla v13.4s, v21.4s, v19.s[0]; fmla v14.4s, v22.4s, v19.s[0]; fmla v15.4s, v23.4s, v19.s[0]
 	ADD R10, R9
-	WORD $0xad405534 // ldp q20, q21, [x9]
-	WORD $0xad415d36 // ldp q22, q23, [x9, #32]
-	WORD $0x4fb01280 // fmla v0.4s, v20.4s, v16.s[1]
-	WORD $0x4fb012a1 // fmla v1.4s, v21.4s, v16.s[1]
-	WORD $0x4fb012c2 // fmla v2.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e3 // fmla v3.4s, v23.4s, v16.s[1]
-	WORD $0x4fb11284 // fmla v4.4s, v20.4s, v17.s[1]
-	WORD $0x4fb112a5 // fmla v5.4s, v21.4s, v17.s[1]
-	WORD $0x4fb112c6 // fmla v6.4s, v22.4s, v17.s[1]
-	WORD $0x4fb112e7 // fmla v7.4s, v23.4s, v17.s[1]
-	WORD $0x4fb21288 // fmla v8.4s, v20.4s, v18.s[1]
-	WORD $0x4fb212a9 // fmla v9.4s, v21.4s, v18.s[1]
-	WORD $0x4fb212ca // fmla v10.4s, v22.4s, v18.s[1]
-	WORD $0x4fb212eb // fmla v11.4s, v23.4s, v18.s[1]
-	WORD $0x4fb3128c // fmla v12.4s, v20.4s, v19.s[1]
-	WORD $0x4fb312ad // fmla v13.4s, v21.4s, v19.s[1]
-	WORD $0x4fb312ce // fmla v14.4s, v22.4s, v19.s[1]
-	WORD $0x4fb312ef // fmla v15.4s, v23.4s, v19.s[1]
+	WORD $0xad405534; WORD $0xad415d36 // ldp q20, q21, [x9]; ldp q22, q23, [x9, #32]
+	WORD $0x4fb01280; WORD $0x4fb012a1; WORD $0x4fb012c2; WORD $0x4fb012e3 // fmla v0.4s, v20.4s, v16.s[1]; fmla v1.4s, v21.4s, v16.s[1]; fmla v2.4s, v22.4s, v16.s[1]; fmla v3.4s, v23.4s, v16.s[1]
+	WORD $0x4fb11284; WORD $0x4fb112a5; WORD $0x4fb112c6; WORD $0x4fb112e7 // fmla v4.4s, v20.4s, v17.s[1]; fmla v5.4s, v21.4s, v17.s[1]; fmla v6.4s, v22.4s, v17.s[1]; fmla v7.4s, v23.4s, v17.s[1]
+	WORD $0x4fb21288; WORD $0x4fb212a9; WORD $0x4fb212ca; WORD $0x4fb212eb // fmla v8.4s, v20.4s, v18.s[1]; fmla v9.4s, v21.4s, v18.s[1]; fmla v10.4s, v22.4s, v18.s[1]; fmla v11.4s, v23.4s, v18.s[1]
+	WORD $0x4fb3128c; WORD $0x4fb312ad; WORD $0x4fb312ce; WORD $0x4fb312ef // fmla v12.4s, v20.4s, v19.s[1]; fmla v13.4s, v21.4s, v19.s[1]; fmla v14.4s, v22.4s, v19.s[1]; fmla v15.4s, v23.4s, v19.s[1]
 	ADD R10, R9
-	WORD $0xad405534 // ldp q20, q21, [x9]
-	WORD $0xad415d36 // ldp q22, q23, [x9, #32]
-	WORD $0x4f901a80 // fmla v0.4s, v20.4s, v16.s[2]
-	WORD $0x4f901aa1 // fmla v1.4s, v21.4s, v16.s[2]
-	WORD $0x4f901ac2 // fmla v2.4s, v22.4s, v16.s[2]
-	WORD $0x4f901ae3 // fmla v3.4s, v23.4s, v16.s[2]
-	WORD $0x4f911a84 // fmla v4.4s, v20.4s, v17.s[2]
-	WORD $0x4f911aa5 // fmla v5.4s, v21.4s, v17.s[2]
-	WORD $0x4f911ac6 // fmla v6.4s, v22.4s, v17.s[2]
-	WORD $0x4f911ae7 // fmla v7.4s, v23.4s, v17.s[2]
-	WORD $0x4f921a88 // fmla v8.4s, v20.4s, v18.s[2]
-	WORD $0x4f921aa9 // fmla v9.4s, v21.4s, v18.s[2]
-	WORD $0x4f921aca // fmla v10.4s, v22.4s, v18.s[2]
-	WORD $0x4f921aeb // fmla v11.4s, v23.4s, v18.s[2]
-	WORD $0x4f931a8c // fmla v12.4s, v20.4s, v19.s[2]
-	WORD $0x4f931aad // fmla v13.4s, v21.4s, v19.s[2]
-	WORD $0x4f931ace // fmla v14.4s, v22.4s, v19.s[2]
-	WORD $0x4f931aef // fmla v15.4s, v23.4s, v19.s[2]
+	WORD $0xad405534; WORD $0xad415d36 // ldp q20, q21, [x9]; ldp q22, q23, [x9, #32]
+	WORD $0x4f901a80; WORD $0x4f901aa1; WORD $0x4f901ac2; WORD $0x4f901ae3 // fmla v0.4s, v20.4s, v16.s[2]; fmla v1.4s, v21.4s, v16.s[2]; fmla v2.4s, v22.4s, v16.s[2]; fmla v3.4s, v23.4s, v16.s[2]
+	WORD $0x4f911a84; WORD $0x4f911aa5; WORD $0x4f911ac6; WORD $0x4f911ae7 // fmla v4.4s, v20.4s, v17.s[2]; fmla v5.4s, v21.4s, v17.s[2]; fmla v6.4s, v22.4s, v17.s[2]; fmla v7.4s, v23.4s, v17.s[2]
+	WORD $0x4f921a88; WORD $0x4f921aa9; WORD $0x4f921aca; WORD $0x4f921aeb // fmla v8.4s, v20.4s, v18.s[2]; fmla v9.4s, v21.4s, v18.s[2]; fmla v10.4s, v22.4s, v18.s[2]; fmla v11.4s, v23.4s, v18.s[2]
+	WORD $0x4f931a8c; WORD $0x4f931aad; WORD $0x4f931ace; WORD $0x4f931aef // fmla v12.4s, v20.4s, v19.s[2]; fmla v13.4s, v21.4s, v19.s[2]; fmla v14.4s, v22.4s, v19.s[2]; fmla v15.4s, v23.4s, v19.s[2]
 	ADD R10, R9
-	WORD $0xad405534 // ldp q20, q21, [x9]
-	WORD $0xad415d36 // ldp q22, q23, [x9, #32]
-	WORD $0x4fb01a80 // fmla v0.4s, v20.4s, v16.s[3]
-	WORD $0x4fb01aa1 // fmla v1.4s, v21.4s, v16.s[3]
-	WORD $0x4fb01ac2 // fmla v2.4s, v22.4s, v16.s[3]
-	WORD $0x4fb01ae3 // fmla v3.4s, v23.4s, v16.s[3]
-	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
-	WORD $0x4fb11aa5 // fmla v5.4s, v21.4s, v17.s[3]
-	WORD $0x4fb11ac6 // fmla v6.4s, v22.4s, v17.s[3]
-	WORD $0x4fb11ae7 // fmla v7.4s, v23.4s, v17.s[3]
-	WORD $0x4fb21a88 // fmla v8.4s, v20.4s, v18.s[3]
-	WORD $0x4fb21aa9 // fmla v9.4s, v21.4s, v18.s[3]
-	WORD $0x4fb21aca // fmla v10.4s, v22.4s, v18.s[3]
-	WORD $0x4fb21aeb // fmla v11.4s, v23.4s, v18.s[3]
-	WORD $0x4fb31a8c // fmla v12.4s, v20.4s, v19.s[3]
-	WORD $0x4fb31aad // fmla v13.4s, v21.4s, v19.s[3]
-	WORD $0x4fb31ace // fmla v14.4s, v22.4s, v19.s[3]
-	WORD $0x4fb31aef // fmla v15.4s, v23.4s, v19.s[3]
+	WORD $0xad405534; WORD $0xad415d36 // ldp q20, q21, [x9]; ldp q22, q23, [x9, #32]
+	WORD $0x4fb01a80; WORD $0x4fb01aa1; WORD $0x4fb01ac2; WORD $0x4fb01ae3 // fmla v0.4s, v20.4s, v16.s[3]; fmla v1.4s, v21.4s, v16.s[3]; fmla v2.4s, v22.4s, v16.s[3]; fmla v3.4s, v23.4s, v16.s[3]
+	WORD $0x4fb11a84; WORD $0x4fb11aa5; WORD $0x4fb11ac6; WORD $0x4fb11ae7 // fmla v4.4s, v20.4s, v17.s[3]; fmla v5.4s, v21.4s, v17.s[3]; fmla v6.4s, v22.4s, v17.s[3]; fmla v7.4s, v23.4s, v17.s[3]
+	WORD $0x4fb21a88; WORD $0x4fb21aa9; WORD $0x4fb21aca; WORD $0x4fb21aeb // fmla v8.4s, v20.4s, v18.s[3]; fmla v9.4s, v21.4s, v18.s[3]; fmla v10.4s, v22.4s, v18.s[3]; fmla v11.4s, v23.4s, v18.s[3]
+	WORD $0x4fb31a8c; WORD $0x4fb31aad; WORD $0x4fb31ace; WORD $0x4fb31aef // fmla v12.4s, v20.4s, v19.s[3]; fmla v13.4s, v21.4s, v19.s[3]; fmla v14.4s, v22.4s, v19.s[3]; fmla v15.4s, v23.4s, v19.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	WORD $0xad0424c8 // stp q8, q9, [x6, #128]
-	WORD $0xad052cca // stp q10, q11, [x6, #160]
-	WORD $0xad0634cc // stp q12, q13, [x6, #192]
-	WORD $0xad073cce // stp q14, q15, [x6, #224]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	WORD $0xad0424c8; WORD $0xad052cca // stp q8, q9, [x6, #128]; stp q10, q11, [x6, #160]
+	WORD $0xad0634cc; WORD $0xad073cce // stp q12, q13, [x6, #192]; stp q14, q15, [x6, #224]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET
@@ -460,122 +298,49 @@ channels:
 	WORD $0x3dc020d6 // ldr q22, [x6, #128]
 	WORD $0x3dc030d7 // ldr q23, [x6, #192]
 	WORD $0x3dc040d8 // ldr q24, [x6, #256]
-	WORD $0xad406939 // ldp q25, q26, [x9]
-	WORD $0xad41713b // ldp q27, q28, [x9, #32]
-	WORD $0x4f941320 // fmla v0.4s, v25.4s, v20.s[0]
-	WORD $0x4f941341 // fmla v1.4s, v26.4s, v20.s[0]
-	WORD $0x4f941362 // fmla v2.4s, v27.4s, v20.s[0]
-	WORD $0x4f941383 // fmla v3.4s, v28.4s, v20.s[0]
-	WORD $0x4f951324 // fmla v4.4s, v25.4s, v21.s[0]
-	WORD $0x4f951345 // fmla v5.4s, v26.4s, v21.s[0]
-	WORD $0x4f951366 // fmla v6.4s, v27.4s, v21.s[0]
-	WORD $0x4f951387 // fmla v7.4s, v28.4s, v21.s[0]
-	WORD $0x4f961328 // fmla v8.4s, v25.4s, v22.s[0]
-	WORD $0x4f961349 // fmla v9.4s, v26.4s, v22.s[0]
-	WORD $0x4f96136a // fmla v10.4s, v27.4s, v22.s[0]
-	WORD $0x4f96138b // fmla v11.4s, v28.4s, v22.s[0]
-	WORD $0x4f97132c // fmla v12.4s, v25.4s, v23.s[0]
-	WORD $0x4f97134d // fmla v13.4s, v26.4s, v23.s[0]
-	WORD $0x4f97136e // fmla v14.4s, v27.4s, v23.s[0]
-	WORD $0x4f97138f // fmla v15.4s, v28.4s, v23.s[0]
-	WORD $0x4f981330 // fmla v16.4s, v25.4s, v24.s[0]
-	WORD $0x4f981351 // fmla v17.4s, v26.4s, v24.s[0]
-	WORD $0x4f981372 // fmla v18.4s, v27.4s, v24.s[0]
-	WORD $0x4f981393 // fmla v19.4s, v28.4s, v24.s[0]
+	WORD $0xad406939; WORD $0xad41713b // ldp q25, q26, [x9]; ldp q27, q28, [x9, #32]
+	WORD $0x4f941320; WORD $0x4f941341; WORD $0x4f941362; WORD $0x4f941383 // fmla v0.4s, v25.4s, v20.s[0]; fmla v1.4s, v26.4s, v20.s[0]; fmla v2.4s, v27.4s, v20.s[0]; fmla v3.4s, v28.4s, v20.s[0]
+	WORD $0x4f951324; WORD $0x4f951345; WORD $0x4f951366; WORD $0x4f951387 // fmla v4.4s, v25.4s, v21.s[0]; fmla v5.4s, v26.4s, v21.s[0]; fmla v6.4s, v27.4s, v21.s[0]; fmla v7.4s, v28.4s, v21.s[0]
+	WORD $0x4f961328; WORD $0x4f961349; WORD $0x4f96136a; WORD $0x4f96138b // fmla v8.4s, v25.4s, v22.s[0]; fmla v9.4s, v26.4s, v22.s[0]; fmla v10.4s, v27.4s, v22.s[0]; fmla v11.4s, v28.4s, v22.s[0]
+	WORD $0x4f97132c; WORD $0x4f97134d; WORD $0x4f97136e; WORD $0x4f97138f // fmla v12.4s, v25.4s, v23.s[0]; fmla v13.4s, v26.4s, v23.s[0]; fmla v14.4s, v27.4s, v23.s[0]; fmla v15.4s, v28.4s, v23.s[0]
+	WORD $0x4f981330; WORD $0x4f981351; WORD $0x4f981372; WORD $0x4f981393 // fmla v16.4s, v25.4s, v24.s[0]; fmla v17.4s, v26.4s, v24.s[0]; fmla v18.4s, v27.4s, v24.s[0]; fmla v19.4s, v28.4s, v24.s[0]
 	ADD R10, R9
-	WORD $0xad406939 // ldp q25, q26, [x9]
-	WORD $0xad41713b // ldp q27, q28, [x9, #32]
-	WORD $0x4fb41320 // fmla v0.4s, v25.4s, v20.s[1]
-	WORD $0x4fb41341 // fmla v1.4s, v26.4s, v20.s[1]
-	WORD $0x4fb41362 // fmla v2.4s, v27.4s, v20.s[1]
-	WORD $0x4fb41383 // fmla v3.4s, v28.4s, v20.s[1]
-	WORD $0x4fb51324 // fmla v4.4s, v25.4s, v21.s[1]
-	WORD $0x4fb51345 // fmla v5.4s, v26.4s, v21.s[1]
-	WORD $0x4fb51366 // fmla v6.4s, v27.4s, v21.s[1]
-	WORD $0x4fb51387 // fmla v7.4s, v28.4s, v21.s[1]
-	WORD $0x4fb61328 // fmla v8.4s, v25.4s, v22.s[1]
-	WORD $0x4fb61349 // fmla v9.4s, v26.4s, v22.s[1]
-	WORD $0x4fb6136a // fmla v10.4s, v27.4s, v22.s[1]
-	WORD $0x4fb6138b // fmla v11.4s, v28.4s, v22.s[1]
-	WORD $0x4fb7132c // fmla v12.4s, v25.4s, v23.s[1]
-	WORD $0x4fb7134d // fmla v13.4s, v26.4s, v23.s[1]
-	WORD $0x4fb7136e // fmla v14.4s, v27.4s, v23.s[1]
-	WORD $0x4fb7138f // fmla v15.4s, v28.4s, v23.s[1]
-	WORD $0x4fb81330 // fmla v16.4s, v25.4s, v24.s[1]
-	WORD $0x4fb81351 // fmla v17.4s, v26.4s, v24.s[1]
-	WORD $0x4fb81372 // fmla v18.4s, v27.4s, v24.s[1]
-	WORD $0x4fb81393 // fmla v19.4s, v28.4s, v24.s[1]
+	WORD $0xad406939; WORD $0xad41713b // ldp q25, q26, [x9]; ldp q27, q28, [x9, #32]
+	WORD $0x4fb41320; WORD $0x4fb41341; WORD $0x4fb41362; WORD $0x4fb41383 // fmla v0.4s, v25.4s, v20.s[1]; fmla v1.4s, v26.4s, v20.s[1]; fmla v2.4s, v27.4s, v20.s[1]; fmla v3.4s, v28.4s, v20.s[1]
+	WORD $0x4fb51324; WORD $0x4fb51345; WORD $0x4fb51366; WORD $0x4fb51387 // fmla v4.4s, v25.4s, v21.s[1]; fmla v5.4s, v26.4s, v21.s[1]; fmla v6.4s, v27.4s, v21.s[1]; fmla v7.4s, v28.4s, v21.s[1]
+	WORD $0x4fb61328; WORD $0x4fb61349; WORD $0x4fb6136a; WORD $0x4fb6138b // fmla v8.4s, v25.4s, v22.s[1]; fmla v9.4s, v26.4s, v22.s[1]; fmla v10.4s, v27.4s, v22.s[1]; fmla v11.4s, v28.4s, v22.s[1]
+	WORD $0x4fb7132c; WORD $0x4fb7134d; WORD $0x4fb7136e; WORD $0x4fb7138f // fmla v12.4s, v25.4s, v23.s[1]; fmla v13.4s, v26.4s, v23.s[1]; fmla v14.4s, v27.4s, v23.s[1]; fmla v15.4s, v28.4s, v23.s[1]
+	WORD $0x4fb81330; WORD $0x4fb81351; WORD $0x4fb81372; WORD $0x4fb81393 // fmla v16.4s, v25.4s, v24.s[1]; fmla v17.4s, v26.4s, v24.s[1]; fmla v18.4s, v27.4s, v24.s[1]; fmla v19.4s, v28.4s, v24.s[1]
 	ADD R10, R9
-	WORD $0xad406939 // ldp q25, q26, [x9]
-	WORD $0xad41713b // ldp q27, q28, [x9, #32]
-	WORD $0x4f941b20 // fmla v0.4s, v25.4s, v20.s[2]
-	WORD $0x4f941b41 // fmla v1.4s, v26.4s, v20.s[2]
-	WORD $0x4f941b62 // fmla v2.4s, v27.4s, v20.s[2]
-	WORD $0x4f941b83 // fmla v3.4s, v28.4s, v20.s[2]
-	WORD $0x4f951b24 // fmla v4.4s, v25.4s, v21.s[2]
-	WORD $0x4f951b45 // fmla v5.4s, v26.4s, v21.s[2]
-	WORD $0x4f951b66 // fmla v6.4s, v27.4s, v21.s[2]
-	WORD $0x4f951b87 // fmla v7.4s, v28.4s, v21.s[2]
-	WORD $0x4f961b28 // fmla v8.4s, v25.4s, v22.s[2]
-	WORD $0x4f961b49 // fmla v9.4s, v26.4s, v22.s[2]
-	WORD $0x4f961b6a // fmla v10.4s, v27.4s, v22.s[2]
-	WORD $0x4f961b8b // fmla v11.4s, v28.4s, v22.s[2]
-	WORD $0x4f971b2c // fmla v12.4s, v25.4s, v23.s[2]
-	WORD $0x4f971b4d // fmla v13.4s, v26.4s, v23.s[2]
-	WORD $0x4f971b6e // fmla v14.4s, v27.4s, v23.s[2]
-	WORD $0x4f971b8f // fmla v15.4s, v28.4s, v23.s[2]
-	WORD $0x4f981b30 // fmla v16.4s, v25.4s, v24.s[2]
-	WORD $0x4f981b51 // fmla v17.4s, v26.4s, v24.s[2]
-	WORD $0x4f981b72 // fmla v18.4s, v27.4s, v24.s[2]
-	WORD $0x4f981b93 // fmla v19.4s, v28.4s, v24.s[2]
+	WORD $0xad406939; WORD $0xad41713b // ldp q25, q26, [x9]; ldp q27, q28, [x9, #32]
+	WORD $0x4f941b20; WORD $0x4f941b41; WORD $0x4f941b62; WORD $0x4f941b83 // fmla v0.4s, v25.4s, v20.s[2]; fmla v1.4s, v26.4s, v20.s[2]; fmla v2.4s, v27.4s, v20.s[2]; fmla v3.4s, v28.4s, v20.s[2]
+	WORD $0x4f951b24; WORD $0x4f951b45; WORD $0x4f951b66; WORD $0x4f951b87 // fmla v4.4s, v25.4s, v21.s[2]; fmla v5.4s, v26.4s, v21.s[2]; fmla v6.4s, v27.4s, v21.s[2]; fmla v7.4s, v28.4s, v21.s[2]
+	WORD $0x4f961b28; WORD $0x4f961b49; WORD $0x4f961b6a; WORD $0x4f961b8b // fmla v8.4s, v25.4s, v22.s[2]; fmla v9.4s, v26.4s, v22.s[2]; fmla v10.4s, v27.4s, v22.s[2]; fmla v11.4s, v28.4s, v22.s[2]
+	WORD $0x4f971b2c; WORD $0x4f971b4d; WORD $0x4f971b6e; WORD $0x4f971b8f // fmla v12.4s, v25.4s, v23.s[2]; fmla v13.4s, v26.4s, v23.s[2]; fmla v14.4s, v27.4s, v23.s[2]; fmla v15.4s, v28.4s, v23.s[2]
+	WORD $0x4f981b30; WORD $0x4f981b51; WORD $0x4f981b72; WORD $0x4f981b93 // fmla v16.4s, v25.4s, v24.s[2]; fmla v17.4s, v26.4s, v24.s[2]; fmla v18.4s, v27.4s, v24.s[2]; fmla v19.4s, v28.4s, v24.s[2]
 	ADD R10, R9
-	WORD $0xad406939 // ldp q25, q26, [x9]
-	WORD $0xad41713b // ldp q27, q28, [x9, #32]
-	WORD $0x4fb41b20 // fmla v0.4s, v25.4s, v20.s[3]
-	WORD $0x4fb41b41 // fmla v1.4s, v26.4s, v20.s[3]
-	WORD $0x4fb41b62 // fmla v2.4s, v27.4s, v20.s[3]
-	WORD $0x4fb41b83 // fmla v3.4s, v28.4s, v20.s[3]
-	WORD $0x4fb51b24 // fmla v4.4s, v25.4s, v21.s[3]
-	WORD $0x4fb51b45 // fmla v5.4s, v26.4s, v21.s[3]
-	WORD $0x4fb51b66 // fmla v6.4s, v27.4s, v21.s[3]
-	WORD $0x4fb51b87 // fmla v7.4s, v28.4s, v21.s[3]
-	WORD $0x4fb61b28 // fmla v8.4s, v25.4s, v22.s[3]
-	WORD $0x4fb61b49 // fmla v9.4s, v26.4s, v22.s[3]
-	WORD $0x4fb61b6a // fmla v10.4s, v27.4s, v22.s[3]
-	WORD $0x4fb61b8b // fmla v11.4s, v28.4s, v22.s[3]
-	WORD $0x4fb71b2c // fmla v12.4s, v25.4s, v23.s[3]
-	WORD $0x4fb71b4d // fmla v13.4s, v26.4s, v23.s[3]
-	WORD $0x4fb71b6e // fmla v14.4s, v27.4s, v23.s[3]
-	WORD $0x4fb71b8f // fmla v15.4s, v28.4s, v23.s[3]
-	WORD $0x4fb81b30 // fmla v16.4s, v25.4s, v24.s[3]
-	WORD $0x4fb81b51 // fmla v17.4s, v26.4s, v24.s[3]
-	WORD $0x4fb81b72 // fmla v18.4s, v27.4s, v24.s[3]
-	WORD $0x4fb81b93 // fmla v19.4s, v28.4s, v24.s[3]
+	WORD $0xad406939; WORD $0xad41713b // ldp q25, q26, [x9]; ldp q27, q28, [x9, #32]
+	WORD $0x4fb41b20; WORD $0x4fb41b41; WORD $0x4fb41b62; WORD $0x4fb41b83 // fmla v0.4s, v25.4s, v20.s[3]; fmla v1.4s, v26.4s, v20.s[3]; fmla v2.4s, v27.4s, v20.s[3]; fmla v3.4s, v28.4s, v20.s[3]
+	WORD $0x4fb51b24; WORD $0x4fb51b45; WORD $0x4fb51b66; WORD $0x4fb51b87 // fmla v4.4s, v25.4s, v21.s[3]; fmla v5.4s, v26.4s, v21.s[3]; fmla v6.4s, v27.4s, v21.s[3]; fmla v7.4s, v28.4s, v21.s[3]
+	WORD $0x4fb61b28; WORD $0x4fb61b49; WORD $0x4fb61b6a; WORD $0x4fb61b8b // fmla v8.4s, v25.4s, v22.s[3]; fmla v9.4s, v26.4s, v22.s[3]; fmla v10.4s, v27.4s, v22.s[3]; fmla v11.4s, v28.4s, v22.s[3]
+	WORD $0x4fb71b2c; WORD $0x4fb71b4d; WORD $0x4fb71b6e; WORD $0x4fb71b8f // fmla v12.4s, v25.4s, v23.s[3]; fmla v13.4s, v26.4s, v23.s[3]; fmla v14.4s, v27.4s, v23.s[3]; fmla v15.4s, v28.4s, v23.s[3]
+	WORD $0x4fb81b30; WORD $0x4fb81b51; WORD $0x4fb81b72; WORD $0x4fb81b93 // fmla v16.4s, v25.4s, v24.s[3]; fmla v17.4s, v26.4s, v24.s[3]; fmla v18.4s, v27.4s, v24.s[3]; fmla v19.4s, v28.4s, v24.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	WORD $0xad0424c8 // stp q8, q9, [x6, #128]
-	WORD $0xad052cca // stp q10, q11, [x6, #160]
-	WORD $0xad0634cc // stp q12, q13, [x6, #192]
-	WORD $0xad073cce // stp q14, q15, [x6, #224]
-	WORD $0xad0844d0 // stp q16, q17, [x6, #256]
-	WORD $0xad094cd2 // stp q18, q19, [x6, #288]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	WORD $0xad0424c8; WORD $0xad052cca // stp q8, q9, [x6, #128]; stp q10, q11, [x6, #160]
+	WORD $0xad0634cc; WORD $0xad073cce // stp q12, q13, [x6, #192]; stp q14, q15, [x6, #224]
+	WORD $0xad0844d0; WORD $0xad094cd2 // stp q16, q17, [x6, #256]; stp q18, q19, [x6, #288]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET
@@ -627,139 +392,81 @@ channels:
 	WORD $0x3dc040dc // ldr q28, [x6, #256]
 	WORD $0x3dc050dd // ldr q29, [x6, #320]
 	WORD $0xad407d3e // ldp q30, q31, [x9]
-	WORD $0x4f9813c0 // fmla v0.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e1 // fmla v1.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c4 // fmla v4.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e5 // fmla v5.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13c8 // fmla v8.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13e9 // fmla v9.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13cc // fmla v12.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ed // fmla v13.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d0 // fmla v16.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f1 // fmla v17.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d4 // fmla v20.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f5 // fmla v21.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c0; WORD $0x4f9813e1 // fmla v0.4s, v30.4s, v24.s[0]; fmla v1.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c4; WORD $0x4f9913e5 // fmla v4.4s, v30.4s, v25.s[0]; fmla v5.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13c8; WORD $0x4f9a13e9 // fmla v8.4s, v30.4s, v26.s[0]; fmla v9.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13cc; WORD $0x4f9b13ed // fmla v12.4s, v30.4s, v27.s[0]; fmla v13.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d0; WORD $0x4f9c13f1 // fmla v16.4s, v30.4s, v28.s[0]; fmla v17.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d4; WORD $0x4f9d13f5 // fmla v20.4s, v30.4s, v29.s[0]; fmla v21.4s, v31.4s, v29.s[0]
 	WORD $0xad417d3e // ldp q30, q31, [x9, #32]
-	WORD $0x4f9813c2 // fmla v2.4s, v30.4s, v24.s[0]
-	WORD $0x4f9813e3 // fmla v3.4s, v31.4s, v24.s[0]
-	WORD $0x4f9913c6 // fmla v6.4s, v30.4s, v25.s[0]
-	WORD $0x4f9913e7 // fmla v7.4s, v31.4s, v25.s[0]
-	WORD $0x4f9a13ca // fmla v10.4s, v30.4s, v26.s[0]
-	WORD $0x4f9a13eb // fmla v11.4s, v31.4s, v26.s[0]
-	WORD $0x4f9b13ce // fmla v14.4s, v30.4s, v27.s[0]
-	WORD $0x4f9b13ef // fmla v15.4s, v31.4s, v27.s[0]
-	WORD $0x4f9c13d2 // fmla v18.4s, v30.4s, v28.s[0]
-	WORD $0x4f9c13f3 // fmla v19.4s, v31.4s, v28.s[0]
-	WORD $0x4f9d13d6 // fmla v22.4s, v30.4s, v29.s[0]
-	WORD $0x4f9d13f7 // fmla v23.4s, v31.4s, v29.s[0]
+	WORD $0x4f9813c2; WORD $0x4f9813e3 // fmla v2.4s, v30.4s, v24.s[0]; fmla v3.4s, v31.4s, v24.s[0]
+	WORD $0x4f9913c6; WORD $0x4f9913e7 // fmla v6.4s, v30.4s, v25.s[0]; fmla v7.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ca; WORD $0x4f9a13eb // fmla v10.4s, v30.4s, v26.s[0]; fmla v11.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13ce; WORD $0x4f9b13ef // fmla v14.4s, v30.4s, v27.s[0]; fmla v15.4s, v31.4s, v27.s[0]
+	WORD $0x4f9c13d2; WORD $0x4f9c13f3 // fmla v18.4s, v30.4s, v28.s[0]; fmla v19.4s, v31.4s, v28.s[0]
+	WORD $0x4f9d13d6; WORD $0x4f9d13f7 // fmla v22.4s, v30.4s, v29.s[0]; fmla v23.4s, v31.4s, v29.s[0]
 	ADD R10, R9
 	WORD $0xad407d3e // ldp q30, q31, [x9]
-	WORD $0x4fb813c0 // fmla v0.4s, v30.4s, v24.s[1]
-	WORD $0x4fb813e1 // fmla v1.4s, v31.4s, v24.s[1]
-	WORD $0x4fb913c4 // fmla v4.4s, v30.4s, v25.s[1]
-	WORD $0x4fb913e5 // fmla v5.4s, v31.4s, v25.s[1]
-	WORD $0x4fba13c8 // fmla v8.4s, v30.4s, v26.s[1]
-	WORD $0x4fba13e9 // fmla v9.4s, v31.4s, v26.s[1]
-	WORD $0x4fbb13cc // fmla v12.4s, v30.4s, v27.s[1]
-	WORD $0x4fbb13ed // fmla v13.4s, v31.4s, v27.s[1]
-	WORD $0x4fbc13d0 // fmla v16.4s, v30.4s, v28.s[1]
-	WORD $0x4fbc13f1 // fmla v17.4s, v31.4s, v28.s[1]
-	WORD $0x4fbd13d4 // fmla v20.4s, v30.4s, v29.s[1]
-	WORD $0x4fbd13f5 // fmla v21.4s, v31.4s, v29.s[1]
+	WORD $0x4fb813c0; WORD $0x4fb813e1 // fmla v0.4s, v30.4s, v24.s[1]; fmla v1.4s, v31.4s, v24.s[1]
+	WORD $0x4fb913c4; WORD $0x4fb913e5 // fmla v4.4s, v30.4s, v25.s[1]; fmla v5.4s, v31.4s, v25.s[1]
+	WORD $0x4fba13c8; WORD $0x4fba13e9 // fmla v8.4s, v30.4s, v26.s[1]; fmla v9.4s, v31.4s, v26.s[1]
+	WORD $0x4fbb13cc; WORD $0x4fbb13ed // fmla v12.4s, v30.4s, v27.s[1]; fmla v13.4s, v31.4s, v27.s[1]
+	WORD $0x4fbc13d0; WORD $0x4fbc13f1 // fmla v16.4s, v30.4s, v28.s[1]; fmla v17.4s, v31.4s, v28.s[1]
+	WORD $0x4fbd13d4; WORD $0x4fbd13f5 // fmla v20.4s, v30.4s, v29.s[1]; fmla v21.4s, v31.4s, v29.s[1]
 	WORD $0xad417d3e // ldp q30, q31, [x9, #32]
-	WORD $0x4fb813c2 // fmla v2.4s, v30.4s, v24.s[1]
-	WORD $0x4fb813e3 // fmla v3.4s, v31.4s, v24.s[1]
-	WORD $0x4fb913c6 // fmla v6.4s, v30.4s, v25.s[1]
-	WORD $0x4fb913e7 // fmla v7.4s, v31.4s, v25.s[1]
-	WORD $0x4fba13ca // fmla v10.4s, v30.4s, v26.s[1]
-	WORD $0x4fba13eb // fmla v11.4s, v31.4s, v26.s[1]
-	WORD $0x4fbb13ce // fmla v14.4s, v30.4s, v27.s[1]
-	WORD $0x4fbb13ef // fmla v15.4s, v31.4s, v27.s[1]
-	WORD $0x4fbc13d2 // fmla v18.4s, v30.4s, v28.s[1]
-	WORD $0x4fbc13f3 // fmla v19.4s, v31.4s, v28.s[1]
-	WORD $0x4fbd13d6 // fmla v22.4s, v30.4s, v29.s[1]
-	WORD $0x4fbd13f7 // fmla v23.4s, v31.4s, v29.s[1]
+	WORD $0x4fb813c2; WORD $0x4fb813e3 // fmla v2.4s, v30.4s, v24.s[1]; fmla v3.4s, v31.4s, v24.s[1]
+	WORD $0x4fb913c6; WORD $0x4fb913e7 // fmla v6.4s, v30.4s, v25.s[1]; fmla v7.4s, v31.4s, v25.s[1]
+	WORD $0x4fba13ca; WORD $0x4fba13eb // fmla v10.4s, v30.4s, v26.s[1]; fmla v11.4s, v31.4s, v26.s[1]
+	WORD $0x4fbb13ce; WORD $0x4fbb13ef // fmla v14.4s, v30.4s, v27.s[1]; fmla v15.4s, v31.4s, v27.s[1]
+	WORD $0x4fbc13d2; WORD $0x4fbc13f3 // fmla v18.4s, v30.4s, v28.s[1]; fmla v19.4s, v31.4s, v28.s[1]
+	WORD $0x4fbd13d6; WORD $0x4fbd13f7 // fmla v22.4s, v30.4s, v29.s[1]; fmla v23.4s, v31.4s, v29.s[1]
 	ADD R10, R9
 	WORD $0xad407d3e // ldp q30, q31, [x9]
-	WORD $0x4f981bc0 // fmla v0.4s, v30.4s, v24.s[2]
-	WORD $0x4f981be1 // fmla v1.4s, v31.4s, v24.s[2]
-	WORD $0x4f991bc4 // fmla v4.4s, v30.4s, v25.s[2]
-	WORD $0x4f991be5 // fmla v5.4s, v31.4s, v25.s[2]
-	WORD $0x4f9a1bc8 // fmla v8.4s, v30.4s, v26.s[2]
-	WORD $0x4f9a1be9 // fmla v9.4s, v31.4s, v26.s[2]
-	WORD $0x4f9b1bcc // fmla v12.4s, v30.4s, v27.s[2]
-	WORD $0x4f9b1bed // fmla v13.4s, v31.4s, v27.s[2]
-	WORD $0x4f9c1bd0 // fmla v16.4s, v30.4s, v28.s[2]
-	WORD $0x4f9c1bf1 // fmla v17.4s, v31.4s, v28.s[2]
-	WORD $0x4f9d1bd4 // fmla v20.4s, v30.4s, v29.s[2]
-	WORD $0x4f9d1bf5 // fmla v21.4s, v31.4s, v29.s[2]
+	WORD $0x4f981bc0; WORD $0x4f981be1 // fmla v0.4s, v30.4s, v24.s[2]; fmla v1.4s, v31.4s, v24.s[2]
+	WORD $0x4f991bc4; WORD $0x4f991be5 // fmla v4.4s, v30.4s, v25.s[2]; fmla v5.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bc8; WORD $0x4f9a1be9 // fmla v8.4s, v30.4s, v26.s[2]; fmla v9.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bcc; WORD $0x4f9b1bed // fmla v12.4s, v30.4s, v27.s[2]; fmla v13.4s, v31.4s, v27.s[2]
+	WORD $0x4f9c1bd0; WORD $0x4f9c1bf1 // fmla v16.4s, v30.4s, v28.s[2]; fmla v17.4s, v31.4s, v28.s[2]
+	WORD $0x4f9d1bd4; WORD $0x4f9d1bf5 // fmla v20.4s, v30.4s, v29.s[2]; fmla v21.4s, v31.4s, v29.s[2]
 	WORD $0xad417d3e // ldp q30, q31, [x9, #32]
-	WORD $0x4f981bc2 // fmla v2.4s, v30.4s, v24.s[2]
-	WORD $0x4f981be3 // fmla v3.4s, v31.4s, v24.s[2]
-	WORD $0x4f991bc6 // fmla v6.4s, v30.4s, v25.s[2]
-	WORD $0x4f991be7 // fmla v7.4s, v31.4s, v25.s[2]
-	WORD $0x4f9a1bca // fmla v10.4s, v30.4s, v26.s[2]
-	WORD $0x4f9a1beb // fmla v11.4s, v31.4s, v26.s[2]
-	WORD $0x4f9b1bce // fmla v14.4s, v30.4s, v27.s[2]
-	WORD $0x4f9b1bef // fmla v15.4s, v31.4s, v27.s[2]
-	WORD $0x4f9c1bd2 // fmla v18.4s, v30.4s, v28.s[2]
-	WORD $0x4f9c1bf3 // fmla v19.4s, v31.4s, v28.s[2]
-	WORD $0x4f9d1bd6 // fmla v22.4s, v30.4s, v29.s[2]
-	WORD $0x4f9d1bf7 // fmla v23.4s, v31.4s, v29.s[2]
+	WORD $0x4f981bc2; WORD $0x4f981be3 // fmla v2.4s, v30.4s, v24.s[2]; fmla v3.4s, v31.4s, v24.s[2]
+	WORD $0x4f991bc6; WORD $0x4f991be7 // fmla v6.4s, v30.4s, v25.s[2]; fmla v7.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bca; WORD $0x4f9a1beb // fmla v10.4s, v30.4s, v26.s[2]; fmla v11.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bce; WORD $0x4f9b1bef // fmla v14.4s, v30.4s, v27.s[2]; fmla v15.4s, v31.4s, v27.s[2]
+	WORD $0x4f9c1bd2; WORD $0x4f9c1bf3 // fmla v18.4s, v30.4s, v28.s[2]; fmla v19.4s, v31.4s, v28.s[2]
+	WORD $0x4f9d1bd6; WORD $0x4f9d1bf7 // fmla v22.4s, v30.4s, v29.s[2]; fmla v23.4s, v31.4s, v29.s[2]
 	ADD R10, R9
 	WORD $0xad407d3e // ldp q30, q31, [x9]
-	WORD $0x4fb81bc0 // fmla v0.4s, v30.4s, v24.s[3]
-	WORD $0x4fb81be1 // fmla v1.4s, v31.4s, v24.s[3]
-	WORD $0x4fb91bc4 // fmla v4.4s, v30.4s, v25.s[3]
-	WORD $0x4fb91be5 // fmla v5.4s, v31.4s, v25.s[3]
-	WORD $0x4fba1bc8 // fmla v8.4s, v30.4s, v26.s[3]
-	WORD $0x4fba1be9 // fmla v9.4s, v31.4s, v26.s[3]
-	WORD $0x4fbb1bcc // fmla v12.4s, v30.4s, v27.s[3]
-	WORD $0x4fbb1bed // fmla v13.4s, v31.4s, v27.s[3]
-	WORD $0x4fbc1bd0 // fmla v16.4s, v30.4s, v28.s[3]
-	WORD $0x4fbc1bf1 // fmla v17.4s, v31.4s, v28.s[3]
-	WORD $0x4fbd1bd4 // fmla v20.4s, v30.4s, v29.s[3]
-	WORD $0x4fbd1bf5 // fmla v21.4s, v31.4s, v29.s[3]
+	WORD $0x4fb81bc0; WORD $0x4fb81be1 // fmla v0.4s, v30.4s, v24.s[3]; fmla v1.4s, v31.4s, v24.s[3]
+	WORD $0x4fb91bc4; WORD $0x4fb91be5 // fmla v4.4s, v30.4s, v25.s[3]; fmla v5.4s, v31.4s, v25.s[3]
+	WORD $0x4fba1bc8; WORD $0x4fba1be9 // fmla v8.4s, v30.4s, v26.s[3]; fmla v9.4s, v31.4s, v26.s[3]
+	WORD $0x4fbb1bcc; WORD $0x4fbb1bed // fmla v12.4s, v30.4s, v27.s[3]; fmla v13.4s, v31.4s, v27.s[3]
+	WORD $0x4fbc1bd0; WORD $0x4fbc1bf1 // fmla v16.4s, v30.4s, v28.s[3]; fmla v17.4s, v31.4s, v28.s[3]
+	WORD $0x4fbd1bd4; WORD $0x4fbd1bf5 // fmla v20.4s, v30.4s, v29.s[3]; fmla v21.4s, v31.4s, v29.s[3]
 	WORD $0xad417d3e // ldp q30, q31, [x9, #32]
-	WORD $0x4fb81bc2 // fmla v2.4s, v30.4s, v24.s[3]
-	WORD $0x4fb81be3 // fmla v3.4s, v31.4s, v24.s[3]
-	WORD $0x4fb91bc6 // fmla v6.4s, v30.4s, v25.s[3]
-	WORD $0x4fb91be7 // fmla v7.4s, v31.4s, v25.s[3]
-	WORD $0x4fba1bca // fmla v10.4s, v30.4s, v26.s[3]
-	WORD $0x4fba1beb // fmla v11.4s, v31.4s, v26.s[3]
-	WORD $0x4fbb1bce // fmla v14.4s, v30.4s, v27.s[3]
-	WORD $0x4fbb1bef // fmla v15.4s, v31.4s, v27.s[3]
-	WORD $0x4fbc1bd2 // fmla v18.4s, v30.4s, v28.s[3]
-	WORD $0x4fbc1bf3 // fmla v19.4s, v31.4s, v28.s[3]
-	WORD $0x4fbd1bd6 // fmla v22.4s, v30.4s, v29.s[3]
-	WORD $0x4fbd1bf7 // fmla v23.4s, v31.4s, v29.s[3]
+	WORD $0x4fb81bc2; WORD $0x4fb81be3 // fmla v2.4s, v30.4s, v24.s[3]; fmla v3.4s, v31.4s, v24.s[3]
+	WORD $0x4fb91bc6; WORD $0x4fb91be7 // fmla v6.4s, v30.4s, v25.s[3]; fmla v7.4s, v31.4s, v25.s[3]
+	WORD $0x4fba1bca; WORD $0x4fba1beb // fmla v10.4s, v30.4s, v26.s[3]; fmla v11.4s, v31.4s, v26.s[3]
+	WORD $0x4fbb1bce; WORD $0x4fbb1bef // fmla v14.4s, v30.4s, v27.s[3]; fmla v15.4s, v31.4s, v27.s[3]
+	WORD $0x4fbc1bd2; WORD $0x4fbc1bf3 // fmla v18.4s, v30.4s, v28.s[3]; fmla v19.4s, v31.4s, v28.s[3]
+	WORD $0x4fbd1bd6; WORD $0x4fbd1bf7 // fmla v22.4s, v30.4s, v29.s[3]; fmla v23.4s, v31.4s, v29.s[3]
 	ADD R10, R9
 	ADD $16, R6
 	SUBS $4, R7
 	BNE channels
-	MOVD winoProduct_block(R0), R26
-	ADD R26, R5
+	MOVD winoProduct_block(R0), R26; ADD R26, R5
 	SUBS $1, R8
 	BNE block
 	MOVD R3, R6
-	WORD $0xad0004c0 // stp q0, q1, [x6]
-	WORD $0xad010cc2 // stp q2, q3, [x6, #32]
-	WORD $0xad0214c4 // stp q4, q5, [x6, #64]
-	WORD $0xad031cc6 // stp q6, q7, [x6, #96]
-	WORD $0xad0424c8 // stp q8, q9, [x6, #128]
-	WORD $0xad052cca // stp q10, q11, [x6, #160]
-	WORD $0xad0634cc // stp q12, q13, [x6, #192]
-	WORD $0xad073cce // stp q14, q15, [x6, #224]
-	WORD $0xad0844d0 // stp q16, q17, [x6, #256]
-	WORD $0xad094cd2 // stp q18, q19, [x6, #288]
-	WORD $0xad0a54d4 // stp q20, q21, [x6, #320]
-	WORD $0xad0b5cd6 // stp q22, q23, [x6, #352]
-	MOVD winoProduct_vpos(R0), R26
-	ADD R26, R1
-	MOVD winoProduct_wpos(R0), R26
-	ADD R26, R2
-	MOVD winoProduct_outPos(R0), R26
-	ADD R26, R3
+	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
+	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
+	WORD $0xad0424c8; WORD $0xad052cca // stp q8, q9, [x6, #128]; stp q10, q11, [x6, #160]
+	WORD $0xad0634cc; WORD $0xad073cce // stp q12, q13, [x6, #192]; stp q14, q15, [x6, #224]
+	WORD $0xad0844d0; WORD $0xad094cd2 // stp q16, q17, [x6, #256]; stp q18, q19, [x6, #288]
+	WORD $0xad0a54d4; WORD $0xad0b5cd6 // stp q20, q21, [x6, #320]; stp q22, q23, [x6, #352]
+	MOVD winoProduct_vpos(R0), R26; ADD R26, R1
+	MOVD winoProduct_wpos(R0), R26; ADD R26, R2
+	MOVD winoProduct_outPos(R0), R26; ADD R26, R3
 	SUBS $1, R4
 	BNE position
 	RET

@@ -9,11 +9,6 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestN16GradientLayout compares the struct with what the assembly assumes.
-func TestN16GradientLayout(t *testing.T) {
-	checkLayout[n16BackwardTile](t, 13)
-}
-
 func narrowConv(r *rand.Rand, groups bool) Conv {
 	c := Conv{
 		IC: 1 + r.IntN(9), H: 1 + r.IntN(6), W: 1 + r.IntN(12), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),

@@ -8,11 +8,6 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestN16ProductLayout compares the struct with what the assembly assumes.
-func TestN16ProductLayout(t *testing.T) {
-	checkLayout[n16GemmTile](t, 29)
-}
-
 // TestN16DenseBackwardData compares with the definition: the tiers among one another, with
 // the mask and without, and the sums.
 func TestN16DenseBackwardData(t *testing.T) {

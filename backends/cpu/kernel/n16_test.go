@@ -7,11 +7,6 @@ import (
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
-// TestN16TileLayout compares the struct with what the assembly assumes.
-func TestN16TileLayout(t *testing.T) {
-	checkLayout[n16Tile](t, 31)
-}
-
 func inLanes(c Conv) Kernel { return N16Conv{c} }
 
 func TestN16ConvSizes(t *testing.T) {

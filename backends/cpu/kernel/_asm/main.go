@@ -40,8 +40,7 @@ var parts = map[string][]func(){
 	"conv_bwd_weights":          {gradients},
 	"conv_bwd_weights_rows":     {bwdRows},
 	"conv_bwd_weights_winograd": {winoBackwards},
-	"n16":                       {lanes, n16Gradients, transposes},
-	"n16_gemm":                  {n16Products},
+	"n16_transpose":             {transposes},
 	"dense_matvec":              {matVecs},
 	"pack":                      {packs},
 }

@@ -22,6 +22,8 @@ var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"conv_winograd":         winograds,
 	"conv_winograd_1d":      winograds1D,
 	"conv_winograd_product": winoProducts,
+	"n16":                   n16Kernels,
+	"n16_gemm":              n16Gemms,
 	"peak":                  peaks,
 }
 

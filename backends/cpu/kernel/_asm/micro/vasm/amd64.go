@@ -30,6 +30,9 @@ func (m *amd64) v(r V) string {
 func (m *amd64) r(r Reg) string { return amd64Names[r] }
 
 func (m *amd64) a(a Addr) string {
+	if a.arg != "" {
+		return a.arg
+	}
 	s := a.Field
 	switch {
 	case a.Disp != 0 && s != "":
@@ -131,6 +134,30 @@ func (m *amd64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
 	m.broadcast(t, at)
 	for i, d := range acc {
 		m.k.op("VFMADD231PS %s, %s, %s", m.v(t), m.v(weights[i]), m.v(d))
+	}
+}
+
+func (m *amd64) multiplyAddMem(acc, x []V, a Addr) {
+	t := m.k.temp()
+	m.broadcast(t, a)
+	for i, d := range acc {
+		m.k.op("VFMADD231PS %s, %s, %s", m.v(x[i]), m.v(t), m.v(d))
+	}
+}
+
+func (m *amd64) addToMem(a Addr, s Reg) { m.k.op("ADDQ %s, %s", m.r(s), m.a(a)) }
+
+func (m *amd64) repeatMem(a Addr, label string) {
+	m.k.op("DECQ %s", m.a(a))
+	m.conditional(true, label)
+}
+
+func (m *amd64) subtractIf(r Reg, n int, less bool, label string) {
+	m.k.op("SUBQ $%d, %s", n, m.r(r))
+	if less {
+		m.k.op("JLT %s", label)
+	} else {
+		m.k.op("JGE %s", label)
 	}
 }
 

@@ -3,13 +3,55 @@ package vasm
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/a64"
 )
 
 // arm64 prints NEON. Go's assembler has names for few of its instructions, so most are words
 // that package a64 encodes.
-type arm64 struct{ k *Func }
+//
+// An operation of several instructions stands in one line, behind which its words are explained.
+type arm64 struct {
+	k     *Func
+	depth int // of operations under way
+	codes []string
+	texts []string
+}
+
+// op prints an instruction, or keeps it for the line of the operation.
+func (m *arm64) op(format string, a ...any) {
+	m.codes = append(m.codes, fmt.Sprintf(format, a...))
+	if m.depth == 0 {
+		m.flush()
+	}
+}
+
+func (m *arm64) w(w a64.Word) {
+	m.texts = append(m.texts, w.Text)
+	m.op("WORD $0x%08x", w.Bits)
+}
+
+// one begins an operation; what it returns ends it.
+func (m *arm64) one() (end func()) {
+	m.depth++
+	return func() {
+		if m.depth--; m.depth == 0 {
+			m.flush()
+		}
+	}
+}
+
+func (m *arm64) flush() {
+	if len(m.codes) > 0 {
+		line := strings.Join(m.codes, "; ")
+		if len(m.texts) > 0 {
+			line += " // " + strings.Join(m.texts, "; ")
+		}
+		m.k.op("%s", line)
+	}
+	m.codes, m.texts = nil, nil
+}
 
 // arm64Regs lists the general registers that a function may use: R18 belongs to the platform,
 // R27 to the assembler, R28 to the goroutine, R29 and R30 to the frame. R26 is this printer's.
@@ -26,10 +68,11 @@ const armTemp = 26
 
 func (m *arm64) r(r Reg) string { return fmt.Sprintf("R%d", r) }
 
-func (m *arm64) w(w a64.Word) { m.k.op("%v", w) }
-
 // a is an address for an instruction of Go's assembler.
 func (m *arm64) a(a Addr) string {
+	if a.arg != "" {
+		return a.arg
+	}
 	if a.Index != noReg {
 		panic("arm64 has no such address")
 	}
@@ -56,6 +99,11 @@ func (m *arm64) place(a Addr) (a64.X, int) {
 }
 
 func (m *arm64) load(d []V, a Addr) {
+	defer m.one()()
+	if len(d) == 1 && a.Index != noReg && a.Scale == 1 && a.Disp == 0 {
+		m.w(a64.LoadQIndex(a64.V(d[0]), a64.X(a.Base), a64.X(a.Index)))
+		return
+	}
 	x, off := m.place(a)
 	for ; len(d) > 1; d, off = d[2:], off+32 {
 		m.w(a64.LoadPair(a64.V(d[0]), a64.V(d[1]), x, off))
@@ -66,6 +114,7 @@ func (m *arm64) load(d []V, a Addr) {
 }
 
 func (m *arm64) store(s []V, a Addr) {
+	defer m.one()()
 	x, off := m.place(a)
 	for ; len(s) > 1; s, off = s[2:], off+32 {
 		m.w(a64.StorePair(a64.V(s[0]), a64.V(s[1]), x, off))
@@ -84,6 +133,7 @@ func (m *arm64) fma(d, a, b V) { m.three("fmla", d, a, b) }
 func (m *arm64) fnma(d, a, b V) { m.three("fmls", d, a, b) }
 
 func (m *arm64) fmaMem(d, a V, b Addr) {
+	defer m.one()()
 	t := m.k.temp()
 	m.load([]V{t}, b)
 	m.fma(d, a, t)
@@ -92,8 +142,9 @@ func (m *arm64) fmaMem(d, a V, b Addr) {
 func (m *arm64) arith(op string, d, a, b V) { m.three("f"+op, d, a, b) }
 
 func (m *arm64) constant(d V, c float32) {
-	m.k.op("MOVD $0x%08x, %s", math.Float32bits(c), m.r(armTemp))
-	m.k.op("VMOV %s, V%d.S4", m.r(armTemp), d)
+	defer m.one()()
+	m.op("MOVD $0x%08x, %s", math.Float32bits(c), m.r(armTemp))
+	m.op("VMOV %s, V%d.S4", m.r(armTemp), d)
 }
 
 // loadConsts puts four constants into a register.
@@ -108,8 +159,8 @@ func (m *arm64) loadConsts(c []float32) {
 		if n%4 == 0 {
 			v = m.k.V()
 		}
-		m.k.op("MOVD $0x%08x, %s", math.Float32bits(x), m.r(armTemp))
-		m.k.op("VMOV %s, V%d.S[%d]", m.r(armTemp), v, n%4)
+		m.op("MOVD $0x%08x, %s", math.Float32bits(x), m.r(armTemp))
+		m.op("VMOV %s, V%d.S[%d]", m.r(armTemp), v, n%4)
 		m.k.consts[x], m.k.element[x] = v, n%4
 		n++
 	}
@@ -128,12 +179,14 @@ func (m *arm64) fmaConst(d, a V, c float32, negative bool) {
 }
 
 func (m *arm64) broadcastArg(d V, name string, off int) {
-	m.k.op("FMOVS %s+%d(FP), F%d", name, off, d)
+	defer m.one()()
+	m.op("FMOVS %s+%d(FP), F%d", name, off, d)
 	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
 }
 
 // The sum grows in a temporary, since FMLA overwrites what it adds to.
 func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
+	defer m.one()()
 	for i := 0; i < len(d); i += 2 {
 		pair := d[i:min(i+2, len(d))]
 		t := make([]V, len(pair))
@@ -150,12 +203,14 @@ func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
 
 // FMAX would make +0 of -0, so lanes below zero are cleared instead.
 func (m *arm64) maxZero(d, zero V) {
+	defer m.one()()
 	t := m.k.temp()
 	m.w(a64.Zero("fcmlt", a64.V(t), a64.V(d)))
 	m.three("bic", d, d, t)
 }
 
 func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
+	defer m.one()()
 	for i := 0; i < len(d); i += 2 {
 		pair := d[i:min(i+2, len(d))]
 		t := make([]V, len(pair))
@@ -172,7 +227,8 @@ func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
 
 // broadcast fills element 0 alone where the value is used by element: scaleAdd does so.
 func (m *arm64) broadcast(d V, a Addr) {
-	m.k.op("FMOVS %s, F%d", m.a(a), d)
+	defer m.one()()
+	m.op("FMOVS %s, F%d", m.a(a), d)
 	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
 }
 
@@ -195,84 +251,125 @@ func (m *arm64) loadScalars(s *Scalars) {
 }
 
 func (m *arm64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
+	defer m.one()()
 	for i, d := range acc {
 		m.w(a64.Element("fmla", a64.V(d), a64.V(weights[i]), a64.V(x.v[line]), element))
 	}
 }
 
+func (m *arm64) multiplyAddMem(acc, x []V, a Addr) {
+	defer m.one()()
+	t := m.k.temp()
+	if a.Index != noReg && a.Scale == 1 && a.Disp == 0 {
+		m.w(a64.LoadSIndex(a64.V(t), a64.X(a.Base), a64.X(a.Index)))
+	} else {
+		base, off := m.place(a)
+		m.w(a64.LoadS(a64.V(t), base, off))
+	}
+	for i, d := range acc {
+		m.w(a64.Element("fmla", a64.V(d), a64.V(x[i]), a64.V(t), 0))
+	}
+}
+
+func (m *arm64) addToMem(a Addr, s Reg) {
+	defer m.one()()
+	m.loadInt(armTemp, a)
+	m.add(armTemp, s)
+	m.storeInt(armTemp, a)
+}
+
+func (m *arm64) repeatMem(a Addr, label string) {
+	m.loadInt(armTemp, a)
+	m.op("SUBS $1, %s", m.r(armTemp))
+	m.storeInt(armTemp, a)
+	m.op("BNE %s", label)
+}
+
+func (m *arm64) subtractIf(r Reg, n int, less bool, label string) {
+	m.op("SUBS $%d, %s", n, m.r(r))
+	if less {
+		m.op("BLT %s", label)
+	} else {
+		m.op("BGE %s", label)
+	}
+}
+
 func (m *arm64) prefetch(level int, a Addr) {
+	defer m.one()()
 	x, off := m.place(a)
 	m.w(a64.Prefetch(level, false, x, off))
 }
 
-func (m *arm64) arg(d Reg, name string, off int) { m.k.op("MOVD %s+%d(FP), %s", name, off, m.r(d)) }
-func (m *arm64) loadInt(d Reg, a Addr)           { m.k.op("MOVD %s, %s", m.a(a), m.r(d)) }
-func (m *arm64) storeInt(s Reg, a Addr)          { m.k.op("MOVD %s, %s", m.r(s), m.a(a)) }
+func (m *arm64) arg(d Reg, name string, off int) { m.op("MOVD %s+%d(FP), %s", name, off, m.r(d)) }
+func (m *arm64) loadInt(d Reg, a Addr)           { m.op("MOVD %s, %s", m.a(a), m.r(d)) }
+func (m *arm64) storeInt(s Reg, a Addr)          { m.op("MOVD %s, %s", m.r(s), m.a(a)) }
 
 func (m *arm64) addMem(d Reg, a Addr) {
+	defer m.one()()
 	m.loadInt(armTemp, a)
 	m.add(d, armTemp)
 }
 
-func (m *arm64) move(d, s Reg) { m.k.op("MOVD %s, %s", m.r(s), m.r(d)) }
-func (m *arm64) add(d, s Reg)  { m.k.op("ADD %s, %s", m.r(s), m.r(d)) }
+func (m *arm64) move(d, s Reg) { m.op("MOVD %s, %s", m.r(s), m.r(d)) }
+func (m *arm64) add(d, s Reg)  { m.op("ADD %s, %s", m.r(s), m.r(d)) }
 
 func (m *arm64) addScaled(d, a, s Reg, scale int) {
 	shift := map[int]int{1: 0, 2: 1, 4: 2, 8: 3}[scale]
 	if shift == 0 {
-		m.k.op("ADD %s, %s, %s", m.r(s), m.r(a), m.r(d))
+		m.op("ADD %s, %s, %s", m.r(s), m.r(a), m.r(d))
 		return
 	}
-	m.k.op("ADD %s<<%d, %s, %s", m.r(s), shift, m.r(a), m.r(d))
+	m.op("ADD %s<<%d, %s, %s", m.r(s), shift, m.r(a), m.r(d))
 }
 
-func (m *arm64) addInt(d Reg, n int)        { m.k.op("ADD $%d, %s", n, m.r(d)) }
-func (m *arm64) andMask(d Reg, mask string) { m.k.op("AND $%s, %s", mask, m.r(d)) }
+func (m *arm64) addInt(d Reg, n int)        { m.op("ADD $%d, %s", n, m.r(d)) }
+func (m *arm64) andMask(d Reg, mask string) { m.op("AND $%s, %s", mask, m.r(d)) }
 
-func (m *arm64) leaInt(d, s Reg, n int) { m.k.op("ADD $%d, %s, %s", n, m.r(s), m.r(d)) }
-func (m *arm64) setInt(d Reg, n int)    { m.k.op("MOVD $%d, %s", n, m.r(d)) }
-func (m *arm64) sub(d, s Reg)           { m.k.op("SUB %s, %s", m.r(s), m.r(d)) }
+func (m *arm64) leaInt(d, s Reg, n int) { m.op("ADD $%d, %s, %s", n, m.r(s), m.r(d)) }
+func (m *arm64) setInt(d Reg, n int)    { m.op("MOVD $%d, %s", n, m.r(d)) }
+func (m *arm64) sub(d, s Reg)           { m.op("SUB %s, %s", m.r(s), m.r(d)) }
 
 func (m *arm64) mulInt(d, s Reg, n int) {
-	m.k.op("MOVD $%d, %s", n, m.r(armTemp))
-	m.k.op("MUL %s, %s, %s", m.r(armTemp), m.r(s), m.r(d))
+	defer m.one()()
+	m.op("MOVD $%d, %s", n, m.r(armTemp))
+	m.op("MUL %s, %s, %s", m.r(armTemp), m.r(s), m.r(d))
 }
 
-func (m *arm64) shiftLeft(d Reg, n int) { m.k.op("LSL $%d, %s", n, m.r(d)) }
+func (m *arm64) shiftLeft(d Reg, n int) { m.op("LSL $%d, %s", n, m.r(d)) }
 
 func (m *arm64) jumpCompare(r Reg, n int, less bool, label string) {
-	m.k.op("CMP $%d, %s", n, m.r(r))
+	m.op("CMP $%d, %s", n, m.r(r))
 	if less {
-		m.k.op("BLT %s", label)
+		m.op("BLT %s", label)
 	} else {
-		m.k.op("BGE %s", label)
+		m.op("BGE %s", label)
 	}
 }
 
-func (m *arm64) jump(label string) { m.k.op("JMP %s", label) }
+func (m *arm64) jump(label string) { m.op("JMP %s", label) }
 
 func (m *arm64) jumpIfZero(r Reg, zero bool, label string) {
 	if zero {
-		m.k.op("CBZ %s, %s", m.r(r), label)
+		m.op("CBZ %s, %s", m.r(r), label)
 	} else {
-		m.k.op("CBNZ %s, %s", m.r(r), label)
+		m.op("CBNZ %s, %s", m.r(r), label)
 	}
 }
 
 func (m *arm64) jumpIfMask(r Reg, mask string, any bool, label string) {
-	m.k.op("TST $%s, %s", mask, m.r(r))
+	m.op("TST $%s, %s", mask, m.r(r))
 	if any {
-		m.k.op("BNE %s", label)
+		m.op("BNE %s", label)
 	} else {
-		m.k.op("BEQ %s", label)
+		m.op("BEQ %s", label)
 	}
 }
 
 func (m *arm64) subtractJump(r Reg, n int, label string) {
-	m.k.op("SUBS $%d, %s", n, m.r(r))
-	m.k.op("BNE %s", label)
+	m.op("SUBS $%d, %s", n, m.r(r))
+	m.op("BNE %s", label)
 }
 
 func (m *arm64) align(int) {}
 
-func (m *arm64) ret() { m.k.op("RET") }
+func (m *arm64) ret() { m.op("RET") }

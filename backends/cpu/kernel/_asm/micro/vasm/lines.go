@@ -130,25 +130,44 @@ func (l *Lines) At(q, disp int) Addr {
 	if q >= l.half {
 		base, q = l.atB, q-l.half
 	}
-	return Multiples{l.step, l.step3, l.step5}.At(base, q, disp)
+	return Multiples{step: l.step, step3: l.step3, step5: l.step5}.At(base, q, disp)
 }
 
 // Multiples are a step, three and five times it: registers with which a place q steps (0 to 6)
 // from a base is one address. Those that are not needed may be any.
-type Multiples struct{ step, step3, step5 Reg }
+type Multiples struct {
+	k                  *Func
+	most               int
+	step, step3, step5 Reg
+}
 
 // Multiples takes the registers for up to most steps, and computes them from the step.
 func (k *Func) Multiples(step Reg, most int) Multiples {
-	m := Multiples{step: step}
+	m := k.MultiplesOf(step, most)
+	m.Update()
+	return m
+}
+
+// MultiplesOf takes the registers alone; Update computes them.
+func (k *Func) MultiplesOf(step Reg, most int) Multiples {
+	m := Multiples{k: k, most: most, step: step}
 	if most >= 3 {
 		m.step3 = k.Reg()
-		k.addScaled(m.step3, step, step, 2)
 	}
 	if most >= 5 {
 		m.step5 = k.Reg()
-		k.addScaled(m.step5, step, step, 4)
 	}
 	return m
+}
+
+// Update computes the multiples from the step.
+func (m Multiples) Update() {
+	if m.most >= 3 {
+		m.k.addScaled(m.step3, m.step, m.step, 2)
+	}
+	if m.most >= 5 {
+		m.k.addScaled(m.step5, m.step, m.step, 4)
+	}
 }
 
 // At is the place q steps and disp bytes behind the base.

@@ -69,6 +69,9 @@ func (k *Func) KeepPositive(d []V, a Addr, zero V, n, ahead int) {
 	k.keepPositive(d, a, zero, n)
 }
 
+// MultiplyAddMem is acc += x * the float32 at a, register by register, fused.
+func (k *Func) MultiplyAddMem(acc, x []V, a Addr) { k.multiplyAddMem(acc, x, a) }
+
 // Parts calls body for a register of a block, and on tiers whose blocks have several loops over
 // them: body works at the beginning of a block, and these pointers move from register to register.
 // Afterwards they point behind the block. n is a register to count with.
@@ -108,6 +111,19 @@ func (k *Func) LoadInt(d Reg, a Addr)  { k.loadInt(d, a) }
 func (k *Func) StoreInt(s Reg, a Addr) { k.storeInt(s, a) }
 func (k *Func) AddMem(d Reg, a Addr)   { k.addMem(d, a) }
 
+// AddToMem adds s to an integer in memory; RepeatMem subtracts 1 from one and jumps unless it is 0.
+func (k *Func) AddToMem(a Addr, s Reg)     { k.addToMem(a, s) }
+func (k *Func) RepeatMem(a Addr, l string) { k.repeatMem(a, l) }
+
+// ArgAddr is where a parameter is, for LoadInt and AddMem.
+func (k *Func) ArgAddr(name string) Addr {
+	off, ok := k.args[name]
+	if !ok {
+		panic("no parameter " + name)
+	}
+	return Addr{Index: noReg, arg: fmt.Sprintf("%s+%d(FP)", name, off)}
+}
+
 // NewInt is LoadInt into a register of its own.
 func (k *Func) NewInt(a Addr) Reg {
 	d := k.Reg()
@@ -131,6 +147,10 @@ func (k *Func) ShiftLeft(d Reg, n int) { k.shiftLeft(d, n) }
 // IfLess and IfAtLeast jump if r compares so with n.
 func (k *Func) IfLess(r Reg, n int, l string)    { k.jumpCompare(r, n, true, l) }
 func (k *Func) IfAtLeast(r Reg, n int, l string) { k.jumpCompare(r, n, false, l) }
+
+// SubIfLess and SubIfAtLeast are r -= n and a jump if r is then below 0, or is not.
+func (k *Func) SubIfLess(r Reg, n int, l string)    { k.subtractIf(r, n, true, l) }
+func (k *Func) SubIfAtLeast(r Reg, n int, l string) { k.subtractIf(r, n, false, l) }
 
 // AndMask is d &= mask, an expression of constants.
 func (k *Func) AndMask(d Reg, mask string) { k.andMask(d, mask) }

@@ -50,10 +50,14 @@ type Addr struct {
 	Base, Index Reg
 	Scale, Disp int
 	Field       string
+	arg         string // a parameter in place of all that
 }
 
 // At is the place disp bytes behind a register.
 func At(base Reg, disp int) Addr { return Addr{Base: base, Index: noReg, Disp: disp} }
+
+// Indexed is the place at the sum of two registers.
+func Indexed(base, index Reg) Addr { return Addr{Base: base, Index: index, Scale: 1} }
 
 // Field is a member of the struct at a register, by its name in go_asm.h.
 func Field(base Reg, name string) Addr { return Addr{Base: base, Index: noReg, Field: name} }
@@ -90,12 +94,16 @@ type machine interface {
 	keepPositive(d []V, a Addr, zero V, n int)
 	broadcast(d V, a Addr)
 	multiplyAdd(acc, weights []V, x *Scalars, line, element int)
+	multiplyAddMem(acc, x []V, a Addr)
 	prefetch(level int, a Addr)
 
 	arg(d Reg, name string, off int)
 	loadInt(d Reg, a Addr)
 	storeInt(s Reg, a Addr)
 	addMem(d Reg, a Addr)
+	addToMem(a Addr, s Reg)
+	repeatMem(a Addr, label string)
+	subtractIf(r Reg, n int, less bool, label string)
 	move(d, s Reg)
 	add(d, s Reg)
 	addScaled(d, a, s Reg, scale int)
@@ -143,7 +151,7 @@ func (f *File) Func(t *Tier, name, params string, build func(f *Func)) {
 	if t.Arch == "amd64" {
 		k.machine, k.gp = &amd64{k}, amd64Regs()
 	} else {
-		k.machine, k.gp = &arm64{k}, arm64Regs()
+		k.machine, k.gp = &arm64{k: k}, arm64Regs()
 	}
 	size := 0
 	for p := range strings.SplitSeq(params, ", ") {
