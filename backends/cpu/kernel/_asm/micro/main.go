@@ -17,11 +17,13 @@ import (
 // parts are the files, by the name that -part takes; each function describes what it says for a
 // tier.
 var parts = map[string]func(f *vasm.File, t *vasm.Tier){
+	"conv_bwd_weights":      bwdWeightsAll,
 	"conv_depthwise":        depthwises,
 	"conv_tile":             convTiles,
 	"conv_winograd":         winograds,
 	"conv_winograd_1d":      winograds1D,
 	"conv_winograd_product": winoProducts,
+	"dense_matvec":          matVecs,
 	"n16":                   n16Kernels,
 	"n16_gemm":              n16Gemms,
 	"peak":                  peaks,
@@ -44,6 +46,9 @@ func main() {
 			describe(f, t)
 		}
 		name := filepath.Join(*dir, *part+"_"+arch)
+		if f.Empty() { // this architecture has none, or those of another program
+			continue
+		}
 		write(name+".s", f.Assembly(command))
 		write(name+".go", f.Declarations(command, "kernel"))
 	}

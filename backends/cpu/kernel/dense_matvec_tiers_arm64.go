@@ -1,0 +1,3 @@
+package kernel
+
+func init() { matVecTiers[NEON] = [3]func(*byte){matVecNEONw4, matVecNEONw8, matVecNEONw16} }
