@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ISA is a tier of the kernels. AVX2, AVX512 and NEON give the same bits where NEON has
-// microkernels; Portable
+// ISA is a tier of the kernels. AVX2, AVX512 and NEON give the same bits (NEON where it has
+// microkernels); Portable
 // rounds differently (it has no fused multiply-add) and gives the same bits on
 // every architecture and at every GOAMD64 level.
 type ISA uint8
