@@ -115,8 +115,7 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c1; WORD $0x6ea0d821; WORD $0x4e611c00 // ldr q1, [x6]; fcmle v1.4s, v1.4s, #0.0; bic v0.16b, v0.16b, v1.16b
+	WORD $0xf98040c0; WORD $0x3dc000c1; WORD $0x6ea0d821; WORD $0x4e611c00 // prfm pldl1keep, [x6, #128]; ldr q1, [x6]; fcmle v1.4s, v1.4s, #0.0; bic v0.16b, v0.16b, v1.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -238,10 +237,8 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c5; WORD $0x6ea0d8a5; WORD $0x4e651c00 // ldr q5, [x6]; fcmle v5.4s, v5.4s, #0.0; bic v0.16b, v0.16b, v5.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c6; WORD $0x6ea0d8c6; WORD $0x4e661c21 // ldr q6, [x6, x9]; fcmle v6.4s, v6.4s, #0.0; bic v1.16b, v1.16b, v6.16b
+	WORD $0xf98080c0; WORD $0x3dc000c5; WORD $0x6ea0d8a5; WORD $0x4e651c00 // prfm pldl1keep, [x6, #256]; ldr q5, [x6]; fcmle v5.4s, v5.4s, #0.0; bic v0.16b, v0.16b, v5.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c6; WORD $0x6ea0d8c6; WORD $0x4e661c21 // prfm pldl1keep, [x26, #256]; ldr q6, [x6, x9]; fcmle v6.4s, v6.4s, #0.0; bic v1.16b, v1.16b, v6.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -369,12 +366,9 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000c3; WORD $0x6ea0d863; WORD $0x4e631c00 // ldr q3, [x6]; fcmle v3.4s, v3.4s, #0.0; bic v0.16b, v0.16b, v3.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968c4; WORD $0x6ea0d884; WORD $0x4e641c21 // ldr q4, [x6, x9]; fcmle v4.4s, v4.4s, #0.0; bic v1.16b, v1.16b, v4.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc00345; WORD $0x6ea0d8a5; WORD $0x4e651c42 // ldr q5, [x26]; fcmle v5.4s, v5.4s, #0.0; bic v2.16b, v2.16b, v5.16b
+	WORD $0xf980c0c0; WORD $0x3dc000c3; WORD $0x6ea0d863; WORD $0x4e631c00 // prfm pldl1keep, [x6, #384]; ldr q3, [x6]; fcmle v3.4s, v3.4s, #0.0; bic v0.16b, v0.16b, v3.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968c4; WORD $0x6ea0d884; WORD $0x4e641c21 // prfm pldl1keep, [x26, #384]; ldr q4, [x6, x9]; fcmle v4.4s, v4.4s, #0.0; bic v1.16b, v1.16b, v4.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc00345; WORD $0x6ea0d8a5; WORD $0x4e651c42 // prfm pldl1keep, [x26, #384]; ldr q5, [x26]; fcmle v5.4s, v5.4s, #0.0; bic v2.16b, v2.16b, v5.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -513,14 +507,10 @@ mask:
 	MOVD n16Tile_rps(R0), R9
 	ADD R9<<1, R9, R10
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00344; WORD $0x6ea0d884; WORD $0x4e641c42 // ldr q4, [x26]; fcmle v4.4s, v4.4s, #0.0; bic v2.16b, v2.16b, v4.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68c5; WORD $0x6ea0d8a5; WORD $0x4e651c63 // ldr q5, [x6, x10]; fcmle v5.4s, v5.4s, #0.0; bic v3.16b, v3.16b, v5.16b
+	WORD $0xf98100c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // prfm pldl1keep, [x6, #512]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // prfm pldl1keep, [x26, #512]; ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00344; WORD $0x6ea0d884; WORD $0x4e641c42 // prfm pldl1keep, [x26, #512]; ldr q4, [x26]; fcmle v4.4s, v4.4s, #0.0; bic v2.16b, v2.16b, v4.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68c5; WORD $0x6ea0d8a5; WORD $0x4e651c63 // prfm pldl1keep, [x26, #512]; ldr q5, [x6, x10]; fcmle v5.4s, v5.4s, #0.0; bic v3.16b, v3.16b, v5.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -646,11 +636,9 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	WORD $0xf98040c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // prfm pldl1keep, [x6, #128]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c2; WORD $0x6ea0d842; WORD $0x4e621c21 // ldr q2, [x6]; fcmle v2.4s, v2.4s, #0.0; bic v1.16b, v1.16b, v2.16b
+	WORD $0xf98040c0; WORD $0x3dc000c2; WORD $0x6ea0d842; WORD $0x4e621c21 // prfm pldl1keep, [x6, #128]; ldr q2, [x6]; fcmle v2.4s, v2.4s, #0.0; bic v1.16b, v1.16b, v2.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -786,15 +774,11 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c00 // ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v0.16b, v0.16b, v8.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c4; WORD $0x6ea0d884; WORD $0x4e641c21 // ldr q4, [x6, x9]; fcmle v4.4s, v4.4s, #0.0; bic v1.16b, v1.16b, v4.16b
+	WORD $0xf98080c0; WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c00 // prfm pldl1keep, [x6, #256]; ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v0.16b, v0.16b, v8.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c4; WORD $0x6ea0d884; WORD $0x4e641c21 // prfm pldl1keep, [x26, #256]; ldr q4, [x6, x9]; fcmle v4.4s, v4.4s, #0.0; bic v1.16b, v1.16b, v4.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c5; WORD $0x6ea0d8a5; WORD $0x4e651c42 // ldr q5, [x6]; fcmle v5.4s, v5.4s, #0.0; bic v2.16b, v2.16b, v5.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c63 // ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v3.16b, v3.16b, v7.16b
+	WORD $0xf98080c0; WORD $0x3dc000c5; WORD $0x6ea0d8a5; WORD $0x4e651c42 // prfm pldl1keep, [x6, #256]; ldr q5, [x6]; fcmle v5.4s, v5.4s, #0.0; bic v2.16b, v2.16b, v5.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c63 // prfm pldl1keep, [x26, #256]; ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v3.16b, v3.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -941,19 +925,13 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000ca; WORD $0x6ea0d94a; WORD $0x4e6a1c00 // ldr q10, [x6]; fcmle v10.4s, v10.4s, #0.0; bic v0.16b, v0.16b, v10.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968c6; WORD $0x6ea0d8c6; WORD $0x4e661c21 // ldr q6, [x6, x9]; fcmle v6.4s, v6.4s, #0.0; bic v1.16b, v1.16b, v6.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc00347; WORD $0x6ea0d8e7; WORD $0x4e671c42 // ldr q7, [x26]; fcmle v7.4s, v7.4s, #0.0; bic v2.16b, v2.16b, v7.16b
+	WORD $0xf980c0c0; WORD $0x3dc000ca; WORD $0x6ea0d94a; WORD $0x4e6a1c00 // prfm pldl1keep, [x6, #384]; ldr q10, [x6]; fcmle v10.4s, v10.4s, #0.0; bic v0.16b, v0.16b, v10.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968c6; WORD $0x6ea0d8c6; WORD $0x4e661c21 // prfm pldl1keep, [x26, #384]; ldr q6, [x6, x9]; fcmle v6.4s, v6.4s, #0.0; bic v1.16b, v1.16b, v6.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc00347; WORD $0x6ea0d8e7; WORD $0x4e671c42 // prfm pldl1keep, [x26, #384]; ldr q7, [x26]; fcmle v7.4s, v7.4s, #0.0; bic v2.16b, v2.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c63 // ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v3.16b, v3.16b, v8.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1c84 // ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v4.16b, v4.16b, v10.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc00346; WORD $0x6ea0d8c6; WORD $0x4e661ca5 // ldr q6, [x26]; fcmle v6.4s, v6.4s, #0.0; bic v5.16b, v5.16b, v6.16b
+	WORD $0xf980c0c0; WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c63 // prfm pldl1keep, [x6, #384]; ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v3.16b, v3.16b, v8.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1c84 // prfm pldl1keep, [x26, #384]; ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v4.16b, v4.16b, v10.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc00346; WORD $0x6ea0d8c6; WORD $0x4e661ca5 // prfm pldl1keep, [x26, #384]; ldr q6, [x26]; fcmle v6.4s, v6.4s, #0.0; bic v5.16b, v5.16b, v6.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1116,23 +1094,15 @@ mask:
 	MOVD n16Tile_rps(R0), R9
 	ADD R9<<1, R9, R10
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c00 // ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681c21 // ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v1.16b, v1.16b, v8.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691c42 // ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // ldr q10, [x6, x10]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
+	WORD $0xf98100c0; WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c00 // prfm pldl1keep, [x6, #512]; ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681c21 // prfm pldl1keep, [x26, #512]; ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v1.16b, v1.16b, v8.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691c42 // prfm pldl1keep, [x26, #512]; ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // prfm pldl1keep, [x26, #512]; ldr q10, [x6, x10]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c84 // ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v4.16b, v4.16b, v11.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681ca5 // ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v5.16b, v5.16b, v8.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691cc6 // ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v6.16b, v6.16b, v9.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68ca; WORD $0x6ea0d94a; WORD $0x4e6a1ce7 // ldr q10, [x6, x10]; fcmle v10.4s, v10.4s, #0.0; bic v7.16b, v7.16b, v10.16b
+	WORD $0xf98100c0; WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c84 // prfm pldl1keep, [x6, #512]; ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v4.16b, v4.16b, v11.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681ca5 // prfm pldl1keep, [x26, #512]; ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v5.16b, v5.16b, v8.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691cc6 // prfm pldl1keep, [x26, #512]; ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v6.16b, v6.16b, v9.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68ca; WORD $0x6ea0d94a; WORD $0x4e6a1ce7 // prfm pldl1keep, [x26, #512]; ldr q10, [x6, x10]; fcmle v10.4s, v10.4s, #0.0; bic v7.16b, v7.16b, v10.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1267,14 +1237,11 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	WORD $0xf98040c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // prfm pldl1keep, [x6, #128]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // ldr q7, [x6]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
+	WORD $0xf98040c0; WORD $0x3dc000c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // prfm pldl1keep, [x6, #128]; ldr q7, [x6]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c3; WORD $0x6ea0d863; WORD $0x4e631c42 // ldr q3, [x6]; fcmle v3.4s, v3.4s, #0.0; bic v2.16b, v2.16b, v3.16b
+	WORD $0xf98040c0; WORD $0x3dc000c3; WORD $0x6ea0d863; WORD $0x4e631c42 // prfm pldl1keep, [x6, #128]; ldr q3, [x6]; fcmle v3.4s, v3.4s, #0.0; bic v2.16b, v2.16b, v3.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1424,20 +1391,14 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
+	WORD $0xf98080c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // prfm pldl1keep, [x6, #256]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // prfm pldl1keep, [x26, #256]; ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c42 // ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
+	WORD $0xf98080c0; WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c42 // prfm pldl1keep, [x6, #256]; ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // prfm pldl1keep, [x26, #256]; ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c84 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v4.16b, v4.16b, v6.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671ca5 // ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v5.16b, v5.16b, v7.16b
+	WORD $0xf98080c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c84 // prfm pldl1keep, [x6, #256]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v4.16b, v4.16b, v6.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c7; WORD $0x6ea0d8e7; WORD $0x4e671ca5 // prfm pldl1keep, [x26, #256]; ldr q7, [x6, x9]; fcmle v7.4s, v7.4s, #0.0; bic v5.16b, v5.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1603,26 +1564,17 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c00 // ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c21 // ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691c42 // ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
+	WORD $0xf980c0c0; WORD $0x3dc000cb; WORD $0x6ea0d96b; WORD $0x4e6b1c00 // prfm pldl1keep, [x6, #384]; ldr q11, [x6]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c21 // prfm pldl1keep, [x26, #384]; ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc00349; WORD $0x6ea0d929; WORD $0x4e691c42 // prfm pldl1keep, [x26, #384]; ldr q9, [x26]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // ldr q10, [x6]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1c84 // ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v4.16b, v4.16b, v11.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034d; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5 // ldr q13, [x26]; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b
+	WORD $0xf980c0c0; WORD $0x3dc000ca; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // prfm pldl1keep, [x6, #384]; ldr q10, [x6]; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1c84 // prfm pldl1keep, [x26, #384]; ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v4.16b, v4.16b, v11.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc0034d; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5 // prfm pldl1keep, [x26, #384]; ldr q13, [x26]; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691cc6 // ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v6.16b, v6.16b, v9.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1ce7 // ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v7.16b, v7.16b, v10.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034b; WORD $0x6ea0d96b; WORD $0x4e6b1d08 // ldr q11, [x26]; fcmle v11.4s, v11.4s, #0.0; bic v8.16b, v8.16b, v11.16b
+	WORD $0xf980c0c0; WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691cc6 // prfm pldl1keep, [x6, #384]; ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v6.16b, v6.16b, v9.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968ca; WORD $0x6ea0d94a; WORD $0x4e6a1ce7 // prfm pldl1keep, [x26, #384]; ldr q10, [x6, x9]; fcmle v10.4s, v10.4s, #0.0; bic v7.16b, v7.16b, v10.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc0034b; WORD $0x6ea0d96b; WORD $0x4e6b1d08 // prfm pldl1keep, [x26, #384]; ldr q11, [x26]; fcmle v11.4s, v11.4s, #0.0; bic v8.16b, v8.16b, v11.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1809,32 +1761,20 @@ mask:
 	MOVD n16Tile_rps(R0), R9
 	ADD R9<<1, R9, R10
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c00 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v0.16b, v0.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c21 // ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1c42 // ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v2.16b, v2.16b, v14.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1c63 // ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v3.16b, v3.16b, v15.16b
+	WORD $0xf98100c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c00 // prfm pldl1keep, [x6, #512]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v0.16b, v0.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c21 // prfm pldl1keep, [x26, #512]; ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1c42 // prfm pldl1keep, [x26, #512]; ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v2.16b, v2.16b, v14.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1c63 // prfm pldl1keep, [x26, #512]; ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v3.16b, v3.16b, v15.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c84 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v4.16b, v4.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5 // ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1cc6 // ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v6.16b, v6.16b, v14.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1ce7 // ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v7.16b, v7.16b, v15.16b
+	WORD $0xf98100c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c84 // prfm pldl1keep, [x6, #512]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v4.16b, v4.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5 // prfm pldl1keep, [x26, #512]; ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1cc6 // prfm pldl1keep, [x26, #512]; ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v6.16b, v6.16b, v14.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1ce7 // prfm pldl1keep, [x26, #512]; ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v7.16b, v7.16b, v15.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1d08 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v8.16b, v8.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1d29 // ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v9.16b, v9.16b, v13.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1d4a // ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v10.16b, v10.16b, v14.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1d6b // ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v11.16b, v11.16b, v15.16b
+	WORD $0xf98100c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1d08 // prfm pldl1keep, [x6, #512]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v8.16b, v8.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1d29 // prfm pldl1keep, [x26, #512]; ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v9.16b, v9.16b, v13.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1d4a // prfm pldl1keep, [x26, #512]; ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v10.16b, v10.16b, v14.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68cf; WORD $0x6ea0d9ef; WORD $0x4e6f1d6b // prfm pldl1keep, [x26, #512]; ldr q15, [x6, x10]; fcmle v15.4s, v15.4s, #0.0; bic v11.16b, v11.16b, v15.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -1978,17 +1918,13 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
+	WORD $0xf98040c0; WORD $0x3dc000c6; WORD $0x6ea0d8c6; WORD $0x4e661c00 // prfm pldl1keep, [x6, #128]; ldr q6, [x6]; fcmle v6.4s, v6.4s, #0.0; bic v0.16b, v0.16b, v6.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // ldr q7, [x6]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
+	WORD $0xf98040c0; WORD $0x3dc000c7; WORD $0x6ea0d8e7; WORD $0x4e671c21 // prfm pldl1keep, [x6, #128]; ldr q7, [x6]; fcmle v7.4s, v7.4s, #0.0; bic v1.16b, v1.16b, v7.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c42 // ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v2.16b, v2.16b, v8.16b
+	WORD $0xf98040c0; WORD $0x3dc000c8; WORD $0x6ea0d908; WORD $0x4e681c42 // prfm pldl1keep, [x6, #128]; ldr q8, [x6]; fcmle v8.4s, v8.4s, #0.0; bic v2.16b, v2.16b, v8.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98040c0 // prfm pldl1keep, [x6, #128]
-	WORD $0x3dc000c4; WORD $0x6ea0d884; WORD $0x4e641c63 // ldr q4, [x6]; fcmle v4.4s, v4.4s, #0.0; bic v3.16b, v3.16b, v4.16b
+	WORD $0xf98040c0; WORD $0x3dc000c4; WORD $0x6ea0d884; WORD $0x4e641c63 // prfm pldl1keep, [x6, #128]; ldr q4, [x6]; fcmle v4.4s, v4.4s, #0.0; bic v3.16b, v3.16b, v4.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -2152,25 +2088,17 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c00 // ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v0.16b, v0.16b, v9.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1c21 // ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v1.16b, v1.16b, v11.16b
+	WORD $0xf98080c0; WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c00 // prfm pldl1keep, [x6, #256]; ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v0.16b, v0.16b, v9.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1c21 // prfm pldl1keep, [x26, #256]; ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v1.16b, v1.16b, v11.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c42 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v2.16b, v2.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681c63 // ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v3.16b, v3.16b, v8.16b
+	WORD $0xf98080c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c42 // prfm pldl1keep, [x6, #256]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v2.16b, v2.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681c63 // prfm pldl1keep, [x26, #256]; ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v3.16b, v3.16b, v8.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c84 // ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v4.16b, v4.16b, v9.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1ca5 // ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v5.16b, v5.16b, v11.16b
+	WORD $0xf98080c0; WORD $0x3dc000c9; WORD $0x6ea0d929; WORD $0x4e691c84 // prfm pldl1keep, [x6, #256]; ldr q9, [x6]; fcmle v9.4s, v9.4s, #0.0; bic v4.16b, v4.16b, v9.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968cb; WORD $0x6ea0d96b; WORD $0x4e6b1ca5 // prfm pldl1keep, [x26, #256]; ldr q11, [x6, x9]; fcmle v11.4s, v11.4s, #0.0; bic v5.16b, v5.16b, v11.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98080c0 // prfm pldl1keep, [x6, #256]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1cc6 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v6.16b, v6.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf9808340 // prfm pldl1keep, [x26, #256]
-	WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681ce7 // ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v7.16b, v7.16b, v8.16b
+	WORD $0xf98080c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1cc6 // prfm pldl1keep, [x6, #256]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v6.16b, v6.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf9808340; WORD $0x3ce968c8; WORD $0x6ea0d908; WORD $0x4e681ce7 // prfm pldl1keep, [x26, #256]; ldr q8, [x6, x9]; fcmle v8.4s, v8.4s, #0.0; bic v7.16b, v7.16b, v8.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -2355,33 +2283,21 @@ store:
 mask:
 	MOVD n16Tile_rps(R0), R9
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // ldr q13, [x6]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968ce; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // ldr q14, [x6, x9]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc00350; WORD $0x6ea0da10; WORD $0x4e701c42 // ldr q16, [x26]; fcmle v16.4s, v16.4s, #0.0; bic v2.16b, v2.16b, v16.16b
+	WORD $0xf980c0c0; WORD $0x3dc000cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c00 // prfm pldl1keep, [x6, #384]; ldr q13, [x6]; fcmle v13.4s, v13.4s, #0.0; bic v0.16b, v0.16b, v13.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968ce; WORD $0x6ea0d9ce; WORD $0x4e6e1c21 // prfm pldl1keep, [x26, #384]; ldr q14, [x6, x9]; fcmle v14.4s, v14.4s, #0.0; bic v1.16b, v1.16b, v14.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc00350; WORD $0x6ea0da10; WORD $0x4e701c42 // prfm pldl1keep, [x26, #384]; ldr q16, [x26]; fcmle v16.4s, v16.4s, #0.0; bic v2.16b, v2.16b, v16.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c63 // ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v3.16b, v3.16b, v12.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c84 // ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v4.16b, v4.16b, v13.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1ca5 // ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v5.16b, v5.16b, v14.16b
+	WORD $0xf980c0c0; WORD $0x3dc000cc; WORD $0x6ea0d98c; WORD $0x4e6c1c63 // prfm pldl1keep, [x6, #384]; ldr q12, [x6]; fcmle v12.4s, v12.4s, #0.0; bic v3.16b, v3.16b, v12.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968cd; WORD $0x6ea0d9ad; WORD $0x4e6d1c84 // prfm pldl1keep, [x26, #384]; ldr q13, [x6, x9]; fcmle v13.4s, v13.4s, #0.0; bic v4.16b, v4.16b, v13.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc0034e; WORD $0x6ea0d9ce; WORD $0x4e6e1ca5 // prfm pldl1keep, [x26, #384]; ldr q14, [x26]; fcmle v14.4s, v14.4s, #0.0; bic v5.16b, v5.16b, v14.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000d0; WORD $0x6ea0da10; WORD $0x4e701cc6 // ldr q16, [x6]; fcmle v16.4s, v16.4s, #0.0; bic v6.16b, v6.16b, v16.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968cc; WORD $0x6ea0d98c; WORD $0x4e6c1ce7 // ldr q12, [x6, x9]; fcmle v12.4s, v12.4s, #0.0; bic v7.16b, v7.16b, v12.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034d; WORD $0x6ea0d9ad; WORD $0x4e6d1d08 // ldr q13, [x26]; fcmle v13.4s, v13.4s, #0.0; bic v8.16b, v8.16b, v13.16b
+	WORD $0xf980c0c0; WORD $0x3dc000d0; WORD $0x6ea0da10; WORD $0x4e701cc6 // prfm pldl1keep, [x6, #384]; ldr q16, [x6]; fcmle v16.4s, v16.4s, #0.0; bic v6.16b, v6.16b, v16.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968cc; WORD $0x6ea0d98c; WORD $0x4e6c1ce7 // prfm pldl1keep, [x26, #384]; ldr q12, [x6, x9]; fcmle v12.4s, v12.4s, #0.0; bic v7.16b, v7.16b, v12.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc0034d; WORD $0x6ea0d9ad; WORD $0x4e6d1d08 // prfm pldl1keep, [x26, #384]; ldr q13, [x26]; fcmle v13.4s, v13.4s, #0.0; bic v8.16b, v8.16b, v13.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf980c0c0 // prfm pldl1keep, [x6, #384]
-	WORD $0x3dc000ce; WORD $0x6ea0d9ce; WORD $0x4e6e1d29 // ldr q14, [x6]; fcmle v14.4s, v14.4s, #0.0; bic v9.16b, v9.16b, v14.16b
-	ADD R9, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	WORD $0x3ce968d0; WORD $0x6ea0da10; WORD $0x4e701d4a // ldr q16, [x6, x9]; fcmle v16.4s, v16.4s, #0.0; bic v10.16b, v10.16b, v16.16b
-	ADD R9<<1, R6, R26; WORD $0xf980c340 // prfm pldl1keep, [x26, #384]
-	ADD R9<<1, R6, R26; WORD $0x3dc0034c; WORD $0x6ea0d98c; WORD $0x4e6c1d6b // ldr q12, [x26]; fcmle v12.4s, v12.4s, #0.0; bic v11.16b, v11.16b, v12.16b
+	WORD $0xf980c0c0; WORD $0x3dc000ce; WORD $0x6ea0d9ce; WORD $0x4e6e1d29 // prfm pldl1keep, [x6, #384]; ldr q14, [x6]; fcmle v14.4s, v14.4s, #0.0; bic v9.16b, v9.16b, v14.16b
+	ADD R9, R6, R26; WORD $0xf980c340; WORD $0x3ce968d0; WORD $0x6ea0da10; WORD $0x4e701d4a // prfm pldl1keep, [x26, #384]; ldr q16, [x6, x9]; fcmle v16.4s, v16.4s, #0.0; bic v10.16b, v10.16b, v16.16b
+	ADD R9<<1, R6, R26; WORD $0xf980c340; ADD R9<<1, R6, R26; WORD $0x3dc0034c; WORD $0x6ea0d98c; WORD $0x4e6c1d6b // prfm pldl1keep, [x26, #384]; ldr q12, [x26]; fcmle v12.4s, v12.4s, #0.0; bic v11.16b, v11.16b, v12.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9
@@ -2592,41 +2508,25 @@ mask:
 	MOVD n16Tile_rps(R0), R9
 	ADD R9<<1, R9, R10
 	MOVD n16Tile_quadRes(R0), R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711c00 // ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v0.16b, v0.16b, v17.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721c21 // ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v1.16b, v1.16b, v18.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731c42 // ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v2.16b, v2.16b, v19.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701c63 // ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v3.16b, v3.16b, v16.16b
+	WORD $0xf98100c0; WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711c00 // prfm pldl1keep, [x6, #512]; ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v0.16b, v0.16b, v17.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721c21 // prfm pldl1keep, [x26, #512]; ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v1.16b, v1.16b, v18.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731c42 // prfm pldl1keep, [x26, #512]; ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v2.16b, v2.16b, v19.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701c63 // prfm pldl1keep, [x26, #512]; ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v3.16b, v3.16b, v16.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711c84 // ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v4.16b, v4.16b, v17.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721ca5 // ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v5.16b, v5.16b, v18.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731cc6 // ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v6.16b, v6.16b, v19.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701ce7 // ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v7.16b, v7.16b, v16.16b
+	WORD $0xf98100c0; WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711c84 // prfm pldl1keep, [x6, #512]; ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v4.16b, v4.16b, v17.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721ca5 // prfm pldl1keep, [x26, #512]; ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v5.16b, v5.16b, v18.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731cc6 // prfm pldl1keep, [x26, #512]; ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v6.16b, v6.16b, v19.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701ce7 // prfm pldl1keep, [x26, #512]; ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v7.16b, v7.16b, v16.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711d08 // ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v8.16b, v8.16b, v17.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721d29 // ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v9.16b, v9.16b, v18.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731d4a // ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v10.16b, v10.16b, v19.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701d6b // ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v11.16b, v11.16b, v16.16b
+	WORD $0xf98100c0; WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711d08 // prfm pldl1keep, [x6, #512]; ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v8.16b, v8.16b, v17.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721d29 // prfm pldl1keep, [x26, #512]; ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v9.16b, v9.16b, v18.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731d4a // prfm pldl1keep, [x26, #512]; ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v10.16b, v10.16b, v19.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701d6b // prfm pldl1keep, [x26, #512]; ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v11.16b, v11.16b, v16.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
-	WORD $0xf98100c0 // prfm pldl1keep, [x6, #512]
-	WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711d8c // ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v12.16b, v12.16b, v17.16b
-	ADD R9, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721dad // ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v13.16b, v13.16b, v18.16b
-	ADD R9<<1, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731dce // ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v14.16b, v14.16b, v19.16b
-	ADD R10, R6, R26; WORD $0xf9810340 // prfm pldl1keep, [x26, #512]
-	WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701def // ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v15.16b, v15.16b, v16.16b
+	WORD $0xf98100c0; WORD $0x3dc000d1; WORD $0x6ea0da31; WORD $0x4e711d8c // prfm pldl1keep, [x6, #512]; ldr q17, [x6]; fcmle v17.4s, v17.4s, #0.0; bic v12.16b, v12.16b, v17.16b
+	ADD R9, R6, R26; WORD $0xf9810340; WORD $0x3ce968d2; WORD $0x6ea0da52; WORD $0x4e721dad // prfm pldl1keep, [x26, #512]; ldr q18, [x6, x9]; fcmle v18.4s, v18.4s, #0.0; bic v13.16b, v13.16b, v18.16b
+	ADD R9<<1, R6, R26; WORD $0xf9810340; ADD R9<<1, R6, R26; WORD $0x3dc00353; WORD $0x6ea0da73; WORD $0x4e731dce // prfm pldl1keep, [x26, #512]; ldr q19, [x26]; fcmle v19.4s, v19.4s, #0.0; bic v14.16b, v14.16b, v19.16b
+	ADD R10, R6, R26; WORD $0xf9810340; WORD $0x3cea68d0; WORD $0x6ea0da10; WORD $0x4e701def // prfm pldl1keep, [x26, #512]; ldr q16, [x6, x10]; fcmle v16.4s, v16.4s, #0.0; bic v15.16b, v15.16b, v16.16b
 	MOVD n16Tile_resC(R0), R26; ADD R26, R6
 	MOVD R6, n16Tile_quadRes(R0)
 	MOVD n16Tile_ops(R0), R9

@@ -113,8 +113,7 @@ done:
 	WORD $0xad401424; WORD $0xad411c26 // ldp q4, q5, [x1]; ldp q6, q7, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf9802020 // prfm pldl1keep, [x1, #64]
-	WORD $0xad40302b; WORD $0x6ea0d96b; WORD $0x4e6b1c00; WORD $0x6ea0d98c; WORD $0x4e6c1c21; WORD $0xad412829; WORD $0x6ea0d929; WORD $0x4e691c42; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // ldp q11, q12, [x1]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b; fcmle v12.4s, v12.4s, #0.0; bic v1.16b, v1.16b, v12.16b; ldp q9, q10, [x1, #32]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
+	WORD $0xf9802020; WORD $0xad40302b; WORD $0x6ea0d96b; WORD $0x4e6b1c00; WORD $0x6ea0d98c; WORD $0x4e6c1c21; WORD $0xad412829; WORD $0x6ea0d929; WORD $0x4e691c42; WORD $0x6ea0d94a; WORD $0x4e6a1c63 // prfm pldl1keep, [x1, #64]; ldp q11, q12, [x1]; fcmle v11.4s, v11.4s, #0.0; bic v0.16b, v0.16b, v11.16b; fcmle v12.4s, v12.4s, #0.0; bic v1.16b, v1.16b, v12.16b; ldp q9, q10, [x1, #32]; fcmle v9.4s, v9.4s, #0.0; bic v2.16b, v2.16b, v9.16b; fcmle v10.4s, v10.4s, #0.0; bic v3.16b, v3.16b, v10.16b
 	WORD $0x4e20d484 // fadd v4.4s, v4.4s, v0.4s
 	WORD $0x4e21d4a5 // fadd v5.4s, v5.4s, v1.4s
 	WORD $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
@@ -255,15 +254,13 @@ done:
 	WORD $0xad402428; WORD $0xad412c2a // ldp q8, q9, [x1]; ldp q10, q11, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf9804020 // prfm pldl1keep, [x1, #128]
-	WORD $0xad403430; WORD $0x6ea0da10; WORD $0x4e701c00; WORD $0x6ea0d9ad; WORD $0x4e6d1c21; WORD $0xad413c2e; WORD $0x6ea0d9ce; WORD $0x4e6e1c42; WORD $0x6ea0d9ef; WORD $0x4e6f1c63 // ldp q16, q13, [x1]; fcmle v16.4s, v16.4s, #0.0; bic v0.16b, v0.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b; ldp q14, q15, [x1, #32]; fcmle v14.4s, v14.4s, #0.0; bic v2.16b, v2.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v3.16b, v3.16b, v15.16b
+	WORD $0xf9804020; WORD $0xad403430; WORD $0x6ea0da10; WORD $0x4e701c00; WORD $0x6ea0d9ad; WORD $0x4e6d1c21; WORD $0xad413c2e; WORD $0x6ea0d9ce; WORD $0x4e6e1c42; WORD $0x6ea0d9ef; WORD $0x4e6f1c63 // prfm pldl1keep, [x1, #128]; ldp q16, q13, [x1]; fcmle v16.4s, v16.4s, #0.0; bic v0.16b, v0.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v1.16b, v1.16b, v13.16b; ldp q14, q15, [x1, #32]; fcmle v14.4s, v14.4s, #0.0; bic v2.16b, v2.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v3.16b, v3.16b, v15.16b
 	WORD $0x4e20d508 // fadd v8.4s, v8.4s, v0.4s
 	WORD $0x4e21d529 // fadd v9.4s, v9.4s, v1.4s
 	WORD $0x4e22d54a // fadd v10.4s, v10.4s, v2.4s
 	WORD $0x4e23d56b // fadd v11.4s, v11.4s, v3.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9804020 // prfm pldl1keep, [x1, #128]
-	WORD $0xad403430; WORD $0x6ea0da10; WORD $0x4e701c84; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5; WORD $0xad413c2e; WORD $0x6ea0d9ce; WORD $0x4e6e1cc6; WORD $0x6ea0d9ef; WORD $0x4e6f1ce7 // ldp q16, q13, [x1]; fcmle v16.4s, v16.4s, #0.0; bic v4.16b, v4.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b; ldp q14, q15, [x1, #32]; fcmle v14.4s, v14.4s, #0.0; bic v6.16b, v6.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v7.16b, v7.16b, v15.16b
+	WORD $0xf9804020; WORD $0xad403430; WORD $0x6ea0da10; WORD $0x4e701c84; WORD $0x6ea0d9ad; WORD $0x4e6d1ca5; WORD $0xad413c2e; WORD $0x6ea0d9ce; WORD $0x4e6e1cc6; WORD $0x6ea0d9ef; WORD $0x4e6f1ce7 // prfm pldl1keep, [x1, #128]; ldp q16, q13, [x1]; fcmle v16.4s, v16.4s, #0.0; bic v4.16b, v4.16b, v16.16b; fcmle v13.4s, v13.4s, #0.0; bic v5.16b, v5.16b, v13.16b; ldp q14, q15, [x1, #32]; fcmle v14.4s, v14.4s, #0.0; bic v6.16b, v6.16b, v14.16b; fcmle v15.4s, v15.4s, #0.0; bic v7.16b, v7.16b, v15.16b
 	WORD $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
 	WORD $0x4e25d529 // fadd v9.4s, v9.4s, v5.4s
 	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
@@ -417,22 +414,19 @@ done:
 	WORD $0xad40342c; WORD $0xad413c2e // ldp q12, q13, [x1]; ldp q14, q15, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf9806020 // prfm pldl1keep, [x1, #192]
-	WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711c00; WORD $0x6ea0da52; WORD $0x4e721c21; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731c42; WORD $0x6ea0da94; WORD $0x4e741c63 // ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v0.16b, v0.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v1.16b, v1.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v2.16b, v2.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v3.16b, v3.16b, v20.16b
+	WORD $0xf9806020; WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711c00; WORD $0x6ea0da52; WORD $0x4e721c21; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731c42; WORD $0x6ea0da94; WORD $0x4e741c63 // prfm pldl1keep, [x1, #192]; ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v0.16b, v0.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v1.16b, v1.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v2.16b, v2.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v3.16b, v3.16b, v20.16b
 	WORD $0x4e20d58c // fadd v12.4s, v12.4s, v0.4s
 	WORD $0x4e21d5ad // fadd v13.4s, v13.4s, v1.4s
 	WORD $0x4e22d5ce // fadd v14.4s, v14.4s, v2.4s
 	WORD $0x4e23d5ef // fadd v15.4s, v15.4s, v3.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9806020 // prfm pldl1keep, [x1, #192]
-	WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711c84; WORD $0x6ea0da52; WORD $0x4e721ca5; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731cc6; WORD $0x6ea0da94; WORD $0x4e741ce7 // ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v4.16b, v4.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v5.16b, v5.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v6.16b, v6.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v7.16b, v7.16b, v20.16b
+	WORD $0xf9806020; WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711c84; WORD $0x6ea0da52; WORD $0x4e721ca5; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731cc6; WORD $0x6ea0da94; WORD $0x4e741ce7 // prfm pldl1keep, [x1, #192]; ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v4.16b, v4.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v5.16b, v5.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v6.16b, v6.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v7.16b, v7.16b, v20.16b
 	WORD $0x4e24d58c // fadd v12.4s, v12.4s, v4.4s
 	WORD $0x4e25d5ad // fadd v13.4s, v13.4s, v5.4s
 	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
 	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9806020 // prfm pldl1keep, [x1, #192]
-	WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711d08; WORD $0x6ea0da52; WORD $0x4e721d29; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731d4a; WORD $0x6ea0da94; WORD $0x4e741d6b // ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v8.16b, v8.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v9.16b, v9.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v10.16b, v10.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v11.16b, v11.16b, v20.16b
+	WORD $0xf9806020; WORD $0xad404831; WORD $0x6ea0da31; WORD $0x4e711d08; WORD $0x6ea0da52; WORD $0x4e721d29; WORD $0xad415033; WORD $0x6ea0da73; WORD $0x4e731d4a; WORD $0x6ea0da94; WORD $0x4e741d6b // prfm pldl1keep, [x1, #192]; ldp q17, q18, [x1]; fcmle v17.4s, v17.4s, #0.0; bic v8.16b, v8.16b, v17.16b; fcmle v18.4s, v18.4s, #0.0; bic v9.16b, v9.16b, v18.16b; ldp q19, q20, [x1, #32]; fcmle v19.4s, v19.4s, #0.0; bic v10.16b, v10.16b, v19.16b; fcmle v20.4s, v20.4s, #0.0; bic v11.16b, v11.16b, v20.16b
 	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
 	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
 	WORD $0x4e2ad5ce // fadd v14.4s, v14.4s, v10.4s
@@ -601,29 +595,25 @@ done:
 	WORD $0xad404430; WORD $0xad414c32 // ldp q16, q17, [x1]; ldp q18, q19, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf9808020 // prfm pldl1keep, [x1, #256]
-	WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761c00; WORD $0x6ea0daf7; WORD $0x4e771c21; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781c42; WORD $0x6ea0dab5; WORD $0x4e751c63 // ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v0.16b, v0.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v1.16b, v1.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v2.16b, v2.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v3.16b, v3.16b, v21.16b
+	WORD $0xf9808020; WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761c00; WORD $0x6ea0daf7; WORD $0x4e771c21; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781c42; WORD $0x6ea0dab5; WORD $0x4e751c63 // prfm pldl1keep, [x1, #256]; ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v0.16b, v0.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v1.16b, v1.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v2.16b, v2.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v3.16b, v3.16b, v21.16b
 	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
 	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
 	WORD $0x4e22d652 // fadd v18.4s, v18.4s, v2.4s
 	WORD $0x4e23d673 // fadd v19.4s, v19.4s, v3.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9808020 // prfm pldl1keep, [x1, #256]
-	WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761c84; WORD $0x6ea0daf7; WORD $0x4e771ca5; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781cc6; WORD $0x6ea0dab5; WORD $0x4e751ce7 // ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v4.16b, v4.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v5.16b, v5.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v6.16b, v6.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v7.16b, v7.16b, v21.16b
+	WORD $0xf9808020; WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761c84; WORD $0x6ea0daf7; WORD $0x4e771ca5; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781cc6; WORD $0x6ea0dab5; WORD $0x4e751ce7 // prfm pldl1keep, [x1, #256]; ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v4.16b, v4.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v5.16b, v5.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v6.16b, v6.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v7.16b, v7.16b, v21.16b
 	WORD $0x4e24d610 // fadd v16.4s, v16.4s, v4.4s
 	WORD $0x4e25d631 // fadd v17.4s, v17.4s, v5.4s
 	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
 	WORD $0x4e27d673 // fadd v19.4s, v19.4s, v7.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9808020 // prfm pldl1keep, [x1, #256]
-	WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761d08; WORD $0x6ea0daf7; WORD $0x4e771d29; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781d4a; WORD $0x6ea0dab5; WORD $0x4e751d6b // ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v8.16b, v8.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v9.16b, v9.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v10.16b, v10.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v11.16b, v11.16b, v21.16b
+	WORD $0xf9808020; WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761d08; WORD $0x6ea0daf7; WORD $0x4e771d29; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781d4a; WORD $0x6ea0dab5; WORD $0x4e751d6b // prfm pldl1keep, [x1, #256]; ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v8.16b, v8.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v9.16b, v9.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v10.16b, v10.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v11.16b, v11.16b, v21.16b
 	WORD $0x4e28d610 // fadd v16.4s, v16.4s, v8.4s
 	WORD $0x4e29d631 // fadd v17.4s, v17.4s, v9.4s
 	WORD $0x4e2ad652 // fadd v18.4s, v18.4s, v10.4s
 	WORD $0x4e2bd673 // fadd v19.4s, v19.4s, v11.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf9808020 // prfm pldl1keep, [x1, #256]
-	WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761d8c; WORD $0x6ea0daf7; WORD $0x4e771dad; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781dce; WORD $0x6ea0dab5; WORD $0x4e751def // ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v12.16b, v12.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v13.16b, v13.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v14.16b, v14.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v15.16b, v15.16b, v21.16b
+	WORD $0xf9808020; WORD $0xad405c36; WORD $0x6ea0dad6; WORD $0x4e761d8c; WORD $0x6ea0daf7; WORD $0x4e771dad; WORD $0xad415438; WORD $0x6ea0db18; WORD $0x4e781dce; WORD $0x6ea0dab5; WORD $0x4e751def // prfm pldl1keep, [x1, #256]; ldp q22, q23, [x1]; fcmle v22.4s, v22.4s, #0.0; bic v12.16b, v12.16b, v22.16b; fcmle v23.4s, v23.4s, #0.0; bic v13.16b, v13.16b, v23.16b; ldp q24, q21, [x1, #32]; fcmle v24.4s, v24.4s, #0.0; bic v14.16b, v14.16b, v24.16b; fcmle v21.4s, v21.4s, #0.0; bic v15.16b, v15.16b, v21.16b
 	WORD $0x4e2cd610 // fadd v16.4s, v16.4s, v12.4s
 	WORD $0x4e2dd631 // fadd v17.4s, v17.4s, v13.4s
 	WORD $0x4e2ed652 // fadd v18.4s, v18.4s, v14.4s
@@ -805,36 +795,31 @@ done:
 	WORD $0xad405434; WORD $0xad415c36 // ldp q20, q21, [x1]; ldp q22, q23, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf980a020 // prfm pldl1keep, [x1, #320]
-	WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1c00; WORD $0x6ea0db9c; WORD $0x4e7c1c21; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791c42; WORD $0x6ea0db5a; WORD $0x4e7a1c63 // ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v0.16b, v0.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v1.16b, v1.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v2.16b, v2.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v3.16b, v3.16b, v26.16b
+	WORD $0xf980a020; WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1c00; WORD $0x6ea0db9c; WORD $0x4e7c1c21; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791c42; WORD $0x6ea0db5a; WORD $0x4e7a1c63 // prfm pldl1keep, [x1, #320]; ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v0.16b, v0.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v1.16b, v1.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v2.16b, v2.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v3.16b, v3.16b, v26.16b
 	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
 	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
 	WORD $0x4e22d6d6 // fadd v22.4s, v22.4s, v2.4s
 	WORD $0x4e23d6f7 // fadd v23.4s, v23.4s, v3.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980a020 // prfm pldl1keep, [x1, #320]
-	WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1c84; WORD $0x6ea0db9c; WORD $0x4e7c1ca5; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791cc6; WORD $0x6ea0db5a; WORD $0x4e7a1ce7 // ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v4.16b, v4.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v5.16b, v5.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v6.16b, v6.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v7.16b, v7.16b, v26.16b
+	WORD $0xf980a020; WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1c84; WORD $0x6ea0db9c; WORD $0x4e7c1ca5; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791cc6; WORD $0x6ea0db5a; WORD $0x4e7a1ce7 // prfm pldl1keep, [x1, #320]; ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v4.16b, v4.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v5.16b, v5.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v6.16b, v6.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v7.16b, v7.16b, v26.16b
 	WORD $0x4e24d694 // fadd v20.4s, v20.4s, v4.4s
 	WORD $0x4e25d6b5 // fadd v21.4s, v21.4s, v5.4s
 	WORD $0x4e26d6d6 // fadd v22.4s, v22.4s, v6.4s
 	WORD $0x4e27d6f7 // fadd v23.4s, v23.4s, v7.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980a020 // prfm pldl1keep, [x1, #320]
-	WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1d08; WORD $0x6ea0db9c; WORD $0x4e7c1d29; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791d4a; WORD $0x6ea0db5a; WORD $0x4e7a1d6b // ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v8.16b, v8.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v9.16b, v9.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v10.16b, v10.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v11.16b, v11.16b, v26.16b
+	WORD $0xf980a020; WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1d08; WORD $0x6ea0db9c; WORD $0x4e7c1d29; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791d4a; WORD $0x6ea0db5a; WORD $0x4e7a1d6b // prfm pldl1keep, [x1, #320]; ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v8.16b, v8.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v9.16b, v9.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v10.16b, v10.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v11.16b, v11.16b, v26.16b
 	WORD $0x4e28d694 // fadd v20.4s, v20.4s, v8.4s
 	WORD $0x4e29d6b5 // fadd v21.4s, v21.4s, v9.4s
 	WORD $0x4e2ad6d6 // fadd v22.4s, v22.4s, v10.4s
 	WORD $0x4e2bd6f7 // fadd v23.4s, v23.4s, v11.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980a020 // prfm pldl1keep, [x1, #320]
-	WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1d8c; WORD $0x6ea0db9c; WORD $0x4e7c1dad; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791dce; WORD $0x6ea0db5a; WORD $0x4e7a1def // ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v12.16b, v12.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v13.16b, v13.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v14.16b, v14.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v15.16b, v15.16b, v26.16b
+	WORD $0xf980a020; WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1d8c; WORD $0x6ea0db9c; WORD $0x4e7c1dad; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791dce; WORD $0x6ea0db5a; WORD $0x4e7a1def // prfm pldl1keep, [x1, #320]; ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v12.16b, v12.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v13.16b, v13.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v14.16b, v14.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v15.16b, v15.16b, v26.16b
 	WORD $0x4e2cd694 // fadd v20.4s, v20.4s, v12.4s
 	WORD $0x4e2dd6b5 // fadd v21.4s, v21.4s, v13.4s
 	WORD $0x4e2ed6d6 // fadd v22.4s, v22.4s, v14.4s
 	WORD $0x4e2fd6f7 // fadd v23.4s, v23.4s, v15.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980a020 // prfm pldl1keep, [x1, #320]
-	WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1e10; WORD $0x6ea0db9c; WORD $0x4e7c1e31; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791e52; WORD $0x6ea0db5a; WORD $0x4e7a1e73 // ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v16.16b, v16.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v17.16b, v17.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v18.16b, v18.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v19.16b, v19.16b, v26.16b
+	WORD $0xf980a020; WORD $0xad40703b; WORD $0x6ea0db7b; WORD $0x4e7b1e10; WORD $0x6ea0db9c; WORD $0x4e7c1e31; WORD $0xad416839; WORD $0x6ea0db39; WORD $0x4e791e52; WORD $0x6ea0db5a; WORD $0x4e7a1e73 // prfm pldl1keep, [x1, #320]; ldp q27, q28, [x1]; fcmle v27.4s, v27.4s, #0.0; bic v16.16b, v16.16b, v27.16b; fcmle v28.4s, v28.4s, #0.0; bic v17.16b, v17.16b, v28.16b; ldp q25, q26, [x1, #32]; fcmle v25.4s, v25.4s, #0.0; bic v18.16b, v18.16b, v25.16b; fcmle v26.4s, v26.4s, #0.0; bic v19.16b, v19.16b, v26.16b
 	WORD $0x4e30d694 // fadd v20.4s, v20.4s, v16.4s
 	WORD $0x4e31d6b5 // fadd v21.4s, v21.4s, v17.4s
 	WORD $0x4e32d6d6 // fadd v22.4s, v22.4s, v18.4s
@@ -1031,43 +1016,37 @@ done:
 	WORD $0xad406438; WORD $0xad416c3a // ldp q24, q25, [x1]; ldp q26, q27, [x1, #32]
 	MOVD n16GemmTile_yGroup(R0), R9
 	MOVD n16GemmTile_yAt(R0), R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad407c3e; WORD $0x6ea0dbde; WORD $0x4e7e1c00; WORD $0x6ea0dbff; WORD $0x4e7f1c21; WORD $0xad41783d; WORD $0x6ea0dbbd; WORD $0x4e7d1c42; WORD $0x6ea0dbde; WORD $0x4e7e1c63 // ldp q30, q31, [x1]; fcmle v30.4s, v30.4s, #0.0; bic v0.16b, v0.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v1.16b, v1.16b, v31.16b; ldp q29, q30, [x1, #32]; fcmle v29.4s, v29.4s, #0.0; bic v2.16b, v2.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v3.16b, v3.16b, v30.16b
+	WORD $0xf980c020; WORD $0xad407c3e; WORD $0x6ea0dbde; WORD $0x4e7e1c00; WORD $0x6ea0dbff; WORD $0x4e7f1c21; WORD $0xad41783d; WORD $0x6ea0dbbd; WORD $0x4e7d1c42; WORD $0x6ea0dbde; WORD $0x4e7e1c63 // prfm pldl1keep, [x1, #384]; ldp q30, q31, [x1]; fcmle v30.4s, v30.4s, #0.0; bic v0.16b, v0.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v1.16b, v1.16b, v31.16b; ldp q29, q30, [x1, #32]; fcmle v29.4s, v29.4s, #0.0; bic v2.16b, v2.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v3.16b, v3.16b, v30.16b
 	WORD $0x4e20d718 // fadd v24.4s, v24.4s, v0.4s
 	WORD $0x4e21d739 // fadd v25.4s, v25.4s, v1.4s
 	WORD $0x4e22d75a // fadd v26.4s, v26.4s, v2.4s
 	WORD $0x4e23d77b // fadd v27.4s, v27.4s, v3.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad40743f; WORD $0x6ea0dbff; WORD $0x4e7f1c84; WORD $0x6ea0dbbd; WORD $0x4e7d1ca5; WORD $0xad417c3e; WORD $0x6ea0dbde; WORD $0x4e7e1cc6; WORD $0x6ea0dbff; WORD $0x4e7f1ce7 // ldp q31, q29, [x1]; fcmle v31.4s, v31.4s, #0.0; bic v4.16b, v4.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v5.16b, v5.16b, v29.16b; ldp q30, q31, [x1, #32]; fcmle v30.4s, v30.4s, #0.0; bic v6.16b, v6.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v7.16b, v7.16b, v31.16b
+	WORD $0xf980c020; WORD $0xad40743f; WORD $0x6ea0dbff; WORD $0x4e7f1c84; WORD $0x6ea0dbbd; WORD $0x4e7d1ca5; WORD $0xad417c3e; WORD $0x6ea0dbde; WORD $0x4e7e1cc6; WORD $0x6ea0dbff; WORD $0x4e7f1ce7 // prfm pldl1keep, [x1, #384]; ldp q31, q29, [x1]; fcmle v31.4s, v31.4s, #0.0; bic v4.16b, v4.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v5.16b, v5.16b, v29.16b; ldp q30, q31, [x1, #32]; fcmle v30.4s, v30.4s, #0.0; bic v6.16b, v6.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v7.16b, v7.16b, v31.16b
 	WORD $0x4e24d718 // fadd v24.4s, v24.4s, v4.4s
 	WORD $0x4e25d739 // fadd v25.4s, v25.4s, v5.4s
 	WORD $0x4e26d75a // fadd v26.4s, v26.4s, v6.4s
 	WORD $0x4e27d77b // fadd v27.4s, v27.4s, v7.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad40783d; WORD $0x6ea0dbbd; WORD $0x4e7d1d08; WORD $0x6ea0dbde; WORD $0x4e7e1d29; WORD $0xad41743f; WORD $0x6ea0dbff; WORD $0x4e7f1d4a; WORD $0x6ea0dbbd; WORD $0x4e7d1d6b // ldp q29, q30, [x1]; fcmle v29.4s, v29.4s, #0.0; bic v8.16b, v8.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v9.16b, v9.16b, v30.16b; ldp q31, q29, [x1, #32]; fcmle v31.4s, v31.4s, #0.0; bic v10.16b, v10.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v11.16b, v11.16b, v29.16b
+	WORD $0xf980c020; WORD $0xad40783d; WORD $0x6ea0dbbd; WORD $0x4e7d1d08; WORD $0x6ea0dbde; WORD $0x4e7e1d29; WORD $0xad41743f; WORD $0x6ea0dbff; WORD $0x4e7f1d4a; WORD $0x6ea0dbbd; WORD $0x4e7d1d6b // prfm pldl1keep, [x1, #384]; ldp q29, q30, [x1]; fcmle v29.4s, v29.4s, #0.0; bic v8.16b, v8.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v9.16b, v9.16b, v30.16b; ldp q31, q29, [x1, #32]; fcmle v31.4s, v31.4s, #0.0; bic v10.16b, v10.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v11.16b, v11.16b, v29.16b
 	WORD $0x4e28d718 // fadd v24.4s, v24.4s, v8.4s
 	WORD $0x4e29d739 // fadd v25.4s, v25.4s, v9.4s
 	WORD $0x4e2ad75a // fadd v26.4s, v26.4s, v10.4s
 	WORD $0x4e2bd77b // fadd v27.4s, v27.4s, v11.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad407c3e; WORD $0x6ea0dbde; WORD $0x4e7e1d8c; WORD $0x6ea0dbff; WORD $0x4e7f1dad; WORD $0xad41783d; WORD $0x6ea0dbbd; WORD $0x4e7d1dce; WORD $0x6ea0dbde; WORD $0x4e7e1def // ldp q30, q31, [x1]; fcmle v30.4s, v30.4s, #0.0; bic v12.16b, v12.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v13.16b, v13.16b, v31.16b; ldp q29, q30, [x1, #32]; fcmle v29.4s, v29.4s, #0.0; bic v14.16b, v14.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v15.16b, v15.16b, v30.16b
+	WORD $0xf980c020; WORD $0xad407c3e; WORD $0x6ea0dbde; WORD $0x4e7e1d8c; WORD $0x6ea0dbff; WORD $0x4e7f1dad; WORD $0xad41783d; WORD $0x6ea0dbbd; WORD $0x4e7d1dce; WORD $0x6ea0dbde; WORD $0x4e7e1def // prfm pldl1keep, [x1, #384]; ldp q30, q31, [x1]; fcmle v30.4s, v30.4s, #0.0; bic v12.16b, v12.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v13.16b, v13.16b, v31.16b; ldp q29, q30, [x1, #32]; fcmle v29.4s, v29.4s, #0.0; bic v14.16b, v14.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v15.16b, v15.16b, v30.16b
 	WORD $0x4e2cd718 // fadd v24.4s, v24.4s, v12.4s
 	WORD $0x4e2dd739 // fadd v25.4s, v25.4s, v13.4s
 	WORD $0x4e2ed75a // fadd v26.4s, v26.4s, v14.4s
 	WORD $0x4e2fd77b // fadd v27.4s, v27.4s, v15.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad40743f; WORD $0x6ea0dbff; WORD $0x4e7f1e10; WORD $0x6ea0dbbd; WORD $0x4e7d1e31; WORD $0xad417c3e; WORD $0x6ea0dbde; WORD $0x4e7e1e52; WORD $0x6ea0dbff; WORD $0x4e7f1e73 // ldp q31, q29, [x1]; fcmle v31.4s, v31.4s, #0.0; bic v16.16b, v16.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v17.16b, v17.16b, v29.16b; ldp q30, q31, [x1, #32]; fcmle v30.4s, v30.4s, #0.0; bic v18.16b, v18.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v19.16b, v19.16b, v31.16b
+	WORD $0xf980c020; WORD $0xad40743f; WORD $0x6ea0dbff; WORD $0x4e7f1e10; WORD $0x6ea0dbbd; WORD $0x4e7d1e31; WORD $0xad417c3e; WORD $0x6ea0dbde; WORD $0x4e7e1e52; WORD $0x6ea0dbff; WORD $0x4e7f1e73 // prfm pldl1keep, [x1, #384]; ldp q31, q29, [x1]; fcmle v31.4s, v31.4s, #0.0; bic v16.16b, v16.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v17.16b, v17.16b, v29.16b; ldp q30, q31, [x1, #32]; fcmle v30.4s, v30.4s, #0.0; bic v18.16b, v18.16b, v30.16b; fcmle v31.4s, v31.4s, #0.0; bic v19.16b, v19.16b, v31.16b
 	WORD $0x4e30d718 // fadd v24.4s, v24.4s, v16.4s
 	WORD $0x4e31d739 // fadd v25.4s, v25.4s, v17.4s
 	WORD $0x4e32d75a // fadd v26.4s, v26.4s, v18.4s
 	WORD $0x4e33d77b // fadd v27.4s, v27.4s, v19.4s
 	MOVD n16GemmTile_yRow(R0), R26; ADD R26, R1
-	WORD $0xf980c020 // prfm pldl1keep, [x1, #384]
-	WORD $0xad40783d; WORD $0x6ea0dbbd; WORD $0x4e7d1e94; WORD $0x6ea0dbde; WORD $0x4e7e1eb5; WORD $0xad41743f; WORD $0x6ea0dbff; WORD $0x4e7f1ed6; WORD $0x6ea0dbbd; WORD $0x4e7d1ef7 // ldp q29, q30, [x1]; fcmle v29.4s, v29.4s, #0.0; bic v20.16b, v20.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v21.16b, v21.16b, v30.16b; ldp q31, q29, [x1, #32]; fcmle v31.4s, v31.4s, #0.0; bic v22.16b, v22.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v23.16b, v23.16b, v29.16b
+	WORD $0xf980c020; WORD $0xad40783d; WORD $0x6ea0dbbd; WORD $0x4e7d1e94; WORD $0x6ea0dbde; WORD $0x4e7e1eb5; WORD $0xad41743f; WORD $0x6ea0dbff; WORD $0x4e7f1ed6; WORD $0x6ea0dbbd; WORD $0x4e7d1ef7 // prfm pldl1keep, [x1, #384]; ldp q29, q30, [x1]; fcmle v29.4s, v29.4s, #0.0; bic v20.16b, v20.16b, v29.16b; fcmle v30.4s, v30.4s, #0.0; bic v21.16b, v21.16b, v30.16b; ldp q31, q29, [x1, #32]; fcmle v31.4s, v31.4s, #0.0; bic v22.16b, v22.16b, v31.16b; fcmle v29.4s, v29.4s, #0.0; bic v23.16b, v23.16b, v29.16b
 	WORD $0x4e34d718 // fadd v24.4s, v24.4s, v20.4s
 	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
 	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s

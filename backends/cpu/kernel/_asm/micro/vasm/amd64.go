@@ -108,6 +108,7 @@ func (m *amd64) maxZero(d, zero V) { m.k.op("VMAXPS %s, %s, %s", m.v(d), m.v(zer
 
 // Predicate 9 is "not at least": true where zero is below what lies in memory, or that is NaN.
 func (m *amd64) keepPositive(d []V, a Addr, zero V, n int) {
+	defer m.k.line()()
 	for i, v := range d {
 		at := m.a(a.Plus(i * m.k.Tier.bytes()))
 		if m.wide() {
@@ -125,6 +126,7 @@ func (m *amd64) keepPositive(d []V, a Addr, zero V, n int) {
 func (m *amd64) broadcast(d V, a Addr) { m.k.op("VBROADCASTSS %s, %s", m.a(a), m.v(d)) }
 
 func (m *amd64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
+	defer m.k.line()()
 	at := x.l.At(line, 4*element)
 	if m.wide() && len(acc) == 1 {
 		m.k.op("VFMADD231PS.BCST %s, %s, %s", m.a(at), m.v(weights[0]), m.v(acc[0]))
@@ -138,6 +140,7 @@ func (m *amd64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
 }
 
 func (m *amd64) multiplyAddMem(acc, x []V, a Addr) {
+	defer m.k.line()()
 	t := m.k.temp()
 	m.broadcast(t, a)
 	for i, d := range acc {

@@ -3,54 +3,19 @@ package vasm
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/a64"
 )
 
 // arm64 prints NEON. Go's assembler has names for few of its instructions, so most are words
 // that package a64 encodes.
-//
-// An operation of several instructions stands in one line, behind which its words are explained.
-type arm64 struct {
-	k     *Func
-	depth int // of operations under way
-	codes []string
-	texts []string
-}
+type arm64 struct{ k *Func }
 
-// op prints an instruction, or keeps it for the line of the operation.
-func (m *arm64) op(format string, a ...any) {
-	m.codes = append(m.codes, fmt.Sprintf(format, a...))
-	if m.depth == 0 {
-		m.flush()
-	}
-}
+func (m *arm64) op(format string, a ...any) { m.k.op(format, a...) }
 
 func (m *arm64) w(w a64.Word) {
-	m.texts = append(m.texts, w.Text)
+	m.k.texts = append(m.k.texts, w.Text)
 	m.op("WORD $0x%08x", w.Bits)
-}
-
-// one begins an operation; what it returns ends it.
-func (m *arm64) one() (end func()) {
-	m.depth++
-	return func() {
-		if m.depth--; m.depth == 0 {
-			m.flush()
-		}
-	}
-}
-
-func (m *arm64) flush() {
-	if len(m.codes) > 0 {
-		line := strings.Join(m.codes, "; ")
-		if len(m.texts) > 0 {
-			line += " // " + strings.Join(m.texts, "; ")
-		}
-		m.k.op("%s", line)
-	}
-	m.codes, m.texts = nil, nil
 }
 
 // arm64Regs lists the general registers that a function may use: R18 belongs to the platform,
@@ -99,7 +64,7 @@ func (m *arm64) place(a Addr) (a64.X, int) {
 }
 
 func (m *arm64) load(d []V, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	if len(d) == 1 && a.Index != noReg && a.Scale == 1 && a.Disp == 0 {
 		m.w(a64.LoadQIndex(a64.V(d[0]), a64.X(a.Base), a64.X(a.Index)))
 		return
@@ -114,7 +79,7 @@ func (m *arm64) load(d []V, a Addr) {
 }
 
 func (m *arm64) store(s []V, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	x, off := m.place(a)
 	for ; len(s) > 1; s, off = s[2:], off+32 {
 		m.w(a64.StorePair(a64.V(s[0]), a64.V(s[1]), x, off))
@@ -133,7 +98,7 @@ func (m *arm64) fma(d, a, b V) { m.three("fmla", d, a, b) }
 func (m *arm64) fnma(d, a, b V) { m.three("fmls", d, a, b) }
 
 func (m *arm64) fmaMem(d, a V, b Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	t := m.k.temp()
 	m.load([]V{t}, b)
 	m.fma(d, a, t)
@@ -142,7 +107,7 @@ func (m *arm64) fmaMem(d, a V, b Addr) {
 func (m *arm64) arith(op string, d, a, b V) { m.three("f"+op, d, a, b) }
 
 func (m *arm64) constant(d V, c float32) {
-	defer m.one()()
+	defer m.k.line()()
 	m.op("MOVD $0x%08x, %s", math.Float32bits(c), m.r(armTemp))
 	m.op("VMOV %s, V%d.S4", m.r(armTemp), d)
 }
@@ -179,14 +144,14 @@ func (m *arm64) fmaConst(d, a V, c float32, negative bool) {
 }
 
 func (m *arm64) broadcastArg(d V, name string, off int) {
-	defer m.one()()
+	defer m.k.line()()
 	m.op("FMOVS %s+%d(FP), F%d", name, off, d)
 	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
 }
 
 // The sum grows in a temporary, since FMLA overwrites what it adds to.
 func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	for i := 0; i < len(d); i += 2 {
 		pair := d[i:min(i+2, len(d))]
 		t := make([]V, len(pair))
@@ -203,14 +168,14 @@ func (m *arm64) scaleAdd(d []V, scale V, a Addr) {
 
 // FMAX would make +0 of -0, so lanes below zero are cleared instead.
 func (m *arm64) maxZero(d, zero V) {
-	defer m.one()()
+	defer m.k.line()()
 	t := m.k.temp()
 	m.w(a64.Zero("fcmlt", a64.V(t), a64.V(d)))
 	m.three("bic", d, d, t)
 }
 
 func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
-	defer m.one()()
+	defer m.k.line()()
 	for i := 0; i < len(d); i += 2 {
 		pair := d[i:min(i+2, len(d))]
 		t := make([]V, len(pair))
@@ -227,7 +192,7 @@ func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
 
 // broadcast fills element 0 alone where the value is used by element: scaleAdd does so.
 func (m *arm64) broadcast(d V, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	m.op("FMOVS %s, F%d", m.a(a), d)
 	m.w(a64.Dup(a64.V(d), a64.V(d), 0))
 }
@@ -251,14 +216,14 @@ func (m *arm64) loadScalars(s *Scalars) {
 }
 
 func (m *arm64) multiplyAdd(acc, weights []V, x *Scalars, line, element int) {
-	defer m.one()()
+	defer m.k.line()()
 	for i, d := range acc {
 		m.w(a64.Element("fmla", a64.V(d), a64.V(weights[i]), a64.V(x.v[line]), element))
 	}
 }
 
 func (m *arm64) multiplyAddMem(acc, x []V, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	t := m.k.temp()
 	if a.Index != noReg && a.Scale == 1 && a.Disp == 0 {
 		m.w(a64.LoadSIndex(a64.V(t), a64.X(a.Base), a64.X(a.Index)))
@@ -272,7 +237,7 @@ func (m *arm64) multiplyAddMem(acc, x []V, a Addr) {
 }
 
 func (m *arm64) addToMem(a Addr, s Reg) {
-	defer m.one()()
+	defer m.k.line()()
 	m.loadInt(armTemp, a)
 	m.add(armTemp, s)
 	m.storeInt(armTemp, a)
@@ -295,7 +260,7 @@ func (m *arm64) subtractIf(r Reg, n int, less bool, label string) {
 }
 
 func (m *arm64) prefetch(level int, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	x, off := m.place(a)
 	m.w(a64.Prefetch(level, false, x, off))
 }
@@ -305,7 +270,7 @@ func (m *arm64) loadInt(d Reg, a Addr)           { m.op("MOVD %s, %s", m.a(a), m
 func (m *arm64) storeInt(s Reg, a Addr)          { m.op("MOVD %s, %s", m.r(s), m.a(a)) }
 
 func (m *arm64) addMem(d Reg, a Addr) {
-	defer m.one()()
+	defer m.k.line()()
 	m.loadInt(armTemp, a)
 	m.add(d, armTemp)
 }
@@ -330,7 +295,7 @@ func (m *arm64) setInt(d Reg, n int)    { m.op("MOVD $%d, %s", n, m.r(d)) }
 func (m *arm64) sub(d, s Reg)           { m.op("SUB %s, %s", m.r(s), m.r(d)) }
 
 func (m *arm64) mulInt(d, s Reg, n int) {
-	defer m.one()()
+	defer m.k.line()()
 	m.op("MOVD $%d, %s", n, m.r(armTemp))
 	m.op("MUL %s, %s, %s", m.r(armTemp), m.r(s), m.r(d))
 }

@@ -63,6 +63,7 @@ func (k *Func) MaxZero(d []V, zero V) {
 // It asks for what lies ahead bytes further, if that is not 0. n tells the calls that follow one
 // another apart, so that they do not wait for one another.
 func (k *Func) KeepPositive(d []V, a Addr, zero V, n, ahead int) {
+	defer k.line()()
 	if ahead > 0 {
 		k.prefetch(1, a.Plus(ahead))
 	}

@@ -9,6 +9,8 @@
 // Arithmetic is that of x86 in every tier: MaxZero passes NaN and -0, a comparison says what it
 // does with NaN, a fused multiply-add rounds once and nothing else is fused. So all tiers give
 // the same bits, but for those of a NaN.
+//
+// An operation on vectors that takes several instructions stands in one line.
 package vasm
 
 import (
@@ -134,6 +136,9 @@ type Func struct {
 	temps []V // those that the printer uses by turns
 	turn  int
 
+	depth        int      // of operations under way
+	codes, texts []string // their instructions, and what words mean
+
 	consts  map[float32]V // arm64: where a constant is, and its element
 	element map[float32]int
 }
@@ -203,8 +208,35 @@ func (f *File) bytesOf(bits uint32, n int) string {
 	return name + "<>(SB)"
 }
 
-// op prints an instruction.
-func (k *Func) op(format string, a ...any) { fmt.Fprintf(&k.f.text, "\t"+format+"\n", a...) }
+// op prints an instruction, or keeps it for the line of the operation that it belongs to.
+func (k *Func) op(format string, a ...any) {
+	k.codes = append(k.codes, fmt.Sprintf(format, a...))
+	if k.depth == 0 {
+		k.flush()
+	}
+}
+
+// line begins an operation of several instructions, which stand in one line; what it returns
+// ends it.
+func (k *Func) line() (end func()) {
+	k.depth++
+	return func() {
+		if k.depth--; k.depth == 0 {
+			k.flush()
+		}
+	}
+}
+
+func (k *Func) flush() {
+	if len(k.codes) > 0 {
+		line := strings.Join(k.codes, "; ")
+		if len(k.texts) > 0 {
+			line += " // " + strings.Join(k.texts, "; ")
+		}
+		fmt.Fprintf(&k.f.text, "\t%s\n", line)
+	}
+	k.codes, k.texts = nil, nil
+}
 
 // Reg takes a general register.
 func (k *Func) Reg() Reg {
