@@ -68,11 +68,28 @@ func (c ConvBackwardWeightsRows) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// bwdRowsTier is what a tier has for them: row for the 16 input channels at src[x], plane for
-// the channel there. Steps are in bytes.
+// bwdRowsTier is what a tier has for them: microkernels for some input channels (row; plane takes
+// one) and some output channels. Steps are in bytes.
 type bwdRowsTier struct {
-	row   func(src []float32, x, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32)
-	plane func(src []float32, x, tap, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32)
+	channels, lanes int
+	rowFunc         func(x *float32, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)
+	planeFunc       func(x *float32, tap, xrow int, dy *float32, dyrow, rows, cols int, acc *float32)
+}
+
+// row adds rows of pixels for the 16 input channels at src[x].
+func (t *bwdRowsTier) row(src []float32, x, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+	for ic := 0; ic < Block; ic += t.channels {
+		for l := 0; l < Block; l += t.lanes {
+			t.rowFunc(&src[x+ic], xrow, &grad[dy+l], dyrow, rows, cols, &dw[ic*Block+l])
+		}
+	}
+}
+
+// plane adds those for the channel at src[x].
+func (t *bwdRowsTier) plane(src []float32, x, tap, xrow int, grad []float32, dy, dyrow, rows, cols int, dw []float32) {
+	for l := 0; l < Block; l += t.lanes {
+		t.planeFunc(&src[x], tap, xrow, &grad[dy+l], dyrow, rows, cols, &dw[l])
+	}
 }
 
 // bwdRowsTiers are the tiers. Files of a processor set those that have microkernels.
@@ -82,8 +99,8 @@ var bwdRowsTiers [isas]bwdRowsTier
 func (c *ConvBackwardWeightsRows) row(w *Worker, a *Args, x, dy, rows int, dw []float32) {
 	xrow, dyrow := one(c.SH)*c.In.H, c.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
-	f := bwdRowsTiers[w.ISA].row
-	if f == nil {
+	tier := &bwdRowsTiers[w.ISA]
+	if tier.lanes == 0 {
 		for y := range rows {
 			for px := range c.W {
 				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
@@ -100,15 +117,15 @@ func (c *ConvBackwardWeightsRows) row(w *Worker, a *Args, x, dy, rows int, dw []
 	// The assembly checks no bounds.
 	_ = src[x+(rows-1)*xrow+(c.W+2)*Block-1]
 	_ = grad[dy+(rows-1)*dyrow+c.W*Block-1]
-	f(src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
+	tier.row(src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
 }
 
 // plane adds the pixels of an image to the sums of the taps of a channel, 9 x 16.
 func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []float32) {
 	tap, xrow, dyrow := one(c.DH)*c.In.H, one(c.SH)*c.In.H, c.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
-	f := bwdRowsTiers[w.ISA].plane
-	if f == nil {
+	tier := &bwdRowsTiers[w.ISA]
+	if tier.lanes == 0 {
 		for y := range c.H {
 			for px := range c.W {
 				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
@@ -126,5 +143,5 @@ func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []floa
 	_ = src[x+(c.H-1)*xrow+2*tap+c.W+1]
 	_ = grad[dy+(c.H-1)*dyrow+c.W*Block-1]
 	_ = dw[9*Block-1]
-	f(src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
+	tier.plane(src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
 }

@@ -6,7 +6,7 @@ package kernel
 //go:generate go -C _asm/micro run . -part conv_winograd_1d
 //go:generate go -C _asm/micro run . -part conv_depthwise
 //go:generate go -C _asm/micro run . -part conv_bwd_weights
-//go:generate go -C _asm run . -part conv_bwd_weights_rows -out ../conv_bwd_weights_rows_amd64.s -stubs ../conv_bwd_weights_rows_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part conv_bwd_weights_rows
 //go:generate go -C _asm run . -part conv_bwd_weights_winograd -out ../conv_bwd_weights_winograd_amd64.s -stubs ../conv_bwd_weights_winograd_amd64.go -pkg kernel
 //go:generate go -C _asm/micro run . -part n16
 //go:generate go -C _asm run . -part n16_transpose -out ../n16_transpose_amd64.s -stubs ../n16_transpose_amd64.go -pkg kernel

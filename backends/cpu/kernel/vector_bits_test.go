@@ -63,6 +63,22 @@ func TestVectorBits(t *testing.T) {
 		return dw
 	})
 
+	for i, c := range []Conv{
+		{IC: 20, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 13}}},
+		{IC: 3, H: 7, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Planar: true, Outputs: [4]Output{{C: 13}}},
+	} {
+		k := newConvCase(fixedRand(24, uint64(i+1)), 2, c, 0)
+		k.out[0].fill(fixedRand(25, uint64(i+1)), false)
+		b := ConvBackwardWeightsRows{Conv: k.c}.Split(2)
+		pinBits(t, "three columns of weights", []uint32{0x1dc79d5f, 0xfcd3dae3}[i], func(isa ISA) []float32 {
+			a := &Args{Images: 2}
+			sums := alignedFloats(b.Count(2) * b.PackedLen())
+			a.In[0], a.In[1], a.Out[0] = k.in.Buf, k.out[0].Buf, Buf{Mem: sums}
+			runAll(isa, b, a)
+			return sums
+		})
+	}
+
 	for i, width := range []int{64 + 16, 64 + 8, 64 + 4} {
 		r := fixedRand(23, uint64(i+1))
 		m := MatVec{C: 70, H: 2, W: 2, Out: Output{C: width, Act: ActReLU}}

@@ -37,7 +37,6 @@ func zeros(bits int, regs []reg.VecPhysical) {
 
 // parts are the files that are generated, by the name that -part takes.
 var parts = map[string][]func(){
-	"conv_bwd_weights_rows":     {bwdRows},
 	"conv_bwd_weights_winograd": {winoBackwards},
 	"n16_transpose":             {transposes},
 	"dense_matvec":              {matVecs},

@@ -18,6 +18,7 @@ import (
 // tier.
 var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"conv_bwd_weights":      bwdWeightsAll,
+	"conv_bwd_weights_rows": bwdRows,
 	"conv_depthwise":        depthwises,
 	"conv_tile":             convTiles,
 	"conv_winograd":         winograds,

@@ -1,0 +1,3 @@
+package kernel
+
+func init() { bwdRowsTiers[NEON] = bwdRowsTier{8, 4, bwdRowNEON, bwdPlaneNEON} }
