@@ -120,7 +120,7 @@ var buildCodes = []Code{
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  optimizer sgd lr=0.1\n}\n",
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  sgd lr=0.1\n}\n"},
 	{"E0607", "a statement that train may have only once",
-		`train has each statement at most once, except augment, freeze and rate. It has one optimizer. A statement names a part at most once.`,
+		`train has each statement at most once, except augment, freeze and rate. It has one optimizer. A statement names a part at most once, and one augment statement at most has mixup or cutmix.`,
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  sgd lr=0.1\n  adam lr=0.001\n}\n",
 		"net a\ninput x 1x28x28\nfc 10\ntrain {\n  adam lr=0.001\n}\n"},
 	{"E0608", "a part that the network does not have",

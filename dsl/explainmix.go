@@ -8,11 +8,11 @@ type mixPage struct{ name, text, example string }
 var mixPages = []mixPage{
 	{"mixup", "mixup blends the pictures of a batch in pairs (Zhang 2018, arXiv 1710.09412): share * picture + (1 - share) * other picture. " +
 		"The share is drawn for each batch from Beta(alpha, alpha): 0.1 to 0.4 are usual values of alpha, and larger ones blend more.",
-		"train { adam lr=0.001; augment flip=0.5 mixup=0.2; run batch=64 epochs=30 }"},
+		"train {\n  adam lr=0.001\n  augment flip=0.5 mixup=0.2\n  run batch=64 epochs=30\n}"},
 	{"cutmix", "cutmix replaces a rectangle of a picture by that of another picture (Yun 2019, arXiv 1905.04899). " +
 		"Its sides are sqrt(1 - share) of those of the picture, with the share drawn for each batch from Beta(alpha, alpha). Its middle is anywhere in the picture; " +
 		"where it meets the edges it is smaller, and the share is that of the pixels which stay. The usual alpha is 1.",
-		"train { adam lr=0.001; augment mixup=0.2 cutmix=1 mix_prob=0.8; run batch=64 epochs=30 }"},
+		"train {\n  adam lr=0.001\n  augment mixup=0.2 cutmix=1 mix_prob=0.8\n  run batch=64 epochs=30\n}"},
 }
 
 // mixCommon is about both.
@@ -29,7 +29,10 @@ func (p mixPage) page() string {
 	for _, text := range strings.Split(mixCommon, "\n") {
 		s += fill(text, 80) + "\n"
 	}
-	s += "A key of the statement augment of train { … }.\n\n  " + p.example + "\n"
+	s += "A key of the statement augment of train { … }.\n\n"
+	for line := range strings.Lines(p.example + "\n") {
+		s += "  " + line
+	}
 	return s + explainSlots("keys", mixKeys())
 }
 

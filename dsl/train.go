@@ -119,8 +119,8 @@ var trainTable = []trainStmt{
 			aug("mean_std", kSwitch, "subtract the mean of the data set and divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
 			aug("mean_image", kSwitch, "subtract the mean image of the data set", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
 			aug("erase", kShare, "probability that a random rectangle is erased", func(a *recipe.Augment) any { return &a.RandomErase }),
-			aug("mixup", kAlpha, "alpha of mixup (Zhang 2018): blend pictures, a share of each from Beta(alpha, alpha)", func(a *recipe.Augment) any { return &a.Mixup }),
-			aug("cutmix", kAlpha, "alpha of CutMix (Yun 2019): paste a rectangle of another picture", func(a *recipe.Augment) any { return &a.CutMix }),
+			aug("mixup", kAlpha, "alpha of mixup (Zhang 2018), which blends pictures", func(a *recipe.Augment) any { return &a.Mixup }),
+			aug("cutmix", kAlpha, "alpha of CutMix (Yun 2019), which pastes a part of another picture", func(a *recipe.Augment) any { return &a.CutMix }),
 			aug("mix_prob", kChance, "probability that a batch is mixed; 1 by default", func(a *recipe.Augment) any { return &a.MixProb }),
 		}},
 	{name: "regularize", doc: "Penalties in addition to the weight decay of the optimizer.", keys: []trainKey{
