@@ -63,7 +63,19 @@ func shortHashes(text string) string {
 	return hashes.ReplaceAllStringFunc(text, func(h string) string { return h[:8] })
 }
 
-// Changes lists what differs from an earlier identity, ordered by name.
+// always are the names that every identity has now. Earlier versions of incc did not
+// record all of them.
+var always = []string{"incc", "spec", "data", "images", "validation", "batch", "epochs", "seed", "engine"}
+
+// unrecorded reports whether an identity lacks a name only because an earlier incc did not
+// record it. Validation images that are drawn are an exception: it drew others.
+func (id Identity) unrecorded(name, is string) bool {
+	_, ok := id[name]
+	return !ok && len(id) > 0 && slices.Contains(always, name) && !(name == "validation" && strings.Contains(is, " drawn "))
+}
+
+// Changes lists what differs from an earlier identity, ordered by name. What the earlier
+// one did not record is no change.
 func (id Identity) Changes(was Identity) []Change {
 	var names []string
 	for n := range id {
@@ -77,7 +89,7 @@ func (id Identity) Changes(was Identity) []Change {
 	slices.Sort(names)
 	var l []Change
 	for _, n := range names {
-		if was[n] != id[n] {
+		if was[n] != id[n] && !was.unrecorded(n, id[n]) {
 			l = append(l, Change{n, was[n], id[n]})
 		}
 	}

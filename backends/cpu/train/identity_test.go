@@ -140,6 +140,29 @@ func TestExtendedRun(t *testing.T) {
 	}
 }
 
+// TestUnrecorded: what an earlier incc did not record has not changed, but what is set now
+// and was not is a change, and so are validation images that are drawn in another way.
+func TestUnrecorded(t *testing.T) {
+	now := Identity{"incc": "0.1", "spec": "a", "data": "b", "images": "9", "validation": "none", "batch": "8", "epochs": "2", "seed": "1", "engine": "ref", "overfit": "9"}
+	for _, c := range []struct {
+		was  Identity
+		set  string // the value of validation now
+		want string
+	}{
+		{Identity{"data": "b", "engine": "ref", "overfit": "9"}, "none", "[]"},
+		{Identity{"data": "b", "engine": "ref", "overfit": "9"}, "SHA-256 12", "[]"},
+		{Identity{"data": "b", "engine": "ref", "overfit": "9"}, "3 images drawn with seed 1", "[validation is 3 images drawn with seed 1, was not set]"},
+		{Identity{"data": "c", "engine": "ref", "overfit": "9"}, "none", "[data was c, is b]"},
+		{Identity{"data": "b", "engine": "ref"}, "none", "[overfit is 9, was not set]"},
+		{Identity{"data": "b", "overfit": "9", "init": "x"}, "none", "[init was x, is not set]"},
+	} {
+		now["validation"] = c.set
+		if got := fmt.Sprint(now.Changes(c.was)); got != c.want {
+			t.Errorf("from %v: %s, want %s", c.was, got, c.want)
+		}
+	}
+}
+
 // incc 0.1 wrote a hash in place of the identity, and no number of steps.
 func TestOldCheckpoint(t *testing.T) {
 	fs := newMemFS()
