@@ -393,6 +393,24 @@ func batchNorm(op ops.BatchNorm, n *ir.Node, c *call) error {
 	})
 }
 
+// affine is the product with a param and the sum with another, both with one number for each
+// channel.
+func (c *call) affine() error {
+	ch, h, w := chw(c.Wrote[0])
+	scale := c.Param(0)
+	if scale == nil {
+		scale = c.Param(1)
+	}
+	return c.byBlock("affine", 1, func(e *plan.Emitter) error {
+		k := kernel.Affine{C: c.lanes(ch), H: h, W: w, Act: act(c.Acts[0]), In: view(e.In[0]), Out: view(e.Out[0])}
+		ref := func(p *ir.Value) plan.WeightRef {
+			return plan.WeightRef{Params: []*ir.Value{p}, How: kernel.PackBlocked, Arg: 1, Len: k.PackedLen()}
+		}
+		e.Step(c.block(k), e.In, e.Out, ref(scale), ref(c.Shift))
+		return nil
+	})
+}
+
 func maxout(op ops.Maxout, n *ir.Node, c *call) error {
 	ch, h, w := chw(n.Out[0])
 	return c.blocked("maxout", 0, func(e *plan.Emitter) error {
@@ -499,9 +517,14 @@ func scale(op ops.Scale, n *ir.Node, c *call) error {
 	})
 }
 
-func add(op ops.Add, n *ir.Node, c *call) error     { return c.binary(kernel.OpAdd, "add") }
-func sub(op ops.Sub, n *ir.Node, c *call) error     { return c.binary(kernel.OpSub, "sub") }
-func mul(op ops.Mul, n *ir.Node, c *call) error     { return c.binary(kernel.OpMul, "mul") }
+func add(op ops.Add, n *ir.Node, c *call) error { return c.binary(kernel.OpAdd, "add") }
+func sub(op ops.Sub, n *ir.Node, c *call) error { return c.binary(kernel.OpSub, "sub") }
+func mul(op ops.Mul, n *ir.Node, c *call) error {
+	if c.Shift != nil {
+		return c.affine()
+	}
+	return c.binary(kernel.OpMul, "mul")
+}
 func maximum(op ops.Max, n *ir.Node, c *call) error { return c.binary(kernel.OpMax, "max") }
 
 // div is a multiplication where the divisor is a param.

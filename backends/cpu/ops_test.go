@@ -192,3 +192,38 @@ func TestExamples(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchNormAlone: a batch norm that no convolution absorbs is one step with its
+// activation, also as the product and the sum that the passes make of it.
+func TestBatchNormAlone(t *testing.T) {
+	for _, c := range []int{1, 16, 21} {
+		b := newNet(t, "alone")
+		x := b.image(c, 5, 6)
+		numbers := func(name string) *ir.Value {
+			return b.Const(name, ir.Draw(name, ir.Shape{1, c, 1, 1}, ir.Init{Kind: ir.InitUniform, A: 1}, 3))
+		}
+		y := b.op("mul", ops.Mul{}, numbers("scale"), b.op("pool", ops.MaxPool{Kernel: ir.HW{2, 2}, Stride: ir.HW{1, 1}}, x))
+		g := b.done(b.op("relu6", ops.ActReLU6.Op(), b.op("add", ops.Add{}, y, numbers("shift"))))
+		p, err := Plan(g, Options{Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		affine := 0
+		for _, s := range p.Steps {
+			if s.Algo == "affine" {
+				affine++
+			}
+			if s.Algo == "mul" || s.Algo == "add" || s.Algo == "relu6" {
+				t.Errorf("%d channels: a step %s\n%v", c, s.Algo, p)
+			}
+		}
+		if affine != 1 {
+			t.Errorf("%d channels: %d affine steps\n%v", c, affine, p)
+		}
+		for _, batch := range []int{1, 18} {
+			if err := verifyErr(g, batch, 1, 3); err != nil {
+				t.Errorf("%d channels, batch %d: %v", c, batch, err)
+			}
+		}
+	}
+}

@@ -131,6 +131,15 @@ func randomNet(t testing.TB, seed uint64) *ir.Graph {
 			x = b.op(name("concat"), ops.Concat{Axis: 1}, act(n.Out[0]), conv(n.Out[1], width(), true), act(n.Out[2]))
 		case 5:
 			c := s[1]
+			if r.IntN(2) == 0 { // what the passes make of a batch norm that no convolution absorbs
+				shape := []ir.Shape{{1, c, 1, 1}, {c, 1, 1}}[r.IntN(2)]
+				numbers := func(s string) *ir.Value {
+					k := name(s)
+					return b.Const(k, ir.Draw(k, shape, ir.Init{Kind: ir.InitUniform, A: 1}, int64(seed)))
+				}
+				x = act(b.op(name("add"), ops.Add{}, b.op(name("mul"), ops.Mul{}, x, numbers("scale")), numbers("shift")))
+				break
+			}
 			x = b.op(name("bn"), ops.BatchNorm{Eps: 1e-3, Momentum: 0.9}, x, b.vector(name("gamma"), c), b.vector(name("beta"), c), b.vector(name("mean"), c), b.Fill(name("variance"), 0.8, c))
 			x = act(x)
 		case 6:

@@ -31,7 +31,10 @@ type Unit struct {
 	Ranges   []int     // first channel of each output
 	Residual int       // index of the residual in Read, -1 for none
 	Scale    float64
-	Flat     *ir.Node // the flatten before it: the unit reads the flatten's input instead
+	// Shift is the param of an addition that is fused to the product of a map and a param, both
+	// with one number for each channel: batch normalization that no convolution absorbs.
+	Shift *ir.Value
+	Flat  *ir.Node // the flatten before it: the unit reads the flatten's input instead
 
 	// Pool is a max pool with 2 x 2 windows (see pairs) fused to the end of a
 	// convolution. Wrote[0] is the pool's output; its input is not written.
@@ -234,6 +237,7 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		return u
 	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
 		u.Acts = []ops.Act{act}
+		f.shift(u)
 		f.act(u, 0)
 		return u
 	default:
@@ -326,6 +330,41 @@ func (u *Unit) apart() [2]*Unit {
 	conv := *u
 	conv.In, conv.Nodes, conv.Wrote, conv.Pool, conv.Indices, conv.IndexReLU = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{v}, nil, false, false
 	return [2]*Unit{&conv, {Node: u.Pool, Nodes: []*ir.Node{u.Pool}, Read: []*ir.Value{v}, Wrote: u.Wrote, Residual: -1, Scale: 1, Indices: u.Indices, IndexReLU: u.IndexReLU}}
+}
+
+// shift fuses the addition of a param to the product with a param, if both params have one
+// number for each channel of a map.
+func (f *fuser) shift(u *Unit) {
+	perChannel := func(n *ir.Node) *ir.Value {
+		if len(n.In) != 2 {
+			return nil
+		}
+		x, p := n.In[0], n.In[1]
+		if x.Param != nil {
+			x, p = p, x
+		}
+		out := n.Out[0].Type.Shape
+		if x.Param != nil || p.Param == nil || len(out) != 4 || !x.Type.Shape.Equal(out) {
+			return nil
+		}
+		if s := p.Type.Shape; s.Size() == out[1] && len(s) >= 3 && s[len(s)-3] == out[1] {
+			return p
+		}
+		return nil
+	}
+	if _, ok := u.Node.Op.(ops.Mul); !ok || f.train || perChannel(u.Node) == nil {
+		return
+	}
+	m := f.only(u.Wrote[0])
+	if m == nil {
+		return
+	}
+	if _, ok := m.Op.(ops.Add); !ok {
+		return
+	}
+	if u.Shift = perChannel(m); u.Shift != nil {
+		u.Nodes, u.Wrote[0] = append(u.Nodes, m), m.Out[0]
+	}
 }
 
 // act fuses an activation if it is the only reader of output i.
