@@ -187,7 +187,7 @@ type OpenSizesError struct {
 }
 
 func (e *OpenSizesError) Error() string {
-	return fmt.Sprintf("input %s: sizes other than the batch must be numbers: give them, such as 3x224x224 (channels, height, width), with --input", strings.Join(e.Inputs, ", "))
+	return fmt.Sprintf("input %s: the sizes after the batch must be numbers: give them, such as 3x224x224 for channels, height and width", strings.Join(e.Inputs, ", "))
 }
 
 // ImportOptions says how ImportWith reads a model.

@@ -32,7 +32,7 @@ func main() {
 	keras := flag.String("keras", "", "the Python with tensorflow and tf2onnx")
 	work := flag.String("work", filepath.Join(os.TempDir(), "incc-conformance"), "the folder of the cases")
 	out := flag.String("out", "backends/onnx/conformance", "the folder of README.md and results.json")
-	only := flag.String("only", "", "measure only cases whose path contains this, and print them")
+	only := flag.String("only", "", "measure and print only cases whose path contains this; the other results stay as they are")
 	flag.Parse()
 	if err := run(*python, *keras, *work, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
@@ -50,6 +50,11 @@ var suites = []struct{ name, program, title string }{
 
 func run(python, keras, work, out, only string) error {
 	all := map[string][]result{}
+	if b, err := os.ReadFile(filepath.Join(out, "results.json")); only != "" && err == nil {
+		if err := json.Unmarshal(b, &all); err != nil {
+			return fmt.Errorf("results.json: %w", err)
+		}
+	}
 	for _, s := range suites {
 		dir := filepath.Join(work, s.name)
 		interpreter := python
@@ -76,23 +81,35 @@ func run(python, keras, work, out, only string) error {
 				continue
 			}
 			r := measure(path)
+			all[s.name] = slices.DeleteFunc(all[s.name], func(old result) bool { return old.Name == r.Name })
 			all[s.name] = append(all[s.name], r)
 			if only != "" {
 				fmt.Println(r)
 			}
 		}
+		slices.SortFunc(all[s.name], func(a, b result) int { return strings.Compare(a.Name, b.Name) })
 	}
-	if only != "" {
-		return nil
-	}
-	b, err := json.MarshalIndent(all, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(out, "results.json"), append(b, '\n'), 0o666); err != nil {
+	if err := writeResults(filepath.Join(out, "results.json"), all); err != nil {
 		return err
 	}
 	return writeReadme(filepath.Join(out, "README.md"), all)
+}
+
+// writeResults writes one line for each case.
+func writeResults(path string, all map[string][]result) error {
+	var parts []string
+	for _, s := range suites {
+		var lines []string
+		for _, r := range all[s.name] {
+			b, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, string(b))
+		}
+		parts = append(parts, fmt.Sprintf("%q: [\n%s\n]", s.name, strings.Join(lines, ",\n")))
+	}
+	return os.WriteFile(path, []byte("{\n"+strings.Join(parts, ",\n")+"\n}\n"), 0o666)
 }
 
 // measure imports and runs the case in a folder, in a child process.
