@@ -44,7 +44,7 @@ func main() {
 var suites = []struct{ name, program, title string }{
 	{"torchvision", "torch_models.py", "torchvision"},
 	{"keras", "keras_models.py", "Keras applications"},
-	{"models", "onnx_models.py", "Models of the package onnx"},
+	{"models", "onnx_models.py", "Classic networks of the package onnx"},
 	{"nodes", "node_tests.py", "Node tests of onnx"},
 }
 
