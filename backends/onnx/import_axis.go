@@ -512,6 +512,11 @@ type resizing struct {
 // Runtime.
 func (r resizing) mapping(in, out int, scale float32) (mapping, error) {
 	m := mapping{in: in}
+	if r.nearest == nearestSimple {
+		if r.nearest = "floor"; scale < 1 {
+			r.nearest = "ceil"
+		}
+	}
 	for o := range out {
 		var at float32
 		half := (float32(o)+0.5)/scale - 0.5

@@ -348,6 +348,7 @@ func TestImportResize(t *testing.T) {
 		op("Resize", "x _ scales", "y", attribute("mode", "cubic"), attribute("exclude_outside", 1), attribute("cubic_coeff_a", -0.5))), 2, 2, 4, 6)
 	agrees(t, ort, "Upsample-9", foreignModel(9, "Nx2x4x6", []*onnxpb.TensorProto{scales(1, 1, 2, 3)}, op("Upsample", "x scales", "y", attribute("mode", "nearest"))), 2, 2, 4, 6)
 	agrees(t, ort, "Upsample-9 linear", foreignModel(9, "Nx2x4x6", []*onnxpb.TensorProto{scales(1, 1, 2, 2)}, op("Upsample", "x scales", "y", attribute("mode", "linear"))), 2, 2, 4, 6)
+	agrees(t, ort, "Resize-10 to smaller sizes", foreignModel(10, "Nx2x4x6", []*onnxpb.TensorProto{scales(1, 1, 0.6, 2)}, op("Resize", "x scales", "y")), 2, 2, 4, 6)
 	agrees(t, ort, "Resize-10", foreignModel(10, "Nx2x4x6", []*onnxpb.TensorProto{scales(1, 1, 2, 2)}, op("Resize", "x scales", "y")), 2, 2, 4, 6)
 }
 

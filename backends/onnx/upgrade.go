@@ -75,11 +75,15 @@ var attributesToInputs = map[string][]struct {
 	"Dropout":   {{"ratio", 1}},
 }
 
+// nearestSimple is the nearest_mode of opsets before 11, which did not say: ONNX Runtime rounds
+// up where a size shrinks, and else down.
+const nearestSimple = "simple"
+
 // resize converts an Upsample, or a Resize of opset 10, which has the inputs x and scales.
 func (u *upgrader) resize(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 	x := &onnxpb.NodeProto{Name: n.Name, OpType: "Resize", DocString: n.DocString, Output: n.Output, Attribute: []*onnxpb.AttributeProto{
 		{Name: "coordinate_transformation_mode", Type: onnxpb.AttributeProto_STRING, S: []byte("asymmetric")},
-		{Name: "nearest_mode", Type: onnxpb.AttributeProto_STRING, S: []byte("floor")}}}
+		{Name: "nearest_mode", Type: onnxpb.AttributeProto_STRING, S: []byte(nearestSimple)}}}
 	in := n.Input
 	for _, a := range n.Attribute {
 		switch {
@@ -87,11 +91,6 @@ func (u *upgrader) resize(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 			t := &onnxpb.TensorProto{Name: u.fresh(n.Output, a.Name), DataType: int32(onnxpb.TensorProto_FLOAT), Dims: []int64{int64(len(a.Floats))}, FloatData: a.Floats}
 			u.g.Initializer = append(u.g.Initializer, t)
 			in = []string{in[0], t.Name}
-			for _, f := range a.Floats {
-				if f < 1 {
-					return nil, fmt.Errorf("scales=%v: scales below 1 are not supported in opset 7 to 10", a.Floats)
-				}
-			}
 		case a.Name == "mode" && a.Type == onnxpb.AttributeProto_STRING:
 			b := shallow(a)
 			if string(a.S) == "bilinear" {

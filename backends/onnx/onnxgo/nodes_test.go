@@ -18,7 +18,7 @@ import (
 // How many of onnx-go's node tests there are, and how many pass. gorgonnx passes 96.
 const (
 	nodeCases  = 348
-	nodePassed = 176
+	nodePassed = 196
 )
 
 // attempt runs a node case by onnx-go's rule: the same shapes, and no element
@@ -142,7 +142,10 @@ func TestNodeCases(t *testing.T) {
 // In two cases the INT64 inputs with the bounds are empty FLOATs. Three cases demand sums
 // as large as 224 with an error below 1e-6, which is less than the last bit of a float32;
 // the sums here differ in that bit, because the order of the additions is different.
+//
+// A tensor of float64 is no operand of the executor.
 var cannotPass = map[string]string{
+	"TestCastFLOATToDOUBLE":                        "only float32 and int64 can be used",
 	"TestSliceNeg":                                 "no element type",
 	"TestSliceEndOutOfBounds":                      "no element type",
 	"TestReduceL1DefaultAxesKeepdimsRandom":        "want 39.778313",
