@@ -317,8 +317,8 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 	f.H, f.W = y[2], y[3]
 	need := plan.Need{Layout: c.layout()}
 	for _, p := range kernel.ConvBackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{}) {
-		need.Border = plan.Border{max(need.Border[0], p.PH), max(need.Border[1], p.PW),
-			max(need.Border[2], p.H-1-p.PH+(p.KH-1)*max(1, p.DH)-(y[2]-1)), max(need.Border[3], p.W-1-p.PW+(p.KW-1)*max(1, p.DW)-(y[3]-1))}
+		need.Border = plan.Border{max(need.Border[0], p.Conv.PH), max(need.Border[1], p.Conv.PW),
+			max(need.Border[2], p.Conv.H-1-p.Conv.PH+(p.Conv.KH-1)*max(1, p.Conv.DH)-(y[2]-1)), max(need.Border[3], p.Conv.W-1-p.Conv.PW+(p.Conv.KW-1)*max(1, p.Conv.DW)-(y[3]-1))}
 	}
 	algo, in, out := "backward data", []plan.Need{need}, []plan.Need{{Layout: need.Layout}}
 	if c.Masked {
@@ -332,7 +332,7 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 		for _, p := range parts {
 			at := func(t *plan.Tensor) *plan.Tensor { return t.Shift(p.Y*view(t).H + p.X*kernel.Block) }
 			in, out := list(e.In[0]), list(at(e.Out[0]))
-			if p.IC == 0 {
+			if p.Conv.IC == 0 {
 				none := e.Temp("none", plan.Packed, kernel.Block, 1, 1)
 				do := plan.Kernel(p.Conv.Split(c.l.batch))
 				if need.Layout == plan.N16 {
@@ -352,10 +352,10 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 				w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
 				e.Step(kernel.N16RepackOf(p.Repack), list(e.Param(weight)), list(w.At))
 			} else {
-				t := e.Temp("weights", plan.Packed, p.PackedLen(), 1, 1)
+				t := e.Temp("weights", plan.Packed, p.Conv.PackedLen(), 1, 1)
 				e.Step(p.Repack, list(e.Param(weight)), list(t))
 				algo := direct
-				if p.Outputs[0].Step == 0 || p.Outputs[0].Step == kernel.Block {
+				if p.Conv.Outputs[0].Step == 0 || p.Conv.Outputs[0].Step == kernel.Block {
 					algo = c.l.algorithm(p.Conv, plan.Blocked)
 				}
 				if algo.name == "dense" {
@@ -412,7 +412,7 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 		f.In, f.Outputs[0].View = view(e.In[1]), view(e.In[0])
 		from := list(e.In[1], e.In[0])
 		if own.Layout == plan.N16 {
-			k := kernel.N16ConvBackwardWeights{N16Conv: kernel.N16Conv{Conv: f}}.Split(c.l.batch)
+			k := kernel.N16ConvBackwardWeights{Conv: kernel.N16Conv{Conv: f}}.Split(c.l.batch)
 			c.sumOfParts(e, k, k.Count(c.l.batch), k.ImageBlocks*kernel.Block, from)
 			return nil
 		}
@@ -422,7 +422,7 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			c.sumOfParts(e, k, k.Count(batch), k.Images, from)
 		case kernel.ConvBackwardWeightsWinograd:
 			if n := k.Count(batch); n > 1 {
-				c.sumOfParts(e, k, n, k.Images, from)
+				c.sumOfParts(e, k, n, k.Parts.Images, from)
 			} else {
 				e.Step(k, from, list(e.Out[0], nil, c.squares(e, k)))
 			}
@@ -430,7 +430,7 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			if n := k.Count(batch); n > 1 {
 				c.sumOfParts(e, k, n, k.Images, from)
 			} else {
-				e.Step(k.ConvBackwardWeights, from, list(e.Out[0], nil, c.squares(e, k.ConvBackwardWeights)))
+				e.Step(k.Whole, from, list(e.Out[0], nil, c.squares(e, k.Whole)))
 			}
 		}
 		return nil
@@ -445,7 +445,7 @@ func (l *lowering) gradient(f kernel.Conv) plan.Kernel {
 	if row.Fits() {
 		best, least = row, row.Cost(l.batch).NS
 	}
-	if wino := (kernel.ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}); wino.Fits() && !l.direct {
+	if wino := (kernel.ConvBackwardWeightsWinograd{Parts: direct, Padded: true}); wino.Fits() && !l.direct {
 		if wino = wino.Split(l.batch); wino.Cost(l.batch).NS < least {
 			best = wino
 		}
@@ -502,7 +502,7 @@ func (c *call) denseGradient(op ops.MatMul) error {
 			return c.layouts("backward weights", []plan.Need{blocked, {Layout: plan.N16}}, []plan.Need{packed}, func(e *plan.Emitter) error {
 				d.C, d.H, d.W = chw(flat.Def.In[0])
 				d.In, d.Out.View = view(e.In[1]), view(e.In[0])
-				k := kernel.N16DenseBackwardWeights{DenseBackwardWeights: kernel.DenseBackwardWeights{Dense: d}}.Split(c.l.batch)
+				k := kernel.N16DenseBackwardWeights{Blocked: kernel.DenseBackwardWeights{Dense: d}}.Split(c.l.batch)
 				e.Step(k, list(e.In[1], e.In[0]), list(e.Out[0], nil, c.squares(e, k)))
 				return nil
 			})

@@ -274,7 +274,7 @@ func TestKernelText(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	for _, x := range []float64{math.NaN(), math.Inf(1), math.Copysign(0, -1)} {
-		k.Scale = float32(x)
+		k.Conv.Scale = float32(x)
 		if text, err := kernelText(k); err == nil {
 			t.Errorf("%v is printed as %s", x, text)
 		}

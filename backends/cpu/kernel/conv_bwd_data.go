@@ -12,10 +12,22 @@ package kernel
 // there already, set Residual, Scale 1 and Res to the part's View, and hand dX over
 // as In[1] too, with the same offset.
 type ConvBackwardData struct {
-	Conv
+	Conv   Conv
 	Y, X   int // the residue: the first pixel that the part writes
 	Repack Repack
 }
+
+// Tasks is those of the convolution.
+func (d ConvBackwardData) Tasks(images int) int { return d.Conv.Tasks(images) }
+
+// Run computes a task of the convolution.
+func (d ConvBackwardData) Run(w *Worker, task int, a *Args) { d.Conv.Run(w, task, a) }
+
+// Table is that of the convolution.
+func (d ConvBackwardData) Table(isa ISA) []int { return d.Conv.Table(isa) }
+
+// Sums is what adds up the sums in Out[1].
+func (d ConvBackwardData) Sums() ChannelSums { return d.Conv.Sums() }
 
 // ConvBackwardDataOf returns the parts of the gradient of c, a convolution with one output
 // that is not planar, for inputs of h x w pixels. dy is the view of the output's
@@ -43,8 +55,8 @@ func ConvBackwardDataOf(c Conv, h, w int, dy, dx View) []ConvBackwardData {
 // Masked returns the part of the gradient in front of the ReLU whose output, of view y,
 // the convolution read: In[1] is that output, at the part's pixel (Y, X) as Out[0] is.
 func (d ConvBackwardData) Masked(y View) ConvBackwardData {
-	d.Outputs[0].Act = ActReLUBackward
-	d.Res = View{N: y.N, C: y.C, H: y.H * one(d.Repack.From.SH)}
+	d.Conv.Outputs[0].Act = ActReLUBackward
+	d.Conv.Res = View{N: y.N, C: y.C, H: y.H * one(d.Repack.From.SH)}
 	return d
 }
 

@@ -98,15 +98,15 @@ func TestBackwardData(t *testing.T) {
 			for _, p := range ConvBackwardDataOf(c, h, w, dy.v, dx.v) {
 				ra := &Args{Images: images}
 				ra.In[0].Mem = packed
-				ra.Out[0].Mem = alignedFloats(p.PackedLen())
+				ra.Out[0].Mem = alignedFloats(p.Conv.PackedLen())
 				for i := range ra.Out[0].Mem {
 					ra.Out[0].Mem[i] = canary
 				}
-				if p.IC > 0 {
+				if p.Conv.IC > 0 {
 					runAll(isa, p.Repack, ra)
 				}
 				if accumulate {
-					p.Residual, p.Scale, p.Res = true, 1, p.Outputs[0].View
+					p.Conv.Residual, p.Conv.Scale, p.Conv.Res = true, 1, p.Conv.Outputs[0].View
 				}
 				if mask != nil {
 					p = p.Masked(mask.v)

@@ -16,8 +16,8 @@ package kernel
 // strip of pixels at a time, of which two blocks of dY and one of the input stay in
 // the first cache, for all that it owns.
 type ConvBackwardWeights struct {
-	Conv      // Rows is not used
-	Units int // input blocks (planar: groups of 16 taps) a task at most; 0 takes all
+	Conv  Conv // Rows is not used
+	Units int  // input blocks (planar: groups of 16 taps) a task at most; 0 takes all
 }
 
 // stripPixels is how many pixels are done for all rows of dW before the next ones:
@@ -26,8 +26,8 @@ const stripPixels = 224
 
 // units is the number of input blocks of a group, or of groups of 16 taps.
 func (c *ConvBackwardWeights) units(g blockPair) int {
-	if c.Planar {
-		return ceilDiv((g.hi-g.lo)*c.KH*c.KW, Block)
+	if c.Conv.Planar {
+		return ceilDiv((g.hi-g.lo)*c.Conv.KH*c.Conv.KW, Block)
 	}
 	return g.hi - g.lo
 }
@@ -35,7 +35,7 @@ func (c *ConvBackwardWeights) units(g blockPair) int {
 // mostUnits is the units of the group that has most.
 func (c *ConvBackwardWeights) mostUnits() int {
 	most := 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		most = max(most, c.units(g))
 	}
 	return most
@@ -51,7 +51,9 @@ func (c *ConvBackwardWeights) chunks() int {
 
 // Tasks is chunks of pairs of output blocks x chunks of input blocks, whatever the
 // number of images.
-func (c ConvBackwardWeights) Tasks(int) int { return ceilDiv(c.npairs(), c.pairs()) * c.chunks() }
+func (c ConvBackwardWeights) Tasks(int) int {
+	return ceilDiv(c.Conv.npairs(), c.Conv.pairs()) * c.chunks()
+}
 
 // Scratch holds the sums of the bias.
 func (c ConvBackwardWeights) Scratch() int { return Block }
@@ -59,21 +61,21 @@ func (c ConvBackwardWeights) Scratch() int { return Block }
 // strip is how many rows of how many images are done at a time: some rows of one
 // image, or all of several.
 func (c *ConvBackwardWeights) strip() (images, rows int) {
-	if n := stripPixels / (c.H * c.W); n > 0 {
-		return n, c.H
+	if n := stripPixels / (c.Conv.H * c.Conv.W); n > 0 {
+		return n, c.Conv.H
 	}
-	return 1, ceilDiv(c.H, ceilDiv(c.H, max(1, stripPixels/c.W)))
+	return 1, ceilDiv(c.Conv.H, ceilDiv(c.Conv.H, max(1, stripPixels/c.Conv.W)))
 }
 
 // Table returns the taps, and the pixels of a strip.
 func (c ConvBackwardWeights) Table(ISA) []int {
-	t := c.taps()
+	t := c.Conv.taps()
 	images, rows := c.strip()
-	dy := c.Outputs[0].View
+	dy := c.Conv.Outputs[0].View
 	for i := range images {
 		for y := range rows {
-			for x := range c.W {
-				t = append(t, 4*(i*c.In.N+y*one(c.SH)*c.In.H+x*one(c.SW)*c.tapChannels()), 4*(i*dy.N+y*dy.H+x*Block))
+			for x := range c.Conv.W {
+				t = append(t, 4*(i*c.Conv.In.N+y*one(c.Conv.SH)*c.Conv.In.H+x*one(c.Conv.SW)*c.Conv.tapChannels()), 4*(i*dy.N+y*dy.H+x*Block))
 			}
 		}
 	}
@@ -93,14 +95,14 @@ type bwdWeightsPiece struct {
 // owned yields what a task owns.
 func (c *ConvBackwardWeights) owned(task int, a *Args, yield func(bwdWeightsPiece)) {
 	chunks := c.chunks()
-	pchunks := ceilDiv(c.npairs(), c.pairs())
+	pchunks := ceilDiv(c.Conv.npairs(), c.Conv.pairs())
 	pchunk, chunk := task/chunks, task%chunks
 	most := c.mostUnits()
 	i := 0
-	for g := range c.blockPairs {
-		if i >= pchunk*c.npairs()/pchunks && i < (pchunk+1)*c.npairs()/pchunks {
+	for g := range c.Conv.blockPairs {
+		if i >= pchunk*c.Conv.npairs()/pchunks && i < (pchunk+1)*c.Conv.npairs()/pchunks {
 			u0, u1 := min(c.units(g), chunk*most/chunks), min(c.units(g), (chunk+1)*most/chunks)
-			n := (g.hi - g.lo) * c.KH * c.KW * c.depth() * g.blocks * Block
+			n := (g.hi - g.lo) * c.Conv.KH * c.Conv.KW * c.Conv.depth() * g.blocks * Block
 			yield(bwdWeightsPiece{g, a.Out[0].Mem[a.Out[0].Off+g.w:][:n], u0, u1})
 		}
 		i++
@@ -118,15 +120,15 @@ type bwdWeightsStrip struct {
 func (c *ConvBackwardWeights) strips(n int, yield func(bwdWeightsStrip)) {
 	images, rows := c.strip()
 	for image := 0; image < n; image += images {
-		for y := 0; y < c.H; y += rows {
-			s := bwdWeightsStrip{image: image, y: y, pixels: min(images, n-image) * min(rows, c.H-y) * c.W}
+		for y := 0; y < c.Conv.H; y += rows {
+			s := bwdWeightsStrip{image: image, y: y, pixels: min(images, n-image) * min(rows, c.Conv.H-y) * c.Conv.W}
 			i, r := 0, rows
-			if y+rows >= c.H {
+			if y+rows >= c.Conv.H {
 				i, r = images, -y
 			}
 			if image+i < n || c.Tasks(n) == 1 { // the next task is probably of the next image
-				s.xahead = 4 * (i*c.In.N + r*one(c.SH)*c.In.H)
-				s.dyahead = 4 * (i*c.Outputs[0].View.N + r*c.Outputs[0].View.H)
+				s.xahead = 4 * (i*c.Conv.In.N + r*one(c.Conv.SH)*c.Conv.In.H)
+				s.dyahead = 4 * (i*c.Conv.Outputs[0].View.N + r*c.Conv.Outputs[0].View.H)
 			}
 			yield(s)
 		}
@@ -146,7 +148,7 @@ func (c ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
 	})
 	sum := 0.0
 	c.owned(task, a, func(p bwdWeightsPiece) {
-		if one(c.Groups) > 1 {
+		if one(c.Conv.Groups) > 1 {
 			c.mask(p)
 		}
 		if p.u0 == 0 && a.Out[1].Mem != nil {
@@ -161,10 +163,10 @@ func (c ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
 
 // unitRows is the number of rows of dW of a unit.
 func (c *ConvBackwardWeights) unitRows() int {
-	if c.Planar {
+	if c.Conv.Planar {
 		return Block
 	}
-	return c.KH * c.KW * c.depth()
+	return c.Conv.KH * c.Conv.KW * c.Conv.depth()
 }
 
 // rows is what of dW a task owns of a group.
@@ -175,18 +177,18 @@ func (c *ConvBackwardWeights) rows(p bwdWeightsPiece) []float32 {
 
 // gradient adds the products of a strip of pixels.
 func (c *ConvBackwardWeights) gradient(w *Worker, a *Args, p bwdWeightsPiece, s bwdWeightsStrip) {
-	kk := c.KH * c.KW
+	kk := c.Conv.KH * c.Conv.KW
 	width := p.blocks * Block
-	view := c.Outputs[0].View
+	view := c.Conv.Outputs[0].View
 	call := &w.grad
 	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, p.dw
 	call.dyat = a.In[1].Off + s.image*view.N + p.block*view.C + s.y*view.H
 	call.dyblock, call.dwrow = 4*view.C, 4*width
-	call.pixels = a.Table[ceilDiv(c.IC, c.tapChannels())*kk:][:pixelInts*s.pixels]
+	call.pixels = a.Table[ceilDiv(c.Conv.IC, c.Conv.tapChannels())*kk:][:pixelInts*s.pixels]
 	call.dyahead, call.dwahead, call.begin = s.dyahead, 0, 0
-	x := a.In[0].Off + s.image*c.In.N + (s.y*one(c.SH)-c.PH)*c.In.H - c.PW*c.tapChannels()
+	x := a.In[0].Off + s.image*c.Conv.In.N + (s.y*one(c.Conv.SH)-c.Conv.PH)*c.Conv.In.H - c.Conv.PW*c.Conv.tapChannels()
 	taps := a.Table[p.lo*kk : p.hi*kk]
-	if c.Planar {
+	if c.Conv.Planar {
 		call.xat, call.xahead = x, 0
 		for u := p.u0; u < p.u1; u++ {
 			call.rows = copy(call.off[:], taps[u*Block:])
@@ -196,7 +198,7 @@ func (c *ConvBackwardWeights) gradient(w *Worker, a *Args, p bwdWeightsPiece, s 
 		}
 		return
 	}
-	depth := c.depth()
+	depth := c.Conv.depth()
 	call.channels(depth)
 	for k := p.u0 * kk; k < p.u1*kk; k++ {
 		call.xahead = 0
@@ -212,12 +214,12 @@ func (c *ConvBackwardWeights) gradient(w *Worker, a *Args, p bwdWeightsPiece, s 
 
 // mask zeroes what lies in a packed block but belongs to no group's filter.
 func (c *ConvBackwardWeights) mask(p bwdWeightsPiece) {
-	icg, ocg := c.IC/c.Groups, c.OC()/c.Groups
+	icg, ocg := c.Conv.IC/c.Conv.Groups, c.Conv.OC()/c.Conv.Groups
 	width := p.blocks * Block
 	for i := p.u0 * c.unitRows(); i < min(p.u1*c.unitRows(), len(p.dw)/width); i++ {
-		ic := (p.lo+i/(c.depth()*c.KH*c.KW))*Block + i%c.depth()
-		if c.Planar {
-			ic = p.lo + i/(c.KH*c.KW)
+		ic := (p.lo+i/(c.Conv.depth()*c.Conv.KH*c.Conv.KW))*Block + i%c.Conv.depth()
+		if c.Conv.Planar {
+			ic = p.lo + i/(c.Conv.KH*c.Conv.KW)
 		}
 		for j := range p.n {
 			if (p.oc+j)/ocg != ic/icg {
@@ -229,7 +231,7 @@ func (c *ConvBackwardWeights) mask(p bwdWeightsPiece) {
 
 // bias sums dY over the pixels, image by image.
 func (c *ConvBackwardWeights) bias(w *Worker, g blockPair, a *Args) {
-	view := c.Outputs[0].View
+	view := c.Conv.Outputs[0].View
 	sum := vecFor(w.ISA)
 	for b := range g.blocks {
 		d := a.Out[1].Mem[a.Out[1].Off+g.bias+b*Block:][:Block]
@@ -237,7 +239,7 @@ func (c *ConvBackwardWeights) bias(w *Worker, g blockPair, a *Args) {
 		part := w.Scratch[:Block]
 		for image := range a.Images {
 			at := a.In[1].Off + image*view.N + (g.block+b)*view.C
-			sum.sumPool(part, a.In[1].Mem[at:], c.H, c.W, view.H, Block, Block, 1)
+			sum.sumPool(part, a.In[1].Mem[at:], c.Conv.H, c.Conv.W, view.H, Block, Block, 1)
 			sum.add(d, d, part, Block)
 		}
 	}

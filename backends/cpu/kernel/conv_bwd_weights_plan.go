@@ -13,8 +13,8 @@ const (
 func (c *ConvBackwardWeights) callCost(blocks, pixels, strips int) float64 {
 	rows := c.unitRows()
 	calls := rows / 8 // rows at a time
-	if c.depth() < 8 && !c.Planar {
-		calls = c.KH * c.KW
+	if c.Conv.depth() < 8 && !c.Conv.Planar {
+		calls = c.Conv.KH * c.Conv.KW
 	}
 	return float64(pixels*rows)*max(float64(blocks), 11./8) + float64(calls*strips)*gradientOverhead
 }
@@ -23,18 +23,18 @@ func (c *ConvBackwardWeights) callCost(blocks, pixels, strips int) float64 {
 // it takes.
 func (c *ConvBackwardWeights) taskCost(pairs, units, images int) float64 {
 	si, sr := c.strip()
-	pixels, strips := images*c.H*c.W, ceilDiv(images, si)*ceilDiv(c.H, sr)
+	pixels, strips := images*c.Conv.H*c.Conv.W, ceilDiv(images, si)*ceilDiv(c.Conv.H, sr)
 	cost, n, blocks := float64(taskOverhead), 0, 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		cost += float64(units) * c.callCost(g.blocks, pixels, strips)
 		blocks += g.blocks
 		if n++; n == pairs {
 			break
 		}
 	}
-	in := 4 * Block * pixels * one(c.SH) * one(c.SW) * units
-	if c.Planar { // all channels whatever the units
-		in = in * c.IC / Block / units
+	in := 4 * Block * pixels * one(c.Conv.SH) * one(c.Conv.SW) * units
+	if c.Conv.Planar { // all channels whatever the units
+		in = in * c.Conv.IC / Block / units
 	}
 	dw := 4 * Block * units * c.unitRows() * blocks
 	bytes := in + 4*Block*pixels*blocks + 3*dw // which is cleared, and then comes and goes
@@ -47,26 +47,26 @@ func (c *ConvBackwardWeights) taskCost(pairs, units, images int) float64 {
 // cost returns the cost of all images on one thread, and that of the largest task, in the
 // unit of the model. task is the cost of a task.
 func (c ConvBackwardWeightsSplit) cost(images int, task func(pairs, units, images int) float64) (sum, largest float64) {
-	most := c.mostUnits()
-	units, pairs := c.Units, c.pairs()
+	most := c.Whole.mostUnits()
+	units, pairs := c.Whole.Units, c.Whole.Conv.pairs()
 	if units <= 0 {
 		units = most
 	}
 	largest = task(pairs, units, min(images, c.Images))
 	sum = float64(c.Tasks(images)) * largest
 	// Most are smaller.
-	sum *= float64(most) / float64(c.chunks()*units)
-	sum *= float64(c.npairs()) / float64(ceilDiv(c.npairs(), pairs)*pairs)
+	sum *= float64(most) / float64(c.Whole.chunks()*units)
+	sum *= float64(c.Whole.Conv.npairs()) / float64(ceilDiv(c.Whole.Conv.npairs(), pairs)*pairs)
 	sum *= float64(images) / float64(c.Count(images)*min(images, c.Images))
 	if n := c.Count(images); n > 1 {
-		sum += taskOverhead + 4*float64((n+1)*c.PackedLen())/gradientL3PerOp
+		sum += taskOverhead + 4*float64((n+1)*c.Whole.PackedLen())/gradientL3PerOp
 	}
 	return sum, largest
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (c ConvBackwardWeightsSplit) nanoseconds(images int) float64 {
-	sum, _ := c.cost(images, c.taskCost)
+	sum, _ := c.cost(images, c.Whole.taskCost)
 	return sum / costNS
 }
 
@@ -87,18 +87,18 @@ func (c ConvBackwardWeights) split(images int, task func(pairs, units, images in
 	var at ConvBackwardWeightsSplit
 	best, most := 0.0, c.mostUnits()
 	for parts := 1; parts <= min(images, gradientParts); parts++ {
-		k := ConvBackwardWeightsSplit{ConvBackwardWeights: c, Images: ceilDiv(images, parts)}
+		k := ConvBackwardWeightsSplit{Whole: c, Images: ceilDiv(images, parts)}
 		if k.Count(images) != parts {
 			continue
 		}
-		for pchunks := 1; pchunks <= c.npairs(); pchunks++ {
-			k.Pairs = ceilDiv(c.npairs(), pchunks)
-			if ceilDiv(c.npairs(), k.Pairs) != pchunks {
+		for pchunks := 1; pchunks <= c.Conv.npairs(); pchunks++ {
+			k.Whole.Conv.Pairs = ceilDiv(c.Conv.npairs(), pchunks)
+			if ceilDiv(c.Conv.npairs(), k.Whole.Conv.Pairs) != pchunks {
 				continue
 			}
 			for chunks := 1; chunks <= min(most, 16); chunks++ {
-				k.Units = ceilDiv(most, chunks)
-				if ceilDiv(most, k.Units) != chunks {
+				k.Whole.Units = ceilDiv(most, chunks)
+				if ceilDiv(most, k.Whole.Units) != chunks {
 					continue
 				}
 				tasks, score := float64(k.Tasks(images)), 0.0
@@ -129,11 +129,11 @@ const (
 // it takes.
 func (c *ConvBackwardWeightsWinograd) taskCost(pairs, units, images int) float64 {
 	m := c.m()
-	gh, gw := ceilDiv(c.H, m), ceilDiv(c.W, m)
+	gh, gw := ceilDiv(c.Parts.Whole.Conv.H, m), ceilDiv(c.Parts.Whole.Conv.W, m)
 	total := images * gh * gw
 	blocks, sums := 0, 0.0
 	n := 0
-	for g := range c.blockPairs {
+	for g := range c.Parts.Whole.Conv.blockPairs {
 		blocks += g.blocks
 		sums += max(float64(g.blocks), 17./16)
 		if n++; n == pairs {
@@ -141,32 +141,32 @@ func (c *ConvBackwardWeightsWinograd) taskCost(pairs, units, images int) float64
 		}
 	}
 	k := *c
-	k.Pairs, k.Units = pairs, units
+	k.Parts.Whole.Conv.Pairs, k.Parts.Whole.Units = pairs, units
 	chunks := ceilDiv(total, k.tiles())
 	cost := taskOverhead + float64(total)*float64(units*winoInCost+blocks*winoBwdInCost)
 	if c.patched() {
-		cost += float64(images*(gh*gw-c.H/m*(c.W/m))) * float64(units+blocks) * winoPatchCost
+		cost += float64(images*(gh*gw-c.Parts.Whole.Conv.H/m*(c.Parts.Whole.Conv.W/m))) * float64(units+blocks) * winoPatchCost
 	}
 	cost += float64(winoArea*units) * (float64(total)*Block*sums*winoSumFactor + float64(chunks*blocks)*winoSumCost)
 	cost += float64(units*blocks*Block) * winoBwdOutCost
-	dw := 4 * Block * units * c.unitRows() * blocks
+	dw := 4 * Block * units * c.Parts.Whole.unitRows() * blocks
 	bytes := 2 * dw
 	if l := k.layout(); 4*l.size > 2*l2Bytes {
 		bytes += 2 * 4 * units * l.unit * chunks
 	}
 	// The operands are asked for in time.
-	return cost + float64(bytes)/gradientL3PerOp + float64(4*Block*images*c.H*c.W*(units+blocks))/l3PerOp
+	return cost + float64(bytes)/gradientL3PerOp + float64(4*Block*images*c.Parts.Whole.Conv.H*c.Parts.Whole.Conv.W*(units+blocks))/l3PerOp
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (c ConvBackwardWeightsWinograd) nanoseconds(images int) float64 {
-	sum, _ := c.cost(images, c.taskCost)
+	sum, _ := c.Parts.cost(images, c.taskCost)
 	return sum / costNS
 }
 
 // Split returns c with Pairs, Units and Images chosen as ConvBackwardWeights chooses them.
 func (c ConvBackwardWeightsWinograd) Split(images int) ConvBackwardWeightsWinograd {
-	c.ConvBackwardWeightsSplit = c.split(images, c.taskCost)
+	c.Parts = c.Parts.Whole.split(images, c.taskCost)
 	return c
 }
 
@@ -178,33 +178,33 @@ func (c ConvBackwardWeightsRows) Split(images int) ConvBackwardWeightsRows {
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (c ConvBackwardWeightsRows) nanoseconds(images int) float64 {
-	calls := float64(2 * c.KH * ceilDiv(c.H, c.rowsAtOnce()))
-	if c.Planar {
+	calls := float64(2 * c.Conv.KH * ceilDiv(c.Conv.H, c.rowsAtOnce()))
+	if c.Conv.Planar {
 		calls = 1
 	}
-	sum := float64(c.KH*c.depth()*3*c.H)*float64(c.W+1) + calls*tileOverhead
-	bytes := 4 * (Block*c.H*c.W + c.tapChannels()*c.H*one(c.SH)*c.W)
+	sum := float64(c.Conv.KH*c.Conv.depth()*3*c.Conv.H)*float64(c.Conv.W+1) + calls*tileOverhead
+	bytes := 4 * (Block*c.Conv.H*c.Conv.W + c.Conv.tapChannels()*c.Conv.H*one(c.Conv.SH)*c.Conv.W)
 	return (float64(c.units()) * (sum + float64(bytes)/l3PerOp)) * float64(images) / costNS
 }
 
 // Cost is that of the gradient.
 func (c ConvBackwardWeights) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.nanoseconds(images))
 }
 
 // Cost is that of the gradient.
 func (c ConvBackwardWeightsSplit) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Whole.Conv.MACs()*images, c.Whole.Conv.bytes(images, c.Count(images)*c.Whole.PackedLen()), c.nanoseconds(images))
 }
 
 // Cost is that of the gradient.
 func (c ConvBackwardWeightsWinograd) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Parts.Whole.Conv.MACs()*images, c.Parts.Whole.Conv.bytes(images, c.Parts.Count(images)*c.Parts.Whole.PackedLen()), c.nanoseconds(images))
 }
 
 // Cost is that of the gradient.
 func (c ConvBackwardWeightsRows) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.Count(images)*c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.Count(images)*c.Conv.PackedLen()), c.nanoseconds(images))
 }
 
 // Cost is that of the sum.

@@ -14,19 +14,25 @@ package kernel
 // A sum runs over the images, rows and columns of its part in order. So the bits do not
 // depend on threads, and they are the same on AVX2 and AVX-512.
 type ConvBackwardWeightsRows struct {
-	Conv       // Rows and Pairs are not used
-	Images int // a part
+	Conv   Conv // Rows and Pairs are not used
+	Images int  // a part
 }
+
+// PackedLen is the length of the gradient of a part, in float32s.
+func (c ConvBackwardWeightsRows) PackedLen() int { return c.Conv.PackedLen() }
+
+// Table is that of the convolution.
+func (c ConvBackwardWeightsRows) Table(isa ISA) []int { return c.Conv.Table(isa) }
 
 // Fits reports whether the kernel can compute the gradient: of three columns side by
 // side, not of few input channels, whose packed weights lie otherwise, or of planar input
 // and three rows.
 func (c ConvBackwardWeightsRows) Fits() bool {
-	return (c.Planar && c.KH == 3 || c.depth() == Block) && one(c.Groups) == 1 && c.OC() <= Block && c.Outputs[1].C == 0 && c.KW == 3 && one(c.SW) == 1 && one(c.DW) == 1 && c.W >= 2
+	return (c.Conv.Planar && c.Conv.KH == 3 || c.Conv.depth() == Block) && one(c.Conv.Groups) == 1 && c.Conv.OC() <= Block && c.Conv.Outputs[1].C == 0 && c.Conv.KW == 3 && one(c.Conv.SW) == 1 && one(c.Conv.DW) == 1 && c.Conv.W >= 2
 }
 
 // units is the number of input blocks, of planar input channels.
-func (c *ConvBackwardWeightsRows) units() int { return ceilDiv(c.IC, c.tapChannels()) }
+func (c *ConvBackwardWeightsRows) units() int { return ceilDiv(c.Conv.IC, c.Conv.tapChannels()) }
 
 // Count is the number of parts of that many images.
 func (c ConvBackwardWeightsRows) Count(images int) int { return ceilDiv(images, c.Images) }
@@ -37,31 +43,31 @@ func (c ConvBackwardWeightsRows) Tasks(images int) int { return c.Count(images) 
 // rowsAtOnce is how many rows of pixels are done for all taps before the next ones: as
 // many as leave dY and the input in the first cache.
 func (c *ConvBackwardWeightsRows) rowsAtOnce() int {
-	if c.Planar {
-		return c.H // there are no next ones
+	if c.Conv.Planar {
+		return c.Conv.H // there are no next ones
 	}
-	return max(1, (12<<10)/(4*Block*c.W))
+	return max(1, (12<<10)/(4*Block*c.Conv.W))
 }
 
 // Run computes an input block's part.
 func (c ConvBackwardWeightsRows) Run(w *Worker, task int, a *Args) {
 	part, block := task/c.units(), task%c.units()
-	n := c.KH * 3 * c.depth() * Block // weights of the block
-	dw := a.Out[0].Mem[a.Out[0].Off+part*c.PackedLen()+block*n:][:n]
+	n := c.Conv.KH * 3 * c.Conv.depth() * Block // weights of the block
+	dw := a.Out[0].Mem[a.Out[0].Off+part*c.Conv.PackedLen()+block*n:][:n]
 	clear(dw)
 	first := part * c.Images
 	step := c.rowsAtOnce()
-	view := c.Outputs[0].View
+	view := c.Conv.Outputs[0].View
 	for image := first; image < min(first+c.Images, a.Images); image++ {
-		for y := 0; y < c.H; y += step {
-			rows := min(step, c.H-y)
+		for y := 0; y < c.Conv.H; y += step {
+			rows := min(step, c.Conv.H-y)
 			dy := view.at(&a.In[1], image, 0, y, 0)
-			if c.Planar {
-				c.plane(w, a, a.In[0].Off+image*c.In.N+block*c.In.C-c.PH*c.In.H-c.PW, dy, dw)
+			if c.Conv.Planar {
+				c.plane(w, a, a.In[0].Off+image*c.Conv.In.N+block*c.Conv.In.C-c.Conv.PH*c.Conv.In.H-c.Conv.PW, dy, dw)
 				continue
 			}
-			for kh := range c.KH {
-				x := c.In.at(&a.In[0], image, block, y*one(c.SH)-c.PH+kh*one(c.DH), -c.PW)
+			for kh := range c.Conv.KH {
+				x := c.Conv.In.at(&a.In[0], image, block, y*one(c.Conv.SH)-c.Conv.PH+kh*one(c.Conv.DH), -c.Conv.PW)
 				c.row(w, a, x, dy, rows, dw[kh*3*Block*Block:][:3*Block*Block])
 			}
 		}
@@ -97,12 +103,12 @@ var bwdRowsTiers [isas]bwdRowsTier
 
 // row adds rows of pixels to the sums of a row of taps, 16 x 16 each.
 func (c *ConvBackwardWeightsRows) row(w *Worker, a *Args, x, dy, rows int, dw []float32) {
-	xrow, dyrow := one(c.SH)*c.In.H, c.Outputs[0].View.H
+	xrow, dyrow := one(c.Conv.SH)*c.Conv.In.H, c.Conv.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	tier := &bwdRowsTiers[w.ISA]
 	if tier.lanes == 0 {
 		for y := range rows {
-			for px := range c.W {
+			for px := range c.Conv.W {
 				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
 				for i, v := range src[x+y*xrow+px*Block:][:3*Block] {
 					sums := (*[Block]float32)(dw[i*Block:])
@@ -115,19 +121,19 @@ func (c *ConvBackwardWeightsRows) row(w *Worker, a *Args, x, dy, rows int, dw []
 		return
 	}
 	// The assembly checks no bounds.
-	_ = src[x+(rows-1)*xrow+(c.W+2)*Block-1]
-	_ = grad[dy+(rows-1)*dyrow+c.W*Block-1]
-	tier.row(src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.W, dw)
+	_ = src[x+(rows-1)*xrow+(c.Conv.W+2)*Block-1]
+	_ = grad[dy+(rows-1)*dyrow+c.Conv.W*Block-1]
+	tier.row(src, x, 4*xrow, grad, dy, 4*dyrow, rows, c.Conv.W, dw)
 }
 
 // plane adds the pixels of an image to the sums of the taps of a channel, 9 x 16.
 func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []float32) {
-	tap, xrow, dyrow := one(c.DH)*c.In.H, one(c.SH)*c.In.H, c.Outputs[0].View.H
+	tap, xrow, dyrow := one(c.Conv.DH)*c.Conv.In.H, one(c.Conv.SH)*c.Conv.In.H, c.Conv.Outputs[0].View.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	tier := &bwdRowsTiers[w.ISA]
 	if tier.lanes == 0 {
-		for y := range c.H {
-			for px := range c.W {
+		for y := range c.Conv.H {
+			for px := range c.Conv.W {
 				d := (*[Block]float32)(grad[dy+y*dyrow+px*Block:])
 				for i := range 9 {
 					v, sums := src[x+y*xrow+i/3*tap+px+i%3], (*[Block]float32)(dw[i*Block:])
@@ -140,8 +146,8 @@ func (c *ConvBackwardWeightsRows) plane(w *Worker, a *Args, x, dy int, dw []floa
 		return
 	}
 	// The assembly checks no bounds.
-	_ = src[x+(c.H-1)*xrow+2*tap+c.W+1]
-	_ = grad[dy+(c.H-1)*dyrow+c.W*Block-1]
+	_ = src[x+(c.Conv.H-1)*xrow+2*tap+c.Conv.W+1]
+	_ = grad[dy+(c.Conv.H-1)*dyrow+c.Conv.W*Block-1]
 	_ = dw[9*Block-1]
-	tier.plane(src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.H, c.W, dw)
+	tier.plane(src, x, 4*tap, 4*xrow, grad, dy, 4*dyrow, c.Conv.H, c.Conv.W, dw)
 }

@@ -38,7 +38,7 @@ func TestRowBackwardWeights(t *testing.T) {
 		n := b.Count(images)
 		var simd []float32
 		for isa := range tiers(r) {
-			parts := alignedFloats(n*b.PackedLen() + 2*guardLen)
+			parts := alignedFloats(n*b.Conv.PackedLen() + 2*guardLen)
 			for j := range parts {
 				parts[j] = canary
 			}
@@ -50,8 +50,8 @@ func TestRowBackwardWeights(t *testing.T) {
 					t.Fatalf("%v: guard zone written\n%#v", isa, b)
 				}
 			}
-			got := make([]float32, b.PackedLen())
-			runAll(isa, SumPartials{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
+			got := make([]float32, b.Conv.PackedLen())
+			runAll(isa, SumPartials{N: b.Conv.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
 			checkGradient(t, isa, b, got, number, dw, scale)
 			if isa == Portable {
 				continue

@@ -8,34 +8,43 @@ package kernel
 // part, one part after another, and that there is no Out[1] or Out[2]. SumPartials adds the
 // parts.
 type ConvBackwardWeightsSplit struct {
-	ConvBackwardWeights
-	Images int
+	Whole  ConvBackwardWeights // the gradient over all images
+	Images int                 // of a part
 }
+
+// PackedLen is the length of the gradient of a part, in float32s.
+func (c ConvBackwardWeightsSplit) PackedLen() int { return c.Whole.PackedLen() }
+
+// Scratch is that of ConvBackwardWeights.
+func (c ConvBackwardWeightsSplit) Scratch() int { return c.Whole.Scratch() }
+
+// Table is that of ConvBackwardWeights.
+func (c ConvBackwardWeightsSplit) Table(isa ISA) []int { return c.Whole.Table(isa) }
 
 // Count is the number of parts of that many images.
 func (c ConvBackwardWeightsSplit) Count(images int) int { return ceilDiv(images, c.Images) }
 
 // Tasks is those of ConvBackwardWeights for every part.
 func (c ConvBackwardWeightsSplit) Tasks(images int) int {
-	return c.Count(images) * c.ConvBackwardWeights.Tasks(images)
+	return c.Count(images) * c.Whole.Tasks(images)
 }
 
 // Run computes a task of a part.
 func (c ConvBackwardWeightsSplit) Run(w *Worker, task int, a *Args) {
 	task, b := c.part(task, a)
-	c.ConvBackwardWeights.Run(w, task, &b)
+	c.Whole.Run(w, task, &b)
 }
 
 // part returns the task of ConvBackwardWeights that task is, and the operands of its part.
 func (c *ConvBackwardWeightsSplit) part(task int, a *Args) (int, Args) {
-	n := c.ConvBackwardWeights.Tasks(a.Images)
+	n := c.Whole.Tasks(a.Images)
 	part := task / n
 	first := part * c.Images
 	b := *a
 	b.Images = min(c.Images, a.Images-first)
-	b.In[0].Off += first * c.In.N
-	b.In[1].Off += first * c.Outputs[0].View.N
-	b.Out[0].Off += part * c.PackedLen()
+	b.In[0].Off += first * c.Whole.Conv.In.N
+	b.In[1].Off += first * c.Whole.Conv.Outputs[0].View.N
+	b.Out[0].Off += part * c.Whole.PackedLen()
 	b.Out[1], b.Out[2] = Buf{}, Buf{}
 	return task % n, b
 }

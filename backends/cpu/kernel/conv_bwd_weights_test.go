@@ -73,13 +73,13 @@ func TestBackwardWeights(t *testing.T) {
 			var first, squares []float32
 			for _, cut := range [][2]int{{0, 0}, {1, 1}, {2, 0}, {1, 2}, {0, -1}} {
 				b := ConvBackwardWeights{Conv: c, Units: cut[0]}
-				b.Pairs = cut[1]
+				b.Conv.Pairs = cut[1]
 				if cut[1] < 0 {
-					b = b.Split(k.images).ConvBackwardWeights
+					b = b.Split(k.images).Whole
 				}
 				a := &Args{Images: k.images, Table: b.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
-				gw, gb := alignedFloats(b.PackedLen()+2*guardLen), alignedFloats(b.BiasLen()+2*guardLen)
+				gw, gb := alignedFloats(b.PackedLen()+2*guardLen), alignedFloats(b.Conv.BiasLen()+2*guardLen)
 				for _, m := range [][]float32{gw, gb} {
 					for i := range m {
 						m[i] = canary
@@ -139,7 +139,7 @@ func TestBackwardWeightsParts(t *testing.T) {
 		if i%2 == 0 {
 			p.Images = 1 + r.IntN(planned)
 		}
-		b := p.ConvBackwardWeights
+		b := p.Whole
 		var simd []float32
 		for isa := range tiers(r) {
 			a := &Args{Images: k.images, Table: b.Table(isa)}

@@ -22,17 +22,26 @@ import "unsafe"
 // random operands the error is about 1e-5 of the largest gradient, five times that of
 // ConvBackwardWeights.
 type ConvBackwardWeightsWinograd struct {
-	ConvBackwardWeightsSplit
+	Parts ConvBackwardWeightsSplit // the gradient, the size of its parts and of its tasks
 	// Padded says that the input and dY are followed by as many zeros as Border asks for.
 	// Without it, tiles that reach past the image are copied to scratch memory and padded.
 	Padded bool
 	Tiles  int // that are transformed before they are multiplied; 0 leaves it to the kernel
 }
 
+// Count is the number of parts of that many images.
+func (c ConvBackwardWeightsWinograd) Count(images int) int { return c.Parts.Count(images) }
+
+// Tasks is those of ConvBackwardWeightsSplit.
+func (c ConvBackwardWeightsWinograd) Tasks(images int) int { return c.Parts.Tasks(images) }
+
+// PackedLen is the length of the gradient of a part, in float32s.
+func (c ConvBackwardWeightsWinograd) PackedLen() int { return c.Parts.PackedLen() }
+
 // Fits reports whether the kernel can compute the gradient. It cannot if there are few
 // input channels, because their weights are packed in another order.
 func (c ConvBackwardWeightsWinograd) Fits() bool {
-	return WinogradFits(c.Conv) && c.depth() == Block && c.npairs() <= winoBwdPairs
+	return WinogradFits(c.Parts.Whole.Conv) && c.Parts.Whole.Conv.depth() == Block && c.Parts.Whole.Conv.npairs() <= winoBwdPairs
 }
 
 // Table is empty: what the kernel reads lies in rows.
@@ -42,26 +51,28 @@ func (c ConvBackwardWeightsWinograd) Table(ISA) []int { return nil }
 // input and of dY. The input needs at least the forward kernel's border.
 func (c ConvBackwardWeightsWinograd) Border(ih, iw int) (in, dy [2]int) {
 	m := c.m()
-	h, w := ceilDiv(c.H, m)*m, ceilDiv(c.W, m)*m
-	return [2]int{max(0, h-1+c.KH-1-c.PH-(ih-1)), max(0, w-1+c.KW-1-c.PW-(iw-1))}, [2]int{h - c.H, w - c.W}
+	h, w := ceilDiv(c.Parts.Whole.Conv.H, m)*m, ceilDiv(c.Parts.Whole.Conv.W, m)*m
+	return [2]int{max(0, h-1+c.Parts.Whole.Conv.KH-1-c.Parts.Whole.Conv.PH-(ih-1)), max(0, w-1+c.Parts.Whole.Conv.KW-1-c.Parts.Whole.Conv.PW-(iw-1))}, [2]int{h - c.Parts.Whole.Conv.H, w - c.Parts.Whole.Conv.W}
 }
 
 // patched reports whether tiles that reach past the image are copied.
 func (c *ConvBackwardWeightsWinograd) patched() bool {
-	return !c.Padded && (c.H%c.m() != 0 || c.W%c.m() != 0)
+	return !c.Padded && (c.Parts.Whole.Conv.H%c.m() != 0 || c.Parts.Whole.Conv.W%c.m() != 0)
 }
 
 // m is the side of a tile of dY.
-func (c *ConvBackwardWeightsWinograd) m() int { return winoIn + 1 - c.KH }
+func (c *ConvBackwardWeightsWinograd) m() int { return winoIn + 1 - c.Parts.Whole.Conv.KH }
 
 // mostBlocks is the number of output blocks that a task owns at most.
 func (c *ConvBackwardWeightsWinograd) mostBlocks() int {
-	pairs := ceilDiv(c.npairs(), ceilDiv(c.npairs(), c.pairs()))
-	return min(2*pairs, c.BiasLen()/Block)
+	pairs := ceilDiv(c.Parts.Whole.Conv.npairs(), ceilDiv(c.Parts.Whole.Conv.npairs(), c.Parts.Whole.Conv.pairs()))
+	return min(2*pairs, c.Parts.Whole.Conv.BiasLen()/Block)
 }
 
 // unitsAtOnce is the number of input blocks that a task owns at most.
-func (c *ConvBackwardWeightsWinograd) unitsAtOnce() int { return ceilDiv(c.mostUnits(), c.chunks()) }
+func (c *ConvBackwardWeightsWinograd) unitsAtOnce() int {
+	return ceilDiv(c.Parts.Whole.mostUnits(), c.Parts.Whole.chunks())
+}
 
 const (
 	winoPairs         = 3          // of rows of positions: 0 and 5, 1 and 2, 3 and 4
@@ -80,7 +91,7 @@ func (c *ConvBackwardWeightsWinograd) tiles() int {
 		return 16
 	}
 	for _, n := range []int{8, 7, 6} { // rows of tiles are cut as little as can be
-		if gw := ceilDiv(c.W, c.m()); gw%n == 0 || n%gw == 0 {
+		if gw := ceilDiv(c.Parts.Whole.Conv.W, c.m()); gw%n == 0 || n%gw == 0 {
 			return n
 		}
 	}
@@ -180,16 +191,16 @@ type winoRow struct {
 // Run computes a task of a part.
 func (c ConvBackwardWeightsWinograd) Run(w *Worker, task int, a *Args) {
 	r, whole := &w.winoBwd, task
-	task, part := c.part(task, a)
-	images := a.Images - whole/c.ConvBackwardWeights.Tasks(a.Images)*c.Images
+	task, part := c.Parts.part(task, a)
+	images := a.Images - whole/c.Parts.Whole.Tasks(a.Images)*c.Parts.Images
 	*r = winoBwdRun{c: c, w: w, a: part, images: images, owned: w.winoBwdLists.owned[:0], rows: w.winoBwdLists.rows[:0], winoBwdLayout: c.layout()}
-	c.owned(task, &r.a, func(p bwdWeightsPiece) {
+	c.Parts.Whole.owned(task, &r.a, func(p bwdWeightsPiece) {
 		r.owned = append(r.owned, p)
 		r.lo, r.hi = p.u0, p.u1
 		r.blocks += p.blocks
 	})
 	m := c.m()
-	total, chunk, strip := part.Images*ceilDiv(c.H, m)*ceilDiv(c.W, m), c.tiles(), c.stripTiles()
+	total, chunk, strip := part.Images*ceilDiv(c.Parts.Whole.Conv.H, m)*ceilDiv(c.Parts.Whole.Conv.W, m), c.tiles(), c.stripTiles()
 	for first := 0; first < total; first += strip {
 		n := min(strip, total-first)
 		r.cut(first, n, chunk)
@@ -209,18 +220,18 @@ func (c ConvBackwardWeightsWinograd) Run(w *Worker, task int, a *Args) {
 // fills the patches. A row is split where a new group of Tiles tiles begins.
 func (r *winoBwdRun) cut(first, n, chunk int) {
 	c, m := &r.c, r.c.m()
-	gh, gw, patched, patches := ceilDiv(c.H, m), ceilDiv(c.W, m), c.patched(), 0
+	gh, gw, patched, patches := ceilDiv(c.Parts.Whole.Conv.H, m), ceilDiv(c.Parts.Whole.Conv.W, m), c.patched(), 0
 	inside := gw
 	if patched {
-		inside = c.W / m
+		inside = c.Parts.Whole.Conv.W / m
 	}
 	image, ty, tx := first/(gh*gw), first/gw%gh, first%gw
 	r.rows = r.rows[:0]
 	for i := 0; i < n; {
 		t := winoRow{first: i, n: 1, patch: -1,
-			x:  c.In.at(&r.a.In[0], image, r.lo, ty*m-c.PH, tx*m-c.PW),
-			dy: c.Outputs[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
-		if rows, cols := min(m, c.H-ty*m), min(m, c.W-tx*m); patched && (rows < m || cols < m) {
+			x:  c.Parts.Whole.Conv.In.at(&r.a.In[0], image, r.lo, ty*m-c.Parts.Whole.Conv.PH, tx*m-c.Parts.Whole.Conv.PW),
+			dy: c.Parts.Whole.Conv.Outputs[0].View.at(&r.a.In[1], image, r.owned[0].block, ty*m, tx*m)}
+		if rows, cols := min(m, c.Parts.Whole.Conv.H-ty*m), min(m, c.Parts.Whole.Conv.W-tx*m); patched && (rows < m || cols < m) {
 			t.patch = r.patches + patches*r.patch
 			patches++
 			r.fill(&t, rows, cols)
@@ -253,8 +264,8 @@ type winoAsk struct {
 // behind those of the part, which the next task is probably of.
 func (r *winoBwdRun) askFor(next, n int) {
 	c, m := &r.c, r.c.m()
-	gh, gw, images := ceilDiv(c.H, m), ceilDiv(c.W, m), r.images
-	if c.ConvBackwardWeights.Tasks(images) > 1 {
+	gh, gw, images := ceilDiv(c.Parts.Whole.Conv.H, m), ceilDiv(c.Parts.Whole.Conv.W, m), r.images
+	if c.Parts.Whole.Tasks(images) > 1 {
 		images = r.a.Images
 	}
 	last := min(next+n, images*gh*gw) - 1
@@ -271,21 +282,21 @@ func (r *winoBwdRun) ask(lines int) unsafe.Pointer {
 		if q.image > q.last {
 			return r.w.sums.x // nothing that is not near
 		}
-		to := ceilDiv(c.H, m)
+		to := ceilDiv(c.Parts.Whole.Conv.H, m)
 		if q.image == q.last {
 			to = q.to
 		}
 		if u := q.operand; u < r.hi-r.lo {
 			first := q.from * m // the rows of the input that the tiles before do not have
 			if first > 0 {
-				first += c.KH - 1
+				first += c.Parts.Whole.Conv.KH - 1
 			}
-			q.mem, q.at = r.a.In[0].Mem, c.In.at(&r.a.In[0], q.image, r.lo+u, first-c.PH, -c.PW)
-			q.left = (min(to*m, c.H) + c.KH - 1 - first) * c.In.H / Block
+			q.mem, q.at = r.a.In[0].Mem, c.Parts.Whole.Conv.In.at(&r.a.In[0], q.image, r.lo+u, first-c.Parts.Whole.Conv.PH, -c.Parts.Whole.Conv.PW)
+			q.left = (min(to*m, c.Parts.Whole.Conv.H) + c.Parts.Whole.Conv.KH - 1 - first) * c.Parts.Whole.Conv.In.H / Block
 		} else {
-			view := c.Outputs[0].View
+			view := c.Parts.Whole.Conv.Outputs[0].View
 			q.mem, q.at = r.a.In[1].Mem, view.at(&r.a.In[1], q.image, r.owned[0].block+u-(r.hi-r.lo), q.from*m, 0)
-			q.left = (min(to*m, c.H) - q.from*m) * view.H / Block
+			q.left = (min(to*m, c.Parts.Whole.Conv.H) - q.from*m) * view.H / Block
 		}
 		if q.operand++; q.operand == r.hi-r.lo+r.blocks {
 			q.operand, q.from = 0, 0
@@ -302,10 +313,10 @@ func (r *winoBwdRun) ask(lines int) unsafe.Pointer {
 func (r *winoBwdRun) fill(t *winoRow, rows, cols int) {
 	c, m, to := &r.c, r.c.m(), r.w.Scratch[t.patch:][:r.patch]
 	for u := range r.hi - r.lo {
-		fillPatch(to[u*winoArea*Block:], r.a.In[0].Mem[t.x+u*c.In.C:], c.In.H, winoIn, rows+c.KH-1, cols+c.KW-1)
+		fillPatch(to[u*winoArea*Block:], r.a.In[0].Mem[t.x+u*c.Parts.Whole.Conv.In.C:], c.Parts.Whole.Conv.In.H, winoIn, rows+c.Parts.Whole.Conv.KH-1, cols+c.Parts.Whole.Conv.KW-1)
 	}
 	to = to[(r.hi-r.lo)*winoArea*Block:]
-	view := c.Outputs[0].View
+	view := c.Parts.Whole.Conv.Outputs[0].View
 	for b := range r.blocks {
 		fillPatch(to[b*m*m*Block:], r.a.In[1].Mem[t.dy+b*view.C:], view.H, m, rows, cols)
 	}
@@ -314,7 +325,7 @@ func (r *winoBwdRun) fill(t *winoRow, rows, cols int) {
 // transform makes a pair of rows of positions of the next tiles to be multiplied, and
 // returns the rows of those that follow.
 func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
-	c, m, view, scratch := &r.c, r.c.m(), r.c.Outputs[0].View, r.w.Scratch
+	c, m, view, scratch := &r.c, r.c.m(), r.c.Parts.Whole.Conv.Outputs[0].View, r.w.Scratch
 	units := r.hi - r.lo
 	r.done, r.tiles = rows[0].first, 0
 	tier := &winoBwdTiers[r.w.ISA]
@@ -322,7 +333,7 @@ func (r *winoBwdRun) transform(pair int, rows []winoRow, chunk int) []winoRow {
 		s := &rows[0]
 		rows = rows[1:]
 		x, dy, xmem, dymem := s.x, s.dy, r.a.In[0].Mem, r.a.In[1].Mem
-		xrow, xblock, dyrow, dyblock := c.In.H, c.In.C, view.H, view.C
+		xrow, xblock, dyrow, dyblock := c.Parts.Whole.Conv.In.H, c.Parts.Whole.Conv.In.C, view.H, view.C
 		if s.patch >= 0 {
 			xmem, dymem = scratch, scratch
 			x = s.patch
@@ -425,7 +436,7 @@ func (r *winoBwdRun) add(sum, x, dy, blocks int) {
 
 // transformBack makes the gradient of the sums, and the sum of its squares if that is wanted.
 func (r *winoBwdRun) transformBack(wanted bool) (sum float64) {
-	side, scratch, block := r.c.KH, r.w.Scratch, 0
+	side, scratch, block := r.c.Parts.Whole.Conv.KH, r.w.Scratch, 0
 	tier := &winoBwdTiers[r.w.ISA]
 	for _, p := range r.owned {
 		n := Block * p.blocks * Block // weights of a unit and a tap

@@ -34,23 +34,23 @@ func TestWinogradBackwardWeights(t *testing.T) {
 		}
 		number := make([]float32, c.PackedLen())
 		c.Pack(number, k.w)
-		b := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: c}, 1 + r.IntN(images)}, Padded: i%3 == 0}
+		b := ConvBackwardWeightsWinograd{Parts: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: c}, 1 + r.IntN(images)}, Padded: i%3 == 0}
 		if b.Padded {
 			below, beside := b.Border(k.in.h, k.in.w)
 			k.in = k.in.wider(max(below[0], k.in.bottom), max(below[1], k.in.rght))
 			dy = dy.wider(max(beside[0], dy.bottom), max(beside[1], dy.rght))
-			b.In, b.Outputs[0].View = k.in.v, dy.v
+			b.Parts.Whole.Conv.In, b.Parts.Whole.Conv.Outputs[0].View = k.in.v, dy.v
 		}
 		if !b.Fits() {
 			t.Fatalf("%#v does not fit", b)
 		}
-		n := b.Count(images)
+		n := b.Parts.Count(images)
 		var simd []float32
 		for isa := range tiers(r) {
 			var first, squares []float32
 			for _, cut := range [][3]int{{0, 0, 0}, {1, 1, 5}, {2, 0, 0}, {1, 2, 1}, {0, 1, 33}} {
-				b.Units, b.Pairs, b.Tiles = cut[0], cut[1], cut[2]
-				parts := alignedFloats(n*b.PackedLen() + 2*guardLen)
+				b.Parts.Whole.Units, b.Parts.Whole.Conv.Pairs, b.Tiles = cut[0], cut[1], cut[2]
+				parts := alignedFloats(n*b.Parts.Whole.PackedLen() + 2*guardLen)
 				for j := range parts {
 					parts[j] = canary
 				}
@@ -68,8 +68,8 @@ func TestWinogradBackwardWeights(t *testing.T) {
 						t.Fatalf("%v: guard zone written\n%#v", isa, b)
 					}
 				}
-				got := make([]float32, b.PackedLen())
-				runAll(isa, SumPartials{N: b.PackedLen(), Images: b.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
+				got := make([]float32, b.Parts.Whole.PackedLen())
+				runAll(isa, SumPartials{N: b.Parts.Whole.PackedLen(), Images: b.Parts.Images}, &Args{Images: images, In: [4]Buf{a.Out[0]}, Out: [4]Buf{{Mem: got}}})
 				// checkGradient allows 3e-6.
 				checkGradient(t, isa, b, got, number, dw, 3e-6/winoBwdientError(side, images*ceilDiv(c.H, b.m())*ceilDiv(c.W, b.m())))
 				if first != nil && !reflect.DeepEqual(bits(first), bits(parts)) {
@@ -149,7 +149,7 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 		for isa := range tiers(nil) {
 			line := fmt.Sprintf("%v %dx%d %d->%d @%d, %d images:", isa, c.KH, c.KW, s[0], s[1], s[2], images)
 			b := ConvBackwardWeights{Conv: c}
-			wino := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{b, images}}
+			wino := ConvBackwardWeightsWinograd{Parts: ConvBackwardWeightsSplit{b, images}}
 			for _, kern := range []Kernel{b, wino} {
 				got := make([]float32, c.PackedLen())
 				runAll(isa, kern, &Args{Images: images, Table: kern.(Tabler).Table(isa), In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: got}}})
@@ -177,8 +177,8 @@ func TestWinogradBackwardWeightsError(t *testing.T) {
 // TestWinogradBackwardWeightsAllocates: not even the first task of a worker allocates.
 func TestWinogradBackwardWeightsAllocates(t *testing.T) {
 	k := newConvCase(newRand(1, 1), 3, Conv{IC: 40, H: 14, W: 14, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, Outputs: [4]Output{{C: 100}}}, 0)
-	b := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: k.c}, 3}}
-	a := &Args{Images: 3, In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: make([]float32, b.PackedLen())}}}
+	b := ConvBackwardWeightsWinograd{Parts: ConvBackwardWeightsSplit{ConvBackwardWeights{Conv: k.c}, 3}}
+	a := &Args{Images: 3, In: [4]Buf{k.in.Buf, k.out[0].Buf}, Out: [4]Buf{{Mem: make([]float32, b.Parts.Whole.PackedLen())}}}
 	least := uint64(math.MaxUint64) // others may allocate meanwhile
 	for range 5 {
 		w := &Worker{ISA: Available()[0], Scratch: alignedFloats(b.Scratch())}
@@ -196,7 +196,7 @@ func TestWinogradBackwardWeightsAllocates(t *testing.T) {
 // TestWinogradBackwardWeightsFits: what the kernel cannot do it does not take.
 func TestWinogradBackwardWeightsFits(t *testing.T) {
 	fits := func(c Conv) bool {
-		return ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: ConvBackwardWeightsSplit{ConvBackwardWeights: ConvBackwardWeights{Conv: c}}}.Fits()
+		return ConvBackwardWeightsWinograd{Parts: ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: c}}}.Fits()
 	}
 	good := Conv{IC: 16, H: 9, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 16}}}
 	for i, change := range []func(c *Conv){

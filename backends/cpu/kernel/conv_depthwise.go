@@ -4,7 +4,19 @@ package kernel
 // with Groups, IC and the channels of its one output equal, and the same operands,
 // border, epilogue and tasks. The input is not planar. It is bound by the loads:
 // about a third of the peak.
-type Depthwise struct{ Conv }
+type Depthwise struct{ Conv Conv }
+
+// Tasks is those of the convolution.
+func (c Depthwise) Tasks(images int) int { return c.Conv.Tasks(images) }
+
+// Sums is what adds up the sums in Out[1].
+func (c Depthwise) Sums() ChannelSums { return c.Conv.Sums() }
+
+// BiasLen is the length of the packed bias.
+func (c Depthwise) BiasLen() int { return c.Conv.BiasLen() }
+
+// PackBias packs the bias.
+func (c Depthwise) PackBias(dst, bias []float32) { c.Conv.PackBias(dst, bias) }
 
 // DepthwiseFits reports whether Depthwise computes such a convolution.
 func DepthwiseFits(c Conv) bool {
@@ -12,14 +24,14 @@ func DepthwiseFits(c Conv) bool {
 }
 
 // PackedLen is the length of the packed weights, in float32s.
-func (c Depthwise) PackedLen() int { return Blocks(c.IC) * Block * c.KH * c.KW }
+func (c Depthwise) PackedLen() int { return Blocks(c.Conv.IC) * Block * c.Conv.KH * c.Conv.KW }
 
 // Pack writes weights in the order [channel][1][KH][KW] into dst, in the order
 // [block][tap][16].
 func (c Depthwise) Pack(dst, weight []float32) {
-	kk := c.KH * c.KW
+	kk := c.Conv.KH * c.Conv.KW
 	clear(dst[:c.PackedLen()])
-	for i := range c.IC {
+	for i := range c.Conv.IC {
 		for k := range kk {
 			dst[(i/Block*kk+k)*Block+i%Block] = weight[i*kk+k]
 		}
@@ -35,37 +47,37 @@ func (c Depthwise) Table(ISA) []int {
 
 // Run computes one task.
 func (c Depthwise) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.npairs(), c.pairs())
-	chunks := ceilDiv(c.H, c.rows())
-	b0 := task % gchunks * c.pairs() * 2
-	b1 := min(b0+c.pairs()*2, Blocks(c.IC))
-	y0 := task / gchunks % chunks * c.rows()
-	y1 := min(y0+c.rows(), c.H)
+	gchunks := ceilDiv(c.Conv.npairs(), c.Conv.pairs())
+	chunks := ceilDiv(c.Conv.H, c.Conv.rows())
+	b0 := task % gchunks * c.Conv.pairs() * 2
+	b1 := min(b0+c.Conv.pairs()*2, Blocks(c.Conv.IC))
+	y0 := task / gchunks % chunks * c.Conv.rows()
+	y1 := min(y0+c.Conv.rows(), c.Conv.H)
 	image := task / gchunks / chunks
-	part := &c.Outputs[0]
+	part := &c.Conv.Outputs[0]
 	flags := 0
 	if part.Act.rectifies() {
 		flags |= tileReLU
 	}
-	if c.Residual {
+	if c.Conv.Residual {
 		flags |= tileRes
 	}
 	for b := b0; b < b1; b++ {
-		weights := a.W[0][b*c.KH*c.KW*Block:][:c.KH*c.KW*Block]
+		weights := a.W[0][b*c.Conv.KH*c.Conv.KW*Block:][:c.Conv.KH*c.Conv.KW*Block]
 		bias := zeroBias[:Block]
 		if a.W[1] != nil {
 			bias = a.W[1][b*Block:][:Block]
 		}
 		for y := y0; y < y1; y++ {
-			src := a.In[0].Off + image*c.In.N + b*c.In.C + (y*one(c.SH)-c.PH)*c.In.H - c.PW*Block
+			src := a.In[0].Off + image*c.Conv.In.N + b*c.Conv.In.C + (y*one(c.Conv.SH)-c.Conv.PH)*c.Conv.In.H - c.Conv.PW*Block
 			at := a.Out[0].Off + image*part.View.N + b*part.View.C + y*part.View.H
-			dst := a.Out[0].Mem[at : at+c.W*Block]
+			dst := a.Out[0].Mem[at : at+c.Conv.W*Block]
 			res := bias // not read
-			if c.Residual {
-				at := a.In[1].Off + image*c.Res.N + b*c.Res.C + y*c.Res.H
-				res = a.In[1].Mem[at : at+c.W*Block]
+			if c.Conv.Residual {
+				at := a.In[1].Off + image*c.Conv.Res.N + b*c.Conv.Res.C + y*c.Conv.Res.H
+				res = a.In[1].Mem[at : at+c.Conv.W*Block]
 			}
-			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Scale, flags: flags}
+			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.Conv.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Conv.Scale, flags: flags}
 			row.run(depthwiseTiers[w.ISA])
 			if part.vectorAct() && part.View.H != c.W*Block {
 				part.activate(w, dst, b)

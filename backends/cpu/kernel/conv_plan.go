@@ -65,6 +65,9 @@ func (c Conv) Cost(images int) Cost {
 	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
 }
 
+// Cost is that of the convolution.
+func (d ConvBackwardData) Cost(images int) Cost { return d.Conv.Cost(images) }
+
 // How a convolution is cut into tasks decides how well threads share it: a worker
 // runs a fixed range of the list, so the parts must be alike in size, not only in
 // number. The result of a convolution does not depend on the cut, but the plan
@@ -161,31 +164,33 @@ func (c Conv) Split(images int) Conv {
 }
 
 // PaddedMACs is MACs with the channels padded to blocks.
-func (c Depthwise) PaddedMACs() int { return Blocks(c.IC) * Block * c.KH * c.KW * c.H * c.W }
+func (c Depthwise) PaddedMACs() int {
+	return Blocks(c.Conv.IC) * Block * c.Conv.KH * c.Conv.KW * c.Conv.H * c.Conv.W
+}
 
 // rowCost is the cost of a row of one block: a load and a multiply-add a tap, two
 // loads where AVX-512 loads once a cycle.
 func (c Depthwise) rowCost() float64 {
-	return float64(c.W)*(1.3*float64(c.KH*c.KW)+3) + tileOverhead
+	return float64(c.Conv.W)*(1.3*float64(c.Conv.KH*c.Conv.KW)+3) + tileOverhead
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (c Depthwise) nanoseconds(images int) float64 {
-	return float64(images*c.H*Blocks(c.IC)) * c.rowCost() / costNS
+	return float64(images*c.Conv.H*Blocks(c.Conv.IC)) * c.rowCost() / costNS
 }
 
 // Cost is that of the convolution.
 func (c Depthwise) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.nanoseconds(images))
 }
 
 // Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
 // evenly when that many images run at once: some 16 tasks of whole pairs, and
 // of all rows where there are pairs enough.
 func (c Depthwise) Split(images int) Depthwise {
-	pchunks := min(c.npairs(), max(1, 16/images))
-	c.Pairs = ceilDiv(c.npairs(), pchunks)
-	tasks := images * ceilDiv(c.npairs(), c.Pairs)
-	c.Rows = ceilDiv(c.H, min(c.H, max(1, ceilDiv(16, tasks))))
+	pchunks := min(c.Conv.npairs(), max(1, 16/images))
+	c.Conv.Pairs = ceilDiv(c.Conv.npairs(), pchunks)
+	tasks := images * ceilDiv(c.Conv.npairs(), c.Conv.Pairs)
+	c.Conv.Rows = ceilDiv(c.Conv.H, min(c.Conv.H, max(1, ceilDiv(16, tasks))))
 	return c
 }

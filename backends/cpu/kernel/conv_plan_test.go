@@ -45,7 +45,7 @@ func TestCostDecidesGradients(t *testing.T) {
 		{16, 16, 3, 5, 16, false},
 	} {
 		b := ConvBackwardWeights{Conv: Conv{IC: s.ic, H: s.hw, W: s.hw, KH: s.k, KW: s.k, PH: s.k / 2, PW: s.k / 2, Outputs: [4]Output{{C: s.oc}}}}
-		direct, wino := b.Split(s.images).nanoseconds(s.images), ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: b.Split(s.images), Padded: true}.Split(s.images).nanoseconds(s.images)
+		direct, wino := b.Split(s.images).nanoseconds(s.images), ConvBackwardWeightsWinograd{Parts: b.Split(s.images), Padded: true}.Split(s.images).nanoseconds(s.images)
 		if row := (ConvBackwardWeightsRows{Conv: b.Conv}).Split(s.images); row.Fits() {
 			direct = min(direct, row.nanoseconds(s.images))
 		}
@@ -105,8 +105,8 @@ func TestMACs(t *testing.T) {
 	if sum+1024000 != 1582671872 {
 		t.Errorf("GoogLeNet: %d MACs", sum+1024000)
 	}
-	if d := (Depthwise{Conv{IC: 20, Groups: 20, H: 3, W: 3, KH: 3, KW: 3, Outputs: [4]Output{{C: 20}}}}); d.MACs() != 20*81 || d.PaddedMACs() != 32*81 || !DepthwiseFits(d.Conv) {
-		t.Errorf("depthwise: %d and %d MACs", d.MACs(), d.PaddedMACs())
+	if d := (Depthwise{Conv{IC: 20, Groups: 20, H: 3, W: 3, KH: 3, KW: 3, Outputs: [4]Output{{C: 20}}}}); d.Conv.MACs() != 20*81 || d.PaddedMACs() != 32*81 || !DepthwiseFits(d.Conv) {
+		t.Errorf("depthwise: %d and %d MACs", d.Conv.MACs(), d.PaddedMACs())
 	}
 	if WinogradFits(Conv{KH: 3, KW: 3, SH: 2, SW: 2}) || WinogradFits(Conv{KH: 1, KW: 7}) || !WinogradFits(Conv{KH: 5, KW: 5}) {
 		t.Error("WinogradFits")

@@ -21,11 +21,20 @@ import "unsafe"
 // H/2 x W/2 pixels, and Out[1] has its indices (view Indices), if it has memory: with
 // ActReLU those of IndexReLU.
 type Winograd struct {
-	Conv         // Rows is not used
+	Conv    Conv // Rows is not used
 	Tiles   int  // output tiles a task, counted through all images
 	Pool    bool // not with Residual, ActReLUBackward, or an activation of its own call
 	Indices View
 }
+
+// BiasLen is the length of the packed bias.
+func (c Winograd) BiasLen() int { return c.Conv.BiasLen() }
+
+// PackBias packs the bias.
+func (c Winograd) PackBias(dst, bias []float32) { c.Conv.PackBias(dst, bias) }
+
+// PaddedMACs is those of the direct convolution.
+func (c Winograd) PaddedMACs() int { return c.Conv.PaddedMACs() }
 
 // WinogradFits reports whether Winograd computes such a convolution.
 func WinogradFits(c Conv) bool {
@@ -39,9 +48,9 @@ const (
 )
 
 // m is the side of an output tile.
-func (c Winograd) m() int { return winoIn + 1 - c.KH }
+func (c Winograd) m() int { return winoIn + 1 - c.Conv.KH }
 
-func (c Winograd) grid() (h, w int) { return ceilDiv(c.H, c.m()), ceilDiv(c.W, c.m()) }
+func (c Winograd) grid() (h, w int) { return ceilDiv(c.Conv.H, c.m()), ceilDiv(c.Conv.W, c.m()) }
 
 // tiles is the number of tiles a task.
 func (c Winograd) tiles() int {
@@ -55,26 +64,26 @@ func (c Winograd) tiles() int {
 // Tasks is chunks of tiles x chunks of pairs of output blocks.
 func (c Winograd) Tasks(images int) int {
 	h, w := c.grid()
-	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.npairs(), c.pairs())
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.Conv.npairs(), c.Conv.pairs())
 }
 
 // Sums is what adds up the sums in Out[1]: one of the tiles of a task.
 func (c Winograd) Sums() ChannelSums {
 	h, w := c.grid()
-	return ChannelSums{C: c.Outputs[0].C, Partials: 1, Tiles: h * w, Task: c.tiles()}
+	return ChannelSums{C: c.Conv.Outputs[0].C, Partials: 1, Tiles: h * w, Task: c.tiles()}
 }
 
 // PackedLen is the length of the transformed weights, in float32s.
 func (c Winograd) PackedLen() int {
 	n := 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		n += g.blocks
 	}
 	return n * Block * c.depths() * winoArea
 }
 
 // depths is the number of input channels, padded as they are multiplied.
-func (c *Winograd) depths() int { return Blocks(c.IC) * c.depth() }
+func (c *Winograd) depths() int { return Blocks(c.Conv.IC) * c.Conv.depth() }
 
 // winoG is the weight transform's row for point i: f * (1, p, p^2, ...), and for
 // infinity the last coefficient alone.
@@ -126,7 +135,7 @@ type winoLayout struct {
 func (c Winograd) layout() (l winoLayout) {
 	l.area = winoArea
 	l.block = c.tiles() * Block
-	l.vpos = Blocks(c.IC)*l.block | Block
+	l.vpos = Blocks(c.Conv.IC)*l.block | Block
 	l.mpos = 2*l.block | Block
 	l.prod = winoArea * l.vpos
 	l.tmp = l.prod + winoArea*l.mpos
@@ -146,14 +155,14 @@ func (c Winograd) layout() (l winoLayout) {
 // inPlace reports whether M takes V's place: with one block of output channels no
 // other product reads V after it, and half as much memory goes through the first
 // cache.
-func (c Winograd) inPlace() bool { return c.npairs() == 1 && Blocks(c.OC()) == 1 }
+func (c Winograd) inPlace() bool { return c.Conv.npairs() == 1 && Blocks(c.Conv.OC()) == 1 }
 
 // Scratch is V, M and the patches of a chunk.
 func (c Winograd) Scratch() int { return c.layout().size }
 
 // Table returns the offsets of the input blocks in V, in bytes.
 func (c Winograd) Table(ISA) []int {
-	t := make([]int, Blocks(c.IC))
+	t := make([]int, Blocks(c.Conv.IC))
 	for b := range t {
 		t[b] = 4 * b * c.layout().block
 	}
@@ -162,16 +171,16 @@ func (c Winograd) Table(ISA) []int {
 
 // Run computes one task.
 func (c Winograd) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.npairs(), c.pairs())
-	g0 := task % gchunks * c.pairs()
-	g1 := min(g0+c.pairs(), c.npairs())
+	gchunks := ceilDiv(c.Conv.npairs(), c.Conv.pairs())
+	g0 := task % gchunks * c.Conv.pairs()
+	g1 := min(g0+c.Conv.pairs(), c.Conv.npairs())
 	gh, gw := c.grid()
 	r := &w.wino
 	*r = winoRun{c: c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
 	r.transformIn()
 	i := 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
 			if c.Pool {
@@ -206,25 +215,25 @@ func (r *winoRun) at(i int) (image, ty, tx int) {
 // in one call; one that reaches past it goes by way of a patch.
 func (r *winoRun) transformIn() {
 	m, in := r.c.m(), r.a.In[0]
-	ih, iw := r.c.H+r.c.KH-1, r.c.W+r.c.KW-1 // rows and columns there are
-	inside := 0                              // tiles of a row that do not reach past its end
+	ih, iw := r.c.Conv.H+r.c.Conv.KH-1, r.c.Conv.W+r.c.Conv.KW-1 // rows and columns there are
+	inside := 0                                                  // tiles of a row that do not reach past its end
 	if iw >= winoIn {
 		inside = (iw-winoIn)/m + 1
 	}
 	for i := 0; i < r.n; {
 		image, ty, tx := r.at(i)
-		src := in.Off + image*r.c.In.N + (ty*m-r.c.PH)*r.c.In.H + (tx*m-r.c.PW)*Block
+		src := in.Off + image*r.c.Conv.In.N + (ty*m-r.c.Conv.PH)*r.c.Conv.In.H + (tx*m-r.c.Conv.PW)*Block
 		rows, cols := min(winoIn, ih-ty*m), min(winoIn, iw-tx*m)
 		if rows == winoIn && cols == winoIn {
 			run := min(inside-tx, r.n-i)
-			for b := range Blocks(r.c.IC) {
-				r.inTiles(in.Mem, src+b*r.c.In.C, r.c.In.H, b*r.block+i*Block, run)
+			for b := range Blocks(r.c.Conv.IC) {
+				r.inTiles(in.Mem, src+b*r.c.Conv.In.C, r.c.Conv.In.H, b*r.block+i*Block, run)
 			}
 			i += run
 			continue
 		}
-		for b := range Blocks(r.c.IC) {
-			fillPatch(r.scratch[r.patch:], in.Mem[src+b*r.c.In.C:], r.c.In.H, winoIn, rows, cols)
+		for b := range Blocks(r.c.Conv.IC) {
+			fillPatch(r.scratch[r.patch:], in.Mem[src+b*r.c.Conv.In.C:], r.c.Conv.In.H, winoIn, rows, cols)
 			r.inTiles(r.scratch, r.patch, winoIn*Block, b*r.block+i*Block, 1)
 		}
 		i++
@@ -281,7 +290,7 @@ func (r *winoRun) multiply(g blockPair) {
 	t := &r.w.tile
 	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
-	t.ops, t.kc = 4*Block, r.c.depth()
+	t.ops, t.kc = 4*Block, r.c.Conv.depth()
 	t.bias = unsafe.Pointer(&zeroBias)
 	tier := &tileTiers[r.w.ISA]
 	blocks := min(g.blocks, tier.blocks)
@@ -337,7 +346,7 @@ func (r *winoRun) products(weights []float32, width, blocks int) {
 	k := r.c.depths()
 	p := &r.w.product
 	p.positions, p.vpos, p.wpos, p.outPos = r.area, 4*r.vpos, 4*k*width, 4*r.mpos
-	p.blocks, p.block, p.kc = len(r.a.Table), 4*r.block, r.c.depth()
+	p.blocks, p.block, p.kc = len(r.a.Table), 4*r.block, r.c.Conv.depth()
 	p.ws, p.obs = 4*width, 4*r.block
 	most := maxPixels(r.w.ISA)
 	at := min(blocks, tileTiers[r.w.ISA].blocks) // at once
@@ -364,8 +373,8 @@ func (r *winoRun) bias(g blockPair, b int) []float32 {
 
 // transformOut writes a pair of output blocks.
 func (r *winoRun) transformOut(g blockPair) {
-	m, part, out := r.c.m(), &r.c.Outputs[g.part], r.a.Out[g.part]
-	inside := r.c.W / m
+	m, part, out := r.c.m(), &r.c.Conv.Outputs[g.part], r.a.Out[g.part]
+	inside := r.c.Conv.W / m
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		var sums []float32
@@ -377,11 +386,11 @@ func (r *winoRun) transformOut(g blockPair) {
 			image, ty, tx := r.at(i)
 			src := r.prod + b*r.block + i*Block
 			dst := out.Off + image*part.View.N + (g.block+b)*part.View.C + ty*m*part.View.H + tx*m*Block
-			res := r.a.In[1].Off + image*r.c.Res.N + (g.block+b)*r.c.Res.C + ty*m*r.c.Res.H + tx*m*Block
-			rows, cols := min(m, r.c.H-ty*m), min(m, r.c.W-tx*m)
+			res := r.a.In[1].Off + image*r.c.Conv.Res.N + (g.block+b)*r.c.Conv.Res.C + ty*m*r.c.Conv.Res.H + tx*m*Block
+			rows, cols := min(m, r.c.Conv.H-ty*m), min(m, r.c.Conv.W-tx*m)
 			if rows == m && cols == m {
 				run := min(inside-tx, r.n-i)
-				r.outTiles(part, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Res.H, run)
+				r.outTiles(part, src, out.Mem, dst, part.View.H, bias, r.a.In[1].Mem, res, r.c.Conv.Res.H, run)
 				if part.vectorAct() {
 					for y := range m {
 						at := dst + y*part.View.H
@@ -389,14 +398,14 @@ func (r *winoRun) transformOut(g blockPair) {
 					}
 				}
 				if sums != nil {
-					r.c.sum(r.w, sums, &out, dst, m, run*m)
+					r.c.Conv.sum(r.w, sums, &out, dst, m, run*m)
 				}
 				i += run
 				continue
 			}
-			if r.c.second() {
+			if r.c.Conv.second() {
 				for y := range rows {
-					at := res + y*r.c.Res.H
+					at := res + y*r.c.Conv.Res.H
 					copy(r.scratch[r.res+y*m*Block:], r.a.In[1].Mem[at:at+cols*Block])
 				}
 			}
@@ -410,7 +419,7 @@ func (r *winoRun) transformOut(g blockPair) {
 				}
 			}
 			if sums != nil {
-				r.c.sum(r.w, sums, &out, dst, rows, cols)
+				r.c.Conv.sum(r.w, sums, &out, dst, rows, cols)
 			}
 			i++
 		}
@@ -434,15 +443,15 @@ type winoOutCall struct {
 }
 
 func (r *winoRun) outTiles(part *Output, src int, dst []float32, at, row int, bias, res []float32, rat, rrow, n int) {
-	flags := r.c.flags(part)
+	flags := r.c.Conv.flags(part)
 	if r.c.Pool {
 		flags |= tileNear
 	}
-	if !r.c.second() {
+	if !r.c.Conv.second() {
 		res, rat = bias, 0 // not read
 	}
 	call := winoOutCall{src: r.scratch[src:], pos: r.mpos, dst: dst[at:], row: row, bias: bias, res: res[rat:], resRow: rrow,
-		scale: r.c.Scale, flags: flags, n: n, tmp: r.scratch[r.tmp:]}
+		scale: r.c.Conv.Scale, flags: flags, n: n, tmp: r.scratch[r.tmp:]}
 	call.run(winoTiers[r.w.ISA].out[r.c.m()/4], r.c.m())
 }
 

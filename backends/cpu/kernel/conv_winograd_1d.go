@@ -7,9 +7,21 @@ package kernel
 // Winograd holds for it too; a tile is four outputs of a row (1x7) or of a column
 // (7x1), and the weights become 10/7 as many.
 type Winograd1D struct {
-	Conv      // Rows is not used
-	Tiles int // output tiles a task, counted through all images
+	Conv  Conv // Rows is not used
+	Tiles int  // output tiles a task, counted through all images
 }
+
+// BiasLen is the length of the packed bias.
+func (c Winograd1D) BiasLen() int { return c.Conv.BiasLen() }
+
+// PackBias packs the bias.
+func (c Winograd1D) PackBias(dst, bias []float32) { c.Conv.PackBias(dst, bias) }
+
+// Sums is what adds up the sums in Out[1].
+func (c Winograd1D) Sums() ChannelSums { return c.Conv.Sums() }
+
+// PaddedMACs is those of the direct convolution.
+func (c Winograd1D) PaddedMACs() int { return c.Conv.PaddedMACs() }
 
 // Winograd1DFits reports whether Winograd1D computes such a convolution.
 func Winograd1DFits(c Conv) bool {
@@ -28,10 +40,10 @@ var wino1dPoints = [4]float64{1, 2, 0.5, 0.75}
 
 // Grid is the number of rows and columns of tiles in an image.
 func (c Winograd1D) Grid() (h, w int) {
-	if c.KW == wino1dTaps {
-		return c.H, ceilDiv(c.W, wino1dTile)
+	if c.Conv.KW == wino1dTaps {
+		return c.Conv.H, ceilDiv(c.Conv.W, wino1dTile)
 	}
-	return ceilDiv(c.H, wino1dTile), c.W
+	return ceilDiv(c.Conv.H, wino1dTile), c.Conv.W
 }
 
 func (c Winograd1D) tiles() int {
@@ -45,16 +57,16 @@ func (c Winograd1D) tiles() int {
 // Tasks is chunks of tiles x chunks of pairs of output blocks.
 func (c Winograd1D) Tasks(images int) int {
 	h, w := c.Grid()
-	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.npairs(), c.pairs())
+	return ceilDiv(images*h*w, c.tiles()) * ceilDiv(c.Conv.npairs(), c.Conv.pairs())
 }
 
 // PackedLen is the length of the transformed weights, in float32s.
 func (c Winograd1D) PackedLen() int {
 	n := 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		n += g.blocks
 	}
-	return n * Block * Blocks(c.IC) * c.depth() * wino1dIn
+	return n * Block * Blocks(c.Conv.IC) * c.Conv.depth() * wino1dIn
 }
 
 // wino1dMatrix is the weight transform, wino1dIn rows of wino1dTaps.
@@ -85,7 +97,7 @@ func (c Winograd1D) Pack(dst, weight []float32) { packAll(dst, weight, c.packPar
 func (c Winograd1D) layout() (l winoLayout) {
 	l.area = wino1dIn
 	l.block = c.tiles() * Block
-	l.vpos = Blocks(c.IC)*l.block | Block
+	l.vpos = Blocks(c.Conv.IC)*l.block | Block
 	l.mpos = 2*l.block | Block
 	l.prod = wino1dIn * l.vpos
 	l.patch = l.prod + wino1dIn*l.mpos
@@ -99,7 +111,7 @@ func (c Winograd1D) Scratch() int { return c.layout().size }
 
 // Table returns the offsets of the input blocks in V, in bytes.
 func (c Winograd1D) Table(ISA) []int {
-	t := make([]int, Blocks(c.IC))
+	t := make([]int, Blocks(c.Conv.IC))
 	for b := range t {
 		t[b] = 4 * b * c.layout().block
 	}
@@ -108,16 +120,16 @@ func (c Winograd1D) Table(ISA) []int {
 
 // Run computes one task.
 func (c Winograd1D) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.npairs(), c.pairs())
-	g0 := task % gchunks * c.pairs()
-	g1 := min(g0+c.pairs(), c.npairs())
+	gchunks := ceilDiv(c.Conv.npairs(), c.Conv.pairs())
+	g0 := task % gchunks * c.Conv.pairs()
+	g1 := min(g0+c.Conv.pairs(), c.Conv.npairs())
 	gh, gw := c.Grid()
 	r := &w.wino
 	*r = winoRun{c: Winograd{Conv: c.Conv}, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
 	r.wino1dTransformIn()
 	i := 0
-	for g := range c.blockPairs {
+	for g := range c.Conv.blockPairs {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
 			r.wino1dTransformOut(g)
@@ -131,28 +143,28 @@ func (c Winograd1D) Run(w *Worker, task int, a *Args) {
 // end of the image.
 func (r *winoRun) wino1dRun(i, n int) (image, y, x, run, valid int) {
 	image, a, b := r.at(i)
-	if r.c.KW == wino1dTaps {
-		size := r.c.W + n - wino1dTile
+	if r.c.Conv.KW == wino1dTaps {
+		size := r.c.Conv.W + n - wino1dTile
 		valid, run = min(n, size-b*wino1dTile), 1
 		if valid == n {
 			run = min((size-n)/wino1dTile+1-b, r.n-i)
 		}
 		return image, a, b * wino1dTile, run, valid
 	}
-	return image, a * wino1dTile, b, min(r.gw-b, r.n-i), min(n, r.c.H+n-wino1dTile-a*wino1dTile)
+	return image, a * wino1dTile, b, min(r.gw-b, r.n-i), min(n, r.c.Conv.H+n-wino1dTile-a*wino1dTile)
 }
 
 // wino1dTransformIn fills V.
 func (r *winoRun) wino1dTransformIn() {
-	in, view := r.a.In[0], r.c.In
+	in, view := r.a.In[0], r.c.Conv.In
 	for i := 0; i < r.n; {
 		image, y, x, run, valid := r.wino1dRun(i, wino1dIn)
-		src := in.Off + image*view.N + (y-r.c.PH)*view.H + (x-r.c.PW)*Block
+		src := in.Off + image*view.N + (y-r.c.Conv.PH)*view.H + (x-r.c.Conv.PW)*Block
 		step, next := view.H, Block
-		if r.c.KW == wino1dTaps {
+		if r.c.Conv.KW == wino1dTaps {
 			step, next = Block, wino1dTile*Block
 		}
-		for b := range Blocks(r.c.IC) {
+		for b := range Blocks(r.c.Conv.IC) {
 			dst := b*r.block + i*Block
 			if valid == wino1dIn {
 				r.wino1dTilesIn(in.Mem, src+b*view.C, step, dst, run, next)
@@ -182,26 +194,26 @@ func (r *winoRun) wino1dTilesIn(src []float32, at, step, dst, n, next int) {
 
 // wino1dTransformOut writes a pair of output blocks.
 func (r *winoRun) wino1dTransformOut(g blockPair) {
-	part, out, res := &r.c.Outputs[g.part], r.a.Out[g.part], r.a.In[1]
-	flags := r.c.flags(part)
+	part, out, res := &r.c.Conv.Outputs[g.part], r.a.Out[g.part], r.a.In[1]
+	flags := r.c.Conv.flags(part)
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		for i := 0; i < r.n; {
 			image, y, x, run, valid := r.wino1dRun(i, wino1dTile)
 			src := r.prod + b*r.block + i*Block
 			to := wino1dOutArgs{dst: out.Mem, at: out.Off + image*part.View.N + (g.block+b)*part.View.C + y*part.View.H + x*Block, step: part.View.H, next: Block,
-				res: res.Mem, rat: res.Off + image*r.c.Res.N + (g.block+b)*r.c.Res.C + y*r.c.Res.H + x*Block, rstep: r.c.Res.H, rnext: Block}
-			if r.c.KW == wino1dTaps {
+				res: res.Mem, rat: res.Off + image*r.c.Conv.Res.N + (g.block+b)*r.c.Conv.Res.C + y*r.c.Conv.Res.H + x*Block, rstep: r.c.Conv.Res.H, rnext: Block}
+			if r.c.Conv.KW == wino1dTaps {
 				to.step, to.next, to.rstep, to.rnext = Block, wino1dTile*Block, Block, wino1dTile*Block
 			}
-			if !r.c.Residual {
+			if !r.c.Conv.Residual {
 				to.res, to.rat = bias, 0 // not read
 			}
 			final := to
 			row := run * Block
 			if valid < wino1dTile {
 				to.dst, to.at, to.step, to.next = r.scratch, r.patch, row, Block
-				if r.c.Residual {
+				if r.c.Conv.Residual {
 					for e := range valid {
 						at := final.rat + e*final.rstep
 						copy(r.scratch[r.res+e*row:], res.Mem[at:at+row])
@@ -210,19 +222,19 @@ func (r *winoRun) wino1dTransformOut(g blockPair) {
 				}
 			}
 			if f := wino1dTiers[r.w.ISA].out; f == nil {
-				wino1dOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Scale, flags, run)
+				wino1dOutGo(r.scratch[src:], r.mpos, &to, bias, r.c.Conv.Scale, flags, run)
 			} else {
-				f(&r.scratch[src], 4*r.mpos, &to.dst[to.at], 4*to.step, 4*to.next, &bias[0], &to.res[to.rat], 4*to.rstep, 4*to.rnext, r.c.Scale, flags, run)
+				f(&r.scratch[src], 4*r.mpos, &to.dst[to.at], 4*to.step, 4*to.next, &bias[0], &to.res[to.rat], 4*to.rstep, 4*to.rnext, r.c.Conv.Scale, flags, run)
 			}
 			for e := range valid {
 				if valid < wino1dTile {
 					copy(out.Mem[final.at+e*final.step:][:row], r.scratch[r.patch+e*row:])
 				}
-				if part.vectorAct() && r.c.KW != wino1dTaps {
+				if part.vectorAct() && r.c.Conv.KW != wino1dTaps {
 					part.activate(r.w, out.Mem[final.at+e*final.step:][:row], g.block+b)
 				}
 			}
-			if part.vectorAct() && r.c.KW == wino1dTaps {
+			if part.vectorAct() && r.c.Conv.KW == wino1dTaps {
 				n := valid * Block
 				if valid == wino1dTile {
 					n *= run

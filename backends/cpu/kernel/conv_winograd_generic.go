@@ -95,7 +95,7 @@ func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
 		}
 		var sums [3][2 * Block]float32 // M may be where V is
 		for j := 0; j < width; j += 2 {
-			acc := dot3x2(r.scratch, px, r.a.Table, r.c.depth(), u[j:], width, [3][2]float32{})
+			acc := dot3x2(r.scratch, px, r.a.Table, r.c.Conv.depth(), u[j:], width, [3][2]float32{})
 			for q := range acc {
 				copy(sums[q][j:], acc[q][:])
 			}

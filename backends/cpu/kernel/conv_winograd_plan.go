@@ -53,22 +53,22 @@ func (c Winograd) nanoseconds(images int) float64 {
 	h, w := c.grid()
 	cost := winoPlane.cost(&c.Conv, images*h*w, c.tiles(), c)
 	if c.Pool {
-		cost += winoPoolCost / costNS * float64(images*h*w*Blocks(c.OC()))
+		cost += winoPoolCost / costNS * float64(images*h*w*Blocks(c.Conv.OC()))
 	}
 	return cost
 }
 
 // Cost is that of the convolution; FLOPs are those of its definition, of which Winograd needs fewer.
 func (c Winograd) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.nanoseconds(images))
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 8 threads are busy alike when
 // that many images run at once.
 func (c Winograd) Split(images int) Winograd {
 	h, w := c.grid()
-	c.Tiles, c.Pairs = cutTiles(c.Conv, images*h*w, winoArea, func(tiles, pairs int) float64 {
-		c.Tiles, c.Pairs = tiles, pairs
+	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, winoArea, func(tiles, pairs int) float64 {
+		c.Tiles, c.Conv.Pairs = tiles, pairs
 		return c.nanoseconds(images)
 	})
 	return c
@@ -82,15 +82,15 @@ func (c Winograd1D) nanoseconds(images int) float64 {
 
 // Cost is that of the convolution.
 func (c Winograd1D) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, c.bytes(images, c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.nanoseconds(images))
 }
 
 // Split returns c with Tiles and Pairs chosen so that 1 to 8 threads are busy alike when
 // that many images run at once.
 func (c Winograd1D) Split(images int) Winograd1D {
 	h, w := c.Grid()
-	c.Tiles, c.Pairs = cutTiles(c.Conv, images*h*w, wino1dIn, func(tiles, pairs int) float64 {
-		c.Tiles, c.Pairs = tiles, pairs
+	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, wino1dIn, func(tiles, pairs int) float64 {
+		c.Tiles, c.Conv.Pairs = tiles, pairs
 		return c.nanoseconds(images)
 	})
 	return c
@@ -138,5 +138,5 @@ func cutTiles(c Conv, total, positions int, cost func(tiles, pairs int) float64)
 // Cost is that of the transform of the weights.
 func (c WinogradRepack) Cost(int) Cost {
 	k := c.Winograd
-	return Cost{FLOPs: 2 * winoArea * k.KH * (k.OC() * k.IC), Bytes: 4 * (k.Conv.PackedLen() + k.PackedLen()), NS: moveNS * float64(k.PackedLen())}
+	return Cost{FLOPs: 2 * winoArea * k.Conv.KH * (k.Conv.OC() * k.Conv.IC), Bytes: 4 * (k.Conv.PackedLen() + k.PackedLen()), NS: moveNS * float64(k.PackedLen())}
 }

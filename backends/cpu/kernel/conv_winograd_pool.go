@@ -9,7 +9,7 @@ const poolTiles = 8
 // computed and dropped. The convolution's output is only written to the worker's scratch,
 // some tiles at a time.
 func (r *winoRun) poolOut(g blockPair) {
-	m, part, v := r.c.m(), &r.c.Outputs[g.part], vecFor(r.w.ISA)
+	m, part, v := r.c.m(), &r.c.Conv.Outputs[g.part], vecFor(r.w.ISA)
 	for b := range g.blocks {
 		bias := r.bias(g, b)
 		for i := 0; i < r.n; {
@@ -18,7 +18,7 @@ func (r *winoRun) poolOut(g blockPair) {
 			row := run * m * Block
 			r.outTiles(part, r.prod+b*r.block+i*Block, r.scratch, r.rows, row, bias, nil, 0, 0, run)
 			i += run
-			h, w := min(m, r.c.H-ty*m)/2, min(run*m, r.c.W-tx*m)/2
+			h, w := min(m, r.c.Conv.H-ty*m)/2, min(run*m, r.c.Conv.W-tx*m)/2
 			if w == 0 {
 				continue
 			}

@@ -4,21 +4,21 @@ package kernel
 // convolution, in float32, where Pack does it from OIHW in float64: training keeps
 // weights in the direct order and repacks after every update. In[0] is the direct
 // weights (Conv's PackedLen), Out[0] the transformed ones.
-type WinogradRepack struct{ Winograd }
+type WinogradRepack struct{ Winograd Winograd }
 
 // Tasks is pairs of output blocks x input blocks.
-func (c WinogradRepack) Tasks(int) int { return c.npairs() * Blocks(c.IC) }
+func (c WinogradRepack) Tasks(int) int { return c.Winograd.Conv.npairs() * Blocks(c.Winograd.Conv.IC) }
 
 // Scratch is room for a transform between its two dimensions.
 func (c WinogradRepack) Scratch() int { return winoIn * 5 * Block }
 
 // Run transforms the weights of one pair of output blocks and one input block.
 func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
-	icb := Blocks(c.IC)
-	b, r := task%icb, c.KH
-	depth := c.depth()
+	icb := Blocks(c.Winograd.Conv.IC)
+	b, r := task%icb, c.Winograd.Conv.KH
+	depth := c.Winograd.Conv.depth()
 	i := 0
-	for g := range c.blockPairs {
+	for g := range c.Winograd.Conv.blockPairs {
 		if i++; i-1 != task/icb {
 			continue
 		}

@@ -82,7 +82,7 @@ func TestWinogradRepack(t *testing.T) {
 	for i := range 20 {
 		k := 3 + 2*(i%2)
 		c := Winograd{Conv: Conv{IC: 1 + r.IntN(67), H: 9, W: 9, KH: k, KW: k, Outputs: [4]Output{{C: 1 + r.IntN(67)}, {C: i % 30}}}}
-		weight := make([]float32, c.OC()*c.IC*k*k)
+		weight := make([]float32, c.Conv.OC()*c.Conv.IC*k*k)
 		for i := range weight {
 			weight[i] = r.Float32()*2 - 1
 		}

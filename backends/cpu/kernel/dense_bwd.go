@@ -8,15 +8,15 @@ package kernel
 // its images go over them: turned as a whole, they would be written to the third cache
 // and read from it.
 type DenseBackwardData struct {
-	Dense
-	Add bool
+	Dense Dense
+	Add   bool
 }
 
 // Table returns the offsets of dY's blocks, in bytes.
 func (d DenseBackwardData) Table(ISA) []int {
-	t := make([]int, Blocks(d.Out.C))
+	t := make([]int, Blocks(d.Dense.Out.C))
 	for b := range t {
-		t[b] = 4 * b * d.Out.View.C
+		t[b] = 4 * b * d.Dense.Out.View.C
 	}
 	return t
 }
@@ -30,31 +30,31 @@ const (
 
 // chunks is into how many chunks the images are cut.
 func (d DenseBackwardData) chunks(images int) int {
-	return min(ceilDiv(images, denseDataImages), ceilDiv(denseDataTasks, ceilDiv(Blocks(d.C), 2)))
+	return min(ceilDiv(images, denseDataImages), ceilDiv(denseDataTasks, ceilDiv(Blocks(d.Dense.C), 2)))
 }
 
 // Tasks is pairs of input blocks x chunks of images.
 func (d DenseBackwardData) Tasks(images int) int {
-	return ceilDiv(Blocks(d.C), 2) * d.chunks(images)
+	return ceilDiv(Blocks(d.Dense.C), 2) * d.chunks(images)
 }
 
 // Scratch is for the weights of a pair of input blocks at one position.
-func (d DenseBackwardData) Scratch() int { return 2 * Block * Blocks(d.Out.C) * Block }
+func (d DenseBackwardData) Scratch() int { return 2 * Block * Blocks(d.Dense.Out.C) * Block }
 
 // Run computes one task: a pair of input blocks at all positions.
 func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
 	chunks := d.chunks(a.Images)
 	g, chunk := task/chunks, task%chunks
 	i0, i1 := a.Images*chunk/chunks, a.Images*(chunk+1)/chunks
-	width := min(2, Blocks(d.C)-2*g) * Block
-	turned := w.Scratch[:Blocks(d.Out.C)*Block*width]
-	for pos := range d.H * d.W {
+	width := min(2, Blocks(d.Dense.C)-2*g) * Block
+	turned := w.Scratch[:Blocks(d.Dense.Out.C)*Block*width]
+	for pos := range d.Dense.H * d.Dense.W {
 		d.turn(w.ISA, turned, a.W[0], g, pos)
 		p := densePart{
 			depth: Block,
 			taps:  a.Table, w: turned, width: width, bias: zeroBias[:width],
-			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Out.View.N, ps: d.Out.View.N, n: i1 - i0,
-			out: a.Out[0].Mem, to: a.Out[0].Off + i0*d.In.N + 2*g*d.In.C + pos/d.W*d.In.H + pos%d.W*Block, block: d.In.C, step: d.In.N,
+			in: a.In[0].Mem, at: a.In[0].Off + i0*d.Dense.Out.View.N, ps: d.Dense.Out.View.N, n: i1 - i0,
+			out: a.Out[0].Mem, to: a.Out[0].Off + i0*d.Dense.In.N + 2*g*d.Dense.In.C + pos/d.Dense.W*d.Dense.In.H + pos%d.Dense.W*Block, block: d.Dense.In.C, step: d.Dense.In.N,
 			resume: d.Add, near: true,
 		}
 		p.run(w)
@@ -65,11 +65,11 @@ func (d DenseBackwardData) Run(w *Worker, task int, a *Args) {
 // of input blocks, of the weights of a position, which have a row for each input.
 func (d DenseBackwardData) turn(isa ISA, dst, src []float32, g, pos int) {
 	v := vecFor(isa)
-	width := min(2, Blocks(d.C)-2*g) * Block
-	k := Blocks(d.Out.C) * Block
-	positions := d.H * d.W
-	taps := Blocks(d.C) * positions
-	depth := d.conv().depth()
+	width := min(2, Blocks(d.Dense.C)-2*g) * Block
+	k := Blocks(d.Dense.Out.C) * Block
+	positions := d.Dense.H * d.Dense.W
+	taps := Blocks(d.Dense.C) * positions
+	depth := d.Dense.conv().depth()
 	for o := 0; o < k; o += 2 * Block {
 		// These output channels are a pair of blocks of the forward weights, or the last one.
 		n := min(2*Block, k-o)
@@ -98,7 +98,7 @@ func (d DenseBackwardData) turn(isa ISA, dst, src []float32, g, pos int) {
 // the squares of dW, a number a task, or no memory. All are overwritten; sums run over the
 // images in order.
 type DenseBackwardWeights struct {
-	Dense
+	Dense Dense
 
 	// Into how many ranges of pairs of output blocks and of taps the work is cut; 0 is 1.
 	// Split chooses them. dW and dB do not depend on them.
@@ -116,7 +116,7 @@ const (
 )
 
 // ntaps is the number of taps of the Dense.
-func (d DenseBackwardWeights) ntaps() int { return Blocks(d.C) * d.H * d.W }
+func (d DenseBackwardWeights) ntaps() int { return Blocks(d.Dense.C) * d.Dense.H * d.Dense.W }
 
 // Tasks is ranges of taps x ranges of pairs of output blocks.
 func (d DenseBackwardWeights) Tasks(int) int { return one(d.PairRanges) * one(d.TapRanges) }
@@ -125,7 +125,7 @@ func (d DenseBackwardWeights) Tasks(int) int { return one(d.PairRanges) * one(d.
 func (d DenseBackwardWeights) Table(isa ISA) []int {
 	t := d.Dense.Table(isa)
 	for i := range denseStrip {
-		t = append(t, 4*i*d.In.N, 4*i*d.Out.View.N)
+		t = append(t, 4*i*d.Dense.In.N, 4*i*d.Dense.Out.View.N)
 	}
 	return t
 }
@@ -133,8 +133,8 @@ func (d DenseBackwardWeights) Table(isa ISA) []int {
 // Run computes one task.
 func (d DenseBackwardWeights) Run(w *Worker, task int, a *Args) {
 	taps := d.ntaps()
-	w.grad.channels(d.conv().depth())
-	d.run(w, task, a, denseInputs{taps: a.Table[:taps], each: 1, step: d.In.N}, a.Table[taps:])
+	w.grad.channels(d.Dense.conv().depth())
+	d.run(w, task, a, denseInputs{taps: a.Table[:taps], each: 1, step: d.Dense.In.N}, a.Table[taps:])
 }
 
 // denseInputs is where the inputs of a DenseBackwardWeights are.
@@ -149,14 +149,14 @@ type denseInputs struct {
 func (d DenseBackwardWeights) run(w *Worker, task int, a *Args, x denseInputs, strip []int) {
 	pchunks, chunks := one(d.PairRanges), one(d.TapRanges)
 	pchunk, chunk := task%pchunks, task/pchunks
-	pairs, taps := d.conv().npairs(), d.ntaps()
+	pairs, taps := d.Dense.conv().npairs(), d.ntaps()
 	g0, g1 := pairs*pchunk/pchunks, pairs*(pchunk+1)/pchunks
 	t0, t1 := taps*chunk/chunks, taps*(chunk+1)/chunks
-	view, depth := d.Out.View, d.conv().depth()
+	view, depth := d.Dense.Out.View, d.Dense.conv().depth()
 	call := &w.grad
 	call.x, call.dy, call.dw = a.In[0].Mem, a.In[1].Mem, a.Out[0].Mem[a.Out[0].Off:]
 	call.dyblock, call.dyahead = 4*view.C, 0
-	width := func(g int) int { return min(2, Blocks(d.Out.C)-2*g) * Block }
+	width := func(g int) int { return min(2, Blocks(d.Dense.Out.C)-2*g) * Block }
 	place := func(g, t int) int { return depth * (g*taps*2*Block + t*width(g)) }
 	sum := 0.0
 	for ; t0 < t1; t0 += denseTogether {
@@ -200,7 +200,7 @@ func (d DenseBackwardWeights) run(w *Worker, task int, a *Args, x denseInputs, s
 	if chunk > 0 || a.Out[1].Mem == nil {
 		return
 	}
-	for b := 2 * g0; b < min(2*g1, Blocks(d.Out.C)); b++ {
+	for b := 2 * g0; b < min(2*g1, Blocks(d.Dense.Out.C)); b++ {
 		db := a.Out[1].Mem[a.Out[1].Off+b*Block:][:Block]
 		at := a.In[1].Off + b*view.C
 		vecFor(w.ISA).sumPool(db, a.In[1].Mem[at:], 1, a.Images, 0, view.N, Block, 1)

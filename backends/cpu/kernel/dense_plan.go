@@ -99,7 +99,7 @@ func (d Dense) rereads(images int) int {
 // second cache while a task adds to one.
 func (d Dense) SplitK(images int) (k DenseSplitK, ok bool) {
 	k = DenseSplitK{Dense: d}
-	k.Pairs, k.Images = 0, 0
+	k.Dense.Pairs, k.Dense.Images = 0, 0
 	taps, part := Blocks(d.C)*d.H*d.W, 4*k.partLen(images)
 	if part > l2Bytes/2 {
 		return k, false
@@ -122,7 +122,7 @@ func (d Dense) SplitK(images int) (k DenseSplitK, ok bool) {
 
 // Cost is that of the layer; its partial sums are written.
 func (k DenseSplitK) Cost(images int) Cost {
-	return perMAC(k.MACs()*images, k.bytes(images)+4*k.PartialsLen(images), k.nanoseconds(images))
+	return perMAC(k.Dense.MACs()*images, k.Dense.bytes(images)+4*k.PartialsLen(images), k.Dense.nanoseconds(images))
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
@@ -138,19 +138,19 @@ func (k DenseSplitKSum) Cost(images int) Cost {
 
 // Cost is that of the gradient.
 func (d DenseBackwardData) Cost(images int) Cost {
-	return perMAC(d.MACs()*images, d.bytes(images), d.nanoseconds(images))
+	return perMAC(d.Dense.MACs()*images, d.Dense.bytes(images), d.Dense.nanoseconds(images))
 }
 
 // Cost is that of the gradient.
 func (d DenseBackwardWeights) Cost(images int) Cost {
-	return perMAC(d.MACs()*images, d.bytes(images), d.nanoseconds(images))
+	return perMAC(d.Dense.MACs()*images, d.Dense.bytes(images), d.Dense.nanoseconds(images))
 }
 
 // Split returns d with its ranges chosen for that many images. A task reads its taps of the
 // input once and goes over its pairs with a few of them at a time: dY is what it reads again
 // and again, so that has to stay in the second cache.
 func (d DenseBackwardWeights) Split(images int) DenseBackwardWeights {
-	n := d.conv().npairs()
+	n := d.Dense.conv().npairs()
 	d.PairRanges = min(n, max(1, ceilDiv(4*images*n*2*Block, l2Bytes)))
 	d.TapRanges = min(ceilDiv(d.ntaps(), denseTogether), ceilDiv(denseChunks, d.PairRanges))
 	if d.TapRanges*d.PairRanges < denseChunks {

@@ -9,9 +9,24 @@ package kernel
 // Operands are those of Dense, but Out[0] has room for PartialsLen numbers, and the
 // activation is DenseSplitKSum's.
 type DenseSplitK struct {
-	Dense
+	Dense  Dense
 	Splits int
 }
+
+// PackedLen is the length of the packed weights, in float32s.
+func (k DenseSplitK) PackedLen() int { return k.Dense.PackedLen() }
+
+// Pack packs the weights.
+func (k DenseSplitK) Pack(dst, weight []float32) { k.Dense.Pack(dst, weight) }
+
+// BiasLen is the length of the packed bias.
+func (k DenseSplitK) BiasLen() int { return k.Dense.BiasLen() }
+
+// PackBias packs the bias.
+func (k DenseSplitK) PackBias(dst, bias []float32) { k.Dense.PackBias(dst, bias) }
+
+// Table is that of the layer.
+func (k DenseSplitK) Table(isa ISA) []int { return k.Dense.Table(isa) }
 
 // densePartTaps is about how many taps a part does at a time for all its outputs and
 // images: the weights of a pair of output blocks are 64 KiB and stay in the second
@@ -19,13 +34,13 @@ type DenseSplitK struct {
 const densePartTaps = 32
 
 // partLen is the length of a part: blocks of 16 outputs of all images side by side.
-func (k DenseSplitK) partLen(images int) int { return Blocks(k.Out.C) * Block * images }
+func (k DenseSplitK) partLen(images int) int { return Blocks(k.Dense.Out.C) * Block * images }
 
 // PartialsLen is the length of the sums of all parts, in float32s.
 func (k DenseSplitK) PartialsLen(images int) int { return k.Splits * k.partLen(images) }
 
 // Sum is the kernel that adds the parts.
-func (k DenseSplitK) Sum() DenseSplitKSum { return DenseSplitKSum{Splits: k.Splits, Out: k.Out} }
+func (k DenseSplitK) Sum() DenseSplitKSum { return DenseSplitKSum{Splits: k.Splits, Out: k.Dense.Out} }
 
 // Tasks is the parts.
 func (k DenseSplitK) Tasks(int) int { return k.Splits }

@@ -128,7 +128,7 @@ func checkDenseParts(t *testing.T, d Dense, images int, a *Args, out *actBuf, re
 			continue
 		}
 		k := DenseSplitK{d, parts}
-		k.Pairs, k.Images = 0, 0
+		k.Dense.Pairs, k.Dense.Images = 0, 0
 		var simd []float32
 		for isa := range tiers(nil) {
 			mem := alignedFloats(k.PartialsLen(images) + 1)

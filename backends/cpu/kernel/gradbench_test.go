@@ -43,9 +43,9 @@ func BenchmarkGradientCall(b *testing.B) {
 }
 
 func gradientBenchLayer(l *benchLayer, isa ISA, k ConvBackwardWeightsSplit) *benchLayer {
-	a := &Args{Images: l.args.Images, Table: k.Table(isa)}
+	a := &Args{Images: l.args.Images, Table: k.Whole.Table(isa)}
 	a.In[0], a.In[1] = l.args.In[0], l.args.Out[0]
-	a.Out[0].Mem = benchAlloc(k.Count(a.Images) * k.PackedLen())
+	a.Out[0].Mem = benchAlloc(k.Count(a.Images) * k.Whole.PackedLen())
 	return &benchLayer{l.name, k, l.conv, a}
 }
 
@@ -66,16 +66,16 @@ func BenchmarkGradientSplits(b *testing.B) {
 			if k.Images < images {
 				t += 0
 			}
-			fmt.Fprintf(os.Stderr, "%-28s %s pairs %2d units %2d images %2d tasks %3d dW %4d KB: %7.0f us %5.1f %%  predicted %7.0f\n", s.name, mark, k.Pairs, k.Units, k.Images, k.Tasks(images), k.PackedLen()*4/1024,
+			fmt.Fprintf(os.Stderr, "%-28s %s pairs %2d units %2d images %2d tasks %3d dW %4d KB: %7.0f us %5.1f %%  predicted %7.0f\n", s.name, mark, k.Whole.Conv.Pairs, k.Whole.Units, k.Images, k.Tasks(images), k.Whole.PackedLen()*4/1024,
 				t*1e6, 50*2*float64(l.conv.MACs()*images)/1e9/t/p.gflops, k.nanoseconds(images)/1e3/2)
 		}
 		measure("*", chosen)
 		for _, parts := range []int{1, 2, 4, 8, 16} {
 			for _, pairs := range []int{1, 2, 3, 6, 12} {
 				for _, units := range []int{1, 2, 4, 8, 16, 30, 52} {
-					k := ConvBackwardWeightsSplit{ConvBackwardWeights: ConvBackwardWeights{Conv: l.conv}, Images: images / parts}
-					k.Pairs, k.Units = pairs, units
-					if pairs > k.npairs() || units > k.mostUnits() || k.Tasks(images)%2 != 0 || k.Tasks(images) > 64 {
+					k := ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: l.conv}, Images: images / parts}
+					k.Whole.Conv.Pairs, k.Whole.Units = pairs, units
+					if pairs > k.Whole.Conv.npairs() || units > k.Whole.mostUnits() || k.Tasks(images)%2 != 0 || k.Tasks(images) > 64 {
 						continue
 					}
 					measure(" ", k)
@@ -106,14 +106,14 @@ func BenchmarkWeightGradients(b *testing.B) {
 				nanoseconds(images int) float64
 			}
 			direct := ConvBackwardWeights{Conv: l.conv}.Split(images)
-			wino := ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: direct, Padded: true}.Split(images)
+			wino := ConvBackwardWeightsWinograd{Parts: direct, Padded: true}.Split(images)
 			// As a plan lays its operands out.
 			m := wino.m()
-			wino.In.H = (ceilDiv(c.W, m)*m + c.KW - 1) * Block
-			wino.In.C = (ceilDiv(c.H, m)*m + c.KH - 1) * wino.In.H
-			wino.In.N = Blocks(c.IC) * wino.In.C
-			wino.Outputs[0].View = View{H: ceilDiv(c.W, m) * m * Block, C: ceilDiv(c.H, m) * m * ceilDiv(c.W, m) * m * Block}
-			wino.Outputs[0].View.N = Blocks(c.OC()) * wino.Outputs[0].View.C
+			wino.Parts.Whole.Conv.In.H = (ceilDiv(c.W, m)*m + c.KW - 1) * Block
+			wino.Parts.Whole.Conv.In.C = (ceilDiv(c.H, m)*m + c.KH - 1) * wino.Parts.Whole.Conv.In.H
+			wino.Parts.Whole.Conv.In.N = Blocks(c.IC) * wino.Parts.Whole.Conv.In.C
+			wino.Parts.Whole.Conv.Outputs[0].View = View{H: ceilDiv(c.W, m) * m * Block, C: ceilDiv(c.H, m) * m * ceilDiv(c.W, m) * m * Block}
+			wino.Parts.Whole.Conv.Outputs[0].View.N = Blocks(c.OC()) * wino.Parts.Whole.Conv.Outputs[0].View.C
 			kernels := []coster{wino, direct}
 			if k := (ConvBackwardWeightsRows{Conv: l.conv}).Split(images); k.Fits() {
 				kernels = append(kernels, k)
@@ -123,8 +123,8 @@ func BenchmarkWeightGradients(b *testing.B) {
 				for i, k := range kernels {
 					in, dy := l.args.In[0], l.args.Out[0]
 					if i == 0 {
-						in = Buf{benchShared(&benchIn, images*wino.In.N, nil), c.PH*wino.In.H + c.PW*Block}
-						dy = Buf{Mem: benchShared(&benchOut, images*wino.Outputs[0].View.N, nil)}
+						in = Buf{benchShared(&benchIn, images*wino.Parts.Whole.Conv.In.N, nil), c.PH*wino.Parts.Whole.Conv.In.H + c.PW*Block}
+						dy = Buf{Mem: benchShared(&benchOut, images*wino.Parts.Whole.Conv.Outputs[0].View.N, nil)}
 					}
 					g := &benchLayer{kern: k, args: &Args{Images: images, In: [4]Buf{in, dy}, Out: [4]Buf{{Mem: benchAlloc(k.Count(images) * k.PackedLen())}}}}
 					if t, ok := k.(Tabler); ok {
@@ -145,7 +145,7 @@ func BenchmarkWeightGradients(b *testing.B) {
 			b.ReportMetric(100*2*float64(l.conv.MACs()*images)/1e9/least[1]/peak.gflops, "%peak-direct")
 			if os.Getenv("INCC_LAYERS") == "1" {
 				w := kernels[0].(ConvBackwardWeightsWinograd)
-				fmt.Fprintf(os.Stderr, "pairs %d units %d images %d tiles %d scratch %d KB; direct: pairs %d units %d images %d\n", w.Pairs, w.Units, w.Images, w.tiles(), w.Scratch()/256, direct.Pairs, direct.Units, direct.Images)
+				fmt.Fprintf(os.Stderr, "pairs %d units %d images %d tiles %d scratch %d KB; direct: pairs %d units %d images %d\n", w.Parts.Whole.Conv.Pairs, w.Parts.Whole.Units, w.Parts.Images, w.tiles(), w.Scratch()/256, direct.Whole.Conv.Pairs, direct.Whole.Units, direct.Images)
 			}
 		})
 	}

@@ -20,12 +20,12 @@ func samples() []Kernel {
 	depthwise := c
 	depthwise.Groups = 20
 	d := Dense{C: 20, H: 2, W: 2, Out: out}
-	parts := ConvBackwardWeightsSplit{ConvBackwardWeights: ConvBackwardWeights{Conv: c}, Images: 4}
+	parts := ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: c}, Images: 4}
 	repack := Repack{From: c, To: c}
 	return []Kernel{
 		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, N16Conv{c},
 		ConvBackwardData{Conv: c}, ConvBackwardWeights{Conv: c}, parts, ConvBackwardWeightsRows{Conv: c, Images: 4},
-		ConvBackwardWeightsWinograd{ConvBackwardWeightsSplit: parts, Padded: true}, N16ConvBackwardWeights{N16Conv: N16Conv{c}},
+		ConvBackwardWeightsWinograd{Parts: parts, Padded: true}, N16ConvBackwardWeights{Conv: N16Conv{c}},
 		repack, N16RepackOf(repack), WinogradRepack{Winograd{Conv: c}}, SumPartials{N: 32, Images: 4},
 		d, MatVec{C: 20, H: 2, W: 2, Out: out}, DenseSplitK{d, 2}, DenseSplitKSum{Splits: 2, Out: out}, DenseBackwardData{Dense: d}, DenseBackwardWeights{Dense: d},
 		N16Dense{C: 20, H: 2, W: 2, Out: out}, N16DenseSplitK{Dense: d, Splits: 2}, N16DenseSplitKSum{Splits: 2, Out: out},

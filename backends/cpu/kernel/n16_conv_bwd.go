@@ -15,9 +15,15 @@ import "unsafe"
 // threads, and they are the same on AVX2 and AVX-512. The field Pairs is the output
 // channels, in fours, of a task.
 type N16ConvBackwardWeights struct {
-	N16Conv
+	Conv        N16Conv
 	ImageBlocks int // blocks of 16 images a part; 0 means 1
 }
+
+// PackedLen is the length of the gradient of a part, in float32s.
+func (c N16ConvBackwardWeights) PackedLen() int { return c.Conv.PackedLen() }
+
+// Table is that of the convolution.
+func (c N16ConvBackwardWeights) Table(isa ISA) []int { return c.Conv.Table(isa) }
 
 // Count is the number of parts of that many images.
 func (c N16ConvBackwardWeights) Count(images int) int {
@@ -26,12 +32,12 @@ func (c N16ConvBackwardWeights) Count(images int) int {
 
 // Tasks is parts x chunks of output channels.
 func (c N16ConvBackwardWeights) Tasks(images int) int {
-	return c.Count(images) * ceilDiv(c.nquads(), c.quadsAtOnce())
+	return c.Count(images) * ceilDiv(c.Conv.nquads(), c.Conv.quadsAtOnce())
 }
 
 // Scratch holds the sums of a task, and a square of them.
 func (c N16ConvBackwardWeights) Scratch() int {
-	return (c.quadsAtOnce()*n16Channels*c.ntaps()+2*Block)*Block + 2*Block
+	return (c.Conv.quadsAtOnce()*n16Channels*c.Conv.ntaps()+2*Block)*Block + 2*Block
 }
 
 // n16BackwardTile is the argument block of the microkernel; the assembly knows its
@@ -58,17 +64,17 @@ const n16BackwardTaps = 6
 // rowsAtOnce is how many rows of pixels are done for all taps before the next ones:
 // as many as leave dY in the first cache.
 func (c *N16ConvBackwardWeights) rowsAtOnce() int {
-	return max(1, (24<<10)/(4*Block*c.W*min(c.OC(), c.quadsAtOnce()*n16Channels)))
+	return max(1, (24<<10)/(4*Block*c.Conv.Conv.W*min(c.Conv.Conv.OC(), c.Conv.quadsAtOnce()*n16Channels)))
 }
 
 // Run computes some output channels' part.
 func (c N16ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
-	k := c.ntaps()
+	k := c.Conv.ntaps()
 	quads := a.Table[k:]
 	nq := len(quads) / quadInts
 	per := nq
-	if c.Pairs > 0 {
-		per = min(c.Pairs, nq)
+	if c.Conv.Conv.Pairs > 0 {
+		per = min(c.Conv.Conv.Pairs, nq)
 	}
 	chunks := ceilDiv(nq, per)
 	part := task / chunks
@@ -79,25 +85,25 @@ func (c N16ConvBackwardWeights) Run(w *Worker, task int, a *Args) {
 	last := quads[(q1-1)*quadInts:]
 	sums := w.Scratch[:(last[2]+last[3]-first)*k*Block]
 	clear(sums)
-	view, step := c.Outputs[0].View, c.rowsAtOnce()
+	view, step := c.Conv.Conv.Outputs[0].View, c.rowsAtOnce()
 	for group := g0; group < g1; group++ {
-		for y := 0; y < c.H; y += step {
-			rows := min(step, c.H-y)
-			x := a.In[0].Off + group*c.In.N + (y*one(c.SH)-c.PH)*c.In.H - c.PW*Block
+		for y := 0; y < c.Conv.Conv.H; y += step {
+			rows := min(step, c.Conv.Conv.H-y)
+			x := a.In[0].Off + group*c.Conv.Conv.In.N + (y*one(c.Conv.Conv.SH)-c.Conv.Conv.PH)*c.Conv.Conv.In.H - c.Conv.Conv.PW*Block
 			for t := 0; t < k; t += n16BackwardTaps {
 				taps := a.Table[t:min(t+n16BackwardTaps, k)]
 				for q := q0; q < q1; q++ {
 					r := quads[q*quadInts:][:quadInts]
 					at := ((r[2]-first)*k + t*r[3]) * Block // its tiles lie one behind another
-					c.tile(w, a, x+r[4]*c.In.C, view.at(&a.In[1], group, r[1], y, 0), rows, taps, r[3], sums[at:][:r[3]*len(taps)*Block])
+					c.tile(w, a, x+r[4]*c.Conv.Conv.In.C, view.at(&a.In[1], group, r[1], y, 0), rows, taps, r[3], sums[at:][:r[3]*len(taps)*Block])
 				}
 			}
 		}
 	}
-	dst := a.Out[0].Mem[a.Out[0].Off+part*c.PackedLen():][:c.PackedLen()]
+	dst := a.Out[0].Mem[a.Out[0].Off+part*c.Conv.PackedLen():][:c.Conv.PackedLen()]
 	c.reduce(w, dst, sums, quads[q0*quadInts:q1*quadInts], first)
 	if q1 == nq {
-		clear(dst[c.OC()*k:])
+		clear(dst[c.Conv.Conv.OC()*k:])
 	}
 }
 
@@ -113,8 +119,8 @@ var n16BwdTiers [isas]n16BwdTier
 
 // tile adds rows of pixels to the sums of some channels and taps, [channel][tap].
 func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps []int, channels int, acc []float32) {
-	view := c.Outputs[0].View
-	ps, xrow := one(c.SW)*Block, one(c.SH)*c.In.H
+	view := c.Conv.Conv.Outputs[0].View
+	ps, xrow := one(c.Conv.Conv.SW)*Block, one(c.Conv.Conv.SH)*c.Conv.Conv.In.H
 	src, grad := a.In[0].Mem, a.In[1].Mem
 	tier := &n16BwdTiers[w.ISA]
 	if tier.taps == 0 {
@@ -122,7 +128,7 @@ func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps 
 			for q, tap := range taps {
 				s := (*[Block]float32)(acc[(i*len(taps)+q)*Block:])
 				for y := range rows {
-					for px := range c.W {
+					for px := range c.Conv.Conv.W {
 						d := (*[Block]float32)(grad[dy+i*view.C+y*view.H+px*Block:])
 						for l, v := range (*[Block]float32)(src[x+y*xrow+px*ps+tap>>2:]) {
 							s[l] += float32(d[l] * v)
@@ -138,10 +144,10 @@ func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps 
 	for _, tap := range taps {
 		reach = max(reach, tap/4)
 	}
-	_ = src[x+(rows-1)*xrow+(c.W-1)*ps+reach+Block-1]
-	_ = grad[dy+(channels-1)*view.C+(rows-1)*view.H+c.W*Block-1]
+	_ = src[x+(rows-1)*xrow+(c.Conv.Conv.W-1)*ps+reach+Block-1]
+	_ = grad[dy+(channels-1)*view.C+(rows-1)*view.H+c.Conv.Conv.W*Block-1]
 	t := &w.n16Backward
-	t.xstep, t.xrow, t.dyC, t.dyRow, t.rows, t.cols = 4*ps, 4*xrow, 4*view.C, 4*view.H, rows, c.W
+	t.xstep, t.xrow, t.dyC, t.dyRow, t.rows, t.cols = 4*ps, 4*xrow, 4*view.C, 4*view.H, rows, c.Conv.Conv.W
 	if tier.lanes == Block {
 		t.x, t.off, t.dy, t.acc = float(src, x), unsafe.Pointer(&taps[0]), float(grad, dy), float(acc, 0)
 		tier.tile[channels][len(taps)]((*byte)(unsafe.Pointer(t)))
@@ -167,7 +173,7 @@ func (c *N16ConvBackwardWeights) tile(w *Worker, a *Args, x, dy, rows int, taps 
 // reduce adds the 16 lanes of every sum and puts it where the packed weights have
 // it.
 func (c *N16ConvBackwardWeights) reduce(w *Worker, dst, sums []float32, quads []int, first int) {
-	v, k := vecFor(w.ISA), c.ntaps()
+	v, k := vecFor(w.ISA), c.Conv.ntaps()
 	end := len(sums)
 	// A square of 16 sums is turned, so that the tree is one over rows.
 	square := w.Scratch[len(w.Scratch)-(Block+2)*Block:][:Block*Block]
@@ -224,19 +230,19 @@ func (r N16Repack) Run(_ *Worker, _ int, a *Args) {
 	src, dst := a.In[0].Mem[a.In[0].Off:], a.Out[0].Mem[a.Out[0].Off:]
 	f, t := r.From, r.To
 	fk, tk := f.ntaps(), t.ntaps()
-	fkk := f.KH * f.KW
-	ficg := f.IC / one(f.Groups)
+	fkk := f.Conv.KH * f.Conv.KW
+	ficg := f.Conv.IC / one(f.Conv.Groups)
 	for q := range t.quads { // of f's input channels
 		d := dst[q.oc*tk:]
-		for o := q.lo; o < q.lo+t.IC/one(t.Groups); o++ { // f's output channel
+		for o := q.lo; o < q.lo+t.Conv.IC/one(t.Conv.Groups); o++ { // f's output channel
 			// Where it lies in its quad: those of a group begin anew.
-			ocg := f.OC() / one(f.Groups)
+			ocg := f.Conv.OC() / one(f.Conv.Groups)
 			in := o % ocg
 			n := min(n16Channels, ocg-in/n16Channels*n16Channels)
 			s := src[(o-in%n16Channels)*fk+in%n16Channels:]
-			for kh := range t.KH {
-				for kw := range t.KW {
-					k := (r.KH+(t.KH-1-kh)*r.StepH)*f.KW + r.KW + (t.KW-1-kw)*r.StepW
+			for kh := range t.Conv.KH {
+				for kw := range t.Conv.KW {
+					k := (r.KH+(t.Conv.KH-1-kh)*r.StepH)*f.Conv.KW + r.KW + (t.Conv.KW-1-kw)*r.StepW
 					for j := range q.n {
 						d[j] = s[((q.oc+j)%ficg*fkk+k)*n]
 					}
@@ -245,7 +251,7 @@ func (r N16Repack) Run(_ *Worker, _ int, a *Args) {
 			}
 		}
 	}
-	clear(dst[t.OC()*tk : t.PackedLen()])
+	clear(dst[t.Conv.OC()*tk : t.PackedLen()])
 }
 
 // N16SumPixels is the gradient of a bias: the sum of an activation in N16 over

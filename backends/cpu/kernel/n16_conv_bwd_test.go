@@ -31,15 +31,15 @@ func TestN16BackwardWeights(t *testing.T) {
 		c, dy := N16Conv{k.c}, k.out[0]
 		dy.fill(r, false)
 		for n := images; n < imageBlocks(images)*Block; n++ { // no images
-			for o := range c.OC() {
-				for y := range c.H {
-					for x := range c.W {
+			for o := range c.Conv.OC() {
+				for y := range c.Conv.H {
+					for x := range c.Conv.W {
 						*dy.at(n, o, y, x, false) = 0
 					}
 				}
 			}
 		}
-		scale := 1 / math.Sqrt(float64(images*c.H*c.W))
+		scale := 1 / math.Sqrt(float64(images*c.Conv.H*c.Conv.W))
 		dw, db := k.weightGradient()
 		for j := range k.w {
 			k.w[j] = float32(j + 1) // so that the packed order is known
@@ -50,16 +50,16 @@ func TestN16BackwardWeights(t *testing.T) {
 		for isa := range tiers(r) {
 			var first []float32
 			for _, pairs := range []int{0, 1, 2, -1} {
-				b := N16ConvBackwardWeights{N16Conv: c, ImageBlocks: 1 + i%3}
-				b.Pairs = max(0, pairs)
+				b := N16ConvBackwardWeights{Conv: c, ImageBlocks: 1 + i%3}
+				b.Conv.Conv.Pairs = max(0, pairs)
 				if pairs < 0 {
 					groups := b.ImageBlocks
 					b = b.Split(images)
 					b.ImageBlocks = groups
 				}
-				a := &Args{Images: images, Table: b.Table(isa)}
+				a := &Args{Images: images, Table: b.Conv.Table(isa)}
 				a.In[0], a.In[1] = k.in.Buf, dy.Buf
-				parts := alignedFloats(b.Count(images)*b.PackedLen() + 2*guardLen)
+				parts := alignedFloats(b.Count(images)*b.Conv.PackedLen() + 2*guardLen)
 				for j := range parts {
 					parts[j] = canary
 				}
@@ -71,9 +71,9 @@ func TestN16BackwardWeights(t *testing.T) {
 					}
 				}
 				sum := &Args{Images: images}
-				got := alignedFloats(b.PackedLen())
+				got := alignedFloats(b.Conv.PackedLen())
 				sum.In[0], sum.Out[0] = a.Out[0], Buf{Mem: got}
-				runAll(isa, SumPartials{N: b.PackedLen(), Images: b.ImageBlocks * Block}, sum)
+				runAll(isa, SumPartials{N: b.Conv.PackedLen(), Images: b.ImageBlocks * Block}, sum)
 				checkGradient(t, isa, b, got, number, dw, scale)
 				if first != nil && !reflect.DeepEqual(bits(first), bits(got)) {
 					t.Fatalf("%v: other bits with %d pairs\n%#v", isa, pairs, b)
@@ -81,8 +81,8 @@ func TestN16BackwardWeights(t *testing.T) {
 				first = got
 			}
 			a := &Args{Images: images}
-			bias := N16SumPixels{C: c.OC(), H: c.H, W: c.W, In: dy.v}
-			a.In[0], a.Out[0].Mem = dy.Buf, alignedFloats(Blocks(c.OC())*Block)
+			bias := N16SumPixels{C: c.Conv.OC(), H: c.Conv.H, W: c.Conv.W, In: dy.v}
+			a.In[0], a.Out[0].Mem = dy.Buf, alignedFloats(Blocks(c.Conv.OC())*Block)
 			runAll(isa, bias, a)
 			for o, g := range a.Out[0].Mem {
 				want := 0.0
@@ -134,11 +134,11 @@ func TestN16BackwardData(t *testing.T) {
 				for i := range ra.Out[0].Mem {
 					ra.Out[0].Mem[i] = canary
 				}
-				if p.IC > 0 {
+				if p.Conv.IC > 0 {
 					runAll(isa, N16RepackOf(p.Repack), ra)
 				}
 				for j, v := range ra.Out[0].Mem {
-					if (math.Float32bits(v) == math.Float32bits(canary)) != (j >= do.PackedLen() || p.IC == 0) {
+					if (math.Float32bits(v) == math.Float32bits(canary)) != (j >= do.PackedLen() || p.Conv.IC == 0) {
 						t.Fatalf("%v: repacked weight %d is %g\n%#v", isa, j, v, p)
 					}
 				}

@@ -30,7 +30,7 @@ func (d N16Dense) BiasLen() int { return d.Out.C }
 func (d N16Dense) PackBias(dst, bias []float32) { copy(dst, bias) }
 
 // MACs is the number of multiply-accumulates of an image.
-func (d N16Dense) MACs() int { return d.conv().MACs() }
+func (d N16Dense) MACs() int { return d.conv().Conv.MACs() }
 
 // Table returns the taps.
 func (d N16Dense) Table(ISA) []int { return d.In.n16Taps(d.C, d.H, d.W, 1, 1) }

@@ -14,9 +14,9 @@ package kernel
 // over the output channels. Lanes without an image are computed as well, and hold what
 // zeros give.
 type N16DenseBackwardData struct {
-	Dense
-	ReLU bool
-	Y    View
+	Dense Dense
+	ReLU  bool
+	Y     View
 }
 
 // n16DataInputs is about how many inputs a task has: their weights stay in the second
@@ -25,20 +25,20 @@ const n16DataInputs = 66
 
 // cut is how many channels a task has, and into how many parts their maps are cut.
 func (d N16DenseBackwardData) cut() (channels, parts int) {
-	pixels := d.H * d.W
+	pixels := d.Dense.H * d.Dense.W
 	return max(1, n16DataInputs/pixels), ceilDiv(pixels, n16DataInputs)
 }
 
 // Sums is what adds up the sums in Out[1].
 func (d N16DenseBackwardData) Sums() ChannelSums {
 	_, parts := d.cut()
-	return ChannelSums{C: d.C, Partials: parts, N16: true}
+	return ChannelSums{C: d.Dense.C, Partials: parts, N16: true}
 }
 
 // Tasks is chunks of channels x parts of their maps.
 func (d N16DenseBackwardData) Tasks(int) int {
 	channels, parts := d.cut()
-	return ceilDiv(d.C, channels) * parts
+	return ceilDiv(d.Dense.C, channels) * parts
 }
 
 // Table is empty: dY is a vector, and the weights have no gaps.
@@ -56,13 +56,13 @@ type n16DataTask struct {
 func (d N16DenseBackwardData) Run(w *Worker, task int, a *Args) {
 	channels, parts := d.cut()
 	t := n16DataTask{N16DenseBackwardData: d, part: task % parts, parts: parts}
-	pixels := d.H * d.W
+	pixels := d.Dense.H * d.Dense.W
 	c0 := task / parts * channels
-	c1 := min(c0+channels, d.C)
+	c1 := min(c0+channels, d.Dense.C)
 	t.from, t.to = c0*pixels+pixels*t.part/parts, (c1-1)*pixels+pixels*(t.part+1)/parts
-	t.run = d.In.inRun(d.C, d.H, d.W)
+	t.run = d.Dense.In.inRun(d.Dense.C, d.Dense.H, d.Dense.W)
 	if d.ReLU {
-		t.run = min(t.run, d.Y.inRun(d.C, d.H, d.W))
+		t.run = min(t.run, d.Y.inRun(d.Dense.C, d.Dense.H, d.Dense.W))
 	}
 	groups := imageBlocks(a.Images)
 	if a.Out[1].Mem != nil {
@@ -92,23 +92,23 @@ func (v View) inRun(c, h, w int) int {
 }
 
 // sums is which vector of the sums is that of a channel.
-func (t *n16DataTask) sums(group, channel int) int { return (group*t.C+channel)*t.parts + t.part }
+func (t *n16DataTask) sums(group, channel int) int { return (group*t.Dense.C+channel)*t.parts + t.part }
 
 // groups computes the inputs of n image blocks: all of them for some output channels
 // before the next ones.
 func (t *n16DataTask) groups(w *Worker, a *Args, g, n int) {
 	const pair = 2 * Block
-	p := n16Gemm{xTap: t.Out.View.C, xGroup: t.Out.View.N, groups: n, wRow: pair, wTap: 1, wPart: t.packedRows() * pair, taps: pair,
-		outGroup: t.In.N, yGroup: t.Y.N}
-	whole := t.Out.C / pair
+	p := n16Gemm{xTap: t.Dense.Out.View.C, xGroup: t.Dense.Out.View.N, groups: n, wRow: pair, wTap: 1, wPart: t.Dense.packedRows() * pair, taps: pair,
+		outGroup: t.Dense.In.N, yGroup: t.Y.N}
+	whole := t.Dense.Out.C / pair
 	near := max(1, n16ProductNear/(4*pair*Block*n))
 	for pairs, calls := 0, max(1, ceilDiv(whole, near)); calls > 0; calls-- {
 		p.parts, p.acc = ceilDiv(whole-pairs, calls), pairs > 0
 		if calls == 1 {
-			p.mask, p.rest = t.ReLU, t.Out.C-whole*pair
+			p.mask, p.rest = t.ReLU, t.Dense.Out.C-whole*pair
 			p.restRow = Blocks(p.rest) * Block
 		}
-		p.x = a.In[0].Mem[t.Out.View.at(&a.In[0], g, pairs*pair, 0, 0):]
+		p.x = a.In[0].Mem[t.Dense.Out.View.at(&a.In[0], g, pairs*pair, 0, 0):]
 		for i := t.from; i < t.to; i += p.rows {
 			p.rows = min(t.to-i, t.run-i%t.run)
 			p.ahead = p.rows / ceilDiv(p.rows, n16ProductRows) * pair // the next tile's
@@ -118,12 +118,12 @@ func (t *n16DataTask) groups(w *Worker, a *Args, g, n int) {
 			if p.rest > 0 {
 				p.restW = a.W[0][whole*p.wPart+i*p.restRow:]
 			}
-			c, y, x := i/(t.H*t.W), i/t.W%t.H, i%t.W
-			p.out = a.Out[0].Mem[t.In.at(&a.Out[0], g, c, y, x):]
+			c, y, x := i/(t.Dense.H*t.Dense.W), i/t.Dense.W%t.Dense.H, i%t.Dense.W
+			p.out = a.Out[0].Mem[t.Dense.In.at(&a.Out[0], g, c, y, x):]
 			if p.mask {
 				p.y, p.sums = a.In[1].Mem[t.Y.at(&a.In[1], g, c, y, x):], w.sum[:]
 				if a.Out[1].Mem != nil {
-					p.sums, p.sumsGroup = a.Out[1].Mem[a.Out[1].Off+t.sums(g, c)*Block:], t.C*t.parts*Block
+					p.sums, p.sumsGroup = a.Out[1].Mem[a.Out[1].Off+t.sums(g, c)*Block:], t.Dense.C*t.parts*Block
 				}
 			}
 			p.run(w)

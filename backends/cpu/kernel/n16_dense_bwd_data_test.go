@@ -18,34 +18,34 @@ func TestN16DenseBackwardData(t *testing.T) {
 		d := N16DenseBackwardData{Dense: Dense{C: 1 + r.IntN(9), H: 1 + r.IntN(9), W: 1 + r.IntN(12), Out: Output{C: 1 + r.IntN(70)}}, ReLU: i%2 == 0}
 		switch r.IntN(6) {
 		case 0: // several calls a task
-			d.Out.C = 200 + r.IntN(300)
-			d.C = 1 + d.C%3
+			d.Dense.Out.C = 200 + r.IntN(300)
+			d.Dense.C = 1 + d.Dense.C%3
 		case 1: // several channels a task
-			d.C, d.H, d.W = 1+r.IntN(60), 1, 1+r.IntN(3)
+			d.Dense.C, d.Dense.H, d.Dense.W = 1+r.IntN(60), 1, 1+r.IntN(3)
 		}
 		border, gap := r.IntN(3), r.IntN(2)
-		dx := newN16Act(images, d.C, d.H, d.W, border, border, border, border, gap)
-		y := newN16Act(images, d.C, d.H, d.W, 0, r.IntN(2), 0, 0, r.IntN(2))
-		dy := newN16Act(images, d.Out.C, 1, 1, 0, 0, 0, r.IntN(2), r.IntN(2))
-		d.In, d.Y, d.Out.View = dx.v, y.v, dy.v
+		dx := newN16Act(images, d.Dense.C, d.Dense.H, d.Dense.W, border, border, border, border, gap)
+		y := newN16Act(images, d.Dense.C, d.Dense.H, d.Dense.W, 0, r.IntN(2), 0, 0, r.IntN(2))
+		dy := newN16Act(images, d.Dense.Out.C, 1, 1, 0, 0, 0, r.IntN(2), r.IntN(2))
+		d.Dense.In, d.Y, d.Dense.Out.View = dx.v, y.v, dy.v
 		odd := special(r)
 		for n := range images { // what is past them has zeros
-			for c := range d.C {
-				for p := range d.H * d.W {
-					*y.at(n, c, p/d.W, p%d.W, false) = odd()
+			for c := range d.Dense.C {
+				for p := range d.Dense.H * d.Dense.W {
+					*y.at(n, c, p/d.Dense.W, p%d.Dense.W, false) = odd()
 				}
 			}
-			for o := range d.Out.C {
+			for o := range d.Dense.Out.C {
 				*dy.at(n, o, 0, 0, false) = r.Float32()*2 - 1
 			}
 		}
-		pixels := d.H * d.W
-		inputs := d.C * pixels
-		weight := make([]float32, d.Out.C*inputs)
+		pixels := d.Dense.H * d.Dense.W
+		inputs := d.Dense.C * pixels
+		weight := make([]float32, d.Dense.Out.C*inputs)
 		for j := range weight {
-			weight[j] = (r.Float32()*2 - 1) / float32(math.Sqrt(float64(d.Out.C)))
+			weight[j] = (r.Float32()*2 - 1) / float32(math.Sqrt(float64(d.Dense.Out.C)))
 		}
-		flat := Dense{C: inputs, H: 1, W: 1, Out: d.Out}
+		flat := Dense{C: inputs, H: 1, W: 1, Out: d.Dense.Out}
 		packed := alignedFloats(flat.PackedLen())
 		flat.Pack(packed, weight)
 		args := func() *Args {
@@ -65,10 +65,10 @@ func TestN16DenseBackwardData(t *testing.T) {
 			var got []float32
 			for n := range imageBlocks(images) * Block {
 				for in := range inputs {
-					c, py, px := in/pixels, in%pixels/d.W, in%d.W
+					c, py, px := in/pixels, in%pixels/d.Dense.W, in%d.Dense.W
 					want := 0.0
 					if n < images && !(d.ReLU && *y.at(n, c, py, px, false) <= 0) {
-						for o := range d.Out.C {
+						for o := range d.Dense.Out.C {
 							want += float64(weight[o*inputs+in]) * float64(*dy.at(n, o, 0, 0, false))
 						}
 					}
@@ -90,10 +90,10 @@ func TestN16DenseBackwardData(t *testing.T) {
 		if !d.ReLU {
 			continue
 		}
-		sums := make([]exactSum, d.C)
+		sums := make([]exactSum, d.Dense.C)
 		for n := range images {
 			for in := range inputs {
-				sums[in/pixels].add(float64(*dx.at(n, in/pixels, in%pixels/d.W, in%d.W, false)))
+				sums[in/pixels].add(float64(*dx.at(n, in/pixels, in%pixels/d.Dense.W, in%d.Dense.W, false)))
 			}
 		}
 		sumsOnAllTiers(t, r, d, d.Sums(), images, args, sums, 4e-6)
@@ -105,19 +105,19 @@ func TestN16DenseBackwardDataBits(t *testing.T) {
 	r := newRand(62)
 	const images = 40
 	d := N16DenseBackwardData{Dense: Dense{C: 3, H: 5, W: 7, Out: Output{C: 111}}}
-	inputs := d.C * d.H * d.W
-	flat := Dense{C: inputs, H: 1, W: 1, In: View{N: Block, C: Block * images}, Out: Output{C: d.Out.C, View: View{N: Block, C: Block * images}}}
+	inputs := d.Dense.C * d.Dense.H * d.Dense.W
+	flat := Dense{C: inputs, H: 1, W: 1, In: View{N: Block, C: Block * images}, Out: Output{C: d.Dense.Out.C, View: View{N: Block, C: Block * images}}}
 	packed := alignedFloats(flat.PackedLen())
-	weight := make([]float32, inputs*d.Out.C)
+	weight := make([]float32, inputs*d.Dense.Out.C)
 	for i := range weight {
 		weight[i] = r.Float32() - 0.5
 	}
 	flat.Pack(packed, weight)
-	dx, dy := newN16Act(images, d.C, d.H, d.W, 0, 0, 0, 0, 0), newN16Act(images, d.Out.C, 1, 1, 0, 0, 0, 0, 0)
-	d.In, d.Out.View = dx.v, dy.v
-	blocked, dxBlocked := alignedFloats(Blocks(d.Out.C)*Block*images), alignedFloats(Blocks(inputs)*Block*images)
+	dx, dy := newN16Act(images, d.Dense.C, d.Dense.H, d.Dense.W, 0, 0, 0, 0, 0), newN16Act(images, d.Dense.Out.C, 1, 1, 0, 0, 0, 0, 0)
+	d.Dense.In, d.Dense.Out.View = dx.v, dy.v
+	blocked, dxBlocked := alignedFloats(Blocks(d.Dense.Out.C)*Block*images), alignedFloats(Blocks(inputs)*Block*images)
 	for n := range images {
-		for o := range d.Out.C {
+		for o := range d.Dense.Out.C {
 			x := r.Float32() - 0.5
 			*dy.at(n, o, 0, 0, false), blocked[(o/Block*images+n)*Block+o%Block] = x, x
 		}
@@ -131,7 +131,7 @@ func TestN16DenseBackwardDataBits(t *testing.T) {
 		runAll(isa, back, &Args{Images: images, Table: back.Table(isa), In: [4]Buf{{Mem: blocked}}, Out: [4]Buf{{Mem: dxBlocked}}, W: [4][]float32{packed}})
 		for n := range images {
 			for i := range inputs {
-				got, want := *dx.at(n, i/(d.H*d.W), i/d.W%d.H, i%d.W, false), dxBlocked[(i/Block*images+n)*Block+i%Block]
+				got, want := *dx.at(n, i/(d.Dense.H*d.Dense.W), i/d.Dense.W%d.Dense.H, i%d.Dense.W, false), dxBlocked[(i/Block*images+n)*Block+i%Block]
 				if math.Float32bits(got) != math.Float32bits(want) {
 					t.Fatalf("%v: input %d of image %d is %g, in blocks %g", isa, i, n, got, want)
 				}

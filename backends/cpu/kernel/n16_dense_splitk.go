@@ -8,10 +8,22 @@ package kernel
 // as a Dense of C*H*W x 1 x 1 has them; Out[0] room for PartialsLen numbers. The bias is
 // N16DenseSplitKSum's. The field Pairs of Dense is the pairs of output blocks of a task, 0 means all.
 type N16DenseSplitK struct {
-	Dense
+	Dense       Dense
 	Splits      int // of the inputs
 	ImageBlocks int // blocks of 16 images a task; 0 means all
 }
+
+// PackedLen is the length of the packed weights, in float32s.
+func (k N16DenseSplitK) PackedLen() int { return k.Dense.PackedLen() }
+
+// Pack packs the weights.
+func (k N16DenseSplitK) Pack(dst, weight []float32) { k.Dense.Pack(dst, weight) }
+
+// BiasLen is the length of the packed bias.
+func (k N16DenseSplitK) BiasLen() int { return k.Dense.BiasLen() }
+
+// PackBias packs the bias.
+func (k N16DenseSplitK) PackBias(dst, bias []float32) { k.Dense.PackBias(dst, bias) }
 
 // n16Partial is how the sums of a part lie: the outputs in twos of blocks, of each the groups
 // of images one after another.
@@ -30,14 +42,16 @@ func (l n16Partial) at(pair, group int) int {
 	return (pair*2*Block*l.groups + group*l.rows(pair)) * Block
 }
 
-func (k N16DenseSplitK) part(images int) n16Partial { return n16Partial{k.Out.C, imageBlocks(images)} }
+func (k N16DenseSplitK) part(images int) n16Partial {
+	return n16Partial{k.Dense.Out.C, imageBlocks(images)}
+}
 
 // PartialsLen is the length of the sums of all parts, in float32s.
 func (k N16DenseSplitK) PartialsLen(images int) int { return k.Splits * k.part(images).len() }
 
 // Sum is the kernel that adds the parts.
 func (k N16DenseSplitK) Sum() N16DenseSplitKSum {
-	return N16DenseSplitKSum{Splits: k.Splits, Out: k.Out}
+	return N16DenseSplitKSum{Splits: k.Splits, Out: k.Dense.Out}
 }
 
 // cut is how many image blocks and pairs of output blocks a task takes.
@@ -46,8 +60,8 @@ func (k N16DenseSplitK) cut(l n16Partial) (groups, pairs int) {
 	if k.ImageBlocks > 0 {
 		groups = min(groups, k.ImageBlocks)
 	}
-	if k.Pairs > 0 {
-		pairs = min(pairs, k.Pairs)
+	if k.Dense.Pairs > 0 {
+		pairs = min(pairs, k.Dense.Pairs)
 	}
 	return groups, pairs
 }
@@ -70,9 +84,9 @@ func (k N16DenseSplitK) Run(w *Worker, task int, a *Args) {
 	q0, g0 := task%chunks*pairs, task/chunks%ceilDiv(l.groups, groups)*groups
 	part := task / (chunks * ceilDiv(l.groups, groups))
 	q1, g1 := min(q0+pairs, l.pairs()), min(g0+groups, l.groups)
-	inputs := k.C * k.H * k.W
+	inputs := k.Dense.C * k.Dense.H * k.Dense.W
 	from, to := inputs*part/k.Splits, inputs*(part+1)/k.Splits
-	run := k.In.inRun(k.C, k.H, k.W)
+	run := k.Dense.In.inRun(k.Dense.C, k.Dense.H, k.Dense.W)
 	per := n16ProductNear / (4 * Block * min(g1-g0, n16GemmBlocks(w.ISA)))
 	per = ceilDiv(to-from, ceilDiv(to-from, per))
 	var p n16Gemm
@@ -80,7 +94,7 @@ func (k N16DenseSplitK) Run(w *Worker, task int, a *Args) {
 		p.taps = min(per, to-i, run-i%run)
 		for g, calls := g0, ceilDiv(g1-g0, n16GemmBlocks(w.ISA)); g < g1; calls-- {
 			p.groups = ceilDiv(g1-g, calls)
-			p.x = a.In[0].Mem[k.In.at(&a.In[0], g, i/(k.H*k.W), i/k.W%k.H, i%k.W):]
+			p.x = a.In[0].Mem[k.Dense.In.at(&a.In[0], g, i/(k.Dense.H*k.Dense.W), i/k.Dense.W%k.Dense.H, i%k.Dense.W):]
 			for q := q0; q < q1; q++ {
 				k.add(w, &p, a.W[0], i, l.rows(q), q)
 				p.out = a.Out[0].Mem[a.Out[0].Off+part*l.len()+l.at(q, g):]
@@ -95,10 +109,10 @@ func (k N16DenseSplitK) Run(w *Worker, task int, a *Args) {
 // add prepares a product to add what inputs from i on give to the outputs of a pair of
 // blocks.
 func (k N16DenseSplitK) add(w *Worker, p *n16Gemm, weights []float32, i, rows, pair int) {
-	p.xTap, p.xGroup = Block, k.In.N
+	p.xTap, p.xGroup = Block, k.Dense.In.N
 	p.parts, p.wRow, p.wTap = 1, 1, Blocks(rows)*Block
 	p.rows, p.outGroup = rows, rows*Block
-	whole := 2 * Block * k.packedRows()
+	whole := 2 * Block * k.Dense.packedRows()
 	p.w = weights[pair*whole+i*p.wTap:]
 	p.ahead, p.aheadTile = whole, 8*p.taps-n16ProductRows // the next pair's weights, a share of them with each tile
 }

@@ -82,7 +82,7 @@ func TestN16DenseParts(t *testing.T) {
 		for isa := range tiers(r) {
 			for _, cut := range [][3]int{{1, 0, 0}, {2, 1, 1}, {3, 4, 2}, {3, 0, 1}, {3, 3, 0}, {-1, 0, 0}} {
 				p := N16DenseSplitK{Dense: k.d, Splits: min(cut[0], inputs), ImageBlocks: cut[1]}
-				p.Pairs = cut[2]
+				p.Dense.Pairs = cut[2]
 				if cut[0] < 0 {
 					p = p.Split(k.images)
 				}
@@ -143,7 +143,7 @@ func TestN16DenseBackwardWeights(t *testing.T) {
 			}
 		}
 		flat := DenseBackwardWeights{Dense: k.flat}.Split(k.images)
-		flat.In, flat.Out.View = blocked.v, k.out.v
+		flat.Dense.In, flat.Dense.Out.View = blocked.v, k.out.v
 		lanes := N16DenseBackwardWeights{DenseBackwardWeights{Dense: k.d}}.Split(k.images)
 		for isa := range tiers(r) {
 			want, got := alignedFloats(k.flat.PackedLen()), alignedFloats(k.flat.PackedLen()+1)

@@ -25,13 +25,13 @@ func (c N16Conv) nanoseconds(images int) float64 {
 	lastN, last := 0, 0.0
 	for q := range c.quads {
 		if q.n != lastN {
-			lastN, last = q.n, n16RunCost(c.H, c.W, q.n, k)
+			lastN, last = q.n, n16RunCost(c.Conv.H, c.Conv.W, q.n, k)
 		}
 		group += last
 	}
-	chunks := ceilDiv(c.H, c.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
+	chunks := ceilDiv(c.Conv.H, c.Conv.rows()) * ceilDiv(c.nquads(), c.quadsAtOnce())
 	// What it writes goes to the third cache, and what it reads comes from there.
-	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*max(c.H*one(c.SH)*c.W*one(c.SW), c.KH*c.KW))
+	bytes := 4 * Block * (c.Conv.OC()*c.Conv.H*c.Conv.W + c.Conv.IC*max(c.Conv.H*one(c.Conv.SH)*c.Conv.W*one(c.Conv.SW), c.Conv.KH*c.Conv.KW))
 	group += float64(bytes)/l3PerOp + float64(chunks)*taskOverhead
 	return max(group*float64(imageBlocks(images)), float64(4*c.PackedLen())/ramPerOp) / costNS
 }
@@ -40,14 +40,14 @@ func (c N16Conv) nanoseconds(images int) float64 {
 // evenly when that many images run at once: some 16 tasks, of whole rows.
 func (c N16Conv) Split(images int) N16Conv {
 	groups := imageBlocks(images)
-	chunks := min(c.H, max(1, 16/groups))
+	chunks := min(c.Conv.H, max(1, 16/groups))
 	// The rows of a task should stay in the second cache while all output channels
 	// go over them.
-	for chunks < c.H && 4*Block*c.W*ceilDiv(c.H, chunks)*(c.IC*one(c.SH)*one(c.SW)+c.OC()) > l2Bytes {
+	for chunks < c.Conv.H && 4*Block*c.Conv.W*ceilDiv(c.Conv.H, chunks)*(c.Conv.IC*one(c.Conv.SH)*one(c.Conv.SW)+c.Conv.OC()) > l2Bytes {
 		chunks++
 	}
-	c.Rows = ceilDiv(c.H, chunks)
-	c.Pairs = 0
+	c.Conv.Rows = ceilDiv(c.Conv.H, chunks)
+	c.Conv.Pairs = 0
 	return c
 }
 
@@ -79,26 +79,26 @@ func n16GemmCost(groups, rows, taps int) float64 {
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (d N16DenseBackwardData) nanoseconds(images int) float64 {
-	groups, inputs, arrays := imageBlocks(images), d.C*d.H*d.W, 1
+	groups, inputs, arrays := imageBlocks(images), d.Dense.C*d.Dense.H*d.Dense.W, 1
 	if d.ReLU {
 		arrays = 2
 	}
-	cost := n16GemmCost(groups, inputs, d.Out.C) + float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
-	return max(cost, float64(4*d.Out.C*inputs)/ramPerOp) / costNS
+	cost := n16GemmCost(groups, inputs, d.Dense.Out.C) + float64(arrays*4*Block*groups*inputs)/l3PerOp + float64(d.Tasks(images))*taskOverhead
+	return max(cost, float64(4*d.Dense.Out.C*inputs)/ramPerOp) / costNS
 }
 
 // taskCost is the cost of a task: what it reads and writes, half of it hidden.
 func (k N16DenseSplitK) taskCost(images int) float64 {
 	l := k.part(images)
 	groups, pairs := k.cut(l)
-	rows, inputs := min(pairs*2*Block, k.Out.C), ceilDiv(k.C*k.H*k.W, k.Splits)
+	rows, inputs := min(pairs*2*Block, k.Dense.Out.C), ceilDiv(k.Dense.C*k.Dense.H*k.Dense.W, k.Splits)
 	bytes := 4 * (groups*Block*inputs + rows*inputs + groups*Block*rows)
 	return taskOverhead + n16GemmCost(groups, rows, inputs) + float64(bytes)/l3PerOp/2
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (k N16DenseSplitK) nanoseconds(images int) float64 {
-	return max(float64(k.Tasks(images))*k.taskCost(images), float64(4*k.Out.C*k.C*k.H*k.W)/ramPerOp) / costNS
+	return max(float64(k.Tasks(images))*k.taskCost(images), float64(4*k.Dense.Out.C*k.Dense.C*k.Dense.H*k.Dense.W)/ramPerOp) / costNS
 }
 
 // Split returns k with Splits, ImageBlocks and Pairs chosen so that 1 to 16 threads are busy
@@ -109,11 +109,11 @@ func (k N16DenseSplitK) Split(images int) N16DenseSplitK {
 	l := k.part(images)
 	for _, chunks := range chunksOf(l.groups) {
 		for _, pchunks := range chunksOf(l.pairs()) {
-			k.ImageBlocks, k.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
+			k.ImageBlocks, k.Dense.Pairs = ceilDiv(l.groups, chunks), ceilDiv(l.pairs(), pchunks)
 			if k.ImageBlocks > n16GemmMost && k.ImageBlocks%n16GemmMost != 0 {
 				continue
 			}
-			for k.Splits = 1; k.Splits <= 16 && (k.Splits == 1 || k.C*k.H*k.W/k.Splits >= 2*Block); k.Splits++ {
+			for k.Splits = 1; k.Splits <= 16 && (k.Splits == 1 || k.Dense.C*k.Dense.H*k.Dense.W/k.Splits >= 2*Block); k.Splits++ {
 				tasks := k.Tasks(images)
 				sum, cost := k.Sum().nanoseconds(images)*costNS, k.taskCost(images)
 				score := 0.0
@@ -136,7 +136,9 @@ func (k N16DenseSplitKSum) nanoseconds(images int) float64 {
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
-func (d N16DenseBackwardWeights) nanoseconds(images int) float64 { return d.flat().nanoseconds(images) }
+func (d N16DenseBackwardWeights) nanoseconds(images int) float64 {
+	return d.flat().Dense.nanoseconds(images)
+}
 
 // Cost is that of the layer.
 func (d N16Dense) Cost(images int) Cost {
@@ -178,22 +180,22 @@ func n16Floats(images, each int) int { return imageBlocks(images) * Block * each
 
 // Cost is that of the convolution.
 func (c N16Conv) Cost(images int) Cost {
-	ih, iw := (c.H-1)*one(c.SH)+(c.KH-1)*one(c.DH)+1, (c.W-1)*one(c.SW)+(c.KW-1)*one(c.DW)+1
-	return perMAC(c.MACs()*images, 4*(n16Floats(images, c.IC*ih*iw+c.OC()*c.H*c.W)+c.PackedLen()), c.nanoseconds(images))
+	ih, iw := (c.Conv.H-1)*one(c.Conv.SH)+(c.Conv.KH-1)*one(c.Conv.DH)+1, (c.Conv.W-1)*one(c.Conv.SW)+(c.Conv.KW-1)*one(c.Conv.DW)+1
+	return perMAC(c.Conv.MACs()*images, 4*(n16Floats(images, c.Conv.IC*ih*iw+c.Conv.OC()*c.Conv.H*c.Conv.W)+c.PackedLen()), c.nanoseconds(images))
 }
 
 // Cost is that of the gradient.
 func (d N16DenseBackwardData) Cost(images int) Cost {
-	each := d.C*d.H*d.W + d.Out.C
+	each := d.Dense.C*d.Dense.H*d.Dense.W + d.Dense.Out.C
 	if d.ReLU {
-		each += d.C * d.H * d.W
+		each += d.Dense.C * d.Dense.H * d.Dense.W
 	}
-	return perMAC(d.MACs()*images, 4*(n16Floats(images, each)+d.Out.C*d.C*d.H*d.W), d.nanoseconds(images))
+	return perMAC(d.Dense.MACs()*images, 4*(n16Floats(images, each)+d.Dense.Out.C*d.Dense.C*d.Dense.H*d.Dense.W), d.nanoseconds(images))
 }
 
 // Cost is that of the layer; its partial sums are written.
 func (k N16DenseSplitK) Cost(images int) Cost {
-	return perMAC(k.MACs()*images, 4*(n16Floats(images, k.C*k.H*k.W)+k.Out.C*k.C*k.H*k.W+k.PartialsLen(images)), k.nanoseconds(images))
+	return perMAC(k.Dense.MACs()*images, 4*(n16Floats(images, k.Dense.C*k.Dense.H*k.Dense.W)+k.Dense.Out.C*k.Dense.C*k.Dense.H*k.Dense.W+k.PartialsLen(images)), k.nanoseconds(images))
 }
 
 // Cost is that of the sum.
@@ -204,7 +206,7 @@ func (k N16DenseSplitKSum) Cost(images int) Cost {
 
 // Cost is that of the gradient.
 func (d N16DenseBackwardWeights) Cost(images int) Cost {
-	return perMAC(d.MACs()*images, d.bytes(images), d.nanoseconds(images))
+	return perMAC(d.Blocked.Dense.MACs()*images, d.Blocked.Dense.bytes(images), d.nanoseconds(images))
 }
 
 // Cost is that of the kernel over blocks of 16 images.
@@ -236,36 +238,36 @@ func (c N16ConvBackwardWeights) Split(images int) N16ConvBackwardWeights {
 	groups := imageBlocks(images)
 	c.ImageBlocks = ceilDiv(groups, 16)
 	const most = 64 << 10 // float32s
-	c.Pairs = max(1, min(c.nquads(), most/(n16Channels*c.ntaps()*Block)))
+	c.Conv.Conv.Pairs = max(1, min(c.Conv.nquads(), most/(n16Channels*c.Conv.ntaps()*Block)))
 	if parts := c.Count(images); parts < 8 {
-		c.Pairs = min(c.Pairs, ceilDiv(c.nquads(), ceilDiv(8, parts)))
+		c.Conv.Conv.Pairs = min(c.Conv.Conv.Pairs, ceilDiv(c.Conv.nquads(), ceilDiv(8, parts)))
 	}
 	return c
 }
 
 // nanoseconds predicts the time for a number of images on one thread.
 func (c N16ConvBackwardWeights) nanoseconds(images int) float64 {
-	k := c.ntaps()
+	k := c.Conv.ntaps()
 	cost := 0.0
 	for t := 0; t < k; t += n16BackwardTaps {
 		p := min(n16BackwardTaps, k-t)
-		for q := range c.quads {
-			cost += float64(c.H*c.W)*max(float64(p*q.n), float64(p+q.n)) + float64(ceilDiv(c.H, c.rowsAtOnce()))*tileOverhead
+		for q := range c.Conv.quads {
+			cost += float64(c.Conv.Conv.H*c.Conv.Conv.W)*max(float64(p*q.n), float64(p+q.n)) + float64(ceilDiv(c.Conv.Conv.H, c.rowsAtOnce()))*tileOverhead
 		}
 	}
-	bytes := 4 * Block * (c.OC()*c.H*c.W + c.IC*c.H*one(c.SH)*c.W*one(c.SW))
-	cost += float64(bytes)/l3PerOp + 8*float64(c.OC()*k)/float64(one(c.ImageBlocks)) + taskOverhead
+	bytes := 4 * Block * (c.Conv.Conv.OC()*c.Conv.Conv.H*c.Conv.Conv.W + c.Conv.Conv.IC*c.Conv.Conv.H*one(c.Conv.Conv.SH)*c.Conv.Conv.W*one(c.Conv.Conv.SW))
+	cost += float64(bytes)/l3PerOp + 8*float64(c.Conv.Conv.OC()*k)/float64(one(c.ImageBlocks)) + taskOverhead
 	return cost * float64(imageBlocks(images)) / costNS
 }
 
 // Cost is that of the gradient.
 func (c N16ConvBackwardWeights) Cost(images int) Cost {
-	return perMAC(c.MACs()*images, 4*(n16Floats(images, c.IC*c.H*one(c.SH)*c.W*one(c.SW)+c.OC()*c.H*c.W)+c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.Conv.MACs()*images, 4*(n16Floats(images, c.Conv.Conv.IC*c.Conv.Conv.H*one(c.Conv.Conv.SH)*c.Conv.Conv.W*one(c.Conv.Conv.SW)+c.Conv.Conv.OC()*c.Conv.Conv.H*c.Conv.Conv.W)+c.Conv.PackedLen()), c.nanoseconds(images))
 }
 
 // Split returns d with its ranges chosen for that many images.
 func (d N16DenseBackwardWeights) Split(images int) N16DenseBackwardWeights {
 	f := d.flat().Split(images)
-	d.PairRanges, d.TapRanges = f.PairRanges, f.TapRanges
+	d.Blocked.PairRanges, d.Blocked.TapRanges = f.PairRanges, f.TapRanges
 	return d
 }

@@ -143,8 +143,8 @@ func (c Conv) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 
 func (c Winograd) packParts() []packPart {
 	var parts []packPart
-	row, pos := c.IC*c.KH*c.KH, winoArea*c.depths()
-	for g := range c.blockPairs {
+	row, pos := c.Conv.IC*c.Conv.KH*c.Conv.KH, winoArea*c.depths()
+	for g := range c.Conv.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
 	}
@@ -152,9 +152,9 @@ func (c Winograd) packParts() []packPart {
 }
 
 func (c Winograd) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
-	r := c.KH
+	r := c.Conv.KH
 	matrix := winoMatrix(r)
-	s.transformed(dst, filters, g, c.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
+	s.transformed(dst, filters, g, c.Conv.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
 		f := packWinoTiers[s.isa][r/5]
 		if f == nil {
 			winoPackGo(r, src, matrix, dst, pos, step, n)
@@ -223,8 +223,8 @@ func winoPackGo(r int, src []float32, g []float64, dst []float32, pos, step, n i
 
 func (c Winograd1D) packParts() []packPart {
 	var parts []packPart
-	row, pos := c.IC*wino1dTaps, wino1dIn*Blocks(c.IC)*c.depth()
-	for g := range c.blockPairs {
+	row, pos := c.Conv.IC*wino1dTaps, wino1dIn*Blocks(c.Conv.IC)*c.Conv.depth()
+	for g := range c.Conv.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
 	}
@@ -232,7 +232,7 @@ func (c Winograd1D) packParts() []packPart {
 }
 
 func (c Winograd1D) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
-	s.transformed(dst, filters, g, c.IC, Blocks(c.IC)*c.depth(), wino1dTaps, wino1dIn, func(src, dst []float32, pos, step, n int) {
+	s.transformed(dst, filters, g, c.Conv.IC, Blocks(c.Conv.IC)*c.Conv.depth(), wino1dTaps, wino1dIn, func(src, dst []float32, pos, step, n int) {
 		f := packWino1dTiers[s.isa]
 		if f == nil {
 			wino1dPackGo(src, wino1dMatrix, dst, pos, step, n)

@@ -58,9 +58,9 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 			panic("a strip too many")
 		}
 	case Winograd:
-		r := k.KH
+		r := k.Conv.KH
 		naivelyTransformed(k.Conv, out, k.depths(), winoArea, func(j, ic int) []float32 {
-			w := weight[(j*k.IC+ic)*r*r:][:r*r]
+			w := weight[(j*k.Conv.IC+ic)*r*r:][:r*r]
 			var t [winoIn][5]float64
 			for i := range t {
 				for x := range r {
@@ -82,8 +82,8 @@ func packedNaively(k Kernel, weight []float32) []float32 {
 			return at
 		})
 	case Winograd1D:
-		naivelyTransformed(k.Conv, out, Blocks(k.IC)*k.depth(), wino1dIn, func(j, ic int) []float32 {
-			w := weight[(j*k.IC+ic)*wino1dTaps:][:wino1dTaps]
+		naivelyTransformed(k.Conv, out, Blocks(k.Conv.IC)*k.Conv.depth(), wino1dIn, func(j, ic int) []float32 {
+			w := weight[(j*k.Conv.IC+ic)*wino1dTaps:][:wino1dTaps]
 			var at []float32
 			for p := range wino1dIn {
 				s := 0.0

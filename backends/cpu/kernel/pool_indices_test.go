@@ -149,7 +149,7 @@ func TestWinogradPool(t *testing.T) {
 		var indices Buf
 		p.Indices, indices = newIndices(r, k.images, oc, h, w)
 		fused := Winograd{Conv: k.c, Tiles: 1 + r.IntN(67), Pool: true, Indices: p.Indices}
-		fused.Outputs[0].View, fused.Pairs = out.view, r.IntN(3)
+		fused.Conv.Outputs[0].View, fused.Conv.Pairs = out.view, r.IntN(3)
 		k.pack(plain)
 		for isa, r := range tiers(r) {
 			k.clearOut()
