@@ -79,11 +79,11 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 			}
 			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.Conv.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Conv.Scale, flags: flags}
 			row.run(depthwiseTiers[w.ISA])
-			if part.vectorAct() && part.View.H != c.W*Block {
+			if part.vectorAct() && part.View.H != c.Conv.W*Block {
 				part.activate(w, dst, b)
 			}
 		}
-		if part.vectorAct() && part.View.H == c.W*Block { // no gaps between rows
+		if part.vectorAct() && part.View.H == c.Conv.W*Block { // no gaps between rows
 			at := a.Out[0].Off + image*part.View.N + b*part.View.C + y0*part.View.H
 			part.activate(w, a.Out[0].Mem[at:at+(y1-y0)*part.View.H], b)
 		}
