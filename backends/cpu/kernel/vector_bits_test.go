@@ -58,7 +58,7 @@ func TestVectorBits(t *testing.T) {
 		a := &Args{Images: k.images, Table: b.Table(isa)}
 		a.In[0], a.In[1] = k.in.Buf, k.out[0].Buf
 		dw := alignedFloats(b.PackedLen())
-		a.Out[0], a.Out[1] = Buf{Mem: dw}, Buf{Mem: alignedFloats(b.BiasLen())}
+		a.Out[0], a.Out[1] = Buf{Mem: dw}, Buf{Mem: alignedFloats(b.Conv.BiasLen())}
 		runAll(isa, b, a)
 		return dw
 	})
