@@ -264,14 +264,14 @@ const (
 func writeParts(w io.Writer, parts []dataPart) {
 	head := []string{"class"}
 	for _, p := range parts {
-		fmt.Fprintf(w, "%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
+		text := fmt.Sprintf("%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
 		for _, m := range p.Mean {
-			fmt.Fprintf(w, " %.1f", m)
+			text += fmt.Sprintf(" %.1f", m)
 		}
 		if p.Seed != nil {
-			fmt.Fprintf(w, "; drawn from every class with seed %d", *p.Seed)
+			text += fmt.Sprintf("; drawn from every class with seed %d", *p.Seed)
 		}
-		fmt.Fprintln(w)
+		_ = say(w, text)
 		for _, f := range p.Formats {
 			fmt.Fprintf(w, "   %v\n", f)
 		}

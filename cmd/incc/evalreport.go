@@ -28,11 +28,12 @@ const (
 // write prints the report for people.
 func (r evalReport) write(w io.Writer) {
 	s := r.score
-	fmt.Fprintf(w, "%s on %s, %s: %.2f %% of %d images, loss %.4f\n", r.net, diag.Name(r.data), r.split, 100*s.Accuracy, s.Images, s.Loss)
+	_ = say(w, fmt.Sprintf("%s on %s, %s: %.2f %% of %d images, loss %.4f", r.net, diag.Name(r.data), r.split, 100*s.Accuracy, s.Images, s.Loss))
+	top5 := ""
 	if r.hasTop5() {
-		fmt.Fprintf(w, "top-5 %s, ", percent(s.Top5))
+		top5 = "top-5 " + percent(s.Top5) + ", "
 	}
-	fmt.Fprintf(w, "balanced accuracy %s, expected calibration error %s\n\n", percent(r.metrics.Balanced), percent(s.Calibration))
+	_ = say(w, fmt.Sprintf("%sbalanced accuracy %s, expected calibration error %s\n", top5, percent(r.metrics.Balanced), percent(s.Calibration)))
 	shown := r.metrics.Classes
 	if len(shown) > classesTo {
 		shown = slices.Clone(shown)

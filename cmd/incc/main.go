@@ -110,7 +110,7 @@ func exitCode(err error, args []string, stderr io.Writer) int {
 	case errors.As(err, &num):
 		code = exitNumerical
 	}
-	fmt.Fprintf(stderr, "incc: %s\n", errorText(err, args...))
+	_ = say(stderr, "incc: "+errorText(err, args...))
 	if code == exitUsage {
 		fmt.Fprintln(stderr, "Run incc -h or incc COMMAND -h for help.")
 	}

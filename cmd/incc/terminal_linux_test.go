@@ -10,11 +10,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // terminal is a pseudo-terminal: a program writes to the file, and a goroutine collects
@@ -99,7 +99,7 @@ func checkWidth(t *testing.T, what, text string, columns int) {
 			if i > 0 && i+1 < len(states) {
 				limit--
 			}
-			if n := utf8.RuneCountInString(s); n > limit {
+			if n := diag.Width(s); n > limit {
 				t.Errorf("%s: %d characters on a terminal of %d: %q", what, n, columns, s)
 			}
 		}
@@ -110,7 +110,21 @@ func checkWidth(t *testing.T, what, text string, columns int) {
 func TestTerminalWidth(t *testing.T) {
 	lines := [][]string{{"-h"}, {"gen", "go", "-h"}, {"data", "inspect", "-h"},
 		{"summary", "googlenet"}, {"summary", "mnist/inception_v1"}, {"diff", "mnist/inception_v1", "mnist/inception_v3"}, {"specs"}, {"passes"}, {"experiment"},
-		{"passes", "mnist/inception_v1", "-O2"}, {"explain"}, {"explain", "conv"}, {"explain", "E0301"}, {"explain", "inception"}}
+		{"passes", "mnist/inception_v1", "-O2"}, {"explain"}, {"explain", "conv"}, {"explain", "E0301"}, {"explain", "inception"}, {"explain", "data"}, {"explain", "googlenet"},
+		{"summary", "googlenet", "--depth", "1"}, {"diff", "googlenet", "inception_v3"}, {"plan", "mnist/inception_v1", "--buffers"}, {"passes", "googlenet", "-O2"},
+		{"data", "inspect", "idx"}, {"train", "small.incc", "--data", "idx", "--dry-run"}, {"compile", "small.incc", "-o", "small.onnx", "--verify", "--timing"},
+		{"verify", "small.onnx"}, {"eval", "small.incc", "--weights", "small.safetensors", "--data", "idx"},
+		{"train", "small.incc", "--data", "idx", "--find-lr"}, {"run", "small.incc", "--input", "noise"}}
+	t.Chdir(t.TempDir())
+	if err := writeIDX("idx", 4, 32, 8); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("small.incc", []byte("net small\ninput image 1x4x4\nfc 10 -> softmax\ntrain { sgd lr=0.1; run batch=8 epochs=1 }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := capture(t, "weights", "small.incc", "-o", "small.safetensors"); code != 0 {
+		t.Fatal(stderr)
+	}
 	for _, c := range commands() {
 		lines = append(lines, []string{c.Name, "-h"})
 	}
@@ -125,6 +139,30 @@ func TestTerminalWidth(t *testing.T) {
 		}
 	}
 }
+
+// TestTerminalErrors prints errors of specs and of commands on narrow terminals.
+func TestTerminalErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("bad.incc", []byte("net bad\ninput image 3x16x16\nconv 3x3 8 act=relu -> a_block_with_a_very_long_name_that_nobody_has 8 8 8 8 -> gap -> fc 3 -> softmax wrong=1 -> x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, columns := range []int{80, 60, 40} {
+		tt := newTerminal(t, columns)
+		if code := run([]string{"incc", "summary", "a-network-that-is-not-there-at-all"}, strings.NewReader(""), tt.file, tt.file); code == 0 {
+			t.Error("the command works")
+		}
+		checkWidth(t, "an error", tt.text(), columns)
+		tt = newTerminal(t, columns)
+		run([]string{"incc", "summary", "bad.incc"}, strings.NewReader(""), tt.file, tt.file)
+		for _, l := range strings.Split(colours.ReplaceAllString(tt.text(), ""), "\n") {
+			if strings.Contains(l, " | ") && diag.Width(l) > columns {
+				t.Errorf("a line of the spec takes %d columns of %d: %q", diag.Width(l), columns, l)
+			}
+		}
+	}
+}
+
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // TestTerminalBar draws the bar of a long run on a terminal that becomes narrower.
 func TestTerminalBar(t *testing.T) {

@@ -28,11 +28,13 @@ func dryRun(w io.Writer, p *prepared) error {
 		return err
 	}
 	d := time.Since(start)
-	fmt.Fprintf(w, "one step: loss %.4f, norm of the gradients %.4g, %.0f ms", st.Loss, st.Norm, float64(d.Microseconds())/1000)
+	text := fmt.Sprintf("one step: loss %.4f, norm of the gradients %.4g, %.0f ms", st.Loss, st.Norm, float64(d.Microseconds())/1000)
 	if e, ok := p.engine.(interface{ Memory() int64 }); ok && e.Memory() > 0 {
-		fmt.Fprintf(w, ", %s of memory", bytesText(e.Memory()))
+		text += fmt.Sprintf(", %s of memory", bytesText(e.Memory()))
 	}
-	fmt.Fprintf(w, "; %d steps an epoch, about %s for all\nnothing was written\n", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
+	text += fmt.Sprintf("; %d steps an epoch, about %s for all", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
+	_ = say(w, text)
+	fmt.Fprintln(w, "nothing was written")
 	if !st.Finite() {
 		return &numericalError{"the loss or a gradient is not finite"}
 	}

@@ -73,20 +73,20 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 	if err := writeFile(picture, func(w io.Writer) error { return chart.WritePNG(w, ratePanel(p.name, points, rate, ok)) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s: %s from a learning rate of %g", p.name, diag.Count(len(points), "step"), r.From)
+	text := fmt.Sprintf("%s: %s from a learning rate of %g", p.name, diag.Count(len(points), "step"), r.From)
 	if len(points) > 0 {
-		fmt.Fprintf(w, " up to %.3g", points[len(points)-1].Rate)
+		text += fmt.Sprintf(" up to %.3g", points[len(points)-1].Rate)
 	}
 	if diverged {
-		fmt.Fprint(w, ", where the loss diverged")
+		text += ", where the loss diverged"
 	}
-	fmt.Fprintf(w, "\nwrote %s and %s\n", diag.Name(picture), diag.Name(table))
+	_ = say(w, text)
+	_ = say(w, fmt.Sprintf("wrote %s and %s", diag.Name(picture), diag.Name(table)))
 	if !ok {
 		return &numericalError{"there is no suggestion: the loss never falls for long; look at the curve, and at the network and its data (--overfit)"}
 	}
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(rate, 'g', 2, 64), 64)
-	_, err = fmt.Fprintf(w, "suggested: --lr %g, the middle of the longest fall of the loss\n", rounded)
-	return err
+	return say(w, fmt.Sprintf("suggested: --lr %g, the middle of the longest fall of the loss", rounded))
 }
 
 // writeRates writes the steps of a search as CSV.

@@ -261,18 +261,19 @@ func (p *prepared) resolve(c *cli.Context) error {
 // introduce prints the sizes of the network and data, and the main settings.
 func (p *prepared) introduce(w io.Writer) {
 	s := ir.Summarize(p.graph)
-	fmt.Fprintf(w, "%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
+	text := fmt.Sprintf("%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
 	if p.val != nil {
-		fmt.Fprintf(w, ", %d for validation", p.val.Len())
+		text += fmt.Sprintf(", %d for validation", p.val.Len())
 	}
 	if p.set.Test != nil {
-		fmt.Fprintf(w, ", %d for the test at the end", p.set.Test.Len())
+		text += fmt.Sprintf(", %d for the test at the end", p.set.Test.Len())
 	}
 	epochs := "1 epoch"
 	if p.recipe.Run.Epochs != 1 {
 		epochs = trimFloat(p.recipe.Run.Epochs) + " epochs"
 	}
-	fmt.Fprintf(w, "\n%s, learning rate %g, batch %d, %s, seed %d, into %s\n", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, epochs, p.recipe.Run.Seed, diag.Name(p.dir))
+	_ = say(w, text)
+	_ = say(w, fmt.Sprintf("%s, learning rate %g, batch %d, %s, seed %d, into %s", p.recipe.Optimizer.Kind, p.recipe.Optimizer.LR, p.recipe.Run.Batch, epochs, p.recipe.Run.Seed, diag.Name(p.dir)))
 	if p.initial != nil {
 		p.initial.introduce(w, p.graph, p.recipe.Frozen(0))
 	}
@@ -283,11 +284,11 @@ func (p *prepared) introduce(w io.Writer) {
 	}
 	if p.val != nil {
 		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" {
-			fmt.Fprintln(w, note)
+			_ = say(w, note)
 		}
 	}
 	if note := decodedAgain(p.train, p.val); note != "" {
-		fmt.Fprintln(w, note)
+		_ = say(w, note)
 	}
 	if p.memory != "" {
 		fmt.Fprintln(w, p.memory)

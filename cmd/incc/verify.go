@@ -59,7 +59,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 				return fmt.Errorf("%s: %s", path, diag.Count(len(problems), "problem"))
 			}
 			gr := m.Proto.Graph
-			if _, err = fmt.Fprintf(c.App.Writer, "%s: sound; %d nodes, %d initializers, opset %s\n", diag.Name(path), len(gr.Node), len(gr.Initializer), opsetText(m)); err != nil || !c.Bool("run") {
+			if err = say(c.App.Writer, fmt.Sprintf("%s: sound; %d nodes, %d initializers, opset %s", diag.Name(path), len(gr.Node), len(gr.Initializer), opsetText(m))); err != nil || !c.Bool("run") {
 				return err
 			}
 			keys, err := imageKeys(c, &m)
