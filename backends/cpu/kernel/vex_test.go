@@ -23,9 +23,11 @@ func TestAssemblyIsVEX(t *testing.T) {
 		}
 		for i, line := range strings.Split(string(text), "\n") {
 			line, _, _ = strings.Cut(line, "//")
-			words := strings.Fields(line)
-			if len(words) > 1 && vector.MatchString(line) && !strings.HasPrefix(words[0], "V") && words[0] != "TEXT" {
-				t.Errorf("%s:%d: %s", f, i+1, strings.TrimSpace(line))
+			for op := range strings.SplitSeq(line, ";") {
+				words := strings.Fields(op)
+				if len(words) > 1 && vector.MatchString(op) && !strings.HasPrefix(words[0], "V") && words[0] != "TEXT" {
+					t.Errorf("%s:%d: %s", f, i+1, strings.TrimSpace(op))
+				}
 			}
 		}
 	}
