@@ -15,7 +15,7 @@ func TestNotText(t *testing.T) {
 		{"a.incc", "\xff\xfen\x00e\x00t\x00", "is UTF-16 text"},
 		{"a.incc", "net a\x00", "is not a text file"},
 		{"a.incc", strings.Repeat("\xe9\xff", 50), "is not a text file"},
-		{"m.ONNX", "\x00\x01", "m.ONNX is an ONNX model, not a spec: incc verify m.ONNX --run runs it, incc train SPEC --init m.ONNX takes its weights"},
+		{"m.ONNX", "\x00\x01", "m.ONNX is an ONNX model, and this command takes the text of a spec only: incc summary m.ONNX shows its layers, incc train SPEC --init m.ONNX takes its weights"},
 		{"m", "\x08\x08\x12\x04incc\x00", "is an ONNX model"},
 		{"m", "\x08\x0a\x12\x04incc\x1a\x010", "is an ONNX model"}, // without a NUL
 		{"m.onnx", "net a\ninput 1x4x4\n", ""},

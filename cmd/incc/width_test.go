@@ -8,7 +8,7 @@ func TestBar(t *testing.T) {
 		width int
 		want  string
 	}{
-		{120, "[============            ] epoch 1/3  step 430/859  loss 1.0540  20427 images/s  0:08 left"},
+		{120, "[============            ] epoch 1/3  step 430/859  loss 1.0540  20427 images/s  0:08 left  12 % waiting for images"},
 		{79, "[======       ] epoch 1/3  step 430/859  loss 1.0540  20427 images/s  0:08 left"},
 		{59, "[====     ] epoch 1/3  step 430/859  loss 1.0540  0:08 left"},
 		{39, "[====     ] 1/3  loss 1.0540  0:08 left"},
