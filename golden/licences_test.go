@@ -68,9 +68,7 @@ func TestLicences(t *testing.T) {
 		}
 		files[name] = append(files[name], licenceFiles(t, root, false)...)
 	}
-	for _, p := range licenceFiles(t, "../backends/cpu/chart/unifont", true) { // of what is copied here
-		files["backends/cpu/chart/unifont"] = append(files["backends/cpu/chart/unifont"], p)
-	}
+	files["backends/cpu/chart/unifont"] = licenceFiles(t, "../backends/cpu/chart/unifont", true) // of what is copied here
 	if len(files) < 8 {
 		t.Fatalf("only %d modules are linked:\n%s", len(files), out)
 	}

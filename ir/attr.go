@@ -13,6 +13,14 @@ type HW [2]int
 
 func (k HW) String() string { return strconv.Itoa(k[0]) + "x" + strconv.Itoa(k[1]) }
 
+// Short returns 3 for 3x3, and 1x7 for 1x7.
+func (k HW) Short() string {
+	if k[0] == k[1] {
+		return strconv.Itoa(k[0])
+	}
+	return k.String()
+}
+
 // MarshalText prints the pair as 3x3.
 func (k HW) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 

@@ -31,6 +31,15 @@ const Batch = -1
 // dense layer, empty for a scalar.
 type Shape []int
 
+// WithoutBatch returns the shape of one image of a batch: without the first axis, if that is
+// [Batch].
+func (s Shape) WithoutBatch() Shape {
+	if len(s) > 0 && s[0] == Batch {
+		return s[1:]
+	}
+	return s
+}
+
 func (s Shape) String() string {
 	if len(s) == 0 {
 		return "scalar"

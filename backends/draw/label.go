@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 )
 
@@ -61,7 +62,7 @@ func describe(nodes []*ir.Node) []line {
 	last := nodes[len(nodes)-1].Out
 	shapes := make([]string, len(last))
 	for i, v := range last {
-		shapes[i] = shapeText(v.Type.Shape)
+		shapes[i] = v.Type.Shape.WithoutBatch().String()
 	}
 	return append(lines, line{text: strings.Join(shapes, ", ")})
 }
@@ -79,7 +80,7 @@ func layerText(n *ir.Node) string {
 			s += fmt.Sprintf(" groups=%d", op.Groups)
 		}
 		if op.Dilation != (ir.HW{1, 1}) {
-			s += " dilation=" + hwText(op.Dilation)
+			s += " dilation=" + op.Dilation.Short()
 		}
 		return s
 	case ops.MaxPool:
@@ -117,32 +118,17 @@ func strideText(s ir.HW) string {
 	if s == (ir.HW{1, 1}) {
 		return ""
 	}
-	return "/" + hwText(s)
-}
-
-func hwText(k ir.HW) string {
-	if k[0] == k[1] {
-		return strconv.Itoa(k[0])
-	}
-	return k.String()
-}
-
-// shapeText returns a shape without its batch axis: 64x112x112.
-func shapeText(s ir.Shape) string {
-	if len(s) > 0 && s[0] == ir.Batch {
-		s = s[1:]
-	}
-	return s.String()
+	return "/" + s.Short()
 }
 
 // noteOf says what a box stands for: its path, result and cost.
 func noteOf(it *item, out ir.Shape, o Options) string {
-	s := fmt.Sprintf("%s: output %s", it.path, shapeText(out))
+	s := fmt.Sprintf("%s: output %s", it.path, out.WithoutBatch().String())
 	if it.sum.params > 0 {
 		s += ", " + plural64(it.sum.params, "parameter")
 	}
 	if it.sum.macs > 0 {
-		s += ", " + thousands(it.sum.macs) + " MACs"
+		s += ", " + diag.Thousands(it.sum.macs) + " MACs"
 	}
 	if it.sum.micros > 0 {
 		s += fmt.Sprintf(", %.1f µs", it.sum.micros)
@@ -159,7 +145,7 @@ func plural64(n int64, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return thousands(n) + " " + what + "s"
+	return diag.Thousands(n) + " " + what + "s"
 }
 
 // short returns a number in three digits: 164k, 3.57M.
@@ -175,13 +161,4 @@ func short(n int64) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return strconv.FormatFloat(x, 'g', 3, 64) + unit
-}
-
-// thousands returns a number with commas.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

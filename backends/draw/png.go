@@ -13,6 +13,8 @@ import (
 	"github.com/golang/freetype/raster"
 	"golang.org/x/image/font"
 	"golang.org/x/image/math/fixed"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // maxPixels is the number of pixels that a PNG has at most.
@@ -22,7 +24,7 @@ const maxPixels = 100_000_000
 func (d *Drawing) PNG(w io.Writer, scale float64) error {
 	width, height := d.Width*scale, d.Height*scale
 	if !(scale > 0) || width*height > maxPixels {
-		return fmt.Errorf("a picture of %.0fx%.0f pixels has more than %s: use a smaller scale, or SVG", width, height, thousands(maxPixels))
+		return fmt.Errorf("a picture of %.0fx%.0f pixels has more than %s: use a smaller scale, or SVG", width, height, diag.Thousands(maxPixels))
 	}
 	p := &painter{img: image.NewRGBA(image.Rect(0, 0, int(width+0.5), int(height+0.5))), scale: scale}
 	draw.Draw(p.img, p.img.Bounds(), image.NewUniform(rgb(pageLight)), image.Point{}, draw.Src)

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Options say how a network is drawn.
@@ -122,7 +123,7 @@ func New(g *ir.Graph, o Options) (*Drawing, error) {
 	}
 	if n := count(root); n > MaxBoxes {
 		return nil, fmt.Errorf("the drawing of %s has %s boxes (want %s at most): fold parts and blocks (--collapse 1), or draw one part (--part)",
-			g.Name, thousands(int64(n)), thousands(MaxBoxes))
+			g.Name, diag.Thousands(int64(n)), diag.Thousands(MaxBoxes))
 	}
 	size(root, o)
 	if o.Right {
@@ -269,7 +270,7 @@ func (it *item) facts() Box {
 		b.Kind = "frame"
 	}
 	sum := it.total()
-	b.Params, b.MACs, b.Layers, b.Output, b.Field = sum.params, sum.macs, sum.layers, it.output(), hwText(sum.field)
+	b.Params, b.MACs, b.Layers, b.Output, b.Field = sum.params, sum.macs, sum.layers, it.output(), sum.field.Short()
 	if sum.layers == 0 {
 		b.Field = ""
 	}
@@ -323,7 +324,7 @@ func (s *scene) legend() {
 	for i := range heatSteps {
 		s.d.rects = append(s.d.rects, rect{x: x + float64(i)*24, y: y, w: 24, h: 12, class: "conv", heat: i + 1})
 	}
-	text := "0 to " + thousands(int64(math.Round(s.most))) + " " + unit + " for one image"
+	text := "0 to " + diag.Thousands(int64(math.Round(s.most))) + " " + unit + " for one image"
 	w := textWidth(text, textSize, false)
 	s.d.texts = append(s.d.texts, label{x: x + heatSteps*24 + 8, y: y + 11, size: textSize, width: w, text: text, class: "text"})
 	s.d.Height += 12 + margin

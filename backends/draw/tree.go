@@ -64,8 +64,8 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 		outputs[v] = true
 	}
 	for _, v := range g.Inputs {
-		it := &item{path: v.Name, kind: "input", lines: []line{{text: v.Name, bold: true}, {text: shapeText(v.Type.Shape)}}}
-		it.note = v.Name + ": input " + shapeText(v.Type.Shape)
+		it := &item{path: v.Name, kind: "input", lines: []line{{text: v.Name, bold: true}, {text: v.Type.Shape.WithoutBatch().String()}}}
+		it.note = v.Name + ": input " + v.Type.Shape.WithoutBatch().String()
 		all = append(all, it)
 		made[v] = it
 	}
@@ -313,7 +313,7 @@ func (b *builder) fold(f *item) {
 	f.lines = []line{
 		{text: f.title, bold: true},
 		{text: plural(f.sum.layers, "layer") + ", " + short(f.sum.params) + " parameters"},
-		{text: shapeText(out.Type.Shape)},
+		{text: out.Type.Shape.WithoutBatch().String()},
 	}
 	f.note = noteOf(f, out.Type.Shape, b.o)
 }

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -200,8 +199,6 @@ func inferRange(n *node) ([]value, error) {
 	return []value{out}, nil
 }
 
-func inferGatherElements(n *node) ([]value, error) { return n.one(n.in[1].shape), nil }
-
 func inferNonZero(n *node) ([]value, error) {
 	v := value{elem: onnxpb.TensorProto_INT64}
 	if r := len(n.in[0].shape); n.in[0].ranked() {
@@ -305,11 +302,4 @@ func inferResize(n *node) ([]value, error) {
 		return nil, err
 	}
 	return n.one(sizes), nil
-}
-
-func inferTrilu(n *node) ([]value, error) {
-	if x := n.in[0]; x.ranked() && len(x.shape) < 2 {
-		return nil, errors.New("the input has fewer than 2 axes")
-	}
-	return n.one(n.in[0].shape), nil
 }

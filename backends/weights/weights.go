@@ -122,7 +122,7 @@ func open(f *os.File, size int64, path string) (*File, error) {
 }
 
 // noHDF5 is said of Keras' files.
-const noHDF5 = `Keras' files (.h5, .keras) are not read: save the weights as .npz, in Python: numpy.savez("weights.npz", **{w.path: w.numpy() for w in model.weights})`
+const noHDF5 = `files of Keras (.h5, .keras) are not read: save the weights as .npz, in Python: numpy.savez("weights.npz", **{w.path: w.numpy() for w in model.weights})`
 
 // kindOf returns the kind of a file, "" for safetensors, by its first bytes and its
 // extension.

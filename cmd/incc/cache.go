@@ -88,5 +88,5 @@ func decodedAgain(sets ...*data.Set) string {
 	if held == all {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s pictures are held in memory (--cache); the others are decoded again in each epoch", thousands(int64(held)), thousands(int64(all)))
+	return fmt.Sprintf("%s of %s pictures are held in memory (--cache); the others are decoded again in each epoch", diag.Thousands(int64(held)), diag.Thousands(int64(all)))
 }

@@ -151,7 +151,7 @@ func compile(c *cli.Context) error {
 	}
 	clock.lap("writing")
 	params, macs := networkSize(g)
-	text := fmt.Sprintf("wrote %s: %s parameters, %s MACs, input %s", diag.Name(out), thousands(params), thousands(macs), shapeText(g.Inputs[0].Type))
+	text := fmt.Sprintf("wrote %s: %s parameters, %s MACs, input %s", diag.Name(out), diag.Thousands(params), diag.Thousands(macs), g.Inputs[0].Type.Shape.WithoutBatch().String())
 	if err := say(said, text); err != nil {
 		return err
 	}

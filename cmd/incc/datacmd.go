@@ -231,7 +231,7 @@ func countFormats(s *data.Set) []formatCount {
 }
 
 func (f formatCount) String() string {
-	text := fmt.Sprintf("%s %s of %d x %d", thousands(int64(f.Files)), f.Format, f.Smallest[0], f.Smallest[1])
+	text := fmt.Sprintf("%s %s of %d x %d", diag.Thousands(int64(f.Files)), f.Format, f.Smallest[0], f.Smallest[1])
 	if f.Largest != f.Smallest {
 		text += fmt.Sprintf(" to %d x %d", f.Largest[0], f.Largest[1])
 	}
@@ -264,7 +264,7 @@ const (
 func writeParts(w io.Writer, parts []dataPart) {
 	head := []string{"class"}
 	for _, p := range parts {
-		text := fmt.Sprintf("%s: %s images of %v, mean of the pixels", p.Part, thousands(int64(p.Images)), p.Shape)
+		text := fmt.Sprintf("%s: %s images of %v, mean of the pixels", p.Part, diag.Thousands(int64(p.Images)), p.Shape)
 		for _, m := range p.Mean {
 			text += fmt.Sprintf(" %.1f", m)
 		}

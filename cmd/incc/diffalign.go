@@ -172,7 +172,7 @@ func changes(a, b *diffUnit) []string {
 			}
 		}
 		if len(list) == 0 && a.Out.String() != b.Out.String() {
-			list = append(list, "output "+shapeText(a.Out)+" -> "+shapeText(b.Out))
+			list = append(list, "output "+a.Out.Shape.WithoutBatch().String()+" -> "+b.Out.Shape.WithoutBatch().String())
 		}
 		return list
 	case a.Block || b.Block || ir.Name(a.main().Op) != ir.Name(b.main().Op):
@@ -202,7 +202,7 @@ func changes(a, b *diffUnit) []string {
 		}
 	}
 	if len(list) == 0 && a.Out.String() != b.Out.String() {
-		list = append(list, "output "+shapeText(a.Out)+" -> "+shapeText(b.Out))
+		list = append(list, "output "+a.Out.Shape.WithoutBatch().String()+" -> "+b.Out.Shape.WithoutBatch().String())
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 func diffCommand() *cli.Command {
@@ -117,17 +118,17 @@ func (d *diff) write(c *cli.Context) {
 		cells := []any{r.mark(), name, r.change(), "", "", "", "", "", "", "", ""}
 		for i, u := range []*diffUnit{r.a, r.b} {
 			if u != nil {
-				copy(cells[3+4*i:], []any{shapeText(u.Out), countText(u.Params), countText(u.MACs), hwText(u.RF)})
+				copy(cells[3+4*i:], []any{u.Out.Shape.WithoutBatch().String(), countText(u.Params), countText(u.MACs), u.RF.Short()})
 			}
 		}
 		t.Add(cells...)
 	}
 	t.Rule()
 	a, b := d.sum[0], d.sum[1]
-	t.Add("", "total", "", "", thousands(a.Params), thousands(a.MACs), hwText(a.RF), "", thousands(b.Params), thousands(b.MACs), hwText(b.RF))
+	t.Add("", "total", "", "", diag.Thousands(a.Params), diag.Thousands(a.MACs), a.RF.Short(), "", diag.Thousands(b.Params), diag.Thousands(b.MACs), b.RF.Short())
 	if a.HeadParams+b.HeadParams > 0 {
-		t.Add("", "with heads", "", "", thousands(a.Params+a.HeadParams), thousands(a.MACs+a.HeadMACs), "",
-			"", thousands(b.Params+b.HeadParams), thousands(b.MACs+b.HeadMACs), "")
+		t.Add("", "with heads", "", "", diag.Thousands(a.Params+a.HeadParams), diag.Thousands(a.MACs+a.HeadMACs), "",
+			"", diag.Thousands(b.Params+b.HeadParams), diag.Thousands(b.MACs+b.HeadMACs), "")
 	}
 	t.write(c.App.Writer)
 }

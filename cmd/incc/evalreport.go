@@ -42,7 +42,7 @@ func (r evalReport) write(w io.Writer) {
 	}
 	t := newTable("class", ">precision", ">recall", ">F1", ">support")
 	add := func(name string, m train.ClassMetrics) {
-		t.Add(name, percent(m.Precision), percent(m.Recall), percent(m.F1), thousands(int64(m.Support)))
+		t.Add(name, percent(m.Precision), percent(m.Recall), percent(m.F1), diag.Thousands(int64(m.Support)))
 	}
 	for _, m := range shown {
 		name := fmt.Sprint(m.Class)

@@ -303,7 +303,7 @@ func (e experiment) print(c *cli.Context, all []outcome) {
 		if o.info.TestAcc != nil {
 			test = *o.info.TestAcc
 		}
-		t.Add(o.label, o.spec, thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", loss(first)), percent(first.TrainAcc),
+		t.Add(o.label, o.spec, diag.Thousands(o.info.Params), fmt.Sprintf("%.1f", secondsAnEpoch(o.rows)), fmt.Sprintf("%.4f", loss(first)), percent(first.TrainAcc),
 			fmt.Sprintf("%.4f", loss(last)), percent(last.TrainAcc), percent(best), percent(test))
 	}
 	fmt.Fprintln(c.App.Writer)

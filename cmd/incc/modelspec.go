@@ -225,7 +225,7 @@ func describe(c *cli.Context, g *ir.Graph, m *onnx.Model, keys string) (guessed 
 	if len(g.Inputs) != 1 || len(g.Outputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || len(g.Outputs[0].Type.Shape) < 2 {
 		return false, worksOnly(c, "with models that have one picture as input and one output", "image", "labels")
 	}
-	in, classes := withoutBatch(channelsFirst(g.Inputs[0].Type.Shape)), withoutBatch(g.Outputs[0].Type.Shape).Size()
+	in, classes := channelsFirst(g.Inputs[0].Type.Shape).WithoutBatch(), g.Outputs[0].Type.Shape.WithoutBatch().Size()
 	if keys == "" {
 		keys = onnx.InputKeys(m)
 	}

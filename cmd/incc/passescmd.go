@@ -140,7 +140,7 @@ func showPasses(c *cli.Context, arg string) error {
 	}
 	fmt.Fprintln(w)
 	return say(w, fmt.Sprintf("%s: %s parameters, %s MACs -> %s, %s; convolutions %d -> %d", g.Name,
-		thousands(params), thousands(macs), thousands(paramsAfter), thousands(macsAfter),
+		diag.Thousands(params), diag.Thousands(macs), diag.Thousands(paramsAfter), diag.Thousands(macsAfter),
 		countOp(before, "conv"), countOp(after, "conv")))
 }
 

@@ -40,14 +40,14 @@ func specsCommand() *cli.Command {
 					return err
 				}
 				s := ir.Summarize(g)
-				list = append(list, entry{name, specs.Doc(text), shapeText(g.Inputs[0].Type), s.Params, s.MACs})
+				list = append(list, entry{name, specs.Doc(text), g.Inputs[0].Type.Shape.WithoutBatch().String(), s.Params, s.MACs})
 			}
 			if c.Bool("json") {
 				return writeLineJSON(c.App.Writer, list)
 			}
 			t := newTable("name", "input", ">params", ">MACs", "what it is")
 			for _, e := range list {
-				t.Add(e.Name, e.Input, thousands(e.Params), thousands(e.MACs), e.Doc)
+				t.Add(e.Name, e.Input, diag.Thousands(e.Params), diag.Thousands(e.MACs), e.Doc)
 			}
 			t.write(c.App.Writer)
 			return nil

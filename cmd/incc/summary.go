@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 func summaryCommand() *cli.Command {
@@ -56,30 +57,12 @@ leaves out.`,
 	}
 }
 
-// hwText returns the text of a receptive field: 715, or 1x7 if height and width differ.
-func hwText(k ir.HW) string {
-	if k[0] == k[1] {
-		return fmt.Sprint(k[0])
-	}
-	return k.String()
-}
-
-// shapeText returns the shape of a type without its batch axis: 64x112x112.
-func shapeText(t ir.Type) string { return withoutBatch(t.Shape).String() }
-
-func withoutBatch(s ir.Shape) ir.Shape {
-	if len(s) > 0 && s[0] == ir.Batch {
-		return s[1:]
-	}
-	return s
-}
-
 // countText returns a number with commas, or "" for 0.
 func countText(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return thousands(n)
+	return diag.Thousands(n)
 }
 
 // writeSummary prints the table of layers and the totals. Every node of the graph is a
@@ -96,19 +79,19 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
 		if r.Pos.IsValid() {
 			line = fmt.Sprint(r.Pos.Line)
 		}
-		t.Add(name, r.Op, shapeText(r.Out), countText(r.Params), countText(r.Cost.MACs), hwText(r.RF), line)
+		t.Add(name, r.Op, r.Out.Shape.WithoutBatch().String(), countText(r.Params), countText(r.Cost.MACs), r.RF.Short(), line)
 	}
 	t.Rule()
-	t.Add("total", "", "", thousands(s.Params), thousands(s.MACs), hwText(s.RF), "")
+	t.Add("total", "", "", diag.Thousands(s.Params), diag.Thousands(s.MACs), s.RF.Short(), "")
 	if s.HeadParams > 0 {
-		t.Add("with heads", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
+		t.Add("with heads", "", "", diag.Thousands(s.Params+s.HeadParams), diag.Thousands(s.MACs+s.HeadMACs), "", "")
 	}
 	t.write(w)
 	text := fmt.Sprintf("%s of weights, %s of activations for one image", bytesText(4*(s.Params+s.States)), bytesText(s.Activations))
 	if s.States > 0 {
-		text += fmt.Sprintf(", %s BN statistics", thousands(s.States))
+		text += fmt.Sprintf(", %s BN statistics", diag.Thousands(s.States))
 		if s.HeadStates > 0 {
-			text += fmt.Sprintf(" (%s with heads)", thousands(s.States+s.HeadStates))
+			text += fmt.Sprintf(" (%s with heads)", diag.Thousands(s.States+s.HeadStates))
 		}
 	}
 	if err := writeField(w, g, s); err != nil {
@@ -122,10 +105,10 @@ func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
 		return nil
 	}
 	at := func(k int) string {
-		return hwText(ir.HW{rf[0] + (k-1)*jump[0], rf[1] + (k-1)*jump[1]})
+		return ir.HW{rf[0] + (k-1)*jump[0], rf[1] + (k-1)*jump[1]}.Short()
 	}
 	return say(w, fmt.Sprintf("On top of %s (jump %s) a 1x1, 3x3 or 5x5 convolution would see %s, %s, %s pixels.",
-		name, hwText(jump), at(1), at(3), at(5)))
+		name, jump.Short(), at(1), at(3), at(5)))
 }
 
 // lastConv returns the last convolution, outside heads, whose output is larger than
@@ -146,7 +129,7 @@ func inputText(g *ir.Graph) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += "input " + v.Name + " " + shapeText(v.Type)
+		text += "input " + v.Name + " " + v.Type.Shape.WithoutBatch().String()
 	}
 	return text
 }
@@ -182,7 +165,7 @@ func summarize(g *ir.Graph, s ir.Summary) summaryJSON {
 		MACsWithHeads: s.MACs + s.HeadMACs, BNStats: s.States, BNStatsHeads: s.States + s.HeadStates,
 		ActivationBytes: s.Activations, ReceptiveField: s.RF}
 	for _, r := range s.Layers {
-		j.Layers = append(j.Layers, layerJSON{Name: r.Name, Op: r.Op, Output: withoutBatch(r.Out.Shape), Params: r.Params, MACs: r.Cost.MACs,
+		j.Layers = append(j.Layers, layerJSON{Name: r.Name, Op: r.Op, Output: r.Out.Shape.WithoutBatch(), Params: r.Params, MACs: r.Cost.MACs,
 			ReceptiveField: r.RF, Head: r.Head, Part: r.Part, File: r.Pos.File, Line: r.Pos.Line})
 	}
 	return j

@@ -151,12 +151,12 @@ func writeFolded(w io.Writer, g *ir.Graph, s ir.Summary, rows []*summaryRow) err
 		if r.Depth > 0 {
 			depth = fmt.Sprint(r.Depth)
 		}
-		t.Add(name, r.op(), shapeText(r.Out), depth, countText(r.Params), countText(r.MACs), hwText(r.Field), hwText(r.RF))
+		t.Add(name, r.op(), r.Out.Shape.WithoutBatch().String(), depth, countText(r.Params), countText(r.MACs), r.Field.Short(), r.RF.Short())
 	}
 	t.Rule()
-	t.Add("total", "", "", fmt.Sprint(depthOf(g, s)), thousands(s.Params), thousands(s.MACs), "", hwText(s.RF))
+	t.Add("total", "", "", fmt.Sprint(depthOf(g, s)), diag.Thousands(s.Params), diag.Thousands(s.MACs), "", s.RF.Short())
 	if s.HeadParams > 0 {
-		t.Add("with heads", "", "", "", thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), "", "")
+		t.Add("with heads", "", "", "", diag.Thousands(s.Params+s.HeadParams), diag.Thousands(s.MACs+s.HeadMACs), "", "")
 	}
 	t.write(w)
 	return writeField(w, g, s)
@@ -187,7 +187,7 @@ func writeField(w io.Writer, g *ir.Graph, s ir.Summary) error {
 	if name == "" {
 		return nil
 	}
-	return say(w, fmt.Sprintf("The network has a receptive field of %s pixels, at %s, its last map larger than 1x1.", hwText(s.RF), name))
+	return say(w, fmt.Sprintf("The network has a receptive field of %s pixels, at %s, its last map larger than 1x1.", s.RF.Short(), name))
 }
 
 type foldedJSON struct {
@@ -219,6 +219,6 @@ func writeFoldedJSON(w io.Writer, g *ir.Graph, s ir.Summary, rows []*summaryRow)
 }
 
 func jsonOfRow(r *summaryRow) rowJSON {
-	return rowJSON{Name: r.Name, Op: r.op(), Output: withoutBatch(r.Out.Shape), Layers: r.Layers, Depth: r.Depth,
+	return rowJSON{Name: r.Name, Op: r.op(), Output: r.Out.Shape.WithoutBatch(), Layers: r.Layers, Depth: r.Depth,
 		Params: r.Params, MACs: r.MACs, OwnField: r.Field, ReceptiveField: r.RF, Head: r.Head}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -55,8 +56,8 @@ func TestFoldSums(t *testing.T) {
 				what string
 				got  int64
 			}{{"params", params}, {"MACs", macs}, {"with heads", all}} {
-				if want := count(comment, c.what); want != "" && thousands(c.got) != want {
-					t.Errorf("%s, depth %d: %s %s, the comment says %s", name, depth, c.what, thousands(c.got), want)
+				if want := count(comment, c.what); want != "" && diag.Thousands(c.got) != want {
+					t.Errorf("%s, depth %d: %s %s, the comment says %s", name, depth, c.what, diag.Thousands(c.got), want)
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/incc-lang/incc/ir/diag/fit"
 )
@@ -15,20 +14,6 @@ func newTable(head ...string) table { return table{fit.NewTable(head...)} }
 
 // write prints the table in the width of the terminal.
 func (t table) write(w io.Writer) { t.Write(w, columns(w)) }
-
-// thousands returns a number with commas: 6,998,552.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if neg {
-		s = "-" + s
-	}
-	return s
-}
 
 // bytesText returns a number of bytes in the largest unit in which it is at least 1.
 func bytesText(n int64) string {

@@ -99,7 +99,7 @@ func (p *prepared) introduceFrozen(w io.Writer) {
 			frozen += n
 		}
 	}
-	fmt.Fprintf(w, "frozen: %s; %s of %s parameters are trained\n", strings.Join(l, ", "), thousands(int64(all-frozen)), thousands(int64(all)))
+	fmt.Fprintf(w, "frozen: %s; %s of %s parameters are trained\n", strings.Join(l, ", "), diag.Thousands(int64(all-frozen)), diag.Thousands(int64(all)))
 	if p.initial == nil {
 		fmt.Fprintln(w, "the frozen parts are drawn at random: --init begins with trained weights")
 	}

@@ -261,7 +261,7 @@ func (p *prepared) resolve(c *cli.Context) error {
 // introduce prints the sizes of the network and data, and the main settings.
 func (p *prepared) introduce(w io.Writer) {
 	s := ir.Summarize(p.graph)
-	text := fmt.Sprintf("%s: %s parameters, %s MACs an image; %d training images", p.name, thousands(s.Params+s.HeadParams), thousands(s.MACs+s.HeadMACs), p.train.Len())
+	text := fmt.Sprintf("%s: %s parameters, %s MACs an image; %d training images", p.name, diag.Thousands(s.Params+s.HeadParams), diag.Thousands(s.MACs+s.HeadMACs), p.train.Len())
 	if p.val != nil {
 		text += fmt.Sprintf(", %d for validation", p.val.Len())
 	}

@@ -126,7 +126,7 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	bad := false
 	for i, v := range g.Outputs {
 		d, scale := tensor.MaxDiff(tensor.Widen(tensor.Of(out[i], res[v].Shape...)), res[v])
-		t.Add(diag.Name(v.Name), shapeText(v.Type), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
+		t.Add(diag.Name(v.Name), v.Type.Shape.WithoutBatch().String(), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
 		bad = bad || !(d <= 1e-4*scale)
 	}
 	t.write(c.App.Writer)

@@ -202,7 +202,7 @@ func viewRuns(dirs []string) ([]view.Run, error) {
 			r.State, r.Best = "finished", info.BestEpoch
 		}
 		if err == nil {
-			r.Facts = append(r.Facts, [2]string{"parameters", thousands(info.Params)}, [2]string{"batch", fmt.Sprint(info.Batch)}, [2]string{"seed", fmt.Sprint(info.Seed)})
+			r.Facts = append(r.Facts, [2]string{"parameters", diag.Thousands(info.Params)}, [2]string{"batch", fmt.Sprint(info.Batch)}, [2]string{"seed", fmt.Sprint(info.Seed)})
 			if info.ValAcc != nil {
 				r.Facts = append(r.Facts, [2]string{"validation", percent(*info.ValAcc)})
 			}

@@ -55,7 +55,7 @@ func preparesAs(g *ir.Graph, keys string) bool {
 	if len(g.Inputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || g.Recipe.Input == nil {
 		return true
 	}
-	r, err := imageRecipe(fmt.Sprintf("input image %s %s", withoutBatch(g.Inputs[0].Type.Shape), keys), "", nil)
+	r, err := imageRecipe(fmt.Sprintf("input image %s %s", g.Inputs[0].Type.Shape.WithoutBatch(), keys), "", nil)
 	if err != nil {
 		return true // a size that has no such preparation
 	}

@@ -15,7 +15,6 @@ type client struct {
 	in     *io.PipeWriter
 	done   chan error
 	id     int
-	notes  []message // notifications of the server, in order
 	answer chan message
 	note   chan message
 }

@@ -2,7 +2,6 @@ package lsp
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/dsl"
@@ -242,33 +241,9 @@ func (d *document) facts(title string, selected func(*ir.Layer) bool) string {
 	if title != "" {
 		text = title + "\n"
 	}
-	text += fmt.Sprintf("output           %s\nparameters       %s\nMACs             %s\nreceptive field  %s", shapeText(last.Out), thousands(params), thousands(macs), fieldOf(last.RF))
+	text += fmt.Sprintf("output           %s\nparameters       %s\nMACs             %s\nreceptive field  %s", last.Out.Shape.WithoutBatch(), diag.Thousands(params), diag.Thousands(macs), last.RF.Short())
 	if layers > 1 {
 		text += fmt.Sprintf("\nlayers           %d", layers)
 	}
 	return fence(text)
-}
-
-func fieldOf(k ir.HW) string {
-	if k[0] == k[1] {
-		return strconv.Itoa(k[0])
-	}
-	return k.String()
-}
-
-// shapeText returns the shape of a type without its batch axis.
-func shapeText(t ir.Type) string {
-	s := t.Shape
-	if len(s) > 0 && s[0] == ir.Batch {
-		s = s[1:]
-	}
-	return s.String()
-}
-
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

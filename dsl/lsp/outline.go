@@ -109,7 +109,7 @@ func (d *document) outputOf(s *dsl.Line, from, to int) string {
 	if s.Label != nil {
 		for _, p := range g.Parts {
 			if p.Name == s.Label.Name && p.Out != nil {
-				return shapeText(p.Out.Type)
+				return p.Out.Type.Shape.WithoutBatch().String()
 			}
 		}
 		return ""
@@ -117,7 +117,7 @@ func (d *document) outputOf(s *dsl.Line, from, to int) string {
 	out := ""
 	for _, l := range d.summary.Layers {
 		if l.Pos.Line >= from && l.Pos.Line <= to && !l.Head {
-			out = shapeText(l.Out)
+			out = l.Out.Shape.WithoutBatch().String()
 		}
 	}
 	return out

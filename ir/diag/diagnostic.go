@@ -3,6 +3,7 @@ package diag
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -184,6 +185,18 @@ func (l List) Tally() string {
 		return Count(w, "warning")
 	}
 	return Count(e, "error") + ", " + Count(w, "warning")
+}
+
+// Thousands returns a number with commas: 6,998,552.
+func Thousands(n int64) string {
+	s, sign := strconv.FormatInt(n, 10), ""
+	if n < 0 {
+		s, sign = s[1:], "-"
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
 }
 
 // Count returns a number with its noun: "1 error", "2 errors".

@@ -256,17 +256,9 @@ func (c *cache) network(v View) (*Network, error) {
 	}
 	n.SVG, n.Boxes = b.String(), d.Boxes()
 	s := ir.Summarize(g)
-	n.Totals = [][2]string{{"layers", fmt.Sprint(len(g.Nodes))}, {"parameters", thousands(s.Params)}, {"MACs", thousands(s.MACs)}, {"receptive field", s.RF.String()}}
+	n.Totals = [][2]string{{"layers", fmt.Sprint(len(g.Nodes))}, {"parameters", diag.Thousands(s.Params)}, {"MACs", diag.Thousands(s.MACs)}, {"receptive field", s.RF.String()}}
 	if s.HeadParams > 0 {
-		n.Totals = append(n.Totals, [2]string{"parameters with heads", thousands(s.Params + s.HeadParams)})
+		n.Totals = append(n.Totals, [2]string{"parameters with heads", diag.Thousands(s.Params + s.HeadParams)})
 	}
 	return n, nil
-}
-
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
