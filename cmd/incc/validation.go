@@ -209,6 +209,9 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 	if err != nil {
 		return nil, err
 	}
+	if !train.Comparable(b.Identity["data"], dataIdentity(src)) {
+		return nil, fmt.Errorf("the run in %s was made by an older incc, which recorded its images in another way, so its validation images are unknown; use --split test or --split train", diag.Name(run))
+	}
 	if d.identity() != was || b.Identity["data"] != dataIdentity(src) {
 		return nil, fmt.Errorf("the images in %s have changed since the run in %s was started, so its validation images are unknown; use --split test or --split train", diag.Name(b.Data), diag.Name(run))
 	}
@@ -216,4 +219,6 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 }
 
 // dataIdentity identifies the training images in the identity of a run.
-func dataIdentity(src *data.Source) string { return "SHA-256 " + train.DigestData(src.Train) }
+func dataIdentity(src *data.Source) string {
+	return "SHA-256 image by image " + train.DigestData(src.Train)
+}

@@ -50,10 +50,18 @@ func (c Change) String() string {
 		return fmt.Sprintf("%s is %s, was not set", c.Name, is)
 	case c.Is == "":
 		return fmt.Sprintf("%s was %s, is not set", c.Name, was)
+	case c.Name == "data" && !Comparable(c.Was, c.Is):
+		return "the images cannot be compared: the incc that began the run recorded them in another way"
 	case ok && (was != c.Was || is != c.Is):
 		return fmt.Sprintf("%s: %s before, %s now", words, was, is)
 	}
 	return fmt.Sprintf("%s was %s, is %s", c.Name, was, is)
+}
+
+// Comparable reports whether two values of an identity name hashes of the same kind: what
+// stands before the hash is equal.
+func Comparable(a, b string) bool {
+	return !hashes.MatchString(a) || !hashes.MatchString(b) || hashes.ReplaceAllString(a, "") == hashes.ReplaceAllString(b, "")
 }
 
 var hashes = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
