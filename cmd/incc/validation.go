@@ -220,5 +220,5 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 
 // dataIdentity identifies the training images in the identity of a run.
 func dataIdentity(src *data.Source) string {
-	return "SHA-256 image by image " + train.DigestData(src.Train)
+	return "SHA-256 of images " + train.DigestData(src.Train)
 }

@@ -66,7 +66,7 @@ func TestChangeText(t *testing.T) {
 		want   string
 	}{
 		{Change{"data", "SHA-256 " + a, "SHA-256 " + b}, "the images changed: SHA-256 01234567 before, SHA-256 fedcba98 now"},
-		{Change{"data", "SHA-256 " + a, "SHA-256 image by image " + b}, "the images cannot be compared: the incc that began the run recorded them in another way"},
+		{Change{"data", "SHA-256 " + a, "SHA-256 of images " + b}, "the images cannot be compared: the incc that began the run recorded them in another way"},
 		{Change{"spec", "SHA-256 " + a, "SHA-256 " + b}, "the spec changed: SHA-256 01234567 before, SHA-256 fedcba98 now"},
 		{Change{"init", "", "SHA-256 " + b}, "init is SHA-256 fedcba98, was not set"},
 		{Change{"batch", "8", "16"}, "batch was 8, is 16"},
