@@ -148,6 +148,17 @@ func plural64(n int64, what string) string {
 	return diag.Thousands(n) + " " + what + "s"
 }
 
+// amount says what a folded part costs, in what the colours stand for.
+func (o Options) amount(s sums) string {
+	switch o.Colour {
+	case ByMACs:
+		return short(s.macs) + " MACs"
+	case ByTime:
+		return fmt.Sprintf("%.0f µs", s.micros)
+	}
+	return short(s.params) + " parameters"
+}
+
 // short returns a number in three digits: 164k, 3.57M.
 func short(n int64) string {
 	x, unit := float64(n), ""

@@ -312,7 +312,7 @@ func (b *builder) fold(f *item) {
 	f.nodes, f.kids, f.kind = nodes, nil, "group"
 	f.lines = []line{
 		{text: f.title, bold: true},
-		{text: plural(f.sum.layers, "layer") + ", " + short(f.sum.params) + " parameters"},
+		{text: plural(f.sum.layers, "layer") + ", " + b.o.amount(f.sum)},
 		{text: out.Type.Shape.WithoutBatch().String()},
 	}
 	f.note = noteOf(f, out.Type.Shape, b.o)

@@ -21,7 +21,7 @@ type MisfitError struct {
 
 // Error lists at most 50 misfits.
 func (e *MisfitError) Error() string {
-	const most = 50
+	const most = 10
 	more := ""
 	list := e.List
 	if len(list) > most {

@@ -72,7 +72,7 @@ lenet-nin.png means the same as -o lenet-nin.`,
 				}
 				return writeJSON(c.App.Writer, results)
 			}
-			t := newTable("run", ">params", ">epochs", ">s an epoch", ">loss, epoch 1", ">accuracy", ">loss, last", ">accuracy", ">validation", ">test")
+			t := newTable("run", ">params", ">epochs", ">s an epoch", ">loss, epoch 1", ">accuracy", ">loss, last", ">accuracy", ">validation", ">best", ">test")
 			for i, rows := range runs {
 				if len(rows) == 0 {
 					continue
@@ -87,13 +87,24 @@ lenet-nin.png means the same as -o lenet-nin.`,
 					seconds += r.Seconds / float64(len(rows))
 				}
 				t.Add(names[i], countText(infos[i].Params), len(rows), fmt.Sprintf("%.1f", seconds), fmt.Sprintf("%.4f", first.TrainLoss), percent(first.TrainAcc),
-					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), test)
+					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), percent(bestValidation(rows)), test)
 			}
 			t.write(c.App.Writer)
 			_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(out+".png"), diag.Name(out+".svg"))
 			return err
 		},
 	}
+}
+
+// bestValidation is the highest validation accuracy of a run, NaN without validation.
+func bestValidation(rows []train.Row) float64 {
+	best := math.NaN()
+	for _, r := range rows {
+		if !(r.ValAcc <= best) {
+			best = r.ValAcc
+		}
+	}
+	return best
 }
 
 func percent(x float64) string {

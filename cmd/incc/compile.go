@@ -158,6 +158,11 @@ func compile(c *cli.Context) error {
 	if err := sayDrawn(said, src.trained(c)); err != nil {
 		return err
 	}
+	if note := dataNote(g); note != "" {
+		if err := say(said, note); err != nil {
+			return err
+		}
+	}
 	if c.Bool("timing") {
 		clock.write(said)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"image"
 	"image/png"
 	"io"
 	"slices"
@@ -136,7 +137,7 @@ func inspectData(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := writeOutput(c, sheet, pngFile, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
+		if err := writeSheet(c, out, sheet, img); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,18 @@ func inspectData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeOutput(c, augmented, pngFile, func(w io.Writer) error { return png.Encode(w, img) })
+	return writeSheet(c, out, augmented, img)
+}
+
+// writeSheet writes a picture and says so, beside JSON to standard error.
+func writeSheet(c *cli.Context, out io.Writer, path string, img image.Image) error {
+	if err := writeOutput(c, path, pngFile, func(w io.Writer) error { return png.Encode(w, img) }); err != nil || toStdout(path) {
+		return err
+	}
+	if c.Bool("json") {
+		out = c.App.ErrWriter
+	}
+	return say(out, "wrote "+diag.Name(path))
 }
 
 // inspectNetwork is the network that pictures are read for, and the seed of its run: of

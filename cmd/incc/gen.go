@@ -207,6 +207,11 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 		return nil, err
 	}
 	g := n.graph
+	if note := dataNote(g); note != "" {
+		if err := say(c.App.ErrWriter, note); err != nil {
+			return nil, err
+		}
+	}
 	o := cpu.Options{Batch: c.Int("batch"), Direct: c.Bool("direct"), Seed: n.seed}
 	if p := c.String("tuning"); p != "" {
 		if o.Tuning, err = readTuning(p); err != nil {

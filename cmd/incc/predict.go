@@ -174,6 +174,16 @@ func predictNotes(g *ir.Graph) []string {
 	return notes
 }
 
+// dataNote says which steps of the recipe only incc train and incc eval do, "" for none.
+func dataNote(g *ir.Graph) string {
+	keys := fromTheData(g)
+	if keys == "" {
+		return ""
+	}
+	return "note: " + keys + " changes every image by numbers that come from the training images. Only incc train and incc eval do that: " +
+		"predict, models and packages see other images, and their answers are worse. Constants in the input statement (mean=, std=, range=) go everywhere"
+}
+
 // fromTheData lists the steps of the recipe's augment statements that predict cannot
 // do. They apply to every image, in training and evaluation, but need statistics of the
 // training images.

@@ -34,6 +34,7 @@ type prepared struct {
 	initial   *initial          // what --init took; nil without the flag
 	dataOf    string            // the folder of the run that names the data; "" where the user does
 	cut       *cut              // nil without --cache-features
+	valChosen bool              // --val says which images are for validation
 	memory    string            // a sentence about the memory of a step for the user, or ""
 }
 
@@ -187,11 +188,16 @@ func (p *prepared) divide(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.valChosen = c.IsSet("val")
 	if p.division, err = divide(c, p.graph, p.set, v, p.recipe.Run.Seed); err != nil {
 		return err
 	}
 	if n := p.train.Len(); p.recipe.Run.Batch > n {
-		return usagef("%d training images do not fill a batch of %d: take --batch %d or less", n, p.recipe.Run.Batch, n)
+		words := "training images do"
+		if n == 1 {
+			words = "training image does"
+		}
+		return usagef("%d %s not fill a batch of %d: take --batch %d or less", n, words, p.recipe.Run.Batch, n)
 	}
 	if steps := p.train.Len() / p.recipe.Run.Batch; p.recipe.Run.Epochs*float64(steps) < 0.5 {
 		return usagef("--epochs %g is less than one of the %d steps of an epoch", p.recipe.Run.Epochs, steps)
@@ -283,9 +289,12 @@ func (p *prepared) introduce(w io.Writer) {
 		fmt.Fprintln(w, "training pictures are mixed: the accuracy of training counts the label with the larger share")
 	}
 	if p.val != nil {
-		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" {
+		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" && !p.valChosen {
 			_ = say(w, note)
 		}
+	}
+	if note := dataNote(p.graph); note != "" {
+		_ = say(w, note)
 	}
 	if note := decodedAgain(p.train, p.val); note != "" {
 		_ = say(w, note)

@@ -172,7 +172,11 @@ func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.
 		}
 		return set, split, err
 	case "train":
-		return src.Train, split, nil
+		d, err := divisionOf(c, g, src, run)
+		if err != nil || d == nil {
+			return src.Train, split, err
+		}
+		return d.train, split, nil
 	}
 	return nil, "", usagef("unknown split %s (want test, val or train)", diag.Quote(split))
 }
@@ -181,8 +185,18 @@ func evalPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.
 // the same way. Without a run, or with data other than those of the run, it returns the
 // validation images of the data set. It returns nil if there are none.
 func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*data.Set, error) {
+	d, err := divisionOf(c, g, src, run)
+	if err != nil || d == nil {
+		return src.Val, err
+	}
+	return d.val, nil
+}
+
+// divisionOf divides the data of a run as the run did. It returns nil without a run, or with
+// data other than those of the run.
+func divisionOf(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*division, error) {
 	if run == "" {
-		return src.Val, nil
+		return nil, nil
 	}
 	b, err := readBegin(run)
 	if err != nil {
@@ -193,13 +207,17 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 	case err != nil:
 		return nil, err
 	case name != b.Data:
-		return src.Val, nil
-	case b.Overfit > 0:
 		return nil, nil
+	case b.Overfit > 0:
+		return &division{train: src.Train}, nil
+	}
+	other := "--split test"
+	if c.String("split") != "train" {
+		other += " or --split train"
 	}
 	was, ok := b.Identity["validation"]
 	if !ok {
-		return nil, fmt.Errorf("the run in %s was made by an older incc, which did not record its validation images; use --split test or --split train", diag.Name(run))
+		return nil, fmt.Errorf("the run in %s was made by an older incc, which did not record its validation images; use %s", diag.Name(run), other)
 	}
 	v, err := parseValidation(string(b.Val))
 	if err != nil {
@@ -210,12 +228,12 @@ func validationPart(c *cli.Context, g *ir.Graph, src *data.Source, run string) (
 		return nil, err
 	}
 	if !train.Comparable(b.Identity["data"], dataIdentity(src)) {
-		return nil, fmt.Errorf("the run in %s was made by an older incc, which recorded its images in another way, so its validation images are unknown; use --split test or --split train", diag.Name(run))
+		return nil, fmt.Errorf("the run in %s was made by an older incc, which recorded its images in another way, so its validation images are unknown; use %s", diag.Name(run), other)
 	}
 	if d.identity() != was || b.Identity["data"] != dataIdentity(src) {
-		return nil, fmt.Errorf("the images in %s have changed since the run in %s was started, so its validation images are unknown; use --split test or --split train", diag.Name(b.Data), diag.Name(run))
+		return nil, fmt.Errorf("the images in %s have changed since the run in %s was started, so its validation images are unknown; use %s", diag.Name(b.Data), diag.Name(run), other)
 	}
-	return d.val, nil
+	return &d, nil
 }
 
 // dataIdentity identifies the training images in the identity of a run.

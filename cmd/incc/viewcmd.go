@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -185,10 +186,11 @@ func viewRuns(dirs []string) ([]view.Run, error) {
 				return nil, err
 			}
 		}
+		images := imagesOf(dir)
 		for _, row := range rows {
 			r.Rows = append(r.Rows, map[string]view.Value{
 				"epoch": view.Value(row.Epoch), "rate": view.Value(row.Rate), "train_loss": view.Value(row.TrainLoss), "train_acc": view.Value(row.TrainAcc),
-				"val_loss": view.Value(row.ValLoss), "val_acc": view.Value(row.ValAcc), "rate_images": view.Value(float64(row.Images) / row.Seconds),
+				"val_loss": view.Value(row.ValLoss), "val_acc": view.Value(row.ValAcc), "rate_images": view.Value(images / row.Seconds),
 			})
 			if row.ValAcc > 0 && (r.Best == 0 || row.ValAcc > rows[r.Best-1].ValAcc) {
 				r.Best = len(r.Rows)
@@ -213,6 +215,20 @@ func viewRuns(dirs []string) ([]view.Run, error) {
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// imagesOf returns how many images a run trains on in an epoch, NaN where run.json does not
+// say it. results.csv does not have that number.
+func imagesOf(dir string) float64 {
+	b, err := readBegin(dir)
+	n := 0
+	if err != nil || b.LimitBatches > 0 || b.Overfit > 0 {
+		return math.NaN()
+	}
+	if _, err := fmt.Sscanf(b.Identity["images"], "%d for training", &n); err != nil {
+		return math.NaN()
+	}
+	return float64(n)
 }
 
 // trainingIn reports whether a training goes on in the folder of a run: the process that its
