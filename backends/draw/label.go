@@ -35,6 +35,9 @@ func kindOf(n *ir.Node) string {
 	return "act"
 }
 
+// mostFollowers is how many layers a box names besides its first one.
+const mostFollowers = 6
+
 // describe returns the lines of a box: the first layer with kernel, stride and channels, the
 // layers that follow it, and the shape of the result without its batch.
 func describe(nodes []*ir.Node) []line {
@@ -43,7 +46,11 @@ func describe(nodes []*ir.Node) []line {
 	if act := fusedAct(nodes[0]); act != "" {
 		rest = append(rest, act)
 	}
-	for _, n := range nodes[1:] {
+	for i, n := range nodes[1:] {
+		if i == mostFollowers {
+			rest = append(rest, fmt.Sprintf("%d more", len(nodes)-1-i))
+			break
+		}
 		switch name := ir.Name(n.Op); name {
 		case "batchnorm":
 			rest = append(rest, "bn")

@@ -3,6 +3,7 @@ package draw
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -111,6 +112,9 @@ const margin = 16.0
 func New(g *ir.Graph, o Options) (*Drawing, error) {
 	if len(g.Nodes) == 0 {
 		return nil, fmt.Errorf("%s has no layers to draw", g.Name)
+	}
+	if o.Part != "" && o.Collapse > 0 {
+		o.Collapse += strings.Count(o.Part, "/") + 1 // it counts from the part
 	}
 	root := tree(g, ir.Summarize(g), o)
 	name := g.Name

@@ -60,9 +60,16 @@ func cut(s string, width, size float64, bold bool) string {
 	if textWidth(s, size, bold) <= width {
 		return s
 	}
-	r := []rune(s)
-	for len(r) > 0 && textWidth(string(r)+"…", size, bold) > width {
-		r = r[:len(r)-1]
+	room := width - textWidth("…", size, bold)
+	w, end := 0.0, 0 // of the longest beginning with room for an ellipsis
+	for i, r := range s {
+		w += textWidth(string(r), size, bold)
+		if w <= room {
+			end = i + len(string(r))
+		}
+		if w > width {
+			break
+		}
 	}
-	return string(r) + "…"
+	return s[:end] + "…"
 }

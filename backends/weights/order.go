@@ -184,7 +184,7 @@ var kerasLayer = regexp.MustCompile(`^(?:.*/)?(conv2d|batch_normalization|dense)
 func creationOrder(groups []group) []group {
 	number := func(g group) int {
 		for _, name := range g.names {
-			m := kerasLayer.FindStringSubmatch(name[:strings.LastIndexAny(name, "./")])
+			m := kerasLayer.FindStringSubmatch(name[:max(0, strings.LastIndexAny(name, "./"))])
 			if m == nil {
 				return -1
 			}

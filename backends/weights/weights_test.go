@@ -245,3 +245,20 @@ func TestFitMap(t *testing.T) {
 		}
 	}
 }
+
+// TestFitShortNames: a tensor whose name has no point and no slash is one like any other.
+func TestFitShortNames(t *testing.T) {
+	b := ir.NewBuilder("x")
+	b.Param("conv/weight", ir.Shape{2, 1, 1, 1}, ir.Param{Init: ir.Init{Kind: ir.InitConstant}})
+	b.Param("fc/weight", ir.Shape{2, 2}, ir.Param{Init: ir.Init{Kind: ir.InitConstant}})
+	for _, names := range [][]string{{"w"}, {"w", "v"}, {"", "x"}, {"w", "a.b"}} {
+		f := &File{}
+		for i, n := range names {
+			shape := [][]int{{2, 1, 1, 1}, {2, 2}}[i]
+			f.Arrays = append(f.Arrays, arrays.Array{Name: n, DType: safetensors.F32, Shape: shape, Data: bytes.NewReader(make([]byte, 16))})
+		}
+		if fit, err := Fit(b.Graph(), f, nil); err == nil && len(names) < 2 && len(fit.Names) > 1 {
+			t.Errorf("%q: %v", names, fit.Names)
+		}
+	}
+}

@@ -118,6 +118,14 @@ func checkWrong(c *cli.Context, inputs ...string) error {
 		if err := checkOutput(file, f.kind); err != nil {
 			return err
 		}
+		if f.flag != "wrong" || toStdout(file) {
+			continue
+		}
+		if other, err := otherFile(file, wrongColumns); err != nil {
+			return err
+		} else if other {
+			return usagef("--wrong %s would replace a table that is not one of mistakes: choose another name", diag.Printable(file))
+		}
 	}
 	if file := c.String("confusion"); file != "" {
 		stem := strings.TrimSuffix(file, ".png")

@@ -147,6 +147,9 @@ func predictOne(g *ir.Graph, s *cpu.Session, path string, y []float32, k int) ([
 	}
 	row := make([]float64, len(y))
 	for i, v := range y {
+		if v-v != 0 {
+			return nil, &numericalError{"the scores of the network are not finite numbers for this picture: its weights are NaN or too large"}
+		}
 		row[i] = float64(v)
 	}
 	return topK(g, row, k), nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
@@ -92,6 +93,9 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 		if n := c.Int(name); n < 0 {
 			return r, usagef("--%s %d (want 0 or more)", name, n)
 		}
+	}
+	if n := c.Int("threads"); n > cpu.MaxThreads {
+		return r, usagef("--threads %d (want at most %d)", n, cpu.MaxThreads)
 	}
 	return r, checkFrozen(c, g)
 }

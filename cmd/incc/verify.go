@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -125,6 +126,9 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	t := newTable("output", "shape", ">largest", ">difference", ">relative")
 	bad := false
 	for i, v := range g.Outputs {
+		if slices.ContainsFunc(res[v].Data, func(x float64) bool { return x-x != 0 }) {
+			return &numericalError{fmt.Sprintf("output %s is not finite for an input of noise: weights are NaN or too large", diag.Name(v.Name))}
+		}
 		d, scale := tensor.MaxDiff(tensor.Widen(tensor.Of(out[i], res[v].Shape...)), res[v])
 		t.Add(diag.Name(v.Name), v.Type.Shape.WithoutBatch().String(), fmt.Sprintf("%.4g", scale), fmt.Sprintf("%.2g", d), fmt.Sprintf("%.2g", d/scale))
 		bad = bad || !(d <= 1e-4*scale)

@@ -13,11 +13,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/draw"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/cmd/incc/view"
@@ -60,6 +61,9 @@ func viewPage(c *cli.Context) error {
 		return err
 	}
 	if out := c.String("output"); out != "" {
+		if err := wholeSpec(src); err != nil {
+			return err
+		}
 		if err := worksOnly(c, "without -o", "addr", "no-open"); err != nil {
 			return err
 		}
@@ -97,6 +101,20 @@ func viewPage(c *cli.Context) error {
 		openBrowser(url)
 	}
 	return s.Serve(ctx, l)
+}
+
+// wholeSpec returns the errors of the spec, which a page that is written once cannot show
+// mended.
+func wholeSpec(src view.Source) error {
+	if src.Text == nil {
+		return nil
+	}
+	text, err := src.Text()
+	if err != nil {
+		return err
+	}
+	_, problems := src.Load(text)
+	return problems.Err()
 }
 
 // viewSource finds the network and the runs that the arguments name, and the files that a
@@ -140,9 +158,19 @@ func viewSource(c *cli.Context) (view.Source, []string, error) {
 		src.Text = func() ([]byte, error) { return nil, nil }
 		src.Load = func([]byte) (*ir.Graph, diag.List) { return g, nil }
 	default:
+		if err := worksOnly(c, "with an ONNX model", "image", "labels", "root"); err != nil {
+			return src, nil, err
+		}
 		s, err := readSource(c, network)
 		if err != nil {
 			return src, nil, err
+		}
+		if _, problems := dsl.Load(s.file, s.text, dsl.Options{Defines: defs, ReadFile: s.open, Hollow: true}); len(defs) > 0 {
+			for _, p := range problems {
+				if !p.Span.IsValid() { // about -D, which no line of the text mends
+					return src, nil, usagef("%s", p.Summary)
+				}
+			}
 		}
 		inputs = append(inputs, s.file)
 		src.Title = filepath.Base(s.file)
@@ -163,7 +191,7 @@ func viewSource(c *cli.Context) (view.Source, []string, error) {
 		}
 	}
 	if len(runs) > 0 {
-		src.Runs = func() ([]view.Run, error) { return viewRuns(runs) }
+		src.Runs = (&runCache{dirs: runs, rows: map[string]cachedRows{}}).runs
 		src.Picture = func(i int) ([]byte, error) {
 			if i < 0 || i >= len(runs) {
 				return nil, fs.ErrNotExist
@@ -174,34 +202,72 @@ func viewSource(c *cli.Context) (view.Source, []string, error) {
 	return src, inputs, nil
 }
 
-// viewRuns reads the runs as they are now.
-func viewRuns(dirs []string) ([]view.Run, error) {
+// runCache keeps the results of runs, which the page asks for several times a second.
+type runCache struct {
+	dirs []string
+	mu   sync.Mutex
+	rows map[string]cachedRows
+}
+
+// cachedRows are the rows of a results.csv with a size and a time of change.
+type cachedRows struct {
+	size int64
+	time time.Time
+	rows []map[string]view.Value
+	best int
+}
+
+// read returns the results of a run, which are read again when their file has changed.
+func (k *runCache) read(dir string) (cachedRows, error) {
+	fi, err := os.Stat(filepath.Join(dir, runResults))
+	if errors.Is(err, fs.ErrNotExist) {
+		return cachedRows{rows: []map[string]view.Value{}}, nil
+	}
+	if err != nil {
+		return cachedRows{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if r, ok := k.rows[dir]; ok && r.size == fi.Size() && r.time.Equal(fi.ModTime()) {
+		return r, nil
+	}
+	rows, err := readResults(dir)
+	if err != nil {
+		return cachedRows{}, err
+	}
+	r := cachedRows{size: fi.Size(), time: fi.ModTime(), rows: []map[string]view.Value{}}
+	images := imagesOf(dir)
+	for _, row := range rows {
+		r.rows = append(r.rows, map[string]view.Value{
+			"epoch": view.Value(row.Epoch), "rate": view.Value(row.Rate), "train_loss": view.Value(row.TrainLoss), "train_acc": view.Value(row.TrainAcc),
+			"val_loss": view.Value(row.ValLoss), "val_acc": view.Value(row.ValAcc), "rate_images": view.Value(images / row.Seconds),
+		})
+		if row.ValAcc > 0 && (r.best == 0 || row.ValAcc > rows[r.best-1].ValAcc) {
+			r.best = len(r.rows)
+		}
+	}
+	k.rows[dir] = r
+	return r, nil
+}
+
+// runs describes the runs as they are now.
+func (k *runCache) runs() ([]view.Run, error) {
 	var list []view.Run
-	for _, dir := range dirs {
-		r := view.Run{Name: filepath.Base(dir), State: "stopped", Facts: [][2]string{}, Rows: []map[string]view.Value{}}
-		var rows []train.Row
-		if exists(filepath.Join(dir, runResults)) {
-			var err error
-			if rows, err = readResults(dir); err != nil {
-				return nil, err
-			}
+	for _, dir := range k.dirs {
+		rows, err := k.read(dir)
+		if err != nil {
+			return nil, err
 		}
-		images := imagesOf(dir)
-		for _, row := range rows {
-			r.Rows = append(r.Rows, map[string]view.Value{
-				"epoch": view.Value(row.Epoch), "rate": view.Value(row.Rate), "train_loss": view.Value(row.TrainLoss), "train_acc": view.Value(row.TrainAcc),
-				"val_loss": view.Value(row.ValLoss), "val_acc": view.Value(row.ValAcc), "rate_images": view.Value(images / row.Seconds),
-			})
-			if row.ValAcc > 0 && (r.Best == 0 || row.ValAcc > rows[r.Best-1].ValAcc) {
-				r.Best = len(r.Rows)
-			}
-		}
+		r := view.Run{Name: filepath.Base(dir), State: "stopped", Facts: [][2]string{}, Rows: rows.rows, Best: rows.best}
 		info, err := readSummaryFile(dir)
 		switch {
 		case trainingIn(dir):
 			r.State = "running"
 		case err == nil:
-			r.State, r.Best = "finished", info.BestEpoch
+			r.State = "finished"
+			if info.BestEpoch >= 1 && info.BestEpoch <= len(r.Rows) {
+				r.Best = info.BestEpoch
+			}
 		}
 		if err == nil {
 			r.Facts = append(r.Facts, [2]string{"parameters", diag.Thousands(info.Params)}, [2]string{"batch", fmt.Sprint(info.Batch)}, [2]string{"seed", fmt.Sprint(info.Seed)})

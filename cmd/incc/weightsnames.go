@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -44,6 +45,10 @@ the weights and tensors that are left, with their shapes.`,
 			path := c.Args().Get(1)
 			if err := notAnInput("output", out, src.file, path); err != nil {
 				return err
+			}
+			// A map is edited by hand, so that none is replaced.
+			if info, err := os.Stat(out); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+				return usagef("-o %s: there is a file of that name: choose another one, or delete it", diag.Quote(out))
 			}
 			f, err := openWeightsFile(c, path)
 			if err != nil {

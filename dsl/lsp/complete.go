@@ -11,6 +11,7 @@ import (
 // complete lists what the word at a position may be.
 func (d *document) complete(p position, snippets bool) []completionItem {
 	off := d.text.offset(p)
+	p = d.text.position(off) // a place in the text, whatever was asked for
 	from := off
 	for from > 0 && isWord(d.text.src[from-1]) {
 		from--

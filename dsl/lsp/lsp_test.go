@@ -397,8 +397,12 @@ func TestBroken(t *testing.T) {
 	c.notify("unknown", nil)
 	c.open("")
 	c.open("\x00\xff\xfe")
-	if _, fault := c.ask("textDocument/hover", where(position{1 << 30, 1 << 30})); fault != nil {
-		t.Errorf("a place behind the end: %+v", fault)
+	for method := range features {
+		for _, p := range []position{{1 << 30, 1 << 30}, {-1, 0}, {0, -1}, {-1 << 31, 1 << 31}} {
+			if _, fault := c.ask(method, map[string]any{"textDocument": documentID{uri}, "position": p, "range": textRange{p, p}, "newName": "a"}); fault != nil && fault.Code != requestFailed {
+				t.Errorf("%s at %v: %+v", method, p, fault)
+			}
+		}
 	}
 	c.in.Close()
 	if err := <-c.done; !errors.Is(err, ErrNoShutdown) {
