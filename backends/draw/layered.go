@@ -19,11 +19,9 @@ type spot struct {
 	order    float64
 }
 
-// layered lays out nodes that are no series and parallel of branches, in layers: each item
-// lies below all that it reads (Sugiyama, Tagawa and Toda 1981).
-func (l *layout) layered(nodes []int, s, t int) block {
-	depth := map[int]int{}
-	last := 0
+// depths returns the layer of each node, one below all that it reads, and the last layer.
+func (l *layout) depths(nodes []int) (depth map[int]int, last int) {
+	depth = map[int]int{}
 	for _, v := range nodes { // in topological order
 		for _, p := range l.prev[v] {
 			if d, ok := depth[p]; ok {
@@ -35,6 +33,13 @@ func (l *layout) layered(nodes []int, s, t int) block {
 		}
 		last = max(last, depth[v])
 	}
+	return depth, last
+}
+
+// layered lays out nodes that are no series and parallel of branches, in layers: each item
+// lies below all that it reads (Sugiyama, Tagawa and Toda 1981).
+func (l *layout) layered(nodes []int, s, t int) block {
+	depth, last := l.depths(nodes)
 	var spots []spot
 	layers := make([][]int, last+1)
 	add := func(sp spot, layer int) int {
