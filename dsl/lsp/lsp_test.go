@@ -398,7 +398,7 @@ func TestBroken(t *testing.T) {
 	c.open("")
 	c.open("\x00\xff\xfe")
 	for method := range features {
-		for _, p := range []position{{1 << 30, 1 << 30}, {-1, 0}, {0, -1}, {-1 << 31, 1 << 31}} {
+		for _, p := range []position{{1 << 30, 1 << 30}, {-1, 0}, {0, -1}, {-1 << 31, 1<<31 - 1}} {
 			if _, fault := c.ask(method, map[string]any{"textDocument": documentID{uri}, "position": p, "range": textRange{p, p}, "newName": "a"}); fault != nil && fault.Code != requestFailed {
 				t.Errorf("%s at %v: %+v", method, p, fault)
 			}
