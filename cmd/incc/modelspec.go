@@ -10,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/dsl"
@@ -18,7 +17,6 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
-	"github.com/incc-lang/incc/passes"
 )
 
 // This file loads ONNX models for the commands that take a model in place of a spec.
@@ -150,7 +148,6 @@ func loadModel(c *cli.Context, path string) (*ir.Graph, *source, error) {
 		}
 		return fail(err)
 	}
-	g = anyBatch(g)
 	if g.Name = modelName(g.Name); g.Name == "" {
 		g.Name = modelName(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
 	}
@@ -191,31 +188,6 @@ func imageKeys(c *cli.Context, m **onnx.Model) (string, error) {
 	}
 	*m = fixed
 	return keys, nil
-}
-
-// anyBatch returns a network whose inputs have a symbolic batch, if the network of fixed
-// shapes g can be written so; otherwise g.
-func anyBatch(g *ir.Graph) *ir.Graph {
-	for _, in := range g.Inputs {
-		if s := in.Type.Shape; len(s) == 0 || s[0] == ir.Batch {
-			return g
-		}
-	}
-	if b, _, err := form.Batched(g); err == nil {
-		return b
-	}
-	folded := g.Clone()
-	fold, err := passes.Parse("const-fold")
-	if err == nil {
-		_, err = passes.Run(folded, fold, passes.Options{})
-	}
-	if err != nil {
-		return g
-	}
-	if b, _, err := form.Batched(folded); err == nil {
-		return b
-	}
-	return g
 }
 
 // describe sets the parts of a model's recipe that incc knows: how a picture becomes the
