@@ -128,7 +128,7 @@ func strideText(s ir.HW) string {
 	return "/" + s.Short()
 }
 
-// noteOf says what a box stands for: its path, result and cost.
+// noteOf returns the text beside the pointer: path, output and cost of a box.
 func noteOf(it *item, out ir.Shape, o Options) string {
 	s := fmt.Sprintf("%s: output %s", it.path, out.WithoutBatch().String())
 	if it.sum.params > 0 {
@@ -155,7 +155,7 @@ func plural64(n int64, what string) string {
 	return diag.Thousands(n) + " " + what + "s"
 }
 
-// amount says what a folded part costs, in what the colours stand for.
+// amount returns the cost of a folded part, in the unit that the colours show.
 func (o Options) amount(s sums) string {
 	switch o.Colour {
 	case ByMACs:

@@ -36,8 +36,8 @@ func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
 	}
 }
 
-// winoWeightsTier is what a tier has for the transform, of n vectors of so many lanes: for kernels
-// of 3x3 and of 5x5.
+// winoWeightsTier holds a tier's transforms of weights, for 3x3 and for 5x5 kernels. Each works
+// on n vectors of this many lanes.
 type winoWeightsTier struct {
 	lanes     int
 	transform [2]func(src *float32, tap int, dst *float32, pos, n int, tmp *float32)

@@ -68,7 +68,7 @@ type n16Run struct {
 
 func (l *n16Run) run(w *Worker) {
 	tier := &n16Tiers[w.ISA]
-	if tier.lanes == 0 || len(l.taps) == 0 { // a sum of nothing: the assembly has a tap at least
+	if tier.lanes == 0 || len(l.taps) == 0 { // the assembly needs at least one tap
 		l.portable()
 		return
 	}

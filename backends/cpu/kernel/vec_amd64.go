@@ -649,6 +649,3 @@ func opsAdamAVX2(p []float32, g []float32, v []float32, s []float32, coef []floa
 //
 //go:noescape
 func opsTowardAVX2(dst []float32, src []float32, rate float32)
-
-// opsPause tells the processor that this thread spins.
-func opsPause()

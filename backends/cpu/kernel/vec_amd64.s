@@ -7650,8 +7650,3 @@ loop140_1:
 done140_1:
 	VZEROUPPER
 	RET
-
-// func opsPause()
-TEXT ·opsPause(SB), NOSPLIT, $0
-	PAUSE
-	RET

@@ -54,8 +54,8 @@ type crew struct {
 const open = 1 << 31
 
 // share is what is left of a thread's part of a phase: the phase, the first of the
-// units that nobody has taken, and the end, in 32, 16 and 16 bits. A share of an
-// earlier phase stands for one from which nothing has been taken. The owner takes
+// units that nobody has taken, and the end, in 32, 16 and 16 bits. While a share
+// still names an earlier phase, nothing has been taken from this phase. The owner takes
 // from the front, others from the back.
 type share struct {
 	v atomic.Uint64

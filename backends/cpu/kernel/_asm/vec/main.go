@@ -400,7 +400,6 @@ func main() {
 		maxout()
 		training()
 	}
-	pause()
 	Generate()
 }
 
@@ -887,13 +886,6 @@ func softmax() {
 }
 
 func advance(p reg.Register, blocks int) { ADDQ(U32(64*uint32(blocks)), p) }
-
-func pause() {
-	TEXT("opsPause", NOSPLIT, "func()")
-	Doc("opsPause tells the processor that this thread spins.")
-	PAUSE()
-	RET()
-}
 
 func move(dst, a vec) {
 	for i := range dst {
