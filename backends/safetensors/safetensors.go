@@ -40,7 +40,7 @@ const (
 type DType string
 
 // The element types of the format. F64, F16 and BF16 are converted where float32s
-// are asked for; the others can be had as bytes.
+// are asked for, and so is I8 with scales (ScaleSuffix); the others can be had as bytes.
 const (
 	F32  DType = "F32"
 	F64  DType = "F64"
@@ -385,7 +385,14 @@ func (t *Tensors) ReadAt(dst []float32, name string, at int) error {
 
 func (t *Tensors) read(dst []float32, info *TensorInfo, first int) error {
 	convert := converters[info.DType]
-	if convert == nil {
+	var scales []float32
+	row := max(1, info.Elements()/max(1, append(info.Shape, 1)[0]))
+	if info.DType == I8 {
+		var err error
+		if scales, err = t.scales(info); err != nil {
+			return err
+		}
+	} else if convert == nil {
 		return fmt.Errorf("safetensors: tensor %q holds %s, not floating-point numbers", info.Name, info.DType)
 	}
 	size := info.DType.Size()
@@ -414,6 +421,8 @@ func (t *Tensors) read(dst []float32, info *TensorInfo, first int) error {
 			}
 		}
 		switch {
+		case scales != nil:
+			widenScaled(d, b, scales, row, first+done)
 		case !asIs:
 			convert(d, b)
 		case t.mem != nil:

@@ -224,6 +224,8 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return drawColours
 	case "store":
 		return []string{"embed", "file"}
+	case "weights-as":
+		return []string{"fp32", "fp16", "bf16", "int8"}
 	case "target":
 		return []string{"cpu", "onnx"}
 	case "split":

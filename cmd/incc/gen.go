@@ -74,6 +74,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.StringFlag{Name: "runtime", Value: "copy", Usage: "`HOW` the package gets the runtime: copy, or module (imports from github.com/incc-lang/incc)"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "compute up to `N` images at once"},
 			&cli.StringFlag{Name: "store", Value: "embed", Usage: "keep the weights `WHERE`: embed (in the program) or file (beside it)"},
+			&cli.StringFlag{Name: "weights-as", Value: "fp32", Usage: "store the weights of convolutions and dense layers as `TYPE`: fp32, fp16, bf16 or int8; they are widened to float32 when the package reads them"},
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
 			memoryFlag,
 			&cli.BoolFlag{Name: "main", Usage: "add a command that classifies pictures, from files or over HTTP"},
@@ -105,6 +106,12 @@ func genGo(c *cli.Context) error {
 	if store != "embed" && store != "file" {
 		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
 	}
+	if _, ok := storedTypes[c.String("weights-as")]; !ok {
+		return usagef("unknown --weights-as %s (want fp32, fp16, bf16 or int8)", diag.Quote(c.String("weights-as")))
+	}
+	if c.Bool("train") && c.String("weights-as") != "fp32" {
+		return usagef("--weights-as=%s cannot be used with --train: a trainer begins with the weights in float32", c.String("weights-as"))
+	}
 	switch how := c.String("runtime"); {
 	case how != "copy" && how != "module":
 		return usagef("unknown --runtime %s (want copy or module)", diag.Quote(how))
@@ -121,7 +128,7 @@ func genGo(c *cli.Context) error {
 	if dest.pkg == "main" && c.Bool("main") {
 		return fmt.Errorf("--main: the command cannot import the package, since %s holds package main; write to another folder", diag.Printable(c.String("output")))
 	}
-	files, err := goPackage(c, arg, dest)
+	files, losses, err := goPackage(c, arg, dest)
 	if err != nil {
 		return err
 	}
@@ -148,6 +155,9 @@ func genGo(c *cli.Context) error {
 		}
 	}
 	if err := say(c.App.Writer, fmt.Sprintf("wrote package %s: import %s; %s of weights", dest.pkg, strconv.Quote(dest.importPath), bytesText(size))); err != nil {
+		return err
+	}
+	if err := sayLosses(c.App.Writer, c.String("weights-as"), losses); err != nil {
 		return err
 	}
 	if err := sayRemoved(c, dest, stale); err != nil {
@@ -198,29 +208,30 @@ func sayRemoved(c *cli.Context, dest *destination, removed []string) error {
 	return say(c.App.Writer, text)
 }
 
-// goPackage generates all files of the package. Their contents are in memory, except for
+// goPackage generates all files of the package, and says what the type costs in which the weights
+// are stored. Their contents are in memory, except for
 // weights that are drawn at random: these are drawn last, so that the garbage of what comes
 // before is gone by then.
-func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error) {
+func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, []storageLoss, error) {
 	n, err := genNetwork(c, arg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	g := n.graph
 	if note := dataNote(g); note != "" {
 		if err := say(c.App.ErrWriter, note); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	o := cpu.Options{Batch: c.Int("batch"), Direct: c.Bool("direct"), Seed: n.seed}
 	if p := c.String("tuning"); p != "" {
 		if o.Tuning, err = readTuning(p); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	p, err := cpu.Plan(g, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opt := gosrc.Options{
 		Version: version, Command: genCommandLine(c, arg), Package: dest.pkg, ImportPath: dest.importPath, Runtime: dest.runtimePath,
@@ -231,21 +242,21 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 	}
 	if c.Bool("test") {
 		if opt.Golden, err = n.golden(o); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if c.Bool("train") {
 		if opt.Train, err = n.training(c, c.Bool("test")); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	pkg, err := gosrc.Generate(g, p, opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files, err := dest.withRuntime(pkg.Files, c.String("runtime") == "module")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if opt.Golden != nil {
 		x := weightsFile{infos: []safetensors.TensorInfo{{Name: "output", Shape: []int{len(opt.Golden)}}}, data: [][]float32{opt.Golden}}
@@ -254,15 +265,15 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, error)
 		}
 		b, err := x.bytes()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files = append(files, genFile{path: filepath.Join(dest.dir, "testdata", "golden_incc.safetensors"), data: b})
 	}
 	w, err := n.stored(pkg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), weights: w}), nil
+	return append(files, genFile{path: filepath.Join(dest.dir, opt.Weights), weights: w}), n.losses, nil
 }
 
 // network holds the forms of a network that a package is generated from.
@@ -274,12 +285,16 @@ type network struct {
 	pipeline   []passes.Step
 	seed       int64
 	recipe     recipe.Train
+	as         string                         // how weights are stored: a key of storedTypes
+	narrow     map[string]*safetensors.Narrow // the weights that are not stored as float32
+	lost       map[string]storageLoss         // what that costs, by weight
+	losses     []storageLoss                  // of those that the package stores
 }
 
 // genNetwork loads the network of a spec. If a pass changes the layers to suit the
 // weights, graph is the changed network, with its weights.
 func genNetwork(c *cli.Context, arg string) (*network, error) {
-	n := &network{seed: c.Int64("seed")}
+	n := &network{seed: c.Int64("seed"), as: c.String("weights-as")}
 	var err error
 	if n.pipeline, err = pipelineOf(c, 2); err != nil {
 		return nil, err
@@ -327,15 +342,26 @@ func (n *network) stored(pkg *gosrc.Package) (*weightsFile, error) {
 	if n.redesigned {
 		g = n.graph
 	}
-	ir.Materialize(g, n.seed)
-	f := &weightsFile{meta: map[string]string{"incc": version, "net": n.graph.Name, "spec": n.graph.Recipe.SpecHash}}
+	if err := n.materialize(g); err != nil {
+		return nil, err
+	}
+	f := &weightsFile{narrow: map[string][]byte{}, meta: map[string]string{"incc": version, "net": n.graph.Name, "spec": n.graph.Recipe.SpecHash}}
 	for _, v := range pkg.Stored {
 		x := g.Data[v.Name]
 		if x == nil {
 			return nil, fmt.Errorf("weight %s has no values", v.Name)
 		}
-		f.infos = append(f.infos, safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape})
-		f.data = append(f.data, x.Data)
+		info := safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape}
+		narrow := n.narrow[v.Name]
+		if narrow != nil {
+			info.DType, f.narrow[v.Name] = storedTypes[n.as], narrow.Bytes
+			n.losses = append(n.losses, n.lost[v.Name])
+		}
+		f.infos, f.data = append(f.infos, info), append(f.data, x.Data)
+		if narrow != nil && narrow.Scales != nil {
+			f.infos = append(f.infos, safetensors.TensorInfo{Name: v.Name + safetensors.ScaleSuffix, Shape: v.Type.Shape[:1]})
+			f.data = append(f.data, narrow.Scales)
+		}
 	}
 	return f, nil
 }
@@ -418,7 +444,9 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 // golden returns the output of the network for one image of noise. It uses the portable
 // kernels, which give the same bits on every machine.
 func (n *network) golden(o cpu.Options) ([]float32, error) {
-	ir.Materialize(n.spec, n.seed)
+	if err := n.materialize(n.spec); err != nil {
+		return nil, err
+	}
 	g := n.graph
 	if !n.redesigned { // as the package computes it, but with what depends on weights folded
 		g = n.spec.Clone()
@@ -452,7 +480,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 	if c.IsSet("optimize") {
 		l = append(l, "-O"+strconv.Itoa(c.Int("optimize")))
 	}
-	for _, name := range []string{"passes", "seed", "batch", "store", "package", "memory", "runtime"} {
+	for _, name := range []string{"passes", "seed", "batch", "store", "weights-as", "package", "memory", "runtime"} {
 		if c.IsSet(name) {
 			add(name, fmt.Sprint(c.Value(name)))
 		}

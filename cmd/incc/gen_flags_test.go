@@ -85,6 +85,7 @@ train {
 		"runtime":    {nil, []string{"--runtime", "module"}},
 		"batch":      {nil, []string{"--batch", "3"}},
 		"store":      {nil, []string{"--store", "file"}},
+		"weights-as": {nil, []string{"--weights-as", "int8"}},
 		"train":      {nil, []string{"--train"}},
 		"main":       {nil, []string{"--main"}},
 		"test":       {nil, []string{"--test"}},
@@ -136,7 +137,7 @@ train {
 		t.Errorf("--memory less than any step takes: %d, %s", code, out)
 	}
 	// Flags that exclude each other, and bad values.
-	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--runtime", "linked"}, {"--runtime", "module", "--kernel", "runtime"}, {"--batch", "0"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
+	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--runtime", "linked"}, {"--runtime", "module", "--kernel", "runtime"}, {"--batch", "0"}, {"--weights-as", "int4"}, {"--weights-as", "bf16", "--train"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
 		if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, args...)...); code != exitUsage {
 			t.Errorf("%q: %d, %s", args, code, out)
 		}

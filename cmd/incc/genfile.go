@@ -22,9 +22,10 @@ type genFile struct {
 // weightsFile is the contents of a safetensors file. There is no copy of its bytes in memory:
 // it is written from the arrays of the network.
 type weightsFile struct {
-	meta  map[string]string
-	infos []safetensors.TensorInfo
-	data  [][]float32 // the elements of each tensor
+	meta   map[string]string
+	infos  []safetensors.TensorInfo
+	data   [][]float32       // the elements of each tensor
+	narrow map[string][]byte // in place of data: of tensors that are not F32
 }
 
 // writeTo writes the contents.
@@ -34,7 +35,12 @@ func (f *weightsFile) writeTo(w io.Writer) error {
 		return err
 	}
 	for i, t := range f.infos {
-		if err := out.Float32s(t.Name, f.data[i]); err != nil {
+		if b := f.narrow[t.Name]; b != nil {
+			err = out.Bytes(t.Name, b)
+		} else {
+			err = out.Float32s(t.Name, f.data[i])
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -55,8 +61,12 @@ func (f *weightsFile) size() int64 {
 		return 0 // writeTo returns the error
 	}
 	n := int64(header.Len())
-	for _, x := range f.data {
-		n += 4 * int64(len(x))
+	for i, t := range f.infos {
+		if b := f.narrow[t.Name]; b != nil {
+			n += int64(len(b))
+		} else {
+			n += 4 * int64(len(f.data[i]))
+		}
 	}
 	return n
 }
