@@ -126,11 +126,11 @@ func bench(c *cli.Context) error {
 		if err := writeOutput(c, file, jsonFile, func(w io.Writer) error { return writeJSON(w, t) }); err != nil {
 			return err
 		}
-		say := out
+		note := out
 		if c.Bool("json") {
-			say = c.App.ErrWriter
+			note = c.App.ErrWriter
 		}
-		fmt.Fprintf(say, "wrote %s: %s\n", diag.Name(file), diag.Count(len(t.Algorithm), "convolution"))
+		sayf(note, "wrote %s: %s", diag.Name(file), diag.Count(len(t.Algorithm), "convolution"))
 		o.Tuning = t
 	}
 	p, err := compileRoom(c, g, o)
@@ -241,12 +241,12 @@ func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(w, "%s, batch %d, %d threads, %s\n", r.Name, r.Batch, r.Threads, r.ISA)
-	fmt.Fprintf(w, "  p50 %.3f ms, p90 %.3f, p99 %.3f over %d runs\n", r.P50, r.P90, r.P99, r.Runs)
-	fmt.Fprintf(w, "  %.1f GFLOP/s, %.1f %% of the peak of %.1f\n", r.GFLOPS, 100*r.PeakShare, r.Peak)
-	fmt.Fprintf(w, "  arena %s, weights %s, %.0f allocations a run\n", bytesText(r.ArenaBytes), bytesText(r.Weights), r.Allocs)
+	sayf(w, "%s, batch %d, %d threads, %s", r.Name, r.Batch, r.Threads, r.ISA)
+	sayf(w, "  p50 %.3f ms, p90 %.3f, p99 %.3f over %d runs", r.P50, r.P90, r.P99, r.Runs)
+	sayf(w, "  %.1f GFLOP/s, %.1f %% of the peak of %.1f", r.GFLOPS, 100*r.PeakShare, r.Peak)
+	sayf(w, "  arena %s, weights %s, %.0f allocations a run", bytesText(r.ArenaBytes), bytesText(r.Weights), r.Allocs)
 	for _, p := range r.Compare {
-		fmt.Fprintf(w, "  %s: p50 %.3f ms against our %.3f in turns; ratio %.2f (95 %%: %.2f to %.2f, %d pairs)\n", p.Peer, p.P50, p.Ours, p.Ratio, p.Low, p.High, p.Pairs)
+		sayf(w, "  %s: p50 %.3f ms against our %.3f in turns; ratio %.2f (95 %%: %.2f to %.2f, %d pairs)", p.Peer, p.P50, p.Ours, p.Ratio, p.Low, p.High, p.Pairs)
 	}
 	return nil
 }

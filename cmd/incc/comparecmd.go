@@ -90,8 +90,7 @@ lenet-nin.png means the same as -o lenet-nin.`,
 					fmt.Sprintf("%.4f", last.TrainLoss), percent(last.TrainAcc), percent(last.ValAcc), percent(bestValidation(rows)), test)
 			}
 			t.write(c.App.Writer)
-			_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(out+".png"), diag.Name(out+".svg"))
-			return err
+			return sayf(c.App.Writer, "wrote %s and %s", diag.Name(out+".png"), diag.Name(out+".svg"))
 		},
 	}
 }

@@ -285,7 +285,7 @@ func writeParts(w io.Writer, parts []dataPart) {
 		}
 		_ = say(w, text)
 		for _, f := range p.Formats {
-			fmt.Fprintf(w, "   %v\n", f)
+			sayf(w, "   %v", f)
 		}
 		head = append(head, ">"+p.Part)
 	}

@@ -188,7 +188,7 @@ func readingProgress(w io.Writer, text string) (progress func(done, total int), 
 	return func(n, total int) {
 			if now := time.Now(); now.Sub(last) >= 200*time.Millisecond {
 				last, shown = now, true
-				fmt.Fprintf(w, "\r\x1b[K"+text, n, total)
+				fmt.Fprint(w, "\r\x1b[K"+diag.Shorten(fmt.Sprintf(text, n, total), columns(w)-1))
 			}
 		}, func() {
 			if shown {

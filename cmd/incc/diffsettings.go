@@ -66,7 +66,7 @@ func (d *diff) writeSettings(w io.Writer, all bool) {
 	}
 	t.write(w)
 	if labels > mostLabels {
-		fmt.Fprintf(w, "and %d more labels; --json lists all\n", labels-mostLabels)
+		sayf(w, "and %d more labels; --json lists all", labels-mostLabels)
 	}
 	fmt.Fprintln(w)
 }

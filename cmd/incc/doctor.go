@@ -62,12 +62,12 @@ compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instructi
 				return writeLineJSON(c.App.Writer, m)
 			}
 			w := c.App.Writer
-			fmt.Fprintf(w, "processor   %s, %s/%s\n", m.CPU, m.OS, m.Arch)
-			fmt.Fprintf(w, "threads     %d (GOMAXPROCS) of %d\n", m.Threads, m.Cores)
+			sayf(w, "processor   %s, %s/%s", m.CPU, m.OS, m.Arch)
+			sayf(w, "threads     %d (GOMAXPROCS) of %d", m.Threads, m.Cores)
 			if m.Memory > 0 {
-				fmt.Fprintf(w, "memory      %s\n", bytesText(m.Memory))
+				sayf(w, "memory      %s", bytesText(m.Memory))
 			}
-			fmt.Fprintf(w, "huge pages  %s\n\n", m.HugePages)
+			sayf(w, "huge pages  %s\n", m.HugePages)
 			t := newTable("tier", ">peak, 1 thread", fmt.Sprintf(">%d threads", m.Threads), "")
 			for _, p := range m.Tiers {
 				chosen := ""

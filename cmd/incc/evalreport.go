@@ -56,7 +56,7 @@ func (r evalReport) write(w io.Writer) {
 	add("weighted average", r.metrics.Weighted)
 	t.write(w)
 	if n := len(r.metrics.Classes); n > len(shown) {
-		fmt.Fprintf(w, "These are the %d classes with the lowest F1 of %d; --json prints all.\n", len(shown), n)
+		sayf(w, "These are the %d classes with the lowest F1 of %d; --json prints all.", len(shown), n)
 	}
 }
 

@@ -206,8 +206,7 @@ func (e experiment) run(c *cli.Context) error {
 		return writeJSON(c.App.Writer, out)
 	}
 	e.print(c, all)
-	_, err := fmt.Fprintf(c.App.Writer, "\nwrote %s and %s\n", diag.Name(curves+".png"), diag.Name(curves+".svg"))
-	return err
+	return sayf(c.App.Writer, "\nwrote %s and %s", diag.Name(curves+".png"), diag.Name(curves+".svg"))
 }
 
 // train trains a variant, unless its folder holds the finished run already.

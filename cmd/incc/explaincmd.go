@@ -10,7 +10,6 @@ import (
 
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir/diag"
-	"github.com/incc-lang/incc/ir/diag/fit"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/specs"
 )
@@ -56,7 +55,7 @@ func explain(word string) (text string, ok bool) {
 	case word == "":
 		head, codes, _ := strings.Cut(text, "\ncodes of errors and warnings:")
 		list := func(names []string) string {
-			return "  " + strings.Join(fit.Wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
+			return "  " + strings.Join(diag.Wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
 		}
 		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ntopics:\n" + listTopics() + "\ncodes of errors and warnings:" + codes, true
 	case ok:
@@ -94,10 +93,10 @@ func explainPass(p *passes.Pass) string {
 	if p.Ref != "" {
 		doc += " (" + p.Ref + ")"
 	}
-	fmt.Fprintf(&b, "%s\n\n%s.\n", p.Name, strings.Join(fit.Wrap(doc, helpWidth), "\n"))
+	fmt.Fprintf(&b, "%s\n\n%s.\n", p.Name, strings.Join(diag.Wrap(doc, helpWidth), "\n"))
 	for _, c := range contracts {
 		if c.contract == p.Contract {
-			b.WriteString("\n" + strings.Join(fit.Wrap(fmt.Sprintf("%s: %s.", c.contract, c.text), helpWidth), "\n") + "\n")
+			b.WriteString("\n" + strings.Join(diag.Wrap(fmt.Sprintf("%s: %s.", c.contract, c.text), helpWidth), "\n") + "\n")
 		}
 	}
 	if n, ok := passes.LevelOf(p); ok {
@@ -142,6 +141,6 @@ func explainSpec(name string, text []byte) string {
 		words = append(words, strings.Fields(c)...)
 	}
 	about, counts, _ := strings.Cut(strings.Join(words, " "), "\n")
-	fill := func(s string) string { return strings.Join(fit.Wrap(strings.TrimSpace(s), helpWidth), "\n") + "\n" }
+	fill := func(s string) string { return strings.Join(diag.Wrap(strings.TrimSpace(s), helpWidth), "\n") + "\n" }
 	return fmt.Sprintf("%s\n\n%s\n%s\n  incc summary %s --depth 1\n  incc new %s -o mine.incc\n", name, fill(about), fill(counts), name, name)
 }

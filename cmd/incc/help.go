@@ -63,7 +63,7 @@ func helpText(data any, width int) string {
 		}
 	}
 	inner := width - len(indent)
-	section("NAME", strings.Join(fit.Wrap(name+" - "+usage, inner), "\n"))
+	section("NAME", strings.Join(diag.Wrap(name+" - "+usage, inner), "\n"))
 	section("USAGE", usageLines(text, inner))
 	section("DESCRIPTION", fit.Text(description, inner))
 	var rows [][2]string
@@ -115,7 +115,7 @@ func twoColumns(rows [][2]string, width int) string {
 	}
 	var out []string
 	for _, r := range rows {
-		lines := fit.Wrap(r[1], width-at)
+		lines := diag.Wrap(r[1], width-at)
 		if n := diag.Width(r[0]); n+gap <= at {
 			out = append(out, r[0]+strings.Repeat(" ", at-n)+lines[0])
 			lines = lines[1:]

@@ -212,6 +212,5 @@ func maxoutFigure(c *cli.Context, dir string) error {
 		t.Add(f.Function, f.Pieces, fmt.Sprintf("%.4f", f.Error), fmt.Sprintf("%.4f", least))
 	}
 	t.write(c.App.Writer)
-	_, err := fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", diag.Name(curves+".png"), diag.Name(curves+".svg"))
-	return err
+	return sayf(c.App.Writer, "wrote %s and %s", diag.Name(curves+".png"), diag.Name(curves+".svg"))
 }

@@ -122,7 +122,7 @@ func showPasses(c *cli.Context, arg string) error {
 	if c.Bool("json") {
 		return writeJSON(w, passesJSON{g.Name, c.String("target"), p.String(), stepsJSON(rep), networkJSON{params, macs, countOp(before, "conv")}, networkJSON{paramsAfter, macsAfter, countOp(after, "conv")}})
 	}
-	fmt.Fprintf(w, "target %s, %s\n\n", c.String("target"), pipelineText(c, level, p))
+	sayf(w, "target %s, %s\n", c.String("target"), pipelineText(c, level, p))
 	t := newTable("pass", ">changes", ">nodes", ">params", ">time")
 	for _, s := range rep.Steps {
 		if s.Skipped != "" {
@@ -303,7 +303,7 @@ func optimize(c *cli.Context, g *ir.Graph, level int, opt passes.Options) (*pass
 func tellUnchanged(c *cli.Context, rep *passes.Report) {
 	for _, s := range rep.Steps {
 		if s.Step.Named() && s.Changed == 0 {
-			fmt.Fprintf(c.App.ErrWriter, "note: pass %s changed nothing\n", s.Step)
+			sayf(c.App.ErrWriter, "note: pass %s changed nothing", s.Step)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -61,7 +60,7 @@ the times of this machine and the share of its peak.`,
 			if c.Bool("json") {
 				return writeLineJSON(c.App.Writer, map[string]any{"plan": p.Plan(), "seconds": times, "peak_gflops": peak, "threads": p.Threads()})
 			}
-			fmt.Fprintf(c.App.Writer, "%s, %d threads, peak %.1f GFLOP/s\n", p.ISA(), p.Threads(), peak)
+			sayf(c.App.Writer, "%s, %d threads, peak %.1f GFLOP/s", p.ISA(), p.Threads(), peak)
 			return p.Plan().Table(c.App.Writer, plan.TableOptions{Measured: times, Peak: peak, Buffers: c.Bool("buffers"), Columns: columns(c.App.Writer)})
 		},
 	}

@@ -104,7 +104,7 @@ func predict(c *cli.Context) error {
 		notes = append(notes, s)
 	}
 	for _, n := range notes {
-		fmt.Fprintln(c.App.ErrWriter, "note: "+n)
+		say(c.App.ErrWriter, "note: "+n)
 	}
 	out := newPredictions(c, g, list, found)
 	s := p.NewSession()
@@ -120,7 +120,7 @@ func predict(c *cli.Context) error {
 			failed++
 			last = withPath(f.path, f.err)
 			if len(list) > 1 {
-				fmt.Fprintf(c.App.ErrWriter, "incc: %s\n", errorText(last, f.path))
+				sayf(c.App.ErrWriter, "incc: %s", errorText(last, f.path))
 			}
 		}
 		if err := out.write(f, top); err != nil {

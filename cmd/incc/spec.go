@@ -206,18 +206,8 @@ func report(c *cli.Context, l diag.List, src *source) error {
 	if c.Bool("json") {
 		return l.WriteJSON(w)
 	}
-	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text, dsl.PreludePath: dsl.Prelude()}, Color: useColor(w), Max: maxShown, Width: sourceWidth(w)}
+	r := diag.Renderer{Sources: map[string][]byte{src.file: src.text, dsl.PreludePath: dsl.Prelude()}, Color: useColor(w), Max: maxShown, Columns: columns(w)}
 	return r.Render(w, l)
-}
-
-// sourceWidth is how much of a source line fits into the terminal that w writes to, beside
-// the number of the line; 0 for the usual width.
-func sourceWidth(w io.Writer) int {
-	const beside = 12 // the number, a bar, and the signs of what was cut
-	if n := columns(w); n > 0 {
-		return min(100, max(20, n-beside))
-	}
-	return 0
 }
 
 // useColor reports whether w is a terminal and the environment (NO_COLOR, TERM) allows

@@ -83,8 +83,7 @@ func newCommand() *cli.Command {
 			if err := writeOutput(c, out, specFile, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil || toStdout(out) {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "wrote %s; incc summary %s shows it\n", diag.Name(out), word(out))
-			return err
+			return sayf(c.App.Writer, "wrote %s; incc summary %s shows it", diag.Name(out), word(out))
 		},
 	}
 }

@@ -68,7 +68,7 @@ func countText(n int64) string {
 // writeSummary prints the table of layers and the totals. Every node of the graph is a
 // row; a bias, normalization or activation has a row of its own.
 func writeSummary(w io.Writer, g *ir.Graph, s ir.Summary) error {
-	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
+	sayf(w, "%s: %s\n", g.Name, inputText(g))
 	t := newTable("layer", "op", "output", ">params", ">MACs", ">RF", "line")
 	for _, r := range s.Layers {
 		name := r.Name

@@ -141,7 +141,7 @@ func within(nodes []*ir.Node) (depth int, field ir.HW) {
 
 // writeFolded prints the table of rows.
 func writeFolded(w io.Writer, g *ir.Graph, s ir.Summary, rows []*summaryRow) error {
-	fmt.Fprintf(w, "%s: %s\n\n", g.Name, inputText(g))
+	sayf(w, "%s: %s\n", g.Name, inputText(g))
 	t := newTable("row", "op", "output", ">depth", ">params", ">MACs", ">RF, own", ">RF, in all")
 	for _, r := range rows {
 		name, depth := r.Name, ""

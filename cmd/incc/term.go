@@ -39,3 +39,8 @@ func say(w io.Writer, text string) error {
 	_, err := fmt.Fprintln(w, text)
 	return err
 }
+
+// sayf is say with the text that a format and its operands make.
+func sayf(w io.Writer, format string, args ...any) error {
+	return say(w, fmt.Sprintf(format, args...))
+}

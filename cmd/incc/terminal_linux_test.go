@@ -114,12 +114,20 @@ func TestTerminalWidth(t *testing.T) {
 		{"summary", "googlenet", "--depth", "1"}, {"diff", "googlenet", "inception_v3"}, {"plan", "mnist/inception_v1", "--buffers"}, {"passes", "googlenet", "-O2"},
 		{"data", "inspect", "idx"}, {"train", "small.incc", "--data", "idx", "--dry-run"}, {"compile", "small.incc", "-o", "small.onnx", "--verify", "--timing"},
 		{"verify", "small.onnx"}, {"eval", "small.incc", "--weights", "small.safetensors", "--data", "idx"},
-		{"train", "small.incc", "--data", "idx", "--find-lr"}, {"run", "small.incc", "--input", "noise"}}
+		{"train", "small.incc", "--data", "idx", "--find-lr"}, {"run", "small.incc", "--input", "noise"},
+		{"new", "mnist/inception_v1", "--force", "-o", "a-file-that-has-a-name-of-some-length.incc"},
+		{"train", "small.incc", "--data", "idx", "--out", "a-folder-that-has-a-name-of-some-length", "--force", "--freeze", "a", "--init", "small.safetensors"},
+		{"compare", "a-folder-that-has-a-name-of-some-length", "-o", "a-chart-that-has-a-name-of-some-length"},
+		{"bench", "small.incc", "--time", "1ms"}, {"doctor"}, {"draw", "small.incc", "-o", "a-drawing-that-has-a-name-of-some-length.svg"},
+		{"gen", "go", "small.incc", "--weights", "small.safetensors", "-o", "a-package-that-has-a-name-of-some-length"}}
 	t.Chdir(t.TempDir())
 	if err := writeIDX("idx", 4, 32, 8); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("small.incc", []byte("net small\ninput image 1x4x4\nfc 10 -> softmax\ntrain { sgd lr=0.1; run batch=8 epochs=1 }\n"), 0o644); err != nil {
+	if err := os.WriteFile("small.incc", []byte("net small\ninput image 1x4x4\na: fc 10 -> relu\nb: fc 10 -> softmax\ntrain { sgd lr=0.1; run batch=8 epochs=1 }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("go.mod", []byte("module example\n\ngo 1.26\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, stderr := capture(t, "weights", "small.incc", "-o", "small.safetensors"); code != 0 {
@@ -154,11 +162,7 @@ func TestTerminalErrors(t *testing.T) {
 		checkWidth(t, "an error", tt.text(), columns)
 		tt = newTerminal(t, columns)
 		run([]string{"incc", "summary", "bad.incc"}, strings.NewReader(""), tt.file, tt.file)
-		for _, l := range strings.Split(colours.ReplaceAllString(tt.text(), ""), "\n") {
-			if strings.Contains(l, " | ") && diag.Width(l) > columns {
-				t.Errorf("a line of the spec takes %d columns of %d: %q", diag.Width(l), columns, l)
-			}
-		}
+		checkWidth(t, "errors of a spec", colours.ReplaceAllString(tt.text(), ""), columns)
 	}
 }
 

@@ -158,7 +158,7 @@ func trainRun(c *cli.Context) error {
 	var trained *train.TrainedError
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
-		fmt.Fprintf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume continues from it\n", diag.Name(p.dir))
+		sayf(c.App.ErrWriter, "interrupted; a checkpoint is in %s, --resume continues from it", diag.Name(p.dir))
 		return &reported{exitInterrupted}
 	case errors.As(err, &nf):
 		return &numericalError{err.Error()}

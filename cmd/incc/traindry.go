@@ -34,7 +34,7 @@ func dryRun(w io.Writer, p *prepared) error {
 	}
 	text += fmt.Sprintf("; %d steps an epoch, about %s for all", b.Steps(), shortTime(d.Seconds()*float64(b.Steps())*p.recipe.Run.Epochs))
 	_ = say(w, text)
-	fmt.Fprintln(w, "nothing was written")
+	say(w, "nothing was written")
 	if !st.Finite() {
 		return &numericalError{"the loss or a gradient is not finite"}
 	}

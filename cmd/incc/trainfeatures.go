@@ -118,7 +118,7 @@ func (p *prepared) computeFeatures(ctx context.Context, c *cli.Context) error {
 	}
 	done()
 	if errors.Is(err, train.ErrInterrupted) {
-		fmt.Fprintln(c.App.ErrWriter, "interrupted while the features were computed")
+		say(c.App.ErrWriter, "interrupted while the features were computed")
 		return &reported{exitInterrupted}
 	}
 	if err != nil {

@@ -90,10 +90,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
 				info.TestLoss = &score.Loss
 			}
-			fmt.Fprintf(w, "test: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
+			sayf(w, "test: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		} else {
 			info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
-			fmt.Fprintf(w, "validation: %.2f %% of %d images (%s), loss %.4f\n", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
+			sayf(w, "validation: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
 		}
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
@@ -109,13 +109,12 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err := writeSummaryFile(p.dir, info); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s: weights, curves and model.onnx, after %s", diag.Name(p.dir), shortTime(took.Seconds()))
+	text := fmt.Sprintf("%s: weights, curves and model.onnx, after %s", diag.Name(p.dir), shortTime(took.Seconds()))
 	if seconds > 0 {
-		fmt.Fprintf(w, "; steps waited %.1f s for images", waited)
+		text += fmt.Sprintf("; steps waited %.1f s for images", waited)
 	}
 	if seconds >= 1 {
-		fmt.Fprintf(w, ", %.0f %% of their time", 100*waited/seconds)
+		text += fmt.Sprintf(", %.0f %% of their time", 100*waited/seconds)
 	}
-	fmt.Fprintln(w)
-	return nil
+	return say(w, text)
 }

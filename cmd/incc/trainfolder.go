@@ -201,7 +201,7 @@ func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]str
 	case err == nil:
 		return nil
 	case s.BestAt == s.Epoch && s.Step == 0:
-		fmt.Fprintf(c.App.Writer, "the best weights cannot be used: %v; writing them again from the checkpoint\n", err)
+		sayf(c.App.Writer, "the best weights cannot be used: %v; writing them again from the checkpoint", err)
 		return train.WriteWeights(train.Disk{}, best, p.engine, meta)
 	}
 	return fmt.Errorf("the best weights so far, those of epoch %d, cannot be used: %w\nrestore a good copy of the file, or start a new run with --out DIR", s.BestAt, err)

@@ -67,7 +67,7 @@ func (p *prepared) introduceRates(w io.Writer) {
 		l = append(l, fmt.Sprintf("%s %g", diag.Printable(strings.Join(r.Parts, ", ")), r.By))
 	}
 	if len(l) > 0 {
-		fmt.Fprintf(w, "factors on the learning rate: %s\n", strings.Join(l, "; "))
+		sayf(w, "factors on the learning rate: %s", strings.Join(l, "; "))
 	}
 }
 
@@ -99,8 +99,8 @@ func (p *prepared) introduceFrozen(w io.Writer) {
 			frozen += n
 		}
 	}
-	fmt.Fprintf(w, "frozen: %s; %s of %s parameters are trained\n", strings.Join(l, ", "), diag.Thousands(int64(all-frozen)), diag.Thousands(int64(all)))
+	sayf(w, "frozen: %s; %s of %s parameters are trained", strings.Join(l, ", "), diag.Thousands(int64(all-frozen)), diag.Thousands(int64(all)))
 	if p.initial == nil {
-		fmt.Fprintln(w, "the frozen parts are drawn at random: --init begins with trained weights")
+		say(w, "the frozen parts are drawn at random: --init begins with trained weights")
 	}
 }

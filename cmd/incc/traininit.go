@@ -163,9 +163,9 @@ func (r *initial) introduce(w io.Writer, g *ir.Graph, frozen []string) {
 		if more := len(l) - most; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
-		fmt.Fprintf(w, "%s: %s\n", what, diag.Printable(text))
+		sayf(w, "%s: %s", what, diag.Printable(text))
 	}
-	fmt.Fprintf(w, "begins with %s from %s\n", diag.Count(r.taken, "tensor"), diag.Name(r.path))
+	sayf(w, "begins with %s from %s", diag.Count(r.taken, "tensor"), diag.Name(r.path))
 	list("drawn at random", r.drawn)
 	list("not used of the file", r.unused)
 	var bad []string

@@ -60,7 +60,7 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 	}
 	points, diverged, err := r.Search(ctx, p.engine, nil)
 	if errors.Is(err, train.ErrInterrupted) {
-		fmt.Fprintln(c.App.ErrWriter, "interrupted; nothing was written")
+		say(c.App.ErrWriter, "interrupted; nothing was written")
 		return &reported{exitInterrupted}
 	}
 	if err != nil {

@@ -286,7 +286,7 @@ func (p *prepared) introduce(w io.Writer) {
 	p.introduceRates(w)
 	p.introduceFrozen(w)
 	if recipe.MixingOf(p.recipe.Augment).On() {
-		fmt.Fprintln(w, "training pictures are mixed: the accuracy of training counts the label with the larger share")
+		say(w, "training pictures are mixed: the accuracy of training counts the label with the larger share")
 	}
 	if p.val != nil {
 		if note := coarseNote(p.val.Len(), p.val.Classes); note != "" && !p.valChosen {
@@ -300,6 +300,6 @@ func (p *prepared) introduce(w io.Writer) {
 		_ = say(w, note)
 	}
 	if p.memory != "" {
-		fmt.Fprintln(w, p.memory)
+		say(w, p.memory)
 	}
 }

@@ -54,7 +54,7 @@ noise, on the reference interpreter and on the executor, and compares the result
 			}
 			problems := onnx.Verify(m)
 			for _, p := range problems {
-				fmt.Fprintln(c.App.ErrWriter, diag.Printable(fmt.Sprintf("%s: %s", path, p)))
+				say(c.App.ErrWriter, diag.Printable(fmt.Sprintf("%s: %s", path, p)))
 			}
 			if len(problems) > 0 {
 				return fmt.Errorf("%s: %s", path, diag.Count(len(problems), "problem"))

@@ -41,10 +41,10 @@ func openWeights(c *cli.Context, g *ir.Graph, path string) (file *safetensors.Te
 		}
 	}
 	if fit.How != "" {
-		fmt.Fprintf(c.App.ErrWriter, "note: %s of %s are matched %s\n", diag.Count(len(fit.Names), "weight"), diag.Name(path), fit.How)
+		sayf(c.App.ErrWriter, "note: %s of %s are matched %s", diag.Count(len(fit.Names), "weight"), diag.Name(path), fit.How)
 	}
 	if t := fit.Table; t != nil && !preparesAs(g, t.Input) {
-		fmt.Fprintf(c.App.ErrWriter, "note: %s's pretrained %s wants other pictures than the input statement of %s makes: for its weights, write the keys %s\n", t.Library, t.Class, diag.Name(g.Name), t.Input)
+		sayf(c.App.ErrWriter, "note: %s's pretrained %s wants other pictures than the input statement of %s makes: for its weights, write the keys %s", t.Library, t.Class, diag.Name(g.Name), t.Input)
 	}
 	return fit.Tensors, func() { f.Close() }, nil
 }

@@ -204,8 +204,10 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	case ops.Dense:
 		act = op.Act
 	case ops.Flatten:
-		// A dense layer over maps is a convolution with a kernel of the maps' size.
-		if d := f.only(n.Out[0]); d != nil && len(u.Read) == 1 && len(u.Read[0].Type.Shape) == 4 {
+		// A dense layer over maps is a convolution with a kernel of the maps' size. In training
+		// the weights lie in the order that their gradients need, or would need if they were
+		// not frozen.
+		if d := f.only(n.Out[0]); d != nil && !f.train && len(u.Read) == 1 && len(u.Read[0].Type.Shape) == 4 {
 			if _, ok := d.Op.(ops.Dense); ok && d.In[0] == n.Out[0] && len(d.In) > 1 && d.In[1].Param != nil {
 				w := f.unit(d)
 				w.Flat = n

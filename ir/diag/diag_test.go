@@ -273,6 +273,7 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src string, line, col, n, width int) {
 		l := List{{Span: at("x", line, col, n), Summary: src, Label: src, Related: []Related{{at("x", 1, 1, n), src}}, Help: []string{src}}}
 		got := (&Renderer{Sources: Sources{"x": []byte(src)}, Width: width % 1000}).String(l)
+		got += (&Renderer{Sources: Sources{"x": []byte(src)}, Columns: width % 200}).String(l)
 		for _, r := range got {
 			if r != '\n' && !visible(r, 3) {
 				t.Fatalf("%q reaches the terminal", r)

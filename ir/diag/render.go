@@ -49,7 +49,8 @@ type Renderer struct {
 	Sources Sources
 	Color   bool // print ANSI colours; the caller must check NO_COLOR and the terminal
 	Max     int  // the largest number of problems to show, 0 for all
-	Width   int  // the largest number of columns of a source line, 0 for 100
+	Width   int  // the largest number of columns of a source line, 0 for 100 or what fits Columns
+	Columns int  // of the terminal, for which long lines are broken; 0 for no limit
 }
 
 // Render writes the problems in the order of l, with a blank line between them. If
@@ -96,10 +97,11 @@ func (r *Renderer) one(b *strings.Builder, d *Diagnostic) {
 	if d.Code != "" {
 		head += "[" + d.Code + "]"
 	}
+	place := ""
 	if d.Span.IsValid() || d.Span.File != "" {
-		b.WriteString(Path(d.Span.File, d.Span.Pos) + ": ")
+		place = Path(d.Span.File, d.Span.Pos) + ": "
 	}
-	b.WriteString(r.paint(tint, Printable(head)) + r.paint("1", ": "+oneLine(d.Summary)) + "\n")
+	r.lines(b, 2, run{"", place}, run{tint, Printable(head)}, run{"1", ": " + oneLine(d.Summary)})
 
 	var marks []mark
 	if d.Span.IsValid() {
@@ -130,12 +132,13 @@ func (r *Renderer) one(b *strings.Builder, d *Diagnostic) {
 		gutter = max(gutter, len(strconv.Itoa(m.span.Line)))
 	}
 	bar := r.paint("34", strings.Repeat(" ", gutter)+" |")
+	equals := run{"34", strings.Repeat(" ", gutter) + " = "}
 
 	file, line := d.Span.File, 0
 	for i, m := range marks {
 		text, ok := r.Sources.line(m.span.File, m.span.Line)
 		if m.span.File != file {
-			b.WriteString(r.paint("34", strings.Repeat(" ", gutter)+" ::: ") + Path(m.span.File, m.span.Pos) + "\n")
+			r.lines(b, gutter+3, run{"34", strings.Repeat(" ", gutter) + " ::: "}, run{"", Path(m.span.File, m.span.Pos)})
 			file, line = m.span.File, 0
 		}
 		if !ok {
@@ -145,7 +148,7 @@ func (r *Renderer) one(b *strings.Builder, d *Diagnostic) {
 				if !m.primary {
 					at = Path(m.span.File, m.span.Pos) + ": "
 				}
-				b.WriteString(r.paint("34", strings.Repeat(" ", gutter)+" = ") + "note: " + at + oneLine(m.label) + "\n")
+				r.lines(b, gutter+3, equals, run{"", "note: " + at + oneLine(m.label)})
 			}
 			continue
 		}
@@ -162,19 +165,15 @@ func (r *Renderer) one(b *strings.Builder, d *Diagnostic) {
 		if m.primary {
 			sign, color = "^", tint
 		}
-		under := strings.Repeat(sign, width)
-		if m.label != "" {
-			under += " " + oneLine(m.label)
-		}
-		b.WriteString(bar + " " + strings.Repeat(" ", from) + r.paint(color, under) + "\n")
+		r.under(b, bar, gutter, from, run{color, strings.Repeat(sign, width)}, oneLine(m.label))
 	}
 	for _, h := range d.Help {
-		b.WriteString(r.paint("34", strings.Repeat(" ", gutter)+" = ") + r.paint("1", "help: ") + oneLine(h) + "\n")
+		r.lines(b, gutter+3, equals, run{"1", "help: "}, run{"", oneLine(h)})
 	}
 }
 
 func (r *Renderer) paint(sgr, s string) string {
-	if !r.Color || s == "" {
+	if !r.Color || s == "" || sgr == "" {
 		return s
 	}
 	return "\x1b[" + sgr + "m" + s + "\x1b[0m"
@@ -184,6 +183,21 @@ func (r *Renderer) paint(sgr, s string) string {
 // escaped.
 func oneLine(s string) string {
 	return Printable(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(s))
+}
+
+// sourceWidth is how many columns of a source line are shown.
+func (r *Renderer) sourceWidth() int {
+	const (
+		usual  = 100
+		beside = 12 // the number of the line, a bar, and the signs of what was cut
+	)
+	switch {
+	case r.Width > 0:
+		return r.Width
+	case r.Columns > 0:
+		return min(usual, max(20, r.Columns-beside))
+	}
+	return usual
 }
 
 type shownLine struct {
@@ -196,10 +210,7 @@ type shownLine struct {
 // the part around the span. from is the column of that part at which the span begins,
 // width the number of columns of the span.
 func (r *Renderer) window(text string, s Span) (shown shownLine, from, width int) {
-	most := r.Width
-	if most <= 0 {
-		most = 100
-	}
+	most := r.sourceWidth()
 	// Look only at the text near the span: a line may be a megabyte long.
 	lo, hi := 0, len(text)
 	start := min(max(s.Col-1, 0), len(text))

@@ -144,55 +144,83 @@ func TestFrozenPartsOnTheExecutor(t *testing.T) {
 	const batch = 16
 	g := scrambled(netOf(t, "net a\ninput image 3x8x8\n"+strings.Replace(trunkText, "4  4\n", "4  4 -> head weight=0.3 { gap -> fc 4 -> softmax }\n", 1)+topText))
 	for _, freeze := range [][]string{{"3b"}, {"stem", "3a/inception", "3a/head"}, {"3a/head"}, {"stem", "3a"}, {"top"}, {"3b/bn"}} {
-		opt := autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9, Decay: 0.01}, Freeze: freeze, Rates: []recipe.Rate{{Parts: []string{"3b", "stem"}, By: 0.5}}}
-		all := engines(t, g, opt, batch)
-		r := rand.New(rand.NewPCG(1, 2))
-		for step := range 3 {
-			images, labels := make([]float32, batch*3*8*8), make([]int32, batch)
-			for i := range images {
-				images[i] = float32(r.NormFloat64())
-			}
-			for i := range labels {
-				labels[i] = int32(r.IntN(4))
-			}
-			want, err := all["ref"].Step(images, labels, 0.05, int64(step))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := all["cpu"].Step(images, labels, 0.05, int64(step))
-			if err != nil || math.Abs(got.Loss-want.Loss) > 1e-4 || math.Abs(got.Norm-want.Norm) > 1e-3*want.Norm {
-				t.Fatalf("%v, step %d: %+v, want %+v, %v", freeze, step, got, want, err)
-			}
-		}
-		for _, path := range freeze {
-			if !slices.Contains(g.PartPaths(), path) {
-				t.Errorf("%s is no part", path)
+		trainsFrozen(t, g, freeze, batch)
+	}
+}
+
+// Dense layers over maps that are frozen, behind frozen and behind trained layers: they read
+// the maps in the order of their weights.
+func TestFrozenDenseLayers(t *testing.T) {
+	const top = "b: fc 12 -> relu\nc: fc 4 -> softmax\n"
+	for _, n := range []struct {
+		text   string
+		freeze [][]string
+	}{
+		{"net a\ninput image 1x4x4\n" + top, [][]string{{"b"}}},
+		{"net a\ninput image 3x8x8\n" + top, [][]string{{"b"}}},
+		{"net a\ninput image 3x8x8\na: conv 3x3 20 pad=1 act=relu\n" + top, [][]string{{"b"}, {"a", "b"}}},
+		{"net a\ninput image 3x8x8\na: conv 3x3 32 pad=1 act=relu -> maxpool 2x2/2\n" + top, [][]string{{"b"}, {"a", "b"}, {"c"}, {"b", "c"}}},
+	} {
+		for _, freeze := range n.freeze {
+			for _, batch := range []int{16, 6} {
+				trainsFrozen(t, netOf(t, n.text), freeze, batch)
 			}
 		}
-		have := map[string]bool{}
-		for _, p := range all["cpu"].Params() {
-			have[p.Name] = true
-			x, y := make([]float32, p.Shape.Size()), make([]float32, p.Shape.Size())
-			if err := all["cpu"].Get(p.Name, x); err != nil {
-				t.Fatal(err)
-			}
-			if err := all["ref"].Get(p.Name, y); err != nil {
-				t.Fatal(err)
-			}
-			kept := ir.UnderAny(p.Name, freeze)
-			if kept && !slices.Equal(x, g.Data[p.Name].Data) {
-				t.Errorf("%v: %s has changed", freeze, p.Name)
-			}
-			for i := range x {
-				if math.Abs(float64(x[i]-y[i])) > 2e-4*(1+math.Abs(float64(y[i]))) {
-					t.Fatalf("%v: %s[%d] is %g, want %g", freeze, p.Name, i, x[i], y[i])
-				}
+	}
+}
+
+// trainsFrozen fails the test if three steps of the executor with frozen parts differ from
+// those of the reference interpreter, or if a frozen param changes.
+func trainsFrozen(t *testing.T, g *ir.Graph, freeze []string, batch int) {
+	t.Helper()
+	opt := autodiff.Options{Optimizer: &recipe.Optimizer{Kind: "nesterov", Momentum: 0.9, Decay: 0.01}, Freeze: freeze, Rates: []recipe.Rate{{Parts: []string{"3b", "stem"}, By: 0.5}}}
+	all := engines(t, g, opt, batch)
+	r := rand.New(rand.NewPCG(1, 2))
+	for step := range 3 {
+		images, labels := make([]float32, batch*g.Inputs[0].Type.Shape[1:].Size()), make([]int32, batch)
+		for i := range images {
+			images[i] = float32(r.NormFloat64())
+		}
+		for i := range labels {
+			labels[i] = int32(r.IntN(4))
+		}
+		want, err := all["ref"].Step(images, labels, 0.05, int64(step))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := all["cpu"].Step(images, labels, 0.05, int64(step))
+		if err != nil || math.Abs(got.Loss-want.Loss) > 1e-4 || math.Abs(got.Norm-want.Norm) > 1e-3*want.Norm {
+			t.Fatalf("%v, step %d: %+v, want %+v, %v", freeze, step, got, want, err)
+		}
+	}
+	for _, path := range freeze {
+		if !slices.Contains(g.PartPaths(), path) {
+			t.Errorf("%s is no part", path)
+		}
+	}
+	have := map[string]bool{}
+	for _, p := range all["cpu"].Params() {
+		have[p.Name] = true
+		x, y := make([]float32, p.Shape.Size()), make([]float32, p.Shape.Size())
+		if err := all["cpu"].Get(p.Name, x); err != nil {
+			t.Fatal(err)
+		}
+		if err := all["ref"].Get(p.Name, y); err != nil {
+			t.Fatal(err)
+		}
+		kept := ir.UnderAny(p.Name, freeze)
+		if kept && !slices.Equal(x, g.Data[p.Name].Data) {
+			t.Errorf("%v: %s has changed", freeze, p.Name)
+		}
+		for i := range x {
+			if math.Abs(float64(x[i]-y[i])) > 2e-4*(1+math.Abs(float64(y[i]))) {
+				t.Fatalf("%v: %s[%d] is %g, want %g", freeze, p.Name, i, x[i], y[i])
 			}
 		}
-		for _, p := range g.Params {
-			if !have[p.Name] {
-				t.Errorf("%v: the engine does not have %s", freeze, p.Name)
-			}
+	}
+	for _, p := range g.Params {
+		if !have[p.Name] {
+			t.Errorf("%v: the engine does not have %s", freeze, p.Name)
 		}
 	}
 }

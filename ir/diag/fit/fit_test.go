@@ -8,32 +8,11 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		text  string
-		width int
-		want  string
-	}{
-		{"", 10, ""},
-		{"one two", 10, "one two"},
-		{"one two three", 7, "one two|three"},
-		{"one  two three", 8, "one  two|three"},
-		{"inception_3a/branch2", 14, "inception_3a/|branch2"},
-		{"abcdefghijkl", 5, "abcde|fghij|kl"},
-		{"größe größe", 5, "größe|größe"},
-		{"a bcdefghij", 5, "a|bcdef|ghij"},
-		{"日本語の名前", 5, "日本|語の|名前"},
-		{"猫 と 犬", 5, "猫 と|犬"},
-		{"e\u0301e\u0301e\u0301", 2, "e\u0301e\u0301|e\u0301"},
-		{"猫犬", 1, "猫|犬"},
-	} {
-		if got := strings.Join(Wrap(c.text, c.width), "|"); got != c.want {
-			t.Errorf("%q at %d: %q, want %q", c.text, c.width, got, c.want)
-		}
-	}
+// Lines are no wider than the terminal.
+func TestTextWidth(t *testing.T) {
 	text := strings.Repeat("a/b,c_d-e.f gh  i größer 名前/e\u0301 ", 20)
 	for width := 1; width < 60; width++ {
-		for _, l := range append(Wrap(text, width), strings.Split(Text(text+"\n  "+text+"\n  name  "+text, width), "\n")...) {
+		for _, l := range strings.Split(Text(text+"\n  "+text+"\n  name  "+text, width), "\n") {
 			if diag.Width(l) > max(width, 5) { // an indent of three and a wide character
 				t.Errorf("at %d: %q", width, l)
 			}

@@ -92,7 +92,7 @@ func (t *Table) writeRows(b *strings.Builder, width []int) {
 	row := func(cells []string) {
 		lines, height := make([][]string, len(cells)), 1
 		for i, c := range cells {
-			lines[i] = Wrap(c, width[i])
+			lines[i] = diag.Wrap(c, width[i])
 			height = max(height, len(lines[i]))
 		}
 		for k := range height {
@@ -144,7 +144,7 @@ func (t *Table) writeList(b *strings.Builder, limit int) {
 				b.WriteString(indent + line + "\n")
 				return
 			}
-			for i, l := range Wrap(line, limit-2*len(indent)) {
+			for i, l := range diag.Wrap(line, limit-2*len(indent)) {
 				if i > 0 {
 					l = indent + l
 				}

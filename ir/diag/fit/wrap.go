@@ -8,36 +8,6 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// Wrap breaks a text into lines of at most width columns: at spaces, otherwise after one
-// of the characters / , _ - and ., otherwise between any two characters. It keeps several
-// spaces inside a line.
-func Wrap(text string, width int) []string {
-	width = max(1, width)
-	var lines []string
-	for diag.Width(text) > width {
-		head, rest := diag.Cut(text, width)
-		if rest == "" { // a character wider than a line
-			break
-		}
-		end := len(head) // of the line
-		if text[end] != ' ' {
-			end = strings.LastIndexByte(head, ' ')
-		}
-		if end < 0 || strings.TrimSpace(text[:end]) == "" {
-			end = strings.LastIndexAny(head, "/,_-.") + 1
-			if diag.Width(head[:end]) <= width/2 {
-				end = len(head)
-			}
-		}
-		lines = append(lines, strings.TrimRight(text[:end], " "))
-		text = strings.TrimLeft(text[end:], " ")
-	}
-	if text != "" || len(lines) == 0 {
-		lines = append(lines, text)
-	}
-	return lines
-}
-
 // Text breaks a text into lines of at most width characters. Lines at the left edge form
 // paragraphs; if a line of a paragraph is too long, Text breaks the whole paragraph again.
 // Indented lines, and lines with columns (separated by two spaces), are examples and
@@ -50,7 +20,7 @@ func Text(text string, width int) string {
 			long = long || diag.Width(l) > width
 		}
 		if long {
-			paragraph = Wrap(strings.Join(paragraph, " "), width)
+			paragraph = diag.Wrap(strings.Join(paragraph, " "), width)
 		}
 		out, paragraph = append(out, paragraph...), nil
 	}
@@ -79,7 +49,7 @@ func Hang(line string, width int) []string {
 		column := first + i + len(body[i:]) - len(strings.TrimLeft(body[i:], " "))
 		if column <= width/2 {
 			head := line[:column]
-			lines := Wrap(line[column:], width-column)
+			lines := diag.Wrap(line[column:], width-column)
 			for j := range lines {
 				lines[j] = head + lines[j]
 				head = strings.Repeat(" ", column)
@@ -88,7 +58,7 @@ func Hang(line string, width int) []string {
 		}
 	}
 	first, indent = min(first, width/4), min(indent, width/4+2)
-	lines := Wrap(body, width-indent)
+	lines := diag.Wrap(body, width-indent)
 	for j := range lines {
 		if j == 0 {
 			lines[j] = strings.Repeat(" ", first) + lines[j]
