@@ -215,7 +215,7 @@ func TestTerminalBar(t *testing.T) {
 func TestTerminalInterrupt(t *testing.T) {
 	tt := newTerminal(t, 80)
 	dir := killable(t)
-	cmd := inccProcess(t, dir, "train", "killed.incc", "--data", ".", "--out", "run", "--epochs", "100000")
+	cmd := inccProcess(t, dir, "train", "killed.incc", "--data", ".", "--out", "run", "--epochs", "100000", "--engine", "ref") // slow, so that an epoch takes longer than the bar takes to appear
 	cmd.Stdout, cmd.Stderr = tt.file, tt.file
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
