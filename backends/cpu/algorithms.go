@@ -39,6 +39,7 @@ var algorithms = []algorithm{
 	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked, nil},
 	{"winograd line", makeWinograd1D, kernel.Winograd1DFits, plan.Blocked, inference},
 	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked, inference},
+	{"grouped", makeGrouped, kernel.GroupedFits, plan.Blocked, inference},
 	{"dense", makeN16Dense, isDense, plan.N16, nil},
 	{"direct", makeN16Conv, func(c kernel.Conv) bool { return !isDense(c) }, plan.N16, nil},
 }
@@ -56,6 +57,8 @@ func makeWinograd(c kernel.Conv, batch int) worker { return kernel.Winograd{Conv
 func makeWinograd1D(c kernel.Conv, batch int) worker { return kernel.Winograd1D{Conv: c}.Split(batch) }
 
 func makeDepthwise(c kernel.Conv, batch int) worker { return kernel.Depthwise{Conv: c}.Split(batch) }
+
+func makeGrouped(c kernel.Conv, batch int) worker { return kernel.Grouped{Conv: c}.Split(batch) }
 
 func makeN16Conv(c kernel.Conv, batch int) worker { return kernel.N16Conv{Conv: c}.Split(batch) }
 

@@ -30,8 +30,8 @@ import (
 //
 // Groups > 1: any channel counts that the groups divide; blocks that a group
 // shares with others are filled up with zero weights, so widths of a multiple of
-// 16 per group cost nothing and depthwise convolution, which would cost 16 times
-// its work, has a kernel of its own (Depthwise).
+// 16 per group cost nothing. Narrower groups have kernels of their own: Depthwise, and Grouped
+// for 4 and 8 channels.
 //
 // The result of an output element is one chain of fused multiply-adds that
 // begins with the bias and runs over input block, kernel row, kernel column,
@@ -136,19 +136,33 @@ type blockPair struct {
 	w, bias             int // where its weights and its bias begin
 }
 
+// groupBlocks is of how many blocks of the outputs a group consists, or 0 where a block may have
+// channels of several groups, or all are one group.
+func (c Conv) groupBlocks() int {
+	if ocg := c.OC() / one(c.Groups); c.Groups > 1 && ocg%Block == 0 {
+		return ocg / Block
+	}
+	return 0
+}
+
 // blockPairs yields the pairs of output blocks, output by output. An output with an odd number
-// of blocks ends with a single block.
+// of blocks ends with a single block, and so does a group of whole blocks: the two blocks of a pair
+// read the same input channels.
 func (c Conv) blockPairs(yield func(blockPair) bool) {
 	gs := one(c.Groups)
 	icg, ocg := c.IC/gs, c.OC()/gs
+	whole := c.groupBlocks()
 	var g blockPair
 	for p, part := range c.Outputs {
 		if part.C == 0 {
 			return
 		}
 		first := g.oc
-		for b := 0; b < Blocks(part.C); b += 2 {
+		for b := 0; b < Blocks(part.C); b += g.blocks {
 			g.part, g.block, g.blocks = p, b, min(2, Blocks(part.C)-b)
+			if whole > 0 {
+				g.blocks = min(g.blocks, whole-b%whole)
+			}
 			g.oc = first + b*Block
 			g.n = min(part.C-b*Block, g.blocks*Block)
 			g.lo = g.oc / ocg * icg / c.tapChannels()
@@ -164,6 +178,9 @@ func (c Conv) blockPairs(yield func(blockPair) bool) {
 }
 
 func (c Conv) npairs() int {
+	if whole := c.groupBlocks(); whole > 0 {
+		return c.Groups * ceilDiv(whole, 2)
+	}
 	n := 0
 	for _, p := range c.Outputs {
 		n += ceilDiv(Blocks(p.C), 2)
@@ -256,7 +273,7 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 				c.sum(w, sums, &a.Out[0], a.Out[0].Off+image*part.View.N+b*part.View.C+y0*part.View.H, min(c.rows(), c.H-y0), c.W)
 			}
 		}
-		if !part.vectorAct() {
+		if !part.laterAct() {
 			continue
 		}
 		for b := r[1]; b < r[1]+r[2]; b++ {
@@ -281,6 +298,9 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 
 // vectorAct reports whether the activation is not one that the microkernels know.
 func (p *Output) vectorAct() bool { return p.Act > ActReLU && p.Act != ActReLUBackward }
+
+// laterAct is vectorAct without what the tiles and strips of convolutions know as well.
+func (p *Output) laterAct() bool { return p.vectorAct() && p.Act != ActReLU6 }
 
 // masked reports whether In[1] says where the result is a gradient, and where 0.
 func (c *Conv) masked() bool { return c.Outputs[0].Act == ActReLUBackward }
@@ -359,7 +379,9 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	t.scale = c.Scale
 	step := part.step()
 	t.ops = 4 * step
-	t.flags = c.flags(part)
+	if t.flags = c.flags(part); part.Act == ActReLU6 {
+		t.flags |= tileReLU6
+	}
 	tier := &tileTiers[w.ISA]
 	blocks := min(r[2], tier.blocks) // at once
 	out := &a.Out[r[0]]

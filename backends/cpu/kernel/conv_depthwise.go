@@ -38,55 +38,86 @@ func (c Depthwise) Pack(dst, weight []float32) {
 	}
 }
 
-// Table returns the taps, in bytes from a pixel's first operand.
-func (c Depthwise) Table(ISA) []int {
+// Table returns the taps, in bytes from a pixel's first operand, and the strips of a tier, where
+// strips compute the convolution.
+func (c Depthwise) Table(isa ISA) []int {
 	d := c.Conv
 	d.IC = Block
-	return d.taps()
+	t := d.taps()
+	if stripFits(d) {
+		t = append(t, stripTiers[isa].strips(d.W)...)
+	}
+	return t
 }
 
 // Run computes one task.
 func (c Depthwise) Run(w *Worker, task int, a *Args) {
-	gchunks := ceilDiv(c.Conv.npairs(), c.Conv.pairs())
-	chunks := ceilDiv(c.Conv.H, c.Conv.rows())
-	b0 := task % gchunks * c.Conv.pairs() * 2
-	b1 := min(b0+c.Conv.pairs()*2, Blocks(c.Conv.IC))
-	y0 := task / gchunks % chunks * c.Conv.rows()
-	y1 := min(y0+c.Conv.rows(), c.Conv.H)
-	image := task / gchunks / chunks
-	part := &c.Conv.Outputs[0]
-	flags := 0
-	if part.Act.rectifies() {
-		flags |= tileReLU
+	d := &c.Conv
+	part := &d.Outputs[0]
+	kk := d.KH * d.KW
+	k := stripTask{width: 1, strips: a.Table[kk:]}
+	b0, b1 := 0, 0
+	k.image, k.y0, k.y1, b0, b1 = d.blockTask(task)
+	for k.block = b0; k.block < b1; k.block++ {
+		k.weights = a.W[0][k.block*kk*Block:][:kk*Block]
+		k.bias = zeroBias[:Block]
+		if a.W[1] != nil {
+			k.bias = a.W[1][k.block*Block:][:Block]
+		}
+		if len(k.strips) > 0 {
+			d.runStrips(w, a, &k)
+		} else {
+			c.runRows(w, a, &k)
+		}
+		if part.laterAct() {
+			part.activateRows(w, a, k.image, k.block, k.y0, k.y1, d.W)
+		}
 	}
-	if c.Conv.Residual {
+}
+
+// blockTask is what a task computes: rows y0 to y1-1 of blocks b0 to b1-1 of an image.
+func (c *Conv) blockTask(task int) (image, y0, y1, b0, b1 int) {
+	gchunks := ceilDiv(c.npairs(), c.pairs())
+	chunks := ceilDiv(c.H, c.rows())
+	b0 = task % gchunks * c.pairs() * 2
+	b1 = min(b0+c.pairs()*2, Blocks(c.IC))
+	y0 = task / gchunks % chunks * c.rows()
+	y1 = min(y0+c.rows(), c.H)
+	return task / gchunks / chunks, y0, y1, b0, b1
+}
+
+// activateRows applies the activation to rows y0 to y1-1, of some pixels, of a block of the first
+// output.
+func (p *Output) activateRows(w *Worker, a *Args, image, block, y0, y1, pixels int) {
+	if p.View.H == pixels*Block { // no gaps between rows
+		pixels, y1 = pixels*(y1-y0), y0+1
+	}
+	for y := y0; y < y1; y++ {
+		at := a.Out[0].Off + image*p.View.N + block*p.View.C + y*p.View.H
+		p.activate(w, a.Out[0].Mem[at:at+pixels*Block], block)
+	}
+}
+
+// runRows computes the rows, each by itself.
+func (c Depthwise) runRows(w *Worker, a *Args, k *stripTask) {
+	d := &c.Conv
+	part := &d.Outputs[0]
+	flags := d.rectifier()
+	if d.Residual {
 		flags |= tileRes
 	}
-	for b := b0; b < b1; b++ {
-		weights := a.W[0][b*c.Conv.KH*c.Conv.KW*Block:][:c.Conv.KH*c.Conv.KW*Block]
-		bias := zeroBias[:Block]
-		if a.W[1] != nil {
-			bias = a.W[1][b*Block:][:Block]
+	taps := a.Table[:d.KH*d.KW]
+	for y := k.y0; y < k.y1; y++ {
+		src := a.In[0].Off + k.image*d.In.N + k.block*d.In.C + (y*one(d.SH)-d.PH)*d.In.H - d.PW*Block
+		at := a.Out[0].Off + k.image*part.View.N + k.block*part.View.C + y*part.View.H
+		dst := a.Out[0].Mem[at : at+d.W*Block]
+		res := k.bias // not read
+		if d.Residual {
+			at := a.In[1].Off + k.image*d.Res.N + k.block*d.Res.C + y*d.Res.H
+			res = a.In[1].Mem[at : at+d.W*Block]
 		}
-		for y := y0; y < y1; y++ {
-			src := a.In[0].Off + image*c.Conv.In.N + b*c.Conv.In.C + (y*one(c.Conv.SH)-c.Conv.PH)*c.Conv.In.H - c.Conv.PW*Block
-			at := a.Out[0].Off + image*part.View.N + b*part.View.C + y*part.View.H
-			dst := a.Out[0].Mem[at : at+c.Conv.W*Block]
-			res := bias // not read
-			if c.Conv.Residual {
-				at := a.In[1].Off + image*c.Conv.Res.N + b*c.Conv.Res.C + y*c.Conv.Res.H
-				res = a.In[1].Mem[at : at+c.Conv.W*Block]
-			}
-			row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(c.Conv.SW) * Block, taps: a.Table, w: weights, bias: bias, dst: dst, res: res, scale: c.Conv.Scale, flags: flags}
-			row.run(depthwiseTiers[w.ISA])
-			if part.vectorAct() && part.View.H != c.Conv.W*Block {
-				part.activate(w, dst, b)
-			}
-		}
-		if part.vectorAct() && part.View.H == c.Conv.W*Block { // no gaps between rows
-			at := a.Out[0].Off + image*part.View.N + b*part.View.C + y0*part.View.H
-			part.activate(w, a.Out[0].Mem[at:at+(y1-y0)*part.View.H], b)
-		}
+		row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(d.SW) * Block, taps: taps, w: k.weights, bias: k.bias, dst: dst, res: res, scale: d.Scale, flags: flags}
+		row.run(depthwiseTiers[w.ISA])
 	}
 }
 
@@ -134,10 +165,7 @@ func (r *depthwiseRow) runGo() {
 			if r.flags&tileRes != 0 {
 				v = float32(r.scale*v) + r.res[i+l]
 			}
-			if r.flags&tileReLU != 0 && v < 0 {
-				v = 0
-			}
-			dst[i+l] = v
+			dst[i+l] = rectified(r.flags, v)
 		}
 		src += r.step
 	}

@@ -5,6 +5,9 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+DATA f32x1_40c00000<>+0(SB)/4, $0x40c00000
+GLOBL f32x1_40c00000<>(SB), RODATA|NOPTR, $4
+
 // func depthwise512(src *float32, step int, taps *int, ntaps int, w *float32, bias *float32, dst *float32, res *float32, scale float32, flags int, n int)
 TEXT ·depthwise512(SB), NOSPLIT, $0-88
 	MOVQ src+0(FP), AX
@@ -79,6 +82,17 @@ actmany:
 	VMAXPS Z5, Z9, Z5
 	VMAXPS Z6, Z9, Z6
 	VMAXPS Z7, Z9, Z7
+	TESTQ $const_tileReLU6, R10
+	JZ storemany
+	VBROADCASTSS f32x1_40c00000<>(SB), Z9
+	VMINPS Z0, Z9, Z0
+	VMINPS Z1, Z9, Z1
+	VMINPS Z2, Z9, Z2
+	VMINPS Z3, Z9, Z3
+	VMINPS Z4, Z9, Z4
+	VMINPS Z5, Z9, Z5
+	VMINPS Z6, Z9, Z6
+	VMINPS Z7, Z9, Z7
 storemany:
 	VMOVUPS Z0, (R8)
 	VMOVUPS Z1, 64(R8)
@@ -122,6 +136,10 @@ actsingle:
 	JZ storesingle
 	VXORPS X9, X9, X9
 	VMAXPS Z0, Z9, Z0
+	TESTQ $const_tileReLU6, R10
+	JZ storesingle
+	VBROADCASTSS f32x1_40c00000<>(SB), Z9
+	VMINPS Z0, Z9, Z0
 storesingle:
 	VMOVUPS Z0, (R8)
 	ADDQ $64, R8
@@ -205,6 +223,17 @@ actmany:
 	VMAXPS Y5, Y10, Y5
 	VMAXPS Y6, Y10, Y6
 	VMAXPS Y7, Y10, Y7
+	TESTQ $const_tileReLU6, R10
+	JZ storemany
+	VBROADCASTSS f32x1_40c00000<>(SB), Y10
+	VMINPS Y0, Y10, Y0
+	VMINPS Y1, Y10, Y1
+	VMINPS Y2, Y10, Y2
+	VMINPS Y3, Y10, Y3
+	VMINPS Y4, Y10, Y4
+	VMINPS Y5, Y10, Y5
+	VMINPS Y6, Y10, Y6
+	VMINPS Y7, Y10, Y7
 storemany:
 	VMOVUPS Y0, (R8)
 	VMOVUPS Y1, 32(R8)
@@ -253,6 +282,11 @@ actsingle:
 	VXORPS X10, X10, X10
 	VMAXPS Y0, Y10, Y0
 	VMAXPS Y1, Y10, Y1
+	TESTQ $const_tileReLU6, R10
+	JZ storesingle
+	VBROADCASTSS f32x1_40c00000<>(SB), Y10
+	VMINPS Y0, Y10, Y0
+	VMINPS Y1, Y10, Y1
 storesingle:
 	VMOVUPS Y0, (R8)
 	VMOVUPS Y1, 32(R8)

@@ -83,6 +83,25 @@ actmany:
 	WORD $0x4ea0e9b7; WORD $0x4e771dad // fcmlt v23.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v23.16b
 	WORD $0x4ea0e9d8; WORD $0x4e781dce // fcmlt v24.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v24.16b
 	WORD $0x4ea0e9f5; WORD $0x4e751def // fcmlt v21.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v21.16b
+	TST $const_tileReLU6, R8
+	BEQ storemany
+	MOVD $0x40c00000, R26; VMOV R26, V20.S4
+	WORD $0x4eb4f400 // fmin v0.4s, v0.4s, v20.4s
+	WORD $0x4eb4f421 // fmin v1.4s, v1.4s, v20.4s
+	WORD $0x4eb4f442 // fmin v2.4s, v2.4s, v20.4s
+	WORD $0x4eb4f463 // fmin v3.4s, v3.4s, v20.4s
+	WORD $0x4eb4f484 // fmin v4.4s, v4.4s, v20.4s
+	WORD $0x4eb4f4a5 // fmin v5.4s, v5.4s, v20.4s
+	WORD $0x4eb4f4c6 // fmin v6.4s, v6.4s, v20.4s
+	WORD $0x4eb4f4e7 // fmin v7.4s, v7.4s, v20.4s
+	WORD $0x4eb4f508 // fmin v8.4s, v8.4s, v20.4s
+	WORD $0x4eb4f529 // fmin v9.4s, v9.4s, v20.4s
+	WORD $0x4eb4f54a // fmin v10.4s, v10.4s, v20.4s
+	WORD $0x4eb4f56b // fmin v11.4s, v11.4s, v20.4s
+	WORD $0x4eb4f58c // fmin v12.4s, v12.4s, v20.4s
+	WORD $0x4eb4f5ad // fmin v13.4s, v13.4s, v20.4s
+	WORD $0x4eb4f5ce // fmin v14.4s, v14.4s, v20.4s
+	WORD $0x4eb4f5ef // fmin v15.4s, v15.4s, v20.4s
 storemany:
 	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
 	WORD $0xad0214c4; WORD $0xad031cc6 // stp q4, q5, [x6, #64]; stp q6, q7, [x6, #96]
@@ -128,6 +147,13 @@ actsingle:
 	WORD $0x4ea0e837; WORD $0x4e771c21 // fcmlt v23.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v23.16b
 	WORD $0x4ea0e858; WORD $0x4e781c42 // fcmlt v24.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v24.16b
 	WORD $0x4ea0e875; WORD $0x4e751c63 // fcmlt v21.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v21.16b
+	TST $const_tileReLU6, R8
+	BEQ storesingle
+	MOVD $0x40c00000, R26; VMOV R26, V20.S4
+	WORD $0x4eb4f400 // fmin v0.4s, v0.4s, v20.4s
+	WORD $0x4eb4f421 // fmin v1.4s, v1.4s, v20.4s
+	WORD $0x4eb4f442 // fmin v2.4s, v2.4s, v20.4s
+	WORD $0x4eb4f463 // fmin v3.4s, v3.4s, v20.4s
 storesingle:
 	WORD $0xad0004c0; WORD $0xad010cc2 // stp q0, q1, [x6]; stp q2, q3, [x6, #32]
 	ADD $64, R6

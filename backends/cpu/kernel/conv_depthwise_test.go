@@ -15,6 +15,9 @@ func TestDepthwise(t *testing.T) {
 		if n%3 == 0 {
 			c.Residual, c.Scale = true, r.Float32()
 		}
+		if n%2 == 0 { // strips, of maps of all widths
+			c.W, c.KW, c.SW, c.DW = n, 3, 1+r.IntN(2), 1
+		}
 		newConvCase(r, 1+n%2, c, n%2).check(t, func(c Conv) Kernel { return Depthwise{c} }, 3e-6)
 	}
 }

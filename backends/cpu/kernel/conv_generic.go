@@ -47,6 +47,9 @@ func (c *Conv) runPortable(a *Args, image, y0, in int, r, tiles []int) {
 					if c.Residual {
 						v = float32(c.Scale*v) + a.In[1].Mem[pr[q]+rt+i]
 					}
+					if part.Act == ActReLU6 && v > 6 {
+						v = 6
+					}
 					if part.Act.rectifies() && v < 0 || part.Act == ActReLUBackward && a.In[1].Mem[pr[q]+rt+i] <= 0 {
 						v = 0
 					}

@@ -104,10 +104,8 @@ func tileScore(total float64, sizes []int) float64 {
 // pairSizes are the blocks of every pair of output blocks.
 func pairSizes(c Conv) []int {
 	var l []int
-	for _, p := range c.Outputs {
-		for b := Blocks(p.C); b > 0; b -= 2 {
-			l = append(l, min(2, b))
-		}
+	for g := range c.blockPairs {
+		l = append(l, g.blocks)
 	}
 	return l
 }
@@ -168,29 +166,42 @@ func (c Depthwise) PaddedMACs() int {
 	return Blocks(c.Conv.IC) * Block * c.Conv.KH * c.Conv.KW * c.Conv.H * c.Conv.W
 }
 
-// rowCost is the cost of a row of one block: a load and a multiply-add a tap, two
-// loads where AVX-512 loads once a cycle.
-func (c Depthwise) rowCost() float64 {
-	return float64(c.Conv.W)*(1.3*float64(c.Conv.KH*c.Conv.KW)+3) + tileOverhead
-}
-
-// nanoseconds predicts the time for a number of images on one thread.
-func (c Depthwise) nanoseconds(images int) float64 {
-	return float64(images*c.Conv.H*Blocks(c.Conv.IC)) * c.rowCost() / costNS
+// stripNanoseconds predicts the time of a convolution with groups of width channels by strips for
+// a number of images on one thread: a load and a multiply-add a tap, two loads where AVX-512 loads
+// once a cycle.
+func (c Conv) stripNanoseconds(images, width int) float64 {
+	row := float64(c.W)*(1.3*float64(c.KH*c.KW*width)+3) + tileOverhead
+	return float64(images*c.H*Blocks(c.IC)) * row / costNS
 }
 
 // Cost is that of the convolution.
 func (c Depthwise) Cost(images int) Cost {
-	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.nanoseconds(images))
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.Conv.stripNanoseconds(images, 1))
 }
 
-// Split returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
+// PaddedMACs is MACs with the channels padded to blocks.
+func (c Grouped) PaddedMACs() int {
+	return Blocks(c.Conv.IC) * Block * c.width() * c.Conv.KH * c.Conv.KW * c.Conv.H * c.Conv.W
+}
+
+// Cost is that of the convolution.
+func (c Grouped) Cost(images int) Cost {
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.Conv.stripNanoseconds(images, c.width()))
+}
+
+// Split returns c with Rows and Pairs chosen.
+func (c Depthwise) Split(images int) Depthwise { return Depthwise{c.Conv.splitBlocks(images)} }
+
+// Split returns c with Rows and Pairs chosen.
+func (c Grouped) Split(images int) Grouped { return Grouped{c.Conv.splitBlocks(images)} }
+
+// splitBlocks returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
 // evenly when that many images run at once: some 16 tasks of whole pairs, and
 // of all rows where there are pairs enough.
-func (c Depthwise) Split(images int) Depthwise {
-	pchunks := min(c.Conv.npairs(), max(1, 16/images))
-	c.Conv.Pairs = ceilDiv(c.Conv.npairs(), pchunks)
-	tasks := images * ceilDiv(c.Conv.npairs(), c.Conv.Pairs)
-	c.Conv.Rows = ceilDiv(c.Conv.H, min(c.Conv.H, max(1, ceilDiv(16, tasks))))
+func (c Conv) splitBlocks(images int) Conv {
+	pchunks := min(c.npairs(), max(1, 16/images))
+	c.Pairs = ceilDiv(c.npairs(), pchunks)
+	tasks := images * ceilDiv(c.npairs(), c.Pairs)
+	c.Rows = ceilDiv(c.H, min(c.H, max(1, ceilDiv(16, tasks))))
 	return c
 }

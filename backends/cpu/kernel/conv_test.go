@@ -376,6 +376,8 @@ func (k *convCase) check(t *testing.T, mk func(Conv) Kernel, tol float64) {
 					kern = s.Split(k.images)
 				case Depthwise:
 					kern = s.Split(k.images)
+				case Grouped:
+					kern = s.Split(k.images)
 				case N16Conv:
 					kern = s.Split(k.images)
 				}

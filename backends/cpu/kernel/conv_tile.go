@@ -35,6 +35,7 @@ const (
 	tileFar                // ask early for the weights, which come from far away
 	tileAhead              // ask for weights that other tiles will read, from ahead on
 	tilePlanar             // a tap is one input channel
+	tileReLU6              // with tileReLU: min(6, x), NaN passes
 )
 
 // tileTier is what a tier has for direct convolutions and dense layers.

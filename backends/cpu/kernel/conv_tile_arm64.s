@@ -89,6 +89,13 @@ act:
 	WORD $0x4ea0e827; WORD $0x4e671c21 // fcmlt v7.4s, v1.4s, #0.0; bic v1.16b, v1.16b, v7.16b
 	WORD $0x4ea0e848; WORD $0x4e681c42 // fcmlt v8.4s, v2.4s, #0.0; bic v2.16b, v2.16b, v8.16b
 	WORD $0x4ea0e865; WORD $0x4e651c63 // fcmlt v5.4s, v3.4s, #0.0; bic v3.16b, v3.16b, v5.16b
+	TST $const_tileReLU6, R7
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V4.S4
+	WORD $0x4ea4f400 // fmin v0.4s, v0.4s, v4.4s
+	WORD $0x4ea4f421 // fmin v1.4s, v1.4s, v4.4s
+	WORD $0x4ea4f442 // fmin v2.4s, v2.4s, v4.4s
+	WORD $0x4ea4f463 // fmin v3.4s, v3.4s, v4.4s
 store:
 	MOVD tile_outA(R0), R2
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
@@ -217,6 +224,17 @@ act:
 	WORD $0x4ea0e8ab; WORD $0x4e6b1ca5 // fcmlt v11.4s, v5.4s, #0.0; bic v5.16b, v5.16b, v11.16b
 	WORD $0x4ea0e8cc; WORD $0x4e6c1cc6 // fcmlt v12.4s, v6.4s, #0.0; bic v6.16b, v6.16b, v12.16b
 	WORD $0x4ea0e8e9; WORD $0x4e691ce7 // fcmlt v9.4s, v7.4s, #0.0; bic v7.16b, v7.16b, v9.16b
+	TST $const_tileReLU6, R8
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V8.S4
+	WORD $0x4ea8f400 // fmin v0.4s, v0.4s, v8.4s
+	WORD $0x4ea8f421 // fmin v1.4s, v1.4s, v8.4s
+	WORD $0x4ea8f442 // fmin v2.4s, v2.4s, v8.4s
+	WORD $0x4ea8f463 // fmin v3.4s, v3.4s, v8.4s
+	WORD $0x4ea8f484 // fmin v4.4s, v4.4s, v8.4s
+	WORD $0x4ea8f4a5 // fmin v5.4s, v5.4s, v8.4s
+	WORD $0x4ea8f4c6 // fmin v6.4s, v6.4s, v8.4s
+	WORD $0x4ea8f4e7 // fmin v7.4s, v7.4s, v8.4s
 store:
 	MOVD tile_outA(R0), R2
 	MOVD tile_outB(R0), R3
@@ -369,6 +387,21 @@ act:
 	WORD $0x4ea0e92f; WORD $0x4e6f1d29 // fcmlt v15.4s, v9.4s, #0.0; bic v9.16b, v9.16b, v15.16b
 	WORD $0x4ea0e950; WORD $0x4e701d4a // fcmlt v16.4s, v10.4s, #0.0; bic v10.16b, v10.16b, v16.16b
 	WORD $0x4ea0e96d; WORD $0x4e6d1d6b // fcmlt v13.4s, v11.4s, #0.0; bic v11.16b, v11.16b, v13.16b
+	TST $const_tileReLU6, R9
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V12.S4
+	WORD $0x4eacf400 // fmin v0.4s, v0.4s, v12.4s
+	WORD $0x4eacf421 // fmin v1.4s, v1.4s, v12.4s
+	WORD $0x4eacf442 // fmin v2.4s, v2.4s, v12.4s
+	WORD $0x4eacf463 // fmin v3.4s, v3.4s, v12.4s
+	WORD $0x4eacf484 // fmin v4.4s, v4.4s, v12.4s
+	WORD $0x4eacf4a5 // fmin v5.4s, v5.4s, v12.4s
+	WORD $0x4eacf4c6 // fmin v6.4s, v6.4s, v12.4s
+	WORD $0x4eacf4e7 // fmin v7.4s, v7.4s, v12.4s
+	WORD $0x4eacf508 // fmin v8.4s, v8.4s, v12.4s
+	WORD $0x4eacf529 // fmin v9.4s, v9.4s, v12.4s
+	WORD $0x4eacf54a // fmin v10.4s, v10.4s, v12.4s
+	WORD $0x4eacf56b // fmin v11.4s, v11.4s, v12.4s
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -545,6 +578,25 @@ act:
 	WORD $0x4ea0e9b3; WORD $0x4e731dad // fcmlt v19.4s, v13.4s, #0.0; bic v13.16b, v13.16b, v19.16b
 	WORD $0x4ea0e9d4; WORD $0x4e741dce // fcmlt v20.4s, v14.4s, #0.0; bic v14.16b, v14.16b, v20.16b
 	WORD $0x4ea0e9f1; WORD $0x4e711def // fcmlt v17.4s, v15.4s, #0.0; bic v15.16b, v15.16b, v17.16b
+	TST $const_tileReLU6, R10
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V16.S4
+	WORD $0x4eb0f400 // fmin v0.4s, v0.4s, v16.4s
+	WORD $0x4eb0f421 // fmin v1.4s, v1.4s, v16.4s
+	WORD $0x4eb0f442 // fmin v2.4s, v2.4s, v16.4s
+	WORD $0x4eb0f463 // fmin v3.4s, v3.4s, v16.4s
+	WORD $0x4eb0f484 // fmin v4.4s, v4.4s, v16.4s
+	WORD $0x4eb0f4a5 // fmin v5.4s, v5.4s, v16.4s
+	WORD $0x4eb0f4c6 // fmin v6.4s, v6.4s, v16.4s
+	WORD $0x4eb0f4e7 // fmin v7.4s, v7.4s, v16.4s
+	WORD $0x4eb0f508 // fmin v8.4s, v8.4s, v16.4s
+	WORD $0x4eb0f529 // fmin v9.4s, v9.4s, v16.4s
+	WORD $0x4eb0f54a // fmin v10.4s, v10.4s, v16.4s
+	WORD $0x4eb0f56b // fmin v11.4s, v11.4s, v16.4s
+	WORD $0x4eb0f58c // fmin v12.4s, v12.4s, v16.4s
+	WORD $0x4eb0f5ad // fmin v13.4s, v13.4s, v16.4s
+	WORD $0x4eb0f5ce // fmin v14.4s, v14.4s, v16.4s
+	WORD $0x4eb0f5ef // fmin v15.4s, v15.4s, v16.4s
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -745,6 +797,29 @@ act:
 	WORD $0x4ea0ea37; WORD $0x4e771e31 // fcmlt v23.4s, v17.4s, #0.0; bic v17.16b, v17.16b, v23.16b
 	WORD $0x4ea0ea58; WORD $0x4e781e52 // fcmlt v24.4s, v18.4s, #0.0; bic v18.16b, v18.16b, v24.16b
 	WORD $0x4ea0ea75; WORD $0x4e751e73 // fcmlt v21.4s, v19.4s, #0.0; bic v19.16b, v19.16b, v21.16b
+	TST $const_tileReLU6, R11
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V20.S4
+	WORD $0x4eb4f400 // fmin v0.4s, v0.4s, v20.4s
+	WORD $0x4eb4f421 // fmin v1.4s, v1.4s, v20.4s
+	WORD $0x4eb4f442 // fmin v2.4s, v2.4s, v20.4s
+	WORD $0x4eb4f463 // fmin v3.4s, v3.4s, v20.4s
+	WORD $0x4eb4f484 // fmin v4.4s, v4.4s, v20.4s
+	WORD $0x4eb4f4a5 // fmin v5.4s, v5.4s, v20.4s
+	WORD $0x4eb4f4c6 // fmin v6.4s, v6.4s, v20.4s
+	WORD $0x4eb4f4e7 // fmin v7.4s, v7.4s, v20.4s
+	WORD $0x4eb4f508 // fmin v8.4s, v8.4s, v20.4s
+	WORD $0x4eb4f529 // fmin v9.4s, v9.4s, v20.4s
+	WORD $0x4eb4f54a // fmin v10.4s, v10.4s, v20.4s
+	WORD $0x4eb4f56b // fmin v11.4s, v11.4s, v20.4s
+	WORD $0x4eb4f58c // fmin v12.4s, v12.4s, v20.4s
+	WORD $0x4eb4f5ad // fmin v13.4s, v13.4s, v20.4s
+	WORD $0x4eb4f5ce // fmin v14.4s, v14.4s, v20.4s
+	WORD $0x4eb4f5ef // fmin v15.4s, v15.4s, v20.4s
+	WORD $0x4eb4f610 // fmin v16.4s, v16.4s, v20.4s
+	WORD $0x4eb4f631 // fmin v17.4s, v17.4s, v20.4s
+	WORD $0x4eb4f652 // fmin v18.4s, v18.4s, v20.4s
+	WORD $0x4eb4f673 // fmin v19.4s, v19.4s, v20.4s
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1004,6 +1079,33 @@ act:
 	WORD $0x4ea0eabb; WORD $0x4e7b1eb5 // fcmlt v27.4s, v21.4s, #0.0; bic v21.16b, v21.16b, v27.16b
 	WORD $0x4ea0eadc; WORD $0x4e7c1ed6 // fcmlt v28.4s, v22.4s, #0.0; bic v22.16b, v22.16b, v28.16b
 	WORD $0x4ea0eaf9; WORD $0x4e791ef7 // fcmlt v25.4s, v23.4s, #0.0; bic v23.16b, v23.16b, v25.16b
+	TST $const_tileReLU6, R12
+	BEQ store
+	MOVD $0x40c00000, R26; VMOV R26, V24.S4
+	WORD $0x4eb8f400 // fmin v0.4s, v0.4s, v24.4s
+	WORD $0x4eb8f421 // fmin v1.4s, v1.4s, v24.4s
+	WORD $0x4eb8f442 // fmin v2.4s, v2.4s, v24.4s
+	WORD $0x4eb8f463 // fmin v3.4s, v3.4s, v24.4s
+	WORD $0x4eb8f484 // fmin v4.4s, v4.4s, v24.4s
+	WORD $0x4eb8f4a5 // fmin v5.4s, v5.4s, v24.4s
+	WORD $0x4eb8f4c6 // fmin v6.4s, v6.4s, v24.4s
+	WORD $0x4eb8f4e7 // fmin v7.4s, v7.4s, v24.4s
+	WORD $0x4eb8f508 // fmin v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8f529 // fmin v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8f54a // fmin v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8f56b // fmin v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8f58c // fmin v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8f5ad // fmin v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8f5ce // fmin v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8f5ef // fmin v15.4s, v15.4s, v24.4s
+	WORD $0x4eb8f610 // fmin v16.4s, v16.4s, v24.4s
+	WORD $0x4eb8f631 // fmin v17.4s, v17.4s, v24.4s
+	WORD $0x4eb8f652 // fmin v18.4s, v18.4s, v24.4s
+	WORD $0x4eb8f673 // fmin v19.4s, v19.4s, v24.4s
+	WORD $0x4eb8f694 // fmin v20.4s, v20.4s, v24.4s
+	WORD $0x4eb8f6b5 // fmin v21.4s, v21.4s, v24.4s
+	WORD $0x4eb8f6d6 // fmin v22.4s, v22.4s, v24.4s
+	WORD $0x4eb8f6f7 // fmin v23.4s, v23.4s, v24.4s
 store:
 	MOVD tile_outA(R0), R2
 	ADD R1, R2, R3

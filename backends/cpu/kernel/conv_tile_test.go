@@ -80,7 +80,7 @@ func randomTile(t *testing.T, r *rand.Rand, isa ISA, blocks, p, kind int, odd []
 		return s
 	}
 	kc := []int{4, 8, 16, 1}[r.IntN(4)]
-	flags := r.IntN(2)*tileAcc | r.IntN(2)*tileReLU | r.IntN(2)*tileRes
+	flags := r.IntN(2)*tileAcc | []int{0, tileReLU, tileReLU | tileReLU6}[r.IntN(3)] | r.IntN(2)*tileRes
 	if r.IntN(4) == 0 {
 		flags = r.IntN(2)*tileAcc | tileMask
 	}
@@ -133,10 +133,10 @@ func randomTile(t *testing.T, r *rand.Rand, isa ISA, blocks, p, kind int, odd []
 				if flags&tileRes != 0 {
 					acc = fma32(factor, acc, y)
 				}
-				if flags&tileReLU != 0 && acc < 0 || flags&tileMask != 0 && y <= 0 {
+				if flags&tileMask != 0 && y <= 0 {
 					acc = 0
 				}
-				*d = acc
+				*d = rectified(flags, acc)
 			}
 		}
 	}

@@ -110,7 +110,7 @@ func (m MatVec) Run(w *Worker, task int, a *Args) {
 		m.runGo(out, bias, a.In[0].Mem[in:], a.Table, kc, weights, width)
 	} else {
 		_ = a.In[0].Mem[in+a.Table[len(a.Table)-1]/4+kc-1] // the assembly checks no bounds
-		s := &w.strip
+		s := &w.vector
 		s.x, s.taps, s.ntaps, s.kc = float(a.In[0].Mem, in), unsafe.Pointer(&a.Table[0]), len(a.Table), kc
 		s.w, s.bias, s.out = float(weights, 0), float(bias, 0), float(out, 0)
 		s.flags, s.lanes = 0, unsafe.Pointer(&matVecLanes4)

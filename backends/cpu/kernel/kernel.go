@@ -73,7 +73,8 @@ type Worker struct {
 	Scratch []float32 // at least Scratcher.Scratch() long, 64-byte aligned
 
 	tile         tile // parameters of the assembly call under way
-	strip        matVecStrip
+	vector       matVecStrip
+	strip        strip // of pixels
 	lane         n16Tile
 	n16Backward  n16BackwardTile
 	n16Gemm      n16GemmTile

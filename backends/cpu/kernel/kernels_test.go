@@ -19,11 +19,13 @@ func samples() []Kernel {
 	line := Conv{IC: 20, H: 6, W: 6, KH: 1, KW: 7, PW: 3, Outputs: [4]Output{out}}
 	depthwise := c
 	depthwise.Groups = 20
+	grouped := c
+	grouped.Groups = 5
 	d := Dense{C: 20, H: 2, W: 2, Out: out}
 	parts := ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: c}, Images: 4}
 	repack := Repack{From: c, To: c}
 	return []Kernel{
-		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, N16Conv{c},
+		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, Grouped{grouped}, N16Conv{c},
 		ConvBackwardData{Conv: c}, ConvBackwardWeights{Conv: c}, parts, ConvBackwardWeightsRows{Conv: c, Images: 4},
 		ConvBackwardWeightsWinograd{Parts: parts, Padded: true}, N16ConvBackwardWeights{Conv: N16Conv{c}},
 		repack, N16RepackOf(repack), WinogradRepack{Winograd{Conv: c}}, SumPartials{N: 32, Images: 4},

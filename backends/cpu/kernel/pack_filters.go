@@ -25,6 +25,8 @@ func (d Dense) packParts() []packPart { return d.conv().packParts() }
 
 func (c Depthwise) packParts() []packPart { return nil }
 
+func (c Grouped) packParts() []packPart { return nil }
+
 func (c N16Conv) packParts() []packPart { return nil }
 
 // packAll packs all parts.

@@ -35,6 +35,10 @@ func TestVectorBits(t *testing.T) {
 		{"Winograd 7x1", Conv{IC: 30, H: 17, W: 5, KH: 7, KW: 1, PH: 3, Residual: true, Scale: 0.3, Outputs: relu(40)}, func(c Conv) Kernel { return Winograd1D{Conv: c} }, false, 0x2e6eff2b},
 		{"16 images", Conv{IC: 5, H: 9, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.3, Outputs: relu(7)}, inLanes, true, 0xd31b51c},
 		{"16 images masked", Conv{IC: 5, H: 9, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 7, Act: ActReLUBackward}}}, inLanes, true, 0x698183f2},
+		{"depthwise with stride 2", Conv{IC: 40, Groups: 40, H: 9, W: 13, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, Outputs: [4]Output{{C: 40, Act: ActReLU6}}}, func(c Conv) Kernel { return Depthwise{c} }, false, 0x1bb3e70a},
+		{"groups of 4", Conv{IC: 40, Groups: 10, H: 9, W: 12, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.3, Outputs: relu(40)}, func(c Conv) Kernel { return Grouped{c} }, false, 0xfd36dcba},
+		{"groups of 8", Conv{IC: 40, Groups: 5, H: 9, W: 29, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, Outputs: [4]Output{{C: 40, Act: ActReLU6}}}, func(c Conv) Kernel { return Grouped{c} }, false, 0x669d8873},
+		{"groups of 32", Conv{IC: 96, H: 7, W: 7, KH: 3, KW: 3, PH: 1, PW: 1, Groups: 3, Outputs: relu(96)}, direct, false, 0x1cdbda74},
 	} {
 		r := fixedRand(21, uint64(i+1))
 		k := newConvCase(r, 2, p.c, 0)

@@ -57,6 +57,11 @@ func depthwises(f *vasm.File, t *vasm.Tier) {
 			for q := range p {
 				k.MaxZero(acc(q), c)
 			}
+			k.IfNone(flags, "const_tileReLU6", "store"+label)
+			k.Fill(c, 6)
+			for q := range p {
+				k.Limit(acc(q), c)
+			}
 			k.Label("store" + label)
 			for q := range p {
 				k.Store(acc(q), vasm.At(dst, 64*q))

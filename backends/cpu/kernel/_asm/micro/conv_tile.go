@@ -169,6 +169,11 @@ func convTile(k *vasm.Func, p, ob int, asks bool) {
 	for _, a := range acc {
 		k.MaxZero(a, c)
 	}
+	k.IfNone(flags, "const_tileReLU6", "store")
+	k.Fill(c, 6)
+	for _, a := range acc {
+		k.Limit(a, c)
+	}
 	k.Label("store")
 	walk("outA", "outB", "obs", func(at vasm.Addr, acc []vasm.V) { k.Store(acc, at) })
 	k.Return()

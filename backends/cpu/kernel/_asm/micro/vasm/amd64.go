@@ -106,6 +106,9 @@ func (m *amd64) scaleAdd(d []V, scale V, a Addr) {
 // The value comes second: that is the result if it is NaN or a zero.
 func (m *amd64) maxZero(d, zero V) { m.k.op("VMAXPS %s, %s, %s", m.v(d), m.v(zero), m.v(d)) }
 
+// The value comes second here, too.
+func (m *amd64) limit(d, most V) { m.k.op("VMINPS %s, %s, %s", m.v(d), m.v(most), m.v(d)) }
+
 // Predicate 9 is "not at least": true where zero is below what lies in memory, or that is NaN.
 func (m *amd64) keepPositive(d []V, a Addr, zero V, n int) {
 	defer m.k.line()()
@@ -145,6 +148,22 @@ func (m *amd64) multiplyAddMem(acc, x []V, a Addr) {
 	m.broadcast(t, a)
 	for i, d := range acc {
 		m.k.op("VFMADD231PS %s, %s, %s", m.v(x[i]), m.v(t), m.v(d))
+	}
+}
+
+func (m *amd64) multiplyAddSpread(s *Spread, a Addr, acc, weights [][]V) {
+	defer m.k.line()()
+	x := s.x[0]
+	switch {
+	case s.width == 1:
+		m.load(s.x, a)
+	case s.indexed:
+		m.k.op("VPERMPS %s, %s, %s", m.a(a), m.v(s.index), m.v(x))
+	default: // a group fills the register
+		m.broadcast(x, a)
+	}
+	for i, d := range acc {
+		m.fma(d[0], weights[i][0], x)
 	}
 }
 

@@ -71,6 +71,11 @@ func (m *arm64) load(d []V, a Addr) {
 	}
 	x, off := m.place(a)
 	for ; len(d) > 1; d, off = d[2:], off+32 {
+		if off > 1008 { // farther than a pair may lie
+			m.w(a64.LoadQ(a64.V(d[0]), x, off))
+			m.w(a64.LoadQ(a64.V(d[1]), x, off+16))
+			continue
+		}
 		m.w(a64.LoadPair(a64.V(d[0]), a64.V(d[1]), x, off))
 	}
 	if len(d) == 1 {
@@ -174,6 +179,8 @@ func (m *arm64) maxZero(d, zero V) {
 	m.three("bic", d, d, t)
 }
 
+func (m *arm64) limit(d, most V) { m.three("fmin", d, d, most) }
+
 func (m *arm64) keepPositive(d []V, a Addr, zero V, n int) {
 	defer m.k.line()()
 	for i := 0; i < len(d); i += 2 {
@@ -233,6 +240,28 @@ func (m *arm64) multiplyAddMem(acc, x []V, a Addr) {
 	}
 	for i, d := range acc {
 		m.w(a64.Element("fmla", a64.V(d), a64.V(x[i]), a64.V(t), 0))
+	}
+}
+
+func (m *arm64) multiplyAddSpread(s *Spread, a Addr, acc, weights [][]V) {
+	defer m.k.line()()
+	if s.width == 1 {
+		m.load(s.x, a)
+		for i, d := range acc {
+			for j, x := range s.x {
+				m.fma(d[j], weights[i][j], x)
+			}
+		}
+		return
+	}
+	for j, x := range s.x { // one a group
+		base, off := m.place(a.Plus(4 * s.width * j))
+		m.w(a64.LoadS(a64.V(x), base, off))
+	}
+	for i, d := range acc {
+		for j := range d {
+			m.w(a64.Element("fmla", a64.V(d[j]), a64.V(weights[i][j]), a64.V(s.x[j*4/s.width]), 0))
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ func (k *Func) Constant(c float32) V {
 	return d
 }
 
+// Fill is d = c in all lanes.
+func (k *Func) Fill(d V, c float32) { k.constant(d, c) }
+
 // BroadcastArg fills d with a parameter of type float32.
 func (k *Func) BroadcastArg(d V, name string) { k.broadcastArg(d, name, k.args[name]) }
 
@@ -56,6 +59,13 @@ func (k *Func) ScaleAdd(d []V, scale V, a Addr) { k.scaleAdd(d, scale, a) }
 func (k *Func) MaxZero(d []V, zero V) {
 	for _, v := range d {
 		k.maxZero(v, zero)
+	}
+}
+
+// Limit is d = min(d, most); NaN passes.
+func (k *Func) Limit(d []V, most V) {
+	for _, v := range d {
+		k.limit(v, most)
 	}
 }
 

@@ -93,10 +93,12 @@ type machine interface {
 	broadcastArg(d V, name string, off int)
 	scaleAdd(d []V, scale V, a Addr)
 	maxZero(d, zero V)
+	limit(d, most V)
 	keepPositive(d []V, a Addr, zero V, n int)
 	broadcast(d V, a Addr)
 	multiplyAdd(acc, weights []V, x *Scalars, line, element int)
 	multiplyAddMem(acc, x []V, a Addr)
+	multiplyAddSpread(s *Spread, a Addr, acc, weights [][]V)
 	prefetch(level int, a Addr)
 
 	arg(d Reg, name string, off int)

@@ -84,6 +84,34 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestSpread checks how a channel of each group of 4 and of 8 gets to all lanes of its group.
+func TestSpread(t *testing.T) {
+	for _, c := range []struct {
+		tier  *Tier
+		width int
+		want  string
+	}{
+		{AVX512, 8, "VMOVUPS (BX), Z3; VPERMPS 64(AX), Z3, Z2; VFMADD231PS Z2, Z1, Z0"},
+		{AVX2, 4, "VMOVUPS (BX), Y3; VPERMPS 64(AX), Y3, Y2; VFMADD231PS Y2, Y1, Y0"},
+		{AVX2, 8, "VBROADCASTSS 64(AX), Y2; VFMADD231PS Y2, Y1, Y0"},
+		{NEON, 4, "ldr s4, [x0, #64]; ldr s5, [x0, #80]; fmla v0.4s, v2.4s, v4.s[0]; fmla v1.4s, v3.4s, v5.s[0]"},
+		{NEON, 8, "ldr s4, [x0, #64]; fmla v0.4s, v2.4s, v4.s[0]; fmla v1.4s, v3.4s, v4.s[0]"},
+	} {
+		got := text(c.tier, func(k *Func) {
+			x, per := k.Reg(), c.tier.PartBytes()*c.tier.Per/64
+			acc, weights := k.Vs(per), k.Vs(per)
+			end := k.line()
+			s := k.Spread(c.width)
+			s.Channel()
+			s.MultiplyAdd(At(x, 64), [][]V{acc}, [][]V{weights})
+			end()
+		})
+		if got = strings.ReplaceAll(got, "; ADDQ $64, BX", ""); !strings.Contains(got, c.want) {
+			t.Errorf("%s, groups of %d: %swant %s", c.tier.Suffix, c.width, got, c.want)
+		}
+	}
+}
+
 // TestOutOfRegisters: a kernel that wants more than a tier has is an error of the generator.
 func TestOutOfRegisters(t *testing.T) {
 	for _, tier := range []*Tier{AVX512, AVX2, NEON} {
