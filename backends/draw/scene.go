@@ -66,6 +66,7 @@ type Box struct {
 	Kind   string `json:"kind"`           // conv, pool, ... or frame
 	Line   int    `json:"line,omitempty"` // of the spec
 	Output string `json:"output,omitempty"`
+	Value  string `json:"value,omitempty"` // the name of the value with that shape
 	Params int64  `json:"params"`
 	MACs   int64  `json:"macs"`
 	Layers int    `json:"layers"`
@@ -278,7 +279,19 @@ func (it *item) facts() Box {
 	if sum.layers == 0 {
 		b.Field = ""
 	}
+	b.Value = it.result()
 	return b
+}
+
+// Places returns the path of the box that each value of a network is computed in. It is the
+// box of a drawing in which nothing is folded.
+func Places(g *ir.Graph) map[string]string {
+	_, made := boxes(g, ir.Summarize(g), Options{})
+	paths := make(map[string]string, len(made))
+	for v, it := range made {
+		paths[v.Name] = it.path
+	}
+	return paths
 }
 
 func (it *item) total() sums {
@@ -301,6 +314,14 @@ func (it *item) output() string {
 		return ""
 	}
 	return it.lines[len(it.lines)-1].text
+}
+
+// result is the name of the value that an item makes, that of its last box for a frame.
+func (it *item) result() string {
+	if it.frame() {
+		return it.kids[len(it.kids)-1].result()
+	}
+	return it.value
 }
 
 func (s *scene) box(it *item, x, y float64) {

@@ -11,6 +11,7 @@ type item struct {
 	path  string // names of part, blocks and layer, joined by /
 	title string // of a frame
 	lines []line // of a box
+	value string // of a box: the name of the value whose shape its last line has
 	kind  string // class of a box: conv, pool, norm, join, dense, act, out, input, group
 	note  string // what a viewer shows beside the pointer
 	nodes []*ir.Node
@@ -64,7 +65,7 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 		outputs[v] = true
 	}
 	for _, v := range g.Inputs {
-		it := &item{path: v.Name, kind: "input", lines: []line{{text: v.Name, bold: true}, {text: v.Type.Shape.WithoutBatch().String()}}}
+		it := &item{path: v.Name, value: v.Name, kind: "input", lines: []line{{text: v.Name, bold: true}, {text: v.Type.Shape.WithoutBatch().String()}}}
 		it.note = v.Name + ": input " + v.Type.Shape.WithoutBatch().String()
 		all = append(all, it)
 		made[v] = it
@@ -90,8 +91,9 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 	}
 	for _, it := range all {
 		if it.nodes != nil {
-			it.lines = describe(it.nodes)
-			it.note = noteOf(it, it.nodes[len(it.nodes)-1].Out[0].Type.Shape, o)
+			last := it.nodes[len(it.nodes)-1].Out[0]
+			it.lines, it.value = describe(it.nodes), last.Name
+			it.note = noteOf(it, last.Type.Shape, o)
 		}
 	}
 	return all, made
@@ -309,7 +311,7 @@ func (b *builder) fold(f *item) {
 			out = r.value
 		}
 	}
-	f.nodes, f.kids, f.kind = nodes, nil, "group"
+	f.nodes, f.kids, f.kind, f.value = nodes, nil, "group", out.Name
 	f.lines = []line{
 		{text: f.title, bold: true},
 		{text: plural(f.sum.layers, "layer") + ", " + b.o.amount(f.sum)},

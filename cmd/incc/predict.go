@@ -145,6 +145,12 @@ func predictOne(g *ir.Graph, s *cpu.Session, path string, y []float32, k int) ([
 	if err := s.Run([][]float32{tensor.Round(x).Data}, [][]float32{y}); err != nil {
 		return nil, err
 	}
+	return topScores(g, y, k)
+}
+
+// topScores returns the k largest scores of a picture. It returns an error if some are not
+// finite.
+func topScores(g *ir.Graph, y []float32, k int) ([]topLine, error) {
 	row := make([]float64, len(y))
 	for i, v := range y {
 		if v-v != 0 {

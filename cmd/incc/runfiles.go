@@ -54,6 +54,7 @@ type runBegin struct {
 	Features     bool           `json:"cache_features,omitempty"`
 	Engine       string         `json:"engine"`
 	Classes      []string       `json:"classes,omitempty"` // names of the outputs
+	Resumed      []int          `json:"resumed,omitempty"` // the finished epochs at each --resume
 	// Identity is here for people and for incc eval: --resume compares the identity in
 	// the checkpoint.
 	Identity train.Identity `json:"identity,omitempty"`
@@ -86,12 +87,7 @@ func (b runBegin) flags() map[string]string {
 func flagsOfRun(c *cli.Context, dir string) error {
 	has := func(name string) bool { return findFlag(c.Command.Flags, name) != nil && !c.IsSet(name) }
 	if has("weights") {
-		file := ""
-		for _, name := range []string{bestWeights, lastWeights} {
-			if f := filepath.Join(dir, name); file == "" && exists(f) {
-				file = f
-			}
-		}
+		file := weightsOfRun(dir)
 		if file == "" {
 			return fmt.Errorf("the run in %s has no weights yet: continue it with incc train --resume %s", dir, dir)
 		}
@@ -107,6 +103,17 @@ func flagsOfRun(c *cli.Context, dir string) error {
 		return err
 	}
 	return c.Set("data", b.Data)
+}
+
+// weightsOfRun returns the file of a run's best weights, or of the last ones if it has no
+// best ones, or "" if it has none yet.
+func weightsOfRun(dir string) string {
+	for _, name := range []string{bestWeights, lastWeights} {
+		if f := filepath.Join(dir, name); exists(f) {
+			return f
+		}
+	}
+	return ""
 }
 
 // maxRunFile is the largest size, in bytes, of run.json, summary.json and results.csv
@@ -151,6 +158,11 @@ func parseBegin(text []byte) (b runBegin, err error) {
 		return b, fmt.Errorf("limit_batches %d (want 0 for no limit, or a number of steps)", b.LimitBatches)
 	case b.Overfit < 0 || b.Overfit > math.MaxInt32:
 		return b, fmt.Errorf("overfit %d (want 0 for all, or a number of images)", b.Overfit)
+	}
+	for _, n := range b.Resumed {
+		if n < 0 {
+			return b, fmt.Errorf("resumed after %d epochs (want 0 or more)", n)
+		}
 	}
 	return b, nil
 }

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// hasLocks says whether lockFile locks files.
+const hasLocks = true
+
 // lockFile locks an open file. It does not wait: it returns errLocked if another
 // process holds the lock.
 func lockFile(f *os.File) error {

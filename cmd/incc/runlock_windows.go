@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// hasLocks says whether lockFile locks files.
+const hasLocks = true
+
 // lockFile locks an open file. It does not wait: it returns errLocked if another process
 // holds the lock. The locked range is far beyond the end of the file, because Windows
 // does not let other processes read a locked range.

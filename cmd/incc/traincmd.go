@@ -118,10 +118,15 @@ func trainRun(c *cli.Context) error {
 		if err := p.checkBest(c, s, cfg.Meta); err != nil {
 			return err
 		}
-		if err := p.begin(c); err != nil {
+		finished := cfg.Finished(p.engine.Batch(), s)
+		resumed, err := p.resumptions(c, !finished, len(s.Rows))
+		if err != nil {
 			return err
 		}
-		if cfg.Finished(p.engine.Batch(), s) {
+		if err := p.begin(c, resumed); err != nil {
+			return err
+		}
+		if finished {
 			return nil
 		}
 		return p.computeFeatures(ctx, c)

@@ -106,7 +106,8 @@ func inside(path, dir string) bool {
 
 // begin writes the files that are known before the first step: run.json, labels.txt and
 // spec.incc. It writes run.json first, because that file marks the folder of a run.
-func (p *prepared) begin(c *cli.Context) error {
+// resumed lists the finished epochs at each resumption of the run.
+func (p *prepared) begin(c *cli.Context, resumed []int) error {
 	dataset, err := datasetPath(p.set.Name)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (p *prepared) begin(c *cli.Context) error {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, c.String("engine"), p.classes, p.id})
+		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, c.String("engine"), p.classes, resumed, p.id})
 	})
 	if err != nil {
 		return err
@@ -139,6 +140,19 @@ func (p *prepared) begin(c *cli.Context) error {
 		}
 	}
 	return removeLeftovers(p.dir)
+}
+
+// resumptions returns the finished epochs at each resumption of the run until now. more says
+// that it goes on now, after that many epochs.
+func (p *prepared) resumptions(c *cli.Context, more bool, epochs int) ([]int, error) {
+	if !c.Bool("resume") || !exists(filepath.Join(p.dir, runStart)) {
+		return nil, nil
+	}
+	b, err := readBegin(p.dir)
+	if err != nil || !more {
+		return b.Resumed, err
+	}
+	return append(b.Resumed, epochs), nil
 }
 
 // datasetPath makes the path of a data set absolute.

@@ -5,22 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
-	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/draw"
-	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/cmd/incc/view"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
@@ -40,17 +34,23 @@ func viewCommand() *cli.Command {
 
 The page shows the drawing of the network beside its text, and what each pass makes of it.
 A click marks a box and its line. When the file is saved, the page draws it again, with the
-errors where it has some. Of runs it shows the curves, also while incc train goes on.
+errors where it has some. The page also shows the schedule of the executor with measured
+times and memory, and classifies pictures that are dropped on it, with the feature maps of
+a layer; it takes the weights of --weights or of the run, or else random ones. Of runs it
+shows the curves, also while incc train goes on, the confusion matrix, the filters of the
+first layer, and the worst mistakes.
 
 The server listens on this machine alone, unless --addr names another address; the page
 then needs the token in the address that is printed. With -o nothing is served: the page
-is written as one file.`,
+is written as one file, with predicted times unless --measure is given.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the page to `FILE`.html instead of serving it"},
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
 			&cli.BoolFlag{Name: "no-open", Usage: "do not open the browser"},
-			defineFlag,
-		}, modelFlags()...),
+			&cli.BoolFlag{Name: "measure", Usage: "with -o, run the network and write measured times into the plan"},
+			&cli.BoolFlag{Name: "mistakes", Usage: "with -o, evaluate the runs on their data and write their worst mistakes into the page"},
+			defineFlag, weightsFlag, mapFlag, seedFlag, roomFlag,
+		}, append(executorFlags(), modelFlags()...)...),
 		Action: viewPage,
 	}
 }
@@ -70,13 +70,18 @@ func viewPage(c *cli.Context) error {
 		if err := notAnInput("output", out, inputs...); err != nil {
 			return err
 		}
-		if err := writeOutput(c, out, htmlFile, func(w io.Writer) error { return view.WritePage(w, src, view.View{Colour: draw.ByKind}) }); err != nil {
+		if err := writeOutput(c, out, htmlFile, func(w io.Writer) error {
+			return view.WritePage(c.Context, w, src, view.PageOptions{View: view.View{Colour: draw.ByKind}, Measure: c.Bool("measure"), Mistakes: c.Bool("mistakes")})
+		}); err != nil {
 			return err
 		}
 		if toStdout(out) {
 			return nil
 		}
 		return say(c.App.Writer, "wrote "+diag.Name(out))
+	}
+	if err := worksOnly(c, "with -o: the page has buttons for it", "measure", "mistakes"); err != nil {
+		return err
 	}
 	host, _, err := net.SplitHostPort(c.String("addr"))
 	if err != nil {
@@ -145,179 +150,75 @@ func viewSource(c *cli.Context) (view.Source, []string, error) {
 	}
 	switch {
 	case network == "":
-		if err := worksOnly(c, "with a network", "define", "image", "labels", "root"); err != nil {
-			return src, nil, err
-		}
+		err = worksOnly(c, "with a network", "define", "image", "labels", "root", "measure", "weights", "map", "seed", "memory", "threads", "isa", "direct", "tuning")
 	case isModel(network):
-		g, s, err := load(c, network)
-		if err != nil {
-			return src, nil, err
-		}
-		inputs = append(inputs, s.file)
-		src.Title = g.Name
-		src.Text = func() ([]byte, error) { return nil, nil }
-		src.Load = func([]byte) (*ir.Graph, diag.List) { return g, nil }
+		inputs, err = modelSource(c, network, &src)
 	default:
-		if err := worksOnly(c, "with an ONNX model", "image", "labels", "root"); err != nil {
-			return src, nil, err
-		}
-		s, err := readSource(c, network)
-		if err != nil {
-			return src, nil, err
-		}
-		if _, problems := dsl.Load(s.file, s.text, dsl.Options{Defines: defs, ReadFile: s.open, Hollow: true}); len(defs) > 0 {
-			for _, p := range problems {
-				if !p.Span.IsValid() { // about -D, which no line of the text mends
-					return src, nil, usagef("%s", p.Summary)
-				}
-			}
-		}
-		inputs = append(inputs, s.file)
-		src.Title = filepath.Base(s.file)
-		src.Text = func() ([]byte, error) {
-			now, err := readSource(c, network)
-			if err != nil {
-				return nil, err
-			}
-			return now.text, nil
-		}
-		src.Load = func(text []byte) (*ir.Graph, diag.List) {
-			opt := dsl.Options{Defines: defs, ReadFile: s.open, Hollow: true}
-			g, problems := dsl.Load(s.file, text, opt)
-			if g != nil {
-				problems = dsl.Lint(s.file, text, opt)
-			}
-			return g, problems
-		}
+		inputs, err = specSource(c, network, defs, &src)
+	}
+	if err == nil && len(runs) == 0 {
+		err = worksOnly(c, "with runs", "mistakes")
+	}
+	if err != nil {
+		return src, nil, err
 	}
 	if len(runs) > 0 {
-		src.Runs = (&runCache{dirs: runs, rows: map[string]cachedRows{}}).runs
-		src.Picture = func(i int) ([]byte, error) {
-			if i < 0 || i >= len(runs) {
-				return nil, fs.ErrNotExist
+		addRuns(&src, runs)
+	}
+	return src, append(inputs, c.String("weights"), c.String("map"), c.String("tuning")), nil
+}
+
+// modelSource makes a page of an ONNX model. It returns the files that it reads.
+func modelSource(c *cli.Context, file string, src *view.Source) ([]string, error) {
+	g, s, err := load(c, file)
+	if err != nil {
+		return nil, err
+	}
+	src.Title = g.Name
+	src.Text = func() ([]byte, error) { return nil, nil }
+	src.Load = func([]byte) (*ir.Graph, diag.List) { return g, nil }
+	src.Engine, err = newEngine(c, "", s)
+	return []string{s.file}, err
+}
+
+// specSource makes a page of a spec, which is read again when it has changed. It returns the
+// files that it reads.
+func specSource(c *cli.Context, network string, defs map[string]string, src *view.Source) ([]string, error) {
+	if err := worksOnly(c, "with an ONNX model", "image", "labels", "root"); err != nil {
+		return nil, err
+	}
+	s, err := readSource(c, network)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWeights(c); err != nil {
+		return nil, err
+	}
+	opt := dsl.Options{Defines: defs, ReadFile: s.open, Hollow: true}
+	if _, problems := dsl.Load(s.file, s.text, opt); len(defs) > 0 {
+		for _, p := range problems {
+			if !p.Span.IsValid() { // about -D, which no line of the text mends
+				return nil, usagef("%s", p.Summary)
 			}
-			return files.Read(filepath.Join(runs[i], "confusion.png"), maxRunFile)
 		}
 	}
-	return src, inputs, nil
-}
-
-// runCache keeps the results of runs, which the page asks for several times a second.
-type runCache struct {
-	dirs []string
-	mu   sync.Mutex
-	rows map[string]cachedRows
-}
-
-// cachedRows are the rows of a results.csv with a size and a time of change.
-type cachedRows struct {
-	size int64
-	time time.Time
-	rows []map[string]view.Value
-	best int
-}
-
-// read returns the results of a run, which are read again when their file has changed.
-func (k *runCache) read(dir string) (cachedRows, error) {
-	fi, err := os.Stat(filepath.Join(dir, runResults))
-	if errors.Is(err, fs.ErrNotExist) {
-		return cachedRows{rows: []map[string]view.Value{}}, nil
-	}
-	if err != nil {
-		return cachedRows{}, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if r, ok := k.rows[dir]; ok && r.size == fi.Size() && r.time.Equal(fi.ModTime()) {
-		return r, nil
-	}
-	rows, err := readResults(dir)
-	if err != nil {
-		return cachedRows{}, err
-	}
-	r := cachedRows{size: fi.Size(), time: fi.ModTime(), rows: []map[string]view.Value{}}
-	images := imagesOf(dir)
-	for _, row := range rows {
-		r.rows = append(r.rows, map[string]view.Value{
-			"epoch": view.Value(row.Epoch), "rate": view.Value(row.Rate), "train_loss": view.Value(row.TrainLoss), "train_acc": view.Value(row.TrainAcc),
-			"val_loss": view.Value(row.ValLoss), "val_acc": view.Value(row.ValAcc), "rate_images": view.Value(images / row.Seconds),
-		})
-		if row.ValAcc > 0 && (r.best == 0 || row.ValAcc > rows[r.best-1].ValAcc) {
-			r.best = len(r.rows)
-		}
-	}
-	k.rows[dir] = r
-	return r, nil
-}
-
-// runs describes the runs as they are now.
-func (k *runCache) runs() ([]view.Run, error) {
-	var list []view.Run
-	for _, dir := range k.dirs {
-		rows, err := k.read(dir)
+	src.Title = filepath.Base(s.file)
+	src.Text = func() ([]byte, error) {
+		now, err := readSource(c, network)
 		if err != nil {
 			return nil, err
 		}
-		r := view.Run{Name: filepath.Base(dir), State: "stopped", Facts: [][2]string{}, Rows: rows.rows, Best: rows.best}
-		info, err := readSummaryFile(dir)
-		switch {
-		case trainingIn(dir):
-			r.State = "running"
-		case err == nil:
-			r.State = "finished"
-			if info.BestEpoch >= 1 && info.BestEpoch <= len(r.Rows) {
-				r.Best = info.BestEpoch
-			}
+		return now.text, nil
+	}
+	src.Load = func(text []byte) (*ir.Graph, diag.List) {
+		g, problems := dsl.Load(s.file, text, opt)
+		if g != nil {
+			problems = dsl.Lint(s.file, text, opt)
 		}
-		if err == nil {
-			r.Facts = append(r.Facts, [2]string{"parameters", diag.Thousands(info.Params)}, [2]string{"batch", fmt.Sprint(info.Batch)}, [2]string{"seed", fmt.Sprint(info.Seed)})
-			if info.ValAcc != nil {
-				r.Facts = append(r.Facts, [2]string{"validation", percent(*info.ValAcc)})
-			}
-			if info.TestAcc != nil {
-				r.Facts = append(r.Facts, [2]string{"test", percent(*info.TestAcc)})
-			}
-		}
-		list = append(list, r)
+		return g, problems
 	}
-	return list, nil
-}
-
-// imagesOf returns how many images a run trains on in an epoch, NaN where run.json does not
-// say it. results.csv does not have that number.
-func imagesOf(dir string) float64 {
-	b, err := readBegin(dir)
-	n := 0
-	if err != nil || b.LimitBatches > 0 || b.Overfit > 0 {
-		return math.NaN()
-	}
-	if _, err := fmt.Sscanf(b.Identity["images"], "%d for training", &n); err != nil {
-		return math.NaN()
-	}
-	return float64(n)
-}
-
-// trainingIn reports whether a training goes on in the folder of a run: the process that its
-// lock file names lives. The lock itself is left alone, so that a training that starts now
-// finds it free.
-func trainingIn(dir string) bool {
-	b, err := files.Read(filepath.Join(dir, runLock), 64)
-	if err != nil {
-		return false
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(b), &pid); err != nil || pid <= 0 {
-		return false
-	}
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return false
-	}
-	if runtime.GOOS == "windows" {
-		return true
-	}
-	err = p.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, os.ErrPermission)
+	src.Engine, err = newEngine(c, s.run, nil)
+	return []string{s.file}, err
 }
 
 // openBrowser opens a page in the user's browser. If that fails, the user has the address.

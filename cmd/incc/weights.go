@@ -26,7 +26,7 @@ var (
 
 // fillWeights gives every parameter of the graph its values. They come from the
 // file of --weights or, without one, are drawn from the seed.
-func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, false) }
+func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, c.String("weights"), false) }
 
 // sayDrawn says that the weights of a written model are random, unless they were trained.
 func sayDrawn(w io.Writer, trained bool) error {
@@ -38,7 +38,7 @@ func sayDrawn(w io.Writer, trained bool) error {
 
 // fillForInference drops the auxiliary classifiers and then does as fillWeights.
 func fillForInference(c *cli.Context, g *ir.Graph) error {
-	return fill(c, g, true)
+	return fill(c, g, c.String("weights"), true)
 }
 
 // dropHeads drops the auxiliary classifiers. It is called before weights are drawn or
@@ -96,11 +96,11 @@ func redesigns(p passes.Pipeline) bool {
 	return slices.ContainsFunc(p, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 }
 
-// fill reads the weights of --weights and draws the rest. If drop is set, it drops the
-// auxiliary classifiers first.
-func fill(c *cli.Context, g *ir.Graph, drop bool) error {
+// fill reads the weights of a file, "" for none, and draws the rest. If drop is set, it
+// drops the auxiliary classifiers first.
+func fill(c *cli.Context, g *ir.Graph, path string, drop bool) error {
 	var passOver map[string]bool
-	if path := c.String("weights"); path != "" {
+	if path != "" {
 		file, done, err := openWeights(c, g, path)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -10,24 +11,73 @@ import (
 	"strings"
 )
 
-// WritePage writes the page as one file that needs no server. It holds the network as it is
-// drawn in a view, and the runs.
-func WritePage(w io.Writer, src Source, v View) error {
-	data := struct {
-		Network *Network `json:"network"`
-		Runs    []Run    `json:"runs"`
-	}{}
-	var err error
+// pageScripts are the scripts of the page, in their order.
+var pageScripts = []string{"uPlot.iife.min.js", "common.js", "plan.js", "try.js", "runs.js", "app.js"}
+
+// PageOptions say what a page that is written once holds.
+type PageOptions struct {
+	View
+	Measure  bool // measured times in the plan, else predicted ones
+	Mistakes bool // the mistakes of the runs
+}
+
+// pageData is what a page that needs no server holds.
+type pageData struct {
+	Network   *Network    `json:"network"`
+	Plan      *Plan       `json:"plan"`
+	PlanError string      `json:"plan_error,omitempty"`
+	Runs      []Run       `json:"runs"`
+	Details   []*Details  `json:"details"`
+	Mistakes  []*Mistakes `json:"mistakes"`
+}
+
+func dataOf(ctx context.Context, src Source, o PageOptions) (d pageData, err error) {
 	if src.Text != nil {
 		c := &cache{src: src}
-		if data.Network, err = c.network(v); err != nil {
-			return err
+		if d.Network, err = c.network(o.View); err != nil {
+			return d, err
+		}
+		if m, err := c.shown(); err == nil && src.Engine != nil {
+			d.Plan, err = src.Engine.Plan(m.graph, m.version, o.Measure)
+			switch {
+			case err != nil && o.Measure:
+				return d, err
+			case err != nil:
+				d.PlanError = err.Error()
+			}
 		}
 	}
-	if src.Runs != nil {
-		if data.Runs, err = src.Runs(); err != nil {
-			return err
+	if src.Runs == nil {
+		return d, nil
+	}
+	if d.Runs, err = src.Runs(); err != nil {
+		return d, err
+	}
+	for i := range d.Runs {
+		var details *Details
+		if src.Details != nil {
+			if details, err = src.Details(i); err != nil {
+				return d, err
+			}
 		}
+		d.Details = append(d.Details, details)
+		if o.Mistakes {
+			m, err := src.Mistakes(ctx, i)
+			if err != nil {
+				return d, fmt.Errorf("%s: %w", d.Runs[i].Name, err)
+			}
+			d.Mistakes = append(d.Mistakes, m)
+		}
+	}
+	return d, nil
+}
+
+// WritePage writes the page as one file that needs no server. It holds the network as it is
+// drawn in a view, its plan, and the runs.
+func WritePage(ctx context.Context, w io.Writer, src Source, o PageOptions) error {
+	data, err := dataOf(ctx, src, o)
+	if err != nil {
+		return err
 	}
 	// json.Marshal writes < as an escape, so that the data cannot end its element.
 	raw, err := json.Marshal(data)
@@ -48,7 +98,7 @@ func WritePage(w io.Writer, src Source, v View) error {
 		styles = append(styles, hashOf(b))
 		text = strings.Replace(text, `<link rel="stylesheet" href="`+name+`">`, "<style>"+string(b)+"</style>", 1)
 	}
-	for _, name := range []string{"uPlot.iife.min.js", "app.js"} {
+	for _, name := range pageScripts {
 		b, err := content(name)
 		if err != nil {
 			return err

@@ -38,6 +38,7 @@ type Server struct {
 	src     Source
 	token   string // "" on a loopback address
 	hosts   map[string]bool
+	cross   http.CrossOriginProtection // of requests that compute
 	streams atomic.Int32
 	mux     *http.ServeMux
 }
@@ -58,7 +59,11 @@ func NewServer(src Source, addr *net.TCPAddr) *Server {
 	s.mux.HandleFunc("GET /{file}", s.file)
 	s.mux.HandleFunc("GET /api/network", s.network)
 	s.mux.HandleFunc("GET /api/runs", s.runs)
-	s.mux.HandleFunc("GET /api/confusion", s.confusion)
+	s.mux.HandleFunc("GET /api/details", s.details)
+	s.mux.HandleFunc("POST /api/mistakes", s.mistakes)
+	s.mux.HandleFunc("GET /api/plan", s.plan)
+	s.mux.HandleFunc("POST /api/plan", s.plan)
+	s.mux.HandleFunc("POST /api/try", s.try)
 	s.mux.HandleFunc("GET /api/events", s.events)
 	return s
 }
@@ -89,6 +94,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		http.Error(w, "requests of other pages are refused", http.StatusForbidden)
+		return
+	}
+	if err := s.cross.Check(r); err != nil {
 		http.Error(w, "requests of other pages are refused", http.StatusForbidden)
 		return
 	}
@@ -198,20 +207,6 @@ func (s *Server) runs(w http.ResponseWriter, _ *http.Request) {
 	s.json(w, list, err)
 }
 
-func (s *Server) confusion(w http.ResponseWriter, r *http.Request) {
-	i, err := strconv.Atoi(r.URL.Query().Get("run"))
-	var b []byte
-	if err == nil && s.src.Picture != nil {
-		b, err = s.src.Picture(i)
-	}
-	if err != nil || b == nil {
-		http.Error(w, "the run has no confusion matrix yet", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "image/png")
-	_, _ = w.Write(b)
-}
-
 // state says what the page shows now: it changes with the text and the runs.
 func (s *Server) state() string {
 	text := ""
@@ -226,7 +221,7 @@ func (s *Server) state() string {
 	if s.src.Runs != nil {
 		list, err := s.src.Runs()
 		for _, r := range list {
-			runs += fmt.Sprintf("%s %s %d;", r.Name, r.State, len(r.Rows))
+			runs += fmt.Sprintf("%s %s %d %v;", r.Name, r.State, len(r.Rows), r.Resumed)
 		}
 		if err != nil {
 			runs = err.Error()

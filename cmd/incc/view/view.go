@@ -5,6 +5,7 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -26,17 +27,46 @@ type Source struct {
 	Load func(text []byte) (*ir.Graph, diag.List)
 	// Runs returns the runs now; nil if there are none.
 	Runs func() ([]Run, error)
-	// Picture returns the confusion matrix of a run as PNG.
-	Picture func(run int) ([]byte, error)
+	// Details returns what the files of a run show besides its curves.
+	Details func(run int) (*Details, error)
+	// Mistakes evaluates a run on its data set.
+	Mistakes func(ctx context.Context, run int) (*Mistakes, error)
+	// Engine runs the network; nil if there are only runs.
+	Engine *Engine
 }
 
 // Run is a training.
 type Run struct {
-	Name  string             `json:"name"`
-	State string             `json:"state"` // running, finished or stopped
-	Best  int                `json:"best"`  // epoch, 0 if unknown
-	Facts [][2]string        `json:"facts"` // name and value
-	Rows  []map[string]Value `json:"rows"`  // by the names of results.csv
+	Name    string             `json:"name"`
+	State   string             `json:"state"`             // running, finished, stopped or killed
+	Resumed []int              `json:"resumed,omitempty"` // the epochs after which it was resumed
+	Best    int                `json:"best"`              // epoch, 0 if unknown
+	Facts   [][2]string        `json:"facts"`             // name and value
+	Rows    []map[string]Value `json:"rows"`              // by the names of results.csv
+}
+
+// Details is what the files of a run show besides its curves.
+type Details struct {
+	Confusion []byte   `json:"confusion,omitempty"` // the confusion matrix as PNG
+	Filters   *Filters `json:"filters,omitempty"`   // of the first convolution
+}
+
+// Filters are the weights of a convolution as pictures: each from its smallest to its largest
+// weight.
+type Filters struct {
+	Name     string `json:"name"`
+	Shape    string `json:"shape"`
+	Count    int    `json:"count"`    // of all filters; Data may have fewer
+	Channels int    `json:"channels"` // 3 for red, green and blue, else 1
+	W        int    `json:"w"`
+	H        int    `json:"h"`
+	Data     []byte `json:"data"` // Channels bytes for each weight
+}
+
+// Mistakes is what an evaluation of a run finds.
+type Mistakes struct {
+	Facts [][2]string `json:"facts"`
+	Sheet []byte      `json:"sheet"` // PNG of the images that were classified wrong
 }
 
 // Value is a number; NaN and infinities are null in JSON.

@@ -2,9 +2,15 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
 	"math"
 	"net"
@@ -12,10 +18,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -75,6 +83,35 @@ func row(epoch int, loss, acc float64) map[string]Value {
 	return map[string]Value{"epoch": Value(epoch), "rate": 0.1, "train_loss": Value(loss), "train_acc": Value(acc), "val_loss": Value(math.NaN()), "val_acc": Value(acc - 0.1), "rate_images": 100}
 }
 
+// engine runs networks with weights that are drawn.
+func engine() *Engine {
+	return &Engine{
+		Compile: cpu.Compile,
+		Fill: func(g *ir.Graph) (bool, error) {
+			g.Heads = nil
+			ir.Rewrite(g, "drop-heads").Sweep()
+			ir.Materialize(g, 1)
+			return true, nil
+		},
+		Stamp:      func() string { return "" },
+		Classifier: func(*ir.Graph) ([]string, error) { return []string{"a note"}, nil },
+		Top: func(_ *ir.Graph, scores []float32, k int) (list []Class, err error) {
+			for i, v := range scores {
+				list = append(list, Class{Class: i, Score: Value(v)})
+			}
+			slices.SortStableFunc(list, func(a, b Class) int { return cmp.Compare(b.Score, a.Score) })
+			return list[:min(k, len(list))], nil
+		},
+	}
+}
+
+func noDetails(run int) (*Details, error) {
+	if run > 1 {
+		return nil, fmt.Errorf("there is no run %d", run)
+	}
+	return &Details{}, nil
+}
+
 // TestBrowser drives the page in a real browser: every tab, a change of the text, an error in
 // it, a run in progress, and names that would be markup.
 func TestBrowser(t *testing.T) {
@@ -83,7 +120,7 @@ func TestBrowser(t *testing.T) {
 	text := &editable{text: builtin(t, "googlenet")}
 	var mu sync.Mutex
 	runs := []Run{{Name: "first " + hostile, State: "running", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.3), row(2, 1, 0.6)}}}
-	url := serve(t, Source{Title: "net " + hostile, Text: text.get, Load: load, Runs: func() ([]Run, error) {
+	url := serve(t, Source{Title: "net " + hostile, Text: text.get, Load: load, Engine: engine(), Details: noDetails, Runs: func() ([]Run, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		return append([]Run(nil), runs...), nil
@@ -120,6 +157,29 @@ func TestBrowser(t *testing.T) {
 	b.eval(`[...document.querySelectorAll("#stages tbody tr")].find(r => r.innerText.includes("merge-siblings")).click()`)
 	b.wait(`document.querySelectorAll("#after rect.mark").length > 0 && document.getElementById("stage").innerText.includes("joins parallel 1x1")`)
 	b.screenshot("passes")
+	b.eval(`(() => { const s = document.getElementById("collapse"); s.value = "0"; s.dispatchEvent(new Event("change")); })()`)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 20`)
+	// The plan: a step marks its boxes, its line and its memory; a measurement.
+	b.eval(`document.getElementById("tab-plan").click()`)
+	b.wait(`document.querySelectorAll("#steps tbody tr").length > 5 && document.getElementById("plan-note").innerText.includes("predicted")`)
+	b.eval(`[...document.querySelectorAll("#steps tbody tr")].find(r => r.innerText.includes("c2/inception/b1/conv_1x1/relu")).click()`)
+	b.wait(`document.querySelectorAll("#plan-drawing rect.hit").length === 3 && document.getElementById("plan-lines").innerText.includes("c2:")`)
+	if n := b.eval(`document.querySelectorAll("#memory rect.hit").length`); n == "0" {
+		t.Error("a step marks no memory")
+	}
+	b.eval(`document.getElementById("measure").click()`)
+	b.wait(`document.getElementById("plan-note").innerText.includes("measured") && document.querySelector("#steps thead").innerText.includes("of peak")`)
+	b.screenshot("plan")
+	// A picture that is dropped.
+	b.eval(`document.getElementById("tab-try").click()`)
+	b.eval(dropped(t, digit(28, 28)))
+	b.wait(`document.querySelectorAll("#top tbody tr").length === 5 && document.querySelectorAll("#maps canvas").length > 0`)
+	if note := b.eval(`document.getElementById("try-note").innerText`); !strings.Contains(note, "drawn at random") || !strings.Contains(note, "a note") {
+		t.Errorf("note: %s", note)
+	}
+	b.eval(`(() => { const s = document.getElementById("at"); s.selectedIndex = [...s.options].findIndex(o => o.text.startsWith("c2 ")); s.dispatchEvent(new Event("change")); })()`)
+	b.wait(`document.getElementById("maps-note").innerText.includes(document.getElementById("at").selectedOptions[0].text.match(/\((.*)\)/)[1])`)
+	b.screenshot("try")
 	// A run goes on while the page is open.
 	b.eval(`document.getElementById("tab-runs").click()`)
 	b.wait(`document.querySelectorAll("#charts canvas").length === 4 && document.querySelector("#table tbody").innerText.includes("running")`)
@@ -139,14 +199,6 @@ func TestBrowser(t *testing.T) {
 	if title := b.eval(`document.title`); title == "hacked" || !strings.Contains(title, "<script>") {
 		t.Errorf("the title is %q", title)
 	}
-	// The confusion matrix that the run has not: a 404 is no error of the page.
-	kept := b.errors[:0]
-	for _, e := range b.errors {
-		if !strings.Contains(e, "api/confusion") {
-			kept = append(kept, e)
-		}
-	}
-	b.errors = kept
 	b.quiet(url)
 }
 
@@ -160,7 +212,7 @@ func TestFile(t *testing.T) {
 		Runs: func() ([]Run, error) {
 			return []Run{{Name: "r", State: "finished", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.3), row(2, 1, 0.4)}}}, nil
 		}}
-	if err := WritePage(&out, src, View{}); err != nil {
+	if err := WritePage(t.Context(), &out, src, PageOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if out.Len() > 3<<20 {
@@ -179,6 +231,38 @@ func TestFile(t *testing.T) {
 	b.quiet("file://")
 }
 
+// digit is a picture of something like a seven.
+func digit(w, h int) image.Image {
+	img := image.NewGray(image.Rect(0, 0, w, h))
+	for y := h / 6; y < h*5/6; y++ {
+		for x := w / 5; x < w*4/5; x++ {
+			if y < h/6+h/10 || 5*(x-w/4) > 4*(h*5/6-y) && 5*(x-w/4) < 4*(h*5/6-y)+w/2 {
+				img.SetGray(x, y, color.Gray{255})
+			}
+		}
+	}
+	return img
+}
+
+func pngOf(t *testing.T, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// dropped is a script that drops a picture on the page.
+func dropped(t *testing.T, img image.Image) string {
+	return `(() => {
+		const bytes = Uint8Array.from(atob("` + base64.StdEncoding.EncodeToString(pngOf(t, img)) + `"), c => c.charCodeAt(0));
+		const data = new DataTransfer();
+		data.items.add(new File([bytes], "digit.png", {type: "image/png"}));
+		window.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+	})()`
+}
+
 func must(t *testing.T, e *editable) *ir.Graph {
 	t.Helper()
 	b, err := e.get()
@@ -195,7 +279,7 @@ func must(t *testing.T, e *editable) *ir.Graph {
 // TestRequests answers the page and nothing else.
 func TestRequests(t *testing.T) {
 	text := &editable{text: builtin(t, "lenet5")}
-	src := Source{Title: "lenet5", Text: text.get, Load: load, Runs: func() ([]Run, error) { return nil, errors.New("a broken run") }, Picture: func(int) ([]byte, error) { return nil, os.ErrNotExist }}
+	src := Source{Title: "lenet5", Text: text.get, Load: load, Runs: func() ([]Run, error) { return nil, errors.New("a broken run") }, Engine: engine(), Details: noDetails}
 	loopback := NewServer(src, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
 	public := NewServer(src, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80})
 	if public.token == "" || len(public.token) < 20 || !strings.Contains(public.URL(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80}), "token="+public.token) {
@@ -225,7 +309,15 @@ func TestRequests(t *testing.T) {
 		{loopback, "GET", "http://127.0.0.1:80/api/network?colour=red", nil, 400},
 		{loopback, "GET", "http://127.0.0.1:80/api/network?stage=999&collapse=99999&direction=up", nil, 200},
 		{loopback, "GET", "http://127.0.0.1:80/api/runs", nil, 500},
-		{loopback, "GET", "http://127.0.0.1:80/api/confusion?run=7", nil, 404},
+		{loopback, "GET", "http://127.0.0.1:80/api/details?run=7", nil, 500},
+		{loopback, "GET", "http://127.0.0.1:80/api/details", nil, 400},
+		{loopback, "POST", "http://127.0.0.1:80/api/mistakes?run=0", nil, 404},
+		{loopback, "GET", "http://127.0.0.1:80/api/plan", nil, 200},
+		{loopback, "POST", "http://127.0.0.1:80/api/plan", []string{"Origin", "http://evil.example"}, 403},
+		{loopback, "POST", "http://127.0.0.1:80/api/try", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{loopback, "GET", "http://127.0.0.1:80/api/try", nil, 405},
+		{loopback, "POST", "http://127.0.0.1:80/api/try?top=0", nil, 400},
+		{loopback, "POST", "http://127.0.0.1:80/api/try", nil, 500},
 		{loopback, "POST", "http://127.0.0.1:80/api/network", nil, 405},
 		{loopback, "GET", "http://127.0.0.1:80/uPlot.LICENSE", nil, 404},
 		{loopback, "GET", "http://127.0.0.1:80/..%2fview.go", nil, 404},
