@@ -22,20 +22,20 @@ page.plan = (() => {
 
   function table() {
     const head = element("tr");
-    for (const n of ["step", "algorithm", "output", "MACs", plan.measured ? "measured µs" : "predicted µs", "share", ...(plan.measured ? ["of peak", "predicted µs"] : [])]) head.append(element("th", n));
+    for (const n of ["step", plan.measured ? "measured µs" : "predicted µs", "share", ...(plan.measured ? ["of peak"] : []), "algorithm", "output", "MACs", ...(plan.measured ? ["predicted µs"] : [])]) head.append(element("th", n));
     $("steps").tHead.replaceChildren(head);
     const total = plan.steps.reduce((t, s) => t + time(s), 0) || 1;
     const most = Math.max(...plan.steps.map(time)) || 1;
     $("steps").tBodies[0].replaceChildren(...plan.steps.map((s, i) => {
       const tr = element("tr");
       tr.tabIndex = i ? -1 : 0;
-      for (const v of [s.name, s.algorithm, s.shape, s.macs ? count(s.macs) : "", micros(time(s))]) tr.append(element("td", v));
-      const share = element("td", percent(time(s) / total), "meter");
-      const bar = element("i");
+      const share = element("td", percent(time(s) / total), "meter"), bar = element("i");
       bar.style.width = 100 * time(s) / most + "%";
       share.append(bar);
-      tr.append(share);
-      if (plan.measured) tr.append(element("td", s.share ? percent(s.share) : ""), element("td", micros(s.predicted)));
+      tr.append(element("td", s.name), element("td", micros(time(s))), share);
+      if (plan.measured) tr.append(element("td", s.share ? percent(s.share) : ""));
+      for (const v of [s.algorithm, s.shape, s.macs ? count(s.macs) : ""]) tr.append(element("td", v));
+      if (plan.measured) tr.append(element("td", micros(s.predicted)));
       tr.addEventListener("click", () => choose(i, false));
       tr.addEventListener("keydown", (e) => {
         const next = { ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: plan.steps.length - 1, Enter: i }[e.key];
