@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/cpu"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 )
@@ -22,6 +24,7 @@ type machine struct {
 	Memory    int64      `json:"memory_bytes,omitempty"`
 	HugePages string     `json:"huge_pages"`
 	ISA       string     `json:"isa"` // the tier that incc uses
+	Integers  []string   `json:"int8_instructions"`
 	Tiers     []tierPeak `json:"tiers"`
 }
 
@@ -53,7 +56,7 @@ compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instructi
 				return &usageError{err.Error()}
 			}
 			m := machine{CPU: cpuName(), OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU(),
-				Threads: runtime.GOMAXPROCS(0), Memory: totalMemory(), HugePages: hugePages(), ISA: best.String()}
+				Threads: runtime.GOMAXPROCS(0), Memory: totalMemory(), HugePages: hugePages(), ISA: best.String(), Integers: int8Instructions()}
 			for _, isa := range kernel.Available() {
 				m.Tiers = append(m.Tiers, tierPeak{isa.String(), kernel.Peak(isa, 1, 100*time.Millisecond),
 					kernel.Peak(isa, m.Threads, 100*time.Millisecond), isa == best})
@@ -67,7 +70,8 @@ compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instructi
 			if m.Memory > 0 {
 				sayf(w, "memory      %s", bytesText(m.Memory))
 			}
-			sayf(w, "huge pages  %s\n", m.HugePages)
+			sayf(w, "huge pages  %s", m.HugePages)
+			sayf(w, "for int8    %s\n", cmp.Or(strings.Join(m.Integers, ", "), "no special instructions"))
 			t := newTable("tier", ">peak, 1 thread", fmt.Sprintf(">%d threads", m.Threads), "")
 			for _, p := range m.Tiers {
 				chosen := ""
@@ -80,6 +84,26 @@ compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instructi
 			return nil
 		},
 	}
+}
+
+// int8Instructions names the instructions for sums of 8-bit products that the processor
+// has beside its tier, as /proc/cpuinfo spells them.
+func int8Instructions() []string {
+	l := []string{}
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"avx_vnni", cpu.X86.HasAVXVNNI},
+		{"avx512_vnni", cpu.X86.HasAVX512VNNI},
+		{"asimddp", cpu.ARM64.HasASIMDDP},
+		{"i8mm", cpu.ARM64.HasI8MM},
+	} {
+		if f.has {
+			l = append(l, f.name)
+		}
+	}
+	return l
 }
 
 // cpuName returns the model name of the processor, or "unknown".
