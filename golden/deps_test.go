@@ -98,8 +98,8 @@ backends/cpu/peers/install: backends/cpu/peers
 # Nothing but tests.
 golden: NONE
 
-# The page of incc view, which plans and runs networks.
-cmd/incc/view: backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/draw, codegen/plan, ir/..., passes
+# The page of incc view, which plans and runs networks. Fonts.
+cmd/incc/view: backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/draw, codegen/plan, ir/..., passes, golang.org/x/image/font/gofont/...
 cmd/incc: cmd/incc/view, backends, backends/draw, backends/files, backends/safetensors, backends/npy, backends/onnx, backends/onnx/onnxpb, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 

@@ -203,6 +203,9 @@ func specSource(c *cli.Context, network string, defs map[string]string, src *vie
 		}
 	}
 	src.Title = filepath.Base(s.file)
+	if s.run != "" {
+		src.Title = filepath.Base(s.run)
+	}
 	src.Text = func() ([]byte, error) {
 		now, err := readSource(c, network)
 		if err != nil {

@@ -90,10 +90,13 @@ func WritePage(ctx context.Context, w io.Writer, src Source, o PageOptions) erro
 	}
 	text := strings.Replace(string(page), `<link rel="icon" href="icon.svg">`+"\n", "", 1)
 	var scripts, styles []string
-	for _, name := range []string{"uPlot.min.css", "draw.css", "style.css"} {
+	for _, name := range []string{"uPlot.min.css", "fonts.css", "draw.css", "style.css"} {
 		b, err := content(name)
 		if err != nil {
 			return err
+		}
+		if name == "fonts.css" {
+			b = []byte(fontStyle(inside))
 		}
 		styles = append(styles, hashOf(b))
 		text = strings.Replace(text, `<link rel="stylesheet" href="`+name+`">`, "<style>"+string(b)+"</style>", 1)
@@ -110,7 +113,7 @@ func WritePage(ctx context.Context, w io.Writer, src Source, o PageOptions) erro
 		text = strings.Replace(text, `<script src="`+name+`" defer></script>`, "", 1)
 		text = strings.Replace(text, "</body>", "<script>"+string(b)+"</script>\n</body>", 1)
 	}
-	rule := "default-src 'none'; script-src " + strings.Join(scripts, " ") + "; style-src " + strings.Join(styles, " ") + "; base-uri 'none'; form-action 'none'"
+	rule := "default-src 'none'; script-src " + strings.Join(scripts, " ") + "; style-src " + strings.Join(styles, " ") + "; font-src data:; base-uri 'none'; form-action 'none'"
 	text = strings.Replace(text, "<head>", "<head>\n<meta http-equiv=\"Content-Security-Policy\" content=\""+rule+"\">", 1)
 	text = strings.Replace(text, "<body>", "<body>\n<script type=\"application/json\" id=\"data\">"+string(raw)+"</script>", 1)
 	_, err = io.WriteString(w, text)

@@ -24,7 +24,7 @@ import (
 var web embed.FS
 
 // policy lets the page load its own files and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // maxStreams is the number of pages that listen for changes at the same time.
 const maxStreams = 32
@@ -124,7 +124,7 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) { s.send(w, "index
 
 func (s *Server) file(w http.ResponseWriter, r *http.Request) { s.send(w, r.PathValue("file")) }
 
-var types = map[string]string{"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+var types = map[string]string{"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml", "ttf": "font/ttf"}
 
 func (s *Server) send(w http.ResponseWriter, name string) {
 	b, err := content(name)
@@ -139,8 +139,16 @@ func (s *Server) send(w http.ResponseWriter, name string) {
 
 // content returns a file of the page.
 func content(name string) ([]byte, error) {
-	if name == "draw.css" {
+	switch name {
+	case "draw.css":
 		return []byte(draw.Style()), nil
+	case "fonts.css":
+		return []byte(fontStyle(fileOf)), nil
+	}
+	for _, f := range fonts {
+		if f.file == name {
+			return f.data, nil
+		}
 	}
 	return web.ReadFile("web/" + name)
 }

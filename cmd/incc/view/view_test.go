@@ -139,6 +139,9 @@ func TestBrowser(t *testing.T) {
 	if n := b.eval(`document.querySelectorAll("rect.hit").length`); n != "8" {
 		t.Errorf("the line of 5a marks %s boxes, want 8", n)
 	}
+	if got := b.eval(`document.getElementById("facts").innerText.replace(/\s+/g, " ")`); !strings.Contains(got, "line 24 output 832x7x7") || !strings.Contains(got, "parameters 1,043,456") {
+		t.Errorf("facts of a line: %s", got)
+	}
 	b.eval(`(() => { const s = document.getElementById("search"); s.value = "3b"; s.dispatchEvent(new Event("input")); })()`)
 	if n := b.eval(`document.querySelectorAll("#drawing rect:not(.faint):not(.frame)[data-path]").length`); n != "9" {
 		t.Errorf("a search for 3b leaves %s boxes, want 9", n)

@@ -9,9 +9,19 @@
     $("facts").replaceChildren(...list.flatMap(([k, v]) => [element("dt", k), element("dd", v)]));
   }
 
-  function describe(path) {
+  // describeLine sums up the boxes of a line.
+  function describeLine(line) {
+    const boxes = state.network.boxes.filter((b) => b.line === line && b.kind !== "frame");
+    if (!boxes.length) return facts(state.network.totals);
+    const last = boxes[boxes.length - 1], sum = (key) => count(boxes.reduce((n, b) => n + b[key], 0));
+    const list = [["line", String(line)], ["output", last.output], ["layers", sum("layers")], ["parameters", sum("params")], ["MACs", sum("macs")]];
+    if (last.field) list.push(["receptive field", last.field]);
+    facts(list);
+  }
+
+  function describe(path, line) {
     const b = state.network.boxes.find((b) => b.path === path);
-    if (!b) return facts(state.network.totals);
+    if (!b) return describeLine(line);
     const list = [["layer", b.path], ["output", b.output], ["parameters", count(b.params)], ["MACs", count(b.macs)]];
     if (b.field) list.push(["receptive field", b.field]);
     if (b.layers > 1) list.push(["layers", String(b.layers)]);
@@ -28,7 +38,7 @@
       row.classList.toggle("on", on);
       if (on && scroll) row.scrollIntoView({ block: "nearest" });
     }
-    describe(path);
+    describe(path, line);
   }
 
   $("drawing").addEventListener("click", (e) => {

@@ -22,7 +22,11 @@ page.plan = (() => {
 
   function table() {
     const head = element("tr");
-    for (const n of ["step", plan.measured ? "measured µs" : "predicted µs", "share", ...(plan.measured ? ["of peak"] : []), "algorithm", "output", "MACs", ...(plan.measured ? ["predicted µs"] : [])]) head.append(element("th", n));
+    for (const n of ["step", plan.measured ? "measured µs" : "predicted µs", "share", ...(plan.measured ? ["of peak"] : []), "algorithm", "output", "MACs", ...(plan.measured ? ["predicted µs"] : [])]) {
+      const th = element("th", n);
+      if (n === "of peak") th.title = "MACs by the definition of the op. Winograd needs fewer multiplications, so its share can be above 100 %";
+      head.append(th);
+    }
     $("steps").tHead.replaceChildren(head);
     const total = plan.steps.reduce((t, s) => t + time(s), 0) || 1;
     const most = Math.max(...plan.steps.map(time)) || 1;

@@ -8,13 +8,15 @@ page.runs = (() => {
   const colours = ["#3b73b9", "#c0483c", "#4e8f39", "#7350b0", "#b28a12", "#2f8a80", "#8a5a44", "#d0679d"];
 
   function chart(title, series, percent) {
+    if (!series.length) return;
     const host = element("div");
     host.append(element("h2", title));
     $("charts").append(host);
     const epochs = [...new Set(series.flatMap((s) => s.points.map((p) => p[0])))].sort((a, b) => a - b);
     const data = [epochs, ...series.map((s) => { const m = new Map(s.points); return epochs.map((e) => m.has(e) ? m.get(e) : null); })];
     const ink = getComputedStyle(document.body).color;
-    const axis = { stroke: ink, grid: { stroke: "rgba(128,128,128,.25)", width: 1 }, ticks: { stroke: "rgba(128,128,128,.4)", width: 1 } };
+    const letters = "12px Go, sans-serif";
+    const axis = { stroke: ink, font: letters, labelFont: letters, grid: { stroke: "rgba(128,128,128,.25)", width: 1 }, ticks: { stroke: "rgba(128,128,128,.4)", width: 1 } };
     const value = (v) => v === null || v === undefined ? "" : percent ? (100 * v).toFixed(2) + " %" : v.toPrecision(4);
     const plot = new uPlot({
       width: Math.max(260, host.clientWidth), height: 260, scales: { x: { time: false } },
