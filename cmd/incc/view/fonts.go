@@ -33,6 +33,8 @@ func fontStyle(address func(font) string) string {
 }
 
 // inside is the address of a font in a page that is one file.
-func inside(f font) string { return "data:font/ttf;base64," + base64.StdEncoding.EncodeToString(f.data) }
+func inside(f font) string {
+	return "data:font/ttf;base64," + base64.StdEncoding.EncodeToString(f.data)
+}
 
 func fileOf(f font) string { return f.file }
