@@ -67,10 +67,16 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 		return err
 	}
 	rate, ok := r.SuggestRate(points)
+	heads := 0.0
+	for _, h := range p.graph.Heads {
+		heads += h.Weight
+	}
+	guess, comparable := train.GuessLoss(p.recipe.Loss, p.train.Counts(), heads)
+	learns := !comparable || r.Falls(points, guess)
 	if err := writeFile(table, func(w io.Writer) error { return writeRates(w, points) }); err != nil {
 		return err
 	}
-	if err := writeFile(picture, func(w io.Writer) error { return chart.WritePNG(w, ratePanel(p.name, points, rate, ok)) }); err != nil {
+	if err := writeFile(picture, func(w io.Writer) error { return chart.WritePNG(w, ratePanel(p.name, points, rate, ok && learns)) }); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("%s: %s from a learning rate of %g", p.name, diag.Count(len(points), "step"), r.From)
@@ -82,6 +88,9 @@ func findLR(ctx context.Context, c *cli.Context, p *prepared) error {
 	}
 	_ = say(w, text)
 	_ = say(w, fmt.Sprintf("wrote %s and %s", diag.Name(picture), diag.Name(table)))
+	if !learns {
+		return &numericalError{fmt.Sprintf("there is no suggestion: no learning rate lowers the loss below %.4g, that of guessing by the shares of the classes; look at the curve, and at the network and its data (--overfit)", guess)}
+	}
 	if !ok {
 		return &numericalError{"there is no suggestion: the loss never falls for long; look at the curve, and at the network and its data (--overfit)"}
 	}

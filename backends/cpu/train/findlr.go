@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/ir/recipe"
 )
 
 // RateRange is the search of a learning rate by range test (Smith 2017, section 3.3),
@@ -107,4 +108,46 @@ func (r RateRange) SuggestRate(points []RatePoint) (rate float64, ok bool) {
 	}
 	third := float64(end-start) / 3
 	return p[max(0, start+int(third)+int(third/2))].Rate, true
+}
+
+// GuessLoss returns the least loss that a network can have which does not look at its
+// images: the cross-entropy of always answering with the shares of the classes. counts are
+// the images of the classes; heads is the sum of the weights of auxiliary classifiers, whose
+// losses are added. ok is false for losses that weigh images or classes.
+func GuessLoss(l recipe.Loss, counts []int, heads float64) (loss float64, ok bool) {
+	if l.Kind != "" && l.Kind != "xent" || l.Weights.Balanced || len(l.Weights.Values) > 0 {
+		return 0, false
+	}
+	images := 0
+	for _, n := range counts {
+		images += n
+	}
+	for _, n := range counts {
+		share := (1-l.Smoothing)*float64(n)/float64(images) + l.Smoothing/float64(len(counts))
+		if share > 0 {
+			loss -= share * math.Log(share)
+		}
+	}
+	return loss * (1 + heads), true
+}
+
+// Falls reports whether the losses fall below a bound, such as that of GuessLoss, by more than
+// the noise of single steps: in some ten steps one after the other, the mean is below it by
+// three standard errors. The noise is estimated from the differences of neighbours, which a
+// fall of the loss hardly changes (von Neumann 1941).
+func (r RateRange) Falls(points []RatePoint, bound float64) bool {
+	const window, errors = 10, 3
+	for i := 0; i+window <= len(points); i++ {
+		mean, squares := points[i].Loss/window, 0.0
+		for j := i + 1; j < i+window; j++ {
+			mean += points[j].Loss / window
+			d := points[j].Loss - points[j-1].Loss
+			squares += d * d
+		}
+		deviation := math.Sqrt(squares / (2 * (window - 1)))
+		if bound-mean > errors*deviation/math.Sqrt(window) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,7 +3,10 @@ package train
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/recipe"
 )
 
 // TestSuggestRate compares with the suggestion of fastai's lr_find (its function valley)
@@ -54,5 +57,57 @@ func TestRateRange(t *testing.T) {
 	r.From, r.To, r.Steps = 1, 1e12, 60
 	if points, diverged, err = r.Search(context.Background(), e, nil); err != nil || !diverged || len(points) == 60 {
 		t.Errorf("at rates up to 1e12: %d points, diverged %v, %v", len(points), diverged, err)
+	}
+}
+
+// The loss of a guess is that of the best constant answer, which a search over answers finds.
+func TestGuessLoss(t *testing.T) {
+	counts := []int{30, 10, 60}
+	for _, smoothing := range []float64{0, 0.1} {
+		least := math.Inf(1)
+		for a := 0.005; a < 1; a += 0.005 {
+			for b := 0.005; a+b < 1; b += 0.005 {
+				loss := 0.0
+				for k, p := range []float64{a, b, 1 - a - b} {
+					loss -= ((1-smoothing)*float64(counts[k])/100 + smoothing/3) * math.Log(p)
+				}
+				least = min(least, loss)
+			}
+		}
+		got, ok := GuessLoss(recipe.Loss{Smoothing: smoothing}, counts, 0.3)
+		if got /= 1.3; !ok || got > least || got < least-1e-3 {
+			t.Errorf("smoothing %g: %g, %v, want %g", smoothing, got, ok, least)
+		}
+	}
+	if got, ok := GuessLoss(recipe.Loss{Kind: "xent"}, []int{5, 0, 0}, 0); got != 0 || !ok {
+		t.Errorf("one class: %g, %v", got, ok)
+	}
+	for _, l := range []recipe.Loss{{Kind: "focal"}, {Weights: recipe.ClassWeights{Balanced: true}}} {
+		if _, ok := GuessLoss(l, counts, 0); ok {
+			t.Errorf("%+v has the loss of a guess", l)
+		}
+	}
+}
+
+// Noise around the bound is no fall; a fall below it is one, with the same noise.
+func TestFalls(t *testing.T) {
+	r := DefaultRateRange
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		var flat, falling []RatePoint
+		for i := range 100 {
+			noise := 0.1 * rnd.NormFloat64()
+			flat = append(flat, RatePoint{Loss: 2.302 + 0.3*math.Exp(-float64(i)/30) + noise})
+			falling = append(falling, RatePoint{Loss: 2.302 - 0.8*math.Exp(-float64((i-70)*(i-70))/200) + noise})
+		}
+		if r.Falls(flat, 2.302) {
+			t.Errorf("seed %d: noise falls", seed)
+		}
+		if !r.Falls(falling, 2.302) {
+			t.Errorf("seed %d: a fall of 0.8 is not seen", seed)
+		}
+	}
+	if r.Falls(nil, 1) || r.Falls(make([]RatePoint, 9), 1) {
+		t.Error("too few steps fall")
 	}
 }
