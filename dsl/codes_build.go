@@ -108,7 +108,7 @@ var buildCodes = []Code{
 	{ID: "E0603", Title: "labels that cannot be read",
 		Text: `The file of the labels statement is missing, empty, or holds an empty line. Its path is relative to the spec's folder. It must hold one name on each line, in the order of the outputs.`},
 	{"E0604", "preprocessing that does not fit the input",
-		`mean and std need one number for each channel, or one for all. order=rgb and order=bgr need three channels. resize must not be smaller than the crop.`,
+		`mean and std need one number for each channel, or one for all. order=rgb and order=bgr need three channels. resize must not be smaller than the crop, and goes without crop=none.`,
 		"net a\ninput x 3x28x28 mean=0.5,0.5\nfc 10\n",
 		"net a\ninput x 3x28x28 mean=0.5,0.5,0.5\nfc 10\n"},
 	{"E0605", "more or fewer labels than outputs",

@@ -45,13 +45,24 @@ func blockUsage(k *Block) string {
 	return s
 }
 
-// Explain returns the page about an op, a block of the prelude, a statement, some keys of augment or the code
-// of a diagnostic. Without a name it lists them all. ok is false for an unknown name; the
-// text then suggests similar names.
+// Explain returns the page about an op, a block of the prelude, a statement, a key or the
+// code of a diagnostic. Without a name it lists them all. ok is false for an unknown name;
+// the text then suggests similar names.
 func Explain(name string) (text string, ok bool) {
 	if name == "" {
 		return explainAll(), true
 	}
+	if s, ok := explainWord(name); ok {
+		return s + alsoKey(name), true
+	}
+	if s, ok := explainKey(name); ok {
+		return s, true
+	}
+	return fmt.Sprintf("there is no page about %q; %s", name, didYouMeanPage(name)), false
+}
+
+// explainWord returns the page about a name that is not only a key.
+func explainWord(name string) (text string, ok bool) {
 	if s, ok := ExplainCode(name); ok {
 		return s, true
 	}
@@ -81,7 +92,7 @@ func Explain(name string) (text string, ok bool) {
 	if d := ir.Lookup(name); d != nil {
 		return explainOp(d), true
 	}
-	return fmt.Sprintf("there is no page about %q; %s", name, didYouMeanPage(name)), false
+	return "", false
 }
 
 func explainForm(f *form) string {
@@ -201,7 +212,7 @@ func explainAll() string {
 	}
 	b.WriteString("\nstatements:\n" + listing(statementNames()))
 	b.WriteString("\nstatements of train { … }:\n" + listing(trainNames()))
-	b.WriteString("\nkeys of augment:\n" + listing(mixNames()))
+	b.WriteString("\nkeys:\n" + listing(slices.Concat(keyNames(), mixNames())))
 	var flat []string
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil {
@@ -238,6 +249,7 @@ func ExplainNames() []string {
 	names = append(names, statementNames()...)
 	names = append(names, trainNames()...)
 	names = append(names, mixNames()...)
+	names = append(names, keyNames()...)
 	for _, d := range ir.Defs() {
 		if forms()[d.Name] == nil && !slices.Contains(names, d.Name) {
 			names = append(names, d.Name)

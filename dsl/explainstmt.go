@@ -30,7 +30,7 @@ w = param 3x4 init=he
 y = dense x w
 output y`, flat: true},
 		{name: "input", syntax: "input NAME CxHxW KEY=VALUE…", keys: inputKeys,
-			text:    "What the network reads, and how a picture becomes it: (pixel scaled to range - mean) / std, after resizing and cropping. This happens outside of the graph; models carry it as metadata.",
+			text:    "What the network reads, and how a picture becomes it: (pixel scaled to range - mean) / std, after resizing and cropping. Without resize the whole picture is scaled to the size of the input, so another ratio of its sides is squashed. With resize its shorter side gets that many pixels, the ratio is kept, and the middle is cut out: most networks for ImageNet have resize=256 for an input of 224x224. This happens outside of the graph; models carry it as metadata.",
 			example: `input image 3x224x224 range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256`},
 		{name: "labels", syntax: `labels SET | "FILE" | { "NAME" … }`,
 			text:    "The names of the classes, as many as the network has outputs. Sets: " + orList(labelSetNames()) + ". A file holds one name a line; it is beside the spec. Without this statement, incc train writes one into the spec of a run, with the names of the folders of pictures.",

@@ -17,8 +17,8 @@ var inputKeys = []slot{
 	{"mean", kList, "", "subtracted from each channel, after scaling"},
 	{"std", kList, "", "each channel is divided by it, after mean"},
 	{"order", word("rgb", "bgr", "grey"), "", "order of the channels; default rgb for 3 channels, grey for 1"},
-	{"resize", kCount, "", "shorter side after resizing, in pixels; default the size of the input"},
-	{"crop", word("center", "none"), "center", "part that is cut out after resizing"},
+	{"resize", kCount, "", "shorter side after resizing, in pixels; without it the picture is scaled to the input"},
+	{"crop", word("center", "none"), "center", "part that is cut out after resizing; none goes without resize"},
 }
 
 // keyed parses the keys of a statement. what is the name of the statement.
@@ -107,7 +107,10 @@ func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input 
 	if r.Order == "" {
 		r.Order = map[int]string{1: "grey", 3: "rgb"}[channels]
 	}
-	if len(dims) == 3 && r.Resize > 0 && r.Resize < max(dims[1], dims[2]) && r.Crop != "none" {
+	if len(dims) == 3 && r.Resize > 0 && r.Crop == "none" {
+		b.err(cx, "E0604", a.at["crop"], "crop=none scales the whole picture to the input of %dx%d, so resize=%d has no use", dims[1], dims[2], r.Resize).
+			WithHelp("leave out crop=none, which keeps the ratio of the sides, or leave out resize")
+	} else if len(dims) == 3 && r.Resize > 0 && r.Resize < max(dims[1], dims[2]) {
 		b.err(cx, "E0604", a.at["resize"], "the picture is resized to %d, less than the crop of %dx%d", r.Resize, dims[1], dims[2])
 	}
 	return r

@@ -116,7 +116,7 @@ var trainTable = []trainStmt{
 			aug("zca", kSwitch, "whitening (Goodfellow 2013)", func(a *recipe.Augment) any { return &a.ZCA }),
 			aug("rotate", kNonNeg, "largest rotation, in degrees", func(a *recipe.Augment) any { return &a.Rotate }),
 			aug("shift", kShare, "largest shift, as a share of the side", func(a *recipe.Augment) any { return &a.Shift }),
-			aug("mean_std", kSwitch, "subtract the mean of the data set and divide by its standard deviation", func(a *recipe.Augment) any { return &a.MeanStd }),
+			aug("mean_std", kSwitch, "subtract the mean of the training images and divide by their standard deviation; only train and eval can, the keys mean and std of input go everywhere", func(a *recipe.Augment) any { return &a.MeanStd }),
 			aug("mean_image", kSwitch, "subtract the mean image of the data set", func(a *recipe.Augment) any { return &a.MeanSubtracted }),
 			aug("erase", kShare, "probability that a random rectangle is erased", func(a *recipe.Augment) any { return &a.RandomErase }),
 			aug("mixup", kAlpha, "alpha of mixup (Zhang 2018), which blends pictures", func(a *recipe.Augment) any { return &a.Mixup }),

@@ -114,7 +114,7 @@ func TestTerminalWidth(t *testing.T) {
 		{"summary", "googlenet", "--depth", "1"}, {"diff", "googlenet", "inception_v3"}, {"plan", "mnist/inception_v1", "--buffers"}, {"passes", "googlenet", "-O2"},
 		{"data", "inspect", "idx"}, {"train", "small.incc", "--data", "idx", "--dry-run"}, {"compile", "small.incc", "-o", "small.onnx", "--verify", "--timing"},
 		{"verify", "small.onnx"}, {"eval", "small.incc", "--weights", "small.safetensors", "--data", "idx"},
-		{"train", "small.incc", "--data", "idx", "--find-lr"}, {"run", "small.incc", "--input", "noise"},
+		{"train", "small.incc", "--data", "idx", "--find-lr", "--overfit", "8"}, {"run", "small.incc", "--input", "noise"},
 		{"new", "mnist/inception_v1", "--force", "-o", "a-file-that-has-a-name-of-some-length.incc"},
 		{"train", "small.incc", "--data", "idx", "--out", "a-folder-that-has-a-name-of-some-length", "--force", "--freeze", "a", "--init", "small.safetensors"},
 		{"compare", "a-folder-that-has-a-name-of-some-length", "-o", "a-chart-that-has-a-name-of-some-length"},
