@@ -195,13 +195,15 @@ func (c Depthwise) Split(images int) Depthwise { return Depthwise{c.Conv.splitBl
 // Split returns c with Rows and Pairs chosen.
 func (c Grouped) Split(images int) Grouped { return Grouped{c.Conv.splitBlocks(images)} }
 
-// splitBlocks returns c with Rows and Pairs chosen so that 1 to 16 threads are busy
-// evenly when that many images run at once: some 16 tasks of whole pairs, and
-// of all rows where there are pairs enough.
+// splitBlocks returns c, whose blocks are independent of each other, with Rows and Pairs as those of
+// a 1x1 convolution of as many channels, which mostly stands in front of it and behind it. Then a
+// thread finds in its own cache what it has written a step before: where one step is cut by rows
+// and the other by channels, half of the map comes from the other thread's cache, and a depthwise
+// convolution takes up to three times as long.
 func (c Conv) splitBlocks(images int) Conv {
-	pchunks := min(c.npairs(), max(1, 16/images))
-	c.Pairs = ceilDiv(c.npairs(), pchunks)
-	tasks := images * ceilDiv(c.npairs(), c.Pairs)
-	c.Rows = ceilDiv(c.H, min(c.H, max(1, ceilDiv(16, tasks))))
+	like := Conv{IC: c.IC, H: c.H, W: c.W, KH: 1, KW: 1, In: View{H: c.W * Block}, Outputs: c.Outputs}
+	like.Outputs[0].View.H = like.In.H
+	like = like.Split(images)
+	c.Rows, c.Pairs = like.Rows, like.Pairs
 	return c
 }
