@@ -29,16 +29,17 @@ func genCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "gen",
 		Usage:     "generate source that runs a network",
-		UsageText: "incc gen go SPEC -o DIR",
+		UsageText: "incc gen go|torch SPEC -o DIR",
 		Description: `Example:
 
-   incc gen go mnist/nin --weights nin.safetensors -o ./mnistnin`,
-		Subcommands: []*cli.Command{genGoCommand()},
+   incc gen go mnist/nin --weights nin.safetensors -o ./mnistnin
+   incc gen torch mnist/nin --weights nin.safetensors -o mnistnin_torch`,
+		Subcommands: []*cli.Command{genGoCommand(), genTorchCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("unknown target %s (want go)", diag.Quote(c.Args().First()))
+				return usagef("unknown target %s (want go or torch)", diag.Quote(c.Args().First()))
 			}
-			return usagef("missing target (want incc gen go SPEC -o DIR)")
+			return usagef("missing target (want incc gen go SPEC -o DIR, or incc gen torch)")
 		},
 	}
 }

@@ -1,0 +1,177 @@
+package torch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// TestTableHasEveryOp: PyTorch has a form of every op that a spec can use.
+func TestTableHasEveryOp(t *testing.T) {
+	for _, name := range table.Missing() {
+		if !ir.Lookup(name).Grad && name != "cross_entropy" { // the loss, which the recipe adds
+			t.Errorf("no row for %s", name)
+		}
+	}
+}
+
+// opCase is a network of one op.
+type opCase struct {
+	name   string
+	g      *ir.Graph
+	inputs []*tensor.Tensor // of the op, also those that are weights
+	isLive []bool           // whether an operand is an input of the network
+}
+
+// newOpCase makes a network of an example. With weights, the operands after the first are
+// weights; otherwise all are inputs.
+func newOpCase(t *testing.T, name string, x ir.Example, weights bool, r *rand.Rand) *opCase {
+	t.Helper()
+	const batch = 3
+	b := ir.NewBuilder(name)
+	c := &opCase{name: name}
+	var in []*ir.Value
+	for i, typ := range x.In {
+		v := tensor.New(typ.Shape.Bind(batch)...)
+		data := tensor.Of(make([]float32, len(v.Data)), v.Shape...)
+		for k := range v.Data {
+			data.Data[k] = float32(r.Float64()*2 + 0.1) // positive: some are variances or under a root
+			if ir.Name(x.Op) != "sqrt" && i < 3 && r.IntN(2) == 0 {
+				data.Data[k] = -data.Data[k]
+			}
+			v.Data[k] = float64(data.Data[k])
+		}
+		c.inputs = append(c.inputs, v)
+		if weights && i > 0 && !typ.Shape.Symbolic() {
+			names := []string{"", "weight", "bias", "mean", "variance"}
+			if ir.Name(x.Op) == "batchnorm" {
+				names[1], names[2] = "gamma", "beta"
+			}
+			kind := ir.Weight
+			if i > 2 && ir.Name(x.Op) == "batchnorm" {
+				kind = ir.State
+			}
+			p := b.Param("part/layer/"+names[i], typ.Shape, ir.Param{Kind: kind, LR: 1, Init: ir.Init{Kind: ir.InitConstant}})
+			b.Graph().Data[p.Name] = data
+			in, c.isLive = append(in, p), append(c.isLive, false)
+			continue
+		}
+		in, c.isLive = append(in, b.Input(fmt.Sprintf("in %d", i), typ)), append(c.isLive, true)
+	}
+	b.Prefix = "part/"
+	outs := b.DoN(x.Op, in...)
+	if outs[0] != nil {
+		outs[0].Name = "part/layer"
+	}
+	if err := b.Err(); err != nil {
+		t.Fatal(name, err)
+	}
+	c.g = b.Graph()
+	c.g.Outputs = outs
+	if err := ir.Verify(c.g); err != nil {
+		t.Fatal(name, err)
+	}
+	return c
+}
+
+// TestOps compares the examples of every op with the reference, with weights in modules and
+// with operands that are inputs.
+func TestOps(t *testing.T) {
+	python(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	var cases []*opCase
+	for _, d := range ir.Defs() {
+		if d.Grad || !table.Has(d.Default()) {
+			continue
+		}
+		for i, x := range d.Examples {
+			if x.Violates != 0 || slices.ContainsFunc(x.In, func(t ir.Type) bool { return t.DType != ir.F32 }) {
+				continue
+			}
+			for _, weights := range []bool{false, true} {
+				cases = append(cases, newOpCase(t, fmt.Sprintf("%s_%d_%v", d.Name, i, weights), x, weights, r))
+			}
+		}
+	}
+	for i, p := range morePools() {
+		cases = append(cases, newOpCase(t, fmt.Sprintf("pool_%d", i), p, false, r))
+	}
+	var dirs []string
+	for _, c := range cases {
+		dirs = append(dirs, c.write(t))
+	}
+	runOracle(t, dirs)
+	for i, c := range cases {
+		c.compare(t, dirs[i])
+	}
+}
+
+// morePools are pools with paddings that PyTorch does not have.
+func morePools() []ir.Example {
+	var list []ir.Example
+	for _, pad := range []ir.Pads{{0, 0, 1, 1}, {1, 0, 1, 2}, {1, 1, 0, 0}, {2, 2, 2, 2}, {0, 0, 2, 2}, {1, 1, 2, 2}} {
+		for _, ceil := range []bool{false, true} {
+			for _, hw := range [][2]int{{7, 8}, {6, 5}} {
+				in := []ir.Type{ir.Float(ir.Batch, 2, hw[0], hw[1])}
+				k, s := ir.HW{3, 3}, ir.HW{2, 2}
+				list = append(list,
+					ir.Example{Op: ops.MaxPool{Kernel: k, Stride: s, Pad: pad, Ceil: ceil}, In: in},
+					ir.Example{Op: ops.AvgPool{Kernel: k, Stride: s, Pad: pad, Ceil: ceil}, In: in},
+					ir.Example{Op: ops.AvgPool{Kernel: k, Stride: s, Pad: pad, Ceil: ceil, IncludePad: true}, In: in})
+			}
+		}
+	}
+	return list
+}
+
+func (c *opCase) write(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "op")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	text, err := Model(c.g, "incc gen torch "+c.name)
+	if err != nil {
+		t.Fatal(c.name, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "model.py"), []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	writeValues(t, filepath.Join(dir, "weights.safetensors"), weights(c.g))
+	given := values{}
+	for i, x := range c.inputs {
+		if c.isLive[i] {
+			given[fmt.Sprintf("input_%d", len(given))] = tensor.Round(x)
+		}
+	}
+	writeValues(t, filepath.Join(dir, "input.safetensors"), given)
+	return dir
+}
+
+func (c *opCase) compare(t *testing.T, dir string) {
+	t.Helper()
+	n := c.g.Outputs[0].Def
+	want, err := n.Op.Eval(c.inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := readValues(t, filepath.Join(dir, "output.safetensors"))
+	for i, w := range want {
+		x := got[fmt.Sprintf("output_%d", i)]
+		if x == nil {
+			t.Fatalf("%s: PyTorch has no output %d", c.name, i)
+		}
+		if len(x.Data) != len(w.Data) {
+			t.Errorf("%s: output %d is %v, want %v", c.name, i, x.Shape, w.Shape)
+		} else if d := distance(x.Data, tensor.Round(w).Data); !(d <= 1e-5) {
+			t.Errorf("%s: output %d differs by %.2g of its largest number", c.name, i, d)
+		}
+	}
+}
