@@ -96,7 +96,6 @@ type oracleCase struct {
 	images  *tensor.F32
 	dir     string
 	wanted  values
-	missing []string
 }
 
 // run computes the outputs of a graph with the executor.
