@@ -89,13 +89,13 @@ func weights(g *ir.Graph) values {
 
 // oracleCase is a network, its input, and what incc computes.
 type oracleCase struct {
-	name    string
-	g       *ir.Graph
-	batch   int
-	trains  bool
-	images  *tensor.F32
-	dir     string
-	wanted  values
+	name   string
+	g      *ir.Graph
+	batch  int
+	trains bool
+	images *tensor.F32
+	dir    string
+	wanted values
 }
 
 // run computes the outputs of a graph with the executor.
