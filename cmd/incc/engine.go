@@ -28,14 +28,22 @@ func executorFlags() []cli.Flag {
 
 func executorOptions(c *cli.Context) (cpu.Options, error) {
 	o := cpu.Options{Threads: c.Int("threads"), ISA: c.String("isa"), Direct: c.Bool("direct"), Seed: c.Int64("seed")}
-	if o.Threads < 0 {
-		return o, usagef("--threads %d (want 1 or more)", o.Threads)
+	if err := checkThreads(o.Threads); err != nil {
+		return o, err
 	}
 	var err error
 	if path := c.String("tuning"); path != "" {
 		o.Tuning, err = readTuning(path)
 	}
 	return o, err
+}
+
+// checkThreads checks the value of --threads; 0 takes as many as Go may use.
+func checkThreads(n int) error {
+	if n < 0 || n > cpu.MaxThreads {
+		return usagef("--threads %d (want 1 to %d)", n, cpu.MaxThreads)
+	}
+	return nil
 }
 
 // evaluate runs the network on a batch and returns the value out. The executor reads

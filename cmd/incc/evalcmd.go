@@ -34,7 +34,10 @@ balanced accuracy (the mean recall of the classes), the expected calibration err
 (15 bins), and precision, recall, F1 and the number of images of each class.
 
 In the files of --wrong and --confusion class is a number and label its name, as in
-those of incc predict. image is the position in the part of the data, counted from 0.`,
+those of incc predict. image is the number of the image, counted from 0, in the order
+of the data's training, validation or test images; validation images that a run drew
+from the training images have their numbers among those. file is the path of a picture
+in the folder of the data. incc explain data says what spreadsheets do with names.`,
 		Flags: append(append([]cli.Flag{dataFlag, strictFlag, weightsFlag, mapFlag, defineFlag, jsonFlag, roomFlag,
 			&cli.StringFlag{Name: "split", Usage: "`PART` of the data: test, val or train. By default test, or val if the data has no test part"},
 			&cli.StringFlag{Name: "confusion", Usage: "draw the confusion matrix as PNG to `FILE`, such as test.png, and write its counts to a CSV file beside it (test.csv); files of a run and other tables are not replaced"},

@@ -82,7 +82,7 @@ func TestEvalFlags(t *testing.T) {
 		{"--json", `"accuracy"`, exitOK},
 		{"--memory 1KB", "--memory", exitError},
 		{"--split train", "64 images", exitOK},
-		{"--threads -1", "--threads -1", exitUsage},
+		{"--threads -1", "--threads -1 (want 1 to 1024)", exitUsage},
 		{"--isa sse", "sse", exitError},
 		{"--tuning broken.json", "not a tuning file", exitError},
 		{"--optimize 3", "unknown level", exitUsage},

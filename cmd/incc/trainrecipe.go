@@ -5,7 +5,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
@@ -89,13 +88,13 @@ func overrides(c *cli.Context, g *ir.Graph) (recipe.Train, error) {
 	case c.Duration("max-time") < 0:
 		return r, usagef("--max-time %v (want 0 or more)", c.Duration("max-time"))
 	}
-	for _, name := range []string{"limit-batches", "overfit", "checkpoint-every", "threads"} {
+	for _, name := range []string{"limit-batches", "overfit", "checkpoint-every"} {
 		if n := c.Int(name); n < 0 {
 			return r, usagef("--%s %d (want 0 or more)", name, n)
 		}
 	}
-	if n := c.Int("threads"); n > cpu.MaxThreads {
-		return r, usagef("--threads %d (want at most %d)", n, cpu.MaxThreads)
+	if err := checkThreads(c.Int("threads")); err != nil {
+		return r, err
 	}
 	return r, checkFrozen(c, g)
 }

@@ -144,6 +144,9 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 // support g, because its batch is symbolic or it has no batch axis, compileModel tries
 // the equivalent graphs of package form.
 func compileModel(c *cli.Context, m *onnx.Model, g *ir.Graph) (*cpu.Program, error) {
+	if err := checkThreads(c.Int("threads")); err != nil {
+		return nil, err
+	}
 	o := cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")}
 	first, err := compileRoom(c, g, o)
 	if err == nil || !errors.Is(err, plan.ErrUnsupported) {
