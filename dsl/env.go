@@ -430,3 +430,7 @@ var reservedNames = sync.OnceValue(func() map[string]string {
 	}
 	return m
 })
+
+// IsReserved reports whether a block, a parameter or a let cannot have a name, because it
+// is the name of an op, or a word that is a key or a value of one.
+func IsReserved(name string) bool { return reservedName(name) != "" }

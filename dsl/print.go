@@ -322,7 +322,12 @@ func (p *flatPrinter) recipe(r *recipe.Recipe) {
 
 // inputWords are the words of an input statement.
 func inputWords(r *recipe.Input, v *ir.Value) []string {
-	words := []string{"input", plain(v.Name), inputShape(v.Type.Shape), "range=" + floatText(r.Lo) + ".." + floatText(r.Hi)}
+	return append([]string{"input", plain(v.Name), inputShape(v.Type.Shape)}, InputKeys(r)...)
+}
+
+// InputKeys returns the keys of an input statement, such as range=0..1, that make a recipe.
+func InputKeys(r *recipe.Input) []string {
+	words := []string{"range=" + floatText(r.Lo) + ".." + floatText(r.Hi)}
 	list := func(key string, xs []float64) {
 		if len(xs) > 0 {
 			words = append(words, key+"="+floats(xs))

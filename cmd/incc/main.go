@@ -204,6 +204,7 @@ func commands() []*cli.Command {
 		dataCommand(),
 		diffCommand(),
 		verifyCommand(),
+		importCommand(),
 		newCommand(),
 		specsCommand(),
 		fmtCommand(),

@@ -130,6 +130,7 @@ func TestHostileNames(t *testing.T) {
 		{"compare", n + "run", "-o", n + "curves"}, {"compare", n + "none"}, {"experiment", n}, {"data", "inspect", n}, {"data", "inspect", ".", "--sheet", n + ".sheet"}, {"data", "inspect", n + "dir"},
 		{"diff", n + ".incc", n + "bad.incc"}, {"diff", n + ".incc", "lenet5"},
 		{"verify", n + "sound.onnx"}, {"verify", n + "sound.onnx", "--run"}, {"verify", n + "op.onnx"}, {"verify", n + "op.onnx", "--run"}, {"verify", n + "broken.onnx"}, {"verify", n + "none.onnx"}, {"verify", n + ".incc"}, {"verify", n + "dir"},
+		{"import", n + "sound.onnx", "-o", n + "import"}, {"import", n + "sound.onnx", "-o", n + "import"}, {"import", n + "op.onnx", "-o", "o"}, {"import", n + ".incc", "-o", "o"}, {"import", n + "none.onnx", "-o", "o"},
 		{"new", n}, {"new", "lenet5", "-o", n + "new.incc"}, {"new", "lenet5", "-o", n + "new.incc"}, {"explain", n}, {"passes", n}, {"passes", n + ".incc"}, {"passes", n + ".incc", "--target", n},
 		{"gen", "go", n + ".incc", "-o", n + "gen"}, {"gen", "go", n + ".incc", "-o", "gen", "--package", n}, {"gen", n}, {"completion", n}, {"version", n}, {"specs", n}, {"doctor", n},
 	} {

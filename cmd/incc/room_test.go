@@ -78,6 +78,7 @@ func TestHostileNeeds(t *testing.T) {
 		"plan fc.incc --measure",
 		"plan relu.incc --measure",
 		"verify relu.onnx --run",
+		"import relu.onnx -o a",
 		"gen go fc.incc -o a",
 		"gen go relu.incc --test -o a",
 		"train fc.incc --data .",

@@ -1,0 +1,284 @@
+package decompile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+)
+
+// This file finds the names of parts in the names of a graph. incc names a weight
+// 3a/inception/conv_1x1/weight; PyTorch calls it layer1.0.conv1.weight, and the result of
+// its node /layer1/layer1.0/conv1/Conv_output_0.
+
+// namePaths fills the paths of all stages.
+func namePaths(main *seq) {
+	own := 0
+	n := 0
+	eachStage([]*seq{main}, func(s *stage) {
+		if len(s.params) > 0 {
+			n++
+			if strings.Contains(s.params[0].Name, "/") && s.params[0].Name[0] != '/' {
+				own++
+			}
+		}
+	})
+	incc := own*2 > n
+	eachStage([]*seq{main}, func(s *stage) {
+		if incc {
+			s.path, s.sure = inccPath(s), true
+		} else {
+			s.path = torchPath(s)
+		}
+	})
+	if !incc {
+		stripShared(main)
+	}
+	for _, s := range main.stages {
+		fillPath(s, incc)
+	}
+}
+
+// inccPath returns the labels and blocks around a stage by the names that incc gives.
+func inccPath(s *stage) []string {
+	if len(s.params) > 0 {
+		p := strings.Split(s.params[0].Name, "/")
+		return p[:max(0, len(p)-2)]
+	}
+	if s.out == nil {
+		return nil
+	}
+	p := strings.Split(s.out.Name, "/")
+	if s.op == "residual" && len(p) > 1 && strings.HasPrefix(p[len(p)-2], "residual") {
+		p = p[:len(p)-1] // its activation is called residual/relu
+	}
+	return p[:len(p)-1]
+}
+
+// torchPath returns the modules around a stage with weights by the names that PyTorch's
+// exporters give.
+func torchPath(s *stage) []string {
+	if len(s.params) == 0 {
+		return nil
+	}
+	name := s.params[len(s.params)-1].Name // the variance, which fewer layers share than gamma
+	if strings.HasPrefix(s.op, "conv") || s.op == "fc" {
+		name = s.params[0].Name
+	}
+	if strings.Contains(name, ".") {
+		p := strings.Split(name, ".")
+		return p[:len(p)-1]
+	}
+	// The exporter has folded the weights, and named them anew. The value that the stage
+	// begins with still has the modules.
+	v := s.out
+	for v != nil && v.Def != nil && !slices.Contains(v.Def.In, s.params[0]) {
+		v = inputs(v.Def)[0]
+	}
+	if v == nil || !strings.HasPrefix(v.Name, "/") {
+		return nil
+	}
+	p := strings.Split(v.Name[1:], "/")
+	p = p[:len(p)-1]
+	for i := len(p) - 1; i > 0; i-- {
+		p[i] = strings.TrimPrefix(p[i], p[i-1]+".") // layer1/layer1.0
+	}
+	return p
+}
+
+// stripShared removes a module that most of the network is in, such as features.
+func stripShared(main *seq) {
+	for range 3 {
+		count, n := map[string]int{}, 0
+		eachStage([]*seq{main}, func(s *stage) {
+			if len(s.params) > 0 {
+				n++
+				if len(s.path) > 1 {
+					count[s.path[0]]++
+				}
+			}
+		})
+		shared := ""
+		for name, c := range count {
+			if 4*c > 3*n && n > 3 {
+				shared = name
+			}
+		}
+		if shared == "" {
+			return
+		}
+		eachStage([]*seq{main}, func(s *stage) {
+			if len(s.path) > 1 && s.path[0] == shared {
+				s.path = s.path[1:]
+			}
+		})
+	}
+}
+
+// fillPath sets the path of a join to what the paths inside of it have in common.
+func fillPath(s *stage, incc bool) {
+	if len(s.seqs()) == 0 {
+		return
+	}
+	var common []string
+	first := true
+	for _, q := range s.seqs() {
+		for _, t := range q.stages {
+			fillPath(t, incc)
+			if len(t.path) == 0 && (len(t.params) == 0 || !incc) {
+				continue
+			}
+			if first {
+				common, first = t.path, false
+				continue
+			}
+			common = shared(common, t.path)
+		}
+	}
+	if !incc || len(common) < len(s.path) || s.out == nil {
+		s.path = common
+	}
+}
+
+func shared(a, b []string) []string {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+// labelOf returns the label of a stage, "" if its names tell none.
+func labelOf(s *stage) string {
+	if len(s.path) == 0 {
+		return ""
+	}
+	l := tidy(s.path[0])
+	if strings.Trim(l, "0123456789") == "" && !s.sure {
+		return ""
+	}
+	if strings.Trim(l, "0123456789") != "" && !dsl.IsName(l) || keywords[l] {
+		return ""
+	}
+	if dsl.IsReserved(l) {
+		return "top" // fc: … -> fc 1000 would be hard to read
+	}
+	return l
+}
+
+// keywords are the words that begin a statement.
+var keywords = map[string]bool{"net": true, "graph": true, "input": true, "labels": true, "let": true, "default": true, "block": true, "train": true}
+
+// tidy converts a name to the style of labels: small letters, digits, single "_".
+func tidy(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i, c := range b {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
+			b[i] = '_'
+		}
+	}
+	s := string(b)
+	for strings.Contains(s, "__") {
+		s = strings.ReplaceAll(s, "__", "_")
+	}
+	s = strings.Trim(s, "_")
+	return s[:min(len(s), 40)]
+}
+
+// lines divides the pipeline of a network into lines: one for each label, if the names of
+// the graph tell labels, else one for each size of the feature maps.
+func lines(main *seq) []*seq {
+	var list []*seq
+	named := false
+	for _, s := range main.stages {
+		label := labelOf(s)
+		named = named || label != ""
+		n := len(list)
+		switch {
+		case n == 0:
+			list = append(list, &seq{label: label})
+		case label != "" && label != list[n-1].label:
+			list = append(list, &seq{label: label})
+			list[n].stages = tail(list[n-1])
+			if len(list[n-1].stages) == 0 {
+				list = slices.Delete(list, n-1, n)
+			}
+		}
+		q := list[len(list)-1]
+		q.stages = append(q.stages, s)
+	}
+	if !named {
+		list = bySize(main)
+	}
+	uniqueLabels(list)
+	return list
+}
+
+// tail removes the global pool at the end of a line, which belongs to the classifier.
+func tail(q *seq) []*stage {
+	i := len(q.stages)
+	for i > 0 && (q.stages[i-1].op == "gap" || q.stages[i-1].op == "flatten") && !q.stages[i-1].sure {
+		i--
+	}
+	t := slices.Clone(q.stages[i:])
+	q.stages = q.stages[:i]
+	return t
+}
+
+// bySize begins a line where height and width shrink. A pool ends its line.
+func bySize(main *seq) []*seq {
+	list := []*seq{{}}
+	prev := (*ir.Value)(nil)
+	for _, s := range main.stages {
+		q := list[len(list)-1]
+		pool := s.op == "maxpool" || s.op == "avgpool"
+		if prev != nil && s.out != nil && len(q.stages) > 0 && len(list) < maxLines {
+			before, after := area(prev), area(s.out)
+			last := q.stages[len(q.stages)-1].op
+			top := s.op == "gap" || s.op == "fc" && last != "gap" && last != "fc" && !strings.Contains("flatten dropout", last)
+			if after < before && !pool && s.op != "fc" && s.op != "flatten" || last == "maxpool" || last == "avgpool" && area(prev) > 1 || top {
+				q = &seq{}
+				list = append(list, q)
+			}
+		}
+		q.stages = append(q.stages, s)
+		if s.out != nil {
+			prev = s.out
+		}
+	}
+	if len(list) > 1 {
+		for i, q := range list {
+			q.label = "part" + itoa(i+1)
+		}
+		list[len(list)-1].label = "top"
+	}
+	return list
+}
+
+// maxLines is how many lines without names a spec has at most.
+const maxLines = 40
+
+// area returns height times width of a value, 1 for a vector.
+func area(v *ir.Value) int {
+	if s := v.Type.Shape; len(s) == 4 {
+		return s[2] * s[3]
+	}
+	return 1
+}
+
+// uniqueLabels gives labels that occur twice a number.
+func uniqueLabels(list []*seq) {
+	seen := map[string]bool{}
+	for _, q := range list {
+		if q.label == "" {
+			continue
+		}
+		name := q.label
+		for i := 2; seen[name]; i++ {
+			name = q.label + "_" + itoa(i)
+		}
+		q.label = name
+		seen[name] = true
+	}
+}

@@ -1,0 +1,208 @@
+package decompile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// piece is a node of a pipeline, with the branches that it joins. Nodes that make one layer
+// are joined into one stage later.
+type piece struct {
+	node     *ir.Node
+	branches [][]*piece // in the order of the operands; nil for a node with one input
+}
+
+// pipeliner finds the pipelines of a graph. A pipeline leads from one value to another, and
+// each value in it is read only inside of it.
+type pipeliner struct {
+	g     *ir.Graph
+	idom  map[*ir.Value]*ir.Value // the last value that every path from the input goes through
+	depth map[*ir.Value]int       // number of such values
+	seen  map[*ir.Node]int        // how often a node was written
+	again int                     // number of nodes that were written a second time
+	left  int                     // number of nodes that may still be written
+}
+
+// maxAgain is how many nodes without weights may be written in more than one branch.
+const maxAgain = 64
+
+// deepest is how deep branches may nest.
+const deepest = dsl.MaxNesting / 4
+
+// inputs returns the operands of a node that are not weights, each once.
+func inputs(n *ir.Node) []*ir.Value {
+	var vs []*ir.Value
+	for _, v := range n.In {
+		if v != nil && v.Param == nil && !slices.Contains(vs, v) {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// findPipelines returns the pieces from the input of a graph to its first output, and those
+// of the other outputs by the value that they begin with.
+func findPipelines(g *ir.Graph) (main []*piece, heads map[*ir.Value][][]*piece, order []*ir.Value, err error) {
+	p := &pipeliner{g: g, idom: map[*ir.Value]*ir.Value{}, depth: map[*ir.Value]int{}, seen: map[*ir.Node]int{}, left: 2*len(g.Nodes) + 64}
+	if len(g.Inputs) != 1 {
+		return nil, nil, nil, fmt.Errorf("it has %d inputs", len(g.Inputs))
+	}
+	if err := p.dominators(); err != nil {
+		return nil, nil, nil, err
+	}
+	in := g.Inputs[0]
+	main, err = p.between(in, g.Outputs[0], 0)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	trunk := map[*ir.Value]bool{in: true}
+	for _, s := range main {
+		trunk[s.node.Out[0]] = true
+	}
+	heads = map[*ir.Value][][]*piece{}
+	for _, out := range g.Outputs[1:] {
+		if !out.Type.Equal(g.Outputs[0].Type) {
+			return nil, nil, nil, errors.New("its outputs have different shapes, so that they are not classifiers of one kind")
+		}
+		from := out
+		for from != nil && (from == out || !trunk[from]) {
+			from = p.idom[from]
+		}
+		if from == nil {
+			return nil, nil, nil, errors.New("it has an output that does not depend on the input")
+		}
+		h, err := p.between(from, out, 0)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if heads[from] == nil {
+			order = append(order, from)
+		}
+		heads[from] = append(heads[from], h)
+	}
+	return main, heads, order, nil
+}
+
+// dominators fills idom and depth.
+func (p *pipeliner) dominators() error {
+	in := p.g.Inputs[0]
+	p.depth[in] = 1
+	for _, n := range p.g.Nodes {
+		if len(n.Out) != 1 {
+			return fmt.Errorf("%s has %d results", ir.Name(n.Op), len(n.Out))
+		}
+		ins := inputs(n)
+		if len(ins) == 0 {
+			return fmt.Errorf("%s computes with weights alone", ir.Name(n.Op))
+		}
+		d := ins[0]
+		for _, v := range ins[1:] {
+			d = p.common(d, v)
+		}
+		if d == nil || p.depth[d] == 0 {
+			return errors.New("a part of it does not depend on the input")
+		}
+		p.idom[n.Out[0]], p.depth[n.Out[0]] = d, p.depth[d]+1
+	}
+	return nil
+}
+
+// common returns the last value that all paths to a and to b go through.
+func (p *pipeliner) common(a, b *ir.Value) *ir.Value {
+	for a != b {
+		if a == nil || b == nil {
+			return nil
+		}
+		if p.depth[a] < p.depth[b] {
+			a, b = b, a
+		}
+		a = p.idom[a]
+	}
+	return a
+}
+
+// between returns the pieces from one value to another. All paths to the second must go
+// through the first.
+func (p *pipeliner) between(from, to *ir.Value, depth int) ([]*piece, error) {
+	if depth > deepest {
+		return nil, fmt.Errorf("its branches nest deeper than %d", deepest)
+	}
+	var list []*piece
+	for v := to; v != from; {
+		if v.Def == nil {
+			return nil, fmt.Errorf("%s is read in a branch that does not begin with it", v.Name)
+		}
+		n := v.Def
+		if err := p.write(n); err != nil {
+			return nil, err
+		}
+		s := &piece{node: n}
+		list = append(list, s)
+		if !joins(n) {
+			ins := inputs(n)
+			if len(ins) != 1 {
+				return nil, fmt.Errorf("a pipeline has no %s of several values", ir.Name(n.Op))
+			}
+			v = ins[0]
+			continue
+		}
+		if err := checkJoin(n); err != nil {
+			return nil, err
+		}
+		start := p.idom[v]
+		for _, o := range n.In {
+			b, err := p.between(start, o, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			s.branches = append(s.branches, b)
+		}
+		v = start
+	}
+	slices.Reverse(list)
+	return list, nil
+}
+
+// write counts a node. A node with weights can be written only once, another one rarely
+// more often.
+func (p *pipeliner) write(n *ir.Node) error {
+	p.seen[n]++
+	if p.left--; p.left < 0 {
+		return errors.New("its branches share too many layers")
+	}
+	if p.seen[n] == 1 {
+		return nil
+	}
+	p.again++
+	if len(n.In) != len(inputs(n)) || joins(n) || p.again > maxAgain {
+		return fmt.Errorf("the result of %s is read by branches that do not begin with it", n.Out[0].Name)
+	}
+	return nil
+}
+
+// joins reports whether a node joins branches.
+func joins(n *ir.Node) bool {
+	switch n.Op.(type) {
+	case ops.Concat, ops.Add, ops.Max, ops.Mul:
+		return true
+	}
+	return false
+}
+
+// checkJoin returns an error if a pipeline cannot say a join.
+func checkJoin(n *ir.Node) error {
+	for _, v := range n.In {
+		if v.Param != nil {
+			return fmt.Errorf("a pipeline has no %s with a constant (%s)", ir.Name(n.Op), v.Name)
+		}
+	}
+	if op, ok := n.Op.(ops.Concat); ok && axisOf(op.Axis, len(n.Out[0].Type.Shape)) != 1 {
+		return fmt.Errorf("a concat of a pipeline joins channels, not axis %d", op.Axis)
+	}
+	return nil
+}
