@@ -29,6 +29,9 @@ type Options struct {
 	// are missing. Their Init then holds only the hash. Such a graph has shapes, costs
 	// and a text, but it cannot be run, and [ir.Verify] returns an error for it.
 	Hollow bool
+	// Calls is told for each layer the places of the calls of blocks in the text that it
+	// comes from, from the innermost to the outermost. It may be nil.
+	Calls func(n *ir.Node, at []diag.Pos)
 }
 
 // Load builds the graph of a spec, which may be a net or a flat graph. It returns all
@@ -814,6 +817,7 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 	}
 	v := n.Out[0]
 	b.origin[v] = at
+	b.tellCalls(n, cx)
 	if s := v.Type.Shape; len(s) < 2 || s[0] != ir.Batch || s[1:].Symbolic() {
 		d := b.err(cx, "E0308", c.Span(), "%s makes %v of %v, but in a pipeline the first axis must be the batch and the second the channels", c.Name.Name, v.Type, in[0].Type)
 		d.WithHelp("do not change axis 0, and keep at least one other axis")
@@ -821,6 +825,22 @@ func (b *builder) add(cx context, c *Call, name string, op ir.Op, in ...*ir.Valu
 		return nil
 	}
 	return v
+}
+
+// tellCalls tells Options.Calls where a layer comes from.
+func (b *builder) tellCalls(n *ir.Node, cx context) {
+	if b.opt.Calls == nil || b.checking {
+		return
+	}
+	var at []diag.Pos
+	for u := cx.use; u != nil; u = u.outer {
+		if s := u.call.Name.Span; !inPrelude(s) {
+			at = append(at, s.Pos)
+		}
+	}
+	if len(at) > 0 {
+		b.opt.Calls(n, at)
+	}
 }
 
 // from adds to a diagnostic the place of the call that made a value, with a text.

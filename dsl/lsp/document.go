@@ -26,6 +26,7 @@ type document struct {
 	load     sync.Once
 	graph    *ir.Graph // nil if there are errors
 	summary  ir.Summary
+	calls    map[*ir.Node][]diag.Pos // the calls of blocks that each layer comes from
 	problems diag.List
 
 	resolve sync.Once
@@ -75,7 +76,10 @@ func (d *document) tree() *dsl.File {
 func (d *document) net() *ir.Graph {
 	d.load.Do(func() {
 		opt := dsl.Options{ReadFile: d.readBeside, Hollow: true}
-		d.graph, d.problems = dsl.Load(d.name(), d.text.src, opt)
+		told := opt
+		d.calls = map[*ir.Node][]diag.Pos{}
+		told.Calls = func(n *ir.Node, at []diag.Pos) { d.calls[n] = at }
+		d.graph, d.problems = dsl.Load(d.name(), d.text.src, told)
 		if d.graph != nil {
 			d.summary = ir.Summarize(d.graph)
 			d.problems = dsl.Lint(d.name(), d.text.src, opt)

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/incc-lang/incc/dsl"
@@ -162,7 +163,7 @@ func (d *document) aboutSymbol(s *symbol) string {
 		}
 		return fence(text)
 	case "label":
-		return d.facts("part "+s.name, func(l *ir.Layer) bool { return l.Part == s.name })
+		return d.facts("part "+s.name, func(i int) bool { return d.summary.Layers[i].Part == s.name })
 	}
 	return ""
 }
@@ -212,14 +213,17 @@ func fieldText(f dsl.Field) string {
 	return s
 }
 
-// factsAt says what the layers cost that a call makes.
+// factsAt says what the layers cost that a call makes, of an op or a block.
 func (d *document) factsAt(at diag.Pos) string {
-	return d.facts("", func(l *ir.Layer) bool { return l.Pos.Line == at.Line && l.Pos.Col == at.Col })
+	same := func(p diag.Pos) bool { return p.Line == at.Line && p.Col == at.Col }
+	return d.facts("", func(i int) bool {
+		return same(d.summary.Layers[i].Pos) || slices.ContainsFunc(d.calls[d.graph.Nodes[i]], same)
+	})
 }
 
 // facts sums up the layers that a function selects: the last one's output and receptive
 // field, and the parameters and MACs of all.
-func (d *document) facts(title string, selected func(*ir.Layer) bool) string {
+func (d *document) facts(title string, selected func(i int) bool) string {
 	if d.net() == nil {
 		return ""
 	}
@@ -227,10 +231,10 @@ func (d *document) facts(title string, selected func(*ir.Layer) bool) string {
 	var params, macs int64
 	layers := 0
 	for i := range d.summary.Layers {
-		if l := &d.summary.Layers[i]; selected(l) {
-			last = l
-			params += l.Params
-			macs += l.Cost.MACs
+		if selected(i) {
+			last = &d.summary.Layers[i]
+			params += last.Params
+			macs += last.Cost.MACs
 			layers++
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/specs"
 )
@@ -116,6 +118,48 @@ func TestSession(t *testing.T) {
 	}
 	if err := c.bye(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHoverOfCalls: a call of a block has the facts of all layers that it makes, also through
+// other blocks, and each call only its own.
+func TestHoverOfCalls(t *testing.T) {
+	const text = "net a\ninput image 3x8x8\nblock one n = conv 3x3 n pad=same act=relu\nblock two n = one n -> one n\nx: two 4 -> one 5\ny: repeat 2 { two 6 }\nfc 2 -> softmax\n"
+	g, l := dsl.Load("a.incc", []byte(text), dsl.Options{})
+	if l.HasErrors() {
+		t.Fatal(l)
+	}
+	sum := ir.Summarize(g)
+	d := &document{uri: uri, text: newText([]byte(text), false)}
+	for at, c := range map[string]struct {
+		first, last string
+		layers      int
+	}{
+		"x: t‸wo 4":         {"x/two/one/conv_3x3", "x/two/one_2/conv_3x3/relu", 4},
+		"-> o‸ne 5":         {"x/one/conv_3x3", "x/one/conv_3x3/relu", 2},
+		"{ t‸wo 6":          {"y/two_1/one/conv_3x3", "y/two_2/one_2/conv_3x3/relu", 8},
+		"two n = o‸ne n ->": {"", "y/two_2/one/conv_3x3/relu", 6},
+	} {
+		_, pos := marked(t, strings.Replace(text, strings.Replace(at, "‸", "", 1), at, 1))
+		h, _ := d.hover(pos).(hover)
+		want, on := "", false
+		var params, macs int64
+		for i, n := range g.Nodes {
+			name := n.Out[0].Name
+			on = on || name == c.first
+			if on {
+				params, macs = params+sum.Layers[i].Params, macs+sum.Layers[i].Cost.MACs
+			}
+			if name == c.last {
+				want, on = "output           "+n.Out[0].Type.Shape.WithoutBatch().String(), false
+			}
+		}
+		if !strings.Contains(h.Contents.Value, want) || want == "" || !strings.Contains(h.Contents.Value, fmt.Sprintf("layers           %d", c.layers)) {
+			t.Errorf("%s: want %s and %d layers of\n%s", at, want, c.layers, h.Contents.Value)
+		}
+		if c.first != "" && !strings.Contains(h.Contents.Value, fmt.Sprintf("parameters       %s\nMACs             %s\n", diag.Thousands(params), diag.Thousands(macs))) {
+			t.Errorf("%s: want %d parameters and %d MACs of\n%s", at, params, macs, h.Contents.Value)
+		}
 	}
 }
 

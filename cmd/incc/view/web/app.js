@@ -11,7 +11,7 @@
 
   // describeLine sums up the boxes of a line.
   function describeLine(line) {
-    const boxes = state.network.boxes.filter((b) => b.line === line && b.kind !== "frame");
+    const boxes = boxesOf(line);
     if (!boxes.length) return facts(state.network.totals);
     const last = boxes[boxes.length - 1], sum = (key) => count(boxes.reduce((n, b) => n + b[key], 0));
     const list = [["line", String(line)], ["output", last.output], ["layers", sum("layers")], ["parameters", sum("params")], ["MACs", sum("macs")]];
@@ -29,10 +29,21 @@
     facts(list);
   }
 
+  // boxesOf returns the boxes of a line: those that its calls make or, if these stand in the
+  // lines of blocks, those of the part that it labels.
+  function boxesOf(line) {
+    const own = state.network.boxes.filter((b) => b.line === line && b.kind !== "frame");
+    const label = /^\s*("[^"]*"|[^\s:#]+)\s*:/.exec(state.network.text.split("\n")[line - 1] || "");
+    if (own.length || !label) return own;
+    const part = label[1].replace(/^"|"$/g, "");
+    return state.network.boxes.filter((b) => b.kind !== "frame" && (b.path === part || b.path.startsWith(part + "/")));
+  }
+
   // choose marks a box, its line and its facts.
   function choose(path, line, scroll) {
     state.chosen = path;
-    for (const r of drawing.rects()) r.classList.toggle("hit", path ? r.dataset.path === path : line > 0 && Number(r.dataset.line) === line && !r.classList.contains("frame"));
+    const hit = new Set(path ? [path] : boxesOf(line).map((b) => b.path));
+    for (const r of drawing.rects()) r.classList.toggle("hit", hit.has(r.dataset.path) && (path !== "" || !r.classList.contains("frame")));
     for (const row of $("text").children) {
       const on = Number(row.dataset.line) === line;
       row.classList.toggle("on", on);
@@ -55,7 +66,7 @@
       row.append(element("i", String(i + 1)), element("span", line.replace(/\r$/, "") || " "));
       row.addEventListener("click", () => {
         choose("", i + 1, false);
-        const r = drawing.rects().find((r) => Number(r.dataset.line) === i + 1);
+        const r = drawing.rects().find((r) => r.classList.contains("hit"));
         if (r) drawing.center(r);
       });
       return row;
