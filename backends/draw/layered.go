@@ -91,8 +91,28 @@ func (l *layout) layered(nodes []int, s, t int) block {
 	arrange(spots, layers)
 	width := spread(spots, layers)
 
+	tops, bottoms := l.stack(spots, layers)
+	for e, ps := range passes {
+		points := []point{}
+		for k, i := range ps {
+			d := k
+			if e[0] != s {
+				d = depth[e[0]] + 1 + k
+			}
+			// Beside the items of a layer the edge leads straight down.
+			x := spots[i].x + spots[i].axis
+			points = append(points, point{x, tops[d]}, point{x, bottoms[d]})
+		}
+		l.curves[e] = points
+	}
+	return block{width, bottoms[last] + layerGap - gapY, width / 2}
+}
+
+// stack gives the items of layers their places: from left to right those of the spots, from
+// above one layer below the other. It returns where each layer begins and ends.
+func (l *layout) stack(spots []spot, layers [][]int) (tops, bottoms []float64) {
 	y := layerGap - gapY // edges enter as curves too
-	tops, bottoms := make([]float64, last+1), make([]float64, last+1)
+	tops, bottoms = make([]float64, len(layers)), make([]float64, len(layers))
 	for d, layer := range layers {
 		h := 0.0
 		for _, i := range layer {
@@ -108,20 +128,7 @@ func (l *layout) layered(nodes []int, s, t int) block {
 		tops[d], bottoms[d] = y, y+h
 		y += h + layerGap
 	}
-	for e, ps := range passes {
-		points := []point{}
-		for k, i := range ps {
-			d := k
-			if e[0] != s {
-				d = depth[e[0]] + 1 + k
-			}
-			// Beside the items of a layer the edge leads straight down.
-			x := spots[i].x + spots[i].axis
-			points = append(points, point{x, tops[d]}, point{x, bottoms[d]})
-		}
-		l.curves[e] = points
-	}
-	return block{width, y - gapY, width / 2}
+	return tops, bottoms
 }
 
 // arrange orders the spots of each layer by the mean place of their neighbours, from the top

@@ -160,29 +160,8 @@ func TestBrowser(t *testing.T) {
 	b.eval(`[...document.querySelectorAll("#stages tbody tr")].find(r => r.innerText.includes("merge-siblings")).click()`)
 	b.wait(`document.querySelectorAll("#after rect.mark").length > 0 && document.getElementById("stage").innerText.includes("joins parallel 1x1")`)
 	b.screenshot("passes")
-	b.eval(`(() => { const s = document.getElementById("collapse"); s.value = "0"; s.dispatchEvent(new Event("change")); })()`)
-	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 20`)
-	// The plan: a step marks its boxes, its line and its memory; a measurement.
-	b.eval(`document.getElementById("tab-plan").click()`)
-	b.wait(`document.querySelectorAll("#steps tbody tr").length > 5 && document.getElementById("plan-note").innerText.includes("predicted")`)
-	b.eval(`[...document.querySelectorAll("#steps tbody tr")].find(r => r.innerText.includes("c2/inception/b1/conv_1x1/relu")).click()`)
-	b.wait(`document.querySelectorAll("#plan-drawing rect.hit").length === 3 && document.getElementById("plan-lines").innerText.includes("c2:")`)
-	if n := b.eval(`document.querySelectorAll("#memory rect.hit").length`); n == "0" {
-		t.Error("a step marks no memory")
-	}
-	b.eval(`document.getElementById("measure").click()`)
-	b.wait(`document.getElementById("plan-note").innerText.includes("measured") && document.querySelector("#steps thead").innerText.includes("of peak")`)
-	b.screenshot("plan")
-	// A picture that is dropped.
-	b.eval(`document.getElementById("tab-try").click()`)
-	b.eval(dropped(t, digit(28, 28)))
-	b.wait(`document.querySelectorAll("#top tbody tr").length === 5 && document.querySelectorAll("#maps canvas").length > 0`)
-	if note := b.eval(`document.getElementById("try-note").innerText`); !strings.Contains(note, "drawn at random") || !strings.Contains(note, "a note") {
-		t.Errorf("note: %s", note)
-	}
-	b.eval(`(() => { const s = document.getElementById("at"); s.selectedIndex = [...s.options].findIndex(o => o.text.startsWith("c2 ")); s.dispatchEvent(new Event("change")); })()`)
-	b.wait(`document.getElementById("maps-note").innerText.includes(document.getElementById("at").selectedOptions[0].text.match(/\((.*)\)/)[1])`)
-	b.screenshot("try")
+	browsePlan(t, b)
+	browseTry(t, b)
 	// A run goes on while the page is open.
 	b.eval(`document.getElementById("tab-runs").click()`)
 	b.wait(`document.querySelectorAll("#charts canvas").length === 4 && document.querySelector("#table tbody").innerText.includes("running")`)
@@ -202,6 +181,175 @@ func TestBrowser(t *testing.T) {
 	if title := b.eval(`document.title`); title == "hacked" || !strings.Contains(title, "<script>") {
 		t.Errorf("the title is %q", title)
 	}
+	b.quiet(url)
+}
+
+// browsePlan looks at the plan of mnist/inception_v1: a step marks its boxes, its line and its
+// memory; a measurement.
+func browsePlan(t *testing.T, b *browser) {
+	t.Helper()
+	b.eval(`(() => { const s = document.getElementById("collapse"); s.value = "0"; s.dispatchEvent(new Event("change")); })()`)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 20`)
+	b.eval(`document.getElementById("tab-plan").click()`)
+	b.wait(`document.querySelectorAll("#steps tbody tr").length > 5 && document.getElementById("plan-note").innerText.includes("predicted")`)
+	b.eval(`[...document.querySelectorAll("#steps tbody tr")].find(r => r.innerText.includes("c2/inception/b1/conv_1x1/relu")).click()`)
+	b.wait(`document.querySelectorAll("#plan-drawing rect.hit").length === 3 && document.getElementById("plan-lines").innerText.includes("c2:")`)
+	if n := b.eval(`document.querySelectorAll("#memory rect.hit").length`); n == "0" {
+		t.Error("a step marks no memory")
+	}
+	b.eval(`document.getElementById("measure").click()`)
+	b.wait(`document.getElementById("plan-note").innerText.includes("measured") && document.querySelector("#steps thead").innerText.includes("of peak")`)
+	b.screenshot("plan")
+}
+
+// browseTry drops a picture on the page.
+func browseTry(t *testing.T, b *browser) {
+	t.Helper()
+	b.eval(`document.getElementById("tab-try").click()`)
+	b.eval(dropped(t, digit(28, 28)))
+	b.wait(`document.querySelectorAll("#top tbody tr").length === 5 && document.querySelectorAll("#maps canvas").length > 0`)
+	if note := b.eval(`document.getElementById("try-note").innerText`); !strings.Contains(note, "drawn at random") || !strings.Contains(note, "a note") {
+		t.Errorf("note: %s", note)
+	}
+	b.eval(`(() => { const s = document.getElementById("at"); s.selectedIndex = [...s.options].findIndex(o => o.text.startsWith("c2 ")); s.dispatchEvent(new Event("change")); })()`)
+	b.wait(`document.getElementById("maps-note").innerText.includes(document.getElementById("at").selectedOptions[0].text.match(/\((.*)\)/)[1])`)
+	b.screenshot("try")
+}
+
+// hostileNames returns n names that would be scripts, markup, or what confuses a reader if a
+// page took them for anything but text.
+func hostileNames(n int) []string {
+	kinds := []string{
+		`<script>document.title="hacked"</script>`, `<img src=x onerror="document.title='hacked'">`, `"><svg onload=document.title='hacked'>`,
+		`' onmouseover='document.title="hacked"' x='`, `</title></style></textarea><script>document.title="hacked"</script>`, `javascript:document.title="hacked"`,
+		"]]><script>document.title='hacked'</script>", "${document.title='hacked'}", "{{document.title='hacked'}}", "`;document.title='hacked';`",
+		"\u202e" + `gpj.<script>`, "\u2066a\u2069\u200f", `&lt;script&gt;document.title="hacked"&lt;/script&gt;`, `--><script>document.title="hacked"</script><!--`,
+		"a\u0000b", `%3Cscript%3E`, `\"});document.title="hacked";({"`, "__proto__", "constructor", "😀" + strings.Repeat("𝄞", 40),
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%s %d", kinds[i%len(kinds)], i)
+	}
+	return list
+}
+
+// TestHostileNames shows 100 hostile names wherever the page shows a name: of layers, labels,
+// runs, facts and classes. None is a script, and all are read as they are.
+func TestHostileNames(t *testing.T) {
+	b := chromium(t)
+	names := hostileNames(100)
+	text := builtin(t, "mnist/inception_v1")
+	src := Source{Title: names[0], Text: func() ([]byte, error) { return []byte(text + "\n# " + strings.Join(names, "\n# ")), nil }}
+	src.Load = func([]byte) (*ir.Graph, diag.List) {
+		g, l := load([]byte(text))
+		i := 0
+		g.EachValue(func(v *ir.Value) {
+			if v.Param == nil && v.Def != nil {
+				v.Name = "c1/" + names[i%len(names)] + fmt.Sprint(i)
+				i++
+			}
+		})
+		g.Name = names[1]
+		return g, l
+	}
+	src.Engine = engine()
+	src.Engine.Top = func(*ir.Graph, []float32, int) (list []Class, err error) {
+		for i, n := range names {
+			list = append(list, Class{Class: i, Label: n})
+		}
+		return list, nil
+	}
+	src.Engine.Classifier = func(*ir.Graph) ([]string, error) { return names, nil }
+	src.Details = func(run int) (*Details, error) {
+		return &Details{Filters: NewFilters(names[run], ir.Shape{2, 1, 1, 2}, []float32{1, 2, 3, 4})}, nil
+	}
+	src.Runs = func() (list []Run, err error) {
+		for i, n := range names {
+			list = append(list, Run{Name: n, State: "finished", Facts: [][2]string{{names[i%7], n}}, Rows: []map[string]Value{row(1, 2, 0.5)}})
+		}
+		return list, nil
+	}
+	url := serve(t, src)
+	b.open(url)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 5 && document.getElementById("text").innerText.includes("onerror")`)
+	for _, tab := range []string{"passes", "plan", "runs", "try"} {
+		b.eval(`document.getElementById("tab-` + tab + `").click()`)
+		b.wait(map[string]string{"passes": `document.querySelectorAll("#stages tbody tr").length > 3`, "plan": `document.querySelectorAll("#steps tbody tr").length > 3`,
+			"runs": `document.querySelectorAll("#table tbody tr").length === 100 && document.querySelectorAll("#details section").length === 100`, "try": `document.querySelectorAll("#at option").length > 3`}[tab])
+		b.eval(`for (const r of document.querySelectorAll("#stages tbody tr:last-child, #steps tbody tr:nth-child(5)")) r.click()`)
+	}
+	b.eval(dropped(t, digit(28, 28)))
+	b.wait(`document.querySelectorAll("#top tbody tr").length === 100`)
+	if got := b.eval(`[...document.querySelectorAll("#top tbody tr")].map(r => r.cells[0].textContent).join("\u0001")`); got != strings.Join(names, "\x01") {
+		t.Errorf("the classes are not shown as they are: %.500q", got)
+	}
+	if got := b.eval(`[...document.querySelectorAll("#table tbody tr")].map(r => r.cells[0].textContent).join("\u0001")`); got != strings.Join(names, "\x01") {
+		t.Errorf("the runs are not shown as they are: %.500q", got)
+	}
+	if n := b.eval(`document.querySelectorAll("script").length + document.querySelectorAll("main img, main iframe, main object, [onerror], [onload], [onmouseover]").length`); n != fmt.Sprint(len(pageScripts)) {
+		t.Errorf("%s scripts and markups, want the %d of the page", n, len(pageScripts))
+	}
+	if title := b.eval(`document.title`); title != names[0]+" - incc" {
+		t.Errorf("title %q", title)
+	}
+	b.quiet(url)
+	var page bytes.Buffer
+	if err := WritePage(t.Context(), &page, src, PageOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, page.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b.open("file://" + filepath.ToSlash(file))
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 5 && document.getElementById("live").textContent === "a copy"`)
+	b.eval(`document.getElementById("tab-runs").click()`)
+	b.wait(`document.querySelectorAll("#table tbody tr").length === 100`)
+	if n := b.eval(`document.querySelectorAll("script").length`); n != fmt.Sprint(len(pageScripts)+1) || b.eval(`document.title`) != names[0]+" - incc" {
+		t.Errorf("the file has %s scripts and the title %q", n, b.eval(`document.title`))
+	}
+}
+
+// TestKeyboard uses the page without a pointer, and shows every tab on a narrow screen.
+func TestKeyboard(t *testing.T) {
+	b := chromium(t)
+	text := builtin(t, "mnist/inception_v1")
+	url := serve(t, Source{Title: "net", Text: func() ([]byte, error) { return []byte(text), nil }, Load: load, Engine: engine(), Details: noDetails,
+		Runs: func() ([]Run, error) {
+			return []Run{{Name: "a", State: "killed", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.5)}}}, nil
+		}})
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": true}, nil)
+	b.open(url)
+	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 20 && document.getElementById("live").textContent === "live"`)
+	press := func(key string) {
+		t.Helper()
+		b.call("Input.dispatchKeyEvent", map[string]any{"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": map[string]int{"ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Tab": 9, "Escape": 27}[key]}, nil)
+		b.call("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": key, "code": key}, nil)
+	}
+	b.eval(`document.getElementById("tab-network").focus()`)
+	for _, tab := range []string{"network", "passes", "plan", "try", "runs"} {
+		b.wait(`document.activeElement.id === "tab-` + tab + `" && !document.getElementById("` + tab + `").hidden`)
+		b.wait(map[string]string{"network": "true", "passes": `document.querySelectorAll("#stages tbody tr").length > 3`, "plan": `document.querySelectorAll("#steps tbody tr").length > 3`,
+			"try": `document.querySelectorAll("#at option").length > 3`, "runs": `document.querySelectorAll("#charts canvas").length === 4`}[tab])
+		if w := b.eval(`document.documentElement.scrollWidth`); w != "320" {
+			t.Errorf("%s is %s pixels wide on a screen of 320", tab, w)
+		}
+		b.screenshot("narrow-" + tab)
+		press("ArrowRight")
+	}
+	// A step of the plan by the arrow keys.
+	b.eval(`document.getElementById("tab-plan").click()`)
+	b.wait(`document.querySelectorAll("#steps tbody tr").length > 3`)
+	b.eval(`document.querySelector("#steps tbody tr").focus()`)
+	press("ArrowDown")
+	b.wait(`document.querySelectorAll("#steps tr.on").length === 1 && document.querySelectorAll("#steps tbody tr")[1].classList.contains("on") && document.activeElement === document.querySelectorAll("#steps tbody tr")[1]`)
+	// A line of the text.
+	b.eval(`document.getElementById("tab-network").click()`)
+	b.eval(`document.getElementById("text").focus()`)
+	press("ArrowDown")
+	b.wait(`document.querySelectorAll("#text .row.on").length === 1`)
+	press("Escape")
+	b.wait(`document.querySelectorAll("#text .row.on").length === 0`)
 	b.quiet(url)
 }
 

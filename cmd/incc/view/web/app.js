@@ -58,17 +58,27 @@
     choose(r ? r.dataset.path : "", r ? Number(r.dataset.line || 0) : 0, true);
   });
 
+  function chooseLine(line, scroll) {
+    choose("", line, scroll);
+    const r = drawing.rects().find((r) => r.classList.contains("hit"));
+    if (r) drawing.center(r);
+  }
+
+  $("text").addEventListener("keydown", (e) => {
+    const rows = [...$("text").children], at = rows.findIndex((r) => r.classList.contains("on"));
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[e.key];
+    if (next === undefined || !rows[next]) return;
+    e.preventDefault();
+    chooseLine(next + 1, true);
+  });
+
   function showText(n) {
     const bad = new Set(n.problems.map((p) => p.line));
     $("text").replaceChildren(...n.text.replace(/\n$/, "").split("\n").map((line, i) => {
       const row = element("div", undefined, "row" + (bad.has(i + 1) ? " bad" : ""));
       row.dataset.line = i + 1;
       row.append(element("i", String(i + 1)), element("span", line.replace(/\r$/, "") || " "));
-      row.addEventListener("click", () => {
-        choose("", i + 1, false);
-        const r = drawing.rects().find((r) => r.classList.contains("hit"));
-        if (r) drawing.center(r);
-      });
+      row.addEventListener("click", () => chooseLine(i + 1, false));
       return row;
     }));
     $("text").hidden = !n.text;
