@@ -18,7 +18,7 @@ import (
 
 // browser is a headless Chromium, driven by its DevTools protocol over a pipe.
 type browser struct {
-	t       *testing.T
+	t       testing.TB
 	in      io.Writer
 	session string
 	mu      sync.Mutex
@@ -26,10 +26,23 @@ type browser struct {
 	answers map[int]chan json.RawMessage
 	// What the page did: requests, and errors on the console.
 	requests, errors []string
+	// What the browser's trace has: events, and a signal that it is whole.
+	trace  []traceEvent
+	traced chan bool
+}
+
+// traceEvent is an event of the browser's trace. Times are in microseconds.
+type traceEvent struct {
+	Name string
+	Ph   string
+	Ts   float64
+	Dur  float64
+	Tid  int
+	Pid  int
 }
 
 // chromium starts the browser with an empty page. The test is skipped where there is none.
-func chromium(t *testing.T) *browser {
+func chromium(t testing.TB) *browser {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -60,7 +73,7 @@ func chromium(t *testing.T) *browser {
 	}
 	toR.Close()
 	fromW.Close()
-	b := &browser{t: t, in: toW, answers: map[int]chan json.RawMessage{}}
+	b := &browser{t: t, in: toW, answers: map[int]chan json.RawMessage{}, traced: make(chan bool, 1)}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -114,6 +127,12 @@ func (b *browser) listen(r io.Reader) {
 			var p struct{ Request struct{ URL string } }
 			_ = json.Unmarshal(m.Params, &p)
 			b.requests = append(b.requests, p.Request.URL)
+		case m.Method == "Tracing.dataCollected":
+			var p struct{ Value []traceEvent }
+			_ = json.Unmarshal(m.Params, &p)
+			b.trace = append(b.trace, p.Value...)
+		case m.Method == "Tracing.tracingComplete":
+			b.traced <- true
 		case m.Method == "Runtime.exceptionThrown", m.Method == "Log.entryAdded":
 			b.errors = append(b.errors, string(m.Params))
 		}

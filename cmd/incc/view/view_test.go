@@ -50,7 +50,7 @@ func (e *editable) get() ([]byte, error) {
 	return []byte(e.text), nil
 }
 
-func builtin(t *testing.T, name string) string {
+func builtin(t testing.TB, name string) string {
 	t.Helper()
 	text, _, ok := specs.Source(name)
 	if !ok {
@@ -60,7 +60,7 @@ func builtin(t *testing.T, name string) string {
 }
 
 // serve serves a source and returns the address of the page.
-func serve(t *testing.T, src Source) string {
+func serve(t testing.TB, src Source) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

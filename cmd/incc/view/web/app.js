@@ -113,6 +113,7 @@
     document.title = n.name + " - incc";
     showText(n);
     drawing.show(n.svg, keep);
+    requestAnimationFrame(() => setTimeout(() => performance.mark("drawn"))); // after it is painted
     fail(n.error && !n.problems.length ? n.error : "");
     choose(n.boxes.some((b) => b.path === state.chosen) ? state.chosen : "", 0, false);
     find();
