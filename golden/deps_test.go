@@ -19,6 +19,8 @@ import (
 //
 // Before you add an import that this list does not allow, add it here with the reason.
 const depsPolicy = `
+# Operators for arrays of any shape: the interpreter and the run time compute with the same code.
+ir/nodes: NONE
 ir/tensor, ir/recipe, ir/irtest/longtest, ir/irtest/cputime, backends/safetensors, specs: NONE
 
 # How many columns a terminal uses for a character, from the tables of Unicode.
@@ -29,14 +31,14 @@ ir/diag/fit: ir/diag
 backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar: NONE
 backends/cpu/random: backends/cpu/scalar
 backends/cpu/epochs: backends/cpu/random
-backends/cpu/kernel: backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/safetensors
-backends/cpu/sources: backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors
+backends/cpu/kernel: ir/nodes, backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/safetensors
+backends/cpu/sources: ir/nodes, backends/cpu/threads, backends/cpu/memory, backends/cpu/scalar, backends/cpu/random, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors
 
 backends/onnx/onnxpb: google.golang.org/protobuf/...
 
 # The IR knows no language, no pass, no backend.
 ir:      ir/diag, ir/tensor, ir/recipe
-ir/ops:  ir, ir/tensor
+ir/ops:  ir, ir/nodes, ir/tensor
 ir/ref:  ir, ir/tensor
 ir/irtest: ir, ir/ops, ir/ref, ir/tensor, ir/recipe
 

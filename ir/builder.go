@@ -164,6 +164,9 @@ func poison() []*Value {
 // MaxOutputs is the largest number of outputs of a node.
 const MaxOutputs = 64
 
+// Forget clears the error of Do, DoN and Fail: for a caller that tries another way.
+func (b *Builder) Forget() { b.err = nil }
+
 // Fail records an error for Err, unless there is an earlier one.
 func (b *Builder) Fail(err error) {
 	if b.err == nil {

@@ -13,15 +13,30 @@ type DType uint8
 
 const (
 	F32 DType = iota // activations, weights
-	I64              // class indices, counters
+	I64              // class indices, counters, places
+	// The following occur only in models that were imported: between nodes (ops.Node).
+	I32
+	Bool
+	U8
+	I8
+	I16
+	U16
+	U32
+	U64
 )
 
-func (d DType) String() string {
-	if d == I64 {
-		return "i64"
-	}
-	return "f32"
+var dtypeNames = [...]string{"f32", "i64", "i32", "bool", "u8", "i8", "i16", "u16", "u32", "u64"}
+
+func (d DType) String() string { return dtypeNames[d] }
+
+// ParseDType reads what DType.String prints.
+func ParseDType(text string) (DType, bool) {
+	i := slices.Index(dtypeNames[:], text)
+	return DType(max(0, i)), i >= 0
 }
+
+// Bytes returns the size of an element.
+func (d DType) Bytes() int64 { return [...]int64{4, 8, 4, 1, 1, 1, 2, 2, 4, 8}[d] }
 
 // Batch in a Shape is the symbolic number of images, which is known only when the
 // network runs. It prints as N.
@@ -141,12 +156,7 @@ func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.
 func (t Type) Bind(n int) Type { return Type{t.DType, t.Shape.Bind(n)} }
 
 // Bytes returns the size of the value for one image, in bytes.
-func (t Type) Bytes() int64 {
-	if t.DType == I64 {
-		return 8 * int64(t.Shape.Size())
-	}
-	return 4 * int64(t.Shape.Size())
-}
+func (t Type) Bytes() int64 { return t.DType.Bytes() * int64(t.Shape.Size()) }
 
 // ParseShape reads what Shape.String prints.
 func ParseShape(text string) (Shape, error) {

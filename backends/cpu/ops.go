@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,6 +26,8 @@ var table = ir.NewTable(
 	ir.For(concat), ir.For(slice), ir.For(split), ir.For(flatten), ir.For(reshape), ir.For(dropout),
 	ir.For(pad), ir.For(transpose), ir.For(reduce),
 	ir.For(sqrt),
+	// All else, slowly.
+	ir.For(node),
 	// Training: forms of ops that only it has, gradients, optimizers (training.go).
 	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
 	ir.For(convDx), ir.For(convDw), ir.For(maxPoolDx), ir.For(avgPoolDx), ir.For(globalAvgPoolDx),
@@ -35,11 +38,12 @@ var table = ir.NewTable(
 
 // lowering implements plan.Lowering with the kernels of package kernel.
 type lowering struct {
-	batch  int
-	lanes  bool // images side by side where there is a kernel for it (n16.go)
-	direct bool // no Winograd
-	tuning *Tuning
-	train  *training // nil for inference
+	batch    int
+	symbolic bool // a value of the graph has a batch
+	lanes    bool // images side by side where there is a kernel for it (n16.go)
+	direct   bool // no Winograd
+	tuning   *Tuning
+	train    *training // nil for inference
 }
 
 // call is what the rows of the table fill in.
@@ -51,9 +55,23 @@ type call struct {
 
 func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 	c := &call{Unit: u, l: l}
+	if l.general(u) {
+		err := c.asNode(u.Node)
+		if err != nil {
+			if _, own := table.Do(u.Node, c); own != nil {
+				err = own
+			}
+		}
+		return c.choice, err
+	}
 	ok, err := table.Do(u.Node, c)
 	if err == nil && !ok {
 		err = fmt.Errorf("the executor has no kernel for %s: %w", ir.Name(u.Node.Op), plan.ErrUnsupported)
+	}
+	if errors.Is(err, plan.ErrUnsupported) && len(u.Nodes) == 1 && l.train == nil {
+		if c.asNode(u.Node) == nil {
+			return c.choice, nil
+		}
 	}
 	return c.choice, err
 }
@@ -137,6 +155,12 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 	c, h, w := dst.C, dst.H, dst.W
 	in, out := view(src), view(dst)
 	switch {
+	case dst.Layout == plan.Wide && src.Layout == plan.Planar:
+		return kernel.Widen{N: src.Size(), Fixed: plan.Fixed(dst.Value, l.symbolic), InN: in.N}
+	case src.Layout == plan.Wide && dst.Layout == plan.Planar:
+		return kernel.Narrow{N: src.Size(), Fixed: plan.Fixed(src.Value, l.symbolic), OutN: out.N}
+	case src.Layout == plan.Wide || dst.Layout == plan.Wide:
+		return nil
 	case src.Layout == plan.N16 && dst.Layout == plan.N16:
 		return kernel.N16{Do: kernel.Copy{C: c * kernel.Block, H: h, W: w, In: in, Out: out}}
 	case src.Layout == plan.N16 && dst.Layout == plan.Blocked:
@@ -630,7 +654,7 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 			} else {
 				bc, bh, bw := ch, h, w
 				if o.stretch != kernel.BySame {
-					bc, bh, bw = paramCHW(o.param.Type.Shape)
+					bc, bh, bw = paramCHW(o.param.Type.Shape, len(out))
 				}
 				k.B = kernel.View{C: bh * bw * kernel.Block, H: bw * kernel.Block}
 				e.Step(c.block(k), list(a), e.Out, plan.WeightRef{Params: []*ir.Value{o.param}, How: how, Arg: float64(bh * bw),
@@ -642,18 +666,14 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	})
 }
 
-// paramCHW is the shape of a param that is one operand of a broadcast, aligned to
-// the right as numpy does: C alone for a vector beside vectors.
-func paramCHW(s ir.Shape) (c, h, w int) {
-	c, h, w = 1, 1, 1
-	switch len(s) {
-	case 0:
-	case 1, 2:
-		c = s[len(s)-1]
-	default:
-		c, h, w = s[len(s)-3], s[len(s)-2], s[len(s)-1]
+// paramCHW is the shape of a param that is one operand of a broadcast to a shape of some axes,
+// aligned to the right as numpy does: C alone for a vector beside vectors.
+func paramCHW(s ir.Shape, axes int) (c, h, w int) {
+	full := append(slices.Repeat(ir.Shape{1}, max(0, axes-len(s))), s...)
+	if axes == 2 {
+		return full[1], 1, 1
 	}
-	return c, h, w
+	return full[1], full[2], full[3]
 }
 
 // stretch says how shape s is broadcast to out; ok is false where no kernel does.

@@ -69,7 +69,8 @@ type Program struct {
 	weights *memory.Arena
 	state   *memory.Arena // what the params of a training step begin with
 	tables  [][]int       // of each step
-	scratch int           // float32s for a worker
+	run     []kernel.Runner
+	scratch int // float32s for a worker
 	phases  []phase
 	debug   bool
 }
@@ -125,9 +126,14 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 		if t, ok := s.Do.(kernel.Scratcher); ok {
 			p.scratch = max(p.scratch, t.Scratch())
 		}
-		if _, ok := s.Do.(kernel.Runner); !ok {
+		do, ok := s.Do.(kernel.Runner)
+		if !ok {
 			return nil, fmt.Errorf("compile %s: %T is no kernel", g.Name, s.Do)
 		}
+		if x, ok := do.(kernel.Preparer); ok {
+			do = x.Prepare()
+		}
+		p.run = append(p.run, do)
 		if i == 0 || s.Phase != pl.Steps[i-1].Phase {
 			p.phases = append(p.phases, phase{i, i})
 		}
@@ -182,7 +188,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 			}
 		}
 	}
-	l := &lowering{batch: o.Batch, direct: opt.Direct, tuning: opt.Tuning}
+	l := &lowering{batch: o.Batch, symbolic: plan.Symbolic(g), direct: opt.Direct, tuning: opt.Tuning}
 	if o.Train = len(g.Updates) > 0; o.Train {
 		l.train, l.tuning = newTraining(g, false, o.Keep), nil
 	}

@@ -71,7 +71,7 @@ func (p *Program) NewSession() *Session {
 			// The weight of a task, in tenths of a microsecond of the prediction.
 			st := pl.Steps[j]
 			weight := int(st.Cost.Seconds * 1e7 / float64(max(1, st.Do.Tasks(pl.Batch))))
-			s.jobs[i] = append(s.jobs[i], kernel.Job{Do: st.Do.(kernel.Runner), Args: &s.args[j], Weight: max(1, weight)})
+			s.jobs[i] = append(s.jobs[i], kernel.Job{Do: s.p.run[j], Args: &s.args[j], Weight: max(1, weight)})
 		}
 	}
 	for _, k := range pl.Kept {
@@ -226,7 +226,7 @@ func (s *Session) poison(after int) {
 // fill sets all elements of a buffer, padded lanes included, borders not.
 func (s *Session) fill(b plan.Buffer, x float32) {
 	switch b.Layout {
-	case plan.Packed, plan.Indices, plan.N16Indices:
+	case plan.Packed, plan.Indices, plan.N16Indices, plan.Wide:
 		for i := range s.arena.Mem[b.Off : b.Off+b.Len] {
 			s.arena.Mem[b.Off+i] = x
 		}
@@ -321,7 +321,7 @@ func (s *Session) RunTraced(inputs, outputs [][]float32) ([]Event, error) {
 
 func (s *Session) workTraced(w *kernel.Worker) {
 	for i := range s.args {
-		k, a := s.p.plan.Steps[i].Do.(kernel.Runner), &s.args[i]
+		k, a := s.p.run[i], &s.args[i]
 		e := Event{Step: i, Worker: w.ID, Start: time.Since(s.start)}
 		n := k.Tasks(a.Images)
 		w.RunTasks(k, a, n*w.ID/w.Members(), n*(w.ID+1)/w.Members())

@@ -6,6 +6,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/threads"
+	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -347,9 +348,12 @@ func (t *Trainer) firstNonFinite(n int) string {
 	found := ""
 	t.run(n, func(w *kernel.Worker) {
 		for i := range pl.Steps[:pl.Changes] {
-			w.Do(pl.Steps[i].Do.(kernel.Runner), &t.s.args[i])
+			w.Do(t.program.run[i], &t.s.args[i])
 			if w.ID == 0 && found == "" {
 				for _, b := range pl.Steps[i].Writes {
+					if pl.Buffers[b].Layout == plan.Wide {
+						continue // float64s; what reads them shows it
+					}
 					if !finite(t.s.arena.Mem[pl.Buffers[b].Off:][:pl.Buffers[b].Len]) {
 						found = pl.Steps[i].Name
 					}

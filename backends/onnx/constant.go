@@ -209,7 +209,10 @@ func isFloat(t onnxpb.TensorProto_DataType) bool {
 const maxInts = 1 << 16
 
 // integers returns the elements of a tensor of integers or bools.
-func integers(t *onnxpb.TensorProto) ([]int64, error) {
+func integers(t *onnxpb.TensorProto) ([]int64, error) { return integersUpTo(t, maxInts) }
+
+// integersUpTo is integers for tensors of at most some elements.
+func integersUpTo(t *onnxpb.TensorProto, most int64) ([]int64, error) {
 	dt := onnxpb.TensorProto_DataType(t.DataType)
 	if dt == onnxpb.TensorProto_INT64 {
 		v, err := Int64s(t)
@@ -222,7 +225,7 @@ func integers(t *onnxpb.TensorProto) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !integral(dt) || n > maxInts {
+	if !integral(dt) || n > most {
 		return nil, fmt.Errorf("tensor %q: %d elements of %v", t.Name, n, dt)
 	}
 	v := make([]int64, 0, n)

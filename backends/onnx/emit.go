@@ -235,8 +235,8 @@ func (e *emitter) emit(n *ir.Node) error {
 }
 
 func (e *emitter) param(v *ir.Value) error {
-	if v.Type.Shape.Symbolic() || v.Type.DType != ir.F32 {
-		return fmt.Errorf("param %s is %v (want float32 of a fixed shape)", v.Name, v.Type)
+	if v.Type.Shape.Symbolic() {
+		return fmt.Errorf("param %s is %v (want a fixed shape)", v.Name, v.Type)
 	}
 	t := e.g.Data[v.Name]
 	if t == nil {
@@ -246,6 +246,10 @@ func (e *emitter) param(v *ir.Value) error {
 		return fmt.Errorf("param %s is %v and has %d values", v.Name, v.Type, len(t.Data))
 	}
 	e.as[v] = v.Name
+	if v.Type.DType != ir.F32 {
+		e.integers(v.Name, v.Type, t.Data)
+		return nil
+	}
 	e.weight(v.Name, v.Type.Shape, t.Data)
 	return nil
 }
@@ -349,10 +353,7 @@ func doc(n *ir.Node) string {
 }
 
 func (e *emitter) info(name string, t ir.Type) *onnxpb.ValueInfoProto {
-	elem := onnxpb.TensorProto_FLOAT
-	if t.DType == ir.I64 {
-		elem = onnxpb.TensorProto_INT64
-	}
+	elem := elemTypes[t.DType]
 	s := &onnxpb.TensorShapeProto{}
 	for _, d := range t.Shape {
 		x := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}}

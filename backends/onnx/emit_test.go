@@ -154,6 +154,9 @@ func TestEveryOp(t *testing.T) {
 				t.Errorf("%s: checker: %v", name, err)
 			}
 		}
+		if slices.ContainsFunc(g.Inputs, func(v *ir.Value) bool { return v.Type.DType != ir.F32 }) {
+			continue // the peer takes float32s only; the node tests of ONNX have integers
+		}
 		list, named := feed(g, 3, slices.Contains([]string{"sqrt", "div"}, ir.Name(c.op)), rng)
 		want, err := ref.Run(g, list, ref.Options{})
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/nodes"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -100,7 +101,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 	where := map[string][]string{}
 	for i, n := range nodes {
 		foreign := n.Domain != "" && n.Domain != "ai.onnx"
-		if !foreign && importTable[n.OpType] != nil || im.folded(n) || im.within[n] {
+		if !foreign && Importable(n.OpType) || im.folded(n) || im.within[n] {
 			continue
 		}
 		op := diag.Name(n.OpType)
@@ -243,7 +244,7 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 		return errors.Join(problems...)
 	}
 	for _, o := range g.Output {
-		v, err := im.value(o.Name, ir.Weight)
+		v, err := im.typed(o.Name)
 		if err != nil {
 			return fmt.Errorf("output %q: %w", o.Name, err)
 		}
@@ -276,11 +277,8 @@ func safeName(s string) string {
 func (im *importer) typeOf(name string) (ir.Type, error) {
 	v := im.known[name]
 	t := ir.Type{Shape: ir.Shape{}}
-	switch v.elem {
-	case onnxpb.TensorProto_FLOAT:
-	case onnxpb.TensorProto_INT64:
-		t.DType = ir.I64
-	default:
+	var ok bool
+	if t.DType, ok = dtypeOf(v.elem); !ok {
 		return t, fmt.Errorf("%v values are not supported", v.elem)
 	}
 	if !v.ranked() {
@@ -350,10 +348,6 @@ func (im *importer) scalar(input int) (float64, bool) {
 }
 
 func (im *importer) do(n *onnxpb.NodeProto) error {
-	row := importTable[n.OpType]
-	if row == nil {
-		return errors.New("operator is not supported")
-	}
 	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: im.m.Weights}
 	for i, name := range n.Input {
 		im.node.in[i], im.node.given[i] = im.known[name], name != ""
@@ -365,7 +359,25 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 		}
 		return im.add(ops.GELU{}, v)
 	}
-	return row(im, im.node)
+	row := importTable[n.OpType]
+	if row == nil || !im.plain(im.node) {
+		err := im.importNode()
+		if err != nil && row != nil {
+			if own := row(im, im.node); own == nil {
+				return nil
+			}
+		}
+		return err
+	}
+	err := row(im, im.node)
+	if err == nil {
+		return nil
+	}
+	im.b.Forget()
+	if im.importNode() == nil {
+		return nil
+	}
+	return err
 }
 
 // apply adds an op whose operands are the inputs of the node with the given numbers. It
@@ -956,7 +968,9 @@ func importConstant(im *importer, n *node) error {
 }
 
 // Importable reports whether Import supports an operator of ONNX's default domain.
-func Importable(op string) bool { return importTable[op] != nil }
+func Importable(op string) bool {
+	return importTable[op] != nil || nodes.HasNode(op) && schemas[op] != nil
+}
 
 // Bind returns a model in which all symbolic sizes are n, so that a model for any batch
 // becomes a model for a batch of n images. It does not change m.

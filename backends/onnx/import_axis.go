@@ -51,6 +51,8 @@ const (
 	maxMappings = 1 << 24
 )
 
+var errMappings = fmt.Errorf("the matrices for resizing, padding and selecting take more than %d numbers", maxMappings)
+
 // along applies a mapping to an axis of x, which must not be the batch. It adds a convolution
 // with a kernel of 1x1 over an x in which the axis stands in place of the channels.
 func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Value, error) {
@@ -62,7 +64,7 @@ func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Va
 		return nil, fmt.Errorf("axis %d of %v becomes %d elements: that is too large", axis, s, len(m.rows))
 	}
 	if im.mapped += len(m.rows) * m.in; im.mapped > maxMappings {
-		return nil, fmt.Errorf("the matrices for resizing, padding and selecting take more than %d numbers", maxMappings)
+		return nil, errMappings
 	}
 	weights := make([]float32, len(m.rows)*m.in)
 	for o, row := range m.rows {
@@ -198,6 +200,9 @@ func importGather(im *importer, n *node) error {
 	d := x.Type.Shape[axis]
 	if d == ir.Batch {
 		return errors.New("gathering from the batch is not supported")
+	}
+	if im.mapped > maxMappings {
+		return errMappings
 	}
 	at := make([]int, len(indices))
 	for i, j := range indices {

@@ -47,6 +47,9 @@ var table = ir.NewTable(
 	ir.For(simple[ops.Sqrt]("Sqrt")),
 	ir.For(scale),
 
+	// All else.
+	ir.For(writeNode),
+
 	// Shapes.
 	ir.For(concat),
 	ir.For(slice),

@@ -462,7 +462,7 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 		if !ok || len(problems) > 0 {
 			break
 		}
-		got, err := s.infer(x)
+		got, err := v.infer(s, x)
 		if err != nil {
 			v.bad(where, "%v", err)
 			break
@@ -488,6 +488,22 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 		}
 		v.define(where, name, outs[i])
 	}
+}
+
+// infer returns the types of the outputs of a node, by the schema's function or else as a node of
+// the IR.
+func (v *verifier) infer(s schema, n *node) ([]value, error) {
+	if s.infer == nil {
+		return v.nodeTypes(n)
+	}
+	got, err := s.infer(n)
+	if err != nil || len(got) > 0 && got[0].ranked() && got[0].elem != onnxpb.TensorProto_UNDEFINED {
+		return got, err
+	}
+	if more, err := v.nodeTypes(n); err == nil && more != nil {
+		return more, nil
+	}
+	return got, nil
 }
 
 // refine returns x, where unknown parts of the type are replaced by those of the

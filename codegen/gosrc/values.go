@@ -15,6 +15,9 @@ func kernelText(k any) (string, error) {
 		return "", fmt.Errorf("%T is not a struct", k)
 	}
 	s, err := literal(v, true)
+	if v.MethodByName("Prepare").IsValid() && err == nil {
+		return s + ".Prepare()", nil // kernel.Preparer
+	}
 	if len(s) < 130 || err != nil {
 		return s, err
 	}

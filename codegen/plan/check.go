@@ -71,7 +71,7 @@ func Check(p *Plan) error {
 // reach returns the range of the arena, lo..hi-1, that readers of a buffer may read, borders
 // included.
 func (b Buffer) reach(batch int) (lo, hi int) {
-	if b.Layout == Planar || b.Layout == Packed || b.Layout.indices() {
+	if b.Layout == Planar || b.Layout == Wide || b.Layout == Packed || b.Layout.indices() {
 		return b.Off, b.Off + b.Len
 	}
 	px, n := 1, b.C

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/incc-lang/incc/ir"
 )
@@ -33,15 +34,18 @@ const (
 	// N16Indices holds the indices of a map in layout N16: two float32s for each window,
 	// channel and group of 16 images.
 	N16Indices
+	// Wide is row-major, but its elements are float64s, each in the place of two float32s. It is
+	// the layout of nodes (ops.Node), which compute with integers, too.
+	Wide
 )
 
 func (l Layout) String() string {
-	return [...]string{"blocked", "planar", "framed", "packed", "n16", "indices", "n16 indices"}[l]
+	return [...]string{"blocked", "planar", "framed", "packed", "n16", "indices", "n16 indices", "wide"}[l]
 }
 
 // GoString returns the name of the Go constant.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.N16", "plan.Indices", "plan.N16Indices"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.N16", "plan.Indices", "plan.N16Indices", "plan.Wide"}[l]
 }
 
 // Block is the number of channels in a block of layout Blocked, and the number of images in a
@@ -123,17 +127,17 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 		t.Layout, t.C = Packed, k.Len
 		return t, nil
 	}
-	for i, d := range s {
-		if d == ir.Batch && i > 0 {
-			return nil, fmt.Errorf("%s has shape %v: the batch must be the first axis: %w", v.Name, s, ErrUnsupported)
+	if General(v, p.symbolic) {
+		if first := slices.Index(s, ir.Batch); first >= 0 && slices.Contains(s[first+1:], ir.Batch) {
+			return nil, fmt.Errorf("%s has shape %v: two axes are the batch: %w", v.Name, s, ErrUnsupported)
 		}
+		if t.C = s.Size(); Fixed(v, p.symbolic) {
+			t.batch = 1
+		}
+		return t, nil
 	}
 	if len(s) > 0 {
-		// A graph for a single image may have 1 as its first axis instead of N.
-		if s[0] != ir.Batch && s[0] != 1 {
-			return nil, fmt.Errorf("%s has shape %v: the first axis must be the batch (N): %w", v.Name, s, ErrUnsupported)
-		}
-		s = s[1:]
+		s = s[1:] // the batch, or 1 in a graph for a single image
 	}
 	switch len(s) {
 	case 0:
@@ -145,6 +149,25 @@ func (p *planner) newTensor(v *ir.Value, l Layout) (*Tensor, error) {
 		t.C, t.H, t.W = s[0], s[1], ir.Shape(s[2:]).Size()
 	}
 	return t, nil
+}
+
+// Fixed reports whether a value has the same elements for any number of images: it has no batch,
+// and is not one image of a graph for single images, whose first axis is 1.
+func Fixed(v *ir.Value, symbolic bool) bool {
+	s := v.Type.Shape
+	return !s.Symbolic() && (len(s) == 0 || s[0] != 1 || symbolic)
+}
+
+// General reports whether a value is none of images: it is fixed, or the batch is not its first
+// axis. Only nodes (ops.Node) compute with such values.
+func General(v *ir.Value, symbolic bool) bool {
+	s := v.Type.Shape
+	return Fixed(v, symbolic) || len(s) > 0 && s[1:].Symbolic()
+}
+
+// Symbolic reports whether a value of the graph has a batch.
+func Symbolic(g *ir.Graph) bool {
+	return slices.ContainsFunc(g.Inputs, func(v *ir.Value) bool { return v.Type.Shape.Symbolic() })
 }
 
 // Shift returns a part of t whose origin is moved by a number of float32s.
@@ -236,6 +259,9 @@ func (t *Tensor) geometry() (v View, lead int) {
 		lead = b[0]*pitch + b[1]
 	default:
 		v = View{N: t.C * t.H * t.W, C: t.H * t.W, H: t.W}
+		if t.Layout == Wide {
+			v = View{N: 2 * v.N, C: 2 * v.C, H: 2 * v.H}
+		}
 	}
 	return v, lead
 }

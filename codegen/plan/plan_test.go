@@ -254,9 +254,9 @@ func TestErrors(t *testing.T) {
 		t.Error("a batch of 0 is planned")
 	}
 	b = newNet(t)
-	b.Graph().Outputs = []*ir.Value{b.op("r", ops.ReLU{}, b.Input("x", ir.Float(8, 16)))}
+	b.Graph().Outputs = []*ir.Value{b.op("r", ops.ReLU{}, b.Input("x", ir.Float(ir.Batch, ir.Batch)))}
 	if _, err := New(b.Graph(), fake{}, Options{Batch: 1}); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("a value without batch: %v", err)
+		t.Errorf("a value with two batches: %v", err)
 	}
 }
 

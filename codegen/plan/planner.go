@@ -14,7 +14,7 @@ func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 	if opt.Batch < 1 {
 		return nil, fmt.Errorf("plan %s: a batch of %d images (want at least 1)", g.Name, opt.Batch)
 	}
-	p := &planner{g: g, low: low, opt: opt, have: map[*ir.Value][]*Tensor{}, params: map[*ir.Value]*Tensor{}}
+	p := &planner{g: g, low: low, opt: opt, symbolic: Symbolic(g), have: map[*ir.Value][]*Tensor{}, params: map[*ir.Value]*Tensor{}}
 	for _, f := range []func() error{p.lower, p.outputs, p.keep, p.updates, p.place, p.emit} {
 		if err := f(); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", g.Name, err)
@@ -26,22 +26,23 @@ func New(g *ir.Graph, low Lowering, opt Options) (*Plan, error) {
 
 // planner holds the state of New.
 type planner struct {
-	g       *ir.Graph
-	low     Lowering
-	opt     Options
-	work    []item
-	params  map[*ir.Value]*Tensor
-	state   []State
-	have    map[*ir.Value][]*Tensor // each value in all layouts so far; its unit wrote the first
-	inputs  []Edge
-	outs    []Edge
-	kept    []Kept
-	keptAt  []*Tensor
-	steps   []*step
-	weights []Weight
-	last    int     // index of the first item of work that changes params
-	late    []*step // steps of earlier items that change params too; they read only temporary memory of their unit
-	changes int     // index of the first step that changes params
+	g        *ir.Graph
+	low      Lowering
+	opt      Options
+	symbolic bool // a value of the graph has a batch
+	work     []item
+	params   map[*ir.Value]*Tensor
+	state    []State
+	have     map[*ir.Value][]*Tensor // each value in all layouts so far; its unit wrote the first
+	inputs   []Edge
+	outs     []Edge
+	kept     []Kept
+	keptAt   []*Tensor
+	steps    []*step
+	weights  []Weight
+	last     int     // index of the first item of work that changes params
+	late     []*step // steps of earlier items that change params too; they read only temporary memory of their unit
+	changes  int     // index of the first step that changes params
 }
 
 // item is a unit, or a copy from src to dst, for which steps will be emitted.
@@ -231,13 +232,20 @@ func (p *planner) want(v *ir.Value, n Need, part string) (*Tensor, error) {
 			return t, nil
 		}
 	}
+	src := p.have[v][0]
+	if (src.Layout == Wide) != (n.Layout == Wide) && src.Layout != Planar && n.Layout != Planar {
+		var err error // by way of planar
+		if src, err = p.want(v, Need{Layout: Planar}, part); err != nil {
+			return nil, err
+		}
+	}
 	t, err := p.newTensor(v, n.Layout)
 	if err != nil {
 		return nil, err
 	}
 	t.Name = v.Name + "/" + n.Layout.String()
 	t.border = n.Border
-	p.work = append(p.work, item{src: p.have[v][0], dst: t, part: part})
+	p.work = append(p.work, item{src: src, dst: t, part: part})
 	p.have[v] = append(p.have[v], t)
 	return t, nil
 }

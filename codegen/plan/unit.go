@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
@@ -136,7 +137,7 @@ func (e *Emitter) Step(k Kernel, in, out []*Tensor, w ...WeightRef) {
 
 // units divides the nodes of the graph into units.
 func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*Unit {
-	f := &fuser{g: g, low: low, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
+	f := &fuser{g: g, symbolic: Symbolic(g), low: low, train: train, roots: roots, users: g.Users(), done: map[*ir.Node]*Unit{}, at: map[*ir.Node]int{}}
 	for i, n := range g.Nodes {
 		f.at[n] = i
 	}
@@ -168,13 +169,14 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 }
 
 type fuser struct {
-	g     *ir.Graph
-	low   Lowering
-	train bool
-	roots map[*ir.Value]bool
-	users map[*ir.Value][]*ir.Node
-	done  map[*ir.Node]*Unit
-	at    map[*ir.Node]int
+	g        *ir.Graph
+	symbolic bool
+	low      Lowering
+	train    bool
+	roots    map[*ir.Value]bool
+	users    map[*ir.Value][]*ir.Node
+	done     map[*ir.Node]*Unit
+	at       map[*ir.Node]int
 }
 
 // only returns the one node that reads v. It returns nil if several nodes read v or
@@ -196,6 +198,9 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		if v != nil && v.Param == nil {
 			u.Read = append(u.Read, v)
 		}
+	}
+	if !f.train && slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return General(v, f.symbolic) }) {
+		return u // it becomes a node (ops.Node)
 	}
 	act := ops.ActNone
 	switch op := n.Op.(type) {

@@ -216,7 +216,7 @@ func (g *gen) act(x *ir.Value) *ir.Value {
 		op = ops.Maxout{Pieces: k}
 	case 4:
 		op = []ir.Op{ops.Clip{Max: 6}, ops.Clip{Min: -0.5, Max: 0.75}, ops.SiLU{}, ops.HardSwish{}, ops.ActHardSigmoid.Op(), ops.HardSigmoid{Alpha: 0.2, Beta: 0.5},
-			ops.GELU{}, ops.GELU{Tanh: true}, ops.LeakyReLU{Alpha: 0.1}}[g.IntN(9)]
+			ops.GELU{}, ops.GELU{Tanh: true}, ops.LeakyReLU{Alpha: 0.1}, ops.Node{Type: "Elu", Attrs: "alpha:0.5"}, ops.Node{Type: "Softplus"}}[g.IntN(11)]
 	}
 	y, _ := g.try(ir.Name(op), op, x)
 	return y

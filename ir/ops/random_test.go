@@ -219,6 +219,11 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 	"dropout_train": func(r draw) (ir.Op, []ir.Type) {
 		return ops.DropoutTrain{P: 0.6 * r.Float64(), Seed: r.in(-5, 5), Layer: fmt.Sprint("l", r.IntN(9))}, []ir.Type{float(r.shape(2)...), i64()}
 	},
+	"node": func(r draw) (ir.Op, []ir.Type) {
+		list := []ops.Node{{Type: "Exp"}, {Type: "Neg"}, {Type: "Abs"}, {Type: "Sin"}, {Type: "Cos"}, {Type: "Softplus"}, {Type: "Erf"}, {Type: "Mish"}, {Type: "Softsign"},
+			{Type: "Elu", Attrs: "alpha:0.7"}, {Type: "Selu"}, {Type: "Celu", Attrs: "alpha:1.5"}, {Type: "ThresholdedRelu", Attrs: "alpha:0"}, {Type: "Identity"}}
+		return list[r.IntN(len(list))], []ir.Type{float(r.shape(1)...)}
+	},
 	"flatten": func(r draw) (ir.Op, []ir.Type) { return ops.Flatten{}, []ir.Type{float(r.shape(2)...)} },
 	"reshape": func(r draw) (ir.Op, []ir.Type) {
 		a, b, c := r.in(1, 3), r.in(1, 3), r.in(1, 3)

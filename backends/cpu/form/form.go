@@ -175,6 +175,7 @@ func begin(g *ir.Graph) (*ir.Builder, map[*ir.Value]*ir.Value) {
 	b, values := ir.NewBuilder(g.Name), map[*ir.Value]*ir.Value{}
 	for _, p := range g.Params {
 		v := b.Param(p.Name, p.Type.Shape, *p.Param)
+		v.Type.DType = p.Type.DType
 		if d := g.Data[p.Name]; d != nil {
 			b.Graph().Data[v.Name] = d
 		}

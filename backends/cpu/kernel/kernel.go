@@ -87,6 +87,7 @@ type Worker struct {
 	winoBwd      winoBwdRun
 	winoBwdLists winoBwdLists
 	grad         bwdWeightsTile
+	node         nodeArgs
 
 	team   *Team // that it is of (team.go)
 	thread *threads.Thread

@@ -15,6 +15,7 @@ const (
 	PackFill       = "fill"       // arg everywhere
 	PackBlocked    = "blocked"    // planar to blocked, maps of arg elements
 	PackReciprocal = "reciprocal" // 1/x, blocked
+	PackWide       = "wide"       // all sources, one after another, as float64s
 )
 
 // PackInto writes one array of weights that k reads into dst: src are the values
@@ -69,6 +70,14 @@ func PackInto(dst []float32, how string, arg float64, k Runner, src ...[]float32
 			}
 			c, p := i/n, i%n
 			dst[(c/Block*n+p)*Block+c%Block] = x
+		}
+	case PackWide:
+		out := wide(dst, 0, len(dst)/2)
+		for _, s := range src {
+			for i, x := range s {
+				out[i] = float64(x)
+			}
+			out = out[len(s):]
 		}
 	default:
 		return fmt.Errorf("no packing is called %q", how)

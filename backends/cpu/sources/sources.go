@@ -12,6 +12,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/scalar"
 	"github.com/incc-lang/incc/backends/cpu/threads"
 	"github.com/incc-lang/incc/backends/safetensors"
+	"github.com/incc-lang/incc/ir/nodes"
 )
 
 // Runtime returns the packages of the run time: their files by import path. They import nothing
@@ -26,5 +27,6 @@ func Runtime() map[string]fs.FS {
 		module + "backends/cpu/scalar":  scalar.Sources,
 		module + "backends/cpu/threads": threads.Sources,
 		module + "backends/safetensors": safetensors.Sources,
+		module + "ir/nodes":             nodes.Sources,
 	}
 }

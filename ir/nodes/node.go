@@ -1,0 +1,502 @@
+// Package nodes computes operators of ONNX as their specification says, for arrays of any
+// shape and of integers, bools or real numbers. It is plain and general: the executor has
+// faster kernels for what convolutional networks consist of, and uses this package for the
+// rest. The reference interpreter uses it, too; the node tests of ONNX check it.
+//
+// Every number is a float64, whatever the kind of the array: integers are exact up to 2^53.
+// Results are rounded to their kind, real numbers to float32.
+//
+// The package belongs to the run time of generated packages: it imports only the standard
+// library, and its names begin with node so that they differ from those of the other packages.
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// NodeKind is the kind of an array's elements.
+type NodeKind uint8
+
+// The kinds. Integers wrap around where they overflow; bools are 0 and 1.
+const (
+	NodeNone NodeKind = iota // an operand that is left out
+	NodeFloat
+	NodeInt64
+	NodeInt32
+	NodeBool
+	NodeUint8
+	NodeInt8
+	NodeInt16
+	NodeUint16
+	NodeUint32
+	NodeUint64
+)
+
+var nodeKindNames = [...]string{"none", "f32", "i64", "i32", "bool", "u8", "i8", "i16", "u16", "u32", "u64"}
+
+func (k NodeKind) String() string { return nodeKindNames[k] }
+
+// Integer reports whether the elements are integers; bools are not.
+func (k NodeKind) Integer() bool { return k != NodeNone && k != NodeFloat && k != NodeBool }
+
+// nodeRange returns the bounds of an integer kind.
+func (k NodeKind) nodeRange() (lo, hi float64) {
+	switch k {
+	case NodeInt64:
+		return math.MinInt64, math.MaxInt64
+	case NodeInt32:
+		return math.MinInt32, math.MaxInt32
+	case NodeInt16:
+		return math.MinInt16, math.MaxInt16
+	case NodeInt8:
+		return math.MinInt8, math.MaxInt8
+	case NodeUint8:
+		return 0, math.MaxUint8
+	case NodeUint16:
+		return 0, math.MaxUint16
+	case NodeUint32:
+		return 0, math.MaxUint32
+	case NodeUint64:
+		return 0, math.MaxUint64
+	}
+	return math.Inf(-1), math.Inf(1)
+}
+
+// Round returns a number as an array of the kind holds it: to float32, wrapped around, or 0 or 1.
+func (k NodeKind) Round(x float64) float64 {
+	switch k {
+	case NodeFloat:
+		return float64(float32(x))
+	case NodeBool:
+		if x != 0 {
+			return 1
+		}
+		return 0
+	case NodeInt64, NodeUint64, NodeNone:
+		return math.Trunc(x)
+	}
+	lo, hi := k.nodeRange()
+	if x = math.Trunc(x); x >= lo && x <= hi {
+		return x
+	}
+	if x != x || math.IsInf(x, 0) {
+		return 0
+	}
+	width := hi - lo + 1
+	return x - width*math.Floor((x-lo)/width)
+}
+
+// NodeMaxAxes is the largest number of axes of an array.
+const NodeMaxAxes = 8
+
+// NodeType is the kind and the shape of an array.
+type NodeType struct {
+	Kind  NodeKind
+	Shape []int
+}
+
+// Len returns the number of elements.
+func (t NodeType) Len() int { return nodeLen(t.Shape) }
+
+func nodeLen(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// NodeAttrs are the attributes of a node: lists of numbers or a text, by name.
+type NodeAttrs map[string]string
+
+// ParseNodeAttrs reads what String prints: name:value pairs with semicolons between them; the
+// numbers of a list have commas between them.
+func ParseNodeAttrs(text string) (NodeAttrs, error) {
+	a := NodeAttrs{}
+	if text == "" {
+		return a, nil
+	}
+	for _, pair := range strings.Split(text, ";") {
+		name, value, ok := strings.Cut(pair, ":")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%q is not name:value", pair)
+		}
+		if _, twice := a[name]; twice {
+			return nil, fmt.Errorf("attribute %s is given twice", name)
+		}
+		a[name] = value
+	}
+	return a, nil
+}
+
+// String prints the attributes in the order of their names.
+func (a NodeAttrs) String() string {
+	var names []string
+	for n := range a {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		b.WriteString(n + ":" + a[n])
+	}
+	return b.String()
+}
+
+// NodeInts returns a list of integers as the value of an attribute.
+func NodeInts[T int | int64](list ...T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = strconv.FormatInt(int64(v), 10)
+	}
+	return strings.Join(words, ",")
+}
+
+// NodeFloats returns a list of numbers as the value of an attribute.
+func NodeFloats(list ...float64) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strings.Join(words, ",")
+}
+
+// NodePlan is a node for operands of known types.
+type NodePlan struct {
+	Op  string
+	In  []NodeType // an operand that is left out has the kind NodeNone
+	Out []NodeType
+
+	attrs NodeAttrs
+	exact bool  // real numbers are not rounded
+	err   error // the first bad attribute
+	units int   // parts of the work that do not depend on each other
+	work  int   // operations for each unit
+	run   func(x, y [][]float64, lo, hi int)
+}
+
+// nodeOps maps every operator to the function that plans it: it checks the operands and sets
+// Out, units and run. nodeTable makes it when it is first needed; an init function would be in
+// every generated package.
+var (
+	nodeOps  map[string]func(p *NodePlan) error
+	nodeOnce sync.Once
+)
+
+func nodeTable() map[string]func(p *NodePlan) error {
+	nodeOnce.Do(func() {
+		nodeOps = map[string]func(p *NodePlan) error{}
+		for _, add := range []func(){nodeAddElementwise, nodeAddReductions, nodeAddMoves, nodeAddIndexed, nodeAddProducts,
+			nodeAddWindows, nodeAddNorms, nodeAddQuantized, nodeAddResize, nodeAddLosses} {
+			add()
+		}
+	})
+	return nodeOps
+}
+
+// HasNode reports whether the package computes an operator.
+func HasNode(op string) bool { return nodeTable()[op] != nil }
+
+// NodeNames returns the operators that the package computes, in order.
+func NodeNames() []string {
+	var names []string
+	for op := range nodeTable() {
+		names = append(names, op)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// PlanNode plans an operator for operands of some types. Real numbers are rounded to float32,
+// unless exact is set. An error says what is wrong with the attributes or the operands.
+func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
+	make := nodeTable()[op]
+	if make == nil {
+		return nil, fmt.Errorf("operator %q is not known", op)
+	}
+	a, err := ParseNodeAttrs(attrs)
+	if err != nil {
+		return nil, err
+	}
+	p := &NodePlan{Op: op, In: in, attrs: a, exact: exact, work: 1}
+	for _, t := range in {
+		if len(t.Shape) > NodeMaxAxes {
+			return nil, fmt.Errorf("an operand has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
+		}
+	}
+	if err := make(p); err != nil {
+		return nil, err
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	for _, t := range p.Out {
+		if len(t.Shape) > NodeMaxAxes {
+			return nil, fmt.Errorf("the result has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
+		}
+		n := 1
+		for _, d := range t.Shape {
+			if d < 1 {
+				return nil, errors.New("the result would have no elements")
+			}
+			if n *= d; n > 1<<31 {
+				return nil, fmt.Errorf("the result %v is too large", t.Shape)
+			}
+		}
+	}
+	return p, nil
+}
+
+// Ops estimates the number of operations.
+func (p *NodePlan) Ops() int { return max(1, p.units) * max(1, p.work) }
+
+// nodeTaskOps is how many operations a task has at least, and nodeTasks how many tasks there are
+// at most.
+const (
+	nodeTaskOps = 1 << 14
+	nodeTasks   = 64
+)
+
+// Tasks returns the number of tasks into which Run divides the work.
+func (p *NodePlan) Tasks() int { return max(1, min(nodeTasks, p.units, p.Ops()/nodeTaskOps)) }
+
+// Run computes a task. x and y are the elements of the operands and of the results in row-major
+// order, nil for an operand that is left out. Tasks do not depend on each other.
+func (p *NodePlan) Run(task int, x, y [][]float64) {
+	n := p.Tasks()
+	p.run(x, y, p.units*task/n, p.units*(task+1)/n)
+}
+
+// Eval computes all tasks into new arrays.
+func (p *NodePlan) Eval(x [][]float64) [][]float64 {
+	y := make([][]float64, len(p.Out))
+	for i, t := range p.Out {
+		y[i] = make([]float64, t.Len())
+	}
+	p.run(x, y, 0, p.units)
+	return y
+}
+
+// f32 rounds a real number.
+func (p *NodePlan) f32(x float64) float64 {
+	if p.exact {
+		return x
+	}
+	return float64(float32(x))
+}
+
+// round rounds a number to its kind.
+func (p *NodePlan) round(k NodeKind, x float64) float64 {
+	if k == NodeFloat {
+		return p.f32(x)
+	}
+	return k.Round(x)
+}
+
+// has reports whether an operand is given.
+func (p *NodePlan) has(i int) bool { return i < len(p.In) && p.In[i].Kind != NodeNone }
+
+// need returns an error if there are fewer or more operands, or if one that is not optional is
+// left out.
+func (p *NodePlan) need(low, high int) error {
+	if len(p.In) > high {
+		return fmt.Errorf("%d operands (want at most %d)", len(p.In), high)
+	}
+	for i := range low {
+		if !p.has(i) {
+			return fmt.Errorf("operand %d is missing", i+1)
+		}
+	}
+	return nil
+}
+
+func (p *NodePlan) bad(name, value, want string) {
+	if p.err == nil {
+		p.err = fmt.Errorf("attribute %s is %q (want %s)", name, value, want)
+	}
+}
+
+func (p *NodePlan) int(name string, def int) int {
+	text, ok := p.attrs[name]
+	if !ok {
+		return def
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil {
+		p.bad(name, text, "a whole number")
+	}
+	return v
+}
+
+// ints returns a list; ok is false if it is not given.
+func (p *NodePlan) ints(name string) (list []int, ok bool) {
+	text, ok := p.attrs[name]
+	if !ok || text == "" {
+		return nil, ok
+	}
+	for _, w := range strings.Split(text, ",") {
+		v, err := strconv.Atoi(w)
+		if err != nil {
+			p.bad(name, text, "whole numbers")
+			return nil, false
+		}
+		list = append(list, v)
+	}
+	return list, true
+}
+
+// intsOr returns a list of n numbers, def if it is not given.
+func (p *NodePlan) intsOr(name string, n, def int) []int {
+	list, ok := p.ints(name)
+	if !ok || len(list) == 0 {
+		return slices.Repeat([]int{def}, n)
+	}
+	if len(list) != n {
+		p.bad(name, p.attrs[name], fmt.Sprintf("%d numbers", n))
+		return slices.Repeat([]int{def}, n)
+	}
+	return list
+}
+
+func (p *NodePlan) floats(name string) (list []float64, ok bool) {
+	text, ok := p.attrs[name]
+	if !ok || text == "" {
+		return nil, ok
+	}
+	for _, w := range strings.Split(text, ",") {
+		v, err := strconv.ParseFloat(w, 64)
+		if err != nil {
+			p.bad(name, text, "numbers")
+			return nil, false
+		}
+		list = append(list, v)
+	}
+	return list, true
+}
+
+func (p *NodePlan) float(name string, def float64) float64 {
+	list, ok := p.floats(name)
+	if !ok {
+		return def
+	}
+	if len(list) != 1 {
+		p.bad(name, p.attrs[name], "a number")
+		return def
+	}
+	return list[0]
+}
+
+// text returns a text that must be one of some words; the first is the default.
+func (p *NodePlan) text(name string, words ...string) string {
+	v, ok := p.attrs[name]
+	if !ok {
+		return words[0]
+	}
+	if !slices.Contains(words, v) {
+		p.bad(name, v, "one of "+strings.Join(words, ", "))
+	}
+	return v
+}
+
+// axis returns the number of an axis: negative ones count from the end.
+func nodeAxis(a, rank int) (int, error) {
+	if a < -rank || a >= rank {
+		return 0, fmt.Errorf("axis %d does not exist in an array of %d axes", a, rank)
+	}
+	if a < 0 {
+		a += rank
+	}
+	return a, nil
+}
+
+func (p *NodePlan) axisOf(name string, def, rank int) (int, error) {
+	return nodeAxis(p.int(name, def), rank)
+}
+
+// result adds a result.
+func (p *NodePlan) result(k NodeKind, shape ...int) {
+	p.Out = append(p.Out, NodeType{k, slices.Clone(shape)})
+}
+
+// nodeAround returns the product of the axes before one, its extent, and the product of those
+// behind it.
+func nodeAround(shape []int, axis int) (outer, n, inner int) {
+	return nodeLen(shape[:axis]), shape[axis], nodeLen(shape[axis+1:])
+}
+
+// nodeSteps returns how far apart neighbours along each axis lie in row-major order.
+func nodeSteps(shape []int) (s [NodeMaxAxes]int) {
+	n := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return s
+}
+
+// nodeIndex is an index into an array: one number for each axis.
+type nodeIndex [NodeMaxAxes]int
+
+// nodeSplit returns the index of element i of an array.
+func nodeSplit(i int, shape []int) (x nodeIndex) {
+	for a := len(shape) - 1; a >= 0; a-- {
+		x[a] = i % shape[a]
+		i /= shape[a]
+	}
+	return x
+}
+
+// nodeWalk goes through the elements of an array in order, and keeps the places of up to four
+// operands, which move by their own steps along each axis.
+type nodeWalk struct {
+	rank  int
+	dims  nodeIndex
+	step  [4]nodeIndex
+	count nodeIndex
+	at    [4]int
+}
+
+func newNodeWalk(shape []int) (w nodeWalk) {
+	w.rank = len(shape)
+	copy(w.dims[:], shape)
+	return w
+}
+
+// seek goes to element i.
+func (w *nodeWalk) seek(i int) {
+	w.at = [4]int{}
+	for a := w.rank - 1; a >= 0; a-- {
+		c := i % w.dims[a]
+		i /= w.dims[a]
+		w.count[a] = c
+		for o := range w.at {
+			w.at[o] += c * w.step[o][a]
+		}
+	}
+}
+
+// next goes to the next element.
+func (w *nodeWalk) next() {
+	for a := w.rank - 1; a >= 0; a-- {
+		w.count[a]++
+		for o := range w.at {
+			w.at[o] += w.step[o][a]
+		}
+		if w.count[a] < w.dims[a] {
+			return
+		}
+		for o := range w.at {
+			w.at[o] -= w.step[o][a] * w.dims[a]
+		}
+		w.count[a] = 0
+	}
+}

@@ -1,0 +1,542 @@
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+func nodeAddWindows() {
+	nodeOps["Conv"] = nodePlanConv
+	nodeOps["ConvInteger"] = nodePlanConvInteger
+	nodeOps["QLinearConv"] = nodePlanQLinearConv
+	nodeOps["ConvTranspose"] = nodePlanConvTranspose
+	for _, op := range []string{"MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"} {
+		nodeOps[op] = nodePlanPool
+	}
+	nodeOps["MaxUnpool"] = nodePlanMaxUnpool
+	nodeOps["Col2Im"] = nodePlanCol2Im
+}
+
+// nodeWindow is the geometry of a convolution or a pool with any number of axes of space.
+type nodeWindow struct {
+	in, out, kernel, stride, dilation, begin, end []int
+	places                                        []nodeIndex // of the elements of the kernel, times the dilation
+}
+
+// window reads the attributes of a window over an input; kernel may come from weights.
+func (p *NodePlan) window(in, kernel []int) (w nodeWindow, err error) {
+	n := len(in)
+	if n < 1 || n > 3 {
+		return w, fmt.Errorf("%d axes of space (want 1 to 3)", n)
+	}
+	w.in = in
+	if w.kernel = kernel; kernel == nil {
+		w.kernel, _ = p.ints("kernel_shape")
+	}
+	if len(w.kernel) != n {
+		return w, fmt.Errorf("kernel_shape %v for %v", w.kernel, in)
+	}
+	w.stride, w.dilation = p.intsOr("strides", n, 1), p.intsOr("dilations", n, 1)
+	pads := p.intsOr("pads", 2*n, 0)
+	w.begin, w.end = slices.Clone(pads[:n]), slices.Clone(pads[n:])
+	for _, list := range [][]int{w.kernel, w.stride, w.dilation} {
+		for _, v := range list {
+			if v < 1 || v > 1<<16 {
+				return w, fmt.Errorf("%d in a kernel, strides or dilations", v)
+			}
+		}
+	}
+	for _, v := range pads {
+		if v < 0 || v > 1<<16 {
+			return w, fmt.Errorf("pads %v", pads)
+		}
+	}
+	if nodeLen(w.kernel) > 1<<18 {
+		return w, fmt.Errorf("kernel %v", w.kernel)
+	}
+	for i := range nodeLen(w.kernel) {
+		at := nodeSplit(i, w.kernel)
+		for a := range n {
+			at[a] *= w.dilation[a]
+		}
+		w.places = append(w.places, at)
+	}
+	return w, nil
+}
+
+// span is how many elements of an axis a window covers.
+func (w *nodeWindow) span(a int) int { return (w.kernel[a]-1)*w.dilation[a] + 1 }
+
+// slide sets the size of the output of a convolution or a pool.
+func (w *nodeWindow) slide(auto string, ceil bool) error {
+	w.out = make([]int, len(w.in))
+	for a, n := range w.in {
+		if auto == "SAME_UPPER" || auto == "SAME_LOWER" {
+			w.out[a] = (n + w.stride[a] - 1) / w.stride[a]
+			pad := max(0, (w.out[a]-1)*w.stride[a]+w.span(a)-n)
+			w.begin[a] = pad / 2
+			if auto == "SAME_LOWER" {
+				w.begin[a] = pad - pad/2
+			}
+			w.end[a] = pad - w.begin[a]
+			continue
+		}
+		room := n + w.begin[a] + w.end[a] - w.span(a)
+		if room < 0 {
+			return fmt.Errorf("a window of %d does not fit into %d", w.span(a), n+w.begin[a]+w.end[a])
+		}
+		w.out[a] = room/w.stride[a] + 1
+		if ceil && room%w.stride[a] != 0 && w.out[a]*w.stride[a] < n+w.begin[a] {
+			w.out[a]++
+		}
+	}
+	return nil
+}
+
+func (p *NodePlan) auto() string {
+	return p.text("auto_pad", "NOTSET", "", "VALID", "SAME_UPPER", "SAME_LOWER")
+}
+
+// source returns the place in the input that element k of the kernel covers for an output; ok is
+// false in the padding.
+func (w *nodeWindow) source(o nodeIndex, k int) (at int, ok bool) {
+	for a, n := range w.in {
+		i := o[a]*w.stride[a] - w.begin[a] + w.places[k][a]
+		if i < 0 || i >= n {
+			return 0, false
+		}
+		at = at*n + i
+	}
+	return at, true
+}
+
+// filters checks the operands x and w of a convolution and returns its window.
+func (p *NodePlan) filters(xi, wi int) (w nodeWindow, groups int, err error) {
+	x, f := p.In[xi].Shape, p.In[wi].Shape
+	groups = p.int("group", 1)
+	if len(x) < 3 || len(f) != len(x) || groups < 1 || x[1] != f[1]*groups || f[0]%groups != 0 {
+		return w, 0, fmt.Errorf("weights %v in %d groups for %v", f, groups, x)
+	}
+	if w, err = p.window(x[2:], f[2:]); err != nil {
+		return w, 0, err
+	}
+	return w, groups, w.slide(p.auto(), false)
+}
+
+// convolve sets run: sums of products of x - xZero and w - wZero, which end turns into results.
+func (p *NodePlan) convolve(w nodeWindow, groups, xi, wi int, zero func(x [][]float64, filter int) (xz, wz float64), end func(x [][]float64, sum float64, filter int) float64) {
+	x, f := p.In[xi].Shape, p.In[wi].Shape
+	pixels, in, m, ic := nodeLen(w.out), nodeLen(w.in), f[0], f[1]
+	taps := len(w.places)
+	p.units, p.work = x[0]*m*pixels, 4*taps*ic
+	p.run = func(arg, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			filter, image := u/pixels%m, u/pixels/m
+			o := nodeSplit(u%pixels, w.out)
+			xz, wz := 0.0, 0.0
+			if zero != nil {
+				xz, wz = zero(arg, filter)
+			}
+			src := arg[xi][(image*x[1]+filter/(m/groups)*ic)*in:]
+			weights := arg[wi][filter*ic*taps:]
+			sum := 0.0
+			for k := range taps {
+				at, ok := w.source(o, k)
+				if !ok {
+					continue
+				}
+				for c := range ic {
+					sum += (src[c*in+at] - xz) * (weights[c*taps+k] - wz)
+				}
+			}
+			y[0][u] = end(arg, sum, filter)
+		}
+	}
+}
+
+func nodePlanConv(p *NodePlan) error {
+	if err := p.need(2, 3); err != nil {
+		return err
+	}
+	w, groups, err := p.filters(0, 1)
+	if err != nil {
+		return err
+	}
+	bias := p.has(2)
+	if bias && p.In[2].Len() != p.In[1].Shape[0] {
+		return fmt.Errorf("bias %v for weights %v", p.In[2].Shape, p.In[1].Shape)
+	}
+	p.result(p.In[0].Kind, append([]int{p.In[0].Shape[0], p.In[1].Shape[0]}, w.out...)...)
+	p.convolve(w, groups, 0, 1, nil, func(x [][]float64, sum float64, filter int) float64 {
+		if bias {
+			sum += x[2][filter]
+		}
+		return p.f32(sum)
+	})
+	return nil
+}
+
+// nodePlanConvInteger has the zero points of x and of w, one or one for each filter, as operands.
+func nodePlanConvInteger(p *NodePlan) error {
+	if err := p.need(2, 4); err != nil {
+		return err
+	}
+	w, groups, err := p.filters(0, 1)
+	if err != nil {
+		return err
+	}
+	xz, wz := p.has(2), p.has(3)
+	m := p.In[1].Shape[0]
+	if xz && p.In[2].Len() != 1 || wz && p.In[3].Len() != 1 && p.In[3].Len() != m {
+		return errors.New("zero points of another number than scales can have")
+	}
+	p.result(NodeInt32, append([]int{p.In[0].Shape[0], m}, w.out...)...)
+	p.convolve(w, groups, 0, 1, func(x [][]float64, filter int) (a, b float64) {
+		if xz {
+			a = x[2][0]
+		}
+		if wz {
+			b = x[3][filter%len(x[3])]
+		}
+		return a, b
+	}, func(_ [][]float64, sum float64, _ int) float64 { return p.round(NodeInt32, sum) })
+	return nil
+}
+
+// nodePlanQLinearConv has the operands x, scale, zero, w, scale, zero, scale and zero of the
+// result, bias.
+func nodePlanQLinearConv(p *NodePlan) error {
+	if err := p.need(8, 9); err != nil {
+		return err
+	}
+	w, groups, err := p.filters(0, 3)
+	if err != nil {
+		return err
+	}
+	m := p.In[3].Shape[0]
+	for _, i := range []int{1, 2, 6, 7} {
+		if p.In[i].Len() != 1 {
+			return fmt.Errorf("operand %d of shape %v (want one number)", i+1, p.In[i].Shape)
+		}
+	}
+	for _, i := range []int{4, 5} {
+		if n := p.In[i].Len(); n != 1 && n != m {
+			return fmt.Errorf("operand %d of shape %v for %d filters", i+1, p.In[i].Shape, m)
+		}
+	}
+	bias, k := p.has(8), p.In[7].Kind
+	if bias && p.In[8].Len() != m {
+		return fmt.Errorf("bias %v for %d filters", p.In[8].Shape, m)
+	}
+	p.result(k, append([]int{p.In[0].Shape[0], m}, w.out...)...)
+	p.convolve(w, groups, 0, 3, func(x [][]float64, filter int) (a, b float64) {
+		return x[2][0], x[5][filter%len(x[5])]
+	}, func(x [][]float64, sum float64, filter int) float64 {
+		if bias {
+			sum += x[8][filter]
+		}
+		return nodeQuantize(sum*x[1][0]*x[4][filter%len(x[4])]/x[6][0], x[7][0], k)
+	})
+	return nil
+}
+
+// nodePlanConvTranspose computes every output from the inputs whose windows cover it.
+func nodePlanConvTranspose(p *NodePlan) error {
+	if err := p.need(2, 3); err != nil {
+		return err
+	}
+	x, f, groups := p.In[0].Shape, p.In[1].Shape, p.int("group", 1)
+	if len(x) < 3 || len(f) != len(x) || groups < 1 || x[1] != f[0] || x[1]%groups != 0 {
+		return fmt.Errorf("weights %v in %d groups for %v", f, groups, x)
+	}
+	w, err := p.window(x[2:], f[2:])
+	if err != nil {
+		return err
+	}
+	if err := p.transposedSize(&w); err != nil {
+		return err
+	}
+	m, bias := f[1]*groups, p.has(2)
+	if bias && p.In[2].Len() != m {
+		return fmt.Errorf("bias %v for %d filters", p.In[2].Shape, m)
+	}
+	p.result(p.In[0].Kind, append([]int{x[0], m}, w.out...)...)
+	pixels, in, taps, ic := nodeLen(w.out), nodeLen(w.in), len(w.places), x[1]/groups
+	p.units, p.work = x[0]*m*pixels, 4*taps*ic
+	p.run = func(arg, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			filter, image := u/pixels%m, u/pixels/m
+			o, group := nodeSplit(u%pixels, w.out), filter/f[1]
+			src := arg[0][(image*x[1]+group*ic)*in:]
+			weights := arg[1][(group*ic*f[1]+filter%f[1])*taps:]
+			sum := 0.0
+			for k := range taps {
+				at, ok := w.back(o, k)
+				if !ok {
+					continue
+				}
+				for c := range ic {
+					sum += src[c*in+at] * weights[c*f[1]*taps+k]
+				}
+			}
+			if bias {
+				sum += arg[2][filter]
+			}
+			y[0][u] = p.f32(sum)
+		}
+	}
+	return nil
+}
+
+// back returns the input whose window has element k of the kernel at an output; ok is false if
+// there is none.
+func (w *nodeWindow) back(o nodeIndex, k int) (at int, ok bool) {
+	for a, n := range w.in {
+		i := o[a] + w.begin[a] - w.places[k][a]
+		if i < 0 || i%w.stride[a] != 0 || i/w.stride[a] >= n {
+			return 0, false
+		}
+		at = at*n + i/w.stride[a]
+	}
+	return at, true
+}
+
+// transposedSize sets the size of the output and the padding of a transposed convolution.
+func (p *NodePlan) transposedSize(w *nodeWindow) error {
+	n := len(w.in)
+	more := p.intsOr("output_padding", n, 0)
+	want, given := p.ints("output_shape")
+	if given && len(want) == n+2 { // some exporters write batch and channels, too
+		want = want[2:]
+	}
+	if given && len(want) != n {
+		return fmt.Errorf("output_shape %v for %v", want, w.in)
+	}
+	auto := p.auto()
+	w.out = make([]int, n)
+	for a, in := range w.in {
+		full := w.stride[a]*(in-1) + more[a] + w.span(a)
+		switch {
+		case given:
+			w.out[a] = want[a]
+		case auto == "SAME_UPPER" || auto == "SAME_LOWER":
+			w.out[a] = in * w.stride[a]
+		default:
+			w.out[a] = full - w.begin[a] - w.end[a]
+			continue
+		}
+		pad := max(0, full-w.out[a])
+		if w.begin[a] = pad / 2; auto == "SAME_LOWER" {
+			w.begin[a] = pad - pad/2
+		}
+	}
+	return nil
+}
+
+// nodePlanPool computes pools: windows that slide, or that cover all.
+func nodePlanPool(p *NodePlan) error {
+	if err := p.need(1, 1); err != nil {
+		return err
+	}
+	x := p.In[0].Shape
+	if len(x) < 3 {
+		return fmt.Errorf("%v has no axes of space", x)
+	}
+	var kernel []int
+	op := p.Op
+	if len(op) > 6 && op[:6] == "Global" {
+		op, kernel = op[6:], x[2:]
+	}
+	w, err := p.window(x[2:], kernel)
+	if err != nil {
+		return err
+	}
+	if err := w.slide(p.auto(), p.int("ceil_mode", 0) != 0); err != nil {
+		return err
+	}
+	p.result(p.In[0].Kind, append([]int{x[0], x[1]}, w.out...)...)
+	pixels := nodeLen(w.out)
+	p.units, p.work = x[0]*x[1]*pixels, 4*len(w.places)
+	switch op {
+	case "MaxPool":
+		p.maxPool(w, pixels)
+	case "AveragePool":
+		p.averagePool(w, pixels)
+	default:
+		p.lpPool(w, pixels)
+	}
+	return nil
+}
+
+// maxPool has the places of the maxima as second result: by rows, or with storage_order 1 by
+// columns.
+func (p *NodePlan) maxPool(w nodeWindow, pixels int) {
+	in, byColumns := nodeLen(w.in), p.int("storage_order", 0) != 0
+	indices := p.int("outputs", 1) > 1
+	if indices {
+		p.result(NodeInt64, p.Out[0].Shape...)
+	}
+	p.run = func(x, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			o := nodeSplit(u%pixels, w.out)
+			base, best, most := u/pixels*in, -1, math.Inf(-1)
+			for k := range w.places {
+				at, ok := w.source(o, k)
+				if !ok {
+					continue
+				}
+				if v := x[0][base+at]; best < 0 || v > most || v != v && most == most {
+					best, most = at, v
+				}
+			}
+			y[0][u] = most
+			if !indices {
+				continue
+			}
+			if byColumns && best >= 0 {
+				i, column := nodeSplit(best, w.in), 0
+				for a := len(w.in) - 1; a >= 0; a-- {
+					column = column*w.in[a] + i[a]
+				}
+				best = column
+			}
+			y[1][u] = float64(base + best)
+		}
+	}
+}
+
+func (p *NodePlan) averagePool(w nodeWindow, pixels int) {
+	in, include := nodeLen(w.in), p.int("count_include_pad", 0) != 0
+	p.run = func(x, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			o := nodeSplit(u%pixels, w.out)
+			sum, count := 0.0, 0
+			for k := range w.places {
+				if at, ok := w.source(o, k); ok {
+					sum += x[0][u/pixels*in+at]
+					count++
+				} else if include && w.padded(o, k) {
+					count++
+				}
+			}
+			y[0][u] = p.f32(sum / float64(max(1, count)))
+		}
+	}
+}
+
+// padded reports whether element k of the window of an output lies in the input or its declared
+// padding, not in what rounding up adds.
+func (w *nodeWindow) padded(o nodeIndex, k int) bool {
+	for a, n := range w.in {
+		i := o[a]*w.stride[a] - w.begin[a] + w.places[k][a]
+		if i >= n+w.end[a] {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *NodePlan) lpPool(w nodeWindow, pixels int) {
+	in, order := nodeLen(w.in), float64(p.int("p", 2))
+	p.run = func(x, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			o := nodeSplit(u%pixels, w.out)
+			sum := 0.0
+			for k := range w.places {
+				if at, ok := w.source(o, k); ok {
+					sum += math.Pow(math.Abs(x[0][u/pixels*in+at]), order)
+				}
+			}
+			y[0][u] = p.f32(math.Pow(sum, 1/order))
+		}
+	}
+}
+
+// nodePlanMaxUnpool puts values at the places that a max pool gave. They refer to the shape that
+// the pool had without output_shape.
+func nodePlanMaxUnpool(p *NodePlan) error {
+	if err := p.need(2, 2); err != nil {
+		return err
+	}
+	x := p.In[0].Shape
+	if len(x) < 3 || p.In[1].Len() != p.In[0].Len() {
+		return fmt.Errorf("indices %v for %v", p.In[1].Shape, x)
+	}
+	w, err := p.window(x[2:], nil)
+	if err != nil {
+		return err
+	}
+	plain := []int{x[0], x[1]}
+	for a, n := range w.in {
+		plain = append(plain, (n-1)*w.stride[a]-w.begin[a]-w.end[a]+w.kernel[a])
+	}
+	shape, ok := p.ints("output_shape")
+	if !ok {
+		shape = plain
+	}
+	if len(shape) != len(x) {
+		return fmt.Errorf("output_shape %v for %v", shape, x)
+	}
+	p.result(p.In[0].Kind, shape...)
+	p.units, p.work = 1, nodeLen(shape)
+	steps, n := nodeSteps(shape), nodeLen(plain)
+	p.run = func(in, y [][]float64, _, _ int) {
+		clear(y[0])
+		for i, v := range in[0] {
+			j, ok := nodeWrap(in[1][i], n)
+			if !ok {
+				continue
+			}
+			if at := nodeAt(nodeSplit(j, plain), steps, len(shape)); at < len(y[0]) {
+				y[0][at] = v
+			}
+		}
+	}
+	return nil
+}
+
+// nodePlanCol2Im adds up columns of blocks where the blocks lie in an image.
+func nodePlanCol2Im(p *NodePlan) error {
+	if err := p.need(1, 1); err != nil {
+		return err
+	}
+	x := p.In[0].Shape
+	image, _ := p.ints("image_shape")
+	block, _ := p.ints("block_shape")
+	if len(x) != 3 || len(block) < 1 || len(image) != len(block) || nodeLen(block) < 1 || x[1]%nodeLen(block) != 0 {
+		return fmt.Errorf("blocks %v of an image %v for %v", block, image, x)
+	}
+	w, err := p.window(image, block)
+	if err != nil {
+		return err
+	}
+	if err := w.slide("", false); err != nil {
+		return err
+	}
+	if nodeLen(w.out) != x[2] {
+		return fmt.Errorf("%d blocks, but the image has room for %v", x[2], w.out)
+	}
+	taps, columns, in := len(w.places), x[2], nodeLen(image)
+	channels := x[1] / taps
+	p.result(p.In[0].Kind, append([]int{x[0], channels}, image...)...)
+	p.units, p.work = x[0]*channels, taps*columns
+	p.run = func(arg, y [][]float64, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			dst := y[0][u*in : (u+1)*in]
+			clear(dst)
+			for k := range taps {
+				for l := range columns {
+					if at, ok := w.source(nodeSplit(l, w.out), k); ok {
+						dst[at] += arg[0][(u*taps+k)*columns+l]
+					}
+				}
+			}
+			for i, v := range dst {
+				dst[i] = p.f32(v)
+			}
+		}
+	}
+	return nil
+}
