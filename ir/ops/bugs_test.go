@@ -337,7 +337,7 @@ var bugs = map[string][]bug{
 	},
 	"dropout": {{"forgotten", forgotten(0)}, {"sign", scaled(0, -1)}, {"scaled as in training", scaled(0, 2)}},
 	"flatten": {{"forgotten", forgotten(0)}, {"sign", scaled(0, -1)}, {"as it came", only(dyOnly)}},
-	"node": {{"forgotten", forgotten(0)}, {"sign", scaled(0, -1)}, {"as it came", only(dyOnly)}},
+	"node":    {{"forgotten", forgotten(0)}, {"sign", scaled(0, -1)}, {"as it came", only(dyOnly)}},
 	"reshape": {{"forgotten", forgotten(0)}, {"sign", scaled(0, -1)}, {"as it came", only(dyOnly)}},
 	"dropout_train": {
 		{"another mask", editing(func(d *ops.DropoutTrain) { d.Seed++ })},
