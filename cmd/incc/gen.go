@@ -79,6 +79,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.BoolFlag{Name: "train", Usage: "add a trainer"},
 			memoryFlag,
 			&cli.BoolFlag{Name: "main", Usage: "add a command that classifies pictures, from files or over HTTP"},
+			&cli.BoolFlag{Name: "deploy", Usage: "with --main, add a Dockerfile and the objects of Kubernetes for the server"},
 			&cli.BoolFlag{Name: "test", Usage: "add a test with golden numbers"},
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
 			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
@@ -121,6 +122,9 @@ func genGo(c *cli.Context) error {
 	}
 	if c.IsSet("memory") && !c.Bool("train") {
 		return usagef("--memory can only be used with --train")
+	}
+	if c.Bool("deploy") && !c.Bool("main") {
+		return usagef("--deploy can only be used with --main")
 	}
 	dest, err := findDestination(c.String("output"), c.String("kernel"), c.String("package"))
 	if err != nil {
@@ -190,6 +194,8 @@ func sayRemoved(c *cli.Context, dest *destination, removed []string) error {
 		switch {
 		case strings.HasSuffix(p, "_test.go"):
 			flag = "--test"
+		case filepath.Base(p) == "Dockerfile" || filepath.Base(p) == "kubernetes.yaml":
+			flag = "--deploy"
 		case filepath.Base(filepath.Dir(filepath.Dir(p))) == "cmd":
 			flag = "--main"
 		case strings.HasPrefix(filepath.Base(p), "train"):
@@ -237,6 +243,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, []stor
 	opt := gosrc.Options{
 		Version: version, Command: genCommandLine(c, arg), Package: dest.pkg, ImportPath: dest.importPath, Runtime: dest.runtimePath,
 		Source: portablePath(n.src.file), Embed: c.String("store") == "embed", Drawn: !n.src.trained(c), Main: c.Bool("main"), Weights: "weights.safetensors",
+		Deploy: c.Bool("deploy"), PackageFolder: strings.TrimPrefix(strings.TrimPrefix(dest.importPath, dest.module.path), "/"),
 	}
 	if !opt.Embed {
 		opt.Weights = dest.pkg + ".safetensors"
@@ -486,7 +493,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 			add(name, fmt.Sprint(c.Value(name)))
 		}
 	}
-	for _, name := range []string{"direct", "train", "main", "test"} {
+	for _, name := range []string{"direct", "train", "main", "deploy", "test"} {
 		if c.Bool(name) {
 			l = append(l, "--"+name)
 		}

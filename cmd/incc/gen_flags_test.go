@@ -88,6 +88,7 @@ train {
 		"weights-as": {nil, []string{"--weights-as", "int8"}},
 		"train":      {nil, []string{"--train"}},
 		"main":       {nil, []string{"--main"}},
+		"deploy":     {[]string{"--main"}, []string{"--main", "--deploy"}},
 		"test":       {nil, []string{"--test"}},
 		"direct":     {nil, []string{"--direct"}},
 		"tuning":     {nil, []string{"--tuning", "tuning.json"}},
@@ -137,7 +138,7 @@ train {
 		t.Errorf("--memory less than any step takes: %d, %s", code, out)
 	}
 	// Flags that exclude each other, and bad values.
-	for _, args := range [][]string{{"--memory", "1MB"}, {"--store", "none"}, {"--runtime", "linked"}, {"--runtime", "module", "--kernel", "runtime"}, {"--batch", "0"}, {"--weights-as", "int4"}, {"--weights-as", "bf16", "--train"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
+	for _, args := range [][]string{{"--memory", "1MB"}, {"--deploy"}, {"--store", "none"}, {"--runtime", "linked"}, {"--runtime", "module", "--kernel", "runtime"}, {"--batch", "0"}, {"--weights-as", "int4"}, {"--weights-as", "bf16", "--train"}, {"--train", "--passes", "factorize=svd,mid=4,force"}} {
 		if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, args...)...); code != exitUsage {
 			t.Errorf("%q: %d, %s", args, code, out)
 		}

@@ -134,8 +134,7 @@ func (d *destination) stale(files []genFile) ([]string, error) {
 		}
 		for _, e := range l {
 			p := filepath.Join(dir, e.Name())
-			ext := filepath.Ext(p)
-			if now[p] || !e.Type().IsRegular() || ext != ".go" && ext != ".s" {
+			if now[p] || !e.Type().IsRegular() || !isSource(p) {
 				continue
 			}
 			b, err := readOutput(p)
@@ -148,4 +147,15 @@ func (d *destination) stale(files []genFile) ([]string, error) {
 		}
 	}
 	return old, nil
+}
+
+// isSource reports whether a file, by its name, is one of the texts that gen go writes. Their
+// first lines say that they are generated.
+func isSource(file string) bool {
+	switch filepath.Base(file) {
+	case "README.md", "Dockerfile", "kubernetes.yaml":
+		return true
+	}
+	ext := filepath.Ext(file)
+	return ext == ".go" || ext == ".s"
 }

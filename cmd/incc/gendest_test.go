@@ -46,7 +46,7 @@ func moduleAt(t *testing.T, modLines, importPath, folder string) string {
 // TestImportPaths: gen go accepts a folder if and only if the go command can build a
 // package in it and another package can import that.
 func TestImportPaths(t *testing.T) {
-	const plain = "module example.com/m\n\ngo 1.24\n"
+	const plain = "module example.com/m\n\ngo 1.25\n"
 	for _, c := range []struct{ mod, folder, path, want string }{ // want is part of the error
 		{plain, "net", "example.com/m/net", ""},
 		{plain, "a/b-c", "example.com/m/a/b-c", ""},
@@ -56,11 +56,11 @@ func TestImportPaths(t *testing.T) {
 		{plain, "internal/net", "example.com/m/internal/net", ""},
 		{plain, "-x/y", "example.com/m/-x/y", ""},
 		{plain, "v2", "example.com/m/v2", ""},
-		{"module (\n\texample.com/m\n)\n\ngo 1.24\n", "net", "example.com/m/net", ""},
-		{"module \"example.com/m\" // quoted\n\ngo 1.24\n", ".", "example.com/m", ""},
-		{"module example.com/digits/v2\n\ngo 1.24\n", ".", "example.com/digits/v2", ""},
-		{"module gopkg.in/x.v3\n\ngo 1.24\n", ".", "gopkg.in/x.v3", ""},
-		{"module image\n\ngo 1.24\n", "cats", "image/cats", ""},
+		{"module (\n\texample.com/m\n)\n\ngo 1.25\n", "net", "example.com/m/net", ""},
+		{"module \"example.com/m\" // quoted\n\ngo 1.25\n", ".", "example.com/m", ""},
+		{"module example.com/digits/v2\n\ngo 1.25\n", ".", "example.com/digits/v2", ""},
+		{"module gopkg.in/x.v3\n\ngo 1.25\n", ".", "gopkg.in/x.v3", ""},
+		{"module image\n\ngo 1.25\n", "cats", "image/cats", ""},
 		{"module m\n\ngo 1.26.0\n", ".", "m", ""},
 
 		{plain, "aux", "example.com/m/aux", `"aux" disallowed`},
@@ -78,15 +78,15 @@ func TestImportPaths(t *testing.T) {
 		{plain, "~x", "example.com/m/~x", "cannot begin with '~'"},
 		{plain, "+x", "example.com/m/+x", "cannot begin with '+'"},
 		{plain, "vendor/x", "example.com/m/vendor/x", `called "vendor"`},
-		{"module image\n\ngo 1.24\n", "color", "image/color", "standard library"},
-		{"module fmt\n\ngo 1.24\n", ".", "fmt", "standard library"},
-		{"module main\n\ngo 1.24\n", ".", "main", "means something else"},
-		{"module std\n\ngo 1.24\n", ".", "std", "means something else"},
-		{"module aux/x\n\ngo 1.24\n", "net", "aux/x/net", "module path"},
-		{"module \"my module\"\n\ngo 1.24\n", "net", "my module/net", "module path"},
-		{"go 1.24\n", "net", "example.com/m/net", "no module line"},
-		{"module example.com/m\nmodule example.com/n\n\ngo 1.24\n", "net", "example.com/m/net", "repeated module"},
-		{"module example.com/m\n\ngo 1.24\nmodule (\n", "net", "example.com/m/net", "go.mod:5"},
+		{"module image\n\ngo 1.25\n", "color", "image/color", "standard library"},
+		{"module fmt\n\ngo 1.25\n", ".", "fmt", "standard library"},
+		{"module main\n\ngo 1.25\n", ".", "main", "means something else"},
+		{"module std\n\ngo 1.25\n", ".", "std", "means something else"},
+		{"module aux/x\n\ngo 1.25\n", "net", "aux/x/net", "module path"},
+		{"module \"my module\"\n\ngo 1.25\n", "net", "my module/net", "module path"},
+		{"go 1.25\n", "net", "example.com/m/net", "no module line"},
+		{"module example.com/m\nmodule example.com/n\n\ngo 1.25\n", "net", "example.com/m/net", "repeated module"},
+		{"module example.com/m\n\ngo 1.25\nmodule (\n", "net", "example.com/m/net", "go.mod:5"},
 	} {
 		t.Run(strings.ReplaceAll(c.path, "/", "_"), func(t *testing.T) {
 			dir := moduleAt(t, c.mod, c.path, c.folder)
@@ -109,7 +109,7 @@ func TestImportPaths(t *testing.T) {
 // only if they are named.)
 func TestSkippedFolders(t *testing.T) {
 	for _, folder := range []string{"testdata", "_x", ".x", "a/.b", "testdata/net"} {
-		dir := moduleAt(t, "module example.com/m\n\ngo 1.24\n", "example.com/m/"+folder, folder)
+		dir := moduleAt(t, "module example.com/m\n\ngo 1.25\n", "example.com/m/"+folder, folder)
 		if out, err := goCommand(dir, "list", "./..."); err != nil || strings.Contains(out, folder) {
 			t.Errorf("go list has %s: %v, %s", folder, err, out)
 		}
@@ -123,13 +123,13 @@ func TestSkippedFolders(t *testing.T) {
 // means go 1.16.
 func TestLeastGo(t *testing.T) {
 	for mod, want := range map[string]string{
-		"module example.com/m\n\ngo 1.23\n":     "says go 1.23",
-		"module example.com/m\n\ngo 1.23.13\n":  "says go 1.23.13",
+		"module example.com/m\n\ngo 1.24\n":     "says go 1.24",
+		"module example.com/m\n\ngo 1.24.13\n":  "says go 1.24.13",
 		"module example.com/m\n":                "no go line",
-		"module example.com/m\n\ngo 1.24rc1\n":  "",
-		"module example.com/m\n\ngo 1.24\n":     "",
+		"module example.com/m\n\ngo 1.25rc1\n":  "",
+		"module example.com/m\n\ngo 1.25\n":     "",
 		"module example.com/m\n\ngo 1.100.7\n":  "",
-		"module example.com/m\n\ngo (\n1.24\n)": "go.mod",
+		"module example.com/m\n\ngo (\n1.25\n)": "go.mod",
 	} {
 		file := filepath.Join(t.TempDir(), "go.mod")
 		if _, err := readModule(file, []byte(mod)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

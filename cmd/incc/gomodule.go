@@ -19,10 +19,10 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// leastGo is the oldest version of Go that generated packages compile with: they range
-// over functions, and their tests use testing.B.Loop. The tests of package golden vet
-// generated packages for this version.
-const leastGo = "1.24"
+// leastGo is the oldest version of Go that generated packages compile with: the server of
+// --main uses http.CrossOriginProtection. The tests of package golden vet generated packages
+// for this version.
+const leastGo = "1.25"
 
 // maxGoFile is the largest size, in bytes, of a go.mod or Go file that incc reads.
 const maxGoFile = 64 << 20

@@ -15,6 +15,7 @@ import (
 // description holds everything that the templates print.
 type description struct {
 	Options
+	Network       string   // name of the network
 	Doc           []string // lines of the package's comment
 	InferDoc      string
 	C, H, W       int // channels, height and width of an image, 0 if the input is not an image
@@ -63,7 +64,7 @@ func refuse(format string, args ...any) error {
 }
 
 func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
-	d := &description{Options: opt, Plan: p}
+	d := &description{Options: opt, Network: g.Name, Plan: p}
 	switch {
 	case p.Train:
 		return nil, refuse("the plan is one for a training step (want one for inference)")
@@ -305,7 +306,7 @@ func (d *description) declared(file string) []string {
 		}
 		add("var", "ErrLength", "ErrWeights")
 		add("type", "Model", "Session")
-		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Session.Infer", "Session.InferBatch", "Model.session", "Model.done")
+		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Model.InferBatch", "Session.Infer", "Session.InferBatch", "Model.session", "Model.done")
 		if d.Embed {
 			imports("embed")
 			add("var", "embedded")
@@ -315,7 +316,7 @@ func (d *description) declared(file string) []string {
 		if d.Classes {
 			add("const", "Classes")
 			add("type", "Prediction")
-			add("func", "Labels", "Session.Classify", "Model.Classify")
+			add("func", "Labels", "Top", "Session.Classify", "Model.Classify")
 			if d.Labels != nil {
 				add("var", "labels")
 			}
@@ -381,7 +382,10 @@ func (d *description) declared(file string) []string {
 		}
 	case "main":
 		l = []string{"package main"}
-		imports("errors", "flag", "fmt", "io", "os", "runtime", "strings", d.ImportPath)
+		imports("errors", "flag", "fmt", "io", "os", "strings", "time", d.ImportPath)
+		if d.Plan.Solo {
+			imports("runtime")
+		}
 		if !d.Embed {
 			imports("path/filepath")
 		}

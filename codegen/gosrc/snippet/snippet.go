@@ -3,7 +3,7 @@
 package snippet
 
 import (
-	_ "embed"
+	"embed"
 	"strings"
 )
 
@@ -21,24 +21,37 @@ var Scale string
 //go:embed noise.go
 var noise string
 
-// The texts of the files of package server, for generated commands. Package data of the
-// executor has copies of Decode, Formats and Orient too, and the command incc of Pictures.
-var (
-	//go:embed server/answers.go
-	Answers string
-	//go:embed server/budget.go
-	Budget string
-	//go:embed server/decode.go
-	Decode string
-	//go:embed server/formats.go
-	Formats string
-	//go:embed server/orient.go
-	Orient string
-	//go:embed server/pictures.go
-	Pictures string
-	//go:embed server/server.go
-	Server string
-)
+//go:embed server/access.go server/answers.go server/batch.go server/budget.go server/decode.go server/formats.go
+//go:embed server/listen.go server/metrics.go server/orient.go server/pictures.go server/server.go
+var program embed.FS
+
+// File is a file of package server: its name without .go, and its text.
+type File struct{ Name, Text string }
+
+// Program returns the files of package server, for generated commands, in the order of their
+// names. Package data of the executor has copies of decode, formats and orient too, and the
+// command incc of pictures.
+func Program() []File {
+	list, err := program.ReadDir("server")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	var out []File
+	for _, e := range list {
+		name := strings.TrimSuffix(e.Name(), ".go")
+		out = append(out, File{name, Text(name)})
+	}
+	return out
+}
+
+// Text returns the text of a file of package server, "" if there is none of this name.
+func Text(name string) string {
+	b, err := program.ReadFile("server/" + name + ".go")
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
 
 // As returns the text of a file with another package name.
 func As(file, pkg string) string {

@@ -101,8 +101,11 @@ func (b *budget) wake() {
 }
 
 // idle reports whether all units are free.
-func (b *budget) idle() bool {
+func (b *budget) idle() bool { return b.used() == 0 }
+
+// used returns the number of units that are taken.
+func (b *budget) used() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.free == b.total
+	return b.total - b.free
 }

@@ -18,9 +18,6 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,35 +36,48 @@ const (
 	answerTime = 60 * time.Second // for everything after the header
 	idleTime   = 30 * time.Second // between the requests of a connection
 
-	// Times after the signal that stops the server:
-	graceTime    = 250 * time.Millisecond // to accept connections
-	lastBodyTime = 3 * time.Second        // to read bodies
-	stopTime     = 40 * time.Second       // to answer requests
+	// Times after the signal that stops the server, besides -drain:
+	lastBodyTime = 3 * time.Second  // to read bodies
+	stopTime     = 40 * time.Second // to answer requests
 )
 
 // network holds the functions and sizes of a network that the server needs.
 type network struct {
-	imageLen   int   // float32s of an image
-	memory     int64 // bytes of all sessions
+	name, isa  string // for the metrics
+	imageLen   int    // float32s of an image
+	classes    int    // float32s of the scores of an image
+	batch      int    // the largest number of images that are computed at once
+	parallel   int    // batches that can be computed at the same time: 1 if a batch takes all threads
+	session    int64  // bytes of memory for each of these
 	preprocess func(dst []float32, img image.Image) error
-	classify   func(image []float32) (any, error) // returns the answer, which is sent as JSON
+	infer      func(scores, images []float32) error // computes the scores of up to batch images; is safe for concurrent use
+	answer     func(scores []float32) any           // returns the answer for the scores of an image, which is sent as JSON
 }
 
 // limits are the limits from the command line.
 type limits struct {
-	memory int64    // bytes for bodies and pictures
-	queue  int      // number of requests that may wait, and of further ones with large pictures
-	hosts  []string // names of the server, in addition to localhost and loopback addresses
+	memory int64         // bytes for bodies and pictures
+	queue  int           // number of requests that may wait, and of further ones with large pictures
+	hosts  []string      // names of the server, in addition to localhost and loopback addresses
+	public bool          // other machines may use the server
+	batch  int           // images that are computed together; at most network.batch
+	wait   time.Duration // how long an image waits at most for others, to be computed together
+	drain  time.Duration // how long connections are accepted after the signal to stop
 }
 
 // server answers requests to classify pictures.
 type server struct {
 	network
-	hosts    []string
+	limits
 	bodies   *budget // memory of bodies beyond freeBody
-	turns    *budget // number of requests that are computed at the same time
-	large    *budget // the same for large pictures, so that small ones do not wait for them
+	places   *budget // number of requests that are computed or wait
+	turns    *budget // number of pictures that are decoded at the same time
 	pictures *budget // memory of decoded pictures and of inputs
+	// The same as places and turns for large pictures, so that small ones do not wait for them.
+	largePlaces, largeTurns *budget
+	batches                 *batcher
+	counters                *counters
+	connections             chan struct{} // an element for each open connection
 
 	open     atomic.Int64 // number of requests without an answer yet
 	stopping atomic.Bool
@@ -76,20 +86,33 @@ type server struct {
 	reading  map[*http.ResponseController]bool // requests whose body is being read
 }
 
+// newServer returns a server that computes batches until its close is called.
 func newServer(n network, l limits) *server {
-	s := &server{network: n, hosts: l.hosts, reading: map[*http.ResponseController]bool{}}
+	threads := runtime.GOMAXPROCS(0)
+	s := &server{network: n, limits: l, reading: map[*http.ResponseController]bool{}}
+	s.counters = newCounters(l.batch)
+	s.connections = make(chan struct{}, maxConnections)
 	s.bodies = newBudget(l.memory/4, 0)
-	s.turns = newBudget(2*int64(runtime.GOMAXPROCS(0)), l.queue)
-	s.large = newBudget(int64(runtime.GOMAXPROCS(0)), l.queue)
 	s.pictures = newBudget(l.memory-l.memory/4, math.MaxInt)
+	s.turns, s.largeTurns = newBudget(2*int64(threads), math.MaxInt), newBudget(int64(threads), math.MaxInt)
+	s.places = newBudget(s.turns.total+int64(n.parallel*l.batch+l.queue), 0)
+	s.largePlaces = newBudget(s.largeTurns.total+int64(l.queue), 0)
+	s.batches = newBatcher(n, l.batch, l.wait)
+	s.batches.tell = s.counters.batch
+	for range n.parallel {
+		go s.batches.run()
+	}
 	return s
 }
+
+// close ends the goroutines that compute batches. No request may follow.
+func (s *server) close() { s.batches.close() }
 
 // serve answers requests until the program gets SIGINT or SIGTERM. It then takes no
 // more connections, answers the requests that it has, and returns; a second signal
 // ends the program at once.
 func serve(address string, n network, l limits, log io.Writer) error {
-	if err := loopback(address); err != nil {
+	if err := checkAddress(address, l.public); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -102,10 +125,13 @@ func serve(address string, n network, l limits, log io.Writer) error {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // not set by GOMEMLIMIT
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + n.memory + l.memory + maxConnections*freeBody)
+		sessions := int64(n.parallel) * (n.session + 4*int64(l.batch*(n.imageLen+n.classes)))
+		debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + sessions + l.memory + maxConnections*freeBody)
 	}
 	fmt.Fprintf(log, "listening on http://%s/classify\n", listener.Addr())
-	return newServer(n, l).run(ctx, listener)
+	s := newServer(n, l)
+	defer s.close()
+	return s.run(ctx, listener)
 }
 
 // run serves a listener until ctx is done.
@@ -114,7 +140,7 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 		ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- web.Serve(&limitListener{Listener: listener, free: make(chan struct{}, maxConnections)})
+		failed <- web.Serve(&limitListener{Listener: listener, free: s.connections})
 	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -129,11 +155,11 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 		}
 		break
 	}
-	// Accept connections that the system established before the signal, and answer their
-	// requests.
+	// Answer the requests of connections that the system established before the signal, or that
+	// come until a load balancer has learned from /readyz that the server stops.
 	s.stopping.Store(true)
 	s.hurry()
-	time.Sleep(graceTime)
+	time.Sleep(s.drain)
 	bound, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	err := web.Shutdown(bound)
@@ -164,11 +190,21 @@ func (s *server) hurry() {
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /classify", s.classifyPicture)
+	mux.HandleFunc("GET /metrics", s.printMetrics)
+	// Probes name the server by its address. They learn only how it is.
+	probes := http.NewServeMux()
+	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	probes.HandleFunc("GET /readyz", s.ready)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.open.Add(1)
 		defer s.open.Add(-1)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close")
+		}
+		if h, pattern := probes.Handler(r); pattern != "" {
+			h.ServeHTTP(w, r)
+			return
 		}
 		if err := s.allowed(r); err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
@@ -178,66 +214,54 @@ func (s *server) handler() http.Handler {
 	})
 }
 
-// allowed returns an error for requests that a page of another site made a browser send. Such
-// a request uses a name of the other site for this server (DNS rebinding), or this server's
-// own name (cross-site request forgery). A host in -host may have any port and https, because
-// a proxy may be in front of the server.
-func (s *server) allowed(r *http.Request) error {
-	host, port := r.Host, "80"
-	if h, p, err := net.SplitHostPort(host); err == nil {
-		host, port = h, p
+// ready answers whether a load balancer may send requests: until the signal to stop.
+func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.stopping.Load() {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
 	}
-	host = strings.Trim(host, "[]")
-	named := slices.ContainsFunc(s.hosts, func(name string) bool { return strings.EqualFold(name, host) })
-	if ip := net.ParseIP(host); !named && !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("host %q is not a name of this server; allow it with -host", r.Host)
-	}
-	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !named && port != strconv.Itoa(a.Port) {
-		return fmt.Errorf("host %q is on port %s and this server on port %d; allow it with -host", r.Host, port, a.Port)
-	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return errors.New("requests from pages of other sites are not allowed")
-	}
-	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) &&
-		(!named || !strings.EqualFold(origin, "https://"+r.Host)) {
-		return fmt.Errorf("requests from pages of other sites are not allowed (this one is from %q)", origin)
-	}
-	return nil
+	_, _ = io.WriteString(w, "ready\n")
 }
 
 // classifyPicture answers the POST of a picture.
 func (s *server) classifyPicture(w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
 	body, held, err := s.body(w, r)
 	if held > 0 {
 		defer s.bodies.give(held)
 	}
-	var answer any
+	var scores []float32
 	if err == nil {
-		answer, err = s.answer(r.Context(), body)
+		scores, err = s.scores(r.Context(), body)
 	}
+	code := http.StatusOK
 	if err != nil {
-		fail(w, err)
-		return
+		code = fail(w, err)
+	} else {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.answer(scores)) // the client may be gone
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	s.counters.request(code, time.Since(begin))
 }
 
-// fail answers a request with the status and the text for an error.
-func fail(w http.ResponseWriter, err error) {
-	code := http.StatusBadRequest
+// fail answers a request with the status and the text for an error. It returns the status.
+func fail(w http.ResponseWriter, err error) (code int) {
+	code = http.StatusBadRequest
 	var large *http.MaxBytesError
 	var slow net.Error
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		w.Header().Set("Retry-After", "1")
 		code, err = http.StatusServiceUnavailable, errors.New("the server is busy; try again later")
+	case errors.Is(err, errFailed):
+		code = http.StatusInternalServerError
 	case errors.Is(err, errLarge), errors.As(err, &large):
 		code = http.StatusRequestEntityTooLarge
 	case errors.As(err, &slow) && slow.Timeout():
 		code, err = http.StatusRequestTimeout, errors.New("the request took too long")
 	}
 	http.Error(w, err.Error(), code)
+	return code
 }
 
 // body reads the body of a request. The caller must return held units to s.bodies, also after
@@ -293,8 +317,9 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held
 	}
 }
 
-// answer classifies the picture in a file. Before that it waits for its turn and for memory.
-func (s *server) answer(ctx context.Context, file []byte) (any, error) {
+// scores computes the scores of the picture in a file. Before that it waits for its turn, for
+// memory and for its batch. It returns errFull if too many requests wait already.
+func (s *server) scores(ctx context.Context, file []byte) ([]float32, error) {
 	cost, err := examine(file, standard...)
 	if err != nil {
 		return nil, err
@@ -304,13 +329,31 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 		return nil, err
 	}
 	cost += 64 * int64(size.Width+size.Height) // for scaling: one row, and the weights of both axes
-	input := 4 * int64(s.imageLen)
+	places, turns := s.places, s.turns
+	if cost > largePicture {
+		places, turns = s.largePlaces, s.largeTurns
+	}
+	if !places.try(1) {
+		return nil, errFull
+	}
+	defer places.give(1)
 	ctx, cancel := context.WithTimeout(ctx, queueTime)
 	defer cancel()
-	turns := s.turns
-	if cost > largePicture {
-		turns = s.large
+	over := s.batches.expect()
+	defer over()
+	input := 4 * int64(s.imageLen+s.classes)
+	x, err := s.prepared(ctx, file, turns, cost, input)
+	if err != nil {
+		return nil, err
 	}
+	defer s.pictures.give(input)
+	return s.batches.compute(ctx, x, over)
+}
+
+// prepared decodes a picture and converts it to the network's input. It waits for its turn and
+// for memory: cost bytes to decode, which it returns to the budget, and input bytes, which the
+// caller must return if there is no error.
+func (s *server) prepared(ctx context.Context, file []byte, turns *budget, cost, input int64) (x []float32, err error) {
 	if err := turns.take(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -318,68 +361,21 @@ func (s *server) answer(ctx context.Context, file []byte) (any, error) {
 	if err := s.pictures.take(ctx, cost+input); err != nil {
 		return nil, err
 	}
-	defer s.pictures.give(input)
+	defer s.pictures.give(cost)
+	defer func() {
+		if err != nil {
+			s.pictures.give(input)
+		}
+	}()
 	if cost > 1<<20 {
 		s.dirty.Store(true)
 	}
-	x, err := s.prepared(file, cost)
-	if err != nil {
-		return nil, err
-	}
-	return s.classify(x)
-}
-
-// prepared decodes a picture and converts it to the network's input. Then it returns the memory
-// cost to the budget.
-func (s *server) prepared(file []byte, cost int64) ([]float32, error) {
-	defer s.pictures.give(cost)
 	img, err := decode(file, standard...)
 	if err != nil {
 		return nil, err
 	}
-	x := make([]float32, s.imageLen)
+	x = make([]float32, s.imageLen)
 	return x, s.preprocess(x, img)
-}
-
-// limitListener waits, before it accepts a connection, until fewer than cap(free) connections
-// are open.
-type limitListener struct {
-	net.Listener
-	free chan struct{}
-}
-
-func (l *limitListener) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.free
-		return nil, err
-	}
-	return &limitConn{Conn: c, free: l.free}, nil
-}
-
-type limitConn struct {
-	net.Conn
-	once sync.Once
-	free chan struct{}
-}
-
-func (c *limitConn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { <-c.free })
-	return err
-}
-
-// loopback returns an error if other machines can reach the address.
-func loopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s is not an address of the loopback interface, such as 127.0.0.1:8080", address)
-	}
-	return nil
 }
 
 // maxFile is the largest size of a picture's file in bytes.

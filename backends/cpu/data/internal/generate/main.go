@@ -12,9 +12,9 @@ import (
 // files are what package data has of package snippet.
 var files = map[string]string{
 	"scale_gen.go":   copyOf("scale.go", snippet.Scale),
-	"decode_gen.go":  copyOf("server/decode.go", snippet.Decode),
-	"formats_gen.go": copyOf("server/formats.go", snippet.Formats),
-	"orient_gen.go":  copyOf("server/orient.go", snippet.Orient),
+	"decode_gen.go":  copyOf("server/decode.go", snippet.Text("decode")),
+	"formats_gen.go": copyOf("server/formats.go", snippet.Text("formats")),
+	"orient_gen.go":  copyOf("server/orient.go", snippet.Text("orient")),
 }
 
 func copyOf(name, text string) string {
