@@ -1,6 +1,7 @@
 package gosrc
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/build/constraint"
@@ -8,6 +9,8 @@ import (
 	"go/token"
 	"math"
 	"math/rand/v2"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,7 +57,7 @@ func smallGraph(t *testing.T) *ir.Graph {
 
 func options() Options {
 	return Options{Version: "0.1.0", Command: "small.incc", Package: "small", ImportPath: "example.com/small", Runtime: "example.com/small/internal/kernel",
-		Source: "small.incc", Embed: true, Main: true, Weights: "weights.safetensors", Golden: make([]float32, 10)}
+		Source: "small.incc", Embed: true, Main: true, Deploy: true, PackageFolder: "small", Weights: "weights.safetensors", Golden: make([]float32, 10)}
 }
 
 // generate runs all passes on a network as in its spec, and generates the package, with a
@@ -176,6 +179,10 @@ func TestHostileNames(t *testing.T) {
 			t.Fatalf("%q: %d files, want %d", text, len(pkg.Files), len(plain.Files))
 		}
 		for j, f := range pkg.Files {
+			if !strings.HasSuffix(f.Path, ".go") {
+				checkText(t, text, f, plain.Files[j])
+				continue
+			}
 			if !strings.HasSuffix(f.Path, "_incc.go") && !strings.HasSuffix(f.Path, "_incc_test.go") {
 				t.Errorf("%q: a file is called %s", text, f.Path)
 			}
@@ -251,6 +258,92 @@ func TestVerify(t *testing.T) {
 	} {
 		if verify("x", []byte(src), want) == nil {
 			t.Errorf("verify accepts\n%s", src)
+		}
+	}
+}
+
+// checkText checks that a generated file that is not Go says that it is generated, and differs
+// from a plain one only by the name of the package and, in a first line that is a comment, by
+// the command.
+func checkText(t *testing.T, text string, f, plain File) {
+	t.Helper()
+	if !IsGenerated(f.Data) {
+		t.Errorf("%q: %s does not say that it is generated", text, f.Path)
+	}
+	have, want := strings.Split(string(f.Data), "\n"), strings.Split(string(plain.Data), "\n")
+	if len(have) != len(want) {
+		t.Fatalf("%q: %s has %d lines, want %d", text, f.Path, len(have), len(want))
+	}
+	name := (&description{Options: Options{Package: PackageName(text)}}).ImageName()
+	if len(name) > 63 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || name[0] < 'a' || strings.HasSuffix(name, "-") {
+		t.Errorf("%q: %q is no name of a container", text, name)
+	}
+	for i, line := range want[1:] {
+		if named := strings.ReplaceAll(strings.ReplaceAll(line, "cmd/small", "cmd/NAME"), "example.com/small", "PATH"); named == line && !strings.Contains(line, "small") && have[i+1] != line {
+			t.Errorf("%q: %s has the line %q, want %q", text, f.Path, have[i+1], line)
+		}
+	}
+}
+
+// TestDeployTexts checks the names in the files for containers, and what they need of each
+// other: the port, the probes, the flags.
+func TestDeployTexts(t *testing.T) {
+	for pkg, want := range map[string]string{"small": "small", "mnist_NIN": "mnist-nin", "x__": "x", strings.Repeat("ab_", 40): strings.Repeat("ab-", 21)[:62]} {
+		if got := (&description{Options: Options{Package: pkg}}).ImageName(); got != want {
+			t.Errorf("the image of package %s is called %s, want %s", pkg, got, want)
+		}
+	}
+	opt := options()
+	opt.Embed, opt.Weights, opt.PackageFolder = false, "small.safetensors", "nets/small"
+	files := map[string]string{}
+	for _, f := range generate(t, smallGraph(t), opt).Files {
+		files[f.Path] = string(f.Data)
+	}
+	for name, want := range map[string][]string{
+		"cmd/small/Dockerfile": {"\nFROM scratch\n", "CGO_ENABLED=0 go build", "-o /out/small example.com/small/cmd/small\n", "RUN cp nets/small/small.safetensors /out/\n",
+			"\nUSER 65532:65532\n", `ENTRYPOINT ["/small"]`, `CMD ["-http", ":8080", "-public"]`},
+		"cmd/small/kubernetes.yaml": {"kind: Deployment\n", "kind: Service\n", "kind: HorizontalPodAutoscaler\n", "path: /healthz\n", "path: /readyz\n", "containerPort: 8080\n",
+			`"-public"`, "runAsNonRoot: true\n", "readOnlyRootFilesystem: true\n", "\n---\n"},
+		"cmd/small/README.md": {"docker build -f nets/small/cmd/small/Dockerfile -t small .\n", "`-weights FILE`"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(files[name], w) {
+				t.Errorf("%s has no %q:\n%s", name, w, files[name])
+			}
+		}
+	}
+	// README lists every flag of the program, and no other.
+	flags := regexp.MustCompile(`fs\.[A-Za-z0-9]+\((?:&?[a-z.]+, )?"([a-z]+)"`)
+	for _, m := range flags.FindAllStringSubmatch(files["cmd/small/main_incc.go"], -1) {
+		if !strings.Contains(files["cmd/small/README.md"], "`-"+m[1]) {
+			t.Errorf("README.md does not tell of -%s", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`-([a-z]+)[ `]").FindAllStringSubmatch(files["cmd/small/README.md"], -1) {
+		if !strings.Contains(files["cmd/small/main_incc.go"], `"`+m[1]+`"`) {
+			t.Errorf("README.md tells of -%s, which the program does not have", m[1])
+		}
+	}
+}
+
+// TestKubernetesSchema has a Python package check kubernetes.yaml against the schema of
+// Kubernetes.
+func TestKubernetesSchema(t *testing.T) {
+	const program = `import sys, yaml, kubernetes_validate
+for d in yaml.safe_load_all(sys.stdin):
+    kubernetes_validate.validate(d, '1.29', strict=True)
+    print(d["kind"])`
+	if exec.Command("python3", "-c", "import yaml, kubernetes_validate").Run() != nil {
+		t.Skip("python3 has no kubernetes_validate: pip install kubernetes-validate pyyaml")
+	}
+	for _, f := range generate(t, smallGraph(t), options()).Files {
+		if !strings.HasSuffix(f.Path, ".yaml") {
+			continue
+		}
+		cmd := exec.Command("python3", "-c", program)
+		cmd.Stdin = bytes.NewReader(f.Data)
+		if out, err := cmd.CombinedOutput(); err != nil || strings.Join(strings.Fields(string(out)), " ") != "Deployment Service HorizontalPodAutoscaler" {
+			t.Errorf("%v\n%s", err, out)
 		}
 	}
 }

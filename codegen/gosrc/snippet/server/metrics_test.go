@@ -92,7 +92,7 @@ for f in text_string_to_metric_families(sys.stdin.read()):
 	cmd := exec.Command("python3", "-c", program)
 	cmd.Stdin = strings.NewReader(scrape(t, s))
 	out, err := cmd.CombinedOutput()
-	if want := `incc_network_info [('isa', 'none'), ('network', 'a"b\\c')] 1.0`; err != nil || !strings.Contains(string(out), want) {
+	if want := `incc_network_info [('isa', 'none'), ('network', 'a"b\\c')] 1`; err != nil || !strings.Contains(string(out), want) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
