@@ -152,7 +152,7 @@ func (r *flatReader) keys(s *Assign, from int, known []slot) *bound {
 }
 
 var (
-	sType     = slot{"type", word("f32", "i64"), "f32", "type of the elements"}
+	sType     = slot{"type", word(ir.DTypeNames()...), "f32", "type of the elements"}
 	kWeights  = &kind{want: "an initialization: " + initForms(), words: initWords(), parse: parseFlatInit}
 	kAnyFloat = &kind{want: "a number, inf, -inf or nan", parse: func(v *value) (any, bool) {
 		l := v.lit()
@@ -238,10 +238,8 @@ func (r *flatReader) assignInput(s *Assign) bool {
 }
 
 func dtype(a *bound) ir.DType {
-	if arg[string](a, "type") == "i64" {
-		return ir.I64
-	}
-	return ir.F32
+	d, _ := ir.ParseDType(arg[string](a, "type"))
+	return d
 }
 
 func (r *flatReader) assignParam(s *Assign) bool {

@@ -29,6 +29,9 @@ var dtypeNames = [...]string{"f32", "i64", "i32", "bool", "u8", "i8", "i16", "u1
 
 func (d DType) String() string { return dtypeNames[d] }
 
+// DTypeNames lists what DType.String prints.
+func DTypeNames() []string { return slices.Clone(dtypeNames[:]) }
+
 // ParseDType reads what DType.String prints.
 func ParseDType(text string) (DType, bool) {
 	i := slices.Index(dtypeNames[:], text)

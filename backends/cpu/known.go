@@ -58,10 +58,35 @@ func prepare(g *ir.Graph) (*ir.Graph, *known) {
 		}
 		c.Nodes = append(c.Nodes, n)
 	}
+	if len(c.Updates) == 0 {
+		constantOutputs(c)
+	}
 	for _, v := range c.Params {
 		k.params[v.Name] = v
 	}
 	return c, k
+}
+
+// constantOutputs adds nodes that write the outputs which are params: a step writes every output.
+// The params get other names.
+func constantOutputs(g *ir.Graph) {
+	written := map[*ir.Value]*ir.Value{}
+	for i, v := range g.Outputs {
+		if v.Param == nil {
+			continue
+		}
+		if written[v] == nil {
+			o := &ir.Value{Name: v.Name, Type: v.Type}
+			o.Def = &ir.Node{Op: ops.Node{Type: "Identity", Kinds: ops.NodeKinds([]ir.Type{v.Type})}, In: []*ir.Value{v}, Out: []*ir.Value{o}}
+			written[v] = o
+			g.Nodes = append(g.Nodes, o.Def)
+			if d := g.Data[v.Name]; d != nil {
+				g.Data[v.Name+"/value"] = d
+			}
+			v.Name += "/value"
+		}
+		g.Outputs[i] = written[v]
+	}
 }
 
 // Prepared returns a copy of a graph as Compile plans it: without nodes that

@@ -21,7 +21,22 @@ func (l *lowering) general(u *plan.Unit) bool {
 	return l.train == nil && (slices.ContainsFunc(u.Read, other) || slices.ContainsFunc(u.Wrote, other))
 }
 
-func node(op ops.Node, n *ir.Node, c *call) error { return c.node(op, n) }
+func node(op ops.Node, n *ir.Node, c *call) error {
+	x, y := n.In[0].Type, n.Out[0].Type
+	if _, err := nodes.NodeFunc(op.Type, op.Attrs); err == nil && len(c.Read) == 1 && len(n.In) == 1 && x.DType == ir.F32 && y.DType == ir.F32 {
+		return c.pointwise(op)
+	}
+	return c.node(op, n)
+}
+
+// pointwise sets a choice of a function of one number, for maps and vectors of images.
+func (c *call) pointwise(op ops.Node) error {
+	ch, h, w := chw(c.Read[0])
+	return c.blocked(op.Type, 1, func(e *plan.Emitter) error {
+		e.Step(kernel.Pointwise{Op: op.Type, Attrs: op.Attrs, C: ch, H: h, W: w, In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+		return nil
+	})
+}
 
 // asNode computes a node of the graph whose op has an operator that does the same.
 func (c *call) asNode(n *ir.Node) error {

@@ -139,6 +139,21 @@ func nodeClamp(x, lo, hi float64) float64 {
 // nodeUnaryOps lists the operators of nodeUnary that have attributes.
 var nodeUnaryOps = []string{"LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSigmoid", "Swish", "Gelu", "Shrink", "Scale"}
 
+// NodeFunc returns the function that an operator applies to every real number of its operand, or
+// an error if it is not such an operator.
+func NodeFunc(op, attrs string) (func(x float64) float64, error) {
+	a, err := ParseNodeAttrs(attrs)
+	if err != nil {
+		return nil, err
+	}
+	p := &NodePlan{Op: op, attrs: a}
+	f := nodeUnary(p)
+	if f == nil {
+		return nil, fmt.Errorf("operator %q is not a function of one number", op)
+	}
+	return f, p.err
+}
+
 // nodeBinary returns a function of two numbers, and the kind of the result if that is not the
 // operands' (NodeNone if it is).
 func nodeBinary(p *NodePlan) (f func(a, b float64) float64, k NodeKind) {

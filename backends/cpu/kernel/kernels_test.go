@@ -47,7 +47,7 @@ func samples() []Kernel {
 		Copy{C: 20, H: 3, W: 3}, CopyChannels{C: 20, H: 3, W: 3}, CopyNCHW{C: 20, H: 3, W: 3}, Pad{C: 20, H: 3, W: 3}, FromNCHW{C: 20, H: 3, W: 3}, ToNCHW{C: 20, H: 3, W: 3},
 		PixelsToVector{C: 20, H: 3, W: 3}, Interleave{H: 3, W: 3, Inputs: [4]InterleaveInput{{C: 20}, {C: 10, To: 20}}},
 		Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},
-		Widen{N: 20, InN: 20}, Narrow{N: 20, OutN: 20},
+		Pointwise{Op: "Exp", C: 20, H: 3, W: 3}, Widen{N: 20, InN: 20}, Narrow{N: 20, OutN: 20},
 		Node{Op: "Exp", In: [nodeOperands]NodeOperand{{Kind: nodes.NodeFloat, Axes: 2, Dims: [nodes.NodeMaxAxes]int{-1, 20}}}},
 		N16{Copy{C: 320, H: 3, W: 3}}, N16FromNCHW{C: 20, H: 3, W: 3}, N16ToNCHW{C: 20, H: 3, W: 3}, N16FromBlocked{C: 20, H: 3, W: 3}, N16ToBlocked{C: 20, H: 3, W: 3},
 	}

@@ -25,3 +25,6 @@ func (k Node) Cost(images int) Cost {
 	}
 	return c
 }
+
+// Cost is an estimate of one call of a function for each element.
+func (k Pointwise) Cost(images int) Cost { return perElement(k.C*k.H*k.W*images, 1, 2, 8*nodeNS) }
