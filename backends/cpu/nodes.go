@@ -38,63 +38,124 @@ func (c *call) pointwise(op ops.Node) error {
 	})
 }
 
-// asNode computes a node of the graph whose op has an operator that does the same.
-func (c *call) asNode(n *ir.Node) error {
-	op, ok := n.Op.(ops.Node)
-	if !ok {
-		op, ok = nodeOf(n)
+// asNodes computes the nodes of a unit one after another, each by an operator that does the same
+// as its op.
+func (c *call) asNodes() error {
+	var list []nodeStep
+	inside := map[*ir.Value]bool{}
+	for _, n := range c.Nodes {
+		op, ok := n.Op.(ops.Node)
+		if !ok {
+			op, ok = nodeOf(n)
+		}
+		if !ok {
+			return unsupported("%s of %v: the first axis must be the batch", ir.Name(n.Op), n.In[0].Type)
+		}
+		s, err := c.nodeStep(op, n)
+		if err != nil {
+			return err
+		}
+		list = append(list, s)
+		for _, v := range n.Out {
+			inside[v] = true
+		}
 	}
-	if !ok {
-		return unsupported("%s of %v: the first axis must be the batch", ir.Name(n.Op), n.In[0].Type)
+	for _, s := range list {
+		for _, v := range s.reads {
+			if !inside[v] && !slices.Contains(c.Read, v) {
+				return unsupported("%s", ir.Name(c.Node.Op))
+			}
+		}
 	}
-	return c.node(op, n)
+	return c.nodeSteps(list)
 }
 
 // node sets a choice of one step of package nodes.
 func (c *call) node(op ops.Node, n *ir.Node) error {
-	k := kernel.Node{Op: op.Type}
-	attrs, err := nodes.ParseNodeAttrs(op.Attrs)
+	s, err := c.nodeStep(op, n)
 	if err != nil {
 		return err
 	}
+	return c.nodeSteps([]nodeStep{s})
+}
+
+// nodeStep is a step of package nodes: the kernel, what it reads, and what it writes.
+type nodeStep struct {
+	kernel        kernel.Node
+	reads, params []*ir.Value
+	weights       int // elements of the params
+	writes        []*ir.Value
+}
+
+func (c *call) nodeStep(op ops.Node, n *ir.Node) (s nodeStep, err error) {
+	attrs, err := nodes.ParseNodeAttrs(op.Attrs)
+	if err != nil {
+		return s, err
+	}
 	delete(attrs, "omit")
-	k.Attrs = attrs.String()
-	var params []*ir.Value
-	weights, read, at := 0, 0, 0
-	omitted := op.Omitted()
+	k := &s.kernel
+	k.Op, k.Attrs, s.writes = op.Type, attrs.String(), n.Out
+	omitted, at := op.Omitted(), 0
 	for _, v := range n.In {
 		for slices.Contains(omitted, at) {
 			at++
 		}
 		if at >= len(k.In) {
-			return unsupported("%d operands of %s", len(n.In), op.Type)
+			return s, unsupported("%d operands of %s", len(n.In), op.Type)
 		}
 		k.In[at] = nodeOperand(v.Type)
 		if v.Param != nil {
-			k.In[at].Weight, k.In[at].At = true, weights
-			params, weights = append(params, v), weights+v.Type.Shape.Size()
+			k.In[at].Weight, k.In[at].At = true, s.weights
+			s.params, s.weights = append(s.params, v), s.weights+v.Type.Shape.Size()
 		} else {
-			k.In[at].At = read
-			read++
+			i := slices.Index(s.reads, v)
+			if i < 0 {
+				i, s.reads = len(s.reads), append(s.reads, v)
+			}
+			k.In[at].At = i
 		}
 		at++
 	}
-	if read > len(kernel.Args{}.In) || len(n.Out) > len(k.Out) {
-		return unsupported("%d operands that are computed, and %d results, of %s", read, len(n.Out), op.Type)
+	if len(s.reads) > len(kernel.Args{}.In) || len(n.Out) > len(k.Out) {
+		return s, unsupported("%d operands that are computed, and %d results, of %s", len(s.reads), len(n.Out), op.Type)
 	}
-	if len(params) > 0 && c.l.train != nil {
-		return unsupported("training through %s with weights", op.Type)
+	if len(s.params) > 0 && c.l.train != nil {
+		return s, unsupported("training through %s with weights", op.Type)
 	}
 	for i, v := range n.Out {
 		k.Out[i] = nodeOperand(v.Type)
 	}
-	c.choice = plan.Choice{Algo: op.Type, In: needs(wideNeed, len(c.Read)), Out: needs(wideNeed, len(c.Wrote))}
+	return s, nil
+}
+
+// nodeSteps sets a choice of steps of package nodes.
+func (c *call) nodeSteps(list []nodeStep) error {
+	c.choice = plan.Choice{Algo: list[0].kernel.Op, In: needs(wideNeed, len(c.Read)), Out: needs(wideNeed, len(c.Wrote))}
 	c.choice.Emit = func(e *plan.Emitter) error {
-		if len(params) == 0 {
-			e.Step(k, e.In, e.Out)
-			return nil
+		at := map[*ir.Value]*plan.Tensor{}
+		for i, v := range c.Read {
+			at[v] = e.In[i]
 		}
-		e.Step(k, e.In, e.Out, plan.WeightRef{Params: params, How: kernel.PackWide, Len: 2 * weights})
+		for i, v := range c.Wrote {
+			at[v] = e.Out[i]
+		}
+		for _, s := range list {
+			var in, out []*plan.Tensor
+			for _, v := range s.reads {
+				in = append(in, at[v])
+			}
+			for _, v := range s.writes {
+				if at[v] == nil {
+					at[v] = e.Temp(s.kernel.Op, plan.Wide, v.Type.Shape.Size(), 1, 1)
+				}
+				out = append(out, at[v])
+			}
+			var ws []plan.WeightRef
+			if len(s.params) > 0 {
+				ws = append(ws, plan.WeightRef{Params: s.params, How: kernel.PackWide, Len: 2 * s.weights})
+			}
+			e.Step(s.kernel, in, out, ws...)
+		}
 		return nil
 	}
 	return nil

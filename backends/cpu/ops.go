@@ -56,7 +56,7 @@ type call struct {
 func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 	c := &call{Unit: u, l: l}
 	if l.general(u) {
-		err := c.asNode(u.Node)
+		err := c.asNodes()
 		if err != nil {
 			if _, own := table.Do(u.Node, c); own != nil {
 				err = own
@@ -68,10 +68,8 @@ func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 	if err == nil && !ok {
 		err = fmt.Errorf("the executor has no kernel for %s: %w", ir.Name(u.Node.Op), plan.ErrUnsupported)
 	}
-	if errors.Is(err, plan.ErrUnsupported) && len(u.Nodes) == 1 && l.train == nil {
-		if c.asNode(u.Node) == nil {
-			return c.choice, nil
-		}
+	if errors.Is(err, plan.ErrUnsupported) && l.train == nil && c.asNodes() == nil {
+		err = nil
 	}
 	return c.choice, err
 }

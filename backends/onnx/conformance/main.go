@@ -43,6 +43,7 @@ func main() {
 // suites lists the folders of cases below the work folder and the programs that make them.
 var suites = []struct{ name, program, title string }{
 	{"torchvision", "torch_models.py", "torchvision"},
+	{"tasks", "task_models.py", "Networks for other tasks"},
 	{"keras", "keras_models.py", "Keras applications"},
 	{"models", "onnx_models.py", "Classic networks of the package onnx"},
 	{"nodes", "node_tests.py", "Node tests of onnx"},

@@ -114,4 +114,5 @@ def main():
                         f.write(f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
