@@ -93,6 +93,17 @@ func (c *call) nodeStep(op ops.Node, n *ir.Node) (s nodeStep, err error) {
 		return s, err
 	}
 	delete(attrs, "omit")
+	var types []ir.Type
+	for _, v := range n.In {
+		types = append(types, v.Type)
+	}
+	out, err := op.Infer(types)
+	if err != nil {
+		return s, unsupported("%v", err)
+	}
+	if !slices.EqualFunc(out, n.Out, func(t ir.Type, v *ir.Value) bool { return t.Equal(v.Type) }) {
+		return s, unsupported("%s computes %v", op.Type, out)
+	}
 	k := &s.kernel
 	k.Op, k.Attrs, s.writes = op.Type, attrs.String(), n.Out
 	omitted, at := op.Omitted(), 0

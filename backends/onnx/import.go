@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -47,7 +48,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	}
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
-	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
+	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, opset: v.opset, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
 	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
 		return nil, unsupported{err}
@@ -181,6 +182,7 @@ func valueInfo(name string, v value) *onnxpb.ValueInfoProto {
 
 type importer struct {
 	m      *Model
+	opset  int64            // of the model, as it is read
 	old    bool             // the model is older than opset 13
 	known  map[string]value // the types of all values, which the verifier inferred
 	batch  string           // the name of the symbolic size, "" if none was seen
@@ -348,7 +350,7 @@ func (im *importer) scalar(input int) (float64, bool) {
 }
 
 func (im *importer) do(n *onnxpb.NodeProto) error {
-	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: im.m.Weights}
+	im.node = &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: im.m.Weights, opset: im.opset}
 	for i, name := range n.Input {
 		im.node.in[i], im.node.given[i] = im.known[name], name != ""
 	}
@@ -439,6 +441,11 @@ func init() { // a literal would be an initialization cycle through importer.do
 		},
 		"LogSoftmax": func(im *importer, n *node) error {
 			return im.softmax(func(a int) ir.Op { return ops.LogSoftmax{Axis: a} })
+		},
+		"Hardmax": func(im *importer, n *node) error {
+			return im.softmax(func(a int) ir.Op {
+				return ops.Node{Type: "Hardmax", Attrs: nodes.NodeAttrs{"axis": strconv.Itoa(a)}.String()}
+			})
 		},
 		"Add": same(ops.Add{}),
 		"Sum": variadic(ops.Add{}),

@@ -78,6 +78,7 @@ type node struct {
 	given []bool  // false for an omitted input
 
 	weights map[string][]float32 // Model.Weights
+	opset   int64                // of the model
 }
 
 func (n *node) attr(name string) *onnxpb.AttributeProto {

@@ -22,6 +22,7 @@ func sinkTransposes(g *ir.Graph) (*ir.Graph, error) {
 	}
 	for _, p := range g.Params {
 		v := s.b.Param(p.Name, p.Type.Shape, *p.Param)
+		v.Type.DType = p.Type.DType
 		if d := g.Data[p.Name]; d != nil {
 			s.b.Graph().Data[v.Name] = d
 		}
@@ -339,6 +340,7 @@ func (s *sinker) turnParam(p *ir.Value, perm []int) *ir.Value {
 		moved[i] = data[j]
 	}
 	v := s.b.Param(p.Name, turnedShape, *p.Param)
+	v.Type.DType = p.Type.DType
 	s.b.Graph().Data[v.Name] = tensor.Of(moved, turnedShape...)
 	return v
 }

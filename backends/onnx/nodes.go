@@ -95,6 +95,9 @@ func (n *node) asNode() (op ops.Node, operands []int, err error) {
 	if n.OpType == "CastLike" || n.OpType == "Cast" && attrs["to"] == "" {
 		return op, nil, errors.New("the type is not known")
 	}
+	if n.OpType == "RoiAlign" && n.opset < 16 { // which had no such attribute
+		attrs["coordinate_transformation_mode"] = "output_half_pixel"
+	}
 	rows := constInputs[n.OpType]
 	for _, r := range rows {
 		if !n.has(r.input) {

@@ -423,7 +423,7 @@ func declaredValue(vi *onnxpb.ValueInfoProto) value {
 }
 
 func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]value) {
-	x := &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: v.m.Weights}
+	x := &node{NodeProto: n, in: make([]value, len(n.Input)), given: make([]bool, len(n.Input)), weights: v.m.Weights, opset: v.opset}
 	ok := true
 	for i, name := range n.Input {
 		if name == "" {

@@ -380,7 +380,7 @@ func nodePadded(i, n int, mode string) int {
 }
 
 func nodePlanConcat(p *NodePlan) error {
-	if err := p.need(1, 4); err != nil {
+	if err := p.need(1, 9); err != nil {
 		return err
 	}
 	first := p.In[0].Shape

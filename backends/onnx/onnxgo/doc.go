@@ -2,7 +2,7 @@
 // kernels. The command incc does not link it, because onnx-go would add 15 MB.
 //
 // Backend is a ComputationBackend: pass it to onnx-go's NewModel instead of gorgonnx,
-// onnx-go's own executor. It passes 284 of the 348 node tests of onnx-go (gorgonnx passes
+// onnx-go's own executor. It passes 286 of the 348 node tests of onnx-go (gorgonnx passes
 // 96). For most of the others it returns an error that says what is missing; TestNodeCases
 // lists them.
 //

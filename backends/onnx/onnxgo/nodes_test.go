@@ -18,7 +18,7 @@ import (
 // How many of onnx-go's node tests there are, and how many pass. gorgonnx passes 96.
 const (
 	nodeCases  = 348
-	nodePassed = 284
+	nodePassed = 286
 )
 
 // attempt runs a node case by onnx-go's rule: the same shapes, and no element
@@ -149,6 +149,10 @@ var cannotPass = map[string]string{
 	"TestSliceNeg":                                 "no element type",
 	"TestSliceEndOutOfBounds":                      "no element type",
 	"TestReduceL1DefaultAxesKeepdimsRandom":        "want 39.778313",
+	"TestReduceProdDefaultAxesKeepdimsRandom":      "want -24621.338",
+	"TestRoialign":                                 "0.46642143, want 0.4664", // four digits
+	"TestPow":                                      "want 1357.5032",
+	"TestReduceLogSum":                             "opset 6 is not supported",
 	"TestReduceSumDefaultAxesKeepdimsRandom":       "want 29.565655",
 	"TestReduceSumSquareDefaultAxesKeepdimsRandom": "want 224.10666",
 }
