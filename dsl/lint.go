@@ -73,6 +73,9 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 		if before.Def == nil {
 			continue
 		}
+		if factors(before.Def, n) {
+			continue
+		}
 		switch before.Def.Op.(type) {
 		case irops.Conv, irops.Dense:
 			d := b.warn(cx, "W0203", b.origin[n.Out[0]], "%s follows a linear layer directly: the two are one linear map", n.Out[0].Name)
@@ -87,6 +90,19 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 			b.warn(cx, "W0204", b.origin[x], "the output has labels but does not end in softmax, so it gives no probabilities").WithHelp("end with -> softmax")
 		}
 	}
+}
+
+// factors reports whether two linear layers in a row are worth more than one: the value
+// between them is narrow, as the linear bottleneck of MobileNet v2, or one of them has
+// groups, as in a depthwise separable convolution.
+func factors(a, b *ir.Node) bool {
+	for _, n := range []*ir.Node{a, b} {
+		if c, ok := n.Op.(irops.Conv); ok && c.Groups > 1 {
+			return true
+		}
+	}
+	in, mid, out := a.In[0].Type.Shape, b.In[0].Type.Shape, b.Out[0].Type.Shape
+	return len(in) > 1 && len(mid) > 1 && mid[1] < in[1] && mid[1] < out[1]
 }
 
 // lintWindow warns of a stride that is larger than the kernel, and of a strided

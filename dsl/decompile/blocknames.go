@@ -45,13 +45,16 @@ func toldName(g *group) string {
 			return ""
 		}
 		name := strings.Trim(strings.TrimRight(tidy(path[len(path)-1]), "0123456789"), "_")
-		if i > 0 && name != told || name == "" || dsl.IsReserved(name) || !dsl.IsName(name) || len(name) == 1 && !list[0].sure {
+		if i > 0 && name != told || name == "" || keywords[name] || vague[name] && !list[0].sure || dsl.IsReserved(name) || !dsl.IsName(name) || len(name) == 1 && !list[0].sure {
 			return ""
 		}
 		told = name
 	}
 	return told
 }
+
+// vague are names of modules that tell nothing about a block.
+var vague = map[string]bool{"layers": true, "layer": true, "branch": true, "branches": true, "body": true, "module": true, "modules": true, "op": true, "ops": true, "stage": true, "sequential": true}
 
 // structureName returns the usual name of a structure.
 func structureName(list []*stage) string {
@@ -84,6 +87,9 @@ func structureName(list []*stage) string {
 		}
 		return "module"
 	case "mul":
+		if len(s.body) == 2 && len(s.body[1].stages) > 0 && s.body[1].stages[0].op == "gap" {
+			return "se" // squeeze and excitation
+		}
 		return "gate"
 	case "add":
 		return "sum_of"
@@ -97,6 +103,8 @@ func chainName(list []*stage) string {
 		return "separable"
 	case depthwise(list) || kernels(list) == "1x1 3x3 1x1":
 		return "bottleneck"
+	case len(list) == 2 && list[1].op == "concat" && list[0].first("kernel") == "1x1":
+		return "fire"
 	case list[len(list)-1].op == "avgpool" && list[0].op == "bn":
 		return "transition"
 	case list[0].op == "bn":

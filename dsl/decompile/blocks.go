@@ -151,9 +151,12 @@ func worthBlock(list []*stage, set *settings, top bool) bool {
 		return list[0].body != nil && list[0].op != "head"
 	}
 	for i, s := range list {
-		if s.block != nil || s.body != nil && (s.op == "residual" || s.op == "head" || i < len(list)-1 || !top) {
+		if s.block != nil && !isGate(s.block.body.stages) || s.body != nil && (s.op == "residual" || s.op == "head" || i < len(list)-1 || !top) {
 			return false
 		}
+	}
+	if top && crossesModules(list) {
+		return false
 	}
 	if branches(list) {
 		return true
@@ -172,6 +175,25 @@ func worthBlock(list []*stage, set *settings, top bool) bool {
 	}
 	return false
 }
+
+// crossesModules reports whether the names of the graph say that stages are parts of
+// different modules.
+func crossesModules(list []*stage) bool {
+	module := ""
+	for _, s := range list {
+		if len(s.path) == 0 {
+			continue
+		}
+		if module != "" && s.path[0] != module {
+			return true
+		}
+		module = s.path[0]
+	}
+	return false
+}
+
+// isGate reports whether stages are a product with a gate.
+func isGate(list []*stage) bool { return len(list) == 1 && list[0].op == "mul" }
 
 // shapeOf returns a text that is equal for stages that differ only in the values of fields.
 func shapeOf(s *stage) string {
@@ -250,20 +272,28 @@ next:
 // fit.
 func (g *group) add(p place) bool {
 	cols := slices.Clone(g.cols)
-	for i, f := range fieldsOf(p.stages()) {
-		c := &cols[i]
-		c.values = append(slices.Clone(c.values), f.alts[0])
-		if c.alts != nil {
-			c.alts = common(c.alts, f.alts)
+	i, ok := 0, true
+	eachStage([]*seq{{stages: p.stages()}}, func(s *stage) {
+		kernel := false // it varies
+		for k := range s.fields {
+			f := &s.fields[k]
+			c := &cols[i]
+			i++
+			c.values = append(slices.Clone(c.values), f.alts[0])
+			if c.alts != nil {
+				c.alts = common(c.alts, f.alts)
+			}
+			if f.name {
+				c.alts = nil
+			}
+			if c.alts != nil {
+				continue
+			}
+			kernel = kernel || f.key == "kernel"
+			ok = ok && canVary(f.key, c.values) && (f.key != "pad" || kernel) && (f.key != "kernel" || s.op != "conv" || s.first("groups") == "depthwise")
 		}
-		if f.name {
-			c.alts = nil
-		}
-		if c.alts == nil && !canVary(f.key, c.values) {
-			return false
-		}
-	}
-	if number(cols) > mostParams || !oneKernel(cols, p) {
+	})
+	if !ok || number(cols) > mostParams || !oneKernel(cols, p) {
 		return false
 	}
 	g.cols, g.places = cols, append(g.places, p)
@@ -362,7 +392,7 @@ func canVary(key string, values []string) bool {
 				return false
 			}
 		default:
-			if l.Kind != dsl.NumberLit && l.Kind != dsl.NameLit {
+			if l.Kind != dsl.NumberLit && l.Kind != dsl.NameLit && (key[0] != '#' || l.Kind != dsl.KernelLit) {
 				return false
 			}
 		}

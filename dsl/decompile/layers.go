@@ -148,7 +148,9 @@ func (l *layerer) finish(c *cursor, s *stage, bias bool, units int) {
 		s.set("bias", on)
 	}
 	s.set("bn", eps)
-	s.set("bn.momentum", momentum)
+	if eps != "off" {
+		s.set("bn.momentum", momentum)
+	}
 	pieces := 1
 	if n := c.next(s); n != nil {
 		if op, ok := n.Op.(ops.Maxout); ok && units%op.Pieces == 0 {
@@ -307,6 +309,9 @@ func (l *layerer) join(c *cursor, s *stage, p *piece) error {
 		s.set("scale", scaleOf(s))
 		s.set("act", l.act(c, s))
 		return nil
+	}
+	if s.op == "mul" && len(s.body) == 2 && len(s.body[1].stages) == 0 {
+		s.body[0], s.body[1] = s.body[1], s.body[0] // as the papers write a gate
 	}
 	for _, q := range s.body {
 		if len(q.stages) == 0 {

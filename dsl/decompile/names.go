@@ -101,7 +101,7 @@ func stripShared(main *seq) {
 		})
 		shared := ""
 		for name, c := range count {
-			if 4*c > 3*n && n > 3 {
+			if n > 3 && (4*c > 3*n || 2*c > n && containers[name]) {
 				shared = name
 			}
 		}
@@ -115,6 +115,9 @@ func stripShared(main *seq) {
 		})
 	}
 }
+
+// containers are modules that hold most of a network in many libraries.
+var containers = map[string]bool{"features": true, "backbone": true, "body": true, "trunk": true, "model": true, "encoder": true, "net": true, "module": true}
 
 // fillPath sets the path of a join to what the paths inside of it have in common.
 func fillPath(s *stage, incc bool) {
@@ -186,14 +189,12 @@ func tidy(name string) string {
 	return s[:min(len(s), 40)]
 }
 
-// lines divides the pipeline of a network into lines: one for each label, if the names of
-// the graph tell labels, else one for each size of the feature maps.
+// lines divides the pipeline of a network into lines: one for each label, where the names
+// of the graph tell labels, else one for each size of the feature maps.
 func lines(main *seq) []*seq {
 	var list []*seq
-	named := false
 	for _, s := range main.stages {
 		label := labelOf(s)
-		named = named || label != ""
 		n := len(list)
 		switch {
 		case n == 0:
@@ -204,15 +205,22 @@ func lines(main *seq) []*seq {
 			if len(list[n-1].stages) == 0 {
 				list = slices.Delete(list, n-1, n)
 			}
+		case label == "" && len(s.params) > 0 && list[n-1].label != "":
+			list = append(list, &seq{})
 		}
 		q := list[len(list)-1]
 		q.stages = append(q.stages, s)
 	}
-	if !named {
-		list = bySize(main)
+	var all []*seq
+	for _, q := range list {
+		if q.label == "" && len(all) < maxLines {
+			all = append(all, bySize(q, len(list) == 1)...)
+		} else {
+			all = append(all, q)
+		}
 	}
-	uniqueLabels(list)
-	return list
+	uniqueLabels(all)
+	return all
 }
 
 // tail removes the global pool at the end of a line, which belongs to the classifier.
@@ -226,21 +234,20 @@ func tail(q *seq) []*stage {
 	return t
 }
 
-// bySize begins a line where height and width shrink. A pool ends its line.
-func bySize(main *seq) []*seq {
+// bySize divides a pipeline without labels. It begins a line where height and width shrink;
+// a pool ends its line. whole says that the pipeline is the whole network.
+func bySize(main *seq, whole bool) []*seq {
 	list := []*seq{{}}
 	prev := (*ir.Value)(nil)
 	for _, s := range main.stages {
 		q := list[len(list)-1]
-		pool := s.op == "maxpool" || s.op == "avgpool"
-		if prev != nil && s.out != nil && len(q.stages) > 0 && len(list) < maxLines {
-			before, after := area(prev), area(s.out)
-			last := q.stages[len(q.stages)-1].op
-			top := s.op == "gap" || s.op == "fc" && last != "gap" && last != "fc" && !strings.Contains("flatten dropout", last)
-			if after < before && !pool && s.op != "fc" && s.op != "flatten" || last == "maxpool" || last == "avgpool" && area(prev) > 1 || top {
-				q = &seq{}
-				list = append(list, q)
+		if prev != nil && s.out != nil && len(q.stages) > 0 && len(list) < maxLines && breaks(q.stages[len(q.stages)-1], s, prev) {
+			next := &seq{stages: sameModule(q, s)}
+			if len(q.stages) == 0 {
+				list = list[:len(list)-1]
 			}
+			q = next
+			list = append(list, q)
 		}
 		q.stages = append(q.stages, s)
 		if s.out != nil {
@@ -251,9 +258,36 @@ func bySize(main *seq) []*seq {
 		for i, q := range list {
 			q.label = "part" + itoa(i+1)
 		}
-		list[len(list)-1].label = "top"
+		if whole {
+			list[len(list)-1].label = "top"
+		}
 	}
 	return list
+}
+
+// sameModule removes the stages at the end of a line that are in the same module as s.
+func sameModule(q *seq, s *stage) []*stage {
+	i := len(q.stages)
+	for i > 0 && len(s.path) > 0 && len(q.stages[i-1].path) > 0 && q.stages[i-1].path[0] == s.path[0] {
+		i--
+	}
+	t := slices.Clone(q.stages[i:])
+	q.stages = q.stages[:i]
+	return t
+}
+
+// breaks reports whether a line begins with a stage, whose input is prev and which follows
+// another stage.
+func breaks(last, s *stage, prev *ir.Value) bool {
+	switch s.op {
+	case "maxpool", "avgpool", "flatten", "dropout", "softmax":
+		return false
+	case "gap":
+		return true
+	case "fc":
+		return last.op != "gap" && last.op != "fc" && last.op != "flatten" && last.op != "dropout"
+	}
+	return area(s.out) < area(prev) || last.op == "maxpool" || last.op == "avgpool" && area(prev) > 1
 }
 
 // maxLines is how many lines without names a spec has at most.

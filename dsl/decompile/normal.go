@@ -35,6 +35,10 @@ func normalize(g *ir.Graph) (*ir.Graph, error) {
 			}
 		case ops.Reduce:
 			reduceToLayer(r, n, op)
+		case ops.AvgPool:
+			if op == (ops.AvgPool{Kernel: ir.HW{1, 1}, Stride: ir.HW{1, 1}, IncludePad: op.IncludePad}) {
+				r.Replace(n.Out[0], n.In[0]) // an adaptive pool of a map that has the size already
+			}
 		case ops.MaxPool:
 			if op.Ceil {
 				r.SetOp(n, openCeil(op, n.In[0].Type.Shape, n.Out[0].Type.Shape))

@@ -139,7 +139,7 @@ func bestDefault(fs []*field, standard, usual string) string {
 		if t != usual {
 			n++
 		}
-		if t != standard && (n < least || n == least && (t == usual || standard == "none")) {
+		if t != standard && (n < least || n == least && (t == usual || standard == "none" && len(fs) > 1)) {
 			best, least = t, n
 		}
 	}

@@ -55,6 +55,9 @@ func findPipelines(g *ir.Graph) (main []*piece, heads map[*ir.Value][][]*piece, 
 	if err := p.dominators(); err != nil {
 		return nil, nil, nil, err
 	}
+	if p.nest() {
+		return findPipelines(g)
+	}
 	in := g.Inputs[0]
 	main, err = p.between(in, g.Outputs[0], 0)
 	if err != nil {
@@ -110,6 +113,57 @@ func (p *pipeliner) dominators() error {
 		p.idom[n.Out[0]], p.depth[n.Out[0]] = d, p.depth[d]+1
 	}
 	return nil
+}
+
+// nest makes neighbouring operands of a concat a concat of their own where they have a
+// layer in common that the other operands do not read: exporters join nested concats. It
+// reports whether it changed the graph.
+func (p *pipeliner) nest() bool {
+	var list []*ir.Node
+	b := ir.Extend(p.g)
+	changed := false
+	for _, n := range p.g.Nodes {
+		op, ok := n.Op.(ops.Concat)
+		if !ok || len(n.In) < 3 {
+			list = append(list, n)
+			continue
+		}
+		start := p.idom[n.Out[0]]
+		var in []*ir.Value
+		for i := 0; i < len(n.In); {
+			d, j := n.In[i], i+1
+			for ; j < len(n.In); j++ {
+				c := p.common(d, n.In[j])
+				if c == nil || c == start || p.depth[c] <= p.depth[start] {
+					break
+				}
+				d = c
+			}
+			if j-i < 2 || j-i == len(n.In) {
+				in = append(in, n.In[i:j]...)
+				i = j
+				continue
+			}
+			types := make([]ir.Type, 0, j-i)
+			for _, v := range n.In[i:j] {
+				types = append(types, v.Type)
+			}
+			t, err := op.Infer(types)
+			if err != nil {
+				return false
+			}
+			m := &ir.Node{Op: op, In: slices.Clone(n.In[i:j]), Part: n.Part, Pos: n.Pos}
+			m.Out = []*ir.Value{{Name: b.Fresh(n.Out[0].Name + "/inner"), Type: t[0], Def: m}}
+			list = append(list, m)
+			in = append(in, m.Out[0])
+			changed = true
+			i = j
+		}
+		n.In = in
+		list = append(list, n)
+	}
+	p.g.Nodes = list
+	return changed
 }
 
 // common returns the last value that all paths to a and to b go through.

@@ -74,6 +74,9 @@ func asNet(old *ir.Graph) (*Spec, error) {
 	}
 	spec := &Spec{Copies: unshare(g)}
 	spec.Picture = takePicture(g)
+	if err := constantsToNorms(g); err != nil {
+		return nil, err
+	}
 	main, heads, err := pipelines(g)
 	if err != nil {
 		return nil, err
