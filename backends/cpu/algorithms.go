@@ -31,6 +31,9 @@ func singleImage(l *lowering) bool { return l.train == nil && l.batch == 1 }
 // direct computes what no other algorithm of blocks does.
 var direct = algorithm{"direct", makeDirect, func(c kernel.Conv) bool { return !isDense(c) }, plan.Blocked, nil}
 
+// depthwise computes convolutions with one filter for each channel.
+var depthwise = algorithm{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked, inference}
+
 // algorithms in order of preference where costs are equal.
 var algorithms = []algorithm{
 	{"matvec", makeMatVec, isDense, plan.Blocked, singleImage},
@@ -38,7 +41,7 @@ var algorithms = []algorithm{
 	direct,
 	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked, nil},
 	{"winograd line", makeWinograd1D, kernel.Winograd1DFits, plan.Blocked, inference},
-	{"depthwise", makeDepthwise, kernel.DepthwiseFits, plan.Blocked, inference},
+	depthwise,
 	{"grouped", makeGrouped, kernel.GroupedFits, plan.Blocked, inference},
 	{"dense", makeN16Dense, isDense, plan.N16, nil},
 	{"direct", makeN16Conv, func(c kernel.Conv) bool { return !isDense(c) }, plan.N16, nil},
@@ -82,6 +85,9 @@ func makeDense(c kernel.Conv, batch int) worker {
 // known yet: the one that is predicted to be the fastest, or that the tuning file
 // names.
 func (l *lowering) algorithm(c kernel.Conv, in plan.Layout) algorithm {
+	if in == plan.Blocked && l.train != nil && kernel.DepthwiseTrains(c) {
+		return depthwise // in whose order training keeps the weights
+	}
 	best, least := -1, 0.0
 	for i, a := range algorithms {
 		if a.in != in || !a.fits(c) || l.direct && strings.HasPrefix(a.name, "winograd") || a.only != nil && !a.only(l) {

@@ -93,7 +93,11 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
 			} else {
 				k.Planar = inputs[n.In[0]] && x[1] <= planarChannels && op.Groups == 1
-				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: k, Len: k.PackedLen()})
+				var by worker = k
+				if kernel.DepthwiseTrains(k) {
+					by = kernel.Depthwise{Conv: k}
+				}
+				set(n.In[1], plan.Packing{How: kernel.PackWeight, By: by, Len: by.PackedLen()})
 			}
 			if len(n.In) > 2 {
 				vector(n.In[2])
@@ -269,8 +273,16 @@ func (t *training) conv(v *ir.Value) (c kernel.Conv, ok bool) {
 		return k, true
 	case kernel.N16Conv:
 		return k.Conv, true
+	case kernel.Depthwise:
+		return k.Conv, true
 	}
 	return c, false
+}
+
+// depthwise reports whether a weight or its gradient lies in the order of kernel.Depthwise.
+func (t *training) depthwise(v *ir.Value) bool {
+	_, ok := t.packing[v].By.(kernel.Depthwise)
+	return ok
 }
 
 // Packing implements plan.Lowering.
@@ -345,25 +357,7 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 				p = p.Masked(view(e.In[1]))
 				in = append(in, at(e.In[1]))
 			}
-			var do worker
-			var w plan.WeightRef
-			if need.Layout == plan.N16 {
-				do = makeN16Conv(p.Conv, c.l.batch)
-				w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
-				e.Step(kernel.N16RepackOf(p.Repack), list(e.Param(weight)), list(w.At))
-			} else {
-				t := e.Temp("weights", plan.Packed, p.Conv.PackedLen(), 1, 1)
-				e.Step(p.Repack, list(e.Param(weight)), list(t))
-				algo := direct
-				if p.Conv.Outputs[0].Step == 0 || p.Conv.Outputs[0].Step == kernel.Block {
-					algo = c.l.algorithm(p.Conv, plan.Blocked)
-				}
-				if algo.name == "dense" {
-					algo = direct
-				}
-				do = algo.make(p.Conv, c.l.batch)
-				w.At = c.forwardWeights(e, do, t)
-			}
+			do, w := c.backwardData(e, p, weight)
 			summer, ok := do.(interface{ Sums() kernel.ChannelSums })
 			if !c.Summed || len(parts) > 1 || !ok {
 				e.Step(do, in, out, w)
@@ -380,6 +374,34 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 		}
 		return nil
 	})
+}
+
+// backwardData chooses the kernel of a part of the gradient of the data, and emits a step that
+// turns the weights around for it.
+func (c *call) backwardData(e *plan.Emitter, p kernel.ConvBackwardData, weight *ir.Value) (do worker, w plan.WeightRef) {
+	switch {
+	case c.l.train.depthwise(weight):
+		do = makeDepthwise(p.Conv, c.l.batch)
+		w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
+		e.Step(kernel.DepthwiseRepack{Repack: p.Repack}, list(e.Param(weight)), list(w.At))
+	case c.layout() == plan.N16:
+		do = makeN16Conv(p.Conv, c.l.batch)
+		w.At = e.Temp("weights", plan.Packed, do.PackedLen(), 1, 1)
+		e.Step(kernel.N16RepackOf(p.Repack), list(e.Param(weight)), list(w.At))
+	default:
+		t := e.Temp("weights", plan.Packed, p.Conv.PackedLen(), 1, 1)
+		e.Step(p.Repack, list(e.Param(weight)), list(t))
+		algo := direct
+		if p.Conv.Outputs[0].Step == 0 || p.Conv.Outputs[0].Step == kernel.Block {
+			algo = c.l.algorithm(p.Conv, plan.Blocked)
+		}
+		if algo.name == "dense" {
+			algo = direct
+		}
+		do = algo.make(p.Conv, c.l.batch)
+		w.At = c.forwardWeights(e, do, t)
+	}
+	return do, w
 }
 
 func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
@@ -417,6 +439,11 @@ func convDw(op ops.ConvDw, n *ir.Node, c *call) error {
 			return nil
 		}
 		batch := c.l.batch
+		if c.l.train.depthwise(n.Out[0]) {
+			k := kernel.DepthwiseBackwardWeights{Conv: f}.Split(batch)
+			c.sumOfParts(e, k, k.Count(batch), k.Images, from)
+			return nil
+		}
 		switch k := c.l.gradient(f).(type) {
 		case kernel.ConvBackwardWeightsRows:
 			c.sumOfParts(e, k, k.Count(batch), k.Images, from)
@@ -991,6 +1018,8 @@ func maxNorm(op ops.MaxNorm, n *ir.Node, c *call) error {
 			return unsupported("a bound on the norm of the weights of a grouped convolution")
 		}
 		k.Blocks = kernel.Blocks(f.OC())
+	case kernel.Depthwise:
+		return unsupported("a bound on the norm of the weights of a grouped convolution")
 	case kernel.Dense:
 		k.Blocks = kernel.Blocks(f.Out.C)
 	}

@@ -9,8 +9,17 @@ type Depthwise struct{ Conv Conv }
 // Tasks is those of the convolution.
 func (c Depthwise) Tasks(images int) int { return c.Conv.Tasks(images) }
 
-// Sums is what adds up the sums in Out[1].
-func (c Depthwise) Sums() ChannelSums { return c.Conv.Sums() }
+// Scratch is a row of outputs and one of the residual, where a row is not written in one piece.
+func (c Depthwise) Scratch() int {
+	if c.apart() {
+		return 2 * c.Conv.W * Block
+	}
+	return 0
+}
+
+// apart reports whether a row is computed in scratch memory first: where its pixels lie apart, or
+// where it is a gradient that a ReLU lets pass only in places.
+func (c *Depthwise) apart() bool { return c.Conv.Outputs[0].step() != Block || c.Conv.masked() }
 
 // BiasLen is the length of the packed bias.
 func (c Depthwise) BiasLen() int { return c.Conv.BiasLen() }
@@ -64,9 +73,13 @@ func (c Depthwise) Run(w *Worker, task int, a *Args) {
 		if a.W[1] != nil {
 			k.bias = a.W[1][k.block*Block:][:Block]
 		}
-		if len(k.strips) > 0 {
+		switch {
+		case c.apart():
+			c.runApart(w, a, &k)
+			continue
+		case len(k.strips) > 0:
 			d.runStrips(w, a, &k)
-		} else {
+		default:
 			c.runRows(w, a, &k)
 		}
 		if part.laterAct() {
@@ -118,6 +131,37 @@ func (c Depthwise) runRows(w *Worker, a *Args, k *stripTask) {
 		}
 		row := depthwiseRow{in: a.In[0].Mem, src: src, step: one(d.SW) * Block, taps: taps, w: k.weights, bias: k.bias, dst: dst, res: res, scale: d.Scale, flags: flags}
 		row.run(depthwiseTiers[w.ISA])
+	}
+}
+
+// runApart computes the rows, each in scratch memory from where its pixels go to their places.
+func (c Depthwise) runApart(w *Worker, a *Args, k *stripTask) {
+	d := &c.Conv
+	part := &d.Outputs[0]
+	n, step := d.W*Block, part.step()
+	dst, res := w.Scratch[:n], w.Scratch[n:2*n]
+	row := depthwiseRow{in: a.In[0].Mem, step: one(d.SW) * Block, taps: a.Table[:d.KH*d.KW], w: k.weights, bias: k.bias, dst: dst, res: res, scale: d.Scale, flags: d.rectifier()}
+	if d.Residual {
+		row.flags |= tileRes
+	}
+	for y := k.y0; y < k.y1; y++ {
+		if d.second() {
+			at := a.In[1].Off + k.image*d.Res.N + k.block*d.Res.C + y*d.Res.H
+			for i := 0; i < n; i += Block {
+				copy(res[i:i+Block], a.In[1].Mem[at+i/Block*step:])
+			}
+		}
+		row.src = a.In[0].Off + k.image*d.In.N + k.block*d.In.C + (y*one(d.SH)-d.PH)*d.In.H - d.PW*Block
+		row.run(depthwiseTiers[w.ISA])
+		if d.masked() {
+			vecFor(w.ISA).reluBackward(dst, dst, res)
+		} else if part.laterAct() {
+			part.activate(w, dst, k.block)
+		}
+		at := a.Out[0].Off + k.image*part.View.N + k.block*part.View.C + y*part.View.H
+		for i := 0; i < n; i += Block {
+			copy(a.Out[0].Mem[at+i/Block*step:][:Block], dst[i:])
+		}
 	}
 }
 

@@ -179,6 +179,22 @@ func (c Depthwise) Cost(images int) Cost {
 	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.PackedLen()), c.Conv.stripNanoseconds(images, 1))
 }
 
+// Split returns c with Images chosen for that many images: some 16 tasks, since a block is one.
+func (c DepthwiseBackwardWeights) Split(images int) DepthwiseBackwardWeights {
+	c.Images = ceilDiv(images, min(images, max(1, 16/Blocks(c.Conv.IC))))
+	return c
+}
+
+// Cost is that of the gradient.
+func (c DepthwiseBackwardWeights) Cost(images int) Cost {
+	return perMAC(c.Conv.MACs()*images, c.Conv.bytes(images, c.Count(images)*c.PackedLen()), c.Conv.stripNanoseconds(images, 1))
+}
+
+// Cost is that of the reorder.
+func (r DepthwiseRepack) Cost(int) Cost {
+	return perElement(Depthwise{r.Repack.To}.PackedLen(), 0, 2, moveNS)
+}
+
 // PaddedMACs is MACs with the channels padded to blocks.
 func (c Grouped) PaddedMACs() int {
 	return Blocks(c.Conv.IC) * Block * c.width() * c.Conv.KH * c.Conv.KW * c.Conv.H * c.Conv.W
@@ -202,7 +218,7 @@ func (c Grouped) Split(images int) Grouped { return Grouped{c.Conv.splitBlocks(i
 // convolution takes up to three times as long.
 func (c Conv) splitBlocks(images int) Conv {
 	like := Conv{IC: c.IC, H: c.H, W: c.W, KH: 1, KW: 1, In: View{H: c.W * Block}, Outputs: c.Outputs}
-	like.Outputs[0].View.H = like.In.H
+	like.Outputs[0] = Output{C: c.Outputs[0].C, View: like.In}
 	like = like.Split(images)
 	c.Rows, c.Pairs = like.Rows, like.Pairs
 	return c

@@ -5,6 +5,7 @@ package kernel
 //go:generate go -C _asm/micro run . -part conv_winograd
 //go:generate go -C _asm/micro run . -part conv_winograd_1d
 //go:generate go -C _asm/micro run . -part conv_depthwise
+//go:generate go -C _asm/micro run . -part conv_depthwise_bwd
 //go:generate go -C _asm/micro run . -part conv_strip
 //go:generate go -C _asm/micro run . -part conv_bwd_weights
 //go:generate go -C _asm/micro run . -part conv_bwd_weights_rows

@@ -27,7 +27,7 @@ func samples() []Kernel {
 	parts := ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: c}, Images: 4}
 	repack := Repack{From: c, To: c}
 	return []Kernel{
-		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, Grouped{grouped}, N16Conv{c},
+		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, DepthwiseBackwardWeights{Conv: depthwise, Images: 4}, DepthwiseRepack{Repack{From: depthwise, To: depthwise}}, Grouped{grouped}, N16Conv{c},
 		ConvBackwardData{Conv: c}, ConvBackwardWeights{Conv: c}, parts, ConvBackwardWeightsRows{Conv: c, Images: 4},
 		ConvBackwardWeightsWinograd{Parts: parts, Padded: true}, N16ConvBackwardWeights{Conv: N16Conv{c}},
 		repack, N16RepackOf(repack), WinogradRepack{Winograd{Conv: c}}, SumPartials{N: 32, Images: 4},
@@ -56,7 +56,7 @@ func samples() []Kernel {
 // moves are the kernels that compute nothing.
 var moves = map[string]bool{
 	"Copy": true, "CopyChannels": true, "CopyNCHW": true, "Pad": true, "FromNCHW": true, "ToNCHW": true, "PixelsToVector": true, "Interleave": true, "Permute": true,
-	"Widen": true, "Narrow": true, "N16": true, "N16FromNCHW": true, "N16ToNCHW": true, "N16FromBlocked": true, "N16ToBlocked": true, "Repack": true, "N16Repack": true,
+	"Widen": true, "Narrow": true, "N16": true, "N16FromNCHW": true, "N16ToNCHW": true, "N16FromBlocked": true, "N16ToBlocked": true, "Repack": true, "DepthwiseRepack": true, "N16Repack": true,
 }
 
 // TestKernelsStateTheirCost: every type of this package that runs is a Kernel, and none

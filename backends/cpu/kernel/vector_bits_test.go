@@ -67,6 +67,20 @@ func TestVectorBits(t *testing.T) {
 		return dw
 	})
 
+	{
+		c := Conv{IC: 40, Groups: 40, H: 9, W: 13, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, Outputs: [4]Output{{C: 40}}}
+		k := newConvCase(fixedRand(26), 3, c, 0)
+		k.out[0].fill(fixedRand(27), false)
+		b := DepthwiseBackwardWeights{Conv: k.c, Images: 2}
+		pinBits(t, "gradient with respect to weights, depthwise", 0xa5c189b6, func(isa ISA) []float32 {
+			a := &Args{Images: 3}
+			sums := alignedFloats(b.Count(3) * b.PackedLen())
+			a.In[0], a.In[1], a.Out[0] = k.in.Buf, k.out[0].Buf, Buf{Mem: sums}
+			runAll(isa, b, a)
+			return sums
+		})
+	}
+
 	for i, c := range []Conv{
 		{IC: 20, H: 7, W: 9, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 13}}},
 		{IC: 3, H: 7, W: 11, KH: 3, KW: 3, PH: 1, PW: 1, Planar: true, Outputs: [4]Output{{C: 13}}},

@@ -20,6 +20,7 @@ var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"conv_bwd_weights":      bwdWeightsAll,
 	"conv_bwd_weights_rows": bwdRows,
 	"conv_depthwise":        depthwises,
+	"conv_depthwise_bwd":    depthwiseBwds,
 	"conv_strip":            convStrips,
 	"conv_tile":             convTiles,
 	"conv_winograd":         winograds,

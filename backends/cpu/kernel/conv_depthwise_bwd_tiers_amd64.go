@@ -1,0 +1,6 @@
+package kernel
+
+func init() {
+	depthwiseBwdTiers[AVX512] = depthwiseBwd512
+	depthwiseBwdTiers[AVX2] = depthwiseBwd256
+}
