@@ -33,13 +33,14 @@ func genCommand() *cli.Command {
 		Description: `Example:
 
    incc gen go mnist/nin --weights nin.safetensors -o ./mnistnin
-   incc gen torch mnist/nin --weights nin.safetensors -o mnistnin_torch`,
-		Subcommands: []*cli.Command{genGoCommand(), genTorchCommand()},
+   incc gen torch mnist/nin --weights nin.safetensors -o mnistnin_torch
+   incc gen triton mnist/nin --weights nin.safetensors -o models`,
+		Subcommands: []*cli.Command{genGoCommand(), genTorchCommand(), genTritonCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("unknown target %s (want go or torch)", diag.Quote(c.Args().First()))
+				return usagef("unknown target %s (want go, torch or triton)", diag.Quote(c.Args().First()))
 			}
-			return usagef("missing target (want incc gen go SPEC -o DIR, or incc gen torch)")
+			return usagef("missing target (want incc gen go SPEC -o DIR, or incc gen torch or triton)")
 		},
 	}
 }
@@ -488,9 +489,9 @@ func genCommandLine(c *cli.Context, arg string) string {
 	if c.IsSet("optimize") {
 		l = append(l, "-O"+strconv.Itoa(c.Int("optimize")))
 	}
-	for _, name := range []string{"passes", "seed", "batch", "store", "weights-as", "package", "memory", "runtime"} {
+	for _, name := range []string{"passes", "seed", "batch", "name", "wait", "store", "weights-as", "package", "memory", "runtime"} {
 		if c.IsSet(name) {
-			add(name, fmt.Sprint(c.Value(name)))
+			add(name, strings.ReplaceAll(fmt.Sprint(c.Value(name)), "µ", "u")) // as in 500us
 		}
 	}
 	for _, name := range []string{"direct", "train", "main", "deploy", "test"} {
