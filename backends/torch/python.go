@@ -2,6 +2,7 @@ package torch
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -153,6 +154,7 @@ func breakLine(indent, text, end string) string {
 // lastBracket returns the place of the bracket that the last byte of text closes, -1 if it
 // does not close one.
 func lastBracket(text string) int {
+	text = masked(text)
 	depth := 0
 	for i := len(text) - 1; i >= 0; i-- {
 		switch text[i] {
@@ -171,12 +173,20 @@ func lastBracket(text string) int {
 	return -1
 }
 
+var stringText = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// masked returns text with the contents of strings replaced, byte for byte.
+func masked(text string) string {
+	return stringText.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("s", len(s)) })
+}
+
 // splitArgs splits the arguments of a call at the commas outside of brackets.
 func splitArgs(text string) []string {
 	var args []string
 	depth, from := 0, 0
-	for i := range len(text) {
-		switch text[i] {
+	mask := masked(text)
+	for i := range len(mask) {
+		switch mask[i] {
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':
@@ -188,5 +198,8 @@ func splitArgs(text string) []string {
 			}
 		}
 	}
-	return append(args, strings.TrimSpace(text[from:]))
+	if rest := strings.TrimSpace(text[from:]); rest != "" {
+		args = append(args, rest)
+	}
+	return args
 }

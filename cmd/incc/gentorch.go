@@ -16,7 +16,7 @@ func genTorchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "torch",
 		Usage:     "generate a PyTorch module of a network",
-		UsageText: "incc gen torch SPEC -o DIR [--weights FILE.safetensors]",
+		UsageText: "incc gen torch SPEC -o DIR [--weights FILE.safetensors] [--train]",
 		Description: `Example:
 
    incc gen torch googlenet --weights googlenet.safetensors -o googlenet_torch
@@ -26,9 +26,17 @@ and weights.safetensors. The names in the model's state_dict are those of incc: 
 loads the files of weights that incc writes, and incc reads what
 safetensors.torch.save_file writes of its state_dict.
 
+With --train DIR also gets train.py, which trains as the train block of the spec says,
+on one process or on many (PyTorch's DistributedDataParallel under torchrun), its
+settings (recipe.py) and data sets (data.py), and a README.md with the commands. The
+weights that it begins with are those of incc train, and so are the validation images
+and the order of the images. Random changes of images are others. What it writes has
+incc's forms: incc eval SPEC --weights RUN/best.safetensors, incc compare RUN OTHER.
+
 To find stale output in CI: incc gen torch ... --check`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the files into `DIR`"},
+			&cli.BoolFlag{Name: "train", Usage: "add a program that trains, with files for containers and clusters"},
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
 			defineFlag, seedFlag, weightsFlag, mapFlag,
 		}, modelFlags()...),
@@ -82,7 +90,17 @@ func torchPackage(c *cli.Context, arg, dir string) ([]genFile, error) {
 	if err := checkRoom(c, g, use{weights: 2}); err != nil {
 		return nil, err
 	}
-	list, err := torch.Package(g, torch.Options{Command: "incc gen torch " + genCommandLine(c, arg)})
+	opt := torch.Options{Command: "incc gen torch " + genCommandLine(c, arg)}
+	seed := c.Int64("seed")
+	if c.Bool("train") {
+		r := recipeOf(g)
+		if c.IsSet("seed") {
+			r.Run.Seed = seed
+		}
+		seed = r.Run.Seed // incc train draws the weights from it
+		opt.Train = &r
+	}
+	list, err := torch.Package(g, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +113,7 @@ func torchPackage(c *cli.Context, arg, dir string) ([]genFile, error) {
 			return nil, err
 		}
 	}
-	ir.Materialize(g, c.Int64("seed"))
+	ir.Materialize(g, seed)
 	w := &weightsFile{meta: map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}}
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant {

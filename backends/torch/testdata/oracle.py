@@ -98,6 +98,7 @@ def run(folder):
     write(Path(folder) / "output.safetensors", out)
 
 
-torch.set_num_threads(2)
-for folder in sys.argv[1:]:
-    run(folder)
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for folder in sys.argv[1:]:
+        run(folder)
