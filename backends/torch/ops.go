@@ -41,7 +41,7 @@ var table = ir.NewTable(append(activationRows,
 	ir.For(concat), ir.For(maxout), ir.For(flatten), ir.For(reshape), ir.For(transpose), ir.For(slice), ir.For(split),
 	ir.For(reduce), ir.For(matMul), ir.For(maximum), ir.For(scale), ir.For(leakyReLU),
 	ir.For(softmax), ir.For(logSoftmax), unary[ops.Sqrt]("torch.sqrt(%0)"),
-	binary[ops.Add](" + "), binary[ops.Sub](" - "), binary[ops.Mul](" * "), binary[ops.Div](" / "),
+	infix[ops.Add](" + "), infix[ops.Sub](" - "), infix[ops.Mul](" * "), infix[ops.Div](" / "),
 )...)
 
 // activations has the ops that can be part of another, as its attribute act.
@@ -72,7 +72,7 @@ func unary[T ir.Op](text string) ir.Row[*call] {
 	})
 }
 
-func binary[T ir.Op](sign string) ir.Row[*call] {
+func infix[T ir.Op](sign string) ir.Row[*call] {
 	return ir.For(func(_ T, n *ir.Node, c *call) error {
 		terms := make([]string, len(n.In))
 		for i := range terms {

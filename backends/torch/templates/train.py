@@ -1,7 +1,7 @@
 """Trains the network as the spec says: on one process, or on many under torchrun.
 
-    python train.py DATA --run RUN
-    torchrun --nproc-per-node=4 train.py DATA --run RUN
+    python train.py DATA --out RUN
+    torchrun --nproc-per-node=4 train.py DATA --out RUN
 
 The folder RUN gets results.csv with the columns of incc train, so that incc compare draws
 both, weights that incc eval, predict, compile and gen go take as they are, and a
@@ -440,7 +440,7 @@ def load_checkpoint(path: Path, t: Trainer) -> Progress:
     if content["recipe"] != repr(t.recipe):
         raise ValueError(
             f"{path} is of a training with other settings: go on with the same flags, "
-            "or name another folder with --run"
+            "or name another folder with --out"
         )
     t.model.load_state_dict(content["model"])
     t.optimizer.load_state_dict(content["optimizer"])
@@ -490,7 +490,7 @@ def arguments() -> argparse.Namespace:
     a = argparse.ArgumentParser(description="Trains the network as its spec says.")
     add = a.add_argument
     add("data", type=Path, help="folder of the data set; see data.py")
-    add("--run", type=Path, default=Path("runs") / RECIPE.name, help="folder to write")
+    add("--out", type=Path, default=Path("runs") / RECIPE.name, help="folder to write")
     add("--weights", type=Path, help="begin with a safetensors file of weights")
     add("--epochs", type=float, help="train for so many epochs")
     add("--batch", type=int, help="images of a step, of all processes together")
@@ -600,7 +600,7 @@ def train_epoch(
     r, world = t.recipe, t.world
     waited = 0.0
     batches = iter(loader)
-    log = a.run / "steps.csv"
+    log = a.out / "steps.csv"
     while p.step < steps and p.total < end:
         begin = time.monotonic()
         x, labels = next(batches)
@@ -626,7 +626,7 @@ def train_epoch(
         p.loss, p.correct = p.loss + loss, p.correct + correct
         every = a.checkpoint_every
         if every and world.first and p.step % every == 0 and p.step < steps:
-            save_checkpoint(a.run / "checkpoint.pt", t, p)
+            save_checkpoint(a.out / "checkpoint.pt", t, p)
     return waited
 
 
@@ -656,9 +656,9 @@ def end_epoch(
     if not world.first:
         return
     if best:
-        save_weights(a.run / "best.safetensors", t.weights())
-    save_checkpoint(a.run / "checkpoint.pt", t, p)
-    write_results(a.run / "results.csv", p.rows)
+        save_weights(a.out / "best.safetensors", t.weights())
+    save_checkpoint(a.out / "checkpoint.pt", t, p)
+    write_results(a.out / "results.csv", p.rows)
     text = f"epoch {p.epoch}: loss {loss:.4f}, accuracy {100 * accuracy:.2f} %"
     if val is not None:
         text += f"; validation {val_loss:.4f}, {100 * val_accuracy:.2f} %"
@@ -698,13 +698,13 @@ def run(a: argparse.Namespace, world: World) -> None:
         raise ValueError(f"{len(images)} images do not fill a batch of {recipe.batch}")
     end = round(recipe.epochs * steps)
     p = Progress()
-    a.run.mkdir(parents=True, exist_ok=True)
-    if (a.run / "checkpoint.pt").exists():
-        p = load_checkpoint(a.run / "checkpoint.pt", t)
+    a.out.mkdir(parents=True, exist_ok=True)
+    if (a.out / "checkpoint.pt").exists():
+        p = load_checkpoint(a.out / "checkpoint.pt", t)
         if world.first:
             print(f"goes on from epoch {p.epoch + 1}, step {p.step + 1}", flush=True)
     if a.log_steps and world.first:
-        prepare_log(a.run / "steps.csv", p.total)
+        prepare_log(a.out / "steps.csv", p.total)
     train = loader_of(images, transform, sampler, a.workers)
     val = evaluation(a, source.val, transform, world, recipe)
     t.freeze(p.epoch)
@@ -747,11 +747,11 @@ def finish(
 ) -> None:
     """Writes the last weights and tests the best ones."""
     if t.world.first:
-        save_weights(a.run / "last.safetensors", t.weights())
+        save_weights(a.out / "last.safetensors", t.weights())
     if t.world.size > 1:
         dist.barrier()
     loader = evaluation(a, source.test, transform, t.world, t.recipe)
-    best = a.run / "best.safetensors"
+    best = a.out / "best.safetensors"
     if loader is None or not best.exists():
         return
     t.average = {}

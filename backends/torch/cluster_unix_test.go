@@ -1,0 +1,212 @@
+//go:build unix
+
+package torch
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
+	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/specs/spectest"
+)
+
+const clusterSpec = `net cluster
+input image 1x8x8 range=-1..1
+default conv act=relu
+c1: conv 3x3 8 pad=same -> maxpool 2x2/2 -> inception 4 4 4 4 4 4
+top: gap -> fc 10 -> softmax
+train { sgd lr=0.1 momentum=0.9; schedule cosine; run batch=16 epochs=2 seed=3 }
+`
+
+// writeIDX writes a data set of the form of MNIST: pictures of 8x8 pixels with a bright row
+// or column for each of ten classes, and noise.
+func writeIDX(t *testing.T, dir string) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(8, 9))
+	for part, n := range map[string]int{"train": 436, "t10k": 60} {
+		var images, labels bytes.Buffer
+		images.Write([]byte{0, 0, 8, 3})
+		labels.Write([]byte{0, 0, 8, 1})
+		for _, x := range []int{n, 8, 8} {
+			_ = binary.Write(&images, binary.BigEndian, uint32(x))
+		}
+		_ = binary.Write(&labels, binary.BigEndian, uint32(n))
+		for range n {
+			class := r.IntN(10)
+			labels.WriteByte(byte(class))
+			for p := range 64 {
+				v := r.IntN(100)
+				if class < 5 && p/8 == class+1 || class >= 5 && p%8 == class-4 {
+					v += 150
+				}
+				images.WriteByte(byte(v))
+			}
+		}
+		for name, b := range map[string]*bytes.Buffer{part + "-images-idx3-ubyte": &images, part + "-labels-idx1-ubyte": &labels} {
+			if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// losses notes the loss of every step.
+type losses struct{ list []float64 }
+
+func (l *losses) Begin(*train.State, int, float64, bool)     {}
+func (l *losses) Step(_ *train.State, st train.Stats, _ int) { l.list = append(l.list, st.Loss) }
+func (l *losses) Epoch(train.Row)                            {}
+func (l *losses) Note(string)                                {}
+
+// inccLosses trains with incc's executor. It returns the losses of the steps.
+func inccLosses(t *testing.T, g *ir.Graph, dir string) []float64 {
+	t.Helper()
+	src, err := data.ReadMNIST(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := *g.Recipe.Train
+	rest, _ := src.Train.Stratify(src.Train.Len()/12, r.Run.Seed)
+	in, err := data.NewTransform(src.Train, g.Recipe.Input, r.Augment, 1, 8, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := train.NewCPU(g, autodiff.FromRecipe(&r), r.Run.Batch, r.Run.Seed, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &losses{}
+	if _, err := train.Run(context.Background(), e, train.Config{Dir: t.TempDir(), Recipe: r, Seed: r.Run.Seed, Train: rest, Input: in, Epochs: r.Run.Epochs, Report: l}); err != nil {
+		t.Fatal(err)
+	}
+	return l.list
+}
+
+// stepLosses reads the losses of steps.csv.
+func stepLosses(t *testing.T, run string) []float64 {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(run, "steps.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []float64
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		f := strings.Split(line, ",")
+		if i == 0 {
+			continue
+		}
+		x, err := strconv.ParseFloat(f[2], 64)
+		if n, e := strconv.Atoi(f[0]); err != nil || e != nil || n != i-1 {
+			t.Fatalf("steps.csv, line %d: %s", i+1, line)
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// sameLosses compares the losses of a run with those of incc.
+func sameLosses(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) || len(want) < 50 {
+		t.Errorf("%s: %d losses, want %d", what, len(got), len(want))
+		return
+	}
+	worst := 0.0
+	for i, w := range want {
+		worst = max(worst, math.Abs(got[i]-w)/math.Abs(w))
+	}
+	t.Logf("%s: %d losses from %.4f to %.4f, the largest difference is %.2g", what, len(got), got[0], got[len(got)-1], worst)
+	if !(worst <= 1e-4) {
+		t.Errorf("%s: a loss differs by %.2g", what, worst)
+	}
+}
+
+// TestProcesses trains with one process, and with one, two and four under torchrun, on CPUs:
+// the losses are those of incc train. Of another run one process is killed: the run goes on
+// from its checkpoint, to the same losses.
+func TestProcesses(t *testing.T) {
+	if !longtest.Enabled() {
+		t.Skip("it starts PyTorch ten times: INCC_LONG=1 runs this")
+	}
+	py := python(t)
+	g := spectest.Build(t, "cluster.incc", clusterSpec)
+	ir.Materialize(g, g.Recipe.Train.Run.Seed)
+	set := t.TempDir()
+	writeIDX(t, set)
+	want := inccLosses(t, g, set)
+	dir := writePackage(t, g, g.Recipe.Train)
+	command := func(processes int, run string, more ...string) *exec.Cmd {
+		args := []string{filepath.Join(dir, "train.py")}
+		if processes > 0 {
+			args = append([]string{"-m", "torch.distributed.run", "--standalone", "--max-restarts=2", "--nproc-per-node=" + strconv.Itoa(processes)}, args...)
+		}
+		args = append(args, set, "--out", run, "--log-steps", "--workers=0", "--threads=1")
+		cmd := exec.Command(py, append(args, more...)...)
+		cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1", "GLOO_SOCKET_IFNAME=lo")
+		return cmd
+	}
+	for _, n := range []int{0, 1, 2, 4} {
+		run := filepath.Join(t.TempDir(), "run")
+		if out, err := command(n, run).CombinedOutput(); err != nil {
+			t.Fatalf("%d processes: %v\n%s", n, err, out)
+		}
+		sameLosses(t, fmt.Sprintf("%d processes", n), stepLosses(t, run), want)
+	}
+	run := filepath.Join(t.TempDir(), "run")
+	cmd := command(2, run, "--checkpoint-every=5")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killed := killWorker(t, cmd.Process.Pid, run)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("after the death of a process: %v\n%s", err, out.String())
+	}
+	if killed && !strings.Contains(out.String(), "goes on from epoch") {
+		t.Errorf("the run did not go on from a checkpoint:\n%s", out.String())
+	}
+	sameLosses(t, "after the death of a process", stepLosses(t, run), want)
+}
+
+// killWorker kills a process that torchrun started, after some steps. It reports whether the
+// run was still going on.
+func killWorker(t *testing.T, torchrun int, run string) bool {
+	t.Helper()
+	for range 6000 {
+		time.Sleep(10 * time.Millisecond)
+		b, _ := os.ReadFile(filepath.Join(run, "steps.csv"))
+		if bytes.Count(b, []byte("\n")) < 12 {
+			continue
+		}
+		kids, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", torchrun))
+		if err != nil {
+			t.Skip("no /proc")
+		}
+		for _, w := range strings.Fields(string(kids)) {
+			line, _ := os.ReadFile("/proc/" + w + "/cmdline")
+			if pid, err := strconv.Atoi(w); err == nil && bytes.Contains(line, []byte("train.py")) {
+				return syscall.Kill(pid, syscall.SIGKILL) == nil
+			}
+		}
+	}
+	t.Error("no process to kill")
+	return false
+}
