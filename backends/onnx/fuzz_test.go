@@ -68,6 +68,11 @@ func foreignSeeds(f *testing.F) {
 			op("Pad", "r pads", "y", attribute("mode", "reflect"))),
 		foreignModel(17, "2x2x4x6", tensors{scalarInt("no", 0)}, op("Cast", "no", "is", attribute("to", int(onnxpb.TensorProto_BOOL))),
 			op("If", "is", "y", attribute("then_branch", branch(op("Relu", "x", "out"))), attribute("else_branch", branch(op("Neg", "x", "out"))))),
+		foreignModel(17, "Nx2x4x6", tensors{ints("k", 2), ints("axes", 2), ints("pads", 0, 1, 0, 0, 1, 0, 1, 2)}, op("Pad", "x pads", "p", attribute("mode", "reflect")),
+			op("TopK", "p k", "v i", attribute("axis", 1)), op("GatherElements", "p i", "g", attribute("axis", 1)), op("Unsqueeze", "g axes", "u"), op("Erf", "u", "y")),
+		foreignModel(17, "2x2x4x6", nil, op("DynamicQuantizeLinear", "x", "q s z"), op("DequantizeLinear", "q s z", "d"), op("ArgMax", "d", "a", attribute("axis", 3)),
+			op("Cast", "a", "f", attribute("to", int(onnxpb.TensorProto_FLOAT))), op("Einsum", "f d", "e", attribute("equation", "abcd,abce->abde")), op("MaxPool", "e", "m i", attribute("kernel_shape", []int64{2, 2})),
+			op("MaxUnpool", "m i", "y", attribute("kernel_shape", []int64{2, 2}))),
 		foreignModel(17, "Nx6x5x4", nil, op("Transpose", "x", "c", attribute("perm", []int64{0, 3, 1, 2})), op("LpNormalization", "c", "l"),
 			op("Transpose", "l", "y", attribute("perm", []int64{0, 2, 3, 1}))),
 	} {

@@ -117,9 +117,13 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 	var errs []error
 	for _, op := range order {
 		list := where[op]
-		text := fmt.Sprintf("%s: the IR has no such op", list[0])
+		why := refusals[op]
+		if why == "" {
+			why = "the IR has no such op"
+		}
+		text := fmt.Sprintf("%s: %s", list[0], why)
 		if len(list) > 1 {
-			text = fmt.Sprintf("%s, in %d nodes: the IR has no such op: %s", op, len(list), strings.Join(list[:min(3, len(list))], ", "))
+			text = fmt.Sprintf("%s, in %d nodes: %s: %s", op, len(list), why, strings.Join(list[:min(3, len(list))], ", "))
 		}
 		if len(list) > 3 {
 			text += ", …"
@@ -131,6 +135,17 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 		errs = append(errs, errors.New(text))
 	}
 	return errors.Join(errs...)
+}
+
+// refusals says why some operators are not supported, where there is more to say than that they
+// are not.
+var refusals = map[string]string{
+	"NonMaxSuppression": "the number of boxes that remain is known only at run time, and shapes are fixed here: cut the model before it, and suppress boxes in the program that runs it",
+	"NonZero":           "the number of its results is known only at run time, and shapes are fixed here",
+	"Unique":            "the number of its results is known only at run time, and shapes are fixed here",
+	"Loop":              "loops are not supported",
+	"Scan":              "loops are not supported",
+	"If":                "the condition is known only at run time",
 }
 
 // folded reports whether the elements of all outputs of a node are known, so that it needs no

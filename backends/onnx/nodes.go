@@ -398,6 +398,9 @@ func (v *verifier) nodeTypes(n *node) ([]value, error) {
 	return vs, nil
 }
 
+// maxFolded bounds the operations of all nodes that are computed while a model is read.
+const maxFolded = 1 << 28
+
 // computeNode sets the elements of results whose operands are constants, within the folder's
 // bound of memory.
 func (v *verifier) computeNode(n *node, op ops.Node, operands []int, types []ir.Type, vs []value) {
@@ -420,7 +423,11 @@ func (v *verifier) computeNode(n *node, op ops.Node, operands []int, types []ir.
 		}
 		in = append(in, x)
 	}
-	if p, err := op.Plan(types, 1, true); err != nil || int64(p.Ops()) > 1<<26 {
+	p, err := op.Plan(types, 1, true)
+	if err != nil {
+		return
+	}
+	if v.folded += int64(p.Ops()); v.folded > maxFolded {
 		return
 	}
 	out, err := op.Eval(in)

@@ -76,6 +76,7 @@ func Undeclared(m *onnxpb.ModelProto) []string {
 type verifier struct {
 	m        *Model
 	opset    int64
+	folded   int64             // operations of the nodes that were computed
 	values   map[string]value  // what is known about each value that has been defined so far
 	nodeOf   map[string]string // the node that computes each value, for all nodes of the graph
 	problems []Problem

@@ -233,11 +233,12 @@ func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
 			return nil, fmt.Errorf("an operand has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
 		}
 	}
-	if err := make(p); err != nil {
-		return nil, err
-	}
+	err = make(p)
 	if p.err != nil {
-		return nil, p.err
+		err = p.err
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range p.Out {
 		if len(t.Shape) > NodeMaxAxes {
@@ -248,16 +249,26 @@ func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
 			if d < 1 {
 				return nil, errors.New("the result would have no elements")
 			}
-			if n *= d; n > 1<<31 {
+			if n > nodeMaxLen/d {
 				return nil, fmt.Errorf("the result %v is too large", t.Shape)
 			}
+			n *= d
 		}
 	}
 	return p, nil
 }
 
 // Ops estimates the number of operations.
-func (p *NodePlan) Ops() int { return max(1, p.units) * max(1, p.work) }
+func (p *NodePlan) Ops() int {
+	units, work := max(1, p.units), max(1, p.work)
+	if units > math.MaxInt/work {
+		return math.MaxInt
+	}
+	return units * work
+}
+
+// nodeMaxLen is the largest number of elements of a result.
+const nodeMaxLen = min(1<<31, math.MaxInt)
 
 // nodeTaskOps is how many operations a task has at least, and nodeTasks how many tasks there are
 // at most.

@@ -1,0 +1,170 @@
+package nodes
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// draws makes random operands and attributes, most of them wrong.
+type draws struct{ *rand.Rand }
+
+func (r draws) shape() []int {
+	s := make([]int, r.IntN(6))
+	for i := range s {
+		s[i] = 1 + r.IntN(4)
+	}
+	return s
+}
+
+// value returns a random value of an attribute: numbers, also very large ones, or a word.
+func (r draws) value() string {
+	odd := []string{"", "x", "-", "1.5", "nan", "inf", "1e300", "9223372036854775807", "-9223372036854775808", "2147483647", "16777216", "-1", "0"}
+	words := []string{"SAME_UPPER", "SAME_LOWER", "VALID", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "align_corners", "tf_crop_and_resize", "CRD", "sum", "none", "max",
+		"add", "mul", "LEFT", "ij,jk->ik", "...ij->...ji", "ii->i", "f32", "u8", "i64", "bool", "tanh", "border", "reflection", "zeros", "not_larger", "Elu"}
+	switch r.IntN(8) {
+	case 0:
+		return odd[r.IntN(len(odd))]
+	case 1:
+		return words[r.IntN(len(words))]
+	}
+	list := make([]int, 1+r.IntN(6))
+	for i := range list {
+		list[i] = r.IntN(8) - 2
+	}
+	return NodeInts(list...)
+}
+
+var drawnAttrs = []string{"axis", "axes", "alpha", "beta", "gamma", "keepdims", "k", "shape", "pads", "starts", "ends", "steps", "repeats", "perm", "kernel_shape", "strides", "dilations",
+	"group", "auto_pad", "ceil_mode", "mode", "scales", "sizes", "roi", "split", "depth", "to", "blocksize", "block_size", "output_shape", "output_padding", "storage_order", "outputs",
+	"image_shape", "block_shape", "size", "condition", "equation", "reduction", "ignore_index", "num_groups", "batch_dims", "batch_axis", "time_axis", "direction", "upper", "fmod",
+	"coordinate_transformation_mode", "nearest_mode", "padding_mode", "output_height", "output_width", "sampling_ratio", "epsilon", "p", "transA", "transB", "allowzero", "axes", "value",
+	"min", "max", "antialias", "exclude_outside", "keep_aspect_ratio_policy", "training_mode", "exclusive", "reverse", "select_last_index", "largest", "of", "by", "approximate", "lambd", "bias"}
+
+// TestHostile plans every operator with random operands and attributes and runs what is accepted,
+// with random elements, indices outside of their axes among them. It must not panic, and tasks
+// must give what the whole gives.
+func TestHostile(t *testing.T) {
+	r := draws{rand.New(rand.NewPCG(1, 2))}
+	accepted := map[string]int{}
+	for _, op := range NodeNames() {
+		for range 3000 {
+			in := make([]NodeType, 1+r.IntN(4))
+			same := r.shape()
+			for i := range in {
+				in[i] = NodeType{NodeFloat, same}
+				if r.IntN(2) == 0 {
+					in[i].Shape = r.shape()
+				}
+				if r.IntN(3) == 0 {
+					in[i].Kind = NodeKind(r.IntN(len(nodeKindNames)))
+				}
+			}
+			attrs := NodeAttrs{}
+			for range r.IntN(4) {
+				attrs[drawnAttrs[r.IntN(len(drawnAttrs))]] = r.value()
+			}
+			if tried(t, r, op, attrs.String(), in) {
+				accepted[op]++
+			}
+		}
+	}
+	if len(accepted) < 110 {
+		t.Errorf("only %d operators were run", len(accepted))
+	}
+}
+
+// tried plans and runs a node and reports whether it was accepted.
+func tried(t *testing.T, r draws, op, attrs string, in []NodeType) bool {
+	defer func() {
+		if x := recover(); x != nil {
+			t.Errorf("%s %s of %v: %v", op, attrs, in, x)
+		}
+	}()
+	p, err := PlanNode(op, attrs, in, false)
+	if err != nil || p.Ops() > 1<<20 {
+		return false
+	}
+	x := make([][]float64, len(in))
+	for i, n := range in {
+		if n.Kind == NodeNone {
+			continue
+		}
+		x[i] = make([]float64, n.Len())
+		for j := range x[i] {
+			x[i][j] = n.Kind.Round(r.NormFloat64() * 4)
+		}
+	}
+	want := p.Eval(x)
+	got := make([][]float64, len(want))
+	for i, y := range want {
+		if got[i] = make([]float64, len(y)); len(y) != p.Out[i].Len() {
+			t.Errorf("%s %s of %v: %d elements for %v", op, attrs, in, len(y), p.Out[i])
+		}
+	}
+	for task := p.Tasks() - 1; task >= 0; task-- {
+		p.Run(task, x, got)
+	}
+	for i := range want {
+		if !slices.EqualFunc(got[i], want[i], func(a, b float64) bool { return a == b || a != a && b != b }) {
+			t.Errorf("%s %s of %v: tasks differ from the whole", op, attrs, in)
+		}
+	}
+	return true
+}
+
+// TestKindsRound compares the rounding of integer kinds with Go's conversions.
+func TestKindsRound(t *testing.T) {
+	for _, x := range []float64{0, 1, -1, 127, 128, -128, -129, 255, 256, 300.7, -300.7, 1 << 20, -(1 << 33)} {
+		n := int64(x)
+		for k, want := range map[NodeKind]float64{NodeInt8: float64(int8(n)), NodeUint8: float64(uint8(n)), NodeInt16: float64(int16(n)), NodeUint16: float64(uint16(n)),
+			NodeInt32: float64(int32(n)), NodeUint32: float64(uint32(n)), NodeInt64: float64(n)} {
+			if got := k.Round(x); got != want {
+				t.Errorf("%v of %v is %v, want %v", k, x, got, want)
+			}
+		}
+	}
+}
+
+// TestAttrsRoundTrip: attributes read back as they were printed.
+func TestAttrsRoundTrip(t *testing.T) {
+	a := NodeAttrs{"axes": NodeInts(1, -2), "alpha": NodeFloats(0.1, 1e-30), "mode": "edge"}
+	b, err := ParseNodeAttrs(a.String())
+	if err != nil || fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Errorf("%v became %v, %v", a, b, err)
+	}
+	for _, bad := range []string{"x", ":1", "a:1;a:2", "a:1;;"} {
+		if _, err := ParseNodeAttrs(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+// TestErrors: what is wrong is said.
+func TestErrors(t *testing.T) {
+	f := func(shape ...int) NodeType { return NodeType{NodeFloat, shape} }
+	for _, c := range []struct {
+		op, attrs string
+		in        []NodeType
+		want      string
+	}{
+		{"Softmax", "axis:4", []NodeType{f(2, 3)}, "axis 4 does not exist"},
+		{"Reshape", "shape:4,-1", []NodeType{f(2, 3)}, "cannot be reshaped"},
+		{"Add", "", []NodeType{f(2, 3), f(2)}, "do not fit"},
+		{"Add", "", []NodeType{f(2), {NodeInt64, []int{2}}}, "kinds"},
+		{"Gather", "", []NodeType{f(2), f(2)}, "want integers"},
+		{"TopK", "k:9", []NodeType{f(2, 3)}, "k is 9"},
+		{"Conv", "", []NodeType{f(1, 3, 5, 5), f(4, 2, 3, 3)}, "weights"},
+		{"Slice", "starts:0;ends:x", []NodeType{f(4)}, "whole numbers"},
+		{"Pad", "pads:1,2,3", []NodeType{f(4)}, "3 pads"},
+		{"Resize", "sizes:2,2;mode:lanczos", []NodeType{f(4, 4)}, "one of nearest"},
+		{"MatMul", "", []NodeType{f(2, 3), f(2, 3)}, "inner axes"},
+		{"Expand", "shape:100000,100000,100000", []NodeType{f(1)}, "too large"},
+	} {
+		if _, err := PlanNode(c.op, c.attrs, c.in, false); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %q", c.op, c.attrs, err, c.want)
+		}
+	}
+}
