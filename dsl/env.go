@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -374,6 +375,8 @@ func (b *builder) badValue(cx context, op, key string, k *kind, v *value) {
 	l := v.lit()
 	switch {
 	case l == nil:
+	case (k == kCount || k == kSide || k == kGroups) && l.Kind == NumberLit && l.Num > ir.MaxDim && l.Num == math.Trunc(l.Num):
+		d.WithHelp("the largest number is %s", diag.Thousands(ir.MaxDim))
 	case k == kKernel && l.IsInt && l.Num > 0:
 		side := l.Raw + "x" + l.Raw
 		d.WithHelp("a kernel has two sides: %s", side)

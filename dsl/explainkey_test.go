@@ -3,6 +3,8 @@ package dsl
 import (
 	"strings"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Every key of every op and statement is explained, with its owner and its values.
@@ -40,6 +42,16 @@ func TestCropNone(t *testing.T) {
 	for text, bad := range map[string]bool{"resize=40": false, "crop=none": false, "resize=40 crop=none": true, "resize=30": true, "resize=30 crop=none": true} {
 		_, l := Load("a.incc", []byte("net a\ninput x 3x32x32 "+text+"\nfc 10\n"), Options{})
 		if bad != l.HasErrors() || bad && l[0].Code != "E0604" {
+			t.Errorf("%s: %v", text, l)
+		}
+	}
+}
+
+// A number above the largest one is a whole number, too: the error says how large it may be.
+func TestLargestNumber(t *testing.T) {
+	for text, help := range map[string]bool{"999999999": true, "99999999999999999999": true, "1.5": false, "0": false, "16777216": false} {
+		_, l := Load("a.incc", []byte("net a\ninput x 3x32x32\nconv 1x1 "+text+"\nfc 10\n"), Options{})
+		if got := strings.Contains((&diag.Renderer{}).String(l), "the largest number is 16,777,216"); got != help {
 			t.Errorf("%s: %v", text, l)
 		}
 	}

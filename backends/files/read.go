@@ -38,7 +38,8 @@ func kind(m fs.FileMode) string {
 }
 
 // Open opens a regular file, or a symbolic link to one, for reading, and returns
-// its size. It never waits: a named pipe or a device is an error.
+// its size. It never waits: a named pipe or a device is an error, and so is a pointer of
+// Git LFS (a PointerError).
 func Open(path string) (*os.File, int64, error) {
 	f, info, err := open(path, false)
 	if err != nil {
@@ -71,11 +72,43 @@ func open(path string, dirs bool) (*os.File, fs.FileInfo, error) {
 	if info, err = f.Stat(); err == nil {
 		err = allowed(info)
 	}
+	if err == nil && info.Mode().IsRegular() {
+		err = pointer(f, path, info.Size())
+	}
 	if err != nil {
 		f.Close()
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// PointerError says that a file is the pointer that Git LFS has in the place of a file which
+// was not fetched.
+type PointerError struct{ Path string }
+
+func (e *PointerError) Error() string {
+	return e.Path + " is a pointer of Git LFS, not the file itself: run git lfs pull where it comes from"
+}
+
+// pointerHead begins the pointers of Git LFS, which have at most pointerBytes
+// (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+const (
+	pointerHead  = "version https://git-lfs.github.com/spec/v1\n"
+	pointerBytes = 1024
+)
+
+// pointer returns an error if a file is a pointer of Git LFS.
+func pointer(f io.ReaderAt, path string, size int64) error {
+	if size < int64(len(pointerHead)) || size >= pointerBytes {
+		return nil
+	}
+	head := make([]byte, len(pointerHead))
+	if n, err := f.ReadAt(head, 0); n == len(head) && string(head) == pointerHead {
+		return &PointerError{path}
+	} else if err != nil && err != io.EOF {
+		return err
+	}
+	return nil
 }
 
 // OpenIn opens a file in a root folder. Symbolic links cannot lead out of that folder. It

@@ -113,3 +113,23 @@ func TestDir(t *testing.T) {
 		}
 	}
 }
+
+// A pointer of Git LFS is not read for the file that it stands for. Other small files are.
+func TestPointer(t *testing.T) {
+	const text = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+	for content, want := range map[string]bool{text: true, text[1:]: false, "": false, text + strings.Repeat("x", 2000): false, text[:20]: false} {
+		path := filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Read(path, 1<<20)
+		var p *PointerError
+		if errors.As(err, &p) != want || !want && (err != nil || string(b) != content) {
+			t.Errorf("%q: %v", content, err)
+		}
+		_, err = ReadFS(Dir(filepath.Dir(path)), "a", 1<<20)
+		if errors.As(err, &p) != want {
+			t.Errorf("%q as the file of a file system: %v", content, err)
+		}
+	}
+}

@@ -48,7 +48,34 @@ type dir struct {
 }
 
 func (d dir) Open(location string) (File, error) {
-	return files.OpenIn(d.root, filepath.Join(d.below, filepath.FromSlash(location)))
+	path := filepath.Join(d.below, filepath.FromSlash(location))
+	f, err := files.OpenIn(d.root, path)
+	if err == nil {
+		return f, nil
+	}
+	// os.Root refuses absolute links, even those that lead to a place in the root. What they
+	// lead to is opened in the root, too, so a link that is changed now leads nowhere else.
+	if inside, ok := d.follow(path); ok {
+		return files.OpenIn(d.root, inside)
+	}
+	return nil, err
+}
+
+// follow follows the links of a path below the root. ok is false if they lead out of it.
+func (d dir) follow(path string) (inside string, ok bool) {
+	root, err := filepath.EvalSymlinks(d.root.Name())
+	if err == nil {
+		root, err = filepath.Abs(root)
+	}
+	if err != nil {
+		return "", false
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(root, path))
+	if err != nil {
+		return "", false
+	}
+	inside, err = filepath.Rel(root, real)
+	return inside, err == nil && filepath.IsLocal(inside)
 }
 
 func checkLocation(location string) error {

@@ -74,6 +74,9 @@ func open(f *os.File, size int64, path string) (*File, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	if n == 0 {
+		return nil, errors.New("the file is empty")
+	}
 	w := &File{}
 	switch kind := kindOf(head[:n], filepath.Ext(path)); kind {
 	case "zip":

@@ -314,16 +314,23 @@ func runFolders() []string {
 	return found
 }
 
+// bashCompletion compares whole lines: compgen -W would split names at spaces, and expand
+// what looks like a command in them.
 const bashCompletion = `_incc_complete() {
-  local cur="${COMP_WORDS[COMP_CWORD]}"
+  local cur="${COMP_WORDS[COMP_CWORD]}" line
   local words=("${COMP_WORDS[@]:0:COMP_CWORD}")
   local out="$("${words[@]}" "$cur" --generate-bash-completion 2>/dev/null)"
   if [[ "$cur" == "=" ]]; then cur=""; fi
-  COMPREPLY=($(compgen -W "$out" -- "$cur"))
+  cur="${cur#[\"\']}"
+  cur="${cur//\\/}"
   case "$out" in
-    *:files*) COMPREPLY+=($(compgen -f -- "$cur")) ;;
-    *:specs*) COMPREPLY+=($(compgen -d -- "$cur") $(compgen -f -X '!*.incc' -- "$cur")) ;;
+    *:files*) out="$out"$'\n'"$(compgen -f -- "$cur")" ;;
+    *:specs*) out="$out"$'\n'"$(compgen -d -- "$cur")"$'\n'"$(compgen -f -X '!*.incc' -- "$cur")" ;;
   esac
+  COMPREPLY=()
+  while IFS= read -r line; do
+    if [[ -n "$line" && "$line" != :* && "$line" == "$cur"* ]]; then COMPREPLY+=("$line"); fi
+  done <<< "$out"
 }
 complete -o filenames -F _incc_complete incc
 `

@@ -114,11 +114,27 @@ func shellCompletion(t *testing.T, shell string, args []string, script, want str
 		t.Fatal(err)
 	}
 	dir, bin := t.TempDir(), t.TempDir()
-	for _, name := range []string{"some.incc", "weights.safetensors"} {
+	for _, name := range []string{"some.incc", "weights.safetensors", "my own net.incc"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for _, run := range []string{"of two words", "of $(touch made)"} {
+		run = filepath.Join(dir, "run "+run)
+		if err := os.Mkdir(run, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{runStart, runSpec} {
+			if err := os.WriteFile(filepath.Join(run, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	defer func() {
+		if exists(filepath.Join(dir, "made")) {
+			t.Error("the name of a folder was executed")
+		}
+	}()
 	if err := os.Symlink(exe, filepath.Join(bin, "incc")); err != nil {
 		t.Skipf("there are no links: %v", err)
 	}
@@ -139,7 +155,13 @@ try incc summary some
 try incc compile googlenet --weights we
 try incc compile googlenet --passes fold-b
 try incc train x --data = fash
-`, "mnist/inception_v1 mnist/inception_v2 mnist/inception_v3\nsome.incc\nweights.safetensors\nfold-bn\nfashion-mnist\n")
+lines() { COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); COMPREPLY=(); _incc_complete; printf '%s|' "${COMPREPLY[@]}"; echo; }
+lines incc summary my
+lines incc summary 'my\ o'
+lines incc summary '"my o'
+lines incc eval 'run\ '
+`, "mnist/inception_v1 mnist/inception_v2 mnist/inception_v3\nsome.incc\nweights.safetensors\nfold-bn\nfashion-mnist\n"+
+		"my own net.incc|\nmy own net.incc|\nmy own net.incc|\nrun of $(touch made)|run of two words|\n")
 }
 
 // TestFishCompletion asks fish itself.

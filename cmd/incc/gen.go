@@ -276,7 +276,7 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, []stor
 		if err != nil {
 			return nil, nil, err
 		}
-		files = append(files, genFile{path: filepath.Join(dest.dir, "testdata", "golden_incc.safetensors"), data: b})
+		files = append(files, genFile{path: filepath.Join(dest.dir, "testdata", goldenFile), data: b})
 	}
 	w, err := n.stored(pkg)
 	if err != nil {

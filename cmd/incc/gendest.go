@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/ir/diag"
 )
@@ -98,6 +102,9 @@ func packageIn(dir string) (string, error) {
 func (d *destination) checkWeights(files []genFile, read string) error {
 	for _, f := range files {
 		if f.weights == nil {
+			if filepath.Base(f.path) == goldenFile && !isGolden(f.path) {
+				return fmt.Errorf("%s was not written by incc gen go --test: move it away", shortPath(f.path))
+			}
 			continue
 		}
 		there, err := os.Stat(f.path)
@@ -115,6 +122,29 @@ func (d *destination) checkWeights(files []genFile, read string) error {
 		}
 	}
 	return nil
+}
+
+// goldenFile holds the outputs that the test of --test expects.
+const goldenFile = "golden_incc.safetensors"
+
+// isGolden reports whether a file is one of expected outputs, or is missing: it has the
+// output of the network, the losses of a training, and nothing else.
+func isGolden(path string) bool {
+	f, size, err := files.Open(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.Close()
+	t, err := safetensors.OpenTensors(f, size)
+	if err != nil {
+		return false
+	}
+	for _, x := range t.All() {
+		if x.Name != "output" && x.Name != "losses" {
+			return false
+		}
+	}
+	return len(t.All()) > 0
 }
 
 // stale lists the files that an earlier incc gen go wrote and that are not in files.

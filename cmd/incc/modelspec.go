@@ -127,7 +127,7 @@ func belowRoot(top, dir string) (string, error) {
 // loadModel builds the network of an ONNX model. Its weights are in the graph. A model
 // with a fixed batch becomes one with any number of images, if that computes the same.
 func loadModel(c *cli.Context, path string) (*ir.Graph, *source, error) {
-	if findFlag(c.Command.Flags, "define") != nil && c.IsSet("define") && c.NArg() == 1 { // incc diff takes a spec and a model, too
+	if findFlag(c.Command.Flags, "define") != nil && c.IsSet("define") && c.Command.Name != "diff" { // which takes a spec and a model, too
 		return nil, nil, usagef("-D overrides the lets of a spec, but %s is an ONNX model", diag.Name(path))
 	}
 	m, err := readModel(c, path)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -74,7 +75,9 @@ func checkOutput(path string, kind outputKind) error {
 		return nil // there is nothing to lose, or writing tells what is wrong
 	}
 	f, _, err := files.Open(path)
-	if err != nil {
+	if p := (*files.PointerError)(nil); errors.As(err, &p) {
+		return usagef("the output would replace %s, a pointer of Git LFS: choose another name", diag.Quote(path))
+	} else if err != nil {
 		return nil
 	}
 	defer f.Close()

@@ -45,7 +45,7 @@ error). The others are classified, and the exit code is 1.`,
 		Flags: append(append([]cli.Flag{
 			&cli.IntFlag{Name: "top", Usage: "print the `K` most likely classes: by default 5, and 1 in a table or line"},
 			&cli.BoolFlag{Name: "csv", Usage: "print a table as CSV"},
-			defineFlag, seedFlag, weightsFlag, mapFlag, jsonFlag, roomFlag,
+			defineFlag, weightsFlag, mapFlag, jsonFlag, roomFlag,
 		}, executorFlags()...), append(pipelineFlags(), modelFlags()...)...),
 		Action: predict,
 	}

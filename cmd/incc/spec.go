@@ -158,6 +158,15 @@ func defines(c *cli.Context) (map[string]string, error) {
 // errors, load prints all problems and returns the error *reported. If arg is the folder
 // of a run, load also sets --weights and --data, unless they are given; see flagsOfRun.
 func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
+	g, src, err := loadAny(c, arg)
+	if err == nil && findFlag(c.Command.Flags, "weights") != nil && c.String("weights") == "" {
+		err = worksOnly(c, "with --weights", "map")
+	}
+	return g, src, err
+}
+
+// loadAny is load without the check of flags that need weights.
+func loadAny(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	if isModel(arg) {
 		return loadModel(c, arg)
 	}

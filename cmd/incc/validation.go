@@ -114,6 +114,9 @@ func divide(c *cli.Context, g *ir.Graph, src *data.Source, v validation, seed in
 		d.val = src.Val
 		return d, nil
 	}
+	if all := src.Train.Len(); v.share > 0 && v.share*float64(all) < 0.5 {
+		return d, usagef("--val %s of %s is less than one: take a larger part, or 0 for none", c.String("val"), diag.Count(all, "training image"))
+	}
 	n := v.count(src.Train)
 	if n >= src.Train.Len() {
 		return d, usagef("--val %d of %d training images leaves none to train on", n, src.Train.Len())
