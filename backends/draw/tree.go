@@ -70,12 +70,13 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 		all = append(all, it)
 		made[v] = it
 	}
+	fixed := fixedOf(g, s)
 	for i, n := range g.Nodes {
 		l := s.Layers[i]
-		if l.Head && o.NoHeads {
+		if _, ok := fixed[n.Out[0]]; ok || l.Head && o.NoHeads {
 			continue
 		}
-		it := follows(n, made, users, outputs)
+		it := follows(n, made, users, outputs, fixed)
 		if it == nil {
 			it = &item{path: n.Out[0].Name, kind: kindOf(n)}
 			if n.Pos.IsValid() {
@@ -84,7 +85,14 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 			all = append(all, it)
 		}
 		it.nodes = append(it.nodes, n)
-		it.sum.add(sums{l.Params, l.Cost.MACs, 1, o.Micros[n.Out[0].Name], l.RF})
+		params := l.Params
+		for _, v := range n.In {
+			if p, ok := fixed[v]; ok {
+				params += p
+				fixed[v] = 0 // it counts once
+			}
+		}
+		it.sum.add(sums{params, l.Cost.MACs, 1, o.Micros[n.Out[0].Name], l.RF})
 		for _, v := range n.Out {
 			made[v] = it
 		}
@@ -99,14 +107,50 @@ func boxes(g *ir.Graph, s ir.Summary, o Options) (all []*item, made map[*ir.Valu
 	return all, made
 }
 
+// fixedOf finds the values that a pass computes from weights alone, such as weights with a
+// batch norm folded in, and returns how many trained weights are in each. They have no boxes:
+// they are weights of the layers that read them. Outputs of a network have boxes.
+func fixedOf(g *ir.Graph, s ir.Summary) map[*ir.Value]int64 {
+	fixed := map[*ir.Value]int64{}
+	for _, v := range g.Params {
+		fixed[v] = 0
+	}
+	outputs := map[*ir.Value]bool{}
+	for _, v := range g.All() {
+		outputs[v] = true
+	}
+	for i, n := range g.Nodes {
+		all, params := !outputs[n.Out[0]], s.Layers[i].Params
+		for _, v := range n.In {
+			if v != nil {
+				p, ok := fixed[v]
+				all, params = all && ok, params+p
+			}
+		}
+		if !all {
+			continue
+		}
+		for _, v := range n.In {
+			if v != nil {
+				fixed[v] = 0
+			}
+		}
+		for _, v := range n.Out {
+			fixed[v] = 0
+		}
+		fixed[n.Out[0]] = params
+	}
+	return fixed
+}
+
 // follows returns the box that a node belongs to, nil if it has a box of its own.
-func follows(n *ir.Node, made map[*ir.Value]*item, users map[*ir.Value][]*ir.Node, outputs map[*ir.Value]bool) *item {
+func follows(n *ir.Node, made map[*ir.Value]*item, users map[*ir.Value][]*ir.Node, outputs map[*ir.Value]bool, fixed map[*ir.Value]int64) *item {
 	if !followers[ir.Name(n.Op)] {
 		return nil
 	}
 	var data *ir.Value
 	for _, v := range n.In {
-		if v == nil || v.Param != nil {
+		if _, ok := fixed[v]; ok || v == nil {
 			continue
 		}
 		if data != nil {

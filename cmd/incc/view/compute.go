@@ -81,6 +81,25 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	s.json(w, p, err)
 }
 
+// times answers with the predicted time of the network after each pass.
+func (s *Server) times(w http.ResponseWriter, _ *http.Request) {
+	if s.src.Engine == nil || s.src.Text == nil {
+		s.json(w, nil, errNoEngine)
+		return
+	}
+	m, err := s.cache.shown()
+	if err != nil {
+		s.json(w, nil, err)
+		return
+	}
+	stages, err := m.run()
+	if err != nil {
+		s.json(w, nil, err)
+		return
+	}
+	s.json(w, s.src.Engine.StageTimes(stages), nil)
+}
+
 // pictureTime is how long the upload of a picture may take.
 const pictureTime = time.Minute
 

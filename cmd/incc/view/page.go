@@ -26,6 +26,8 @@ type pageData struct {
 	Network   *Network    `json:"network"`
 	Plan      *Plan       `json:"plan"`
 	PlanError string      `json:"plan_error,omitempty"`
+	Times     []Value     `json:"times"`    // as those of Engine.StageTimes
+	Drawings  []string    `json:"drawings"` // after each pass; "" for the one before, or for want of room
 	Runs      []Run       `json:"runs"`
 	Details   []*Details  `json:"details"`
 	Mistakes  []*Mistakes `json:"mistakes"`
@@ -38,6 +40,7 @@ func dataOf(ctx context.Context, src Source, o PageOptions) (d pageData, err err
 			return d, err
 		}
 		if m, err := c.shown(); err == nil && src.Engine != nil {
+			d.Times = src.Engine.StageTimes(d.Network.Stages)
 			d.Plan, err = src.Engine.Plan(m.graph, m.version, o.Measure)
 			switch {
 			case err != nil && o.Measure:
@@ -45,6 +48,9 @@ func dataOf(ctx context.Context, src Source, o PageOptions) (d pageData, err err
 			case err != nil:
 				d.PlanError = err.Error()
 			}
+		}
+		if err := d.drawStages(c, o.View); err != nil {
+			return d, err
 		}
 	}
 	if src.Runs == nil {
@@ -70,6 +76,29 @@ func dataOf(ctx context.Context, src Source, o PageOptions) (d pageData, err err
 		}
 	}
 	return d, nil
+}
+
+// maxDrawings is the number of bytes that the drawings after passes have at most together.
+const maxDrawings = 1 << 20
+
+// drawStages draws the network after each pass that changes something, while there is room.
+func (d *pageData) drawStages(c *cache, v View) error {
+	size := 0
+	for i, s := range d.Network.Stages {
+		d.Drawings = append(d.Drawings, "")
+		if i == 0 || s.Changes == 0 {
+			continue
+		}
+		v.Stage = i
+		n, err := c.network(v)
+		if err != nil {
+			return err
+		}
+		if size += len(n.SVG); size <= maxDrawings {
+			d.Drawings[i] = n.SVG
+		}
+	}
+	return nil
 }
 
 // WritePage writes the page as one file that needs no server. It holds the network as it is

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -89,13 +90,41 @@ func (e *Engine) predict(g *ir.Graph) (*Plan, error) {
 	if err := optimize(h); err != nil {
 		return nil, err
 	}
-	o := e.Options
-	o.Batch = 1
-	s, err := cpu.Plan(h, o)
+	s, err := e.schedule(h)
 	if err != nil {
 		return nil, err
 	}
 	return describe(s, g, h), nil
+}
+
+// schedule plans a network for one image as it is.
+func (e *Engine) schedule(g *ir.Graph) (*plan.Plan, error) {
+	o := e.Options
+	o.Batch = 1
+	return cpu.Plan(g, o)
+}
+
+// StageTimes predicts the time of one image after each pass, in seconds on one thread. It is
+// not a number for a network that the executor cannot run.
+func (e *Engine) StageTimes(stages []Stage) []Value {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]Value, len(stages))
+	for i, st := range stages {
+		if i > 0 && st.Changes == 0 {
+			list[i] = list[i-1]
+			continue
+		}
+		s, err := e.schedule(st.graph)
+		if err != nil {
+			list[i] = Value(math.NaN())
+			continue
+		}
+		for _, step := range s.Steps {
+			list[i] += Value(step.Cost.Seconds)
+		}
+	}
+	return list
 }
 
 // stepRuns is how often a network runs while its steps are measured.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,67 @@ func TestPlan(t *testing.T) {
 		}
 		if len(p.Live) != p.Phases || slices.Max(p.Live) > p.Arena || slices.Max(p.Live) == 0 {
 			t.Errorf("%s: %d phases, %d bytes of %d", name, p.Phases, slices.Max(p.Live), p.Arena)
+		}
+	}
+}
+
+// TestStageTimes: the time after all passes is that of the plan; folding and fusing make a
+// network faster.
+func TestStageTimes(t *testing.T) {
+	text := &editable{text: builtin(t, "googlenet_bn")}
+	e := engine()
+	c := &cache{src: Source{Text: text.get, Load: load}}
+	m, err := c.shown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, err := m.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := e.Plan(m.graph, "v", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0.0
+	for _, s := range p.Steps {
+		want += s.Predicted
+	}
+	times := e.StageTimes(stages)
+	first, last := float64(times[0]), float64(times[len(times)-1])
+	if len(times) != len(stages) || math.Abs(last-want) > 1e-9 || first <= last {
+		t.Errorf("times %v, want %g at the end", times, want)
+	}
+}
+
+// TestStageDrawings: what passes compute from weights has no boxes, so that drawings get no
+// larger, and its parameters stand in the layers that read it.
+func TestStageDrawings(t *testing.T) {
+	for _, name := range []string{"googlenet_bn", "mobilenet_v1", "densenet121"} {
+		text := &editable{text: builtin(t, name)}
+		c := &cache{src: Source{Text: text.get, Load: load}}
+		first := 0
+		n, err := c.network(View{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, st := range n.Stages {
+			n, err := c.network(View{Stage: i})
+			if err != nil || n.Error != "" {
+				t.Fatal(err, n.Error)
+			}
+			params := int64(0)
+			for _, b := range n.Boxes {
+				if b.Kind != "frame" {
+					params += b.Params
+				}
+			}
+			if i == 0 {
+				first = len(n.Boxes)
+			}
+			if float64(len(n.Boxes)) > 1.2*float64(first) || params != st.Params {
+				t.Errorf("%s after %s: %d boxes, at first %d; %d parameters, want %d", name, st.Pass, len(n.Boxes), first, params, st.Params)
+			}
 		}
 	}
 }

@@ -79,7 +79,8 @@ func TestScreenshots(t *testing.T) {
 		b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 1200, "height": 720, "deviceScaleFactor": 1, "mobile": false}, nil)
 		b.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme", "value": s.scheme}}}, nil)
 		b.open(serve(t, s.src))
-		b.wait(`document.getElementById("tab-` + s.tab + `") && document.querySelector("nav button[aria-selected=true]") && document.fonts.status === "loaded"`)
+		b.wait(`document.getElementById("tab-` + s.tab + `") && document.querySelector("nav button[aria-selected=true]")`)
+		b.eval(`Promise.all(["12px Go", "bold 12px Go", "12px 'Go Mono'"].map(f => document.fonts.load(f)))`)
 		b.wait(`document.getElementById("live").textContent === "live"`)
 		b.eval(`document.getElementById("tab-` + s.tab + `").click()`)
 		if s.act != "" {
@@ -87,7 +88,7 @@ func TestScreenshots(t *testing.T) {
 		}
 		b.wait(s.ready)
 		b.eval(`new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))`)
-		raw := b.screenshot(s.name)
+		raw := b.screenshot("reference-" + s.name)
 		img, err := png.Decode(bytes.NewReader(raw))
 		if err != nil {
 			t.Fatal(err)

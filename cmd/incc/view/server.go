@@ -63,6 +63,7 @@ func NewServer(src Source, addr *net.TCPAddr) *Server {
 	s.mux.HandleFunc("POST /api/mistakes", s.mistakes)
 	s.mux.HandleFunc("GET /api/plan", s.plan)
 	s.mux.HandleFunc("POST /api/plan", s.plan)
+	s.mux.HandleFunc("GET /api/times", s.times)
 	s.mux.HandleFunc("POST /api/try", s.try)
 	s.mux.HandleFunc("GET /api/events", s.events)
 	return s

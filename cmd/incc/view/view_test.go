@@ -159,6 +159,7 @@ func TestBrowser(t *testing.T) {
 	b.eval(`document.getElementById("tab-passes").click()`)
 	b.eval(`[...document.querySelectorAll("#stages tbody tr")].find(r => r.innerText.includes("merge-siblings")).click()`)
 	b.wait(`document.querySelectorAll("#after rect.mark").length > 0 && document.getElementById("stage").innerText.includes("joins parallel 1x1")`)
+	b.wait(`[...document.querySelectorAll("#stages tbody tr")].every(r => Number(r.cells[6].textContent) > 0)`)
 	b.screenshot("passes")
 	browsePlan(t, b)
 	browseTry(t, b)
@@ -359,7 +360,7 @@ func TestFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.html")
 	var out bytes.Buffer
 	text := "net a # </script><script>document.title='hacked'</script>\n" + strings.Join(strings.Split(builtin(t, "inception_resnet_v2"), "\n")[4:], "\n")
-	src := Source{Title: "a", Text: func() ([]byte, error) { return []byte(text), nil }, Load: load,
+	src := Source{Title: "a", Text: func() ([]byte, error) { return []byte(text), nil }, Load: load, Engine: engine(), Details: noDetails,
 		Runs: func() ([]Run, error) {
 			return []Run{{Name: "r", State: "finished", Facts: [][2]string{}, Rows: []map[string]Value{row(1, 2, 0.3), row(2, 1, 0.4)}}}, nil
 		}}
@@ -374,6 +375,13 @@ func TestFile(t *testing.T) {
 	}
 	b.open("file://" + filepath.ToSlash(file))
 	b.wait(`document.querySelectorAll("#drawing rect[data-path]").length > 300`)
+	b.eval(`document.getElementById("tab-passes").click()`)
+	b.eval(`[...document.querySelectorAll("#stages tbody tr")].find(r => r.innerText.includes("fold-bn")).click()`)
+	b.wait(`document.querySelectorAll("#after rect[data-path]").length > 300 && document.getElementById("stage").innerText.includes("Removed or replaced") && Number(document.querySelector("#stages tbody tr").cells[6].textContent) > 10`)
+	b.eval(`document.getElementById("tab-plan").click()`)
+	b.wait(`document.querySelectorAll("#steps tbody tr").length > 150 && document.getElementById("plan-note").innerText.includes("predicted")`)
+	b.eval(`document.getElementById("tab-try").click()`)
+	b.wait(`document.getElementById("try-note").innerText.includes("incc view")`)
 	b.eval(`document.getElementById("tab-runs").click()`)
 	b.wait(`document.querySelectorAll("#charts canvas").length === 4`)
 	if title := b.eval(`document.title`); title != "a - incc" {

@@ -60,8 +60,8 @@
 
   function chooseLine(line, scroll) {
     choose("", line, scroll);
-    const r = drawing.rects().find((r) => r.classList.contains("hit"));
-    if (r) drawing.center(r);
+    const hit = drawing.rects().filter((r) => r.classList.contains("hit"));
+    if (hit.length) drawing.center(hit);
   }
 
   $("text").addEventListener("keydown", (e) => {
@@ -105,9 +105,13 @@
     collapse: $("collapse").value, colour: $("colour").value, direction: $("direction").value, stage: String(stage),
   });
 
+  // Answers to questions before the last one come too late.
+  const asked = { network: 0, stage: 0 };
+
   async function loadNetwork(keep) {
+    const id = ++asked.network;
     const n = embedded ? embedded.network : await get(query(0));
-    if (!n) return;
+    if (!n || id !== asked.network) return;
     state.network = n;
     $("name").textContent = n.name;
     document.title = n.name + " - incc";
@@ -124,12 +128,21 @@
     $("stages").tBodies[0].replaceChildren(...stages.map((s, i) => {
       const tr = element("tr");
       tr.tabIndex = 0;
-      for (const v of [s.pass || "as written", i ? (s.skipped ? "left out" : String(s.changes)) : "", count(s.nodes), count(s.convs), count(s.params), count(s.macs)]) tr.append(element("td", v));
+      for (const v of [s.pass || "as written", i ? (s.skipped ? "left out" : String(s.changes)) : "", count(s.nodes), count(s.convs), count(s.params), count(s.macs), ""]) tr.append(element("td", v));
       const pick = () => showStage(i).catch((e) => fail(e.message));
       tr.addEventListener("click", pick);
       tr.addEventListener("keydown", (e) => { if (e.key === "Enter") pick(); });
       return tr;
     }));
+  }
+
+  // showTimes writes the predicted times into the table of passes.
+  async function showTimes() {
+    const times = embedded ? embedded.times || [] : await get("api/times");
+    [...$("stages").tBodies[0].rows].forEach((r, i) => {
+      const t = times[i];
+      r.cells[r.cells.length - 1].textContent = t === null || t === undefined ? "" : (1e3 * t).toFixed(3);
+    });
   }
 
   async function showStage(i) {
@@ -139,8 +152,18 @@
     const text = [s.what, ...(s.skipped ? ["Left out: " + s.skipped] : []), ...(s.reasons.length ? ["", ...s.reasons] : []),
       ...(s.gone.length ? ["", "Removed or replaced: " + s.gone.join(", ")] : [])].join("\n");
     $("stage").textContent = text + (i ? "\n\nBoxes with a thick border are new." : "");
-    if (embedded) { after.show(i ? "" : state.network.svg); return; }
+    if (embedded) {
+      let k = i; // the last pass until here that changed something
+      while (k > 0 && !state.network.stages[k].changes) k--;
+      const svg = k ? embedded.drawings[k] : state.network.svg;
+      after.show(svg, state.stage >= 0);
+      if (!svg) $("stage").textContent += "\n\nThe drawing has no room in this copy: incc view shows it.";
+      state.stage = i;
+      return;
+    }
+    const id = ++asked.stage;
     const n = await get(query(i));
+    if (id !== asked.stage) return;
     after.show(n.svg, state.stage >= 0);
     state.stage = i;
   }
@@ -153,7 +176,10 @@
       $("tab-" + t).tabIndex = t === tab ? 0 : -1;
     }
     if (tab === "network") drawing.fit();
-    if (tab === "passes" && state.network) showStage(Math.max(0, state.stage)).catch((e) => fail(e.message));
+    if (tab === "passes" && state.network) {
+      showStage(Math.max(0, state.stage)).catch((e) => fail(e.message));
+      showTimes().catch((e) => fail(e.message));
+    }
     if (tab === "plan" && state.network) page.plan.load(false).catch((e) => fail(e.message));
     if (tab === "try") page.try.show();
     if (tab === "runs") page.runs.load().catch((e) => fail(e.message));
@@ -173,7 +199,7 @@
     });
   }
   for (const id of ["collapse", "colour", "direction"]) $(id).addEventListener("change", () => loadNetwork(id === "colour").catch((e) => fail(e.message)));
-  $("tools").addEventListener("submit", (e) => { e.preventDefault(); const r = find(); if (r) { drawing.center(r); choose(r.dataset.path, Number(r.dataset.line || 0), true); } });
+  $("tools").addEventListener("submit", (e) => { e.preventDefault(); const r = find(); if (r) { drawing.center([r]); choose(r.dataset.path, Number(r.dataset.line || 0), true); } });
   $("search").addEventListener("input", find);
   $("fit").addEventListener("click", drawing.fit);
   $("in").addEventListener("click", () => drawing.zoom(1.25));
@@ -187,6 +213,7 @@
   // changed follows a change of the text.
   async function changed() {
     await loadNetwork(true);
+    if (state.tab === "passes") await showTimes();
     if (state.tab === "plan") await page.plan.load(false);
     page.try.changed();
   }

@@ -120,9 +120,11 @@ const page = (() => {
         if (keep) apply(); else fit();
       },
       rects: () => svg ? [...svg.querySelectorAll("rect[data-path]")] : [],
-      center(rect) {
-        const cx = Number(rect.getAttribute("x")) + Number(rect.getAttribute("width")) / 2;
-        const cy = Number(rect.getAttribute("y")) + Number(rect.getAttribute("height")) / 2;
+      // center brings the middle of some boxes to the middle of the canvas.
+      center(boxes) {
+        const of = (r, name) => Number(r.getAttribute(name));
+        const middle = (at, size) => (Math.min(...boxes.map((r) => of(r, at))) + Math.max(...boxes.map((r) => of(r, at) + of(r, size)))) / 2;
+        const cx = middle("x", "width"), cy = middle("y", "height");
         if (k < 0.5) k = 0.8;
         x = host.clientWidth / 2 - cx * k;
         y = host.clientHeight / 2 - cy * k;

@@ -3,7 +3,7 @@
 page.plan = (() => {
   const { $, element, fail, get, count, embedded, state } = page;
   const drawing = page.canvas($("plan-drawing"));
-  let plan = null, shown = "", chosen = -1;
+  let plan = null, last = "", shown = "", chosen = -1;
 
   const micros = (s) => (1e6 * s).toFixed(1);
   const percent = (v) => (100 * v).toFixed(1) + " %";
@@ -75,7 +75,7 @@ page.plan = (() => {
     });
     const boxes = s ? s.paths.map(boxOf).filter(Boolean) : [];
     for (const r of drawing.rects()) r.classList.toggle("hit", boxes.includes(r));
-    if (boxes.length) drawing.center(boxes[0]);
+    if (boxes.length) drawing.center(boxes);
     for (const r of $("memory").querySelectorAll("rect[data-buffer]")) r.classList.toggle("hit", Boolean(s) && s.buffers.includes(Number(r.dataset.buffer)));
     const text = state.network && state.network.text ? state.network.text.split("\n") : [];
     const lines = s ? s.lines : [];
@@ -124,6 +124,9 @@ page.plan = (() => {
   }
 
   function show(p) {
+    const text = JSON.stringify(p);
+    if (text === last && state.network.svg === shown) return; // the reader's place in the table stays
+    last = text;
     plan = p;
     if (state.network.svg !== shown) {
       drawing.show(state.network.svg, false);
@@ -148,11 +151,12 @@ page.plan = (() => {
       fail("");
     } catch (e) {
       fail(e.message);
+      if (plan) note();
     } finally {
       $("measure").disabled = false;
     }
   }
 
-  $("measure").addEventListener("click", () => { $("plan-note").textContent = "measuring…"; load(true); });
+  $("measure").addEventListener("click", () => { $("plan-note").textContent = "measuring…"; last = ""; load(true); });
   return { load, resize: memory, fit: drawing.fit };
 })();
