@@ -8,7 +8,8 @@
 //	read.go        decodes a model within limits
 //	external.go    reads external data
 //	import.go      converts a model to a graph of the IR
-//	import_more.go, import_axis.go, import_norm.go  convert operators that need several ops
+//	import_more.go, import_axis.go, import_norm.go, import_transposed.go  convert operators that
+//	               need several ops
 //	nodes.go, emit_nodes.go  convert operators that have no op of their own to nodes (ops.Node)
 //	               and back
 //	tolerate.go    removes what does not change the numbers before a model is imported

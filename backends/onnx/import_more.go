@@ -34,6 +34,7 @@ func init() {
 		"ReduceL1":        reduceOn(ops.ReduceSum, (*importer).abs, nil),
 		"ReduceSumSquare": reduceOn(ops.ReduceSum, (*importer).square, nil),
 		"DepthToSpace":    importDepthToSpace,
+		"ConvTranspose":   importConvTranspose,
 		"SpaceToDepth":    importSpaceToDepth,
 		"Tile":            importTile,
 		"ConstantOfShape": importConstantOfShape,
