@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -88,6 +89,15 @@ func importModel(c *cli.Context) error {
 	s, err := decompile.Write(g)
 	if err != nil {
 		return fmt.Errorf("%s: %w", diag.Name(path), err)
+	}
+	if p := s.Picture; p != nil && src.guessed && slices.Max(p.Scale) < 0.02 {
+		// The model scales pixels of 0..255 itself: it was not made for 0..1.
+		r := *g.Recipe.Input
+		r.Lo, r.Hi = 0, 255
+		g.Recipe.Input = &r
+		if s, err = decompile.Write(g); err != nil {
+			return fmt.Errorf("%s: %w", diag.Name(path), err)
+		}
 	}
 	check := compareImported(c, g, s)
 	report := importReport(g, src, s, check)

@@ -8,27 +8,42 @@ import (
 )
 
 // blockName returns a name for the block of a group: one that the names of the graph tell,
-// else one for its structure.
-func blockName(g *group, blocks []*block) string {
-	free := func(name string) bool {
-		return dsl.IsName(name) && !dsl.IsReserved(name) && !keywords[name] && !slices.Contains(dsl.PreludeBlocks(), name) && name != "classes" &&
-			!slices.ContainsFunc(blocks, func(b *block) bool { return b.name == name })
-	}
-	name := toldName(g)
+// else one for its structure. Other blocks may have it, too; see numberNames.
+func blockName(g *group) string {
 	if g.heads() {
-		name = "aux"
+		return "aux"
 	}
-	if name == "" || !free(name) {
-		name = structureName(g.places[0].stages())
-	}
-	if free(name) {
+	if name := toldName(g); name != "" {
 		return name
 	}
-	for i := 2; ; i++ {
-		if n := name + "_" + itoa(i); free(n) {
-			return n
+	return structureName(g.places[0].stages())
+}
+
+// numberNames gives blocks with the same name, or with a name that means something else,
+// different names: module, module_2 and so on in the order of the file.
+func numberNames(blocks []*block, lists []*seq) {
+	taken := map[string]bool{"classes": true}
+	for _, b := range blocks {
+		for _, p := range b.params {
+			taken[p] = true
 		}
 	}
+	for _, b := range blocks {
+		name := b.name
+		for i := 2; taken[name] || !dsl.IsName(name) || dsl.IsReserved(name) || keywords[name] || slices.Contains(dsl.PreludeBlocks(), name); i++ {
+			name = b.name + "_" + itoa(i)
+		}
+		b.name, taken[name] = name, true
+	}
+	all := slices.Clone(lists)
+	for _, b := range blocks {
+		all = append(all, b.body)
+	}
+	eachStage(all, func(s *stage) {
+		if s.block != nil {
+			s.op = s.block.name
+		}
+	})
 }
 
 // toldName returns the name that the paths of all places end in, without numbers, "" if
@@ -144,9 +159,9 @@ func strided(s *stage) bool {
 // paramNames returns names for the parameters of a group, as papers call them: n3 for the
 // filters of a 3x3 convolution, r3 for those of the reduction before it, np behind a pool, s
 // for a stride.
-func paramNames(g *group, name string) []string {
+func paramNames(g *group) []string {
 	names := make([]string, g.params)
-	taken := map[string]bool{"classes": true, name: true}
+	taken := map[string]bool{"classes": true}
 	use := func(param int, candidates ...string) {
 		if names[param] != "" {
 			return

@@ -34,9 +34,11 @@ func findBlocks(lists []*seq, set *settings) []*block {
 		if g == nil {
 			break
 		}
-		blocks = append(blocks, g.replace(blocks))
+		blocks = append(blocks, g.replace(len(blocks)))
 	}
-	return ordered(lists)
+	blocks = ordered(lists)
+	numberNames(blocks, lists)
+	return blocks
 }
 
 // ordered returns the blocks that lines call, in the order of their first use, each behind
@@ -427,23 +429,16 @@ func (g *group) saving(set *settings) int {
 	return before - (6 + 2*g.params + body) - len(g.places)*(2+2*g.params)
 }
 
-// replace replaces the places of a group by calls of a new block.
-func (g *group) replace(blocks []*block) *block {
-	b := &block{}
-	cols := make([]string, g.params) // the key of the first column of each parameter
-	for i, f := range fieldsOf(g.places[0].stages()) {
-		if c := g.cols[i]; c.alts == nil && cols[c.param] == "" {
-			cols[c.param] = f.key
-		}
-	}
-	b.name = blockName(g, blocks)
-	b.params = paramNames(g, b.name)
+// replace replaces the places of a group by calls of a new block, which has a number.
+func (g *group) replace(number int) *block {
+	b := &block{name: blockName(g), params: paramNames(g)}
 	b.body = g.template(b.params)
 	// From the last place on, so that the places before it in the same pipeline stay valid.
 	for i := len(g.places) - 1; i >= 0; i-- {
 		p := g.places[i]
 		list := p.stages()
-		call := &stage{op: b.name, block: b, path: list[0].path, sure: list[0].sure, out: list[len(list)-1].out}
+		// The number keeps calls of different blocks apart until blocks have their names.
+		call := &stage{op: b.name + "#" + itoa(number), block: b, path: list[0].path, sure: list[0].sure, out: list[len(list)-1].out}
 		for k := range b.params {
 			for _, c := range g.cols {
 				if c.alts == nil && c.param == k {

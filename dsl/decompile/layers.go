@@ -262,7 +262,7 @@ func (l *layerer) generic(c *cursor, s *stage) error {
 	}
 	form, ok := l.forms[s.op]
 	if !ok || form.Body || len(n.In) != 1 {
-		return fmt.Errorf("a pipeline has no %s", s.op)
+		return fmt.Errorf("a pipeline has no %s", opName(n.Op))
 	}
 	given := map[string]string{}
 	for _, a := range ir.AttrsOf(n.Op) {

@@ -19,7 +19,7 @@ func namePaths(main *seq) {
 	eachStage([]*seq{main}, func(s *stage) {
 		if len(s.params) > 0 {
 			n++
-			if strings.Contains(s.params[0].Name, "/") && s.params[0].Name[0] != '/' {
+			if at := strings.LastIndexByte(s.params[0].Name, '/'); at > 0 && ownNames[s.params[0].Name[at+1:]] {
 				own++
 			}
 		}
@@ -39,6 +39,9 @@ func namePaths(main *seq) {
 		fillPath(s, incc)
 	}
 }
+
+// ownNames are the last parts of the names that incc gives to weights.
+var ownNames = map[string]bool{"weight": true, "bias": true, "gamma": true, "beta": true, "mean": true, "variance": true}
 
 // inccPath returns the labels and blocks around a stage by the names that incc gives.
 func inccPath(s *stage) []string {
@@ -66,7 +69,7 @@ func torchPath(s *stage) []string {
 	if strings.HasPrefix(s.op, "conv") || s.op == "fc" {
 		name = s.params[0].Name
 	}
-	if strings.Contains(name, ".") {
+	if strings.Contains(name, ".") && !strings.Contains(name, "/") {
 		p := strings.Split(name, ".")
 		return p[:len(p)-1]
 	}

@@ -19,7 +19,19 @@ func normalize(g *ir.Graph) (*ir.Graph, error) {
 		switch op := n.Op.(type) {
 		case ops.Split:
 			splitToSlices(r, n, op)
+		case ops.Transpose:
+			if t, ok := before(n); ok && undoes(op, t.Op) {
+				r.Replace(n.Out[0], t.In[0])
+			}
 		case ops.Conv:
+			if p, ok := before(n); ok && len(r.Users(n.In[0])) == 1 && !r.IsRoot(n.In[0]) {
+				if pad, ok := p.Op.(ops.Pad); ok && pad.Value == 0 {
+					op.Pad = op.Pad.Plus(pad.Pad)
+					y := r.Do(op, append([]*ir.Value{p.In[0]}, n.In[1:]...)...)
+					r.Replace(n.Out[0], y)
+					n = y.Def
+				}
+			}
 			if op.Act != ops.ActNone {
 				act := op.Act
 				op.Act = ops.ActNone
@@ -73,6 +85,28 @@ func unshare(g *ir.Graph) int {
 		}
 	}
 	return copies
+}
+
+// before returns the node that computes the first operand of a node.
+func before(n *ir.Node) (*ir.Node, bool) { return n.In[0].Def, n.In[0].Def != nil }
+
+// undoes reports whether a transposition after another op gives back the operand of that.
+func undoes(t ops.Transpose, other ir.Op) bool {
+	o, ok := other.(ops.Transpose)
+	if !ok {
+		return false
+	}
+	a, errA := o.Perm.List()
+	b, errB := t.Perm.List()
+	if errA != nil || errB != nil || len(a) != len(b) {
+		return false
+	}
+	for i := range b {
+		if b[i] < 0 || b[i] >= len(a) || a[b[i]] != i {
+			return false
+		}
+	}
+	return true
 }
 
 // splitToSlices replaces a split by a slice for each of its results.

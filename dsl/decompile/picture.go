@@ -16,6 +16,8 @@ import (
 type Picture struct {
 	From         []int
 	Scale, Shift []float64
+
+	last bool // the channels are behind height and width, while the graph is searched
 }
 
 // Prepare returns the input of the spec for an input of the old graph, of shape [N,C,H,W]:
@@ -83,7 +85,7 @@ func lastPicture(g *ir.Graph) (*ir.Value, *Picture) {
 			}
 		}
 	}
-	if len(read) != 1 || read[0] == in || !read[0].Type.Equal(in.Type) || slices.ContainsFunc(g.Outputs, func(v *ir.Value) bool { return of[v] != nil }) {
+	if len(read) != 1 || read[0] == in || of[read[0]].last || !read[0].Type.Equal(in.Type) || slices.ContainsFunc(g.Outputs, func(v *ir.Value) bool { return of[v] != nil }) {
 		return nil, nil
 	}
 	return read[0], of[read[0]]
@@ -103,18 +105,35 @@ func pictureOf(g *ir.Graph, n *ir.Node, of map[*ir.Value]*Picture) *Picture {
 	if len(list) == 0 {
 		return nil
 	}
-	p := &Picture{slices.Clone(list[0].From), slices.Clone(list[0].Scale), slices.Clone(list[0].Shift)}
+	p := &Picture{slices.Clone(list[0].From), slices.Clone(list[0].Scale), slices.Clone(list[0].Shift), list[0].last}
+	channels := 1
+	if p.last {
+		channels = 3
+	}
 	switch op := n.Op.(type) {
-	case ops.Slice:
-		if op.Axis != 1 || op.Stop > len(p.From) {
+	case ops.Transpose:
+		want := ir.Ints("0,2,3,1")
+		if p.last {
+			want = "0,3,1,2"
+		}
+		if op.Perm != want {
 			return nil
 		}
-		return &Picture{p.From[op.Start:op.Stop], p.Scale[op.Start:op.Stop], p.Shift[op.Start:op.Stop]}
+		p.last = !p.last
+		return p
+	case ops.Slice:
+		if op.Axis != channels || op.Stop > len(p.From) {
+			return nil
+		}
+		return &Picture{p.From[op.Start:op.Stop], p.Scale[op.Start:op.Stop], p.Shift[op.Start:op.Stop], p.last}
 	case ops.Concat:
-		if op.Axis != 1 {
+		if op.Axis != channels {
 			return nil
 		}
 		for _, q := range list[1:] {
+			if q.last != p.last {
+				return nil
+			}
 			p.From, p.Scale, p.Shift = append(p.From, q.From...), append(p.Scale, q.Scale...), append(p.Shift, q.Shift...)
 		}
 		return p
@@ -138,7 +157,7 @@ func (p *Picture) combine(g *ir.Graph, n *ir.Node, pictures int) *Picture {
 	if first {
 		v = n.In[0]
 	}
-	k := perChannel(g, v, len(p.From))
+	k := perChannel(g, v, len(p.From), p.last)
 	if k == nil {
 		return nil
 	}
@@ -166,13 +185,13 @@ func (p *Picture) combine(g *ir.Graph, n *ir.Node, pictures int) *Picture {
 }
 
 // perChannel returns the elements of a constant for each of c channels, nil if it is not
-// constant over height and width.
-func perChannel(g *ir.Graph, v *ir.Value, c int) []float64 {
-	d := g.Data[v.Name]
-	if d == nil && v.Param.Init.Kind == ir.InitConstant && v.Type.Shape.Size() <= c {
-		d = filled(v)
-	}
+// constant over height and width. last says that the channels are behind these.
+func perChannel(g *ir.Graph, v *ir.Value, c int, last bool) []float64 {
 	s := v.Type.Shape
+	if s.Size() > c {
+		return nil
+	}
+	d := elements(g, v)
 	switch n := len(s); {
 	case d == nil:
 		return nil
@@ -182,7 +201,7 @@ func perChannel(g *ir.Graph, v *ir.Value, c int) []float64 {
 			k[i] = float64(d.Data[0])
 		}
 		return k
-	case n < 3 || s[n-1] != 1 || s[n-2] != 1 || s[n-3] != c || len(d.Data) != c:
+	case len(d.Data) != c || last && s[n-1] != c || !last && (n < 3 || s[n-1] != 1 || s[n-2] != 1 || s[n-3] != c):
 		return nil
 	}
 	k := make([]float64, c)

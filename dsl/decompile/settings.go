@@ -55,7 +55,7 @@ func (s *settings) value(op, key string) string {
 
 // hidden reports whether a field need not be written.
 func (s *settings) hidden(op string, f *field) bool {
-	return !f.positional() && slices.Contains(f.alts, s.value(opOf(op, f.key), f.key))
+	return !f.positional() && !f.name && slices.Contains(f.alts, s.value(opOf(op, f.key), f.key))
 }
 
 // opOf returns the op that a key of a call is for: the padding of a built-in block is that
@@ -87,7 +87,7 @@ func (s *settings) choose(lists []*seq) {
 	eachStage(lists, func(t *stage) {
 		for i := range t.fields {
 			f := &t.fields[i]
-			if op := opOf(t.op, f.key); slices.Contains(sharedKeys[op], f.key) {
+			if op := opOf(t.op, f.key); slices.Contains(sharedKeys[op], f.key) && !f.name {
 				fields[op+"."+f.key] = append(fields[op+"."+f.key], f)
 			}
 		}

@@ -97,11 +97,11 @@ func (p *pipeliner) dominators() error {
 	p.depth[in] = 1
 	for _, n := range p.g.Nodes {
 		if len(n.Out) != 1 {
-			return fmt.Errorf("%s has %d results", ir.Name(n.Op), len(n.Out))
+			return fmt.Errorf("%s has %d results", opName(n.Op), len(n.Out))
 		}
 		ins := inputs(n)
 		if len(ins) == 0 {
-			return fmt.Errorf("%s computes with weights alone", ir.Name(n.Op))
+			return fmt.Errorf("%s computes with weights alone", opName(n.Op))
 		}
 		d := ins[0]
 		for _, v := range ins[1:] {
@@ -200,7 +200,7 @@ func (p *pipeliner) between(from, to *ir.Value, depth int) ([]*piece, error) {
 		if !joins(n) {
 			ins := inputs(n)
 			if len(ins) != 1 {
-				return nil, fmt.Errorf("a pipeline has no %s of several values", ir.Name(n.Op))
+				return nil, fmt.Errorf("a pipeline has no %s of several values", opName(n.Op))
 			}
 			v = ins[0]
 			continue
@@ -220,6 +220,14 @@ func (p *pipeliner) between(from, to *ir.Value, depth int) ([]*piece, error) {
 	}
 	slices.Reverse(list)
 	return list, nil
+}
+
+// opName returns the name of an op, or of the ONNX operator that has no op.
+func opName(op ir.Op) string {
+	if n, ok := op.(ops.Node); ok {
+		return n.Type
+	}
+	return ir.Name(op)
 }
 
 // write counts a node. A node with weights can be written only once, another one rarely

@@ -74,7 +74,7 @@ func asNet(old *ir.Graph) (*Spec, error) {
 	}
 	spec := &Spec{Copies: unshare(g)}
 	spec.Picture = takePicture(g)
-	if err := constantsToNorms(g); err != nil {
+	if err := constants(g); err != nil {
 		return nil, err
 	}
 	main, heads, err := pipelines(g)
@@ -326,12 +326,9 @@ func (s *Spec) adopt(old *ir.Graph, params []*ir.Value) error {
 		if !v.Type.Equal(p.Type) {
 			return fmt.Errorf("the weight %s of the text is %v, that of the network %v", v.Name, v.Type, p.Type)
 		}
-		d := old.Data[p.Name]
+		d := elements(old, p)
 		if d == nil {
-			if p.Param.Init.Kind != ir.InitConstant {
-				return fmt.Errorf("the weight %s has no elements", p.Name)
-			}
-			d = filled(p)
+			return fmt.Errorf("the weight %s has no elements", p.Name)
 		}
 		s.Graph.Data[v.Name] = d
 		s.Weights[v.Name] = p.Name

@@ -66,7 +66,7 @@ func TestStructure(t *testing.T) {
 		{"maxout", "w = param 6x3x1x1 init=he_uniform\nc = conv image w\nm = reshape c shape=Nx3x2x8x8\nr = reduce m kind=max axes=2\noutput r", []string{"conv 1x1 3 bias=off maxout=2"}},
 		{"mean", weights + "c = conv image w\nm = reduce c kind=mean axes=2,3\noutput m", []string{"gap -> flatten"}},
 		{"split", "a, b = split image sizes=1,2\nr = relu a\nj = concat b r\noutput j", []string{"concat { slice start=1 stop=3; slice stop=1 -> relu }"}},
-		{"a constant", weights + "k = const 4x1x1 1,2,3,4\nc = conv image w\nm = mul c k\nb = const scalar 0.5\na = add m b\noutput a", []string{"conv 3x3 4 bias=off bn=1e-5 -> bn"}},
+		{"a constant", weights + "k = const 4x1x1 1,2,3,4\nc = conv image w\nm = mul c k\nb = const scalar 0.5\na = add m b\noutput a", []string{"conv 3x3 4 bn=1e-5"}},
 		{"weights that two layers share", weights + "c = conv image w pad=1\nd = maxpool image kernel=3x3 pad=1\ne = conv d w pad=1\na = add c e\noutput a", []string{"maxpool 3x3/1 pad=1 -> conv 3x3 4 pad=1"}},
 		{"a pool with ceil", "c = maxpool image kernel=3x3 stride=2x2 ceil=1\noutput c", []string{"maxpool 3x3/2 pad=same"}},
 		{"bias with batch normalization", weights + "b = param 4 init=constant,1\nk = param 4 init=constant,1\nm = param 4 init=constant,0 state=on\ns = param 4 init=constant,1 state=on\nc = conv image w b\nn = batchnorm c k b2 m s\noutput n",
