@@ -122,7 +122,8 @@ type emitter struct {
 	names   map[string]bool      // the names that are taken in the model
 	as      map[*ir.Value]string // the name of an IR value in the model
 	weights map[string][]float32
-	node    *ir.Node // the node that is being emitted
+	node    *ir.Node           // the node that is being emitted
+	whole   map[*ir.Value]bool // the params that are written as whole numbers, by the nodes that read them
 }
 
 func (e *emitter) graph() error {
@@ -155,8 +156,9 @@ func (e *emitter) graph() error {
 		}
 		e.out.Input = append(e.out.Input, info)
 	}
+	e.wholeParams()
 	for _, v := range e.g.Params {
-		if needed[v] {
+		if needed[v] && !e.whole[v] {
 			if err := e.param(v); err != nil {
 				return err
 			}
@@ -238,20 +240,29 @@ func (e *emitter) param(v *ir.Value) error {
 	if v.Type.Shape.Symbolic() {
 		return fmt.Errorf("param %s is %v (want a fixed shape)", v.Name, v.Type)
 	}
+	x, err := e.values(v)
+	if err != nil {
+		return err
+	}
+	e.as[v] = v.Name
+	if v.Type.DType != ir.F32 {
+		e.integers(v.Name, v.Type, x)
+		return nil
+	}
+	e.weight(v.Name, v.Type.Shape, x)
+	return nil
+}
+
+// values returns the elements of a param.
+func (e *emitter) values(v *ir.Value) ([]float32, error) {
 	t := e.g.Data[v.Name]
 	if t == nil {
 		t = ir.Draw(v.Name, v.Type.Shape, v.Param.Init, e.b.Seed)
 	}
 	if len(t.Data) != v.Type.Shape.Size() {
-		return fmt.Errorf("param %s is %v and has %d values", v.Name, v.Type, len(t.Data))
+		return nil, fmt.Errorf("param %s is %v and has %d values", v.Name, v.Type, len(t.Data))
 	}
-	e.as[v] = v.Name
-	if v.Type.DType != ir.F32 {
-		e.integers(v.Name, v.Type, t.Data)
-		return nil
-	}
-	e.weight(v.Name, v.Type.Shape, t.Data)
-	return nil
+	return t.Data, nil
 }
 
 func (e *emitter) weight(name string, shape ir.Shape, values []float32) {

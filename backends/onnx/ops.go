@@ -37,6 +37,7 @@ var table = ir.NewTable(
 	ir.For(activation[ops.LeakyReLU]),
 	ir.For(softmax),
 	ir.For(logSoftmax),
+	ir.For(quantize),
 
 	// Elementwise.
 	ir.For(add),
@@ -96,10 +97,11 @@ func dense(op ops.Dense, n *ir.Node, e *emitter) error {
 // activated emits a node and its fused activation, which is a separate node in ONNX.
 func (e *emitter) activated(operator string, act ops.Act, n *ir.Node, attrs ...*onnxpb.AttributeProto) error {
 	if act == ops.ActNone {
-		return e.one(operator, n, attrs...)
+		e.add(operator, e.layerIn(n), e.result(n.Out[0]), attrs...)
+		return nil
 	}
 	linear := e.inner("linear", n.Out[0].Type)
-	e.add(operator, e.in(n), linear, attrs...)
+	e.add(operator, e.layerIn(n), linear, attrs...)
 	return e.activation(act.Op(), linear, n.Out[0])
 }
 

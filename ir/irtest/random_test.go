@@ -43,7 +43,8 @@ func TestRandom(t *testing.T) {
 		}
 	}
 	for _, d := range ir.Defs() {
-		if !d.Grad && seen[d.Name] == 0 && d.Name != "cross_entropy" {
+		// A difference in the last bit becomes a whole step of quantize: no tolerance would fit.
+		if !d.Grad && seen[d.Name] == 0 && d.Name != "cross_entropy" && d.Name != "quantize" {
 			t.Errorf("%s occurs in none of %d networks", d.Name, many)
 		}
 	}

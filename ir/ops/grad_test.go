@@ -26,6 +26,9 @@ func TestGrad(t *testing.T) {
 		if !ok {
 			continue
 		}
+		if d.Name == "quantize" {
+			continue // its derivative is 0: TestStraightThrough
+		}
 		t.Run(d.Name, func(t *testing.T) {
 			if random[d.Name] == nil {
 				t.Fatal("no random uses of it")

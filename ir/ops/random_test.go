@@ -190,6 +190,17 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 	},
 	"add": broadcasting(ops.Add{}, 4), "max": broadcasting(ops.Max{}, 4),
 	"sub": broadcasting(ops.Sub{}, 2), "mul": broadcasting(ops.Mul{}, 2), "div": broadcasting(ops.Div{}, 2),
+	"quantize": func(r draw) (ir.Op, []ir.Type) {
+		x := r.shape(1)
+		switch r.IntN(3) {
+		case 0:
+			return ops.Quantize{Scale: 0.05 + r.Float64(), Zero: r.IntN(256)}, []ir.Type{float(x...)}
+		case 1:
+			return ops.Quantize{Scale: 0.05 + r.Float64(), Zero: r.IntN(256) - 128, Signed: true}, []ir.Type{float(x...)}
+		}
+		x[0] = r.in(1, 3)
+		return ops.Quantize{Scale: 1, Signed: true}, []ir.Type{float(x...), float(x[0])}
+	},
 	"scale": func(r draw) (ir.Op, []ir.Type) {
 		return ops.Scale{By: r.NormFloat64()}, []ir.Type{float(r.shape(1)...)}
 	},
