@@ -68,7 +68,7 @@ func spanOf(t *Tensor) span {
 	r, ch := t.root()
 	lo, hi := ch, ch+t.Size()
 	switch r.Layout {
-	case Blocked:
+	case Blocked, Bytes:
 		lo, hi = ch/Block*Block, (ch+t.C+Block-1)/Block*Block
 	case N16:
 		hi = ch + t.C

@@ -76,8 +76,8 @@ func (b Buffer) reach(batch int) (lo, hi int) {
 	}
 	px, n := 1, b.C
 	switch b.Layout {
-	case Blocked:
-		px, n = Block, blocks(b.C)
+	case Blocked, Bytes:
+		px, n = b.Layout.Pixel(), blocks(b.C)
 	case N16:
 		px, n, batch = Block, b.C, blocks(batch)
 	}

@@ -37,15 +37,18 @@ const (
 	// Wide is row-major, but its elements are float64s, each in the place of two float32s. It is
 	// the layout of nodes (ops.Node), which compute with integers, too.
 	Wide
+	// Bytes is Blocked with a byte for each element: a block of 16 channels of a pixel takes four
+	// float32s. It is for quantized values (ir/ops.Quantize), whose whole numbers it holds.
+	Bytes
 )
 
 func (l Layout) String() string {
-	return [...]string{"blocked", "planar", "framed", "packed", "n16", "indices", "n16 indices", "wide"}[l]
+	return [...]string{"blocked", "planar", "framed", "packed", "n16", "indices", "n16 indices", "wide", "bytes"}[l]
 }
 
 // GoString returns the name of the Go constant.
 func (l Layout) GoString() string {
-	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.N16", "plan.Indices", "plan.N16Indices", "plan.Wide"}[l]
+	return [...]string{"plan.Blocked", "plan.Planar", "plan.Framed", "plan.Packed", "plan.N16", "plan.Indices", "plan.N16Indices", "plan.Wide", "plan.Bytes"}[l]
 }
 
 // Block is the number of channels in a block of layout Blocked, and the number of images in a
@@ -61,9 +64,19 @@ func (l Layout) indices() bool { return l == Indices || l == N16Indices }
 // n16 reports whether the elements of 16 images are neighbours.
 func (l Layout) n16() bool { return l == N16 || l == N16Indices }
 
-// blocky reports whether l is Blocked or N16: elements in blocks of 16, with or without a
-// border.
-func (l Layout) blocky() bool { return l == Blocked || l == N16 }
+// blocky reports whether l has elements in blocks of 16, with or without a border.
+func (l Layout) blocky() bool { return l == Blocked || l == N16 || l == Bytes }
+
+// byChannels reports whether the 16 elements of a block are channels.
+func (l Layout) byChannels() bool { return l == Blocked || l == Bytes }
+
+// Pixel returns how many float32s a pixel takes in its block.
+func (l Layout) Pixel() int {
+	if l == Bytes {
+		return Block / 4
+	}
+	return Block
+}
 
 // Border is the number of rows or columns of zeros around each map: top, left, bottom, right.
 type Border [4]int
@@ -79,6 +92,7 @@ func (b Border) max(c Border) Border {
 // after element (0, 0, 0, 0):
 //
 //	Blocked            n*N + (c/16)*C + y*H + x*16 + c%16
+//	Bytes              n*N + (c/16)*C + y*H + x*4, and there byte c%16
 //	Planar, Framed     n*N + c*C + y*H + x
 //	N16              (n/16)*N + c*C + y*H + x*16 + n%16
 //
@@ -191,7 +205,7 @@ func (t *Tensor) root() (r *Tensor, channel int) {
 // It is 0 except for operands of a join that are copied into its output.
 func (t *Tensor) Lane() int {
 	_, c := t.root()
-	if t.Layout != Blocked {
+	if !t.Layout.byChannels() {
 		return 0
 	}
 	return c % Block
@@ -239,15 +253,17 @@ func (t *Tensor) geometry() (v View, lead int) {
 	pitch := t.W + max(b[1], b[3])
 	switch {
 	case t.vector():
-		v = View{N: Block, C: t.batch * Block, H: Block}
+		px := t.Layout.Pixel()
+		v = View{N: px, C: t.batch * px, H: px}
 	case t.Layout.blocky():
-		v.H = pitch * Block
-		v.C = blockStride(t.H, t.W, b)
+		px := t.Layout.Pixel()
+		v.H = pitch * px
+		v.C = blockStride(t.H, t.W, px, b)
 		v.N = t.blocks() * v.C
 		if b == (Border{}) && t.batch > 1 {
 			v.N = apart(v.N)
 		}
-		lead = (b[0]*pitch + b[1]) * Block
+		lead = (b[0]*pitch + b[1]) * px
 	case t.Layout.indices():
 		v.H = t.W / 2 * indicesLen
 		v.C = t.H / 2 * v.H
@@ -266,10 +282,10 @@ func (t *Tensor) geometry() (v View, lead int) {
 	return v, lead
 }
 
-// vector reports whether a root is a vector in layout Blocked, whose images are neighbours in
+// vector reports whether a root is a vector in layout Blocked or Bytes, whose images are neighbours in
 // each block.
 func (t *Tensor) vector() bool {
-	return t.Layout == Blocked && t.H*t.W == 1 && t.border == (Border{})
+	return t.Layout.byChannels() && t.H*t.W == 1 && t.border == (Border{})
 }
 
 // length returns the number of float32s that a root's images need, without the distance that
@@ -293,10 +309,10 @@ func (t *Tensor) blocks() int {
 	return blocks(t.C)
 }
 
-// blockStride returns the distance between blocks of a map of h x w. Neighbouring rows and
-// blocks share their borders.
-func blockStride(h, w int, b Border) int {
-	return apart((h + max(b[0], b[2])) * (w + max(b[1], b[3])) * Block)
+// blockStride returns the distance between blocks of a map of h x w, whose pixels take px float32s.
+// Neighbouring rows and blocks share their borders.
+func blockStride(h, w, px int, b Border) int {
+	return apart((h + max(b[0], b[2])) * (w + max(b[1], b[3])) * px)
 }
 
 // apart lengthens a distance of n float32s if it is a multiple of 4 KiB. Addresses at such
@@ -319,7 +335,7 @@ func (t *Tensor) offset() int {
 		shift += x.shift
 	}
 	v, _ := r.geometry()
-	if r.Layout == Blocked {
+	if r.Layout.byChannels() {
 		return ch/Block*v.C + shift
 	}
 	if r.Layout == N16 {

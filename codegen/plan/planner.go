@@ -164,7 +164,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.Name(), err)
 	}
-	if c.Apart && u.Pool != nil {
+	if c.Apart && (u.Pool != nil || u.Quantize != nil) {
 		for _, x := range u.apart() {
 			if err := p.lowerUnit(x); err != nil {
 				return err
@@ -395,7 +395,7 @@ func (p *planner) join(u *Unit) {
 			first = first && x != t
 		}
 		fits := t.Layout == out.Layout && t.H == out.H && t.W == out.W
-		if t.Layout == Blocked {
+		if t.Layout.byChannels() {
 			fits = fits && ch%Block == 0 && (t.C%Block == 0 || i == len(u.In)-1)
 		}
 		if fits && first && t.in == nil && t.space == Nowhere && !t.keep && out.space == Nowhere {

@@ -40,6 +40,9 @@ type Unit struct {
 	// Pool is a max pool with 2 x 2 windows (see pairs) fused to the end of a
 	// convolution. Wrote[0] is the pool's output; its input is not written.
 	Pool *ir.Node
+	// Quantize is a quantize of the result that is fused to a convolution, a dense layer or an
+	// addition. Wrote[0] is its output; its input is not written.
+	Quantize *ir.Node
 	// The next three are for 2 x 2 max pools in a training step.
 	Indices   bool // also write the indices, the position of each maximum, for the backward pass: the last of Wrote
 	IndexReLU bool // the gradient that reads these indices is Masked
@@ -86,7 +89,7 @@ type Choice struct {
 	Into []*ir.Value
 	Last bool
 
-	// Apart says that the kernel cannot include Pool: convolution and pool are then lowered
+	// Apart says that the kernel cannot include Pool or Quantize: these are then lowered
 	// separately.
 	Apart bool
 
@@ -246,6 +249,7 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		u.Acts = []ops.Act{act}
 		f.shift(u)
 		f.act(u, 0)
+		f.quantize(u)
 		return u
 	default:
 		return u
@@ -263,8 +267,21 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	} else if f.split(u) {
 		return u
 	}
-	f.pool(u)
+	if f.pool(u); u.Pool == nil {
+		f.quantize(u)
+	}
 	return u
+}
+
+// quantize fuses a quantize that is the only reader of the result.
+func (f *fuser) quantize(u *Unit) {
+	m := f.only(u.Wrote[0])
+	if m == nil || len(u.Wrote) != 1 || len(m.In) != 1 {
+		return
+	}
+	if _, ok := m.Op.(ops.Quantize); ok {
+		u.Nodes, u.Quantize, u.Wrote = append(u.Nodes, m), m, []*ir.Value{m.Out[0]}
+	}
 }
 
 // pairs reports whether the windows of a max pool are 2 x 2, adjacent and inside the map. Then
@@ -331,8 +348,13 @@ func (f *fuser) pool(u *Unit) {
 	}
 }
 
-// apart splits a unit with a Pool into two units without.
+// apart splits a unit with a Pool or a Quantize into two units without.
 func (u *Unit) apart() [2]*Unit {
+	if q := u.Quantize; q != nil {
+		first := *u
+		first.In, first.Nodes, first.Wrote, first.Quantize = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{q.In[0]}, nil
+		return [2]*Unit{&first, {Node: q, Nodes: []*ir.Node{q}, Read: []*ir.Value{q.In[0]}, Wrote: u.Wrote, Residual: -1, Scale: 1}}
+	}
 	v := u.Pool.In[0]
 	conv := *u
 	conv.In, conv.Nodes, conv.Wrote, conv.Pool, conv.Indices, conv.IndexReLU = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{v}, nil, false, false

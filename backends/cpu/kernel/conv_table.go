@@ -103,7 +103,7 @@ func cover(h, w, most int) []int {
 var covers sync.Map
 
 func findCover(h, w, most int) []int {
-	least := [...]int{3: 1, 6: 4, 14: 5}[most]
+	least := [...]int{3: 1, 4: 2, 6: 4, 14: 5}[most]
 	n := h * w
 	best := make([]int, n+1)
 	step := make([]uint8, n+1)

@@ -32,3 +32,13 @@ func detect() []ISA {
 	}
 	return l
 }
+
+// hasVNNI reports whether the processor multiplies and adds bytes in registers of 512 bits.
+func hasVNNI() bool {
+	if !AVX512.ok() {
+		return false
+	}
+	const vnni = 1 << 11
+	_, _, c7, _ := cpuid(7, 0)
+	return c7&vnni != 0
+}

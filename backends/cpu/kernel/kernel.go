@@ -75,6 +75,8 @@ type Worker struct {
 	tile         tile // parameters of the assembly call under way
 	vector       matVecStrip
 	strip        strip // of pixels
+	int8Tile     int8Tile
+	addStrip     addStrip
 	lane         n16Tile
 	n16Backward  n16BackwardTile
 	n16Gemm      n16GemmTile

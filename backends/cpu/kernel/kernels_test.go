@@ -49,6 +49,8 @@ func samples() []Kernel {
 		Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},
 		Pointwise{Op: "Exp", C: 20, H: 3, W: 3}, Widen{N: 20, InN: 20}, Narrow{N: 20, OutN: 20},
 		Node{Op: "Exp", In: [nodeOperands]NodeOperand{{Kind: nodes.NodeFloat, Axes: 2, Dims: [nodes.NodeMaxAxes]int{-1, 20}}}},
+		ConvInt8{IC: 20, C: 20, H: 6, W: 6, KH: 3, KW: 3}, Quantize{C: 20, H: 3, W: 3}, Dequantize{C: 20, H: 3, W: 3}, DequantizeNCHW{C: 20, H: 3, W: 3}, AddInt8{C: 20, H: 3, W: 3},
+		MaxPoolInt8{C: 20, H: 3, W: 3, KH: 2, KW: 2}, CopyInt8{C: 20, H: 3, W: 3},
 		N16{Copy{C: 320, H: 3, W: 3}}, N16FromNCHW{C: 20, H: 3, W: 3}, N16ToNCHW{C: 20, H: 3, W: 3}, N16FromBlocked{C: 20, H: 3, W: 3}, N16ToBlocked{C: 20, H: 3, W: 3},
 	}
 }
@@ -57,6 +59,7 @@ func samples() []Kernel {
 var moves = map[string]bool{
 	"Copy": true, "CopyChannels": true, "CopyNCHW": true, "Pad": true, "FromNCHW": true, "ToNCHW": true, "PixelsToVector": true, "Interleave": true, "Permute": true,
 	"Widen": true, "Narrow": true, "N16": true, "N16FromNCHW": true, "N16ToNCHW": true, "N16FromBlocked": true, "N16ToBlocked": true, "Repack": true, "DepthwiseRepack": true, "N16Repack": true,
+	"CopyInt8": true,
 }
 
 // TestKernelsStateTheirCost: every type of this package that runs is a Kernel, and none

@@ -16,6 +16,10 @@ const (
 	PackBlocked    = "blocked"    // planar to blocked, maps of arg elements
 	PackReciprocal = "reciprocal" // 1/x, blocked
 	PackWide       = "wide"       // all sources, one after another, as float64s
+
+	PackInt8Weight = "int8 weight" // of weight, scale: in steps of the scale of its output channel
+	PackInt8Bias   = "int8 bias"   // of weight, scale and, if there is one, bias: in steps of the sums
+	PackInt8Scale  = "int8 scale"  // of scale: what sums are multiplied with
 )
 
 // PackInto writes one array of weights that k reads into dst: src are the values
@@ -52,6 +56,21 @@ func PackInto(dst []float32, how string, arg float64, k Runner, src ...[]float32
 				s = float64(beta[i]) - float64(float64(mean[i])*s)
 			}
 			fill(dst[i*n:(i+1)*n], float32(s))
+		}
+	case PackInt8Weight, PackInt8Bias, PackInt8Scale:
+		c, ok := k.(int8Packer)
+		if !ok {
+			return fmt.Errorf("%T does not pack weights of eight bits", k)
+		}
+		switch {
+		case how == PackInt8Weight:
+			c.packInt8(dst, src[0], src[1])
+		case how == PackInt8Scale:
+			c.packInt8Scale(dst, src[0])
+		case len(src) > 2:
+			c.packInt8Bias(dst, src[2], src[0], src[1])
+		default:
+			c.packInt8Bias(dst, nil, src[0], src[1])
 		}
 	case PackFill:
 		for i := range dst {

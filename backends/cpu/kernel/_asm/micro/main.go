@@ -28,6 +28,7 @@ var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"conv_winograd_product": winoProducts,
 	"dense_matvec":          matVecs,
 	"n16":                   n16Kernels,
+	"int8":                  int8Kernels,
 	"n16_gemm":              n16Gemms,
 	"peak":                  peaks,
 }

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/vasm"
+)
+
+// int8Shapes are the shapes of a tile of ConvInt8. That of AVX-512 needs VNNI.
+var int8Shapes = map[*vasm.Tier]tileShape{
+	vasm.AVX512: {14, 2},
+	vasm.AVX2:   {4, 1},
+}
+
+// int8Kernels are the microkernels for activations of bytes. NEON has none yet.
+func int8Kernels(f *vasm.File, t *vasm.Tier) {
+	s := int8Shapes[t]
+	for ob := 1; ob <= s.blocks; ob++ {
+		for p := 1; p <= s.pixels; p++ {
+			f.Func(t, fmt.Sprintf("int8Tile%sp%do%d", t.Suffix, p, ob), "t *byte", func(k *vasm.Func) { int8Tile(k, p, ob) })
+		}
+	}
+	if s.pixels == 0 {
+		return
+	}
+	f.Func(t, "quantize"+t.Suffix, "dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32", quantizeRow)
+	f.Func(t, "dequantize"+t.Suffix, "dst *float32, src *byte, n int, scale float32, zero float32", dequantizeRow)
+	f.Func(t, "addBytes"+t.Suffix, "t *byte", addBytes)
+}
+
+// int8Tile is a tile of p pixels x ob blocks of 16 output channels. A tap is 16 input channels: four
+// times four bytes of each pixel, which are multiplied with four weights of each output channel and
+// added to its sum of 32 bits.
+func int8Tile(k *vasm.Func, p, ob int) {
+	t := k.Arg("t")
+	field := func(name string) vasm.Addr { return vasm.Field(t, "int8Tile_"+name) }
+	in := k.Lines(p)
+	taps, ntaps, n := k.NewInt(field("taps")), k.NewInt(field("ntaps")), k.NewInt(field("bias"))
+	per := k.Tier.Per
+	acc := make([][]vasm.V, p)
+	for q := range acc {
+		acc[q] = k.Vs(ob * per)
+	}
+	k.Load(acc[0], vasm.At(n, 0))
+	for _, a := range acc[1:] {
+		k.Copy(a, acc[0])
+	}
+	in.Steps(field("ps"))
+	in.Bases(field("a"), field("b"))
+	fixed := 0
+	if k.Tier == vasm.AVX512 {
+		fixed = 64 * ob
+	}
+	rows := k.Rows(field("w"), fixed, field("ws"))
+	weights := k.ByteWeights(ob)
+	k.Align(64)
+	k.Label("tap")
+	in.Seek(vasm.At(taps, 0))
+	k.AddInt(taps, 8)
+	for u := range 4 {
+		weights.Load(rows.At(u, 0))
+		k.Prefetch(1, rows.At(u, prefetch))
+		for q := range p {
+			weights.MultiplyAdd(acc[q], in.At(q, 4*u))
+		}
+	}
+	rows.Advance(4)
+	k.Repeat(ntaps, 1, "tap")
+	weights.Release()
+
+	k.LoadInt(n, field("scale"))
+	scale := k.Vs(ob * per)
+	k.Load(scale, vasm.At(n, 0))
+	low, high := k.V(), k.V()
+	k.Broadcast(low, field("low"))
+	k.Broadcast(high, field("high"))
+	for _, a := range acc {
+		k.IntsToFloats(a)
+		for i := range a {
+			k.MulV(a[i], a[i], scale[i])
+		}
+		k.Limit(a, low, high)
+	}
+	in.Steps(field("ops"))
+	walk := func(visit func(at vasm.Addr, acc []vasm.V)) {
+		in.Point(field("outA"), field("outB"))
+		for o := range ob {
+			if o > 0 {
+				in.Add(field("obs"))
+			}
+			for q := range p {
+				visit(in.At(q, 0), acc[q][o*per:(o+1)*per])
+			}
+		}
+	}
+	k.LoadInt(n, field("real"))
+	k.IfNotZero(n, "real")
+	zero := low
+	k.Broadcast(zero, field("zero"))
+	for _, a := range acc {
+		k.FloatsToInts(a)
+		k.AddInts(a, zero)
+	}
+	walk(func(at vasm.Addr, acc []vasm.V) { k.StoreBytes(acc, at) })
+	k.Return()
+	k.Label("real")
+	walk(func(at vasm.Addr, acc []vasm.V) { k.Store(acc, at) })
+	k.Return()
+}
+
+// quantizeRow makes bytes of n blocks of float32s.
+func quantizeRow(k *vasm.Func) {
+	dst, src, n := k.Arg("dst"), k.Arg("src"), k.Arg("n")
+	x := k.Vs(k.Tier.Per)
+	scale, low, high, zero := k.V(), k.V(), k.V(), k.V()
+	k.BroadcastArg(scale, "scale")
+	k.BroadcastArg(low, "low")
+	k.BroadcastArg(high, "high")
+	k.BroadcastArg(zero, "zero")
+	k.FloatsToInts([]vasm.V{zero})
+	k.Label("pixel")
+	k.Load(x, vasm.At(src, 0))
+	for _, v := range x {
+		k.DivV(v, v, scale)
+	}
+	k.Limit(x, low, high)
+	k.FloatsToInts(x)
+	k.AddInts(x, zero)
+	k.StoreBytes(x, vasm.At(dst, 0))
+	k.AddInt(src, 64)
+	k.AddInt(dst, 16)
+	k.Repeat(n, 1, "pixel")
+	k.Return()
+}
+
+// dequantizeRow makes float32s of n blocks of bytes.
+func dequantizeRow(k *vasm.Func) {
+	dst, src, n := k.Arg("dst"), k.Arg("src"), k.Arg("n")
+	x := k.Vs(k.Tier.Per)
+	scale, zero := k.V(), k.V()
+	k.BroadcastArg(scale, "scale")
+	k.BroadcastArg(zero, "zero")
+	k.FloatsToInts([]vasm.V{zero})
+	k.Label("pixel")
+	k.LoadBytes(x, vasm.At(src, 0))
+	k.SubInts(x, zero)
+	k.IntsToFloats(x)
+	for _, v := range x {
+		k.MulV(v, v, scale)
+	}
+	k.Store(x, vasm.At(dst, 0))
+	k.AddInt(src, 16)
+	k.AddInt(dst, 64)
+	k.Repeat(n, 1, "pixel")
+	k.Return()
+}
+
+// addBytes adds blocks of bytes with scales of their own.
+func addBytes(k *vasm.Func) {
+	t := k.Arg("t")
+	field := func(name string) vasm.Addr { return vasm.Field(t, "addStrip_"+name) }
+	a, b, dst, n := k.NewInt(field("a")), k.NewInt(field("b")), k.NewInt(field("dst")), k.NewInt(field("n"))
+	broadcast := func(name string) vasm.V {
+		v := k.V()
+		k.Broadcast(v, field(name))
+		return v
+	}
+	x, y := k.Vs(k.Tier.Per), k.Vs(k.Tier.Per)
+	scaleA, scaleB, zeroA, zeroB := broadcast("scaleA"), broadcast("scaleB"), broadcast("zeroA"), broadcast("zeroB")
+	low, high, zero := broadcast("low"), broadcast("high"), broadcast("zero")
+	side := func(x []vasm.V, at vasm.Addr, zero, scale vasm.V) {
+		k.LoadBytes(x, at)
+		k.SubInts(x, zero)
+		k.IntsToFloats(x)
+		for _, v := range x {
+			k.MulV(v, v, scale)
+		}
+	}
+	k.Label("pixel")
+	side(x, vasm.At(a, 0), zeroA, scaleA)
+	side(y, vasm.At(b, 0), zeroB, scaleB)
+	for i := range x {
+		k.AddV(x[i], x[i], y[i])
+	}
+	k.Limit(x, low, high)
+	k.FloatsToInts(x)
+	k.AddInts(x, zero)
+	k.StoreBytes(x, vasm.At(dst, 0))
+	for _, p := range []vasm.Reg{a, b, dst} {
+		k.AddInt(p, 16)
+	}
+	k.Repeat(n, 1, "pixel")
+	k.Return()
+}

@@ -1,0 +1,280 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Kernels whose names end in Int8, and Quantize and Dequantize, compute with activations of one
+// byte. A byte b stands for the number (b - zero) * scale. Their layout is that of blocks, with
+// bytes in place of float32s: element (n, c, y, x) is byte
+//
+//	4 * (n*N + (c/16)*C + y*H + x*4) + c%16
+//
+// after the first, so the strides of a View count float32s here too, and a pixel of a block takes
+// four. The lanes past the last channel may hold any byte. Borders hold the byte 0.
+//
+// All of these kernels give the same bytes on every tier: sums are exact in 32 bits, and what
+// follows is a fixed sequence of float32 operations, each rounded to the nearest, ties to even.
+
+// byteWords is how many float32s a pixel of a block of bytes takes.
+const byteWords = Block / 4
+
+// bytesOf is the memory of float32s as bytes.
+func bytesOf(x []float32) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+}
+
+// int32sOf is the memory of float32s as int32s.
+func int32sOf(x []float32) []int32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+// bytesAt is where pixel (y, x) of a block of bytes begins, in float32s.
+func (v View) bytesAt(b *Buf, image, block, y, x int) int {
+	return b.Off + image*v.N + block*v.C + y*v.H + x*byteWords
+}
+
+// bytes is w pixels of a row of a block of bytes.
+func (v View) bytes(b *Buf, image, block, y, w int) []byte {
+	i := v.bytesAt(b, image, block, y, 0)
+	return bytesOf(b.Mem[i : i+w*byteWords : i+w*byteWords])
+}
+
+// roundByte is x rounded to the nearest whole number, ties to even, plus zero, limited to the bytes
+// low..high; NaN becomes low.
+func roundByte(x float32, zero, low, high int) byte {
+	if !(x > float32(low-zero)) {
+		return byte(low)
+	}
+	if x >= float32(high-zero) {
+		return byte(high)
+	}
+	return byte(int(math.RoundToEven(float64(x))) + zero)
+}
+
+// Quantize makes bytes of float32s: x / Scale, rounded to the nearest, ties to even, plus Zero,
+// limited to 0..255.
+//
+// Operands: In[0] input in blocks, Out[0] output in blocks of bytes.
+type Quantize struct {
+	C, H, W int
+	Scale   float32
+	Zero    int
+	In, Out View
+}
+
+func (k Quantize) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 8*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k Quantize) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run converts some rows of a channel block.
+func (k Quantize) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	fast := quantizeTiers[w.ISA]
+	for y := y0; y < y1; y++ {
+		src, dst := k.In.row(&a.In[0], image, block, y, k.W), k.Out.bytes(&a.Out[0], image, block, y, k.W)
+		if fast != nil {
+			fast(&dst[0], &src[0], k.W, k.Scale, float32(-k.Zero), float32(255-k.Zero), float32(k.Zero))
+			continue
+		}
+		for i, x := range src {
+			dst[i] = roundByte(x/k.Scale, k.Zero, 0, 255)
+		}
+	}
+}
+
+// Dequantize makes float32s of bytes: (b - Zero) * Scale. Lanes past the last channel are 0.
+//
+// Operands: In[0] input in blocks of bytes, Out[0] output in blocks.
+type Dequantize struct {
+	C, H, W int
+	Scale   float32
+	Zero    int
+	In, Out View
+}
+
+func (k Dequantize) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 8*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k Dequantize) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run converts some rows of a channel block.
+func (k Dequantize) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	fast := dequantizeTiers[w.ISA]
+	for y := y0; y < y1; y++ {
+		src, dst := k.In.bytes(&a.In[0], image, block, y, k.W), k.Out.row(&a.Out[0], image, block, y, k.W)
+		if fast != nil {
+			fast(&dst[0], &src[0], k.W, k.Scale, float32(k.Zero))
+		} else {
+			for i, b := range src {
+				dst[i] = float32(int(b)-k.Zero) * k.Scale
+			}
+		}
+		clearLanes(dst, k.C, block)
+	}
+}
+
+// CopyInt8 copies the channels From..From+C-1 of its input to the channels To..To+C-1 of its
+// output, at any offset, and writes nothing else.
+//
+// Operands: In[0] input, Out[0] output, both in blocks of bytes, which may not share memory.
+type CopyInt8 struct {
+	C, H, W  int
+	From, To int
+	In, Out  View
+}
+
+func (k CopyInt8) maps() maps {
+	return maps{(Blocks(k.To%Block + k.C)) * Block, k.H, rowsPerTask(k.H, 8*k.W)}
+}
+
+// Tasks is images x output blocks x ranges of rows.
+func (k CopyInt8) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run copies some rows of an output block.
+func (k CopyInt8) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	block += k.To / Block
+	lo, hi := max(k.To, block*Block), min(k.To+k.C, (block+1)*Block)
+	for y := y0; y < y1; y++ {
+		dst := k.Out.bytes(&a.Out[0], image, block, y, k.W)
+		for c := lo; c < hi; {
+			from := c - k.To + k.From
+			n := min(hi-c, Block-from%Block)
+			src := k.In.bytes(&a.In[0], image, from/Block, y, k.W)
+			if n == Block {
+				copy(dst, src)
+			} else {
+				for x := 0; x < k.W; x++ {
+					copy(dst[x*Block+c%Block:][:n], src[x*Block+from%Block:][:n])
+				}
+			}
+			c += n
+		}
+	}
+}
+
+// AddInt8 is the sum of two activations of bytes: (a - ZeroA) * ScaleA + (b - ZeroB) * ScaleB, both
+// products and the sum rounded to float32, then rounded to a byte with Zero and limited to
+// Low..High. ScaleA and ScaleB are already divided by the scale of the output.
+//
+// Operands: In[0] and In[1], Out[0], all in blocks of bytes.
+type AddInt8 struct {
+	C, H, W            int
+	ScaleA, ScaleB     float32
+	ZeroA, ZeroB, Zero int
+	Low, High          int
+	A, B, Out          View
+}
+
+func (k AddInt8) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 8*k.W)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (k AddInt8) Tasks(images int) int { return k.maps().tasks(images) }
+
+// Run adds some rows of a channel block.
+func (k AddInt8) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := k.maps().task(task)
+	fast := addInt8Tiers[w.ISA]
+	for y := y0; y < y1; y++ {
+		p, q := k.A.bytes(&a.In[0], image, block, y, k.W), k.B.bytes(&a.In[1], image, block, y, k.W)
+		dst := k.Out.bytes(&a.Out[0], image, block, y, k.W)
+		if fast != nil {
+			s := addStrip{low: float32(k.Low - k.Zero), high: float32(k.High - k.Zero), zero: k.Zero, scaleA: k.ScaleA, scaleB: k.ScaleB, zeroA: k.ZeroA, zeroB: k.ZeroB}
+			s.a, s.b, s.dst, s.n = unsafe.Pointer(&p[0]), unsafe.Pointer(&q[0]), unsafe.Pointer(&dst[0]), k.W
+			w.addStrip = s
+			fast((*byte)(unsafe.Pointer(&w.addStrip)))
+			continue
+		}
+		for i := range dst {
+			x := float32(float32(int(p[i])-k.ZeroA) * k.ScaleA)
+			x += float32(float32(int(q[i])-k.ZeroB) * k.ScaleB)
+			dst[i] = roundByte(x, k.Zero, k.Low, k.High)
+		}
+	}
+}
+
+// MaxPoolInt8 is max pooling of bytes, as MaxPool describes it.
+//
+// Operands: In[0] input, Out[0] output, both in blocks of bytes, which may not share memory.
+type MaxPoolInt8 struct {
+	C              int
+	H, W           int // output rows and columns
+	IH, IW         int // input rows and columns
+	KH, KW, SH, SW int
+	PH, PW         int
+	In, Out        View
+}
+
+func (p MaxPoolInt8) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, 2*p.W*p.KH*p.KW)} }
+
+// Tasks is images x channel blocks x ranges of rows.
+func (p MaxPoolInt8) Tasks(images int) int { return p.maps().tasks(images) }
+
+// Run computes some rows of a channel block.
+func (p MaxPoolInt8) Run(w *Worker, task int, a *Args) {
+	image, block, y0, y1 := p.maps().task(task)
+	for y := y0; y < y1; y++ {
+		dst := p.Out.bytes(&a.Out[0], image, block, y, p.W)
+		top := y*p.SH - p.PH
+		rows := [2]int{max(top, 0), min(top+p.KH, p.IH)}
+		for x := 0; x < p.W; x++ {
+			left := x*p.SW - p.PW
+			lo, hi := max(left, 0), min(left+p.KW, p.IW)
+			var m [2]uint64
+			for r := rows[0]; r < rows[1]; r++ {
+				i := p.In.bytesAt(&a.In[0], image, block, r, lo)
+				src := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(a.In[0].Mem[i:i+(hi-lo)*byteWords]))), 2*(hi-lo))
+				for j := 0; j < len(src); j += 2 {
+					m[0], m[1] = maxBytes(m[0], src[j]), maxBytes(m[1], src[j+1])
+				}
+			}
+			*(*[2]uint64)(unsafe.Pointer(&dst[x*Block])) = m
+		}
+	}
+}
+
+// maxBytes is the larger of each of eight bytes.
+func maxBytes(a, b uint64) uint64 {
+	const high = 0x8080808080808080
+	// The seven lower bits of a and b are compared by a subtraction that borrows from bit 7, the upper
+	// bits by themselves.
+	less := (a | high) - (b &^ high)
+	atLeast := (a&^b | ^(a^b)&less) & high
+	mask := (atLeast >> 7) * 0xff
+	return a&mask | b&^mask
+}
+
+// DequantizeNCHW is Dequantize into planes: an output of a network.
+//
+// Operands: In[0] input in blocks of bytes, Out[0] planar output.
+type DequantizeNCHW struct {
+	C, H, W int
+	Scale   float32
+	Zero    int
+	In, Out View
+}
+
+// Tasks is images x channels.
+func (k DequantizeNCHW) Tasks(images int) int { return images * k.C }
+
+// Run converts a channel.
+func (k DequantizeNCHW) Run(_ *Worker, task int, a *Args) {
+	image, c := task/k.C, task%k.C
+	for y := 0; y < k.H; y++ {
+		src := k.In.bytes(&a.In[0], image, c/Block, y, k.W)
+		dst := a.Out[0].Mem[a.Out[0].Off+image*k.Out.N+c*k.Out.C+y*k.Out.H:][:k.W]
+		for x := range dst {
+			dst[x] = float32(int(src[x*Block+c%Block])-k.Zero) * k.Scale
+		}
+	}
+}

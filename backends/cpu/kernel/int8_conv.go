@@ -1,0 +1,327 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+// ConvInt8 is a direct convolution of bytes with weights of eight bits:
+//
+//	sum = bias + the sum of (b - InZero) * w over the window, exact in 32 bits
+//	out = round(sum * scale[o]) + Zero, limited to Low..High
+//
+// where sum becomes a float32 and the product is one. With Real the output is float32s in blocks:
+// sum * scale[o], or with ReLU the larger of that and 0; then Zero, Low and High do not matter.
+//
+// Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW); what lies outside
+// of the image is read from the physical border, whose bytes are 0, so InZero must be 0 where there
+// is padding. Stride and dilation of 0 mean 1. The sum of 32-bit integers does not overflow for up to
+// MaxInt8Depth weights a filter.
+//
+// Operands: In[0] input in blocks of bytes, Out[0] output, W[0] weights, W[1] bias in steps of the
+// scales of input and weights, as int32s, W[2] scale, Table.
+type ConvInt8 struct {
+	IC, C  int // input and output channels
+	H, W   int // output rows and columns
+	KH, KW int
+	SH, SW int
+	DH, DW int
+	PH, PW int
+	In     View
+	Out    View
+
+	InScale, OutScale float32
+	InZero, Zero      int
+	Low, High         int
+	Real, ReLU        bool
+
+	// How the work is cut into tasks: output rows, and pairs of output blocks, a task.
+	Rows, Pairs int
+}
+
+// MaxInt8Depth is the most weights of a filter: 255 * 128 * MaxInt8Depth and a bias of as much are
+// below 2^31.
+const MaxInt8Depth = 1 << 15
+
+// int8Packer is a kernel with weights of eight bits.
+type int8Packer interface {
+	packInt8(dst, weight, scale []float32)
+	packInt8Bias(dst, bias, weight, scale []float32)
+	packInt8Scale(dst, scale []float32)
+}
+
+func (c ConvInt8) npairs() int { return ceilDiv(Blocks(c.C), 2) }
+func (c ConvInt8) ntaps() int  { return Blocks(c.IC) * c.KH * c.KW }
+
+// step is how many float32s an output pixel takes.
+func (c ConvInt8) step() int {
+	if c.Real {
+		return Block
+	}
+	return byteWords
+}
+
+// PackedLen is the length of the packed weights, in float32s.
+func (c ConvInt8) PackedLen() int { return Blocks(c.C) * c.ntaps() * Block * Block / 4 }
+
+// BiasLen is the length of the packed bias, and of the packed scales.
+func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
+
+// packInt8 writes weights in OIHW order and their scales as bytes, in the order [pair of output
+// blocks][input block][tap][4 x][16 or 32 output channels][4 input channels].
+func (c ConvInt8) packInt8(dst, weight, scale []float32) {
+	b := bytesOf(dst)
+	kk := c.KH * c.KW
+	at := 0
+	for first := 0; first < Blocks(c.C); first += 2 {
+		width := min(2, Blocks(c.C)-first) * Block
+		for ib := range Blocks(c.IC) {
+			for k := range kk {
+				for quad := range Block / 4 {
+					for o := range width {
+						for j := range 4 {
+							oc, ic := first*Block+o, ib*Block+quad*4+j
+							b[at] = 0
+							if oc < c.C && ic < c.IC {
+								b[at] = byte(wholeWeight(weight[(oc*c.IC+ic)*kk+k], scale[oc]))
+							}
+							at++
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// wholeWeight is a weight in steps of its scale.
+func wholeWeight(w, scale float32) int8 {
+	return int8(min(max(math.RoundToEven(float64(w/scale)), -128), 127))
+}
+
+// packInt8Bias writes the bias, if there is one, in steps of the scales of input and weights, less
+// what InZero contributes.
+func (c ConvInt8) packInt8Bias(dst, bias, weight, scale []float32) {
+	d := int32sOf(dst)
+	clear(d)
+	depth := c.IC * c.KH * c.KW
+	for o := range c.C {
+		v := 0.0
+		if bias != nil {
+			v = math.RoundToEven(float64(bias[o]) / float64(c.InScale*scale[o]))
+		}
+		if c.InZero != 0 {
+			sum := 0
+			for _, x := range weight[o*depth : (o+1)*depth] {
+				sum += int(wholeWeight(x, scale[o]))
+			}
+			v -= float64(sum * c.InZero)
+		}
+		d[o] = int32(min(max(v, -1<<30), 1<<30))
+	}
+}
+
+// packInt8Scale writes what sums are multiplied with.
+func (c ConvInt8) packInt8Scale(dst, scale []float32) {
+	clear(dst)
+	out := 1.0
+	if !c.Real {
+		out = float64(c.OutScale)
+	}
+	for o := range c.C {
+		dst[o] = float32(float64(c.InScale) * float64(scale[o]) / out)
+	}
+}
+
+// Tasks is images x chunks of rows x chunks of pairs of output blocks.
+func (c ConvInt8) Tasks(images int) int {
+	return images * ceilDiv(c.H, c.rows()) * ceilDiv(c.npairs(), c.pairs())
+}
+
+func (c ConvInt8) rows() int {
+	if c.Rows <= 0 {
+		return c.H
+	}
+	return min(c.Rows, c.H)
+}
+
+func (c ConvInt8) pairs() int {
+	if c.Pairs <= 0 {
+		return c.npairs()
+	}
+	return min(c.Pairs, c.npairs())
+}
+
+// flat reports whether rows of input and output lie without gaps, so that tiles need not end with
+// them.
+func (c ConvInt8) flat() bool {
+	return one(c.SH) == 1 && one(c.SW) == 1 && c.In.H == c.W*byteWords && c.Out.H == c.W*c.step()
+}
+
+// Table returns the taps (offsets in bytes from a pixel's first operand) and the tiles of a full
+// task and of the last one.
+func (c ConvInt8) Table(isa ISA) []int {
+	var t []int
+	for b := range Blocks(c.IC) {
+		for kh := range c.KH {
+			for kw := range c.KW {
+				t = append(t, 4*(b*c.In.C+kh*one(c.DH)*c.In.H+kw*one(c.DW)*byteWords))
+			}
+		}
+	}
+	head := len(t)
+	t = append(t, 0, 0)
+	put := func(rows int) {
+		w, h := c.W, rows
+		if c.flat() {
+			w, h = rows*c.W, 1
+		}
+		x, y := 0, 0
+		for _, p := range cover(h, w, int8Pixels(isa)) {
+			t = append(t, p)
+			for _, n := range [2]int{(p + 1) / 2, p / 2} {
+				ty, tx := y, x
+				if n == 0 { // the second half of a single pixel: any valid address
+					ty, tx = t[len(t)-2], t[len(t)-1]
+				}
+				t = append(t, ty*one(c.SH)*c.In.H+tx*one(c.SW)*byteWords, ty, tx)
+				if x += n; x == w {
+					x, y = 0, y+1
+				}
+			}
+		}
+	}
+	put(c.rows())
+	t[head] = len(t)
+	if c.H%c.rows() != 0 {
+		put(c.H % c.rows())
+	}
+	t[head+1] = len(t)
+	return t
+}
+
+// Run computes one task: for every pair of output blocks, all tiles of the rows.
+func (c ConvInt8) Run(w *Worker, task int, a *Args) {
+	gchunks, chunks := ceilDiv(c.npairs(), c.pairs()), ceilDiv(c.H, c.rows())
+	g0 := task % gchunks * c.pairs()
+	g1 := min(g0+c.pairs(), c.npairs())
+	y0 := task / gchunks % chunks * c.rows()
+	image := task / gchunks / chunks
+	head := c.ntaps()
+	tiles := a.Table[head+2 : a.Table[head]]
+	if c.H-y0 < c.rows() {
+		tiles = a.Table[a.Table[head]:a.Table[head+1]]
+	}
+	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*byteWords
+	for g := g0; g < g1; g++ {
+		if int8Tiers[w.ISA].pixels == 0 {
+			c.runPortable(a, image, y0, in, g, tiles)
+		} else {
+			c.runTiles(w, a, image, y0, in, g, tiles)
+		}
+		if b := min(2*g+1, Blocks(c.C)-1); c.Real && b == Blocks(c.C)-1 {
+			for y := y0; y < min(y0+c.rows(), c.H); y++ {
+				clearLanes(c.Out.row(&a.Out[0], image, b, y, c.W), c.C, b)
+			}
+		}
+	}
+}
+
+// limits are those of what is rounded.
+func (c ConvInt8) limits() (low, high float32) {
+	switch {
+	case !c.Real:
+		return float32(c.Low - c.Zero), float32(c.High - c.Zero)
+	case c.ReLU:
+		return 0, math.MaxFloat32
+	}
+	return -math.MaxFloat32, math.MaxFloat32
+}
+
+// runTiles runs one pair of output blocks by assembly.
+func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int) {
+	tier := &int8Tiers[w.ISA]
+	pair := min(2, Blocks(c.C)-2*g)
+	t := &w.int8Tile
+	t.taps, t.ntaps = unsafe.Pointer(&a.Table[0]), c.ntaps()
+	t.ps, t.ws = 4*one(c.SW)*byteWords, pair*Block*4
+	t.obs, t.ops = 4*c.Out.C, 4*c.step()
+	t.low, t.high = c.limits()
+	t.zero, t.real = c.Zero, 0
+	if c.Real {
+		t.real = 1
+	}
+	blocks := min(pair, tier.blocks)
+	src, out := a.In[0].Mem, &a.Out[0]
+	pixel := one(c.SW) * byteWords
+	reach := a.Table[c.ntaps()-1]/4 + byteWords - 1
+	outReach := (blocks-1)*c.Out.C + c.step() - 1
+	for b := 0; b < pair; b += blocks {
+		t.w = float(a.W[0], 2*g*c.ntaps()*Block*Block/4+b*Block)
+		t.bias, t.scale = float(a.W[1], (2*g+b)*Block), float(a.W[2], (2*g+b)*Block)
+		ob := out.Off + image*c.Out.N + (2*g+b)*c.Out.C + y0*c.Out.H
+		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
+			// The assembly checks no bounds: the farthest elements are looked at here.
+			end := max(l[0]/2-1, 0)
+			_ = src[in+l[4]+end*pixel+reach]
+			_ = out.Mem[ob+l[5]*c.Out.H+(l[6]+end)*c.step()+outReach]
+			t.a, t.b = float(src, in+l[1]), float(src, in+l[4])
+			t.outA = float(out.Mem, ob+l[2]*c.Out.H+l[3]*c.step())
+			t.outB = float(out.Mem, ob+l[5]*c.Out.H+l[6]*c.step())
+			tier.tile[blocks-1][l[0]]((*byte)(unsafe.Pointer(t)))
+		}
+	}
+}
+
+// runPortable runs one pair of output blocks in plain Go.
+func (c ConvInt8) runPortable(a *Args, image, y0, in, g int, tiles []int) {
+	pair := min(2, Blocks(c.C)-2*g)
+	width := pair * Block
+	at := 2 * g * c.ntaps() * Block * Block / 4
+	weights := bytesOf(a.W[0][at : at+pair*c.ntaps()*Block*Block/4])
+	bias, scale := int32sOf(a.W[1][2*g*Block:][:width]), a.W[2][2*g*Block:][:width]
+	low, high := c.limits()
+	taps := a.Table[:c.ntaps()]
+	var acc [2 * Block]int32
+	for ; len(tiles) >= tileInts; tiles = tiles[tileInts:] {
+		half := (tiles[0] + 1) / 2
+		for q := range tiles[0] {
+			j, i := q, 1
+			if q >= half {
+				j, i = q-half, 4
+			}
+			px := in + tiles[i] + j*one(c.SW)*byteWords
+			copy(acc[:width], bias)
+			wt := weights
+			for _, tap := range taps {
+				x := bytesOf(a.In[0].Mem[px+tap/4 : px+tap/4+byteWords])
+				for quad := range byteWords {
+					dotBytes(acc[:width], x[4*quad:4*quad+4], wt[:4*width])
+					wt = wt[4*width:]
+				}
+			}
+			o := a.Out[0].Off + image*c.Out.N + 2*g*c.Out.C + (y0+tiles[i+1])*c.Out.H + (tiles[i+2]+j)*c.step()
+			for b := range pair {
+				out := a.Out[0].Mem[o+b*c.Out.C:][:c.step()]
+				raw := bytesOf(out)
+				for k := range Block {
+					v := float32(acc[b*Block+k]) * scale[b*Block+k]
+					if c.Real {
+						out[k] = min(max(v, low), high)
+						continue
+					}
+					raw[k] = roundByte(v, c.Zero, c.Low, c.High)
+				}
+			}
+		}
+	}
+}
+
+// dotBytes adds the products of four bytes with four weights for each sum.
+func dotBytes(acc []int32, x, w []byte) {
+	x0, x1, x2, x3 := int32(x[0]), int32(x[1]), int32(x[2]), int32(x[3])
+	for o := range acc {
+		v := w[4*o : 4*o+4 : 4*o+4]
+		acc[o] += x0*int32(int8(v[0])) + x1*int32(int8(v[1])) + x2*int32(int8(v[2])) + x3*int32(int8(v[3]))
+	}
+}

@@ -1,0 +1,51 @@
+package kernel
+
+import "unsafe"
+
+// int8Tile is the argument block of the microkernels of ConvInt8: some pixels times one or two
+// blocks of 16 output channels, summed over a table of taps of 16 input channels each. It lives in
+// the Worker. The assembly knows its fields by go_asm.h.
+type int8Tile struct {
+	a, b       unsafe.Pointer // first pixel of the first half and of the second
+	w          unsafe.Pointer // packed weights: [tap][4 x][16 or 32 output channels][4 input channels]
+	taps       unsafe.Pointer // *int: offsets in bytes, added to a and b
+	ntaps      int
+	ps         int            // bytes from an input pixel to the next
+	ws         int            // bytes from the weights of four input channels to the next
+	bias       unsafe.Pointer // 16 or 32 int32s
+	scale      unsafe.Pointer // 16 or 32 float32s
+	outA, outB unsafe.Pointer
+	obs        int // bytes from an output block to the next
+	ops        int // bytes from an output pixel to the next
+	real       int // 1 if the output is float32s
+	zero       int
+	low, high  float32 // limits of what is rounded
+}
+
+// addStrip is the argument block of the microkernel of AddInt8.
+type addStrip struct {
+	a, b, dst                 unsafe.Pointer
+	n                         int // pixels
+	zeroA, zeroB, zero        int
+	scaleA, scaleB, low, high float32
+}
+
+// int8Tier is what a tier has for convolutions of bytes; none: plain Go.
+type int8Tier struct {
+	pixels int // of a tile, at most
+	blocks int // of 16 output channels in a tile, at most
+	tile   [2][15]func(*byte)
+}
+
+// The tables of microkernels, one for each kernel: a generated package has those of the kernels that
+// it runs.
+var (
+	quantizeTiers   [isas]func(dst *byte, src *float32, n int, scale, low, high, zero float32)
+	dequantizeTiers [isas]func(dst *float32, src *byte, n int, scale, zero float32)
+	addInt8Tiers    [isas]func(*byte)
+)
+
+var int8Tiers [isas]int8Tier
+
+// int8Pixels is the largest tile of a tier.
+func int8Pixels(isa ISA) int { return max(3, int8Tiers[isa].pixels) }
