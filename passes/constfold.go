@@ -128,8 +128,8 @@ const (
 )
 
 func (f *folder) foldable(n *ir.Node, folded map[*ir.Value]bool) bool {
-	if !pure(n) {
-		return false
+	if _, _, quantized := ops.QuantizedWeight(n.Out[0]); !pure(n) || quantized {
+		return false // backends look for quantized weights
 	}
 	in, out := 0, 0
 	for _, v := range n.In {

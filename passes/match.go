@@ -112,7 +112,8 @@ type linear struct {
 	isConv bool
 }
 
-// asLinear describes a convolution or a dense layer. ok is false for other nodes and nil.
+// asLinear describes a convolution or a dense layer. ok is false for other nodes, nil, and layers
+// with quantized weights, which must stay as they are.
 func asLinear(n *ir.Node) (l linear, ok bool) {
 	if n == nil {
 		return l, false
@@ -126,6 +127,9 @@ func asLinear(n *ir.Node) (l linear, ok bool) {
 		return l, false
 	}
 	l.weight = n.In[1]
+	if _, _, quantized := ops.QuantizedWeight(l.weight); quantized {
+		return linear{}, false
+	}
 	if len(n.In) > 2 {
 		l.bias = n.In[2]
 	}

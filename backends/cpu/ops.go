@@ -28,6 +28,7 @@ var table = ir.NewTable(
 	ir.For(sqrt),
 	// All else, slowly.
 	ir.For(node),
+	ir.For(quantize),
 	// Training: forms of ops that only it has, gradients, optimizers (training.go).
 	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
 	ir.For(convDx), ir.For(convDw), ir.For(maxPoolDx), ir.For(avgPoolDx), ir.For(globalAvgPoolDx),
@@ -43,7 +44,8 @@ type lowering struct {
 	lanes    bool // images side by side where there is a kernel for it (n16.go)
 	direct   bool // no Winograd
 	tuning   *Tuning
-	train    *training // nil for inference
+	train    *training              // nil for inference
+	known    map[*ir.Value]*ir.Node // of params that depend on other params alone, the nodes that compute them
 }
 
 // call is what the rows of the table fill in.
@@ -51,6 +53,7 @@ type call struct {
 	*plan.Unit
 	l      *lowering
 	choice plan.Choice
+	rounds bool // the choice includes the unit's Quantize
 }
 
 func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
@@ -70,6 +73,9 @@ func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 	}
 	if errors.Is(err, plan.ErrUnsupported) && l.train == nil && c.asNodes() == nil {
 		err = nil
+	}
+	if u.Quantize != nil && !c.rounds {
+		return plan.Choice{Apart: true}, nil
 	}
 	return c.choice, err
 }
@@ -159,6 +165,8 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 		return kernel.Narrow{N: src.Size(), Fixed: plan.Fixed(src.Value, l.symbolic), OutN: out.N}
 	case src.Layout == plan.Wide || dst.Layout == plan.Wide:
 		return nil
+	case src.Layout == plan.Bytes || dst.Layout == plan.Bytes:
+		return copyBytes(src, dst)
 	case src.Layout == plan.N16 && dst.Layout == plan.N16:
 		return kernel.N16{Do: kernel.Copy{C: c * kernel.Block, H: h, W: w, In: in, Out: out}}
 	case src.Layout == plan.N16 && dst.Layout == plan.Blocked:
@@ -225,6 +233,9 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 // conv plans a convolution over maps of ih x iw: by which algorithm, and what it
 // needs of its input's border.
 func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias *ir.Value) error {
+	if c.int8Conv(k, ih, iw, weight, bias) {
+		return nil
+	}
 	for i, a := range c.Acts {
 		ch, _, _ := chw(c.Wrote[i])
 		k.Outputs[i] = kernel.Output{C: ch, Act: act(a)}
@@ -339,6 +350,13 @@ func matMul(op ops.MatMul, n *ir.Node, c *call) error {
 func maxPool(op ops.MaxPool, n *ir.Node, c *call) error {
 	ch, ih, iw := chw(n.In[0])
 	_, h, w := chw(n.Out[0])
+	if c.In[0].Layout == plan.Bytes {
+		return c.bytes("max pool", func(e *plan.Emitter) error {
+			e.Step(kernel.MaxPoolInt8{C: ch, H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
+				PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out)
+			return nil
+		})
+	}
 	err := c.byBlock("max pool", 0, func(e *plan.Emitter) error {
 		k := kernel.MaxPool{C: c.lanes(ch), H: h, W: w, IH: ih, IW: iw, KH: op.Kernel[0], KW: op.Kernel[1], SH: op.Stride[0], SW: op.Stride[1],
 			PH: op.Pad[0], PW: op.Pad[1], In: view(e.In[0]), Out: view(e.Out[0])}
@@ -563,6 +581,9 @@ func div(op ops.Div, n *ir.Node, c *call) error {
 // binary folds the operands of an elementwise op from the left, as the reference
 // does. One of a pair may be stretched; a param lies among the weights.
 func (c *call) binary(op kernel.BinaryOp, algo string) error {
+	if c.Quantize != nil && op == kernel.OpAdd && c.addInt8() {
+		return nil
+	}
 	out := c.Wrote[0].Type.Shape
 	if len(out) == 0 {
 		switch {
@@ -718,6 +739,9 @@ func concat(op ops.Concat, n *ir.Node, c *call) error {
 	}
 	if axis == 1 {
 		own := plan.Need{Layout: c.layout()}
+		if _, ok := ops.Grid(c.Wrote[0]); ok && !slices.ContainsFunc(c.In, func(t *plan.Tensor) bool { return t.Layout != plan.Bytes }) {
+			own = plan.Need{Layout: plan.Bytes}
+		}
 		c.choice = plan.Choice{Join: true, In: needs(own, len(c.Read)), Out: needs(own, 1)}
 		return nil
 	}

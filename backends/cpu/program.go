@@ -188,7 +188,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 			}
 		}
 	}
-	l := &lowering{batch: o.Batch, symbolic: plan.Symbolic(g), direct: opt.Direct, tuning: opt.Tuning}
+	l := &lowering{batch: o.Batch, symbolic: plan.Symbolic(g), direct: opt.Direct, tuning: opt.Tuning, known: known.def}
 	if o.Train = len(g.Updates) > 0; o.Train {
 		l.train, l.tuning = newTraining(g, false, o.Keep), nil
 	}

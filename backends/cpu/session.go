@@ -249,8 +249,8 @@ func (s *Session) fill(b plan.Buffer, x float32) {
 // pixel a buffer has.
 func (s *Session) extent(b plan.Buffer) (images, planes, px int) {
 	switch b.Layout {
-	case plan.Blocked:
-		return s.p.plan.Batch, kernel.Blocks(b.C), kernel.Block
+	case plan.Blocked, plan.Bytes:
+		return s.p.plan.Batch, kernel.Blocks(b.C), b.Layout.Pixel()
 	case plan.N16:
 		return kernel.Blocks(s.p.plan.Batch), b.C, kernel.Block
 	}

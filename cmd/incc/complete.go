@@ -13,6 +13,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/passes/quantize"
 	"github.com/incc-lang/incc/specs"
 )
 
@@ -224,6 +225,8 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return drawColours
 	case "store":
 		return []string{"embed", "file"}
+	case "calibrate":
+		return append([]string{"best"}, quantize.Methods...)
 	case "weights-as":
 		return []string{"fp32", "fp16", "bf16", "int8"}
 	case "target":

@@ -355,14 +355,17 @@ func (n *network) stored(pkg *gosrc.Package) (*weightsFile, error) {
 		return nil, err
 	}
 	f := &weightsFile{narrow: map[string][]byte{}, meta: map[string]string{"incc": version, "net": n.graph.Name, "spec": n.graph.Recipe.SpecHash}}
+	whole := wholeWeights(g)
 	for _, v := range pkg.Stored {
 		x := g.Data[v.Name]
 		if x == nil {
 			return nil, fmt.Errorf("weight %s has no values", v.Name)
 		}
 		info := safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape}
-		narrow := n.narrow[v.Name]
+		narrow := whole[v.Name]
 		if narrow != nil {
+			info.DType, f.narrow[v.Name] = safetensors.I8, narrow.Bytes
+		} else if narrow = n.narrow[v.Name]; narrow != nil {
 			info.DType, f.narrow[v.Name] = storedTypes[n.as], narrow.Bytes
 			n.losses = append(n.losses, n.lost[v.Name])
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // storedTypes are the types of --weights-as in a file of weights.
@@ -29,8 +30,9 @@ func (n *network) materialize(g *ir.Graph) error {
 		return nil
 	}
 	n.narrow, n.lost = map[string]*safetensors.Narrow{}, map[string]storageLoss{}
+	whole := wholeWeights(g)
 	for _, v := range g.Params {
-		if v.Param.Kind != ir.Weight || len(v.Type.Shape) < 2 {
+		if v.Param.Kind != ir.Weight || len(v.Type.Shape) < 2 || whole[v.Name] != nil {
 			continue
 		}
 		x := g.Data[v.Name]
@@ -50,6 +52,30 @@ func (n *network) materialize(g *ir.Graph) error {
 		g.Data[v.Name] = rounded
 	}
 	return nil
+}
+
+// wholeWeights returns the weights of a quantized network as whole numbers with their scales. A file
+// holds them so; nothing is lost.
+func wholeWeights(g *ir.Graph) map[string]*safetensors.Narrow {
+	m := map[string]*safetensors.Narrow{}
+	for _, n := range g.Nodes {
+		w, scale, ok := ops.QuantizedWeight(n.Out[0])
+		if !ok || g.Data[w.Name] == nil || g.Data[scale.Name] == nil {
+			continue
+		}
+		x, s := g.Data[w.Name].Data, g.Data[scale.Name].Data
+		row, same := len(x)/len(s), true
+		b := make([]byte, len(x))
+		for i, v := range x {
+			q := n.Op.(ops.Quantize).Whole(v, s[i/row])
+			b[i] = byte(q)
+			same = same && float32(q)*s[i/row] == v
+		}
+		if same {
+			m[w.Name] = &safetensors.Narrow{Bytes: b, Scales: s}
+		}
+	}
+	return m
 }
 
 // sayLosses says what the type of the stored weights saves and costs.

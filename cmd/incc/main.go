@@ -199,6 +199,7 @@ func commands() []*cli.Command {
 		planCommand(),
 		trainCommand(),
 		evalCommand(),
+		quantizeCommand(),
 		compareCommand(),
 		experimentCommand(),
 		dataCommand(),

@@ -129,6 +129,11 @@ func (w *weights) array(v *ir.Value) (string, error) {
 	switch op := v.Def.Op.(type) {
 	case ops.Reshape:
 		return w.array(v.Def.In[0])
+	case ops.Quantize:
+		// The file holds whole multiples of the scales, which stay what they are.
+		if weight, _, ok := ops.QuantizedWeight(v); ok {
+			return w.array(weight)
+		}
 	case ops.Concat:
 		if op.Axis != 0 {
 			break

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir/ops"
+)
+
+// TestQuantize: every flag of quantize changes what is printed or causes an error, and the model that
+// it writes runs on integers in the commands that take a model, and in a package.
+func TestQuantize(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const spec = "net small\nlet width = 16\ninput image 1x12x12 range=0..1\nlabels mnist\nc: conv 3x3 width pad=same bn=1e-3 act=relu -> conv 5x5 width pad=same act=relu -> maxpool 2x2/2\nd: inception 16 8 16 8 16 16 -> conv 3x3 24 act=relu\ngap -> fc 10 -> softmax\n"
+	for name, text := range map[string]string{"go.mod": "module example.com/user\n\ngo 1.26\n", "small.incc": spec, "broken.json": "{"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeIDX("idx", 12, 64, 32); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := capture(t, "weights", "small.incc", "-o", "small.safetensors"); code != exitOK {
+		t.Fatal(stderr)
+	}
+	quantizeWith := func(args ...string) (code int, text string) {
+		t.Helper()
+		line := append([]string{"quantize", "small.incc", "--images", "20"}, args...)
+		for flag, value := range map[string]string{"--weights": "small.safetensors", "--data": "idx", "-o": "small.onnx"} {
+			if !strings.Contains(strings.Join(args, " "), flag) {
+				line = append(line, flag, value)
+			}
+		}
+		code, stdout, stderr := capture(t, line...)
+		return code, stdout + stderr
+	}
+	code, plain := quantizeWith()
+	if code != exitOK || !strings.Contains(plain, "8 of 10 layers") {
+		t.Fatalf("exits with %d: %s", code, plain)
+	}
+	for _, row := range []struct {
+		args string
+		want string
+		code int
+	}{
+		{"--images 0", "--images 0", exitUsage},
+		{"--images 32", "of 32 images", exitOK},
+		{"--calibrate percentile", "ranges by percentile", exitOK},
+		{"--calibrate mean", "unknown --calibrate", exitUsage},
+		{"--keep d/conv_3x3", "7 of 10 layers", exitOK},
+		{"--keep none", "there is no layer", exitUsage},
+		{"--ends", "10 of 10 layers", exitOK},
+		{"--sensitivity", "error of the outputs", exitOK},
+		{"--max-accuracy-drop 200%", "want a part", exitUsage},
+		{"--max-accuracy-drop 2", "more than all images", exitUsage},
+		{"--max-accuracy-drop x", "want a part", exitUsage},
+		{"--max-accuracy-drop 100%", "8 of 10 layers", exitOK},
+		{"--data none", "no data set", exitError},
+		{"--memory 1KB", "--memory", exitError},
+		{"--threads -1", "--threads -1", exitUsage},
+		{"--isa sse", "sse", exitError},
+		{"--tuning broken.json", "not a tuning file", exitError},
+		{"--seed 5", "", exitOK},
+		{"-o small.incc", "small.incc", exitUsage},
+	} {
+		code, got := quantizeWith(strings.Fields(row.args)...)
+		if code != row.code || !strings.Contains(got, row.want) {
+			t.Errorf("quantize %s exits with %d, want %d, and prints %q, want %q", row.args, code, row.code, got, row.want)
+		}
+	}
+	if code, got := quantizeWith("--calibrate", "minmax"); code != exitOK {
+		t.Fatal(got)
+	}
+	g, err := onnx.Load("small.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for _, n := range g.Nodes {
+		if _, _, ok := ops.QuantizedWeight(n.Out[0]); ok {
+			whole++
+		}
+	}
+	if whole != 8 {
+		t.Errorf("%d weights of the model are whole numbers, want 8", whole)
+	}
+	for _, line := range []string{"plan small.onnx", "eval small.onnx --data idx", "bench small.onnx --time 10ms", "gen go small.onnx -o small --test", "verify small.onnx --run", "summary small.onnx"} {
+		code, out, stderr := capture(t, strings.Fields(line)...)
+		if code != exitOK {
+			t.Errorf("%s exits with %d: %s", line, code, stderr)
+		}
+		// The inputs of two of the layers have a zero point, and padding: float32.
+		if line == "plan small.onnx" && strings.Count(out, " int8 ") != 6 {
+			t.Errorf("the plan has %d steps on integers, want 6:\n%s", strings.Count(out, " int8 "), out)
+		}
+	}
+	if code, _, stderr := capture(t, "quantize", "small.onnx", "--data", "idx", "-o", "again.onnx"); code != exitError || !strings.Contains(stderr, "quantized already") {
+		t.Errorf("quantizing twice exits with %d: %s", code, stderr)
+	}
+}

@@ -1,0 +1,557 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/incc-lang/incc/backends/cpu/data"
+	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/passes"
+	"github.com/incc-lang/incc/passes/autodiff"
+	"github.com/incc-lang/incc/passes/quantize"
+)
+
+func quantizeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "quantize",
+		Usage:     "make a network of 8-bit integers of a trained one, as an ONNX model",
+		UsageText: "incc quantize SPEC --weights FILE.safetensors --data DATA -o FILE.onnx\nincc quantize RUN|MODEL.onnx --data DATA -o FILE.onnx",
+		Description: `Example:
+
+   incc quantize mnist/lenet --data mnist --images 64 -o lenet_int8.onnx
+
+Convolutions and dense layers become layers of 8-bit integers, with 32-bit sums: the
+weights have a scale for each output channel, the activations one scale, which is
+chosen by looking at some training images. Batch norms are folded first. The model has
+the QDQ form, which ONNX Runtime and OpenVINO compute on integers. So do run, predict,
+eval, bench and gen go of incc, which take the model in place of a spec.
+
+The first and the last layer stay in float32, and so do grouped convolutions. incc
+computes layers with padding whose input can be negative in float32, too. With
+--max-accuracy-drop, further layers stay in float32, those first that cost most, until
+the accuracy on the validation images drops by no more. --sensitivity prints what each
+layer costs alone.`,
+		Flags: append(append([]cli.Flag{
+			outFlag, dataFlag, strictFlag, weightsFlag, mapFlag, defineFlag, seedFlag, roomFlag,
+			&cli.IntFlag{Name: "images", Value: 256, Usage: "look at `N` training images, the same share of each class"},
+			&cli.StringFlag{Name: "calibrate", Value: "best", Usage: "choose ranges by `METHOD`: minmax, percentile, mse or entropy; best is the one with the least error of the outputs"},
+			&cli.StringFlag{Name: "max-accuracy-drop", Usage: "keep layers in float32 until the accuracy drops by at most `DROP`, such as 0.5%"},
+			&cli.StringFlag{Name: "keep", Usage: "keep `LAYERS` in float32, by name, separated by commas"},
+			&cli.BoolFlag{Name: "ends", Usage: "quantize the first and the last layer, too"},
+			&cli.BoolFlag{Name: "sensitivity", Usage: "print the error of the outputs with each layer quantized alone"},
+		}, executorFlags()...), modelFlags()...),
+		Action: quantizeNetwork,
+	}
+}
+
+// quantizer quantizes a network and measures what that costs.
+type quantizer struct {
+	c      *cli.Context
+	g      *ir.Graph // optimized, in float32
+	logits string    // the value that outputs are compared by
+	layers []string  // that can be quantized
+	ranges map[string]quantize.Range
+
+	inputs    []float32 // of the calibration images
+	images    int
+	want      []float32 // logits of the network in float32
+	val       *data.Set
+	transform *data.Transform
+}
+
+func quantizeNetwork(c *cli.Context) error {
+	arg, err := oneArg(c, "SPEC")
+	if err != nil {
+		return err
+	}
+	out := c.String("output")
+	if out == "" {
+		return usagef("missing -o FILE.onnx, the model to write")
+	}
+	drop, err := accuracyDrop(c.String("max-accuracy-drop"))
+	if err != nil {
+		return err
+	}
+	method := c.String("calibrate")
+	if method != "best" && !slices.Contains(quantize.Methods, method) {
+		return usagef("unknown --calibrate %s (want best, %s)", diag.Quote(method), strings.Join(quantize.Methods, ", "))
+	}
+	if n := c.Int("images"); n < 1 || n > maxCalibration {
+		return usagef("--images %d (want 1 to %d)", n, maxCalibration)
+	}
+	q, src, err := newQuantizer(c, arg, out)
+	if err != nil {
+		return err
+	}
+	methods := quantize.Methods
+	if method != "best" {
+		methods = []string{method}
+	}
+	best, err := q.calibrate(methods)
+	if err != nil {
+		return err
+	}
+	said := messages(c, out)
+	kept := 0
+	if c.Bool("sensitivity") || drop >= 0 {
+		list, err := q.sensitivity()
+		if err != nil {
+			return err
+		}
+		if c.Bool("sensitivity") {
+			writeSensitivity(said, list)
+		}
+		if drop >= 0 {
+			if kept, err = q.within(drop, list); err != nil {
+				return err
+			}
+		}
+	}
+	return q.finish(said, src, out, best, kept)
+}
+
+// maxCalibration is the most images of --images.
+const maxCalibration = 4096
+
+// accuracyDrop reads --max-accuracy-drop as a part of 1; below 0 without one.
+func accuracyDrop(text string) (float64, error) {
+	if text == "" {
+		return -1, nil
+	}
+	number, percent := strings.CutSuffix(text, "%")
+	x, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(x >= 0) || x > 100 {
+		return 0, usagef("--max-accuracy-drop %s (want a part of all images, such as 0.5%% or 0.005)", diag.Quote(text))
+	}
+	if percent {
+		x /= 100
+	}
+	if x > 1 {
+		return 0, usagef("--max-accuracy-drop %s is more than all images; write 0.5%% for half a percent", diag.Quote(text))
+	}
+	return x, nil
+}
+
+// newQuantizer loads and optimizes the network, and reads the calibration images.
+func newQuantizer(c *cli.Context, arg, out string) (*quantizer, *source, error) {
+	named := c.IsSet("data")
+	g, src, err := load(c, arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	dataOf := src.run
+	if named {
+		dataOf = ""
+	}
+	if src.model {
+		if _, err := classifier(g); err != nil {
+			return nil, nil, err
+		}
+		takePictures(g)
+	}
+	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
+		return nil, nil, err
+	}
+	if err := checkOutput(out, onnxFile); err != nil {
+		return nil, nil, err
+	}
+	if err := checkRoom(c, g, use{batch: calibrationBatch, weights: 4, executor: true}); err != nil {
+		return nil, nil, err
+	}
+	d, err := openData(c, g, dataOf)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := fillForInference(c, g); err != nil {
+		return nil, nil, err
+	}
+	q := &quantizer{c: c, g: g}
+	if err := q.optimize(); err != nil {
+		return nil, nil, err
+	}
+	return q, src, q.readImages(d, src.run)
+}
+
+// optimize runs the passes of -O2, but for merge-siblings: the outputs of merged layers would share
+// no scale with those that they are joined with.
+func (q *quantizer) optimize() error {
+	c := q.c
+	var p passes.Pipeline
+	for _, s := range passes.Level(2) {
+		if s.Pass != &passes.MergeSiblings {
+			p = append(p, s)
+		}
+	}
+	if _, err := passes.Run(q.g, p, passes.Options{}); err != nil {
+		return err
+	}
+	for _, n := range q.g.Nodes {
+		if op := ir.Name(n.Op); op == "quantize" {
+			return fmt.Errorf("%s is quantized already", diag.Name(q.g.Name))
+		}
+	}
+	q.logits = autodiff.BeforeSoftmax(q.g.Outputs[0]).Name
+	layers := quantize.Layers(q.g)
+	if len(layers) == 0 {
+		return fmt.Errorf("%s has no convolution or dense layer that can be quantized", diag.Name(q.g.Name))
+	}
+	keep := map[string]bool{}
+	if s := c.String("keep"); s != "" {
+		for _, name := range strings.Split(s, ",") {
+			keep[strings.TrimSpace(name)] = true
+		}
+	}
+	for i, n := range layers {
+		name := n.Out[0].Name
+		if end := i == 0 || i == len(layers)-1; end && !c.Bool("ends") || keep[shownName(name)] {
+			delete(keep, shownName(name))
+			continue
+		}
+		q.layers = append(q.layers, name)
+	}
+	for name := range keep {
+		return usagef("--keep: there is no layer %s; incc summary lists them", diag.Quote(name))
+	}
+	if len(q.layers) == 0 {
+		return fmt.Errorf("%s has only a first and a last layer; --ends quantizes these", diag.Name(q.g.Name))
+	}
+	return nil
+}
+
+// shownName is the name of a layer as summary shows it. The passes give a layer the name of the batch
+// norm and the activation that have become a part of it.
+func shownName(name string) string {
+	for {
+		dir, last := path.Split(name)
+		if d := ir.Lookup(strings.TrimRight(last, "0123456789_")); dir == "" || last != "bn" && (d == nil || last == "conv" || last == "fc") {
+			return name
+		}
+		name = strings.TrimSuffix(dir, "/")
+	}
+}
+
+// calibrationBatch is the number of images that are looked at at once.
+const calibrationBatch = 16
+
+// readImages draws the calibration images and the images whose accuracy is measured.
+func (q *quantizer) readImages(d *data.Source, run string) error {
+	var augs []recipe.Augment
+	if q.g.Recipe.Train != nil {
+		augs = deterministic(q.g.Recipe.Train.Augment)
+	}
+	in := q.g.Inputs[0].Type.Shape
+	var err error
+	if q.transform, err = data.NewTransform(d.Train, q.g.Recipe.Input, augs, in[1], in[2], in[3]); err != nil {
+		return err
+	}
+	rest := d.Train
+	if q.val, err = validationPart(q.c, q.g, d, run); err != nil {
+		return err
+	}
+	if div, err := divisionOf(q.c, q.g, d, run); err != nil {
+		return err
+	} else if div != nil {
+		rest = div.train
+	}
+	seed := q.c.Int64("seed")
+	if q.val == nil { // of images that calibration does not look at
+		rest, q.val = rest.Stratify(min(1000, rest.Len()/2), seed+1)
+	}
+	drawn := rest
+	if n := q.c.Int("images"); n < rest.Len() {
+		_, drawn = rest.Stratify(n, seed)
+	}
+	size := in.Size()
+	q.images = drawn.Len()
+	q.inputs = make([]float32, q.images*size)
+	for i := range q.images {
+		if err := q.transform.Eval(q.inputs[i*size:(i+1)*size], drawn, i); err != nil {
+			return err
+		}
+	}
+	q.want, err = q.run(q.g)
+	return err
+}
+
+// each runs a graph on the calibration images and calls visit with its outputs, batch by batch.
+func (q *quantizer) each(g *ir.Graph, visit func(outputs [][]float32)) error {
+	o, err := executorOptions(q.c)
+	if err != nil {
+		return err
+	}
+	o.Batch = calibrationBatch
+	p, err := compileRoom(q.c, g, o)
+	if err != nil {
+		return err
+	}
+	s, size := p.NewSession(), g.Inputs[0].Type.Shape.Size()
+	outs := make([][]float32, len(g.Outputs))
+	for at := 0; at < q.images; at += calibrationBatch {
+		n := min(calibrationBatch, q.images-at)
+		for i, v := range g.Outputs {
+			outs[i] = slices.Grow(outs[i][:0], n*v.Type.Shape.Size())[:n*v.Type.Shape.Size()]
+		}
+		if err := s.Run([][]float32{q.inputs[at*size : (at+n)*size]}, outs); err != nil {
+			return err
+		}
+		visit(outs)
+	}
+	return nil
+}
+
+// run returns the logits of the calibration images.
+func (q *quantizer) run(g *ir.Graph) ([]float32, error) {
+	h := g.Clone()
+	h.Outputs = []*ir.Value{h.Value(q.logits)}
+	var y []float32
+	err := q.each(h, func(o [][]float32) { y = append(y, o[0]...) })
+	for _, x := range y {
+		if x-x != 0 {
+			return nil, &numericalError{fmt.Sprintf("the outputs of %s are not finite numbers", g.Name)}
+		}
+	}
+	return y, err
+}
+
+// calibrate chooses the ranges by the method with the least error, whose name it returns.
+func (q *quantizer) calibrate(methods []string) (string, error) {
+	observed, hists, err := q.observe()
+	if err != nil {
+		return "", err
+	}
+	best, least := "", math.Inf(1)
+	var chosen map[string]quantize.Range
+	for _, m := range methods {
+		q.ranges = map[string]quantize.Range{}
+		for i, name := range observed {
+			q.ranges[name] = hists[i].Range(m)
+		}
+		e := 0.0
+		if len(methods) > 1 {
+			if e, err = q.error(q.layers); err != nil {
+				return "", err
+			}
+		}
+		if e < least {
+			best, least, chosen = m, e, q.ranges
+		}
+	}
+	q.ranges = chosen
+	if best == "" {
+		return "", &numericalError{"no method of calibration gives finite outputs"}
+	}
+	return best, nil
+}
+
+// observe counts the elements of every value that may become bytes. Two runs are needed: the
+// histograms depend on the least and the greatest element.
+func (q *quantizer) observe() ([]string, []*quantize.Histogram, error) {
+	h := q.g.Clone()
+	points := quantize.Points(h, layersNamed(h, q.layers))
+	var names []string
+	h.Outputs = nil
+	hists := make([]*quantize.Histogram, len(points))
+	for i, p := range points {
+		names, hists[i] = append(names, p.Value.Name), &quantize.Histogram{}
+		h.Outputs = append(h.Outputs, p.Value)
+	}
+	for _, look := range []func(*quantize.Histogram, []float32){(*quantize.Histogram).Bound, (*quantize.Histogram).Count} {
+		err := q.each(h, func(outs [][]float32) {
+			for i, o := range outs {
+				look(hists[i], o)
+			}
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return names, hists, nil
+}
+
+// layersNamed finds layers by name.
+func layersNamed(g *ir.Graph, names []string) []*ir.Node {
+	wanted := map[string]bool{}
+	for _, n := range names {
+		wanted[n] = true
+	}
+	return slices.DeleteFunc(quantize.Layers(g), func(n *ir.Node) bool { return !wanted[n.Out[0].Name] })
+}
+
+// quantized returns the graph with some layers quantized.
+func (q *quantizer) quantized(names []string) (*ir.Graph, error) {
+	h := q.g.Clone()
+	layers := layersNamed(h, names)
+	points := quantize.Points(h, layers)
+	ranges := make([]quantize.Range, len(points))
+	seen := map[int]bool{}
+	for _, p := range points {
+		r := q.ranges[p.Value.Name]
+		if a := ranges[p.Group]; seen[p.Group] {
+			r.Low, r.High = math.Min(r.Low, a.Low), math.Max(r.High, a.High)
+		}
+		ranges[p.Group], seen[p.Group] = r, true
+	}
+	return h, quantize.Apply(h, layers, points, ranges)
+}
+
+// error is the root mean square of what quantizing some layers changes of the logits, as a part of
+// theirs.
+func (q *quantizer) error(names []string) (float64, error) {
+	h, err := q.quantized(names)
+	if err != nil {
+		return 0, err
+	}
+	y, err := q.run(h)
+	if err != nil {
+		return 0, err
+	}
+	diff, size := 0.0, 0.0
+	for i, w := range q.want {
+		d := float64(y[i]) - float64(w)
+		diff += d * d
+		size += float64(w) * float64(w)
+	}
+	if size == 0 {
+		return math.Sqrt(diff), nil
+	}
+	return math.Sqrt(diff / size), nil
+}
+
+// cost is what a layer costs that is quantized alone.
+type cost struct {
+	layer string
+	error float64
+}
+
+// sensitivity returns the cost of each layer, the largest first.
+func (q *quantizer) sensitivity() ([]cost, error) {
+	var l []cost
+	for _, name := range q.layers {
+		e, err := q.error([]string{name})
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, cost{name, e})
+	}
+	slices.SortStableFunc(l, func(a, b cost) int {
+		switch {
+		case a.error > b.error:
+			return -1
+		case a.error < b.error:
+			return 1
+		}
+		return 0
+	})
+	return l, nil
+}
+
+func writeSensitivity(w io.Writer, l []cost) {
+	t := newTable("layer", ">error of the outputs")
+	for _, x := range l {
+		t.Add(shownName(x.layer), fmt.Sprintf("%.3f %%", 100*x.error))
+	}
+	t.write(w)
+}
+
+// accuracy measures a graph on the validation images.
+func (q *quantizer) accuracy(g *ir.Graph) (float64, error) {
+	h := g.Clone()
+	h.Outputs = []*ir.Value{h.Value(q.logits)}
+	o, err := executorOptions(q.c)
+	if err != nil {
+		return 0, err
+	}
+	o.Batch = evalBatch
+	p, err := compileRoom(q.c, h, o)
+	if err != nil {
+		return 0, err
+	}
+	s, err := train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, q.transform, q.val, nil)
+	return s.Accuracy, err
+}
+
+// within keeps layers in float32, the most sensitive first, until the accuracy drops by at most drop.
+// It returns how many.
+func (q *quantizer) within(drop float64, list []cost) (int, error) {
+	float, err := q.accuracy(q.g)
+	if err != nil {
+		return 0, err
+	}
+	for kept := 0; ; kept++ {
+		var names []string
+		for _, x := range list[kept:] {
+			names = append(names, x.layer)
+		}
+		q.layers = slices.DeleteFunc(q.layers, func(n string) bool { return !slices.Contains(names, n) })
+		if len(q.layers) == 0 {
+			return 0, fmt.Errorf("the accuracy drops by more than %.4g %% with any one layer quantized: allow more with --max-accuracy-drop", 100*drop)
+		}
+		h, err := q.quantized(q.layers)
+		if err != nil {
+			return 0, err
+		}
+		a, err := q.accuracy(h)
+		if err != nil {
+			return 0, err
+		}
+		if a >= float-drop-1e-9 {
+			return kept, nil
+		}
+	}
+}
+
+// finish writes the model and says what it is worth.
+func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept int) error {
+	h, err := q.quantized(q.layers)
+	if err != nil {
+		return err
+	}
+	e, err := q.error(q.layers)
+	if err != nil {
+		return err
+	}
+	float, err := q.accuracy(q.g)
+	if err != nil {
+		return err
+	}
+	whole, err := q.accuracy(h)
+	if err != nil {
+		return err
+	}
+	b := onnx.Backend{Path: "model.onnx", Version: version, Seed: q.c.Int64("seed")}
+	m, err := b.Emit(h)
+	if err != nil {
+		return err
+	}
+	if err := writeOutput(q.c, out, onnxFile, func(w io.Writer) error { _, err := m[0].WriteTo(w); return err }); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("wrote %s: %s of %d layers in 8-bit integers", diag.Name(out), diag.Thousands(int64(len(q.layers))), len(quantize.Layers(q.g)))
+	if info, err := os.Stat(out); err == nil {
+		text += ", " + bytesText(info.Size())
+	}
+	if kept > 0 {
+		text += fmt.Sprintf("; %s kept in float32 for the accuracy", diag.Count(kept, "layer"))
+	}
+	lines := []string{text,
+		fmt.Sprintf("ranges by %s of %s; the outputs change by %.2g %% (root mean square)", method, diag.Count(q.images, "image"), 100*e),
+		fmt.Sprintf("accuracy on %s: %.2f %% in float32, %.2f %% in 8-bit integers", diag.Count(q.val.Len(), "image"), 100*float, 100*whole)}
+	for _, l := range lines {
+		if err := say(said, l); err != nil {
+			return err
+		}
+	}
+	return sayDrawn(said, src.trained(q.c))
+}

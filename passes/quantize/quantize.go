@@ -1,0 +1,224 @@
+// Package quantize makes a network that computes on integers of eight bits of a trained one, without
+// training it again (post-training quantization: Jacob 2018; Nagel 2021, A White Paper on Neural
+// Network Quantization). [Points] lists the values that are to be quantized; who has observed their
+// ranges on some images calls [Apply], which adds quantize ops (ir/ops.Quantize) to the graph.
+//
+// The graph must have been optimized: with its batch norms folded and with all weights.
+//
+// Weights have a scale for each output channel and no zero point, activations one scale and a zero
+// point, which is 0 behind a ReLU. The inputs of a concat share one scale, so that joining them
+// moves bytes alone.
+package quantize
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
+)
+
+// Range is what the elements of a value lie in; elements outside are limited.
+type Range struct{ Low, High float64 }
+
+// Layers lists the convolutions and dense layers that can be quantized, in order.
+func Layers(g *ir.Graph) []*ir.Node {
+	var l []*ir.Node
+	for _, n := range g.Nodes {
+		if isLayer(n) {
+			l = append(l, n)
+		}
+	}
+	return l
+}
+
+// isLayer reports whether a node is a convolution without groups, or a dense layer, whose weight is
+// a param.
+func isLayer(n *ir.Node) bool {
+	switch op := n.Op.(type) {
+	case ops.Conv:
+		if op.Groups != 1 {
+			return false
+		}
+	case ops.Dense:
+	default:
+		return false
+	}
+	return len(n.In) > 1 && n.In[0].Param == nil && n.In[1].Param != nil && (len(n.In) < 3 || n.In[2].Param != nil)
+}
+
+// Point is a value that is to be quantized, and the group of values that share its scale.
+type Point struct {
+	Value *ir.Value
+	Group int
+}
+
+// Points returns the values that become bytes if the layers become integer ones: what the layers
+// read, and what it is computed from by pools, joins and sums. The order is that of the graph.
+func Points(g *ir.Graph, layers []*ir.Node) []Point {
+	need := map[*ir.Value]bool{}
+	for _, n := range layers {
+		need[n.In[0]] = true
+	}
+	parent := map[*ir.Value]*ir.Value{}
+	var root func(v *ir.Value) *ir.Value
+	root = func(v *ir.Value) *ir.Value {
+		if p := parent[v]; p != nil {
+			r := root(p)
+			parent[v] = r
+			return r
+		}
+		return v
+	}
+	share := func(a, b *ir.Value) {
+		if a, b = root(a), root(b); a != b {
+			parent[a] = b
+		}
+	}
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		n := g.Nodes[i]
+		if !need[n.Out[0]] {
+			continue
+		}
+		switch op := n.Op.(type) {
+		case ops.MaxPool, ops.Flatten, ops.Dropout:
+			need[n.In[0]] = true
+			share(n.In[0], n.Out[0])
+		case ops.Concat:
+			if op.Axis != 1 || slices.ContainsFunc(n.In, func(v *ir.Value) bool { return v.Param != nil }) {
+				continue
+			}
+			for _, v := range n.In {
+				need[v] = true
+				share(v, n.Out[0])
+			}
+		case ops.ReLU:
+			if add := n.In[0].Def; add != nil {
+				needSum(add, need)
+			}
+		case ops.Add:
+			needSum(n, need)
+		}
+	}
+	var l []Point
+	groups := map[*ir.Value]int{}
+	g.EachValue(func(v *ir.Value) {
+		if !need[v] {
+			return
+		}
+		r := root(v)
+		if _, ok := groups[r]; !ok {
+			groups[r] = len(groups)
+		}
+		l = append(l, Point{v, groups[r]})
+	})
+	return l
+}
+
+// needSum asks for the operands of a sum of two maps.
+func needSum(n *ir.Node, need map[*ir.Value]bool) {
+	if _, ok := n.Op.(ops.Add); !ok || len(n.In) != 2 {
+		return
+	}
+	a, b := n.In[0], n.In[1]
+	if a.Param == nil && b.Param == nil && a.Type.Equal(b.Type) {
+		need[a], need[b] = true, true
+	}
+}
+
+// Apply quantizes layers of a graph. ranges has the range of each group of points. It changes the
+// graph, whose weights it rounds.
+func Apply(g *ir.Graph, layers []*ir.Node, points []Point, ranges []Range) error {
+	r := ir.Rewrite(g, "quantize")
+	for _, p := range points {
+		if p.Group >= len(ranges) {
+			return fmt.Errorf("no range of %s is known", p.Value.Name)
+		}
+		q, err := gridFor(ranges[p.Group])
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Value.Name, err)
+		}
+		if p.Value.Def != nil {
+			switch p.Value.Def.Op.(type) {
+			case ops.Flatten, ops.Dropout:
+				continue // the numbers of its input, in the same order
+			}
+			r.For(p.Value.Def)
+		}
+		readers := slices.Clone(r.Users(p.Value))
+		n, err := r.Add(p.Value.Name+"/quantize", q, p.Value)
+		if err != nil {
+			return err
+		}
+		for _, m := range readers {
+			in := slices.Clone(m.In)
+			for i, v := range in {
+				if v == p.Value {
+					in[i] = n.Out[0]
+				}
+			}
+			r.SetIn(m, in...)
+		}
+	}
+	for _, n := range layers {
+		if err := weight(r, g, n); err != nil {
+			return err
+		}
+	}
+	return r.Finish()
+}
+
+// gridFor returns the quantize for a range: 0 is one of its numbers, exactly.
+func gridFor(x Range) (ops.Quantize, error) {
+	low, high := math.Min(x.Low, 0), math.Max(x.High, 0)
+	if !(high-low > 0) {
+		high = low + 1 // all zeros: any scale will do
+	}
+	scale := float64(float32((high - low) / 255))
+	if math.IsInf(scale, 0) || math.IsNaN(scale) || scale == 0 {
+		return ops.Quantize{}, fmt.Errorf("its elements lie in %g..%g, which has no scale", x.Low, x.High)
+	}
+	return ops.Quantize{Scale: scale, Zero: int(min(max(math.RoundToEven(-low/scale), 0), 255))}, nil
+}
+
+// weight rounds the weight of a layer to a scale for each output channel, and puts a quantize behind
+// it.
+func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
+	v := n.In[1]
+	x := g.Data[v.Name]
+	if x == nil {
+		return fmt.Errorf("weight %s has no values", v.Name)
+	}
+	if users := r.Users(v); len(users) > 1 {
+		return nil // it stays as it is: another layer reads it, too
+	}
+	rows := x.Shape[0]
+	row := len(x.Data) / rows
+	y, scales := tensor.Make[float32](x.Shape), tensor.Make[float32]([]int{rows})
+	for o := range rows {
+		most := float32(0)
+		for _, w := range x.Data[o*row : (o+1)*row] {
+			most = max(most, w, -w)
+		}
+		s := most / 127
+		if s == 0 {
+			s = 1
+		}
+		scales.Data[o] = s
+		for i, w := range x.Data[o*row : (o+1)*row] {
+			q := math.RoundToEven(float64(w / s))
+			y.Data[o*row+i] = float32(min(max(q, -127), 127)) * s
+		}
+	}
+	g.Data[v.Name] = y
+	r.For(n)
+	s := r.Const(v.Name+"/scale", scales)
+	q, err := r.Add(v.Name+"/quantize", ops.Quantize{Scale: 1, Signed: true}, v, s)
+	if err != nil {
+		return err
+	}
+	r.SetIn(n, append([]*ir.Value{n.In[0], q.Out[0]}, n.In[2:]...)...)
+	return nil
+}
