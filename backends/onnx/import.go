@@ -151,6 +151,9 @@ var refusals = map[string]string{
 // folded reports whether the elements of all outputs of a node are known, so that it needs no
 // op.
 func (im *importer) folded(n *onnxpb.NodeProto) bool {
+	if n.OpType == "DequantizeLinear" && len(n.Input) > 0 && im.initializer(n.Input[0]) != nil {
+		return false // a weight: its whole numbers matter, not only what they stand for
+	}
 	for _, o := range n.Output {
 		if v := im.known[o]; o != "" && v.ints == nil && v.syms == nil && v.floats == nil && v.ramp == nil {
 			return false
@@ -209,6 +212,9 @@ type importer struct {
 	mapped int                  // elements of the matrices of mappings
 	flat   map[string]*ir.Value // by the name of a value that is a batch in one axis, the batch
 	node   *node
+
+	readers      map[string][]*onnxpb.NodeProto // of every value; see quantizes
+	initializers map[string]*onnxpb.TensorProto
 
 	gelu   map[string]string          // the results of gelus that are written by way of Erf, and their inputs
 	within map[*onnxpb.NodeProto]bool // the nodes inside of these, which are left out
@@ -377,7 +383,7 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 		return im.add(ops.GELU{}, v)
 	}
 	row := importTable[n.OpType]
-	if row == nil || !im.plain(im.node) {
+	if row == nil || !im.plain(im.node) && !im.quantizes(im.node) {
 		err := im.importNode()
 		if err != nil && row != nil {
 			if own := row(im, im.node); own == nil {

@@ -147,30 +147,71 @@ func WholeBias(b, scale float32) int32 {
 	return int32(min(max(v, math.MinInt32), math.MaxInt32))
 }
 
-// inferQuantize infers a QuantizeLinear: the type is that of the zero point.
-func inferQuantize(n *node) ([]value, error) {
-	elem := onnxpb.TensorProto_UINT8
-	if to := n.int("output_dtype", 0); to != 0 {
-		elem = onnxpb.TensorProto_DataType(to)
-	}
-	if n.has(2) {
-		elem = n.in[2].elem
-	}
-	return []value{{elem: elem, shape: n.in[0].shape}}, nil
-}
-
-// inferDequantize infers a DequantizeLinear: the type is that of the scale.
-func inferDequantize(n *node) ([]value, error) {
-	elem := n.in[1].elem
-	if to := n.int("output_dtype", 0); to != 0 {
-		elem = onnxpb.TensorProto_DataType(to)
-	}
-	return []value{{elem: elem, shape: n.in[0].shape}}, nil
-}
-
 func init() {
 	importTable["QuantizeLinear"] = importQuantize
 	importTable["DequantizeLinear"] = importDequantize
+}
+
+// quantizes reports whether a node is one of those that become a quantize: a QuantizeLinear that
+// only DequantizeLinears with its scale and zero point read, one of these, or a DequantizeLinear of
+// a constant. Others become nodes.
+func (im *importer) quantizes(n *node) bool {
+	switch n.OpType {
+	case "QuantizeLinear":
+		if im.readers == nil {
+			im.readers = map[string][]*onnxpb.NodeProto{}
+			for _, m := range im.nodes {
+				for _, name := range m.Input {
+					im.readers[name] = append(im.readers[name], m)
+				}
+			}
+			for _, o := range im.m.Proto.Graph.Output {
+				im.readers[o.Name] = append(im.readers[o.Name], &onnxpb.NodeProto{})
+			}
+		}
+		for _, m := range im.readers[n.Output[0]] {
+			if m.OpType != "DequantizeLinear" || len(m.Input) != len(n.Input) || m.Input[0] != n.Output[0] || !slices.EqualFunc(m.Input[1:], n.Input[1:], im.equal) {
+				return false
+			}
+		}
+		return true
+	case "DequantizeLinear":
+		x := im.values[n.Input[0]]
+		if x == nil {
+			return im.initializer(n.Input[0]) != nil
+		}
+		return x.Type.DType == ir.F32
+	}
+	return false
+}
+
+// equal reports whether two values are the same, or constants with the same elements.
+func (im *importer) equal(a, b string) bool {
+	x, y := im.known[a], im.known[b]
+	switch {
+	case a == b:
+		return true
+	case x.elem != y.elem || len(x.shape) != len(y.shape):
+		return false
+	case x.ints != nil && y.ints != nil:
+		return slices.Equal(x.ints, y.ints)
+	case x.floats != nil && y.floats != nil:
+		p, err := x.floats.get(im.m.Weights)
+		q, err2 := y.floats.get(im.m.Weights)
+		return err == nil && err2 == nil && slices.Equal(p, q)
+	}
+	return false
+}
+
+// initializer returns the initializer with a name, nil if there is none.
+func (im *importer) initializer(name string) *onnxpb.TensorProto {
+	if im.initializers == nil {
+		im.initializers = map[string]*onnxpb.TensorProto{}
+		for _, t := range im.m.Proto.Graph.Initializer {
+			im.initializers[t.Name] = t
+		}
+	}
+	return im.initializers[name]
 }
 
 // importQuantize imports a QuantizeLinear as a quantize: the value of the IR has the numbers that
@@ -242,10 +283,8 @@ func importDequantize(im *importer, n *node) error {
 		im.values[n.Output[0]] = x
 		return nil
 	}
-	for _, t := range im.m.Proto.Graph.Initializer {
-		if t.Name == n.Input[0] {
-			return im.wholeConstant(n, t)
-		}
+	if t := im.initializer(n.Input[0]); t != nil {
+		return im.wholeConstant(n, t)
 	}
 	return fmt.Errorf("%q is neither a constant nor the result of a QuantizeLinear", n.Input[0])
 }

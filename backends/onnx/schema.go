@@ -62,13 +62,8 @@ const many = math.MaxInt32
 // schemas lists the operators that incc writes and similar ones, for opsets 13 to 28 (ONNX
 // docs/Changelog.md). A test compares the table with the Python package onnx.
 var schemas = map[string][]schema{
-	"Conv": {{11, 2, 3, 1, 1, "auto_pad:STRING dilations:INTS group:INT kernel_shape:INTS pads:INTS strides:INTS", inferConv}},
-	"Gemm": {{13, 2, 3, 1, 1, "alpha:FLOAT beta:FLOAT transA:INT transB:INT", inferGemm}},
-	"QuantizeLinear": {{13, 2, 3, 1, 1, "axis:INT", inferQuantize}, {19, 2, 3, 1, 1, "axis:INT saturate:INT", inferQuantize},
-		{21, 2, 3, 1, 1, "axis:INT block_size:INT output_dtype:INT saturate:INT", inferQuantize},
-		{23, 2, 3, 1, 1, "axis:INT block_size:INT output_dtype:INT precision:INT saturate:INT", inferQuantize}},
-	"DequantizeLinear": {{13, 2, 3, 1, 1, "axis:INT", inferDequantize}, {21, 2, 3, 1, 1, "axis:INT block_size:INT", inferDequantize},
-		{23, 2, 3, 1, 1, "axis:INT block_size:INT output_dtype:INT", inferDequantize}},
+	"Conv":               {{11, 2, 3, 1, 1, "auto_pad:STRING dilations:INTS group:INT kernel_shape:INTS pads:INTS strides:INTS", inferConv}},
+	"Gemm":               {{13, 2, 3, 1, 1, "alpha:FLOAT beta:FLOAT transA:INT transB:INT", inferGemm}},
 	"MatMul":             {{13, 2, 2, 1, 1, "", inferMatMul}},
 	"Relu":               {{13, 1, 1, 1, 1, "", inferSame}},
 	"Sigmoid":            {{13, 1, 1, 1, 1, "", inferSame}},
