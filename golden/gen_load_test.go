@@ -109,6 +109,29 @@ func (l *loadTest) post(client *http.Client, body io.Reader) (code int, text str
 	return resp.StatusCode, string(b), wrote, err
 }
 
+// metric returns a number of /metrics.
+func (l *loadTest) metric(name string) float64 {
+	l.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	resp, err := client.Get("http://" + l.address + "/metrics")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if number, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			x, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			return x
+		}
+	}
+	l.t.Fatalf("/metrics has no %s: %v", name, lines.Err())
+	return 0
+}
+
 // client posts pictures until it is told to stop or the server ends. It comes again
 // where the server has too much to do.
 func (l *loadTest) client(id int, stop <-chan struct{}) {
@@ -268,14 +291,15 @@ func memoryOf(t *testing.T, pid int, name string) int {
 // slow and huge bodies, broken pictures, and requests of other sites. Every good request
 // has its right answer or is told to come again; memory stays below what -memory says
 // and a fixed amount, and is given back; on SIGTERM every request that had been sent is
-// answered. INCC_LONG=1 has 500 clients, 200 of them hostile.
+// answered. Afterwards it has no more goroutines than before. INCC_LONG=1 has 500 clients, 200
+// of them hostile, and at least 10,000 requests that are answered.
 func serverLoad(t *testing.T, program string) {
 	if runtime.GOOS != "linux" {
 		t.Skip("memory is read from /proc, and SIGTERM sent")
 	}
-	clients, hostile, duration, memory := 20, 8, 2*time.Second, 64
+	clients, hostile, duration, memory, least := 20, 8, 2*time.Second, 64, int64(20)
 	if long {
-		clients, hostile, duration, memory = 500, 200, 20*time.Second, 256
+		clients, hostile, duration, memory, least = 500, 200, 20*time.Second, 256, 10_000
 	}
 	cmd := exec.Command(program, "-k", "3", "-http", "127.0.0.1:0", "-memory", strconv.Itoa(memory), "-queue", strconv.Itoa(clients/2))
 	stderr, err := cmd.StderrPipe()
@@ -334,6 +358,7 @@ func serverLoad(t *testing.T, program string) {
 	l.bombs = [][]byte{bombPNG(1, 1<<24), bombPNG(1<<24, 1), bombPNG(1<<12, 1<<12), bombPNG(40000, 400), bombPNG(400, 40000), bombPNG(3, 65535), bombPNG(1<<14, 1<<14)[:5000],
 		bombJPEG(4096, 4096, 3000), bombJPEG(1024, 1024, 100), bombJPEG(4096, 4096, 20), bombJPEG(65535, 8, 100)}
 	first := memoryOf(t, cmd.Process.Pid, "VmRSS")
+	before := l.metric("go_goroutines")
 
 	load := func() (stop func()) {
 		done := make(chan struct{})
@@ -356,6 +381,9 @@ func serverLoad(t *testing.T, program string) {
 	}
 	stop := load()
 	time.Sleep(duration)
+	for end := time.Now().Add(5 * time.Minute); l.good.Load() < least && time.Now().Before(end); {
+		time.Sleep(100 * time.Millisecond)
+	}
 	stop()
 	peak := memoryOf(t, cmd.Process.Pid, "VmHWM")
 	time.Sleep(3 * time.Second)
@@ -363,8 +391,23 @@ func serverLoad(t *testing.T, program string) {
 	good, busy, bad := l.good.Load(), l.busy.Load(), l.hostile.Load()
 	t.Logf("%d clients, %d of them hostile, for %v: %d requests answered, %d told to come again, %d hostile ones", clients, hostile, duration, good, busy, bad)
 	t.Logf("memory: %d MiB before, %d MiB at most with -memory %d, %d MiB afterwards", first, peak, memory, after)
-	if good < int64(clients) {
+	t.Logf("%.0f pictures in %.0f batches", l.metric("incc_batch_images_sum"), l.metric("incc_batch_images_count"))
+	if good < least {
 		t.Errorf("only %d requests are answered", good)
+	}
+	if n := l.metric(`incc_requests_total{code="200"}`); n < float64(good) {
+		t.Errorf("%d requests are answered, but /metrics has %.0f", good, n)
+	}
+	for end := time.Now().Add(20 * time.Second); l.metric("go_goroutines") > before+2; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) { // more than the times that requests and bodies have
+			t.Errorf("%.0f goroutines before, %.0f afterwards", before, l.metric("go_goroutines"))
+			break
+		}
+	}
+	for _, name := range []string{`incc_memory_bytes{of="bodies"}`, `incc_memory_bytes{of="pictures"}`, "incc_queued_images"} {
+		if x := l.metric(name); x != 0 {
+			t.Errorf("afterwards %s is %.0f", name, x)
+		}
 	}
 	if most := first + memory + memory/4 + 96; peak > most {
 		t.Errorf("the server took %d MiB, more than %d", peak, most)

@@ -66,6 +66,10 @@ the incc that generates.
 With --train the package can train as the train block of the spec says. Given the
 same images in the same order, its weights have the same bits as those of incc train.
 
+With --main, the command also is an HTTP server, which README.md beside it explains.
+It computes up to --batch pictures of several requests together: --batch 16 lets it
+answer more requests a second, and takes longer for one picture.
+
 To generate with go generate: //go:generate go tool incc gen go SPEC -o .
 
 To find stale output in CI: incc gen go ... --check`,
