@@ -446,6 +446,14 @@ func wrap(v int64, to onnxpb.TensorProto_DataType) integer {
 
 func foldRange(_ *folder, n *node, outs []value) error {
 	size, _ := countOf(outs[0].shape)
+	if start, step, length, ok := n.floatRange(); ok && length == size {
+		d := make([]float32, size)
+		for i := range d {
+			d[i] = float32(start + float64(i)*step)
+		}
+		outs[0].floats = &floats{data: d}
+		return nil
+	}
 	var at [3]integer
 	for i := range at {
 		s, ok := n.constIntegers(i)

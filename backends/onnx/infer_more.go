@@ -169,9 +169,31 @@ func inferExpand(n *node) ([]value, error) {
 	return n.one(out), nil
 }
 
+// floatRange returns the start, the step and the length of a Range of real numbers that are
+// constants.
+func (n *node) floatRange() (start, step float64, length int64, ok bool) {
+	var at [3]float64
+	for i := range at {
+		f, ok := n.constFloats(i)
+		if !ok || len(f) != 1 {
+			return 0, 0, 0, false
+		}
+		at[i] = float64(f[0])
+	}
+	size := math.Ceil((at[1] - at[0]) / at[2])
+	if !(size >= 1 && size <= maxInts) {
+		return 0, 0, 0, false
+	}
+	return at[0], at[2], int64(size), true
+}
+
 func inferRange(n *node) ([]value, error) {
 	v := n.in[0]
 	out := value{elem: v.elem, shape: []axis{{}}}
+	if _, _, length, ok := n.floatRange(); ok {
+		out.shape[0] = axis{n: length}
+		return []value{out}, nil
+	}
 	var at [3]integer
 	for i := range at {
 		s, ok := n.constIntegers(i)
