@@ -431,6 +431,9 @@ func TestGeneratedNetworks(t *testing.T) {
 			} else if want, err := os.ReadFile(file); err != nil || !bytes.Equal(text, want) {
 				t.Errorf("the generated package differs from %s (go test ./golden -update writes it anew): %v", file, err)
 			}
+			if filepath.Base(file) == "nodes.txtar" && !long {
+				return // the text is the same as when the package was last compiled
+			}
 			inModule(t, dir, nil, "go", "vet", "./...")
 			inModule(t, dir, nil, "go", "test", "-vet=off", "./...")
 		})
