@@ -225,8 +225,10 @@ func TestOneEvaluation(t *testing.T) {
 	if _, err := e.mistakes(ctx, "run"); err != nil && !strings.Contains(err.Error(), "incc eval run --sheet") {
 		t.Errorf("an evaluation without time: %v", err)
 	}
-	e.mu.Lock() // it has ended
-	e.mu.Unlock()
+	func() {
+		e.mu.Lock() // when it has ended
+		defer e.mu.Unlock()
+	}()
 	if _, err := e.mistakes(t.Context(), "nothing"); err == nil {
 		t.Error("a folder without a run is evaluated")
 	}
