@@ -1,6 +1,7 @@
 // Package view serves a page about networks and runs: the drawing of a network beside its
-// text, what each pass makes of it, and the curves of runs, also while they go on. Nothing is
-// fetched from elsewhere, and the page changes nothing on disk.
+// text, what each pass makes of it, its schedule with times and memory, the classes of pictures
+// that are dropped on it, and the curves of runs, also while they go on. Nothing is fetched
+// from elsewhere, and the page changes nothing on disk.
 package view
 
 import (
