@@ -155,89 +155,106 @@ var valueRef = regexp.MustCompile("\x00\\d+\x00")
 func (f *method) body(indent string, last bool) (text, result string, vars map[*ir.Value]string) {
 	f.inline()
 	f.count()
+	n := f.newNames()
 	values := make([]*ir.Value, len(f.ids))
 	for v, id := range f.ids {
 		values[id] = v
-	}
-	end := map[*ir.Value]int{} // the last statement that reads a value
-	for i, s := range f.steps {
-		for _, v := range s.in {
-			end[v] = i
-		}
-	}
-	forHead := map[*ir.Value]bool{}
-	for _, v := range f.ret {
-		end[v] = len(f.steps)
-	}
-	for _, s := range f.steps {
-		if s.head != nil {
-			for _, v := range s.in {
-				forHead[v] = true
-			}
-		}
-	}
-	vars = map[*ir.Value]string{}
-	known := map[string]bool{} // variables whose type mypy knows
-	for v, name := range f.args {
-		vars[v] = name
-		known[name] = true
-	}
-	live := func(name string, after int) bool {
-		for v, n := range vars {
-			if n == name && (end[v] > after || name == "images") {
-				return true
-			}
-		}
-		return false
 	}
 	var b strings.Builder
 	for i, s := range f.steps {
 		expr := valueRef.ReplaceAllStringFunc(s.text, func(r string) string {
 			id, _ := strconv.Atoi(strings.Trim(r, "\x00"))
-			return vars[values[id]]
+			return n.vars[values[id]]
 		})
 		if s.head != nil {
-			vars[s.out[0]] = expr
+			n.vars[s.out[0]] = expr
 			continue
 		}
 		sure := strings.HasPrefix(expr, "F.") || strings.HasPrefix(expr, "torch.")
 		if last && i == len(f.steps)-1 && len(s.out) == 1 && len(f.ret) == 1 && f.ret[0] == s.out[0] && sure {
-			return b.String(), expr, vars
+			return b.String(), expr, n.vars
 		}
-		var targets []string
-		for _, v := range s.out {
-			if f.uses[v] == 0 {
-				targets = append(targets, "_")
-				continue
-			}
-			name := ""
-			switch {
-			case len(s.out) > 1 || forHead[v]:
-			case !live("x", i):
-				name = "x"
-			case !live("y", i) && f.uses[v] == 1:
-				name = "y"
-			}
-			if name == "" {
-				name = s.name
-				for k := 2; live(name, i) || slices.Contains(targets, name) || reserved[name] && name != "x"; k++ {
-					name = fmt.Sprintf("%s_%d", s.name, k)
-				}
-			}
-			targets = append(targets, name)
-			vars[v] = name
-		}
+		targets := n.targets(i, s)
 		if len(targets) == 1 && targets[0] == "_" {
 			continue
 		}
 		left := strings.Join(targets, ", ")
-		if len(targets) == 1 && !known[left] && !sure && (left == "x" || slices.Contains(f.ret, s.out[0])) {
+		if len(targets) == 1 && !n.known[left] && !sure && (left == "x" || slices.Contains(f.ret, s.out[0])) {
 			left += ": Tensor"
 		}
 		for _, t := range targets {
-			known[t] = true
+			n.known[t] = true
 		}
 		b.WriteString(breakLine(indent, left+" = "+expr, ""))
 	}
-	return b.String(), "", vars
+	return b.String(), "", n.vars
+}
+
+// naming chooses the variables of a forward method.
+type naming struct {
+	f       *method
+	end     map[*ir.Value]int // the last statement that reads a value
+	forHead map[*ir.Value]bool
+	vars    map[*ir.Value]string
+	known   map[string]bool // variables whose type mypy knows
+}
+
+func (f *method) newNames() *naming {
+	n := &naming{f: f, end: map[*ir.Value]int{}, forHead: map[*ir.Value]bool{}, vars: map[*ir.Value]string{}, known: map[string]bool{}}
+	for i, s := range f.steps {
+		for _, v := range s.in {
+			n.end[v] = i
+			if s.head != nil {
+				n.forHead[v] = true
+			}
+		}
+	}
+	for _, v := range f.ret {
+		n.end[v] = len(f.steps)
+	}
+	for v, name := range f.args {
+		n.vars[v] = name
+		n.known[name] = true
+	}
+	return n
+}
+
+// live reports whether a variable holds a value that is read after a statement. The
+// argument images keeps its value.
+func (n *naming) live(name string, after int) bool {
+	for v, other := range n.vars {
+		if other == name && (n.end[v] > after || name == "images") {
+			return true
+		}
+	}
+	return false
+}
+
+// targets chooses the variables of the results of statement i: x, if it is free, and y for
+// a result that is read once. Others are called after the layer or module.
+func (n *naming) targets(i int, s step) []string {
+	var targets []string
+	for _, v := range s.out {
+		if n.f.uses[v] == 0 {
+			targets = append(targets, "_")
+			continue
+		}
+		name := ""
+		switch {
+		case len(s.out) > 1 || n.forHead[v]:
+		case !n.live("x", i):
+			name = "x"
+		case !n.live("y", i) && n.f.uses[v] == 1:
+			name = "y"
+		}
+		if name == "" {
+			name = s.name
+			for k := 2; n.live(name, i) || slices.Contains(targets, name) || reserved[name]; k++ {
+				name = fmt.Sprintf("%s_%d", s.name, k)
+			}
+		}
+		targets = append(targets, name)
+		n.vars[v] = name
+	}
+	return targets
 }

@@ -153,3 +153,19 @@ func TestRuff(t *testing.T) {
 		}
 	}
 }
+
+// TestBreakLine: long lines are broken as the formatters do it, and a tuple of one element
+// stays a tuple.
+func TestBreakLine(t *testing.T) {
+	long := strings.Repeat("a", 60)
+	for _, c := range []struct{ text, want string }{
+		{"x = f(1)", "x = f(1)\n"},
+		{"x = f(" + long + ", 1234567890, 1234567890)", "x = f(\n    " + long + ", 1234567890, 1234567890\n)\n"},
+		{"x = (f(" + long + ", y=" + long + "),)", "x = (\n    f(\n        " + long + ",\n        y=" + long + ",\n    ),\n)\n"},
+		{`x = f("` + long + `,)", "` + long + `")`, "x = f(\n    \"" + long + ",)\",\n    \"" + long + "\",\n)\n"},
+	} {
+		if got := breakLine("", c.text, ""); got != c.want {
+			t.Errorf("%s\n%s\nwant\n%s", c.text, got, c.want)
+		}
+	}
+}

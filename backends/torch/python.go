@@ -140,7 +140,7 @@ func breakLine(indent, text, end string) string {
 	b.WriteString(indent + head + "\n")
 	if args := splitArgs(inner); len(in)+len(inner) <= lineLength {
 		b.WriteString(in + inner + "\n")
-	} else if len(args) == 1 && tail == ")" {
+	} else if len(args) == 1 && tail == ")" && !strings.HasSuffix(inner, ",") { // not a tuple
 		b.WriteString(breakLine(in, args[0], ""))
 	} else {
 		for _, a := range args {

@@ -16,6 +16,7 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/tensor"
@@ -285,6 +286,9 @@ func TestPackageRefuses(t *testing.T) {
 
 // TestTypes: mypy --strict and ruff find nothing in a package.
 func TestTypes(t *testing.T) {
+	if !longtest.Enabled() {
+		t.Skip("mypy reads all of PyTorch: INCC_LONG=1 runs this")
+	}
 	mypy, ruff := tool(t, "mypy"), tool(t, "ruff")
 	for _, name := range []string{"mnist/deep_heads", "densenet121"} {
 		g := spectest.Load(t, name)

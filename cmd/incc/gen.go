@@ -29,7 +29,7 @@ func genCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "gen",
 		Usage:     "generate source that runs a network",
-		UsageText: "incc gen go|torch SPEC -o DIR",
+		UsageText: "incc gen go|torch|triton SPEC -o DIR",
 		Description: `Example:
 
    incc gen go mnist/nin --weights nin.safetensors -o ./mnistnin

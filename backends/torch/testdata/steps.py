@@ -66,8 +66,30 @@ def orders(folder):
     (Path(folder) / "result.json").write_text(json.dumps(result))
 
 
+def inputs(folder):
+    """The inputs of the network for the images of pixels.safetensors."""
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    sys.path.insert(0, folder)
+    data = importlib.import_module("data")
+    recipe = importlib.import_module("recipe").RECIPE
+    sys.path.pop(0)
+    pixels = read(Path(folder) / "pixels.safetensors")["pixels"].to(torch.uint8)
+    images = data.Images(torch.zeros(len(pixels), dtype=torch.int64), 1, pixels)
+    t = data.Transform(recipe, images, 1)
+    random = torch.Generator().manual_seed(1)
+    for a in recipe.augment:  # it changes values and sizes, but not what is compared
+        x = data.augment(pixels[:1].float(), a, t, random)
+        assert x.shape[1] == recipe.shape[0] and torch.isfinite(x).all()
+        assert x.min() >= -1e-3 and x.max() <= 255.001, a
+    out = {"inputs": t.finish(t.fit(pixels.float()))}
+    write(Path(folder) / "output.safetensors", out)
+
+
 for folder in sys.argv[1:]:
-    if (Path(folder) / "orders.json").exists():
+    if (Path(folder) / "pixels.safetensors").exists():
+        inputs(folder)
+    elif (Path(folder) / "orders.json").exists():
         orders(folder)
     else:
         run(folder)
