@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 )
 
@@ -58,7 +59,11 @@ func callOf(n *ir.Node) (*call, error) {
 	c := &call{n: n}
 	switch ok, err := table.Do(n, c); {
 	case !ok:
-		return nil, fmt.Errorf("%s: incc gen torch has no way to write the op %s, which only training needs", n.Out[0].Name, ir.Name(n.Op))
+		why := ""
+		if d := ir.DefOf(n.Op); d != nil && d.Grad {
+			why = ", which only training needs"
+		}
+		return nil, fmt.Errorf("%s: incc gen torch has no way to write the op %s%s", n.Out[0].Name, diag.Quote(ir.FormatOp(n.Op)), why)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", n.Out[0].Name, err)
 	}

@@ -16,7 +16,10 @@ import (
 // TestTableHasEveryOp: PyTorch has a form of every op that a spec can use.
 func TestTableHasEveryOp(t *testing.T) {
 	for _, name := range table.Missing() {
-		if !ir.Lookup(name).Grad && name != "cross_entropy" { // the loss, which the recipe adds
+		if name == "cross_entropy" || name == "node" {
+			continue // the loss, which train.py computes; an operator of ONNX that no spec has
+		}
+		if !ir.Lookup(name).Grad {
 			t.Errorf("no row for %s", name)
 		}
 	}
