@@ -220,26 +220,64 @@ func (p MaxPoolInt8) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, 2*p.W*
 // Tasks is images x channel blocks x ranges of rows.
 func (p MaxPoolInt8) Tasks(images int) int { return p.maps().tasks(images) }
 
-// Run computes some rows of a channel block.
+// Scratch is a row of the input.
+func (p MaxPoolInt8) Scratch() int { return p.IW * byteWords }
+
+// Run computes some rows of a channel block: first the maxima of columns, then those of rows.
 func (p MaxPoolInt8) Run(w *Worker, task int, a *Args) {
 	image, block, y0, y1 := p.maps().task(task)
+	line := bytesOf(w.Scratch[:p.IW*byteWords])
 	for y := y0; y < y1; y++ {
-		dst := p.Out.bytes(&a.Out[0], image, block, y, p.W)
 		top := y*p.SH - p.PH
-		rows := [2]int{max(top, 0), min(top+p.KH, p.IH)}
+		first, last := max(top, 0), min(top+p.KH, p.IH)-1
+		row := func(r int) []byte { return p.In.bytes(&a.In[0], image, block, min(r, last), p.IW) }
+		max3(w.ISA, line, row(first), row(first+1), row(first+2), p.IW, Block)
+		for r := first + 3; r <= last; r += 2 {
+			max3(w.ISA, line, line, row(r), row(r+1), p.IW, Block)
+		}
+		dst := p.Out.bytes(&a.Out[0], image, block, y, p.W)
+		// Between lo and hi windows of up to three columns lie inside.
+		lo := ceilDiv(p.PW, p.SW)
+		hi := min(p.W, (p.IW-p.KW+p.PW)/p.SW+1)
+		if p.KW > 3 || p.IW < p.KW || hi <= lo {
+			lo, hi = p.W, p.W
+		} else {
+			from := line[(lo*p.SW-p.PW)*Block:]
+			middle, right := min(1, p.KW-1)*Block, (p.KW-1)*Block
+			max3(w.ISA, dst[lo*Block:hi*Block], from, from[middle:], from[right:], hi-lo, p.SW*Block)
+		}
 		for x := 0; x < p.W; x++ {
-			left := x*p.SW - p.PW
-			lo, hi := max(left, 0), min(left+p.KW, p.IW)
-			var m [2]uint64
-			for r := rows[0]; r < rows[1]; r++ {
-				i := p.In.bytesAt(&a.In[0], image, block, r, lo)
-				src := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(a.In[0].Mem[i:i+(hi-lo)*byteWords]))), 2*(hi-lo))
-				for j := 0; j < len(src); j += 2 {
-					m[0], m[1] = maxBytes(m[0], src[j]), maxBytes(m[1], src[j+1])
+			if x == lo {
+				if x = hi; x >= p.W {
+					break
 				}
 			}
-			*(*[2]uint64)(unsafe.Pointer(&dst[x*Block])) = m
+			left := x*p.SW - p.PW
+			p.window(dst[x*Block:], line[max(left, 0)*Block:min(left+p.KW, p.IW)*Block])
 		}
+	}
+}
+
+// window writes the largest bytes of some pixels.
+func (p MaxPoolInt8) window(dst, src []byte) {
+	var m [2]uint64
+	for ; len(src) > 0; src = src[Block:] {
+		x := *(*[2]uint64)(unsafe.Pointer(&src[0]))
+		m[0], m[1] = maxBytes(m[0], x[0]), maxBytes(m[1], x[1])
+	}
+	*(*[2]uint64)(unsafe.Pointer(&dst[0])) = m
+}
+
+// max3 writes the largest bytes of three arrays of n blocks, whose blocks are step bytes apart.
+func max3(isa ISA, dst, a, b, c []byte, n, step int) {
+	_, _, _, _ = dst[n*Block-1], a[(n-1)*step+Block-1], b[(n-1)*step+Block-1], c[(n-1)*step+Block-1]
+	if f := maxBytesTiers[isa]; f != nil {
+		f(&dst[0], &a[0], &b[0], &c[0], n, step)
+		return
+	}
+	for i := 0; i < n; i++ {
+		x, y, z := *(*[2]uint64)(unsafe.Pointer(&a[i*step])), *(*[2]uint64)(unsafe.Pointer(&b[i*step])), *(*[2]uint64)(unsafe.Pointer(&c[i*step]))
+		*(*[2]uint64)(unsafe.Pointer(&dst[i*Block])) = [2]uint64{maxBytes(x[0], maxBytes(y[0], z[0])), maxBytes(x[1], maxBytes(y[1], z[1]))}
 	}
 }
 

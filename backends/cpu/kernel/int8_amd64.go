@@ -116,4 +116,7 @@ func quantize256(dst *byte, src *float32, n int, scale float32, low float32, hig
 func dequantize256(dst *float32, src *byte, n int, scale float32, zero float32)
 
 //go:noescape
+func maxBytesAVX(dst *byte, a *byte, b *byte, c *byte, n int, step int)
+
+//go:noescape
 func addBytes256(t *byte)

@@ -5638,6 +5638,25 @@ pixel:
 	VZEROUPPER
 	RET
 
+// func maxBytesAVX(dst *byte, a *byte, b *byte, c *byte, n int, step int)
+TEXT ·maxBytesAVX(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), CX
+	MOVQ c+24(FP), DX
+	MOVQ n+32(FP), SI
+	MOVQ step+40(FP), DI
+pixel:
+	VMOVDQU (BX), X0; VPMAXUB (CX), X0, X0; VPMAXUB (DX), X0, X0; VMOVDQU X0, (AX)
+	ADDQ $16, AX
+	ADDQ DI, BX
+	ADDQ DI, CX
+	ADDQ DI, DX
+	SUBQ $1, SI
+	JNZ pixel
+	VZEROUPPER
+	RET
+
 // func addBytes256(t *byte)
 TEXT ·addBytes256(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX

@@ -19,7 +19,7 @@ func (k AddInt8) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 6, 3
 
 // Cost is that of the comparisons.
 func (p MaxPoolInt8) Cost(images int) Cost {
-	return perByte(p.C*p.H*p.W*images, p.KH*p.KW, 2, moveNS*float64(p.KH*p.KW)/2)
+	return perByte(p.C*p.H*p.W*images, p.KH*p.KW, 2, moveNS*float64(p.KH+p.KW)/4)
 }
 
 // Cost is that of the convolution: four multiply-accumulates take as long as one of float32s.

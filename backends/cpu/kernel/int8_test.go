@@ -312,12 +312,18 @@ func TestBytes(t *testing.T) {
 		if r.IntN(2) == 0 {
 			pool.IH, pool.IW, pool.SH, pool.SW, pool.PH, pool.PW = h, w, 1, 1, 1, 1
 		}
+		if r.IntN(3) == 0 {
+			pool.KH, pool.KW = 1+r.IntN(5), 1+r.IntN(5)
+			pool.SH, pool.SW = 1+r.IntN(3), 1+r.IntN(3)
+			pool.PH, pool.PW = r.IntN(pool.KH), r.IntN(pool.KW)
+			pool.IH, pool.IW = max(1, (h-1)*pool.SH+pool.KH-2*pool.PH), max(1, (w-1)*pool.SW+pool.KW-2*pool.PW)
+		}
 		p := newByteBox(r, n, c, pool.IH, pool.IW, 0).fill(anyByte(r))
 		pool.In = p.view
 		try(pool, &Args{In: [4]Buf{p.buf}}, func(n, c, y, x int) byte {
 			m := byte(0)
-			for i := range 3 {
-				for j := range 3 {
+			for i := range pool.KH {
+				for j := range pool.KW {
 					if v, u := y*pool.SH-pool.PH+i, x*pool.SW-pool.PW+j; v >= 0 && v < pool.IH && u >= 0 && u < pool.IW {
 						m = max(m, *p.at(n, c, v, u))
 					}

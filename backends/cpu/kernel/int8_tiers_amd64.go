@@ -25,4 +25,6 @@ func init() {
 	dequantizeTiers[AVX2] = dequantize256
 	addInt8Tiers[AVX512] = addBytes512
 	addInt8Tiers[AVX2] = addBytes256
+	maxBytesTiers[AVX512] = maxBytesAVX
+	maxBytesTiers[AVX2] = maxBytesAVX
 }

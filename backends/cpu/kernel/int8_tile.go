@@ -43,6 +43,7 @@ var (
 	quantizeTiers   [isas]func(dst *byte, src *float32, n int, scale, low, high, zero float32)
 	dequantizeTiers [isas]func(dst *float32, src *byte, n int, scale, zero float32)
 	addInt8Tiers    [isas]func(*byte)
+	maxBytesTiers   [isas]func(dst, a, b, c *byte, n, step int)
 )
 
 var int8Tiers [isas]int8Tier

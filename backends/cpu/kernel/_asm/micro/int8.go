@@ -25,6 +25,9 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 	}
 	f.Func(t, "quantize"+t.Suffix, "dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32", quantizeRow)
 	f.Func(t, "dequantize"+t.Suffix, "dst *float32, src *byte, n int, scale float32, zero float32", dequantizeRow)
+	if t == vasm.AVX2 { // with registers of 128 bits, so it serves both tiers
+		f.Func(t, "maxBytesAVX", "dst *byte, a *byte, b *byte, c *byte, n int, step int", maxBytes)
+	}
 	f.Func(t, "addBytes"+t.Suffix, "t *byte", addBytes)
 }
 
@@ -79,7 +82,7 @@ func int8Tile(k *vasm.Func, p, ob int) {
 		for i := range a {
 			k.MulV(a[i], a[i], scale[i])
 		}
-		k.Limit(a, low, high)
+		k.Clamp(a, low, high)
 	}
 	in.Steps(field("ops"))
 	walk := func(visit func(at vasm.Addr, acc []vasm.V)) {
@@ -123,7 +126,7 @@ func quantizeRow(k *vasm.Func) {
 	for _, v := range x {
 		k.DivV(v, v, scale)
 	}
-	k.Limit(x, low, high)
+	k.Clamp(x, low, high)
 	k.FloatsToInts(x)
 	k.AddInts(x, zero)
 	k.StoreBytes(x, vasm.At(dst, 0))
@@ -182,12 +185,25 @@ func addBytes(k *vasm.Func) {
 	for i := range x {
 		k.AddV(x[i], x[i], y[i])
 	}
-	k.Limit(x, low, high)
+	k.Clamp(x, low, high)
 	k.FloatsToInts(x)
 	k.AddInts(x, zero)
 	k.StoreBytes(x, vasm.At(dst, 0))
 	for _, p := range []vasm.Reg{a, b, dst} {
 		k.AddInt(p, 16)
+	}
+	k.Repeat(n, 1, "pixel")
+	k.Return()
+}
+
+// maxBytes stores the largest bytes of three arrays of n blocks, whose blocks are step bytes apart.
+func maxBytes(k *vasm.Func) {
+	dst, a, b, c, n, step := k.Arg("dst"), k.Arg("a"), k.Arg("b"), k.Arg("c"), k.Arg("n"), k.Arg("step")
+	k.Label("pixel")
+	k.MaxBytes(vasm.At(dst, 0), vasm.At(a, 0), vasm.At(b, 0), vasm.At(c, 0))
+	k.AddInt(dst, 16)
+	for _, p := range []vasm.Reg{a, b, c} {
+		k.Add(p, step)
 	}
 	k.Repeat(n, 1, "pixel")
 	k.Return()

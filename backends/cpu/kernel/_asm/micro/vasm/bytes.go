@@ -104,8 +104,8 @@ func (k *Func) ints(op string, x []V, b V) {
 // DivV is d = a / b, rounded.
 func (k *Func) DivV(d, a, b V) { k.op("VDIVPS %s, %s, %s", k.x86().v(b), k.x86().v(a), k.x86().v(d)) }
 
-// Limit is x = min(max(x, low), high); NaN becomes low.
-func (k *Func) Limit(x []V, low, high V) {
+// Clamp is x = min(max(x, low), high); NaN becomes low.
+func (k *Func) Clamp(x []V, low, high V) {
 	m := k.x86()
 	for _, v := range x {
 		k.op("VMAXPS %s, %s, %s", m.v(low), m.v(v), m.v(v))
@@ -135,4 +135,14 @@ func (k *Func) LoadBytes(x []V, a Addr) {
 	for i, v := range x {
 		k.op("VPMOVZXBD %s, %s", m.a(a.Plus(i*16/k.Tier.Per)), m.v(v))
 	}
+}
+
+// MaxBytes stores the largest of each of 16 unsigned bytes at a, b and c to dst.
+func (k *Func) MaxBytes(dst, a, b, c Addr) {
+	m := k.x86()
+	defer k.line()()
+	k.op("VMOVDQU %s, X0", m.a(a))
+	k.op("VPMAXUB %s, X0, X0", m.a(b))
+	k.op("VPMAXUB %s, X0, X0", m.a(c))
+	k.op("VMOVDQU X0, %s", m.a(dst))
 }
