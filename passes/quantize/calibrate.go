@@ -41,8 +41,8 @@ var Methods = []string{"minmax", "percentile", "mse", "entropy"}
 
 // Range chooses a range by a method: minmax takes all elements; percentile leaves out the largest
 // 0.01 %; mse has the least mean squared error (Banner 2019); entropy keeps the distribution as
-// similar as possible (Migacz 2017, 8-bit Inference with TensorRT). What lies below 0 is always
-// kept whole in proportion: the range of a method is a part of that of minmax.
+// similar as possible (Migacz 2017, 8-bit Inference with TensorRT). mse and entropy try the range of
+// minmax times 7/64 to 64/64, both ends alike.
 func (h *Histogram) Range(method string) Range {
 	all := Range{h.Least, h.Most}
 	best, least := all, math.Inf(1)

@@ -1,0 +1,180 @@
+package quantize_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest"
+	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/ref"
+	"github.com/incc-lang/incc/passes/quantize"
+)
+
+// TestRanges: each method on elements whose best range is known.
+func TestRanges(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, 100000)
+	for i := range x {
+		x[i] = float32(math.Abs(r.NormFloat64()))
+	}
+	x[7] = 100 // one outlier
+	h := &quantize.Histogram{}
+	h.Bound(x)
+	h.Count(x)
+	for method, limits := range map[string][2]float64{"minmax": {100, 100}, "percentile": {3, 6}, "mse": {10, 100}, "entropy": {3, 100}} {
+		if got := h.Range(method); got.Low < 0 || got.High < limits[0] || got.High > limits[1] {
+			t.Errorf("%s: %+v, want an end in %v", method, got, limits)
+		}
+	}
+	// mse chooses the least of the squared errors that the definition gives for any part of the range.
+	squared := func(high float64) float64 {
+		step, sum := high/255, 0.0
+		for _, v := range x {
+			d := math.Min(math.RoundToEven(float64(v)/step), 255)*step - float64(v)
+			sum += d * d
+		}
+		return sum
+	}
+	best := squared(h.Range("mse").High)
+	for part := 7; part <= 64; part++ {
+		if e := squared(100 * float64(part) / 64); e < 0.95*best {
+			t.Errorf("mse: an end of %g has the error %g, the chosen one %g", 100*float64(part)/64, e, best)
+		}
+	}
+	zero := &quantize.Histogram{}
+	zero.Bound(make([]float32, 10))
+	zero.Count(make([]float32, 10))
+	for _, m := range quantize.Methods {
+		if got := zero.Range(m); got != (quantize.Range{}) {
+			t.Errorf("%s of zeros: %+v", m, got)
+		}
+	}
+}
+
+// net is a network with two branches that a concat joins, and a layer behind it.
+func net(t *testing.T) *ir.Graph {
+	t.Helper()
+	b := ir.NewBuilder("net")
+	weight := func(name string, shape ...int) *ir.Value {
+		return b.Param(name, shape, ir.Param{Init: ir.Init{Kind: ir.InitGlorot}, LR: 1})
+	}
+	op := ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, Act: ops.ActReLU}
+	x := b.Do(op, b.Input("x", ir.Float(ir.Batch, 3, 8, 8)), weight("w0", 16, 3, 3, 3))
+	y := b.Do(op, x, weight("w1", 8, 16, 1, 1))
+	z := b.Do(ops.MaxPool{Kernel: ir.HW{3, 3}, Stride: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 1, 1}}, x)
+	x = b.Do(op, b.Do(ops.Concat{Axis: 1}, y, z), weight("w2", 12, 24, 3, 3))
+	x = b.Do(ops.Dense{}, b.Do(ops.Flatten{}, b.Do(ops.GlobalAvgPool{}, x)), weight("w3", 5, 12))
+	b.Graph().Outputs = []*ir.Value{x}
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	ir.Materialize(b.Graph(), 1)
+	return b.Graph()
+}
+
+// TestPoints: what a concat joins, and what a max pool reads and writes, share one group.
+func TestPoints(t *testing.T) {
+	g := net(t)
+	layers := quantize.Layers(g)
+	if len(layers) != 4 {
+		t.Fatalf("%d layers, want 4", len(layers))
+	}
+	groups := map[string]int{}
+	for _, p := range quantize.Points(g, layers[1:3]) {
+		groups[p.Value.Name] = p.Group
+	}
+	if len(groups) != 4 {
+		t.Fatalf("the points are %v, want the outputs of conv, conv_2, maxpool and concat", groups)
+	}
+	for _, name := range []string{"conv", "conv_2", "maxpool", "concat"} {
+		if g, ok := groups[name]; !ok || g != 0 {
+			t.Errorf("%s is in group %d, %v; all share the scale of the concat", name, g, ok)
+		}
+	}
+}
+
+// TestApply: the quantized network computes nearly what the network did; every weight is a whole
+// multiple of its scale, of which the largest of a channel is 127.
+func TestApply(t *testing.T) {
+	g := net(t)
+	x := irtest.Inputs(g, 2, 1)
+	want, err := ref.Run(g, x, ref.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := g.Clone()
+	layers := quantize.Layers(q)
+	points := quantize.Points(q, layers)
+	var keep []*ir.Value
+	for _, p := range points {
+		if p.Value.Def != nil {
+			keep = append(keep, p.Value)
+		}
+	}
+	res, err := ref.Run(q, x, ref.Options{Keep: keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges := make([]quantize.Range, len(points))
+	for _, p := range points {
+		data := x[0].Data
+		if p.Value.Def != nil {
+			data = res[p.Value].Data
+		}
+		for _, v := range data {
+			ranges[p.Group].Low, ranges[p.Group].High = math.Min(ranges[p.Group].Low, v), math.Max(ranges[p.Group].High, v)
+		}
+	}
+	if err := quantize.Apply(q, layers, points, ranges); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ref.Run(q, x, ref.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff, size := 0.0, 0.0
+	for i, w := range want[g.Outputs[0]].Data {
+		d := got[q.Outputs[0]].Data[i] - w
+		diff, size = diff+d*d, size+w*w
+	}
+	if e := math.Sqrt(diff / size); e > 0.05 || e == 0 {
+		t.Errorf("the outputs change by %g of their size", e)
+	}
+	for _, n := range q.Nodes {
+		w, scale, ok := ops.QuantizedWeight(n.Out[0])
+		if !ok {
+			continue
+		}
+		data, s := q.Data[w.Name].Data, q.Data[scale.Name].Data
+		for o := range s {
+			most := 0.0
+			for _, v := range data[o*len(data)/len(s) : (o+1)*len(data)/len(s)] {
+				k := float64(v / s[o])
+				if math.Abs(k-math.RoundToEven(k)) > 1e-4 {
+					t.Fatalf("%s: %v is %g times the scale %v", w.Name, v, k, s[o])
+				}
+				most = math.Max(most, math.Abs(math.RoundToEven(k)))
+			}
+			if most != 127 {
+				t.Errorf("%s: the largest weight of channel %d is %g times its scale", w.Name, o, most)
+			}
+		}
+	}
+	if err := quantize.Apply(g.Clone(), quantize.Layers(g), points, ranges[:0]); err == nil || !strings.Contains(err.Error(), "no range") {
+		t.Errorf("without ranges: %v", err)
+	}
+	h := g.Clone()
+	delete(h.Data, "w1")
+	l := quantize.Layers(h)
+	if err := quantize.Apply(h, l, quantize.Points(h, l), ranges); err == nil || !strings.Contains(err.Error(), "w1 has no values") {
+		t.Errorf("without weights: %v", err)
+	}
+	h = g.Clone()
+	l = quantize.Layers(h)
+	if err := quantize.Apply(h, l, quantize.Points(h, l), []quantize.Range{{0, math.Inf(1)}, {0, 1}, {0, 1}, {0, 1}}); err == nil || !strings.Contains(err.Error(), "no scale") {
+		t.Errorf("an infinite range: %v", err)
+	}
+}
