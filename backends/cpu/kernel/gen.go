@@ -18,4 +18,4 @@ package kernel
 //go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel
 //go:generate go -C _asm/micro run . -part int8
 //go:generate go -C _asm/micro run . -part peak
-//go:generate go -C _asm/vec run . -out ../../vec_amd64.s -stubs ../../vec_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part vec

@@ -31,6 +31,7 @@ var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"int8":                  int8Kernels,
 	"n16_gemm":              n16Gemms,
 	"peak":                  peaks,
+	"vec":                   vecs,
 }
 
 func main() {

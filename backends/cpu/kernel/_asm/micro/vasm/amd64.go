@@ -205,6 +205,8 @@ func (m *amd64) sub(d, s Reg)           { m.k.op("SUBQ %s, %s", m.r(s), m.r(d)) 
 func (m *amd64) mulInt(d, s Reg, n int) { m.k.op("IMUL3Q $%d, %s, %s", n, m.r(s), m.r(d)) }
 func (m *amd64) shiftLeft(d Reg, n int) { m.k.op("SHLQ $%d, %s", n, m.r(d)) }
 
+func (m *amd64) shiftRight(d Reg, n int) { m.k.op("SHRQ $%d, %s", n, m.r(d)) }
+
 func (m *amd64) jumpCompare(r Reg, n int, less bool, label string) {
 	m.k.op("CMPQ %s, $%d", m.r(r), n)
 	if less {

@@ -331,6 +331,8 @@ func (m *arm64) mulInt(d, s Reg, n int) {
 
 func (m *arm64) shiftLeft(d Reg, n int) { m.op("LSL $%d, %s", n, m.r(d)) }
 
+func (m *arm64) shiftRight(d Reg, n int) { m.op("LSR $%d, %s", n, m.r(d)) }
+
 func (m *arm64) jumpCompare(r Reg, n int, less bool, label string) {
 	m.op("CMP $%d, %s", n, m.r(r))
 	if less {

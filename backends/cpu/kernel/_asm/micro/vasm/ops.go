@@ -113,6 +113,9 @@ func (k *Func) Arg(name string) Reg {
 		panic("no parameter " + name)
 	}
 	d := k.Reg()
+	if k.types[name] == "float32" || k.types[name] == "uint32" {
+		panic("parameter " + name + " has 32 bits: take BroadcastArg")
+	}
 	k.arg(d, name, off)
 	return d
 }

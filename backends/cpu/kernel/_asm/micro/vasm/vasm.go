@@ -16,6 +16,7 @@ package vasm
 import (
 	"bytes"
 	"fmt"
+	"hash/fnv"
 	"strings"
 )
 
@@ -101,6 +102,28 @@ type machine interface {
 	multiplyAddSpread(s *Spread, a Addr, acc, weights [][]V)
 	prefetch(level int, a Addr)
 
+	// Blocks: block.go.
+	do(op Op, d, a Block, x any)
+	sqrt(d, a Block)
+	shift(s Shift, d, a Block, n int)
+	reduce(op Op, b Block)
+	compare(m Mask, p Predicate, a, b Block)
+	compareIn(m, in Mask, p Predicate, a, b Block)
+	newMaximum(m Mask, x, best Block)
+	combine(op string, m, o Mask)
+	merge(d, x Block, m Mask)
+	keep(d, x Block, m Mask)
+	addWhere(d, x Block, m Mask)
+	storeMask(m Mask, a Addr)
+	loadMask(m Mask, a Addr)
+	anySelected(r Reg, m Mask)
+	drop(d Block, m Mask)
+	gather(d Block, base Reg, index Block)
+	wideMasks() (even, odd Mask)
+	mulWide(lo, hi, x V, w *WideMul)
+	interleave(d, a, b V, high, pairs bool)
+	fillBits(d V, c Bits)
+
 	arg(d Reg, name string, off int)
 	loadInt(d Reg, a Addr)
 	storeInt(s Reg, a Addr)
@@ -118,6 +141,7 @@ type machine interface {
 	mulInt(d, s Reg, n int)
 	shiftLeft(d Reg, n int)
 	jumpCompare(r Reg, n int, less bool, label string)
+	shiftRight(d Reg, n int)
 	andMask(d Reg, mask string)
 	jump(label string)
 	jumpIfZero(r Reg, zero bool, label string)
@@ -138,6 +162,11 @@ type Func struct {
 	temps []V // those that the printer uses by turns
 	turn  int
 
+	types  map[string]string // of parameters
+	result string            // its name among args, if there is one
+	masks  []int             // AVX-512: mask registers
+	labels int
+
 	depth        int      // of operations under way
 	codes, texts []string // their instructions, and what words mean
 
@@ -146,12 +175,17 @@ type Func struct {
 }
 
 // Func describes a function without results: build is called once.
-// The parameters are those of the Go declaration, as in "t *byte, n int".
+// The parameters are those of the Go declaration, each with its type, as in "t *byte, n int".
 func (f *File) Func(t *Tier, name, params string, build func(f *Func)) {
+	f.Returning(t, name, params, "", build)
+}
+
+// Returning describes a function with a result of type int or float32, or none ("").
+func (f *File) Returning(t *Tier, name, params, result string, build func(f *Func)) {
 	if t.Arch != f.Arch {
 		panic(name + ": a tier of another architecture")
 	}
-	k := &Func{Tier: t, f: f, args: map[string]int{}}
+	k := &Func{Tier: t, f: f, args: map[string]int{}, types: map[string]string{}, masks: []int{1, 2, 3, 4, 5, 6, 7}}
 	for i := range t.Regs {
 		k.free = append(k.free, V(i))
 	}
@@ -162,22 +196,38 @@ func (f *File) Func(t *Tier, name, params string, build func(f *Func)) {
 	}
 	size := 0
 	for p := range strings.SplitSeq(params, ", ") {
-		name, typ, ok := strings.Cut(p, " ")
-		n := 8
-		if typ == "float32" {
-			n = 4
-		}
-		if !ok || typ != "int" && typ != "float32" && !strings.HasPrefix(typ, "*") {
-			panic("parameter " + p)
-		}
-		size = (size + n - 1) / n * n
-		k.args[name] = size
-		size += n
+		name, typ, _ := strings.Cut(p, " ")
+		size = k.parameter(name, typ, size)
 	}
-	size = (size + 7) / 8 * 8
-	fmt.Fprintf(&f.stub, "\n//go:noescape\nfunc %s(%s)\n", name, params)
-	fmt.Fprintf(&f.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, params, name, size)
+	declared := params + ")"
+	if result != "" {
+		k.result = "ret"
+		size = k.parameter(k.result, result, (size+7)/8*8)
+		declared += " " + result
+	}
+	fmt.Fprintf(&f.stub, "\n//go:noescape\nfunc %s(%s\n", name, declared)
+	fmt.Fprintf(&f.text, "\n// func %s(%s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, declared, name, size)
 	build(k)
+}
+
+// parameter notes where a parameter lies in the frame, and returns where it ends.
+func (k *Func) parameter(name, typ string, at int) (end int) {
+	n := 8
+	switch {
+	case typ == "float32" || typ == "uint32":
+		n = 4
+	case typ == "[]float32":
+		at = (at + 7) / 8 * 8
+		for i, part := range []string{"_base", "_len", "_cap"} {
+			k.args[name+part] = at + 8*i
+		}
+		return at + 24
+	case typ != "int" && !strings.HasPrefix(typ, "*"):
+		panic("parameter " + name + " of type " + typ)
+	}
+	at = (at + n - 1) / n * n
+	k.args[name], k.types[name] = at, typ
+	return at + n
 }
 
 // Empty reports whether the file has no functions.
@@ -208,6 +258,27 @@ func (f *File) bytesOf(bits uint32, n int) string {
 		fmt.Fprintf(&f.data, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 4*n)
 	}
 	return name + "<>(SB)"
+}
+
+// lanesOf declares a constant of 16 words in read-only memory, and returns its name.
+func (f *File) lanesOf(l Lanes) string {
+	h := fnv.New32a()
+	for _, w := range l {
+		h.Write([]byte{byte(w), byte(w >> 8), byte(w >> 16), byte(w >> 24)})
+	}
+	name := fmt.Sprintf("lanes_%08x", h.Sum32())
+	if !f.known[name] {
+		if f.known == nil {
+			f.known = map[string]bool{}
+		}
+		f.known[name] = true
+		f.data.WriteByte('\n')
+		for i, w := range l {
+			fmt.Fprintf(&f.data, "DATA %s<>+%d(SB)/4, $0x%08x\n", name, 4*i, w)
+		}
+		fmt.Fprintf(&f.data, "GLOBL %s<>(SB), RODATA|NOPTR, $64\n", name)
+	}
+	return name
 }
 
 // op prints an instruction, or keeps it for the line of the operation that it belongs to.
@@ -272,6 +343,16 @@ func (k *Func) Release(v ...V) { k.free = append(append([]V{}, v...), k.free...)
 // before it can compute with it. They stay free otherwise.
 func (k *Func) Temps(n int) {
 	k.temps = k.free[:min(n, len(k.free))]
+}
+
+// borrow is the next of the registers that are not taken, by turns. At least need must be there,
+// so that those which an operation borrows differ.
+func (k *Func) borrow(need int) V {
+	if len(k.free) < need {
+		panic("out of vector registers on " + k.Tier.Suffix)
+	}
+	k.turn++
+	return k.free[k.turn%len(k.free)]
 }
 
 // temp is the next of the registers that Temps has set.
