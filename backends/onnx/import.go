@@ -463,6 +463,12 @@ func init() { // a literal would be an initialization cycle through importer.do
 		"LogSoftmax": func(im *importer, n *node) error {
 			return im.softmax(func(a int) ir.Op { return ops.LogSoftmax{Axis: a} })
 		},
+		"Swish": func(im *importer, n *node) error {
+			if n.float("alpha", 1) != 1 {
+				return im.importNode()
+			}
+			return im.apply(ops.SiLU{}, 0)
+		},
 		"Hardmax": func(im *importer, n *node) error {
 			return im.softmax(func(a int) ir.Op {
 				return ops.Node{Type: "Hardmax", Attrs: nodes.NodeAttrs{"axis": strconv.Itoa(a)}.String()}
