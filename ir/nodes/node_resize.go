@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 func nodeAddResize() {
@@ -167,7 +168,7 @@ func nodePlanResize(p *NodePlan) error {
 		return errors.New("tf_crop_and_resize needs a region of interest")
 	}
 	shape := slices.Clone(x)
-	taps := make([][]nodeTaps, len(x))
+	resizers := make([]*nodeResizer, len(x))
 	total := 0
 	for i, a := range axes {
 		r := nodeResizer{in: x[a], out: sizes[i], scale: scales[i], coordinates: coordinates,
@@ -182,14 +183,14 @@ func nodePlanResize(p *NodePlan) error {
 		if total += sizes[i]; sizes[i] < 1 || total > 1<<17 {
 			return fmt.Errorf("sizes %v", sizes)
 		}
-		for o := range sizes[i] {
-			taps[a] = append(taps[a], r.taps(o))
-		}
+		resizers[a] = &r
 	}
+	table := sync.OnceValue(func() [][]nodeTaps { return nodeAllTaps(resizers) })
 	fill, k, own := p.float("extrapolation_value", 0), p.In[0].Kind, nodeSteps(x)
 	p.result(k, shape...)
 	p.units, p.work = nodeLen(shape), 32
 	p.run = func(in, y [][]float64, lo, hi int) {
+		taps := table()
 		w := newNodeWalk(shape)
 		w.seek(lo)
 		for u := lo; u < hi; u++ {
@@ -206,6 +207,17 @@ func nodePlanResize(p *NodePlan) error {
 		}
 	}
 	return nil
+}
+
+// nodeAllTaps returns the taps of the axes that are resized.
+func nodeAllTaps(resizers []*nodeResizer) [][]nodeTaps {
+	taps := make([][]nodeTaps, len(resizers))
+	for a, r := range resizers {
+		for o := 0; r != nil && o < r.out; o++ {
+			taps[a] = append(taps[a], r.taps(o))
+		}
+	}
+	return taps
 }
 
 // resized returns the scale and the size of each axis.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 func nodeAddWindows() {
@@ -22,7 +23,9 @@ func nodeAddWindows() {
 // nodeWindow is the geometry of a convolution or a pool with any number of axes of space.
 type nodeWindow struct {
 	in, out, kernel, stride, dilation, begin, end []int
-	places                                        []nodeIndex // of the elements of the kernel, times the dilation
+	taps                                          int                // elements of the kernel
+	table                                         func() []nodeIndex // makes places when they are first needed
+	places                                        []nodeIndex        // of the elements of the kernel, times the dilation
 }
 
 // window reads the attributes of a window over an input; kernel may come from weights.
@@ -56,14 +59,24 @@ func (p *NodePlan) window(in, kernel []int) (w nodeWindow, err error) {
 	if nodeLen(w.kernel) > 1<<18 {
 		return w, fmt.Errorf("kernel %v", w.kernel)
 	}
-	for i := range nodeLen(w.kernel) {
-		at := nodeSplit(i, w.kernel)
-		for a := range n {
-			at[a] *= w.dilation[a]
+	w.taps = nodeLen(w.kernel)
+	w.table = sync.OnceValue(func() []nodeIndex {
+		places := make([]nodeIndex, w.taps)
+		for i := range places {
+			places[i] = nodeSplit(i, w.kernel)
+			for a := range n {
+				places[i][a] *= w.dilation[a]
+			}
 		}
-		w.places = append(w.places, at)
-	}
+		return places
+	})
 	return w, nil
+}
+
+// ready returns the window with its places, for a run.
+func (w nodeWindow) ready() nodeWindow {
+	w.places = w.table()
+	return w
 }
 
 // span is how many elements of an axis a window covers.
@@ -129,9 +142,10 @@ func (p *NodePlan) filters(xi, wi int) (w nodeWindow, groups int, err error) {
 func (p *NodePlan) convolve(w nodeWindow, groups, xi, wi int, zero func(x [][]float64, filter int) (xz, wz float64), end func(x [][]float64, sum float64, filter int) float64) {
 	x, f := p.In[xi].Shape, p.In[wi].Shape
 	pixels, in, m, ic := nodeLen(w.out), nodeLen(w.in), f[0], f[1]
-	taps := len(w.places)
+	taps := w.taps
 	p.units, p.work = x[0]*m*pixels, 4*taps*ic
 	p.run = func(arg, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			filter, image := u/pixels%m, u/pixels/m
 			o := nodeSplit(u%pixels, w.out)
@@ -263,9 +277,10 @@ func nodePlanConvTranspose(p *NodePlan) error {
 		return fmt.Errorf("bias %v for %d filters", p.In[2].Shape, m)
 	}
 	p.result(p.In[0].Kind, append([]int{x[0], m}, w.out...)...)
-	pixels, in, taps, ic := nodeLen(w.out), nodeLen(w.in), len(w.places), x[1]/groups
+	pixels, in, taps, ic := nodeLen(w.out), nodeLen(w.in), w.taps, x[1]/groups
 	p.units, p.work = x[0]*m*pixels, 4*taps*ic
 	p.run = func(arg, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			filter, image := u/pixels%m, u/pixels/m
 			o, group := nodeSplit(u%pixels, w.out), filter/f[1]
@@ -358,7 +373,7 @@ func nodePlanPool(p *NodePlan) error {
 	}
 	p.result(p.In[0].Kind, append([]int{x[0], x[1]}, w.out...)...)
 	pixels := nodeLen(w.out)
-	p.units, p.work = x[0]*x[1]*pixels, 4*len(w.places)
+	p.units, p.work = x[0]*x[1]*pixels, 4*w.taps
 	switch op {
 	case "MaxPool":
 		p.maxPool(w, pixels)
@@ -379,10 +394,11 @@ func (p *NodePlan) maxPool(w nodeWindow, pixels int) {
 		p.result(NodeInt64, p.Out[0].Shape...)
 	}
 	p.run = func(x, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			o := nodeSplit(u%pixels, w.out)
 			base, best, most := u/pixels*in, -1, math.Inf(-1)
-			for k := range w.places {
+			for k := range w.taps {
 				at, ok := w.source(o, k)
 				if !ok {
 					continue
@@ -410,10 +426,11 @@ func (p *NodePlan) maxPool(w nodeWindow, pixels int) {
 func (p *NodePlan) averagePool(w nodeWindow, pixels int) {
 	in, include := nodeLen(w.in), p.int("count_include_pad", 0) != 0
 	p.run = func(x, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			o := nodeSplit(u%pixels, w.out)
 			sum, count := 0.0, 0
-			for k := range w.places {
+			for k := range w.taps {
 				if at, ok := w.source(o, k); ok {
 					sum += x[0][u/pixels*in+at]
 					count++
@@ -441,10 +458,11 @@ func (w *nodeWindow) padded(o nodeIndex, k int) bool {
 func (p *NodePlan) lpPool(w nodeWindow, pixels int) {
 	in, order := nodeLen(w.in), float64(p.int("p", 2))
 	p.run = func(x, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			o := nodeSplit(u%pixels, w.out)
 			sum := 0.0
-			for k := range w.places {
+			for k := range w.taps {
 				if at, ok := w.source(o, k); ok {
 					sum += math.Pow(math.Abs(x[0][u/pixels*in+at]), order)
 				}
@@ -518,11 +536,12 @@ func nodePlanCol2Im(p *NodePlan) error {
 	if nodeLen(w.out) != x[2] {
 		return fmt.Errorf("%d blocks, but the image has room for %v", x[2], w.out)
 	}
-	taps, columns, in := len(w.places), x[2], nodeLen(image)
+	taps, columns, in := w.taps, x[2], nodeLen(image)
 	channels := x[1] / taps
 	p.result(p.In[0].Kind, append([]int{x[0], channels}, image...)...)
 	p.units, p.work = x[0]*channels, taps*columns
 	p.run = func(arg, y [][]float64, lo, hi int) {
+		w := w.ready()
 		for u := lo; u < hi; u++ {
 			dst := y[0][u*in : (u+1)*in]
 			clear(dst)
