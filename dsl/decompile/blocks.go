@@ -13,8 +13,9 @@ const (
 	mostParams    = 8    // parameters of a block
 	mostBlocks    = 40   // blocks of a file
 	mostForRuns   = 4000 // stages of a network in which runs are searched
-	leastSaving   = 12   // units of cost that a block must save
-	leastForChain = 3    // uses of a block without branches
+	mostForBlocks = 20_000
+	leastSaving   = 12 // units of cost that a block must save
+	leastForChain = 3  // uses of a block without branches
 )
 
 // place is where a block could be used: stages at..at+n of a pipeline.
@@ -29,7 +30,9 @@ func (p place) stages() []*stage { return p.q.stages[p.at : p.at+p.n] }
 // returns the blocks in the order in which they must be declared.
 func findBlocks(lists []*seq, set *settings) []*block {
 	var blocks []*block
-	for len(blocks) < mostBlocks {
+	total := 0
+	eachStage(lists, func(*stage) { total++ })
+	for len(blocks) < mostBlocks && total <= mostForBlocks {
 		g := bestGroup(lists, blocks, set)
 		if g == nil {
 			break

@@ -306,16 +306,17 @@ func area(v *ir.Value) int {
 
 // uniqueLabels gives labels that occur twice a number.
 func uniqueLabels(list []*seq) {
-	seen := map[string]bool{}
+	next := map[string]int{} // of each label that is taken, the number to try next
 	for _, q := range list {
 		if q.label == "" {
 			continue
 		}
-		name := q.label
-		for i := 2; seen[name]; i++ {
-			name = q.label + "_" + itoa(i)
+		base, name := q.label, q.label
+		for next[name] > 0 {
+			next[base]++
+			name = base + "_" + itoa(next[base])
 		}
 		q.label = name
-		seen[name] = true
+		next[name] = 1
 	}
 }

@@ -47,6 +47,11 @@ func normalize(g *ir.Graph) (*ir.Graph, error) {
 			}
 		case ops.Reduce:
 			reduceToLayer(r, n, op)
+		case ops.BatchNorm:
+			if !(op.Momentum >= 0 && op.Momentum < 1) {
+				op.Momentum = 0.9 // only training has a use for it, and none for this one
+				r.SetOp(n, op)
+			}
 		case ops.AvgPool:
 			if op == (ops.AvgPool{Kernel: ir.HW{1, 1}, Stride: ir.HW{1, 1}, IncludePad: op.IncludePad}) {
 				r.Replace(n.Out[0], n.In[0]) // an adaptive pool of a map that has the size already

@@ -37,11 +37,14 @@ func (s *Spec) Prepare(x *tensor.F32) *tensor.F32 {
 	return y
 }
 
+// mostChannels is how many channels a picture has at most.
+const mostChannels = 16
+
 // takePicture removes the preprocessing at the beginning of a graph and puts it into the
 // input of the recipe. It returns nil, and changes nothing, if there is none, or if the keys
 // of an input statement cannot say it.
 func takePicture(g *ir.Graph) *Picture {
-	if g.Recipe == nil || g.Recipe.Input == nil || len(g.Inputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 {
+	if g.Recipe == nil || g.Recipe.Input == nil || len(g.Inputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || g.Inputs[0].Type.Shape[1] > mostChannels {
 		return nil
 	}
 	last, p := lastPicture(g)

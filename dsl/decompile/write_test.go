@@ -1,6 +1,7 @@
 package decompile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -90,6 +91,36 @@ func TestStructure(t *testing.T) {
 // plainKeys removes what a default statement may say in other words.
 func plainKeys(s string) string {
 	return strings.NewReplacer(" bias=off", "", " pad=1", "", " pad=same", "", " act=relu", "").Replace(s)
+}
+
+// TestLarge: a network of many layers takes no time to speak of, and deep branches are
+// written flat.
+func TestLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute with the race detector")
+	}
+	var b strings.Builder
+	b.WriteString("graph g\nx0 = input 3x4x4\n")
+	for i := range 12000 {
+		fmt.Fprintf(&b, "x%d = %s x%d\n", i+1, []string{"relu", "tanh", "sigmoid"}[i*i%7%3], i)
+	}
+	b.WriteString("output x12000\n")
+	if s := write(t, b.String()); s.Flat != "" {
+		t.Errorf("it is written flat: %s", s.Flat)
+	}
+	b.Reset()
+	b.WriteString("graph g\nx0 = input 3x4x4\n")
+	for i := range 200 {
+		fmt.Fprintf(&b, "x%d = relu x%d\n", i+1, i)
+	}
+	b.WriteString("y200 = tanh x200\n")
+	for i := 200; i > 0; i-- {
+		fmt.Fprintf(&b, "y%d = add y%d x%d\n", i-1, i, i-1)
+	}
+	b.WriteString("output y0\n")
+	if s := write(t, b.String()); !strings.Contains(s.Flat, "nest deeper than") {
+		t.Errorf("the reason is %q", s.Flat)
+	}
 }
 
 // TestFlat: what a net cannot say is written in the flat form, with the reason.
