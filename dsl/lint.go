@@ -57,6 +57,7 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 		}
 	}
 	through := map[*ir.Value]*ir.Value{} // from the output of a dropout or flatten to its input
+	readers := b.g.Graph().Users()
 	for _, n := range b.g.Graph().Nodes {
 		before := n.In[0]
 		if v := through[before]; v != nil {
@@ -73,7 +74,7 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 		if before.Def == nil {
 			continue
 		}
-		if factors(before.Def, n) {
+		if factors(before.Def, n) || len(readers[before]) > 1 {
 			continue
 		}
 		switch before.Def.Op.(type) {
@@ -93,7 +94,7 @@ func (b *builder) lintNet(x *ir.Value, labels *Labels, cx context) {
 }
 
 // factors reports whether two linear layers in a row are worth more than one: the value
-// between them is narrow, as the linear bottleneck of MobileNet v2, or one of them has
+// between them is narrow, as the linear bottlenecks of MobileNet v2 and v3, or one of them has
 // groups, as in a depthwise separable convolution.
 func factors(a, b *ir.Node) bool {
 	for _, n := range []*ir.Node{a, b} {
@@ -102,7 +103,7 @@ func factors(a, b *ir.Node) bool {
 		}
 	}
 	in, mid, out := a.In[0].Type.Shape, b.In[0].Type.Shape, b.Out[0].Type.Shape
-	return len(in) > 1 && len(mid) > 1 && mid[1] < in[1] && mid[1] < out[1]
+	return mid[1] < in[1] && mid[1] <= out[1] || mid[1] <= in[1] && mid[1] < out[1]
 }
 
 // lintWindow warns of a stride that is larger than the kernel, and of a strided

@@ -1,8 +1,11 @@
 package dsl
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // TestVet checks a text with every kind of warning, and a text without any, in which
@@ -60,6 +63,30 @@ func TestVetKeepsItsCodes(t *testing.T) {
 	for _, c := range vetChecks {
 		if text, ok := ExplainCode(c.code); !ok || !strings.HasPrefix(c.code, "W") {
 			t.Errorf("%s: %q", c.code, text)
+		}
+	}
+}
+
+// TestLinearLayers: vet warns of two linear layers in a row where one would do the same, and
+// of no others.
+func TestLinearLayers(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		warn bool
+	}{
+		{"conv 3x3 8 -> conv 3x3 8", true},
+		{"conv 3x3 8 -> fc 10", true},
+		{"conv 1x1 4 -> conv 1x1 8", true},                                   // 3, 4, 8 channels: no bottleneck
+		{"relu -> conv 1x1 16 act=relu -> conv 1x1 4 -> conv 1x1 16", false}, // 16, 4, 16
+		{"conv 1x1 16 act=relu -> conv 1x1 16 -> conv 1x1 64", false},        // of MobileNet v3
+		{"conv 3x3 3 pad=1 groups=depthwise -> conv 1x1 8", false},
+		{"conv 1x1 8 -> concat { identity; conv 1x1 8 }", false}, // something else reads it, too
+		{"conv 3x3 8 act=relu -> conv 3x3 8", false},
+	} {
+		l := Lint("x.incc", []byte("net x\ninput image 3x8x8\n"+c.line+"\n"), Options{})
+		got := slices.ContainsFunc(l, func(d *diag.Diagnostic) bool { return d.Code == "W0203" })
+		if got != c.warn {
+			t.Errorf("%s: warns %v, want %v", c.line, got, c.warn)
 		}
 	}
 }
