@@ -40,6 +40,7 @@ var algorithms = []algorithm{
 	{"dense", makeDense, isDense, plan.Blocked, nil},
 	direct,
 	{"winograd", makeWinograd, kernel.WinogradFits, plan.Blocked, nil},
+	{"winograd", makeWinograd, kernel.WinogradGroupsFit, plan.Blocked, inference},
 	{"winograd line", makeWinograd1D, kernel.Winograd1DFits, plan.Blocked, inference},
 	depthwise,
 	{"grouped", makeGrouped, kernel.GroupedFits, plan.Blocked, inference},

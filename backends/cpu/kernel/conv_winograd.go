@@ -4,11 +4,11 @@ import "unsafe"
 
 // Winograd is a 3x3 convolution by F(4x4, 3x3) or a 5x5 one by F(2x2, 5x5)
 // (Lavin and Gray 2016; points 0, 1, -1, 2, -2, infinity): 36 multiplications a tile,
-// where Conv takes 144 or 100. Stride, dilation and Groups must be 1, the input not
-// planar, and Output.Step 0. Operands, outputs, epilogue and the input's border are those of
+// where Conv takes 144 or 100. Stride and dilation must be 1, the input not planar, and
+// Output.Step 0; a group must be whole blocks of input and of output channels. Operands, outputs, epilogue and the input's border are those of
 // Conv; tiles that reach past the border read zeros.
 //
-// A task transforms Tiles tiles of all input channels, then for each of its pairs
+// A task transforms Tiles tiles of all input channels that its pairs read, then for each of its pairs
 // of output blocks multiplies the 36 matrices by the direct convolution's
 // microkernels and transforms back, while all of it stays in L2. Tasks that share
 // tiles and differ in pairs each transform the input again.
@@ -40,6 +40,14 @@ func (c Winograd) PaddedMACs() int { return c.Conv.PaddedMACs() }
 func WinogradFits(c Conv) bool {
 	return (c.KH == 3 && c.KW == 3 || c.KH == 5 && c.KW == 5) && one(c.SH) == 1 && one(c.SW) == 1 &&
 		one(c.DH) == 1 && one(c.DW) == 1 && one(c.Groups) == 1 && !c.Planar
+}
+
+// WinogradGroupsFit is WinogradFits for convolutions with groups of whole blocks, for which there
+// are no gradients by Winograd.
+func WinogradGroupsFit(c Conv) bool {
+	whole := c.groupBlocks() > 0 && c.IC/c.Groups%Block == 0
+	c.Groups = 1
+	return whole && WinogradFits(c)
 }
 
 const (
@@ -82,8 +90,8 @@ func (c Winograd) PackedLen() int {
 	return n * Block * c.depths() * winoArea
 }
 
-// depths is the number of input channels, padded as they are multiplied.
-func (c *Winograd) depths() int { return Blocks(c.Conv.IC) * c.Conv.depth() }
+// depths is the number of input channels of a group, padded as they are multiplied.
+func (c *Winograd) depths() int { return Blocks(c.Conv.IC/one(c.Conv.Groups)) * c.Conv.depth() }
 
 // winoG is the weight transform's row for point i: f * (1, p, p^2, ...), and for
 // infinity the last coefficient alone.
@@ -178,8 +186,15 @@ func (c Winograd) Run(w *Worker, task int, a *Args) {
 	r := &w.wino
 	*r = winoRun{c: c, w: w, a: a, scratch: w.Scratch, winoLayout: c.layout(), gh: gh, gw: gw, first: task / gchunks * c.tiles()}
 	r.n = min(c.tiles(), a.Images*gh*gw-r.first)
-	r.transformIn()
-	i := 0
+	lo, hi, i := Blocks(c.Conv.IC), 0, 0
+	for g := range c.Conv.blockPairs {
+		if i >= g0 && i < g1 {
+			lo, hi = min(lo, g.lo), max(hi, g.hi)
+		}
+		i++
+	}
+	r.transformIn(lo, hi)
+	i = 0
 	for g := range c.Conv.blockPairs {
 		if i >= g0 && i < g1 {
 			r.multiply(g)
@@ -211,9 +226,9 @@ func (r *winoRun) at(i int) (image, ty, tx int) {
 	return i / (r.gh * r.gw), i / r.gw % r.gh, i % r.gw
 }
 
-// transformIn fills V. Tiles of a row that lie within the image and its border go
+// transformIn fills V for input blocks lo to hi-1. Tiles of a row that lie within the image and its border go
 // in one call; one that reaches past it goes by way of a patch.
-func (r *winoRun) transformIn() {
+func (r *winoRun) transformIn(lo, hi int) {
 	m, in := r.c.m(), r.a.In[0]
 	ih, iw := r.c.Conv.H+r.c.Conv.KH-1, r.c.Conv.W+r.c.Conv.KW-1 // rows and columns there are
 	inside := 0                                                  // tiles of a row that do not reach past its end
@@ -226,13 +241,13 @@ func (r *winoRun) transformIn() {
 		rows, cols := min(winoIn, ih-ty*m), min(winoIn, iw-tx*m)
 		if rows == winoIn && cols == winoIn {
 			run := min(inside-tx, r.n-i)
-			for b := range Blocks(r.c.Conv.IC) {
+			for b := lo; b < hi; b++ {
 				r.inTiles(in.Mem, src+b*r.c.Conv.In.C, r.c.Conv.In.H, b*r.block+i*Block, run)
 			}
 			i += run
 			continue
 		}
-		for b := range Blocks(r.c.Conv.IC) {
+		for b := lo; b < hi; b++ {
 			fillPatch(r.scratch[r.patch:], in.Mem[src+b*r.c.Conv.In.C:], r.c.Conv.In.H, winoIn, rows, cols)
 			r.inTiles(r.scratch, r.patch, winoIn*Block, b*r.block+i*Block, 1)
 		}
@@ -284,11 +299,12 @@ func (r *winoRun) multiply(g blockPair) {
 	width := g.blocks * Block
 	weights := r.a.W[0][r.area*k*g.bias:][:r.area*k*width]
 	if len(weights) <= winoFewWeights && winoTiers[r.w.ISA].product[0][1] != nil {
-		r.products(weights, width, g.blocks)
+		r.products(weights, width, g)
 		return
 	}
 	t := &r.w.tile
-	t.taps, t.ntaps = unsafe.Pointer(&r.a.Table[0]), len(r.a.Table)
+	taps := r.a.Table[g.lo:g.hi]
+	t.taps, t.ntaps = unsafe.Pointer(&taps[0]), len(taps)
 	t.ps, t.ws, t.obs, t.flags = 4*Block, 4*width, 4*r.block, 0
 	t.ops, t.kc = 4*Block, r.c.Conv.depth()
 	t.bias = unsafe.Pointer(&zeroBias)
@@ -298,7 +314,7 @@ func (r *winoRun) multiply(g blockPair) {
 		u := weights[pos*k*width:][:k*width]
 		v, out := pos*r.vpos, r.prod+pos*r.mpos
 		if tier.portable() {
-			r.multiplyGo(u, width, v, out)
+			r.multiplyGo(taps, u, width, v, out)
 			continue
 		}
 		for b := 0; b < g.blocks; b += blocks {
@@ -342,20 +358,20 @@ type winoProduct struct {
 }
 
 // products is multiply by these.
-func (r *winoRun) products(weights []float32, width, blocks int) {
+func (r *winoRun) products(weights []float32, width int, g blockPair) {
 	k := r.c.depths()
 	p := &r.w.product
 	p.positions, p.vpos, p.wpos, p.outPos = r.area, 4*r.vpos, 4*k*width, 4*r.mpos
-	p.blocks, p.block, p.kc = len(r.a.Table), 4*r.block, r.c.Conv.depth()
+	p.blocks, p.block, p.kc = g.hi-g.lo, 4*r.block, r.c.Conv.depth()
 	p.ws, p.obs = 4*width, 4*r.block
 	most := maxPixels(r.w.ISA)
-	at := min(blocks, tileTiers[r.w.ISA].blocks) // at once
+	at := min(g.blocks, tileTiers[r.w.ISA].blocks) // at once
 	kernels := &winoTiers[r.w.ISA].product[at-1]
-	for b := 0; b < blocks; b += at {
+	for b := 0; b < g.blocks; b += at {
 		calls := ceilDiv(r.n, most)
 		for i := 0; i < r.n; calls-- {
 			n := ceilDiv(r.n-i, calls)
-			p.v, p.w = float(r.scratch, i*Block), float(weights, b*Block)
+			p.v, p.w = float(r.scratch, g.lo*r.block+i*Block), float(weights, b*Block)
 			p.out = float(r.scratch, r.prod+b*r.block+i*Block)
 			kernels[n]((*byte)(unsafe.Pointer(p)))
 			i += n

@@ -87,7 +87,7 @@ func winoOut1(t *[winoArea][Block]float32, at, step, m int) {
 }
 
 // multiplyGo is one of the 36 products.
-func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
+func (r *winoRun) multiplyGo(taps []int, u []float32, width, v, out int) {
 	for i := 0; i < r.n; i += 3 {
 		var px [3]int
 		for q := range px {
@@ -95,7 +95,7 @@ func (r *winoRun) multiplyGo(u []float32, width, v, out int) {
 		}
 		var sums [3][2 * Block]float32 // M may be where V is
 		for j := 0; j < width; j += 2 {
-			acc := dot3x2(r.scratch, px, r.a.Table, r.c.Conv.depth(), u[j:], width, [3][2]float32{})
+			acc := dot3x2(r.scratch, px, taps, r.c.Conv.depth(), u[j:], width, [3][2]float32{})
 			for q := range acc {
 				copy(sums[q][j:], acc[q][:])
 			}

@@ -22,7 +22,10 @@ var (
 // taskCost is the cost of a task of n tiles by pairs pairs of output blocks.
 func (s *winoShape) taskCost(c *Conv, n, pairs int) float64 {
 	icb := Blocks(c.IC)
-	depths := icb * c.depth()
+	depths := Blocks(c.IC/one(c.Groups)) * c.depth()
+	if groups := ceilDiv(pairs*one(c.Groups), c.npairs()) + 1; groups < one(c.Groups) {
+		icb = icb / c.Groups * groups // of the groups that the pairs may be of
+	}
 	cost := taskOverhead + float64(n*icb)*s.in
 	count := 0
 	tiles := balanced(n, 14)

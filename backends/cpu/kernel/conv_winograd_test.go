@@ -30,6 +30,33 @@ func TestWinogradRandom(t *testing.T) {
 	}
 }
 
+// TestWinogradGroups compares groups of whole blocks with the definition.
+func TestWinogradGroups(t *testing.T) {
+	r := newRand(4, 5)
+	for i := range 24 {
+		k, groups := 3+2*(i%2), 2+i%3
+		c := Conv{IC: groups * Block * (1 + r.IntN(3)), H: 1 + r.IntN(18), W: 1 + r.IntN(18), KH: k, KW: k, PH: k / 2, PW: k / 2, Groups: groups}
+		c.Outputs[0] = Output{C: groups * Block * (1 + r.IntN(4)), Act: fusedAct(r)}
+		if c.Residual = i%4 == 0; c.Residual {
+			c.Scale = r.Float32()
+		}
+		if !WinogradGroupsFit(c) || WinogradFits(c) {
+			t.Fatalf("%#v does not fit", c)
+		}
+		newConvCase(r, 1+r.IntN(3), c, r.IntN(2)).check(t, wino, 3e-5)
+	}
+	for _, c := range []Conv{
+		{IC: 48, Groups: 2, KH: 3, KW: 3, Outputs: [4]Output{{C: 64}}},
+		{IC: 64, Groups: 2, KH: 3, KW: 3, Outputs: [4]Output{{C: 48}}},
+		{IC: 64, Groups: 2, KH: 3, KW: 3, SH: 2, SW: 2, Outputs: [4]Output{{C: 64}}},
+		{IC: 64, KH: 3, KW: 3, Outputs: [4]Output{{C: 64}}},
+	} {
+		if WinogradGroupsFit(c) {
+			t.Errorf("%#v fits", c)
+		}
+	}
+}
+
 // TestWinogradNarrow is for the loop over positions in assembly: few weights, and
 // tasks of 1 to 67 tiles.
 func TestWinogradNarrow(t *testing.T) {

@@ -145,7 +145,7 @@ func (c Conv) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 
 func (c Winograd) packParts() []packPart {
 	var parts []packPart
-	row, pos := c.Conv.IC*c.Conv.KH*c.Conv.KH, winoArea*c.depths()
+	row, pos := c.Conv.IC/one(c.Conv.Groups)*c.Conv.KH*c.Conv.KH, winoArea*c.depths()
 	for g := range c.Conv.blockPairs {
 		parts = append(parts, packPart{src: g.oc * row, filters: g.n * row, dst: pos * g.bias, packed: pos * g.blocks * Block,
 			pack: func(dst, src []float32, s *packScratch) { c.packGroup(dst, src, g, s) }})
@@ -156,7 +156,7 @@ func (c Winograd) packParts() []packPart {
 func (c Winograd) packGroup(dst, filters []float32, g blockPair, s *packScratch) {
 	r := c.Conv.KH
 	matrix := winoMatrix(r)
-	s.transformed(dst, filters, g, c.Conv.IC, c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
+	s.transformed(dst, filters, g, c.Conv.IC/one(c.Conv.Groups), c.depths(), r*r, winoArea, func(src, dst []float32, pos, step, n int) {
 		f := packWinoTiers[s.isa][r/5]
 		if f == nil {
 			winoPackGo(r, src, matrix, dst, pos, step, n)
