@@ -12,13 +12,18 @@ import (
 	"github.com/incc-lang/incc/ir/diag"
 )
 
-// writeFile writes a file completely or not at all; see files.Write.
-func writeFile(path string, write func(io.Writer) error) error { return files.Write(path, write) }
+// writeFile writes a file completely or not at all; see files.Write. Pictures get the mark
+// of incc.
+func writeFile(path string, write func(io.Writer) error) error {
+	return files.Write(path, marked(path, write))
+}
 
 // writeOwn writes a file that incc names itself, in the folder of a run or of an
 // experiment. It replaces a link there and never follows it: such a folder may have
 // come from somebody else. See files.Replace.
-func writeOwn(path string, write func(io.Writer) error) error { return files.Replace(path, write) }
+func writeOwn(path string, write func(io.Writer) error) error {
+	return files.Replace(path, marked(path, write))
+}
 
 // fileWriter is writeFile or writeOwn.
 type fileWriter func(path string, write func(io.Writer) error) error
