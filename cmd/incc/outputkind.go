@@ -89,7 +89,7 @@ func checkOutput(path string, kind outputKind) error {
 	if !kind.is(head[:n]) {
 		return usagef("the output, %s, would replace %s, which is a file of another kind: choose another name, or delete that file first", kind.name, diag.Quote(path))
 	}
-	if kind.ext == pngFile.ext || kind.ext == svgFile.ext {
+	if ext := strings.ToLower(filepath.Ext(path)); ext == pngFile.ext || ext == svgFile.ext { // by which pictures are marked
 		if own, err := isOwnPicture(path); err != nil || !own {
 			return usagef("the output would replace %s, a picture that this version of incc did not draw: choose another name, or delete that file first", diag.Quote(path))
 		}

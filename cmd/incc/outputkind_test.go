@@ -2,6 +2,7 @@ package main
 
 import (
 	"image"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -26,12 +27,17 @@ func TestOutputKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"own.png", "plain"} {
+		if err := writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, picture); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		path string
 		kind outputKind
 		want string // part of the error, "" for none
 	}{
-		{"-", pngFile, ""}, {"new.png", pngFile, ""}, {"new", onnxFile, ""}, {"old.png", pngFile, ""}, {"empty.png", pngFile, ""}, {"old.onnx", onnxFile, ""}, {"table.csv", csvFile, ""}, {"run/other.png", pngFile, ""},
+		{"-", pngFile, ""}, {"new.png", pngFile, ""}, {"new", onnxFile, ""}, {"old.png", pngFile, "did not draw"}, {"own.png", pngFile, ""}, {"plain", pngFile, ""}, {"empty.png", pngFile, ""}, {"old.onnx", onnxFile, ""}, {"table.csv", csvFile, ""}, {"run/other.png", pngFile, ""},
 		{"photo.jpg", pngFile, "ends in .png"}, {"new.JPG", onnxFile, "ends in .onnx"}, {"old.png", onnxFile, "ends in .onnx"}, {"table.csv", jsonFile, "ends in .json"},
 		{"photo", pngFile, "another kind"}, {"jpeg.png", pngFile, "another kind"}, {"png.onnx", onnxFile, "another kind"}, {"notes", npyOutput, "another kind"}, {"notes", tensorsFile, "another kind"}, {"photo", csvFile, "another kind"},
 		{"run/results.png", pngFile, "a file of a run"}, {"run/model.onnx", onnxFile, "a file of a run"}, {"run/confusion.png", pngFile, "a file of a run"},
