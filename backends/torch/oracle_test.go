@@ -92,7 +92,8 @@ type oracleCase struct {
 	name   string
 	g      *ir.Graph
 	batch  int
-	trains bool
+	trains bool // also compare training mode
+	grads  bool // also compare gradients
 	images *tensor.F32
 	dir    string
 	wanted values
@@ -201,6 +202,9 @@ func (c *oracleCase) training(t *testing.T, r *rand.Rand, given values) {
 	for i, x := range run(t, tr.Graph, c.batch, [][]float32{c.images.Data}) {
 		c.wanted[names[i]] = tensor.Of(x, outs[i].Type.Shape.Bind(c.batch)...)
 	}
+	if c.grads {
+		given["gradients"] = tensor.Of([]float32{1}, 1)
+	}
 	c.gradients(t, g, labels)
 }
 
@@ -217,6 +221,9 @@ func (c *oracleCase) gradients(t *testing.T, g *ir.Graph, labels []int32) {
 		t.Fatal(s, err)
 	}
 	c.wanted["loss"] = tensor.Of([]float32{float32(s.Loss)})
+	if !c.grads {
+		return
+	}
 	for _, p := range e.Params() {
 		v := g.Value(p.Name)
 		if p.Slot || v.Param.Kind != ir.Weight {
@@ -329,13 +336,15 @@ func small(name string) bool {
 }
 
 // TestSpecs compares every network of specs/ with incc: the probabilities, and in training
-// mode without dropout the logits, also those of the heads, the loss and the gradients.
+// mode without dropout the logits, also those of the heads, and the loss; those of small
+// networks also in the gradients. Of the millions of activations of a large one some are so
+// near to 0 that rounding decides their sign, and one of them can be a twentieth of a gradient.
 func TestSpecs(t *testing.T) {
 	python(t)
 	var cases []*oracleCase
 	for _, name := range specs.Names() {
 		if small(name) {
-			cases = append(cases, &oracleCase{name: name, g: spectest.Load(t, name), batch: 8, trains: true})
+			cases = append(cases, &oracleCase{name: name, g: spectest.Load(t, name), batch: 8, trains: true, grads: true})
 		}
 	}
 	t.Run("small", func(t *testing.T) { oracle(t, cases) })

@@ -3,7 +3,8 @@
     python oracle.py DIR...
 
 Each DIR has model.py, weights.safetensors, and input.safetensors with the tensors images
-and labels, and one weight for the loss of each head in head_weights; or, for a network
+and labels, one weight for the loss of each head in head_weights, and gradients if these
+are wanted; or, for a network
 with several inputs, input_0 and so on, whose outputs are output_0 and so on. Writes
 output.safetensors: probabilities (eval mode), logits_0, logits_1 and so on (training
 without dropout), loss, and gradients by the names of incc, followed by .grad.
@@ -88,7 +89,8 @@ def run(folder):
         weights = [1.0, *given.get("head_weights", torch.zeros(0)).tolist()]
         labels = given["labels"].long()
         loss = sum(w * F.cross_entropy(z, labels) for w, z in zip(weights, logits))
-        loss.backward()
+        if "gradients" in given:
+            loss.backward()
         out |= {f"logits_{i}": z for i, z in enumerate(logits)}
         out["loss"] = loss
         parameters = dict(model.named_parameters())
