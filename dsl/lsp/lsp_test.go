@@ -334,10 +334,10 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// TestRandomEdits edits a text 10,000 times (1,000 without INCC_LONG) with the editor's
+// TestRandomEdits edits a text 10,000 times (300 without INCC_LONG) with the editor's
 // incremental changes. After each, the answers are those for the same text opened anew.
 func TestRandomEdits(t *testing.T) {
-	n := 1000
+	n := 300
 	if longtest.Enabled() {
 		n = 10000
 	}
