@@ -167,7 +167,7 @@ func argumentValues(command string, n int) []string {
 		values, last = specsAndRuns(), n+1
 	case "data inspect":
 		values = append(dataNames(), completeFiles)
-	case "verify":
+	case "verify", "import":
 		values = []string{completeFiles}
 	case "fmt", "vet":
 		values, last = []string{completeSpecs}, n+1

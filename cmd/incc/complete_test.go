@@ -55,6 +55,7 @@ func TestCompletion(t *testing.T) {
 		{"predict ", "googlenet runs/a", ":files"},
 		{"predict b ", ":files", "googlenet"},
 		{"verify ", ":files", "googlenet"},
+		{"import ", ":files", "googlenet"},
 		{"vet ", ":specs", "googlenet"},
 		{"version ", "", "googlenet"},
 		{"nonsense ", "", "compile googlenet"},
