@@ -42,7 +42,10 @@ The first and the last layer stay in float32, and so do grouped convolutions. in
 computes layers with padding whose input can be negative in float32, too. With
 --max-accuracy-drop, further layers stay in float32, those first that cost most, until
 the accuracy on the validation images drops by no more. --sensitivity prints what each
-layer costs alone.`,
+layer costs alone.
+
+The model takes a quarter of the bytes. With AVX-512 VNNI it is about twice as fast as
+in float32, with AVX2 about as fast; on other processors integers run as plain Go.`,
 		Flags: append(append([]cli.Flag{
 			outFlag, dataFlag, strictFlag, weightsFlag, mapFlag, defineFlag, seedFlag, roomFlag,
 			&cli.IntFlag{Name: "images", Value: 256, Usage: "look at `N` training images, the same share of each class"},
