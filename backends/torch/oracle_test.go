@@ -353,7 +353,11 @@ func TestSpecs(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			oracle(t, []*oracleCase{{name: name, g: spectest.Load(t, name), batch: 2, trains: true}})
+			batch := 2
+			if name == "inception_v3" {
+				batch = 5 // its head normalizes maps of 1x1: of two images that leaves signs alone
+			}
+			oracle(t, []*oracleCase{{name: name, g: spectest.Load(t, name), batch: batch, trains: true}})
 		})
 	}
 }
