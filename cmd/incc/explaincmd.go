@@ -58,6 +58,8 @@ func explain(word string) (text string, ok bool) {
 			return "  " + strings.Join(diag.Wrap(strings.Join(names, " "), 78), "\n  ") + "\n"
 		}
 		return head + "\npasses:\n" + list(passNames(false)) + "\nbuilt-in networks:\n" + list(specs.Names()) + "\ntopics:\n" + listTopics() + "\ncodes of errors and warnings:" + codes, true
+	case ok && topics[word] != nil: // a key of the language is called like a topic
+		return topics[word]() + "\nIn a spec, " + text, true
 	case ok:
 		return text, true
 	}
@@ -65,7 +67,7 @@ func explain(word string) (text string, ok bool) {
 		return explainPass(p), true
 	}
 	if name, ok := topicNames[word]; ok {
-		word = name
+		return explain(name)
 	}
 	if page := topics[word]; page != nil {
 		return page(), true
