@@ -16,8 +16,8 @@ import (
 // TestTableHasEveryOp: PyTorch has a form of every op that a spec can use.
 func TestTableHasEveryOp(t *testing.T) {
 	for _, name := range table.Missing() {
-		if name == "cross_entropy" || name == "node" {
-			continue // the loss, which train.py computes; an operator of ONNX that no spec has
+		if name == "cross_entropy" || name == "node" || name == "quantize" {
+			continue // the loss, which train.py computes; an operator of ONNX that no spec has; a pass adds it
 		}
 		if !ir.Lookup(name).Grad {
 			t.Errorf("no row for %s", name)
