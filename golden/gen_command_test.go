@@ -172,8 +172,10 @@ func TestGeneratedCommands(t *testing.T) {
 			for _, p := range want[pngFile] {
 				text += fmt.Sprintf("%10.6f  %4d  %s\n", p.Score, p.Class, p.Label)
 			}
-			if out := inModule(t, dir, nil, program, "-k", "3", pngFile); out != text {
-				t.Errorf("the program prints\n%s, want\n%s", out, text)
+			for _, args := range [][]string{{"-k", "3", pngFile}, {pngFile, "-k", "3"}, {"-k", "3", "--", pngFile}} {
+				if out := inModule(t, dir, nil, program, args...); out != text {
+					t.Errorf("%q prints\n%s, want\n%s", args, out, text)
+				}
 			}
 			folder := pictureFolder(t, pngFile, jpegFile)
 			for _, form := range [][]string{nil, {"--csv"}, {"--json"}} {

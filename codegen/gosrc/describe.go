@@ -389,7 +389,7 @@ func (d *description) declared(file string) []string {
 		if !d.Embed {
 			imports("path/filepath")
 		}
-		add("func", "main", "run", "classify", "checkUse", "forServer")
+		add("func", "main", "run", "parse", "classify", "checkUse", "forServer")
 	}
 	return l
 }
