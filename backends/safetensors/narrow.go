@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Narrow is float32s in fewer bits, as a tensor of a file holds them.
-type Narrow struct {
+// Narrowed is float32s in fewer bits, as a tensor of a file holds them.
+type Narrowed struct {
 	Bytes  []byte
 	Scales []float32 // of I8: one for each row, for the tensor whose name ends in ScaleSuffix
 	// Wide is what a reader makes of it.
@@ -17,8 +17,8 @@ type Narrow struct {
 // NarrowTo rounds finite float32s to F16, BF16 or I8, ties to even. rows is the extent of the
 // first axis. The scale of a row of I8 is its largest absolute value / 127. A number that is too
 // large for F16 is an error.
-func NarrowTo(d DType, v []float32, rows int) (*Narrow, error) {
-	n := &Narrow{Wide: make([]float32, len(v))}
+func NarrowTo(d DType, v []float32, rows int) (*Narrowed, error) {
+	n := &Narrowed{Wide: make([]float32, len(v))}
 	switch d {
 	case F16, BF16:
 		for i, x := range v {

@@ -298,10 +298,10 @@ type network struct {
 	pipeline   []passes.Step
 	seed       int64
 	recipe     recipe.Train
-	as         string                         // how weights are stored: a key of storedTypes
-	narrow     map[string]*safetensors.Narrow // the weights that are not stored as float32
-	lost       map[string]storageLoss         // what that costs, by weight
-	losses     []storageLoss                  // of those that the package stores
+	as         string                           // how weights are stored: a key of storedTypes
+	narrow     map[string]*safetensors.Narrowed // the weights that are not stored as float32
+	lost       map[string]storageLoss           // what that costs, by weight
+	losses     []storageLoss                    // of those that the package stores
 }
 
 // genNetwork loads the network of a spec. If a pass changes the layers to suit the

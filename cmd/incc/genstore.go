@@ -29,7 +29,7 @@ func (n *network) materialize(g *ir.Graph) error {
 	if n.narrow != nil || d == safetensors.F32 {
 		return nil
 	}
-	n.narrow, n.lost = map[string]*safetensors.Narrow{}, map[string]storageLoss{}
+	n.narrow, n.lost = map[string]*safetensors.Narrowed{}, map[string]storageLoss{}
 	whole := wholeWeights(g)
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Weight || len(v.Type.Shape) < 2 || whole[v.Name] != nil {
@@ -56,8 +56,8 @@ func (n *network) materialize(g *ir.Graph) error {
 
 // wholeWeights returns the weights of a quantized network as whole numbers with their scales. A file
 // holds them so; nothing is lost.
-func wholeWeights(g *ir.Graph) map[string]*safetensors.Narrow {
-	m := map[string]*safetensors.Narrow{}
+func wholeWeights(g *ir.Graph) map[string]*safetensors.Narrowed {
+	m := map[string]*safetensors.Narrowed{}
 	for _, n := range g.Nodes {
 		w, scale, ok := ops.QuantizedWeight(n.Out[0])
 		if !ok || g.Data[w.Name] == nil || g.Data[scale.Name] == nil {
@@ -72,7 +72,7 @@ func wholeWeights(g *ir.Graph) map[string]*safetensors.Narrow {
 			same = same && float32(q)*s[i/row] == v
 		}
 		if same {
-			m[w.Name] = &safetensors.Narrow{Bytes: b, Scales: s}
+			m[w.Name] = &safetensors.Narrowed{Bytes: b, Scales: s}
 		}
 	}
 	return m
