@@ -6,7 +6,6 @@ import (
 	"hash/crc64"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -21,19 +20,14 @@ var update = flag.Bool("update", false, "write testdata/bits.txt")
 // bitsFile holds the checksums of all cases of TestNetworkBits, a line each.
 const bitsFile = "testdata/bits.txt"
 
-const bitsHead = `# Checksums (CRC-64) of what networks of specs/ compute on AVX2 and AVX-512, and, but for three
-# trainings that bits_test.go names, on NEON: the outputs for one image, or all parameters after
-# five training steps on two images.
+const bitsHead = `# Checksums (CRC-64) of what networks of specs/ compute, the same on AVX2, AVX-512 and NEON:
+# the outputs for one image, or all parameters after five training steps on two images.
 # Made by: INCC_LONG=1 go test ./backends/cpu -run TestNetworkBits -update
 `
 
 // bitsTraining are the networks that train: one of each kind of layer, optimizer and loss.
 var bitsTraining = []string{"lenet5", "mnist/nin", "mnist/inception_v1", "mnist/inception_v3", "mnist/conv", "mnist/deep_heads",
 	"maxout_mnist_pi", "fashion/inception_bn", "nin_cifar10", "maxout_cifar10"}
-
-// bitsOtherOnNEON are the networks that NEON trains with other bits: their gradients with respect to
-// weights go through Winograd, for which NEON has plain Go without fused multiply-adds.
-var bitsOtherOnNEON = []string{"training mnist/conv", "training fashion/inception_bn", "training nin_cifar10"}
 
 // TestNetworkBits compares what every vector tier of this machine computes with checksums
 // in the repository: so a run on arm64 is compared with one on amd64. Portable Go is not
@@ -55,12 +49,6 @@ func TestNetworkBits(t *testing.T) {
 			}
 			if *update && got[name] == "" {
 				got[name], pinned[name] = sum, sum
-			}
-			if isa == kernel.NEON && slices.Contains(bitsOtherOnNEON, name) {
-				if sum == pinned[name] {
-					t.Errorf("%s has the pinned bits on NEON: take it out of bitsOtherOnNEON", name)
-				}
-				continue
 			}
 			if sum != pinned[name] {
 				t.Errorf("%s, %v: checksum %s, want %s as in %s; if the order of additions was changed on purpose, write the file anew with -update", name, isa, sum, pinned[name], bitsFile)

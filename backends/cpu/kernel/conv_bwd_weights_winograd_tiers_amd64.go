@@ -15,6 +15,6 @@ func init() {
 		dy: [2][winoPairs]func(src *float32, row int, dst *float32, pos, n int){
 			{winoBwdDY256m2p0, winoBwdDY256m2p1, winoBwdDY256m2p2}, {winoBwdDY256m4p0, winoBwdDY256m4p1, winoBwdDY256m4p2}},
 		out: [2]func(src *float32, pos int, dst *float32, tap, n int, tmp *float32){winoBwdOut256r3, winoBwdOut256r5},
-		sum: [2]func(*byte){winoBwdSum256},
+		sum: [2]func(*byte){winoBwdSum256o1},
 	}
 }

@@ -9,7 +9,7 @@ package kernel
 //go:generate go -C _asm/micro run . -part conv_strip
 //go:generate go -C _asm/micro run . -part conv_bwd_weights
 //go:generate go -C _asm/micro run . -part conv_bwd_weights_rows
-//go:generate go -C _asm run . -part conv_bwd_weights_winograd -out ../conv_bwd_weights_winograd_amd64.s -stubs ../conv_bwd_weights_winograd_amd64.go -pkg kernel
+//go:generate go -C _asm/micro run . -part conv_bwd_weights_winograd
 //go:generate go -C _asm/micro run . -part n16
 //go:generate go -C _asm run . -part n16_transpose -out ../n16_transpose_amd64.s -stubs ../n16_transpose_amd64.go -pkg kernel
 //go:generate go -C _asm/micro run . -part n16_gemm

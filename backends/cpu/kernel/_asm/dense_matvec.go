@@ -21,6 +21,9 @@ const (
 	vLanes = 64
 )
 
+// tileReLU is the flag of kernel.tile.
+const tileReLU = 1
+
 func matVecs() {
 	for _, width := range []int{4, 8, 16} {
 		matVec512(width)

@@ -24,23 +24,11 @@ var ymm = []reg.VecPhysical{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
 }
 
-// zeros sets registers, 256 or 512 bits wide, to zero.
-func zeros(bits int, regs []reg.VecPhysical) {
-	for _, r := range regs {
-		if bits == 512 {
-			VPXORD(r, r, r)
-		} else {
-			VXORPS(r, r, r)
-		}
-	}
-}
-
 // parts are the files that are generated, by the name that -part takes.
 var parts = map[string][]func(){
-	"conv_bwd_weights_winograd": {winoBackwards},
-	"n16_transpose":             {transposes},
-	"dense_matvec":              {matVecs},
-	"pack":                      {packs},
+	"n16_transpose": {transposes},
+	"dense_matvec":  {matVecs},
+	"pack":          {packs},
 }
 
 func main() {

@@ -21,7 +21,7 @@ func winograds(f *vasm.File, t *vasm.Tier) {
 }
 
 // one is a register as a list.
-func one(v vasm.V) []vasm.V { return []vasm.V{v} }
+func one(v vasm.V) vasm.Block { return vasm.Block{v} }
 
 // winoIn transforms n tiles of 6x6 pixels x 16 channels: first the rows, by way
 // of tmp (36 blocks), then the columns. row, pos and step are bytes: from a row to the next, from

@@ -17,21 +17,22 @@ import (
 // parts are the files, by the name that -part takes; each function describes what it says for a
 // tier.
 var parts = map[string]func(f *vasm.File, t *vasm.Tier){
-	"conv_bwd_weights":      bwdWeightsAll,
-	"conv_bwd_weights_rows": bwdRows,
-	"conv_depthwise":        depthwises,
-	"conv_depthwise_bwd":    depthwiseBwds,
-	"conv_strip":            convStrips,
-	"conv_tile":             convTiles,
-	"conv_winograd":         winograds,
-	"conv_winograd_1d":      winograds1D,
-	"conv_winograd_product": winoProducts,
-	"dense_matvec":          matVecs,
-	"n16":                   n16Kernels,
-	"int8":                  int8Kernels,
-	"n16_gemm":              n16Gemms,
-	"peak":                  peaks,
-	"vec":                   vecs,
+	"conv_bwd_weights":          bwdWeightsAll,
+	"conv_bwd_weights_rows":     bwdRows,
+	"conv_bwd_weights_winograd": winoBackwards,
+	"conv_depthwise":            depthwises,
+	"conv_depthwise_bwd":        depthwiseBwds,
+	"conv_strip":                convStrips,
+	"conv_tile":                 convTiles,
+	"conv_winograd":             winograds,
+	"conv_winograd_1d":          winograds1D,
+	"conv_winograd_product":     winoProducts,
+	"dense_matvec":              matVecs,
+	"n16":                       n16Kernels,
+	"int8":                      int8Kernels,
+	"n16_gemm":                  n16Gemms,
+	"peak":                      peaks,
+	"vec":                       vecs,
 }
 
 func main() {

@@ -187,6 +187,9 @@ func (m Multiples) At(base Reg, q, disp int) Addr {
 	return a
 }
 
+// Add6 adds six steps to d. It needs three times the step.
+func (m Multiples) Add6(d Reg) { m.k.addScaled(d, d, m.step3, 2) }
+
 // Scalars are consecutive float32s of each of some lines, to multiply with.
 type Scalars struct {
 	l *Lines

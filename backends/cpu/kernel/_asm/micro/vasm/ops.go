@@ -83,6 +83,15 @@ func (k *Func) KeepPositive(d []V, a Addr, zero V, n, ahead int) {
 // MultiplyAddMem is acc += x * the float32 at a, register by register, fused.
 func (k *Func) MultiplyAddMem(acc, x []V, a Addr) { k.multiplyAddMem(acc, x, a) }
 
+// MultiplyAddBroadcast is the same; AVX-512 takes a single product's float32 from memory.
+func (k *Func) MultiplyAddBroadcast(acc, x []V, a Addr) {
+	if m, ok := k.machine.(*amd64); ok && m.wide() && len(acc) == 1 {
+		k.op("VFMADD231PS.BCST %s, %s, %s", m.a(a), m.v(x[0]), m.v(acc[0]))
+		return
+	}
+	k.multiplyAddMem(acc, x, a)
+}
+
 // Parts calls body for a register of a block, and on tiers whose blocks have several loops over
 // them: body works at the beginning of a block, and these pointers move from register to register.
 // Afterwards they point behind the block. n is a register to count with.
