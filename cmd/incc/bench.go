@@ -244,6 +244,10 @@ func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 	sayf(w, "%s, batch %d, %d threads, %s", r.Name, r.Batch, r.Threads, r.ISA)
 	sayf(w, "  p50 %.3f ms, p90 %.3f, p99 %.3f over %d runs", r.P50, r.P90, r.P99, r.Runs)
 	sayf(w, "  %.1f GFLOP/s, %.1f %% of the peak of %.1f", r.GFLOPS, 100*r.PeakShare, r.Peak)
+	if r.PeakShare > 1 {
+		say(w, "  (above 100 %: Winograd multiplies less than the rate counts, integers have a peak of their own,")
+		say(w, "  and other programs lower the peak while it is measured)")
+	}
 	sayf(w, "  arena %s, weights %s, %.0f allocations a run", bytesText(r.ArenaBytes), bytesText(r.Weights), r.Allocs)
 	for _, p := range r.Compare {
 		sayf(w, "  %s: p50 %.3f ms against our %.3f in turns; ratio %.2f (95 %%: %.2f to %.2f, %d pairs)", p.Peer, p.P50, p.Ours, p.Ratio, p.Low, p.High, p.Pairs)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -266,21 +267,20 @@ func modelNotes(g *ir.Graph, src *source) []string {
 	if src.guessed {
 		notes = append(notes, fmt.Sprintf("%s does not say how a picture becomes its input: the pixels are scaled to 0..1, without mean and deviation; --image 'range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256 crop=center' is the preparation of torchvision", g.Name))
 	}
-	if ir.Name(g.Outputs[0].Def.Op) != "softmax" {
-		notes = append(notes, fmt.Sprintf("the output of %s is not a softmax: scores are the softmax of the output", g.Name))
-	}
 	return notes
 }
 
-// probabilities makes the output of a classifier a softmax over the classes.
-func probabilities(g *ir.Graph) {
+// probabilities makes the output of a classifier a softmax over the classes, unless it is one or a
+// sigmoid. It reports whether it did.
+func probabilities(g *ir.Graph) bool {
 	out := g.Outputs[0]
-	if ir.Name(out.Def.Op) == "softmax" {
-		return
+	if out.Def == nil || slices.Contains([]string{"softmax", "sigmoid"}, ir.Name(out.Def.Op)) {
+		return false
 	}
 	b := ir.Extend(g)
 	if len(out.Type.Shape) > 2 {
 		out = b.Do(ops.Flatten{}, out)
 	}
 	g.Outputs[0] = b.Do(ops.Softmax{Axis: 1}, out)
+	return true
 }

@@ -85,7 +85,9 @@ func predict(c *cli.Context) error {
 	notes := predictNotes(g)
 	if src.model {
 		notes = append(notes, modelNotes(g, src)...)
-		probabilities(g)
+	}
+	if probabilities(g) {
+		notes = append(notes, fmt.Sprintf("the output of %s is not a softmax: scores are the softmax of the output, while programs of incc gen go give the output itself", g.Name))
 	}
 	if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 		return err

@@ -81,7 +81,8 @@ func TestPublic(t *testing.T) {
 		{any, "/metrics", "photos", "", 200},
 		{any, "/classify", "10.0.0.1:8080", "", 405},
 		{named, "/metrics", "photos.example", "", 200},
-		{named, "/metrics", "10.0.0.1:8080", "", 403},
+		{named, "/metrics", "10.0.0.1:8080", "", 200}, // so does Prometheus
+		{named, "/classify", "10.0.0.1:8080", "", 403},
 		{named, "/readyz", "10.0.0.1:8080", "", 200}, // probes name the address of the pod
 		{named, "/healthz", "10.0.0.1:8080", "", 200},
 		{named, "/healthz/", "10.0.0.1:8080", "", 403},

@@ -131,7 +131,17 @@ func serve(address string, n network, l limits, log io.Writer) error {
 	fmt.Fprintf(log, "listening on http://%s/classify\n", listener.Addr())
 	s := newServer(n, l)
 	defer s.close()
-	return s.run(ctx, listener)
+	said := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		fmt.Fprintln(log, "stopping: answering the requests that are there")
+		close(said)
+	})
+	err = s.run(ctx, listener)
+	if err == nil {
+		<-said // run returns without an error only once ctx is done
+		fmt.Fprintln(log, "stopped")
+	}
+	return err
 }
 
 // run serves a listener until ctx is done.
@@ -190,9 +200,14 @@ func (s *server) hurry() {
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /classify", s.classifyPicture)
-	mux.HandleFunc("GET /metrics", s.printMetrics)
-	// Probes name the server by its address. They learn only how it is.
+	// Probes, and Prometheus, name the server by its address. They learn only how it is; a server for
+	// this machine alone keeps its numbers from pages of other sites.
 	probes := http.NewServeMux()
+	if s.public {
+		probes.HandleFunc("GET /metrics", s.printMetrics)
+	} else {
+		mux.HandleFunc("GET /metrics", s.printMetrics)
+	}
 	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	probes.HandleFunc("GET /readyz", s.ready)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
