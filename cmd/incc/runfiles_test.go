@@ -55,6 +55,7 @@ func TestRunLock(t *testing.T) {
 
 func TestRunName(t *testing.T) {
 	for file, want := range map[string]string{
+		"imported/net.incc": "imported", "net.incc": "net", "/net.incc": "net",
 		"specs/mnist/nin.incc": "mnist_nin", "a b.incc": "a_b", "x/..incc": "run", "a\nb\x1b.incc": "a_b_", "ü.incc": "ü", `c:\x.incc`: "c__x",
 		strings.Repeat("é", 200) + ".incc": strings.Repeat("é", 100), ".incc": "run",
 	} {

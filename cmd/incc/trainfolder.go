@@ -169,10 +169,13 @@ func fromAnywhere(path string, names ...string) (string, error) {
 
 // runName returns the default name of a run: the name of its spec's file. For a file in
 // a folder of specs/, the name includes the folder, to distinguish mnist/nin from
-// fashion/nin.
+// fashion/nin. incc import calls every spec net.incc; then the name is that of the folder.
 func runName(file string) string {
 	file = filepath.ToSlash(file)
 	name := strings.TrimSuffix(path.Base(file), ".incc")
+	if folder := path.Base(path.Dir(file)); path.Base(file) == importedSpec && plainName(folder) {
+		return sanitizeName(folder)
+	}
 	if dir := path.Dir(file); path.Base(path.Dir(dir)) == "specs" {
 		name = path.Base(dir) + "_" + name
 	}
