@@ -88,7 +88,11 @@ func inccLosses(t *testing.T, g *ir.Graph, dir string) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := train.NewCPU(g, autodiff.FromRecipe(&r), r.Run.Batch, r.Run.Seed, cpu.Options{Threads: 1})
+	options := autodiff.FromRecipe(&r)
+	if r.Loss.Weights.Balanced {
+		options.ClassWeights = train.BalancedWeights(rest, 10)
+	}
+	e, err := train.NewCPU(g, options, r.Run.Batch, r.Run.Seed, cpu.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,52 +142,132 @@ func sameLosses(t *testing.T, what string, got, want []float64) {
 	}
 }
 
+// cluster is a package and a data set to train with several processes.
+type cluster struct {
+	t            *testing.T
+	py, dir, set string
+	g            *ir.Graph
+}
+
+// newCluster writes the package of a spec and a data set. It skips the test where it is not
+// to run for long.
+func newCluster(t *testing.T, spec string) *cluster {
+	t.Helper()
+	if !longtest.Enabled() {
+		t.Skip("it starts PyTorch many times: INCC_LONG=1 runs this")
+	}
+	c := &cluster{t: t, py: python(t), set: t.TempDir(), g: spectest.Build(t, "cluster.incc", spec)}
+	ir.Materialize(c.g, c.g.Recipe.Train.Run.Seed)
+	writeIDX(t, c.set)
+	c.dir = writePackage(t, c.g, c.g.Recipe.Train)
+	return c
+}
+
+// command trains with a number of processes under torchrun, which starts them again so many
+// times; 0 processes are one without torchrun.
+func (c *cluster) command(processes, restarts int, run string, more ...string) *exec.Cmd {
+	args := []string{filepath.Join(c.dir, "train.py")}
+	if processes > 0 {
+		args = append([]string{"-m", "torch.distributed.run", "--standalone", "--max-restarts=" + strconv.Itoa(restarts), "--nproc-per-node=" + strconv.Itoa(processes)}, args...)
+	}
+	args = append(args, c.set, "--out", run, "--log-steps", "--workers=0", "--threads=1")
+	cmd := exec.Command(c.py, append(args, more...)...)
+	cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1", "GLOO_SOCKET_IFNAME=lo")
+	return cmd
+}
+
+// train trains to the end. It returns the losses and what the program said.
+func (c *cluster) train(processes int, run string) ([]float64, string) {
+	c.t.Helper()
+	out, err := c.command(processes, 0, run).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("%d processes: %v\n%s", processes, err, out)
+	}
+	return stepLosses(c.t, run), string(out)
+}
+
+// trainAndKill trains with checkpoints and kills one of the processes. It reports whether
+// the run was still going on, what the program said and how it ended.
+func (c *cluster) trainAndKill(processes, restarts int, run string) (killed bool, text string, err error) {
+	c.t.Helper()
+	cmd := c.command(processes, restarts, run, "--checkpoint-every=5")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	killed = killWorker(c.t, cmd.Process.Pid, run)
+	err = cmd.Wait()
+	return killed, out.String(), err
+}
+
 // TestProcesses trains with one process, and with one, two and four under torchrun, on CPUs:
 // the losses are those of incc train. Of another run one process is killed: the run goes on
 // from its checkpoint, to the same losses.
 func TestProcesses(t *testing.T) {
-	if !longtest.Enabled() {
-		t.Skip("it starts PyTorch ten times: INCC_LONG=1 runs this")
-	}
-	py := python(t)
-	g := spectest.Build(t, "cluster.incc", clusterSpec)
-	ir.Materialize(g, g.Recipe.Train.Run.Seed)
-	set := t.TempDir()
-	writeIDX(t, set)
-	want := inccLosses(t, g, set)
-	dir := writePackage(t, g, g.Recipe.Train)
-	command := func(processes int, run string, more ...string) *exec.Cmd {
-		args := []string{filepath.Join(dir, "train.py")}
-		if processes > 0 {
-			args = append([]string{"-m", "torch.distributed.run", "--standalone", "--max-restarts=2", "--nproc-per-node=" + strconv.Itoa(processes)}, args...)
-		}
-		args = append(args, set, "--out", run, "--log-steps", "--workers=0", "--threads=1")
-		cmd := exec.Command(py, append(args, more...)...)
-		cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1", "GLOO_SOCKET_IFNAME=lo")
-		return cmd
-	}
+	c := newCluster(t, clusterSpec)
+	want := inccLosses(t, c.g, c.set)
 	for _, n := range []int{0, 1, 2, 4} {
-		run := filepath.Join(t.TempDir(), "run")
-		if out, err := command(n, run).CombinedOutput(); err != nil {
-			t.Fatalf("%d processes: %v\n%s", n, err, out)
-		}
-		sameLosses(t, fmt.Sprintf("%d processes", n), stepLosses(t, run), want)
+		got, _ := c.train(n, filepath.Join(t.TempDir(), "run"))
+		sameLosses(t, fmt.Sprintf("%d processes", n), got, want)
 	}
 	run := filepath.Join(t.TempDir(), "run")
-	cmd := command(2, run, "--checkpoint-every=5")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	killed, out, err := c.trainAndKill(2, 2, run)
+	if err != nil {
+		t.Fatalf("after the death of a process: %v\n%s", err, out)
 	}
-	killed := killWorker(t, cmd.Process.Pid, run)
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("after the death of a process: %v\n%s", err, out.String())
-	}
-	if killed && !strings.Contains(out.String(), "goes on from epoch") {
-		t.Errorf("the run did not go on from a checkpoint:\n%s", out.String())
+	if killed && !strings.Contains(out, "goes on from epoch") {
+		t.Errorf("the run did not go on from a checkpoint:\n%s", out)
 	}
 	sameLosses(t, "after the death of a process", stepLosses(t, run), want)
+}
+
+// TestOtherProcesses kills a run of two processes, and goes on from its checkpoint with one;
+// and the other way round. The losses are those of incc train.
+func TestOtherProcesses(t *testing.T) {
+	c := newCluster(t, clusterSpec)
+	want := inccLosses(t, c.g, c.set)
+	for _, n := range [][2]int{{2, 0}, {1, 2}} {
+		what := fmt.Sprintf("%d processes after %d", n[1], n[0])
+		run := filepath.Join(t.TempDir(), "run")
+		if killed, out, err := c.trainAndKill(n[0], 0, run); !killed || err == nil {
+			t.Fatalf("%s: the run came to its end: %v\n%s", what, err, out)
+		}
+		if before := stepLosses(t, run); len(before) >= len(want) {
+			t.Fatalf("%s: the run had all its steps", what)
+		}
+		got, out := c.train(n[1], run)
+		if !strings.Contains(out, "goes on from epoch 1, step ") {
+			t.Errorf("%s: it did not go on within the first epoch:\n%s", what, out)
+		}
+		sameLosses(t, what, got, want)
+	}
+}
+
+// TestProcessesWeigh trains with weights that balance the classes: the losses of two
+// processes are those of incc train.
+func TestProcessesWeigh(t *testing.T) {
+	c := newCluster(t, strings.Replace(clusterSpec, "train { ", "train { loss xent weights=balanced; ", 1))
+	want := inccLosses(t, c.g, c.set)
+	for _, n := range []int{0, 2} {
+		got, _ := c.train(n, filepath.Join(t.TempDir(), "run"))
+		sameLosses(t, fmt.Sprintf("%d processes", n), got, want)
+	}
+}
+
+// TestProcessesMix trains with mixed pictures, whose draws are PyTorch's: the losses of two
+// and four processes are those of one. Eight, which cannot share the pairs, are refused.
+func TestProcessesMix(t *testing.T) {
+	c := newCluster(t, strings.Replace(clusterSpec, "run batch=16 epochs=2", "loss xent weights=balanced; augment mixup=0.4 cutmix=1 flip=0.5; run batch=24 epochs=4", 1))
+	want, _ := c.train(0, filepath.Join(t.TempDir(), "run"))
+	for _, n := range []int{2, 4} {
+		got, _ := c.train(n, filepath.Join(t.TempDir(), "run"))
+		sameLosses(t, fmt.Sprintf("%d processes", n), got, want)
+	}
+	out, err := c.command(8, 0, filepath.Join(t.TempDir(), "run")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "8 processes cannot share of a batch of 24: take a multiple of 16") {
+		t.Errorf("8 processes: %v\n%s", err, out)
+	}
 }
 
 // killWorker kills a process that torchrun started, after some steps. It reports whether the

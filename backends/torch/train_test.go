@@ -254,12 +254,19 @@ func TestOrders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got struct{ Order, Drawn, Rest []int32 }
+		var got struct {
+			Order, Drawn, Rest []int32
+			Balance            []float64
+		}
 		if err := json.Unmarshal(b, &got); err != nil {
 			t.Fatal(err)
 		}
 		set := &data.Set{C: 1, H: 1, W: 1, Classes: a.Classes, Labels: a.Labels, Pixels: make([]uint8, len(a.Labels))}
 		rest, drawn := set.Stratify(a.N, a.Seed)
+		// One class has no images.
+		if w := train.BalancedWeights(rest, a.Classes+1); !slices.Equal(got.Balance, w) {
+			t.Errorf("%d images: the weights that balance classes are %v, want %v", len(a.Labels), got.Balance, w)
+		}
 		for _, x := range []struct {
 			what      string
 			got, want []int32
@@ -301,5 +308,21 @@ func TestTypes(t *testing.T) {
 				t.Errorf("%s: %s: %v\n%s", name, args[0], err, out)
 			}
 		}
+	}
+}
+
+// TestJob: the fields of job.yaml are those of the PyTorch operator and of Kubernetes, as
+// their packages for Python have them, and torchrun takes its arguments.
+func TestJob(t *testing.T) {
+	py := python(t)
+	args := []string{filepath.Join("testdata", "job.py")}
+	for _, name := range []string{"lenet5", "mnist/deep_heads"} {
+		g := spectest.Load(t, name)
+		ir.Materialize(g, 1)
+		args = append(args, writePackage(t, g, g.Recipe.Train))
+	}
+	out := runPython(t, py, args...)
+	if strings.Count(out, "checked") != len(args)-1 {
+		t.Error(out)
 	}
 }

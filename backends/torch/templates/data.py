@@ -26,7 +26,10 @@ from recipe import Augment, Recipe
 _ORDER, _SPLIT = 0xA0000002, 0xA0000003
 
 _PARTS = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
-_PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm"}
+_PICTURES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif"),
+    *(".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"),
+)
 
 
 @dataclass
@@ -123,47 +126,64 @@ def _read_cifar(paths: list[Path], labels: int, classes: int) -> Images:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(
-        p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")
-    )
+    found = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return sorted(found, key=lambda p: p.name)
 
 
-def _read_folder(folder: Path, recipe: Recipe) -> Source:
+def _find_parts(folder: Path) -> list[Path | None]:
+    """The folders of the images for training, validation and the test."""
     parts: list[Path | None] = [None, None, None]
     for path in _folders(folder):
         for i, words in enumerate(_PARTS):
-            if path.name.lower() in words and _folders(path):
-                parts[i] = path
+            if path.name.lower() not in words or not _folders(path):
+                continue
+            if parts[i] is not None:
+                raise ValueError(f"both {parts[i]} and {path} are for one purpose")
+            parts[i] = path
+    if parts[0] is None and (parts[1] or parts[2]):
+        raise ValueError(f"{folder} has no folder train beside {parts[1] or parts[2]}")
+    return parts
+
+
+def _read_folder(folder: Path, recipe: Recipe) -> Source:
+    parts = _find_parts(folder)
     train = parts[0] or folder
-    names = list(recipe.labels) or [p.name for p in _folders(train)]
-    found = {p.name for p in _folders(train)}
-    if found != set(names):
-        raise ValueError(
-            f"{train} has folders for {sorted(found)}, the classes are {names}"
-        )
+    names = [p.name for p in _folders(train) if _pictures(p)]
     if len(names) != recipe.classes:
         raise ValueError(
-            f"{train} has {len(names)} classes, the network {recipe.classes}"
+            f"{train} has folders with pictures for {len(names)} classes, "
+            f"the network has {recipe.classes}"
         )
-    sets = [
-        _list_pictures(p, names) if p is not None else None
-        for p in (train, parts[1], parts[2])
-    ]
-    assert sets[0] is not None
-    return Source(sets[0], sets[1], sets[2])
+    if recipe.labels and set(names) != set(recipe.labels):
+        raise ValueError(
+            f"{train} has folders for {names}, the classes are {recipe.labels}"
+        )
+    val, test = (None if p is None else _list_pictures(p, names) for p in parts[1:])
+    return Source(_list_pictures(train, names), val, test)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder and in those inside; links to folders are left out."""
+    found: list[Path] = []
+    for path in sorted(folder.iterdir(), key=lambda p: p.name):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            found += [] if path.is_symlink() else _pictures(path)
+        elif path.name.lower().endswith(_PICTURES):
+            found.append(path)
+    return found
 
 
 def _list_pictures(folder: Path, names: list[str]) -> Images:
     files: list[Path] = []
     labels: list[int] = []
-    for name in sorted(names):
-        inside = sorted(
-            p
-            for p in (folder / name).rglob("*")
-            if p.suffix.lower() in _PICTURES and not p.name.startswith(".")
-        )
+    for path in _folders(folder):
+        inside = _pictures(path)
+        if inside and path.name not in names:
+            raise ValueError(f"{path} is of none of the classes trained on: {names}")
         files += inside
-        labels += [names.index(name)] * len(inside)
+        labels += [names.index(path.name)] * len(inside) if inside else []
     if not files:
         raise ValueError(f"{folder} has no pictures")
     return Images(torch.tensor(labels), len(names), files=files)
@@ -231,6 +251,13 @@ def _share(counts: list[int], n: int) -> list[int]:
     return out
 
 
+def balance(images: Images, classes: int) -> tuple[float, ...]:
+    """The weights of classes with which all count the same, 1 for one without images."""
+    counts = torch.bincount(images.labels, minlength=classes).tolist()
+    have = sum(c > 0 for c in counts)
+    return tuple(len(images) / (have * c) if c > 0 else 1.0 for c in counts[:classes])
+
+
 def default_validation(images: Images) -> int:
     """How many images incc train draws for validation: a twelfth."""
     n = len(images)
@@ -257,13 +284,16 @@ class EpochSampler(Sampler[list[tuple[int, int, int]]]):
     """The batches of one process: (epoch, place in the epoch, image) of each image.
 
     The images of a step are those that one process alone would have; each process takes
-    its part of them, in order. Images that do not fill a step are left out.
+    its part of them. Images that do not fill a step are left out. Where images are mixed
+    in pairs, the first of a step with the last and so on, a process has both of a pair.
     """
 
     def __init__(
-        self, images: int, batch: int, seed: int, rank: int, world: int, limit: int
+        self, images: int, recipe: Recipe, rank: int, world: int, limit: int
     ) -> None:
-        self.images, self.batch, self.seed = images, batch, seed
+        batch = recipe.batch
+        self.images, self.batch, self.seed = images, batch, recipe.seed
+        self.pairs = world > 1 and mixes(recipe)
         self.rank, self.world = rank, world
         self.epoch, self.first = 0, 0
         self.steps = images // batch
@@ -280,9 +310,13 @@ class EpochSampler(Sampler[list[tuple[int, int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         numbers = order(self.images, self.seed, self.epoch)
         each = self.batch // self.world
+        own = list(range(self.rank * each, (self.rank + 1) * each))
+        if self.pairs:
+            half = own[0] // 2
+            own = list(range(half, half + each // 2))
+            own += [self.batch - 1 - k for k in reversed(own)]
         for step in range(self.first, self.steps):
-            begin = step * self.batch + self.rank * each
-            places = range(begin, begin + each)
+            places = [step * self.batch + k for k in own]
             yield [(self.epoch, place, numbers[place]) for place in places]
 
 
@@ -329,19 +363,55 @@ class Inputs(Dataset[tuple[Tensor, Tensor]]):
         return resize(x, height, width)
 
 
+def open_picture(path: Path) -> Tensor:
+    """A picture, [1, C, H, W] in 0..255: grey, colours, or colours and opacity."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            deep = picture.mode.startswith("I")  # grey with 16 bits
+            if not deep:
+                clear = picture.mode in ("RGBA", "LA", "PA")
+                if clear or "transparency" in picture.info:
+                    picture = picture.convert("RGBA")
+                else:
+                    picture = picture.convert(
+                        "L" if picture.mode in ("1", "L") else "RGB"
+                    )
+            values = np.array(picture, np.float32)
+    except (OSError, SyntaxError) as err:
+        raise ValueError(f"{path} cannot be read: {err}") from err
+    x = torch.from_numpy(values / 257 if deep else values)
+    x = x.unsqueeze(0) if x.ndim == 2 else x.permute(2, 0, 1)
+    return x.unsqueeze(0)
+
+
 def load(images: Images, i: int, recipe: Recipe) -> Tensor:
-    """The pixels of an image, [1, C, H, W] in 0..255."""
+    """The pixels of an image, [1, C, H, W], whole numbers in 0..255.
+
+    A picture is scaled to the size of the network, as incc does it before all else: each
+    colour counts by its opacity, and what is transparent is black.
+    """
     if images.pixels is not None:
         return images.pixels[i : i + 1].float()
     assert images.files is not None
-    from PIL import Image, ImageOps
-
-    with Image.open(images.files[i]) as file:
-        turned = ImageOps.exif_transpose(file)
-        picture = turned.convert("L" if recipe.shape[0] == 1 else "RGB")
-    x = torch.from_numpy(np.array(picture, np.uint8))
-    x = x.unsqueeze(0) if x.ndim == 2 else x.permute(2, 0, 1)
-    return x.unsqueeze(0).float()
+    x = open_picture(images.files[i])
+    if x.shape[1] == 4:
+        x = torch.cat([x[:, :3] * (x[:, 3:] / 255), x[:, 3:]], 1)
+        x = fit(x, recipe, picture=True)
+        opacity = x[:, 3:] / 255
+        x = torch.where(opacity > 0, x[:, :3] / opacity, torch.zeros(()))
+    else:
+        x = fit(x, recipe, picture=True)
+    # incc has 65,536 levels here and keeps the upper eight bits.
+    x = ((x.clamp(0, 255) * 257 + 0.5).floor() / 256).floor()
+    if recipe.shape[0] == 3:
+        return x.expand(-1, 3, -1, -1)
+    if x.shape[1] == 1:
+        return x
+    grey = 19595 * x[:, :1] + 38470 * x[:, 1:2] + 7471 * x[:, 2:]
+    return ((grey + 32768) / 65536).floor()
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
@@ -351,6 +421,22 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(
         x, (height, width), mode="bilinear", antialias=True, align_corners=False
     )
+
+
+def fit(x: Tensor, recipe: Recipe, picture: bool = False) -> Tensor:
+    """Scales images to the network's size, as the input statement of the spec says: the
+    shorter side to its resize, and then the middle, or both sides.
+    """
+    _, height, width = recipe.shape
+    h, w = x.shape[2:]
+    side = recipe.resize
+    if side == 0 or not picture and (h, w) == (height, width):
+        return resize(x, height, width)
+    short = min(h, w)
+    x = resize(x, max(side * h // short, height), max(side * w // short, width))
+    rest = (x.shape[2] - height, x.shape[3] - width)
+    top, left = (round(n / 2) if picture else n // 2 for n in rest)
+    return x[:, :, top : top + height, left : left + width]
 
 
 class Transform:
@@ -433,19 +519,7 @@ class Transform:
 
     def fit(self, x: Tensor) -> Tensor:
         """Scales images for evaluation, [N, C, H, W] of the network's size."""
-        _, height, width = self.recipe.shape
-        h, w = x.shape[2:]
-        if (h, w) == (height, width):
-            return x
-        side = self.recipe.resize
-        if side == 0:
-            return resize(x, height, width)
-        if h <= w:
-            x = resize(x, max(side, height), max(side * w // h, width))
-        else:
-            x = resize(x, max(side * h // w, height), max(side, width))
-        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
-        return x[:, :, top : top + height, left : left + width]
+        return fit(x, self.recipe)
 
     def finish(self, x: Tensor) -> Tensor:
         """Makes inputs of pixels in 0..255."""
@@ -574,12 +648,17 @@ class Mixed:
     share: float  # of labels in the loss; the rest is that of others
 
 
+def mixes(recipe: Recipe) -> bool:
+    """Whether pictures of a batch are mixed."""
+    return recipe.mixup > 0 or recipe.cutmix > 0
+
+
 def mix(x: Tensor, labels: Tensor, recipe: Recipe, seed: tuple[int, int, int]) -> Mixed:
     """Mixes the pictures of a batch in pairs, in place: mixup (Zhang 2018), CutMix (Yun
     2019). seed is the seed, the epoch and the step: all processes mix by one share.
     """
     none = Mixed(labels, labels, 1.0)
-    if recipe.mixup == 0 and recipe.cutmix == 0:
+    if not mixes(recipe):
         return none
     random = np.random.default_rng(seed)
     if random.random() >= recipe.mix_probability:

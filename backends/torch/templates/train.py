@@ -532,6 +532,11 @@ def settings(a: argparse.Namespace, world: World) -> Recipe:
         r = replace(r, seed=a.seed)
     if a.no_augment:
         r = replace(r, augment=(), mixup=0.0, cutmix=0.0)
+    if world.size > 1 and data.mixes(r) and batch % (2 * world.size):
+        raise ValueError(
+            f"mixup and CutMix mix pairs of images, which {world.size} processes cannot "
+            f"share of a batch of {batch}: take a multiple of {2 * world.size}"
+        )
     return r
 
 
@@ -686,12 +691,11 @@ def run(a: argparse.Namespace, world: World) -> None:
     whole = data.read(a.data, recipe).train if needs_statistics(recipe) else images
     transform = data.Transform(recipe, whole, recipe.seed)
     if recipe.balanced:
-        counts = torch.bincount(images.labels, minlength=recipe.classes).clamp_min(1)
-        balance = len(images) / (recipe.classes * counts.double())
-        recipe = replace(recipe, class_weights=tuple(balance.tolist()))
+        weights = data.balance(images, recipe.classes)
+        recipe = replace(recipe, class_weights=weights)
     t = build(a, recipe, world)
     sampler = data.EpochSampler(
-        len(images), recipe.batch, recipe.seed, world.rank, world.size, a.limit_batches
+        len(images), recipe, world.rank, world.size, a.limit_batches
     )
     steps = sampler.steps
     if steps == 0:

@@ -61,7 +61,7 @@ def orders(folder):
         "order": data.order(len(images), given["seed"], given["epoch"]),
         "drawn": [int(str(f)) for f in drawn.files],
         "rest": [int(str(f)) for f in rest.files],
-        "usual": data.default_validation(images),
+        "balance": data.balance(rest, given["classes"] + 1),
     }
     (Path(folder) / "result.json").write_text(json.dumps(result))
 
@@ -86,8 +86,38 @@ def inputs(folder):
     write(Path(folder) / "output.safetensors", out)
 
 
+def source(folder):
+    """The images of the data set that source.json names, as the trainer gets them."""
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    sys.path.insert(0, folder)
+    train = importlib.import_module("train")
+    sys.path.pop(0)
+    data, recipe = train.data, train.RECIPE
+    root = Path(json.loads((Path(folder) / "source.json").read_text()))
+    divided = train.divide(data.read(root, recipe), None, recipe.seed)
+    transform = data.Transform(recipe, divided.train, recipe.seed)
+    result, tensors = {}, {}
+    for part in ("train", "val", "test"):
+        images = getattr(divided, part)
+        if images is None:
+            continue
+        batch = [(0, i, i) for i in range(len(images))]
+        x, labels = data.Inputs(images, transform, train=False)[batch]
+        tensors |= {part: x.contiguous(), part + ".labels": labels.float()}
+        files = [p.relative_to(root).as_posix() for p in images.files or []]
+        result[part] = {"files": files}
+    sampler = data.EpochSampler(len(divided.train), recipe, 0, 1, 0)
+    sampler.start(1, 0)
+    result["train"]["order"] = [i for batch in sampler for _, _, i in batch]
+    (Path(folder) / "result.json").write_text(json.dumps(result))
+    write(Path(folder) / "output.safetensors", tensors)
+
+
 for folder in sys.argv[1:]:
-    if (Path(folder) / "pixels.safetensors").exists():
+    if (Path(folder) / "source.json").exists():
+        source(folder)
+    elif (Path(folder) / "pixels.safetensors").exists():
         inputs(folder)
     elif (Path(folder) / "orders.json").exists():
         orders(folder)
