@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -14,11 +15,19 @@ type Narrowed struct {
 	Wide []float32
 }
 
+// ErrTooLarge is the error of NarrowTo for numbers that a type does not hold.
+var ErrTooLarge = errors.New("too large")
+
 // NarrowTo rounds finite float32s to F16, BF16 or I8, ties to even. rows is the extent of the
 // first axis. The scale of a row of I8 is its largest absolute value / 127. A number that is too
-// large for F16 is an error.
+// large for F16 is an error, and so is an infinity or NaN.
 func NarrowTo(d DType, v []float32, rows int) (*Narrowed, error) {
 	n := &Narrowed{Wide: make([]float32, len(v))}
+	for i, x := range v {
+		if x-x != 0 {
+			return nil, fmt.Errorf("element %d is %v", i, x)
+		}
+	}
 	switch d {
 	case F16, BF16:
 		for i, x := range v {
@@ -33,7 +42,7 @@ func NarrowTo(d DType, v []float32, rows int) (*Narrowed, error) {
 				n.Wide[i] = math.Float32frombits(uint32(h) << 16)
 			}
 			if y := n.Wide[i]; y-y != 0 {
-				return nil, fmt.Errorf("element %d is %v, too large for %s", i, x, d)
+				return nil, fmt.Errorf("element %d is %v, %w for %s", i, x, ErrTooLarge, d)
 			}
 		}
 	case I8:

@@ -48,6 +48,13 @@ func TestNarrowTo(t *testing.T) {
 	if n.Wide[0] != 1 || n.Wide[1] != 1+2.0/1024 {
 		t.Errorf("ties: %v", n.Wide)
 	}
+	for _, x := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+		for _, d := range []DType{F16, BF16, I8} {
+			if _, err := NarrowTo(d, []float32{1, x}, 1); err == nil || !strings.Contains(err.Error(), "element 1") {
+				t.Errorf("%v as %s: %v", x, d, err)
+			}
+		}
+	}
 	if _, err := NarrowTo(F16, []float32{1, 65520}, 1); err == nil || !strings.Contains(err.Error(), "element 1") {
 		t.Errorf("65520 as F16: %v", err)
 	}

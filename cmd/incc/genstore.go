@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -38,7 +39,11 @@ func (n *network) materialize(g *ir.Graph) error {
 		x := g.Data[v.Name]
 		w, err := safetensors.NarrowTo(d, x.Data, x.Shape[0])
 		if err != nil {
-			return fmt.Errorf("--weights-as=%s: weight %s: %w; use bf16 or int8", n.as, diag.Quote(v.Name), err)
+			hint := ""
+			if errors.Is(err, safetensors.ErrTooLarge) {
+				hint = "; use bf16 or int8"
+			}
+			return fmt.Errorf("--weights-as=%s: weight %s: %w%s", n.as, diag.Quote(v.Name), err, hint)
 		}
 		l := storageLoss{name: v.Name, saved: 4*int64(len(x.Data)) - int64(len(w.Bytes)+4*len(w.Scales))}
 		for i, y := range x.Data {

@@ -202,7 +202,7 @@ func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
 		for _, w := range x.Data[o*row : (o+1)*row] {
 			most = max(most, w, -w)
 		}
-		s := most / 127
+		s := max(most/127, biasScale(g, n, o))
 		if s == 0 {
 			s = 1
 		}
@@ -221,4 +221,15 @@ func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
 	}
 	r.SetIn(n, append([]*ir.Value{n.In[0], q.Out[0]}, n.In[2:]...)...)
 	return nil
+}
+
+// biasScale is the least scale of the weights of output channel o with which the bias is below
+// 2^30 steps of the products. Sums of products are below 2^30 as well, so those of both have 32 bits.
+func biasScale(g *ir.Graph, n *ir.Node, o int) float32 {
+	x, ok := ops.Grid(n.In[0])
+	if !ok || len(n.In) < 3 || n.In[2].Param == nil || g.Data[n.In[2].Name] == nil {
+		return 0
+	}
+	b := math.Abs(float64(g.Data[n.In[2].Name].Data[o]))
+	return float32(b / (x.Scale * (1 << 30)))
 }

@@ -178,3 +178,43 @@ func TestApply(t *testing.T) {
 		t.Errorf("an infinite range: %v", err)
 	}
 }
+
+// TestApplyLargeBias: a bias that has more than 30 bits in steps of a channel's products gets a larger
+// scale, so that neither it nor a sum saturates.
+func TestApplyLargeBias(t *testing.T) {
+	b := ir.NewBuilder("net")
+	param := func(name string, shape ...int) *ir.Value {
+		return b.Param(name, shape, ir.Param{Init: ir.Init{Kind: ir.InitGlorot}, LR: 1})
+	}
+	op := ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, Act: ops.ActReLU}
+	out := b.Do(op, b.Input("x", ir.Float(ir.Batch, 3, 8, 8)), param("w", 4, 3, 3, 3), b.Param("b", []int{4}, ir.Param{Init: ir.Init{Kind: ir.InitConstant}, LR: 1}))
+	g := b.Graph()
+	g.Outputs = []*ir.Value{out}
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	ir.Materialize(g, 1)
+	layers := quantize.Layers(g)
+	points := quantize.Points(g, layers)
+	n := layers[0]
+	bias := g.Data[n.In[2].Name]
+	bias.Data[0], bias.Data[1] = -1e6, 3e9
+	ranges := make([]quantize.Range, len(points))
+	for i := range ranges {
+		ranges[i] = quantize.Range{Low: 0, High: 1}
+	}
+	if err := quantize.Apply(g, layers, points, ranges); err != nil {
+		t.Fatal(err)
+	}
+	x, ok := ops.Grid(n.In[0])
+	_, scale, quantized := ops.QuantizedWeight(n.In[1])
+	if !ok || !quantized {
+		t.Fatal("the layer is not quantized")
+	}
+	for o, b := range bias.Data {
+		steps := math.Abs(float64(b)) / (x.Scale * float64(g.Data[scale.Name].Data[o]))
+		if steps > 1<<30+128 || o < 2 && steps < 1<<29 {
+			t.Errorf("channel %d: a bias of %g is %g steps", o, b, steps)
+		}
+	}
+}
