@@ -428,7 +428,7 @@ func serverLoad(t *testing.T, program string) {
 	err = cmd.Wait()
 	ended = true
 	t.Logf("ended %v after SIGTERM; %d more requests answered, %d refused after it", time.Since(begin).Round(time.Millisecond), l.good.Load()-good, l.late.Load())
-	if err != nil || rest != "" {
+	if err != nil || rest != "stopping: answering the requests that are there\nstopped\n" {
 		t.Errorf("the server ends with %v: %s", err, rest)
 	}
 	stop()
