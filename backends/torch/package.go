@@ -58,7 +58,7 @@ func Package(g *ir.Graph, o Options) ([]File, error) {
 		head := "# " + note + "\n"
 		switch name {
 		case "README.md":
-			head = "<!-- " + strings.ReplaceAll(note, "--", "- -") + " -->\n\n"
+			head = "<!-- " + strings.ReplaceAll(note, "-->", "-- >") + " -->\n\n"
 			s = strings.ReplaceAll(s, "NAME", docText(g.Name))
 		case "job.yaml":
 			s = strings.ReplaceAll(s, "name: NAME", "name: "+imageName(g.Name))
