@@ -625,28 +625,9 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 		return unsupported("a difference of %d operands", len(c.Node.In))
 	}
 	ch, h, w := chw(c.Wrote[0])
-	type operand struct {
-		read    int // index into Read
-		param   *ir.Value
-		stretch kernel.Broadcast
-	}
-	var rest []operand
-	read, at := 0, 0
-	for i, v := range c.Node.In {
-		o := operand{read: read, param: v}
-		if v.Param == nil {
-			o.param = nil
-			read++
-		}
-		if i == first {
-			at = o.read
-			continue
-		}
-		var ok bool
-		if o.stretch, ok = stretch(v.Type.Shape, out, v.Param != nil); !ok {
-			return unsupported("broadcasting %v to %v", v.Type.Shape, out)
-		}
-		rest = append(rest, o)
+	at, rest, err := c.operands(first)
+	if err != nil {
+		return err
 	}
 	how := kernel.PackBlocked
 	if algo == "div" {
@@ -683,6 +664,35 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 		}
 		return nil
 	})
+}
+
+// operand is an operand of a binary op, behind that of the output's own shape.
+type operand struct {
+	read    int       // index into Read
+	param   *ir.Value // nil for a value that is read
+	stretch kernel.Broadcast
+}
+
+// operands returns the index into Read of operand first, and the other operands.
+func (c *call) operands(first int) (at int, rest []operand, err error) {
+	read, out := 0, c.Wrote[0].Type.Shape
+	for i, v := range c.Node.In {
+		o := operand{read: read, param: v}
+		if v.Param == nil {
+			o.param = nil
+			read++
+		}
+		if i == first {
+			at = o.read
+			continue
+		}
+		var ok bool
+		if o.stretch, ok = stretch(v.Type.Shape, out, v.Param != nil); !ok {
+			return 0, nil, unsupported("broadcasting %v to %v", v.Type.Shape, out)
+		}
+		rest = append(rest, o)
+	}
+	return at, rest, nil
 }
 
 // paramCHW is the shape of a param that is one operand of a broadcast to a shape of some axes,

@@ -49,33 +49,47 @@ func (c Conv) Table(isa ISA) []int {
 	for g := range c.blockPairs {
 		t = append(t, g.part, g.block, g.blocks, g.oc, g.n, g.lo, g.hi, g.w, g.bias)
 	}
+	return appendTiles(t, tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: maxPixels(isa),
+		down: one(c.SH) * c.In.H, right: one(c.SW) * l})
+}
+
+// tileGrid says how tiles cover the pixels of a map.
+type tileGrid struct {
+	h, rows, w  int  // of the map, of a full task, and the columns
+	flat        bool // rows lie without gaps, so tiles need not end with them
+	most        int  // pixels of a tile
+	down, right int  // from an output pixel's place in the input to the one below, and beside it
+}
+
+// appendTiles appends where the tiles of a full task and of the last one end, and these tiles: the
+// number of pixels, and of both halves the place in the input, the row and the column.
+func appendTiles(t []int, g tileGrid) []int {
 	head := len(t)
-	t = append(t, 0, 0) // ends of the tiles of a full and of the last task
-	rows := c.rows()
+	t = append(t, 0, 0)
 	put := func(rows int) {
-		w, h := c.W, rows
-		if c.flat() {
-			w, h = rows*c.W, 1
+		w, h := g.w, rows
+		if g.flat {
+			w, h = rows*g.w, 1
 		}
 		x, y := 0, 0
-		for _, p := range cover(h, w, maxPixels(isa)) {
+		for _, p := range cover(h, w, g.most) {
 			t = append(t, p)
 			for _, n := range [2]int{(p + 1) / 2, p / 2} {
 				ty, tx := y, x
 				if n == 0 { // the second half of a single pixel: any valid address
 					ty, tx = t[len(t)-2], t[len(t)-1]
 				}
-				t = append(t, ty*one(c.SH)*c.In.H+tx*one(c.SW)*l, ty, tx)
+				t = append(t, ty*g.down+tx*g.right, ty, tx)
 				if x += n; x == w {
 					x, y = 0, y+1
 				}
 			}
 		}
 	}
-	put(rows)
+	put(g.rows)
 	t[head] = len(t)
-	if c.H%rows != 0 {
-		put(c.H % rows)
+	if g.h%g.rows != 0 {
+		put(g.h % g.rows)
 	}
 	t[head+1] = len(t)
 	return t

@@ -169,35 +169,8 @@ func (c ConvInt8) Table(isa ISA) []int {
 			}
 		}
 	}
-	head := len(t)
-	t = append(t, 0, 0)
-	put := func(rows int) {
-		w, h := c.W, rows
-		if c.flat() {
-			w, h = rows*c.W, 1
-		}
-		x, y := 0, 0
-		for _, p := range cover(h, w, int8Pixels(isa)) {
-			t = append(t, p)
-			for _, n := range [2]int{(p + 1) / 2, p / 2} {
-				ty, tx := y, x
-				if n == 0 { // the second half of a single pixel: any valid address
-					ty, tx = t[len(t)-2], t[len(t)-1]
-				}
-				t = append(t, ty*one(c.SH)*c.In.H+tx*one(c.SW)*byteWords, ty, tx)
-				if x += n; x == w {
-					x, y = 0, y+1
-				}
-			}
-		}
-	}
-	put(c.rows())
-	t[head] = len(t)
-	if c.H%c.rows() != 0 {
-		put(c.H % c.rows())
-	}
-	t[head+1] = len(t)
-	return t
+	return appendTiles(t, tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: int8Pixels(isa),
+		down: one(c.SH) * c.In.H, right: one(c.SW) * byteWords})
 }
 
 // Run computes one task: for every pair of output blocks, all tiles of the rows.

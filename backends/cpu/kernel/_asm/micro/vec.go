@@ -13,6 +13,7 @@ import (
 func vecs(f *vasm.File, t *vasm.Tier) {
 	v := &vecFile{f, t}
 	v.elementwise()
+	v.binaries()
 	v.pools()
 	v.lrn()
 	v.softmax()
@@ -175,6 +176,7 @@ func (k *vecFunc) tanh(x vasm.Block) {
 	})
 }
 
+// elementwise are operations on each element by itself.
 func (v *vecFile) elementwise() {
 	unary := func(name string, unroll []int, prepare func(k *vecFunc) func(x vasm.Block)) {
 		v.function(name, "dst []float32, src []float32", "", func(k *vecFunc) {
@@ -199,7 +201,6 @@ func (v *vecFile) elementwise() {
 	unary("Exp", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.exp })
 	unary("Sigmoid", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.sigmoid })
 	unary("Tanh", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.tanh })
-
 	v.function("Affine", "dst []float32, src []float32, scale []float32, shift []float32", "", func(k *vecFunc) {
 		d, s, n := k.Slice("dst"), k.Slice("src"), k.Blocks("dst")
 		a, b := k.load(k.Slice("scale"), 0), k.load(k.Slice("shift"), 0)
@@ -215,7 +216,10 @@ func (v *vecFile) elementwise() {
 			k.Skip(u, s, d)
 		})
 	})
+}
 
+// binaries are elementwise operations on two operands. b moves by step float32s a block.
+func (v *vecFile) binaries() {
 	binary := func(name string, f func(k *vecFunc, x, y vasm.Block)) {
 		v.function(name, "dst []float32, a []float32, b []float32, step int", "", func(k *vecFunc) {
 			d, a, b, n, step := k.Slice("dst"), k.Slice("a"), k.Slice("b"), k.Blocks("dst"), k.Bytes("step")

@@ -243,90 +243,94 @@ func (k *vecFunc) slidingMax() {
 // took, and their gradient, which needs no more. The indices are, for each block of output, four
 // times 16 bits, a bit a lane, for the elements of the window in reading order.
 func (v *vecFile) poolIndices() {
-	const indicesBytes = 8
-	pool := func(name string, relu bool) {
-		v.function(name, "dst []float32, indices []float32, src []float32, rowStep int", "int", func(k *vecFunc) {
-			d, p, src, n, src1 := k.Slice("dst"), k.Slice("indices"), k.Slice("src"), k.Blocks("dst"), k.Bytes("rowStep")
-			k.Add(src1, src)
-			z := k.ZeroBlock()
-			seen := k.Compare(vasm.Unordered, z, z) // lanes where there was a NaN
-			k.each(n, func() {
-				at := []vasm.Addr{vasm.At(src, 0), vasm.At(src, 64), vasm.At(src1, 0), vasm.At(src1, 64)}
-				most := k.Block()
-				k.Scope(func() { // the maximum is taken by columns, as MaxPool takes it; on ties the latter
-					right, x, y := k.Block(), k.Block(), k.Block()
-					k.Load(x, at[0])
-					k.Load(y, at[2])
-					k.Do(vasm.Max, most, y, x)
-					k.unordered(seen, x, y)
-					k.Load(x, at[1])
-					k.Load(y, at[3])
-					k.Do(vasm.Max, right, y, x)
-					k.unordered(seen, x, y)
-					k.Do(vasm.Max, most, right, most)
-				})
-				var left vasm.Mask // lanes whose element is still to come
-				if relu {
-					left = k.Compare(vasm.NotAtMost, most, z)
-				} else {
-					left = k.Compare(vasm.Equal, z, z)
-				}
-				x := k.Block()
-				for i := range 3 {
-					k.Load(x, at[i])
-					k.Scope(func() {
-						is := k.CompareIn(left, vasm.Equal, x, most)
-						k.StoreMask(is, vasm.At(p, 2*i))
-						k.Without(left, is)
-					})
-				}
-				k.StoreMask(left, vasm.At(p, 6))
-				k.store(most, d, 0)
-				k.Skip(2, src, src1)
-				k.Skip(1, d)
-				k.AddInt(p, indicesBytes)
-			})
-			r := k.Reg()
-			k.AnySelected(r, seen)
-			k.Result(r)
-		})
-	}
-	pool("MaxPoolIndices2", false)
-	pool("MaxPoolReluIndices2", true)
+	const params = "dst []float32, indices []float32, src []float32, rowStep int"
+	v.function("MaxPoolIndices2", params, "int", func(k *vecFunc) { k.maxPoolIndices2(false) })
+	v.function("MaxPoolReluIndices2", params, "int", func(k *vecFunc) { k.maxPoolIndices2(true) })
+	v.function("MaxPoolIndexedBackward2", "dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int", "", (*vecFunc).maxPoolIndexedBackward2)
+}
 
-	v.function("MaxPoolIndexedBackward2", "dx []float32, indices []float32, dy []float32, acc []float32, dxRowStep int", "", func(k *vecFunc) {
-		dx, p, dy, n, dx1, row2 := k.Slice("dx"), k.Slice("indices"), k.Slice("dy"), k.Blocks("dy"), k.Bytes("dxRowStep"), k.Bytes("dxRowStep")
-		k.Add(dx1, dx)
-		k.ShiftLeft(row2, 1)
-		acc, z := k.load(k.Slice("acc"), 0), k.ZeroBlock()
-		k.each(n, func() {
-			d, plain, out := k.load(dy, 0), k.Block(), k.Block()
-			k.Do(vasm.Add, plain, d, z) // no -0, as where gradients are added up
-			all, m := k.Mask(), k.Mask()
-			for i, to := range []vasm.Addr{vasm.At(dx, 0), vasm.At(dx, 64), vasm.At(dx1, 0), vasm.At(dx1, 64)} {
-				if i == 0 {
-					k.LoadMask(all, vasm.At(p, 0))
-					k.Keep(out, plain, all)
-				} else {
-					k.LoadMask(m, vasm.At(p, 2*i))
-					k.Keep(out, plain, m)
-					k.OrMasks(all, m)
-				}
-				k.Store(out, to)
-			}
-			k.Keep(out, d, all)
-			k.Do(vasm.Add, acc, acc, out)
-			// Those of the next windows below: a store to what is far away waits for it.
-			for _, base := range []vasm.Reg{dx, dx1} {
-				k.Prefetch(1, vasm.Indexed(base, row2))
-				k.Prefetch(1, vasm.Indexed(base, row2).Plus(64))
-			}
-			k.Skip(2, dx, dx1)
-			k.Skip(1, dy)
-			k.AddInt(p, indicesBytes)
+// indicesBytes are the bytes of the indices of a block of output.
+const indicesBytes = 8
+
+// maxPoolIndices2 names no element where relu is set and the maximum is not above 0.
+func (k *vecFunc) maxPoolIndices2(relu bool) {
+	d, p, src, n, src1 := k.Slice("dst"), k.Slice("indices"), k.Slice("src"), k.Blocks("dst"), k.Bytes("rowStep")
+	k.Add(src1, src)
+	z := k.ZeroBlock()
+	seen := k.Compare(vasm.Unordered, z, z) // lanes where there was a NaN
+	k.each(n, func() {
+		at := []vasm.Addr{vasm.At(src, 0), vasm.At(src, 64), vasm.At(src1, 0), vasm.At(src1, 64)}
+		most := k.Block()
+		k.Scope(func() { // the maximum is taken by columns, as MaxPool takes it; on ties the latter
+			right, x, y := k.Block(), k.Block(), k.Block()
+			k.Load(x, at[0])
+			k.Load(y, at[2])
+			k.Do(vasm.Max, most, y, x)
+			k.unordered(seen, x, y)
+			k.Load(x, at[1])
+			k.Load(y, at[3])
+			k.Do(vasm.Max, right, y, x)
+			k.unordered(seen, x, y)
+			k.Do(vasm.Max, most, right, most)
 		})
-		k.store(acc, k.Slice("acc"), 0)
+		var left vasm.Mask // lanes whose element is still to come
+		if relu {
+			left = k.Compare(vasm.NotAtMost, most, z)
+		} else {
+			left = k.Compare(vasm.Equal, z, z)
+		}
+		x := k.Block()
+		for i := range 3 {
+			k.Load(x, at[i])
+			k.Scope(func() {
+				is := k.CompareIn(left, vasm.Equal, x, most)
+				k.StoreMask(is, vasm.At(p, 2*i))
+				k.Without(left, is)
+			})
+		}
+		k.StoreMask(left, vasm.At(p, 6))
+		k.store(most, d, 0)
+		k.Skip(2, src, src1)
+		k.Skip(1, d)
+		k.AddInt(p, indicesBytes)
 	})
+	r := k.Reg()
+	k.AnySelected(r, seen)
+	k.Result(r)
+}
+
+func (k *vecFunc) maxPoolIndexedBackward2() {
+	dx, p, dy, n, dx1, row2 := k.Slice("dx"), k.Slice("indices"), k.Slice("dy"), k.Blocks("dy"), k.Bytes("dxRowStep"), k.Bytes("dxRowStep")
+	k.Add(dx1, dx)
+	k.ShiftLeft(row2, 1)
+	acc, z := k.load(k.Slice("acc"), 0), k.ZeroBlock()
+	k.each(n, func() {
+		d, plain, out := k.load(dy, 0), k.Block(), k.Block()
+		k.Do(vasm.Add, plain, d, z) // no -0, as where gradients are added up
+		all, m := k.Mask(), k.Mask()
+		for i, to := range []vasm.Addr{vasm.At(dx, 0), vasm.At(dx, 64), vasm.At(dx1, 0), vasm.At(dx1, 64)} {
+			if i == 0 {
+				k.LoadMask(all, vasm.At(p, 0))
+				k.Keep(out, plain, all)
+			} else {
+				k.LoadMask(m, vasm.At(p, 2*i))
+				k.Keep(out, plain, m)
+				k.OrMasks(all, m)
+			}
+			k.Store(out, to)
+		}
+		k.Keep(out, d, all)
+		k.Do(vasm.Add, acc, acc, out)
+		// Those of the next windows below: a store to what is far away waits for it.
+		for _, base := range []vasm.Reg{dx, dx1} {
+			k.Prefetch(1, vasm.Indexed(base, row2))
+			k.Prefetch(1, vasm.Indexed(base, row2).Plus(64))
+		}
+		k.Skip(2, dx, dx1)
+		k.Skip(1, dy)
+		k.AddInt(p, indicesBytes)
+	})
+	k.store(acc, k.Slice("acc"), 0)
 }
 
 // unordered adds to m the lanes where x or y is NaN.

@@ -82,98 +82,109 @@ func (k *vecFunc) overTaps(colStep vasm.Reg, begins, rowSteps []vasm.Reg, body f
 
 // poolGradients give a window's gradient to its maximum, the first in reading order, or to all.
 func (v *vecFile) poolGradients() {
-	v.function("MaxPoolBackward", "dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int", "", func(k *vecFunc) {
-		dx, x, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("dy"), k.Blocks("dy")
-		row, dxRow, col := k.Bytes("rowStep"), k.Bytes("dxRowStep"), k.Bytes("colStep")
-		k.each(n, func() {
-			at, cur := k.zeros(), k.zeros() // the number of the maximum, and of the element
-			k.Scope(func() {
-				best := k.load(x, 0)
-				k.overTaps(col, []vasm.Reg{x}, []vasm.Reg{row}, func(p []vasm.Reg) {
-					k.aboveInto(best, k.load(p[0], 0), func(above vasm.Mask) { k.Merge(at, cur, above) })
-					k.Do(vasm.Add, cur, cur, unit)
-				})
-			})
-			d := k.load(dy, 0)
-			k.Zero(cur...)
-			k.overTaps(col, []vasm.Reg{dx}, []vasm.Reg{dxRow}, func(p []vasm.Reg) {
-				old, sum := k.load(p[0], 0), k.Block()
-				k.Do(vasm.Add, sum, old, d)
-				k.Merge(old, sum, k.Compare(vasm.Equal, at, cur))
-				k.store(old, p[0], 0)
-				k.Do(vasm.Add, cur, cur, unit)
-			})
-			k.Scope(func() {
-				pix := k.Bytes("pixStep")
-				k.Add(x, pix)
-				k.Add(dx, pix)
-			})
-			k.Skip(1, dy)
-		})
-	})
+	v.function("MaxPoolBackward", "dx []float32, x []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int", "", (*vecFunc).poolBackward)
 	v.function("MaxPoolBackward2", "dx []float32, x []float32, dy []float32, rowStep int, dxRowStep int", "", func(k *vecFunc) { k.poolBackward2(false) })
 	v.function("MaxPoolReluBackward2", "dx []float32, x []float32, dy []float32, acc []float32, rowStep int, dxRowStep int", "", func(k *vecFunc) { k.poolBackward2(true) })
 
-	v.function("MaxPoolSpread", "dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int", "", func(k *vecFunc) {
-		dx, x, most, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("most"), k.Slice("dy"), k.Blocks("dy")
-		row, dxRow, col := k.Bytes("rowStep"), k.Bytes("dxRowStep"), k.Bytes("colStep")
-		k.each(n, func() {
-			m, d := k.load(most, 0), k.load(dy, 0)
-			left := k.Compare(vasm.Equal, m, m) // lanes whose maximum is still to come
-			k.overTaps(col, []vasm.Reg{x, dx}, []vasm.Reg{row, dxRow}, func(at []vasm.Reg) {
-				k.spread(m, d, left, at[0], at[1], 0, false)
-			})
-			k.Scope(func() {
-				pix := k.Bytes("pixStep")
-				k.Add(x, pix)
-				k.Add(dx, pix)
-			})
-			k.Skip(1, most, dy)
-		})
-	})
-	v.function("MaxPoolSpread3", "dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int", "", func(k *vecFunc) {
-		dx, x, most, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("most"), k.Slice("dy"), k.Blocks("dy")
-		pix := k.Bytes("pixStep")
-		xs, dxs := [3]vasm.Reg{x, k.Reg(), k.Reg()}, [3]vasm.Reg{dx, k.Reg(), k.Reg()}
-		k.Scope(func() {
-			row, dxRow := k.Bytes("rowStep"), k.Bytes("dxRowStep")
-			for i := 1; i < 3; i++ {
-				k.AddScaled(xs[i], xs[i-1], row, 1)
-				k.AddScaled(dxs[i], dxs[i-1], dxRow, 1)
-			}
-		})
-		k.each(n, func() {
-			m, d := k.load(most, 0), k.load(dy, 0)
-			left := k.Compare(vasm.Equal, m, m)
-			for i := range 3 {
-				for j := range 3 {
-					k.spread(m, d, left, xs[i], dxs[i], j, i == 2 && j == 2)
-				}
-			}
-			for i := range 3 {
-				k.Add(xs[i], pix)
-				k.Add(dxs[i], pix)
-			}
-			k.Skip(1, most, dy)
-		})
-	})
+	v.function("MaxPoolSpread", "dx []float32, x []float32, most []float32, dy []float32, kh int, kw int, rowStep int, dxRowStep int, colStep int, pixStep int", "", (*vecFunc).poolSpread)
+	v.function("MaxPoolSpread3", "dx []float32, x []float32, most []float32, dy []float32, rowStep int, dxRowStep int, pixStep int", "", (*vecFunc).poolSpread3)
 
-	v.function("SpreadAdd", "dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32", "", func(k *vecFunc) {
-		dx, dy, n := k.Slice("dx"), k.Slice("dy"), k.Blocks("dy")
-		row, col, pix := k.Bytes("rowStep"), k.Bytes("colStep"), k.Bytes("pixStep")
-		scale := k.FloatArg("scale")
-		k.each(n, func() {
-			d := k.load(dy, 0)
-			k.Do(vasm.Mul, d, d, scale)
-			k.overTaps(col, []vasm.Reg{dx}, []vasm.Reg{row}, func(at []vasm.Reg) {
-				sum := k.Block()
-				k.Load(sum, vasm.At(at[0], 0))
-				k.Do(vasm.Add, sum, sum, d)
-				k.store(sum, at[0], 0)
+	v.function("SpreadAdd", "dx []float32, dy []float32, kh int, kw int, rowStep int, colStep int, pixStep int, scale float32", "", (*vecFunc).spreadAdd)
+}
+
+// poolBackward gives the gradient to the maximum, which it finds anew.
+func (k *vecFunc) poolBackward() {
+	dx, x, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("dy"), k.Blocks("dy")
+	row, dxRow, col := k.Bytes("rowStep"), k.Bytes("dxRowStep"), k.Bytes("colStep")
+	k.each(n, func() {
+		at, cur := k.zeros(), k.zeros() // the number of the maximum, and of the element
+		k.Scope(func() {
+			best := k.load(x, 0)
+			k.overTaps(col, []vasm.Reg{x}, []vasm.Reg{row}, func(p []vasm.Reg) {
+				k.aboveInto(best, k.load(p[0], 0), func(above vasm.Mask) { k.Merge(at, cur, above) })
+				k.Do(vasm.Add, cur, cur, unit)
 			})
-			k.Add(dx, pix)
-			k.Skip(1, dy)
 		})
+		d := k.load(dy, 0)
+		k.Zero(cur...)
+		k.overTaps(col, []vasm.Reg{dx}, []vasm.Reg{dxRow}, func(p []vasm.Reg) {
+			old, sum := k.load(p[0], 0), k.Block()
+			k.Do(vasm.Add, sum, old, d)
+			k.Merge(old, sum, k.Compare(vasm.Equal, at, cur))
+			k.store(old, p[0], 0)
+			k.Do(vasm.Add, cur, cur, unit)
+		})
+		k.Scope(func() {
+			pix := k.Bytes("pixStep")
+			k.Add(x, pix)
+			k.Add(dx, pix)
+		})
+		k.Skip(1, dy)
+	})
+}
+
+// poolSpread and poolSpread3 know the maxima.
+func (k *vecFunc) poolSpread() {
+	dx, x, most, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("most"), k.Slice("dy"), k.Blocks("dy")
+	row, dxRow, col := k.Bytes("rowStep"), k.Bytes("dxRowStep"), k.Bytes("colStep")
+	k.each(n, func() {
+		m, d := k.load(most, 0), k.load(dy, 0)
+		left := k.Compare(vasm.Equal, m, m) // lanes whose maximum is still to come
+		k.overTaps(col, []vasm.Reg{x, dx}, []vasm.Reg{row, dxRow}, func(at []vasm.Reg) {
+			k.spread(m, d, left, at[0], at[1], 0, false)
+		})
+		k.Scope(func() {
+			pix := k.Bytes("pixStep")
+			k.Add(x, pix)
+			k.Add(dx, pix)
+		})
+		k.Skip(1, most, dy)
+	})
+}
+
+func (k *vecFunc) poolSpread3() {
+	dx, x, most, dy, n := k.Slice("dx"), k.Slice("x"), k.Slice("most"), k.Slice("dy"), k.Blocks("dy")
+	pix := k.Bytes("pixStep")
+	xs, dxs := [3]vasm.Reg{x, k.Reg(), k.Reg()}, [3]vasm.Reg{dx, k.Reg(), k.Reg()}
+	k.Scope(func() {
+		row, dxRow := k.Bytes("rowStep"), k.Bytes("dxRowStep")
+		for i := 1; i < 3; i++ {
+			k.AddScaled(xs[i], xs[i-1], row, 1)
+			k.AddScaled(dxs[i], dxs[i-1], dxRow, 1)
+		}
+	})
+	k.each(n, func() {
+		m, d := k.load(most, 0), k.load(dy, 0)
+		left := k.Compare(vasm.Equal, m, m)
+		for i := range 3 {
+			for j := range 3 {
+				k.spread(m, d, left, xs[i], dxs[i], j, i == 2 && j == 2)
+			}
+		}
+		for i := range 3 {
+			k.Add(xs[i], pix)
+			k.Add(dxs[i], pix)
+		}
+		k.Skip(1, most, dy)
+	})
+}
+
+// spreadAdd gives the gradient to all places of the window.
+func (k *vecFunc) spreadAdd() {
+	dx, dy, n := k.Slice("dx"), k.Slice("dy"), k.Blocks("dy")
+	row, col, pix := k.Bytes("rowStep"), k.Bytes("colStep"), k.Bytes("pixStep")
+	scale := k.FloatArg("scale")
+	k.each(n, func() {
+		d := k.load(dy, 0)
+		k.Do(vasm.Mul, d, d, scale)
+		k.overTaps(col, []vasm.Reg{dx}, []vasm.Reg{row}, func(at []vasm.Reg) {
+			sum := k.Block()
+			k.Load(sum, vasm.At(at[0], 0))
+			k.Do(vasm.Add, sum, sum, d)
+			k.store(sum, at[0], 0)
+		})
+		k.Add(dx, pix)
+		k.Skip(1, dy)
 	})
 }
 
@@ -447,7 +458,7 @@ func (k *vecFunc) philox(x [4]vasm.V, place vasm.V, quads vasm.Lanes, factors []
 
 // optimizers update params p by their gradients g, as vec.go of package kernel says.
 func (v *vecFile) optimizers() {
-	optimizer := func(name, arrays string, f func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) (changed []int)) {
+	optimizer := func(name, arrays string, f func(k *vecFunc, coef coefficients, x []vasm.Block) (changed []int)) {
 		params := ""
 		for _, a := range arrays {
 			params += string(a) + " []float32, "
@@ -475,78 +486,11 @@ func (v *vecFile) optimizers() {
 			})
 		})
 	}
-	// decayed adds coefficient i times the param to the gradient.
-	decayed := func(k *vecFunc, x []vasm.Block, c vasm.Block) (d, q vasm.Block) {
-		q = k.Block()
-		k.Do(vasm.Mul, q, c, x[0])
-		k.Do(vasm.Add, x[1], x[1], q)
-		return x[1], q
-	}
-	optimizer("Sgd", "pgv", func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) []int {
-		d, _ := decayed(k, x, coef(2))
-		k.Do(vasm.Mul, x[2], x[2], coef(1))
-		k.Do(vasm.Add, x[2], x[2], d)
-		k.Do(vasm.Mul, d, x[2], coef(0))
-		k.Do(vasm.Sub, x[0], x[0], d)
-		return []int{0, 2}
-	})
-	optimizer("Nesterov", "pgv", func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) []int {
-		d, m := decayed(k, x, coef(2))
-		c := coef(1)
-		k.Do(vasm.Mul, x[2], x[2], c)
-		k.Do(vasm.Add, x[2], x[2], d)
-		k.Do(vasm.Mul, m, c, x[2])
-		k.Do(vasm.Add, d, d, m)
-		k.Do(vasm.Mul, d, d, coef(0))
-		k.Do(vasm.Sub, x[0], x[0], d)
-		return []int{0, 2}
-	})
-	// squares is s = s*coef3 + d*d*coef4.
-	squares := func(k *vecFunc, coef func(int) vasm.Block, s, d, q vasm.Block) {
-		k.Do(vasm.Mul, q, d, d)
-		k.Do(vasm.Mul, q, q, coef(4))
-		k.Do(vasm.Mul, s, s, coef(3))
-		k.Do(vasm.Add, s, s, q)
-	}
-	optimizer("Rmsprop", "pgvs", func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) []int {
-		d, q := decayed(k, x, coef(2))
-		squares(k, coef, x[3], d, q)
-		k.Do(vasm.Add, q, x[3], coef(5))
-		k.Sqrt(q, q)
-		k.Do(vasm.Mul, d, d, coef(0))
-		k.Do(vasm.Div, d, d, q)
-		k.Do(vasm.Mul, x[2], x[2], coef(1))
-		k.Do(vasm.Add, x[2], x[2], d)
-		k.Do(vasm.Sub, x[0], x[0], x[2])
-		return []int{0, 2, 3}
-	})
-	optimizer("RmspropTorch", "pgvs", func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) []int {
-		d, q := decayed(k, x, coef(2))
-		squares(k, coef, x[3], d, q)
-		k.Sqrt(q, x[3])
-		k.Do(vasm.Add, q, q, coef(5))
-		k.Do(vasm.Div, d, d, q)
-		k.Do(vasm.Mul, x[2], x[2], coef(1))
-		k.Do(vasm.Add, x[2], x[2], d)
-		k.Do(vasm.Mul, d, x[2], coef(0))
-		k.Do(vasm.Sub, x[0], x[0], d)
-		return []int{0, 2, 3}
-	})
-	optimizer("Adam", "pgvs", func(k *vecFunc, coef func(int) vasm.Block, x []vasm.Block) []int {
-		d, q := decayed(k, x, coef(7))
-		squares(k, coef, x[3], d, q)
-		k.Do(vasm.Mul, d, d, coef(2))
-		k.Do(vasm.Mul, x[2], x[2], coef(1))
-		k.Do(vasm.Add, x[2], x[2], d)
-		k.Do(vasm.Mul, q, x[3], coef(5))
-		k.Sqrt(q, q)
-		k.Do(vasm.Add, q, q, coef(6))
-		k.Do(vasm.Mul, d, x[2], coef(0))
-		k.Do(vasm.Div, d, d, q)
-		k.Do(vasm.Mul, x[0], x[0], coef(8))
-		k.Do(vasm.Sub, x[0], x[0], d)
-		return []int{0, 2, 3}
-	})
+	optimizer("Sgd", "pgv", (*vecFunc).sgd)
+	optimizer("Nesterov", "pgv", (*vecFunc).nesterov)
+	optimizer("Rmsprop", "pgvs", (*vecFunc).rmsprop)
+	optimizer("RmspropTorch", "pgvs", (*vecFunc).rmspropTorch)
+	optimizer("Adam", "pgvs", (*vecFunc).adam)
 
 	v.function("Toward", "dst []float32, src []float32, rate float32", "", func(k *vecFunc) {
 		d, s, n, r := k.Slice("dst"), k.Slice("src"), k.Blocks("dst"), k.FloatArg("rate")
@@ -559,4 +503,86 @@ func (v *vecFile) optimizers() {
 			k.Skip(1, s, d)
 		})
 	})
+}
+
+// coefficients are those of an optimizer; the registers of one are overwritten by the next.
+type coefficients func(i int) vasm.Block
+
+// decayed adds a coefficient times the param to the gradient, and returns it and a free block.
+func (k *vecFunc) decayed(x []vasm.Block, c vasm.Block) (d, free vasm.Block) {
+	free = k.Block()
+	k.Do(vasm.Mul, free, c, x[0])
+	k.Do(vasm.Add, x[1], x[1], free)
+	return x[1], free
+}
+
+// squares is s = s*coef3 + d*d*coef4.
+func (k *vecFunc) squares(coef coefficients, s, d, q vasm.Block) {
+	k.Do(vasm.Mul, q, d, d)
+	k.Do(vasm.Mul, q, q, coef(4))
+	k.Do(vasm.Mul, s, s, coef(3))
+	k.Do(vasm.Add, s, s, q)
+}
+
+func (k *vecFunc) sgd(coef coefficients, x []vasm.Block) (changed []int) {
+	d, _ := k.decayed(x, coef(2))
+	k.Do(vasm.Mul, x[2], x[2], coef(1))
+	k.Do(vasm.Add, x[2], x[2], d)
+	k.Do(vasm.Mul, d, x[2], coef(0))
+	k.Do(vasm.Sub, x[0], x[0], d)
+	return []int{0, 2}
+}
+
+func (k *vecFunc) nesterov(coef coefficients, x []vasm.Block) (changed []int) {
+	d, m := k.decayed(x, coef(2))
+	c := coef(1)
+	k.Do(vasm.Mul, x[2], x[2], c)
+	k.Do(vasm.Add, x[2], x[2], d)
+	k.Do(vasm.Mul, m, c, x[2])
+	k.Do(vasm.Add, d, d, m)
+	k.Do(vasm.Mul, d, d, coef(0))
+	k.Do(vasm.Sub, x[0], x[0], d)
+	return []int{0, 2}
+}
+
+func (k *vecFunc) rmsprop(coef coefficients, x []vasm.Block) (changed []int) {
+	d, q := k.decayed(x, coef(2))
+	k.squares(coef, x[3], d, q)
+	k.Do(vasm.Add, q, x[3], coef(5))
+	k.Sqrt(q, q)
+	k.Do(vasm.Mul, d, d, coef(0))
+	k.Do(vasm.Div, d, d, q)
+	k.Do(vasm.Mul, x[2], x[2], coef(1))
+	k.Do(vasm.Add, x[2], x[2], d)
+	k.Do(vasm.Sub, x[0], x[0], x[2])
+	return []int{0, 2, 3}
+}
+
+func (k *vecFunc) rmspropTorch(coef coefficients, x []vasm.Block) (changed []int) {
+	d, q := k.decayed(x, coef(2))
+	k.squares(coef, x[3], d, q)
+	k.Sqrt(q, x[3])
+	k.Do(vasm.Add, q, q, coef(5))
+	k.Do(vasm.Div, d, d, q)
+	k.Do(vasm.Mul, x[2], x[2], coef(1))
+	k.Do(vasm.Add, x[2], x[2], d)
+	k.Do(vasm.Mul, d, x[2], coef(0))
+	k.Do(vasm.Sub, x[0], x[0], d)
+	return []int{0, 2, 3}
+}
+
+func (k *vecFunc) adam(coef coefficients, x []vasm.Block) (changed []int) {
+	d, q := k.decayed(x, coef(7))
+	k.squares(coef, x[3], d, q)
+	k.Do(vasm.Mul, d, d, coef(2))
+	k.Do(vasm.Mul, x[2], x[2], coef(1))
+	k.Do(vasm.Add, x[2], x[2], d)
+	k.Do(vasm.Mul, q, x[3], coef(5))
+	k.Sqrt(q, q)
+	k.Do(vasm.Add, q, q, coef(6))
+	k.Do(vasm.Mul, d, x[2], coef(0))
+	k.Do(vasm.Div, d, d, q)
+	k.Do(vasm.Mul, x[0], x[0], coef(8))
+	k.Do(vasm.Sub, x[0], x[0], d)
+	return []int{0, 2, 3}
 }

@@ -85,10 +85,6 @@ func (m *amd64) fmaConst(d, a V, c float32, negative bool) {
 
 func (m *amd64) loadConsts([]float32) {}
 
-func (m *amd64) arith(op string, d, a, b V) {
-	m.k.op("%s %s, %s, %s", map[string]string{"add": "VADDPS", "sub": "VSUBPS", "mul": "VMULPS"}[op], m.v(b), m.v(a), m.v(d))
-}
-
 func (m *amd64) constant(d V, c float32) {
 	m.k.op("VBROADCASTSS %s, %s", m.k.f.bytesOf(math.Float32bits(c), 1), m.v(d))
 }

@@ -109,8 +109,6 @@ func (m *arm64) fmaMem(d, a V, b Addr) {
 	m.fma(d, a, t)
 }
 
-func (m *arm64) arith(op string, d, a, b V) { m.three("f"+op, d, a, b) }
-
 func (m *arm64) constant(d V, c float32) {
 	defer m.k.line()()
 	m.op("MOVD $0x%08x, %s", math.Float32bits(c), m.r(armTemp))

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Block is 16 lanes: Tier.Per registers. One register may stand for several where all
-// lanes are equal (Uniform); such a block is only read.
+// Block is 16 lanes: Tier.Per registers. In a block whose lanes are all equal (Uniform), all
+// elements are the same register; such a block is only read.
 type Block []V
 
 // Block takes the registers of a block; Uniform takes one register, for a value of all lanes.

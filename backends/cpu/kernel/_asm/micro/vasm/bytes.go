@@ -15,7 +15,7 @@ func (k *Func) x86() *amd64 {
 type ByteWeights struct {
 	k         *Func
 	even, odd []V // AVX2: as 16 bits
-	mask, x   V   // AVX2
+	mask      V   // AVX2
 	all       []V
 }
 

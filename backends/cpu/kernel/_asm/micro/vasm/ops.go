@@ -34,9 +34,9 @@ func (k *Func) FNMAConst(d, a V, c float32) { k.fmaConst(d, a, c, true) }
 func (k *Func) LoadConsts(c []float32)      { k.loadConsts(c) }
 
 // Vector operations with one rounding each.
-func (k *Func) AddV(d, a, b V) { k.arith("add", d, a, b) }
-func (k *Func) SubV(d, a, b V) { k.arith("sub", d, a, b) }
-func (k *Func) MulV(d, a, b V) { k.arith("mul", d, a, b) }
+func (k *Func) AddV(d, a, b V) { k.do(Add, Block{d}, Block{a}, Block{b}) }
+func (k *Func) SubV(d, a, b V) { k.do(Sub, Block{d}, Block{a}, Block{b}) }
+func (k *Func) MulV(d, a, b V) { k.do(Mul, Block{d}, Block{a}, Block{b}) }
 
 // Constant fills a register of its own.
 func (k *Func) Constant(c float32) V {

@@ -10,7 +10,7 @@
 // does with NaN, a fused multiply-add rounds once and nothing else is fused. So all tiers give
 // the same bits, but for those of a NaN.
 //
-// An operation on vectors that takes several instructions stands in one line.
+// The instructions of one operation on vectors are printed on one line.
 package vasm
 
 import (
@@ -89,7 +89,6 @@ type machine interface {
 	fnma(d, a, b V)
 	fmaConst(d, a V, c float32, negative bool)
 	loadConsts(c []float32)
-	arith(op string, d, a, b V)
 	constant(d V, c float32)
 	broadcastArg(d V, name string, off int)
 	scaleAdd(d []V, scale V, a Addr)
@@ -289,8 +288,8 @@ func (k *Func) op(format string, a ...any) {
 	}
 }
 
-// line begins an operation of several instructions, which stand in one line; what it returns
-// ends it.
+// line begins an operation whose instructions are printed on one line. The function that it
+// returns ends it.
 func (k *Func) line() (end func()) {
 	k.depth++
 	return func() {
