@@ -80,7 +80,7 @@ func (d *Drawing) Boxes() []Box { return d.boxes }
 type rect struct {
 	x, y, w, h float64
 	class      string // names the colours
-	heat       int    // 0, or 1 to heatSteps where the colour stands for a number
+	heat       int    // 0, or 1 to heatSteps where the colour shows a number
 	path, note string
 	line       int
 	mark       bool
@@ -101,7 +101,7 @@ type label struct {
 	bold       bool
 	middle     bool
 	class      string
-	heat       int // of the box that it stands in
+	heat       int // of the box that holds it
 }
 
 // heatSteps is the number of colours for numbers.
@@ -200,7 +200,7 @@ func (e *PartError) Error() string { return fmt.Sprintf("there is no part or blo
 type scene struct {
 	d    *Drawing
 	o    Options
-	most float64 // the largest number that a colour stands for
+	most float64 // the largest number that a colour shows
 }
 
 // value is the number that the colour of an item stands for.

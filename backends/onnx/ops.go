@@ -270,14 +270,9 @@ func split(op ops.Split, n *ir.Node, e *emitter) error {
 }
 
 func reduce(op ops.Reduce, n *ir.Node, e *emitter) error {
-	axes, err := op.Axes.List()
+	axes, err := op.Over(len(n.In[0].Type.Shape))
 	if err != nil {
 		return err
-	}
-	if len(axes) == 0 {
-		for i := range n.In[0].Type.Shape {
-			axes = append(axes, i)
-		}
 	}
 	operator, ok := map[ops.ReduceKind]string{ops.ReduceSum: "ReduceSum", ops.ReduceMean: "ReduceMean", ops.ReduceMax: "ReduceMax"}[op.Kind]
 	if !ok {

@@ -376,14 +376,9 @@ func split(op ops.Split, _ *ir.Node, c *call) error {
 }
 
 func reduce(op ops.Reduce, n *ir.Node, c *call) error {
-	axes, err := op.Axes.List()
+	axes, err := op.Over(len(n.In[0].Type.Shape))
 	if err != nil {
 		return err
-	}
-	if len(axes) == 0 {
-		for i := range n.In[0].Type.Shape {
-			axes = append(axes, i)
-		}
 	}
 	slices.Sort(axes)
 	keep := ""

@@ -433,6 +433,27 @@ func (p *NodePlan) axisOf(name string, def, rank int) (int, error) {
 	return nodeAxis(p.int(name, def), rank)
 }
 
+// oneAxis returns the shape of the only operand and the attribute axis, which is def by default.
+func (p *NodePlan) oneAxis(def int) (shape []int, axis int, err error) {
+	if err := p.need(1, 1); err != nil {
+		return nil, 0, err
+	}
+	shape = p.In[0].Shape
+	axis, err = p.axisOf("axis", def, len(shape))
+	return shape, axis, err
+}
+
+// axesOf returns the attribute axes, by default the first n.
+func (p *NodePlan) axesOf(n int) []int {
+	axes, ok := p.ints("axes")
+	if !ok {
+		for i := range n {
+			axes = append(axes, i)
+		}
+	}
+	return axes
+}
+
 // result adds a result.
 func (p *NodePlan) result(k NodeKind, shape ...int) {
 	p.Out = append(p.Out, NodeType{k, slices.Clone(shape)})

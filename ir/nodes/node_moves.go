@@ -215,12 +215,7 @@ func nodePlanSlice(p *NodePlan) error {
 	starts, _ := p.ints("starts")
 	ends := p.intsOr("ends", len(starts), 0)
 	steps := p.intsOr("steps", len(starts), 1)
-	axes, ok := p.ints("axes")
-	if !ok {
-		for i := range starts {
-			axes = append(axes, i)
-		}
-	}
+	axes := p.axesOf(len(starts))
 	if len(axes) != len(starts) {
 		return fmt.Errorf("%d axes and %d starts", len(axes), len(starts))
 	}
@@ -302,12 +297,7 @@ func nodePlanPad(p *NodePlan) error {
 		return err
 	}
 	x := p.In[0].Shape
-	axes, ok := p.ints("axes")
-	if !ok {
-		for i := range x {
-			axes = append(axes, i)
-		}
-	}
+	axes := p.axesOf(len(x))
 	pads, _ := p.ints("pads")
 	if len(pads) != 2*len(axes) {
 		return fmt.Errorf("%d pads for %d axes", len(pads), len(axes))
@@ -418,11 +408,7 @@ func nodePlanConcat(p *NodePlan) error {
 }
 
 func nodePlanSplit(p *NodePlan) error {
-	if err := p.need(1, 1); err != nil {
-		return err
-	}
-	shape := p.In[0].Shape
-	axis, err := p.axisOf("axis", 0, len(shape))
+	shape, axis, err := p.oneAxis(0)
 	if err != nil {
 		return err
 	}
@@ -528,12 +514,7 @@ func nodePlanCenterCropPad(p *NodePlan) error {
 		return err
 	}
 	x := p.In[0].Shape
-	axes, ok := p.ints("axes")
-	if !ok {
-		for i := range x {
-			axes = append(axes, i)
-		}
-	}
+	axes := p.axesOf(len(x))
 	sizes := p.intsOr("shape", len(axes), 0)
 	shape, own := slices.Clone(x), nodeSteps(x)
 	var shift nodeIndex

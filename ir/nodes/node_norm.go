@@ -180,11 +180,7 @@ func (p *NodePlan) normGroups(groups, each int) error {
 }
 
 func nodePlanLpNorm(p *NodePlan) error {
-	if err := p.need(1, 1); err != nil {
-		return err
-	}
-	shape := p.In[0].Shape
-	axis, err := p.axisOf("axis", -1, len(shape))
+	shape, axis, err := p.oneAxis(-1)
 	if err != nil {
 		return err
 	}

@@ -143,11 +143,7 @@ func nodeLogSumExp(x []float64, w nodeWalk, n int) float64 {
 }
 
 func nodePlanArg(p *NodePlan) error {
-	if err := p.need(1, 1); err != nil {
-		return err
-	}
-	shape := p.In[0].Shape
-	axis, err := p.axisOf("axis", 0, len(shape))
+	shape, axis, err := p.oneAxis(0)
 	if err != nil {
 		return err
 	}
@@ -220,11 +216,7 @@ func nodePlanCumulative(p *NodePlan) error {
 }
 
 func nodePlanSoftmax(p *NodePlan) error {
-	if err := p.need(1, 1); err != nil {
-		return err
-	}
-	shape := p.In[0].Shape
-	axis, err := p.axisOf("axis", -1, len(shape))
+	shape, axis, err := p.oneAxis(-1)
 	if err != nil {
 		return err
 	}
@@ -264,11 +256,7 @@ func nodePlanSoftmax(p *NodePlan) error {
 // nodePlanTopK keeps the k best elements of each line in order. Of equal elements the first
 // comes first.
 func nodePlanTopK(p *NodePlan) error {
-	if err := p.need(1, 1); err != nil {
-		return err
-	}
-	shape := p.In[0].Shape
-	axis, err := p.axisOf("axis", -1, len(shape))
+	shape, axis, err := p.oneAxis(-1)
 	if err != nil {
 		return err
 	}

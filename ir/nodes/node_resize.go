@@ -143,12 +143,7 @@ func nodePlanResize(p *NodePlan) error {
 		return err
 	}
 	x := p.In[0].Shape
-	axes, ok := p.ints("axes")
-	if !ok {
-		for i := range x {
-			axes = append(axes, i)
-		}
-	}
+	axes := p.axesOf(len(x))
 	for i, a := range axes {
 		var err error
 		if axes[i], err = nodeAxis(a, len(x)); err != nil {

@@ -77,9 +77,20 @@ func (r Reduce) Infer(in []ir.Type) ([]ir.Type, error) {
 	return like(ir.Float(r.shape(x, axes)...)), nil
 }
 
+// Over lists the axes of a value of that rank that are reduced: Axes, or all if it is empty.
+func (r Reduce) Over(rank int) ([]int, error) {
+	axes, err := r.Axes.List()
+	if err == nil && len(axes) == 0 {
+		for i := range rank {
+			axes = append(axes, i)
+		}
+	}
+	return axes, err
+}
+
 // axes reports, for each of rank axes, whether it is reduced.
 func (r Reduce) axes(rank int) ([]bool, error) {
-	list, err := r.Axes.List()
+	list, err := r.Over(rank)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +100,6 @@ func (r Reduce) axes(rank int) ([]bool, error) {
 			return nil, fmt.Errorf("axis %d", a)
 		}
 		gone[a] = true
-	}
-	if len(list) == 0 {
-		for i := range gone {
-			gone[i] = true
-		}
 	}
 	return gone, nil
 }

@@ -211,9 +211,9 @@ func (c Depthwise) Split(images int) Depthwise { return Depthwise{c.Conv.splitBl
 // Split returns c with Rows and Pairs chosen.
 func (c Grouped) Split(images int) Grouped { return Grouped{c.Conv.splitBlocks(images)} }
 
-// splitBlocks returns c, whose blocks are independent of each other, with Rows and Pairs as those of
-// a 1x1 convolution of as many channels, which mostly stands in front of it and behind it. Then a
-// thread finds in its own cache what it has written a step before: where one step is cut by rows
+// splitBlocks returns c, whose blocks are independent of each other, with the Rows and Pairs of a
+// 1x1 convolution of as many channels. Most networks have such a convolution before and after it. A
+// thread then finds in its own cache what it has written a step before: where one step is cut by rows
 // and the other by channels, half of the map comes from the other thread's cache, and a depthwise
 // convolution takes up to three times as long.
 func (c Conv) splitBlocks(images int) Conv {

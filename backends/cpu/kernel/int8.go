@@ -6,7 +6,7 @@ import (
 )
 
 // Kernels whose names end in Int8, and Quantize and Dequantize, compute with activations of one
-// byte. A byte b stands for the number (b - zero) * scale. Their layout is that of blocks, with
+// byte. The number of a byte b is (b - zero) * scale. Their layout is that of blocks, with
 // bytes in place of float32s: element (n, c, y, x) is byte
 //
 //	4 * (n*N + (c/16)*C + y*H + x*4) + c%16

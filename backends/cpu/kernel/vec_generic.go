@@ -167,10 +167,10 @@ func maxPoolBackward2Go(dx, x, dy, acc []float32, rowStep, dxRowStep int, relu b
 	}
 }
 
+// The portable primitives that need others, or have no place in a table of literals.
 func init() {
-	o := &portableOps
-	o.div = zip(func(a, b float32) float32 { return a / b })
-	o.maxout = func(dst, src, at []float32) {
+	portableOps.div = zip(func(a, b float32) float32 { return a / b })
+	portableOps.maxout = func(dst, src, at []float32) {
 		for o := 0; o < len(dst); o += Block {
 			for l := range Block {
 				best := src[o+int(Int(at, l))]
@@ -181,7 +181,7 @@ func init() {
 			}
 		}
 	}
-	o.maxoutBackward = func(dx, x, dy, at, lane, piece, best []float32, dxStep int) {
+	portableOps.maxoutBackward = func(dx, x, dy, at, lane, piece, best []float32, dxStep int) {
 		for o := 0; o < len(dy); o += Block {
 			for l := range Block {
 				m := x[o+int(Int(at, l))]
@@ -201,14 +201,18 @@ func init() {
 			}
 		}
 	}
-	o.transpose = func(dst, src []float32, dstStep, srcStep, rows, cols int) {
+	portableOps.transpose = func(dst, src []float32, dstStep, srcStep, rows, cols int) {
 		for r := range rows {
 			for c, x := range src[r*srcStep:][:cols] {
 				dst[c*dstStep+r] = x
 			}
 		}
 	}
-	o.reluBackward = func(dx, dy, y []float32) {
+}
+
+// Gradients of activations and pools.
+func init() {
+	portableOps.reluBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			if v <= 0 {
 				dx[i] = 0
@@ -217,23 +221,23 @@ func init() {
 			}
 		}
 	}
-	o.reluBackwardSum = func(dx, dy, y, acc []float32) {
-		o.reluBackward(dx, dy, y)
+	portableOps.reluBackwardSum = func(dx, dy, y, acc []float32) {
+		portableOps.reluBackward(dx, dy, y)
 		for i, v := range dx {
 			acc[i%Block] += v
 		}
 	}
-	o.sigmoidBackward = func(dx, dy, y []float32) {
+	portableOps.sigmoidBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			dx[i] = dy[i] * (v * (1 - v))
 		}
 	}
-	o.tanhBackward = func(dx, dy, y []float32) {
+	portableOps.tanhBackward = func(dx, dy, y []float32) {
 		for i, v := range y[:len(dx)] {
 			dx[i] = dy[i] * (1 - float32(v*v))
 		}
 	}
-	o.maxPoolBackward = func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
+	portableOps.maxPoolBackward = func(dx, x, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
 		for o := 0; o < len(dy); o += Block {
 			at := o / Block * pixStep
 			for l := range Block {
@@ -249,29 +253,29 @@ func init() {
 			}
 		}
 	}
-	o.maxPoolBackward2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
+	portableOps.maxPoolBackward2 = func(dx, x, dy []float32, rowStep, dxRowStep int) {
 		maxPoolBackward2Go(dx, x, dy, nil, rowStep, dxRowStep, false)
 	}
-	o.maxPoolReluBackward2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
+	portableOps.maxPoolReluBackward2 = func(dx, x, dy, acc []float32, rowStep, dxRowStep int) {
 		maxPoolBackward2Go(dx, x, dy, acc, rowStep, dxRowStep, true)
 	}
-	o.maxPool2 = func(dst, src []float32, rowStep int) { o.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
-	o.maxPoolIndices2 = func(dst, indices, src []float32, rowStep int) int {
+	portableOps.maxPool2 = func(dst, src []float32, rowStep int) { portableOps.maxPool(dst, src, 2, 2, rowStep, Block, 2*Block) }
+	portableOps.maxPoolIndices2 = func(dst, indices, src []float32, rowStep int) int {
 		maxPoolIndicesGo(dst, indices, src, rowStep, false)
 		return 0
 	}
-	o.maxPoolReluIndices2 = func(dst, indices, src []float32, rowStep int) int {
+	portableOps.maxPoolReluIndices2 = func(dst, indices, src []float32, rowStep int) int {
 		maxPoolIndicesGo(dst, indices, src, rowStep, true)
 		return 0
 	}
-	o.maxPoolIndexedBackward2 = maxPoolIndexedBackwardGo
-	o.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
-		o.maxPoolBackward(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
+	portableOps.maxPoolIndexedBackward2 = maxPoolIndexedBackwardGo
+	portableOps.maxPoolSpread = func(dx, x, _, dy []float32, kh, kw, rowStep, dxRowStep, colStep, pixStep int) {
+		portableOps.maxPoolBackward(dx, x, dy, kh, kw, rowStep, dxRowStep, colStep, pixStep)
 	}
-	o.maxPoolSpread3 = func(dx, x, _, dy []float32, rowStep, dxRowStep, pixStep int) {
-		o.maxPoolBackward(dx, x, dy, 3, 3, rowStep, dxRowStep, Block, pixStep)
+	portableOps.maxPoolSpread3 = func(dx, x, _, dy []float32, rowStep, dxRowStep, pixStep int) {
+		portableOps.maxPoolBackward(dx, x, dy, 3, 3, rowStep, dxRowStep, Block, pixStep)
 	}
-	o.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
+	portableOps.spreadAdd = func(dx, dy []float32, kh, kw, rowStep, colStep, pixStep int, scale float32) {
 		for o := 0; o < len(dy); o += Block {
 			for i := range kh {
 				for j := range kw {
@@ -283,33 +287,37 @@ func init() {
 			}
 		}
 	}
-	o.sumRow = func(acc, src []float32) {
+}
+
+// Sums and gradients of normalizations.
+func init() {
+	portableOps.sumRow = func(acc, src []float32) {
 		clear(acc[:Block])
 		for i, x := range src {
 			acc[i%Block] += x
 		}
 	}
-	o.devRow = func(acc, src, mean []float32) {
+	portableOps.devRow = func(acc, src, mean []float32) {
 		clear(acc[:Block])
 		for i, x := range src {
 			d := x - mean[i%Block]
 			acc[i%Block] += float32(d * d)
 		}
 	}
-	o.dotRow = func(acc, dy, x, mean []float32) {
+	portableOps.dotRow = func(acc, dy, x, mean []float32) {
 		clear(acc[:2*Block])
 		for i, d := range dy {
 			acc[i%Block] += d
 			acc[Block+i%Block] += float32(d * (x[i] - mean[i%Block]))
 		}
 	}
-	o.batchNormBackward = func(dst, dy, x, coef []float32) {
+	portableOps.batchNormBackward = func(dst, dy, x, coef []float32) {
 		for i := range dst {
 			l := i % Block
 			dst[i] = float32((x[i]-coef[l])*coef[2*Block+l]) + (float32(dy[i]*coef[Block+l]) + coef[3*Block+l])
 		}
 	}
-	o.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {
+	portableOps.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {
 		for i := range g {
 			y := scalar.InvPow34(s[i])
 			r := float32(min(s[i], math.MaxFloat32)*y) * y // the inverse of the square root
@@ -317,7 +325,7 @@ func init() {
 			t[i/Block*step+i%Block] = float32(g[i]*x[i]) * float32(r*r)
 		}
 	}
-	o.lrnBackward = func(dst, g, x, t []float32, step, size int, factor float32) {
+	portableOps.lrnBackward = func(dst, g, x, t []float32, step, size int, factor float32) {
 		for i := range dst {
 			var sum float32
 			for _, v := range t[i/Block*step+i%Block:][:size] {
@@ -326,7 +334,11 @@ func init() {
 			dst[i] = g[i] - float32(float32(x[i]*factor)*sum)
 		}
 	}
-	o.dropout = func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32) {
+}
+
+// Dropout.
+func init() {
+	portableOps.dropout = func(dst, src []float32, key0, key1, place, quad, image, step, below uint32, scale float32) {
 		for i := 0; i < len(dst); i += 4 {
 			f := random.Philox([4]uint32{place + uint32(i/Block), quad + uint32(i%Block/4), image, step}, [2]uint32{key0, key1})
 			for j, u := range f {
@@ -338,7 +350,11 @@ func init() {
 			}
 		}
 	}
-	o.sumSquares = func(src []float32) float32 {
+}
+
+// Optimizers.
+func init() {
+	portableOps.sumSquares = func(src []float32) float32 {
 		var acc [4][Block]float32
 		whole := len(src) / (4 * Block) * (4 * Block)
 		for i, x := range src {
@@ -354,13 +370,13 @@ func init() {
 		return sumLanes(&acc[0])
 	}
 	// coef: rate, momentum, decay.
-	o.sgd = func(p, g, v, coef []float32) {
+	portableOps.sgd = func(p, g, v, coef []float32) {
 		for i := range p {
 			v[i] = float32(v[i]*coef[1]) + (g[i] + float32(p[i]*coef[2]))
 			p[i] -= float32(v[i] * coef[0])
 		}
 	}
-	o.nesterov = func(p, g, v, coef []float32) {
+	portableOps.nesterov = func(p, g, v, coef []float32) {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[2])
 			v[i] = float32(v[i]*coef[1]) + d
@@ -368,7 +384,7 @@ func init() {
 		}
 	}
 	// coef: rate, momentum, decay, rho, 1-rho, eps.
-	o.rmsprop = func(p, g, v, s, coef []float32) {
+	portableOps.rmsprop = func(p, g, v, s, coef []float32) {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[2])
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
@@ -376,7 +392,7 @@ func init() {
 			p[i] -= v[i]
 		}
 	}
-	o.rmspropTorch = func(p, g, v, s, coef []float32) {
+	portableOps.rmspropTorch = func(p, g, v, s, coef []float32) {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[2])
 			s[i] = float32(s[i]*coef[3]) + float32(float32(d*d)*coef[4])
@@ -386,7 +402,7 @@ func init() {
 	}
 	// coef: rate/(1-beta1^t), beta1, 1-beta1, beta2, 1-beta2, 1/(1-beta2^t), eps,
 	// decay, factor on the param.
-	o.adam = func(p, g, m, s, coef []float32) {
+	portableOps.adam = func(p, g, m, s, coef []float32) {
 		for i := range p {
 			d := g[i] + float32(p[i]*coef[7])
 			m[i] = float32(m[i]*coef[1]) + float32(d*coef[2])
@@ -394,13 +410,17 @@ func init() {
 			p[i] = float32(p[i]*coef[8]) - float32(m[i]*coef[0])/(scalar.Sqrt(float32(s[i]*coef[5]))+coef[6])
 		}
 	}
-	o.toward = func(dst, src []float32, rate float32) {
+	portableOps.toward = func(dst, src []float32, rate float32) {
 		for i, x := range src[:len(dst)] {
 			dst[i] += float32((x - dst[i]) * rate)
 		}
 	}
+}
+
+// init runs last: every tier begins with the portable primitives.
+func init() {
 	for i := range vecTable {
-		vecTable[i] = *o
+		vecTable[i] = portableOps
 	}
 	vectorize()
 }

@@ -66,15 +66,24 @@ func (c *cache) shown() (*model, error) {
 	return m, nil
 }
 
-// plan answers with the schedule of the network: with POST, after a measurement.
-func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+// computed returns the network to compute with. If there is none it answers why, and returns nil.
+func (s *Server) computed(w http.ResponseWriter) *model {
 	if s.src.Engine == nil || s.src.Text == nil {
 		s.json(w, nil, errNoEngine)
-		return
+		return nil
 	}
 	m, err := s.cache.shown()
 	if err != nil {
 		s.json(w, nil, err)
+		return nil
+	}
+	return m
+}
+
+// plan answers with the schedule of the network: with POST, after a measurement.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	m := s.computed(w)
+	if m == nil {
 		return
 	}
 	p, err := s.src.Engine.Plan(m.graph, m.version, r.Method == http.MethodPost)
@@ -83,13 +92,8 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 
 // times answers with the predicted time of the network after each pass.
 func (s *Server) times(w http.ResponseWriter, _ *http.Request) {
-	if s.src.Engine == nil || s.src.Text == nil {
-		s.json(w, nil, errNoEngine)
-		return
-	}
-	m, err := s.cache.shown()
-	if err != nil {
-		s.json(w, nil, err)
+	m := s.computed(w)
+	if m == nil {
 		return
 	}
 	stages, err := m.run()
