@@ -33,12 +33,13 @@ func viewCommand() *cli.Command {
    incc view googlenet -o googlenet.html
 
 The page shows the drawing of the network beside its text, and what each pass makes of it.
-A click marks a box and its line. When the file is saved, the page draws it again, with the
-errors where it has some. The page also shows the schedule of the executor with measured
-times and memory, and classifies pictures that are dropped on it, with the feature maps of
-a layer; it takes the weights of --weights or of the run, or else random ones. Of runs it
-shows the curves, also while incc train goes on, the confusion matrix, the filters of the
-first layer, and the worst mistakes.
+With runs and no network, that of the first run is drawn. A click marks a box and its
+line. When the file is saved, the page draws it again, with the errors where it has some.
+The page also shows the schedule of the executor with measured times and memory, and
+classifies pictures that are dropped on it, with the feature maps of a layer; it takes the
+weights of --weights or of the run, or else random ones. Of runs it shows the curves, also
+while incc train goes on, the confusion matrix, the filters of the first layer, and the
+worst mistakes. Each tab has an address: #network, #passes, #plan, #try, #runs.
 
 The server listens on this machine alone, unless --addr names another address; the page
 then needs the token in the address that is printed. With -o nothing is served: the page
@@ -145,8 +146,10 @@ func viewSource(c *cli.Context) (view.Source, []string, error) {
 		}
 		network = arg
 	}
-	if network == "" && len(runs) == 1 && exists(filepath.Join(runs[0], runSpec)) {
-		network = runs[0] // its spec
+	for _, run := range runs {
+		if network == "" && exists(filepath.Join(run, runSpec)) {
+			network = run // its spec
+		}
 	}
 	switch {
 	case network == "":

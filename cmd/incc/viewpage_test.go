@@ -98,6 +98,20 @@ func TestPageOfRun(t *testing.T) {
 	if text, err = os.ReadFile("page.html"); err != nil || bytes.Contains(text, []byte(`"measured":true`)) {
 		t.Errorf("a page without --measure has measured times, %v", err)
 	}
+	// Of several runs, the first brings the network.
+	if err := os.CopyFS("other", os.DirFS("run")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := capture(t, "view", "run", "other", "-o", "page.html"); code != exitOK {
+		t.Fatal(stderr)
+	}
+	if text, err = os.ReadFile("page.html"); err != nil {
+		t.Fatal(err)
+	}
+	page.Runs = nil
+	if err := json.Unmarshal(pageJSON.FindSubmatch(text)[1], &page); err != nil || len(page.Runs) != 2 || page.Network.Name != "run" || len(page.Plan.Steps) == 0 {
+		t.Errorf("two runs: %d runs, network %q, %v", len(page.Runs), page.Network.Name, err)
+	}
 }
 
 // servePage runs incc view and returns the address of the page.

@@ -351,6 +351,21 @@ func TestKeyboard(t *testing.T) {
 	b.wait(`document.querySelectorAll("#text .row.on").length === 1`)
 	press("Escape")
 	b.wait(`document.querySelectorAll("#text .row.on").length === 0`)
+	// Tabs by their address: the buttons back, a new address, loading again.
+	at := func(tab string) {
+		t.Helper()
+		b.wait(`location.hash === "#` + tab + `" && document.getElementById("tab-` + tab + `").getAttribute("aria-selected") === "true" && !document.getElementById("` + tab + `").hidden`)
+	}
+	at("network")
+	b.eval(`history.back()`)
+	at("plan")
+	b.eval(`location.hash = "#runs"`)
+	at("runs")
+	// Without a pointer, the legend shows the last epoch.
+	b.wait(`[...document.querySelectorAll("#charts .u-legend .u-value")].some((e) => e.textContent.includes("50.00 %"))`)
+	b.wait(`[...document.querySelectorAll("#charts .u-legend .u-value")].every((e) => e.textContent !== "--")`)
+	b.eval(`location.reload()`)
+	at("runs")
 	b.quiet(url)
 }
 

@@ -168,9 +168,18 @@
     state.stage = i;
   }
 
+  const tabs = ["network", "passes", "plan", "try", "runs"];
+
+  // named is the tab that the address names behind its #, or "".
+  function named() {
+    const tab = location.hash.slice(1);
+    return tabs.includes(tab) && !$("tab-" + tab).hidden ? tab : "";
+  }
+
   function open(tab) {
     state.tab = tab;
-    for (const t of ["network", "passes", "plan", "try", "runs"]) {
+    if (location.hash !== "#" + tab) history.pushState(null, "", "#" + tab);
+    for (const t of tabs) {
       $(t).hidden = t !== tab;
       $("tab-" + t).setAttribute("aria-selected", String(t === tab));
       $("tab-" + t).tabIndex = t === tab ? 0 : -1;
@@ -186,7 +195,6 @@
   }
   page.open = open;
 
-  const tabs = ["network", "passes", "plan", "try", "runs"];
   for (const t of tabs) {
     $("tab-" + t).addEventListener("click", () => open(t));
     $("tab-" + t).addEventListener("keydown", (e) => {
@@ -232,7 +240,10 @@
     for (const t of tabs.slice(0, 4)) $("tab-" + t).hidden = !network;
     $("tab-runs").hidden = !runs;
     if (embedded && network) await loadNetwork(false);
-    open(network ? "network" : "runs");
+    const first = named() || (network ? "network" : "runs");
+    history.replaceState(null, "", "#" + first);
+    open(first);
+    window.addEventListener("popstate", () => { if (named() && named() !== state.tab) open(named()); });
     if (embedded) return;
     let last = "";
     const events = new EventSource("api/events");

@@ -18,10 +18,15 @@ page.runs = (() => {
     const letters = "12px Go, sans-serif";
     const axis = { stroke: ink, font: letters, labelFont: letters, grid: { stroke: "rgba(128,128,128,.25)", width: 1 }, ticks: { stroke: "rgba(128,128,128,.4)", width: 1 } };
     const value = (v) => v === null || v === undefined ? "" : percent ? (100 * v).toFixed(2) + " %" : v.toPrecision(4);
+    // While the pointer is elsewhere, the legend shows the last epoch of each curve.
+    const last = (v) => v.findLast((x) => x !== null && x !== undefined);
     const plot = new uPlot({
       width: Math.max(260, host.clientWidth), height: 260, scales: { x: { time: false } },
       axes: [{ ...axis, label: "epoch", incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }, { ...axis, size: 64, values: (_, vs) => vs.map((v) => percent ? +(100 * v).toFixed(1) + " %" : String(+v.toPrecision(4))) }],
-      series: [{ label: "epoch" }, ...series.map((s) => ({ label: s.label, stroke: s.colour, width: 1.8, dash: s.dash, spanGaps: true, points: { show: epochs.length < 30, size: 5 }, value: (_, v) => value(v) }))],
+      series: [{ label: "epoch", value: (u, v) => v ?? last(u.data[0]) ?? "" }, ...series.map((s) => ({
+        label: s.label, stroke: s.colour, width: 1.8, dash: s.dash, spanGaps: true, points: { show: epochs.length < 30, size: 5 },
+        value: (u, v, i) => value(u.cursor.idx === null || u.cursor.idx === undefined ? last(u.data[i]) : v),
+      }))],
     }, data, host);
     charts.push([plot, host]);
   }
