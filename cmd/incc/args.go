@@ -136,3 +136,16 @@ func takesValue(f cli.Flag) bool {
 	d, ok := f.(cli.DocGenerationFlag)
 	return ok && d.TakesValue()
 }
+
+// noEmptyValues refuses flags whose text is empty, as --weights "$W" with an unset variable
+// gives it: such a flag would pass for one that was not given. Only --passes may be empty: the
+// empty list.
+func noEmptyValues(c *cli.Context) error {
+	for _, f := range c.Command.Flags {
+		s, ok := f.(*cli.StringFlag)
+		if ok && s.Name != "passes" && c.IsSet(s.Name) && c.String(s.Name) == "" {
+			return usagef("--%s has an empty value: give it one, or leave the flag out", s.Name)
+		}
+	}
+	return nil
+}

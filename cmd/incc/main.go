@@ -228,6 +228,7 @@ func commands() []*cli.Command {
 // finish sets the fields that are the same in all commands and subcommands.
 func finish(c *cli.Command) {
 	c.OnUsageError = onUsageError
+	c.Before = noEmptyValues
 	for _, s := range c.Subcommands {
 		finish(s)
 	}
