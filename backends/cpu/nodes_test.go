@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -115,5 +116,55 @@ func TestNodeWithTooManyOperands(t *testing.T) {
 		}
 	} else if !strings.Contains(err.Error(), "5 operands") {
 		t.Error(err)
+	}
+}
+
+// TestNumbersWithoutResult: an index outside of its axis, and an integer that float32 does not
+// hold, end a run with an error; the next run with other numbers has results.
+func TestNumbersWithoutResult(t *testing.T) {
+	b := newNet(t, "outside")
+	x := b.image(1, 1, 2)
+	i := b.op("i", ops.Node{Type: "Cast", Attrs: "to:i64"}, x)
+	g := b.done(b.op("g", ops.Node{Type: "GatherElements", Attrs: "axis:3", Kinds: "f32,i64"}, x, i), b.op("twice", ops.Node{Type: "Add", Kinds: "i64,i64"}, i, i))
+	for _, threads := range []int{1, 2} {
+		p, err := Compile(g, Options{Batch: 3, Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := p.NewSession()
+		for _, c := range []struct {
+			x    []float32
+			want string
+		}{
+			{[]float32{0, 1, 1, 0, 0, 0}, ""},
+			{[]float32{0, 1, 1, 0, 0, 2}, "index 2, element 5"},
+			{[]float32{0, 1, -1, -2, 0, 0}, ""},
+			{[]float32{0, 0, 1, 0, 0, -3}, "index -3"},
+			{[]float32{0, 0, 1, 0, 0, 1 << 23}, "index 8388608"},
+			{[]float32{1, 0, 1, 0, 0, 0}, ""},
+		} {
+			err := s.Run([][]float32{c.x}, [][]float32{make([]float32, 6), make([]float32, 6)})
+			if (err == nil) != (c.want == "") || err != nil && (!errors.Is(err, ErrNumbers) || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v: %v, want %q", c.x, err, c.want)
+			}
+		}
+	}
+}
+
+// TestIntegersBeyondFloat32: an integer result that float32 does not hold is an error.
+func TestIntegersBeyondFloat32(t *testing.T) {
+	b := newNet(t, "large")
+	i := b.op("i", ops.Node{Type: "Cast", Attrs: "to:i64"}, b.image(1, 1, 1))
+	g := b.done(b.op("square", ops.Node{Type: "Mul", Kinds: "i64,i64"}, i, i))
+	p, err := Compile(g, Options{Batch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, y := p.NewSession(), []float32{0}
+	if err := s.Run([][]float32{{4098}}, [][]float32{y}); err != nil || y[0] != 4098*4098 {
+		t.Errorf("4098*4098 is %v, %v", y, err)
+	}
+	if err := s.Run([][]float32{{4097}}, [][]float32{y}); err == nil || !strings.Contains(err.Error(), "16785409") {
+		t.Errorf("4097*4097 is %v, %v", y, err)
 	}
 }

@@ -161,7 +161,7 @@ func (l *lowering) Copy(src, dst *plan.Tensor) plan.Kernel {
 	case dst.Layout == plan.Wide && src.Layout == plan.Planar:
 		return kernel.Widen{N: src.Size(), Fixed: plan.Fixed(dst.Value, l.symbolic), InN: in.N}
 	case src.Layout == plan.Wide && dst.Layout == plan.Planar:
-		return kernel.Narrow{N: src.Size(), Fixed: plan.Fixed(src.Value, l.symbolic), OutN: out.N}
+		return kernel.Narrow{N: src.Size(), Fixed: plan.Fixed(src.Value, l.symbolic), OutN: out.N, Ints: src.Value != nil && src.Value.Type.DType != ir.F32}
 	case src.Layout == plan.Wide || dst.Layout == plan.Wide:
 		return nil
 	case src.Layout == plan.Bytes || dst.Layout == plan.Bytes:

@@ -60,6 +60,10 @@ const (
 // the program.
 var ErrInput = errors.New("does not fit the network")
 
+// ErrNumbers is wrapped by the errors of Run that tell of numbers for which the network has no
+// result: an index outside of its axis, or an integer that is too large to be exact.
+var ErrNumbers = errors.New("the network has no result for these numbers")
+
 // Program is a compiled graph: a plan and its packed weights. It does not change
 // and serves any number of sessions at once.
 type Program struct {

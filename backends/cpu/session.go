@@ -50,7 +50,7 @@ func (p *Program) NewSession() *Session {
 	copy(s.state.Mem, p.state.Mem)
 	for i, st := range pl.Steps {
 		a := &s.args[i]
-		a.Table = p.tables[i]
+		a.Table, a.Step = p.tables[i], i
 		for j := range st.In {
 			s.bind(st.In[j], &a.In[j])
 			s.bind(st.Out[j], &a.Out[j])
@@ -105,6 +105,9 @@ func (s *Session) bind(o plan.Operand, b *kernel.Buf) {
 // the two outer slices, too, does not allocate for a run (ExampleSession_Run).
 //
 // Outputs are written before all inputs have been read: they must not overlap.
+//
+// The error wraps ErrInput if the slices do not fit, and ErrNumbers if the network has no result
+// for the numbers in them.
 func (s *Session) Run(inputs, outputs [][]float32) error {
 	n, err := s.images(inputs, outputs)
 	if err != nil {
@@ -120,6 +123,14 @@ func (s *Session) Run(inputs, outputs [][]float32) error {
 		s.team.Run(s.body)
 	}
 	s.release()
+	return s.err()
+}
+
+// err returns the error that a step of the last run met.
+func (s *Session) err() error {
+	if err := s.team.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNumbers, err)
+	}
 	return nil
 }
 
@@ -308,6 +319,9 @@ func (s *Session) RunTraced(inputs, outputs [][]float32) ([]Event, error) {
 	s.start = time.Now()
 	s.team.Run(s.traced)
 	s.release()
+	if err := s.err(); err != nil {
+		return nil, err
+	}
 	var all []Event
 	for i := range s.args {
 		for _, l := range s.events {

@@ -3,9 +3,11 @@ package gosrc
 import (
 	"fmt"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -392,4 +394,12 @@ func (d *description) declared(file string) []string {
 		add("func", "main", "run", "parse", "classify", "checkUse", "forServer")
 	}
 	return l
+}
+
+// CanFail reports whether a step may meet numbers for which it has no result.
+func (d *description) CanFail() bool {
+	return slices.ContainsFunc(d.Plan.Steps, func(s plan.Step) bool {
+		f, ok := s.Do.(kernel.Failer)
+		return ok && f.CanFail()
+	})
 }

@@ -104,12 +104,15 @@ type NodePlan struct {
 	In  []NodeType // an operand that is left out has the kind NodeNone
 	Out []NodeType
 
-	attrs NodeAttrs
-	exact bool  // real numbers are not rounded
-	err   error // the first bad attribute
-	units int   // parts of the work that do not depend on each other
-	work  int   // operations for each unit
-	run   func(x, y [][]float64, lo, hi int)
+	attrs  NodeAttrs
+	exact  bool  // real numbers are not rounded
+	err    error // the first bad attribute
+	units  int   // parts of the work that do not depend on each other
+	work   int   // operations for each unit
+	run    func(x, y [][]float64, lo, hi int)
+	check  func(x [][]float64) error    // finds bad elements of the operands; nil if none are bad
+	fails  func(x, y [][]float64) error // run, of a node of one task that may fail on its way
+	checks bool                         // the integers of the results may be too large
 }
 
 // nodeOps maps every operator to the function that plans it: it checks the operands and sets
@@ -183,6 +186,7 @@ func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
 			n *= d
 		}
 	}
+	p.checks = p.mayOverflow()
 	return p, nil
 }
 
@@ -206,23 +210,52 @@ const (
 )
 
 // Tasks returns the number of tasks into which Run divides the work.
-func (p *NodePlan) Tasks() int { return max(1, min(nodeTasks, p.units, p.Ops()/nodeTaskOps)) }
+func (p *NodePlan) Tasks() int {
+	if p.checks {
+		return 1
+	}
+	return max(1, min(nodeTasks, p.units, p.Ops()/nodeTaskOps))
+}
+
+// CanFail reports whether Run may return an error.
+func (p *NodePlan) CanFail() bool { return p.check != nil || p.checks || p.fails != nil }
 
 // Run computes a task. x and y are the elements of the operands and of the results in row-major
 // order, nil for an operand that is left out. Tasks do not depend on each other.
-func (p *NodePlan) Run(task int, x, y [][]float64) {
+//
+// An error says that the operands of the node, not only those of the task, have elements for
+// which there is no result: an index outside of its axis, or integers beyond 2^53. Elements of
+// the results that depend on them are NaN or 0 then.
+func (p *NodePlan) Run(task int, x, y [][]float64) error {
+	if p.fails != nil {
+		return p.fails(x, y)
+	}
+	var err error
+	if task == 0 && p.check != nil {
+		err = p.check(x)
+	}
 	n := p.Tasks()
 	p.run(x, y, p.units*task/n, p.units*(task+1)/n)
+	if err == nil && p.checks {
+		if err = p.exactly(p.In, x); err == nil {
+			err = p.exactly(p.Out, y)
+		}
+	}
+	return err
 }
 
-// Eval computes all tasks into new arrays.
-func (p *NodePlan) Eval(x [][]float64) [][]float64 {
+// Eval computes all tasks into new arrays. The error is that of Run.
+func (p *NodePlan) Eval(x [][]float64) ([][]float64, error) {
 	y := make([][]float64, len(p.Out))
 	for i, t := range p.Out {
 		y[i] = make([]float64, t.Len())
 	}
-	p.run(x, y, 0, p.units)
-	return y
+	for task := range p.Tasks() {
+		if err := p.Run(task, x, y); err != nil {
+			return nil, err
+		}
+	}
+	return y, nil
 }
 
 // f32 rounds a real number.

@@ -17,8 +17,7 @@ func nodeAddIndexed() {
 	nodeOps["Compress"] = nodePlanCompress
 }
 
-// nodeOutside is the result of an index that is outside of its axis: the file is wrong, and no
-// number would be right.
+// nodeOutside is the result of an index that is outside of its axis. The run ends with an error.
 func nodeOutside(k NodeKind) float64 {
 	if k == NodeFloat {
 		return math.NaN()
@@ -60,6 +59,7 @@ func nodePlanGather(p *NodePlan) error {
 	}
 	outer, n, inner := nodeAround(shape, axis)
 	count, k := p.In[1].Len(), p.In[0].Kind
+	p.inside(1, n)
 	p.result(k, slices.Concat(shape[:axis], p.In[1].Shape, shape[axis+1:])...)
 	p.units, p.work = outer*count, inner
 	p.run = func(x, y [][]float64, lo, hi int) {
@@ -98,6 +98,7 @@ func nodePlanGatherElements(p *NodePlan) error {
 	by := w.step[0][axis]
 	w.step[0][axis] = 0
 	p.result(k, idx...)
+	p.inside(1, shape[axis])
 	p.units, p.work = nodeLen(idx), 8
 	p.run = func(x, y [][]float64, lo, hi int) {
 		w := w
@@ -165,6 +166,16 @@ func (d nodeND) place(idx []float64, tuple int) (at int, ok bool) {
 	return at * d.slice, true
 }
 
+// check returns an error if a tuple lies outside.
+func (d nodeND) check(p *NodePlan, idx []float64) error {
+	for i, v := range idx {
+		if err := p.within(v, d.dims[i%d.depth], i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func nodePlanGatherND(p *NodePlan) error {
 	if err := p.need(2, 2); err != nil {
 		return err
@@ -177,6 +188,7 @@ func nodePlanGatherND(p *NodePlan) error {
 	k, idx := p.In[0].Kind, p.In[1].Shape
 	p.result(k, slices.Concat(idx[:len(idx)-1], p.In[0].Shape[batch+d.depth:])...)
 	p.units, p.work = d.tuples, d.slice
+	p.check = func(x [][]float64) error { return d.check(p, x[1]) }
 	p.run = func(x, y [][]float64, lo, hi int) {
 		for u := lo; u < hi; u++ {
 			dst := y[0][u*d.slice : (u+1)*d.slice]
@@ -233,6 +245,7 @@ func nodePlanScatterElements(p *NodePlan) error {
 	f := p.scattered()
 	p.result(p.In[0].Kind, shape...)
 	p.units, p.work = 1, p.In[0].Len() // updates may meet
+	p.inside(1, shape[axis])
 	p.run = func(x, y [][]float64, _, _ int) {
 		copy(y[0], x[0])
 		w := w
@@ -260,6 +273,7 @@ func nodePlanScatterND(p *NodePlan) error {
 		return fmt.Errorf("updates %v for indices %v of %v", p.In[2].Shape, p.In[1].Shape, p.In[0].Shape)
 	}
 	f := p.scattered()
+	p.check = func(x [][]float64) error { return d.check(p, x[1]) }
 	p.result(p.In[0].Kind, p.In[0].Shape...)
 	p.units, p.work = 1, p.In[0].Len()
 	p.run = func(x, y [][]float64, _, _ int) {
@@ -317,6 +331,14 @@ func nodePlanReverseSequence(p *NodePlan) error {
 	rank := len(x)
 	p.result(p.In[0].Kind, x...)
 	p.units, p.work = p.In[0].Len(), 8
+	p.check = func(in [][]float64) error {
+		for at, n := range in[1] {
+			if !(n >= 0 && n <= float64(x[t])) {
+				return fmt.Errorf("ReverseSequence: length %v, element %d of the lengths, is not within 0..%d", n, at, x[t])
+			}
+		}
+		return nil
+	}
 	p.run = func(in, y [][]float64, lo, hi int) {
 		w := newNodeWalk(x)
 		w.seek(lo)

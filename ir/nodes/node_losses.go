@@ -43,6 +43,14 @@ func nodePlanLoss(p *NodePlan) error {
 	}
 	count := p.In[1].Len()
 	p.units, p.work = 1, 16*p.In[0].Len()
+	p.check = func(x [][]float64) error {
+		for at, t := range x[1] {
+			if !(t >= 0 && t < float64(classes)) && !(ignore && t == float64(ignored)) {
+				return fmt.Errorf("%s: target %v, element %d of the targets, is not one of %d classes", p.Op, t, at, classes)
+			}
+		}
+		return nil
+	}
 	p.run = func(x, y [][]float64, _, _ int) {
 		total, sum := 0.0, 0.0
 		for i := range count {

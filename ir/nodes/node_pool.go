@@ -155,6 +155,7 @@ func nodePlanMaxUnpool(p *NodePlan) error {
 	p.result(p.In[0].Kind, shape...)
 	p.units, p.work = 1, nodeLen(shape)
 	steps, n := nodeSteps(shape), nodeLen(plain)
+	p.inside(1, n)
 	p.run = func(in, y [][]float64, _, _ int) {
 		clear(y[0])
 		for i, v := range in[0] {

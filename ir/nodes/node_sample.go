@@ -190,6 +190,7 @@ func nodePlanRoiAlign(p *NodePlan) error {
 	}
 	p.result(p.In[0].Kind, rois[0], x[1], h, w)
 	p.units, p.work = rois[0]*x[1], 256*h*w
+	p.inside(2, x[0])
 	p.run = func(in, y [][]float64, lo, hi int) {
 		for u := lo; u < hi; u++ {
 			box := in[1][u/x[1]*4:][:4]

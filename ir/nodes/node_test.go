@@ -97,7 +97,13 @@ func tried(t *testing.T, r draws, op, attrs string, in []NodeType) bool {
 			x[i][j] = n.Kind.Round(r.NormFloat64() * 4)
 		}
 	}
-	want := p.Eval(x)
+	want, err := p.Eval(x)
+	if err != nil {
+		if !p.CanFail() {
+			t.Errorf("%s %s of %v fails, which CanFail does not say: %v", op, attrs, in, err)
+		}
+		return true
+	}
 	got := make([][]float64, len(want))
 	for i, y := range want {
 		if got[i] = make([]float64, len(y)); len(y) != p.Out[i].Len() {
@@ -105,7 +111,9 @@ func tried(t *testing.T, r draws, op, attrs string, in []NodeType) bool {
 		}
 	}
 	for task := p.Tasks() - 1; task >= 0; task-- {
-		p.Run(task, x, got)
+		if err := p.Run(task, x, got); err != nil {
+			t.Errorf("%s %s of %v: task %d: %v", op, attrs, in, task, err)
+		}
 	}
 	for i := range want {
 		if !slices.EqualFunc(got[i], want[i], func(a, b float64) bool { return a == b || a != a && b != b }) {
@@ -165,6 +173,38 @@ func TestErrors(t *testing.T) {
 	} {
 		if _, err := PlanNode(c.op, c.attrs, c.in, false); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: %v, want %q", c.op, c.attrs, err, c.want)
+		}
+	}
+}
+
+// TestOutside: an index outside of its axis, and an integer beyond 2^53, is an error of the run.
+func TestOutside(t *testing.T) {
+	f, i := NodeFloat, NodeInt64
+	for _, c := range []struct {
+		op, attrs string
+		in        []NodeType
+		x         [][]float64
+		want      string
+	}{
+		{"Gather", "", []NodeType{{f, []int{2}}, {i, []int{2}}}, [][]float64{{1, 2}, {0, 2}}, "index 2, element 1"},
+		{"Gather", "", []NodeType{{f, []int{2}}, {i, []int{1}}}, [][]float64{{1, 2}, {-3}}, "index -3"},
+		{"GatherElements", "", []NodeType{{f, []int{2}}, {i, []int{1}}}, [][]float64{{1, 2}, {5}}, "index 5"},
+		{"GatherND", "", []NodeType{{f, []int{2, 2}}, {i, []int{1, 2}}}, [][]float64{{1, 2, 3, 4}, {1, 2}}, "index 2, element 1"},
+		{"ScatterElements", "", []NodeType{{f, []int{2}}, {i, []int{1}}, {f, []int{1}}}, [][]float64{{1, 2}, {2}, {0}}, "index 2"},
+		{"ScatterND", "", []NodeType{{f, []int{2}}, {i, []int{1, 1}}, {f, []int{1}}}, [][]float64{{1, 2}, {-3}, {0}}, "index -3"},
+		{"ReverseSequence", "", []NodeType{{f, []int{2, 1}}, {i, []int{1}}}, [][]float64{{1, 2}, {3}}, "length 3"},
+		{"NegativeLogLikelihoodLoss", "", []NodeType{{f, []int{1, 2}}, {i, []int{1}}}, [][]float64{{1, 2}, {2}}, "target 2"},
+		{"Mul", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 40}, {1 << 40}}, "beyond 2^53"},
+		{"ReduceSum", "", []NodeType{{i, []int{2}}}, [][]float64{{1 << 53, 1 << 53}}, "beyond 2^53"},
+		{"Cast", "to:i64", []NodeType{{f, []int{1}}}, [][]float64{{1e20}}, "beyond 2^53"},
+	} {
+		p, err := PlanNode(c.op, c.attrs, c.in, false)
+		if err != nil {
+			t.Errorf("%s: %v", c.op, err)
+			continue
+		}
+		if _, err := p.Eval(c.x); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.op, err, c.want)
 		}
 	}
 }

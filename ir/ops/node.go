@@ -204,8 +204,12 @@ func (o Node) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 			given++
 		}
 	}
+	ys, err := p.Eval(data)
+	if err != nil {
+		return nil, err
+	}
 	var out []*tensor.Tensor
-	for i, y := range p.Eval(data) {
+	for i, y := range ys {
 		out = append(out, tensor.Of(y, p.Out[i].Shape...))
 	}
 	return out, nil

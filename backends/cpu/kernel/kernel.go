@@ -60,6 +60,7 @@ type Buf struct {
 // kernel says which of the fields it uses, and for what.
 type Args struct {
 	Images int          // images in this run, at most the planned batch
+	Step   int          // the number of the step, for errors
 	In     [4]Buf       // activations read
 	Out    [4]Buf       // activations written
 	W      [4][]float32 // weights; W[0] as Packer.Pack wrote it, W[1] the bias
@@ -90,6 +91,8 @@ type Worker struct {
 	winoBwdLists winoBwdLists
 	grad         bwdWeightsTile
 	node         nodeArgs
+	err          error // the first of the run under way (fail)
+	failed       int   // the step that it is of
 
 	team   *Team // that it is of (team.go)
 	thread *threads.Thread

@@ -64,6 +64,38 @@ func (t *Team) RunAlone(body func(w *Worker)) {
 	t.group.RunAlone(t.each)
 }
 
+// fail keeps the first error of a worker. The run goes on: its results are of no use.
+func (w *Worker) fail(a *Args, err error) {
+	if w.err == nil {
+		w.err, w.failed = err, a.Step
+	}
+}
+
+// Err returns the error of the first step of the last run that met one, and forgets it: an
+// element of an operand for which a node has no result.
+func (t *Team) Err() error {
+	var first *Worker
+	for i := range t.workers {
+		if w := &t.workers[i]; w.err != nil && (first == nil || w.failed < first.failed) {
+			first = w
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	err := first.err
+	for i := range t.workers {
+		t.workers[i].err = nil
+	}
+	return err
+}
+
+// Failer is a kernel after which a program asks Team.Err.
+type Failer interface {
+	Runner
+	CanFail() bool
+}
+
 // Members is the number of workers of the run: 1 if the pool was busy.
 func (w *Worker) Members() int { return w.thread.Members() }
 

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"sync/atomic"
 	"unsafe"
 
@@ -32,7 +33,8 @@ type Widen struct {
 type Narrow struct {
 	N     int
 	Fixed bool
-	OutN  int // from image to image in the output, in float32s
+	OutN  int  // from image to image in the output, in float32s
+	Ints  bool // the elements are integers: one that float32 cannot hold is an error
 }
 
 func wideTasks(images int, fixed bool) int {
@@ -57,10 +59,13 @@ func (k Widen) Run(_ *Worker, task int, a *Args) {
 func (k Narrow) Tasks(images int) int { return wideTasks(images, k.Fixed) }
 
 // Run narrows an image.
-func (k Narrow) Run(_ *Worker, task int, a *Args) {
+func (k Narrow) Run(w *Worker, task int, a *Args) {
 	dst := a.Out[0].Mem[a.Out[0].Off+task*k.OutN:][:k.N]
 	for i, x := range wide(a.In[0].Mem, a.In[0].Off+2*task*k.N, k.N) {
 		dst[i] = float32(x)
+		if k.Ints && float64(dst[i]) != x {
+			w.fail(a, fmt.Errorf("a result holds the integer %.0f: float32, in which results are given, does not hold it exactly", x))
+		}
 	}
 }
 
@@ -145,7 +150,9 @@ func (k *Node) run(p *nodes.NodePlan, w *Worker, task int, a *Args) {
 		b := &a.Out[i]
 		w.node.y[i] = wide(b.Mem, b.Off, p.Out[i].Len())
 	}
-	p.Run(task, w.node.x[:len(p.In)], w.node.y[:len(p.Out)])
+	if err := p.Run(task, w.node.x[:len(p.In)], w.node.y[:len(p.Out)]); err != nil {
+		w.fail(a, err)
+	}
 }
 
 // Preparer is a kernel that a program replaces by another one that does the same, once, when it
@@ -154,6 +161,12 @@ type Preparer interface {
 	Runner
 	Prepare() Runner
 }
+
+// CanFail reports whether the operands may hold elements for which there is no result.
+func (k Node) CanFail() bool { return k.plan(1).CanFail() }
+
+// CanFail reports whether the results may hold integers that float32 does not hold.
+func (k Narrow) CanFail() bool { return k.Ints }
 
 // Prepare returns the node with its plans.
 func (k Node) Prepare() Runner { return NodeOf(k) }
