@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // Factorize replaces an n x n convolution by an n x 1 and a 1 x n convolution, and
@@ -57,16 +58,10 @@ func factorize(d *redesigner, l layer) (p plan, pays bool, why string) {
 // pair plans an n x 1 and a 1 x n convolution with mid channels between them. pays reports
 // whether they have fewer weights than the layer; why shows the two numbers.
 func pair(l layer, mid int) (p plan, pays bool, why string) {
-	k, pad := l.kernel(), l.conv.Pad
+	k := l.kernel()
 	p.mid = mid
-	p.first = half{kernel: ir.HW{k[0], 1}, conv: l.conv}
-	p.first.conv.Pad = ir.Pads{pad[0], 0, pad[2], 0}
-	p.second = half{kernel: ir.HW{1, k[1]}, conv: l.conv}
-	p.second.conv.Pad = ir.Pads{0, pad[1], 0, pad[3]}
-	p.first.conv.Dilation = ir.HW{l.conv.Dilation[0], 1}
-	p.second.conv.Dilation = ir.HW{1, l.conv.Dilation[1]}
-	p.first.conv.Stride = ir.HW{l.conv.Stride[0], 1}
-	p.second.conv.Stride = ir.HW{1, l.conv.Stride[1]}
+	p.first.kernel, p.second.kernel = ir.HW{k[0], 1}, ir.HW{1, k[1]}
+	p.first.conv, p.second.conv = Halves(l.conv)
 	c, o := l.weight.Type.Shape[1], l.outs()
 	after, before := p.mid*(k[0]*c+k[1]*o), k[0]*k[1]*c*o
 	pays = after < before
@@ -76,4 +71,17 @@ func pair(l layer, mid int) (p plan, pays bool, why string) {
 		return p, pays, fmt.Sprintf("%d*(%d+%d) = %d against %d*%d*%d = %d", p.mid, c, o, after, k[0], c, o, before)
 	}
 	return p, pays, fmt.Sprintf("%d*(%d*%d+%d*%d) = %d against %d*%d*%d*%d = %d", p.mid, k[0], c, k[1], o, after, k[0], k[1], c, o, before)
+}
+
+// Halves returns the attributes of the KH x 1 and the 1 x KW convolution that together have the
+// padding, dilation and stride of a convolution. The activation is in both.
+func Halves(c ops.Conv) (first, second ops.Conv) {
+	first, second = c, c
+	first.Pad = ir.Pads{c.Pad[0], 0, c.Pad[2], 0}
+	second.Pad = ir.Pads{0, c.Pad[1], 0, c.Pad[3]}
+	first.Dilation = ir.HW{c.Dilation[0], 1}
+	second.Dilation = ir.HW{1, c.Dilation[1]}
+	first.Stride = ir.HW{c.Stride[0], 1}
+	second.Stride = ir.HW{1, c.Stride[1]}
+	return first, second
 }

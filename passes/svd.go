@@ -11,6 +11,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lowrank"
 )
 
 // factorizeSVD factorizes layers with trained weights (Jaderberg 2014, section 2.2, scheme
@@ -104,17 +105,16 @@ func (j *svdJob) approximate(d *redesigner, bound float64) {
 		return
 	}
 	w := d.r.Graph().Data[l.weight.Name]
-	m := matrixOf(w)
-	values, vectors, err := m.rightVectors()
+	m, err := DecomposePair(w)
 	if err != nil {
 		j.err = err
 		return
 	}
 	if bound >= 0 {
-		j.plan, pays, why = pair(l, smallestRank(values, bound))
+		j.plan, pays, why = pair(l, m.Rank(bound))
 		j.plan.linear = true
 	}
-	j.a, j.b = m.product(values, vectors, j.plan.mid)
+	j.a, j.b = Pair(w, m, j.plan.mid)
 	j.decision = d.decide(l, j.plan, "", pays, why)
 	j.decision.Error = relativeError(w, j.a, j.b)
 }
@@ -151,23 +151,16 @@ func (d *redesigner) applyLinear(l layer, p plan, a, b *tensor.F32) {
 	r.Replace(l.n.Out[0], y)
 }
 
-// filters are the weights of a convolution as a matrix with rows (c,i) and
-// columns (j,o).
-type filters struct {
-	o, c, kh, kw int
-	rows, cols   int
-	data         []float64
-}
-
-func matrixOf(w *tensor.F32) filters {
-	s := w.Shape
-	m := filters{o: s[0], c: s[1], kh: s[2], kw: s[3], rows: s[1] * s[2], cols: s[3] * s[0]}
-	m.data = make([]float64, len(w.Data))
+// filters are the weights [O,C,KH,KW] of a convolution as a matrix with rows (c,i) and columns
+// (j,o).
+func filters(w *tensor.F32) lowrank.Matrix {
+	o, c, kh, kw := w.Shape[0], w.Shape[1], w.Shape[2], w.Shape[3]
+	m := lowrank.Matrix{Rows: c * kh, Cols: kw * o, Data: make([]float64, len(w.Data))}
 	at := 0
-	for o := range m.o {
-		for ci := range m.rows {
-			for j := range m.kw {
-				m.data[ci*m.cols+j*m.o+o] = float64(w.Data[at])
+	for f := range o {
+		for ci := range m.Rows {
+			for j := range kw {
+				m.Data[ci*m.Cols+j*o+f] = float64(w.Data[at])
 				at++
 			}
 		}
@@ -175,102 +168,28 @@ func matrixOf(w *tensor.F32) filters {
 	return m
 }
 
-// rightVectors returns the squares of the singular values and, as rows of a matrix, the
-// right singular vectors if cols <= rows, otherwise the left singular vectors.
-func (m filters) rightVectors() (values, vectors []float64, err error) {
-	n := min(m.rows, m.cols)
-	gram := make([]float64, n*n)
-	if m.cols <= m.rows {
-		for i := range m.rows {
-			row := m.data[i*m.cols : (i+1)*m.cols]
-			for a, x := range row {
-				if x == 0 {
-					continue
-				}
-				g := gram[a*n : (a+1)*n]
-				for b, y := range row[:a+1] {
-					g[b] += x * y
-				}
-			}
-		}
-	} else {
-		for a := range m.rows {
-			for b := range a + 1 {
-				gram[a*n+b] = dot(m.data[a*m.cols:(a+1)*m.cols], m.data[b*m.cols:(b+1)*m.cols])
-			}
-		}
-	}
-	for a := range n {
-		for b := range a {
-			gram[b*n+a] = gram[a*n+b]
-		}
-	}
-	return symmetricEigen(gram, n)
-}
-
-// smallestRank returns the smallest rank whose relative error is not above bound. values
-// are the squares of the singular values, largest first.
-func smallestRank(values []float64, bound float64) int {
-	total := 0.0
-	for _, v := range values {
-		total += max(v, 0)
-	}
-	tail, rank := 0.0, len(values)
-	for rank > 1 {
-		tail += max(values[rank-1], 0)
-		if math.Sqrt(tail) > bound*math.Sqrt(total) {
-			break
-		}
-		rank--
-	}
-	return rank
-}
-
-// product returns the filters of the two convolutions for rank r: M V and V', or U and U'M.
-// They are scaled so that each factor contains the square root of every singular value.
-func (m filters) product(values, vectors []float64, r int) (a, b *tensor.F32) {
-	a = tensor.Make[float32]([]int{r, m.c, m.kh, 1})
-	b = tensor.Make[float32]([]int{m.o, r, 1, m.kw})
-	n := len(values)
-	least := 0x1p-40 * math.Sqrt(max(values[0], 0))
-	left, right := make([]float64, m.rows), make([]float64, m.cols)
-	for k := range r {
-		v := vectors[k*n : (k+1)*n]
-		// For a singular value near 0, any positive scale would do.
-		share := math.Sqrt(max(math.Sqrt(max(values[k], 0)), least))
-		if share == 0 {
-			share = 1
-		}
-		if m.cols <= m.rows {
-			for i := range left {
-				left[i] = dot(m.data[i*m.cols:(i+1)*m.cols], v) / share
-			}
-			for j := range right {
-				right[j] = v[j] * share
-			}
-		} else {
-			clear(right)
-			for i := range left {
-				for j, x := range m.data[i*m.cols : (i+1)*m.cols] {
-					right[j] += v[i] * x
-				}
-				left[i] = v[i] * share
-			}
-			for j := range right {
-				right[j] /= share
-			}
-		}
+// Pair returns the filters of a KH x 1 convolution with r outputs and of a 1 x KW convolution
+// after it that together are the best approximation of filters w [O,C,KH,KW]. d is the
+// decomposition of the matrix of DecomposePair.
+func Pair(w *tensor.F32, d *lowrank.Decomposition, r int) (a, b *tensor.F32) {
+	o, c, kh, kw := w.Shape[0], w.Shape[1], w.Shape[2], w.Shape[3]
+	a = tensor.Make[float32]([]int{r, c, kh, 1})
+	b = tensor.Make[float32]([]int{o, r, 1, kw})
+	d.Factors(r, func(k int, left, right []float64) {
 		for i, x := range left {
-			a.Data[k*m.rows+i] = float32(x)
+			a.Data[k*c*kh+i] = float32(x)
 		}
-		for j := range m.kw {
-			for o := range m.o {
-				b.Data[(o*r+k)*m.kw+j] = float32(right[j*m.o+o])
+		for j := range kw {
+			for f := range o {
+				b.Data[(f*r+k)*kw+j] = float32(right[j*o+f])
 			}
 		}
-	}
+	})
 	return a, b
 }
+
+// DecomposePair decomposes filters [O,C,KH,KW] for Pair.
+func DecomposePair(w *tensor.F32) (*lowrank.Decomposition, error) { return filters(w).Decompose() }
 
 // relativeError returns |W - AB| / |W| in the Frobenius norm, for the weights after rounding
 // to float32.

@@ -1,4 +1,4 @@
-package passes
+package lowrank
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 // Householder reflections make the matrix tridiagonal. Then the implicit QL algorithm
 // with Wilkinson's shift makes it diagonal (Golub and Van Loan, Matrix Computations,
 // sections 8.3.1 and 8.3.5). The eigenvectors are orthonormal up to rounding, for any
-// eigenvalues. The SVD of svd.go relies only on this.
+// eigenvalues. Decompose relies only on this.
 func symmetricEigen(a []float64, n int) (values, vectors []float64, err error) {
 	d, e, q := tridiagonal(a, n)
 	if err := diagonalize(d, e, q, n); err != nil {
