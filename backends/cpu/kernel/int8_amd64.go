@@ -110,6 +110,42 @@ func int8Tile256p3o1(t *byte)
 func int8Tile256p4o1(t *byte)
 
 //go:noescape
+func int8Pairs256p1o1(t *byte)
+
+//go:noescape
+func int8Pairs256p2o1(t *byte)
+
+//go:noescape
+func int8Pairs256p3o1(t *byte)
+
+//go:noescape
+func int8Pairs256p4o1(t *byte)
+
+//go:noescape
+func int8Pairs256p5o1(t *byte)
+
+//go:noescape
+func int8Pairs256p6o1(t *byte)
+
+//go:noescape
+func int8Dots256p1o1(t *byte)
+
+//go:noescape
+func int8Dots256p2o1(t *byte)
+
+//go:noescape
+func int8Dots256p3o1(t *byte)
+
+//go:noescape
+func int8Dots256p4o1(t *byte)
+
+//go:noescape
+func int8Dots256p5o1(t *byte)
+
+//go:noescape
+func int8Dots256p6o1(t *byte)
+
+//go:noescape
 func quantize256(dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32)
 
 //go:noescape

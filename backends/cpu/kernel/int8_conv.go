@@ -61,15 +61,22 @@ func (c ConvInt8) step() int {
 	return byteWords
 }
 
-// PackedLen is the length of the packed weights, in float32s.
-func (c ConvInt8) PackedLen() int { return Blocks(c.C) * c.ntaps() * Block * Block / 4 }
+// weightLen is the length of the weights of an output block, in float32s.
+func (c ConvInt8) weightLen() int { return c.ntaps() * Block * Block / 4 }
+
+// PackedLen is the length of the packed weights and of what follows them, in float32s.
+func (c ConvInt8) PackedLen() int {
+	return Blocks(c.C)*c.weightLen() + ceilDiv(Blocks(c.C), Block)*Block
+}
 
 // BiasLen is the length of the packed bias, and of the packed scales.
 func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
 
 // packInt8 writes weights in OIHW order and their scales as bytes, in the order [pair of output
-// blocks][input block][tap][4 x][16 or 32 output channels][4 input channels].
+// blocks][input block][tap][4 x][16 or 32 output channels][4 input channels]. Behind them stands for
+// each output block an int32: 1 if its pairs fit (pairsFit), else 0.
 func (c ConvInt8) packInt8(dst, weight, scale []float32) {
+	clear(dst)
 	b := bytesOf(dst)
 	kk := c.KH * c.KW
 	at := 0
@@ -81,7 +88,6 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 					for o := range width {
 						for j := range 4 {
 							oc, ic := first*Block+o, ib*Block+quad*4+j
-							b[at] = 0
 							if oc < c.C && ic < c.IC {
 								b[at] = byte(wholeWeight(weight[(oc*c.IC+ic)*kk+k], scale[oc]))
 							}
@@ -92,6 +98,41 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 			}
 		}
 	}
+	c.markPairs(dst)
+}
+
+// markPairs writes behind the packed weights of which output blocks the pairs fit.
+func (c ConvInt8) markPairs(dst []float32) {
+	weights, fit := bytesOf(dst), int32sOf(dst[Blocks(c.C)*c.weightLen():])
+	for g := range c.npairs() {
+		width := min(2, Blocks(c.C)-2*g) * Block
+		for b := range width / Block {
+			fit[2*g+b] = 1
+			for at := 0; at < 4*width*c.ntaps()*Block/4; at += 4 * width {
+				if !pairsFit(weights[at+4*b*Block : at+4*(b+1)*Block]) {
+					fit[2*g+b] = 0
+					break
+				}
+			}
+		}
+		weights = weights[4*width*c.ntaps()*Block/4:]
+	}
+}
+
+// maxPair is the most that two neighbouring weights of one sign may add up to, so that their products
+// with any bytes have a sum of 16 bits: 255 * 128 < 1<<15.
+const maxPair = 128
+
+// pairsFit reports whether the products of each two neighbouring weights with any two bytes add up to
+// 16 bits.
+func pairsFit(w []byte) bool {
+	for i := 0; i < len(w); i += 2 {
+		a, b := int(int8(w[i])), int(int8(w[i+1]))
+		if max(a, 0)+max(b, 0) > maxPair || min(a, 0)+min(b, 0) < -maxPair {
+			return false
+		}
+	}
+	return true
 }
 
 // wholeWeight is a weight in steps of its scale.
@@ -225,14 +266,19 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 		t.real = 1
 	}
 	blocks := min(pair, tier.blocks)
+	fit := int32sOf(a.W[0][Blocks(c.C)*c.weightLen():])
 	src, out := a.In[0].Mem, &a.Out[0]
 	pixel := one(c.SW) * byteWords
 	reach := a.Table[c.ntaps()-1]/4 + byteWords - 1
 	outReach := (blocks-1)*c.Out.C + c.step() - 1
 	for b := 0; b < pair; b += blocks {
-		t.w = float(a.W[0], 2*g*c.ntaps()*Block*Block/4+b*Block)
+		t.w = float(a.W[0], 2*g*c.weightLen()+b*Block)
 		t.bias, t.scale = float(a.W[1], (2*g+b)*Block), float(a.W[2], (2*g+b)*Block)
 		ob := out.Off + image*c.Out.N + (2*g+b)*c.Out.C + y0*c.Out.H
+		kernels := &tier.tile[blocks-1]
+		if blocks == 1 && fit[2*g+b] != 0 && tier.pairs[1] != nil {
+			kernels = &tier.pairs
+		}
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
 			// The assembly checks no bounds: the farthest elements are looked at here.
 			end := max(l[0]/2-1, 0)
@@ -241,7 +287,7 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 			t.a, t.b = float(src, in+l[1]), float(src, in+l[4])
 			t.outA = float(out.Mem, ob+l[2]*c.Out.H+l[3]*c.step())
 			t.outB = float(out.Mem, ob+l[5]*c.Out.H+l[6]*c.step())
-			tier.tile[blocks-1][l[0]]((*byte)(unsafe.Pointer(t)))
+			t.run(kernels, l[0])
 		}
 	}
 }
@@ -250,8 +296,8 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 func (c ConvInt8) runPortable(a *Args, image, y0, in, g int, tiles []int) {
 	pair := min(2, Blocks(c.C)-2*g)
 	width := pair * Block
-	at := 2 * g * c.ntaps() * Block * Block / 4
-	weights := bytesOf(a.W[0][at : at+pair*c.ntaps()*Block*Block/4])
+	at := 2 * g * c.weightLen()
+	weights := bytesOf(a.W[0][at : at+pair*c.weightLen()])
 	bias, scale := int32sOf(a.W[1][2*g*Block:][:width]), a.W[2][2*g*Block:][:width]
 	low, high := c.limits()
 	taps := a.Table[:c.ntaps()]

@@ -22,6 +22,27 @@ type int8Tile struct {
 	low, high  float32 // limits of what is rounded
 }
 
+// run computes a tile of n pixels by one of the kernels, or by two where none has that many.
+func (t *int8Tile) run(kernels *int8Kernels, n int) {
+	if f := kernels[n]; f != nil {
+		f((*byte)(unsafe.Pointer(t)))
+		return
+	}
+	b, outB := t.b, t.outB
+	t.runHalf(kernels, (n+1)/2)
+	t.a, t.outA = b, outB
+	t.runHalf(kernels, n/2)
+}
+
+// runHalf computes the n pixels from a on.
+func (t *int8Tile) runHalf(kernels *int8Kernels, n int) {
+	t.b, t.outB = t.a, t.outA
+	if n > 1 {
+		t.b, t.outB = unsafe.Add(t.a, (n+1)/2*t.ps), unsafe.Add(t.outA, (n+1)/2*t.ops)
+	}
+	kernels[n]((*byte)(unsafe.Pointer(t)))
+}
+
 // addStrip is the argument block of the microkernel of AddInt8.
 type addStrip struct {
 	a, b, dst                 unsafe.Pointer
@@ -30,11 +51,15 @@ type addStrip struct {
 	scaleA, scaleB, low, high float32
 }
 
+// int8Kernels are microkernels by their number of pixels.
+type int8Kernels [15]func(*byte)
+
 // int8Tier is what a tier has for convolutions of bytes; none: plain Go.
 type int8Tier struct {
 	pixels int // of a tile, at most
 	blocks int // of 16 output channels in a tile, at most
-	tile   [2][15]func(*byte)
+	tile   [2]int8Kernels
+	pairs  int8Kernels // of one block, for weights whose pairs fit; none: tile is as fast
 }
 
 // The tables of microkernels, one for each kernel: a generated package has those of the kernels that

@@ -42,3 +42,13 @@ func hasVNNI() bool {
 	_, _, c7, _ := cpuid(7, 0)
 	return c7&vnni != 0
 }
+
+// hasAVXVNNI reports whether the processor does so in registers of 256 bits without AVX-512.
+func hasAVXVNNI() bool {
+	if most, _, _, _ := cpuid(7, 0); !AVX2.ok() || most < 1 {
+		return false
+	}
+	const avxVNNI = 1 << 4
+	a7, _, _, _ := cpuid(7, 1)
+	return a7&avxVNNI != 0
+}

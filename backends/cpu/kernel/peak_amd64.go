@@ -5,7 +5,19 @@
 package kernel
 
 //go:noescape
+func int8TilePeak512(n int)
+
+//go:noescape
 func peak512(n int)
+
+//go:noescape
+func int8TilePeak256(n int)
+
+//go:noescape
+func int8PairsPeak256(n int)
+
+//go:noescape
+func int8DotsPeak256(n int)
 
 //go:noescape
 func peak256(n int)

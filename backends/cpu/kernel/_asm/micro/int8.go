@@ -6,21 +6,34 @@ import (
 	"github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/vasm"
 )
 
-// int8Shapes are the shapes of a tile of ConvInt8. That of AVX-512 needs VNNI.
-var int8Shapes = map[*vasm.Tier]tileShape{
-	vasm.AVX512: {14, 2},
-	vasm.AVX2:   {4, 1},
+// int8Variant is a tile of ConvInt8: its name, its shape, and how it multiplies.
+type int8Variant struct {
+	name  string
+	shape tileShape
+	how   vasm.ByteProduct
+}
+
+// int8Variants are the tiles of a tier. That of AVX-512 needs VNNI. Of those of AVX2 int8Pairs is for
+// weights that Pairs takes, int8Dots for AVX-VNNI, the first for all others.
+var int8Variants = map[*vasm.Tier][]int8Variant{
+	vasm.AVX512: {{"int8Tile", tileShape{14, 2}, vasm.Dots}},
+	vasm.AVX2: {
+		{"int8Tile", tileShape{4, 1}, vasm.Exact},
+		{"int8Pairs", tileShape{6, 1}, vasm.Pairs},
+		{"int8Dots", tileShape{6, 1}, vasm.Dots},
+	},
 }
 
 // int8Kernels are the microkernels for activations of bytes. NEON has none yet.
 func int8Kernels(f *vasm.File, t *vasm.Tier) {
-	s := int8Shapes[t]
-	for ob := 1; ob <= s.blocks; ob++ {
-		for p := 1; p <= s.pixels; p++ {
-			f.Func(t, fmt.Sprintf("int8Tile%sp%do%d", t.Suffix, p, ob), "t *byte", func(k *vasm.Func) { int8Tile(k, p, ob) })
+	for _, v := range int8Variants[t] {
+		for ob := 1; ob <= v.shape.blocks; ob++ {
+			for p := 1; p <= v.shape.pixels; p++ {
+				f.Func(t, fmt.Sprintf("%s%sp%do%d", v.name, t.Suffix, p, ob), "t *byte", func(k *vasm.Func) { int8Tile(k, p, ob, v.how) })
+			}
 		}
 	}
-	if s.pixels == 0 {
+	if int8Variants[t] == nil {
 		return
 	}
 	f.Func(t, "quantize"+t.Suffix, "dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32", quantizeRow)
@@ -34,7 +47,7 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 // int8Tile is a tile of p pixels x ob blocks of 16 output channels. A tap is 16 input channels: four
 // times four bytes of each pixel, which are multiplied with four weights of each output channel and
 // added to its sum of 32 bits.
-func int8Tile(k *vasm.Func, p, ob int) {
+func int8Tile(k *vasm.Func, p, ob int, how vasm.ByteProduct) {
 	t := k.Arg("t")
 	field := func(name string) vasm.Addr { return vasm.Field(t, "int8Tile_"+name) }
 	in := k.Lines(p)
@@ -55,7 +68,7 @@ func int8Tile(k *vasm.Func, p, ob int) {
 		fixed = 64 * ob
 	}
 	rows := k.Rows(field("w"), fixed, field("ws"))
-	weights := k.ByteWeights(ob)
+	weights := k.ByteWeights(ob, how)
 	k.Align(64)
 	k.Label("tap")
 	in.Seek(vasm.At(taps, 0))

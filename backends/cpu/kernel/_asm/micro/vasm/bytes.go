@@ -1,6 +1,8 @@
 package vasm
 
-// Operations on integers, of AVX-512 with VNNI and of AVX2.
+import "fmt"
+
+// Operations on integers, of AVX-512, AVX2 and their VNNI.
 
 // x86 returns the printer of amd64.
 func (k *Func) x86() *amd64 {
@@ -11,26 +13,39 @@ func (k *Func) x86() *amd64 {
 	return m
 }
 
+// ByteProduct is how products of bytes are added up.
+type ByteProduct int
+
+// The products. All give the same sums, Pairs only under its condition.
+const (
+	Exact ByteProduct = iota // AVX2: as numbers of 16 bits, the even and the odd input channels apart
+	Pairs                    // AVX2: two neighbours in 16 bits, which must hold their sum
+	Dots                     // VNNI: four at once; on AVX2 that of AVX-VNNI
+)
+
 // ByteWeights are signed bytes: four of each output channel of some blocks.
 type ByteWeights struct {
 	k         *Func
-	even, odd []V // AVX2: as 16 bits
-	mask      V   // AVX2
+	how       ByteProduct
+	even, odd []V // Exact: as 16 bits
+	mask      V   // Exact
 	all       []V
 }
 
-// ByteWeights takes the registers for the weights of some blocks of 16 output channels.
-func (k *Func) ByteWeights(blocks int) *ByteWeights {
+// ByteWeights takes the registers for the weights of some blocks of 16 output channels. MultiplyAdd
+// needs three more for Exact, two for Pairs, one for Dots.
+func (k *Func) ByteWeights(blocks int, how ByteProduct) *ByteWeights {
 	k.x86()
-	w := &ByteWeights{k: k}
-	if k.Tier == AVX512 {
-		w.odd = k.Vs(blocks)
+	w := &ByteWeights{k: k, how: how}
+	n := blocks * k.Tier.Per
+	if how != Exact {
+		w.odd = k.Vs(n)
 		w.all = w.odd
 		k.Temps(3)
 		return w
 	}
-	w.all = k.Vs(2*blocks*k.Tier.Per + 1)
-	w.even, w.odd, w.mask = w.all[:blocks*k.Tier.Per], w.all[blocks*k.Tier.Per:2*blocks*k.Tier.Per], w.all[2*blocks*k.Tier.Per]
+	w.all = k.Vs(2*n + 1)
+	w.even, w.odd, w.mask = w.all[:n], w.all[n:2*n], w.all[2*n]
 	k.op("VPBROADCASTD %s, %s", k.f.bytesOf(0x00ff00ff, 1), k.x86().v(w.mask))
 	k.Temps(3)
 	return w
@@ -39,7 +54,7 @@ func (k *Func) ByteWeights(blocks int) *ByteWeights {
 // Release gives the registers back.
 func (w *ByteWeights) Release() { w.k.Release(w.all...) }
 
-// Load loads the weights that lie at a. AVX2 makes 16 bits of each: those of the even and those of
+// Load loads the weights that lie at a. Exact makes 16 bits of each: those of the even and those of
 // the odd input channels.
 func (w *ByteWeights) Load(a Addr) {
 	m := w.k.x86()
@@ -56,24 +71,58 @@ func (w *ByteWeights) Load(a Addr) {
 func (w *ByteWeights) MultiplyAdd(acc []V, a Addr) {
 	m := w.k.x86()
 	defer w.k.line()()
-	if m.wide() {
-		t := m.k.temp()
-		m.k.op("VPBROADCASTD %s, %s", m.a(a), m.v(t))
+	x := m.k.temp()
+	m.k.op("VPBROADCASTD %s, %s", m.a(a), m.v(x))
+	w.Accumulate(acc, x)
+}
+
+// Accumulate does so with the bytes of a register, which Exact overwrites.
+func (w *ByteWeights) Accumulate(acc []V, x V) {
+	m := w.k.x86()
+	defer w.k.line()()
+	switch w.how {
+	case Exact:
+		even, product := m.k.temp(), m.k.temp()
+		m.k.op("VPAND %s, %s, %s", m.v(w.mask), m.v(x), m.v(even))
+		m.k.op("VPSRLW $8, %s, %s", m.v(x), m.v(x))
 		for i, d := range acc {
-			m.k.op("VPDPBUSD %s, %s, %s", m.v(w.odd[i]), m.v(t), m.v(d))
+			m.madd(d, product, w.even[i], even)
+			m.madd(d, product, w.odd[i], x)
 		}
+	case Pairs: // sums of two products in 16 bits, which the first instruction saturates, and of two of these in 32
+		product := m.k.temp()
+		ones := m.k.f.bytesOf(0x00010001, m.k.Tier.bytes()/4)
+		for i, d := range acc {
+			m.k.op("VPMADDUBSW %s, %s, %s", m.v(w.odd[i]), m.v(x), m.v(product))
+			m.k.op("VPMADDWD %s, %s, %s", ones, m.v(product), m.v(product))
+			m.k.op("VPADDD %s, %s, %s", m.v(product), m.v(d), m.v(d))
+		}
+	case Dots:
+		for i, d := range acc {
+			m.dotBytes(d, x, w.odd[i])
+		}
+	}
+}
+
+// madd adds to d the sums of two products of numbers of 16 bits.
+func (m *amd64) madd(d, product, w, x V) {
+	m.k.op("VPMADDWD %s, %s, %s", m.v(w), m.v(x), m.v(product))
+	m.k.op("VPADDD %s, %s, %s", m.v(product), m.v(d), m.v(d))
+}
+
+// dotBytes adds to d the sums of four products of the unsigned bytes x with the signed bytes w.
+// Go's assembler has the instruction of AVX-512 alone; that of AVX-VNNI is written as bytes.
+func (m *amd64) dotBytes(d, x, w V) {
+	if m.wide() {
+		m.k.op("VPDPBUSD %s, %s, %s", m.v(w), m.v(x), m.v(d))
 		return
 	}
-	even, odd, product := m.k.temp(), m.k.temp(), m.k.temp()
-	m.k.op("VPBROADCASTD %s, %s", m.a(a), m.v(odd))
-	m.k.op("VPAND %s, %s, %s", m.v(w.mask), m.v(odd), m.v(even))
-	m.k.op("VPSRLW $8, %s, %s", m.v(odd), m.v(odd))
-	for i, d := range acc {
-		m.k.op("VPMADDWD %s, %s, %s", m.v(w.even[i]), m.v(even), m.v(product))
-		m.k.op("VPADDD %s, %s, %s", m.v(product), m.v(d), m.v(d))
-		m.k.op("VPMADDWD %s, %s, %s", m.v(w.odd[i]), m.v(odd), m.v(product))
-		m.k.op("VPADDD %s, %s, %s", m.v(product), m.v(d), m.v(d))
+	// VEX.256.66.0F38.W0 50 /r: the bits R, B and vvvv are stored inverted.
+	b := []int{0xc4, 0xe2 ^ int(d)>>3<<7 ^ int(w)>>3<<5, 0x7d ^ int(x)<<3, 0x50, 0xc0 | int(d)&7<<3 | int(w)&7}
+	for _, x := range b {
+		m.k.op("BYTE $0x%02x", x)
 	}
+	m.k.texts = append(m.k.texts, fmt.Sprintf("vpdpbusd ymm%d, ymm%d, ymm%d", d, x, w))
 }
 
 // IntsToFloats makes float32s of integers of 32 bits, FloatsToInts the nearest integers, ties to
