@@ -197,19 +197,20 @@ func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
 	rows := x.Shape[0]
 	row := len(x.Data) / rows
 	y, scales := tensor.Make[float32](x.Shape), tensor.Make[float32]([]int{rows})
+	pairs := pairingOf(n)
 	for o := range rows {
+		w := x.Data[o*row : (o+1)*row]
 		most := float32(0)
-		for _, w := range x.Data[o*row : (o+1)*row] {
+		for _, w := range w {
 			most = max(most, w, -w)
 		}
-		s := max(most/127, biasScale(g, n, o))
+		s := pairs.scale(w, max(most/127, biasScale(g, n, o)))
 		if s == 0 {
 			s = 1
 		}
 		scales.Data[o] = s
-		for i, w := range x.Data[o*row : (o+1)*row] {
-			q := math.RoundToEven(float64(w / s))
-			y.Data[o*row+i] = float32(min(max(q, -127), 127)) * s
+		for i, q := range pairs.whole(w, s) {
+			y.Data[o*row+i] = float32(q) * s
 		}
 	}
 	g.Data[v.Name] = y

@@ -23,6 +23,10 @@ func int8VariantsHere() (l []int8VariantHere) {
 	if hasVNNI() {
 		l = append(l, int8VariantHere{"AVX-512 VNNI", AVX512, int8Tier512, int8TilePeak512, 14 * 2 * 64})
 	}
+	if AVX512.ok() {
+		_, without := int8TiersWith(false, false)
+		l = append(l, int8VariantHere{"AVX-512 without VNNI", AVX512, without, int8PairsPeak256, 6 * 2 * 32})
+	}
 	return l
 }
 
@@ -39,6 +43,24 @@ func (v int8VariantHere) use() (restore func()) {
 	old := int8Tiers[v.isa]
 	int8Tiers[v.isa] = v.tier
 	return func() { int8Tiers[v.isa] = old }
+}
+
+func init() {
+	eachInt8Variant = func(isa ISA, run func(name string)) {
+		some := false
+		for _, v := range int8VariantsHere() {
+			if v.isa != isa {
+				continue
+			}
+			some = true
+			restore := v.use()
+			run(v.name)
+			restore()
+		}
+		if !some {
+			run("")
+		}
+	}
 }
 
 // BenchmarkConvInt8 prints the rate of convolutions of bytes on one thread in multiply-accumulates, and

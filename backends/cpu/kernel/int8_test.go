@@ -125,9 +125,9 @@ func newInt8Case(r *rand.Rand, k ConvInt8, n int, x func() byte, w func() int) *
 		c.scale = append(c.scale, 0.001+0.01*r.Float32())
 		c.bias = append(c.bias, 200*c.scale[len(c.scale)-1]*k.InScale*float32(r.NormFloat64()))
 	}
-	for i := range k.C * depth {
-		q := w()
-		c.whole, c.weight = append(c.whole, q), append(c.weight, float32(q)*c.scale[i/depth])
+	c.weight = make([]float32, k.C*depth)
+	for range c.weight {
+		c.whole = append(c.whole, w())
 	}
 	c.x = newByteBox(r, n, k.IC, c.ih, c.iw, c.border).fill(x)
 	c.k.In = c.x.view
@@ -138,11 +138,20 @@ func newInt8Case(r *rand.Rand, k ConvInt8, n int, x func() byte, w func() int) *
 		c.y = newByteBox(r, n, k.C, k.H, k.W, r.IntN(2))
 		c.k.Out, c.before = c.y.view, c.y.snapshot()
 	}
-	c.packed, c.b, c.mul = make([]float32, k.PackedLen()), make([]float32, k.BiasLen()), make([]float32, k.BiasLen())
+	c.pack()
+	return c
+}
+
+// pack packs the whole weights.
+func (c *int8Case) pack() {
+	for i, q := range c.whole {
+		c.weight[i] = float32(q) * c.scale[i/(len(c.whole)/c.k.C)]
+	}
+	c.packed, c.b, c.mul = make([]float32, c.k.PackedLen()), make([]float32, c.k.BiasLen()), make([]float32, c.k.BiasLen())
+	fill(c.packed, poison)
 	c.k.packInt8(c.packed, c.weight, c.scale)
 	c.k.packInt8Bias(c.b, c.bias, c.weight, c.scale)
 	c.k.packInt8Scale(c.mul, c.scale)
-	return c
 }
 
 // sum is the definition of a sum, in 64 bits.
@@ -187,31 +196,44 @@ func (c *int8Case) run(t *testing.T, r *rand.Rand) {
 		return float32(float32(sums[((n*c.k.C+o)*c.k.H+y)*c.k.W+x]) * m)
 	}
 	for isa, r := range tiers(r) {
-		a := &Args{Images: c.n, In: [4]Buf{c.x.buf}, W: [4][]float32{c.packed, c.b, c.mul}, Table: c.k.Table(isa)}
-		var err error
-		if c.k.Real {
-			fill(c.real.buf.Mem, poison)
-			a.Out[0] = c.real.buf
-			execute(r, isa, c.k, a)
-			err = c.real.check(func(n, o, y, x int) float64 {
-				v := product(n, o, y, x)
-				if c.k.ReLU {
-					v = max(v, 0)
-				}
-				return float64(v)
-			}, 0)
-		} else {
-			copy(bytesOf(c.y.buf.Mem), c.before)
-			a.Out[0] = c.y.buf
-			execute(r, isa, c.k, a)
-			err = c.y.check(c.before, func(n, o, y, x int) byte { return roundedByte(product(n, o, y, x), c.k.Zero, c.k.Low, c.k.High) })
-		}
-		if err != nil {
-			t.Fatalf("%v: %#v\n%v", isa, c.k, err)
-		}
-		if n := allocations(isa, c.k, a); n != 0 {
-			t.Fatalf("%v: %g allocations", isa, n)
-		}
+		eachInt8Variant(isa, func(name string) {
+			t.Helper()
+			c.runTier(t, r, isa, name, product)
+		})
+	}
+}
+
+// eachInt8Variant calls run for each way in which a tier can multiply bytes on this machine, while the
+// tier computes so. A tier without microkernels has one.
+var eachInt8Variant = func(isa ISA, run func(name string)) { run("") }
+
+// runTier compares what a tier computes with what product says, in float32.
+func (c *int8Case) runTier(t *testing.T, r *rand.Rand, isa ISA, name string, product func(n, o, y, x int) float32) {
+	t.Helper()
+	a := &Args{Images: c.n, In: [4]Buf{c.x.buf}, W: [4][]float32{c.packed, c.b, c.mul}, Table: c.k.Table(isa)}
+	var err error
+	if c.k.Real {
+		fill(c.real.buf.Mem, poison)
+		a.Out[0] = c.real.buf
+		execute(r, isa, c.k, a)
+		err = c.real.check(func(n, o, y, x int) float64 {
+			v := product(n, o, y, x)
+			if c.k.ReLU {
+				v = max(v, 0)
+			}
+			return float64(v)
+		}, 0)
+	} else {
+		copy(bytesOf(c.y.buf.Mem), c.before)
+		a.Out[0] = c.y.buf
+		execute(r, isa, c.k, a)
+		err = c.y.check(c.before, func(n, o, y, x int) byte { return roundedByte(product(n, o, y, x), c.k.Zero, c.k.Low, c.k.High) })
+	}
+	if err != nil {
+		t.Fatalf("%v %s: %#v\n%v", isa, name, c.k, err)
+	}
+	if n := allocations(isa, c.k, a); n != 0 {
+		t.Fatalf("%v %s: %g allocations", isa, name, n)
 	}
 }
 
@@ -243,7 +265,17 @@ func TestConvInt8(t *testing.T) {
 		if r.IntN(2) == 0 {
 			k.Rows, k.Pairs = 1+r.IntN(k.H), 1+r.IntN(3)
 		}
-		newInt8Case(r, k, 1+r.IntN(2), anyByte(r), func() int { return r.IntN(256) - 128 }).run(t, r)
+		newInt8Case(r, k, 1+r.IntN(2), anyByte(r), anyWeight(r, i%3)).run(t, r)
+	}
+}
+
+// anyWeight draws weights of any size, weights whose pairs fit, or both kinds, mostly of the second.
+func anyWeight(r *rand.Rand, kind int) func() int {
+	return func() int {
+		if kind == 0 || kind == 1 && r.IntN(500) == 0 {
+			return r.IntN(256) - 128
+		}
+		return r.IntN(maxPair+1) - maxPair/2
 	}
 }
 
@@ -252,14 +284,67 @@ func TestConvInt8(t *testing.T) {
 func TestConvInt8Depth(t *testing.T) {
 	r := rand.New(rand.NewPCG(41, 2))
 	for _, k := range []ConvInt8{{IC: 2048, KH: 3, KW: 3}, {IC: 832, KH: 5, KW: 5}, {IC: MaxInt8Depth, KH: 1, KW: 1}} {
-		for _, w := range []int{-128, 127} {
+		for _, w := range []int{-128, -64, 64, 127} { // 64: the largest pairs that fit
 			k.C, k.H, k.W, k.InScale, k.OutScale, k.High = 17, 1, 3, 0.01, 0.5, 255
 			newInt8Case(r, k.Split(), 1, func() byte { return 255 }, func() int { return w }).run(t, r)
 		}
 	}
-	// Every pair of products that a tier may add in 16 bits.
+	// Every pair of products that a tier may add in 16 bits, and the largest sums of those that fit.
 	k := ConvInt8{IC: 64, C: 33, H: 4, W: 9, KH: 3, KW: 3, InScale: 0.01, OutScale: 3, Zero: 128, High: 255}
 	newInt8Case(r, k, 1, extremeByte(r), func() int { return []int{-128, -127, 127, 0, 1}[r.IntN(5)] }).run(t, r)
+	for i := range 4 {
+		k.IC, k.KH, k.KW = 48+i, 1, 1 // the last channel has no neighbour, or one
+		c := newInt8Case(r, k, 1, extremeByte(r), func() int { return 0 })
+		for at := 0; at < len(c.whole); at += k.IC {
+			for j := 0; j < k.IC; j += 2 {
+				a := r.IntN(maxPair)
+				sign := 1 - 2*r.IntN(2)
+				c.whole[at+j] = sign * a
+				if j+1 < k.IC {
+					c.whole[at+j+1] = sign * min(maxPair-a, 127)
+				}
+			}
+		}
+		c.pack()
+		c.run(t, r)
+		if fit := int32sOf(c.packed[Blocks(k.C)*k.weightLen():]); fit[0] != 1 || fit[2] != 1 {
+			t.Errorf("the pairs of %d channels fit, the packer says %v", k.IC, fit[:3])
+		}
+	}
+}
+
+// TestPairsFit: the packer's answer for each output block is what all bytes say about its weights.
+func TestPairsFit(t *testing.T) {
+	for a := -128; a < 128; a++ {
+		for b := -128; b < 128; b++ {
+			want := true
+			for _, x := range [][2]int{{255, 255}, {0, 255}, {255, 0}} { // a sum is largest at an end of each byte's range
+				s := a*x[0] + b*x[1]
+				want = want && int(int16(s)) == s
+			}
+			if got := pairsFit([]byte{0, 0, byte(a), byte(b)}); got != want {
+				t.Fatalf("pairsFit(%d, %d) is %v, the sums of products say %v", a, b, got, want)
+			}
+		}
+	}
+	// One pair that does not fit, in any of the blocks.
+	r := rand.New(rand.NewPCG(41, 4))
+	for range 40 {
+		k := ConvInt8{IC: 1 + r.IntN(40), C: 1 + r.IntN(67), H: 1, W: 9, KH: 1 + r.IntN(3), KW: 1, InScale: 1, OutScale: 100, High: 255}
+		c := newInt8Case(r, k, 1, anyByte(r), anyWeight(r, 2))
+		o := r.IntN(k.C)
+		if k.IC > 1 {
+			at := (o*k.IC+r.IntN(k.IC/2)*2)*k.KH + r.IntN(k.KH)
+			c.whole[at], c.whole[at+k.KH] = -70, -59
+			c.pack()
+		}
+		for b, fit := range int32sOf(c.packed[Blocks(k.C)*k.weightLen():])[:Blocks(k.C)] {
+			if want := k.IC == 1 || b != o/Block; (fit == 1) != want {
+				t.Errorf("%#v: block %d fits: %d, want %v", k, b, fit, want)
+			}
+		}
+		c.run(t, r)
+	}
 }
 
 // TestBytes: the conversions, sums, pools and copies of bytes agree with their definitions on every
