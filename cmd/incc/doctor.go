@@ -45,7 +45,8 @@ func doctorCommand() *cli.Command {
    incc doctor
 
 The peak is the rate of fused multiply-adds, which is measured now; incc bench
-compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instruction set).`,
+compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instruction set).
+INCC_VNNI=off computes 8-bit integers as on a processor without VNNI.`,
 		Flags: []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {

@@ -43,8 +43,10 @@ computes layers with padding whose input can be negative in float32, too. With
 the accuracy on the validation images drops by no more. --sensitivity prints what each
 layer costs alone.
 
-The model takes a quarter of the bytes. With AVX-512 VNNI it is about twice as fast as
-in float32, with AVX2 about as fast; on other processors integers run as plain Go.`,
+The model takes a quarter of the bytes. With VNNI it is about twice as fast as in
+float32, with AVX2 alone 1.2 times; on other processors integers run as plain Go.
+Weights are rounded such that AVX2 can add the products of two input channels in 16
+bits; other models are computed exactly, too, but slower there.`,
 		Flags: append(append([]cli.Flag{
 			outFlag, dataFlag, strictFlag, weightsFlag, mapFlag, defineFlag, seedFlag, roomFlag,
 			&cli.IntFlag{Name: "images", Value: 256, Usage: "look at `N` training images, the same share of each class"},
