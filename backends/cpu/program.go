@@ -65,7 +65,7 @@ var ErrInput = errors.New("does not fit the network")
 var ErrNumbers = errors.New("the network has no result for these numbers")
 
 // Program is a compiled graph: a plan and its packed weights. It does not change
-// and serves any number of sessions at once.
+// and serves any number of sessions, and calls of Infer, at once.
 type Program struct {
 	plan    *plan.Plan
 	isa     kernel.ISA
@@ -77,6 +77,8 @@ type Program struct {
 	scratch int // float32s for a worker
 	phases  []phase
 	debug   bool
+
+	contexts contexts // of Infer
 }
 
 // phase is a range of steps that run as one list of tasks.

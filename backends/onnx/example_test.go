@@ -14,7 +14,7 @@ import (
 // (testdata/classifier.onnx is what incc compile wrote of the network and the weights in the
 // example of package weights.)
 func ExampleLoad() {
-	g, err := onnx.Load("testdata/classifier.onnx")
+	g, err := onnx.Load("testdata/classifier.onnx", onnx.LoadOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

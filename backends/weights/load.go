@@ -4,32 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
-	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // MisfitError lists the differences between the weights of a network and the tensors of a
 // file.
-type MisfitError struct {
-	Net  string
-	List []string // sentences, sorted
-}
-
-// Error lists at most 50 misfits.
-func (e *MisfitError) Error() string {
-	const most = 10
-	more := ""
-	list := e.List
-	if len(list) > most {
-		more = fmt.Sprintf("\n   and %d more", len(list)-most)
-		list = list[:most]
-	}
-	return fmt.Sprintf("the weights do not fit %s:\n   %s%s", e.Net, strings.Join(list, "\n   "), more)
-}
+type MisfitError = ir.MisfitError
 
 // Load gives a network the weights and statistics in a file, by the names that Fit finds;
 // how says how it found them. The file must have all of them, with the shapes of the
@@ -74,67 +57,24 @@ func Read(g *ir.Graph, t *safetensors.Tensors, passOver map[string]bool) error {
 // Misfits lists the differences between the names and shapes of tensors and those of the
 // network, as sentences. See Load for what is allowed.
 func Misfits(g *ir.Graph, t *safetensors.Tensors, passOver map[string]bool) (bad []string) {
-	heads := HeadParams(g)
-	params := map[string]*ir.Value{}
-	var names []string
+	weights := map[string]bool{}
 	for _, v := range g.Params {
-		if v.Param.Kind != ir.Constant {
-			params[v.Name] = v
-			names = append(names, v.Name)
-		}
+		weights[v.Name] = v.Param.Kind != ir.Constant
 	}
-	have := map[string]bool{}
-	var there []string
-	for _, t := range t.All() {
-		name := t.Name
-		there = append(there, name)
-		v := params[name]
-		if v == nil {
-			if !passOver[name] {
-				near := ""
-				if s, ok := diag.Nearest(name, names); ok {
-					near = fmt.Sprintf(", did you mean %s?", s)
-				}
-				bad = append(bad, fmt.Sprintf("%s is not a weight of %s%s", diag.Quote(name), g.Name, near))
-			}
+	var have []ir.NamedShape
+	for _, x := range t.All() {
+		have = append(have, ir.NamedShape{Name: x.Name, Shape: x.Shape})
+		if !weights[x.Name] {
 			continue
 		}
-		have[name] = true
-		switch t.DType {
+		switch x.DType {
 		case safetensors.F32, safetensors.F64, safetensors.F16, safetensors.BF16:
 		default:
-			bad = append(bad, fmt.Sprintf("%s holds %s, not floating-point numbers", name, t.DType))
-		}
-		if !slices.Equal(t.Shape, v.Type.Shape) {
-			bad = append(bad, fmt.Sprintf("%s is %v in the file, %v in %s", name, ir.Shape(t.Shape), v.Type.Shape, g.Name))
+			bad = append(bad, fmt.Sprintf("%s holds %s, not floating-point numbers", x.Name, x.DType))
 		}
 	}
-	for _, name := range names {
-		if !have[name] && !heads[params[name]] {
-			near := ""
-			if s, ok := diag.Nearest(name, there); ok && params[s] == nil {
-				near = fmt.Sprintf(" (the file has %s)", diag.Quote(s))
-			}
-			bad = append(bad, fmt.Sprintf("%s is not in the file%s", name, near))
-		}
-	}
-	return bad
+	return append(bad, g.Misfits(have, "the file", passOver)...)
 }
 
 // HeadParams returns the params that only auxiliary classifiers use.
-func HeadParams(g *ir.Graph) map[*ir.Value]bool {
-	main := g.Clone()
-	main.Heads = nil
-	ir.Rewrite(main, "").Sweep()
-	kept := map[string]bool{}
-	for _, v := range main.Params {
-		kept[v.Name] = true
-	}
-	only := map[*ir.Value]bool{}
-	for _, v := range g.Params {
-		if !kept[v.Name] {
-			only[v] = true
-		}
-	}
-	return only
-}
+func HeadParams(g *ir.Graph) map[*ir.Value]bool { return g.HeadParams() }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
@@ -180,7 +181,7 @@ func inspectNetwork(c *cli.Context) (*ir.Graph, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if _, err := classifier(g); err != nil {
+		if _, err := classify.Classes(g); err != nil {
 			return nil, 0, err
 		}
 		if !c.IsSet("seed") {

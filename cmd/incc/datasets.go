@@ -14,11 +14,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
-	"github.com/incc-lang/incc/passes/autodiff"
 )
 
 var (
@@ -199,7 +199,7 @@ func readingProgress(w io.Writer, text string) (progress func(done, total int), 
 
 // openData reads a data set for the evaluation of a network. run is as for dataOfRun.
 func openData(c *cli.Context, g *ir.Graph, run string) (*data.Source, error) {
-	outputs, err := classifier(g)
+	outputs, err := classify.Classes(g)
 	if err != nil {
 		return nil, err
 	}
@@ -245,20 +245,4 @@ func validationFolder(c *cli.Context, folder string, g *ir.Graph, whole *data.So
 		return nil, err
 	}
 	return src.Train, nil
-}
-
-// classifier returns the number of classes of a network with one picture as input and
-// one number for each class as output. It returns an error for other networks.
-func classifier(g *ir.Graph) (int, error) {
-	if len(g.Inputs) != 1 || len(g.Outputs) != 1 {
-		return 0, fmt.Errorf("%s has %d inputs and %d outputs; a classifier of pictures has one of each", g.Name, len(g.Inputs), len(g.Outputs))
-	}
-	if in := g.Inputs[0].Type; len(in.Shape) != 4 || in.DType != ir.F32 {
-		return 0, fmt.Errorf("input %s of %s is %v, not pictures (Nx3x224x224, for example)", g.Inputs[0].Name, g.Name, in)
-	}
-	out := autodiff.BeforeSoftmax(g.Outputs[0])
-	if s := out.Type.Shape; len(s) == 2 && s[0] == ir.Batch && s[1] != ir.Batch || len(s) == 4 && s[0] == ir.Batch && s[2] == 1 && s[3] == 1 {
-		return s.Size(), nil
-	}
-	return 0, fmt.Errorf("output %s of %s is %v, not one number for each class (NxC or NxCx1x1): end the network with fc or gap", out.Name, g.Name, out.Type.Shape)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
@@ -59,10 +60,10 @@ in the folder of the data. incc explain data says what spreadsheets do with name
 				dataOf = ""
 			}
 			if spec.model {
-				if _, err := classifier(g); err != nil {
+				if _, err := classify.Classes(g); err != nil {
 					return err
 				}
-				takePictures(g)
+				classify.TakePictures(g)
 			}
 			if file := c.String("confusion"); file != "" {
 				if err := checkConfusion(filepath.Clean(file), spec.file, c.String("weights")); err != nil {

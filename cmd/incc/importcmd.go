@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/dsl/decompile"
 	"github.com/incc-lang/incc/ir"
@@ -84,7 +85,7 @@ func importModel(c *cli.Context) error {
 		return err
 	}
 	if len(g.Inputs) == 1 {
-		takePictures(g)
+		classify.TakePictures(g)
 	}
 	s, err := decompile.Write(g)
 	if err != nil {
@@ -174,7 +175,7 @@ func compareImported(c *cli.Context, g *ir.Graph, s *decompile.Spec) compared {
 	old := g.Clone()
 	old.Outputs = old.Outputs[:1]
 	if s.Softmax {
-		probabilities(old)
+		classify.Probabilities(old)
 	}
 	want, err := runOnce(c, old, x)
 	if err != nil {

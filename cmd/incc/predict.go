@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/ir"
@@ -66,10 +67,10 @@ func predict(c *cli.Context) error {
 		return err
 	}
 	if src.model {
-		if _, err := classifier(g); err != nil {
+		if _, err := classify.Classes(g); err != nil {
 			return err
 		}
-		takePictures(g)
+		classify.TakePictures(g)
 	}
 	if !src.trained(c) {
 		return usagef("incc predict needs --weights FILE.safetensors, or the folder of a run as SPEC: random weights predict nothing")
@@ -86,7 +87,7 @@ func predict(c *cli.Context) error {
 	if src.model {
 		notes = append(notes, modelNotes(g, src)...)
 	}
-	if probabilities(g) {
+	if classify.Probabilities(g) {
 		notes = append(notes, fmt.Sprintf("the output of %s is not a softmax: scores are the softmax of the output, while programs of incc gen go give the output itself", g.Name))
 	}
 	if _, err := optimize(c, g, 2, passes.Options{}); err != nil {

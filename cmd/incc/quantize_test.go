@@ -73,7 +73,7 @@ func TestQuantize(t *testing.T) {
 	if code, got := quantizeWith("--calibrate", "minmax"); code != exitOK {
 		t.Fatal(got)
 	}
-	g, err := onnx.Load("small.onnx")
+	g, err := onnx.Load("small.onnx", onnx.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

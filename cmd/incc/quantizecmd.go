@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/backends/onnx"
@@ -157,10 +158,10 @@ func newQuantizer(c *cli.Context, arg, out string) (*quantizer, *source, error) 
 		dataOf = ""
 	}
 	if src.model {
-		if _, err := classifier(g); err != nil {
+		if _, err := classify.Classes(g); err != nil {
 			return nil, nil, err
 		}
-		takePictures(g)
+		classify.TakePictures(g)
 	}
 	if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
 		return nil, nil, err

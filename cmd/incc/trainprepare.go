@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
 	"github.com/incc-lang/incc/dsl"
@@ -120,7 +121,7 @@ func prepare(c *cli.Context) (*prepared, error) {
 // open finds the data, fits the classes of network and data to each other, and reads
 // the images.
 func (p *prepared) open(c *cli.Context) error {
-	outputs, err := classifier(p.graph)
+	outputs, err := classify.Classes(p.graph)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (p *prepared) open(c *cli.Context) error {
 		if p.graph, err = build(c, p.spec, defs); err != nil {
 			return err
 		}
-		if outputs, err = classifier(p.graph); err != nil {
+		if outputs, err = classify.Classes(p.graph); err != nil {
 			return err
 		}
 		if p.recipe, err = overrides(c, p.graph); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/cmd/incc/view"
 	"github.com/incc-lang/incc/ir"
@@ -69,7 +70,7 @@ func (n *viewNetwork) fill(g *ir.Graph) (drawn bool, err error) {
 }
 
 func (n *viewNetwork) classifier(g *ir.Graph) ([]string, error) {
-	if _, err := classifier(g); err != nil {
+	if _, err := classify.Classes(g); err != nil {
 		return nil, err
 	}
 	own := *g.Recipe // clones share it
@@ -77,9 +78,9 @@ func (n *viewNetwork) classifier(g *ir.Graph) ([]string, error) {
 	nameClasses(g, n.weights())
 	notes := predictNotes(g)
 	if n.model != nil {
-		takePictures(g)
+		classify.TakePictures(g)
 		notes = append(notes, modelNotes(g, n.model)...)
-		probabilities(g)
+		classify.Probabilities(g)
 	}
 	return notes, nil
 }

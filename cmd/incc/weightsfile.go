@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/safetensors"
 	readweights "github.com/incc-lang/incc/backends/weights"
@@ -55,11 +56,11 @@ func preparesAs(g *ir.Graph, keys string) bool {
 	if len(g.Inputs) != 1 || len(g.Inputs[0].Type.Shape) != 4 || g.Recipe.Input == nil {
 		return true
 	}
-	r, err := imageRecipe(fmt.Sprintf("input image %s %s", g.Inputs[0].Type.Shape.WithoutBatch(), keys), "", nil)
+	in, err := classify.Input(g.Inputs[0].Type.Shape.WithoutBatch(), keys)
 	if err != nil {
 		return true // a size that has no such preparation
 	}
-	return reflect.DeepEqual(r.Input, g.Recipe.Input)
+	return reflect.DeepEqual(in, g.Recipe.Input)
 }
 
 // openWeightsFile opens a file of weights.

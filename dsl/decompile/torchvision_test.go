@@ -83,7 +83,7 @@ func codeLines(text []byte) int {
 
 // writeGraph writes the graph of a model as text, without the elements of large weights.
 func writeGraph(t *testing.T, to, model string) {
-	g, err := onnx.Load(model)
+	g, err := onnx.Load(model, onnx.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"image"
 
@@ -100,6 +101,18 @@ func Load(file []byte, in *recipe.Input, c, h, w int) ([]float32, error) {
 	img, err := DecodePicture(file)
 	if err != nil {
 		return nil, err
+	}
+	return Prepare(img, in, c, h, w)
+}
+
+// Prepare is Load for a picture that has been decoded: it scales and crops it (Fit), and
+// scales its pixels (Planes). If in is nil, pixels are scaled to 0..1.
+func Prepare(img image.Image, in *recipe.Input, c, h, w int) ([]float32, error) {
+	if err := CheckChannels(c); err != nil {
+		return nil, err
+	}
+	if img == nil || img.Bounds().Empty() {
+		return nil, errors.New("the picture has no pixels")
 	}
 	if in == nil {
 		in = &recipe.Input{Lo: 0, Hi: 1}
