@@ -48,6 +48,34 @@ func Replace(path string, write func(io.Writer) error) error {
 	return named(err, path)
 }
 
+// Writable returns the error with which Write would fail to begin: in a folder that does not exist, or
+// that may not be written. A command that works for long asks first. It changes nothing.
+func Writable(path string) error {
+	t, err := resolve(path)
+	switch {
+	case err != nil:
+		return named(err, path)
+	case t.fd >= 0:
+		return nil
+	case t.info == nil:
+		f, err := createTemp(t.path, 0o600)
+		if err != nil {
+			return named(err, path)
+		}
+		f.Close()
+		return os.Remove(f.Name())
+	case t.info.IsDir():
+		return fmt.Errorf("write %s: it is a folder, not a file", path)
+	case t.info.Mode().IsRegular():
+		f, err := os.OpenFile(t.path, os.O_WRONLY, 0)
+		if err != nil {
+			return named(err, path)
+		}
+		return f.Close()
+	}
+	return nil
+}
+
 // Replaceable returns an error if Replace cannot write to path because of what is there.
 // It returns the file info of a regular file at path, and nil for a link or if there is
 // nothing.

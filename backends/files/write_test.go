@@ -210,3 +210,19 @@ func TestReplace(t *testing.T) {
 		t.Error("the file behind a dangling link was made")
 	}
 }
+
+// TestWritable: what cannot be written is known before, and asking changes nothing.
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "old")
+	must(t, os.WriteFile(old, []byte("old"), 0o644))
+	for path, ok := range map[string]bool{old: true, filepath.Join(dir, "new"): true, dir: false, filepath.Join(dir, "none", "new"): false, filepath.Join(old, "new"): false} {
+		if err := Writable(path); (err == nil) != ok {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	holds(t, old, "old")
+	if l, err := os.ReadDir(dir); err != nil || len(l) != 1 {
+		t.Errorf("the folder has %d files, %v", len(l), err)
+	}
+}

@@ -227,6 +227,8 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return []string{"embed", "file"}
 	case "calibrate":
 		return append([]string{"best"}, quantize.Methods...)
+	case "correct":
+		return append([]string{"best", "none"}, corrections...)
 	case "weights-as":
 		return []string{"fp32", "fp16", "bf16", "int8"}
 	case "target":

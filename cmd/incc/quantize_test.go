@@ -33,6 +33,9 @@ func TestQuantize(t *testing.T) {
 				line = append(line, flag, value)
 			}
 		}
+		if !strings.Contains(strings.Join(args, " "), "--ends") {
+			line = append(line, "--ends=false") // not what the machine measures
+		}
 		code, stdout, stderr := capture(t, line...)
 		return code, stdout + stderr
 	}
@@ -52,7 +55,16 @@ func TestQuantize(t *testing.T) {
 		{"--keep d/conv_3x3", "7 of 10 layers", exitOK},
 		{"--keep none", "there is no layer", exitUsage},
 		{"--ends", "10 of 10 layers", exitOK},
-		{"--sensitivity", "error of the outputs", exitOK},
+		{"--ends --keep c/conv_3x3", "9 of 10 layers", exitOK},
+		{"--sensitivity", "ms in float32", exitOK},
+		{"--correct none", "ranges by", exitOK},
+		{"--correct round,bias --calibrate minmax", "minmax, corrected by round, bias of", exitOK},
+		{"--correct equalize --calibrate mse", "mse, corrected by equalize of", exitOK},
+		{"--correct round,all", "unknown --correct", exitUsage},
+		{"--compare --calibrate minmax", "signal to noise", exitOK},
+		{"--min-speedup fast", "--min-speedup", exitUsage},
+		{"--min-speedup 0.001", "layers in 8-bit", exitOK},
+		{"--min-speedup 900", "nothing was written", exitError},
 		{"--max-accuracy-drop 200%", "want a part", exitUsage},
 		{"--max-accuracy-drop 2", "more than all images", exitUsage},
 		{"--max-accuracy-drop x", "want a part", exitUsage},
@@ -64,6 +76,7 @@ func TestQuantize(t *testing.T) {
 		{"--tuning broken.json", "not a tuning file", exitError},
 		{"--seed 5", "", exitOK},
 		{"-o small.incc", "small.incc", exitUsage},
+		{"-o none/small.onnx", "there is no folder", exitError},
 	} {
 		code, got := quantizeWith(strings.Fields(row.args)...)
 		if code != row.code || !strings.Contains(got, row.want) {

@@ -14,6 +14,9 @@ import (
 // maxCalibration is the most images of --images.
 const maxCalibration = 4096
 
+// maxChecked is the most images that the error of the outputs is measured on.
+const maxChecked = 512
+
 // calibrationBatch is the number of images that are looked at at once.
 const calibrationBatch = 16
 
@@ -43,13 +46,16 @@ func (q *quantizer) readImages(d *data.Source, run string) error {
 	}
 	drawn := rest
 	if n := q.c.Int("images"); n < rest.Len() {
-		_, drawn = rest.Stratify(n, seed)
+		rest, drawn = rest.Stratify(n, seed)
 	}
-	size := in.Size()
-	q.images = drawn.Len()
-	q.inputs = make([]float32, q.images*size)
-	for i := range q.images {
-		if err := q.transform.Eval(q.inputs[i*size:(i+1)*size], drawn, i); err != nil {
+	if q.calibration, err = q.pictures(drawn); err != nil {
+		return err
+	}
+	q.checked = q.calibration
+	// The error is that of other images: corrections fit those of the calibration.
+	if n := min(drawn.Len(), maxChecked, rest.Len()); rest != drawn && n >= drawn.Len()/2 {
+		_, drawn = rest.Stratify(n, seed+2)
+		if q.checked, err = q.pictures(drawn); err != nil {
 			return err
 		}
 	}
@@ -57,8 +63,25 @@ func (q *quantizer) readImages(d *data.Source, run string) error {
 	return err
 }
 
-// each runs a graph on the calibration images and calls visit with its outputs, batch by batch.
-func (q *quantizer) each(g *ir.Graph, visit func(outputs [][]float32)) error {
+// pictures are images as the network reads them.
+type pictures struct {
+	inputs []float32
+	images int
+}
+
+func (q *quantizer) pictures(s *data.Set) (pictures, error) {
+	size := q.g.Inputs[0].Type.Shape.Size()
+	p := pictures{make([]float32, s.Len()*size), s.Len()}
+	for i := range p.images {
+		if err := q.transform.Eval(p.inputs[i*size:(i+1)*size], s, i); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// each runs a graph on images and calls visit with its outputs, batch by batch.
+func (q *quantizer) each(g *ir.Graph, on pictures, visit func(outputs [][]float32)) error {
 	o, err := executorOptions(q.c)
 	if err != nil {
 		return err
@@ -70,12 +93,12 @@ func (q *quantizer) each(g *ir.Graph, visit func(outputs [][]float32)) error {
 	}
 	s, size := p.NewSession(), g.Inputs[0].Type.Shape.Size()
 	outs := make([][]float32, len(g.Outputs))
-	for at := 0; at < q.images; at += calibrationBatch {
-		n := min(calibrationBatch, q.images-at)
+	for at := 0; at < on.images; at += calibrationBatch {
+		n := min(calibrationBatch, on.images-at)
 		for i, v := range g.Outputs {
 			outs[i] = slices.Grow(outs[i][:0], n*v.Type.Shape.Size())[:n*v.Type.Shape.Size()]
 		}
-		if err := s.Run([][]float32{q.inputs[at*size : (at+n)*size]}, outs); err != nil {
+		if err := s.Run([][]float32{on.inputs[at*size : (at+n)*size]}, outs); err != nil {
 			return err
 		}
 		visit(outs)
@@ -83,12 +106,12 @@ func (q *quantizer) each(g *ir.Graph, visit func(outputs [][]float32)) error {
 	return nil
 }
 
-// run returns the logits of the calibration images.
+// run returns the logits of the images that the error is measured on.
 func (q *quantizer) run(g *ir.Graph) ([]float32, error) {
 	h := g.Clone()
 	h.Outputs = []*ir.Value{h.Value(q.logits)}
 	var y []float32
-	err := q.each(h, func(o [][]float32) { y = append(y, o[0]...) })
+	err := q.each(h, q.checked, func(o [][]float32) { y = append(y, o[0]...) })
 	for _, x := range y {
 		if x-x != 0 {
 			return nil, &numericalError{fmt.Sprintf("the outputs of %s are not finite numbers", g.Name)}
@@ -97,32 +120,33 @@ func (q *quantizer) run(g *ir.Graph) ([]float32, error) {
 	return y, err
 }
 
-// calibrate chooses the ranges by the method with the least error, whose name it returns.
-func (q *quantizer) calibrate(methods []string) (string, error) {
+// calibrate chooses the ranges by the method with the least error, which it returns. The error of
+// one method alone is not measured.
+func (q *quantizer) calibrate(methods []string) (attempt, error) {
+	best := attempt{error: math.Inf(1)}
 	observed, hists, err := q.observe()
 	if err != nil {
-		return "", err
+		return best, err
 	}
-	best, least := "", math.Inf(1)
 	var chosen map[string]quantize.Range
 	for _, m := range methods {
 		q.ranges = map[string]quantize.Range{}
 		for i, name := range observed {
 			q.ranges[name] = hists[i].Range(m)
 		}
-		e := 0.0
+		a := attempt{name: m}
 		if len(methods) > 1 {
-			if e, err = q.error(q.layers); err != nil {
-				return "", err
+			if a, err = q.try(m); err != nil {
+				return best, err
 			}
 		}
-		if e < least {
-			best, least, chosen = m, e, q.ranges
+		if a.error < best.error {
+			best, chosen = a, q.ranges
 		}
 	}
 	q.ranges = chosen
-	if best == "" {
-		return "", &numericalError{"no method of calibration gives finite outputs"}
+	if best.name == "" {
+		return best, &numericalError{"no method of calibration gives finite outputs"}
 	}
 	return best, nil
 }
@@ -131,7 +155,7 @@ func (q *quantizer) calibrate(methods []string) (string, error) {
 // histograms depend on the least and the greatest element.
 func (q *quantizer) observe() ([]string, []*quantize.Histogram, error) {
 	h := q.g.Clone()
-	points := quantize.Points(h, layersNamed(h, q.layers))
+	points := quantize.Points(h, layersNamed(h, slices.Concat(q.layers, q.ends)))
 	var names []string
 	h.Outputs = nil
 	hists := make([]*quantize.Histogram, len(points))
@@ -140,7 +164,7 @@ func (q *quantizer) observe() ([]string, []*quantize.Histogram, error) {
 		h.Outputs = append(h.Outputs, p.Value)
 	}
 	for _, look := range []func(*quantize.Histogram, []float32){(*quantize.Histogram).Bound, (*quantize.Histogram).Count} {
-		err := q.each(h, func(outs [][]float32) {
+		err := q.each(h, q.checked, func(outs [][]float32) {
 			for i, o := range outs {
 				look(hists[i], o)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/cpu/train"
+	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -38,11 +39,17 @@ chosen by looking at some training images. Batch norms are folded first. The mod
 the QDQ form, which ONNX Runtime and OpenVINO compute on integers. So do run, predict,
 eval, bench and gen go of incc, which take the model in place of a spec.
 
-The first and the last layer stay in float32, and so do grouped convolutions. incc
-computes layers with padding whose input can be negative in float32, too. With
---max-accuracy-drop, further layers stay in float32, those first that cost most, until
-the accuracy on the validation images drops by no more. --sensitivity prints what each
-layer costs alone.
+What rounding does to the outputs is corrected where that makes their error less, on
+images that nothing was chosen by: channels of activations are made alike (equalize,
+Nagel 2019), the rounding of each weight is chosen so that errors cancel (round: GPTQ,
+Frantar 2023), and the mean error is taken off the biases (bias). --compare prints what
+each method gives.
+
+The first and the last layer become integers only where measurements speak for it, and
+grouped convolutions stay in float32. incc computes layers with padding whose input can
+be negative in float32, too. With --max-accuracy-drop, further layers stay in float32,
+those first that cost most, until the accuracy on the validation images drops by no
+more. --sensitivity prints what each layer costs alone.
 
 The model takes a quarter of the bytes. With VNNI it is about twice as fast as in
 float32, with AVX2 alone 1.2 times; on other processors integers run as plain Go.
@@ -54,8 +61,11 @@ bits; other models are computed exactly, too, but slower there.`,
 			&cli.StringFlag{Name: "calibrate", Value: "best", Usage: "choose ranges by `METHOD`: minmax, percentile, mse or entropy; best is the one with the least error of the outputs"},
 			&cli.StringFlag{Name: "max-accuracy-drop", Usage: "keep layers in float32 until the accuracy drops by at most `DROP`, such as 0.5%"},
 			&cli.StringFlag{Name: "keep", Usage: "keep `LAYERS` in float32, by name, separated by commas"},
-			&cli.BoolFlag{Name: "ends", Usage: "quantize the first and the last layer, too"},
-			&cli.BoolFlag{Name: "sensitivity", Usage: "print the error of the outputs with each layer quantized alone"},
+			&cli.StringFlag{Name: "correct", Value: "best", Usage: "correct the network by `METHODS`: equalize (channels of activations), round (choose the rounding of each weight), bias, with commas between them; none; or best, those with the least error of the outputs"},
+			&cli.BoolFlag{Name: "compare", Usage: "print a table of the error, the signal-to-noise ratio and the accuracy that each method gives"},
+			&cli.StringFlag{Name: "min-speedup", Usage: "write the model only if it is at least `FACTOR` times as fast as in float32 on this machine, with layers in float32 that are not faster in integers"},
+			&cli.BoolFlag{Name: "ends", Usage: "quantize the first and the last layer, too; --ends=false keeps both in float32. By default each is quantized if that is faster here and adds no more than a twentieth to the error"},
+			&cli.BoolFlag{Name: "sensitivity", Usage: "print the error of the outputs with each layer quantized alone, and its milliseconds in float32 and in integers"},
 		}, executorFlags()...), modelFlags()...),
 		Action: quantizeNetwork,
 	}
@@ -67,13 +77,17 @@ type quantizer struct {
 	g      *ir.Graph // optimized, in float32
 	logits string    // the value that outputs are compared by
 	layers []string  // that can be quantized
+	ends   []string  // the first and the last layer, if measurements say whether they are
 	ranges map[string]quantize.Range
 
-	inputs    []float32 // of the calibration images
-	images    int
-	want      []float32 // logits of the network in float32
-	val       *data.Set
-	transform *data.Transform
+	options quantize.Options
+	tried   []attempt
+
+	calibration pictures  // that ranges and corrections are chosen by
+	checked     pictures  // that the error is measured on
+	want        []float32 // logits of these of the network in float32
+	val         *data.Set
+	transform   *data.Transform
 }
 
 func quantizeNetwork(c *cli.Context) error {
@@ -96,6 +110,14 @@ func quantizeNetwork(c *cli.Context) error {
 	if n := c.Int("images"); n < 1 || n > maxCalibration {
 		return usagef("--images %d (want 1 to %d)", n, maxCalibration)
 	}
+	faster, err := minSpeedup(c.String("min-speedup"))
+	if err != nil {
+		return err
+	}
+	only, err := parseCorrections(c.String("correct"))
+	if err != nil {
+		return err
+	}
 	q, src, err := newQuantizer(c, arg, out)
 	if err != nil {
 		return err
@@ -104,7 +126,7 @@ func quantizeNetwork(c *cli.Context) error {
 	if method != "best" {
 		methods = []string{method}
 	}
-	best, err := q.calibrate(methods)
+	best, err := q.choose(methods, only)
 	if err != nil {
 		return err
 	}
@@ -124,7 +146,38 @@ func quantizeNetwork(c *cli.Context) error {
 			}
 		}
 	}
+	if faster > 0 {
+		before := len(q.layers)
+		if err := q.speedup(faster); err != nil {
+			return err
+		}
+		kept += before - len(q.layers)
+	}
 	return q.finish(said, src, out, best, kept)
+}
+
+// choose chooses ranges, corrections, and whether the ends are quantized. It returns their names.
+func (q *quantizer) choose(methods, only []string) (string, error) {
+	best, err := q.calibrate(methods)
+	if err != nil {
+		return "", err
+	}
+	if len(methods) == 1 {
+		if best, err = q.try(best.name); err != nil {
+			return "", err
+		}
+	}
+	name := best.name
+	if only == nil || len(only) > 0 {
+		done, err := q.correct(only, best.name, best)
+		if err != nil {
+			return "", err
+		}
+		if len(done) > 0 {
+			name += ", corrected by " + strings.Join(done, ", ")
+		}
+	}
+	return name, q.chooseEnds()
 }
 
 // accuracyDrop reads --max-accuracy-drop as a part of 1; below 0 without one.
@@ -168,6 +221,11 @@ func newQuantizer(c *cli.Context, arg, out string) (*quantizer, *source, error) 
 	}
 	if err := checkOutput(out, onnxFile); err != nil {
 		return nil, nil, err
+	}
+	if !toStdout(out) {
+		if err := files.Writable(out); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := checkRoom(c, g, use{batch: calibrationBatch, weights: 4, executor: true}); err != nil {
 		return nil, nil, err
@@ -217,11 +275,15 @@ func (q *quantizer) optimize() error {
 	}
 	for i, n := range layers {
 		name := n.Out[0].Name
-		if end := i == 0 || i == len(layers)-1; end && !c.Bool("ends") || keep[shownName(name)] {
+		end := i == 0 || i == len(layers)-1
+		switch {
+		case keep[shownName(name)]:
 			delete(keep, shownName(name))
-			continue
+		case !end || c.Bool("ends"):
+			q.layers = append(q.layers, name)
+		case !c.IsSet("ends"):
+			q.ends = append(q.ends, name)
 		}
-		q.layers = append(q.layers, name)
 	}
 	for name := range keep {
 		return usagef("--keep: there is no layer %s; incc summary lists them", diag.Quote(name))
@@ -267,7 +329,7 @@ func (q *quantizer) quantized(names []string) (*ir.Graph, error) {
 		}
 		ranges[p.Group], seen[p.Group] = r, true
 	}
-	return h, quantize.Apply(h, layers, points, ranges)
+	return h, quantize.Apply(h, layers, points, ranges, q.options)
 }
 
 // error is the root mean square of what quantizing some layers changes of the logits, as a part of
@@ -293,21 +355,35 @@ func (q *quantizer) error(names []string) (float64, error) {
 	return math.Sqrt(diff / size), nil
 }
 
-// cost is what a layer costs that is quantized alone.
+// cost is what a layer costs that is quantized alone, and its seconds for an image in float32 and in
+// the quantized network.
 type cost struct {
-	layer string
-	error float64
+	layer        string
+	error        float64
+	float, whole float64
 }
 
 // sensitivity returns the cost of each layer, the largest first.
 func (q *quantizer) sensitivity() ([]cost, error) {
+	h, err := q.quantized(q.layers)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := q.time(h)
+	if err != nil {
+		return nil, err
+	}
+	float, err := q.time(q.g)
+	if err != nil {
+		return nil, err
+	}
 	var l []cost
 	for _, name := range q.layers {
 		e, err := q.error([]string{name})
 		if err != nil {
 			return nil, err
 		}
-		l = append(l, cost{name, e})
+		l = append(l, cost{name, e, float.layer[name], whole.layer[name]})
 	}
 	slices.SortStableFunc(l, func(a, b cost) int {
 		switch {
@@ -322,9 +398,9 @@ func (q *quantizer) sensitivity() ([]cost, error) {
 }
 
 func writeSensitivity(w io.Writer, l []cost) {
-	t := newTable("layer", ">error of the outputs")
+	t := newTable("layer", ">error of the outputs", ">ms in float32", ">in integers")
 	for _, x := range l {
-		t.Add(shownName(x.layer), fmt.Sprintf("%.3f %%", 100*x.error))
+		t.Add(shownName(x.layer), fmt.Sprintf("%.3f %%", 100*x.error), fmt.Sprintf("%.3f", 1000*x.float), fmt.Sprintf("%.3f", 1000*x.whole))
 	}
 	t.write(w)
 }
@@ -394,6 +470,9 @@ func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept
 	if err != nil {
 		return err
 	}
+	if q.c.Bool("compare") {
+		q.writeAttempts(said, float)
+	}
 	b := onnx.Backend{Path: "model.onnx", Version: version, Seed: q.c.Int64("seed")}
 	m, err := b.Emit(h)
 	if err != nil {
@@ -410,7 +489,7 @@ func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept
 		text += fmt.Sprintf("; %s kept in float32 for the accuracy", diag.Count(kept, "layer"))
 	}
 	lines := []string{text,
-		fmt.Sprintf("ranges by %s of %s; the outputs change by %.2g %% (root mean square)", method, diag.Count(q.images, "image"), 100*e),
+		fmt.Sprintf("ranges by %s of %s; the outputs change by %.2g %% (root mean square)", method, diag.Count(q.calibration.images, "image"), 100*e),
 		fmt.Sprintf("accuracy on %s: %.2f %% in float32, %.2f %% in 8-bit integers", diag.Count(q.val.Len(), "image"), 100*float, 100*whole)}
 	for _, l := range lines {
 		if err := say(said, l); err != nil {

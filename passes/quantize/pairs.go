@@ -16,6 +16,9 @@ import (
 // maxPair is the most that two whole weights of one sign may add up to.
 const maxPair = 128
 
+// maxWhole is the most that a whole weight may be.
+const maxWhole = 127
+
 // pairing says where the neighbours lie in a row of weights, that of an output channel: a channel has
 // as many weights as stride, one after another.
 type pairing struct{ stride int }
@@ -79,7 +82,7 @@ func (p pairing) scale(row []float32, least float32) float32 {
 func (p pairing) whole(row []float32, scale float32) []float64 {
 	whole := make([]float64, len(row))
 	for i, w := range row {
-		whole[i] = min(max(math.RoundToEven(float64(w/scale)), -127), 127)
+		whole[i] = min(max(math.RoundToEven(float64(w/scale)), -maxWhole), maxWhole)
 	}
 	p.fit(whole)
 	return whole
@@ -96,4 +99,26 @@ func (p pairing) fit(whole []float64) {
 		whole[i] -= math.Copysign(math.Ceil(excess/2), a)
 		whole[j] -= math.Copysign(math.Floor(excess/2), b)
 	})
+}
+
+// partners returns the neighbour of each weight of a row, -1 for none.
+func (p pairing) partners(row int) []int {
+	l := make([]int, row)
+	for i := range l {
+		l[i] = -1
+	}
+	p.each(row, func(i, j int) { l[i], l[j] = j, i })
+	return l
+}
+
+// nearest is the whole number nearest to x that may stand beside another one; NaN for none yet.
+func nearest(x, beside float64) float64 {
+	low, high := -float64(maxWhole), float64(maxWhole)
+	switch {
+	case beside > 0:
+		high = min(high, maxPair-beside)
+	case beside < 0:
+		low = max(low, -maxPair-beside)
+	}
+	return min(max(math.RoundToEven(x), low), high)
 }

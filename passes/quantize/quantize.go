@@ -128,9 +128,21 @@ func needSum(n *ir.Node, need map[*ir.Value]bool) {
 	}
 }
 
+// Options say how weights are rounded. The zero value is to the nearest.
+type Options struct {
+	// Moments are those of what layers read, by the names of their outputs. A layer without any is
+	// rounded to the nearest.
+	Moments map[string]*Moments
+	Round   bool // choose the rounding of each weight by the moments (GPTQ, Frantar 2023)
+	Bias    bool // subtract from each bias the mean of the error that rounding causes (Nagel 2019, section 4.2)
+	// Scales are scales of weights, one for each output channel, by the names of the outputs of
+	// layers. Others have the largest weight of the channel as 127.
+	Scales map[string][]float32
+}
+
 // Apply quantizes layers of a graph. ranges has the range of each group of points. It changes the
 // graph, whose weights it rounds.
-func Apply(g *ir.Graph, layers []*ir.Node, points []Point, ranges []Range) error {
+func Apply(g *ir.Graph, layers []*ir.Node, points []Point, ranges []Range, opt Options) error {
 	r := ir.Rewrite(g, "quantize")
 	for _, p := range points {
 		if p.Group >= len(ranges) {
@@ -163,7 +175,7 @@ func Apply(g *ir.Graph, layers []*ir.Node, points []Point, ranges []Range) error
 		}
 	}
 	for _, n := range layers {
-		if err := weight(r, g, n); err != nil {
+		if err := weight(r, g, n, opt); err != nil {
 			return err
 		}
 	}
@@ -185,7 +197,7 @@ func gridFor(x Range) (ops.Quantize, error) {
 
 // weight rounds the weight of a layer to a scale for each output channel, and puts a quantize behind
 // it.
-func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
+func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node, opt Options) error {
 	v := n.In[1]
 	x := g.Data[v.Name]
 	if x == nil {
@@ -196,22 +208,28 @@ func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
 	}
 	rows := x.Shape[0]
 	row := len(x.Data) / rows
-	y, scales := tensor.Make[float32](x.Shape), tensor.Make[float32]([]int{rows})
-	pairs := pairingOf(n)
+	scales := tensor.Make[float32]([]int{rows})
+	pairs, given := pairingOf(n), opt.Scales[n.Out[0].Name]
 	for o := range rows {
 		w := x.Data[o*row : (o+1)*row]
 		most := float32(0)
 		for _, w := range w {
 			most = max(most, w, -w)
 		}
-		s := pairs.scale(w, max(most/127, biasScale(g, n, o)))
+		s := float32(0)
+		if len(given) == rows && given[o] > 0 {
+			s = max(given[o], biasScale(g, n, o))
+		} else {
+			s = pairs.scale(w, max(most/maxWhole, biasScale(g, n, o)))
+		}
 		if s == 0 {
 			s = 1
 		}
 		scales.Data[o] = s
-		for i, q := range pairs.whole(w, s) {
-			y.Data[o*row+i] = float32(q) * s
-		}
+	}
+	y := rounded(x, scales.Data, n, opt)
+	if opt.Bias {
+		correctBias(r, g, n, x, y, opt.Moments[n.Out[0].Name])
 	}
 	g.Data[v.Name] = y
 	r.For(n)
@@ -222,6 +240,42 @@ func weight(r *ir.Rewriter, g *ir.Graph, n *ir.Node) error {
 	}
 	r.SetIn(n, append([]*ir.Value{n.In[0], q.Out[0]}, n.In[2:]...)...)
 	return nil
+}
+
+// rounded returns weights that are whole multiples of the scales of their rows.
+func rounded(x *tensor.F32, scales []float32, n *ir.Node, opt Options) *tensor.F32 {
+	y := tensor.Make[float32](x.Shape)
+	row, pairs := len(x.Data)/len(scales), pairingOf(n)
+	var whole []float64
+	if m := opt.Moments[n.Out[0].Name]; opt.Round && m != nil && m.K == row {
+		whole = m.round(x.Data, scales, pairs)
+	} else {
+		for o, s := range scales {
+			whole = append(whole, pairs.whole(x.Data[o*row:(o+1)*row], s)...)
+		}
+	}
+	for i, q := range whole {
+		y.Data[i] = float32(q) * scales[i/row]
+	}
+	return y
+}
+
+// correctBias adds to a bias what the rounding of the weights x to y takes off the layer's mean
+// output.
+func correctBias(r *ir.Rewriter, g *ir.Graph, n *ir.Node, x, y *tensor.F32, m *Moments) {
+	if m == nil || len(n.In) < 3 || m.K*x.Shape[0] != len(x.Data) || len(r.Users(n.In[2])) > 1 || g.Data[n.In[2].Name] == nil {
+		return
+	}
+	mean := m.Mean()
+	b := cloned(g.Data[n.In[2].Name])
+	for o := range b.Data {
+		lost := 0.0
+		for k, v := range mean {
+			lost += v * (float64(x.Data[o*m.K+k]) - float64(y.Data[o*m.K+k]))
+		}
+		b.Data[o] += float32(lost)
+	}
+	g.Data[n.In[2].Name] = b
 }
 
 // biasScale is the least scale of the weights of output channel o with which the bias is below

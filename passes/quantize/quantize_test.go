@@ -129,7 +129,7 @@ func TestApply(t *testing.T) {
 			ranges[p.Group].Low, ranges[p.Group].High = math.Min(ranges[p.Group].Low, v), math.Max(ranges[p.Group].High, v)
 		}
 	}
-	if err := quantize.Apply(q, layers, points, ranges); err != nil {
+	if err := quantize.Apply(q, layers, points, ranges, quantize.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := ref.Run(q, x, ref.Options{})
@@ -165,18 +165,18 @@ func TestApply(t *testing.T) {
 			}
 		}
 	}
-	if err := quantize.Apply(g.Clone(), quantize.Layers(g), points, ranges[:0]); err == nil || !strings.Contains(err.Error(), "no range") {
+	if err := quantize.Apply(g.Clone(), quantize.Layers(g), points, ranges[:0], quantize.Options{}); err == nil || !strings.Contains(err.Error(), "no range") {
 		t.Errorf("without ranges: %v", err)
 	}
 	h := g.Clone()
 	delete(h.Data, "w1")
 	l := quantize.Layers(h)
-	if err := quantize.Apply(h, l, quantize.Points(h, l), ranges); err == nil || !strings.Contains(err.Error(), "w1 has no values") {
+	if err := quantize.Apply(h, l, quantize.Points(h, l), ranges, quantize.Options{}); err == nil || !strings.Contains(err.Error(), "w1 has no values") {
 		t.Errorf("without weights: %v", err)
 	}
 	h = g.Clone()
 	l = quantize.Layers(h)
-	if err := quantize.Apply(h, l, quantize.Points(h, l), []quantize.Range{{0, math.Inf(1)}, {0, 1}, {0, 1}, {0, 1}}); err == nil || !strings.Contains(err.Error(), "no scale") {
+	if err := quantize.Apply(h, l, quantize.Points(h, l), []quantize.Range{{0, math.Inf(1)}, {0, 1}, {0, 1}, {0, 1}}, quantize.Options{}); err == nil || !strings.Contains(err.Error(), "no scale") {
 		t.Errorf("an infinite range: %v", err)
 	}
 }
@@ -233,7 +233,7 @@ func TestApplyPairs(t *testing.T) {
 		}
 		layers := quantize.Layers(g)
 		points := quantize.Points(g, layers)
-		if err := quantize.Apply(g, layers, points, slices.Repeat([]quantize.Range{{High: 1}}, len(points))); err != nil {
+		if err := quantize.Apply(g, layers, points, slices.Repeat([]quantize.Range{{High: 1}}, len(points)), quantize.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range g.Nodes {
@@ -289,7 +289,7 @@ func TestApplyLargeBias(t *testing.T) {
 	for i := range ranges {
 		ranges[i] = quantize.Range{Low: 0, High: 1}
 	}
-	if err := quantize.Apply(g, layers, points, ranges); err != nil {
+	if err := quantize.Apply(g, layers, points, ranges, quantize.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	x, ok := ops.Grid(n.In[0])
