@@ -39,8 +39,8 @@ chosen by looking at some training images. Batch norms are folded first. The mod
 the QDQ form, which ONNX Runtime and OpenVINO compute on integers. So do run, predict,
 eval, bench and gen go of incc, which take the model in place of a spec.
 
-What rounding does to the outputs is corrected where that makes their error less, on
-images that nothing was chosen by: channels of activations are made alike (equalize,
+Corrections are used where they make the error of the outputs less, on images of which
+the calibration sees none: channels of activations are made alike (equalize,
 Nagel 2019), the rounding of each weight is chosen so that errors cancel (round: GPTQ,
 Frantar 2023), and the mean error is taken off the biases (bias). --compare prints what
 each method gives.
