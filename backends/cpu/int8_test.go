@@ -39,7 +39,7 @@ func quantized(t *testing.T, g *ir.Graph, x []*tensor.Tensor) *ir.Graph {
 			r.Low, r.High = math.Min(r.Low, v), math.Max(r.High, v)
 		}
 	}
-	if err := ptq.Apply(g, layers, points, ranges); err != nil {
+	if err := ptq.Apply(g, layers, points, ranges, ptq.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return g
