@@ -297,7 +297,7 @@ func partNames(args []string) []string {
 	return names
 }
 
-// runFolders lists the folders of runs in this folder and in runs/.
+// runFolders lists the folders of runs and imports in this folder and in runs/.
 func runFolders() []string {
 	const most = 1000 // entries of a folder that are looked at
 	var found []string
@@ -310,7 +310,11 @@ func runFolders() []string {
 		f.Close()
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
-			if e.IsDir() && exists(filepath.Join(path, runStart)) && exists(filepath.Join(path, runSpec)) {
+			if !e.IsDir() {
+				continue
+			}
+			run := exists(filepath.Join(path, runStart)) && exists(filepath.Join(path, runSpec))
+			if run || exists(filepath.Join(path, importedSpec)) && exists(filepath.Join(path, importedWeights)) {
 				found = append(found, filepath.ToSlash(path))
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu"
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/dsl/decompile"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -30,34 +31,41 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "write an ONNX model as a spec that people can read and change",
-		UsageText: "incc import MODEL.onnx -o DIR",
+		UsageText: "incc import MODEL.onnx -o DIR\nincc import RUN -o DIR\nincc import SPEC --weights FILE -o DIR",
 		Description: `Example:
 
    incc import mynet.onnx -o mine
-   incc summary mine/net.incc
-   incc predict mine/net.incc --weights mine/weights.safetensors digit.png
+   incc summary mine
+   incc predict mine digit.png
 
 Writes net.incc, weights.safetensors and report.txt into the folder DIR, and
-labels.txt if the model names many classes. A convolution with its batch
+labels.txt if the model names many classes. Every command takes DIR as it takes the
+folder of a run: incc predict with its weights, incc train to begin with them. A convolution with its batch
 normalization and activation becomes one call, branches become concat, add, mul or
 residual, and what repeats becomes a block or repeat. Preprocessing at the beginning
 of the model becomes keys of the input statement. Further outputs with the shape of
 the first become heads. A model that is no pipeline with branches is written in the
 flat form, one op on a line; the report says why.
 
+If the model does not say how a picture becomes its input, net.incc has a guess;
+--image replaces it, here or later: incc predict mine --image 'range=-1..1' digit.png.
+
+A run, or a spec with --weights, is written in the same form as its ONNX model: without
+what belongs to training.
+
 The model and the spec are run once on the same noise, and the report says how much
 the outputs differ.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to the folder `DIR`"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite the files of an earlier import"},
-			seedFlag, roomFlag,
+			defineFlag, seedFlag, weightsFlag, mapFlag, roomFlag,
 		}, modelFlags()...),
 		Action: importModel,
 	}
 }
 
 func importModel(c *cli.Context) error {
-	path, err := oneArg(c, "MODEL.onnx")
+	path, err := oneArg(c, "MODEL")
 	if err != nil {
 		return err
 	}
@@ -68,16 +76,10 @@ func importModel(c *cli.Context) error {
 	if err := notStdout("output", dir, "several files"); err != nil {
 		return err
 	}
-	if !isModel(path) {
-		if _, err := os.Stat(path); err != nil {
-			return err
-		}
-		return fmt.Errorf("%s is not an ONNX model, which is all that incc import takes", diag.Name(path))
-	}
 	if err := checkImportFolder(c, dir, path); err != nil {
 		return err
 	}
-	g, src, err := loadModel(c, path)
+	g, src, err := loadForImport(c, path)
 	if err != nil {
 		return err
 	}
@@ -107,6 +109,14 @@ func importModel(c *cli.Context) error {
 	}
 	if err := writeImported(dir, s, report); err != nil {
 		return err
+	}
+	if src.guessed {
+		sayf(c.App.ErrWriter, "note: %s", guessedInput(s))
+	}
+	if !src.trained(c) {
+		if err := sayDrawn(c.App.ErrWriter, false); err != nil {
+			return err
+		}
 	}
 	if err := say(c.App.Writer, report+fmt.Sprintf("wrote %s, %s and %s into %s", importedSpec, importedWeights, importedReport, diag.Name(dir))); err != nil {
 		return err
@@ -235,8 +245,9 @@ func importReport(g *ir.Graph, src *source, s *decompile.Spec, check compared) s
 	}
 	if s.Picture != nil {
 		line("input", "preprocessing of the model is now in the input statement")
-	} else if src.guessed {
-		line("input", "the model does not say how a picture becomes its input; the spec says range=0..1: see --image")
+	}
+	if src.guessed {
+		line("input", "%s", guessedInput(s))
 	}
 	if s.Softmax {
 		line("output", "a softmax was added, as the classes have names: the model gives scores, the spec probabilities")
@@ -247,6 +258,15 @@ func importReport(g *ir.Graph, src *source, s *decompile.Spec, check compared) s
 		line("check", "on noise the outputs differ by at most %.2g; the largest is %.4g", check.diff, check.largest)
 	}
 	return b.String()
+}
+
+// guessedInput says what the spec says of pictures, if that is a guess.
+func guessedInput(s *decompile.Spec) string {
+	keys := "range=0..1"
+	if in := s.Graph.Recipe.Input; in != nil {
+		keys = strings.Join(dsl.InputKeys(in), " ")
+	}
+	return "the model does not say how a picture becomes its input; the spec says " + keys + ", a guess: --image 'KEY=VALUE…' says it"
 }
 
 // lineCount counts the lines of a text that are neither empty nor comments.

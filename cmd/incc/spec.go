@@ -26,6 +26,8 @@ type source struct {
 	open func(name string) ([]byte, error) // reads a file that the spec names, from the folder of the spec
 	run  string                            // if the user named the folder of a run, that folder, else ""
 
+	imported string // if the user named a folder that incc import wrote, that folder, else ""
+
 	model   bool // file is an ONNX model, whose weights are in the graph; there is no text
 	guessed bool // neither the model nor --image says how a picture becomes the input
 }
@@ -43,7 +45,7 @@ const maxSpecBytes = dsl.MaxGraphFile + 1
 const maxNamedBytes = 1 << 20
 
 // readSource reads the spec that arg names: "-" is standard input, else a file, else the
-// folder of a run, else a built-in network.
+// folder of a run or an import, else a built-in network.
 func readSource(c *cli.Context, arg string) (*source, error) {
 	src, err := findSource(c, arg)
 	if err == nil {
@@ -70,20 +72,32 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 			}
 			return src, err
 		}
+		if file := filepath.Join(arg, importedSpec); exists(file) && exists(filepath.Join(arg, importedWeights)) {
+			src, err := readSpec(file)
+			if err == nil {
+				src.imported = filepath.Clean(arg)
+			}
+			return src, err
+		}
 	}
 	if text, file, ok := specs.Source(strings.TrimSuffix(strings.TrimPrefix(arg, "specs/"), ".incc")); ok && (!looksLikePath || strings.HasPrefix(arg, "specs/")) {
 		return &source{file: file, text: text, open: func(name string) ([]byte, error) { return nil, fs.ErrNotExist }}, nil
 	}
 	if looksLikePath {
 		if err == nil {
-			err = fmt.Errorf("%s is a folder, but not of a run: it has no %s", diag.Name(arg), runSpec)
+			err = notOurFolder(arg)
 		}
 		return nil, err
 	}
 	if err == nil { // arg is the name of a folder
-		return nil, fmt.Errorf("%s is a folder, but not of a run: it has no %s", diag.Name(arg), runSpec)
+		return nil, notOurFolder(arg)
 	}
 	return nil, fmt.Errorf("there is no file and no built-in network %s%s\nincc specs lists the built-in ones", diag.Quote(arg), didYouMean(arg, specs.Names()))
+}
+
+// notOurFolder says that a folder holds no network.
+func notOurFolder(dir string) error {
+	return fmt.Errorf("%s is a folder, but not of a run or an import: it has neither %s nor %s with %s", diag.Name(dir), runSpec, importedSpec, importedWeights)
 }
 
 // readSpec reads the spec in a file.
@@ -156,7 +170,8 @@ func defines(c *cli.Context) (map[string]string, error) {
 
 // load builds the network of the spec or ONNX model that arg names. If the spec has
 // errors, load prints all problems and returns the error *reported. If arg is the folder
-// of a run, load also sets --weights and --data, unless they are given; see flagsOfRun.
+// of a run, load also sets --weights and --data, unless they are given; see flagsOfRun. If it
+// is the folder of an import, load sets --weights or --init; see flagsOfImport.
 func load(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	g, src, err := loadAny(c, arg)
 	if err == nil && findFlag(c.Command.Flags, "weights") != nil && c.String("weights") == "" {
@@ -172,10 +187,15 @@ func loadAny(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	}
 	src, err := readSource(c, arg)
 	if err == nil && !slices.ContainsFunc(c.Args().Slice(), isModel) { // incc diff takes two
-		err = worksOnly(c, "with an ONNX model", "image", "labels", "root")
+		err = worksOnly(c, "with an ONNX model", flagsOfModels(src)...)
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if src.imported != "" {
+		if err := flagsOfImport(c, src.imported); err != nil {
+			return nil, nil, err
+		}
 	}
 	if src.run != "" {
 		if err := flagsOfRun(c, src.run); err != nil {
@@ -189,6 +209,7 @@ func loadAny(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 	g, err := build(c, src, defs)
 	if err == nil {
 		nameClasses(g, c.String("weights"))
+		err = describeImport(c, g, src)
 	}
 	return g, src, err
 }

@@ -73,7 +73,7 @@ func (p *prepared) initialize(c *cli.Context) error {
 }
 
 // weightsPath is the file that --init names: path itself, or the best weights (the last
-// ones, if there are no best ones) of the run in the folder path.
+// ones, if there are no best ones) of the run in the folder path, or those of the import.
 func weightsPath(path string) (string, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -82,10 +82,11 @@ func weightsPath(path string) (string, error) {
 	if err != nil || !fi.IsDir() {
 		return path, err
 	}
-	for _, name := range []string{bestWeights, lastWeights} {
-		if f := filepath.Join(path, name); exists(f) {
-			return f, nil
-		}
+	if f := weightsOfRun(path); f != "" {
+		return f, nil
+	}
+	if f := filepath.Join(path, importedWeights); exists(f) {
+		return f, nil
 	}
 	return "", fmt.Errorf("--init: the folder %s has neither %s nor %s: it is not the folder of a run that was trained", diag.Name(path), bestWeights, lastWeights)
 }

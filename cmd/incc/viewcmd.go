@@ -191,6 +191,9 @@ func specSource(c *cli.Context, network string, defs map[string]string, src *vie
 		return nil, err
 	}
 	s, err := readSource(c, network)
+	if err == nil && s.imported != "" {
+		err = flagsOfImport(c, s.imported)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +211,9 @@ func specSource(c *cli.Context, network string, defs map[string]string, src *vie
 	src.Title = filepath.Base(s.file)
 	if s.run != "" {
 		src.Title = filepath.Base(s.run)
+	}
+	if s.imported != "" {
+		src.Title = filepath.Base(s.imported)
 	}
 	src.Text = func() ([]byte, error) {
 		now, err := readSource(c, network)

@@ -1,11 +1,12 @@
 """Exports torchvision's networks to ONNX and records what ONNX Runtime computes.
 
-usage: python torch_models.py OUT [NAME...]
+usage: python torch_models.py [--native] OUT [NAME...]
 
 Each case is a folder OUT/NAME.EXPORTER.BATCH with model.onnx, in.npy, and out_I.npy for each
 output of ONNX Runtime. EXPORTER is old (TorchScript) or new (torch.export); BATCH is fixed (one
 image) or dynamic (two images of a symbolic batch). Existing cases are kept. A case that
-cannot be exported has a file error.txt instead.
+cannot be exported has a file error.txt instead. With --native, networks take pictures of 224
+pixels (inception_v3 of 299), as they were trained, and only the cases NAME.old.fixed are made.
 
 Random weights make most networks degenerate: their outputs hardly depend on the input. So
 batch normalizations get random factors, and the statistics of two batches of noise.
@@ -45,7 +46,7 @@ class First(torch.nn.Module):
         return self.m(x)["out"]
 
 
-def network(name):
+def network(name, native=False):
     torch.manual_seed(1)
     if name in SEGMENT:
         m = getattr(torchvision.models.segmentation, name)(weights=None, weights_backbone=None)
@@ -55,6 +56,8 @@ def network(name):
     else:
         m = getattr(torchvision.models, name)(weights=None)
     size = {**CLASSIFY, **SEGMENT}[name]
+    if native:
+        size = 299 if name == "inception_v3" else 224
     bns = [b for b in m.modules() if isinstance(b, torch.nn.BatchNorm2d)]
     for b in bns:
         b.momentum = None
@@ -91,18 +94,20 @@ def record(path, x, folder):
 
 def main():
     torch.set_num_threads(2)
-    out, names = sys.argv[1], sys.argv[2:] or list(CLASSIFY) + list(SEGMENT)
+    args = [a for a in sys.argv[1:] if a != "--native"]
+    native = "--native" in sys.argv[1:]
+    out, names = args[0], args[1:] or list(CLASSIFY) + list(SEGMENT)
     for name in names:
         m = None
-        for exporter in ("old", "new"):
-            for dynamic in (False, True):
+        for exporter in ("old",) if native else ("old", "new"):
+            for dynamic in (False,) if native else (False, True):
                 folder = os.path.join(out, f"{name}.{exporter}.{'dynamic' if dynamic else 'fixed'}")
                 if os.path.exists(os.path.join(folder, "out_0.npy")) or os.path.exists(os.path.join(folder, "error.txt")):
                     continue
                 os.makedirs(folder, exist_ok=True)
                 try:
                     if m is None:
-                        m, size = network(name)
+                        m, size = network(name, native)
                     x = torch.randn(2 if dynamic else 1, 3, size, size, generator=torch.Generator().manual_seed(2))
                     path = os.path.join(folder, "model.onnx")
                     export(m, x, path, exporter, dynamic)
