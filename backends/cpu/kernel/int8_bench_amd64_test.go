@@ -24,8 +24,7 @@ func int8VariantsHere() (l []int8VariantHere) {
 		l = append(l, int8VariantHere{"AVX-512 VNNI", AVX512, int8Tier512, int8TilePeak512, 14 * 2 * 64})
 	}
 	if AVX512.ok() {
-		_, without := int8TiersWith(false, false)
-		l = append(l, int8VariantHere{"AVX-512 without VNNI", AVX512, without, int8PairsPeak256, 6 * 2 * 32})
+		l = append(l, int8VariantHere{"AVX-512 without VNNI", AVX512, int8TierAVX512(false, false), int8PairsPeak256, 6 * 2 * 32})
 	}
 	return l
 }

@@ -1,7 +1,5 @@
 package kernel
 
-import "os"
-
 // int8Tier512 is the tier of AVX-512 with VNNI.
 var int8Tier512 = int8Tier{pixels: 14, blocks: 2, tile: [2]int8Kernels{
 	{nil, int8Tile512p1o1, int8Tile512p2o1, int8Tile512p3o1, int8Tile512p4o1, int8Tile512p5o1, int8Tile512p6o1, int8Tile512p7o1, int8Tile512p8o1, int8Tile512p9o1, int8Tile512p10o1, int8Tile512p11o1, int8Tile512p12o1, int8Tile512p13o1, int8Tile512p14o1},
@@ -17,26 +15,25 @@ var (
 		tile: [2]int8Kernels{{nil, int8Dots256p1o1, int8Dots256p2o1, int8Dots256p3o1, int8Dots256p4o1, int8Dots256p5o1, int8Dots256p6o1}}}
 )
 
-// noVNNI is the value of the environment variable INCC_VNNI with which AVX2 and AVX-512 compute as on
-// a processor without VNNI, for tests and comparisons.
-const noVNNI = "off"
+// int8TierAVX2 is the tier of AVX2 on a processor that has AVX-VNNI or not.
+func int8TierAVX2(vnni bool) int8Tier {
+	if vnni {
+		return int8TierDots
+	}
+	return int8Tier256
+}
 
-// int8TiersWith are the tiers of AVX2 and AVX-512 on a processor that has AVX-VNNI and AVX-512 VNNI,
-// or not.
-func int8TiersWith(vnni256, vnni512 bool) (avx2, avx512 int8Tier) {
-	avx2, avx512 = int8Tier256, int8Tier512
-	if vnni256 {
-		avx2 = int8TierDots
+// int8TierAVX512 is that of AVX-512 on one that has VNNI for it or not, and then that of AVX2.
+func int8TierAVX512(vnni, vnni256 bool) int8Tier {
+	if vnni {
+		return int8Tier512
 	}
-	if !vnni512 {
-		avx512 = avx2
-	}
-	return avx2, avx512
+	return int8TierAVX2(vnni256)
 }
 
 func init() {
-	ask := os.Getenv("INCC_VNNI") != noVNNI
-	int8Tiers[AVX2], int8Tiers[AVX512] = int8TiersWith(ask && hasAVXVNNI(), ask && hasVNNI())
+	int8Tiers[AVX512] = int8TierAVX512(hasVNNI(), hasAVXVNNI())
+	int8Tiers[AVX2] = int8TierAVX2(hasAVXVNNI())
 	quantizeTiers[AVX512] = quantize512
 	quantizeTiers[AVX2] = quantize256
 	dequantizeTiers[AVX512] = dequantize512

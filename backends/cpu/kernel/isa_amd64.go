@@ -1,5 +1,7 @@
 package kernel
 
+import "os"
+
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 func xgetbv() (eax, edx uint32)
 
@@ -33,9 +35,9 @@ func detect() []ISA {
 	return l
 }
 
-// hasVNNI reports whether the processor multiplies and adds bytes in registers of 512 bits.
+// hasVNNI reports whether to multiply and add bytes by instructions for that, in registers of 512 bits.
 func hasVNNI() bool {
-	if !AVX512.ok() {
+	if !AVX512.ok() || vnniOff() {
 		return false
 	}
 	const vnni = 1 << 11
@@ -43,12 +45,16 @@ func hasVNNI() bool {
 	return c7&vnni != 0
 }
 
-// hasAVXVNNI reports whether the processor does so in registers of 256 bits without AVX-512.
+// hasAVXVNNI reports whether to do so in registers of 256 bits, by instructions that need no AVX-512.
 func hasAVXVNNI() bool {
-	if most, _, _, _ := cpuid(7, 0); !AVX2.ok() || most < 1 {
+	if most, _, _, _ := cpuid(7, 0); !AVX2.ok() || most < 1 || vnniOff() {
 		return false
 	}
 	const avxVNNI = 1 << 4
 	a7, _, _, _ := cpuid(7, 1)
 	return a7&avxVNNI != 0
 }
+
+// vnniOff reports whether the environment asks for kernels as on a processor without VNNI, for tests
+// and comparisons.
+func vnniOff() bool { return os.Getenv("INCC_VNNI") == "off" }
