@@ -84,10 +84,13 @@ func checkTraining(g *ir.Graph, r *recipe.Train) error {
 }
 
 // recipeOf prints the settings of a training.
-func recipeOf(g *ir.Graph, r *recipe.Train) string {
+func recipeOf(g *ir.Graph, o Options) string {
 	var s settings
+	r := o.Train
 	shape := g.Inputs[0].Type.Shape
 	s.text("name", g.Name, "")
+	s.add("run", quote(o.Run))
+	s.add("incc", quote(o.Version))
 	s.add("shape", quoteInts(shape[1:]))
 	s.add("classes", strconv.Itoa(autodiff.BeforeSoftmax(g.Outputs[0]).Type.Shape.Size()))
 	s.add("optimizer", optimizerOf(r.Optimizer))

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/backends/torch"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 func genTorchCommand() *cli.Command {
@@ -30,8 +32,12 @@ With --train DIR also gets train.py, which trains as the train block of the spec
 on one process or on many (PyTorch's DistributedDataParallel under torchrun), its
 settings (recipe.py) and data sets (data.py), and a README.md with the commands. The
 weights that it begins with are those of incc train, and so are the validation images
-and the order of the images. Random changes of images are others. What it writes has
-incc's forms: incc eval SPEC --weights RUN/best.safetensors, incc compare RUN OTHER.
+and the order of the images. Random changes of images are others. The folder of a run
+of train.py is one of incc train: incc eval RUN, predict RUN, compare RUN OTHER, view RUN,
+compile RUN and gen go RUN take it.
+
+An ONNX model in place of SPEC becomes the spec that incc import writes, whose layers
+and blocks are the modules. incc explain torch says more.
 
 To find stale output in CI: incc gen torch ... --check`,
 		Flags: append([]cli.Flag{
@@ -56,7 +62,7 @@ func genTorch(c *cli.Context) error {
 	if err := notStdout("output", dir, "a package"); err != nil {
 		return err
 	}
-	files, err := torchPackage(c, arg, dir)
+	files, note, err := torchPackage(c, arg, dir)
 	if err != nil {
 		return err
 	}
@@ -78,19 +84,34 @@ func genTorch(c *cli.Context) error {
 	if err := say(c.App.Writer, fmt.Sprintf("wrote %s; %s of weights", shortPath(filepath.Join(dir, "model.py")), bytesText(size))); err != nil {
 		return err
 	}
+	if note != "" {
+		if err := say(c.App.ErrWriter, note); err != nil {
+			return err
+		}
+	}
 	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
 }
 
-// torchPackage generates the files of a package for PyTorch.
-func torchPackage(c *cli.Context, arg, dir string) ([]genFile, error) {
-	g, _, err := load(c, arg)
+// torchPackage generates the files of a package for PyTorch. note is for the user, or "".
+func torchPackage(c *cli.Context, arg, dir string) (files []genFile, note string, err error) {
+	g, src, err := load(c, arg)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := checkRoom(c, g, use{weights: 2}); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	opt := torch.Options{Command: "incc gen torch " + genCommandLine(c, arg)}
+	if path := c.String("weights"); path != "" {
+		if err := loadWeights(c, g, path); err != nil {
+			return nil, "", err
+		}
+	}
+	if src.model {
+		if g, src, note, err = specForTorch(c, g, src); err != nil {
+			return nil, "", err
+		}
+	}
+	opt := torch.Options{Command: "incc gen torch " + genCommandLine(c, arg), Version: version}
 	seed := c.Int64("seed")
 	if c.Bool("train") {
 		r := recipeOf(g)
@@ -99,19 +120,17 @@ func torchPackage(c *cli.Context, arg, dir string) ([]genFile, error) {
 		}
 		seed = r.Run.Seed // incc train draws the weights from it
 		opt.Train = &r
+		opt.Run = runName(src.file)
+		if opt.Spec, opt.Labels, err = runSpecTemplate(c, src, r); err != nil {
+			return nil, "", err
+		}
 	}
 	list, err := torch.Package(g, opt)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var files []genFile
 	for _, f := range list {
 		files = append(files, genFile{path: filepath.Join(dir, f.Path), data: f.Data})
-	}
-	if path := c.String("weights"); path != "" {
-		if err := loadWeights(c, g, path); err != nil {
-			return nil, err
-		}
 	}
 	ir.Materialize(g, seed)
 	w := &weightsFile{meta: map[string]string{"incc": version, "net": g.Name, "spec": g.Recipe.SpecHash}}
@@ -121,7 +140,36 @@ func torchPackage(c *cli.Context, arg, dir string) ([]genFile, error) {
 			w.data = append(w.data, g.Data[v.Name].Data)
 		}
 	}
-	return append(files, genFile{path: filepath.Join(dir, torch.WeightsFile), weights: w}), nil
+	return append(files, genFile{path: filepath.Join(dir, torch.WeightsFile), weights: w}), note, nil
+}
+
+// specForTorch writes an ONNX model as the spec that incc import makes of it, so that its
+// modules are layers and blocks. Where that is not possible it returns the graph of the model
+// itself. note says which of them it is.
+func specForTorch(c *cli.Context, g *ir.Graph, model *source) (*ir.Graph, *source, string, error) {
+	s, err := specOfModel(g, model)
+	why := ""
+	if err != nil {
+		why = err.Error()
+	} else if check := compareImported(c, g, s); check.bad {
+		why = "their outputs differ"
+	}
+	switch {
+	case why != "" && c.Bool("train"):
+		return nil, nil, "", fmt.Errorf("--train: %s cannot be written as a spec, which a run needs: %s", diag.Name(model.file), why)
+	case why != "":
+		return g, model, "note: the model cannot be written as a spec (" + why + "), so its modules are the ops of the model", nil
+	}
+	note := "note: the modules are those of the spec that incc import " + diag.Name(model.file) + " writes"
+	if s.Flat != "" {
+		note = "note: " + s.Flat + ", so the modules are the ops of the model"
+	}
+	if s.Picture != nil {
+		note += "; the preprocessing of the model is not in model.py but in the input statement of the spec"
+	}
+	spec := &source{file: strings.TrimSuffix(model.file, filepath.Ext(model.file)) + ".incc", text: s.Text,
+		open: func(string) ([]byte, error) { return s.Labels, nil }}
+	return s.Graph, spec, note, nil
 }
 
 // checkTorchFolder returns an error if a file would replace one that incc gen torch did not
@@ -131,7 +179,7 @@ func checkTorchFolder(files []genFile, weights string) error {
 	for _, f := range files {
 		info, err := os.Stat(f.path)
 		if err != nil {
-			generated = generated && f.weights != nil
+			generated = generated && (f.weights != nil || filepath.Base(f.path) == torch.LabelsFile)
 			continue
 		}
 		if !info.Mode().IsRegular() {
@@ -140,7 +188,7 @@ func checkTorchFolder(files []genFile, weights string) error {
 		if f.onDisk() {
 			continue
 		}
-		if f.weights == nil {
+		if f.weights == nil && filepath.Base(f.path) != torch.LabelsFile {
 			if b, err := readOutput(f.path); err != nil || !torch.IsGenerated(b) {
 				return fmt.Errorf("%s was not generated by incc: move it away, or write to another folder", shortPath(f.path))
 			}
@@ -150,7 +198,7 @@ func checkTorchFolder(files []genFile, weights string) error {
 			return fmt.Errorf("%s is also the file of --weights: move it away, or write to another folder", shortPath(f.path))
 		}
 		if !generated {
-			return fmt.Errorf("%s holds other weights and no package was generated here: move it away, or write to another folder", shortPath(f.path))
+			return fmt.Errorf("%s holds other contents and no package was generated here: move it away, or write to another folder", shortPath(f.path))
 		}
 	}
 	return nil

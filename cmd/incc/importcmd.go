@@ -86,21 +86,9 @@ func importModel(c *cli.Context) error {
 	if err := checkRoom(c, g, use{batch: 1, weights: 3, executor: true}); err != nil {
 		return err
 	}
-	if len(g.Inputs) == 1 {
-		classify.TakePictures(g)
-	}
-	s, err := decompile.Write(g)
+	s, err := specOfModel(g, src)
 	if err != nil {
 		return fmt.Errorf("%s: %w", diag.Name(path), err)
-	}
-	if p := s.Picture; p != nil && src.guessed && slices.Max(p.Scale) < 0.02 {
-		// The model scales pixels of 0..255 itself: it was not made for 0..1.
-		r := *g.Recipe.Input
-		r.Lo, r.Hi = 0, 255
-		g.Recipe.Input = &r
-		if s, err = decompile.Write(g); err != nil {
-			return fmt.Errorf("%s: %w", diag.Name(path), err)
-		}
 	}
 	check := compareImported(c, g, s)
 	report := importReport(g, src, s, check)
@@ -125,6 +113,26 @@ func importModel(c *cli.Context) error {
 		return &numericalError{"the outputs of the model and of the spec do not agree"}
 	}
 	return nil
+}
+
+// specOfModel writes the graph of an ONNX model as a spec. It may change the layout of the
+// graph's input to channels first.
+func specOfModel(g *ir.Graph, src *source) (*decompile.Spec, error) {
+	if len(g.Inputs) == 1 {
+		classify.TakePictures(g)
+	}
+	s, err := decompile.Write(g)
+	if err != nil {
+		return nil, err
+	}
+	if p := s.Picture; p != nil && src.guessed && slices.Max(p.Scale) < 0.02 {
+		// The model scales pixels of 0..255 itself: it was not made for 0..1.
+		r := *g.Recipe.Input
+		r.Lo, r.Hi = 0, 255
+		g.Recipe.Input = &r
+		return decompile.Write(g)
+	}
+	return s, nil
 }
 
 // checkImportFolder returns an error if the import would replace files that are not its own.

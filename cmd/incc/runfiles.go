@@ -60,6 +60,9 @@ type runBegin struct {
 	Identity train.Identity `json:"identity,omitempty"`
 }
 
+// torchEngine is the engine of runs of train.py, which incc gen torch --train writes.
+const torchEngine = "torch"
+
 // validationText is what --val takes, "" for the default. Earlier versions of
 // incc wrote a number, -1 for the default.
 type validationText string
@@ -152,8 +155,8 @@ func parseBegin(text []byte) (b runBegin, err error) {
 		return b, fmt.Errorf("data %s is neither a data set nor a folder", diag.Quote(b.Data))
 	case strings.ContainsRune(b.Init, 0):
 		return b, fmt.Errorf("init %s is not a file", diag.Quote(b.Init))
-	case b.Engine != "cpu" && b.Engine != "ref":
-		return b, fmt.Errorf("unknown engine %s (want cpu or ref)", diag.Quote(b.Engine))
+	case b.Engine != "cpu" && b.Engine != "ref" && b.Engine != torchEngine:
+		return b, fmt.Errorf("unknown engine %s (want cpu, ref or %s)", diag.Quote(b.Engine), torchEngine)
 	case b.LimitBatches < 0 || b.LimitBatches > math.MaxInt32:
 		return b, fmt.Errorf("limit_batches %d (want 0 for no limit, or a number of steps)", b.LimitBatches)
 	case b.Overfit < 0 || b.Overfit > math.MaxInt32:

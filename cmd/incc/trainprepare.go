@@ -216,6 +216,9 @@ func (p *prepared) goOn(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if b.Engine == torchEngine {
+		return fmt.Errorf("PyTorch trained the run in %s: continue it with train.py --out, or begin a new run with its weights: incc train %s --init %s --out DIR", diag.Name(dir), diag.Name(filepath.Join(dir, runSpec)), diag.Name(dir))
+	}
 	p.name = b.Name
 	flags := b.flags()
 	flags["out"] = dir

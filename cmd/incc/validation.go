@@ -230,10 +230,16 @@ func divisionOf(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*div
 	if err != nil {
 		return nil, err
 	}
-	if !train.Comparable(b.Identity["data"], dataIdentity(src)) {
+	is, isVal := dataIdentity(src), d.identity()
+	if b.Engine == torchEngine {
+		is = labelsIdentity(src.Train)
+		if d.val != nil && !d.drawn {
+			isVal = labelsIdentity(d.val)
+		}
+	} else if !train.Comparable(b.Identity["data"], is) {
 		return nil, fmt.Errorf("the run in %s was made by an older incc, which recorded its images in another way, so its validation images are unknown; use %s", diag.Name(run), other)
 	}
-	if d.identity() != was || b.Identity["data"] != dataIdentity(src) {
+	if isVal != was || b.Identity["data"] != is {
 		return nil, fmt.Errorf("the images in %s have changed since the run in %s was started, so its validation images are unknown; use %s", diag.Name(b.Data), diag.Name(run), other)
 	}
 	return &d, nil
@@ -242,4 +248,11 @@ func divisionOf(c *cli.Context, g *ir.Graph, src *data.Source, run string) (*div
 // dataIdentity identifies the training images in the identity of a run.
 func dataIdentity(src *data.Source) string {
 	return "SHA-256 of images " + train.DigestData(src.Train)
+}
+
+// labelsIdentity identifies images by their labels and order alone, in the words of train.py
+// (backends/torch/templates/runfolder.py): its decoders of pictures round otherwise than those
+// of incc.
+func labelsIdentity(s *data.Set) string {
+	return fmt.Sprintf("labels of %d images, SHA-256 %s", s.Len(), train.DigestPlaces(s.Labels))
 }

@@ -40,6 +40,7 @@ class Images:
     classes: int
     pixels: Tensor | None = None
     files: list[Path] | None = None
+    places: Tensor | None = None  # [N]: the numbers that drawn images had before
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,6 +53,7 @@ class Images:
             labels=self.labels[index],
             pixels=None if self.pixels is None else self.pixels[index],
             files=None if self.files is None else [self.files[i] for i in which],
+            places=index,
         )
 
 
@@ -62,6 +64,7 @@ class Source:
     train: Images
     val: Images | None = None
     test: Images | None = None
+    names: tuple[str, ...] = ()  # of the classes, where the files have them
 
 
 def read(folder: Path, recipe: Recipe) -> Source:
@@ -74,10 +77,16 @@ def read(folder: Path, recipe: Recipe) -> Source:
     if (folder / "data_batch_1.bin").exists():
         train = [folder / f"data_batch_{i}.bin" for i in range(1, 6)]
         test = [folder / "test_batch.bin"]
-        return Source(_read_cifar(train, 1, 10), test=_read_cifar(test, 1, 10))
+        names = _cifar_names(folder / "batches.meta.txt", 10)
+        return _in_order(
+            _read_cifar(train, 1, 10), _read_cifar(test, 1, 10), names, recipe
+        )
     if (folder / "train.bin").exists():
         train, test = [folder / "train.bin"], [folder / "test.bin"]
-        return Source(_read_cifar(train, 2, 100), test=_read_cifar(test, 2, 100))
+        names = _cifar_names(folder / "fine_label_names.txt", 100)
+        return _in_order(
+            _read_cifar(train, 2, 100), _read_cifar(test, 2, 100), names, recipe
+        )
     return _read_folder(folder, recipe)
 
 
@@ -125,6 +134,24 @@ def _read_cifar(paths: list[Path], labels: int, classes: int) -> Images:
     return Images(of, classes, rows[:, labels:].reshape(-1, 3, 32, 32).contiguous())
 
 
+def _cifar_names(path: Path, classes: int) -> list[str]:
+    """The names of the classes, none where the file is missing."""
+    names = path.read_text().split() if path.exists() else []
+    return names if len(names) == classes else []
+
+
+def _in_order(train: Images, test: Images, names: list[str], recipe: Recipe) -> Source:
+    """A data set whose classes have the order of the labels of the spec."""
+    labels = list(recipe.labels)
+    if names and labels and names != labels:
+        if set(names) != set(labels):
+            raise ValueError(f"the data has the classes {names}, the spec has {labels}")
+        to = torch.tensor([labels.index(name) for name in names])
+        train = replace(train, labels=to[train.labels])
+        test = replace(test, labels=to[test.labels])
+    return Source(train, test=test, names=tuple(labels or names))
+
+
 def _folders(folder: Path) -> list[Path]:
     found = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     return sorted(found, key=lambda p: p.name)
@@ -158,8 +185,9 @@ def _read_folder(folder: Path, recipe: Recipe) -> Source:
         raise ValueError(
             f"{train} has folders for {names}, the classes are {recipe.labels}"
         )
+    names = list(recipe.labels) or names  # the outputs have the order of the labels
     val, test = (None if p is None else _list_pictures(p, names) for p in parts[1:])
-    return Source(_list_pictures(train, names), val, test)
+    return Source(_list_pictures(train, names), val, test, tuple(names))
 
 
 def _pictures(folder: Path) -> list[Path]:

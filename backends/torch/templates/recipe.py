@@ -70,6 +70,8 @@ class Recipe:
     """All settings of a training."""
 
     name: str
+    run: str  # name of runs
+    incc: str  # version of the incc that wrote this
     shape: tuple[int, int, int]  # channels, height and width of an input
     classes: int
     optimizer: Optimizer

@@ -3,16 +3,16 @@
     python train.py DATA --out RUN
     torchrun --nproc-per-node=4 train.py DATA --out RUN
 
-The folder RUN gets results.csv with the columns of incc train, so that incc compare draws
-both, weights that incc eval, predict, compile and gen go take as they are, and a
-checkpoint. Where RUN has a checkpoint the training goes on from it, also with another
-number of processes.
+The folder RUN is one of incc train: incc eval RUN, predict RUN, compare RUN OTHER, view RUN,
+compile RUN and gen go RUN take it. It also has a checkpoint, checkpoint.pt. Where RUN has
+one, the training goes on from it, also with another number of processes.
 """
 
 import argparse
-import csv
 import math
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -23,27 +23,19 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 import data
+import runfolder
+from display import Display, short_time
 from model import NETWORK as Network
 from model import incc_names
 from recipe import RECIPE, WEIGHTS, Recipe, Schedule, Weight
 
 HERE = Path(__file__).parent
-COLUMNS = [
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "seconds",
-    "wait_seconds",
-]
 
 
 @dataclass(frozen=True)
@@ -63,10 +55,16 @@ class World:
         """The sums of numbers over all processes."""
         if self.size == 1:
             return list(values)
-        kind = torch.float32 if self.device.type == "mps" else torch.float64
-        t = torch.tensor(values, dtype=kind, device=self.device)
-        dist.all_reduce(t)
-        return [float(x) for x in t.tolist()]
+        return [float(x) for x in self.sums(torch.tensor(values, dtype=torch.float64))]
+
+    def sums(self, values: Tensor) -> Tensor:
+        """The sums of the elements over all processes, on the CPU."""
+        if self.size == 1:
+            return values
+        kind = torch.float32 if self.device.type == "mps" else values.dtype
+        values = values.to(self.device, kind)
+        dist.all_reduce(values)
+        return values.cpu()
 
 
 def join_world() -> World:
@@ -366,29 +364,53 @@ class Trainer:
         return {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
 
     @torch.no_grad()
-    def evaluate(
-        self, loader: DataLoader[tuple[Tensor, Tensor]]
-    ) -> tuple[float, float, int]:
-        """The loss, the accuracy and the number of images of a set."""
+    def evaluate(self, loader: DataLoader[tuple[Tensor, Tensor]]) -> "Score":
+        """Evaluates the weights to evaluate with, those of weights()."""
         own = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(own | self.average)
         self.model.eval()
-        total, correct, count = 0.0, 0, 0
+        # Of each class: images that are right, that are of it, that are taken for it.
+        classes = torch.zeros(3, self.recipe.classes, dtype=torch.float64)
+        total = 0.0
         for x, labels in loader:
-            x, labels = x.to(self.world.device), labels.to(self.world.device)
+            x = x.to(self.world.device)
             with self.autocast():
                 out = self.model(x)
-            logits = (out[0] if isinstance(out, tuple) else out).float()
+            logits = (out[0] if isinstance(out, tuple) else out).float().cpu()
             loss = F.cross_entropy(logits.double(), labels, reduction="sum")
             total += float(loss)
-            correct += int((logits.argmax(1) == labels).sum())
-            count += len(labels)
+            answers = logits.argmax(1)
+            for row, found in enumerate((labels[answers == labels], labels, answers)):
+                classes[row] += torch.bincount(found, minlength=self.recipe.classes)
         self.model.load_state_dict(own)
-        total, right, images = self.world.sum(total, correct, count)
-        return total / images, right / images, int(images)
+        return Score.of(self.world.sum(total)[0], self.world.sums(classes))
 
 
-# Checkpoints and files
+@dataclass(frozen=True)
+class Score:
+    """How good the network is on some images."""
+
+    loss: float
+    accuracy: float
+    images: int
+    right: int
+    macro_f1: float  # the mean over the classes that occur
+    balanced: float  # the mean recall over the classes that have images
+
+    @staticmethod
+    def of(loss: float, classes: Tensor) -> "Score":
+        """The score of a sum of losses and of counts: right, of the class, taken for it."""
+        right, label, answer = classes
+        images = int(label.sum())
+        f1 = (2 * right / (label + answer))[label + answer > 0].mean()
+        recall = (right / label)[label > 0].mean()
+        share = float(right.sum()) / images
+        return Score(
+            loss / images, share, images, int(right.sum()), float(f1), float(recall)
+        )
+
+
+# Checkpoints
 
 
 @dataclass
@@ -408,20 +430,6 @@ class Progress:
     rows: list[list[float]] = field(default_factory=list)
 
 
-def write(path: Path, save: Callable[[Path], None]) -> None:
-    """Writes a file completely or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save(temporary)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Writes a file of weights under the names of incc."""
-    write(path, lambda to: save_file(tensors, to, {"net": RECIPE.name}))
-
-
 def save_checkpoint(path: Path, t: Trainer, p: Progress) -> None:
     """Writes all that a training goes on from."""
     content = {
@@ -429,15 +437,20 @@ def save_checkpoint(path: Path, t: Trainer, p: Progress) -> None:
         "optimizer": t.optimizer.state_dict(),
         "average": t.average,
         "progress": vars(p),
-        "recipe": repr(t.recipe),
+        "recipe": settings_text(t.recipe),
     }
-    write(path, lambda to: torch.save(content, to))
+    runfolder.write(path, lambda to: torch.save(content, to))
+
+
+def settings_text(r: Recipe) -> str:
+    """What a checkpoint must agree in with the training that goes on from it."""
+    return repr(replace(r, run="", incc=""))
 
 
 def load_checkpoint(path: Path, t: Trainer) -> Progress:
     """Goes on from a checkpoint. A ValueError says that it is of another training."""
     content = torch.load(path, map_location=t.world.device, weights_only=True)
-    if content["recipe"] != repr(t.recipe):
+    if content["recipe"] != settings_text(t.recipe):
         raise ValueError(
             f"{path} is of a training with other settings: go on with the same flags, "
             "or name another folder with --out"
@@ -446,25 +459,6 @@ def load_checkpoint(path: Path, t: Trainer) -> Progress:
     t.optimizer.load_state_dict(content["optimizer"])
     t.average = content["average"]
     return Progress(**content["progress"])
-
-
-def write_results(path: Path, rows: list[list[float]]) -> None:
-    """Writes results.csv as incc train does."""
-
-    def cell(i: int, x: float) -> str:
-        if i == 0:
-            return str(int(x))
-        if i >= 6:
-            return f"{x:.3f}"
-        return "" if math.isnan(x) else f"{x:.8g}"
-
-    def save(to: Path) -> None:
-        with open(to, "w", newline="") as file:
-            out = csv.writer(file, lineterminator="\n")
-            out.writerow(COLUMNS)
-            out.writerows([cell(i, x) for i, x in enumerate(row)] for row in rows)
-
-    write(path, save)
 
 
 # The run
@@ -490,7 +484,7 @@ def arguments() -> argparse.Namespace:
     a = argparse.ArgumentParser(description="Trains the network as its spec says.")
     add = a.add_argument
     add("data", type=Path, help="folder of the data set; see data.py")
-    add("--out", type=Path, default=Path("runs") / RECIPE.name, help="folder to write")
+    add("--out", type=Path, default=Path("runs") / RECIPE.run, help="folder to write")
     add("--weights", type=Path, help="begin with a safetensors file of weights")
     add("--epochs", type=float, help="train for so many epochs")
     add("--batch", type=int, help="images of a step, of all processes together")
@@ -598,15 +592,15 @@ def train_epoch(
     t: Trainer,
     p: Progress,
     loader: DataLoader[tuple[Tensor, Tensor]],
-    steps: int,
-    end: int,
+    display: Display,
 ) -> float:
     """Trains to the end of an epoch or of the run. Returns the seconds that it waited."""
     r, world = t.recipe, t.world
     waited = 0.0
+    display.start()
     batches = iter(loader)
     log = a.out / "steps.csv"
-    while p.step < steps and p.total < end:
+    while p.step < display.steps and p.total < display.end:
         begin = time.monotonic()
         x, labels = next(batches)
         waited += time.monotonic() - begin
@@ -616,7 +610,7 @@ def train_epoch(
             x = x.contiguous(memory_format=torch.channels_last)
         torch.manual_seed((r.seed * 1_000_003 + p.total) * 65_537 + world.rank)
         mixed = data.mix(x, labels, r, (r.seed, p.epoch, p.step))
-        rate = learning_rate(r, p.total / steps, p.drops)
+        rate = learning_rate(r, p.total / display.steps, p.drops)
         loss, norm, correct = t.step(x, mixed, rate, p.total).tolist()
         loss, correct = world.sum(loss / world.size, correct)
         if not math.isfinite(loss + norm):
@@ -629,8 +623,10 @@ def train_epoch(
                 file.write(f"{p.total},{rate:.9g},{loss:.9g},{norm:.9g}\n")
         p.step, p.total = p.step + 1, p.total + 1
         p.loss, p.correct = p.loss + loss, p.correct + correct
+        if world.first:
+            display.step(p.epoch + 1, p.step, p.total, loss, waited)
         every = a.checkpoint_every
-        if every and world.first and p.step % every == 0 and p.step < steps:
+        if every and world.first and p.step % every == 0 and p.step < display.steps:
             save_checkpoint(a.out / "checkpoint.pt", t, p)
     return waited
 
@@ -640,7 +636,7 @@ def end_epoch(
     t: Trainer,
     p: Progress,
     val: DataLoader[tuple[Tensor, Tensor]] | None,
-    steps: int,
+    display: Display,
     times: tuple[float, float],
 ) -> None:
     """Evaluates, and writes what an epoch leaves. times are the seconds of the epoch, and
@@ -651,23 +647,27 @@ def end_epoch(
     loss, accuracy = p.loss / done, p.correct / (done * r.batch)
     val_loss = val_accuracy = math.nan
     if val is not None:
-        val_loss, val_accuracy, _ = t.evaluate(val)
-    rate = learning_rate(r, p.total / steps, p.drops)
+        score = t.evaluate(val)
+        val_loss, val_accuracy = score.loss, score.accuracy
+    rate = learning_rate(r, p.total / display.steps, p.drops)
     row = [loss, accuracy, val_loss, val_accuracy, *times]
     p.rows.append([float(p.epoch + 1), rate, *row])
     gain(p, r, *((loss, accuracy) if val is None else (val_loss, val_accuracy)))
     best = p.best_epoch == p.epoch + 1
+    images = display.done * r.batch
     p.epoch, p.step, p.loss, p.correct = p.epoch + 1, 0, 0.0, 0.0
     if not world.first:
         return
     if best:
-        save_weights(a.out / "best.safetensors", t.weights())
+        runfolder.save_weights(a.out / "best.safetensors", t.weights(), r)
     save_checkpoint(a.out / "checkpoint.pt", t, p)
-    write_results(a.out / "results.csv", p.rows)
-    text = f"epoch {p.epoch}: loss {loss:.4f}, accuracy {100 * accuracy:.2f} %"
-    if val is not None:
-        text += f"; validation {val_loss:.4f}, {100 * val_accuracy:.2f} %"
-    print(f"{text}; {times[0]:.1f} s", flush=True)
+    runfolder.write_results(a.out / "results.csv", p.rows)
+    display.epoch(p.rows[-1], p.total, images, rest=not stops(p, r))
+
+
+def stops(p: Progress, r: Recipe) -> bool:
+    """Whether early_stop ends the run."""
+    return 0 < r.patience <= p.stale
 
 
 def prepare_log(path: Path, total: int) -> None:
@@ -676,59 +676,102 @@ def prepare_log(path: Path, total: int) -> None:
     kept = [line for line in lines if int(line.split(",")[0]) < total]
     text = "\n".join(["step,learning_rate,loss,norm", *kept]) + "\n"
 
-    def save(to: Path) -> None:
-        to.write_text(text)
-
-    write(path, save)
+    runfolder.write_bytes(path, text.encode())
 
 
 def run(a: argparse.Namespace, world: World) -> None:
     """Trains, and tests the best weights."""
+    begin = time.monotonic()
     recipe = settings(a, world)
-    source = divide(data.read(a.data, recipe), a.val, recipe.seed)
+    given = data.read(a.data, recipe)
+    source = divide(given, a.val, recipe.seed)
     images = source.train
     # Statistics come from all training images, those for validation included.
-    whole = data.read(a.data, recipe).train if needs_statistics(recipe) else images
-    transform = data.Transform(recipe, whole, recipe.seed)
+    transform = data.Transform(recipe, given.train, recipe.seed)
+    weighed = recipe
     if recipe.balanced:
         weights = data.balance(images, recipe.classes)
-        recipe = replace(recipe, class_weights=weights)
-    t = build(a, recipe, world)
+        weighed = replace(recipe, class_weights=weights)
+    t = build(a, weighed, world)
     sampler = data.EpochSampler(
         len(images), recipe, world.rank, world.size, a.limit_batches
     )
     steps = sampler.steps
     if steps == 0:
         raise ValueError(f"{len(images)} images do not fill a batch of {recipe.batch}")
-    end = round(recipe.epochs * steps)
+    display = Display(sys.stdout, steps, round(recipe.epochs * steps), recipe.batch)
+    if display.end == 0:
+        raise ValueError(f"--epochs {recipe.epochs:g} is less than a step")
     p = Progress()
-    a.out.mkdir(parents=True, exist_ok=True)
     if (a.out / "checkpoint.pt").exists():
         p = load_checkpoint(a.out / "checkpoint.pt", t)
-        if world.first:
-            print(f"goes on from epoch {p.epoch + 1}, step {p.step + 1}", flush=True)
-    if a.log_steps and world.first:
-        prepare_log(a.out / "steps.csv", p.total)
+    if world.first:
+        runfolder.begin(a.out, recipe, given, source, vars(a))
+        introduce(a, t, source, p, display)
     train = loader_of(images, transform, sampler, a.workers)
     val = evaluation(a, source.val, transform, world, recipe)
+    train_epochs(a, t, p, (train, val, sampler), display)
+    finish(a, t, p, source, transform, time.monotonic() - begin)
+
+
+def train_epochs(
+    a: argparse.Namespace,
+    t: Trainer,
+    p: Progress,
+    sets: tuple[
+        DataLoader[tuple[Tensor, Tensor]],
+        DataLoader[tuple[Tensor, Tensor]] | None,
+        data.EpochSampler,
+    ],
+    display: Display,
+) -> None:
+    """Trains to the end of the run. sets are the images to train on, those for validation,
+    and the sampler of the first.
+    """
+    train, val, sampler = sets
     t.freeze(p.epoch)
     t.wrap(a.compile)
-    while p.total < end or p.step > 0:
-        if 0 < recipe.patience <= p.stale:
-            break
+    while (p.total < display.end or p.step > 0) and not stops(p, t.recipe):
         if t.freeze(p.epoch):
             t.wrap(a.compile)
         sampler.start(p.epoch, p.step)
         begin = time.monotonic()
-        waited = train_epoch(a, t, p, train, steps, end)
-        end_epoch(a, t, p, val, steps, (time.monotonic() - begin, waited))
-    finish(a, t, source, transform)
+        waited = train_epoch(a, t, p, train, display)
+        end_epoch(a, t, p, val, display, (time.monotonic() - begin, waited))
 
 
-def needs_statistics(r: Recipe) -> bool:
-    """Whether inputs depend on statistics of the training images."""
-    lighting = any(s.lighting > 0 for s in r.augment)
-    return r.mean_std or r.mean_image or r.zca or lighting
+def introduce(
+    a: argparse.Namespace,
+    t: Trainer,
+    source: data.Source,
+    p: Progress,
+    display: Display,
+) -> None:
+    """Prints what is trained, with what and how, and readies the log of the steps."""
+    r, world = t.recipe, t.world
+    text = f"{r.run}: {parameters(t.model):,} parameters; {len(source.train)} training images"
+    if source.val is not None:
+        text += f", {len(source.val)} for validation"
+    if source.test is not None:
+        text += f", {len(source.test)} for the test at the end"
+    print(text)
+    o = r.optimizer
+    text = f"{o.kind}, learning rate {o.lr:g}, batch {r.batch}, {r.epochs:g} epochs, "
+    processes = f"{world.size} processes" if world.size > 1 else "1 process"
+    text += f"seed {r.seed}, {processes} on {world.device.type}, into {a.out}"
+    print(text, flush=True)
+    if a.log_steps:
+        prepare_log(a.out / "steps.csv", p.total)
+    if p.total >= display.end and p.step == 0 or stops(p, r):
+        epochs = f"{p.epoch} epochs" if p.epoch != 1 else "1 epoch"
+        print(f"the run is finished, after {epochs}: no training is left to do")
+    elif p.total > 0:
+        print(f"goes on from epoch {p.epoch + 1}, step {p.step + 1}", flush=True)
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of trained numbers."""
+    return sum(x.numel() for x in model.parameters())
 
 
 def evaluation(
@@ -747,25 +790,74 @@ def evaluation(
 
 
 def finish(
-    a: argparse.Namespace, t: Trainer, source: data.Source, transform: data.Transform
+    a: argparse.Namespace,
+    t: Trainer,
+    p: Progress,
+    source: data.Source,
+    transform: data.Transform,
+    took: float,
 ) -> None:
-    """Writes the last weights and tests the best ones."""
-    if t.world.first:
-        save_weights(a.out / "last.safetensors", t.weights())
-    if t.world.size > 1:
+    """Writes the last weights, tests the best ones, and writes summary.json."""
+    world = t.world
+    if world.first:
+        runfolder.save_weights(a.out / "last.safetensors", t.weights(), t.recipe)
+    if world.size > 1:
         dist.barrier()
-    loader = evaluation(a, source.test, transform, t.world, t.recipe)
     best = a.out / "best.safetensors"
-    if loader is None or not best.exists():
+    facts = facts_of(a, t, p, source)
+    test = source.test if source.test is not None else source.val
+    loader = evaluation(a, test, transform, world, t.recipe)
+    if loader is not None and best.exists():
+        t.average = {}
+        t.model.load_state_dict(load_file(best))
+        score = t.evaluate(loader)
+        part = "test" if source.test is not None else "val"
+        facts |= {
+            f"{part}_accuracy": score.accuracy,
+            f"{part}_macro_f1": score.macro_f1,
+            f"{part}_balanced_accuracy": score.balanced,
+        }
+        if part == "test":
+            facts |= {"test_loss": score.loss, "test_images": score.images}
+        if world.first:
+            chosen = "on validation" if source.val is not None else "in training"
+            print(
+                f"{'test' if part == 'test' else 'validation'}: {100 * score.accuracy:.2f} %"
+                f" of {score.images} images (epoch {p.best_epoch}, the best {chosen}), "
+                f"loss {score.loss:.4f}"
+            )
+    if not world.first:
         return
-    t.average = {}
-    t.model.load_state_dict(load_file(best))
-    loss, accuracy, count = t.evaluate(loader)
-    if t.world.first:
-        right = round(accuracy * count)
-        print(
-            f"test: {right} of {count} images, {100 * accuracy:.2f} %, loss {loss:.4f}"
-        )
+    runfolder.write_summary(a.out, t.recipe, facts)
+    waited = sum(row[7] for row in p.rows)
+    print(
+        f"{a.out}: weights and results.csv, after {short_time(took)}; "
+        f"steps waited {waited:.1f} s for images\n"
+        f"see it with incc eval, predict, view, compare, compile or gen go, "
+        f"such as: incc eval {shlex.quote(str(a.out))}"
+    )
+
+
+def facts_of(
+    a: argparse.Namespace, t: Trainer, p: Progress, source: data.Source
+) -> dict[str, Any]:
+    """What summary.json says of the training itself."""
+    val = source.val
+    best = p.rows[p.best_epoch - 1] if p.best_epoch else None
+    return {
+        "data": str(a.data),
+        "params": parameters(t.model),
+        "epochs": len(p.rows),
+        "best_epoch": p.best_epoch,
+        "train_images": len(source.train),
+        "limit_batches": a.limit_batches or None,
+        "val_images": len(val) if val is not None else 0,
+        "train_seconds": sum(row[6] for row in p.rows),
+        "wait_seconds": sum(row[7] for row in p.rows),
+        "train_loss": p.rows[-1][2] if p.rows else 0.0,
+        "train_accuracy": p.rows[-1][3] if p.rows else 0.0,
+        "val_accuracy": best[5] if best and val is not None else None,
+    }
 
 
 def main() -> None:
@@ -775,7 +867,10 @@ def main() -> None:
         torch.set_num_threads(a.threads)
     world = join_world()
     try:
-        run(a, world)
+        if world.first:
+            runfolder.check(a.out)
+        with runfolder.lock(a.out) if world.first else nullcontext():
+            run(a, world)
     except (ValueError, ArithmeticError, OSError) as err:
         raise SystemExit(f"train.py: {err}") from err
     finally:
