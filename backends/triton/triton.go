@@ -28,12 +28,13 @@ import (
 const (
 	ConfigFile = "config.pbtxt"
 	LabelsFile = "labels.txt"
-	ModelFile  = "1/model.onnx" // in the folder of version 1
+	ModelFile  = "model.onnx" // in the folder of a version, whose name is a number
 )
 
 // Backend writes a network as a model repository. It implements backends.Backend.
 type Backend struct {
 	Model    string        // name of the model and of its folder; "" is made from the name of the network
+	Version  int           // of the model, from 1 on; 0 means 1
 	MaxBatch int           // images that Triton may join to a batch, at least 1
 	Wait     time.Duration // how long a request waits at most for others, to be computed together with them
 	Header   string        // first line of the configuration, without the # of a comment
@@ -112,7 +113,7 @@ func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 		}
 		files = append(files, backends.File{Path: path.Join(name, LabelsFile), WriterTo: text(lines.String())})
 	}
-	return append(files, backends.File{Path: path.Join(name, ModelFile), WriterTo: m}), nil
+	return append(files, backends.File{Path: path.Join(name, strconv.Itoa(max(1, b.Version)), ModelFile), WriterTo: m}), nil
 }
 
 // config returns the configuration of a model.

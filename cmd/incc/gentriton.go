@@ -1,11 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +9,6 @@ import (
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/triton"
-	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/passes"
 )
@@ -30,12 +25,14 @@ func genTritonCommand() *cli.Command {
 models/googlenet gets config.pbtxt, labels.txt if the spec names classes, and
 1/model.onnx, which Triton runs with ONNX Runtime. Triton joins requests to batches
 of up to --batch images. A repository may hold several models: give each its own
---name.
+--name. Where the model is there already, the new one becomes the next version,
+2/model.onnx, which Triton then serves. incc explain triton says more.
 
    tritonserver --model-repository=models`,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the model into the repository `DIR`"},
 			&cli.StringFlag{Name: "name", Usage: "call the model `NAME`; by default it has the name of the network"},
+			&cli.BoolFlag{Name: "replace", Usage: "replace the newest version of the model; by default it stays, and the new one gets the next number"},
 			&cli.IntFlag{Name: "batch", Value: 16, Usage: "let the server join up to `N` images"},
 			&cli.DurationFlag{Name: "wait", Value: 2 * time.Millisecond, Usage: "let a request wait up to `TIME` for others, such as 500us"},
 			defineFlag, seedFlag, weightsFlag, mapFlag, roomFlag,
@@ -73,19 +70,11 @@ func genTriton(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	model := filepath.Join(dir, filepath.Dir(files[0].Path))
-	if err := checkTritonFolder(model); err != nil {
+	said, err := writeTriton(dir, files, c.Bool("replace"))
+	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, filepath.FromSlash(f.Path))), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := writeFiles(writeFile, dir, files); err != nil {
-		return err
-	}
-	if err := say(c.App.Writer, fmt.Sprintf("wrote %s: batches of up to %s", shortPath(model), diag.Count(b.MaxBatch, "image"))); err != nil {
+	if err := say(c.App.Writer, fmt.Sprintf("%s: batches of up to %s", said, diag.Count(b.MaxBatch, "image"))); err != nil {
 		return err
 	}
 	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
@@ -122,20 +111,4 @@ func tritonRepository(c *cli.Context, arg string, b triton.Backend) ([]backends.
 		}
 	}
 	return b.Emit(g)
-}
-
-// checkTritonFolder returns an error if the folder of a model holds something that incc gen
-// triton did not write.
-func checkTritonFolder(model string) error {
-	list, err := os.ReadDir(model)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && len(list) == 0:
-		return nil
-	case err != nil:
-		return err
-	}
-	if b, err := readOutput(filepath.Join(model, triton.ConfigFile)); err != nil || !gosrc.IsGenerated(b) {
-		return fmt.Errorf("%s holds a model that incc gen triton did not write: move it away, or choose another --name", shortPath(model))
-	}
-	return nil
 }

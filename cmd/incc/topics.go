@@ -13,11 +13,13 @@ import (
 // first line of a page says what it is about.
 var topics = map[string]func() string{
 	"data":    explainData,
+	"torch":   explainTorch,
+	"triton":  explainTriton,
 	"weights": explainWeights,
 }
 
 // topicNames are other words for a topic.
-var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "onnx": "weights", "map": "weights"}
+var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "torchrun": "torch", "onnx": "weights", "map": "weights"}
 
 // listTopics lists the pages of topics with their first lines.
 func listTopics() string {
