@@ -46,6 +46,8 @@ type report struct {
 	threads int
 	dir     string // for models
 	incc    string // the command, once command has built it
+	models  string // the folder of the models of section torchvision
+	python  string // makes them; "" for nothing
 	plot    string // path of the figure of section growth, without an extension
 	readme  string // the file whose sections are replaced, "" for none
 	rows    map[string]progress
@@ -70,6 +72,8 @@ func main() {
 	flag.IntVar(&r.threads, "threads", runtime.GOMAXPROCS(0), "use `N` threads, and one")
 	flag.StringVar(&r.plot, "plot", "", "draw the growth of time as `PATH`.png")
 	flag.StringVar(&r.readme, "write", "", "replace the sections of the Markdown `FILE` that are measured completely")
+	flag.StringVar(&r.models, "models", filepath.Join(os.TempDir(), "incc-torchvision"), "keep the models of section torchvision in `DIR`")
+	flag.StringVar(&r.python, "python", "", "make these models with `PYTHON`, which has torch, torchvision, onnx and onnxruntime; without it, models in -models are measured")
 	flag.Parse()
 	if err := r.run(*only, *file); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)

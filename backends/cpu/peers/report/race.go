@@ -75,15 +75,29 @@ func newest(isa kernel.ISA) string {
 	return peers.ORT
 }
 
-// theirs returns ONNX Runtime or OpenVINO of a version as a side. OpenVINO is held to AVX2
-// where incc is by INCC_ISA.
+// theirs returns ONNX Runtime or OpenVINO of a version as a side, with a built-in network.
 func (r *report) theirs(version string, n net, pipeline string, batch, threads int) (*side, error) {
 	path, g, err := r.model(n, pipeline, batch)
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(path)
+	in := peers.Tensor{Name: g.Inputs[0].Name, Shape: g.Inputs[0].Type.Shape.Bind(batch), Data: noise(g, batch).Data}
+	s, err := peerSide(version, path, in, threads)
+	if err != nil {
+		return nil, err
+	}
+	s.what = fmt.Sprint(n.text, batch)
+	s.macs, err = r.macs(n)
+	s.macs *= int64(batch)
+	return s, err
+}
+
+// peerSide returns ONNX Runtime or OpenVINO of a version with a model in a file and its input,
+// ready to run. OpenVINO is held to AVX2 where incc is by INCC_ISA.
+func peerSide(version, path string, in peers.Tensor, threads int) (*side, error) {
 	var p *peers.Peer
+	var err error
 	if version == peers.OpenVINO {
 		p, err = peers.StartOpenVINO(held())
 	} else {
@@ -92,18 +106,17 @@ func (r *report) theirs(version string, n net, pipeline string, batch, threads i
 	if err != nil {
 		return nil, err
 	}
-	in := g.Inputs[0]
 	err = p.Threads(threads)
 	if err == nil {
 		_, err = p.Load(path)
 	}
 	if err == nil {
-		err = p.Input(peers.Tensor{Name: in.Name, Shape: in.Type.Shape.Bind(batch), Data: noise(g, batch).Data})
+		err = p.Input(in)
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	s := &side{what: fmt.Sprint(n.text, batch), Runner: peers.Runner{Run: p.Run, Peer: p}}
+	s := &side{Runner: peers.Runner{Run: p.Run, Peer: p}}
 	s.result = func() ([]float32, error) {
 		out, err := p.Outputs()
 		if err != nil {
@@ -111,9 +124,7 @@ func (r *report) theirs(version string, n net, pipeline string, batch, threads i
 		}
 		return out[0].Data, nil
 	}
-	s.macs, err = r.macs(n)
-	s.macs *= int64(batch)
-	return s, err
+	return s, nil
 }
 
 // agreement is how far results may differ, relative to the largest value: the tolerance of
