@@ -75,6 +75,9 @@ backends/torch:            ir/..., passes/autodiff
 backends/onnx:             backends, backends/files, backends/safetensors, backends/weights/arrays, backends/cpu/form, backends/onnx/onnxpb, ir/..., google.golang.org/protobuf/...
 # Pictures in, names of classes out: all that incc predict does, for Go programs.
 backends/classify:         backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/files, backends/onnx, dsl, ir/..., passes, passes/autodiff
+# A model as a program, in the form that fits; and with the calls of onnxruntime_go.
+backends/onnx/executor:    backends/cpu, backends/cpu/form, backends/onnx, codegen/plan, ir/..., passes
+backends/onnx/ort:         backends/cpu, backends/onnx, backends/onnx/executor, backends/onnx/onnxpb, ir/..., passes
 backends/triton:           backends, backends/onnx, backends/onnx/onnxpb, ir
 # Tools of tests: ONNX Runtime and the ONNX checker as child processes.
 backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
@@ -112,7 +115,7 @@ golden: NONE
 
 # The page of incc view, which plans and runs networks. Fonts.
 cmd/incc/view: backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/draw, codegen/plan, ir/..., passes, golang.org/x/image/font/gofont/...
-cmd/incc: cmd/incc/view, backends, backends/classify, backends/draw, backends/files, backends/safetensors, backends/npy, backends/torch, backends/onnx, backends/onnx/onnxpb, backends/triton, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/decompile, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
+cmd/incc: cmd/incc/view, backends, backends/classify, backends/draw, backends/files, backends/safetensors, backends/npy, backends/torch, backends/onnx, backends/onnx/executor, backends/onnx/onnxpb, backends/triton, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/decompile, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"

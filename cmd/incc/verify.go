@@ -1,21 +1,18 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/incc-lang/incc/backends/cpu"
-	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/codegen/plan"
+	"github.com/incc-lang/incc/backends/onnx/executor"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
-	"github.com/incc-lang/incc/passes"
 )
 
 func verifyCommand() *cli.Command {
@@ -148,31 +145,5 @@ func compileModel(c *cli.Context, m *onnx.Model, g *ir.Graph) (*cpu.Program, err
 		return nil, err
 	}
 	o := cpu.Options{Direct: true, Threads: c.Int("threads"), ISA: c.String("isa")}
-	first, err := compileRoom(c, g, o)
-	if err == nil || !errors.Is(err, plan.ErrUnsupported) {
-		return first, err
-	}
-	fixed, importErr := onnx.ImportWith(onnx.Bind(m, 1), onnx.ImportOptions{FixedBatch: true})
-	if importErr != nil {
-		return nil, err
-	}
-	fold, foldErr := passes.Parse("const-fold")
-	if foldErr == nil {
-		_, foldErr = passes.Run(fixed, fold, passes.Options{})
-	}
-	if foldErr != nil {
-		return nil, foldErr
-	}
-	for _, rewrite := range form.All {
-		h, batch, formErr := rewrite(fixed)
-		if formErr != nil {
-			continue
-		}
-		o.Batch = batch
-		p, formErr := compileRoom(c, h, o)
-		if formErr == nil || !errors.Is(formErr, plan.ErrUnsupported) {
-			return p, formErr
-		}
-	}
-	return nil, err
+	return executor.Compile(m, g, o, func(g *ir.Graph, o cpu.Options) (*cpu.Program, error) { return compileRoom(c, g, o) })
 }

@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/incc-lang/incc/backends/cpu"
-	"github.com/incc-lang/incc/backends/cpu/form"
 	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/executor"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -185,28 +185,7 @@ func execute(model *onnxpb.ModelProto, g *ir.Graph, in, want []*tensor.Tensor, d
 	if err != nil {
 		return nil, err
 	}
-	p, err := cpu.Compile(g, opt)
-	for _, rewrite := range form.All {
-		if err == nil || !errors.Is(err, plan.ErrUnsupported) {
-			break
-		}
-		fixed, formErr := onnx.ImportWith(onnx.Bind(&onnx.Model{Proto: model}, opt.Batch), onnx.ImportOptions{FixedBatch: true})
-		if formErr == nil {
-			_, formErr = passes.Run(fixed, fold, passes.Options{})
-		}
-		if formErr != nil {
-			break
-		}
-		h, batch, formErr := rewrite(fixed)
-		if formErr != nil {
-			continue
-		}
-		o := opt
-		o.Batch = batch
-		if q, formErr := cpu.Compile(h, o); formErr == nil {
-			p, err = q, nil
-		}
-	}
+	p, err := executor.Compile(&onnx.Model{Proto: model}, g, opt, cpu.Compile)
 	if err != nil {
 		return nil, err
 	}
