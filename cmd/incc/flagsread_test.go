@@ -184,6 +184,14 @@ func makesCommand(fn *ast.FuncDecl, name string) bool {
 // readers are the methods of a cli.Context that return the value of a flag.
 var readers = []string{"String", "Bool", "Int", "Int64", "Float64", "Duration", "StringSlice", "Value"}
 
+// isContext reports whether an expression is the context of a command: c, or a field c.
+func isContext(e ast.Expr) bool {
+	if sel, ok := e.(*ast.SelectorExpr); ok {
+		e = sel.Sel
+	}
+	return isIdent(e, "c")
+}
+
 // addReads adds the flags that a function reads by name. If a name is not a literal, all
 // string literals of the function count as names.
 func addReads(reads map[string]bool, body *ast.BlockStmt) {
@@ -193,7 +201,7 @@ func addReads(reads map[string]bool, body *ast.BlockStmt) {
 		if !ok || len(call.Args) != 1 {
 			return true
 		}
-		if sel, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(readers, sel.Sel.Name) && isIdent(sel.X, "c") {
+		if sel, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(readers, sel.Sel.Name) && isContext(sel.X) {
 			if name := literal(call.Args[0]); name != "" {
 				reads[name] = true
 			} else {
