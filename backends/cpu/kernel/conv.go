@@ -177,6 +177,42 @@ func (c Conv) blockPairs(yield func(blockPair) bool) {
 	}
 }
 
+// pair returns pair i of blockPairs; without groups it does not walk over those before.
+func (c *Conv) pair(i int) blockPair {
+	if one(c.Groups) > 1 {
+		return c.groupedPair(i)
+	}
+	g := blockPair{hi: ceilDiv(c.IC, c.tapChannels())}
+	before := 0 // blocks
+	for p, part := range c.Outputs {
+		blocks := Blocks(part.C)
+		if n := ceilDiv(blocks, 2); i >= n {
+			i -= n
+			before += blocks
+			g.oc += part.C
+			continue
+		}
+		g.part, g.block, g.blocks = p, 2*i, min(2, blocks-2*i)
+		g.oc += g.block * Block
+		g.n = min(part.C-g.block*Block, g.blocks*Block)
+		g.bias = (before + g.block) * Block
+		g.w = g.bias * g.hi * c.depth() * c.KH * c.KW
+		return g
+	}
+	panic("kernel: a pair of blocks past the outputs")
+}
+
+// groupedPair is pair for groups.
+func (c *Conv) groupedPair(i int) blockPair {
+	for g := range c.blockPairs {
+		if i == 0 {
+			return g
+		}
+		i--
+	}
+	panic("kernel: a pair of blocks past the outputs")
+}
+
 func (c Conv) npairs() int {
 	if whole := c.groupBlocks(); whole > 0 {
 		return c.Groups * ceilDiv(whole, 2)

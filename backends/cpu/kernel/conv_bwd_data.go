@@ -97,6 +97,9 @@ type Repack struct {
 
 // blocks is the largest number of input blocks that a pair of To reads.
 func (r Repack) blocks() int {
+	if one(r.To.Groups) == 1 {
+		return max(1, Blocks(r.To.IC))
+	}
 	most := 1
 	for g := range r.To.blockPairs {
 		most = max(most, g.hi-g.lo)
@@ -110,13 +113,23 @@ func (r Repack) Tasks(int) int { return r.To.npairs() * r.blocks() }
 // Run repacks the weights of one pair of To's output blocks and one input block.
 func (r Repack) Run(w *Worker, task int, a *Args) {
 	blocks := r.blocks()
-	i := 0
-	for g := range r.To.blockPairs {
-		if b := g.lo + task%blocks; i == task/blocks && b < g.hi {
-			r.pack(vecFor(w.ISA), g, b, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
-		}
-		i++
+	g := r.To.pair(task / blocks)
+	if b := g.lo + task%blocks; b < g.hi {
+		r.pack(vecFor(w.ISA), g, b, a.Out[0].Mem[a.Out[0].Off:], a.In[0].Mem[a.In[0].Off:])
 	}
+}
+
+// pairOf returns the pair that holds a block of the first output.
+func (c *Conv) pairOf(block int) blockPair {
+	if one(c.Groups) == 1 {
+		return c.pair(block / 2)
+	}
+	for g := range c.blockPairs {
+		if block < g.block+g.blocks {
+			return g
+		}
+	}
+	panic("kernel: a block past the output")
 }
 
 // pack repacks block b of From's output.
@@ -125,12 +138,7 @@ func (r Repack) pack(v *vecOps, g blockPair, b int, dst, src []float32) {
 	width := g.blocks * Block
 	depth, fdepth := r.To.depth(), f.depth()
 	d := dst[g.w+(b-g.lo)*r.To.KH*r.To.KW*depth*width:]
-	var from blockPair
-	for fg := range f.blockPairs {
-		if b >= fg.block && b < fg.block+fg.blocks {
-			from = fg
-		}
-	}
+	from := f.pairOf(b)
 	fwidth := from.blocks * Block
 	for kh := range r.To.KH {
 		for kw := range r.To.KW {

@@ -147,3 +147,32 @@ func TestBackwardData(t *testing.T) {
 		}
 	}
 }
+
+// TestPair compares pair and pairOf with the walk over all pairs.
+func TestPair(t *testing.T) {
+	r := newRand(13, 1)
+	for i := range 300 {
+		c := Conv{IC: 1 + r.IntN(70), KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), H: 1, W: 1, Planar: i%7 == 0}
+		c.Outputs[0].C = 1 + r.IntN(100)
+		switch i % 3 {
+		case 0:
+			c.Groups = 1 + r.IntN(5)
+			c.IC *= c.Groups
+			c.Outputs[0].C *= c.Groups
+		case 1:
+			c.Outputs[1].C, c.Outputs[2].C = 1+r.IntN(50), r.IntN(50)
+		}
+		n := 0
+		for g := range c.blockPairs {
+			if got := c.pair(n); got != g {
+				t.Fatalf("%#v: pair %d is %+v, want %+v", c, n, got, g)
+			}
+			for b := range g.blocks {
+				if got := c.pairOf(g.block + b); g.part == 0 && got != g {
+					t.Fatalf("%#v: block %d is of pair %+v, want %+v", c, g.block+b, got, g)
+				}
+			}
+			n++
+		}
+	}
+}

@@ -17,23 +17,18 @@ func (c WinogradRepack) Run(w *Worker, task int, a *Args) {
 	icb := Blocks(c.Winograd.Conv.IC)
 	b, r := task%icb, c.Winograd.Conv.KH
 	depth := c.Winograd.Conv.depth()
-	i := 0
-	for g := range c.Winograd.Conv.blockPairs {
-		if i++; i-1 != task/icb {
-			continue
-		}
-		width := g.blocks * Block
-		src := a.In[0].Mem[a.In[0].Off+g.w+b*r*r*depth*width:][:r*r*depth*width]
-		pos := icb * depth * width
-		dst := a.Out[0].Mem[a.Out[0].Off+winoArea*icb*depth*g.bias+b*depth*width:][:(winoArea-1)*pos+depth*width]
-		tier := &winoWeightsTiers[w.ISA]
-		f := tier.transform[r/5]
-		if f == nil {
-			winoWeightsGo(r, src, depth*width, dst, pos, depth*width)
-			return
-		}
-		f(&src[0], 4*depth*width, &dst[0], 4*pos, depth*width/tier.lanes, &w.Scratch[0])
+	g := c.Winograd.Conv.pair(task / icb)
+	width := g.blocks * Block
+	src := a.In[0].Mem[a.In[0].Off+g.w+b*r*r*depth*width:][:r*r*depth*width]
+	pos := icb * depth * width
+	dst := a.Out[0].Mem[a.Out[0].Off+winoArea*icb*depth*g.bias+b*depth*width:][:(winoArea-1)*pos+depth*width]
+	tier := &winoWeightsTiers[w.ISA]
+	f := tier.transform[r/5]
+	if f == nil {
+		winoWeightsGo(r, src, depth*width, dst, pos, depth*width)
+		return
 	}
+	f(&src[0], 4*depth*width, &dst[0], 4*pos, depth*width/tier.lanes, &w.Scratch[0])
 }
 
 // winoWeightsTier holds a tier's transforms of weights, for 3x3 and for 5x5 kernels. Each works
