@@ -312,12 +312,19 @@ func (p *flatPrinter) recipe(r *recipe.Recipe) {
 		}
 	}
 	if r.Train != nil {
-		p.line("train {")
-		for _, s := range trainWords(r.Train) {
-			p.line(s.words()...)
-		}
-		p.line("}")
+		p.WriteString(TrainBlock(r.Train))
 	}
+}
+
+// TrainBlock returns the train block of a recipe, with a line end behind it.
+func TrainBlock(t *recipe.Train) string {
+	var b strings.Builder
+	b.WriteString("train {\n")
+	for _, s := range trainWords(t) {
+		b.WriteString(strings.Join(s.words(), " ") + "\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
 }
 
 // inputWords are the words of an input statement.

@@ -73,7 +73,7 @@ bits; other models are computed exactly, too, but slower there.`,
 
 // quantizer quantizes a network and measures what that costs.
 type quantizer struct {
-	c      *cli.Context
+	sample
 	g      *ir.Graph // optimized, in float32
 	logits string    // the value that outputs are compared by
 	layers []string  // that can be quantized
@@ -82,12 +82,6 @@ type quantizer struct {
 
 	options quantize.Options
 	tried   []attempt
-
-	calibration pictures  // that ranges and corrections are chosen by
-	checked     pictures  // that the error is measured on
-	want        []float32 // logits of these of the network in float32
-	val         *data.Set
-	transform   *data.Transform
 }
 
 func quantizeNetwork(c *cli.Context) error {
@@ -107,8 +101,8 @@ func quantizeNetwork(c *cli.Context) error {
 	if method != "best" && !slices.Contains(quantize.Methods, method) {
 		return usagef("unknown --calibrate %s (want best, %s)", diag.Quote(method), strings.Join(quantize.Methods, ", "))
 	}
-	if n := c.Int("images"); n < 1 || n > maxCalibration {
-		return usagef("--images %d (want 1 to %d)", n, maxCalibration)
+	if err := checkImages(c); err != nil {
+		return err
 	}
 	faster, err := minSpeedup(c.String("min-speedup"))
 	if err != nil {
@@ -237,7 +231,7 @@ func newQuantizer(c *cli.Context, arg, out string) (*quantizer, *source, error) 
 	if err := fillForInference(c, g); err != nil {
 		return nil, nil, err
 	}
-	q := &quantizer{c: c, g: g}
+	q := &quantizer{sample: sample{c: c}, g: g}
 	if err := q.optimize(); err != nil {
 		return nil, nil, err
 	}
@@ -343,16 +337,7 @@ func (q *quantizer) error(names []string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	diff, size := 0.0, 0.0
-	for i, w := range q.want {
-		d := float64(y[i]) - float64(w)
-		diff += d * d
-		size += float64(w) * float64(w)
-	}
-	if size == 0 {
-		return math.Sqrt(diff), nil
-	}
-	return math.Sqrt(diff / size), nil
+	return q.difference(y), nil
 }
 
 // cost is what a layer costs that is quantized alone, and its seconds for an image in float32 and in
@@ -407,19 +392,7 @@ func writeSensitivity(w io.Writer, l []cost) {
 
 // accuracy measures a graph on the validation images.
 func (q *quantizer) accuracy(g *ir.Graph) (float64, error) {
-	h := g.Clone()
-	h.Outputs = []*ir.Value{h.Value(q.logits)}
-	o, err := executorOptions(q.c)
-	if err != nil {
-		return 0, err
-	}
-	o.Batch = evalBatch
-	p, err := compileRoom(q.c, h, o)
-	if err != nil {
-		return 0, err
-	}
-	s, err := train.Evaluate(inferrer{p.NewSession(), evalBatch, h.Outputs[0].Type.Shape.Size()}, q.transform, q.val, nil)
-	return s.Accuracy, err
+	return q.sample.accuracy(g, q.logits, q.val)
 }
 
 // within keeps layers in float32, the most sensitive first, until the accuracy drops by at most drop.
