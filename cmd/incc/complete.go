@@ -229,6 +229,12 @@ func flagValues(c *cli.Command, f cli.Flag, before []string, cur string) []strin
 		return append([]string{"best"}, quantize.Methods...)
 	case "correct":
 		return append([]string{"best", "none"}, corrections...)
+	case "cost":
+		return []string{"ms", "macs"}
+	case "compare":
+		if c.Name == "compress" {
+			return append(runFolders(), completeFiles)
+		}
 	case "weights-as":
 		return []string{"fp32", "fp16", "bf16", "int8"}
 	case "target":

@@ -84,7 +84,7 @@ func TestCompletion(t *testing.T) {
 // TestCompletionOfEveryFlag requires that a value is suggested for every flag that names
 // one of a few things or a file.
 func TestCompletionOfEveryFlag(t *testing.T) {
-	free := []string{"define", "memory", "name", "package", "output", "image", "cache", "addr", "max-accuracy-drop", "min-speedup", "keep"} // what only the user knows
+	free := []string{"define", "memory", "name", "package", "output", "image", "cache", "addr", "max-accuracy-drop", "min-speedup", "target-macs", "target-ms", "keep"} // what only the user knows
 	var walk func(cmds []*cli.Command)
 	walk = func(cmds []*cli.Command) {
 		for _, c := range cmds {

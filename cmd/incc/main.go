@@ -200,6 +200,7 @@ func commands() []*cli.Command {
 		trainCommand(),
 		evalCommand(),
 		quantizeCommand(),
+		compressCommand(),
 		compareCommand(),
 		experimentCommand(),
 		dataCommand(),

@@ -16,18 +16,20 @@ func passesCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "passes",
 		Usage:     "list the passes, or show what they do to a network",
-		UsageText: "incc passes [SPEC] [-O LEVEL | --passes LIST] [--json]",
+		UsageText: "incc passes [SPEC] [-O LEVEL | --passes LIST] [--weights FILE] [--json]",
 		Description: `Example:
 
    incc passes
    incc passes googlenet -O2
 
-With a SPEC, it runs the passes and prints what each one did, layer by layer. The
-target decides what a change costs: for onnx (incc compile), slices and joins copy
-memory; for cpu (incc run, incc gen go), they cost nothing.`,
+With a SPEC, it runs the passes and prints what each one did, layer by layer. Passes
+that look at trained weights, such as factorize=svd, get those of --weights, of an ONNX
+model, or of the folder of a run in place of the SPEC. The target decides what a
+change costs: for onnx (incc compile), slices and joins copy memory; for cpu (incc run,
+incc gen go), they cost nothing.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run the passes for `TARGET`: cpu or onnx"},
-			headsFlag, jsonFlag, defineFlag}, append(pipelineFlags(), modelFlags()...)...),
+			headsFlag, jsonFlag, defineFlag, weightsFlag, mapFlag, roomFlag}, append(pipelineFlags(), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				arg, err := oneArg(c, "SPEC")
@@ -109,6 +111,14 @@ func showPasses(c *cli.Context, arg string) error {
 	p, err := pipelineOf(c, level)
 	if err != nil {
 		return err
+	}
+	if c.String("weights") != "" {
+		if err := checkRoom(c, g, use{weights: 2}); err != nil {
+			return err
+		}
+		if err := fillWeights(c, g); err != nil {
+			return err
+		}
 	}
 	before := ir.Summarize(g)
 	params, macs := networkSize(g)

@@ -12,14 +12,16 @@ import (
 // topics are the pages that incc explain has beside those about the language. The
 // first line of a page says what it is about.
 var topics = map[string]func() string{
-	"data":    explainData,
-	"torch":   explainTorch,
-	"triton":  explainTriton,
-	"weights": explainWeights,
+	"compress": explainCompress,
+	"data":     explainData,
+	"torch":    explainTorch,
+	"triton":   explainTriton,
+	"weights":  explainWeights,
 }
 
 // topicNames are other words for a topic.
-var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "torchrun": "torch", "onnx": "weights", "map": "weights"}
+var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "torchrun": "torch", "onnx": "weights", "map": "weights",
+	"tucker": "compress", "pruning": "compress", "prune": "compress", "low-rank": "compress", "finetune": "compress"}
 
 // listTopics lists the pages of topics with their first lines.
 func listTopics() string {

@@ -7,14 +7,13 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/passes/lowrank"
 )
 
 // Apply returns a copy of a graph with some changes, at most one factorization and one Prune of each
 // layer. First the channels are removed, then what is left of the layers is factorized. scores has
 // the score of each output channel of the layers that are pruned, by the name of the layer. An error
 // names a change that is impossible.
-func Apply(g *ir.Graph, changes []Change, scores map[string][]float64) (*ir.Graph, error) {
+func Apply(g *ir.Graph, changes []Change, scores map[string][]float64, cache *Cache) (*ir.Graph, error) {
 	h := g.Clone()
 	if err := prune(h, changes, scores); err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func Apply(g *ir.Graph, changes []Change, scores map[string][]float64) (*ir.Grap
 		if l == nil {
 			return nil, fmt.Errorf("there is no layer %s that can be changed", c.Layer)
 		}
-		if err := l.factorize(r, c); err != nil {
+		if err := l.factorize(r, c, cache); err != nil {
 			return nil, fmt.Errorf("%s: %w", c, err)
 		}
 	}
@@ -41,8 +40,8 @@ func Apply(g *ir.Graph, changes []Change, scores map[string][]float64) (*ir.Grap
 }
 
 // factorize replaces the layer by two or three.
-func (l *Layer) factorize(r *ir.Rewriter, c Change) error {
-	f := factors{Rewriter: r, l: l}
+func (l *Layer) factorize(r *ir.Rewriter, c Change, cache *Cache) error {
+	f := factors{Rewriter: r, l: l, cache: cache}
 	r.For(l.node)
 	var y *ir.Value
 	var err error
@@ -69,7 +68,8 @@ func (l *Layer) factorize(r *ir.Rewriter, c Change) error {
 // factors builds what replaces a layer.
 type factors struct {
 	*ir.Rewriter
-	l *Layer
+	l     *Layer
+	cache *Cache
 }
 
 // weight adds the weights of a new layer, with the attributes of those of the old one.
@@ -97,7 +97,7 @@ func pointwise(act ops.Act) ops.Conv {
 
 func (f factors) lowRank(rank int) (*ir.Value, error) {
 	l := f.l
-	d, err := l.matrix().Decompose()
+	d, err := f.cache.matrix(l.weight)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (f factors) lowRank(rank int) (*ir.Value, error) {
 }
 
 func (f factors) pair(rank int) (*ir.Value, error) {
-	d, err := passes.DecomposePair(f.l.weight)
+	d, err := f.cache.pair(f.l.weight)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (f factors) pair(rank int) (*ir.Value, error) {
 }
 
 func (f factors) tucker(in, out int) (*ir.Value, error) {
-	t, err := lowrank.NewTucker(f.l.weight)
+	t, err := f.cache.tucker(f.l.weight)
 	if err != nil {
 		return nil, err
 	}

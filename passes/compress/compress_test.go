@@ -60,8 +60,9 @@ func TestOptions(t *testing.T) {
 	g := built(t, net)
 	want := outputs(t, g)
 	methods := map[compress.Method]int{}
+	cache := &compress.Cache{}
 	for _, l := range compress.Layers(g) {
-		list, err := l.Options(4)
+		list, err := l.Options(4, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,14 +75,14 @@ func TestOptions(t *testing.T) {
 		}
 		for _, o := range list {
 			methods[o.Method]++
-			part, err := compress.Apply(one, []compress.Change{o.Change}, nil)
+			part, err := compress.Apply(one, []compress.Change{o.Change}, nil, cache)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := ir.Summarize(part).MACs; got != o.MACs || got >= l.MACs() {
 				t.Errorf("%s has %d MACs, it says %d of %d", o, got, o.MACs, l.MACs())
 			}
-			h, err := compress.Apply(g, []compress.Change{o.Change}, nil)
+			h, err := compress.Apply(g, []compress.Change{o.Change}, nil, cache)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +104,7 @@ func TestFullRank(t *testing.T) {
 	want := outputs(t, g)
 	for _, l := range compress.Layers(g) {
 		for _, c := range []compress.Change{{l.Name, compress.Pair, [2]int{999}}, {l.Name, compress.Tucker, [2]int{999, 999}}, {l.Name, compress.LowRank, [2]int{999}}} {
-			h, err := compress.Apply(g, []compress.Change{c}, nil)
+			h, err := compress.Apply(g, []compress.Change{c}, nil, nil)
 			one := l.Node().In[1].Type.Shape
 			square := len(one) < 4 || one[2]*one[3] == 1
 			if (c.Method == compress.LowRank) != square {
@@ -156,7 +157,7 @@ func TestLowRankWeights(t *testing.T) {
 			c = []compress.Change{{l.Name, compress.Pair, [2]int{2}}, {l.Name, compress.Tucker, [2]int{2, 2}}}
 		}
 		for _, c := range c {
-			h, err := compress.Apply(g, []compress.Change{c}, nil)
+			h, err := compress.Apply(g, []compress.Change{c}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -257,7 +258,7 @@ func TestPruneDead(t *testing.T) {
 	}
 	for i := range all {
 		for _, list := range [][]compress.Change{all[i : i+1], all} {
-			h, err := compress.Apply(g, list, scores)
+			h, err := compress.Apply(g, list, scores, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,7 +285,7 @@ func TestPruneMACs(t *testing.T) {
 		s := l.Scores(readers, squares(t, g, readers))
 		before := l.MACs()
 		for _, p := range l.Prunings(s, readers, 4) {
-			h, err := compress.Apply(g, []compress.Change{p.Change}, map[string][]float64{l.Name: s})
+			h, err := compress.Apply(g, []compress.Change{p.Change}, map[string][]float64{l.Name: s}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -315,10 +316,10 @@ func TestPruneRefused(t *testing.T) {
 			t.Errorf("the channels of %s can be removed", l.Name)
 		}
 	}
-	if _, err := compress.Apply(g, []compress.Change{{"out/conv_1x1", compress.Prune, [2]int{2}}}, nil); err == nil {
+	if _, err := compress.Apply(g, []compress.Change{{"out/conv_1x1", compress.Prune, [2]int{2}}}, nil, nil); err == nil {
 		t.Error("pruning the output is no error")
 	}
-	if _, err := compress.Apply(g, []compress.Change{{"none", compress.Pair, [2]int{2}}}, nil); err == nil {
+	if _, err := compress.Apply(g, []compress.Change{{"none", compress.Pair, [2]int{2}}}, nil, nil); err == nil {
 		t.Error("changing a layer that does not exist is no error")
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
-	"github.com/incc-lang/incc/passes"
-	"github.com/incc-lang/incc/passes/lowrank"
 )
 
 // Method is a way to change a layer.
@@ -139,7 +137,7 @@ func ranks(full, block int) []int {
 // that another one is better than in both error and multiply-accumulates. block is the number of
 // channels that kernels compute at once. An error says that the weights have no decomposition, as
 // when they are not finite.
-func (l *Layer) Options(block int) ([]Option, error) {
+func (l *Layer) Options(block int, cache *Cache) ([]Option, error) {
 	var list []Option
 	add := func(m Method, a, b int, e float64, macs int64) {
 		if macs < l.MACs() {
@@ -151,7 +149,7 @@ func (l *Layer) Options(block int) ([]Option, error) {
 		return fmt.Errorf("the weights of %s cannot be decomposed: %w", l.Name, err)
 	}
 	if k == (ir.HW{1, 1}) {
-		d, err := l.matrix().Decompose()
+		d, err := cache.matrix(l.weight)
 		if err != nil {
 			return nil, fail(err)
 		}
@@ -161,7 +159,7 @@ func (l *Layer) Options(block int) ([]Option, error) {
 		return frontier(list), nil
 	}
 	if k[0] > 1 && k[1] > 1 {
-		d, err := passes.DecomposePair(l.weight)
+		d, err := cache.pair(l.weight)
 		if err != nil {
 			return nil, fail(err)
 		}
@@ -170,7 +168,7 @@ func (l *Layer) Options(block int) ([]Option, error) {
 			add(Pair, r, 0, d.Error(r), macs*int64(r))
 		}
 	}
-	t, err := lowrank.NewTucker(l.weight)
+	t, err := cache.tucker(l.weight)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -201,15 +199,6 @@ func (l *Layer) inputPlaces() int64 {
 func (l *Layer) pairMACs() int64 {
 	s, out, k := l.node.In[0].Type.Shape, l.node.Out[0].Type.Shape, l.kernel()
 	return int64(out[2]*s[3]*l.ins()*k[0]) + l.places*int64(l.outs()*k[1])
-}
-
-// matrix returns the weights of a 1x1 convolution or a dense layer as a matrix [O,C].
-func (l *Layer) matrix() lowrank.Matrix {
-	m := lowrank.Matrix{Rows: l.outs(), Cols: l.ins(), Data: make([]float64, len(l.weight.Data))}
-	for i, v := range l.weight.Data {
-		m.Data[i] = float64(v)
-	}
-	return m
 }
 
 // frontier removes options that another one is not worse than in both error and

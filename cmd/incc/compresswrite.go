@@ -1,0 +1,305 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/incc-lang/incc/backends/cpu/chart"
+	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/dsl/decompile"
+	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+)
+
+// compressTable is the name of the table and of the chart, without the extension.
+const compressTable = "compress"
+
+// writeSensitivity prints the changes of all layers.
+func (p *compressor) writeSensitivity(w io.Writer) {
+	t := newTable("layer", "change", ">MACs", ">ms", ">error of weights", ">of outputs")
+	time := func(ms float64) string {
+		if p.untimed() {
+			return ""
+		}
+		return fmt.Sprintf("%.3g", ms)
+	}
+	for _, u := range p.units {
+		what := u.layer.What()
+		if u.readers != nil {
+			what = "with its readers"
+		}
+		t.Add(shownName(u.layer.Name), what, diag.Thousands(u.macs), time(u.ms), "", "")
+		for _, o := range u.options {
+			t.Add("", string(o.Method)+" "+o.RankText(), diag.Thousands(o.MACs), time(o.ms), fmt.Sprintf("%.2f %%", 100*o.Error), fmt.Sprintf("%.2f %%", 100*o.error))
+		}
+	}
+	t.write(w)
+	fmt.Fprintln(w)
+}
+
+// lineOf is the line of a row in the table; it has the last of several changes.
+func lineOf(r compressRow) (layer, change, weights string) {
+	if r.tuned > 0 {
+		return "", fmt.Sprintf("fine-tuned, %s", epochsText(r.tuned)), ""
+	}
+	n := len(r.news)
+	if n == 0 {
+		return "", "as it is", ""
+	}
+	o := r.news[n-1]
+	change = string(o.Method) + " " + o.RankText()
+	if n > 1 {
+		change += fmt.Sprintf(" and %d more", n-1)
+	}
+	return shownName(o.Layer), change, fmt.Sprintf("%.2f %%", 100*o.Error)
+}
+
+func epochsText(x float64) string {
+	if x == float64(int64(x)) {
+		return diag.Count(int(x), "epoch")
+	}
+	return trimNumber(x) + " epochs"
+}
+
+// writeRows prints the table of the networks on the way.
+func (p *compressor) writeRows(w io.Writer, rows []compressRow, chosen compressRow) {
+	t := newTable("layer", "change", ">its weights", ">MACs", ">ms", ">outputs", ">accuracy", "")
+	for _, r := range append([]compressRow{p.first}, rows...) {
+		layer, change, weights := lineOf(r)
+		mark := ""
+		if r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes) {
+			mark = "<-"
+		}
+		accuracy := r.whole
+		if accuracy < 0 {
+			accuracy = r.checked
+		}
+		outputs := fmt.Sprintf("%.2f %%", 100*r.error)
+		if r.tuned > 0 {
+			outputs = ""
+		}
+		t.Add(layer, change, weights, diag.Thousands(r.macs), fmt.Sprintf("%.3g", r.ms), outputs, fmt.Sprintf("%.2f %%", 100*accuracy), mark)
+	}
+	t.write(w)
+}
+
+// compressColumns are the columns of compress.csv.
+var compressColumns = []string{"step", "layer", "method", "rank", "weights_error", "macs", "params", "ms", "outputs_error", "accuracy", "images", "finetuned_epochs", "chosen"}
+
+// writeTable writes the networks on the way as CSV: a line for each change; the numbers of the network
+// are on that of the last change of a step.
+func (p *compressor) writeTable(w io.Writer, rows []compressRow, chosen compressRow) error {
+	c := csv.NewWriter(w)
+	_ = c.Write(compressColumns)
+	for step, r := range append([]compressRow{p.first}, rows...) {
+		for i, o := range r.news {
+			if i < len(r.news)-1 {
+				_ = c.Write([]string{strconv.Itoa(step), o.Layer, string(o.Method), o.RankText(), cell(o.Error), "", "", "", "", "", "", "", ""})
+			}
+		}
+		line := []string{strconv.Itoa(step), "", "", "", ""}
+		if n := len(r.news); n > 0 {
+			o := r.news[n-1]
+			line = []string{strconv.Itoa(step), o.Layer, string(o.Method), o.RankText(), cell(o.Error)}
+		}
+		accuracy, images := r.whole, p.val.Len()
+		if accuracy < 0 {
+			accuracy, images = r.checked, min(checkImagesMost, images)
+		}
+		is := r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
+		_ = c.Write(append(line, strconv.FormatInt(r.macs, 10), strconv.FormatInt(r.params, 10), cell(r.ms), cell(r.error), cell(accuracy), strconv.Itoa(images), trimNumber(r.tuned), strconv.FormatBool(is)))
+	}
+	c.Flush()
+	return c.Error()
+}
+
+// draw draws accuracy against time, with the runs of --compare.
+func (p *compressor) draw(rows []compressRow) error {
+	way := chart.Curve{Name: "compressed", Colour: 0}
+	tuned := chart.Curve{Name: "fine-tuned", Colour: 1, Dash: chart.Dashed, Marks: chart.Rings}
+	way.Points = append(way.Points, chart.Point{X: p.first.ms, Y: 100 * p.first.checked})
+	for _, r := range rows {
+		if r.tuned > 0 {
+			tuned.Points = append(tuned.Points, chart.Point{X: r.ms, Y: 100 * r.whole})
+			continue
+		}
+		way.Points = append(way.Points, chart.Point{X: r.ms, Y: 100 * r.checked})
+	}
+	curves := []chart.Curve{way}
+	if len(tuned.Points) > 0 {
+		curves = append(curves, tuned)
+	}
+	c := p.c
+	for i, dir := range c.StringSlice("compare") {
+		pt, err := p.pointOf(dir)
+		if err != nil {
+			return err
+		}
+		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 2 + i})
+	}
+	label := fmt.Sprintf("ms for %s", diag.Count(c.Int("batch"), "image"))
+	return drawPanels(writeOwn, filepath.Join(p.dir, compressTable), panel(p.g.Name, label, accuracyLabel, curves))
+}
+
+// pointOf measures the time of the network of a run; the accuracy is that on its validation images.
+func (p *compressor) pointOf(dir string) (chart.Point, error) {
+	info, err := readSummaryFile(dir)
+	if err != nil {
+		return chart.Point{}, fmt.Errorf("--compare: %w", err)
+	}
+	if info.ValAcc == nil {
+		return chart.Point{}, fmt.Errorf("--compare: the run in %s has no validation accuracy", diag.Name(dir))
+	}
+	v, err := p.measured("compare/"+dir, func() ([]float64, error) {
+		g, err := p.loadRun(dir)
+		if err != nil {
+			return nil, err
+		}
+		h, _, err := optimized(g)
+		if err != nil {
+			return nil, err
+		}
+		ms, err := p.networkTime(h)
+		return []float64{ms}, err
+	})
+	if err != nil {
+		return chart.Point{}, err
+	}
+	return chart.Point{X: v[0], Y: 100 * *info.ValAcc}, nil
+}
+
+// finish writes the chosen network and the report.
+func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
+	w := p.c.App.Writer
+	s, err := p.spec(chosen)
+	if err != nil {
+		return err
+	}
+	run := filepath.Join(p.dir, "run")
+	if chosen.tuned > 0 {
+		from := filepath.Join(p.tryFolder(chosen), "run")
+		g, err := p.loadRun(from)
+		if err != nil {
+			return err
+		}
+		for _, v := range s.Graph.Params {
+			s.Graph.Data[v.Name] = g.Data[v.Name]
+		}
+		if err := copyRun(from, run); err != nil {
+			return err
+		}
+	} else if err := p.writeRun(run, s); err != nil {
+		return err
+	}
+	if err := p.writeSpec(p.dir, s); err != nil {
+		return err
+	}
+	if err := writeOwn(filepath.Join(p.dir, compressTable+".csv"), func(w io.Writer) error { return p.writeTable(w, rows, chosen) }); err != nil {
+		return err
+	}
+	if err := p.draw(rows); err != nil {
+		return err
+	}
+	p.writeRows(w, rows, chosen)
+	fmt.Fprintln(w)
+	if p.merged > 0 {
+		if err := sayf(w, "%s merged with another one", diag.Count(p.merged, "layer")); err != nil {
+			return err
+		}
+	}
+	first := p.first
+	for _, l := range []string{
+		fmt.Sprintf("wrote %s, %s, %s.csv, %s.svg and the folder run into %s", importedSpec, importedWeights, compressTable, compressTable, diag.Name(p.dir)),
+		fmt.Sprintf("%s; %s -> %s parameters", sizeText(chosen, first), diag.Thousands(first.params), diag.Thousands(chosen.params)),
+		fmt.Sprintf("accuracy on %s: %.2f %% -> %.2f %%", diag.Count(p.val.Len(), "validation image"), 100*first.whole, 100*chosen.whole)} {
+		if err := say(w, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRun writes the folder of a run that was not trained further.
+func (p *compressor) writeRun(dir string, s *decompile.Spec) error {
+	if err := p.emptyRun(dir); err != nil {
+		return err
+	}
+	b := runBegin{Version: version, Name: runName(filepath.Join(p.dir, importedSpec)), Data: p.data, Val: validationText(p.valOfRun()), Engine: "cpu", Classes: p.names, Identity: p.runIdentity(s.Graph)}
+	if err := writeOwn(filepath.Join(dir, runStart), func(w io.Writer) error { return writeJSON(w, b) }); err != nil {
+		return err
+	}
+	if s.Labels != nil {
+		if err := writeOwn(filepath.Join(dir, runLabels), func(w io.Writer) error { _, err := w.Write(s.Labels); return err }); err != nil {
+			return err
+		}
+	}
+	if err := writeGraphWeights(filepath.Join(dir, bestWeights), s.Graph, p.meta(s.Graph)); err != nil {
+		return err
+	}
+	return writeOwn(filepath.Join(dir, runSpec), func(w io.Writer) error { _, err := w.Write(s.Text); return err })
+}
+
+// runIdentity has what incc eval needs to find the validation images again.
+func (p *compressor) runIdentity(g *ir.Graph) map[string]string {
+	return map[string]string{"incc": version, "spec": "SHA-256 " + g.Recipe.SpecHash, "data": p.id["data"], "validation": p.id["validation"]}
+}
+
+// emptyRun makes the folder of a run, without the files of an earlier one.
+func (p *compressor) emptyRun(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return removeRunFiles(dir)
+}
+
+func removeRunFiles(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if runFile.MatchString(e.Name()) || strings.HasPrefix(e.Name(), "confusion.") {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// copyRun copies the files of a run, without checkpoints, into another folder.
+func copyRun(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	if err := removeRunFiles(to); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || e.Name() == runLock || strings.HasPrefix(e.Name(), "checkpoint-") {
+			continue
+		}
+		if err := copyFile(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return files.Replace(to, func(w io.Writer) error { _, err := io.Copy(w, f); return err })
+}
