@@ -218,7 +218,7 @@ func TestExplainData(t *testing.T) {
 			t.Errorf("incc explain data does not mention %s", want)
 		}
 	}
-	if list := command(t, "explain"); !strings.Contains(list, "\ntopics:\n  data ") {
+	if list := command(t, "explain"); !strings.Contains(list, "\ntopics:\n") || !strings.Contains(list, "\n  data ") {
 		t.Error("incc explain does not list the topic data")
 	}
 }
