@@ -49,6 +49,10 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
 	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, opset: v.opset, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
+	im.nodes = v.nodes
+	if im.tail = im.findTail(v.nodes); im.tail != nil && len(im.tail.unknownSteps()) > 0 {
+		im.tail = nil
+	}
 	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
 		return nil, unsupported{err}
@@ -102,7 +106,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 	where := map[string][]string{}
 	for i, n := range nodes {
 		foreign := n.Domain != "" && n.Domain != "ai.onnx"
-		if !foreign && Importable(n.OpType) || im.folded(n) || im.within[n] {
+		if !foreign && Importable(n.OpType) || im.folded(n) || im.within[n] || im.inTail(n) {
 			continue
 		}
 		op := diag.Name(n.OpType)
@@ -212,6 +216,8 @@ type importer struct {
 	mapped int                  // elements of the matrices of mappings
 	flat   map[string]*ir.Value // by the name of a value that is a batch in one axis, the batch
 	node   *node
+	tail   *tail     // the part whose sizes are known only at run time, if there is one
+	sizes  *ir.Value // the sizes of its results
 
 	readers      map[string][]*onnxpb.NodeProto // of every value; see quantizes
 	initializers map[string]*onnxpb.TensorProto
@@ -241,7 +247,7 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 	var problems []error
 	im.failed = map[string]bool{}
 	for i, n := range nodes {
-		if im.folded(n) || im.within[n] {
+		if im.folded(n) || im.within[n] || im.inTail(n) {
 			continue
 		}
 		// A node that reads the result of one with a problem has no problem of its own.
@@ -266,12 +272,20 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 	if len(problems) > 0 {
 		return errors.Join(problems...)
 	}
+	if im.tail != nil {
+		if err := im.importTail(im.tail, g); err != nil {
+			return err
+		}
+	}
 	for _, o := range g.Output {
 		v, err := im.typed(o.Name)
 		if err != nil {
 			return fmt.Errorf("output %q: %w", o.Name, err)
 		}
 		im.b.Graph().Outputs = append(im.b.Graph().Outputs, v)
+	}
+	if im.sizes != nil {
+		im.b.Graph().Outputs = append(im.b.Graph().Outputs, im.sizes)
 	}
 	return nil
 }

@@ -106,6 +106,7 @@ type NodePlan struct {
 
 	attrs  NodeAttrs
 	exact  bool  // real numbers are not rounded
+	empty  bool  // operands and results may have no elements
 	err    error // the first bad attribute
 	units  int   // parts of the work that do not depend on each other
 	work   int   // operations for each unit
@@ -127,7 +128,7 @@ func nodeTable() map[string]func(p *NodePlan) error {
 	nodeOnce.Do(func() {
 		nodeOps = map[string]func(p *NodePlan) error{}
 		for _, add := range []func(){nodeAddElementwise, nodeAddReductions, nodeAddMoves, nodeAddIndexed, nodeAddProducts,
-			nodeAddWindows, nodeAddNorms, nodeAddQuantized, nodeAddResize, nodeAddLosses} {
+			nodeAddWindows, nodeAddNorms, nodeAddQuantized, nodeAddResize, nodeAddLosses, nodeAddPrograms} {
 			add()
 		}
 	})
@@ -150,21 +151,26 @@ func NodeNames() []string {
 // PlanNode plans an operator for operands of some types. Real numbers are rounded to float32,
 // unless exact is set. An error says what is wrong with the attributes or the operands.
 func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
-	make := nodeTable()[op]
-	if make == nil {
-		return nil, fmt.Errorf("operator %q is not known", op)
-	}
 	a, err := ParseNodeAttrs(attrs)
 	if err != nil {
 		return nil, err
 	}
-	p := &NodePlan{Op: op, In: in, attrs: a, exact: exact, work: 1}
+	return planNode(op, a, in, exact, false)
+}
+
+// planNode is PlanNode. empty says that operands and results may have no elements.
+func planNode(op string, attrs NodeAttrs, in []NodeType, exact, empty bool) (*NodePlan, error) {
+	make := nodeTable()[op]
+	if make == nil {
+		return nil, fmt.Errorf("operator %q is not known", op)
+	}
+	p := &NodePlan{Op: op, In: in, attrs: attrs, exact: exact, empty: empty, work: 1}
 	for _, t := range in {
 		if len(t.Shape) > NodeMaxAxes {
 			return nil, fmt.Errorf("an operand has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
 		}
 	}
-	err = make(p)
+	err := make(p)
 	if p.err != nil {
 		err = p.err
 	}
@@ -172,22 +178,50 @@ func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
 		return nil, err
 	}
 	for _, t := range p.Out {
-		if len(t.Shape) > NodeMaxAxes {
-			return nil, fmt.Errorf("the result has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
-		}
-		n := 1
-		for _, d := range t.Shape {
-			if d < 1 {
-				return nil, errors.New("the result would have no elements")
-			}
-			if n > nodeMaxLen/d {
-				return nil, fmt.Errorf("the result %v is too large", t.Shape)
-			}
-			n *= d
+		if err := p.fits(t.Shape); err != nil {
+			return nil, err
 		}
 	}
 	p.checks = p.mayOverflow()
-	return p, nil
+	return p, p.withoutElements()
+}
+
+// nodeTakesNothing are the operators that have a result where an operand has no elements.
+var nodeTakesNothing = []string{"Concat", "ReduceSum", "ReduceProd", "ScatterElements", "ScatterND", "MatMul"}
+
+// withoutElements makes nothing of a node whose results have no elements. It returns an error if
+// they have some, and an operand has none.
+func (p *NodePlan) withoutElements() error {
+	none := func(t NodeType) bool { return t.Kind != NodeNone && t.Len() == 0 }
+	if !slices.ContainsFunc(p.In, none) && !slices.ContainsFunc(p.Out, none) {
+		return nil
+	}
+	if !slices.ContainsFunc(p.Out, func(t NodeType) bool { return !none(t) }) {
+		p.units, p.check, p.checks = 0, nil, false
+		return nil
+	}
+	if !slices.Contains(nodeTakesNothing, p.Op) {
+		return fmt.Errorf("an operand or a result of %s has no elements", p.Op)
+	}
+	return nil
+}
+
+// fits returns an error if a result has no elements, too many of them, or too many axes.
+func (p *NodePlan) fits(shape []int) error {
+	if len(shape) > NodeMaxAxes {
+		return fmt.Errorf("the result has %d axes (at most %d are possible)", len(shape), NodeMaxAxes)
+	}
+	n := 1
+	for _, d := range shape {
+		if d < 0 || d == 0 && !p.empty {
+			return errors.New("the result would have no elements")
+		}
+		if d > 0 && n > nodeMaxLen/d {
+			return fmt.Errorf("the result %v is too large", shape)
+		}
+		n *= max(d, 1)
+	}
+	return nil
 }
 
 // Ops estimates the number of operations.
@@ -249,6 +283,9 @@ func (p *NodePlan) Eval(x [][]float64) ([][]float64, error) {
 	y := make([][]float64, len(p.Out))
 	for i, t := range p.Out {
 		y[i] = make([]float64, t.Len())
+	}
+	if p.units == 0 && p.fails == nil {
+		return y, nil
 	}
 	for task := range p.Tasks() {
 		if err := p.Run(task, x, y); err != nil {
@@ -467,7 +504,7 @@ func newNodeWalk(shape []int) (w nodeWalk) {
 // seek goes to element i.
 func (w *nodeWalk) seek(i int) {
 	w.at = [4]int{}
-	for a := w.rank - 1; a >= 0; a-- {
+	for a := w.rank - 1; a >= 0 && w.dims[a] > 0; a-- {
 		c := i % w.dims[a]
 		i /= w.dims[a]
 		w.count[a] = c

@@ -377,7 +377,7 @@ func nodePlanCompress(p *NodePlan) error {
 			keep = append(keep, i)
 		}
 	}
-	if len(keep) == 0 {
+	if len(keep) == 0 && !p.empty {
 		return fmt.Errorf("nothing remains")
 	}
 	own := nodeSteps(shape)

@@ -244,7 +244,9 @@ func nodePlanSlice(p *NodePlan) error {
 			lo, hi = min(max(lo, -1), d-1), min(max(hi, -1), d-1)
 			n = (lo - hi - step - 1) / -step
 		}
-		if n < 1 {
+		if n < 1 && p.empty {
+			n = 0
+		} else if n < 1 {
 			return fmt.Errorf("nothing of axis %d remains", a)
 		}
 		from += lo * own[a]
@@ -277,7 +279,7 @@ func nodePlanTile(p *NodePlan) error {
 	repeats := p.intsOr("repeats", len(x), 1)
 	shape, own := slices.Clone(x), nodeSteps(x)
 	for i, r := range repeats {
-		if r < 1 || r > 1<<24 {
+		if r < 0 || r == 0 && !p.empty || r > 1<<24 {
 			return fmt.Errorf("%d repeats", r)
 		}
 		shape[i] *= r

@@ -129,7 +129,7 @@ func nodePlanInstanceNorm(p *NodePlan) error {
 		return err
 	}
 	shape := p.In[0].Shape
-	if len(shape) < 2 || p.In[1].Len() != shape[1] || p.In[2].Len() != shape[1] {
+	if len(shape) < 2 || shape[1] < 1 || p.In[1].Len() != shape[1] || p.In[2].Len() != shape[1] {
 		return fmt.Errorf("scale %v and bias %v for %v (want one for each channel)", p.In[1].Shape, p.In[2].Shape, shape)
 	}
 	return p.normGroups(shape[1], 1)

@@ -262,7 +262,7 @@ func nodePlanTopK(p *NodePlan) error {
 	}
 	k := p.int("k", 0)
 	outer, n, inner := nodeAround(shape, axis)
-	if k < 1 || k > n {
+	if k < 0 || k == 0 && !p.empty || k > n {
 		return fmt.Errorf("k is %d for an axis of %d", k, n)
 	}
 	largest := p.int("largest", 1) != 0

@@ -11,6 +11,17 @@ import (
 // draws makes random operands and attributes, most of them wrong.
 type draws struct{ *rand.Rand }
 
+// emptyShape returns a shape with axes of no elements among the others.
+func (r draws) emptyShape() []int {
+	s := r.shape()
+	for i := range s {
+		if r.IntN(3) == 0 {
+			s[i] = 0
+		}
+	}
+	return s
+}
+
 func (r draws) shape() []int {
 	s := make([]int, r.IntN(6))
 	for i := range s {
@@ -205,6 +216,134 @@ func TestOutside(t *testing.T) {
 		}
 		if _, err := p.Eval(c.x); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.op, err, c.want)
+		}
+	}
+}
+
+// TestHostileEmpty runs every operator as a step of a program, with operands that may have no
+// elements.
+func TestHostileEmpty(t *testing.T) {
+	r := draws{rand.New(rand.NewPCG(3, 4))}
+	ops := NodeNames()
+	for op := range nodeDynamic {
+		ops = append(ops, op)
+	}
+	slices.Sort(ops)
+	run := 0
+	for _, op := range ops {
+		if op == "Program" {
+			continue
+		}
+		for range 1500 {
+			in, same := make([]NodeArray, 1+r.IntN(4)), r.emptyShape()
+			for i := range in {
+				in[i].Kind, in[i].Shape = NodeFloat, same
+				if r.IntN(2) == 0 {
+					in[i].Shape = r.emptyShape()
+				}
+				if r.IntN(3) == 0 {
+					in[i].Kind = NodeKind(1 + r.IntN(len(nodeKindNames)-1))
+				}
+				in[i].Data = make([]float64, in[i].Len())
+				for j := range in[i].Data {
+					in[i].Data[j] = in[i].Kind.Round(r.NormFloat64() * 4)
+				}
+			}
+			attrs := NodeAttrs{}
+			for range r.IntN(4) {
+				attrs[drawnAttrs[r.IntN(len(drawnAttrs))]] = r.value()
+			}
+			if triedStep(t, op, attrs, in) {
+				run++
+			}
+		}
+	}
+	if run < 10000 {
+		t.Errorf("only %d steps were run", run)
+	}
+}
+
+// triedStep runs a step of a program and reports whether it was accepted.
+func triedStep(t *testing.T, op string, attrs NodeAttrs, in []NodeArray) bool {
+	defer func() {
+		if x := recover(); x != nil {
+			var shapes []NodeType
+			for _, a := range in {
+				shapes = append(shapes, a.NodeType)
+			}
+			t.Errorf("%s %v of %v: %v", op, attrs, shapes, x)
+		}
+	}()
+	left := 1 << 16
+	out, err := nodeStepOf(&NodeStep{Op: op, Outs: 1}, attrs, in, false, func(n int) error {
+		if left -= n; left < 0 {
+			return errNodeMemory
+		}
+		return nil
+	})
+	for _, a := range out {
+		if a.Len() != len(a.Data) {
+			t.Errorf("%s: %d elements for %v", op, len(a.Data), a.Shape)
+		}
+	}
+	return err == nil
+}
+
+// TestProgram: a program reads back as it was printed, and runs.
+func TestProgram(t *testing.T) {
+	const text = "NonZero 0 - 1 Const i64 scalar 1 Shape 1 - 1 Gather 3,2 axis=0 1 Cast 4 to=bool 1 " +
+		"If 5 - 1 { Const i64 1 9 return 6 } { Const i64 0 - return 6 } Slice 0,starts=2,ends=4 axes=0 1 return 1,6"
+	p, err := ParseNodeProgram(strings.Replace(text, "Slice 0,starts=2,ends=4 axes=0 1 ", "", 1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q, err := ParseNodeProgram(p.String(), 1); err != nil || q.String() != p.String() {
+		t.Errorf("%v became %v, %v", p, q, err)
+	}
+	attrs := NodeAttrs{"program": p.String(), "kinds": "i64,i64", "bounds": "1x4,1"}.String()
+	plan, err := PlanNode("Program", attrs, []NodeType{{NodeFloat, []int{4}}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ x, index, other, sizes []float64 }{
+		{[]float64{0, 5, 0, 6}, []float64{1, 3, 0, 0}, []float64{9}, []float64{1, 2, 1, 0}},
+		{[]float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, []float64{0}, []float64{1, 0, 0, 0}},
+	} {
+		y, err := plan.Eval([][]float64{c.x})
+		if err != nil || !slices.Equal(y[0], c.index) || !slices.Equal(y[1], c.other) || !slices.Equal(y[2], c.sizes) {
+			t.Errorf("%v: %v, %v", c.x, y, err)
+		}
+	}
+	for bad, want := range map[string]string{
+		"": "without return", "NonZero 1 - 1 return 0": "operand", "Gather 0 - 1": "without return", "Telepathy 0 - 1 return 1": "not known", "return 1": "operand", "return 0 x": "follows",
+		"Const i64 2 1 return 1": "1 elements", "If 0 - 1 { return 0 } return 1": "want", "Program 0 - 1 return 1": "not known", "Const i64 2x 1,1 return 1": "shape",
+		"Const i64 99999999999x999999999 - return 1": "shape", "Const i64 2097152x2097152x2097152x2 - return 1": "too large", "If 0 - 1 { return 0,0 } { return 0 } return 1": "another number",
+	} {
+		if _, err := ParseNodeProgram(bad, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", bad, err, want)
+		}
+	}
+}
+
+// TestProgramErrors: what a program cannot compute for the elements of a run is an error.
+func TestProgramErrors(t *testing.T) {
+	for _, c := range []struct{ program, kinds, bounds, want string }{
+		{"NonZero 0 - 1 return 1", "i64", "1x2", "larger than"},
+		{"NonZero 0 - 1 return 1", "f32", "1x4", "want f32"},
+		{"Gather 0,1 axis=0 1 return 1", "f32", "4", "operand"},
+		{"Const i64 1 9 Gather 0,1 axis=0 1 return 2", "f32", "1", "index 9"},
+		{"Const i64 2 100000,100000 ConstantOfShape 1 - 1 return 2", "f32", "1x1", "memory"},
+		{"Const i64 2 100000,100000 Expand 0,shape=1 - 1 return 2", "f32", "1x1", "do not fit"},
+		{"Const i64 2 100000,4 Const i64 1 1000 Expand 0,shape=1 - 1 Tile 3,repeats=1 - 1 return 3", "f32", "1x1", "large"},
+		{"Const i64 1 -1 ConstantOfShape 1 - 1 return 2", "f32", "1", "-1 elements"},
+	} {
+		attrs := NodeAttrs{"program": c.program, "kinds": c.kinds, "bounds": c.bounds}.String()
+		p, err := PlanNode("Program", attrs, []NodeType{{NodeFloat, []int{4}}}, false)
+		if err == nil {
+			_, err = p.Eval([][]float64{{1, 1, 1, 1}})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %q", c.program, err, c.want)
 		}
 	}
 }

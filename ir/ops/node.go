@@ -143,6 +143,9 @@ func (o Node) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, ir.Violation("node", 2, -1, "operator %q is not known", o.Type)
 	}
 	symbolic := slices.ContainsFunc(in, func(t ir.Type) bool { return t.Shape.Symbolic() })
+	if symbolic && o.Type == "Program" {
+		return nil, ir.Violation("node", 4, -1, "a part whose sizes are known only at run time computes a fixed number of images")
+	}
 	var plans []*nodes.NodePlan
 	for _, n := range sampleBatches {
 		p, err := o.Plan(in, n, true)
