@@ -26,7 +26,7 @@ type detectorCase struct {
 
 func detector(t *testing.T) (*ir.Graph, []detectorCase) {
 	t.Helper()
-	g, err := onnx.Load("testdata/detector.onnx")
+	g, err := onnx.Load("testdata/detector.onnx", onnx.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
