@@ -18,7 +18,9 @@ type Permute struct {
 	InN, OutN int
 }
 
-// layout is the extents of the output's axes and the input's step along each.
+// layout is the extents of the output's axes and the input's step along each. Axes that are
+// neighbours on both sides count as one, and the last ones come last: the first have the
+// extent 1, if there are fewer.
 func (k Permute) layout() (dims, steps [MaxAxes]int) {
 	var in [MaxAxes]int
 	s := 1
@@ -26,39 +28,98 @@ func (k Permute) layout() (dims, steps [MaxAxes]int) {
 		in[i] = s
 		s *= k.Dims[i]
 	}
-	for i := range MaxAxes {
-		dims[i] = 1
-		if i < k.Axes {
-			dims[i], steps[i] = k.Dims[k.Perm[i]], in[k.Perm[i]]
+	at := MaxAxes
+	for i := k.Axes - 1; i >= 0; i-- {
+		d, step := k.Dims[k.Perm[i]], in[k.Perm[i]]
+		switch {
+		case d == 1:
+		case at < MaxAxes && step == dims[at]*steps[at]:
+			dims[at] *= d
+		default:
+			at--
+			dims[at], steps[at] = d, step
 		}
+	}
+	for i := range at {
+		dims[i] = 1
 	}
 	return dims, steps
 }
 
-// Tasks is images x extent of the output's first axis.
-func (k Permute) Tasks(images int) int {
-	d, _ := k.layout()
-	return images * d[0]
+// permuteSide is the side of the squares in which permutePlane goes.
+const permuteSide = 16
+
+// outer is the output's first axis that is longer than 1, the axis 0 if all elements lie in
+// order, and how many of its indices a task has.
+func (k Permute) outer(dims [MaxAxes]int) (axis, each int) {
+	for i, d := range dims[:MaxAxes-1] {
+		if d > 1 && i == MaxAxes-2 {
+			return i, permuteSide
+		}
+		if d > 1 {
+			return i, 1
+		}
+	}
+	return 0, 1
 }
 
-// Run writes what one index of the output's first axis holds.
+// Tasks is images x ranges of the output's first axis.
+func (k Permute) Tasks(images int) int {
+	d, _ := k.layout()
+	axis, each := k.outer(d)
+	return images * ceilDiv(d[axis], each)
+}
+
+// Run writes what some indices of the output's first axis hold.
 func (k Permute) Run(w *Worker, task int, a *Args) {
 	d, s := k.layout()
-	image, i0 := task/d[0], task%d[0]
-	src := a.In[0].Mem[a.In[0].Off+image*k.InN+i0*s[0]:]
-	n := d[1] * d[2] * d[3] * d[4] * d[5]
-	o := a.Out[0].Off + image*k.OutN + i0*n
-	dst := a.Out[0].Mem[o : o+n]
+	axis, each := k.outer(d)
+	ranges := ceilDiv(d[axis], each)
+	image, lo := task/ranges, task%ranges*each
+	count := min(each, d[axis]-lo)
+	d[axis] = 1
+	n := d[0] * d[1] * d[2] * d[3] * d[4] * d[5]
+	d[axis] = count
+	src := a.In[0].Mem[a.In[0].Off+image*k.InN+lo*s[axis]:]
+	o := a.Out[0].Off + image*k.OutN + lo*n
+	dst := a.Out[0].Mem[o : o+count*n]
 	for i1 := range d[1] {
 		for i2 := range d[2] {
 			for i3 := range d[3] {
-				for i4 := range d[4] {
-					at := i1*s[1] + i2*s[2] + i3*s[3] + i4*s[4]
-					for i5 := range d[5] {
-						dst[i5] = src[at+i5*s[5]]
+				at := i1*s[1] + i2*s[2] + i3*s[3]
+				permutePlane(dst, src[at:], d[4], d[5], s[4], s[5])
+				dst = dst[d[4]*d[5]:]
+			}
+		}
+	}
+}
+
+// permutePlane writes rows x cols elements in order; s4 and s5 are the steps of the input along
+// rows and columns. Where the input is in order along the rows, it goes in squares, so that
+// each of its cache lines is read once.
+func permutePlane(dst, src []float32, rows, cols, s4, s5 int) {
+	const side = permuteSide
+	switch {
+	case s5 == 1:
+		for y := range rows {
+			copy(dst[y*cols:(y+1)*cols], src[y*s4:y*s4+cols])
+		}
+	case s4 == 1:
+		for x0 := 0; x0 < cols; x0 += side {
+			for y0 := 0; y0 < rows; y0 += side {
+				for x := x0; x < min(x0+side, cols); x++ {
+					from := src[x*s5+y0 : x*s5+min(y0+side, rows)]
+					for y, v := range from {
+						dst[(y0+y)*cols+x] = v
 					}
-					dst = dst[d[5]:]
 				}
+			}
+		}
+	default:
+		for y := range rows {
+			row, at := dst[y*cols:(y+1)*cols], y*s4
+			for x := range row {
+				row[x] = src[at+x*s5]
 			}
 		}
 	}
@@ -133,26 +194,45 @@ func (k Reduce) Run(w *Worker, task int, a *Args) {
 	n, each := k.sizes()
 	groups := ceilDiv(n, reducePerTask)
 	image, lo := task/groups, task%groups*reducePerTask
-	in := a.In[0].Off + image*k.InN
-	for r := lo; r < min(lo+reducePerTask, n); r++ {
-		base := in + k.place(r, false)
-		sum, most := 0.0, float32(math.Inf(-1))
+	hi := min(lo+reducePerTask, n)
+	src := a.In[0].Mem[a.In[0].Off+image*k.InN:]
+	dst := a.Out[0].Mem[a.Out[0].Off+image*k.OutN:][lo:hi]
+	// Results whose elements lie side by side are made together.
+	for len(dst) > 0 {
+		first := k.place(lo, false)
+		m := 1
+		for m < len(dst) && k.place(lo+m, false) == first+m {
+			m++
+		}
+		k.reduce(dst[:m], src[first:], each)
+		dst, lo = dst[m:], lo+m
+	}
+}
+
+// reduce makes up to reducePerTask results whose elements lie side by side.
+func (k Reduce) reduce(dst, src []float32, each int) {
+	if k.Op == ReduceMax {
+		for i := range dst {
+			dst[i] = float32(math.Inf(-1))
+		}
 		for e := range each {
-			x := a.In[0].Mem[base+k.place(e, true)]
-			if k.Op == ReduceMax {
-				most = maxOf2(most, x)
-			} else {
-				sum += float64(x)
+			for i, x := range src[k.place(e, true):][:len(dst)] {
+				dst[i] = maxOf2(dst[i], x)
 			}
 		}
-		out := &a.Out[0].Mem[a.Out[0].Off+image*k.OutN+r]
-		switch k.Op {
-		case ReduceSum:
-			*out = float32(sum)
-		case ReduceMean:
-			*out = float32(sum / float64(each))
-		case ReduceMax:
-			*out = most
+		return
+	}
+	var room [reducePerTask]float64
+	sums := room[:len(dst)]
+	for e := range each {
+		for i, x := range src[k.place(e, true):][:len(sums)] {
+			sums[i] += float64(x)
 		}
+	}
+	for i, sum := range sums {
+		if k.Op == ReduceMean {
+			sum /= float64(each)
+		}
+		dst[i] = float32(sum)
 	}
 }

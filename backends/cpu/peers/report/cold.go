@@ -19,7 +19,7 @@ import (
 // with the model of the same network.
 func (r *report) cold() error {
 	t := &table{head: []string{"network", "what", "times faster (95 %)", "ms", "ONNX Runtime, ms", "peak MB", "ONNX Runtime, peak MB"}}
-	for _, name := range []string{"googlenet", "inception_v3", "mnist/inception_v1"} {
+	for _, name := range []string{"googlenet", "inception_v3", "mobilenet_v2", "mnist/inception_v1"} {
 		r.row("cold", name, func() error {
 			incc, err := r.command()
 			if err != nil {
