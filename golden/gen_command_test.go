@@ -113,6 +113,13 @@ func pictureFolder(t *testing.T, pngFile, jpegFile string) string {
 	return folder
 }
 
+// prediction is a class of a picture, as commands and servers print it in JSON.
+type prediction struct {
+	Class int
+	Label string
+	Score float64
+}
+
 // TestGeneratedCommands builds the commands of packages, with their weights inside
 // and beside them, and uses them: pictures from files and over HTTP have the
 // classes of incc predict, and what cannot be is refused.
@@ -127,11 +134,6 @@ func TestGeneratedCommands(t *testing.T) {
 	dir := newModule(t)
 	pngFile, jpegFile := writePictures(t, dir)
 	inModule(t, dir, nil, exe, "weights", "mnist/nin", "--seed", "5", "-o", "nin.safetensors")
-	type prediction struct {
-		Class int
-		Label string
-		Score float64
-	}
 	// What incc predict says.
 	want := map[string][]prediction{}
 	for _, line := range strings.Split(strings.TrimSpace(inModule(t, dir, nil, exe, "predict", "mnist/nin", "--weights", "nin.safetensors", "--top", "3", "--json", pngFile, jpegFile)), "\n") {
@@ -248,6 +250,7 @@ func TestGeneratedCommands(t *testing.T) {
 					}
 				}
 			}
+			postForm(t, url+"?k=2", want, pngFile, jpegFile)
 			resp, err := http.Post(url, "text/plain", strings.NewReader("no picture"))
 			if err != nil {
 				t.Fatal(err)

@@ -287,12 +287,62 @@ func memoryOf(t *testing.T, pid int, name string) int {
 	return 0
 }
 
+// lastMoment is when a test must come to its end.
+func lastMoment(t *testing.T) time.Time {
+	if end, ok := t.Deadline(); ok {
+		return end.Add(-90 * time.Second)
+	}
+	return time.Now().Add(time.Hour)
+}
+
+// slowConnections opens more connections than the server takes, which begin to send a header or
+// a body and then stop. The probes and a picture are answered all the same.
+func (l *loadTest) slowConnections(n int) {
+	var slow []net.Conn
+	defer func() {
+		for _, c := range slow {
+			c.Close()
+		}
+	}()
+	for i := range n {
+		c, err := net.DialTimeout("tcp", l.address, time.Minute)
+		if err != nil {
+			l.t.Errorf("connection %d: %v", i, err)
+			return
+		}
+		slow = append(slow, c)
+		head := "POST /classify HTTP/1.1\r\nHost: " + l.address + "\r\n"
+		if i%2 == 0 {
+			head += "Content-Length: 100000\r\n\r\nx"
+		}
+		_, _ = io.WriteString(c, head) // the server may have closed it
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	for _, path := range []string{"healthz", "readyz"} {
+		begin := time.Now()
+		resp, err := client.Get("http://" + l.address + "/" + path)
+		if err != nil {
+			l.t.Errorf("%s with %d slow connections: %v", path, n, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			l.t.Errorf("%s with %d slow connections: status %d", path, n, resp.StatusCode)
+		}
+		l.t.Logf("%s is answered after %v with %d slow connections", path, time.Since(begin).Round(time.Millisecond), n)
+	}
+	code, text, _, err := l.post(client, bytes.NewReader(l.pictures[0]))
+	if err != nil || code != http.StatusOK || text != l.answers[0] {
+		l.t.Errorf("a picture with %d slow connections: status %d, %v, %s", n, code, err, text)
+	}
+}
+
 // serverLoad has a generated server answer good clients while hostile ones send bombs,
 // slow and huge bodies, broken pictures, and requests of other sites. Every good request
 // has its right answer or is told to come again; memory stays below what -memory says
 // and a fixed amount, and is given back; on SIGTERM every request that had been sent is
 // answered. Afterwards it has no more goroutines than before. INCC_LONG=1 has 500 clients, 200
-// of them hostile, and at least 10,000 requests that are answered.
+// of them hostile, and goes on until 10,000 requests are answered or the time of the test ends.
 func serverLoad(t *testing.T, program string) {
 	if runtime.GOOS != "linux" {
 		t.Skip("memory is read from /proc, and SIGTERM sent")
@@ -381,15 +431,20 @@ func serverLoad(t *testing.T, program string) {
 	}
 	stop := load()
 	time.Sleep(duration)
-	for end := time.Now().Add(5 * time.Minute); l.good.Load() < least && time.Now().Before(end); {
+	begin := time.Now()
+	for end := lastMoment(t); l.good.Load() < least && time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
+	}
+	duration += time.Since(begin)
+	if long {
+		l.slowConnections(1100)
 	}
 	stop()
 	peak := memoryOf(t, cmd.Process.Pid, "VmHWM")
 	time.Sleep(3 * time.Second)
 	after := memoryOf(t, cmd.Process.Pid, "VmRSS")
 	good, busy, bad := l.good.Load(), l.busy.Load(), l.hostile.Load()
-	t.Logf("%d clients, %d of them hostile, for %v: %d requests answered, %d told to come again, %d hostile ones", clients, hostile, duration, good, busy, bad)
+	t.Logf("%d clients, %d of them hostile, for %v: %d requests answered, %d told to come again, %d hostile ones", clients, hostile, duration.Round(time.Second), good, busy, bad)
 	t.Logf("memory: %d MiB before, %d MiB at most with -memory %d, %d MiB afterwards", first, peak, memory, after)
 	t.Logf("%.0f pictures in %.0f batches", l.metric("incc_batch_images_sum"), l.metric("incc_batch_images_count"))
 	if good < least {
@@ -418,9 +473,9 @@ func serverLoad(t *testing.T, program string) {
 
 	// The end, under the same load.
 	stop = load()
-	time.Sleep(duration / 2)
+	time.Sleep(min(duration/2, 10*time.Second))
 	l.signal.Store(time.Now().UnixNano())
-	begin := time.Now()
+	begin = time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

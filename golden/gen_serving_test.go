@@ -3,10 +3,12 @@ package golden
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
@@ -58,6 +60,53 @@ func loadServer(tb testing.TB, url string, picture []byte, clients int, turn tim
 		tb.Fatal("no request is answered")
 	}
 	return servingLoad{float64(len(all)) / time.Since(begin).Seconds(), all}
+}
+
+// postForm uploads pictures in a form and compares the classes with those wanted. The url asks
+// for two of them.
+func postForm(t *testing.T, url string, want map[string][]prediction, names ...string) {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, name := range names {
+		w, err := form.CreateFormFile("picture", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(url, form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got []struct {
+		Picture string
+		Top     []prediction
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || len(got) != len(names) {
+		t.Fatalf("status %d, %v, %v", resp.StatusCode, got, err)
+	}
+	for i, name := range names {
+		if got[i].Picture != filepath.Base(name) || len(got[i].Top) != 2 {
+			t.Errorf("the answer for %s is %+v", name, got[i])
+			continue
+		}
+		for k, p := range got[i].Top {
+			if w := want[name][k]; p.Class != w.Class || p.Label != w.Label || float32(p.Score) != float32(w.Score) {
+				t.Errorf("in a form %s is %+v, incc predict says %+v", filepath.Base(name), p, w)
+			}
+		}
+	}
 }
 
 // serveForever starts a generated program as a server until the benchmark ends.

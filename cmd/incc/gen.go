@@ -191,7 +191,7 @@ func sayRemoved(c *cli.Context, dest *destination, removed []string) error {
 		switch {
 		case strings.HasSuffix(p, "_test.go"):
 			flag = "--test"
-		case filepath.Base(p) == "Dockerfile" || filepath.Base(p) == "kubernetes.yaml":
+		case slices.Contains([]string{"Dockerfile", "Dockerfile.dockerignore", "kubernetes.yaml"}, filepath.Base(p)):
 			flag = "--deploy"
 		case filepath.Base(filepath.Dir(filepath.Dir(p))) == "cmd":
 			flag = "--main"

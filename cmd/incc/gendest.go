@@ -183,7 +183,7 @@ func (d *destination) stale(files []genFile) ([]string, error) {
 // first lines say that they are generated.
 func isSource(file string) bool {
 	switch filepath.Base(file) {
-	case "README.md", "Dockerfile", "kubernetes.yaml":
+	case "README.md", "Dockerfile", "Dockerfile.dockerignore", "kubernetes.yaml":
 		return true
 	}
 	ext := filepath.Ext(file)

@@ -62,10 +62,10 @@ func (d *description) FileHeader() string {
 // commandTexts returns the files of the command that are not Go: how to use it and, with
 // Options.Deploy, how to run it in containers.
 func commandTexts(d *description) ([]File, error) {
-	names := map[string]string{"readme": "README.md", "dockerfile": "Dockerfile", "kubernetes": "kubernetes.yaml"}
+	names := map[string]string{"readme": "README.md", "dockerfile": "Dockerfile", "dockerignore": "Dockerfile.dockerignore", "kubernetes": "kubernetes.yaml"}
 	list := []string{"readme"}
 	if d.Deploy {
-		list = append(list, "dockerfile", "kubernetes")
+		list = append(list, "dockerfile", "dockerignore", "kubernetes")
 	}
 	var out []File
 	for _, name := range list {

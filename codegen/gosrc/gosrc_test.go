@@ -302,6 +302,7 @@ func TestDeployTexts(t *testing.T) {
 	for name, want := range map[string][]string{
 		"cmd/small/Dockerfile": {"\nFROM scratch\n", "CGO_ENABLED=0 go build", "-o /out/small example.com/small/cmd/small\n", "RUN cp nets/small/small.safetensors /out/\n",
 			"\nUSER 65532:65532\n", `ENTRYPOINT ["/small"]`, `CMD ["-http", ":8080", "-public"]`},
+		"cmd/small/Dockerfile.dockerignore": {"\n.git\n"},
 		"cmd/small/kubernetes.yaml": {"kind: Deployment\n", "kind: Service\n", "kind: HorizontalPodAutoscaler\n", "path: /healthz\n", "path: /readyz\n", "containerPort: 8080\n",
 			`"-public"`, "runAsNonRoot: true\n", "readOnlyRootFilesystem: true\n", "\n---\n"},
 		"cmd/small/README.md": {"docker build -f nets/small/cmd/small/Dockerfile -t small .\n", "`-weights FILE`"},

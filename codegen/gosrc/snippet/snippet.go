@@ -22,7 +22,7 @@ var Scale string
 var noise string
 
 //go:embed server/access.go server/answers.go server/batch.go server/budget.go server/decode.go server/formats.go
-//go:embed server/listen.go server/metrics.go server/orient.go server/pictures.go server/server.go
+//go:embed server/listen.go server/metrics.go server/orient.go server/pictures.go server/server.go server/upload.go
 var program embed.FS
 
 // File is a file of package server: its name without .go, and its text.

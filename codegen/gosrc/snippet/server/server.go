@@ -51,7 +51,7 @@ type network struct {
 	session    int64  // bytes of memory for each of these
 	preprocess func(dst []float32, img image.Image) error
 	infer      func(scores, images []float32) error // computes the scores of up to batch images; is safe for concurrent use
-	answer     func(scores []float32) any           // returns the answer for the scores of an image, which is sent as JSON
+	answer     func(scores []float32, k int) any    // returns the k most likely classes of an image, or a default number of them for k = 0, which are sent as JSON
 }
 
 // limits are the limits from the command line.
@@ -83,13 +83,15 @@ type server struct {
 	stopping atomic.Bool
 	dirty    atomic.Bool // requests have used much memory since the last release
 	mu       sync.Mutex
-	reading  map[*http.ResponseController]bool // requests whose body is being read
+	reading  map[*http.ResponseController]time.Time // requests whose body is being read, and since when
+
+	headerTime, bodyTime time.Duration // the constants, but for tests
 }
 
 // newServer returns a server that computes batches until its close is called.
 func newServer(n network, l limits) *server {
 	threads := runtime.GOMAXPROCS(0)
-	s := &server{network: n, limits: l, reading: map[*http.ResponseController]bool{}}
+	s := &server{network: n, limits: l, reading: map[*http.ResponseController]time.Time{}, headerTime: headerTime, bodyTime: bodyTime}
 	s.counters = newCounters(l.batch)
 	s.connections = make(chan struct{}, maxConnections)
 	s.bodies = newBudget(l.memory/4, 0)
@@ -146,11 +148,12 @@ func serve(address string, n network, l limits, log io.Writer) error {
 
 // run serves a listener until ctx is done.
 func (s *server) run(ctx context.Context, listener net.Listener) error {
-	web := &http.Server{Handler: s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTime,
-		ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime}
+	limited := newLimitListener(listener, s.connections, s.endSlowest)
+	web := &http.Server{Handler: s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: s.headerTime,
+		ReadTimeout: s.bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime, ConnState: limited.note}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- web.Serve(&limitListener{Listener: listener, free: s.connections})
+		failed <- web.Serve(limited)
 	}()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -197,6 +200,24 @@ func (s *server) hurry() {
 	}
 }
 
+// endSlowest sets the deadline of the body that has been read for the longest time, so that its
+// request ends. It reports whether there is one.
+func (s *server) endSlowest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var slowest *http.ResponseController
+	for c, since := range s.reading {
+		if time.Since(since) >= slowAfter && (slowest == nil || since.Before(s.reading[slowest])) {
+			slowest = c
+		}
+	}
+	if slowest == nil {
+		return false
+	}
+	_ = slowest.SetReadDeadline(time.Now()) // the connection may be gone
+	return true
+}
+
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /classify", s.classifyPicture)
@@ -238,45 +259,75 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ready\n")
 }
 
-// classifyPicture answers the POST of a picture.
+// classifyPicture answers the POST of a picture, or of a form with pictures.
 func (s *server) classifyPicture(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	body, held, err := s.body(w, r)
-	if held > 0 {
-		defer s.bodies.give(held)
-	}
-	var scores []float32
-	if err == nil {
-		scores, err = s.scores(r.Context(), body)
-	}
+	answer, err := s.classify(w, r)
 	code := http.StatusOK
 	if err != nil {
 		code = fail(w, err)
 	} else {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.answer(scores)) // the client may be gone
+		_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 	}
 	s.counters.request(code, time.Since(begin))
 }
 
+// classify returns the answer for a request.
+func (s *server) classify(w http.ResponseWriter, r *http.Request) (any, error) {
+	k, err := s.howMany(r)
+	if err != nil {
+		return nil, err
+	}
+	boundary, err := boundaryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	body, held, err := s.body(w, r)
+	if held > 0 {
+		defer s.bodies.give(held)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if boundary != "" {
+		return s.classifyForm(r.Context(), body, boundary, k)
+	}
+	scores, err := s.scores(r.Context(), body)
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(scores, k), nil
+}
+
 // fail answers a request with the status and the text for an error. It returns the status.
 func fail(w http.ResponseWriter, err error) (code int) {
-	code = http.StatusBadRequest
+	switch code = codeOf(err); code {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+		err = errors.New("the server is busy; try again later")
+	case http.StatusRequestTimeout:
+		err = errors.New("the request took too long")
+	}
+	http.Error(w, err.Error(), code)
+	return code
+}
+
+// codeOf returns the status for an error.
+func codeOf(err error) int {
 	var large *http.MaxBytesError
 	var slow net.Error
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		w.Header().Set("Retry-After", "1")
-		code, err = http.StatusServiceUnavailable, errors.New("the server is busy; try again later")
+		return http.StatusServiceUnavailable
 	case errors.Is(err, errFailed):
-		code = http.StatusInternalServerError
+		return http.StatusInternalServerError
 	case errors.Is(err, errLarge), errors.As(err, &large):
-		code = http.StatusRequestEntityTooLarge
+		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &slow) && slow.Timeout():
-		code, err = http.StatusRequestTimeout, errors.New("the request took too long")
+		return http.StatusRequestTimeout
 	}
-	http.Error(w, err.Error(), code)
-	return code
+	return http.StatusBadRequest
 }
 
 // body reads the body of a request. The caller must return held units to s.bodies, also after
@@ -289,7 +340,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) (data []byte, held
 	}
 	c := http.NewResponseController(w)
 	s.mu.Lock()
-	s.reading[c] = true
+	s.reading[c] = time.Now()
 	s.mu.Unlock()
 	if s.stopping.Load() {
 		_ = c.SetReadDeadline(time.Now().Add(lastBodyTime))
