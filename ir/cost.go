@@ -1,11 +1,15 @@
 package ir
 
-import "github.com/incc-lang/incc/ir/diag"
+import (
+	"strings"
+
+	"github.com/incc-lang/incc/ir/diag"
+)
 
 // Layer is one node in a Summary.
 type Layer struct {
 	Name   string
-	Op     string // as the flat form prints it
+	Op     string // as the flat form prints it, cut where it is long
 	Out    Type   // of the first output
 	Params int64  // elements of the trained weights that this node is the first to read
 	States int64  // elements of the state (running statistics of batch norm) that this node is the first to read
@@ -60,7 +64,7 @@ func Summarize(g *Graph) Summary {
 	counted := map[*Value]bool{}
 	var s Summary
 	for _, n := range g.Nodes {
-		r := Layer{Name: n.Out[0].Name, Op: FormatOp(n.Op), Out: n.Out[0].Type, Part: n.Part, Pos: n.Pos}
+		r := Layer{Name: n.Out[0].Name, Op: shortened(FormatOp(n.Op)), Out: n.Out[0].Type, Part: n.Part, Pos: n.Pos}
 		r.Head = true
 		for _, v := range n.Out {
 			r.Head = r.Head && !main[v]
@@ -126,4 +130,15 @@ func Summarize(g *Graph) Summary {
 		s.Layers = append(s.Layers, r)
 	}
 	return s
+}
+
+// longestOp is the length, in bytes, at which the text of an op is cut in a Layer.
+const longestOp = 160
+
+// shortened cuts a long text, such as a program of package nodes.
+func shortened(s string) string {
+	if len(s) <= longestOp {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longestOp], "") + "…"
 }

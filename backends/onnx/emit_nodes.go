@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,6 +17,9 @@ import (
 // writeNode writes a node as the operator that it is.
 func writeNode(op ops.Node, n *ir.Node, e *emitter) error {
 	s, ok := schemaOf(op.Type, e.opset)
+	if op.Type == "Program" {
+		return errors.New("it computes sizes that are known only at run time, which are not written: keep the file that the network comes from")
+	}
 	if !ok {
 		if all := schemas[op.Type]; len(all) > 0 && all[0].since > e.opset {
 			return fmt.Errorf("ONNX has the operator %s from opset %d on: write that opset (--opset)", op.Type, all[0].since)

@@ -236,11 +236,9 @@ func (im *importer) importTail(t *tail, g *onnxpb.GraphProto) error {
 		return err
 	}
 	for i, name := range names {
-		n.Out[i].Name = im.b.Fresh(safeName(name) + "/filled")
 		im.values[name] = n.Out[i]
 	}
 	im.sizes = n.Out[len(names)]
-	im.sizes.Name = im.b.Fresh("sizes")
 	return nil
 }
 

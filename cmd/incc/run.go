@@ -17,6 +17,7 @@ import (
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 )
@@ -173,7 +174,11 @@ func runCommand() *cli.Command {
 Inputs are NumPy files (.npy), ONNX tensors (.pb) and pictures (incc explain
 data names the formats), which are prepared as the spec's input statement says. Without --weights the
 weights are those that incc compile draws from the same seed, so a model file
-and a run agree.`,
+and a run agree.
+
+A detector that ends with its boxes has outputs whose sizes are known only after
+the run: all of them are printed side by side, --top rows, and --output gets the
+first.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`; noise makes a random image, noise:8 eight of them"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
@@ -232,6 +237,9 @@ and a run agree.`,
 			}
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 				return err
+			}
+			if ops.FilledSizes(g) != nil && c.String("part") == "" {
+				return runFilled(c, g, file, x)
 			}
 			part, err := partValue(g, c.String("part"))
 			if err != nil {

@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			// Scripts that call go share its build cache and do not use the network.
-			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
+			e.Vars = append(e.Vars, "GOCACHE="+strings.TrimSpace(string(cache)), "GOPROXY=off", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0", "DETECTOR="+filepath.Join(scriptsFrom, "../../backends/onnx/testdata/detector.onnx"))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"flip": flip, "pictures": makePictures, "bare": bareModel},

@@ -218,6 +218,45 @@ func (o Node) Eval(in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
+// FilledSizes returns the last output of a network that ends with a program (package nodes): the
+// sizes of the other outputs, a row for each, which may fill only a part of their shapes. It
+// returns nil for other networks.
+func FilledSizes(g *ir.Graph) *ir.Value {
+	if len(g.Outputs) < 2 {
+		return nil
+	}
+	v := g.Outputs[len(g.Outputs)-1]
+	if v.Def == nil || v != v.Def.Out[len(v.Def.Out)-1] {
+		return nil
+	}
+	if o, ok := v.Def.Op.(Node); !ok || o.Type != "Program" {
+		return nil
+	}
+	return v
+}
+
+// Filled cuts a result of a program, laid out in a shape, to its sizes.
+func Filled(data []float32, shape ir.Shape, sizes []float32) *tensor.F32 {
+	dims := make([]int, len(shape))
+	n := 1
+	for i := range shape {
+		dims[i] = int(sizes[i])
+		n *= dims[i]
+	}
+	out := &tensor.F32{Shape: dims, Data: make([]float32, 0, n)}
+	for i, v := range data {
+		inside := true
+		for a, rest := len(shape)-1, i; a >= 0; a-- {
+			inside = inside && rest%shape[a] < dims[a]
+			rest /= shape[a]
+		}
+		if inside {
+			out.Data = append(out.Data, v)
+		}
+	}
+	return out
+}
+
 // Cost is an estimate.
 func (o Node) Cost(in, _ []ir.Type) ir.Cost {
 	p, err := o.Plan(in, 1, true)
