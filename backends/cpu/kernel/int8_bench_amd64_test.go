@@ -14,9 +14,12 @@ func int8VariantsHere() (l []int8VariantHere) {
 	}
 	exact := int8Tier256
 	exact.pairs = int8Kernels{}
-	exact.pixels = 4
+	exact.winograd = nil
+	pairs := int8Tier256
+	pairs.winograd = nil
 	l = append(l, int8VariantHere{"16 bits", AVX2, exact, int8TilePeak256, 4 * 2 * 32},
-		int8VariantHere{"pairs", AVX2, int8Tier256, int8PairsPeak256, 6 * 2 * 32})
+		int8VariantHere{"pairs", AVX2, pairs, int8PairsPeak256, 6 * 2 * 32},
+		int8VariantHere{"Winograd", AVX2, int8Tier256, int8PairsPeak256, 6 * 2 * 32})
 	if hasAVXVNNI() {
 		l = append(l, int8VariantHere{"AVX-VNNI", AVX2, int8TierDots, int8DotsPeak256, 6 * 2 * 32})
 	}
@@ -70,7 +73,7 @@ func BenchmarkConvInt8(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d_%d_%d", v.name, s.k, s.k, s.ic, s.c, s.size), func(b *testing.B) {
 				defer v.use()()
 				k, a := benchConvInt8(v.isa, s.ic, s.c, s.size, s.k)
-				w := &Worker{ISA: v.isa}
+				w := &Worker{ISA: v.isa, Scratch: benchAlloc(k.Scratch())}
 				run := func(n int) time.Duration {
 					start := time.Now()
 					for range n {

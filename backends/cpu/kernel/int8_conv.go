@@ -227,10 +227,15 @@ func (c ConvInt8) Run(w *Worker, task int, a *Args) {
 		tiles = a.Table[a.Table[head]:a.Table[head+1]]
 	}
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*byteWords
+	wino := int8Tiers[w.ISA].winograd != nil && c.winograd()
 	for g := g0; g < g1; g++ {
-		if int8Tiers[w.ISA].pixels == 0 {
+		switch {
+		case wino && g > g0:
+		case wino:
+			c.runWinograd(w, a, image, y0, in, g0, g1)
+		case int8Tiers[w.ISA].pixels == 0:
 			c.runPortable(a, image, y0, in, g, tiles)
-		} else {
+		default:
 			c.runTiles(w, a, image, y0, in, g, tiles)
 		}
 		if b := min(2*g+1, Blocks(c.C)-1); c.Real && b == Blocks(c.C)-1 {

@@ -44,6 +44,9 @@ func (c ConvInt8) Split() ConvInt8 {
 	c.Pairs = ceilDiv(c.npairs(), min(tasks, c.npairs()))
 	groups := ceilDiv(c.npairs(), c.Pairs)
 	c.Rows = ceilDiv(c.H, max(1, min(c.H, ceilDiv(tasks, groups))))
+	if c.winograd() {
+		c.Rows += c.Rows & 1 // whole tiles
+	}
 	return c
 }
 

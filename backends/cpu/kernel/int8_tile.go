@@ -60,6 +60,8 @@ type int8Tier struct {
 	blocks int // of 16 output channels in a tile, at most
 	tile   [2]int8Kernels
 	pairs  int8Kernels // of one block, for weights whose pairs fit; none: tile is as fast
+
+	winograd *int8WinogradTier // none: tile is faster
 }
 
 // The tables of microkernels, one for each kernel: a generated package has those of the kernels that

@@ -77,6 +77,7 @@ type Worker struct {
 	vector       matVecStrip
 	strip        strip // of pixels
 	int8Tile     int8Tile
+	int8Winograd int8Winograd
 	addStrip     addStrip
 	lane         n16Tile
 	n16Backward  n16BackwardTile
