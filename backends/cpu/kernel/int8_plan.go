@@ -41,6 +41,9 @@ func (c ConvInt8) Cost(images int) Cost {
 func (c ConvInt8) Split() ConvInt8 {
 	work := c.npairs() * c.ntaps() * c.H * c.W // of 512 multiply-accumulates each
 	tasks := max(1, min(16, work/4096))
+	if c.winograd() {
+		tasks = ceilDiv(tasks, 2)
+	}
 	c.Pairs = ceilDiv(c.npairs(), min(tasks, c.npairs()))
 	groups := ceilDiv(c.npairs(), c.Pairs)
 	c.Rows = ceilDiv(c.H, max(1, min(c.H, ceilDiv(tasks, groups))))

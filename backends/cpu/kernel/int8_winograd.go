@@ -47,7 +47,7 @@ const winogradDepth = 1827
 
 const (
 	winogradGroup = 24      // tiles whose products are summed up before they are transformed
-	winogradHeld  = 1 << 20 // about how many bytes of transformed input are held at once
+	winogradHeld  = 256 << 10 // about how many bytes of transformed input are held at once
 	winogradLeast = 12      // tiles of a task, for which transforming the weights pays
 )
 
