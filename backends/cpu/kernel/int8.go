@@ -220,12 +220,66 @@ func (p MaxPoolInt8) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, 2*p.W*
 // Tasks is images x channel blocks x ranges of rows.
 func (p MaxPoolInt8) Tasks(images int) int { return p.maps().tasks(images) }
 
-// Scratch is a row of the input.
-func (p MaxPoolInt8) Scratch() int { return p.IW * byteWords }
+// flat reports whether this is a pool of 3x3 with stride 1 that keeps the size of its map, whose rows
+// lie without gaps: then many rows are one.
+func (p MaxPoolInt8) flat() bool {
+	return p.KH == 3 && p.KW == 3 && p.SH == 1 && p.SW == 1 && p.PH == 1 && p.PW == 1 && p.H == p.IH && p.W == p.IW && p.H > 1 && p.W > 1 &&
+		p.In.H == p.W*byteWords && p.Out.H == p.W*byteWords
+}
+
+// Scratch is a row of the input, or those of a task and a pixel on both sides.
+func (p MaxPoolInt8) Scratch() int {
+	if p.flat() {
+		return (p.maps().rows*p.W + 2) * byteWords
+	}
+	return p.IW * byteWords
+}
+
+// runFlat computes some rows of a channel block: first the maxima of columns, then those of rows as if
+// all were one row, then the ends of rows again.
+func (p MaxPoolInt8) runFlat(w *Worker, a *Args, image, block, y0, y1 int) {
+	n := (y1 - y0) * p.W * Block
+	line := bytesOf(w.Scratch[:n/4+2*byteWords])
+	row := func(y, rows int) []byte { return p.In.bytes(&a.In[0], image, block, y, rows*p.W) }
+	middle := line[Block:]
+	for y, end := y0, 0; y < y1; y = end {
+		if end = y + 1; y == 0 || end == p.H { // a row of the padding does not count
+			other := row(1, 1)
+			if end == p.H {
+				other = row(y-1, 1)
+			}
+			max3Rows(w.ISA, middle[(y-y0)*p.W*Block:], row(y, 1), row(y, 1), other, p.W)
+			continue
+		}
+		end = min(y1, p.H-1)
+		max3Rows(w.ISA, middle[(y-y0)*p.W*Block:], row(y-1, end-y), row(y, end-y), row(y+1, end-y), (end-y)*p.W)
+	}
+	dst := p.Out.bytes(&a.Out[0], image, block, y0, (y1-y0)*p.W)
+	max3Rows(w.ISA, dst, line, middle, line[2*Block:], (y1-y0)*p.W)
+	for at := 0; at < n; at += p.W * Block {
+		last := at + (p.W-1)*Block
+		p.window(dst[at:], middle[at:at+2*Block])
+		p.window(dst[last:], middle[last-Block:last+Block])
+	}
+}
+
+// max3Rows writes the largest bytes of three arrays of n blocks, each side by side.
+func max3Rows(isa ISA, dst, a, b, c []byte, n int) {
+	_, _, _, _ = dst[n*Block-1], a[n*Block-1], b[n*Block-1], c[n*Block-1]
+	if f := maxRowsTiers[isa]; f != nil {
+		f(&dst[0], &a[0], &b[0], &c[0], n)
+		return
+	}
+	max3(isa, dst, a, b, c, n, Block)
+}
 
 // Run computes some rows of a channel block: first the maxima of columns, then those of rows.
 func (p MaxPoolInt8) Run(w *Worker, task int, a *Args) {
 	image, block, y0, y1 := p.maps().task(task)
+	if p.flat() {
+		p.runFlat(w, a, image, block, y0, y1)
+		return
+	}
 	line := bytesOf(w.Scratch[:p.IW*byteWords])
 	for y := y0; y < y1; y++ {
 		top := y*p.SH - p.PH

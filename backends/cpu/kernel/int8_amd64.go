@@ -155,4 +155,7 @@ func dequantize256(dst *float32, src *byte, n int, scale float32, zero float32)
 func maxBytesAVX(dst *byte, a *byte, b *byte, c *byte, n int, step int)
 
 //go:noescape
+func maxRowsAVX(dst *byte, a *byte, b *byte, c *byte, n int)
+
+//go:noescape
 func addBytes256(t *byte)

@@ -7137,6 +7137,41 @@ pixel:
 	VZEROUPPER
 	RET
 
+// func maxRowsAVX(dst *byte, a *byte, b *byte, c *byte, n int)
+TEXT ·maxRowsAVX(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), CX
+	MOVQ c+24(FP), DX
+	MOVQ n+32(FP), SI
+	JMP check
+wide:
+	VMOVDQU (BX), Y0; VPMAXUB (CX), Y0, Y0; VPMAXUB (DX), Y0, Y0; VMOVDQU Y0, (AX)
+	VMOVDQU 32(BX), Y0; VPMAXUB 32(CX), Y0, Y0; VPMAXUB 32(DX), Y0, Y0; VMOVDQU Y0, 32(AX)
+	VMOVDQU 64(BX), Y0; VPMAXUB 64(CX), Y0, Y0; VPMAXUB 64(DX), Y0, Y0; VMOVDQU Y0, 64(AX)
+	VMOVDQU 96(BX), Y0; VPMAXUB 96(CX), Y0, Y0; VPMAXUB 96(DX), Y0, Y0; VMOVDQU Y0, 96(AX)
+	ADDQ $128, AX
+	ADDQ $128, BX
+	ADDQ $128, CX
+	ADDQ $128, DX
+check:
+	SUBQ $8, SI
+	JGE wide
+	ADDQ $8, SI
+	TESTQ SI, SI
+	JZ done
+pixel:
+	VMOVDQU (BX), X0; VPMAXUB (CX), X0, X0; VPMAXUB (DX), X0, X0; VMOVDQU X0, (AX)
+	ADDQ $16, AX
+	ADDQ $16, BX
+	ADDQ $16, CX
+	ADDQ $16, DX
+	SUBQ $1, SI
+	JNZ pixel
+done:
+	VZEROUPPER
+	RET
+
 // func addBytes256(t *byte)
 TEXT ·addBytes256(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX

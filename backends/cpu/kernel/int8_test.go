@@ -420,6 +420,42 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestMaxPoolInt8Flat: pools of 3x3 over maps whose rows lie without gaps, in tasks of several rows.
+func TestMaxPoolInt8Flat(t *testing.T) {
+	r := rand.New(rand.NewPCG(41, 8))
+	whole := func(n, c, h, w int) *byteBox {
+		for {
+			if b := newByteBox(r, n, c, h, w, 0); b.view.H == w*byteWords {
+				return b
+			}
+		}
+	}
+	for range 25 {
+		n, c, h, w := 1+r.IntN(2), 1+r.IntN(40), 2+r.IntN(30), 2+r.IntN(66)
+		x, y := whole(n, c, h, w).fill(anyByte(r)), whole(n, c, h, w)
+		before := y.snapshot()
+		k := MaxPoolInt8{C: c, H: h, W: w, IH: h, IW: w, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, In: x.view, Out: y.view}
+		if !k.flat() {
+			t.Fatalf("%#v is not flat", k)
+		}
+		for isa, r := range tiers(r) {
+			copy(bytesOf(y.buf.Mem), before)
+			execute(r, isa, k, &Args{Images: n, In: [4]Buf{x.buf}, Out: [4]Buf{y.buf}})
+			if err := y.check(before, func(n, c, i, j int) byte {
+				m := byte(0)
+				for v := max(i-1, 0); v < min(i+2, h); v++ {
+					for u := max(j-1, 0); u < min(j+2, w); u++ {
+						m = max(m, *x.at(n, c, v, u))
+					}
+				}
+				return m
+			}); err != nil {
+				t.Fatalf("%v: %#v\n%v", isa, k, err)
+			}
+		}
+	}
+}
+
 // copyBytes copies some channels to others and looks at all of the output.
 func copyBytes(t *testing.T, r *rand.Rand, x *byteBox) {
 	t.Helper()

@@ -44,4 +44,6 @@ func init() {
 	addInt8Tiers[AVX2] = addBytes256
 	maxBytesTiers[AVX512] = maxBytesAVX
 	maxBytesTiers[AVX2] = maxBytesAVX
+	maxRowsTiers[AVX512] = maxRowsAVX
+	maxRowsTiers[AVX2] = maxRowsAVX
 }

@@ -71,6 +71,7 @@ var (
 	dequantizeTiers [isas]func(dst *float32, src *byte, n int, scale, zero float32)
 	addInt8Tiers    [isas]func(*byte)
 	maxBytesTiers   [isas]func(dst, a, b, c *byte, n, step int)
+	maxRowsTiers    [isas]func(dst, a, b, c *byte, n int)
 )
 
 var int8Tiers [isas]int8Tier

@@ -46,9 +46,9 @@ type int8WinogradTier struct {
 const winogradDepth = 1827
 
 const (
-	winogradGroup = 24      // tiles whose products are summed up before they are transformed
+	winogradGroup = 24        // tiles whose products are summed up before they are transformed
 	winogradHeld  = 256 << 10 // about how many bytes of transformed input are held at once
-	winogradLeast = 12      // tiles of a task, for which transforming the weights pays
+	winogradLeast = 12        // tiles of a task, for which transforming the weights pays
 )
 
 // winograd reports whether the convolution is one that Winograd's algorithm computes.

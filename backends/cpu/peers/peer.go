@@ -171,8 +171,8 @@ func StartTorch(version string) (*Peer, error) {
 }
 
 // StartOpenVINO starts a server that calls OpenVINO. With avx2, oneDNN, which has its
-// convolutions and matrix products, is held to AVX2; a few of OpenVINO's own smaller kernels
-// are not. The error is a *MissingError if OpenVINO is not installed.
+// convolutions and matrix products, is held to AVX2, with AVX-VNNI unless INCC_VNNI=off, as incc;
+// a few of OpenVINO's own smaller kernels are not. The error is a *MissingError if OpenVINO is not installed.
 func StartOpenVINO(avx2 bool) (*Peer, error) {
 	python := OpenVINOPython()
 	if _, err := os.Stat(python); err != nil {
@@ -180,7 +180,11 @@ func StartOpenVINO(avx2 bool) (*Peer, error) {
 	}
 	cmd := exec.Command(python, "-I", "-c", protocolSource+openvinoSource)
 	if avx2 {
-		cmd.Env = append(os.Environ(), "ONEDNN_MAX_CPU_ISA=AVX2")
+		isa := "AVX2_VNNI"
+		if os.Getenv("INCC_VNNI") == "off" {
+			isa = "AVX2"
+		}
+		cmd.Env = append(os.Environ(), "ONEDNN_MAX_CPU_ISA="+isa)
 	}
 	return start("openvino "+OpenVINO, cmd)
 }

@@ -38,8 +38,9 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 	}
 	f.Func(t, "quantize"+t.Suffix, "dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32", quantizeRow)
 	f.Func(t, "dequantize"+t.Suffix, "dst *float32, src *byte, n int, scale float32, zero float32", dequantizeRow)
-	if t == vasm.AVX2 { // with registers of 128 bits, so it serves both tiers
+	if t == vasm.AVX2 { // they serve both tiers
 		f.Func(t, "maxBytesAVX", "dst *byte, a *byte, b *byte, c *byte, n int, step int", maxBytes)
+		f.Func(t, "maxRowsAVX", "dst *byte, a *byte, b *byte, c *byte, n int", maxRows)
 	}
 	f.Func(t, "addBytes"+t.Suffix, "t *byte", addBytes)
 }
@@ -206,6 +207,33 @@ func addBytes(k *vasm.Func) {
 		k.AddInt(p, 16)
 	}
 	k.Repeat(n, 1, "pixel")
+	k.Return()
+}
+
+// maxRows stores the largest bytes of three arrays of n blocks that lie side by side: eight blocks a
+// turn, then one.
+func maxRows(k *vasm.Func) {
+	dst, a, b, c, n := k.Arg("dst"), k.Arg("a"), k.Arg("b"), k.Arg("c"), k.Arg("n")
+	step := func(blocks int) {
+		for _, p := range []vasm.Reg{dst, a, b, c} {
+			k.AddInt(p, 16*blocks)
+		}
+	}
+	k.Jump("check")
+	k.Label("wide")
+	for i := range 4 {
+		k.MaxBytesWide(vasm.At(dst, 32*i), vasm.At(a, 32*i), vasm.At(b, 32*i), vasm.At(c, 32*i))
+	}
+	step(8)
+	k.Label("check")
+	k.SubIfAtLeast(n, 8, "wide")
+	k.AddInt(n, 8)
+	k.IfZero(n, "done")
+	k.Label("pixel")
+	k.MaxBytes(vasm.At(dst, 0), vasm.At(a, 0), vasm.At(b, 0), vasm.At(c, 0))
+	step(1)
+	k.Repeat(n, 1, "pixel")
+	k.Label("done")
 	k.Return()
 }
 

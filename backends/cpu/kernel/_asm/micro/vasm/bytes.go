@@ -186,12 +186,16 @@ func (k *Func) LoadBytes(x []V, a Addr) {
 	}
 }
 
-// MaxBytes stores the largest of each of 16 unsigned bytes at a, b and c to dst.
-func (k *Func) MaxBytes(dst, a, b, c Addr) {
+// MaxBytes stores the largest of each of 16 unsigned bytes at a, b and c to dst, MaxBytesWide those of
+// each of 32.
+func (k *Func) MaxBytes(dst, a, b, c Addr)     { k.maxBytes("X0", dst, a, b, c) }
+func (k *Func) MaxBytesWide(dst, a, b, c Addr) { k.maxBytes("Y0", dst, a, b, c) }
+
+func (k *Func) maxBytes(reg string, dst, a, b, c Addr) {
 	m := k.x86()
 	defer k.line()()
-	k.op("VMOVDQU %s, X0", m.a(a))
-	k.op("VPMAXUB %s, X0, X0", m.a(b))
-	k.op("VPMAXUB %s, X0, X0", m.a(c))
-	k.op("VMOVDQU X0, %s", m.a(dst))
+	k.op("VMOVDQU %s, %s", m.a(a), reg)
+	k.op("VPMAXUB %s, %s, %s", m.a(b), reg, reg)
+	k.op("VPMAXUB %s, %s, %s", m.a(c), reg, reg)
+	k.op("VMOVDQU %s, %s", reg, m.a(dst))
 }
