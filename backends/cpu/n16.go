@@ -161,8 +161,9 @@ func narrow(g *ir.Graph, batch int) bool {
 	}
 	found := false
 	for _, n := range g.Nodes {
-		if _, ok := n.Op.(ops.Quantize); ok {
-			return false // kernels of bytes have blocks of channels
+		switch n.Op.(type) {
+		case ops.Quantize, ops.FakeQuantize: // their kernels have blocks of channels
+			return false
 		}
 		if _, ok := n.Op.(ops.Conv); !ok {
 			continue

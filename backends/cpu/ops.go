@@ -27,12 +27,12 @@ var table = ir.NewTable(
 	ir.For(sqrt),
 	// All else, slowly.
 	ir.For(node),
-	ir.For(quantize),
+	ir.For(quantize), ir.For(fakeQuantize),
 	// Training: forms of ops that only it has, gradients, optimizers (training.go).
 	ir.For(batchNormTrain), ir.For(dropoutTrain), ir.For(crossEntropy), ir.For(crossEntropyDx),
 	ir.For(convDx), ir.For(convDw), ir.For(maxPoolDx), ir.For(avgPoolDx), ir.For(globalAvgPoolDx),
 	ir.For(reluDx), ir.For(sigmoidDx), ir.For(tanhDx), ir.For(clipDx), ir.For(siluDx), ir.For(hardSwishDx), ir.For(hardSigmoidDx), ir.For(geluDx), ir.For(leakyReLUDx),
-	ir.For(lrnDx), ir.For(batchNormDx), ir.For(maxoutDx), ir.For(softmaxDx), ir.For(logSoftmaxDx), ir.For(sliceDx), ir.For(maxDx),
+	ir.For(lrnDx), ir.For(batchNormDx), ir.For(maxoutDx), ir.For(softmaxDx), ir.For(logSoftmaxDx), ir.For(sliceDx), ir.For(maxDx), ir.For(fakeQuantizeDx),
 	ir.For(globalNorm), ir.For(clipNorm), ir.For(clipValue), ir.For(penaltyDx), ir.For(maxNorm), ir.For(sgd), ir.For(rmsProp), ir.For(adam), ir.For(average),
 )
 

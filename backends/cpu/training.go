@@ -124,6 +124,8 @@ func newTraining(g *ir.Graph, lanes bool, keep []*ir.Value) *training {
 			if len(n.In) > 2 {
 				vector(n.In[2])
 			}
+		case ops.FakeQuantize:
+			vector(n.In[1])
 		case ops.BatchNorm:
 			for _, v := range n.In[1:] {
 				vector(v)

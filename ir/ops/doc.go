@@ -12,6 +12,6 @@
 //   - NaN propagates through every op. If several elements are the maximum, the first
 //     of them counts.
 //   - An op whose Define ends in ForGradients occurs only in training. Of these,
-//     only batchnorm_train and dropout_train have a gradient themselves, because
+//     only batchnorm_train, dropout_train and fake_quantize have a gradient themselves, because
 //     they are part of a forward pass.
 package ops

@@ -20,7 +20,7 @@ import (
 
 // inForward lists the training ops that are part of a forward pass and so have a gradient
 // themselves.
-var inForward = map[string]bool{"batchnorm_train": true, "dropout_train": true}
+var inForward = map[string]bool{"batchnorm_train": true, "dropout_train": true, "fake_quantize": true}
 
 // On its own examples, every op follows the conventions in the package's comment.
 func TestEveryOp(t *testing.T) {

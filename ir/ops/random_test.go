@@ -201,6 +201,9 @@ var random = map[string]func(draw) (ir.Op, []ir.Type){
 		x[0] = r.in(1, 3)
 		return ops.Quantize{Scale: 1, Signed: true}, []ir.Type{float(x...), float(x[0])}
 	},
+	"fake_quantize": func(r draw) (ir.Op, []ir.Type) {
+		return ops.FakeQuantize{Signed: r.IntN(2) == 0, Factor: r.Float64()}, []ir.Type{float(r.shape(1)...), float(1)}
+	},
 	"scale": func(r draw) (ir.Op, []ir.Type) {
 		return ops.Scale{By: r.NormFloat64()}, []ir.Type{float(r.shape(1)...)}
 	},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // frozen reports whether a param keeps its value.
@@ -16,9 +17,14 @@ func (o *Options) rate(v *ir.Value) float64 { return ir.RateOf(v, o.Rates) }
 // them off the graph: their losses are the same in every step but for dropout.
 func trained(g *ir.Graph, opt Options) ([]*ir.Value, error) {
 	var weights []*ir.Value
-	active := map[*ir.Value]bool{}
+	active, norms := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		if _, ok := n.Op.(ops.BatchNorm); ok && opt.FreezeNorms {
+			norms[n.In[1]], norms[n.In[2]] = true, true
+		}
+	}
 	for _, p := range g.Params {
-		if p.Param.Kind == ir.Weight && !opt.frozen(p) {
+		if p.Param.Kind == ir.Weight && !opt.frozen(p) && !norms[p] {
 			weights = append(weights, p)
 			active[p] = true
 		}

@@ -36,6 +36,9 @@ type Options struct {
 	// Freeze names parts of the network (ir.Under) that keep their weights, and the
 	// running statistics of their batch norms, which compute as in inference.
 	Freeze []string
+	// FreezeNorms lets all batch norms keep their weights and running statistics, and compute as in
+	// inference.
+	FreezeNorms bool
 	// Rates scale the learning rates of parts.
 	Rates []recipe.Rate
 	// Recompute says which values are computed twice to save memory.
@@ -159,7 +162,7 @@ func (t *Training) forward(r *ir.Rewriter, opt Options) error {
 		switch op := n.Op.(type) {
 		case ops.BatchNorm:
 			mean, variance := n.In[3], n.In[4]
-			if !isState(mean) || !isState(variance) || opt.frozen(mean) && opt.frozen(variance) {
+			if opt.FreezeNorms || !isState(mean) || !isState(variance) || opt.frozen(mean) && opt.frozen(variance) {
 				continue
 			}
 			if m := updated[mean]; m != nil {

@@ -44,6 +44,7 @@ func samples() []Kernel {
 		CrossEntropy{C: 20}, WeightedCrossEntropy{C: 20}, WeightedCrossEntropyBackward{C: 20}, CrossEntropyBackward{C: 20}, WeightedSum{Weights: [4]float32{1, 0.3}}, Product{},
 		SGD{N: 100}, RMSProp{N: 100}, Adam{N: 100}, Average{N: 100}, AverageRate{}, Penalty{N: 100}, SquareSums{N: 100}, NormOfSums{N: 3}, ClipNorm{N: 100}, ClipValue{N: 100},
 		MaxNormPacked{Blocks: 2, K: 9},
+		FakeQuantize{C: 20, H: 3, W: 3, High: 255}, FakeQuantizeBackward{C: 20, H: 3, W: 3, High: 255}, FakeQuantizeStep{Of: FakeQuantizeBackward{C: 20, H: 3, W: 3}},
 		Copy{C: 20, H: 3, W: 3}, CopyChannels{C: 20, H: 3, W: 3}, CopyNCHW{C: 20, H: 3, W: 3}, Pad{C: 20, H: 3, W: 3}, FromNCHW{C: 20, H: 3, W: 3}, ToNCHW{C: 20, H: 3, W: 3},
 		PixelsToVector{C: 20, H: 3, W: 3}, Interleave{H: 3, W: 3, Inputs: [4]InterleaveInput{{C: 20}, {C: 10, To: 20}}},
 		Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},

@@ -110,7 +110,7 @@ func (e *Phased) Memory() int64 {
 
 // phase readies an engine that has phases for an epoch.
 func phase(e Engine, epoch, steps int) error {
-	if p, ok := e.(*Phased); ok {
+	if p, ok := e.(interface{ Phase(epoch, steps int) error }); ok {
 		return p.Phase(epoch, steps)
 	}
 	return nil
