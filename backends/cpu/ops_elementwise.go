@@ -88,6 +88,21 @@ func div(op ops.Div, n *ir.Node, c *call) error {
 	return c.binary(kernel.OpDiv, "div")
 }
 
+// sumOfGradients is the sum of what several layers add to the gradient of a weight that they share.
+func (c *call) sumOfGradients() error {
+	if len(c.Read) != len(c.Node.In) {
+		return unsupported("the sum of a gradient and a param")
+	}
+	return c.layouts("sum", needs(packed, len(c.Read)), []plan.Need{packed}, func(e *plan.Emitter) error {
+		sum := e.In[0]
+		for _, t := range e.In[1:] {
+			e.Step(kernel.Penalty{N: e.Out[0].C, L2: 1}, list(sum, t), e.Out) // t + 1*sum
+			sum = e.Out[0]
+		}
+		return nil
+	})
+}
+
 // binary folds the operands of an elementwise op from the left, as the reference
 // does. One of a pair may be stretched; a param lies among the weights.
 func (c *call) binary(op kernel.BinaryOp, algo string) error {
@@ -107,6 +122,9 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 	}
 	if len(c.Read) == 0 {
 		return unsupported("an op on params alone: fold it first")
+	}
+	if c.l.train != nil && op == kernel.OpAdd && c.l.train.packing[c.Wrote[0]].Len > 0 {
+		return c.sumOfGradients()
 	}
 	last := kernel.ActNone
 	if len(c.Acts) > 0 {

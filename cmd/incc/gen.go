@@ -170,7 +170,7 @@ func genGo(c *cli.Context) error {
 			return err
 		}
 	}
-	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
+	return sayDrawn(c.App.Writer, hasTrained(c, arg))
 }
 
 // sayRemoved lists the files that an earlier incc gen go wrote and that are not part of

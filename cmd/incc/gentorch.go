@@ -89,7 +89,7 @@ func genTorch(c *cli.Context) error {
 			return err
 		}
 	}
-	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
+	return sayDrawn(c.App.Writer, hasTrained(c, arg))
 }
 
 // torchPackage generates the files of a package for PyTorch. note is for the user, or "".

@@ -77,7 +77,7 @@ func genTriton(c *cli.Context) error {
 	if err := say(c.App.Writer, fmt.Sprintf("%s: batches of up to %s", said, diag.Count(b.MaxBatch, "image"))); err != nil {
 		return err
 	}
-	return sayDrawn(c.App.Writer, c.String("weights") != "" || isModel(arg))
+	return sayDrawn(c.App.Writer, hasTrained(c, arg))
 }
 
 // tritonRepository generates the files of a repository.

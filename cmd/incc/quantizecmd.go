@@ -236,17 +236,23 @@ func newQuantizer(c *cli.Context, arg, out string) (*quantizer, *source, error) 
 	return q, src, q.readImages(d, src.run)
 }
 
-// optimize runs the passes of -O2, but for merge-siblings: the outputs of merged layers would share
-// no scale with those that they are joined with.
-func (q *quantizer) optimize() error {
-	c := q.c
+// fold runs the passes of -O2, but for merge-siblings: the outputs of merged layers would share no
+// scale with those that they are joined with.
+func (q *quantizer) fold() error {
 	var p passes.Pipeline
 	for _, s := range passes.Level(2) {
 		if s.Pass != &passes.MergeSiblings {
 			p = append(p, s)
 		}
 	}
-	if _, err := passes.Run(q.g, p, passes.Options{}); err != nil {
+	_, err := passes.Run(q.g, p, passes.Options{})
+	return err
+}
+
+// optimize folds batch norms and chooses the layers that may be quantized.
+func (q *quantizer) optimize() error {
+	c := q.c
+	if err := q.fold(); err != nil {
 		return err
 	}
 	for _, n := range q.g.Nodes {
@@ -312,16 +318,24 @@ func (q *quantizer) quantized(names []string) (*ir.Graph, error) {
 	h := q.g.Clone()
 	layers := layersNamed(h, names)
 	points := quantize.Points(h, layers)
+	return h, quantize.Apply(h, layers, points, q.grouped(points), q.options)
+}
+
+// grouped returns the range of each group of points.
+func (q *quantizer) grouped(points []quantize.Point) []quantize.Range {
 	ranges := make([]quantize.Range, len(points))
 	seen := map[int]bool{}
 	for _, p := range points {
-		r := q.ranges[p.Value.Name]
+		r, ok := q.ranges[p.Value.Name]
+		if !ok {
+			continue
+		}
 		if a := ranges[p.Group]; seen[p.Group] {
 			r.Low, r.High = math.Min(r.Low, a.Low), math.Max(r.High, a.High)
 		}
 		ranges[p.Group], seen[p.Group] = r, true
 	}
-	return h, quantize.Apply(h, layers, points, ranges, q.options)
+	return ranges
 }
 
 // error is the root mean square of what quantizing some layers changes of the logits, as a part of

@@ -32,6 +32,7 @@ const (
 	runSummary = "summary.json"
 	runLabels  = "labels.txt" // a copy of the file of class names
 	runLock    = "run.lock"
+	modelOfRun = "model.onnx"
 
 	bestWeights = "best.safetensors"
 	lastWeights = "last.safetensors"
@@ -52,6 +53,7 @@ type runBegin struct {
 	Overfit      int            `json:"overfit,omitempty"`
 	Init         string         `json:"init,omitempty"`
 	Features     bool           `json:"cache_features,omitempty"`
+	Quantize     bool           `json:"quantize,omitempty"`
 	Engine       string         `json:"engine"`
 	Classes      []string       `json:"classes,omitempty"` // names of the outputs
 	Resumed      []int          `json:"resumed,omitempty"` // the finished epochs at each --resume
@@ -82,7 +84,7 @@ func (v *validationText) UnmarshalJSON(b []byte) error {
 // flags returns the flags of incc train that start a run with these settings.
 func (b runBegin) flags() map[string]string {
 	return map[string]string{"data": b.Data, "val": string(b.Val), "limit-batches": strconv.Itoa(b.LimitBatches),
-		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine, "cache-features": strconv.FormatBool(b.Features)}
+		"overfit": strconv.Itoa(b.Overfit), "init": b.Init, "engine": b.Engine, "cache-features": strconv.FormatBool(b.Features), "quantize": strconv.FormatBool(b.Quantize)}
 }
 
 // flagsOfRun sets --weights and --data to the best weights and the data of the run in

@@ -198,6 +198,9 @@ func loadAny(c *cli.Context, arg string) (*ir.Graph, *source, error) {
 		}
 	}
 	if src.run != "" {
+		if whole := wholeModel(c, src.run); whole != "" {
+			return loadWhole(c, src.run, whole)
+		}
 		if err := flagsOfRun(c, src.run); err != nil {
 			return nil, nil, err
 		}

@@ -12,7 +12,7 @@ import (
 // newEngine makes the engine of --engine. It returns an error if a step does not fit
 // into memory.
 func (p *prepared) newEngine(c *cli.Context) (err error) {
-	at := p.recipe.Unfreezes()
+	at := p.phases()
 	if len(at) == 0 {
 		p.engine, err = p.engineOf(c, 0)
 		return err
@@ -38,6 +38,7 @@ func (p *prepared) options(c *cli.Context, epoch int) (autodiff.Options, error) 
 	r := p.recipe
 	opt := p.lossOptions(autodiff.FromRecipe(&r))
 	opt.Freeze = r.Frozen(epoch)
+	opt.FreezeNorms = p.tuned != nil && epoch >= p.tuned.frozen
 	opt.Seed = r.Run.Seed
 	opt.Norm = true
 	switch e := c.String("engine"); e {

@@ -42,11 +42,8 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if s.BestAt < 0 {
 		best = filepath.Join(p.dir, lastWeights)
 	}
-	g, err := build(c, p.spec, nil)
+	g, err := p.trainedGraph(c, best)
 	if err != nil {
-		return err
-	}
-	if err := loadWeights(c, g, best); err != nil {
 		return err
 	}
 	sum, err := fileHash(best)
@@ -99,7 +96,7 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {
 		return err
 	}
-	model, err := onnx.Backend{Path: "model.onnx", Version: version}.Emit(g)
+	model, err := onnx.Backend{Path: modelOfRun, Version: version}.Emit(g)
 	if err != nil {
 		return err
 	}

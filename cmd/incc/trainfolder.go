@@ -123,7 +123,7 @@ func (p *prepared) begin(c *cli.Context, resumed []int) error {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, c.String("engine"), p.classes, resumed, p.id})
+		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, p.tuned != nil, c.String("engine"), p.classes, resumed, p.id})
 	})
 	if err != nil {
 		return err
@@ -208,12 +208,8 @@ func (p *prepared) checkBest(c *cli.Context, s *train.State, meta map[string]str
 	if s.BestAt < 0 {
 		return nil
 	}
-	g, err := build(c, p.spec, nil)
-	if err != nil {
-		return err
-	}
 	best := filepath.Join(p.dir, bestWeights)
-	err = loadWeights(c, g, best)
+	_, err := p.trainedGraph(c, best)
 	switch {
 	case err == nil:
 		return nil

@@ -48,6 +48,9 @@ func (p *prepared) identity(c *cli.Context) (train.Identity, error) {
 	if p.cut != nil {
 		id["cache-features"] = "true" // the same results but for rounding
 	}
+	if p.tuned != nil {
+		id["quantize"] = "true"
+	}
 	if file := c.String("init"); file != "" {
 		sum, err := fileHash(file)
 		if err != nil {

@@ -35,6 +35,7 @@ type prepared struct {
 	initial   *initial          // what --init took; nil without the flag
 	dataOf    string            // the folder of the run that names the data; "" where the user does
 	cut       *cut              // nil without --cache-features
+	tuned     *fineTuned        // nil without --quantize
 	valChosen bool              // --val says which images are for validation
 	memory    string            // a sentence about the memory of a step for the user, or ""
 }
@@ -76,10 +77,12 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if p.spec.model {
 		return nil, usagef("incc train needs a spec, and %s is an ONNX model; incc train SPEC --init %s begins with the weights of the model", diag.Name(arg), diag.Name(arg))
 	}
-	if dir := p.spec.run; dir != "" {
+	if dir := p.spec.run; dir != "" && (c.Bool("resume") || !c.Bool("quantize")) {
 		if err := p.goOn(c, dir); err != nil {
 			return nil, err
 		}
+	} else if err := p.startQuantize(c); err != nil {
+		return nil, err
 	}
 	if p.recipe, err = overrides(c, p.graph); err != nil {
 		return nil, err
@@ -99,10 +102,16 @@ func prepare(c *cli.Context) (*prepared, error) {
 	if err := p.initialize(c); err != nil {
 		return nil, err
 	}
+	if err := p.fakeQuantize(c); err != nil {
+		return nil, err
+	}
 	if err := p.cutTrunk(c); err != nil {
 		return nil, err
 	}
 	if err := p.newEngine(c); err != nil {
+		return nil, err
+	}
+	if err := p.quantizing(); err != nil {
 		return nil, err
 	}
 	if p.name == "" {

@@ -28,6 +28,11 @@ var (
 // file of --weights or, without one, are drawn from the seed.
 func fillWeights(c *cli.Context, g *ir.Graph) error { return fill(c, g, c.String("weights"), false) }
 
+// hasTrained reports whether a command's argument, or --weights, has trained weights.
+func hasTrained(c *cli.Context, arg string) bool {
+	return c.String("weights") != "" || isModel(arg) || wholeModel(c, arg) != ""
+}
+
 // sayDrawn says that the weights of a written model are random, unless they were trained.
 func sayDrawn(w io.Writer, trained bool) error {
 	if trained {

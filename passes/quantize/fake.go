@@ -44,12 +44,10 @@ func Trained(g *ir.Graph) []*ir.Node {
 func Fake(g *ir.Graph, layers []*ir.Node, points []Point, ranges []Range) error {
 	r := ir.Rewrite(g, "quantize")
 	steps := map[int]*ir.Value{}
-	for _, p := range points {
+	rounded := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return onGrid(p, points) })
+	for _, p := range rounded {
 		if p.Group >= len(ranges) {
 			return fmt.Errorf("no range of %s is known", p.Value.Name)
-		}
-		if onGrid(p, points) {
-			continue
 		}
 		signed, step := stepFor(ranges[p.Group])
 		if steps[p.Group] == nil {

@@ -144,3 +144,11 @@ func (q *Quantized) Phase(epoch, steps int) error {
 	}
 	return phase(q.Engine, epoch, steps)
 }
+
+// Memory is the bytes of a step, 0 if they are not known.
+func (q *Quantized) Memory() int64 {
+	if m, ok := q.Engine.(interface{ Memory() int64 }); ok {
+		return m.Memory()
+	}
+	return 0
+}
