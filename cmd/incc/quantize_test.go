@@ -113,3 +113,55 @@ func TestQuantize(t *testing.T) {
 		t.Errorf("quantizing twice exits with %d: %s", code, stderr)
 	}
 }
+
+// TestTrainQuantize: a run is fine-tuned with quantized layers, goes on, and is a model of integers for the
+// other commands; what cannot be done is refused.
+func TestTrainQuantize(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const spec = "net small\ninput image 1x12x12 range=0..1\nlabels mnist\nc: conv 3x3 16 pad=same bn=1e-3 act=relu -> conv 3x3 16 pad=same bn=1e-3 act=relu -> maxpool 2x2/2\nd: inception 16 8 16 8 16 16\ngap -> fc 10 -> softmax\ntrain { adam lr=0.003; run batch=8 epochs=2 seed=1 }\n"
+	if err := os.WriteFile("small.incc", []byte(spec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("go.mod", []byte("module example.com/user\n\ngo 1.26\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeIDX("idx", 12, 64, 32); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		args string
+		want string
+		code int
+	}{
+		{"train small.incc --data idx --out run", "run: weights", exitOK},
+		{"train small.incc --data idx --quantize --out none", "--quantize fine-tunes a trained network", exitUsage},
+		{"train run --quantize --find-lr", "--find-lr cannot be used with --quantize", exitUsage},
+		{"train run --quantize --out int8 --epochs 3", "begins with", exitOK},
+		{"train run --quantize --out int8", "holds a finished run of 3 epochs", exitError},
+		{"train --resume int8 --epochs 4", "3 epochs so far", exitOK},
+		{"train small.incc --init run --data idx --quantize --out again --engine ref --limit-batches 1 --epochs 1", "test:", exitOK},
+		{"eval int8", "test:", exitOK},
+		{"plan int8", " int8 ", exitOK},
+		{"gen go int8 -o whole --test", "of weights", exitOK},
+		{"quantize int8 -o more.onnx", "quantized already", exitError},
+		{"train int8", "--resume", exitUsage},
+	} {
+		code, stdout, stderr := capture(t, strings.Fields(row.args)...)
+		if got := stdout + stderr; code != row.code || !strings.Contains(got, row.want) || strings.Contains(got, "at random") && row.code == exitOK {
+			t.Errorf("%s exits with %d, want %d, and prints %q, want %q", row.args, code, row.code, got, row.want)
+		}
+	}
+	g, err := onnx.Load("int8/model.onnx", onnx.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for _, n := range g.Nodes {
+		if _, _, ok := ops.QuantizedWeight(n.Out[0]); ok {
+			whole++
+		}
+	}
+	if whole != 7 {
+		t.Errorf("%d weights of the model are whole numbers, want those of the 7 layers between the first and the last", whole)
+	}
+}

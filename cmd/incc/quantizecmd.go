@@ -47,7 +47,8 @@ The first and the last layer become integers only where measurements speak for i
 grouped convolutions stay in float32. incc computes layers with padding whose input can
 be negative in float32, too. With --max-accuracy-drop, further layers stay in float32,
 those first that cost most, until the accuracy on the validation images drops by no
-more. --sensitivity prints what each layer costs alone.
+more. --sensitivity prints what each layer costs alone. What is still lost, incc train
+--quantize wins back by fine-tuning.
 
 The model takes a quarter of the bytes. With VNNI it is about twice as fast as in
 float32, with AVX2 alone 1.2 times; on other processors integers run as plain Go.

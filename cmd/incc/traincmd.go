@@ -30,7 +30,16 @@ folder, with the same results bit for bit. Other commands accept the folder of a
 in place of a SPEC, and then use its weights and data as well. Part of the training
 images is drawn for validation (--val); the test images are used once, at the end.
 The best weights are those of the epoch with the highest validation accuracy; of
-equal ones, that with the lower validation loss.`,
+equal ones, that with the lower validation loss.
+
+--quantize fine-tunes a run for 8-bit integers where incc quantize loses accuracy:
+
+   incc train --quantize runs/mnist_lenet --out runs/int8
+
+Each step computes with rounded weights and activations (straight-through estimator);
+the steps they are rounded to are trained, too (LSQ, Esser 2020). Batch norms keep their
+statistics for the last third of the epochs. model.onnx is the network of integers,
+which other commands take for the folder of the run.`,
 		Flags: []cli.Flag{
 			dataFlag, strictFlag,
 			&cli.StringFlag{Name: "out", Usage: "write everything into `DIR`; runs/NAME by default"},

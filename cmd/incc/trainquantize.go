@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,7 +54,7 @@ func (p *prepared) startQuantize(c *cli.Context) error {
 	r := recipeOf(p.graph)
 	for name, value := range map[string]float64{"lr": r.Optimizer.LR / 10, "epochs": math.Max(1, math.Round(r.Run.Epochs/10))} {
 		if !c.IsSet(name) {
-			if err := c.Set(name, strconv.FormatFloat(value, 'g', -1, 64)); err != nil {
+			if err := c.Set(name, strconv.FormatFloat(value, 'g', 6, 64)); err != nil {
 				return err
 			}
 		}
@@ -309,7 +310,7 @@ func foldedSteps(steps, before, after []float32) []float32 {
 // or with an ending that folding added.
 func trainedName(name string, trained []string) string {
 	for _, t := range trained {
-		if name == t {
+		if name == t || strings.HasPrefix(name, t+".") {
 			return t
 		}
 	}
