@@ -98,7 +98,7 @@ backends/weights:          backends/files, backends/safetensors, backends/onnx, 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
 backends/cpu:              backends/cpu/kernel, backends/cpu/threads, backends/cpu/memory, backends/safetensors, codegen/plan, ir/...
-backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors, codegen/plan, ir/..., passes, passes/autodiff
+backends/cpu/train:        backends/files, backends/cpu, backends/cpu/data, backends/cpu/epochs, backends/cpu/kernel, backends/safetensors, codegen/plan, ir/..., passes, passes/autodiff, passes/quantize
 # Eigenvectors for whitening and colours; BMP, TIFF and WebP.
 backends/cpu/data:         backends/files, backends/cpu/epochs, backends/cpu/random, backends/cpu/scalar, backends/cpu/kernel, ir/..., gonum.org/v1/gonum/mat, golang.org/x/image/...
 # Text along an axis: freetype is what charts draws with. Names of classes may have

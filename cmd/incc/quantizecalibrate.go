@@ -75,7 +75,7 @@ func (q *quantizer) observe() ([]string, []*quantize.Histogram, error) {
 		h.Outputs = append(h.Outputs, p.Value)
 	}
 	for _, look := range []func(*quantize.Histogram, []float32){(*quantize.Histogram).Bound, (*quantize.Histogram).Count} {
-		err := q.each(h, q.checked, func(outs [][]float32) {
+		err := q.each(h, q.calibration, func(outs [][]float32) {
 			for i, o := range outs {
 				look(hists[i], o)
 			}

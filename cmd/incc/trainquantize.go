@@ -112,7 +112,7 @@ func adaptive(kind string) bool {
 
 // firstRanges are the ranges that the steps of activations begin with, and their points.
 func (p *prepared) firstRanges(c *cli.Context, layers []*ir.Node) ([]quantize.Range, []quantize.Point, error) {
-	q := &quantizer{c: c, g: p.graph}
+	q := &quantizer{sample: sample{c: c}, g: p.graph}
 	for _, n := range layers {
 		q.layers = append(q.layers, n.Out[0].Name)
 	}
@@ -144,7 +144,7 @@ func (q *quantizer) calibrateOn(s, all *data.Set, augs []recipe.Augment, seed in
 	if s.Len() > firstImages {
 		_, s = s.Stratify(firstImages, seed)
 	}
-	q.calibration, err = q.pictures(s)
+	q.calibration, err = q.pictures(s, in.Size())
 	return err
 }
 
@@ -197,7 +197,7 @@ func (p *prepared) trainedGraph(c *cli.Context, path string) (*ir.Graph, error) 
 
 // whole quantizes a trained network with the steps in fake.
 func (p *prepared) whole(c *cli.Context, g, fake *ir.Graph) (*ir.Graph, error) {
-	q := &quantizer{c: c, g: g, layers: nil}
+	q := &quantizer{sample: sample{c: c}, g: g}
 	if err := q.fold(); err != nil {
 		return nil, err
 	}
