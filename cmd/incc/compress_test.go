@@ -5,11 +5,15 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 )
 
 // compressedSpec has every kind of layer that compress changes: convolutions of several sizes with
@@ -73,11 +77,36 @@ func accuracyOf(t *testing.T, args ...string) float64 {
 	return s.Accuracy
 }
 
-// TestCompressTarget compresses a run to a part of its MACs. Every command takes what is written, and
-// the table has it.
-func TestCompressTarget(t *testing.T) {
+// TestCompress tests incc compress on one run. Each test is described at its function.
+func TestCompress(t *testing.T) {
 	trainedSmall(t)
-	const flags = " --images 32 --cost macs -o"
+	t.Run("target", compressTarget)
+	t.Run("drop", compressDrop)
+	t.Run("resume", compressResume)
+	t.Run("refuses", compressRefuses)
+	t.Run("passes", passesOfRun)
+	t.Run("killed", compressKilled)
+}
+
+// readTable reads the table of a compression.
+func readTable(t *testing.T, path string) [][]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) < 4 || strings.Join(rows[0], ",") != strings.Join(compressColumns, ",") {
+		t.Fatalf("%s has %d rows: %v", path, len(rows), err)
+	}
+	return rows
+}
+
+// compressTarget compresses a run to a part of its MACs. Every command takes what is written, and
+// the table has it.
+func compressTarget(t *testing.T) {
+	const flags = " --images 32 --cost macs --threads 1 -o"
 	out := must(t, strings.Fields("compress trained --target-macs 0.45x --sensitivity"+flags+" out")...)
 	for _, w := range []string{"error of weights", "pair ", "tucker ", "low-rank ", "prune ", "with its readers", "<-"} {
 		if !strings.Contains(out, w) {
@@ -92,15 +121,7 @@ func TestCompressTarget(t *testing.T) {
 	if err != nil || !bytes.Contains(text, []byte("conv 5x1 16 bias=off -> conv 1x5 32")) || !bytes.Contains(text, []byte("adam lr=0.004")) || bytes.Contains(text, []byte("freeze")) {
 		t.Errorf("the spec is not as wanted: %v\n%s", err, text)
 	}
-	f, err := os.Open("out/compress.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) < 4 || strings.Join(rows[0], ",") != strings.Join(compressColumns, ",") {
-		t.Fatalf("the table has %d rows: %v", len(rows), err)
-	}
+	rows := readTable(t, "out/compress.csv")
 	for _, r := range rows {
 		if r[12] == "true" && r[5] != strconv.FormatFloat(after, 'f', -1, 64) {
 			t.Errorf("the table has %s MACs, the network %g", r[5], after)
@@ -124,19 +145,18 @@ func TestCompressTarget(t *testing.T) {
 	}
 }
 
-// TestCompressDrop: the accuracy on the validation images is within the budget. A target with
+// compressDrop: the accuracy on the validation images is within the budget. A target with
 // fine-tuning trains by the recipe from its last rate.
-func TestCompressDrop(t *testing.T) {
-	trainedSmall(t)
+func compressDrop(t *testing.T) {
 	base := accuracyOf(t, "trained", "--split", "val")
-	must(t, strings.Fields("compress trained --max-accuracy-drop 8% --images 32 --cost macs --compare trained -o plain")...)
+	must(t, strings.Fields("compress trained --max-accuracy-drop 8% --images 32 --cost macs --threads 1 --compare trained -o plain")...)
 	if a := accuracyOf(t, "plain/run", "--split", "val"); a < base-0.08-1e-9 {
 		t.Errorf("the accuracy drops from %g to %g", base, a)
 	}
 	if plain, whole := macsOf(t, "plain/run"), macsOf(t, "trained"); plain >= whole {
 		t.Errorf("the network has %g of %g MACs", plain, whole)
 	}
-	must(t, strings.Fields("compress trained --target-macs 0.3x --images 32 --cost macs --finetune 1 -o tuned")...)
+	must(t, strings.Fields("compress trained --target-macs 0.3x --images 32 --cost macs --threads 1 --finetune 1 --quantize -o tuned")...)
 	if tuned, whole := macsOf(t, "tuned/run"), macsOf(t, "trained"); tuned > 0.3*whole {
 		t.Errorf("the fine-tuned network has %g of %g MACs", tuned, whole)
 	}
@@ -144,6 +164,10 @@ func TestCompressDrop(t *testing.T) {
 	if err != nil || !bytes.Contains(text, []byte("schedule cosine")) || !bytes.Contains(text, []byte("epochs=1")) || !bytes.Contains(text, []byte("lr=0.002 ")) {
 		t.Errorf("the spec has not the recipe of the fine-tuning: %v\n%s", err, text)
 	}
+	if rows := readTable(t, "tuned/compress.csv"); rows[len(rows)-1][2] != "int8" || rows[len(rows)-2][11] != "1" || rows[len(rows)-2][12] != "true" {
+		t.Errorf("the last rows of the table are %q", rows[len(rows)-2:])
+	}
+	must(t, "eval", "tuned/int8.onnx", "--data", ".")
 	rows, err := readResults("tuned/run")
 	if err != nil || len(rows) != 1 {
 		t.Errorf("the run has %d epochs: %v", len(rows), err)
@@ -153,10 +177,9 @@ func TestCompressDrop(t *testing.T) {
 	}
 }
 
-// TestCompressResume: a compression that stopped at any place goes on with the same result.
-func TestCompressResume(t *testing.T) {
-	trainedSmall(t)
-	const line = "compress trained --max-accuracy-drop 3% --finetune 1 --limit-batches 8 --tries 1 --images 16 --cost macs -o "
+// compressResume: a compression that stopped at any place goes on with the same result.
+func compressResume(t *testing.T) {
+	const line = "compress trained --max-accuracy-drop 3% --finetune 1 --limit-batches 8 --tries 1 --images 16 --cost macs --threads 1 -o "
 	must(t, strings.Fields(line+"whole")...)
 	journal, err := os.ReadFile(filepath.Join("whole", journalFile))
 	if err != nil {
@@ -178,13 +201,7 @@ func TestCompressResume(t *testing.T) {
 		if i > 0 && !strings.Contains(out, "going on from there") {
 			t.Errorf("%s: it does not say that it goes on:\n%s", dir, out)
 		}
-		for _, name := range []string{"net.incc", "weights.safetensors", "run/spec.incc"} {
-			a, errA := os.ReadFile(filepath.Join("whole", name))
-			b, errB := os.ReadFile(filepath.Join(dir, name))
-			if errA != nil || errB != nil || !bytes.Equal(a, b) {
-				t.Errorf("%s: %s is another one (%v, %v)", dir, name, errA, errB)
-			}
-		}
+		sameResult(t, "whole", dir)
 	}
 	// A finished compression measures nothing again, and another budget uses what is there.
 	must(t, strings.Fields(line+"whole")...)
@@ -192,15 +209,14 @@ func TestCompressResume(t *testing.T) {
 	if err != nil || !bytes.Equal(after, journal) {
 		t.Errorf("a finished compression measures again: %v", err)
 	}
-	if out := must(t, strings.Fields("compress trained --target-macs 0.8x --images 16 --cost macs -o whole")...); !strings.Contains(out, "going on from there") {
+	if out := must(t, strings.Fields("compress trained --target-macs 0.8x --images 16 --cost macs --threads 1 -o whole")...); !strings.Contains(out, "going on from there") {
 		t.Errorf("another budget does not use what is there:\n%s", out)
 	}
 }
 
-// TestCompressRefuses: what cannot be done is an error that says how to go on, and bad flags are
+// compressRefuses: what cannot be done is an error that says how to go on, and bad flags are
 // errors of usage.
-func TestCompressRefuses(t *testing.T) {
-	trainedSmall(t)
+func compressRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"flat.incc":        "net flat\ninput image 1x8x8\nmaxpool 4x4/4 -> flatten -> softmax\n",
 		"pool.incc":        "net pool\ninput image 1x8x8\navgpool 2x2/2 -> conv 1x1 10 -> gap -> softmax\n",
@@ -240,15 +256,16 @@ func TestCompressRefuses(t *testing.T) {
 		{"compress trained --target-macs 0.5x --val x.y% -o x", exitUsage, "--val"},
 		{"compress small.incc --data . --target-macs 0.5x -o x", exitUsage, "needs --weights"},
 		{"compress small.onnx --data . --target-macs 0.5x --finetune 1 -o x", exitUsage, "needs a train block"},
+		{"compress trained --target-macs 0.5x --finetune 1 --val 0 -o x", exitUsage, "needs images for validation"},
 		{"compress small.onnx --target-macs 0.5x -o x", exitUsage, "missing --data"},
 		{"compress trained --target-macs 0.5x -o foreign", exitError, "choose another folder"},
 		{"compress trained --target-macs 0.5x -o broken", exitError, "with another"},
 		{"compress trained --target-macs 0.5x -o text", exitError, "not a journal"},
 		{"compress trained --target-macs 0.5x -o trained", exitError, "choose another folder"},
-		{"compress pool.incc --weights pool.safetensors --data . --target-macs 0.5x -o y --cost macs", exitError, "no change of pool saves anything"},
-		{"compress trained --target-macs 0.0001x --images 16 --cost macs -o z", exitError, "the smallest network has 0."},
-		{"compress trained --target-macs 0.1x --max-accuracy-drop 0.1% --images 16 --cost macs -o z", exitError, "the accuracy is"},
-		{"compress trained --target-macs 0.5x --images 17 --cost macs -o z", exitError, "another images"},
+		{"compress pool.incc --weights pool.safetensors --data . --target-macs 0.5x -o y --cost macs --threads 1", exitError, "no change of pool saves anything"},
+		{"compress trained --target-macs 0.0001x --images 16 --cost macs --threads 1 -o z", exitError, "the smallest network has 0."},
+		{"compress trained --target-macs 0.1x --max-accuracy-drop 0.1% --images 16 --cost macs --threads 1 -o z", exitError, "the accuracy is"},
+		{"compress trained --target-macs 0.5x --images 17 --cost macs --threads 1 -o z", exitError, "another images"},
 		{"compress trained --target-macs 0.5x --memory 1KB -o x", exitError, "--memory"},
 	} {
 		code, out, stderr := capture(t, strings.Fields(row.line)...)
@@ -258,14 +275,64 @@ func TestCompressRefuses(t *testing.T) {
 	}
 }
 
-// TestPassesOfRun: incc passes uses the weights of a run.
-func TestPassesOfRun(t *testing.T) {
-	trainedSmall(t)
+// passesOfRun: incc passes uses the weights of a run.
+func passesOfRun(t *testing.T) {
 	out := must(t, "passes", "trained", "--passes", "factorize=svd,mid=16")
 	if !strings.Contains(out, "becomes 5x1 32 -> 16, 1x5 16 -> 32") || !strings.Contains(out, "error") {
 		t.Errorf("the layers are not factorized by their weights:\n%s", out)
 	}
 	if code, _, stderr := capture(t, "passes", "small.incc", "--passes", "factorize=svd,mid=16"); code != exitError || !strings.Contains(stderr, "needs trained weights") {
 		t.Errorf("without weights it exits with %d: %s", code, stderr)
+	}
+}
+
+// compressKilled kills compressions at random times and gives the same command again: in the end
+// the result is that of one that was never killed.
+func compressKilled(t *testing.T) {
+	if !longtest.Enabled() {
+		t.Skip("with INCC_LONG=1: compresses a network many times")
+	}
+	args := strings.Fields("compress trained --max-accuracy-drop 3% --finetune 1 --limit-batches 8 --tries 2 --images 16 --cost macs --threads 1 -o")
+	start := time.Now()
+	if out, err := inccProcess(t, ".", append(args, "whole")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	whole := time.Since(start)
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 1))
+	killed := 0
+	for i := range 5 {
+		dir := "killed" + strconv.Itoa(i)
+		for {
+			c := inccProcess(t, ".", append(args, dir)...)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			end := time.AfterFunc(time.Duration(r.Float64()*float64(whole)), func() { c.Process.Kill() })
+			err := c.Wait()
+			if end.Stop(); err == nil {
+				break
+			}
+			if c.ProcessState.ExitCode() >= 0 {
+				t.Fatalf("seed %d: it fails: %v", seed, err)
+			}
+			killed++
+		}
+		sameResult(t, "whole", dir)
+	}
+	if killed < 3 {
+		t.Errorf("only %d processes were killed", killed)
+	}
+}
+
+// sameResult compares the networks of two compressions.
+func sameResult(t *testing.T, a, b string) {
+	t.Helper()
+	for _, name := range []string{"net.incc", "weights.safetensors", "run/spec.incc"} {
+		x, errA := os.ReadFile(filepath.Join(a, name))
+		y, errB := os.ReadFile(filepath.Join(b, name))
+		if errA != nil || errB != nil || !bytes.Equal(x, y) {
+			t.Errorf("%s: %s is another one than in %s (%v, %v)", b, name, a, errA, errB)
+		}
 	}
 }

@@ -46,6 +46,7 @@ given again, with the same result.`,
 			&cli.Float64Flag{Name: "lr", Usage: "begin --finetune with the learning `RATE`"},
 			&cli.IntFlag{Name: "limit-batches", Usage: "let --finetune train for at most `N` steps in each epoch"},
 			&cli.IntFlag{Name: "tries", Value: 3, Usage: "with --max-accuracy-drop and --finetune, train at most `N` networks to find the fastest in the budget"},
+			&cli.BoolFlag{Name: "quantize", Usage: "also write int8.onnx, the result in 8-bit integers, as incc quantize makes it"},
 			&cli.IntFlag{Name: "images", Value: 128, Usage: "compare outputs for `N` training images, the same share of each class"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "measure times for `N` images at once"},
 			&cli.StringFlag{Name: "cost", Value: "ms", Usage: "choose changes by what they save of `COST`: ms, the time on this machine, or macs. --target-macs takes macs of the changes that save time"},
@@ -226,6 +227,9 @@ func (p *compressor) load(arg string) error {
 	div, err := p.divisionFor(d)
 	if err != nil {
 		return err
+	}
+	if div.val == nil && c.Float64("finetune") > 0 {
+		return usagef("--finetune needs images for validation that it does not train on: leave out --val 0, or name some with --val")
 	}
 	if err := p.read(p.g, d, div.train, div.val); err != nil {
 		return err

@@ -178,6 +178,7 @@ type compressRow struct {
 	changes []compress.Change
 	news    []compress.Option // the changes since the row before, with the errors of the weights
 	tuned   float64           // epochs of fine-tuning
+	bytes   int64             // of the model in 8-bit integers; 0 for a network in float32
 	macs    int64
 	params  int64
 	ms      float64

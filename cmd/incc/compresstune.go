@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -198,7 +197,7 @@ func (p *compressor) tryFolder(row compressRow) string {
 	c := p.c
 	text := fmt.Sprintf("%s; %g epochs; rate %g; %d steps", changesText(row.changes), row.tuned, p.rate(), c.Int("limit-batches"))
 	sum := sha256.Sum256([]byte(text))
-	return filepath.Join(p.dir, triesFolder, hex.EncodeToString(sum[:6]))
+	return filepath.Join(p.dir, triesFolder, fmt.Sprintf("%.2fx_%x", float64(row.macs)/float64(p.first.macs), sum[:4]))
 }
 
 // train trains a network in a folder, or continues.

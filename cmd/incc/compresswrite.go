@@ -11,6 +11,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/cpu/chart"
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/dsl/decompile"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
@@ -44,6 +45,9 @@ func (p *compressor) writeSensitivity(w io.Writer) {
 
 // lineOf is the line of a row in the table; it has the last of several changes.
 func lineOf(r compressRow) (layer, change, weights string) {
+	if r.bytes > 0 {
+		return "", "in 8-bit integers, " + bytesText(r.bytes), ""
+	}
 	if r.tuned > 0 {
 		return "", fmt.Sprintf("fine-tuned, %s", epochsText(r.tuned)), ""
 	}
@@ -72,7 +76,7 @@ func (p *compressor) writeRows(w io.Writer, rows []compressRow, chosen compressR
 	for _, r := range append([]compressRow{p.first}, rows...) {
 		layer, change, weights := lineOf(r)
 		mark := ""
-		if r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes) {
+		if r.is(chosen) {
 			mark = "<-"
 		}
 		accuracy := r.whole
@@ -80,7 +84,7 @@ func (p *compressor) writeRows(w io.Writer, rows []compressRow, chosen compressR
 			accuracy = r.checked
 		}
 		outputs := fmt.Sprintf("%.2f %%", 100*r.error)
-		if r.tuned > 0 {
+		if r.tuned > 0 || r.bytes > 0 {
 			outputs = ""
 		}
 		t.Add(layer, change, weights, diag.Thousands(r.macs), fmt.Sprintf("%.3g", r.ms), outputs, fmt.Sprintf("%.2f %%", 100*accuracy), mark)
@@ -111,19 +115,31 @@ func (p *compressor) writeTable(w io.Writer, rows []compressRow, chosen compress
 		if accuracy < 0 {
 			accuracy, images = r.checked, min(checkImagesMost, images)
 		}
-		is := r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
-		_ = c.Write(append(line, strconv.FormatInt(r.macs, 10), strconv.FormatInt(r.params, 10), cell(r.ms), cell(r.error), cell(accuracy), strconv.Itoa(images), trimNumber(r.tuned), strconv.FormatBool(is)))
+		if r.bytes > 0 {
+			line[2] = "int8"
+		}
+		_ = c.Write(append(line, strconv.FormatInt(r.macs, 10), strconv.FormatInt(r.params, 10), cell(r.ms), cell(r.error), cell(accuracy), strconv.Itoa(images), trimNumber(r.tuned), strconv.FormatBool(r.is(chosen))))
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// is reports whether a row is that of the chosen network.
+func (r compressRow) is(chosen compressRow) bool {
+	return r.bytes == 0 && r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
 }
 
 // draw draws accuracy against time, with the runs of --compare.
 func (p *compressor) draw(rows []compressRow) error {
 	way := chart.Curve{Name: "compressed", Colour: 0}
 	tuned := chart.Curve{Name: "fine-tuned", Colour: 1, Dash: chart.Dashed, Marks: chart.Rings}
+	bytes := chart.Curve{Name: "8-bit integers", Colour: 2}
 	way.Points = append(way.Points, chart.Point{X: p.first.ms, Y: 100 * p.first.checked})
 	for _, r := range rows {
+		if r.bytes > 0 {
+			bytes.Points = append(bytes.Points, chart.Point{X: r.ms, Y: 100 * r.whole})
+			continue
+		}
 		if r.tuned > 0 {
 			tuned.Points = append(tuned.Points, chart.Point{X: r.ms, Y: 100 * r.whole})
 			continue
@@ -131,8 +147,10 @@ func (p *compressor) draw(rows []compressRow) error {
 		way.Points = append(way.Points, chart.Point{X: r.ms, Y: 100 * r.checked})
 	}
 	curves := []chart.Curve{way}
-	if len(tuned.Points) > 0 {
-		curves = append(curves, tuned)
+	for _, c := range []chart.Curve{tuned, bytes} {
+		if len(c.Points) > 0 {
+			curves = append(curves, c)
+		}
 	}
 	c := p.c
 	for i, dir := range c.StringSlice("compare") {
@@ -140,7 +158,7 @@ func (p *compressor) draw(rows []compressRow) error {
 		if err != nil {
 			return err
 		}
-		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 2 + i})
+		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 3 + i})
 	}
 	label := fmt.Sprintf("ms for %s", diag.Count(c.Int("batch"), "image"))
 	return drawPanels(writeOwn, filepath.Join(p.dir, compressTable), panel(p.g.Name, label, accuracyLabel, curves))
@@ -175,7 +193,8 @@ func (p *compressor) pointOf(dir string) (chart.Point, error) {
 
 // finish writes the chosen network and the report.
 func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
-	w := p.c.App.Writer
+	c := p.c
+	w := c.App.Writer
 	s, err := p.spec(chosen)
 	if err != nil {
 		return err
@@ -198,6 +217,13 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 	}
 	if err := p.writeSpec(p.dir, s); err != nil {
 		return err
+	}
+	if c.Bool("quantize") {
+		row, err := p.quantize(run, chosen)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
 	}
 	if err := writeOwn(filepath.Join(p.dir, compressTable+".csv"), func(w io.Writer) error { return p.writeTable(w, rows, chosen) }); err != nil {
 		return err
@@ -222,6 +248,44 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 		}
 	}
 	return nil
+}
+
+// quantizedModel is the file of --quantize.
+const quantizedModel = "int8.onnx"
+
+// quantize writes the chosen network in 8-bit integers, with incc quantize, and measures it.
+func (p *compressor) quantize(run string, chosen compressRow) (compressRow, error) {
+	c := p.c
+	row := chosen
+	row.news = nil
+	path := filepath.Join(p.dir, quantizedModel)
+	args := []string{"incc", "quantize", run, "--data", p.data, "--seed", fmt.Sprint(c.Int64("seed")), "-o", path}
+	app := newApp(c.App.Reader, c.App.ErrWriter, c.App.ErrWriter)
+	args, err := reorder(app, args)
+	if err != nil {
+		return row, err
+	}
+	if err := app.RunContext(p.ctx, args); err != nil {
+		return row, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return row, err
+	}
+	row.bytes = info.Size()
+	g, err := onnx.Load(path, onnx.LoadOptions{})
+	if err != nil {
+		return row, err
+	}
+	h, logits, err := optimized(g)
+	if err != nil {
+		return row, err
+	}
+	if row.ms, err = p.networkTime(h); err != nil {
+		return row, err
+	}
+	row.whole, err = p.accuracy(h, logits, p.val)
+	return row, err
 }
 
 // writeRun writes the folder of a run that was not trained further.

@@ -61,6 +61,7 @@ Files in DIR
 net.incc, weights.safetensors   the network, as a spec with its weights
 run                             the same as the folder of a run, which eval, predict,
                                 compile, plan, passes, quantize and gen go take
+int8.onnx                       with --quantize, the network in 8-bit integers
 compress.csv, .svg, .png        the networks on the way: layer, method, rank, error
                                 of the weights, MACs, ms, accuracy; those of
                                 --compare RUN are in the chart
