@@ -411,8 +411,12 @@ func (im *importer) do(n *onnxpb.NodeProto) error {
 		return nil
 	}
 	im.b.Forget()
-	if im.importNode() == nil {
+	general := im.importNode()
+	switch {
+	case general == nil:
 		return nil
+	case n.OpType == "Resize": // as a node it takes more
+		return general
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/nodes"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -545,6 +546,9 @@ func (r resizing) mapping(in, out int, scale float32) (mapping, error) {
 			at = (float32(o) + 0.5) / scale
 		default:
 			return m, fmt.Errorf("coordinate_transformation_mode %q is not supported", r.coordinates)
+		}
+		if symmetric := r.coordinates == "half_pixel_symmetric" || r.coordinates == "tf_half_pixel_for_nn"; symmetric && r.mode == "nearest" && nodes.NodeResizeTie(r.nearest, float64(at)) {
+			return m, fmt.Errorf("%s: element %d of the result lies between two elements of the input: runtimes round it differently", r.coordinates, o)
 		}
 		row, err := r.row(float64(at), in)
 		if err != nil {

@@ -171,7 +171,8 @@ func (e *tailEncoder) boundAttrs(s *nodes.NodeStep, in []bound) (nodes.NodeAttrs
 		if s.Op == "Slice" {
 			return nodes.NodeAttrs{"starts": "0", "ends": strconv.Itoa(math.MaxInt32), "axes": "0"}, rankError(in)
 		}
-		return nodes.NodeAttrs{"condition": boundInts(slices.Repeat([]float64{1}, longest(in)))}, nil
+		attrs["condition"] = boundInts(slices.Repeat([]float64{1}, longest(in)))
+		return attrs, nil
 	case s.Op == "TopK":
 		axis := boundAxis(attrs, "axis", -1, in)
 		k := in[0].dims[axis]
@@ -194,11 +195,7 @@ func rankError(in []bound) error {
 }
 
 func longest(in []bound) int {
-	n := 1
-	for _, d := range in[0].dims {
-		n = max(n, d)
-	}
-	return n
+	return min(int(boundLen(in[0])), 1<<16) // a Compress without axis works on all elements
 }
 
 // boundAxis returns the number of an axis; 0 if it does not exist.

@@ -24,12 +24,13 @@ func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tensor
 		return err
 	}
 	last := len(ys) - 1
-	axes := ys[last].Shape[1]
+	axes, row := ys[last].Shape[1], 0
 	var results []*tensor.F32
 	for i := range g.Outputs[:last] {
 		y := ys[i]
-		if i*axes < len(ys[last].Data) && g.Outputs[i].Def == g.Outputs[last].Def {
-			y = ops.Filled(y.Data, y.Shape, ys[last].Data[i*axes:])
+		if g.Outputs[i].Def == g.Outputs[last].Def {
+			y = ops.Filled(y.Data, y.Shape, ys[last].Data[row*axes:])
+			row++
 		}
 		results = append(results, y)
 	}

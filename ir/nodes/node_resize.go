@@ -34,32 +34,63 @@ type nodeResizer struct {
 	antialias, clipped bool // clipped leaves out elements outside of the input
 }
 
-// source returns the place in the input of element i of the result.
+// source returns the place in the input of element i of the result. It is computed in float32, as
+// ONNX Runtime does it: the nearest element of a place in the middle depends on it.
 func (r *nodeResizer) source(i int) (x float64, outside bool) {
-	o, width := float64(i), r.scale*float64(r.in)
-	last := float64(r.in - 1)
+	o, scale, in := float32(i), float32(r.scale), float32(r.in)
+	last, end := in-1, float32(r.out-1)
+	half := (o+0.5)/scale - 0.5
+	var at float32
 	switch r.coordinates {
 	case "align_corners":
-		if width == 1 {
-			return 0, false
+		if r.out > 1 {
+			at = o * last / end
 		}
-		return o * last / (width - 1), false
 	case "asymmetric":
-		return o / r.scale, false
+		at = o / scale
 	case "tf_crop_and_resize":
-		if x = (r.to - r.from) * last / 2; width != 1 {
-			x = o * (r.to - r.from) * last / (width - 1)
+		from, to := float32(r.from), float32(r.to)
+		if at = 0.5 * (from + to) * last; r.out > 1 {
+			at = from*last + o*(to-from)*last/end
 		}
-		x += r.from * last
-		return x, x < 0 || x > last
+		return float64(at), at < 0 || at > last
+	case "tf_half_pixel_for_nn":
+		at = (o + 0.5) / scale
 	case "pytorch_half_pixel":
-		if width == 1 {
-			return -0.5, false
+		if r.out > 1 {
+			at = half
 		}
 	case "half_pixel_symmetric":
-		return float64(r.in)/2*(1-float64(r.out)/width) + (o+0.5)/r.scale - 0.5, false
+		at = in/2*(1-float32(r.out)/(scale*in)) + half
+	default:
+		at = half
 	}
-	return (o+0.5)/r.scale - 0.5, false
+	return float64(at), false
+}
+
+// NodeResizeTie reports whether rounding errors decide which element is the nearest to a place.
+func NodeResizeTie(nearest string, x float64) bool {
+	if nearest != "floor" && nearest != "ceil" {
+		x += 0.5
+	}
+	return math.Abs(x-math.Round(x)) < 1e-5 && x != math.Round(x)
+}
+
+// ambiguous returns an error where ONNX Runtime and the definition of ONNX disagree: it depends
+// on the mode whether a size that is no whole number is rounded.
+func (r *nodeResizer) ambiguous() error {
+	if r.mode == "nearest" && (r.coordinates == "half_pixel_symmetric" || r.coordinates == "tf_half_pixel_for_nn") {
+		for i := range r.out {
+			if x, _ := r.source(i); NodeResizeTie(r.nearest, x) {
+				return fmt.Errorf("%s: element %d of the result lies between two elements of the input: runtimes round it differently", r.coordinates, i)
+			}
+		}
+	}
+	size := float64(float32(r.scale) * float32(r.in))
+	if whole := r.coordinates != "align_corners" && r.coordinates != "tf_crop_and_resize"; whole || size == float64(r.out) {
+		return nil
+	}
+	return fmt.Errorf("%s with a size of %g, which is not a whole number: runtimes disagree about what it means", r.coordinates, size)
 }
 
 // taps returns the elements and the weights of element i of the result.
@@ -156,9 +187,6 @@ func nodePlanResize(p *NodePlan) error {
 	}
 	roi, _ := p.floats("roi")
 	coordinates := p.text("coordinate_transformation_mode", "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize", "half_pixel_symmetric", "tf_half_pixel_for_nn")
-	if coordinates == "tf_half_pixel_for_nn" {
-		return errors.New("tf_half_pixel_for_nn is not supported")
-	}
 	if coordinates == "tf_crop_and_resize" && len(roi) != 2*len(axes) {
 		return errors.New("tf_crop_and_resize needs a region of interest")
 	}
@@ -174,6 +202,9 @@ func nodePlanResize(p *NodePlan) error {
 		}
 		if shape[a] = sizes[i]; sizes[i] == x[a] && scales[i] == 1 && coordinates != "tf_crop_and_resize" {
 			continue
+		}
+		if err := r.ambiguous(); err != nil {
+			return err
 		}
 		if total += sizes[i]; sizes[i] < 1 || total > 1<<17 {
 			return fmt.Errorf("sizes %v", sizes)

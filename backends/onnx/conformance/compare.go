@@ -19,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
@@ -193,14 +194,25 @@ func execute(model *onnxpb.ModelProto, g *ir.Graph, in, want []*tensor.Tensor, d
 	for _, x := range in {
 		rounded = append(rounded, tensor.Round(x).Data)
 	}
-	for _, w := range want {
+	sizes := ops.FilledSizes(g)
+	for i, w := range want {
 		if w == nil {
 			return nil, fmt.Errorf("an output that is no tensor: %w", plan.ErrUnsupported)
 		}
-		outs = append(outs, make([]float32, len(w.Data)))
+		n := len(w.Data)
+		if sizes != nil && i < len(g.Outputs) {
+			n = g.Outputs[i].Type.Shape.Bind(opt.Batch).Size()
+		}
+		outs = append(outs, make([]float32, n))
+	}
+	if sizes != nil {
+		outs = append(outs, make([]float32, sizes.Type.Shape.Size()))
 	}
 	if err := p.NewSession().Run(rounded, outs); err != nil {
 		return nil, err
+	}
+	if sizes != nil {
+		return filled(g, outs), nil
 	}
 	var got []*tensor.Tensor
 	for i, v := range g.Outputs {
@@ -211,6 +223,22 @@ func execute(model *onnxpb.ModelProto, g *ir.Graph, in, want []*tensor.Tensor, d
 		got = append(got, tensor.Widen(tensor.Of(outs[i], v.Type.Shape.Bind(n)...)))
 	}
 	return got, nil
+}
+
+// filled cuts outputs to their sizes, which the last output holds.
+func filled(g *ir.Graph, outs [][]float32) []*tensor.Tensor {
+	last := len(outs) - 1
+	axes, row := g.Outputs[last].Type.Shape[1], 0
+	var got []*tensor.Tensor
+	for i, v := range g.Outputs[:last] {
+		x := &tensor.F32{Shape: v.Type.Shape, Data: outs[i]}
+		if v.Def == g.Outputs[last].Def {
+			x = ops.Filled(outs[i], v.Type.Shape, outs[last][row*axes:])
+			row++
+		}
+		got = append(got, tensor.Widen(x))
+	}
+	return got
 }
 
 // interpret runs a graph on the reference interpreter.
