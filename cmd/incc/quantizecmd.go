@@ -51,7 +51,7 @@ more. --sensitivity prints what each layer costs alone. What is still lost, incc
 --quantize wins back by fine-tuning.
 
 The model takes a quarter of the bytes. With VNNI it is about twice as fast as in
-float32, with AVX2 alone 1.2 times; on other processors integers run as plain Go.
+float32, with AVX2 alone 1.4 times; on other processors integers run as plain Go.
 Weights are rounded such that AVX2 can add the products of two input channels in 16
 bits; other models are computed exactly, too, but slower there.`,
 		Flags: append(append([]cli.Flag{

@@ -77,8 +77,10 @@ func (r *report) source(section string) string {
 		tier = "the tiers named below"
 	}
 	env := ""
-	if name := os.Getenv("INCC_ISA"); name != "" {
-		env = "INCC_ISA=" + name + " "
+	for _, name := range []string{"INCC_ISA", "INCC_VNNI"} {
+		if v := os.Getenv(name); v != "" {
+			env += name + "=" + v + " "
+		}
 	}
 	return fmt.Sprintf("%s, %s, %d turns of each side: `%sgo run ./backends/cpu/peers/report -pairs %d -threads %d -only '^%s/'`",
 		processor(), tier, r.pairs, env, r.pairs, r.threads, section)
