@@ -97,13 +97,31 @@ func (c Conv) MACs() int {
 }
 
 // PaddedMACs is MACs with input and output channels padded to blocks, as the
-// kernel computes them (planar input is not padded, up to 8 input channels to 8, up to 4 to 4).
+// kernel computes them (planar input is not padded, up to 8 input channels to 8, up to 4 to 4, those
+// of halfTaps to a multiple of 8).
 func (c Conv) PaddedMACs() int {
 	n := 0
 	for g := range c.blockPairs {
-		n += (g.hi - g.lo) * g.blocks
+		n += c.products(g) * g.blocks
 	}
-	return n * Block * c.depth() * c.KH * c.KW * c.H * c.W
+	return n * Block * c.H * c.W
+}
+
+// products is how many products an output of a pair is the sum of.
+func (c *Conv) products(g blockPair) int {
+	if n := c.halfTaps(); n > 0 {
+		return n * Block / 2
+	}
+	return (g.hi - g.lo) * c.depth() * c.KH * c.KW
+}
+
+// halfTaps is how many half blocks of input channels a 1x1 convolution reads, if that spares it the
+// second half of the last block, or 0. The weights are in the same order either way.
+func (c *Conv) halfTaps() int {
+	if c.KH*c.KW > 1 || c.Planar || one(c.Groups) > 1 || c.IC <= Block || (c.IC-1)%Block >= Block/2 {
+		return 0
+	}
+	return ceilDiv(c.IC, Block/2)
 }
 
 // lanes is the number of input channels that lie side by side and make one tap.
@@ -426,6 +444,12 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	if t.ntaps > 0 {
 		reach = a.Table[hi*kk-1]/4 + c.depth() - 1
 	}
+	pair := t.ntaps * t.kc * t.ws // bytes of weights
+	if n := c.halfTaps(); n > 0 {
+		half := a.Table[len(a.Table)-n:]
+		t.taps, t.ntaps, t.kc = unsafe.Pointer(&half[0]), n, Block/2
+		reach = half[n-1]/4 + t.kc - 1
+	}
 	outReach := (blocks-1)*part.View.C + Block - 1
 	for b := 0; b < r[2]; b += blocks {
 		if t.ntaps > 0 {
@@ -433,7 +457,6 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 		}
 		// The weights of the next pair of blocks follow, and behind the last pair mostly
 		// those of the next step.
-		pair := t.ntaps * t.kc * t.ws
 		next := uintptr(t.w) + uintptr(pair+b*pair/2)
 		t.bias = unsafe.Pointer(&zeroBias)
 		if a.W[1] != nil {

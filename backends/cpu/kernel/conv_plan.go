@@ -23,7 +23,7 @@ func (c Conv) taskCost(rows, pairs int) float64 {
 	n, weights := 0, 0
 	lastK, lastBlocks, last := 0, 0, 0.0 // mostly all pairs are alike
 	for g := range c.blockPairs {
-		k := (g.hi - g.lo) * c.depth() * c.KH * c.KW
+		k := c.products(g)
 		if k != lastK || g.blocks != lastBlocks {
 			lastK, lastBlocks, last = k, g.blocks, c.rowsCost(rows, g.blocks, k)
 		}

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// The table of a Conv: taps (bytes from a pixel's first operand), block pairs, and the
-// tiles of a task of Rows rows, then those of the last task if it has fewer.
+// The table of a Conv: taps (bytes from a pixel's first operand), block pairs, the
+// tiles of a task of Rows rows, then those of the last task if it has fewer; at the end the
+// taps of half blocks (halfTaps).
 const (
 	pairInts = 9
 	tileInts = 7
@@ -49,8 +50,12 @@ func (c Conv) Table(isa ISA) []int {
 	for g := range c.blockPairs {
 		t = append(t, g.part, g.block, g.blocks, g.oc, g.n, g.lo, g.hi, g.w, g.bias)
 	}
-	return appendTiles(t, tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: maxPixels(isa),
+	t = appendTiles(t, tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: maxPixels(isa),
 		down: one(c.SH) * c.In.H, right: one(c.SW) * l})
+	for i := range c.halfTaps() {
+		t = append(t, 4*(i/2*c.In.C+i%2*Block/2))
+	}
+	return t
 }
 
 // tileGrid says how tiles cover the pixels of a map.

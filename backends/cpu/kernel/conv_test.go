@@ -507,3 +507,26 @@ func TestConvChecksBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestConvHalfBlocks compares 1x1 convolutions that leave out half of their last input block with
+// the definition, and counts what they multiply.
+func TestConvHalfBlocks(t *testing.T) {
+	r := newRand(24, 1)
+	for _, ic := range []int{17, 24, 25, 40, 56, 58, 72, 116} {
+		c := Conv{IC: ic, H: 1 + r.IntN(9), W: 1 + r.IntN(9), KH: 1, KW: 1, SH: 1 + ic%3/2, SW: 1 + ic%2}
+		c.Outputs[0] = Output{C: 1 + r.IntN(67), Act: fusedAct(r)}
+		if ic%4 == 0 {
+			c.Residual, c.Scale = true, r.Float32()
+		} else {
+			c.Outputs[1] = Output{C: 1 + r.IntN(40)}
+		}
+		depth := ceilDiv(ic, 8) * 8
+		if ic == 25 || ic == 58 {
+			depth = ceilDiv(ic, Block) * Block
+		}
+		if got, want := c.PaddedMACs(), (Blocks(c.Outputs[0].C)+Blocks(c.Outputs[1].C))*Block*depth*c.H*c.W; got != want {
+			t.Errorf("%d channels: %d multiplications, want %d", ic, got, want)
+		}
+		newConvCase(r, 2, c, r.IntN(2)).check(t, direct, 1e-5)
+	}
+}
