@@ -46,6 +46,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	m = unfoldQ(m)
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
 	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, opset: v.opset, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
