@@ -53,6 +53,9 @@ kept. With --max-accuracy-drop alone, up to --tries networks are trained: the fi
 is the smallest that lost less than ten points, the next ones are between what was
 good enough and what was not.
 
+--compare RUN draws the network of a run into the chart, such as those that incc
+experiment inception trains: the modules of the papers, factorized by hand.
+
 The validation images decide, so the accuracy on them is a little too good. incc
 eval DIR/run measures on the test images.
 

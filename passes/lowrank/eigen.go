@@ -122,11 +122,17 @@ func tridiagonal(a []float64, n int) (d, e, q []float64) {
 // subdiagonal e, and rotates the rows of q into the eigenvectors. It overwrites e.
 func diagonalize(d, e, q []float64, n int) error {
 	const most = 60 // iterations for one eigenvalue; two are usual
+	// An element below the rounding of the largest one counts as 0: of a matrix of low rank, a
+	// large part is nothing but rounding, which does not get smaller by itself.
+	norm := 0.0
+	for i, x := range d {
+		norm = max(norm, math.Abs(x), math.Abs(e[i]))
+	}
 	for l := range n {
 		for round := 0; ; round++ {
 			m := l
 			for ; m < n-1; m++ {
-				if s := math.Abs(d[m]) + math.Abs(d[m+1]); math.Abs(e[m]) <= 0x1p-53*s {
+				if s := math.Abs(d[m]) + math.Abs(d[m+1]); math.Abs(e[m]) <= 0x1p-53*max(s, norm) {
 					break
 				}
 			}

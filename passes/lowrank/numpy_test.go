@@ -3,6 +3,7 @@ package lowrank_test
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -71,6 +72,32 @@ func TestNumpy(t *testing.T) {
 				}
 			})
 			near("matrix's factors", distance(got.Data, c.Weights), e)
+		}
+	}
+}
+
+// TestLowRankWide: filters with many more outputs than elements, whose unfolding has a low rank, are
+// decomposed, and at that rank without error.
+func TestLowRankWide(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, shape := range [][]int{{192, 3, 5, 5}, {96, 1, 3, 3}, {4, 128, 1, 1}, {128, 128, 1, 1}} {
+		for _, scale := range []float64{1, 1e-15} {
+			w := tensor.Make[float32](shape)
+			row := len(w.Data) / shape[0]
+			for i := range w.Data {
+				w.Data[i] = float32(scale * r.NormFloat64())
+				if i/row >= 75 {
+					w.Data[i] = w.Data[i%(75*row)]
+				}
+			}
+			d, err := lowrank.NewTucker(w)
+			if err != nil {
+				t.Errorf("%v: %v", shape, err)
+				continue
+			}
+			if rank := min(shape[0], 75, row); d.Error(rank, shape[1]) > 1e-7 || d.Error(1, shape[1]) < 0.1 {
+				t.Errorf("%v has the error %g at rank %d, %g at rank 1", shape, d.Error(rank, shape[1]), rank, d.Error(1, shape[1]))
+			}
 		}
 	}
 }
