@@ -20,7 +20,7 @@ import (
 // and without batch norm, 1x1 convolutions and dense layers.
 const compressedSpec = `net small
 input image 1x8x8 range=0..1
-conv 5x5 32 pad=same act=relu -> conv 5x5 32 pad=same act=relu bn=1e-3 -> maxpool 2x2/2
+a: conv 5x5 32 pad=same act=relu -> conv 5x5 32 pad=same act=relu bn=1e-3 -> maxpool 2x2/2
 b: inception 8 16 32 8 16 8 -> conv 1x1 32 act=relu -> dropout 0.2
 fc 48 act=relu -> fc 10 -> softmax
 train {
@@ -107,18 +107,18 @@ func readTable(t *testing.T, path string) [][]string {
 // the table has it.
 func compressTarget(t *testing.T) {
 	const flags = " --images 32 --cost macs --threads 1 -o"
-	out := must(t, strings.Fields("compress trained --target-macs 0.45x --sensitivity"+flags+" out")...)
+	out := must(t, strings.Fields("compress trained --target-macs 0.2x --sensitivity"+flags+" out")...)
 	for _, w := range []string{"error of weights", "pair ", "tucker ", "low-rank ", "prune ", "with its readers", "<-"} {
 		if !strings.Contains(out, w) {
 			t.Errorf("the output has no %q:\n%s", w, out)
 		}
 	}
 	before, after := macsOf(t, "trained"), macsOf(t, "out/net.incc")
-	if after > 0.45*before || after != macsOf(t, "out/run") {
-		t.Errorf("the network has %g of %g MACs, want 0.45x", after, before)
+	if after > 0.2*before || after != macsOf(t, "out/run") {
+		t.Errorf("the network has %g of %g MACs, want 0.2x", after, before)
 	}
 	text, err := os.ReadFile("out/net.incc")
-	if err != nil || !bytes.Contains(text, []byte("conv 5x1 16 bias=off -> conv 1x5 32")) || !bytes.Contains(text, []byte("adam lr=0.004")) || bytes.Contains(text, []byte("freeze")) {
+	if err != nil || !bytes.Contains(text, []byte("\na: conv ")) || !bytes.Contains(text, []byte("bias=off -> conv ")) || !bytes.Contains(text, []byte("adam lr=0.004")) || bytes.Contains(text, []byte("freeze")) {
 		t.Errorf("the spec is not as wanted: %v\n%s", err, text)
 	}
 	rows := readTable(t, "out/compress.csv")
@@ -149,8 +149,8 @@ func compressTarget(t *testing.T) {
 // fine-tuning trains by the recipe from its last rate.
 func compressDrop(t *testing.T) {
 	base := accuracyOf(t, "trained", "--split", "val")
-	must(t, strings.Fields("compress trained --max-accuracy-drop 8% --images 32 --cost macs --threads 1 --compare trained -o plain")...)
-	if a := accuracyOf(t, "plain/run", "--split", "val"); a < base-0.08-1e-9 {
+	must(t, strings.Fields("compress trained --max-accuracy-drop 30% --images 32 --cost macs --threads 1 --compare trained -o plain")...)
+	if a := accuracyOf(t, "plain/run", "--split", "val"); a < base-0.3-1e-9 {
 		t.Errorf("the accuracy drops from %g to %g", base, a)
 	}
 	if plain, whole := macsOf(t, "plain/run"), macsOf(t, "trained"); plain >= whole {
@@ -179,7 +179,7 @@ func compressDrop(t *testing.T) {
 
 // compressResume: a compression that stopped at any place goes on with the same result.
 func compressResume(t *testing.T) {
-	const line = "compress trained --max-accuracy-drop 3% --finetune 1 --limit-batches 8 --tries 1 --images 16 --cost macs --threads 1 -o "
+	const line = "compress trained --max-accuracy-drop 30% --finetune 1 --limit-batches 8 --tries 1 --images 16 --cost macs --threads 1 -o "
 	must(t, strings.Fields(line+"whole")...)
 	journal, err := os.ReadFile(filepath.Join("whole", journalFile))
 	if err != nil {
@@ -292,7 +292,7 @@ func compressKilled(t *testing.T) {
 	if !longtest.Enabled() {
 		t.Skip("with INCC_LONG=1: compresses a network many times")
 	}
-	args := strings.Fields("compress trained --max-accuracy-drop 3% --finetune 1 --limit-batches 8 --tries 2 --images 16 --cost macs --threads 1 -o")
+	args := strings.Fields("compress trained --max-accuracy-drop 30% --finetune 1 --limit-batches 8 --tries 2 --images 16 --cost macs --threads 1 -o")
 	start := time.Now()
 	if out, err := inccProcess(t, ".", append(args, "whole")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -161,7 +161,9 @@ func (p *compressor) draw(rows []compressRow) error {
 		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 3 + i})
 	}
 	label := fmt.Sprintf("ms for %s", diag.Count(c.Int("batch"), "image"))
-	return drawPanels(writeOwn, filepath.Join(p.dir, compressTable), panel(p.g.Name, label, accuracyLabel, curves))
+	pan := panel(p.g.Name, label, accuracyLabel, curves)
+	pan.X.Whole = false
+	return drawPanels(writeOwn, filepath.Join(p.dir, compressTable), pan)
 }
 
 // pointOf measures the time of the network of a run; the accuracy is that on its validation images.

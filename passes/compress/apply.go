@@ -41,7 +41,7 @@ func Apply(g *ir.Graph, changes []Change, scores map[string][]float64, cache *Ca
 
 // factorize replaces the layer by two or three.
 func (l *Layer) factorize(r *ir.Rewriter, c Change, cache *Cache) error {
-	f := factors{Rewriter: r, l: l, cache: cache}
+	f := &factors{Rewriter: r, l: l, cache: cache}
 	r.For(l.node)
 	var y *ir.Value
 	var err error
@@ -70,23 +70,27 @@ type factors struct {
 	*ir.Rewriter
 	l     *Layer
 	cache *Cache
+	added int // layers
 }
 
-// weight adds the weights of a new layer, with the attributes of those of the old one.
-func (f factors) weight(x *tensor.F32) *ir.Value {
+// weight adds the weights of a new layer, with the attributes of those of the old one. The layers that
+// replace a/conv_5x5 are called a/conv_5x5_a, a/conv_5x5_b and a/conv_5x5_c.
+func (f *factors) weight(x *tensor.F32) *ir.Value {
 	p := *f.l.node.In[1].Param
-	v := f.Param(f.l.Name+"/weight", append(ir.Shape{}, x.Shape...), p)
+	name := f.l.Name + "_" + string(rune('a'+f.added)) + "/weight"
+	f.added++
+	v := f.Param(name, append(ir.Shape{}, x.Shape...), p)
 	f.Graph().Data[v.Name] = x
 	return v
 }
 
 // inner adds a layer without bias and activation.
-func (f factors) inner(op ir.Op, x *ir.Value, w *tensor.F32) *ir.Value {
+func (f *factors) inner(op ir.Op, x *ir.Value, w *tensor.F32) *ir.Value {
 	return f.Do(op, x, f.weight(w))
 }
 
 // last adds the layer that has the bias of the old one.
-func (f factors) last(op ir.Op, x *ir.Value, w *tensor.F32) *ir.Value {
+func (f *factors) last(op ir.Op, x *ir.Value, w *tensor.F32) *ir.Value {
 	return f.Do(op, append([]*ir.Value{x, f.weight(w)}, f.l.node.In[2:]...)...)
 }
 
@@ -95,7 +99,7 @@ func pointwise(act ops.Act) ops.Conv {
 	return ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1, Act: act}
 }
 
-func (f factors) lowRank(rank int) (*ir.Value, error) {
+func (f *factors) lowRank(rank int) (*ir.Value, error) {
 	l := f.l
 	d, err := f.cache.matrix(l.weight)
 	if err != nil {
@@ -123,7 +127,7 @@ func (f factors) lowRank(rank int) (*ir.Value, error) {
 	return f.last(pointwise(act), f.inner(op, x, tensor.Of(first.Data, rank, c, 1, 1)), tensor.Of(last.Data, o, rank, 1, 1)), nil
 }
 
-func (f factors) pair(rank int) (*ir.Value, error) {
+func (f *factors) pair(rank int) (*ir.Value, error) {
 	d, err := f.cache.pair(f.l.weight)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func (f factors) pair(rank int) (*ir.Value, error) {
 	return f.last(second, f.inner(first, f.l.node.In[0], a), b), nil
 }
 
-func (f factors) tucker(in, out int) (*ir.Value, error) {
+func (f *factors) tucker(in, out int) (*ir.Value, error) {
 	t, err := f.cache.tucker(f.l.weight)
 	if err != nil {
 		return nil, err
