@@ -7,7 +7,8 @@ and labels, one weight for the loss of each head in head_weights, and gradients 
 are wanted; or, for a network
 with several inputs, input_0 and so on, whose outputs are output_0 and so on. Writes
 output.safetensors: probabilities (eval mode), logits_0, logits_1 and so on (training
-without dropout), loss, and gradients by the names of incc, followed by .grad.
+without dropout), loss, and gradients by the names of incc, followed by .grad. With the tensor
+float64 all is computed so, and what a float32 leaves of a number of NAME is in NAME.low.
 """
 
 import importlib.util
@@ -77,6 +78,9 @@ def run(folder):
         write(Path(folder) / "output.safetensors", out)
         return
     images = given["images"]
+    if "float64" in given:
+        model.double()
+        images = images.double()
     with torch.no_grad():
         out["probabilities"] = model.predict(images)
     model.train()
@@ -97,6 +101,8 @@ def run(folder):
         for name, key in names.items():
             if key in parameters and parameters[key].grad is not None:
                 out[name + ".grad"] = parameters[key].grad
+    if "float64" in given:
+        out |= {name + ".low": x - x.float().double() for name, x in out.items()}
     write(Path(folder) / "output.safetensors", out)
 
 
