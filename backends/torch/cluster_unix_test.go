@@ -294,3 +294,49 @@ func killWorker(t *testing.T, torchrun int, run string) bool {
 	t.Error("no process to kill")
 	return false
 }
+
+// TestSpeedFlags trains with --compile, --channels-last and --amp: the losses of ten steps are
+// those without, within the precision of the numbers. torch.compile needs a compiler of C++ for
+// CPUs.
+func TestSpeedFlags(t *testing.T) {
+	c := newCluster(t, clusterSpec)
+	train := func(what string, processes int, flags ...string) []float64 {
+		run := filepath.Join(t.TempDir(), "run")
+		cmd := c.command(processes, 0, run, append(flags, "--limit-batches=10", "--epochs=1")...)
+		cmd.Env = append(cmd.Env, "TORCHINDUCTOR_COMPILE_THREADS=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, out)
+		}
+		return stepLosses(t, run)
+	}
+	want := train("without", 0)
+	if len(want) != 10 {
+		t.Fatalf("%d losses", len(want))
+	}
+	for _, x := range []struct {
+		flag      string
+		processes int
+		bound     float64
+	}{{"--channels-last", 0, 1e-5}, {"--amp", 0, 1e-2}, {"--compile", 0, 1e-5}, {"--compile", 2, 1e-5}} {
+		t.Run(fmt.Sprintf("%s,%d", x.flag, x.processes), func(t *testing.T) {
+			if _, err := exec.LookPath("g++"); x.flag == "--compile" && err != nil {
+				t.Skip("torch.compile for CPUs needs g++: apt-get install g++")
+			}
+			got := train(x.flag, x.processes, x.flag)
+			if len(got) != len(want) {
+				t.Fatalf("%d losses, want %d", len(got), len(want))
+			}
+			worst := 0.0
+			for i, w := range want {
+				worst = max(worst, math.Abs(got[i]-w)/math.Abs(w))
+			}
+			t.Logf("the largest difference of a loss is %.2g", worst)
+			if !(worst <= x.bound) {
+				t.Errorf("a loss differs by %.2g", worst)
+			}
+			if x.flag == "--amp" && worst == 0 {
+				t.Error("bfloat16 computes the same as float32: the flag does nothing")
+			}
+		})
+	}
+}

@@ -756,7 +756,8 @@ def introduce(
         text += f", {len(source.test)} for the test at the end"
     print(text)
     o = r.optimizer
-    text = f"{o.kind}, learning rate {o.lr:g}, batch {r.batch}, {r.epochs:g} epochs, "
+    epochs = "1 epoch" if r.epochs == 1 else f"{r.epochs:g} epochs"
+    text = f"{o.kind}, learning rate {o.lr:g}, batch {r.batch}, {epochs}, "
     processes = f"{world.size} processes" if world.size > 1 else "1 process"
     text += f"seed {r.seed}, {processes} on {world.device.type}, into {a.out}"
     print(text, flush=True)
