@@ -92,8 +92,8 @@ type oracleCase struct {
 	name   string
 	g      *ir.Graph
 	batch  int
-	trains bool // also compare training mode
-	grads  bool // also compare gradients
+	trains bool    // also compare training mode
+	grads  bool    // also compare gradients
 	bound  float64 // of the logits in training mode, where not 1e-4
 	images *tensor.F32
 	dir    string
