@@ -25,8 +25,8 @@ func passesCommand() *cli.Command {
 With a SPEC, it runs the passes and prints what each one did, layer by layer. Passes
 that look at trained weights, such as factorize=svd, get those of --weights, of an ONNX
 model, or of the folder of a run in place of the SPEC. The target decides what a
-change costs: for onnx (incc compile), slices and joins copy memory; for cpu (incc run,
-incc gen go), they cost nothing.`,
+change costs: for onnx (incc compile), slices and joins copy memory; for cpu (incc run
+and incc gen go), they cost nothing.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "target", Value: "cpu", Usage: "run the passes for `TARGET`: cpu or onnx"},
 			headsFlag, jsonFlag, defineFlag, weightsFlag, mapFlag, roomFlag}, append(pipelineFlags(), modelFlags()...)...),

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
@@ -399,7 +398,7 @@ func (d *description) declared(file string) []string {
 // CanFail reports whether a step may meet numbers for which it has no result.
 func (d *description) CanFail() bool {
 	return slices.ContainsFunc(d.Plan.Steps, func(s plan.Step) bool {
-		f, ok := s.Do.(kernel.Failer)
+		f, ok := s.Do.(plan.Failer)
 		return ok && f.CanFail()
 	})
 }

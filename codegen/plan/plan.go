@@ -29,6 +29,10 @@ type Kernel interface {
 	Tasks(images int) int
 }
 
+// Failer is a kernel that may meet numbers for which it has no result, such as an index outside
+// of its axis.
+type Failer interface{ CanFail() bool }
+
 // Cost is a lowering's prediction for one kernel.
 type Cost struct {
 	MACs    int64   // multiply-accumulates by the op's definition; the kernel may need fewer

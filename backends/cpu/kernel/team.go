@@ -90,12 +90,6 @@ func (t *Team) Err() error {
 	return err
 }
 
-// Failer is a kernel after which a program asks Team.Err.
-type Failer interface {
-	Runner
-	CanFail() bool
-}
-
 // Members is the number of workers of the run: 1 if the pool was busy.
 func (w *Worker) Members() int { return w.thread.Members() }
 
