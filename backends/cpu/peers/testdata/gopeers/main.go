@@ -2,7 +2,7 @@
 // writes a table of what each can run. It is a module of its own, so that incc does not
 // depend on them. In the root of the repository:
 //
-//	GOLANG_PROTOBUF_REGISTRATION_CONFLICT=ignore go -C backends/cpu/peers/gopeers run . -models DIR -write README.md
+//	GOLANG_PROTOBUF_REGISTRATION_CONFLICT=ignore go -C backends/cpu/peers/testdata/gopeers run . -models DIR -write README.md
 //
 // (Several of the runtimes register the messages of ONNX, which the variable allows.)
 //
@@ -83,7 +83,7 @@ func list(dir, models, python string) ([]model, error) {
 	var l []model
 	for _, name := range []string{"mnist/lenet", "googlenet_bn"} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".onnx")
-		cmd := exec.Command("go", "-C", filepath.Join("..", "..", "..", ".."), "run", "./cmd/incc", "compile", name, "--batch", "1", "-o", path)
+		cmd := exec.Command("go", "-C", filepath.Join("..", "..", "..", "..", ".."), "run", "./cmd/incc", "compile", name, "--batch", "1", "-o", path)
 		if msg, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("incc compile %s: %v: %s", name, err, msg)
 		}

@@ -1,4 +1,4 @@
-module github.com/incc-lang/incc/backends/cpu/peers/gopeers
+module github.com/incc-lang/incc/backends/cpu/peers/testdata/gopeers
 
 go 1.26.0
 
@@ -42,4 +42,4 @@ require (
 	k8s.io/klog/v2 v2.130.1 // indirect
 )
 
-replace github.com/incc-lang/incc => ../../../..
+replace github.com/incc-lang/incc => ../../../../..
