@@ -23,6 +23,9 @@ type Fitted struct {
 	Names map[string]string
 	// Table is the table by which names were matched, or nil.
 	Table *names.Table
+
+	g    *ir.Graph
+	fill map[string]float32 // the values of gammas and betas that the file lacks, by weight
 }
 
 // Fit gives the tensors of a file the names of the weights of a network. A tensor is
@@ -39,14 +42,14 @@ type Fitted struct {
 // Counters of normalization (num_batches_tracked) are left out, as is the prefix "module."
 // or "_orig_mod." that wrappers of a model put before every name. A weight of a dense layer
 // may be a convolution of size 1 in the file, and the other way round. Keras' kernels are
-// transposed.
+// transposed; a gamma that the file lacks (scale=False) is 1, a beta (center=False) 0.
 //
 // Fit is no check: what could not be matched keeps its name, and shapes may differ. It
 // returns an error only for a map that names what does not exist, and for a file that no
 // table can hold.
 func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
 	list := strip(f.Arrays)
-	r := &Fitted{Names: map[string]string{}}
+	r := &Fitted{Names: map[string]string{}, g: g, fill: map[string]float32{}}
 	params := map[string]*ir.Value{}
 	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant {
@@ -169,58 +172,18 @@ func (r *Fitted) table(f *File, params map[string]*ir.Value, list []arrays.Array
 		param[name] = p
 	}
 	var out []arrays.Array
+	maps := mapsBefore(r.g)
 	for _, a := range list {
 		if p := param[a.Name]; p != "" {
-			a = shaped(a, params[p].Type.Shape)
+			a = shaped(a, params[p].Type.Shape, maps[p])
 			a.Name = p
 		}
 		out = append(out, a)
 	}
+	for _, v := range r.g.Params {
+		if x, ok := r.fill[v.Name]; ok {
+			out = append(out, constant(v.Name, v.Type.Shape, x))
+		}
+	}
 	return arrays.Tensors(nil, out)
-}
-
-// shaped returns an array with the shape that the network has for it, if the array is the
-// same but for axes of 1 or, of Keras, for the order of the axes.
-func shaped(a arrays.Array, want ir.Shape) arrays.Array {
-	if p := kerasOrder(a); p != nil {
-		a = transposed(a, p)
-	}
-	if sameButOnes(a.Shape, want) {
-		a.Shape = want
-	}
-	return a
-}
-
-// kerasOrder returns the axes of a kernel of Keras in the order of incc, nil for other
-// arrays: height x width x in x out become out x in x height x width, in x out become out x
-// in, and height x width x in x 1 of a depthwise convolution become in x 1 x height x width.
-func kerasOrder(a arrays.Array) []int {
-	name := a.Name[strings.LastIndexAny(a.Name, "/.")+1:]
-	switch {
-	case name == "depthwise_kernel" && len(a.Shape) == 4:
-		return []int{2, 3, 0, 1}
-	case name == "kernel" && len(a.Shape) == 4:
-		return []int{3, 2, 0, 1}
-	case name == "kernel" && len(a.Shape) == 2:
-		return []int{1, 0}
-	}
-	return nil
-}
-
-// transposed returns an array with its axes in another order: axis i is axis order[i] of a.
-func transposed(a arrays.Array, order []int) arrays.Array {
-	stride, step := make([]int64, len(a.Shape)), int64(1)
-	for i := len(a.Shape) - 1; i >= 0; i-- {
-		stride[i] = step
-		step *= int64(a.Shape[i])
-	}
-	var shape []int
-	var to []int64
-	for _, i := range order {
-		shape, to = append(shape, a.Shape[i]), append(to, stride[i])
-	}
-	b := a
-	b.Shape = shape
-	b.Data = arrays.Strided(a.Data, a.Bytes(), a.DType.Size(), 0, shape, to)
-	return b
 }

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,16 +26,28 @@ const (
 
 // roles maps the last part of a name in a file to a role. PyTorch calls gamma and beta of a
 // normalization weight and bias, as it calls those of a convolution.
-var roles = map[string]role{"weight": kernel, "kernel": kernel, "depthwise_kernel": kernel, "w": kernel, "bias": bias, "b": bias,
+var roles = map[string]role{"weight": kernel, "kernel": kernel, "depthwise_kernel": kernel, "weights": kernel, "depthwise_weights": kernel, "w": kernel, "biases": bias, "bias": bias, "b": bias,
 	"gamma": gamma, "scale": gamma, "beta": beta, "offset": beta,
 	"running_mean": mean, "moving_mean": mean, "mean": mean,
 	"running_var": variance, "moving_variance": variance, "var": variance, "variance": variance}
+
+// neutral are the values of weights that a normalization may go without.
+var neutral = map[role]float32{gamma: 1, beta: 0}
+
+// filled says that the file lacks gammas or betas.
+func (r *Fitted) filled() string {
+	if len(r.fill) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d gammas (1) and betas (0) of normalizations are not in the file", len(r.fill))
+}
 
 // group is a layer: a convolution or dense layer (conv), or a normalization.
 type group struct {
 	conv  bool
 	aux   bool            // part of an auxiliary classifier
 	shape []int           // of the kernel, or of gamma or the mean
+	other []int           // another shape that the kernel may have, or nil
 	names map[role]string // of its weights
 }
 
@@ -52,10 +65,10 @@ func (r *Fitted) byOrder(g *ir.Graph, list []arrays.Array) {
 	}
 	into := graphGroups(g)
 	for _, pick := range []func([]group) []group{withAux, auxLast, withoutAux} {
-		found := map[string]string{}
-		if pairs(pick(into), pick(of), true, found) && pairs(pick(into), pick(of), false, found) {
-			r.Names = found
-			r.How = "by the order and the shapes of layers, which names do not confirm"
+		found, fill := map[string]string{}, map[string]float32{}
+		if pairs(pick(into), pick(of), true, found, fill) && pairs(pick(into), pick(of), false, found, fill) {
+			r.Names, r.fill = found, fill
+			r.How = "by the order and the shapes of layers, which names do not confirm" + r.filled()
 			return
 		}
 	}
@@ -73,8 +86,8 @@ func auxLast(l []group) []group {
 }
 
 // pairs matches convolutions, or normalizations, and reports whether all of the network
-// were matched.
-func pairs(into, of []group, conv bool, found map[string]string) bool {
+// were matched. fill receives the values of gammas and betas that the file lacks.
+func pairs(into, of []group, conv bool, found map[string]string, fill map[string]float32) bool {
 	kind := func(l []group) []group {
 		return slices.DeleteFunc(slices.Clone(l), func(g group) bool { return g.conv != conv })
 	}
@@ -84,17 +97,21 @@ func pairs(into, of []group, conv bool, found map[string]string) bool {
 	}
 	for i, a := range into {
 		b := of[i]
-		if !sameButOnes(a.shape, b.shape) {
+		if !sameButOnes(a.shape, b.shape) && !(b.other != nil && sameButOnes(a.shape, b.other)) {
 			return false
 		}
+		matched := 0
 		for ro, param := range a.names {
-			name, ok := b.names[ro]
-			if !ok {
+			if name, ok := b.names[ro]; ok {
+				found[param] = name
+				matched++
+			} else if x, ok := neutral[ro]; ok {
+				fill[param] = x
+			} else {
 				return false
 			}
-			found[param] = name
 		}
-		if len(a.names) != len(b.names) {
+		if matched != len(b.names) {
 			return false
 		}
 	}
@@ -136,14 +153,13 @@ func fileGroups(list []arrays.Array) ([]group, bool) {
 	var groups []group
 	at := map[string]int{}
 	for _, a := range list {
+		last := lastName(a.Name)
 		i := strings.LastIndexAny(a.Name, "./")
-		ro := roles[a.Name[i+1:]]
+		ro := roles[last]
 		if ro == "" {
 			return nil, false
 		}
-		if k := kerasOrder(a); k != nil {
-			a = transposed(a, k)
-		}
+		shapes := kerasShapes(a)
 		layer := a.Name[:max(i, 0)]
 		if at[layer] == 0 {
 			groups = append(groups, group{names: map[role]string{}, aux: strings.HasPrefix(strings.ToLower(layer), "aux")})
@@ -158,7 +174,10 @@ func fileGroups(list []arrays.Array) ([]group, bool) {
 			x.conv = true
 		}
 		if ro == kernel || x.shape == nil {
-			x.shape = a.Shape
+			x.shape = shapes[0]
+		}
+		if len(shapes) > 1 {
+			x.other = shapes[1]
 		}
 	}
 	for i := range groups {

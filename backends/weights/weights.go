@@ -2,7 +2,8 @@
 // tensors the names and shapes that a network of incc has for them.
 //
 // The kinds are: safetensors; files of PyTorch's torch.save (.pt, .pth), by package pytorch;
-// archives of NumPy arrays (.npz), by package npz; and ONNX models. No kind of file can run
+// archives of NumPy arrays (.npz), by package npz; files of Keras (.keras, .h5), by package
+// keras; and ONNX models. No kind of file can run
 // code, and the memory that reading takes is bounded by the size of the file.
 package weights
 
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/incc-lang/incc/backends/files"
+	"github.com/incc-lang/incc/backends/keras"
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/backends/weights/arrays"
@@ -25,9 +27,10 @@ import (
 
 // File is an open file of weights.
 type File struct {
-	Kind   string // safetensors, PyTorch, NumPy or ONNX
+	Kind   string // safetensors, PyTorch, NumPy, Keras or ONNX
 	Meta   map[string]string
 	Arrays []arrays.Array // in the order of the file
+	Notes  []string       // what reading the file assumed
 
 	tensors *safetensors.Tensors
 	close   func() error
@@ -84,8 +87,9 @@ func open(f *os.File, size int64, path string) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if z.Entry("model.weights.h5") != nil {
-			return nil, errors.New(noHDF5)
+		if keras.IsArchive(z) {
+			k, err := keras.OpenArchive(z)
+			return w.keras(k, err)
 		}
 		if z.Find(func(name string) bool { return strings.HasSuffix(name, ".npy") }) != nil {
 			w.Kind = "NumPy"
@@ -100,7 +104,8 @@ func open(f *os.File, size int64, path string) (*File, error) {
 		w.Arrays, err = pytorch.Open(f, size)
 		return w, err
 	case "hdf5":
-		return nil, errors.New(noHDF5)
+		k, err := keras.Open(f, size)
+		return w.keras(k, err)
 	case "onnx":
 		b, err := files.Read(path, onnx.MaxModel)
 		if err != nil {
@@ -124,8 +129,14 @@ func open(f *os.File, size int64, path string) (*File, error) {
 	return w, nil
 }
 
-// noHDF5 is said of Keras' files.
-const noHDF5 = `files of Keras (.h5, .keras) are not read: save the weights as .npz, in Python: numpy.savez("weights.npz", **{w.path: w.numpy() for w in model.weights})`
+// keras takes over what a file of Keras holds.
+func (w *File) keras(k *keras.File, err error) (*File, error) {
+	if err != nil {
+		return nil, err
+	}
+	w.Kind, w.Arrays, w.Notes = "Keras", k.Arrays, k.Notes
+	return w, nil
+}
 
 // kindOf returns the kind of a file, "" for safetensors, by its first bytes and its
 // extension.

@@ -32,30 +32,43 @@ func modelFlags() []cli.Flag { return []cli.Flag{imageFlag, namesFlag, rootFlag}
 // maxModelBytes is the largest size of a protobuf message, in bytes.
 const maxModelBytes = 1<<31 - 1
 
-// isModel reports whether path names a file with an ONNX model: by the first bytes of
-// the file, or by its name, unless the file holds text.
+// isModel reports whether path names a file with a model: of ONNX, by the first bytes of
+// the file, or by its name, unless the file holds text; or of Keras.
 func isModel(path string) bool {
+	head := beginning(path)
+	return head != nil && (beginsLikeONNX(head) || beginsLikeKeras(head, path) || strings.EqualFold(filepath.Ext(path), ".onnx") && !looksLikeText(head))
+}
+
+// beginning returns the first bytes of a file, nil for what cannot be read.
+func beginning(path string) []byte {
 	fi, err := os.Stat(path)
 	if err != nil || !fi.Mode().IsRegular() {
-		return false
+		return nil
 	}
 	f, _, err := files.Open(path)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
 	head := make([]byte, 8000)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false
+		return nil
 	}
-	return beginsLikeONNX(head[:n]) || strings.EqualFold(filepath.Ext(path), ".onnx") && !looksLikeText(head[:n])
+	return head[:n]
 }
 
-// readModel reads an ONNX model with its external data. It returns an error if the
+// readModel reads an ONNX model with its external data, or a model of Keras as an ONNX model. It returns an error if the
 // external data does not fit into memory. The external data must be in the folder of the
 // model or, with --root, in the folder that --root names.
 func readModel(c *cli.Context, path string) (*onnx.Model, error) {
+	if isKeras(path) {
+		m, err := readKeras(path)
+		if err != nil {
+			return nil, withPath(path, err)
+		}
+		return m, nil
+	}
 	l, err := roomLimit(c)
 	if err != nil {
 		return nil, err

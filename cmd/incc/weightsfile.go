@@ -44,6 +44,9 @@ func openWeights(c *cli.Context, g *ir.Graph, path string) (file *safetensors.Te
 	if fit.How != "" {
 		sayf(c.App.ErrWriter, "note: %s of %s are matched %s", diag.Count(len(fit.Names), "weight"), diag.Name(path), fit.How)
 	}
+	for _, n := range f.Notes {
+		sayf(c.App.ErrWriter, "note: %s: %s", diag.Name(path), n)
+	}
 	if t := fit.Table; t != nil && !preparesAs(g, t.Input) {
 		sayf(c.App.ErrWriter, "note: %s's pretrained %s wants other pictures than the input statement of %s makes: for its weights, write the keys %s", t.Library, t.Class, diag.Name(g.Name), t.Input)
 	}
@@ -65,7 +68,7 @@ func preparesAs(g *ir.Graph, keys string) bool {
 
 // openWeightsFile opens a file of weights.
 func openWeightsFile(c *cli.Context, path string) (*readweights.File, error) {
-	if isModel(path) {
+	if isModel(path) && !isKeras(path) {
 		m, err := readModel(c, path)
 		if err != nil {
 			return nil, err
