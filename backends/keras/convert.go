@@ -45,10 +45,11 @@ func (f *File) Model() (*onnx.Model, error) {
 	}
 	for i, v := range out {
 		v = b.channelsLast(v, fmt.Sprintf("output_%d/channels_last", i))
-		b.graph.Output = append(b.graph.Output, info(v.name, openShape(v.rank)))
+		b.graph.Output = append(b.graph.Output, &onnxpb.ValueInfoProto{Name: v.name}) // InferOutputs adds the shape
 	}
-	return &onnx.Model{Weights: b.weights, Proto: &onnxpb.ModelProto{IrVersion: 9, ProducerName: "keras", Graph: b.graph,
-		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: opset}}}}, nil
+	m := &onnx.Model{Weights: b.weights, Proto: &onnxpb.ModelProto{IrVersion: 9, ProducerName: "keras", Graph: b.graph,
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: opset}}}}
+	return onnx.InferOutputs(m)
 }
 
 // supported returns an error that lists the classes that cannot be converted.
@@ -228,6 +229,9 @@ func (w *walker) output(r Ref, depth int) (value, error) {
 	}
 	if !ok {
 		l := w.byName[r.Layer]
+		if l != nil && l.Model != nil && len(l.Calls) == 1 && r.Call == 1 {
+			r.Call = 0 // Keras counts the call in which the model inside was made
+		}
 		if l == nil || r.Call < 0 || r.Call >= len(l.Calls) {
 			return value{}, fmt.Errorf("layer %s, call %d is asked for, which the model does not have", diag.Quote(r.Layer), r.Call)
 		}
@@ -265,7 +269,7 @@ func (b *builder) layer(l *Layer, prefix string, call int, in []value, numbers [
 	}
 	path := prefix + l.Name
 	if l.Model != nil {
-		if call > 0 {
+		if len(l.Calls) > 1 {
 			return nil, fmt.Errorf("model %s is called more than once, which is not read", diag.Quote(path))
 		}
 		return b.model(l.Model, path+"/", in)
@@ -359,9 +363,6 @@ func info(name string, shape []int64) *onnxpb.ValueInfoProto {
 	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
 		TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(onnxpb.TensorProto_FLOAT), Shape: s}}}}
 }
-
-// openShape is a shape of open axes.
-func openShape(rank int) []int64 { return slices.Repeat([]int64{-1}, rank) }
 
 func ints(name string, list ...int64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS, Ints: list}

@@ -140,7 +140,7 @@ func open(src io.ReaderAt, size int64, c *Config) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(f.Arrays) == 0 {
+	if len(f.Arrays) == 0 && f.Config == nil {
 		return nil, errors.New("the file has no weights of Keras: no layer_names, and no group layers")
 	}
 	return f, f.known()

@@ -449,7 +449,7 @@ func (s *step) settings(key string, otherwise float32) []float32 {
 
 func rescaling(s *step) (value, error) {
 	x := s.in[0]
-	x = s.add("Mul", "/scale", x.rank, []string{x.name, s.channels("scale", s.settings("scale", 1), x.rank)})
+	x = s.add("Mul", "/scaled", x.rank, []string{x.name, s.channels("scale", s.settings("scale", 1), x.rank)})
 	return s.add("Add", "", x.rank, []string{x.name, s.channels("offset", s.settings("offset", 0), x.rank)}), nil
 }
 
@@ -476,7 +476,7 @@ func normalization(s *step) (value, error) {
 	for i, v := range variance {
 		deviation[i] = max(float32(math.Sqrt(float64(v))), 1e-7)
 	}
-	x = s.add("Sub", "/mean", x.rank, []string{x.name, s.channels("mean", mean, x.rank)})
+	x = s.add("Sub", "/centred", x.rank, []string{x.name, s.channels("mean", mean, x.rank)})
 	return s.add("Div", "", x.rank, []string{x.name, s.channels("deviation", deviation, x.rank)}), nil
 }
 
@@ -494,7 +494,7 @@ func customScale(s *step) (value, error) {
 	if len(s.in) != 2 {
 		return s.in[0], fmt.Errorf("it has %d inputs (want 2)", len(s.in))
 	}
-	y := s.add("Mul", "/scale", s.in[1].rank, []string{s.in[1].name, s.channels("scale", s.settings("scale", 1), 1)})
+	y := s.add("Mul", "/scaled", s.in[1].rank, []string{s.in[1].name, s.channels("scale", s.settings("scale", 1), 1)})
 	return s.add("Add", "", s.in[0].rank, []string{s.in[0].name, y.name}), nil
 }
 

@@ -45,8 +45,8 @@ type Fitted struct {
 // transposed; a gamma that the file lacks (scale=False) is 1, a beta (center=False) 0.
 //
 // Fit is no check: what could not be matched keeps its name, and shapes may differ. It
-// returns an error only for a map that names what does not exist, and for a file that no
-// table can hold.
+// returns an error only for a map that names what does not exist, for a file that no table
+// can hold, and for weights of a class that computes something else than the network.
 func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
 	list := strip(f.Arrays)
 	r := &Fitted{Names: map[string]string{}, g: g, fill: map[string]float32{}}
@@ -64,7 +64,9 @@ func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
 		return nil, err
 	}
 	if exact := r.exact(params, free); !exact {
-		r.byTable(g.Name, params, list, free)
+		if err := r.byTable(g, params, list, free); err != nil {
+			return nil, err
+		}
 		if len(r.Names) == len(rename) {
 			r.byOrder(g, list)
 		}
@@ -122,28 +124,71 @@ func (r *Fitted) exact(params map[string]*ir.Value, free map[string]arrays.Array
 }
 
 // byTable matches by a table that has every name of the file, and of whose weights the
-// network has some.
-func (r *Fitted) byTable(net string, params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) {
-	for _, t := range names.For(net) {
-		if slices.ContainsFunc(list, func(a arrays.Array) bool { return t.Param(a.Name) == "" }) {
+// network has some. It returns an error if the file has weights of a class that computes
+// something else.
+func (r *Fitted) byTable(g *ir.Graph, params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) error {
+	var all []string
+	for _, a := range list {
+		all = append(all, a.Name)
+	}
+	canonical := names.Canonical(all)
+	for _, t := range names.For(g.Name) {
+		if t.Differs != "" {
+			if _, ok := free[t.Has]; ok && t.Spec == g.Name {
+				return variantError(g, t, t.Differs)
+			}
 			continue
 		}
-		found := map[string]string{}
-		for name := range free {
-			param := t.Param(name)
-			if params[param] != nil && r.Names[param] == "" {
-				found[param] = name
+		if slices.ContainsFunc(all, func(name string) bool { return paramOf(t, canonical, name) == "" }) || !r.match(t, canonical, params, free) {
+			continue
+		}
+		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s%s", t.Library, t.Class, r.filled()))
+		return computes(g, t)
+	}
+	return nil
+}
+
+// paramOf returns the weight that a table has for a tensor, "" for none.
+func paramOf(t *names.Table, canonical map[string]string, name string) string {
+	if t.Library == "keras" {
+		name = canonical[name]
+	}
+	return t.Param(name)
+}
+
+// match matches by a table. It does nothing and returns false if the network has less than
+// half of the weights: then it is of another kind, whose layers have some of the names.
+func (r *Fitted) match(t *names.Table, canonical map[string]string, params map[string]*ir.Value, free map[string]arrays.Array) bool {
+	found := map[string]string{}
+	for name := range free {
+		param := paramOf(t, canonical, name)
+		if params[param] != nil && r.Names[param] == "" {
+			found[param] = name
+		}
+	}
+	if len(found)*2 < len(free) {
+		return false
+	}
+	for param, name := range found {
+		r.Names[param] = name
+	}
+	r.Table = t
+	r.fillNorms(params)
+	return true
+}
+
+// fillNorms gives values to gammas and betas that the file lacks, of normalizations whose mean
+// it has.
+func (r *Fitted) fillNorms(params map[string]*ir.Value) {
+	for _, l := range r.Table.Layers {
+		if r.Names[l.Path+"/mean"] == "" {
+			continue
+		}
+		for ro, x := range neutral {
+			if param := l.Path + "/" + string(ro); params[param] != nil && r.Names[param] == "" {
+				r.fill[param] = x
 			}
 		}
-		if len(found)*2 < len(free) { // a network of another kind whose layers have some of the names
-			continue
-		}
-		for param, name := range found {
-			r.Names[param] = name
-		}
-		r.Table = t
-		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s", t.Library, t.Class))
-		return
 	}
 }
 

@@ -68,6 +68,10 @@ func turned(a arrays.Array, order []int) arrays.Array {
 // same but for axes of 1 or, of Keras, for the order of the axes. chw is the map that the
 // dense layer of a weight flattens, nil for others: Keras flattens height x width x channels.
 func shaped(a arrays.Array, want, chw ir.Shape) arrays.Array {
+	if chw != nil && len(want) == 2 && slices.Equal(a.Shape, append([]int{want[0]}, chw...)) {
+		a.Shape = want // a convolution over the whole map, as timm has it in VGG
+		return a
+	}
 	orders := kerasOrders(a)
 	for _, order := range orders {
 		b := turned(a, order)

@@ -1,31 +1,46 @@
 // Package names pairs the names that weights have in a spec with those that they have in
 // the class of another library that the spec describes: torchvision's GoogLeNet, for
-// example. A test compares the tables with the classes themselves.
+// example. Tests compare the tables with the classes themselves.
 package names
 
 import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
 
 // files are the tables, a folder for each library and a file for each spec. A line is a
 // layer of the spec, the module that has the weights of its convolution or dense layer, or
-// - for none, and the module of its normalization, if it has one.
+// - for none, and the module of its normalization, if it has one. Other lines are settings:
+// the fields of Table.
 //
-//go:embed torchvision/*.txt
+//go:embed torchvision/*.txt timm/*.txt keras/*.txt
 var files embed.FS
 
 // Table pairs the weights of a spec with those of a class.
 type Table struct {
 	Spec    string // its name, without .incc
-	Library string // torchvision
+	Library string // torchvision, timm or keras
 	Class   string // its constructor: googlenet
 	Input   string // how pictures become the input of the pretrained weights, in the keys of the input statement of a spec
 	Layers  []Layer
+
+	// What the class computes, for specs that were written after another one of the same
+	// layers.
+	Eps        float64 // of batch normalization, 0 if any
+	NoPadCount bool    // averages do not count padding (include_pad=0)
+	EndPad     bool    // where the stride is 2, padding is below and right of maps of even size
+
+	// Differs says why no weights of the class fit the spec, "" if they do. Then Has is the
+	// name of a tensor that tells the class from others.
+	Differs, Has string
 
 	tensor, param map[string]string
 }
@@ -60,40 +75,121 @@ var Tables = sync.OnceValue(func() []*Table {
 func (t *Table) parse(text string) error {
 	t.tensor, t.param = map[string]string{}, map[string]string{}
 	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
 		f := strings.Fields(line)
-		switch {
-		case len(f) == 0:
+		if len(f) == 0 || f[0] == "#" || t.setting(f) {
 			continue
-		case f[0] == "class" && len(f) == 2 && t.Class == "":
-			t.Class = f[1]
-			continue
-		case f[0] == "input" && t.Input == "":
-			t.Input = strings.Join(f[1:], " ")
-			continue
-		case len(f) < 2 || len(f) > 3:
+		}
+		if len(f) < 2 || len(f) > 3 {
 			return fmt.Errorf("%s: %q is not a layer and one or two modules", t.Spec, line)
 		}
 		l := Layer{Path: f[0]}
 		if f[1] != "-" {
 			l.Module = f[1]
-			t.pair(l.Path+"/weight", l.Module+".weight")
-			t.pair(l.Path+"/bias", l.Module+".bias")
 		}
 		if len(f) == 3 {
 			l.Norm = f[2]
-			t.pair(l.Path+"/gamma", l.Norm+".weight")
-			t.pair(l.Path+"/beta", l.Norm+".bias")
-			t.pair(l.Path+"/mean", l.Norm+".running_mean")
-			t.pair(l.Path+"/variance", l.Norm+".running_var")
 		}
+		t.pair(l)
 		t.Layers = append(t.Layers, l)
 	}
 	return nil
 }
 
-func (t *Table) pair(param, tensor string) {
-	t.tensor[param], t.param[tensor] = tensor, param
+// setting reads a line that is no layer. It reports whether it is one.
+func (t *Table) setting(f []string) bool {
+	rest := strings.Join(f[1:], " ")
+	switch f[0] {
+	case "class":
+		t.Class = rest
+	case "input":
+		t.Input = rest
+	case "differs":
+		t.Differs = rest
+	case "has":
+		t.Has = rest
+	case "eps":
+		t.Eps, _ = strconv.ParseFloat(rest, 64) // 0 fails the test of the tables
+	case "include_pad=0":
+		t.NoPadCount = true
+	case "end_pad":
+		t.EndPad = true
+	default:
+		return false
+	}
+	return true
+}
+
+// pair adds the names of the weights of a layer.
+func (t *Table) pair(l Layer) {
+	add := func(role, module, name string) {
+		if module == "" {
+			return
+		}
+		param, tensor := l.Path+"/"+role, module+name
+		if t.tensor[param] == "" {
+			t.tensor[param] = tensor
+		}
+		t.param[tensor] = param
+	}
+	if t.Library == "keras" {
+		add("weight", l.Module, "/kernel")
+		add("weight", l.Module, "/depthwise_kernel")
+		add("bias", l.Module, "/bias")
+		add("gamma", l.Norm, "/gamma")
+		add("beta", l.Norm, "/beta")
+		add("mean", l.Norm, "/moving_mean")
+		add("variance", l.Norm, "/moving_variance")
+		return
+	}
+	add("weight", l.Module, ".weight")
+	add("bias", l.Module, ".bias")
+	add("gamma", l.Norm, ".weight")
+	add("beta", l.Norm, ".bias")
+	add("mean", l.Norm, ".running_mean")
+	add("variance", l.Norm, ".running_var")
+}
+
+// numbered is the layer of a tensor whose name Keras made: conv2d, conv2d_1, and so on.
+var numbered = regexp.MustCompile(`^(conv2d|batch_normalization)(?:_(\d+))?/`)
+
+// Canonical returns the names under which a table of Keras has tensors of a file: where Keras
+// numbers layers, from wherever the program had come to, conv2d#0 is the first.
+func Canonical(list []string) map[string]string {
+	number := func(name string) (class string, n int, layer string) {
+		m := numbered.FindStringSubmatch(name)
+		if m == nil {
+			return "", 0, ""
+		}
+		n, err := strconv.Atoi("0" + m[2])
+		if err != nil {
+			return "", 0, ""
+		}
+		return m[1], n, m[0]
+	}
+	layers := map[string]map[int]bool{} // the numbers of each class
+	for _, name := range list {
+		if class, n, _ := number(name); class != "" {
+			if layers[class] == nil {
+				layers[class] = map[int]bool{}
+			}
+			layers[class][n] = true
+		}
+	}
+	rank := map[string]map[int]int{}
+	for class, numbers := range layers {
+		rank[class] = map[int]int{}
+		for i, n := range slices.Sorted(maps.Keys(numbers)) {
+			rank[class][n] = i
+		}
+	}
+	out := map[string]string{}
+	for _, name := range list {
+		out[name] = name
+		if class, n, layer := number(name); class != "" {
+			out[name] = fmt.Sprintf("%s#%d/%s", class, rank[class][n], name[len(layer):])
+		}
+	}
+	return out
 }
 
 // For returns all tables, that of the spec with the given name first: classes of one family,
