@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -34,7 +35,7 @@ func (f *File) Model() (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{file: f, tensors: t, graph: &onnxpb.GraphProto{Name: f.Config.Name}, constants: map[string]bool{}, weights: map[string][]float32{}}
+	b := &builder{file: f, tensors: t, graph: &onnxpb.GraphProto{Name: ownName(f.Config.Name)}, constants: map[string]bool{}, weights: map[string][]float32{}}
 	inputs, err := b.inputs(f.Config)
 	if err != nil {
 		return nil, err
@@ -50,6 +51,17 @@ func (f *File) Model() (*onnx.Model, error) {
 	m := &onnx.Model{Weights: b.weights, Proto: &onnxpb.ModelProto{IrVersion: 9, ProducerName: "keras", Graph: b.graph,
 		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: opset}}}}
 	return onnx.InferOutputs(m)
+}
+
+// madeUp are names that Keras gives to models.
+var madeUp = regexp.MustCompile(`^(functional|sequential|model)(_\d+)?$`)
+
+// ownName returns the name of a model, main if Keras made it up.
+func ownName(name string) string {
+	if madeUp.MatchString(name) || name == "" {
+		return "main"
+	}
+	return name
 }
 
 // supported returns an error that lists the classes that cannot be converted.

@@ -10,8 +10,11 @@ import (
 // explainWeights is the page about files of weights and models.
 func explainWeights() string {
 	var b strings.Builder
+	prefix := map[string]string{"torchvision": "torchvision.models.", "timm": "timm ", "keras": "keras.applications."}
 	for _, t := range names.Tables() {
-		fmt.Fprintf(&b, "  %-14s %s.models.%s\n", t.Spec, t.Library, t.Class)
+		if t.Differs == "" {
+			fmt.Fprintf(&b, "  %-20s %s%s\n", t.Spec, prefix[t.Library], t.Class)
+		}
 	}
 	return `files of weights, and models that others trained
 
@@ -26,8 +29,10 @@ never runs code from a file, and reads no more memory than a file has bytes.
                 state_dict
   NumPy         .npz of numpy.savez and numpy.savez_compressed
   ONNX          the initializers of a model
-  Keras         not .h5 and .keras. In Python:
-                numpy.savez("w.npz", **{w.path: w.numpy() for w in model.weights})
+  Keras         .keras, .h5 and .weights.h5, of Keras 2 and 3
+  TensorFlow    not checkpoints. In Python, with r = tf.train.load_checkpoint(PATH):
+                numpy.savez("w.npz", **{k: r.get_tensor(k)
+                  for k in r.get_variable_to_shape_map()})
 
 float64, float16 and bfloat16 become float32. Counters of normalization
 (num_batches_tracked) are left out, and so is a prefix "module." of all names.
@@ -42,7 +47,11 @@ first of these that applies, and says which did:
   3 the names of a class that a built-in spec describes (below)
   4 the order and the shapes of the layers, if those of the file and the spec are
     the same in the same order. Two layers of one shape may be exchanged: compare
-    an answer. Keras' kernels are transposed
+    an answer
+
+Kernels of Keras are transposed, also for the order in which it flattens maps. A
+gamma that a file lacks (scale=False) is 1, a beta 0. Weights of a class that has the
+layers of a spec, but another epsilon, padding or stride, are refused with the reason.
 
 incc weights map SPEC FILE -o MAP.txt writes what it found as a draft of a map.
 incc weights export SPEC --weights FILE -o FILE.safetensors writes weights under
@@ -51,12 +60,14 @@ the names of the class, for PyTorch.
 ` + b.String() + `
 The files of these classes work with the spec: incc predict googlenet_bn --weights
 googlenet-1378be20.pth cat.jpg. The input statement prepares pictures as
-torchvision does, but scaling rounds once, not after each axis, so that a pixel
+the library does, but scaling rounds once, not after each axis, so that a pixel
 may differ by 1 of 255. JPEG decoders differ, too.
 
 Models
 
-Every command takes an ONNX model in place of a spec, with its own weights.
+Every command takes an ONNX model in place of a spec, with its own weights, or a
+whole model of Keras (model.save("model.keras") or "model.h5"): Functional and
+Sequential models of layers for pictures. incc import writes it as a spec.
 A model that incc compile wrote says how pictures are prepared and what the
 classes are called. For others, --image says it in the words of the input
 statement (incc explain input), and --labels names the classes:

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from `FILE` instead of drawing them: safetensors, PyTorch (.pt, .pth), NumPy (.npz) or ONNX; incc explain weights says more"}
+	weightsFlag = &cli.StringFlag{Name: "weights", Usage: "read the weights from `FILE` instead of drawing them: safetensors, PyTorch (.pt, .pth), Keras (.keras, .h5), NumPy (.npz) or ONNX; incc explain weights says more"}
 	mapFlag     = &cli.StringFlag{Name: "map", Usage: "match weights with tensors of other names as `FILE` says; incc weights map writes a draft"}
 )
 

@@ -126,7 +126,7 @@ In Python, with the packages torchvision and safetensors:
 
 The network must have the layers of the built-in spec that describes the class.`,
 		Flags: append([]cli.Flag{weightsFlag, mapFlag, defineFlag, outFlag, roomFlag,
-			&cli.StringFlag{Name: "names", Value: "torchvision", Usage: "take the names of `LIBRARY`: torchvision"}}, modelFlags()...),
+			&cli.StringFlag{Name: "names", Value: "torchvision", Usage: "take the names of `LIBRARY`: torchvision or timm"}}, modelFlags()...),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "SPEC")
 			if err != nil {
@@ -168,7 +168,7 @@ The network must have the layers of the built-in spec that describes the class.`
 func tableFor(g *ir.Graph, library string) (*names.Table, error) {
 	var specs []string
 	for _, t := range names.For(g.Name) {
-		if t.Library != library {
+		if t.Library != library || library == "keras" { // whose arrays have other axes
 			continue
 		}
 		if !slices.ContainsFunc(g.Params, func(v *ir.Value) bool { return v.Param.Kind != ir.Constant && t.Tensor(v.Name) == "" }) {
@@ -177,7 +177,7 @@ func tableFor(g *ir.Graph, library string) (*names.Table, error) {
 		specs = append(specs, t.Spec)
 	}
 	if len(specs) == 0 {
-		return nil, usagef("--names %s is not known (want torchvision)", diag.Quote(library))
+		return nil, usagef("--names %s is not known (want torchvision or timm)", diag.Quote(library))
 	}
 	return nil, fmt.Errorf("%s does not have the layers of a spec whose names in %s are known: %s", diag.Name(g.Name), library, strings.Join(specs, ", "))
 }
