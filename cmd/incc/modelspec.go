@@ -58,7 +58,8 @@ func beginning(path string) []byte {
 	return head[:n]
 }
 
-// readModel reads an ONNX model with its external data, or a model of Keras as an ONNX model. It returns an error if the
+// readModel reads an ONNX model with its external data, or a model of Keras as an ONNX
+// model. It returns an error if the
 // external data does not fit into memory. The external data must be in the folder of the
 // model or, with --root, in the folder that --root names.
 func readModel(c *cli.Context, path string) (*onnx.Model, error) {
