@@ -93,7 +93,9 @@ backends/weights/zipfile:  ir/diag
 backends/weights/pytorch:  backends/safetensors, backends/weights/arrays, backends/weights/zipfile, ir/diag
 backends/weights/npz:      backends/safetensors, backends/npy, backends/weights/arrays, backends/weights/zipfile, ir/diag
 backends/weights/names:    NONE
-backends/weights:          backends/files, backends/safetensors, backends/onnx, backends/weights/..., ir, ir/diag, ir/tensor
+backends/weights/hdf5:     backends/safetensors, backends/weights/arrays
+backends/keras:            backends/onnx, backends/onnx/onnxpb, backends/safetensors, backends/weights/arrays, backends/weights/hdf5, backends/weights/zipfile, ir/diag
+backends/weights:          backends/files, backends/keras, backends/safetensors, backends/onnx, backends/weights/..., ir, ir/diag, ir/ops, ir/tensor
 
 # codegen/plan knows no kernel: the executor hands it the lowering.
 backends/npy:              ir/tensor
@@ -115,7 +117,7 @@ golden: NONE
 
 # The page of incc view, which plans and runs networks. Fonts.
 cmd/incc/view: backends/cpu, backends/cpu/data, backends/cpu/kernel, backends/draw, codegen/plan, ir/..., passes, golang.org/x/image/font/gofont/...
-cmd/incc: cmd/incc/view, backends, backends/classify, backends/draw, backends/files, backends/safetensors, backends/npy, backends/torch, backends/onnx, backends/onnx/executor, backends/onnx/onnxpb, backends/triton, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/decompile, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
+cmd/incc: cmd/incc/view, backends, backends/classify, backends/draw, backends/files, backends/keras, backends/safetensors, backends/npy, backends/torch, backends/onnx, backends/onnx/executor, backends/onnx/onnxpb, backends/triton, backends/cpu/..., backends/weights, backends/weights/names, codegen/..., dsl, dsl/decompile, dsl/lsp, ir/..., passes/..., specs, github.com/urfave/cli/v2, google.golang.org/protobuf/encoding/protowire, golang.org/x/mod/..., golang.org/x/sys/..., golang.org/x/term, golang.org/x/image/...
 `
 
 const module = "github.com/incc-lang/incc/"

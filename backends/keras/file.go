@@ -91,8 +91,19 @@ func OpenArchive(z *zipfile.Archive) (*File, error) {
 	return f, err
 }
 
-// Open reads a file of HDF5 of size bytes: a whole model or weights alone.
-func Open(src io.ReaderAt, size int64) (*File, error) { return open(src, size, nil) }
+// Open reads a file of size bytes: a .keras file, or one of HDF5, which has a whole model or
+// weights alone.
+func Open(src io.ReaderAt, size int64) (*File, error) {
+	head := make([]byte, 4)
+	if _, err := src.ReadAt(head, 0); err == nil && string(head) == "PK\x03\x04" {
+		z, err := zipfile.Open(src, size)
+		if err != nil {
+			return nil, err
+		}
+		return OpenArchive(z)
+	}
+	return open(src, size, nil)
+}
 
 func open(src io.ReaderAt, size int64, c *Config) (*File, error) {
 	h, err := hdf5.Open(src, size)

@@ -12,22 +12,13 @@ import (
 	"github.com/incc-lang/incc/backends/keras"
 	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/backends/weights/zipfile"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// openFile opens a file of testdata, or the bytes of one.
-func openFile(name string, b []byte) (*keras.File, error) {
-	src := bytes.NewReader(b)
-	if !strings.HasSuffix(name, ".keras") {
-		return keras.Open(src, src.Size())
-	}
-	z, err := zipfile.Open(src, src.Size())
-	if err != nil {
-		return nil, err
-	}
-	return keras.OpenArchive(z)
+// openFile opens the bytes of a file.
+func openFile(b []byte) (*keras.File, error) {
+	return keras.Open(bytes.NewReader(b), int64(len(b)))
 }
 
 func read(t testing.TB, name string) []byte {
@@ -64,7 +55,7 @@ func TestModels(t *testing.T) {
 		{"old.keras", "old", 1, 1}, {"old.h5", "old", 1, 1},
 		{"layers.keras", "layers", 1, 1}, {"two.keras", "two", 2, 2},
 	} {
-		f, err := openFile(c.file, read(t, c.file))
+		f, err := openFile(read(t, c.file))
 		if err != nil {
 			t.Errorf("%s: %v", c.file, err)
 			continue
@@ -128,7 +119,7 @@ func TestArrays(t *testing.T) {
 			}
 		}
 	}
-	f, err := openFile("small.weights.h5", read(t, "small.weights.h5"))
+	f, err := openFile(read(t, "small.weights.h5"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +134,7 @@ func TestArrays(t *testing.T) {
 // contents returns the elements of each array of a file, as bytes.
 func contents(t *testing.T, name string) map[string]string {
 	t.Helper()
-	f, err := openFile(name, read(t, name))
+	f, err := openFile(read(t, name))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -160,7 +151,7 @@ func contents(t *testing.T, name string) map[string]string {
 
 // TestRefused: what cannot be converted is listed at once.
 func TestRefused(t *testing.T) {
-	f, err := openFile("refused.keras", read(t, "refused.keras"))
+	f, err := openFile(read(t, "refused.keras"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +170,7 @@ func TestMutations(t *testing.T) {
 			for range 1 + r.IntN(3) {
 				b[r.IntN(len(b))] = byte(r.IntN(256))
 			}
-			if f, err := openFile(name, b); err == nil && f.Config != nil {
+			if f, err := openFile(b); err == nil && f.Config != nil {
 				_, _ = f.Model()
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/incc-lang/incc/backends/weights/arrays"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // role is what a weight is for in its layer.
@@ -39,7 +40,7 @@ func (r *Fitted) filled() string {
 	if len(r.fill) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d gammas (1) and betas (0) of normalizations are not in the file", len(r.fill))
+	return fmt.Sprintf("; the file lacks %s (then 1) or beta (then 0) of normalizations", diag.Count(len(r.fill), "gamma"))
 }
 
 // group is a layer: a convolution or dense layer (conv), or a normalization.

@@ -25,7 +25,7 @@ func TestKerasWeights(t *testing.T) {
 	for _, name := range []string{"flat.keras", "flat.h5"} {
 		_, errs := inccRun(t, exitOK, "run", spec, "--weights", data(name), "-i", data("flat_x.npy"), "-o", y)
 		closeTo(t, name, y, data("flat_y.npy"))
-		if want := "by the order and the shapes of layers, which names do not confirm; 1 gammas (1) and betas (0) of normalizations are not in the file\n"; !strings.Contains(errs, want) {
+		if want := "by the order and the shapes of layers, which names do not confirm; the file lacks 1 gamma (then 1) or beta (then 0) of normalizations\n"; !strings.Contains(errs, want) {
 			t.Errorf("%s: %q, want %q", name, errs, want)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/keras"
 	"github.com/incc-lang/incc/backends/onnx"
-	"github.com/incc-lang/incc/backends/weights/zipfile"
 )
 
 // beginsLikeKeras reports whether a file that begins with head is one of Keras: HDF5, or a ZIP
@@ -27,17 +26,8 @@ func readKeras(path string) (*onnx.Model, error) {
 		return nil, err
 	}
 	defer f.Close()
-	var k *keras.File
-	if strings.EqualFold(filepath.Ext(path), ".keras") {
-		z, err := zipfile.Open(f, size)
-		if err != nil {
-			return nil, err
-		}
-		k, err = keras.OpenArchive(z)
-		if err != nil {
-			return nil, err
-		}
-	} else if k, err = keras.Open(f, size); err != nil {
+	k, err := keras.Open(f, size)
+	if err != nil {
 		return nil, err
 	}
 	return k.Model()

@@ -50,6 +50,9 @@ func (o *Object) Array() (arrays.Array, error) {
 		return a, blockError(o.at, "array", "its elements are not numbers of a known type (class %d, %d bytes)", typ.class, typ.size)
 	}
 	c, err := o.message(msgLayout, "layout")
+	if err == nil && c == nil {
+		err = blockError(o.at, "array", "it has no layout")
+	}
 	if err != nil {
 		return a, err
 	}
