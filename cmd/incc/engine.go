@@ -46,22 +46,13 @@ func checkThreads(n int) error {
 	return nil
 }
 
-// evaluate runs the network on a batch and returns the value out. The executor reads
+// evaluate runs the network on its inputs and returns the values outs. The executor reads
 // weights without data in g from file, if file is not nil.
-func evaluate(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tensor.Tensor, out *ir.Value) (*tensor.F32, error) {
-	ys, err := evaluateAll(c, g, file, x, []*ir.Value{out})
-	if err != nil {
-		return nil, err
-	}
-	return ys[0], nil
-}
-
-// evaluateAll is evaluate for several values.
-func evaluateAll(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tensor.Tensor, outs []*ir.Value) ([]*tensor.F32, error) {
+func evaluate(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tensor.Tensor, outs []*ir.Value) ([]*tensor.F32, error) {
 	var ys []*tensor.F32
 	switch e := c.String("engine"); e {
 	case "ref":
-		res, err := ref.Run(g, []*tensor.Tensor{x}, ref.Options{Keep: outs, Seed: c.Int64("seed")})
+		res, err := ref.Run(g, x, ref.Options{Keep: outs, Seed: c.Int64("seed")})
 		if err != nil {
 			return nil, err
 		}
@@ -79,20 +70,20 @@ func evaluateAll(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tens
 		for _, out := range outs {
 			h.Outputs = append(h.Outputs, h.Value(out.Name))
 		}
-		o.Batch, o.Weights = x.Shape[0], file
-		if !g.Inputs[0].Type.Shape.Symbolic() {
-			o.Batch = 1
-		}
+		o.Batch, o.Weights = imagesOfInputs(g, x), file
 		p, err := compileRoom(c, h, o)
 		if err != nil {
 			return nil, err
 		}
-		var data [][]float32
+		var in, data [][]float32
+		for _, t := range x {
+			in = append(in, tensor.Round(t).Data)
+		}
 		for _, out := range outs {
 			y := tensor.Make[float32](out.Type.Shape.Bind(o.Batch))
 			ys, data = append(ys, y), append(data, y.Data)
 		}
-		return ys, p.NewSession().Run([][]float32{tensor.Round(x).Data}, data)
+		return ys, p.NewSession().Run(in, data)
 	default:
 		return nil, usagef("unknown engine %s (want cpu or ref)", diag.Quote(e))
 	}

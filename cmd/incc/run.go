@@ -176,14 +176,17 @@ data names the formats), which are prepared as the spec's input statement says. 
 weights are those that incc compile draws from the same seed, so a model file
 and a run agree.
 
+Of several outputs all are shown; --part takes the name of one, too. Each of several
+inputs has its own --input NAME=FILE.
+
 A detector that ends with its boxes has outputs whose sizes are known only after
 the run: all of them are printed side by side, --top rows, and --output gets the
 first.`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`; noise makes a random image, noise:8 eight of them"},
+			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`, each of several from NAME=FILE; noise makes a random image, noise:8 eight of them"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
-			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART` instead of the last"},
+			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART`, or one of several outputs, instead of the last"},
 			defineFlag, seedFlag, weightsFlag, mapFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(append(executorFlags(), pipelineFlags()...), modelFlags()...)...),
 		Action: func(c *cli.Context) error {
@@ -191,7 +194,7 @@ first.`,
 			if err != nil {
 				return err
 			}
-			if c.String("input") == "" {
+			if len(c.StringSlice("input")) == 0 {
 				return usagef("incc run needs --input FILE")
 			}
 			if err := checkTop(c); err != nil {
@@ -213,14 +216,14 @@ first.`,
 			if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
 				return err
 			}
-			u := use{batch: noiseBatch(c.String("input")), executor: c.String("engine") == "cpu", inputs: true}
+			u := use{batch: noiseBatches(c.StringSlice("input")), executor: c.String("engine") == "cpu", inputs: true}
 			if !u.executor {
 				u.weights, u.reference = 2, 1
 			}
 			if err := checkRoom(c, g, u); err != nil {
 				return err
 			}
-			x, err := readInput(g, c.String("input"))
+			x, err := readInputs(g, c.StringSlice("input"))
 			if err != nil {
 				return err
 			}
@@ -241,25 +244,48 @@ first.`,
 			if ops.FilledSizes(g) != nil && c.String("part") == "" {
 				return runFilled(c, g, file, x)
 			}
-			part, err := partValue(g, c.String("part"))
+			outs, err := shownOutputs(c, g)
 			if err != nil {
 				return err
 			}
-			y, err := evaluate(c, g, file, x, part)
+			y, err := evaluate(c, g, file, x, outs)
 			if err != nil {
 				return err
 			}
-			return showOutput(c, g, part, y)
+			for i, v := range outs {
+				if err := showOutput(c, g, v, y[i]); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }
 
-// partValue returns the output of a part, or of the network if no part is named.
-func partValue(g *ir.Graph, part string) (*ir.Value, error) {
-	if part == "" {
-		return g.Outputs[0], nil
+// shownOutputs returns the values that incc run shows: that of --part, or all outputs.
+func shownOutputs(c *cli.Context, g *ir.Graph) ([]*ir.Value, error) {
+	if part := c.String("part"); part != "" {
+		v, err := partValue(g, part)
+		return []*ir.Value{v}, err
 	}
+	if len(g.Outputs) > 1 && c.String("output") != "" {
+		var names []string
+		for _, v := range g.Outputs {
+			names = append(names, diag.Name(v.Name))
+		}
+		return nil, usagef("--output takes one array, and %s has the outputs %s: choose one with --part NAME", g.Name, strings.Join(names, ", "))
+	}
+	return g.Outputs, nil
+}
+
+// partValue returns the result of a part, or the output of the network of that name.
+func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 	var names []string
+	for _, v := range g.Outputs {
+		if v.Name == part {
+			return v, nil
+		}
+	}
 	for _, p := range g.Parts {
 		if p.Name == part {
 			return p.Out, nil

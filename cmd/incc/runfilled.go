@@ -18,8 +18,8 @@ import (
 
 // runFilled runs a network whose outputs have sizes that are known only at run time, such as a
 // detector that ends with its boxes, and shows all outputs.
-func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x *tensor.Tensor) error {
-	ys, err := evaluateAll(c, g, file, x, g.Outputs)
+func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tensor.Tensor) error {
+	ys, err := evaluate(c, g, file, x, g.Outputs)
 	if err != nil {
 		return err
 	}
