@@ -248,8 +248,12 @@ func interpret(g *ir.Graph, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 		return nil, err
 	}
 	var got []*tensor.Tensor
+	var outs [][]float32
 	for _, v := range g.Outputs {
-		got = append(got, res[v])
+		got, outs = append(got, res[v]), append(outs, tensor.Round(res[v]).Data)
+	}
+	if ops.FilledSizes(g) != nil {
+		return filled(g, outs), nil
 	}
 	return got, nil
 }

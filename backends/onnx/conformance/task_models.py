@@ -155,7 +155,24 @@ class SSDLite(nn.Module):
         return y["cls_logits"].softmax(-1), y["bbox_regression"]
 
 
+class Detector(nn.Module):
+    """A detector of torchvision to its boxes, for one image. The scores are spread: no two boxes have
+    nearly the same one, so that rounding does not change their order."""
+
+    def __init__(self, name, spread):
+        super().__init__()
+        self.m = getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None, num_classes=4, detections_per_img=50)
+        for n, p in self.m.head.named_parameters():
+            if p.dim() == 4 and "classification" in n:
+                nn.init.normal_(p, 0, spread * p[0].numel() ** -0.5)
+
+    def forward(self, x):
+        y = self.m([x[0]])[0]
+        return y["boxes"], y["scores"], y["labels"]
+
+
 NETWORKS = {
+    "ssd300": (lambda: Detector("ssd300_vgg16", 1.0), (3, 300, 300)), "ssdlite320": (lambda: Detector("ssdlite320_mobilenet_v3_large", 0.5), (3, 320, 320)),
     "unet": (lambda: UNet(False), (3, 48, 64)), "unet_bilinear": (lambda: UNet(True), (3, 48, 64)), "yolo_head": (Yolo, (3, 64, 96)),
     "espcn": (Espcn, (1, 20, 24)), "style": (Style, (3, 32, 40)), "dcgan": (Dcgan, (32, 1, 1)), "conv3d": (Video, (3, 6, 16, 16)), "conv1d": (Sound, (1, 400)),
     "attention": (Attention, (3, 64, 64)), "ssdlite_heads": (SSDLite, (3, 160, 160)),
@@ -176,7 +193,7 @@ def network(name):
         b.train()
     with torch.no_grad():
         for _ in range(2):
-            m(torch.randn(4, *shape))
+            (m.m.backbone if isinstance(m, Detector) else m)(torch.randn(4, *shape))
     return m.eval(), shape
 
 
@@ -184,7 +201,7 @@ def main():
     torch.set_num_threads(2)
     out, names = sys.argv[1], sys.argv[2:] or list(NETWORKS)
     for name in names:
-        for dynamic in (False, True):
+        for dynamic in (False, True) if not name.startswith("ssd") or name == "ssdlite_heads" else (False,):
             folder = os.path.join(out, f"{name}.{'dynamic' if dynamic else 'fixed'}")
             if os.path.exists(os.path.join(folder, "out_0.npy")) or os.path.exists(os.path.join(folder, "error.txt")):
                 continue
