@@ -29,8 +29,14 @@ func Import(m *Model) (*ir.Graph, error) { return ImportWith(m, ImportOptions{})
 // with the model. A model does not contain labels, parts and heads, so a head becomes an
 // ordinary output.
 //
+// Sizes that are known only at run time, as behind NonZero and NonMaxSuppression in detectors,
+// get bounds: the outputs have their largest shapes, what a run does not fill is 0, and one more
+// output, the last, has the sizes of all such outputs in that run (ops.FilledSizes). The number
+// of images is fixed then, and a size without a bound is an error.
+//
 // A model may have one symbolic size, with any name; it becomes the batch. Real numbers of
-// other types than FLOAT are read as FLOAT. Opsets from 7 on are supported. An error about
+// other types than FLOAT are read as FLOAT, and computed as such: FLOAT16 and BFLOAT16 with more
+// digits than other runtimes have, DOUBLE with fewer. Opsets from 7 on are supported. An error about
 // operators that cannot be expressed lists all of them. It wraps ErrUnsupported if the model
 // is valid but uses something that ImportWith does not support.
 func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
@@ -51,9 +57,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	v.run()
 	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, opset: v.opset, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
 	im.nodes = v.nodes
-	if im.tail = im.findTail(v.nodes); im.tail != nil && len(im.tail.unknownSteps()) > 0 {
-		im.tail = nil
-	}
+	im.tail = im.findTail(v.nodes)
 	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
 		return nil, unsupported{err}
@@ -107,7 +111,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 	where := map[string][]string{}
 	for i, n := range nodes {
 		foreign := n.Domain != "" && n.Domain != "ai.onnx"
-		if !foreign && Importable(n.OpType) || im.folded(n) || im.within[n] || im.inTail(n) {
+		if !foreign && Importable(n.OpType) || im.folded(n) || im.within[n] || im.inTail(n) && len(unknownSteps(n)) == 0 {
 			continue
 		}
 		op := diag.Name(n.OpType)
@@ -117,7 +121,11 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 		if where[op] == nil {
 			order = append(order, op)
 		}
-		where[op] = append(where[op], nodeName(n, i))
+		name := nodeName(n, i)
+		if list := unknownSteps(n); n.OpType == "If" && !foreign && len(list) > 0 {
+			name += fmt.Sprintf(", whose graphs have %s", strings.Join(list, ", "))
+		}
+		where[op] = append(where[op], name)
 	}
 	var errs []error
 	for _, op := range order {
@@ -145,12 +153,10 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 // refusals says why some operators are not supported, where there is more to say than that they
 // are not.
 var refusals = map[string]string{
-	"NonMaxSuppression": "the number of boxes that remain is known only at run time, and shapes are fixed here: cut the model before it, and suppress boxes in the program that runs it",
-	"NonZero":           "the number of its results is known only at run time, and shapes are fixed here",
-	"Unique":            "the number of its results is known only at run time, and shapes are fixed here",
-	"Loop":              "loops are not supported",
-	"Scan":              "loops are not supported",
-	"If":                "the condition is known only at run time",
+	"Unique": "the number of its results is known only at run time, and shapes are fixed here",
+	"Loop":   "loops are not supported",
+	"Scan":   "loops are not supported",
+	"If":     "the condition is known only at run time, and not all operators of its graphs are supported",
 }
 
 // folded reports whether the elements of all outputs of a node are known, so that it needs no

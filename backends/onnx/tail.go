@@ -163,8 +163,9 @@ func (t *tail) grow(im *importer) {
 	}
 }
 
-// unknownSteps returns the operators of the tail that a program cannot have.
-func (t *tail) unknownSteps() []string {
+// unknownSteps returns the operators of a node, and of the graphs inside of it, that a program
+// cannot have.
+func unknownSteps(n *onnxpb.NodeProto) []string {
 	var list []string
 	var visit func(n *onnxpb.NodeProto)
 	visit = func(n *onnxpb.NodeProto) {
@@ -176,16 +177,14 @@ func (t *tail) unknownSteps() []string {
 		name := n.OpType
 		if n.Domain != "" && n.Domain != "ai.onnx" {
 			name = n.Domain + "." + n.OpType
-		} else if n.OpType == "Constant" || n.OpType == "Identity" || nodes.HasNodeStep(n.OpType) {
+		} else if n.OpType == "Constant" || nodes.HasNodeStep(n.OpType) {
 			return
 		}
-		if !slices.Contains(list, name) {
+		if name = diag.Name(name); !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
-	for _, n := range t.order {
-		visit(n)
-	}
+	visit(n)
 	return list
 }
 
@@ -262,7 +261,7 @@ func tailName(n *onnxpb.NodeProto) string {
 	return diag.Name(n.OpType)
 }
 
-// inTail reports whether a node belongs to the tail and all of the tail can be a program.
+// inTail reports whether a node belongs to the tail.
 func (im *importer) inTail(n *onnxpb.NodeProto) bool { return im.tail != nil && im.tail.nodes[n] }
 
 // openTypes sets what is known about the results of operators whose sizes are known only at run

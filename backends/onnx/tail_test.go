@@ -3,6 +3,7 @@ package onnx_test
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/irtest/longtest"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -118,6 +120,83 @@ func TestTailWithoutBound(t *testing.T) {
 	_, err := onnx.Import(m)
 	if err == nil || !strings.Contains(err.Error(), `"stretch"`) || !strings.Contains(err.Error(), "there is no bound for the size") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// TestIfRefused: an If whose condition is known only at run time is refused once, with the
+// operators of its graphs that are not supported.
+func TestIfRefused(t *testing.T) {
+	branch := func(op string) *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: map[string]string{"Telepathy": "then_branch", "Relu": "else_branch"}[op], Type: onnxpb.AttributeProto_GRAPH, G: &onnxpb.GraphProto{
+			Name: "g", Node: []*onnxpb.NodeProto{{OpType: op, Input: []string{"x"}, Output: []string{op}}}, Output: []*onnxpb.ValueInfoProto{{Name: op}}}}
+	}
+	m := &onnx.Model{Proto: &onnxpb.ModelProto{IrVersion: 8, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: 17}}, Graph: &onnxpb.GraphProto{
+		Name:  "open",
+		Input: []*onnxpb.ValueInfoProto{declared("x", onnxpb.TensorProto_FLOAT, 1, 3), declared("c", onnxpb.TensorProto_BOOL, 1)},
+		Node: []*onnxpb.NodeProto{
+			{OpType: "If", Name: "choose", Input: []string{"c"}, Output: []string{"y"}, Attribute: []*onnxpb.AttributeProto{branch("Telepathy"), branch("Relu")}},
+		},
+		Output: []*onnxpb.ValueInfoProto{{Name: "y"}},
+	}}}
+	_, err := onnx.Import(m)
+	if err == nil || !strings.Contains(err.Error(), `node "choose" (If), whose graphs have Telepathy: the condition is known only at run time`) {
+		t.Errorf("error: %v", err)
+	}
+	m.Proto.Graph.Node[0].Attribute[0].G.Node[0].OpType = "Neg"
+	g, err := onnx.Import(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c, want := range map[float64][]float64{1: {-1, 2, -3}, 0: {1, 0, 3}} {
+		values, err := ref.Run(g, []*tensor.Tensor{tensor.Of([]float64{1, -2, 3}, 1, 3), tensor.Of([]float64{c}, 1)}, ref.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y := values[g.Outputs[0]].Data; !slices.Equal(y, want) {
+			t.Errorf("condition %v: %v, want %v", c, y, want)
+		}
+	}
+}
+
+// TestMutatedDetector imports, compiles and runs copies of a detector with random changes, which
+// must not panic.
+func TestMutatedDetector(t *testing.T) {
+	b, err := os.ReadFile("testdata/detector.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	ran := 0
+	for range longtest.Count(150, 5000, 50000) {
+		c := slices.Clone(b)
+		for range 1 + r.IntN(3) {
+			c[r.IntN(len(c))] = byte(r.IntN(256))
+		}
+		m, err := onnx.Decode(c)
+		if err != nil {
+			continue
+		}
+		g, err := onnx.Import(&onnx.Model{Proto: m})
+		if err != nil {
+			continue
+		}
+		p, err := cpu.Compile(g, cpu.Options{Memory: 256 << 20, Threads: 1})
+		if err != nil {
+			continue
+		}
+		var in, out [][]float32
+		for _, v := range g.Inputs {
+			in = append(in, make([]float32, v.Type.Shape.Bind(1).Size()))
+		}
+		for _, v := range g.Outputs {
+			out = append(out, make([]float32, v.Type.Shape.Bind(1).Size()))
+		}
+		if p.NewSession().Run(in, out) == nil {
+			ran++
+		}
+	}
+	if ran < 20 {
+		t.Errorf("only %d copies were run", ran)
 	}
 }
 

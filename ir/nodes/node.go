@@ -3,7 +3,8 @@
 // faster kernels for what convolutional networks consist of, and uses this package for the
 // rest. The reference interpreter uses it, too; the node tests of ONNX check it.
 //
-// Every number is a float64, whatever the kind of the array: integers are exact up to 2^53.
+// Every number is a float64, whatever the kind of the array. Integers are exact up to 2^53; an
+// operator that meets or makes larger ones returns an error, as for an index outside of its axis.
 // Results are rounded to their kind, real numbers to float32.
 //
 // The package belongs to the run time of generated packages: it imports only the standard
