@@ -123,9 +123,7 @@ func (e *tailEncoder) constant(p *nodes.NodeProgram, name string, v value) (int,
 	}
 	b := bound{kind: a.Kind, dims: a.Shape, exact: true, text: a.Data}
 	if a.Kind.Integer() {
-		for _, x := range a.Data {
-			b.ints = append(b.ints, x)
-		}
+		b.ints = slices.Clone(a.Data)
 	}
 	p.Steps = append(p.Steps, nodes.NodeStep{Op: "Const", Outs: 1, Const: a})
 	return e.define([]string{name}, b), nil

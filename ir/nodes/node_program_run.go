@@ -182,7 +182,7 @@ func nodeAttrOf(a NodeArray) (string, error) {
 // branch runs one of the blocks of an If.
 func (r *nodeRun) branch(s *NodeStep) ([]NodeArray, error) {
 	if len(s.In) != 1 || s.In[0].Value < 0 || len(r.values[s.In[0].Value].Data) != 1 {
-		return nil, errors.New("If: the condition must have one element")
+		return nil, errors.New("the condition of an If must have one element")
 	}
 	prog := s.Else
 	if r.values[s.In[0].Value].Data[0] != 0 {
