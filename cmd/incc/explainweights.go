@@ -7,13 +7,16 @@ import (
 	"github.com/incc-lang/incc/backends/weights/names"
 )
 
+// conditions say what a built-in spec needs for the weights of a class, by library and spec.
+var conditions = map[string]string{"keras inception_v3": " (-D count_padding=0)", "keras mobilenet_v2": " (a copy with bn=0.001, pad=same)"}
+
 // explainWeights is the page about files of weights and models.
 func explainWeights() string {
 	var b strings.Builder
 	prefix := map[string]string{"torchvision": "torchvision.models.", "timm": "timm ", "keras": "keras.applications."}
 	for _, t := range names.Tables() {
 		if t.Differs == "" {
-			fmt.Fprintf(&b, "  %-20s %s%s\n", t.Spec, prefix[t.Library], t.Class)
+			fmt.Fprintf(&b, "  %-20s %s%s%s\n", t.Spec, prefix[t.Library], t.Class, conditions[t.Library+" "+t.Spec])
 		}
 	}
 	return `files of weights, and models that others trained
@@ -50,8 +53,9 @@ first of these that applies, and says which did:
     an answer
 
 Kernels of Keras are transposed, also for the order in which it flattens maps. A
-gamma that a file lacks (scale=False) is 1, a beta 0. Weights of a class that has the
-layers of a spec, but another epsilon, padding or stride, are refused with the reason.
+gamma that a file lacks (scale=False) is 1, a beta 0. Weights of a class that has
+the layers of a spec, but another epsilon, padding or stride, are refused with the
+reason.
 
 incc weights map SPEC FILE -o MAP.txt writes what it found as a draft of a map.
 incc weights export SPEC --weights FILE -o FILE.safetensors writes weights under
@@ -59,9 +63,9 @@ the names of the class, for PyTorch.
 
 ` + b.String() + `
 The files of these classes work with the spec: incc predict googlenet_bn --weights
-googlenet-1378be20.pth cat.jpg. The input statement prepares pictures as
-the library does, but scaling rounds once, not after each axis, so that a pixel
-may differ by 1 of 255. JPEG decoders differ, too.
+googlenet-1378be20.pth cat.jpg. Where the library prepares pictures otherwise than
+the input statement of the spec, incc says which keys to write. Scaling rounds once,
+not after each axis, so that a pixel may differ by 1 of 255. JPEG decoders differ, too.
 
 Models
 
