@@ -211,6 +211,9 @@ func (b *Backend) compileFor(inputs []*value, bake []bool) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(g.Outputs) > len(outs) { // the last are the sizes of the others
+		return nil, unsupported("outputs whose sizes are known only at run time")
+	}
 	if err := b.ambiguous(m, g); err != nil {
 		return nil, err
 	}
