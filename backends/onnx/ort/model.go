@@ -10,6 +10,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/executor"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes"
 )
@@ -208,6 +209,9 @@ func (m *model) compile(shapes []Shape) (*compiled, error) {
 	g, err := onnx.Import(bound)
 	if err != nil {
 		return nil, err
+	}
+	if ops.FilledSizes(g) != nil {
+		return nil, errors.New("outputs whose sizes are known only at run time are not supported here: onnx.Load and cpu.Compile run such a model")
 	}
 	reorder(g, m.in, m.out)
 	batch := 1

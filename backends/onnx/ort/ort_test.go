@@ -258,3 +258,21 @@ func TestErrors(t *testing.T) {
 	}
 	check(s.Run(nil, nil), "the session was destroyed")
 }
+
+// TestSizesOfTheRun: a detector that ends with its boxes is refused: its outputs have other sizes
+// in every run.
+func TestSizesOfTheRun(t *testing.T) {
+	environment(t)
+	s, err := NewDynamicAdvancedSession("../testdata/detector.onnx", []string{"image"}, []string{"boxes"}, nil)
+	if err == nil {
+		defer s.Destroy()
+		x, xErr := NewEmptyTensor[float32](NewShape(1, 3, 32, 32))
+		if xErr != nil {
+			t.Fatal(xErr)
+		}
+		err = s.Run([]Value{x}, []Value{nil})
+	}
+	if err == nil || !strings.Contains(err.Error(), "known only at run time") {
+		t.Errorf("error: %v", err)
+	}
+}
