@@ -79,22 +79,15 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	clear(dst)
 	b := bytesOf(dst)
 	kk := c.KH * c.KW
-	at := 0
-	for first := 0; first < Blocks(c.C); first += 2 {
+	perBlock := kk * Block / 4 // quads of input channels in a block of them
+	for oc := range c.C {
+		first := oc / (2 * Block) * 2 // output block of the pair
 		width := min(2, Blocks(c.C)-first) * Block
-		for ib := range Blocks(c.IC) {
-			for k := range kk {
-				for quad := range Block / 4 {
-					for o := range width {
-						for j := range 4 {
-							oc, ic := first*Block+o, ib*Block+quad*4+j
-							if oc < c.C && ic < c.IC {
-								b[at] = byte(wholeWeight(weight[(oc*c.IC+ic)*kk+k], scale[oc]))
-							}
-							at++
-						}
-					}
-				}
+		pair := b[first*Block*Blocks(c.IC)*kk*Block+4*(oc-first*Block):]
+		for ic := range c.IC {
+			at := 4*width*(ic/Block*perBlock+ic%Block/4) + ic%4
+			for k, w := range weight[(oc*c.IC+ic)*kk : (oc*c.IC+ic+1)*kk] {
+				pair[at+4*width*k*Block/4] = byte(wholeWeight(w, scale[oc]))
 			}
 		}
 	}
@@ -137,7 +130,8 @@ func pairsFit(w []byte) bool {
 
 // wholeWeight is a weight in steps of its scale.
 func wholeWeight(w, scale float32) int8 {
-	return int8(min(max(math.RoundToEven(float64(w/scale)), -128), 127))
+	const noFraction = 3 << 22 // a float32 of this size has no fraction: adding it rounds to even
+	return int8(min(max(w/scale, -128), 127) + noFraction - noFraction)
 }
 
 // packInt8Bias writes the bias, if there is one, in steps of the scales of input and weights, less
