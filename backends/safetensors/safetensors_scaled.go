@@ -19,7 +19,12 @@ func (t *Tensors) scales(info *TensorInfo) ([]float32, error) {
 // widenScaled writes whole numbers times the scales of their rows; at is the number of the first
 // element in its tensor.
 func widenScaled(dst []float32, src []byte, scales []float32, row, at int) {
-	for i := range dst {
-		dst[i] = float32(int8(src[i])) * scales[(at+i)/row]
+	for len(dst) > 0 {
+		n := min(len(dst), row-at%row) // up to the end of the row
+		scale := scales[at/row]
+		for i, b := range src[:n] {
+			dst[i] = float32(int8(b)) * scale
+		}
+		dst, src, at = dst[n:], src[n:], at+n
 	}
 }

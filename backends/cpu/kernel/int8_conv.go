@@ -84,10 +84,21 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 		first := oc / (2 * Block) * 2 // output block of the pair
 		width := min(2, Blocks(c.C)-first) * Block
 		pair := b[first*Block*Blocks(c.IC)*kk*Block+4*(oc-first*Block):]
-		for ic := range c.IC {
-			at := 4*width*(ic/Block*perBlock+ic%Block/4) + ic%4
-			for k, w := range weight[(oc*c.IC+ic)*kk : (oc*c.IC+ic+1)*kk] {
-				pair[at+4*width*k*Block/4] = byte(wholeWeight(w, scale[oc]))
+		row, unit := weight[oc*c.IC*kk:(oc+1)*c.IC*kk], scale[oc]
+		for ic := 0; ic < c.IC; ic += 4 {
+			quad := row[ic*kk : min(ic+4, c.IC)*kk]
+			at := 4 * width * (ic/Block*perBlock + ic%Block/4)
+			for k := range kk {
+				d := pair[at : at+4]
+				if len(quad) == 4*kk {
+					d[0], d[1] = byte(wholeWeight(quad[k], unit)), byte(wholeWeight(quad[k+kk], unit))
+					d[2], d[3] = byte(wholeWeight(quad[k+2*kk], unit)), byte(wholeWeight(quad[k+3*kk], unit))
+				} else {
+					for j := k; j < len(quad); j += kk {
+						d[j/kk] = byte(wholeWeight(quad[j], unit))
+					}
+				}
+				at += width * Block
 			}
 		}
 	}
