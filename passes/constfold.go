@@ -23,6 +23,7 @@ var ConstFold = Pass{
 	Doc:      "evaluates what is computed from constants and weights that have data",
 	Contract: Rounding,
 	After: []Constraint{
+		{"trim-padding", "const-fold should cut the weights that it trims"},
 		{"fold-bn", "const-fold should round its new weights only once, at the end"},
 		{"commute-avgpool", "const-fold should round its new weights only once, at the end"},
 		{"fold-linear", "const-fold should round its new weights only once, at the end"},

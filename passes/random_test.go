@@ -177,7 +177,7 @@ func (g *gen) concat(vs ...*ir.Value) *ir.Value {
 // step adds a few nodes that end in a feature map.
 func (g *gen) step(x *ir.Value) *ir.Value {
 	s := x.Type.Shape
-	switch g.IntN(14) {
+	switch g.IntN(15) {
 	case 0, 1, 2:
 		return g.module(x)
 	case 3:
@@ -240,6 +240,13 @@ func (g *gen) step(x *ir.Value) *ir.Value {
 		y := g.conv(x, ir.HW{1, 1}, 3, true)
 		f := g.do(g.name("mul"), ops.Mul{}, k, g.b.Fill(g.name("fill"), 1.5, 3, 1, 1))
 		return g.do(g.name("mul"), ops.Mul{}, y, f)
+	case 13: // filters whose outer elements may meet only padding
+		d := ir.HW{1 + g.IntN(12), 1 + g.IntN(12)}
+		k := ir.HW{1 + 2*g.IntN(3), 1 + 2*g.IntN(3)}
+		h, w := (k[0]-1)/2*d[0], (k[1]-1)/2*d[1]
+		c := ops.Conv{Stride: ir.HW{1 + g.IntN(2), 1}, Pad: ir.Pads{h, w, h + g.IntN(2), w}, Dilation: d, Groups: 1}
+		name := g.name("dilated")
+		return g.tail(g.do(name, c, x, g.param(name+"/weight", wide, ir.Weight, g.outs(), s[1], k[0], k[1])))
 	}
 	return g.tail(g.conv(x, ir.HW{5, 5}, g.outs(), true))
 }
