@@ -107,9 +107,20 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 	if !ok || len(n.In) != 2 || !q.Signed || n.In[0].Param == nil || n.In[1].Param == nil {
 		return false
 	}
-	in, ok := gridOf(c.Read[0])
+	from := c.Read[0]
+	if c.Before != nil {
+		from = c.Before.Out[0]
+	}
+	in, ok := gridOf(from)
 	border := plan.Border{k.PH, k.PW, max(0, (k.H-1)*k.SH-k.PH+(k.KH-1)*k.DH-(ih-1)), max(0, (k.W-1)*k.SW-k.PW+(k.KW-1)*k.DW-(iw-1))}
-	if !ok || k.IC*k.KH*k.KW > kernel.MaxInt8Depth || in.zero != 0 && border != (plan.Border{}) {
+	if !ok || k.IC*k.KH*k.KW > kernel.MaxInt8Depth {
+		return false
+	}
+	quads := c.Before != nil && c.In[0].Layout == plan.Planar && k.DW == 1
+	need := plan.Need{Layout: plan.Bytes, Border: border}
+	if quads {
+		need = planar
+	} else if c.Before != nil || in.zero != 0 && border != (plan.Border{}) {
 		return false
 	}
 	oc, _, _ := chw(c.Wrote[0])
@@ -128,16 +139,25 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 			return false
 		}
 	}
-	c.choice = plan.Choice{Algo: "int8", In: []plan.Need{{Layout: plan.Bytes, Border: border}}, Out: []plan.Need{out}}
+	c.before = quads
+	c.choice = plan.Choice{Algo: "int8", In: []plan.Need{need}, Out: []plan.Need{out}}
 	c.choice.Emit = func(e *plan.Emitter) error {
+		do, read := do, e.In
 		do.In, do.Out = view(e.In[0]), view(e.Out[0])
-		do := do.Split()
+		if quads {
+			var convert kernel.QuantizeQuads
+			convert, do = do.FromPlanes(ih, iw, do.In)
+			t := e.Temp("quads", plan.Packed, convert.Len(e.Batch()), 1, 1)
+			e.Step(convert, e.In, list(t))
+			read = list(t)
+		}
+		do = do.Split()
 		of := []*ir.Value{n.In[0], n.In[1]}
 		withBias := of
 		if bias != nil {
 			withBias = append(withBias[:2:2], bias)
 		}
-		e.Step(do, e.In, e.Out,
+		e.Step(do, read, e.Out,
 			plan.WeightRef{Params: of, How: kernel.PackInt8Weight, Len: do.PackedLen()},
 			plan.WeightRef{Params: withBias, How: kernel.PackInt8Bias, Len: do.BiasLen()},
 			plan.WeightRef{Params: of[1:], How: kernel.PackInt8Scale, Len: do.BiasLen()})

@@ -16,13 +16,13 @@ import (
 	ptq "github.com/incc-lang/incc/passes/quantize"
 )
 
-// quantized returns a graph with the layers quantized, except for the first, by the ranges that its
-// values have for an input.
-func quantized(t *testing.T, g *ir.Graph, x []*tensor.Tensor) *ir.Graph {
+// quantized returns a graph with the layers quantized, from one on, by the ranges that its values have
+// for an input.
+func quantized(t *testing.T, g *ir.Graph, x []*tensor.Tensor, from int) *ir.Graph {
 	t.Helper()
 	g = g.Clone()
 	ir.Materialize(g, 1)
-	layers := ptq.Layers(g)[1:]
+	layers := ptq.Layers(g)[from:]
 	points := ptq.Points(g, layers)
 	var keep []*ir.Value
 	for _, p := range points {
@@ -84,7 +84,7 @@ func TestInt8(t *testing.T) {
 		g := int8Net(t, seed)
 		const batch = 3
 		x := irtest.Inputs(g, batch, int64(seed))
-		q := quantized(t, g, x)
+		q := quantized(t, g, x, int(seed%2)) // every second time the first layer, too
 		want, err := ref.Run(q, x, ref.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +99,9 @@ func TestInt8(t *testing.T) {
 				}
 				for _, s := range p.Plan().Steps {
 					algos[s.Algo]++
+					if _, ok := s.Do.(kernel.QuantizeQuads); ok {
+						algos["quads"]++
+					}
 				}
 				y := make([]float32, batch*out.Type.Shape.Size())
 				if err := p.NewSession().Run([][]float32{in}, [][]float32{y}); err != nil {
@@ -124,7 +127,7 @@ func TestInt8(t *testing.T) {
 		}
 		nearRMS(t, fmt.Sprint("float", seed), first, float[g.Outputs[0]], 0.2)
 	}
-	for _, a := range []string{"int8", "int8 add", "quantize", "bytes to blocked", "max pool"} {
+	for _, a := range []string{"int8", "int8 add", "quantize", "bytes to blocked", "max pool", "quads"} {
 		if algos[a] == 0 {
 			t.Errorf("no step is %q", a)
 		}

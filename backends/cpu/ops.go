@@ -53,6 +53,7 @@ type call struct {
 	l      *lowering
 	choice plan.Choice
 	rounds bool // the choice includes the unit's Quantize
+	before bool // the choice includes the unit's Before
 }
 
 func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
@@ -67,6 +68,9 @@ func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 		return c.choice, err
 	}
 	ok, err := table.Do(u.Node, c)
+	if u.Before != nil && !c.before {
+		return plan.Choice{Apart: true}, nil
+	}
 	if err == nil && !ok {
 		err = fmt.Errorf("the executor has no kernel for %s: %w", ir.Name(u.Node.Op), plan.ErrUnsupported)
 	}

@@ -35,7 +35,7 @@ func conv(op ops.Conv, n *ir.Node, c *call) error {
 // conv plans a convolution over maps of ih x iw: by which algorithm, and what it
 // needs of its input's border.
 func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias *ir.Value) error {
-	if c.int8Conv(k, ih, iw, weight, bias) {
+	if c.int8Conv(k, ih, iw, weight, bias) || c.Before != nil {
 		return nil
 	}
 	for i, a := range c.Acts {

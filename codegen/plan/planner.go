@@ -164,7 +164,7 @@ func (p *planner) lowerUnit(u *Unit) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.Name(), err)
 	}
-	if c.Apart && (u.Pool != nil || u.Quantize != nil) {
+	if c.Apart && (u.Before != nil || u.Pool != nil || u.Quantize != nil) {
 		for _, x := range u.apart() {
 			if err := p.lowerUnit(x); err != nil {
 				return err

@@ -34,6 +34,9 @@ type Unit struct {
 	Shift *ir.Value
 	Flat  *ir.Node // the flatten before it: the unit reads the flatten's input instead
 
+	// Before is a quantize of an input of the graph that is fused to the convolution that reads it:
+	// the unit reads that input.
+	Before *ir.Node
 	// Pool is a max pool with 2 x 2 windows (see pairs) fused to the end of a
 	// convolution. Wrote[0] is the pool's output; its input is not written.
 	Pool *ir.Node
@@ -86,8 +89,8 @@ type Choice struct {
 	Into []*ir.Value
 	Last bool
 
-	// Apart says that the kernel cannot include Pool or Quantize: these are then lowered
-	// separately.
+	// Apart says that the kernel cannot include Before, Pool or Quantize: the first of these is then
+	// lowered separately.
 	Apart bool
 
 	// Views replaces Emit: output i is a view of input 0 from channel Views[i] on.

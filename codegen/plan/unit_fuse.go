@@ -95,6 +95,11 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 			}
 		}
 		return u
+	case ops.Quantize:
+		if w := f.before(n); w != nil {
+			return w
+		}
+		return u
 	case ops.MaxPool:
 		if d, masked := f.indices(n); d != nil {
 			u.Indices, u.IndexReLU, u.Wrote = true, masked != nil, append(u.Wrote, n.In[0])
@@ -152,6 +157,28 @@ func (f *fuser) quantize(u *Unit) {
 	if _, ok := m.Op.(ops.Quantize); ok {
 		u.Nodes, u.Quantize, u.Wrote = append(u.Nodes, m), m, []*ir.Value{m.Out[0]}
 	}
+}
+
+// inputChannels is up to how many channels of an input a convolution can quantize itself.
+const inputChannels = 4
+
+// before returns the unit of the convolution that is the only reader of a quantize of an input of the
+// graph, with the quantize fused to it, else nil.
+func (f *fuser) before(n *ir.Node) *Unit {
+	x := n.In[0]
+	if f.train || len(n.In) != 1 || x.Def != nil || x.Param != nil || len(x.Type.Shape) != 4 || x.Type.Shape[1] > inputChannels {
+		return nil
+	}
+	m := f.only(n.Out[0])
+	if m == nil {
+		return nil
+	}
+	if _, ok := m.Op.(ops.Conv); !ok || len(m.In) < 2 || m.In[1].Param == nil {
+		return nil
+	}
+	u := f.unit(m)
+	u.Before, u.Nodes, u.Read[0] = n, append([]*ir.Node{n}, u.Nodes...), x
+	return u
 }
 
 // pairs reports whether the windows of a max pool are 2 x 2, adjacent and inside the map. Then
@@ -218,8 +245,14 @@ func (f *fuser) pool(u *Unit) {
 	}
 }
 
-// apart splits a unit with a Pool or a Quantize into two units without.
+// apart splits a unit with a Before, a Pool or a Quantize into two units: the first of these is alone.
 func (u *Unit) apart() [2]*Unit {
+	if q := u.Before; q != nil {
+		rest := *u
+		rest.In, rest.Nodes, rest.Before = nil, u.Nodes[1:], nil
+		rest.Read = append([]*ir.Value{q.Out[0]}, u.Read[1:]...)
+		return [2]*Unit{{Node: q, Nodes: []*ir.Node{q}, Read: u.Read[:1], Wrote: q.Out, Residual: -1, Scale: 1}, &rest}
+	}
 	if q := u.Quantize; q != nil {
 		first := *u
 		first.In, first.Nodes, first.Wrote, first.Quantize = nil, u.Nodes[:len(u.Nodes)-1], []*ir.Value{q.In[0]}, nil

@@ -18,6 +18,10 @@ import (
 // is padding. Stride and dilation of 0 mean 1. The sum of 32-bit integers does not overflow for up to
 // MaxInt8Depth weights a filter.
 //
+// With Quads the input is one of QuantizeQuads, whose pixels are four bytes, so IC is at most 4, DW 1,
+// and the padding part of the image: PH and PW are 0, and InZero may be any. A row of it has room for
+// filters whose width is a multiple of 4.
+//
 // Operands: In[0] input in blocks of bytes, Out[0] output, W[0] weights, W[1] bias in steps of the
 // scales of input and weights, as int32s, W[2] scale, Table.
 type ConvInt8 struct {
@@ -34,6 +38,7 @@ type ConvInt8 struct {
 	InZero, Zero      int
 	Low, High         int
 	Real, ReLU        bool
+	Quads             bool
 
 	// How the work is cut into tasks: output rows, and pairs of output blocks, a task.
 	Rows, Pairs int
@@ -51,7 +56,23 @@ type int8Packer interface {
 }
 
 func (c ConvInt8) npairs() int { return ceilDiv(Blocks(c.C), 2) }
-func (c ConvInt8) ntaps() int  { return Blocks(c.IC) * c.KH * c.KW }
+
+// ntaps is how many times 16 bytes of the input a sum takes: a pixel of a block, or four pixels in a
+// row.
+func (c ConvInt8) ntaps() int {
+	if c.Quads {
+		return c.KH * quadGroups(c.KW)
+	}
+	return Blocks(c.IC) * c.KH * c.KW
+}
+
+// pixel is how many float32s an input pixel takes.
+func (c ConvInt8) pixel() int {
+	if c.Quads {
+		return 1
+	}
+	return byteWords
+}
 
 // step is how many float32s an output pixel takes.
 func (c ConvInt8) step() int {
@@ -77,6 +98,11 @@ func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
 // each output block an int32: 1 if its pairs fit (pairsFit), else 0.
 func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	clear(dst)
+	if c.Quads {
+		c.packQuads(bytesOf(dst), weight, scale)
+		c.markPairs(dst)
+		return
+	}
 	b := bytesOf(dst)
 	kk := c.KH * c.KW
 	perBlock := kk * Block / 4 // quads of input channels in a block of them
@@ -201,13 +227,26 @@ func (c ConvInt8) pairs() int {
 // flat reports whether rows of input and output lie without gaps, so that tiles need not end with
 // them.
 func (c ConvInt8) flat() bool {
-	return one(c.SH) == 1 && one(c.SW) == 1 && c.In.H == c.W*byteWords && c.Out.H == c.W*c.step()
+	return !c.Quads && one(c.SH) == 1 && one(c.SW) == 1 && c.In.H == c.W*byteWords && c.Out.H == c.W*c.step()
 }
 
 // Table returns the taps (offsets in bytes from a pixel's first operand) and the tiles of a full
 // task and of the last one.
 func (c ConvInt8) Table(isa ISA) []int {
-	var t []int
+	return appendTiles(c.taps(), tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: int8Pixels(isa),
+		down: one(c.SH) * c.In.H, right: one(c.SW) * c.pixel()})
+}
+
+// taps are the offsets of the taps in bytes.
+func (c ConvInt8) taps() (t []int) {
+	if c.Quads {
+		for kh := range c.KH {
+			for g := range quadGroups(c.KW) {
+				t = append(t, 4*(kh*one(c.DH)*c.In.H+g*byteWords))
+			}
+		}
+		return t
+	}
 	for b := range Blocks(c.IC) {
 		for kh := range c.KH {
 			for kw := range c.KW {
@@ -215,8 +254,7 @@ func (c ConvInt8) Table(isa ISA) []int {
 			}
 		}
 	}
-	return appendTiles(t, tileGrid{h: c.H, rows: c.rows(), w: c.W, flat: c.flat(), most: int8Pixels(isa),
-		down: one(c.SH) * c.In.H, right: one(c.SW) * byteWords})
+	return t
 }
 
 // Run computes one task: for every pair of output blocks, all tiles of the rows.
@@ -231,7 +269,7 @@ func (c ConvInt8) Run(w *Worker, task int, a *Args) {
 	if c.H-y0 < c.rows() {
 		tiles = a.Table[a.Table[head]:a.Table[head+1]]
 	}
-	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*byteWords
+	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.pixel()
 	wino := int8Tiers[w.ISA].winograd != nil && c.winograd()
 	for g := g0; g < g1; g++ {
 		switch {
@@ -268,7 +306,7 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 	pair := min(2, Blocks(c.C)-2*g)
 	t := &w.int8Tile
 	t.taps, t.ntaps = unsafe.Pointer(&a.Table[0]), c.ntaps()
-	t.ps, t.ws = 4*one(c.SW)*byteWords, pair*Block*4
+	t.ps, t.ws = 4*one(c.SW)*c.pixel(), pair*Block*4
 	t.obs, t.ops = 4*c.Out.C, 4*c.step()
 	t.low, t.high = c.limits()
 	t.zero, t.real = c.Zero, 0
@@ -278,7 +316,7 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 	blocks := min(pair, tier.blocks)
 	fit := int32sOf(a.W[0][Blocks(c.C)*c.weightLen():])
 	src, out := a.In[0].Mem, &a.Out[0]
-	pixel := one(c.SW) * byteWords
+	pixel := one(c.SW) * c.pixel()
 	reach := a.Table[c.ntaps()-1]/4 + byteWords - 1
 	outReach := (blocks-1)*c.Out.C + c.step() - 1
 	for b := 0; b < pair; b += blocks {
@@ -319,7 +357,7 @@ func (c ConvInt8) runPortable(a *Args, image, y0, in, g int, tiles []int) {
 			if q >= half {
 				j, i = q-half, 4
 			}
-			px := in + tiles[i] + j*one(c.SW)*byteWords
+			px := in + tiles[i] + j*one(c.SW)*c.pixel()
 			copy(acc[:width], bias)
 			wt := weights
 			for _, tap := range taps {

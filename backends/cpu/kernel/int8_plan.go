@@ -11,6 +11,9 @@ func (k Quantize) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 4, 
 // Cost is that of the conversion.
 func (k Dequantize) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 2, 5, moveNS) }
 
+// Cost is that of the conversion.
+func (k QuantizeQuads) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 4, 5, moveNS) }
+
 // Cost is that of a copy.
 func (k CopyInt8) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 0, 2, moveNS) }
 

@@ -113,6 +113,9 @@ type int8Case struct {
 	x, y           *byteBox
 	before         []byte
 	packed, b, mul []float32
+
+	does  ConvInt8 // what runs, if not k
+	reads *Buf     // what it reads, if not x
 }
 
 func newInt8Case(r *rand.Rand, k ConvInt8, n int, x func() byte, w func() int) *int8Case {
@@ -147,11 +150,17 @@ func (c *int8Case) pack() {
 	for i, q := range c.whole {
 		c.weight[i] = float32(q) * c.scale[i/(len(c.whole)/c.k.C)]
 	}
-	c.packed, c.b, c.mul = make([]float32, c.k.PackedLen()), make([]float32, c.k.BiasLen()), make([]float32, c.k.BiasLen())
+	c.b, c.mul = make([]float32, c.k.BiasLen()), make([]float32, c.k.BiasLen())
+	c.packAs(c.k)
+}
+
+// packAs packs them for a kernel.
+func (c *int8Case) packAs(k ConvInt8) {
+	c.packed = make([]float32, k.PackedLen())
 	fill(c.packed, poison)
-	c.k.packInt8(c.packed, c.weight, c.scale)
-	c.k.packInt8Bias(c.b, c.bias, c.weight, c.scale)
-	c.k.packInt8Scale(c.mul, c.scale)
+	k.packInt8(c.packed, c.weight, c.scale)
+	k.packInt8Bias(c.b, c.bias, c.weight, c.scale)
+	k.packInt8Scale(c.mul, c.scale)
 }
 
 // sum is the definition of a sum, in 64 bits.
@@ -210,12 +219,16 @@ var eachInt8Variant = func(isa ISA, run func(name string)) { run("") }
 // runTier compares what a tier computes with what product says, in float32.
 func (c *int8Case) runTier(t *testing.T, r *rand.Rand, isa ISA, name string, product func(n, o, y, x int) float32) {
 	t.Helper()
-	a := &Args{Images: c.n, In: [4]Buf{c.x.buf}, W: [4][]float32{c.packed, c.b, c.mul}, Table: c.k.Table(isa)}
+	do, in := c.k, c.x.buf
+	if c.reads != nil {
+		do, in = c.does, *c.reads
+	}
+	a := &Args{Images: c.n, In: [4]Buf{in}, W: [4][]float32{c.packed, c.b, c.mul}, Table: do.Table(isa)}
 	var err error
 	if c.k.Real {
 		fill(c.real.buf.Mem, poison)
 		a.Out[0] = c.real.buf
-		execute(r, isa, c.k, a)
+		execute(r, isa, do, a)
 		err = c.real.check(func(n, o, y, x int) float64 {
 			v := product(n, o, y, x)
 			if c.k.ReLU {
@@ -226,13 +239,13 @@ func (c *int8Case) runTier(t *testing.T, r *rand.Rand, isa ISA, name string, pro
 	} else {
 		copy(bytesOf(c.y.buf.Mem), c.before)
 		a.Out[0] = c.y.buf
-		execute(r, isa, c.k, a)
+		execute(r, isa, do, a)
 		err = c.y.check(c.before, func(n, o, y, x int) byte { return roundedByte(product(n, o, y, x), c.k.Zero, c.k.Low, c.k.High) })
 	}
 	if err != nil {
-		t.Fatalf("%v %s: %#v\n%v", isa, name, c.k, err)
+		t.Fatalf("%v %s: %#v\n%v", isa, name, do, err)
 	}
-	if n := allocations(isa, c.k, a); n != 0 {
+	if n := allocations(isa, do, a); n != 0 {
 		t.Fatalf("%v %s: %g allocations", isa, name, n)
 	}
 }

@@ -53,7 +53,7 @@ const (
 
 // winograd reports whether the convolution is one that Winograd's algorithm computes.
 func (c ConvInt8) winograd() bool {
-	return c.KH == 3 && c.KW == 3 && one(c.SH) == 1 && one(c.SW) == 1 && one(c.DH) == 1 && one(c.DW) == 1 &&
+	return !c.Quads && c.KH == 3 && c.KW == 3 && one(c.SH) == 1 && one(c.SW) == 1 && one(c.DH) == 1 && one(c.DW) == 1 &&
 		c.IC <= winogradDepth && ceilDiv(c.rows(), 2)*ceilDiv(c.W, 2) >= winogradLeast
 }
 
