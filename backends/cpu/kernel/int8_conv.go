@@ -86,7 +86,11 @@ func (c ConvInt8) step() int {
 func (c ConvInt8) weightLen() int { return c.ntaps() * Block * Block / 4 }
 
 // PackedLen is the length of the packed weights and of what follows them, in float32s.
-func (c ConvInt8) PackedLen() int {
+func (c ConvInt8) PackedLen() int { return c.shiftsAt() + Blocks(c.C)*Block }
+
+// shiftsAt is where the shifts of packed weights begin, in float32s: behind the weights and what says
+// which pairs fit.
+func (c ConvInt8) shiftsAt() int {
 	return Blocks(c.C)*c.weightLen() + ceilDiv(Blocks(c.C), Block)*Block
 }
 
@@ -95,7 +99,8 @@ func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
 
 // packInt8 writes weights in OIHW order and their scales as bytes, in the order [pair of output
 // blocks][input block][tap][4 x][16 or 32 output channels][4 input channels]. Behind them stands for
-// each output block an int32: 1 if its pairs fit (pairsFit), else 0.
+// each output block an int32: 1 if its pairs fit (pairsFit), else 0. Then follow the shifts: for each
+// output channel an int32, 128 times the sum of its weights.
 func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	clear(dst)
 	if c.Quads {
@@ -129,6 +134,21 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 		}
 	}
 	c.markPairs(dst)
+	c.sumShifts(dst)
+}
+
+// sumShifts writes what the sums of products lack where 128 is subtracted from each byte of the input.
+func (c ConvInt8) sumShifts(dst []float32) {
+	weights, shifts := bytesOf(dst), int32sOf(dst[c.shiftsAt():])
+	for g := range c.npairs() {
+		width := min(2, Blocks(c.C)-2*g) * Block
+		for range c.ntaps() * byteWords {
+			for i, w := range weights[:4*width] {
+				shifts[2*g*Block+i/4] += 128 * int32(int8(w))
+			}
+			weights = weights[4*width:]
+		}
+	}
 }
 
 // markPairs writes behind the packed weights of which output blocks the pairs fit.
@@ -322,6 +342,9 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 	for b := 0; b < pair; b += blocks {
 		t.w = float(a.W[0], 2*g*c.weightLen()+b*Block)
 		t.bias, t.scale = float(a.W[1], (2*g+b)*Block), float(a.W[2], (2*g+b)*Block)
+		if tier.signed {
+			t.bias = unsafe.Pointer(c.shiftedBias(w, a, 2*g+b))
+		}
 		ob := out.Off + image*c.Out.N + (2*g+b)*c.Out.C + y0*c.Out.H
 		kernels := &tier.tile[blocks-1]
 		if blocks == 1 && fit[2*g+b] != 0 && tier.pairs[1] != nil {
@@ -338,6 +361,15 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 			t.run(kernels, l[0])
 		}
 	}
+}
+
+// shiftedBias is the bias of an output block for sums over the bytes of the input less 128.
+func (c ConvInt8) shiftedBias(w *Worker, a *Args, block int) *[Block]int32 {
+	bias, shifts := int32sOf(a.W[1][block*Block:][:Block]), int32sOf(a.W[0][c.shiftsAt()+block*Block:][:Block])
+	for i := range w.int8Bias {
+		w.int8Bias[i] = bias[i] + shifts[i]
+	}
+	return &w.int8Bias
 }
 
 // runPortable runs one pair of output blocks in plain Go.

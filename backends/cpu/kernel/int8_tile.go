@@ -56,8 +56,9 @@ type int8Kernels [15]func(*byte)
 
 // int8Tier is what a tier has for convolutions of bytes; none: plain Go.
 type int8Tier struct {
-	pixels int // of a tile, at most
-	blocks int // of 16 output channels in a tile, at most
+	pixels int  // of a tile, at most
+	blocks int  // of 16 output channels in a tile, at most
+	signed bool // the tile subtracts 128 from the bytes of the input and takes a bias that makes up for it
 	tile   [2]int8Kernels
 	pairs  int8Kernels // of one block, for weights whose pairs fit; none: tile is as fast
 

@@ -7,8 +7,7 @@ import (
 )
 
 // ISA is a tier of the kernels. AVX2, AVX512 and NEON give the same bits (NEON where it has
-// microkernels); Portable
-// rounds differently (it has no fused multiply-add) and gives the same bits on
+// microkernels); Portable rounds differently (it has no fused multiply-add) and gives the same bits on
 // every architecture and at every GOAMD64 level.
 type ISA uint8
 
@@ -96,3 +95,7 @@ func names(l []ISA) string {
 	}
 	return strings.Join(s, ", ")
 }
+
+// vnniOff reports whether the environment asks for kernels as on a processor without instructions for
+// sums of products of bytes (VNNI; dotprod and i8mm on arm64), for tests and comparisons.
+func vnniOff() bool { return os.Getenv("INCC_VNNI") == "off" }

@@ -1,7 +1,5 @@
 package kernel
 
-import "os"
-
 func cpuid(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 func xgetbv() (eax, edx uint32)
 
@@ -54,7 +52,3 @@ func hasAVXVNNI() bool {
 	a7, _, _, _ := cpuid(7, 1)
 	return a7&avxVNNI != 0
 }
-
-// vnniOff reports whether the environment asks for kernels as on a processor without VNNI, for tests
-// and comparisons.
-func vnniOff() bool { return os.Getenv("INCC_VNNI") == "off" }

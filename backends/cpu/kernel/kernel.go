@@ -77,6 +77,7 @@ type Worker struct {
 	vector       matVecStrip
 	strip        strip // of pixels
 	int8Tile     int8Tile
+	int8Bias     [Block]int32 // of a tile whose tier is signed
 	int8Winograd int8Winograd
 	addStrip     addStrip
 	lane         n16Tile

@@ -14,7 +14,8 @@ type int8Variant struct {
 }
 
 // int8Variants are the tiles of a tier. That of AVX-512 needs VNNI. Of those of AVX2 int8Pairs is for
-// weights that Pairs takes, int8Dots for AVX-VNNI, the first for all others.
+// weights that Pairs takes, int8Dots for AVX-VNNI, the first for all others. Of those of NEON int8Dots
+// needs dotprod and int8Mixed i8mm.
 var int8Variants = map[*vasm.Tier][]int8Variant{
 	vasm.AVX512: {{"int8Tile", tileShape{14, 2}, vasm.Dots}},
 	vasm.AVX2: {
@@ -22,9 +23,14 @@ var int8Variants = map[*vasm.Tier][]int8Variant{
 		{"int8Pairs", tileShape{6, 1}, vasm.Pairs},
 		{"int8Dots", tileShape{6, 1}, vasm.Dots},
 	},
+	vasm.NEON: {
+		{"int8Tile", tileShape{2, 1}, vasm.Exact},
+		{"int8Dots", tileShape{6, 1}, vasm.Dots},
+		{"int8Mixed", tileShape{6, 1}, vasm.MixedDots},
+	},
 }
 
-// int8Kernels are the microkernels for activations of bytes. NEON has none yet.
+// int8Kernels are the microkernels for activations of bytes.
 func int8Kernels(f *vasm.File, t *vasm.Tier) {
 	for _, v := range int8Variants[t] {
 		for ob := 1; ob <= v.shape.blocks; ob++ {
@@ -33,14 +39,11 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 			}
 		}
 	}
-	if int8Variants[t] == nil {
-		return
-	}
 	f.Func(t, "quantize"+t.Suffix, "dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32", quantizeRow)
 	f.Func(t, "dequantize"+t.Suffix, "dst *float32, src *byte, n int, scale float32, zero float32", dequantizeRow)
-	if t == vasm.AVX2 { // they serve both tiers
-		f.Func(t, "maxBytesAVX", "dst *byte, a *byte, b *byte, c *byte, n int, step int", maxBytes)
-		f.Func(t, "maxRowsAVX", "dst *byte, a *byte, b *byte, c *byte, n int", maxRows)
+	if suffix := map[*vasm.Tier]string{vasm.AVX2: "AVX", vasm.NEON: "NEON"}[t]; suffix != "" { // those of AVX2 serve AVX-512, too
+		f.Func(t, "maxBytes"+suffix, "dst *byte, a *byte, b *byte, c *byte, n int, step int", maxBytes)
+		f.Func(t, "maxRows"+suffix, "dst *byte, a *byte, b *byte, c *byte, n int", maxRows)
 	}
 	f.Func(t, "addBytes"+t.Suffix, "t *byte", addBytes)
 }
@@ -49,72 +52,124 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 // times four bytes of each pixel, which are multiplied with four weights of each output channel and
 // added to its sum of 32 bits.
 func int8Tile(k *vasm.Func, p, ob int, how vasm.ByteProduct) {
-	t := k.Arg("t")
-	field := func(name string) vasm.Addr { return vasm.Field(t, "int8Tile_"+name) }
-	in := k.Lines(p)
-	taps, ntaps, n := k.NewInt(field("taps")), k.NewInt(field("ntaps")), k.NewInt(field("bias"))
-	per := k.Tier.Per
-	acc := make([][]vasm.V, p)
-	for q := range acc {
-		acc[q] = k.Vs(ob * per)
+	t := int8Run{k: k, t: k.Arg("t"), p: p, ob: ob, how: how}
+	t.in = k.Lines(p)
+	t.taps, t.ntaps, t.n = k.NewInt(t.field("taps")), k.NewInt(t.field("ntaps")), k.NewInt(t.field("bias"))
+	if k.Tier == vasm.NEON {
+		t.sumsNEON()
+	} else {
+		t.sums()
 	}
-	k.Load(acc[0], vasm.At(n, 0))
-	for _, a := range acc[1:] {
-		k.Copy(a, acc[0])
+	t.outputs()
+}
+
+// int8Run is a tile under construction.
+type int8Run struct {
+	k              *vasm.Func
+	t              vasm.Reg // the argument block
+	p, ob          int
+	how            vasm.ByteProduct
+	in             *vasm.Lines
+	taps, ntaps, n vasm.Reg
+	acc            [][]vasm.V // the sums of each pixel
+}
+
+func (t *int8Run) field(name string) vasm.Addr { return vasm.Field(t.t, "int8Tile_"+name) }
+
+// sums adds up the products on amd64, whose bytes come from memory four by four.
+func (t *int8Run) sums() {
+	k := t.k
+	t.acc = make([][]vasm.V, t.p)
+	for q := range t.acc {
+		t.acc[q] = k.Vs(t.ob * k.Tier.Per)
 	}
-	in.Steps(field("ps"))
-	in.Bases(field("a"), field("b"))
+	k.Load(t.acc[0], vasm.At(t.n, 0))
+	for _, a := range t.acc[1:] {
+		k.Copy(a, t.acc[0])
+	}
+	t.in.Steps(t.field("ps"))
+	t.in.Bases(t.field("a"), t.field("b"))
 	fixed := 0
 	if k.Tier == vasm.AVX512 {
-		fixed = 64 * ob
+		fixed = 64 * t.ob
 	}
-	rows := k.Rows(field("w"), fixed, field("ws"))
-	weights := k.ByteWeights(ob, how)
-	k.Align(64)
-	k.Label("tap")
-	in.Seek(vasm.At(taps, 0))
-	k.AddInt(taps, 8)
-	for u := range 4 {
+	rows := k.Rows(t.field("w"), fixed, t.field("ws"))
+	weights := k.ByteWeights(t.ob, t.how)
+	t.eachTap(rows, func(u int) {
 		weights.Load(rows.At(u, 0))
 		k.Prefetch(1, rows.At(u, prefetch))
-		for q := range p {
-			weights.MultiplyAdd(acc[q], in.At(q, 4*u))
+		for q := range t.p {
+			weights.MultiplyAdd(t.acc[q], t.in.At(q, 4*u))
 		}
+	})
+	weights.Release()
+}
+
+// sumsNEON adds up the products on NEON, which holds the 16 bytes of a tap's pixels.
+func (t *int8Run) sumsNEON() {
+	k := t.k
+	tile := k.ByteTile(t.p, t.how)
+	tile.Start(vasm.At(t.n, 0))
+	t.in.Steps(t.field("ps"))
+	t.in.Bases(t.field("a"), t.field("b"))
+	rows := k.Rows(t.field("w"), 0, t.field("ws"))
+	t.eachTap(rows, func(u int) {
+		if u == 0 {
+			tile.Pixels(t.in)
+		}
+		k.Prefetch(1, rows.At(u, prefetch))
+		tile.MultiplyAdd(u, rows.At(u, 0))
+	})
+	t.acc = tile.Sums()
+}
+
+// eachTap loops over the taps: it calls body for each of the four times four input channels.
+func (t *int8Run) eachTap(rows *vasm.Rows, body func(u int)) {
+	k := t.k
+	k.Align(64)
+	k.Label("tap")
+	t.in.Seek(vasm.At(t.taps, 0))
+	k.AddInt(t.taps, 8)
+	for u := range 4 {
+		body(u)
 	}
 	rows.Advance(4)
-	k.Repeat(ntaps, 1, "tap")
-	weights.Release()
+	k.Repeat(t.ntaps, 1, "tap")
+}
 
-	k.LoadInt(n, field("scale"))
-	scale := k.Vs(ob * per)
-	k.Load(scale, vasm.At(n, 0))
+// outputs scales, rounds and stores the sums.
+func (t *int8Run) outputs() {
+	k, per := t.k, t.k.Tier.Per
+	k.LoadInt(t.n, t.field("scale"))
+	scale := k.Vs(t.ob * per)
+	k.Load(scale, vasm.At(t.n, 0))
 	low, high := k.V(), k.V()
-	k.Broadcast(low, field("low"))
-	k.Broadcast(high, field("high"))
-	for _, a := range acc {
+	k.Broadcast(low, t.field("low"))
+	k.Broadcast(high, t.field("high"))
+	for _, a := range t.acc {
 		k.IntsToFloats(a)
 		for i := range a {
 			k.MulV(a[i], a[i], scale[i])
 		}
 		k.Clamp(a, low, high)
 	}
-	in.Steps(field("ops"))
+	t.in.Steps(t.field("ops"))
 	walk := func(visit func(at vasm.Addr, acc []vasm.V)) {
-		in.Point(field("outA"), field("outB"))
-		for o := range ob {
+		t.in.Point(t.field("outA"), t.field("outB"))
+		for o := range t.ob {
 			if o > 0 {
-				in.Add(field("obs"))
+				t.in.Add(t.field("obs"))
 			}
-			for q := range p {
-				visit(in.At(q, 0), acc[q][o*per:(o+1)*per])
+			for q := range t.p {
+				visit(t.in.At(q, 0), t.acc[q][o*per:(o+1)*per])
 			}
 		}
 	}
-	k.LoadInt(n, field("real"))
-	k.IfNotZero(n, "real")
+	k.LoadInt(t.n, t.field("real"))
+	k.IfNotZero(t.n, "real")
 	zero := low
-	k.Broadcast(zero, field("zero"))
-	for _, a := range acc {
+	k.Broadcast(zero, t.field("zero"))
+	for _, a := range t.acc {
 		k.FloatsToInts(a)
 		k.AddInts(a, zero)
 	}

@@ -2,7 +2,8 @@ package vasm
 
 import "fmt"
 
-// Operations on integers, of AVX-512, AVX2 and their VNNI.
+// Operations on integers. The products are those of AVX-512, AVX2 and their VNNI; those of NEON are
+// in arm64_bytes.go.
 
 // x86 returns the printer of amd64.
 func (k *Func) x86() *amd64 {
@@ -18,9 +19,10 @@ type ByteProduct int
 
 // The products. All give the same sums, Pairs only under its condition.
 const (
-	Exact ByteProduct = iota // AVX2: as numbers of 16 bits, the even and the odd input channels apart
-	Pairs                    // AVX2: two neighbours in 16 bits, which must hold their sum
-	Dots                     // VNNI: four at once; on AVX2 that of AVX-VNNI
+	Exact     ByteProduct = iota // AVX2: as numbers of 16 bits, the even and the odd input channels apart; NEON: products of 16 bits
+	Pairs                        // AVX2: two neighbours in 16 bits, which must hold their sum
+	Dots                         // VNNI: four at once; on AVX2 that of AVX-VNNI; NEON: of signed bytes (dotprod)
+	MixedDots                    // NEON: four at once, of unsigned bytes with signed ones (i8mm)
 )
 
 // ByteWeights are signed bytes: four of each output channel of some blocks.
@@ -127,75 +129,90 @@ func (m *amd64) dotBytes(d, x, w V) {
 
 // IntsToFloats makes float32s of integers of 32 bits, FloatsToInts the nearest integers, ties to
 // even.
-func (k *Func) IntsToFloats(x []V) {
-	for _, v := range x {
-		k.op("VCVTDQ2PS %s, %s", k.x86().v(v), k.x86().v(v))
-	}
-}
-
-func (k *Func) FloatsToInts(x []V) {
-	for _, v := range x {
-		k.op("VCVTPS2DQ %s, %s", k.x86().v(v), k.x86().v(v))
-	}
-}
+func (k *Func) IntsToFloats(x []V) { k.intsToFloats(x) }
+func (k *Func) FloatsToInts(x []V) { k.floatsToInts(x) }
 
 // AddInts and SubInts add b to integers of 32 bits, or subtract it.
-func (k *Func) AddInts(x []V, b V) { k.ints("VPADDD", x, b) }
-func (k *Func) SubInts(x []V, b V) { k.ints("VPSUBD", x, b) }
+func (k *Func) AddInts(x []V, b V) { k.ints(AddInts, x, b) }
+func (k *Func) SubInts(x []V, b V) { k.ints(SubInts, x, b) }
 
-func (k *Func) ints(op string, x []V, b V) {
-	m := k.x86()
+func (k *Func) ints(op Op, x []V, b V) {
 	for _, v := range x {
-		k.op("%s %s, %s, %s", op, m.v(b), m.v(v), m.v(v))
+		k.do(op, Block{v}, Block{v}, Block{b})
 	}
 }
 
 // DivV is d = a / b, rounded.
-func (k *Func) DivV(d, a, b V) { k.op("VDIVPS %s, %s, %s", k.x86().v(b), k.x86().v(a), k.x86().v(d)) }
+func (k *Func) DivV(d, a, b V) { k.do(Div, Block{d}, Block{a}, Block{b}) }
 
 // Clamp is x = min(max(x, low), high); NaN becomes low.
 func (k *Func) Clamp(x []V, low, high V) {
-	m := k.x86()
 	for _, v := range x {
-		k.op("VMAXPS %s, %s, %s", m.v(low), m.v(v), m.v(v))
-		k.op("VMINPS %s, %s, %s", m.v(high), m.v(v), m.v(v))
+		k.clamp(v, low, high)
 	}
 }
 
-// StoreBytes stores a block of 16 integers from 0 to 255 as bytes. AVX2 overwrites the first register.
+// StoreBytes stores a block of 16 integers from 0 to 255 as bytes. It may overwrite the registers.
 func (k *Func) StoreBytes(x []V, a Addr) {
-	m := k.x86()
 	defer k.line()()
-	if m.wide() {
-		k.op("VPMOVDB %s, %s", m.v(x[0]), m.a(a))
-		return
-	}
-	k.op("VPACKSSDW %s, %s, %s", m.v(x[1]), m.v(x[0]), m.v(x[0]))
-	k.op("VPERMQ $0xd8, %s, %s", m.v(x[0]), m.v(x[0]))
-	k.op("VPACKUSWB %s, %s, %s", m.v(x[0]), m.v(x[0]), m.v(x[0]))
-	k.op("VPERMQ $0x08, %s, %s", m.v(x[0]), m.v(x[0]))
-	k.op("VMOVDQU X%d, %s", x[0], m.a(a))
+	k.storeBytes(x, a)
 }
 
 // LoadBytes loads a block of 16 bytes as integers.
 func (k *Func) LoadBytes(x []V, a Addr) {
-	m := k.x86()
 	defer k.line()()
-	for i, v := range x {
-		k.op("VPMOVZXBD %s, %s", m.a(a.Plus(i*16/k.Tier.Per)), m.v(v))
-	}
+	k.loadBytes(x, a)
 }
 
 // MaxBytes stores the largest of each of 16 unsigned bytes at a, b and c to dst, MaxBytesWide those of
-// each of 32.
-func (k *Func) MaxBytes(dst, a, b, c Addr)     { k.maxBytes("X0", dst, a, b, c) }
-func (k *Func) MaxBytesWide(dst, a, b, c Addr) { k.maxBytes("Y0", dst, a, b, c) }
+// each of 32. They use the first vector registers.
+func (k *Func) MaxBytes(dst, a, b, c Addr)     { k.largest(16, dst, a, b, c) }
+func (k *Func) MaxBytesWide(dst, a, b, c Addr) { k.largest(32, dst, a, b, c) }
 
-func (k *Func) maxBytes(reg string, dst, a, b, c Addr) {
-	m := k.x86()
+func (k *Func) largest(n int, dst, a, b, c Addr) {
 	defer k.line()()
-	k.op("VMOVDQU %s, %s", m.a(a), reg)
-	k.op("VPMAXUB %s, %s, %s", m.a(b), reg, reg)
-	k.op("VPMAXUB %s, %s, %s", m.a(c), reg, reg)
-	k.op("VMOVDQU %s, %s", reg, m.a(dst))
+	k.maxBytes(n, dst, a, b, c)
+}
+
+func (m *amd64) intsToFloats(x []V) {
+	for _, v := range x {
+		m.k.op("VCVTDQ2PS %s, %s", m.v(v), m.v(v))
+	}
+}
+
+func (m *amd64) floatsToInts(x []V) {
+	for _, v := range x {
+		m.k.op("VCVTPS2DQ %s, %s", m.v(v), m.v(v))
+	}
+}
+
+func (m *amd64) clamp(x, low, high V) {
+	m.k.op("VMAXPS %s, %s, %s", m.v(low), m.v(x), m.v(x))
+	m.k.op("VMINPS %s, %s, %s", m.v(high), m.v(x), m.v(x))
+}
+
+func (m *amd64) storeBytes(x []V, a Addr) {
+	if m.wide() {
+		m.k.op("VPMOVDB %s, %s", m.v(x[0]), m.a(a))
+		return
+	}
+	m.k.op("VPACKSSDW %s, %s, %s", m.v(x[1]), m.v(x[0]), m.v(x[0]))
+	m.k.op("VPERMQ $0xd8, %s, %s", m.v(x[0]), m.v(x[0]))
+	m.k.op("VPACKUSWB %s, %s, %s", m.v(x[0]), m.v(x[0]), m.v(x[0]))
+	m.k.op("VPERMQ $0x08, %s, %s", m.v(x[0]), m.v(x[0]))
+	m.k.op("VMOVDQU X%d, %s", x[0], m.a(a))
+}
+
+func (m *amd64) loadBytes(x []V, a Addr) {
+	for i, v := range x {
+		m.k.op("VPMOVZXBD %s, %s", m.a(a.Plus(i*16/m.k.Tier.Per)), m.v(v))
+	}
+}
+
+func (m *amd64) maxBytes(n int, dst, a, b, c Addr) {
+	reg := map[int]string{16: "X0", 32: "Y0"}[n]
+	m.k.op("VMOVDQU %s, %s", m.a(a), reg)
+	m.k.op("VPMAXUB %s, %s, %s", m.a(b), reg, reg)
+	m.k.op("VPMAXUB %s, %s, %s", m.a(c), reg, reg)
+	m.k.op("VMOVDQU %s, %s", reg, m.a(dst))
 }

@@ -123,6 +123,14 @@ type machine interface {
 	interleave(d, a, b V, high, pairs bool)
 	fillBits(d V, c Bits)
 
+	// Bytes: bytes.go.
+	intsToFloats(x []V)
+	floatsToInts(x []V)
+	clamp(x, low, high V)
+	storeBytes(x []V, a Addr)
+	loadBytes(x []V, a Addr)
+	maxBytes(n int, dst, a, b, c Addr)
+
 	arg(d Reg, name string, off int)
 	loadInt(d Reg, a Addr)
 	storeInt(s Reg, a Addr)
