@@ -71,6 +71,15 @@ func (p *NodePlan) product(ai, bi int) (m nodeProduct, err error) {
 // the column of the result.
 func (p *NodePlan) multiply(m nodeProduct, ai, bi int, end func(x [][]float64, sum float64, row, col int) float64, zero func(x [][]float64, row, col int) (a, b float64)) {
 	p.units, p.work = nodeLen(m.batch.dims[:m.batch.rank])*m.rows, 2*m.k*m.cols
+	if zero == nil {
+		p.run = func(x, y [][]float64, lo, hi int) {
+			m.blocks(x[ai], x[bi], y[0], lo, hi)
+			for i, sum := range y[0][lo*m.cols : hi*m.cols] {
+				y[0][lo*m.cols+i] = end(x, sum, (lo+i/m.cols)%m.rows, i%m.cols)
+			}
+		}
+		return
+	}
 	p.run = func(x, y [][]float64, lo, hi int) {
 		batch := m.batch
 		for u := lo; u < hi; u++ {
@@ -78,19 +87,6 @@ func (p *NodePlan) multiply(m nodeProduct, ai, bi int, end func(x [][]float64, s
 			batch.seek(u / m.rows)
 			a, b := x[ai][batch.at[0]+row*m.ar:], x[bi][batch.at[1]:]
 			dst := y[0][u*m.cols : (u+1)*m.cols]
-			if zero == nil {
-				clear(dst)
-				for i := range m.k {
-					v := a[i*m.ak]
-					for c := range dst {
-						dst[c] += v * b[i*m.bk+c*m.bc]
-					}
-				}
-				for c, sum := range dst {
-					dst[c] = end(x, sum, row, c)
-				}
-				continue
-			}
 			for c := range dst {
 				az, bz := zero(x, u, c)
 				sum := 0.0

@@ -124,6 +124,57 @@ func (w *nodeWindow) source(o nodeIndex, k int) (at int, ok bool) {
 	return at, true
 }
 
+// line sets dst to the sums of products of a convolution for the outputs from o on along the last
+// axis. x has the channels that the filter f reads, one after another.
+func (w *nodeWindow) line(o nodeIndex, x, f, dst []float64) {
+	clear(dst)
+	last, in := len(w.in)-1, nodeLen(w.in)
+	n, stride := w.in[last], w.stride[last]
+	for k := range w.taps {
+		row, ok := w.rowOf(o, k)
+		if !ok {
+			continue
+		}
+		from := o[last]*stride - w.begin[last] + w.places[k][last] // of the first output
+		lo, hi := 0, len(dst)
+		if from < 0 {
+			lo = (-from + stride - 1) / stride
+		}
+		if from >= n {
+			continue
+		}
+		if hi = min(hi, (n-1-from)/stride+1); lo >= hi {
+			continue
+		}
+		part, at := dst[lo:hi], row*n+from+lo*stride
+		for c := 0; c*w.taps < len(f); c++ {
+			v, src := f[c*w.taps+k], x[c*in+at:]
+			if stride == 1 {
+				src = src[:len(part)]
+				for i := range part {
+					part[i] += v * src[i]
+				}
+				continue
+			}
+			for i := range part {
+				part[i] += v * src[i*stride]
+			}
+		}
+	}
+}
+
+// rowOf is source for all axes but the last.
+func (w *nodeWindow) rowOf(o nodeIndex, k int) (row int, ok bool) {
+	for a, n := range w.in[:len(w.in)-1] {
+		i := o[a]*w.stride[a] - w.begin[a] + w.places[k][a]
+		if i < 0 || i >= n {
+			return 0, false
+		}
+		row = row*n + i
+	}
+	return row, true
+}
+
 // filters checks the operands x and w of a convolution and returns its window.
 func (p *NodePlan) filters(xi, wi int) (w nodeWindow, groups int, err error) {
 	x, f := p.In[xi].Shape, p.In[wi].Shape
@@ -143,15 +194,28 @@ func (p *NodePlan) convolve(w nodeWindow, groups, xi, wi int, zero func(x [][]fl
 	pixels, in, m, ic := nodeLen(w.out), nodeLen(w.in), f[0], f[1]
 	taps := w.taps
 	p.units, p.work = x[0]*m*pixels, 4*taps*ic
+	if zero == nil {
+		p.run = func(arg, y [][]float64, lo, hi int) {
+			w := w.ready()
+			for lo < hi {
+				filter, image := lo/pixels%m, lo/pixels/m
+				o, last := nodeSplit(lo%pixels, w.out), len(w.out)-1
+				dst := y[0][lo:min(hi, lo+w.out[last]-o[last])]
+				w.line(o, arg[xi][(image*x[1]+filter/(m/groups)*ic)*in:], arg[wi][filter*ic*taps:][:ic*taps], dst)
+				for i, sum := range dst {
+					dst[i] = end(arg, sum, filter)
+				}
+				lo += len(dst)
+			}
+		}
+		return
+	}
 	p.run = func(arg, y [][]float64, lo, hi int) {
 		w := w.ready()
 		for u := lo; u < hi; u++ {
 			filter, image := u/pixels%m, u/pixels/m
 			o := nodeSplit(u%pixels, w.out)
-			xz, wz := 0.0, 0.0
-			if zero != nil {
-				xz, wz = zero(arg, filter)
-			}
+			xz, wz := zero(arg, filter)
 			src := arg[xi][(image*x[1]+filter/(m/groups)*ic)*in:]
 			weights := arg[wi][filter*ic*taps:]
 			sum := 0.0
