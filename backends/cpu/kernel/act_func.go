@@ -11,8 +11,8 @@ const actChunk = 512
 
 // actTemps are the temporaries of a chunk.
 type actTemps struct {
-	t, u, s, squares [actChunk]float32
-	a, b             [Block]float32 // parameters of the function, for every lane
+	t, u, s [actChunk]float32
+	a, b    [Block]float32 // parameters of the function, for every lane
 }
 
 // The slope and the shift of ActHardSwish, and of ActHardSigmoid without parameters.
@@ -77,6 +77,9 @@ func (w *Worker) activate(a Act, p, q float32, dst, src []float32) {
 	case ActTanh:
 		v.tanh(dst, src)
 		return
+	case ActGELU:
+		v.gelu(dst, src)
+		return
 	}
 	w.act.fill(p, q)
 	for len(dst) > 0 {
@@ -110,11 +113,6 @@ func (t *actTemps) forward(v *vecOps, a Act, dst, src []float32) {
 		v.mul(x, x, t.a[:], 0)
 		v.relu(dst, src)
 		v.sub(dst, dst, x, Block)
-	case ActGELU: // relu(x) - |x| * P(X > |x|)
-		tail, minus := t.normalTail(v, src)
-		v.mul(tail, tail, minus, Block)
-		v.relu(dst, src)
-		v.add(dst, dst, tail, Block)
 	case ActSqrt:
 		for i, z := range src {
 			dst[i] = float32(math.Sqrt(float64(z))) // one instruction, rounded to the nearest float32
@@ -131,42 +129,6 @@ func (v *vecOps) hardSigmoid(dst, src, alpha, beta []float32) {
 	v.affine(dst, src, alpha, beta)
 	v.relu(dst, dst)
 	v.min(dst, dst, actOne[:], 0)
-}
-
-// The complementary error function as a power of e times t = 1/(1 + z/2), within 1.2e-7 of
-// its value for z >= 0 (Press, Numerical Recipes in C, 2nd edition, section 6.2, erfcc).
-var (
-	erfcTop = [2][Block]float32{lanesOf(0.17087277), lanesOf(-0.82215223)}
-	erfc    = [...][Block]float32{lanesOf(1.48851587), lanesOf(-1.13520398), lanesOf(0.27886807), lanesOf(-0.18628806),
-		lanesOf(0.09678418), lanesOf(0.37409196), lanesOf(1.00002368), lanesOf(-1.26551223)}
-	erfcSlope = lanesOf(-0.35355339059327376) // of -|x|, z = |x|/sqrt(2)
-	tailEnd   = lanesOf(-30)                  // the tail of 30 is 0 as a float32
-)
-
-// normalTail returns P(X > |x|) for a standard normal X, and -|x|, at least -30. It uses all
-// temporaries.
-func (t *actTemps) normalTail(v *vecOps, x []float32) (tail, minus []float32) {
-	n := len(x)
-	r, tail, minus := t.t[:n], t.u[:n], t.s[:n]
-	v.mul(minus, x, actMinusOne[:], 0)
-	v.min(minus, minus, x, Block)
-	v.max(minus, minus, tailEnd[:], 0)
-	v.affine(r, minus, erfcSlope[:], actOne[:])
-	v.div(r, actOnes[:n], r, Block)
-	v.affine(tail, r, erfcTop[0][:], erfcTop[1][:])
-	for i := range erfc {
-		v.mul(tail, tail, r, Block)
-		v.add(tail, tail, erfc[i][:], 0)
-	}
-	// The power is -z*z + the polynomial in r; then times r, and half of it.
-	v.mul(r, r, actHalf[:], 0)
-	half := t.squares[:n]
-	v.mul(half, minus, minus, Block)
-	v.mul(half, half, actHalf[:], 0)
-	v.sub(tail, tail, half, Block)
-	v.exp(tail, tail)
-	v.mul(tail, tail, r, Block)
-	return tail, minus
 }
 
 // The factors of 2z = x*(geluLinear + geluCubic*x*x), with z = sqrt(2/pi)*(x + 0.044715*x**3),

@@ -66,8 +66,8 @@ func (t *actTemps) backward(v *vecOps, a Act, dx, dy, z []float32) {
 		v.mul(d, d, r, Block)
 		v.add(d, d, s, Block)
 	case ActGELU: // P(X <= x) + x * density
-		tail, _ := t.normalTail(v, z)
-		r := t.t[:n]
+		tail, r := t.s[:n], t.t[:n]
+		v.normalTail(tail, z)
 		v.affine(r, tail, actMinusTwo[:], actOne[:])
 		v.reluBackward(r, r, z)
 		v.add(d, tail, r, Block) // P(X <= x): 1 - tail where x > 0

@@ -12,6 +12,8 @@ type vecOps struct {
 	tanh    func(dst, src []float32)
 	affine  func(dst, src, scale, shift []float32)
 
+	gelu, normalTail func(dst, src []float32) // scalar.GELU and scalar.NormalTail
+
 	// b moves by step float32s a block: 16, or 0 to repeat one block.
 	add, sub, subFrom, mul, div, max, min func(dst, a, b []float32, step int)
 

@@ -17,6 +17,12 @@ func opsSigmoid512(dst []float32, src []float32)
 func opsTanh512(dst []float32, src []float32)
 
 //go:noescape
+func opsGelu512(dst []float32, src []float32)
+
+//go:noescape
+func opsNormalTail512(dst []float32, src []float32)
+
+//go:noescape
 func opsAffine512(dst []float32, src []float32, scale []float32, shift []float32)
 
 //go:noescape
@@ -177,6 +183,12 @@ func opsSigmoid256(dst []float32, src []float32)
 
 //go:noescape
 func opsTanh256(dst []float32, src []float32)
+
+//go:noescape
+func opsGelu256(dst []float32, src []float32)
+
+//go:noescape
+func opsNormalTail256(dst []float32, src []float32)
 
 //go:noescape
 func opsAffine256(dst []float32, src []float32, scale []float32, shift []float32)

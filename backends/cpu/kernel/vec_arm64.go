@@ -17,6 +17,12 @@ func opsSigmoidNEON(dst []float32, src []float32)
 func opsTanhNEON(dst []float32, src []float32)
 
 //go:noescape
+func opsGeluNEON(dst []float32, src []float32)
+
+//go:noescape
+func opsNormalTailNEON(dst []float32, src []float32)
+
+//go:noescape
 func opsAffineNEON(dst []float32, src []float32, scale []float32, shift []float32)
 
 //go:noescape

@@ -347,6 +347,186 @@ loop1_1:
 done1_1:
 	RET
 
+// func opsGeluNEON(dst []float32, src []float32)
+TEXT ·opsGeluNEON(SB), NOSPLIT, $0-48
+	MOVD dst_base+0(FP), R0
+	MOVD src_base+24(FP), R1
+	MOVD dst_len+8(FP), R2
+	LSR $4, R2
+loop1_1:
+	CMP $1, R2
+	BLT done1_1
+	WORD $0xad400420; WORD $0xad410c22 // ldp q0, q1, [x1]; ldp q2, q3, [x1, #32]
+	MOVD $0x80000000, R26; VMOV R26, V12.S4; WORD $0x4eac1c08; WORD $0x4eac1c29; WORD $0x4eac1c4a; WORD $0x4eac1c6b // orr v8.16b, v0.16b, v12.16b; orr v9.16b, v1.16b, v12.16b; orr v10.16b, v2.16b, v12.16b; orr v11.16b, v3.16b, v12.16b
+	MOVD $0xc1f00000, R26
+	VMOV R26, V16.S4
+	WORD $0x6ea8e612; WORD $0x6eb21e08; WORD $0x6ea9e613; WORD $0x6eb31e09; WORD $0x6eaae614; WORD $0x6eb41e0a; WORD $0x6eabe615; WORD $0x6eb51e0b // fcmgt v18.4s, v16.4s, v8.4s; bit v8.16b, v16.16b, v18.16b; fcmgt v19.4s, v16.4s, v9.4s; bit v9.16b, v16.16b, v19.16b; fcmgt v20.4s, v16.4s, v10.4s; bit v10.16b, v16.16b, v20.16b; fcmgt v21.4s, v16.4s, v11.4s; bit v11.16b, v16.16b, v21.16b
+	MOVD $0xbeb504f3, R26; VMOV R26, V16.S4; WORD $0x6e30dd0c; WORD $0x6e30dd2d; WORD $0x6e30dd4e; WORD $0x6e30dd6f // fmul v12.4s, v8.4s, v16.4s; fmul v13.4s, v9.4s, v16.4s; fmul v14.4s, v10.4s, v16.4s; fmul v15.4s, v11.4s, v16.4s
+	MOVD $0x3f800000, R26; VMOV R26, V16.S4; WORD $0x4e30d58c; WORD $0x4e30d5ad; WORD $0x4e30d5ce; WORD $0x4e30d5ef // fadd v12.4s, v12.4s, v16.4s; fadd v13.4s, v13.4s, v16.4s; fadd v14.4s, v14.4s, v16.4s; fadd v15.4s, v15.4s, v16.4s
+	MOVD $0x3f800000, R26
+	VMOV R26, V16.S4
+	WORD $0x6e2cfe0c; WORD $0x6e2dfe0d; WORD $0x6e2efe0e; WORD $0x6e2ffe0f // fdiv v12.4s, v16.4s, v12.4s; fdiv v13.4s, v16.4s, v13.4s; fdiv v14.4s, v16.4s, v14.4s; fdiv v15.4s, v16.4s, v15.4s
+	MOVD $0x3e2ef945, R26; VMOV R26, V16.S4; WORD $0x6e30dd84; WORD $0x6e30dda5; WORD $0x6e30ddc6; WORD $0x6e30dde7 // fmul v4.4s, v12.4s, v16.4s; fmul v5.4s, v13.4s, v16.4s; fmul v6.4s, v14.4s, v16.4s; fmul v7.4s, v15.4s, v16.4s
+	MOVD $0xbf527892, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0x3fbe87b0, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0xbf914e5d, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0x3e8ec7cc, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0xbe3ec24c, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0x3dc636c9, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0x3ebf88fb, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0x3f8000c7, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	MOVD $0xbfa1fc4e, R26; VMOV R26, V16.S4; WORD $0x4e30d484; WORD $0x4e30d4a5; WORD $0x4e30d4c6; WORD $0x4e30d4e7 // fadd v4.4s, v4.4s, v16.4s; fadd v5.4s, v5.4s, v16.4s; fadd v6.4s, v6.4s, v16.4s; fadd v7.4s, v7.4s, v16.4s
+	MOVD $0x3f000000, R26; VMOV R26, V16.S4; WORD $0x6e30dd8c; WORD $0x6e30ddad; WORD $0x6e30ddce; WORD $0x6e30ddef // fmul v12.4s, v12.4s, v16.4s; fmul v13.4s, v13.4s, v16.4s; fmul v14.4s, v14.4s, v16.4s; fmul v15.4s, v15.4s, v16.4s
+	WORD $0x6e28dd10; WORD $0x6e29dd31; WORD $0x6e2add52; WORD $0x6e2bdd73 // fmul v16.4s, v8.4s, v8.4s; fmul v17.4s, v9.4s, v9.4s; fmul v18.4s, v10.4s, v10.4s; fmul v19.4s, v11.4s, v11.4s
+	MOVD $0x3f000000, R26; VMOV R26, V20.S4; WORD $0x6e34de10; WORD $0x6e34de31; WORD $0x6e34de52; WORD $0x6e34de73 // fmul v16.4s, v16.4s, v20.4s; fmul v17.4s, v17.4s, v20.4s; fmul v18.4s, v18.4s, v20.4s; fmul v19.4s, v19.4s, v20.4s
+	WORD $0x4eb0d484; WORD $0x4eb1d4a5; WORD $0x4eb2d4c6; WORD $0x4eb3d4e7 // fsub v4.4s, v4.4s, v16.4s; fsub v5.4s, v5.4s, v17.4s; fsub v6.4s, v6.4s, v18.4s; fsub v7.4s, v7.4s, v19.4s
+	MOVD $0x42b20000, R26
+	VMOV R26, V28.S4
+	WORD $0x6ebce49f; WORD $0x6ebf1f84; WORD $0x6ebce4bd; WORD $0x6ebd1f85; WORD $0x6ebce4de; WORD $0x6ebe1f86; WORD $0x6ebce4ff; WORD $0x6ebf1f87 // fcmgt v31.4s, v4.4s, v28.4s; bit v4.16b, v28.16b, v31.16b; fcmgt v29.4s, v5.4s, v28.4s; bit v5.16b, v28.16b, v29.16b; fcmgt v30.4s, v6.4s, v28.4s; bit v6.16b, v28.16b, v30.16b; fcmgt v31.4s, v7.4s, v28.4s; bit v7.16b, v28.16b, v31.16b
+	MOVD $0xc2d00000, R26
+	VMOV R26, V28.S4
+	WORD $0x6ea4e79d; WORD $0x6ebd1f84; WORD $0x6ea5e79e; WORD $0x6ebe1f85; WORD $0x6ea6e79f; WORD $0x6ebf1f86; WORD $0x6ea7e79d; WORD $0x6ebd1f87 // fcmgt v29.4s, v28.4s, v4.4s; bit v4.16b, v28.16b, v29.16b; fcmgt v30.4s, v28.4s, v5.4s; bit v5.16b, v28.16b, v30.16b; fcmgt v31.4s, v28.4s, v6.4s; bit v6.16b, v28.16b, v31.16b; fcmgt v29.4s, v28.4s, v7.4s; bit v7.16b, v28.16b, v29.16b
+	MOVD $0x3fb8aa3b, R26; VMOV R26, V28.S4; WORD $0x6e3cdc90; WORD $0x6e3cdcb1; WORD $0x6e3cdcd2; WORD $0x6e3cdcf3 // fmul v16.4s, v4.4s, v28.4s; fmul v17.4s, v5.4s, v28.4s; fmul v18.4s, v6.4s, v28.4s; fmul v19.4s, v7.4s, v28.4s
+	MOVD $0x4b400000, R26; VMOV R26, V28.S4; WORD $0x4e3cd610; WORD $0x4e3cd631; WORD $0x4e3cd652; WORD $0x4e3cd673 // fadd v16.4s, v16.4s, v28.4s; fadd v17.4s, v17.4s, v28.4s; fadd v18.4s, v18.4s, v28.4s; fadd v19.4s, v19.4s, v28.4s
+	MOVD $0x4b400000, R26; VMOV R26, V28.S4; WORD $0x4ebcd614; WORD $0x4ebcd635; WORD $0x4ebcd656; WORD $0x4ebcd677 // fsub v20.4s, v16.4s, v28.4s; fsub v21.4s, v17.4s, v28.4s; fsub v22.4s, v18.4s, v28.4s; fsub v23.4s, v19.4s, v28.4s
+	MOVD $0x4b400000, R26; VMOV R26, V28.S4; WORD $0x6ebc8610; WORD $0x6ebc8631; WORD $0x6ebc8652; WORD $0x6ebc8673 // sub v16.4s, v16.4s, v28.4s; sub v17.4s, v17.4s, v28.4s; sub v18.4s, v18.4s, v28.4s; sub v19.4s, v19.4s, v28.4s
+	MOVD $0x3f318000, R26; VMOV R26, V28.S4; WORD $0x6e3cde98; WORD $0x6e3cdeb9; WORD $0x6e3cdeda; WORD $0x6e3cdefb // fmul v24.4s, v20.4s, v28.4s; fmul v25.4s, v21.4s, v28.4s; fmul v26.4s, v22.4s, v28.4s; fmul v27.4s, v23.4s, v28.4s
+	WORD $0x4eb8d484; WORD $0x4eb9d4a5; WORD $0x4ebad4c6; WORD $0x4ebbd4e7 // fsub v4.4s, v4.4s, v24.4s; fsub v5.4s, v5.4s, v25.4s; fsub v6.4s, v6.4s, v26.4s; fsub v7.4s, v7.4s, v27.4s
+	MOVD $0xb95e8083, R26; VMOV R26, V28.S4; WORD $0x6e3cde98; WORD $0x6e3cdeb9; WORD $0x6e3cdeda; WORD $0x6e3cdefb // fmul v24.4s, v20.4s, v28.4s; fmul v25.4s, v21.4s, v28.4s; fmul v26.4s, v22.4s, v28.4s; fmul v27.4s, v23.4s, v28.4s
+	WORD $0x4eb8d484; WORD $0x4eb9d4a5; WORD $0x4ebad4c6; WORD $0x4ebbd4e7 // fsub v4.4s, v4.4s, v24.4s; fsub v5.4s, v5.4s, v25.4s; fsub v6.4s, v6.4s, v26.4s; fsub v7.4s, v7.4s, v27.4s
+	MOVD $0x39506967, R26; VMOV R26, V28.S4; WORD $0x6e3cdc98; WORD $0x6e3cdcb9; WORD $0x6e3cdcda; WORD $0x6e3cdcfb // fmul v24.4s, v4.4s, v28.4s; fmul v25.4s, v5.4s, v28.4s; fmul v26.4s, v6.4s, v28.4s; fmul v27.4s, v7.4s, v28.4s
+	MOVD $0x3ab743ce, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x6e24df18; WORD $0x6e25df39; WORD $0x6e26df5a; WORD $0x6e27df7b // fmul v24.4s, v24.4s, v4.4s; fmul v25.4s, v25.4s, v5.4s; fmul v26.4s, v26.4s, v6.4s; fmul v27.4s, v27.4s, v7.4s
+	MOVD $0x3c088908, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x6e24df18; WORD $0x6e25df39; WORD $0x6e26df5a; WORD $0x6e27df7b // fmul v24.4s, v24.4s, v4.4s; fmul v25.4s, v25.4s, v5.4s; fmul v26.4s, v26.4s, v6.4s; fmul v27.4s, v27.4s, v7.4s
+	MOVD $0x3d2aa9c1, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x6e24df18; WORD $0x6e25df39; WORD $0x6e26df5a; WORD $0x6e27df7b // fmul v24.4s, v24.4s, v4.4s; fmul v25.4s, v25.4s, v5.4s; fmul v26.4s, v26.4s, v6.4s; fmul v27.4s, v27.4s, v7.4s
+	MOVD $0x3e2aaaaa, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x6e24df18; WORD $0x6e25df39; WORD $0x6e26df5a; WORD $0x6e27df7b // fmul v24.4s, v24.4s, v4.4s; fmul v25.4s, v25.4s, v5.4s; fmul v26.4s, v26.4s, v6.4s; fmul v27.4s, v27.4s, v7.4s
+	MOVD $0x3f000000, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x6e24dc94; WORD $0x6e25dcb5; WORD $0x6e26dcd6; WORD $0x6e27dcf7 // fmul v20.4s, v4.4s, v4.4s; fmul v21.4s, v5.4s, v5.4s; fmul v22.4s, v6.4s, v6.4s; fmul v23.4s, v7.4s, v7.4s
+	WORD $0x6e34df18; WORD $0x6e35df39; WORD $0x6e36df5a; WORD $0x6e37df7b // fmul v24.4s, v24.4s, v20.4s; fmul v25.4s, v25.4s, v21.4s; fmul v26.4s, v26.4s, v22.4s; fmul v27.4s, v27.4s, v23.4s
+	WORD $0x4e24d718; WORD $0x4e25d739; WORD $0x4e26d75a; WORD $0x4e27d77b // fadd v24.4s, v24.4s, v4.4s; fadd v25.4s, v25.4s, v5.4s; fadd v26.4s, v26.4s, v6.4s; fadd v27.4s, v27.4s, v7.4s
+	MOVD $0x3f800000, R26; VMOV R26, V28.S4; WORD $0x4e3cd718; WORD $0x4e3cd739; WORD $0x4e3cd75a; WORD $0x4e3cd77b // fadd v24.4s, v24.4s, v28.4s; fadd v25.4s, v25.4s, v28.4s; fadd v26.4s, v26.4s, v28.4s; fadd v27.4s, v27.4s, v28.4s
+	WORD $0x4f3f0614; WORD $0x4f3f0635; WORD $0x4f3f0656; WORD $0x4f3f0677 // sshr v20.4s, v16.4s, #1; sshr v21.4s, v17.4s, #1; sshr v22.4s, v18.4s, #1; sshr v23.4s, v19.4s, #1
+	WORD $0x6eb48610; WORD $0x6eb58631; WORD $0x6eb68652; WORD $0x6eb78673 // sub v16.4s, v16.4s, v20.4s; sub v17.4s, v17.4s, v21.4s; sub v18.4s, v18.4s, v22.4s; sub v19.4s, v19.4s, v23.4s
+	MOVD $0x0000007f, R26; VMOV R26, V28.S4; WORD $0x4ebc8694; WORD $0x4ebc86b5; WORD $0x4ebc86d6; WORD $0x4ebc86f7 // add v20.4s, v20.4s, v28.4s; add v21.4s, v21.4s, v28.4s; add v22.4s, v22.4s, v28.4s; add v23.4s, v23.4s, v28.4s
+	WORD $0x4f375694; WORD $0x4f3756b5; WORD $0x4f3756d6; WORD $0x4f3756f7 // shl v20.4s, v20.4s, #23; shl v21.4s, v21.4s, #23; shl v22.4s, v22.4s, #23; shl v23.4s, v23.4s, #23
+	MOVD $0x0000007f, R26; VMOV R26, V28.S4; WORD $0x4ebc8610; WORD $0x4ebc8631; WORD $0x4ebc8652; WORD $0x4ebc8673 // add v16.4s, v16.4s, v28.4s; add v17.4s, v17.4s, v28.4s; add v18.4s, v18.4s, v28.4s; add v19.4s, v19.4s, v28.4s
+	WORD $0x4f375610; WORD $0x4f375631; WORD $0x4f375652; WORD $0x4f375673 // shl v16.4s, v16.4s, #23; shl v17.4s, v17.4s, #23; shl v18.4s, v18.4s, #23; shl v19.4s, v19.4s, #23
+	WORD $0x6e34df18; WORD $0x6e35df39; WORD $0x6e36df5a; WORD $0x6e37df7b // fmul v24.4s, v24.4s, v20.4s; fmul v25.4s, v25.4s, v21.4s; fmul v26.4s, v26.4s, v22.4s; fmul v27.4s, v27.4s, v23.4s
+	WORD $0x6e30df04; WORD $0x6e31df25; WORD $0x6e32df46; WORD $0x6e33df67 // fmul v4.4s, v24.4s, v16.4s; fmul v5.4s, v25.4s, v17.4s; fmul v6.4s, v26.4s, v18.4s; fmul v7.4s, v27.4s, v19.4s
+	WORD $0x6e2cdc84; WORD $0x6e2ddca5; WORD $0x6e2edcc6; WORD $0x6e2fdce7 // fmul v4.4s, v4.4s, v12.4s; fmul v5.4s, v5.4s, v13.4s; fmul v6.4s, v6.4s, v14.4s; fmul v7.4s, v7.4s, v15.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+	WORD $0x6f00e409 // movi v9.2d, #0000000000000000
+	WORD $0x6f00e40a // movi v10.2d, #0000000000000000
+	WORD $0x6f00e40b // movi v11.2d, #0000000000000000
+	WORD $0x6ea0e519; WORD $0x6eb91d00; WORD $0x6ea1e53a; WORD $0x6eba1d21; WORD $0x6ea2e55b; WORD $0x6ebb1d42; WORD $0x6ea3e57c; WORD $0x6ebc1d63 // fcmgt v25.4s, v8.4s, v0.4s; bit v0.16b, v8.16b, v25.16b; fcmgt v26.4s, v9.4s, v1.4s; bit v1.16b, v9.16b, v26.16b; fcmgt v27.4s, v10.4s, v2.4s; bit v2.16b, v10.16b, v27.16b; fcmgt v28.4s, v11.4s, v3.4s; bit v3.16b, v11.16b, v28.16b
+	WORD $0x4e24d400; WORD $0x4e25d421; WORD $0x4e26d442; WORD $0x4e27d463 // fadd v0.4s, v0.4s, v4.4s; fadd v1.4s, v1.4s, v5.4s; fadd v2.4s, v2.4s, v6.4s; fadd v3.4s, v3.4s, v7.4s
+	WORD $0xad000400; WORD $0xad010c02 // stp q0, q1, [x0]; stp q2, q3, [x0, #32]
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-1, R2
+	JMP loop1_1
+done1_1:
+	RET
+
+// func opsNormalTailNEON(dst []float32, src []float32)
+TEXT ·opsNormalTailNEON(SB), NOSPLIT, $0-48
+	MOVD dst_base+0(FP), R0
+	MOVD src_base+24(FP), R1
+	MOVD dst_len+8(FP), R2
+	LSR $4, R2
+loop1_1:
+	CMP $1, R2
+	BLT done1_1
+	WORD $0xad400420; WORD $0xad410c22 // ldp q0, q1, [x1]; ldp q2, q3, [x1, #32]
+	MOVD $0x80000000, R26; VMOV R26, V8.S4; WORD $0x4ea81c00; WORD $0x4ea81c21; WORD $0x4ea81c42; WORD $0x4ea81c63 // orr v0.16b, v0.16b, v8.16b; orr v1.16b, v1.16b, v8.16b; orr v2.16b, v2.16b, v8.16b; orr v3.16b, v3.16b, v8.16b
+	MOVD $0xc1f00000, R26
+	VMOV R26, V12.S4
+	WORD $0x6ea0e58e; WORD $0x6eae1d80; WORD $0x6ea1e58f; WORD $0x6eaf1d81; WORD $0x6ea2e590; WORD $0x6eb01d82; WORD $0x6ea3e591; WORD $0x6eb11d83 // fcmgt v14.4s, v12.4s, v0.4s; bit v0.16b, v12.16b, v14.16b; fcmgt v15.4s, v12.4s, v1.4s; bit v1.16b, v12.16b, v15.16b; fcmgt v16.4s, v12.4s, v2.4s; bit v2.16b, v12.16b, v16.16b; fcmgt v17.4s, v12.4s, v3.4s; bit v3.16b, v12.16b, v17.16b
+	MOVD $0xbeb504f3, R26; VMOV R26, V12.S4; WORD $0x6e2cdc08; WORD $0x6e2cdc29; WORD $0x6e2cdc4a; WORD $0x6e2cdc6b // fmul v8.4s, v0.4s, v12.4s; fmul v9.4s, v1.4s, v12.4s; fmul v10.4s, v2.4s, v12.4s; fmul v11.4s, v3.4s, v12.4s
+	MOVD $0x3f800000, R26; VMOV R26, V12.S4; WORD $0x4e2cd508; WORD $0x4e2cd529; WORD $0x4e2cd54a; WORD $0x4e2cd56b // fadd v8.4s, v8.4s, v12.4s; fadd v9.4s, v9.4s, v12.4s; fadd v10.4s, v10.4s, v12.4s; fadd v11.4s, v11.4s, v12.4s
+	MOVD $0x3f800000, R26
+	VMOV R26, V12.S4
+	WORD $0x6e28fd88; WORD $0x6e29fd89; WORD $0x6e2afd8a; WORD $0x6e2bfd8b // fdiv v8.4s, v12.4s, v8.4s; fdiv v9.4s, v12.4s, v9.4s; fdiv v10.4s, v12.4s, v10.4s; fdiv v11.4s, v12.4s, v11.4s
+	MOVD $0x3e2ef945, R26; VMOV R26, V12.S4; WORD $0x6e2cdd04; WORD $0x6e2cdd25; WORD $0x6e2cdd46; WORD $0x6e2cdd67 // fmul v4.4s, v8.4s, v12.4s; fmul v5.4s, v9.4s, v12.4s; fmul v6.4s, v10.4s, v12.4s; fmul v7.4s, v11.4s, v12.4s
+	MOVD $0xbf527892, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0x3fbe87b0, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0xbf914e5d, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0x3e8ec7cc, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0xbe3ec24c, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0x3dc636c9, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0x3ebf88fb, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0x3f8000c7, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	MOVD $0xbfa1fc4e, R26; VMOV R26, V12.S4; WORD $0x4e2cd484; WORD $0x4e2cd4a5; WORD $0x4e2cd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v12.4s; fadd v5.4s, v5.4s, v12.4s; fadd v6.4s, v6.4s, v12.4s; fadd v7.4s, v7.4s, v12.4s
+	MOVD $0x3f000000, R26; VMOV R26, V12.S4; WORD $0x6e2cdd08; WORD $0x6e2cdd29; WORD $0x6e2cdd4a; WORD $0x6e2cdd6b // fmul v8.4s, v8.4s, v12.4s; fmul v9.4s, v9.4s, v12.4s; fmul v10.4s, v10.4s, v12.4s; fmul v11.4s, v11.4s, v12.4s
+	WORD $0x6e20dc0c; WORD $0x6e21dc2d; WORD $0x6e22dc4e; WORD $0x6e23dc6f // fmul v12.4s, v0.4s, v0.4s; fmul v13.4s, v1.4s, v1.4s; fmul v14.4s, v2.4s, v2.4s; fmul v15.4s, v3.4s, v3.4s
+	MOVD $0x3f000000, R26; VMOV R26, V16.S4; WORD $0x6e30dd8c; WORD $0x6e30ddad; WORD $0x6e30ddce; WORD $0x6e30ddef // fmul v12.4s, v12.4s, v16.4s; fmul v13.4s, v13.4s, v16.4s; fmul v14.4s, v14.4s, v16.4s; fmul v15.4s, v15.4s, v16.4s
+	WORD $0x4eacd484; WORD $0x4eadd4a5; WORD $0x4eaed4c6; WORD $0x4eafd4e7 // fsub v4.4s, v4.4s, v12.4s; fsub v5.4s, v5.4s, v13.4s; fsub v6.4s, v6.4s, v14.4s; fsub v7.4s, v7.4s, v15.4s
+	MOVD $0x42b20000, R26
+	VMOV R26, V24.S4
+	WORD $0x6eb8e49e; WORD $0x6ebe1f04; WORD $0x6eb8e4bf; WORD $0x6ebf1f05; WORD $0x6eb8e4d9; WORD $0x6eb91f06; WORD $0x6eb8e4fa; WORD $0x6eba1f07 // fcmgt v30.4s, v4.4s, v24.4s; bit v4.16b, v24.16b, v30.16b; fcmgt v31.4s, v5.4s, v24.4s; bit v5.16b, v24.16b, v31.16b; fcmgt v25.4s, v6.4s, v24.4s; bit v6.16b, v24.16b, v25.16b; fcmgt v26.4s, v7.4s, v24.4s; bit v7.16b, v24.16b, v26.16b
+	MOVD $0xc2d00000, R26
+	VMOV R26, V24.S4
+	WORD $0x6ea4e71b; WORD $0x6ebb1f04; WORD $0x6ea5e71c; WORD $0x6ebc1f05; WORD $0x6ea6e71d; WORD $0x6ebd1f06; WORD $0x6ea7e71e; WORD $0x6ebe1f07 // fcmgt v27.4s, v24.4s, v4.4s; bit v4.16b, v24.16b, v27.16b; fcmgt v28.4s, v24.4s, v5.4s; bit v5.16b, v24.16b, v28.16b; fcmgt v29.4s, v24.4s, v6.4s; bit v6.16b, v24.16b, v29.16b; fcmgt v30.4s, v24.4s, v7.4s; bit v7.16b, v24.16b, v30.16b
+	MOVD $0x3fb8aa3b, R26; VMOV R26, V24.S4; WORD $0x6e38dc8c; WORD $0x6e38dcad; WORD $0x6e38dcce; WORD $0x6e38dcef // fmul v12.4s, v4.4s, v24.4s; fmul v13.4s, v5.4s, v24.4s; fmul v14.4s, v6.4s, v24.4s; fmul v15.4s, v7.4s, v24.4s
+	MOVD $0x4b400000, R26; VMOV R26, V24.S4; WORD $0x4e38d58c; WORD $0x4e38d5ad; WORD $0x4e38d5ce; WORD $0x4e38d5ef // fadd v12.4s, v12.4s, v24.4s; fadd v13.4s, v13.4s, v24.4s; fadd v14.4s, v14.4s, v24.4s; fadd v15.4s, v15.4s, v24.4s
+	MOVD $0x4b400000, R26; VMOV R26, V24.S4; WORD $0x4eb8d590; WORD $0x4eb8d5b1; WORD $0x4eb8d5d2; WORD $0x4eb8d5f3 // fsub v16.4s, v12.4s, v24.4s; fsub v17.4s, v13.4s, v24.4s; fsub v18.4s, v14.4s, v24.4s; fsub v19.4s, v15.4s, v24.4s
+	MOVD $0x4b400000, R26; VMOV R26, V24.S4; WORD $0x6eb8858c; WORD $0x6eb885ad; WORD $0x6eb885ce; WORD $0x6eb885ef // sub v12.4s, v12.4s, v24.4s; sub v13.4s, v13.4s, v24.4s; sub v14.4s, v14.4s, v24.4s; sub v15.4s, v15.4s, v24.4s
+	MOVD $0x3f318000, R26; VMOV R26, V24.S4; WORD $0x6e38de14; WORD $0x6e38de35; WORD $0x6e38de56; WORD $0x6e38de77 // fmul v20.4s, v16.4s, v24.4s; fmul v21.4s, v17.4s, v24.4s; fmul v22.4s, v18.4s, v24.4s; fmul v23.4s, v19.4s, v24.4s
+	WORD $0x4eb4d484; WORD $0x4eb5d4a5; WORD $0x4eb6d4c6; WORD $0x4eb7d4e7 // fsub v4.4s, v4.4s, v20.4s; fsub v5.4s, v5.4s, v21.4s; fsub v6.4s, v6.4s, v22.4s; fsub v7.4s, v7.4s, v23.4s
+	MOVD $0xb95e8083, R26; VMOV R26, V24.S4; WORD $0x6e38de14; WORD $0x6e38de35; WORD $0x6e38de56; WORD $0x6e38de77 // fmul v20.4s, v16.4s, v24.4s; fmul v21.4s, v17.4s, v24.4s; fmul v22.4s, v18.4s, v24.4s; fmul v23.4s, v19.4s, v24.4s
+	WORD $0x4eb4d484; WORD $0x4eb5d4a5; WORD $0x4eb6d4c6; WORD $0x4eb7d4e7 // fsub v4.4s, v4.4s, v20.4s; fsub v5.4s, v5.4s, v21.4s; fsub v6.4s, v6.4s, v22.4s; fsub v7.4s, v7.4s, v23.4s
+	MOVD $0x39506967, R26; VMOV R26, V24.S4; WORD $0x6e38dc94; WORD $0x6e38dcb5; WORD $0x6e38dcd6; WORD $0x6e38dcf7 // fmul v20.4s, v4.4s, v24.4s; fmul v21.4s, v5.4s, v24.4s; fmul v22.4s, v6.4s, v24.4s; fmul v23.4s, v7.4s, v24.4s
+	MOVD $0x3ab743ce, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x6e24de94; WORD $0x6e25deb5; WORD $0x6e26ded6; WORD $0x6e27def7 // fmul v20.4s, v20.4s, v4.4s; fmul v21.4s, v21.4s, v5.4s; fmul v22.4s, v22.4s, v6.4s; fmul v23.4s, v23.4s, v7.4s
+	MOVD $0x3c088908, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x6e24de94; WORD $0x6e25deb5; WORD $0x6e26ded6; WORD $0x6e27def7 // fmul v20.4s, v20.4s, v4.4s; fmul v21.4s, v21.4s, v5.4s; fmul v22.4s, v22.4s, v6.4s; fmul v23.4s, v23.4s, v7.4s
+	MOVD $0x3d2aa9c1, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x6e24de94; WORD $0x6e25deb5; WORD $0x6e26ded6; WORD $0x6e27def7 // fmul v20.4s, v20.4s, v4.4s; fmul v21.4s, v21.4s, v5.4s; fmul v22.4s, v22.4s, v6.4s; fmul v23.4s, v23.4s, v7.4s
+	MOVD $0x3e2aaaaa, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x6e24de94; WORD $0x6e25deb5; WORD $0x6e26ded6; WORD $0x6e27def7 // fmul v20.4s, v20.4s, v4.4s; fmul v21.4s, v21.4s, v5.4s; fmul v22.4s, v22.4s, v6.4s; fmul v23.4s, v23.4s, v7.4s
+	MOVD $0x3f000000, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x6e24dc90; WORD $0x6e25dcb1; WORD $0x6e26dcd2; WORD $0x6e27dcf3 // fmul v16.4s, v4.4s, v4.4s; fmul v17.4s, v5.4s, v5.4s; fmul v18.4s, v6.4s, v6.4s; fmul v19.4s, v7.4s, v7.4s
+	WORD $0x6e30de94; WORD $0x6e31deb5; WORD $0x6e32ded6; WORD $0x6e33def7 // fmul v20.4s, v20.4s, v16.4s; fmul v21.4s, v21.4s, v17.4s; fmul v22.4s, v22.4s, v18.4s; fmul v23.4s, v23.4s, v19.4s
+	WORD $0x4e24d694; WORD $0x4e25d6b5; WORD $0x4e26d6d6; WORD $0x4e27d6f7 // fadd v20.4s, v20.4s, v4.4s; fadd v21.4s, v21.4s, v5.4s; fadd v22.4s, v22.4s, v6.4s; fadd v23.4s, v23.4s, v7.4s
+	MOVD $0x3f800000, R26; VMOV R26, V24.S4; WORD $0x4e38d694; WORD $0x4e38d6b5; WORD $0x4e38d6d6; WORD $0x4e38d6f7 // fadd v20.4s, v20.4s, v24.4s; fadd v21.4s, v21.4s, v24.4s; fadd v22.4s, v22.4s, v24.4s; fadd v23.4s, v23.4s, v24.4s
+	WORD $0x4f3f0590; WORD $0x4f3f05b1; WORD $0x4f3f05d2; WORD $0x4f3f05f3 // sshr v16.4s, v12.4s, #1; sshr v17.4s, v13.4s, #1; sshr v18.4s, v14.4s, #1; sshr v19.4s, v15.4s, #1
+	WORD $0x6eb0858c; WORD $0x6eb185ad; WORD $0x6eb285ce; WORD $0x6eb385ef // sub v12.4s, v12.4s, v16.4s; sub v13.4s, v13.4s, v17.4s; sub v14.4s, v14.4s, v18.4s; sub v15.4s, v15.4s, v19.4s
+	MOVD $0x0000007f, R26; VMOV R26, V24.S4; WORD $0x4eb88610; WORD $0x4eb88631; WORD $0x4eb88652; WORD $0x4eb88673 // add v16.4s, v16.4s, v24.4s; add v17.4s, v17.4s, v24.4s; add v18.4s, v18.4s, v24.4s; add v19.4s, v19.4s, v24.4s
+	WORD $0x4f375610; WORD $0x4f375631; WORD $0x4f375652; WORD $0x4f375673 // shl v16.4s, v16.4s, #23; shl v17.4s, v17.4s, #23; shl v18.4s, v18.4s, #23; shl v19.4s, v19.4s, #23
+	MOVD $0x0000007f, R26; VMOV R26, V24.S4; WORD $0x4eb8858c; WORD $0x4eb885ad; WORD $0x4eb885ce; WORD $0x4eb885ef // add v12.4s, v12.4s, v24.4s; add v13.4s, v13.4s, v24.4s; add v14.4s, v14.4s, v24.4s; add v15.4s, v15.4s, v24.4s
+	WORD $0x4f37558c; WORD $0x4f3755ad; WORD $0x4f3755ce; WORD $0x4f3755ef // shl v12.4s, v12.4s, #23; shl v13.4s, v13.4s, #23; shl v14.4s, v14.4s, #23; shl v15.4s, v15.4s, #23
+	WORD $0x6e30de94; WORD $0x6e31deb5; WORD $0x6e32ded6; WORD $0x6e33def7 // fmul v20.4s, v20.4s, v16.4s; fmul v21.4s, v21.4s, v17.4s; fmul v22.4s, v22.4s, v18.4s; fmul v23.4s, v23.4s, v19.4s
+	WORD $0x6e2cde84; WORD $0x6e2ddea5; WORD $0x6e2edec6; WORD $0x6e2fdee7 // fmul v4.4s, v20.4s, v12.4s; fmul v5.4s, v21.4s, v13.4s; fmul v6.4s, v22.4s, v14.4s; fmul v7.4s, v23.4s, v15.4s
+	WORD $0x6e28dc84; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0x6e2bdce7 // fmul v4.4s, v4.4s, v8.4s; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; fmul v7.4s, v7.4s, v11.4s
+	WORD $0x4ea41c80; WORD $0x4ea51ca1; WORD $0x4ea61cc2; WORD $0x4ea71ce3 // orr v0.16b, v4.16b, v4.16b; orr v1.16b, v5.16b, v5.16b; orr v2.16b, v6.16b, v6.16b; orr v3.16b, v7.16b, v7.16b
+	WORD $0xad000400; WORD $0xad010c02 // stp q0, q1, [x0]; stp q2, q3, [x0, #32]
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-1, R2
+	JMP loop1_1
+done1_1:
+	RET
+
 // func opsAffineNEON(dst []float32, src []float32, scale []float32, shift []float32)
 TEXT ·opsAffineNEON(SB), NOSPLIT, $0-96
 	MOVD dst_base+0(FP), R0

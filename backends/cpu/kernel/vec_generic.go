@@ -28,6 +28,16 @@ var portableOps = vecOps{
 			dst[i] = scalar.Tanh(x)
 		}
 	},
+	gelu: func(dst, src []float32) {
+		for i, x := range src[:len(dst)] {
+			dst[i] = scalar.GELU(x)
+		}
+	},
+	normalTail: func(dst, src []float32) {
+		for i, x := range src[:len(dst)] {
+			dst[i] = scalar.NormalTail(x)
+		}
+	},
 	affine: func(dst, src, scale, shift []float32) {
 		scale, shift = scale[:Block], shift[:Block]
 		for i, x := range src[:len(dst)] {

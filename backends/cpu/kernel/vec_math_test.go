@@ -23,7 +23,8 @@ func TestVectorMathBits(t *testing.T) {
 		for name, f := range map[string]struct {
 			vector func(dst, src []float32)
 			one    func(float32) float32
-		}{"exp": {v.exp, scalar.Exp}, "sigmoid": {v.sigmoid, scalar.Sigmoid}, "tanh": {v.tanh, scalar.Tanh}, "relu": {v.relu, relu}} {
+		}{"exp": {v.exp, scalar.Exp}, "sigmoid": {v.sigmoid, scalar.Sigmoid}, "tanh": {v.tanh, scalar.Tanh},
+			"gelu": {v.gelu, scalar.GELU}, "normal tail": {v.normalTail, scalar.NormalTail}, "relu": {v.relu, relu}} {
 			got, want := make([]float32, len(x)), make([]float32, len(x))
 			f.vector(got, x)
 			for i := range x {

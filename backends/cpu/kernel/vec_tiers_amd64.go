@@ -11,6 +11,8 @@ func vectorizeAVX512(z *vecOps) {
 	z.exp = opsExp512
 	z.sigmoid = opsSigmoid512
 	z.tanh = opsTanh512
+	z.gelu = opsGelu512
+	z.normalTail = opsNormalTail512
 	z.affine = opsAffine512
 	z.add = opsAdd512
 	z.sub = opsSub512
@@ -69,6 +71,8 @@ func vectorizeAVX2(y *vecOps) {
 	y.exp = opsExp256
 	y.sigmoid = opsSigmoid256
 	y.tanh = opsTanh256
+	y.gelu = opsGelu256
+	y.normalTail = opsNormalTail256
 	y.affine = opsAffine256
 	y.add = opsAdd256
 	y.sub = opsSub256

@@ -9,6 +9,8 @@ func vectorizeNEON(y *vecOps) {
 	y.exp = opsExpNEON
 	y.sigmoid = opsSigmoidNEON
 	y.tanh = opsTanhNEON
+	y.gelu = opsGeluNEON
+	y.normalTail = opsNormalTailNEON
 	y.affine = opsAffineNEON
 	y.add = opsAddNEON
 	y.sub = opsSubNEON

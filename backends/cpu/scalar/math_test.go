@@ -24,6 +24,9 @@ func ulps(got float32, want float64) float64 {
 	return math.Abs(float64(got)-want) / u
 }
 
+// normalTailOf is P(X > |x|) for a standard normal X.
+func normalTailOf(x float64) float64 { return math.Erfc(math.Abs(x)/math.Sqrt2) / 2 }
+
 func TestMathULP(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -37,6 +40,9 @@ func TestMathULP(t *testing.T) {
 		{"log near 1", Log, math.Log, 0.4, 2.5, 0.9},
 		{"sigmoid", Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, -86, 100, 2.5},
 		{"tanh", Tanh, math.Tanh, -12, 12, 1.5},
+		{"normal tail", NormalTail, normalTailOf, -3, 3, 12},
+		{"normal tail far out", NormalTail, normalTailOf, -13, 13, 130},
+		{"gelu", GELU, func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) }, -3, 100, 12},
 		{"sqrt", Sqrt, math.Sqrt, 0, math.MaxFloat32, 0.5},
 	}
 	for _, c := range cases {
@@ -71,6 +77,8 @@ func TestMathSpecials(t *testing.T) {
 		{"exp(-inf)", Exp(-inf), 0}, {"exp(inf)", Exp(inf), inf}, {"exp(0)", Exp(0), 1}, {"exp(nan)", Exp(nan), nan},
 		{"log(0)", Log(0), -inf}, {"log(-1)", Log(-1), nan}, {"log(inf)", Log(inf), inf}, {"log(1)", Log(1), 0}, {"log(nan)", Log(nan), nan},
 		{"sigmoid(-inf)", Sigmoid(-inf), 0}, {"sigmoid(inf)", Sigmoid(inf), 1}, {"sigmoid(0)", Sigmoid(0), 0.5},
+		{"gelu(-inf)", GELU(-inf), 0}, {"gelu(inf)", GELU(inf), inf}, {"gelu(0)", GELU(0), 0}, {"gelu(nan)", GELU(nan), nan},
+		{"normal tail(inf)", NormalTail(inf), 0}, {"normal tail(-inf)", NormalTail(-inf), 0}, {"normal tail(nan)", NormalTail(nan), nan},
 		{"tanh(inf)", Tanh(inf), 1}, {"tanh(-inf)", Tanh(-inf), -1}, {"tanh(0)", Tanh(0), 0}, {"tanh(nan)", Tanh(nan), nan},
 	} {
 		if c.got != c.want && !(c.got != c.got && c.want != c.want) {

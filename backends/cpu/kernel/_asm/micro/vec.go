@@ -176,6 +176,41 @@ func (k *vecFunc) tanh(x vasm.Block) {
 	})
 }
 
+// normalTail makes tail = P(X > -minus) for a standard normal X, the steps of scalar.NormalTail,
+// where minus is -|x|; it limits minus to -30.
+func (k *vecFunc) normalTail(tail, minus vasm.Block) {
+	k.Scope(func() {
+		r := k.Block()
+		k.Scope(func() { k.Do(vasm.Max, minus, k.uniform(vasm.Float(-30)), minus) }) // so a NaN passes
+		k.Do(vasm.Mul, r, minus, vasm.Float(-0.35355339059327376))
+		k.Do(vasm.Add, r, r, unit)
+		k.Scope(func() { k.Do(vasm.Div, r, k.uniform(unit), r) })
+		k.polynomial(tail, r, 0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223)
+		k.Do(vasm.Mul, r, r, vasm.Float(0.5))
+		k.Scope(func() {
+			half := k.Block()
+			k.Do(vasm.Mul, half, minus, minus)
+			k.Do(vasm.Mul, half, half, vasm.Float(0.5))
+			k.Do(vasm.Sub, tail, tail, half)
+		})
+		k.exp(tail)
+		k.Do(vasm.Mul, tail, tail, r)
+	})
+}
+
+// gelu replaces x by the steps of scalar.GELU.
+func (k *vecFunc) gelu(x vasm.Block) {
+	k.Scope(func() {
+		tail, minus := k.Block(), k.Block()
+		k.Do(vasm.Or, minus, x, signBit)
+		k.normalTail(tail, minus)
+		k.Do(vasm.Mul, tail, tail, minus)
+		k.Zero(minus...)
+		k.Do(vasm.Max, x, minus, x) // so NaN and -0 pass
+		k.Do(vasm.Add, x, x, tail)
+	})
+}
+
 // elementwise are operations on each element by itself.
 func (v *vecFile) elementwise() {
 	unary := func(name string, unroll []int, prepare func(k *vecFunc) func(x vasm.Block)) {
@@ -201,6 +236,15 @@ func (v *vecFile) elementwise() {
 	unary("Exp", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.exp })
 	unary("Sigmoid", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.sigmoid })
 	unary("Tanh", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.tanh })
+	unary("Gelu", []int{1}, func(k *vecFunc) func(x vasm.Block) { return k.gelu })
+	unary("NormalTail", []int{1}, func(k *vecFunc) func(x vasm.Block) {
+		return func(x vasm.Block) {
+			tail := k.Block()
+			k.Do(vasm.Or, x, x, signBit)
+			k.normalTail(tail, x)
+			k.Do(vasm.Or, x, tail, tail)
+		}
+	})
 	v.function("Affine", "dst []float32, src []float32, scale []float32, shift []float32", "", func(k *vecFunc) {
 		d, s, n := k.Slice("dst"), k.Slice("src"), k.Blocks("dst")
 		a, b := k.load(k.Slice("scale"), 0), k.load(k.Slice("shift"), 0)
