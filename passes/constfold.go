@@ -123,9 +123,13 @@ func (f *folder) run() error {
 // maxGrowth and freeGrowth limit how much folding may enlarge the data. A node is folded
 // if its result has at most freeGrowth elements, or at most maxGrowth times the elements
 // of its operands.
+//
+// maxDrawn is the largest number of elements of an operand without data, which is filled for
+// folding only: a model may declare a constant of any size.
 const (
 	maxGrowth  = 4
 	freeGrowth = 1 << 20
+	maxDrawn   = 1 << 24
 )
 
 func (f *folder) foldable(n *ir.Node, folded map[*ir.Value]bool) bool {
@@ -135,6 +139,9 @@ func (f *folder) foldable(n *ir.Node, folded map[*ir.Value]bool) bool {
 	in, out := 0, 0
 	for _, v := range n.In {
 		if !folded[v] && (v.Param == nil || !f.known(v)) {
+			return false
+		}
+		if v.Param != nil && f.r.Graph().Data[v.Name] == nil && v.Type.Shape.Size() > maxDrawn {
 			return false
 		}
 		in += v.Type.Shape.Size()

@@ -82,6 +82,9 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	}
 	g := im.b.Graph()
 	g.Doc = m.Proto.Graph.DocString
+	if note := PrecisionNote(given); note != "" {
+		g.Doc = strings.TrimSpace(g.Doc + "\n" + strings.ToUpper(note[:1]) + note[1:] + ".")
+	}
 	r := ir.Rewrite(g, "import")
 	r.Sweep()
 	if err := r.Finish(); err != nil {

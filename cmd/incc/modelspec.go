@@ -113,6 +113,7 @@ func loadModel(c *cli.Context, path string) (*ir.Graph, *source, error) {
 		}
 		return fail(err)
 	}
+	sayPrecision(c, path, m)
 	if g.Name = modelName(g.Name); g.Name == "" {
 		g.Name = modelName(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
 	}
@@ -121,6 +122,13 @@ func loadModel(c *cli.Context, path string) (*ir.Graph, *source, error) {
 		return fail(err)
 	}
 	return g, src, nil
+}
+
+// sayPrecision says so where a model computes in other types than float32.
+func sayPrecision(c *cli.Context, path string, m *onnx.Model) {
+	if note := onnx.PrecisionNote(m); note != "" {
+		sayf(c.App.ErrWriter, "note: %s: %s", diag.Name(path), note)
+	}
 }
 
 // modelName returns the name of a graph, or "" if it is one that exporters give to

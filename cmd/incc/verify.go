@@ -93,6 +93,7 @@ func runModel(c *cli.Context, path string, m *onnx.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", diag.Name(path), err)
 	}
+	sayPrecision(c, path, m)
 	if err := checkRoom(c, g, use{batch: 1, weights: 1, inputs: true, executor: true, reference: 1}); err != nil {
 		return err
 	}
