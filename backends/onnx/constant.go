@@ -15,6 +15,7 @@ import (
 type floats struct {
 	tensor *onnxpb.TensorProto
 	data   []float32
+	wide   []float64 // the elements of a small constant that is DOUBLE in the file, see wide.go
 }
 
 // get returns the elements. weights are those of Model.Weights.
@@ -303,7 +304,7 @@ func asFloat(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
 			}
 		}
 	}
-	return &onnxpb.TensorProto{Name: t.Name, Dims: t.Dims, DataType: int32(onnxpb.TensorProto_FLOAT), FloatData: f}, nil
+	return &onnxpb.TensorProto{Name: t.Name, Dims: t.Dims, DataType: int32(onnxpb.TensorProto_FLOAT), FloatData: f, DoubleData: wideData(t), DocString: docOfWide(t)}, nil
 }
 
 // halfToFloat returns the value of an IEEE 754 binary16 number.

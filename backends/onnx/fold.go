@@ -61,7 +61,7 @@ func (f *folder) fold(n *node, outs []value) error {
 		if integral(o.elem) && size > maxInts {
 			return nil
 		}
-		bytes := 12 + 8*int64(len(n.Input)) // positions, and sums in float64
+		bytes := 20 + 8*int64(len(n.Input)) // positions, sums and results in float64
 		switch {
 		case foldShares[n.OpType]:
 			bytes = 0
@@ -139,6 +139,9 @@ func foldShare(_ *folder, n *node, outs []value) error {
 	outs[0].ints, outs[0].syms, outs[0].floats = n.in[0].ints, n.in[0].syms, n.in[0].floats
 	if f, ok := n.constFloats(0); ok && n.OpType != "Identity" {
 		outs[0].floats = &floats{data: f}
+		if n.OpType != "Cast" || n.castsWide() {
+			outs[0].floats.wide = n.constWide(0)
+		}
 	}
 	return nil
 }
@@ -156,10 +159,14 @@ func foldMoves(index func(*node, []value) ([][]int, error)) func(*folder, *node,
 			sources = len(n.Input)
 		}
 		var ints []integer
-		var fs []float32
+		var fs reals
+		wide := n.isWide()
 		for i := range sources {
-			if f, ok := n.constFloats(i); ok {
-				fs = append(fs, f...)
+			if f, ok := n.reals(i); ok {
+				for j := 0; wide && j < len(f.narrow); j++ {
+					fs.wide = append(fs.wide, f.at(j))
+				}
+				fs.narrow = append(fs.narrow, f.narrow...)
 			} else if s, ok := n.constIntegers(i); ok {
 				ints = append(ints, s...)
 			} else {
@@ -167,12 +174,12 @@ func foldMoves(index func(*node, []value) ([][]int, error)) func(*folder, *node,
 			}
 		}
 		for o := range outs {
-			if fs != nil || n.in[0].floats != nil {
-				d := make([]float32, len(at[o]))
+			if fs.narrow != nil || n.in[0].floats != nil {
+				d := newReals(len(at[o]), wide)
 				for i, j := range at[o] {
-					d[i] = fs[j]
+					d.set(i, fs.at(j))
 				}
-				outs[o].floats = &floats{data: d}
+				outs[o].floats = d.floats()
 				continue
 			}
 			d := make([]integer, len(at[o]))
@@ -376,18 +383,25 @@ func splitIndex(n *node, outs []value) ([][]int, error) {
 
 func foldCast(_ *folder, n *node, outs []value) error {
 	to := outs[0].elem
-	f, float := n.constFloats(0)
+	f, float := n.reals(0)
 	ints, integers := n.constIntegers(0)
 	switch {
+	case float && n.castsWide() && f.wide == nil:
+		d := newReals(len(f.narrow), true)
+		for i := range f.narrow {
+			d.set(i, f.at(i))
+		}
+		outs[0].floats = d.floats()
 	case float && isFloat(to) || integers && n.in[0].elem == to:
 		return foldShare(nil, n, outs)
 	case float && integral(to):
-		s := make([]integer, len(f))
-		for i, v := range f {
+		s := make([]integer, len(f.narrow))
+		for i := range s {
+			v := f.at(i)
 			switch {
 			case to == onnxpb.TensorProto_BOOL:
 				s[i] = truth(v != 0)
-			case !(math.Abs(float64(v)) < 1<<62): // C++ does not define the result
+			case !(math.Abs(v) < 1<<62): // C++ does not define the result
 				return nil
 			default:
 				s[i] = wrap(int64(v), to)
@@ -414,11 +428,12 @@ func foldCast(_ *folder, n *node, outs []value) error {
 		}
 		outs[0] = outs[0].withIntegers(s)
 	case integers && isFloat(to) && n.in[0].syms == nil:
-		d := make([]float32, len(ints))
+		d := newReals(len(ints), n.castsWide())
 		for i, v := range ints {
-			d[i] = float32(v.c)
+			d.set(i, float64(v.c))
+			d.narrow[i] = float32(v.c) // rounded once
 		}
-		outs[0].floats = &floats{data: d}
+		outs[0].floats = d.floats()
 	}
 	return nil
 }
@@ -447,11 +462,11 @@ func wrap(v int64, to onnxpb.TensorProto_DataType) integer {
 func foldRange(_ *folder, n *node, outs []value) error {
 	size, _ := countOf(outs[0].shape)
 	if start, step, length, ok := n.floatRange(); ok && length == size {
-		d := make([]float32, size)
-		for i := range d {
-			d[i] = float32(start + float64(i)*step)
+		d := newReals(int(size), n.isWide())
+		for i := range d.narrow {
+			d.set(i, start+float64(i)*step)
 		}
-		outs[0].floats = &floats{data: d}
+		outs[0].floats = d.floats()
 		return nil
 	}
 	var at [3]integer
@@ -487,21 +502,21 @@ func foldWhere(_ *folder, n *node, outs []value) error {
 		return nil
 	}
 	at := foldPositions(n, outs[0])
-	if a, ok := n.constFloats(1); ok {
-		b, ok := n.constFloats(2)
-		d := make([]float32, len(at[0]))
-		for i := range d {
+	if a, ok := n.reals(1); ok {
+		b, ok := n.reals(2)
+		d := newReals(len(at[0]), n.isWide())
+		for i := range d.narrow {
 			c := cond[at[0][i]]
 			switch {
 			case !ok || !c.isNumber():
 				return nil
 			case c.c != 0:
-				d[i] = a[at[1][i]]
+				d.set(i, a.at(at[1][i]))
 			default:
-				d[i] = b[at[2][i]]
+				d.set(i, b.at(at[2][i]))
 			}
 		}
-		outs[0].floats = &floats{data: d}
+		outs[0].floats = d.floats()
 		return nil
 	}
 	a, ok1 := n.constIntegers(1)
@@ -597,12 +612,12 @@ var foldUnary = map[string]func(float64) float64{
 
 func foldUnaryFloat(fn func(float64) float64) func(*folder, *node, []value) error {
 	return func(_ *folder, n *node, outs []value) error {
-		if f, ok := n.constFloats(0); ok {
-			d := make([]float32, len(f))
-			for i, v := range f {
-				d[i] = float32(fn(float64(v)))
+		if f, ok := n.reals(0); ok {
+			d := newReals(len(f.narrow), f.wide != nil)
+			for i := range f.narrow {
+				d.set(i, fn(f.at(i)))
 			}
-			outs[0].floats = &floats{data: d}
+			outs[0].floats = d.floats()
 			return nil
 		}
 		ints, ok := n.constIntegers(0)
@@ -715,15 +730,15 @@ func foldElementwise(f *folder, n *node, outs []value) error {
 	if _, ok := n.constFloats(0); ok {
 		acc := make([]float64, size)
 		for i := range n.in {
-			d, ok := n.constFloats(i)
+			d, ok := n.reals(i)
 			if !ok || fn.floats == nil || n.OpType == "Mod" && n.int("fmod", 0) == 0 {
 				return nil
 			}
 			for j, k := range at[i] {
 				if i == 0 {
-					acc[j] = float64(d[k])
+					acc[j] = d.at(k)
 				} else {
-					acc[j] = fn.floats(acc[j], float64(d[k]))
+					acc[j] = fn.floats(acc[j], d.at(k))
 				}
 			}
 		}
@@ -735,11 +750,11 @@ func foldElementwise(f *folder, n *node, outs []value) error {
 			outs[0] = outs[0].withIntegers(s)
 			return nil
 		}
-		d := make([]float32, size)
+		d := newReals(size, n.isWide())
 		for i, v := range acc {
-			d[i] = float32(v)
+			d.set(i, v)
 		}
-		outs[0].floats = &floats{data: d}
+		outs[0].floats = d.floats()
 		return nil
 	}
 	acc := make([]integer, size)
@@ -782,10 +797,10 @@ func foldReduce(_ *folder, n *node, outs []value) error {
 	}
 	at := strided(x, strides, 0)
 	count := float64(len(at) / step)
-	if f, ok := n.constFloats(0); ok {
+	if f, ok := n.reals(0); ok {
 		acc, seen := make([]float64, step), make([]bool, step)
 		for i, j := range at {
-			v := float64(f[i])
+			v := f.at(i)
 			switch {
 			case !seen[j]:
 				acc[j], seen[j] = v, true
@@ -799,14 +814,14 @@ func foldReduce(_ *folder, n *node, outs []value) error {
 				acc[j] += v
 			}
 		}
-		d := make([]float32, step)
+		d := newReals(step, f.wide != nil)
 		for i, v := range acc {
 			if n.OpType == "ReduceMean" {
 				v /= count
 			}
-			d[i] = float32(v)
+			d.set(i, v)
 		}
-		outs[0].floats = &floats{data: d}
+		outs[0].floats = d.floats()
 		return nil
 	}
 	s, ok := n.constIntegers(0)

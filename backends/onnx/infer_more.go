@@ -174,11 +174,11 @@ func inferExpand(n *node) ([]value, error) {
 func (n *node) floatRange() (start, step float64, length int64, ok bool) {
 	var at [3]float64
 	for i := range at {
-		f, ok := n.constFloats(i)
-		if !ok || len(f) != 1 {
+		f, ok := n.reals(i)
+		if !ok || len(f.narrow) != 1 {
 			return 0, 0, 0, false
 		}
-		at[i] = float64(f[0])
+		at[i] = f.at(0)
 	}
 	size := math.Ceil((at[1] - at[0]) / at[2])
 	if !(size >= 1 && size <= maxInts) {

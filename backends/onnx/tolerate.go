@@ -111,6 +111,9 @@ func floatNode(n *onnxpb.NodeProto) (*onnxpb.NodeProto, error) {
 			b = &onnxpb.AttributeProto{Name: a.Name, Type: a.Type, T: t}
 		case a.Name == "to" && n.OpType == "Cast" && isFloat(onnxpb.TensorProto_DataType(a.I)) && a.I != int64(onnxpb.TensorProto_FLOAT):
 			b = &onnxpb.AttributeProto{Name: a.Name, Type: a.Type, I: int64(onnxpb.TensorProto_FLOAT)}
+			if a.I == int64(onnxpb.TensorProto_DOUBLE) {
+				b.DocString = wideCast
+			}
 		default:
 			continue
 		}

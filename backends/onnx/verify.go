@@ -345,7 +345,7 @@ func (v *verifier) initializer(t *onnxpb.TensorProto) string {
 			used++
 		}
 	}
-	if used > 1 {
+	if used > 1 && !(v.lenient && used == 2 && wideTensor(t)) {
 		return "has data in more than one field"
 	}
 	if len(t.RawData) > 0 {
