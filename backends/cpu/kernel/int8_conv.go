@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"runtime"
 	"unsafe"
 )
 
@@ -100,15 +101,22 @@ func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
 // packInt8 writes weights in OIHW order and their scales as bytes, in the order [pair of output
 // blocks][input block][tap][4 x][16 or 32 output channels][4 input channels]. Behind them stands for
 // each output block an int32: 1 if its pairs fit (pairsFit), else 0. Then follow the shifts: for each
-// output channel an int32, 128 times the sum of its weights.
+// output channel an int32, 128 times the sum of its weights, which arm64 alone needs.
 func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	clear(dst)
 	if c.Quads {
 		c.packQuads(bytesOf(dst), weight, scale)
-		c.markPairs(dst)
-		return
+	} else {
+		c.packBlocks(bytesOf(dst), weight, scale)
 	}
-	b := bytesOf(dst)
+	c.markPairs(dst)
+	if runtime.GOARCH == "arm64" { // no other tier subtracts 128
+		c.sumShifts(dst)
+	}
+}
+
+// packBlocks writes the weights for an input in blocks of bytes.
+func (c ConvInt8) packBlocks(b []byte, weight, scale []float32) {
 	kk := c.KH * c.KW
 	perBlock := kk * Block / 4 // quads of input channels in a block of them
 	for oc := range c.C {
@@ -133,8 +141,6 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 			}
 		}
 	}
-	c.markPairs(dst)
-	c.sumShifts(dst)
 }
 
 // sumShifts writes what the sums of products lack where 128 is subtracted from each byte of the input.
@@ -143,8 +149,9 @@ func (c ConvInt8) sumShifts(dst []float32) {
 	for g := range c.npairs() {
 		width := min(2, Blocks(c.C)-2*g) * Block
 		for range c.ntaps() * byteWords {
-			for i, w := range weights[:4*width] {
-				shifts[2*g*Block+i/4] += 128 * int32(int8(w))
+			for i := range width {
+				w := weights[4*i : 4*i+4 : 4*i+4]
+				shifts[2*g*Block+i] += 128 * (int32(int8(w[0])) + int32(int8(w[1])) + int32(int8(w[2])) + int32(int8(w[3])))
 			}
 			weights = weights[4*width:]
 		}

@@ -2,11 +2,8 @@ package main
 
 import "github.com/incc-lang/incc/backends/cpu/kernel/_asm/micro/vasm"
 
-// int8Quads is the microkernel of QuantizeQuads. NEON has none yet.
+// int8Quads is the microkernel of QuantizeQuads.
 func int8Quads(f *vasm.File, t *vasm.Tier) {
-	if int8Variants[t] == nil {
-		return
-	}
 	f.Func(t, "quantizeQuads"+t.Suffix, "dst *byte, a *float32, b *float32, c *float32, n int, scale float32, low float32, high float32, zero float32", quantizeQuads)
 }
 
