@@ -216,7 +216,7 @@ type wrong struct {
 }
 
 var wrongs = []wrong{
-	{what: "averages do not count the padding", spec: "inception_v3", old: "include_pad=1", new: "include_pad=0"},
+	{what: "averages do not count the padding", spec: "inception_v3", old: "let count_padding = 1", new: "let count_padding = 0"},
 	{what: "eps of batch normalization", spec: "inception_v3", old: "bn=0.001", new: "bn=1e-5"},
 	{what: "1x7 and 7x1 swapped", spec: "inception_v3", old: "1x7|7x1", new: "7x1|1x7"},
 	{what: "alpha of LRN", spec: "googlenet", old: "lrn 5", new: "lrn 5 alpha=5e-4"},
