@@ -157,7 +157,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 // are not.
 var refusals = map[string]string{
 	"Unique": "the number of its results is known only at run time, and shapes are fixed here",
-	"Loop":   "loops are not supported",
+	"Loop":   fmt.Sprintf("a loop is supported only if its number of turns and its condition are constants, and its turns have at most %d nodes in all", maxUnrolled),
 	"Scan":   "loops are not supported",
 	"If":     "the condition is known only at run time, and not all operators of its graphs are supported",
 }

@@ -223,66 +223,6 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 	})
 }
 
-// branch replaces an If whose condition is known by the nodes of the branch that it takes.
-// It returns false if the condition is not known, or if the branch declares weights that
-// are not FLOAT or integers.
-func (v *verifier) branch(n *onnxpb.NodeProto, x *node, where string) bool {
-	if len(x.in) != 1 || len(x.in[0].ints) != 1 {
-		return false
-	}
-	name := "else_branch"
-	if x.in[0].ints[0] != 0 {
-		name = "then_branch"
-	}
-	a := x.attr(name)
-	if a == nil || a.G == nil || len(a.G.Output) != len(n.Output) {
-		return false
-	}
-	if v.inlined += len(a.G.Node) + 1; v.inlined > maxNodes {
-		return false
-	}
-	// Names inside a branch are its own. Values of the graph around it keep their names.
-	names := map[string]string{}
-	own := func(s string) string {
-		if s != "" {
-			names[s] = fmt.Sprintf("%s/%s/%d", n.Output[0], s, v.inlined)
-		}
-		return names[s]
-	}
-	use := func(s string) string {
-		if r, ok := names[s]; ok {
-			return r
-		}
-		return s
-	}
-	for _, t := range a.G.Initializer {
-		if isFloat(onnxpb.TensorProto_DataType(t.DataType)) && t.DataType != int32(onnxpb.TensorProto_FLOAT) {
-			var err error
-			if t, err = asFloat(t); err != nil {
-				return false
-			}
-		}
-		v.define(where, own(t.Name), tensorValue(t))
-	}
-	for i, b := range a.G.Node {
-		c := shallow(b)
-		c.Input, c.Output = nil, nil
-		for _, s := range b.Input {
-			c.Input = append(c.Input, use(s))
-		}
-		for _, s := range b.Output {
-			c.Output = append(c.Output, own(s))
-		}
-		v.node(c, where+", "+nodeName(b, i), nil)
-	}
-	for i, o := range a.G.Output {
-		if n.Output[i] != "" {
-			v.node(&onnxpb.NodeProto{OpType: "Identity", Input: []string{use(o.Name)}, Output: []string{n.Output[i]}}, where, nil)
-		}
-	}
-	return true
-}
-
 func nodeName(n *onnxpb.NodeProto, i int) string {
 	if n.Name != "" {
 		return fmt.Sprintf("node %q (%s)", n.Name, diag.Name(n.OpType))
@@ -447,7 +387,7 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 	foreign := n.Domain != "" && n.Domain != "ai.onnx"
 	switch s, known := schemaOf(n.OpType, v.opset); {
 	case v.lenient && (foreign || !known):
-		if n.OpType == "If" && ok && v.branch(n, x, where) {
+		if ok && (n.OpType == "If" && v.branch(n, x, where) || n.OpType == "Loop" && v.unroll(n, x, where)) {
 			return
 		}
 		if !foreign {
@@ -456,7 +396,7 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 	case foreign:
 		v.bad(where, "domain %q is not supported", n.Domain)
 	case v.opset < minOpset || v.opset > newestOpset:
-	case n.OpType == "If" && !known: // its graphs are not looked into
+	case (n.OpType == "If" || n.OpType == "Loop") && !known: // its graphs are not looked into
 		openTypes(n, x, outs)
 	case !known:
 		v.bad(where, "is not a known operator of opset %d", v.opset)
