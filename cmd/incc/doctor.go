@@ -46,7 +46,8 @@ func doctorCommand() *cli.Command {
 
 The peak is the rate of fused multiply-adds, which is measured now; incc bench
 compares with it. INCC_ISA=portable|avx2|avx512|neon selects the tier (instruction set).
-INCC_VNNI=off computes 8-bit integers as on a processor without VNNI.`,
+INCC_VNNI=off computes 8-bit integers as on a processor without VNNI (amd64) or
+without asimddp and i8mm (arm64).`,
 		Flags: []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {

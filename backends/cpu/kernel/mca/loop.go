@@ -110,9 +110,10 @@ func texts(code []instruction) []string {
 // arithmetic are the vector instructions that compute. Moves and loads are not work.
 var arithmetic = map[string]bool{"fmla": true, "fmls": true, "fadd": true, "fsub": true, "fmul": true,
 	"fdiv": true, "fsqrt": true, "fcmgt": true, "fcmge": true, "fcmeq": true, "fcmle": true, "fcmlt": true,
-	"bic": true, "bit": true, "bif": true, "bsl": true}
+	"bic": true, "bit": true, "bif": true, "bsl": true,
+	"sdot": true, "sudot": true, "smull": true, "smull2": true, "sadalp": true}
 
-var multiplyAdds = map[string]bool{"fmla": true, "fmls": true}
+var multiplyAdds = map[string]bool{"fmla": true, "fmls": true, "sdot": true, "sudot": true, "smull": true, "smull2": true}
 
 // count returns how many instructions of the block are of these and work on vectors.
 func count(block []string, these map[string]bool) int {
@@ -126,6 +127,9 @@ func count(block []string, these map[string]bool) int {
 	return n
 }
 
+// errLacking says that a processor lacks an instruction of a block.
+var errLacking = errors.New("the processor lacks an instruction")
+
 // cycles returns the clock cycles that one run of the block takes in a long series.
 func (t toolset) cycles(model string, block []string) (float64, error) {
 	const rounds = 500
@@ -134,6 +138,9 @@ func (t toolset) cycles(model string, block []string) (float64, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if err != nil && strings.Contains(stderr.String(), "instruction requires") {
+		return 0, errLacking
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%s -mcpu=%s: %w\n%s", t.mca, model, err, stderr.Bytes())
 	}

@@ -12,6 +12,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -45,6 +46,9 @@ var microkernels = []struct{ symbol, what string }{
 	{"bwdWeightsNEONp6o1", "backward weights"},
 	{"depthwiseNEON", "depthwise convolution"},
 	{"matVecNEONw16", "dense layer of one image"},
+	{"int8TileNEONp2o1", "convolution of bytes, products of 16 bits, 2 pixels"},
+	{"int8DotsNEONp6o1", "the same with dotprod, 6 pixels"},
+	{"int8MixedNEONp6o1", "the same with i8mm, 6 pixels"},
 }
 
 func main() {
@@ -149,6 +153,10 @@ func (t toolset) table() (string, error) {
 		fmt.Fprintf(&b, "| %s (`%s`) | %d |", k.what, k.symbol, n)
 		for _, m := range models {
 			c, err := t.cycles(m, loop)
+			if errors.Is(err, errLacking) {
+				b.WriteString(" none |")
+				continue
+			}
 			if err != nil {
 				return "", err
 			}
