@@ -24,6 +24,7 @@ var ConstFold = Pass{
 	Contract: Rounding,
 	After: []Constraint{
 		{"trim-padding", "const-fold should cut the weights that it trims"},
+		{"sum-channels", "const-fold should evaluate the weights of its means"},
 		{"fold-bn", "const-fold should round its new weights only once, at the end"},
 		{"commute-avgpool", "const-fold should round its new weights only once, at the end"},
 		{"fold-linear", "const-fold should round its new weights only once, at the end"},

@@ -19,6 +19,7 @@ var table = []row{
 	{&Factorize, byName}, // after stack-3x3: it may factorize the 3x3 convolutions that replace a 5x5
 	{&CSE, 1},            // before merge-siblings: equal convolutions should become one and not be concatenated
 	{&TrimPadding, 2},    // before all passes that compute with weights: there are fewer of them
+	{&SumChannels, 2},    // before the passes that look for convolutions
 	{&FoldBN, 2},         // before all passes that look at the neighbours of a convolution
 	{&CommuteAvgPool, 2}, // before merge-siblings: the moved convolution gets siblings to merge with
 	{&FoldLinear, 2},     // before merge-siblings: after it, a 1x1 reads a slice and not a convolution

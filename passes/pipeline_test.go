@@ -20,7 +20,7 @@ func TestLevels(t *testing.T) {
 	for n, want := range []string{
 		"drop-heads drop-dropout dce",
 		"drop-heads drop-dropout dce cse fuse-act",
-		"drop-heads drop-dropout dce cse trim-padding fold-bn commute-avgpool fold-linear fuse-act merge-siblings const-fold",
+		"drop-heads drop-dropout dce cse trim-padding sum-channels fold-bn commute-avgpool fold-linear fuse-act merge-siblings const-fold",
 	} {
 		if got := names(Level(n)); got != want {
 			t.Errorf("-O%d is %s, want %s", n, got, want)

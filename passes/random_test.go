@@ -177,7 +177,7 @@ func (g *gen) concat(vs ...*ir.Value) *ir.Value {
 // step adds a few nodes that end in a feature map.
 func (g *gen) step(x *ir.Value) *ir.Value {
 	s := x.Type.Shape
-	switch g.IntN(15) {
+	switch g.IntN(16) {
 	case 0, 1, 2:
 		return g.module(x)
 	case 3:
@@ -240,6 +240,12 @@ func (g *gen) step(x *ir.Value) *ir.Value {
 		y := g.conv(x, ir.HW{1, 1}, 3, true)
 		f := g.do(g.name("mul"), ops.Mul{}, k, g.b.Fill(g.name("fill"), 1.5, 3, 1, 1))
 		return g.do(g.name("mul"), ops.Mul{}, y, f)
+	case 14: // layer normalization over channels, without the division
+		mean := g.do(g.name("mean"), ops.Reduce{Kind: ops.ReduceMean, Axes: ir.IntsOf(1), Keep: g.IntN(8) > 0}, x)
+		if len(mean.Type.Shape) == 3 {
+			return x
+		}
+		return g.do(g.name("sub"), ops.Sub{}, x, mean)
 	case 13: // filters whose outer elements may meet only padding
 		d := ir.HW{1 + g.IntN(12), 1 + g.IntN(12)}
 		k := ir.HW{1 + 2*g.IntN(3), 1 + 2*g.IntN(3)}

@@ -206,7 +206,10 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 
 // spread fills every block of dst with lane 0 of the block of src.
 func spread(dst, src []float32) {
-	for i := range dst {
-		dst[i] = src[i/Block*Block]
+	for i := 0; i < len(dst); i += Block {
+		x, d := src[i], (*[Block]float32)(dst[i:])
+		for j := range d {
+			d[j] = x
+		}
 	}
 }
