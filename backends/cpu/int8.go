@@ -100,7 +100,7 @@ func quantize(op ops.Quantize, n *ir.Node, c *call) error {
 // and there is a kernel for it.
 func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool {
 	n := c.l.known[weight]
-	if n == nil || c.l.train != nil || k.Groups > 1 || c.Pool != nil || c.Residual >= 0 || len(c.Wrote) != 1 {
+	if n == nil || c.l.train != nil || c.Pool != nil || c.Residual >= 0 || len(c.Wrote) != 1 {
 		return false
 	}
 	q, ok := n.Op.(ops.Quantize)
@@ -113,7 +113,7 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 	}
 	in, ok := gridOf(from)
 	border := plan.Border{k.PH, k.PW, max(0, (k.H-1)*k.SH-k.PH+(k.KH-1)*k.DH-(ih-1)), max(0, (k.W-1)*k.SW-k.PW+(k.KW-1)*k.DW-(iw-1))}
-	if !ok || k.IC*k.KH*k.KW > kernel.MaxInt8Depth {
+	if !ok || k.IC/k.Groups*k.KH*k.KW > kernel.MaxInt8Depth {
 		return false
 	}
 	quads := c.Before != nil && c.In[0].Layout == plan.Planar && k.DW == 1
@@ -126,6 +126,12 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 	oc, _, _ := chw(c.Wrote[0])
 	do := kernel.ConvInt8{IC: k.IC, C: oc, H: k.H, W: k.W, KH: k.KH, KW: k.KW, SH: k.SH, SW: k.SW, DH: k.DH, DW: k.DW, PH: k.PH, PW: k.PW,
 		InScale: in.scale, InZero: in.zero}
+	if k.Groups > 1 {
+		if k.Groups != k.IC || oc != k.IC || quads || c.Quantize == nil || !kernel.DepthwiseInt8Fits(do) {
+			return false
+		}
+		do.IC = 1
+	}
 	out := plan.Need{Layout: plan.Bytes}
 	if c.Quantize != nil {
 		g := gridOfOp(c.Quantize.Op.(ops.Quantize))
@@ -140,7 +146,11 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 		}
 	}
 	c.before = quads
-	c.choice = plan.Choice{Algo: "int8", In: []plan.Need{need}, Out: []plan.Need{out}}
+	algo := "int8"
+	if k.Groups > 1 {
+		algo = "int8 depthwise"
+	}
+	c.choice = plan.Choice{Algo: algo, In: []plan.Need{need}, Out: []plan.Need{out}}
 	c.choice.Emit = func(e *plan.Emitter) error {
 		do, read := do, e.In
 		do.In, do.Out = view(e.In[0]), view(e.Out[0])
@@ -151,19 +161,34 @@ func (c *call) int8Conv(k kernel.Conv, ih, iw int, weight, bias *ir.Value) bool 
 			e.Step(convert, e.In, list(t))
 			read = list(t)
 		}
-		do = do.Split()
-		of := []*ir.Value{n.In[0], n.In[1]}
-		withBias := of
-		if bias != nil {
-			withBias = append(withBias[:2:2], bias)
+		if k.Groups > 1 {
+			int8Step(e, kernel.DepthwiseInt8{Conv: do}.Split(), read, n, bias)
+		} else {
+			int8Step(e, do.Split(), read, n, bias)
 		}
-		e.Step(do, read, e.Out,
-			plan.WeightRef{Params: of, How: kernel.PackInt8Weight, Len: do.PackedLen()},
-			plan.WeightRef{Params: withBias, How: kernel.PackInt8Bias, Len: do.BiasLen()},
-			plan.WeightRef{Params: of[1:], How: kernel.PackInt8Scale, Len: do.BiasLen()})
 		return nil
 	}
 	return true
+}
+
+// int8Layer is a kernel with weights of eight bits.
+type int8Layer interface {
+	plan.Kernel
+	PackedLen() int
+	BiasLen() int
+}
+
+// int8Step adds the step of a layer whose weight is what the quantize n makes of a param.
+func int8Step(e *plan.Emitter, do int8Layer, read []*plan.Tensor, n *ir.Node, bias *ir.Value) {
+	of := []*ir.Value{n.In[0], n.In[1]}
+	withBias := of
+	if bias != nil {
+		withBias = append(withBias[:2:2], bias)
+	}
+	e.Step(do, read, e.Out,
+		plan.WeightRef{Params: of, How: kernel.PackInt8Weight, Len: do.PackedLen()},
+		plan.WeightRef{Params: withBias, How: kernel.PackInt8Bias, Len: do.BiasLen()},
+		plan.WeightRef{Params: of[1:], How: kernel.PackInt8Scale, Len: do.BiasLen()})
 }
 
 // addInt8 plans the sum of two quantized values that is quantized itself.

@@ -127,7 +127,7 @@ func TestInt8(t *testing.T) {
 		}
 		nearRMS(t, fmt.Sprint("float", seed), first, float[g.Outputs[0]], 0.2)
 	}
-	for _, a := range []string{"int8", "int8 add", "quantize", "bytes to blocked", "max pool", "quads"} {
+	for _, a := range []string{"int8", "int8 add", "quantize", "bytes to blocked", "max pool", "quads", "int8 depthwise"} {
 		if algos[a] == 0 {
 			t.Errorf("no step is %q", a)
 		}

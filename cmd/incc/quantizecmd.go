@@ -43,11 +43,12 @@ Nagel 2019), the rounding of each weight is chosen so that errors cancel (round:
 Frantar 2023), and the mean error is taken off the biases (bias). --compare prints what
 each method gives.
 
-The first and the last layer become integers only where measurements speak for it, and
-grouped convolutions stay in float32. incc computes layers with padding whose input can
-be negative in float32, too, except for a first layer that reads the image. With --max-accuracy-drop, further layers stay in float32,
-those first that cost most, until the accuracy on the validation images drops by no
-more. --sensitivity prints what each layer costs alone. What is still lost, incc train
+The first and the last layer become integers only where measurements speak for it.
+Grouped convolutions stay in float32, but not depthwise ones of three or five columns.
+incc computes layers with padding whose input can be negative in float32, too, except
+for a first layer that reads the image. With --max-accuracy-drop, further layers stay in
+float32, those first that cost most, until the accuracy on the validation images drops
+by no more. --sensitivity prints what each layer costs alone. What is still lost, incc train
 --quantize wins back by fine-tuning.
 
 The model takes a quarter of the bytes. With VNNI it is about twice as fast as in

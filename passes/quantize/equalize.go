@@ -75,7 +75,7 @@ func readersOf(v *ir.Value, first int, users map[*ir.Value][]*ir.Node, outputs m
 		at := first
 		switch op := n.Op.(type) {
 		case ops.Conv, ops.Dense:
-			if !isLayer(n) || n.In[0] != v || len(users[n.In[1]]) > 1 {
+			if !isLayer(n) || Depthwise(n) || n.In[0] != v || len(users[n.In[1]]) > 1 {
 				return nil, false
 			}
 			l = append(l, reading{n, first})

@@ -14,7 +14,7 @@ import (
 // output channel, and that of a value in the name of the param with its step.
 const StepSuffix = "/step"
 
-// Trained lists the convolutions and dense layers that a training with quantized layers quantizes:
+// Trained lists the convolutions without groups and the dense layers that a training with quantized layers quantizes:
 // those that lead to the output, but for the first and the last, whose weights no other layer reads.
 func Trained(g *ir.Graph) []*ir.Node {
 	leads := map[*ir.Value]bool{}
@@ -30,7 +30,7 @@ func Trained(g *ir.Graph) []*ir.Node {
 		}
 	}
 	users := g.Users()
-	l := slices.DeleteFunc(Layers(g), func(n *ir.Node) bool { return !leads[n.Out[0]] })
+	l := slices.DeleteFunc(Layers(g), func(n *ir.Node) bool { return !leads[n.Out[0]] || Depthwise(n) })
 	if len(l) < 3 {
 		return nil
 	}

@@ -36,7 +36,7 @@ type Moments struct {
 	filled   int
 }
 
-// NewMoments returns the moments of the input of a layer (Layers), all 0.
+// NewMoments returns the moments of the input of a layer (Layers) that is not Depthwise, all 0.
 func NewMoments(n *ir.Node) (*Moments, error) {
 	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape
 	m := &Moments{conv: ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}}, shape: ir.Shape{1, w[1], 1, 1}, out: ir.HW{1, 1}, kernel: ir.HW{1, 1}, K: w[1]}

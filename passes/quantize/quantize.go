@@ -34,12 +34,12 @@ func Layers(g *ir.Graph) []*ir.Node {
 	return l
 }
 
-// isLayer reports whether a node is a convolution without groups, or a dense layer, whose weight is
-// a param.
+// isLayer reports whether a node is a convolution without groups, a depthwise one of integers
+// (Depthwise), or a dense layer, whose weight is a param.
 func isLayer(n *ir.Node) bool {
 	switch op := n.Op.(type) {
 	case ops.Conv:
-		if op.Groups != 1 {
+		if op.Groups != 1 && !Depthwise(n) {
 			return false
 		}
 	case ops.Dense:
@@ -47,6 +47,17 @@ func isLayer(n *ir.Node) bool {
 		return false
 	}
 	return len(n.In) > 1 && n.In[0].Param == nil && n.In[1].Param != nil && (len(n.In) < 3 || n.In[2].Param != nil)
+}
+
+// Depthwise reports whether a node is a convolution in which every channel has a filter of its own, of
+// a size that executors have on integers: three or five columns without dilation, and strides of 1 or 2.
+func Depthwise(n *ir.Node) bool {
+	op, ok := n.Op.(ops.Conv)
+	if !ok || op.Groups < 2 || len(n.In) < 2 || len(n.In[0].Type.Shape) != 4 {
+		return false
+	}
+	w := n.In[1].Type.Shape
+	return op.Groups == n.In[0].Type.Shape[1] && op.Groups == w[0] && (w[3] == 3 || w[3] == 5) && op.Dilation[1] == 1 && op.Stride[1] <= 2
 }
 
 // Point is a value that is to be quantized, and the group of values that share its scale.

@@ -17,6 +17,7 @@ package kernel
 //go:generate go -C _asm run . -part dense_matvec -out ../dense_matvec_amd64.s -stubs ../dense_matvec_amd64.go -pkg kernel
 //go:generate go -C _asm run . -part pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernel
 //go:generate go -C _asm/micro run . -part int8
+//go:generate go -C _asm/micro run . -part int8_depthwise
 //go:generate go -C _asm/micro run . -part int8_quads
 //go:generate go -C _asm/micro run . -part int8_winograd
 //go:generate go -C _asm/micro run . -part peak

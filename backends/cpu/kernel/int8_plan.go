@@ -58,3 +58,11 @@ func (c ConvInt8) Split() ConvInt8 {
 
 // Cost is that of the conversion.
 func (k DequantizeNCHW) Cost(images int) Cost { return perByte(k.C*k.H*k.W*images, 2, 5, scatterNS) }
+
+// Cost is that of the convolution.
+func (c DepthwiseInt8) Cost(images int) Cost {
+	k := c.Conv
+	macs := images * k.C * k.KH * k.KW * k.H * k.W
+	bytes := images*Blocks(k.C)*Block*((k.H-1)*one(k.SH)+k.KH)*((k.W-1)*one(k.SW)+k.KW) + images*Blocks(k.C)*Block*k.H*k.W + 4*c.PackedLen()
+	return perMAC(macs, bytes, moveNS/4*float64(macs)+float64(images*c.Tasks(1))*taskOverhead/costNS)
+}

@@ -80,6 +80,7 @@ type Worker struct {
 	int8Bias     [Block]int32 // of a tile whose tier is signed
 	int8Winograd int8Winograd
 	addStrip     addStrip
+	int8Row      int8DepthwiseRow
 	lane         n16Tile
 	n16Backward  n16BackwardTile
 	n16Gemm      n16GemmTile

@@ -50,7 +50,7 @@ func samples() []Kernel {
 		Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},
 		Pointwise{Op: "Exp", C: 20, H: 3, W: 3}, Widen{N: 20, InN: 20}, Narrow{N: 20, OutN: 20},
 		Node{Op: "Exp", In: [nodeOperands]NodeOperand{{Kind: nodes.NodeFloat, Axes: 2, Dims: [nodes.NodeMaxAxes]int{-1, 20}}}},
-		ConvInt8{IC: 20, C: 20, H: 6, W: 6, KH: 3, KW: 3}, Quantize{C: 20, H: 3, W: 3}, QuantizeQuads{C: 3, IH: 3, IW: 3, H: 5, W: 8}, Dequantize{C: 20, H: 3, W: 3}, DequantizeNCHW{C: 20, H: 3, W: 3}, AddInt8{C: 20, H: 3, W: 3},
+		ConvInt8{IC: 20, C: 20, H: 6, W: 6, KH: 3, KW: 3}, DepthwiseInt8{ConvInt8{IC: 1, C: 20, H: 6, W: 6, KH: 3, KW: 3}}, Quantize{C: 20, H: 3, W: 3}, QuantizeQuads{C: 3, IH: 3, IW: 3, H: 5, W: 8}, Dequantize{C: 20, H: 3, W: 3}, DequantizeNCHW{C: 20, H: 3, W: 3}, AddInt8{C: 20, H: 3, W: 3},
 		MaxPoolInt8{C: 20, H: 3, W: 3, KH: 2, KW: 2}, CopyInt8{C: 20, H: 3, W: 3},
 		N16{Copy{C: 320, H: 3, W: 3}}, N16FromNCHW{C: 20, H: 3, W: 3}, N16ToNCHW{C: 20, H: 3, W: 3}, N16FromBlocked{C: 20, H: 3, W: 3}, N16ToBlocked{C: 20, H: 3, W: 3},
 	}

@@ -31,6 +31,7 @@ var parts = map[string]func(f *vasm.File, t *vasm.Tier){
 	"n16":                       n16Kernels,
 	"int8":                      int8Kernels,
 	"int8_quads":                int8Quads,
+	"int8_depthwise":            int8Depthwises,
 	"int8_winograd":             int8Winograds,
 	"n16_gemm":                  n16Gemms,
 	"peak":                      peaks,
