@@ -45,7 +45,7 @@ each method gives.
 
 The first and the last layer become integers only where measurements speak for it.
 Grouped convolutions stay in float32, but not depthwise ones of three or five columns.
-incc computes layers with padding whose input can be negative in float32, too, except
+Layers with padding whose input can be negative are computed in float32, too, except
 for a first layer that reads the image. With --max-accuracy-drop, further layers stay in
 float32, those first that cost most, until the accuracy on the validation images drops
 by no more. --sensitivity prints what each layer costs alone. What is still lost, incc train
