@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -85,11 +86,11 @@ func (s *server) readForm(body []byte, boundary string) (files []formFile, k int
 			break
 		}
 		if err != nil {
-			return nil, 0, fmt.Errorf("the form cannot be read: %w", err)
+			return nil, 0, formError(err)
 		}
 		data, err := io.ReadAll(part)
 		if err != nil {
-			return nil, 0, fmt.Errorf("the form cannot be read: %w", err)
+			return nil, 0, formError(err)
 		}
 		switch {
 		case part.FileName() != "" && len(files) == maxFormFiles:
@@ -108,6 +109,14 @@ func (s *server) readForm(body []byte, boundary string) (files []formFile, k int
 		return nil, 0, errors.New("the form has no files")
 	}
 	return files, k, nil
+}
+
+// formError says why a form cannot be read. What Go quotes of the form may be as long as the form.
+func formError(err error) error {
+	if strings.HasSuffix(err.Error(), "NextPart: EOF") {
+		return errors.New("the form cannot be read: it ends before the boundary that its Content-Type names")
+	}
+	return fmt.Errorf("the form cannot be read: %.200s", err)
 }
 
 // classifyForm returns the answer for each picture in a form, which are computed at the same

@@ -53,6 +53,7 @@ func TestUploads(t *testing.T) {
 		kind  string
 		code  int
 		want  string
+		most  int // how long the answer may be, if not 0
 	}{
 		"one":               {parts: []part{{"picture", "cat.png", a}}, code: 200, want: `[{"picture":"cat.png","top":7}]`},
 		"two":               {parts: []part{{"data", "a.png", b}, {"data", "b.png", a}}, code: 200, want: `[{"picture":"a.png","top":9},{"picture":"b.png","top":7}]`},
@@ -66,6 +67,8 @@ func TestUploads(t *testing.T) {
 		"another field":     {parts: []part{{"top", "", "1"}}, code: 400, want: `the field "top" of the form is no file (want files, and at most the field k)`},
 		"a wrong k":         {parts: []part{{"k", "", "2"}}, code: 400, want: `k is "2" (want a number from 1 to 1)`},
 		"breaks off":        {body: "--x\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nabc", kind: "multipart/form-data; boundary=x", code: 400, want: "the form cannot be read: unexpected EOF"},
+		"another boundary":  {body: "--y\r\n\r\nabc\r\n--y--\r\n", kind: "multipart/form-data; boundary=x", code: 400, want: "the form cannot be read: it ends before the boundary that its Content-Type names"},
+		"a long head":       {body: "--x\r\n" + strings.Repeat("A", 1<<16) + "\r\n\r\n--x--", kind: "multipart/form-data; boundary=x", code: 400, most: 300},
 		"no boundary":       {body: "--x", kind: "multipart/form-data", code: 400, want: "the Content-Type cannot be read: it has no boundary"},
 		"large":             {parts: []part{{"x", "a", strings.Repeat("x", 3<<20)}}, code: 413},
 		"a body":            {query: "?k=1", body: a, kind: "application/x-www-form-urlencoded", code: 200, want: "1007"},
@@ -83,8 +86,8 @@ func TestUploads(t *testing.T) {
 		r.Header.Set("Content-Type", kind)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if got := strings.TrimSpace(w.Body.String()); w.Code != c.code || c.want != "" && got != c.want {
-			t.Errorf("%s: status %d, %s, want %d, %s", name, w.Code, got, c.code, c.want)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != c.code || c.want != "" && got != c.want || c.most > 0 && len(got) > c.most {
+			t.Errorf("%s: status %d, %.999s, want %d, %s", name, w.Code, got, c.code, c.want)
 		}
 		checkIdle(t, s, name)
 	}
