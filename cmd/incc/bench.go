@@ -243,16 +243,22 @@ func writeBench(c *cli.Context, w io.Writer, r benchResult) error {
 	}
 	sayf(w, "%s, batch %d, %d threads, %s", r.Name, r.Batch, r.Threads, r.ISA)
 	sayf(w, "  p50 %.3f ms, p90 %.3f, p99 %.3f over %d runs", r.P50, r.P90, r.P99, r.Runs)
-	sayf(w, "  %.1f GFLOP/s, %.1f %% of the peak of %.1f", r.GFLOPS, 100*r.PeakShare, r.Peak)
-	if r.PeakShare > 1 {
-		say(w, "  (above 100 %: Winograd multiplies less than the rate counts, integers have a peak of their own,")
-		say(w, "  and other programs lower the peak while it is measured)")
-	}
+	say(w, "  "+rateText(r))
 	sayf(w, "  arena %s, weights %s, %.0f allocations a run", bytesText(r.ArenaBytes), bytesText(r.Weights), r.Allocs)
 	for _, p := range r.Compare {
 		sayf(w, "  %s: p50 %.3f ms against our %.3f in turns; ratio %.2f (95 %%: %.2f to %.2f, %d pairs)", p.Peer, p.P50, p.Ours, p.Ratio, p.Low, p.High, p.Pairs)
 	}
 	return nil
+}
+
+// rateText is the rate, with its share of the peak where that says something: Winograd convolutions
+// multiply less than the rate counts, integers have a peak of their own, and other programs lower
+// the peak while it is measured, so that the share can be above 100 %.
+func rateText(r benchResult) string {
+	if r.PeakShare > 1 {
+		return fmt.Sprintf("%.1f GFLOP/s; the peak of float32 multiply-adds, %.1f, is no measure of this network", r.GFLOPS, r.Peak)
+	}
+	return fmt.Sprintf("%.1f GFLOP/s, %.1f %% of the peak of %.1f", r.GFLOPS, 100*r.PeakShare, r.Peak)
 }
 
 // compare times a peer and incc in turns. The peer runs the model that incc compile

@@ -131,6 +131,12 @@ func compressTarget(t *testing.T) {
 	if b := accuracyOf(t, "out/net.incc", "--weights", "out/weights.safetensors", "--data", ".", "--split", "test"); b != accuracyOf(t, "out/run") {
 		t.Errorf("net.incc and run have different accuracies, %g on the test images", b)
 	}
+	if b := accuracyOf(t, "out"); b != accuracyOf(t, "out/run") {
+		t.Errorf("the folder of the compression has the accuracy %g, its run another one", b)
+	}
+	if code, _, stderr := capture(t, "compare", "trained", "out/run"); code != exitError || !strings.Contains(stderr, "incc compress wrote it without training") {
+		t.Errorf("comparing curves exits with %d: %s", code, stderr)
+	}
 	if last := rows[len(rows)-1]; last[9] != "" {
 		if x, _ := strconv.ParseFloat(last[9], 64); math.Abs(x-a) > 1e-6 {
 			t.Errorf("the table has the accuracy %s, incc eval %g", last[9], a)

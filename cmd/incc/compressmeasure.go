@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,71 +43,6 @@ func (p *compressor) divisionFor(d *data.Source) (division, error) {
 	return divide(p.c, p.g, d, v, recipeOf(p.g).Run.Seed)
 }
 
-// timer is a compiled graph with operands.
-type timer struct {
-	run  func() error
-	runs int // in one measurement
-}
-
-// leastMeasured is the least time that one measurement takes: short, so that some are not disturbed
-// by other programs.
-const leastMeasured = time.Millisecond / 2
-
-// least repeats measurements of some timers in turns, and returns the least time of each in
-// milliseconds: at least seven measurements, for at least that long.
-func least(long time.Duration, timers ...*timer) ([]float64, error) {
-	best := slices.Repeat([]float64{math.Inf(1)}, len(timers))
-	start := time.Now()
-	for n := 0; n < 7 || time.Since(start) < long; n++ {
-		for i, t := range timers {
-			s, err := t.seconds()
-			if err != nil {
-				return nil, err
-			}
-			best[i] = min(best[i], 1e3*s)
-		}
-	}
-	return best, nil
-}
-
-// newTimer compiles a graph for --batch images and runs it once.
-func (p *compressor) newTimer(g *ir.Graph) (*timer, error) {
-	o, err := executorOptions(p.c)
-	if err != nil {
-		return nil, err
-	}
-	o.Batch = p.c.Int("batch")
-	g = g.Clone()
-	steady(g)
-	ir.Materialize(g, o.Seed)
-	prog, err := compileRoom(p.c, g, o)
-	if err != nil {
-		return nil, err
-	}
-	s := prog.NewSession()
-	in, out := operands(g, o.Batch, o.Seed)
-	t := &timer{run: func() error { return s.Run(in, out) }, runs: 1}
-	if err := t.run(); err != nil {
-		return nil, err
-	}
-	once, err := t.seconds()
-	if err == nil && once > 0 {
-		t.runs = min(1000, int(math.Ceil(leastMeasured.Seconds()/once)))
-	}
-	return t, err
-}
-
-// seconds is the time of one run, in one measurement.
-func (t *timer) seconds() (float64, error) {
-	start := time.Now()
-	for range t.runs {
-		if err := t.run(); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(start).Seconds() / float64(t.runs), nil
-}
-
 // layerTime is the sum of the times of some graphs, in milliseconds.
 func (p *compressor) layerTime(key string, graphs ...*ir.Graph) (float64, error) {
 	if p.untimed() {
@@ -118,7 +51,7 @@ func (p *compressor) layerTime(key string, graphs ...*ir.Graph) (float64, error)
 	v, err := p.measured("time/"+key, func() ([]float64, error) {
 		sum := 0.0
 		for _, g := range graphs {
-			t, err := p.newTimer(g)
+			t, err := newTimer(p.c, g, p.c.Int("batch"))
 			if err != nil {
 				return nil, err
 			}
@@ -146,7 +79,7 @@ func optimized(g *ir.Graph) (*ir.Graph, string, error) {
 // networkTime is the time of an optimized network in milliseconds. The network as it is is measured
 // beside it, in turns, and the ratio counts, so that a slower clock slows both.
 func (p *compressor) networkTime(g *ir.Graph) (float64, error) {
-	b, err := p.newTimer(g)
+	b, err := newTimer(p.c, g, p.c.Int("batch"))
 	if err != nil {
 		return 0, err
 	}
@@ -155,7 +88,7 @@ func (p *compressor) networkTime(g *ir.Graph) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if p.timer, err = p.newTimer(first); err != nil {
+		if p.timer, err = newTimer(p.c, first, p.c.Int("batch")); err != nil {
 			return 0, err
 		}
 	}

@@ -295,7 +295,7 @@ func (p *compressor) writeRun(dir string, s *decompile.Spec) error {
 	if err := p.emptyRun(dir); err != nil {
 		return err
 	}
-	b := runBegin{Version: version, Name: runName(filepath.Join(p.dir, importedSpec)), Data: p.data, Val: validationText(p.valOfRun()), Engine: "cpu", Classes: p.names, Identity: p.runIdentity(s.Graph)}
+	b := runBegin{Version: version, Name: runName(filepath.Join(p.dir, importedSpec)), Data: p.data, Val: validationText(p.valOfRun()), Engine: "cpu", Compressed: true, Classes: p.names, Identity: p.runIdentity(s.Graph)}
 	if err := writeOwn(filepath.Join(dir, runStart), func(w io.Writer) error { return writeJSON(w, b) }); err != nil {
 		return err
 	}

@@ -125,7 +125,8 @@ func quantizeNetwork(c *cli.Context) error {
 		return err
 	}
 	said := messages(c, out)
-	kept := 0
+	var kept []string // in float32, and why
+	speed := ""
 	if c.Bool("sensitivity") || drop >= 0 {
 		list, err := q.sensitivity()
 		if err != nil {
@@ -135,19 +136,37 @@ func quantizeNetwork(c *cli.Context) error {
 			writeSensitivity(said, list)
 		}
 		if drop >= 0 {
-			if kept, err = q.within(drop, list); err != nil {
+			n, err := q.within(drop, list)
+			if err != nil {
 				return err
 			}
+			kept = appendKept(kept, n, "accuracy")
 		}
 	}
 	if faster > 0 {
 		before := len(q.layers)
-		if err := q.speedup(faster); err != nil {
+		if speed, err = q.speedup(faster); err != nil {
 			return err
 		}
-		kept += before - len(q.layers)
+		kept = appendKept(kept, before-len(q.layers), "speed")
 	}
-	return q.finish(said, src, out, best, kept)
+	if err := q.finish(said, out, best, kept); err != nil {
+		return err
+	}
+	if speed != "" {
+		if err := say(said, speed); err != nil {
+			return err
+		}
+	}
+	return sayDrawn(said, src.trained(c))
+}
+
+// appendKept adds what is said about layers that stay in float32, if there are any.
+func appendKept(kept []string, n int, why string) []string {
+	if n == 0 {
+		return kept
+	}
+	return append(kept, fmt.Sprintf("%s kept in float32 for the %s", diag.Count(n, "layer"), why))
 }
 
 // choose chooses ranges, corrections, and whether the ends are quantized. It returns their names.
@@ -368,11 +387,11 @@ func (q *quantizer) sensitivity() ([]cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole, err := q.time(h)
+	whole, err := q.layerTimes(h)
 	if err != nil {
 		return nil, err
 	}
-	float, err := q.time(q.g)
+	float, err := q.layerTimes(q.g)
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +401,7 @@ func (q *quantizer) sensitivity() ([]cost, error) {
 		if err != nil {
 			return nil, err
 		}
-		l = append(l, cost{name, e, float.layer[name], whole.layer[name]})
+		l = append(l, cost{name, e, float[name], whole[name]})
 	}
 	slices.SortStableFunc(l, func(a, b cost) int {
 		switch {
@@ -440,7 +459,7 @@ func (q *quantizer) within(drop float64, list []cost) (int, error) {
 }
 
 // finish writes the model and says what it is worth.
-func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept int) error {
+func (q *quantizer) finish(said io.Writer, out, method string, kept []string) error {
 	h, err := q.quantized(q.layers)
 	if err != nil {
 		return err
@@ -458,7 +477,7 @@ func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept
 		return err
 	}
 	if q.c.Bool("compare") {
-		q.writeAttempts(said, float)
+		q.writeAttempts(said, float, strings.Replace(method, ", corrected by ", ", ", 1))
 	}
 	b := onnx.Backend{Path: "model.onnx", Version: version, Seed: q.c.Int64("seed")}
 	m, err := b.Emit(h)
@@ -472,8 +491,8 @@ func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept
 	if info, err := os.Stat(out); err == nil {
 		text += ", " + bytesText(info.Size())
 	}
-	if kept > 0 {
-		text += fmt.Sprintf("; %s kept in float32 for the accuracy", diag.Count(kept, "layer"))
+	for _, k := range kept {
+		text += "; " + k
 	}
 	lines := []string{text,
 		fmt.Sprintf("ranges by %s of %s; the outputs change by %.2g %% (root mean square)", method, diag.Count(q.calibration.images, "image"), 100*e),
@@ -483,5 +502,5 @@ func (q *quantizer) finish(said io.Writer, src *source, out, method string, kept
 			return err
 		}
 	}
-	return sayDrawn(said, src.trained(q.c))
+	return nil
 }

@@ -239,12 +239,16 @@ func decibels(relative float64) string {
 	return fmt.Sprintf("%.1f dB", -20*math.Log10(relative))
 }
 
-// writeAttempts prints the table of --compare.
-func (q *quantizer) writeAttempts(w io.Writer, float float64) {
-	t := newTable("method", ">error of the outputs", ">signal to noise", ">accuracy", ">drop")
-	t.Add("float32", "", "", fmt.Sprintf("%.2f %%", 100*float), "")
+// writeAttempts prints the table of --compare. chosen is the name of the attempt that is used.
+func (q *quantizer) writeAttempts(w io.Writer, float float64, chosen string) {
+	t := newTable("method", ">error of the outputs", ">signal to noise", ">accuracy", ">change (points)", "")
+	t.Add("float32", "", "", fmt.Sprintf("%.2f %%", 100*float), "", "")
 	for _, a := range q.tried {
-		t.Add(a.name, fmt.Sprintf("%.3f %%", 100*a.error), decibels(a.error), fmt.Sprintf("%.2f %%", 100*a.accuracy), fmt.Sprintf("%.2f", 100*(float-a.accuracy)))
+		mark := ""
+		if a.name == chosen {
+			mark = "<-"
+		}
+		t.Add(a.name, fmt.Sprintf("%.3f %%", 100*a.error), decibels(a.error), fmt.Sprintf("%.2f %%", 100*a.accuracy), fmt.Sprintf("%+.2f", 100*(a.accuracy-float)), mark)
 	}
 	t.write(w)
 }

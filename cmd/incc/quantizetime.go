@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/incc-lang/incc/ir"
 )
 
 // timingRuns is the number of runs of which the least time of each step counts.
-const timingRuns = 7
+const timingRuns = 30
 
 // endsError is the most that the error of the outputs may grow, as a factor, by quantizing the first
 // or the last layer, and endsTime the part of the time that must be left for it to be worth while.
@@ -18,15 +19,16 @@ const (
 	endsTime  = 0.99
 )
 
-// measured are seconds for one image: in all, and of the steps that compute each layer.
-type measured struct {
-	all   float64
-	layer map[string]float64
-}
+// endsLong and speedupLong are how long networks are measured in turns.
+const (
+	endsLong    = 100 * time.Millisecond
+	speedupLong = 400 * time.Millisecond
+)
 
-// time measures a graph on one image.
-func (q *quantizer) time(g *ir.Graph) (measured, error) {
-	t := measured{layer: map[string]float64{}}
+// layerTimes measures the steps of a graph, each alone, on one image: the seconds of those that
+// compute each layer. Their sum is more than the time of the network: each is waited for.
+func (q *quantizer) layerTimes(g *ir.Graph) (map[string]float64, error) {
+	t := map[string]float64{}
 	h := g.Clone()
 	h.Outputs = []*ir.Value{h.Value(q.logits)}
 	o, err := executorOptions(q.c)
@@ -45,7 +47,6 @@ func (q *quantizer) time(g *ir.Graph) (measured, error) {
 		return t, err
 	}
 	for i, s := range p.Plan().Steps {
-		t.all += steps[i]
 		var layers []string
 		for _, name := range s.From {
 			if slices.Contains(q.layers, name) || slices.Contains(q.ends, name) {
@@ -53,7 +54,7 @@ func (q *quantizer) time(g *ir.Graph) (measured, error) {
 			}
 		}
 		for _, name := range layers {
-			t.layer[name] += steps[i] / float64(len(layers))
+			t[name] += steps[i] / float64(len(layers))
 		}
 	}
 	return t, nil
@@ -99,53 +100,76 @@ func (q *quantizer) chooseEnds() error {
 	return nil
 }
 
+// inTurns returns the milliseconds that an image takes in each of some networks, in turns, after the
+// passes that run, eval and bench apply.
+func (q *quantizer) inTurns(long time.Duration, graphs ...*ir.Graph) ([]float64, error) {
+	var timers []*timer
+	for _, g := range graphs {
+		h, _, err := optimized(g)
+		if err != nil {
+			return nil, err
+		}
+		t, err := newTimer(q.c, h, 1)
+		if err != nil {
+			return nil, err
+		}
+		timers = append(timers, t)
+	}
+	return least(long, timers...)
+}
+
 // faster reports whether quantizing the layers of a takes less time than quantizing those of b.
 func (q *quantizer) faster(a, b []string) (bool, error) {
-	var all [2]float64
+	var graphs [2]*ir.Graph
 	for i, names := range [2][]string{a, b} {
-		h, err := q.quantized(names)
-		if err != nil {
+		var err error
+		if graphs[i], err = q.quantized(names); err != nil {
 			return false, err
 		}
-		t, err := q.time(h)
-		if err != nil {
-			return false, err
-		}
-		all[i] = t.all
 	}
-	return all[0] < endsTime*all[1], nil
+	ms, err := q.inTurns(endsLong, graphs[:]...)
+	if err != nil {
+		return false, err
+	}
+	return ms[0] < endsTime*ms[1], nil
 }
 
 // speedup checks --min-speedup: it puts layers back into float32 that take longer in integers, and
-// returns an error if the network is not as many times as fast as in float32.
-func (q *quantizer) speedup(least float64) error {
-	float, err := q.time(q.g)
+// returns an error if the network is not as many times as fast as in float32. On success it returns
+// a line about the times.
+func (q *quantizer) speedup(wanted float64) (string, error) {
+	float, err := q.layerTimes(q.g)
 	if err != nil {
-		return err
+		return "", err
 	}
 	h, err := q.quantized(q.layers)
 	if err != nil {
-		return err
+		return "", err
 	}
-	whole, err := q.time(h)
+	whole, err := q.layerTimes(h)
 	if err != nil {
-		return err
+		return "", err
 	}
-	fast := slices.DeleteFunc(slices.Clone(q.layers), func(n string) bool { return whole.layer[n] > float.layer[n] })
+	graphs := []*ir.Graph{q.g, h}
+	fast := slices.DeleteFunc(slices.Clone(q.layers), func(n string) bool { return whole[n] > float[n] })
 	if len(fast) > 0 && len(fast) < len(q.layers) {
 		if h, err = q.quantized(fast); err != nil {
-			return err
+			return "", err
 		}
-		t, err := q.time(h)
-		if err != nil {
-			return err
-		}
-		if t.all < whole.all {
-			q.layers, whole = fast, t
-		}
+		graphs = append(graphs, h)
 	}
-	if x := float.all / whole.all; x < least {
-		return fmt.Errorf("--min-speedup %g: the network takes %.3g ms in float32 and %.3g ms in 8-bit integers on this machine, %.2f times as fast; nothing was written. Ask for less, or leave the flag out", least, 1000*float.all, 1000*whole.all, x)
+	ms, err := q.inTurns(speedupLong, graphs...)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	best := ms[1]
+	if len(ms) > 2 && ms[2] < best {
+		q.layers, best = fast, ms[2]
+	}
+	x := ms[0] / best
+	times := fmt.Sprintf("takes %.3g ms in float32 and %.3g ms in 8-bit integers on this machine, %.2f times as fast", ms[0], best, x)
+	if x < wanted {
+		return "", fmt.Errorf("--min-speedup %g: the network %s; nothing was written. Ask for less, or leave the flag out", wanted, times)
+	}
+	return "one image " + times, nil
 }

@@ -54,6 +54,7 @@ type runBegin struct {
 	Init         string         `json:"init,omitempty"`
 	Features     bool           `json:"cache_features,omitempty"`
 	Quantize     bool           `json:"quantize,omitempty"`
+	Compressed   bool           `json:"compressed,omitempty"` // incc compress wrote it, without training
 	Engine       string         `json:"engine"`
 	Classes      []string       `json:"classes,omitempty"` // names of the outputs
 	Resumed      []int          `json:"resumed,omitempty"` // the finished epochs at each --resume
@@ -240,6 +241,9 @@ func readResults(dir string) ([]train.Row, error) {
 	case !exists(dir):
 		return nil, fmt.Errorf("there is no folder %s", dir)
 	case exists(filepath.Join(dir, runStart)):
+		if b, err := readBegin(dir); err == nil && b.Compressed {
+			return nil, fmt.Errorf("%s has no curves: incc compress wrote it without training. incc eval measures it; compress --finetune EPOCHS trains it, too", dir)
+		}
 		return nil, fmt.Errorf("the run in %s has not finished an epoch yet: it has no %s", dir, runResults)
 	default:
 		return nil, fmt.Errorf("%s is not the folder of a run: it has no %s", dir, runResults)

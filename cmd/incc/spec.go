@@ -65,12 +65,14 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 		return readSpec(arg)
 	}
 	if err == nil {
-		if file := filepath.Join(arg, runSpec); exists(file) {
-			src, err := readSpec(file)
-			if err == nil {
-				src.run = filepath.Clean(arg)
+		for _, dir := range []string{arg, compressedRun(arg)} {
+			if file := filepath.Join(dir, runSpec); dir != "" && exists(file) {
+				src, err := readSpec(file)
+				if err == nil {
+					src.run = filepath.Clean(dir)
+				}
+				return src, err
 			}
-			return src, err
 		}
 		if file := filepath.Join(arg, importedSpec); exists(file) && exists(filepath.Join(arg, importedWeights)) {
 			src, err := readSpec(file)
@@ -93,6 +95,14 @@ func findSource(c *cli.Context, arg string) (*source, error) {
 		return nil, notOurFolder(arg)
 	}
 	return nil, fmt.Errorf("there is no file and no built-in network %s%s\nincc specs lists the built-in ones", diag.Quote(arg), didYouMean(arg, specs.Names()))
+}
+
+// compressedRun returns the folder of the run in a folder that incc compress wrote; "" for others.
+func compressedRun(dir string) string {
+	if !exists(filepath.Join(dir, journalFile)) {
+		return ""
+	}
+	return filepath.Join(dir, "run")
 }
 
 // notOurFolder says that a folder holds no network.

@@ -123,7 +123,8 @@ func (p *prepared) begin(c *cli.Context, resumed []int) error {
 		return err
 	}
 	err = writeOwn(filepath.Join(p.dir, runStart), func(w io.Writer) error {
-		return writeJSON(w, runBegin{version, p.name, dataset, validationText(val), c.Int("limit-batches"), c.Int("overfit"), initial, p.cut != nil, p.tuned != nil, c.String("engine"), p.classes, resumed, p.id})
+		return writeJSON(w, runBegin{Version: version, Name: p.name, Data: dataset, Val: validationText(val), LimitBatches: c.Int("limit-batches"), Overfit: c.Int("overfit"),
+			Init: initial, Features: p.cut != nil, Quantize: p.tuned != nil, Engine: c.String("engine"), Classes: p.classes, Resumed: resumed, Identity: p.id})
 	})
 	if err != nil {
 		return err
