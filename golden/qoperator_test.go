@@ -67,8 +67,8 @@ func TestQuantizedByORT(t *testing.T) {
 					sums++
 				}
 			}
-			if whole != 5 || sums != 1 {
-				t.Errorf("%s, %v: %d layers and %d sums on integers, want 5 and 1\n%v", name, isa, whole, sums, p.Plan())
+			if whole != 6 || sums != 1 {
+				t.Errorf("%s, %v: %d layers and %d sums on integers, want 6 and 1\n%v", name, isa, whole, sums, p.Plan())
 			}
 		}
 		if strings.HasPrefix(strings.Join(m.Ops, " "), "DequantizeLinear Flatten MaxPool QGemm QLinearAdd") {
