@@ -2,8 +2,10 @@ package cpu
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/incc-lang/incc/codegen/plan"
@@ -72,18 +74,14 @@ func (p *Program) Infer(inputs ...*tensor.F32) ([]*tensor.F32, error) {
 
 // InferNamed is Infer with inputs and outputs by their names.
 func (p *Program) InferNamed(inputs map[string]*tensor.F32) (map[string]*tensor.F32, error) {
+	if err := p.knownInputs(inputs); err != nil {
+		return nil, err
+	}
 	list := make([]*tensor.F32, len(p.plan.Inputs))
 	for i, e := range p.plan.Inputs {
 		list[i] = inputs[e.Name]
 		if list[i] == nil {
 			return nil, fmt.Errorf("%w: input %s (%v) of %s is missing", ErrInput, e.Name, e.Shape, p.plan.Name)
-		}
-	}
-	if len(inputs) > len(list) {
-		for name := range inputs {
-			if !slices.ContainsFunc(p.plan.Inputs, func(e plan.Edge) bool { return e.Name == name }) {
-				return nil, fmt.Errorf("%w: %s has no input %q", ErrInput, p.plan.Name, name)
-			}
 		}
 	}
 	outputs, err := p.Infer(list...)
@@ -95,6 +93,21 @@ func (p *Program) InferNamed(inputs map[string]*tensor.F32) (map[string]*tensor.
 		named[e.Name] = outputs[i]
 	}
 	return named, nil
+}
+
+// knownInputs returns an error that names the first input, by name, that the network does not
+// have, and the inputs that it has.
+func (p *Program) knownInputs(inputs map[string]*tensor.F32) error {
+	var has []string
+	for _, e := range p.plan.Inputs {
+		has = append(has, fmt.Sprintf("%q (%v)", e.Name, e.Shape))
+	}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		if !slices.ContainsFunc(p.plan.Inputs, func(e plan.Edge) bool { return e.Name == name }) {
+			return fmt.Errorf("%w: %s has no input %q (it has %s)", ErrInput, p.plan.Name, name, strings.Join(has, ", "))
+		}
+	}
+	return nil
 }
 
 // part32 returns the elements of the images first..end-1 of an input or output. One

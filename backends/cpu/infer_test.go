@@ -125,8 +125,9 @@ func TestInferErrors(t *testing.T) {
 		}
 	}
 	for want, in := range map[string]map[string]*tensor.F32{
-		"input mask (Nx1x8x8) of two is missing": {"image": x},
-		`two has no input "extra"`:               {"image": x, "mask": y, "extra": y},
+		"input mask (Nx1x8x8) of two is missing":                                {"image": x},
+		`two has no input "extra" (it has "image" (Nx3x8x8), "mask" (Nx1x8x8))`: {"image": x, "mask": y, "extra": y},
+		`two has no input "x" (it has "image"`:                                  {"x": x, "y": y},
 	} {
 		if _, err := p.InferNamed(in); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

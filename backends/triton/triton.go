@@ -37,6 +37,7 @@ type Backend struct {
 	Version  int           // of the model, from 1 on; 0 means 1
 	MaxBatch int           // images that Triton may join to a batch, at least 1
 	Wait     time.Duration // how long a request waits at most for others, to be computed together with them
+	Network  string        // the network, for the configuration; "" if its name means nothing
 	Header   string        // first line of the configuration, without the # of a comment
 	ONNX     onnx.Backend  // how the model is written; its Path, Batch and External have no effect
 }
@@ -116,10 +117,29 @@ func (b Backend) Emit(g *ir.Graph) ([]backends.File, error) {
 	return append(files, backends.File{Path: path.Join(name, strconv.Itoa(max(1, b.Version)), ModelFile), WriterTo: m}), nil
 }
 
+// networkComment is before the name of the network in a configuration.
+const networkComment = "# The network: "
+
+// NetworkOf returns Backend.Network of the backend that wrote a configuration, "" if it had none.
+func NetworkOf(config []byte) string {
+	for l := range strings.Lines(string(config)) {
+		if name, ok := strings.CutPrefix(l, networkComment); ok {
+			return strings.TrimSuffix(name, "\n")
+		}
+		if !strings.HasPrefix(l, "#") {
+			break
+		}
+	}
+	return ""
+}
+
 // config returns the configuration of a model.
 func (b Backend) config(name string, m *onnx.Model, labels bool) (string, error) {
 	var t strings.Builder
 	fmt.Fprintf(&t, "# %s\n", line(b.Header))
+	if b.Network != "" {
+		t.WriteString(networkComment + line(b.Network) + "\n")
+	}
 	if keys := onnx.InputKeys(m); keys != "" {
 		fmt.Fprintf(&t, "#\n# Clients send pictures that they have prepared: %s.\n# incc explain input tells what that means.\n", line(keys))
 	}

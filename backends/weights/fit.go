@@ -64,7 +64,7 @@ func Fit(g *ir.Graph, f *File, rename map[string]string) (*Fitted, error) {
 		return nil, err
 	}
 	if exact := r.exact(params, free); !exact {
-		if err := r.byTable(g, params, list, free); err != nil {
+		if err := r.byTable(f, params, list, free); err != nil {
 			return nil, err
 		}
 		if len(r.Names) == len(rename) {
@@ -126,7 +126,8 @@ func (r *Fitted) exact(params map[string]*ir.Value, free map[string]arrays.Array
 // byTable matches by a table that has every name of the file, and of whose weights the
 // network has some. It returns an error if the file has weights of a class that computes
 // something else.
-func (r *Fitted) byTable(g *ir.Graph, params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) error {
+func (r *Fitted) byTable(f *File, params map[string]*ir.Value, list []arrays.Array, free map[string]arrays.Array) error {
+	g := r.g
 	var all []string
 	for _, a := range list {
 		all = append(all, a.Name)
@@ -135,7 +136,7 @@ func (r *Fitted) byTable(g *ir.Graph, params map[string]*ir.Value, list []arrays
 	for _, t := range names.For(g.Name) {
 		if t.Differs != "" {
 			if _, ok := free[t.Has]; ok && t.Spec == g.Name {
-				return variantError(g, t, t.Differs)
+				return variantError(g, t, t.Differs, f.whole)
 			}
 			continue
 		}
@@ -143,7 +144,7 @@ func (r *Fitted) byTable(g *ir.Graph, params map[string]*ir.Value, list []arrays
 			continue
 		}
 		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s%s", t.Library, t.Class, r.filled()))
-		return computes(g, t)
+		return computes(g, t, f.whole)
 	}
 	return nil
 }

@@ -197,3 +197,41 @@ func pythonWith(t *testing.T, library, variable string) string {
 	}
 	return python
 }
+
+// TestKerasClass finds each class of Keras by its own tensors, and none by others.
+func TestKerasClass(t *testing.T) {
+	found := 0
+	for _, table := range names.Tables() {
+		if table.Library == "timm" {
+			continue
+		}
+		var list []string
+		for _, a := range classArrays(t, table.Library, table.Spec) {
+			list = append(list, a.Name)
+		}
+		got := names.KerasClass(list)
+		if table.Library == "keras" {
+			found++
+			if got != table {
+				t.Errorf("%s is not found (another class is: %v)", table.Class, got != nil)
+			}
+		} else if got != nil {
+			t.Errorf("%s of %s is taken for %s of Keras", table.Class, table.Library, got.Class)
+		}
+	}
+	if found < 7 || names.KerasClass(nil) != nil || names.KerasClass([]string{"conv2d/kernel", "conv2d/bias"}) != nil {
+		t.Errorf("%d classes of Keras were found", found)
+	}
+}
+
+// TestWholeModel: weights of another network say what to do with their file, which may have the
+// network.
+func TestWholeModel(t *testing.T) {
+	list := classArrays(t, "keras", "resnet50")
+	for whole, want := range map[bool]string{true: "take the file in place of the spec", false: "save the whole model in Keras"} {
+		_, err := Fit(spectest.Load(t, "resnet50"), &File{Kind: "Keras", Arrays: list, whole: whole}, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("whole %v: got %v, want %q", whole, err, want)
+		}
+	}
+}

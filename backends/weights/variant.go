@@ -14,18 +14,22 @@ import (
 // This file finds networks whose weights have the names and shapes of those of a class, but
 // which compute other numbers with them.
 
-// variantError says that the weights of a class are for another network.
-func variantError(g *ir.Graph, t *names.Table, why string) error {
+// variantError says that the weights of a class are for another network. whole is true if their
+// file has the network, too.
+func variantError(g *ir.Graph, t *names.Table, why string, whole bool) error {
 	how := ""
-	if t.Library == "keras" {
+	switch {
+	case whole:
+		how = "; the file has the network, too: take the file in place of the spec"
+	case t.Library == "keras":
 		how = "; or save the whole model in Keras, model.save(\"model.keras\"), and take that file in place of the spec"
 	}
 	return fmt.Errorf("the file has weights of %s's %s, with which %s would compute other numbers: %s%s", t.Library, t.Class, g.Name, why, how)
 }
 
 // computes returns an error if a network that has the layers of a class computes something
-// else.
-func computes(g *ir.Graph, t *names.Table) error {
+// else. whole is as in variantError.
+func computes(g *ir.Graph, t *names.Table, whole bool) error {
 	var why []string
 	add := func(reason string) {
 		if !slices.Contains(why, reason) {
@@ -52,5 +56,5 @@ func computes(g *ir.Graph, t *names.Table) error {
 	if len(why) == 0 {
 		return nil
 	}
-	return variantError(g, t, strings.Join(why, "; "))
+	return variantError(g, t, strings.Join(why, "; "), whole)
 }

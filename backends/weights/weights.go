@@ -32,6 +32,7 @@ type File struct {
 	Arrays []arrays.Array // in the order of the file
 	Notes  []string       // what reading the file assumed
 
+	whole   bool // the file of Keras has the network, too
 	tensors *safetensors.Tensors
 	close   func() error
 }
@@ -134,7 +135,7 @@ func (w *File) keras(k *keras.File, err error) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Kind, w.Arrays, w.Notes = "Keras", k.Arrays, k.Notes
+	w.Kind, w.Arrays, w.Notes, w.whole = "Keras", k.Arrays, k.Notes, k.Config != nil
 	return w, nil
 }
 

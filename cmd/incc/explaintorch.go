@@ -68,7 +68,8 @@ wrote last stays, and the new one gets the next number: 2/model.onnx. Triton
 serves the highest number unless version_policy in config.pbtxt says otherwise; to
 go back, delete the folder of the new version. The input and the outputs of all
 versions must be those of config.pbtxt, so a model with others is refused: choose
-another --name. --replace writes the version that is there anew, in place.
+another --name. So is a network of another name than that in the comment of
+config.pbtxt, without --replace. A model that is there already stays. --replace writes the version that is there anew, in place.
 
 Batches
 

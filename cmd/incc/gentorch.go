@@ -81,7 +81,7 @@ func genTorch(c *cli.Context) error {
 			size = f.size()
 		}
 	}
-	if err := say(c.App.Writer, fmt.Sprintf("wrote %s; %s of weights", shortPath(filepath.Join(dir, "model.py")), bytesText(size))); err != nil {
+	if err := sayf(c.App.Writer, "wrote %s into %s: %s; %s of weights", diag.Count(len(files), "file"), shortPath(dir), mainFiles(files), bytesText(size)); err != nil {
 		return err
 	}
 	if note != "" {
@@ -90,6 +90,21 @@ func genTorch(c *cli.Context) error {
 		}
 	}
 	return sayDrawn(c.App.Writer, hasTrained(c, arg))
+}
+
+// mainFiles names the files that a user runs or imports.
+func mainFiles(files []genFile) string {
+	var list []string
+	for _, f := range files {
+		switch name := filepath.Base(f.path); name {
+		case "model.py", "train.py", "README.md":
+			list = append(list, name)
+		}
+	}
+	if len(list) < len(files) {
+		list = append(list, "…")
+	}
+	return strings.Join(list, ", ")
 }
 
 // torchPackage generates the files of a package for PyTorch. note is for the user, or "".

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -82,9 +84,13 @@ func genTriton(c *cli.Context) error {
 
 // tritonRepository generates the files of a repository.
 func tritonRepository(c *cli.Context, arg string, b triton.Backend) ([]backends.File, error) {
-	g, _, err := load(c, arg)
+	g, src, err := load(c, arg)
 	if err != nil {
 		return nil, err
+	}
+	// The name of a model without one is that of its file, which may change with each version.
+	if file := strings.TrimSuffix(filepath.Base(src.file), filepath.Ext(src.file)); !src.model || g.Name != modelName(file) {
+		b.Network = g.Name
 	}
 	if err := fitsModel(c, g); err != nil {
 		return nil, err

@@ -11,10 +11,12 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/incc-lang/incc/backends"
 	"github.com/incc-lang/incc/backends/triton"
 	"github.com/incc-lang/incc/codegen/gosrc"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // This file puts a model into a repository for Triton that may have earlier versions of it.
@@ -29,7 +31,7 @@ func writeTriton(dir string, files []backends.File, replace bool) (string, error
 		return "", err
 	}
 	if count > 0 && (count > 1 || !replace) {
-		if err := checkTritonConfig(model, files); err != nil {
+		if err := checkTritonConfig(model, files, replace); err != nil {
 			return "", err
 		}
 	}
@@ -40,9 +42,10 @@ func writeTriton(dir string, files []backends.File, replace bool) (string, error
 		if err != nil {
 			return "", err
 		}
-		if !same {
-			version++
+		if same {
+			return keepTriton(dir, model, files, newest)
 		}
+		version++
 	}
 	// Triton may look at the folder at any moment: a version is complete when it gets its name.
 	place := filepath.Join(model, strconv.Itoa(version))
@@ -72,6 +75,30 @@ func writeTriton(dir string, files []backends.File, replace bool) (string, error
 	return "wrote " + shortPath(model), nil
 }
 
+// keepTriton writes the configuration of a model whose newest version is there already, if
+// it changed. It returns what it did.
+func keepTriton(dir, model string, files []backends.File, newest int) (string, error) {
+	var changed []backends.File
+	for _, f := range files[:len(files)-1] {
+		same, err := sameContents(filepath.Join(dir, f.Path), f)
+		if err != nil {
+			return "", err
+		}
+		if !same {
+			changed = append(changed, f)
+		}
+	}
+	said := fmt.Sprintf("version %d of %s is this model already", newest, shortPath(model))
+	if len(changed) == 0 {
+		return said + ", and nothing changed", nil
+	}
+	var list []string
+	for _, f := range changed {
+		list = append(list, path.Base(f.Path))
+	}
+	return said + "; wrote " + strings.Join(list, " and "), writeFiles(writeFile, dir, changed)
+}
+
 // tritonVersions returns the newest version in the folder of a model and the number of
 // versions, 0 where there is none. It returns an error if the folder holds something that incc
 // gen triton did not write.
@@ -98,7 +125,8 @@ func tritonVersions(model string) (newest, count int, err error) {
 
 // checkTritonConfig returns an error if the inputs, the outputs or the names of the classes of
 // a model are not those of the versions that the repository has: all share one configuration.
-func checkTritonConfig(model string, files []backends.File) error {
+// Without replace it also returns an error if the versions are of another network.
+func checkTritonConfig(model string, files []backends.File, replace bool) error {
 	differs := func(what string) error {
 		return fmt.Errorf("%s has versions with other %s, and all versions share one configuration: choose another --name, or move %[1]s away", shortPath(model), what)
 	}
@@ -116,6 +144,10 @@ func checkTritonConfig(model string, files []backends.File) error {
 		switch {
 		case name == triton.ConfigFile && !bytes.Equal(tensorsOf(old), tensorsOf(b.Bytes())):
 			return differs("inputs or outputs")
+		case name == triton.ConfigFile && !replace:
+			if err := sameNetwork(model, triton.NetworkOf(old), triton.NetworkOf(b.Bytes())); err != nil {
+				return err
+			}
 		case name == triton.LabelsFile:
 			if hasLabels = true; !bytes.Equal(old, b.Bytes()) {
 				return differs("names of the classes")
@@ -126,6 +158,14 @@ func checkTritonConfig(model string, files []backends.File) error {
 		return differs("names of the classes")
 	}
 	return nil
+}
+
+// sameNetwork returns an error if the names of two networks are known and differ.
+func sameNetwork(model, old, fresh string) error {
+	if old == fresh || old == "" || fresh == "" {
+		return nil
+	}
+	return fmt.Errorf("%s is the network %s, and this is %s: choose another --name, or put it in the place of the newest version with --replace", shortPath(model), diag.Name(old), diag.Name(fresh))
 }
 
 // tensorsOf returns the part of a configuration about inputs and outputs.

@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/keras"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/weights/names"
 )
 
 // beginsLikeKeras reports whether a file that begins with head is one of Keras: HDF5, or a ZIP
@@ -31,4 +32,23 @@ func readKeras(path string) (*onnx.Model, error) {
 		return nil, err
 	}
 	return k.Model()
+}
+
+// kerasClass returns the table of the class whose weights a file of Keras has, nil if incc knows
+// none.
+func kerasClass(path string) *names.Table {
+	f, size, err := files.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	k, err := keras.Open(f, size)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, a := range k.Arrays {
+		list = append(list, a.Name)
+	}
+	return names.KerasClass(list)
 }

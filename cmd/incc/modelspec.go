@@ -177,7 +177,19 @@ func describe(c *cli.Context, g *ir.Graph, m *onnx.Model, keys string) (guessed 
 func modelNotes(g *ir.Graph, src *source) []string {
 	var notes []string
 	if src.guessed {
-		notes = append(notes, fmt.Sprintf("%s does not say how a picture becomes its input: the pixels are scaled to 0..1, without mean and deviation; --image 'range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256 crop=center' is the preparation of torchvision", g.Name))
+		notes = append(notes, fmt.Sprintf("%s does not say how a picture becomes its input: the pixels are scaled to 0..1, without mean and deviation; %s", g.Name, usualPreparation(src.file)))
 	}
 	return notes
+}
+
+// usualPreparation says how the library that made a model prepares pictures, as --image takes
+// it.
+func usualPreparation(path string) string {
+	switch t := kerasClass(path); {
+	case !isKeras(path):
+		return "--image 'range=0..1 mean=0.485,0.456,0.406 std=0.229,0.224,0.225 resize=256 crop=center' is the preparation of torchvision"
+	case t != nil:
+		return fmt.Sprintf("--image '%s' is the preparation of Keras for %s (preprocess_input)", t.Input, t.Class)
+	}
+	return "--image 'range=0..255' is right for a model that scales pixels itself, and range=-1..1 for many others of Keras (see preprocess_input of the class)"
 }

@@ -83,7 +83,7 @@ func predict(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	notes := predictNotes(g)
+	notes := predictNotes(g, src.model)
 	if src.model {
 		notes = append(notes, modelNotes(g, src)...)
 	}
@@ -174,14 +174,19 @@ func readPictureOrTensor(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	return readPicture(g, path)
 }
 
-// predictNotes are the reasons to take the classes of a network with care.
-func predictNotes(g *ir.Graph) []string {
+// predictNotes are the reasons to take the classes of a network with care. model is true for
+// one of a model in place of a spec.
+func predictNotes(g *ir.Graph, model bool) []string {
 	var notes []string
 	if keys := fromTheData(g); keys != "" {
 		notes = append(notes, "this network is trained on images after "+keys+", which predict cannot do without the training images: expect wrong answers; incc eval does it")
 	}
 	if lab := g.Recipe.Labels; lab == nil || len(lab.Names) == 0 {
-		notes = append(notes, fmt.Sprintf("%s has no labels, so classes are numbers, 0 to %d; a labels statement in the spec, or --labels for an ONNX model, names them", g.Name, g.Outputs[0].Type.Shape.Size()-1))
+		how := "a labels statement in the spec"
+		if model {
+			how = "--labels imagenet1k, or --labels FILE with a name on each line,"
+		}
+		notes = append(notes, fmt.Sprintf("%s has no labels, so classes are numbers, 0 to %d; %s names them", g.Name, g.Outputs[0].Type.Shape.Size()-1, how))
 	}
 	return notes
 }

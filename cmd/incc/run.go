@@ -105,9 +105,18 @@ func inputShape(path string, shape []int, want ir.Shape) ([]int, error) {
 		ok = ok && (want[i] == ir.Batch || want[i] == full[i])
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s holds an array of shape %v, but the network needs %v", path, ir.Shape(shape), want)
+		return nil, fmt.Errorf("%s holds an array of shape %v, but the network needs %v%s", path, ir.Shape(shape), want, channelsLastHint(full, want))
 	}
 	return full, nil
+}
+
+// channelsLastHint says how to turn an array of images whose axes are in the order of Keras,
+// "" for other arrays.
+func channelsLastHint(full []int, want ir.Shape) string {
+	if len(full) != 4 || len(want) != 4 || full[1] != want[2] || full[2] != want[3] || full[3] != want[1] || want[0] != ir.Batch && want[0] != full[0] {
+		return ""
+	}
+	return "; its channels are last, as in Keras and TensorFlow: in NumPy, x.transpose(0, 3, 1, 2) moves them"
 }
 
 // noiseBatch returns the number of images of an input "noise:IMAGES"; for all other
@@ -295,9 +304,25 @@ func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 	return nil, fmt.Errorf("%s has no part %s%s", g.Name, diag.Quote(part), didYouMean(part, names))
 }
 
+// sayWroteArray says that --output has an array. Standard output has the array itself if path
+// names it, and JSON alone with --json.
+func sayWroteArray(c *cli.Context, path string, shape []int) error {
+	out := messages(c, path)
+	if c.Bool("json") {
+		out = c.App.ErrWriter
+	}
+	if toStdout(path) {
+		return nil
+	}
+	return sayf(out, "wrote %s: %v", diag.Name(path), ir.Shape(shape))
+}
+
 func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	if path := c.String("output"); path != "" {
 		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
+			return err
+		}
+		if err := sayWroteArray(c, path, y.Shape); err != nil {
 			return err
 		}
 	}

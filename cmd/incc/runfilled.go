@@ -38,6 +38,9 @@ func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tens
 		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, results[0]) }); err != nil {
 			return err
 		}
+		if err := sayWroteArray(c, path, results[0].Shape); err != nil {
+			return err
+		}
 	}
 	if c.Bool("json") {
 		var list []map[string]any

@@ -76,7 +76,7 @@ func (n *viewNetwork) classifier(g *ir.Graph) ([]string, error) {
 	own := *g.Recipe // clones share it
 	g.Recipe = &own
 	nameClasses(g, n.weights())
-	notes := predictNotes(g)
+	notes := predictNotes(g, n.model != nil)
 	if n.model != nil {
 		classify.TakePictures(g)
 		notes = append(notes, modelNotes(g, n.model)...)

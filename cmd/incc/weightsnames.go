@@ -63,7 +63,10 @@ the weights and tensors that are left, with their shapes.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", diag.Name(path), err)
 			}
-			return writeOutput(c, out, mapFile, func(w io.Writer) error { return writeMap(w, g, f, fit) })
+			if err := writeOutput(c, out, mapFile, func(w io.Writer) error { return writeMap(w, g, f, fit) }); err != nil || toStdout(out) {
+				return err
+			}
+			return sayf(c.App.Writer, "wrote %s: %d weights of %s have tensors", diag.Name(out), len(fit.Names), g.Name)
 		},
 	}
 }
@@ -159,7 +162,10 @@ The network must have the layers of the built-in spec that describes the class.`
 				}
 			}
 			meta := map[string]string{"format": "pt"} // as the package safetensors writes for PyTorch
-			return writeOutput(c, out, tensorsFile, func(w io.Writer) error { return writeRenamed(w, g, t, meta) })
+			if err := writeOutput(c, out, tensorsFile, func(w io.Writer) error { return writeRenamed(w, g, t, meta) }); err != nil || toStdout(out) {
+				return err
+			}
+			return sayf(c.App.Writer, "wrote %s: the weights of %s under the names of %s's %s", diag.Name(out), g.Name, t.Library, t.Class)
 		},
 	}
 }

@@ -5,8 +5,8 @@
 //	import ort "github.com/incc-lang/incc/backends/onnx/ort"
 //
 // It has tensors, AdvancedSession, DynamicAdvancedSession, GetInputOutputInfo, and of the
-// options the number of threads. It does not have sequences, maps, strings, half-precision
-// tensors, I/O binding, run options, metadata and execution providers: such calls do not
+// options the number of threads; some others are there and have no effect, as they say. It
+// does not have scalars, sequences, maps, strings, half-precision tensors, I/O binding, run options, metadata and execution providers: such calls do not
 // compile.
 //
 // Differences: incc computes with float32, so tensors of float64 are rounded, and integers

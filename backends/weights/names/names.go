@@ -192,6 +192,43 @@ func Canonical(list []string) map[string]string {
 	return out
 }
 
+// KerasClass returns the table of the class of Keras that has the given tensors, nil if none is
+// known. A class without its head is the class; a network with less than three quarters of its
+// layers is not.
+func KerasClass(tensors []string) *Table {
+	canonical := Canonical(tensors)
+	for _, t := range Tables() {
+		switch {
+		case t.Library != "keras":
+		case t.Differs != "" && slices.Contains(tensors, t.Has),
+			t.Differs == "" && 4*layersOf(tensors) >= 3*t.modules() && !slices.ContainsFunc(tensors, func(name string) bool { return t.Param(canonical[name]) == "" }):
+			return t
+		}
+	}
+	return nil
+}
+
+// layersOf returns the number of layers that some tensors of Keras belong to.
+func layersOf(tensors []string) int {
+	layers := map[string]bool{}
+	for _, name := range tensors {
+		layers[path.Dir(name)] = true
+	}
+	return len(layers)
+}
+
+// modules returns the number of modules of a class that have weights.
+func (t *Table) modules() (n int) {
+	for _, l := range t.Layers {
+		for _, m := range []string{l.Module, l.Norm} {
+			if m != "" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // For returns all tables, that of the spec with the given name first: classes of one family,
 // such as ResNets, share names.
 func For(spec string) []*Table {

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,7 +34,10 @@ func (s *server) allowed(r *http.Request) error {
 	if err := s.named(r); err != nil {
 		return err
 	}
-	return new(http.CrossOriginProtection).Check(r)
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		return errors.New("a page of another site made a browser send this request, and such requests are refused")
+	}
+	return nil
 }
 
 // named returns an error if the request does not use a name of this server.

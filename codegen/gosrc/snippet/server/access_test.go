@@ -100,8 +100,13 @@ func TestPublic(t *testing.T) {
 	r.Header.Set("Origin", "http://evil.example")
 	w := httptest.NewRecorder()
 	any.handler().ServeHTTP(w, r)
-	if w.Code != 403 {
-		t.Errorf("a page of another site: status %d", w.Code)
+	if w.Code != 403 || !strings.HasPrefix(w.Body.String(), "a page of another site made a browser send this request") {
+		t.Errorf("a page of another site: status %d: %s", w.Code, w.Body)
+	}
+	w = httptest.NewRecorder()
+	any.handler().ServeHTTP(w, httptest.NewRequest("GET", "/classify", nil))
+	if w.Code != 405 || w.Header().Get("Allow") != "POST" || !strings.HasPrefix(w.Body.String(), "GET is not known here: send a picture") {
+		t.Errorf("GET /classify: status %d, Allow %q: %s", w.Code, w.Header().Get("Allow"), w.Body)
 	}
 }
 

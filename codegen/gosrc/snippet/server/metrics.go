@@ -22,6 +22,7 @@ type counters struct {
 	mu       sync.Mutex
 	start    time.Time
 	requests map[int]int64 // requests to classify, by the status of the answer
+	bad      int64         // pictures in forms that could not be classified
 	took     histogram     // seconds from the header of a request to its answer
 	waited   histogram     // seconds that an image waited for its batch
 	images   histogram     // images of a batch
@@ -67,6 +68,14 @@ func (c *counters) request(code int, took time.Duration) {
 	c.took.observe(took.Seconds())
 }
 
+// badPicture counts a picture in a form that cannot be classified. The request may be answered
+// with 200 nevertheless, because other pictures of the form have classes.
+func (c *counters) badPicture() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bad++
+}
+
 // batch counts a batch, with the time that each of its images waited for it.
 func (c *counters) batch(waited []time.Duration, took time.Duration) {
 	c.mu.Lock()
@@ -88,6 +97,8 @@ func (s *server) printMetrics(w http.ResponseWriter, _ *http.Request) {
 	for _, code := range slices.Sorted(maps.Keys(c.requests)) {
 		t.sample("incc_requests_total", float64(c.requests[code]), "code", strconv.Itoa(code))
 	}
+	t.family("incc_form_pictures_refused_total", "counter", "Pictures in forms that could not be classified; their requests may count as 200.")
+	t.sample("incc_form_pictures_refused_total", float64(c.bad))
 	t.histogram("incc_request_seconds", "Time from the header of a request to its answer.", &c.took)
 	t.histogram("incc_wait_seconds", "Time that a decoded picture waited for its batch.", &c.waited)
 	t.histogram("incc_batch_images", "Pictures that were computed together.", &c.images)

@@ -31,11 +31,15 @@ func TestMetrics(t *testing.T) {
 	for _, body := range [][]byte{gray(t, 5), gray(t, 6), []byte("text"), gray(t, 17)} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://127.0.0.1/classify", bytes.NewReader(body)))
 	}
+	form, kind := formOf(t, part{"x", "a", "text"}, part{"x", "b", ""})
+	r := httptest.NewRequest("POST", "http://127.0.0.1/classify", bytes.NewReader(form))
+	r.Header.Set("Content-Type", kind)
+	h.ServeHTTP(httptest.NewRecorder(), r)
 	s.counters.batch([]time.Duration{3 * time.Millisecond, time.Second}, 2*time.Hour)
 	text := scrape(t, s)
 	for _, want := range []string{
-		`incc_requests_total{code="200"} 2`, `incc_requests_total{code="400"} 1`, `incc_requests_total{code="500"} 1`,
-		`incc_request_seconds_count 4`, `incc_batch_images_bucket{le="1"} 3`, `incc_batch_images_bucket{le="2"} 4`, `incc_batch_images_bucket{le="6"} 4`,
+		`incc_form_pictures_refused_total 2`, `incc_requests_total{code="200"} 3`, `incc_requests_total{code="400"} 1`, `incc_requests_total{code="500"} 1`,
+		`incc_request_seconds_count 5`, `incc_batch_images_bucket{le="1"} 3`, `incc_batch_images_bucket{le="2"} 4`, `incc_batch_images_bucket{le="6"} 4`,
 		`incc_batch_images_sum 5`, `incc_batch_seconds_bucket{le="10"} 3`, `incc_batch_seconds_bucket{le="+Inf"} 4`, `incc_wait_seconds_count 5`,
 		`incc_open_requests 1`, `incc_queued_images 0`, `incc_memory_bytes{of="pictures"} 0`, `incc_network_info{network="a\"b\\c",isa="none"} 1`,
 	} {

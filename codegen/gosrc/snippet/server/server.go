@@ -221,6 +221,10 @@ func (s *server) endSlowest() bool {
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /classify", s.classifyPicture)
+	mux.HandleFunc("/classify", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, fmt.Sprintf("%.20s is not known here: send a picture, or a form with pictures, with POST, such as curl --data-binary @cat.jpg", r.Method), http.StatusMethodNotAllowed)
+	})
 	// Probes, and Prometheus, name the server by its address. They learn only how it is; a server for
 	// this machine alone keeps its numbers from pages of other sites.
 	probes := http.NewServeMux()
@@ -292,6 +296,9 @@ func (s *server) classify(w http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	if boundary != "" {
 		return s.classifyForm(r.Context(), body, boundary, k)
+	}
+	if len(body) == 0 {
+		return nil, errors.New("the body is empty: send the bytes of a picture, such as curl --data-binary @cat.jpg")
 	}
 	scores, err := s.scores(r.Context(), body)
 	if err != nil {

@@ -100,6 +100,9 @@ func (s *server) readForm(body []byte, boundary string) (files []formFile, k int
 		case part.FormName() != "k":
 			return nil, 0, fmt.Errorf("the field %.40q of the form is no file (want files, and at most the field k)", part.FormName())
 		default:
+			if k > 0 {
+				return nil, 0, errors.New("the form has more than one field k")
+			}
 			if k, err = s.parseK(string(data)); err != nil {
 				return nil, 0, err
 			}
@@ -137,7 +140,10 @@ func (s *server) classifyForm(ctx context.Context, body []byte, boundary string,
 	if err != nil {
 		return nil, err
 	}
-	if field > 0 {
+	switch {
+	case k > 0 && field > 0 && k != field:
+		return nil, fmt.Errorf("the query asks for k=%d and the form for k=%d (want one of them)", k, field)
+	case field > 0:
 		k = field
 	}
 	list := make([]formAnswer, len(files))
@@ -148,6 +154,9 @@ func (s *server) classifyForm(ctx context.Context, body []byte, boundary string,
 		go func() {
 			defer all.Done()
 			scores, err := s.scores(ctx, f.data)
+			if err != nil && codeOf(err) < http.StatusInternalServerError {
+				s.counters.badPicture()
+			}
 			list[i].Picture = f.name
 			if err == nil {
 				list[i].Top = s.answer(scores, k)

@@ -63,6 +63,8 @@ func TestUploads(t *testing.T) {
 		"a broken network":  {parts: []part{{"x", "a.png", b}, {"x", "b", broken}}, code: 500, want: "the network failed: a broken network"},
 		"as many as can be": {parts: many[:maxFormFiles], code: 200},
 		"too many":          {parts: many, code: 400, want: "the form has more than 64 files"},
+		"k twice, the same": {query: "?k=1", parts: []part{{"k", "", "1"}, {"k", "", "1"}, {"x", "a.png", b}}, code: 400, want: "the form has more than one field k"},
+		"an empty body":     {body: "", code: 400, want: "the body is empty: send the bytes of a picture, such as curl --data-binary @cat.jpg"},
 		"no file":           {parts: []part{{"k", "", "1"}}, code: 400, want: "the form has no files"},
 		"another field":     {parts: []part{{"top", "", "1"}}, code: 400, want: `the field "top" of the form is no file (want files, and at most the field k)`},
 		"a wrong k":         {parts: []part{{"k", "", "2"}}, code: 400, want: `k is "2" (want a number from 1 to 1)`},
@@ -115,3 +117,19 @@ func TestUploads(t *testing.T) {
 type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
+
+// TestTwoNumbers: a query and a form that ask for different numbers of classes are refused.
+func TestTwoNumbers(t *testing.T) {
+	n := testNetwork(nil)
+	n.classes = 5
+	s := testServer(t, n, limits{memory: 16 << 20, queue: 1})
+	body, kind := formOf(t, part{"k", "", "1"}, part{"x", "a.png", string(gray(t, 7))})
+	r := httptest.NewRequest("POST", "http://127.0.0.1/classify?k=3", bytes.NewReader(body))
+	r.Header.Set("Content-Type", kind)
+	w := httptest.NewRecorder()
+	s.handler().ServeHTTP(w, r)
+	if got := w.Body.String(); w.Code != 400 || got != "the query asks for k=3 and the form for k=1 (want one of them)\n" {
+		t.Errorf("status %d: %s", w.Code, got)
+	}
+	checkIdle(t, s, "two numbers")
+}
