@@ -108,7 +108,7 @@ func readTable(t *testing.T, path string) [][]string {
 func compressTarget(t *testing.T) {
 	const flags = " --images 32 --cost macs --threads 1 -o"
 	out := must(t, strings.Fields("compress trained --target-macs 0.2x --sensitivity"+flags+" out")...)
-	for _, w := range []string{"error of weights", "pair ", "tucker ", "low-rank ", "prune ", "with its readers", "<-"} {
+	for _, w := range []string{"error of weights", "pair ", "tucker ", "low-rank ", "prune ", "with its readers", "error of outputs", "<- chosen"} {
 		if !strings.Contains(out, w) {
 			t.Errorf("the output has no %q:\n%s", w, out)
 		}
@@ -146,7 +146,7 @@ func compressTarget(t *testing.T) {
 		"compress c.onnx --data . --target-macs 0.9x -o again" + strings.TrimSuffix(flags, " -o")} {
 		must(t, strings.Fields(line)...)
 	}
-	if text, err := os.ReadFile("out/compress.svg"); err != nil || !bytes.Contains(text, []byte("compressed")) {
+	if text, err := os.ReadFile("out/compress.svg"); err != nil || !bytes.Contains(text, []byte("compressed")) || !bytes.Contains(text, []byte("chosen")) {
 		t.Errorf("the chart is not as wanted: %v", err)
 	}
 }

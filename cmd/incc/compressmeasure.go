@@ -166,7 +166,7 @@ func (p *compressor) measureRow(row *compressRow) error {
 		if len(row.changes) == 0 {
 			p.want = y
 		}
-		_, some := p.val.Stratify(min(checkImagesMost, p.val.Len()), p.c.Int64("seed"))
+		_, some := p.val.Stratify(p.imagesChecked(), p.c.Int64("seed"))
 		accuracy, err := p.accuracy(h, logits, some)
 		return []float64{ms, p.difference(y), accuracy}, err
 	})

@@ -141,7 +141,7 @@ func (p *compressor) unreachable(rows []compressRow) error {
 	if best.changes == nil {
 		return fmt.Errorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
 	}
-	return fmt.Errorf("the target is out of reach: the smallest network has %s, and %.2f %% accuracy before fine-tuning (%.2f %% as it is)", sizeText(best, p.first), 100*best.checked, 100*p.first.checked)
+	return fmt.Errorf("the target is out of reach: the smallest network has %s, and before fine-tuning %.2f %% accuracy on %s (%.2f %% as it is)", sizeText(best, p.first), 100*best.checked, diag.Count(p.imagesChecked(), "validation image"), 100*p.first.checked)
 }
 
 // nothing is the error where no change is within the accuracy budget.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/incc-lang/incc/dsl/decompile"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/passes/compress"
 )
 
 // compressTable is the name of the table and of the chart, without the extension.
@@ -36,11 +38,19 @@ func (p *compressor) writeSensitivity(w io.Writer) {
 		}
 		t.Add(shownName(u.layer.Name), what, diag.Thousands(u.macs), time(u.ms), "", "")
 		for _, o := range u.options {
-			t.Add("", string(o.Method)+" "+o.RankText(), diag.Thousands(o.MACs), time(o.ms), fmt.Sprintf("%.2f %%", 100*o.Error), fmt.Sprintf("%.2f %%", 100*o.error))
+			t.Add("", changeText(o.Option), diag.Thousands(o.MACs), time(o.ms), fmt.Sprintf("%.2f %%", 100*o.Error), fmt.Sprintf("%.2f %%", 100*o.error))
 		}
 	}
 	t.write(w)
 	fmt.Fprintln(w)
+}
+
+// changeText names a change in a table.
+func changeText(o compress.Option) string {
+	if o.Method == compress.Prune {
+		return string(o.Method) + " to " + o.RankText()
+	}
+	return string(o.Method) + " " + o.RankText()
 }
 
 // lineOf is the line of a row in the table; it has the last of several changes.
@@ -55,12 +65,12 @@ func lineOf(r compressRow) (layer, change, weights string) {
 	if n == 0 {
 		return "", "as it is", ""
 	}
-	o := r.news[n-1]
-	change = string(o.Method) + " " + o.RankText()
-	if n > 1 {
-		change += fmt.Sprintf(" and %d more", n-1)
-	}
-	return shownName(o.Layer), change, fmt.Sprintf("%.2f %%", 100*o.Error)
+	return lineOfChange(r.news[n-1])
+}
+
+// lineOfChange is the start of the line of one change.
+func lineOfChange(o compress.Option) (layer, change, weights string) {
+	return shownName(o.Layer), changeText(o), fmt.Sprintf("%.2f %%", 100*o.Error)
 }
 
 func epochsText(x float64) string {
@@ -70,24 +80,60 @@ func epochsText(x float64) string {
 	return trimNumber(x) + " epochs"
 }
 
-// writeRows prints the table of the networks on the way.
+// imagesChecked is the number of validation images that the accuracy of every row is measured on.
+func (p *compressor) imagesChecked() int { return min(checkImagesMost, p.val.Len()) }
+
+// accuracyHeads are the heads of the columns of accuracy: on some validation images and on all; one
+// column where these are the same.
+func (p *compressor) accuracyHeads() []string {
+	some, all := p.imagesChecked(), p.val.Len()
+	if some == all {
+		return []string{">accuracy"}
+	}
+	return []string{">accuracy on " + diag.Thousands(int64(some)), ">on " + diag.Thousands(int64(all))}
+}
+
+// accuracyCells are the accuracies of a row below accuracyHeads; empty where they were not measured.
+func (p *compressor) accuracyCells(r compressRow) []any {
+	text := func(x float64) string {
+		if x < 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.2f %%", 100*x)
+	}
+	some := r.checked
+	if r.tuned > 0 || r.bytes > 0 { // checked is that of the network before
+		some = -1
+	}
+	if p.imagesChecked() == p.val.Len() {
+		return []any{text(max(some, r.whole))}
+	}
+	return []any{text(some), text(r.whole)}
+}
+
+// writeRows prints the table of the networks on the way: a line for each change. The numbers of a
+// network are on the line of its last change.
 func (p *compressor) writeRows(w io.Writer, rows []compressRow, chosen compressRow) {
-	t := newTable("layer", "change", ">its weights", ">MACs", ">ms", ">outputs", ">accuracy", "")
+	heads := append([]string{"layer", "change", ">error of weights", ">MACs", ">ms", ">error of outputs"}, p.accuracyHeads()...)
+	t := newTable(append(heads, "")...)
 	for _, r := range append([]compressRow{p.first}, rows...) {
+		for i, o := range r.news {
+			if i < len(r.news)-1 {
+				layer, change, weights := lineOfChange(o)
+				t.Add(append([]any{layer, change, weights}, slices.Repeat([]any{""}, len(heads)-2)...)...)
+			}
+		}
 		layer, change, weights := lineOf(r)
 		mark := ""
 		if r.is(chosen) {
-			mark = "<-"
-		}
-		accuracy := r.whole
-		if accuracy < 0 {
-			accuracy = r.checked
+			mark = "<- chosen"
 		}
 		outputs := fmt.Sprintf("%.2f %%", 100*r.error)
 		if r.tuned > 0 || r.bytes > 0 {
 			outputs = ""
 		}
-		t.Add(layer, change, weights, diag.Thousands(r.macs), fmt.Sprintf("%.3g", r.ms), outputs, fmt.Sprintf("%.2f %%", 100*accuracy), mark)
+		cells := append([]any{layer, change, weights, diag.Thousands(r.macs), fmt.Sprintf("%.3g", r.ms), outputs}, p.accuracyCells(r)...)
+		t.Add(append(cells, mark)...)
 	}
 	t.write(w)
 }
@@ -113,7 +159,7 @@ func (p *compressor) writeTable(w io.Writer, rows []compressRow, chosen compress
 		}
 		accuracy, images := r.whole, p.val.Len()
 		if accuracy < 0 {
-			accuracy, images = r.checked, min(checkImagesMost, images)
+			accuracy, images = r.checked, p.imagesChecked()
 		}
 		if r.bytes > 0 {
 			line[2] = "int8"
@@ -129,36 +175,41 @@ func (r compressRow) is(chosen compressRow) bool {
 	return r.bytes == 0 && r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
 }
 
+// curves are accuracy against time of the networks on the way, and of the chosen one. Their names
+// say on how many images the accuracy was measured, where that differs.
+func (p *compressor) curves(rows []compressRow, chosen compressRow) []chart.Curve {
+	some, all := "", ""
+	if p.imagesChecked() < p.val.Len() {
+		some, all = ", "+diag.Count(p.imagesChecked(), "image"), ", "+diag.Count(p.val.Len(), "image")
+	}
+	way := chart.Curve{Name: "compressed" + some, Colour: 0}
+	tuned := chart.Curve{Name: "fine-tuned" + all, Colour: 1, Dash: chart.Dashed, Marks: chart.Rings}
+	bytes := chart.Curve{Name: "8-bit integers" + all, Colour: 2}
+	for _, r := range append([]compressRow{p.first}, rows...) {
+		at := chart.Point{X: r.ms, Y: 100 * r.whole}
+		switch {
+		case r.bytes > 0:
+			bytes.Points = append(bytes.Points, at)
+		case r.tuned > 0:
+			tuned.Points = append(tuned.Points, at)
+		default:
+			way.Points = append(way.Points, chart.Point{X: r.ms, Y: 100 * r.checked})
+		}
+	}
+	mark := chart.Curve{Name: "chosen" + all, Colour: 3, Marks: chart.Rings, Points: []chart.Point{{X: chosen.ms, Y: 100 * chosen.whole}}}
+	return slices.DeleteFunc([]chart.Curve{way, tuned, bytes, mark}, func(c chart.Curve) bool { return len(c.Points) == 0 })
+}
+
 // draw draws accuracy against time, with the runs of --compare.
-func (p *compressor) draw(rows []compressRow) error {
-	way := chart.Curve{Name: "compressed", Colour: 0}
-	tuned := chart.Curve{Name: "fine-tuned", Colour: 1, Dash: chart.Dashed, Marks: chart.Rings}
-	bytes := chart.Curve{Name: "8-bit integers", Colour: 2}
-	way.Points = append(way.Points, chart.Point{X: p.first.ms, Y: 100 * p.first.checked})
-	for _, r := range rows {
-		if r.bytes > 0 {
-			bytes.Points = append(bytes.Points, chart.Point{X: r.ms, Y: 100 * r.whole})
-			continue
-		}
-		if r.tuned > 0 {
-			tuned.Points = append(tuned.Points, chart.Point{X: r.ms, Y: 100 * r.whole})
-			continue
-		}
-		way.Points = append(way.Points, chart.Point{X: r.ms, Y: 100 * r.checked})
-	}
-	curves := []chart.Curve{way}
-	for _, c := range []chart.Curve{tuned, bytes} {
-		if len(c.Points) > 0 {
-			curves = append(curves, c)
-		}
-	}
+func (p *compressor) draw(rows []compressRow, chosen compressRow) error {
+	curves := p.curves(rows, chosen)
 	c := p.c
 	for i, dir := range c.StringSlice("compare") {
 		pt, err := p.pointOf(dir)
 		if err != nil {
 			return err
 		}
-		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 3 + i})
+		curves = append(curves, chart.Curve{Name: filepath.Base(dir), Points: []chart.Point{pt}, Colour: 4 + i})
 	}
 	label := fmt.Sprintf("ms for %s", diag.Count(c.Int("batch"), "image"))
 	pan := panel(p.g.Name, label, accuracyLabel, curves)
@@ -230,7 +281,7 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 	if err := writeOwn(filepath.Join(p.dir, compressTable+".csv"), func(w io.Writer) error { return p.writeTable(w, rows, chosen) }); err != nil {
 		return err
 	}
-	if err := p.draw(rows); err != nil {
+	if err := p.draw(rows, chosen); err != nil {
 		return err
 	}
 	p.writeRows(w, rows, chosen)
@@ -242,7 +293,7 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 	}
 	first := p.first
 	for _, l := range []string{
-		fmt.Sprintf("wrote %s, %s, %s.csv, %s.svg and the folder run into %s", importedSpec, importedWeights, compressTable, compressTable, diag.Name(p.dir)),
+		fmt.Sprintf("wrote %s, %s, %s.csv, the chart %s.svg and .png, and the folder run into %s", importedSpec, importedWeights, compressTable, compressTable, diag.Name(p.dir)),
 		fmt.Sprintf("%s; %s -> %s parameters", sizeText(chosen, first), diag.Thousands(first.params), diag.Thousands(chosen.params)),
 		fmt.Sprintf("accuracy on %s: %.2f %% -> %.2f %%", diag.Count(p.val.Len(), "validation image"), 100*first.whole, 100*chosen.whole)} {
 		if err := say(w, l); err != nil {

@@ -37,6 +37,12 @@ func TestExplain(t *testing.T) {
 			t.Errorf("incc explain does not list %s", n)
 		}
 	}
+	if code, page, _ := capture(t, "explain", "quantization"); code != 0 || !strings.Contains(page, "train --quantize") || !strings.Contains(page, "zero    a whole number") {
+		t.Errorf("incc explain quantization exits with %d: %s", code, page)
+	}
+	if code, _, stderr := capture(t, "explain", "eval"); code == 0 || !strings.Contains(stderr, "incc help eval") {
+		t.Error(stderr)
+	}
 	if code, _, stderr := capture(t, "explain", "foldbn"); code == 0 || !strings.Contains(stderr, "did you mean fold-bn?") {
 		t.Error(stderr)
 	}

@@ -35,6 +35,9 @@ Without an argument it lists what can be explained.`,
 			}
 			word := c.Args().First()
 			text, ok := explain(word)
+			if !ok && c.App.Command(word) != nil {
+				return fmt.Errorf("%s is a command: incc help %s explains it", word, word)
+			}
 			if !ok {
 				return fmt.Errorf("unknown word %s%s\nincc explain lists the words that it explains", diag.Quote(word), didYouMean(word, explainNames()))
 			}

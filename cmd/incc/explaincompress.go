@@ -37,7 +37,7 @@ this table.
 Then the network gets one change after another, always the one with the least damage
 (squared) for the time that it saves. After every few changes the whole network is
 timed beside the old one, and its accuracy is measured on up to 1000 validation
-images. With --target-macs multiply-accumulates count in place of times.
+images; that of the chosen network is measured on all of them, too. With --target-macs multiply-accumulates count in place of times.
 
 Budget
 

@@ -14,6 +14,7 @@ import (
 var topics = map[string]func() string{
 	"compress": explainCompress,
 	"data":     explainData,
+	"quantize": explainQuantize,
 	"serve":    explainServe,
 	"torch":    explainTorch,
 	"triton":   explainTriton,
@@ -23,6 +24,7 @@ var topics = map[string]func() string{
 // topicNames are other words for a topic.
 var topicNames = map[string]string{"validation": "data", "val": "data", "predict": "data", "pytorch": "weights", "torchrun": "torch", "onnx": "weights", "map": "weights",
 	"server": "serve", "docker": "serve", "kubernetes": "serve",
+	"quantization": "quantize", "int8": "quantize", "qat": "quantize",
 	"tucker": "compress", "pruning": "compress", "prune": "compress", "low-rank": "compress", "finetune": "compress"}
 
 // listTopics lists the pages of topics with their first lines.
