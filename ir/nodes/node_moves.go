@@ -295,7 +295,7 @@ func nodePlanTile(p *NodePlan) error {
 }
 
 func nodePlanConcat(p *NodePlan) error {
-	if err := p.need(1, 9); err != nil {
+	if err := p.need(1, len(p.In)); err != nil {
 		return err
 	}
 	first := p.In[0].Shape
