@@ -72,6 +72,9 @@ func (b *builder) inputOf(s *Input, cx context) *ir.Value {
 // batch.
 func (b *builder) preprocessing(s *Input, dims []int, cx context) *recipe.Input {
 	a := b.keyed("input", inputKeys, s.Args, cx)
+	if len(dims) == 4 && dims[0] == 1 { // a graph for one picture, with the axis of its batch
+		dims = dims[1:]
+	}
 	channels := 0
 	if len(dims) == 3 {
 		channels = dims[0]

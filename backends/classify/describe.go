@@ -39,6 +39,50 @@ func OnePicture(g *ir.Graph) bool {
 	return len(g.Inputs) == 1 && len(g.Outputs) == 1 && len(g.Inputs[0].Type.Shape) == 4 && len(g.Outputs[0].Type.Shape) >= 2
 }
 
+// PictureShape returns the channels, height and width of an input that takes one picture or a
+// batch of them. ok is false for all other inputs. A model without a batch takes one picture
+// with three axes.
+func PictureShape(in *ir.Value) (shape ir.Shape, ok bool) {
+	s := in.Type.Shape
+	switch {
+	case in.Type.DType != ir.F32:
+	case len(s) == 4 && (s[0] == ir.Batch || s[0] == 1):
+		return s[1:], true
+	case len(s) == 3 && (s[0] == 1 || s[0] == 3):
+		return s, true
+	}
+	return nil, false
+}
+
+// TakesPicture reports whether a network has one input of the form of a picture, and any
+// outputs.
+func TakesPicture(g *ir.Graph) bool {
+	if len(g.Inputs) != 1 {
+		return false
+	}
+	_, ok := PictureShape(g.Inputs[0])
+	return ok
+}
+
+// DescribePicture sets g.Recipe.Input of a network that takes a picture (TakesPicture). keys
+// are those of an input statement; without them those in the metadata of the model m count. If
+// there are none either, it sets nothing. Errors about keys are *Described.
+func DescribePicture(g *ir.Graph, m *onnx.Model, keys string) error {
+	if keys == "" {
+		keys = onnx.InputKeys(m)
+	}
+	if keys == "" {
+		return nil
+	}
+	shape, _ := PictureShape(g.Inputs[0])
+	in, err := Input(shape, keys)
+	if err != nil {
+		return &Described{"image", err}
+	}
+	g.Recipe.Input = in
+	return nil
+}
+
 // Described says what of a description a text is wrong for: image or labels.
 type Described struct {
 	What string

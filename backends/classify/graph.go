@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
@@ -13,7 +14,7 @@ import (
 // number for each class as output. It returns an error for other networks.
 func Classes(g *ir.Graph) (int, error) {
 	if len(g.Inputs) != 1 || len(g.Outputs) != 1 {
-		return 0, fmt.Errorf("%s has %d inputs and %d outputs; a classifier of pictures has one of each", g.Name, len(g.Inputs), len(g.Outputs))
+		return 0, fmt.Errorf("%s has %s and %s; a classifier of pictures has one of each", g.Name, diag.Count(len(g.Inputs), "input"), diag.Count(len(g.Outputs), "output"))
 	}
 	if in := g.Inputs[0].Type; len(in.Shape) != 4 || in.DType != ir.F32 {
 		return 0, fmt.Errorf("input %s of %s is %v, not pictures (Nx3x224x224, for example)", g.Inputs[0].Name, g.Name, in)

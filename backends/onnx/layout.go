@@ -235,6 +235,9 @@ func (s *sinker) add(n *ir.Node, op ir.Op, in []*ir.Value, perm []int) error {
 		return err
 	}
 	for i, v := range x.Out {
+		if old := n.Out[i].Name; i > 0 && v.Name != old { // Add knows the name of the first only
+			v.Name = s.b.Fresh(old)
+		}
 		s.at[n.Out[i]] = turned{v, perm}
 	}
 	return nil

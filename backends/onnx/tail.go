@@ -235,8 +235,12 @@ func (im *importer) importTail(t *tail, g *onnxpb.GraphProto) error {
 		return err
 	}
 	for i, name := range names {
+		if i > 0 {
+			n.Out[i].Name = im.b.Fresh(safeName(name))
+		}
 		im.values[name] = n.Out[i]
 	}
+	n.Out[len(names)].Name = im.b.Fresh("sizes")
 	im.sizes = n.Out[len(names)]
 	return nil
 }

@@ -98,9 +98,6 @@ func importModel(c *cli.Context) error {
 	if err := writeImported(dir, s, report); err != nil {
 		return err
 	}
-	if src.guessed {
-		sayf(c.App.ErrWriter, "note: %s", guessedInput(s))
-	}
 	if !src.trained(c) {
 		if err := sayDrawn(c.App.ErrWriter, false); err != nil {
 			return err
@@ -186,8 +183,8 @@ type compared struct {
 
 // compareImported runs a model and its spec on the same noise.
 func compareImported(c *cli.Context, g *ir.Graph, s *decompile.Spec) compared {
-	if len(g.Inputs) != 1 || g.Inputs[0].Type.DType != ir.F32 || !g.Inputs[0].Type.Shape.Symbolic() {
-		return compared{why: "only networks with one input and any number of images are run"}
+	if len(g.Inputs) != 1 || g.Inputs[0].Type.DType != ir.F32 {
+		return compared{why: "only networks with one input of float32 are run"}
 	}
 	x := ir.Draw("input", g.Inputs[0].Type.Shape.Bind(1), ir.Init{Kind: ir.InitUniform, A: 1}, c.Int64("seed"))
 	old := g.Clone()
@@ -241,7 +238,7 @@ func importReport(g *ir.Graph, src *source, s *decompile.Spec, check compared) s
 	if s.Flat != "" {
 		line("spec", "%s in the flat form, because %s", diag.Count(lineCount(s.Text), "line"), s.Flat)
 	} else {
-		line("spec", "%s, with %s, %s and %s", diag.Count(lineCount(s.Text), "line"), diag.Count(s.Blocks, "block"), diag.Count(s.Repeats, "repeat"), diag.Count(s.Heads, "head"))
+		line("spec", "%s%s", diag.Count(lineCount(s.Text), "line"), foundText(s))
 	}
 	n := 0
 	for _, v := range s.Graph.Params {
@@ -266,6 +263,27 @@ func importReport(g *ir.Graph, src *source, s *decompile.Spec, check compared) s
 		line("check", "on noise the outputs differ by at most %.2g; the largest is %.4g", check.diff, check.largest)
 	}
 	return b.String()
+}
+
+// foundText says how many blocks, repeats and heads a spec has, "" if it has none.
+func foundText(s *decompile.Spec) string {
+	var words []string
+	add := func(n int, what string) {
+		if n > 0 {
+			words = append(words, diag.Count(n, what))
+		}
+	}
+	add(s.Blocks, "block")
+	add(s.Repeats, "repeat")
+	add(s.Heads, "head")
+	switch n := len(words); n {
+	case 0:
+		return ""
+	case 1:
+		return ", with " + words[0]
+	default:
+		return ", with " + strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
 }
 
 // guessedInput says what the spec says of pictures, if that is a guess.

@@ -46,14 +46,14 @@ func describeImport(c *cli.Context, g *ir.Graph, src *source) error {
 	if src.imported == "" || findFlag(c.Command.Flags, "image") == nil || !c.IsSet("image") {
 		return nil
 	}
-	if !classify.OnePicture(g) {
-		return worksOnly(c, "with networks that have one picture as input and one output", "image")
+	if !classify.TakesPicture(g) {
+		return worksOnly(c, "with networks that have one picture as input", "image")
 	}
 	size, keys, err := classify.SplitImage(c.String("image"))
 	if err != nil {
 		return usagef("--image %v", err)
 	}
-	shape := g.Inputs[0].Type.Shape.WithoutBatch()
+	shape, _ := classify.PictureShape(g.Inputs[0])
 	if size != nil && !ir.Shape(size).Equal(shape) {
 		return usagef("--image begins with %v, but %s takes %v: change the input statement of %s", ir.Shape(size), g.Name, shape, filepath.Join(src.imported, importedSpec))
 	}

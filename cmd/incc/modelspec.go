@@ -162,10 +162,17 @@ func imageKeys(c *cli.Context, m **onnx.Model) (string, error) {
 // input, from --image or the metadata, and the names of the classes, from --labels or the
 // metadata. guessed is true if neither says how a picture becomes the input.
 func describe(c *cli.Context, g *ir.Graph, m *onnx.Model, keys string) (guessed bool, err error) {
-	if !classify.OnePicture(g) {
-		return false, worksOnly(c, "with models that have one picture as input and one output", "image", "labels")
+	switch {
+	case classify.OnePicture(g):
+		guessed, err = classify.Describe(g, m, keys, c.String("labels"))
+	case classify.TakesPicture(g):
+		if err := worksOnly(c, "with models that have one picture as input and one output", "labels"); err != nil {
+			return false, err
+		}
+		err = classify.DescribePicture(g, m, keys)
+	default:
+		return false, worksOnly(c, "with models that have one picture as input", "image", "labels")
 	}
-	guessed, err = classify.Describe(g, m, keys, c.String("labels"))
 	var wrong *classify.Described
 	if errors.As(err, &wrong) {
 		err = fmt.Errorf("--%w", err)

@@ -66,10 +66,10 @@ func predict(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := classify.Classes(g); err != nil {
+		return err
+	}
 	if src.model {
-		if _, err := classify.Classes(g); err != nil {
-			return err
-		}
 		classify.TakePictures(g)
 	}
 	if !src.trained(c) {

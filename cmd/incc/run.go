@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/incc-lang/incc/backends/classify"
 	"github.com/incc-lang/incc/backends/cpu/data"
 	"github.com/incc-lang/incc/backends/files"
 	"github.com/incc-lang/incc/backends/npy"
@@ -78,19 +79,22 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 // readPicture reads a picture and prepares it as the spec says: a batch of one.
 func readPicture(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
-	want := in.Type.Shape
-	if len(want) != 4 {
-		return nil, fmt.Errorf("%s is a picture, but input %s is %v", diag.Name(path), in.Name, want)
+	want, ok := classify.PictureShape(in)
+	if !ok {
+		return nil, fmt.Errorf("%s is a picture, but input %s takes %v, which is no picture (Nx3x224x224, for example): give it as a .npy or .pb file", diag.Name(path), in.Name, in.Type)
+	}
+	if g.Recipe.Input == nil && !classify.OnePicture(g) {
+		return nil, fmt.Errorf("%s does not say how a picture becomes its input %s: say it with --image 'range=0..1', for example, or with an input statement in a spec", g.Name, in.Name)
 	}
 	b, err := files.Read(path, data.MaxPictureFile)
 	if err != nil {
 		return nil, err
 	}
-	x, err := data.Load(b, g.Recipe.Input, want[1], want[2], want[3])
+	x, err := data.Load(b, g.Recipe.Input, want[0], want[1], want[2])
 	if err != nil {
 		return nil, err
 	}
-	return tensor.Widen(tensor.Of(x, 1, want[1], want[2], want[3])), nil
+	return tensor.Widen(tensor.Of(x, in.Type.Shape.Bind(1)...)), nil
 }
 
 // inputShape returns the shape of an array with its batch axis, which is 1 if the array
@@ -190,11 +194,12 @@ inputs has its own --input NAME=FILE.
 
 A detector that ends with its boxes has outputs whose sizes are known only after
 the run: all of them are printed side by side, --top rows, and --output gets the
-first.`,
+first or that of --part. With --json, --top cuts them to as many rows; without it
+all rows are there. Its picture needs --image, which says how it becomes the input.`,
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`, each of several from NAME=FILE; noise makes a random image, noise:8 eight of them"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
-			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image"},
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "print the `K` largest outputs of each image, or the first K rows of an output without images"},
 			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART`, or one of several outputs, instead of the last"},
 			defineFlag, seedFlag, weightsFlag, mapFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(append(executorFlags(), pipelineFlags()...), modelFlags()...)...),
@@ -250,12 +255,12 @@ first.`,
 			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
 				return err
 			}
-			if ops.FilledSizes(g) != nil && c.String("part") == "" {
-				return runFilled(c, g, file, x)
-			}
 			outs, err := shownOutputs(c, g)
 			if err != nil {
 				return err
+			}
+			if isFilled(g, outs[0]) {
+				return runFilled(c, g, file, x, outs)
 			}
 			y, err := evaluate(c, g, file, x, outs)
 			if err != nil {
@@ -277,7 +282,7 @@ func shownOutputs(c *cli.Context, g *ir.Graph) ([]*ir.Value, error) {
 		v, err := partValue(g, part)
 		return []*ir.Value{v}, err
 	}
-	if len(g.Outputs) > 1 && c.String("output") != "" {
+	if len(g.Outputs) > 1 && c.String("output") != "" && ops.FilledSizes(g) == nil {
 		var names []string
 		for _, v := range g.Outputs {
 			names = append(names, diag.Name(v.Name))
@@ -317,6 +322,19 @@ func sayWroteArray(c *cli.Context, path string, shape []int) error {
 	return sayf(out, "wrote %s: %v", diag.Name(path), ir.Shape(shape))
 }
 
+// hasImages reports whether the first axis of a value counts the images of a batch.
+func hasImages(g *ir.Graph, v *ir.Value) bool {
+	s := v.Type.Shape
+	if len(s) == 0 {
+		return false
+	}
+	if s[0] == ir.Batch {
+		return true
+	}
+	in := g.Inputs[0].Type.Shape
+	return len(s) > 1 && (s[0] == 1 || len(in) == 4 && s[0] == in[0])
+}
+
 func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 	if path := c.String("output"); path != "" {
 		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
@@ -325,6 +343,9 @@ func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
 		if err := sayWroteArray(c, path, y.Shape); err != nil {
 			return err
 		}
+	}
+	if !hasImages(g, v) {
+		return showRows(c, []*ir.Value{v}, []*tensor.F32{y})
 	}
 	out := messages(c, c.String("output"))
 	n := y.Shape[0]

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,23 +17,33 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
+// isFilled reports whether a value is a result of the program that a network ends with, whose
+// size is known only at run time.
+func isFilled(g *ir.Graph, v *ir.Value) bool {
+	sizes := ops.FilledSizes(g)
+	return sizes != nil && (v.Def == sizes.Def && v != sizes || slices.Equal(g.Outputs[:1], []*ir.Value{v}))
+}
+
 // runFilled runs a network whose outputs have sizes that are known only at run time, such as a
-// detector that ends with its boxes, and shows all outputs.
-func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tensor.Tensor) error {
+// detector that ends with its boxes, and shows outs, some of its outputs.
+func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tensor.Tensor, outs []*ir.Value) error {
 	ys, err := evaluate(c, g, file, x, g.Outputs)
 	if err != nil {
 		return err
 	}
 	last := len(ys) - 1
 	axes, row := ys[last].Shape[1], 0
+	var shown []*ir.Value
 	var results []*tensor.F32
-	for i := range g.Outputs[:last] {
+	for i, v := range g.Outputs[:last] {
 		y := ys[i]
-		if g.Outputs[i].Def == g.Outputs[last].Def {
+		if v.Def == g.Outputs[last].Def {
 			y = ops.Filled(y.Data, y.Shape, ys[last].Data[row*axes:])
 			row++
 		}
-		results = append(results, y)
+		if slices.Contains(outs, v) {
+			shown, results = append(shown, v), append(results, y)
+		}
 	}
 	if path := c.String("output"); path != "" {
 		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, results[0]) }); err != nil {
@@ -42,10 +53,22 @@ func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tens
 			return err
 		}
 	}
+	return showRows(c, shown, results)
+}
+
+// showRows prints arrays whose first axis does not count images: their first rows side by side.
+// As JSON it prints all rows, or as many as --top says.
+func showRows(c *cli.Context, values []*ir.Value, results []*tensor.F32) error {
 	if c.Bool("json") {
 		var list []map[string]any
 		for i, y := range results {
-			list = append(list, map[string]any{"output": g.Outputs[i].Name, "shape": y.Shape, "data": y.Data})
+			one := map[string]any{"output": values[i].Name, "shape": y.Shape, "data": y.Data}
+			if k := c.Int("top"); c.IsSet("top") && len(y.Shape) > 0 && y.Shape[0] > k {
+				one["rows"] = y.Shape[0]
+				one["shape"] = slices.Concat([]int{k}, y.Shape[1:])
+				one["data"] = y.Data[:k*(len(y.Data)/y.Shape[0])]
+			}
+			list = append(list, one)
 		}
 		return writeLineJSON(c.App.Writer, map[string]any{"outputs": list})
 	}
@@ -53,11 +76,11 @@ func runFilled(c *cli.Context, g *ir.Graph, file *safetensors.Tensors, x []*tens
 	heads := []string{">row"}
 	rows := 0
 	for i, y := range results {
-		heads = append(heads, ">"+g.Outputs[i].Name)
+		heads = append(heads, ">"+values[i].Name)
 		if len(y.Shape) > 0 {
 			rows = max(rows, y.Shape[0])
 		}
-		fmt.Fprintf(out, "%s: %v\n", diag.Name(g.Outputs[i].Name), ir.Shape(y.Shape))
+		fmt.Fprintf(out, "%s: %v\n", diag.Name(values[i].Name), ir.Shape(y.Shape))
 	}
 	t := newTable(heads...)
 	for r := range min(rows, c.Int("top")) {

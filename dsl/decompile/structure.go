@@ -96,6 +96,9 @@ func (p *pipeliner) dominators() error {
 	in := p.g.Inputs[0]
 	p.depth[in] = 1
 	for _, n := range p.g.Nodes {
+		if op, ok := n.Op.(ops.Node); ok && op.Type == "Program" {
+			return errors.New("it ends with outputs whose sizes are known only at run time, such as boxes")
+		}
 		if len(n.Out) != 1 {
 			return fmt.Errorf("%s has %d results", opName(n.Op), len(n.Out))
 		}

@@ -347,3 +347,26 @@ func TestProgramErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestConcatOfMany: a detector joins the boxes of each of its classes, 90 and more.
+func TestConcatOfMany(t *testing.T) {
+	const n = 300
+	var types []NodeType
+	var x [][]float64
+	var want []float64
+	for i := range n {
+		types = append(types, NodeType{NodeFloat, []int{1 + i%2}})
+		x = append(x, []float64{float64(i), float64(-i)}[:1+i%2])
+		want = append(want, x[i]...)
+	}
+	plan, err := PlanNode("Concat", NodeAttrs{"axis": "0"}.String(), types, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, err := plan.Eval(x); err != nil || !slices.Equal(y[0], want) {
+		t.Errorf("%v, %v; want %v", y, err, want)
+	}
+	if _, err := PlanNode("Concat", NodeAttrs{"axis": "0"}.String(), append(types, NodeType{NodeFloat, []int{1, 1}}), false); err == nil {
+		t.Error("an operand with another number of axes is accepted")
+	}
+}
