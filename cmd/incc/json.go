@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -31,6 +32,29 @@ func writeLineJSON(w io.Writer, v any) error {
 	}
 	_, err = w.Write(append(escapeJSON(b), '\n'))
 	return err
+}
+
+// jsonNumber is a number for JSON, which has none for NaN and the infinities: they become the
+// texts "NaN", "Infinity" and "-Infinity".
+func jsonNumber[T float32 | float64](x T) any {
+	switch f := float64(x); {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return x
+}
+
+// jsonNumbers are numbers for JSON, as jsonNumber writes them.
+func jsonNumbers(x []float32) []any {
+	list := make([]any, len(x))
+	for i, v := range x {
+		list[i] = jsonNumber(v)
+	}
+	return list
 }
 
 // escapeJSON escapes the runes that control a terminal or that it does not show.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -104,5 +105,17 @@ func checkJSON(t *testing.T, line, text string, least int) {
 	}
 	if n < least {
 		t.Errorf("incc %s --json prints %d values, want at least %d", line, n, least)
+	}
+}
+
+// TestNumbersOfJSON: JSON has no NaN and no infinities.
+func TestNumbersOfJSON(t *testing.T) {
+	var b strings.Builder
+	inf := math.Inf(1)
+	if err := writeLineJSON(&b, []any{jsonNumbers([]float32{0.1, float32(math.NaN()), float32(-inf)}), topLine{Value: inf}, topLine{Class: 1, Label: "a", Value: 0.5}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `[[0.1,"NaN","-Infinity"],{"class":0,"value":"Infinity"},{"class":1,"label":"a","value":0.5}]` + "\n"; b.String() != want {
+		t.Errorf("%s, want %s", b.String(), want)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -139,6 +140,15 @@ type topLine struct {
 	Class int     `json:"class"`
 	Label string  `json:"label,omitempty"`
 	Value float64 `json:"value"`
+}
+
+// MarshalJSON writes values that are no numbers as jsonNumber does.
+func (l topLine) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Class int    `json:"class"`
+		Label string `json:"label,omitempty"`
+		Value any    `json:"value"`
+	}{l.Class, l.Label, jsonNumber(l.Value)})
 }
 
 func checkTop(c *cli.Context) error {

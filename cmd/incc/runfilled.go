@@ -62,11 +62,11 @@ func showRows(c *cli.Context, values []*ir.Value, results []*tensor.F32) error {
 	if c.Bool("json") {
 		var list []map[string]any
 		for i, y := range results {
-			one := map[string]any{"output": values[i].Name, "shape": y.Shape, "data": y.Data}
+			one := map[string]any{"output": values[i].Name, "shape": append([]int{}, y.Shape...), "data": jsonNumbers(y.Data)}
 			if k := c.Int("top"); c.IsSet("top") && len(y.Shape) > 0 && y.Shape[0] > k {
 				one["rows"] = y.Shape[0]
 				one["shape"] = slices.Concat([]int{k}, y.Shape[1:])
-				one["data"] = y.Data[:k*(len(y.Data)/y.Shape[0])]
+				one["data"] = jsonNumbers(y.Data[:k*(len(y.Data)/y.Shape[0])])
 			}
 			list = append(list, one)
 		}
@@ -79,6 +79,10 @@ func showRows(c *cli.Context, values []*ir.Value, results []*tensor.F32) error {
 		heads = append(heads, ">"+values[i].Name)
 		if len(y.Shape) > 0 {
 			rows = max(rows, y.Shape[0])
+		}
+		if len(y.Shape) == 0 {
+			fmt.Fprintf(out, "%s: %g\n", diag.Name(values[i].Name), y.Data[0])
+			continue
 		}
 		fmt.Fprintf(out, "%s: %v\n", diag.Name(values[i].Name), ir.Shape(y.Shape))
 	}
