@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,23 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/passes"
 )
+
+// TestScalesOfColumns: a QLinearMatMul with a scale for each column computes what ONNX Runtime does.
+// backends/onnx/testdata/qlinearmatmul_columns.py made the model and the numbers.
+func TestScalesOfColumns(t *testing.T) {
+	g, err := onnx.Load(filepath.Join("..", "backends", "onnx", "testdata", "qlinearmatmul_columns.onnx"), onnx.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := cpu.Compile(g, cpu.Options{Batch: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, want := make([]float32, 8), []float32{0, 4.125, 1.125, -0.125, 0.125, 8.75, 1.25, 0.5}
+	if err := p.NewSession().Run([][]float32{{.5, -1.25, 2, 3, .0625, -.75}}, [][]float32{y}); err != nil || !slices.Equal(y, want) {
+		t.Errorf("%v, %v, want %v", y, err, want)
+	}
+}
 
 // TestQuantizedByORT: models that ONNX Runtime's quantize_static wrote, in its QOperator and its QDQ form,
 // per channel and per tensor, of bytes with and without sign, compute what it computes, to one step of the

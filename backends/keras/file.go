@@ -152,7 +152,7 @@ func open(src io.ReaderAt, size int64, c *Config) (*File, error) {
 		return nil, err
 	}
 	if len(f.Arrays) == 0 && f.Config == nil {
-		return nil, errors.New("the file has no weights of Keras: no layer_names, and no group layers")
+		return nil, errors.New("the file has no weights of Keras: it has neither the attribute layer_names nor a group layers; save it in Keras with model.save_weights(\"model.weights.h5\") or model.save(\"model.keras\"), or write the arrays of another HDF5 file to .npz or .safetensors")
 	}
 	return f, f.known()
 }
@@ -399,8 +399,8 @@ func (l *Layer) roles() []string {
 	return list
 }
 
-// numbered is a name with a number that Keras made.
-var numbered = regexp.MustCompile(`^(.*?)(?:_(\d+))?$`)
+// numbered is a name with a number that Keras made. It matches every text, whatever its characters.
+var numbered = regexp.MustCompile(`(?s)^(.*?)(?:_(\d+))?$`)
 
 // undescribed reads the arrays of a file without a description: what they are for is known by
 // the class in the names of their groups, and by their number.

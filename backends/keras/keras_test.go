@@ -1,7 +1,9 @@
 package keras_test
 
 import (
+	"archive/zip"
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"github.com/incc-lang/incc/backends/keras"
 	"github.com/incc-lang/incc/backends/npy"
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/weights/arrays"
 	"github.com/incc-lang/incc/ir/ref"
 	"github.com/incc-lang/incc/ir/tensor"
 )
@@ -158,6 +161,77 @@ func TestRefused(t *testing.T) {
 	if _, err := f.Model(); err == nil || !strings.Contains(err.Error(), `"Lambda" (1), "TimeDistributed" (1)`) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestOddNames: the name of a group may have any characters.
+func TestOddNames(t *testing.T) {
+	b := bytes.ReplaceAll(read(t, "small.weights.h5"), []byte("conv2d"), []byte("con\n2d"))
+	f, err := openFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(f.Arrays, func(a arrays.Array) bool { return strings.Contains(a.Name, "con\n2d") }) {
+		t.Errorf("no array has the name of its group")
+	}
+}
+
+// TestDamagedDescription: a description that its weights contradict is an error of the layer.
+func TestDamagedDescription(t *testing.T) {
+	for _, c := range []struct{ from, to, want string }{
+		{`"filters": 4`, `"filters": -4`, `(Conv2D): filters is "-4", and the weights have 4`},
+		{`"kernel_size": [3, 3]`, `"kernel_size": [1073741824, 3]`, `kernel_size is "[1073741824, 3]", and the weights have 3 3`},
+		{`"kernel_size": [3, 3]`, `"kernel_size": "3"`, "and the weights have 3 3"},
+		{`"epsilon": 0.001`, `"epsilon": -1`, `(BatchNormalization): epsilon is "-1" (want a number from 0)`},
+		{`"epsilon": 0.001`, `"epsilon": "x"`, `want a number from 0`},
+		{`"units": 5`, `"units": 6`, `(Dense): units is "6", and the weights have 5`},
+	} {
+		f, err := openFile(reworded(t, read(t, "small.keras"), c.from, c.to))
+		if err != nil {
+			t.Errorf("%s: %v", c.to, err)
+			continue
+		}
+		if _, err := f.Model(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.to, err, c.want)
+		}
+	}
+}
+
+// reworded returns a .keras file with the first occurrence of a text in its description replaced.
+func reworded(t *testing.T, b []byte, from, to string) []byte {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, e := range z.File {
+		r, err := e.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Name == "config.json" {
+			if !bytes.Contains(content, []byte(from)) {
+				t.Fatalf("the description has no %s", from)
+			}
+			content = bytes.Replace(content, []byte(from), []byte(to), 1)
+		}
+		dst, err := w.CreateHeader(&zip.FileHeader{Name: e.Name, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dst.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // TestMutations changes bytes of files: nothing may panic.

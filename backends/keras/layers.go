@@ -149,6 +149,31 @@ func (s *step) sizes(key string) ([]int64, error) {
 	return out, nil
 }
 
+// agrees returns an error if a setting is there and is not the extents that the weights have. One
+// number stands for all of them.
+func (s *step) agrees(key string, want ...int) error {
+	if !s.l.has(key) {
+		return nil
+	}
+	list := s.l.numbers(key)
+	if len(list) == 1 {
+		list = slices.Repeat(list, len(want))
+	}
+	if !slices.EqualFunc(list, want, func(x float64, n int) bool { return x == float64(n) }) {
+		return fmt.Errorf("%s is %s, and the weights have %s: the file is damaged, save the model again", key, diag.Quote(string(s.l.raw[key])), strings.Trim(fmt.Sprint(want), "[]"))
+	}
+	return nil
+}
+
+// epsilon returns the setting epsilon, which keeps the root of a variance from 0.
+func (s *step) epsilon() (float64, error) {
+	e := s.l.number("epsilon", 1e-3)
+	if s.l.has("epsilon") && len(s.l.numbers("epsilon")) != 1 || e < 0 || math.IsInf(float64(float32(e)), 0) {
+		return 0, fmt.Errorf("epsilon is %s (want a number from 0)", diag.Quote(string(s.l.raw["epsilon"])))
+	}
+	return e, nil
+}
+
 // padding returns the attribute for padding same or valid.
 func (s *step) padding() (*onnxpb.AttributeProto, error) {
 	switch p := s.l.text("padding", "valid"); p {
@@ -204,8 +229,11 @@ func conv(s *step) (value, error) {
 	if err != nil {
 		return x, err
 	}
-	k, _, err := s.kernel("kernel", 4, 3, 2, 0, 1)
+	k, shape, err := s.kernel("kernel", 4, 3, 2, 0, 1)
 	if err != nil {
+		return x, err
+	}
+	if err := errors.Join(s.agrees("filters", shape[0]), s.agrees("kernel_size", shape[2:]...)); err != nil {
 		return x, err
 	}
 	attrs, err := s.window()
@@ -227,6 +255,9 @@ func (s *step) depthwiseKernel() (name string, channels int64, err error) {
 	}
 	if len(from) != 4 {
 		return "", 0, fmt.Errorf("depthwise_kernel has the shape %v (want 4 axes)", from)
+	}
+	if err := errors.Join(s.agrees("depth_multiplier", from[3]), s.agrees("kernel_size", from[:2]...)); err != nil {
+		return "", 0, err
 	}
 	data, shape := reordered(data, from, []int{2, 3, 0, 1})
 	return s.floats(s.path+"/depthwise_kernel", []int{shape[0] * shape[1], 1, shape[2], shape[3]}, data), int64(from[2]), nil
@@ -262,7 +293,11 @@ func separable(s *step) (value, error) {
 		return x, err
 	}
 	x = s.add("Conv", "/depthwise", 4, []string{x.name, k}, append(attrs, integer("group", channels))...)
-	if k, _, err = s.kernel("pointwise_kernel", 4, 3, 2, 0, 1); err != nil {
+	k, shape, err := s.kernel("pointwise_kernel", 4, 3, 2, 0, 1)
+	if err == nil {
+		err = s.agrees("filters", shape[0])
+	}
+	if err != nil {
 		return x, err
 	}
 	return s.convolve(x, k, 1, nil)
@@ -283,6 +318,9 @@ func convTranspose(s *step) (value, error) {
 	}
 	k, shape, err := s.kernel("kernel", 4, 3, 2, 0, 1)
 	if err != nil {
+		return x, err
+	}
+	if err := errors.Join(s.agrees("filters", shape[1]), s.agrees("kernel_size", shape[2:]...)); err != nil {
 		return x, err
 	}
 	strides, err := s.sizes("strides")
@@ -388,7 +426,11 @@ func batchNorm(s *step) (value, error) {
 		return x, err
 	}
 	beta, err := s.orConstant(s.l.flag("center", true), "beta", 0, n)
-	return s.add("BatchNormalization", "", x.rank, []string{x.name, gamma, beta, mean, variance}, float("epsilon", s.l.number("epsilon", 1e-3))), err
+	if err != nil {
+		return x, err
+	}
+	e, err := s.epsilon()
+	return s.add("BatchNormalization", "", x.rank, []string{x.name, gamma, beta, mean, variance}, float("epsilon", e)), err
 }
 
 func layerNorm(s *step) (value, error) {
@@ -416,7 +458,11 @@ func layerNorm(s *step) (value, error) {
 	if err != nil {
 		return x, err
 	}
-	attrs := []*onnxpb.AttributeProto{integer("axis", -1), float("epsilon", s.l.number("epsilon", 1e-3))}
+	e, err := s.epsilon()
+	if err != nil {
+		return x, err
+	}
+	attrs := []*onnxpb.AttributeProto{integer("axis", -1), float("epsilon", e)}
 	if x.rank != 4 {
 		return s.add("LayerNormalization", "", x.rank, []string{x.name, gamma, beta}, attrs...), nil
 	}
@@ -552,6 +598,11 @@ func dense(s *step) (value, error) {
 	x := s.in[0]
 	if s.l.has("lora_rank") {
 		return x, errors.New("lora_rank is not read")
+	}
+	if t, ok := s.tensors.Info(s.path + "/kernel"); ok && len(t.Shape) == 2 {
+		if err := s.agrees("units", t.Shape[1]); err != nil {
+			return x, err
+		}
 	}
 	if x.rank == 4 { // a convolution of 1x1
 		data, from, err := s.weight("kernel")

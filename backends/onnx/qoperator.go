@@ -34,6 +34,20 @@ var qForms = map[string]qForm{
 	"QLinearSoftmax":           {"Softmax", []int{0}, -1, 3, []string{"axis"}},
 }
 
+// scaleAxis is the axis of operand i that a vector of scales belongs to: the rows of the first operand of
+// a matrix product, the columns of the second, the output channels of a convolution's weights.
+func (f qForm) scaleAxis(n *onnxpb.NodeProto, i int) int64 {
+	switch f.op {
+	case "MatMul":
+		return int64(i) - 2
+	case "Gemm":
+		if transposed := attrOf(n, [2]string{"transA", "transB"}[i]) != 0; transposed == (i == 0) {
+			return 1
+		}
+	}
+	return 0
+}
+
 // qMoves are operators that move whole numbers, or choose among them.
 var qMoves = map[string]bool{"MaxPool": true, "Flatten": true, "Reshape": true, "Transpose": true, "Squeeze": true, "Unsqueeze": true, "Identity": true, "Dropout": true}
 
@@ -93,13 +107,13 @@ func (u *unfolder) node(n *onnxpb.NodeProto) bool {
 	case qMoves[n.OpType] && len(n.Input) > 0:
 		s, whole := u.whole[n.Input[0]]
 		if whole {
-			u.computed(n, n.OpType, append([]string{u.dequantized(n.Input[0], s)}, n.Input[1:]...), s, n.Attribute)
+			u.computed(n, n.OpType, append([]string{u.dequantized(n.Input[0], s, 0)}, n.Input[1:]...), s, n.Attribute)
 		}
 		return whole
 	case n.OpType == "QLinearConcat" && len(n.Input) >= 5 && len(n.Input)%3 == 2:
 		var in []string
 		for i := 2; i < len(n.Input); i += 3 {
-			in = append(in, u.dequantized(n.Input[i], qScale{n.Input[i+1], n.Input[i+2]}))
+			in = append(in, u.dequantized(n.Input[i], qScale{n.Input[i+1], n.Input[i+2]}, 0))
 		}
 		u.computed(n, "Concat", in, qScale{n.Input[0], n.Input[1]}, n.Attribute)
 		return true
@@ -107,8 +121,8 @@ func (u *unfolder) node(n *onnxpb.NodeProto) bool {
 		return false
 	}
 	var in []string
-	for _, at := range f.operands {
-		in = append(in, u.dequantized(n.Input[at], qScale{n.Input[at+1], n.Input[at+2]}))
+	for i, at := range f.operands {
+		in = append(in, u.dequantized(n.Input[at], qScale{n.Input[at+1], n.Input[at+2]}, f.scaleAxis(n, i)))
 	}
 	if f.bias >= 0 && len(n.Input) > f.bias && n.Input[f.bias] != "" {
 		b, ok := u.bias(n, f)
@@ -150,9 +164,9 @@ func (u *unfolder) computed(n *onnxpb.NodeProto, op string, in []string, s qScal
 	u.whole[out] = s
 }
 
-// dequantized is the name of the real numbers of a tensor of whole numbers. Constants with a scale for
-// each output channel have it along their first axis.
-func (u *unfolder) dequantized(name string, s qScale) string {
+// dequantized is the name of the real numbers of a tensor of whole numbers. A constant vector of scales
+// lies along the given axis.
+func (u *unfolder) dequantized(name string, s qScale, axis int64) string {
 	if have := u.real[name]; have != "" {
 		return have
 	}
@@ -163,7 +177,7 @@ func (u *unfolder) dequantized(name string, s qScale) string {
 	}
 	var attrs []*onnxpb.AttributeProto
 	if t := u.initializers[s.scale]; t != nil && len(t.Dims) == 1 && t.Dims[0] > 1 {
-		attrs = append(attrs, attrInt("axis", 0))
+		attrs = append(attrs, attrInt("axis", int(axis)))
 	}
 	u.add("", "DequantizeLinear", in, real, attrs...)
 	u.real[name] = real
@@ -197,7 +211,7 @@ func (u *unfolder) bias(n *onnxpb.NodeProto, f qForm) (string, bool) {
 	}
 	u.g.Initializer = append(u.g.Initializer, product)
 	u.initializers[product.Name] = product
-	return u.dequantized(n.Input[f.bias], qScale{scale: product.Name}), true
+	return u.dequantized(n.Input[f.bias], qScale{scale: product.Name}, 0), true
 }
 
 func (u *unfolder) add(name, op string, in []string, out string, attrs ...*onnxpb.AttributeProto) {

@@ -28,6 +28,9 @@ func DecodeTensor(b []byte) (shape []int, data []float32, err error) {
 	case integral(dt):
 		v, err := integers(t)
 		for _, x := range v {
+			if f := float32(x); float64(f) >= 1<<63 || int64(f) != x {
+				return nil, nil, fmt.Errorf("tensor %q holds the integer %d: float32, in which inputs are given, does not hold it exactly", t.Name, x)
+			}
 			data = append(data, float32(x))
 		}
 		return shape, data, err

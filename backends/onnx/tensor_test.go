@@ -20,6 +20,8 @@ func TestDecodeTensor(t *testing.T) {
 		{"raw floats", &onnxpb.TensorProto{Dims: []int64{1, 2}, DataType: float, RawData: []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}}, []float32{1, -2}},
 		{"floats", &onnxpb.TensorProto{Dims: []int64{2}, DataType: float, FloatData: []float32{3, 4}}, []float32{3, 4}},
 		{"integers", &onnxpb.TensorProto{Dims: []int64{2}, DataType: int64s, Int64Data: []int64{5, -6}}, []float32{5, -6}},
+		{"an integer that float32 does not hold", &onnxpb.TensorProto{Dims: []int64{1}, DataType: int64s, Int64Data: []int64{1<<24 + 1}}, nil},
+		{"the largest integer", &onnxpb.TensorProto{Dims: []int64{1}, DataType: int64s, Int64Data: []int64{1<<63 - 1}}, nil},
 		{"too few bytes", &onnxpb.TensorProto{Dims: []int64{1 << 20, 1 << 20}, DataType: float, RawData: []byte{0, 0, 0, 0}}, nil},
 		{"negative axis", &onnxpb.TensorProto{Dims: []int64{-1}, DataType: float, FloatData: []float32{1}}, nil},
 		{"another type", &onnxpb.TensorProto{Dims: []int64{1}, DataType: int32(onnxpb.TensorProto_STRING), StringData: [][]byte{{1}}}, nil},

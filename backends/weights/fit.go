@@ -143,7 +143,7 @@ func (r *Fitted) byTable(f *File, params map[string]*ir.Value, list []arrays.Arr
 		if slices.ContainsFunc(all, func(name string) bool { return paramOf(t, canonical, name) == "" }) || !r.match(t, canonical, params, free) {
 			continue
 		}
-		r.How = join(r.How, fmt.Sprintf("by the names of %s's %s%s", t.Library, t.Class, r.filled()))
+		r.How = join(r.How, fmt.Sprintf("by the names of %s%s", t.Of(), r.filled()))
 		return computes(g, t, f.whole)
 	}
 	return nil

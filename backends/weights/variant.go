@@ -24,7 +24,7 @@ func variantError(g *ir.Graph, t *names.Table, why string, whole bool) error {
 	case t.Library == "keras":
 		how = "; or save the whole model in Keras, model.save(\"model.keras\"), and take that file in place of the spec"
 	}
-	return fmt.Errorf("the file has weights of %s's %s, with which %s would compute other numbers: %s%s", t.Library, t.Class, g.Name, why, how)
+	return fmt.Errorf("the file has weights of %s, with which %s would compute other numbers: %s%s", t.Of(), g.Name, why, how)
 }
 
 // computes returns an error if a network that has the layers of a class computes something

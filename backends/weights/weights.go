@@ -20,6 +20,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/backends/weights/arrays"
+	"github.com/incc-lang/incc/backends/weights/hdf5"
 	"github.com/incc-lang/incc/backends/weights/npz"
 	"github.com/incc-lang/incc/backends/weights/pytorch"
 	"github.com/incc-lang/incc/backends/weights/zipfile"
@@ -82,7 +83,11 @@ func open(f *os.File, size int64, path string) (*File, error) {
 		return nil, errors.New("the file is empty")
 	}
 	w := &File{}
-	switch kind := kindOf(head[:n], filepath.Ext(path)); kind {
+	kind := kindOf(head[:n], filepath.Ext(path))
+	if kind == "" && head[8] != '{' && hdf5.Is(f, size) {
+		kind = "hdf5" // behind a user block
+	}
+	switch kind {
 	case "zip":
 		z, err := zipfile.Open(f, size)
 		if err != nil {

@@ -109,6 +109,14 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestUserBlock: HDF5 is found behind a user block, too; a file that Keras did not write is told so.
+func TestUserBlock(t *testing.T) {
+	_, err := Open(filepath.Join("hdf5", "testdata", "userblock.h5"))
+	if err == nil || !strings.Contains(err.Error(), "no weights of Keras: it has neither the attribute layer_names") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestCutOff: every beginning of a file is an error or has all the tensors that it declares.
 func TestCutOff(t *testing.T) {
 	for _, name := range []string{"small.pth", "small_legacy.pth", "small_protocol4.pth", "small_compressed.npz"} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -73,6 +74,13 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	shape, err := inputShape(path, t.Shape, want)
 	if err != nil {
 		return nil, err
+	}
+	if in.Type.DType != ir.F32 {
+		for i, x := range t.Data {
+			if float64(float32(x)) != x || math.Abs(x) >= 1<<53 {
+				return nil, fmt.Errorf("%s: element %d is %.0f: float32, in which inputs are given, does not hold such an integer of %v exactly", path, i, x, in.Type.DType)
+			}
+		}
 	}
 	return t.Reshape(shape...), nil
 }

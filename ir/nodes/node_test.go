@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -188,6 +189,34 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestIntegersWithin: integers below 2^53 are computed, and a bound that bounds nothing may be larger.
+func TestIntegersWithin(t *testing.T) {
+	i := NodeInt64
+	one := []NodeType{{i, []int{1}}, {i, []int{1}}}
+	const most = 1<<53 - 1
+	for _, c := range []struct {
+		op, attrs string
+		in        []NodeType
+		x         [][]float64
+		want      float64
+	}{
+		{"Min", "", one, [][]float64{{most}, {math.MaxInt64}}, most},
+		{"Max", "", one, [][]float64{{-most}, {math.MinInt64}}, -most},
+		{"Equal", "", one, [][]float64{{most}, {most - 1}}, 0},
+		{"Sub", "", one, [][]float64{{most}, {1}}, most - 1},
+		{"Cast", "to:i32", one[:1], [][]float64{{1<<40 + 1}}, 1},
+	} {
+		p, err := PlanNode(c.op, c.attrs, c.in, false)
+		if err != nil {
+			t.Errorf("%s: %v", c.op, err)
+			continue
+		}
+		if y, err := p.Eval(c.x); err != nil || y[0][0] != c.want {
+			t.Errorf("%s: %v, %v, want %v", c.op, y, err, c.want)
+		}
+	}
+}
+
 // TestOutside: an index outside of its axis, and an integer beyond 2^53, is an error of the run.
 func TestOutside(t *testing.T) {
 	f, i := NodeFloat, NodeInt64
@@ -208,6 +237,19 @@ func TestOutside(t *testing.T) {
 		{"Mul", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 40}, {1 << 40}}, "beyond 2^53"},
 		{"ReduceSum", "", []NodeType{{i, []int{2}}}, [][]float64{{1 << 53, 1 << 53}}, "beyond 2^53"},
 		{"Cast", "to:i64", []NodeType{{f, []int{1}}}, [][]float64{{1e20}}, "beyond 2^53"},
+		{"Cast", "to:i64", []NodeType{{f, []int{1}}}, [][]float64{{math.NaN()}}, "NaN is no integer"},
+		{"Cast", "to:i32", []NodeType{{i, []int{1}}}, [][]float64{{-1 << 62}}, "beyond 2^53"},
+		{"Add", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 53}, {-1}}, "beyond 2^53"},
+		{"Div", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 53}, {3}}, "beyond 2^53"},
+		{"Equal", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 53}, {1 << 53}}, "beyond 2^53"},
+		{"Greater", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1}, {-1 << 53}}, "beyond 2^53"},
+		{"Less", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1}, {1 << 60}}, "beyond 2^53"},
+		{"ArgMax", "", []NodeType{{i, []int{2}}}, [][]float64{{1 << 53, 1 << 53}}, "beyond 2^53"},
+		{"ArgMin", "", []NodeType{{i, []int{2}}}, [][]float64{{1 << 53, 1 << 53}}, "beyond 2^53"},
+		{"TopK", "k:1", []NodeType{{i, []int{2}}}, [][]float64{{1 << 53, 1 << 53}}, "beyond 2^53"},
+		{"Max", "", []NodeType{{i, []int{1}}, {i, []int{1}}}, [][]float64{{1 << 53}, {0}}, "beyond 2^53"},
+		{"ReduceMin", "", []NodeType{{i, []int{2}}}, [][]float64{{-1 << 53, 0}}, "beyond 2^53"},
+		{"Abs", "", []NodeType{{i, []int{1}}}, [][]float64{{-1 << 53}}, "beyond 2^53"},
 	} {
 		p, err := PlanNode(c.op, c.attrs, c.in, false)
 		if err != nil {

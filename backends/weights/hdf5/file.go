@@ -28,22 +28,36 @@ func blockError(at uint64, what, format string, args ...any) error {
 	return fmt.Errorf("HDF5: %s at byte %d: %s", what, at, fmt.Sprintf(format, args...))
 }
 
-// Open reads the superblock of a file of size bytes.
-func Open(src io.ReaderAt, size int64) (*File, error) {
+// begin returns where the signature of HDF5 stands: at byte 0, or behind a user block, at byte 512,
+// 1024, 2048 and so on. It returns -1 if there is none.
+func begin(src io.ReaderAt, size int64) (int64, error) {
 	const signature = "\x89HDF\r\n\x1a\n"
-	var begin int64
 	head := make([]byte, 8)
-	for {
-		if begin+8 > size {
-			return nil, errors.New("not an HDF5 file: the signature is missing")
-		}
-		if _, err := src.ReadAt(head, begin); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+	for at := int64(0); at+8 <= size; at = max(512, 2*at) {
+		if _, err := src.ReadAt(head, at); err != nil && !errors.Is(err, io.EOF) {
+			return -1, err
 		}
 		if string(head) == signature {
-			break
+			return at, nil
 		}
-		begin = max(512, 2*begin) // behind a user block
+	}
+	return -1, nil
+}
+
+// Is reports whether a file of size bytes is one of HDF5, which may begin with a user block.
+func Is(src io.ReaderAt, size int64) bool {
+	at, err := begin(src, size)
+	return err == nil && at >= 0
+}
+
+// Open reads the superblock of a file of size bytes.
+func Open(src io.ReaderAt, size int64) (*File, error) {
+	begin, err := begin(src, size)
+	if err != nil {
+		return nil, err
+	}
+	if begin < 0 {
+		return nil, errors.New("not an HDF5 file: the signature is missing")
 	}
 	f := &File{src: io.NewSectionReader(src, begin, size-begin), size: size - begin, left: 4*size + 64<<20, array: 2*size + 64<<20, chunks: size/32 + 100_000}
 	return f, f.superblock(uint64(begin))

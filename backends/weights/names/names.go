@@ -243,6 +243,15 @@ func For(spec string) []*Table {
 	return append(first, rest...)
 }
 
+// Of returns how messages name the class: "torchvision's resnet50", "Keras'
+// keras.applications.ResNet50".
+func (t *Table) Of() string {
+	if t.Library == "keras" {
+		return "Keras' keras.applications." + t.Class
+	}
+	return t.Library + "'s " + t.Class
+}
+
 // Tensor returns the name that a weight of the spec has in the class, "" if the table does
 // not have the weight.
 func (t *Table) Tensor(param string) string { return t.tensor[param] }
