@@ -258,9 +258,15 @@ func interpret(g *ir.Graph, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return got, nil
 }
 
+// input is an input of a case, or why it cannot be one.
+type input struct {
+	*tensor.Tensor
+	err error
+}
+
 // data reads the outputs and the inputs of a case, the inputs by name.
-func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[string]*tensor.Tensor, err error) {
-	in = map[string]*tensor.Tensor{}
+func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[string]input, err error) {
+	in = map[string]input{}
 	if x, err := readNpy(filepath.Join(dir, "in.npy")); err == nil {
 		weights := map[string]bool{}
 		for _, t := range p.Graph.Initializer {
@@ -268,14 +274,14 @@ func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[strin
 		}
 		for _, v := range p.Graph.Input {
 			if !weights[v.Name] {
-				in[v.Name] = x
+				in[v.Name] = input{x, nil}
 				break
 			}
 		}
 	}
 	for i, v := range p.Graph.Input {
-		if x, err := readTensor(filepath.Join(dir, fmt.Sprintf("in_%d.pb", i))); err == nil {
-			in[v.Name] = x
+		if x, err := readTensor(filepath.Join(dir, fmt.Sprintf("in_%d.pb", i))); !errors.Is(err, os.ErrNotExist) {
+			in[v.Name] = input{x, err}
 		}
 	}
 	for i := range p.Graph.Output {
@@ -293,21 +299,24 @@ func data(dir string, p *onnxpb.ModelProto) (want []*tensor.Tensor, in map[strin
 
 // match returns the inputs in the order of the graph. Names in the graph are those of the
 // model, where characters that incc does not allow are replaced.
-func match(g *ir.Graph, in map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
+func match(g *ir.Graph, in map[string]input) ([]*tensor.Tensor, error) {
 	var list []*tensor.Tensor
 	for _, v := range g.Inputs {
-		x := in[v.Name]
-		if x == nil {
+		x, ok := in[v.Name]
+		if !ok {
 			for name, y := range in {
 				if unsafe.ReplaceAllString(name, "_") == v.Name {
-					x = y
+					x, ok = y, true
 				}
 			}
 		}
-		if x == nil {
+		if !ok {
 			return nil, fmt.Errorf("input %q has no data", v.Name)
 		}
-		list = append(list, x)
+		if x.err != nil {
+			return nil, x.err
+		}
+		list = append(list, x.Tensor)
 	}
 	return list, nil
 }
