@@ -29,7 +29,7 @@ const (
 // any of it.
 func TestHostileNeeds(t *testing.T) {
 	setup := func(t *testing.T, dir string) {
-		write(map[string]string{"fc.incc": hugeWeights, "relu.incc": hugeActivations, "step.incc": hugeStep, "go.mod": "module example.com/m\n\ngo 1.26\n"})(t, dir)
+		write(map[string]string{"fc.incc": hugeWeights, "relu.incc": hugeActivations, "relugap.incc": hugeActivations + "gap\n", "step.incc": hugeStep, "go.mod": "module example.com/m\n\ngo 1.26\n"})(t, dir)
 		g, problems := dsl.Load("relu.incc", []byte(hugeActivations), dsl.Options{})
 		if err := problems.Err(); err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestHostileNeeds(t *testing.T) {
 		"run relu.incc --input noise",
 		"run relu.incc --input noise:4096 --engine ref",
 		"predict fc.incc --weights w.st x.png",
-		"predict relu.incc --weights w.st x.png",
+		"predict relugap.incc --weights w.st x.png",
 		"eval fc.incc --weights w.st --data .",
 		"eval relu.incc --weights w.st --data .",
 		"bench fc.incc",
