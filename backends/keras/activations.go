@@ -54,16 +54,12 @@ func (s *step) clip(x value, lo, hi float32, out string) value {
 
 // softmax adds a softmax over an axis of Keras.
 func (s *step) softmax(op string, x value, axis int, out string) (value, error) {
-	if axis < 0 {
-		axis += x.rank
-	}
-	if axis < 1 || axis >= x.rank {
+	axis = fromFront(axis, x.rank)
+	at, ok := axisOf(axis, x.rank)
+	if !ok {
 		return x, fmt.Errorf("a softmax over axis %d of %d", axis, x.rank)
 	}
-	if x.rank == 4 {
-		axis = []int{0, 2, 3, 1}[axis]
-	}
-	return s.node(op, out, x.rank, []string{x.name}, integer("axis", int64(axis))), nil
+	return s.node(op, out, x.rank, []string{x.name}, integer("axis", at)), nil
 }
 
 func softmaxLayer(s *step) (value, error) {

@@ -72,7 +72,7 @@ func (f *File) supported() error {
 			if opFunctions[l.Class] == "" {
 				count["keras.ops."+snake(l.Class)]++
 			}
-		} else if convert[l.Class] == nil && l.Class != "InputLayer" {
+		} else if converters()[l.Class] == nil && l.Class != "InputLayer" {
 			count[l.Class]++
 		}
 	})
@@ -120,11 +120,7 @@ func (b *builder) inputs(c *Config) ([]value, error) {
 			return nil, fmt.Errorf("input %s has elements of type %s (want float32)", diag.Quote(l.Name), t)
 		}
 		b.graph.Input = append(b.graph.Input, info(l.Name, shape))
-		v := value{l.Name, len(shape)}
-		if v.rank == 4 {
-			v = b.node("Transpose", l.Name+"/channels_first", 4, []string{l.Name}, ints("perm", 0, 3, 1, 2))
-		}
-		list = append(list, v)
+		list = append(list, b.channelsFirst(value{l.Name, len(shape)}, l.Name+"/channels_first"))
 	}
 	return list, nil
 }
@@ -171,7 +167,7 @@ func (l *Layer) inputShape() ([]int64, error) {
 		switch {
 		case d == nil || i == 0:
 			shape = append(shape, -1)
-		case *d < 1 || *d > 1<<20 || *d != math.Trunc(*d):
+		case !isWhole(*d, 1, 1<<20):
 			return nil, fmt.Errorf("input %s has an axis of %g", diag.Quote(l.Name), *d)
 		default:
 			shape = append(shape, int64(*d))
@@ -296,7 +292,7 @@ func (b *builder) layer(l *Layer, prefix string, call int, in []value, numbers [
 	if l.Class == "InputLayer" {
 		return in, nil
 	}
-	build := convert[l.Class]
+	build := converters()[l.Class]
 	if l.Op {
 		build = opFunction
 	}
@@ -308,6 +304,26 @@ func (b *builder) layer(l *Layer, prefix string, call int, in []value, numbers [
 		return nil, fmt.Errorf("layer %s (%s): %w", diag.Quote(path), l.Class, err)
 	}
 	return []value{v}, nil
+}
+
+// fromFront returns an axis as a number from 0. Negative ones count from the end.
+func fromFront(axis, rank int) int {
+	if axis < 0 {
+		return axis + rank
+	}
+	return axis
+}
+
+// axisOf returns the axis that a value of some rank has for an axis of Keras. It reports false
+// for the batch and for an axis that does not exist.
+func axisOf(axis, rank int) (int64, bool) {
+	if axis < 1 || axis >= rank {
+		return 0, false
+	}
+	if rank == 4 {
+		return []int64{0, 2, 3, 1}[axis], true
+	}
+	return int64(axis), true
 }
 
 // node adds a node with one output.
