@@ -22,9 +22,9 @@ type Options struct {
 	Version string
 	// Run is the name of runs.
 	Run string
-	// Spec is the text of the spec.incc of a run, with variables of Python's string.Template
-	// for what flags and the data decide: lr, batch, epochs, seed, and labels where the spec
-	// has no names of classes.
+	// Spec is the text of the spec.incc of a run, as a template for Python's string.Template.
+	// Its variables are lr, batch, epochs and seed, and labels if the spec has no names of
+	// classes.
 	Spec []byte
 	// Labels are the contents of the file LabelsFile that Spec names, nil for none.
 	Labels []byte

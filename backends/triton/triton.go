@@ -48,12 +48,13 @@ func (Backend) Name() string { return "triton" }
 // Supports returns what the backend for ONNX returns.
 func (b Backend) Supports(op ir.Op) error { return b.ONNX.Supports(op) }
 
-var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
+// modelName has no {0,99}: that would take 0.2 ms to compile, at every start of incc.
+var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // CheckName returns an error if a name cannot be that of a model: it is also that of a folder
 // and a part of URLs.
 func CheckName(name string) error {
-	if !modelName.MatchString(name) {
+	if len(name) > 100 || !modelName.MatchString(name) {
 		return fmt.Errorf("%q cannot be the name of a model (want a letter or digit, then letters, digits, _, . and -, 100 at most)", name)
 	}
 	return nil

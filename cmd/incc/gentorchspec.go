@@ -13,10 +13,11 @@ import (
 )
 
 // runSpecTemplate returns the text of the spec.incc that train.py writes into the folder of a
-// run. Variables of Python's string.Template stand for what flags of train.py and the data
-// decide: ${lr}, ${batch}, ${epochs}, ${seed}, and ${labels} where the spec has no names of
-// classes. labels are the contents of the file of class names that the spec names, nil for
-// none; the text calls it labels.txt. r is the recipe with its defaults.
+// run. The text is a template for Python's string.Template. Its variables ${lr}, ${batch},
+// ${epochs} and ${seed} get their values from the flags of train.py. If the spec has no names
+// of classes, the variable ${labels} gets them from the data. labels are the contents of the
+// file of class names that the spec names, nil for none; the text calls it labels.txt. r is
+// the recipe with its defaults.
 func runSpecTemplate(c *cli.Context, src *source, r recipe.Train) (text, labels []byte, err error) {
 	defs, err := defines(c)
 	if err != nil {
@@ -62,11 +63,11 @@ func runSpecTemplate(c *cli.Context, src *source, r recipe.Train) (text, labels 
 	return text, labels, nil
 }
 
-// mark is a text that stands at the place of a variable.
+// mark is a text that is unique in a spec, and the variable that replaces it.
 type mark struct{ variable, mark string }
 
-// markedRecipe returns a recipe whose learning rate, batch, epochs and seed are numbers that a
-// text does not have, and those numbers.
+// markedRecipe returns r with numbers for the learning rate, batch, epochs and seed that are
+// not in the text, and a mark for each of these numbers.
 func markedRecipe(text []byte, r recipe.Train) (recipe.Train, []mark) {
 	next := 31415
 	number := func() int {
