@@ -1,12 +1,15 @@
 package onnx
 
 import (
+	"fmt"
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 )
 
-// This file makes models whose declarations say more about shapes.
+// This file makes models whose inputs and outputs have more of their sizes declared.
 
 // InferOutputs returns a model in which the outputs that are declared without a type have
 // the inferred type. It does not change m.
@@ -64,4 +67,71 @@ func Bind(m *Model, n int) *Model {
 	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: m.Proto.IrVersion, OpsetImport: m.Proto.OpsetImport, Functions: m.Proto.Functions,
 		Graph: &onnxpb.GraphProto{Name: g.GetName(), Node: g.GetNode(), Initializer: g.GetInitializer(), SparseInitializer: g.GetSparseInitializer(),
 			Input: bind(g.GetInput()), Output: bind(g.GetOutput()), ValueInfo: bind(g.GetValueInfo())}}}
+}
+
+// BindShapes returns a model whose inputs have the given shapes, by name. It returns an error
+// if m has no such input, or if a size of it is a number and another one. It does not
+// change m.
+func BindShapes(m *Model, shapes map[string][]int) (*Model, error) {
+	g := m.Proto.GetGraph()
+	r := &Model{Proto: shallow(m.Proto), Weights: m.Weights}
+	r.Proto.Graph = shallow(g)
+	r.Proto.Graph.Input = nil
+	bound := 0
+	for _, in := range g.GetInput() {
+		if shape, ok := shapes[in.Name]; ok {
+			var err error
+			if in, err = bindShape(in, shape); err != nil {
+				return nil, err
+			}
+			bound++
+		}
+		r.Proto.Graph.Input = append(r.Proto.Graph.Input, in)
+	}
+	if bound < len(shapes) {
+		for name := range shapes {
+			if !slices.ContainsFunc(g.GetInput(), func(in *onnxpb.ValueInfoProto) bool { return in.Name == name }) {
+				return nil, fmt.Errorf("the model has no input %q", name)
+			}
+		}
+	}
+	return forgetShapes(r)
+}
+
+// bindShape returns an input with a shape.
+func bindShape(in *onnxpb.ValueInfoProto, shape []int) (*onnxpb.ValueInfoProto, error) {
+	in = proto.CloneOf(in)
+	t := in.GetType().GetTensorType()
+	if t == nil {
+		return nil, fmt.Errorf("input %q is no tensor", in.Name)
+	}
+	if t.Shape == nil {
+		t.Shape = &onnxpb.TensorShapeProto{Dim: make([]*onnxpb.TensorShapeProto_Dimension, len(shape))}
+	}
+	if len(t.Shape.Dim) != len(shape) {
+		return nil, fmt.Errorf("input %q has %d axes, not %d", in.Name, len(t.Shape.Dim), len(shape))
+	}
+	for i, n := range shape {
+		if v := t.Shape.Dim[i].GetDimValue(); v > 0 && v != int64(n) {
+			return nil, fmt.Errorf("axis %d of input %q is %d, not %d", i, in.Name, v, n)
+		}
+		if n < 1 || n > maxDim {
+			return nil, fmt.Errorf("axis %d of input %q: %d is not a size within 1..%d", i, in.Name, n, maxDim)
+		}
+		t.Shape.Dim[i] = &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}}
+	}
+	return in, nil
+}
+
+// forgetShapes drops the declared shapes of all values but the inputs, which may name sizes
+// that are known now. Inference finds them again.
+func forgetShapes(m *Model) (*Model, error) {
+	g := m.Proto.Graph
+	g.ValueInfo = nil
+	outputs := g.Output
+	g.Output = nil
+	for _, o := range outputs {
+		g.Output = append(g.Output, &onnxpb.ValueInfoProto{Name: o.Name, DocString: o.DocString})
+	}
+	return InferOutputs(m)
 }
