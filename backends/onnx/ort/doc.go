@@ -6,8 +6,8 @@
 //
 // It has tensors, AdvancedSession, DynamicAdvancedSession, GetInputOutputInfo, and of the
 // options the number of threads; some others are there and have no effect, as they say. It
-// does not have scalars, sequences, maps, strings, half-precision tensors, I/O binding, run options, metadata and execution providers: such calls do not
-// compile.
+// does not have scalars, sequences, maps, strings, half-precision tensors, I/O binding, run
+// options, metadata and execution providers: such calls do not compile.
 //
 // Differences: incc computes with float32, so tensors of float64 are rounded, and integers
 // beyond 2^24 are an error. Types of output tensors other than the model's are converted, not

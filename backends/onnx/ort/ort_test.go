@@ -70,15 +70,17 @@ func draw(t *testing.T, name string, shape ...int) (*tensor.F32, *Tensor[float32
 	return x, v
 }
 
-// agree checks values against the reference interpreter's.
+// agree checks values against the reference interpreter's. Goroutines may call it.
 func agree(t *testing.T, what string, got []float32, want []float64) {
 	t.Helper()
 	if len(got) != len(want) {
-		t.Fatalf("%s has %d elements, want %d", what, len(got), len(want))
+		t.Errorf("%s has %d elements, want %d", what, len(got), len(want))
+		return
 	}
 	for i := range got {
 		if d := math.Abs(float64(got[i]) - want[i]); !(d < 1e-6) {
-			t.Fatalf("%s: element %d is %g, want %g", what, i, got[i], want[i])
+			t.Errorf("%s: element %d is %g, want %g", what, i, got[i], want[i])
+			return
 		}
 	}
 }

@@ -162,9 +162,10 @@ func (t *Tensor[T]) floats() ([]float32, error) {
 		return data, nil
 	}
 	out := make([]float32, len(t.data))
+	integer := t.DataType().integer()
 	for i, x := range t.data {
 		v := toFloat(x)
-		if t.DataType().integer() && math.Abs(v) > exact {
+		if integer && math.Abs(v) > exact {
 			return nil, fmt.Errorf("element %d is %v: incc computes with float32, which holds whole numbers up to 2^24", i, x)
 		}
 		out[i] = float32(v)
