@@ -3,6 +3,7 @@ package onnxgo
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	onnxgo "github.com/owulveryck/onnx-go"
@@ -350,12 +351,9 @@ func (b *Backend) model(inputs []*value, data []any, bake []bool) (*onnx.Model, 
 		for _, v := range n.out {
 			x.Output = append(x.Output, name(v))
 		}
-		for _, a := range sortedKeys(n.Attrs) {
-			p, err := attribute(a, n.Attrs[a])
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s of %s: %w", a, n.Op, err)
-			}
-			x.Attribute = append(x.Attribute, p)
+		var err error
+		if x.Attribute, err = attributes(n); err != nil {
+			return nil, nil, err
 		}
 		g.Node = append(g.Node, x)
 	}
@@ -447,13 +445,16 @@ func dims(shape []int) []int64 {
 	return d
 }
 
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// attributes converts the attributes of an operation, in the order of their names.
+func attributes(n Node) (list []*onnxpb.AttributeProto, err error) {
+	for _, name := range slices.Sorted(maps.Keys(n.Attrs)) {
+		a, err := attribute(name, n.Attrs[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", name, n.Op, err)
+		}
+		list = append(list, a)
 	}
-	slices.Sort(keys)
-	return keys
+	return list, nil
 }
 
 // attribute converts an attribute that onnx-go decoded back to a message.
