@@ -307,6 +307,15 @@ func asFloat(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
 	return &onnxpb.TensorProto{Name: t.Name, Dims: t.Dims, DataType: int32(onnxpb.TensorProto_FLOAT), FloatData: f, DoubleData: wideData(t), DocString: docOfWide(t)}, nil
 }
 
+// floatTensor returns a tensor of real numbers as a tensor of FLOAT, see asFloat, and any other
+// tensor as it is.
+func floatTensor(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
+	if dt := onnxpb.TensorProto_DataType(t.DataType); isFloat(dt) && dt != onnxpb.TensorProto_FLOAT {
+		return asFloat(t)
+	}
+	return t, nil
+}
+
 // halfToFloat returns the value of an IEEE 754 binary16 number.
 func halfToFloat(h uint16) float32 {
 	sign, exp, frac := uint32(h>>15)<<31, int(h>>10&31), uint32(h&1023)

@@ -52,7 +52,6 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	v := &verifier{m: m, values: map[string]value{}, nodeOf: map[string]string{}, lenient: true}
 	v.run()
 	im := &importer{m: m, old: old, known: v.values, nodes: v.nodes, opset: v.opset, b: ir.NewBuilder(m.Proto.Graph.Name), values: map[string]*ir.Value{}}
-	im.nodes = v.nodes
 	im.tail = im.findTail(v.nodes)
 	im.gelus(v.nodes)
 	if err := im.unsupported(v.nodes); err != nil {
@@ -96,10 +95,10 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 // op.
 func (im *importer) folded(n *onnxpb.NodeProto) bool {
 	if n.OpType == "DequantizeLinear" && len(n.Input) > 0 && im.initializer(n.Input[0]) != nil {
-		return false // a weight: its whole numbers matter, not only what they stand for
+		return false // a weight: its integers are needed, not only the real numbers that they encode
 	}
 	for _, o := range n.Output {
-		if v := im.known[o]; o != "" && v.ints == nil && v.syms == nil && v.floats == nil && v.ramp == nil {
+		if o != "" && !im.known[o].folded() {
 			return false
 		}
 	}

@@ -45,6 +45,11 @@ type value struct {
 	ramp   *ramp     // of integers whose first axis is a symbol
 }
 
+// folded reports whether something is known about the elements.
+func (v value) folded() bool {
+	return v.ints != nil || v.syms != nil || v.floats != nil || v.ramp != nil
+}
+
 func (v value) ranked() bool { return v.shape != nil }
 
 func shapeString(s []axis) string {

@@ -41,11 +41,9 @@ func (l *inliner) use(s string) string {
 // weights defines the initializers of the graph. It returns false if one cannot be read.
 func (l *inliner) weights(g *onnxpb.GraphProto) bool {
 	for _, t := range g.Initializer {
-		if isFloat(onnxpb.TensorProto_DataType(t.DataType)) && t.DataType != int32(onnxpb.TensorProto_FLOAT) {
-			var err error
-			if t, err = asFloat(t); err != nil {
-				return false
-			}
+		t, err := floatTensor(t)
+		if err != nil {
+			return false
 		}
 		l.v.define(l.where, l.own(t.Name), tensorValue(t))
 	}

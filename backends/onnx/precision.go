@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,12 +23,7 @@ func Precisions(m *Model) []string {
 		delete(p.data, t.Name)
 	}
 	p.nodes(g.GetNode())
-	var list []string
-	for t := range p.found {
-		list = append(list, t)
-	}
-	slices.Sort(list)
-	return list
+	return slices.Sorted(maps.Keys(p.found))
 }
 
 // PrecisionNote says how a network computes that ImportWith makes from a model, where that differs

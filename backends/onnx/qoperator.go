@@ -9,10 +9,10 @@ import (
 
 // ONNX Runtime's quantize_static writes a network in one of two forms. The QDQ form has the usual
 // operators between DequantizeLinear and QuantizeLinear, the QOperator form operators that compute on
-// whole numbers, such as QLinearConv. unfoldQ makes the first of the second: the same numbers, and the
-// importer knows it.
+// whole numbers, such as QLinearConv. unfoldQ makes the first of the second: the numbers are
+// the same, and the importer reads that form.
 
-// qForm says where an operator on whole numbers has what.
+// qForm describes an operator on whole numbers by the places of its inputs.
 type qForm struct {
 	op       string // the operator on real numbers
 	operands []int  // the first input of each triple: a tensor, its scale, its zero point
@@ -34,14 +34,14 @@ var qForms = map[string]qForm{
 	"QLinearSoftmax":           {"Softmax", []int{0}, -1, 3, []string{"axis"}},
 }
 
-// scaleAxis is the axis of operand i that a vector of scales belongs to: the rows of the first operand of
+// scaleAxis returns the axis of operand i that a vector of scales belongs to: the rows of the first operand of
 // a matrix product, the columns of the second, the output channels of a convolution's weights.
 func (f qForm) scaleAxis(n *onnxpb.NodeProto, i int) int64 {
 	switch f.op {
 	case "MatMul":
 		return int64(i) - 2
 	case "Gemm":
-		if transposed := attrOf(n, [2]string{"transA", "transB"}[i]) != 0; transposed == (i == 0) {
+		if transposed := (&node{NodeProto: n}).int([2]string{"transA", "transB"}[i], 0) != 0; transposed == (i == 0) {
 			return 1
 		}
 	}
@@ -59,7 +59,7 @@ type unfolder struct {
 	initializers map[string]*onnxpb.TensorProto
 	names        map[string]bool
 	whole        map[string]qScale // the tensors that operators of the form compute
-	real         map[string]string // of these, what dequantizes them
+	real         map[string]string // by the name of such a tensor, the name of its real numbers
 }
 
 // unfoldQ returns a model in the QDQ form, and m itself if it has no operators on whole numbers. An
@@ -117,7 +117,7 @@ func (u *unfolder) node(n *onnxpb.NodeProto) bool {
 		}
 		u.computed(n, "Concat", in, qScale{n.Input[0], n.Input[1]}, n.Attribute)
 		return true
-	case !ok || len(n.Input) < 3*len(f.operands) || attrOf(n, "channels_last") != 0:
+	case !ok || len(n.Input) < 3*len(f.operands) || (&node{NodeProto: n}).int("channels_last", 0) != 0:
 		return false
 	}
 	var in []string
@@ -140,18 +140,8 @@ func (u *unfolder) node(n *onnxpb.NodeProto) bool {
 	return true
 }
 
-// attrOf is an integer attribute, 0 if there is none.
-func attrOf(n *onnxpb.NodeProto, name string) int64 {
-	for _, a := range n.Attribute {
-		if a.Name == name {
-			return a.I
-		}
-	}
-	return 0
-}
-
-// computed adds an operator on real numbers and what makes its result whole again: with the name of n's
-// output. Without a scale the result stays real.
+// computed adds an operator on real numbers and a QuantizeLinear of its result, which has the name of
+// n's output. Without a scale the result stays real.
 func (u *unfolder) computed(n *onnxpb.NodeProto, op string, in []string, s qScale, attrs []*onnxpb.AttributeProto) {
 	out := n.Output[0]
 	if s.scale == "" {
@@ -164,7 +154,7 @@ func (u *unfolder) computed(n *onnxpb.NodeProto, op string, in []string, s qScal
 	u.whole[out] = s
 }
 
-// dequantized is the name of the real numbers of a tensor of whole numbers. A constant vector of scales
+// dequantized returns the name of the real numbers of a tensor of whole numbers. A constant vector of scales
 // lies along the given axis.
 func (u *unfolder) dequantized(name string, s qScale, axis int64) string {
 	if have := u.real[name]; have != "" {

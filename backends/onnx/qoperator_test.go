@@ -36,7 +36,7 @@ func TestUnfoldQ(t *testing.T) {
 		{node("QLinearSoftmax", "a s z t z", attrInt("axis", 1), attrInt("opset", 13)), "DequantizeLinear Softmax QuantizeLinear"},
 	} {
 		got := unfolded(c.n)
-		if got != c.want && !strings.HasSuffix(got, c.want) {
+		if !strings.HasSuffix(got, c.want) {
 			t.Errorf("%s %v becomes %q, want %q", c.n.OpType, c.n.Input, got, c.want)
 		}
 	}

@@ -66,7 +66,7 @@ func (im *importer) openShape(n *onnxpb.NodeProto) bool {
 			return false
 		}
 		v := im.known[n.Input[i]]
-		return v.elem != onnxpb.TensorProto_UNDEFINED && v.ints == nil && v.syms == nil && v.floats == nil && v.ramp == nil
+		return v.elem != onnxpb.TensorProto_UNDEFINED && !v.folded()
 	}
 	switch n.OpType {
 	case "Range":
@@ -258,9 +258,10 @@ func (t *tail) first() string {
 	return t.order[0].OpType
 }
 
+// tailName is nodeName for nodes whose number says nothing to a reader of the file.
 func tailName(n *onnxpb.NodeProto) string {
 	if n.Name != "" {
-		return fmt.Sprintf("node %q (%s)", n.Name, diag.Name(n.OpType))
+		return nodeName(n, 0)
 	}
 	return diag.Name(n.OpType)
 }

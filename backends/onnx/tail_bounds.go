@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -15,11 +16,11 @@ import (
 
 // bound is what is known about a value of a tail: its kind, and how large it can become.
 type bound struct {
-	kind  nodes.NodeKind
-	dims  []int     // the sizes of the axes, at most
-	ints  []float64 // its elements, at most, if they are integers from 0 on; nil if nothing is known
-	exact bool      // text holds the elements
-	text  []float64 // of a constant
+	kind     nodes.NodeKind
+	dims     []int     // the sizes of the axes, at most
+	ints     []float64 // its elements, at most, if they are integers from 0 on; nil if nothing is known
+	exact    bool      // the value is a constant
+	elements []float64 // of a constant
 }
 
 // maxTailLen is the largest number of elements that an output of a tail can have.
@@ -141,9 +142,7 @@ func alike(types []nodes.NodeType, attrs nodes.NodeAttrs) []nodes.NodeType {
 // their largest elements.
 func (e *tailEncoder) boundAttrs(s *nodes.NodeStep, in []bound) (nodes.NodeAttrs, error) {
 	attrs := nodes.NodeAttrs{}
-	for k, v := range s.Attrs {
-		attrs[k] = v
-	}
+	maps.Copy(attrs, s.Attrs)
 	open := ""
 	for _, r := range s.In {
 		if r.Attr == "" {
@@ -152,9 +151,9 @@ func (e *tailEncoder) boundAttrs(s *nodes.NodeStep, in []bound) (nodes.NodeAttrs
 		b := e.bounds[r.Value]
 		switch {
 		case b.exact && b.kind == nodes.NodeFloat:
-			attrs[r.Attr] = nodes.NodeFloats(b.text...)
+			attrs[r.Attr] = nodes.NodeFloats(b.elements...)
 		case b.exact:
-			attrs[r.Attr] = boundInts(b.text)
+			attrs[r.Attr] = boundInts(b.elements)
 		case b.ints != nil:
 			attrs[r.Attr] = boundInts(b.ints)
 			open = r.Attr
@@ -300,7 +299,7 @@ func movedInts(op string, attrs nodes.NodeAttrs, in []bound, dims []int) []float
 		return x
 	case "Gather":
 		var out []float64
-		for _, v := range in[1].text {
+		for _, v := range in[1].elements {
 			if v < 0 {
 				v += float64(len(x))
 			}
@@ -402,10 +401,10 @@ var boundRules = map[string]func(s *nodes.NodeStep, in []bound) ([]bound, error)
 		return []bound{b}, nil
 	},
 	"Range": func(s *nodes.NodeStep, in []bound) ([]bound, error) {
-		if len(in) != 3 || len(in[1].ints) != 1 || !in[0].exact || !in[2].exact || len(in[0].text) != 1 || len(in[2].text) != 1 || in[2].text[0] <= 0 {
+		if len(in) != 3 || len(in[1].ints) != 1 || !in[0].exact || !in[2].exact || len(in[0].elements) != 1 || len(in[2].elements) != 1 || in[2].elements[0] <= 0 {
 			return nil, errors.New("there is no bound for the number of elements")
 		}
-		n := math.Ceil((in[1].ints[0] - in[0].text[0]) / in[2].text[0])
+		n := math.Ceil((in[1].ints[0] - in[0].elements[0]) / in[2].elements[0])
 		return []bound{{kind: in[1].kind, dims: []int{int(min(max(n, 0), math.MaxInt32))}}}, nil
 	},
 	"NonMaxSuppression": func(s *nodes.NodeStep, in []bound) ([]bound, error) {
@@ -413,8 +412,8 @@ var boundRules = map[string]func(s *nodes.NodeStep, in []bound) ([]bound, error)
 			return nil, errors.New("boxes and scores must have three axes")
 		}
 		n := float64(in[0].dims[1])
-		if len(in) > 2 && in[2].exact && len(in[2].text) == 1 {
-			n = min(n, max(in[2].text[0], 0))
+		if len(in) > 2 && in[2].exact && len(in[2].elements) == 1 {
+			n = min(n, max(in[2].elements[0], 0))
 		}
 		n *= float64(in[1].dims[0]) * float64(in[1].dims[1])
 		return []bound{{kind: nodes.NodeInt64, dims: []int{int(min(n, math.MaxInt32)), 3}}}, nil

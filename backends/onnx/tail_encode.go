@@ -121,7 +121,7 @@ func (e *tailEncoder) constant(p *nodes.NodeProgram, name string, v value) (int,
 	if len(a.Data) != a.Len() || len(a.Data) > maxTailConstant {
 		return 0, fmt.Errorf("%q has %d elements: constants of at most %d are supported behind sizes that are known only at run time", name, a.Len(), maxTailConstant)
 	}
-	b := bound{kind: a.Kind, dims: a.Shape, exact: true, text: a.Data}
+	b := bound{kind: a.Kind, dims: a.Shape, exact: true, elements: a.Data}
 	if a.Kind.Integer() {
 		b.ints = slices.Clone(a.Data)
 	}
@@ -256,12 +256,7 @@ func (e *tailEncoder) branches(p *nodes.NodeProgram, n *onnxpb.NodeProto) error 
 	s := nodes.NodeStep{Op: "If", Attrs: nodes.NodeAttrs{}, Outs: len(n.Output), In: []nodes.NodeRef{{Value: cond}}}
 	var results [2][]bound
 	for i, name := range []string{"then_branch", "else_branch"} {
-		var g *onnxpb.GraphProto
-		for _, a := range n.Attribute {
-			if a.Name == name {
-				g = a.G
-			}
-		}
+		g := (&node{NodeProto: n}).attr(name).GetG()
 		if g == nil || len(g.Output) != len(n.Output) {
 			return fmt.Errorf("%s is missing, or has another number of results", name)
 		}
@@ -295,11 +290,9 @@ func (e *tailEncoder) body(g *onnxpb.GraphProto) (*nodes.NodeProgram, []bound, e
 	defer func() { e.bounds, e.ids = e.bounds[:before], ids }()
 	p := &nodes.NodeProgram{}
 	for _, t := range g.Initializer {
-		if isFloat(onnxpb.TensorProto_DataType(t.DataType)) && t.DataType != int32(onnxpb.TensorProto_FLOAT) {
-			var err error
-			if t, err = asFloat(t); err != nil {
-				return nil, nil, err
-			}
+		t, err := floatTensor(t)
+		if err != nil {
+			return nil, nil, err
 		}
 		if _, err := e.constant(p, t.Name, tensorValue(t)); err != nil {
 			return nil, nil, err

@@ -55,11 +55,9 @@ func (o ImportOptions) prepare(m *Model) (*Model, error) {
 		if !needed[t.Name] {
 			continue
 		}
-		if dt := onnxpb.TensorProto_DataType(t.DataType); isFloat(dt) && dt != onnxpb.TensorProto_FLOAT {
-			var err error
-			if t, err = asFloat(t); err != nil {
-				return nil, err
-			}
+		t, err := floatTensor(t)
+		if err != nil {
+			return nil, err
 		}
 		c.Initializer = append(c.Initializer, t)
 	}
