@@ -113,7 +113,7 @@ type NodePlan struct {
 	work   int   // operations for each unit
 	run    func(x, y [][]float64, lo, hi int)
 	check  func(x [][]float64) error    // finds bad elements of the operands; nil if none are bad
-	fails  func(x, y [][]float64) error // run, of a node of one task that may fail on its way
+	fails  func(x, y [][]float64) error // replaces run in a node of one task that may fail
 	checks bool                         // the integers of the results may be too large
 }
 
@@ -161,8 +161,8 @@ func PlanNode(op, attrs string, in []NodeType, exact bool) (*NodePlan, error) {
 
 // planNode is PlanNode. empty says that operands and results may have no elements.
 func planNode(op string, attrs NodeAttrs, in []NodeType, exact, empty bool) (*NodePlan, error) {
-	make := nodeTable()[op]
-	if make == nil {
+	plan := nodeTable()[op]
+	if plan == nil {
 		return nil, fmt.Errorf("operator %q is not known", op)
 	}
 	p := &NodePlan{Op: op, In: in, attrs: attrs, exact: exact, empty: empty, work: 1}
@@ -171,7 +171,7 @@ func planNode(op string, attrs NodeAttrs, in []NodeType, exact, empty bool) (*No
 			return nil, fmt.Errorf("an operand has %d axes (at most %d are possible)", len(t.Shape), NodeMaxAxes)
 		}
 	}
-	err := make(p)
+	err := plan(p)
 	if p.err != nil {
 		err = p.err
 	}
@@ -190,8 +190,8 @@ func planNode(op string, attrs NodeAttrs, in []NodeType, exact, empty bool) (*No
 // nodeTakesNothing are the operators that have a result where an operand has no elements.
 var nodeTakesNothing = []string{"Concat", "ReduceSum", "ReduceProd", "ScatterElements", "ScatterND", "MatMul"}
 
-// withoutElements makes nothing of a node whose results have no elements. It returns an error if
-// they have some, and an operand has none.
+// withoutElements gives a node no work if its results have no elements. It returns an error if they
+// have some but an operand has none.
 func (p *NodePlan) withoutElements() error {
 	none := func(t NodeType) bool { return t.Kind != NodeNone && t.Len() == 0 }
 	if !slices.ContainsFunc(p.In, none) && !slices.ContainsFunc(p.Out, none) {

@@ -19,7 +19,7 @@ var nodeExactOps = []string{"Identity", "Reshape", "Flatten", "Squeeze", "Unsque
 
 // nodeChoosingOps are the operators whose results are elements of the operands, chosen by their size.
 // A result that is not too large is right, even if an operand is: often one is the largest integer,
-// in the place of no bound.
+// which means that there is no bound.
 var nodeChoosingOps = []string{"Clip", "Max", "Min", "Abs", "MaxPool", "ReduceMax", "ReduceMin", "Relu"}
 
 // nodeComparingOps are the operators whose results depend on the last bits of integers, whatever the

@@ -11,12 +11,11 @@ import (
 // This file has the operators whose result has a size that depends on the elements of the
 // operands. Only programs have them.
 
-// nodeCall is a step of a program under way.
+// nodeCall is a step of a program that runs.
 type nodeCall struct {
 	attrs NodeAttrs
 	in    []NodeArray
-	outs  int
-	take  func(n int) error
+	take  func(n int) error // counts elements before they are made
 }
 
 var nodeDynamic = map[string]func(c *nodeCall) ([]NodeArray, error){

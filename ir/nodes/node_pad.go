@@ -53,8 +53,9 @@ func nodePlanPad(p *NodePlan) error {
 			w := newNodeWalk(shape)
 			w.seek(lo)
 			for i := lo; i < hi; i++ {
-				if y[0][i] = x[1][0]; at(w.count) >= 0 {
-					y[0][i] = x[0][at(w.count)]
+				y[0][i] = x[1][0]
+				if from := at(w.count); from >= 0 {
+					y[0][i] = x[0][from]
 				}
 				w.next()
 			}

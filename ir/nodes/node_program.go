@@ -279,10 +279,11 @@ func nodeParseRefs(text string, values int) (refs []NodeRef, err error) {
 	return refs, nil
 }
 
-// nodePlainWord reports whether a word may stand in a program as the value of an attribute.
+// nodePlainWord reports whether the text of a program can contain s as the name or the value of an
+// attribute: s is one word, without the characters that separate the parts of a step.
 func nodePlainWord(s string) bool { return s != "" && !strings.ContainsAny(s, " =&{}") }
 
-// Check returns an error if the text of the program would not read back.
+// Check returns an error if ParseNodeProgram could not read what String prints.
 func (p *NodeProgram) Check() error {
 	for _, s := range p.Steps {
 		for name, v := range s.Attrs {

@@ -3,6 +3,7 @@ package nodes
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -125,7 +126,7 @@ func (r *nodeRun) step(s *NodeStep) ([]NodeArray, error) {
 		return r.branch(s)
 	}
 	var in []NodeArray
-	attrs := s.Attrs
+	attrs, shared := s.Attrs, true
 	for _, ref := range s.In {
 		switch {
 		case ref.Value < 0:
@@ -133,11 +134,9 @@ func (r *nodeRun) step(s *NodeStep) ([]NodeArray, error) {
 		case ref.Attr == "":
 			in = append(in, r.values[ref.Value])
 		default:
-			if len(attrs) == len(s.Attrs) {
-				attrs = NodeAttrs{}
-				for k, v := range s.Attrs {
-					attrs[k] = v
-				}
+			if shared { // the step keeps its own
+				attrs, shared = NodeAttrs{}, false
+				maps.Copy(attrs, s.Attrs)
 			}
 			text, err := nodeAttrOf(r.values[ref.Value])
 			if err != nil {
@@ -203,7 +202,7 @@ func (r *nodeRun) branch(s *NodeStep) ([]NodeArray, error) {
 // nodeStepOf computes a step. take is called with the number of elements before they are made.
 func nodeStepOf(s *NodeStep, attrs NodeAttrs, in []NodeArray, exact bool, take func(n int) error) ([]NodeArray, error) {
 	if f := nodeDynamic[s.Op]; f != nil {
-		return f(&nodeCall{attrs: attrs, in: in, outs: s.Outs, take: take})
+		return f(&nodeCall{attrs: attrs, in: in, take: take})
 	}
 	if s.Op == "Split" {
 		var err error
@@ -246,9 +245,7 @@ func nodeSplitSizes(attrs NodeAttrs, in []NodeArray, outs int) (NodeAttrs, error
 		return attrs, nil
 	}
 	with := NodeAttrs{}
-	for k, v := range attrs {
-		with[k] = v
-	}
+	maps.Copy(with, attrs)
 	p := NodePlan{attrs: attrs}
 	axis, err := p.axisOf("axis", 0, len(in[0].Shape))
 	if err != nil {

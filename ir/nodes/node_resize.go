@@ -203,11 +203,11 @@ func nodePlanResize(p *NodePlan) error {
 		if shape[a] = sizes[i]; sizes[i] == x[a] && scales[i] == 1 && coordinates != "tf_crop_and_resize" {
 			continue
 		}
-		if err := r.ambiguous(); err != nil {
-			return err
-		}
 		if total += sizes[i]; sizes[i] < 1 || total > 1<<17 {
 			return fmt.Errorf("sizes %v", sizes)
+		}
+		if err := r.ambiguous(); err != nil { // looks at every element: the size is checked before
+			return err
 		}
 		resizers[a] = &r
 	}

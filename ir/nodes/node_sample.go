@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // nodeGrid samples a map with two or three axes of space.
@@ -89,8 +90,7 @@ func nodePlanGridSample(p *NodePlan) error {
 	if d < 1 || d > 3 || len(grid) != len(x) || grid[0] != x[0] || grid[len(grid)-1] != d {
 		return fmt.Errorf("grid %v for %v", grid, x)
 	}
-	mode := p.text("mode", "linear", "bilinear", "nearest", "cubic", "bicubic")
-	mode = map[string]string{"bilinear": "linear", "bicubic": "cubic"}[mode] + map[string]string{"linear": "linear", "nearest": "nearest", "cubic": "cubic"}[mode]
+	mode := strings.TrimPrefix(p.text("mode", "linear", "bilinear", "nearest", "cubic", "bicubic"), "bi")
 	g := nodeGrid{x[2:], mode, p.text("padding_mode", "zeros", "border", "reflection"), p.int("align_corners", 0) != 0}
 	out := slices.Concat(x[:2], grid[1:len(grid)-1])
 	pixels, in, channels, steps := nodeLen(out[2:]), nodeLen(x[2:]), x[1], nodeSteps(x[2:])

@@ -40,7 +40,7 @@ func TestResizeModes(t *testing.T) {
 			continue
 		}
 		for i, v := range y[0] {
-			if math.Abs(v-c.Y[i]) > 2e-5 {
+			if !(math.Abs(v-c.Y[i]) <= 2e-5) {
 				t.Errorf("%s: %v, want %v", c.Attrs, y[0], c.Y)
 				break
 			}
