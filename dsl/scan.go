@@ -234,7 +234,7 @@ func (s *source) word(off int32, emit func(tokenKind, int32, int32)) int32 {
 			i++
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRune(src[i:])
-			if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) || r == utf8.RuneError {
+			if !inWord(r) {
 				goto done
 			}
 			if wrong == "" {
@@ -312,7 +312,7 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 		// A name in another script: report the whole word as one problem.
 		for end < int32(len(src)) {
 			r, n := utf8.DecodeRune(src[end:])
-			if !(unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r) || r == '_') {
+			if !inWord(r) && r != '_' {
 				break
 			}
 			end += int32(n)
@@ -428,10 +428,12 @@ var charHelp = map[rune]struct{ help, instead string }{
 // included. These are control characters, and the invisible and bidirectional characters
 // that can make a text look different from what it says.
 func forbidden(r rune) bool {
-	if r < 0x20 || r == 0x7f {
-		return r != '\t'
-	}
-	return r >= 0x80 && (unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == '\u034f' || r == '\u115f' || r == '\u3164')
+	return r != '\t' && diag.Invisible(r)
+}
+
+// inWord reports whether r continues a word of any script.
+func inWord(r rune) bool {
+	return (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r)) && !forbidden(r)
 }
 
 func (s *source) forbidden(r rune, off, end int32) {

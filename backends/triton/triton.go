@@ -22,6 +22,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx"
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // Names of the files in the folder of a model.
@@ -213,7 +214,7 @@ func quote(s string) string { return strconv.QuoteToASCII(strings.ToValidUTF8(s,
 // line returns a text without characters that end a line or are not printable.
 func line(s string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !diag.Visible(r) {
 			return ' '
 		}
 		return r

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/incc-lang/incc/ir/diag"
 )
 
 // writeJSON prints a value as indented JSON.
@@ -64,7 +65,7 @@ func escapeJSON(b []byte) []byte {
 	done := 0
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
-		if r >= utf8.RuneSelf && !unicode.IsPrint(r) {
+		if r >= utf8.RuneSelf && !diag.Visible(r) {
 			out = append(out, b[done:i]...)
 			units := utf16.AppendRune(nil, r)
 			for _, u := range units {

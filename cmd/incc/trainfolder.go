@@ -187,7 +187,7 @@ func runName(file string) string {
 // spaces.
 func sanitizeName(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(` /\:`, r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+		if strings.ContainsRune(` /\:`, r) || !diag.Visible(r) || r == unicode.ReplacementChar {
 			return '_'
 		}
 		return r

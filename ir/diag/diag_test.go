@@ -244,7 +244,7 @@ func TestNearest(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	for s, want := range map[string]string{
-		"conv": `"conv"`, "größe 大": `"größe 大"`, "a\x1b[31mb": `"a\x1b[31mb"`, "\u202e": `"\u202e"`, "\xff": `"\xff"`, `"`: `"\""`,
+		"conv": `"conv"`, "größe 大": `"größe 大"`, "a\x1b[31mb": `"a\x1b[31mb"`, "\u202e": `"\u202e"`, "\xff": `"\xff"`, `"`: `"\""`, "a\u034f": `"a\u034f"`, "\u3164": `"\u3164"`,
 		strings.Repeat("a", 100): `"` + strings.Repeat("a", 30) + "…" + strings.Repeat("a", 30) + `"`,
 	} {
 		if got := Quote(s); got != want {
@@ -275,7 +275,7 @@ func FuzzRender(f *testing.F) {
 		got := (&Renderer{Sources: Sources{"x": []byte(src)}, Width: width % 1000}).String(l)
 		got += (&Renderer{Sources: Sources{"x": []byte(src)}, Columns: width % 200}).String(l)
 		for _, r := range got {
-			if r != '\n' && !visible(r, 3) {
+			if r != '\n' && !hasImage(r, 3) {
 				t.Fatalf("%q reaches the terminal", r)
 			}
 		}

@@ -71,7 +71,7 @@ func asciiControls(s string) string {
 	}
 	var b strings.Builder
 	for _, r := range s {
-		if r == '\n' || visible(r, 2) {
+		if r == '\n' || hasImage(r, 2) {
 			b.WriteRune(r)
 			continue
 		}

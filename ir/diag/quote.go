@@ -17,10 +17,26 @@ func Quote(s string) string {
 		s = string(r[:most/2]) + "…" + string(r[len(r)-most/2:])
 	}
 	q := strconv.Quote(s)
-	if !strings.Contains(q, "\\ufffd") && utf8.ValidString(q) {
+	if !strings.Contains(q, "\\ufffd") && printable(q) {
 		return q
 	}
 	return strconv.QuoteToASCII(s)
+}
+
+// Visible reports whether r has an image, or is the space of ASCII.
+func Visible(r rune) bool {
+	return unicode.IsPrint(r) && !Invisible(r)
+}
+
+// Invisible reports whether r is a control character, or a character that cannot be seen
+// but changes what is shown around it or how a text compares: format and bidirectional
+// characters, line and paragraph separators, private use, and the letters and marks without
+// an image, as U+3164 and U+034F. package unicode calls some of these printable.
+func Invisible(r rune) bool {
+	if r < 0x80 {
+		return r < 0x20 || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // Name returns a name for the middle of a line: unchanged if it is printable and does
@@ -57,7 +73,7 @@ func Printable(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if visible(r, n) {
+		if hasImage(r, n) {
 			b.WriteString(s[i : i+n])
 		} else {
 			b.WriteString(escape(r, s[i:i+n]))
@@ -70,7 +86,7 @@ func Printable(s string) string {
 func printable(s string) bool {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if !visible(r, n) {
+		if !hasImage(r, n) {
 			return false
 		}
 		i += n
@@ -78,8 +94,9 @@ func printable(s string) bool {
 	return true
 }
 
-func visible(r rune, n int) bool {
-	return (r != utf8.RuneError || n > 1) && unicode.IsPrint(r)
+// hasImage reports whether the rune r of n bytes is visible, and not a byte that is no UTF-8.
+func hasImage(r rune, n int) bool {
+	return (r != utf8.RuneError || n > 1) && Visible(r)
 }
 
 // escape returns an unprintable rune as <U+001B>, and a byte that is not UTF-8 as <FF>.

@@ -245,7 +245,7 @@ func (r *Renderer) window(text string, s Span) (shown shownLine, from, width int
 		case c == '\t':
 			w = 8 - col%8
 			piece = strings.Repeat(" ", w)
-		case visible(c, n):
+		case hasImage(c, n):
 			w = columns(c)
 		default:
 			piece = escape(c, piece)
