@@ -67,7 +67,7 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 			errs = append(errs, errors.New(p.String()))
 		}
 		err := errors.Join(errs...)
-		if len(Verify(given)) == 0 {
+		if !slices.ContainsFunc(Verify(given), func(p Problem) bool { return !p.Minor }) {
 			err = unsupported{err}
 		}
 		return nil, err

@@ -13,6 +13,10 @@ import (
 type Problem struct {
 	Where string // such as: node "3a/conv_1x1", initializer "w", output "probs", model
 	Msg   string
+
+	// Minor says that the results do not depend on the defect: Import, onnx.checker and ONNX
+	// Runtime read the model nevertheless.
+	Minor bool
 }
 
 func (p Problem) String() string { return p.Where + ": " + p.Msg }
@@ -27,13 +31,15 @@ func (p Problem) String() string { return p.Where + ": " + p.Msg }
 //   - names are unique,
 //   - every declared value exists.
 //
+// Defects that do not change the results are minor: a declared shape is wrong or has another
+// symbol, a declared value is gone, the IR version is older than the opset, or metadata is given twice.
 // It knows the operators that incc writes and similar ones (schemas). It reports other
 // operators as unknown and makes no assumption about their outputs. It converts a model of
 // opset 7 to 12 to opset 13 before it checks it.
 func Verify(m *Model) []Problem {
 	up, _, err := upgrade(m)
 	if err != nil {
-		return []Problem{{"model", err.Error()}}
+		return []Problem{{Where: "model", Msg: err.Error()}}
 	}
 	return newVerifier(up).problems
 }
@@ -90,7 +96,13 @@ type verifier struct {
 }
 
 func (v *verifier) bad(where, format string, args ...any) {
-	v.problems = append(v.problems, Problem{where, fmt.Sprintf(format, args...)})
+	v.problems = append(v.problems, Problem{Where: where, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) minor(where, format string, args ...any) {
+	if !v.lenient {
+		v.problems = append(v.problems, Problem{where, fmt.Sprintf(format, args...), true})
+	}
 }
 
 func (v *verifier) model() {
@@ -124,13 +136,13 @@ func (v *verifier) model() {
 		v.bad("model", "imports no opset of ai.onnx")
 	case v.opset < minOpset || v.opset > newestOpset:
 		v.bad("model", "opset %d is not supported (want %d to %d)", v.opset, oldestImport, newestOpset)
-	case p.IrVersion < MinIR(v.opset) && !v.lenient:
-		v.bad("model", "opset %d needs IR version %d, but the model has %d", v.opset, MinIR(v.opset), p.IrVersion)
+	case p.IrVersion < MinIR(v.opset):
+		v.minor("model", "opset %d needs IR version %d, but the model has %d", v.opset, MinIR(v.opset), p.IrVersion)
 	}
 	keys := map[string]bool{}
 	for _, e := range p.MetadataProps {
-		if keys[e.Key] && !v.lenient {
-			v.bad("model", "metadata %q is given twice", e.Key)
+		if keys[e.Key] {
+			v.minor("model", "metadata %q is given twice", e.Key)
 		}
 		keys[e.Key] = true
 	}
@@ -203,7 +215,7 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 		if _, ok := v.values[name]; !ok && v.nodeOf[name] == "" {
 			declaredOnly := !slices.ContainsFunc(g.Output, func(o *onnxpb.ValueInfoProto) bool { return o.Name == name })
 			if declaredOnly {
-				v.bad(fmt.Sprintf("value_info %q", name), "there is no such value")
+				v.minor(fmt.Sprintf("value_info %q", name), "there is no such value")
 			}
 		}
 	}
@@ -330,8 +342,12 @@ func (v *verifier) declarations(g *onnxpb.GraphProto) map[string]value {
 			return
 		}
 		d[vi.Name] = x
-		if have, ok := v.values[vi.Name]; ok && (have.elem != x.elem || !compatible(have.shape, x.shape)) {
+		switch have, ok := v.values[vi.Name]; {
+		case !ok:
+		case have.elem != x.elem:
 			v.bad(where, "is declared %v %s, but it is %v %s", x.elem, shapeString(x.shape), have.elem, shapeString(have.shape))
+		case !compatible(have.shape, x.shape):
+			v.minor(where, "is declared %s, but it is %s", shapeString(x.shape), shapeString(have.shape))
 		}
 	}
 	for _, vi := range g.ValueInfo {
@@ -431,7 +447,7 @@ func (v *verifier) node(n *onnxpb.NodeProto, where string, declared map[string]v
 			case outs[i].elem != onnxpb.TensorProto_UNDEFINED && d.elem != outs[i].elem:
 				v.bad(where, "computes %q as %v, but it is declared %v", name, outs[i].elem, d.elem)
 			case !compatible(outs[i].shape, d.shape):
-				v.bad(where, "computes %q of shape %s, but it is declared %s", name, shapeString(outs[i].shape), shapeString(d.shape))
+				v.minor(where, "computes %q of shape %s, but it is declared %s", name, shapeString(outs[i].shape), shapeString(d.shape))
 			}
 			outs[i] = refine(outs[i], d)
 		}

@@ -138,6 +138,41 @@ func TestVerifyFindsDefects(t *testing.T) {
 	}
 }
 
+// TestMinor: what onnx.checker and ONNX Runtime accept is minor: models whose batch has other
+// symbols behind it, IR versions older than the opset, stale declarations.
+func TestMinor(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func(m *Model, g *onnxpb.GraphProto)
+		minor  bool
+	}{
+		{"another symbol", func(m *Model, g *onnxpb.GraphProto) { setSymbol(g.Output[0], "Gemmoutput_dim_0") }, true},
+		{"another symbol inside", func(m *Model, g *onnxpb.GraphProto) { setSymbol(g.ValueInfo[0], "unk__0") }, true},
+		{"another batch", func(m *Model, g *onnxpb.GraphProto) { setDim(g.Output[0], 0, 1) }, true},
+		{"old IR version", func(m *Model, g *onnxpb.GraphProto) { m.Proto.IrVersion = 3 }, true},
+		{"value_info of nothing", func(m *Model, g *onnxpb.GraphProto) { g.ValueInfo[0].Name = "gone" }, true},
+		{"another type", func(m *Model, g *onnxpb.GraphProto) {
+			g.Output[0].Type.GetTensorType().ElemType = int32(onnxpb.TensorProto_INT64)
+		}, false},
+		{"no such operator", func(m *Model, g *onnxpb.GraphProto) { g.Node[1].OpType = "Rleu" }, false},
+	} {
+		m := tiny()
+		c.damage(m, m.Proto.Graph)
+		problems := Verify(m)
+		if len(problems) == 0 || slices.ContainsFunc(problems, func(p Problem) bool { return p.Minor != c.minor }) {
+			t.Errorf("%s: problems %v, want minor: %v", c.name, problems, c.minor)
+		}
+		if _, err := Import(m); c.minor && err != nil {
+			t.Errorf("%s: a minor problem, but Import says: %v", c.name, err)
+		}
+	}
+}
+
+// setSymbol sets the first axis of a declared shape.
+func setSymbol(v *onnxpb.ValueInfoProto, name string) {
+	v.Type.GetTensorType().Shape.Dim[0] = &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: name}}
+}
+
 // TestShapeInference infers the outputs of one operator at a time from declared shapes.
 func TestShapeInference(t *testing.T) {
 	ints := func(name string, v ...int64) *onnxpb.AttributeProto {

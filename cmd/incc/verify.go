@@ -26,7 +26,8 @@ func verifyCommand() *cli.Command {
    incc verify mynet.onnx --run
 
 Checks the order of nodes, names, shapes, attributes and the lengths of weights. It
-also reports defects that other checkers and runtimes accept. --run runs the model on
+also reports defects that other checkers and runtimes accept; a defect that does not
+change the results is a note, such as a wrong declared shape. --run runs the model on
 noise, on the reference interpreter and on the executor, and compares the results.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "run", Usage: "run the model on the reference interpreter and the executor"},
@@ -49,12 +50,17 @@ noise, on the reference interpreter and on the executor, and compares the result
 			if err != nil {
 				return err
 			}
-			problems := onnx.Verify(m)
-			for _, p := range problems {
+			bad := 0
+			for _, p := range onnx.Verify(m) {
+				if p.Minor {
+					say(c.App.ErrWriter, diag.Printable(fmt.Sprintf("note: %s: %s", path, p)))
+					continue
+				}
+				bad++
 				say(c.App.ErrWriter, diag.Printable(fmt.Sprintf("%s: %s", path, p)))
 			}
-			if len(problems) > 0 {
-				return fmt.Errorf("%s: %s", path, diag.Count(len(problems), "problem"))
+			if bad > 0 {
+				return fmt.Errorf("%s: %s", path, diag.Count(bad, "problem"))
 			}
 			gr := m.Proto.Graph
 			if err = say(c.App.Writer, fmt.Sprintf("%s: sound; %d nodes, %d initializers, opset %s", diag.Name(path), len(gr.Node), len(gr.Initializer), opsetText(m))); err != nil || !c.Bool("run") {

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/incc-lang/incc/backends/onnx"
 )
 
 // verify --run runs the same models as package onnxgo: with fixed shapes, operands of
@@ -31,5 +36,32 @@ func TestVerifyRun(t *testing.T) {
 		if strings.Contains(path, "maxpool") != strings.Contains(stdout, "opset 11, checked in the form of opset 13") {
 			t.Errorf("%s: %s", path, stdout)
 		}
+	}
+}
+
+// A defect that does not change the results is a note: an IR version older than the opset.
+func TestVerifyMinor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.onnx")
+	if code, _, stderr := capture(t, "compile", "lenet5", "-o", path); code != 0 {
+		t.Fatal(stderr)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := onnx.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.IrVersion = 3
+	if b, err = proto.Marshal(p); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := capture(t, "verify", path, "--run")
+	if code != 0 || !strings.Contains(stdout, "sound") || !strings.Contains(stdout, "difference") || !strings.Contains(stderr, "note: ") || !strings.Contains(stderr, "needs IR version 8") {
+		t.Errorf("exits with %d:\n%s%s", code, stdout, stderr)
 	}
 }
