@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -64,16 +63,11 @@ func findData(c *cli.Context, name string) (*dataset, error) {
 		return nil, fmt.Errorf("there is no data set and no folder %s%s", diag.Quote(name), didYouMean(name, []string{"mnist", "fashion-mnist"}))
 	}
 	dir := files.Dir(name)
-	has := func(file string) bool { _, err := fs.Stat(dir, file); return err == nil }
-	switch {
-	case has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"):
-		d.source, err = data.ReadMNIST(dir)
-	case has("data_batch_1.bin") || has("train.bin"):
-		d.source, err = data.ReadCIFAR(dir)
-	default:
-		if d.folder, err = data.ListFolder(dir); err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Clean(name), err)
-		}
+	if d.source, err = data.ReadKnown(dir); err == nil && d.source == nil {
+		d.folder, err = data.ListFolder(dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Clean(name), err)
 	}
 	return d, err
 }

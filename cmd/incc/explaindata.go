@@ -19,10 +19,12 @@ a folder of parts, each with one folder for each class
   training, valid, validation and testing, in small or capital letters.
 a folder of IDX files
   train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same two with t10k in
-  place of train for the test; each may be compressed (.gz).
+  place of train for the test; each may be compressed (.gz), have a dot before
+  idx, or be named as EMNIST does: emnist-letters-train-images-idx3-ubyte.
 a folder of CIFAR's binary files
   data_batch_1.bin to data_batch_5.bin and test_batch.bin, or those of CIFAR-100,
-  train.bin and test.bin.
+  train.bin and test.bin. Files of IDX and CIFAR may be in a folder inside, such
+  as MNIST/raw and cifar-10-batches-bin.
 
 Validation
 

@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/incc-lang/incc/backends/files"
 )
@@ -64,17 +66,23 @@ func ReadIDX(r io.Reader, limit int64) (shape []int, data []uint8, err error) {
 	return shape, data, nil
 }
 
-// readIDXFile reads NAME or NAME.gz of a folder.
+// readIDXFile reads the file NAME of a folder, which may be compressed and have a dot before its
+// type: NAME-idx3-ubyte, NAME.idx3-ubyte, or one of them with .gz.
 func readIDXFile(dir fs.FS, name string) (shape []int, data []uint8, err error) {
-	f, size, err := files.OpenFS(dir, name)
-	packed := errors.Is(err, fs.ErrNotExist)
-	if packed {
-		var err2 error
-		if f, size, err2 = files.OpenFS(dir, name+".gz"); errors.Is(err2, fs.ErrNotExist) {
-			return nil, nil, fmt.Errorf("neither %s nor %s.gz: %w", name, name, err)
-		} else {
-			err = err2
+	dotted := name
+	if at := strings.LastIndex(name, "-idx"); at >= 0 {
+		dotted = name[:at] + "." + name[at+1:]
+	}
+	var f fs.File
+	var size int64
+	for _, try := range []string{name, name + ".gz", dotted, dotted + ".gz"} {
+		if f, size, err = files.OpenFS(dir, try); !errors.Is(err, fs.ErrNotExist) {
+			name = try
+			break
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("neither %s nor %s.gz: %w", name, name, err)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -82,10 +90,10 @@ func readIDXFile(dir fs.FS, name string) (shape []int, data []uint8, err error) 
 	defer f.Close()
 	var r io.Reader = bufio.NewReaderSize(f, 1<<16)
 	limit := size
-	if packed {
+	if strings.HasSuffix(name, ".gz") {
 		z, err := gzip.NewReader(r)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s.gz: %w", name, err)
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		// Deflate compresses 1,032 bytes to one at best.
 		r, limit = z, min(1032*min(size, maxPacked), maxPacked)
@@ -98,36 +106,48 @@ func readIDXFile(dir fs.FS, name string) (shape []int, data []uint8, err error) 
 }
 
 // ReadMNIST reads the four files of MNIST, or of a set in the same files such as
-// Fashion-MNIST, from a folder; each may be compressed.
+// Fashion-MNIST and EMNIST, from a folder; each may be compressed. There are ten classes, or as
+// many as the labels need: those of EMNIST's letters are 1 to 26.
 func ReadMNIST(dir fs.FS) (*Source, error) {
-	part := func(prefix string) (*Set, error) {
-		shape, pixels, err := readIDXFile(dir, prefix+"-images-idx3-ubyte")
-		if err != nil {
-			return nil, err
-		}
-		lshape, labels, err := readIDXFile(dir, prefix+"-labels-idx1-ubyte")
-		if err != nil {
-			return nil, err
-		}
-		if len(shape) != 3 || len(lshape) != 1 || lshape[0] != shape[0] {
-			return nil, fmt.Errorf("%s: images of shape %v, labels of shape %v", prefix, shape, lshape)
-		}
-		s := &Set{C: 1, H: shape[1], W: shape[2], Pixels: pixels, Classes: 10, Labels: make([]int32, len(labels))}
-		for i, l := range labels {
-			s.Labels[i] = int32(l)
-		}
-		if err := s.check(); err != nil {
-			return nil, fmt.Errorf("%s: %w", prefix, err)
-		}
-		return s, nil
-	}
-	train, err := part("train")
+	prefix, err := mnistPrefix(dir)
 	if err != nil {
 		return nil, err
 	}
-	test, err := part("t10k")
+	train, err := readMNISTPart(dir, prefix+"train")
 	if err != nil {
 		return nil, err
 	}
+	second := "t10k"
+	if prefix != "" {
+		second = "test"
+	}
+	test, err := readMNISTPart(dir, prefix+second)
+	if err != nil {
+		return nil, err
+	}
+	classes := max(10, 1+int(slices.Max(train.Labels)), 1+int(slices.Max(test.Labels)))
+	train.Classes, test.Classes = classes, classes
 	return &Source{Train: train, Test: test}, nil
+}
+
+func readMNISTPart(dir fs.FS, name string) (*Set, error) {
+	shape, pixels, err := readIDXFile(dir, name+"-images-idx3-ubyte")
+	if err != nil {
+		return nil, err
+	}
+	lshape, labels, err := readIDXFile(dir, name+"-labels-idx1-ubyte")
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) != 3 || len(lshape) != 1 || lshape[0] != shape[0] {
+		return nil, fmt.Errorf("%s: images of shape %v, labels of shape %v", name, shape, lshape)
+	}
+	s := &Set{C: 1, H: shape[1], W: shape[2], Pixels: pixels, Classes: 256, Labels: make([]int32, len(labels))}
+	for i, l := range labels {
+		s.Labels[i] = int32(l)
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
 }

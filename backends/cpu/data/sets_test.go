@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -96,15 +97,58 @@ func TestReadMNIST(t *testing.T) {
 		t.Errorf("read as %+v, %+v", s.Train, s.Test)
 	}
 	for name, f := range map[string][]byte{
-		"train-labels-idx1-ubyte.gz": gz(t, idx([]int{2}, []byte{10, 0})),  // no such class
-		"t10k-labels-idx1-ubyte":     idx([]int{2}, []byte{3, 3}),          // not as many as images
-		"train-images-idx3-ubyte":    idx([]int{12}, make([]byte, 12)),     // no images
-		"t10k-images-idx3-ubyte.gz":  gz(t, idx([]int{1, 2, 3}, nil))[:20], // cut off
+		"t10k-labels-idx1-ubyte":    idx([]int{2}, []byte{3, 3}),          // not as many as images
+		"train-images-idx3-ubyte":   idx([]int{12}, make([]byte, 12)),     // no images
+		"t10k-images-idx3-ubyte.gz": gz(t, idx([]int{1, 2, 3}, nil))[:20], // cut off
 	} {
 		dir := mnistFS(t)
 		dir[name] = &fstest.MapFile{Data: f}
 		if _, err := ReadMNIST(dir); err == nil {
 			t.Errorf("a wrong %s was read", name)
+		}
+	}
+}
+
+// TestReadKnown reads folders with the names that archives and other programs give to files.
+func TestReadKnown(t *testing.T) {
+	images, labels := idx([]int{2, 1, 1}, []byte{1, 2}), idx([]int{2}, []byte{1, 26})
+	mnist := func(names string) fstest.MapFS {
+		dir := fstest.MapFS{}
+		for i, n := range strings.Fields(names) {
+			dir[n] = &fstest.MapFile{Data: [][]byte{images, labels}[i%2]}
+		}
+		return dir
+	}
+	letters := "emnist-letters-train-images-idx3-ubyte emnist-letters-train-labels-idx1-ubyte emnist-letters-test-images-idx3-ubyte emnist-letters-test-labels-idx1-ubyte"
+	digits := strings.ReplaceAll(letters, "letters", "digits")
+	cifar := fstest.MapFS{}
+	for _, name := range []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"} {
+		cifar["c/cifar-10-batches-bin/"+name] = &fstest.MapFile{Data: make([]byte, 3073)}
+	}
+	for name, c := range map[string]struct {
+		dir  fstest.MapFS
+		want string // the numbers of images and of classes, or what the error contains
+	}{
+		"dots":          {mnist("train-images.idx3-ubyte train-labels.idx1-ubyte t10k-images.idx3-ubyte t10k-labels.idx1-ubyte"), "2 27"},
+		"letters":       {mnist(letters), "2 27"},
+		"torchvision":   {mnist("MNIST/raw/train-images-idx3-ubyte MNIST/raw/train-labels-idx1-ubyte MNIST/raw/t10k-images-idx3-ubyte MNIST/raw/t10k-labels-idx1-ubyte"), "2 27"},
+		"two sets":      {mnist(letters + " " + digits), `several data sets, "emnist-digits", "emnist-letters"`},
+		"two folders":   {mnist("a/train-images-idx3-ubyte a/train-labels-idx1-ubyte b/train-images-idx3-ubyte b/train-labels-idx1-ubyte"), `in "a", "b"`},
+		"one is gone":   {mnist("m/train-images-idx3-ubyte m/train-labels-idx1-ubyte m/t10k-images-idx3-ubyte"), "m: neither t10k-labels"},
+		"CIFAR, inside": {cifar, "5 10"},
+		"Python's 10":   {fstest.MapFS{"data_batch_1": {}, "batches.meta": {}}, "cifar-10-binary.tar.gz"},
+		"Python's 100":  {fstest.MapFS{"x/train": {}, "x/meta": {}, "x/test": {}}, "cifar-100-binary.tar.gz"},
+		"pictures":      {fstest.MapFS{"train/a/1.png": {}, "meta": {}, "b/data_batch_1/2.png": {}}, "none"},
+	} {
+		s, err := ReadKnown(c.dir)
+		got := "none"
+		if err != nil {
+			got = err.Error()
+		} else if s != nil {
+			got = fmt.Sprint(s.Train.Len(), s.Train.Classes)
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }
