@@ -140,7 +140,7 @@ func (r *Fitted) byTable(f *File, params map[string]*ir.Value, list []arrays.Arr
 			}
 			continue
 		}
-		if slices.ContainsFunc(all, func(name string) bool { return paramOf(t, canonical, name) == "" }) || !r.match(t, canonical, params, free) {
+		if slices.ContainsFunc(all, func(name string) bool { return !t.Ignores(name) && paramOf(t, canonical, name) == "" }) || !r.match(t, canonical, params, free) {
 			continue
 		}
 		r.How = join(r.How, fmt.Sprintf("by the names of %s%s", t.Of(), r.filled()))
@@ -220,7 +220,11 @@ func (r *Fitted) table(f *File, params map[string]*ir.Value, list []arrays.Array
 	var out []arrays.Array
 	maps := mapsBefore(r.g)
 	for _, a := range list {
-		if p := param[a.Name]; p != "" {
+		p := param[a.Name]
+		if p == "" && r.Table != nil && r.Table.Ignores(a.Name) {
+			continue
+		}
+		if p != "" {
 			a = shaped(a, params[p].Type.Shape, maps[p])
 			a.Name = p
 		}

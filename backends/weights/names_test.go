@@ -31,6 +31,9 @@ func TestTables(t *testing.T) {
 		what := table.Library + " " + table.Spec
 		list := classArrays(t, table.Library, table.Spec)
 		g := spectest.Load(t, table.Spec)
+		if table.Library == "slim" { // whose first class is the background
+			g = spectest.Load(t, table.Spec, "labels imagenet1k\n", "", "classes = 1000", "classes = 1001")
+		}
 		heads := HeadParams(g)
 		fit := &Fitted{Names: map[string]string{}, fill: map[string]float32{}}
 		params, free := map[string]*ir.Value{}, map[string]arrays.Array{}
@@ -40,7 +43,9 @@ func TestTables(t *testing.T) {
 			}
 		}
 		for _, a := range list {
-			free[a.Name] = a
+			if !table.Ignores(a.Name) {
+				free[a.Name] = a
+			}
 		}
 		canonical := names.Canonical(slices.Collect(maps.Keys(free)))
 		fit.match(table, canonical, params, free)
@@ -85,15 +90,47 @@ func TestVariants(t *testing.T) {
 		{"mobilenet_v2", "keras", "an epsilon of 0.001, that of the spec 1e-05"},
 		{"mobilenet_v2", "keras", "write pad=same"},
 		{"inception_v3", "keras", "-D count_padding=0"},
+		{"inception_v3", "slim", "-D count_padding=0"},
 	} {
 		_, err := Fit(spectest.Load(t, x.spec), &File{Kind: "Keras", Arrays: classArrays(t, x.kind, x.spec)}, nil)
-		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(err.Error(), "model.save") || !strings.Contains(err.Error(), "weights of Keras' keras.applications.") {
+		if err == nil || !strings.Contains(err.Error(), x.want) || strings.Contains(err.Error(), "model.save") != (x.kind == "keras") ||
+			!strings.Contains(err.Error(), map[string]string{"keras": "weights of Keras' keras.applications.", "slim": "weights of TF-slim's "}[x.kind]) {
 			t.Errorf("%s: %v, want %q", x.spec, err, x.want)
 		}
 	}
 	own := spectest.Load(t, "mobilenet_v2", "bn=1e-5", "bn=1e-3", "pad=1", "pad=same")
 	if _, err := Fit(own, &File{Kind: "Keras", Arrays: classArrays(t, "keras", "mobilenet_v2")}, nil); err != nil {
 		t.Errorf("a copy of mobilenet_v2 with the epsilon and the padding of Keras: %v", err)
+	}
+}
+
+// TestSlim: names of TF-slim are matched, heads for training that the spec lacks and the
+// counter of steps are left out, and kernels are turned around.
+func TestSlim(t *testing.T) {
+	for _, spec := range []string{"inception_v4", "inception_resnet_v2"} {
+		list := append(classArrays(t, "slim", spec), arrays.Array{Name: "global_step", DType: safetensors.I64})
+		g := spectest.Load(t, spec, "labels imagenet1k\n", "", "classes = 1000", "classes = 1001")
+		fit, err := Fit(g, &File{Kind: "NumPy", Arrays: list}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fit.Table == nil || fit.Table.Library != "slim" || !strings.Contains(fit.How, "TF-slim's "+spec) {
+			t.Fatalf("%s: matched %s", spec, fit.How)
+		}
+		for _, v := range g.Params {
+			if v.Param.Kind == ir.Constant {
+				continue
+			}
+			info, ok := fit.Tensors.Info(v.Name)
+			if !ok || !slices.Equal(info.Shape, v.Type.Shape) {
+				t.Errorf("%s: %s is %v, want %v", spec, v.Name, info.Shape, v.Type.Shape)
+			}
+		}
+		for _, info := range fit.Tensors.All() {
+			if strings.Contains(info.Name, "AuxLogits") || info.Name == "global_step" {
+				t.Errorf("%s: %s was not left out", spec, info.Name)
+			}
+		}
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 )
 
 // conditions say what a built-in spec needs for the weights of a class, by library and spec.
-var conditions = map[string]string{"keras inception_v3": " (-D count_padding=0)", "keras mobilenet_v2": " (a copy with bn=0.001, pad=same)"}
+var conditions = map[string]string{"keras inception_v3": " (-D count_padding=0)", "keras mobilenet_v2": " (a copy with bn=0.001, pad=same)",
+	"slim inception_v3": " (a copy for 1001 classes, -D count_padding=0)", "slim inception_v4": " (a copy for 1001 classes)", "slim inception_resnet_v2": " (a copy for 1001 classes)"}
 
 // explainWeights is the page about files of weights and models.
 func explainWeights() string {
 	var b strings.Builder
-	prefix := map[string]string{"torchvision": "torchvision.models.", "timm": "timm ", "keras": "keras.applications."}
+	prefix := map[string]string{"torchvision": "torchvision.models.", "timm": "timm ", "keras": "keras.applications.", "slim": "TF-slim "}
 	for _, t := range names.Tables() {
 		if t.Differs == "" {
 			fmt.Fprintf(&b, "  %-20s %s%s%s\n", t.Spec, prefix[t.Library], t.Class, conditions[t.Library+" "+t.Spec])

@@ -174,7 +174,7 @@ The network must have the layers of the built-in spec that describes the class.`
 func tableFor(g *ir.Graph, library string) (*names.Table, error) {
 	var specs []string
 	for _, t := range names.For(g.Name) {
-		if t.Library != library || library == "keras" { // whose arrays have other axes
+		if t.Library != library || t.ChannelsLast() { // whose arrays have other axes
 			continue
 		}
 		if !slices.ContainsFunc(g.Params, func(v *ir.Value) bool { return v.Param.Kind != ir.Constant && t.Tensor(v.Name) == "" }) {

@@ -21,13 +21,13 @@ import (
 // - for none, and the module of its normalization, if it has one. Other lines are settings:
 // the fields of Table.
 //
-//go:embed torchvision/*.txt timm/*.txt keras/*.txt
+//go:embed torchvision/*.txt timm/*.txt keras/*.txt slim/*.txt
 var files embed.FS
 
 // Table pairs the weights of a spec with those of a class.
 type Table struct {
 	Spec    string // its name, without .incc
-	Library string // torchvision, timm or keras
+	Library string // torchvision, timm, keras or slim
 	Class   string // its constructor: googlenet
 	Input   string // how pictures become the input of the pretrained weights, in the keys of the input statement of a spec
 	Layers  []Layer
@@ -41,6 +41,10 @@ type Table struct {
 	// Differs says why no weights of the class fit the spec, "" if they do. Then Has is the
 	// name of a tensor that tells the class from others.
 	Differs, Has string
+
+	// Ignore is what the names of tensors begin with that are left out, "" for none: a head for
+	// training that the spec goes without.
+	Ignore string
 
 	tensor, param map[string]string
 }
@@ -107,6 +111,8 @@ func (t *Table) setting(f []string) bool {
 		t.Differs = rest
 	case "has":
 		t.Has = rest
+	case "ignore":
+		t.Ignore = rest
 	case "eps":
 		t.Eps, _ = strconv.ParseFloat(rest, 64) // 0 fails the test of the tables
 	case "include_pad=0":
@@ -135,6 +141,15 @@ func (t *Table) pair(l Layer) {
 		add("weight", l.Module, "/kernel")
 		add("weight", l.Module, "/depthwise_kernel")
 		add("bias", l.Module, "/bias")
+		add("gamma", l.Norm, "/gamma")
+		add("beta", l.Norm, "/beta")
+		add("mean", l.Norm, "/moving_mean")
+		add("variance", l.Norm, "/moving_variance")
+		return
+	}
+	if t.Library == "slim" {
+		add("weight", l.Module, "/weights")
+		add("bias", l.Module, "/biases")
 		add("gamma", l.Norm, "/gamma")
 		add("beta", l.Norm, "/beta")
 		add("mean", l.Norm, "/moving_mean")
@@ -246,11 +261,22 @@ func For(spec string) []*Table {
 // Of returns how messages name the class: "torchvision's resnet50", "Keras'
 // keras.applications.ResNet50".
 func (t *Table) Of() string {
-	if t.Library == "keras" {
+	switch t.Library {
+	case "keras":
 		return "Keras' keras.applications." + t.Class
+	case "slim":
+		return "TF-slim's " + t.Class
 	}
 	return t.Library + "'s " + t.Class
 }
+
+// Ignores reports whether a tensor of a file is left out: the counter of steps of TensorFlow, too.
+func (t *Table) Ignores(tensor string) bool {
+	return t.Ignore != "" && strings.HasPrefix(tensor, t.Ignore) || t.Library == "slim" && tensor == "global_step"
+}
+
+// ChannelsLast reports whether the kernels of the class are height x width x in x out.
+func (t *Table) ChannelsLast() bool { return t.Library == "keras" || t.Library == "slim" }
 
 // Tensor returns the name that a weight of the spec has in the class, "" if the table does
 // not have the weight.
