@@ -181,7 +181,7 @@ func (q *quantizer) moments() (map[string]*quantize.Moments, error) {
 		return nil, err
 	}
 	all := map[string]*quantize.Moments{}
-	layers := slices.DeleteFunc(layersNamed(q.g, slices.Concat(q.layers, q.ends)), quantize.Depthwise) // each of its channels reads others
+	layers := layersNamed(q.g, slices.Concat(q.layers, q.ends))
 	for len(layers) > 0 {
 		n, bytes := 0, int64(0)
 		for n < len(layers) && (n == 0 || bytes+quantize.Bytes(layers[n]) <= momentBytes) {

@@ -81,3 +81,51 @@ func near(t *testing.T, got, want *tensor.Tensor) {
 		}
 	}
 }
+
+// depthwiseLayer is a network of one depthwise convolution with a bias.
+func depthwiseLayer(t *testing.T) *ir.Graph {
+	t.Helper()
+	b := ir.NewBuilder("layer")
+	op := ops.Conv{Stride: ir.HW{2, 1}, Dilation: ir.HW{1, 1}, Pad: ir.Pads{1, 1, 0, 1}, Groups: 8}
+	y := b.Do(op, b.Input("x", ir.Float(ir.Batch, 8, 7, 9)), b.Param("w", []int{8, 1, 3, 3}, ir.Param{Init: ir.Init{Kind: ir.InitGlorot}, LR: 1}),
+		b.Param("b", []int{8}, ir.Param{Init: ir.Init{Kind: ir.InitUniform, A: 0.5}, LR: 1}))
+	b.Graph().Outputs = []*ir.Value{y}
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	ir.Materialize(b.Graph(), 1)
+	return b.Graph()
+}
+
+// TestDepthwiseCorrections: rounding by moments and the correction of biases lessen the error of a
+// depthwise layer, each of whose channels reads another one.
+func TestDepthwiseCorrections(t *testing.T) {
+	g := depthwiseLayer(t)
+	for o := range 8 { // the scale of a large weight
+		g.Data["w"].Data[o*9+o] = 20
+	}
+	x := correlated(g, 40)
+	m := momentsOf(t, g, x, 100)
+	want := outputs(t, g, x)
+	plain, round := outputs(t, apply(t, g, quantize.Options{}), x), outputs(t, apply(t, g, quantize.Options{Moments: m, Round: true}), x)
+	if a, b := squaredError(plain, want), squaredError(round, want); b > 0.7*a || a == 0 {
+		t.Errorf("the error is %g, that of rounding to the nearest %g", b, a)
+	}
+	fixed := outputs(t, apply(t, g, quantize.Options{Moments: m, Bias: true}), x)
+	plane, off := want.Shape[2]*want.Shape[3], 0.0
+	for c := range 8 {
+		before, after := 0.0, 0.0
+		for i, w := range want.Data {
+			if i/plane%8 == c {
+				before, after = before+plain.Data[i]-w, after+fixed.Data[i]-w
+			}
+		}
+		off += math.Abs(before)
+		if n := float64(len(want.Data) / 8); math.Abs(after)/n > 1e-5 {
+			t.Errorf("channel %d: the mean is off by %g", c, after/n)
+		}
+	}
+	if off < 1e-2 {
+		t.Errorf("without the correction the means are off by %g in all: the test says nothing", off)
+	}
+}

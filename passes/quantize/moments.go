@@ -9,6 +9,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // maxBlock is the most columns of a block of Moments.
@@ -18,9 +19,11 @@ const maxBlock = 1024
 const patchesAtOnce = 64
 
 // Moments are sums over what a layer reads: over patches, the K inputs (channels x height x width
-// of the kernel, or the inputs of a dense layer) of one pixel of its output.
+// of the kernel, or the inputs of a dense layer) of one pixel of its output. Each channel of a depthwise
+// layer (Depthwise) reads a part of the patch, which has a block of its own.
 type Moments struct {
 	K       int
+	rows    int // channels with a part of their own; 0 if all read the whole patch
 	images  float64
 	sum     []float64 // of the mean patch of each image
 	patches float64
@@ -36,20 +39,26 @@ type Moments struct {
 	filled   int
 }
 
-// NewMoments returns the moments of the input of a layer (Layers) that is not Depthwise, all 0.
+// NewMoments returns the moments of the input of a layer (Layers), all 0.
 func NewMoments(n *ir.Node) (*Moments, error) {
 	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape
 	m := &Moments{conv: ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}}, shape: ir.Shape{1, w[1], 1, 1}, out: ir.HW{1, 1}, kernel: ir.HW{1, 1}, K: w[1]}
 	if op, ok := n.Op.(ops.Conv); ok {
 		y := n.Out[0].Type.Shape
-		if len(x) != 4 || len(y) != 4 || x.Bind(1)[1] != w[1] {
+		if len(x) != 4 || len(y) != 4 || x[1] != w[1]*op.Groups || op.Groups != 1 && !Depthwise(n) {
 			return nil, fmt.Errorf("%s: a convolution of %v with weights of %v has no moments", n.Out[0].Name, x, w)
 		}
 		m.conv, m.shape, m.out, m.kernel = op, x.Bind(1), ir.HW{y[2], y[3]}, ir.HW{w[2], w[3]}
-		m.K = w[1] * w[2] * w[3]
+		m.K = x[1] * w[2] * w[3]
+		if op.Groups != 1 {
+			m.rows = w[0]
+		}
 	}
 	m.sum = make([]float64, m.K)
 	blocks := (m.K + maxBlock - 1) / maxBlock
+	if m.rows > 0 {
+		blocks = m.rows
+	}
 	for b := range blocks {
 		m.at = append(m.at, b*m.K/blocks)
 	}
@@ -65,7 +74,25 @@ func NewMoments(n *ir.Node) (*Moments, error) {
 // Bytes is the memory that the moments of a layer take.
 func Bytes(n *ir.Node) int64 {
 	k := int64(n.In[1].Type.Shape[1:].Size())
-	return 4*k*min(k, maxBlock) + 4*k*patchesAtOnce + 8*k
+	block := min(k, maxBlock)
+	if Depthwise(n) {
+		k *= int64(n.In[1].Type.Shape[0])
+	}
+	return 4*k*block + 4*k*patchesAtOnce + 8*k
+}
+
+// row returns where the patch that an output channel reads begins, and its number of inputs.
+func (m *Moments) row(o int) (from, size int) {
+	if m.rows == 0 {
+		return 0, m.K
+	}
+	return m.at[o], m.at[o+1] - m.at[o]
+}
+
+// fits reports whether weights have the rows that m is of.
+func (m *Moments) fits(w *tensor.F32) bool {
+	_, size := m.row(0)
+	return len(w.Shape) > 0 && (m.rows == 0 || m.rows == w.Shape[0]) && size*w.Shape[0] == len(w.Data)
 }
 
 // Size is the number of elements that the layer reads of an image.

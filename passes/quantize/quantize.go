@@ -258,7 +258,7 @@ func rounded(x *tensor.F32, scales []float32, n *ir.Node, opt Options) *tensor.F
 	y := tensor.Make[float32](x.Shape)
 	row, pairs := len(x.Data)/len(scales), pairingOf(n)
 	var whole []float64
-	if m := opt.Moments[n.Out[0].Name]; opt.Round && m != nil && m.K == row {
+	if m := opt.Moments[n.Out[0].Name]; opt.Round && m != nil && m.fits(x) {
 		whole = m.round(x.Data, scales, pairs)
 	} else {
 		for o, s := range scales {
@@ -274,15 +274,16 @@ func rounded(x *tensor.F32, scales []float32, n *ir.Node, opt Options) *tensor.F
 // correctBias adds to a bias what the rounding of the weights x to y takes off the layer's mean
 // output.
 func correctBias(r *ir.Rewriter, g *ir.Graph, n *ir.Node, x, y *tensor.F32, m *Moments) {
-	if m == nil || len(n.In) < 3 || m.K*x.Shape[0] != len(x.Data) || len(r.Users(n.In[2])) > 1 || g.Data[n.In[2].Name] == nil {
+	if m == nil || len(n.In) < 3 || !m.fits(x) || len(r.Users(n.In[2])) > 1 || g.Data[n.In[2].Name] == nil {
 		return
 	}
 	mean := m.Mean()
 	b := cloned(g.Data[n.In[2].Name])
 	for o := range b.Data {
+		from, size := m.row(o)
 		lost := 0.0
-		for k, v := range mean {
-			lost += v * (float64(x.Data[o*m.K+k]) - float64(y.Data[o*m.K+k]))
+		for k, v := range mean[from:][:size] {
+			lost += v * (float64(x.Data[o*size+k]) - float64(y.Data[o*size+k]))
 		}
 		b.Data[o] += float32(lost)
 	}

@@ -9,7 +9,7 @@ import (
 // image showed cost something as well (Frantar 2023, section 3.3).
 const damping = 0.01
 
-// round chooses the whole numbers of the weights of a layer, rows of K in steps of a scale each: so
+// round chooses the whole numbers of the weights of a layer in steps of scales, one for each row: so
 // that the layer's output changes least on the inputs that the moments are of. The error of a weight
 // is made up for by those that are chosen after it (Frantar 2023, GPTQ; the order and the form are
 // those of Babai's nearest plane, which computes the same: Chen 2025, The Geometry of LLM
@@ -20,31 +20,58 @@ func (m *Moments) round(weights []float32, scales []float32, pairs pairing) []fl
 	for i := range whole {
 		whole[i] = math.NaN()
 	}
-	partners := pairs.partners(m.K)
-	for b, h := range m.products {
-		from, size := m.at[b], m.at[b+1]-m.at[b]
-		order := byDiagonal(h, size)
-		factor := cholesky(permuted(h, size, order), size)
+	if m.rows > 0 { // a row has one block
 		parallel(len(scales), func(o int) {
-			row, all := weights[o*m.K+from:][:size], whole[o*m.K:][:m.K]
-			missed := make([]float64, size) // of the permuted weights, in steps
-			for i := size - 1; i >= 0; i-- {
-				at := from + order[i]
-				u := float64(row[order[i]]) / float64(scales[o])
-				x := u
-				if factor != nil {
-					x += dot(factor[i*size+i+1:(i+1)*size], missed[i+1:]) / factor[i*size+i]
-				}
-				beside := math.NaN()
-				if j := partners[at]; j >= 0 {
-					beside = all[j]
-				}
-				all[at] = nearest(x, beside)
-				missed[i] = u - all[at]
-			}
+			_, k := m.row(o)
+			m.block(o).round(weights[o*k:][:k], whole[o*k:][:k], scales[o], pairs.partners(k))
+		})
+		return whole
+	}
+	partners := pairs.partners(m.K)
+	for i := range m.products {
+		b := m.block(i)
+		parallel(len(scales), func(o int) {
+			b.round(weights[o*m.K:][:m.K], whole[o*m.K:][:m.K], scales[o], partners)
 		})
 	}
 	return whole
+}
+
+// roundingBlock is what round needs of some inputs of a row, from one on.
+type roundingBlock struct {
+	from   int
+	order  []int     // of the inputs, the one that is chosen first last
+	factor []float64 // of their products in that order; nil if these have none
+}
+
+// block prepares block b.
+func (m *Moments) block(b int) roundingBlock {
+	from, size := m.at[b], m.at[b+1]-m.at[b]
+	if m.rows > 0 {
+		from = 0
+	}
+	order := byDiagonal(m.products[b], size)
+	return roundingBlock{from, order, cholesky(permuted(m.products[b], size, order), size)}
+}
+
+// round chooses the whole numbers of the inputs of b in a row of weights.
+func (b roundingBlock) round(row []float32, whole []float64, scale float32, partners []int) {
+	size := len(b.order)
+	missed := make([]float64, size) // of the permuted weights, in steps
+	for i := size - 1; i >= 0; i-- {
+		at := b.from + b.order[i]
+		u := float64(row[at]) / float64(scale)
+		x := u
+		if b.factor != nil {
+			x += dot(b.factor[i*size+i+1:(i+1)*size], missed[i+1:]) / b.factor[i*size+i]
+		}
+		beside := math.NaN()
+		if j := partners[at]; j >= 0 {
+			beside = whole[j]
+		}
+		whole[at] = nearest(x, beside)
+		missed[i] = u - whole[at]
+	}
 }
 
 // dot is the dot product of x and the beginning of y.
