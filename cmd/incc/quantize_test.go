@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 )
 
@@ -140,6 +142,7 @@ func TestTrainQuantize(t *testing.T) {
 		{"train run --quantize --find-lr", "--find-lr cannot be used with --quantize", exitUsage},
 		{"train run --quantize --out int8 --epochs 3", "begins with", exitOK},
 		{"train run --quantize --out int8", "holds a finished run of 3 epochs", exitError},
+		{"train run --quantize --out worse --lr 3 --epochs 1 --keep-diverging", "the network is better without fine-tuning", exitOK},
 		{"train --resume int8 --epochs 4", "3 epochs so far", exitOK},
 		{"train small.incc --init run --data idx --quantize --out again --engine ref --limit-batches 1 --epochs 1", "test:", exitOK},
 		{"eval int8", "test:", exitOK},
@@ -157,13 +160,32 @@ func TestTrainQuantize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if whole := wholeWeightsOf(g); whole != 7 {
+		t.Errorf("%d weights of the model are whole numbers, want those of the 7 layers between the first and the last", whole)
+	}
+	// Where fine-tuning ruins the network, the one without it is kept.
+	if g, err = onnx.Load("worse/model.onnx", onnx.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if whole := wholeWeightsOf(g); whole != 7 {
+		t.Errorf("%d weights of the model without fine-tuning are whole numbers, want 7", whole)
+	}
+	var info runInfo
+	if text, err := os.ReadFile("worse/summary.json"); err != nil || json.Unmarshal(text, &info) != nil {
+		t.Fatal(err)
+	}
+	if info.BestEpoch != 0 || info.ValAcc == nil {
+		t.Errorf("the best epoch is %d, want 0, none of the training; its accuracy is %v", info.BestEpoch, info.ValAcc)
+	}
+}
+
+// wholeWeightsOf counts the weights of a model that are whole numbers.
+func wholeWeightsOf(g *ir.Graph) int {
 	whole := 0
 	for _, n := range g.Nodes {
 		if _, _, ok := ops.QuantizedWeight(n.Out[0]); ok {
 			whole++
 		}
 	}
-	if whole != 7 {
-		t.Errorf("%d weights of the model are whole numbers, want those of the 7 layers between the first and the last", whole)
-	}
+	return whole
 }

@@ -46,6 +46,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 	if err != nil {
 		return err
 	}
+	g, plain, note, err := p.quantizedBest(c, g)
+	if err != nil {
+		return err
+	}
 	sum, err := fileHash(best)
 	if err != nil {
 		return err
@@ -68,6 +72,11 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			info.ValAcc = &v
 		}
 	}
+	chosen := p.chosen(s)
+	if plain != nil {
+		say(w, note)
+		info.BestEpoch, info.ValAcc, chosen = 0, &plain.Accuracy, "without fine-tuning"
+	}
 	set := p.set.Test
 	if set == nil {
 		set = p.val
@@ -87,10 +96,10 @@ func (p *prepared) finish(c *cli.Context, s *train.State, took time.Duration) er
 			if !math.IsNaN(score.Loss) && !math.IsInf(score.Loss, 0) { // JSON has no such numbers
 				info.TestLoss = &score.Loss
 			}
-			sayf(w, "test: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
+			sayf(w, "test: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
 		} else {
 			info.ValMacroF1, info.ValBalanced = &metrics.Macro.F1, &metrics.Balanced
-			sayf(w, "validation: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, p.chosen(s), score.Loss)
+			sayf(w, "validation: %.2f %% of %d images (%s), loss %.4f", 100*score.Accuracy, score.Images, chosen, score.Loss)
 		}
 	}
 	if _, err := passes.Run(g, passes.Level(1), passes.Options{}); err != nil {

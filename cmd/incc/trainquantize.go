@@ -19,7 +19,11 @@ import (
 	"github.com/incc-lang/incc/passes/quantize"
 )
 
-var quantizeFlag = &cli.BoolFlag{Name: "quantize", Usage: "fine-tune a trained network, the folder of a run or what --init names, for 8-bit integers; by default at a tenth of its learning rate for a tenth of its epochs. model.onnx is then the network of integers"}
+var quantizeFlag = &cli.BoolFlag{Name: "quantize", Usage: "fine-tune a trained network, the folder of a run or what --init names, for 8-bit integers; by default at a tenth of its learning rate, which falls to 0, for a tenth of its epochs, but at least 3. model.onnx is then the network of integers"}
+
+// leastTuned is the least number of epochs of a training with --quantize, unless --epochs is given: the
+// first ones disturb a trained network before the rate falls.
+const leastTuned = 3
 
 // fineTuned is what a training with --quantize adds to a network.
 type fineTuned struct {
@@ -52,7 +56,7 @@ func (p *prepared) startQuantize(c *cli.Context) error {
 		return usagef("--quantize fine-tunes a trained network: give the folder of a run in place of the spec, or --init FILE with its weights")
 	}
 	r := recipeOf(p.graph)
-	for name, value := range map[string]float64{"lr": r.Optimizer.LR / 10, "epochs": math.Max(1, math.Round(r.Run.Epochs/10))} {
+	for name, value := range map[string]float64{"lr": r.Optimizer.LR / 10, "epochs": math.Max(leastTuned, math.Round(r.Run.Epochs/10))} {
 		if !c.IsSet(name) {
 			if err := c.Set(name, strconv.FormatFloat(value, 'g', 6, 64)); err != nil {
 				return err
@@ -76,7 +80,9 @@ func (p *prepared) fakeQuantize(c *cli.Context) error {
 	if len(layers) == 0 {
 		return fmt.Errorf("%s has no convolution or dense layer between the first and the last one that can be quantized", diag.Name(p.graph.Name))
 	}
-	p.recipe.Average = recipe.Average{}
+	// The schedule of the recipe is for the whole training: at a constant rate a trained network would
+	// only move about the weights that it has.
+	p.recipe.Average, p.recipe.Schedule, p.recipe.EarlyStop = recipe.Average{}, recipe.Schedule{Kind: "cosine"}, recipe.EarlyStop{}
 	ranges, points, err := p.firstRanges(c, layers)
 	if err != nil {
 		return err
