@@ -218,6 +218,26 @@ func compressResume(t *testing.T) {
 	if out := must(t, strings.Fields("compress trained --target-macs 0.8x --images 16 --cost macs --threads 1 -o whole")...); !strings.Contains(out, "going on from there") {
 		t.Errorf("another budget does not use what is there:\n%s", out)
 	}
+	// A budget that no network meets leaves the table of what can be reached, and no network of another budget.
+	code, stdout, stderr := capture(t, strings.Fields("compress trained --target-macs 0.0001x --images 16 --cost macs --threads 1 -o whole")...)
+	if code != exitError || !strings.Contains(stderr, "the target is out of reach: the smallest network has") || !strings.Contains(stderr, "the network of an earlier budget was removed from whole") {
+		t.Errorf("a target out of reach exits with %d: %s", code, stderr)
+	}
+	if !strings.Contains(stdout, "error of outputs") || strings.Contains(stdout, "<- chosen") {
+		t.Errorf("it prints not the table of what can be reached:\n%s", stdout)
+	}
+	for _, r := range readTable(t, "whole/compress.csv")[1:] {
+		if r[12] == "true" {
+			t.Errorf("a network is chosen: %q", r)
+		}
+	}
+	for _, name := range []string{importedSpec, importedWeights, runOfCompress} {
+		if exists(filepath.Join("whole", name)) {
+			t.Errorf("whole still has %s of another budget", name)
+		}
+	}
+	must(t, strings.Fields("compress trained --target-macs 0.8x --images 16 --cost macs --threads 1 -o whole")...)
+	must(t, "eval", "whole/run")
 }
 
 // compressRefuses: what cannot be done is an error that says how to go on, and bad flags are

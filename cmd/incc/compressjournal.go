@@ -108,7 +108,7 @@ func (p *compressor) openJournal() error {
 
 // newJournal begins a journal in a folder that has none.
 func (p *compressor) newJournal(path string) error {
-	for _, name := range []string{importedSpec, importedWeights, runSpec, compressTable + ".csv", "run"} {
+	for _, name := range []string{importedSpec, importedWeights, runSpec, compressTable + ".csv", runOfCompress} {
 		if exists(filepath.Join(p.dir, name)) && !p.c.Bool("force") {
 			return fmt.Errorf("%s exists already, and is not of a compression: choose another folder with -o, or overwrite it with --force", diag.Quote(filepath.Join(p.dir, name)))
 		}

@@ -70,7 +70,7 @@ func (p *compressor) carryOut() error {
 	}
 	chosen, rows, err := p.choose(rows)
 	if err != nil {
-		return err
+		return p.failed(rows, err)
 	}
 	return p.finish(rows, chosen)
 }

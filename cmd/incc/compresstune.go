@@ -20,6 +20,15 @@ import (
 // triesFolder has a folder for each network that was fine-tuned.
 const triesFolder = "tries"
 
+// budgetError says that no network meets the budget.
+type budgetError struct{ text string }
+
+func (e *budgetError) Error() string { return e.text }
+
+func budgetErrorf(format string, args ...any) error {
+	return &budgetError{fmt.Sprintf(format, args...)}
+}
+
 // choose returns the row that the budget asks for, and the rows of the report. Fine-tuned networks
 // are rows of their own.
 func (p *compressor) choose(rows []compressRow) (compressRow, []compressRow, error) {
@@ -34,7 +43,12 @@ func (p *compressor) choose(rows []compressRow) (compressRow, []compressRow, err
 			return none, rows, err
 		}
 		if p.budget.drop >= 0 && row.whole < p.first.whole-p.budget.drop-1e-9 {
-			return none, rows, fmt.Errorf("at %s the accuracy is %.2f %%, and %.2f %% without the changes: allow more with --max-accuracy-drop, less compression, or --finetune more epochs", sizeText(row, p.first), 100*row.whole, 100*p.first.whole)
+			if row.tuned > 0 {
+				rows = append(rows, row)
+			} else {
+				rows[i] = row
+			}
+			return none, rows, budgetErrorf("at %s the accuracy is %.2f %%, and %.2f %% without the changes: allow more with --max-accuracy-drop, less compression, or --finetune more epochs", sizeText(row, p.first), 100*row.whole, 100*p.first.whole)
 		}
 		if row.tuned == 0 {
 			rows[i] = row
@@ -139,17 +153,21 @@ func (p *compressor) unreachable(rows []compressRow) error {
 		}
 	}
 	if best.changes == nil {
-		return fmt.Errorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
+		return budgetErrorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
 	}
-	return fmt.Errorf("the target is out of reach: the smallest network has %s, and before fine-tuning %.2f %% accuracy on %s (%.2f %% as it is)", sizeText(best, p.first), 100*best.checked, diag.Count(p.imagesChecked(), "validation image"), 100*p.first.checked)
+	text := fmt.Sprintf("the target is out of reach: the smallest network has %s, and before fine-tuning %.2f %% accuracy on %s (%.2f %% as it is)", sizeText(best, p.first), 100*best.checked, diag.Count(p.imagesChecked(), "validation image"), 100*p.first.checked)
+	if p.costName() == "macs" && !p.untimed() {
+		text += "; it has only changes that save time on this machine: --cost macs takes all that save multiply-accumulates"
+	}
+	return &budgetError{text}
 }
 
 // nothing is the error where no change is within the accuracy budget.
 func (p *compressor) nothing(rows []compressRow) error {
 	if len(rows) == 0 {
-		return fmt.Errorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
+		return budgetErrorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
 	}
-	return fmt.Errorf("with the first change, %s, the accuracy drops by more than %.4g %%: allow more with --max-accuracy-drop, or add --finetune EPOCHS", changesText(rows[0].changes), 100*p.budget.drop)
+	return budgetErrorf("with the first change, %s, the accuracy drops by more than %.4g %%: allow more with --max-accuracy-drop, or add --finetune EPOCHS", changesText(rows[0].changes), 100*p.budget.drop)
 }
 
 // sizeText is the size of a network beside another.
@@ -162,7 +180,7 @@ func sizeText(row, first compressRow) string {
 func (p *compressor) finetune(row *compressRow) error {
 	row.tuned = p.c.Float64("finetune")
 	dir := p.tryFolder(*row)
-	run := filepath.Join(dir, "run")
+	run := filepath.Join(dir, runOfCompress)
 	if _, err := readSummaryFile(run); err != nil {
 		if err := p.train(*row, dir, run); err != nil {
 			return err

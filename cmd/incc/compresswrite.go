@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,7 +174,7 @@ func (p *compressor) writeTable(w io.Writer, rows []compressRow, chosen compress
 
 // is reports whether a row is that of the chosen network.
 func (r compressRow) is(chosen compressRow) bool {
-	return r.bytes == 0 && r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
+	return chosen.changes != nil && r.bytes == 0 && r.tuned == chosen.tuned && changesText(r.changes) == changesText(chosen.changes)
 }
 
 // curves are accuracy against time of the networks on the way, and of the chosen one. Their names
@@ -196,7 +198,10 @@ func (p *compressor) curves(rows []compressRow, chosen compressRow) []chart.Curv
 			way.Points = append(way.Points, chart.Point{X: r.ms, Y: 100 * r.checked})
 		}
 	}
-	mark := chart.Curve{Name: "chosen" + all, Colour: 3, Marks: chart.Rings, Points: []chart.Point{{X: chosen.ms, Y: 100 * chosen.whole}}}
+	mark := chart.Curve{Name: "chosen" + all, Colour: 3, Marks: chart.Rings}
+	if chosen.changes != nil {
+		mark.Points = []chart.Point{{X: chosen.ms, Y: 100 * chosen.whole}}
+	}
 	return slices.DeleteFunc([]chart.Curve{way, tuned, bytes, mark}, func(c chart.Curve) bool { return len(c.Points) == 0 })
 }
 
@@ -252,9 +257,12 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 	if err != nil {
 		return err
 	}
-	run := filepath.Join(p.dir, "run")
+	if _, err := p.removeResults(); err != nil {
+		return err
+	}
+	run := filepath.Join(p.dir, runOfCompress)
 	if chosen.tuned > 0 {
-		from := filepath.Join(p.tryFolder(chosen), "run")
+		from := filepath.Join(p.tryFolder(chosen), runOfCompress)
 		g, err := p.loadRun(from)
 		if err != nil {
 			return err
@@ -278,14 +286,9 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 		}
 		rows = append(rows, row)
 	}
-	if err := writeOwn(filepath.Join(p.dir, compressTable+".csv"), func(w io.Writer) error { return p.writeTable(w, rows, chosen) }); err != nil {
+	if err := p.report(rows, chosen); err != nil {
 		return err
 	}
-	if err := p.draw(rows, chosen); err != nil {
-		return err
-	}
-	p.writeRows(w, rows, chosen)
-	fmt.Fprintln(w)
 	if p.merged > 0 {
 		if err := sayf(w, "%s merged with another one", diag.Count(p.merged, "layer")); err != nil {
 			return err
@@ -301,6 +304,62 @@ func (p *compressor) finish(rows []compressRow, chosen compressRow) error {
 		}
 	}
 	return nil
+}
+
+// report writes the table and the chart, and prints the table.
+func (p *compressor) report(rows []compressRow, chosen compressRow) error {
+	if err := writeOwn(filepath.Join(p.dir, compressTable+".csv"), func(w io.Writer) error { return p.writeTable(w, rows, chosen) }); err != nil {
+		return err
+	}
+	if err := p.draw(rows, chosen); err != nil {
+		return err
+	}
+	p.writeRows(p.c.App.Writer, rows, chosen)
+	_, err := fmt.Fprintln(p.c.App.Writer)
+	return err
+}
+
+// failed ends a compression that failed. If no network meets the budget, it writes the report, which shows
+// what can be reached, and removes the network of an earlier budget.
+func (p *compressor) failed(rows []compressRow, cause error) error {
+	if !errors.As(cause, new(*budgetError)) {
+		return cause
+	}
+	removed, err := p.removeResults()
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if err := p.report(rows, compressRow{}); err != nil {
+		return errors.Join(cause, err)
+	}
+	if removed {
+		cause = fmt.Errorf("%w\nthe network of an earlier budget was removed from %s; the command of that budget writes it again without measuring", cause, diag.Name(p.dir))
+	}
+	return cause
+}
+
+// runOfCompress is the folder in that of a compression, or of a try, that commands take in place of a SPEC.
+const runOfCompress = "run"
+
+// removeResults removes what an earlier compression with the same measurements wrote, so that no file is
+// that of another budget. It reports whether there was a network.
+func (p *compressor) removeResults() (bool, error) {
+	run := filepath.Join(p.dir, runOfCompress)
+	if exists(run) {
+		if err := removeRunFiles(run); err != nil {
+			return false, err
+		}
+		_ = os.Remove(run) // if nothing else is in it
+	}
+	removed := false
+	for _, name := range []string{importedSpec, importedWeights, decompile.LabelsFile, quantizedModel, compressTable + ".csv", compressTable + ".svg", compressTable + ".png"} {
+		err := os.Remove(filepath.Join(p.dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return removed, err
+		}
+		removed = removed || err == nil && name == importedSpec
+	}
+	return removed, nil
 }
 
 // quantizedModel is the file of --quantize.

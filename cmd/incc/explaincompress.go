@@ -37,14 +37,17 @@ this table.
 Then the network gets one change after another, always the one with the least damage
 (squared) for the time that it saves. After every few changes the whole network is
 timed beside the old one, and its accuracy is measured on up to 1000 validation
-images; that of the chosen network is measured on all of them, too. With --target-macs multiply-accumulates count in place of times.
+images; that of the chosen network is measured on all of them, too. With --target-macs
+multiply-accumulates count in place of times, but changes that save no time are left
+out; --cost macs takes these, too.
 
 Budget
 
 --target-macs 0.5x, --target-ms 8 and --target-ms 0.6x take the first network that
-is as small. If none is, the error says what can be reached. --max-accuracy-drop
-0.5% takes the fastest network whose accuracy on all validation images is at most
-half a point below that of the old one; with a target, it is a condition.
+is as small. --max-accuracy-drop 0.5% takes the fastest network whose accuracy on all
+validation images is at most half a point below that of the old one; with a target, it
+is a condition. If no network meets the budget, the error and the table say what can be
+reached, and the folder has no network.
 
 --finetune EPOCHS trains the network further with the recipe of the spec. The rate
 begins at that of the recipe's last epoch, but at least at a twentieth of its first,
