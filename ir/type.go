@@ -41,6 +41,20 @@ func ParseDType(text string) (DType, bool) {
 // Bytes returns the size of an element.
 func (d DType) Bytes() int64 { return [...]int64{4, 8, 4, 1, 1, 1, 2, 2, 4, 8}[d] }
 
+// Range returns the least and the largest number of a type; of Bool 0 and 1.
+func (d DType) Range() (lo, hi float64) {
+	switch bits := float64(8 * d.Bytes()); d {
+	case F32:
+		return -math.MaxFloat32, math.MaxFloat32
+	case Bool:
+		return 0, 1
+	case U8, U16, U32, U64:
+		return 0, math.Exp2(bits) - 1
+	default:
+		return -math.Exp2(bits - 1), math.Exp2(bits-1) - 1
+	}
+}
+
 // Batch in a Shape is the symbolic number of images, which is known only when the
 // network runs. It prints as N.
 const Batch = -1

@@ -144,6 +144,10 @@ func (a *Array) setType() error {
 	return nil
 }
 
+// Kind returns the kind of the elements: 'f' for floats, 'i' and 'u' for integers with and
+// without a sign, 'b' for truth values.
+func (a *Array) Kind() byte { return strings.TrimLeft(a.Type, "<>=|")[0] }
+
 // Read reads the elements and returns the array in C order (row-major), whichever order the
 // file has. It can be called once.
 func (a *Array) Read() (*tensor.Tensor, error) {

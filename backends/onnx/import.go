@@ -185,7 +185,12 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 		if err != nil {
 			return fmt.Errorf("output %q: %w", o.Name, err)
 		}
-		im.b.Graph().Outputs = append(im.b.Graph().Outputs, v)
+		g := im.b.Graph()
+		// A node that becomes several ops leaves its name to one of them.
+		if name := safeName(o.Name); v.Name != name && v.Def != nil && !slices.Contains(g.Outputs, v) {
+			v.Name = im.b.Fresh(name)
+		}
+		g.Outputs = append(g.Outputs, v)
 	}
 	if im.sizes != nil {
 		im.b.Graph().Outputs = append(im.b.Graph().Outputs, im.sizes)

@@ -55,6 +55,10 @@ of the module need that import it. With --runtime=module there is no copy: the p
 imports github.com/incc-lang/incc, which go.mod must then require, in the version of
 the incc that generates.
 
+The package of a network with several inputs or outputs, or with outputs whose sizes
+are known only at run time (boxes), has a struct with a field for each: Inputs and
+Outputs. --heads makes the auxiliary classifiers outputs, too.
+
 With --train the package can train as the train block of the spec says. Given the
 same images in the same order, its weights have the same bits as those of incc train.
 
@@ -81,7 +85,7 @@ To find stale output in CI: incc gen go ... --check`,
 			&cli.BoolFlag{Name: "check", Usage: "write nothing; print a diff and exit 1 if the output is stale"},
 			&cli.BoolFlag{Name: "direct", Usage: "use direct convolution only, no Winograd, for inference"},
 			&cli.StringFlag{Name: "tuning", Usage: "use the algorithms in `FILE`, which incc bench --tune writes, for inference"},
-			defineFlag, seedFlag, weightsFlag, mapFlag,
+			defineFlag, seedFlag, weightsFlag, mapFlag, headsFlag,
 		}, append(pipelineFlags(), modelFlags()...)...),
 		Action: genGo,
 	}
@@ -119,6 +123,9 @@ func genGo(c *cli.Context) error {
 	}
 	if c.IsSet("memory") && !c.Bool("train") {
 		return usagef("--memory can only be used with --train")
+	}
+	if c.Bool("heads") && c.Bool("train") {
+		return usagef("--heads makes the auxiliary classifiers outputs of an inference, and cannot be used with --train, which trains with them in any case")
 	}
 	if c.Bool("deploy") && !c.Bool("main") {
 		return usagef("--deploy can only be used with --main")
@@ -289,7 +296,7 @@ func genCommandLine(c *cli.Context, arg string) string {
 	for _, d := range c.StringSlice("define") {
 		l = append(l, "-D", word(d))
 	}
-	for _, name := range []string{"weights", "tuning", "kernel"} {
+	for _, name := range []string{"weights", "map", "tuning", "kernel", "labels", "root"} {
 		if c.IsSet(name) {
 			add(name, portablePath(c.String(name)))
 		}
@@ -297,12 +304,12 @@ func genCommandLine(c *cli.Context, arg string) string {
 	if c.IsSet("optimize") {
 		l = append(l, "-O"+strconv.Itoa(c.Int("optimize")))
 	}
-	for _, name := range []string{"passes", "seed", "batch", "name", "wait", "store", "weights-as", "package", "memory", "runtime"} {
+	for _, name := range []string{"passes", "image", "seed", "batch", "name", "wait", "store", "weights-as", "package", "memory", "runtime"} {
 		if c.IsSet(name) {
 			add(name, strings.ReplaceAll(fmt.Sprint(c.Value(name)), "µ", "u")) // as in 500us
 		}
 	}
-	for _, name := range []string{"direct", "train", "main", "deploy", "test"} {
+	for _, name := range []string{"direct", "heads", "train", "main", "deploy", "test"} {
 		if c.Bool(name) {
 			l = append(l, "--"+name)
 		}

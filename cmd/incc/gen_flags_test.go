@@ -104,7 +104,7 @@ train {
 		if name == "check" || name == "memory" {
 			continue // below
 		}
-		if wrong, ok := map[string][]string{"image": {"--image", "3x12x12"}, "labels": {"--labels", "names.txt"}, "root": {"--root", "."}, "map": {"--weights", "small.safetensors", "--map", "no.csv"}}[name]; ok {
+		if wrong, ok := map[string][]string{"image": {"--image", "3x12x12"}, "labels": {"--labels", "names.txt"}, "root": {"--root", "."}, "map": {"--weights", "small.safetensors", "--map", "no.csv"}, "heads": {"--heads"}}[name]; ok {
 			if code, out := incc(append([]string{"gen", "go", "small.incc", "-o", "out"}, wrong...)...); code == exitOK {
 				t.Errorf("%q exits with 0: %s", wrong, out)
 			}

@@ -14,6 +14,8 @@ import (
 	"github.com/incc-lang/incc/codegen/gosrc"
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/passes"
 	"github.com/incc-lang/incc/passes/autodiff"
@@ -45,10 +47,18 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 	if n.spec, n.src, err = load(c, arg); err != nil {
 		return nil, err
 	}
+	if c.Bool("heads") {
+		if err := headsAsOutputs(n.spec); err != nil {
+			return nil, err
+		}
+	}
 	n.redesigned = slices.ContainsFunc(n.pipeline, func(s passes.Step) bool { return s.Pass.Contract == passes.Redesign })
 	if c.Bool("train") {
 		if n.redesigned {
 			return nil, usagef("--train cannot be combined with passes that redesign the network by its weights")
+		}
+		if in, out := len(n.spec.Inputs), len(n.spec.Outputs); in != 1 || out != 1 {
+			return nil, usagef("--train needs a network with one input and one output, and %s has %s and %s", n.spec.Name, diag.Count(in, "input"), diag.Count(out, "output"))
 		}
 		// incc train uses the seed of the recipe as well, unless --seed is given.
 		if n.recipe = recipeOf(n.spec); c.IsSet("seed") {
@@ -69,7 +79,7 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 		n.graph = n.spec
 	} else if n.src.model {
 		n.graph = withoutWeights(n.spec)
-	} else if n.graph, _, err = load(c, arg); err != nil {
+	} else if n.graph, err = n.again(c, arg); err != nil {
 		return nil, err
 	}
 	rep, err := optimize(c, n.graph, 2, passes.Options{})
@@ -77,6 +87,27 @@ func genNetwork(c *cli.Context, arg string) (*network, error) {
 		err = passes.WriteDecisions(c.App.ErrWriter, rep.Decisions(), columns(c.App.ErrWriter))
 	}
 	return n, err
+}
+
+// again loads the network of a spec again, without weights.
+func (n *network) again(c *cli.Context, arg string) (*ir.Graph, error) {
+	g, _, err := load(c, arg)
+	if err == nil && c.Bool("heads") {
+		err = headsAsOutputs(g)
+	}
+	return g, err
+}
+
+// headsAsOutputs makes the auxiliary classifiers of a network outputs, behind those that it has.
+func headsAsOutputs(g *ir.Graph) error {
+	if len(g.Heads) == 0 {
+		return usagef("--heads: %s has no auxiliary classifiers", g.Name)
+	}
+	for _, h := range g.Heads {
+		g.Outputs = append(g.Outputs, h.Value)
+	}
+	g.Heads = nil
+	return nil
 }
 
 // stored returns the file of weights of a package.
@@ -187,7 +218,7 @@ func (n *network) training(c *cli.Context, golden bool) (*gosrc.Training, error)
 	return t, nil
 }
 
-// golden returns the output of the network for one image of noise. It uses the portable
+// golden returns the outputs of the network for one image of noise. It uses the portable
 // kernels, which give the same bits on every machine.
 func (n *network) golden(o cpu.Options) ([]float32, error) {
 	if err := n.materialize(n.spec); err != nil {
@@ -205,7 +236,40 @@ func (n *network) golden(o cpu.Options) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, out := p.Plan().Inputs[0], p.Plan().Outputs[0]
-	y := make([]float32, out.Size)
-	return y, p.NewSession().Run([][]float32{snippet.Noise(in.Size)}, [][]float32{y})
+	var in, out [][]float32
+	for i, e := range p.Plan().Inputs {
+		x := snippet.Noise(e.Size)
+		if g.Inputs[i].Type.DType != ir.F32 {
+			x = snippet.Whole(x)
+		}
+		in = append(in, x)
+	}
+	for _, e := range p.Plan().Outputs {
+		out = append(out, make([]float32, e.Size))
+	}
+	if err := p.NewSession().Run(in, out); err != nil {
+		return nil, err
+	}
+	return goldenNumbers(g, out), nil
+}
+
+// goldenNumbers returns the outputs of a network as gosrc.Options.Golden has them.
+func goldenNumbers(g *ir.Graph, out [][]float32) (all []float32) {
+	sizes, row := ops.FilledSizes(g), 0
+	for i, v := range g.Outputs {
+		switch {
+		case v == sizes:
+		case sizes != nil && v.Def == sizes.Def:
+			axes := sizes.Type.Shape[1]
+			y := ops.Filled(out[i], v.Type.Shape, out[len(out)-1][row*axes:])
+			row++
+			for _, n := range y.Shape {
+				all = append(all, float32(n))
+			}
+			all = append(all, y.Data...)
+		default:
+			all = append(all, out[i]...)
+		}
+	}
+	return all
 }

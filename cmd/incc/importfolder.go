@@ -74,32 +74,14 @@ func loadForImport(c *cli.Context, path string) (*ir.Graph, *source, error) {
 		}
 		return loadModel(c, path)
 	}
-	g, src, err := load(c, path)
+	g, src, err := loadFilled(c, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkRoom(c, g, use{batch: 1, weights: 4, executor: true}); err != nil {
-		return nil, nil, err
-	}
-	if err := fillForInference(c, g); err != nil {
-		return nil, nil, err
-	}
-	if _, err := passes.Run(g, passes.Level(1), onnxPasses); err != nil {
-		return nil, nil, err
-	}
-	emitted, err := onnx.Backend{Version: version}.Emit(g)
+	model, err := modelOf(g)
 	if err != nil {
 		return nil, nil, err
 	}
-	var b bytes.Buffer
-	if _, err := emitted[0].WriteTo(&b); err != nil {
-		return nil, nil, err
-	}
-	m, err := onnx.Decode(b.Bytes())
-	if err != nil {
-		return nil, nil, err
-	}
-	model := &onnx.Model{Proto: m}
 	h, err := onnx.Import(model)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", diag.Name(path), err)
@@ -108,4 +90,37 @@ func loadForImport(c *cli.Context, path string) (*ir.Graph, *source, error) {
 		_, err = classify.Describe(h, model, "", "")
 	}
 	return h, src, err
+}
+
+// loadFilled loads a spec, run or import with its weights.
+func loadFilled(c *cli.Context, path string) (*ir.Graph, *source, error) {
+	g, src, err := load(c, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkRoom(c, g, use{batch: 1, weights: 4, executor: true}); err != nil {
+		return nil, nil, err
+	}
+	return g, src, fillForInference(c, g)
+}
+
+// modelOf returns the ONNX model of a network.
+func modelOf(g *ir.Graph) (*onnx.Model, error) {
+	g = g.Clone()
+	if _, err := passes.Run(g, passes.Level(1), onnxPasses); err != nil {
+		return nil, err
+	}
+	emitted, err := onnx.Backend{Version: version}.Emit(g)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := emitted[0].WriteTo(&b); err != nil {
+		return nil, err
+	}
+	m, err := onnx.Decode(b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &onnx.Model{Proto: m}, nil
 }

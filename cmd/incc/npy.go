@@ -9,9 +9,9 @@ import (
 	"github.com/incc-lang/incc/ir/tensor"
 )
 
-// readNPY reads a NumPy file. If check is not nil, readNPY calls it with the shape
-// before it reads the elements, and returns its error.
-func readNPY(path string, check func(shape []int) error) (*tensor.Tensor, error) {
+// readNPY reads a NumPy file. If check is not nil, readNPY calls it before it reads the
+// elements, and returns its error.
+func readNPY(path string, check func(a *npy.Array) error) (*tensor.Tensor, error) {
 	f, size, err := files.Open(path)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func readNPY(path string, check func(shape []int) error) (*tensor.Tensor, error)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if check != nil {
-		if err := check(a.Shape); err != nil {
+		if err := check(a); err != nil {
 			return nil, err
 		}
 	}

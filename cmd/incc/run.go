@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -33,6 +32,7 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	in := g.Inputs[0]
 	want := in.Type.Shape
 	var t *tensor.Tensor
+	kind := byte('f') // of the numbers in the file, as package npy says it
 	if n, ok := strings.CutPrefix(path, "noise"); ok && (n == "" || n[0] == ':') {
 		images := 1
 		if n != "" {
@@ -46,8 +46,9 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); {
 	case ext == ".npy":
 		var err error
-		if t, err = readNPY(path, func(shape []int) error {
-			_, err := inputShape(path, shape, want)
+		if t, err = readNPY(path, func(a *npy.Array) error {
+			kind = a.Kind()
+			_, err := inputShape(path, a.Shape, want)
 			return err
 		}); err != nil {
 			return nil, err
@@ -75,12 +76,8 @@ func readInput(g *ir.Graph, path string) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.Type.DType != ir.F32 {
-		for i, x := range t.Data {
-			if float64(float32(x)) != x || math.Abs(x) >= 1<<53 {
-				return nil, fmt.Errorf("%s: element %d is %.0f: float32, in which inputs are given, does not hold such an integer of %v exactly", path, i, x, in.Type.DType)
-			}
-		}
+	if err := checkNumbers(path, in, kind, t.Data); err != nil {
+		return nil, err
 	}
 	return t.Reshape(shape...), nil
 }
@@ -212,8 +209,17 @@ inputs has its own --input NAME=FILE.
 
 A detector that ends with its boxes has outputs whose sizes are known only after
 the run: all of them are printed side by side, --top rows, and --output gets the
-first or that of --part. With --json, --top cuts them to as many rows; without it
-all rows are there. Its picture needs --image, which says how it becomes the input.`,
+first or that of --part. Its picture needs --image, which says how it becomes the input.
+
+--json prints an object in one line, for one output as for several:
+
+   {"outputs": [{"output": NAME, "shape": [N, …], …}, …]}
+
+An output with one number for each class has the key images, an object for each
+image: {"image": 0, "top": [{"class": 3, "label": "cat", "value": 0.9}, …]}. Every
+other output has the key data: all its numbers in one list, row-major. If --top is
+given and an output has more rows, data and shape are of the first rows, and the key
+rows has the number of all. NaN and the infinities are texts.`,
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the input from `FILE`, each of several from NAME=FILE; noise makes a random image, noise:8 eight of them"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the output to a NumPy `FILE` of float32"},
@@ -221,77 +227,90 @@ all rows are there. Its picture needs --image, which says how it becomes the inp
 			&cli.StringFlag{Name: "part", Usage: "compute the output of the labelled `PART`, or one of several outputs, instead of the last"},
 			defineFlag, seedFlag, weightsFlag, mapFlag, jsonFlag, engineFlag, roomFlag,
 		}, append(append(executorFlags(), pipelineFlags()...), modelFlags()...)...),
-		Action: func(c *cli.Context) error {
-			arg, err := oneArg(c, "SPEC")
-			if err != nil {
-				return err
-			}
-			if len(c.StringSlice("input")) == 0 {
-				return usagef("incc run needs --input FILE")
-			}
-			if err := checkTop(c); err != nil {
-				return err
-			}
-			if c.String("engine") == "ref" {
-				if err := worksOnly(c, "with --engine cpu", "threads", "isa", "direct", "tuning"); err != nil {
-					return err
-				}
-			}
-			out := c.String("output")
-			if toStdout(out) && c.Bool("json") {
-				return usagef("--json and --output %s cannot both go to standard output", diag.Name(out))
-			}
-			g, src, err := load(c, arg)
-			if err != nil {
-				return err
-			}
-			if err := notAnInput("output", out, src.file, c.String("weights")); err != nil {
-				return err
-			}
-			u := use{batch: noiseBatches(c.StringSlice("input")), executor: c.String("engine") == "cpu", inputs: true}
-			if !u.executor {
-				u.weights, u.reference = 2, 1
-			}
-			if err := checkRoom(c, g, u); err != nil {
-				return err
-			}
-			x, err := readInputs(g, c.StringSlice("input"))
-			if err != nil {
-				return err
-			}
-			var file *safetensors.Tensors
-			if c.String("engine") == "cpu" {
-				var done func()
-				file, done, err = weightsLater(c, g)
-				defer done()
-			} else {
-				err = fillForInference(c, g)
-			}
-			if err != nil {
-				return err
-			}
-			if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
-				return err
-			}
-			outs, err := shownOutputs(c, g)
-			if err != nil {
-				return err
-			}
-			if isFilled(g, outs[0]) {
-				return runFilled(c, g, file, x, outs)
-			}
-			y, err := evaluate(c, g, file, x, outs)
-			if err != nil {
-				return err
-			}
-			for i, v := range outs {
-				if err := showOutput(c, g, v, y[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		Action: runNetwork,
 	}
+}
+
+func runNetwork(c *cli.Context) error {
+	arg, err := oneArg(c, "SPEC")
+	if err != nil {
+		return err
+	}
+	if err := checkRunFlags(c); err != nil {
+		return err
+	}
+	g, src, err := load(c, arg)
+	if err != nil {
+		return err
+	}
+	if err := notAnInput("output", c.String("output"), src.file, c.String("weights")); err != nil {
+		return err
+	}
+	u := use{batch: noiseBatches(c.StringSlice("input")), executor: c.String("engine") == "cpu", inputs: true}
+	if !u.executor {
+		u.weights, u.reference = 2, 1
+	}
+	if err := checkRoom(c, g, u); err != nil {
+		return err
+	}
+	x, err := readInputs(g, c.StringSlice("input"))
+	if err != nil {
+		return err
+	}
+	var file *safetensors.Tensors
+	if c.String("engine") == "cpu" {
+		var done func()
+		file, done, err = weightsLater(c, g)
+		defer done()
+	} else {
+		err = fillForInference(c, g)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := optimize(c, g, 2, passes.Options{}); err != nil {
+		return err
+	}
+	outs, err := shownOutputs(c, g)
+	if err != nil {
+		return err
+	}
+	results, err := computeResults(c, g, file, x, outs)
+	if err != nil {
+		return err
+	}
+	if path := c.String("output"); path != "" {
+		y := results[0].array
+		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
+			return err
+		}
+		if err := sayWroteArray(c, path, y.Shape); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		return writeResultsJSON(c, g, results)
+	}
+	return showResults(c, g, results)
+}
+
+// checkRunFlags checks the flags of incc run that need no network.
+func checkRunFlags(c *cli.Context) error {
+	if len(c.StringSlice("input")) == 0 {
+		return usagef("incc run needs --input FILE")
+	}
+	if err := checkTop(c); err != nil {
+		return err
+	}
+	if c.String("engine") == "ref" {
+		if err := worksOnly(c, "with --engine cpu", "threads", "isa", "direct", "tuning"); err != nil {
+			return err
+		}
+	}
+	if out := c.String("output"); toStdout(out) && c.Bool("json") {
+		return usagef("--json and --output %s cannot both go to standard output", diag.Name(out))
+	}
+	return nil
 }
 
 // shownOutputs returns the values that incc run shows: that of --part, or all outputs.
@@ -310,21 +329,46 @@ func shownOutputs(c *cli.Context, g *ir.Graph) ([]*ir.Value, error) {
 	return g.Outputs, nil
 }
 
+// plural returns the form of a word for a number.
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// shortList lists names: all of a few, or the first of many.
+func shortList(names []string) string {
+	const most = 12
+	if more := len(names) - most; more > 1 {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
 // partValue returns the result of a part, or the output of the network of that name.
 func partValue(g *ir.Graph, part string) (*ir.Value, error) {
-	var names []string
+	var outputs, parts []string
+	sizes := ops.FilledSizes(g)
 	for _, v := range g.Outputs {
 		if v.Name == part {
 			return v, nil
+		}
+		if v != sizes {
+			outputs = append(outputs, diag.Name(v.Name))
 		}
 	}
 	for _, p := range g.Parts {
 		if p.Name == part {
 			return p.Out, nil
 		}
-		names = append(names, p.Name)
+		parts = append(parts, diag.Name(p.Name))
 	}
-	return nil, fmt.Errorf("%s has no part %s%s", g.Name, diag.Quote(part), didYouMean(part, names))
+	has := "the " + plural(len(outputs), "output") + " " + shortList(outputs)
+	if len(parts) > 0 {
+		has += " and the " + plural(len(parts), "part") + " " + shortList(parts)
+	}
+	return nil, usagef("%s has no output or part %s%s; it has %s", g.Name, diag.Quote(part), didYouMean(part, append(outputs, parts...)), has)
 }
 
 // sayWroteArray says that --output has an array. Standard output has the array itself if path
@@ -351,43 +395,4 @@ func hasImages(g *ir.Graph, v *ir.Value) bool {
 	}
 	in := g.Inputs[0].Type.Shape
 	return len(s) > 1 && (s[0] == 1 || len(in) == 4 && s[0] == in[0])
-}
-
-func showOutput(c *cli.Context, g *ir.Graph, v *ir.Value, y *tensor.F32) error {
-	if path := c.String("output"); path != "" {
-		if err := writeOutput(c, path, npyOutput, func(w io.Writer) error { return npy.Write(w, y) }); err != nil {
-			return err
-		}
-		if err := sayWroteArray(c, path, y.Shape); err != nil {
-			return err
-		}
-	}
-	if !hasImages(g, v) {
-		return showRows(c, []*ir.Value{v}, []*tensor.F32{y})
-	}
-	out := messages(c, c.String("output"))
-	n := y.Shape[0]
-	size := len(y.Data) / n
-	type image struct {
-		Image int       `json:"image"`
-		Top   []topLine `json:"top"`
-	}
-	var images []image
-	for i := range n {
-		row := make([]float64, size)
-		for j := range row {
-			row[j] = float64(y.Data[i*size+j])
-		}
-		images = append(images, image{i, topK(g, row, c.Int("top"))})
-	}
-	if c.Bool("json") {
-		return writeLineJSON(c.App.Writer, map[string]any{"output": v.Name, "shape": y.Shape, "images": images})
-	}
-	for _, im := range images {
-		if n > 1 {
-			fmt.Fprintf(out, "image %d\n", im.Image)
-		}
-		writeTop(out, v.Name, im.Top)
-	}
-	return nil
 }

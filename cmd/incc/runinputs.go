@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
@@ -49,8 +51,13 @@ func inputPaths(g *ir.Graph, list []string) ([]string, error) {
 	}
 	if len(list) == 1 && (len(names) == 1 || list[0] == "noise" || strings.HasPrefix(list[0], "noise:")) {
 		path := list[0]
-		if len(names) == 1 {
-			path = strings.TrimPrefix(path, names[0]+"=")
+		if name, file, ok := strings.Cut(path, "="); ok && len(names) == 1 {
+			switch {
+			case name == names[0]:
+				path = file
+			case !exists(path) && exists(file):
+				return nil, usagef("--input %s names no input of %s: it has the input %s", diag.Quote(path), g.Name, diag.Name(names[0]))
+			}
 		}
 		paths := make([]string, len(names))
 		for i := range paths {
@@ -59,7 +66,7 @@ func inputPaths(g *ir.Graph, list []string) ([]string, error) {
 		return paths, nil
 	}
 	if len(names) == 1 {
-		return nil, usagef("%s has one input, and --input is given %d times", g.Name, len(list))
+		return nil, usagef("%s has one input, %s, and --input is given %d times: want one FILE", g.Name, diag.Name(names[0]), len(list))
 	}
 	paths := make([]string, len(names))
 	for _, s := range list {
@@ -71,7 +78,7 @@ func inputPaths(g *ir.Graph, list []string) ([]string, error) {
 			}
 		}
 		if !ok || at < 0 {
-			return nil, usagef("--input %s names no input of %s: want NAME=FILE for each of %s", diag.Quote(s), g.Name, strings.Join(names, ", "))
+			return nil, usagef("--input %s names no input of %s%s: want NAME=FILE for each of %s", diag.Quote(s), g.Name, didYouMean(name, names), strings.Join(names, ", "))
 		}
 		if paths[at] != "" {
 			return nil, usagef("--input names %s twice", name)
@@ -84,6 +91,32 @@ func inputPaths(g *ir.Graph, list []string) ([]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// checkNumbers returns an error if an input does not take the numbers of a file exactly. kind is
+// what they are in the file, as package npy says it. Floats are rounded to float32.
+func checkNumbers(path string, in *ir.Value, kind byte, data []float64) error {
+	t := in.Type.DType
+	if t == ir.F32 && kind == 'f' {
+		return nil
+	}
+	lo, hi := t.Range()
+	for i, x := range data {
+		where := fmt.Sprintf("%s: element %d is %v", diag.Name(path), i, strconv.FormatFloat(x, 'f', -1, 64))
+		switch {
+		case t != ir.F32 && x != math.Trunc(x):
+			return fmt.Errorf("%s, but input %s takes whole numbers (%v)", where, diag.Name(in.Name), t)
+		case t != ir.F32 && (x < lo || x > hi):
+			return fmt.Errorf("%s, but input %s takes %v: %.0f to %.0f", where, diag.Name(in.Name), t, lo, hi)
+		case float64(float32(x)) != x || math.Abs(x) >= 1<<53:
+			hint := ""
+			if t == ir.F32 {
+				hint = "; in NumPy, x.astype(np.float32) rounds it"
+			}
+			return fmt.Errorf("%s: float32, in which inputs are given, does not hold this integer exactly%s", where, hint)
+		}
+	}
+	return nil
 }
 
 // noiseBatches returns the largest number of images that a value of --input asks for.

@@ -41,7 +41,7 @@ func openWeights(c *cli.Context, g *ir.Graph, path string) (file *safetensors.Te
 			return nil, nil, err
 		}
 	}
-	if fit.How != "" {
+	if fit.How != "" && len(fit.Names) > 0 {
 		sayf(c.App.ErrWriter, "note: %s of %s are matched %s", diag.Count(len(fit.Names), "weight"), diag.Name(path), fit.How)
 	}
 	for _, n := range f.Notes {

@@ -121,12 +121,12 @@ func (c *closure) print(f *sourceFile) ([]byte, error) {
 	if len(kept) == 0 {
 		return nil, nil
 	}
-	paths := map[string]bool{}
+	paths := map[string]string{} // and the names under which they are imported
 	for id, obj := range f.uses {
 		if p, ok := obj.(*types.PkgName); ok {
 			pos := f.fset.Position(id.Pos())
 			if pos.Filename == f.name && contains(kept, pos.Offset) && !contains(cut, pos.Offset) {
-				paths[p.Imported().Path()] = true
+				paths[p.Imported().Path()] = p.Name()
 			}
 		}
 	}
@@ -136,6 +136,9 @@ func (c *closure) print(f *sourceFile) ([]byte, error) {
 	if len(paths) > 0 {
 		b.WriteString("import (\n")
 		for _, p := range slices.Sorted(maps.Keys(paths)) {
+			if name := paths[p]; name != path.Base(p) {
+				b.WriteString("\t" + name)
+			}
 			fmt.Fprintf(&b, "\t%q\n", p)
 		}
 		b.WriteString(")\n\n")

@@ -28,6 +28,7 @@ type description struct {
 	Labels        []string
 	LabelSet      string
 	Picture       *picture
+	Ports         *ports // nil for one input and one output that takes and gives any number of images
 	Plan          *plan.Plan
 	Infer         *program
 	Trainer       *trainer // nil for a package that only infers
@@ -54,6 +55,17 @@ func (d *description) OutLen() string {
 // SessionBytes returns the size of a session's memory in bytes.
 func (d *description) SessionBytes() int { return 4 * d.Plan.Arena }
 
+// checkMain returns an error if no command is made for the network.
+func (d *description) checkMain() error {
+	if d.Picture == nil || !d.Classes {
+		return refuse("--main needs a network that classifies pictures")
+	}
+	return nil
+}
+
+// WholeFunc returns the source text of snippet.Whole.
+func (d *description) WholeFunc() string { return snippet.WholeFunc() }
+
 // NoiseFunc returns the source text of snippet.Noise.
 func (d *description) NoiseFunc() string { return snippet.NoiseFunc() }
 
@@ -69,23 +81,16 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 	switch {
 	case p.Train:
 		return nil, refuse("the plan is one for a training step (want one for inference)")
-	case len(p.Inputs) != 1 || len(p.Outputs) != 1:
-		return nil, refuse("%d inputs and %d outputs (want one of each)", len(p.Inputs), len(p.Outputs))
 	case len(p.Kept) > 0:
 		return nil, refuse("values that are kept after a run")
-	case p.Inputs[0].Fixed || p.Outputs[0].Fixed:
-		return nil, refuse("an input or output without a batch")
+	case needsPorts(p) && opt.Train != nil:
+		return nil, refuse("--train needs a network with one input and one output, for any number of images")
 	case !token.IsIdentifier(opt.Package) || opt.Package == "_" || comment(opt.Package) != opt.Package:
 		return nil, fmt.Errorf("%s is not a valid package name", quote(opt.Package))
 	}
-	d.Input, d.Output = p.Inputs[0].Size, p.Outputs[0].Size
-	if s := p.Inputs[0].Shape; len(s) == 4 {
-		d.C, d.H, d.W = s[1], s[2], s[3]
+	if err := d.sizes(g, p); err != nil {
+		return nil, err
 	}
-	d.InputShape, d.OutputShape = shape(p.Inputs[0].Shape), shape(p.Outputs[0].Shape)
-	out := p.Outputs[0].Shape
-	d.Classes = len(out) > 1 && ir.Shape(out[2:]).Size() == 1
-	d.score(g)
 	if d.Classes && g.Recipe != nil && g.Recipe.Labels != nil {
 		d.LabelSet = comment(g.Recipe.Labels.Set)
 		if n := g.Recipe.Labels.Names; len(n) == d.Output {
@@ -110,6 +115,38 @@ func describe(g *ir.Graph, p *plan.Plan, opt Options) (*description, error) {
 	}
 	d.doc(g)
 	return d, nil
+}
+
+// sizes sets what the description says of inputs and outputs.
+func (d *description) sizes(g *ir.Graph, p *plan.Plan) (err error) {
+	if needsPorts(p) {
+		if d.Ports, err = newPorts(g, p); err != nil {
+			return err
+		}
+		d.Input, d.Output = d.Ports.InputLen(), d.Ports.OutputLen()
+	} else {
+		d.Input, d.Output = p.Inputs[0].Size, p.Outputs[0].Size
+		d.InputShape, d.OutputShape = shape(p.Inputs[0].Shape), shape(p.Outputs[0].Shape)
+		out := p.Outputs[0].Shape
+		d.Classes = len(out) > 1 && ir.Shape(out[2:]).Size() == 1
+		d.score(g)
+	}
+	switch s := p.Inputs[0].Shape; {
+	case len(p.Inputs) > 1 || g.Inputs[0].Type.DType != ir.F32:
+	case len(s) == 4 && (s[0] == 1 || s[0] == ir.Batch):
+		d.C, d.H, d.W = s[1], s[2], s[3]
+	case len(s) == 3 && p.Inputs[0].Fixed && (s[0] == 1 || s[0] == 3):
+		d.C, d.H, d.W = s[0], s[1], s[2]
+	}
+	return nil
+}
+
+// ImageLen returns the name of the constant for the length of an image.
+func (d *description) ImageLen() string {
+	if d.Ports != nil {
+		return d.Ports.In[0].Len
+	}
+	return "ImageLen"
 }
 
 // stored returns the values that the file of weights must hold.
@@ -144,11 +181,12 @@ func (d *description) score(g *ir.Graph) {
 }
 
 func (d *description) picture(g *ir.Graph) error {
-	if !d.Classes || d.C != 1 && d.C != 3 {
+	said := g.Recipe != nil && g.Recipe.Input != nil // how a picture becomes the input
+	if !d.Classes && !said || d.C != 1 && d.C != 3 {
 		return nil
 	}
 	x := &picture{Input: recipe.Input{Hi: 1}}
-	if g.Recipe != nil && g.Recipe.Input != nil {
+	if said {
 		x.Input = *g.Recipe.Input
 	}
 	in := x.Input
@@ -233,6 +271,16 @@ func bytesText(float32s int) string {
 }
 
 func (d *description) doc(g *ir.Graph) {
+	if d.Ports != nil {
+		d.portsDoc()
+	} else {
+		d.oneDoc()
+	}
+	d.docRest(g)
+}
+
+// oneDoc sets InferDoc, and begins Doc, for a package with one input and one output.
+func (d *description) oneDoc() {
 	d.InferDoc = "Infer computes the result of one image: " + d.OutputShape + " numbers"
 	if d.Classes {
 		d.InferDoc = "Infer computes the " + d.Score + " of each class for one image"
@@ -248,21 +296,53 @@ func (d *description) doc(g *ir.Graph) {
 	} else {
 		line += "computes " + d.OutputShape + " numbers of "
 	}
-	what := "inputs of " + d.InputShape + " numbers"
 	if d.C > 0 {
-		what = fmt.Sprintf("images of %d x %d pixels in %d channels", d.H, d.W, d.C)
-		if d.C == 1 {
-			what = fmt.Sprintf("grey images of %d x %d pixels", d.H, d.W)
-		}
+		line += d.imagesText()
+	} else {
+		line += "inputs of " + d.InputShape + " numbers"
 	}
-	line += what
 	if d.Classes {
 		line += " into " + count(d.Output) + " classes"
 		if d.LabelSet != "" {
 			line += " (" + d.LabelSet + ")"
 		}
 	}
-	d.Doc = append(d.Doc, line, "with the network "+comment(g.Name)+" of "+comment(d.Source)+".")
+	d.Doc = append(d.Doc, line, "with the network "+comment(d.Network)+" of "+comment(d.Source)+".")
+}
+
+// portsDoc sets InferDoc, and begins Doc, for a package with Inputs and Outputs.
+func (d *description) portsDoc() {
+	r := d.Ports
+	d.InferDoc = "Infer computes the outputs for the inputs"
+	switch {
+	case r.Split():
+		d.InferDoc = "Infer computes the outputs of any number of images. Up to Batch of them are computed at once"
+	case r.Images():
+		d.InferDoc = "Infer computes the outputs of up to Batch images"
+	}
+	d.InferDoc += "."
+	what := "the inputs " + namesText(r.In)
+	if d.C > 0 {
+		what = d.imagesText()
+	} else if len(r.In) == 1 {
+		what = "the input " + namesText(r.In)
+	}
+	if d.Picture != nil {
+		d.InferDoc += " An image is " + d.Picture.Says + "."
+	}
+	d.Doc = append(d.Doc, "Package "+d.Package+" computes "+namesText(r.Out)+" of "+what, "with the network "+comment(d.Network)+" of "+comment(d.Source)+".")
+}
+
+// imagesText says what images the network takes.
+func (d *description) imagesText() string {
+	if d.C == 1 {
+		return fmt.Sprintf("grey images of %d x %d pixels", d.H, d.W)
+	}
+	return fmt.Sprintf("images of %d x %d pixels in %d channels", d.H, d.W, d.C)
+}
+
+// docRest ends Doc with the comment of the spec and what the network costs.
+func (d *description) docRest(g *ir.Graph) {
 	if doc := strings.TrimSpace(g.Doc); doc != "" {
 		d.Doc = append(d.Doc, "")
 		for _, l := range strings.Split(doc, "\n") {
@@ -299,6 +379,29 @@ func (d *description) declared(file string) []string {
 	}
 	add("package", d.Package)
 	switch file {
+	case "ports":
+		imports("errors", "fmt", "os", "runtime", "slices", d.Runtime)
+		add("const", "Batch")
+		for _, p := range append(slices.Clone(d.Ports.In), d.Ports.Out...) {
+			add("const", p.Len)
+		}
+		if d.C > 0 {
+			add("const", "Channels", "Height", "Width")
+		}
+		add("var", "ErrLength", "ErrWeights")
+		add("type", "Model", "Session", "Inputs", "Outputs", "Output")
+		add("func", "Load", "newModel", "Model.ISA", "Model.NewSession", "Model.Infer", "Session.Infer", "Model.session", "Model.done", "Inputs.images", "Outputs.resize", "Outputs.List")
+		if d.Embed {
+			imports("embed")
+			add("var", "embedded")
+			add("", "//go:embed "+d.Weights)
+			add("func", "New")
+		}
+		if d.Picture != nil {
+			imports("image")
+			add("var", "ErrPicture", "input")
+			add("func", "Preprocess")
+		}
 	case "model":
 		imports("errors", "fmt", "os", "runtime", d.Runtime)
 		add("const", "ImageLen", "Batch")
@@ -327,7 +430,10 @@ func (d *description) declared(file string) []string {
 		if d.Picture != nil {
 			imports("image")
 			add("var", "ErrPicture", "input")
-			add("func", "Preprocess", "Session.ClassifyImage", "Model.ClassifyImage")
+			add("func", "Preprocess")
+			if d.Classes {
+				add("func", "Session.ClassifyImage", "Model.ClassifyImage")
+			}
 		}
 	case "plan":
 		imports(d.Runtime)
@@ -380,6 +486,15 @@ func (d *description) declared(file string) []string {
 		if d.Trainer != nil {
 			imports("bytes", "errors", "path/filepath")
 			add("func", "TestTrain", "TestTrainErrors", "TestTrainAllocations", "TestOrder", "BenchmarkStep", "testTrainer", "testStep")
+		}
+	case "goldenports":
+		imports("math", "os", "testing", d.Runtime)
+		add("func", "TestGolden", "TestLengths", "TestSessions", "BenchmarkInfer", "Noise", "golden", "testModel", "testInputs", "testNumbers")
+		if d.Ports.Sizes == 0 {
+			add("func", "TestAllocations")
+		}
+		if d.Ports.Whole() {
+			add("func", "Whole")
 		}
 	case "main":
 		l = []string{"package main"}

@@ -35,7 +35,9 @@ type Options struct {
 	Deploy  bool   // with Main, also generate what it takes to run the command in containers
 	Weights string // name of the file of weights in the package's folder
 	// Golden is the output of the portable kernels for one image of snippet.Noise. If it
-	// is not nil, a test is generated that compares with it.
+	// is not nil, a test is generated that compares with it. Of a network with several inputs,
+	// each has the same noise, or snippet.Whole of it; of several outputs, each follows the one
+	// before it, and the sizes of those whose sizes are known only at run time go before them.
 	Golden []float32
 	Train  *Training // nil for a package that only infers
 }
@@ -66,16 +68,20 @@ func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 		out.Files = append(out.Files, File{path, src})
 	}
 	type part struct{ path, name string }
-	parts := []part{{"model_incc.go", "model"}, {"plan_incc.go", "plan"}, {"weights_incc.go", "weights"}}
+	model, golden := "model", "golden"
+	if d.Ports != nil {
+		model, golden = "ports", "goldenports"
+	}
+	parts := []part{{"model_incc.go", model}, {"plan_incc.go", "plan"}, {"weights_incc.go", "weights"}}
 	if d.Trainer != nil {
 		parts = append(parts, part{"train_incc.go", "train"})
 	}
 	if opt.Golden != nil {
-		parts = append(parts, part{"golden_incc_test.go", "golden"})
+		parts = append(parts, part{"golden_incc_test.go", golden})
 	}
 	if opt.Main {
-		if d.Picture == nil {
-			return nil, fmt.Errorf("%s: --main needs a network that classifies pictures: %w", comment(g.Name), ErrUnsupported)
+		if err := d.checkMain(); err != nil {
+			return nil, fmt.Errorf("%s: %w", comment(g.Name), err)
 		}
 		parts = append(parts, part{"cmd/" + opt.Package + "/main_incc.go", "main"})
 	}
@@ -130,8 +136,9 @@ var functions = template.FuncMap{
 	"float":   func(x float64) (string, error) { return number(x+0, 64) },
 }
 
-// templates holds NAME.tmpl for each generated file, and program.tmpl with the definitions
-// that session and trainer have in common. Everything that a template inserts is a number, a
+// templates holds NAME.tmpl for each generated file, program.tmpl with the definitions that
+// session and trainer have in common, and common.tmpl with those of packages with one output
+// and with several. Everything that a template inserts is a number, a
 // Go expression, or a text that quote or comment returned.
 //
 //go:embed templates/*.tmpl
@@ -139,7 +146,7 @@ var templates embed.FS
 
 // execute executes a template and formats the resulting Go code.
 func execute(name string, d *description) ([]byte, error) {
-	t, err := template.New("").Funcs(functions).ParseFS(templates, "templates/program.tmpl", "templates/"+name+".tmpl")
+	t, err := template.New("").Funcs(functions).ParseFS(templates, "templates/program.tmpl", "templates/common.tmpl", "templates/"+name+".tmpl")
 	if err != nil {
 		return nil, err
 	}

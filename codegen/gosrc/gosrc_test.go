@@ -7,12 +7,14 @@ import (
 	"go/build/constraint"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/incc-lang/incc/backends/cpu"
 	"github.com/incc-lang/incc/backends/cpu/kernel"
@@ -413,6 +415,26 @@ func TestRuntime(t *testing.T) {
 	}
 	if asm == 0 || len(files) < 40 {
 		t.Errorf("%d files, %d of assembly", len(files), asm)
+	}
+}
+
+// TestFlatten: where one package of the run time imports a package under a name that another one
+// declares, the copy, which is one package, imports it under another name.
+func TestFlatten(t *testing.T) {
+	files, err := flatten(map[string]fs.FS{
+		"x/a": fstest.MapFS{"a.go": {Data: []byte("package a\n\nimport \"maps\"\n\nfunc A(m map[int]int) { maps.Copy(m, m) }\n")}},
+		"x/b": fstest.MapFS{"b.go": {Data: []byte("package b\n\nimport \"x/a\"\n\ntype maps int\n\nfunc B() maps { a.A(nil); return 0 }\n")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"a.go": "package kernel\n\nimport gomaps \"maps\"\n\nfunc A(m map[int]int) { gomaps.Copy(m, m) }\n",
+		"b.go": "package kernel\n\ntype maps int\n\nfunc B() maps { A(nil); return 0 }\n",
+	} {
+		if got := string(files[name]); got != want {
+			t.Errorf("%s is\n%s\nwant\n%s", name, got, want)
+		}
 	}
 }
 

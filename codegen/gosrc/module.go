@@ -18,7 +18,7 @@ import (
 // time themselves and not a copy. importPath is that of the copy, for which the files were
 // generated; sources are the packages, by import path.
 func ImportRuntime(files []File, importPath string, sources map[string]fs.FS) ([]File, error) {
-	owner, err := declaredBy(sources)
+	owner, err := declaredBy(sources, token.IsExported)
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +34,9 @@ func ImportRuntime(files []File, importPath string, sources map[string]fs.FS) ([
 	return out, nil
 }
 
-// declaredBy returns the import path of the package that declares each exported name of the run
-// time.
-func declaredBy(sources map[string]fs.FS) (map[string]string, error) {
+// declaredBy returns the import path of the package that declares each name of the run time that
+// is wanted.
+func declaredBy(sources map[string]fs.FS, wanted func(name string) bool) (map[string]string, error) {
 	owner := map[string]string{}
 	for _, pkg := range slices.Sorted(maps.Keys(sources)) {
 		list, err := fs.ReadDir(sources[pkg], ".")
@@ -56,8 +56,8 @@ func declaredBy(sources map[string]fs.FS) (map[string]string, error) {
 				return nil, err
 			}
 			for _, d := range declarations(f) {
-				_, name, _ := strings.Cut(d, " ")
-				if token.IsExported(name) && token.IsIdentifier(name) {
+				kind, name, _ := strings.Cut(d, " ")
+				if kind != "package" && kind != "import" && token.IsIdentifier(name) && wanted(name) {
 					owner[name] = pkg
 				}
 			}

@@ -54,7 +54,13 @@ type joined struct {
 type job struct{ Step, Weight int }
 
 // edges are the operands in the caller's memory.
-type edges struct{ In, Out []string }
+type edges struct{ In, Out []edgeAt }
+
+// edgeAt is the place of an operand, a Go expression, and the index of the input or output.
+type edgeAt struct {
+	At   string
+	Port int
+}
 
 // newProgram returns the program of a plan for inference.
 func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
@@ -63,7 +69,7 @@ func newProgram(g *ir.Graph, p *plan.Plan) (*program, error) {
 		return nil, err
 	}
 	names := taken{}
-	for _, m := range []string{"infer", "run", "bind", "args", "model", "team", "arena", "body", "jobs", "scores", "one"} {
+	for _, m := range []string{"infer", "run", "bind", "args", "model", "team", "arena", "body", "jobs", "scores", "one", "sizes"} {
 		names[m] = true
 	}
 	names.numbered(len(p.Steps))
@@ -112,7 +118,7 @@ func (r *program) steps() error {
 		for _, l := range []struct {
 			name string
 			ops  [4]plan.Operand
-			edge *[]string
+			edge *[]edgeAt
 		}{{"In", s.In, &r.Edges.In}, {"Out", s.Out, &r.Edges.Out}} {
 			var bufs []string
 			n := 0
@@ -131,7 +137,7 @@ func (r *program) steps() error {
 				case o.Space == plan.Arena:
 					bufs = append(bufs, fmt.Sprintf("at(%d)", o.Off))
 				case o.Space == plan.Input || o.Space == plan.Output:
-					*l.edge = append(*l.edge, fmt.Sprintf("%s.args[%d].%s[%d]", r.Recv, i, l.name, j))
+					*l.edge = append(*l.edge, edgeAt{fmt.Sprintf("%s.args[%d].%s[%d]", r.Recv, i, l.name, j), o.Index})
 					bufs = append(bufs, fmt.Sprintf("{Off: %d}", o.Off))
 				default:
 					return fmt.Errorf("step %s has an operand among the params, which only training has", comment(s.Name))

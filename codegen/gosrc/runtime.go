@@ -50,6 +50,10 @@ func Runtime(version, importPath string, users []File, sources map[string]fs.FS)
 // flatten makes one package, called kernel, of the packages of the run time. Their files have
 // different names, and so have their declarations.
 func flatten(sources map[string]fs.FS) (map[string][]byte, error) {
+	owner, err := declaredBy(sources, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
 	out := map[string][]byte{}
 	for _, pkg := range slices.Sorted(maps.Keys(sources)) {
 		list, err := fs.ReadDir(sources[pkg], ".")
@@ -72,7 +76,7 @@ func flatten(sources map[string]fs.FS) (map[string][]byte, error) {
 			}
 			b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
 			if path.Ext(name) == ".go" {
-				if b, err = unqualify(name, b, sources); err != nil {
+				if b, err = unqualify(name, b, sources, owner); err != nil {
 					return nil, err
 				}
 			}
@@ -84,8 +88,9 @@ func flatten(sources map[string]fs.FS) (map[string][]byte, error) {
 
 // unqualify makes a file of a package of the run time one of package kernel, in which all of
 // them are: it does not import the others any more, and names what they declare without their
-// names.
-func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error) {
+// names. A package that it imports under a name that one of them declares (a key of declared)
+// gets another name.
+func unqualify(name string, src []byte, sources map[string]fs.FS, declared map[string]string) ([]byte, error) {
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, name, src, parser.ParseComments)
 	if err != nil {
@@ -93,7 +98,8 @@ func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error
 	}
 	e := editor{fset: fset, src: src}
 	e.replace(f.Name.Pos(), f.Name.End(), "kernel")
-	local := map[string]bool{} // names of imported packages
+	local := map[string]bool{}     // names of imported packages of the run time
+	renamed := map[string]string{} // of other packages
 	for _, im := range f.Imports {
 		p, err := strconv.Unquote(im.Path.Value)
 		if err != nil {
@@ -102,6 +108,9 @@ func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error
 		if sources[p] != nil {
 			local[path.Base(p)] = true
 			e.replace(im.Pos(), im.End(), "")
+		} else if base := path.Base(p); im.Name == nil && declared[base] != "" {
+			renamed[base] = "go" + base
+			e.replace(im.Pos(), im.End(), renamed[base]+" "+im.Path.Value)
 		}
 	}
 	if len(local) == len(f.Imports) {
@@ -114,13 +123,17 @@ func unqualify(name string, src []byte, sources map[string]fs.FS) ([]byte, error
 	ast.Inspect(f, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			// What the parser resolves is declared in the file.
-			if x, ok := sel.X.(*ast.Ident); ok && local[x.Name] && x.Obj == nil {
-				e.replace(x.Pos(), sel.Sel.Pos(), "")
+			if x, ok := sel.X.(*ast.Ident); ok && x.Obj == nil {
+				if local[x.Name] {
+					e.replace(x.Pos(), sel.Sel.Pos(), "")
+				} else if renamed[x.Name] != "" {
+					e.replace(x.Pos(), x.End(), renamed[x.Name])
+				}
 			}
 		}
 		return true
 	})
-	if len(local) == 0 {
+	if len(local)+len(renamed) == 0 {
 		return e.bytes(), nil
 	}
 	return format.Source(e.bytes())

@@ -238,23 +238,7 @@ func FilledSizes(g *ir.Graph) *ir.Value {
 // Filled cuts a result of a program, laid out in a shape, to its sizes.
 func Filled(data []float32, shape ir.Shape, sizes []float32) *tensor.F32 {
 	dims := make([]int, len(shape))
-	n := 1
-	for i := range shape {
-		dims[i] = int(sizes[i])
-		n *= dims[i]
-	}
-	out := &tensor.F32{Shape: dims, Data: make([]float32, 0, n)}
-	for i, v := range data {
-		inside := true
-		for a, rest := len(shape)-1, i; a >= 0; a-- {
-			inside = inside && rest%shape[a] < dims[a]
-			rest /= shape[a]
-		}
-		if inside {
-			out.Data = append(out.Data, v)
-		}
-	}
-	return out
+	return &tensor.F32{Shape: dims, Data: nodes.Cut(slices.Clone(data), shape, sizes, dims)}
 }
 
 // Cost is an estimate.

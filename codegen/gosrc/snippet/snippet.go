@@ -21,6 +21,9 @@ var Scale string
 //go:embed noise.go
 var noise string
 
+//go:embed whole.go
+var whole string
+
 //go:embed server/access.go server/answers.go server/batch.go server/budget.go server/decode.go server/formats.go
 //go:embed server/listen.go server/metrics.go server/orient.go server/pictures.go server/server.go server/upload.go
 var program embed.FS
@@ -61,7 +64,13 @@ func As(file, pkg string) string {
 }
 
 // NoiseFunc returns the source text of the function Noise.
-func NoiseFunc() string {
-	_, body, _ := strings.Cut(noise, "package snippet\n")
-	return strings.TrimSpace(body) + "\n"
+func NoiseFunc() string { return body(noise) }
+
+// WholeFunc returns the source text of the function Whole.
+func WholeFunc() string { return body(whole) }
+
+// body returns the text of a file behind its package clause.
+func body(file string) string {
+	_, text, _ := strings.Cut(file, "package snippet\n")
+	return strings.TrimSpace(text) + "\n"
 }
