@@ -4,10 +4,13 @@
 //
 //	import ort "github.com/incc-lang/incc/backends/onnx/ort"
 //
-// It has tensors, AdvancedSession, DynamicAdvancedSession, GetInputOutputInfo, and of the
-// options the number of threads; some others are there and have no effect, as they say. It
-// does not have scalars, sequences, maps, strings, half-precision tensors, I/O binding, run
-// options, metadata and execution providers: such calls do not compile.
+// It has tensors, scalars, AdvancedSession, DynamicAdvancedSession, GetInputOutputInfo,
+// metadata, and of the options the number of threads; some others are there and have no effect,
+// as they say. It does not have sequences, maps, strings, half-precision tensors, I/O binding,
+// run options and execution providers: such calls do not compile.
+//
+// Outputs whose sizes are known only at run time, such as boxes, are read with a
+// DynamicAdvancedSession and nil for these outputs.
 //
 // Differences: incc computes with float32, so tensors of float64 are rounded, and integers
 // beyond 2^24 are an error. Types of output tensors other than the model's are converted, not

@@ -36,6 +36,9 @@ type compiled struct {
 	shapes  []Shape
 	program *cpu.Program
 	outputs []ir.Type // with their batch as a number
+	// The rows of the outputs in the program's last output, which holds the sizes of those whose
+	// sizes are known only at run time; -1 for all others.
+	rows []int
 }
 
 // newModel checks the names of inputs and outputs.
@@ -126,7 +129,11 @@ func (m *model) run(inputs, outputs []Value) error {
 			return fmt.Errorf("input %q: %w", m.inputs[i], err)
 		}
 		shapes[i] = v.GetShape()
-		if n := shapes[i].FlattenedSize(); n == 0 || n != int64(len(data[i])) {
+		n := shapes[i].FlattenedSize()
+		if shapes[i] == nil && len(data[i]) == 1 { // a scalar
+			n = 1
+		}
+		if n == 0 || n != int64(len(data[i])) {
 			return fmt.Errorf("input %q has %d elements for shape %v: was it destroyed?", m.inputs[i], len(data[i]), shapes[i])
 		}
 	}
@@ -143,8 +150,14 @@ func (m *model) run(inputs, outputs []Value) error {
 		return err
 	}
 	for i, t := range c.outputs {
-		shape := make(Shape, len(t.Shape))
-		for j, d := range t.Shape {
+		y, dims := res[i].Data, t.Shape
+		if row := c.rows[i]; row >= 0 {
+			sizes := res[len(res)-1]
+			filled := ops.Filled(y, t.Shape, sizes.Data[row*sizes.Shape[1]:])
+			y, dims = filled.Data, filled.Shape
+		}
+		shape := make(Shape, len(dims))
+		for j, d := range dims {
 			shape[j] = int64(d)
 		}
 		if outputs[i] == nil {
@@ -152,7 +165,7 @@ func (m *model) run(inputs, outputs []Value) error {
 				return fmt.Errorf("output %q: %w", m.outputs[i], err)
 			}
 		}
-		if err := outputs[i].set(res[i].Data, shape); err != nil {
+		if err := outputs[i].set(y, shape); err != nil {
 			return fmt.Errorf("output %q: %w", m.outputs[i], err)
 		}
 	}
@@ -162,18 +175,26 @@ func (m *model) run(inputs, outputs []Value) error {
 // images returns the number of images in n elements of an input with a symbolic batch.
 func images(s ir.Shape, n int) int { return max(1, n/max(1, s.Bind(1).Size())) }
 
-// newValue returns a tensor for an output whose type the caller leaves to the model.
+// newValue returns a tensor for an output whose type the caller leaves to the model. It may have
+// no elements, as the boxes of a picture without any.
 func newValue(t ir.DType, shape Shape) (Value, error) {
 	if len(shape) == 0 {
 		shape = Shape{1}
 	}
 	switch t {
 	case ir.I64:
-		return NewEmptyTensor[int64](shape)
+		return emptyTensor[int64](shape)
 	case ir.Bool:
-		return NewEmptyTensor[bool](shape)
+		return emptyTensor[bool](shape)
 	}
-	return NewEmptyTensor[float32](shape)
+	return emptyTensor[float32](shape)
+}
+
+func emptyTensor[T TensorData](shape Shape) (Value, error) {
+	if slices.Contains(shape, 0) {
+		return &Tensor[T]{shape: shape, data: []T{}}, nil
+	}
+	return NewEmptyTensor[T](shape)
 }
 
 // compiledFor returns the program for some shapes of the inputs.
@@ -210,9 +231,7 @@ func (m *model) compile(shapes []Shape) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ops.FilledSizes(g) != nil {
-		return nil, errors.New("outputs whose sizes are known only at run time are not supported here: onnx.Load and cpu.Compile run such a model")
-	}
+	rows := sizeRows(g)
 	reorder(g, m.in, m.out)
 	batch := 1
 	for i, v := range g.Inputs {
@@ -221,8 +240,10 @@ func (m *model) compile(shapes []Shape) (*compiled, error) {
 		}
 	}
 	c := &compiled{shapes: slices.Clone(shapes)}
-	for _, v := range g.Outputs {
-		c.outputs = append(c.outputs, ir.Type{DType: v.Type.DType, Shape: v.Type.Shape.Bind(batch)})
+	for i, j := range m.out {
+		t := g.Outputs[i].Type
+		c.outputs = append(c.outputs, ir.Type{DType: t.DType, Shape: t.Shape.Bind(batch)})
+		c.rows = append(c.rows, rows[j])
 	}
 	c.program, err = executor.Compile(bound, g, cpu.Options{Batch: batch, Threads: m.threads}, func(h *ir.Graph, o cpu.Options) (*cpu.Program, error) {
 		if h != g {
@@ -237,8 +258,24 @@ func (m *model) compile(shapes []Shape) (*compiled, error) {
 	return c, err
 }
 
-// reorder gives a graph the inputs and outputs of the session, in its order.
+// sizeRows returns the row of each output of a graph in the array of sizes that are known only at
+// run time, -1 for other outputs.
+func sizeRows(g *ir.Graph) []int {
+	rows, next := slices.Repeat([]int{-1}, len(g.Outputs)), 0
+	sizes := ops.FilledSizes(g)
+	for i, v := range g.Outputs {
+		if sizes != nil && v != sizes && v.Def == sizes.Def {
+			rows[i] = next
+			next++
+		}
+	}
+	return rows
+}
+
+// reorder gives a graph the inputs and outputs of the session, in its order. The array of sizes
+// that are known only at run time stays the last output.
 func reorder(g *ir.Graph, in, out []int) {
+	sizes := ops.FilledSizes(g)
 	pick := func(from []*ir.Value, at []int) []*ir.Value {
 		l := make([]*ir.Value, len(at))
 		for i, j := range at {
@@ -247,4 +284,7 @@ func reorder(g *ir.Graph, in, out []int) {
 		return l
 	}
 	g.Inputs, g.Outputs = pick(g.Inputs, in), pick(g.Outputs, out)
+	if sizes != nil {
+		g.Outputs = append(g.Outputs, sizes)
+	}
 }

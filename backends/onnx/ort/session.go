@@ -60,6 +60,8 @@ func (o *SessionOptions) SetIntraOpNumThreads(n int) error {
 // Destroy does nothing.
 func (o *SessionOptions) Destroy() error { return nil }
 
+var errDestroyed = errors.New("the session was destroyed")
+
 // DynamicAdvancedSession is a model that runs on tensors that each call names. It is safe for
 // concurrent use.
 type DynamicAdvancedSession struct{ model *model }
@@ -94,7 +96,7 @@ func NewDynamicAdvancedSessionWithONNXData(data []byte, inputNames, outputNames 
 // Run computes the outputs. An output that is nil is replaced with a new tensor.
 func (s *DynamicAdvancedSession) Run(inputs, outputs []Value) error {
 	if s.model == nil {
-		return errors.New("the session was destroyed")
+		return errDestroyed
 	}
 	return s.model.run(inputs, outputs)
 }

@@ -96,6 +96,7 @@ type (
 type Value interface {
 	GetShape() Shape
 	DataType() TensorElementDataType
+	GetONNXType() ONNXType
 	ZeroContents()
 	Destroy() error
 
