@@ -158,12 +158,12 @@ func (im *importer) graph(g *onnxpb.GraphProto, nodes []*onnxpb.NodeProto) error
 		lost := slices.ContainsFunc(n.Input, func(s string) bool { return im.failed[s] })
 		if !lost {
 			if err = im.do(n); err == nil && len(im.b.Graph().Nodes) > maxNodes {
-				return fmt.Errorf("%s: the model becomes more than %d ops", nodeName(n, i), maxNodes)
+				return fmt.Errorf("%s: the model becomes more than %d ops", im.m.nameOf(n, i), maxNodes)
 			}
 			if err == nil {
 				continue
 			}
-			problems = append(problems, fmt.Errorf("%s: %w", nodeName(n, i), err))
+			problems = append(problems, fmt.Errorf("%s: %w", im.m.nameOf(n, i), err))
 		}
 		for _, o := range n.Output {
 			im.failed[o] = true

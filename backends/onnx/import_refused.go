@@ -39,7 +39,7 @@ func (im *importer) unsupported(nodes []*onnxpb.NodeProto) error {
 		if where[op] == nil {
 			order = append(order, op)
 		}
-		name := nodeName(n, i)
+		name := im.m.nameOf(n, i)
 		if list := unknownSteps(n); n.OpType == "If" && !foreign && len(list) > 0 {
 			name += fmt.Sprintf(", whose graphs have %s", strings.Join(list, ", "))
 		}

@@ -25,6 +25,9 @@ type Model struct {
 	// TensorProto has no data itself. The slices are not copied, so they must not change
 	// while the model is written.
 	Weights map[string][]float32
+	// origin names the node of the file that a node was made of, by the first output of the
+	// node; see unfoldQ.
+	origin map[string]string
 }
 
 // MaxModel is the largest size of a model file in bytes: the limit of protobuf for a

@@ -60,6 +60,8 @@ type unfolder struct {
 	names        map[string]bool
 	whole        map[string]qScale // the tensors that operators of the form compute
 	real         map[string]string // by the name of such a tensor, the name of its real numbers
+	origin       map[string]string // by the first output of a node, the node of the file, for messages
+	at           string            // the node that is being unfolded, for messages
 }
 
 // unfoldQ returns a model in the QDQ form, and m itself if it has no operators on whole numbers. An
@@ -72,7 +74,7 @@ func unfoldQ(m *Model) *Model {
 	}) {
 		return m
 	}
-	u := &unfolder{initializers: map[string]*onnxpb.TensorProto{}, names: map[string]bool{}, whole: map[string]qScale{}, real: map[string]string{},
+	u := &unfolder{initializers: map[string]*onnxpb.TensorProto{}, names: map[string]bool{}, whole: map[string]qScale{}, real: map[string]string{}, origin: map[string]string{},
 		g: &onnxpb.GraphProto{Name: g.Name, DocString: g.DocString, Input: g.Input, Output: g.Output, Initializer: slices.Clone(g.Initializer), SparseInitializer: g.SparseInitializer}}
 	for _, t := range g.Initializer {
 		u.initializers[t.Name], u.names[t.Name] = t, true
@@ -85,12 +87,13 @@ func unfoldQ(m *Model) *Model {
 			u.names[o] = true
 		}
 	}
-	for _, n := range g.Node {
+	for i, n := range g.Node {
+		u.at = nodeName(n, i)
 		if !u.node(n) {
-			u.g.Node = append(u.g.Node, n)
+			u.append(n)
 		}
 	}
-	return &Model{Weights: m.Weights, Proto: &onnxpb.ModelProto{IrVersion: m.Proto.IrVersion, OpsetImport: m.Proto.OpsetImport, Graph: u.g,
+	return &Model{Weights: m.Weights, origin: u.origin, Proto: &onnxpb.ModelProto{IrVersion: m.Proto.IrVersion, OpsetImport: m.Proto.OpsetImport, Graph: u.g,
 		ProducerName: m.Proto.ProducerName, MetadataProps: m.Proto.MetadataProps, Functions: m.Proto.Functions}}
 }
 
@@ -205,7 +208,26 @@ func (u *unfolder) bias(n *onnxpb.NodeProto, f qForm) (string, bool) {
 }
 
 func (u *unfolder) add(name, op string, in []string, out string, attrs ...*onnxpb.AttributeProto) {
-	u.g.Node = append(u.g.Node, &onnxpb.NodeProto{Name: name, OpType: op, Input: in, Output: []string{out}, Attribute: attrs})
+	u.append(&onnxpb.NodeProto{Name: name, OpType: op, Input: in, Output: []string{out}, Attribute: attrs})
+}
+
+// append adds a node that is, or is made of, the node that is being unfolded.
+func (u *unfolder) append(n *onnxpb.NodeProto) {
+	if len(n.Output) > 0 {
+		u.origin[n.Output[0]] = u.at
+	}
+	u.g.Node = append(u.g.Node, n)
+}
+
+// nameOf names a node of a model for messages: as nodeName, or the node of the file that it was
+// made of.
+func (m *Model) nameOf(n *onnxpb.NodeProto, i int) string {
+	if len(n.Output) > 0 {
+		if name := m.origin[n.Output[0]]; name != "" {
+			return name
+		}
+	}
+	return nodeName(n, i)
 }
 
 // fresh returns a name that no value has.

@@ -40,6 +40,19 @@ func TestUnfoldQ(t *testing.T) {
 			t.Errorf("%s %v becomes %q, want %q", c.n.OpType, c.n.Input, got, c.want)
 		}
 	}
+	named := node("QLinearAdd", "a s z b s z t z")
+	named.Name = "sum"
+	relu := &onnxpb.NodeProto{OpType: "Relu", Input: []string{"y"}, Output: []string{"r"}}
+	u := unfoldQ(&Model{Proto: &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{named, relu}}}})
+	for i, n := range u.Proto.Graph.Node { // messages name the nodes of the file
+		want := `node "sum" (QLinearAdd)`
+		if n.OpType == "Relu" {
+			want = "node 1 (Relu)"
+		}
+		if got := u.nameOf(n, i); got != want {
+			t.Errorf("node %d, a %s, is called %s, want %s", i, n.OpType, got, want)
+		}
+	}
 	m := &Model{Proto: &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{node("Add", "a b")}}}}
 	if unfoldQ(m) != m {
 		t.Error("a model without such operators is changed")

@@ -191,7 +191,7 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 	for i, n := range g.Node {
 		for _, o := range n.Output {
 			if _, ok := v.nodeOf[o]; !ok {
-				v.nodeOf[o] = nodeName(n, i)
+				v.nodeOf[o] = v.m.nameOf(n, i)
 			}
 		}
 	}
@@ -201,7 +201,7 @@ func (v *verifier) graph(g *onnxpb.GraphProto) {
 			v.bad(nodeName(n, i), "another node has the same name")
 		}
 		names[n.Name] = true
-		v.node(n, nodeName(n, i), declared)
+		v.node(n, v.m.nameOf(n, i), declared)
 	}
 	if len(g.Output) == 0 {
 		v.bad("graph", "has no outputs")
