@@ -10,6 +10,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // prepare returns a copy of the graph without nodes that nothing needs, in which
@@ -93,6 +94,10 @@ func constantOutputs(g *ir.Graph) {
 // nothing needs, and with the values of those that depend on params alone (of a
 // training step: on constants) among its data.
 func Prepared(g *ir.Graph, seed int64) (*ir.Graph, error) {
+	g, err := lower.Graph(g)
+	if err != nil {
+		return nil, err
+	}
 	c, k := prepare(g)
 	k.seed = seed
 	for _, v := range c.Params {

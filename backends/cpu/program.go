@@ -19,6 +19,7 @@ import (
 	"github.com/incc-lang/incc/backends/safetensors"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // Options of Compile. The zero value plans single images and runs them on all
@@ -181,7 +182,11 @@ func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
 // makePlan returns the plan of a graph and what the values are that the plan's
 // weights name.
 func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
-	g, known := prepare(g)
+	low, err := lower.Graph(g)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
+	}
+	g, known := prepare(low)
 	known.file, known.seed = opt.Weights, opt.Seed
 	if opt.Batch < 0 || opt.Batch > MaxBatch {
 		return nil, nil, fmt.Errorf("compile %s: a batch of %d images, want 1 to %d", g.Name, opt.Batch, MaxBatch)

@@ -29,6 +29,12 @@ func writeNode(op ops.Node, n *ir.Node, e *emitter) error {
 	if err := groupScales(op, n, e); err != nil {
 		return err
 	}
+	if op.Type == "Resize" && e.opset < 18 && strings.Contains(op.Attrs, "axes:") {
+		var err error
+		if op, err = oldResize(op, n.In[0].Type.Shape, n.Out[0].Type.Shape); err != nil {
+			return err
+		}
+	}
 	given, err := nodes.ParseNodeAttrs(op.Attrs)
 	if err != nil {
 		return err

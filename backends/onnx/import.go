@@ -12,6 +12,7 @@ import (
 	"github.com/incc-lang/incc/ir/nodes"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // Import converts a model to a graph with default options; see ImportWith.
@@ -87,6 +88,11 @@ func ImportWith(m *Model, o ImportOptions) (*ir.Graph, error) {
 	}
 	if !o.FixedBatch {
 		g = freeBatch(g)
+	}
+	if !o.Layers {
+		if g, err = lower.Graph(g); err != nil {
+			return nil, unsupported{err}
+		}
 	}
 	return sinkTransposes(g)
 }

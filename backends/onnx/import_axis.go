@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // This file imports operators that compute each element along one axis from a few elements
@@ -20,96 +21,25 @@ func init() {
 	importTable["Gather"] = importGather
 }
 
-// mapping says how the elements along an axis become others: element o is the sum of
-// weights[o][i] times element i, plus bias.
-type mapping struct {
-	in   int
-	rows [][]tap
-	bias []float32 // nil for 0
-}
-
-type tap struct {
-	at     int
-	weight float64
-}
-
 // selection maps element o to element at[o].
-func selection(in int, at []int) mapping {
-	m := mapping{in: in}
+func selection(in int, at []int) lower.Mapping {
+	m := lower.Mapping{In: in}
 	for _, i := range at {
-		m.rows = append(m.rows, []tap{{i, 1}})
+		m.Rows = append(m.Rows, []lower.Tap{{At: i, Weight: 1}})
 	}
 	return m
 }
 
-// maxMapping bounds the elements of the matrix of a mapping, and maxMappings those of all
-// mappings of a model.
-const (
-	maxMapping  = 1 << 22
-	maxMappings = 1 << 24
-)
+var errMappings = fmt.Errorf("the matrices for padding and selecting take more than %d numbers", lower.MaxMappings)
 
-var errMappings = fmt.Errorf("the matrices for resizing, padding and selecting take more than %d numbers", maxMappings)
-
-// along applies a mapping to an axis of x, which must not be the batch. It adds a convolution
-// with a kernel of 1x1 over an x in which the axis stands in place of the channels.
-func (im *importer) along(x *ir.Value, axis int, m mapping, what string) (*ir.Value, error) {
-	s := x.Type.Shape
-	if axis < 1 || len(s) < 2 || s[axis] != m.in {
-		return nil, fmt.Errorf("axis %d of %v is not supported here", axis, s)
-	}
-	if len(m.rows)*m.in > maxMapping {
-		return nil, fmt.Errorf("axis %d of %v becomes %d elements: that is too large", axis, s, len(m.rows))
-	}
-	if im.mapped += len(m.rows) * m.in; im.mapped > maxMappings {
-		return nil, errMappings
-	}
-	weights := make([]float32, len(m.rows)*m.in)
-	for o, row := range m.rows {
-		for _, t := range row {
-			weights[o*m.in+t.at] += float32(t.weight)
+// along applies a mapping to an axis of x, which must not be the batch.
+func (im *importer) along(x *ir.Value, axis int, m lower.Mapping, what string) (*ir.Value, error) {
+	if m.Size() <= lower.MaxMapping {
+		if im.mapped += m.Size(); im.mapped > lower.MaxMappings {
+			return nil, errMappings
 		}
 	}
-	name := safeName(im.node.Output[0] + "/" + what)
-	in := []*ir.Value{im.b.Const(name, tensor.Of(weights, len(m.rows), m.in, 1, 1))}
-	if m.bias != nil {
-		in = append(in, im.b.Const(name+"_bias", tensor.Of(m.bias, len(m.rows))))
-	}
-	return im.pointwise(x, axis, in...)
-}
-
-// pointwise multiplies x along an axis, which must not be the batch, with weights
-// (out x in x 1 x 1) and adds a bias, if there is one: a convolution over an x in which the
-// axis stands in place of the channels.
-func (im *importer) pointwise(x *ir.Value, axis int, weights ...*ir.Value) (*ir.Value, error) {
-	// Bring x to four axes with the axis in front of the others, and back.
-	s := x.Type.Shape
-	perm := []int{0, axis}
-	for i := 1; i < len(s); i++ {
-		if i != axis {
-			perm = append(perm, i)
-		}
-	}
-	moved := make(ir.Shape, len(s))
-	back := make([]int, len(s))
-	for i, p := range perm {
-		moved[i], back[p] = s[p], i
-	}
-	if axis != 1 {
-		x = im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, x)
-	}
-	flat := ir.Shape{moved[0], moved[1], 1, moved[2:].Size()}
-	if len(s) == 4 {
-		flat = moved
-	}
-	x = im.reshaped(x, flat)
-	y := im.op(ops.Conv{Stride: ir.HW{1, 1}, Dilation: ir.HW{1, 1}, Groups: 1}, append([]*ir.Value{x}, weights...)...)
-	moved[1] = weights[0].Type.Shape[0]
-	y = im.reshaped(y, moved)
-	if axis != 1 {
-		y = im.op(ops.Transpose{Perm: ir.IntsOf(back...)}, y)
-	}
-	return y, im.b.Err()
+	return lower.Along(im.b, x, axis, m, safeName(im.node.Output[0]+"/"+what))
 }
 
 // importMatMul imports the product of a value of more than two axes with a weight as a
@@ -133,7 +63,7 @@ func importMatMul(im *importer, n *node) error {
 	}
 	v := im.b.Param(safeName(n.Input[1]), ir.Shape{p, k, 1, 1}, ir.Param{Kind: ir.Weight, LR: 1, Decay: 1})
 	im.b.Graph().Data[v.Name] = tensor.Of(w, p, k, 1, 1)
-	y, err := im.pointwise(x, len(a)-1, v)
+	y, err := lower.Pointwise(im.b, x, len(a)-1, v)
 	if err != nil {
 		return err
 	}
@@ -199,7 +129,7 @@ func importGather(im *importer, n *node) error {
 	if d == ir.Batch {
 		return errors.New("gathering from the batch is not supported")
 	}
-	if im.mapped > maxMappings {
+	if im.mapped > lower.MaxMappings {
 		return errMappings
 	}
 	at := make([]int, len(indices))
@@ -221,25 +151,7 @@ func importGather(im *importer, n *node) error {
 
 // reshaped returns v with a shape. It takes the place of a reshape that made v.
 func (im *importer) reshaped(v *ir.Value, s ir.Shape) *ir.Value {
-	if v = unshaped(v, s); v.Type.Shape.Equal(s) {
-		return v
-	}
-	return im.op(ops.Reshape{Shape: ir.DimsOf(s)}, v)
-}
-
-// unshaped returns a value with the same elements in the same order as v, of which the shape s
-// can be made: the input of the reshape that made v, or v.
-func unshaped(v *ir.Value, s ir.Shape) *ir.Value {
-	if v.Def == nil {
-		return v
-	}
-	switch v.Def.Op.(type) {
-	case ops.Reshape, ops.Flatten:
-		if x := v.Def.In[0]; x.Type.Shape.Symbolic() == s.Symbolic() {
-			return x
-		}
-	}
-	return v
+	return lower.Reshaped(im.b, v, s)
 }
 
 func importSlice(im *importer, n *node) error {
@@ -359,6 +271,9 @@ func importPad(im *importer, n *node) error {
 		padded = append(padded, axis)
 	}
 	slices.Sort(padded)
+	if slices.Contains(ops.PadModes, mode) && len(s) == 4 && !slices.Contains(padded, 1) && slices.Min(append(slices.Clone(lo), hi...)) >= 0 {
+		return im.add(ops.Padding(ir.Pads{lo[2], lo[3], hi[2], hi[3]}, mode), x)
+	}
 	if y, ok := im.constantPad(x, mode, lo, hi, padded, value); ok {
 		return im.finish(y)
 	}
@@ -408,45 +323,31 @@ func (im *importer) constantPad(x *ir.Value, mode string, lo, hi, padded []int, 
 }
 
 // padding returns the mapping of a padding of an axis of size d.
-func padding(mode string, d, lo, hi int, value float32) (mapping, error) {
+func padding(mode string, d, lo, hi int, value float32) (lower.Mapping, error) {
 	if lo < -maxDim || hi < -maxDim || lo > maxInts || hi > maxInts || d+lo+hi < 1 || d+lo+hi > maxInts {
-		return mapping{}, fmt.Errorf("pads %d and %d of %d elements are not supported", lo, hi, d)
+		return lower.Mapping{}, fmt.Errorf("pads %d and %d of %d elements are not supported", lo, hi, d)
 	}
-	m := mapping{in: d}
+	m := lower.Mapping{In: d}
 	for o := -lo; o < d+hi; o++ {
 		i := o
 		switch mode {
-		case "reflect":
-			if d == 1 {
-				i = 0
-			}
-			for d > 1 && (i < 0 || i >= d) {
-				if i < 0 {
-					i = -i
-				}
-				if i >= d {
-					i = 2*(d-1) - i
-				}
-			}
-		case "edge":
-			i = max(0, min(i, d-1))
-		case "wrap":
-			i = (i%d + d) % d
+		case "reflect", "edge", "wrap":
+			i = lower.Padded(mode, o, d)
 		case "constant":
 			if i < 0 || i >= d {
-				if m.bias == nil && value != 0 {
-					m.bias = make([]float32, d+lo+hi)
+				if m.Bias == nil && value != 0 {
+					m.Bias = make([]float32, d+lo+hi)
 				}
 				if value != 0 {
-					m.bias[o+lo] = value
+					m.Bias[o+lo] = value
 				}
-				m.rows = append(m.rows, nil)
+				m.Rows = append(m.Rows, nil)
 				continue
 			}
 		default:
 			return m, fmt.Errorf("mode %q is not supported", mode)
 		}
-		m.rows = append(m.rows, []tap{{i, 1}})
+		m.Rows = append(m.Rows, []lower.Tap{{At: i, Weight: 1}})
 	}
 	return m, nil
 }

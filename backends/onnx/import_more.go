@@ -27,14 +27,11 @@ func init() {
 		},
 		"Min":             importMin,
 		"Mean":            importMean,
-		"PRelu":           importPRelu,
 		"Pow":             importPow,
 		"GlobalMaxPool":   importGlobalMaxPool,
 		"ReduceMin":       reduceOn(ops.ReduceMax, (*importer).neg, (*importer).neg),
 		"ReduceL1":        reduceOn(ops.ReduceSum, (*importer).abs, nil),
 		"ReduceSumSquare": reduceOn(ops.ReduceSum, (*importer).square, nil),
-		"DepthToSpace":    importDepthToSpace,
-		"ConvTranspose":   importConvTranspose,
 		"SpaceToDepth":    importSpaceToDepth,
 		"Tile":            importTile,
 		"ConstantOfShape": importConstantOfShape,
@@ -105,16 +102,6 @@ func importMean(im *importer, n *node) error {
 	return im.finish(im.op(ops.Scale{By: 1 / float64(len(vs))}, im.op(ops.Add{}, vs...)))
 }
 
-// importPRelu computes relu(x) - slope relu(-x), where slope is a weight (He 2015).
-func importPRelu(im *importer, n *node) error {
-	vs, err := im.operands(n)
-	if err != nil {
-		return err
-	}
-	below := im.op(ops.Mul{}, im.op(ops.ReLU{}, im.neg(vs[0])), vs[1])
-	return im.finish(im.op(ops.Sub{}, im.op(ops.ReLU{}, vs[0]), below))
-}
-
 // importPow imports a power with a constant exponent of 1 to 4, as products.
 func importPow(im *importer, n *node) error {
 	e, ok := im.scalar(1)
@@ -168,42 +155,14 @@ func reduceOn(kind ops.ReduceKind, before, after func(*importer, *ir.Value) *ir.
 	}
 }
 
-// blocks returns the input x of a DepthToSpace or SpaceToDepth, its shape s (NCHW) and the
-// block size b.
-func blocks(im *importer, n *node) (x *ir.Value, s ir.Shape, b int, err error) {
-	if x, err = im.value(n.Input[0], ir.Weight); err != nil {
-		return nil, nil, 0, err
-	}
-	b = int(n.int("blocksize", 0))
-	if s = x.Type.Shape; len(s) != 4 || b < 1 || b > ir.MaxDim {
-		err = fmt.Errorf("blocksize=%d of %v", b, s)
-	}
-	return x, s, b, err
-}
-
-// importDepthToSpace moves channels into blocks of pixels (Shi 2016).
-func importDepthToSpace(im *importer, n *node) error {
-	x, s, b, err := blocks(im, n)
-	if err != nil {
-		return err
-	}
-	mode := "DCR"
-	if a := n.attr("mode"); a != nil {
-		mode = string(a.S)
-	}
-	c := s[1] / (b * b)
-	split, perm := ir.Shape{s[0], b, b, c, s[2], s[3]}, []int{0, 3, 4, 1, 5, 2}
-	if mode == "CRD" {
-		split, perm = ir.Shape{s[0], c, b, b, s[2], s[3]}, []int{0, 1, 4, 2, 5, 3}
-	}
-	y := im.op(ops.Transpose{Perm: ir.IntsOf(perm...)}, im.op(ops.Reshape{Shape: ir.DimsOf(split)}, x))
-	return im.finish(im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], c, s[2] * b, s[3] * b})}, y))
-}
-
 func importSpaceToDepth(im *importer, n *node) error {
-	x, s, b, err := blocks(im, n)
+	x, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
 		return err
+	}
+	s, b := x.Type.Shape, int(n.int("blocksize", 0))
+	if len(s) != 4 || b < 1 || b > ir.MaxDim {
+		return fmt.Errorf("blocksize=%d of %v", b, s)
 	}
 	h, w := s[2]/b, s[3]/b
 	y := im.op(ops.Reshape{Shape: ir.DimsOf(ir.Shape{s[0], s[1], h, b, w, b})}, x)

@@ -14,8 +14,6 @@ import (
 func init() {
 	importTable["LayerNormalization"] = importLayerNorm
 	importTable["RMSNormalization"] = importLayerNorm
-	importTable["InstanceNormalization"] = importInstanceNorm
-	importTable["GroupNormalization"] = importGroupNorm
 	importTable["MeanVarianceNormalization"] = importMeanVariance
 	importTable["LpNormalization"] = importLpNorm
 	importTable["ReduceL2"] = reduceOn(ops.ReduceSum, (*importer).square, func(im *importer, x *ir.Value) *ir.Value { return im.op(ops.Sqrt{}, x) })
@@ -84,55 +82,6 @@ func importLayerNorm(im *importer, n *node) error {
 	y := im.standardized(x, axes, n.float("epsilon", 1e-5), n.OpType == "LayerNormalization")
 	// The scale may have any shape that broadcasts, so it needs no further axes.
 	if y, err = im.affine(y, 1, 2, rank); err != nil {
-		return err
-	}
-	return im.finish(y)
-}
-
-// spatialAxes returns the axes after the channels.
-func spatialAxes(rank int) []int {
-	var axes []int
-	for a := 2; a < rank; a++ {
-		axes = append(axes, a)
-	}
-	return axes
-}
-
-func importInstanceNorm(im *importer, n *node) error {
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	rank := len(x.Type.Shape)
-	if rank < 3 {
-		return fmt.Errorf("input %v has no axes after the channels", x.Type.Shape)
-	}
-	y, err := im.affine(im.standardized(x, spatialAxes(rank), n.float("epsilon", 1e-5), true), 1, 2, 1)
-	if err != nil {
-		return err
-	}
-	return im.finish(y)
-}
-
-func importGroupNorm(im *importer, n *node) error {
-	x, err := im.value(n.Input[0], ir.Weight)
-	if err != nil {
-		return err
-	}
-	s, groups := x.Type.Shape, int(n.int("num_groups", 0))
-	if len(s) < 3 || groups < 1 || s[1]%groups != 0 {
-		return fmt.Errorf("num_groups=%d does not divide %v", groups, s)
-	}
-	split := ir.Shape{s[0], groups, ir.Shape(s[1:]).Size() / groups, 1}
-	y := im.standardized(im.reshaped(x, split), []int{2, 3}, n.float("epsilon", 1e-5), true)
-	at := 1
-	if w := n.in[1].shape; len(w) == 1 && w[0].n == int64(groups) && groups != s[1] { // opset 18: one factor for each group
-		if y, err = im.affine(y, 1, 2, 1); err != nil {
-			return err
-		}
-		return im.finish(im.reshaped(y, s))
-	}
-	if y, err = im.affine(im.reshaped(y, s), 1, 2, at); err != nil {
 		return err
 	}
 	return im.finish(y)

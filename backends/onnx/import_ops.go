@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // This file imports single operators that have a counterpart in the IR.
@@ -234,7 +235,7 @@ func importShape(im *importer, n *node) error {
 	if err != nil {
 		return err
 	}
-	if v = unshaped(v, t.Shape); v.Type.Shape.Equal(t.Shape) {
+	if v = lower.Unshaped(v, t.Shape); v.Type.Shape.Equal(t.Shape) {
 		return im.finish(v)
 	}
 	return im.add(ops.Reshape{Shape: ir.DimsOf(t.Shape)}, v)

@@ -4,25 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/nodes"
+	"github.com/incc-lang/incc/ir/ops"
 )
 
 // This file imports Resize.
 
-// importResize imports a resizing of any axes but the batch. It is separable, so that each
-// axis has a mapping of its own.
+// importResize imports a resizing of any axes but the batch as a node with the axes that change.
+// The sizes of the other axes need not be known, as that of a symbolic batch.
 func importResize(im *importer, n *node) error {
-	text := func(name, def string) string {
-		if a := n.attr(name); a != nil {
-			return string(a.S)
-		}
-		return def
-	}
-	r := resizing{mode: text("mode", "nearest"), coordinates: text("coordinate_transformation_mode", "half_pixel"),
-		nearest: text("nearest_mode", "round_prefer_floor"), a: n.float("cubic_coeff_a", -0.75), exclude: n.int("exclude_outside", 0) != 0}
 	scales, sizes, err := n.resizeFactors()
 	if err != nil {
 		return err
@@ -30,13 +25,29 @@ func importResize(im *importer, n *node) error {
 	if sizes == nil {
 		return errors.New("the scales or sizes must be constants")
 	}
-	if p := text("keep_aspect_ratio_policy", "stretch"); p != "stretch" {
+	attrs := nodes.NodeAttrs{}
+	for _, a := range n.Attribute {
+		if err := nodeAttr(attrs, n.OpType, a); err != nil {
+			return err
+		}
+	}
+	if p := attrs["keep_aspect_ratio_policy"]; p != "" && p != "stretch" {
 		return fmt.Errorf("keep_aspect_ratio_policy=%s is not supported", p)
+	}
+	if attrs["coordinate_transformation_mode"] == "tf_crop_and_resize" {
+		return errors.New("a region of interest is not supported")
+	}
+	for _, name := range []string{"keep_aspect_ratio_policy", "axes", "extrapolation_value"} {
+		delete(attrs, name)
 	}
 	x, err := im.value(n.Input[0], ir.Weight)
 	if err != nil {
 		return err
 	}
+	list, given := n.constFloats(2)
+	given = given && len(list) > 0
+	var axes, to []int
+	var by []float64
 	for axis, size := range sizes {
 		in := n.in[0].shape[axis]
 		if size == in && scales[axis] == 1 {
@@ -45,121 +56,101 @@ func importResize(im *importer, n *node) error {
 		if in.n == 0 || size.n == 0 {
 			return fmt.Errorf("resizing axis %d, %v, to %v is not supported", axis, in, size)
 		}
-		if n.int("antialias", 0) != 0 && scales[axis] < 1 {
-			return errors.New("antialias=1 is not supported where a size shrinks")
-		}
-		if in.n*size.n > maxMapping {
-			return fmt.Errorf("resizing axis %d from %v to %v: that is too large", axis, in, size)
-		}
-		if exact := float64(float32(in.n) * float32(scales[axis])); r.coordinates == "align_corners" && exact != float64(size.n) {
-			return fmt.Errorf("align_corners with a size of %g, which is not a whole number: runtimes disagree about what it means", exact)
-		}
-		m, err := r.mapping(int(in.n), int(size.n), float32(scales[axis]))
-		if err != nil {
-			return err
-		}
-		if x, err = im.along(x, axis, m, "resize"); err != nil {
-			return err
-		}
+		axes, to, by = append(axes, axis), append(to, int(size.n)), append(by, shortest(float32(scales[axis])))
 	}
-	return im.finish(x)
+	if len(axes) == 0 {
+		return im.finish(x)
+	}
+	if rounds := attrs["nearest_mode"]; rounds == nearestSimple {
+		return im.resizeSimply(x, attrs, axes, to, by, given)
+	}
+	return im.add(resizeNode(attrs, axes, to, by, given), x)
 }
 
-// resizing holds the attributes of a Resize.
-type resizing struct {
-	mode, coordinates, nearest string
-	a                          float64 // coefficient of cubic interpolation
-	exclude                    bool
+// resizeNode returns a node that resizes axes by factors, if they are given, else to sizes.
+func resizeNode(attrs nodes.NodeAttrs, axes, to []int, by []float64, given bool) ops.Node {
+	if attrs["axes"] = nodes.NodeInts(axes...); given {
+		attrs["scales"] = nodes.NodeFloats(by...)
+	} else {
+		attrs["sizes"] = nodes.NodeInts(to...)
+	}
+	return ops.Node{Type: "Resize", Attrs: attrs.String()}
 }
 
-// mapping returns the weights along one axis. Coordinates are computed in float32, as in ONNX
-// Runtime.
-func (r resizing) mapping(in, out int, scale float32) (mapping, error) {
-	m := mapping{in: in}
-	if r.nearest == nearestSimple {
-		if r.nearest = "floor"; scale < 1 {
-			r.nearest = "ceil"
+// resizeSimply resizes axis by axis: an axis that shrinks is rounded up, another one down.
+func (im *importer) resizeSimply(x *ir.Value, attrs nodes.NodeAttrs, axes, to []int, by []float64, given bool) error {
+	shrinks := func(f float64) bool { return f < 1 }
+	for i := 0; i < len(axes); {
+		j := i + 1
+		for j < len(axes) && shrinks(by[j]) == shrinks(by[i]) {
+			j++
 		}
+		if attrs["nearest_mode"] = "floor"; shrinks(by[i]) {
+			attrs["nearest_mode"] = "ceil"
+		}
+		op := resizeNode(attrs, axes[i:j], to[i:j], by[i:j], given)
+		if j == len(axes) {
+			return im.add(op, x)
+		}
+		x = im.op(op, x)
+		i = j
 	}
-	for o := range out {
-		var at float32
-		half := (float32(o)+0.5)/scale - 0.5
-		switch r.coordinates {
-		case "half_pixel":
-			at = half
-		case "half_pixel_symmetric":
-			center := float32(in) / 2
-			at = center*(1-float32(out)/(scale*float32(in))) + half
-		case "pytorch_half_pixel":
-			if out > 1 {
-				at = half
-			}
-		case "align_corners":
-			if out > 1 {
-				at = float32(o) * float32(in-1) / float32(out-1)
-			}
-		case "asymmetric":
-			at = float32(o) / scale
-		case "tf_half_pixel_for_nn":
-			at = (float32(o) + 0.5) / scale
-		default:
-			return m, fmt.Errorf("coordinate_transformation_mode %q is not supported", r.coordinates)
-		}
-		if symmetric := r.coordinates == "half_pixel_symmetric" || r.coordinates == "tf_half_pixel_for_nn"; symmetric && r.mode == "nearest" && nodes.NodeResizeTie(r.nearest, float64(at)) {
-			return m, fmt.Errorf("%s: element %d of the result lies between two elements of the input: runtimes round it differently", r.coordinates, o)
-		}
-		row, err := r.row(float64(at), in)
-		if err != nil {
-			return m, err
-		}
-		m.rows = append(m.rows, row)
-	}
-	return m, nil
+	return im.b.Err()
 }
 
-// row returns the weights of an element at a coordinate of the input.
-func (r resizing) row(at float64, in int) ([]tap, error) {
-	inside := func(i int) int { return max(0, min(i, in-1)) }
-	switch r.mode {
-	case "nearest":
-		switch r.nearest {
-		case "round_prefer_floor":
-			at = math.Ceil(at - 0.5)
-		case "round_prefer_ceil":
-			at = math.Floor(at + 0.5)
-		case "floor":
-			at = math.Floor(at)
-		case "ceil":
-			at = math.Ceil(at)
-		default:
-			return nil, fmt.Errorf("nearest_mode %q is not supported", r.nearest)
-		}
-		return []tap{{inside(int(at)), 1}}, nil
-	case "linear":
-		i := int(math.Floor(at))
-		f := at - math.Floor(at)
-		return []tap{{inside(i), 1 - f}, {inside(i + 1), f}}, nil
-	case "cubic":
-		i := int(math.Floor(at))
-		f := at - math.Floor(at)
-		a := r.a
-		near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }
-		far := func(t float64) float64 { return ((a*t-5*a)*t+8*a)*t - 4*a }
-		row := []tap{{i - 1, far(1 + f)}, {i, near(f)}, {i + 1, near(1 - f)}, {i + 2, far(2 - f)}}
-		sum := 0.0
-		for j := range row {
-			if r.exclude && inside(row[j].at) != row[j].at {
-				row[j].weight = 0
-			}
-			sum += row[j].weight
-			row[j].at = inside(row[j].at)
-		}
-		if r.exclude {
-			for j := range row {
-				row[j].weight /= sum
-			}
-		}
-		return row, nil
+// oldResize returns a resizing without the attribute axes, which opset 18 introduced: with a
+// factor for each axis.
+func oldResize(op ops.Node, x ir.Shape, out ir.Shape) (ops.Node, error) {
+	attrs, err := nodes.ParseNodeAttrs(op.Attrs)
+	if err != nil {
+		return op, err
 	}
-	return nil, fmt.Errorf("mode %q is not supported (want %s)", r.mode, strings.Join([]string{"nearest", "linear", "cubic"}, ", "))
+	axes, err := ir.Ints(attrs["axes"]).List()
+	if err != nil {
+		return op, err
+	}
+	scales := slices.Repeat([]float64{1}, len(x))
+	given := []float64(nil)
+	if text := attrs["scales"]; text != "" {
+		for _, w := range strings.Split(text, ",") {
+			v, err := strconv.ParseFloat(w, 64)
+			if err != nil {
+				return op, fmt.Errorf("scales=%q", text)
+			}
+			given = append(given, v)
+		}
+	}
+	for i, a := range axes {
+		if a < 0 {
+			a += len(x)
+		}
+		if a < 0 || a >= len(x) || given != nil && i >= len(given) {
+			return op, fmt.Errorf("axes=%q of %v", attrs["axes"], x)
+		}
+		if given != nil {
+			scales[a] = given[i]
+			continue
+		}
+		f, ok := factorFor(x[a], out[a])
+		if !ok {
+			return op, fmt.Errorf("no factor takes an axis from %d to %d: write opset 18 (--opset)", x[a], out[a])
+		}
+		scales[a] = f
+	}
+	delete(attrs, "axes")
+	delete(attrs, "sizes")
+	attrs["scales"] = nodes.NodeFloats(scales...)
+	return ops.Node{Type: op.Type, Attrs: attrs.String(), Kinds: op.Kinds}, nil
+}
+
+// factorFor returns a float32 with which an axis of in elements gets out elements.
+func factorFor(in, out int) (float64, bool) {
+	f := float32(float64(out) / float64(in))
+	for range 3 {
+		if int(float32(in)*f) == out {
+			return float64(f), true
+		}
+		f = math.Nextafter32(f, float32(math.Inf(1)))
+	}
+	return 0, false
 }

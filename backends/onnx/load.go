@@ -25,6 +25,8 @@ type LoadOptions struct {
 	Image []int
 	// FixedBatch keeps the number of images that a model was exported for; see ImportOptions.
 	FixedBatch bool
+	// Layers keeps layers that executors lower; see ImportOptions.
+	Layers bool
 }
 
 // Load reads a model from a file, with its external data, and imports it. See ImportWith for
@@ -42,7 +44,7 @@ func Load(path string, o LoadOptions) (*ir.Graph, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	g, err := ImportWith(m, ImportOptions{FixedBatch: o.FixedBatch})
+	g, err := ImportWith(m, ImportOptions{FixedBatch: o.FixedBatch, Layers: o.Layers})
 	if err != nil {
 		if ImageOpen(m) {
 			err = fmt.Errorf("%w\nthe model leaves the size of its picture open: LoadOptions.Image fixes it", err)

@@ -201,4 +201,7 @@ type ImportOptions struct {
 	// number. Otherwise the result is for any number of images, if the model computes each
 	// image by itself.
 	FixedBatch bool
+	// Layers keeps the layers that package lower replaces, such as transposed convolutions and
+	// resizing, for a reader. Executors lower them.
+	Layers bool
 }

@@ -41,7 +41,7 @@ var table = ir.NewTable(append(activationRows,
 	ir.For(maxPool), ir.For(avgPool), ir.For(gap), ir.For(lrn), ir.For(dropout), ir.For(pad),
 	ir.For(concat), ir.For(maxout), ir.For(flatten), ir.For(reshape), ir.For(transpose), ir.For(slice), ir.For(split),
 	ir.For(reduce), ir.For(matMul), ir.For(maximum), ir.For(scale), ir.For(leakyReLU),
-	ir.For(softmax), ir.For(logSoftmax), unary[ops.Sqrt]("torch.sqrt(%0)"),
+	ir.For(node), ir.For(softmax), ir.For(logSoftmax), unary[ops.Sqrt]("torch.sqrt(%0)"),
 	infix[ops.Add](" + "), infix[ops.Sub](" - "), infix[ops.Mul](" * "), infix[ops.Div](" / "),
 )...)
 

@@ -82,7 +82,7 @@ func loadForImport(c *cli.Context, path string) (*ir.Graph, *source, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := onnx.Import(model)
+	h, err := onnx.ImportWith(model, onnx.ImportOptions{Layers: true})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", diag.Name(path), err)
 	}

@@ -106,7 +106,7 @@ func loadModel(c *cli.Context, path string) (*ir.Graph, *source, error) {
 	if err != nil {
 		return fail(err)
 	}
-	g, err := onnx.Import(m)
+	g, err := onnx.ImportWith(m, onnx.ImportOptions{Layers: c.Command.Name == "import"})
 	if err != nil {
 		if onnx.ImageOpen(m) {
 			err = fmt.Errorf("%w\nthe model leaves the size of its picture open: --image 3x224x224, for example, fixes it", err)

@@ -72,3 +72,13 @@ func (c ConvDx) Cost(in, _ []ir.Type) ir.Cost {
 	k := in[1].Shape
 	return ir.Cost{MACs: int64(in[0].Shape.Size()) * int64(k[1]*k[2]*k[3])}
 }
+
+// Grad is conv for dy, and conv_dw for the weight, whose roles of input and gradient change: conv_dx
+// is a transposed convolution.
+func (c ConvDx) Grad(b *ir.Builder, n *ir.Node, dy []*ir.Value) []*ir.Value {
+	w := n.In[1].Type.Shape
+	return []*ir.Value{
+		b.Do(c.conv(), dy[0], n.In[1]),
+		b.Do(ConvDw{Stride: c.Stride, Pad: c.Pad, Dilation: c.Dilation, Groups: c.Groups, Kernel: ir.HW{w[2], w[3]}}, n.In[0], dy[0]),
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // Options of Train.
@@ -103,7 +104,14 @@ func Train(g *ir.Graph, opt Options) (*Training, error) {
 	if len(g.Outputs) != 1 {
 		return nil, fmt.Errorf("%s has %d outputs; training needs exactly one", g.Name, len(g.Outputs))
 	}
-	t := &Training{Graph: g.Clone(), Averages: map[*ir.Value]*ir.Value{}}
+	low, err := lower.Training(g)
+	if err != nil {
+		return nil, err
+	}
+	if low == g {
+		low = g.Clone()
+	}
+	t := &Training{Graph: low, Averages: map[*ir.Value]*ir.Value{}}
 	g = t.Graph
 	r := ir.Rewrite(g, "autodiff")
 	t.Labels = r.Input("labels", ir.Type{DType: ir.I64, Shape: ir.Shape{ir.Batch}})
