@@ -119,6 +119,8 @@ type builder struct {
 	used     map[*Arg]bool     // the keys of defaults that an op used
 	refused  map[string]bool   // reserved names that the file gives to blocks
 	named    []namedPart       // the parts that statements of train name
+	labelled map[string]int    // the number of the part with a path, among those of the graph
+	lost     map[string]bool   // labels of lines with errors
 	mixes    bool              // an augment statement mixes pictures
 	// weightsAt is the place of the loss's weights of the classes, in weightsIn.
 	weightsAt diag.Span
@@ -143,7 +145,7 @@ func newBuilder(f *File, opt Options) *builder {
 		g:      ir.NewBuilder(name),
 		lib:    &library{lets: map[string]*binding{}},
 		root:   newScope(""),
-		origin: map[*ir.Value]diag.Span{}, seen: map[*Default]bool{}, used: map[*Arg]bool{}, refused: map[string]bool{},
+		origin: map[*ir.Value]diag.Span{}, seen: map[*Default]bool{}, used: map[*Arg]bool{}, refused: map[string]bool{}, labelled: map[string]int{}, lost: map[string]bool{},
 	}
 	b.g.Graph().Doc = headComment(f)
 	b.g.Graph().Recipe.SpecHash = specHash(f.Src, opt.Defines)

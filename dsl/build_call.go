@@ -23,6 +23,9 @@ func (b *builder) line(l *Line, cx context, x *ir.Value) *ir.Value {
 			g.Parts = append(g.Parts, ir.Part{Name: path, Pos: b.userSpan(cx, l.Label.Span).Pos})
 		}
 	}
+	if part >= 0 {
+		b.labelled[b.g.Graph().Parts[part].Name] = part
+	}
 	for _, c := range l.Calls {
 		x = b.call(c, cx, x)
 		if b.stop {
@@ -31,6 +34,9 @@ func (b *builder) line(l *Line, cx context, x *ir.Value) *ir.Value {
 	}
 	if part >= 0 {
 		b.g.Graph().Parts[part].Out = x
+		if x == nil {
+			b.lost[l.Label.Name] = true
+		}
 	}
 	return x
 }
@@ -108,7 +114,7 @@ func (b *builder) call(c *Call, cx context, x *ir.Value) *ir.Value {
 	case f.body == noBody && c.Body != nil:
 		b.err(cx, "E0407", c.Body.Open, "%s takes no braces", name).WithHelp("continue with ->")
 		return nil
-	case f.body != noBody && c.Body == nil:
+	case f.body != noBody && f.body != optionalBranches && c.Body == nil:
 		b.err(cx, "E0407", c.Span().After(), "%s needs braces", name).WithHelp("for example: %s", usage(f))
 		return nil
 	}

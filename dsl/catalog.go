@@ -50,7 +50,7 @@ func Ops() []Entry {
 	var list []Entry
 	for _, n := range formNames() {
 		f := forms()[n]
-		list = append(list, Entry{Name: n, Doc: f.doc, Usage: usage(f), Args: fields(f.pos), Keys: fields(f.keys), Body: f.body != noBody})
+		list = append(list, Entry{Name: n, Doc: f.doc, Usage: usage(f), Args: fields(f.pos), Keys: fields(f.keys), Body: f.body == branches || f.body == sequence})
 	}
 	for _, k := range prelude().blocks {
 		list = append(list, Entry{Name: k.ast.Name.Name, Doc: blockDoc(k), Usage: blockUsage(k.ast), Block: true})

@@ -38,6 +38,10 @@ var buildCodes = []Code{
 		`An axis has at most 2^24 elements and a tensor 2^31: more would not fit into memory. Most often a dense layer reads a map that no pool has made smaller.`,
 		"net a\ninput x 3x4096x4096\nfc 1000\n",
 		"net a\ninput x 3x4096x4096\ngap -> fc 1000\n"},
+	{"E0310", "a label that from or like does not find",
+		`from and resize like=… name a line with a label that ends above. Labels inside of a block or of braces are seen there, or by their path in quotes: from "stem/b1".`,
+		"net a\ninput x 3x8x8\nstem: conv 3x3 8 pad=1\nconcat { conv 1x1 8; from stam } -> gap\n",
+		"net a\ninput x 3x8x8\nstem: conv 3x3 8 pad=1\nconcat { conv 1x1 8; from stem } -> gap\n"},
 
 	{"E0401", "an op or block that does not exist",
 		`The name is not an op, not a built-in block, and not a block declared above. Blocks must be declared before they are used and cannot call themselves. incc explain lists the ops.`,

@@ -18,7 +18,9 @@ var usages = map[string]string{
 	"mul": "mul { identity; gap -> conv 1x1 16 act=relu -> conv 1x1 64 act=sigmoid }", "clip": "clip -1 1",
 	"residual": "residual scale=0.17 act=relu { conv 3x3 64 pad=1 }", "repeat": "repeat 10 { conv 3x3 64 pad=1 }",
 	"head": "head weight=0.3 { gap -> fc 10 -> softmax }", "transpose": "transpose 0,1,3,2", "scale": "scale 0.17", "slice": "slice start=0 stop=16",
-	"reduce": "reduce kind=mean axes=2,3", "pad": "pad pad=0,0,1,1",
+	"reduce": "reduce kind=mean axes=2,3", "pad": "pad pad=1 mode=reflect",
+	"conv_transpose": "conv_transpose 2x2/2 64", "resize": "resize by=2 mode=bilinear", "pixel_shuffle": "pixel_shuffle 2", "group_norm": "group_norm 8",
+	"from": "concat { from encoder; conv_transpose 2x2/2 64 }", "node": "node Elu attrs=\"alpha:0.5\"", "prelu": "prelu", "instance_norm": "instance_norm act=relu",
 }
 
 // usage returns an example of a call of a form.
@@ -104,7 +106,10 @@ func explainForm(f *form) string {
 	if len(f.keys) > 0 {
 		b.WriteString(" KEY=VALUE…")
 	}
-	if f.body != noBody {
+	switch f.body {
+	case optionalBranches:
+		b.WriteString(" [{ … }]")
+	case branches, sequence:
 		b.WriteString(" { … }")
 	}
 	b.WriteString("\n\n" + fill(f.doc, 80))

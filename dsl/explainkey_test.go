@@ -22,9 +22,9 @@ func TestExplainKeys(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"crop":     {"A key of input and augment.", "center or none; default center", "side of a random crop"},
-		"groups":   {"A key of conv.", "depthwise"},
+		"groups":   {"A key of conv and conv_transpose.", "depthwise"},
 		"mean_std": {"A key of augment.", "incc explain augment"},
-		"pad":      {"Adds rows and columns", "pad is also a key of", "conv and augment."},
+		"pad":      {"Adds rows and columns", "pad is also a key of", "conv_transpose and augment."},
 		"mixup":    {"Zhang 2018", "mixup is also a key of augment."},
 		"scale":    {"scale is also a key of residual"},
 	} {

@@ -35,9 +35,10 @@ type slot struct {
 type bodyUse uint8
 
 const (
-	noBody   bodyUse = iota // no braces are allowed
-	branches                // each line is a branch with the same input
-	sequence                // the output of each line is the input of the next
+	noBody           bodyUse = iota // no braces are allowed
+	branches                        // each line is a branch with the same input
+	sequence                        // the output of each line is the input of the next
+	optionalBranches                // each line is a branch; without braces there is one, the input
 )
 
 func (f *form) key(name string) *slot {
@@ -93,7 +94,8 @@ var positionals = map[string][]string{
 // special returns the forms that are not made from the struct tags of an op.
 func special() []*form {
 	layer := func(slots ...[]slot) []slot { return slices.Concat(slots...) }
-	return []*form{
+	list := slices.Concat(imageForms(), normForms(), []*form{fromForm(), nodeForm()})
+	return append(list, []*form{
 		{
 			name: "conv", doc: "Convolution, followed by bias, batch normalization, maxout and activation, in this order.",
 			pos: []slot{{"kernel", kKernel, "", "height x width, with the stride after a /"}, {"filters", kCount, "", "number of output channels"}},
@@ -121,7 +123,7 @@ func special() []*form {
 			build: (*builder).bn,
 		},
 		{name: "identity", doc: "Returns its input unchanged, for example as a branch.", build: (*builder).identity},
-		{name: "concat", doc: "Joins the outputs of branches along the channels, in the order of the lines. Each line is a branch with the same input.", body: branches, build: (*builder).concat},
+		{name: "concat", doc: "Joins the outputs of branches along the channels, or another axis, in the order of the lines. Each line is a branch with the same input.", keys: []slot{{"axis", kAxis, "1", "axis that grows: 1 for the channels"}}, body: branches, build: (*builder).concat},
 		{name: "add", doc: "Adds the outputs of branches, which must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
 		{name: "max", doc: "Takes the maximum of the outputs of branches, element by element; they must have equal shapes. Each line is a branch with the same input.", body: branches, build: (*builder).addMax},
 		{name: "mul", doc: "Multiplies the outputs of branches, element by element. A branch may have height and width 1, as a gate for each channel (squeeze and excitation, Hu 2018). Each line is a branch with the same input.", body: branches, build: (*builder).mul},
@@ -145,7 +147,7 @@ func special() []*form {
 			keys: []slot{{"weight", kNonNeg, "0.3", "weight of its loss; the main output has weight 1"}},
 			body: sequence, build: (*builder).head,
 		},
-	}
+	}...)
 }
 
 // The forms are made at their first use, when all ops are defined. A variable with an
@@ -260,4 +262,7 @@ var elsewhere = map[string]string{
 	"cat": "concat", "sum": "add", "eltwise": "add", "maximum": "max", "localresponsenorm": "lrn", "logsoftmax": "log_softmax", "drop": "dropout",
 	"view": "reshape", "shortcut": "residual", "skip": "residual", "branch": "concat", "parallel": "concat", "aux": "head", "loop": "repeat",
 	"multiply": "mul", "gate": "mul", "swish": "silu", "hard_swish": "hardswish", "hard_sigmoid": "hardsigmoid", "leakyrelu": "leaky_relu", "clamp": "clip", "hardtanh": "clip",
+	"deconv": "conv_transpose", "deconvolution": "conv_transpose", "convtranspose": "conv_transpose", "convtranspose2d": "conv_transpose", "conv2dtranspose": "conv_transpose", "conv2d_transpose": "conv_transpose", "transposed_conv": "conv_transpose",
+	"upsample": "resize", "upsampling": "resize", "upsampling2d": "resize", "interpolate": "resize", "depth_to_space": "pixel_shuffle", "pixelshuffle": "pixel_shuffle", "depthtospace": "pixel_shuffle",
+	"instancenorm": "instance_norm", "instancenorm2d": "instance_norm", "groupnorm": "group_norm", "reflection_pad": "pad", "zero_pad": "pad", "use": "from", "route": "from", "onnx": "node",
 }

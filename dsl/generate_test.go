@@ -19,6 +19,13 @@ type netGen struct {
 	head    bool
 	left    int
 	blocks  []string // calls of declared blocks that keep the shape
+	labels  []shapedLabel
+}
+
+// shapedLabel is a line with a label and the shape of its output.
+type shapedLabel struct {
+	name    string
+	c, h, w int
 }
 
 func newNetGen(seed uint64) *netGen {
@@ -47,9 +54,13 @@ func (g *netGen) key(form, name string, values ...string) string {
 
 // layerKeys writes keys that both conv and fc have.
 func (g *netGen) layerKeys(form string) string {
-	return g.key(form, "bias", "on", "off", "0.2", "1e-3") + g.key(form, "bn", "off", "0.001", "1e-5") +
+	pieces := ""
+	if form != "conv_transpose" {
+		pieces = g.key(form, "maxout", "1", "2", "3")
+	}
+	return pieces + g.key(form, "bias", "on", "off", "0.2", "1e-3") + g.key(form, "bn", "off", "0.001", "1e-5") +
 		g.key(form, "bn.gamma", "on", "off") + g.key(form, "bn.beta", "on", "off") + g.key(form, "bn.momentum", "0.9", "0.99") +
-		g.key(form, "maxout", "1", "2", "3") + g.key(form, "act", "none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu_tanh") +
+		g.key(form, "act", "none", "relu", "sigmoid", "tanh", "relu6", "silu", "hardswish", "hardsigmoid", "gelu", "gelu_tanh") +
 		g.key(form, "init", "he", "he_uniform", "glorot", "xavier", "gaussian,0.05", "uniform,0.1", "constant,0.5", "trunc,0.01") +
 		g.key(form, "lr", "0", "2", "0.5") + g.key(form, "decay", "0", "1", "2.5") + g.key(form, "max_norm", "1.9365", "0")
 }
@@ -110,6 +121,8 @@ func (g *netGen) call(name string) (string, bool) {
 		g.hits["key conv.pad"]++
 		g.c = filters
 		return s + n + g.blank() + "pad=" + pad + keys + g.layerKeys("conv"), true
+	case "conv_transpose", "resize", "pixel_shuffle", "instance_norm", "group_norm", "prelu", "node", "from":
+		return g.imageCall(name)
 	case "fc":
 		if g.depth > 0 {
 			return "", false
@@ -198,7 +211,7 @@ func (g *netGen) call(name string) (string, bool) {
 		}
 		g.h, g.w = g.h+1, g.w+2
 		g.hits["key pad.pad"]++
-		return "pad pad=" + g.pick("1,0,0,2", "0,1,1,1") + g.key("pad", "value", "0.5", "-1"), true
+		return "pad pad=" + g.pick("1,0,0,2", "0,1,1,1") + g.key("pad", "value", "0.5", "-1") + g.key("pad", "mode", "constant", "edge", "wrap"), true
 	case "lrn":
 		if !isMap {
 			return "", false
@@ -240,6 +253,7 @@ func (g *netGen) call(name string) (string, bool) {
 		}
 		if name == "concat" {
 			g.c = total
+			s = strings.Replace(s, "concat {", "concat"+g.key("concat", "axis", "1")+" {", 1)
 		}
 		return s + g.pick("\n", " ") + "}", true
 	case "residual":
@@ -316,6 +330,88 @@ func (g *netGen) call(name string) (string, bool) {
 	return "", false
 }
 
+// imageCall writes a call of a layer that changes the size of maps, or of a layer with weights for
+// each channel, or of an earlier line.
+func (g *netGen) imageCall(name string) (string, bool) {
+	if g.h == 0 && name != "from" || name == "from" && (len(g.labels) == 0 || g.depth > 0) {
+		return "", false
+	}
+	small := g.h < 9 && g.w < 9
+	switch name {
+	case "from":
+		l := g.labels[g.IntN(len(g.labels))]
+		g.c, g.h, g.w = l.c, l.h, l.w
+		return g.pick("from "+l.name, `from "`+l.name+`"`), true
+	case "conv_transpose":
+		if !small {
+			return "", false
+		}
+		n, filters := g.count()
+		k := g.pick("2x2/2", "3x3/2", "4x4/2", "3x3", "2x3/1x2")
+		keys := ""
+		switch {
+		case strings.HasSuffix(k, "/2"):
+			g.h, g.w = 2*g.h, 2*g.w
+			keys = g.key(name, "output_pad", "0", "1", "1x0")
+		case strings.HasSuffix(k, "/1x2"):
+			g.w *= 2
+		default:
+			keys = g.key(name, "dilation", "1", "2")
+		}
+		g.hits["key conv_transpose.pad"]++
+		if filters%2 == 0 && g.c%2 == 0 {
+			keys += g.key(name, "groups", "1", "2")
+		}
+		g.c = filters
+		return name + " " + k + " " + n + " pad=" + g.pick("same", "same_lower") + keys + g.layerKeys(name), true
+	case "resize":
+		keys := g.key(name, "mode", "nearest", "bilinear", "bicubic") + g.key(name, "coords", "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel") +
+			g.key(name, "round", "floor", "ceil", "round_prefer_floor", "round_prefer_ceil") + g.key(name, "cubic", "-0.5")
+		way := g.IntN(3)
+		g.hits["key resize."+[]string{"by", "to", "like"}[way]]++
+		switch way {
+		case 0:
+			if !small {
+				return "", false
+			}
+			g.h, g.w = 2*g.h, 2*g.w
+			return name + " by=" + g.pick("2", "2x2", "2.0") + keys, true
+		case 1:
+			g.h, g.w = 5, 6
+			return name + " to=5x6" + keys, true
+		}
+		for _, l := range g.labels {
+			if l.h > 0 {
+				g.h, g.w = l.h, l.w
+				return name + " like=" + l.name + keys, true
+			}
+		}
+		return "", false
+	case "pixel_shuffle":
+		if g.c%4 != 0 || !small {
+			return "", false
+		}
+		g.c, g.h, g.w = g.c/4, 2*g.h, 2*g.w
+		return name + " 2" + g.key(name, "order", "crd", "dcr"), true
+	case "instance_norm", "group_norm":
+		s := name
+		if name == "group_norm" {
+			s += " " + g.pick("1", fmt.Sprint(g.c))
+		}
+		return s + g.key(name, "eps", "1e-3") + g.key(name, "gamma", "off") + g.key(name, "beta", "off", "on") + g.key(name, "act", "relu", "tanh") + g.key(name, "lr", "2"), true
+	case "prelu":
+		return name + g.key(name, "slope", "0.1") + g.key(name, "shared", "on", "off") + g.key(name, "lr", "0"), true
+	}
+	if g.chance(2) {
+		g.hits["key node.weights"]++
+		return fmt.Sprintf("node Mul weights=%dx1x1", g.c) + g.key(name, "init", "constant,2", "gaussian,0.1") + g.key(name, "lr", "3"), true
+	}
+	if g.chance(2) {
+		return "node Sub { identity; relu }", true
+	}
+	return "node Elu" + g.key(name, "attrs", `"alpha:0.5"`), true
+}
+
 // keepSize writes a pipeline that keeps height and width.
 func (g *netGen) keepSize() string {
 	g.depth++
@@ -349,7 +445,7 @@ func (g *netGen) keepShape() string {
 // net writes a complete net.
 func (g *netGen) net() string {
 	g.c, g.h, g.w = 1+g.IntN(4), 4+g.IntN(9), 4+g.IntN(9)
-	g.left, g.blocks = 30, nil
+	g.left, g.blocks, g.labels = 30, nil, nil
 	var b strings.Builder
 	if g.chance(5) {
 		b.WriteString("# A random net.\n\n")
@@ -380,7 +476,8 @@ func (g *netGen) net() string {
 		g.c = 4
 	}
 	for i := range 1 + g.IntN(5) {
-		if g.chance(2) {
+		labelled := g.chance(2)
+		if labelled {
 			b.WriteString(fmt.Sprintf("part%d%s", i, g.pick(": ", ":", " : ")))
 		}
 		n := 1 + g.IntN(4)
@@ -389,6 +486,9 @@ func (g *netGen) net() string {
 				b.WriteString(g.arrow())
 			}
 			b.WriteString(g.stage())
+		}
+		if labelled {
+			g.labels = append(g.labels, shapedLabel{fmt.Sprintf("part%d", i), g.c, g.h, g.w})
 		}
 		b.WriteString(g.pick("\n", "\n\n", "  # more\n", " ;\n"))
 	}

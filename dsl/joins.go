@@ -72,7 +72,7 @@ func usual(rs []branch, same func(a, b ir.Shape) bool) branch {
 }
 
 // concat joins branches over channels.
-func (b *builder) concat(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
+func (b *builder) concat(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 	rs, ok := b.branches(c, cx, x)
 	if !ok {
 		return nil
@@ -80,26 +80,35 @@ func (b *builder) concat(c *Call, _ *bound, cx context, x *ir.Value) *ir.Value {
 	if len(rs) == 1 {
 		return rs[0].out
 	}
+	if !a.ok {
+		return nil
+	}
+	axis := arg[int](a, "axis")
+	if r := len(rs[0].out.Type.Shape); axis >= r {
+		d := b.err(cx, "E0405", a.where("axis", c), "axis of concat is %d, but the branches have only the axes 1 to %d", axis, r-1)
+		b.uses(d, cx)
+		return nil
+	}
 	alike := func(s, t ir.Shape) bool {
 		if len(s) != len(t) || len(s) < 2 {
 			return false
 		}
 		for i := range s {
-			if i != 1 && s[i] != t[i] {
+			if i != axis && s[i] != t[i] {
 				return false
 			}
 		}
 		return true
 	}
 	if !b.compare(c, cx, rs, "E0301", alike, func(v *ir.Value) string {
-		if s := v.Type.Shape; len(s) == 4 {
+		if s := v.Type.Shape; len(s) == 4 && axis == 1 {
 			return ir.HW{s[2], s[3]}.String()
 		}
 		return image(v)
 	}) {
 		return nil
 	}
-	return b.add(cx, c, cx.scope.fresh("concat"+cx.suffix), irops.Concat{Axis: 1}, values(rs)...)
+	return b.add(cx, c, cx.scope.fresh("concat"+cx.suffix), irops.Concat{Axis: axis}, values(rs)...)
 }
 
 // compare reports every branch whose shape differs from the most frequent shape. It

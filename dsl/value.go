@@ -8,6 +8,7 @@ import (
 
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/diag"
+	"github.com/incc-lang/incc/ir/nodes"
 	irops "github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/recipe"
 )
@@ -150,6 +151,22 @@ var (
 	kKernel   = &kind{want: "a kernel such as 3x3 or 7x7/2", parse: parseKernel}
 	kPad      = &kind{want: "a padding: P, PHxPW, T,L,B,R, same or same_lower", words: []string{"same", "same_lower"}, parse: parsePad}
 	kPair     = &kind{want: "a pair such as 2x2, or one number for both", parse: parsePair}
+	kPads     = &kind{want: "a pair such as 1x1, or one number for both", parse: parsePairFrom(0)}
+	kAxis     = &kind{want: "the number of an axis, 1 or more", parse: whole(1, 8)}
+	kFactor   = &kind{want: "a factor above 0 such as 2 or 0.5, or a pair of whole numbers such as 2x4", parse: parseFactor}
+	kOperator = &kind{want: "the name of an operator of ONNX", parse: func(v *value) (any, bool) {
+		w := v.word()
+		return w, nodes.HasNode(w) && w != "Program"
+	}}
+	kText = &kind{want: "a text in quotes", parse: func(v *value) (any, bool) {
+		l := v.lit()
+		if l == nil || l.Kind != StringLit {
+			return "", false
+		}
+		a, err := nodes.ParseNodeAttrs(l.Text)
+		return a.String(), err == nil
+	}}
+	kShapes   = &kind{want: "shapes such as 16 or 16x1x1, separated by commas", parse: parseShapes}
 	kBias     = &kind{want: "on, off or the initial value", words: []string{"on", "off"}, parse: parseBias}
 	kBN       = &kind{want: "off or the epsilon, such as 0.001", words: []string{"off"}, parse: parseBN}
 	kInit     = &kind{want: "an initialization: " + initForms(), words: initWords(), parse: parseInitValue}
@@ -196,19 +213,48 @@ func parseKernel(v *value) (any, bool) {
 	return k, true
 }
 
-func parsePair(v *value) (any, bool) {
+func parsePair(v *value) (any, bool) { return parsePairFrom(1)(v) }
+
+// parsePairFrom returns a function that reads pairs of numbers that are not below low.
+func parsePairFrom(low int) func(v *value) (any, bool) {
+	return func(v *value) (any, bool) {
+		l := v.lit()
+		if l == nil {
+			return ir.HW{}, false
+		}
+		p := ir.HW{-1, -1}
+		switch n, isInt := l.Int(); {
+		case isInt:
+			p = ir.HW{n, n}
+		case l.Kind == KernelLit && l.Stride == nil:
+			p = ir.HW{l.Dims[0], l.Dims[1]}
+		}
+		return p, min(p[0], p[1]) >= low && max(p[0], p[1]) <= ir.MaxDim
+	}
+}
+
+// parseFactor reads the factors of height and width.
+func parseFactor(v *value) (any, bool) {
 	l := v.lit()
-	if l == nil {
-		return ir.HW{}, false
+	if l != nil && l.Kind == NumberLit {
+		return [2]float64{l.Num, l.Num}, l.Num > 0 && l.Num <= ir.MaxDim
 	}
-	var p ir.HW
-	switch n, isInt := l.Int(); {
-	case isInt:
-		p = ir.HW{n, n}
-	case l.Kind == KernelLit && l.Stride == nil:
-		p = ir.HW{l.Dims[0], l.Dims[1]}
+	p, ok := parsePair(v)
+	k := p.(ir.HW)
+	return [2]float64{float64(k[0]), float64(k[1])}, ok
+}
+
+// parseShapes reads the shapes of weights.
+func parseShapes(v *value) (any, bool) {
+	var list []ir.Shape
+	for _, l := range v.items {
+		dims, ok := l.Shape()
+		if !ok || ir.Shape(dims).Check() != nil {
+			return list, false
+		}
+		list = append(list, dims)
 	}
-	return p, p[0] >= 1 && p[1] >= 1 && p[0] <= ir.MaxDim && p[1] <= ir.MaxDim
+	return list, len(list) > 0 && len(list) < irops.MaxNodeOperands
 }
 
 func parsePad(v *value) (any, bool) {

@@ -74,6 +74,14 @@ var vague = map[string]bool{"layers": true, "layer": true, "branch": true, "bran
 // structureName returns the usual name of a structure.
 func structureName(list []*stage) string {
 	s := list[0]
+	if readsByName(s) {
+		if slices.ContainsFunc(s.body, func(q *seq) bool {
+			return slices.ContainsFunc(q.stages, func(t *stage) bool { return t.op == "resize" || t.op == "conv_transpose" || t.op == "pixel_shuffle" })
+		}) {
+			return "up"
+		}
+		return "merge"
+	}
 	if len(list) > 1 || s.body == nil {
 		return chainName(list)
 	}
@@ -188,6 +196,8 @@ func paramNames(g *group) []string {
 				continue
 			}
 			switch {
+			case s.op == "from":
+				use(c.param, "skip", "skip2", "skip3")
 			case f.key == "kernel":
 				use(c.param, "k", "k2", "k3")
 			case f.key == "stride":

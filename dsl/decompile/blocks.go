@@ -156,12 +156,20 @@ func worthBlock(list []*stage, set *settings, top bool) bool {
 		return list[0].body != nil && list[0].op != "head"
 	}
 	for i, s := range list {
+		if i == 0 && readsByName(s) && top {
+			continue
+		}
 		if s.block != nil && !isGate(s.block.body.stages) || s.body != nil && (s.op == "residual" || s.op == "head" || i < len(list)-1 || !top) {
 			return false
 		}
 	}
-	if top && crossesModules(list) {
-		return false
+	if modules := list; top {
+		if readsByName(list[0]) {
+			modules = list[1:]
+		}
+		if crossesModules(modules) {
+			return false
+		}
 	}
 	if branches(list) {
 		return true

@@ -18,6 +18,7 @@ const normEps = 1e-5
 // constants converts the nodes of a graph that have a constant operand to layers.
 func constants(g *ir.Graph) error {
 	r := ir.Rewrite(g, "decompile")
+	groupNorms(r)
 	made := map[*ir.Node]bool{} // the norms that constants became
 	for _, n := range r.Nodes() {
 		r.For(n)
@@ -51,6 +52,7 @@ func constants(g *ir.Graph) error {
 			}
 		}
 	}
+	vectors(r)
 	r.Sweep()
 	return r.Finish()
 }

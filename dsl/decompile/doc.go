@@ -9,5 +9,9 @@
 // (settings.go). Labels come from the names in the graph (names.go). Preprocessing that the
 // graph does itself becomes keys of the input statement (picture.go).
 //
-// A graph that is no pipeline with branches is written in the flat form, one op on a line.
+// Values that several lines read, such as the skip connections of a U-Net, get names: their lines
+// have labels, and others read them with from (skips.go). An operator of ONNX that has no op in the
+// language is a call of node (nodes.go).
+//
+// A graph that cannot be said so is written in the flat form, one op on a line.
 package decompile

@@ -54,6 +54,13 @@ func (l *layerer) seq(list []*piece) (*seq, error) {
 	c := &cursor{l, list}
 	for len(c.list) > 0 {
 		p := c.list[0]
+		if p.from != nil {
+			c.list = c.list[1:]
+			s := &stage{op: "from", ref: p.from, out: p.from}
+			s.set("#0", "")
+			q.stages = append(q.stages, s)
+			continue
+		}
 		s := &stage{in: p.node.In[0]}
 		var err error
 		switch op := p.node.Op.(type) {
@@ -78,9 +85,11 @@ func (l *layerer) seq(list []*piece) (*seq, error) {
 			}
 			err = l.generic(c, s)
 		default:
-			if p.branches != nil {
+			node, isNode := p.node.Op.(ops.Node)
+			switch {
+			case p.branches != nil:
 				err = l.join(c, s, p)
-			} else {
+			case !isNode || !l.operator(c, s, node):
 				err = l.generic(c, s)
 			}
 		}
@@ -152,14 +161,16 @@ func (l *layerer) finish(c *cursor, s *stage, bias bool, units int) {
 		s.set("bn.momentum", momentum)
 	}
 	pieces := 1
-	if n := c.next(s); n != nil {
+	if n := c.next(s); n != nil && units > 0 {
 		if op, ok := n.Op.(ops.Maxout); ok && units%op.Pieces == 0 {
 			c.take(s)
 			pieces = op.Pieces
 			s.field("units").alts = []string{itoa(units / pieces)}
 		}
 	}
-	s.set("maxout", itoa(pieces))
+	if s.op != "conv_transpose" {
+		s.set("maxout", itoa(pieces))
+	}
 	s.set("act", l.act(c, s))
 }
 
@@ -254,16 +265,17 @@ func bit(b bool) string {
 
 // generic makes a stage of an op without weights from its attributes.
 func (l *layerer) generic(c *cursor, s *stage) error {
-	n := c.take(s)
+	n := c.list[0].node
 	s.op = ir.Name(n.Op)
+	if form, ok := l.forms[s.op]; n.Op != ops.ActReLU6.Op() && (!ok || form.Body || len(n.In) != 1 || s.op == "node") {
+		return l.anyNode(c, s, c.list[0])
+	}
+	c.take(s)
 	if n.Op == ops.ActReLU6.Op() {
 		s.op = "relu6"
 		return nil
 	}
-	form, ok := l.forms[s.op]
-	if !ok || form.Body || len(n.In) != 1 {
-		return fmt.Errorf("a pipeline has no %s", opName(n.Op))
-	}
+	form := l.forms[s.op]
 	given := map[string]string{}
 	for _, a := range ir.AttrsOf(n.Op) {
 		given[a.Name] = a.Text
@@ -294,6 +306,18 @@ func (l *layerer) generic(c *cursor, s *stage) error {
 
 // join makes a stage of a node that joins branches.
 func (l *layerer) join(c *cursor, s *stage, p *piece) error {
+	switch op := p.node.Op.(type) {
+	case ops.Add, ops.Max, ops.Mul:
+		if shape := p.node.Out[0].Type.Shape; !sayable(p.node, shape) {
+			return l.anyNode(c, s, p)
+		}
+	case ops.Concat:
+		if axis := axisOf(op.Axis, len(p.node.Out[0].Type.Shape)); axis != 1 {
+			s.set("axis", itoa(axis))
+		}
+	default:
+		return l.anyNode(c, s, p)
+	}
 	c.list = c.list[1:]
 	s.out = p.node.Out[0]
 	s.op = ir.Name(p.node.Op)
@@ -321,12 +345,34 @@ func (l *layerer) join(c *cursor, s *stage, p *piece) error {
 	return nil
 }
 
+// sayable reports whether the operands of a sum, maximum or product have shapes that the language
+// joins without an operator of ONNX.
+func sayable(n *ir.Node, out ir.Shape) bool {
+	_, gate := n.Op.(ops.Mul)
+	for _, v := range n.In {
+		s := v.Type.Shape
+		whole := s.Equal(out)
+		if gate && !whole && len(n.In) == 2 && len(s) == 4 && len(out) == 4 {
+			whole = s[0] == out[0] && (s[1] == out[1] && s[2] == 1 && s[3] == 1 || s[1] == 1 && s[2] == out[2] && s[3] == out[3])
+		}
+		if !whole {
+			return false
+		}
+	}
+	return true
+}
+
 // residual makes a residual of a sum of two branches, if one of them is the shortcut: it is
 // empty, or short.
 func (l *layerer) residual(s *stage) bool {
 	short, body := s.body[0], s.body[1]
 	if layers(short) > layers(body) || layers(short) == layers(body) && len(short.stages) > len(body.stages) {
 		short, body = body, short
+	}
+	for _, q := range s.body {
+		if len(q.stages) > 0 && q.stages[0].op == "from" {
+			return false
+		}
 	}
 	if len(body.stages) == 0 || layers(short) > 1 || layers(short) == 1 && layers(body) < 2 || layers(short) == 0 && len(short.stages) > 0 {
 		return false

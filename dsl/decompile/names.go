@@ -192,9 +192,95 @@ func tidy(name string) string {
 	return s[:min(len(s), 40)]
 }
 
-// lines divides the pipeline of a network into lines: one for each label, where the names
-// of the graph tell labels, else one for each size of the feature maps.
+// lines divides the pipeline of a network into lines. A line ends where others read its output by
+// name.
 func lines(main *seq) []*seq {
+	var all []*seq
+	begin := 0
+	for i, s := range main.stages {
+		if !s.ends {
+			continue
+		}
+		all = append(all, joinFirst(divide(&seq{stages: main.stages[begin : i+1]}, 0))...)
+		begin = i + 1
+	}
+	if begin == 0 {
+		all = divide(main, 0)
+		uniqueLabels(all)
+		return all
+	}
+	all = append(all, joinFirst(divide(&seq{stages: main.stages[begin:]}, len(all)))...)
+	for _, q := range all {
+		if strings.HasPrefix(q.label, "part") && len(q.path) == 0 {
+			q.label = "" // the parts of one segment; they are counted anew
+		}
+	}
+	listed(all)
+	parts := 0
+	for _, q := range all {
+		if q.label == "" && q.stages[len(q.stages)-1].ends {
+			parts++
+			q.label = "part" + itoa(parts)
+		}
+	}
+	uniqueLabels(all)
+	return all
+}
+
+// joinFirst joins the first line of a segment to the second where it is only a join of values with
+// names, or has no weights.
+func joinFirst(list []*seq) []*seq {
+	if len(list) < 2 {
+		return list
+	}
+	first := list[0]
+	plain := len(weights(first)) == 0
+	if len(first.stages) == 1 && readsByName(first.stages[0]) || plain {
+		list[1].stages = append(slices.Clone(first.stages), list[1].stages...)
+		return list[1:]
+	}
+	return list
+}
+
+// readsByName reports whether a branch of a join begins with a value with a name.
+func readsByName(s *stage) bool {
+	return slices.ContainsFunc(s.body, func(q *seq) bool { return q.stages[0].op == "from" })
+}
+
+// listed adds the number of a module in a list to the labels of lines that are modules of one list:
+// down_0, down_1.
+func listed(all []*seq) {
+	count := map[string]int{}
+	for _, q := range all {
+		count[q.label]++
+	}
+	for _, q := range all {
+		if len(q.path) > 1 && count[q.label] > 1 && q.label != "" && strings.Trim(q.path[1], "0123456789") == "" {
+			if q.label += "_" + q.path[1]; dsl.IsReserved(q.label) {
+				q.label = "part_" + q.path[1]
+			}
+		}
+	}
+}
+
+// nameSources sets what stages read by name: the labels of the lines that end with these values.
+func nameSources(g *ir.Graph, list []*seq) {
+	names := map[*ir.Value]string{g.Inputs[0]: inputName(g)}
+	for _, q := range list {
+		if v := q.stages[len(q.stages)-1].out; v != nil && q.label != "" {
+			names[v] = q.label
+		}
+	}
+	eachStage(list, func(s *stage) {
+		if s.op == "from" {
+			s.field("#0").alts = []string{names[s.ref]}
+		}
+	})
+}
+
+// divide divides a pipeline into lines: one for each label, where the names of the graph tell
+// labels, else one for each size of the feature maps. before is the number of lines before it.
+func divide(main *seq, before int) []*seq {
 	var list []*seq
 	for _, s := range main.stages {
 		label := labelOf(s)
@@ -202,6 +288,7 @@ func lines(main *seq) []*seq {
 		switch {
 		case n == 0:
 			list = append(list, &seq{label: label})
+		case follows[s.op] && list[n-1].label != "":
 		case label != "" && label != list[n-1].label:
 			list = append(list, &seq{label: label})
 			list[n].stages = tail(list[n-1])
@@ -216,20 +303,46 @@ func lines(main *seq) []*seq {
 	}
 	var all []*seq
 	for _, q := range list {
-		if q.label == "" && len(all) < maxLines {
-			all = append(all, bySize(q, len(list) == 1)...)
+		if q.label == "" && before+len(all) < maxLines {
+			all = append(all, bySize(q, len(list) == 1 && before == 0)...)
 		} else {
 			all = append(all, q)
 		}
 	}
-	uniqueLabels(all)
+	for _, q := range all {
+		q.path = commonPath(q.stages)
+	}
 	return all
 }
 
-// tail removes the global pool at the end of a line, which belongs to the classifier.
+// commonPath returns what the paths of stages have in common.
+func commonPath(list []*stage) []string {
+	var path []string
+	first := true
+	for _, s := range list {
+		switch {
+		case len(s.path) == 0:
+		case first:
+			path, first = s.path, false
+		default:
+			path = shared(path, s.path)
+		}
+	}
+	return path
+}
+
+// follows are the ops that belong to the layer before them, although they have weights. leads are
+// those that belong to the layer behind them.
+var (
+	follows = map[string]bool{"instance_norm": true, "group_norm": true, "prelu": true}
+	leads   = map[string]bool{"gap": true, "flatten": true, "pad": true, "resize": true}
+)
+
+// tail removes the stages at the end of a line that belong to the layer behind them, such as the
+// global pool, which belongs to the classifier.
 func tail(q *seq) []*stage {
 	i := len(q.stages)
-	for i > 0 && (q.stages[i-1].op == "gap" || q.stages[i-1].op == "flatten") && !q.stages[i-1].sure {
+	for i > 0 && leads[q.stages[i-1].op] && !q.stages[i-1].sure {
 		i--
 	}
 	t := slices.Clone(q.stages[i:])

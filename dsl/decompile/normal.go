@@ -16,7 +16,14 @@ func normalize(g *ir.Graph) (*ir.Graph, error) {
 	r := ir.Rewrite(c, "decompile")
 	for _, n := range r.Nodes() {
 		r.For(n)
+		if op := canonical(n); op != n.Op {
+			r.SetOp(n, op)
+		}
 		switch op := n.Op.(type) {
+		case ops.Concat:
+			if axis := axisOf(op.Axis, len(n.Out[0].Type.Shape)); axis != op.Axis {
+				r.SetOp(n, ops.Concat{Axis: axis})
+			}
 		case ops.Split:
 			splitToSlices(r, n, op)
 		case ops.Transpose:

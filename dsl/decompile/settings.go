@@ -19,7 +19,7 @@ type settings struct {
 }
 
 func newSettings() *settings {
-	s := &settings{standard: map[string]string{"conv.bias": "auto", "fc.bias": "auto"}, chosen: map[string]string{}, kept: map[string]string{}}
+	s := &settings{standard: map[string]string{"conv.bias": "auto", "fc.bias": "auto", "conv_transpose.bias": "auto"}, chosen: map[string]string{}, kept: map[string]string{}}
 	for _, e := range dsl.Ops() {
 		for _, k := range e.Keys {
 			if name := e.Name + "." + k.Name; s.standard[name] == "" {

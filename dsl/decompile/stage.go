@@ -30,6 +30,8 @@ type stage struct {
 	block  *block // if op is a block of the file
 
 	in, out *ir.Value
+	ref     *ir.Value   // of from: the value that it reads
+	ends    bool        // its line must end with it, because others read its output by the name of the line
 	params  []*ir.Value // its weights, in the order in which a net declares them
 	path    []string    // of names around it, from the names of the graph
 	sure    bool        // path[0] names a part of a spec, even if the stage has no weights
@@ -38,7 +40,8 @@ type stage struct {
 // seq is a pipeline.
 type seq struct {
 	label  string
-	head   bool // it is the body of a head
+	path   []string // what the paths of its stages have in common
+	head   bool     // it is the body of a head
 	stages []*stage
 }
 

@@ -14,6 +14,7 @@ import (
 // are joined into one stage later.
 type piece struct {
 	node     *ir.Node
+	from     *ir.Value  // in place of a node: the value with a name that a pipeline begins with
 	branches [][]*piece // in the order of the operands; nil for a node with one input
 }
 
@@ -26,6 +27,11 @@ type pipeliner struct {
 	seen  map[*ir.Node]int        // how often a node was written
 	again int                     // number of nodes that were written a second time
 	left  int                     // number of nodes that may still be written
+	named map[*ir.Value]bool      // values that lines end with, and that others read by name
+}
+
+func newPipeliner(g *ir.Graph) *pipeliner {
+	return &pipeliner{g: g, idom: map[*ir.Value]*ir.Value{}, depth: map[*ir.Value]int{}, seen: map[*ir.Node]int{}, left: 2*len(g.Nodes) + 64}
 }
 
 // maxAgain is how many nodes without weights may be written in more than one branch.
@@ -48,7 +54,7 @@ func inputs(n *ir.Node) []*ir.Value {
 // findPipelines returns the pieces from the input of a graph to its first output, and those
 // of the other outputs by the value that they begin with.
 func findPipelines(g *ir.Graph) (main []*piece, heads map[*ir.Value][][]*piece, order []*ir.Value, err error) {
-	p := &pipeliner{g: g, idom: map[*ir.Value]*ir.Value{}, depth: map[*ir.Value]int{}, seen: map[*ir.Node]int{}, left: 2*len(g.Nodes) + 64}
+	p := newPipeliner(g)
 	if len(g.Inputs) != 1 {
 		return nil, nil, nil, fmt.Errorf("it has %d inputs", len(g.Inputs))
 	}
@@ -106,12 +112,13 @@ func (p *pipeliner) dominators() error {
 		if len(ins) == 0 {
 			return fmt.Errorf("%s computes with weights alone", opName(n.Op))
 		}
-		d := ins[0]
-		for _, v := range ins[1:] {
-			d = p.common(d, v)
-		}
-		if d == nil || p.depth[d] == 0 {
+		d := p.commonOf(ins)
+		if d == nil && p.named == nil || d != nil && p.depth[d] == 0 {
 			return errors.New("a part of it does not depend on the input")
+		}
+		if p.named[n.Out[0]] {
+			p.depth[n.Out[0]] = 1 // paths begin with it
+			continue
 		}
 		p.idom[n.Out[0]], p.depth[n.Out[0]] = d, p.depth[d]+1
 	}
@@ -183,14 +190,27 @@ func (p *pipeliner) common(a, b *ir.Value) *ir.Value {
 	return a
 }
 
+// commonOf is common for several values.
+func (p *pipeliner) commonOf(list []*ir.Value) *ir.Value {
+	d := list[0]
+	for _, v := range list[1:] {
+		d = p.common(d, v)
+	}
+	return d
+}
+
 // between returns the pieces from one value to another. All paths to the second must go
-// through the first.
+// through the first. Without a first value, the pieces begin with values that have names.
 func (p *pipeliner) between(from, to *ir.Value, depth int) ([]*piece, error) {
 	if depth > deepest {
 		return nil, fmt.Errorf("its branches nest deeper than %d", deepest)
 	}
 	var list []*piece
 	for v := to; v != from; {
+		if from == nil && p.isSource(v) && (v != to || depth > 0) {
+			list = append(list, &piece{from: v})
+			break
+		}
 		if v.Def == nil {
 			return nil, fmt.Errorf("%s is read in a branch that does not begin with it", v.Name)
 		}
@@ -201,25 +221,33 @@ func (p *pipeliner) between(from, to *ir.Value, depth int) ([]*piece, error) {
 		s := &piece{node: n}
 		list = append(list, s)
 		if !joins(n) {
-			ins := inputs(n)
-			if len(ins) != 1 {
-				return nil, fmt.Errorf("a pipeline has no %s of several values", opName(n.Op))
-			}
-			v = ins[0]
+			v = inputs(n)[0]
 			continue
 		}
 		if err := checkJoin(n); err != nil {
 			return nil, err
 		}
 		start := p.idom[v]
+		if p.named[v] { // which begins paths of its own
+			start = nil
+			ins := inputs(n)
+			if d := p.commonOf(ins); d != nil {
+				start = d
+			}
+		}
 		for _, o := range n.In {
+			if o.Param != nil {
+				continue // a weight of an operator
+			}
 			b, err := p.between(start, o, depth+1)
 			if err != nil {
 				return nil, err
 			}
 			s.branches = append(s.branches, b)
 		}
-		v = start
+		if v = start; v == nil {
+			break
+		}
 	}
 	slices.Reverse(list)
 	return list, nil
@@ -244,30 +272,35 @@ func (p *pipeliner) write(n *ir.Node) error {
 		return nil
 	}
 	p.again++
-	if len(n.In) != len(inputs(n)) || joins(n) || p.again > maxAgain {
-		return fmt.Errorf("the result of %s is read by branches that do not begin with it", n.Out[0].Name)
+	if len(n.In) != len(inputs(n)) || joins(n) || p.again > maxAgain || p.named != nil {
+		return &nameError{n.Out[0]}
 	}
 	return nil
 }
 
 // joins reports whether a node joins branches.
 func joins(n *ir.Node) bool {
-	switch n.Op.(type) {
-	case ops.Concat, ops.Add, ops.Max, ops.Mul:
-		return true
+	computed := 0
+	for _, v := range n.In {
+		if v != nil && v.Param == nil {
+			computed++
+		}
 	}
-	return false
+	return computed > 1
 }
 
 // checkJoin returns an error if a pipeline cannot say a join.
 func checkJoin(n *ir.Node) error {
+	if op, ok := n.Op.(ops.Concat); ok && axisOf(op.Axis, len(n.Out[0].Type.Shape)) < 1 {
+		return errors.New("a pipeline has no concat of images")
+	}
+	if _, ok := n.Op.(ops.Node); ok {
+		return nil // it may have weights
+	}
 	for _, v := range n.In {
 		if v.Param != nil {
 			return fmt.Errorf("a pipeline has no %s with a constant (%s)", ir.Name(n.Op), v.Name)
 		}
-	}
-	if op, ok := n.Op.(ops.Concat); ok && axisOf(op.Axis, len(n.Out[0].Type.Shape)) != 1 {
-		return fmt.Errorf("a concat of a pipeline joins channels, not axis %d", op.Axis)
 	}
 	return nil
 }

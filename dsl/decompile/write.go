@@ -89,6 +89,7 @@ func asNet(old *ir.Graph) (*Spec, error) {
 	classes := nameClasses(g, main)
 	namePaths(main)
 	list := lines(main)
+	nameSources(g, list)
 	set := newSettings()
 	set.choose(list)
 	for _, q := range list {
@@ -121,6 +122,9 @@ func asNet(old *ir.Graph) (*Spec, error) {
 // pipelines returns the pipeline of a graph with its heads.
 func pipelines(g *ir.Graph) (main *seq, heads int, err error) {
 	pieces, byValue, order, err := findPipelines(g)
+	if main := named(g, err); main != nil {
+		return main, 0, nil
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -157,6 +161,48 @@ func pipelines(g *ir.Graph) (main *seq, heads int, err error) {
 		}
 	}
 	return main, heads, nil
+}
+
+// named returns the pipeline of a graph with values that later lines read by name, nil if it needs
+// none. err is why the branches of the graph do not nest.
+func named(g *ir.Graph, err error) *seq {
+	var missing *nameError
+	var first []*ir.Value
+	switch {
+	case len(g.Outputs) != 1 || err != nil && !errors.As(err, &missing):
+		return nil
+	case err == nil:
+		p := newPipeliner(g)
+		if p.dominators() != nil {
+			return nil
+		}
+		first = p.skips()
+	}
+	if err == nil && len(first) == 0 {
+		return nil
+	}
+	if err != nil { // its long branches, too
+		p := newPipeliner(g)
+		if p.dominators() == nil {
+			first = p.skips()
+		}
+	}
+	list, err := findLines(g, first)
+	if err != nil {
+		return nil
+	}
+	l := newLayerer()
+	main := &seq{}
+	for _, one := range list {
+		q, err := l.seq(one.pieces)
+		if err != nil || len(q.stages) == 0 {
+			return nil
+		}
+		q.stages[len(q.stages)-1].ends = true
+		main.stages = append(main.stages, q.stages...)
+	}
+	main.stages[len(main.stages)-1].ends = false
+	return main
 }
 
 // wantsSoftmax reports whether the output of a graph is a score for each of the named
@@ -255,11 +301,7 @@ func plainName(name string) string {
 // inputStatement returns the input statement of a net.
 func inputStatement(g *ir.Graph) string {
 	in := g.Inputs[0]
-	name := in.Name
-	if !dsl.IsName(name) || keywords[name] || dsl.IsReserved(name) || len(in.Type.Shape) == 4 && len(name) < 2 {
-		name = "image"
-	}
-	text := "input " + name + " " + in.Type.Shape.WithoutBatch().String()
+	text := "input " + inputName(g) + " " + in.Type.Shape.WithoutBatch().String()
 	if g.Recipe == nil || g.Recipe.Input == nil {
 		return text
 	}
@@ -269,6 +311,16 @@ func inputStatement(g *ir.Graph) string {
 		}
 	}
 	return text
+}
+
+// inputName returns the name of the input.
+func inputName(g *ir.Graph) string {
+	in := g.Inputs[0]
+	name := in.Name
+	if !dsl.IsName(name) || keywords[name] || dsl.IsReserved(name) || len(in.Type.Shape) == 4 && len(name) < 2 {
+		return "image"
+	}
+	return name
 }
 
 // labelsStatement returns the labels statement of a net, "" if the classes have no names.
