@@ -7,7 +7,8 @@ import (
 
 // FoldLinear joins two layers without an activation between them into one, if that costs
 // less: a convolution and a 1x1 convolution after it, two dense layers, or a layer and a
-// constant factor after it.
+// constant factor after it, or a factor or a summand for each of its channels (the bias of a
+// product, or the layer scale of Touvron 2021).
 //
 // B(A x + a) + b = (B A) x + (B a + b). The second convolution is a matrix over channels,
 // so the first may have any padding, stride and dilation. The second must not have
@@ -46,6 +47,9 @@ type linearFolder struct {
 func (f linearFolder) visit(n *ir.Node) {
 	if op, ok := n.Op.(ops.Scale); ok {
 		f.scale(n, op)
+		return
+	}
+	if f.perChannel(n) {
 		return
 	}
 	b, ok := asLinear(n)
