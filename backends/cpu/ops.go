@@ -67,7 +67,13 @@ func (l *lowering) Lower(u *plan.Unit) (plan.Choice, error) {
 		}
 		return c.choice, err
 	}
-	ok, err := table.Do(u.Node, c)
+	var ok bool
+	var err error
+	if u.Norm != nil {
+		ok, err = true, c.channelNorm()
+	} else {
+		ok, err = table.Do(u.Node, c)
+	}
 	if u.Before != nil && !c.before {
 		return plan.Choice{Apart: true}, nil
 	}

@@ -54,6 +54,9 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 		}
 	}
 	algo := c.l.algorithm(k, layout)
+	if c.byTaps(k, ih, iw, weight, bias, c.l.Cost(algo.make(k, c.l.batch), c.l.batch).Seconds) {
+		return nil
+	}
 	if c.Pool != nil && (algo.name != "winograd" || k.Outputs[0].Act > kernel.ActReLU) {
 		c.choice = plan.Choice{Apart: true}
 		return nil

@@ -60,6 +60,21 @@ func (c *call) affine() error {
 	})
 }
 
+// channelNorm is layer normalization over channels.
+func (c *call) channelNorm() error {
+	ch, h, w := chw(c.Wrote[0])
+	return c.blocked("layer norm", 1, func(e *plan.Emitter) error {
+		var ws []plan.WeightRef
+		if c.Norm.Scale != nil {
+			for _, p := range []*ir.Value{c.Norm.Scale, c.Norm.Shift} {
+				ws = append(ws, plan.WeightRef{Params: []*ir.Value{p}, How: kernel.PackBlocked, Arg: 1, Len: kernel.Blocks(ch) * kernel.Block})
+			}
+		}
+		e.Step(kernel.ChannelNorm{C: ch, H: h, W: w, Eps: float32(c.Norm.Eps), In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out, ws...)
+		return nil
+	})
+}
+
 func softmax(op ops.Softmax, n *ir.Node, c *call) error       { return c.softmax(op.Axis, false) }
 func logSoftmax(op ops.LogSoftmax, n *ir.Node, c *call) error { return c.softmax(op.Axis, true) }
 

@@ -161,6 +161,9 @@ func pad(op ops.Pad, n *ir.Node, c *call) error {
 }
 
 func transpose(op ops.Transpose, n *ir.Node, c *call) error {
+	if c.Resized != [2]*ir.Value{} {
+		return c.resample()
+	}
 	perm, err := op.Perm.List()
 	if err != nil {
 		return err
@@ -177,6 +180,31 @@ func transpose(op ops.Transpose, n *ir.Node, c *call) error {
 		e.Step(p, e.In, e.Out)
 		return nil
 	})
+}
+
+// resample resizes maps. A result that leaves the program is computed as planes.
+func (c *call) resample() error {
+	ch, ih, iw := chw(c.Read[0])
+	_, h, w := chw(c.Wrote[0])
+	k := kernel.Resample{C: ch, IH: ih, IW: iw, H: h, W: w, Rows: c.Resized[0] != nil, Cols: c.Resized[1] != nil,
+		Planar: c.Final || c.In[0].Layout == plan.Planar}
+	layout := blocked
+	if k.Planar {
+		layout = planar
+	}
+	c.choice = plan.Choice{Algo: "resample", In: []plan.Need{layout}, Out: []plan.Need{layout}, Emit: func(e *plan.Emitter) error {
+		k.In, k.Out = view(e.In[0]), view(e.Out[0])
+		var ws [2]plan.WeightRef
+		if k.Rows {
+			ws[0] = plan.WeightRef{Params: c.Resized[:1], How: kernel.PackWeight, Len: k.PackedLen()}
+		}
+		if k.Cols {
+			ws[1] = plan.WeightRef{Params: c.Resized[1:], How: kernel.PackBias, Len: k.BiasLen()}
+		}
+		e.Step(k, e.In, e.Out, ws[:]...)
+		return nil
+	}}
+	return nil
 }
 
 func reduce(op ops.Reduce, n *ir.Node, c *call) error {

@@ -34,6 +34,15 @@ type Unit struct {
 	Shift *ir.Value
 	Flat  *ir.Node // the flatten before it: the unit reads the flatten's input instead
 
+	// Resized holds the weights of a resizing of maps, of the rows and of the columns, nil for an
+	// axis that is not resized. Node is the first of the transpositions and convolutions that it
+	// was written as.
+	Resized [2]*ir.Value
+	Final   bool // Resized: Wrote[0] is an output of the graph, and nothing else reads it
+
+	// Norm is a layer normalization over channels that the nodes make up. Node computes the mean.
+	Norm *Norm
+
 	// Before is a quantize of an input of the graph that is fused to the convolution that reads it:
 	// the unit reads that input.
 	Before *ir.Node

@@ -75,6 +75,9 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 	if !f.train && slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return General(v, f.symbolic) }) {
 		return u // it becomes a node (ops.Node)
 	}
+	if w := f.norm(n); w != nil {
+		return w
+	}
 	act := ops.ActNone
 	switch op := n.Op.(type) {
 	case ops.Conv:
@@ -99,6 +102,9 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		if w := f.before(n); w != nil {
 			return w
 		}
+		return u
+	case ops.Transpose:
+		f.resize(u)
 		return u
 	case ops.MaxPool:
 		if d, masked := f.indices(n); d != nil {
@@ -267,23 +273,6 @@ func (u *Unit) apart() [2]*Unit {
 // shift fuses the addition of a param to the product with a param, if both params have one
 // number for each channel of a map.
 func (f *fuser) shift(u *Unit) {
-	perChannel := func(n *ir.Node) *ir.Value {
-		if len(n.In) != 2 {
-			return nil
-		}
-		x, p := n.In[0], n.In[1]
-		if x.Param != nil {
-			x, p = p, x
-		}
-		out := n.Out[0].Type.Shape
-		if x.Param != nil || p.Param == nil || len(out) != 4 || !x.Type.Shape.Equal(out) {
-			return nil
-		}
-		if s := p.Type.Shape; s.Size() == out[1] && len(s) >= 3 && s[len(s)-3] == out[1] {
-			return p
-		}
-		return nil
-	}
 	if _, ok := u.Node.Op.(ops.Mul); !ok || f.train || perChannel(u.Node) == nil {
 		return
 	}
@@ -297,6 +286,26 @@ func (f *fuser) shift(u *Unit) {
 	if u.Shift = perChannel(m); u.Shift != nil {
 		u.Nodes, u.Wrote[0] = append(u.Nodes, m), m.Out[0]
 	}
+}
+
+// perChannel returns the param that a node combines with a map, if it has one number for each
+// channel, else nil.
+func perChannel(n *ir.Node) *ir.Value {
+	if len(n.In) != 2 {
+		return nil
+	}
+	x, p := n.In[0], n.In[1]
+	if x.Param != nil {
+		x, p = p, x
+	}
+	out := n.Out[0].Type.Shape
+	if x.Param != nil || p.Param == nil || len(out) != 4 || !x.Type.Shape.Equal(out) {
+		return nil
+	}
+	if s := p.Type.Shape; s.Size() == out[1] && len(s) >= 3 && s[len(s)-3] == out[1] {
+		return p
+	}
+	return nil
 }
 
 // act fuses an activation if it is the only reader of output i.

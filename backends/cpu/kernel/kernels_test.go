@@ -26,8 +26,10 @@ func samples() []Kernel {
 	d := Dense{C: 20, H: 2, W: 2, Out: out}
 	parts := ConvBackwardWeightsSplit{Whole: ConvBackwardWeights{Conv: c}, Images: 4}
 	repack := Repack{From: c, To: c}
+	tap := c
+	tap.KH, tap.KW, tap.PH, tap.PW = 1, 1, 0, 0
 	return []Kernel{
-		c, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, DepthwiseBackwardWeights{Conv: depthwise, Images: 4}, DepthwiseRepack{Repack{From: depthwise, To: depthwise}}, Grouped{grouped}, N16Conv{c},
+		c, ConvTap{Conv: tap, KH: 3, KW: 3}, Winograd{Conv: c}, Winograd1D{Conv: line}, Depthwise{depthwise}, DepthwiseBackwardWeights{Conv: depthwise, Images: 4}, DepthwiseRepack{Repack{From: depthwise, To: depthwise}}, Grouped{grouped}, N16Conv{c},
 		ConvBackwardData{Conv: c}, ConvBackwardWeights{Conv: c}, parts, ConvBackwardWeightsRows{Conv: c, Images: 4},
 		ConvBackwardWeightsWinograd{Parts: parts, Padded: true}, N16ConvBackwardWeights{Conv: N16Conv{c}},
 		repack, N16RepackOf(repack), WinogradRepack{Winograd{Conv: c}}, SumPartials{N: 32, Images: 4},
@@ -37,7 +39,7 @@ func samples() []Kernel {
 		MaxPool{C: 20, H: 3, W: 3, KH: 2, KW: 2}, MaxPoolBackward{C: 20, H: 3, W: 3, KH: 2, KW: 2}, MaxPoolBackward{C: 20, H: 3, W: 3, KH: 2, KW: 2, Indexed: true},
 		AvgPool{C: 20, H: 3, W: 3, KH: 2, KW: 2}, AvgPoolBackward{C: 20, H: 3, W: 3, KH: 2, KW: 2},
 		LRN{C: 20, H: 3, W: 3, Size: 5}, LRNBackward{C: 20, H: 3, W: 3, Size: 5}, BatchNormTrain{C: 20, H: 3, W: 3}, BatchNormBackward{C: 20, H: 3, W: 3},
-		BatchNormFold{C: 20}, BatchNormRunning{C: 20, Pixels: 9}, SumPixels{C: 20, H: 3, W: 3}, N16SumPixels{C: 20, H: 3, W: 3}, ChannelSums{C: 20, Partials: 2},
+		ChannelNorm{C: 20, H: 3, W: 3}, BatchNormFold{C: 20}, BatchNormRunning{C: 20, Pixels: 9}, SumPixels{C: 20, H: 3, W: 3}, N16SumPixels{C: 20, H: 3, W: 3}, ChannelSums{C: 20, Partials: 2},
 		Activation{Act: ActReLU, C: 20, H: 3, W: 3}, Activation{Act: ActTanh, C: 20, H: 3, W: 3}, Activation{Act: ActClip, A: -1, B: 2, C: 20, H: 3, W: 3}, ActBackward{Act: ActReLU, C: 20, H: 3, W: 3}, Affine{C: 20, H: 3, W: 3},
 		Binary{Op: OpMax, Stretch: ByPixel, C: 20, H: 3, W: 3}, MaxBackward{C: 20, H: 3, W: 3}, Maxout{C: 20, H: 3, W: 3, Pieces: 2}, MaxoutBackward{C: 20, H: 3, W: 3, Pieces: 2},
 		Softmax{C: 20, H: 1, W: 1}, SoftmaxBackward{C: 20, H: 1, W: 1}, Dropout{C: 20, H: 3, W: 3},
@@ -47,7 +49,7 @@ func samples() []Kernel {
 		FakeQuantize{C: 20, H: 3, W: 3, High: 255}, FakeQuantizeBackward{C: 20, H: 3, W: 3, High: 255}, FakeQuantizeStep{Of: FakeQuantizeBackward{C: 20, H: 3, W: 3}},
 		Copy{C: 20, H: 3, W: 3}, CopyChannels{C: 20, H: 3, W: 3}, CopyNCHW{C: 20, H: 3, W: 3}, Pad{C: 20, H: 3, W: 3}, FromNCHW{C: 20, H: 3, W: 3}, ToNCHW{C: 20, H: 3, W: 3},
 		PixelsToVector{C: 20, H: 3, W: 3}, Interleave{H: 3, W: 3, Inputs: [4]InterleaveInput{{C: 20}, {C: 10, To: 20}}},
-		Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},
+		Resample{C: 20, IH: 3, IW: 3, H: 6, W: 6, Rows: true, Cols: true}, Permute{Axes: 2, Dims: [MaxAxes]int{4, 5}}, Reduce{Op: ReduceMax, Axes: 2, Dims: [MaxAxes]int{4, 5}},
 		Pointwise{Op: "Exp", C: 20, H: 3, W: 3}, Widen{N: 20, InN: 20}, Narrow{N: 20, OutN: 20},
 		Node{Op: "Exp", In: [nodeOperands]NodeOperand{{Kind: nodes.NodeFloat, Axes: 2, Dims: [nodes.NodeMaxAxes]int{-1, 20}}}},
 		ConvInt8{IC: 20, C: 20, H: 6, W: 6, KH: 3, KW: 3}, DepthwiseInt8{ConvInt8{IC: 1, C: 20, H: 6, W: 6, KH: 3, KW: 3}}, Quantize{C: 20, H: 3, W: 3}, QuantizeQuads{C: 3, IH: 3, IW: 3, H: 5, W: 8}, Dequantize{C: 20, H: 3, W: 3}, DequantizeNCHW{C: 20, H: 3, W: 3}, AddInt8{C: 20, H: 3, W: 3},

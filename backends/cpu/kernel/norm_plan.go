@@ -27,3 +27,6 @@ func (k ChannelSums) Cost(images int) Cost { return perElement(k.Len(images), 1,
 
 // Cost is that of the fold: a square root and a quotient for each channel.
 func (k BatchNormFold) Cost(int) Cost { return perElement(k.C, 6, 6, expNS) }
+
+// Cost is that of the normalization, which reads its input three times.
+func (k ChannelNorm) Cost(images int) Cost { return perElement(k.C*k.H*k.W*images, 8, 4, normNS) }
