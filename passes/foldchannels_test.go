@@ -41,6 +41,7 @@ func TestFoldChannels(t *testing.T) {
 		if err := b.Err(); err != nil {
 			t.Fatal(c.name, err)
 		}
+		ir.Materialize(g, 1)
 		if _, err := check(g, Pipeline{{Pass: &FoldLinear}, {Pass: &FuseAct}, {Pass: &ConstFold}}, Options{Cost: always{}}); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
