@@ -105,30 +105,8 @@ func genGo(c *cli.Context) error {
 	if err := checkBatch(c.Int("batch")); err != nil {
 		return &usageError{err.Error()}
 	}
-	store := c.String("store")
-	if store != "embed" && store != "file" {
-		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
-	}
-	if _, ok := storedTypes[c.String("weights-as")]; !ok {
-		return usagef("unknown --weights-as %s (want fp32, fp16, bf16 or int8)", diag.Quote(c.String("weights-as")))
-	}
-	if c.Bool("train") && c.String("weights-as") != "fp32" {
-		return usagef("--weights-as=%s cannot be used with --train: a trainer begins with the weights in float32", c.String("weights-as"))
-	}
-	switch how := c.String("runtime"); {
-	case how != "copy" && how != "module":
-		return usagef("unknown --runtime %s (want copy or module)", diag.Quote(how))
-	case how == "module" && c.IsSet("kernel"):
-		return usagef("--kernel names the folder of a copy of the runtime, and with --runtime=module there is none")
-	}
-	if c.IsSet("memory") && !c.Bool("train") {
-		return usagef("--memory can only be used with --train")
-	}
-	if c.Bool("heads") && c.Bool("train") {
-		return usagef("--heads makes the auxiliary classifiers outputs of an inference, and cannot be used with --train, which trains with them in any case")
-	}
-	if c.Bool("deploy") && !c.Bool("main") {
-		return usagef("--deploy can only be used with --main")
+	if err := checkGenFlags(c); err != nil {
+		return err
 	}
 	dest, err := findDestination(c.String("output"), c.String("kernel"), c.String("package"))
 	if err != nil {
@@ -178,6 +156,36 @@ func genGo(c *cli.Context) error {
 		}
 	}
 	return sayDrawn(c.App.Writer, hasTrained(c, arg))
+}
+
+// checkGenFlags returns an error if flags have unknown values, or exclude each other.
+func checkGenFlags(c *cli.Context) error {
+	store := c.String("store")
+	if store != "embed" && store != "file" {
+		return usagef("unknown --store %s (want embed or file)", diag.Quote(store))
+	}
+	if _, ok := storedTypes[c.String("weights-as")]; !ok {
+		return usagef("unknown --weights-as %s (want fp32, fp16, bf16 or int8)", diag.Quote(c.String("weights-as")))
+	}
+	if c.Bool("train") && c.String("weights-as") != "fp32" {
+		return usagef("--weights-as=%s cannot be used with --train: a trainer begins with the weights in float32", c.String("weights-as"))
+	}
+	switch how := c.String("runtime"); {
+	case how != "copy" && how != "module":
+		return usagef("unknown --runtime %s (want copy or module)", diag.Quote(how))
+	case how == "module" && c.IsSet("kernel"):
+		return usagef("--kernel names the folder of a copy of the runtime, and with --runtime=module there is none")
+	}
+	if c.IsSet("memory") && !c.Bool("train") {
+		return usagef("--memory can only be used with --train")
+	}
+	if c.Bool("heads") && c.Bool("train") {
+		return usagef("--heads makes the auxiliary classifiers outputs of an inference, and cannot be used with --train, which trains with them in any case")
+	}
+	if c.Bool("deploy") && !c.Bool("main") {
+		return usagef("--deploy can only be used with --main")
+	}
+	return nil
 }
 
 // sayRemoved lists the files that an earlier incc gen go wrote and that are not part of

@@ -23,6 +23,15 @@
 // absolute path, and does not depend on the order of a map. The names of the files do not
 // act as build constraints.
 //
+// # Several inputs and outputs
+//
+// The API of most packages is for one input and one output, for any number of images: Infer has
+// a slice for each. All other networks get the structs Inputs and Outputs, with a field for each
+// input and output (ports.go): those with several of them, those whose sizes are fixed, and
+// detectors, whose boxes are counted only at run time. Their Infer takes any number of images,
+// unless an output is computed from all images together. The outputs are written into slices of
+// the caller, whose memory is used again. Such a package has no trainer and no command.
+//
 // # The server of --main
 //
 // The command of a package can serve HTTP. Its files are those of package snippet/server, where

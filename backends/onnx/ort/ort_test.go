@@ -8,11 +8,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/backends/onnx/onnxpb"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/ref"
@@ -375,12 +377,14 @@ func TestMetadata(t *testing.T) {
 	if name, err := m.GetGraphName(); name != "two" || err != nil {
 		t.Errorf("graph %q, %v", name, err)
 	}
-	keys, err := m.GetCustomMetadataMapKeys()
-	if err != nil || len(keys) == 0 {
-		t.Fatalf("keys %q, %v", keys, err)
+	m.m.Proto.MetadataProps = []*onnxpb.StringStringEntryProto{{Key: "author", Value: "me"}, {Key: "empty"}}
+	if keys, err := m.GetCustomMetadataMapKeys(); err != nil || !slices.Equal(keys, []string{"author", "empty"}) {
+		t.Errorf("keys %q, %v", keys, err)
 	}
-	if _, ok, err := m.LookupCustomMetadataMap(keys[0]); !ok || err != nil {
-		t.Errorf("key %q: %v, %v", keys[0], ok, err)
+	for key, want := range map[string]string{"author": "me", "empty": ""} {
+		if value, ok, err := m.LookupCustomMetadataMap(key); value != want || !ok || err != nil {
+			t.Errorf("key %q: %q, %v, %v", key, value, ok, err)
+		}
 	}
 	if err := s.Destroy(); err != nil {
 		t.Fatal(err)
