@@ -38,6 +38,8 @@ Formats
 The model is ONNX with QuantizeLinear and DequantizeLinear around the layers (QDQ),
 which ONNX Runtime and OpenVINO compute on integers. eval, predict, run, bench, plan
 and gen go of incc take it in place of a SPEC. It has about a quarter of the bytes.
+Layers that stay in float32 keep theirs; incc gen go int8.onnx --weights-as bf16 stores
+these in half of them.
 
 Speed
 

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/incc-lang/incc/backends/onnx"
+	"github.com/incc-lang/incc/dsl"
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/ops"
+	"github.com/incc-lang/incc/passes/quantize"
 )
 
 // TestQuantize: every flag of quantize changes what is printed or causes an error, and the model that
@@ -188,4 +190,21 @@ func wholeWeightsOf(g *ir.Graph) int {
 		}
 	}
 	return whole
+}
+
+// TestEnds: a first or last layer that holds much of the weights is quantized even if that saves no time,
+// another one is not.
+func TestEnds(t *testing.T) {
+	g, problems := dsl.Load("n.incc", []byte("net n\ninput image 1x4x4\nconv 3x3 4 pad=same -> conv 1x1 4 -> flatten -> fc 100 -> softmax\n"), dsl.Options{})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	names := quantize.Layers(g)
+	first, last := weightShare(g, names[0].Out[0].Name), weightShare(g, names[2].Out[0].Name)
+	if want := 6400.0 / (36 + 4 + 16 + 4 + 6400 + 100); last != want {
+		t.Errorf("the last layer has %g of the weights, want %g", last, want)
+	}
+	if a, b := endsLimit(first), endsLimit(last); !(a < 1 && b > 1) {
+		t.Errorf("the first layer may take %g of the time, the last one %g", a, b)
+	}
 }

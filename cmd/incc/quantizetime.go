@@ -13,10 +13,13 @@ import (
 const timingRuns = 30
 
 // endsError is the most that the error of the outputs may grow, as a factor, by quantizing the first
-// or the last layer, and endsTime the part of the time that must be left for it to be worth while.
+// or the last layer, and endsTime the part of the time that must be left for it to be worth while. A layer
+// with endsBytes of all weights is worth its bytes: it may take a little more time, endsLonger as a factor.
 const (
-	endsError = 1.05
-	endsTime  = 0.99
+	endsError  = 1.05
+	endsTime   = 0.99
+	endsBytes  = 0.05
+	endsLonger = 1.01
 )
 
 // endsLong and speedupLong are how long networks are measured in turns.
@@ -72,8 +75,8 @@ func minSpeedup(text string) (float64, error) {
 	return x, nil
 }
 
-// chooseEnds quantizes the first and the last layer too where that is faster and adds little to the
-// error.
+// chooseEnds quantizes the first and the last layer too where that is faster, or saves many bytes and is
+// about as fast, and adds little to the error.
 func (q *quantizer) chooseEnds() error {
 	ends := q.ends
 	for _, name := range ends {
@@ -89,15 +92,36 @@ func (q *quantizer) chooseEnds() error {
 		if after > endsError*before {
 			continue
 		}
-		faster, err := q.faster(with, q.layers)
+		times, err := q.timeRatio(with, q.layers)
 		if err != nil {
 			return err
 		}
-		if faster {
+		if times < endsLimit(weightShare(q.g, name)) {
 			q.layers = with
 		}
 	}
 	return nil
+}
+
+// endsLimit is the part of the time that must be left for quantizing the first or the last layer, which has
+// a share of the bytes of all weights.
+func endsLimit(share float64) float64 {
+	if share >= endsBytes {
+		return endsLonger
+	}
+	return endsTime
+}
+
+// weightShare is the share of a layer in the elements of all weights.
+func weightShare(g *ir.Graph, layer string) float64 {
+	own, all := 0, 0
+	for _, v := range g.Params {
+		all += v.Type.Shape.Size()
+	}
+	for _, n := range layersNamed(g, []string{layer}) {
+		own += n.In[1].Type.Shape.Size()
+	}
+	return float64(own) / float64(max(all, 1))
 }
 
 // inTurns returns the milliseconds that an image takes in each of some networks, in turns, after the
@@ -118,20 +142,20 @@ func (q *quantizer) inTurns(long time.Duration, graphs ...*ir.Graph) ([]float64,
 	return least(long, timers...)
 }
 
-// faster reports whether quantizing the layers of a takes less time than quantizing those of b.
-func (q *quantizer) faster(a, b []string) (bool, error) {
+// timeRatio is the time of the network with the layers of a quantized, as a part of that with those of b.
+func (q *quantizer) timeRatio(a, b []string) (float64, error) {
 	var graphs [2]*ir.Graph
 	for i, names := range [2][]string{a, b} {
 		var err error
 		if graphs[i], err = q.quantized(names); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	ms, err := q.inTurns(endsLong, graphs[:]...)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	return ms[0] < endsTime*ms[1], nil
+	return ms[0] / ms[1], nil
 }
 
 // speedup checks --min-speedup: it puts layers back into float32 that take longer in integers, and
