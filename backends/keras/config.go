@@ -24,7 +24,8 @@ type Layer struct {
 	Model       *Config // of a model that is a layer
 	Calls       []Call  // empty in a Sequential model
 
-	raw map[string]json.RawMessage
+	raw   map[string]json.RawMessage
+	wrong error // a setting that was asked for is of another type
 }
 
 // Call is a use of a layer.
@@ -261,35 +262,39 @@ func holdsTensor(x any) bool {
 	return false
 }
 
-// The settings of a layer. A missing one, and null, is the default.
+// The settings of a layer. A missing one, and null, is the default. One of another type is the
+// default, too, and is remembered in wrong, with which the conversion of the layer ends.
 
 func (l *Layer) value(key string, into any) bool {
 	raw, ok := l.raw[key]
 	return ok && string(raw) != "null" && json.Unmarshal(raw, into) == nil
 }
 
-func (l *Layer) text(key, otherwise string) string {
-	s := otherwise
-	if !l.value(key, &s) {
-		return otherwise
+// setting returns a setting that is of the type of its default. want says what that is.
+func setting[T any](l *Layer, key string, otherwise T, want string) T {
+	x := otherwise
+	if l.value(key, &x) {
+		return x
 	}
-	return s
+	l.misfit(key, want)
+	return otherwise
 }
 
-func (l *Layer) flag(key string, otherwise bool) bool {
-	x := otherwise
-	if !l.value(key, &x) {
-		return otherwise
+// misfit remembers that a setting which is there has another type.
+func (l *Layer) misfit(key, want string) {
+	if raw, ok := l.raw[key]; ok && string(raw) != "null" && l.wrong == nil {
+		l.wrong = fmt.Errorf("%s is %s (want %s)", key, diag.Printable(diag.Shorten(string(raw), 60)), want)
 	}
-	return x
+}
+
+func (l *Layer) text(key, otherwise string) string { return setting(l, key, otherwise, "a text") }
+
+func (l *Layer) flag(key string, otherwise bool) bool {
+	return setting(l, key, otherwise, "true or false")
 }
 
 func (l *Layer) number(key string, otherwise float64) float64 {
-	x := otherwise
-	if !l.value(key, &x) {
-		return otherwise
-	}
-	return x
+	return setting(l, key, otherwise, "a number")
 }
 
 // numbers returns a list of numbers, or a number as a list.
@@ -302,6 +307,7 @@ func (l *Layer) numbers(key string) []float64 {
 	if l.value(key, &x) {
 		return []float64{x}
 	}
+	l.misfit(key, "a number or a list of numbers")
 	return nil
 }
 
@@ -313,7 +319,8 @@ func (l *Layer) has(key string) bool {
 
 // function returns the name of a function: "relu", or that of a serialized one.
 func (l *Layer) function(key string) string {
-	if s := l.text(key, ""); s != "" {
+	var s string
+	if l.value(key, &s) && s != "" {
 		return s
 	}
 	var o struct {
@@ -321,9 +328,9 @@ func (l *Layer) function(key string) string {
 		Config json.RawMessage `json:"config"`
 	}
 	if !l.value(key, &o) {
+		l.misfit(key, "the name of a function")
 		return "linear"
 	}
-	var s string
 	if json.Unmarshal(o.Config, &s) == nil && s != "" {
 		return s
 	}

@@ -116,7 +116,8 @@ func (b *builder) inputs(c *Config) ([]value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t := l.text("dtype", "float32"); !strings.HasPrefix(t, "float") && !strings.HasPrefix(t, "mixed") {
+		t := "float32" // the name of a type, or of Keras 3 an object, a policy for layers
+		if l.value("dtype", &t); !strings.HasPrefix(t, "float") && !strings.HasPrefix(t, "mixed") {
 			return nil, fmt.Errorf("input %s has elements of type %s (want float32)", diag.Quote(l.Name), t)
 		}
 		b.graph.Input = append(b.graph.Input, info(l.Name, shape))
@@ -300,6 +301,9 @@ func (b *builder) layer(l *Layer, prefix string, call int, in []value, numbers [
 		return nil, fmt.Errorf("layer %s: class %s is not read", diag.Quote(path), diag.Quote(l.Class))
 	}
 	v, err := build(s)
+	if err == nil {
+		err = l.wrong
+	}
 	if err != nil {
 		return nil, fmt.Errorf("layer %s (%s): %w", diag.Quote(path), l.Class, err)
 	}

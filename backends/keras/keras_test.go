@@ -183,6 +183,12 @@ func TestDamagedDescription(t *testing.T) {
 		{`"kernel_size": [3, 3]`, `"kernel_size": "3"`, "and the weights have 3 3"},
 		{`"epsilon": 0.001`, `"epsilon": -1`, `(BatchNormalization): epsilon is "-1" (want a number from 0)`},
 		{`"epsilon": 0.001`, `"epsilon": "x"`, `want a number from 0`},
+		{`"use_bias": true`, `"use_bias": "yes"`, `Conv2D): use_bias is "yes" (want true or false)`},
+		{`"strides": [1, 1]`, `"strides": "2"`, `Conv2D): strides is "2" (want a number or a list of numbers)`},
+		{`"padding": "same"`, `"padding": 1`, `(Conv2D): padding is 1 (want a text)`},
+		{`"groups": 1`, `"groups": [1]`, `(Conv2D): groups is [1] (want a number)`},
+		{`"center": true`, `"center": 0`, `(BatchNormalization): center is 0 (want true or false)`},
+		{`"activation": "softmax"`, `"activation": 7`, `(Dense): activation is 7 (want the name of a function)`},
 		{`"units": 5`, `"units": 6`, `(Dense): units is "6", and the weights have 5`},
 	} {
 		f, err := openFile(reworded(t, read(t, "small.keras"), c.from, c.to))

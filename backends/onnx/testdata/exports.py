@@ -1,9 +1,9 @@
 """Writes the small models in testdata/exports, which TestMutatedExports changes.
 
-usage: python exports.py OUT, with torch and onnxscript; python exports.py OUT keras, with tensorflow and tf2onnx
+usage: python exports.py OUT, with torch and onnxscript
 
-old.onnx comes from the exporter of TorchScript, for any batch; new.onnx with new.onnx.data from that
-of torch.export, the weights beside it; keras.onnx from tf2onnx.
+old.onnx comes from the exporter of TorchScript, for any batch; new.onnx, with its weights in
+new.onnx.data, from that of torch.export.
 """
 import os
 import sys
@@ -41,21 +41,5 @@ def torch_models(out):
     onnx.save(p, path, save_as_external_data=True, location="new.onnx.data", size_threshold=64)
 
 
-def keras_model(out):
-    import keras
-    import tensorflow as tf
-    import tf2onnx
-    from keras import layers
-
-    x = keras.Input((9, 9, 3), name="x")
-    y = layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False)(layers.ZeroPadding2D()(layers.Rescaling(1 / 127.5, -1)(x)))
-    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
-    y = layers.Concatenate()([layers.DepthwiseConv2D(3, padding="same", activation="relu")(y), layers.UpSampling2D()(layers.MaxPooling2D(2)(y))])
-    y = layers.Dense(4, activation="softmax")(layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(y)))
-    m = keras.Model(x, y)
-    f = tf.function(lambda v: m(v), input_signature=[tf.TensorSpec((None, 9, 9, 3), tf.float32, name="x")])
-    tf2onnx.convert.from_function(f, input_signature=f.input_signature, opset=17, output_path=os.path.join(out, "keras.onnx"))
-
-
 os.makedirs(sys.argv[1], exist_ok=True)
-(keras_model if sys.argv[2:] == ["keras"] else torch_models)(sys.argv[1])
+torch_models(sys.argv[1])
