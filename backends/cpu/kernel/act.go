@@ -13,7 +13,7 @@ type Activation struct {
 
 func (e Activation) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 4*e.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (e Activation) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Run computes some rows of a channel block.
@@ -44,7 +44,7 @@ type Affine struct {
 
 func (e Affine) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 2*e.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (e Affine) Tasks(images int) int { return e.maps().tasks(images) }
 
 // PackedLen is the length of the packed scales, in float32s.
@@ -130,7 +130,7 @@ type Binary struct {
 
 func (e Binary) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 3*e.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (e Binary) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Scratch holds a row of b where that must be spread over the lanes.

@@ -44,7 +44,7 @@ func (e ActBackward) row(images int) (ActBackward, bool) {
 	return e, true
 }
 
-// Tasks is images x channel blocks x ranges of rows, or blocks of vectors.
+// Tasks is images x ranges of rows x channel blocks, or blocks of vectors.
 func (e ActBackward) Tasks(images int) int {
 	if e, ok := e.row(images); ok {
 		return e.maps().tasks(1)

@@ -18,7 +18,7 @@ type Dropout struct {
 
 func (k Dropout) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 20*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k Dropout) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run computes some rows of a channel block.

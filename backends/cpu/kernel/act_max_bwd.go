@@ -15,7 +15,7 @@ type MaxBackward struct {
 
 func (e MaxBackward) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 16*e.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (e MaxBackward) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Run computes some rows of a channel block.

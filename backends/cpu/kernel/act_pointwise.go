@@ -13,7 +13,7 @@ type Pointwise struct {
 
 func (e Pointwise) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 16*e.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (e Pointwise) Tasks(images int) int { return e.maps().tasks(images) }
 
 // Run finds the function for one task. Prepare is for many.

@@ -417,7 +417,9 @@ var zeroBias [2 * Block]float32
 
 func float(m []float32, i int) unsafe.Pointer { return unsafe.Pointer(&m[i]) }
 
-// runTiles runs one pair of output blocks by assembly.
+// runTiles runs one pair of output blocks by assembly. Where a tier says so, it goes through all tiles
+// with some of the taps, then with the next ones: the weights of these stay in the first cache, and
+// the sums lie in the output meanwhile.
 func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	part := &c.Outputs[r[0]]
 	kk := c.KH * c.KW
@@ -431,55 +433,93 @@ func (c Conv) runTiles(w *Worker, a *Args, image, y0, in int, r, tiles []int) {
 	t.obs = 4 * part.View.C
 	t.rbs = 4 * c.Res.C
 	t.scale = c.Scale
-	step := part.step()
-	t.ops = 4 * step
-	if t.flags = c.flags(part); part.Act == ActReLU6 {
-		t.flags |= tileReLU6
-	}
+	t.ops = 4 * part.step()
 	tier := &tileTiers[w.ISA]
-	blocks := min(r[2], tier.blocks) // at once
-	out := &a.Out[r[0]]
-	src := a.In[0].Mem
-	pixel, reach := one(c.SW)*c.tapChannels(), 0
-	if t.ntaps > 0 {
-		reach = a.Table[hi*kk-1]/4 + c.depth() - 1
+	p := tilePart{a: a, image: image, y0: y0, in: in, pair: r, tiles: tiles, flags: c.flags(part), blocks: min(r[2], tier.blocks)}
+	if part.Act == ActReLU6 {
+		p.flags |= tileReLU6
 	}
-	pair := t.ntaps * t.kc * t.ws // bytes of weights
+	if t.ntaps > 0 {
+		p.reach = a.Table[hi*kk-1]/4 + c.depth() - 1
+	}
 	if n := c.halfTaps(); n > 0 {
 		half := a.Table[len(a.Table)-n:]
 		t.taps, t.ntaps, t.kc = unsafe.Pointer(&half[0]), n, Block/2
-		reach = half[n-1]/4 + t.kc - 1
+		p.reach = half[n-1]/4 + t.kc - 1
 	}
-	outReach := (blocks-1)*part.View.C + Block - 1
-	for b := 0; b < r[2]; b += blocks {
+	p.taps = t.taps
+	all, parts := t.ntaps, 1
+	if !c.second() { // the output may lie in the memory of the second operand
+		parts = tier.tapParts(all*t.kc, len(tiles)/tileInts)
+	}
+	for i := range parts {
+		to := all * (i + 1) / parts
+		p.last = i == parts-1
+		t.ntaps = to - p.tap
+		t.taps = unsafe.Add(p.taps, p.tap*int(unsafe.Sizeof(0)))
+		c.runTapPart(w, &p)
+		p.tap = to
+	}
+}
+
+// tilePart is what runTapPart computes: tiles of a pair of output blocks over some of its taps.
+type tilePart struct {
+	a           *Args
+	image, y0   int
+	in          int            // the first tap of the first pixel
+	pair, tiles []int          // of the table
+	flags       int            // of the last part
+	blocks      int            // that a tile computes
+	taps        unsafe.Pointer // all
+	tap         int            // the first of the part
+	last        bool           // no taps follow
+	reach       int            // from a pixel's first operand to the farthest
+}
+
+// runTapPart runs all tiles of a pair of output blocks over the taps that w.tile names.
+func (c *Conv) runTapPart(w *Worker, p *tilePart) {
+	t, a, r := &w.tile, p.a, p.pair
+	part := &c.Outputs[r[0]]
+	out, src := &a.Out[r[0]], a.In[0].Mem
+	pixel, step := one(c.SW)*c.tapChannels(), part.step()
+	outReach := (p.blocks-1)*part.View.C + Block - 1
+	t.flags = p.flags
+	if !p.last {
+		t.flags &^= tileReLU | tileReLU6
+	}
+	if p.tap > 0 {
+		t.flags |= tileAcc
+	}
+	bytes := t.ntaps * t.kc * t.ws // of weights
+	for b := 0; b < r[2]; b += p.blocks {
 		if t.ntaps > 0 {
-			t.w = float(a.W[0], r[7]+b*Block)
+			t.w = float(a.W[0], r[7]+p.tap*t.kc*t.ws/4+b*Block)
 		}
-		// The weights of the next pair of blocks follow, and behind the last pair mostly
-		// those of the next step.
-		next := uintptr(t.w) + uintptr(pair+b*pair/2)
+		// The weights of the next taps or the next pair of blocks follow, and behind the last pair
+		// mostly those of the next step.
+		next := uintptr(t.w) + uintptr(bytes+b*bytes/2)
 		t.bias = unsafe.Pointer(&zeroBias)
 		if a.W[1] != nil {
 			t.bias = float(a.W[1], r[8]+b*Block)
 		}
-		ob := out.Off + image*part.View.N + (r[1]+b)*part.View.C + y0*part.View.H
-		rb := a.In[1].Off + image*c.Res.N + (r[1]+b)*c.Res.C + y0*c.Res.H
-		first := t.first(len(tiles)/tileInts, next)
-		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
+		ob := out.Off + p.image*part.View.N + (r[1]+b)*part.View.C + p.y0*part.View.H
+		rb := a.In[1].Off + p.image*c.Res.N + (r[1]+b)*c.Res.C + p.y0*c.Res.H
+		first := t.first(len(p.tiles)/tileInts, next)
+		for l := p.tiles; len(l) >= tileInts; l = l[tileInts:] {
 			// The assembly checks no bounds: the farthest elements are looked at here,
 			// so that a wrong plan panics and corrupts nothing.
 			end := max(l[0]/2-1, 0)
-			_ = src[in+l[4]+end*pixel+reach]
+			_ = src[p.in+l[4]+end*pixel+p.reach]
 			_ = out.Mem[ob+l[5]*part.View.H+(l[6]+end)*step+outReach]
-			t.a = float(src, in+l[1])
-			t.b = float(src, in+l[4])
+			t.a = float(src, p.in+l[1])
+			t.b = float(src, p.in+l[4])
 			t.outA = float(out.Mem, ob+l[2]*part.View.H+l[3]*step)
 			t.outB = float(out.Mem, ob+l[5]*part.View.H+l[6]*step)
 			if c.second() {
 				t.resA = float(a.In[1].Mem, rb+l[2]*c.Res.H+l[3]*step)
 				t.resB = float(a.In[1].Mem, rb+l[5]*c.Res.H+l[6]*step)
 			}
-			t.run(tier, blocks, l[0])
+			t.run(&tileTiers[w.ISA], p.blocks, l[0])
 			if first--; first == 0 {
 				t.near()
 			}

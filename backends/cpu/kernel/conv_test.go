@@ -454,6 +454,36 @@ func TestConvRandom(t *testing.T) {
 	}
 }
 
+// TestConvTapParts computes convolutions of so many products that AVX2 cuts the sums where a task has
+// four tiles or more. With tasks of single rows there are fewer, and the bits must be the same.
+func TestConvTapParts(t *testing.T) {
+	r := newRand(5, 5)
+	for _, c := range []Conv{
+		{IC: 100, H: 5, W: 6, KH: 3, KW: 3, PH: 1, PW: 1, Outputs: [4]Output{{C: 40, Act: ActReLU6}}},
+		{IC: 800, H: 4, W: 5, KH: 1, KW: 1, SH: 2, SW: 2, Outputs: [4]Output{{C: 20}, {C: 24, Act: ActSigmoid}}},
+		{IC: 790, H: 5, W: 7, KH: 1, KW: 1, Outputs: [4]Output{{C: 33, Act: ActReLU}}}, // half a block less
+		{IC: 100, H: 5, W: 6, KH: 3, KW: 3, PH: 1, PW: 1, Residual: true, Scale: 0.5, Outputs: [4]Output{{C: 16, Act: ActReLU}}},
+	} {
+		newConvCase(r, 2, c, 1).check(t, direct, 2e-5)
+	}
+	// A worker keeps no pointer past the end of a table: it would be one into another object.
+	k := newConvCase(r, 1, Conv{IC: 800, H: 4, W: 5, KH: 1, KW: 1, Outputs: [4]Output{{C: 20}}}, 0)
+	k.pack(k.c)
+	for isa := range tiers(nil) {
+		w, table := &Worker{ISA: isa}, k.c.Table(isa)
+		k.c.Run(w, 0, k.args(table))
+		if at := uintptr(w.tile.taps); at != 0 && (at < uintptr(unsafe.Pointer(&table[0])) || at > uintptr(unsafe.Pointer(&table[len(table)-1]))) {
+			t.Errorf("%v: the taps are not in the table", isa)
+		}
+	}
+	avx2 := &tileTiers[AVX2]
+	for _, x := range [][3]int{{2000, 3, 1}, {767, 9, 1}, {768, 4, 2}, {4608, 9, 12}} {
+		if n := avx2.tapParts(x[0], x[1]); !avx2.portable() && n != x[2] {
+			t.Errorf("%d products in %d tiles are cut into %d parts, want %d", x[0], x[1], n, x[2])
+		}
+	}
+}
+
 // TestConvBits pins the bits of a direct and a Winograd convolution: those of the
 // portable tier on every architecture and GOAMD64 level, those of both SIMD tiers
 // on every machine.

@@ -40,9 +40,10 @@ const (
 
 // tileTier is what a tier has for direct convolutions and dense layers.
 type tileTier struct {
-	pixels int                // of a tile, at most
-	blocks int                // of 16 output channels in a tile, at most
-	tile   [2][15]func(*byte) // the microkernels, by blocks - 1 and by pixels; none: plain Go
+	pixels   int                // of a tile, at most
+	blocks   int                // of 16 output channels in a tile, at most
+	products int                // that tiles add to an output at once, about; 0: all
+	tile     [2][15]func(*byte) // the microkernels, by blocks - 1 and by pixels; none: plain Go
 }
 
 // tileTiers are the tiers. Files of a processor set those that have microkernels.
@@ -50,6 +51,18 @@ var tileTiers = [isas]tileTier{Portable: {pixels: 3, blocks: 2}}
 
 // portable reports whether the tier computes tiles in plain Go.
 func (t *tileTier) portable() bool { return t.tile[0][1] == nil }
+
+// tapParts is into how many parts a convolution cuts the sums of its outputs, of that many products
+// each, where it has that many tiles. Each part goes over all tiles: their weights then come from the
+// first cache instead of the second or third, which counts more than storing the sums in between. An
+// AVX2 tile of one block reads every second line of the weights of a pair, so that they fill half of
+// a cache only.
+func (t *tileTier) tapParts(products, tiles int) int {
+	if t.products == 0 || tiles < 4 || products < 2*t.products {
+		return 1
+	}
+	return ceilDiv(products, t.products)
+}
 
 // maxPixels is the largest tile of a tier.
 func maxPixels(isa ISA) int { return tileTiers[isa].pixels }

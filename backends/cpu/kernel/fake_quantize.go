@@ -15,7 +15,7 @@ type FakeQuantize struct {
 
 func (k FakeQuantize) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 2*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k FakeQuantize) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run rounds some rows of a channel block.
@@ -57,7 +57,7 @@ type FakeQuantizeBackward struct {
 
 func (k FakeQuantizeBackward) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 3*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k FakeQuantizeBackward) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run computes some rows of a channel block. The sum runs in float64.

@@ -84,7 +84,7 @@ func (c DepthwiseInt8) Split() DepthwiseInt8 {
 	return c
 }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (c DepthwiseInt8) Tasks(images int) int {
 	return images * Blocks(c.Conv.C) * ceilDiv(c.Conv.H, c.Conv.rows())
 }

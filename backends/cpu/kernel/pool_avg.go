@@ -27,7 +27,7 @@ func (p AvgPool) window() window {
 
 func (p AvgPool) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, p.W*p.KH*p.KW)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (p AvgPool) Tasks(images int) int { return p.maps().tasks(images) }
 
 // counted is the number of taps of one axis that count as padding or image: all

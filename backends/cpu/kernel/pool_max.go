@@ -29,7 +29,7 @@ func (p MaxPool) window() window {
 
 func (p MaxPool) maps() maps { return maps{p.C, p.H, rowsPerTask(p.H, p.W*p.KH*p.KW)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (p MaxPool) Tasks(images int) int { return p.maps().tasks(images) }
 
 // Run computes some rows of a channel block.

@@ -11,7 +11,7 @@ type Copy struct {
 
 func (k Copy) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 4*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k Copy) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run copies some rows of a channel block.
@@ -78,7 +78,7 @@ type FromNCHW struct {
 
 func (k FromNCHW) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 16*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k FromNCHW) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run reorders some rows of a channel block.
@@ -117,7 +117,7 @@ type ToNCHW struct {
 
 func (k ToNCHW) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 16*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k ToNCHW) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run reorders some rows of a channel block.
@@ -187,7 +187,7 @@ type Pad struct {
 
 func (k Pad) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 4*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
+// Tasks is images x ranges of rows x channel blocks.
 func (k Pad) Tasks(images int) int { return k.maps().tasks(images) }
 
 // Run fills some rows of a channel block.

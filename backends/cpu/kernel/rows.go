@@ -14,8 +14,9 @@ func rowsPerTask(h, work int) int {
 // sumRows is how many rows of w blocks a float32 sums up without much loss.
 func sumRows(w int) int { return max(1, 256/max(1, w)) }
 
-// maps is how most kernels cut their work: images x channel blocks x ranges of
-// rows.
+// maps is how most kernels cut their work: images x ranges of rows x channel blocks. Threads take
+// ranges of tasks, so each has some rows of all channels, as it has in most convolutions before and
+// after: it finds them in its own cache.
 type maps struct{ c, h, rows int }
 
 func (m maps) chunks() int { return ceilDiv(m.h, m.rows) }
@@ -24,10 +25,11 @@ func (m maps) tasks(images int) int { return images * Blocks(m.c) * m.chunks() }
 
 // task is an image, a block of channels, and rows y0..y1-1.
 func (m maps) task(t int) (image, block, y0, y1 int) {
-	n := m.chunks()
-	y0 = t % n * m.rows
+	n := Blocks(m.c)
+	block = t % n
 	t /= n
-	return t / Blocks(m.c), t % Blocks(m.c), y0, min(y0+m.rows, m.h)
+	y0 = t % m.chunks() * m.rows
+	return t / m.chunks(), block, y0, min(y0+m.rows, m.h)
 }
 
 // bands is how kernels that need all channels at once cut theirs: images x
