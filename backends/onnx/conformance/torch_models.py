@@ -58,6 +58,11 @@ def network(name, native=False):
     size = {**CLASSIFY, **SEGMENT}[name]
     if native:
         size = 299 if name == "inception_v3" else 224
+    return settle(m, size), size
+
+
+def settle(m, size):
+    """Gives a network of random weights activations that depend on its input."""
     bns = [b for b in m.modules() if isinstance(b, torch.nn.BatchNorm2d)]
     for b in bns:
         b.momentum = None
@@ -72,7 +77,7 @@ def network(name, native=False):
     for p in m.parameters():  # such as the small factors of ConvNeXt's layer scale
         if p.dim() == 3 and p.abs().max() < 1e-5:
             torch.nn.init.uniform_(p, 0.1, 0.5)
-    return m.eval(), size
+    return m.eval()
 
 
 def export(m, x, path, exporter, dynamic):

@@ -29,33 +29,37 @@ var importedNets = []string{
 func (r *report) torchvision() error {
 	t := &table{head: []string{"network", "ONNX Runtime: times faster (95 %)", "OpenVINO: times faster (95 %)", "incc, ms", "ONNX Runtime, ms", "OpenVINO, ms", "outputs differ by"}}
 	for _, name := range importedNets {
-		r.row("torchvision", name, func() error { return r.importedRow(t, name) })
+		r.row("torchvision", name, func() error {
+			path, err := r.importedModel(filepath.Join(r.models, name+".old.fixed", "model.onnx"), "torch_models.py", "--native", r.models, name)
+			if err != nil {
+				return err
+			}
+			return r.importedRow(t, name, path)
+		})
 	}
 	return r.publish("torchvision", "Networks of torchvision, imported", fmt.Sprintf("Networks as torchvision exports them to ONNX (the exporter by TorchScript, one picture of 224 pixels, of 299 for inception_v3), float32, %d threads. "+
 		"All sides read the same file. The last column is the largest difference between the outputs of incc and of ONNX Runtime, relative to the largest output.", r.threads), t.String())
 }
 
-// importedModel returns the file of a network, which it makes if it is not there.
-func (r *report) importedModel(name string) (string, error) {
-	path := filepath.Join(r.models, name+".old.fixed", "model.onnx")
+// importedModel returns the file of a network. If it is not there, a program of
+// backends/onnx/conformance makes it.
+func (r *report) importedModel(path, program string, args ...string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
 	if r.python == "" {
 		return "", fmt.Errorf("there is no %s: -python PYTHON makes it", path)
 	}
-	program := filepath.Join("backends", "onnx", "conformance", "torch_models.py")
-	if msg, err := exec.Command(r.python, program, "--native", r.models, name).CombinedOutput(); err != nil {
+	program = filepath.Join("backends", "onnx", "conformance", program)
+	if msg, err := exec.Command(r.python, append([]string{program}, args...)...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s (run the report in the root of its module): %v: %s", program, err, msg)
 	}
 	return path, nil
 }
 
-func (r *report) importedRow(t *table, name string) error {
-	path, err := r.importedModel(name)
-	if err != nil {
-		return err
-	}
+// importedRow measures a model in a file beside ONNX Runtime and OpenVINO. More cells of the row
+// are what functions say of incc's side.
+func (r *report) importedRow(t *table, name, path string, more ...func(*side) (string, error)) error {
 	us, in, err := importedSide(path, r.threads)
 	if err != nil {
 		return err
@@ -78,7 +82,15 @@ func (r *report) importedRow(t *table, name string) error {
 		return err
 	}
 	d, largest := tensor.MaxDiff(tensor.Of(us.out[0], len(us.out[0])), tensor.Of(theirs, len(theirs)))
-	t.add(name, ratio(peers.Versus(times[0], times[1])), ratio(peers.Versus(times[0], times[2])), millis(times[0]), millis(times[1]), millis(times[2]), fmt.Sprintf("%.0e", d/largest))
+	cells := []string{name, ratio(peers.Versus(times[0], times[1])), ratio(peers.Versus(times[0], times[2])), millis(times[0]), millis(times[1]), millis(times[2]), fmt.Sprintf("%.0e", d/largest)}
+	for _, f := range more {
+		cell, err := f(us)
+		if err != nil {
+			return err
+		}
+		cells = append(cells, cell)
+	}
+	t.add(cells...)
 	return nil
 }
 

@@ -38,21 +38,22 @@ import (
 
 // report is one run of the command.
 type report struct {
-	out     io.Writer
-	only    *regexp.Regexp
-	list    bool
-	quick   bool
-	pairs   int
-	threads int
-	dir     string // for models
-	incc    string // the command, once command has built it
-	models  string // the folder of the models of section torchvision
-	python  string // makes them; "" for nothing
-	plot    string // path of the figure of section growth, without an extension
-	readme  string // the file whose sections are replaced, "" for none
-	rows    map[string]progress
-	weights map[string]weights
-	errs    []error // of rows that are missing from the tables
+	out        io.Writer
+	only       *regexp.Regexp
+	list       bool
+	quick      bool
+	pairs      int
+	threads    int
+	dir        string // for models
+	incc       string // the command, once command has built it
+	models     string // the folder of the models of section torchvision
+	timmModels string // the folder of those of section timm
+	python     string // makes them; "" for nothing
+	plot       string // path of the figure of section growth, without an extension
+	readme     string // the file whose sections are replaced, "" for none
+	rows       map[string]progress
+	weights    map[string]weights
+	errs       []error // of rows that are missing from the tables
 }
 
 func main() {
@@ -73,7 +74,8 @@ func main() {
 	flag.StringVar(&r.plot, "plot", "", "draw the growth of time as `PATH`.png")
 	flag.StringVar(&r.readme, "write", "", "replace the sections of the Markdown `FILE` that are measured completely")
 	flag.StringVar(&r.models, "models", filepath.Join(os.TempDir(), "incc-torchvision"), "keep the models of section torchvision in `DIR`")
-	flag.StringVar(&r.python, "python", "", "make these models with `PYTHON`, which has torch, torchvision, onnx and onnxruntime; without it, models in -models are measured")
+	flag.StringVar(&r.timmModels, "timm", filepath.Join(os.TempDir(), "incc-timm"), "keep the models of section timm in `DIR`")
+	flag.StringVar(&r.python, "python", "", "make these models with `PYTHON`, which has torch, torchvision, timm, onnx and onnxruntime; without it, models in -models are measured")
 	flag.Parse()
 	if err := r.run(*only, *file); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)

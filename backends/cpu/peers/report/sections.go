@@ -10,12 +10,12 @@ import (
 
 // sections are the parts of the report, in the order of the document. The names of rows
 // begin with them.
-var sections = []string{"tiers", "inference", "int8", "torchvision", "torch", "share", "passes", "cold", "gen", "growth", "training", "memory", "directions", "steps"}
+var sections = []string{"tiers", "inference", "int8", "torchvision", "torch", "timm", "share", "layers", "passes", "cold", "gen", "growth", "training", "memory", "directions", "steps"}
 
 // measure measures the rows of a section that are wanted.
 func (r *report) measure(section string) error {
 	return map[string]func() error{
-		"tiers": r.tiers, "inference": r.inference, "int8": r.int8, "torchvision": r.torchvision, "torch": r.torchInference, "share": r.share, "passes": r.passes, "cold": r.cold, "gen": r.gen,
+		"tiers": r.tiers, "inference": r.inference, "int8": r.int8, "torchvision": r.torchvision, "timm": r.timm, "torch": r.torchInference, "share": r.share, "layers": r.layers, "passes": r.passes, "cold": r.cold, "gen": r.gen,
 		"growth": r.growth, "training": r.training, "memory": r.memory, "directions": r.directions, "steps": r.steps,
 	}[section]()
 }
