@@ -19,7 +19,12 @@ func int8VariantsHere() (l []int8VariantHere) {
 	pairs.winograd = nil
 	l = append(l, int8VariantHere{"16 bits", AVX2, exact, int8TilePeak256, 4 * 2 * 32},
 		int8VariantHere{"pairs", AVX2, pairs, int8PairsPeak256, 6 * 2 * 32},
-		int8VariantHere{"Winograd", AVX2, int8Tier256, int8PairsPeak256, 6 * 2 * 32})
+		int8VariantHere{"the best", AVX2, int8Tier256, int8PairsPeak256, 6 * 2 * 32})
+	for _, size := range []int{2, 4} {
+		wino, tier := *int8Tier256.winograd, int8Tier256
+		wino.only, tier.winograd = size, &wino
+		l = append(l, int8VariantHere{fmt.Sprintf("Winograd of %dx%d", size, size), AVX2, tier, int8PairsPeak256, 6 * 2 * 32})
+	}
 	if hasAVXVNNI() {
 		l = append(l, int8VariantHere{"AVX-VNNI", AVX2, int8TierDots, int8DotsPeak256, 6 * 2 * 32})
 	}
@@ -69,7 +74,7 @@ func init() {
 // its share of that of a loop of nothing but the products.
 func BenchmarkConvInt8(b *testing.B) {
 	for _, v := range int8VariantsHere() {
-		for _, s := range []struct{ ic, c, size, k int }{{192, 96, 28, 1}, {96, 128, 28, 3}, {832, 384, 7, 1}, {192, 384, 7, 3}, {512, 512, 14, 1}} {
+		for _, s := range []struct{ ic, c, size, k int }{{192, 96, 28, 1}, {64, 256, 56, 1}, {16, 96, 112, 1}, {832, 384, 7, 1}, {512, 512, 14, 1}, {64, 192, 56, 3}, {96, 128, 28, 3}, {256, 256, 14, 3}, {192, 384, 7, 3}, {512, 512, 7, 3}} {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d_%d_%d", v.name, s.k, s.k, s.ic, s.c, s.size), func(b *testing.B) {
 				defer v.use()()
 				k, a := benchConvInt8(v.isa, s.ic, s.c, s.size, s.k)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -100,7 +101,7 @@ func (c ConvInt8) BiasLen() int { return Blocks(c.C) * Block }
 
 // packInt8 writes weights in OIHW order and their scales as bytes, in the order [pair of output
 // blocks][input block][tap][4 x][16 or 32 output channels][4 input channels]. Behind them stands for
-// each output block an int32: 1 if its pairs fit (pairsFit), else 0. Then follow the shifts: for each
+// each output block an int32: what fits (markFits). Then follow the shifts: for each
 // output channel an int32, 128 times the sum of its weights, which arm64 alone needs.
 func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	clear(dst)
@@ -109,7 +110,7 @@ func (c ConvInt8) packInt8(dst, weight, scale []float32) {
 	} else {
 		c.packBlocks(bytesOf(dst), weight, scale)
 	}
-	c.markPairs(dst)
+	c.markFits(dst)
 	if runtime.GOARCH == "arm64" { // no other tier subtracts 128
 		c.sumShifts(dst)
 	}
@@ -158,21 +159,45 @@ func (c ConvInt8) sumShifts(dst []float32) {
 	}
 }
 
-// markPairs writes behind the packed weights of which output blocks the pairs fit.
-func (c ConvInt8) markPairs(dst []float32) {
+// What the packer proves of the weights of an output block.
+const (
+	fitsPairs = 1 << iota // pairsFit
+	fitsWide              // those of one sign of each filter add up to winogradWide at most
+)
+
+// markFits writes behind the packed weights what fits.
+func (c ConvInt8) markFits(dst []float32) {
 	weights, fit := bytesOf(dst), int32sOf(dst[Blocks(c.C)*c.weightLen():])
 	for g := range c.npairs() {
 		width := min(2, Blocks(c.C)-2*g) * Block
 		for b := range width / Block {
-			fit[2*g+b] = 1
-			for at := 0; at < 4*width*c.ntaps()*Block/4; at += 4 * width {
-				if !pairsFit(weights[at+4*b*Block : at+4*(b+1)*Block]) {
-					fit[2*g+b] = 0
-					break
+			fits := int32(fitsPairs | fitsWide)
+			var up, down [Block]int
+			for at := 4 * b * Block; at < width*c.ntaps()*Block; at += 4 * width {
+				w := weights[at : at+4*Block]
+				if fits&fitsPairs != 0 && !pairsFit(w) {
+					fits &^= fitsPairs
+				}
+				if c.winograd() {
+					addSigned(&up, &down, w)
 				}
 			}
+			if max(slices.Max(up[:]), slices.Max(down[:])) > winogradWide {
+				fits &^= fitsWide
+			}
+			fit[2*g+b] = fits
 		}
-		weights = weights[4*width*c.ntaps()*Block/4:]
+		weights = weights[width*c.ntaps()*Block:]
+	}
+}
+
+// addSigned adds weights, four of each output channel, to the sums of those above 0 and, without their
+// signs, of those below.
+func addSigned(up, down *[Block]int, w []byte) {
+	for i, b := range w {
+		v := int(int8(b))
+		up[i/4] += max(v, 0)
+		down[i/4] -= min(v, 0)
 	}
 }
 
@@ -297,12 +322,12 @@ func (c ConvInt8) Run(w *Worker, task int, a *Args) {
 		tiles = a.Table[a.Table[head]:a.Table[head+1]]
 	}
 	in := a.In[0].Off + image*c.In.N + (y0*one(c.SH)-c.PH)*c.In.H - c.PW*c.pixel()
-	wino := int8Tiers[w.ISA].winograd != nil && c.winograd()
+	size := c.algorithm(w, a, min(c.rows(), c.H-y0), g0, g1)
 	for g := g0; g < g1; g++ {
 		switch {
-		case wino && g > g0:
-		case wino:
-			c.runWinograd(w, a, image, y0, in, g0, g1)
+		case size > 0 && g > g0:
+		case size > 0:
+			c.runWinograd(w, a, image, y0, in, g0, g1, size)
 		case int8Tiers[w.ISA].pixels == 0:
 			c.runPortable(a, image, y0, in, g, tiles)
 		default:
@@ -314,6 +339,23 @@ func (c ConvInt8) Run(w *Worker, task int, a *Args) {
 			}
 		}
 	}
+}
+
+// algorithm is the size of the tiles of a Winograd convolution that is best for a task, or 0.
+func (c ConvInt8) algorithm(w *Worker, a *Args, rows, g0, g1 int) int {
+	tier := &int8Tiers[w.ISA]
+	if tier.winograd == nil || !c.winograd() {
+		return 0
+	}
+	last := min(2*g1, Blocks(c.C))
+	all := int32(fitsPairs | fitsWide)
+	for _, fits := range int32sOf(a.W[0][Blocks(c.C)*c.weightLen():])[2*g0 : last] {
+		all &= fits
+	}
+	if size := tier.winograd.only; size == 2 || size == 4 && all&fitsWide != 0 {
+		return size
+	}
+	return c.winogradSize(rows, last-2*g0, all&fitsPairs != 0 && tier.pairs[1] != nil, all&fitsWide != 0)
 }
 
 // limits are those of what is rounded.
@@ -354,7 +396,7 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 		}
 		ob := out.Off + image*c.Out.N + (2*g+b)*c.Out.C + y0*c.Out.H
 		kernels := &tier.tile[blocks-1]
-		if blocks == 1 && fit[2*g+b] != 0 && tier.pairs[1] != nil {
+		if blocks == 1 && fit[2*g+b]&fitsPairs != 0 && tier.pairs[1] != nil {
 			kernels = &tier.pairs
 		}
 		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {

@@ -51,7 +51,7 @@ func (c ConvInt8) Split() ConvInt8 {
 	groups := ceilDiv(c.npairs(), c.Pairs)
 	c.Rows = ceilDiv(c.H, max(1, min(c.H, ceilDiv(tasks, groups))))
 	if c.winograd() {
-		c.Rows += c.Rows & 1 // whole tiles
+		c.Rows = ceilDiv(c.Rows, 4) * 4 // whole tiles
 	}
 	return c
 }

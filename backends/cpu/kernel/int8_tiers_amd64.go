@@ -11,8 +11,11 @@ var (
 	int8Tier256 = int8Tier{pixels: 6, blocks: 1,
 		tile:  [2]int8Kernels{{nil, int8Tile256p1o1, int8Tile256p2o1, int8Tile256p3o1, int8Tile256p4o1}},
 		pairs: int8Kernels{nil, int8Pairs256p1o1, int8Pairs256p2o1, int8Pairs256p3o1, int8Pairs256p4o1, int8Pairs256p5o1, int8Pairs256p6o1},
-		winograd: &int8WinogradTier{int8WinoIn256, int8WinoWeights256, int8WinoOut256, [7]func(*byte){nil, int8WinoProduct256p1, int8WinoProduct256p2,
-			int8WinoProduct256p3, int8WinoProduct256p4, int8WinoProduct256p5, int8WinoProduct256p6}}}
+		winograd: &int8WinogradTier{
+			in:      [2]func(*byte){int8WinoIn256, int8Wino4In256},
+			weights: [2]func(*byte){int8WinoWeights256, int8Wino4Weights256},
+			out:     [2]func(*byte){int8WinoOut256, int8Wino4Out256},
+			product: [7]func(*byte){nil, int8WinoProduct256p1, int8WinoProduct256p2, int8WinoProduct256p3, int8WinoProduct256p4, int8WinoProduct256p5, int8WinoProduct256p6}}}
 	int8TierDots = int8Tier{pixels: 6, blocks: 1,
 		tile: [2]int8Kernels{{nil, int8Dots256p1o1, int8Dots256p2o1, int8Dots256p3o1, int8Dots256p4o1, int8Dots256p5o1, int8Dots256p6o1}}}
 )

@@ -30,3 +30,12 @@ func int8WinoProduct256p6(t *byte)
 
 //go:noescape
 func int8WinoOut256(t *byte)
+
+//go:noescape
+func int8Wino4In256(t *byte)
+
+//go:noescape
+func int8Wino4Weights256(t *byte)
+
+//go:noescape
+func int8Wino4Out256(t *byte)

@@ -71,8 +71,40 @@ func TestConvInt8WinogradDepth(t *testing.T) {
 func TestConvInt8WinogradHeld(t *testing.T) {
 	r := rand.New(rand.NewPCG(41, 7))
 	k := ConvInt8{IC: 500, C: 3, H: 15, W: 25, KH: 3, KW: 3, InScale: 0.01, OutScale: 3, Zero: 10, High: 255}
-	if 2*k.winogradRows() >= k.H {
-		t.Fatalf("%d rows of tiles are held at once: all", k.winogradRows())
+	if 2*k.winogradShape(2).held >= k.H {
+		t.Fatalf("%d rows of tiles are held at once: all", k.winogradShape(2).held)
 	}
 	newInt8Case(r, k, 1, anyByte(r), anyWeight(r, 1)).run(t, r)
+}
+
+// TestConvInt8WinogradWide: filters whose weights of one sign add up to the most with which tiles of 4x4
+// are exact, and to one more, which the packer notices.
+func TestConvInt8WinogradWide(t *testing.T) {
+	if 64*255*winogradWide >= 1<<31 {
+		t.Fatal("64 times the largest sum has more than 32 bits")
+	}
+	r := rand.New(rand.NewPCG(41, 8))
+	k := ConvInt8{IC: 116, C: 17, H: 8, W: 11, KH: 3, KW: 3, InScale: 0.01, OutScale: 1000, Zero: 128, High: 255}
+	for _, sign := range []int{1, -1} {
+		for _, more := range []int{0, 1} {
+			c := newInt8Case(r, k, 1, func() byte { return 255 }, func() int { return 0 })
+			depth := 9 * k.IC
+			for o := range k.C {
+				left := winogradWide
+				if o == 16 {
+					left += more
+				}
+				for i := range depth {
+					w := min(left, 127)
+					c.whole[o*depth+i], left = sign*w, left-w
+				}
+			}
+			c.pack()
+			fit := int32sOf(c.packed[2*k.weightLen():])
+			if got, want := [2]bool{fit[0]&fitsWide != 0, fit[1]&fitsWide != 0}, [2]bool{true, more == 0}; got != want {
+				t.Errorf("sign %d, %d more: the packer says %v, want %v", sign, more, got, want)
+			}
+			c.run(t, r)
+		}
+	}
 }

@@ -9,8 +9,9 @@ import (
 // int8WinogradTiles is how many tiles a call of the product computes at most.
 const int8WinogradTiles = 6
 
-// int8Winograds are the microkernels of Winograd's convolution F(2x2, 3x3) of bytes, for AVX2, where
-// products of 16 bits are as fast as those of bytes. A frequency (i, j) has the number 4i + j.
+// int8Winograds are the microkernels of Winograd's convolutions F(2x2, 3x3) and F(4x4, 3x3) of bytes,
+// for AVX2, where products of 16 bits are as fast as those of bytes. A frequency (i, j) of the first has
+// the number 4i + j; the second is in int8_winograd4.go, but for the products, which are the same.
 func int8Winograds(f *vasm.File, t *vasm.Tier) {
 	if t != vasm.AVX2 {
 		return
@@ -21,6 +22,9 @@ func int8Winograds(f *vasm.File, t *vasm.Tier) {
 		f.Func(t, fmt.Sprintf("int8WinoProduct%sp%d", t.Suffix, p), "t *byte", func(k *vasm.Func) { int8WinoProduct(k, p) })
 	}
 	f.Func(t, "int8WinoOut"+t.Suffix, "t *byte", int8WinoOut)
+	f.Func(t, "int8Wino4In"+t.Suffix, "t *byte", int8Wino4In)
+	f.Func(t, "int8Wino4Weights"+t.Suffix, "t *byte", int8Wino4Weights)
+	f.Func(t, "int8Wino4Out"+t.Suffix, "t *byte", int8Wino4Out)
 }
 
 // winoField is a field of the argument block.
@@ -60,14 +64,13 @@ func int8WinoIn(k *vasm.Func) {
 	for r := range rows {
 		rows[r] = k.NewInt(winoField(t, "rows").Plus(8 * r))
 	}
-	col3 := k.NewInt(winoField(t, "col3"))
 	out := newFrequencies(k, winoField(t, "v"), winoField(t, "vf"))
 	h := k.Vs(4)
 	x, y := k.V(), k.V()
 	k.Label("tile")
 	for j := range 4 {
 		for r := range rows {
-			at := [4]vasm.Addr{vasm.At(rows[r], 0), vasm.At(rows[r], 16), vasm.At(rows[r], 32), vasm.Indexed(rows[r], col3)}
+			at := [4]vasm.Addr{vasm.At(rows[r], 0), vasm.At(rows[r], 16), vasm.At(rows[r], 32), vasm.At(rows[r], 48)}
 			lines := [4][2]int{{0, 2}, {1, 2}, {2, 1}, {1, 3}}[j]
 			k.BytesToWords(x, at[lines[0]], false)
 			k.BytesToWords(y, at[lines[1]], false)
@@ -170,7 +173,7 @@ func winoTwice(k *vasm.Func, d, x vasm.V, j int, load func(d vasm.V, c int)) {
 }
 
 // int8WinoProduct multiplies, for a frequency, the input channels of p tiles with the weights of 16
-// output channels: n times eight channels.
+// output channels: n times eight channels. They are added to those of other channels at m, with more.
 func int8WinoProduct(k *vasm.Func, p int) {
 	t := k.Arg("t")
 	v, u, n, m := k.NewInt(winoField(t, "v")), k.NewInt(winoField(t, "u")), k.NewInt(winoField(t, "n")), k.NewInt(winoField(t, "m"))
@@ -180,6 +183,12 @@ func int8WinoProduct(k *vasm.Func, p int) {
 		acc[q] = k.Vs(2)
 		k.Zero(acc[q]...)
 	}
+	more := k.NewInt(winoField(t, "more"))
+	k.IfZero(more, "first")
+	for q, a := range acc {
+		k.Load(a, vasm.At(m, 64*q))
+	}
+	k.Label("first")
 	w := k.Vs(2)
 	k.Temps(2)
 	k.Align(64)

@@ -15,6 +15,28 @@ func (k *Func) BytesToWords(d V, a Addr, signed bool) {
 func (k *Func) AddWords(d, a, b V) { k.three("VPADDW", d, a, b) }
 func (k *Func) SubWords(d, a, b V) { k.three("VPSUBW", d, a, b) }
 
+// ShiftWords is d = a shifted left by n bits, of numbers of 16 bits.
+func (k *Func) ShiftWords(d, a V, n int) {
+	k.op("VPSLLW $%d, %s, %s", n, k.x86().v(a), k.x86().v(d))
+}
+
+// EvenOddWords loads eight times four signed bytes as numbers of 16 bits: the first two of each four,
+// and the last two.
+func (k *Func) EvenOddWords(even, odd V, a Addr) {
+	m := k.x86()
+	defer k.line()()
+	k.op("VPSHUFLW $0xd8, %s, %s", m.a(a), m.v(odd))
+	k.op("VPSHUFHW $0xd8, %s, %s", m.v(odd), m.v(odd))
+	k.op("VPSHUFD $0xd8, %s, %s", m.v(odd), m.v(odd))
+	k.op("VPERMQ $0xd8, %s, %s", m.v(odd), m.v(odd)) // the halves hold the first and the last two
+	k.op("VPMOVSXBW X%d, %s", odd, m.v(even))
+	k.op("VEXTRACTI128 $1, %s, X%d", m.v(odd), odd)
+	k.op("VPMOVSXBW X%d, %s", odd, m.v(odd))
+}
+
+// MulIntsV is d = a * b, the lower 32 bits of the product.
+func (k *Func) MulIntsV(d, a, b V) { k.three("VPMULLD", d, a, b) }
+
 // AddIntsV is d = a + b and SubIntsV d = a - b of integers of 32 bits.
 func (k *Func) AddIntsV(d, a, b V) { k.three("VPADDD", d, a, b) }
 func (k *Func) SubIntsV(d, a, b V) { k.three("VPSUBD", d, a, b) }
