@@ -21,6 +21,7 @@ GLOBL f32x8_00010001<>(SB), RODATA|NOPTR, $32
 // func int8Tile512p1o1(t *byte)
 TEXT ·int8Tile512p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -68,18 +69,32 @@ tap:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VPMOVDB Z0, (SI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Z0, (SI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p2o1(t *byte)
 TEXT ·int8Tile512p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -139,19 +154,33 @@ tap:
 	MOVQ int8Tile_outB(AX), DI
 	VPMOVDB Z0, (SI)
 	VPMOVDB Z1, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, (DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p3o1(t *byte)
 TEXT ·int8Tile512p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -223,20 +252,34 @@ tap:
 	VPMOVDB Z0, (SI)
 	VPMOVDB Z1, (SI)(BX*1)
 	VPMOVDB Z2, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, (SI)(BX*1)
 	VMOVUPS Z2, (DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p4o1(t *byte)
 TEXT ·int8Tile512p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -320,8 +363,7 @@ tap:
 	VPMOVDB Z1, (SI)(BX*1)
 	VPMOVDB Z2, (DI)
 	VPMOVDB Z3, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -329,12 +371,27 @@ real:
 	VMOVUPS Z1, (SI)(BX*1)
 	VMOVUPS Z2, (DI)
 	VMOVUPS Z3, (DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p5o1(t *byte)
 TEXT ·int8Tile512p5o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -430,8 +487,7 @@ tap:
 	VPMOVDB Z2, (SI)(BX*2)
 	VPMOVDB Z3, (DI)
 	VPMOVDB Z4, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -440,12 +496,27 @@ real:
 	VMOVUPS Z2, (SI)(BX*2)
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p6o1(t *byte)
 TEXT ·int8Tile512p6o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -553,8 +624,7 @@ tap:
 	VPMOVDB Z3, (DI)
 	VPMOVDB Z4, (DI)(BX*1)
 	VPMOVDB Z5, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -564,12 +634,27 @@ real:
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (DI)(BX*1)
 	VMOVUPS Z5, (DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p7o1(t *byte)
 TEXT ·int8Tile512p7o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -691,8 +776,7 @@ tap:
 	VPMOVDB Z4, (DI)
 	VPMOVDB Z5, (DI)(BX*1)
 	VPMOVDB Z6, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -703,12 +787,27 @@ real:
 	VMOVUPS Z4, (DI)
 	VMOVUPS Z5, (DI)(BX*1)
 	VMOVUPS Z6, (DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p8o1(t *byte)
 TEXT ·int8Tile512p8o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -842,8 +941,7 @@ tap:
 	VPMOVDB Z5, (DI)(BX*1)
 	VPMOVDB Z6, (DI)(BX*2)
 	VPMOVDB Z7, (DI)(R8*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -855,12 +953,27 @@ real:
 	VMOVUPS Z5, (DI)(BX*1)
 	VMOVUPS Z6, (DI)(BX*2)
 	VMOVUPS Z7, (DI)(R8*1)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p9o1(t *byte)
 TEXT ·int8Tile512p9o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -1006,8 +1119,7 @@ tap:
 	VPMOVDB Z6, (DI)(BX*1)
 	VPMOVDB Z7, (DI)(BX*2)
 	VPMOVDB Z8, (DI)(R8*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -1020,12 +1132,27 @@ real:
 	VMOVUPS Z6, (DI)(BX*1)
 	VMOVUPS Z7, (DI)(BX*2)
 	VMOVUPS Z8, (DI)(R8*1)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p10o1(t *byte)
 TEXT ·int8Tile512p10o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -1183,8 +1310,7 @@ tap:
 	VPMOVDB Z7, (DI)(BX*2)
 	VPMOVDB Z8, (DI)(R8*1)
 	VPMOVDB Z9, (DI)(BX*4)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -1198,12 +1324,27 @@ real:
 	VMOVUPS Z7, (DI)(BX*2)
 	VMOVUPS Z8, (DI)(R8*1)
 	VMOVUPS Z9, (DI)(BX*4)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p11o1(t *byte)
 TEXT ·int8Tile512p11o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -1375,8 +1516,7 @@ tap:
 	VPMOVDB Z8, (DI)(BX*2)
 	VPMOVDB Z9, (DI)(R8*1)
 	VPMOVDB Z10, (DI)(BX*4)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -1391,12 +1531,27 @@ real:
 	VMOVUPS Z8, (DI)(BX*2)
 	VMOVUPS Z9, (DI)(R8*1)
 	VMOVUPS Z10, (DI)(BX*4)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p12o1(t *byte)
 TEXT ·int8Tile512p12o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -1580,8 +1735,7 @@ tap:
 	VPMOVDB Z9, (DI)(R8*1)
 	VPMOVDB Z10, (DI)(BX*4)
 	VPMOVDB Z11, (DI)(R9*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -1597,12 +1751,27 @@ real:
 	VMOVUPS Z9, (DI)(R8*1)
 	VMOVUPS Z10, (DI)(BX*4)
 	VMOVUPS Z11, (DI)(R9*1)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p13o1(t *byte)
 TEXT ·int8Tile512p13o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -1798,8 +1967,7 @@ tap:
 	VPMOVDB Z10, (DI)(R8*1)
 	VPMOVDB Z11, (DI)(BX*4)
 	VPMOVDB Z12, (DI)(R9*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -1816,12 +1984,27 @@ real:
 	VMOVUPS Z10, (DI)(R8*1)
 	VMOVUPS Z11, (DI)(BX*4)
 	VMOVUPS Z12, (DI)(R9*1)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p14o1(t *byte)
 TEXT ·int8Tile512p14o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -2029,8 +2212,7 @@ tap:
 	VPMOVDB Z11, (DI)(BX*4)
 	VPMOVDB Z12, (DI)(R9*1)
 	VPMOVDB Z13, (DI)(R8*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2048,12 +2230,27 @@ real:
 	VMOVUPS Z11, (DI)(BX*4)
 	VMOVUPS Z12, (DI)(R9*1)
 	VMOVUPS Z13, (DI)(R8*2)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p1o2(t *byte)
 TEXT ·int8Tile512p1o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2112,8 +2309,7 @@ tap:
 	ADDQ int8Tile_obs(AX), SI
 	ADDQ int8Tile_obs(AX), DI
 	VPMOVDB Z1, (SI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2121,12 +2317,27 @@ real:
 	ADDQ int8Tile_obs(AX), SI
 	ADDQ int8Tile_obs(AX), DI
 	VMOVUPS Z1, (SI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p2o2(t *byte)
 TEXT ·int8Tile512p2o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2205,8 +2416,7 @@ tap:
 	ADDQ int8Tile_obs(AX), DI
 	VPMOVDB Z1, (SI)
 	VPMOVDB Z3, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2216,12 +2426,27 @@ real:
 	ADDQ int8Tile_obs(AX), DI
 	VMOVUPS Z1, (SI)
 	VMOVUPS Z3, (DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p3o2(t *byte)
 TEXT ·int8Tile512p3o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2320,8 +2545,7 @@ tap:
 	VPMOVDB Z1, (SI)
 	VPMOVDB Z3, (SI)(BX*1)
 	VPMOVDB Z5, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2333,12 +2557,27 @@ real:
 	VMOVUPS Z1, (SI)
 	VMOVUPS Z3, (SI)(BX*1)
 	VMOVUPS Z5, (DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p4o2(t *byte)
 TEXT ·int8Tile512p4o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2457,8 +2696,7 @@ tap:
 	VPMOVDB Z3, (SI)(BX*1)
 	VPMOVDB Z5, (DI)
 	VPMOVDB Z7, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2472,12 +2710,27 @@ real:
 	VMOVUPS Z3, (SI)(BX*1)
 	VMOVUPS Z5, (DI)
 	VMOVUPS Z7, (DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p5o2(t *byte)
 TEXT ·int8Tile512p5o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2616,8 +2869,7 @@ tap:
 	VPMOVDB Z5, (SI)(BX*2)
 	VPMOVDB Z7, (DI)
 	VPMOVDB Z9, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2633,12 +2885,27 @@ real:
 	VMOVUPS Z5, (SI)(BX*2)
 	VMOVUPS Z7, (DI)
 	VMOVUPS Z9, (DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p6o2(t *byte)
 TEXT ·int8Tile512p6o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -2797,8 +3064,7 @@ tap:
 	VPMOVDB Z7, (DI)
 	VPMOVDB Z9, (DI)(BX*1)
 	VPMOVDB Z11, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -2816,12 +3082,27 @@ real:
 	VMOVUPS Z7, (DI)
 	VMOVUPS Z9, (DI)(BX*1)
 	VMOVUPS Z11, (DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p7o2(t *byte)
 TEXT ·int8Tile512p7o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -3002,8 +3283,7 @@ tap:
 	VPMOVDB Z9, (DI)
 	VPMOVDB Z11, (DI)(BX*1)
 	VPMOVDB Z13, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -3023,12 +3303,27 @@ real:
 	VMOVUPS Z9, (DI)
 	VMOVUPS Z11, (DI)(BX*1)
 	VMOVUPS Z13, (DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p8o2(t *byte)
 TEXT ·int8Tile512p8o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -3229,8 +3524,7 @@ tap:
 	VPMOVDB Z11, (DI)(BX*1)
 	VPMOVDB Z13, (DI)(BX*2)
 	VPMOVDB Z15, (DI)(R8*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -3252,12 +3546,27 @@ real:
 	VMOVUPS Z11, (DI)(BX*1)
 	VMOVUPS Z13, (DI)(BX*2)
 	VMOVUPS Z15, (DI)(R8*1)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p9o2(t *byte)
 TEXT ·int8Tile512p9o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -3478,8 +3787,7 @@ tap:
 	VPMOVDB Z13, (DI)(BX*1)
 	VPMOVDB Z15, (DI)(BX*2)
 	VPMOVDB Z17, (DI)(R8*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -3503,12 +3811,27 @@ real:
 	VMOVUPS Z13, (DI)(BX*1)
 	VMOVUPS Z15, (DI)(BX*2)
 	VMOVUPS Z17, (DI)(R8*1)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p10o2(t *byte)
 TEXT ·int8Tile512p10o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R9
 	MOVQ int8Tile_ntaps(AX), R10
 	MOVQ int8Tile_bias(AX), R11
@@ -3749,8 +4072,7 @@ tap:
 	VPMOVDB Z15, (DI)(BX*2)
 	VPMOVDB Z17, (DI)(R8*1)
 	VPMOVDB Z19, (DI)(BX*4)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -3776,12 +4098,27 @@ real:
 	VMOVUPS Z15, (DI)(BX*2)
 	VMOVUPS Z17, (DI)(R8*1)
 	VMOVUPS Z19, (DI)(BX*4)
+next:
+	MOVQ int8Tile_tiles(AX), R11
+	ADDQ $-1, R11
+	TESTQ R11, R11
+	JZ done
+	MOVQ R11, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R11
+	ADDQ R11, int8Tile_a(AX)
+	ADDQ R11, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R11
+	ADDQ R11, int8Tile_outA(AX)
+	ADDQ R11, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p11o2(t *byte)
 TEXT ·int8Tile512p11o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -4044,8 +4381,7 @@ tap:
 	VPMOVDB Z17, (DI)(BX*2)
 	VPMOVDB Z19, (DI)(R8*1)
 	VPMOVDB Z21, (DI)(BX*4)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -4073,12 +4409,27 @@ real:
 	VMOVUPS Z17, (DI)(BX*2)
 	VMOVUPS Z19, (DI)(R8*1)
 	VMOVUPS Z21, (DI)(BX*4)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p12o2(t *byte)
 TEXT ·int8Tile512p12o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -4361,8 +4712,7 @@ tap:
 	VPMOVDB Z19, (DI)(R8*1)
 	VPMOVDB Z21, (DI)(BX*4)
 	VPMOVDB Z23, (DI)(R9*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -4392,12 +4742,27 @@ real:
 	VMOVUPS Z19, (DI)(R8*1)
 	VMOVUPS Z21, (DI)(BX*4)
 	VMOVUPS Z23, (DI)(R9*1)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p13o2(t *byte)
 TEXT ·int8Tile512p13o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -4700,8 +5065,7 @@ tap:
 	VPMOVDB Z21, (DI)(R8*1)
 	VPMOVDB Z23, (DI)(BX*4)
 	VPMOVDB Z25, (DI)(R9*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -4733,12 +5097,27 @@ real:
 	VMOVUPS Z21, (DI)(R8*1)
 	VMOVUPS Z23, (DI)(BX*4)
 	VMOVUPS Z25, (DI)(R9*1)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile512p14o2(t *byte)
 TEXT ·int8Tile512p14o2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R10
 	MOVQ int8Tile_ntaps(AX), R11
 	MOVQ int8Tile_bias(AX), R12
@@ -5061,8 +5440,7 @@ tap:
 	VPMOVDB Z23, (DI)(BX*4)
 	VPMOVDB Z25, (DI)(R9*1)
 	VPMOVDB Z27, (DI)(R8*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5096,6 +5474,20 @@ real:
 	VMOVUPS Z23, (DI)(BX*4)
 	VMOVUPS Z25, (DI)(R9*1)
 	VMOVUPS Z27, (DI)(R8*2)
+next:
+	MOVQ int8Tile_tiles(AX), R12
+	ADDQ $-1, R12
+	TESTQ R12, R12
+	JZ done
+	MOVQ R12, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R12
+	ADDQ R12, int8Tile_a(AX)
+	ADDQ R12, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R12
+	ADDQ R12, int8Tile_outA(AX)
+	ADDQ R12, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
@@ -5185,6 +5577,7 @@ pixel:
 // func int8Tile256p1o1(t *byte)
 TEXT ·int8Tile256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5243,19 +5636,33 @@ tap:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile256p2o1(t *byte)
 TEXT ·int8Tile256p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5333,8 +5740,7 @@ tap:
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5342,12 +5748,27 @@ real:
 	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile256p3o1(t *byte)
 TEXT ·int8Tile256p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5444,8 +5865,7 @@ tap:
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5455,12 +5875,27 @@ real:
 	VMOVUPS Y3, 32(SI)(BX*1)
 	VMOVUPS Y4, (DI)
 	VMOVUPS Y5, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Tile256p4o1(t *byte)
 TEXT ·int8Tile256p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5576,8 +6011,7 @@ tap:
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5589,12 +6023,27 @@ real:
 	VMOVUPS Y5, 32(DI)
 	VMOVUPS Y6, (DI)(BX*1)
 	VMOVUPS Y7, 32(DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p1o1(t *byte)
 TEXT ·int8Pairs256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5652,19 +6101,33 @@ tap:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p2o1(t *byte)
 TEXT ·int8Pairs256p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5741,8 +6204,7 @@ tap:
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5750,12 +6212,27 @@ real:
 	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p3o1(t *byte)
 TEXT ·int8Pairs256p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5851,8 +6328,7 @@ tap:
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5862,12 +6338,27 @@ real:
 	VMOVUPS Y3, 32(SI)(BX*1)
 	VMOVUPS Y4, (DI)
 	VMOVUPS Y5, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p4o1(t *byte)
 TEXT ·int8Pairs256p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -5982,8 +6473,7 @@ tap:
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -5995,12 +6485,27 @@ real:
 	VMOVUPS Y5, 32(DI)
 	VMOVUPS Y6, (DI)(BX*1)
 	VMOVUPS Y7, 32(DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p5o1(t *byte)
 TEXT ·int8Pairs256p5o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6134,8 +6639,7 @@ tap:
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (SI)(BX*2)
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)
 	VPACKSSDW Y9, Y8, Y8; VPERMQ $0xd8, Y8, Y8; VPACKUSWB Y8, Y8, Y8; VPERMQ $0x08, Y8, Y8; VMOVDQU X8, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6149,12 +6653,27 @@ real:
 	VMOVUPS Y7, 32(DI)
 	VMOVUPS Y8, (DI)(BX*1)
 	VMOVUPS Y9, 32(DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Pairs256p6o1(t *byte)
 TEXT ·int8Pairs256p6o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6307,8 +6826,7 @@ tap:
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)
 	VPACKSSDW Y9, Y8, Y8; VPERMQ $0xd8, Y8, Y8; VPACKUSWB Y8, Y8, Y8; VPERMQ $0x08, Y8, Y8; VMOVDQU X8, (DI)(BX*1)
 	VPACKSSDW Y11, Y10, Y10; VPERMQ $0xd8, Y10, Y10; VPACKUSWB Y10, Y10, Y10; VPERMQ $0x08, Y10, Y10; VMOVDQU X10, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6324,12 +6842,27 @@ real:
 	VMOVUPS Y9, 32(DI)(BX*1)
 	VMOVUPS Y10, (DI)(BX*2)
 	VMOVUPS Y11, 32(DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p1o1(t *byte)
 TEXT ·int8Dots256p1o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6387,19 +6920,33 @@ tap:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p2o1(t *byte)
 TEXT ·int8Dots256p2o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6476,8 +7023,7 @@ tap:
 	MOVQ int8Tile_outB(AX), DI
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6485,12 +7031,27 @@ real:
 	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y2, (DI)
 	VMOVUPS Y3, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p3o1(t *byte)
 TEXT ·int8Dots256p3o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6586,8 +7147,7 @@ tap:
 	VPACKSSDW Y1, Y0, Y0; VPERMQ $0xd8, Y0, Y0; VPACKUSWB Y0, Y0, Y0; VPERMQ $0x08, Y0, Y0; VMOVDQU X0, (SI)
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6597,12 +7157,27 @@ real:
 	VMOVUPS Y3, 32(SI)(BX*1)
 	VMOVUPS Y4, (DI)
 	VMOVUPS Y5, 32(DI)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p4o1(t *byte)
 TEXT ·int8Dots256p4o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6717,8 +7292,7 @@ tap:
 	VPACKSSDW Y3, Y2, Y2; VPERMQ $0xd8, Y2, Y2; VPACKUSWB Y2, Y2, Y2; VPERMQ $0x08, Y2, Y2; VMOVDQU X2, (SI)(BX*1)
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (DI)
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6730,12 +7304,27 @@ real:
 	VMOVUPS Y5, 32(DI)
 	VMOVUPS Y6, (DI)(BX*1)
 	VMOVUPS Y7, 32(DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p5o1(t *byte)
 TEXT ·int8Dots256p5o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -6869,8 +7458,7 @@ tap:
 	VPACKSSDW Y5, Y4, Y4; VPERMQ $0xd8, Y4, Y4; VPACKUSWB Y4, Y4, Y4; VPERMQ $0x08, Y4, Y4; VMOVDQU X4, (SI)(BX*2)
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)
 	VPACKSSDW Y9, Y8, Y8; VPERMQ $0xd8, Y8, Y8; VPACKUSWB Y8, Y8, Y8; VPERMQ $0x08, Y8, Y8; VMOVDQU X8, (DI)(BX*1)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -6884,12 +7472,27 @@ real:
 	VMOVUPS Y7, 32(DI)
 	VMOVUPS Y8, (DI)(BX*1)
 	VMOVUPS Y9, 32(DI)(BX*1)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 
 // func int8Dots256p6o1(t *byte)
 TEXT ·int8Dots256p6o1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
+tile:
 	MOVQ int8Tile_taps(AX), R8
 	MOVQ int8Tile_ntaps(AX), R9
 	MOVQ int8Tile_bias(AX), R10
@@ -7042,8 +7645,7 @@ tap:
 	VPACKSSDW Y7, Y6, Y6; VPERMQ $0xd8, Y6, Y6; VPACKUSWB Y6, Y6, Y6; VPERMQ $0x08, Y6, Y6; VMOVDQU X6, (DI)
 	VPACKSSDW Y9, Y8, Y8; VPERMQ $0xd8, Y8, Y8; VPACKUSWB Y8, Y8, Y8; VPERMQ $0x08, Y8, Y8; VMOVDQU X8, (DI)(BX*1)
 	VPACKSSDW Y11, Y10, Y10; VPERMQ $0xd8, Y10, Y10; VPACKUSWB Y10, Y10, Y10; VPERMQ $0x08, Y10, Y10; VMOVDQU X10, (DI)(BX*2)
-	VZEROUPPER
-	RET
+	JMP next
 real:
 	MOVQ int8Tile_outA(AX), SI
 	MOVQ int8Tile_outB(AX), DI
@@ -7059,6 +7661,20 @@ real:
 	VMOVUPS Y9, 32(DI)(BX*1)
 	VMOVUPS Y10, (DI)(BX*2)
 	VMOVUPS Y11, 32(DI)(BX*2)
+next:
+	MOVQ int8Tile_tiles(AX), R10
+	ADDQ $-1, R10
+	TESTQ R10, R10
+	JZ done
+	MOVQ R10, int8Tile_tiles(AX)
+	MOVQ int8Tile_inStep(AX), R10
+	ADDQ R10, int8Tile_a(AX)
+	ADDQ R10, int8Tile_b(AX)
+	MOVQ int8Tile_outStep(AX), R10
+	ADDQ R10, int8Tile_outA(AX)
+	ADDQ R10, int8Tile_outB(AX)
+	JMP tile
+done:
 	VZEROUPPER
 	RET
 

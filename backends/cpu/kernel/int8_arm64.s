@@ -8,6 +8,7 @@
 // func int8TileNEONp1o1(t *byte)
 TEXT ·int8TileNEONp1o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R4
 	MOVD int8Tile_ntaps(R0), R5
 	MOVD int8Tile_bias(R0), R6
@@ -83,15 +84,29 @@ tap:
 	WORD $0x4ea88463 // add v3.4s, v3.4s, v8.4s
 	MOVD int8Tile_outA(R0), R2
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+next:
+	MOVD int8Tile_tiles(R0), R6
+	ADD $-1, R6
+	CBZ R6, done
+	MOVD R6, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R6
+	MOVD int8Tile_a(R0), R26; ADD R6, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R6, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R6
+	MOVD int8Tile_outA(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8TileNEONp2o1(t *byte)
 TEXT ·int8TileNEONp2o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R5
 	MOVD int8Tile_ntaps(R0), R6
 	MOVD int8Tile_bias(R0), R7
@@ -208,17 +223,31 @@ tap:
 	MOVD int8Tile_outB(R0), R3
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800068 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x3]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	MOVD int8Tile_outB(R0), R3
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	WORD $0xad002468; WORD $0xad012c6a // stp q8, q9, [x3]; stp q10, q11, [x3, #32]
+next:
+	MOVD int8Tile_tiles(R0), R7
+	ADD $-1, R7
+	CBZ R7, done
+	MOVD R7, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R7
+	MOVD int8Tile_a(R0), R26; ADD R7, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R7, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R7
+	MOVD int8Tile_outA(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp1o1(t *byte)
 TEXT ·int8DotsNEONp1o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R4
 	MOVD int8Tile_ntaps(R0), R5
 	MOVD int8Tile_bias(R0), R6
@@ -281,15 +310,29 @@ tap:
 	WORD $0x4ea88463 // add v3.4s, v3.4s, v8.4s
 	MOVD int8Tile_outA(R0), R2
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+next:
+	MOVD int8Tile_tiles(R0), R6
+	ADD $-1, R6
+	CBZ R6, done
+	MOVD R6, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R6
+	MOVD int8Tile_a(R0), R26; ADD R6, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R6, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R6
+	MOVD int8Tile_outA(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp2o1(t *byte)
 TEXT ·int8DotsNEONp2o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R5
 	MOVD int8Tile_ntaps(R0), R6
 	MOVD int8Tile_bias(R0), R7
@@ -385,17 +428,31 @@ tap:
 	MOVD int8Tile_outB(R0), R3
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	MOVD int8Tile_outB(R0), R3
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+next:
+	MOVD int8Tile_tiles(R0), R7
+	ADD $-1, R7
+	CBZ R7, done
+	MOVD R7, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R7
+	MOVD int8Tile_a(R0), R26; ADD R7, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R7, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R7
+	MOVD int8Tile_outA(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp3o1(t *byte)
 TEXT ·int8DotsNEONp3o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R6
 	MOVD int8Tile_ntaps(R0), R7
 	MOVD int8Tile_bias(R0), R8
@@ -524,7 +581,7 @@ tap:
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -532,11 +589,25 @@ real:
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
+next:
+	MOVD int8Tile_tiles(R0), R8
+	ADD $-1, R8
+	CBZ R8, done
+	MOVD R8, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R8
+	MOVD int8Tile_a(R0), R26; ADD R8, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R8, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R8
+	MOVD int8Tile_outA(R0), R26; ADD R8, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R8, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp4o1(t *byte)
 TEXT ·int8DotsNEONp4o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R7
 	MOVD int8Tile_ntaps(R0), R8
 	MOVD int8Tile_bias(R0), R9
@@ -698,7 +769,7 @@ tap:
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -708,11 +779,25 @@ real:
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
+next:
+	MOVD int8Tile_tiles(R0), R9
+	ADD $-1, R9
+	CBZ R9, done
+	MOVD R9, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R9
+	MOVD int8Tile_a(R0), R26; ADD R9, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R9, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R9
+	MOVD int8Tile_outA(R0), R26; ADD R9, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R9, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp5o1(t *byte)
 TEXT ·int8DotsNEONp5o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R8
 	MOVD int8Tile_ntaps(R0), R9
 	MOVD int8Tile_bias(R0), R10
@@ -907,7 +992,7 @@ tap:
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
 	WORD $0x4e511a10; WORD $0x4e531a52; WORD $0x4e121a10; WORD $0x3d8000d0 // uzp1 v16.8h, v16.8h, v17.8h; uzp1 v18.8h, v18.8h, v19.8h; uzp1 v16.16b, v16.16b, v18.16b; str q16, [x6]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -919,11 +1004,25 @@ real:
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
 	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
+next:
+	MOVD int8Tile_tiles(R0), R10
+	ADD $-1, R10
+	CBZ R10, done
+	MOVD R10, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R10
+	MOVD int8Tile_a(R0), R26; ADD R10, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R10, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R10
+	MOVD int8Tile_outA(R0), R26; ADD R10, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R10, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8DotsNEONp6o1(t *byte)
 TEXT ·int8DotsNEONp6o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R9
 	MOVD int8Tile_ntaps(R0), R10
 	MOVD int8Tile_bias(R0), R11
@@ -1151,7 +1250,7 @@ tap:
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
 	WORD $0x4e511a10; WORD $0x4e531a52; WORD $0x4e121a10; WORD $0x3d8000d0 // uzp1 v16.8h, v16.8h, v17.8h; uzp1 v18.8h, v18.8h, v19.8h; uzp1 v16.16b, v16.16b, v18.16b; str q16, [x6]
 	WORD $0x4e551a94; WORD $0x4e571ad6; WORD $0x4e161a94; WORD $0x3d8000f4 // uzp1 v20.8h, v20.8h, v21.8h; uzp1 v22.8h, v22.8h, v23.8h; uzp1 v20.16b, v20.16b, v22.16b; str q20, [x7]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1165,11 +1264,25 @@ real:
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
 	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
 	WORD $0xad0054f4; WORD $0xad015cf6 // stp q20, q21, [x7]; stp q22, q23, [x7, #32]
+next:
+	MOVD int8Tile_tiles(R0), R11
+	ADD $-1, R11
+	CBZ R11, done
+	MOVD R11, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R11
+	MOVD int8Tile_a(R0), R26; ADD R11, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R11, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R11
+	MOVD int8Tile_outA(R0), R26; ADD R11, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R11, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp1o1(t *byte)
 TEXT ·int8MixedNEONp1o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R4
 	MOVD int8Tile_ntaps(R0), R5
 	MOVD int8Tile_bias(R0), R6
@@ -1230,15 +1343,29 @@ tap:
 	WORD $0x4ea88463 // add v3.4s, v3.4s, v8.4s
 	MOVD int8Tile_outA(R0), R2
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
+next:
+	MOVD int8Tile_tiles(R0), R6
+	ADD $-1, R6
+	CBZ R6, done
+	MOVD R6, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R6
+	MOVD int8Tile_a(R0), R26; ADD R6, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R6, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R6
+	MOVD int8Tile_outA(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R6, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp2o1(t *byte)
 TEXT ·int8MixedNEONp2o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R5
 	MOVD int8Tile_ntaps(R0), R6
 	MOVD int8Tile_bias(R0), R7
@@ -1331,17 +1458,31 @@ tap:
 	MOVD int8Tile_outB(R0), R3
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	MOVD int8Tile_outB(R0), R3
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
+next:
+	MOVD int8Tile_tiles(R0), R7
+	ADD $-1, R7
+	CBZ R7, done
+	MOVD R7, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R7
+	MOVD int8Tile_a(R0), R26; ADD R7, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R7, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R7
+	MOVD int8Tile_outA(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R7, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp3o1(t *byte)
 TEXT ·int8MixedNEONp3o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R6
 	MOVD int8Tile_ntaps(R0), R7
 	MOVD int8Tile_bias(R0), R8
@@ -1466,7 +1607,7 @@ tap:
 	WORD $0x4e411800; WORD $0x4e431842; WORD $0x4e021800; WORD $0x3d800040 // uzp1 v0.8h, v0.8h, v1.8h; uzp1 v2.8h, v2.8h, v3.8h; uzp1 v0.16b, v0.16b, v2.16b; str q0, [x2]
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1474,11 +1615,25 @@ real:
 	WORD $0xad000440; WORD $0xad010c42 // stp q0, q1, [x2]; stp q2, q3, [x2, #32]
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
+next:
+	MOVD int8Tile_tiles(R0), R8
+	ADD $-1, R8
+	CBZ R8, done
+	MOVD R8, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R8
+	MOVD int8Tile_a(R0), R26; ADD R8, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R8, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R8
+	MOVD int8Tile_outA(R0), R26; ADD R8, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R8, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp4o1(t *byte)
 TEXT ·int8MixedNEONp4o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R7
 	MOVD int8Tile_ntaps(R0), R8
 	MOVD int8Tile_bias(R0), R9
@@ -1635,7 +1790,7 @@ tap:
 	WORD $0x4e451884; WORD $0x4e4718c6; WORD $0x4e061884; WORD $0x3d800064 // uzp1 v4.8h, v4.8h, v5.8h; uzp1 v6.8h, v6.8h, v7.8h; uzp1 v4.16b, v4.16b, v6.16b; str q4, [x3]
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1645,11 +1800,25 @@ real:
 	WORD $0xad001464; WORD $0xad011c66 // stp q4, q5, [x3]; stp q6, q7, [x3, #32]
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
+next:
+	MOVD int8Tile_tiles(R0), R9
+	ADD $-1, R9
+	CBZ R9, done
+	MOVD R9, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R9
+	MOVD int8Tile_a(R0), R26; ADD R9, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R9, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R9
+	MOVD int8Tile_outA(R0), R26; ADD R9, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R9, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp5o1(t *byte)
 TEXT ·int8MixedNEONp5o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R8
 	MOVD int8Tile_ntaps(R0), R9
 	MOVD int8Tile_bias(R0), R10
@@ -1838,7 +2007,7 @@ tap:
 	WORD $0x4e491908; WORD $0x4e4b194a; WORD $0x4e0a1908; WORD $0x3d800088 // uzp1 v8.8h, v8.8h, v9.8h; uzp1 v10.8h, v10.8h, v11.8h; uzp1 v8.16b, v8.16b, v10.16b; str q8, [x4]
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
 	WORD $0x4e511a10; WORD $0x4e531a52; WORD $0x4e121a10; WORD $0x3d8000d0 // uzp1 v16.8h, v16.8h, v17.8h; uzp1 v18.8h, v18.8h, v19.8h; uzp1 v16.16b, v16.16b, v18.16b; str q16, [x6]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -1850,11 +2019,25 @@ real:
 	WORD $0xad002488; WORD $0xad012c8a // stp q8, q9, [x4]; stp q10, q11, [x4, #32]
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
 	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
+next:
+	MOVD int8Tile_tiles(R0), R10
+	ADD $-1, R10
+	CBZ R10, done
+	MOVD R10, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R10
+	MOVD int8Tile_a(R0), R26; ADD R10, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R10, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R10
+	MOVD int8Tile_outA(R0), R26; ADD R10, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R10, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func int8MixedNEONp6o1(t *byte)
 TEXT ·int8MixedNEONp6o1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
+tile:
 	MOVD int8Tile_taps(R0), R9
 	MOVD int8Tile_ntaps(R0), R10
 	MOVD int8Tile_bias(R0), R11
@@ -2075,7 +2258,7 @@ tap:
 	WORD $0x4e4d198c; WORD $0x4e4f19ce; WORD $0x4e0e198c; WORD $0x3d8000ac // uzp1 v12.8h, v12.8h, v13.8h; uzp1 v14.8h, v14.8h, v15.8h; uzp1 v12.16b, v12.16b, v14.16b; str q12, [x5]
 	WORD $0x4e511a10; WORD $0x4e531a52; WORD $0x4e121a10; WORD $0x3d8000d0 // uzp1 v16.8h, v16.8h, v17.8h; uzp1 v18.8h, v18.8h, v19.8h; uzp1 v16.16b, v16.16b, v18.16b; str q16, [x6]
 	WORD $0x4e551a94; WORD $0x4e571ad6; WORD $0x4e161a94; WORD $0x3d8000f4 // uzp1 v20.8h, v20.8h, v21.8h; uzp1 v22.8h, v22.8h, v23.8h; uzp1 v20.16b, v20.16b, v22.16b; str q20, [x7]
-	RET
+	JMP next
 real:
 	MOVD int8Tile_outA(R0), R2
 	ADD R1, R2, R3
@@ -2089,6 +2272,19 @@ real:
 	WORD $0xad0034ac; WORD $0xad013cae // stp q12, q13, [x5]; stp q14, q15, [x5, #32]
 	WORD $0xad0044d0; WORD $0xad014cd2 // stp q16, q17, [x6]; stp q18, q19, [x6, #32]
 	WORD $0xad0054f4; WORD $0xad015cf6 // stp q20, q21, [x7]; stp q22, q23, [x7, #32]
+next:
+	MOVD int8Tile_tiles(R0), R11
+	ADD $-1, R11
+	CBZ R11, done
+	MOVD R11, int8Tile_tiles(R0)
+	MOVD int8Tile_inStep(R0), R11
+	MOVD int8Tile_a(R0), R26; ADD R11, R26; MOVD R26, int8Tile_a(R0)
+	MOVD int8Tile_b(R0), R26; ADD R11, R26; MOVD R26, int8Tile_b(R0)
+	MOVD int8Tile_outStep(R0), R11
+	MOVD int8Tile_outA(R0), R26; ADD R11, R26; MOVD R26, int8Tile_outA(R0)
+	MOVD int8Tile_outB(R0), R26; ADD R11, R26; MOVD R26, int8Tile_outB(R0)
+	JMP tile
+done:
 	RET
 
 // func quantizeNEON(dst *byte, src *float32, n int, scale float32, low float32, high float32, zero float32)

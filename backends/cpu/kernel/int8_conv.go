@@ -399,17 +399,42 @@ func (c ConvInt8) runTiles(w *Worker, a *Args, image, y0, in, g int, tiles []int
 		if blocks == 1 && fit[2*g+b]&fitsPairs != 0 && tier.pairs[1] != nil {
 			kernels = &tier.pairs
 		}
-		for l := tiles; len(l) >= tileInts; l = l[tileInts:] {
+		for l := tiles; len(l) >= tileInts; {
+			n, inStep, outStep := 1, 0, 0
+			if kernels[l[0]] != nil {
+				n, inStep, outStep = c.alike(l)
+			}
 			// The assembly checks no bounds: the farthest elements are looked at here.
+			last := l[(n-1)*tileInts:]
 			end := max(l[0]/2-1, 0)
-			_ = src[in+l[4]+end*pixel+reach]
-			_ = out.Mem[ob+l[5]*c.Out.H+(l[6]+end)*c.step()+outReach]
+			_ = src[in+last[4]+end*pixel+reach]
+			_ = out.Mem[ob+last[5]*c.Out.H+(last[6]+end)*c.step()+outReach]
 			t.a, t.b = float(src, in+l[1]), float(src, in+l[4])
 			t.outA = float(out.Mem, ob+l[2]*c.Out.H+l[3]*c.step())
 			t.outB = float(out.Mem, ob+l[5]*c.Out.H+l[6]*c.step())
+			t.tiles, t.inStep, t.outStep = n, 4*inStep, 4*outStep
 			t.run(kernels, l[0])
+			l = l[n*tileInts:]
 		}
 	}
+}
+
+// alike is how many tiles, from the first of a list on, are of one size and the same distance apart,
+// and what that is in the input and in the output.
+func (c ConvInt8) alike(l []int) (n, inStep, outStep int) {
+	n = 1
+	for at := tileInts; at+tileInts <= len(l) && l[at] == l[0]; at += tileInts {
+		p, q := (*[tileInts]int)(l[at-tileInts:at]), (*[tileInts]int)(l[at:])
+		in, out := q[1]-p[1], (q[2]-p[2])*c.Out.H+(q[3]-p[3])*c.step()
+		if n == 1 {
+			inStep, outStep = in, out
+		}
+		if in != inStep || q[4]-p[4] != inStep || out != outStep || (q[5]-p[5])*c.Out.H+(q[6]-p[6])*c.step() != outStep {
+			break
+		}
+		n++
+	}
+	return n, inStep, outStep
 }
 
 // shiftedBias is the bias of an output block for sums over the bytes of the input less 128.

@@ -20,14 +20,18 @@ type int8Tile struct {
 	real       int // 1 if the output is float32s
 	zero       int
 	low, high  float32 // limits of what is rounded
+	tiles      int     // how many; each lies inStep and outStep bytes behind the one before
+	inStep     int
+	outStep    int
 }
 
-// run computes a tile of n pixels by one of the kernels, or by two where none has that many.
+// run computes some tiles of n pixels by one of the kernels, or a tile by two where none has that many.
 func (t *int8Tile) run(kernels *int8Kernels, n int) {
 	if f := kernels[n]; f != nil {
 		f((*byte)(unsafe.Pointer(t)))
 		return
 	}
+	t.tiles = 1
 	b, outB := t.b, t.outB
 	t.runHalf(kernels, (n+1)/2)
 	t.a, t.outA = b, outB

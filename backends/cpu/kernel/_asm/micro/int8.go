@@ -48,14 +48,36 @@ func int8Kernels(f *vasm.File, t *vasm.Tier) {
 	f.Func(t, "addBytes"+t.Suffix, "t *byte", addBytes)
 }
 
-// int8Tile is a tile of p pixels x ob blocks of 16 output channels. A tap is 16 input channels: four
-// times four bytes of each pixel, which are multiplied with four weights of each output channel and
-// added to its sum of 32 bits.
+// int8Tile is some tiles of p pixels x ob blocks of 16 output channels, the same distance apart. A tap
+// is 16 input channels: four times four bytes of each pixel, which are multiplied with four weights of
+// each output channel and added to its sum of 32 bits.
 func int8Tile(k *vasm.Func, p, ob int, how vasm.ByteProduct) {
 	t := int8Run{k: k, t: k.Arg("t"), p: p, ob: ob, how: how}
 	t.in = k.Lines(p)
-	t.taps, t.ntaps, t.n = k.NewInt(t.field("taps")), k.NewInt(t.field("ntaps")), k.NewInt(t.field("bias"))
-	if k.Tier == vasm.NEON {
+	t.taps, t.ntaps, t.n = k.Reg(), k.Reg(), k.Reg()
+	k.Label("tile")
+	k.LoadInt(t.taps, t.field("taps"))
+	k.LoadInt(t.ntaps, t.field("ntaps"))
+	k.LoadInt(t.n, t.field("bias"))
+	k.Scope(t.tile)
+	k.LoadInt(t.n, t.field("tiles"))
+	k.AddInt(t.n, -1)
+	k.IfZero(t.n, "done")
+	k.StoreInt(t.n, t.field("tiles"))
+	for _, l := range [][]string{{"inStep", "a", "b"}, {"outStep", "outA", "outB"}} {
+		k.LoadInt(t.n, t.field(l[0]))
+		for _, place := range l[1:] {
+			k.AddToMem(t.field(place), t.n)
+		}
+	}
+	k.Jump("tile")
+	k.Label("done")
+	k.Return()
+}
+
+// tile computes a tile.
+func (t *int8Run) tile() {
+	if t.k.Tier == vasm.NEON {
 		t.sumsNEON()
 	} else {
 		t.sums()
@@ -174,10 +196,10 @@ func (t *int8Run) outputs() {
 		k.AddInts(a, zero)
 	}
 	walk(func(at vasm.Addr, acc []vasm.V) { k.StoreBytes(acc, at) })
-	k.Return()
+	k.Jump("next")
 	k.Label("real")
 	walk(func(at vasm.Addr, acc []vasm.V) { k.Store(acc, at) })
-	k.Return()
+	k.Label("next")
 }
 
 // quantizeRow makes bytes of n blocks of float32s.
