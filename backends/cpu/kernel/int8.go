@@ -178,19 +178,41 @@ type AddInt8 struct {
 
 func (k AddInt8) maps() maps { return maps{k.C, k.H, rowsPerTask(k.H, 8*k.W)} }
 
-// Tasks is images x channel blocks x ranges of rows.
-func (k AddInt8) Tasks(images int) int { return k.maps().tasks(images) }
+// blocks is how many channel blocks a task has: several where maps are small.
+func (k AddInt8) blocks() int {
+	const pixels = 512
+	return min(Blocks(k.C), max(1, pixels/(k.maps().rows*k.W)))
+}
 
-// Run adds some rows of a channel block.
+// Tasks is images x groups of channel blocks x ranges of rows.
+func (k AddInt8) Tasks(images int) int {
+	return images * ceilDiv(Blocks(k.C), k.blocks()) * k.maps().chunks()
+}
+
+// Run adds some rows of some channel blocks.
 func (k AddInt8) Run(w *Worker, task int, a *Args) {
-	image, block, y0, y1 := k.maps().task(task)
+	groups, n := ceilDiv(Blocks(k.C), k.blocks()), k.maps().chunks()
+	rows := k.maps().rows
+	y0 := task % n * rows
+	image, first := task/n/groups, task/n%groups*k.blocks()
+	for block := first; block < min(first+k.blocks(), Blocks(k.C)); block++ {
+		k.rows(w, a, image, block, y0, min(y0+rows, k.H))
+	}
+}
+
+// rows adds some rows of a channel block, as one row where there are no gaps between them.
+func (k AddInt8) rows(w *Worker, a *Args, image, block, y0, y1 int) {
+	width := k.W
+	if row := k.W * byteWords; k.A.H == row && k.B.H == row && k.Out.H == row {
+		width, y1 = (y1-y0)*k.W, y0+1
+	}
 	fast := addInt8Tiers[w.ISA]
 	for y := y0; y < y1; y++ {
-		p, q := k.A.bytes(&a.In[0], image, block, y, k.W), k.B.bytes(&a.In[1], image, block, y, k.W)
-		dst := k.Out.bytes(&a.Out[0], image, block, y, k.W)
+		p, q := k.A.bytes(&a.In[0], image, block, y, width), k.B.bytes(&a.In[1], image, block, y, width)
+		dst := k.Out.bytes(&a.Out[0], image, block, y, width)
 		if fast != nil {
 			s := addStrip{low: float32(k.Low - k.Zero), high: float32(k.High - k.Zero), zero: k.Zero, scaleA: k.ScaleA, scaleB: k.ScaleB, zeroA: k.ZeroA, zeroB: k.ZeroB}
-			s.a, s.b, s.dst, s.n = unsafe.Pointer(&p[0]), unsafe.Pointer(&q[0]), unsafe.Pointer(&dst[0]), k.W
+			s.a, s.b, s.dst, s.n = unsafe.Pointer(&p[0]), unsafe.Pointer(&q[0]), unsafe.Pointer(&dst[0]), width
 			w.addStrip = s
 			fast((*byte)(unsafe.Pointer(&w.addStrip)))
 			continue
