@@ -178,7 +178,12 @@ func (c *call) binary(op kernel.BinaryOp, algo string) error {
 			}
 			if o.param == nil {
 				k.B = view(e.In[o.read])
-				e.Step(c.block(k), list(a, e.In[o.read]), e.Out)
+				in := list(a, e.In[o.read])
+				if c.Masked && i == len(rest)-1 {
+					y := e.In[len(e.In)-1]
+					k.Masked, k.Y, in = true, view(y), append(in, y)
+				}
+				e.Step(c.block(k), in, e.Out)
 			} else {
 				bc, bh, bw := ch, h, w
 				if o.stretch != kernel.BySame {

@@ -152,15 +152,29 @@ func batchNormTrain(op ops.BatchNormTrain, n *ir.Node, c *call) error {
 			return unsupported("operand %s is computed, not a param", n.In[i].Name)
 		}
 	}
-	err := c.layouts("batch norm", []plan.Need{blocked}, []plan.Need{blocked, packed, packed, packed, packed}, func(e *plan.Emitter) error {
-		e.Step(kernel.BatchNormTrain{C: ch, H: h, W: w, Eps: float32(op.Eps), In: view(e.In[0]), Out: view(e.Out[0])}, e.In, e.Out[:3],
-			plan.WeightRef{At: e.Param(n.In[1])}, plan.WeightRef{At: e.Param(n.In[2])})
+	in, algo := needs(blocked, len(c.Read)), "batch norm"
+	act := act(c.Acts[0])
+	if c.Residual >= 0 {
+		algo += ", add"
+	}
+	if act != kernel.ActNone {
+		algo += ", " + act.String()
+	}
+	err := c.layouts(algo, in, []plan.Need{blocked, packed, packed, packed, packed}, func(e *plan.Emitter) error {
+		k := kernel.BatchNormTrain{C: ch, H: h, W: w, Eps: float32(op.Eps), In: view(e.In[0]), Out: view(e.Out[0]), Act: act}
+		if c.Residual >= 0 {
+			k.Residual, k.Res = true, view(e.In[c.Residual])
+		}
+		e.Step(k, e.In, e.Out[:3], plan.WeightRef{At: e.Param(n.In[1])}, plan.WeightRef{At: e.Param(n.In[2])})
 		if c.l.train.again[n] {
 			return nil
 		}
 		e.Step(kernel.BatchNormRunning{C: ch, Pixels: h * w, Momentum: float32(op.Momentum)}, e.Out[1:3], e.Out[3:])
 		return nil
 	})
+	if c.Residual >= 0 {
+		c.choice.InPlace = []int{1 + c.Residual, 0, 0, 0, 0}
+	}
 	if !c.l.train.again[n] {
 		c.choice.Into = []*ir.Value{nil, nil, nil, n.In[3], n.In[4]}
 	}
@@ -172,9 +186,27 @@ func batchNormDx(op ops.BatchNormDx, n *ir.Node, c *call) error {
 	if c.Param(2) == nil {
 		return unsupported("operand %s is computed, not a param", n.In[2].Name)
 	}
-	err := c.layouts("batch norm gradient", []plan.Need{blocked, blocked, packed, packed}, []plan.Need{blocked, packed, packed}, func(e *plan.Emitter) error {
-		e.Step(kernel.BatchNormBackward{C: ch, H: h, W: w, Eps: float32(op.Eps), DY: view(e.In[0]), X: view(e.In[1]), DX: view(e.Out[0])}, e.In, e.Out,
-			plan.WeightRef{At: e.Param(n.In[2])})
+	k, algo := kernel.BatchNormBackward{C: ch, H: h, W: w, Eps: float32(op.Eps)}, "batch norm gradient"
+	var beta *ir.Value
+	if a := c.NormAct; a != nil {
+		if beta = a.In[0].Def.In[2]; beta.Param == nil {
+			return unsupported("operand %s is computed, not a param", beta.Name)
+		}
+		switch op := a.Op.(type) {
+		case ops.Clip:
+			k.Act, k.A, k.B = kernel.ActClip, float32(op.Min), float32(op.Max)
+		default:
+			k.Act = kernel.ActReLU
+		}
+		algo += ", " + k.Act.String()
+	}
+	err := c.layouts(algo, []plan.Need{blocked, blocked, packed, packed}, []plan.Need{blocked, packed, packed}, func(e *plan.Emitter) error {
+		k.DY, k.X, k.DX = view(e.In[0]), view(e.In[1]), view(e.Out[0])
+		weights := []plan.WeightRef{{At: e.Param(n.In[2])}}
+		if beta != nil {
+			weights = append(weights, plan.WeightRef{At: e.Param(beta)})
+		}
+		e.Step(k, e.In, e.Out, weights...)
 		return nil
 	})
 	c.choice.InPlace = []int{1, 0, 0}

@@ -24,7 +24,8 @@ type Unit struct {
 	//
 	//	Wrote[i] = Acts[i](residual + Scale*(channels of Node's output))
 	//
-	// An elementwise op or batch normalization has only Acts.
+	// An elementwise op or batch normalization has only Acts, batch normalization in a training
+	// step a residual, too.
 	Acts     []ops.Act // activation of each output
 	Ranges   []int     // first channel of each output
 	Residual int       // index of the residual in Read, -1 for none
@@ -57,10 +58,14 @@ type Unit struct {
 	IndexReLU bool // the gradient that reads these indices is Masked
 	Indexed   bool // Node is a max pool's gradient that reads indices
 
-	// Ops fused to the gradient of a max pool, ReLU, convolution or dense layer in a
-	// training step:
-	Masked bool // the layer read the output of a ReLU, whose gradient is fused: Wrote[0] is the gradient before the ReLU (for a layer, that output is the last of Read)
-	Summed bool // Wrote[1] is the sum of Wrote[0] over images and pixels: the gradient of a bias
+	// Ops fused to the gradient of a max pool, ReLU, convolution, dense layer or batch norm, or to
+	// a sum of gradients, in a training step:
+	Masked bool // the layer read the output of a ReLU, whose gradient is fused: Wrote[0] is the gradient before the ReLU (for a layer or a sum, that output is the last of Read)
+	// NormAct is the activation behind a batch norm whose gradient
+	// is fused to the gradient of the batch norm: Read[0] is the gradient behind the activation.
+	// What the activation lets pass follows from the input of the batch norm.
+	NormAct *ir.Node
+	Summed  bool // Wrote[1] is the sum of Wrote[0] over images and pixels: the gradient of a bias
 
 	choice Choice
 }

@@ -22,16 +22,10 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 			continue
 		}
 		u := f.unit(n)
-		end := 0
 		for _, m := range u.Nodes {
 			f.done[m] = u
-			if m != u.Pool { // a fused pool reads only the unit's own result
-				end = max(end, f.at[m])
-			}
 		}
-		if len(u.Wrote) > 1 {
-			end = f.at[u.Node]
-		}
+		end := f.end(u)
 		last[end] = append(last[end], u)
 	}
 	var us []*Unit
@@ -39,6 +33,19 @@ func units(g *ir.Graph, roots map[*ir.Value]bool, low Lowering, train bool) []*U
 		us = append(us, l...)
 	}
 	return us
+}
+
+// end is the position at which a unit is computed.
+func (f *fuser) end(u *Unit) (end int) {
+	if _, norm := u.Node.Op.(ops.BatchNormTrain); len(u.Wrote) > 1 && !norm {
+		return f.at[u.Node]
+	}
+	for _, m := range u.Nodes {
+		if m != u.Pool { // a fused pool reads only the unit's own result
+			end = max(end, f.at[m])
+		}
+	}
+	return end
 }
 
 type fuser struct {
@@ -123,14 +130,24 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 			f.maskedProduct(u)
 		}
 		return u
-	case ops.ReLUDx:
-		f.summed(u)
+	case ops.ReLUDx, ops.ClipDx:
+		if b := f.normGradient(n); b != nil {
+			w := f.unit(b)
+			w.NormAct, w.Nodes, w.Read[0] = n.In[1].Def, append([]*ir.Node{n}, w.Nodes...), u.Read[0]
+			return w
+		}
+		if _, ok := n.Op.(ops.ReLUDx); ok {
+			f.summed(u)
+		}
 		return u
+	case ops.BatchNormTrain:
+		return f.norm(u)
 	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
 		u.Acts = []ops.Act{act}
 		f.shift(u)
 		f.act(u, 0)
 		f.quantize(u)
+		f.maskedSum(u)
 		return u
 	default:
 		return u
@@ -328,7 +345,7 @@ func (f *fuser) act(u *Unit, i int) {
 // other readers would have to be added before the mask.
 func (f *fuser) maskedProduct(u *Unit) {
 	m := f.only(u.Wrote[0])
-	if m == nil || len(m.In) < 2 {
+	if m == nil || len(m.In) < 2 || f.normGradient(m) != nil {
 		return
 	}
 	y := m.In[1]
@@ -338,6 +355,82 @@ func (f *fuser) maskedProduct(u *Unit) {
 	if f.masked(u, y); u.Masked {
 		u.Read = append(u.Read, y)
 	}
+}
+
+// norm fuses a residual and an activation to a batch norm of a training step. The statistics, its
+// other outputs, are then known only behind these, so nothing may read them before.
+func (f *fuser) norm(u *Unit) *Unit {
+	plain := *u
+	plain.Wrote, u.Acts = slices.Clone(u.Wrote), []ops.Act{ops.ActNone}
+	plain.Acts = u.Acts
+	f.residual(u)
+	if u.Scale != 1 {
+		return &plain
+	}
+	f.act(u, 0)
+	end := f.end(u)
+	for _, v := range u.Wrote[1:] {
+		for _, n := range f.users[v] {
+			if f.at[n] < end {
+				return &plain
+			}
+		}
+	}
+	return u
+}
+
+// normGradient returns the gradient of a batch norm if all that it reads of dy is the gradient m of
+// a ReLU or clip right behind that batch norm, else nil.
+func (f *fuser) normGradient(m *ir.Node) *ir.Node {
+	b := f.only(m.Out[0])
+	if b == nil || len(m.In) < 2 || m.In[1].Def == nil || f.done[m] != nil {
+		return nil
+	}
+	a := m.In[1].Def
+	switch op := m.Op.(type) {
+	case ops.ReLUDx:
+		if _, ok := a.Op.(ops.ReLU); !ok {
+			return nil
+		}
+	case ops.ClipDx:
+		if a.Op != ir.Op(ops.Clip(op)) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	back, ok := b.Op.(ops.BatchNormDx)
+	t := a.In[0].Def
+	if !ok || t == nil || b.In[0] != m.Out[0] || b.In[1] == m.Out[0] {
+		return nil
+	}
+	norm, ok := t.Op.(ops.BatchNormTrain)
+	if !ok || norm.Eps != back.Eps || a.In[0] != t.Out[0] || b.In[1] != t.In[0] || b.In[2] != t.In[1] || b.In[3] != t.Out[1] || b.In[4] != t.Out[2] {
+		return nil
+	}
+	return b
+}
+
+// maskedSum fuses the gradient of a ReLU to the sum of the gradients of those that read its output.
+func (f *fuser) maskedSum(u *Unit) {
+	m := f.only(u.Wrote[0])
+	if _, ok := u.Node.Op.(ops.Add); !ok || !f.train || m == nil || len(u.Read) < 2 || len(u.Read) != len(u.Node.In) {
+		return
+	}
+	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || f.normGradient(m) != nil {
+		return
+	}
+	for _, v := range append(u.Read[:len(u.Read):len(u.Read)], m.In[1]) {
+		if len(v.Type.Shape) != 4 || !v.Type.Shape.Equal(m.Out[0].Type.Shape) {
+			return
+		}
+	}
+	for _, r := range f.users[m.Out[0]] {
+		if op, ok := r.Op.(ops.Reduce); ok && op.Kind == ops.ReduceSum {
+			return // the kernel of the mask alone computes sums, too
+		}
+	}
+	u.Nodes, u.Masked, u.Wrote[0], u.Read = append(u.Nodes, m), true, m.Out[0], append(u.Read, m.In[1])
 }
 
 // masked fuses the gradient of a ReLU, and the sum of that gradient, to the gradient of

@@ -126,6 +126,8 @@ type Binary struct {
 	C, H, W int
 	A, B    View
 	Out     View
+	Masked  bool
+	Y       View
 }
 
 func (e Binary) maps() maps { return maps{e.C, e.H, rowsPerTask(e.H, 3*e.W)} }
@@ -180,6 +182,10 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 		b = w.Scratch[:Block]
 		spread(b, bb.Mem[e.B.at(&bb, image, 0, 0, 0):][:1])
 	}
+	if e.Masked {
+		e.maskedSum(v, image, block, y0, y1, a)
+		return
+	}
 	for y := y0; y < y0+rows; y++ {
 		dst, x := e.Out.row(&a.Out[0], image, block, y, width), e.A.row(&a.In[0], image, block, y, width)
 		switch e.Stretch {
@@ -201,6 +207,17 @@ func (e Binary) Run(w *Worker, task int, a *Args) {
 		if e.Act.atZero() || e.Stretch == ByPixel || e.Stretch == ByScalar || e.Op == OpDiv {
 			clearLanes(dst, e.C, block)
 		}
+	}
+}
+
+// maskedSum is Run with Masked. The mask finds a stretch of the sum in the cache.
+func (e *Binary) maskedSum(v *vecOps, image, block, y0, y1 int, a *Args) {
+	s := newStretches(y1-y0, e.W, e.A, e.B, e.Y, e.Out)
+	for i := range s.n {
+		y, x, width := s.at(i)
+		dst := e.Out.stretch(&a.Out[0], image, block, y0+y, x, width)
+		v.add(dst, e.A.stretch(&a.In[0], image, block, y0+y, x, width), e.B.stretch(&a.In[1], image, block, y0+y, x, width), Block)
+		v.reluBackward(dst, dst, e.Y.stretch(&a.In[2], image, block, y0+y, x, width))
 	}
 }
 

@@ -7,21 +7,32 @@ import "github.com/incc-lang/incc/backends/cpu/scalar"
 // beta. Stretches of pixels are summed in float32, 16 channels side by side, and
 // their sums in float64, so the statistics are good for any number of pixels.
 //
-// Operands: In[0] input (view In); W[0] gamma and W[1] beta, padded to whole
-// blocks; Out[0] output (view Out), which may be the input's place; Out[1] m and
-// Out[2] v, a vector of whole blocks each. A missing gamma (nil) is 1, a missing
+// With Residual out is the sum of that and In[1], and out = Act(it); ActClip limits to A..B.
+//
+// Operands: In[0] input (view In), In[1] residual (view Res); W[0] gamma and W[1] beta, padded
+// to whole blocks; Out[0] output (view Out), which may be the input's place or the residual's;
+// Out[1] m and Out[2] v, a vector of whole blocks each. A missing gamma (nil) is 1, a missing
 // beta 0.
 type BatchNormTrain struct {
-	C, H, W int
-	Eps     float32
-	In, Out View
+	C, H, W  int
+	Eps      float32
+	In, Out  View
+	Residual bool
+	Res      View
+	Act      Act
+	A, B     float32
 }
 
 // Tasks is channel blocks, for a channel's statistics need all images.
 func (k BatchNormTrain) Tasks(images int) int { return Blocks(k.C) }
 
-// Scratch holds some blocks of coefficients and sums.
-func (k BatchNormTrain) Scratch() int { return 4 * Block }
+// Scratch holds some blocks of coefficients and sums, and with Residual a stretch of pixels.
+func (k BatchNormTrain) Scratch() int {
+	if k.Residual {
+		return (4 + stretchPixels) * Block
+	}
+	return 4 * Block
+}
 
 // Run normalizes a channel block of all images.
 func (k BatchNormTrain) Run(w *Worker, block int, a *Args) {
@@ -50,7 +61,16 @@ func (k BatchNormTrain) Run(w *Worker, block int, a *Args) {
 	}
 	for i := range variance {
 		variance[i] = float32(dev[i] / count)
-		scale[i] = 1 / scalar.Sqrt(variance[i]+k.Eps)
+	}
+	normLine(scale, shift, mean, variance, a, k.Eps, block, k.C)
+	k.normalize(w, block, a, scale, shift)
+}
+
+// normLine computes the scale and the shift that normalize a block of c channels: a line for
+// each channel, with gamma W[0] and beta W[1]. Channels past the last one become 0.
+func normLine(scale, shift, mean, variance []float32, a *Args, eps float32, block, c int) {
+	for i := range scale {
+		scale[i] = 1 / scalar.Sqrt(variance[i]+eps)
 		if a.W[0] != nil {
 			scale[i] *= a.W[0][block*Block+i]
 		}
@@ -59,13 +79,36 @@ func (k BatchNormTrain) Run(w *Worker, block int, a *Args) {
 			shift[i] += a.W[1][block*Block+i]
 		}
 	}
-	for i := min(Block, k.C-block*Block); i < Block; i++ {
+	for i := min(Block, c-block*Block); i < Block; i++ {
 		scale[i], shift[i] = 0, 0
 	}
-	h, width := fuseRows(0, k.H, k.W, k.In, k.Out)
+}
+
+// normalize writes a channel block of all images, stretch by stretch, so that what follows the
+// line finds it in the cache.
+func (k *BatchNormTrain) normalize(w *Worker, block int, a *Args, scale, shift []float32) {
+	v, views := vecFor(w.ISA), []View{k.In, k.Out, k.Res}
+	if !k.Residual {
+		views = views[:2]
+	}
+	s := newStretches(k.H, k.W, views...)
 	for n := range a.Images {
-		for y := range h {
-			v.affine(k.Out.row(&a.Out[0], n, block, y, width), k.In.row(&a.In[0], n, block, y, width), scale, shift)
+		for i := range s.n {
+			y, x, width := s.at(i)
+			dst, src := k.Out.stretch(&a.Out[0], n, block, y, x, width), k.In.stretch(&a.In[0], n, block, y, x, width)
+			if k.Residual {
+				t := w.Scratch[4*Block:][:width*Block]
+				v.affine(t, src, scale, shift)
+				v.add(dst, t, k.Res.stretch(&a.In[1], n, block, y, x, width), Block)
+			} else {
+				v.affine(dst, src, scale, shift)
+			}
+			if k.Act != ActNone {
+				w.activate(k.Act, k.A, k.B, dst, dst)
+			}
+			if k.Act.atZero() {
+				clearLanes(dst, k.C, block)
+			}
 		}
 	}
 }
@@ -76,15 +119,16 @@ func (b *Buf) vector(block int) []float32 {
 	return b.Mem[i : i+Block : i+Block]
 }
 
-// stretches cut a map into n pieces of at most 128 pixels: as much as a float32 sums
-// up without much loss.
+// stretchPixels is how many pixels a float32 sums up without much loss.
+const stretchPixels = 128
+
+// stretches cut a map into n pieces of at most stretchPixels.
 type stretches struct{ n, rows, width, each int }
 
 func newStretches(h, w int, views ...View) stretches {
-	const most = 128
 	rows, width := fuseRows(0, h, w, views...)
-	per := ceilDiv(width, most)
-	return stretches{rows * per, rows, width, most}
+	per := ceilDiv(width, stretchPixels)
+	return stretches{rows * per, rows, width, stretchPixels}
 }
 
 // at is the row, first pixel and length of piece i.
@@ -134,72 +178,6 @@ func (k BatchNormRunning) Run(_ *Worker, _ int, a *Args) {
 		m, v := &a.Out[0].Mem[a.Out[0].Off+c], &a.Out[1].Mem[a.Out[1].Off+c]
 		*m = float32(k.Momentum**m) + float32(rest*a.In[0].Mem[a.In[0].Off+c])
 		*v = float32(k.Momentum**v) + float32(float32(rest*a.In[1].Mem[a.In[1].Off+c])*unbias)
-	}
-}
-
-// BatchNormBackward is the gradient of BatchNormTrain (Ioffe 2015, section 3, the
-// chain rule simplified). With r = 1/sqrt(v + Eps) and z = (x - m)*r:
-//
-//	dbeta = sum dy   dgamma = sum dy*z   dx = gamma*r * (dy - mean(dy) - z*mean(dy*z))
-//
-// Operands: In[0] dy (view DY), In[1] the input x (view X), In[2] m, In[3] v; W[0]
-// gamma, padded to whole blocks, or nil for 1; Out[0] dx (view DX), which may be
-// the place of dy; Out[1] dgamma and Out[2] dbeta, a vector of whole blocks each.
-type BatchNormBackward struct {
-	C, H, W   int
-	Eps       float32
-	DY, X, DX View
-}
-
-// Tasks is channel blocks.
-func (k BatchNormBackward) Tasks(images int) int { return Blocks(k.C) }
-
-// Scratch holds some blocks of coefficients and sums.
-func (k BatchNormBackward) Scratch() int { return 6 * Block }
-
-// Run computes a channel block of all images.
-func (k BatchNormBackward) Run(w *Worker, block int, a *Args) {
-	v := vecFor(w.ISA)
-	coef, acc := w.Scratch[:4*Block], w.Scratch[4*Block:6*Block]
-	mean := coef[:Block]
-	copy(mean, a.In[2].vector(block))
-	var sum, dot [Block]float64
-	s := newStretches(k.H, k.W, k.DY, k.X)
-	for n := range a.Images {
-		for i := range s.n {
-			y, x, width := s.at(i)
-			v.dotRow(acc, k.DY.stretch(&a.In[0], n, block, y, x, width), k.X.stretch(&a.In[1], n, block, y, x, width), mean)
-			addTo(&sum, acc)
-			addTo(&dot, acc[Block:])
-		}
-	}
-	count := float64(a.Images * k.H * k.W)
-	variance, dgamma, dbeta := a.In[3].vector(block), a.Out[1].vector(block), a.Out[2].vector(block)
-	for i := range Block {
-		c := block*Block + i
-		if c >= k.C {
-			dgamma[i], dbeta[i] = 0, 0
-			for j := range 3 {
-				coef[(j+1)*Block+i] = 0
-			}
-			continue
-		}
-		r := 1 / scalar.Sqrt(variance[i]+k.Eps)
-		gamma := float32(1)
-		if a.W[0] != nil {
-			gamma = a.W[0][c]
-		}
-		dgamma[i], dbeta[i] = float32(dot[i]*float64(r)), float32(sum[i])
-		s := gamma * r
-		coef[Block+i] = s
-		coef[2*Block+i] = -s * r * float32(float64(dgamma[i])/count)
-		coef[3*Block+i] = -s * float32(sum[i]/count)
-	}
-	h, width := fuseRows(0, k.H, k.W, k.DY, k.X, k.DX)
-	for n := range a.Images {
-		for y := range h {
-			v.batchNormBackward(k.DX.row(&a.Out[0], n, block, y, width), k.DY.row(&a.In[0], n, block, y, width), k.X.row(&a.In[1], n, block, y, width), coef)
-		}
 	}
 }
 

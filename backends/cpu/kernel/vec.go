@@ -73,6 +73,9 @@ type vecOps struct {
 	devRow            func(acc, src, mean []float32)   // of (src-mean)**2
 	dotRow            func(acc, dy, x, mean []float32) // two blocks: of dy, of dy*(x-mean)
 	batchNormBackward func(dst, dy, x, coef []float32) // (x-coef0)*coef2 + (dy*coef1 + coef3), blocks
+	// The same two where dy counts as 0 unless x*coef4 + coef5 is above coef6 and below coef7, or NaN.
+	maskedDotRow       func(acc, dy, x, coef []float32)
+	maskedNormBackward func(dst, dy, x, coef []float32)
 
 	lrnTerms34  func(g, t, dy, x, s []float32, step int) // g = dy/s**0.75, t = g*x/s by blocks step apart
 	lrnBackward func(dst, g, x, t []float32, step, size int, factor float32)

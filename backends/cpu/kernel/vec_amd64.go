@@ -143,6 +143,12 @@ func opsDotRow512(acc []float32, dy []float32, x []float32, mean []float32)
 func opsBatchNormBackward512(dst []float32, dy []float32, x []float32, coef []float32)
 
 //go:noescape
+func opsMaskedDotRow512(acc []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
+func opsMaskedNormBackward512(dst []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
 func opsSumSquares512(src []float32) float32
 
 //go:noescape
@@ -309,6 +315,12 @@ func opsDotRow256(acc []float32, dy []float32, x []float32, mean []float32)
 
 //go:noescape
 func opsBatchNormBackward256(dst []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
+func opsMaskedDotRow256(acc []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
+func opsMaskedNormBackward256(dst []float32, dy []float32, x []float32, coef []float32)
 
 //go:noescape
 func opsSumSquares256(src []float32) float32

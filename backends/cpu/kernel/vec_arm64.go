@@ -137,6 +137,12 @@ func opsDotRowNEON(acc []float32, dy []float32, x []float32, mean []float32)
 func opsBatchNormBackwardNEON(dst []float32, dy []float32, x []float32, coef []float32)
 
 //go:noescape
+func opsMaskedDotRowNEON(acc []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
+func opsMaskedNormBackwardNEON(dst []float32, dy []float32, x []float32, coef []float32)
+
+//go:noescape
 func opsSumSquaresNEON(src []float32) float32
 
 //go:noescape

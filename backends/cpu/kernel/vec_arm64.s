@@ -2202,6 +2202,87 @@ loop1_1:
 done1_1:
 	RET
 
+// func opsMaskedDotRowNEON(acc []float32, dy []float32, x []float32, coef []float32)
+TEXT ·opsMaskedDotRowNEON(SB), NOSPLIT, $0-96
+	MOVD dy_base+24(FP), R0
+	MOVD x_base+48(FP), R1
+	MOVD dy_len+32(FP), R2
+	LSR $4, R2
+	MOVD coef_base+72(FP), R3
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+	WORD $0x6f00e401 // movi v1.2d, #0000000000000000
+	WORD $0x6f00e402 // movi v2.2d, #0000000000000000
+	WORD $0x6f00e403 // movi v3.2d, #0000000000000000
+	WORD $0x6f00e404 // movi v4.2d, #0000000000000000
+	WORD $0x6f00e405 // movi v5.2d, #0000000000000000
+	WORD $0x6f00e406 // movi v6.2d, #0000000000000000
+	WORD $0x6f00e407 // movi v7.2d, #0000000000000000
+	WORD $0x6f00e408 // movi v8.2d, #0000000000000000
+loop1_1:
+	CMP $1, R2
+	BLT done1_1
+	WORD $0xad402809; WORD $0xad41300b // ldp q9, q10, [x0]; ldp q11, q12, [x0, #32]
+	WORD $0xad40382d; WORD $0xad41402f // ldp q13, q14, [x1]; ldp q15, q16, [x1, #32]
+	WORD $0xad486879; WORD $0x6e39ddb1; WORD $0x6e3addd2; WORD $0xad496879; WORD $0x6e39ddf3; WORD $0x6e3ade14 // ldp q25, q26, [x3, #256]; fmul v17.4s, v13.4s, v25.4s; fmul v18.4s, v14.4s, v26.4s; ldp q25, q26, [x3, #288]; fmul v19.4s, v15.4s, v25.4s; fmul v20.4s, v16.4s, v26.4s
+	WORD $0xad4a6879; WORD $0x4e39d631; WORD $0x4e3ad652; WORD $0xad4b6879; WORD $0x4e39d673; WORD $0x4e3ad694 // ldp q25, q26, [x3, #320]; fadd v17.4s, v17.4s, v25.4s; fadd v18.4s, v18.4s, v26.4s; ldp q25, q26, [x3, #352]; fadd v19.4s, v19.4s, v25.4s; fadd v20.4s, v20.4s, v26.4s
+	WORD $0xad4c6879; WORD $0x4eb9d635; WORD $0x4ebad656; WORD $0xad4d6879; WORD $0x4eb9d677; WORD $0x4ebad698 // ldp q25, q26, [x3, #384]; fsub v21.4s, v17.4s, v25.4s; fsub v22.4s, v18.4s, v26.4s; ldp q25, q26, [x3, #416]; fsub v23.4s, v19.4s, v25.4s; fsub v24.4s, v20.4s, v26.4s
+	WORD $0x6e35e519; WORD $0x6e205b39; WORD $0x6e36e51a; WORD $0x6e205b5a; WORD $0x6e37e51b; WORD $0x6e205b7b; WORD $0x6e38e51c; WORD $0x6e205b9c // fcmge v25.4s, v8.4s, v21.4s; not v25.16b, v25.16b; fcmge v26.4s, v8.4s, v22.4s; not v26.16b, v26.16b; fcmge v27.4s, v8.4s, v23.4s; not v27.16b, v27.16b; fcmge v28.4s, v8.4s, v24.4s; not v28.16b, v28.16b
+	WORD $0x4e391d29; WORD $0x4e3a1d4a; WORD $0x4e3b1d6b; WORD $0x4e3c1d8c // and v9.16b, v9.16b, v25.16b; and v10.16b, v10.16b, v26.16b; and v11.16b, v11.16b, v27.16b; and v12.16b, v12.16b, v28.16b
+	WORD $0xad4e5875; WORD $0xad4f6077 // ldp q21, q22, [x3, #448]; ldp q23, q24, [x3, #480]
+	WORD $0x4eb1d6b5; WORD $0x4eb2d6d6; WORD $0x4eb3d6f7; WORD $0x4eb4d718 // fsub v21.4s, v21.4s, v17.4s; fsub v22.4s, v22.4s, v18.4s; fsub v23.4s, v23.4s, v19.4s; fsub v24.4s, v24.4s, v20.4s
+	WORD $0x6e35e519; WORD $0x6e205b39; WORD $0x6e36e51a; WORD $0x6e205b5a; WORD $0x6e37e51b; WORD $0x6e205b7b; WORD $0x6e38e51c; WORD $0x6e205b9c // fcmge v25.4s, v8.4s, v21.4s; not v25.16b, v25.16b; fcmge v26.4s, v8.4s, v22.4s; not v26.16b, v26.16b; fcmge v27.4s, v8.4s, v23.4s; not v27.16b, v27.16b; fcmge v28.4s, v8.4s, v24.4s; not v28.16b, v28.16b
+	WORD $0x4e391d29; WORD $0x4e3a1d4a; WORD $0x4e3b1d6b; WORD $0x4e3c1d8c // and v9.16b, v9.16b, v25.16b; and v10.16b, v10.16b, v26.16b; and v11.16b, v11.16b, v27.16b; and v12.16b, v12.16b, v28.16b
+	WORD $0x4e29d400; WORD $0x4e2ad421; WORD $0x4e2bd442; WORD $0x4e2cd463 // fadd v0.4s, v0.4s, v9.4s; fadd v1.4s, v1.4s, v10.4s; fadd v2.4s, v2.4s, v11.4s; fadd v3.4s, v3.4s, v12.4s
+	WORD $0xad404871; WORD $0x4eb1d5ad; WORD $0x4eb2d5ce; WORD $0xad414871; WORD $0x4eb1d5ef; WORD $0x4eb2d610 // ldp q17, q18, [x3]; fsub v13.4s, v13.4s, v17.4s; fsub v14.4s, v14.4s, v18.4s; ldp q17, q18, [x3, #32]; fsub v15.4s, v15.4s, v17.4s; fsub v16.4s, v16.4s, v18.4s
+	WORD $0x6e2ddd29; WORD $0x6e2edd4a; WORD $0x6e2fdd6b; WORD $0x6e30dd8c // fmul v9.4s, v9.4s, v13.4s; fmul v10.4s, v10.4s, v14.4s; fmul v11.4s, v11.4s, v15.4s; fmul v12.4s, v12.4s, v16.4s
+	WORD $0x4e29d484; WORD $0x4e2ad4a5; WORD $0x4e2bd4c6; WORD $0x4e2cd4e7 // fadd v4.4s, v4.4s, v9.4s; fadd v5.4s, v5.4s, v10.4s; fadd v6.4s, v6.4s, v11.4s; fadd v7.4s, v7.4s, v12.4s
+	ADD $64, R0
+	ADD $64, R1
+	ADD $-1, R2
+	JMP loop1_1
+done1_1:
+	MOVD acc_base+0(FP), R4
+	WORD $0xad000480; WORD $0xad010c82 // stp q0, q1, [x4]; stp q2, q3, [x4, #32]
+	WORD $0xad021484; WORD $0xad031c86 // stp q4, q5, [x4, #64]; stp q6, q7, [x4, #96]
+	RET
+
+// func opsMaskedNormBackwardNEON(dst []float32, dy []float32, x []float32, coef []float32)
+TEXT ·opsMaskedNormBackwardNEON(SB), NOSPLIT, $0-96
+	MOVD dst_base+0(FP), R0
+	MOVD dy_base+24(FP), R1
+	MOVD x_base+48(FP), R2
+	MOVD dst_len+8(FP), R3
+	LSR $4, R3
+	MOVD coef_base+72(FP), R4
+	WORD $0x6f00e400 // movi v0.2d, #0000000000000000
+loop1_1:
+	CMP $1, R3
+	BLT done1_1
+	WORD $0xad400841; WORD $0xad411043 // ldp q1, q2, [x2]; ldp q3, q4, [x2, #32]
+	WORD $0xad401825; WORD $0xad412027 // ldp q5, q6, [x1]; ldp q7, q8, [x1, #32]
+	WORD $0xad484891; WORD $0x6e31dc29; WORD $0x6e32dc4a; WORD $0xad494891; WORD $0x6e31dc6b; WORD $0x6e32dc8c // ldp q17, q18, [x4, #256]; fmul v9.4s, v1.4s, v17.4s; fmul v10.4s, v2.4s, v18.4s; ldp q17, q18, [x4, #288]; fmul v11.4s, v3.4s, v17.4s; fmul v12.4s, v4.4s, v18.4s
+	WORD $0xad4a4891; WORD $0x4e31d529; WORD $0x4e32d54a; WORD $0xad4b4891; WORD $0x4e31d56b; WORD $0x4e32d58c // ldp q17, q18, [x4, #320]; fadd v9.4s, v9.4s, v17.4s; fadd v10.4s, v10.4s, v18.4s; ldp q17, q18, [x4, #352]; fadd v11.4s, v11.4s, v17.4s; fadd v12.4s, v12.4s, v18.4s
+	WORD $0xad4c4891; WORD $0x4eb1d52d; WORD $0x4eb2d54e; WORD $0xad4d4891; WORD $0x4eb1d56f; WORD $0x4eb2d590 // ldp q17, q18, [x4, #384]; fsub v13.4s, v9.4s, v17.4s; fsub v14.4s, v10.4s, v18.4s; ldp q17, q18, [x4, #416]; fsub v15.4s, v11.4s, v17.4s; fsub v16.4s, v12.4s, v18.4s
+	WORD $0x6e2de411; WORD $0x6e205a31; WORD $0x6e2ee412; WORD $0x6e205a52; WORD $0x6e2fe413; WORD $0x6e205a73; WORD $0x6e30e414; WORD $0x6e205a94 // fcmge v17.4s, v0.4s, v13.4s; not v17.16b, v17.16b; fcmge v18.4s, v0.4s, v14.4s; not v18.16b, v18.16b; fcmge v19.4s, v0.4s, v15.4s; not v19.16b, v19.16b; fcmge v20.4s, v0.4s, v16.4s; not v20.16b, v20.16b
+	WORD $0x4e311ca5; WORD $0x4e321cc6; WORD $0x4e331ce7; WORD $0x4e341d08 // and v5.16b, v5.16b, v17.16b; and v6.16b, v6.16b, v18.16b; and v7.16b, v7.16b, v19.16b; and v8.16b, v8.16b, v20.16b
+	WORD $0xad4e388d; WORD $0xad4f408f // ldp q13, q14, [x4, #448]; ldp q15, q16, [x4, #480]
+	WORD $0x4ea9d5ad; WORD $0x4eaad5ce; WORD $0x4eabd5ef; WORD $0x4eacd610 // fsub v13.4s, v13.4s, v9.4s; fsub v14.4s, v14.4s, v10.4s; fsub v15.4s, v15.4s, v11.4s; fsub v16.4s, v16.4s, v12.4s
+	WORD $0x6e2de411; WORD $0x6e205a31; WORD $0x6e2ee412; WORD $0x6e205a52; WORD $0x6e2fe413; WORD $0x6e205a73; WORD $0x6e30e414; WORD $0x6e205a94 // fcmge v17.4s, v0.4s, v13.4s; not v17.16b, v17.16b; fcmge v18.4s, v0.4s, v14.4s; not v18.16b, v18.16b; fcmge v19.4s, v0.4s, v15.4s; not v19.16b, v19.16b; fcmge v20.4s, v0.4s, v16.4s; not v20.16b, v20.16b
+	WORD $0x4e311ca5; WORD $0x4e321cc6; WORD $0x4e331ce7; WORD $0x4e341d08 // and v5.16b, v5.16b, v17.16b; and v6.16b, v6.16b, v18.16b; and v7.16b, v7.16b, v19.16b; and v8.16b, v8.16b, v20.16b
+	WORD $0xad402889; WORD $0x4ea9d421; WORD $0x4eaad442; WORD $0xad412889; WORD $0x4ea9d463; WORD $0x4eaad484 // ldp q9, q10, [x4]; fsub v1.4s, v1.4s, v9.4s; fsub v2.4s, v2.4s, v10.4s; ldp q9, q10, [x4, #32]; fsub v3.4s, v3.4s, v9.4s; fsub v4.4s, v4.4s, v10.4s
+	WORD $0xad442889; WORD $0x6e29dc21; WORD $0x6e2adc42; WORD $0xad452889; WORD $0x6e29dc63; WORD $0x6e2adc84 // ldp q9, q10, [x4, #128]; fmul v1.4s, v1.4s, v9.4s; fmul v2.4s, v2.4s, v10.4s; ldp q9, q10, [x4, #160]; fmul v3.4s, v3.4s, v9.4s; fmul v4.4s, v4.4s, v10.4s
+	WORD $0xad422889; WORD $0x6e29dca5; WORD $0x6e2adcc6; WORD $0xad432889; WORD $0x6e29dce7; WORD $0x6e2add08 // ldp q9, q10, [x4, #64]; fmul v5.4s, v5.4s, v9.4s; fmul v6.4s, v6.4s, v10.4s; ldp q9, q10, [x4, #96]; fmul v7.4s, v7.4s, v9.4s; fmul v8.4s, v8.4s, v10.4s
+	WORD $0xad462889; WORD $0x4e29d4a5; WORD $0x4e2ad4c6; WORD $0xad472889; WORD $0x4e29d4e7; WORD $0x4e2ad508 // ldp q9, q10, [x4, #192]; fadd v5.4s, v5.4s, v9.4s; fadd v6.4s, v6.4s, v10.4s; ldp q9, q10, [x4, #224]; fadd v7.4s, v7.4s, v9.4s; fadd v8.4s, v8.4s, v10.4s
+	WORD $0x4e25d421; WORD $0x4e26d442; WORD $0x4e27d463; WORD $0x4e28d484 // fadd v1.4s, v1.4s, v5.4s; fadd v2.4s, v2.4s, v6.4s; fadd v3.4s, v3.4s, v7.4s; fadd v4.4s, v4.4s, v8.4s
+	WORD $0xad000801; WORD $0xad011003 // stp q1, q2, [x0]; stp q3, q4, [x0, #32]
+	ADD $64, R1
+	ADD $64, R2
+	ADD $64, R0
+	ADD $-1, R3
+	JMP loop1_1
+done1_1:
+	RET
+
 // func opsSumSquaresNEON(src []float32) float32
 TEXT ·opsSumSquaresNEON(SB), NOSPLIT, $0-28
 	MOVD src_base+0(FP), R0

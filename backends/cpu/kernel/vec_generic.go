@@ -299,6 +299,15 @@ func init() {
 	}
 }
 
+// passed is dy where the line of a lane is between its bounds or NaN, otherwise 0.
+func passed(dy, x float32, coef []float32, lane int) float32 {
+	z := float32(x*coef[4*Block+lane]) + coef[5*Block+lane]
+	if z-coef[6*Block+lane] <= 0 || coef[7*Block+lane]-z <= 0 {
+		return 0
+	}
+	return dy
+}
+
 // Sums and gradients of normalizations.
 func init() {
 	portableOps.sumRow = func(acc, src []float32) {
@@ -325,6 +334,21 @@ func init() {
 		for i := range dst {
 			l := i % Block
 			dst[i] = float32((x[i]-coef[l])*coef[2*Block+l]) + (float32(dy[i]*coef[Block+l]) + coef[3*Block+l])
+		}
+	}
+	portableOps.maskedDotRow = func(acc, dy, x, coef []float32) {
+		clear(acc[:2*Block])
+		for i, d := range dy {
+			d = passed(d, x[i], coef, i%Block)
+			acc[i%Block] += d
+			acc[Block+i%Block] += float32(d * (x[i] - coef[i%Block]))
+		}
+	}
+	portableOps.maskedNormBackward = func(dst, dy, x, coef []float32) {
+		for i := range dst {
+			l := i % Block
+			d := passed(dy[i], x[i], coef, l)
+			dst[i] = float32((x[i]-coef[l])*coef[2*Block+l]) + (float32(d*coef[Block+l]) + coef[3*Block+l])
 		}
 	}
 	portableOps.lrnTerms34 = func(g, t, dy, x, s []float32, step int) {

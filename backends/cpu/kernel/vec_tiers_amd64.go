@@ -54,6 +54,8 @@ func vectorizeAVX512(z *vecOps) {
 	z.devRow = opsDevRow512
 	z.dotRow = opsDotRow512
 	z.batchNormBackward = opsBatchNormBackward512
+	z.maskedDotRow = opsMaskedDotRow512
+	z.maskedNormBackward = opsMaskedNormBackward512
 	z.lrnTerms34 = opsLrnTerms34512
 	z.lrnBackward = opsLrnBackward512
 	z.dropout = opsDropout512
@@ -114,6 +116,8 @@ func vectorizeAVX2(y *vecOps) {
 	y.devRow = opsDevRow256
 	y.dotRow = opsDotRow256
 	y.batchNormBackward = opsBatchNormBackward256
+	y.maskedDotRow = opsMaskedDotRow256
+	y.maskedNormBackward = opsMaskedNormBackward256
 	y.lrnTerms34 = opsLrnTerms34256
 	y.lrnBackward = opsLrnBackward256
 	y.dropout = opsDropout256

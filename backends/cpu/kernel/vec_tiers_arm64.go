@@ -49,6 +49,8 @@ func vectorizeNEON(y *vecOps) {
 	y.devRow = opsDevRowNEON
 	y.dotRow = opsDotRowNEON
 	y.batchNormBackward = opsBatchNormBackwardNEON
+	y.maskedDotRow = opsMaskedDotRowNEON
+	y.maskedNormBackward = opsMaskedNormBackwardNEON
 	y.lrnTerms34 = opsLrnTerms34NEON
 	y.lrnBackward = opsLrnBackwardNEON
 	y.dropout = opsDropoutNEON

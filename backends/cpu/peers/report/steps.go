@@ -11,6 +11,10 @@ import (
 	"github.com/incc-lang/incc/specs"
 )
 
+// stepBatches are the batches of networks whose step at 128 images needs too much memory: those
+// of section training.
+var stepBatches = map[string]int{"resnet50": 8, "mobilenet_v2": 16}
+
 // steps lists every step of the plan of a training step with its least time. It helps to
 // decide which kernel to write next, and is measured only if -only names it.
 func (r *report) steps() error {
@@ -19,9 +23,13 @@ func (r *report) steps() error {
 	}
 	r.inferenceSteps()
 	for _, name := range specs.Names() {
+		batch := 128
+		if b := stepBatches[name]; b > 0 {
+			batch = b
+		}
 		for _, threads := range r.counts() {
-			r.row("steps", fmt.Sprintf("%s b128, threads %d", name, threads), func() error {
-				return r.stepsOf(name, 128, threads)
+			r.row("steps", fmt.Sprintf("%s b%d, threads %d", name, batch, threads), func() error {
+				return r.stepsOf(name, batch, threads)
 			})
 		}
 	}

@@ -65,6 +65,8 @@ func (r *report) training() error {
 		{"nin_cifar10", nil, "nin_cifar10", 128},
 		{"googlenet", nil, "googlenet", 16},
 		{"googlenet", []string{withoutLRN, ""}, "googlenet without LRN", 16},
+		{"resnet50", nil, "resnet50", 8},
+		{"mobilenet_v2", nil, "mobilenet_v2", 16},
 	}
 	for _, name := range specs.Names() {
 		if strings.HasPrefix(name, "mnist/") {

@@ -317,6 +317,7 @@ func (v *vecFile) sums() {
 			k.Skip(1, p, q, d)
 		})
 	})
+	v.maskedNorm()
 	// 64 partial sums, then blocks 2 and 1 apart, then lanes.
 	v.function("SumSquares", "src []float32", "float32", func(k *vecFunc) {
 		s, n := k.Slice("src"), k.Blocks("src")
@@ -335,6 +336,57 @@ func (v *vecFile) sums() {
 		k.Do(vasm.Add, acc[1], acc[1], acc[3])
 		k.Do(vasm.Add, acc[0], acc[0], acc[1])
 		k.ReduceTo(vasm.Add, acc[0])
+	})
+}
+
+// maskedNorm are DotRow and BatchNormBackward where dy counts only where x*coef4 + coef5 is above
+// coef6 and below coef7, or NaN. The coefficients stay in memory: AVX2 has no registers for eight
+// blocks.
+func (v *vecFile) maskedNorm() {
+	masked := func(k *vecFunc, dy, x, zero vasm.Block, c vasm.Reg) {
+		k.Scope(func() {
+			z, t := k.Block(), k.Block()
+			k.Do(vasm.Mul, z, x, vasm.At(c, 4*64))
+			k.Do(vasm.Add, z, z, vasm.At(c, 5*64))
+			k.Do(vasm.Sub, t, z, vasm.At(c, 6*64))
+			m := k.Compare(vasm.NotAtMost, t, zero)
+			k.Keep(dy, dy, m)
+			k.Load(t, vasm.At(c, 7*64))
+			k.Do(vasm.Sub, t, t, z)
+			k.CompareTo(m, vasm.NotAtMost, t, zero)
+			k.Keep(dy, dy, m)
+		})
+	}
+	v.function("MaskedDotRow", "acc []float32, dy []float32, x []float32, coef []float32", "", func(k *vecFunc) {
+		p, q, n, c := k.Slice("dy"), k.Slice("x"), k.Blocks("dy"), k.Slice("coef")
+		sum, dot, zero := k.zeros(), k.zeros(), k.ZeroBlock()
+		k.each(n, func() {
+			d, x := k.load(p, 0), k.load(q, 0)
+			masked(k, d, x, zero, c)
+			k.Do(vasm.Add, sum, sum, d)
+			k.Do(vasm.Sub, x, x, vasm.At(c, 0))
+			k.Do(vasm.Mul, d, d, x)
+			k.Do(vasm.Add, dot, dot, d)
+			k.Skip(1, p, q)
+		})
+		acc := k.Slice("acc")
+		k.store(sum, acc, 0)
+		k.store(dot, acc, 1)
+	})
+	v.function("MaskedNormBackward", "dst []float32, dy []float32, x []float32, coef []float32", "", func(k *vecFunc) {
+		d, p, q, n, c := k.Slice("dst"), k.Slice("dy"), k.Slice("x"), k.Blocks("dst"), k.Slice("coef")
+		zero := k.ZeroBlock()
+		k.each(n, func() {
+			x, y := k.load(q, 0), k.load(p, 0)
+			masked(k, y, x, zero, c)
+			k.Do(vasm.Sub, x, x, vasm.At(c, 0))
+			k.Do(vasm.Mul, x, x, vasm.At(c, 2*64))
+			k.Do(vasm.Mul, y, y, vasm.At(c, 64))
+			k.Do(vasm.Add, y, y, vasm.At(c, 3*64))
+			k.Do(vasm.Add, x, x, y)
+			k.store(x, d, 0)
+			k.Skip(1, p, q, d)
+		})
 	})
 }
 
