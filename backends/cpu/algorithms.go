@@ -58,6 +58,16 @@ func makeDirect(c kernel.Conv, batch int) worker { return c.Split(batch) }
 
 func makeWinograd(c kernel.Conv, batch int) worker { return kernel.Winograd{Conv: c}.Split(batch) }
 
+// make returns the kernel of an algorithm. A step of training has just written the weights of
+// Winograd, so what exceeds the cache comes from memory.
+func (l *lowering) make(a algorithm, c kernel.Conv) worker {
+	do := a.make(c, l.batch)
+	if w, ok := do.(kernel.Winograd); ok && l.train != nil {
+		return w.SplitStreamed(l.batch)
+	}
+	return do
+}
+
 func makeWinograd1D(c kernel.Conv, batch int) worker { return kernel.Winograd1D{Conv: c}.Split(batch) }
 
 func makeDepthwise(c kernel.Conv, batch int) worker { return kernel.Depthwise{Conv: c}.Split(batch) }

@@ -77,7 +77,7 @@ func (c *call) conv(k kernel.Conv, layout plan.Layout, ih, iw int, weight, bias 
 		if k.Residual {
 			k.Res = view(e.In[1])
 		}
-		do := algo.make(k, c.l.batch)
+		do := c.l.make(algo, k)
 		if w, ok := do.(kernel.Winograd); ok && c.Pool != nil {
 			if w.Pool = true; c.Indices {
 				w.Indices = view(e.Out[1])

@@ -91,7 +91,7 @@ func (c *call) backwardData(e *plan.Emitter, p kernel.ConvBackwardData, weight *
 		if algo.name == "dense" {
 			algo = direct
 		}
-		do = algo.make(p.Conv, c.l.batch)
+		do = c.l.make(algo, p.Conv)
 		w.At = c.forwardWeights(e, do, t)
 	}
 	return do, w

@@ -147,9 +147,7 @@ func (c Depthwise) runApart(w *Worker, a *Args, k *stripTask) {
 	for y := k.y0; y < k.y1; y++ {
 		if d.second() {
 			at := a.In[1].Off + k.image*d.Res.N + k.block*d.Res.C + y*d.Res.H
-			for i := 0; i < n; i += Block {
-				copy(res[i:i+Block], a.In[1].Mem[at+i/Block*step:])
-			}
+			gatherBlocks(res, a.In[1].Mem[at:], step)
 		}
 		row.src = a.In[0].Off + k.image*d.In.N + k.block*d.In.C + (y*one(d.SH)-d.PH)*d.In.H - d.PW*Block
 		row.run(depthwiseTiers[w.ISA])
@@ -159,9 +157,23 @@ func (c Depthwise) runApart(w *Worker, a *Args, k *stripTask) {
 			part.activate(w, dst, k.block)
 		}
 		at := a.Out[0].Off + k.image*part.View.N + k.block*part.View.C + y*part.View.H
-		for i := 0; i < n; i += Block {
-			copy(a.Out[0].Mem[at+i/Block*step:][:Block], dst[i:])
-		}
+		scatterBlocks(a.Out[0].Mem[at:], dst, step)
+	}
+}
+
+// scatterBlocks copies blocks that lie side by side to places that are step float32s apart,
+// gatherBlocks from such places. They copy arrays, which takes no call for each block.
+func scatterBlocks(dst, src []float32, step int) {
+	for ; len(src) >= Block; src = src[Block:] {
+		*(*[Block]float32)(dst) = [Block]float32(src)
+		dst = dst[min(step, len(dst)):]
+	}
+}
+
+func gatherBlocks(dst, src []float32, step int) {
+	for ; len(dst) >= Block; dst = dst[Block:] {
+		*(*[Block]float32)(dst) = [Block]float32(src)
+		src = src[min(step, len(src)):]
 	}
 }
 

@@ -70,9 +70,32 @@ func (c Winograd) Cost(images int) Cost {
 // that many images run at once.
 func (c Winograd) Split(images int) Winograd {
 	h, w := c.grid()
-	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, winoArea, func(tiles, pairs int) float64 {
+	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, tilesInL2(c.Conv, winoArea), func(tiles, pairs int) float64 {
 		c.Tiles, c.Conv.Pairs = tiles, pairs
 		return c.nanoseconds(images)
+	})
+	return c
+}
+
+// streamedBytes is from how many bytes of weights on a step of training finds them in memory, not in
+// a cache: it has just written them.
+const streamedBytes = 8 << 20
+
+// SplitStreamed is Split where every range of tiles gets the weights from memory. So it takes more
+// tiles at once: as many as are better than that, though their transforms do not fit L2.
+func (c Winograd) SplitStreamed(images int) Winograd {
+	if 4*c.PackedLen() < streamedBytes {
+		return c.Split(images)
+	}
+	h, w := c.grid()
+	total, weights := images*h*w, float64(4*c.PackedLen())/ramPerOp
+	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, total, 64, func(tiles, pairs int) float64 {
+		c.Tiles, c.Conv.Pairs = tiles, pairs
+		cost := c.nanoseconds(images) + float64(ceilDiv(total, tiles))*weights/costNS
+		if v := 4 * winoArea * c.depths() * tiles; v > l2Bytes {
+			cost += float64(v) * float64(ceilDiv(total, tiles)*c.Conv.npairs()) / l3PerOp / 2 / costNS
+		}
+		return cost
 	})
 	return c
 }
@@ -92,7 +115,7 @@ func (c Winograd1D) Cost(images int) Cost {
 // that many images run at once.
 func (c Winograd1D) Split(images int) Winograd1D {
 	h, w := c.Grid()
-	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, wino1dIn, func(tiles, pairs int) float64 {
+	c.Tiles, c.Conv.Pairs = cutTiles(c.Conv, images*h*w, tilesInL2(c.Conv, wino1dIn), func(tiles, pairs int) float64 {
 		c.Tiles, c.Conv.Pairs = tiles, pairs
 		return c.nanoseconds(images)
 	})
@@ -103,10 +126,15 @@ func (c Winograd1D) Split(images int) Winograd1D {
 // float32s each leave room in the second-level cache for products and weights.
 const winoTaskBlocks = 190 * 36
 
-// cutTiles chooses how many tiles and pairs a task of a Winograd convolution takes.
-func cutTiles(c Conv, total, positions int, cost func(tiles, pairs int) float64) (tiles, pairs int) {
+// tilesInL2 is the most tiles of a task of which that is so.
+func tilesInL2(c Conv, positions int) int {
+	return max(7, min(56, winoTaskBlocks/positions/Blocks(c.IC)))
+}
+
+// cutTiles chooses how many tiles, at most that many, and pairs a task of a Winograd convolution
+// takes.
+func cutTiles(c Conv, total, most int, cost func(tiles, pairs int) float64) (tiles, pairs int) {
 	sizesOf := pairSizes(c)
-	most := max(7, min(56, winoTaskBlocks/positions/Blocks(c.IC)))
 	least, last := 0.0, 0
 	for n := (total + most - 1) / most; n <= total; n++ {
 		t := (total + n - 1) / n
