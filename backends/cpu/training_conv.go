@@ -26,6 +26,11 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 			max(need.Border[2], p.Conv.H-1-p.Conv.PH+(p.Conv.KH-1)*max(1, p.Conv.DH)-(y[2]-1)), max(need.Border[3], p.Conv.W-1-p.Conv.PW+(p.Conv.KW-1)*max(1, p.Conv.DW)-(y[3]-1))}
 	}
 	algo, in, out := "backward data", []plan.Need{need}, []plan.Need{{Layout: need.Layout}}
+	if c.Residual >= 0 {
+		return c.convDxSum(kernel.ConvBackwardDataOf(f, op.In[0], op.In[1], kernel.View{}, kernel.View{})[0].Conv, need, func(e *plan.Emitter) kernel.ConvBackwardData {
+			return kernel.ConvBackwardDataOf(f, op.In[0], op.In[1], view(e.In[0]), view(e.Out[0]))[0]
+		}, weight)
+	}
 	if c.Masked {
 		algo, in = "backward data, relu", append(in, out[0])
 	}
@@ -69,6 +74,32 @@ func convDx(op ops.ConvDx, n *ir.Node, c *call) error {
 	})
 }
 
+// convDxSum is a gradient of the data, of one part, with the sum with another gradient and the mask
+// of the ReLU in front: one step where the convolution is direct. shape is that convolution without
+// its views.
+func (c *call) convDxSum(shape kernel.Conv, need plan.Need, part func(e *plan.Emitter) kernel.ConvBackwardData, weight *ir.Value) error {
+	own := plan.Need{Layout: need.Layout}
+	one := own.Layout == plan.Blocked && !c.l.train.depthwise(weight) && c.l.algorithm(shape, plan.Blocked).name == "direct"
+	ch, h, w := chw(c.Wrote[0])
+	err := c.layouts("backward data, add, relu", []plan.Need{need, own, own}, []plan.Need{own}, func(e *plan.Emitter) error {
+		p := part(e)
+		if one {
+			do, w := c.backwardData(e, p.MaskedSum(view(e.In[1]), view(e.In[2])), weight)
+			e.Step(do, e.In, e.Out, w)
+			return nil
+		}
+		do, weights := c.backwardData(e, p, weight)
+		e.Step(do, e.In[:1], e.Out, weights)
+		sum := kernel.Binary{Op: kernel.OpAdd, C: c.lanes(ch), H: h, W: w, A: view(e.Out[0]), B: view(e.In[1]), Out: view(e.Out[0]), Masked: true, Y: view(e.In[2])}
+		e.Step(c.block(sum), list(e.Out[0], e.In[1], e.In[2]), e.Out)
+		return nil
+	})
+	if one {
+		c.choice.InPlace = []int{2}
+	}
+	return err
+}
+
 // backwardData chooses the kernel of a part of the gradient of the data, and emits a step that
 // turns the weights around for it.
 func (c *call) backwardData(e *plan.Emitter, p kernel.ConvBackwardData, weight *ir.Value) (do worker, w plan.WeightRef) {
@@ -85,7 +116,7 @@ func (c *call) backwardData(e *plan.Emitter, p kernel.ConvBackwardData, weight *
 		t := e.Temp("weights", plan.Packed, p.Conv.PackedLen(), 1, 1)
 		e.Step(p.Repack, list(e.Param(weight)), list(t))
 		algo := direct
-		if p.Conv.Outputs[0].Step == 0 || p.Conv.Outputs[0].Step == kernel.Block {
+		if !p.Conv.Masked && (p.Conv.Outputs[0].Step == 0 || p.Conv.Outputs[0].Step == kernel.Block) {
 			algo = c.l.algorithm(p.Conv, plan.Blocked)
 		}
 		if algo.name == "dense" {

@@ -122,7 +122,9 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		f.masked(u, n.In[1])
 		return u
 	case ops.ConvDx:
-		f.maskedProduct(u)
+		if f.maskedProduct(u); !u.Masked {
+			return f.maskedResidual(u)
+		}
 		return u
 	case ops.MatMul:
 		if m := f.only(n.Out[0]); f.train && m != nil && f.low.Mapped(n.Out[0]) {
@@ -413,17 +415,40 @@ func (f *fuser) normGradient(m *ir.Node) *ir.Node {
 
 // maskedSum fuses the gradient of a ReLU to the sum of the gradients of those that read its output.
 func (f *fuser) maskedSum(u *Unit) {
+	if _, ok := u.Node.Op.(ops.Add); !ok || len(u.Read) < 2 || len(u.Read) != len(u.Node.In) {
+		return
+	}
+	shape := u.Wrote[0].Type.Shape
+	if !slices.ContainsFunc(u.Read, func(v *ir.Value) bool { return !v.Type.Shape.Equal(shape) }) {
+		f.maskSum(u)
+	}
+}
+
+// maskedResidual fuses that sum of two gradients and the gradient of the ReLU to the gradient of a
+// convolution without strides, or nothing.
+func (f *fuser) maskedResidual(u *Unit) *Unit {
+	if op := u.Node.Op.(ops.ConvDx); !f.train || op.Stride != (ir.HW{1, 1}) {
+		return u
+	}
+	plain := *u
+	plain.Wrote = slices.Clone(u.Wrote)
+	if f.residual(u); u.Residual >= 0 && u.Scale == 1 {
+		f.maskSum(u)
+	}
+	if !u.Masked {
+		return &plain
+	}
+	return u
+}
+
+// maskSum fuses the gradient of a ReLU to the unit that computes a sum of gradients of maps.
+func (f *fuser) maskSum(u *Unit) {
 	m := f.only(u.Wrote[0])
-	if _, ok := u.Node.Op.(ops.Add); !ok || !f.train || m == nil || len(u.Read) < 2 || len(u.Read) != len(u.Node.In) {
+	if m == nil || !f.train || len(m.Out[0].Type.Shape) != 4 {
 		return
 	}
 	if _, ok := m.Op.(ops.ReLUDx); !ok || m.In[0] != u.Wrote[0] || f.normGradient(m) != nil {
 		return
-	}
-	for _, v := range append(u.Read[:len(u.Read):len(u.Read)], m.In[1]) {
-		if len(v.Type.Shape) != 4 || !v.Type.Shape.Equal(m.Out[0].Type.Shape) {
-			return
-		}
 	}
 	for _, r := range f.users[m.Out[0]] {
 		if op, ok := r.Op.(ops.Reduce); ok && op.Kind == ops.ReduceSum {

@@ -13,6 +13,10 @@ import (
 // ActReLUBackward, with one output and without Residual, reads In[1] (view Res): the output of
 // the ReLU whose gradient is taken.
 //
+// With Masked, for one output with a Step of 16 and by Conv alone, the result is then 0 where In[2]
+// (view Mask) is neither above 0 nor NaN: with Residual the gradient in front of a ReLU whose
+// output, In[2], several layers read.
+//
 // Output pixel (y, x) reads the input at (y*SH - PH + kh*DH, x*SW - PW + kw*DW);
 // what lies outside of the image is read from the physical border, which may be
 // of any width (pads larger than the kernel included). Stride, dilation and
@@ -50,6 +54,8 @@ type Conv struct {
 	Residual bool
 	Res      View
 	Scale    float32 // of the convolution, with Residual
+	Masked   bool
+	Mask     View
 
 	// How the work is cut into tasks: output rows, and pairs of output blocks,
 	// a task; 0 takes all. Split chooses them.
@@ -320,6 +326,9 @@ func (c Conv) Run(w *Worker, task int, a *Args) {
 			c.runTiles(w, a, image, y0, in, r, tiles)
 		}
 		part := &c.Outputs[r[0]]
+		if c.Masked {
+			c.maskBlocks(w, a, image, y0, r[1], r[1]+r[2])
+		}
 		if part.Act == ActReLUBackward && a.Out[1].Mem != nil {
 			for b := r[1]; b < r[1]+r[2]; b++ {
 				sums := a.Out[1].vector((image*Blocks(part.C)+b)*chunks + y0/c.rows())

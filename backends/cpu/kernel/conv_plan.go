@@ -54,6 +54,9 @@ func (c Conv) bytes(images, packedLen int) int {
 	ih, iw := (c.H-1)*one(c.SH)+(c.KH-1)*one(c.DH)+1, (c.W-1)*one(c.SW)+(c.KW-1)*one(c.DW)+1
 	out := Blocks(c.OC()) * Block * c.H * c.W
 	n := ceilDiv(c.IC, c.tapChannels())*c.tapChannels()*ih*iw + out
+	if c.Masked {
+		n += out
+	}
 	if c.second() {
 		n += out
 	}

@@ -29,8 +29,9 @@ type BatchNormBackward struct {
 // Tasks is channel blocks.
 func (k BatchNormBackward) Tasks(images int) int { return Blocks(k.C) }
 
-// Scratch holds the coefficients of maskedNormBackward, a block each, and two blocks of sums.
-func (k BatchNormBackward) Scratch() int { return 10 * Block }
+// Scratch holds the coefficients of maskedNormBackward, a block each, two blocks of sums, and a
+// stretch of pixels of each operand.
+func (k BatchNormBackward) Scratch() int { return (10 + 2*stretchPixels) * Block }
 
 // Run computes a channel block of all images.
 func (k BatchNormBackward) Run(w *Worker, block int, a *Args) {
@@ -72,11 +73,13 @@ func (k *BatchNormBackward) mask(coef []float32, block int, a *Args) {
 func (k *BatchNormBackward) sums(w *Worker, block int, a *Args, dotRow func(acc, dy, x, coef []float32), coef []float32) {
 	acc := w.Scratch[8*Block : 10*Block]
 	var sum, dot [Block]float64
-	s := newStretches(k.H, k.W, k.DY, k.X)
+	scratch := w.Scratch[10*Block:]
 	for n := range a.Images {
-		for i := range s.n {
-			y, x, width := s.at(i)
-			dotRow(acc, k.DY.stretch(&a.In[0], n, block, y, x, width), k.X.stretch(&a.In[1], n, block, y, x, width), coef)
+		for p := 0; p < k.H*k.W; p += stretchPixels {
+			pixels := min(stretchPixels, k.H*k.W-p)
+			dy := k.DY.pixels(&a.In[0], n, block, p, pixels, k.W, scratch)
+			x := k.X.pixels(&a.In[1], n, block, p, pixels, k.W, scratch[stretchPixels*Block:])
+			dotRow(acc, dy, x, coef)
 			addTo(&sum, acc)
 			addTo(&dot, acc[Block:])
 		}
@@ -103,4 +106,19 @@ func (k *BatchNormBackward) sums(w *Worker, block int, a *Args, dotRow func(acc,
 		coef[2*Block+i] = -s * r * float32(float64(dgamma[i])/count)
 		coef[3*Block+i] = -s * float32(sum[i]/count)
 	}
+}
+
+// pixels returns n pixels of a map of w columns from pixel p on, counted row by row. Where there are
+// gaps between rows they are copied to scratch memory, so that a sum is the same for every view.
+func (v View) pixels(b *Buf, image, block, p, n, w int, scratch []float32) []float32 {
+	if v.H == w*Block {
+		return v.stretch(b, image, block, 0, p, n)
+	}
+	all := scratch[:n*Block]
+	for rest := all; len(rest) > 0; {
+		y, x := p/w, p%w
+		run := copy(rest, v.stretch(b, image, block, y, x, w-x))
+		rest, p = rest[run:], p+w-x
+	}
+	return all
 }
