@@ -143,7 +143,7 @@ func (f *fuser) unit(n *ir.Node) *Unit {
 		}
 		return u
 	case ops.BatchNormTrain:
-		return f.norm(u)
+		return f.batchNorm(u)
 	case ops.Add, ops.Sub, ops.Mul, ops.Max, ops.BatchNorm:
 		u.Acts = []ops.Act{act}
 		f.shift(u)
@@ -359,9 +359,9 @@ func (f *fuser) maskedProduct(u *Unit) {
 	}
 }
 
-// norm fuses a residual and an activation to a batch norm of a training step. The statistics, its
+// batchNorm fuses a residual and an activation to a batch norm of a training step. The statistics, its
 // other outputs, are then known only behind these, so nothing may read them before.
-func (f *fuser) norm(u *Unit) *Unit {
+func (f *fuser) batchNorm(u *Unit) *Unit {
 	plain := *u
 	plain.Wrote, u.Acts = slices.Clone(u.Wrote), []ops.Act{ops.ActNone}
 	plain.Acts = u.Acts
