@@ -43,20 +43,7 @@ type Summary struct {
 // rf += (kernel-1)*dilation*jump and then jump *= stride. Where paths join, the
 // maximum counts. After flattening, the field is the whole image.
 func Summarize(g *Graph) Summary {
-	main := map[*Value]bool{}
-	stack := append([]*Value(nil), g.Outputs...)
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if main[v] {
-			continue
-		}
-		main[v] = true
-		if v.Def != nil {
-			stack = append(stack, v.Def.In...)
-		}
-	}
-	type field struct{ rf, jump HW }
+	main := mainValues(g)
 	fields := map[*Value]field{}
 	for _, v := range g.Inputs {
 		fields[v] = field{HW{1, 1}, HW{1, 1}}
@@ -64,52 +51,13 @@ func Summarize(g *Graph) Summary {
 	counted := map[*Value]bool{}
 	var s Summary
 	for _, n := range g.Nodes {
-		r := Layer{Name: n.Out[0].Name, Op: shortened(FormatOp(n.Op)), Out: n.Out[0].Type, Part: n.Part, Pos: n.Pos}
-		r.Head = true
+		r := Layer{Name: n.Out[0].Name, Op: shortened(FormatOp(n.Op)), Out: n.Out[0].Type, Part: n.Part, Pos: n.Pos, Head: true}
 		for _, v := range n.Out {
 			r.Head = r.Head && !main[v]
 			r.Bytes += v.Type.Bytes()
 		}
-		var f field
-		in := make([]Type, len(n.In))
-		for i, v := range n.In {
-			in[i] = v.Type.Bind(1)
-			if x, ok := fields[v]; ok {
-				for a := range 2 {
-					f.rf[a] = max(f.rf[a], x.rf[a])
-					f.jump[a] = max(f.jump[a], x.jump[a])
-				}
-			}
-			if v.Param != nil && !counted[v] {
-				counted[v] = true
-				switch v.Param.Kind {
-				case Weight:
-					r.Params += int64(v.Type.Shape.Size())
-				case State:
-					r.States += int64(v.Type.Shape.Size())
-				}
-			}
-		}
-		out := make([]Type, len(n.Out))
-		for i, v := range n.Out {
-			out[i] = v.Type.Bind(1)
-		}
-		if c, ok := n.Op.(Coster); ok {
-			r.Cost = c.Cost(in, out)
-		}
-		if w, ok := n.Op.(Windower); ok {
-			k, st, d := w.Window(in)
-			for a := range 2 {
-				f.rf[a] += (k[a] - 1) * d[a] * f.jump[a]
-				f.jump[a] *= st[a]
-			}
-		}
-		if len(n.In) > 0 && len(n.In[0].Type.Shape) == 4 && len(n.Out[0].Type.Shape) == 2 && len(g.Inputs) > 0 {
-			// Flattened: every element of what follows depends on the whole image.
-			if sh := g.Inputs[0].Type.Shape; len(sh) == 4 {
-				f = field{rf: HW{max(f.rf[0], sh[2]), max(f.rf[1], sh[3])}}
-			}
-		}
+		r.count(n, counted)
+		f := fieldOf(g, n, fields)
 		r.RF, r.Jump = f.rf, f.jump
 		for _, v := range n.Out {
 			fields[v] = f
@@ -130,6 +78,83 @@ func Summarize(g *Graph) Summary {
 		s.Layers = append(s.Layers, r)
 	}
 	return s
+}
+
+// mainValues returns the values on which the outputs depend. What else there is belongs to
+// auxiliary heads.
+func mainValues(g *Graph) map[*Value]bool {
+	main := map[*Value]bool{}
+	stack := append([]*Value(nil), g.Outputs...)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if main[v] {
+			continue
+		}
+		main[v] = true
+		if v.Def != nil {
+			stack = append(stack, v.Def.In...)
+		}
+	}
+	return main
+}
+
+// count adds the params that n is the first to read, and the cost of n.
+func (r *Layer) count(n *Node, counted map[*Value]bool) {
+	for _, v := range n.In {
+		if v.Param == nil || counted[v] {
+			continue
+		}
+		counted[v] = true
+		switch v.Param.Kind {
+		case Weight:
+			r.Params += int64(v.Type.Shape.Size())
+		case State:
+			r.States += int64(v.Type.Shape.Size())
+		}
+	}
+	if c, ok := n.Op.(Coster); ok {
+		r.Cost = c.Cost(bound(n.In), bound(n.Out))
+	}
+}
+
+// bound returns types of values for one image.
+func bound(values []*Value) []Type {
+	types := make([]Type, len(values))
+	for i, v := range values {
+		types[i] = v.Type.Bind(1)
+	}
+	return types
+}
+
+// field is the receptive field of a value, and the distance in the image between the fields
+// of two neighbours.
+type field struct{ rf, jump HW }
+
+// fieldOf returns the receptive field of the outputs of n.
+func fieldOf(g *Graph, n *Node, fields map[*Value]field) (f field) {
+	for _, v := range n.In {
+		if x, ok := fields[v]; ok {
+			for a := range 2 {
+				f.rf[a] = max(f.rf[a], x.rf[a])
+				f.jump[a] = max(f.jump[a], x.jump[a])
+			}
+		}
+	}
+	if w, ok := n.Op.(Windower); ok {
+		k, st, d := w.Window(bound(n.In))
+		for a := range 2 {
+			f.rf[a] += (k[a] - 1) * d[a] * f.jump[a]
+			f.jump[a] *= st[a]
+		}
+	}
+	if len(n.In) > 0 && len(n.In[0].Type.Shape) == 4 && len(n.Out[0].Type.Shape) == 2 && len(g.Inputs) > 0 {
+		// Flattened: every element of what follows depends on the whole image.
+		if sh := g.Inputs[0].Type.Shape; len(sh) == 4 {
+			f = field{rf: HW{max(f.rf[0], sh[2]), max(f.rf[1], sh[3])}}
+		}
+	}
+	return f
 }
 
 // longestOp is the length, in bytes, at which the text of an op is cut in a Layer.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -108,181 +109,197 @@ type frame struct {
 	off    int // offset of the region in the arena
 }
 
-func (p *planner) finish() *Plan {
-	var bufs []*buffer
-	var frames []*frame
+// arena places the buffers of a plan.
+type arena struct {
+	bufs   []*buffer
+	frames []*frame
+	len    int // in float32s, once the buffers are placed
+}
+
+// bufferOf returns the buffer of the root of t, which it makes if there is none yet; nil
+// where the root is not in the arena.
+func (a *arena) bufferOf(t *Tensor) *buffer {
+	r, _ := t.root()
+	if r.space != Nowhere && r.space != Arena {
+		return nil
+	}
+	if r.buf == nil {
+		b := &buffer{t: r, first: 1 << 30, last: -1}
+		v, _ := r.geometry()
+		switch {
+		case r.border != (Border{}):
+			b.frame = a.frameOf(r, v)
+			b.len = r.length() / v.C
+		default:
+			b.len = align(r.length())
+		}
+		r.buf = b
+		a.bufs = append(a.bufs, b)
+	}
+	return r.buf
+}
+
+// inFrame returns the buffers of a frame, 0 for those without one.
+func (a *arena) inFrame(frame int) (members []*buffer) {
+	for _, b := range a.bufs {
+		if b.frame == frame {
+			members = append(members, b)
+		}
+	}
+	return members
+}
+
+// place gives every buffer its offset, and numbers the buffers by their first phases.
+func (a *arena) place() {
+	for i, f := range a.frames {
+		f.blocks = assign(a.inFrame(i + 1))
+		f.off = a.len
+		a.len = align(a.len + f.lead + f.blocks*f.grid)
+	}
+	general := a.inFrame(0)
+	n := assign(general)
+	for _, b := range general {
+		b.off += a.len
+	}
+	a.len += n
+	sort.SliceStable(a.bufs, func(i, j int) bool { return a.bufs[i].first < a.bufs[j].first })
+	for i, b := range a.bufs {
+		b.id = i
+	}
+}
+
+// described returns the buffer as a plan lists it.
+func (a *arena) described(b *buffer) Buffer {
+	v, lead := b.t.geometry()
+	x := Buffer{Name: b.t.Name, Layout: b.t.Layout, C: b.t.C, H: b.t.H, W: b.t.W, Border: b.t.border, View: v,
+		Off: b.off, Len: b.len, At: b.off + lead, First: b.first, Last: b.last, Frame: b.frame}
+	if b.frame > 0 {
+		f := a.frames[b.frame-1]
+		x.Off = f.off + b.off*f.grid
+		x.Len = b.len * f.grid
+		x.At = x.Off + f.lead
+	}
+	return x
+}
+
+// tensors returns what a step reads and writes. Entries may be nil.
+func (s *step) tensors() [3][]*Tensor { return [3][]*Tensor{s.in, s.out, s.w[:]} }
+
+// buffers collects the buffers of all steps, with the phases in which they are used.
+func (p *planner) buffers() *arena {
+	a := &arena{}
 	end := 0
 	if n := len(p.steps); n > 0 {
 		end = p.steps[n-1].Phase
 	}
-	bufOf := func(t *Tensor) *buffer {
-		r, _ := t.root()
-		if r.space != Nowhere && r.space != Arena {
-			return nil
-		}
-		if r.buf == nil {
-			b := &buffer{t: r, first: 1 << 30, last: -1}
-			v, _ := r.geometry()
-			switch {
-			case r.border != (Border{}):
-				b.frame = p.frameOf(&frames, r, v)
-				b.len = r.length() / v.C
-			default:
-				b.len = align(r.length())
-			}
-			r.buf = b
-			bufs = append(bufs, b)
-		}
-		return r.buf
-	}
 	for _, s := range p.steps {
-		for _, ts := range [3][]*Tensor{s.in, s.out, s.w[:]} {
+		for _, ts := range s.tensors() {
 			for _, t := range ts {
 				if t == nil {
 					continue
 				}
-				if b := bufOf(t); b != nil {
+				if b := a.bufferOf(t); b != nil {
 					b.first, b.last = min(b.first, s.Phase), max(b.last, s.Phase)
 				}
 			}
 		}
 	}
 	for _, t := range p.keptAt {
-		if b := bufOf(t); b != nil {
+		if b := a.bufferOf(t); b != nil {
 			b.last = end + 1
 		}
 	}
-	total := 0
-	for i, f := range frames {
-		var members []*buffer
-		for _, b := range bufs {
-			if b.frame == i+1 {
-				members = append(members, b)
-			}
-		}
-		f.blocks = assign(members)
-		f.off = total
-		total = align(total + f.lead + f.blocks*f.grid)
-	}
-	var general []*buffer
-	for _, b := range bufs {
-		if b.frame == 0 {
-			general = append(general, b)
-		}
-	}
-	n := assign(general)
-	for _, b := range general {
-		b.off += total
-	}
-	total += n
+	return a
+}
 
-	sort.SliceStable(bufs, func(i, j int) bool { return bufs[i].first < bufs[j].first })
-	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Solo: p.solo(), Arena: total, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
+// finish places all that lies in memory and returns the plan.
+func (p *planner) finish() *Plan {
+	mem := p.buffers()
+	mem.place()
+	pl := &Plan{Name: p.g.Name, Batch: p.opt.Batch, Train: p.opt.Train, Solo: p.solo(), Arena: mem.len, Inputs: p.inputs, Outputs: p.outs, State: p.state, Weights: p.weights}
 	if n := len(p.state); n > 0 {
 		pl.StateLen = align(p.state[n-1].Off + p.state[n-1].Len)
 	}
 	if p.opt.Train {
 		pl.Changes = p.changes
 	}
-	for i, b := range bufs {
-		b.id = i
-		v, lead := b.t.geometry()
-		x := Buffer{Name: b.t.Name, Layout: b.t.Layout, C: b.t.C, H: b.t.H, W: b.t.W, Border: b.t.border, View: v,
-			Off: b.off, Len: b.len, At: b.off + lead, First: b.first, Last: b.last, Frame: b.frame}
-		if b.frame > 0 {
-			f := frames[b.frame-1]
-			x.Off = f.off + b.off*f.grid
-			x.Len = b.len * f.grid
-			x.At = x.Off + f.lead
-		}
-		pl.Buffers = append(pl.Buffers, x)
+	for _, b := range mem.bufs {
+		pl.Buffers = append(pl.Buffers, mem.described(b))
 	}
 	for i := range pl.Weights {
 		w := &pl.Weights[i]
 		w.Off = pl.Packed
 		pl.Packed += align(w.Len)
 	}
-	at := func(t *Tensor) Operand {
-		r, _ := t.root()
-		if r.space == Input || r.space == Output {
-			return Operand{Space: r.space, Index: r.index, Off: t.offset()}
-		}
-		if r.space == Params {
-			return Operand{Space: Params, Off: r.paramOff + t.offset()}
-		}
-		return Operand{Space: Arena, Off: pl.Buffers[r.buf.id].At + t.offset()}
-	}
-	touched := func(ts []*Tensor) (ids []int) {
-		for _, t := range ts {
-			if t == nil {
-				continue
-			}
-			r, _ := t.root()
-			if r.buf != nil && !contains(ids, r.buf.id) {
-				ids = append(ids, r.buf.id)
-			}
-		}
-		return ids
-	}
 	for _, s := range p.steps {
-		for i, t := range s.in {
-			if t != nil {
-				s.In[i] = at(t)
-			}
-		}
-		for i, t := range s.out {
-			if t != nil {
-				s.Out[i] = at(t)
-			}
-		}
-		for i, t := range s.w {
-			if t != nil {
-				s.WAt[i] = at(t)
+		for i, to := range [3][]Operand{s.In[:], s.Out[:], s.WAt[:]} {
+			for j, t := range s.tensors()[i] {
+				if t != nil {
+					to[j] = pl.operand(t)
+				}
 			}
 		}
 		s.Reads, s.Writes = touched(append(s.w[:], s.in...)), touched(s.out)
 		pl.Steps = append(pl.Steps, s.Step)
 	}
 	for i, k := range p.kept {
-		k.At = at(p.keptAt[i])
+		k.At = pl.operand(p.keptAt[i])
 		pl.Kept = append(pl.Kept, k)
 	}
-	for i, s := range p.steps {
-		n := len(pl.Sections)
-		if n > 0 && pl.Sections[n-1].Name == s.part {
-			pl.Sections[n-1].End = i + 1
-			continue
-		}
-		// A section begins with a phase. Steps that share a phase with the previous section
-		// belong to that section.
-		if n > 0 && p.steps[i-1].Phase == s.Phase {
-			pl.Sections[n-1].End = i + 1
-			continue
-		}
-		pl.Sections = append(pl.Sections, Section{s.part, i, i + 1})
-	}
+	pl.Sections = sections(p.steps)
 	return pl
 }
 
+// operand returns where a placed tensor lies.
+func (pl *Plan) operand(t *Tensor) Operand {
+	r, _ := t.root()
+	switch r.space {
+	case Input, Output:
+		return Operand{Space: r.space, Index: r.index, Off: t.offset()}
+	case Params:
+		return Operand{Space: Params, Off: r.paramOff + t.offset()}
+	}
+	return Operand{Space: Arena, Off: pl.Buffers[r.buf.id].At + t.offset()}
+}
+
+// touched returns the numbers of the buffers in which tensors lie, each once.
+func touched(ts []*Tensor) (ids []int) {
+	for _, t := range ts {
+		if t == nil {
+			continue
+		}
+		r, _ := t.root()
+		if r.buf != nil && !slices.Contains(ids, r.buf.id) {
+			ids = append(ids, r.buf.id)
+		}
+	}
+	return ids
+}
+
+// sections divides the steps by the parts of the network. A section begins with a phase:
+// steps that share a phase with the previous section belong to that section.
+func sections(steps []*step) (all []Section) {
+	for i, s := range steps {
+		n := len(all)
+		if n > 0 && (all[n-1].Name == s.part || steps[i-1].Phase == s.Phase) {
+			all[n-1].End = i + 1
+			continue
+		}
+		all = append(all, Section{s.part, i, i + 1})
+	}
+	return all
+}
+
 // frameOf returns 1 + the index of t's frame. It adds the frame if there is none yet.
-func (p *planner) frameOf(frames *[]*frame, t *Tensor, v View) int {
+func (a *arena) frameOf(t *Tensor, v View) int {
 	_, lead := t.geometry()
-	for i, f := range *frames {
+	for i, f := range a.frames {
 		if f.layout == t.Layout && f.h == t.H && f.w == t.W && f.border == t.border {
 			return i + 1
 		}
 	}
-	*frames = append(*frames, &frame{layout: t.Layout, h: t.H, w: t.W, border: t.border, grid: v.C, lead: lead})
-	return len(*frames)
-}
-
-func contains(l []int, x int) bool {
-	for _, y := range l {
-		if x == y {
-			return true
-		}
-	}
-	return false
+	a.frames = append(a.frames, &frame{layout: t.Layout, h: t.H, w: t.W, border: t.border, grid: v.C, lead: lead})
+	return len(a.frames)
 }
 
 func align(n int) int { return (n + Align - 1) / Align * Align }
