@@ -287,70 +287,34 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 	src := s.src
 	r, size := utf8.DecodeRune(src[off:])
 	end := off + int32(size)
+	follows := func(c byte) bool { return end < int32(len(src)) && src[end] == c }
 	switch {
 	case r == utf8.RuneError && size == 1:
-		for end < int32(len(src)) {
-			if r, n := utf8.DecodeRune(src[end:]); r != utf8.RuneError || n != 1 {
-				break
-			}
-			end++
-		}
+		end = s.skip(end, func(r rune, n int) bool { return r == utf8.RuneError && n == 1 })
 		s.lexical("E0102", off, end, "the text is not UTF-8 here").
 			WithHelp("save the file as UTF-8")
 		return end
 	case forbidden(r):
-		for end < int32(len(src)) {
-			if r2, n := utf8.DecodeRune(src[end:]); r2 == r {
-				end += int32(n)
-				continue
-			}
-			break
-		}
+		end = s.skip(end, func(next rune, _ int) bool { return next == r })
 		s.forbidden(r, off, end)
 		return end
 	case unicode.IsLetter(r):
 		// A name in another script: report the whole word as one problem.
-		for end < int32(len(src)) {
-			r, n := utf8.DecodeRune(src[end:])
-			if !inWord(r) && r != '_' {
-				break
-			}
-			end += int32(n)
-		}
+		end = s.skip(end, func(r rune, _ int) bool { return inWord(r) || r == '_' })
 		s.lexical("E0112", off, end, "a name is made of ASCII letters: %s", diag.Quote(string(src[off:end]))).
 			WithHelp("use a to z, A to Z, 0 to 9, '_' and '.'; comments and strings may contain any text")
 		emit(tBad, off, end)
 		return end
-	}
-	if r == '/' {
-		if end < int32(len(src)) && src[end] == '/' {
-			return s.comment(off, end+1)
-		}
-		if end < int32(len(src)) && src[end] == '*' {
-			s.comment(off, end+1)
-			n := -1
-			if !s.noStar {
-				n = bytes.Index(src[off:], []byte("*/"))
-				s.noStar = n < 0
-			}
-			if n >= 0 {
-				end = off + int32(n) + 2
-				if bytes.IndexByte(src[off:end], '\n') >= 0 {
-					emit(tNewline, end, end)
-				}
-				return end
-			}
-			return s.lineEnd(off)
-		}
+	case r == '/' && follows('/'), r == '-' && follows('-'):
+		return s.comment(off, end+1)
+	case r == '/' && follows('*'):
+		return s.longComment(off, emit)
+	case r == '/':
 		s.lexical("E0103", off, end, "a '/' belongs to a kernel's stride, as in 3x3/2")
 		return end
-	}
-	if r == '-' && end < int32(len(src)) && src[end] == '-' {
-		return s.comment(off, end+1)
-	}
-	if strings.ContainsRune("'‘’“”", r) {
+	case strings.ContainsRune(otherQuotes, r):
 		line := src[end:]
-		if i := bytes.IndexAny(line, "'‘’“”\"\n"); i >= 0 && line[i] != '\n' {
+		if i := bytes.IndexAny(line, otherQuotes+"\"\n"); i >= 0 && line[i] != '\n' {
 			_, size := utf8.DecodeRune(line[i:])
 			stop := end + int32(i+size)
 			s.lexical("E0103", off, stop, "a string needs straight double quotes").
@@ -361,19 +325,13 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 	}
 	if i := strings.IndexRune("()[]", r); i >= 0 {
 		// Only the first bracket of a line is reported.
-		if line := s.line(off) + 1; s.toldIn[i/2] == line {
+		line := s.line(off) + 1
+		if s.toldIn[i/2] == line {
 			return end
-		} else {
-			s.toldIn[i/2] = line
 		}
+		s.toldIn[i/2] = line
 	}
-	for end < int32(len(src)) {
-		if r2, n := utf8.DecodeRune(src[end:]); r2 == r {
-			end += int32(n)
-			continue
-		}
-		break
-	}
+	end = s.skip(end, func(next rune, _ int) bool { return next == r })
 	d := s.lexical("E0103", off, end, "%s has no meaning here", diag.Quote(string(src[off:end])))
 	if h, ok := charHelp[r]; ok {
 		d.WithHelp("%s", h.help)
@@ -383,6 +341,41 @@ func (s *source) bad(off int32, emit func(tokenKind, int32, int32)) int32 {
 	}
 	if r == '>' || r == '→' {
 		emit(tArrow, off, end)
+	}
+	return end
+}
+
+// otherQuotes are the quotes of other languages, which begin and end no string here.
+const otherQuotes = "'‘’“”"
+
+// skip returns the end of the runes from at on for which more is true. more also gets their
+// number of bytes.
+func (s *source) skip(at int32, more func(rune, int) bool) int32 {
+	for at < int32(len(s.src)) {
+		r, n := utf8.DecodeRune(s.src[at:])
+		if !more(r, n) {
+			break
+		}
+		at += int32(n)
+	}
+	return at
+}
+
+// longComment reports a comment that begins with /* at off, and skips it; one without an end
+// is skipped to the end of its line.
+func (s *source) longComment(off int32, emit func(tokenKind, int32, int32)) int32 {
+	s.comment(off, off+2)
+	n := -1
+	if !s.noStar {
+		n = bytes.Index(s.src[off:], []byte("*/"))
+		s.noStar = n < 0
+	}
+	if n < 0 {
+		return s.lineEnd(off)
+	}
+	end := off + int32(n) + 2
+	if bytes.IndexByte(s.src[off:end], '\n') >= 0 {
+		emit(tNewline, end, end)
 	}
 	return end
 }

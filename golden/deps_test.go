@@ -78,7 +78,7 @@ backends/classify:         backends/cpu, backends/cpu/data, backends/cpu/kernel,
 # A model as a program, in the form that fits; and with the calls of onnxruntime_go.
 backends/onnx/executor:    backends/cpu, backends/cpu/form, backends/onnx, codegen/plan, ir/..., passes
 backends/onnx/ort:         backends/cpu, backends/onnx, backends/onnx/executor, backends/onnx/onnxpb, ir/..., passes
-backends/triton:           backends, backends/onnx, backends/onnx/onnxpb, ir
+backends/triton:           backends, backends/onnx, backends/onnx/onnxpb, ir, ir/diag
 # Tools of tests: ONNX Runtime and the ONNX checker as child processes.
 backends/onnx/onnxtest:    backends/onnx, backends/cpu/peers, ir/...
 # onnx-go and all that comes with it stay out of everything else.

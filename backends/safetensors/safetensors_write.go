@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
-	"sort"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -32,93 +32,100 @@ func NewTensorWriter(w io.Writer, metadata map[string]string, tensors []TensorIn
 
 // newTensorWriter is NewTensorWriter with a checksum, "" for none.
 func newTensorWriter(w io.Writer, metadata map[string]string, sum string, tensors []TensorInfo) (*TensorWriter, error) {
-	fail := func(format string, args ...any) (*TensorWriter, error) {
-		return nil, fmt.Errorf("safetensors: "+format, args...)
+	h, err := appendMetadata([]byte{'{'}, metadata, sum)
+	if err != nil {
+		return nil, err
 	}
-	h := []byte{'{'}
-	if _, other := metadata[checksumKey]; other || sum != "" {
-		own := map[string]string{}
-		for k, v := range metadata {
-			own[k] = v
-		}
-		if delete(own, checksumKey); sum != "" {
-			own[checksumKey] = sum
-		}
-		metadata = own
-	}
-	if len(metadata) > 0 {
-		h = append(h, `"__metadata__":{`...)
-		keys := make([]string, 0, len(metadata))
-		for k := range metadata {
-			keys = append(keys, k)
-		}
-		sort.Strings(keys)
-		for i, k := range keys {
-			if !utf8.ValidString(k) || !utf8.ValidString(metadata[k]) {
-				return fail("metadata %q is not UTF-8", k)
-			}
-			if i > 0 {
-				h = append(h, ',')
-			}
-			h = appendJSON(append(appendJSON(h, k), ':'), metadata[k])
-		}
-		h = append(h, '}')
+	if len(tensors) > maxTensors {
+		return nil, fmt.Errorf("safetensors: %d tensors, %d are allowed", len(tensors), maxTensors)
 	}
 	list := slices.Clone(tensors)
 	seen := map[string]bool{"__metadata__": true}
 	at := int64(0)
-	if len(list) > maxTensors {
-		return fail("%d tensors, %d are allowed", len(list), maxTensors)
-	}
 	for i := range list {
 		t := &list[i]
-		if t.DType == "" {
-			t.DType = F32
-		}
-		size := int64(t.DType.Size())
-		switch {
-		case seen[t.Name]:
-			return fail("two tensors %q", t.Name)
-		case !utf8.ValidString(t.Name) || len(t.Name) > maxName:
-			return fail("tensor name %q is not UTF-8 or longer than %d bytes", t.Name, maxName)
-		case size == 0:
-			return fail("tensor %q: unknown dtype %q", t.Name, t.DType)
-		case len(t.Shape) > maxRank:
-			return fail("tensor %q has %d axes, %d are allowed", t.Name, len(t.Shape), maxRank)
+		if seen[t.Name] {
+			return nil, fmt.Errorf("safetensors: two tensors %q", t.Name)
 		}
 		seen[t.Name] = true
 		if len(h) > 1 {
 			h = append(h, ',')
 		}
-		h = appendJSON(h, t.Name)
-		h = fmt.Appendf(h, `:{"dtype":%q,"shape":[`, t.DType)
-		bytes := size
-		for j, d := range t.Shape {
-			if d < 0 || d > math.MaxInt32 || d > 0 && bytes > (1<<62-at)/int64(d) {
-				return fail("tensor %q: shape %v is negative or too large", t.Name, t.Shape)
-			}
-			bytes *= int64(d)
-			if j > 0 {
-				h = append(h, ',')
-			}
-			h = strconv.AppendInt(h, int64(d), 10)
+		if h, err = appendTensor(h, t, at); err != nil {
+			return nil, err
 		}
-		t.begin, t.end = at, at+bytes
 		at = t.end
-		h = fmt.Appendf(h, `],"data_offsets":[%d,%d]}`, t.begin, t.end)
 	}
 	h = append(h, '}')
 	for (8+len(h))%64 != 0 {
 		h = append(h, ' ')
 	}
 	if len(h) > maxHeader {
-		return fail("the header takes %d bytes, %d are allowed", len(h), maxHeader)
+		return nil, fmt.Errorf("safetensors: the header takes %d bytes, %d are allowed", len(h), maxHeader)
 	}
 	out := &TensorWriter{w: w, list: list}
 	out.write(binary.LittleEndian.AppendUint64(nil, uint64(len(h))))
 	out.write(h)
 	out.skipFull()
 	return out, out.err
+}
+
+// appendMetadata appends the metadata to a header, with sum in place of the checksum of
+// another file.
+func appendMetadata(h []byte, metadata map[string]string, sum string) ([]byte, error) {
+	if _, other := metadata[checksumKey]; other || sum != "" {
+		own := map[string]string{}
+		maps.Copy(own, metadata)
+		if delete(own, checksumKey); sum != "" {
+			own[checksumKey] = sum
+		}
+		metadata = own
+	}
+	if len(metadata) == 0 {
+		return h, nil
+	}
+	h = append(h, `"__metadata__":{`...)
+	for i, k := range slices.Sorted(maps.Keys(metadata)) {
+		if !utf8.ValidString(k) || !utf8.ValidString(metadata[k]) {
+			return nil, fmt.Errorf("safetensors: metadata %q is not UTF-8", k)
+		}
+		if i > 0 {
+			h = append(h, ',')
+		}
+		h = appendJSON(append(appendJSON(h, k), ':'), metadata[k])
+	}
+	return append(h, '}'), nil
+}
+
+// appendTensor checks a tensor, gives it its place behind the byte at, and appends it to a
+// header.
+func appendTensor(h []byte, t *TensorInfo, at int64) ([]byte, error) {
+	if t.DType == "" {
+		t.DType = F32
+	}
+	bytes := int64(t.DType.Size())
+	switch {
+	case !utf8.ValidString(t.Name) || len(t.Name) > maxName:
+		return nil, fmt.Errorf("safetensors: tensor name %q is not UTF-8 or longer than %d bytes", t.Name, maxName)
+	case bytes == 0:
+		return nil, fmt.Errorf("safetensors: tensor %q: unknown dtype %q", t.Name, t.DType)
+	case len(t.Shape) > maxRank:
+		return nil, fmt.Errorf("safetensors: tensor %q has %d axes, %d are allowed", t.Name, len(t.Shape), maxRank)
+	}
+	h = appendJSON(h, t.Name)
+	h = fmt.Appendf(h, `:{"dtype":%q,"shape":[`, t.DType)
+	for j, d := range t.Shape {
+		if d < 0 || d > math.MaxInt32 || d > 0 && bytes > (1<<62-at)/int64(d) {
+			return nil, fmt.Errorf("safetensors: tensor %q: shape %v is negative or too large", t.Name, t.Shape)
+		}
+		bytes *= int64(d)
+		if j > 0 {
+			h = append(h, ',')
+		}
+		h = strconv.AppendInt(h, int64(d), 10)
+	}
+	t.begin, t.end = at, at+bytes
+	return fmt.Appendf(h, `],"data_offsets":[%d,%d]}`, t.begin, t.end), nil
 }
 
 // appendJSON appends a string of valid UTF-8 in quotes.

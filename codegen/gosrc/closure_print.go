@@ -41,121 +41,144 @@ func (c *closure) empty(d *ast.FuncDecl) bool {
 // span is a part of a file, in bytes.
 type span struct{ from, to int }
 
+// excerpt is what is needed of a Go file: the declarations that are kept, without the parts
+// of them that are cut.
+type excerpt struct {
+	c         *closure
+	f         *sourceFile
+	comments  ast.CommentMap
+	kept, cut []span
+}
+
 // print returns what is needed of a Go file, nil if that is nothing.
 func (c *closure) print(f *sourceFile) ([]byte, error) {
-	var kept, cut []span
-	comments := ast.NewCommentMap(f.fset, f.ast, f.ast.Comments)
-	at := func(p token.Pos) int { return f.fset.Position(p).Offset }
-	keep := func(doc *ast.CommentGroup, n ast.Node) span {
-		s := span{at(n.Pos()), at(n.End())}
-		if doc != nil {
-			s.from = at(doc.Pos())
-		}
-		for s.to < len(f.src) && f.src[s.to] != '\n' { // with the comment behind it
-			s.to++
-		}
-		return s
-	}
+	x := &excerpt{c: c, f: f, comments: ast.NewCommentMap(f.fset, f.ast, f.ast.Comments)}
 	for _, d := range f.ast.Decls {
 		for n, field := range members(d) {
-			if c.need[field] {
-				continue
+			if !c.need[field] {
+				x.drop(n)
 			}
-			s := span{at(n.Pos()), at(n.End())}
-			for _, g := range comments[n] {
-				s.from, s.to = min(s.from, at(g.Pos())), max(s.to, at(g.End()))
-			}
-			if s.to < len(f.src) && f.src[s.to] == ',' {
-				s.to++
-			}
-			cut = append(cut, f.lines(s))
 		}
 		switch d := d.(type) {
 		case *ast.FuncDecl:
 			if c.need[declName(d)] && !c.empty(d) {
-				kept = append(kept, keep(d.Doc, d))
+				x.keep(d.Doc, d)
 			}
 		case *ast.GenDecl:
-			if d.Tok == token.CONST {
-				if c.need[constants(d)[0]] {
-					kept = append(kept, keep(d.Doc, d))
-				}
-				continue
-			}
-			var specs []span
-			for _, s := range d.Specs {
-				switch s := s.(type) {
-				case *ast.TypeSpec:
-					if c.need[s.Name.Name] {
-						specs = append(specs, keep(s.Doc, s))
-					}
-				case *ast.ValueSpec:
-					for _, name := range s.Names {
-						if c.need[name.Name] {
-							specs = append(specs, keep(s.Doc, s))
-							break
-						}
-					}
-				}
-			}
-			switch {
-			case len(specs) == 0:
-			case len(specs) == len(d.Specs):
-				kept = append(kept, keep(d.Doc, d))
-			default:
-				whole := keep(d.Doc, d)
-				for _, s := range d.Specs {
-					if contains(specs, at(s.Pos())) {
-						continue
-					}
-					gone := span{at(s.Pos()), at(s.End())}
-					for _, g := range comments[s] {
-						gone.from, gone.to = min(gone.from, at(g.Pos())), max(gone.to, at(g.End()))
-					}
-					cut = append(cut, f.lines(gone))
-				}
-				kept = append(kept, whole)
-			}
+			x.general(d)
 		}
 	}
-	if len(kept) == 0 {
+	if len(x.kept) == 0 {
 		return nil, nil
 	}
-	paths := map[string]string{} // and the names under which they are imported
-	for id, obj := range f.uses {
+	src, err := format.Source(x.text())
+	if err != nil {
+		return nil, fmt.Errorf("what was kept of %s is not Go (a bug of incc): %w", f.name, err)
+	}
+	return src, nil
+}
+
+// at returns a position as an offset in the file.
+func (x *excerpt) at(p token.Pos) int { return x.f.fset.Position(p).Offset }
+
+// keep keeps a declaration with the comments before and behind it.
+func (x *excerpt) keep(doc *ast.CommentGroup, n ast.Node) {
+	s := span{x.at(n.Pos()), x.at(n.End())}
+	if doc != nil {
+		s.from = x.at(doc.Pos())
+	}
+	for s.to < len(x.f.src) && x.f.src[s.to] != '\n' {
+		s.to++
+	}
+	x.kept = append(x.kept, s)
+}
+
+// drop cuts a part of a declaration, with its comments and a comma behind it.
+func (x *excerpt) drop(n ast.Node) {
+	s := span{x.at(n.Pos()), x.at(n.End())}
+	for _, g := range x.comments[n] {
+		s.from, s.to = min(s.from, x.at(g.Pos())), max(s.to, x.at(g.End()))
+	}
+	if s.to < len(x.f.src) && x.f.src[s.to] == ',' {
+		s.to++
+	}
+	x.cut = append(x.cut, x.f.lines(s))
+}
+
+// general keeps what is needed of a declaration of imports, constants, types or variables.
+func (x *excerpt) general(d *ast.GenDecl) {
+	if d.Tok == token.CONST {
+		if x.c.need[constants(d)[0]] {
+			x.keep(d.Doc, d)
+		}
+		return
+	}
+	var others []ast.Spec
+	for _, s := range d.Specs {
+		if !x.needed(s) {
+			others = append(others, s)
+		}
+	}
+	if len(others) == len(d.Specs) {
+		return
+	}
+	for _, s := range others {
+		x.drop(s)
+	}
+	x.keep(d.Doc, d)
+}
+
+// needed reports whether a name of a type or of variables is needed. The imports of a file
+// are written anew.
+func (x *excerpt) needed(s ast.Spec) bool {
+	switch s := s.(type) {
+	case *ast.TypeSpec:
+		return x.c.need[s.Name.Name]
+	case *ast.ValueSpec:
+		return slices.ContainsFunc(s.Names, func(name *ast.Ident) bool { return x.c.need[name.Name] })
+	}
+	return false
+}
+
+// imports returns the paths of the packages that the excerpt names, and the names under
+// which it imports them.
+func (x *excerpt) imports() map[string]string {
+	names := map[string]string{}
+	for id, obj := range x.f.uses {
 		if p, ok := obj.(*types.PkgName); ok {
-			pos := f.fset.Position(id.Pos())
-			if pos.Filename == f.name && contains(kept, pos.Offset) && !contains(cut, pos.Offset) {
-				paths[p.Imported().Path()] = p.Name()
+			pos := x.f.fset.Position(id.Pos())
+			if pos.Filename == x.f.name && contains(x.kept, pos.Offset) && !contains(x.cut, pos.Offset) {
+				names[p.Imported().Path()] = p.Name()
 			}
 		}
 	}
+	return names
+}
+
+// text returns the excerpt as a file, before it is formatted.
+func (x *excerpt) text() []byte {
 	var b bytes.Buffer
-	b.Write(f.src[:at(f.ast.Name.End())])
+	b.Write(x.f.src[:x.at(x.f.ast.Name.End())])
 	b.WriteString("\n\n")
-	if len(paths) > 0 {
+	if names := x.imports(); len(names) > 0 {
 		b.WriteString("import (\n")
-		for _, p := range slices.Sorted(maps.Keys(paths)) {
-			if name := paths[p]; name != path.Base(p) {
+		for _, p := range slices.Sorted(maps.Keys(names)) {
+			if name := names[p]; name != path.Base(p) {
 				b.WriteString("\t" + name)
 			}
 			fmt.Fprintf(&b, "\t%q\n", p)
 		}
 		b.WriteString(")\n\n")
 	}
-	for _, k := range kept {
+	for _, k := range x.kept {
 		for i := k.from; i < k.to; i++ {
-			if !contains(cut, i) {
-				b.WriteByte(f.src[i])
+			if !contains(x.cut, i) {
+				b.WriteByte(x.f.src[i])
 			}
 		}
 		b.WriteString("\n\n")
 	}
-	src, err := format.Source(b.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("what was kept of %s is not Go (a bug of incc): %w", f.name, err)
-	}
-	return src, nil
+	return b.Bytes()
 }
 
 // lines extends a span to whole lines, if nothing else is on them.
