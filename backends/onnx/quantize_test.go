@@ -26,7 +26,9 @@ func quantizedNet(t *testing.T) *ir.Graph {
 			s.Data[i] = 0.01 + 0.02*rng.Float32()
 		}
 		for i := range w.Data {
-			w.Data[i] = float32(rng.IntN(255)-127) * s.Data[i/(len(w.Data)/shape[0])]
+			// Weights have 7 bits: with 8, ONNX Runtime's sums of pairs of products saturate on
+			// processors with AVX2 and without VNNI.
+			w.Data[i] = float32(rng.IntN(127)-63) * s.Data[i/(len(w.Data)/shape[0])]
 		}
 		p := b.Param(name, shape, ir.Param{Kind: ir.Weight, LR: 1, Decay: 1})
 		b.Graph().Data[p.Name] = w
@@ -109,8 +111,8 @@ func TestQuantized(t *testing.T) {
 	}
 	for _, y := range out {
 		// A sum that lies next to the middle between two steps may go either way: a step of the input
-		// of the last layer, 0.25, times a weight of up to 127 * 0.03.
-		if d, scale := tensor.MaxDiff(y, want[g.Outputs[0]]); d > 0.25*127*0.03 || scale == 0 {
+		// of the last layer, 0.25, times a weight of up to 63 * 0.03.
+		if d, scale := tensor.MaxDiff(y, want[g.Outputs[0]]); d > 0.25*63*0.03 || scale == 0 {
 			t.Errorf("ONNX Runtime differs by %g of %g", d, scale)
 		}
 	}
