@@ -85,7 +85,7 @@ type toolset struct{ mca, objdump string }
 // tools finds llvm-mca, the newest where it is not named, and llvm-objdump beside it.
 func tools(mca string) (toolset, error) {
 	if mca == "" {
-		for v := 40; v >= 16 && mca == ""; v-- {
+		for v := 40; v >= oldest && mca == ""; v-- {
 			if p, err := exec.LookPath(fmt.Sprintf("llvm-mca-%d", v)); err == nil {
 				mca = p
 			}
@@ -96,14 +96,25 @@ func tools(mca string) (toolset, error) {
 	}
 	path, err := exec.LookPath(mca)
 	if err != nil {
-		return toolset{}, fmt.Errorf("%w; install LLVM 16 or newer (Debian: apt install llvm-22), or name the program with -llvm-mca", err)
+		return toolset{}, fmt.Errorf("%w; install LLVM %d or newer (Debian: apt install llvm-22), or name the program with -llvm-mca", err, oldest)
 	}
 	objdump := filepath.Join(filepath.Dir(path), strings.Replace(filepath.Base(path), "mca", "objdump", 1))
 	if _, err := exec.LookPath(objdump); err != nil {
 		return toolset{}, fmt.Errorf("%w; it is part of the same package as llvm-mca", err)
 	}
-	return toolset{path, objdump}, nil
+	t := toolset{path, objdump}
+	var major int
+	if _, rest, ok := strings.Cut(t.version(), "version "); ok {
+		fmt.Sscanf(rest, "%d", &major)
+	}
+	if major > 0 && major < oldest {
+		return toolset{}, fmt.Errorf("%s is LLVM %d; install LLVM %d or newer (Debian: apt install llvm-22), or name the program with -llvm-mca", path, major, oldest)
+	}
+	return t, nil
 }
+
+// oldest is the first version of LLVM that has models of all the processors.
+const oldest = 16
 
 // version is the line of llvm-mca that names its version.
 func (t toolset) version() string {
