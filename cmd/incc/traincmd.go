@@ -39,8 +39,8 @@ equal ones, that with the lower validation loss.
 Each step computes with rounded weights and activations (straight-through estimator);
 the steps they are rounded to are trained, too (LSQ, Esser 2020). Batch norms keep their
 statistics for the last third of the epochs. model.onnx is the network of integers,
-which other commands take for the folder of the run: the fine-tuned one, or the one that
-incc quantize makes of the run, whichever is better on the validation images.`,
+which other commands take for the folder of the run: the fine-tuned one, or the one
+without fine-tuning, as from incc quantize, whichever is better on the validation images.`,
 		Flags: []cli.Flag{
 			dataFlag, strictFlag,
 			&cli.StringFlag{Name: "out", Usage: "write everything into `DIR`; runs/NAME by default"},

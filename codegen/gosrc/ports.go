@@ -72,9 +72,10 @@ func newPorts(g *ir.Graph, p *plan.Plan) (*ports, error) {
 	for i, e := range p.Inputs {
 		r.In = append(r.In, add(e, g.Inputs[i], "Input"))
 	}
+	outputs := g.All() // heads included
 	for i, e := range p.Outputs {
 		if i != r.sizes {
-			r.Out = append(r.Out, add(e, g.Outputs[i], "Output"))
+			r.Out = append(r.Out, add(e, outputs[i], "Output"))
 		}
 	}
 	if len(r.In) == 0 || len(r.Out) == 0 {
