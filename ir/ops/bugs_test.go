@@ -103,6 +103,13 @@ var bugs = map[string][]bug{
 		{"bias gradient a mean", editing(func(r *ops.Reduce) { r.Kind = ops.ReduceMean })},
 		{"height and width of the stride swapped", editing(func(c *ops.ConvDx) { c.Stride[0], c.Stride[1] = c.Stride[1], c.Stride[0] })},
 	},
+	"conv_dx": {
+		{"pads of dy's gradient upside down", editing(func(c *ops.Conv) { c.Pad[0], c.Pad[2] = c.Pad[2], c.Pad[0] })},
+		{"pads of the weights' gradient left and right swapped", editing(func(c *ops.ConvDw) { c.Pad[1], c.Pad[3] = c.Pad[3], c.Pad[1] })},
+		{"height and width of the stride swapped", editing(func(c *ops.Conv) { c.Stride[0], c.Stride[1] = c.Stride[1], c.Stride[0] })},
+		{"an activation", editing(func(c *ops.Conv) { c.Act = ops.ActReLU })},
+		{"weights' forgotten", forgotten(1)},
+	},
 	"dense": {
 		{"activation forgotten", as(func(op ir.Op) ir.Op { return ops.Dense{} })},
 		{"bias gradient a mean", editing(func(r *ops.Reduce) { r.Kind = ops.ReduceMean })},

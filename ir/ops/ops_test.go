@@ -19,8 +19,8 @@ import (
 )
 
 // inForward lists the training ops that are part of a forward pass and so have a gradient
-// themselves.
-var inForward = map[string]bool{"batchnorm_train": true, "dropout_train": true, "fake_quantize": true}
+// themselves. conv_dx is the transposed convolution of one.
+var inForward = map[string]bool{"batchnorm_train": true, "conv_dx": true, "dropout_train": true, "fake_quantize": true}
 
 // On its own examples, every op follows the conventions in the package's comment.
 func TestEveryOp(t *testing.T) {

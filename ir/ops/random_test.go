@@ -73,6 +73,33 @@ func (r draw) norm() (ir.Type, []ir.Type) {
 	return float(s...), []ir.Type{c, c, c, c}
 }
 
+func (r draw) conv() (ir.Op, []ir.Type) {
+	g, ic, oc := r.in(1, 3), r.in(1, 2), r.in(1, 2)
+	k, d := r.hw(1, 3), r.hw(1, 2)
+	if r.IntN(3) == 0 {
+		k[r.IntN(2)] = 1
+	}
+	p := ir.Pads{r.IntN(4), r.IntN(4), r.IntN(4), r.IntN(4)}
+	h := max(1, (k[0]-1)*d[0]+1-p[0]-p[2]) + r.IntN(4)
+	w := max(1, (k[1]-1)*d[1]+1-p[1]-p[3]) + r.IntN(4)
+	in := []ir.Type{float(batch, g*ic, h, w), float(g*oc, ic, k[0], k[1])}
+	if r.coin() {
+		in = append(in, float(g*oc))
+	}
+	return ops.Conv{Stride: r.hw(1, 3), Pad: p, Dilation: d, Groups: g, Act: r.act()}, in
+}
+
+// convDx returns the gradient of a random convolution's input.
+func (r draw) convDx() (ir.Op, []ir.Type) {
+	op, in := r.conv()
+	y, err := op.Infer(in)
+	if err != nil {
+		panic(err)
+	}
+	c, x := op.(ops.Conv), in[0].Shape
+	return ops.ConvDx{Stride: c.Stride, Pad: c.Pad, Dilation: c.Dilation, Groups: c.Groups, In: ir.HW{x[2], x[3]}}, []ir.Type{y[0], in[1]}
+}
+
 func unary(op ir.Op) func(draw) (ir.Op, []ir.Type) {
 	return func(r draw) (ir.Op, []ir.Type) { return op, []ir.Type{float(r.shape(1)...)} }
 }
@@ -83,21 +110,7 @@ func broadcasting(op ir.Op, most int) func(draw) (ir.Op, []ir.Type) {
 
 // random holds, for each op that has a gradient, a function that returns a random use.
 var random = map[string]func(draw) (ir.Op, []ir.Type){
-	"conv": func(r draw) (ir.Op, []ir.Type) {
-		g, ic, oc := r.in(1, 3), r.in(1, 2), r.in(1, 2)
-		k, d := r.hw(1, 3), r.hw(1, 2)
-		if r.IntN(3) == 0 {
-			k[r.IntN(2)] = 1
-		}
-		p := ir.Pads{r.IntN(4), r.IntN(4), r.IntN(4), r.IntN(4)}
-		h := max(1, (k[0]-1)*d[0]+1-p[0]-p[2]) + r.IntN(4)
-		w := max(1, (k[1]-1)*d[1]+1-p[1]-p[3]) + r.IntN(4)
-		in := []ir.Type{float(batch, g*ic, h, w), float(g*oc, ic, k[0], k[1])}
-		if r.coin() {
-			in = append(in, float(g*oc))
-		}
-		return ops.Conv{Stride: r.hw(1, 3), Pad: p, Dilation: d, Groups: g, Act: r.act()}, in
-	},
+	"conv": draw.conv, "conv_dx": draw.convDx,
 	"dense": func(r draw) (ir.Op, []ir.Type) {
 		k, o := r.in(1, 5), r.in(1, 5)
 		in := []ir.Type{float(batch, k), float(o, k)}
