@@ -67,19 +67,6 @@ func (d ConvBackwardData) MaskedSum(res, y View) ConvBackwardData {
 	return d
 }
 
-// maskBlocks clears what does not pass the ReLU in the rows of a task from y0 on, while they are in
-// the cache.
-func (c *Conv) maskBlocks(w *Worker, a *Args, image, y0, first, end int) {
-	v, to := vecFor(w.ISA), c.Outputs[0].View
-	rows, width := fuseRows(0, min(c.rows(), c.H-y0), c.W, to, c.Mask)
-	for b := first; b < end; b++ {
-		for y := range rows {
-			dst := to.row(&a.Out[0], image, b, y0+y, width)
-			v.reluBackward(dst, dst, c.Mask.row(&a.In[2], image, b, y0+y, width))
-		}
-	}
-}
-
 // residue says which of k taps meet the rows that are y modulo the stride s: n taps
 // k0, k0+step, ...; and the dilation and the padding of the convolution by them,
 // in reverse order.
