@@ -109,6 +109,7 @@ func Compile(g *ir.Graph, opt Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	pl.Graph = nil // it holds elements of weights, which a program has packed
 	if err := opt.fits(g, pl); err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func (opt Options) fits(g *ir.Graph, p *plan.Plan) error {
 }
 
 // Plan returns the schedule that Compile would make, without a look at weights: its
-// Weights name params and values of the graph that depend on params alone.
+// Weights name params and values of the plan's Graph that depend on params alone.
 func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
 	p, _, err := makePlan(g, opt)
 	return p, err
@@ -204,6 +205,9 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 		l.train, l.tuning = newTraining(g, false, o.Keep), nil
 	}
 	pl, err := chooseLayout(g, l, o, opt.lanes)
+	if err == nil {
+		pl.Graph = low
+	}
 	return pl, known, err
 }
 

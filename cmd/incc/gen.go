@@ -248,7 +248,11 @@ func goPackage(c *cli.Context, arg string, dest *destination) ([]genFile, []stor
 			return nil, nil, err
 		}
 	}
-	p, err := cpu.Plan(g, o)
+	bare := g
+	if n.redesigned {
+		bare = withoutWeights(g) // so that the plan names weights of g
+	}
+	p, err := cpu.Plan(bare, o)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -124,6 +124,9 @@ func (n *network) stored(pkg *gosrc.Package) (*weightsFile, error) {
 	for _, v := range pkg.Stored {
 		x := g.Data[v.Name]
 		if x == nil {
+			x = pkg.Data[v.Name]
+		}
+		if x == nil {
 			return nil, fmt.Errorf("weight %s has no values", v.Name)
 		}
 		info := safetensors.TensorInfo{Name: v.Name, Shape: v.Type.Shape}

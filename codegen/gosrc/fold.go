@@ -20,6 +20,7 @@ type weights struct {
 	Reads    bool // a fold function reads tensors of the file
 
 	g      *ir.Graph
+	own    map[string]bool // params of the network, rather than of the graph that was planned in its place
 	values map[string]*ir.Value
 	used   map[*ir.Value]bool
 	fills  map[*ir.Value]float32 // constants whose elements are all the same number
@@ -47,8 +48,21 @@ type foldFunc struct {
 // Folding returns the weights for the templates.
 func (d *description) Folding() *weights { return d.weights }
 
+// planned returns the graph whose values a plan names.
+func planned(g *ir.Graph, p *plan.Plan) *ir.Graph {
+	if p.Graph != nil {
+		return p.Graph
+	}
+	return g
+}
+
 func newWeights(g *ir.Graph, p *plan.Plan) (*weights, error) {
-	w := &weights{g: g, values: map[string]*ir.Value{}, used: map[*ir.Value]bool{}, fills: map[*ir.Value]float32{}, funcs: map[*ir.Value]string{}, names: taken{}}
+	own := map[string]bool{}
+	for _, v := range g.Params {
+		own[v.Name] = true
+	}
+	g = planned(g, p)
+	w := &weights{g: g, own: own, values: map[string]*ir.Value{}, used: map[*ir.Value]bool{}, fills: map[*ir.Value]float32{}, funcs: map[*ir.Value]string{}, names: taken{}}
 	g.EachValue(func(v *ir.Value) { w.values[v.Name] = v })
 	for _, x := range p.Weights {
 		l := packingLine{At: x.Off, Len: x.Len, Step: x.Step, How: quote(x.How)}
@@ -119,6 +133,11 @@ func (w *weights) array(v *ir.Value) (string, error) {
 		if x, ok := w.fill(v); ok {
 			s, err := number32(x)
 			return fmt.Sprintf("kernel.StreamOf(slices.Repeat([]float32{%s}, %d))", s, v.Type.Shape.Size()), err
+		}
+		// A file of weights of the network does not have what planning adds.
+		if d := w.g.Data[v.Name]; !w.own[v.Name] && v.Param.Kind == ir.Constant && d != nil && len(d.Data) <= maxLiteral {
+			s, err := numbers32(d.Data)
+			return "kernel.StreamOf(" + s + ")", err
 		}
 		w.used[v] = true
 		return "w.get(" + quote(v.Name) + ")", nil
@@ -320,6 +339,12 @@ func (f *foldPrinter) expression(v *ir.Value) (string, error) {
 		return fmt.Sprintf("kernel.FoldConcat(%d, %s)", op.Axis, strings.Join(in, ", ")), nil
 	case ops.Slice:
 		return fmt.Sprintf("%s.Slice(%d, %d, %d)", in[0], op.Axis, op.Start, op.Stop), nil
+	case ops.Transpose:
+		perm, err := op.Perm.List()
+		return in[0] + ".Transpose(" + ints(perm) + ")", err
+	case ops.Pad:
+		by, err := number32(float32(op.Value))
+		return in[0] + ".Pad(" + join(by, ints(op.Pad[:])) + ")", err
 	case ops.MatMul:
 		if !op.TransA && !op.TransB {
 			return in[0] + ".MatMul(" + in[1] + ")", nil

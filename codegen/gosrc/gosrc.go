@@ -11,6 +11,7 @@ import (
 	"github.com/incc-lang/incc/codegen/gosrc/snippet"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/tensor"
 )
 
 // ErrUnsupported is wrapped by errors about networks that gen go does not support.
@@ -53,17 +54,19 @@ type Package struct {
 	Files []File
 	// Stored lists the values that the file of weights must hold, in the order of the file.
 	Stored []*ir.Value
+	// Data holds the elements of those that the plan's Graph adds.
+	Data map[string]*tensor.F32
 }
 
 // Generate returns the files of a package that runs a plan of the graph. The plan's weights
-// must name params of the graph, or values that depend only on params. An error about a
+// must name params of the graph, or of the plan's Graph, or values that depend only on params. An error about a
 // network that cannot be generated wraps ErrUnsupported.
 func Generate(g *ir.Graph, p *plan.Plan, opt Options) (*Package, error) {
 	d, err := describe(g, p, opt)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", comment(g.Name), err)
 	}
-	out := &Package{Stored: d.stored()}
+	out := &Package{Stored: d.stored(), Data: d.weights.g.Data}
 	add := func(path string, src []byte) {
 		out.Files = append(out.Files, File{path, src})
 	}

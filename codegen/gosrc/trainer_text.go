@@ -38,12 +38,16 @@ func numbers32(xs []float32) (string, error) {
 
 // params lists the arrays that the step reads or changes, with their initial elements.
 func (r *trainer) params(d *description, t *Training) error {
+	g := planned(t.Graph, r.Plan)
 	slots, averages, index := map[string]bool{}, map[string]string{}, map[string]int{}
 	for _, v := range t.Slots {
 		slots[v.Name] = true
 	}
-	values := map[string]*ir.Value{}
-	for _, v := range t.Graph.Params {
+	values, inferred := map[string]*ir.Value{}, map[string]bool{}
+	for _, v := range d.weights.stored {
+		inferred[v.Name] = true
+	}
+	for _, v := range g.Params {
 		values[v.Name] = v
 	}
 	for v, a := range t.Averages {
@@ -79,13 +83,13 @@ func (r *trainer) params(d *description, t *Training) error {
 			l.Order = at + 1
 		}
 		switch {
-		case v.Param.Kind == ir.Constant || slots[s.Name]:
+		case v.Param.Kind == ir.Constant && !inferred[s.Name] || slots[s.Name]:
 			l.Kind = "constant"
 			if slots[s.Name] {
 				l.Kind = "slot"
 			}
-			x, ok := oneNumber(t.Graph, v)
-			if d := t.Graph.Data[s.Name]; !ok && d != nil && v.Param.Kind == ir.Constant && len(d.Data) <= maxLiteral {
+			x, ok := oneNumber(g, v)
+			if d := g.Data[s.Name]; !ok && d != nil && v.Param.Kind == ir.Constant && len(d.Data) <= maxLiteral {
 				if l.Values, err = numbers32(d.Data); err != nil {
 					return err
 				}
@@ -108,7 +112,7 @@ func (r *trainer) params(d *description, t *Training) error {
 			r.Params[i].Average = index[a] + 1
 		}
 	}
-	for _, v := range t.Graph.Params {
+	for _, v := range g.Params {
 		if v.Param.Kind != ir.Constant && !placed[v.Name] {
 			return refuse("param %s has no place in the training step", comment(v.Name))
 		}

@@ -103,6 +103,9 @@ type Plan struct {
 	Solo     bool `json:",omitempty"` // steps are too short to split: one thread runs the whole plan
 	Sections []Section
 	Buffers  []Buffer
+	// Graph is set by executors that rewrite a graph before they plan it: Weights and State name
+	// values of this graph, or of the planned one where it is nil.
+	Graph *ir.Graph `json:"-"`
 }
 
 // Edge is an input or output of the plan: row-major float32s in the caller's memory, Size of

@@ -195,6 +195,35 @@ func (f Fold) Slice(axis, start, stop int) Fold {
 	return y
 }
 
+// Transpose puts axis perm[i] in the place of axis i.
+func (f Fold) Transpose(perm ...int) Fold {
+	steps, shape, from := foldStrides(f.Shape, f.Shape), make([]int, len(perm)), make([]int, len(perm))
+	for i, p := range perm {
+		shape[i], from[i] = f.Shape[p], steps[p]
+	}
+	y := newFold(shape)
+	for i := range y.Data {
+		at, rest := 0, i
+		for a := len(shape) - 1; a >= 0; a-- {
+			at += rest % shape[a] * from[a]
+			rest /= shape[a]
+		}
+		y.Data[i] = f.Data[at]
+	}
+	return y
+}
+
+// Pad puts rows and columns of a number around the last two of four axes.
+func (f Fold) Pad(x float32, top, left, bottom, right int) Fold {
+	h, w := f.Shape[2], f.Shape[3]
+	y := FoldFill(x, f.Shape[0], f.Shape[1], top+h+bottom, left+w+right)
+	for i := range f.Shape[0] * f.Shape[1] * h {
+		row := i/h*y.Shape[2] + top + i%h
+		copy(y.Data[row*y.Shape[3]+left:], f.Data[i*w:(i+1)*w])
+	}
+	return y
+}
+
 // MatMul is the product of matrices f[M,K] and g[K,P].
 func (f Fold) MatMul(g Fold) Fold {
 	m, k, p := f.Shape[0], f.Shape[1], g.Shape[1]
