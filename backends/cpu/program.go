@@ -174,7 +174,8 @@ func (opt Options) fits(g *ir.Graph, p *plan.Plan) error {
 }
 
 // Plan returns the schedule that Compile would make, without a look at weights: its
-// Weights name params and values of the plan's Graph that depend on params alone.
+// Weights name params and values of the graph (of the plan's Graph, if that is set) that
+// depend on params alone.
 func Plan(g *ir.Graph, opt Options) (*plan.Plan, error) {
 	p, _, err := makePlan(g, opt)
 	return p, err
@@ -187,6 +188,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile %s: %w", g.Name, err)
 	}
+	lowered := low != g
 	g, known := prepare(low)
 	known.file, known.seed = opt.Weights, opt.Seed
 	if opt.Batch < 0 || opt.Batch > MaxBatch {
@@ -205,7 +207,7 @@ func makePlan(g *ir.Graph, opt Options) (*plan.Plan, *known, error) {
 		l.train, l.tuning = newTraining(g, false, o.Keep), nil
 	}
 	pl, err := chooseLayout(g, l, o, opt.lanes)
-	if err == nil {
+	if err == nil && lowered {
 		pl.Graph = low
 	}
 	return pl, known, err
