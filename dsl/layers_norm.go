@@ -18,16 +18,16 @@ func normForms() []*form {
 	}
 	return []*form{
 		{
-			name: "instance_norm", doc: "Instance normalization: every map of every image gets mean 0 and variance 1, then a scale gamma and an offset beta for each channel, then act (Ulyanov 2016).",
+			name: "instance_norm", doc: "Instance normalization: every map of every image gets mean 0 and variance 1, then a scale gamma and an offset beta for each channel, then act (Ulyanov 2016). It has no gradient: networks with it run, but are not trained here.",
 			keys: norm, build: (*builder).instanceNorm,
 		},
 		{
-			name: "group_norm", doc: "Group normalization: the channels of an image are normalized in groups, to mean 0 and variance 1, then get a scale gamma and an offset beta for each channel, then act (Wu 2018).",
+			name: "group_norm", doc: "Group normalization: the channels of an image are normalized in groups, to mean 0 and variance 1, then get a scale gamma and an offset beta for each channel, then act (Wu 2018). It has no gradient: networks with it run, but are not trained here. ONNX has it from opset 21 on.",
 			pos:  []slot{{"groups", kCount, "", "number of groups of channels"}},
 			keys: norm, build: (*builder).groupNorm,
 		},
 		{
-			name: "prelu", doc: "Rectified linear unit with a slope for negative inputs that is trained, for each channel (He 2015).",
+			name: "prelu", doc: "Rectified linear unit with a slope of its own for negative inputs, for each channel (He 2015). It has no gradient: networks with it run, but are not trained here.",
 			keys: []slot{
 				{"slope", kNumber, "0.25", "initial value of the slopes"},
 				{"shared", kSwitch, "off", "whether all channels have one slope"},

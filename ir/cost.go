@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"math"
 	"strings"
 
 	"github.com/incc-lang/incc/ir/diag"
@@ -40,13 +41,13 @@ type Summary struct {
 //
 // Height and width of a receptive field are separate numbers; one number would be
 // wrong for 1x7 and 7x1 kernels. Along a path, each node does
-// rf += (kernel-1)*dilation*jump and then jump *= stride. Where paths join, the
-// maximum counts. After flattening, the field is the whole image.
+// rf += (kernel-1)*dilation*jump and then jump *= stride; a layer that makes maps larger
+// divides the jump. Where paths join, the maximum counts. After flattening, the field is the whole image.
 func Summarize(g *Graph) Summary {
 	main := mainValues(g)
 	fields := map[*Value]field{}
 	for _, v := range g.Inputs {
-		fields[v] = field{HW{1, 1}, HW{1, 1}}
+		fields[v] = field{[2]float64{1, 1}, [2]float64{1, 1}}
 	}
 	counted := map[*Value]bool{}
 	var s Summary
@@ -58,12 +59,12 @@ func Summarize(g *Graph) Summary {
 		}
 		r.count(n, counted)
 		f := fieldOf(g, n, fields)
-		r.RF, r.Jump = f.rf, f.jump
+		r.RF, r.Jump = whole(f.rf), whole(f.jump)
 		for _, v := range n.Out {
 			fields[v] = f
 		}
 		if sh := n.Out[0].Type.Shape; !r.Head && len(sh) == 4 && (sh[2] > 1 || sh[3] > 1) {
-			s.RF = f.rf
+			s.RF = r.RF
 		}
 		if r.Head {
 			s.HeadParams += r.Params
@@ -128,8 +129,14 @@ func bound(values []*Value) []Type {
 }
 
 // field is the receptive field of a value, and the distance in the image between the fields
-// of two neighbours.
-type field struct{ rf, jump HW }
+// of two neighbours, which is less than 1 where a map is larger than the image.
+type field struct{ rf, jump [2]float64 }
+
+// whole returns pixels, rounded up.
+func whole(f [2]float64) HW {
+	const rounding = 1e-9
+	return HW{int(math.Ceil(f[0] - rounding)), int(math.Ceil(f[1] - rounding))}
+}
 
 // fieldOf returns the receptive field of the outputs of n.
 func fieldOf(g *Graph, n *Node, fields map[*Value]field) (f field) {
@@ -144,14 +151,21 @@ func fieldOf(g *Graph, n *Node, fields map[*Value]field) (f field) {
 	if w, ok := n.Op.(Windower); ok {
 		k, st, d := w.Window(bound(n.In))
 		for a := range 2 {
-			f.rf[a] += (k[a] - 1) * d[a] * f.jump[a]
-			f.jump[a] *= st[a]
+			f.rf[a] += float64((k[a]-1)*d[a]) * f.jump[a]
+			f.jump[a] *= float64(st[a])
+		}
+	}
+	if r, ok := n.Op.(Resizer); ok {
+		taps, by := r.Resizes(bound(n.In), bound(n.Out))
+		for a := range 2 {
+			f.rf[a] += float64(taps[a]-1) * f.jump[a]
+			f.jump[a] /= by[a]
 		}
 	}
 	if len(n.In) > 0 && len(n.In[0].Type.Shape) == 4 && len(n.Out[0].Type.Shape) == 2 && len(g.Inputs) > 0 {
 		// Flattened: every element of what follows depends on the whole image.
 		if sh := g.Inputs[0].Type.Shape; len(sh) == 4 {
-			f = field{rf: HW{max(f.rf[0], sh[2]), max(f.rf[1], sh[3])}}
+			f = field{rf: [2]float64{max(f.rf[0], float64(sh[2])), max(f.rf[1], float64(sh[3]))}}
 		}
 	}
 	return f

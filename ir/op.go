@@ -38,6 +38,11 @@ type (
 	Differ interface {
 		Grad(b *Builder, n *Node, dy []*Value) []*Value
 	}
+	// Resizer returns how many neighbouring elements of the first input one output element
+	// depends on, in each axis, and by which factor maps become larger.
+	Resizer interface {
+		Resizes(in, out []Type) (taps HW, by [2]float64)
+	}
 	// Windower returns the window of the first input that one output element
 	// depends on.
 	Windower interface {

@@ -16,6 +16,9 @@ import (
 
 // writeNode writes a node as the operator that it is.
 func writeNode(op ops.Node, n *ir.Node, e *emitter) error {
+	if err := groupScales(op, n, e); err != nil {
+		return err
+	}
 	s, ok := schemaOf(op.Type, e.opset)
 	if op.Type == "Program" {
 		return errors.New("it computes sizes that are known only at run time, which are not written: keep the file that the network comes from")
@@ -25,9 +28,6 @@ func writeNode(op ops.Node, n *ir.Node, e *emitter) error {
 			return fmt.Errorf("ONNX has the operator %s from opset %d on: write that opset (--opset)", op.Type, all[0].since)
 		}
 		return fmt.Errorf("ONNX has no operator %s", op.Type)
-	}
-	if err := groupScales(op, n, e); err != nil {
-		return err
 	}
 	if op.Type == "Resize" && e.opset < 18 && strings.Contains(op.Attrs, "axes:") {
 		var err error
@@ -82,7 +82,7 @@ func groupScales(op ops.Node, n *ir.Node, e *emitter) error {
 		return nil
 	}
 	if channels := n.In[0].Type.Shape[1]; (n.In[1].Type.Shape.Size() == channels) != (e.opset >= 21) {
-		return fmt.Errorf("GroupNormalization has scales for each channel from opset 21 on, and for each group before; here are %v for %v", n.In[1].Type.Shape, n.In[0].Type.Shape)
+		return fmt.Errorf("GroupNormalization has scales for each channel from opset 21 on (--opset 21), and for each group before; here are %v for %v", n.In[1].Type.Shape, n.In[0].Type.Shape)
 	}
 	return nil
 }

@@ -155,7 +155,11 @@ func (p *compressor) unreachable(rows []compressRow) error {
 	if best.changes == nil {
 		return budgetErrorf("no change of %s saves anything: it takes %.3g ms and %s MACs as it is", diag.Name(p.g.Name), p.first.ms, diag.Thousands(p.first.macs))
 	}
-	text := fmt.Sprintf("the target is out of reach: the smallest network has %s, and before fine-tuning %.2f %% accuracy on %s (%.2f %% as it is)", sizeText(best, p.first), 100*best.checked, diag.Count(p.imagesChecked(), "validation image"), 100*p.first.checked)
+	which := "fastest"
+	if p.costName() == "macs" {
+		which = "smallest"
+	}
+	text := fmt.Sprintf("the target is out of reach: the %s network has %s, and before fine-tuning %.2f %% accuracy on %s (%.2f %% as it is)", which, sizeText(best, p.first), 100*best.checked, diag.Count(p.imagesChecked(), "validation image"), 100*p.first.checked)
 	if p.costName() == "macs" && !p.untimed() {
 		text += "; it has only changes that save time on this machine: --cost macs takes all that save multiply-accumulates"
 	}

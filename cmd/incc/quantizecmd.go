@@ -206,8 +206,11 @@ func accuracyDrop(text string) (float64, error) {
 	if percent {
 		x /= 100
 	}
-	if x > 1 {
+	switch {
+	case x > 1:
 		return 0, usagef("--max-accuracy-drop %s is more than all images; write 0.5%% for half a percent", diag.Quote(text))
+	case !percent && x >= 0.1:
+		return 0, usagef("--max-accuracy-drop %s is %.3g %% of all images; write %s%% if that is meant, otherwise %s%%", diag.Quote(text), 100*x, strconv.FormatFloat(100*x, 'g', -1, 64), text)
 	}
 	return x, nil
 }

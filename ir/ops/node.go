@@ -241,11 +241,46 @@ func Filled(data []float32, shape ir.Shape, sizes []float32) *tensor.F32 {
 	return &tensor.F32{Shape: dims, Data: nodes.Cut(slices.Clone(data), shape, sizes, dims)}
 }
 
-// Cost is an estimate.
+// Cost is an estimate, but for transposed convolutions: these multiply each element of x with
+// the weights of its channel.
 func (o Node) Cost(in, _ []ir.Type) ir.Cost {
+	if o.Type == "ConvTranspose" && len(in) >= 2 && len(in[1].Shape) > 2 {
+		return ir.Cost{MACs: int64(in[0].Shape.Size()) * int64(in[1].Shape[1:].Size())}
+	}
 	p, err := o.Plan(in, 1, true)
 	if err != nil {
 		return ir.Cost{Ops: 1}
 	}
 	return ir.Cost{Ops: int64(p.Ops())}
+}
+
+// Resizes implements ir.Resizer for the operators that make maps larger or smaller.
+func (o Node) Resizes(in, out []ir.Type) (taps ir.HW, by [2]float64) {
+	taps, by = ir.HW{1, 1}, [2]float64{1, 1}
+	if len(in) == 0 || len(in[0].Shape) != 4 || len(out[0].Shape) != 4 {
+		return taps, by
+	}
+	if t, ok := TransposedOf(o, in); ok {
+		for a := range 2 {
+			reach := t.Dilation[a]*(in[1].Shape[2+a]-1) + 1
+			taps[a], by[a] = (reach+t.Stride[a]-1)/t.Stride[a], float64(t.Stride[a])
+		}
+		return taps, by
+	}
+	r, resize := ResizingOf(o, in)
+	_, _, shuffle := ShuffleOf(o)
+	if !resize && !shuffle {
+		return taps, by
+	}
+	for a := range 2 {
+		by[a] = float64(out[0].Shape[2+a]) / float64(in[0].Shape[2+a])
+		switch {
+		case by[a] == 1:
+		case r.Mode == "linear":
+			taps[a] = 2
+		case r.Mode == "cubic":
+			taps[a] = 4
+		}
+	}
+	return taps, by
 }
