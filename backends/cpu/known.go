@@ -129,7 +129,11 @@ type known struct {
 func (k *known) streams(names ...string) ([]kernel.Stream, error) {
 	var l []kernel.Stream
 	for _, name := range names {
-		s, err := k.stream(k.params[name])
+		v := k.params[name]
+		if v == nil {
+			return nil, fmt.Errorf("the plan names the weight %q, which the graph does not have (a bug of incc)", name)
+		}
+		s, err := k.stream(v)
 		if err != nil {
 			return nil, err
 		}

@@ -3,12 +3,15 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/backends/cpu/threads"
 	"github.com/incc-lang/incc/codegen/plan"
 	"github.com/incc-lang/incc/ir"
+	"github.com/incc-lang/incc/ir/ops"
 	"github.com/incc-lang/incc/ir/tensor"
+	"github.com/incc-lang/incc/passes/lower"
 )
 
 // TrainingGraph is a training step as a graph, and which of its values is what.
@@ -108,6 +111,9 @@ func CompileTraining(tg TrainingGraph, net *ir.Graph, opt Options) (*Trainer, er
 	t.listParams()
 	t.net = net.Clone()
 	t.net.Heads, t.net.Updates = nil, nil
+	if slices.ContainsFunc(t.net.Nodes, func(n *ir.Node) bool { op, ok := n.Op.(ops.Node); return ok && lower.Has(op.Type) }) {
+		ir.Materialize(t.net, opt.Seed) // lower names other weights where there are no elements
+	}
 	if t.eval, err = Compile(t.net, opt); err != nil {
 		return nil, err
 	}
@@ -410,9 +416,7 @@ func (t *Trainer) refresh() error {
 		}
 		t.net.Data[v.Name] = tensor.Of(x, v.Type.Shape...)
 	}
-	_, known := prepare(t.net)
-	known.seed = t.seed
-	if err := t.eval.pack(known); err != nil {
+	if err := repack(t.eval, t.net, t.seed); err != nil {
 		return err
 	}
 	t.stale = false
@@ -464,7 +468,16 @@ func (t *Trainer) Set(name string, src []float32) error {
 		return t.s.SetParam(name, src)
 	}
 	t.tg.Graph.Data[name] = tensor.Of(append([]float32(nil), src...), t.params[i].Shape...)
-	_, known := prepare(t.tg.Graph)
-	known.seed = t.seed
-	return t.program.pack(known)
+	return repack(t.program, t.tg.Graph, t.seed)
+}
+
+// repack packs the weights of a program again, after elements of its graph have changed.
+func repack(p *Program, g *ir.Graph, seed int64) error {
+	low, err := lower.Graph(g)
+	if err != nil {
+		return err
+	}
+	_, known := prepare(low)
+	known.seed = seed
+	return p.pack(known)
 }

@@ -1,12 +1,15 @@
 package cpu
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/backends/cpu/kernel"
 	"github.com/incc-lang/incc/dsl"
+	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/recipe"
+	"github.com/incc-lang/incc/ir/tensor"
 	"github.com/incc-lang/incc/passes/autodiff"
 )
 
@@ -41,5 +44,49 @@ func TestTrainingLayers(t *testing.T) {
 				t.Errorf("%s, %v: %.600s", c.layer, isa, err)
 			}
 		}
+		if err := evaluates(g, tr); err != nil {
+			t.Errorf("%s: %v", c.layer, err)
+		}
 	}
+}
+
+// evaluates compares the logits of a trainer after a step with those of a program that is compiled
+// with the weights that the trainer has then.
+func evaluates(net *ir.Graph, tr *autodiff.Training) error {
+	net = net.Clone()
+	net.Outputs = []*ir.Value{net.Outputs[0].Def.In[0]}
+	r, err := CompileTraining(TrainingGraph{Graph: tr.Graph, Labels: tr.Labels, Step: tr.Step, Rate: tr.Rate, Loss: tr.Loss, Logits: tr.Logits, Norm: tr.Norm,
+		Slots: tr.Slots, Averages: tr.Averages}, net, Options{Batch: 2, Threads: 2})
+	if err != nil {
+		return err
+	}
+	x := tensor.Make[float32]([]int{2, 3, 6, 6})
+	for i := range x.Data {
+		x.Data[i] = float32(i%17)/8 - 1
+	}
+	if _, err := r.Step(x.Data, []int32{0, 2}, 0.1, 1); err != nil {
+		return err
+	}
+	got := make([]float32, 2*3)
+	if err := r.Logits(got, x.Data, 2); err != nil {
+		return err
+	}
+	for _, v := range net.Params {
+		d := tensor.Make[float32](v.Type.Shape)
+		if r.Get(v.Name, d.Data) == nil {
+			net.Data[v.Name] = d
+		}
+	}
+	p, err := Compile(net, Options{Batch: 2})
+	if err != nil {
+		return err
+	}
+	want, err := p.Infer(x)
+	if err != nil {
+		return err
+	}
+	if d, scale := tensor.MaxDiff(tensor.Widen(tensor.Of(got, 2, 3)), tensor.Widen(want[0])); d > 1e-5*scale {
+		return fmt.Errorf("the logits of the trainer differ by %g of %g", d, scale)
+	}
+	return nil
 }
