@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"math"
 	"slices"
 
 	"github.com/incc-lang/incc/ir"
@@ -142,10 +143,21 @@ func (b *builder) resize(c *Call, a *bound, cx context, x *ir.Value) *ir.Value {
 		}
 	}
 	in := ir.HW{x.Type.Shape[2], x.Type.Shape[3]}
-	if s := r.Size(in); min(s[0], s[1]) < 1 || max(s[0], s[1]) > ir.MaxDim {
+	s := r.Size(in)
+	if min(s[0], s[1]) < 1 || max(s[0], s[1]) > ir.MaxDim {
 		d := b.err(cx, "E0308", c.Span(), "resize makes %dx%d of %dx%d", s[0], s[1], in[0], in[1]).WithHelp("height and width must be from 1 to %d", ir.MaxDim)
 		b.uses(d, cx)
 		return nil
+	}
+	for axis, by := range r.By {
+		// ONNX Runtime multiplies in float32, onnx's checker in float64.
+		f := float32(by)
+		if small, large := int(float64(in[axis])*float64(f)), int(float32(in[axis])*f); by != 0 && (small != s[axis] || large != s[axis]) {
+			d := b.err(cx, "E0308", c.Span(), "by=%g makes %d or %d of %d: programs that read the network round this product differently", by, min(small, large, s[axis]), max(small, large, s[axis]), in[axis]).
+				WithHelp("name the size: to=%dx%d", int(math.Round(float64(in[0])*r.By[0])), int(math.Round(float64(in[1])*r.By[1])))
+			b.uses(d, cx)
+			return nil
+		}
 	}
 	return b.add(cx, c, cx.scope.fresh("resize"+cx.suffix), r.Simplify(in).Node(), x)
 }

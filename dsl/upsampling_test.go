@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/incc-lang/incc/ir"
@@ -31,6 +32,20 @@ conv 1x1 2
 	for _, r := range s.Layers {
 		if want := int64(32 * 8 * 8 * 16 * 2 * 2); r.Name == "d/conv_transpose_2x2" && r.Cost.MACs != want {
 			t.Errorf("%s takes %d multiply-accumulates, want %d", r.Name, r.Cost.MACs, want)
+		}
+	}
+}
+
+// TestResizeFactor: a factor whose product with the size is rounded to different sizes by programs
+// that read the network is an error, which names the size.
+func TestResizeFactor(t *testing.T) {
+	for by, want := range map[string]string{"by=2": "", "by=0.5": "", "by=2.3333333": "to=7x7", "to=7x7": "", "by=1.7": ""} {
+		g, l := Load("u.incc", []byte("net u\ninput image 3x3x3\nresize "+by+" mode=bilinear\n"), Options{})
+		switch {
+		case want == "" && (l.HasErrors() || g == nil):
+			t.Errorf("%s: %v", by, l)
+		case want != "" && (!has(l, "E0308") || !strings.Contains(show("u.incc", nil, l), want)):
+			t.Errorf("%s: no %q in %v", by, want, l)
 		}
 	}
 }

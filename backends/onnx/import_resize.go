@@ -143,11 +143,12 @@ func oldResize(op ops.Node, x ir.Shape, out ir.Shape) (ops.Node, error) {
 	return ops.Node{Type: op.Type, Attrs: attrs.String(), Kinds: op.Kinds}, nil
 }
 
-// factorFor returns a float32 with which an axis of in elements gets out elements.
+// factorFor returns a float32 with which an axis of in elements gets out elements, whether a reader
+// multiplies in float32, as ONNX Runtime, or in float64, as onnx's own checker.
 func factorFor(in, out int) (float64, bool) {
 	f := float32(float64(out) / float64(in))
 	for range 3 {
-		if int(float32(in)*f) == out {
+		if int(float32(in)*f) == out && int(float64(in)*float64(f)) == out {
 			return float64(f), true
 		}
 		f = math.Nextafter32(f, float32(math.Inf(1)))

@@ -87,8 +87,8 @@ func (r *nodeResizer) ambiguous() error {
 		}
 	}
 	size := float64(float32(r.scale) * float32(r.in))
-	if whole := r.coordinates != "align_corners" && r.coordinates != "tf_crop_and_resize"; whole || size == float64(r.out) {
-		return nil
+	if whole := r.coordinates != "align_corners" && r.coordinates != "tf_crop_and_resize"; whole || math.Abs(size-float64(r.out)) < 1e-6*size {
+		return nil // a factor is rounded, so that the product of it may be next to a whole number
 	}
 	return fmt.Errorf("%s with a size of %g, which is not a whole number: runtimes disagree about what it means", r.coordinates, size)
 }
