@@ -329,14 +329,6 @@ func shownOutputs(c *cli.Context, g *ir.Graph) ([]*ir.Value, error) {
 	return g.Outputs, nil
 }
 
-// plural returns the form of a word for a number.
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
-}
-
 // shortList lists names: all of a few, or the first of many.
 func shortList(names []string) string {
 	const most = 12
@@ -364,9 +356,9 @@ func partValue(g *ir.Graph, part string) (*ir.Value, error) {
 		}
 		parts = append(parts, diag.Name(p.Name))
 	}
-	has := "the " + plural(len(outputs), "output") + " " + shortList(outputs)
+	has := "the " + diag.Plural(len(outputs), "output") + " " + shortList(outputs)
 	if len(parts) > 0 {
-		has += " and the " + plural(len(parts), "part") + " " + shortList(parts)
+		has += " and the " + diag.Plural(len(parts), "part") + " " + shortList(parts)
 	}
 	return nil, usagef("%s has no output or part %s%s; it has %s", g.Name, diag.Quote(part), didYouMean(part, append(outputs, parts...)), has)
 }

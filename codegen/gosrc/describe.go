@@ -255,11 +255,10 @@ func plain(v []float64) string {
 
 // shape returns the axes after the batch as text, such as 3x224x224.
 func shape(s ir.Shape) string {
-	var l []string
-	for _, n := range s[1:] {
-		l = append(l, strconv.Itoa(n))
+	if len(s) == 1 {
+		return ""
 	}
-	return strings.Join(l, "x")
+	return s[1:].String()
 }
 
 func bytesText(float32s int) string {

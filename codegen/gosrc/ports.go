@@ -107,11 +107,7 @@ func axesText(axes []int) string {
 	if len(axes) == 0 {
 		return "1"
 	}
-	var l []string
-	for _, n := range axes {
-		l = append(l, strconv.Itoa(n))
-	}
-	return strings.Join(l, "x")
+	return ir.Shape(axes).String()
 }
 
 // Images reports whether inputs hold any number of images.

@@ -200,9 +200,12 @@ func Thousands(n int64) string {
 }
 
 // Count returns a number with its noun: "1 error", "2 errors".
-func Count(n int, noun string) string {
+func Count(n int, noun string) string { return strconv.Itoa(n) + " " + Plural(n, noun) }
+
+// Plural returns the form of a noun for a number.
+func Plural(n int, noun string) string {
 	if n == 1 {
-		return "1 " + noun
+		return noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return noun + "s"
 }

@@ -68,8 +68,23 @@ func (r *nodeResizer) source(i int) (x float64, outside bool) {
 	return float64(at), false
 }
 
-// NodeResizeTie reports whether rounding errors decide which element is the nearest to a place.
-func NodeResizeTie(nearest string, x float64) bool {
+// NodeResizeTaps returns, for each element of an axis that is resized, which elements it is a weighted
+// sum of, and their weights. The names are those of the attributes of Resize; an error says where
+// runtimes disagree.
+func NodeResizeTaps(in, out int, scale float64, coordinates, mode, nearest string, cubic float64) (at [][]int, weights [][]float64, err error) {
+	r := nodeResizer{in: in, out: out, scale: scale, coordinates: coordinates, mode: mode, nearest: nearest, cubic: cubic}
+	if err := r.ambiguous(); err != nil {
+		return nil, nil, err
+	}
+	for i := range out {
+		t := r.taps(i)
+		at, weights = append(at, t.at), append(weights, t.weight)
+	}
+	return at, weights, nil
+}
+
+// nodeResizeTie reports whether rounding errors decide which element is the nearest to a place.
+func nodeResizeTie(nearest string, x float64) bool {
 	if nearest != "floor" && nearest != "ceil" {
 		x += 0.5
 	}
@@ -81,7 +96,7 @@ func NodeResizeTie(nearest string, x float64) bool {
 func (r *nodeResizer) ambiguous() error {
 	if r.mode == "nearest" && (r.coordinates == "half_pixel_symmetric" || r.coordinates == "tf_half_pixel_for_nn") {
 		for i := range r.out {
-			if x, _ := r.source(i); NodeResizeTie(r.nearest, x) {
+			if x, _ := r.source(i); nodeResizeTie(r.nearest, x) {
 				return fmt.Errorf("%s: element %d of the result lies between two elements of the input: runtimes round it differently", r.coordinates, i)
 			}
 		}

@@ -33,9 +33,8 @@ const (
 // Size is how many elements the matrix of a mapping has.
 func (m Mapping) Size() int { return len(m.Rows) * m.In }
 
-// Along applies a mapping to an axis of x, which must not be the batch. It adds a convolution with
-// a kernel of 1x1 over an x in which the axis stands in place of the channels. name begins the
-// names of its constants.
+// Along applies a mapping to an axis of x, which must not be the batch. It adds what
+// Pointwise does, with constant weights. name begins the names of its constants.
 func Along(b *ir.Builder, x *ir.Value, axis int, m Mapping, name string) (*ir.Value, error) {
 	s := x.Type.Shape
 	if axis < 1 || len(s) < 2 || s[axis] != m.In {
@@ -58,8 +57,8 @@ func Along(b *ir.Builder, x *ir.Value, axis int, m Mapping, name string) (*ir.Va
 }
 
 // Pointwise multiplies x along an axis, which must not be the batch, with weights (out x in x 1 x
-// 1) and adds a bias, if there is one: a convolution over an x in which the axis stands in place
-// of the channels.
+// 1) and adds a bias, if there is one. It moves the axis to the place of the channels, adds a
+// convolution, and moves the axis back.
 func Pointwise(b *ir.Builder, x *ir.Value, axis int, weights ...*ir.Value) (*ir.Value, error) {
 	// Bring x to four axes with the axis in front of the others, and back.
 	s := x.Type.Shape

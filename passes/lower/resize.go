@@ -1,9 +1,6 @@
 package lower
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/incc-lang/incc/ir"
 	"github.com/incc-lang/incc/ir/nodes"
 	"github.com/incc-lang/incc/ir/ops"
@@ -49,70 +46,18 @@ func resize(l *lowering, n *ir.Node, op ops.Node) *ir.Value {
 	return x
 }
 
-// resizing returns the weights along one axis. Coordinates are computed in float32, as in ONNX
-// Runtime.
+// resizing returns the weights along one axis.
 func resizing(r ops.Resizing, in, out int, scale float32) (Mapping, error) {
 	m := Mapping{In: in}
-	if exact := float64(float32(in) * scale); r.Coords == "align_corners" && exact != float64(out) {
-		return m, fmt.Errorf("align_corners with a size of %g, which is not a whole number: runtimes disagree about what it means", exact)
-	}
-	for o := range out {
-		var at float32
-		half := (float32(o)+0.5)/scale - 0.5
-		switch r.Coords {
-		case "half_pixel":
-			at = half
-		case "half_pixel_symmetric":
-			center := float32(in) / 2
-			at = center*(1-float32(out)/(scale*float32(in))) + half
-		case "pytorch_half_pixel":
-			if out > 1 {
-				at = half
-			}
-		case "align_corners":
-			if out > 1 {
-				at = float32(o) * float32(in-1) / float32(out-1)
-			}
-		case "asymmetric":
-			at = float32(o) / scale
-		case "tf_half_pixel_for_nn":
-			at = (float32(o) + 0.5) / scale
-		default:
-			return m, fmt.Errorf("coordinates %q are not supported", r.Coords)
+	at, weights, err := nodes.NodeResizeTaps(in, out, float64(scale), r.Coords, r.Mode, r.Nearest, r.Cubic)
+	for o := range at {
+		row := make([]Tap, len(at[o]))
+		for i := range row {
+			row[i] = Tap{at[o][i], weights[o][i]}
 		}
-		if symmetric := r.Coords == "half_pixel_symmetric" || r.Coords == "tf_half_pixel_for_nn"; symmetric && r.Mode == "nearest" && nodes.NodeResizeTie(r.Nearest, float64(at)) {
-			return m, fmt.Errorf("%s: element %d of the result lies between two elements of the input: runtimes round it differently", r.Coords, o)
-		}
-		m.Rows = append(m.Rows, resizingRow(r, float64(at), in))
+		m.Rows = append(m.Rows, row)
 	}
-	return m, nil
-}
-
-// resizingRow returns the weights of an element at a coordinate of the input.
-func resizingRow(r ops.Resizing, at float64, in int) []Tap {
-	inside := func(i int) int { return max(0, min(i, in-1)) }
-	i := int(math.Floor(at))
-	f := at - math.Floor(at)
-	switch r.Mode {
-	case "nearest":
-		switch r.Nearest {
-		case "round_prefer_floor":
-			at = math.Ceil(at - 0.5)
-		case "round_prefer_ceil":
-			at = math.Floor(at + 0.5)
-		case "floor":
-			at = math.Floor(at)
-		case "ceil":
-			at = math.Ceil(at)
-		}
-		return []Tap{{inside(int(at)), 1}}
-	case "linear":
-		return []Tap{{inside(i), 1 - f}, {inside(i + 1), f}}
-	}
-	a := r.Cubic
-	near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }
-	far := func(t float64) float64 { return ((a*t-5*a)*t+8*a)*t - 4*a }
-	return []Tap{{inside(i - 1), far(1 + f)}, {inside(i), near(f)}, {inside(i + 1), near(1 - f)}, {inside(i + 2), far(2 - f)}}
+	return m, err
 }
 
 // pad replaces a padding of height and width by elements of the map.

@@ -454,8 +454,8 @@ func TestConvRandom(t *testing.T) {
 	}
 }
 
-// TestConvTapParts computes convolutions of so many products that AVX2 cuts the sums where a task has
-// four tiles or more. With tasks of single rows there are fewer, and the bits must be the same.
+// TestConvTapParts computes convolutions with long sums. AVX2 computes these in parts if a task has at
+// least four tiles. Tasks of single rows have fewer tiles; the bits must be the same.
 func TestConvTapParts(t *testing.T) {
 	r := newRand(5, 5)
 	for _, c := range []Conv{
